@@ -1,0 +1,45 @@
+# Each target does its own set-up; scripts/setup.sh says what that is. PYTHON names the interpreter for a new .venv.
+.POSIX:
+.PHONY: help setup setup-demo demo test check lint types imports docs clean
+
+IN = .venv/bin
+
+help: ## show this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1: \2/p' Makefile
+
+setup: ## install what tests and checks need: tmux, at, .venv
+	@scripts/setup.sh dev
+
+setup-demo: ## install what the demo needs
+	@scripts/setup.sh demo
+
+demo: setup-demo ## condense 54 modules with 7 workers and a cleanup, and print what came of it
+	@scripts/demo.sh
+
+test: setup ## run every test; the core must be covered in every branch
+	$(IN)/python -m pytest --cov=wakeman --cov-branch --cov-report=
+	$(IN)/python -m coverage report --include='src/wakeman/core/*' --fail-under=100
+
+check: lint types imports test ## everything that must hold before a commit
+
+lint: setup ## check format and style
+	$(IN)/ruff format --check .
+	$(IN)/ruff check .
+	for script in scripts/*.sh; do sh -n "$$script" || exit; done
+
+types: setup ## check types
+	$(IN)/python -m mypy
+
+imports: setup ## check that imports run downwards
+	$(IN)/lint-imports
+
+docs: setup ## write the reference pages anew from the program's own tables
+	$(IN)/python docs/generate.py
+
+bench: setup ## measure, each figure beside the plain thing that it is held against
+	$(IN)/python bench/run.py
+
+clean: ## remove what make has made; deployments under state/ stay
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage htmlcov build dist
+	rm -rf examples/condense/out
+	find src tests examples -name __pycache__ -type d -prune -exec rm -rf {} +

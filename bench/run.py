@@ -1,0 +1,232 @@
+"""Measure what the design promises, each figure beside the plain thing that it is held against.
+
+Paired and interleaved: ours, theirs, ours, theirs, in one process group, so that a busy machine slows both. Quote
+the ratios; absolute figures say more about the machine. Run: `make bench`, or `python bench/run.py NAME...`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from wakeman.adapters.eventlog import EventLogs
+from wakeman.core.decide import decide, decide_worker, moves
+from wakeman.core.events import Decided, Draft, Enrolled, Event, Looked, Planned, genesis
+from wakeman.core.fold import fold
+from wakeman.core.model import Deployment, Host, Plan, Sighting, Unit, UnitsSpec
+
+ROUNDS = 15
+WAKEMAN = [sys.executable, "-P", "-m", "wakeman"]
+BARE = """\
+import msgspec, subprocess, sys
+subprocess.run(["tmux", "-u", "-S", sys.argv[1], "list-panes", "-a", "-F",
+    "#{session_name}|#{session_id}|#{pane_pid}|#{pane_dead}|#{window_activity}"], capture_output=True)
+"""
+
+
+class Place:
+    """A scratch state directory with a tmux socket of its own; taken away at the end."""
+
+    def __init__(self) -> None:
+        self.path = Path(tempfile.mkdtemp(prefix="wk"))
+        self.socket = self.path / "tmux"
+
+    def plan(self, name: str, workers: int, command: str, at_once: int | None = None) -> Path:
+        """Write a plan with one unit a worker."""
+        items = [{"unit": f"u{n}"} for n in range(workers)]
+        plan = {
+            "name": name,
+            "units": {"items": items, "output": f"{name}-out/{{{{ unit }}}}"},
+            "workers": {
+                "by": "{{ unit }}",
+                "name": f"{name}_{{{{ unit }}}}",
+                "command": ["sh", "-c", command, "sh", "{{ units_file }}"],
+                "stagger": 0,
+                "socket": str(self.socket),
+            },
+        }
+        if at_once is not None:
+            plan["workers"]["at_once"] = at_once  # type: ignore[index] # a literal of plain dictionaries
+        file = self.path / f"{name}.json"
+        file.write_text(json.dumps(plan))
+        return file
+
+    def run(self, *words: str) -> float:
+        """Run a verb; give its wall time in seconds."""
+        began = time.perf_counter()
+        argv = [*WAKEMAN, *words, "--state", str(self.path / "state")]
+        code = subprocess.run(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=self.path).returncode
+        took = time.perf_counter() - began
+        assert code in (0, 4), f"{words}: exit {code}"  # 4: not finished yet
+        return took
+
+    def end(self, *names: str) -> None:
+        """End what was started, and only that."""
+        for name in names:
+            subprocess.run([*WAKEMAN, "down", name, "--state", str(self.path / "state")], capture_output=True)
+        subprocess.run(["tmux", "-S", str(self.socket), "kill-server"], capture_output=True)
+        until = time.monotonic() + 10
+        while self.busy() and time.monotonic() < until:  # the end of a worker calls for a check
+            time.sleep(0.02)
+        shutil.rmtree(self.path, ignore_errors=True)
+
+    def busy(self) -> bool:
+        """Tell whether a process that was started with this place among its arguments lives."""
+        for file in Path("/proc").glob("[0-9]*/cmdline"):
+            with suppress(OSError):
+                if str(self.path) in file.read_text(errors="replace"):
+                    return True
+        return False
+
+
+def paired(ours: Callable[[], float], theirs: Callable[[], float], rounds: int = ROUNDS) -> str:
+    """Run both in turn and word the outcome: medians, minima and the median of the ratios."""
+    pairs = [(ours(), theirs()) for _ in range(rounds + 1)][1:]
+    ratio = statistics.median(a / b for a, b in pairs)
+    low = min(a for a, _ in pairs) / min(b for _, b in pairs)
+    a, b = (statistics.median(column) * 1000 for column in zip(*pairs, strict=True))
+    return f"ratio {ratio:.2f} (of the minima {low:.2f}); ours {a:.1f} ms, beside {b:.1f} ms, medians of {rounds}"
+
+
+def check() -> None:
+    """Time a whole `check` beside bare Python, msgspec and one call of tmux."""
+    for workers in (1, 10, 100):
+        place = Place()
+        place.run("up", str(place.plan("night", workers, "sleep 900")))
+        words = [sys.executable, "-c", BARE, str(place.socket)]
+
+        def bare(words: list[str] = words) -> float:
+            began = time.perf_counter()
+            subprocess.run(words, check=True)
+            return time.perf_counter() - began
+
+        said = paired(lambda place=place: place.run("check", "night", "--quiet", "--by", "exit"), bare)  # type: ignore[misc] # bound on purpose
+        print(f"check, {workers:3} live workers, whole process: {said}")
+        place.end("night")
+
+
+def launch() -> None:
+    """Time `up` with 100 workers and no stagger beside 100 bare `new-session` in one call of tmux."""
+
+    def ours() -> float:
+        place = Place()
+        took = place.run("up", str(place.plan("night", 100, "sleep 60")))
+        place.end("night")
+        return took
+
+    def theirs() -> float:
+        socket = Path(tempfile.mkdtemp(prefix="wk")) / "tmux"
+        script = "\n".join(f"new-session -d -s s{n} 'sleep 60'" for n in range(100))
+        argv = ["tmux", "-f", "/dev/null", "-S", str(socket)]
+        began = time.perf_counter()
+        subprocess.run([*argv, "start-server", ";", "source-file", "-"], input=script, text=True, check=True)
+        took = time.perf_counter() - began
+        subprocess.run([*argv, "kill-server"], capture_output=True)
+        shutil.rmtree(socket.parent)
+        return took
+
+    print(f"launch of 100 workers, stagger 0: {paired(ours, theirs, 3)}")
+
+
+def handover() -> None:
+    """Time a worker's end to the launch of the next, no watcher running, from the log's own clock."""
+    place = Place()
+    command = 'read u <"$1"; n=${u#*\\"unit\\": \\"}; mkdir -p night-out; echo x >night-out/${n%%\\"*}'
+    place.run("up", str(place.plan("night", 20, command, at_once=1)), "--wait")
+    events = list(EventLogs(str(place.path / "state")).events("night"))
+    ends = {
+        e.worker: Path(place.path, f"state/night/attempts/{e.worker}.1/exit").stat().st_mtime
+        for e in events
+        if e.worker
+    }
+    claims = sorted(path.stat().st_mtime for path in place.path.glob("state/night/attempts/*/claim"))
+    gaps = [next(c for c in claims if c > end) - end for end in sorted(ends.values())[:-1]]
+    print(f"a worker's end -> the next one's start: median {statistics.median(gaps) * 1000:.0f} ms of {len(gaps)}")
+    place.end()
+
+
+def append() -> None:
+    """Time durable appends of one event beside a bare write and fdatasync of the same bytes."""
+    place = Place()
+    logs = EventLogs(str(place.path))
+    now = datetime.now(UTC)
+    plan = Plan(name="night", units=UnitsSpec(items=("x",)))
+    host = Host(root="/", directory=str(place.path), socket="/x", tmux="tmux", python=("wakeman",))
+    logs.create("night", "d", [Draft(Planned(name="night", plan=plan, digest="d", host=host))], now, "bench:1")
+    draft = Draft(Decided(row="sleep", looked=1, why="47/54 units done, and some words to make a line of usual length"))
+    size = 200
+    bare = os.open(place.path / "bare", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    with logs.hold("night", "bench:1") as log:
+        line = (place.path / "night" / "events.jsonl").read_bytes()[:1] * 220
+
+        def ours() -> float:
+            began = time.perf_counter()
+            for _ in range(size):
+                log.append([draft], now)
+            return time.perf_counter() - began
+
+        def theirs() -> float:
+            began = time.perf_counter()
+            for _ in range(size):
+                os.write(bare, line)
+                os.fdatasync(bare)
+            return time.perf_counter() - began
+
+        print(f"{size} durable appends: {paired(ours, theirs)}")
+    place.end()
+
+
+def crowd() -> None:
+    """Time fold and decide for 100,000 workers in memory."""
+    count, now = 100_000, datetime.now(UTC)
+    d = Deployment()
+    host = Host(root="/", directory="/s/night", socket="/x", tmux="tmux", python=("wakeman",))
+    seq = 0
+
+    def say(data: msgspec.Struct, worker: str | None = None) -> None:
+        nonlocal seq
+        seq += 1
+        fold(d, Event(v=1, seq=seq, at=now, by="at:1", worker=worker, data=data, hash=genesis("a", "b")))  # type: ignore[arg-type] # facts all
+
+    say(Planned(name="night", plan=Plan(name="night", units=UnitsSpec(items=("x",))), digest="d", host=host))
+    for n in range(count):
+        say(Enrolled(session=f"w{n}", units=(Unit(name=f"u{n}", outputs=(f"o{n}",)),)), f"w{n}")
+    for worker in d.workers.values():
+        worker.state, worker.attempt, worker.life = "running", 1, "aa"
+    seen = tuple(Sighting(worker=f"w{n}", attempt=1, session="running", life="ab") for n in range(count))
+    began = time.perf_counter()
+    say(Looked(mono=1.0, boot="b", sightings=seen))
+    moves(d)
+    for worker in d.workers.values():
+        decide_worker(d, worker)
+    decide(d)
+    print(f"fold of a look and all decisions, {count:,} workers: {time.perf_counter() - began:.2f} s")
+
+
+def rooms() -> None:
+    """Count lines of source per room."""
+    source = Path(__file__).parent.parent / "src" / "wakeman"
+    for room in ("core", "engine", "adapters", "faces"):
+        files = list((source / room).rglob("*.py"))
+        print(f"{room}: {sum(len(f.read_text().splitlines()) for f in files):,} lines in {len(files)} files")
+    print(f"ports: {len((source / 'ports.py').read_text().splitlines()):,} lines")
+
+
+BENCHES = {bench.__name__: bench for bench in (check, launch, handover, append, crowd, rooms)}
+
+if __name__ == "__main__":
+    print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, Python {sys.version.split()[0]}")
+    for name in sys.argv[1:] or BENCHES:
+        BENCHES[name]()

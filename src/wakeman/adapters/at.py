@@ -1,0 +1,275 @@
+# a check does without pathlib
+"""The machine's own alarm clock: `at`, its queue and its daemon.
+
+`at` accepts jobs that nobody will ever run, and says so in words only; its exit status is no evidence. So every job
+is looked up again after it was queued, and the daemon is asked for by its pid file.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+
+from wakeman.core.errors import ProgramError
+from wakeman.ports import Job, Ran
+
+PROGRAMS = ("at", "atq", "atrm")
+PID_FILES = ("/run/atd.pid", "/var/run/atd.pid")
+SAFE_PATH = "/usr/local/bin:/usr/bin:/bin"
+QUEUE = "a"  # a later letter runs at a nicer priority, and so would every worker of a tmux server it starts
+RUNNING = "="  # the queue of a job that runs; it stays for ever when atd is killed meanwhile
+TIMEOUT = 10.0
+TRIES = 5
+
+INSTALLS = (
+    ("apt-get", "apt-get install -y at"),
+    ("dnf", "dnf install -y at"),
+    ("zypper", "zypper install -y at"),
+    ("pacman", "pacman -S --noconfirm at"),
+    ("apk", "apk add at"),
+)
+"""(package manager, what installs `at` with it)"""
+
+STARTS = (
+    ("/run/systemd/system", "systemctl enable --now atd"),
+    ("/etc/init.d/atd", "service atd start"),
+    ("/", "atd"),
+)
+"""(what is there, what starts the daemon then)"""
+
+MAC_START = "sudo launchctl load -w /System/Library/LaunchDaemons/com.apple.atrun.plist"
+
+
+class At:
+    """Alarms by `at`, found on `env`'s PATH. A job gets PATH and HOME of `env` and nothing else.
+
+    Shape: the body is the marker as a comment line, then one command line. Boundary: whole markers match, never
+    parts of them. Cost: one process of 1-2 ms a question, one more for each job that `find` reads.
+    """
+
+    def __init__(self, env: Mapping[str, str], pid_files: Sequence[str] = PID_FILES, timeout: float = TIMEOUT) -> None:
+        self._path = env.get("PATH", SAFE_PATH)
+        self._programs = {name: _which(name, self._path) for name in PROGRAMS}
+        self._env = {"PATH": self._path, "TZ": "UTC"} | ({"HOME": env["HOME"]} if "HOME" in env else {})
+        self._pid_files = pid_files
+        self._timeout = timeout
+
+    def weakness(self) -> str:
+        """Say why alarms set here would not fire ("" when they would), with what mends it.
+
+        Cost: file checks; for others than root also one `atq`, as who may use `at` stands where only it can read.
+        """
+        try:
+            return self._missing() or self._denied() or self._unattended()
+        except ProgramError as fault:
+            return str(fault)
+
+    def arm(self, marker: str, argv: Sequence[str], due: datetime) -> Job:
+        """Queue `argv` for the minute at or after `due`, with `marker` in its body, in a clean environment.
+
+        Boundary: a `due` in the past fires at once. Raises: ProgramError when the job is not in the queue
+        afterwards, or nobody would run it; nothing is left in the queue then.
+        """
+        if weak := self.weakness():
+            raise ProgramError(f"at: {weak}")
+        minute = _minute(due)
+        said = self._run("at", "-q", QUEUE, "-t", f"{minute:%Y%m%d%H%M}", stdin=_body(marker, argv)).err
+        found = re.search(r"^job (\d+) at ", said, re.MULTILINE)
+        if not found:
+            raise ProgramError(f"at: no job was queued: {_last(said)}")
+        job = found[1]
+        if re.search(r"signal atd|daemon not running", said):
+            self.disarm([job])
+            raise ProgramError(f"at: job {job} was taken back, as nobody would run it: {_last(said)}", _start())
+        body = self._show(job)
+        # A job that was overdue may be running or done by now, its body gone with it.
+        if not _carries(body, marker) and minute > datetime.now(UTC):
+            raise ProgramError(f"at: job {job} is not in the queue after it was accepted")
+        return Job(job, minute, body)
+
+    def stands(self, job: str, marker: str) -> bool:
+        """Tell whether that job is there and ours. Cost: one process; `find` tells the running ones apart."""
+        return _carries(self._show(job), marker)
+
+    def find(self, marker: str) -> list[Job]:
+        """List every queued job whose body carries the marker, soonest first."""
+        queued = ((job, due, self._show(job)) for job, due in self._queued())
+        return sorted((Job(*entry) for entry in queued if _carries(entry[2], marker)), key=lambda job: job.due)
+
+    def disarm(self, jobs: Sequence[str]) -> None:
+        """Take jobs out of the queue. Those gone already are no error."""
+        numbers = [job for job in jobs if job.isdecimal()]
+        if not numbers:
+            return
+        ran = self._run("atrm", *numbers)
+        if ran.code and (left := {job for job, _ in self._queued()}.intersection(numbers)):
+            raise ProgramError(f"atrm: could not remove {', '.join(sorted(left))}: {_last(ran.err)}")
+
+    def _missing(self) -> str:
+        gone = [name for name, path in self._programs.items() if not path]
+        if not gone:
+            return ""
+        return f"{gone[0]} is not on PATH ({self._path}); install it: {_install(self._path)}"
+
+    def _denied(self) -> str:
+        if os.geteuid() == 0:
+            return ""
+        ran = self._run("atq")
+        if not ran.code:
+            return ""
+        if "user database" in ran.err:
+            return (
+                f"it does not know this user: add user id {os.getuid()} to /etc/passwd, or run as a user who is there"
+            )
+        return f"{_last(ran.err)} Ask the administrator to list this user in at.allow, or take it out of at.deny"
+
+    def _unattended(self) -> str:
+        return self._atrun_off() if sys.platform == "darwin" else self._atd_down()
+
+    def _atd_down(self) -> str:
+        seen = "no " + self._pid_files[0]
+        for file in self._pid_files:
+            pid = _pid(file)
+            if pid and _is_atd(pid):
+                return ""
+            seen = f"{file} names process {pid}, which is no atd" if pid else seen
+        return f"its daemon is not running ({seen}); start it: {_start()}"
+
+    def _atrun_off(self) -> str:
+        ran = self._call(["/bin/launchctl", "print", "system/com.apple.atrun"], b"")
+        return f"atrun is off, so queued jobs never run; switch it on: {MAC_START}" if ran.code else ""
+
+    def _queued(self) -> Iterator[tuple[str, datetime]]:
+        """List job numbers and times of what waits; epoch seconds where atq can give them."""
+        ran = self._run("atq", "-o", "%s")
+        if ran.code:  # macOS and older ones know no -o
+            ran = self._run("atq")
+        if ran.code:
+            raise ProgramError(f"atq: {_last(ran.err)}")
+        for line in ran.out.splitlines():
+            entry = _entry(line)
+            if entry and entry[2] != RUNNING:
+                yield entry[:2]
+
+    def _show(self, job: str) -> str:
+        """Give the job's body as queued; "" when it is gone."""
+        return self._run("at", "-c", job).out if job.isdecimal() else ""
+
+    def _run(self, name: str, *args: str, stdin: bytes = b"") -> Ran:
+        program = self._programs[name]
+        if not program:
+            raise ProgramError(f"at: {self._missing()}")
+        ran = self._call([program, *args], stdin)
+        for _ in range(TRIES):
+            # Each gives up when any job, also a stranger's, vanishes while it reads the queue.
+            if stdin or not ran.code or "Cannot stat" not in ran.err:
+                break
+            ran = self._call([program, *args], stdin)
+        return ran
+
+    def _call(self, argv: Sequence[str], stdin: bytes) -> Ran:
+        import subprocess
+
+        try:
+            # From `/`: the job changes to this directory first, and does nothing when it is gone.
+            done = subprocess.run(
+                argv, input=stdin, capture_output=True, cwd="/", env=self._env, timeout=self._timeout, check=False
+            )
+        except subprocess.TimeoutExpired as fault:
+            raise ProgramError(f"{argv[0]}: no answer within {self._timeout:g} s") from fault
+        except OSError as fault:
+            raise ProgramError(f"{argv[0]}: {fault.strerror}") from fault
+        return Ran(done.returncode, os.fsdecode(done.stdout), os.fsdecode(done.stderr))
+
+
+def _which(name: str, path: str) -> str:
+    """Find a program; `shutil.which` costs 5 ms of import."""
+    for directory in path.split(os.pathsep):
+        file = os.path.join(directory, name)
+        if directory and os.access(file, os.X_OK):
+            return file
+    return ""
+
+
+def _minute(due: datetime) -> datetime:
+    start = due.astimezone(UTC).replace(second=0, microsecond=0)
+    return start if start == due else start + timedelta(minutes=1)
+
+
+def _comment(marker: str) -> str:
+    """Give the marker as one line of ASCII, whatever is in it."""
+    return "# " + marker.encode("unicode_escape", "backslashreplace").decode()
+
+
+def _body(marker: str, argv: Sequence[str]) -> bytes:
+    # exec: a first word such as `A=b` or `if` is a program's name here, never shell syntax.
+    return os.fsencode(f"{_comment(marker)}\nexec {shlex.join(argv)} </dev/null >/dev/null 2>&1\n")
+
+
+def _carries(body: str, marker: str) -> bool:
+    return _comment(marker) in body.split("\n")
+
+
+def _entry(line: str) -> tuple[str, datetime, str] | None:
+    """Read a line of atq: number, time, queue ("" where it shows none)."""
+    job, _, rest = line.partition("\t")
+    words = rest.split()
+    if not job.isdecimal() or not words:
+        return None
+    if words[0].isdecimal():
+        due, words = datetime.fromtimestamp(int(words[0]), UTC), words[1:]
+    else:
+        due, words = _spoken(words[:5]), words[5:]
+    return job, due, words[0] if words else ""
+
+
+def _spoken(words: Sequence[str]) -> datetime:
+    try:
+        return datetime.strptime(" ".join(words), "%a %b %d %H:%M:%S %Y").replace(tzinfo=UTC)
+    except ValueError as fault:
+        raise ProgramError(f"atq: cannot read the time in '{' '.join(words)}'") from fault
+
+
+def _pid(file: str) -> int:
+    try:
+        with open(file, encoding="ascii") as stream:
+            return int(stream.read(32))
+    except (OSError, ValueError):
+        return 0
+
+
+def _is_atd(pid: int) -> bool:
+    """Tell whether a live process of that id is atd. What may not be looked at is taken to be."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as stream:
+            name, _, state = stream.read().partition("(")[2].rpartition(")")
+    except OSError:
+        return True
+    return name == "atd" and state.split()[0] not in "ZX"
+
+
+def _install(path: str) -> str:
+    known = (command for manager, command in INSTALLS if _which(manager, f"{path}:{SAFE_PATH}"))
+    return _sudo(next(known, "the package is called at"))
+
+
+def _start() -> str:
+    return _sudo(next(command for there, command in STARTS if os.path.exists(there)))
+
+
+def _sudo(command: str) -> str:
+    return command if os.geteuid() == 0 or command.startswith("the ") else f"sudo {command}"
+
+
+def _last(said: str) -> str:
+    return said.strip().rpartition("\n")[2] or "it said nothing"

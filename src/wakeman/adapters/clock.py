@@ -1,0 +1,46 @@
+"""The machine's clocks, and the name of its boot."""
+
+from __future__ import annotations
+
+import sys
+import time
+from datetime import UTC, datetime
+from functools import cache
+
+
+class SystemClock:
+    """Wall clock, the clock that stops in sleep, and the boot that the latter counts from."""
+
+    def now(self) -> datetime:
+        """Read the wall clock."""
+        return datetime.now(UTC)
+
+    def mono(self) -> float:
+        """Read the clock that stops while the machine sleeps.
+
+        Source: clock_gettime(2), where CLOCK_MONOTONIC does not count suspension; on macOS it does.
+        """
+        if sys.platform == "darwin":
+            return time.clock_gettime(time.CLOCK_UPTIME_RAW)
+        return time.clock_gettime(time.CLOCK_MONOTONIC)
+
+    def boot(self) -> str:
+        """Name this boot: the kernel's boot id on Linux, the second of the start on macOS."""
+        return _boot()
+
+
+@cache
+def _boot() -> str:
+    if sys.platform == "darwin":
+        return _boot_second()
+    with open("/proc/sys/kernel/random/boot_id") as file:
+        return file.read(8)
+
+
+def _boot_second() -> str:
+    import re
+    import subprocess
+
+    told = subprocess.run(["/usr/sbin/sysctl", "-n", "kern.boottime"], capture_output=True, text=True, check=True)
+    found = re.search(r"sec = (\d+)", told.stdout)  # { sec = 1763800000, usec = 0 } Sat Nov 22 ...
+    return f"{int(found[1]) if found else 0:08x}"

@@ -1,0 +1,353 @@
+"""The disk: marks of files, globs, whole files put in place, moves that never overwrite."""
+
+from __future__ import annotations
+
+import errno
+import fnmatch
+import os
+import re
+import stat
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from itertools import count
+from typing import NamedTuple
+
+from wakeman.core.errors import StorageError, UsageError
+from wakeman.core.model import FileMark
+
+_REFUSALS: dict[int, tuple[str, str]] = {
+    errno.ENOSPC: ("no space left on the disk", "free some space, then try again"),
+    errno.EDQUOT: ("the disk quota is used up", "free some space, then try again"),
+    errno.EROFS: ("the file system is read-only", "use a directory that can be written to: --state DIR"),
+    errno.EACCES: ("permission denied", "check who owns it, and its directory: ls -ld"),
+    errno.EPERM: ("not permitted", "check who owns it, and its directory: ls -ld"),
+    errno.ENOENT: ("no such file or directory", ""),
+    errno.EEXIST: ("exists already, and nothing is overwritten", "move the one in the way aside, then try again"),
+    errno.ENOTDIR: ("a part of the path is no directory", "move the file in the way aside, then try again"),
+    errno.EISDIR: ("is a directory, expected a file", ""),
+    errno.ENAMETOOLONG: ("the name is too long", "choose a shorter one"),
+    errno.ELOOP: ("too many symbolic links", ""),
+}
+"""errno -> what is wrong, and what mends it; other reasons stand in the system's words."""
+
+_NO_HARD_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
+_serial = count()
+
+
+class Segment(NamedTuple):
+    """One part of a pattern between slashes. `spans`: it is `**`, and stays for names further down."""
+
+    name: re.Pattern[str]
+    spans: bool
+
+
+Patterns = list[tuple[Segment, ...]]
+State = tuple[int, int]  # which pattern, and which of its segments comes next
+
+
+class Disk:
+    """Files of this machine. Names that are not UTF-8 come and go unharmed (surrogate escapes)."""
+
+    def marks(self, paths: Iterable[str]) -> dict[str, FileMark]:
+        """Stat files, through symlinks."""
+        found: dict[str, FileMark] = {}
+        for path in paths:
+            with suppress(OSError, ValueError):
+                seen = os.stat(path)
+                if stat.S_ISREG(seen.st_mode):
+                    found[path] = FileMark(path, seen.st_size, seen.st_mtime_ns, seen.st_ino)
+        return found
+
+    def read(self, path: str, limit: int = 64 * 1024 * 1024) -> bytes:
+        """Read a whole file."""
+        with _words(path), os.fdopen(_open_regular(path), "rb") as file:
+            data = file.read(limit + 1)
+        if len(data) > limit:
+            raise StorageError(f"{path}: more than {limit} bytes, expected at most that")
+        return data
+
+    def tail(self, path: str, size: int = 65536) -> bytes:
+        """Read the last bytes of a file that somebody may be writing."""
+        with _words(path):
+            try:
+                file = os.fdopen(_open_regular(path), "rb")
+            except (FileNotFoundError, NotADirectoryError):
+                return b""
+            with file:
+                file.seek(max(0, file.seek(0, os.SEEK_END) - size))
+                return file.read(size)
+
+    def glob(self, root: str, patterns: Sequence[str], exclude: Sequence[str]) -> list[str]:
+        """List regular files under `root`.
+
+        Shape: `*`, `?` and `[...]` stay within a segment; `**` is any number of directories, symlinked ones not
+        followed; a name that begins with a dot is found only by a segment that does. What is excluded is so with
+        all that lies below, hidden or not.
+        Raises: StorageError for a directory that cannot be listed: a unit must not go missing in silence.
+        """
+        wanted = [_segments(pattern, hidden=False) for pattern in patterns]
+        unwanted = [_segments(pattern, hidden=True) for pattern in exclude]
+        return sorted(set(_walk(root, wanted, unwanted)))
+
+    def names(self, directory: str) -> list[str]:
+        """List a directory's entries."""
+        with _words(directory):
+            try:
+                return sorted(os.listdir(directory))
+            except (FileNotFoundError, NotADirectoryError):
+                return []
+
+    def resolve(self, paths: Iterable[str]) -> dict[str, str]:
+        """Resolve symlinks and `..`, as far as the path exists."""
+        return {path: os.path.realpath(path) for path in paths}
+
+    def folds_case(self, path: str) -> bool:
+        """Look up a name that is there in the other case; nothing is written.
+
+        Boundary: of an empty or missing directory its own name is asked, then its parents'; False when none has
+        a letter.
+        """
+        place, below = os.path.realpath(path), ""
+        while place != below:
+            entries = set(self.names(place))
+            for name in sorted(entries):
+                other = name.swapcase()
+                if name.isascii() and other != name and other not in entries:
+                    return os.path.lexists(os.path.join(place, other))
+            place, below = os.path.dirname(place), place
+        return False
+
+    def write(self, path: str, data: bytes, *, mode: int = 0o600, durable: bool = False) -> None:
+        """Put a whole file in place; `durable` waits until it would survive a power cut."""
+        directory = os.path.dirname(path)
+        self.make(directory)
+        with _words(path):
+            with _beside(path) as temporary:
+                _fill(temporary, data, mode, durable=durable)
+                os.rename(temporary, path)
+            if durable:
+                _sync(directory)
+
+    def link(self, target: str, path: str) -> None:
+        """Make or replace a symlink at `path`, in one step; nothing is written through the old one.
+
+        Raises: StorageError when something that is no symlink stands at `path`.
+        """
+        self.make(os.path.dirname(path))
+        with _words(path), _beside(path) as temporary:
+            if os.path.lexists(path) and not os.path.islink(path):
+                raise FileExistsError(errno.EEXIST, "")
+            os.symlink(target, temporary)
+            os.rename(temporary, path)
+
+    def make(self, directory: str) -> None:
+        """Make a directory and its parents."""
+        with _words(directory):
+            missing, place = [], os.path.normpath(directory)
+            while not os.path.exists(place):
+                missing.append(place)
+                place = os.path.dirname(place) or "."
+            for parent in reversed(missing):
+                with suppress(FileExistsError):
+                    os.mkdir(parent, mode=0o700)
+            if not os.path.isdir(directory):
+                raise NotADirectoryError(errno.ENOTDIR, "")
+
+    def move(self, source: str, target: str) -> str:
+        """Rename a file into place, across file systems too; makes the directory.
+
+        Repeatable: a move that was cut short between its two names is completed.
+        """
+        source = source.rstrip("/")
+        place = target
+        if target.endswith("/") or os.path.isdir(target):
+            place = os.path.join(target, os.path.basename(source))
+        with _words(source):
+            os.lstat(source)
+        self.make(os.path.dirname(place))
+        with _words(place):
+            try:
+                _place(source, place)
+            except OSError as error:
+                if error.errno != errno.EXDEV:
+                    raise
+                _carry(source, place)
+        return place
+
+    def remove(self, path: str) -> None:
+        """Unlink a file."""
+        with _words(path), suppress(FileNotFoundError, NotADirectoryError):
+            os.unlink(path)
+
+
+@contextmanager
+def _words(path: str) -> Iterator[None]:
+    """Say what the disk refuses in our words, naming the path."""
+    try:
+        yield
+    except OSError as error:
+        why, mend = _REFUSALS.get(error.errno or 0, (error.strerror or str(error), ""))
+        raise StorageError(f"{path}: {why}", mend) from error
+    except ValueError as error:  # a NUL in the path
+        raise StorageError(f"{path!r}: {error}") from error
+
+
+def _open_regular(path: str) -> int:
+    # Not blocking: opening a pipe that nobody writes to would wait for ever.
+    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise OSError(errno.EINVAL, "not a regular file")
+    return handle
+
+
+@contextmanager
+def _beside(place: str) -> Iterator[str]:
+    """Give a name for a temporary file in the same directory; nothing is left there in the end."""
+    temporary = os.path.join(os.path.dirname(place), f".wakeman-{os.getpid()}-{next(_serial)}.tmp")
+    try:
+        yield temporary
+    finally:
+        with suppress(OSError):
+            os.unlink(temporary)
+
+
+def _fill(place: str, data: bytes, mode: int, *, durable: bool) -> None:
+    handle = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    with os.fdopen(handle, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fchmod(handle, mode)
+        if durable:
+            os.fsync(handle)
+
+
+def _sync(directory: str) -> None:
+    handle = os.open(directory, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _place(source: str, target: str) -> None:
+    """Rename without overwriting: a hard link fails where a rename would replace."""
+    try:
+        os.link(source, target, follow_symlinks=False)
+    except FileExistsError:
+        if not _cut_short(source, target):
+            raise
+    except OSError as error:
+        if error.errno not in _NO_HARD_LINKS:
+            raise
+        # A directory, or a file system without hard links: here a look must do.
+        if os.path.lexists(target):
+            raise FileExistsError(errno.EEXIST, "") from error
+        os.rename(source, target)
+        return
+    os.unlink(source)
+
+
+def _cut_short(source: str, target: str) -> bool:
+    """Tell whether a move ended after the link: two entries, one file."""
+    one_file = os.path.samestat(os.lstat(source), os.lstat(target))
+    (old, name), (new, other) = os.path.split(source), os.path.split(target)
+    one_entry = os.path.samefile(old, new) and name.casefold() == other.casefold()
+    return one_file and not one_entry
+
+
+def _carry(source: str, target: str) -> None:
+    """Move a file to another file system: the copy is durable and in place before the original goes."""
+    seen = os.lstat(source)
+    with _beside(target) as temporary:
+        if stat.S_ISLNK(seen.st_mode):
+            os.symlink(os.readlink(source), temporary)
+        else:
+            _copy(source, temporary)
+            os.chmod(temporary, stat.S_IMODE(seen.st_mode))
+            os.utime(temporary, ns=(seen.st_atime_ns, seen.st_mtime_ns))
+        _place(temporary, target)
+    _sync(os.path.dirname(target))
+    os.unlink(source)
+
+
+def _copy(source: str, target: str) -> None:
+    with os.fdopen(_open_regular(source), "rb") as old, open(target, "xb") as new:
+        while piece := old.read(1 << 20):
+            new.write(piece)
+        new.flush()
+        os.fsync(new.fileno())
+
+
+def _segments(pattern: str, *, hidden: bool) -> tuple[Segment, ...]:
+    parts = [part for part in pattern.split("/") if part not in ("", ".")]
+    if pattern.startswith("/") or ".." in parts:
+        raise UsageError(f"{pattern!r}: found a pattern that leads outside, expected one relative to the plan file")
+    if parts[-1:] == ["**"]:
+        parts.append("*")
+    return tuple(_segment(part, hidden=hidden or part.startswith(".")) for part in parts)
+
+
+def _segment(part: str, *, hidden: bool) -> Segment:
+    spans = part == "**"
+    return Segment(re.compile(("" if hidden else r"(?!\.)") + ("" if spans else fnmatch.translate(part))), spans)
+
+
+def _walk(root: str, wanted: Patterns, unwanted: Patterns) -> Iterator[str]:
+    """Go only where a pattern can still match; a set of states stands for all patterns at once."""
+    todo = [("", _start(wanted), _start(unwanted))]
+    while todo:
+        prefix, inside, outside = todo.pop()
+        for entry in _entries(root, prefix):
+            is_directory = entry.is_dir()
+            after = _step(wanted, inside, entry.name, spans=not (is_directory and entry.is_symlink()))
+            out = _step(unwanted, outside, entry.name, spans=True)
+            if not after or _ended(unwanted, out):
+                continue
+            if is_directory and any(at < len(wanted[index]) for index, at in after):
+                todo.append((f"{prefix}{entry.name}/", after, out))
+            elif _ended(wanted, after) and entry.is_file():
+                yield prefix + entry.name
+
+
+def _start(patterns: Patterns) -> set[State]:
+    return _skipping(patterns, {(index, 0) for index in range(len(patterns))})
+
+
+def _entries(root: str, prefix: str) -> list[os.DirEntry[str]]:
+    directory = f"{root}/{prefix}"
+    with _words(directory):
+        try:
+            with os.scandir(directory) as entries:
+                return list(entries)
+        except (FileNotFoundError, NotADirectoryError):
+            if not prefix:
+                raise
+            return []  # gone since its parent was listed
+
+
+def _step(patterns: Patterns, states: set[State], name: str, *, spans: bool) -> set[State]:
+    """Give the states after a name; `spans` tells whether `**` may go on below it."""
+    after: set[State] = set()
+    for index, at in states:
+        if at < len(patterns[index]) and (segment := patterns[index][at]).name.match(name):
+            if not segment.spans:
+                after.add((index, at + 1))
+            elif spans:
+                after.add((index, at))
+    return _skipping(patterns, after)
+
+
+def _skipping(patterns: Patterns, states: set[State]) -> set[State]:
+    """Add the states in which `**` stands for no directory."""
+    every = set(states)
+    for index, at in states:
+        after = at
+        while after < len(patterns[index]) and patterns[index][after].spans:
+            after += 1
+            every.add((index, after))
+    return every
+
+
+def _ended(patterns: Patterns, states: set[State]) -> bool:
+    return any(at == len(patterns[index]) for index, at in states)

@@ -1,0 +1,287 @@
+"""A world in which nothing is done: what is read is real, what would be done is told and taken to have succeeded.
+
+It wraps another world, so that a dry run takes the same steps as the real one. Log lines are folded in memory, so
+that later steps see the earlier ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from shlex import join
+from typing import Literal
+
+import msgspec
+
+from wakeman.core import events as e
+from wakeman.core.errors import UsageError
+from wakeman.core.fold import check, imagine
+from wakeman.core.model import Deployment, FileMark, Host, WakeTarget
+from wakeman.core.summary import summary
+from wakeman.ports import Alarms, Files, Job, Listing, Logs, Machine, Made, Ran, Seen, Sessions, Start, World
+
+TOLD = (
+    e.Enrolled, e.Decided, e.Stalled, e.Recovered, e.Exited, e.Verified, e.Requested, e.Amended, e.Sampled, e.Noted,
+    e.Closed,
+)  # fmt: skip
+"""Events that are told; the others are what comes of effects, which are told themselves."""
+
+Tell = Callable[[str], None]
+
+
+def dry(world: World, tell: Tell) -> World:
+    """Give a world that reads from `world` and changes nothing; `tell` hears of each effect, in the imperative."""
+    told: set[str] = set()
+    hosts: dict[str, DrySessions] = {}
+
+    def once(text: str) -> None:
+        if text not in told:
+            told.add(text)
+            tell(text)
+
+    def sessions(host: Host) -> Sessions:
+        if host.socket not in hosts:
+            hosts[host.socket] = DrySessions(world.sessions(host), once, world.clock.now().timestamp())
+        return hosts[host.socket]
+
+    def deliver(target: WakeTarget, message: str, _: Deployment) -> str:
+        once(f"tell {target.tmux or join(target.run)}: {message}")
+        return ""
+
+    return msgspec.structs.replace(
+        world,
+        logs=DryLogs(world.logs, once),
+        alarms=DryAlarms(world.alarms, once),
+        files=DryFiles(world.files, once),
+        machine=DryMachine(world.machine, once),
+        sessions=sessions,
+        deliver=deliver,
+    )
+
+
+class DryWriter:
+    """A log that is only folded."""
+
+    seen = False
+
+    def __init__(self, deployment: Deployment, tell: Tell) -> None:
+        self.deployment = deployment
+        self._tell = tell
+
+    def append(self, drafts: Sequence[e.Draft], at: datetime, *, durable: bool = True) -> list[e.Event]:
+        del durable
+        check(self.deployment, drafts)
+        events = imagine(self.deployment, drafts, at, "dry")
+        for event in events:
+            if isinstance(event.data, TOLD):
+                about = f" {event.worker}:" if event.worker else ""
+                self._tell(f"record {e.kind(event.data)}:{about} {summary(event.data)}")
+        return events
+
+
+class DryLogs:
+    """Logs as they are, and over them those folded here."""
+
+    def __init__(self, logs: Logs, tell: Tell) -> None:
+        self._logs, self._tell = logs, tell
+        self._own: dict[str, Deployment] = {}
+
+    def names(self) -> list[str]:
+        return list(dict.fromkeys([*self._logs.names(), *self._own]))
+
+    def create(self, name: str, digest: str, drafts: Sequence[e.Draft], at: datetime, by: str) -> None:
+        del digest, by
+        if name in self.names():
+            raise UsageError(f"{name}: is there already", f"wakeman status {name}")
+        self._tell(f"begin the log of {name}")
+        writer = DryWriter(Deployment(), self._tell)
+        writer.append(drafts, at)
+        self._own[name] = writer.deployment
+
+    def read(self, name: str) -> Deployment:
+        return self._own[name] if name in self._own else self._logs.read(name)
+
+    def events(self, name: str, after: int = 0) -> Iterator[e.Event]:
+        return self._logs.events(name, after)
+
+    @contextmanager
+    def hold(self, name: str, by: str, wait: float = 5.0) -> Iterator[DryWriter]:
+        del by, wait
+        self._own[name] = self.read(name)
+        yield DryWriter(self._own[name], self._tell)
+
+
+class DryAlarms:
+    """The queue as it is; what is armed here is taken to stand."""
+
+    def __init__(self, alarms: Alarms, tell: Tell) -> None:
+        self._alarms, self._tell = alarms, tell
+
+    def weakness(self) -> str:
+        return self._alarms.weakness()
+
+    def arm(self, marker: str, argv: Sequence[str], due: datetime) -> Job:
+        del argv
+        self._tell(f"set an alarm for {due.astimezone():%Y-%m-%d %H:%M}")
+        return Job(job="dry", due=due, body=marker)
+
+    def stands(self, job: str, marker: str) -> bool:
+        return job == "dry" or self._alarms.stands(job, marker)
+
+    def find(self, marker: str) -> list[Job]:
+        return self._alarms.find(marker)
+
+    def disarm(self, jobs: Sequence[str]) -> None:
+        for job in jobs:
+            if job != "dry":
+                self._tell(f"take away alarm job {job}")
+
+
+class DryFiles:
+    """The disk as it is, and over it what would have been written."""
+
+    def __init__(self, files: Files, tell: Tell) -> None:
+        self._files, self._tell = files, tell
+        self._own: dict[str, bytes] = {}
+
+    def marks(self, paths: Iterable[str]) -> dict[str, FileMark]:
+        return self._files.marks(paths)
+
+    def read(self, path: str, limit: int = 64 * 1024 * 1024) -> bytes:
+        return self._own[path] if path in self._own else self._files.read(path, limit)
+
+    def tail(self, path: str, size: int = 65536) -> bytes:
+        return self._files.tail(path, size)
+
+    def glob(self, root: str, patterns: Sequence[str], exclude: Sequence[str]) -> list[str]:
+        return self._files.glob(root, patterns, exclude)
+
+    def names(self, directory: str) -> list[str]:
+        return self._files.names(directory)
+
+    def resolve(self, paths: Iterable[str]) -> dict[str, str]:
+        return self._files.resolve(paths)
+
+    def folds_case(self, path: str) -> bool:
+        return self._files.folds_case(path)
+
+    def write(self, path: str, data: bytes, *, mode: int = 0o600, durable: bool = False) -> None:
+        del mode, durable
+        self._own[path] = data
+
+    def link(self, target: str, path: str) -> None:
+        """Do nothing: links are only made for what starts later."""
+
+    def make(self, directory: str) -> None:
+        """Do nothing: a directory of ours is not worth a word."""
+
+    def move(self, source: str, target: str) -> str:
+        self._tell(f"move {source} to {target}")
+        return target
+
+    def remove(self, path: str) -> None:
+        """Do nothing: files of ours that have been read are not worth a word."""
+
+
+class DryMachine:
+    """The machine as it is; programs are not run, and taken to succeed."""
+
+    def __init__(self, machine: Machine, tell: Tell) -> None:
+        self._machine, self._tell = machine, tell
+
+    def run(self, argv: Sequence[str], *, cwd: str, env: Mapping[str, str], timeout: float, stdin: bytes = b"") -> Ran:
+        del env, timeout, stdin
+        self._tell(f"run {join(argv)} in {cwd} (taken to succeed)")
+        return Ran(code=0)
+
+    def runs(self, program: str, cwd: str, path: str) -> bool:
+        return self._machine.runs(program, cwd, path)
+
+    def free_memory(self) -> int:
+        return self._machine.free_memory()
+
+    def marked(self, marks: Iterable[str]) -> dict[str, list[int]]:
+        return self._machine.marked(marks)
+
+    def signal(self, pids: Iterable[int], name: Literal["TERM", "KILL", "INT"]) -> None:
+        for pid in pids:
+            self._tell(f"signal process {pid} with {name}")
+
+    def alive(self, pid: int) -> bool:
+        return self._machine.alive(pid)
+
+    def environ(self) -> Mapping[str, str]:
+        return self._machine.environ()
+
+    def home(self) -> str:
+        return self._machine.home()
+
+    def pid(self) -> int:
+        return self._machine.pid()
+
+
+class DrySessions:
+    """The sessions as they are, with those started here and without those ended here."""
+
+    def __init__(self, sessions: Sessions, tell: Tell, now: float) -> None:
+        self._sessions, self._tell, self._now = sessions, tell, now
+        self._started: dict[str, Seen] = {}
+        self._ended: set[str] = set()
+        self._marks: dict[str, str] = {}
+
+    def look(self) -> Listing:
+        listing = self._sessions.look()
+        seen = tuple(one for one in listing.seen if one.session_id not in self._ended)
+        state = "up" if self._started and listing.state == "down" else listing.state
+        return Listing(state=state, server=listing.server, seen=(*seen, *self._started.values()), why=listing.why)
+
+    def start(self, starts: Sequence[Start]) -> list[Made]:
+        return [self._start(start) for start in starts]
+
+    def _start(self, start: Start) -> Made:
+        self._tell(f"start session {start.session}: {join(start.argv)}")
+        session_id = f"$dry{len(self._started)}"
+        self._started[session_id] = Seen(
+            session=start.session,
+            session_id=session_id,
+            pane_id="",
+            pid=0,
+            dead=False,
+            code=None,
+            signal="",
+            created=self._now,
+            activity=self._now,
+            mark=start.mark,
+        )
+        return Made(session_id=session_id)
+
+    def end(self, ends: Sequence[tuple[str, str]]) -> int:
+        looked = self.look().seen
+        found = [seen for seen in looked if (seen.session_id, self._marks.get(seen.session_id, seen.mark)) in ends]
+        for seen in found:
+            self._tell(f"end session {seen.session}")
+            self._ended.add(seen.session_id)
+            self._started.pop(seen.session_id, None)
+        return len(found)
+
+    def capture(self, session: str, lines: int = 50) -> str:
+        return "" if session in self._started else self._sessions.capture(session, lines)
+
+    def type(self, session: str, text: str, *, submit: bool) -> None:
+        name = next((seen.session for seen in self.look().seen if seen.session_id == session), session)
+        self._tell(f"type into session {name}{' and press Enter' if submit else ''}: {text}")
+
+    def later(self, seconds: float, argv: Sequence[str]) -> bool:
+        del argv
+        self._tell(f"have a check run in {seconds:g} s")
+        return True
+
+    def attach(self, session: str) -> tuple[str, ...]:
+        return self._sessions.attach(session)
+
+    def mark(self, session_id: str, mark: str) -> None:
+        self._marks[session_id] = mark
+
+    def remember(self, session_id: str, head: str) -> None:
+        """Do nothing: the head is not of a log that exists."""

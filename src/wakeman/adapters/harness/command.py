@@ -1,0 +1,59 @@
+"""Any program by its argument list: as a worker, or as the launcher of one."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from wakeman.core.model import Plan
+from wakeman.core.template import render
+from wakeman.core.text import last_line
+from wakeman.ports import Command, Report, Task
+
+WORDS = 120
+"""Characters of a program's last line that are repeated."""
+
+
+class Program:
+    """A program that takes neither a profile nor a prompt; its share stands in `units_file`.
+
+    Shape: with `adopts` it is the user's own launcher, which returns at once: it starts the session itself, and we
+    find that by its name; stream and exit code are not ours to know then.
+    """
+
+    uses_agent = False
+    uses_prompt = False
+    redraws = False
+    reads: frozenset[Literal["stream", "screen"]] = frozenset()
+
+    def __init__(self, name: str, *, adopts: bool) -> None:
+        self.name, self.adopts = name, adopts
+
+    def problems(self, plan: Plan) -> list[str]:
+        """Ask for the argument list."""
+        if plan.workers.command:
+            return []
+        return [f"workers.command: found none, expected an argument list with harness {plan.workers.harness!r}"]
+
+    def command(self, task: Task) -> Command:
+        """Put the worker's names into `workers.command`, then `workers.args`."""
+        workers = task.plan.workers
+        return Command(argv=tuple(render(word, task.names) for word in (*workers.command, *workers.args)))
+
+    def report(self, stream: bytes, screen: str, now: datetime) -> Report:  # noqa: ARG002 - nothing is known of it
+        """Know nothing: its outputs and its exit file tell."""
+        return Report()
+
+    def explain(self, stream: bytes, code: int | None) -> str:
+        """Repeat the last line that it printed, when it ended badly."""
+        return "" if self.adopts or code == 0 else last_line(stream.decode(errors="replace"), WORDS)
+
+
+def command() -> Program:
+    """Give the harness `command`: the program is the worker."""
+    return Program("command", adopts=False)
+
+
+def external() -> Program:
+    """Give the harness `external`: the program is the user's launcher."""
+    return Program("external", adopts=True)

@@ -1,0 +1,166 @@
+"""This machine as a world: the one place that knows every real adapter, and where the state directory is."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+
+from wakeman.adapters.at import At
+from wakeman.adapters.clock import SystemClock
+from wakeman.adapters.disk import Disk
+from wakeman.adapters.eventlog import EventLogs
+from wakeman.adapters.machine import LocalMachine
+from wakeman.adapters.tmux import Tmux
+from wakeman.core.errors import ProgramError, UsageError
+from wakeman.core.model import Agent, Deployment, Host, Plan, WakeTarget
+from wakeman.ports import Harness, Sessions, World
+
+MARKER = ".wakeman"
+"""An (empty) file that makes a `state/` the one to use, from its parent downwards."""
+
+KEPT = (
+    "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "PYTHONPATH", "TMUX_TMPDIR",
+    "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME", "CLAUDE_CONFIG_DIR",
+)  # fmt: skip
+"""Variables of `up`'s environment that workers and checks get; PATH besides, and nothing else unless it is named."""
+PATH = "/usr/local/bin:/usr/bin:/bin"
+
+MEMORY = {"claude": 400 * 1024 * 1024}
+"""Bytes of free memory that one worker of a harness wants, where the plan names neither a number nor memory."""
+
+
+def world(state: str | None, by: str) -> World:
+    """Compose the real world. `by` is who writes (`up`, `at`, ...); the process id is added."""
+    machine, files = LocalMachine(), Disk()
+    directory = state_directory(state)
+    environment = clean_environment(machine.environ(), machine.home())
+    hosts: dict[tuple[str, str], Sessions] = {}
+
+    def sessions(host: Host) -> Sessions:
+        key = (host.socket, host.directory)
+        if key not in hosts:
+            hosts[key] = Tmux(host.socket, host.tmux, host.directory, host.env)
+        return hosts[key]
+
+    def deliver(target: WakeTarget, message: str, deployment: Deployment) -> str:
+        from wakeman.adapters import orchestrator
+
+        host = deployment.host
+        return orchestrator.deliver(
+            target,
+            message,
+            machine=machine,
+            sessions=_receiver(target, host, environment),
+            env=host.env if host.tmux else environment,
+            cwd=host.root,
+            names={"deployment": deployment.name},
+        )
+
+    def agents(plan: Plan) -> Mapping[str, Agent]:
+        from wakeman.adapters.profiles import profiles
+
+        return {name: agent for name, (agent, _) in profiles(machine.home(), plan, files).items()}
+
+    return World(
+        clock=SystemClock(),
+        logs=EventLogs(directory),
+        alarms=At(environment),
+        files=files,
+        machine=machine,
+        sessions=sessions,
+        harness=_harness,
+        host=lambda plan, root, place: _host(plan, root, place, environment),
+        agents=agents,
+        wrapper=_wrapper,
+        deliver=deliver,
+        say=_say,
+        state=directory,
+        by=f"{by}:{machine.pid()}",
+    )
+
+
+def state_directory(option: str | None) -> str:
+    """Find the state directory: the option, `$WAKEMAN_STATE`, the nearest marked `state/` upwards, or XDG's.
+
+    Shape: an absolute path; it need not exist.
+    """
+    chosen = option or os.environ.get("WAKEMAN_STATE")
+    if chosen:
+        return os.path.abspath(chosen)
+    here = os.getcwd()
+    while True:
+        if os.path.exists(f"{here}/state/{MARKER}"):
+            return os.path.join(here, "state")
+        if here == "/":
+            break
+        here = os.path.dirname(here)
+    home = os.environ.get("XDG_STATE_HOME") or f"{LocalMachine().home()}/.local/state"
+    return f"{home}/wakeman"
+
+
+def clean_environment(environ: Mapping[str, str], home: str) -> dict[str, str]:
+    """Give what a check and a worker start with, whoever starts them; an empty environment gets defaults."""
+    env = {key: environ[key] for key in KEPT if environ.get(key)}
+    return {"PATH": environ.get("PATH") or PATH, "HOME": home, "LANG": "C.UTF-8", **env}
+
+
+def socket_path(name: str, environ: Mapping[str, str]) -> str:
+    """Give the absolute path of a tmux socket by its name, as tmux itself does; a path stays what it is."""
+    if name.startswith("/"):
+        return name
+    if "/" in name or not name:
+        raise UsageError(f"workers.socket: found {name!r}; expected a name, or an absolute path")
+    place = f"{environ.get('TMUX_TMPDIR') or '/tmp'}/tmux-{os.getuid()}"  # noqa: S108 - where tmux keeps them
+    return f"{os.path.realpath(place)}/{name}"
+
+
+def tmux_program(path: str) -> str:
+    """Find tmux. Raises: ProgramError with what installs it."""
+    import shutil
+
+    found = shutil.which("tmux", path=path)
+    if found is None:
+        raise ProgramError(f"tmux: not found on {path}", "apt-get install tmux, or brew install tmux")
+    return os.path.realpath(found) if not found.startswith("/") else found
+
+
+def _host(plan: Plan, root: str, directory: str, environment: Mapping[str, str]) -> Host:
+    socket = socket_path(plan.workers.socket, os.environ)
+    return Host(
+        root=root,
+        directory=directory,
+        socket=socket,
+        tmux=tmux_program(environment["PATH"]),
+        python=(sys.executable, "-P", "-m", "wakeman"),
+        env=dict(environment),
+        memory_per_worker=MEMORY.get(plan.workers.harness, 0),
+    )
+
+
+def _receiver(target: WakeTarget, host: Host, environment: Mapping[str, str]) -> Sessions | None:
+    if not target.tmux:
+        return None
+    from wakeman.adapters.orchestrator import address
+
+    name, _ = address(target.tmux)
+    directory = host.directory or state_directory(None)
+    tmux = host.tmux or tmux_program(environment["PATH"])
+    return Tmux(socket_path(name, os.environ), tmux, directory, environment)
+
+
+def _say(sessions: Sessions, session: str, text: str, submit: bool, force: bool) -> str:
+    from wakeman.adapters.orchestrator import say
+
+    return say(sessions, session, text, submit=submit, force=force)
+
+
+def _harness(name: str) -> Harness:
+    from wakeman.adapters.harness import find
+
+    return find(name)
+
+
+def _wrapper() -> bytes:
+    with open(os.path.join(os.path.dirname(__file__), "wrapper.sh"), "rb") as file:
+        return file.read()

@@ -1,0 +1,235 @@
+"""This machine: programs run to their end, memory left, processes found by the mark in their environment."""
+
+from __future__ import annotations
+
+import os
+import selectors
+import signal
+import subprocess
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from typing import Literal
+
+from wakeman.core.errors import ProgramError
+from wakeman.ports import Ran
+
+OUT_LIMIT = 8 * 1024 * 1024
+"""Bytes of standard output that are kept: its beginning, as a list of units must not lose its first."""
+ERR_LIMIT = 64 * 1024
+"""Bytes of standard error that are kept: its end, where the reason stands."""
+
+MARK = "WAKEMAN_ATTEMPT"
+"""The variable that every process of an attempt inherits."""
+
+_LINGER = 0.1  # seconds for what a program printed just before its end, while a child of its holds the pipe
+
+
+class LocalMachine:
+    """The machine that we run on. `proc` and `cgroup` are where Linux shows itself."""
+
+    def __init__(self, proc: str = "/proc", cgroup: str = "/sys/fs/cgroup") -> None:
+        self._proc = proc
+        self._cgroup = cgroup
+
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        cwd: str,
+        env: Mapping[str, str],
+        timeout: float,
+        stdin: bytes = b"",
+    ) -> Ran:
+        """Run a program in a session of its own, with exactly `env`, which also says where it is looked for.
+
+        Shape: `code` is negative when a signal ended it. More than `OUT_LIMIT` bytes of output keep their code,
+        and `error` says that the rest was dropped.
+        Boundary: what it leaves in the background is not waited for; at the time limit that ends too.
+        """
+        try:
+            with _input(stdin) as source:
+                process = subprocess.Popen(
+                    list(argv),
+                    cwd=cwd,
+                    env=dict(env),
+                    stdin=source,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.PIPE,
+                    start_new_session=True,
+                )
+        except (OSError, ValueError) as error:
+            return Ran(None, error=_unstarted(argv, error))
+        with process:
+            return _follow(process, timeout)
+
+    def runs(self, program: str, cwd: str, path: str) -> bool:
+        """Look for an executable file."""
+        places = [cwd] if "/" in program else path.split(":")
+        files = (os.path.join(place, program) for place in places)
+        return any(os.path.isfile(file) and os.access(file, os.X_OK) for file in files)
+
+    def free_memory(self) -> int:
+        """Give what is available to new programs, and no more than the control group still grants."""
+        left = [*self._available(), *self._granted()]
+        return max(0, min(left)) if left else 0
+
+    def marked(self, marks: Iterable[str]) -> dict[str, list[int]]:
+        """Find live processes by mark; a mark that none carries is left out.
+
+        Boundary: a zombie has no environment any more, and this process is left out. Where there is no /proc
+        (macOS) nothing can be seen: empty.
+        Cost: one read for each process of this user.
+        """
+        wanted = {f"{MARK}={mark}".encode(): mark for mark in marks}
+        found: dict[str, list[int]] = {}
+        for pid, environ in self._environs() if wanted else ():
+            for entry in wanted.keys() & set(environ.split(b"\0")):
+                found.setdefault(wanted[entry], []).append(pid)
+        return found
+
+    def signal(self, pids: Iterable[int], name: Literal["TERM", "KILL", "INT"]) -> None:
+        """Signal processes.
+
+        Boundary: 0, 1 and negative numbers, which mean many, are passed over. Raises: ProgramError for another
+        user's process.
+        """
+        for pid in pids:
+            if pid <= 1:
+                continue
+            try:
+                os.kill(pid, signal.Signals[f"SIG{name}"])
+            except ProcessLookupError:
+                continue
+            except PermissionError as error:
+                raise ProgramError(f"process {pid}: not permitted to signal it", f"ps -fp {pid}") from error
+
+    def alive(self, pid: int) -> bool:
+        """Tell whether a process lives; a zombie does not, another user's does."""
+        if pid <= 0:
+            return False
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return False
+        except PermissionError:
+            return True
+        status = next(iter(_lines(f"{self._proc}/{pid}/stat")), "")
+        return status.rpartition(")")[2].split()[:1] != ["Z"]
+
+    def environ(self) -> Mapping[str, str]:
+        """Give a copy of this process's environment."""
+        return dict(os.environ)
+
+    def home(self) -> str:
+        """Give the user's home directory."""
+        return os.path.expanduser("~")
+
+    def pid(self) -> int:
+        """Give this process's id."""
+        return os.getpid()
+
+    def _available(self) -> Iterator[int]:
+        for line in _lines(f"{self._proc}/meminfo"):
+            if line.startswith("MemAvailable:"):
+                yield int(line.split()[1]) * 1024
+
+    def _granted(self) -> Iterator[int]:
+        """Give what is left in our control group and in each above it; cache that can go counts as left."""
+        for line in _lines(f"{self._proc}/self/cgroup"):
+            _, controllers, path = line.split(":", 2)
+            if controllers not in ("", "memory"):
+                continue
+            names = ("memory.max", "memory.current") if not controllers else _VERSION_1
+            parts = path.strip("/").split("/")
+            for depth in range(len(parts), -1, -1):
+                group = os.path.join(self._cgroup, controllers, *parts[:depth])
+                limit, used = (_number(f"{group}/{name}") for name in names)
+                if limit is not None and used is not None:
+                    yield limit - used + _reclaimable(group)
+
+    def _environs(self) -> Iterator[tuple[int, bytes]]:
+        for name in os.listdir(self._proc) if os.path.isdir(self._proc) else ():
+            if name.isdigit() and int(name) != os.getpid():
+                with suppress(OSError), open(f"{self._proc}/{name}/environ", "rb") as file:  # ended, or another user's
+                    yield int(name), file.read()
+
+
+_VERSION_1 = ("memory.limit_in_bytes", "memory.usage_in_bytes")
+
+
+@contextmanager
+def _input(data: bytes) -> Iterator[int]:
+    """Give what the program reads: a file, since a pipe would have to be fed while its output is read."""
+    if not data:
+        yield subprocess.DEVNULL
+        return
+    from tempfile import TemporaryFile
+
+    with TemporaryFile() as file:
+        file.write(data)
+        file.seek(0)
+        yield file.fileno()
+
+
+def _unstarted(argv: Sequence[str], error: Exception) -> str:
+    if isinstance(error, OSError):
+        return f"{error.filename or argv[0]}: {error.strerror}"
+    return f"{argv[0]!r}: {error}"
+
+
+def _follow(process: subprocess.Popen[bytes], timeout: float) -> Ran:
+    deadline = time.monotonic() + timeout
+    out, err = bytearray(), bytearray()
+    try:
+        for stream, piece in _pieces(process, deadline):
+            if stream is process.stdout:
+                out += piece[: OUT_LIMIT + 1 - len(out)]
+            else:
+                err = (err + piece)[-ERR_LIMIT:]
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(max(0.0, deadline - time.monotonic()))
+    finally:
+        code = process.poll()
+        if code is None:
+            # Not reaped yet, so the group's number cannot be another's.
+            os.killpg(process.pid, signal.SIGKILL)
+    error = ""
+    if code is None:
+        error = f"did not end within {timeout:g} s"
+    elif len(out) > OUT_LIMIT:
+        error = f"printed more than {OUT_LIMIT} bytes; the rest was dropped"
+    return Ran(code, out[:OUT_LIMIT].decode(errors="replace"), err.decode(errors="replace"), error)
+
+
+def _pieces(process: subprocess.Popen[bytes], deadline: float) -> Iterator[tuple[object, bytes]]:
+    """Give what is printed until both streams end, the deadline has come, or the process has ended and lingered."""
+    with selectors.DefaultSelector() as selector:
+        for stream in filter(None, (process.stdout, process.stderr)):
+            selector.register(stream, selectors.EVENT_READ)
+        while selector.get_map() and (now := time.monotonic()) < deadline:
+            if process.poll() is not None:
+                deadline = min(deadline, now + _LINGER)
+            for key, _ in selector.select(min(deadline - now, _LINGER)):
+                if piece := os.read(key.fd, 65536):
+                    yield key.fileobj, piece
+                else:
+                    selector.unregister(key.fileobj)
+
+
+def _lines(path: str) -> list[str]:
+    try:
+        with open(path) as file:
+            return file.read().splitlines()
+    except OSError:
+        return []
+
+
+def _number(path: str) -> int | None:
+    text = next(iter(_lines(path)), "")
+    return int(text) if text.isdigit() else None
+
+
+def _reclaimable(group: str) -> int:
+    wanted = ("inactive_file ", "total_inactive_file ")
+    return max((int(line.split()[1]) for line in _lines(f"{group}/memory.stat") if line.startswith(wanted)), default=0)

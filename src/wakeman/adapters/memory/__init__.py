@@ -1,0 +1,24 @@
+"""The twin of everything outside, in memory: the same ports, a clock that is moved by hand, workers that are acted.
+
+`rehearse` plays a plan on it and the tests run on it; nothing of the machine is touched, and a night takes
+milliseconds. Log lines are the real ones, encoded, chained and decoded.
+"""
+
+from wakeman.adapters.memory.clock import MemoryClock
+from wakeman.adapters.memory.disk import MemoryFiles
+from wakeman.adapters.memory.logs import MemoryLogs
+from wakeman.adapters.memory.machine import MemoryAlarms, MemoryMachine
+from wakeman.adapters.memory.sessions import Act, MemoryHarness, MemorySessions
+from wakeman.adapters.memory.stage import Stage
+
+__all__ = [
+    "Act",
+    "MemoryAlarms",
+    "MemoryClock",
+    "MemoryFiles",
+    "MemoryHarness",
+    "MemoryLogs",
+    "MemoryMachine",
+    "MemorySessions",
+    "Stage",
+]

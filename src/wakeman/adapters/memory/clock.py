@@ -1,0 +1,32 @@
+"""A clock that is moved by hand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+DAWN = datetime(2026, 1, 5, 21, 36, tzinfo=UTC)
+"""When a rehearsal begins, unless it is told otherwise."""
+
+
+@dataclass
+class MemoryClock:
+    """A clock that moves when told to."""
+
+    at: datetime = DAWN
+    seconds: float = 1000.0
+    name: str = "00000001"
+
+    def now(self) -> datetime:
+        return self.at
+
+    def mono(self) -> float:
+        return self.seconds
+
+    def boot(self) -> str:
+        return self.name
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass for both clocks."""
+        self.at += timedelta(seconds=seconds)
+        self.seconds += seconds

@@ -1,0 +1,154 @@
+"""Files in a dictionary, with the rules of a real disk."""
+
+from __future__ import annotations
+
+import fnmatch
+import posixpath
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from wakeman.adapters.memory.clock import MemoryClock
+from wakeman.core.errors import StorageError, UsageError
+from wakeman.core.model import FileMark
+
+
+@dataclass
+class MemoryFiles:
+    """Files in a dictionary: absolute path -> (bytes, mtime in nanoseconds, inode).
+
+    Shape: `links` are symlinks: path -> target; `made` are the directories.
+    """
+
+    clock: MemoryClock
+    held: dict[str, tuple[bytes, int, int]] = field(default_factory=dict)
+    links: dict[str, str] = field(default_factory=dict)
+    made: set[str] = field(default_factory=set)
+    _inodes: int = 0
+
+    def marks(self, paths: Iterable[str]) -> dict[str, FileMark]:
+        found = {}
+        for path in paths:
+            entry = self.held.get(self._real(path))
+            if entry is not None:
+                found[path] = FileMark(path=path, size=len(entry[0]), mtime_ns=entry[1], inode=entry[2])
+        return found
+
+    def read(self, path: str, limit: int = 64 * 1024 * 1024) -> bytes:
+        entry = self.held.get(self._real(path))
+        if entry is None:
+            raise StorageError(f"{path}: no such file")
+        if len(entry[0]) > limit:
+            raise StorageError(f"{path}: more than {limit} bytes, expected at most that")
+        return entry[0]
+
+    def tail(self, path: str, size: int = 65536) -> bytes:
+        data = self.held.get(self._real(path), (b"", 0, 0))[0]
+        return data[max(0, len(data) - size) :]
+
+    def glob(self, root: str, patterns: Sequence[str], exclude: Sequence[str]) -> list[str]:
+        place = self._real(root)
+        if place not in self.made:
+            raise StorageError(f"{root}: no such directory")
+        wanted, unwanted = [_parts(pattern) for pattern in patterns], [_parts(pattern) for pattern in exclude]
+        files = (path for path in (*self.held, *self.links) if self._real(path) in self.held)
+        inside = (path.removeprefix(f"{place}/").split("/") for path in files if path.startswith(f"{place}/"))
+        return sorted(
+            "/".join(names)
+            for names in inside
+            if any(_fits(names, parts) for parts in wanted)
+            and not any(
+                _fits(names[:depth], parts, hidden=True) for parts in unwanted for depth in range(1, len(names) + 1)
+            )
+        )
+
+    def names(self, directory: str) -> list[str]:
+        start = self._real(directory).rstrip("/") + "/"
+        inside = (path.removeprefix(start) for path in (*self.held, *self.links, *self.made) if path.startswith(start))
+        return sorted({path.partition("/")[0] for path in inside})
+
+    def resolve(self, paths: Iterable[str]) -> dict[str, str]:
+        return {path: self._real(path) for path in paths}
+
+    def folds_case(self, path: str) -> bool:
+        del path
+        return False
+
+    def write(self, path: str, data: bytes, *, mode: int = 0o600, durable: bool = False) -> None:
+        del mode, durable
+        place = self._place(path)
+        self.links.pop(place, None)
+        self._inodes += 1
+        self.held[place] = (data, int(self.clock.at.timestamp() * 1e9), self._inodes)
+
+    def link(self, target: str, path: str) -> None:
+        place = self._place(path)
+        if place in self.held:
+            raise StorageError(f"{path}: exists already, and is no symlink")
+        self.links[place] = target
+
+    def make(self, directory: str) -> None:
+        place = self._real(directory)
+        if place in self.held:
+            raise StorageError(f"{directory}: a part of the path is no directory")
+        if place not in self.made and place != "/":
+            self.make(posixpath.dirname(place))
+            self.made.add(place)
+
+    def move(self, source: str, target: str) -> str:
+        into = target.endswith("/") or self._real(target) in self.made
+        goal = posixpath.join(target, posixpath.basename(source)) if into else target
+        old = self._entry(source)
+        if old not in self.held and old not in self.links:
+            raise StorageError(f"{source}: no such file")
+        new = self._place(goal)
+        if new in self.held or new in self.links:
+            raise StorageError(f"{goal}: exists already, and nothing is overwritten")
+        kind: dict[str, Any] = self.held if old in self.held else self.links
+        kind[new] = kind.pop(old)
+        return goal
+
+    def remove(self, path: str) -> None:
+        self.held.pop(self._entry(path), None)
+        self.links.pop(self._entry(path), None)
+
+    def _place(self, path: str) -> str:
+        """Give where an entry is to stand, and make its directory. Raises: StorageError for a directory's place."""
+        place = self._entry(path)
+        if place in self.made:
+            raise StorageError(f"{path}: is a directory, expected a file")
+        self.make(posixpath.dirname(place))
+        return place
+
+    def _entry(self, path: str) -> str:
+        """Resolve a path, but not a symlink that it ends in."""
+        directory, name = posixpath.split(path.rstrip("/"))
+        return posixpath.join(self._real(directory), name)
+
+    def _real(self, path: str) -> str:
+        """Resolve a path, symlinks and `..` part by part."""
+        if not self.links:
+            return posixpath.normpath(path)
+        real = "/"
+        for name in path.split("/"):
+            place = posixpath.normpath(posixpath.join(real, name))
+            real = self._real(posixpath.join(real, self.links[place])) if place in self.links else place
+        return real
+
+
+def _parts(pattern: str) -> list[str]:
+    parts = [part for part in pattern.split("/") if part not in ("", ".")]
+    if pattern.startswith("/") or ".." in parts:
+        raise UsageError(f"{pattern!r}: found a pattern that leads outside, expected one relative to the plan file")
+    return [*parts, "*"] if parts[-1:] == ["**"] else parts
+
+
+def _fits(names: Sequence[str], parts: Sequence[str], *, hidden: bool = False) -> bool:
+    """Tell whether the names of a path fit the parts of a pattern; one with a dot only a part with one, or `hidden`."""
+    if not names or not parts:
+        return not names and not parts
+    name, part = names[0], parts[0]
+    seen = hidden or part.startswith(".") or not name.startswith(".")
+    if part == "**":
+        return _fits(names, parts[1:], hidden=hidden) or (seen and _fits(names[1:], parts, hidden=hidden))
+    return seen and fnmatch.fnmatchcase(name, part) and _fits(names[1:], parts[1:], hidden=hidden)

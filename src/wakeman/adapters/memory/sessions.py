@@ -1,0 +1,223 @@
+"""Sessions, and those who act in them."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Literal
+
+from wakeman.adapters.memory.clock import MemoryClock
+from wakeman.adapters.memory.disk import MemoryFiles
+from wakeman.core.errors import ProgramError, UnknownNameError
+from wakeman.core.model import Plan
+from wakeman.ports import Command, Listing, Made, Report, Seen, Start, Task
+
+
+@dataclass
+class Act:
+    """How a worker plays: seconds for each unit, and what goes wrong.
+
+    Shape: it ends after `stops_after` units (None: all) with `code`; `hangs` never ends and shows no sign of life
+    after that; `content` is what it writes into each output (None: enough to count).
+    """
+
+    seconds: float = 60.0
+    stops_after: int | None = None
+    code: int = 0
+    hangs: bool = False
+    content: bytes | None = None
+
+
+@dataclass
+class _Playing:
+    start: Start
+    mark: str
+    session_id: str
+    pid: int
+    created: float
+    activity: float
+    steps: list[tuple[datetime, Callable[[], None]]] = field(default_factory=list)
+    dead: bool = False
+    code: int | None = None
+
+    @property
+    def home(self) -> str:
+        """Give the attempt's directory: the wrapper's argument."""
+        return self.start.argv[2]
+
+
+class MemorySessions:
+    """Sessions in which acts are played. `acts` is asked by session name; what is written there appears on time.
+
+    Shape: `timers` is what `later` was asked for, `pushes` what the wrappers of ended attempts call, `started` the
+    marks. To be set from outside: `screens` by session name, and `state`, unknown while the host is to hang.
+    Boundary: the first start brings the server up; it stays, like that of a user who has other sessions.
+    """
+
+    def __init__(self, clock: MemoryClock, files: MemoryFiles, acts: Callable[[str], Act]) -> None:
+        self.clock, self.files, self.acts = clock, files, acts
+        self.playing: dict[str, _Playing] = {}
+        self.timers: list[tuple[datetime, tuple[str, ...]]] = []
+        self.typed: list[tuple[str, str, bool]] = []
+        self.pushes: list[tuple[str, ...]] = []
+        self.started: list[str] = []
+        self.state: Literal["up", "unknown"] = "up"
+        self.server = "100:1"
+        self.screens: dict[str, str] = {}
+        self._ids = 0
+
+    def look(self) -> Listing:
+        if self.state == "unknown":
+            return Listing("unknown", why="it does not answer")
+        if not self.playing:
+            return Listing("down", why="no server is there")
+        return Listing(
+            state="up",
+            server=self.server,
+            seen=tuple(
+                Seen(
+                    session=name,
+                    session_id=p.session_id,
+                    pane_id=p.session_id.replace("$", "%"),
+                    pid=p.pid,
+                    dead=p.dead,
+                    code=p.code,
+                    signal="",
+                    created=p.created,
+                    activity=p.activity,
+                    mark=p.mark,
+                )
+                for name, p in self.playing.items()
+            ),
+        )
+
+    def start(self, starts: Sequence[Start]) -> list[Made]:
+        self._answer()
+        return [self._start(start) for start in starts]
+
+    def end(self, ends: Sequence[tuple[str, str]]) -> int:
+        self._answer()
+        found = [(name, p) for name, p in self.playing.items() if p.mark and (p.session_id, p.mark) in ends]
+        for name, p in found:
+            if not p.dead:
+                self._finish(p, 129)
+            del self.playing[name]
+        return len(found)
+
+    def capture(self, session: str, lines: int = 50) -> str:
+        name = self._name(session)
+        # The name comes first on a screen: by it the harness finds its report.
+        return "\n".join(self.screens.get(name, f"{name}: nothing to see").splitlines()[-lines:])
+
+    def type(self, session: str, text: str, *, submit: bool) -> None:
+        name = self._name(session)
+        if self.playing[name].dead:
+            raise ProgramError(f"{session}: its program has ended")
+        self.typed.append((name, text, submit))
+
+    def later(self, seconds: float, argv: Sequence[str]) -> bool:
+        if self.state == "unknown" or not self.playing:
+            return False
+        self.timers.append((self.clock.at + timedelta(seconds=seconds), tuple(argv)))
+        return True
+
+    def attach(self, session: str) -> tuple[str, ...]:
+        return ("tmux", "attach", "-t", session)
+
+    def mark(self, session_id: str, mark: str) -> None:
+        p = next((p for p in self.playing.values() if p.session_id == session_id), None)
+        if p is None or p.mark not in ("", mark):
+            raise ProgramError(f"{session_id}: cannot be marked {mark}")
+        p.mark = mark
+
+    def remember(self, session_id: str, head: str) -> None:
+        del session_id, head
+
+    def next_step(self) -> datetime | None:
+        """Give the time of the next thing that an actor does."""
+        return min((at for p in self.playing.values() for at, _ in p.steps), default=None)
+
+    def play(self) -> None:
+        """Do what is due by now."""
+        for p in list(self.playing.values()):
+            while p.steps and p.steps[0][0] <= self.clock.at:
+                p.steps.pop(0)[1]()
+
+    def _name(self, session: str) -> str:
+        self._answer()
+        for name, p in self.playing.items():
+            if session in (name, p.session_id):
+                return name
+        raise UnknownNameError(f"{session}: no such session")
+
+    def _answer(self) -> None:
+        if self.state == "unknown":
+            raise ProgramError("the host does not answer")
+
+    def _start(self, start: Start) -> Made:
+        there = self.playing.get(start.session)
+        if there is not None:
+            if there.mark != start.mark:
+                return Made(error=f"{start.session}: exists, and is not of {start.mark}", taken=True)
+            return Made(there.session_id, there.pid)
+        self._ids += 1
+        self.started.append(start.mark)
+        now = self.clock.at.timestamp()
+        p = _Playing(start, start.mark, f"${self._ids}", 1000 + self._ids, created=now, activity=now)
+        self.playing[start.session] = p
+        p.steps = self._script(p, self.acts(start.session))
+        self.files.write(f"{p.home}/claim", f"{p.pid}\n".encode())
+        return Made(p.session_id, p.pid)
+
+    def _script(self, p: _Playing, act: Act) -> list[tuple[datetime, Callable[[], None]]]:
+        import json
+
+        units = [json.loads(line) for line in self.files.read(f"{p.home}/units.jsonl").splitlines()]
+        steps: list[tuple[datetime, Callable[[], None]]] = []
+        at = self.clock.at
+        for unit in units[: act.stops_after]:
+            at += timedelta(seconds=act.seconds)
+            steps.append((at, lambda unit=unit: self._write(p, unit["outputs"], act)))  # type: ignore[misc] # a bound loop variable
+        if not act.hangs:
+            steps.append((at + timedelta(seconds=1), lambda: self._finish(p, act.code)))
+        return steps
+
+    def _write(self, p: _Playing, outputs: Sequence[str], act: Act) -> None:
+        p.activity = self.clock.at.timestamp()
+        for output in outputs:
+            content = act.content if act.content is not None else b'{"rehearsed": true}' + b" " * 4096
+            self.files.write(posixpath.join(p.start.cwd, output), content)
+
+    def _finish(self, p: _Playing, code: int) -> None:
+        p.dead, p.code, p.steps = True, code, []
+        self.files.write(f"{p.home}/exit", f"{code}\n".encode())
+        self.pushes.append(("/bin/sh", posixpath.normpath(f"{p.home}/../../check.sh"), "exit"))
+
+
+class MemoryHarness:
+    """A harness whose program is never started: the act stands in for it."""
+
+    name, uses_agent, uses_prompt, adopts, redraws = "command", False, False, False, False
+    reads: frozenset[Literal["stream", "screen"]] = frozenset()
+
+    def __init__(self, reports: Mapping[str, Report] | None = None) -> None:
+        self.reports = reports or {}
+        if reports:
+            self.reads = frozenset({"screen"})
+
+    def problems(self, plan: Plan) -> list[str]:
+        del plan
+        return []
+
+    def command(self, task: Task) -> Command:
+        return Command(argv=("act", task.worker))
+
+    def report(self, stream: bytes, screen: str, now: datetime) -> Report:
+        del stream, now
+        return self.reports.get(screen.partition(":")[0], Report())
+
+    def explain(self, stream: bytes, code: int | None) -> str:
+        del stream, code
+        return ""

@@ -1,0 +1,469 @@
+"""The sessions of one tmux socket: looking is one plain call of tmux, acting goes through libtmux.
+
+Rules that hold in this file, each the answer to a quirk of tmux:
+
+- A target is an id, or `=name:`; a bare name would match by prefix.
+- Text that tmux would read as a format, a `strftime` pattern or its own syntax is made harmless first.
+- Options are set on our own sessions, never globally. `@wakeman` marks a session, `@wakeman_pane` the pane in it.
+- Every call ends within a time limit, and starts in `/` with the same environment whoever makes it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from wakeman.core.errors import ProgramError, UnknownNameError
+from wakeman.ports import Listing, Made, Seen, Start
+
+if TYPE_CHECKING:
+    from libtmux.common import tmux_cmd
+
+LIMIT = 16_000  # bytes of one tmux command line; tmux refuses 16,384
+ENDS = 40  # sessions ended in one call: an id, a mark and their command are under 400 bytes
+TRIES = 5  # a server on its way out refuses the first calls
+TRY_PAUSE = 0.1  # seconds, longer each time
+SIZE = ("-x", "200", "-y", "50")
+PASTE_PAUSE = 0.3  # seconds; a client that is still reading a paste swallows Enter
+
+ABSENT = ("no server running on", "(No such file or directory)", "(Connection refused)")
+NAME = r"\w[\w +-]*"  # what tmux keeps as it is and reads as nothing else
+MARK = r"[\w ./@+=-]+"  # what a format compares as it is
+FACTS = (
+    "pid",
+    "start_time",
+    "session_id",
+    "pane_id",
+    "pane_pid",
+    "pane_dead",
+    "pane_dead_status",
+    "pane_dead_signal",
+    "session_created",
+    "window_activity",
+    "@wakeman_pane",
+)
+TEXTS = ("session_name", "@wakeman", "pane_title")  # may hold anything
+PLAIN = {n: None for n in (*range(0x20), *range(0x7F, 0xA0)) if chr(n) not in "\n\t"}
+
+# libtmux waits for ever and hands on the caller's environment; this stands in for tmux and does neither.
+# A client passes its standard output to the server, and a hung server never closes it: hence the file between.
+BOUNDED = """\
+#!/bin/sh
+# Run tmux in a fixed environment, {limit} seconds at most. Written by wakeman when it differs; do not edit.
+PATH=/usr/bin:/bin
+cd / || exit 126
+exec 3>"$0.$$.out" 4<"$0.$$.out" || exit 126
+rm -f "$0.$$.out"
+env -i {env} {tmux} -u "$@" </dev/null >&3 3>&- 4<&- &
+client=$!
+( trap 'kill "$nap"; exit' TERM; sleep {limit} & nap=$!; wait "$nap" && kill -9 "$client" ) </dev/null >/dev/null 2>&1 &
+guard=$!
+wait "$client"
+code=$?
+kill "$guard" 2>/dev/null
+cat <&4
+exit "$code"
+"""
+KILLED = 137
+
+
+class Tmux:
+    """The sessions of the server behind one socket; see `wakeman.ports.Sessions`."""
+
+    def __init__(
+        self, socket: str, tmux: str, directory: str, env: Mapping[str, str], *, timeout: float = 10.0
+    ) -> None:
+        """Say where the server is; nothing runs yet.
+
+        Shape: `socket` and `tmux` are absolute paths; `directory` is ours and gets the file `tmux.sh` when something
+        is done; `env` is all that a server started here knows. A socket named `default` is the user's: a server
+        started there reads their configuration, any other reads none.
+        Units: `timeout` in seconds, for each call of tmux.
+        """
+        self._socket = socket
+        self._tmux = tmux
+        self._script = f"{directory}/tmux.sh"
+        self._env = {key: value for key, value in env.items() if key not in ("TMUX", "TMUX_PANE")}
+        self._config = None if socket.endswith("/default") else "/dev/null"
+        self._timeout = timeout
+
+    def look(self) -> Listing:
+        """Look at all sessions in one call of tmux.
+
+        Shape: one `Seen` per session: the pane we made, in a stranger's session the first.
+        """
+        cut = f"~{os.urandom(6).hex()}~"  # no title can hold it: it is new each time
+        facts = ",".join(f"#{{{name}}}" for name in FACTS)
+        try:
+            ran = self._ask("list-panes", "-a", "-F", cut + cut.join((facts, *(f"#{{{name}}}" for name in TEXTS))))
+        except ProgramError as error:
+            return Listing("unknown", why=str(error))
+        if ran.code:
+            absent = any(sign in ran.err for sign in ABSENT)
+            return Listing("down" if absent else "unknown", why=ran.err or f"tmux ended with status {ran.code}")
+        try:
+            return _listing(ran.out.split(cut)[1:])
+        except ValueError as error:
+            return Listing("unknown", why=f"tmux socket {self._socket}: cannot read its list: {error}")
+
+    def start(self, starts: Sequence[Start]) -> list[Made]:
+        """Make several detached sessions, many in one call of tmux.
+
+        Boundary: a name that tmux would change, or a start longer than tmux takes, gives `error`.
+        """
+        from time import sleep
+
+        try:
+            os.makedirs(os.path.dirname(self._socket), mode=0o700, exist_ok=True)  # tmux makes none for -S
+        except OSError as error:
+            why = f"tmux socket {self._socket}: its directory cannot be made: {error.strerror}"
+            return [Made(error=why) for _ in starts]
+        made: list[Made | None] = [_unusable(start) for start in starts]
+        why = ""
+        for attempt in range(TRIES):
+            waiting = [index for index, one in enumerate(made) if one is None]
+            if not waiting:
+                break
+            sleep(TRY_PAUSE * max(0, attempt - 1))
+            # One failing start takes those behind it along, so the second time each goes alone.
+            for batch in _batches(starts, waiting, 1 if attempt else len(waiting)):
+                ran = self._act(*(word for index in batch for word in (*_birth(starts[index]), ";")))
+                if ran.returncode or len(ran.stdout) != len(batch):
+                    why = " ".join(ran.stderr) or f"tmux ended with status {ran.returncode}"
+                    self._settle(starts, made, batch)
+                    continue
+                for index, line in zip(batch, ran.stdout, strict=True):
+                    session_id, pid = line.split(" ")
+                    made[index] = Made(session_id, int(pid))
+        if None in made and self.look().state == "unknown":
+            raise ProgramError(f"tmux socket {self._socket}: {why}", self._hint())
+        return [one or Made(error=why) for one in made]
+
+    def end(self, ends: Sequence[tuple[str, str]]) -> int:
+        """End sessions by id, each if it carries its mark: test and end are one call, many in one call of tmux."""
+        known = [(session_id, mark) for session_id, mark in ends if _is_id(session_id) and re.fullmatch(MARK, mark)]
+        ended = 0
+        for batch in _pieces(known, ENDS):
+            words: list[str] = []
+            for session_id, mark in batch:
+                then = f"display-message -p ended ; kill-session -t '{session_id}'"
+                words += ["if-shell", "-F", "-t", session_id, f"#{{==:#{{@wakeman}},{mark}}}", then, ";"]
+            ran = self._act(*words)
+            ended += ran.stdout.count("ended")
+            if ran.returncode and len(batch) > 1:  # one that is gone takes those behind it along
+                ended += sum(self.end([one]) for one in batch)
+        return ended
+
+    def capture(self, session: str, lines: int = 50) -> str:
+        """Give the last lines of the pane's screen and history; wrapped lines are joined.
+
+        Boundary: blank lines at the end do not count, nor does the line that tmux itself writes into a dead pane.
+        """
+        pane, dead = self._pane(session)
+        ran = self._ask("capture-pane", "-p", "-J", "-S", f"-{lines + 1}", "-t", pane)
+        if ran.code:
+            raise UnknownNameError(f"tmux socket {self._socket}: {ran.err}", self._hint())
+        rows = [row.rstrip() for row in _plain(ran.out).rstrip().split("\n")]
+        if dead and rows[-1].startswith("Pane is dead"):
+            rows = "\n".join(rows[:-1]).rstrip().split("\n")
+        return "\n".join(rows[-lines:])
+
+    def type(self, session: str, text: str, *, submit: bool) -> None:
+        """Paste text into the pane, then press Enter apart from it if `submit`.
+
+        Boundary: control characters other than line feed and tab are left out; 1 MB arrives whole.
+        """
+        from time import sleep
+
+        pane, _ = self._pane(session)
+        if text:
+            self._paste(pane, _plain(text))
+        if submit:
+            sleep(PASTE_PAUSE if text else 0)
+            # A person who scrolled left the pane in copy mode, where keys do not reach the program.
+            self._alive(pane, f"copy-mode -q -t '{pane}' ; send-keys -t '{pane}' Enter")
+
+    def later(self, seconds: float, argv: Sequence[str]) -> bool:
+        """Have the server run `argv` once, detached from it and unaware of it, after a delay."""
+        import shlex
+
+        # Whatever a run-shell prints, its status too, would be shown over the screen of some session.
+        command = f"unset TMUX TMUX_PANE; {shlex.join(argv)} </dev/null >/dev/null 2>&1 &"
+        try:
+            return self._act("run-shell", "-b", "-d", f"{seconds:.3f}", _shielded(command)).returncode == 0
+        except ProgramError:
+            return False
+
+    def attach(self, session: str) -> tuple[str, ...]:
+        """Give the command line with which a person attaches."""
+        return (self._tmux, "-S", self._socket, "attach-session", "-t", _target(session))
+
+    def mark(self, session_id: str, mark: str) -> None:
+        """Put our mark on a session that the user's own launcher made, and on its first pane.
+
+        Raises: ProgramError when it is gone, or carries another mark; nothing is changed then.
+        """
+        try:
+            pane, _ = self._pane(session_id)
+        except UnknownNameError as error:
+            raise ProgramError(str(error), error.hint) from error
+        free = f"#{{||:#{{==:#{{@wakeman}},}},#{{==:#{{@wakeman}},{mark}}}}}"
+        then = (
+            f"set-option -t '{session_id}' @wakeman '{mark}' ; set-option -p -t '{pane}' @wakeman_pane 1"
+            " ; display-message -p marked"
+        )
+        known = _is_id(session_id) and re.fullmatch(MARK, mark)
+        if not known or "marked" not in self._act("if-shell", "-F", "-t", session_id, free, then).stdout:
+            raise ProgramError(f"tmux socket {self._socket}: {session_id} cannot be marked {mark}", self._hint())
+
+    def remember(self, session_id: str, head: str) -> None:
+        """Leave the log's head on the session as `@wakeman_head`."""
+        from contextlib import suppress
+
+        with suppress(ProgramError, UnknownNameError):
+            self._ask("set-option", "-t", _target(session_id), "@wakeman_head", _literal(head))
+
+    def _settle(self, starts: Sequence[Start], made: list[Made | None], batch: Sequence[int]) -> None:
+        """After a failed call, find out which of the batch exist all the same, and whose they are.
+
+        Boundary: a server that cannot be looked at, as on its way out, settles nothing.
+        """
+        listing = self.look()
+        there = {seen.session: seen for seen in listing.seen}
+        for index in batch:
+            start, seen = starts[index], there.get(starts[index].session)
+            if seen and seen.mark == start.mark:
+                made[index] = Made(seen.session_id, seen.pid)
+            elif seen:
+                made[index] = Made(
+                    error=f"tmux session {start.session}: exists, and is not of {start.mark}", taken=True
+                )
+
+    def _pane(self, session: str) -> tuple[str, bool]:
+        """Find the pane that we made (in a stranger's session, its first): its id, and whether it is dead."""
+        ran = self._ask("list-panes", "-s", "-t", _target(session), "-F", "#{pane_id} #{pane_dead} #{@wakeman_pane}")
+        rows = [line.split(" ", 2) for line in ran.out.splitlines()]
+        if ran.code or not rows:
+            raise UnknownNameError(f"tmux socket {self._socket}: no session {session}", self._hint())
+        pane, dead, _ = next((row for row in rows if row[2]), rows[0])
+        return pane, dead == "1"
+
+    def _paste(self, pane: str, text: str) -> None:
+        buffer = f"wakeman-{os.getpid()}-{os.urandom(4).hex()}"
+        loaded = self._ask("load-buffer", "-b", buffer, "-", stdin=text)
+        if loaded.code:
+            raise ProgramError(f"tmux socket {self._socket}: {loaded.err}", self._hint())
+        try:
+            self._alive(pane, f"paste-buffer -p -d -b {buffer} -t '{pane}'")
+        except ProgramError:
+            self._ask("delete-buffer", "-b", buffer)
+            raise
+
+    def _alive(self, pane: str, command: str) -> None:
+        """Do something with a pane unless it is dead, which tmux decides itself, in the same call.
+
+        Source: Debian bug 1063237: until 3.4, a paste into a dead pane ends the server with all its sessions.
+        """
+        ran = self._act("if-shell", "-F", "-t", pane, "#{pane_dead}", "display-message -p dead", command)
+        if ran.returncode or "dead" in ran.stdout:
+            why = " ".join(ran.stderr) or f"pane {pane} is dead: its program has ended"
+            raise ProgramError(f"tmux socket {self._socket}: {why}", self._hint())
+
+    def _ask(self, *words: str, stdin: str = "") -> _Ran:
+        """Call tmux without libtmux. Raises: ProgramError on a time-out, or when tmux is missing."""
+        import subprocess
+
+        config = ("-f", self._config) if self._config else ()
+        try:
+            ran = subprocess.run(
+                (self._tmux, "-u", *config, "-S", self._socket, *words),
+                input=stdin.encode(errors="surrogateescape"),
+                capture_output=True,
+                cwd="/",
+                env=self._env,
+                timeout=self._timeout,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            raise self._silence() from None
+        except OSError as error:
+            raise ProgramError(f"{self._tmux}: cannot be run: {error.strerror}", "wakeman doctor") from error
+        return _Ran(ran.returncode, ran.stdout.decode(errors="replace"), ran.stderr.decode(errors="replace").strip())
+
+    def _act(self, *words: str) -> tmux_cmd:
+        """Call tmux through libtmux. Raises: ProgramError on a time-out, or when tmux is missing."""
+        from libtmux.exc import TmuxCommandNotFound
+        from libtmux.server import Server
+
+        while words[-1] == ";":
+            words = words[:-1]
+        try:
+            self._write_script()
+            server = Server(socket_path=self._socket, config_file=self._config, tmux_bin=self._script)
+            ran = server.cmd(words[0], *words[1:])
+        except (OSError, TmuxCommandNotFound) as error:
+            raise ProgramError(f"{self._script}: cannot be run: {error}", "wakeman doctor") from error
+        if ran.returncode == KILLED:
+            raise self._silence()
+        if ran.returncode in (126, 127):
+            raise ProgramError(f"{self._tmux}: cannot be run: {' '.join(ran.stderr)}", "wakeman doctor")
+        return ran
+
+    def _write_script(self) -> None:
+        """Put the stand-in for tmux in place, unless it is there. Repeatable: yes, also by two at once."""
+        import shlex
+        from pathlib import Path
+
+        env = shlex.join(f"{key}={value}" for key, value in self._env.items())
+        text = BOUNDED.format(limit=f"{self._timeout:g}", env=env, tmux=shlex.quote(self._tmux))
+        script = Path(self._script)
+        data = text.encode(errors="surrogateescape")
+        if script.exists() and script.read_bytes() == data:
+            return
+        fresh = Path(f"{script}.{os.getpid()}.{os.urandom(4).hex()}.tmp")
+        fresh.touch(mode=0o700)
+        fresh.write_bytes(data)
+        fresh.replace(script)
+
+    def _silence(self) -> ProgramError:
+        return ProgramError(f"tmux socket {self._socket}: no answer within {self._timeout:g} s", self._hint())
+
+    def _hint(self) -> str:
+        import shlex
+
+        return f"look at the server: {shlex.join((self._tmux, '-S', self._socket, 'ls'))}"
+
+
+class _Ran(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+def _listing(parts: list[str]) -> Listing:
+    """Read what `look` asked for: per pane the facts, then each text. Raises: ValueError."""
+    width = 1 + len(TEXTS)
+    if len(parts) % width:
+        raise ValueError(f"{len(parts)} fields, not a multiple of {width}")
+    server = ""
+    seen: dict[str, Seen] = {}
+    ours: set[str] = set()
+    for place in range(0, len(parts), width):
+        facts = parts[place].split(",")
+        pid, started, session_id, pane_id, pane_pid, dead, code, signal, created, activity, own = facts
+        name, mark, title = parts[place + 1 : place + width]
+        server = f"{pid}:{started}"
+        if session_id in ours or (session_id in seen and not own):
+            continue
+        if own:
+            ours.add(session_id)
+        seen[session_id] = Seen(
+            session=name,
+            session_id=session_id,
+            pane_id=pane_id,
+            pid=int(pane_pid),
+            dead=dead == "1" or (mark != "" and not own),  # our own pane was closed, another was left open
+            code=int(code) if code else None,
+            signal=signal,
+            created=float(created),
+            activity=float(activity),
+            mark=mark,
+            title=_plain(title).strip(),
+        )
+    return Listing("up", server, tuple(seen.values()))
+
+
+def _birth(start: Start) -> tuple[str, ...]:
+    """Give the tmux commands that make a session ours from its first moment; prints `$id pid`."""
+    target = f"={start.session}:"
+    # A single word would go through a shell.
+    argv = start.argv if len(start.argv) > 1 else ("/bin/sh", "-c", 'exec "$0"', *start.argv)
+    env = tuple(word for key, value in start.env.items() for word in ("-e", _literal(f"{key}={value}")))
+    words = [
+        *("new-session", "-d", "-P", "-F", "#{session_id} #{pane_pid}", "-s", start.session, *SIZE),
+        *("-c", _literal(_unformatted(start.cwd)), *env, "--", *map(_literal, argv), ";"),
+        *("set-option", "-t", target, "@wakeman", start.mark, ";"),
+        *("set-option", "-t", target, "destroy-unattached", "off", ";"),
+        *("set-option", "-w", "-t", target, "remain-on-exit", "on", ";"),
+        *("set-option", "-p", "-t", target, "@wakeman_pane", "1"),
+    ]
+    if start.stream:
+        import shlex
+
+        cat = f"umask 077; exec cat >>{shlex.quote(start.stream)}"
+        words += (";", "pipe-pane", "-t", target, _shielded(cat))
+    return tuple(words)
+
+
+def _pieces(items: Sequence[tuple[str, str]], most: int) -> Iterator[Sequence[tuple[str, str]]]:
+    for at in range(0, len(items), most):
+        yield items[at : at + most]
+
+
+def _batches(starts: Sequence[Start], waiting: Sequence[int], most: int) -> Iterator[list[int]]:
+    """Cut a list of starts into as few calls of tmux as it takes."""
+    batch: list[int] = []
+    size = 0
+    for index in waiting:
+        length = _length(_birth(starts[index]))
+        if batch and (size + length > LIMIT or len(batch) == most):
+            yield batch
+            batch, size = [], 0
+        batch.append(index)
+        size += length
+    yield batch
+
+
+def _unusable(start: Start) -> Made | None:
+    """Say why tmux would make something else of a start; None when it would not."""
+    if not re.fullmatch(NAME, start.session):
+        return Made(error=f"tmux session {start.session!r}: expected letters, digits, _, -, + and blanks")
+    if not re.fullmatch(MARK, start.mark):
+        return Made(error=f"tmux session {start.session}: mark {start.mark!r} cannot be compared by tmux")
+    if not start.argv:
+        return Made(error=f"tmux session {start.session}: no program given")
+    if (length := _length(_birth(start))) > LIMIT:
+        return Made(error=f"tmux session {start.session}: {length} bytes of arguments, tmux takes {LIMIT}")
+    return None
+
+
+def _length(words: Sequence[str]) -> int:
+    return sum(len(word.encode(errors="surrogateescape")) + 1 for word in words) + 2
+
+
+def _is_id(session: str) -> bool:
+    return session[:1] == "$" and session[1:].isdecimal()
+
+
+def _target(session: str) -> str:
+    """Address a session exactly. Raises: UnknownNameError for an empty name, which tmux takes for any session."""
+    if not session:
+        raise UnknownNameError("tmux: found an empty session name")
+    return f"{session}:" if _is_id(session) else f"={session}:"
+
+
+def _literal(word: str) -> str:
+    """Keep the `;` at a word's end, which tmux would take for the end of the command."""
+    return f"{word[:-1]}\\;" if word.endswith(";") else word
+
+
+def _unformatted(text: str) -> str:
+    """Double each `#`, except before `[`, where tmux leaves them alone."""
+    return re.sub(r"#+(?![#\[])", lambda run: run[0] * 2, text)
+
+
+def _shielded(command: str) -> str:
+    """Write a shell command so that tmux finds no format and no `strftime` pattern in it."""
+    if not set("#%") & set(command):
+        return _literal(command)
+    plain = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 /_.,=:>"
+    data = command.encode(errors="surrogateescape")
+    octal = "".join(chr(byte) if byte in plain else f"\\{byte:03o}" for byte in data)
+    return f"eval \"$(printf '{octal}')\""
+
+
+def _plain(text: str) -> str:
+    """Leave out control characters but line feed and tab; a carriage return counts as a line feed."""
+    return text.replace("\r\n", "\n").replace("\r", "\n").translate(PLAIN)

@@ -1,0 +1,73 @@
+#!/bin/sh
+# Run one attempt of a worker and leave its exit status behind.
+#
+#     /bin/sh wrapper.sh DIR -- PROGRAM ARG...
+#
+# DIR is the attempt's own directory, an absolute path: DEPLOYMENT/attempts/ATTEMPT. What stands there:
+#
+#     claim   written here first, holding this process's id. When it is there already, the attempt was started
+#             before: nothing is run, nothing is written, exit status 125.
+#     env     optional, lines `export KEY='value'`, mode 0600: variables for the program alone.
+#     stdin   optional, a file or a symlink to one: the program reads it instead of the terminal.
+#     stdout  optional, a file or a symlink to one (which need not exist yet): the program's standard output is
+#             appended to it. Standard error stays on the terminal.
+#     exit    written here last, whole or not at all: the exit status and a line feed; 128 + n for signal n,
+#             127 for no such program, 126 for one that cannot be run. When it is there, the program is gone.
+#
+# The exit file is written however the program ends, also when the session or this process is killed. A TERM, INT or
+# QUIT to this process alone is outlived; a HUP or KILL hangs up on the program.
+#
+# DEPLOYMENT/check.sh, if there is one, is then started as `sh check.sh exit`: in a session of its own, in `/`, without
+# any environment. This script ends with the program's exit status.
+
+dir=$1
+shift 2
+
+keep() { # FILE...: to the disk, where sync takes names; elsewhere it syncs everything
+    sync "$@" 2>/dev/null
+}
+
+# noclobber opens with O_EXCL: of two that start the same attempt, one fails here.
+(umask 077 && set -C && printf '%s\n' "$$" >"$dir/claim") 2>/dev/null || exit 125
+keep "$dir/claim" "$dir"
+
+# Runs in a child, so that this process, the leader of the terminal's session, can die of a hang-up: only then does the
+# kernel hang up on the program too, and the child lives on to write down how that ended.
+attempt() {
+    # Caught, not ignored: the program starts with the signals' defaults.
+    trap : HUP INT QUIT TERM
+    (
+        if [ -h "$dir/stdin" ] || [ -e "$dir/stdin" ]; then
+            exec <"$dir/stdin"
+        fi
+        if [ -h "$dir/stdout" ] || [ -e "$dir/stdout" ]; then
+            exec >>"$dir/stdout"
+        fi
+        if [ -e "$dir/env" ]; then
+            . "$dir/env"
+        fi
+        exec "$@"
+    )
+    code=$?
+
+    # Ignored: a second Ctrl-C, or the hang-up when a session ends, spares the tools below.
+    trap '' HUP INT QUIT TERM
+    if (umask 077 && printf '%s\n' "$code" >"$dir/exit.tmp"); then
+        keep "$dir/exit.tmp"
+        mv -f "$dir/exit.tmp" "$dir/exit"
+        keep "$dir"
+    fi
+
+    trap : INT QUIT TERM
+    check=$dir/../../check.sh
+    if [ -e "$check" ]; then
+        cd / || exit "$code"
+        detach=$(command -v setsid || command -v nohup)
+        env -i "$detach" /bin/sh "$check" exit </dev/null >/dev/null 2>&1 &
+    fi
+    exit "$code"
+}
+
+trap : INT QUIT TERM
+(attempt "$@")
+exit $?

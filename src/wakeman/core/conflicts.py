@@ -1,0 +1,97 @@
+"""Write conflicts: no two units may be able to write one place, nor one what another reads."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+
+from msgspec import Struct
+
+from wakeman.core.model import Unit
+
+_WILD = re.compile(r"[*?[]")
+_QUOTED = re.compile(r"\[([*?[])\]")
+_VERBS = ("writes", "claims", "reads")  # in this order on equal paths: a reader is met after all writers
+
+
+class _Place(Struct):
+    """One path that a unit writes, claims or reads. `key` is comparable: part after part, each ended by NUL."""
+
+    key: str
+    order: int
+    unit: str
+    declared: str
+    path: str
+    other: _Place | None = None  # nearest place at or above that another unit writes
+
+
+def paths(units: Sequence[Unit]) -> list[str]:
+    """List what the caller resolves on the disk for `conflicts`: inputs, outputs, and the directories claimed."""
+    return list(dict.fromkeys(path for unit in units for _, _, path in _declared(unit)))
+
+
+def conflicts(units: Sequence[Unit], resolved: Mapping[str, str], *, fold_case: bool) -> list[str]:
+    """List every place that two units would fight over, one line each, naming both.
+
+    Shape: `resolved` maps each of `paths(units)` to its absolute path without symlinks. A place is reported once,
+    against the nearest other unit's place at or above it. `fold_case` also takes NFC and NFD for one name.
+    Boundary: a unit may overwrite its own input; units of one share still conflict.
+    Cost: n log n.
+    """
+    above: list[_Place] = []
+    problems = []
+    for place in sorted(_places(units, resolved, fold_case), key=lambda place: (place.key, place.order)):
+        while above and not place.key.startswith(above[-1].key):
+            above.pop()
+        if above:
+            place.other = above[-1] if above[-1].unit != place.unit else above[-1].other
+        if place.other:
+            problems.append(_problem(place.other, place))
+        if _VERBS[place.order] != "reads":
+            above.append(place)
+    return problems
+
+
+def quoted(text: str) -> str:
+    """Write a value so that a pattern of `units.writes` takes its wildcards as they stand."""
+    return _WILD.sub(r"[\g<0>]", text)
+
+
+def claimed(pattern: str) -> str:
+    """Give the directory or file that a pattern reaches: its parts before the first with a wildcard."""
+    parts = pattern.split("/")
+    wild = next((i for i, part in enumerate(parts) if _WILD.search(_QUOTED.sub("", part))), len(parts))
+    prefix = _QUOTED.sub(r"\1", "/".join(parts[:wild]))
+    return prefix or ("/" if pattern.startswith("/") else ".")
+
+
+def _places(units: Sequence[Unit], resolved: Mapping[str, str], fold_case: bool) -> Iterator[_Place]:
+    for unit in units:
+        for order, declared, path in _declared(unit):
+            absolute = resolved[path]
+            yield _Place(_key(absolute, fold_case), order, unit.name, declared, absolute)
+
+
+def _declared(unit: Unit) -> Iterator[tuple[int, str, str]]:
+    for output in unit.outputs:
+        yield 0, output, output
+    for pattern in unit.writes:
+        yield 1, pattern, claimed(pattern)
+    if unit.input is not None:
+        yield 2, unit.input, unit.input
+
+
+def _key(path: str, fold_case: bool) -> str:
+    if fold_case:
+        path = unicodedata.normalize("NFD", unicodedata.normalize("NFD", path).casefold())
+    return "".join(f"{part}\0" for part in path.split("/") if part)
+
+
+def _problem(upper: _Place, lower: _Place) -> str:
+    where = "the same place" if upper.key == lower.key else f"inside {upper.path!r}"
+    return (
+        f"units: {upper.unit!r} {_VERBS[upper.order]} {upper.declared!r} and"
+        f" {lower.unit!r} {_VERBS[lower.order]} {lower.declared!r}: {lower.path!r} is {where};"
+        " expected every place to be one unit's"
+    )

@@ -1,0 +1,422 @@
+"""From sightings to transitions, and from the folded log to a decision: two tables, nothing else decides.
+
+Every function here is pure in the deployment as folded up to the last look; the clock is that look's. So the same
+log gives the same decision anywhere, and `audit` can judge each one again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from hashlib import sha256
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
+
+from wakeman.core import events as e
+from wakeman.core.fold import move
+from wakeman.core.model import PACES, Deployment, Plan, Reason, Rung, Sighting, UnitState, WorkerState
+
+BLIND_LOOKS = 3
+"""Looks in a row that could not tell before a person is asked."""
+NAMED = 50
+"""Workers that the reason of a decision names; the rest it counts."""
+STUBBORN = 3
+"""Times that an end is asked for in a row: HUP, TERM, KILL. Then the alarm's pace is soon enough."""
+BREAKER = 3
+"""Launches that failed in a row before no more are tried until a person says `unpause`."""
+
+Row = Literal[
+    "stop", "restart", "investigate", "tidy", "retry", "finish", "leave",
+    "wrap up", "give up", "clean up", "launch", "sleep",
+]  # fmt: skip
+
+
+class Rule(Struct, frozen=True):
+    """One row: taken when each named fact has the given value. `then` are the actions, in order."""
+
+    row: Row
+    when: Mapping[str, bool]
+    then: tuple[str, ...]
+    says: str
+
+
+class Decision(Struct, frozen=True):
+    """A row that was taken. `worker` is "" for the deployment's own."""
+
+    row: str
+    then: tuple[str, ...] = ()
+    worker: str = ""
+    why: str = ""
+    held: bool = False
+    under: str = ""  # the row proposed before, which waits for `accept` while others are taken
+
+
+WORKER_RULES: tuple[Rule, ...] = (
+    Rule("stop", {"live": True, "unwanted": True}, ("end",), "a person asked for its end"),
+    Rule("restart", {"live": True, "again": True}, ("end",), "another attempt was asked for, and this one still lives"),
+    Rule("investigate", {"live": True, "stuck": True, "rung": True}, ("rung",), "stuck: the next rung for its reason"),
+    Rule("tidy", {"live": False, "leftovers": True}, ("end",), "its attempt is over, but processes of it are left"),
+    Rule("retry", {"live": False, "leftovers": False, "retry": True}, ("relaunch",), "ended badly, units missing"),
+    Rule("finish", {"live": True, "finished": True}, ("end",), "alive but idle, its share complete twice over"),
+    Rule("leave", {}, (), "anything else"),
+)
+"""Asked of each worker, top-down; the first that fits is taken; the last is total."""
+
+DEPLOYMENT_RULES: tuple[Rule, ...] = (
+    Rule("stop", {"down": True, "alive": True}, ("end",), "a person asked for the deployment's end; workers live"),
+    Rule("stop", {"down": True}, ("close",), "a person asked for the deployment's end"),
+    Rule(
+        "wrap up",
+        {"ended": True, "complete": True},
+        ("sample", "move", "sweep", "close"),
+        "all ended, every unit complete and passing",
+    ),
+    Rule("give up", {"spent": True, "alive": True, "ends": True}, ("end",), "out of time; those alive are to be ended"),
+    Rule("give up", {"spent": True}, ("close",), "out of time, or all ended with nothing left to try"),
+    Rule("clean up", {"short": True}, ("enrol",), "units missing that another worker may do"),
+    Rule("launch", {"due": True}, ("launch",), "workers pending, and a slot free"),
+    Rule("sleep", {}, (), "anything else: the alarm lies ahead"),
+)
+"""Asked of the deployment after its workers, top-down; the first that fits is taken; the last is total."""
+
+HOLDABLE = frozenset({"wrap up", "give up", "clean up"})
+"""Rows that `wake.hold` proposes instead of taking."""
+_FREE = tuple(rule for rule in DEPLOYMENT_RULES if rule.row not in HOLDABLE)
+
+
+def choose(rules: Sequence[Rule], facts: Mapping[str, bool]) -> Rule:
+    """Give the first rule that fits. Boundary: the last rule of a table asks nothing, so there always is one."""
+    for rule in rules[:-1]:
+        for name, value in rule.when.items():
+            if facts[name] is not value:
+                break
+        else:
+            return rule
+    return rules[-1]
+
+
+# --- sightings -> transitions ---------------------------------------------------------------------------------
+
+
+def moves(d: Deployment) -> list[e.Draft]:
+    """Give the transitions that the last look demands, worker by worker, in legal order.
+
+    Boundary: a session that is queued or unknown moves nothing.
+    """
+    drafts: list[e.Draft] = []
+    for worker in d.workers.values():
+        if worker.live and worker.sighting is not None and worker.sighting.attempt == worker.attempt:
+            drafts += _path(worker, _live_facts(d, worker, worker.sighting))
+        elif worker.state in ("pending", "exited") and _verifiable(d, worker):
+            idle = e.Exited(why="there is nothing left to do", ended_by="wakeman")
+            drafts += _path(worker, [*([idle] if worker.state == "pending" else []), _verified(d, worker)])
+    return drafts
+
+
+def _path(worker: WorkerState, facts: Iterable[e.Fact]) -> list[e.Draft]:
+    state, drafts = worker.state, []
+    for fact in facts:
+        draft = move(worker, fact, state)
+        state = draft.to or state
+        drafts.append(draft)
+    return drafts
+
+
+def _live_facts(d: Deployment, worker: WorkerState, seen: Sighting) -> list[e.Fact]:
+    match seen.session:
+        case "queued" | "unknown":
+            return []
+        case "running":
+            return _running_facts(d, worker, seen)
+        case _:
+            exited = e.Exited(
+                why=seen.why,
+                code=seen.code,
+                ended_by=seen.ended_by,
+                free=seen.ended_by in ("machine", "limit") or (seen.ended_by == "person"),
+            )
+            verified = not seen.processes and _complete(d, worker)
+            return [exited, _verified(d, worker)] if verified else [exited]
+
+
+def _running_facts(d: Deployment, worker: WorkerState, seen: Sighting) -> list[e.Fact]:
+    trouble = _trouble(d, worker, seen)
+    if worker.state == "stuck":
+        if trouble == worker.reason or (trouble is None and worker.reason == "silent" and _still(worker, seen)):
+            return []
+        recovered: list[e.Fact] = [e.Recovered(why=seen.why or "signs of life again")]
+        return recovered + ([_stalled(d, trouble, worker, seen)] if trouble else [])
+    facts: list[e.Fact] = []
+    if worker.state == "launched" and seen.life and trouble in (None, "silent"):
+        facts.append(e.Started(why=seen.why))
+    if trouble is not None:
+        facts.append(_stalled(d, trouble, worker, seen))
+    return facts
+
+
+def _trouble(d: Deployment, worker: WorkerState, seen: Sighting) -> Reason | None:
+    if seen.activity in ("waiting", "limited", "error"):
+        return seen.activity
+    if _still(worker, seen) and d.mono - worker.life_mono >= d.plan.stuck.after:
+        return "silent"
+    return None
+
+
+def _still(worker: WorkerState, seen: Sighting) -> bool:
+    """Tell whether nothing moved since it stalled (or, if it is not stuck, since its life was last seen)."""
+    return seen.life == (worker.stalled_life if worker.reason == "silent" else worker.life)
+
+
+def _stalled(d: Deployment, reason: Reason, worker: WorkerState, seen: Sighting) -> e.Stalled:
+    why = seen.why
+    if reason == "silent":
+        why = f"no sign of life for {d.mono - worker.life_mono:.0f} s"
+    return e.Stalled(reason=reason, why=why, until=seen.until)
+
+
+def _complete(d: Deployment, worker: WorkerState) -> bool:
+    return bool(worker.units) and all(d.units[name].done for name in worker.units)
+
+
+def _verifiable(d: Deployment, worker: WorkerState) -> bool:
+    return not worker.processes and not worker.intent and _complete(d, worker)
+
+
+def _verified(d: Deployment, worker: WorkerState) -> e.Verified:
+    verdicts = [d.units[name].verdict for name in worker.units]
+    marks = [mark for verdict in verdicts if verdict is not None for mark in verdict.marks]
+    return e.Verified(files=len(marks), digest=sha256(msgspec.json.encode(marks)).hexdigest())
+
+
+# --- the worker rows ------------------------------------------------------------------------------------------
+
+
+def decide_worker(d: Deployment, worker: WorkerState) -> Decision:
+    """Take a row for one worker. The rung of an `investigate` is the one that its ladder has come to."""
+    rule = choose(WORKER_RULES, worker_facts(d, worker))
+    then = (_rung(d, worker),) if rule.then == ("rung",) else rule.then
+    return Decision(row=rule.row, then=then, worker=worker.name, why=_worker_why(rule, worker))
+
+
+def worker_facts(d: Deployment, worker: WorkerState) -> dict[str, bool]:
+    """Reduce a worker to what its rows ask. Each fact is independent in the tables' proof of completeness."""
+    return {
+        "live": worker.live,
+        "unwanted": worker.stop,
+        "again": worker.again,
+        "stuck": worker.state == "stuck",
+        "rung": worker.state == "stuck" and worker.rung < len(ladder(d.plan, worker.reason)),
+        "leftovers": worker.state == "exited" and worker.processes > 0,
+        "retry": may_retry(d, worker),
+        "finished": worker.finished >= 2,
+    }
+
+
+def ladder(plan: Plan, reason: str) -> tuple[Rung, ...]:
+    """Give the rungs for a reason. A nudge is for those who can read one: interactive workers."""
+    ladders: dict[str, tuple[Rung, ...]] = {
+        "waiting": plan.stuck.waiting,
+        "limited": plan.stuck.limited,
+        "error": plan.stuck.error,
+        "silent": plan.stuck.silent,
+    }
+    deaf = plan.workers.mode != "interactive"
+    return tuple(rung for rung in ladders.get(reason, ()) if not (deaf and rung == "nudge"))
+
+
+def _rung(d: Deployment, worker: WorkerState) -> str:
+    rung = ladder(d.plan, worker.reason)[worker.rung]
+    return "ask" if rung == "restart" and worker.spent >= d.plan.stuck.attempts else rung
+
+
+def may_retry(d: Deployment, worker: WorkerState) -> bool:
+    """Tell whether an exited worker gets another attempt now."""
+    held_up = d.paused_at or d.down or worker.intent or (broken(d) and not worker.again)
+    return not held_up and owed(d, worker)
+
+
+def owed(d: Deployment, worker: WorkerState) -> bool:
+    """Tell whether an exited worker has another attempt coming: asked for, or ended badly with attempts left."""
+    if worker.state != "exited":
+        return False
+    wanted = worker.again or (ended_badly(worker) and worker.spent < d.plan.stuck.attempts)
+    return wanted and bool(missing(d, worker)) and not waits(d, worker)
+
+
+def waits(d: Deployment, worker: WorkerState) -> bool:
+    """Tell whether a unit of its share waits for the verify command: nothing is said of it until that has run."""
+    verdicts = (d.units[name].verdict for name in worker.units if not d.units[name].waived)
+    return any(verdict is not None and verdict.waits for verdict in verdicts)
+
+
+def ended_badly(worker: WorkerState) -> bool:
+    """Tell whether the last attempt failed, rather than stopped short: then the same worker tries again."""
+    match worker.ended_by:
+        case "person" | "wakeman":
+            return False
+        case "itself":
+            return worker.code not in (0, None)
+        case _:
+            return True
+
+
+def missing(d: Deployment, worker: WorkerState) -> list[str]:
+    """List the units of a worker's share that are not done."""
+    return [name for name in worker.units if not d.units[name].done]
+
+
+def _worker_why(rule: Rule, worker: WorkerState) -> str:
+    return f"{worker.reason}: {worker.why}" if rule.row == "investigate" else rule.says
+
+
+# --- the deployment rows --------------------------------------------------------------------------------------
+
+
+def decide(d: Deployment) -> Decision:
+    """Take a row for the deployment."""
+    facts = deployment_facts(d)
+    rule, under = choose(DEPLOYMENT_RULES, facts), ""
+    agreed = d.accepted == rule.row or (rule.row == "give up" and "give up" in d.rows)  # its second step
+    held = d.plan.wake.hold and rule.row in HOLDABLE and not agreed
+    if held and d.held == rule.row:  # proposed before: what needs no word goes on
+        rule, under, held = choose(_FREE, facts), rule.row, False
+    return Decision(row=rule.row, then=rule.then, why=_WHY[rule.row](d), held=held, under=under)
+
+
+def deployment_facts(d: Deployment) -> dict[str, bool]:
+    """Reduce a deployment to what its rows ask."""
+    ended = all(settled(d, worker) for worker in d.workers.values())
+    complete = all(unit.done for unit in d.units.values())
+    left = not complete and bool(short(d))
+    cleanable = left and (ended or d.plan.cleanup.when == "each")
+    nothing_left = ended and not complete and not left
+    return {
+        "down": bool(d.down),
+        "alive": any(worker.live or worker.processes or worker.intent for worker in d.workers.values()),
+        "ended": ended,
+        "complete": complete,
+        "spent": nothing_left or elapsed(d) >= d.plan.limits.give_up,
+        "ends": d.plan.limits.give_up_do == "stop",
+        "short": cleanable and not d.paused_at,
+        "due": bool(due(d)),
+    }
+
+
+def settled(d: Deployment, worker: WorkerState) -> bool:
+    """Tell whether a worker's attempt is over for good: ended, no process left, no launch open, no retry coming."""
+    over = worker.ended and not worker.processes and not worker.intent
+    return over and not owed(d, worker) and not waits(d, worker)
+
+
+def short(d: Deployment) -> dict[str, list[str]]:
+    """Give, per settled worker, the units left undone that a cleanup worker may still take."""
+    rounds = d.plan.cleanup.rounds
+    found: dict[str, list[str]] = {}
+    for worker in d.workers.values():
+        if settled(d, worker):
+            units = [name for name in missing(d, worker) if d.units[name].rounds < rounds]
+            if units:
+                found[worker.name] = units
+    return found
+
+
+def elapsed(d: Deployment) -> float:
+    """Give the seconds that count towards `give_up`: not those asleep, off, paused, or with every worker limited."""
+    return d.counted
+
+
+def broken(d: Deployment) -> bool:
+    """Tell whether launches have failed so often in a row that no more are tried."""
+    return d.failed_launches >= BREAKER
+
+
+def due(d: Deployment) -> list[str]:
+    """Name the pending workers to launch now: within the slots, the memory and the stagger."""
+    if d.paused_at or d.down or broken(d):
+        return []
+    waiting = [worker.name for worker in d.workers.values() if worker.state == "pending" and not worker.intent]
+    return waiting[: max(0, min(slots(d), _staggered(d)))]
+
+
+def staggered(d: Deployment) -> bool:
+    """Tell whether a launch waits for nothing but the stagger."""
+    waiting = any(worker.state == "pending" and not worker.intent for worker in d.workers.values())
+    held_up = d.paused_at or d.down or broken(d)
+    return waiting and not held_up and bool(d.plan.workers.stagger) and slots(d) > 0
+
+
+def starved(d: Deployment) -> bool:
+    """Tell whether nobody is alive, somebody waits, and free memory lets nobody start."""
+    alive = any(worker.live or worker.intent for worker in d.workers.values())
+    waiting = any(worker.state == "pending" for worker in d.workers.values())
+    return waiting and not alive and slots(d) <= 0
+
+
+def slots(d: Deployment) -> int:
+    """Count the workers that may still be started beside those alive: `at_once`, and free memory."""
+    plan = d.plan
+    busy = sum(1 for worker in d.workers.values() if worker.live or worker.intent)
+    free = len(d.workers) if plan.workers.at_once is None else plan.workers.at_once - busy
+    wanted = plan.limits.memory or d.host.memory_per_worker
+    if wanted and d.memory:
+        free = min(free, d.memory // wanted)
+    return free
+
+
+def _staggered(d: Deployment) -> int:
+    stagger = d.plan.workers.stagger
+    if not stagger:
+        return len(d.workers)
+    return 1 if not 0 <= d.mono - d.last_launch < stagger else 0
+
+
+def every(d: Deployment) -> float:
+    """Give the seconds until the next alarm: the plan's number, or its pace, slower after two idle alarms."""
+    pace = d.plan.wake.every
+    if isinstance(pace, str):
+        first, later = PACES[pace]
+        return later if d.idle_looks >= 2 else first
+    return pace
+
+
+def longest(d: Deployment) -> float:
+    """Give the most seconds that this plan sets between two alarms."""
+    pace = d.plan.wake.every
+    return max(PACES[pace]) if isinstance(pace, str) else pace
+
+
+def undone(d: Deployment) -> list[str]:
+    """List every unit that is not done, in the order of enrolment."""
+    return [name for name, unit in d.units.items() if not unit.done]
+
+
+def failures(units: Mapping[str, UnitState], names: Iterable[str]) -> list[str]:
+    """Say what is wrong with units, a line each: a person's word, the failed checks, or that they are missing."""
+    lines = []
+    for name in names:
+        unit = units[name]
+        problems = unit.verdict.problems if unit.verdict is not None else ("not done",)
+        lines.append(f"{name}: {unit.reopened or '; '.join(problems)}")
+    return lines
+
+
+def _some(names: Sequence[str]) -> str:
+    """Name the first of many: the reason of a decision is one line of the log."""
+    more = len(names) - NAMED
+    return ", ".join(names[:NAMED]) + (f" and {more} more" if more > 0 else "")
+
+
+def _done(d: Deployment) -> str:
+    total = len(d.units)
+    return f"{total - len(undone(d))}/{total} units done"
+
+
+_WHY: Mapping[str, Callable[[Deployment], str]] = {
+    "stop": lambda d: d.down,
+    "wrap up": _done,
+    "give up": lambda d: f"{_done(d)}, {elapsed(d):.0f} s spent",
+    "clean up": lambda d: f"{_done(d)}; undone by {_some(list(short(d)))}",
+    "launch": lambda d: _some(due(d)),
+    "sleep": _done,
+}

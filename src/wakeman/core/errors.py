@@ -1,0 +1,66 @@
+"""Every error that a person can meet, each with the exit code it ends in."""
+
+from __future__ import annotations
+
+
+class WakemanError(Exception):
+    """Base of all errors that faces show.
+
+    Shape: `str(error)` is `where: what was found, what was expected`; `hint` is the next command or "".
+    """
+
+    code = 1
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+class PlanError(WakemanError):
+    """A plan cannot be used; `problems` holds every fault found, one line each, in file order."""
+
+    code = 2
+
+    def __init__(self, problems: tuple[str, ...], hint: str = "") -> None:
+        super().__init__("\n".join(problems), hint)
+        self.problems = problems
+
+
+class UsageError(WakemanError):
+    """The call itself is wrong: a bad name, a bad option, an open deployment with another plan."""
+
+    code = 2
+
+
+class UnknownNameError(WakemanError):
+    """No deployment, worker or unit of that name."""
+
+    code = 3
+
+
+class NeedsPersonError(WakemanError):
+    """Nothing can go on until a person has done something; the hint says what."""
+
+    code = 5
+
+
+class LogDamagedError(WakemanError):
+    """The event log does not hold together at the place that the message names."""
+
+    code = 6
+
+
+class BusyError(WakemanError):
+    """Another process holds the deployment's lock and did not free it in time."""
+
+
+class TransitionError(WakemanError):
+    """A worker cannot take this trigger in its state; nothing was written."""
+
+
+class StorageError(WakemanError):
+    """The disk refused: full, read-only, not permitted. Nothing is half-written."""
+
+
+class ProgramError(WakemanError):
+    """An outside program (tmux, at, a launcher) is missing, failed or did not answer in time."""

@@ -1,0 +1,353 @@
+"""Events into a deployment: the only place where state changes. No effect hangs on it, so a replay is harmless."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any, cast
+
+from wakeman.core import events as e
+from wakeman.core.errors import TransitionError
+from wakeman.core.lifecycle import NEXT, step
+from wakeman.core.model import Deployment, State, Trigger, UnitState, Verdict, Wake, WorkerState, mark
+
+
+def move(worker: WorkerState, fact: e.Fact, state: State | None = None) -> e.Draft:
+    """Make the event that takes a worker through a trigger, from `state` (default: where it is).
+
+    Raises: TransitionError when the machine has no such transition.
+    """
+    source = state or worker.state
+    to = step(worker.name, source, cast("Trigger", e.kind(fact)))
+    return e.Draft(fact, worker=worker.name, attempt=worker.attempt, source=source, to=to)
+
+
+def check(deployment: Deployment, drafts: Sequence[e.Draft]) -> None:
+    """Refuse drafts that could not be folded, before any of them is on disk.
+
+    Raises: TransitionError naming worker, state and trigger.
+    """
+    states: dict[str, State] = {}
+    for draft in drafts:
+        name = draft.worker
+        if isinstance(draft.data, e.Enrolled) and name is not None:
+            states.setdefault(name, _state(deployment, name) or "pending")
+        if draft.to is None or name is None:
+            continue
+        state = states.get(name) or _state(deployment, name)
+        if state is None:
+            raise TransitionError(f"{name}: no such worker in {deployment.name}")
+        trigger = e.kind(draft.data)
+        if draft.source != state or NEXT.get((state, trigger)) != draft.to:
+            raise TransitionError(f"{name}: '{trigger}' from {draft.source} to {draft.to} while {state}")
+        states[name] = draft.to
+
+
+def imagine(deployment: Deployment, drafts: Sequence[e.Draft], at: datetime, by: str) -> list[e.Event]:
+    """Fold drafts as if they stood in the log, which they do not: their hash is empty. Raises: TransitionError."""
+    events = []
+    for draft in drafts:
+        event = e.Event(
+            v=e.VERSION,
+            seq=deployment.seq + 1,
+            at=at,
+            by=by,
+            worker=draft.worker,
+            attempt=draft.attempt,
+            source=draft.source,
+            to=draft.to,
+            data=draft.data,
+            hash="",
+        )
+        fold(deployment, event)
+        events.append(event)
+    return events
+
+
+def fold(deployment: Deployment, event: e.Event) -> None:
+    """Change the deployment by one event.
+
+    Raises: TransitionError when the event moves a worker from a state that it is not in.
+    Cost: constant, but for a look, which visits the workers alive.
+    """
+    if event.to is not None:
+        _transit(deployment, event)
+    apply = _FOLDS.get(type(event.data))
+    if apply is not None:
+        apply(deployment, event, event.data)
+    deployment.seq, deployment.at, deployment.hash = event.seq, event.at, event.hash
+
+
+def _state(deployment: Deployment, name: str) -> State | None:
+    worker = deployment.workers.get(name)
+    return worker.state if worker is not None else None
+
+
+def _worker(deployment: Deployment, event: e.Event) -> WorkerState:
+    try:
+        return deployment.workers[cast("str", event.worker)]
+    except KeyError:
+        raise TransitionError(f"line {event.seq}: no worker {event.worker!r} was enrolled") from None
+
+
+def _transit(deployment: Deployment, event: e.Event) -> None:
+    worker = _worker(deployment, event)
+    trigger = e.kind(event.data)
+    to = NEXT.get((worker.state, trigger))
+    if to is None or to != event.to or worker.state != event.source:
+        raise TransitionError(
+            f"line {event.seq}: {worker.name}: '{trigger}' from {event.source} to {event.to} while {worker.state}"
+        )
+    worker.state = to
+    worker.since = event.at
+
+
+def _planned(d: Deployment, event: e.Event, data: e.Planned) -> None:
+    d.name, d.plan, d.digest, d.host = data.name, data.plan, data.digest, data.host
+    d.started = event.at
+
+
+def _enrolled(d: Deployment, event: e.Event, data: e.Enrolled) -> None:
+    name = cast("str", event.worker)
+    worker = d.workers.get(name)
+    if worker is None:
+        worker = d.workers[name] = WorkerState(
+            name=name, session=data.session, key=data.key, origin=data.origin, note=data.note
+        )
+    d.before.update((mark.path, mark) for mark in data.existing)
+    for unit in data.units:
+        d.units[unit.name] = UnitState(unit=unit, worker=name)
+        worker.units.append(unit.name)
+    for moved in data.moved:
+        state = d.units[moved]
+        d.workers[state.worker].units.remove(moved)
+        state.worker = name
+        state.rounds += 1
+        worker.units.append(moved)
+
+
+def _armed(d: Deployment, _: e.Event, data: e.Armed) -> None:
+    d.alarm = data.alarm
+    d.generation = data.alarm.generation
+
+
+def _disarmed(d: Deployment, _: e.Event, __: e.Disarmed) -> None:
+    d.alarm = None
+
+
+def _looked(d: Deployment, event: e.Event, data: e.Looked) -> None:
+    d.gained = sum(_judge(d, verdict) for verdict in data.verdicts) + d.gained
+    for sighting in data.sightings:
+        worker = d.workers[sighting.worker]
+        worker.sighting = sighting
+        if sighting.life != worker.life or data.boot != d.boot:
+            worker.life, worker.life_mono = sighting.life, data.mono
+    if not data.more:
+        _looked_over(d, event, data)
+
+
+def _looked_over(d: Deployment, event: e.Event, data: e.Looked) -> None:
+    live = [worker for worker in d.workers.values() if worker.live]
+    limited = bool(live) and all(worker.reason == "limited" for worker in live)
+    if data.boot == d.boot and not d.resting and not limited:
+        d.counted += max(0.0, data.mono - d.mono)
+    d.resting = d.paused_at is not None
+    for worker in d.workers.values():
+        # A launch that is settled is so before the look: this one could not be.
+        worker.unknowns += bool(worker.intent and not worker.asked)
+    for worker in live:
+        seen = worker.sighting
+        worker.unknowns = worker.unknowns + 1 if seen is not None and seen.session == "unknown" else 0
+        quiet = seen is not None and (seen.activity == "idle" or worker.reason == "silent")
+        idle = quiet and seen is not None and seen.session == "running"
+        worker.finished = worker.finished + 1 if idle and all(d.units[u].done for u in worker.units) else 0
+    if d.gained:
+        d.idle_looks = 0
+    elif event.by.startswith("at"):
+        d.idle_looks += 1
+    d.gained = 0
+    d.mono, d.boot, d.memory, d.looked, d.looked_at = data.mono, data.boot, data.memory, event.seq, event.at
+    if data.server:
+        d.server = data.server
+
+
+def _judge(d: Deployment, verdict: Verdict) -> bool:
+    unit = d.units[verdict.unit]
+    was = unit.done
+    unit.verdict = verdict
+    if unit.reopened and verdict.marks != unit.rejected:
+        unit.reopened = ""
+    return unit.done and not was
+
+
+def _decided(d: Deployment, event: e.Event, data: e.Decided) -> None:
+    if event.worker is not None:
+        worker = _worker(d, event)
+        if data.row == "investigate":
+            worker.rung += 1
+        worker.asked = worker.asked or "ask" in data.then
+        if "restart" in data.then:
+            worker.again = True
+        return
+    d.row, d.row_why = data.row, data.why
+    d.held = data.row if data.held else data.under
+    d.holds += data.held
+    d.accepted = ""
+    if not data.held:
+        d.rows[data.row] = d.rows.get(data.row, 0) + 1
+
+
+def _intended(d: Deployment, event: e.Event, data: e.Intended) -> None:
+    match data.action:
+        case "launch":
+            worker = _worker(d, event)
+            worker.intent, worker.attempt, worker.session = event.seq, event.attempt or 0, data.target
+            worker.boot, worker.agent_session = d.boot, data.agent_session
+            worker.again, worker.ending = False, ""
+            worker.spent += 1
+            d.last_launch = d.mono
+        case "end":
+            worker = _worker(d, event)
+            worker.ending, worker.ends = data.ended_by, worker.ends + 1
+        case "wake":
+            d.wakes[event.seq] = Wake(text=data.text, causes=data.causes, at=event.at)
+            d.woken.update(dict.fromkeys(data.causes, event.at))
+        case "move":
+            d.moved[data.target] = data.text
+        case _:
+            pass
+
+
+def _effected(d: Deployment, event: e.Event, data: e.Effected) -> None:
+    d.wakes.pop(data.intent, None)
+    if event.worker is None:
+        return
+    worker = _worker(d, event)
+    if worker.intent == data.intent and not data.ok:
+        worker.why, worker.ended_by, worker.code = data.detail, data.ended_by or "launch", None
+        _unlaunched(d, worker)
+
+
+def _unlaunched(d: Deployment, worker: WorkerState) -> None:
+    """Settle a launch that did not happen. The machine's and a person's doing costs no attempt and is no failure."""
+    if worker.ended_by == "launch":
+        d.failed_launches += 1
+    else:
+        worker.spent -= 1
+    worker.intent, worker.unknowns, worker.stop = 0, 0, False
+
+
+def _launched(d: Deployment, event: e.Event, data: e.Launched) -> None:
+    worker = _worker(d, event)
+    worker.intent, worker.session_id = 0, data.session_id
+    worker.session_mark = mark(d, worker)
+    worker.sighting, worker.unknowns, worker.life, worker.life_mono = None, 0, "", d.mono
+    worker.code, worker.ended_by, worker.ending, worker.note = None, "", "", ""
+    worker.ends, worker.finished = 0, 0
+    _calm(worker)
+    d.failed_launches = 0
+
+
+def _calm(worker: WorkerState) -> None:
+    worker.reason, worker.why, worker.rung, worker.asked, worker.until = "", "", 0, False, None
+
+
+def _started(d: Deployment, event: e.Event, _: e.Started) -> None:
+    _calm(_worker(d, event))
+
+
+def _stalled(d: Deployment, event: e.Event, data: e.Stalled) -> None:
+    worker = _worker(d, event)
+    _calm(worker)
+    worker.reason, worker.why, worker.until = data.reason, data.why, data.until
+    worker.stalled_life = worker.life
+
+
+def _exited(d: Deployment, event: e.Event, data: e.Exited) -> None:
+    worker = _worker(d, event)
+    _calm(worker)
+    worker.why, worker.code, worker.ended_by = data.why, data.code, data.ended_by
+    worker.stop, worker.ending, worker.ends = False, "", 0
+    if worker.intent or data.ended_by == "launch":
+        _unlaunched(d, worker)
+    elif data.free:
+        worker.spent -= 1
+
+
+def _captured(d: Deployment, event: e.Event, _: e.Captured) -> None:
+    _worker(d, event).captures += 1
+
+
+def _requested(d: Deployment, event: e.Event, data: e.Requested) -> None:
+    worker = d.workers.get(event.worker) if event.worker is not None else None
+    match data.verb:
+        case "stop" if worker is not None:
+            worker.stop = True
+        case "retry" if worker is not None:
+            worker.again, worker.note = True, data.text
+        case "waive":
+            for name in data.units:
+                d.units[name].waived = True
+        case "reject":
+            for name in data.units:
+                _reopen(d, d.units[name], data.text)
+        case "accept":
+            d.accepted = d.held
+        case "pause":
+            d.paused_at = d.paused_at or event.at
+        case "unpause":
+            d.paused_at = None
+            d.failed_launches = 0
+        case "down":
+            d.down = data.text or "asked for"
+            d.paused_at = None  # the way down takes looks, and those an alarm
+        case _:
+            pass
+
+
+def _reopen(d: Deployment, unit: UnitState, why: str) -> None:
+    """Open a unit again. A person who says so gets a cleanup for it, also when its rounds are used up."""
+    rounds = d.plan.cleanup.rounds
+    unit.rounds = min(unit.rounds, rounds - 1)
+    unit.waived = False
+    unit.reopened = why
+    unit.rejected = unit.verdict.marks if unit.verdict is not None else ()
+
+
+def _amended(d: Deployment, _: e.Event, data: e.Amended) -> None:
+    d.plan, d.digest = data.plan, data.digest
+    for name in data.dropped:
+        for unit in d.workers.pop(name).units:
+            del d.units[unit]
+
+
+def _sampled(d: Deployment, _: e.Event, data: e.Sampled) -> None:
+    d.sampled = data.units
+
+
+def _closed(d: Deployment, event: e.Event, data: e.Closed) -> None:
+    d.outcome, d.ended, d.why = data.outcome, event.at, data.why
+
+
+_FOLDS: dict[type[e.Fact], Callable[[Deployment, e.Event, Any], None]] = {
+    e.Planned: _planned,
+    e.Enrolled: _enrolled,
+    e.Armed: _armed,
+    e.Disarmed: _disarmed,
+    e.Looked: _looked,
+    e.Decided: _decided,
+    e.Intended: _intended,
+    e.Effected: _effected,
+    e.Launched: _launched,
+    e.Relaunched: _launched,
+    e.Started: _started,
+    e.Stalled: _stalled,
+    e.Recovered: _started,
+    e.Exited: _exited,
+    e.Captured: _captured,
+    e.Requested: _requested,
+    e.Amended: _amended,
+    e.Sampled: _sampled,
+    e.Closed: _closed,
+}
+"""What is not here (verified, repaired, noted, unknown) changes nothing but a worker's state."""

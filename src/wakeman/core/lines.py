@@ -1,0 +1,143 @@
+"""On which line of a TOML or JSON text each key stands; the parsers themselves do not tell."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from bisect import bisect_left
+
+Path = tuple[str | int, ...]
+"""A key as its parts: `wake.to[0].run` is ("wake", "to", 0, "run")."""
+
+_BLANK = re.compile(r"(?:\s|#[^\n]*)*")
+_STRING = re.compile(
+    r'"""(?:\\.|[^\\])*?"""(?:"{0,2})'
+    r"|'''.*?'''(?:'{0,2})"
+    r'|"(?:\\.|[^"\\])*"'
+    r"|'[^']*'",
+    re.DOTALL,
+)
+_SCALAR = re.compile(r"[^,\]}#\n]*")
+_BARE = re.compile(r"[A-Za-z0-9_-]+")
+_PART = re.compile(r"""("(?:\\.|[^"\\])*"|'[^']*'|[A-Za-z0-9_-]+)""")
+_KEY = re.compile(rf"[ \t]*{_PART.pattern}(?:[ \t]*\.[ \t]*{_PART.pattern})*[ \t]*")
+
+
+def locate(text: str) -> dict[Path, int]:
+    """Map every key and array element to its line, counted from 1.
+
+    Boundary: a table that no line opens by itself stands where its first key does. The text must have been parsed
+    without error before; JSON is told by its first character, `{`.
+    """
+    scan = _Scan(text)
+    if text.lstrip().startswith("{"):
+        scan.value(())
+    else:
+        scan.document()
+    return scan.lines
+
+
+def spell(path: Path) -> str:
+    """Write a key as a person would: `wake.to[0].run`; odd parts in quotes."""
+    parts = (
+        f"[{part}]" if isinstance(part, int) else f".{part if _BARE.fullmatch(part) else repr(part)}" for part in path
+    )
+    return "".join(parts).removeprefix(".")
+
+
+class _Scan:
+    """A walk over the text; `at` is the next character."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.at = 0
+        self.json = text.lstrip().startswith("{")
+        self.lines: dict[Path, int] = {}
+        self.last: dict[Path, int] = {}  # array of tables -> index of its latest
+        self.newlines = [found.start() for found in re.finditer("\n", text)]
+
+    def document(self) -> None:
+        table: Path = ()
+        while self.peek():
+            if self.peek() == "[":
+                table = self.header()
+            else:
+                self.pair(table)
+
+    def header(self) -> Path:
+        array = self.text.startswith("[[", self.at)
+        opened = self.at
+        self.at += 2 if array else 1
+        *parents, last = self.key()
+        self.at += 2 if array else 1
+        path: Path = ()
+        for part in parents:
+            path = self.note((*path, part), opened)
+            path = (*path, self.last[path]) if path in self.last else path
+        path = self.note((*path, last), opened)
+        if array:
+            self.last[path] = self.last.get(path, -1) + 1
+            path = self.note((*path, self.last[path]), opened)
+        return path
+
+    def pair(self, table: Path) -> None:
+        opened, path = self.at, table
+        for part in self.key():
+            path = self.note((*path, part), opened)
+        self.at += 1  # `=` or `:`
+        self.value(path)
+
+    def value(self, path: Path) -> None:
+        first = self.peek()
+        if first == "[":
+            self.items(path)
+        elif first == "{":
+            self.inline(path)
+        else:
+            self.take(_STRING, _SCALAR)
+
+    def items(self, path: Path) -> None:
+        self.at += 1
+        index = 0
+        while self.peek() != "]":
+            self.value(self.note((*path, index), self.at))
+            index += 1
+            self.comma()
+        self.at += 1
+
+    def inline(self, path: Path) -> None:
+        self.at += 1
+        while self.peek() != "}":
+            self.pair(path)
+            self.comma()
+        self.at += 1
+
+    def comma(self) -> None:
+        if self.peek() == ",":
+            self.at += 1
+
+    def key(self) -> list[str]:
+        parts = [self.plain(found[0]) for found in _PART.finditer(self.take(_KEY))]
+        self.peek()
+        return parts
+
+    def plain(self, part: str) -> str:
+        if part[0] not in "\"'":
+            return part
+        return str(json.loads(part) if self.json else tomllib.loads(f"x = {part}")["x"])
+
+    def peek(self) -> str:
+        """Pass over blanks and comments; give the next character, "" at the end."""
+        self.take(_BLANK)
+        return self.text[self.at : self.at + 1]
+
+    def take(self, *patterns: re.Pattern[str]) -> str:
+        """Pass over the first of the patterns that fits; give what it took."""
+        found = next(filter(None, (pattern.match(self.text, self.at) for pattern in patterns)), None)
+        self.at = found.end() if found else self.at
+        return found[0] if found else ""
+
+    def note(self, path: Path, at: int) -> Path:
+        self.lines.setdefault(path, bisect_left(self.newlines, at) + 1)
+        return path

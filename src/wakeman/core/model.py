@@ -1,0 +1,390 @@
+"""The nouns: plan, unit, worker, sighting, verdict, deployment. Structs only; nothing here decides."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct, field
+
+State = Literal["pending", "launched", "running", "stuck", "exited", "verified"]
+Trigger = Literal["launched", "started", "stalled", "recovered", "exited", "relaunched", "verified"]
+Outcome = Literal["open", "complete", "partial", "stopped"]
+Reason = Literal["waiting", "limited", "error", "silent"]
+Session = Literal["queued", "running", "exited", "killed", "lost", "absent", "unknown"]
+Activity = Literal["busy", "idle", "waiting", "limited", "error", "unknown"]
+EndedBy = Literal["", "itself", "wakeman", "person", "limit", "machine", "launch"]
+Rung = Literal["capture", "nudge", "wait", "restart", "ask", "sweep"]
+WakeRow = Literal["ask", "clean up", "wrap up", "give up", "check"]
+Pace = Literal["simple", "complex", "long"]
+
+Seconds = Annotated[
+    float,
+    Meta(ge=0, description="a number of seconds, or '90s', '5m', '2h', '1d'", extra={"unit": "seconds"}),
+]
+Bytes = Annotated[int, Meta(ge=0, description="a number of bytes, or '512K', '1G'", extra={"unit": "bytes"})]
+Count = Annotated[int, Meta(ge=1)]
+
+PACES: dict[Pace, tuple[float, float]] = {
+    "simple": (180.0, 300.0),
+    "complex": (300.0, 600.0),
+    "long": (600.0, 900.0),
+}
+"""Seconds between alarms: first, and after two checks without progress. Source: the playbook's guidance."""
+
+
+class Spec(Struct, frozen=True):
+    """Base of the plan file's tables. Defaults are written out: a log keeps the policy it ran under."""
+
+
+class UnitsSpec(Spec, frozen=True):
+    """Where units come from: exactly one of glob, items, file, command, matrix."""
+
+    glob: str | tuple[str, ...] | None = None
+    items: tuple[str | dict[str, str], ...] | None = None
+    file: str | None = None
+    command: tuple[str, ...] | None = None
+    matrix: dict[str, tuple[str, ...]] | None = None
+    exclude: tuple[str, ...] = ()
+    output: str | tuple[str, ...] = ()
+    writes: tuple[str, ...] = ()
+    limit: Count | None = None
+
+
+class WorkersSpec(Spec, frozen=True):
+    """How units are shared out, and how each share's agent is started."""
+
+    by: str = "{{ unit }}"
+    max_units: Count | None = None
+    name: str = "{{ group.name }}"
+    agent: str | None = None
+    harness: str = "command"
+    mode: Literal["print", "interactive"] = "print"
+    auto_approve: Literal[False, "edits", "all"] = False
+    command: tuple[str, ...] = ()
+    args: tuple[str, ...] = ()
+    prompt: str = ""
+    prompt_file: str | None = None
+    stagger: Seconds = 2.0
+    at_once: Count | None = None
+    env: dict[str, str] = {}
+    env_from: tuple[str, ...] = ()
+    env_file: str | None = None
+    before: tuple[tuple[str, ...], ...] = ()
+    socket: str = "wakeman"
+    cwd: str = "."
+    confine: Literal["off"] = "off"
+
+
+class WakeTarget(Spec, frozen=True):
+    """One receiver of notices: an argument list to run, or a tmux session to type into."""
+
+    run: tuple[str, ...] = ()
+    tmux: str = ""
+    submit: bool = True
+    force: bool = False
+    timeout: Seconds = 20.0
+
+
+class WakeSpec(Spec, frozen=True):
+    """When the alarm fires and what the orchestrator hears."""
+
+    every: Seconds | Pace = 300.0
+    on: tuple[WakeRow, ...] = ("ask", "wrap up", "give up")
+    remind: Seconds = 1800.0
+    to: tuple[WakeTarget, ...] = ()
+    hold: bool = False
+
+
+class StuckSpec(Spec, frozen=True):
+    """When a worker counts as stuck, and the ladder that is climbed for each reason, one rung a check."""
+
+    after: Seconds = 600.0
+    attempts: Count = 2
+    waiting: tuple[Rung, ...] = ("capture", "ask")
+    limited: tuple[Rung, ...] = ("wait",)
+    error: tuple[Rung, ...] = ("capture", "restart", "ask")
+    silent: tuple[Rung, ...] = ("capture", "nudge", "ask")
+
+
+class VerifySpec(Spec, frozen=True):
+    """What makes an output good. `max_ratio` is output bytes over input bytes, for units with an input."""
+
+    fresh: Literal["changed", "newer", "exists"] = "changed"
+    min_bytes: Bytes = 1
+    max_ratio: Annotated[float, Meta(gt=0)] | None = None
+    parse: Literal["yaml", "json", "toml", "none"] = "none"
+    command: tuple[str, ...] = ()
+    timeout: Seconds = 120.0
+    sample: Annotated[int, Meta(ge=0)] = 0
+
+
+class SweepSpec(Spec, frozen=True):
+    """Sessions ended at wrap-up: name pattern (fnmatch) and least age; only those with our mark."""
+
+    sessions: str
+    older_than: Seconds = 600.0
+
+
+class MoveSpec(Spec, frozen=True):
+    """A file moved when its worker is verified; both sides are templates of the worker's names."""
+
+    from_: str = field(name="from")
+    to: str
+
+
+class CleanupSpec(Spec, frozen=True):
+    """What happens with units left undone, and with what a deployment leaves lying about."""
+
+    rounds: Annotated[int, Meta(ge=0)] = 2
+    when: Literal["each", "all"] = "each"
+    sweep: tuple[SweepSpec, ...] = ()
+    move: tuple[MoveSpec, ...] = ()
+
+
+class LimitsSpec(Spec, frozen=True):
+    """Bounds on the whole deployment. `memory` is the free memory wanted before each launch."""
+
+    give_up: Seconds = 21600.0
+    give_up_do: Literal["leave", "stop"] = "leave"
+    memory: Bytes = 0
+
+
+class Agent(Spec, frozen=True):
+    """A profile: what an agent is told and may use. Source: `~/.claude/agents.json`, or `[agents.NAME]`."""
+
+    description: str
+    prompt: str
+    tools: tuple[str, ...] | None = None
+    model: str | None = None
+
+
+class Plan(Spec, frozen=True):
+    """A whole plan file, defaults filled in; the same struct is the schema and what `planned` records."""
+
+    name: str
+    units: UnitsSpec
+    goal: str = ""
+    workers: WorkersSpec = WorkersSpec()
+    wake: WakeSpec = WakeSpec()
+    stuck: StuckSpec = StuckSpec()
+    verify: VerifySpec = VerifySpec()
+    cleanup: CleanupSpec = CleanupSpec()
+    limits: LimitsSpec = LimitsSpec()
+    agents: dict[str, Agent] = {}
+
+
+class Unit(Struct, frozen=True, omit_defaults=True):
+    """The smallest piece of work. Paths are relative to the deployment's root, or absolute."""
+
+    name: str
+    outputs: tuple[str, ...]
+    input: str | None = None
+    writes: tuple[str, ...] = ()
+    names: dict[str, str] = {}  # what a template of this unit may use besides (path, parent, stem, matrix keys)
+
+
+class Share(Struct, frozen=True, omit_defaults=True):
+    """The units that one worker is to do. `name` is safe for tmux and unique in the deployment."""
+
+    name: str
+    key: str
+    units: tuple[Unit, ...]
+
+
+class FileMark(Struct, frozen=True, omit_defaults=True, array_like=True):
+    """A file's identity: equal marks mean the same content, so a verdict stands."""
+
+    path: str
+    size: int
+    mtime_ns: int
+    inode: int = 0
+
+
+class Verdict(Struct, frozen=True, omit_defaults=True):
+    """One unit judged against `[verify]`: `problems` is empty when it passes; `marks` are what was judged."""
+
+    unit: str
+    problems: tuple[str, ...] = ()
+    marks: tuple[FileMark, ...] = ()
+    waits: bool = False  # for the verify command, which has not run on these files yet
+
+    @property
+    def passed(self) -> bool:
+        """Tell whether the unit's outputs exist and pass."""
+        return not self.problems
+
+
+class Sighting(Struct, frozen=True, omit_defaults=True):
+    """What one check saw of one worker's attempt.
+
+    Shape: `session` says what became of it, `activity` what a running one does, `why` which permission, error or
+    killer; `life` is a fingerprint of its signs of life: equal in two looks means no sign between them;
+    `processes` counts those that carry the attempt's mark although the session is over.
+    """
+
+    worker: str
+    attempt: int
+    session: Session
+    activity: Activity = "unknown"
+    why: str = ""
+    code: int | None = None
+    ended_by: EndedBy = ""
+    until: datetime | None = None
+    life: str = ""
+    session_id: str = ""
+    pid: int = 0
+    processes: int = 0
+
+
+class Alarm(Struct, frozen=True, omit_defaults=True):
+    """One armed alarm. `job` is the `at` job number, or "" for the tmux timer; `due` is aware UTC."""
+
+    kind: Literal["at", "tmux"]
+    generation: int
+    due: datetime
+    job: str = ""
+
+
+class Host(Struct, frozen=True, omit_defaults=True):
+    """The absolute world of a deployment, resolved once at `up`, so that a check from `at` sees the same."""
+
+    root: str  # the plan file's directory: paths of units are relative to it
+    directory: str  # the deployment's own directory under state/
+    socket: str  # absolute path of the tmux socket
+    tmux: str  # absolute path of the tmux program
+    python: tuple[str, ...]  # argument vector that runs `wakeman` from anywhere
+    env: dict[str, str] = {}  # what a worker and a check start with; nothing secret
+    memory_per_worker: int = 0
+
+
+class UnitState(Struct):
+    """A unit and what is known of it: who answers for it, its last verdict, a person's word."""
+
+    unit: Unit
+    worker: str
+    verdict: Verdict | None = None
+    waived: bool = False
+    rounds: int = 0
+    reopened: str = ""  # why a person rejected it; holds until its outputs change
+    rejected: tuple[FileMark, ...] = ()
+
+    @property
+    def done(self) -> bool:
+        """Tell whether the unit counts as done: waived by a person, or judged and passing."""
+        return self.waived or (self.verdict is not None and self.verdict.passed and not self.reopened)
+
+
+class WorkerState(Struct):
+    """A worker as the log tells it. Times are aware UTC; `*_mono` are seconds of the clock that sleeps."""
+
+    name: str
+    session: str
+    key: str = ""
+    origin: str = ""  # the worker whose share it took over; "" for an ordinary worker
+    units: list[str] = []
+    state: State = "pending"
+    attempt: int = 0
+    spent: int = 0  # starts that count against stuck.attempts
+    since: datetime | None = None
+    reason: str = ""
+    why: str = ""
+    code: int | None = None
+    ended_by: EndedBy = ""
+    ending: EndedBy = ""  # in whose name its session is being ended
+    ends: int = 0  # times that was asked of the live session, or of what it left behind
+    rung: int = 0  # next rung of the ladder for the present reason
+    until: datetime | None = None  # when a limit resets
+    stalled_life: str = ""
+    sighting: Sighting | None = None
+    unknowns: int = 0  # looks in a row that could not tell
+    life: str = ""
+    life_mono: float = 0.0
+    intent: int = 0  # seq of a launch whose outcome is not recorded yet; 0 = none
+    boot: str = ""  # boot of the last launch
+    session_id: str = ""
+    session_mark: str = ""  # the attempt whose session that is
+    agent_session: str = ""  # the client's own conversation, for a resume
+    note: str = ""  # what the next attempt is told besides its task
+    again: bool = False  # another attempt was asked for, by a person or a restart rung
+    stop: bool = False  # a person asked for its end
+    asked: bool = False  # a person was asked about its present trouble
+    captures: int = 0
+    finished: int = 0  # looks in a row that saw it idle with its whole share done
+
+    @property
+    def live(self) -> bool:
+        """Tell whether an attempt is under way."""
+        return self.state in ("launched", "running", "stuck")
+
+    @property
+    def ended(self) -> bool:
+        """Tell whether its attempt is over: exited or verified."""
+        return self.state in ("exited", "verified")
+
+    @property
+    def processes(self) -> int:
+        """Count processes of its attempt that outlive the session."""
+        return self.sighting.processes if self.sighting is not None else 0
+
+
+def mark(d: Deployment, worker: WorkerState) -> str:
+    """Give the id of a worker's attempt: in its environment, on its session.
+
+    Boundary: never used twice, not across boots, nor by a later deployment of a name that was cleaned away.
+    """
+    born = int(d.started.timestamp()) if d.started is not None else 0
+    return f"{d.name}/{worker.name}/{worker.attempt}@{worker.boot}.{born:x}"
+
+
+class Wake(Struct, frozen=True):
+    """A notice whose delivery is not recorded yet."""
+
+    text: str
+    causes: tuple[str, ...]
+    at: datetime
+
+
+class Deployment(Struct):
+    """Everything that the log tells, folded. Changed by `fold` alone."""
+
+    name: str = ""
+    digest: str = ""
+    plan: Plan = Plan(name="", units=UnitsSpec())  # the first line of every log fills in these two
+    host: Host = Host(root="/", directory="", socket="", tmux="", python=())
+    outcome: Outcome = "open"
+    started: datetime | None = None
+    ended: datetime | None = None
+    why: str = ""
+    units: dict[str, UnitState] = {}
+    workers: dict[str, WorkerState] = {}
+    before: dict[str, FileMark] = {}  # outputs that existed before the launch
+    alarm: Alarm | None = None
+    generation: int = 0
+    seq: int = 0
+    at: datetime | None = None
+    hash: str = ""
+    looked: int = 0  # seq of the last look
+    looked_at: datetime | None = None
+    mono: float = 0.0
+    boot: str = ""
+    memory: int = 0
+    server: str = ""
+    gained: int = 0  # units that the look under way found newly done
+    idle_looks: int = 0  # alarms in a row without progress: the pace slows after two
+    paused_at: datetime | None = None
+    counted: float = 0.0  # seconds towards give_up: awake, on one boot, not paused, not with everybody limited
+    resting: bool = False  # paused at the last look
+    down: str = ""  # why a person ends the deployment
+    holds: int = 0  # rows proposed so far
+    held: str = ""  # the row proposed and waiting for `accept`
+    accepted: str = ""
+    row: str = ""  # the last deployment row taken
+    row_why: str = ""
+    rows: dict[str, int] = {}
+    woken: dict[str, datetime] = {}  # cause -> when the orchestrator last heard of it
+    wakes: dict[int, Wake] = {}  # intents to wake without an outcome, by seq
+    sampled: tuple[str, ...] = ()
+    moved: dict[str, str] = {}
+    last_launch: float = -1e18  # mono of the last launch
+    failed_launches: int = 0  # in a row

@@ -1,0 +1,48 @@
+"""Names that are safe as a session's: what tmux, a directory and a person can all take."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from collections.abc import Container
+
+WIDTH = 100
+"""Characters that a name keeps to."""
+
+
+def safe(text: str) -> str:
+    """Make a name of letters, digits, `_` and `-` that does not begin with `-`.
+
+    Shape: accents are dropped, other signs become `_`. Where letters of another script had to go, a hash of the
+    whole text tells apart what would look the same.
+    Boundary: 1 to 100 characters; a longer one is cut and ends in a hash.
+    """
+    bare = "".join(sign for sign in unicodedata.normalize("NFKD", text) if not unicodedata.combining(sign))
+    plain = bare.encode("ascii", "ignore").decode()
+    name = re.sub(r"^-|[^A-Za-z0-9_-]", "_", plain)
+    if plain != bare or not name:
+        name = f"{name}-{_hash(text)}".removeprefix("-")
+    return name if len(name) <= WIDTH else tailed(name, f"-{_hash(text)}")
+
+
+def tailed(name: str, tail: str) -> str:
+    """Add a tail, such as `_2`; the name gives way so that both keep to the width."""
+    return name[: WIDTH - len(tail)] + tail
+
+
+def unique(name: str, taken: Container[str], why: str) -> str:
+    """Give `name`, or where that is taken the name with a hash of `why`: what makes it another's.
+
+    Shape: `taken` holds names in lower case, as a file system may not tell `A` from `a`.
+    """
+    tries = 0
+    found = name
+    while found.lower() in taken:
+        found = tailed(name, f"-{_hash(why + '!' * tries)}")
+        tries += 1
+    return found
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:6]

@@ -1,0 +1,77 @@
+"""One line about an event, for people. The log holds the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from wakeman.core import events as e
+from wakeman.core.text import sayable
+
+LIMIT = 200
+"""Characters of a summary at most."""
+
+
+def summary(fact: e.Fact) -> str:
+    """Say what happened in one line, "" when the type's name says it all. Others' words are made harmless."""
+    words = SUMMARIES.get(type(fact))
+    return sayable(words(fact), LIMIT) if words else ""
+
+
+def _why(fact: Any) -> str:
+    return str(fact.why)
+
+
+def count(number: int, noun: str) -> str:
+    """Say how many of what."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _alarm(fact: Any) -> str:
+    alarm = fact.alarm
+    what = f"{alarm.kind} {alarm.job}".rstrip()
+    weak = f"; weak: {fact.weak}" if fact.weak else ""
+    return f"{what} for {e.stamp(alarm.due)[11:19]} UTC, {fact.why}{weak}"
+
+
+def _decided(fact: Any) -> str:
+    then = f" -> {', '.join(fact.then)}" if fact.then else ""
+    return f"{fact.row}{then}{' (held)' if fact.held else ''}: {fact.why}"
+
+
+def _looked(fact: Any) -> str:
+    seen = [f"{s.worker} {s.session} {s.activity}".removesuffix(" unknown") for s in fact.sightings]
+    judged = [f"{v.unit}: {'; '.join(v.problems) or 'passes'}" for v in fact.verdicts]
+    return "; ".join(seen + judged) or "nothing new"
+
+
+def _exited(fact: Any) -> str:
+    code = "" if fact.code is None else f", code {fact.code}"
+    return f"by {fact.ended_by or 'nobody known'}{code}: {fact.why}"
+
+
+SUMMARIES: dict[type[e.Fact], Callable[[Any], str]] = {
+    e.Planned: lambda f: f"{f.name}, plan {f.digest[:8]} in {f.host.root}",
+    e.Enrolled: lambda f: count(len(f.units) + len(f.moved), "unit") + (f" of {f.origin}" if f.origin else ""),
+    e.Armed: _alarm,
+    e.Disarmed: lambda f: f"generation {f.generation}",
+    e.Looked: _looked,
+    e.Decided: _decided,
+    e.Intended: lambda f: f"{f.action} {f.target or f.text}".rstrip(),
+    e.Effected: lambda f: f"{'done' if f.ok else 'failed'}{': ' if f.detail else ''}{f.detail}",
+    e.Launched: lambda f: "adopted" if f.adopted else "",
+    e.Relaunched: lambda f: "adopted" if f.adopted else "",
+    e.Started: _why,
+    e.Stalled: lambda f: f"{f.reason}: {f.why}",
+    e.Recovered: _why,
+    e.Exited: _exited,
+    e.Verified: lambda f: f"{count(f.files, 'file')} judged",
+    e.Captured: lambda f: f.file,
+    e.Requested: lambda f: " ".join(filter(None, (f.verb, ", ".join(f.units), f.text))),
+    e.Amended: lambda f: f"plan {f.digest[:8]}" + (f", without {', '.join(f.dropped)}" if f.dropped else ""),
+    e.Sampled: lambda f: ", ".join(f.units),
+    e.Repaired: lambda f: f"{f.size} bytes of an unfinished line, kept in {f.file}",
+    e.Noted: lambda f: str(f.text),
+    e.Closed: lambda f: f"{f.outcome}: {f.why}",
+}
+"""Type of event -> its words."""

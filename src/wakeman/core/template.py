@@ -1,0 +1,78 @@
+"""Strict `{{ name }}` templates, and which names each key of a plan may use.
+
+Values are put in as they are: never evaluated, never scanned again. `{{ "{{" }}` writes the braces themselves (any
+run of braces between quotes); `}}` without an opening is ordinary text, so that JSON may stand in a prompt.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping
+
+from wakeman.core.errors import PlanError
+
+PATH = ("path", "parent", "parent_name", "name", "stem", "suffix")
+UNIT = (*PATH, "unit", "input")
+WORKER = ("worker", "group.key", "group.name", "unit_table", "prompt_file", "units_file", "deployment")
+
+SCOPES: dict[str, tuple[str, ...]] = {
+    "units.output": UNIT,
+    "units.writes": UNIT,
+    "workers.by": UNIT,
+    "workers.name": (*UNIT, "group.key", "group.name"),
+    "workers.prompt": WORKER,
+    "workers.command": WORKER,
+    "workers.args": WORKER,
+    "workers.before": WORKER,
+    "workers.env": WORKER,
+    "workers.cwd": WORKER,
+    "wake.to.run": ("message", "deployment"),
+    "verify.command": (*UNIT, "output"),
+    "cleanup.move.from": WORKER,
+    "cleanup.move.to": WORKER,
+}
+"""Key -> names in scope. Where `unit` is, the unit's own keys (of a matrix, an item, a JSON line) are too."""
+
+_TOKEN = re.compile(
+    r"""\{\{\s*(?P<quote>["'])(?P<braces>[{}]+)(?P=quote)\s*\}\}"""
+    r"""|\{\{[^\S\n]*(?P<name>[^\s{}"'](?:[^{}"'\n]*[^\s{}"'])?)[^\S\n]*\}\}"""
+    r"""|(?P<bad>\{\{.{0,30}|\{[ \t]+[\w.-]+[ \t]*\}\})"""
+)
+
+
+def faults(template: str, scope: Collection[str] | None) -> list[str]:
+    """List what is wrong with a template whose names must be in `scope` (None: any name will do)."""
+    return list(dict.fromkeys(_faults(template, scope)))
+
+
+def render(template: str, values: Mapping[str, str]) -> str:
+    """Put the values in.
+
+    Raises: PlanError with every malformed place and unknown name.
+    """
+    try:
+        return _TOKEN.sub(lambda token: token["braces"] or values[token["name"]], template)
+    except KeyError:  # also of a malformed place, which has no name
+        raise PlanError(tuple(faults(template, values))) from None
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Say `; did you mean 'x'?` of the known word that resembles it most; "" when none does."""
+    guess = close(word, known)
+    return f"; did you mean {guess!r}?" if guess else ""
+
+
+def close(word: str, known: Iterable[str]) -> str:
+    """Give the known word that resembles it most; "" when none does."""
+    import difflib  # 3 ms that a check does not have
+
+    return next(iter(difflib.get_close_matches(word, list(known), n=1)), "")
+
+
+def _faults(template: str, scope: Collection[str] | None) -> Iterator[str]:
+    for token in _TOKEN.finditer(template):
+        name = token["name"]
+        if token["bad"]:
+            yield f'found malformed braces at {token["bad"]!r}; expected {{{{ name }}}}, or {{{{ "{{{{" }}}} for braces'
+        elif name and scope is not None and name not in scope:
+            yield f"found unknown name {name!r}; expected one of {', '.join(scope)}{nearest(name, scope)}"

@@ -1,0 +1,39 @@
+"""Text that others wrote, made fit to be said: in a log line, on a terminal, in a message to an agent."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+_ESCAPES = re.compile(
+    r"\x1b\[[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor moves
+    r"|\x1b[\]PX^_].*?(?:\x07|\x1b\\|\Z)"  # OSC, DCS and kin: titles, links, clipboard
+    r"|\x1b[ -/]*[0-~]?",
+    re.DOTALL,
+)
+_UNSAYABLE = {"Cc", "Cf", "Co", "Cn"}  # control, bidirectional and invisible, private, unassigned
+
+
+def sayable(text: str, limit: int) -> str:
+    """Give `text` as one line without control, escape or bidirectional characters, white space folded.
+
+    Units: `limit` in characters. Boundary: what is longer is cut and ends in an ellipsis, which counts;
+    a byte that was no UTF-8 becomes the replacement character.
+    """
+    plain = " ".join("".join(map(_sayable, _ESCAPES.sub("", text))).split())
+    return plain if len(plain) <= limit else plain[: limit - 1].rstrip() + "…"
+
+
+def last_line(text: str, limit: int) -> str:
+    """Give the last line of `text` that says something, as `sayable`; "" when none does."""
+    said = (sayable(line, limit) for line in reversed(_ESCAPES.sub("", text).splitlines()))
+    return next(filter(None, said), "")
+
+
+def _sayable(character: str) -> str:
+    if character.isspace():
+        return " "
+    kind = unicodedata.category(character)
+    if kind == "Cs":
+        return "\N{REPLACEMENT CHARACTER}"
+    return "" if kind in _UNSAYABLE else character

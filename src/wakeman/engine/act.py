@@ -1,0 +1,229 @@
+"""What each action of the decision tables does. One function an action; ACTIONS is the table."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from datetime import datetime
+from fnmatch import fnmatchcase
+from hashlib import sha256
+from typing import Literal
+
+from wakeman.core import events as e
+from wakeman.core.decide import Decision, due, failures, missing, short, undone
+from wakeman.core.errors import ProgramError, StorageError, UnknownNameError
+from wakeman.core.model import Deployment, EndedBy, Outcome, WorkerState, mark
+from wakeman.core.plan import worker_names
+from wakeman.core.quality import sample as pick
+from wakeman.core.template import render
+from wakeman.core.text import sayable
+from wakeman.engine import alarm, layout
+from wakeman.engine.launch import launch, share
+from wakeman.engine.lines import lines
+from wakeman.ports import World, Writer
+
+EVIDENCE = 200
+"""Lines of a screen that are kept as evidence."""
+
+_SIGNALS: tuple[Literal["", "TERM", "KILL"], ...] = ("", "TERM", "KILL")
+"""What processes get by how often an end was asked for. A live session's are hung up on first."""
+
+OUTCOMES: dict[str, Outcome] = {"wrap up": "complete", "give up": "partial", "stop": "stopped"}
+
+
+def act(world: World, log: Writer, decision: Decision, now: datetime) -> None:
+    """Do everything that a decision says, in its order."""
+    for action in decision.then:
+        ACTIONS[action](world, log, decision, now)
+
+
+def _end(world: World, log: Writer, decision: Decision, now: datetime) -> None:
+    """End a worker, or (the deployment's row) every one that is alive or has left something behind."""
+    d = log.deployment
+    chosen = [d.workers[decision.worker]] if decision.worker else list(d.workers.values())
+    by: EndedBy = "person" if decision.row == "stop" else "wakeman"
+    end(world, log, [worker for worker in chosen if worker.live or worker.processes], by, now)
+
+
+def end(world: World, log: Writer, workers: Sequence[WorkerState], ended_by: EndedBy, now: datetime) -> None:
+    """End workers: their sessions get SIGHUP; processes that outlive that TERM, then KILL."""
+    d = log.deployment
+    signals = {worker.name: _SIGNALS[min(2, worker.ends + (not worker.live))] for worker in workers}
+    marks = {worker.name: mark(d, worker) for worker in workers}
+    fact = {worker.name: e.Intended(action="end", target=worker.session, ended_by=ended_by) for worker in workers}
+    log.append([_about(worker, fact[worker.name]) for worker in workers], now)
+    take_away(world, log, [(worker.session_id, marks[worker.name]) for worker in workers if worker.session_id], now)
+    for signal in ("TERM", "KILL"):
+        _signal(world, [marks[name] for name, wanted in signals.items() if wanted == signal], signal)
+
+
+def _signal(world: World, marks: Sequence[str], name: Literal["TERM", "KILL"]) -> None:
+    pids = [pid for living in world.machine.marked(marks).values() for pid in living] if marks else []
+    if pids:
+        world.machine.signal(pids, name)
+
+
+def take_away(world: World, log: Writer, ends: Sequence[tuple[str, str]], now: datetime) -> None:
+    """End sessions of ours; a tmux that does not answer is noted, and the next check tries again."""
+    try:
+        world.sessions(log.deployment.host).end(ends)
+    except ProgramError as fault:
+        log.append([e.Draft(e.Noted(text=sayable(f"ending sessions: {fault}", 300)))], now)
+
+
+def _capture(world: World, log: Writer, decision: Decision, now: datetime) -> None:
+    d = log.deployment
+    worker = d.workers[decision.worker]
+    try:
+        text = world.sessions(d.host).capture(worker.session_id or worker.session, EVIDENCE)
+    except (UnknownNameError, ProgramError) as fault:
+        text = f"(no screen: {fault})"
+    data = text.encode("utf-8", "backslashreplace")
+    name = layout.screen(worker)
+    world.files.write(layout.inside(d.host, name), data, durable=True)
+    log.append([_about(worker, e.Captured(file=name, sha256=sha256(data).hexdigest(), why=decision.why))], now)
+
+
+def _nudge(world: World, log: Writer, decision: Decision, now: datetime) -> None:
+    d = log.deployment
+    worker = d.workers[decision.worker]
+    text = "Still missing, go on with these: " + "; ".join(sayable(name, 100) for name in missing(d, worker)[:20])
+    intent = log.append([_about(worker, e.Intended(action="nudge", target=worker.session, text=text))], now)[0]
+    said = ""
+    try:
+        world.sessions(d.host).type(worker.session_id or worker.session, text, submit=True)
+    except (UnknownNameError, ProgramError) as fault:
+        said = str(fault)
+    log.append([_about(worker, e.Effected(intent=intent.seq, ok=not said, detail=said))], now)
+
+
+def _relaunch(world: World, log: Writer, decision: Decision, now: datetime) -> None:
+    launch(world, log, [decision.worker], now)
+
+
+def _launch(world: World, log: Writer, _: Decision, now: datetime) -> None:
+    launch(world, log, due(log.deployment), now)
+
+
+def _enrol(_: World, log: Writer, __: Decision, now: datetime) -> None:
+    d = log.deployment
+    taken = {name.lower() for name in d.workers}
+    drafts = []
+    for name, units in short(d).items():
+        worker = d.workers[name]
+        origin = worker.origin or name
+        fresh = next(f"{origin}_c{n}" for n in range(1, len(taken) + 2) if f"{origin}_c{n}".lower() not in taken)
+        taken.add(fresh.lower())
+        note = ("Checks that failed:\n" + "\n".join(failures(d.units, units)))[:8000]
+        drafts += [
+            e.Draft(e.Enrolled(session=fresh, moved=piece, key=worker.key, origin=origin, note=note), worker=fresh)
+            for piece in lines(units)
+        ]
+    log.append(drafts, now)
+
+
+def _sample(_: World, log: Writer, __: Decision, now: datetime) -> None:
+    d = log.deployment
+    count = d.plan.verify.sample
+    if count and not d.sampled:
+        seed = int(d.digest[:8] or "0", 16)
+        log.append([e.Draft(e.Sampled(seed=seed, units=pick(list(d.units), count, seed)))], now)
+
+
+def _move(world: World, log: Writer, _: Decision, now: datetime) -> None:
+    for worker in list(log.deployment.workers.values()):
+        put_away(world, log, worker, now)
+
+
+def put_away(world: World, log: Writer, worker: WorkerState, now: datetime) -> None:
+    """Move a worker's task files: its prompts, and what `cleanup.move` names. Done ones are not moved again."""
+    d, host = log.deployment, log.deployment.host
+    names = worker_names(d.name, share(d, worker), layout.prompt(host, worker), layout.units_file(host, worker))
+    pairs = [
+        (layout.absolute(host, render(move.from_, names)), layout.absolute(host, render(move.to, names)))
+        for move in d.plan.cleanup.move
+        if not worker.origin
+    ]
+    for n in range(1, worker.attempt + 1):
+        file = layout.inside(host, posixpath.join("prompts", f"{worker.name}.{n}.md"))
+        pairs.append((file, layout.inside(host, "prompts/completed/")))
+    wanted = [pair for pair in pairs if pair[0] not in d.moved]
+    there = world.files.marks(source for source, _ in wanted)
+    for source, target in wanted:
+        if source in there:
+            _put(world, log, worker, source, target, now)
+
+
+def _put(world: World, log: Writer, worker: WorkerState, source: str, target: str, now: datetime) -> None:
+    intent = log.append([_about(worker, e.Intended(action="move", target=source, text=target))], now)[0]
+    try:
+        ok, detail = True, world.files.move(source, target)
+    except StorageError as fault:
+        ok, detail = False, str(fault)
+    log.append([_about(worker, e.Effected(intent=intent.seq, ok=ok, detail=detail))], now)
+
+
+def _sweep(world: World, log: Writer, _: Decision, now: datetime) -> None:
+    """End old sessions of the plan's patterns that carry this deployment's mark; tell of the others."""
+    d = log.deployment
+    rules = d.plan.cleanup.sweep
+    if not rules:
+        return
+    sessions = world.sessions(d.host)
+    for seen in sessions.look().seen:
+        age = now.timestamp() - seen.created
+        if not any(fnmatchcase(seen.session, rule.sessions) and age >= rule.older_than for rule in rules):
+            continue
+        if seen.mark.startswith(f"{d.name}/"):
+            log.append([e.Draft(e.Intended(action="sweep", target=seen.session))], now)
+            take_away(world, log, [(seen.session_id, seen.mark)], now)
+        else:
+            text = f"session {seen.session} matches cleanup.sweep and does not carry our mark: left alone"
+            log.append([e.Draft(e.Noted(text=sayable(text, 300)))], now)
+
+
+def _close(world: World, log: Writer, decision: Decision, now: datetime) -> None:
+    d = log.deployment
+    outcome = OUTCOMES[decision.row]
+    if outcome != "partial":
+        bury(world, d)
+    log.append([e.Draft(e.Closed(outcome=outcome, why=decision.why, missing=tuple(undone(d))[:100]))], now)
+    if not d.wakes:
+        alarm.disarm(world, log, now)  # or else it goes when the notice was delivered
+
+
+def bury(world: World, d: Deployment) -> None:
+    """Take away the dead sessions that `remain-on-exit` has kept; what they printed stands in `streams/`.
+
+    Effects: a tmux that does not answer keeps them; the next run of the plan takes them away.
+    """
+    sessions = world.sessions(d.host)
+    dead = [(s.session_id, s.mark) for s in sessions.look().seen if s.dead and s.mark.startswith(f"{d.name}/")]
+    with suppress(ProgramError):
+        sessions.end(dead)
+
+
+def _nothing(_: World, __: Writer, ___: Decision, ____: datetime) -> None:
+    """Waiting and asking leave their mark in the `decided` event itself."""
+
+
+def _about(worker: WorkerState, fact: e.Fact) -> e.Draft:
+    return e.Draft(fact, worker=worker.name, attempt=worker.attempt)
+
+
+ACTIONS: dict[str, Callable[[World, Writer, Decision, datetime], None]] = {
+    "end": _end,
+    "capture": _capture,
+    "nudge": _nudge,
+    "restart": _end,
+    "wait": _nothing,
+    "ask": _nothing,
+    "relaunch": _relaunch,
+    "launch": _launch,
+    "enrol": _enrol,
+    "sample": _sample,
+    "move": _move,
+    "sweep": _sweep,
+    "close": _close,
+}

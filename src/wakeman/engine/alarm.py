@@ -1,0 +1,241 @@
+"""The alarm as an invariant: while a deployment is open, one generation of it lies ahead."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+
+from wakeman.core import events as e
+from wakeman.core.decide import every, longest
+from wakeman.core.errors import ProgramError
+from wakeman.core.model import Alarm, Deployment, Host, WakeTarget
+from wakeman.engine import layout
+from wakeman.ports import Job, World, Writer
+
+LEAST = 60.0
+"""Seconds ahead that an `at` job is set at least: its grain is the minute."""
+FAR = 180.0
+"""Seconds beyond the longest pace after which an alarm is none: the clock was set back since it was armed."""
+
+
+def marker(d: Deployment) -> str:
+    """Name the deployment in a job's body: another state directory's of the same name has another marker."""
+    host = d.host
+    return f"wakeman:{d.name}:{hashlib.sha256(host.directory.encode()).hexdigest()[:12]}"
+
+
+def fire_time(now: datetime, seconds: float) -> datetime:
+    """Give the whole minute at or after `now + seconds`, at least a minute ahead."""
+    wanted = now + timedelta(seconds=max(seconds, LEAST))
+    return datetime.fromtimestamp(math.ceil(wanted.timestamp() / 60) * 60, UTC)
+
+
+def ensure(world: World, log: Writer, now: datetime) -> None:
+    """See to it that an alarm lies ahead before anything else is done.
+
+    Effects: arms one and records it when the recorded one has fired, is gone, or there was none yet.
+    """
+    d = log.deployment
+    if d.paused_at or stands(world, d, now):
+        return
+    old = d.alarm
+    ahead = old is not None and old.due > now
+    why = "first" if d.generation == 0 else "missing" if old is None or ahead else "next"
+    _arm(world, log, now, why)
+    if ahead:
+        _replaced(world, log, old)
+
+
+def rearm(world: World, log: Writer, now: datetime) -> None:
+    """Replace the alarm by one that carries the final head, the new one first.
+
+    Boundary: the tmux timer cannot be taken back, so it is replaced only when its time has come; a pause takes
+    the alarm away.
+    """
+    d = log.deployment
+    old = d.alarm
+    if d.paused_at:
+        disarm(world, log, now)
+        return
+    if old is not None and old.kind == "tmux" and stands(world, d, now):
+        return
+    _arm(world, log, now, "head")
+    _replaced(world, log, old)
+
+
+def _replaced(world: World, log: Writer, old: Alarm | None) -> None:
+    """Take the job before out of the queue. Failing is harmless: its generation is an old one."""
+    if old is not None and old.kind == "at" and log.deployment.alarm is not old:
+        with suppress(ProgramError):
+            world.alarms.disarm([old.job])
+
+
+def disarm(world: World, log: Writer, now: datetime) -> None:
+    """Take away every alarm of the deployment, those that no line tells of included, and only then say so.
+
+    Repeatable: yes, after a crash in between; a job that stays finds nothing to do and sets no other.
+    """
+    d = log.deployment
+    jobs = {job.job for job in _queued(world, d)} | ({d.alarm.job} if d.alarm and d.alarm.kind == "at" else set())
+    world.files.write(layout.inside(d.host, layout.GENERATION), b"0\n")
+    if jobs:
+        with suppress(ProgramError):
+            world.alarms.disarm(sorted(jobs))
+    if d.alarm is not None:
+        log.append([e.Draft(e.Disarmed(generation=d.generation))], now)
+
+
+def soon(world: World, d: Deployment, seconds: float, by: str) -> None:
+    """Have a check run after some seconds, by the tmux server. Failing is harmless: the alarm is behind it."""
+    _later(world, d.host, seconds, check_argv(d.host, by))
+
+
+def _later(world: World, host: Host, seconds: float, argv: Sequence[str]) -> bool:
+    try:
+        return world.sessions(host).later(seconds, argv)
+    except ProgramError:
+        return False  # it hangs: as good as none
+
+
+def check_argv(host: Host, by: str, *more: str) -> tuple[str, ...]:
+    """Give the argument vector of one check from outside: an alarm, a timer, the end of a worker."""
+    return ("/bin/sh", layout.inside(host, layout.CHECK), by, *more)
+
+
+def _queued(world: World, d: Deployment) -> list[Job]:
+    try:
+        return world.alarms.find(marker(d))
+    except ProgramError:
+        return []  # no `at` here: nothing is queued
+
+
+def stands(world: World, d: Deployment, now: datetime) -> bool:
+    """Tell whether the recorded alarm still lies ahead and would fire."""
+    alarm = d.alarm
+    if alarm is None or alarm.due <= now or alarm.due > now + timedelta(seconds=longest(d) + FAR):
+        return False
+    if alarm.kind == "tmux":
+        return bool(world.alarms.weakness()) and world.sessions(d.host).look().server == d.server
+    return not world.alarms.weakness() and world.alarms.stands(alarm.job, marker(d))
+
+
+def _arm(world: World, log: Writer, now: datetime, why: str) -> None:
+    d, host = log.deployment, log.deployment.host
+    _equip(world, d, host)
+    generation = d.generation + 1
+    weak = world.alarms.weakness()
+    head = f"{d.seq}:{d.hash}"
+    alarm: Alarm | None = None
+    if not weak:
+        due = fire_time(now, every(d))
+        try:
+            job = world.alarms.arm(marker(d), check_argv(host, "at", str(generation), head), due)
+            alarm = Alarm(kind="at", generation=generation, due=due, job=job.job)
+        except ProgramError as fault:
+            weak = str(fault)
+    if weak or every(d) < LEAST:
+        set_ = _later(world, host, every(d), check_argv(host, "at", str(generation), head))
+        if alarm is None and set_:
+            alarm = Alarm(kind="tmux", generation=generation, due=now + timedelta(seconds=every(d)))
+    if alarm is None:
+        return
+    world.files.write(layout.inside(host, layout.GENERATION), f"{generation}\n".encode())
+    log.append([e.Draft(e.Armed(alarm=alarm, why=why, weak=weak))], now)
+
+
+def _equip(world: World, d: Deployment, host: Host) -> None:
+    """Write the script that the alarm is to run, where `up` was ended before it did."""
+    file = layout.inside(host, layout.CHECK)
+    if not world.files.marks([file]):
+        targets = d.plan.wake.to
+        world.files.write(file, script(d, host, world.state, targets), durable=True)
+
+
+def script(d: Deployment, host: Host, state: str, targets: Sequence[WakeTarget]) -> bytes:
+    """Write `check.sh`: one check in the world recorded at `up`, whoever calls it and with whatever environment.
+
+    What it does beside: an alarm of an old generation ends without starting Python; output goes to `check.log`;
+    when Wakeman cannot start or cannot check, the wake targets hear of it once, in plain sh, and where no alarm lies
+    ahead one is set.
+    """
+    import re
+    from shlex import join, quote
+
+    again = f"exec /bin/sh {quote(layout.inside(host, layout.CHECK))} at </dev/null >/dev/null 2>&1"
+    words = {
+        "NAME": d.name,
+        "DIR": quote(host.directory),
+        "ENV": _env(host),
+        "WAKEMAN": join(host.python),
+        "STATE": quote(state),
+        "MARKER": marker(d),
+        "AGAIN": quote(again),
+        "NOTICE": "\n".join(f"    {_notice(d, host, target)}" for target in targets if target.run) or "    :",
+    }
+    # In one pass: what is put in is not looked at again.
+    text = re.sub("@([A-Z]+)@", lambda word: words[word[1]], _SCRIPT)
+    return text.encode("utf-8", "surrogateescape")
+
+
+def _notice(d: Deployment, host: Host, target: WakeTarget) -> str:
+    from shlex import join
+
+    from wakeman.core.template import render
+
+    head = f"AT wake-up: {d.name}: the check could not be made. Next: wakeman check {d.name}, then wakeman doctor."
+    text = f"{head} Do not do the units yourself."
+    names: Mapping[str, str] = {"message": text, "deployment": d.name}
+    argv = [render(word, names) for word in target.run]
+    return f'env -i {_env(host)} {join(argv)} </dev/null >>"$log" 2>&1 &'
+
+
+def _env(host: Host) -> str:
+    from shlex import join
+
+    return join(f"{key}={value}" for key, value in host.env.items())
+
+
+_SCRIPT = """\
+#!/bin/sh
+# One check of deployment @NAME@, in the world recorded when it went up. Usage: check.sh BY [GENERATION HEAD]
+by=${1:-hand} generation=${2:-} head=${3:-}
+cd @DIR@ || exit 1
+if [ -n "$generation" ] && [ "$generation" -lt "$(cat generation 2>/dev/null || echo 0)" ]; then
+  exit 0 # a newer alarm lies ahead
+fi
+set -- check @NAME@ --state @STATE@ --by "$by" --quiet
+[ -z "$head" ] || set -- "$@" --head "$head"
+said=$(env -i @ENV@ @WAKEMAN@ "$@" </dev/null 2>&1)
+code=$?
+failed=
+case $code:$said in
+  [0-6]:) rm -f troubled && exit "$code" ;;
+  3:wakeman:* | 1:wakeman:*"will look again"*) exit "$code" ;; # it is no more; or somebody else checks right now
+  [0-6]:wakeman:*) [ "$by" != at ] || failed=1 ;; # of the others, an alarm lies behind them
+  *) failed=1 ;; # Wakeman itself did not start
+esac
+[ -n "$said$failed" ] || exit "$code"
+log=check.log
+(: >>"$log") 2>/dev/null || log=/dev/null # a directory that cannot be written to does not silence what follows
+[ -z "$said" ] || printf '%s\\n' "$said" >>"$log"
+queued() {
+  for job in $(env -i @ENV@ atq | grep -v ' = ' | cut -f 1); do env -i @ENV@ at -c "$job"; done 2>/dev/null |
+    grep -qxF '# @MARKER@'
+}
+if [ -n "$failed" ]; then
+  # A disk that is full, a log that is damaged: nobody would set the next alarm. Say so, once, in plain sh, and try
+  # again in five minutes unless an alarm lies ahead.
+  if [ ! -e troubled ]; then
+    (: >troubled) 2>/dev/null
+    {
+@NOTICE@
+    } 2>>"$log"
+  fi
+  queued || printf '# @MARKER@\\n%s\\n' @AGAIN@ |
+    env -i @ENV@ at -q a now + 5 minutes >>"$log" 2>&1
+fi
+exit $code
+"""

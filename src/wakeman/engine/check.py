@@ -1,0 +1,236 @@
+"""The check: lock, see to the alarm, look, move, decide, act, set the alarm again. Every doing verb ends here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import msgspec
+
+from wakeman.core import events as e
+from wakeman.core import notice
+from wakeman.core.decide import STUBBORN, Decision, decide, decide_worker, may_retry, moves, staggered
+from wakeman.core.errors import LogDamagedError
+from wakeman.core.model import Deployment, Wake
+from wakeman.core.quality import Check
+from wakeman.engine import alarm, layout
+from wakeman.engine.lines import ROOM, lines
+from wakeman.engine.look import Checked, Pending, look, outputs
+from wakeman.ports import World, Writer
+
+ROUNDS = 50
+"""Times that one call looks at most: again for a check asked for meanwhile, or for verify commands that ran."""
+TRIES = 3
+"""Times that one call runs a unit's verify command at most: outputs that change meanwhile wait for the next."""
+AFTERWARDS = 2.0
+"""Seconds until what is being ended is looked at."""
+AGAIN = 5.0
+"""Seconds until a launch that failed is tried again."""
+GRACE = 30.0
+"""Seconds, beside the targets' own limits, that another check has to deliver what it owes."""
+ROWS = 8
+"""Deployment rows taken at most on one look: clean up, then launch, then sleep."""
+
+
+def check(world: World, name: str, head: str = "") -> Deployment:
+    """Run one check, and another while somebody asked for one meanwhile.
+
+    Shape: `head` is `seq:hash` as an alarm carried it, a witness that the log has not been cut.
+    Effects: everything that the decision tables say. A deployment that is closed only delivers what it owes.
+    Raises: BusyError when another check holds the lock: it has been asked to look again.
+    """
+    checked: dict[str, Checked] = {}
+    ran: dict[str, int] = {}
+    for _ in range(ROUNDS):
+        pending: list[Pending] = []
+        with world.logs.hold(name, world.by) as log:
+            _witness(log.deployment, head)
+            before = log.deployment.seq
+            if log.deployment.outcome == "open":
+                pending = once(world, log, checked)
+            d = log.deployment
+        _tell(world, d, before)
+        if d.outcome != "open" and d.alarm is not None:
+            d = _finished(world, name)
+        fresh = [p for p in pending if ran.get(p.unit.name, 0) < TRIES]
+        ran.update({p.unit.name: ran.get(p.unit.name, 0) + 1 for p in fresh})
+        checked.update({p.unit.name: _checked(world, d, p) for p in fresh})
+        if not fresh and not log.seen:
+            break
+    return d
+
+
+def _finished(world: World, name: str) -> Deployment:
+    """Take the alarm of a closed deployment away, once it owes nobody a notice: it would be what delivers that."""
+    with world.logs.hold(name, world.by) as log:
+        if not log.deployment.wakes:
+            alarm.disarm(world, log, world.clock.now())
+        return log.deployment
+
+
+def once(world: World, log: Writer, checked: dict[str, Checked]) -> list[Pending]:
+    """Look once under the lock and do what follows; give the units that wait for a verify command."""
+    now = world.clock.now()
+    alarm.ensure(world, log, now)
+    if any(worker.intent for worker in log.deployment.workers.values()):
+        from wakeman.engine.launch import recover
+
+        recover(world, log, now)
+    looked, pending = look(world, log.deployment, checked)
+    log.append(_lines(looked), now, durable=False)  # what follows from it is written durably
+    moved = _settle(world, log, now)
+    acted = _workers(world, log, now)
+    rows = _deployment(world, log, now)
+    if log.deployment.outcome == "open":
+        _soon(world, log.deployment, rows[-1:])
+        if moved or acted or rows != ["sleep"] or (log.deployment.paused_at and log.deployment.alarm):
+            # Where nothing was done the alarm's head is a look old, and stays a witness of all that matters.
+            alarm.rearm(world, log, now)
+    return pending
+
+
+def _lines(looked: e.Looked) -> list[e.Draft]:
+    """Write a look that does not fit a line as several in one write, the last of which completes it."""
+    bare = msgspec.structs.replace(looked, sightings=(), verdicts=())
+    parts = [msgspec.structs.replace(bare, sightings=piece, more=True) for piece in lines(looked.sightings)]
+    parts += [msgspec.structs.replace(bare, verdicts=piece, more=True) for piece in lines(looked.verdicts)]
+    if len(parts) < 3 and sum(len(repr(part)) for part in parts) < ROOM:
+        return [e.Draft(looked)]
+    return [e.Draft(part) for part in (*parts, bare)]
+
+
+def _witness(d: Deployment, head: str) -> None:
+    seq = head.partition(":")[0]
+    if seq.isdigit() and int(seq) > d.seq:
+        raise LogDamagedError(
+            f"{d.name}: the alarm saw line {seq}, the log ends at {d.seq}: lines were cut off", "wakeman log " + d.name
+        )
+
+
+def _settle(world: World, log: Writer, now: datetime) -> bool:
+    moved = False
+    while drafts := moves(log.deployment):
+        moved = True
+        log.append(drafts, now)
+        for draft in drafts:
+            if draft.to == "verified":
+                from wakeman.engine.act import put_away
+
+                put_away(world, log, log.deployment.workers[draft.worker or ""], now)
+    return moved
+
+
+def _workers(world: World, log: Writer, now: datetime) -> bool:
+    d = log.deployment
+    taken = [decision for decision in (decide_worker(d, w) for w in d.workers.values()) if decision.row != "leave"]
+    log.append([_decided(d, decision) for decision in taken], now)
+    for decision in taken:
+        _act(world, log, decision, now)
+    return bool(taken)
+
+
+def _deployment(world: World, log: Writer, now: datetime) -> list[str]:
+    """Take the deployment's rows, one after the other, until one asks for no more; give those taken."""
+    taken: Decision | None = None
+    rows: list[str] = []
+    for _ in range(ROWS):
+        d = log.deployment
+        decision = decide(d)
+        if decision == taken:
+            break  # what follows from it is for the next look
+        taken = decision
+        rows.append(decision.row)
+        log.append([_decided(d, decision), *_wake(log.deployment, decision, world.by, now)], now)
+        if decision.held:
+            continue
+        _act(world, log, decision, now)
+        if decision.row == "sleep" or log.deployment.outcome != "open":
+            break
+    return rows
+
+
+def _act(world: World, log: Writer, decision: Decision, now: datetime) -> None:
+    """Do what a decision says. What acting needs is not loaded by a check that has nothing to do."""
+    if decision.then:
+        from wakeman.engine.act import act
+
+        act(world, log, decision, now)
+
+
+def _decided(d: Deployment, decision: Decision) -> e.Draft:
+    worker = d.workers.get(decision.worker)
+    return e.Draft(
+        e.Decided(
+            row=decision.row,
+            looked=d.looked,
+            then=decision.then,
+            why=decision.why,
+            held=decision.held,
+            under=decision.under,
+        ),
+        worker=worker.name if worker else None,
+        attempt=worker.attempt if worker else None,
+    )
+
+
+def _wake(d: Deployment, decision: Decision, by: str, now: datetime) -> list[e.Draft]:
+    told = notice.due(d, notice.causes(d, decision, by), now)
+    if not told:
+        return []
+    text = notice.message(d, decision, told)
+    return [e.Draft(e.Intended(action="wake", text=text, causes=tuple(cause.key for cause in told)))]
+
+
+def _soon(world: World, d: Deployment, last: Sequence[str]) -> None:
+    """Have the next step of a staggered launch, or a look at what is being ended, soon."""
+    if last == ["sleep"] and staggered(d):
+        alarm.soon(world, d, d.plan.workers.stagger, "timer")
+    elif any(0 < w.ends <= STUBBORN and (w.live or w.processes) for w in d.workers.values()):
+        alarm.soon(world, d, AFTERWARDS, "timer")
+    elif any(may_retry(d, worker) for worker in d.workers.values()):
+        alarm.soon(world, d, AGAIN, "timer")
+
+
+# --- outside the lock -----------------------------------------------------------------------------------------
+
+
+def _tell(world: World, d: Deployment, before: int) -> None:
+    """Deliver the notices that this check owes. A target that fails or hangs holds up nobody: the lock is free.
+
+    Shape: what was owed `before` is another check's, which is about to deliver it, unless it died: then it is late.
+    """
+    if not d.wakes:
+        return
+    patience = GRACE + sum(target.timeout for target in d.plan.wake.to)
+    now = world.clock.now()
+    # Whichever way the clock was set: a notice from the future is nobody's who still delivers it.
+    late = {seq for seq, wake in d.wakes.items() if abs((now - wake.at).total_seconds()) > patience}
+    outcomes: list[tuple[int, str]] = []
+    for seq, wake in list(d.wakes.items()):
+        if seq <= before and seq not in late:
+            continue
+        failed = [said for target in d.plan.wake.to if (said := world.deliver(target, wake.text, d))]
+        outcomes.append((seq, "; ".join(failed)))
+    if not outcomes:
+        return
+    with world.logs.hold(d.name, world.by, wait=GRACE) as log:
+        log.append(_delivered(log.deployment.wakes, outcomes), world.clock.now())
+
+
+def _delivered(owed: dict[int, Wake], outcomes: Sequence[tuple[int, str]]) -> list[e.Draft]:
+    return [e.Draft(e.Effected(intent=seq, ok=not said, detail=said[:500])) for seq, said in outcomes if seq in owed]
+
+
+def _checked(world: World, d: Deployment, pending: Pending) -> Checked:
+    from wakeman.core.plan import verify_names
+    from wakeman.core.template import render
+
+    unit, verify = pending.unit, d.plan.verify
+    argv = [render(word, verify_names(unit)) for word in verify.command]
+    ran = world.machine.run(argv, cwd=layout.absolute(d.host, "."), env=d.host.env, timeout=verify.timeout)
+    message = ran.error or f"{ran.out}\n{ran.err}"
+    marks = pending.marks
+    if d.workers[d.units[unit.name].worker].ended:
+        # Nobody writes them any more, unless the command itself does: then it speaks of what it left.
+        marks = outputs(unit, world.files.marks([layout.absolute(d.host, path) for path in unit.outputs]), d.host)
+    return Checked(marks=marks, check=Check(code=ran.code, message=message[-4000:]))

@@ -1,0 +1,37 @@
+"""The deployments there are: all that can be read, and the latest run of a name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from wakeman.core.errors import LogDamagedError
+from wakeman.core.model import Deployment
+from wakeman.ports import World
+
+
+def readable(world: World) -> dict[str, Deployment]:
+    """Fold every log, oldest first. Boundary: damaged ones are left out: one damaged log stops nothing that
+    concerns the others; `wakeman status` names them."""
+    return dict(_readable(world))
+
+
+def latest(world: World, name: str) -> tuple[str, Deployment | None]:
+    """Give the newest deployment of a plan's name: `NAME`, or `NAME.N` with the highest N."""
+    runs = [found for found in world.logs.names() if found == name or re.fullmatch(re.escape(name) + r"\.\d+", found)]
+    if not runs:
+        return name, None
+    newest = max(runs, key=_run)
+    return newest, world.logs.read(newest)
+
+
+def _readable(world: World) -> Iterator[tuple[str, Deployment]]:
+    for name in world.logs.names():
+        try:
+            yield name, world.logs.read(name)
+        except LogDamagedError:
+            continue
+
+
+def _run(name: str) -> int:
+    return int(name.partition(".")[2] or 1)

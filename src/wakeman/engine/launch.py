@@ -1,0 +1,351 @@
+"""Start attempts exactly once each: files, intent, session, outcome; and recover what a crash left between."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime, timedelta
+from hashlib import sha256
+
+from msgspec import Struct
+
+from wakeman.core import events as e
+from wakeman.core.decide import failures, missing
+from wakeman.core.errors import ProgramError, WakemanError
+from wakeman.core.fold import move
+from wakeman.core.model import Deployment, EndedBy, Host, Plan, Share, WorkerState, mark
+from wakeman.core.plan import prompt, units_file, worker_names
+from wakeman.core.template import render
+from wakeman.core.text import sayable
+from wakeman.engine import layout
+from wakeman.ports import Command, Listing, Made, Seen, Start, Task, World, Writer
+
+BEFORE_LIMIT = 30.0
+"""Seconds that one `workers.before` command, or an external launcher, may take."""
+
+
+class Ready(Struct, frozen=True):
+    """An attempt whose files stand: what is recorded, and what is started."""
+
+    worker: str
+    start: Start
+    command: Command
+    units: int
+    agent_session: str
+
+
+def launch(world: World, log: Writer, names: Sequence[str], now: datetime) -> None:
+    """Start the next attempt of each worker named: all intents in one write, then all sessions, then the outcomes.
+
+    Effects: writes the attempts' files, runs `workers.before`, makes sessions.
+    Boundary: a session name that belongs to somebody else fails that attempt and touches nothing.
+    """
+    d = log.deployment
+    plan, host = d.plan, d.host
+    ready, refused = [], []
+    _equip(world, host)
+    for name in names:
+        worker = _next(world, d.workers[name])
+        _clear(world, d, d.workers[name])
+        try:
+            trouble = _keyless(world, plan, host) or _before(world, d, worker)
+            if not trouble:
+                ready.append(_prepare(world, d, worker))
+        except WakemanError as fault:
+            trouble = str(fault)  # one that cannot be prepared is a launch that failed, not the end of the check
+        if trouble:
+            refused.append((name, sayable(trouble, 500)))
+    intents = log.append([_intent(log.deployment, r) for r in ready], now)
+    try:
+        made = _start(world, plan, host, ready, now)
+    except ProgramError as fault:
+        # The intents stand; what came of them is for the next check to find out.
+        log.append([e.Draft(e.Noted(text=sayable(f"launching: {fault}", 300)))], now)
+        return
+    outcomes = [
+        _outcome(log.deployment, name.worker, seq.seq, result)
+        for name, seq, result in zip(ready, intents, made, strict=True)
+    ]
+    log.append(outcomes + [_failed(log.deployment, name, 0, why) for name, why in refused], now)
+    witness = next((result.session_id for result in made if result.session_id and not result.error), "")
+    if witness:
+        world.sessions(host).remember(witness, f"{log.deployment.seq}:{log.deployment.hash}")
+
+
+def _equip(world: World, host: Host) -> None:
+    """Write the wrapper, where `up` was ended before it did."""
+    file = layout.inside(host, layout.WRAPPER)
+    if not world.files.marks([file]):
+        world.files.write(file, world.wrapper(), durable=True)
+
+
+def _keyless(world: World, plan: Plan, host: Host) -> str:
+    """Say which variables a worker would be without: `up` was ended before it kept them, or somebody removed them."""
+    wanted = [*plan.workers.env_from, *([plan.workers.env_file] if plan.workers.env_file is not None else [])]
+    if not wanted or world.files.marks([layout.inside(host, layout.SECRETS)]):
+        return ""
+    return f"{layout.SECRETS} is gone, with {', '.join(wanted)}: run `wakeman up` again"
+
+
+def recover(world: World, log: Writer, now: datetime) -> None:
+    """Settle launches whose outcome is not recorded: adopt what runs, start again what never began.
+
+    Repeatable: yes. An external launcher's unconfirmed start is left to a person, never repeated.
+    """
+    d = log.deployment
+    open_ = [worker for worker in d.workers.values() if worker.intent]
+    if not open_:
+        return
+    listing = world.sessions(d.host).look()
+    if listing.state == "unknown":
+        return
+    drafts: list[e.Draft] = []
+    for worker in open_:
+        drafts += _recovered(world, d, worker, listing)
+    log.append(drafts, now)
+
+
+def _recovered(world: World, d: Deployment, worker: WorkerState, listing: Listing) -> list[e.Draft]:
+    host, sign = d.host, mark(d, worker)
+    seen = next((s for s in listing.seen if s.mark == sign), None)
+    if seen is not None:
+        return [_launched(worker, worker.intent, Made(session_id=seen.session_id, pid=seen.pid), adopted=True)]
+    if worker.boot != world.clock.boot():
+        why = "the machine was started anew before the launch was confirmed"
+        return [_failed(d, worker.name, worker.intent, why, "machine")]
+    unwanted = _unwanted(d, worker)
+    if world.harness(d.plan.workers.harness).adopts:
+        found = _younger(listing, worker, d, world.clock.now())
+        if found is not None:
+            with suppress(ProgramError):
+                world.sessions(host).mark(found.session_id, sign)
+            return [_launched(worker, worker.intent, Made(session_id=found.session_id, pid=found.pid), adopted=True)]
+        if unwanted:
+            return unwanted
+        if worker.asked:
+            return []
+        why = "its launcher was started, and no session was seen"
+        return [e.Draft(e.Decided(row="investigate", looked=d.looked, then=("ask",), why=why), worker=worker.name)]
+    if world.files.marks([layout.claim(host, worker)]):
+        # It ran: the session is gone, but the attempt was started and is not to be started twice.
+        return [_launched(worker, worker.intent, Made(), adopted=True)]
+    if unwanted:
+        return unwanted
+    try:
+        ready = _prepare(world, d, worker)
+    except WakemanError as fault:
+        return [_failed(d, worker.name, worker.intent, str(fault))]
+    try:
+        made = world.sessions(host).start([ready.start])[0]
+    except ProgramError as fault:
+        return [e.Draft(e.Noted(text=sayable(f"launching {worker.name} again: {fault}", 300)))]
+    return [_outcome(d, worker.name, worker.intent, made)]
+
+
+def _unwanted(d: Deployment, worker: WorkerState) -> list[e.Draft]:
+    """Let go of a launch that never came about, when a person has asked for something else meanwhile."""
+    if not (worker.stop or worker.again or d.down):
+        return []
+    return [_failed(d, worker.name, worker.intent, "a person asked for something else", "person")]
+
+
+def _next(world: World, worker: WorkerState) -> WorkerState:
+    """Give the worker as the next attempt will see it. The log's own is changed by the fold alone."""
+    import copy
+    import uuid
+
+    ahead = copy.copy(worker)
+    ahead.attempt, ahead.boot = worker.attempt + 1, world.clock.boot()
+    ahead.agent_session = str(uuid.uuid4())
+    return ahead
+
+
+def _clear(world: World, d: Deployment, worker: WorkerState) -> None:
+    """Take away what the attempt before left of its session, which holds the name. Failing, the launch will."""
+    if worker.session_id:
+        with suppress(ProgramError):
+            world.sessions(d.host).end([(worker.session_id, worker.session_mark)])
+
+
+def _before(world: World, d: Deployment, worker: WorkerState) -> str:
+    plan, host = d.plan, d.host
+    names = _names(d, worker)
+    for command in plan.workers.before:
+        argv = [render(word, names) for word in command]
+        ran = world.machine.run(argv, cwd=host.root, env=host.env, timeout=BEFORE_LIMIT)
+        if ran.code != 0:
+            said = ran.error or (ran.err.strip().splitlines() or [""])[-1] or f"exit status {ran.code}"
+            return f"workers.before: {argv[0]}: {said}"
+    return ""
+
+
+def _names(d: Deployment, worker: WorkerState) -> Mapping[str, str]:
+    host = d.host
+    return worker_names(d.name, share(d, worker), layout.prompt(host, worker), layout.units_file(host, worker))
+
+
+def share(d: Deployment, worker: WorkerState) -> Share:
+    """Give what is left of a worker's share, as its next attempt gets it."""
+    units = tuple(d.units[name].unit for name in missing(d, worker))
+    return Share(name=worker.name, key=worker.key, units=units)
+
+
+def attempt(world: World, d: Deployment, worker: WorkerState) -> tuple[Task, Command, Start]:
+    """Compose one attempt: its task, the harness's command, and the session that runs it. Writes nothing."""
+    plan, host = d.plan, d.host
+    names = _names(d, worker)
+    task = Task(
+        plan=plan,
+        worker=worker.name,
+        attempt=worker.attempt,
+        names=names,
+        prompt=_text(world, d, worker, names),
+        prompt_file=layout.prompt(host, worker),
+        units_file=layout.units_file(host, worker),
+        agent_name=plan.workers.agent or "",
+        agent=world.agents(plan).get(plan.workers.agent) if plan.workers.agent else None,
+        agent_session=worker.agent_session,
+        outputs=tuple(layout.absolute(host, path) for unit in share(d, worker).units for path in unit.outputs),
+    )
+    command = world.harness(plan.workers.harness).command(task)
+    sign = mark(d, worker)
+    start = Start(
+        session=worker.session,
+        mark=sign,
+        argv=("/bin/sh", layout.inside(host, layout.WRAPPER), layout.attempt(host, worker), "--", *command.argv),
+        cwd=layout.absolute(host, render(plan.workers.cwd, names)),
+        env={
+            **host.env,
+            "TMPDIR": layout.scratch(host, worker),
+            "WAKEMAN_DEPLOYMENT": d.name,
+            "WAKEMAN_WORKER": worker.name,
+            "WAKEMAN_SPOOL": layout.inside(host, "spool"),
+        },
+        stream="" if command.to_file else layout.stream(host, worker),
+    )
+    return task, command, start
+
+
+def _text(world: World, d: Deployment, worker: WorkerState, names: Mapping[str, str]) -> str:
+    """Word the task: the plan's prompt for what is missing, and what the attempts before left undone and why."""
+    workers = d.plan.workers
+    template, where = workers.prompt, "workers.prompt"
+    if workers.prompt_file:
+        template, where = world.files.read(workers.prompt_file).decode("utf-8", "surrogateescape"), workers.prompt_file
+    notes = [worker.note] if worker.note else []
+    if worker.attempt > 1:
+        notes.append("Left undone by the attempt before:\n" + "\n".join(failures(d.units, missing(d, worker))))
+    return prompt(template, names, where, "\n\n".join(notes))
+
+
+def _prepare(world: World, d: Deployment, worker: WorkerState) -> Ready:
+    """Write the files of an attempt, all of them before its intent is recorded."""
+    plan, host, files = d.plan, d.host, world.files
+    task, command, start = attempt(world, d, worker)
+    home = layout.attempt(host, worker)
+    units = share(d, worker).units
+    files.make(layout.scratch(host, worker))
+    files.make(layout.inside(host, "streams"))
+    files.write(task.units_file, units_file(units).encode())
+    files.write(task.prompt_file, task.prompt.encode("utf-8", "surrogateescape"))
+    # The mark reaches the program alone: the wrapper outlives it for a moment and is none of its leftovers.
+    env = {
+        "WAKEMAN_ATTEMPT": start.mark,
+        **command.env,
+        **{key: render(value, task.names) for key, value in plan.workers.env.items()},
+    }
+    files.write(posixpath.join(home, "env"), _exports(env, host))
+    if command.stdin:
+        files.link(command.stdin, posixpath.join(home, "stdin"))
+    if command.to_file:
+        files.link(layout.stream(host, worker), posixpath.join(home, "stdout"))
+    return Ready(
+        worker=worker.name,
+        start=start,
+        command=command,
+        units=len(units),
+        agent_session=worker.agent_session,
+    )
+
+
+def _exports(env: Mapping[str, str], host: Host) -> bytes:
+    from shlex import quote
+
+    lines = [f"export {key}={quote(value)}" for key, value in env.items()]
+    secrets = layout.inside(host, layout.SECRETS)
+    lines.append(f"[ ! -r {quote(secrets)} ] || . {quote(secrets)}")
+    return ("\n".join(lines) + "\n").encode("utf-8", "surrogateescape")
+
+
+def _intent(d: Deployment, ready: Ready) -> e.Draft:
+    worker = d.workers[ready.worker]
+    digest = sha256("\0".join(ready.start.argv).encode("utf-8", "surrogateescape")).hexdigest()
+    return e.Draft(
+        e.Intended(
+            action="launch",
+            target=ready.start.session,
+            digest=digest,
+            units=ready.units,
+            agent_session=ready.agent_session,
+        ),
+        worker=ready.worker,
+        attempt=worker.attempt + 1,
+    )
+
+
+def _start(world: World, plan: Plan, host: Host, ready: Sequence[Ready], now: datetime) -> list[Made]:
+    if not ready:
+        return []
+    sessions = world.sessions(host)
+    if not world.harness(plan.workers.harness).adopts:
+        return sessions.start([r.start for r in ready])
+    return [_adopt(world, host, r, now) for r in ready]
+
+
+def _adopt(world: World, host: Host, ready: Ready, now: datetime) -> Made:
+    """Run the user's own launcher, and take the session of that name if it was not there before."""
+    sessions = world.sessions(host)
+    before = sessions.look()
+    if before.state == "unknown" or any(seen.session == ready.start.session for seen in before.seen):
+        return Made(error=before.why or "a session of that name is there already", taken=True)
+    # The launcher gets what a wrapper would read: the plan's variables, and the secrets by way of a file.
+    argv = ("/bin/sh", "-c", '. "$0" && exec "$@"', posixpath.join(ready.start.argv[2], "env"), *ready.command.argv)
+    ran = world.machine.run(argv, cwd=ready.start.cwd, env=ready.start.env, timeout=BEFORE_LIMIT)
+    for seen in sessions.look().seen:
+        if seen.session == ready.start.session and seen.created >= int(now.timestamp()):
+            sessions.mark(seen.session_id, ready.start.mark)
+            return Made(session_id=seen.session_id, pid=seen.pid)
+    said = ran.error or ran.err.strip() or f"exit status {ran.code}"
+    return Made(error=f"the launcher made no session '{ready.start.session}': {said[-200:]}")
+
+
+def _younger(listing: Listing, worker: WorkerState, d: Deployment, now: datetime) -> Seen | None:
+    asked = (d.looked_at or now) - timedelta(seconds=1)
+    for seen in listing.seen:
+        if seen.session == worker.session and seen.created >= int(asked.timestamp()):
+            return seen
+    return None
+
+
+def _outcome(d: Deployment, name: str, intent: int, made: Made) -> e.Draft:
+    if made.error or made.taken:
+        return _failed(d, name, intent, made.error or "a session of that name is somebody else's")
+    return _launched(d.workers[name], intent, made, adopted=False)
+
+
+def _launched(worker: WorkerState, intent: int, made: Made, *, adopted: bool) -> e.Draft:
+    kind = e.Launched if worker.state == "pending" else e.Relaunched
+    return move(worker, kind(intent=intent, session_id=made.session_id, pid=made.pid, adopted=adopted))
+
+
+def _failed(d: Deployment, name: str, intent: int, why: str, by: EndedBy = "launch") -> e.Draft:
+    """Record a launch that did not happen: an end for a worker that never ran, an outcome for one that did.
+
+    Boundary: what the machine or a person kept from happening costs no attempt.
+    """
+    worker = d.workers[name]
+    if worker.state == "pending":
+        return move(worker, e.Exited(why=f"launch failed: {why}", ended_by=by, free=by != "launch"))
+    fact = e.Effected(intent=intent, ok=False, detail=why, ended_by=by)
+    return e.Draft(fact, worker=name, attempt=worker.attempt)

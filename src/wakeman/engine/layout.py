@@ -1,0 +1,62 @@
+"""Where everything of a deployment lies: pure functions of its directory and a worker's name."""
+
+from __future__ import annotations
+
+import posixpath
+
+from wakeman.core.model import Host, WorkerState
+
+CHECK = "check.sh"
+WRAPPER = "wrapper.sh"
+SECRETS = "secrets.sh"
+GENERATION = "generation"
+
+
+def attempt(host: Host, worker: WorkerState) -> str:
+    """Give the directory of the present attempt: claim, exit, env, units."""
+    return posixpath.join(host.directory, "attempts", f"{worker.name}.{worker.attempt}")
+
+
+def exit_file(host: Host, worker: WorkerState) -> str:
+    """Give the file that the wrapper writes when the program has ended: its status, one line."""
+    return posixpath.join(attempt(host, worker), "exit")
+
+
+def claim(host: Host, worker: WorkerState) -> str:
+    """Give the file by which an attempt is started at most once."""
+    return posixpath.join(attempt(host, worker), "claim")
+
+
+def units_file(host: Host, worker: WorkerState) -> str:
+    """Give the attempt's share, one JSON object a line."""
+    return posixpath.join(attempt(host, worker), "units.jsonl")
+
+
+def stream(host: Host, worker: WorkerState) -> str:
+    """Give the file that gets what the attempt prints."""
+    return posixpath.join(host.directory, "streams", f"{worker.name}.{worker.attempt}.log")
+
+
+def prompt(host: Host, worker: WorkerState) -> str:
+    """Give the attempt's task file."""
+    return posixpath.join(host.directory, "prompts", f"{worker.name}.{worker.attempt}.md")
+
+
+def screen(worker: WorkerState) -> str:
+    """Give the next evidence file of the attempt, relative to the deployment's directory."""
+    return posixpath.join("screens", f"{worker.name}.{worker.attempt}.{worker.captures + 1}.txt")
+
+
+def scratch(host: Host, worker: WorkerState) -> str:
+    """Give the worker's private TMPDIR."""
+    return posixpath.join(host.directory, "tmp", worker.name)
+
+
+def inside(host: Host, name: str) -> str:
+    """Give a path in the deployment's directory."""
+    return posixpath.join(host.directory, name)
+
+
+def absolute(host: Host, path: str) -> str:
+    """Give a plan's path as an absolute one: relative to the plan file's directory."""
+    return posixpath.join(host.root, path)

@@ -1,0 +1,320 @@
+"""One look at everything: what became of each attempt, and whether the outputs are there and pass."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from hashlib import blake2b
+
+import msgspec
+from msgspec import Struct
+
+from wakeman.core import events as e
+from wakeman.core.errors import ProgramError, StorageError, UnknownNameError
+from wakeman.core.model import Deployment, FileMark, Host, Plan, Sighting, Unit, UnitState, Verdict, WorkerState, mark
+from wakeman.core.quality import Check, Facts, judge, parse
+from wakeman.core.text import sayable
+from wakeman.engine import layout
+from wakeman.ports import Harness, Listing, Report, Seen, Sessions, World
+
+UNCHECKED = "the check has not run on it yet"
+SCREEN = 40
+"""Lines of a screen that a harness gets to read."""
+
+
+class Checked(Struct, frozen=True):
+    """A verify command's result, good for exactly these files."""
+
+    marks: tuple[FileMark, ...]
+    check: Check
+
+
+class View(Struct, frozen=True):
+    """What one look gathered from outside, before anything is made of it."""
+
+    plan: Plan
+    host: Host
+    listing: Listing
+    marks: Mapping[str, FileMark]
+    boot: str
+    mono: float
+
+
+class Pending(Struct, frozen=True):
+    """A unit whose outputs pass but for the verify command, which has not run on these files yet."""
+
+    unit: Unit
+    marks: tuple[FileMark, ...]
+
+
+def look(world: World, d: Deployment, checked: Mapping[str, Checked]) -> tuple[e.Looked, list[Pending]]:
+    """Look once, and give what changed since the look before, with the units that a verify command must judge.
+
+    Cost: one listing of sessions (none while no worker is alive), a stat per file in question, a read per file
+    that changed.
+    """
+    live = [worker for worker in d.workers.values() if worker.live]
+    units = _watched(d)
+    sessions = world.sessions(d.host)
+    view = View(
+        plan=d.plan,
+        host=d.host,
+        listing=sessions.look() if live else Listing(state="down", why="not looked: no worker is alive"),
+        marks=world.files.marks(_paths(units, d.host, live)),
+        boot=world.clock.boot(),
+        mono=world.clock.mono(),
+    )
+    sightings = _sightings(world, sessions, d, view, live)
+    over = {s.worker for s in sightings if s.session in ("exited", "killed", "lost")}
+    if all(worker.ended or worker.name in over for worker in d.workers.values()):
+        # Nothing is said to be done that was not there at the last look.
+        rest = {layout.absolute(d.host, path) for state in _all(d) for path in _files(state.unit)} - view.marks.keys()
+        view = msgspec.structs.replace(view, marks={**view.marks, **world.files.marks(rest)})
+        units = _all(d)
+    verdicts, pending = _verdicts(world, d, view, units, over, checked)
+    known = {worker.name: worker.sighting for worker in d.workers.values()}
+    return (
+        e.Looked(
+            mono=view.mono,
+            boot=view.boot,
+            sightings=tuple(s for s in sightings if s != known[s.worker]),
+            verdicts=tuple(verdicts),
+            memory=world.machine.free_memory(),
+            server=view.listing.server,
+        ),
+        pending,
+    )
+
+
+def _paths(units: Iterable[UnitState], host: Host, live: Iterable[WorkerState]) -> Iterator[str]:
+    for worker in live:
+        yield layout.exit_file(host, worker)
+        yield layout.claim(host, worker)
+        yield layout.stream(host, worker)
+    for state in units:
+        for path in _files(state.unit):
+            yield layout.absolute(host, path)
+
+
+def _files(unit: Unit) -> Iterator[str]:
+    yield from unit.outputs
+    if unit.input is not None:
+        yield unit.input
+
+
+def _watched(d: Deployment) -> list[UnitState]:
+    """Give the units to stat at every look: those of workers not verified, and those under judgement."""
+    return [
+        state
+        for state in _all(d)
+        if d.workers[state.worker].state != "verified" or (state.verdict is not None and state.verdict.waits)
+    ]
+
+
+def _all(d: Deployment) -> list[UnitState]:
+    return [state for state in d.units.values() if not state.waived]
+
+
+# --- sightings ------------------------------------------------------------------------------------------------
+
+
+def _sightings(world: World, sessions: Sessions, d: Deployment, view: View, live: list[WorkerState]) -> list[Sighting]:
+    by_mark = {seen.mark: seen for seen in view.listing.seen if seen.mark}
+    by_id = {seen.session_id: seen for seen in view.listing.seen}
+    found = []
+    for worker in live:
+        seen = by_mark.get(mark(d, worker))
+        if seen is None and view.listing.server == d.server:
+            seen = by_id.get(worker.session_id)  # made by its own launcher, which knows no mark
+        found.append(_sight(world, sessions, d, view, worker, seen))
+    left = [w for w in d.workers.values() if w.state == "exited" and w.processes]
+    over = {s.worker for s in found if s.session not in ("running", "queued", "unknown")}
+    ended = [d.workers[name] for name in over] + left
+    if not ended:
+        return found
+    alive = world.machine.marked(mark(d, worker) for worker in ended)
+    counts = {worker.name: len(alive.get(mark(d, worker), ())) for worker in ended}
+    left_sightings = [w.sighting for w in left if w.sighting is not None]
+    return [_with_processes(s, counts.get(s.worker, 0)) for s in [*found, *left_sightings]]
+
+
+def _with_processes(sighting: Sighting, count: int) -> Sighting:
+    """Add what outlives the session. A session that is lost while its processes live is no end: they work on."""
+    if sighting.session == "lost" and count and sighting.ended_by in ("", "machine"):
+        why = f"its session is gone, {count} of its processes live on"
+        return msgspec.structs.replace(sighting, session="running", activity="unknown", why=why, processes=count)
+    if sighting.processes == count:
+        return sighting
+    return msgspec.structs.replace(sighting, processes=count)
+
+
+def _sight(
+    world: World, sessions: Sessions, d: Deployment, view: View, worker: WorkerState, seen: Seen | None
+) -> Sighting:
+    harness = world.harness(view.plan.workers.harness)
+    base = Sighting(
+        worker=worker.name,
+        attempt=worker.attempt,
+        session="running",
+        session_id=seen.session_id if seen else "",
+        pid=seen.pid if seen else 0,
+        life=_life(d, view, worker, seen, harness),
+    )
+    if layout.exit_file(view.host, worker) in view.marks:
+        return _exited(world, view, worker, base, harness)
+    if worker.boot != view.boot:
+        return _over(base, "lost", "the machine was started anew", worker.ending or "machine")
+    if view.listing.state == "unknown":
+        return msgspec.structs.replace(base, session="unknown", why=view.listing.why, life=worker.life)
+    if seen is None:
+        return _gone(world, d, view, worker, base, harness)
+    if seen.dead:
+        return _dead(worker, base, seen, harness)
+    report = _report(world, sessions, view, worker, seen, harness)
+    return msgspec.structs.replace(base, activity=report.activity, why=report.why, until=report.until)
+
+
+def _over(base: Sighting, session: str, why: str, ended_by: str, code: int | None = None) -> Sighting:
+    return msgspec.convert(
+        {**msgspec.to_builtins(base), "session": session, "why": why, "ended_by": ended_by, "code": code}, Sighting
+    )
+
+
+def _exited(world: World, view: View, worker: WorkerState, base: Sighting, harness: Harness) -> Sighting:
+    text = world.files.read(layout.exit_file(view.host, worker)).decode("ascii", "replace").strip()
+    if not text.isdigit():
+        return _over(base, "exited", f"its exit file holds {text[:20]!r}", worker.ending or "")
+    code = int(text)
+    stream = world.files.tail(layout.stream(view.host, worker)) if code else b""
+    said = harness.explain(stream, code) if code else ""
+    status = f"ended by signal {code - 128}" if code > 128 else f"exit status {code}"
+    session = "killed" if code > 128 else "exited"
+    return _over(base, session, f"{status}: {said}" if said else status, worker.ending or "itself", code)
+
+
+def _gone(world: World, d: Deployment, view: View, worker: WorkerState, base: Sighting, harness: Harness) -> Sighting:
+    if view.listing.state == "down" and d.server and world.machine.alive(int(d.server.partition(":")[0])):
+        why = f"no answer on {view.host.socket}, though its tmux server lives"
+        return msgspec.structs.replace(base, session="unknown", why=why, life=worker.life)
+    if harness.adopts:
+        return _over(base, "exited", "its session is gone; its exit status is unknown", worker.ending or "itself")
+    if view.listing.server != d.server:
+        return _over(base, "lost", "its tmux server is gone", worker.ending or "machine")
+    why = "its session was ended" if worker.ending else "its session was ended from outside"
+    return _over(base, "lost", why, worker.ending or "")
+
+
+def _dead(worker: WorkerState, base: Sighting, seen: Seen, harness: Harness) -> Sighting:
+    if harness.adopts:
+        return _over(base, "exited", "its program has ended", worker.ending or "itself", seen.code)
+    if seen.code is None and not seen.signal and worker.unknowns == 0:
+        # The status may still be on its way, and the exit file with it.
+        return msgspec.structs.replace(base, session="unknown", why="ended; no status yet", life=worker.life)
+    if seen.code is not None:
+        return _over(base, "exited", f"exit status {seen.code}, no exit file", worker.ending or "itself", seen.code)
+    why = f"its wrapper was ended by signal {seen.signal}" if seen.signal else "ended without a status"
+    return _over(base, "killed", why, worker.ending or "")
+
+
+def _report(world: World, sessions: Sessions, view: View, worker: WorkerState, seen: Seen, harness: Harness) -> Report:
+    stream = world.files.tail(layout.stream(view.host, worker)) if "stream" in harness.reads else b""
+    try:
+        screen = sessions.capture(seen.session_id, SCREEN) if "screen" in harness.reads else ""
+    except (ProgramError, UnknownNameError):
+        return Report()  # gone since the listing, or slow: the next look tells
+    return harness.report(stream, screen, world.clock.now()) if harness.reads else Report()
+
+
+def _life(d: Deployment, view: View, worker: WorkerState, seen: Seen | None, harness: Harness) -> str:
+    """Fingerprint the signs of life. Boundary: "" until the wrapper has claimed the attempt, or a file came."""
+    signs = [view.marks.get(layout.claim(view.host, worker)), view.marks.get(layout.stream(view.host, worker))]
+    for name in worker.units:
+        signs += [view.marks.get(layout.absolute(view.host, path)) for path in d.units[name].unit.outputs]
+    if not any(signs) and not (harness.adopts and seen):
+        return ""
+    stirred = seen.activity if seen is not None and not harness.redraws else 0.0
+    return blake2b(repr((signs, stirred)).encode("utf-8", "surrogateescape"), digest_size=4).hexdigest()
+
+
+# --- verdicts -------------------------------------------------------------------------------------------------
+
+
+def _verdicts(
+    world: World,
+    d: Deployment,
+    view: View,
+    units: Iterable[UnitState],
+    over: set[str],
+    checked: Mapping[str, Checked],
+) -> tuple[list[Verdict], list[Pending]]:
+    verdicts: list[Verdict] = []
+    pending: list[Pending] = []
+    for state in units:
+        worker = d.workers[state.worker]
+        named = _named(view, state.unit)
+        marks = tuple(named[path] for path in state.unit.outputs if path in named)
+        whole = len(marks) == len(state.unit.outputs)
+        if not whole and not worker.ended and worker.name not in over and not state.done:
+            continue  # still being made
+        if state.verdict is not None and state.verdict.marks == marks and not state.verdict.waits:
+            continue  # judged, on these very files
+        verdict, wants_check = _judged(world, d, view, state.unit, named, marks, checked.get(state.unit.name))
+        if wants_check:
+            pending.append(Pending(unit=state.unit, marks=marks))
+            # Said, so that neither an old verdict nor none speaks for files that nothing has checked.
+            verdict = Verdict(unit=state.unit.name, problems=(UNCHECKED,), marks=marks, waits=True)
+        if verdict != state.verdict:
+            verdicts.append(verdict)
+    return verdicts, pending
+
+
+def outputs(unit: Unit, marks: Mapping[str, FileMark], host: Host) -> tuple[FileMark, ...]:
+    """Give the marks of a unit's outputs as its verdict holds them: in its order, by the paths that it uses."""
+    there = ((path, marks.get(layout.absolute(host, path))) for path in unit.outputs)
+    return tuple(msgspec.structs.replace(mark, path=path) for path, mark in there if mark is not None)
+
+
+def _named(view: View, unit: Unit) -> dict[str, FileMark]:
+    found = {}
+    for path in _files(unit):
+        mark = view.marks.get(layout.absolute(view.host, path))
+        if mark is not None:
+            found[path] = mark if mark.path == path else msgspec.structs.replace(mark, path=path)
+    return found
+
+
+def _judged(
+    world: World,
+    d: Deployment,
+    view: View,
+    unit: Unit,
+    named: Mapping[str, FileMark],
+    marks: tuple[FileMark, ...],
+    checked: Checked | None,
+) -> tuple[Verdict, bool]:
+    verify = view.plan.verify
+    facts = Facts(
+        marks={path: mark for path, mark in named.items() if path in unit.outputs},
+        before={path: d.before[path] for path in unit.outputs if path in d.before},
+        parsed=_parsed(world, view, unit, named),
+        input=named.get(unit.input) if unit.input is not None else None,
+    )
+    verdict = judge(unit, verify, facts)
+    if not verify.command or not verdict.passed:
+        return verdict, False
+    if checked is None or checked.marks != marks:
+        return verdict, True
+    return judge(unit, verify, msgspec.structs.replace(facts, check=checked.check)), False
+
+
+def _parsed(world: World, view: View, unit: Unit, named: Mapping[str, FileMark]) -> dict[str, str]:
+    verify = view.plan.verify
+    if verify.parse == "none":
+        return {}
+    found = {}
+    for path in unit.outputs:
+        if path in named and named[path].size >= max(1, verify.min_bytes):
+            try:
+                found[path] = parse(verify.parse, world.files.read(layout.absolute(view.host, path)))
+            except StorageError as fault:
+                found[path] = sayable(f"cannot be read: {fault}", 200)
+    return found

@@ -1,0 +1,118 @@
+"""What people and scripts read: a deployment as it is now, in one plain dictionary."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from wakeman.core import events as e
+from wakeman.core import notice
+from wakeman.core.decide import moves, undone
+from wakeman.core.fold import imagine
+from wakeman.core.model import Deployment, WorkerState
+from wakeman.engine import alarm
+from wakeman.engine.look import look
+from wakeman.ports import World
+
+MISSING = 50
+"""Names of missing units that a status lists; the count stands beside it."""
+
+
+def status(world: World, name: str, *, recorded: bool) -> dict[str, Any]:
+    """Tell how a deployment stands: looked at now, or (`recorded`) as its log has it. Writes nothing.
+
+    Shape: see `docs/reference/cli.md`; times are RFC 3339, `age` is seconds since what is shown was seen.
+    """
+    d = world.logs.read(name)
+    at = d.looked_at
+    if not recorded and d.outcome == "open":
+        at = _glance(world, d)
+    return describe(world, d, at)
+
+
+def code(d: Deployment) -> int:
+    """Give the exit code that tells how it stands: 0 complete, 1 partial or stopped, 5 needs a person, 4 open."""
+    if d.outcome != "open":
+        return 0 if d.outcome == "complete" else 1
+    return 5 if notice.asking(d) else 4
+
+
+def describe(world: World, d: Deployment, at: datetime | None) -> dict[str, Any]:
+    """Shape a folded deployment for people and scripts."""
+    now = world.clock.now()
+    missing = undone(d)
+    out: dict[str, Any] = {
+        "deployment": d.name,
+        "outcome": d.outcome,
+        "why": d.why,
+        "blind": _blind(d),
+        "needs_person": d.outcome == "open" and notice.asking(d),
+        "paused": d.paused_at is not None,
+        "started": _time(d.started),
+        "ended": _time(d.ended),
+        "age": round((now - at).total_seconds(), 3) if at else None,
+        "units": {"total": len(d.units), "done": len(d.units) - len(missing), "missing": missing[:MISSING]},
+        "workers": [_worker(d, worker) for worker in d.workers.values()],
+        "decision": {"row": d.row, "why": d.row_why, "held": d.held or None},
+        "next_check": _next(d),
+        "alarm": _alarm(world, d),
+        "log": f"{d.host.directory}/events.jsonl",
+        "events": d.seq,
+        "sampled": list(d.sampled),
+    }
+    return out
+
+
+def _glance(world: World, d: Deployment) -> datetime:
+    """Fold what one look shows into a deployment read for this purpose. The log is left as it is."""
+    now = world.clock.now()
+    looked, _ = look(world, d, {})
+    drafts = [e.Draft(looked)]
+    while drafts:
+        imagine(d, drafts, now, world.by)
+        drafts = moves(d)
+    return now
+
+
+def _worker(d: Deployment, worker: WorkerState) -> dict[str, Any]:
+    done = sum(1 for name in worker.units if d.units[name].done)
+    out: dict[str, Any] = {
+        "name": worker.name,
+        "state": worker.state,
+        "reason": worker.reason or None,
+        "why": worker.why or None,
+        "attempt": worker.attempt,
+        "session": worker.session,
+        "exit_code": worker.code,
+        "ended_by": worker.ended_by or None,
+        "since": _time(worker.since),
+        "units": {"total": len(worker.units), "done": done},
+    }
+    if worker.sighting is not None and worker.live:
+        out["activity"] = worker.sighting.activity
+    return out
+
+
+def _blind(d: Deployment) -> str | None:
+    """Say why workers could not be seen at the last look; None when all were."""
+    seen = [worker.sighting for worker in d.workers.values() if worker.live and worker.sighting is not None]
+    return next((sighting.why for sighting in seen if sighting.session == "unknown"), None)
+
+
+def _next(d: Deployment) -> str | None:
+    return _time(d.alarm.due) if d.alarm is not None else None
+
+
+def _alarm(world: World, d: Deployment) -> dict[str, Any] | None:
+    if d.alarm is None:
+        return None
+    return {
+        "kind": d.alarm.kind,
+        "job": d.alarm.job or None,
+        "generation": d.alarm.generation,
+        "stands": alarm.stands(world, d, world.clock.now()),
+    }
+
+
+def _time(at: datetime | None) -> str | None:
+    return e.stamp(at) if at is not None else None

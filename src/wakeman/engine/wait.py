@@ -1,0 +1,91 @@
+"""Wait for a deployment without looking at it: its log is polled, and somebody else's checks fill it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal, cast
+
+from msgspec import Struct
+
+from wakeman.core.errors import BusyError
+from wakeman.core.model import Deployment
+from wakeman.engine import alarm, layout
+from wakeman.engine.check import check
+from wakeman.engine.status import code
+from wakeman.ports import World
+
+Until = Literal["done", "change", "attention"]
+
+POLL = 0.1
+"""Seconds between two looks at the log's size."""
+TEND = 60.0
+"""Seconds between two looks at whether an alarm lies ahead, while the log stays as it is."""
+
+
+class Waited(Struct, frozen=True):
+    """How a wait ended: the deployment, and whether what was waited for came about."""
+
+    deployment: Deployment
+    came: bool
+
+
+def wait(
+    world: World,
+    name: str,
+    until: Until,
+    pause: Callable[[float], None],
+    *,
+    timeout: float | None = None,
+    push: float | None = None,
+) -> Waited:
+    """Return when the deployment is closed, has changed, needs a person, or the time is up.
+
+    Shape: `pause` lets that many seconds pass. Without `push` a check is run only where no alarm lies ahead; with
+    it, one is run every `push` seconds.
+    Boundary: `change` is a worker's state, a unit done or reopened, a row or an outcome: not each look.
+    Raises: as `check`.
+    """
+    clock = world.clock
+    start = tended = clock.mono()
+    d = _tended(world, name, push=push)
+    first, seen = _shape(d), cast("object", None)  # no mark yet: what was written since it was read is read first
+    while not _came(d, until, first):
+        now = clock.mono()
+        if timeout is not None and now - start >= timeout:
+            return Waited(d, came=False)
+        if now - tended >= (TEND if push is None else push):
+            tended = now
+            d = _tended(world, name, push=push)
+        pause(POLL if timeout is None else min(POLL, max(0.0, start + timeout - now)))
+        mark = _mark(world, d)
+        if mark != seen:
+            seen, d = mark, world.logs.read(name)
+    return Waited(d, came=True)
+
+
+def _came(d: Deployment, until: Until, first: object) -> bool:
+    if d.outcome != "open":
+        return True
+    return (until == "change" and _shape(d) != first) or (until == "attention" and code(d) == 5)
+
+
+def _shape(d: Deployment) -> object:
+    workers = [(worker.name, worker.state, worker.reason, worker.attempt) for worker in d.workers.values()]
+    units = [name for name, unit in d.units.items() if unit.done]
+    return workers, units, d.outcome, d.row, d.held, d.paused_at
+
+
+def _mark(world: World, d: Deployment) -> object:
+    return world.files.marks([layout.inside(d.host, "events.jsonl")])
+
+
+def _tended(world: World, name: str, *, push: float | None) -> Deployment:
+    """Read the log, and run a check first where nobody else would."""
+    d = world.logs.read(name)
+    unattended = not d.paused_at and not alarm.stands(world, d, world.clock.now())
+    if d.outcome == "open" and (push is not None or unattended):
+        try:
+            return check(world, name)
+        except BusyError:
+            return world.logs.read(name)  # somebody checks right now, and was asked to look again
+    return d

@@ -1,0 +1,173 @@
+"""The command line: one table of verbs; a verb's module is loaded when that verb is called, and no other.
+
+A module's VERBS says of each verb: an example, its options, and the function that carries it out. What stands here
+is what all of them share: finding the verb, the common options, errors, exit codes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import sys
+
+VERBS: dict[str, tuple[str, str, bool, str]] = {
+    "init": ("start", "plan", True, "write a commented plan file to begin with"),
+    "plan": ("start", "plan", False, "show units, shares, conflicts and exact commands; start nothing"),
+    "rehearse": ("start", "rehearse", False, "play the whole timeline in memory, in milliseconds"),
+    "up": ("start", "plan", True, "start a plan's workers, or go on with its open deployment"),
+    "run": ("start", "plan", True, "start workers without a plan file"),
+    "check": ("carry on", "check", True, "look once at everything, decide, act"),
+    "wait": ("carry on", "check", False, "return when a deployment is done, has changed, or needs a person"),
+    "down": ("carry on", "act", True, "end a deployment and its workers"),
+    "clean": ("carry on", "act", True, "move a closed deployment's directory to the trash; delete nothing"),
+    "status": ("look", "status", False, "show how deployments stand"),
+    "log": ("look", "log", False, "show what happened, event by event"),
+    "capture": ("look", "screen", False, "show the last lines of a worker's screen"),
+    "attach": ("look", "screen", False, "attach this terminal to a worker's session"),
+    "send": ("act", "act", True, "type text into a worker's session, or any tmux session"),
+    "stop": ("act", "act", True, "end one worker"),
+    "retry": ("act", "act", True, "start another attempt of a worker for what is missing"),
+    "waive": ("act", "act", True, "count units as done"),
+    "reject": ("act", "act", True, "reopen units; they go to cleanup with the reason"),
+    "accept": ("act", "act", True, "let the held row be taken"),
+    "pause": ("act", "act", True, "stop alarms and launches; agents that run go on"),
+    "unpause": ("act", "act", True, "go on after a pause, or after launches that failed"),
+    "amend": ("act", "plan", True, "change the plan for what is not launched yet"),
+    "sweep": ("act", "act", True, "list old sessions of a pattern, and end them with --yes"),
+    "doctor": ("set up", "setup", False, "check each prerequisite, with the command that mends it"),
+    "agents": ("set up", "setup", False, "list the agent profiles and where each comes from"),
+    "schema": ("set up", "plan", False, "print the JSON Schema of the plan file"),
+}
+"""Verb -> group, module, whether it does something (then it has --dry-run), help."""
+
+STANDING = ("check", "wait", "up", "run", "status")
+"""Verbs whose exit code may say how a deployment stands: 4 not finished yet, 5 needs a person."""
+
+_USAGE = "usage: wakeman [VERB] [OPTIONS]      without a verb: the state of all deployments"
+_HELP = ("-h", "--help", "help")
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> object:  # type: ignore[override] # it never returns, as the base's
+        from wakeman.core.errors import UsageError
+
+        raise UsageError(f"{self.prog}: {message}", f"{self.prog} --help")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Carry out one command line and give its exit code.
+
+    Shape: data goes to stdout, talk to stderr; with `--json` an error too is one envelope on stdout.
+    """
+    _tolerate()
+    try:
+        code = _answered(_ordered(sys.argv[1:] if argv is None else argv))
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        return _unheard()
+    return code
+
+
+def parser(verb: str) -> argparse.ArgumentParser:
+    """Build the parser of one verb, as `--help` and the reference page show it."""
+    _, module, does, text = VERBS[verb]
+    example, options, _ = _loaded(module)[verb]
+    made = _Parser(
+        prog=f"wakeman {verb}",
+        description=f"{text[0].upper()}{text[1:]}.",
+        epilog=f"example: {example}",
+        allow_abbrev=False,
+        # A width of its own: to ask the terminal costs an import, and the reference page is to come out the same.
+        formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(prog, max_help_position=28, width=100),
+    )
+    options(made)
+    common = made.add_argument_group("common options")
+    common.add_argument("--state", metavar="DIR", help="state directory (environment: WAKEMAN_STATE)")
+    common.add_argument("--json", action="store_true", help="print one JSON envelope")
+    if does:
+        common.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
+    made.set_defaults(dry_run=False)
+    return made
+
+
+def _answered(words: list[str]) -> int:
+    """Run, or tell of the error: the one place in which errors are caught."""
+    from wakeman.core.errors import WakemanError
+
+    try:
+        return _run(words)
+    except WakemanError as error:
+        from wakeman.faces.cli.show import failed
+
+        return failed(error, words)
+
+
+def _run(words: list[str]) -> int:
+    verb = words[0]
+    if verb in _HELP:
+        sys.stdout.write(_overview())
+        return 0
+    if verb == "--version":
+        from wakeman import __version__
+
+        sys.stdout.write(f"wakeman {__version__}\n")
+        return 0
+    if verb not in VERBS:
+        raise _unknown(verb)
+    try:
+        options = parser(verb).parse_args(words[1:])
+    except SystemExit:  # argparse has printed the help
+        return 0
+    return int(_loaded(VERBS[verb][1])[verb][2](options))
+
+
+def _loaded(module: str) -> dict:  # type: ignore[type-arg] # its type lives in a module that a check does without
+    from importlib import import_module
+
+    verbs: dict = import_module(f"wakeman.faces.cli.{module}").VERBS  # type: ignore[type-arg] # as above
+    return verbs
+
+
+def _ordered(argv: list[str]) -> list[str]:
+    """Put the verb first, where options stand before it; without a verb it is `status`."""
+    before: list[str] = []
+    rest = list(argv)
+    while rest and rest[0].startswith("-") and rest[0] not in (*_HELP, "--version"):
+        before.append(rest.pop(0))
+        if before[-1] == "--state" and rest:
+            before.append(rest.pop(0))
+    return [*(rest[:1] or ["status"]), *before, *rest[1:]]
+
+
+def _overview() -> str:
+    groups: dict[str, list[str]] = {}
+    for verb, (group, _, _, text) in VERBS.items():
+        groups.setdefault(group, []).append(f"  {verb:10}{text}")
+    parts = [f"{group}:\n" + "\n".join(lines) for group, lines in groups.items()]
+    common = "Every verb has --help, --json and --state DIR (environment: WAKEMAN_STATE); doing ones have --dry-run."
+    return "\n\n".join([_USAGE, *parts, common]) + "\n"
+
+
+def _unknown(verb: str) -> Exception:
+    from wakeman.core.errors import UsageError
+    from wakeman.core.template import nearest
+    from wakeman.core.text import sayable
+
+    return UsageError(f"unknown verb {sayable(verb, 40)!r}{nearest(verb, VERBS)}", "wakeman --help")
+
+
+def _tolerate() -> None:
+    """Let a terminal that cannot show a character show its escape instead of failing."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _unheard() -> int:
+    """Leave quietly when the reader of stdout has gone; Python would complain once more at its exit."""
+    import os
+
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    return 141

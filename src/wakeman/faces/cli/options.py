@@ -1,0 +1,47 @@
+"""What an option's value becomes, and options that several verbs share."""
+
+from __future__ import annotations
+
+import re
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from collections.abc import Callable
+
+Verb = tuple[str, Callable[[ArgumentParser], None], Callable[[Namespace], int]]
+"""Example, what adds its options, what carries it out: a line of a module's VERBS."""
+
+_FACTORS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def duration(text: str) -> float:
+    """Read `90`, `90s`, `5m`, `2h` or `1d` as seconds. Raises: ArgumentTypeError."""
+    written = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)([smhd]?)", text)
+    if not written:
+        raise ArgumentTypeError(f"found {text!r}; expected seconds, or 90s, 5m, 2h, 1d")
+    return float(written[1]) * _FACTORS[written[2]]
+
+
+def pace(text: str) -> str | float:
+    """Read a duration, or the name of a pace. Raises: ArgumentTypeError."""
+    return text if text in ("simple", "complex", "long") else duration(text)
+
+
+def count(text: str) -> int:
+    """Read a whole number of at least 1. Raises: ArgumentTypeError."""
+    if not re.fullmatch(r"[0-9]{1,9}", text) or int(text) < 1:
+        raise ArgumentTypeError(f"found {text!r}; expected a whole number of at least 1")
+    return int(text)
+
+
+def name(parser: ArgumentParser) -> None:
+    """Take a deployment's name."""
+    parser.add_argument("name", metavar="NAME", help="deployment; NAME is its latest run, NAME.1 the first")
+
+
+def worker(parser: ArgumentParser) -> None:
+    """Take a worker's name."""
+    parser.add_argument("worker", metavar="WORKER", help="DEPLOYMENT/WORKER, or the bare name while it is unique")
+
+
+def deployment(parser: ArgumentParser) -> None:
+    """Take the deployment by an option."""
+    parser.add_argument("--deployment", metavar="NAME", help="deployment; may be left out while one alone is open")

@@ -1,0 +1,180 @@
+"""The verbs about this machine: doctor and agents."""
+
+from __future__ import annotations
+
+import os
+import sys
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable, Iterator
+
+from msgspec import Struct, to_builtins
+
+from wakeman.core.errors import WakemanError
+from wakeman.core.model import Plan, UnitsSpec
+from wakeman.faces.cli.options import Verb
+from wakeman.faces.cli.reach import reach
+from wakeman.faces.cli.show import answer, clean, out, say, table
+from wakeman.ports import World
+
+NO_PLAN = Plan(name="none", units=UnitsSpec())
+PYTHON = (3, 11)
+LEAST_MEMORY = 400 * 2**20
+"""Bytes that one agent wants, about."""
+
+
+class Finding(Struct, frozen=True):
+    """One prerequisite. `level`: ok; weak, so that something is lost; missing, so that nothing goes. `mend`: how."""
+
+    what: str
+    level: str
+    found: str
+    mend: str = ""
+
+
+def _agents_options(parser: ArgumentParser) -> None:
+    parser.add_argument("file", metavar="FILE", nargs="?", help="plan file, whose own profiles count too")
+
+
+# --- doctor ---------------------------------------------------------------------------------------------------
+
+
+def doctor(options: Namespace) -> int:
+    """Check every prerequisite; exit with 1 when one is missing."""
+    world = reach(options)
+    found = [finding for probe in PROBES for finding in probe(world, options.state)]
+    missing = [finding for finding in found if finding.level == "missing"]
+    if options.json:
+        findings = [to_builtins(finding) for finding in found]
+        answer(options, {"findings": findings}, [finding.mend for finding in found if finding.mend], ok=not missing)
+    else:
+        table(("", "prerequisite", "found"), [(finding.level, finding.what, finding.found) for finding in found])
+        for finding in found:
+            if finding.mend:
+                out(f"to mend {finding.what}: {clean(finding.mend)}")
+    return 1 if missing else 0
+
+
+def _python(_: World, __: str | None) -> Iterator[Finding]:
+    level = "ok" if sys.version_info >= PYTHON else "missing"
+    yield Finding("python", level, f"{sys.version.split()[0]} at {sys.executable}")
+
+
+def _tmux(world: World, _: str | None) -> Iterator[Finding]:
+    from wakeman.adapters.local import tmux_program
+
+    environ = world.machine.environ()
+    try:
+        path = tmux_program(environ.get("PATH") or os.defpath)
+    except WakemanError as fault:
+        yield Finding("tmux", "missing", str(fault), fault.hint)
+        return
+    ran = world.machine.run([path, "-V"], cwd="/", env=environ, timeout=10)
+    yield Finding("tmux", "ok" if ran.code == 0 else "missing", f"{ran.out.strip() or ran.error} at {path}")
+
+
+def _at(world: World, _: str | None) -> Iterator[Finding]:
+    weakness = world.alarms.weakness()
+    what, _, mend = weakness.partition("; ")
+    if weakness:
+        lost = "alarms do not survive the tmux server or a restart of the machine"
+        yield Finding("at", "weak", f"{what}: {lost}", mend or "apt-get install at; service atd start")
+    else:
+        yield Finding("at", "ok", "its daemon runs")
+
+
+def _state(world: World, option: str | None) -> Iterator[Finding]:
+    place = world.state
+    while not os.path.exists(place) and place != "/":
+        place = os.path.dirname(place)
+    writable = os.access(place, os.W_OK | os.X_OK)
+    found = f"{world.state} ({_origin(world, option)}){'' if writable else ': not writable'}"
+    yield Finding("state", "ok" if writable else "missing", found, "" if writable else "--state DIR, or WAKEMAN_STATE")
+
+
+def _origin(world: World, option: str | None) -> str:
+    if option:
+        return "by --state"
+    if world.machine.environ().get("WAKEMAN_STATE"):
+        return "by WAKEMAN_STATE"
+    marked = os.path.exists(f"{world.state}/.wakeman")
+    return "marked by .wakeman, the nearest upwards" if marked else "the user's own: no marked state/ upwards"
+
+
+def _profiles(world: World, _: str | None) -> Iterator[Finding]:
+    try:
+        known = world.agents(NO_PLAN)
+    except WakemanError as fault:
+        yield Finding("agents.json", "missing", str(fault), fault.hint)
+        return
+    yield Finding("agents.json", "ok", f"{len(known)} profiles" if known else "none; a plan may bring its own")
+
+
+def _programs(world: World, _: str | None) -> Iterator[Finding]:
+    import shutil
+
+    path = shutil.which("claude", path=world.machine.environ().get("PATH"))
+    if path:
+        yield Finding("claude", "ok", path)
+    else:
+        yield Finding(
+            "claude", "weak", 'not on PATH: harness = "claude" cannot run', "npm i -g @anthropic-ai/claude-code"
+        )
+
+
+def _memory(world: World, _: str | None) -> Iterator[Finding]:
+    free = world.machine.free_memory()
+    level = "weak" if free and free < LEAST_MEMORY else "ok"
+    yield Finding("memory", level, f"{free / 2**30:.1f} GiB free" if free else "not known")
+
+
+def _alarms(world: World, _: str | None) -> Iterator[Finding]:
+    """Name each open deployment that no check will come to."""
+    from wakeman.engine.alarm import stands
+
+    for name in world.logs.names():
+        try:
+            d = world.logs.read(name)
+        except WakemanError as fault:
+            yield Finding(name, "missing", str(fault), fault.hint)
+            continue
+        if d.outcome == "open" and not d.paused_at and not stands(world, d, world.clock.now()):
+            yield Finding(name, "missing", "open, and no alarm lies ahead", f"wakeman check {name}")
+
+
+PROBES: tuple[Callable[[World, str | None], Iterator[Finding]], ...] = (
+    _python, _tmux, _at, _state, _profiles, _programs, _memory, _alarms,
+)  # fmt: skip
+
+
+# --- agents ---------------------------------------------------------------------------------------------------
+
+
+def agents(options: Namespace) -> int:
+    """List profiles with where each is from."""
+    from wakeman.adapters.profiles import profiles
+
+    world = reach(options)
+    known = profiles(world.machine.home(), _plan(world, options.file), world.files)
+    if options.json:
+        listed = [{"name": name, "origin": origin, **to_builtins(agent)} for name, (agent, origin) in known.items()]
+        answer(options, {"agents": listed}, ["wakeman init"])
+    elif known:
+        rows = [(name, agent.model or "", agent.description, origin) for name, (agent, origin) in known.items()]
+        table(("agent", "model", "description", "from"), rows)
+    else:
+        say("no profiles: neither ~/.claude/agents.json nor a plan has any")
+    return 0
+
+
+def _plan(world: World, file: str | None) -> Plan:
+    from wakeman.core.reading import read
+
+    if file is None:
+        return NO_PLAN
+    return read(world.files.read(os.path.abspath(file)).decode("utf-8", "surrogateescape"), file)
+
+
+VERBS: dict[str, Verb] = {
+    "doctor": ("wakeman doctor", lambda _: None, doctor),
+    "agents": ("wakeman agents wakeman.toml --json", _agents_options, agents),
+}

@@ -1,0 +1,137 @@
+"""The verb that shows how deployments stand."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from typing import Any
+
+from wakeman.core.errors import LogDamagedError, WakemanError
+from wakeman.core.text import sayable
+from wakeman.engine.status import status as look
+from wakeman.faces.cli.options import Verb
+from wakeman.faces.cli.reach import named, reach
+from wakeman.faces.cli.show import (
+    advise,
+    answer,
+    clean,
+    commands,
+    lasting,
+    moment,
+    out,
+    say,
+    standing,
+    table,
+    upcoming,
+    warn,
+)
+from wakeman.ports import World
+
+SEVERITY = (6, 3, 2, 5, 1, 4, 0)
+"""Exit codes, the worst first."""
+REASON = 60
+"""Characters of a reason that stand in the table; `--json` has all of it."""
+
+
+def _status_options(parser: ArgumentParser) -> None:
+    parser.add_argument("name", metavar="NAME", nargs="?", help="deployment; without one: all, a line each")
+    parser.add_argument("--recorded", action="store_true", help="show what the last check saw; do not look")
+    parser.add_argument(
+        "--exit-code", action="store_true", help="exit with 0 done, 1 failed, 4 not finished, 5 needs you"
+    )
+
+
+def status(options: Namespace) -> int:
+    """Show one deployment, or all."""
+    world = reach(options)
+    if options.name is None:
+        return _all(options, world)
+    data = look(world, named(world, options.name), recorded=options.recorded)
+    if options.json:
+        answer(options, data, commands(data))
+    else:
+        _one(options, data)
+    return standing(data) if options.exit_code else 0
+
+
+def _one(options: Namespace, data: dict[str, Any]) -> None:
+    units, row = data["units"], data["decision"]
+    needs = ", needs a person" if data["needs_person"] else ""
+    out(f"{data['deployment']}: {data['outcome']}, {units['done']}/{units['total']} units done{needs}")
+    held = f" (held: wakeman accept {data['deployment']})" if row["held"] else ""
+    out(f"last row: {row['row'] or 'none yet'}: {clean(row['why'])}{held}")
+    if data["outcome"] == "open":
+        out(upcoming(data))
+    if data["age"] is not None:
+        out(f"seen {lasting(data['age'])} ago")
+    warn(data)
+    out("")
+    rows = [
+        (
+            worker["name"],
+            worker["state"],
+            _reason(worker),
+            worker["attempt"],
+            f"{worker['units']['done']}/{worker['units']['total']}",
+            moment(worker["since"]),
+        )
+        for worker in data["workers"]
+    ]
+    table(("worker", "state", "reason", "attempt", "units", "since"), rows)
+    if units["done"] or data["outcome"] != "open":
+        _missing(units)
+    if data["sampled"]:
+        out(f"\nsampled for a look: {', '.join(map(clean, data['sampled']))}")
+    advise(options, commands(data))
+
+
+def _reason(worker: dict[str, Any]) -> str:
+    said = [worker["reason"], worker["why"] if worker["state"] in ("stuck", "exited") else None]
+    return sayable(": ".join(filter(None, said)), REASON)
+
+
+def _missing(units: dict[str, Any]) -> None:
+    if units["missing"]:
+        left = units["total"] - units["done"] - len(units["missing"])
+        more = f" and {left} more" if left else ""
+        out(f"\nmissing: {', '.join(map(clean, units['missing']))}{more}")
+
+
+def _all(options: Namespace, world: World) -> int:
+    found = [_brief(options, world, name) for name in world.logs.names()]
+    if options.json:
+        answer(
+            options,
+            {"state": world.state, "deployments": found},
+            [f"wakeman status {d['deployment']}" for d in found[-3:]],
+        )
+    elif found:
+        table(("deployment", "outcome", "done", "workers", "last row", "next"), [_row(data) for data in found])
+    else:
+        say(f"no deployments in {world.state}")
+        advise(options, ["wakeman init", "wakeman up FILE"])
+    codes = {data["code"] for data in found}
+    return next((code for code in SEVERITY if code in codes), 0) if options.exit_code else 0
+
+
+def _brief(options: Namespace, world: World, name: str) -> dict[str, Any]:
+    """Describe one of several. A damaged log is shown as such, and does not hide the others."""
+    try:
+        data = look(world, name, recorded=options.recorded)
+    except WakemanError as error:
+        outcome = "damaged" if isinstance(error, LogDamagedError) else "unreadable"
+        return {"deployment": name, "outcome": outcome, "error": str(error), "hint": error.hint, "code": error.code}
+    return {**data, "code": standing(data)}
+
+
+def _row(data: dict[str, Any]) -> tuple[str, ...]:
+    if "error" in data:
+        return data["deployment"], data["outcome"], "", "", clean(data["error"]), ""
+    units, workers = data["units"], data["workers"]
+    alive = sum(1 for worker in workers if worker["state"] in ("launched", "running", "stuck"))
+    row = data["decision"]["row"] + (", needs a person" if data["needs_person"] else "")
+    coming = upcoming(data) if data["outcome"] == "open" else ""
+    counts = f"{alive}/{len(workers)} alive"
+    return data["deployment"], data["outcome"], f"{units['done']}/{units['total']}", counts, row, coming
+
+
+VERBS: dict[str, Verb] = {"status": ("wakeman status condense-docs --json", _status_options, status)}

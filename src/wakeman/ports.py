@@ -1,0 +1,377 @@
+"""What Wakeman needs from outside, as protocols; `World` is one of each.
+
+The engine talks to these alone. Real ones stand in `adapters/`, their in-memory twins in `adapters/memory/`; the
+tests in `tests/contracts/` hold both to the same words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from datetime import datetime
+from typing import Literal, Protocol
+
+from msgspec import Struct
+
+from wakeman.core.events import Draft, Event
+from wakeman.core.model import Activity, Agent, Deployment, FileMark, Host, Plan, WakeTarget
+
+
+class Clock(Protocol):
+    """Two clocks and the name of the boot they belong to."""
+
+    def now(self) -> datetime:
+        """Read the wall clock, as aware UTC."""
+
+    def mono(self) -> float:
+        """Read the clock that stops while the machine sleeps, in seconds since an unknown start."""
+
+    def boot(self) -> str:
+        """Name this boot: eight hex digits, another at each start of the machine."""
+
+
+class Writer(Protocol):
+    """The log of one deployment, held: nobody else writes until it is let go."""
+
+    @property
+    def deployment(self) -> Deployment:
+        """Give the fold of all lines, those appended here included. Not to be changed by the caller."""
+
+    @property
+    def seen(self) -> bool:
+        """Tell whether somebody asked for a check while the lock was held; asking clears it."""
+
+    def append(self, drafts: Sequence[Draft], at: datetime, *, durable: bool = True) -> list[Event]:
+        """Write all drafts as one write, durable on return, and fold them.
+
+        Shape: lines on which no effect depends may be written with `durable` off; the next durable write, or
+        whoever holds the log next, makes them so.
+        Boundary: no drafts, no write.
+        Raises: TransitionError before anything is written when a draft's move is illegal; StorageError when
+        the disk refuses: then the log is as before and this writer refuses all further appends.
+        """
+
+
+class Logs(Protocol):
+    """The event logs of one state directory."""
+
+    def names(self) -> list[str]:
+        """List the deployments that have a log, oldest first."""
+
+    def create(self, name: str, digest: str, drafts: Sequence[Draft], at: datetime, by: str) -> None:
+        """Begin a log with its first lines, all or nothing.
+
+        Raises: UsageError when a log of that name is there already; StorageError.
+        """
+
+    def read(self, name: str) -> Deployment:
+        """Fold a log without holding it. An unfinished last line is left out.
+
+        Raises: UnknownNameError; LogDamagedError naming file and line.
+        """
+
+    def events(self, name: str, after: int = 0) -> Iterator[Event]:
+        """Stream a log's events with seq > `after`, in constant memory. Raises: as `read`."""
+
+    def hold(self, name: str, by: str, wait: float = 5.0) -> AbstractContextManager[Writer]:
+        """Lock, repair a torn tail, make what others wrote durable, and fold.
+
+        Units: `wait` in seconds.
+        Raises: BusyError naming the holder, after leaving a mark that the holder will see; LogDamagedError.
+        """
+
+
+class Start(Struct, frozen=True):
+    """One session to make. `argv` is exec'd without a shell; `env` is not secret; `mark` is the attempt's id."""
+
+    session: str
+    mark: str
+    argv: tuple[str, ...]
+    cwd: str
+    env: Mapping[str, str] = {}
+    stream: str = ""  # absolute file that gets what the pane prints; "" for none
+
+
+class Seen(Struct, frozen=True):
+    """One session as the host shows it. `created` and `activity` are epoch seconds; `mark` "" is not ours."""
+
+    session: str
+    session_id: str
+    pane_id: str
+    pid: int
+    dead: bool
+    code: int | None
+    signal: str
+    created: float
+    activity: float
+    mark: str
+    title: str = ""
+
+
+class Listing(Struct, frozen=True):
+    """All sessions of one host. `state` unknown: it did not answer, decide nothing; down: there is no server."""
+
+    state: Literal["up", "down", "unknown"]
+    server: str = ""  # `pid:start time` of the server that answered
+    seen: tuple[Seen, ...] = ()
+    why: str = ""
+
+
+class Made(Struct, frozen=True):
+    """What became of one `Start`: ids, or `error`. `taken` besides: the name is that of a session not of this mark."""
+
+    session_id: str = ""
+    pid: int = 0
+    error: str = ""
+    taken: bool = False
+
+
+class Sessions(Protocol):
+    """The sessions of one host (a tmux socket)."""
+
+    def look(self) -> Listing:
+        """Look at all sessions in one call. Never raises for a host that is gone or hung: it says so."""
+
+    def start(self, starts: Sequence[Start]) -> list[Made]:
+        """Make several detached sessions, each with its mark and `remain on exit` in one step; same order.
+
+        Repeatable: no; a name that is taken gives `taken`, unless its mark equals: then that session is given.
+        Raises: ProgramError when the host does not answer.
+        """
+
+    def end(self, ends: Sequence[tuple[str, str]]) -> int:
+        """End sessions, each given by (id, mark), that carry that mark; count them. Their processes get SIGHUP.
+
+        Boundary: one that is gone, or carries another mark, is passed over. Raises: ProgramError on a hung host.
+        """
+
+    def capture(self, session: str, lines: int = 50) -> str:
+        """Give the last lines of the pane's screen and history as plain text, without escape codes.
+
+        Shape: `session` is an id (`$3`) or an exact name. Raises: UnknownNameError; ProgramError on a hung host.
+        """
+
+    def type(self, session: str, text: str, *, submit: bool) -> None:
+        """Paste text into the pane, bracketed where the program asked for it; `submit` presses Enter apart.
+
+        Raises: UnknownNameError; ProgramError.
+        """
+
+    def later(self, seconds: float, argv: Sequence[str]) -> bool:
+        """Run `argv` once after a delay, from the host itself; False when no host is up, or it does not answer."""
+
+    def attach(self, session: str) -> tuple[str, ...]:
+        """Give the command line with which a person attaches."""
+
+    def mark(self, session_id: str, mark: str) -> None:
+        """Put our mark on a session that the user's own launcher made.
+
+        Raises: ProgramError when it is gone, or carries another's mark: nothing has changed then.
+        """
+
+    def remember(self, session_id: str, head: str) -> None:
+        """Leave the log's head as an option of the session, a witness outside the log. Failure is silent."""
+
+
+class Job(Struct, frozen=True):
+    """An alarm as the machine's queue shows it."""
+
+    job: str
+    due: datetime
+    body: str
+
+
+class Alarms(Protocol):
+    """The machine's own alarm clock (`at`)."""
+
+    def weakness(self) -> str:
+        """Say why alarms set here would not fire ("" when they would), with what mends it."""
+
+    def arm(self, marker: str, argv: Sequence[str], due: datetime) -> Job:
+        """Queue `argv` for the minute at or after `due`, with `marker` in its body, in a clean environment.
+
+        Raises: ProgramError when the job is not in the queue afterwards, or nobody would run it.
+        """
+
+    def stands(self, job: str, marker: str) -> bool:
+        """Tell whether that job is there and ours (not another's of the same number).
+
+        Boundary: one that runs at this moment may still be there; who asks knows when it was due.
+        """
+
+    def find(self, marker: str) -> list[Job]:
+        """List every queued job whose body carries the marker, soonest first; running ones are left out."""
+
+    def disarm(self, jobs: Sequence[str]) -> None:
+        """Take jobs out of the queue. Those gone already are no error."""
+
+
+class Files(Protocol):
+    """The disk. Paths are absolute."""
+
+    def marks(self, paths: Iterable[str]) -> dict[str, FileMark]:
+        """Stat files; what is missing, or no regular file, is left out. Cost: one stat each."""
+
+    def read(self, path: str, limit: int = 64 * 1024 * 1024) -> bytes:
+        """Read a file. Raises: StorageError naming it, also when it is larger than `limit` bytes."""
+
+    def tail(self, path: str, size: int = 65536) -> bytes:
+        """Read the last `size` bytes; empty when there is no such file."""
+
+    def glob(self, root: str, patterns: Sequence[str], exclude: Sequence[str]) -> list[str]:
+        """List regular files under `root` as relative paths, sorted; `**` spans directories.
+
+        Boundary: hidden names are found by a pattern that names them; an exclusion takes what lies below it too.
+        Raises: StorageError for a directory that cannot be listed; UsageError for a pattern that leads outside.
+        """
+
+    def names(self, directory: str) -> list[str]:
+        """List the entries of a directory, sorted; empty when there is none."""
+
+    def resolve(self, paths: Iterable[str]) -> dict[str, str]:
+        """Give each path with symlinks and `..` resolved, whether or not it exists."""
+
+    def folds_case(self, path: str) -> bool:
+        """Tell whether the file system there takes `A` and `a` for one name."""
+
+    def write(self, path: str, data: bytes, *, mode: int = 0o600, durable: bool = False) -> None:
+        """Put a whole file in place at once (temporary file, then rename); makes directories, 0700."""
+
+    def link(self, target: str, path: str) -> None:
+        """Make `path` a symlink to `target`, in place of one that is there; makes directories, 0700."""
+
+    def make(self, directory: str) -> None:
+        """Make a directory and its parents, 0700. No error when it is there."""
+
+    def move(self, source: str, target: str) -> str:
+        """Rename a file or directory; give where it went: `target`, or into it if it is a directory or ends in `/`.
+
+        Raises: StorageError when the source is missing or the target exists.
+        """
+
+    def remove(self, path: str) -> None:
+        """Unlink a file of ours. No error when it is gone."""
+
+
+class Ran(Struct, frozen=True):
+    """What became of a program. `code` is None when it was ended by the time limit or could not start (`error`)."""
+
+    code: int | None
+    out: str = ""
+    err: str = ""
+    error: str = ""
+
+
+class Machine(Protocol):
+    """Processes, memory and environment of this machine."""
+
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        cwd: str,
+        env: Mapping[str, str],
+        timeout: float,
+        stdin: bytes = b"",
+    ) -> Ran:
+        """Run a program from an argument vector, no shell; end its whole process group at the time limit."""
+
+    def runs(self, program: str, cwd: str, path: str) -> bool:
+        """Tell whether a program could be started: on `path`, or where it has a slash, from `cwd`."""
+
+    def free_memory(self) -> int:
+        """Give bytes of memory that a new worker could use; 0 when unknown."""
+
+    def marked(self, marks: Iterable[str]) -> dict[str, list[int]]:
+        """Find the live processes whose environment holds `WAKEMAN_ATTEMPT=<mark>`, per mark."""
+
+    def signal(self, pids: Iterable[int], name: Literal["TERM", "KILL", "INT"]) -> None:
+        """Signal processes; those gone are no error."""
+
+    def alive(self, pid: int) -> bool:
+        """Tell whether a process of that number lives (a zombie does not)."""
+
+    def environ(self) -> Mapping[str, str]:
+        """Give this process's environment."""
+
+    def home(self) -> str:
+        """Give the user's home directory."""
+
+    def pid(self) -> int:
+        """Give this process's id."""
+
+
+class Task(Struct, frozen=True):
+    """One attempt's work, as a harness gets it. All paths are absolute; `names` are the worker's template names."""
+
+    plan: Plan
+    worker: str
+    attempt: int
+    names: Mapping[str, str]
+    prompt: str
+    prompt_file: str
+    units_file: str
+    agent_name: str = ""
+    agent: Agent | None = None
+    agent_session: str = ""  # id for a new conversation, or of the one to resume
+    resume: bool = False
+    outputs: tuple[str, ...] = ()  # absolute paths that the attempt may write
+
+
+class Command(Struct, frozen=True):
+    """How a harness is started. `stdin` is a file to read from ("" = the terminal); `to_file`: stdout is a stream."""
+
+    argv: tuple[str, ...]
+    env: Mapping[str, str] = {}
+    stdin: str = ""
+    to_file: bool = False
+
+
+class Report(Struct, frozen=True):
+    """What a harness makes of a live attempt's stream and screen. `why` in its own words, one line."""
+
+    activity: Activity = "unknown"
+    why: str = ""
+    until: datetime | None = None
+
+
+class Harness(Protocol):
+    """The program that runs an agent."""
+
+    name: str
+    uses_agent: bool  # takes a profile
+    uses_prompt: bool  # needs `workers.prompt`
+    adopts: bool  # starts its session itself; we only find it
+    redraws: bool  # repaints its screen even while it hangs: screen activity is no sign of life
+    reads: frozenset[Literal["stream", "screen"]]  # what `report` wants to see
+
+    def problems(self, plan: Plan) -> list[str]:
+        """List what in a plan this harness cannot do, each as `key: found, expected`."""
+
+    def command(self, task: Task) -> Command:
+        """Give the argument vector of one attempt."""
+
+    def report(self, stream: bytes, screen: str, now: datetime) -> Report:
+        """Read the end of its stream and its screen. Evidence of the last resort: outputs and exit files win."""
+
+    def explain(self, stream: bytes, code: int | None) -> str:
+        """Say in a few words why an ended attempt ended badly; "" when its stream shows no error."""
+
+
+class World(Struct, frozen=True):
+    """One of each. `sessions` and `harness` are looked up: by socket, by name (UnknownNameError lists those known)."""
+
+    clock: Clock
+    logs: Logs
+    alarms: Alarms
+    files: Files
+    machine: Machine
+    sessions: Callable[[Host], Sessions]
+    harness: Callable[[str], Harness]
+    host: Callable[[Plan, str, str], Host]  # (plan, root, deployment directory) -> the absolute world
+    agents: Callable[[Plan], Mapping[str, Agent]]  # profiles by name: the plan's own, then the user's
+    wrapper: Callable[[], bytes]  # the script around each worker
+    deliver: Callable[[WakeTarget, str, Deployment], str]  # tell a target; "" or why it did not work
+    say: Callable[[Sessions, str, str, bool, bool], str]  # (host, session, text, submit, force) -> "" or why not
+    state: str  # absolute path of the state directory
+    by: str  # who writes, with the process id: `up:4711`; up, at, exit, timer, hook, watch, hand, resume

@@ -1,0 +1,27 @@
+"""Small logs to test with; imported by child processes too, so it loads little."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from wakeman.adapters.eventlog import EventLogs
+from wakeman.core.events import Draft, Noted, Planned
+from wakeman.core.model import Host, Plan, UnitsSpec
+
+AT = datetime(2026, 11, 22, 3, 4, 5, 678901, tzinfo=UTC)
+HOST = Host(root="/plans", directory="/plans/state/night", socket="/tmp/s", tmux="/usr/bin/tmux", python=("wakeman",))
+
+
+def planned(name: str = "night") -> Draft:
+    return Draft(Planned(name=name, plan=Plan(name=name, units=UnitsSpec(items=("a",))), digest="d1", host=HOST))
+
+
+def noted(count: int = 1, text: str = "all quiet") -> list[Draft]:
+    return [Draft(Noted(f"{text} {number}")) for number in range(count)]
+
+
+def begin(state: Path, name: str = "night", notes: int = 0, at: datetime = AT) -> EventLogs:
+    logs = EventLogs(str(state))
+    logs.create(name, "d1", [planned(name), *noted(notes)], at, "up:1")
+    return logs

@@ -1,0 +1,402 @@
+"""Files are found, put in place at once, and never overwritten by a move; all on the real disk."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wakeman.adapters.disk import Disk
+from wakeman.core.errors import StorageError, UsageError
+from wakeman.core.model import FileMark
+
+disk = Disk()
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    for name in ("a.md", "docs/x/1.md", "docs/x/2.txt", "docs/y/deep/3.md", "docs/.hidden/4.md", "docs/x/.5.md"):
+        disk.write(str(tmp_path / name), b"content")
+    return tmp_path
+
+
+def glob(root: Path, *patterns: str, exclude: Sequence[str] = ()) -> list[str]:
+    return disk.glob(str(root), patterns, exclude)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "found"),
+    [
+        ("*.md", ["a.md"]),
+        ("docs/*/*.md", ["docs/x/1.md"]),
+        ("./docs//x/?.*", ["docs/x/1.md", "docs/x/2.txt"]),
+        ("docs/[!x]/**/*.md", ["docs/y/deep/3.md"]),
+        ("**/*.md", ["a.md", "docs/x/1.md", "docs/y/deep/3.md"]),
+        ("docs/**", ["docs/x/1.md", "docs/x/2.txt", "docs/y/deep/3.md"]),
+        ("a.md/**", []),
+        ("**/deep/**/3.md", ["docs/y/deep/3.md"]),
+        ("docs/x/.*", ["docs/x/.5.md"]),
+        ("docs/.hidden/*", ["docs/.hidden/4.md"]),
+        ("docs", []),
+        ("", []),
+    ],
+)
+def test_a_pattern_finds_regular_files_and_hidden_ones_only_by_name(tree: Path, pattern: str, found: list[str]) -> None:
+    assert found == glob(tree, pattern)
+
+
+def test_several_patterns_find_each_file_once_in_order(tree: Path) -> None:
+    assert glob(tree, "docs/x/*", "*.md", "**/1.md") == ["a.md", "docs/x/1.md", "docs/x/2.txt"]
+
+
+@pytest.mark.parametrize("exclude", ["docs/x/**", "docs/x", "**/x/*", "docs/x/1.md"])
+def test_what_is_excluded_is_so_with_all_below_it(tree: Path, exclude: str) -> None:
+    assert glob(tree, "docs/**/*.md", exclude=[exclude]) == ["docs/y/deep/3.md"]
+
+
+def test_an_exclusion_takes_hidden_files_too(tree: Path) -> None:
+    assert glob(tree, "docs/x/.*", exclude=["docs/**"]) == []
+
+
+def test_a_symlink_that_loops_does_not_hold_up_a_glob(tree: Path) -> None:
+    (tree / "docs/x/loop").symlink_to(tree / "docs")
+
+    assert glob(tree, "docs/**/*.md") == ["docs/x/1.md", "docs/y/deep/3.md"]
+
+
+def test_a_symlinked_directory_is_entered_where_the_pattern_names_it(tree: Path) -> None:
+    (tree / "linked").symlink_to(tree / "docs/x")
+
+    assert glob(tree, "linked/*.md") == ["linked/1.md"]
+
+
+def test_a_symlink_to_nothing_is_no_file(tree: Path) -> None:
+    (tree / "docs/x/9.md").symlink_to(tree / "nothing")
+
+    assert glob(tree, "docs/x/*.md") == ["docs/x/1.md"]
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="file names are UTF-8 there")
+def test_a_name_that_is_not_utf8_survives(tmp_path: Path) -> None:
+    name = os.fsdecode(b"caf\xe9.md")
+    disk.write(str(tmp_path / name), b"1")
+
+    found = glob(tmp_path, "*.md")
+
+    assert ([name], b"1") == (found, disk.read(str(tmp_path / found[0])))
+
+
+@pytest.mark.parametrize("pattern", ["/etc/*", "../*.md", "docs/../../x"])
+def test_a_pattern_that_leads_outside_is_refused(tmp_path: Path, pattern: str) -> None:
+    with pytest.raises(UsageError, match="leads outside"):
+        glob(tmp_path, pattern)
+
+
+def test_a_root_that_is_not_there_is_an_error_and_not_an_empty_list(tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match="no such file"):
+        glob(tmp_path / "nothing", "*")
+
+
+@given(st.lists(st.sampled_from(["a", "b", "ab", ".c"]), min_size=1, max_size=4))
+def test_a_path_is_found_by_its_own_name(parts: list[str]) -> None:
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as root:
+        name = "/".join(parts)
+        disk.write(f"{root}/{name}", b"1")
+
+        assert [name] == glob(Path(root), name)
+
+
+def test_marks_leave_out_what_is_missing_or_no_regular_file(tmp_path: Path) -> None:
+    file = tmp_path / "a"
+    file.write_bytes(b"12")
+    seen = file.stat()
+
+    found = disk.marks([str(file), str(tmp_path), str(tmp_path / "nothing"), "nul\0", "/dev/null"])
+
+    assert {str(file): FileMark(str(file), 2, seen.st_mtime_ns, seen.st_ino)} == found
+
+
+def test_a_file_that_is_put_in_place_again_has_another_mark(tmp_path: Path) -> None:
+    path = str(tmp_path / "a")
+    disk.write(path, b"same")
+    before = disk.marks([path])
+    disk.write(path, b"same")
+
+    assert before != disk.marks([path])
+
+
+def test_a_file_up_to_the_limit_is_read(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"12345")
+
+    assert disk.read(str(tmp_path / "a"), limit=5) == b"12345"
+
+
+def test_a_file_beyond_the_limit_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"123456")
+
+    with pytest.raises(StorageError, match="more than 5 bytes"):
+        disk.read(str(tmp_path / "a"), limit=5)
+
+
+def test_reading_a_pipe_is_refused_and_does_not_wait(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+
+    with pytest.raises(StorageError, match="pipe: not a regular file"):
+        disk.read(str(tmp_path / "pipe"))
+
+
+def test_reading_what_is_not_there_names_it(tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match="nothing: no such file"):
+        disk.read(str(tmp_path / "nothing"))
+
+
+@pytest.mark.parametrize(("size", "data"), [(3, b"345"), (5, b"12345"), (99, b"12345")])
+def test_a_tail_is_the_last_bytes(tmp_path: Path, size: int, data: bytes) -> None:
+    (tmp_path / "a").write_bytes(b"12345")
+
+    assert data == disk.tail(str(tmp_path / "a"), size)
+
+
+def test_the_tail_of_nothing_is_empty(tmp_path: Path) -> None:
+    assert disk.tail(str(tmp_path / "nothing")) == b""
+
+
+def test_names_are_sorted_and_none_where_there_is_no_directory(tmp_path: Path) -> None:
+    for name in "ba":
+        (tmp_path / name).touch()
+
+    assert (disk.names(str(tmp_path)), disk.names(str(tmp_path / "nothing"))) == (["a", "b"], [])
+
+
+def test_symlinks_and_dots_are_resolved_also_of_what_does_not_exist(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "there")
+    path = str(tmp_path / "link/new/../x.md")
+
+    assert {path: str(tmp_path.resolve() / "there/x.md")} == disk.resolve([path])
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="the usual file system folds case there")
+def test_this_file_system_does_not_fold_case(tmp_path: Path) -> None:
+    (tmp_path / "a").touch()
+
+    assert not disk.folds_case(str(tmp_path / "new/dir"))
+
+
+def test_two_names_of_one_file_are_not_taken_for_a_folded_name(tmp_path: Path) -> None:
+    (tmp_path / "a").touch()
+    if (tmp_path / "A").exists():
+        pytest.skip("this file system folds case")
+    (tmp_path / "A").hardlink_to(tmp_path / "a")
+
+    assert not disk.folds_case(str(tmp_path))
+
+
+def test_asking_for_case_writes_nothing(tmp_path: Path) -> None:
+    disk.folds_case(str(tmp_path))
+
+    assert disk.names(str(tmp_path)) == []
+
+
+@pytest.mark.parametrize("durable", [False, True])
+def test_a_written_file_is_ours_alone_and_so_are_the_directories_made_for_it(tmp_path: Path, durable: bool) -> None:
+    path = tmp_path / "new/dir/a"
+
+    disk.write(str(path), b"data", durable=durable)
+
+    modes = [oct(place.stat().st_mode & 0o777) for place in (path, path.parent, path.parent.parent)]
+    assert (path.read_bytes(), modes) == (b"data", ["0o600", "0o700", "0o700"])
+
+
+def test_a_file_gets_the_mode_that_is_asked_for_whatever_the_umask(tmp_path: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        disk.write(str(tmp_path / "a"), b"", mode=0o755)
+    finally:
+        os.umask(before)
+
+    assert (tmp_path / "a").stat().st_mode & 0o777 == 0o755
+
+
+def test_a_refused_write_leaves_nothing_behind(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+
+    with pytest.raises(StorageError, match="a: is a directory"):
+        disk.write(str(tmp_path / "a"), b"data")
+
+    assert disk.names(str(tmp_path)) == ["a"]
+
+
+def test_a_file_where_a_directory_is_wanted_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a").touch()
+
+    with pytest.raises(StorageError, match="a: a part of the path is no directory") as caught:
+        disk.make(str(tmp_path / "a"))
+
+    assert caught.value.hint == "move the file in the way aside, then try again"
+
+
+def test_making_a_directory_that_is_there_is_no_error(tmp_path: Path) -> None:
+    disk.make(str(tmp_path))
+
+    assert tmp_path.is_dir()
+
+
+def test_a_link_is_made_and_replaced(tmp_path: Path) -> None:
+    for target in ("old", "new"):
+        disk.link(target, str(tmp_path / "dir/latest"))
+
+    assert ("new", ["latest"]) == (str((tmp_path / "dir/latest").readlink()), disk.names(str(tmp_path / "dir")))
+
+
+def test_a_link_does_not_replace_a_file(tmp_path: Path) -> None:
+    (tmp_path / "latest").write_bytes(b"mine")
+
+    with pytest.raises(StorageError, match="exists already"):
+        disk.link("x", str(tmp_path / "latest"))
+
+    assert b"mine" == (tmp_path / "latest").read_bytes()
+
+
+REFUSED = """
+import subprocess, sys
+from wakeman.adapters.disk import Disk
+from wakeman.core.errors import StorageError
+where, options, size = sys.argv[1:]
+subprocess.run(["mount", "-t", "tmpfs", "-o", options, "none", where], check=True)
+try:
+    Disk().write(where + "/a", b"x" * int(size), durable=True)
+except StorageError as error:
+    print(error, "|", error.hint, "|", Disk().names(where))
+"""
+
+
+@pytest.mark.real
+@pytest.mark.skipif(shutil.which("unshare") is None, reason="needs a mount of its own")
+@pytest.mark.parametrize(
+    ("options", "size", "said"),
+    [
+        ("size=64k", "1000000", "{}/a: no space left on the disk | free some space, then try again | []\n"),
+        ("ro", "1", "{}/a: the file system is read-only | use a directory that can be written to: --state DIR | []\n"),
+    ],
+)
+def test_a_disk_that_refuses_is_told_with_what_mends_it(tmp_path: Path, options: str, size: str, said: str) -> None:
+    argv = ["unshare", "--user", "--map-root-user", "--mount", sys.executable, "-c", REFUSED]
+    ran = subprocess.run([*argv, str(tmp_path), options, size], capture_output=True, text=True)
+    if "unshare" in ran.stderr or "mount" in ran.stderr:
+        pytest.skip("this machine grants no mount of one's own")
+
+    assert (said.format(tmp_path), "") == (ran.stdout, ran.stderr)
+
+
+@pytest.mark.parametrize("target", ["done", "done/", "done/a"])
+def test_a_move_goes_into_a_directory_or_to_a_name(tmp_path: Path, target: str) -> None:
+    disk.write(str(tmp_path / "a"), b"1")
+    if target == "done":
+        (tmp_path / "done").mkdir()
+
+    went = disk.move(str(tmp_path / "a"), f"{tmp_path}/{target}")
+
+    assert (str(tmp_path / "done/a"), b"1", ["done"]) == (went, disk.read(went), disk.names(str(tmp_path)))
+
+
+def test_a_move_never_overwrites(tmp_path: Path) -> None:
+    disk.write(str(tmp_path / "a"), b"new")
+    disk.write(str(tmp_path / "b"), b"old")
+
+    with pytest.raises(StorageError, match="b: exists already, and nothing is overwritten"):
+        disk.move(str(tmp_path / "a"), str(tmp_path / "b"))
+
+    assert ((tmp_path / "a").read_bytes(), (tmp_path / "b").read_bytes()) == (b"new", b"old")
+
+
+def test_a_move_of_nothing_names_the_source(tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match="nothing: no such file"):
+        disk.move(str(tmp_path / "nothing"), str(tmp_path / "b"))
+
+
+def test_a_move_onto_itself_keeps_the_file(tmp_path: Path) -> None:
+    disk.write(str(tmp_path / "a"), b"1")
+
+    with pytest.raises(StorageError, match="exists already"):
+        disk.move(str(tmp_path / "a"), str(tmp_path / "a"))
+
+    assert (tmp_path / "a").read_bytes() == b"1"
+
+
+def test_a_move_that_was_cut_short_between_its_names_is_completed(tmp_path: Path) -> None:
+    disk.write(str(tmp_path / "a"), b"1")
+    (tmp_path / "b").hardlink_to(tmp_path / "a")
+
+    disk.move(str(tmp_path / "a"), str(tmp_path / "b"))
+
+    assert disk.names(str(tmp_path)) == ["b"]
+
+
+def test_a_directory_is_moved_but_not_over_another(tmp_path: Path) -> None:
+    disk.write(str(tmp_path / "a/x"), b"1")
+    disk.write(str(tmp_path / "new/a/y"), b"1")
+    disk.move(str(tmp_path / "a"), str(tmp_path / "b"))
+
+    with pytest.raises(StorageError, match="exists already"):
+        disk.move(str(tmp_path / "b"), str(tmp_path / "new/a/y"))
+
+    assert disk.names(str(tmp_path)) == ["b", "new"]
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path) -> Path:
+    memory = Path("/dev/shm")
+    if not memory.is_dir() or memory.stat().st_dev == tmp_path.stat().st_dev:
+        pytest.skip("needs a second file system")
+    return memory / f"wakeman-test-{os.getpid()}"
+
+
+@pytest.mark.parametrize("content", ["file", "link"])
+def test_a_move_to_another_file_system_keeps_content_mode_and_time(
+    tmp_path: Path, elsewhere: Path, content: str
+) -> None:
+    source = tmp_path / "a"
+    if content == "file":
+        disk.write(str(source), b"1" * 3_000_000, mode=0o640)
+    else:
+        source.symlink_to("nowhere")
+    before = source.lstat()
+    try:
+        went = disk.move(str(source), f"{elsewhere}/")
+        after = Path(went).lstat()
+        left = (disk.names(str(tmp_path)), disk.names(str(elsewhere)))
+    finally:
+        shutil.rmtree(elsewhere, ignore_errors=True)
+
+    assert (before.st_size, before.st_mode, [], ["a"]) == (after.st_size, after.st_mode, *left)
+
+
+def test_a_move_to_another_file_system_never_overwrites(tmp_path: Path, elsewhere: Path) -> None:
+    disk.write(str(tmp_path / "a"), b"new")
+    disk.write(str(elsewhere / "a"), b"old")
+    try:
+        with pytest.raises(StorageError, match="exists already"):
+            disk.move(str(tmp_path / "a"), str(elsewhere))
+        kept = (elsewhere / "a").read_bytes(), (tmp_path / "a").read_bytes(), disk.names(str(elsewhere))
+    finally:
+        shutil.rmtree(elsewhere, ignore_errors=True)
+
+    assert kept == (b"old", b"new", ["a"])
+
+
+def test_removing_what_is_gone_is_no_error(tmp_path: Path) -> None:
+    disk.write(str(tmp_path / "a"), b"")
+
+    disk.remove(str(tmp_path / "a"))
+    disk.remove(str(tmp_path / "a"))
+
+    assert disk.names(str(tmp_path)) == []

@@ -1,0 +1,109 @@
+"""Agent profiles come from the user's file and from the plan; what is wrong in the file is pointed at."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from wakeman.adapters.disk import Disk
+from wakeman.adapters.profiles import choose, profiles
+from wakeman.core.errors import UnknownNameError, UsageError
+from wakeman.core.model import Agent, Plan, UnitsSpec
+
+PLAN = Plan(name="night", units=UnitsSpec(items=("a",)))
+OWN = Agent(description="mine", prompt="Mine.")
+LIBRARIAN = Agent(description="condenses", prompt="Condense.", tools=("Read", "Write"), model="haiku")
+FILE = """{
+  "librarian": {
+    "description": "condenses",
+    "prompt": "Condense.",
+    "tools": ["Read", "Write"],
+    "model": "haiku",
+    "colour": "blue"
+  }
+}
+"""
+
+
+def written(home: Path, text: str | bytes) -> str:
+    path = home / ".claude/agents.json"
+    path.parent.mkdir()
+    path.write_bytes(text.encode() if isinstance(text, str) else text)
+    return str(path)
+
+
+def with_agents(**agents: Agent) -> Plan:
+    return Plan(name="night", units=UnitsSpec(items=("a",)), agents=agents)
+
+
+def test_without_a_file_there_are_the_plan_s_profiles_only(tmp_path: Path) -> None:
+    assert {"own": (OWN, "plan")} == profiles(str(tmp_path), with_agents(own=OWN), Disk())
+
+
+def test_a_profile_of_the_file_names_its_file_and_unknown_keys_are_passed_over(tmp_path: Path) -> None:
+    path = written(tmp_path, FILE)
+
+    assert {"librarian": (LIBRARIAN, path)} == profiles(str(tmp_path), PLAN, Disk())
+
+
+def test_of_two_profiles_with_one_name_the_plan_s_counts(tmp_path: Path) -> None:
+    written(tmp_path, FILE)
+
+    assert {"librarian": (OWN, "plan")} == profiles(str(tmp_path), with_agents(librarian=OWN), Disk())
+
+
+def test_tools_may_be_names_between_commas(tmp_path: Path) -> None:
+    written(tmp_path, '{"a": {"description": "d", "prompt": "p", "tools": "Read, Bash(git:*),"}}')
+
+    assert ("Read", "Bash(git:*)") == profiles(str(tmp_path), PLAN, Disk())["a"][0].tools
+
+
+EXPECTED = "expected { NAME: { description, prompt, tools?, model? } }"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "1:1: not JSON: input data was truncated"),
+        ('{\n  "a": {},,\n}', "2:11: not JSON: object keys must be strings"),
+        ("[1]", "1:1: found no object"),
+        ('{\n  "a": 7}', "2:3: a: Expected object, got int"),
+        ('{\n  "a": {"description": "d"}}', "2:3: a: Object missing required field prompt"),
+        (
+            '{"a": {"description": "d", "prompt": "p"},\n "b": {"description": "\\"prompt\\": x",\n  "prompt": 7}}',
+            "3:3: b.prompt: Expected str, got int",
+        ),
+        (
+            '{"a": {"description": "d", "prompt": "p",\n "tools": ["Read", 7]}}',
+            "2:2: a.tools: Expected str, got int",
+        ),
+        (b'{"a": {"description": "\xff", "prompt": "p"}}', "1:2: a: 'utf-8' codec can't decode"),
+        (b'{"\xff": {}}', "1:1: found bytes that are not UTF-8"),
+    ],
+)
+def test_what_is_wrong_in_the_file_is_pointed_at(tmp_path: Path, text: str | bytes, said: str) -> None:
+    path = written(tmp_path, text)
+
+    with pytest.raises(UsageError) as caught:
+        profiles(str(tmp_path), PLAN, Disk())
+
+    assert (f"{path}:{said}", True) == (str(caught.value)[: len(path) + 1 + len(said)], EXPECTED in str(caught.value))
+
+
+def test_a_profile_is_chosen_by_name() -> None:
+    assert OWN == choose("own", {"own": (OWN, "plan")})
+
+
+def test_a_missing_profile_lists_those_there_and_the_nearest() -> None:
+    known = {"librarian": (LIBRARIAN, "plan"), "ops": (OWN, "plan")}
+
+    with pytest.raises(UnknownNameError, match=r"found 'libarian', expected .*: librarian, ops; did you mean 'libr"):
+        choose("libarian", known)
+
+
+def test_where_there_are_no_profiles_the_error_says_where_to_put_one() -> None:
+    with pytest.raises(UnknownNameError, match="known: none") as caught:
+        choose("ops", {})
+
+    assert "add it to ~/.claude/agents.json" in caught.value.hint

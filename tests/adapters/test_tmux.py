@@ -1,0 +1,644 @@
+"""`adapters/tmux.py` on a real server."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.adapters.conftest import ENV, PROGRAM, Rig
+from tests.waiting import until
+
+from wakeman.adapters.tmux import Tmux
+from wakeman.core.errors import ProgramError, UnknownNameError
+from wakeman.ports import Made, Seen, Start
+
+pytestmark = pytest.mark.real
+
+ODD = [
+    "it's",
+    '"$HOME"',
+    "ends in;",
+    ";",
+    "\\;",
+    "#{pid}",
+    "#[x]",
+    "##",
+    "%H%%",
+    "two\nlines\n",
+    "-x",
+    "--",
+    "",
+    "äß→🙂",
+    "`id`",
+    "{ }",
+    "~",
+]
+
+
+def born(name: str, *argv: str, mark: str = "", stream: str = "", cwd: str = "/", **env: str) -> Start:
+    return Start(name, mark or f"dep/{name}.1", argv or ("sleep", "600"), cwd, env, stream)
+
+
+def shell(name: str, script: str) -> Start:
+    return born(name, "/bin/sh", "-c", script)
+
+
+def seen(rig: Rig, name: str) -> Seen:
+    return next(one for one in rig.tmux.look().seen if one.session == name)
+
+
+def begin(rig: Rig, *starts: Start) -> list[str]:
+    """Start sessions that must succeed; give their ids."""
+    made = rig.tmux.start(starts)
+    assert [""] * len(starts) == [one.error for one in made]
+    return [one.session_id for one in made]
+
+
+# Looking
+
+
+def test_no_socket_means_that_the_host_is_down(rig: Rig) -> None:
+    assert rig.tmux.look().state == "down"
+
+
+def test_a_server_that_was_killed_means_that_the_host_is_down(rig: Rig) -> None:
+    begin(rig, born("w1"))
+    os.kill(rig.server(), signal.SIGKILL)
+
+    until(lambda: rig.tmux.look().state == "down")
+
+
+def test_a_server_that_was_told_to_end_means_that_the_host_is_down(rig: Rig) -> None:
+    begin(rig, born("w1"))
+    rig.raw("kill-server")
+
+    until(lambda: rig.tmux.look().state == "down")
+
+
+def test_a_hung_server_is_unknown_and_not_down(rig: Rig) -> None:
+    begin(rig, born("w1"))
+    server = rig.server()
+    os.kill(server, signal.SIGSTOP)
+    try:
+        listing = rig.impatient().look()
+    finally:
+        os.kill(server, signal.SIGCONT)
+
+    assert ("unknown", f"tmux socket {rig.socket}: no answer within 0.5 s") == (listing.state, listing.why)
+
+
+def test_a_socket_that_may_not_be_opened_is_unknown(rig: Rig) -> None:
+    listing = Tmux("/proc/1/nothing/here" * 9, PROGRAM, str(rig.place), ENV).look()
+
+    assert listing.state == "unknown"
+
+
+def test_a_missing_tmux_is_unknown(rig: Rig) -> None:
+    listing = Tmux(rig.socket, "/no/such/tmux", str(rig.place), ENV).look()
+
+    assert (listing.state, listing.why) == ("unknown", "/no/such/tmux: cannot be run: No such file or directory")
+
+
+def test_the_listing_names_the_server_by_pid_and_start_time(rig: Rig) -> None:
+    begin(rig, born("w1"))
+
+    assert rig.raw("display-message", "-p", "#{pid}:#{start_time}") == rig.tmux.look().server
+
+
+def test_a_title_with_separators_and_lines_leaves_the_listing_whole(rig: Rig) -> None:
+    begin(rig, born("w1"), born("w2"))
+    rig.raw("select-pane", "-t", "=w1:", "-T", "a,b~~,$9,%9|\t:ü")
+    rig.raw("set-option", "-t", "=w2:", "@wakeman", "two\nlines,~")
+
+    assert [one.mark for one in rig.tmux.look().seen] == ["dep/w1.1", "two\nlines,~"]
+
+
+def test_an_exit_status_is_seen(rig: Rig) -> None:
+    begin(rig, shell("w1", "exit 7"))
+
+    until(lambda: seen(rig, "w1").dead)
+    rig.raw("run-shell", "true")  # makes tmux collect a status that it has missed
+
+    until(lambda: seen(rig, "w1").code == 7)
+
+
+def test_a_status_that_tmux_does_not_know_yet_is_no_status(rig: Rig) -> None:
+    begin(rig, born("w1"))
+
+    assert (seen(rig, "w1").dead, seen(rig, "w1").code, seen(rig, "w1").signal) == (False, None, "")
+
+
+def test_a_killing_signal_is_seen(rig: Rig) -> None:
+    begin(rig, born("w1"))
+    os.kill(seen(rig, "w1").pid, signal.SIGKILL)
+
+    until(lambda: seen(rig, "w1").dead)
+    rig.raw("run-shell", "true")
+
+    until(lambda: seen(rig, "w1").signal != "")
+
+
+def test_a_pane_that_a_person_added_is_not_taken_for_the_worker(rig: Rig) -> None:
+    [made] = rig.tmux.start([born("w1")])
+    rig.raw("split-window", "-b", "-t", "=w1:", "sleep 600")
+    rig.raw("new-window", "-a", "-t", "=w1:", "sleep 600")
+
+    assert [made.pid] == [one.pid for one in rig.tmux.look().seen]
+
+
+def test_a_worker_whose_pane_was_closed_is_dead_although_another_pane_is_open(rig: Rig) -> None:
+    begin(rig, born("w1"))
+    ours = seen(rig, "w1").pane_id
+    rig.raw("split-window", "-t", "=w1:", "sleep 600")
+    rig.raw("kill-pane", "-t", ours)
+
+    assert (seen(rig, "w1").dead, seen(rig, "w1").code) == (True, None)
+
+
+# Starting
+
+
+def test_a_session_is_marked_and_outlives_its_program_from_the_first_moment(rig: Rig) -> None:
+    begin(rig, *(born(f"w{n}", "/bin/true") for n in range(20)))
+
+    assert [f"dep/w{n}.1" for n in range(20)] == sorted(
+        (one.mark for one in rig.tmux.look().seen), key=lambda mark: int(mark[5:-2])
+    )
+
+
+def test_thirty_sessions_are_made_at_once(rig: Rig) -> None:
+    made = rig.tmux.start([born(f"w{n}", FILLER="x" * 900) for n in range(30)])
+
+    there = {one.session: Made(one.session_id, one.pid) for one in rig.tmux.look().seen}
+    assert [there[f"w{n}"] for n in range(30)] == made
+
+
+def test_nothing_is_set_for_the_sessions_of_others(rig: Rig) -> None:
+    rig.raw("new-session", "-d", "-s", "mine", "sleep 600")
+    before = rig.raw("show-options", "-g") + rig.raw("show-options", "-gw")
+    begin(rig, born("w1"))
+
+    assert before == rig.raw("show-options", "-g") + rig.raw("show-options", "-gw")
+
+
+def test_a_name_taken_by_a_stranger_is_reported_and_left_alone(rig: Rig) -> None:
+    rig.raw("new-session", "-d", "-s", "w1", "sleep 600")
+    before = rig.tmux.look()
+
+    [made] = rig.tmux.start([born("w1")])
+
+    assert (True, "", before.seen) == (made.taken, made.session_id, rig.tmux.look().seen)
+
+
+def test_a_name_taken_by_another_attempt_is_reported(rig: Rig) -> None:
+    begin(rig, born("w1", mark="dep/w1.1"))
+
+    assert [made.taken for made in rig.tmux.start([born("w1", mark="dep/w1.2")])] == [True]
+
+
+def test_a_taken_name_does_not_hold_up_the_others(rig: Rig) -> None:
+    rig.raw("new-session", "-d", "-s", "w1", "sleep 600")
+
+    made = rig.tmux.start([born(f"w{n}") for n in range(4)])
+
+    assert [one.taken for one in made] == [False, True, False, False]
+    assert [one.session_id != "" for one in made] == [True, False, True, True]
+
+
+def test_a_session_of_the_same_mark_is_adopted(rig: Rig) -> None:
+    first = rig.tmux.start([born("w1")])
+
+    assert first == rig.tmux.start([born("w1")])
+
+
+def test_two_starts_of_one_name_make_one_session(rig: Rig) -> None:
+    made = rig.tmux.start([born("w1", mark="dep/w1.1"), born("w1", mark="dep/w1.2")])
+
+    assert [one.taken for one in made] == [False, True]
+
+
+@pytest.mark.parametrize("name", ["", "a.b", "a:b", "$1", "=w", "-x", "a#{pid}", "a\nb", "a\\b", "{last}", "%1", "@1"])
+def test_a_name_that_tmux_would_change_is_refused(rig: Rig, name: str) -> None:
+    [made] = rig.tmux.start([born(name, mark="m")])
+
+    assert (made.session_id, made.taken, made.error != "") == ("", False, True)
+
+
+def test_a_name_beyond_ascii_is_kept(rig: Rig) -> None:
+    begin(rig, born("bücher 書_1"))
+
+    assert [one.session for one in rig.tmux.look().seen] == ["bücher 書_1"]
+
+
+def test_a_start_longer_than_tmux_takes_fails_alone(rig: Rig) -> None:
+    made = rig.tmux.start([born("w1", "echo", "x" * 16_000), born("w2", "echo", "x" * 15_000)])
+
+    assert [made[0].session_id, made[1].session_id != ""] == ["", True]
+
+
+def test_arguments_arrive_byte_for_byte(rig: Rig) -> None:
+    target = rig.place / "argv"
+    begin(
+        rig, born("w1", "/bin/sh", "-c", f"printf '%s\\0' \"$@\" >{target}.tmp; mv {target}.tmp {target}", "sh", *ODD)
+    )
+
+    until(target.exists)
+    assert [*ODD, ""] == target.read_bytes().decode().split("\0")
+
+
+def test_bytes_that_are_no_text_arrive(rig: Rig) -> None:
+    odd = os.fsdecode(b"\xff\xfe")
+    target = rig.place / "argv"
+    begin(rig, born("w1", "/bin/sh", "-c", f'printf %s "$1" >{target}.tmp; mv {target}.tmp {target}', "sh", odd))
+
+    until(target.exists)
+    assert target.read_bytes() == b"\xff\xfe"
+
+
+def test_a_program_without_arguments_is_not_read_by_a_shell(rig: Rig) -> None:
+    program = rig.place / "a b;$x"
+    program.write_text(f"#!/bin/sh\ntouch {rig.place}/ran\n")
+    program.chmod(0o700)
+    begin(rig, born("w1", str(program)))
+
+    until((rig.place / "ran").exists)
+
+
+def test_environment_values_arrive_byte_for_byte(rig: Rig) -> None:
+    target = rig.place / "env"
+    odd = "".join(ODD) + ";"
+    begin(rig, born("w1", "/bin/sh", "-c", f'printf %s "$ODD" >{target}.tmp; mv {target}.tmp {target}', ODD=odd))
+
+    until(target.exists)
+    assert odd == target.read_bytes().decode()
+
+
+@pytest.mark.parametrize("name", ["plain", "a b", "#{pid}", "#[x]", "##[x]", "a##b#", "#", "%H", "ends;"])
+def test_a_session_starts_in_its_directory(rig: Rig, name: str) -> None:
+    home = rig.place / name
+    home.mkdir()
+    begin(rig, born("w1", "/bin/sh", "-c", f"pwd >{rig.place}/t; mv {rig.place}/t {rig.place}/pwd", cwd=str(home)))
+
+    until((rig.place / "pwd").exists)
+    assert f"{home}\n" == (rig.place / "pwd").read_text()
+
+
+@pytest.mark.parametrize("name", ["plain", "it's", "a b", "#{pid}", "#[x]", "%H%M", "$HOME `id`", "ü;", '"', "-\n"])
+def test_a_stream_file_gets_the_output_whatever_its_name(rig: Rig, name: str) -> None:
+    stream = rig.place / name
+    # It stays: of a program that ends at once on a busy machine, tmux itself may lose the output.
+    begin(rig, born("w1", "/bin/sh", "-c", "echo first words; exec sleep 600", stream=str(stream)))
+
+    until(lambda: stream.exists() and stream.read_bytes() == b"first words\r\n")
+    assert stream.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_server_knows_the_same_world_whoever_starts_it(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SECRET_OF_THE_CALLER", "x")
+    monkeypatch.setenv("TMUX", "/tmp/other,1,0")
+    begin(rig, born("w1"))
+
+    known = {line.split("=")[0] for line in rig.raw("show-environment", "-g").splitlines()}
+    assert set(ENV) == known - {"PWD", "SHLVL", "_"}
+
+
+def test_it_works_from_an_empty_environment(rig: Rig) -> None:
+    code = """
+import sys
+from wakeman.adapters.tmux import Tmux
+from wakeman.ports import Start
+tmux = Tmux(sys.argv[1], sys.argv[2], sys.argv[3], {})
+tmux.start([Start("w\\u00fc", "dep/w.1", ("sleep", "600"), "/")])
+print(ascii([(one.session, one.mark) for one in tmux.look().seen]))
+"""
+    argv = (sys.executable, "-c", code, rig.socket, PROGRAM, str(rig.place))
+    ran = subprocess.run(argv, env={}, capture_output=True, text=True, check=False)
+
+    assert (ascii([("wü", "dep/w.1")]) + "\n", "") == (ran.stdout, ran.stderr)
+
+
+def test_a_start_right_after_the_server_was_ended_succeeds(rig: Rig) -> None:
+    errors = []
+    for round_ in range(10):
+        errors += [one.error for one in rig.tmux.start([born(f"w{round_}"), born(f"v{round_}")])]
+        rig.raw("kill-server")
+
+    assert errors == [""] * 20
+
+
+def test_acting_on_a_hung_server_raises_and_names_the_socket(rig: Rig) -> None:
+    begin(rig, born("w1"))
+    server = rig.server()
+    os.kill(server, signal.SIGSTOP)
+    try:
+        with pytest.raises(ProgramError, match=f"{rig.socket}: no answer within 0.5 s") as caught:
+            rig.impatient().start([born("w2")])
+    finally:
+        os.kill(server, signal.SIGCONT)
+
+    assert f"look at the server: {PROGRAM} -S {rig.socket} ls" == caught.value.hint
+
+
+def test_a_directory_that_cannot_be_written_raises(rig: Rig) -> None:
+    with pytest.raises(ProgramError, match=r"/proc/nowhere/tmux\.sh: cannot be run"):
+        Tmux(rig.socket, PROGRAM, "/proc/nowhere", ENV).start([born("w1")])
+
+
+def test_a_missing_tmux_raises(rig: Rig) -> None:
+    with pytest.raises(ProgramError, match="/no/such/tmux: cannot be run"):
+        Tmux(rig.socket, "/no/such/tmux", str(rig.place), ENV).start([born("w1")])
+
+
+# Ending
+
+
+def test_ending_takes_the_session_and_hangs_up_on_its_program(rig: Rig) -> None:
+    [one, _] = begin(
+        rig, shell("w1", f"trap 'echo >{rig.place}/hup; exit' HUP; while :; do sleep 0.05; done"), born("w2")
+    )
+
+    assert rig.tmux.end([(one, "dep/w1.1")])
+    assert [left.session for left in rig.tmux.look().seen] == ["w2"]
+    until((rig.place / "hup").exists)
+
+
+def test_the_last_session_can_be_ended(rig: Rig) -> None:
+    [one] = begin(rig, born("w1"))
+
+    assert rig.tmux.end([(one, "dep/w1.1")])
+
+
+def test_ending_refuses_a_session_of_another_mark(rig: Rig) -> None:
+    [one] = begin(rig, born("w1"))
+
+    assert (rig.tmux.end([(one, "dep/w1.2")]), len(rig.tmux.look().seen)) == (False, 1)
+
+
+def test_ending_refuses_a_session_without_a_mark(rig: Rig) -> None:
+    rig.raw("new-session", "-d", "-s", "mine", "sleep 600")
+
+    assert (rig.tmux.end([("$0", "dep/w1.1")]), len(rig.tmux.look().seen)) == (False, 1)
+
+
+def test_ending_by_name_is_refused(rig: Rig) -> None:
+    begin(rig, born("w10"))
+
+    assert (rig.tmux.end([("w1", "dep/w10.1")]), len(rig.tmux.look().seen)) == (False, 1)
+
+
+def test_ending_what_is_gone_says_so(rig: Rig) -> None:
+    begin(rig, born("w1"))
+
+    assert [rig.tmux.end([("$99", "dep/w1.1")]), rig.impatient().end([("$98", "dep/w1.1")])] == [False, False]
+
+
+def test_ending_without_a_server_says_so(rig: Rig) -> None:
+    assert not rig.tmux.end([("$0", "dep/w1.1")])
+
+
+# Capturing
+
+
+def test_names_that_begin_alike_are_not_confused(rig: Rig) -> None:
+    begin(rig, shell("w10", "echo ten; sleep 600"))
+
+    with pytest.raises(UnknownNameError, match="no session w1"):
+        rig.tmux.capture("w1")
+
+
+def test_a_capture_gives_the_last_lines(rig: Rig) -> None:
+    [one] = begin(rig, shell("w1", "seq 1 300; sleep 600"))
+
+    until(lambda: rig.tmux.capture(one, 3) == "298\n299\n300")
+    assert "\n".join(map(str, range(101, 301))) == rig.tmux.capture("w1", 200)
+
+
+def test_a_dead_pane_is_captured_from_its_first_line(rig: Rig) -> None:
+    begin(rig, shell("w1", "echo first; seq 2 50"))
+
+    until(lambda: seen(rig, "w1").dead)
+    assert "\n".join(["first", *map(str, range(2, 51))]) == rig.tmux.capture("w1", 60)
+
+
+def test_a_capture_has_no_escapes(rig: Rig) -> None:
+    begin(rig, shell("w1", r"printf '\033[31mred\033[0m \033]0;t\007plain\302\233 ü'; sleep 600"))
+
+    until(lambda: rig.tmux.capture("w1") == "red plain ü")
+
+
+def test_a_wrapped_line_is_captured_as_one(rig: Rig) -> None:
+    begin(rig, shell("w1", "printf '%0450d' 0; sleep 600"))
+
+    until(lambda: rig.tmux.capture("w1") == "0" * 450)
+
+
+def test_the_capture_of_a_silent_pane_is_empty(rig: Rig) -> None:
+    begin(rig, born("w1"))
+
+    assert rig.tmux.capture("w1") == ""
+
+
+def test_capturing_without_a_server_raises(rig: Rig) -> None:
+    with pytest.raises(UnknownNameError, match="no session w1"):
+        rig.tmux.capture("w1")
+
+
+# Typing
+
+
+def reader(rig: Rig, size: int, *, bracketed: bool) -> Path:
+    """Start `w1`, which stores the next `size` bytes of its terminal as they come."""
+    target = rig.place / "got"
+    mode = r"printf '\033[?2004h';" if bracketed else ""
+    begin(
+        rig, shell("w1", f"stty raw -echo; {mode} echo ready; head -c {size} >{target}.tmp; mv {target}.tmp {target}")
+    )
+    until(lambda: rig.tmux.capture("w1") == "ready")
+    return target
+
+
+def test_a_megabyte_is_pasted_whole_and_bracketed(rig: Rig) -> None:
+    text = "".join(f"line {n} ä;\n" for n in range(80_000))
+    expected = b"\x1b[200~" + text.replace("\n", "\r").encode() + b"\x1b[201~\r"
+    target = reader(rig, len(expected), bracketed=True)
+
+    rig.tmux.type("w1", text, submit=True)
+
+    until(target.exists, 30)
+    assert expected == target.read_bytes()
+
+
+@pytest.mark.parametrize("text", ODD[:9] + ODD[10:12] + ODD[13:])
+def test_text_is_pasted_as_it_is(rig: Rig, text: str) -> None:
+    target = reader(rig, len(text.encode()) + 1, bracketed=False)
+
+    rig.tmux.type("w1", text, submit=True)
+
+    until(target.exists)
+    assert text.encode() + b"\r" == target.read_bytes()
+
+
+def test_control_characters_are_not_typed(rig: Rig) -> None:
+    target = reader(rig, 9, bracketed=False)
+
+    rig.tmux.type("w1", "a\x1b[201~\x03b\x00", submit=True)
+    rig.tmux.type("w1", "c", submit=False)
+
+    until(target.exists)
+    assert target.read_bytes() == b"a[201~b\rc"
+
+
+def test_submitting_nothing_presses_enter_alone(rig: Rig) -> None:
+    target = reader(rig, 1, bracketed=False)
+
+    rig.tmux.type("w1", "", submit=True)
+
+    until(target.exists)
+    assert target.read_bytes() == b"\r"
+
+
+def test_a_pane_that_a_person_scrolls_is_typed_into_all_the_same(rig: Rig) -> None:
+    target = reader(rig, 3, bracketed=False)
+    rig.raw("copy-mode", "-t", "=w1:")
+
+    rig.tmux.type("w1", "hi", submit=True)
+
+    until(target.exists)
+    assert target.read_bytes() == b"hi\r"
+
+
+def test_typing_goes_to_the_worker_and_not_to_a_pane_that_a_person_added(rig: Rig) -> None:
+    target = reader(rig, 3, bracketed=False)
+    rig.raw("split-window", "-t", "=w1:", "sleep 600")
+
+    rig.tmux.type("w1", "hi", submit=True)
+
+    until(target.exists)
+    assert target.read_bytes() == b"hi\r"
+
+
+def test_typing_into_a_dead_pane_raises_and_spares_the_server(rig: Rig) -> None:
+    begin(rig, shell("w1", "exit 0"), born("w2"))
+    until(lambda: seen(rig, "w1").dead)
+
+    with pytest.raises(ProgramError, match="is dead: its program has ended"):
+        rig.tmux.type("w1", "hello", submit=True)
+
+    assert [rig.tmux.look().state, rig.raw("list-buffers")] == ["up", ""]
+
+
+def test_typing_to_nobody_raises(rig: Rig) -> None:
+    begin(rig, born("w10"))
+
+    with pytest.raises(UnknownNameError, match="no session w1"):
+        rig.tmux.type("w1", "hello", submit=False)
+
+
+# The rest
+
+
+def test_a_later_command_runs_once_with_its_arguments_whole(rig: Rig) -> None:
+    begin(rig, born("w1"))
+    target = rig.place / "it's #{pid} %H"
+    script = 'printf \'%s\\0\' "$@" >$0.tmp; mv $0.tmp "$LAST"'.replace("$LAST", str(target)).replace(
+        "$0", f"{rig.place}/x"
+    )
+
+    assert rig.tmux.later(0.05, ["/bin/sh", "-c", script, "sh", *ODD])
+
+    until(target.exists)
+    assert [*ODD, ""] == target.read_bytes().decode().split("\0")
+
+
+def test_a_later_command_shows_nothing_on_any_screen(rig: Rig) -> None:
+    begin(rig, born("w1"))
+    done = rig.place / "done"
+
+    rig.tmux.later(0.05, ["/bin/sh", "-c", f"echo loud; echo loud >&2; touch {shlex.quote(str(done))}; exit 3"])
+
+    until(done.exists)
+    rig.raw("run-shell", "sleep 0.1")
+    assert [rig.tmux.capture("w1"), rig.raw("display-message", "-p", "-t", "=w1:", "#{pane_in_mode}")] == ["", "0"]
+
+
+def test_nothing_runs_later_where_no_server_is(rig: Rig) -> None:
+    assert (rig.tmux.later(1, ["true"]), rig.tmux.look().state) == (False, "down")
+
+
+def test_the_head_is_left_on_the_session(rig: Rig) -> None:
+    [one] = begin(rig, born("w1"))
+
+    rig.tmux.remember(one, "18:abc;")
+
+    assert rig.raw("display-message", "-p", "-t", "=w1:", "#{@wakeman_head}") == "18:abc;"
+
+
+def test_a_head_that_cannot_be_left_is_no_error(rig: Rig) -> None:
+    rig.tmux.remember("$7", "18:abc")
+    Tmux(rig.socket, "/no/such/tmux", str(rig.place), ENV).remember("$7", "18:abc")
+
+    assert rig.tmux.look().state == "down"
+
+
+def test_a_person_attaches_by_exact_name(rig: Rig) -> None:
+    assert (PROGRAM, "-S", rig.socket, "attach-session", "-t", "=w1:") == rig.tmux.attach("w1")
+
+
+def test_the_users_own_server_reads_the_users_configuration(rig: Rig) -> None:
+    (rig.place / ".tmux.conf").write_text("set -g @theirs yes\n")
+    users = Tmux(f"{rig.place}/default", PROGRAM, str(rig.place), {**ENV, "HOME": str(rig.place)})
+    users.start([born("w1")])
+    rig.socket = f"{rig.place}/default"
+
+    assert rig.raw("show-options", "-gv", "@theirs") == "yes"
+
+
+def test_a_look_does_not_load_libtmux(rig: Rig) -> None:
+    code = (
+        "import sys; from wakeman.adapters.tmux import Tmux; "
+        f"t = Tmux({rig.socket!r}, {PROGRAM!r}, '/', {{}}); t.look(); t.remember('$1', 'x'); "
+        "print([name for name in ('libtmux', 'shlex', 'logging') if name in sys.modules])"
+    )
+    ran = subprocess.run((sys.executable, "-c", code), capture_output=True, text=True, check=False)
+
+    assert (ran.stdout, ran.stderr) == ("[]\n", "")
+
+
+def test_a_strangers_session_can_be_marked_and_then_ended(rig: Rig) -> None:
+    rig.raw("new-session", "-d", "-s", "mine", "sleep 600", ";", "split-window", "sleep 600")
+    rig.tmux.mark("$0", "dep/w 1.1")
+
+    assert (seen(rig, "mine").mark, seen(rig, "mine").dead) == ("dep/w 1.1", False)
+    assert rig.tmux.end([("$0", "dep/w 1.1")])
+
+
+def test_marking_twice_is_no_error(rig: Rig) -> None:
+    [one] = begin(rig, born("w1"))
+    rig.tmux.mark(one, "dep/w1.1")
+
+    assert seen(rig, "w1").mark == "dep/w1.1"
+
+
+@pytest.mark.parametrize(("session", "mark"), [("$0", "dep/w1.2"), ("$7", "dep/w1.1"), ("w1", "m"), ("$0", "it's")])
+def test_what_is_not_free_is_not_marked(rig: Rig, session: str, mark: str) -> None:
+    begin(rig, born("w1"))
+
+    with pytest.raises(ProgramError):
+        rig.tmux.mark(session, mark)
+
+    assert seen(rig, "w1").mark == "dep/w1.1"
+
+
+def test_a_later_command_does_not_know_that_tmux_started_it(rig: Rig) -> None:
+    begin(rig, born("w1"))
+    target = rig.place / "env"
+
+    rig.tmux.later(0, ["/bin/sh", "-c", f"env >{target}.tmp; mv {target}.tmp {target}"])
+
+    until(target.exists)
+    assert [line for line in target.read_text().splitlines() if line.startswith(("TMUX=", "TMUX_PANE="))] == []

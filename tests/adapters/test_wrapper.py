@@ -1,0 +1,370 @@
+"""`adapters/wrapper.sh`, alone and in the panes of a real server."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from tests.adapters.conftest import ENV, Rig
+from tests.waiting import until
+
+import wakeman.adapters
+from wakeman.ports import Start
+
+pytestmark = pytest.mark.real
+
+WRAPPER = str(Path(wakeman.adapters.__file__).with_name("wrapper.sh"))
+SHELLS = [shell for shell in ("dash", "bash", "ksh", "mksh", "zsh") if shutil.which(shell)]
+WAIT = "while :; do sleep 0.05; done"
+
+
+@pytest.fixture(params=SHELLS)
+def sh(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Give each shell of this machine under the name `sh`, which makes it a POSIX one."""
+    link = tmp_path / "sh"
+    link.symlink_to(shutil.which(request.param) or "/bin/sh")
+    return str(link)
+
+
+@pytest.fixture
+def attempt(tmp_path: Path) -> Path:
+    directory = tmp_path / "it's a #{deployment}" / "attempts" / "w1.1"
+    directory.mkdir(parents=True)
+    return directory
+
+
+def run(
+    attempt: Path, *argv: str, sh: str = "/bin/sh", env: Mapping[str, str] = ENV
+) -> subprocess.CompletedProcess[bytes]:
+    """Run the wrapper without a terminal."""
+    words = (sh, WRAPPER, str(attempt), "--", *argv)
+    return subprocess.run(
+        words, capture_output=True, env=env, check=False, stdin=subprocess.DEVNULL, timeout=20, start_new_session=True
+    )
+
+
+def programs(tmp_path: Path, *names: str) -> Path:
+    """Make a directory of these programs and no others, to be a PATH."""
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    for name in names:
+        (tools / name).symlink_to(shutil.which(name) or f"/bin/{name}")
+    return tools
+
+
+def pane(rig: Rig, attempt: Path, script: str, sh: str = "/bin/sh", **env: str) -> str:
+    """Run the wrapper in a session, around a script that creates `ready` in its own time; give the session's id."""
+    ready = attempt / "ready"
+    argv = (sh, WRAPPER, str(attempt), "--", "/bin/sh", "-c", script, str(ready))
+    [made] = rig.tmux.start([Start("w1", "dep/w1.1", argv, "/", env)])
+    assert made.error == ""
+    until(ready.exists)
+    return made.session_id
+
+
+def status(attempt: Path) -> str:
+    """Await the exit file and read it."""
+    until((attempt / "exit").exists)
+    return (attempt / "exit").read_text()
+
+
+def store(attempt: Path, name: str, script: str) -> Path:
+    """Write the deployment's `check.sh` so that it leaves what `script` prints in a file; give that file."""
+    home = attempt.parent.parent
+    target = home / name
+    draft = home / f"{name}.tmp"
+    (home / "check.sh").write_text(f'{{ {script}; }} >"{draft}"\n/bin/mv "{draft}" "{target}"\n')
+    return target
+
+
+# The exit file
+
+
+@pytest.mark.parametrize("code", [0, 1, 7, 125, 255])
+def test_the_exit_status_is_stored_and_passed_on(attempt: Path, sh: str, code: int) -> None:
+    ran = run(attempt, "/bin/sh", "-c", f"exit {code}", sh=sh)
+
+    assert (ran.returncode, status(attempt)) == (code, f"{code}\n")
+
+
+def test_a_missing_program_is_127(attempt: Path, sh: str) -> None:
+    ran = run(attempt, "/no/such/program", sh=sh)
+
+    assert (ran.returncode, status(attempt)) == (127, "127\n")
+
+
+def test_a_file_that_cannot_be_run_is_126(attempt: Path, sh: str) -> None:
+    ran = run(attempt, "/etc/passwd", sh=sh)
+
+    assert (ran.returncode, status(attempt)) == (126, "126\n")
+
+
+def test_a_builtin_of_the_shell_is_not_taken_for_a_program(attempt: Path, sh: str) -> None:
+    ran = run(attempt, "exit", "3", sh=sh)
+
+    assert (ran.returncode, status(attempt)) == (127, "127\n")
+
+
+def test_a_killed_program_is_128_and_its_signal(attempt: Path, sh: str) -> None:
+    run(attempt, "/bin/sh", "-c", "kill -9 $$", sh=sh)
+
+    assert status(attempt) == "137\n"
+
+
+def test_nothing_but_the_two_files_is_left(attempt: Path, sh: str) -> None:
+    run(attempt, "true", sh=sh)
+
+    assert sorted(path.name for path in attempt.iterdir()) == ["claim", "exit"]
+    assert {path.stat().st_mode & 0o777 for path in attempt.iterdir()} == {0o600}
+
+
+def test_killing_the_session_leaves_an_exit_file(rig: Rig, attempt: Path, sh: str) -> None:
+    session = pane(rig, attempt, f': >"$0"; {WAIT}', sh)
+
+    rig.tmux.end([(session, "dep/w1.1")])
+
+    assert status(attempt) == "129\n"
+
+
+def test_killing_the_server_leaves_an_exit_file(rig: Rig, attempt: Path, sh: str) -> None:
+    pane(rig, attempt, f': >"$0"; {WAIT}', sh)
+
+    os.kill(rig.server(), signal.SIGKILL)
+
+    assert status(attempt) == "129\n"
+
+
+def test_a_program_that_outlives_its_session_has_no_exit_file_until_it_ends(rig: Rig, attempt: Path, sh: str) -> None:
+    script = 'trap \': >"$0.hup"\' HUP; : >"$0"; until [ -e "$0.go" ]; do sleep 0.05; done; exit 4'
+    session = pane(rig, attempt, script, sh)
+    rig.tmux.end([(session, "dep/w1.1")])
+    until((attempt / "ready.hup").exists)
+    assert not (attempt / "exit").exists()
+
+    (attempt / "ready.go").touch()
+
+    assert status(attempt) == "4\n"
+
+
+def test_control_c_ends_the_program_and_leaves_an_exit_file(rig: Rig, attempt: Path, sh: str) -> None:
+    pane(rig, attempt, f': >"$0"; {WAIT}', sh)
+
+    rig.raw("send-keys", "-t", "=w1:", *["C-c"] * 20)
+
+    assert status(attempt) == "130\n"
+
+
+def test_a_term_to_the_program_leaves_an_exit_file(rig: Rig, attempt: Path, sh: str) -> None:
+    pane(rig, attempt, f'echo $$ >"$0.pid"; : >"$0"; {WAIT}', sh)
+
+    os.kill(int((attempt / "ready.pid").read_text()), signal.SIGTERM)
+
+    assert status(attempt) == "143\n"
+
+
+@pytest.mark.parametrize("name", ["TERM", "INT", "QUIT"])
+def test_a_signal_to_the_wrapper_alone_is_outlived(rig: Rig, attempt: Path, sh: str, name: str) -> None:
+    pane(rig, attempt, ': >"$0"; until [ -e "$0.go" ]; do sleep 0.05; done; exit 4', sh)
+    os.kill(int((attempt / "claim").read_text()), signal.Signals[f"SIG{name}"])
+
+    (attempt / "ready.go").touch()
+
+    assert status(attempt) == "4\n"
+
+
+@pytest.mark.parametrize("name", ["HUP", "KILL"])
+def test_the_end_of_the_wrapper_is_the_programs_end(rig: Rig, attempt: Path, sh: str, name: str) -> None:
+    pane(rig, attempt, f': >"$0"; {WAIT}', sh)
+
+    os.kill(int((attempt / "claim").read_text()), signal.Signals[f"SIG{name}"])
+
+    assert status(attempt) == "129\n"
+
+
+def test_no_exit_file_is_lost_in_fifty_quick_ends(rig: Rig, attempt: Path) -> None:
+    directories = [attempt.with_name(f"w{n}.1") for n in range(2, 52)]
+    for directory in directories:
+        directory.mkdir()
+    starts = [
+        Start(f"w{n}", f"dep/w{n}.1", ("/bin/sh", WRAPPER, str(directory), "--", "/bin/sh", "-c", f"exit {n}"), "/")
+        for n, directory in enumerate(directories)
+    ]
+
+    assert [made.error for made in rig.tmux.start(starts)] == [""] * 50
+    assert [status(directory) for directory in directories] == [f"{n}\n" for n in range(50)]
+
+
+def test_a_second_control_c_does_not_cost_the_exit_file(attempt: Path, tmp_path: Path, sh: str) -> None:
+    tools = programs(tmp_path, "sync", "rm", "setsid")
+    (tools / "mv").write_text('#!/bin/sh\nkill -s INT 0\nexec /bin/mv "$@"\n')
+    (tools / "mv").chmod(0o700)
+    run(attempt, "/bin/sh", "-c", "exit 5", sh=sh, env={"PATH": str(tools)})
+
+    assert (attempt / "exit").read_text() == "5\n"
+
+
+# The claim
+
+
+def test_the_claim_holds_the_wrappers_process(rig: Rig, attempt: Path) -> None:
+    pane(rig, attempt, f': >"$0"; {WAIT}')
+
+    assert [int((attempt / "claim").read_text())] == [one.pid for one in rig.tmux.look().seen]
+
+
+def test_a_claimed_attempt_is_not_started_again(attempt: Path, sh: str) -> None:
+    (attempt / "claim").write_text("1\n")
+
+    ran = run(attempt, "touch", str(attempt / "ran"), sh=sh)
+
+    assert (ran.returncode, ran.stdout, ran.stderr) == (125, b"", b"")
+    assert [path.name for path in attempt.iterdir()] == ["claim"]
+    assert (attempt / "claim").read_text() == "1\n"
+
+
+def test_of_twenty_started_at_once_one_runs(attempt: Path, sh: str) -> None:
+    words = (sh, WRAPPER, str(attempt), "--", "/bin/sh", "-c", f"echo ran >>'{attempt.parent.parent.parent}/runs'")
+    started = [subprocess.Popen(words, env=ENV) for _ in range(20)]
+
+    assert sorted(one.wait() for one in started) == [0, *[125] * 19]
+    assert (attempt.parent.parent.parent / "runs").read_text() == "ran\n"
+
+
+def test_an_attempt_without_a_directory_is_not_started(tmp_path: Path, sh: str) -> None:
+    assert run(tmp_path / "nowhere", "true", sh=sh).returncode == 125
+
+
+# What the program gets
+
+
+def test_arguments_reach_the_program_whole(attempt: Path, sh: str) -> None:
+    odd = ["it's", '"$HOME"', "`id`", "two\nlines\n", "-x", "--", "", "*", "a;", "ä"]
+    ran = run(attempt, "/usr/bin/printf", r"%s\0", *odd, sh=sh)
+
+    assert ran.stdout.decode().split("\0") == [*odd, ""]
+
+
+def test_the_environment_file_reaches_the_program(attempt: Path, sh: str) -> None:
+    (attempt / "env").write_text("export KEY='it'\\''s $HOME'\nexport PATH='/nowhere' dir='/x' code='9'\n")
+    ran = run(attempt, "/bin/sh", "-c", 'printf %s "$KEY|$PATH|$dir|$code"; exit 3', sh=sh)
+
+    assert (ran.stdout.decode(), status(attempt)) == ("it's $HOME|/nowhere|/x|9", "3\n")
+
+
+def test_the_environment_file_does_not_reach_the_wrapper(rig: Rig, attempt: Path) -> None:
+    (attempt / "env").write_text("export KEY='secret'\n")
+    pane(rig, attempt, f'test "$KEY" = secret && : >"$0"; {WAIT}')
+
+    assert b"secret" not in Path(f"/proc/{(attempt / 'claim').read_text().strip()}/environ").read_bytes()
+
+
+def test_standard_input_is_the_file_when_there_is_one(attempt: Path, tmp_path: Path, sh: str) -> None:
+    (tmp_path / "prompt").write_text("do it")
+    (attempt / "stdin").symlink_to(tmp_path / "prompt")
+
+    assert run(attempt, "cat", sh=sh).stdout == b"do it"
+
+
+def test_a_standard_input_that_is_missing_does_not_start_the_program(attempt: Path, tmp_path: Path, sh: str) -> None:
+    (attempt / "stdin").symlink_to(tmp_path / "prompt")
+    ran = run(attempt, "echo", "ran", sh=sh)
+
+    assert (ran.stdout, status(attempt) != "0\n") == (b"", True)
+
+
+def test_standard_output_is_added_to_the_file_and_errors_are_not(attempt: Path, tmp_path: Path, sh: str) -> None:
+    (tmp_path / "stream").write_text("before\n")
+    (attempt / "stdout").symlink_to(tmp_path / "stream")
+    ran = run(attempt, "/bin/sh", "-c", "echo out; echo err >&2", sh=sh)
+
+    assert (ran.stdout, ran.stderr, (tmp_path / "stream").read_text()) == (b"", b"err\n", "before\nout\n")
+
+
+def test_standard_output_may_be_a_file_that_does_not_exist_yet(attempt: Path, tmp_path: Path, sh: str) -> None:
+    (attempt / "stdout").symlink_to(tmp_path / "stream")
+    run(attempt, "echo", "out", sh=sh)
+
+    assert (tmp_path / "stream").read_text() == "out\n"
+
+
+def test_the_terminal_is_the_programs_without_files(rig: Rig, attempt: Path) -> None:
+    pane(rig, attempt, ': >"$0"; test -t 0 && test -t 1 && test -t 2')
+
+    assert status(attempt) == "0\n"
+
+
+def test_the_program_keeps_the_file_mask_of_its_caller(attempt: Path, tmp_path: Path, sh: str) -> None:
+    mask = os.umask(0o022)
+    try:
+        run(attempt, "touch", str(tmp_path / "made"), sh=sh)
+    finally:
+        os.umask(mask)
+
+    assert (tmp_path / "made").stat().st_mode & 0o777 == 0o644
+
+
+# The check
+
+
+def test_the_check_starts_without_any_environment(rig: Rig, attempt: Path, sh: str) -> None:
+    (attempt / "env").write_text("export KEY='secret'\n")
+    target = store(attempt, "environment", "/usr/bin/env")
+    pane(rig, attempt, ': >"$0"', sh, WAKEMAN_ATTEMPT="dep/w1.1", TMPDIR="/tmp")
+
+    until(target.exists)
+    assert {line.split("=")[0] for line in target.read_text().splitlines()} <= {"PWD", "OLDPWD", "SHLVL", "_"}
+
+
+def test_the_check_has_a_session_and_a_place_of_its_own(rig: Rig, attempt: Path, sh: str) -> None:
+    target = store(attempt, "session", 'echo "$1" $(($(/bin/ps -o sid= -p $$) == $$)) "$(pwd)"')
+    pane(rig, attempt, ': >"$0"', sh)
+
+    until(target.exists)
+    assert target.read_text() == "exit 1 /\n"
+
+
+def test_the_check_finds_the_exit_file(attempt: Path, sh: str) -> None:
+    target = store(attempt, "found", f'/bin/cat "{attempt}/exit"')
+    run(attempt, "/bin/sh", "-c", "exit 6", sh=sh)
+
+    until(target.exists)
+    assert target.read_text() == "6\n"
+
+
+def test_the_check_is_called_when_the_session_was_killed(rig: Rig, attempt: Path, sh: str) -> None:
+    target = store(attempt, "called", "echo yes")
+    session = pane(rig, attempt, f': >"$0"; {WAIT}', sh)
+    rig.tmux.end([(session, "dep/w1.1")])
+
+    until(target.exists)
+
+
+def test_the_check_can_be_ended_like_any_program(attempt: Path, sh: str) -> None:
+    target = store(attempt, "signals", "/bin/grep SigIgn /proc/self/status")
+    run(attempt, "true", sh=sh)
+
+    until(target.exists)
+    ignored = int(target.read_text().split()[1], 16)
+    assert not ignored >> (signal.SIGTERM - 1) & 1
+
+
+def test_the_wrapper_does_not_wait_for_the_check(attempt: Path, sh: str) -> None:
+    target = store(attempt, "slow", 'until [ -e "${0%/*}/go" ]; do /bin/sleep 0.05; done')
+    run(attempt, "true", sh=sh)
+    assert not target.exists()
+
+    (attempt.parent.parent / "go").touch()
+
+    until(target.exists)
+
+
+def test_the_check_is_called_where_there_is_no_setsid(attempt: Path, tmp_path: Path, sh: str) -> None:
+    target = store(attempt, "called", "echo yes")
+    run(attempt, "/bin/true", sh=sh, env={"PATH": str(programs(tmp_path, "sync", "mv", "env", "nohup"))})
+
+    until(target.exists)

@@ -1,0 +1,427 @@
+"""What `ports.Files` promises, of the files in memory and of those on the disk."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from wakeman.adapters.disk import Disk
+from wakeman.adapters.memory import MemoryClock, MemoryFiles
+from wakeman.core.errors import StorageError, UsageError
+from wakeman.ports import Files
+
+TREE = ("a.md", "docs/x/1.md", "docs/x/2.txt", "docs/y/deep/3.md", "docs/.hidden/4.md", "docs/x/.5.md")
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> str:
+    """A directory that is there and empty."""
+    return str(tmp_path.resolve())
+
+
+@pytest.fixture(params=["memory", pytest.param("real", marks=pytest.mark.real)])
+def files(request: pytest.FixtureRequest, root: str) -> Files:
+    return memory(root) if request.param == "memory" else Disk()
+
+
+def memory(root: str) -> MemoryFiles:
+    files = MemoryFiles(MemoryClock())
+    files.make(root)
+    return files
+
+
+@pytest.fixture
+def tree(files: Files, root: str) -> Files:
+    """Files in several directories, some hidden."""
+    for name in TREE:
+        files.write(f"{root}/{name}", b"content")
+    return files
+
+
+def glob(files: Files, root: str, *patterns: str, exclude: Sequence[str] = ()) -> list[str]:
+    return files.glob(root, patterns, exclude)
+
+
+# Marks
+
+
+def test_a_mark_names_its_path_and_size(files: Files, root: str) -> None:
+    files.write(f"{root}/a", b"12345")
+
+    marks = files.marks([f"{root}/a"])
+
+    assert [(f"{root}/a", f"{root}/a", 5)] == [(path, mark.path, mark.size) for path, mark in marks.items()]
+
+
+def test_what_is_missing_has_no_mark(files: Files, root: str) -> None:
+    assert {} == files.marks([f"{root}/nothing"])
+
+
+def test_a_directory_has_no_mark(files: Files, root: str) -> None:
+    assert {} == files.marks([root])
+
+
+def test_a_mark_stays_as_long_as_its_file_does(files: Files, root: str) -> None:
+    files.write(f"{root}/a", b"1")
+
+    assert files.marks([f"{root}/a"]) == files.marks([f"{root}/a"])
+
+
+def test_a_file_that_is_put_in_place_again_has_another_mark(files: Files, root: str) -> None:
+    files.write(f"{root}/a", b"same")
+    before = files.marks([f"{root}/a"])
+
+    files.write(f"{root}/a", b"same")
+
+    assert before != files.marks([f"{root}/a"])
+
+
+def test_a_symlink_has_the_mark_of_its_file(files: Files, root: str) -> None:
+    files.write(f"{root}/a", b"1")
+    files.link(f"{root}/a", f"{root}/link")
+
+    (file, link) = files.marks([f"{root}/a", f"{root}/link"]).values()
+
+    assert (file.inode, file.size) == (link.inode, link.size)
+
+
+def test_a_symlink_to_nothing_has_no_mark(files: Files, root: str) -> None:
+    files.link(f"{root}/nothing", f"{root}/link")
+
+    assert {} == files.marks([f"{root}/link"])
+
+
+# Reading
+
+
+def test_what_was_written_is_read(files: Files, root: str) -> None:
+    files.write(f"{root}/new/directory/a", b"12345")
+
+    assert b"12345" == files.read(f"{root}/new/directory/a")
+
+
+def test_a_file_up_to_the_limit_is_read(files: Files, root: str) -> None:
+    files.write(f"{root}/a", b"12345")
+
+    assert b"12345" == files.read(f"{root}/a", limit=5)
+
+
+def test_a_file_beyond_the_limit_is_refused(files: Files, root: str) -> None:
+    files.write(f"{root}/a", b"123456")
+
+    with pytest.raises(StorageError, match=f"{root}/a: more than 5 bytes"):
+        files.read(f"{root}/a", limit=5)
+
+
+def test_reading_what_is_missing_is_refused_and_named(files: Files, root: str) -> None:
+    with pytest.raises(StorageError, match=f"{root}/nothing: no such file"):
+        files.read(f"{root}/nothing")
+
+
+def test_reading_a_directory_is_refused(files: Files, root: str) -> None:
+    with pytest.raises(StorageError):
+        files.read(root)
+
+
+@pytest.mark.parametrize(("size", "data"), [(0, b""), (3, b"345"), (5, b"12345"), (99, b"12345")])
+def test_a_tail_is_the_last_bytes(files: Files, root: str, size: int, data: bytes) -> None:
+    files.write(f"{root}/a", b"12345")
+
+    assert data == files.tail(f"{root}/a", size)
+
+
+def test_the_tail_of_what_is_missing_is_empty(files: Files, root: str) -> None:
+    assert b"" == files.tail(f"{root}/nothing")
+
+
+# Finding
+
+
+@pytest.mark.parametrize(
+    ("pattern", "found"),
+    [
+        ("*.md", ["a.md"]),
+        ("docs/*", []),
+        ("docs/*/*.md", ["docs/x/1.md"]),
+        ("./docs//x/?.*", ["docs/x/1.md", "docs/x/2.txt"]),
+        ("docs/[!x]/**/*.md", ["docs/y/deep/3.md"]),
+        ("**/*.md", ["a.md", "docs/x/1.md", "docs/y/deep/3.md"]),
+        ("docs/**", ["docs/x/1.md", "docs/x/2.txt", "docs/y/deep/3.md"]),
+        ("a.md/**", []),
+        ("**/deep/**/3.md", ["docs/y/deep/3.md"]),
+        ("docs/x/.*", ["docs/x/.5.md"]),
+        ("docs/.hidden/*", ["docs/.hidden/4.md"]),
+        ("docs", []),
+        ("", []),
+    ],
+)
+def test_a_pattern_finds_files_and_hidden_ones_only_by_name(
+    tree: Files, root: str, pattern: str, found: list[str]
+) -> None:
+    assert found == glob(tree, root, pattern)
+
+
+def test_several_patterns_find_each_file_once_and_sorted(tree: Files, root: str) -> None:
+    assert ["a.md", "docs/x/1.md", "docs/x/2.txt"] == glob(tree, root, "docs/x/*", "*.md", "**/1.md")
+
+
+@pytest.mark.parametrize("exclude", ["docs/x/**", "docs/x", "**/x/*", "docs/x/1.md"])
+def test_what_is_excluded_is_so_with_all_below_it(tree: Files, root: str, exclude: str) -> None:
+    assert ["docs/y/deep/3.md"] == glob(tree, root, "docs/**/*.md", exclude=[exclude])
+
+
+def test_an_exclusion_takes_hidden_files_too(tree: Files, root: str) -> None:
+    assert [] == glob(tree, root, "docs/x/.*", exclude=["docs/x/*"])
+
+
+def test_a_symlink_to_a_file_is_found(tree: Files, root: str) -> None:
+    tree.link(f"{root}/a.md", f"{root}/docs/b.md")
+
+    assert ["docs/b.md"] == glob(tree, root, "docs/*.md")
+
+
+@pytest.mark.parametrize("pattern", ["/etc/*", "../*.md", "docs/../../x"])
+def test_a_pattern_that_leads_outside_is_refused(files: Files, root: str, pattern: str) -> None:
+    with pytest.raises(UsageError):
+        glob(files, root, pattern)
+
+
+def test_a_root_that_is_missing_is_an_error_and_no_empty_list(files: Files, root: str) -> None:
+    with pytest.raises(StorageError):
+        glob(files, f"{root}/nothing", "*")
+
+
+names = st.sampled_from(["a", "b", "ab", ".a"])
+paths = st.lists(names, min_size=1, max_size=4).map("/".join)
+patterns = st.lists(st.sampled_from(["**", "*", "a*", "?", ".*", "[!a]", "b"]), min_size=1, max_size=4).map("/".join)
+
+
+@pytest.mark.real
+@given(st.sets(paths, max_size=8), st.lists(patterns, min_size=1, max_size=2), st.lists(patterns, max_size=1))
+def test_the_twin_finds_what_the_disk_finds(tree: set[str], wanted: list[str], unwanted: list[str]) -> None:
+    assume(not any(other.startswith(f"{path}/") for path in tree for other in tree))
+    with TemporaryDirectory() as root:
+        disk, twin = Disk(), memory(root)
+        for path in tree:
+            disk.write(f"{root}/{path}", b"1")
+            twin.write(f"{root}/{path}", b"1")
+
+        assert disk.glob(root, wanted, unwanted) == twin.glob(root, wanted, unwanted)
+
+
+def test_names_are_the_sorted_entries_of_every_kind(files: Files, root: str) -> None:
+    files.make(f"{root}/c")
+    files.write(f"{root}/b/1", b"")
+    files.write(f"{root}/.a", b"")
+    files.link(f"{root}/nothing", f"{root}/d")
+
+    assert [".a", "b", "c", "d"] == files.names(root)
+
+
+@pytest.mark.parametrize("directory", ["nothing", "file"])
+def test_where_there_is_no_directory_there_are_no_names(files: Files, root: str, directory: str) -> None:
+    files.write(f"{root}/file", b"")
+
+    assert [] == files.names(f"{root}/{directory}")
+
+
+def test_symlinks_and_dots_are_resolved_also_of_what_does_not_exist(files: Files, root: str) -> None:
+    files.link(f"{root}/there", f"{root}/link")
+
+    assert {f"{root}/link/new/../x.md": f"{root}/there/x.md"} == files.resolve([f"{root}/link/new/../x.md"])
+
+
+def test_a_relative_symlink_is_resolved_from_where_it_stands(files: Files, root: str) -> None:
+    files.link("../there", f"{root}/sub/link")
+
+    assert {f"{root}/sub/link": f"{root}/there"} == files.resolve([f"{root}/sub/link"])
+
+
+# Putting in place
+
+
+def test_a_write_replaces_a_symlink_and_spares_what_it_led_to(files: Files, root: str) -> None:
+    files.write(f"{root}/a", b"old")
+    files.link(f"{root}/a", f"{root}/link")
+
+    files.write(f"{root}/link", b"new")
+
+    assert (b"old", b"new") == (files.read(f"{root}/a"), files.read(f"{root}/link"))
+
+
+def test_a_write_goes_through_a_symlinked_directory(files: Files, root: str) -> None:
+    files.make(f"{root}/there")
+    files.link(f"{root}/there", f"{root}/link")
+
+    files.write(f"{root}/link/a", b"1")
+
+    assert b"1" == files.read(f"{root}/there/a")
+
+
+def test_a_write_in_the_place_of_a_directory_is_refused(files: Files, root: str) -> None:
+    files.make(f"{root}/there")
+
+    with pytest.raises(StorageError):
+        files.write(f"{root}/there", b"1")
+
+
+def test_a_link_leads_to_its_file(files: Files, root: str) -> None:
+    files.write(f"{root}/a", b"1")
+
+    files.link(f"{root}/a", f"{root}/new/link")
+
+    assert b"1" == files.read(f"{root}/new/link")
+
+
+def test_a_link_takes_the_place_of_another(files: Files, root: str) -> None:
+    files.write(f"{root}/a", b"1")
+    files.link(f"{root}/nothing", f"{root}/link")
+
+    files.link(f"{root}/a", f"{root}/link")
+
+    assert b"1" == files.read(f"{root}/link")
+
+
+def test_a_link_does_not_take_the_place_of_a_file(files: Files, root: str) -> None:
+    files.write(f"{root}/a", b"1")
+
+    with pytest.raises(StorageError):
+        files.link(f"{root}/b", f"{root}/a")
+
+
+def test_making_a_directory_twice_is_no_error(files: Files, root: str) -> None:
+    files.make(f"{root}/there/deep")
+    files.make(f"{root}/there/deep")
+
+    assert ["deep"] == files.names(f"{root}/there")
+
+
+def test_a_directory_is_not_made_in_the_place_of_a_file(files: Files, root: str) -> None:
+    files.write(f"{root}/a", b"1")
+
+    with pytest.raises(StorageError):
+        files.make(f"{root}/a")
+
+
+# Moving
+
+
+def test_a_moved_file_is_where_the_move_says(files: Files, root: str) -> None:
+    files.write(f"{root}/a", b"1")
+
+    place = files.move(f"{root}/a", f"{root}/new/b")
+
+    assert (f"{root}/new/b", b"1") == (place, files.read(place))
+
+
+def test_a_moved_file_is_no_longer_where_it_was(files: Files, root: str) -> None:
+    files.write(f"{root}/a", b"1")
+
+    files.move(f"{root}/a", f"{root}/b")
+
+    assert ["b"] == files.names(root)
+
+
+def test_a_moved_file_is_the_same_file(files: Files, root: str) -> None:
+    files.write(f"{root}/a", b"1")
+    before = files.marks([f"{root}/a"])[f"{root}/a"]
+
+    after = files.marks([files.move(f"{root}/a", f"{root}/b")])[f"{root}/b"]
+
+    assert (before.size, before.mtime_ns, before.inode) == (after.size, after.mtime_ns, after.inode)
+
+
+def test_a_move_to_a_name_with_a_slash_goes_into_that_directory(files: Files, root: str) -> None:
+    files.write(f"{root}/a", b"1")
+
+    assert f"{root}/new/a" == files.move(f"{root}/a", f"{root}/new/")
+
+
+def test_a_move_to_a_directory_that_is_there_goes_into_it(files: Files, root: str) -> None:
+    files.write(f"{root}/a", b"1")
+    files.make(f"{root}/there")
+
+    assert f"{root}/there/a" == files.move(f"{root}/a", f"{root}/there")
+
+
+def test_a_symlink_is_moved_itself(files: Files, root: str) -> None:
+    files.write(f"{root}/a", b"1")
+    files.link(f"{root}/a", f"{root}/link")
+
+    files.move(f"{root}/link", f"{root}/moved")
+
+    assert (["a", "moved"], b"1") == (files.names(root), files.read(f"{root}/moved"))
+
+
+def test_a_move_never_overwrites(files: Files, root: str) -> None:
+    files.write(f"{root}/a", b"1")
+    files.write(f"{root}/b", b"2")
+
+    with pytest.raises(StorageError):
+        files.move(f"{root}/a", f"{root}/b")
+
+    assert (b"1", b"2") == (files.read(f"{root}/a"), files.read(f"{root}/b"))
+
+
+def test_a_move_never_overwrites_inside_a_directory(files: Files, root: str) -> None:
+    files.write(f"{root}/a", b"1")
+    files.write(f"{root}/there/a", b"2")
+
+    with pytest.raises(StorageError):
+        files.move(f"{root}/a", f"{root}/there/")
+
+
+def test_a_move_never_overwrites_a_symlink_to_nothing(files: Files, root: str) -> None:
+    files.write(f"{root}/a", b"1")
+    files.link(f"{root}/nothing", f"{root}/link")
+
+    with pytest.raises(StorageError):
+        files.move(f"{root}/a", f"{root}/link")
+
+
+def test_a_move_onto_itself_is_refused(files: Files, root: str) -> None:
+    files.write(f"{root}/a", b"1")
+
+    with pytest.raises(StorageError):
+        files.move(f"{root}/a", f"{root}/a")
+
+
+def test_a_move_of_what_is_missing_is_refused_and_makes_nothing(files: Files, root: str) -> None:
+    with pytest.raises(StorageError):
+        files.move(f"{root}/a", f"{root}/new/")
+
+    assert [] == files.names(root)
+
+
+# Removing
+
+
+def test_a_removed_file_is_gone(files: Files, root: str) -> None:
+    files.write(f"{root}/a", b"1")
+
+    files.remove(f"{root}/a")
+
+    assert [] == files.names(root)
+
+
+def test_removing_twice_is_no_error(files: Files, root: str) -> None:
+    files.write(f"{root}/a", b"1")
+
+    files.remove(f"{root}/a")
+    files.remove(f"{root}/a")
+
+    assert {} == files.marks([f"{root}/a"])
+
+
+def test_removing_a_symlink_spares_what_it_leads_to(files: Files, root: str) -> None:
+    files.write(f"{root}/a", b"1")
+    files.link(f"{root}/a", f"{root}/link")
+
+    files.remove(f"{root}/link")
+
+    assert ["a"] == files.names(root)

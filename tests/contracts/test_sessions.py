@@ -1,0 +1,471 @@
+"""What `ports.Sessions` promises, of the sessions that are acted in memory and of a real tmux server."""
+
+from __future__ import annotations
+
+import os
+import signal
+from abc import abstractmethod
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+from msgspec.structs import replace
+from tests.adapters.conftest import Rig
+from tests.waiting import until
+
+import wakeman.adapters
+from wakeman.adapters.memory import Act, MemoryClock, MemoryFiles, MemorySessions
+from wakeman.core.errors import ProgramError, UnknownNameError
+from wakeman.ports import Seen, Sessions, Start
+
+WRAPPER = str(Path(wakeman.adapters.__file__).with_name("wrapper.sh"))
+MARK, OTHER = "night/w1/1", "night/w1/2"
+LIVE = 'printf "%s\\n" one two three; IFS= read -r line; printf %s "$line" >"$0.tmp"; mv "$0.tmp" "$0"; exec cat'
+"""Shows three lines, keeps the first line typed in a file, and lives on."""
+
+
+class Bench(Protocol):
+    """A host, and what stands around it."""
+
+    sessions: Sessions
+
+    @abstractmethod
+    def attempt(self, session: str = "w1", mark: str = MARK, code: int | None = None) -> Start:
+        """Prepare an attempt that ends with `code`, or lives and has `one`, `two`, `three` on its screen."""
+
+    @abstractmethod
+    def stranger(self, session: str) -> str:
+        """Begin a session that is not ours; give its id."""
+
+    @abstractmethod
+    def exit_status(self, start: Start) -> str:
+        """Read the attempt's exit file, "" when there is none."""
+
+    @abstractmethod
+    def heard(self, start: Start) -> str:
+        """Give the line that an attempt read from its terminal."""
+
+    @abstractmethod
+    def settle(self) -> None:
+        """Let everything end that is about to."""
+
+    @abstractmethod
+    def hung(self) -> AbstractContextManager[Sessions]:
+        """Have the host give no answer for a while; give it as seen by somebody impatient."""
+
+
+class MemoryBench(Bench):
+    def __init__(self) -> None:
+        self.clock = MemoryClock()
+        self.files = MemoryFiles(self.clock)
+        self.acts: dict[str, Act] = {}
+        self.sessions: MemorySessions = MemorySessions(self.clock, self.files, self.acts.__getitem__)
+
+    def attempt(self, session: str = "w1", mark: str = MARK, code: int | None = None) -> Start:
+        home = f"/state/night/attempts/{session}-{mark[-1:]}"
+        self.files.write(f"{home}/units.jsonl", b"")
+        self.acts[session] = Act(hangs=code is None, code=code or 0)
+        self.sessions.screens[session] = "one\ntwo\nthree"
+        return Start(session, mark, ("/bin/sh", "wrapper.sh", home, "--", "act"), "/")
+
+    def stranger(self, session: str) -> str:
+        return self.sessions.start([replace(self.attempt(session), mark="")])[0].session_id
+
+    def exit_status(self, start: Start) -> str:
+        return self.files.tail(f"{start.argv[2]}/exit").decode()
+
+    def heard(self, start: Start) -> str:
+        return next((text for session, text, _ in self.sessions.typed if session == start.session), "")
+
+    def settle(self) -> None:
+        self.clock.advance(60)
+        self.sessions.play()
+
+    @contextmanager
+    def hung(self) -> Iterator[Sessions]:
+        self.sessions.state = "unknown"
+        yield self.sessions
+        self.sessions.state = "up"
+
+
+class TmuxBench(Bench):
+    def __init__(self, rig: Rig, place: Path) -> None:
+        self.rig, self.place = rig, place
+        self.sessions = rig.tmux
+
+    def attempt(self, session: str = "w1", mark: str = MARK, code: int | None = None) -> Start:
+        home = self.place / "night" / "attempts" / f"{session}-{mark[-1:]}"
+        home.mkdir(parents=True)
+        script = LIVE if code is None else f"exit {code}"
+        argv = ("/bin/sh", WRAPPER, str(home), "--", "/bin/sh", "-c", script, str(home / "heard"))
+        return Start(session, mark, argv, "/")
+
+    def stranger(self, session: str) -> str:
+        return self.rig.raw("new-session", "-d", "-P", "-F", "#{session_id}", "-s", session, "cat")
+
+    def exit_status(self, start: Start) -> str:
+        return _read(Path(start.argv[2]) / "exit")
+
+    def heard(self, start: Start) -> str:
+        return _read(Path(start.argv[2]) / "heard")
+
+    def settle(self) -> None:
+        """Have the server look for ended children.
+
+        Source: tmux issue 311: while its utmp helper runs, the end of a child goes unnoticed until the next one's.
+        """
+        os.kill(self.rig.server(), signal.SIGCHLD)
+
+    @contextmanager
+    def hung(self) -> Iterator[Sessions]:
+        server = self.rig.server()
+        os.kill(server, signal.SIGSTOP)
+        try:
+            yield self.rig.impatient()
+        finally:
+            os.kill(server, signal.SIGCONT)
+
+
+def _read(file: Path) -> str:
+    return file.read_text() if file.exists() else ""
+
+
+@pytest.fixture(params=["memory", pytest.param("real", marks=pytest.mark.real)])
+def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Bench:
+    if request.param == "memory":
+        return MemoryBench()
+    return TmuxBench(request.getfixturevalue("rig"), tmp_path)
+
+
+@pytest.fixture
+def host(bench: Bench) -> Sessions:
+    return bench.sessions
+
+
+def seen(host: Sessions, session: str = "w1") -> Seen:
+    """Find a session that is there."""
+    return {seen.session: seen for seen in host.look().seen}[session]
+
+
+def names(host: Sessions) -> list[str]:
+    return sorted(seen.session for seen in host.look().seen)
+
+
+def begin(host: Sessions, start: Start) -> str:
+    """Start a session; give its id."""
+    return host.start([start])[0].session_id
+
+
+def ended(bench: Bench, code: int) -> Start:
+    """Start an attempt and await its end."""
+    start = bench.attempt(code=code)
+    begin(bench.sessions, start)
+    until(lambda: _is_over(bench))
+    return start
+
+
+def _is_over(bench: Bench) -> bool:
+    bench.settle()
+    return seen(bench.sessions).code is not None
+
+
+# Looking
+
+
+def test_a_host_on_which_nothing_was_started_is_down(host: Sessions) -> None:
+    assert ("down", ()) == (host.look().state, host.look().seen)
+
+
+def test_a_host_with_a_session_is_up_and_names_its_server(bench: Bench, host: Sessions) -> None:
+    begin(host, bench.attempt())
+
+    assert ("up", True) == (host.look().state, host.look().server != "")
+
+
+def test_a_session_shows_its_mark(bench: Bench, host: Sessions) -> None:
+    begin(host, bench.attempt())
+
+    assert MARK == seen(host).mark
+
+
+def test_a_strangers_session_shows_no_mark(bench: Bench, host: Sessions) -> None:
+    bench.stranger("mine")
+
+    assert "" == seen(host, "mine").mark
+
+
+def test_a_session_shows_the_ids_that_its_start_gave(bench: Bench, host: Sessions) -> None:
+    (made,) = host.start([bench.attempt()])
+
+    assert (made.session_id, made.pid) == (seen(host).session_id, seen(host).pid)
+
+
+def test_a_session_at_work_is_not_dead_and_has_no_code(bench: Bench, host: Sessions) -> None:
+    begin(host, bench.attempt())
+
+    assert (False, None) == (seen(host).dead, seen(host).code)
+
+
+@pytest.mark.parametrize("code", [0, 3])
+def test_a_session_outlives_its_program_and_shows_its_code(bench: Bench, host: Sessions, code: int) -> None:
+    ended(bench, code)
+
+    assert (True, code) == (seen(host).dead, seen(host).code)
+
+
+def test_a_program_that_ended_left_its_exit_status(bench: Bench) -> None:
+    start = ended(bench, 3)
+
+    assert "3\n" == bench.exit_status(start)
+
+
+def test_a_hung_host_is_unknown_and_says_why(bench: Bench, host: Sessions) -> None:
+    begin(host, bench.attempt())
+
+    with bench.hung() as hung:
+        listing = hung.look()
+
+    assert ("unknown", (), True) == (listing.state, listing.seen, listing.why != "")
+
+
+# Starting
+
+
+def test_several_are_started_in_one_call_and_answered_in_order(bench: Bench, host: Sessions) -> None:
+    made = host.start([bench.attempt(session) for session in ("w2", "w1", "w3")])
+
+    assert [one.session_id for one in made] == [seen(host, session).session_id for session in ("w2", "w1", "w3")]
+
+
+def test_starting_none_makes_none(host: Sessions) -> None:
+    assert ([], "down") == (host.start([]), host.look().state)
+
+
+def test_a_start_that_is_repeated_gives_the_session_that_is_there(bench: Bench, host: Sessions) -> None:
+    start = bench.attempt()
+
+    assert host.start([start]) == host.start([start])
+
+
+def test_a_name_that_another_mark_holds_is_taken(bench: Bench, host: Sessions) -> None:
+    begin(host, bench.attempt())
+
+    (made,) = host.start([bench.attempt(mark=OTHER)])
+
+    assert (True, "", 0, True) == (made.taken, made.session_id, made.pid, made.error != "")
+
+
+def test_a_name_that_a_stranger_holds_is_taken(bench: Bench, host: Sessions) -> None:
+    bench.stranger("w1")
+
+    assert host.start([bench.attempt()])[0].taken
+
+
+def test_a_session_whose_name_is_wanted_stays_as_it_is(bench: Bench, host: Sessions) -> None:
+    first = begin(host, bench.attempt())
+
+    host.start([bench.attempt(mark=OTHER)])
+
+    assert (first, MARK) == (seen(host).session_id, seen(host).mark)
+
+
+def test_a_taken_name_does_not_hold_up_the_others(bench: Bench, host: Sessions) -> None:
+    bench.stranger("w1")
+
+    made = host.start([bench.attempt("w1"), bench.attempt("w2")])
+
+    assert ["", seen(host, "w2").session_id] == [one.session_id for one in made]
+
+
+def test_a_start_on_a_hung_host_is_refused(bench: Bench, host: Sessions) -> None:
+    begin(host, bench.attempt())
+
+    with bench.hung() as hung, pytest.raises(ProgramError):
+        hung.start([bench.attempt("w2")])
+
+
+# Ending
+
+
+def test_an_ended_session_is_gone(bench: Bench, host: Sessions) -> None:
+    session_id = begin(host, bench.attempt())
+
+    assert (1, []) == (host.end([(session_id, MARK)]), names(host))
+
+
+def test_the_program_of_an_ended_session_is_hung_up_on(bench: Bench, host: Sessions) -> None:
+    start = bench.attempt()
+    session_id = begin(host, start)
+    until(lambda: "three" in host.capture("w1"))
+
+    host.end([(session_id, MARK)])
+
+    until(lambda: bench.exit_status(start))
+    assert "129\n" == bench.exit_status(start)
+
+
+def test_a_dead_session_is_ended_too_and_keeps_its_exit_status(bench: Bench, host: Sessions) -> None:
+    start = ended(bench, 3)
+
+    count = host.end([(seen(host).session_id, MARK)])
+
+    assert (1, "3\n") == (count, bench.exit_status(start))
+
+
+def test_a_session_of_another_mark_is_not_ended(bench: Bench, host: Sessions) -> None:
+    session_id = begin(host, bench.attempt())
+
+    assert (0, ["w1"]) == (host.end([(session_id, OTHER)]), names(host))
+
+
+@pytest.mark.parametrize("mark", ["", MARK])
+def test_a_strangers_session_is_never_ended(bench: Bench, host: Sessions, mark: str) -> None:
+    session_id = bench.stranger("mine")
+
+    assert (0, ["mine"]) == (host.end([(session_id, mark)]), names(host))
+
+
+def test_of_several_those_are_ended_that_are_there_and_ours(bench: Bench, host: Sessions) -> None:
+    first, second = (begin(host, bench.attempt(session)) for session in ("w1", "w2"))
+    stranger = bench.stranger("mine")
+
+    count = host.end([("$99", MARK), (first, MARK), (stranger, MARK), (second, MARK)])
+
+    assert (2, ["mine"]) == (count, names(host))
+
+
+def test_ending_none_ends_none(bench: Bench, host: Sessions) -> None:
+    begin(host, bench.attempt())
+
+    assert (0, ["w1"]) == (host.end([]), names(host))
+
+
+def test_ending_where_nothing_was_started_ends_none(host: Sessions) -> None:
+    assert 0 == host.end([("$0", MARK)])
+
+
+def test_the_name_of_an_ended_session_is_free_again(bench: Bench, host: Sessions) -> None:
+    bench.stranger("mine")
+    host.end([(begin(host, bench.attempt()), MARK)])
+
+    host.start([bench.attempt(mark=OTHER)])
+
+    assert OTHER == seen(host).mark
+
+
+# Screens
+
+
+@pytest.mark.parametrize("by", [lambda seen: seen.session, lambda seen: seen.session_id], ids=["name", "id"])
+def test_a_screen_is_captured_by_name_and_by_id(bench: Bench, host: Sessions, by: Callable[[Seen], str]) -> None:
+    begin(host, bench.attempt())
+
+    until(lambda: host.capture(by(seen(host))) == "one\ntwo\nthree")
+
+
+def test_a_capture_is_the_last_lines(bench: Bench, host: Sessions) -> None:
+    begin(host, bench.attempt())
+
+    until(lambda: host.capture("w1", 2) == "two\nthree")
+
+
+@pytest.mark.parametrize("session", ["w", "w11", "$99", ""])
+def test_capturing_an_unknown_session_is_refused(bench: Bench, host: Sessions, session: str) -> None:
+    begin(host, bench.attempt())
+
+    with pytest.raises(UnknownNameError):
+        host.capture(session)
+
+
+def test_capturing_where_nothing_was_started_is_refused(host: Sessions) -> None:
+    with pytest.raises(UnknownNameError):
+        host.capture("w1")
+
+
+# Typing
+
+
+def test_what_is_typed_and_submitted_arrives(bench: Bench, host: Sessions) -> None:
+    start = bench.attempt()
+    begin(host, start)
+
+    host.type("w1", "go on, it's fine", submit=True)
+
+    until(lambda: bench.heard(start))
+    assert "go on, it's fine" == bench.heard(start)
+
+
+def test_typing_to_an_unknown_session_is_refused(bench: Bench, host: Sessions) -> None:
+    begin(host, bench.attempt())
+
+    with pytest.raises(UnknownNameError):
+        host.type("w", "go on", submit=True)
+
+
+def test_typing_to_a_dead_session_is_refused(bench: Bench, host: Sessions) -> None:
+    ended(bench, 0)
+
+    with pytest.raises(ProgramError):
+        host.type("w1", "go on", submit=True)
+
+
+# What else a host does
+
+
+def test_where_nothing_was_started_nothing_is_run_later(host: Sessions) -> None:
+    assert not host.later(60, ["/bin/true"])
+
+
+def test_a_host_that_is_up_takes_what_is_to_be_run_later(bench: Bench, host: Sessions) -> None:
+    begin(host, bench.attempt())
+
+    assert host.later(60, ["/bin/true"])
+
+
+def test_the_command_line_that_attaches_names_the_session(host: Sessions) -> None:
+    assert "w1" in host.attach("w1")[-1]
+
+
+def test_a_strangers_session_can_be_marked(bench: Bench, host: Sessions) -> None:
+    session_id = bench.stranger("mine")
+
+    host.mark(session_id, MARK)
+
+    assert MARK == seen(host, "mine").mark
+
+
+def test_a_session_that_was_marked_can_be_ended(bench: Bench, host: Sessions) -> None:
+    session_id = bench.stranger("mine")
+    host.mark(session_id, MARK)
+
+    assert 1 == host.end([(session_id, MARK)])
+
+
+def test_marking_again_with_the_same_mark_is_no_error(bench: Bench, host: Sessions) -> None:
+    session_id = begin(host, bench.attempt())
+
+    host.mark(session_id, MARK)
+
+    assert MARK == seen(host).mark
+
+
+def test_the_mark_of_another_attempt_is_not_replaced(bench: Bench, host: Sessions) -> None:
+    session_id = begin(host, bench.attempt())
+
+    with pytest.raises(ProgramError):
+        host.mark(session_id, OTHER)
+
+    assert MARK == seen(host).mark
+
+
+def test_marking_what_is_gone_is_refused(bench: Bench, host: Sessions) -> None:
+    begin(host, bench.attempt())
+
+    with pytest.raises(ProgramError):
+        host.mark("$99", MARK)
+
+
+def test_a_head_that_cannot_be_left_is_no_error(host: Sessions) -> None:
+    host.remember("$99", "7:abc")

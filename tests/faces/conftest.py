@@ -1,0 +1,142 @@
+"""A place to work in: its own state directory, home and tmux sockets, the real disk, tmux and `at`."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple
+
+import pytest
+from tests.waiting import until
+
+from wakeman.adapters import local
+from wakeman.engine import alarm
+from wakeman.engine.known import readable
+from wakeman.faces.cli import main
+
+TMUX = shutil.which("tmux") or "tmux"
+
+SLEEPER = """
+name = "night"
+[units]
+items = ["a", "b"]
+output = "out/{{ unit }}.txt"
+[workers]
+command = ["sleep", "600"]
+name = "night_{{ group.name }}"
+stagger = 0
+socket = "faces"
+"""
+"""Two workers that never end by themselves."""
+
+
+class Said(NamedTuple):
+    """What one call gave."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """Read stdout as one JSON object."""
+        return json.loads(self.out)
+
+
+class Place:
+    """A directory in which `wakeman` is called, in this process."""
+
+    def __init__(self, path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        self.path = path
+        self.state = path / "state"
+        self._capsys = capsys
+
+    def __call__(self, *words: str) -> Said:
+        """Call `wakeman` with these words."""
+        self._capsys.readouterr()
+        code = main(list(words))
+        said = self._capsys.readouterr()
+        return Said(code, said.out, said.err)
+
+    def plan(self, text: str = SLEEPER, name: str = "plan.toml") -> str:
+        """Write a plan file and give its name."""
+        (self.path / name).write_text(text)
+        return name
+
+    def up(self, text: str = SLEEPER) -> None:
+        """Start a plan."""
+        said = self("up", self.plan(text))
+        assert said.code == 0, said.err
+
+    def tmux(self, *words: str) -> str:
+        """Run tmux on the sleeper's socket, as a person would."""
+        socket = str(self.path / "tmux" / f"tmux-{os.getuid()}" / "faces")
+        ran = subprocess.run([TMUX, "-S", socket, *words], capture_output=True, text=True, check=False, timeout=20)
+        return ran.stdout.strip()
+
+    def tree(self) -> dict[str, tuple[int, int]]:
+        """Give every file below with its size and time of change; sockets and what a reader locks are left out."""
+        files = [path for path in self.path.rglob("*") if path.is_file() and path.name != "tmux.sh"]
+        return {str(path): (path.stat().st_size, path.stat().st_mtime_ns) for path in files}
+
+    def checking(self) -> bool:
+        """Tell whether a check that a worker's end or a timer called for is under way here."""
+        return bool(_busy(str(self.path), b"check"))
+
+    def markers(self) -> list[str]:
+        """Give what the bodies of the alarms of the deployments here hold."""
+        return [alarm.marker(d) for d in readable(local.world(str(self.state), "hand")).values()]
+
+    def vanish(self) -> None:
+        """Take the logs away between two checks, so that none sets another alarm or writes another file."""
+        world = local.world(str(self.state), "hand")
+        for name in readable(world):
+            with world.logs.hold(name, "hand:0", wait=30):
+                (self.state / name).rename(self.path / f"gone-{name}")
+
+    def jobs(self) -> list[str]:
+        """List the alarms that `at` holds for the deployments here."""
+        return _jobs(self.markers())
+
+
+@pytest.fixture
+def place(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Place]:
+    # The path of a socket may not be longer than about 100 bytes, and pytest's own directories are.
+    with TemporaryDirectory(prefix="wf", dir="/tmp", ignore_cleanup_errors=True) as directory:
+        path = Path(directory)
+        (path / "tmux").mkdir()
+        for variable in ("TMUX", "XDG_STATE_HOME", "CLAUDE_CONFIG_DIR"):
+            monkeypatch.delenv(variable, raising=False)
+        monkeypatch.setenv("TMUX_TMPDIR", str(path / "tmux"))
+        monkeypatch.setenv("WAKEMAN_STATE", str(path / "state"))
+        monkeypatch.setenv("HOME", directory)
+        monkeypatch.chdir(path)
+        here = Place(path, capsys)
+        yield here
+        markers = here.markers()
+        here.vanish()  # first: the end of a worker would have a check start others
+        here.tmux("kill-server")
+        until(lambda: not _busy(directory))  # a check on its way may set one more alarm
+        local.world(None, "hand").alarms.disarm(_jobs(markers))
+
+
+def _busy(directory: str, word: bytes = b"") -> list[str]:
+    """List the processes that were started with that directory, and that word, among their arguments."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            words = entry.read_bytes()
+            if directory.encode() in words and word in words and b"new-session" not in words:
+                found.append(entry.parent.name)
+    return found
+
+
+def _jobs(markers: Iterable[str]) -> list[str]:
+    alarms = local.world(None, "hand").alarms
+    return [] if alarms.weakness() else [job.job for marker in markers for job in alarms.find(marker)]

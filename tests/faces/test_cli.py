@@ -1,0 +1,868 @@
+"""The command line as people and scripts call it: words, exit codes, envelopes."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.faces.conftest import SLEEPER, Place
+from tests.waiting import until
+
+from wakeman.adapters import local
+from wakeman.faces import cli
+from wakeman.faces.cli.options import duration
+
+pytestmark = pytest.mark.real
+
+WRITER = ("--output", "out/{{ unit }}.txt", "--stagger", "0", "--set", "workers.socket=faces")
+COMMAND = ("--", "sh", "-c", 'mkdir -p out; echo done | tee "out/$1.txt"', "sh", "{{ group.key }}")
+READS = tuple(verb for verb, (_, _, does, _) in cli.VERBS.items() if not does)
+
+
+def _outcome(place: Place, name: str) -> str:
+    return str(place("status", name, "--recorded", "--json").json["outcome"])
+
+
+def _states(place: Place, name: str) -> dict[str, str]:
+    workers = place("status", name, "--recorded", "--json").json["workers"]
+    return {worker["name"]: worker["state"] for worker in workers}
+
+
+# --- help and usage -------------------------------------------------------------------------------------------
+
+
+def test_the_overview_names_every_verb_in_its_group(place: Place) -> None:
+    said = place("--help")
+
+    assert said.code == 0
+    assert all(f"\n  {verb} " in said.out for verb in cli.VERBS)
+    assert all(f"\n{group}:\n" in said.out for group in ("start", "carry on", "look", "act", "set up"))
+
+
+@pytest.mark.parametrize("verb", cli.VERBS)
+def test_a_verbs_help_gives_an_example_and_names_its_environment_variable(place: Place, verb: str) -> None:
+    said = place(verb, "--help")
+
+    assert said.code == 0
+    assert f"example: wakeman {verb}" in said.out
+    assert "WAKEMAN_STATE" in said.out
+
+
+@pytest.mark.parametrize("verb", cli.VERBS)
+def test_the_example_of_a_verb_can_be_parsed(verb: str) -> None:
+    text = cli.parser(verb).epilog or ""
+    words = shlex.split(text.removeprefix("example: wakeman "))
+    words = words[: words.index(">")] if ">" in words else words
+
+    assert verb == words[0]
+    cli.parser(verb).parse_args(words[1:])
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        ((), 0),
+        (("status",), 0),
+        (("status", "--exit-code"), 0),
+        (("--version",), 0),
+        (("help",), 0),
+        (("schema",), 0),
+        (("agents",), 0),
+        (("chek",), 2),
+        (("check",), 2),
+        (("check", "night", "--by", "nobody"), 2),
+        (("check", "night", "--no-such"), 2),
+        (("wait", "night", "--timeout", "soon"), 2),
+        (("capture", "w", "--lines", "0"), 2),
+        (("up", "none.toml"), 2),
+        (("plan", "none.toml"), 2),
+        (("waive", "a"), 2),
+        (("check", "night"), 3),
+        (("check", "night", "--quiet", "--by", "at"), 3),
+        (("status", "night"), 3),
+        (("log", "night"), 3),
+        (("wait", "night"), 3),
+        (("down", "night"), 3),
+        (("clean", "night"), 3),
+        (("pause", "night"), 3),
+        (("accept", "night"), 3),
+        (("stop", "w"), 3),
+        (("stop", "night/w"), 3),
+        (("retry", "w"), 3),
+        (("capture", "w"), 3),
+        (("attach", "w"), 3),
+        (("send", "w", "text"), 3),
+        (("waive", "a", "--why", "x"), 3),
+        (("sweep", "val_*", "--older-than", "10m"), 3),
+    ],
+)
+def test_exit_codes_where_there_is_no_deployment(place: Place, words: tuple[str, ...], code: int) -> None:
+    assert code == place(*words).code
+
+
+@pytest.mark.parametrize("name", ["../../x", "/etc", "a/b", "", ".", "..", "A", "a b", "-a", "a\n", "a.b", "a" * 65])
+@pytest.mark.parametrize("verb", ["check", "status", "log", "wait", "down", "clean", "pause"])
+def test_a_name_that_is_none_is_refused_and_nothing_is_made(place: Place, verb: str, name: str) -> None:
+    said = place(verb, *(["--"] if name.startswith("-") else []), name)
+
+    assert said.code == 2
+    assert "name" in said.err
+    assert not place.state.exists()
+
+
+def test_options_may_stand_before_the_verb(place: Place) -> None:
+    said = place("--state", str(place.path / "other"), "--json", "status")
+
+    assert str(place.path / "other") == said.json["state"]
+
+
+def test_a_mistyped_verb_is_answered_with_the_nearest(place: Place) -> None:
+    assert "did you mean 'check'?" in place("chek").err
+
+
+def test_durations_are_read_as_a_plan_reads_them() -> None:
+    assert [90.0, 90.0, 300.0, 7200.0, 86400.0, 0.5] == [
+        duration(text) for text in ("90", "90s", "5m", "2h", "1d", "0.5")
+    ]
+
+
+# --- errors ---------------------------------------------------------------------------------------------------
+
+
+def test_an_error_is_a_line_and_a_hint_on_stderr(place: Place) -> None:
+    said = place("check", "night")
+
+    assert said.out == ""
+    assert said.err.startswith("error: night: no such deployment in ")
+    assert "\nhint: wakeman status\n" in said.err
+
+
+@pytest.mark.parametrize("words", [("check", "night"), ("status", "../x"), ("check",), ("up", "none.toml")])
+def test_with_json_an_error_is_an_envelope_on_stdout(place: Place, words: tuple[str, ...]) -> None:
+    said = place(*words, "--json")
+
+    assert said.err == ""
+    assert {"v", "ok", "error", "hint", "next"} == said.json.keys()
+    assert said.json["ok"] is False
+
+
+def test_every_fault_of_a_plan_is_reported_at_once(place: Place) -> None:
+    file = place.plan('name = "Night"\nwhat = 1\n[units]\nitems = ["a"]\n')
+
+    said = place("plan", file)
+    envelope = place("up", file, "--json").json
+
+    assert said.code == 2
+    assert said.err.count("error: plan.toml:") == 4
+    assert len(envelope["problems"]) == 4
+
+
+def test_a_quiet_check_says_errors_only_and_marks_each_line(place: Place) -> None:
+    said = place("check", "night", "--by", "at", "--quiet")
+
+    assert all(line.startswith("wakeman: ") for line in said.err.splitlines())
+    assert said.err
+    assert said.out == ""
+
+
+# --- init, plan, schema ---------------------------------------------------------------------------------------
+
+
+def test_the_starter_plan_passes_once_there_are_files(place: Place) -> None:
+    (place.path / "docs").mkdir()
+    (place.path / "docs" / "a.md").write_text("a")
+
+    assert place("init").code == 0
+    said = place("plan", "wakeman.toml", "--json")
+
+    assert said.code == 0, said
+    assert ["docs/a.md"] == [unit["unit"] for unit in said.json["units"]]
+
+
+def test_the_starter_plan_names_every_table(place: Place) -> None:
+    place("init")
+
+    text = (place.path / "wakeman.toml").read_text()
+
+    assert text.startswith("#:schema ")
+    assert {"name", "goal", "units", "workers", "wake", "stuck", "verify", "cleanup", "limits"} == set(
+        tomllib.loads(text)
+    )
+
+
+def test_init_never_writes_over_a_file(place: Place) -> None:
+    (place.path / "wakeman.toml").write_text("mine")
+
+    assert place("init").code == 2
+    assert (place.path / "wakeman.toml").read_text() == "mine"
+
+
+def test_a_plan_shows_commands_and_starts_nothing(place: Place) -> None:
+    (place.path / "out").mkdir()
+    (place.path / "out" / "a.txt").write_text("old")
+    before = place.tree()
+
+    said = place("plan", place.plan())
+    data = place("plan", "plan.toml", "--json").json
+
+    assert "sleep 600" in said.out
+    assert "outputs that exist already:\n  out/a.txt" in said.out
+    assert ["night_a", "night_b"] == [worker["name"] for worker in data["workers"]]
+    assert ["wakeman up plan.toml"] == data["next"]
+    assert before.keys() | {str(place.path / "plan.toml")} == place.tree().keys()
+
+
+def test_a_plan_with_a_prompt_file_can_be_shown(place: Place) -> None:
+    (place.path / "prompt.md").write_text("Do {{ unit_table }}")
+
+    said = place("plan", place.plan(SLEEPER + 'prompt_file = "prompt.md"\n'))
+
+    assert said.code == 0, said.err
+
+
+def test_control_characters_of_a_plan_do_not_reach_the_terminal(place: Place) -> None:
+    said = place("plan", place.plan(SLEEPER.replace('"600"', '"\\u001b[31m600"').replace('"a"', '"a\\u001bb"')))
+
+    assert said.code == 0, said.err
+    assert "\x1b" not in said.out
+
+
+def test_the_schema_is_json(place: Place) -> None:
+    assert "properties" in json.dumps(place("schema").json)
+    assert place("schema", "--json").json["schema"] == place("schema").json
+
+
+# --- a night that goes on -------------------------------------------------------------------------------------
+
+
+def test_up_says_where_everything_is(place: Place) -> None:
+    said = place("up", place.plan())
+
+    assert said.code == 0
+    assert f"log: {place.state}/night/events.jsonl" in said.out
+    assert "night_a" in said.out
+    assert "next check" in said.out
+    assert "night_a\nnight_b" == place.tmux("list-sessions", "-F", "#S")
+
+
+def test_reading_verbs_give_envelopes(place: Place) -> None:
+    place.up()
+    words: dict[str, tuple[str, ...]] = {
+        "plan": ("plan.toml",),
+        "wait": ("night", "--timeout", "0"),
+        "status": ("night",),
+        "capture": ("night_a",),
+        "attach": ("night_a",),
+        "doctor": (),
+        "agents": ("plan.toml",),
+        "schema": (),
+    }
+
+    for verb in READS:
+        if verb in words:
+            data = place(verb, *words[verb], "--json").json
+            assert data["v"] == 1, verb
+            assert data["ok"] is True, verb
+            assert isinstance(data["next"], list), verb
+    assert {"log", "rehearse"} >= set(READS) - set(words)
+
+
+def test_a_status_tells_at_least_what_scripts_rely_on(place: Place) -> None:
+    place.up()
+
+    data = place("status", "night", "--json").json
+
+    assert {"deployment", "outcome", "units", "workers", "next_check", "decision", "age"} <= data.keys()
+    assert {"total": 2, "done": 0, "missing": ["a", "b"]} == data["units"]
+    assert {"name", "state", "reason", "attempt", "session", "exit_code", "units"} <= data["workers"][0].keys()
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (("check", "night"), 4),
+        (("check", "night", "--quiet"), 4),
+        (("check", "night", "--head", "1:0"), 4),
+        (("check", "night", "--head", "9999:0"), 6),
+        (("wait", "night", "--timeout", "0.2"), 4),
+        (("status", "night"), 0),
+        (("status", "night", "--exit-code"), 4),
+        (("status", "--exit-code"), 4),
+        (("up", "plan.toml"), 0),
+        (("up", "plan.toml", "--wait", "--timeout", "0"), 4),
+        (("clean", "night"), 2),
+        (("accept", "night"), 2),
+        (("unpause", "night"), 2),
+        (("retry", "nobody"), 3),
+        (("waive", "nothing", "--why", "x"), 3),
+        (("waive", "nothing", "--why", "x", "--deployment", "night"), 3),
+        (("log", "night", "--type", "decidde"), 2),
+    ],
+)
+def test_exit_codes_while_it_is_open(place: Place, words: tuple[str, ...], code: int) -> None:
+    place.up()
+
+    assert code == place(*words).code
+
+
+def test_another_plan_of_the_same_name_is_refused_with_the_difference(place: Place) -> None:
+    place.up()
+
+    said = place("up", place.plan(SLEEPER.replace("600", "601")))
+
+    assert said.code == 2
+    assert "workers.command" in said.err
+
+
+def test_a_log_is_lines_for_people_and_json_lines_for_programs(place: Place) -> None:
+    place.up()
+
+    people = place("log", "night", "--type", "launched", "--worker", "night_a").out.splitlines()
+    lines = [json.loads(line) for line in place("log", "night", "--json").out.splitlines()]
+    recorded = [json.loads(line) for line in (place.state / "night" / "events.jsonl").read_text().splitlines()]
+
+    assert len(people) == 1
+    assert "pending -> launched" in people[0]
+    assert recorded == lines
+    assert recorded[3:] == [
+        json.loads(line) for line in place("log", "night", "--json", "--since", "3").out.splitlines()
+    ]
+
+
+def test_a_screen_can_be_seen_and_attached_to(place: Place) -> None:
+    place.up(SLEEPER.replace('["sleep", "600"]', """["sh", "-c", "printf 'one\\\\n  two\\\\n'; sleep 600"]"""))
+
+    until(lambda: "one\n  two" in place("capture", "night_a").out)
+    assert "attach-session" in place("attach", "night_a", "--print").out
+
+
+def test_inside_tmux_attach_says_what_to_do(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    place.up()
+    monkeypatch.setenv("TMUX", "/tmp/x,1,0")
+
+    said = place("attach", "night_a")
+
+    assert said.code == 0
+    assert "outside" in said.err
+
+
+def test_text_is_typed_into_a_workers_session(place: Place) -> None:
+    place.up(SLEEPER.replace('["sleep", "600"]', '["cat"]'))
+
+    assert place("send", "night_a", "go on; $(date)", "--force", "--submit").code == 0
+
+    until(lambda: place("capture", "night_a").out.count("go on; $(date)") == 2)
+
+
+def test_a_busy_worker_is_typed_to_only_by_force(place: Place) -> None:
+    place.up()
+
+    said = place("send", "night_a", "go on")
+
+    assert said.code == 1
+    assert "--force" in said.err
+
+
+def test_stopping_a_worker_leaves_the_others(place: Place) -> None:
+    place.up(SLEEPER + "[cleanup]\nrounds = 0\n")
+
+    assert place("stop", "night/night_a").code == 0
+
+    until(lambda: place("check", "night").out and _states(place, "night")["night_a"] == "exited")
+    assert _states(place, "night")["night_b"] in ("launched", "running")
+
+
+def test_down_ends_everything_and_clean_moves_it_away(place: Place) -> None:
+    place.up()
+
+    assert place("down", "night", "--why", "enough").code == 0
+
+    assert _outcome(place, "night") == "stopped"
+    assert place.jobs() == []
+    assert place("status", "night", "--exit-code").code == 1
+    assert place("capture", "night_a").code == 0
+    assert place("attach", "night_a").code == 2
+    assert place("stop", "night_a").code == 2
+    assert place("clean", "night").code == 0
+    assert place("status", "night").code == 3
+    assert [path.name[:6] for path in (place.state / ".trash").iterdir()] == ["night-"]
+
+
+def test_a_pause_takes_the_alarm_away_and_says_that_agents_go_on(place: Place) -> None:
+    place.up()
+
+    place("check", "night")  # by the next nothing moves any more
+
+    said = place("pause", "night")
+
+    assert "night_a" in said.err
+    assert place.jobs() == []
+    assert place("status", "night", "--json").json["paused"] is True
+    assert place("pause", "night").code == 2
+    assert place("unpause", "night").code == 0
+    assert place("status", "night", "--json").json["alarm"]["stands"] is True
+
+
+def test_a_persons_word_counts_for_units(place: Place) -> None:
+    place.up()
+
+    assert place("waive", "a", "b", "--why", "not needed").code == 0
+    assert place("status", "night", "--json").json["units"]["done"] == 2
+    assert place("reject", "a", "--why", "needed after all", "--deployment", "night").code == 0
+    assert place("status", "night", "--json").json["units"]["done"] == 1
+
+
+def test_a_retry_starts_the_next_attempt(place: Place) -> None:
+    place.up()
+
+    assert place("retry", "night_a", "--note", "again").code == 0
+
+    def attempt() -> Any:
+        place("check", "night")
+        return place("status", "night", "--recorded", "--json").json["workers"][0]["attempt"]
+
+    until(lambda: attempt() == 2)
+
+
+def test_amend_changes_the_open_plan(place: Place) -> None:
+    place.up()
+
+    said = place("amend", "night", place.plan(SLEEPER + "[stuck]\nafter = 77\n"))
+
+    assert said.code == 0, said.err
+    assert place("log", "night", "--type", "amended").out
+
+
+def test_doing_verbs_give_envelopes(place: Place) -> None:
+    calls: tuple[tuple[str, ...], ...] = (
+        ("init", "fresh.toml"),
+        ("up", place.plan()),
+        ("check", "night"),
+        ("send", "night_a", "x", "--force"),
+        ("waive", "a", "--why", "x"),
+        ("reject", "a", "--why", "x"),
+        ("amend", "night", place.plan(SLEEPER + "[stuck]\nafter = 77\n")),
+        ("pause", "night"),
+        ("unpause", "night"),
+        ("sweep", "val_*", "--older-than", "0"),
+        ("retry", "night_a"),
+        ("stop", "night_b"),
+        ("down", "night"),
+        ("clean", "night"),
+        ("run", "--items", "a", *WRITER, "--wait", *COMMAND),
+    )
+
+    for words in calls:
+        said = place(words[0], "--json", *words[1:])
+        assert said.json["ok"] is True, (words, said)
+        assert said.json["v"] == 1
+        assert isinstance(said.json["next"], list)
+        assert said.err == "", (words, said)
+    assert {verb for verb, (_, _, does, _) in cli.VERBS.items() if does} - {words[0] for words in calls} == {"accept"}
+
+
+def test_a_silent_worker_needs_a_person_and_every_exit_code_says_so(place: Place) -> None:
+    place.up(SLEEPER + '[stuck]\nafter = 0\nsilent = ["ask"]\n')
+    until(lambda: place("check", "night").code == 5)
+
+    assert place("wait", "night", "--until", "attention").code == 5
+    assert place("wait", "night", "--timeout", "0").code == 4
+    assert place("status", "night", "--exit-code").code == 5
+    assert "needs a person" in place("status", "night").out
+    assert "needs a person" in place().out
+    assert "wakeman capture night/night_a" in place("status", "night", "--json").json["next"]
+
+
+def test_a_wait_sets_an_alarm_where_none_lies_ahead(place: Place) -> None:
+    place.up()
+    jobs = place.jobs()
+    if not jobs:
+        pytest.skip("no at on this machine")
+    subprocess.run(["atrm", *jobs], check=True)
+    assert place("status", "night", "--json").json["alarm"]["stands"] is False
+
+    assert place("wait", "night", "--timeout", "0").code == 4
+
+    assert place("status", "night", "--json").json["alarm"]["stands"] is True
+
+
+def test_a_wait_can_be_interrupted(place: Place) -> None:
+    place.up()
+    signal.signal(signal.SIGALRM, signal.default_int_handler)
+    signal.setitimer(signal.ITIMER_REAL, 0.5)
+
+    assert place("wait", "night").code == 130
+
+
+def test_a_check_that_finds_another_one_leaves_it_to_it(place: Place) -> None:
+    place.up()
+
+    with local.world(str(place.state), "hand").logs.hold("night", "hand:1"):
+        said = place("check", "night", "--by", "exit", "--quiet")
+
+    assert (0, "", "") == said
+
+
+def test_a_plan_can_come_by_stdin(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO(SLEEPER))
+
+    assert place("up", "-").code == 0
+    assert place("status", "night").code == 0
+
+
+def test_units_can_come_by_stdin(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO("x\ny\n"))
+
+    said = place("plan", place.plan(SLEEPER.replace('items = ["a", "b"]', 'file = "-"')), "--json")
+
+    assert ["x", "y"] == [unit["unit"] for unit in said.json["units"]]
+
+
+def test_a_followed_log_ends_with_the_deployment(place: Place) -> None:
+    place("run", "--items", "a", *WRITER, "--", "sh", "-c", "sleep 1; mkdir -p out; echo > out/a.txt")
+
+    said = place("log", "run", "-f", "--type", "closed")
+
+    assert said.out.endswith("closed  complete: 1/1 units done\n")
+
+
+def test_sweep_lists_first_and_ends_on_yes(place: Place) -> None:
+    place.up()
+    place.tmux("new-session", "-d", "-s", "val_1", "sleep 600")
+
+    listed = place("sweep", "val_*", "--older-than", "0")
+    assert "val_1" in listed.out
+    assert "--yes" in listed.err
+    assert "val_1" in place.tmux("list-sessions", "-F", "#S")
+
+    assert place("sweep", "*", "--older-than", "0", "--yes").code == 0
+    assert "night_a\nnight_b" == place.tmux("list-sessions", "-F", "#S")
+
+
+def test_unconfined_approval_of_everything_has_to_be_agreed_to(place: Place) -> None:
+    file = place.plan(SLEEPER.replace("stagger = 0", 'stagger = 0\nauto_approve = "all"'))
+
+    said = place("up", file)
+
+    assert said.code == 2
+    assert "--yes" in said.err
+    assert not place.state.exists()
+    assert place("plan", file, "--json").json["next"] == ["wakeman up plan.toml --yes"]
+    assert place("up", file, "--yes").code == 0
+
+
+# --- a night that ends ----------------------------------------------------------------------------------------
+
+
+def test_a_run_without_a_file_is_done_and_says_so(place: Place) -> None:
+    said = place("run", "--items", "a", "b", *WRITER, "--wait", *COMMAND)
+
+    assert said.code == 0, said.err
+    assert "complete" in said.out
+    assert (place.path / "out" / "b.txt").read_text() == "done\n"
+    assert place("wait", "run").code == 0
+    assert place("check", "run").code == 0
+    closed, disarmed = place("log", "run", "-f").out.splitlines()[-2:]
+    assert (True, True) == (closed.endswith("closed  complete: 2/2 units done"), "disarmed" in disarmed)
+    assert "no live session" in place("capture", "run_a").err
+    assert place("capture", "run_a").out == "done\n"
+
+
+def test_escape_codes_that_a_worker_printed_do_not_reach_the_terminal(place: Place) -> None:
+    command = ("--", "sh", "-c", r"mkdir -p out; echo > out/a.txt; printf '\033[31m  red\033]0;title\007\n'")
+    assert place("run", "--items", "a", *WRITER, "--wait", *command).code == 0
+
+    assert place("capture", "run_a").out == "  red\n"
+
+
+def test_a_second_run_gets_a_number_and_the_name_means_the_latest(place: Place) -> None:
+    place("run", "--items", "a", *WRITER, "--wait", *COMMAND)
+    place("run", "--items", "a", *WRITER, "--set", "verify.fresh=exists", "--wait", *COMMAND)
+
+    assert place("status", "run", "--json").json["deployment"] == "run.2"
+    assert place("status", "run.1", "--json").json["deployment"] == "run"
+    assert len(place("status", "--json").json["deployments"]) == 2
+
+
+def test_a_run_takes_files_and_any_key_of_a_plan(place: Place) -> None:
+    (place.path / "a.in").write_text("a")
+
+    said = place("run", "--units", "*.in", *WRITER, "--set", "verify.min_bytes=1K", "--dry-run", "--", "true")
+
+    assert said.code == 0, said.err
+    assert "would start session run_a_in" in said.out
+    assert place("run", "--units", "*.in", *WRITER, "--set", "verify=1", "--", "true").code == 2
+    assert place("run", "--units", "*.in", *WRITER, "--set", "nonsense", "--", "true").code == 2
+
+
+def test_units_that_nobody_made_end_as_partial(place: Place) -> None:
+    said = place("run", "--items", "a", *WRITER, "--set", "cleanup.rounds=0", "--wait", "--json", "--", "true")
+
+    assert said.code == 1
+    assert said.json["outcome"] == "partial"
+
+
+def test_waiting_for_a_change_ends_at_the_next(place: Place) -> None:
+    place.up(
+        SLEEPER.replace(
+            '["sleep", "600"]', '["sh", "-c", "sleep 1; mkdir -p out; echo > out/$1.txt", "sh", "{{ group.key }}"]'
+        )
+    )
+
+    before = place("status", "night", "--recorded", "--json").json["workers"]
+
+    said = place("wait", "night", "--until", "change", "--timeout", "60", "--json")
+
+    assert before != said.json["workers"]
+
+
+# --- a dry run ------------------------------------------------------------------------------------------------
+
+DOING: dict[str, tuple[str, ...]] = {
+    "init": ("fresh.toml",),
+    "up": ("other.toml",),
+    "run": ("--items", "a", *WRITER, "--", "true"),
+    "check": ("night",),
+    "down": ("night",),
+    "clean": ("ended",),
+    "send": ("night_a", "hello", "--force"),
+    "stop": ("night_a",),
+    "retry": ("night_a",),
+    "waive": ("a", "b", "--why", "x", "--deployment", "night"),
+    "reject": ("a", "--why", "x", "--deployment", "night"),
+    "accept": ("held",),
+    "pause": ("night",),
+    "unpause": ("paused",),
+    "amend": ("night", "longer.toml"),
+    "sweep": ("val_*", "--older-than", "0", "--deployment", "night"),
+}
+
+
+TOLD = {
+    "up": "start session other_a: /bin/sh ",
+    "run": "start session run_a: /bin/sh ",
+    "down": "end session night_b",
+    "clean": "move ",
+    "send": "type into session night_a: hello",
+    "stop": "end session night_a",
+    "retry": "end session night_a",
+    "pause": "record requested: pause",
+    "sweep": "end session val_1",
+}
+"""What a dry run has to tell, where it would do more than record."""
+
+
+def _stage(place: Place) -> None:
+    """Bring about what the dry runs speak of: open, ended, held and paused deployments, and other plans."""
+    place.up()
+    ended = ("--items", "a", *WRITER, "--set", "cleanup.rounds=0", "--", "true")
+    assert place("run", "--name", "ended", "--wait", *ended).code == 1
+    assert place("run", "--name", "held", "--set", "wake.hold=true", *ended).code == 0
+    until(lambda: place("check", "held").out and place("status", "held", "--json").json["decision"]["held"])
+    place("run", "--name", "paused", "--items", "a", *WRITER, "--", "sleep", "600")
+    place("pause", "paused")
+    place.tmux("new-session", "-d", "-s", "val_1", "sleep 600")
+    place.plan(SLEEPER.replace("night", "other"), "other.toml")
+    place.plan(SLEEPER + "[stuck]\nafter = 77\n", "longer.toml")
+    until(lambda: not place.checking())  # the end of `held`'s worker calls for a check of its own
+
+
+def test_a_dry_run_says_what_would_be_done_and_does_nothing(place: Place) -> None:
+    _stage(place)
+    files, sessions, jobs = place.tree(), place.tmux("list-sessions", "-F", "#S"), place.jobs()
+
+    for verb, words in DOING.items():
+        said = place(verb, "--dry-run", *words)
+        told = place(verb, "--dry-run", "--json", *words)
+
+        assert said.out.startswith("would "), (verb, said)
+        assert said.code in (0, 4), (verb, said)
+        assert told.json["dry_run"] is True, verb
+        assert told.json["would"], verb
+        assert f"would {TOLD.get(verb, '')}" in said.out, (verb, said)
+        assert files == place.tree(), verb
+    assert sessions == place.tmux("list-sessions", "-F", "#S")
+    assert jobs == place.jobs()
+
+
+def test_every_doing_verb_is_dry_run_above() -> None:
+    assert {verb for verb, (_, _, does, _) in cli.VERBS.items() if does} == DOING.keys()
+
+
+def test_a_dry_run_refuses_what_the_real_one_refuses(place: Place) -> None:
+    place.up()
+
+    for words in (("accept", "night"), ("unpause", "night"), ("clean", "night"), ("up", "none.toml")):
+        assert place(*words).code == place(*words, "--dry-run").code == 2, words
+
+
+# --- what is damaged or missing -------------------------------------------------------------------------------
+
+
+def test_a_damaged_log_is_named_and_does_not_hide_the_others(place: Place) -> None:
+    place.up()
+    (place.state / "damaged").mkdir()
+    (place.state / "damaged" / "events.jsonl").write_text('{"v":1}\n')
+
+    said = place()
+    listed = place("status", "--json", "--exit-code")
+
+    assert said.code == 0
+    assert "night " in said.out
+    assert "damaged" in said.out
+    assert listed.code == 6
+    assert {"night": "open", "damaged": "damaged"} == {
+        data["deployment"]: data["outcome"] for data in listed.json["deployments"]
+    }
+    assert place("check", "damaged").code == 6
+    assert place("doctor").code == 1
+    assert place("stop", "night_a").code == 0
+    assert place("up", place.plan(SLEEPER.replace("night", "other"))).code == 0
+
+
+def test_the_doctor_names_what_is_missing_and_what_mends_it(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(place.path))
+    (place.path / ".claude").mkdir()
+    (place.path / ".claude" / "agents.json").write_text("{")
+
+    said = place("doctor", "--json")
+    levels = {finding["what"]: finding["level"] for finding in said.json["findings"]}
+
+    assert said.code == 1
+    assert said.json["ok"] is False
+    assert {"python": "ok", "tmux": "missing", "agents.json": "missing", "state": "ok"}.items() <= levels.items()
+    assert any("install" in command for command in said.json["next"])
+    assert "to mend tmux: " in place("doctor").out
+
+
+def test_the_doctor_finds_a_deployment_without_an_alarm(place: Place) -> None:
+    place.up()
+    assert place("doctor").code == 0
+
+    place.tmux("kill-server")
+    world_jobs = place.jobs()
+    subprocess.run(["atrm", *world_jobs], check=False)
+    said = place("doctor", "--json")
+
+    assert said.code == 1
+    assert "wakeman check night" in said.json["next"]
+
+
+def test_agents_are_listed_with_their_origin(place: Place) -> None:
+    (place.path / ".claude").mkdir()
+    profile = {"librarian": {"description": "keeps books", "prompt": "You keep books."}}
+    (place.path / ".claude" / "agents.json").write_text(json.dumps(profile))
+    file = place.plan(SLEEPER + '[agents.mine]\ndescription = "d"\nprompt = "p"\n')
+
+    agents = place("agents", file, "--json").json["agents"]
+
+    assert {"librarian": f"{place.path}/.claude/agents.json", "mine": "plan"} == {
+        a["name"]: a["origin"] for a in agents
+    }
+    assert "keeps books" in place("agents").out
+
+
+def test_without_at_up_says_what_the_stand_in_cannot_do(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    bare = place.path / "bin"
+    bare.mkdir()
+    for directory in ("/bin", "/usr/bin", "/usr/local/bin"):
+        for program in Path(directory).iterdir():
+            if program.name not in ("at", "atq", "atrm", "batch") and not (bare / program.name).is_symlink():
+                (bare / program.name).symlink_to(program)
+    monkeypatch.setenv("PATH", str(bare))
+
+    said = place("up", place.plan())
+
+    assert said.code == 0, said.err
+    assert "tmux timer" in said.out
+    assert "does not survive" in said.err
+    assert place("up", "plan.toml", "--json").json["weakness"]
+    assert place("status", "night", "--json").json["alarm"]["kind"] == "tmux"
+
+
+# --- the program by itself ------------------------------------------------------------------------------------
+
+
+def _program(*words: str, code: str = "") -> subprocess.CompletedProcess[str]:
+    env = {"TMUX_TMPDIR": os.environ.get("TMUX_TMPDIR", "/tmp"), "PATH": "/usr/local/bin:/usr/bin:/bin"}
+    argv = [sys.executable, "-c", code, *words] if code else [sys.executable, "-m", "wakeman", *words]
+    return subprocess.run(argv, env=env, cwd="/", capture_output=True, text=True, check=False, timeout=60)
+
+
+def test_it_runs_with_an_empty_environment(place: Place) -> None:
+    place.up()
+
+    ran = _program("check", "night", "--state", str(place.state), "--by", "at", "--quiet")
+
+    assert (4, "", "") == (ran.returncode, ran.stdout, ran.stderr)
+
+
+def test_importing_the_command_line_loads_argparse_and_nothing_of_ours() -> None:
+    ran = _program(
+        code="import sys, argparse; a = set(sys.modules); import wakeman.faces.cli; print(*set(sys.modules) - a)"
+    )
+
+    assert {"wakeman", "wakeman.faces", "wakeman.faces.cli"} >= set(ran.stdout.split()) - {"__future__"}
+
+
+def test_a_check_of_a_sleeping_deployment_loads_only_what_it_needs(place: Place) -> None:
+    place.up()
+    place("check", "night")
+    code = (
+        "import sys; from wakeman.faces.cli import main; main(sys.argv[1:]);"
+        "print(*({name.partition('.')[0] for name in sys.modules}))"
+    )
+
+    ran = _program("check", "night", "--state", str(place.state), "--by", "at", "--quiet", code=code)
+    loaded = set(ran.stdout.split())
+
+    assert "msgspec" in loaded, ran.stderr
+    assert not loaded & {
+        "libtmux",
+        "watchdog",
+        "transitions",
+        "difflib",
+        "tomllib",
+        "shutil",
+        "tempfile",
+        "logging",
+        "json",
+        "pathlib",
+    }
+
+
+def test_a_reader_that_leaves_early_is_no_error(place: Place) -> None:
+    place.up()
+    script = f"{shlex.quote(sys.executable)} -m wakeman log night --state {shlex.quote(str(place.state))} | true"
+
+    ran = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=False, timeout=60)
+
+    assert ran.stderr == ""
+
+
+def test_a_terminal_that_cannot_show_a_character_gets_its_escape(place: Place) -> None:
+    place.up()
+    place("waive", "a", "--why", "schön")
+    argv = [sys.executable, "-m", "wakeman", "log", "night", "--state", str(place.state)]
+
+    ran = subprocess.run(argv, env={**os.environ, "PYTHONIOENCODING": "ascii"}, capture_output=True, check=False)
+
+    assert ran.returncode == 0, ran.stderr
+    assert b"sch\\xf6n" in ran.stdout
+
+
+def test_commands_that_are_proposed_reach_the_same_state_directory(place: Place) -> None:
+    other = str(place.path / "other place")
+
+    said = place("run", "--items", "a", *WRITER, "--state", other, "--json", "--wait", *COMMAND)
+
+    assert f"wakeman log run --state '{other}'" in said.json["next"]

@@ -1,0 +1,30 @@
+"""The reference pages are what the program's tables say."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+def _generator() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("generate", REPOSITORY / "docs" / "generate.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+PAGES: dict[str, str] = _generator().pages()
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_committed_reference_page_is_what_the_generator_gives(name: str) -> None:
+    committed = (REPOSITORY / "docs" / "reference" / name).read_text()
+
+    assert PAGES[name] == committed, "run: python docs/generate.py"

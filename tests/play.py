@@ -1,0 +1,101 @@
+"""Play a plan on the in-memory world and tell what happened: the shortest way to a scenario."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import msgspec
+
+from wakeman.adapters.memory import Act, Stage
+from wakeman.core.events import Decided, Event, Intended
+from wakeman.core.model import Deployment
+from wakeman.engine.check import check
+from wakeman.engine.prepare import prepare
+from wakeman.engine.start import up
+from wakeman.ports import World
+
+NAME = "night"
+
+
+@dataclass
+class Play:
+    """A deployment on a stage. `plan` adds to (or overrides) the tables of a plan of `workers` x `units`."""
+
+    workers: int = 3
+    units: int = 2
+    plan: dict[str, dict[str, object]] = field(default_factory=dict)
+    acts: dict[str, Act] = field(default_factory=dict)
+    stage: Stage = field(default_factory=Stage)
+
+    def __post_init__(self) -> None:
+        self.stage.acts.update(self.acts)
+
+    def text(self) -> str:
+        """Give the plan as JSON text."""
+        items = [{"unit": f"w{w}/u{u}", "key": f"w{w}"} for w in range(self.workers) for u in range(self.units)]
+        tables: dict[str, dict[str, object]] = {
+            "units": {"items": items, "output": "out/{{ unit }}.json"},
+            "workers": {"by": "{{ key }}", "harness": "command", "command": ["act"], "stagger": 0},
+            "wake": {"every": 300, "to": [{"run": ["tell", "{{ message }}"]}]},
+        }
+        for table, keys in self.plan.items():
+            tables[table] = {**tables.get(table, {}), **keys}
+        return msgspec.json.encode({"name": NAME, **tables}).decode()
+
+    def up(self) -> Deployment:
+        """Begin it."""
+        world = self.stage.world("up:1")
+        return up(world, prepare(world, self.text(), "plan.json", "/plans"))
+
+    def run(self, minutes: float = 24 * 60) -> Deployment:
+        """Begin it and let it go until it is closed, or the minutes are over."""
+        self.up()
+        return self.go(minutes)
+
+    def go(self, minutes: float = 24 * 60) -> Deployment:
+        """Let it go on."""
+        self.stage.run(_check, lambda: self.deployment.outcome != "open", minutes * 60)
+        return self.deployment
+
+    @property
+    def deployment(self) -> Deployment:
+        return self.stage.logs.read(NAME)
+
+    @property
+    def events(self) -> list[Event]:
+        return list(self.stage.logs.events(NAME))
+
+    def rows(self, *, without: tuple[str, ...] = (), worker: bool = False) -> list[str]:
+        """List the rows taken for the deployment (or for its workers), in order."""
+        return [
+            event.data.row
+            for event in self.events
+            if isinstance(event.data, Decided)
+            and (event.worker is not None) is worker
+            and event.data.row not in without
+        ]
+
+    def rungs(self, worker: str) -> list[str]:
+        """List what was done about a stuck worker."""
+        return [
+            action
+            for event in self.events
+            if isinstance(event.data, Decided) and event.worker == worker
+            for action in event.data.then
+        ]
+
+    def states(self) -> dict[str, str]:
+        """Give each worker's state."""
+        return {worker.name: worker.state for worker in self.deployment.workers.values()}
+
+    def told(self) -> list[str]:
+        """List the notices that were sent."""
+        return [text for _, text in self.stage.told]
+
+    def intents(self, action: str) -> list[Intended]:
+        """List the intents of one kind."""
+        return [e.data for e in self.events if isinstance(e.data, Intended) and e.data.action == action]
+
+
+def _check(world: World, head: str) -> object:
+    return check(world, NAME, head)

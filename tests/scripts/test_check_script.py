@@ -1,0 +1,103 @@
+"""The script that an alarm runs: what it does when the check it starts cannot be made."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from wakeman.core.model import Deployment, Host, WakeTarget
+from wakeman.engine.alarm import script
+
+
+def program(path: Path, text: str) -> Path:
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o700)
+    return path
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    """Give a deployment's directory with its script; `wakeman` there prints and ends as a test says."""
+    (tmp_path / "bin").mkdir()
+    queue = tmp_path / "queued"
+    program(tmp_path / "bin" / "at", f'case $1 in -c) cat "{queue}" ;; *) cat >>"{queue}" ;; esac')
+    program(tmp_path / "bin" / "atq", f'[ ! -e "{queue}" ] || printf "7\\tMon Jan  5 21:41:00 2026 a root\\n"')
+    tell = program(tmp_path / "tell", f'printf "%s\\n" "$1" >>"{tmp_path}/told"')
+    host = Host(
+        root="/",
+        directory=str(tmp_path),
+        socket="/x",
+        tmux="tmux",
+        python=("/bin/sh", str(tmp_path / "wakeman")),
+        env={"PATH": f"{tmp_path}/bin:/usr/bin:/bin"},
+    )
+    d = Deployment(name="night", host=host)
+    target = WakeTarget(run=(str(tell), "{{ message }}"))
+    (tmp_path / "check.sh").write_bytes(script(d, host, "/state", (target,)))
+    return tmp_path
+
+
+def fired(place: Path, says: str, code: int, by: str = "at") -> tuple[int, int]:
+    """Run it once; give the exit status and how many alarms are queued by now."""
+    program(place / "wakeman", f"printf '%s' '{says}' >&2\nexit {code}")
+    ran = subprocess.run(["/bin/sh", str(place / "check.sh"), by], capture_output=True, timeout=20)
+    queued = place / "queued"
+    return ran.returncode, queued.read_text().count("check.sh at") if queued.exists() else 0
+
+
+def told(place: Path) -> int:
+    """Count the notices. They are sent by a process that nobody waits for, unless there is none."""
+    from tests.waiting import until
+
+    until((place / "told").exists, 20)
+    return len((place / "told").read_text().splitlines())
+
+
+def test_a_check_that_was_made_leaves_the_alarm_to_wakeman(place: Path) -> None:
+    assert [(0, 0), (5, 0), (1, 0)] == [fired(place, "", code) for code in (0, 5, 1)]
+
+
+@pytest.mark.parametrize(
+    ("says", "code"),
+    [
+        ("wakeman: events.jsonl:7: the hash does not fit", 6),
+        ("wakeman: events.jsonl: No space left on device", 1),
+        ("/bin/sh: python: not found", 127),
+    ],
+    ids=["a damaged log", "a full disk", "no interpreter"],
+)
+def test_a_check_that_could_not_be_made_is_told_once_and_tried_again(place: Path, says: str, code: int) -> None:
+    first = fired(place, says, code)
+    (place / "queued").unlink()
+    second = fired(place, says, code)
+
+    assert ((code, 1), (code, 1), 1) == (first, second, told(place))
+
+
+def test_trouble_that_lasts_sets_no_second_alarm_beside_one_that_lies_ahead(place: Path) -> None:
+    assert [(6, 1), (6, 1)] == [fired(place, "wakeman: damaged", 6) for _ in range(2)]
+
+
+def test_trouble_that_comes_back_after_a_good_check_is_told_again(place: Path) -> None:
+    fired(place, "wakeman: full", 1)
+    told(place)
+    (place / "told").unlink()
+    fired(place, "", 0)
+    fired(place, "wakeman: full", 1)
+
+    assert 1 == told(place)
+
+
+@pytest.mark.parametrize(
+    ("says", "code", "by"),
+    [
+        ("wakeman: night: no such deployment", 3, "at"),
+        ("wakeman: night: is held by process 7, which will look again", 1, "at"),
+        ("wakeman: full", 1, "exit"),
+    ],
+    ids=["one that is gone", "a busy one", "a worker's end, behind which an alarm lies"],
+)
+def test_what_somebody_else_sees_to_sets_no_alarm(place: Path, says: str, code: int, by: str) -> None:
+    assert ((code, 0), False) == (fired(place, says, code, by), (place / "troubled").exists())

@@ -1,0 +1,236 @@
+"""The pages say what is so: plans parse, verbs and options exist, links lead somewhere, the tutorial runs."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from argparse import ArgumentParser
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple
+
+import msgspec
+import pytest
+
+from wakeman.adapters.harness import find
+from wakeman.core.reading import read
+from wakeman.faces.cli import VERBS, parser
+
+REPOSITORY = Path(__file__).parents[1]
+LEFT_OUT = {".venv", ".git", ".pytest_cache", "node_modules"}
+PAGES = sorted(
+    page for page in REPOSITORY.rglob("*.md") if not LEFT_OUT.intersection(page.relative_to(REPOSITORY).parts)
+)
+NAMES = [str(page.relative_to(REPOSITORY)) for page in PAGES]
+WORDS = re.compile(r"\b(simply|robust|powerful|just|easily)\b", re.IGNORECASE)
+
+
+class Block(NamedTuple):
+    """One fenced block: where it stands, the words behind its fence, its text."""
+
+    where: str
+    info: str
+    text: str
+
+
+def _blocks(name: str) -> list[Block]:
+    text = (REPOSITORY / name).read_text()
+    found = re.finditer(r"^```(.*)\n([\s\S]*?)^```$", text, re.MULTILINE)
+    return [Block(f"{name}:{text.count(chr(10), 0, one.start()) + 1}", one[1].strip(), one[2]) for one in found]
+
+
+def _of(kind: str) -> list[Block]:
+    return [block for name in NAMES for block in _blocks(name) if block.info.split(" ")[0] == kind]
+
+
+PLANS = [block for block in _of("toml") if block.info == "toml plan"]
+PARTS = [block for block in _of("toml") if block.info == "toml"]
+
+# --- plans ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("block", PLANS, ids=[block.where for block in PLANS])
+def test_a_plan_in_the_pages_parses(block: Block) -> None:
+    plan = read(block.text, block.where)
+
+    assert find(plan.workers.harness).problems(plan) == []
+
+
+@pytest.mark.parametrize("block", PARTS, ids=[block.where for block in PARTS])
+def test_a_part_of_a_plan_in_the_pages_fits_a_plan(block: Block) -> None:
+    base: dict[str, Any] = {
+        "name": "part",
+        "units": {"glob": "docs/*/*.md", "output": "{{ parent }}/condensed/{{ stem }}.yml"},
+        "workers": {"command": ["worker", "{{ units_file }}"]},
+    }
+    part = tomllib.loads(block.text)
+    whole = base | {key: _merged(base.get(key), value) for key, value in part.items()}
+    if whole["workers"].get("harness", "command") == "claude":
+        del whole["workers"]["command"]
+
+    assert read(msgspec.json.encode(whole).decode(), block.where).name == "part"
+
+
+def _merged(old: object, new: object) -> object:
+    return old | new if isinstance(old, dict) and isinstance(new, dict) else new
+
+
+# --- verbs and options ----------------------------------------------------------------------------------------
+
+
+def _calls(name: str) -> Iterator[str]:
+    """Give every command line of `wakeman` that a page shows: in a block's lines, or between backquotes."""
+    text = (REPOSITORY / name).read_text()
+    fenced = "\n".join(block.text for block in _blocks(name) if block.info in ("", "sh", "text"))
+    spans = re.findall(r"`([^`\n]+)`", re.sub(r"^```[\s\S]*?^```$", "", text, flags=re.MULTILINE))
+    indented = re.findall(r"^ {4}(.+)$", text, re.MULTILINE)
+    for line in (*fenced.splitlines(), *spans, *indented):
+        for part in re.split(r"next: |example: |; |\| |> | #", line):
+            found = re.match(r"\s*(?:\S*/)?wakeman(?: (.*))?$", part)
+            if found:
+                yield (found[1] or "status").split(" -- ")[0]
+
+
+def _options(made: ArgumentParser) -> set[str]:
+    return {option for action in made._actions for option in action.option_strings}
+
+
+CALLS = sorted({(name, call) for name in NAMES for call in _calls(name)})
+
+
+@pytest.mark.parametrize(("name", "call"), CALLS)
+def test_a_verb_and_its_options_in_the_pages_exist(name: str, call: str) -> None:
+    verb, *words = call.split()
+    if verb in ("VERB", "[VERB]", "--help", "--version"):
+        return
+
+    assert verb in VERBS, f"{name}: wakeman {call}"
+    given = {word.partition("=")[0] for word in words if re.fullmatch(r"-[a-z]|--[a-z][a-z-]*(=.*)?", word)}
+    assert not given - _options(parser(verb)), f"{name}: wakeman {call}"
+
+
+def test_the_pages_show_commands_at_all() -> None:
+    assert len(CALLS) > 50
+
+
+# --- links and words ------------------------------------------------------------------------------------------
+
+
+def _links(name: str) -> Iterator[str]:
+    text = re.sub(r"^```[\s\S]*?^```$", "", (REPOSITORY / name).read_text(), flags=re.MULTILINE)
+    yield from (target for target in re.findall(r"\]\(([^)\s]+)\)", text) if "://" not in target)
+
+
+def _anchors(page: Path) -> set[str]:
+    heads = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_links_between_pages_lead_somewhere(name: str) -> None:
+    here = REPOSITORY / name
+    for link in _links(name):
+        file, _, anchor = link.partition("#")
+        page = (here.parent / file).resolve() if file else here
+
+        assert page.exists(), f"{name}: {link}"
+        assert not anchor or anchor in _anchors(page), f"{name}: {link}"
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name.startswith("docs/how-to/")])
+def test_each_how_to_stands_in_the_index(name: str) -> None:
+    assert f"({name.removeprefix('docs/')})" in (REPOSITORY / "docs/README.md").read_text()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_pages_do_without_words_of_praise(name: str) -> None:
+    assert WORDS.findall((REPOSITORY / name).read_text()) == []
+
+
+ANSWERS = re.findall(r"^\| (?!trap )(.+?) \| (`.+) \|$", (REPOSITORY / "docs/gotchas.md").read_text(), re.MULTILINE)
+
+
+@pytest.mark.parametrize(("trap", "answer"), ANSWERS, ids=[trap for trap, _ in ANSWERS])
+def test_a_trap_is_answered_where_the_page_says(trap: str, answer: str) -> None:  # noqa: ARG001 - it names the test
+    for file, names in re.findall(r"`([a-z/_]+\.(?:py|sh))`(?: \(([^)]*)\))?", answer):
+        text = (REPOSITORY / "src/wakeman" / file).read_text()
+        for name in re.findall(r"`(\w+)`", names):
+            assert re.search(rf"\b{name}\b", text), f"{file}: {name}"
+
+
+def test_the_map_of_the_code_names_its_files() -> None:
+    text = (REPOSITORY / "docs/architecture.md").read_text()
+    rows = re.findall(r"^\| `(core|engine|faces/cli)`.*?\| (.+) \|$", text, re.MULTILINE)
+    named: dict[str, set[str]] = {room: set() for room, _ in rows}
+    for room, files in rows:
+        named[room] |= set(re.findall(r"`(\w+)`", files))
+
+    for room, names in named.items():
+        there = {file.stem for file in (REPOSITORY / "src/wakeman" / room).glob("*.py")} - {"__init__"}
+        assert there == names, room
+
+
+# --- what runs ------------------------------------------------------------------------------------------------
+
+
+def _environment(directory: Path) -> Mapping[str, str]:
+    """Give an environment of its own: home, tmux sockets and state are all in the directory."""
+    (directory / "bin").mkdir()
+    (directory / "bin" / "wakeman").write_text(f'#!/bin/sh\nexec {sys.executable} -m wakeman "$@"\n')
+    (directory / "bin" / "wakeman").chmod(0o755)
+    path = f"{directory / 'bin'}:{Path(sys.executable).parent}:{os.environ.get('PATH', os.defpath)}"
+    return {"PATH": path, "HOME": str(directory), "TMUX_TMPDIR": str(directory), "LANG": "C.UTF-8"}
+
+
+@pytest.mark.real
+@pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is missing")
+def test_the_tutorial_runs_from_its_first_line_to_its_last() -> None:
+    blocks = [block for block in _blocks("docs/tutorial.md") if block.info == "sh"]
+    script = "set -eu\n" + "\n".join(f"echo '--- {block.where}'\n{block.text}" for block in blocks)
+    with TemporaryDirectory(prefix="wt", dir="/tmp", ignore_cleanup_errors=True) as place:
+        directory = Path(place)
+        environment = _environment(directory)
+        try:
+            ran = subprocess.run(
+                ["sh", "-c", script], cwd=directory, env=environment, capture_output=True, text=True, timeout=90
+            )
+        finally:
+            subprocess.run(["tmux", "-L", "wakeman", "kill-server"], env=environment, capture_output=True)
+        outputs = sorted(path.parent.name + path.name for path in directory.glob("night/turned/*/*.txt"))
+
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "turn: wrap up: 10/10 done, complete" in ran.stdout
+    assert outputs == [f"{side}{n}.txt" for side in "ab" for n in range(1, 6)]
+
+
+@pytest.mark.real
+@pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is missing")
+def test_the_check_of_a_log_without_wakeman_finds_a_change() -> None:
+    [reader] = [block.text for block in _blocks("state/README.md") if block.info == "python"]
+    with TemporaryDirectory(prefix="wt", dir="/tmp", ignore_cleanup_errors=True) as place:
+        directory = Path(place)
+        environment = {**_environment(directory), "WAKEMAN_STATE": str(directory / "state")}
+        try:
+            run = ["wakeman", "run", "--items", "a", "--output", "{{ unit }}", "--wait", "--timeout", "60", "--"]
+            subprocess.run(
+                [*run, "touch", "{{ group.key }}"], cwd=directory, env=environment, capture_output=True, timeout=90
+            )
+            subprocess.run(["wakeman", "down", "run"], cwd=directory, env=environment, capture_output=True, timeout=60)
+        finally:
+            subprocess.run(["tmux", "-L", "wakeman", "kill-server"], env=environment, capture_output=True)
+        log = directory / "state" / "run" / "events.jsonl"
+        whole = _judge(reader, log)
+        log.write_text(log.read_text().replace('"seq":3,"at":"2', '"seq":3,"at":"1', 1))
+        changed = _judge(reader, log)
+
+    assert (whole.returncode, whole.stderr) == (0, "")
+    assert changed.stderr.splitlines()[-1] == "AssertionError: line 3"
+
+
+def _judge(reader: str, log: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-c", reader, str(log)], capture_output=True, text=True, timeout=30)

@@ -1,0 +1,198 @@
+"""scripts/setup.sh on machines that lack something: a PATH of their own, stand-ins for what would change them."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+TOOLS = ("sh", "cat", "cksum", "cp", "dirname", "env", "grep", "mkdir", "mktemp", "rm", "sleep", "touch")
+
+PYTHON = """#!/bin/sh
+case "$*" in
+  "-m venv "*) echo "$*" >>calls; mkdir -p .venv/bin; cp "$0" .venv/bin/python ;;
+  "-m pip install "*) echo "pip ${*##* }" >>calls ;;
+esac
+"""
+APT_GET = """#!/bin/sh
+echo "apt-get $*" >>calls
+case $1 in
+  update) touch updated ;;
+  install) [ -e updated ] || { echo "E: Unable to locate package"; exit 100; }
+    for last; do :; done; cp BIN/true "BIN/$last" ;;
+esac
+"""
+
+
+class Machine:
+    """A tree with the script in it, and a PATH of one directory. `launchctl` says that the daemon of `at` runs."""
+
+    def __init__(self, tree: Path, *, user: int = 1000, have: tuple[str, ...] = ("tmux", "at", "atq", "atrm")) -> None:
+        self.tree, self.bin = tree, tree / "bin"
+        self.bin.mkdir()
+        (tree / "scripts").mkdir()
+        shutil.copy(ROOT / "scripts" / "setup.sh", tree / "scripts")
+        (tree / "pyproject.toml").write_text("[project]\n", encoding="utf-8")
+        for tool in TOOLS:
+            (self.bin / tool).symlink_to(shutil.which(tool) or tool)
+        self.program("id", f"#!/bin/sh\necho {user}\n")
+        self.program("uname", "#!/bin/sh\necho Darwin\n")
+        self.program("python3", PYTHON)
+        for name in ("launchctl", "true", *have):
+            self.program(name, "#!/bin/sh\n")
+
+    def program(self, name: str, text: str) -> None:
+        (self.bin / name).write_text(text, encoding="utf-8")
+        (self.bin / name).chmod(0o755)
+
+    def setup(self, kind: str) -> tuple[int, str]:
+        """Run the script; give its status and what it said."""
+        argv = [str(self.bin / "sh"), "scripts/setup.sh", kind]
+        env = {"PATH": str(self.bin), "TMPDIR": str(self.tree)}
+        ran = subprocess.run(argv, cwd=self.tree, env=env, capture_output=True, text=True)
+        return ran.returncode, ran.stdout + ran.stderr
+
+    def calls(self) -> list[str]:
+        """Give what was done to the machine since the last call."""
+        file = self.tree / "calls"
+        lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
+        file.unlink(missing_ok=True)
+        return lines
+
+
+def test_a_user_who_may_not_install_is_told_the_one_command_for_all_that_is_missing(tmp_path: Path) -> None:
+    machine = Machine(tmp_path, have=())
+    machine.program("apt-get", APT_GET)
+
+    code, said = machine.setup("dev")
+
+    assert (2, []) == (code, machine.calls())
+    assert "setup: missing: tmux at; run: sudo apt-get install -y --no-install-recommends tmux at\n" == said
+
+
+def test_without_a_package_manager_a_person_is_told_what_is_missing(tmp_path: Path) -> None:
+    code, said = Machine(tmp_path, user=0, have=()).setup("demo")
+
+    assert 2 == code
+    assert "setup: tmux is missing; run: your system's package manager, to install tmux\n" == said
+
+
+@pytest.mark.parametrize(("user", "sudo"), [(0, ""), (1000, '#!/bin/sh\nshift\nexec "$@"\n')])
+def test_root_and_sudo_without_a_password_install_after_fetching_the_lists(
+    tmp_path: Path, user: int, sudo: str
+) -> None:
+    machine = Machine(tmp_path, user=user, have=("at", "atq", "atrm"))
+    machine.program("apt-get", APT_GET.replace("BIN", str(machine.bin)))
+    if sudo:
+        machine.program("sudo", sudo)
+
+    code, _ = machine.setup("dev")
+
+    install = "apt-get install -y --no-install-recommends tmux"
+    assert 0 == code
+    assert [install, "apt-get update", install, "-m venv --clear .venv", "pip .[dev]"] == machine.calls()
+
+
+def test_sudo_that_wants_a_password_is_not_used(tmp_path: Path) -> None:
+    machine = Machine(tmp_path, have=())
+    machine.program("apt-get", APT_GET)
+    machine.program("sudo", "#!/bin/sh\necho 'a password is required' >&2\nexit 1\n")
+
+    code, said = machine.setup("demo")
+
+    assert (2, []) == (code, machine.calls())
+    assert "a password" not in said
+
+
+def test_the_demo_goes_on_without_at_and_says_what_that_costs(tmp_path: Path) -> None:
+    machine = Machine(tmp_path, have=("tmux",))
+    machine.program("apt-get", APT_GET)
+
+    code, said = machine.setup("demo")
+
+    assert 0 == code
+    assert "at is missing; run: sudo apt-get install -y --no-install-recommends at\n" in said
+    assert "going on without at" in said
+    assert ["-m venv --clear .venv", "pip .[yaml]"] == machine.calls()
+
+
+def test_a_stopped_daemon_is_not_started_by_a_user_but_named(tmp_path: Path) -> None:
+    machine = Machine(tmp_path)
+    machine.program("launchctl", "#!/bin/sh\nexit 1\n")
+
+    code, said = machine.setup("dev")
+
+    assert (2, []) == (code, machine.calls())
+    assert "the daemon of at is not running; run: sudo launchctl load -w " in said
+
+
+def test_a_second_setup_does_and_says_nothing(tmp_path: Path) -> None:
+    machine = Machine(tmp_path)
+    machine.setup("dev")
+    machine.calls()
+
+    assert (0, "") == machine.setup("dev")
+    assert (0, "") == machine.setup("demo")
+    assert [] == machine.calls()
+
+
+def test_what_the_demo_installed_is_not_enough_for_tests(tmp_path: Path) -> None:
+    machine = Machine(tmp_path)
+    machine.setup("demo")
+    machine.calls()
+
+    machine.setup("dev")
+
+    assert ["pip .[dev]"] == machine.calls()
+
+
+def test_a_changed_pyproject_installs_again_into_the_same_environment(tmp_path: Path) -> None:
+    machine = Machine(tmp_path)
+    machine.setup("dev")
+    machine.calls()
+    (tmp_path / "pyproject.toml").write_text("[project] # changed\n", encoding="utf-8")
+
+    machine.setup("dev")
+
+    assert ["pip .[dev]"] == machine.calls()
+
+
+def test_a_moved_tree_gets_a_new_environment(tmp_path: Path) -> None:
+    (tmp_path / "old").mkdir()
+    machine = Machine(tmp_path / "old")
+    machine.setup("dev")
+    machine.calls()
+    machine.tree = (tmp_path / "old").rename(tmp_path / "new")
+    machine.bin = machine.tree / "bin"
+
+    machine.setup("dev")
+
+    assert ["-m venv --clear .venv", "pip .[dev]"] == machine.calls()
+
+
+def test_what_fails_is_shown_and_tried_again_the_next_time(tmp_path: Path) -> None:
+    machine = Machine(tmp_path)
+    machine.program("python3", PYTHON.replace('"pip ${*##* }" >>calls', "no network; exit 3"))
+
+    code, said = machine.setup("dev")
+
+    assert 3 == code
+    assert "no network\nsetup: failed with status 3: .venv/bin/python -m pip install" in said
+    machine.program("python3", PYTHON)
+    shutil.copy(machine.bin / "python3", tmp_path / ".venv" / "bin" / "python")
+    assert 0 == machine.setup("dev")[0]
+    assert "pip .[dev]" in machine.calls()
+
+
+def test_an_interpreter_that_is_too_old_is_refused(tmp_path: Path) -> None:
+    machine = Machine(tmp_path, user=0)
+    machine.program("apt-get", "#!/bin/sh\n")
+    machine.program("python3", "#!/bin/sh\nexit 1\n")
+
+    code, said = machine.setup("demo")
+
+    assert 2 == code
+    assert "older than 3.11" in said
