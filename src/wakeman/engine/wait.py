@@ -20,6 +20,8 @@ POLL = 0.1
 """Seconds between two looks at the log's size."""
 TEND = 60.0
 """Seconds between two looks at whether an alarm lies ahead, while the log stays as it is."""
+LINGER = 15.0
+"""Seconds after the close that the check which closed has to deliver its notices and to take the alarm away."""
 
 
 class Waited(Struct, frozen=True):
@@ -38,7 +40,7 @@ def wait(
     timeout: float | None = None,
     push: float | None = None,
 ) -> Waited:
-    """Return when the deployment is closed, has changed, needs a person, or the time is up.
+    """Return when the deployment is closed and put away, has changed, needs a person, or the time is up.
 
     Shape: `pause` lets that many seconds pass. Without `push` a check is run only where no alarm lies ahead; with
     it, one is run every `push` seconds.
@@ -49,8 +51,13 @@ def wait(
     start = tended = clock.mono()
     d = _tended(world, name, push=push)
     first, seen = _shape(d), cast("object", None)  # no mark yet: what was written since it was read is read first
+    closed: float | None = None
     while not _came(d, until, first):
         now = clock.mono()
+        if d.outcome != "open":
+            closed = now if closed is None else closed
+            if now - closed >= LINGER:
+                break
         if timeout is not None and now - start >= timeout:
             return Waited(d, came=False)
         if now - tended >= (TEND if push is None else push):
@@ -65,7 +72,7 @@ def wait(
 
 def _came(d: Deployment, until: Until, first: object) -> bool:
     if d.outcome != "open":
-        return True
+        return d.alarm is None  # taken away last of all: whoever comes next finds nothing under way
     return (until == "change" and _shape(d) != first) or (until == "attention" and code(d) == 5)
 
 
