@@ -41,6 +41,9 @@ class Writer(Protocol):
     def seen(self) -> bool:
         """Tell whether somebody asked for a check while the lock was held; asking clears it."""
 
+    def hash_of(self, seq: int) -> str:
+        """Give the hash of a line; "" for one that is not there, or too far back to look for."""
+
     def append(self, drafts: Sequence[Draft], at: datetime, *, durable: bool = True) -> list[Event]:
         """Write all drafts as one write, durable on return, and fold them.
 
@@ -72,6 +75,12 @@ class Logs(Protocol):
 
     def events(self, name: str, after: int = 0) -> Iterator[Event]:
         """Stream a log's events with seq > `after`, in constant memory. Raises: as `read`."""
+
+    def repair(self, name: str, by: str) -> str:
+        """Cut a damaged log off before its damage, and record it; give what keeps the original, "" if it is whole.
+
+        Raises: LogDamagedError when nothing before the damage can be used; BusyError.
+        """
 
     def hold(self, name: str, by: str, wait: float = 5.0) -> AbstractContextManager[Writer]:
         """Lock, repair a torn tail, make what others wrote durable, and fold.

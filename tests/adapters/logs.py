@@ -22,6 +22,11 @@ def noted(count: int = 1, text: str = "all quiet") -> list[Draft]:
 
 
 def begin(state: Path, name: str = "night", notes: int = 0, at: datetime = AT) -> EventLogs:
+    """Begin a log, and write some notes, each by itself."""
     logs = EventLogs(str(state))
-    logs.create(name, "d1", [planned(name), *noted(notes)], at, "up:1")
+    logs.create(name, "d1", [planned(name)], at, "up:1")
+    if notes:
+        with logs.hold(name, "up:1") as writer:
+            for note in noted(notes):
+                writer.append([note], at)
     return logs

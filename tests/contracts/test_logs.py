@@ -56,7 +56,7 @@ def test_each_line_says_when_and_by_whom_it_was_written(logs: Logs) -> None:
 def test_each_line_is_hashed_onto_the_line_before_and_the_first_onto_name_and_digest(logs: Logs) -> None:
     expected = [genesis("night", "d1")]
     for seq, draft in enumerate((planned(), *noted(2)), 1):
-        expected.append(encode(draft, seq=seq, at=AT, by="up:1", previous=expected[-1])[1])
+        expected.append(encode(draft, seq=seq, at=AT, by="up:1", previous=expected[-1], more=seq < 3)[1])
 
     assert expected[1:] == [event.hash for event in logs.events("night")]
 

@@ -232,7 +232,7 @@ def _rung(d: Deployment, worker: WorkerState) -> str:
 
 def may_retry(d: Deployment, worker: WorkerState) -> bool:
     """Tell whether an exited worker gets another attempt now."""
-    held_up = d.paused_at or d.down or worker.intent or (broken(d) and not worker.again)
+    held_up = d.paused_at or d.down or d.full or worker.intent or (broken(d) and not worker.again)
     return not held_up and owed(d, worker)
 
 
@@ -333,7 +333,7 @@ def broken(d: Deployment) -> bool:
 
 def due(d: Deployment) -> list[str]:
     """Name the pending workers to launch now: within the slots, the memory and the stagger."""
-    if d.paused_at or d.down or broken(d):
+    if d.paused_at or d.down or d.full or broken(d):
         return []
     waiting = [worker.name for worker in d.workers.values() if worker.state == "pending" and not worker.intent]
     return waiting[: max(0, min(slots(d), _staggered(d)))]
@@ -342,7 +342,7 @@ def due(d: Deployment) -> list[str]:
 def staggered(d: Deployment) -> bool:
     """Tell whether a launch waits for nothing but the stagger."""
     waiting = any(worker.state == "pending" and not worker.intent for worker in d.workers.values())
-    held_up = d.paused_at or d.down or broken(d)
+    held_up = d.paused_at or d.down or d.full or broken(d)
     return waiting and not held_up and bool(d.plan.workers.stagger) and slots(d) > 0
 
 

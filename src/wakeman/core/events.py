@@ -1,7 +1,8 @@
 """Facts, and the one line of JSON that each becomes in the event log.
 
-A line is `v seq at by type [worker attempt from to] data hash`, in that order; `hash` is the last field at fixed
-width, so that a reader checks the chain by slicing bytes and never by encoding again.
+A line is `v seq at by type [worker attempt from to more] data hash`, in that order; `hash` is the last field at fixed
+width, so that a reader checks the chain by slicing bytes and never by encoding again. `more` stands on every line of
+one write but its last: what must be true together counts only when all of it is there.
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ from wakeman.core.model import (
 
 VERSION = 1
 HASH_WIDTH = 32
-_TAIL = len(b'"}') + HASH_WIDTH  # what follows `"hash":"`
+END = HASH_WIDTH + len(b'"}\n')
+"""Bytes at the end of each line that its hash does not cover: the hash itself, and what closes the line."""
 MAX_LINE = 64 * 1024
 """Bytes that one line keeps to: units are enrolled in several lines, screens go to files."""
 
@@ -211,10 +213,33 @@ class Sampled(Fact, frozen=True):
 
 
 class Repaired(Fact, frozen=True):
-    """A torn last line was cut off and kept in `file`; `size` bytes."""
+    """What stood behind the last whole write was cut off and kept in `file`; `size` bytes.
+
+    Shape: `line` is the first line cut off, when damage was cut by hand; 0 for a write that a crash left unfinished.
+    """
 
     file: str
     size: int
+    line: int = 0
+
+
+class Sealed(Fact, frozen=True):
+    """The lines before this one were put into a file of their own: `size` bytes, and the SHA-256 over all of them."""
+
+    file: str
+    size: int
+    sha256: str
+
+
+class Filled(Fact, frozen=True):
+    """The disk refused `size` bytes: it is full. The reserve was given up for what must still be written."""
+
+    size: int
+    why: str
+
+
+class Freed(Fact, frozen=True):
+    """The disk has room again: the reserve stands."""
 
 
 class Noted(Fact, frozen=True):
@@ -239,7 +264,8 @@ FACTS: dict[str, type[Fact]] = {
     kind.__name__.lower(): kind
     for kind in (
         Planned, Enrolled, Armed, Disarmed, Looked, Decided, Intended, Effected, Launched, Started, Stalled,
-        Recovered, Exited, Relaunched, Verified, Captured, Requested, Amended, Sampled, Repaired, Noted, Closed,
+        Recovered, Exited, Relaunched, Verified, Captured, Requested, Amended, Sampled, Repaired, Sealed, Filled,
+        Freed, Noted, Closed,
     )
 }  # fmt: skip
 """`type` in the log -> struct. The names are for ever."""
@@ -266,6 +292,7 @@ class Event(Struct, frozen=True, gc=False, kw_only=True, rename={"source": "from
     attempt: int | None = None
     source: State | None = None
     to: State | None = None
+    more: bool = False
     data: Fact
     hash: str
 
@@ -282,6 +309,7 @@ class _Body(Struct, frozen=True, omit_defaults=True, kw_only=True, rename={"sour
     attempt: int | None = None
     source: State | None = None
     to: State | None = None
+    more: bool = False
     data: Fact
 
 
@@ -299,6 +327,7 @@ class _Header(Struct, frozen=True, gc=False, rename={"source": "from"}):
     attempt: int | None = None
     source: State | None = None
     to: State | None = None
+    more: bool = False
 
 
 _header = msgspec.json.Decoder(_Header).decode
@@ -367,8 +396,8 @@ def stamp(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
 
 
-def encode(draft: Draft, *, seq: int, at: datetime, by: str, previous: str) -> tuple[bytes, str]:
-    """Make one line, newline included, and its hash.
+def encode(draft: Draft, *, seq: int, at: datetime, by: str, previous: str, more: bool = False) -> tuple[bytes, str]:
+    """Make one line, newline included, and its hash. `more`: the write that it belongs to goes on.
 
     Boundary: strings that are not valid UTF-8 (surrogate escapes of file names) are written as `\\udcXX` text.
     """
@@ -382,6 +411,7 @@ def encode(draft: Draft, *, seq: int, at: datetime, by: str, previous: str) -> t
         attempt=draft.attempt,
         source=draft.source,
         to=draft.to,
+        more=more,
         data=draft.data,
     )
     try:
@@ -403,7 +433,7 @@ def split(line: bytes) -> tuple[bytes, str]:
 
     Raises: LogDamagedError when the line does not end in a hash field.
     """
-    head, tail = line[:-_TAIL], line[-_TAIL:]
+    head, tail = line[: 1 - END], line[1 - END :]
     if not head.endswith(b',"hash":"') or not tail.endswith(b'"}'):
         raise LogDamagedError("the line does not end in its hash")
     return head, tail[:HASH_WIDTH].decode("ascii", "replace")
@@ -429,6 +459,7 @@ def decode(line: bytes) -> Event:
         attempt=head.attempt,
         source=head.source,
         to=head.to,
+        more=head.more,
         data=data,
         hash=head.hash,
     )

@@ -11,6 +11,9 @@ from wakeman.core.errors import TransitionError
 from wakeman.core.lifecycle import NEXT, step
 from wakeman.core.model import Deployment, State, Trigger, UnitState, Verdict, Wake, WorkerState, mark
 
+VERSION = 1
+"""Counted up whenever the same log folds into something else: snapshots of another version are passed over."""
+
 
 def move(worker: WorkerState, fact: e.Fact, state: State | None = None) -> e.Draft:
     """Make the event that takes a worker through a trigger, from `state` (default: where it is).
@@ -41,6 +44,24 @@ def check(deployment: Deployment, drafts: Sequence[e.Draft]) -> None:
         if draft.source != state or NEXT.get((state, trigger)) != draft.to:
             raise TransitionError(f"{name}: '{trigger}' from {draft.source} to {draft.to} while {state}")
         states[name] = draft.to
+
+
+def compose(deployment: Deployment, drafts: Sequence[e.Draft], at: datetime, by: str) -> tuple[bytes, list[e.Event]]:
+    """Make the lines of one write, and fold them as a reader will.
+
+    Shape: all lines but the last say that more follows, so that a write of which a part is missing counts as none.
+    Raises: TransitionError, nothing being folded; whatever `fold` raises, a part being folded.
+    """
+    check(deployment, drafts)
+    lines, events = [], []
+    last = len(drafts) - 1
+    for n, draft in enumerate(drafts):
+        line, _ = e.encode(draft, seq=deployment.seq + 1, at=at, by=by, previous=deployment.hash, more=n < last)
+        event = e.decode(line[:-1])
+        fold(deployment, event)
+        lines.append(line)
+        events.append(event)
+    return b"".join(lines), events
 
 
 def imagine(deployment: Deployment, drafts: Sequence[e.Draft], at: datetime, by: str) -> list[e.Event]:
@@ -325,6 +346,14 @@ def _sampled(d: Deployment, _: e.Event, data: e.Sampled) -> None:
     d.sampled = data.units
 
 
+def _filled(d: Deployment, _: e.Event, data: e.Filled) -> None:
+    d.full = data.why
+
+
+def _freed(d: Deployment, _: e.Event, __: e.Freed) -> None:
+    d.full = ""
+
+
 def _closed(d: Deployment, event: e.Event, data: e.Closed) -> None:
     d.outcome, d.ended, d.why = data.outcome, event.at, data.why
 
@@ -348,6 +377,8 @@ _FOLDS: dict[type[e.Fact], Callable[[Deployment, e.Event, Any], None]] = {
     e.Requested: _requested,
     e.Amended: _amended,
     e.Sampled: _sampled,
+    e.Filled: _filled,
+    e.Freed: _freed,
     e.Closed: _closed,
 }
-"""What is not here (verified, repaired, noted, unknown) changes nothing but a worker's state."""
+"""What is not here (verified, repaired, sealed, noted, unknown) changes nothing but a worker's state."""

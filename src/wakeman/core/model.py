@@ -388,3 +388,4 @@ class Deployment(Struct):
     moved: dict[str, str] = {}
     last_launch: float = -1e18  # mono of the last launch
     failed_launches: int = 0  # in a row
+    full: str = ""  # why nothing more is launched: the disk that the log stands on is full

@@ -35,6 +35,8 @@ def causes(d: Deployment, decision: Decision, by: str) -> list[Cause]:
         found.append(Cause("ask", "ask:blind", "tmux does not answer"))
     if broken(d):
         found.append(Cause("ask", "ask:launches", f"{d.failed_launches} launches in a row failed"))
+    if d.full:
+        found.append(Cause("ask", "ask:disk", "the disk is full: nobody is launched until there is room"))
     if d.alarm is None and d.generation and not d.paused_at and d.outcome == "open":
         found.append(Cause("ask", "ask:alarm", "no alarm can be set: wakeman doctor"))
     if starved(d):
@@ -86,7 +88,7 @@ def message(d: Deployment, decision: Decision, told: Sequence[Cause]) -> str:
 def asking(d: Deployment) -> bool:
     """Tell whether a person is needed now: a question stands, a row is held, or nothing can go on by itself."""
     blind = any(worker.unknowns >= BLIND_LOOKS for worker in d.workers.values())
-    return bool(_asking(d)) or bool(d.held) or broken(d) or blind or starved(d)
+    return bool(_asking(d)) or bool(d.held or d.full) or broken(d) or blind or starved(d)
 
 
 def _asking(d: Deployment) -> list[WorkerState]:

@@ -70,7 +70,14 @@ SUMMARIES: dict[type[e.Fact], Callable[[Any], str]] = {
     e.Requested: lambda f: " ".join(filter(None, (f.verb, ", ".join(f.units), f.text))),
     e.Amended: lambda f: f"plan {f.digest[:8]}" + (f", without {', '.join(f.dropped)}" if f.dropped else ""),
     e.Sampled: lambda f: ", ".join(f.units),
-    e.Repaired: lambda f: f"{f.size} bytes of an unfinished line, kept in {f.file}",
+    e.Repaired: lambda f: (
+        f"cut before line {f.line} by hand, {f.size} bytes; the original is in {f.file}"
+        if f.line
+        else f"{f.size} bytes of an unfinished write, kept in {f.file}"
+    ),
+    e.Sealed: lambda f: f"the lines before, {f.size} bytes, as {f.file}",
+    e.Filled: lambda f: f"{f.why}: {f.size} bytes refused, the reserve given up, nobody is launched",
+    e.Freed: lambda _: "there is room again",
     e.Noted: lambda f: str(f.text),
     e.Closed: lambda f: f"{f.outcome}: {f.why}",
 }

@@ -44,7 +44,7 @@ def check(world: World, name: str, head: str = "") -> Deployment:
     for _ in range(ROUNDS):
         pending: list[Pending] = []
         with world.logs.hold(name, world.by) as log:
-            _witness(log.deployment, head)
+            _witness(log, head)
             before = log.deployment.seq
             if log.deployment.outcome == "open":
                 pending = once(world, log, checked)
@@ -99,12 +99,16 @@ def _lines(looked: e.Looked) -> list[e.Draft]:
     return [e.Draft(part) for part in (*parts, bare)]
 
 
-def _witness(d: Deployment, head: str) -> None:
-    seq = head.partition(":")[0]
-    if seq.isdigit() and int(seq) > d.seq:
-        raise LogDamagedError(
-            f"{d.name}: the alarm saw line {seq}, the log ends at {d.seq}: lines were cut off", "wakeman log " + d.name
-        )
+def _witness(log: Writer, head: str) -> None:
+    """Hold the log against what an alarm saw of it: lines cut off, or chained anew, are not in the log itself."""
+    d, (seq, _, digest) = log.deployment, head.partition(":")
+    hint = f"wakeman audit {d.name} tells what stands; the alarm of line {seq} is its witness"
+    if not seq.isdigit():
+        return
+    if int(seq) > d.seq:
+        raise LogDamagedError(f"{d.name}: the alarm saw line {seq}, the log ends at {d.seq}: lines were cut off", hint)
+    if log.hash_of(int(seq)) not in ("", digest):
+        raise LogDamagedError(f"{d.name}: line {seq} is not the one that the alarm saw: lines were written anew", hint)
 
 
 def _settle(world: World, log: Writer, now: datetime) -> bool:

@@ -8,9 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from wakeman.core.errors import BusyError, UnknownNameError, UsageError
-from wakeman.core.events import Draft, Event, Planned, decode, encode, genesis
-from wakeman.core.fold import check as refuse
-from wakeman.core.fold import fold
+from wakeman.core.events import Draft, Event, Planned, decode, genesis
+from wakeman.core.fold import compose, fold
 from wakeman.core.model import Deployment
 
 
@@ -29,18 +28,13 @@ class MemoryWriter:
         asked, self.asked = self.asked, False
         return asked
 
+    def hash_of(self, seq: int) -> str:
+        return decode(self._lines[seq - 1][:-1]).hash if 0 < seq <= len(self._lines) else ""
+
     def append(self, drafts: Sequence[Draft], at: datetime, *, durable: bool = True) -> list[Event]:
         del durable
-        d = self.deployment
-        refuse(d, drafts)
-        lines, events = [], []
-        for draft in drafts:
-            line, _ = encode(draft, seq=d.seq + 1, at=at, by=self._by, previous=d.hash)
-            event = decode(line[:-1])
-            fold(d, event)
-            lines.append(line)
-            events.append(event)
-        self._lines += lines
+        written, events = compose(self.deployment, drafts, at, self._by)
+        self._lines += written.splitlines(keepends=True)
         return events
 
 
@@ -69,6 +63,12 @@ class MemoryLogs:
 
     def events(self, name: str, after: int = 0) -> Iterator[Event]:
         return (event for event in (decode(line[:-1]) for line in self._existing(name)) if event.seq > after)
+
+    def repair(self, name: str, by: str) -> str:
+        """Find nothing: what stands in a dictionary is not damaged."""
+        del by
+        self._existing(name)
+        return ""
 
     @contextmanager
     def hold(self, name: str, by: str, wait: float = 5.0) -> Iterator[MemoryWriter]:

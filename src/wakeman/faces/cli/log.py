@@ -77,10 +77,10 @@ def _raw(event: Any) -> str:
 
     from wakeman.core.events import kind, stamp
 
-    order = ("worker", "attempt", "from", "to")
+    order = ("worker", "attempt", "from", "to", "more")
     fields = msgspec.to_builtins(event)
     head = {"v": event.v, "seq": event.seq, "at": stamp(event.at), "by": event.by, "type": kind(event.data)}
-    body = {key: fields[key] for key in order if fields.get(key) is not None}
+    body = {key: fields[key] for key in order if fields.get(key) not in (None, False)}
     return json.dumps({**head, **body, "data": fields["data"], "hash": event.hash})
 
 

@@ -1,0 +1,202 @@
+# a check does without pathlib
+"""The event logs of one state directory: one directory a deployment, lines only ever appended, under one lock.
+
+`lock` is held by flock and never renamed or unlinked; `asked` is the mark of those who found it held. One append is
+one write and one fdatasync. `events.jsonl` is the live segment, `events-<first seq>.jsonl` are sealed ones,
+`snapshot.json` is a cache of the fold, `reserve` is given up when the disk is full. Only what stands behind the last
+whole write, unfinished or holding NUL, counts as torn: whatever else does not fit is damage, and is mended by hand
+alone.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from os.path import join
+
+from wakeman.adapters.eventlog.lock import locked
+from wakeman.adapters.eventlog.place import (
+    LIVE,
+    NEW,
+    RESERVE,
+    close,
+    make,
+    refuse,
+    refusing,
+    sealed,
+    sync_directory,
+    write_new,
+)
+from wakeman.adapters.eventlog.reading import Reading
+from wakeman.adapters.eventlog.snapshot import LEAST, load
+from wakeman.adapters.eventlog.writer import ROOM, SEGMENT, EventWriter, folded
+from wakeman.core.errors import UnknownNameError, UsageError
+from wakeman.core.events import Draft, Event, Planned, genesis
+from wakeman.core.fold import compose
+from wakeman.core.model import Deployment
+
+__all__ = ["EventLogs", "EventWriter"]
+
+NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}(\.[0-9]+)?")
+
+
+class EventLogs:
+    """The logs under the directory `state`. What is read is checked line by line, from the snapshot on.
+
+    Units: `segment` and `lag` in bytes: from which size on the live file is sealed, and how far a snapshot may lag.
+    """
+
+    def __init__(self, state: str, *, segment: int = SEGMENT, lag: int = LEAST) -> None:
+        self._state = state
+        self._segment, self._lag = segment, lag
+
+    def names(self) -> list[str]:
+        """List the deployments that have a log, oldest first. Cost: the beginning of each."""
+        try:
+            with os.scandir(self._state) as entries:
+                names = [entry.name for entry in entries if NAME.fullmatch(entry.name) and entry.is_dir()]
+        except FileNotFoundError:
+            return []
+        except OSError as fault:
+            refuse(self._state, fault)
+        return [name for _, name in sorted((_born(join(self._state, name)), name) for name in names if self._has(name))]
+
+    def create(self, name: str, digest: str, drafts: Sequence[Draft], at: datetime, by: str) -> None:
+        """Begin a log with its first lines, all or nothing. The directory of an attempt that failed is used again.
+
+        Raises: UsageError when a log of that name is there already, the first draft plans another one, or the
+        directory is on a network file system; TransitionError; StorageError.
+        """
+        directory = self._directory(name)
+        first = drafts[0].data if drafts else None
+        if not isinstance(first, Planned) or (first.name, first.digest) != (name, digest):
+            raise UsageError(f"{name}: a log begins with what was planned under that name and digest")
+        lines, _ = compose(Deployment(hash=genesis(name, digest)), drafts, at, by)
+        _local(self._state)
+        with refusing(directory):
+            make(directory)
+        with locked(directory, 5.0):
+            if self._has(name):
+                raise UsageError(f"{name}: is there already, in {self._state}", f"wakeman status {name}")
+            _place(directory, lines)
+
+    def read(self, name: str) -> Deployment:
+        """Fold a log without holding it. An unfinished last write is left out.
+
+        Raises: UnknownNameError; LogDamagedError naming file and line; StorageError.
+        """
+        with Reading(join(self._existing(name), LIVE)) as log:
+            return folded(log)
+
+    def events(self, name: str, after: int = 0) -> Iterator[Event]:
+        """Stream a log's events with seq > `after`, in constant memory. Raises: as `read`."""
+        return _events(self._existing(name), after)
+
+    @contextmanager
+    def hold(self, name: str, by: str, wait: float = 5.0) -> Iterator[EventWriter]:
+        """Lock, cut off what a crash left unfinished, make what others wrote durable, and fold.
+
+        Effects: afterwards, when nothing went wrong, a snapshot and a sealed segment where they are due.
+        Units: `wait` in seconds.
+        Raises: BusyError naming the holder, after leaving a mark that the holder will see; UnknownNameError;
+        LogDamagedError; StorageError.
+        """
+        directory = self._existing(name)
+        file = join(directory, LIVE)
+        with locked(directory, wait):
+            with refusing(file):
+                fd = os.open(file, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
+            try:
+                writer = EventWriter(directory, fd, by)
+                writer.catch_up(name)
+                yield writer
+                writer.put_in_order(self._segment, self._lag)
+            finally:
+                close(fd)
+
+    def repair(self, name: str, by: str) -> str:
+        """Cut a damaged log off before its damage; give the directory that keeps the original, "" if it is whole.
+
+        Raises: LogDamagedError when nothing before the damage can be used; BusyError; StorageError.
+        """
+        from wakeman.adapters.eventlog.repair import repair
+
+        directory = self._existing(name)
+        with locked(directory, 5.0):
+            return repair(directory, name, by)
+
+    def _directory(self, name: str) -> str:
+        if not NAME.fullmatch(name):
+            text = f"{name[:80]!r}: not a deployment's name: expected a-z, 0-9, '_' and '-', at most 64"
+            raise UsageError(text, "wakeman status")
+        return join(self._state, name)
+
+    def _has(self, name: str) -> bool:
+        file = join(self._state, name, LIVE)
+        try:
+            os.lstat(file)
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        except OSError as fault:
+            refuse(file, fault)
+        return True
+
+    def _existing(self, name: str) -> str:
+        directory = self._directory(name)
+        if not self._has(name):
+            from difflib import get_close_matches
+
+            near = " or ".join(repr(other) for other in get_close_matches(name, self.names()))
+            mean = f"; did you mean {near}?" if near else ""
+            raise UnknownNameError(f"{name}: no such deployment in {self._state}{mean}", "wakeman status")
+        return directory
+
+
+def _events(directory: str, after: int) -> Iterator[Event]:
+    with Reading(join(directory, LIVE)) as log:
+        found = load(directory)
+        if found is not None and found[0].seq <= after:
+            mark = found[0]
+            log.known(mark.seq, mark.hash, mark.first, mark.end)
+        yield from (event for event in log if event.seq > after)
+
+
+def _born(directory: str) -> bytes:
+    """Give the time in a log's first line; it stands third, at fixed width, so that bytes sort as times do."""
+    with suppress(OSError), open([*(file for _, file in sealed(directory)), join(directory, LIVE)][0], "rb") as stream:
+        found = re.search(rb'"at":"([^"]*)"', stream.read(256))
+        return found[1] if found else b""
+    return b""
+
+
+def _local(state: str) -> None:
+    """Refuse a network file system, unless the environment says that it is to be used all the same."""
+    from wakeman.adapters.eventlog.network import network
+
+    kind = "" if os.environ.get("WAKEMAN_NETWORK_DISK") == "1" else network(state)
+    if kind:
+        raise UsageError(
+            f"{state}: is on a network file system ({kind}): neither locks nor appends can be trusted there as on a "
+            "disk of this machine",
+            "choose a local directory with --state, or set WAKEMAN_NETWORK_DISK=1 to go without that trust",
+        )
+
+
+def _place(directory: str, lines: bytes) -> None:
+    """Put a whole log into place. A crash in between leaves no file of a log's name."""
+    new, live = join(directory, NEW), join(directory, LIVE)
+    with refusing(live):
+        try:
+            write_new(join(directory, RESERVE), bytes(ROOM))
+            write_new(new, lines)
+            os.rename(new, live)
+            sync_directory(directory)
+            sync_directory(os.path.dirname(directory))
+        except BaseException:  # Ctrl-C too: all or nothing
+            for file in (new, live, join(directory, RESERVE)):
+                with suppress(OSError):
+                    os.unlink(file)
+            raise

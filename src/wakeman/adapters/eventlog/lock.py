@@ -1,0 +1,83 @@
+"""The lock of one deployment: flock on a file that is never renamed or unlinked, so that a kill frees it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from os.path import basename, join
+
+from wakeman.adapters.eventlog.place import ASKED, LOCK, close, refusing
+from wakeman.core.errors import BusyError
+
+SOONEST, LATEST = 0.0005, 0.01
+"""Seconds between two tries for the lock, at first and at last."""
+
+
+@contextmanager
+def locked(directory: str, wait: float) -> Iterator[None]:
+    """Hold the lock. Units: `wait` in seconds.
+
+    Raises: BusyError naming the holder, after leaving a mark that the holder will see; StorageError.
+    """
+    file = join(directory, LOCK)
+    with refusing(file):
+        fd = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        with refusing(file):
+            if not _acquired(fd, wait):
+                _ask(directory)
+                # Once more: the holder may have looked for the mark just before it was left.
+                if not _acquired(fd, 0):
+                    raise _busy(directory, fd)
+        with suppress(OSError):  # a full disk costs the name of the holder, not the lock
+            os.pwrite(fd, b"%-10d\n" % os.getpid(), 0)
+        yield
+    finally:
+        close(fd)
+
+
+def asked(directory: str) -> bool:
+    """Tell whether somebody found the lock held since this was asked last."""
+    try:
+        os.unlink(join(directory, ASKED))
+    except OSError:
+        return False
+    return True
+
+
+def _acquired(fd: int, wait: float) -> bool:
+    deadline, pause = time.monotonic() + wait, SOONEST
+    while True:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(pause)
+            pause = min(2 * pause, LATEST)
+        else:
+            return True
+
+
+def _ask(directory: str) -> None:
+    with suppress(OSError):
+        os.close(os.open(join(directory, ASKED), os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
+
+
+def _busy(directory: str, lock: int) -> BusyError:
+    pid = os.pread(lock, 32, 0).decode("ascii", "replace").strip()
+    name = basename(directory)
+    if pid.isdecimal() and _is_stopped(pid):
+        return BusyError(f"{name}: is held by process {pid}, which is stopped", f"kill -CONT {pid}")
+    return BusyError(f"{name}: is held by process {pid or 'unknown'}, which will look again", f"wakeman status {name}")
+
+
+def _is_stopped(pid: str) -> bool:
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as stream:
+            return stream.read().rpartition(b") ")[2][:1] in (b"T", b"t")
+    except OSError:
+        return False

@@ -1,0 +1,130 @@
+"""The files of one deployment's log, and how bytes become durable in them."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from os.path import join
+from typing import NoReturn
+
+from wakeman.core.errors import StorageError
+
+LIVE, NEW, SNAPSHOT, RESERVE, LOCK, ASKED = (
+    "events.jsonl",
+    "events.new",
+    "snapshot.json",
+    "reserve",
+    "lock",
+    "asked",
+)
+SEALED = re.compile(r"events-([0-9]+)\.jsonl")
+
+MENDS = {
+    errno.ENOSPC: "free some space on that disk, then try again",
+    errno.EDQUOT: "free some of your quota on that disk, then try again",
+    errno.EFBIG: "raise the limit on file sizes (ulimit -f), then try again",
+    errno.ENOTDIR: "move the file in the way aside, or choose another state directory with --state",
+    errno.EISDIR: "move the directory in the way aside, then try again",
+    errno.EROFS: "make that file system writable, or choose another state directory with --state",
+    errno.EACCES: "run as the user who owns it, or choose another state directory with --state",
+    errno.EPERM: "a file that may only be appended to (lsattr shows `a`) cannot be repaired: as root, chattr -a it",
+    errno.EIO: "the disk fails: copy the state directory to another one, then try again there",
+}
+"""What a person can do when the disk refuses."""
+
+
+def sealed(directory: str) -> list[tuple[int, str]]:
+    """List the sealed files of a log by the seq of their first line."""
+    with refusing(directory):
+        found = [(SEALED.fullmatch(name), name) for name in os.listdir(directory)]
+    return sorted((int(match[1]), join(directory, name)) for match, name in found if match)
+
+
+def begins(head: bytes) -> int:
+    """Give the seq of a file's first line by its first bytes; 0 where none can be told."""
+    found = re.match(rb'\{"v":\d+,"seq":(\d+),', head)
+    return int(found[1]) if found else 0
+
+
+def make(directory: str) -> None:
+    """Make a directory and its parents, durably. No error when it is there."""
+    if os.path.isdir(directory):
+        return
+    parent = os.path.dirname(directory)
+    make(parent)
+    with suppress(FileExistsError):
+        os.mkdir(directory, 0o700)
+    sync_directory(parent)
+
+
+def write_new(file: str, data: bytes) -> None:
+    """Write a file durably; what an interrupted attempt left is replaced."""
+    with suppress(FileNotFoundError):
+        os.unlink(file)
+    fd = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        put(fd, data)
+        sync(fd)
+    finally:
+        os.close(fd)
+
+
+def replace(directory: str, name: str, data: bytes) -> None:
+    """Put a whole file in the place of another, durably; a crash in between leaves the old one."""
+    new = join(directory, f"{name}.new")
+    write_new(new, data)
+    os.rename(new, join(directory, name))
+    sync_directory(directory)
+
+
+def put(fd: int, data: bytes) -> None:
+    """Write all in one call. A disk that fills takes a part first, and names the error only at the next write."""
+    if os.write(fd, data) < len(data):
+        raise OSError(errno.ENOSPC, "the disk is full, or the limit on file sizes is reached")
+
+
+if sys.platform == "darwin":
+
+    def sync(fd: int) -> None:
+        """Make a file's bytes durable."""
+        try:
+            fcntl.fcntl(fd, fcntl.F_FULLFSYNC)
+        except OSError:  # not every file system there knows it
+            os.fsync(fd)
+
+else:
+    sync = os.fdatasync
+
+
+def sync_directory(directory: str) -> None:
+    """Make a directory's entries durable."""
+    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def close(fd: int) -> None:
+    """Close what is durable already: an error has nothing left to tell."""
+    with suppress(OSError):
+        os.close(fd)
+
+
+@contextmanager
+def refusing(path: str) -> Iterator[None]:
+    """Turn what the disk refuses into an error that names the file, and what a person can do."""
+    try:
+        yield
+    except OSError as fault:
+        refuse(path, fault)
+
+
+def refuse(path: str, fault: OSError) -> NoReturn:
+    """Raise StorageError for an error of the disk."""
+    raise StorageError(f"{path}: {fault.strerror}", MENDS.get(fault.errno or 0, "")) from fault

@@ -1,0 +1,95 @@
+"""Cutting a damaged log, when a person asks for it: the original is kept, and the log goes on before its damage."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from contextlib import suppress
+from datetime import UTC, datetime
+from os.path import basename, join
+
+from wakeman.adapters.eventlog.place import LIVE, NEW, SNAPSHOT, close, refusing, sealed, sync_directory, write_new
+from wakeman.adapters.eventlog.reading import Reading
+from wakeman.adapters.eventlog.snapshot import drop
+from wakeman.adapters.eventlog.writer import EventWriter
+from wakeman.core.errors import LogDamagedError, WakemanError
+from wakeman.core.events import Draft, Repaired
+from wakeman.core.fold import fold
+from wakeman.core.model import Deployment
+
+
+def repair(directory: str, name: str, by: str) -> str:
+    """Cut a log whose lock is held before the first line that does not fit; give the directory of the original.
+
+    Shape: "" when nothing is damaged.
+    Boundary: repeatable after a crash at any point. Raises: LogDamagedError when no line can be used; StorageError.
+    """
+    file, end, seq, damage = _whole(directory)
+    if not damage:
+        return ""
+    if not seq:
+        raise LogDamagedError(f"{damage}; nothing before it can be used", f"wakeman clean {name} moves it aside")
+    live = join(directory, LIVE)
+    with refusing(directory):
+        files = [path for first, path in sealed(directory) if first >= _first(file, directory)] + [live]
+        kept, size = _keep(directory, [*files, join(directory, SNAPSHOT)])
+        drop(directory)
+        if file == live:
+            os.truncate(live, end)
+        else:
+            with open(file, "rb") as stream:
+                write_new(join(directory, NEW), stream.read(end))
+            os.rename(join(directory, NEW), live)
+        sync_directory(directory)
+        for path in files[:-1]:  # passed over from here on: the live one begins no later
+            os.unlink(path)
+        sync_directory(directory)
+        fd = os.open(live, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
+    try:
+        writer = EventWriter(directory, fd, by)
+        writer.catch_up(name)
+        writer.append([Draft(Repaired(file=kept, size=size - end, line=seq + 1))], datetime.now(UTC))
+    finally:
+        close(fd)
+    return join(directory, kept)
+
+
+def _whole(directory: str) -> tuple[str, int, int, str]:
+    """Give file, offset and seq at which the last whole write before any damage ends, and what the damage is."""
+    deployment = Deployment()
+    file, end, seq = "", 0, 0
+    with Reading(join(directory, LIVE)) as log:
+        try:
+            for event in log:
+                fold(deployment, event)
+                if not event.more:
+                    file, end, seq = log.file, log.end, event.seq
+        except (WakemanError, LookupError, ValueError) as fault:
+            return file, end, seq, str(fault)
+    return file, end, seq, ""
+
+
+def _first(file: str, directory: str) -> int:
+    """Give the seq from which on files are cut or put aside; a live file alone leaves every sealed one."""
+    found = {path: first for first, path in sealed(directory)}
+    return found.get(file, sys.maxsize)
+
+
+def _keep(directory: str, files: list[str]) -> tuple[str, int]:
+    """Copy files into a new directory beside the log, durably; give its name, and the bytes of lines in it."""
+    name = f"damaged-{datetime.now(UTC):%Y%m%dT%H%M%S.%f}"
+    os.mkdir(join(directory, name), 0o700)
+    size = 0
+    for file in files:
+        with suppress(FileNotFoundError):
+            copy = shutil.copyfile(file, join(directory, name, basename(file)))
+            fd = os.open(copy, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                size += os.fstat(fd).st_size * file.endswith(".jsonl")
+                os.fsync(fd)
+            finally:
+                close(fd)
+    sync_directory(join(directory, name))
+    sync_directory(directory)
+    return name, size

@@ -1,0 +1,74 @@
+"""The snapshot beside a log: a cache of its fold, good for one line of one file, and never mended."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from hashlib import sha256
+from os.path import join
+
+import msgspec
+from msgspec import Struct
+
+from wakeman.adapters.eventlog.place import SNAPSHOT, replace
+from wakeman.core.fold import VERSION
+from wakeman.core.model import Deployment
+
+LEAST = 256 * 1024
+"""Bytes of lines behind a snapshot before another is worth its writing; a large deployment waits for as many more."""
+
+
+class Snapshot(Struct, frozen=True):
+    """What stands in the first line of the file; the second is the deployment as folded up to line `seq`.
+
+    Shape: `end` is the offset behind that line in the live segment, whose first line is `first`; `sha256` is over
+    the second line; `fold` is the version of the fold that made it.
+    """
+
+    fold: int
+    seq: int
+    hash: str
+    first: int
+    end: int
+    sha256: str
+
+
+def load(directory: str) -> tuple[Snapshot, bytes] | None:
+    """Read a snapshot, if one is whole and of this version. Whether it fits the log is for the reader to see."""
+    try:
+        with open(join(directory, SNAPSHOT), "rb") as stream:
+            head, _, state = stream.read().partition(b"\n")
+        found = msgspec.json.decode(head, type=Snapshot)
+    except (OSError, ValueError):
+        return None
+    if found.fold != VERSION or sha256(state).hexdigest() != found.sha256:
+        return None
+    return found, state
+
+
+def thaw(state: bytes) -> Deployment | None:
+    """Make a deployment of a snapshot's second line; None where it is none."""
+    with suppress(ValueError):
+        return msgspec.json.decode(state, type=Deployment)
+    return None
+
+
+def keep(directory: str, deployment: Deployment, first: int, end: int) -> int:
+    """Write a snapshot of what was folded; give its size in bytes. Raises: OSError; the one before stays then."""
+    state = msgspec.json.encode(deployment)
+    head = Snapshot(
+        fold=VERSION,
+        seq=deployment.seq,
+        hash=deployment.hash,
+        first=first,
+        end=end,
+        sha256=sha256(state).hexdigest(),
+    )
+    replace(directory, SNAPSHOT, msgspec.json.encode(head) + b"\n" + state)
+    return len(state)
+
+
+def drop(directory: str) -> None:
+    """Take the snapshot away. No error when there is none."""
+    with suppress(FileNotFoundError):
+        os.unlink(join(directory, SNAPSHOT))

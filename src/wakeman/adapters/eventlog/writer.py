@@ -1,0 +1,235 @@
+"""Appending to a log that is held: one write, one fdatasync, and nothing more after an error."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from os.path import exists, getsize, join, samefile
+
+from wakeman.adapters.eventlog import snapshot
+from wakeman.adapters.eventlog.lock import asked
+from wakeman.adapters.eventlog.place import (
+    LIVE,
+    NEW,
+    RESERVE,
+    close,
+    put,
+    refuse,
+    refusing,
+    sync,
+    sync_directory,
+    write_new,
+)
+from wakeman.adapters.eventlog.reading import Reading, fold_all
+from wakeman.core.errors import LogDamagedError, StorageError, WakemanError
+from wakeman.core.events import END, Draft, Event, Filled, Freed, Repaired, Sealed
+from wakeman.core.fold import compose
+from wakeman.core.model import Deployment
+
+ROOM = 64 * 1024
+"""Bytes of the reserve: what a night still has to say when the disk is full."""
+SEGMENT = 8 * 1024 * 1024
+"""Bytes of the live segment from which on it is sealed."""
+
+
+class EventWriter:
+    """The log of one deployment, held: what the port calls `Writer`."""
+
+    def __init__(self, directory: str, fd: int, by: str) -> None:
+        self._directory = directory
+        self._file = join(directory, LIVE)
+        self._fd = fd
+        self._by = by
+        self._size = 0
+        self._known = 0  # offset behind the line of the snapshot
+        self._weight = 0  # bytes of the snapshot
+        self._first = 1
+        self._broken = ""
+        self._deployment = Deployment()
+
+    @property
+    def deployment(self) -> Deployment:
+        """Give the fold of all lines, those appended here included. Not to be changed by the caller."""
+        return self._deployment
+
+    @property
+    def seen(self) -> bool:
+        """Tell whether somebody asked for a check while the lock was held; asking clears it.
+
+        Boundary: may be asked once more after the lock was let go, for those who came in the last moment.
+        """
+        return asked(self._directory)
+
+    def hash_of(self, seq: int) -> str:
+        """Give the hash of a line of the live segment; "" for one that is not there, or far back."""
+        span = min(self._size, 1024 * 1024)
+        tail = os.pread(self._fd, span, self._size - span)
+        at = tail.find(b'{"v":1,"seq":%d,' % seq)
+        end = tail.find(b"\n", at) + 1
+        return tail[end - END : end - 3].decode("ascii", "replace") if at >= 0 < end else ""
+
+    def catch_up(self, name: str) -> None:
+        """Fold what is there; cut off what is torn; make durable what others left in the page cache."""
+        torn = self._fold()
+        if self._deployment.name != name:
+            raise LogDamagedError(f"{self._file}:1: expected the log of {name}, found that of {self._deployment.name}")
+        with refusing(self._file):
+            repaired = [Draft(self._cut(torn))] if torn else []
+            # Barrier: nothing is acted on that a power cut could still take back.
+            sync(self._fd)
+        now = datetime.now(UTC)
+        self.append(repaired, now)
+        if self._reserved() and self._deployment.full:
+            self.append([Draft(Freed())], now)
+
+    def append(self, drafts: Sequence[Draft], at: datetime, *, durable: bool = True) -> list[Event]:
+        """Write all drafts as one write, durable on return unless that is not asked for, and fold them.
+
+        Boundary: no drafts, no write.
+        Raises: TransitionError before anything is written when a draft's move is illegal; StorageError when
+        the disk refuses: then the log is as before and this writer refuses all further appends. On a full disk the
+        reserve is given up, so that the next writer can say so and go on.
+        """
+        if not drafts:
+            return []
+        if self._broken:
+            raise StorageError(f"{self._file}: nothing more is written after: {self._broken}")
+        try:
+            # Folded first: what cannot be folded must never be on disk.
+            lines, events = compose(self._deployment, drafts, at, self._by)
+            self._write(lines, durable=durable)
+        except BaseException:  # Ctrl-C too: what is folded must be what the file holds
+            with suppress(WakemanError):
+                self._fold()
+            raise
+        return events
+
+    def put_in_order(self, segment: int, lag: int) -> None:
+        """Seal the live segment once it is large, and write a snapshot once that lags far behind.
+
+        Effects: failing is harmless, and silent: the log stays as it is, and the next holder tries again.
+        """
+        large = self._size >= segment
+        if self._broken or not (large or self._size - self._known >= max(lag, self._weight)):
+            return
+        with suppress(OSError, WakemanError):
+            if large:
+                self._seal()
+            snapshot.keep(self._directory, self._deployment, self._first, self._size)
+
+    def _fold(self) -> bytes:
+        """Fold the file as it is; give what is torn."""
+        with Reading(self._file) as log:
+            self._deployment = folded(log)
+            self._size, self._first = log.end, log.first
+            self._known, self._weight = log.start, log.weight
+            return log.torn
+
+    def _write(self, lines: bytes, *, durable: bool) -> None:
+        if os.fstat(self._fd).st_size != self._size:
+            raise LogDamagedError(f"{self._file}: was changed by a program that does not hold the lock")
+        try:
+            put(self._fd, lines)
+            if durable:
+                sync(self._fd)
+        except BaseException as fault:  # Ctrl-C too: a write may be half done
+            self._spoil(fault, len(lines))
+            raise
+        self._size += len(lines)
+
+    def _spoil(self, fault: BaseException, size: int) -> None:
+        """Cut back to the lines before, and refuse all further ones: what the disk did with these is not known."""
+        self._broken = getattr(fault, "strerror", None) or str(fault) or type(fault).__name__
+        with suppress(OSError):
+            os.ftruncate(self._fd, self._size)
+        if isinstance(fault, OSError):
+            if fault.errno in (errno.ENOSPC, errno.EDQUOT):
+                self._give_up_reserve(size, self._broken)
+            refuse(self._file, fault)
+
+    def _reserved(self) -> bool:
+        """Tell whether the reserve stands, putting it there where it does not and the disk has room."""
+        file = join(self._directory, RESERVE)
+        try:
+            if getsize(file) >= ROOM:
+                return True
+        except OSError:
+            pass
+        try:
+            write_new(file, bytes(ROOM))
+        except OSError:
+            with suppress(OSError):
+                os.unlink(file)
+            return False
+        return True
+
+    def _give_up_reserve(self, size: int, why: str) -> None:
+        """Make room on a full disk, and have the log say so: nobody is launched until there is more.
+
+        Boundary: by another descriptor; what the disk did with the first one's bytes is not known.
+        """
+        with suppress(OSError, WakemanError):
+            os.unlink(join(self._directory, RESERVE))
+            self._fold()
+            if self._deployment.full:
+                return
+            lines, _ = compose(self._deployment, [Draft(Filled(size, why))], datetime.now(UTC), self._by)
+            fd = os.open(self._file, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+            try:
+                put(fd, lines)
+                sync(fd)
+            except OSError:
+                os.ftruncate(fd, self._size)
+                raise
+            finally:
+                close(fd)
+
+    def _cut(self, torn: bytes) -> Repaired:
+        """Keep what is torn beside the log, then cut it off. Repeatable: yes, after a crash in between."""
+        name = f"torn-{self._size}.bin"
+        write_new(join(self._directory, name), torn)
+        sync_directory(self._directory)
+        os.ftruncate(self._fd, self._size)
+        return Repaired(name, len(torn))
+
+    def _seal(self) -> None:
+        """Put the live segment aside under the seq of its first line, and begin another that vouches for its bytes.
+
+        Boundary: there is a live segment at each moment; a crash in between leaves a second name for it, which
+        readers pass over. Raises: OSError, on file systems without hard links too: the log goes on in one file.
+        """
+        from hashlib import file_digest
+
+        name = f"events-{self._first}.jsonl"
+        aside, new = join(self._directory, name), join(self._directory, NEW)
+        with open(self._file, "rb") as stream:
+            digest = file_digest(stream, "sha256").hexdigest()
+        try:
+            fact = Sealed(file=name, size=self._size, sha256=digest)
+            lines, events = compose(self._deployment, [Draft(fact)], datetime.now(UTC), self._by)
+            write_new(new, lines)
+            if not (exists(aside) and samefile(aside, self._file)):
+                os.link(self._file, aside)
+            sync_directory(self._directory)
+            os.rename(new, self._file)
+            sync_directory(self._directory)
+        except BaseException:  # Ctrl-C too: what is folded must be what the file holds
+            self._fold()
+            raise
+        os.chmod(aside, 0o400)
+        self._first, self._size = events[0].seq, len(lines)
+
+
+def folded(log: Reading) -> Deployment:
+    """Fold a log from its snapshot on, where one fits, or from its beginning."""
+    found = snapshot.load(log.directory)
+    if found is not None:
+        mark, state = found
+        deployment = snapshot.thaw(state)
+        if deployment is not None and log.known(mark.seq, mark.hash, mark.first, mark.end):
+            log.weight = len(state)
+            return fold_all(log, deployment)
+    return fold_all(log, Deployment())
