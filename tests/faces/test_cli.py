@@ -291,7 +291,7 @@ def test_a_status_tells_at_least_what_scripts_rely_on(place: Place) -> None:
     [
         (("check", "night"), 4),
         (("check", "night", "--quiet"), 4),
-        (("check", "night", "--head", "1:0"), 4),
+        (("check", "night", "--head", "1:0"), 6),
         (("check", "night", "--head", "9999:0"), 6),
         (("wait", "night", "--timeout", "0.2"), 4),
         (("status", "night"), 0),

@@ -146,7 +146,7 @@ class Reading:
 
     def place(self, seq: int) -> str:
         """Name the file and line of an event of the segment read last."""
-        return f"{self.file}:{seq - self._begins + 1}"
+        return f"{self.file}:{max(1, seq - self._begins + 1)}"
 
     def _damaged(self, found: str, seq: int = 1) -> NoReturn:
         name = basename(dirname(self._path))

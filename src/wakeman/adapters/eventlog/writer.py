@@ -31,6 +31,8 @@ from wakeman.core.model import Deployment
 
 ROOM = 64 * 1024
 """Bytes of the reserve: what a night still has to say when the disk is full."""
+PLENTY = 4 * ROOM
+"""Bytes free before the reserve is put back: what it gave room for must not be taken by itself."""
 SEGMENT = 8 * 1024 * 1024
 """Bytes of the live segment from which on it is sealed."""
 
@@ -151,14 +153,15 @@ class EventWriter:
             refuse(self._file, fault)
 
     def _reserved(self) -> bool:
-        """Tell whether the reserve stands, putting it there where it does not and the disk has room."""
+        """Tell whether the reserve stands, putting it there where it does not and the disk has room for more."""
         file = join(self._directory, RESERVE)
-        try:
+        with suppress(OSError):
             if getsize(file) >= ROOM:
                 return True
-        except OSError:
-            pass
         try:
+            disk = os.statvfs(self._directory)
+            if disk.f_bavail * disk.f_frsize < PLENTY:
+                return False
             write_new(file, bytes(ROOM))
         except OSError:
             with suppress(OSError):
