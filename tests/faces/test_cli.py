@@ -454,6 +454,7 @@ def test_doing_verbs_give_envelopes(place: Place) -> None:
         ("pause", "night"),
         ("unpause", "night"),
         ("sweep", "val_*", "--older-than", "0"),
+        ("resume", "night"),
         ("retry", "night_a"),
         ("stop", "night_b"),
         ("down", "night"),
@@ -642,6 +643,7 @@ DOING: dict[str, tuple[str, ...]] = {
     "accept": ("held",),
     "pause": ("night",),
     "unpause": ("paused",),
+    "resume": ("night",),
     "amend": ("night", "longer.toml"),
     "sweep": ("val_*", "--older-than", "0", "--deployment", "night"),
 }

@@ -69,6 +69,11 @@ class DryWriter:
         self.deployment = deployment
         self._tell = tell
 
+    def hash_of(self, seq: int) -> str:
+        """Vouch for nothing: what is folded here has no hash."""
+        del seq
+        return ""
+
     def append(self, drafts: Sequence[e.Draft], at: datetime, *, durable: bool = True) -> list[e.Event]:
         del durable
         check(self.deployment, drafts)
@@ -104,6 +109,11 @@ class DryLogs:
 
     def events(self, name: str, after: int = 0) -> Iterator[e.Event]:
         return self._logs.events(name, after)
+
+    def repair(self, name: str, by: str) -> str:
+        del by
+        self._tell(f"cut the log of {name} before its damage, if there is any")
+        return ""
 
     @contextmanager
     def hold(self, name: str, by: str, wait: float = 5.0) -> Iterator[DryWriter]:

@@ -18,6 +18,7 @@ VERBS: dict[str, tuple[str, str, bool, str]] = {
     "run": ("start", "plan", True, "start workers without a plan file"),
     "check": ("carry on", "check", True, "look once at everything, decide, act"),
     "wait": ("carry on", "check", False, "return when a deployment is done, has changed, or needs a person"),
+    "resume": ("carry on", "check", True, "go on after a crash or a reboot, with every open deployment or with one"),
     "down": ("carry on", "act", True, "end a deployment and its workers"),
     "clean": ("carry on", "act", True, "move a closed deployment's directory to the trash; delete nothing"),
     "status": ("look", "status", False, "show how deployments stand"),

@@ -1,15 +1,21 @@
-"""The verbs that carry a deployment on: check and wait."""
+"""The verbs that carry a deployment on: check, wait and resume."""
 
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from wakeman.engine.check import check as engine_check
 from wakeman.engine.status import code
 from wakeman.faces.cli import options as given
 from wakeman.faces.cli.options import Verb
 from wakeman.faces.cli.reach import named, reach
-from wakeman.faces.cli.show import done
+from wakeman.faces.cli.show import answer, clean, done, line, out, say, would
+
+if TYPE_CHECKING:
+    from wakeman.engine.resume import Resumed
+    from wakeman.ports import World
 
 BY = ("at", "exit", "hook", "timer", "hand")
 
@@ -30,6 +36,10 @@ def _wait_options(parser: ArgumentParser) -> None:
         default="done",
         help="closed; or any change; or a person is needed (default: done)",
     )
+
+
+def _resume_options(parser: ArgumentParser) -> None:
+    parser.add_argument("name", metavar="NAME", nargs="?", help="deployment (default: every open one)")
 
 
 def check(options: Namespace) -> int:
@@ -54,7 +64,58 @@ def wait(options: Namespace) -> int:
     return code(waited.deployment) if waited.came else 4
 
 
+def resume(options: Namespace) -> int:
+    """Take one deployment, or every open one, up again after whatever ended."""
+    from wakeman.engine.resume import openings
+    from wakeman.engine.resume import resume as engine_resume
+
+    world = reach(options, "resume")
+    names = [named(world, options.name)] if options.name else openings(world)
+    found = list(engine_resume(world, names))
+    if options.name and found[0].error is not None:
+        raise found[0].error
+    if options.dry_run:
+        would(options, {"deployments": names})
+    elif options.json:
+        ok = not any(each.error for each in found)
+        answer(options, {"resumed": [_resumed(each) for each in found]}, [f"wakeman wait {n}" for n in names], ok=ok)
+    else:
+        _tell(world, found)
+    return max((each.error.code for each in found if each.error), default=0)
+
+
+def _tell(world: World, found: Sequence[Resumed]) -> None:
+    from wakeman.engine.status import describe
+
+    if not found:
+        say(f"nothing is open in {world.state}")
+    for each in found:
+        if each.deployment is None:
+            say(f"error: {clean(str(each.error))}")
+            if each.error is not None and each.error.hint:
+                say(f"hint: {clean(each.error.hint)}")
+            continue
+        out(line(describe(world, each.deployment, each.deployment.looked_at)))
+        for word, workers in _shares(each).items():
+            if workers:
+                out(f"  {word}: {', '.join(clean(worker) for worker in workers)}")
+        if each.pending:
+            out(f"  waiting for their turn: {each.pending}")
+
+
+def _shares(each: Resumed) -> dict[str, Sequence[str]]:
+    return {"adopted": each.adopted, "alive": each.alive, "launched": each.launched, "ended": each.ended}
+
+
+def _resumed(each: Resumed) -> dict[str, object]:
+    if each.deployment is None:
+        return {"deployment": each.name, "error": str(each.error)}
+    head = {"deployment": each.name, "outcome": each.deployment.outcome}
+    return {**head, **{word: list(workers) for word, workers in _shares(each).items()}, "pending": each.pending}
+
+
 VERBS: dict[str, Verb] = {
     "check": ("wakeman check condense-docs", _check_options, check),
+    "resume": ("wakeman resume", _resume_options, resume),
     "wait": ("wakeman wait condense-docs --until attention --timeout 1h", _wait_options, wait),
 }

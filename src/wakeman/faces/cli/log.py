@@ -1,4 +1,4 @@
-"""The verb that shows what happened, event by event."""
+"""The verb that shows what happened, event by event, and mends a log when it is told to."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ from typing import Any
 from wakeman.core.errors import UsageError
 from wakeman.core.model import Deployment
 from wakeman.engine import layout
-from wakeman.faces.cli import options as given
 from wakeman.faces.cli.options import Verb
 from wakeman.faces.cli.reach import named, reach
-from wakeman.faces.cli.show import clean, moment, out
+from wakeman.faces.cli.show import advise, answer, clean, moment, out
 from wakeman.ports import World
 
 POLL = 0.1
@@ -21,7 +20,13 @@ POLL = 0.1
 
 
 def _log_options(parser: ArgumentParser) -> None:
-    given.name(parser)
+    parser.add_argument(
+        "words",
+        metavar="NAME",
+        nargs="+",
+        help="deployment; NAME is its latest run, NAME.1 the first. `repair NAME` cuts a damaged log off before its "
+        "damage and keeps the original",
+    )
     parser.add_argument("-f", "--follow", action="store_true", help="go on until the deployment is closed")
     parser.add_argument("--type", metavar="T", help="events of one type")
     parser.add_argument("--worker", metavar="W", help="events of one worker")
@@ -33,10 +38,14 @@ def log(options: Namespace) -> int:
     from wakeman.core.events import FACTS
     from wakeman.core.template import nearest
 
+    if options.words[0] == "repair" and len(options.words) > 1:
+        return _repair(options, options.words[1:])
+    if len(options.words) > 1:
+        raise UsageError(f"log: found {len(options.words)} names, expected one", "wakeman log --help")
     if options.type is not None and options.type not in FACTS:
         raise UsageError(f"--type: found {clean(options.type)!r}{nearest(options.type, FACTS)}", "wakeman log --help")
     world = reach(options)
-    name = named(world, options.name)
+    name = named(world, options.words[0])
     after = _print(options, world, name, options.since)
     while options.follow and (d := world.logs.read(name)).outcome == "open":
         if d.seq > after:
@@ -45,6 +54,23 @@ def log(options: Namespace) -> int:
             _rest(world, d)
     if options.follow:
         _print(options, world, name, after)
+    return 0
+
+
+def _repair(options: Namespace, names: list[str]) -> int:
+    """Cut a damaged log; the next check goes on from there, and adopts what it finds alive."""
+    if len(names) > 1:
+        raise UsageError(f"log repair: found {len(names)} names, expected one", "wakeman log --help")
+    world = reach(options)
+    name = names[0]  # exactly: a damaged log is not looked for by what it says
+    kept = world.logs.repair(name, world.by)
+    data = {"deployment": name, "repaired": bool(kept), "kept": kept or None}
+    following = [f"wakeman audit {name}", f"wakeman resume {name}"] if kept else [f"wakeman status {name}"]
+    if options.json:
+        answer(options, data, following)
+        return 0
+    out(f"{name}: cut before its damage; the original is in {kept}" if kept else f"{name}: nothing to repair")
+    advise(options, following)
     return 0
 
 
