@@ -144,8 +144,10 @@ def test_free_memory_bounds_the_launches() -> None:
     assert ["a", "b"] == d.due(night)
 
 
-@pytest.mark.parametrize(("field", "value"), [("paused_at", NOW), ("down", "enough"), ("failed_launches", d.BREAKER)])
-def test_nothing_is_due_while_paused_going_down_or_broken(field: str, value: object) -> None:
+@pytest.mark.parametrize(
+    ("field", "value"), [("paused_at", NOW), ("down", "enough"), ("failed_launches", d.BREAKER), ("full", "no space")]
+)
+def test_nothing_is_due_while_paused_going_down_broken_or_on_a_full_disk(field: str, value: object) -> None:
     night = deployment()
     setattr(night, field, value)
 

@@ -328,3 +328,25 @@ def test_a_rejection_leaves_one_round_for_a_cleanup() -> None:
     log.say(e.Requested(verb="reject", units=("a",), text="thin"))
 
     assert 1 == log.d.units["a"].rounds
+
+
+def test_a_disk_is_full_until_it_has_room_again() -> None:
+    log = Log().say(e.Filled(size=300, why="no space"))
+    full = log.d.full
+    log.say(e.Freed())
+
+    assert ("no space", "") == (full, log.d.full)
+
+
+def test_time_with_everybody_limited_does_not_count() -> None:
+    log = Log()
+    log.say(e.Intended(action="launch", target="w"), worker="w", attempt=1)
+    log.move(e.Launched(intent=3)).move(e.Started())
+    log.say(e.Looked(mono=10, boot="b"))
+    log.move(e.Stalled(reason="limited"))
+    log.say(e.Looked(mono=30, boot="b"))
+    limited = log.d.counted
+    log.move(e.Recovered())
+    log.say(e.Looked(mono=70, boot="b"))
+
+    assert (0.0, 40.0, 0) == (limited, log.d.counted, log.d.limited)

@@ -105,3 +105,10 @@ def test_a_worker_whose_age_is_unknown_is_told_without_it() -> None:
     d.looked_at = None
 
     assert "0 min" in notice.causes(d, SLEEP, "exit:1")[0].says
+
+
+def test_a_full_disk_is_told_and_needs_a_person() -> None:
+    d = night()
+    d.full = "no space"
+
+    assert (["ask:disk"], True) == (told(d), notice.asking(d))

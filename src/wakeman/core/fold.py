@@ -91,12 +91,14 @@ def fold(deployment: Deployment, event: e.Event) -> None:
     Raises: TransitionError when the event moves a worker from a state that it is not in.
     Cost: constant, but for a look, which visits the workers alive.
     """
+    # A million times in a replay: each line of a log is of another type, and what is read of it twice costs twice.
+    data = event.data
+    deployment.seq, deployment.at, deployment.hash = event.seq, event.at, event.hash
     if event.to is not None:
         _transit(deployment, event)
-    apply = _FOLDS.get(type(event.data))
+    apply = _FOLDS.get(type(data))
     if apply is not None:
-        apply(deployment, event, event.data)
-    deployment.seq, deployment.at, deployment.hash = event.seq, event.at, event.hash
+        apply(deployment, event, data)
 
 
 def _state(deployment: Deployment, name: str) -> State | None:
@@ -157,39 +159,63 @@ def _disarmed(d: Deployment, _: e.Event, __: e.Disarmed) -> None:
 
 
 def _looked(d: Deployment, event: e.Event, data: e.Looked) -> None:
-    d.gained = sum(_judge(d, verdict) for verdict in data.verdicts) + d.gained
+    # The most frequent of all: what is done here a replay does a million times.
+    for verdict in data.verdicts:
+        d.gained += _judge(d, verdict)
+    mono, boot = data.mono, data.boot
+    same = boot == d.boot
     for sighting in data.sightings:
         worker = d.workers[sighting.worker]
         worker.sighting = sighting
-        if sighting.life != worker.life or data.boot != d.boot:
-            worker.life, worker.life_mono = sighting.life, data.mono
-    if not data.more:
-        _looked_over(d, event, data)
-
-
-def _looked_over(d: Deployment, event: e.Event, data: e.Looked) -> None:
-    live = [worker for worker in d.workers.values() if worker.live]
-    limited = bool(live) and all(worker.reason == "limited" for worker in live)
-    if data.boot == d.boot and not d.resting and not limited:
-        d.counted += max(0.0, data.mono - d.mono)
+        if not same or sighting.life != worker.life:
+            worker.life, worker.life_mono = sighting.life, mono
+        if sighting.activity == "idle" or sighting.session == "unknown":
+            d.restless[worker.name] = None
+    if data.more:
+        return
+    if same and not d.resting and mono > d.mono and not (d.limited and _all_limited(d)):
+        d.counted += mono - d.mono
     d.resting = d.paused_at is not None
-    for worker in d.workers.values():
-        # A launch that is settled is so before the look: this one could not be.
-        worker.unknowns += bool(worker.intent and not worker.asked)
-    for worker in live:
-        seen = worker.sighting
-        worker.unknowns = worker.unknowns + 1 if seen is not None and seen.session == "unknown" else 0
-        quiet = seen is not None and (seen.activity == "idle" or worker.reason == "silent")
-        idle = quiet and seen is not None and seen.session == "running"
-        worker.finished = worker.finished + 1 if idle and all(d.units[u].done for u in worker.units) else 0
+    if d.restless:
+        _count(d)
     if d.gained:
-        d.idle_looks = 0
-    elif event.by.startswith("at"):
+        d.idle_looks = d.gained = 0
+    elif event.by[:2] == "at":
         d.idle_looks += 1
-    d.gained = 0
-    d.mono, d.boot, d.memory, d.looked, d.looked_at = data.mono, data.boot, data.memory, event.seq, event.at
+    if not same:
+        d.boot = boot
+    d.mono, d.memory, d.looked, d.looked_at = mono, data.memory, d.seq, d.at
     if data.server:
         d.server = data.server
+
+
+def _count(d: Deployment) -> None:
+    for name in list(d.restless):
+        if not _counts(d, d.workers[name]):
+            del d.restless[name]
+
+
+def _all_limited(d: Deployment) -> bool:
+    live = [worker for worker in d.workers.values() if worker.live]
+    return bool(live) and all(worker.reason == "limited" for worker in live)
+
+
+def _counts(d: Deployment, worker: WorkerState) -> bool:
+    """Count a look that could not tell, or that found nothing left to do; tell whether the next one may have to.
+
+    Boundary: of a worker that is none of these, a look counts nothing; `restless` names those that may be.
+    """
+    # A launch that is settled is so before the look: this one could not be.
+    worker.unknowns += bool(worker.intent and not worker.asked)
+    if not worker.live:
+        return bool(worker.intent)
+    seen = worker.sighting
+    unknown = seen is not None and seen.session == "unknown"
+    worker.unknowns = worker.unknowns + 1 if unknown else 0
+    quiet = seen is not None and (seen.activity == "idle" or worker.reason == "silent")
+    idle = quiet and seen is not None and seen.session == "running"
+    worker.finished = worker.finished + 1 if idle and all(d.units[u].done for u in worker.units) else 0
+    return unknown or quiet or bool(worker.intent)
 
 
 def _judge(d: Deployment, verdict: Verdict) -> bool:
@@ -211,11 +237,14 @@ def _decided(d: Deployment, event: e.Event, data: e.Decided) -> None:
             worker.again = True
         return
     d.row, d.row_why = data.row, data.why
-    d.held = data.row if data.held else data.under
-    d.holds += data.held
     d.accepted = ""
-    if not data.held:
-        d.rows[data.row] = d.rows.get(data.row, 0) + 1
+    if data.held:
+        d.held = data.row
+        d.holds += 1
+        return
+    d.held = data.under
+    rows = d.rows
+    rows[data.row] = rows.get(data.row, 0) + 1
 
 
 def _intended(d: Deployment, event: e.Event, data: e.Intended) -> None:
@@ -227,6 +256,7 @@ def _intended(d: Deployment, event: e.Event, data: e.Intended) -> None:
             worker.again, worker.ending = False, ""
             worker.spent += 1
             d.last_launch = d.mono
+            d.restless[worker.name] = None
         case "end":
             worker = _worker(d, event)
             worker.ending, worker.ends = data.ended_by, worker.ends + 1
@@ -265,28 +295,32 @@ def _launched(d: Deployment, event: e.Event, data: e.Launched) -> None:
     worker.sighting, worker.unknowns, worker.life, worker.life_mono = None, 0, "", d.mono
     worker.code, worker.ended_by, worker.ending, worker.note = None, "", "", ""
     worker.ends, worker.finished = 0, 0
-    _calm(worker)
+    _calm(d, worker)
     d.failed_launches = 0
 
 
-def _calm(worker: WorkerState) -> None:
+def _calm(d: Deployment, worker: WorkerState) -> None:
+    d.limited -= worker.reason == "limited"
     worker.reason, worker.why, worker.rung, worker.asked, worker.until = "", "", 0, False, None
 
 
 def _started(d: Deployment, event: e.Event, _: e.Started) -> None:
-    _calm(_worker(d, event))
+    _calm(d, _worker(d, event))
 
 
 def _stalled(d: Deployment, event: e.Event, data: e.Stalled) -> None:
     worker = _worker(d, event)
-    _calm(worker)
+    _calm(d, worker)
     worker.reason, worker.why, worker.until = data.reason, data.why, data.until
     worker.stalled_life = worker.life
+    d.limited += data.reason == "limited"
+    if data.reason == "silent":
+        d.restless[worker.name] = None
 
 
 def _exited(d: Deployment, event: e.Event, data: e.Exited) -> None:
     worker = _worker(d, event)
-    _calm(worker)
+    _calm(d, worker)
     worker.why, worker.code, worker.ended_by = data.why, data.code, data.ended_by
     worker.stop, worker.ending, worker.ends = False, "", 0
     if worker.intent or data.ended_by == "launch":
@@ -338,6 +372,7 @@ def _reopen(d: Deployment, unit: UnitState, why: str) -> None:
 def _amended(d: Deployment, _: e.Event, data: e.Amended) -> None:
     d.plan, d.digest = data.plan, data.digest
     for name in data.dropped:
+        d.restless.pop(name, None)
         for unit in d.workers.pop(name).units:
             del d.units[unit]
 

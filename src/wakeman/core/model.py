@@ -388,4 +388,6 @@ class Deployment(Struct):
     moved: dict[str, str] = {}
     last_launch: float = -1e18  # mono of the last launch
     failed_launches: int = 0  # in a row
+    limited: int = 0  # workers that are stuck because of a limit
+    restless: dict[str, None] = {}  # workers of whom a look counts something: unknown, idle, silent, being launched
     full: str = ""  # why nothing more is launched: the disk that the log stands on is full
