@@ -37,7 +37,8 @@ docs: setup ## write the reference pages anew from the program's own tables
 	$(IN)/python docs/generate.py
 
 bench: setup ## measure, each figure beside the plain thing that it is held against
-	$(IN)/python bench/run.py
+	$(IN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,bench]'
+	$(IN)/python -m bench.run
 
 clean: ## remove what make has made; deployments under state/ stay
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage htmlcov build dist

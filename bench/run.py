@@ -1,12 +1,11 @@
 """Measure what the design promises, each figure beside the plain thing that it is held against.
 
 Paired and interleaved: ours, theirs, ours, theirs, in one process group, so that a busy machine slows both. Quote
-the ratios; absolute figures say more about the machine. Run: `make bench`, or `python bench/run.py NAME...`.
+the ratios; absolute figures say more about the machine. Run: `make bench`, or `python -m bench.run NAME...`.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import statistics
@@ -14,90 +13,24 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
-from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
+from bench import durable
+from bench.pairs import Place, paired
 
 from wakeman.adapters.eventlog import EventLogs
 from wakeman.core.decide import decide, decide_worker, moves
-from wakeman.core.events import Decided, Draft, Enrolled, Event, Looked, Planned, genesis
+from wakeman.core.events import Enrolled, Event, Looked, Planned, genesis
 from wakeman.core.fold import fold
 from wakeman.core.model import Deployment, Host, Plan, Sighting, Unit, UnitsSpec
 
-ROUNDS = 15
-WAKEMAN = [sys.executable, "-P", "-m", "wakeman"]
 BARE = """\
 import msgspec, subprocess, sys
 subprocess.run(["tmux", "-u", "-S", sys.argv[1], "list-panes", "-a", "-F",
     "#{session_name}|#{session_id}|#{pane_pid}|#{pane_dead}|#{window_activity}"], capture_output=True)
 """
-
-
-class Place:
-    """A scratch state directory with a tmux socket of its own; taken away at the end."""
-
-    def __init__(self) -> None:
-        self.path = Path(tempfile.mkdtemp(prefix="wk"))
-        self.socket = self.path / "tmux"
-
-    def plan(self, name: str, workers: int, command: str, at_once: int | None = None) -> Path:
-        """Write a plan with one unit a worker."""
-        items = [{"unit": f"u{n}"} for n in range(workers)]
-        plan = {
-            "name": name,
-            "units": {"items": items, "output": f"{name}-out/{{{{ unit }}}}"},
-            "workers": {
-                "by": "{{ unit }}",
-                "name": f"{name}_{{{{ unit }}}}",
-                "command": ["sh", "-c", command, "sh", "{{ units_file }}"],
-                "stagger": 0,
-                "socket": str(self.socket),
-            },
-        }
-        if at_once is not None:
-            plan["workers"]["at_once"] = at_once  # type: ignore[index] # a literal of plain dictionaries
-        file = self.path / f"{name}.json"
-        file.write_text(json.dumps(plan))
-        return file
-
-    def run(self, *words: str) -> float:
-        """Run a verb; give its wall time in seconds."""
-        began = time.perf_counter()
-        argv = [*WAKEMAN, *words, "--state", str(self.path / "state")]
-        code = subprocess.run(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=self.path).returncode
-        took = time.perf_counter() - began
-        assert code in (0, 4), f"{words}: exit {code}"  # 4: not finished yet
-        return took
-
-    def end(self, *names: str) -> None:
-        """End what was started, and only that."""
-        for name in names:
-            subprocess.run([*WAKEMAN, "down", name, "--state", str(self.path / "state")], capture_output=True)
-        subprocess.run(["tmux", "-S", str(self.socket), "kill-server"], capture_output=True)
-        until = time.monotonic() + 10
-        while self.busy() and time.monotonic() < until:  # the end of a worker calls for a check
-            time.sleep(0.02)
-        shutil.rmtree(self.path, ignore_errors=True)
-
-    def busy(self) -> bool:
-        """Tell whether a process that was started with this place among its arguments lives."""
-        for file in Path("/proc").glob("[0-9]*/cmdline"):
-            with suppress(OSError):
-                if str(self.path) in file.read_text(errors="replace"):
-                    return True
-        return False
-
-
-def paired(ours: Callable[[], float], theirs: Callable[[], float], rounds: int = ROUNDS) -> str:
-    """Run both in turn and word the outcome: medians, minima and the median of the ratios."""
-    pairs = [(ours(), theirs()) for _ in range(rounds + 1)][1:]
-    ratio = statistics.median(a / b for a, b in pairs)
-    low = min(a for a, _ in pairs) / min(b for _, b in pairs)
-    a, b = (statistics.median(column) * 1000 for column in zip(*pairs, strict=True))
-    return f"ratio {ratio:.2f} (of the minima {low:.2f}); ours {a:.1f} ms, beside {b:.1f} ms, medians of {rounds}"
 
 
 def check() -> None:
@@ -157,37 +90,6 @@ def handover() -> None:
     place.end()
 
 
-def append() -> None:
-    """Time durable appends of one event beside a bare write and fdatasync of the same bytes."""
-    place = Place()
-    logs = EventLogs(str(place.path))
-    now = datetime.now(UTC)
-    plan = Plan(name="night", units=UnitsSpec(items=("x",)))
-    host = Host(root="/", directory=str(place.path), socket="/x", tmux="tmux", python=("wakeman",))
-    logs.create("night", "d", [Draft(Planned(name="night", plan=plan, digest="d", host=host))], now, "bench:1")
-    draft = Draft(Decided(row="sleep", looked=1, why="47/54 units done, and some words to make a line of usual length"))
-    size = 200
-    bare = os.open(place.path / "bare", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-    with logs.hold("night", "bench:1") as log:
-        line = (place.path / "night" / "events.jsonl").read_bytes()[:1] * 220
-
-        def ours() -> float:
-            began = time.perf_counter()
-            for _ in range(size):
-                log.append([draft], now)
-            return time.perf_counter() - began
-
-        def theirs() -> float:
-            began = time.perf_counter()
-            for _ in range(size):
-                os.write(bare, line)
-                os.fdatasync(bare)
-            return time.perf_counter() - began
-
-        print(f"{size} durable appends: {paired(ours, theirs)}")
-    place.end()
-
-
 def crowd() -> None:
     """Time fold and decide for 100,000 workers in memory."""
     count, now = 100_000, datetime.now(UTC)
@@ -224,7 +126,13 @@ def rooms() -> None:
     print(f"ports: {len((source / 'ports.py').read_text().splitlines()):,} lines")
 
 
-BENCHES = {bench.__name__: bench for bench in (check, launch, handover, append, crowd, rooms)}
+BENCHES = {
+    bench.__name__: bench
+    for bench in (
+        check, launch, handover, crowd, rooms,
+        durable.append, durable.eventsourcing, durable.dbos, durable.replay, durable.resume, durable.writers,
+    )
+}  # fmt: skip
 
 if __name__ == "__main__":
     print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, Python {sys.version.split()[0]}")

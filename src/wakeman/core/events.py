@@ -393,7 +393,8 @@ def genesis(deployment: str, digest: str) -> str:
 
 def stamp(at: datetime) -> str:
     """Write a time as the log does: UTC, microseconds, `Z`."""
-    return at.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
+    utc = at if at.tzinfo is UTC else at.astimezone(UTC)
+    return utc.isoformat(timespec="microseconds")[:-6] + "Z"
 
 
 def encode(draft: Draft, *, seq: int, at: datetime, by: str, previous: str, more: bool = False) -> tuple[bytes, str]:
