@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from tests.adapters.logs import AT, begin, noted
-from tests.adapters.test_eventlog import damaged_line, in_a_room
+from tests.adapters.test_eventlog import append_raw, damaged_line, in_a_room
 
 from wakeman.adapters.eventlog import EventLogs, EventWriter
 from wakeman.adapters.eventlog.network import network
@@ -475,8 +475,6 @@ def test_a_log_without_a_usable_line_is_not_repaired(log: Path, state: Path) -> 
 
 
 def test_lines_that_do_not_follow_are_cut_too(log: Path, state: Path) -> None:
-    from tests.adapters.test_eventlog import append_raw
-
     body = b'{"v":1,"seq":6,"at":"2030-01-01T00:00:00.000000Z","by":"at:1","type":"started","worker":"w","attempt":1,'
     append_raw(log, body + b'"from":"launched","to":"running","data":{}')
 
@@ -497,3 +495,24 @@ def test_the_hash_of_a_line_is_given_while_it_is_near(small: EventLogs, state: P
             seq: writer.hash_of(seq) for seq in events
         }
         assert "" == writer.hash_of(999)
+
+
+# --- a newer format
+
+
+def test_a_log_of_a_newer_format_is_read_and_not_written_to(log: Path, state: Path) -> None:
+    append_raw(log, b'{"v":2,"seq":6,"at":"2030-01-01T00:00:00.000000Z","by":"at:1","type":"noted","data":{"text":"x"}')
+    before = log.read_bytes()
+
+    assert 6 == EventLogs(str(state)).read("night").seq
+    with pytest.raises(UsageError, match="holds lines of a newer format"):
+        EventLogs(str(state)).hold("night", "at:1").__enter__()
+    assert before == log.read_bytes()
+
+
+def test_a_type_that_a_newer_version_added_stands_in_nobodys_way(log: Path, state: Path) -> None:
+    append_raw(log, b'{"v":1,"seq":6,"at":"2030-01-01T00:00:00.000000Z","by":"at:1","type":"dreamt","data":{}')
+
+    wrote(EventLogs(str(state)), 1)
+
+    assert 7 == EventLogs(str(state)).read("night").seq

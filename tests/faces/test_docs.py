@@ -21,6 +21,7 @@ def _generator() -> ModuleType:
 
 
 PAGES: dict[str, str] = _generator().pages()
+SCHEMA: str = _generator().schema()
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -28,3 +29,9 @@ def test_a_committed_reference_page_is_what_the_generator_gives(name: str) -> No
     committed = (REPOSITORY / "docs" / "reference" / name).read_text()
 
     assert PAGES[name] == committed, "run: python docs/generate.py"
+
+
+def test_the_committed_schema_of_a_line_is_what_the_generator_gives() -> None:
+    committed = (REPOSITORY / "state" / "events.schema.json").read_text()
+
+    assert committed == SCHEMA, "run: python docs/generate.py"

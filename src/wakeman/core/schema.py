@@ -1,4 +1,4 @@
-"""The JSON Schema of the plan file, made from the structs, for editors and for agents that write plans."""
+"""The JSON Schemas of the plan file and of the log's lines, made from the structs that read them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import get_args
 
 import msgspec
 
+from wakeman.core.events import FACTS, lines
 from wakeman.core.model import Bytes, Plan, Seconds
 from wakeman.core.reading import NUMBER, QUANTITIES
 from wakeman.core.rules import NAME, SOURCES
@@ -28,6 +29,22 @@ def schema() -> dict[str, object]:
         "$id": "urn:wakeman:plan",
         "title": "Wakeman plan",
         **{key: _open(value) for key, value in msgspec.json.schema(Plan).items()},
+    }
+
+
+def events_schema() -> dict[str, object]:
+    """Give the schema of one line of a log as a value ready for JSON.
+
+    Boundary: a type that is not in it is of a newer version, and no error: the last alternative takes it.
+    """
+    (made,), parts = msgspec.json.schema_components([lines()], ref_template="#/$defs/{name}")
+    newer = {"type": "object", "properties": {"type": {"not": {"enum": list(FACTS)}}}, "required": ["type"]}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": "urn:wakeman:event",
+        "title": "One line of a Wakeman log",
+        "anyOf": [*made["anyOf"], newer],
+        "$defs": parts,
     }
 
 

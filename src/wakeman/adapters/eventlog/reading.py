@@ -12,9 +12,12 @@ from typing import NoReturn, Self
 
 from wakeman.adapters.eventlog.place import LIVE, begins, refusing, sealed
 from wakeman.core.errors import LogDamagedError, TransitionError
-from wakeman.core.events import END, Event, Planned, decode, genesis, reader, split
+from wakeman.core.events import END, VERSION, Event, Planned, decode, genesis, reader, split
 from wakeman.core.fold import fold
 from wakeman.core.model import Deployment
+
+OURS = b'{"v":%d,' % VERSION
+"""How a line of this version of the format begins."""
 
 
 class Reading:
@@ -33,6 +36,7 @@ class Reading:
         self.seq, self.hash = 0, ""
         self.end = 0
         self.torn = b""
+        self.newer = False  # a line of another version of the format was read
 
     def __enter__(self) -> Self:
         # The live segment first: one sealed meanwhile is found in the listing, and left out as what is open already.
@@ -93,6 +97,8 @@ class Reading:
                 self._unfit(line, previous, seq + 1, last=not stream.peek(1))
                 size += len(line)
                 break
+            if not line.startswith(OURS):
+                self.newer = True
             event = read(line)
             seq += 1
             if event.seq != seq:

@@ -24,7 +24,7 @@ from wakeman.adapters.eventlog.place import (
     write_new,
 )
 from wakeman.adapters.eventlog.reading import Reading, fold_all
-from wakeman.core.errors import LogDamagedError, StorageError, WakemanError
+from wakeman.core.errors import LogDamagedError, StorageError, UsageError, WakemanError
 from wakeman.core.events import END, Draft, Event, Filled, Freed, Repaired, Sealed
 from wakeman.core.fold import compose
 from wakeman.core.model import Deployment
@@ -128,6 +128,11 @@ class EventWriter:
             self._deployment = folded(log)
             self._size, self._first = log.end, log.first
             self._known, self._weight = log.start, log.weight
+            if log.newer:
+                raise UsageError(
+                    f"{self._file}: holds lines of a newer format; this Wakeman reads it, and does not write to it",
+                    "upgrade Wakeman",
+                )
             return log.torn
 
     def _write(self, lines: bytes, *, durable: bool) -> None:
