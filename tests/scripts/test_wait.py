@@ -1,0 +1,60 @@
+"""Waiting for a deployment: what ends the wait, and what it never waits for."""
+
+from __future__ import annotations
+
+from tests.play import NAME, Play
+
+from wakeman.adapters.memory import Act
+from wakeman.engine import layout
+from wakeman.engine.check import check
+from wakeman.engine.wait import LINGER, Waited, wait
+
+
+def waited(play: Play, timeout: float | None = None) -> tuple[Waited, float]:
+    """Wait while the stage plays on; give what came of it, and the seconds it took."""
+    stage = play.stage
+    world, began = stage.world("hand:2"), stage.clock.mono()
+    file = layout.inside(play.deployment.host, "events.jsonl")
+
+    def pause(seconds: float) -> None:
+        stage.run(lambda world, head: check(world, NAME, head), lambda: False, seconds)
+        stage.files.write(file, str(len(stage.logs.lines[NAME])).encode())
+
+    found = wait(world, NAME, "done", pause, timeout=timeout)
+    return found, stage.clock.mono() - began
+
+
+def test_a_wait_ends_when_all_is_done_and_put_away() -> None:
+    play = Play(workers=1, units=2)
+    play.up()
+
+    found, _ = waited(play)
+
+    assert ("complete", True, None, {}) == (
+        found.deployment.outcome,
+        found.came,
+        found.deployment.alarm,
+        play.stage.alarms.jobs,
+    )
+
+
+def test_a_wait_lingers_for_the_alarm_of_a_closed_deployment_but_not_for_ever() -> None:
+    play = Play(workers=1, units=1)
+    play.run()
+    lines = play.stage.logs.lines[NAME]
+    closed = next(n for n, line in enumerate(lines) if b'"type":"closed"' in line)
+    del lines[closed + 1 :]  # who closed it died before it took the alarm away
+
+    found, took = waited(play)
+
+    assert ("complete", True) == (found.deployment.outcome, found.came)
+    assert LINGER <= took < LINGER + 1
+
+
+def test_a_wait_ends_at_its_timeout() -> None:
+    play = Play(workers=1, units=1, acts={"w0": Act(seconds=600)})
+    play.up()
+
+    found, took = waited(play, timeout=30)
+
+    assert (False, "open", True) == (found.came, found.deployment.outcome, 30 <= took < 31)
