@@ -1,6 +1,6 @@
 # Each target does its own set-up; scripts/setup.sh says what that is. PYTHON names the interpreter for a new .venv.
 .POSIX:
-.PHONY: help setup setup-demo demo test check lint types imports docs clean
+.PHONY: help setup setup-demo demo test check lint types imports docs bench torture clean
 
 IN = .venv/bin
 
@@ -39,6 +39,9 @@ docs: setup ## write the reference pages anew from the program's own tables
 bench: setup ## measure, each figure beside the plain thing that it is held against
 	$(IN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,bench]'
 	$(IN)/python -m bench.run
+
+torture: setup ## torture the program: each system call killed or failing, disks, daemons, clocks; takes an hour
+	WAKEMAN_TORTURE="$${WAKEMAN_TORTURE:-all}" $(IN)/python -m pytest tests/torture -s
 
 clean: ## remove what make has made; deployments under state/ stay
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage htmlcov build dist

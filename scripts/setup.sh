@@ -2,7 +2,8 @@
 # Set up what `make` needs: Python, tmux, at, and the virtual environment. Quiet when there is nothing to do.
 #
 #   scripts/setup.sh demo    tmux, and the package with PyYAML; `at` if it may be installed
-#   scripts/setup.sh dev     tmux, `at` with its daemon, and the package with all that tests and checks need
+#   scripts/setup.sh dev     tmux, `at` with its daemon, and the package with all that tests and checks need; for root
+#                            on Linux strace and faketime too, if they can be had: tests/torture is skipped without
 #
 # System packages are installed as root, by sudo without a password, or by brew. Where none of these may be, it names
 # the command that a person must run and exits 2.
@@ -248,6 +249,14 @@ else
   [ "$at" = there ] || missing="$missing at"
   # shellcheck disable=SC2086 # a list of package names
   [ -z "$missing" ] || need "missing: ${missing# }" $missing
+  if [ "$(uname):$(id -u)" = Linux:0 ]; then
+    wanted=
+    have strace || wanted=strace
+    case $manager in apt-get) faketime=faketime ;; *) faketime=libfaketime ;; esac
+    have faketime || wanted="$wanted $faketime"
+    # shellcheck disable=SC2086 # a list of package names
+    [ -z "$wanted" ] || install $wanted || say "going on without ${wanted# }: tests/torture is skipped"
+  fi
   at_ready || exit 2
   package dev dev
 fi

@@ -129,6 +129,21 @@ def test_a_stopped_daemon_is_not_started_by_a_user_but_named(tmp_path: Path) -> 
     assert "the daemon of at is not running; run: sudo launchctl load -w " in said
 
 
+def test_root_on_linux_gets_what_the_torture_needs_or_goes_on_without(tmp_path: Path) -> None:
+    (tmp_path / "with").mkdir()
+    (tmp_path / "without").mkdir()
+    here, there = (Machine(tmp_path / name, user=0) for name in ("with", "without"))
+    for machine, manager in ((here, APT_GET), (there, "#!/bin/sh\nexit 100\n")):
+        machine.program("uname", "#!/bin/sh\necho Linux\n")
+        machine.program("apt-get", manager.replace("BIN", str(machine.bin)))
+
+    here.setup("dev")
+    _, said = there.setup("dev")
+
+    assert "apt-get install -y --no-install-recommends strace faketime" in here.calls()
+    assert "setup: going on without strace faketime: tests/torture is skipped\n" in said
+
+
 def test_a_second_setup_does_and_says_nothing(tmp_path: Path) -> None:
     machine = Machine(tmp_path)
     machine.setup("dev")

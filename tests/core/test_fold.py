@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import pytest
 
 from wakeman.core import events as e
@@ -19,6 +20,7 @@ from wakeman.core.model import (
     Unit,
     UnitsSpec,
     Verdict,
+    mark,
 )
 
 NOW = datetime(2026, 1, 5, 21, 36, tzinfo=UTC)
@@ -350,3 +352,10 @@ def test_time_with_everybody_limited_does_not_count() -> None:
     log.say(e.Looked(mono=70, boot="b"))
 
     assert (0.0, 40.0, 0) == (limited, log.d.counted, log.d.limited)
+
+
+def test_two_nights_of_one_name_and_second_in_two_state_directories_have_other_marks() -> None:
+    here, there = Log().d, Log().d
+    there.host = msgspec.structs.replace(HOST, directory="/other/night")
+
+    assert mark(here, here.workers["w"]) != mark(there, there.workers["w"])

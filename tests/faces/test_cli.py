@@ -504,13 +504,14 @@ def test_a_wait_can_be_interrupted(place: Place) -> None:
     assert place("wait", "night").code == 130
 
 
-def test_a_check_that_finds_another_one_leaves_it_to_it(place: Place) -> None:
+def test_a_check_that_finds_another_one_asks_it_to_look_again_and_says_so(place: Place) -> None:
     place.up()
 
-    with local.world(str(place.state), "hand").logs.hold("night", "hand:1"):
+    with local.world(str(place.state), "hand").logs.hold("night", "hand:1") as log:
         said = place("check", "night", "--by", "exit", "--quiet")
 
-    assert (0, "", "") == said
+        assert (1, "", True) == (said.code, said.out, log.seen)
+    assert said.err.startswith("wakeman: error: night: is held by process ")
 
 
 def test_a_plan_can_come_by_stdin(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:

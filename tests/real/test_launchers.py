@@ -44,7 +44,8 @@ def launcher(rig: Rig) -> None:
     file.write_text(LAUNCHER.replace("SOCKET", str(rig.socket)))
     file.chmod(0o755)
     for unit in ("a", "b"):
-        (rig.place / f"{unit}.sh").write_text(f"sleep 1; mkdir -p out; echo {unit} $MODE $KEY >out/{unit}.txt\n")
+        wait = "until [ -e go ]; do sleep 0.1; done"
+        (rig.place / f"{unit}.sh").write_text(f"{wait}; mkdir -p out; echo {unit} $MODE $KEY >out/{unit}.txt\n")
 
 
 def with_key(rig: Rig) -> dict[str, str]:
@@ -65,6 +66,7 @@ def test_a_users_own_launcher_starts_the_sessions_and_they_are_adopted(rig: Rig)
     assert 0 == up.returncode, up.stderr
     marks = rig.tmux("list-sessions", "-F", "#{session_name} #{@wakeman}").splitlines()
     assert ["condense_a night/condense_a/1", "condense_b night/condense_b/1"] == sorted(m.split("@")[0] for m in marks)
+    (rig.place / "go").touch()
     until(lambda: 2 == len(outputs(rig)) and not rig.sessions(), 30)
     assert 0 == rig.run("check", "night").returncode
     assert {"a.txt": "a calm k-4711\n", "b.txt": "b calm k-4711\n"} == outputs(rig)

@@ -76,6 +76,17 @@ def test_a_check_that_could_not_be_made_is_told_once_and_tried_again(place: Path
     assert ((code, 1), (code, 1), 1) == (first, second, told(place))
 
 
+def test_an_alarm_that_finds_another_check_at_work_lies_ahead_again_should_that_one_die(place: Path) -> None:
+    says = "wakeman: error: night: is held by process 7, which will look again"
+    assert [(1, 1), (1, 1)] == [fired(place, says, 1) for _ in range(2)]
+    assert not (place / "troubled").exists()
+
+
+def test_an_alarm_that_finds_the_lock_with_a_stopped_process_is_told_and_lies_ahead_again(place: Path) -> None:
+    assert (1, 1) == fired(place, "wakeman: error: night: is held by process 7, which is stopped", 1)
+    assert 1 == told(place)
+
+
 def test_trouble_that_lasts_sets_no_second_alarm_beside_one_that_lies_ahead(place: Path) -> None:
     assert [(6, 1), (6, 1)] == [fired(place, "wakeman: damaged", 6) for _ in range(2)]
 
@@ -94,7 +105,7 @@ def test_trouble_that_comes_back_after_a_good_check_is_told_again(place: Path) -
     ("says", "code", "by"),
     [
         ("wakeman: night: no such deployment", 3, "at"),
-        ("wakeman: night: is held by process 7, which will look again", 1, "at"),
+        ("wakeman: night: is held by process 7, which will look again", 1, "exit"),
         ("wakeman: full", 1, "exit"),
     ],
     ids=["one that is gone", "a busy one", "a worker's end, behind which an alarm lies"],

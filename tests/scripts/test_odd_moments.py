@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 import pytest
 from tests.play import NAME, Play
 
 from wakeman.adapters.memory import Act
-from wakeman.core.errors import ProgramError, StorageError, UsageError
+from wakeman.core.errors import DiskError, ProgramError, StorageError, UsageError
 from wakeman.core.events import Exited, Looked, Noted
 from wakeman.engine import ask
 from wakeman.engine.check import check
 from wakeman.engine.prepare import prepare
 from wakeman.engine.start import amend, up
-from wakeman.ports import Made, Ran, Report, Start
+from wakeman.ports import Job, Made, Ran, Report, Start
 
 HANGING = {"w0": Act(stops_after=0, hangs=True)}
 OUT = "/plans/out/w0/u0.json"
@@ -111,7 +111,7 @@ def test_what_is_done_before_its_launch_is_not_launched() -> None:
 
     done = play.run()
 
-    assert ("complete", 0, ["night/w1/1@00000001.695c2ec0"]) == (
+    assert ("complete", 0, ["night/w1/1@00000001.695c2ec0.504d8763"]) == (
         done.outcome,
         done.workers["w0"].attempt,
         play.stage.sessions.started,
@@ -323,7 +323,7 @@ def test_retry_of_a_unit_that_is_done_ends_nobody() -> None:
 def test_leftovers_that_are_gone_leave_no_timer_behind() -> None:
     play = Play(workers=2, units=1, acts={"w0": Act(stops_after=0), "w1": Act(seconds=3000)})
     play.up()
-    play.stage.machine.living["night/w0/1@00000001.695c2ec0"] = [4711]
+    play.stage.machine.living["night/w0/1@00000001.695c2ec0.504d8763"] = [4711]
 
     play.go(30)
 
@@ -333,7 +333,7 @@ def test_leftovers_that_are_gone_leave_no_timer_behind() -> None:
 def test_leftovers_that_nothing_ends_are_told_of_at_the_alarms_pace() -> None:
     play = Play(workers=2, units=1, acts={"w0": Act(stops_after=0), "w1": Act(seconds=3000)})
     play.up()
-    play.stage.machine.living["night/w0/1@00000001.695c2ec0"] = [4711]
+    play.stage.machine.living["night/w0/1@00000001.695c2ec0.504d8763"] = [4711]
     play.stage.machine.signal = lambda *_: None  # type: ignore[method-assign] # a process in the kernel
 
     play.go(30)
@@ -380,7 +380,7 @@ def test_a_crash_during_a_pause_is_retried_after_it_also_without_cleanup_rounds(
 def test_going_down_during_a_pause_comes_to_its_end() -> None:
     play = Play(workers=1, units=1, acts=HANGING)
     play.up()
-    play.stage.machine.living["night/w0/1@00000001.695c2ec0"] = [4711]
+    play.stage.machine.living["night/w0/1@00000001.695c2ec0.504d8763"] = [4711]
     ask.request(play.stage.world(), NAME, "pause")
 
     ask.request(play.stage.world(), NAME, "down")
@@ -486,12 +486,12 @@ def test_a_crash_while_the_last_notice_is_delivered_leaves_an_alarm_that_deliver
     assert (1, {}, None) == (len(play.told()), play.stage.alarms.jobs, play.deployment.alarm)
 
 
-def test_a_crash_of_up_before_it_wrote_its_files_is_made_good_by_the_next_check() -> None:
-    play = Play(workers=1, units=1, plan={"workers": {"prompt": "y" * 20_000}})
+def cut_at(play: Play, *files: str) -> None:
+    """Have the process end in `up` when it writes one of these files, and be whole again afterwards."""
     real = play.stage.files.write
 
     def cut(path: str, data: bytes, **kwargs: object) -> None:
-        if path.endswith(("/plan.toml", "/wrapper.sh")):
+        if path.endswith(files):
             raise CrashError
         real(path, data, **kwargs)  # type: ignore[arg-type] # passed on
 
@@ -500,10 +500,115 @@ def test_a_crash_of_up_before_it_wrote_its_files_is_made_good_by_the_next_check(
         play.up()
     play.stage.files.write = real  # type: ignore[method-assign] # as it was
 
-    check(play.stage.world(), NAME)
 
-    there = {f"/state/{NAME}/{name}" for name in ("check.sh", "wrapper.sh")} & play.stage.files.held.keys()
-    assert (2, "complete") == (len(there), play.go().outcome)
+@pytest.mark.parametrize("file", ["/plan.toml", "/wrapper.sh", "/check.sh", "/secrets.sh", "/generation"])
+def test_a_crash_of_up_before_it_wrote_its_files_has_begun_nothing_and_up_begins_it(file: str) -> None:
+    play = Play(workers=1, units=1, plan={"workers": {"prompt": "y" * 20_000, "env_from": ["KEY"]}})
+    play.stage.machine.environment["KEY"] = "k"
+
+    cut_at(play, file)
+
+    assert [] == play.stage.logs.names()
+    play.up()
+    assert ("complete", {}) == (play.go().outcome, play.stage.alarms.jobs)
+
+
+def test_from_its_first_line_on_an_alarm_lies_ahead() -> None:
+    play = Play(workers=1, units=1)
+    real = play.stage.logs.hold
+    play.stage.logs.hold = lambda *_, **__: (_ for _ in ()).throw(CrashError)  # type: ignore[method-assign] # ends the process
+    with pytest.raises(CrashError):
+        play.up()
+    play.stage.logs.hold = real  # type: ignore[method-assign] # as it was
+
+    assert ("open", 1) == (play.deployment.outcome, len(play.stage.alarms.jobs))
+    assert ("complete", {}) == (play.go().outcome, play.stage.alarms.jobs)
+
+
+def test_an_up_that_is_refused_leaves_no_alarm() -> None:
+    play = Play(workers=1, units=1)
+    real = play.stage.logs.create
+
+    def refuse(*_: object) -> None:
+        raise StorageError("the disk is full")
+
+    play.stage.logs.create = refuse  # type: ignore[method-assign,assignment] # as a full disk does
+    with pytest.raises(StorageError):
+        play.up()
+    play.stage.logs.create = real  # type: ignore[method-assign] # as it was
+
+    assert {} == play.stage.alarms.jobs
+
+
+def test_files_of_a_deployment_that_are_gone_are_written_again_when_they_are_needed() -> None:
+    play = Play(workers=2, units=1, plan={"workers": {"at_once": 1}})
+    play.up()
+    files = {f"/state/{NAME}/{name}" for name in ("check.sh", "wrapper.sh")}
+    for file in files:
+        del play.stage.files.held[file]
+
+    done = play.go()
+
+    assert ("complete", set()) == (done.outcome, files - play.stage.files.held.keys())
+
+
+def test_a_launch_that_a_full_disk_refused_is_tried_again_and_is_nobodys_failure() -> None:
+    play = Play(workers=4, units=1)
+    real = play.stage.files.write
+
+    def full(path: str, data: bytes, **kwargs: object) -> None:
+        if path.endswith("/units.jsonl"):
+            raise DiskError(f"{path}: no space left on the disk")
+        real(path, data, **kwargs)  # type: ignore[arg-type] # passed on
+
+    play.stage.files.write = full  # type: ignore[method-assign] # the disk
+    with pytest.raises(DiskError):
+        play.up()
+    play.stage.files.write = real  # type: ignore[method-assign] # as it was
+
+    assert (0, 1) == (play.deployment.failed_launches, len(play.stage.alarms.jobs))
+    done = play.go()
+    assert ("complete", {1}) == (done.outcome, {worker.attempt for worker in done.workers.values()})
+
+
+def test_an_at_that_refuses_once_costs_nobody_the_alarm_that_stands() -> None:
+    play = Play(workers=2, units=1, acts={f"w{n}": Act(stops_after=0, hangs=True) for n in range(2)})
+    play.up()
+    before = list(play.stage.alarms.jobs)
+    real = play.stage.alarms.arm
+
+    def refuse(*_: object) -> Job:
+        raise ProgramError("at: no job was queued")
+
+    play.stage.alarms.arm = refuse  # type: ignore[method-assign,assignment] # once
+    ask.stop(play.stage.world(), NAME, "w0")
+    play.stage.alarms.arm = real  # type: ignore[method-assign] # as it was
+
+    alarm = play.deployment.alarm
+    assert (before, "at") == (list(play.stage.alarms.jobs), alarm.kind if alarm else None)
+
+
+@pytest.mark.parametrize("fails", [1, 2, 9])
+def test_dead_sessions_that_tmux_did_not_end_are_taken_away_before_the_alarm_goes(fails: int) -> None:
+    play = Play(workers=1, units=1)
+    real = play.stage.sessions.end
+    left = [fails]
+
+    def refuse(ends: Sequence[tuple[str, str]]) -> int:
+        if play.deployment.workers["w0"].state == "verified" and left[0]:
+            left[0] -= 1
+            raise ProgramError("tmux: no answer")
+        return real(ends)
+
+    play.stage.sessions.end = refuse  # type: ignore[method-assign] # tmux, not answering
+    play.run()
+    play.stage.run(lambda world, head: check(world, NAME, head), lambda: play.deployment.alarm is None, 3600)
+
+    assert ("complete", {}, fails > 2) == (
+        play.deployment.outcome,
+        play.stage.alarms.jobs,
+        bool(play.stage.sessions.look().seen),
+    )
 
 
 def test_an_amend_that_was_cut_short_still_gives_the_new_prompt() -> None:
@@ -556,7 +661,7 @@ def test_giving_up_with_stop_closes_when_everybody_is_gone_and_says_so_once(hold
     play = Play(workers=1, units=1, acts=HANGING, plan={"limits": {"give_up": 300, "give_up_do": "stop"}})
     play.plan["wake"] = {"hold": hold}
     play.up()
-    play.stage.machine.living["night/w0/1@00000001.695c2ec0"] = [4711]
+    play.stage.machine.living["night/w0/1@00000001.695c2ec0.504d8763"] = [4711]
     play.go(20)
     if hold:
         ask.request(play.stage.world(), NAME, "accept")

@@ -68,7 +68,7 @@ def test_an_unconfirmed_launch_of_before_a_reboot_gets_a_new_attempt_under_a_new
     done = play.go()
 
     assert ("complete", 2) == (done.outcome, done.workers["w0"].attempt)
-    assert ["night/w0/2@00000002.695c2ec0"] == play.stage.sessions.started
+    assert ["night/w0/2@00000002.695c2ec0.504d8763"] == play.stage.sessions.started
 
 
 def test_a_claimed_attempt_whose_session_is_gone_is_not_started_twice() -> None:
@@ -80,7 +80,10 @@ def test_a_claimed_attempt_whose_session_is_gone_is_not_started_twice() -> None:
 
     done = play.go()
 
-    assert ["night/w0/1@00000001.695c2ec0", "night/w0/2@00000001.695c2ec0"] == play.stage.sessions.started
+    assert [
+        "night/w0/1@00000001.695c2ec0.504d8763",
+        "night/w0/2@00000001.695c2ec0.504d8763",
+    ] == play.stage.sessions.started
     assert "complete" == done.outcome
 
 
@@ -128,7 +131,7 @@ def test_processes_that_live_on_without_their_session_are_left_to_work() -> None
     play.up()
     play.go(minutes=6)
     play.stage.sessions.playing.clear()
-    play.stage.machine.living["night/w0/1@00000001.695c2ec0"] = [4711]
+    play.stage.machine.living["night/w0/1@00000001.695c2ec0.504d8763"] = [4711]
 
     play.go(minutes=6)
 
@@ -140,7 +143,7 @@ def test_processes_that_live_on_without_their_session_are_left_to_work() -> None
 def test_leftovers_of_an_ended_attempt_are_ended_first_by_term_then_by_kill() -> None:
     play = Play(workers=1, units=1, acts={"w0": Act(stops_after=0, code=1)})
     play.up()
-    mark = "night/w0/1@00000001.695c2ec0"
+    mark = "night/w0/1@00000001.695c2ec0.504d8763"
     play.stage.machine.living[mark] = [4711]
     stubborn = play.stage.machine.signal
     play.stage.machine.signal = (  # type: ignore[method-assign] # a process that TERM does not end

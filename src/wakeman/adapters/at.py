@@ -77,7 +77,8 @@ class At:
         if weak := self.weakness():
             raise ProgramError(f"at: {weak}")
         minute = _minute(due)
-        said = self._run("at", "-q", QUEUE, "-t", f"{minute:%Y%m%d%H%M}", stdin=_body(marker, argv)).err
+        ran = self._run("at", "-q", QUEUE, "-t", f"{minute:%Y%m%d%H%M}", stdin=_body(marker, argv))
+        said = re.sub(r"^warning: commands will be executed.*\n", "", ran.err)
         found = re.search(r"^job (\d+) at ", said, re.MULTILINE)
         if not found:
             raise ProgramError(f"at: no job was queued: {_last(said)}")

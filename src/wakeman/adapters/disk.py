@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from itertools import count
 from typing import NamedTuple
 
-from wakeman.core.errors import StorageError, UsageError
+from wakeman.core.errors import DiskError, StorageError, UsageError
 from wakeman.core.model import FileMark
 
 _REFUSALS: dict[int, tuple[str, str]] = {
@@ -30,6 +30,7 @@ _REFUSALS: dict[int, tuple[str, str]] = {
 }
 """errno -> what is wrong, and what mends it; other reasons stand in the system's words."""
 
+_FOR_ALL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}
 _NO_HARD_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 _serial = count()
 
@@ -187,7 +188,8 @@ def _words(path: str) -> Iterator[None]:
         yield
     except OSError as error:
         why, mend = _REFUSALS.get(error.errno or 0, (error.strerror or str(error), ""))
-        raise StorageError(f"{path}: {why}", mend) from error
+        kind = DiskError if error.errno in _FOR_ALL else StorageError
+        raise kind(f"{path}: {why}", mend) from error
     except ValueError as error:  # a NUL in the path
         raise StorageError(f"{path!r}: {error}") from error
 

@@ -126,7 +126,8 @@ class Tmux:
             waiting = [index for index, one in enumerate(made) if one is None]
             if not waiting:
                 break
-            sleep(TRY_PAUSE * max(0, attempt - 1))
+            if attempt > 1:
+                sleep(TRY_PAUSE * (attempt - 1))
             # One failing start takes those behind it along, so the second time each goes alone.
             for batch in _batches(starts, waiting, 1 if attempt else len(waiting)):
                 ran = self._act(*(word for index in batch for word in (*_birth(starts[index]), ";")))

@@ -62,5 +62,9 @@ class StorageError(WakemanError):
     """The disk refused: full, read-only, not permitted. Nothing is half-written."""
 
 
+class DiskError(StorageError):
+    """The disk takes nothing from anybody now: it is full, read-only, or fails. No file of one's own is to blame."""
+
+
 class ProgramError(WakemanError):
     """An outside program (tmux, at, a launcher) is missing, failed or did not answer in time."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from hashlib import blake2b
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
@@ -331,10 +332,12 @@ class WorkerState(Struct):
 def mark(d: Deployment, worker: WorkerState) -> str:
     """Give the id of a worker's attempt: in its environment, on its session.
 
-    Boundary: never used twice, not across boots, nor by a later deployment of a name that was cleaned away.
+    Boundary: never used twice, not across boots, nor by a later deployment of a name that was cleaned away, nor by
+    one of that name in another state directory.
     """
     born = int(d.started.timestamp()) if d.started is not None else 0
-    return f"{d.name}/{worker.name}/{worker.attempt}@{worker.boot}.{born:x}"
+    place = blake2b(d.host.directory.encode("utf-8", "surrogateescape"), digest_size=4).hexdigest()
+    return f"{d.name}/{worker.name}/{worker.attempt}@{worker.boot}.{born:x}.{place}"
 
 
 class Wake(Struct, frozen=True):

@@ -186,22 +186,24 @@ def _sweep(world: World, log: Writer, _: Decision, now: datetime) -> None:
 def _close(world: World, log: Writer, decision: Decision, now: datetime) -> None:
     d = log.deployment
     outcome = OUTCOMES[decision.row]
-    if outcome != "partial":
-        bury(world, d)
+    buried = outcome == "partial" or bury(world, d)
     log.append([e.Draft(e.Closed(outcome=outcome, why=decision.why, missing=tuple(undone(d))[:100]))], now)
-    if not d.wakes:
-        alarm.disarm(world, log, now)  # or else it goes when the notice was delivered
+    if buried and not d.wakes:
+        alarm.disarm(world, log, now)  # or else it goes when the notice was delivered, and the dead are taken away
 
 
-def bury(world: World, d: Deployment) -> None:
+def bury(world: World, d: Deployment) -> bool:
     """Take away the dead sessions that `remain-on-exit` has kept; what they printed stands in `streams/`.
 
-    Effects: a tmux that does not answer keeps them; the next run of the plan takes them away.
+    Effects: a tmux that does not answer keeps them, and False is given: the alarm, or else the plan's next run, takes
+    them away.
     """
     sessions = world.sessions(d.host)
-    dead = [(s.session_id, s.mark) for s in sessions.look().seen if s.dead and s.mark.startswith(f"{d.name}/")]
+    listing = sessions.look()
+    dead = [(s.session_id, s.mark) for s in listing.seen if s.dead and s.mark.startswith(f"{d.name}/")]
     with suppress(ProgramError):
-        sessions.end(dead)
+        return listing.state != "unknown" and sessions.end(dead) == len(dead)
+    return False
 
 
 def _nothing(_: World, __: Writer, ___: Decision, ____: datetime) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
+
+import msgspec
 
 from wakeman.core import events as e
 from wakeman.core.decide import every, longest
@@ -33,6 +35,22 @@ def fire_time(now: datetime, seconds: float) -> datetime:
     return datetime.fromtimestamp(math.ceil(wanted.timestamp() / 60) * 60, UTC)
 
 
+@contextmanager
+def first(world: World, d: Deployment, now: datetime) -> Iterator[list[e.Draft]]:
+    """Set an alarm for a deployment that is about to begin, and take it back if it does not; give what to record.
+
+    Shape: `d` is imagined. So an alarm lies ahead from the first line of a log; one that fires before finds no
+    deployment and ends. Boundary: without `at`, which outlives everything, it is left to the first check.
+    """
+    armed = [] if world.alarms.weakness() else _set(world, msgspec.structs.replace(d, seq=0, hash=""), now, "first")
+    try:
+        yield armed
+    except BaseException:
+        with suppress(ProgramError):
+            world.alarms.disarm([draft.data.alarm.job for draft in armed if isinstance(draft.data, e.Armed)])
+        raise
+
+
 def ensure(world: World, log: Writer, now: datetime) -> None:
     """See to it that an alarm lies ahead before anything else is done.
 
@@ -52,17 +70,19 @@ def ensure(world: World, log: Writer, now: datetime) -> None:
 def rearm(world: World, log: Writer, now: datetime) -> None:
     """Replace the alarm by one that carries the final head, the new one first.
 
-    Boundary: the tmux timer cannot be taken back, so it is replaced only when its time has come; a pause takes
-    the alarm away.
+    Boundary: the tmux timer cannot be taken back, so it is replaced only when its time has come; a job that `at` holds
+    is not replaced by less, when `at` refuses this once; a pause takes the alarm away.
     """
     d = log.deployment
     old = d.alarm
     if d.paused_at:
         disarm(world, log, now)
         return
-    if old is not None and old.kind == "tmux" and stands(world, d, now):
+    there = old is not None and stands(world, d, now)
+    if old is not None and old.kind == "tmux" and there:
         return
-    _arm(world, log, now, "head")
+    armed = _set(world, d, now, "head", or_timer=not there)
+    log.append(armed, now)
     _replaced(world, log, old)
 
 
@@ -123,7 +143,15 @@ def stands(world: World, d: Deployment, now: datetime) -> bool:
 
 
 def _arm(world: World, log: Writer, now: datetime, why: str) -> None:
-    d, host = log.deployment, log.deployment.host
+    log.append(_set(world, log.deployment, now, why), now)
+
+
+def _set(world: World, d: Deployment, now: datetime, why: str, *, or_timer: bool = True) -> list[e.Draft]:
+    """Set the alarm of the next generation, and give what there is to record; nothing where none could be set.
+
+    Shape: `or_timer` lets the tmux server be the alarm where `at` cannot.
+    """
+    host = d.host
     _equip(world, d, host)
     generation = d.generation + 1
     weak = world.alarms.weakness()
@@ -136,18 +164,18 @@ def _arm(world: World, log: Writer, now: datetime, why: str) -> None:
             alarm = Alarm(kind="at", generation=generation, due=due, job=job.job)
         except ProgramError as fault:
             weak = str(fault)
-    if weak or every(d) < LEAST:
+    if (weak and or_timer) or every(d) < LEAST:
         set_ = _later(world, host, every(d), check_argv(host, "at", str(generation), head))
-        if alarm is None and set_:
+        if alarm is None and set_ and or_timer:
             alarm = Alarm(kind="tmux", generation=generation, due=now + timedelta(seconds=every(d)))
     if alarm is None:
-        return
+        return []
     world.files.write(layout.inside(host, layout.GENERATION), f"{generation}\n".encode())
-    log.append([e.Draft(e.Armed(alarm=alarm, why=why, weak=weak))], now)
+    return [e.Draft(e.Armed(alarm=alarm, why=why, weak=weak))]
 
 
 def _equip(world: World, d: Deployment, host: Host) -> None:
-    """Write the script that the alarm is to run, where `up` was ended before it did."""
+    """Write the script that the alarm is to run, where somebody has removed it."""
     file = layout.inside(host, layout.CHECK)
     if not world.files.marks([file]):
         targets = d.plan.wake.to
@@ -210,32 +238,38 @@ set -- check @NAME@ --state @STATE@ --by "$by" --quiet
 [ -z "$head" ] || set -- "$@" --head "$head"
 said=$(env -i @ENV@ @WAKEMAN@ "$@" </dev/null 2>&1)
 code=$?
-failed=
-case $code:$said in
-  [0-6]:) rm -f troubled && exit "$code" ;;
-  3:wakeman:* | 1:wakeman:*"will look again"*) exit "$code" ;; # it is no more; or somebody else checks right now
-  [0-6]:wakeman:*) [ "$by" != at ] || failed=1 ;; # of the others, an alarm lies behind them
-  *) failed=1 ;; # Wakeman itself did not start
-esac
-[ -n "$said$failed" ] || exit "$code"
-log=check.log
-(: >>"$log") 2>/dev/null || log=/dev/null # a directory that cannot be written to does not silence what follows
-[ -z "$said" ] || printf '%s\\n' "$said" >>"$log"
 queued() {
   for job in $(env -i @ENV@ atq | grep -v ' = ' | cut -f 1); do env -i @ENV@ at -c "$job"; done 2>/dev/null |
     grep -qxF '# @MARKER@'
 }
+again() { # in five minutes, unless an alarm lies ahead
+  queued || printf '# @MARKER@\\n%s\\n' @AGAIN@ | env -i @ENV@ at -q a now + 5 minutes >>"$log" 2>&1
+}
+log=check.log
+(: >>"$log") 2>/dev/null || log=/dev/null # a directory that cannot be written to does not silence what follows
+failed=
+case $code:$said in
+  [0-6]:) rm -f troubled && exit "$code" ;;
+  3:wakeman:*) exit "$code" ;; # it is no more
+  1:wakeman:*"will look again"*) # somebody else checks right now; should that one die of it, an alarm is needed
+    [ "$by" != at ] || again
+    exit "$code"
+    ;;
+  [0-6]:wakeman:*) [ "$by" != at ] || failed=1 ;; # of the others, an alarm lies behind them
+  *) failed=1 ;; # Wakeman itself did not start
+esac
+[ -n "$said$failed" ] || exit "$code"
+[ -z "$said" ] || printf '%s\\n' "$said" >>"$log"
 if [ -n "$failed" ]; then
   # A disk that is full, a log that is damaged: nobody would set the next alarm. Say so, once, in plain sh, and try
-  # again in five minutes unless an alarm lies ahead.
+  # again.
   if [ ! -e troubled ]; then
     (: >troubled) 2>/dev/null
     {
 @NOTICE@
     } 2>>"$log"
   fi
-  queued || printf '# @MARKER@\\n%s\\n' @AGAIN@ |
-    env -i @ENV@ at -q a now + 5 minutes >>"$log" 2>&1
+  again
 fi
 exit $code
 """

@@ -61,11 +61,15 @@ def check(world: World, name: str, head: str = "") -> Deployment:
 
 
 def _finished(world: World, name: str) -> Deployment:
-    """Take the alarm of a closed deployment away, once it owes nobody a notice: it would be what delivers that."""
+    """Take the alarm of a closed deployment away, once it owes nobody a notice, and its dead sessions are gone: it
+    would be what sees to that. When it has fired nothing more is waited for."""
+    from wakeman.engine.act import bury
+
     with world.logs.hold(name, world.by) as log:
-        if not log.deployment.wakes:
-            alarm.disarm(world, log, world.clock.now())
-        return log.deployment
+        d, now = log.deployment, world.clock.now()
+        if d.alarm and not d.wakes and (d.outcome == "partial" or bury(world, d) or d.alarm.due <= now):
+            alarm.disarm(world, log, now)
+        return d
 
 
 def once(world: World, log: Writer, checked: dict[str, Checked]) -> list[Pending]:

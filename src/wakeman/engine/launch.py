@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from wakeman.core import events as e
 from wakeman.core.decide import failures, missing
-from wakeman.core.errors import ProgramError, WakemanError
+from wakeman.core.errors import DiskError, ProgramError, WakemanError
 from wakeman.core.fold import move
 from wakeman.core.model import Deployment, EndedBy, Host, Plan, Share, WorkerState, mark
 from wakeman.core.plan import prompt, units_file, worker_names
@@ -52,6 +52,8 @@ def launch(world: World, log: Writer, names: Sequence[str], now: datetime) -> No
             trouble = _keyless(world, plan, host) or _before(world, d, worker)
             if not trouble:
                 ready.append(_prepare(world, d, worker))
+        except DiskError:
+            raise  # nobody is to blame; the next check, behind an alarm, tries again
         except WakemanError as fault:
             trouble = str(fault)  # one that cannot be prepared is a launch that failed, not the end of the check
         if trouble:
@@ -74,14 +76,14 @@ def launch(world: World, log: Writer, names: Sequence[str], now: datetime) -> No
 
 
 def _equip(world: World, host: Host) -> None:
-    """Write the wrapper, where `up` was ended before it did."""
+    """Write the wrapper, where somebody has removed it."""
     file = layout.inside(host, layout.WRAPPER)
     if not world.files.marks([file]):
         world.files.write(file, world.wrapper(), durable=True)
 
 
 def _keyless(world: World, plan: Plan, host: Host) -> str:
-    """Say which variables a worker would be without: `up` was ended before it kept them, or somebody removed them."""
+    """Say which variables a worker would be without, as somebody has removed them."""
     wanted = [*plan.workers.env_from, *([plan.workers.env_file] if plan.workers.env_file is not None else [])]
     if not wanted or world.files.marks([layout.inside(host, layout.SECRETS)]):
         return ""
@@ -134,6 +136,8 @@ def _recovered(world: World, d: Deployment, worker: WorkerState, listing: Listin
         return unwanted
     try:
         ready = _prepare(world, d, worker)
+    except DiskError:
+        raise
     except WakemanError as fault:
         return [_failed(d, worker.name, worker.intent, str(fault))]
     try:

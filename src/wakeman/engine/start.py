@@ -77,10 +77,13 @@ def up(world: World, prepared: Prepared) -> Deployment:
     if there is not None:
         bury(world, there)
         name = _next_name(name)
-    first = drafts(world, prepared, name)
-    _keep(world, world.host(prepared.plan, prepared.root, posixpath.join(world.state, name)), prepared)
-    world.logs.create(name, planning.digest(prepared.plan), first, world.clock.now(), world.by)
-    furnish(world, world.logs.read(name), prepared)
+    first, now = drafts(world, prepared, name), world.clock.now()
+    ahead = Deployment()
+    imagine(ahead, first, now, world.by)
+    # The log comes last: from its first line on, all that the night needs to go on by itself is there.
+    furnish(world, ahead, prepared)
+    with alarm.first(world, ahead, now) as armed:
+        world.logs.create(name, planning.digest(prepared.plan), [*first, *armed], now, world.by)
     return check(world, name)
 
 

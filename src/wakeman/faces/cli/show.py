@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from wakeman.core.errors import BusyError, PlanError, WakemanError
+from wakeman.core.errors import PlanError, WakemanError
 from wakeman.core.model import Deployment
 from wakeman.core.text import sayable
 from wakeman.ports import World
@@ -52,8 +52,6 @@ def failed(error: WakemanError, words: Sequence[str]) -> int:
 
     own = list(words[: words.index("--")] if "--" in words else words)
     quiet = "--quiet" in own
-    if quiet and isinstance(error, BusyError):
-        return 0  # the holder has been asked to look again
     problems = error.problems if isinstance(error, PlanError) else (str(error),)
     if "--json" in own:
         more = {"problems": list(problems)} if isinstance(error, PlanError) else {}
