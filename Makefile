@@ -1,6 +1,6 @@
 # Each target does its own set-up; scripts/setup.sh says what that is. PYTHON names the interpreter for a new .venv.
 .POSIX:
-.PHONY: help setup setup-demo demo test check lint types imports docs bench torture clean
+.PHONY: help setup setup-demo demo test test-agents check lint types imports docs bench torture clean
 
 IN = .venv/bin
 
@@ -19,6 +19,9 @@ demo: setup-demo ## condense 54 modules with 7 workers and a cleanup, and print 
 test: setup ## run every test; the core must be covered in every branch
 	$(IN)/python -m pytest --cov=wakeman --cov-branch --cov-report=
 	$(IN)/python -m coverage report --include='src/wakeman/core/*' --fail-under=100
+
+test-agents: setup ## run the tests with real clients, in WAKEMAN_CLIENTS or installed below .clients
+	@WAKEMAN_CLIENTS="$${WAKEMAN_CLIENTS:-$$(scripts/clients.sh)}" $(IN)/python -m pytest tests/agents
 
 check: lint types imports test ## everything that must hold before a commit
 

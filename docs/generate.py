@@ -13,6 +13,8 @@ from pathlib import Path
 import msgspec
 from msgspec import inspect as mi
 
+from wakeman.adapters.harness import CLIENTS, find
+from wakeman.adapters.harness.client import Agentic, Client
 from wakeman.core.decide import DEPLOYMENT_RULES, HOLDABLE, WORKER_RULES, Rule
 from wakeman.core.events import FACTS, Fact
 from wakeman.core.lifecycle import STATES, TRANSITIONS
@@ -36,7 +38,13 @@ def schema() -> str:
 
 def pages() -> dict[str, str]:
     """Give every generated page: file name -> text."""
-    return {"cli.md": _cli(), "events.md": _events(), "rules.md": _rules(), "plan.md": _plan()}
+    return {
+        "cli.md": _cli(),
+        "events.md": _events(),
+        "rules.md": _rules(),
+        "plan.md": _plan(),
+        "clients.md": _clients(),
+    }
 
 
 # --- cli.md ---------------------------------------------------------------------------------------------------
@@ -199,6 +207,71 @@ def _scope(table: str, key: str) -> str:
     names = SCOPES.get(f"{table}.{key}".replace(".*", ""))
     distinct = list(dict.fromkeys(SCOPES.values()))
     return "" if names is None else f"scope {distinct.index(names) + 1}"
+
+
+# --- clients.md -----------------------------------------------------------------------------------------------
+
+
+def _clients() -> str:
+    tables = [agentic.client for name in CLIENTS if isinstance(agentic := find(name), Agentic)]
+    return _page(
+        [
+            "# Clients",
+            NOTE,
+            "What each harness that runs an agent does, by the table in `adapters/harness/`.",
+            _table(
+                ("harness", "install", "modes", "conversation is resumed", "ended gently by", "memory of one"),
+                [_client(client) for client in tables],
+            ),
+            "## What `workers.auto_approve` comes to",
+            (
+                "Rules of permission that no flag can say go along in a variable or a file of the attempt's own. "
+                "Where it says *refused*, `wakeman plan` does not take the plan."
+            ),
+            _table(
+                ("harness", "mode", "`auto_approve`", "flags", "it may"),
+                [row for client in tables for row in _grants(client)],
+            ),
+            "## What it is seen by",
+            (
+                "Best first: the exit file; the lines of its stream, or the last thing that it said by a hook; its "
+                "outputs; the screen, when two looks saw the same on it."
+            ),
+            _table(
+                ("harness", "lines of the stream", "hooks", "signs of the screen", "tokens", "cost"),
+                [_seen(client) for client in tables],
+            ),
+        ]
+    )
+
+
+def _client(client: Client) -> tuple[str, ...]:
+    resumed = [mode for mode, talk in client.talks.items() if talk.resume]
+    leave = f"`{client.leave}`" if client.leave else "a hang-up"
+    memory = f"{client.memory // 2**20} MiB"
+    return (
+        f"`{client.name}`",
+        f"`{client.install}`",
+        ", ".join(client.talks),
+        ", ".join(resumed) or "no",
+        leave if "interactive" in client.talks else "itself",
+        memory,
+    )
+
+
+def _grants(client: Client) -> Iterable[tuple[str, ...]]:
+    for (mode, approve), grant in client.grants.items():
+        value = f'`"{approve}"`' if approve else "`false`"
+        flags = f"`{' '.join(grant.words)}`" if grant.words else "none"
+        yield f"`{client.name}`", mode, value, flags, f"{grant.allows}{' (refused)' if grant.refused else ''}"
+
+
+def _seen(client: Client) -> tuple[str, ...]:
+    tokens = "yes" if client.tally and client.tally.input else "no"
+    cost = "yes" if client.spent or (client.tally and client.tally.cost) else "no"
+    lines = f"{len(client.events)} kinds of JSON" if client.events else f"{len(client.says)} kinds of text"
+    hooks = f"{len(client.hooks)} kinds" if client.hooks else "none"
+    return f"`{client.name}`", lines, hooks, str(len(client.signs)), tokens, cost
 
 
 # --- all of them ----------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from typing import Literal, Protocol
 from msgspec import Struct
 
 from wakeman.core.events import Draft, Event
-from wakeman.core.model import Activity, Agent, Deployment, FileMark, Host, Plan, WakeTarget
+from wakeman.core.model import Activity, Agent, Deployment, Fault, FileMark, Host, Plan, Usage, WakeTarget
 
 
 class Clock(Protocol):
@@ -311,7 +311,12 @@ class Machine(Protocol):
 
 
 class Task(Struct, frozen=True):
-    """One attempt's work, as a harness gets it. All paths are absolute; `names` are the worker's template names."""
+    """One attempt's work, as a harness gets it. All paths are absolute; `names` are the worker's template names.
+
+    Shape: `place` is the attempt's own directory, `home` one of the worker's that its attempts share; `hook` is the
+    script that keeps what a client says (`sh HOOK PLACE EVENT`). `keys` holds the values that the program gets in
+    its environment and that stand nowhere else: for files that a client reads, never for an argument list.
+    """
 
     plan: Plan
     worker: str
@@ -325,23 +330,54 @@ class Task(Struct, frozen=True):
     agent_session: str = ""  # id for a new conversation, or of the one to resume
     resume: bool = False
     outputs: tuple[str, ...] = ()  # absolute paths that the attempt may write
+    cwd: str = ""  # where it starts
+    place: str = ""
+    home: str = ""
+    hook: str = ""
+    keys: Mapping[str, str] = {}
 
 
 class Command(Struct, frozen=True):
-    """How a harness is started. `stdin` is a file to read from ("" = the terminal); `to_file`: stdout is a stream."""
+    """How a harness is started.
+
+    Shape: `stdin` is a file to read from ("" = the terminal); `to_file`: stdout is a stream; `files` are written
+    before the start, 0600, by absolute path; `preface` is put before the task in its prompt file.
+    """
 
     argv: tuple[str, ...]
     env: Mapping[str, str] = {}
     stdin: str = ""
     to_file: bool = False
+    files: Mapping[str, bytes] = {}
+    preface: str = ""
+
+
+class Evidence(Struct, frozen=True):
+    """What there is to read of an attempt: the end of its stream, its last hook, its screen; empty where not read.
+
+    Shape: `whole` tells that `stream` begins with the stream's first line.
+    """
+
+    stream: bytes = b""
+    hook: bytes = b""
+    screen: str = ""
+    whole: bool = False
 
 
 class Report(Struct, frozen=True):
-    """What a harness makes of a live attempt's stream and screen. `why` in its own words, one line."""
+    """What a harness makes of the evidence. `why` in its own words, one line; `source`: what it rests on.
+
+    Shape: `fault` tells kinds of error apart that call for something else than another try; `usage` and
+    `agent_session` are given where the client says them.
+    """
 
     activity: Activity = "unknown"
     why: str = ""
     until: datetime | None = None
+    source: Literal["", "stream", "hook", "screen"] = ""
+    fault: Fault = ""
+    usage: Usage | None = None
+    agent_session: str = ""
 
 
 class Harness(Protocol):
@@ -351,20 +387,25 @@ class Harness(Protocol):
     uses_agent: bool  # takes a profile
     uses_prompt: bool  # needs `workers.prompt`
     adopts: bool  # starts its session itself; we only find it
-    redraws: bool  # repaints its screen even while it hangs: screen activity is no sign of life
-    reads: frozenset[Literal["stream", "screen"]]  # what `report` wants to see
+    redraws: bool  # repaints its screen even while it hangs: neither screen nor what the pane printed is life
+    reads: frozenset[Literal["stream", "hook", "screen"]]  # what `report` wants to see
+    leave: str  # what is typed to end an interactive session gently; "" for none
+    memory: int  # bytes that one worker wants; 0 when unknown
 
     def problems(self, plan: Plan) -> list[str]:
         """List what in a plan this harness cannot do, each as `key: found, expected`."""
 
+    def conversation(self, plan: Plan) -> Literal["", "given", "told"]:
+        """Tell whose the id is by which a conversation can be continued: ours, the client's; "" when it cannot."""
+
     def command(self, task: Task) -> Command:
-        """Give the argument vector of one attempt."""
+        """Give the argument vector of one attempt, and the files it reads. Raises: UsageError."""
 
-    def report(self, stream: bytes, screen: str, now: datetime) -> Report:
-        """Read the end of its stream and its screen. Evidence of the last resort: outputs and exit files win."""
+    def report(self, evidence: Evidence, now: datetime) -> Report:
+        """Read what a live attempt does, the best evidence first. Outputs and exit files win over it."""
 
-    def explain(self, stream: bytes, code: int | None) -> str:
-        """Say in a few words why an ended attempt ended badly; "" when its stream shows no error."""
+    def ending(self, evidence: Evidence, code: int | None, now: datetime) -> Report:
+        """Say why an attempt ended as it did; `why` is "" when its stream shows no error."""
 
 
 class World(Struct, frozen=True):
@@ -380,6 +421,7 @@ class World(Struct, frozen=True):
     host: Callable[[Plan, str, str], Host]  # (plan, root, deployment directory) -> the absolute world
     agents: Callable[[Plan], Mapping[str, Agent]]  # profiles by name: the plan's own, then the user's
     wrapper: Callable[[], bytes]  # the script around each worker
+    hook: Callable[[], bytes]  # the script that keeps what a client says
     deliver: Callable[[WakeTarget, str, Deployment], str]  # tell a target; "" or why it did not work
     say: Callable[[Sessions, str, str, bool, bool], str]  # (host, session, text, submit, force) -> "" or why not
     state: str  # absolute path of the state directory

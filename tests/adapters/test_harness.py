@@ -19,7 +19,7 @@ from wakeman.adapters.harness import KNOWN, find
 from wakeman.adapters.harness.claude import MAX_ARGUMENT
 from wakeman.core.errors import PlanError, UnknownNameError, UsageError
 from wakeman.core.model import Agent, Plan, UnitsSpec, WorkersSpec
-from wakeman.ports import Command, Report, Task
+from wakeman.ports import Command, Evidence, Report, Task
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 LIBRARIAN = Agent(description="condenses", prompt='Say "$HOME".\n', tools=("Read", "Write"))
@@ -52,15 +52,20 @@ def stream(name: str) -> bytes:
 
 
 def read(stream: bytes = b"", screen: str = "", now: datetime = NOW) -> Report:
-    return claude.report(stream, screen, now)
+    report = claude.report(Evidence(stream=stream, screen=screen), now)
+    return msgspec.structs.replace(report, source="", usage=None)
+
+
+def reason(stream: bytes, code: int | None, harness: str = "claude") -> str:
+    return find(harness).ending(Evidence(stream=stream), code, NOW).why
 
 
 def test_every_harness_is_found_by_its_name() -> None:
-    assert ["claude", "command", "external"] == [find(name).name for name in KNOWN]
+    assert list(KNOWN) == [find(name).name for name in KNOWN]
 
 
 def test_an_unknown_harness_lists_those_known_and_the_nearest() -> None:
-    with pytest.raises(UnknownNameError, match=r"found 'cluade', expected one of claude, command, external; did you"):
+    with pytest.raises(UnknownNameError, match=r"found 'cluade', expected one of claude, codex, .*, external; did you"):
         find("cluade")
 
 
@@ -88,7 +93,7 @@ def test_without_a_command_there_is_nothing_to_run(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["command", "external"])
 def test_of_a_command_s_screen_nothing_is_known(name: str) -> None:
-    assert Report() == find(name).report(b"Error!", "❯ ", NOW)
+    assert Report() == find(name).report(Evidence(b"Error!", screen="❯ "), NOW)
 
 
 @pytest.mark.parametrize(
@@ -102,19 +107,20 @@ def test_of_a_command_s_screen_nothing_is_known(name: str) -> None:
     ],
 )
 def test_a_command_that_ended_badly_is_explained_by_its_last_line(printed: bytes, code: int | None, why: str) -> None:
-    assert why == find("command").explain(printed, code)
+    assert why == find("command").ending(Evidence(printed), code, NOW).why
 
 
 def test_an_external_session_is_not_explained() -> None:
-    assert "" == find("external").explain(b"fatal", 1)
+    assert "" == find("external").ending(Evidence(b"fatal"), 1, NOW).why
 
 
-def test_only_an_external_session_is_adopted_and_only_claude_takes_a_profile_and_a_prompt() -> None:
+def test_only_an_external_session_is_adopted_and_clients_alone_take_a_profile_and_a_prompt() -> None:
     found = map(find, KNOWN)
     shape = [(one.name, one.uses_agent, one.uses_prompt, one.adopts, one.redraws) for one in found]
 
     assert [
-        ("claude", True, True, False, True),
+        *((name, True, True, False, True) for name in ("claude", "codex", "gemini", "opencode")),
+        ("aider", True, True, False, False),
         ("command", False, False, False, False),
         ("external", False, False, True, False),
     ] == shape
@@ -232,7 +238,7 @@ def test_lines_that_are_no_events_are_passed_over() -> None:
     [
         ("denied", Report("idle", "has given its result")),
         ("turns", Report("error", "Reached maximum number of turns (1)")),
-        ("key", Report("error", "Invalid API key · Fix external API key")),
+        ("key", Report("error", "Invalid API key · Fix external API key", fault="auth")),
         (
             "limit",
             Report(
@@ -247,10 +253,10 @@ def test_a_result_says_how_it_ended(name: str, report: Report) -> None:
     assert report == read(stream(name))
 
 
-def test_a_rate_limit_that_is_tried_again_is_limited() -> None:
+def test_a_rate_limit_that_it_tries_again_is_no_limit_yet() -> None:
     lines = stream("rate").splitlines(keepends=True)
 
-    assert Report("limited", "rate_limit: try 1 of 1") == read(b"".join(lines[:2]))
+    assert Report("busy", "rate_limit: try 1 of 1") == read(b"".join(lines[:2]))
 
 
 def test_another_error_that_is_tried_again_is_busy() -> None:
@@ -293,14 +299,14 @@ def test_a_usage_window_limits_only_when_it_rejects(window: dict[str, Any], repo
     ],
 )
 def test_an_ended_attempt_is_explained_by_its_result(name: str, why: str) -> None:
-    assert why == claude.explain(stream(name), 1)
+    assert why == claude.ending(Evidence(stream(name)), 1, NOW).why
 
 
 def test_tools_that_were_not_permitted_are_named_whatever_they_take() -> None:
     denials = [{"tool_name": "Bash", "tool_input": {"command": ["a", "b"]}}, {"tool_name": "mcp__x"}]
     result = {"type": "result", "is_error": False, "permission_denials": denials}
 
-    assert "not permitted: Bash ['a', 'b'], mcp__x" == claude.explain(json.dumps(result).encode() + b"\n", 0)
+    assert "not permitted: Bash ['a', 'b'], mcp__x" == reason(json.dumps(result).encode() + b"\n", 0)
 
 
 @pytest.mark.parametrize(
@@ -308,18 +314,18 @@ def test_tools_that_were_not_permitted_are_named_whatever_they_take() -> None:
     [("done", 3, "ended without a result"), ("rate", 2, "ended without a result: rate_limit")],
 )
 def test_an_attempt_that_was_cut_off_says_so(name: str, lines: int, why: str) -> None:
-    assert why == claude.explain(b"".join(stream(name).splitlines(keepends=True)[:lines]), None)
+    assert why == reason(b"".join(stream(name).splitlines(keepends=True)[:lines]), None)
 
 
 def test_a_result_that_stopped_early_without_an_error_names_the_reason() -> None:
     early = b'{"type":"result","subtype":"success","is_error":false,"terminal_reason":"budget"}\n'
 
-    assert "budget" == claude.explain(early, 0)
+    assert "budget" == reason(early, 0)
 
 
 @pytest.mark.parametrize(("code", "why"), [(1, "--agent 'x' not found."), (0, "")])
 def test_without_events_the_last_line_explains_a_bad_end(code: int, why: str) -> None:
-    assert why == claude.explain(b"usage\n--agent 'x' not found.\n", code)
+    assert why == reason(b"usage\n--agent 'x' not found.\n", code)
 
 
 BOX = "───────────\n❯ \n───────────\n"
@@ -365,9 +371,9 @@ def test_events_count_for_more_than_a_screen() -> None:
 
 
 def test_an_error_on_the_screen_is_repeated_as_one_line() -> None:
-    screen = f"❯ go\n● API Error: Request rejected (429) · Please try\n  again later.\n{BOX}"
+    screen = f"❯ go\n● API Error: 529 Overloaded · Please try\n  again later.\n{BOX}"
 
-    assert "API Error: Request rejected (429) · Please try again later." == read(screen=screen).why
+    assert "API Error: 529 Overloaded · Please try again later." == read(screen=screen).why
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from wakeman.adapters.disk import Disk
-from wakeman.adapters.profiles import choose, profiles
+from wakeman.adapters.profiles import SHIPPED, choose
+from wakeman.adapters.profiles import profiles as every
 from wakeman.core.errors import UnknownNameError, UsageError
 from wakeman.core.model import Agent, Plan, UnitsSpec
 
@@ -24,6 +25,77 @@ FILE = """{
   }
 }
 """
+
+
+def profiles(home: str, plan: Plan, files: Disk, config: str = "") -> dict[str, tuple[Agent, str]]:
+    """Give all but those that come along."""
+    found = every(home, plan, files, config)
+    return {name: (agent, origin) for name, (agent, origin) in found.items() if origin != "wakeman"}
+
+
+PAGE = """---
+name: librarian
+description: "condenses"
+# a comment
+tools: Read, Write
+model: haiku
+---
+
+Condense.
+"""
+
+
+def paged(home: Path, text: str) -> str:
+    path = home / "agents/any.md"
+    path.parent.mkdir(parents=True)
+    path.write_text(text)
+    return str(path)
+
+
+def test_four_profiles_come_along_each_with_what_it_is_for(tmp_path: Path) -> None:
+    found = every(str(tmp_path), PLAN, Disk())
+
+    assert ["librarian", "custodian", "dev-lead", "ops"] == list(found)
+    assert all(agent.description and agent.prompt for agent, _ in found.values())
+    assert {"wakeman"} == {origin for _, origin in found.values()}
+
+
+def test_a_page_is_a_profile_and_the_file_of_all_counts_before_it(tmp_path: Path) -> None:
+    path = paged(tmp_path / ".claude", PAGE)
+    page = profiles(str(tmp_path), PLAN, Disk())
+    (tmp_path / ".claude/agents.json").write_text(FILE.replace("haiku", "opus"))
+
+    assert ({"librarian": (LIBRARIAN, path)}, "opus") == (
+        page,
+        profiles(str(tmp_path), PLAN, Disk())["librarian"][0].model,
+    )
+
+
+def test_pages_lie_where_claude_s_directory_is(tmp_path: Path) -> None:
+    paged(tmp_path / "own", PAGE.replace("tools: Read, Write\nmodel: haiku\n", ""))
+
+    agent, _ = profiles("/none", PLAN, Disk(), str(tmp_path / "own"))["librarian"]
+
+    assert Agent(description="condenses", prompt="Condense.") == agent
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "1: found no keys between lines of dashes"),
+        ("---\nname: x\n", "1: found no keys between lines of dashes"),
+        ("---\nname: x\n---\nPrompt", "3: found no description"),
+        ("---\ndescription: x\n---\nPrompt", "3: found no name"),
+    ],
+)
+def test_what_is_wrong_in_a_page_is_pointed_at(tmp_path: Path, text: str, said: str) -> None:
+    path = paged(tmp_path / ".claude", text)
+
+    with pytest.raises(UsageError) as caught:
+        profiles(str(tmp_path), PLAN, Disk())
+
+    assert str(caught.value).startswith(f"{path}:{said}")
+    assert set(SHIPPED) == {"librarian", "custodian", "dev-lead", "ops"}
 
 
 def written(home: Path, text: str | bytes) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import product
 
 import msgspec
@@ -19,6 +19,7 @@ from wakeman.core.model import (
     Unit,
     UnitsSpec,
     UnitState,
+    Usage,
     Verdict,
     WakeSpec,
     WorkersSpec,
@@ -96,6 +97,7 @@ def deployment(*workers: WorkerState, done: Sequence[str] = (), **plan: object) 
         started=NOW,
         looked_at=NOW,
         mono=1000.0,
+        met=any(w.ended_by == "limit" or w.reason == "limited" for w in workers),
     )
 
 
@@ -108,6 +110,79 @@ def test_a_worker_whose_outputs_wait_for_their_verify_command_is_neither_retried
     assert ("sleep", False, {}) == (d.decide(night).row, d.may_retry(night, night.workers["a"]), d.short(night))
     assert (code == 1, code == 0) == (retried, bool(short))
     assert ("clean up" if code == 0 else "sleep") == row
+
+
+def limited(**fields: object) -> WorkerState:
+    kept = {"state": "exited", "ended_by": "limit", "until": NOW + timedelta(minutes=2), "code": 1, "spent": 0}
+    return worker("a", **kept | fields)
+
+
+@pytest.mark.parametrize(
+    ("fields", "until"),
+    [
+        ({}, NOW + timedelta(minutes=2)),
+        ({"state": "stuck", "ended_by": "", "reason": "limited"}, NOW + timedelta(minutes=2)),
+        ({"until": NOW}, None),
+        ({"until": None}, None),
+        ({"ended_by": "itself"}, None),
+    ],
+)
+def test_a_usage_limit_lasts_until_its_reset(fields: dict[str, object], until: datetime | None) -> None:
+    night = deployment(limited(**fields), worker("b"))
+
+    assert (until, [] if until else ["b"]) == (d.reset(night), d.due(night))
+
+
+def test_nobody_waits_for_a_reset_where_the_plan_says_so_or_nothing_was_seen() -> None:
+    night = deployment(limited(), limits=LimitsSpec(wait=False))
+    unseen = deployment(limited())
+    unseen.looked_at = None
+
+    assert (None, None) == (d.reset(night), d.reset(unseen))
+
+
+def test_who_met_a_limit_is_tried_again_when_it_has_reset() -> None:
+    night = deployment(limited())
+    early = d.may_retry(night, night.workers["a"])
+    night.looked_at = NOW + timedelta(minutes=2)
+
+    assert (False, True) == (early, d.may_retry(night, night.workers["a"]))
+
+
+@pytest.mark.parametrize(("pace", "seconds"), [(300.0, 125.0), (60.0, 60.0)])
+def test_the_alarm_comes_when_a_limit_resets(pace: float, seconds: float) -> None:
+    assert seconds == d.every(deployment(limited(), wake=WakeSpec(every=pace)))
+
+
+@pytest.mark.parametrize(("mode", "row"), [("interactive", "continue"), ("print", "leave")])
+def test_a_live_worker_whose_limit_has_reset_is_told_to_go_on(mode: str, row: str) -> None:
+    stuck = limited(state="stuck", reason="limited", ended_by="", until=NOW, rung=1)
+    night = deployment(stuck, workers=WorkersSpec(mode=mode))  # type: ignore[arg-type] # a literal of a parameter
+
+    assert row == d.decide_worker(night, stuck).row
+
+
+@pytest.mark.parametrize(
+    ("limits", "halted"),
+    [
+        (LimitsSpec(), False),
+        (LimitsSpec(max_cost=3.0), True),
+        (LimitsSpec(max_cost=3.5), False),
+        (LimitsSpec(max_tokens=150), True),
+        (LimitsSpec(max_tokens=151), False),
+        (LimitsSpec(max_cost=9.0, max_tokens=151), False),
+    ],
+)
+def test_nobody_is_launched_beyond_the_bounds_on_cost_and_tokens(limits: LimitsSpec, halted: bool) -> None:
+    spent = worker("a", state="exited", ended_by="itself", code=0, used=Usage(input=100, cost=1.0))
+    spent.usage = Usage(output=50, cost=2.0)
+    night = deployment(spent, worker("b"), limits=limits)
+
+    assert (halted, [] if halted else ["b"]) == (d.dear(night), d.due(night))
+
+
+def test_what_no_client_reports_is_absent() -> None:
+    assert Usage() == d.used(deployment())
 
 
 def test_pending_workers_are_due_at_once_without_a_stagger() -> None:

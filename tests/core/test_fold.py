@@ -351,7 +351,7 @@ def test_time_with_everybody_limited_does_not_count() -> None:
     log.move(e.Recovered())
     log.say(e.Looked(mono=70, boot="b"))
 
-    assert (0.0, 40.0, 0) == (limited, log.d.counted, log.d.limited)
+    assert (0.0, 40.0) == (limited, log.d.counted)
 
 
 def test_two_nights_of_one_name_and_second_in_two_state_directories_have_other_marks() -> None:

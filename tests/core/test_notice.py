@@ -4,9 +4,22 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import msgspec
+
 from wakeman.core import notice
 from wakeman.core.decide import Decision
-from wakeman.core.model import Deployment, Plan, Unit, UnitsSpec, UnitState, WakeSpec, WakeTarget, WorkerState
+from wakeman.core.model import (
+    Deployment,
+    LimitsSpec,
+    Plan,
+    Unit,
+    UnitsSpec,
+    UnitState,
+    Usage,
+    WakeSpec,
+    WakeTarget,
+    WorkerState,
+)
 
 NOW = datetime(2026, 1, 5, 22, 0, tzinfo=UTC)
 SLEEP = Decision(row="sleep")
@@ -45,6 +58,21 @@ def test_a_trouble_is_told_once_and_again_after_the_reminder() -> None:
     d.woken = {first[0]: NOW - timedelta(seconds=1800)}
 
     assert (["ask:w:0:waiting:34fc8027"], [], first) == (first, early, told(d))
+
+
+def test_a_refused_key_and_spent_money_are_told() -> None:
+    d = night(WorkerState(name="w", session="w", units=["a"], usage=Usage(cost=2.0)))
+    d.plan = msgspec.structs.replace(d.plan, limits=LimitsSpec(max_cost=1.0))
+    d.barred = "401"
+
+    assert (["ask:barred", "ask:dear"], True) == (told(d), notice.asking(d))
+
+
+def test_spent_money_is_nobody_s_trouble_when_nobody_waits() -> None:
+    d = night(WorkerState(name="w", session="w", state="verified", units=["a"], usage=Usage(cost=2.0)))
+    d.plan = msgspec.structs.replace(d.plan, limits=LimitsSpec(max_cost=1.0))
+
+    assert ([], False) == (told(d), notice.asking(d))
 
 
 def test_what_the_plan_does_not_want_told_is_not_told() -> None:

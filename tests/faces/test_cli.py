@@ -768,9 +768,9 @@ def test_agents_are_listed_with_their_origin(place: Place) -> None:
 
     agents = place("agents", file, "--json").json["agents"]
 
-    assert {"librarian": f"{place.path}/.claude/agents.json", "mine": "plan"} == {
-        a["name"]: a["origin"] for a in agents
-    }
+    origins = {agent["name"]: agent["origin"] for agent in agents}
+    assert (f"{place.path}/.claude/agents.json", "plan") == (origins["librarian"], origins["mine"])
+    assert {"custodian", "dev-lead", "ops"} == {name for name, origin in origins.items() if origin == "wakeman"}
     assert "keeps books" in place("agents").out
 
 

@@ -87,7 +87,8 @@ BAD_PLANS = {
     "a missing agent": (
         PLAN + 'agent = "libarian"\n[agents.librarian]\ndescription = "reads"\nprompt = "You read."\n',
         (
-            "wakeman.toml:10: workers.agent: found 'libarian'; expected one of librarian, from [agents.NAME] or"
+            "wakeman.toml:10: workers.agent: found 'libarian'; expected one of custodian, dev-lead, librarian, ops, "
+            "from [agents.NAME] or"
             " ~/.claude/agents.json; did you mean 'librarian'?"
         ),
     ),

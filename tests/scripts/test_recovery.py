@@ -242,6 +242,7 @@ def test_an_interactive_worker_that_is_idle_with_everything_done_is_ended_the_se
 
 def test_a_silent_interactive_worker_is_nudged_with_what_is_missing() -> None:
     play = Play(workers=1, units=1, acts=HANGING, plan={"workers": {"mode": "interactive"}})
+    play.stage.sessions.screens["w0"] = "❯"
 
     play.run(minutes=40)
 

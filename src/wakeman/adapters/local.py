@@ -12,7 +12,7 @@ from wakeman.adapters.disk import Disk
 from wakeman.adapters.eventlog import EventLogs
 from wakeman.adapters.machine import LocalMachine
 from wakeman.adapters.tmux import Tmux
-from wakeman.core.errors import ProgramError, UsageError
+from wakeman.core.errors import ProgramError, UsageError, WakemanError
 from wakeman.core.model import Agent, Deployment, Host, Plan, WakeTarget
 from wakeman.ports import Harness, Sessions, World
 
@@ -25,9 +25,6 @@ KEPT = (
 )  # fmt: skip
 """Variables of `up`'s environment that workers and checks get; PATH besides, and nothing else unless it is named."""
 PATH = "/usr/local/bin:/usr/bin:/bin"
-
-MEMORY = {"claude": 400 * 1024 * 1024}
-"""Bytes of free memory that one worker of a harness wants, where the plan names neither a number nor memory."""
 
 
 def world(state: str | None, by: str) -> World:
@@ -60,7 +57,8 @@ def world(state: str | None, by: str) -> World:
     def agents(plan: Plan) -> Mapping[str, Agent]:
         from wakeman.adapters.profiles import profiles
 
-        return {name: agent for name, (agent, _) in profiles(machine.home(), plan, files).items()}
+        config = machine.environ().get("CLAUDE_CONFIG_DIR", "")
+        return {name: agent for name, (agent, _) in profiles(machine.home(), plan, files, config).items()}
 
     return World(
         clock=SystemClock(),
@@ -72,7 +70,8 @@ def world(state: str | None, by: str) -> World:
         harness=_harness,
         host=lambda plan, root, place: _host(plan, root, place, environment),
         agents=agents,
-        wrapper=_wrapper,
+        wrapper=lambda: _script("wrapper.sh"),
+        hook=lambda: _script("hook.sh"),
         deliver=deliver,
         say=_say,
         state=directory,
@@ -134,7 +133,7 @@ def _host(plan: Plan, root: str, directory: str, environment: Mapping[str, str])
         tmux=tmux_program(environment["PATH"]),
         python=(sys.executable, "-P", "-m", "wakeman"),
         env=dict(environment),
-        memory_per_worker=MEMORY.get(plan.workers.harness, 0),
+        memory_per_worker=_memory(plan.workers.harness),
     )
 
 
@@ -161,6 +160,14 @@ def _harness(name: str) -> Harness:
     return find(name)
 
 
-def _wrapper() -> bytes:
-    with open(os.path.join(os.path.dirname(__file__), "wrapper.sh"), "rb") as file:
+def _memory(harness: str) -> int:
+    """Give the free memory that one worker wants, where the plan says neither how many nor how much."""
+    try:
+        return _harness(harness).memory
+    except WakemanError:
+        return 0  # a harness that does not exist is told of elsewhere
+
+
+def _script(name: str) -> bytes:
+    with open(os.path.join(os.path.dirname(__file__), name), "rb") as file:
         return file.read()

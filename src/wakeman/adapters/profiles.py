@@ -1,4 +1,8 @@
-"""Agent profiles: those of `~/.claude/agents.json`, and the plan's own."""
+"""Agent profiles: those that come along, those of `agents/*.md` and `~/.claude/agents.json`, and the plan's own.
+
+Claude Code reads the first two kinds of file by itself or not at all, and says nothing of one that is wrong: so all
+are read here, and passed on.
+"""
 
 from __future__ import annotations
 
@@ -17,18 +21,59 @@ from wakeman.ports import Files
 PLACE = ".claude/agents.json"
 EXPECTED = "expected { NAME: { description, prompt, tools?, model? } }"
 
+SHIPPED = {
+    "librarian": Agent(
+        description="condenses and orders documents without losing a fact",
+        prompt=(
+            "You condense and order documents. Read a source to its end before you write. Keep every fact, number, "
+            "name, path and command that somebody could act on; leave out repetition and ornament. Write nothing that "
+            "the source does not say. Write each file that you are asked for, and no other."
+        ),
+        tools=("Read", "Write", "Edit", "Glob", "Grep"),
+    ),
+    "custodian": Agent(
+        description="tidies: formats, names, dead files, small repairs within given files",
+        prompt=(
+            "You tidy what you are given and change nothing of what it means. Look before you edit. Keep each change "
+            "small enough to be judged at a glance. What would need a decision you leave, and name it at the end."
+        ),
+        tools=("Read", "Write", "Edit", "Glob", "Grep"),
+    ),
+    "dev-lead": Agent(
+        description="writes and changes code, with its tests",
+        prompt=(
+            "You write code that reads like its neighbours. Read those first. Change what the task needs and no more. "
+            "Write the test that shows it, run what the project runs, and mend what you broke. Say at the end what you "
+            "did not do."
+        ),
+    ),
+    "ops": Agent(
+        description="looks after a machine or a service: looks, reports, changes little",
+        prompt=(
+            "You look after machines. Look first and change little. Run nothing that cannot be undone unless the task "
+            "names it. Report what you saw, with the command that shows it, before what you think of it."
+        ),
+    ),
+}
+"""Profiles that come along, each with what it is for. Anybody's of the same name counts instead."""
+
 Profiles = Mapping[str, tuple[Agent, str]]
-"""Name -> profile, and where it is from: the file's path, or `plan`."""
+"""Name -> profile, and where it is from: the file's path, `plan`, or `wakeman`."""
 
 
-def profiles(home: str, plan: Plan, files: Files) -> dict[str, tuple[Agent, str]]:
-    """Collect every profile; of two with one name the plan's counts.
+def profiles(home: str, plan: Plan, files: Files, config: str = "") -> dict[str, tuple[Agent, str]]:
+    """Collect every profile; of several with one name the plan's counts, then `agents.json`, then `agents/*.md`.
 
+    Shape: `config` is Claude Code's directory, where it is not `~/.claude`.
     Boundary: no file, no profiles of it; keys that it has besides are passed over.
     Raises: UsageError naming line and column of what is wrong in the file; StorageError.
     """
     path = f"{home}/{PLACE}"
-    found: dict[str, tuple[Agent, str]] = {}
+    found = {name: (agent, "wakeman") for name, agent in SHIPPED.items()}
+    place = f"{config or f'{home}/.claude'}/agents"
+    for file in (f"{place}/{name}" for name in files.names(place) if name.endswith(".md")):
+        name, agent = _page(file, files.read(file))
+        found[name] = (agent, file)
     if files.marks([path]):
         found |= {name: (agent, path) for name, agent in _read(path, files.read(path)).items()}
     return found | {name: (agent, "plan") for name, agent in plan.agents.items()}
@@ -74,6 +119,24 @@ def _read(path: str, data: bytes) -> dict[str, Agent]:
             _refuse_profile(path, data, at, name, str(error))
         at += len(bytes(entry))
     return agents
+
+
+def _page(path: str, data: bytes) -> tuple[str, Agent]:
+    """Read a profile that is a page: keys between two lines of dashes, then the prompt."""
+    expected = "expected '---', lines `name: ...` and `description: ...`, '---', then the prompt"
+    lines = data.decode("utf-8", "replace").splitlines()
+    if not lines or lines[0].strip() != "---" or "---" not in (line.strip() for line in lines[1:]):
+        raise UsageError(f"{path}:1: found no keys between lines of dashes, {expected}", f"mend the file: {path}")
+    end = next(at for at, line in enumerate(lines[1:], 1) if line.strip() == "---")
+    pairs = (line.partition(":") for line in lines[1:end] if ":" in line and not line.startswith((" ", "\t", "#")))
+    keys = {key.strip(): value.strip().strip("\"'") for key, _, value in pairs}
+    for key in ("name", "description"):
+        if not keys.get(key):
+            raise UsageError(f"{path}:{end + 1}: found no {key}, {expected}", f"mend the file: {path}")
+    prompt = "\n".join(lines[end + 1 :]).strip("\n")
+    tools, model = keys.get("tools"), keys.get("model") or None
+    profile = _Profile(description=keys["description"], prompt=prompt, tools=tools, model=model)
+    return keys["name"], _agent(profile)
 
 
 def _agent(read: _Profile) -> Agent:

@@ -7,6 +7,7 @@ log gives the same decision anywhere, and `audit` can judge each one again.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 from hashlib import sha256
 from typing import Literal
 
@@ -15,7 +16,7 @@ from msgspec import Struct
 
 from wakeman.core import events as e
 from wakeman.core.fold import move
-from wakeman.core.model import PACES, Deployment, Plan, Reason, Rung, Sighting, UnitState, WorkerState
+from wakeman.core.model import PACES, Deployment, Plan, Reason, Rung, Sighting, UnitState, Usage, WorkerState
 
 BLIND_LOOKS = 3
 """Looks in a row that could not tell before a person is asked."""
@@ -23,11 +24,13 @@ NAMED = 50
 """Workers that the reason of a decision names; the rest it counts."""
 STUBBORN = 3
 """Times that an end is asked for in a row: HUP, TERM, KILL. Then the alarm's pace is soon enough."""
+LATER = 5.0
+"""Seconds after a usage limit has reset at which it is tried."""
 BREAKER = 3
 """Launches that failed in a row before no more are tried until a person says `unpause`."""
 
 Row = Literal[
-    "stop", "restart", "investigate", "tidy", "retry", "finish", "leave",
+    "stop", "restart", "continue", "investigate", "tidy", "retry", "finish", "leave",
     "wrap up", "give up", "clean up", "launch", "sleep",
 ]  # fmt: skip
 
@@ -55,6 +58,7 @@ class Decision(Struct, frozen=True):
 WORKER_RULES: tuple[Rule, ...] = (
     Rule("stop", {"live": True, "unwanted": True}, ("end",), "a person asked for its end"),
     Rule("restart", {"live": True, "again": True}, ("end",), "another attempt was asked for, and this one still lives"),
+    Rule("continue", {"live": True, "reset": True}, ("nudge",), "its usage limit has reset: told to go on"),
     Rule("investigate", {"live": True, "stuck": True, "rung": True}, ("rung",), "stuck: the next rung for its reason"),
     Rule("tidy", {"live": False, "leftovers": True}, ("end",), "its attempt is over, but processes of it are left"),
     Rule("retry", {"live": False, "leftovers": False, "retry": True}, ("relaunch",), "ended badly, units missing"),
@@ -134,7 +138,9 @@ def _live_facts(d: Deployment, worker: WorkerState, seen: Sighting) -> list[e.Fa
                 why=seen.why,
                 code=seen.code,
                 ended_by=seen.ended_by,
-                free=seen.ended_by in ("machine", "limit") or (seen.ended_by == "person"),
+                free=seen.ended_by in ("machine", "person") or (seen.ended_by == "limit" and d.plan.limits.wait),
+                until=seen.until,
+                fault=seen.fault,
             )
             verified = not seen.processes and _complete(d, worker)
             return [exited, _verified(d, worker)] if verified else [exited]
@@ -207,10 +213,17 @@ def worker_facts(d: Deployment, worker: WorkerState) -> dict[str, bool]:
         "again": worker.again,
         "stuck": worker.state == "stuck",
         "rung": worker.state == "stuck" and worker.rung < len(ladder(d.plan, worker.reason)),
+        "reset": _reset(d, worker),
         "leftovers": worker.state == "exited" and worker.processes > 0,
         "retry": may_retry(d, worker),
         "finished": worker.finished >= 2,
     }
+
+
+def _reset(d: Deployment, worker: WorkerState) -> bool:
+    """Tell whether a live worker's usage limit should have reset, and somebody can tell it so."""
+    waits = d.plan.limits.wait and d.plan.workers.mode == "interactive" and worker.reason == "limited"
+    return bool(waits and worker.until and d.looked_at and worker.until <= d.looked_at)
 
 
 def ladder(plan: Plan, reason: str) -> tuple[Rung, ...]:
@@ -232,8 +245,9 @@ def _rung(d: Deployment, worker: WorkerState) -> str:
 
 def may_retry(d: Deployment, worker: WorkerState) -> bool:
     """Tell whether an exited worker gets another attempt now."""
-    held_up = d.paused_at or d.down or d.full or worker.intent or (broken(d) and not worker.again)
-    return not held_up and owed(d, worker)
+    if not owed(d, worker) or d.paused_at or d.down or d.full or worker.intent:
+        return False
+    return worker.again or not shut(d)
 
 
 def owed(d: Deployment, worker: WorkerState) -> bool:
@@ -331,9 +345,41 @@ def broken(d: Deployment) -> bool:
     return d.failed_launches >= BREAKER
 
 
+def shut(d: Deployment) -> bool:
+    """Tell whether nobody is to be launched: launches fail, a key was refused, money is spent, a limit lasts."""
+    return broken(d) or bool(d.barred) or dear(d) or reset(d) is not None
+
+
+def reset(d: Deployment) -> datetime | None:
+    """Give when the usage limit that some worker has met resets; None when there is none, or nobody waits for it."""
+    if not d.met or not d.plan.limits.wait or d.looked_at is None:
+        return None
+    met = [w.until for w in d.workers.values() if w.until and (w.reason == "limited" or w.ended_by == "limit")]
+    return max((until for until in met if until > d.looked_at), default=None)
+
+
+def used(d: Deployment) -> Usage:
+    """Add up what all attempts have used, as far as their clients say."""
+    total = Usage()
+    for worker in d.workers.values():
+        total = total + worker.used + worker.usage
+    return total
+
+
+def dear(d: Deployment) -> bool:
+    """Tell whether what was used has reached a bound of the plan."""
+    limits = d.plan.limits
+    if limits.max_cost is None and limits.max_tokens is None:
+        return False
+    total = used(d)
+    tokens = (total.input or 0) + (total.output or 0)
+    cost = limits.max_cost is not None and (total.cost or 0.0) >= limits.max_cost
+    return cost or (limits.max_tokens is not None and tokens >= limits.max_tokens)
+
+
 def due(d: Deployment) -> list[str]:
     """Name the pending workers to launch now: within the slots, the memory and the stagger."""
-    if d.paused_at or d.down or d.full or broken(d):
+    if d.paused_at or d.down or d.full or shut(d):
         return []
     waiting = [worker.name for worker in d.workers.values() if worker.state == "pending" and not worker.intent]
     return waiting[: max(0, min(slots(d), _staggered(d)))]
@@ -342,7 +388,7 @@ def due(d: Deployment) -> list[str]:
 def staggered(d: Deployment) -> bool:
     """Tell whether a launch waits for nothing but the stagger."""
     waiting = any(worker.state == "pending" and not worker.intent for worker in d.workers.values())
-    held_up = d.paused_at or d.down or d.full or broken(d)
+    held_up = d.paused_at or d.down or d.full or shut(d)
     return waiting and not held_up and bool(d.plan.workers.stagger) and slots(d) > 0
 
 
@@ -376,8 +422,11 @@ def every(d: Deployment) -> float:
     pace = d.plan.wake.every
     if isinstance(pace, str):
         first, later = PACES[pace]
-        return later if d.idle_looks >= 2 else first
-    return pace
+        pace = later if d.idle_looks >= 2 else first
+    at = reset(d)
+    if at is None or d.looked_at is None:
+        return pace
+    return min(pace, (at - d.looked_at).total_seconds() + LATER)
 
 
 def longest(d: Deployment) -> float:

@@ -20,6 +20,7 @@ from wakeman.core.errors import LogDamagedError
 from wakeman.core.model import (
     Alarm,
     EndedBy,
+    Fault,
     FileMark,
     Host,
     Outcome,
@@ -121,6 +122,7 @@ class Intended(Fact, frozen=True):
     units: int = 0
     ended_by: EndedBy = ""  # for an end: in whose name
     agent_session: str = ""
+    resume: bool = False  # for a launch: it continues that conversation
 
 
 class Effected(Fact, frozen=True):
@@ -166,12 +168,15 @@ class Recovered(Fact, frozen=True):
 
 
 class Exited(Fact, frozen=True):
-    """The attempt is over. `free` ends (by us, by a reboot, by a limit) cost no attempt."""
+    """The attempt is over. `free` ends (by us, by a reboot, by a limit) cost no attempt; `until` is when a limit
+    resets; a `fault` of `auth` bars all launches until `unpause`."""
 
     why: str
     code: int | None = None
     ended_by: EndedBy = ""
     free: bool = False
+    until: datetime | None = None
+    fault: Fault = ""
 
 
 class Verified(Fact, frozen=True):

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, cast
 
 from wakeman.core import events as e
 from wakeman.core.errors import TransitionError
 from wakeman.core.lifecycle import NEXT, step
-from wakeman.core.model import Deployment, State, Trigger, UnitState, Verdict, Wake, WorkerState, mark
+from wakeman.core.model import Deployment, Sighting, State, Trigger, UnitState, Usage, Verdict, Wake, WorkerState, mark
+
+AGAIN = timedelta(minutes=10)
+"""Between two nudges of a worker whose usage limit should have reset."""
 
 VERSION = 1
 """Counted up whenever the same log folds into something else: snapshots of another version are passed over."""
@@ -165,15 +168,10 @@ def _looked(d: Deployment, event: e.Event, data: e.Looked) -> None:
     mono, boot = data.mono, data.boot
     same = boot == d.boot
     for sighting in data.sightings:
-        worker = d.workers[sighting.worker]
-        worker.sighting = sighting
-        if not same or sighting.life != worker.life:
-            worker.life, worker.life_mono = sighting.life, mono
-        if sighting.activity == "idle" or sighting.session == "unknown":
-            d.restless[worker.name] = None
+        _see(d, sighting, mono, same=same)
     if data.more:
         return
-    if same and not d.resting and mono > d.mono and not (d.limited and _all_limited(d)):
+    if same and not d.resting and mono > d.mono and not (d.met and _limited(d, d.at)):
         d.counted += mono - d.mono
     d.resting = d.paused_at is not None
     if d.restless:
@@ -189,15 +187,30 @@ def _looked(d: Deployment, event: e.Event, data: e.Looked) -> None:
         d.server = data.server
 
 
+def _see(d: Deployment, seen: Sighting, mono: float, *, same: bool) -> None:
+    worker = d.workers[seen.worker]
+    worker.sighting = seen
+    if seen.usage is not None:
+        worker.usage = seen.usage
+    if seen.agent_session:
+        worker.agent_session = seen.agent_session
+    if not same or seen.life != worker.life:
+        worker.life, worker.life_mono = seen.life, mono
+    if seen.activity == "idle" or seen.session == "unknown":
+        d.restless[worker.name] = None
+
+
 def _count(d: Deployment) -> None:
     for name in list(d.restless):
         if not _counts(d, d.workers[name]):
             del d.restless[name]
 
 
-def _all_limited(d: Deployment) -> bool:
+def _limited(d: Deployment, at: datetime | None) -> bool:
+    """Tell whether nobody can work for a usage limit: all alive are stuck in it, or nobody is and one waits for it."""
     live = [worker for worker in d.workers.values() if worker.live]
-    return bool(live) and all(worker.reason == "limited" for worker in live)
+    waiting = any(w.ended_by == "limit" and w.until and at and w.until > at for w in d.workers.values())
+    return bool(live or waiting) and all(worker.reason == "limited" for worker in live)
 
 
 def _counts(d: Deployment, worker: WorkerState) -> bool:
@@ -232,6 +245,8 @@ def _decided(d: Deployment, event: e.Event, data: e.Decided) -> None:
         worker = _worker(d, event)
         if data.row == "investigate":
             worker.rung += 1
+        elif data.row == "continue":
+            worker.until = event.at + AGAIN
         worker.asked = worker.asked or "ask" in data.then
         if "restart" in data.then:
             worker.again = True
@@ -253,6 +268,9 @@ def _intended(d: Deployment, event: e.Event, data: e.Intended) -> None:
             worker = _worker(d, event)
             worker.intent, worker.attempt, worker.session = event.seq, event.attempt or 0, data.target
             worker.boot, worker.agent_session = d.boot, data.agent_session
+            if not (data.resume and worker.usage.whole):
+                worker.used += worker.usage
+            worker.resumed, worker.usage = data.resume, Usage()
             worker.again, worker.ending = False, ""
             worker.spent += 1
             d.last_launch = d.mono
@@ -295,34 +313,37 @@ def _launched(d: Deployment, event: e.Event, data: e.Launched) -> None:
     worker.sighting, worker.unknowns, worker.life, worker.life_mono = None, 0, "", d.mono
     worker.code, worker.ended_by, worker.ending, worker.note = None, "", "", ""
     worker.ends, worker.finished = 0, 0
-    _calm(d, worker)
+    _calm(worker)
     d.failed_launches = 0
 
 
-def _calm(d: Deployment, worker: WorkerState) -> None:
-    d.limited -= worker.reason == "limited"
+def _calm(worker: WorkerState) -> None:
     worker.reason, worker.why, worker.rung, worker.asked, worker.until = "", "", 0, False, None
 
 
 def _started(d: Deployment, event: e.Event, _: e.Started) -> None:
-    _calm(d, _worker(d, event))
+    _calm(_worker(d, event))
 
 
 def _stalled(d: Deployment, event: e.Event, data: e.Stalled) -> None:
     worker = _worker(d, event)
-    _calm(d, worker)
+    _calm(worker)
     worker.reason, worker.why, worker.until = data.reason, data.why, data.until
     worker.stalled_life = worker.life
-    d.limited += data.reason == "limited"
+    d.met = d.met or data.reason == "limited"
     if data.reason == "silent":
         d.restless[worker.name] = None
 
 
 def _exited(d: Deployment, event: e.Event, data: e.Exited) -> None:
     worker = _worker(d, event)
-    _calm(d, worker)
+    _calm(worker)
     worker.why, worker.code, worker.ended_by = data.why, data.code, data.ended_by
     worker.stop, worker.ending, worker.ends = False, "", 0
+    worker.until, worker.fault = data.until, data.fault
+    d.met = d.met or data.ended_by == "limit"
+    if data.fault == "auth":
+        d.barred = data.why
     if worker.intent or data.ended_by == "launch":
         _unlaunched(d, worker)
     elif data.free:
@@ -352,7 +373,7 @@ def _requested(d: Deployment, event: e.Event, data: e.Requested) -> None:
             d.paused_at = d.paused_at or event.at
         case "unpause":
             d.paused_at = None
-            d.failed_launches = 0
+            d.failed_launches, d.barred = 0, ""
         case "down":
             d.down = data.text or "asked for"
             d.paused_at = None  # the way down takes looks, and those an alarm

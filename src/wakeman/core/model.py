@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from hashlib import blake2b
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field
 
@@ -18,6 +18,7 @@ EndedBy = Literal["", "itself", "wakeman", "person", "limit", "machine", "launch
 Rung = Literal["capture", "nudge", "wait", "restart", "ask", "sweep"]
 WakeRow = Literal["ask", "clean up", "wrap up", "give up", "check"]
 Pace = Literal["simple", "complex", "long"]
+Fault = Literal["", "auth"]
 
 Seconds = Annotated[
     float,
@@ -144,11 +145,18 @@ class CleanupSpec(Spec, frozen=True):
 
 
 class LimitsSpec(Spec, frozen=True):
-    """Bounds on the whole deployment. `memory` is the free memory wanted before each launch."""
+    """Bounds on the whole deployment. `memory` is the free memory wanted before each launch.
+
+    Shape: beyond `max_cost` (US dollars) or `max_tokens`, as far as clients report them, nobody is launched; with
+    `wait` nobody is launched while a usage limit that one has met has not reset.
+    """
 
     give_up: Seconds = 21600.0
     give_up_do: Literal["leave", "stop"] = "leave"
     memory: Bytes = 0
+    max_cost: Annotated[float, Meta(gt=0)] | None = None
+    max_tokens: Count | None = None
+    wait: bool = True
 
 
 class Agent(Spec, frozen=True):
@@ -216,6 +224,30 @@ class Verdict(Struct, frozen=True, omit_defaults=True):
         return not self.problems
 
 
+class Usage(Struct, frozen=True, omit_defaults=True):
+    """What an attempt has used, as its client reports it: `input` and `output` in tokens, `cost` in US dollars.
+
+    Shape: None where the client does not say; `whole` tells that a resumed conversation's earlier part is counted in.
+    """
+
+    input: int | None = None
+    output: int | None = None
+    cost: float | None = None
+    whole: bool = False
+
+    def __add__(self, other: Usage) -> Usage:
+        """Add two; what only one of them knows stays as it is."""
+        return Usage(
+            input=_sum(self.input, other.input),
+            output=_sum(self.output, other.output),
+            cost=_sum(self.cost, other.cost),
+        )
+
+
+def _sum(one: Any, other: Any) -> Any:
+    return other if one is None else one if other is None else one + other
+
+
 class Sighting(Struct, frozen=True, omit_defaults=True):
     """What one check saw of one worker's attempt.
 
@@ -236,6 +268,10 @@ class Sighting(Struct, frozen=True, omit_defaults=True):
     session_id: str = ""
     pid: int = 0
     processes: int = 0
+    fault: Fault = ""
+    usage: Usage | None = None
+    agent_session: str = ""  # the client's conversation, where the client itself chose its id
+    shown: str = ""  # what the screen alone says, and no second look has confirmed yet
 
 
 class Alarm(Struct, frozen=True, omit_defaults=True):
@@ -306,6 +342,10 @@ class WorkerState(Struct):
     session_id: str = ""
     session_mark: str = ""  # the attempt whose session that is
     agent_session: str = ""  # the client's own conversation, for a resume
+    resumed: bool = False  # the last attempt continued the conversation of the one before
+    fault: Fault = ""  # of the last end
+    usage: Usage = Usage()  # of the present attempt
+    used: Usage = Usage()  # of those before
     note: str = ""  # what the next attempt is told besides its task
     again: bool = False  # another attempt was asked for, by a person or a restart rung
     stop: bool = False  # a person asked for its end
@@ -384,6 +424,7 @@ class Deployment(Struct):
     accepted: str = ""
     row: str = ""  # the last deployment row taken
     row_why: str = ""
+    barred: str = ""  # why no launch is tried until a person says `unpause`: a key that was refused
     rows: dict[str, int] = {}
     woken: dict[str, datetime] = {}  # cause -> when the orchestrator last heard of it
     wakes: dict[int, Wake] = {}  # intents to wake without an outcome, by seq
@@ -391,6 +432,6 @@ class Deployment(Struct):
     moved: dict[str, str] = {}
     last_launch: float = -1e18  # mono of the last launch
     failed_launches: int = 0  # in a row
-    limited: int = 0  # workers that are stuck because of a limit
+    met: bool = False  # somebody has met a usage limit; until then nobody has to look for one
     restless: dict[str, None] = {}  # workers of whom a look counts something: unknown, idle, silent, being launched
     full: str = ""  # why nothing more is launched: the disk that the log stands on is full

@@ -8,7 +8,7 @@ from hashlib import sha256
 
 from msgspec import Struct
 
-from wakeman.core.decide import BLIND_LOOKS, STUBBORN, Decision, broken, starved, undone
+from wakeman.core.decide import BLIND_LOOKS, STUBBORN, Decision, broken, dear, owed, starved, undone
 from wakeman.core.model import Deployment, WakeRow, WorkerState
 from wakeman.core.text import sayable
 
@@ -37,6 +37,10 @@ def causes(d: Deployment, decision: Decision, by: str) -> list[Cause]:
         found.append(Cause("ask", "ask:launches", f"{d.failed_launches} launches in a row failed"))
     if d.full:
         found.append(Cause("ask", "ask:disk", "the disk is full: nobody is launched until there is room"))
+    if d.barred:
+        found.append(Cause("ask", "ask:barred", f"no launches: {sayable(d.barred, 100)}: wakeman unpause"))
+    if dear(d) and _waiting(d):
+        found.append(Cause("ask", "ask:dear", "limits.max_cost or max_tokens is reached: wakeman amend"))
     if d.alarm is None and d.generation and not d.paused_at and d.outcome == "open":
         found.append(Cause("ask", "ask:alarm", "no alarm can be set: wakeman doctor"))
     if starved(d):
@@ -88,7 +92,13 @@ def message(d: Deployment, decision: Decision, told: Sequence[Cause]) -> str:
 def asking(d: Deployment) -> bool:
     """Tell whether a person is needed now: a question stands, a row is held, or nothing can go on by itself."""
     blind = any(worker.unknowns >= BLIND_LOOKS for worker in d.workers.values())
-    return bool(_asking(d)) or bool(d.held or d.full) or broken(d) or blind or starved(d)
+    halted = broken(d) or bool(d.barred or d.full) or (dear(d) and _waiting(d)) or starved(d)
+    return bool(_asking(d)) or bool(d.held) or blind or halted
+
+
+def _waiting(d: Deployment) -> bool:
+    """Tell whether somebody would be launched."""
+    return any(worker.state == "pending" or owed(d, worker) for worker in d.workers.values())
 
 
 def _asking(d: Deployment) -> list[WorkerState]:

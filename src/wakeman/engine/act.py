@@ -43,17 +43,45 @@ def _end(world: World, log: Writer, decision: Decision, now: datetime) -> None:
     d = log.deployment
     chosen = [d.workers[decision.worker]] if decision.worker else list(d.workers.values())
     by: EndedBy = "person" if decision.row == "stop" else "wakeman"
+    if decision.row == "finish" and not chosen[0].ends and _leave(world, log, chosen[0], now):
+        return
     end(world, log, [worker for worker in chosen if worker.live or worker.processes], by, now)
 
 
+def _leave(world: World, log: Writer, worker: WorkerState, now: datetime) -> bool:
+    """Have a finished client end itself, where it knows a word for that and waits for one; tell whether it was told."""
+    d = log.deployment
+    word = world.harness(d.plan.workers.harness).leave
+    if not word or d.plan.workers.mode != "interactive":
+        return False
+    intent = e.Intended(action="end", target=worker.session, text=word, ended_by="wakeman")
+    seq = log.append([_about(worker, intent)], now)[0].seq
+    said = _typed(world, d, worker, word)
+    log.append([_about(worker, e.Effected(intent=seq, ok=not said, detail=said))], now)
+    return not said
+
+
+def _typed(world: World, d: Deployment, worker: WorkerState, text: str) -> str:
+    """Type into a worker's session, unless a dialog or a person's half-typed line stands there; "" or why not."""
+    try:
+        return world.say(world.sessions(d.host), worker.session_id or worker.session, text, True, False)
+    except (UnknownNameError, ProgramError) as fault:
+        return str(fault)
+
+
 def end(world: World, log: Writer, workers: Sequence[WorkerState], ended_by: EndedBy, now: datetime) -> None:
-    """End workers: their sessions get SIGHUP; processes that outlive that TERM, then KILL."""
+    """End workers: their sessions get SIGHUP; processes that outlive that TERM, then KILL.
+
+    Boundary: the dead session of an ended worker stays at first: with the last one tmux's server would go, and the
+    timer of the next look with it.
+    """
     d = log.deployment
     signals = {worker.name: _SIGNALS[min(2, worker.ends + (not worker.live))] for worker in workers}
     marks = {worker.name: mark(d, worker) for worker in workers}
     fact = {worker.name: e.Intended(action="end", target=worker.session, ended_by=ended_by) for worker in workers}
+    sessions = [(w.session_id, marks[w.name]) for w in workers if w.session_id and (w.live or w.ends)]
     log.append([_about(worker, fact[worker.name]) for worker in workers], now)
-    take_away(world, log, [(worker.session_id, marks[worker.name]) for worker in workers if worker.session_id], now)
+    take_away(world, log, sessions, now)
     for signal in ("TERM", "KILL"):
         _signal(world, [marks[name] for name, wanted in signals.items() if wanted == signal], signal)
 
@@ -90,11 +118,7 @@ def _nudge(world: World, log: Writer, decision: Decision, now: datetime) -> None
     worker = d.workers[decision.worker]
     text = "Still missing, go on with these: " + "; ".join(sayable(name, 100) for name in missing(d, worker)[:20])
     intent = log.append([_about(worker, e.Intended(action="nudge", target=worker.session, text=text))], now)[0]
-    said = ""
-    try:
-        world.sessions(d.host).type(worker.session_id or worker.session, text, submit=True)
-    except (UnknownNameError, ProgramError) as fault:
-        said = str(fault)
+    said = _typed(world, d, worker, text)
     log.append([_about(worker, e.Effected(intent=intent.seq, ok=not said, detail=said))], now)
 
 

@@ -92,7 +92,7 @@ def request(world: World, deployment: str, verb: e.Verb, text: str = "") -> Depl
         refusal = {
             "accept": "" if d.held else "no row is held",
             "pause": "paused already" if d.paused_at else "",
-            "unpause": "" if d.paused_at or d.failed_launches else "not paused",
+            "unpause": "" if d.paused_at or d.failed_launches or d.barred else "not paused",
         }.get(verb, "")
         if refusal:
             raise UsageError(f"{deployment}: {refusal}", f"wakeman status {deployment}")

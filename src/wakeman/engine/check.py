@@ -11,7 +11,7 @@ from wakeman.core import events as e
 from wakeman.core import notice
 from wakeman.core.decide import STUBBORN, Decision, decide, decide_worker, may_retry, moves, staggered
 from wakeman.core.errors import LogDamagedError
-from wakeman.core.model import Deployment, Wake
+from wakeman.core.model import Deployment, Wake, WorkerState
 from wakeman.core.quality import Check
 from wakeman.engine import alarm, layout
 from wakeman.engine.lines import ROOM, lines
@@ -193,10 +193,18 @@ def _soon(world: World, d: Deployment, last: Sequence[str]) -> None:
     """Have the next step of a staggered launch, or a look at what is being ended, soon."""
     if last == ["sleep"] and staggered(d):
         alarm.soon(world, d, d.plan.workers.stagger, "timer")
-    elif any(0 < w.ends <= STUBBORN and (w.live or w.processes) for w in d.workers.values()):
+    elif any(_pressing(worker) for worker in d.workers.values()):
         alarm.soon(world, d, AFTERWARDS, "timer")
     elif any(may_retry(d, worker) for worker in d.workers.values()):
         alarm.soon(world, d, AGAIN, "timer")
+
+
+def _pressing(worker: WorkerState) -> bool:
+    """Tell whether a second look is wanted: it is being ended, seems finished, or its screen alone said something."""
+    ending = 0 < worker.ends <= STUBBORN and (worker.live or worker.processes > 0)
+    seen = worker.sighting
+    unsure = seen is not None and seen.attempt == worker.attempt and bool(seen.shown) and seen.activity == "unknown"
+    return ending or (worker.live and (worker.finished == 1 or unsure))
 
 
 # --- outside the lock -----------------------------------------------------------------------------------------

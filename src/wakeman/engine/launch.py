@@ -21,6 +21,8 @@ from wakeman.core.text import sayable
 from wakeman.engine import layout
 from wakeman.ports import Command, Listing, Made, Seen, Start, Task, World, Writer
 
+SIGNALLED = 128
+"""Exit status above which a signal ended the program."""
 BEFORE_LIMIT = 30.0
 """Seconds that one `workers.before` command, or an external launcher, may take."""
 
@@ -33,6 +35,7 @@ class Ready(Struct, frozen=True):
     command: Command
     units: int
     agent_session: str
+    resume: bool
 
 
 def launch(world: World, log: Writer, names: Sequence[str], now: datetime) -> None:
@@ -46,7 +49,7 @@ def launch(world: World, log: Writer, names: Sequence[str], now: datetime) -> No
     ready, refused = [], []
     _equip(world, host)
     for name in names:
-        worker = _next(world, d.workers[name])
+        worker = _next(world, d, d.workers[name])
         _clear(world, d, d.workers[name])
         try:
             trouble = _keyless(world, plan, host) or _before(world, d, worker)
@@ -76,10 +79,11 @@ def launch(world: World, log: Writer, names: Sequence[str], now: datetime) -> No
 
 
 def _equip(world: World, host: Host) -> None:
-    """Write the wrapper, where somebody has removed it."""
-    file = layout.inside(host, layout.WRAPPER)
-    if not world.files.marks([file]):
-        world.files.write(file, world.wrapper(), durable=True)
+    """Write wrapper and hook, where somebody has removed them."""
+    for name, script in ((layout.WRAPPER, world.wrapper), (layout.HOOK, world.hook)):
+        file = layout.inside(host, name)
+        if not world.files.marks([file]):
+            world.files.write(file, script(), durable=True)
 
 
 def _keyless(world: World, plan: Plan, host: Host) -> str:
@@ -154,14 +158,24 @@ def _unwanted(d: Deployment, worker: WorkerState) -> list[e.Draft]:
     return [_failed(d, worker.name, worker.intent, "a person asked for something else", "person")]
 
 
-def _next(world: World, worker: WorkerState) -> WorkerState:
-    """Give the worker as the next attempt will see it. The log's own is changed by the fold alone."""
+def _next(world: World, d: Deployment, worker: WorkerState) -> WorkerState:
+    """Give the worker as the next attempt will see it. The log's own is changed by the fold alone.
+
+    Shape: it continues the conversation of the attempt before where that did not end by its own fault; one that a
+    signal ended is continued once.
+    """
     import copy
     import uuid
 
     ahead = copy.copy(worker)
     ahead.attempt, ahead.boot = worker.attempt + 1, world.clock.boot()
-    ahead.agent_session = str(uuid.uuid4())
+    kind = world.harness(d.plan.workers.harness).conversation(d.plan)
+    cut = worker.ended_by in ("machine", "limit") or (
+        not worker.resumed and worker.ended_by in ("", "itself") and (worker.code is None or worker.code > SIGNALLED)
+    )
+    ahead.resumed = bool(kind and worker.attempt and worker.agent_session and cut)
+    if not ahead.resumed:
+        ahead.agent_session = "" if kind == "told" else str(uuid.uuid4())
     return ahead
 
 
@@ -195,10 +209,13 @@ def share(d: Deployment, worker: WorkerState) -> Share:
     return Share(name=worker.name, key=worker.key, units=units)
 
 
-def attempt(world: World, d: Deployment, worker: WorkerState) -> tuple[Task, Command, Start]:
+def attempt(
+    world: World, d: Deployment, worker: WorkerState, keys: Mapping[str, str] | None = None
+) -> tuple[Task, Command, Start]:
     """Compose one attempt: its task, the harness's command, and the session that runs it. Writes nothing."""
     plan, host = d.plan, d.host
     names = _names(d, worker)
+    cwd = layout.absolute(host, render(plan.workers.cwd, names))
     task = Task(
         plan=plan,
         worker=worker.name,
@@ -210,6 +227,12 @@ def attempt(world: World, d: Deployment, worker: WorkerState) -> tuple[Task, Com
         agent_name=plan.workers.agent or "",
         agent=world.agents(plan).get(plan.workers.agent) if plan.workers.agent else None,
         agent_session=worker.agent_session,
+        resume=worker.resumed,
+        cwd=world.files.resolve([cwd])[cwd],  # as the client itself will see it
+        place=layout.attempt(host, worker),
+        home=layout.client(host, worker),
+        hook=layout.inside(host, layout.HOOK),
+        keys=keys or {},
         outputs=tuple(layout.absolute(host, path) for unit in share(d, worker).units for path in unit.outputs),
     )
     command = world.harness(plan.workers.harness).command(task)
@@ -218,7 +241,7 @@ def attempt(world: World, d: Deployment, worker: WorkerState) -> tuple[Task, Com
         session=worker.session,
         mark=sign,
         argv=("/bin/sh", layout.inside(host, layout.WRAPPER), layout.attempt(host, worker), "--", *command.argv),
-        cwd=layout.absolute(host, render(plan.workers.cwd, names)),
+        cwd=cwd,
         env={
             **host.env,
             "TMPDIR": layout.scratch(host, worker),
@@ -238,6 +261,8 @@ def _text(world: World, d: Deployment, worker: WorkerState, names: Mapping[str, 
     if workers.prompt_file:
         template, where = world.files.read(workers.prompt_file).decode("utf-8", "surrogateescape"), workers.prompt_file
     notes = [worker.note] if worker.note else []
+    if worker.resumed:
+        notes.append("You were interrupted. Go on; what is listed here is still to be done.")
     if worker.attempt > 1:
         notes.append("Left undone by the attempt before:\n" + "\n".join(failures(d.units, missing(d, worker))))
     return prompt(template, names, where, "\n\n".join(notes))
@@ -246,13 +271,17 @@ def _text(world: World, d: Deployment, worker: WorkerState, names: Mapping[str, 
 def _prepare(world: World, d: Deployment, worker: WorkerState) -> Ready:
     """Write the files of an attempt, all of them before its intent is recorded."""
     plan, host, files = d.plan, d.host, world.files
-    task, command, start = attempt(world, d, worker)
+    task, command, start = attempt(world, d, worker, _keys(world, plan, host))
     home = layout.attempt(host, worker)
     units = share(d, worker).units
     files.make(layout.scratch(host, worker))
     files.make(layout.inside(host, "streams"))
     files.write(task.units_file, units_file(units).encode())
-    files.write(task.prompt_file, task.prompt.encode("utf-8", "surrogateescape"))
+    text = f"{command.preface}\n\n{task.prompt}" if command.preface else task.prompt
+    files.write(task.prompt_file, text.encode("utf-8", "surrogateescape"))
+    files.write(posixpath.join(home, "outputs"), _listed(task.outputs))
+    for file, data in command.files.items():
+        files.write(file, data)
     # The mark reaches the program alone: the wrapper outlives it for a moment and is none of its leftovers.
     env = {
         "WAKEMAN_ATTEMPT": start.mark,
@@ -270,7 +299,28 @@ def _prepare(world: World, d: Deployment, worker: WorkerState) -> Ready:
         command=command,
         units=len(units),
         agent_session=worker.agent_session,
+        resume=worker.resumed,
     )
+
+
+def _listed(outputs: Sequence[str]) -> bytes:
+    """List outputs for the hook: a path and its spelling in JSON. What does not fit a line is left out."""
+    import json
+
+    plain = [path for path in outputs if not set("\n\r\t\\") & set(path)]
+    return "".join(f"{path}\t{json.dumps(path)[1:-1]}\n" for path in plain).encode("utf-8", "surrogateescape")
+
+
+def _keys(world: World, plan: Plan, host: Host) -> Mapping[str, str]:
+    """Read back the values that `up` has kept for the workers' environment."""
+    import shlex
+
+    file = layout.inside(host, layout.SECRETS)
+    if not plan.workers.env_from and plan.workers.env_file is None:
+        return {}
+    words = shlex.split(world.files.read(file).decode("utf-8", "surrogateescape"))
+    pairs = (word.partition("=") for word in words if word != "export")
+    return {name: value for name, _, value in pairs}
 
 
 def _exports(env: Mapping[str, str], host: Host) -> bytes:
@@ -292,6 +342,7 @@ def _intent(d: Deployment, ready: Ready) -> e.Draft:
             digest=digest,
             units=ready.units,
             agent_session=ready.agent_session,
+            resume=ready.resume,
         ),
         worker=ready.worker,
         attempt=worker.attempt + 1,

@@ -8,6 +8,7 @@ from wakeman.core.model import Host, WorkerState
 
 CHECK = "check.sh"
 WRAPPER = "wrapper.sh"
+HOOK = "hook.sh"
 SECRETS = "secrets.sh"
 GENERATION = "generation"
 
@@ -25,6 +26,16 @@ def exit_file(host: Host, worker: WorkerState) -> str:
 def claim(host: Host, worker: WorkerState) -> str:
     """Give the file by which an attempt is started at most once."""
     return posixpath.join(attempt(host, worker), "claim")
+
+
+def hook(host: Host, worker: WorkerState) -> str:
+    """Give the file that holds the last thing that the client said of itself."""
+    return posixpath.join(attempt(host, worker), "hook")
+
+
+def client(host: Host, worker: WorkerState) -> str:
+    """Give the worker's own directory for its client, the same for each attempt."""
+    return posixpath.join(host.directory, "clients", worker.name)
 
 
 def units_file(host: Host, worker: WorkerState) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime, timedelta
 from hashlib import blake2b
 
 import msgspec
@@ -10,15 +11,35 @@ from msgspec import Struct
 
 from wakeman.core import events as e
 from wakeman.core.errors import ProgramError, StorageError, UnknownNameError
-from wakeman.core.model import Deployment, FileMark, Host, Plan, Sighting, Unit, UnitState, Verdict, WorkerState, mark
+from wakeman.core.model import (
+    Deployment,
+    EndedBy,
+    FileMark,
+    Host,
+    Plan,
+    Session,
+    Sighting,
+    Unit,
+    UnitState,
+    Verdict,
+    WorkerState,
+    mark,
+)
 from wakeman.core.quality import Check, Facts, judge, parse
 from wakeman.core.text import sayable
 from wakeman.engine import layout
-from wakeman.ports import Harness, Listing, Report, Seen, Sessions, World
+from wakeman.ports import Evidence, Harness, Listing, Report, Seen, Sessions, World
 
 UNCHECKED = "the check has not run on it yet"
 SCREEN = 40
 """Lines of a screen that a harness gets to read."""
+LIVE = 64 * 1024
+WHOLE = 4 * 1024 * 1024
+"""Bytes of an ended attempt's stream that are read, from its end; of a live one less."""
+GUESS = timedelta(minutes=15)
+"""Until when a usage limit is taken to last that names no time."""
+DEADLY = frozenset({1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 13, 14, 15, 24, 25, 31})
+"""Signals that end a process; a status of 128 and another number is the program's own."""
 
 
 class Checked(Struct, frozen=True):
@@ -59,7 +80,7 @@ def look(world: World, d: Deployment, checked: Mapping[str, Checked]) -> tuple[e
         plan=d.plan,
         host=d.host,
         listing=sessions.look() if live else Listing(state="down", why="not looked: no worker is alive"),
-        marks=world.files.marks(_paths(units, d.host, live)),
+        marks=world.files.marks(_paths(units, d, live)),
         boot=world.clock.boot(),
         mono=world.clock.mono(),
     )
@@ -85,11 +106,14 @@ def look(world: World, d: Deployment, checked: Mapping[str, Checked]) -> tuple[e
     )
 
 
-def _paths(units: Iterable[UnitState], host: Host, live: Iterable[WorkerState]) -> Iterator[str]:
+def _paths(units: Iterable[UnitState], d: Deployment, live: Iterable[WorkerState]) -> Iterator[str]:
+    host = d.host
     for worker in live:
         yield layout.exit_file(host, worker)
         yield layout.claim(host, worker)
         yield layout.stream(host, worker)
+        if d.plan.workers.mode == "interactive":
+            yield layout.hook(host, worker)
     for state in units:
         for path in _files(state.unit):
             yield layout.absolute(host, path)
@@ -169,14 +193,37 @@ def _sight(
         return _gone(world, d, view, worker, base, harness)
     if seen.dead:
         return _dead(worker, base, seen, harness)
-    report = _report(world, sessions, view, worker, seen, harness)
-    return msgspec.structs.replace(base, activity=report.activity, why=report.why, until=report.until)
+    return _running(base, worker, _report(world, sessions, view, worker, seen, harness), world.clock.now())
 
 
-def _over(base: Sighting, session: str, why: str, ended_by: str, code: int | None = None) -> Sighting:
-    return msgspec.convert(
-        {**msgspec.to_builtins(base), "session": session, "why": why, "ended_by": ended_by, "code": code}, Sighting
+def _running(base: Sighting, worker: WorkerState, report: Report, now: datetime) -> Sighting:
+    """Add what it does. A screen alone is believed when two looks saw the same on it.
+
+    Boundary: a usage limit that names no end gets one when it is first seen.
+    """
+    shown, until = "", report.until
+    if report.activity == "limited" and until is None:
+        known = worker.sighting
+        until = known.until if known is not None and known.activity == "limited" else now + GUESS
+    if report.source == "screen" and report.activity != "busy":
+        shown = f"{report.activity}: {report.why}"
+        before = worker.sighting
+        if before is None or before.attempt != worker.attempt or before.shown != shown:
+            report = Report(usage=report.usage, agent_session=report.agent_session)
+    return msgspec.structs.replace(
+        base,
+        activity=report.activity,
+        why=report.why,
+        until=until if report.activity == "limited" else None,
+        fault=report.fault,
+        usage=report.usage,
+        agent_session=report.agent_session,
+        shown=shown,
     )
+
+
+def _over(base: Sighting, session: Session, why: str, ended_by: EndedBy, code: int | None = None) -> Sighting:
+    return msgspec.structs.replace(base, session=session, why=why, ended_by=ended_by, code=code)
 
 
 def _exited(world: World, view: View, worker: WorkerState, base: Sighting, harness: Harness) -> Sighting:
@@ -184,11 +231,25 @@ def _exited(world: World, view: View, worker: WorkerState, base: Sighting, harne
     if not text.isdigit():
         return _over(base, "exited", f"its exit file holds {text[:20]!r}", worker.ending or "")
     code = int(text)
-    stream = world.files.tail(layout.stream(view.host, worker)) if code else b""
-    said = harness.explain(stream, code) if code else ""
-    status = f"ended by signal {code - 128}" if code > 128 else f"exit status {code}"
-    session = "killed" if code > 128 else "exited"
-    return _over(base, session, f"{status}: {said}" if said else status, worker.ending or "itself", code)
+    now = world.clock.now()
+    said = harness.ending(_evidence(view, world, worker, WHOLE), code, now) if code or harness.reads else Report()
+    signal = code - 128 if code - 128 in DEADLY else 0
+    status = f"ended by signal {signal}" if signal else f"exit status {code}"
+    limited = said.activity == "limited" and not worker.ending
+    over = _over(
+        base,
+        "killed" if signal else "exited",
+        f"{status}: {said.why}" if said.why else status,
+        "limit" if limited else worker.ending or "itself",
+        code,
+    )
+    return msgspec.structs.replace(
+        over,
+        until=(said.until or now + GUESS) if limited else None,
+        fault=said.fault,
+        usage=said.usage,
+        agent_session=said.agent_session,
+    )
 
 
 def _gone(world: World, d: Deployment, view: View, worker: WorkerState, base: Sighting, harness: Harness) -> Sighting:
@@ -216,17 +277,37 @@ def _dead(worker: WorkerState, base: Sighting, seen: Seen, harness: Harness) -> 
 
 
 def _report(world: World, sessions: Sessions, view: View, worker: WorkerState, seen: Seen, harness: Harness) -> Report:
-    stream = world.files.tail(layout.stream(view.host, worker)) if "stream" in harness.reads else b""
+    if not harness.reads:
+        return Report()
+    now = world.clock.now()
+    evidence = _evidence(view, world, worker, LIVE) if "stream" in harness.reads else Evidence()
+    report = harness.report(evidence, now)
+    if report.activity != "unknown" or "screen" not in harness.reads:
+        return report
     try:
-        screen = sessions.capture(seen.session_id, SCREEN) if "screen" in harness.reads else ""
+        screen = sessions.capture(seen.session_id, SCREEN)
     except (ProgramError, UnknownNameError):
-        return Report()  # gone since the listing, or slow: the next look tells
-    return harness.report(stream, screen, world.clock.now()) if harness.reads else Report()
+        return report  # gone since the listing, or slow: the next look tells
+    return harness.report(msgspec.structs.replace(evidence, screen=screen), now)
+
+
+def _evidence(view: View, world: World, worker: WorkerState, size: int) -> Evidence:
+    """Read the files that tell of an attempt. What an interactive session's pane printed is no stream of events."""
+    interactive = view.plan.workers.mode == "interactive"
+    stream, hook = layout.stream(view.host, worker), layout.hook(view.host, worker)
+    mark = view.marks.get(stream)
+    return Evidence(
+        stream=b"" if interactive and size == LIVE else world.files.tail(stream, size),
+        hook=world.files.tail(hook) if hook in view.marks else b"",
+        whole=mark is not None and mark.size <= size,
+    )
 
 
 def _life(d: Deployment, view: View, worker: WorkerState, seen: Seen | None, harness: Harness) -> str:
     """Fingerprint the signs of life. Boundary: "" until the wrapper has claimed the attempt, or a file came."""
-    signs = [view.marks.get(layout.claim(view.host, worker)), view.marks.get(layout.stream(view.host, worker))]
+    signs = [view.marks.get(layout.claim(view.host, worker)), view.marks.get(layout.hook(view.host, worker))]
+    if not (harness.redraws and view.plan.workers.mode == "interactive"):
+        signs.append(view.marks.get(layout.stream(view.host, worker)))
     for name in worker.units:
         signs += [view.marks.get(layout.absolute(view.host, path)) for path in d.units[name].unit.outputs]
     if not any(signs) and not (harness.adopts and seen):

@@ -130,6 +130,7 @@ def furnish(world: World, d: Deployment, prepared: Prepared) -> None:
     inside = {
         "plan.toml": prepared.text.encode("utf-8", "surrogateescape"),
         layout.WRAPPER: world.wrapper(),
+        layout.HOOK: world.hook(),
         layout.CHECK: alarm.script(d, host, world.state, plan.wake.to),
     }
     _keep(world, host, prepared)

@@ -7,9 +7,9 @@ from typing import Any
 
 from wakeman.core import events as e
 from wakeman.core import notice
-from wakeman.core.decide import moves, undone
+from wakeman.core.decide import moves, undone, used
 from wakeman.core.fold import imagine
-from wakeman.core.model import Deployment, WorkerState
+from wakeman.core.model import Deployment, Usage, WorkerState
 from wakeman.engine import alarm
 from wakeman.engine.look import look
 from wakeman.ports import World
@@ -59,7 +59,19 @@ def describe(world: World, d: Deployment, at: datetime | None) -> dict[str, Any]
         "log": f"{d.host.directory}/events.jsonl",
         "events": d.seq,
         "sampled": list(d.sampled),
+        **_used(used(d)),
     }
+    return out
+
+
+def _used(usage: Usage) -> dict[str, Any]:
+    """Give what clients have reported; a key that none of them speaks of is absent."""
+    tokens = {"input": usage.input, "output": usage.output}
+    out: dict[str, Any] = {}
+    if usage.input is not None or usage.output is not None:
+        out["tokens"] = {name: count or 0 for name, count in tokens.items()}
+    if usage.cost is not None:
+        out["cost"] = round(usage.cost, 6)
     return out
 
 
@@ -87,7 +99,10 @@ def _worker(d: Deployment, worker: WorkerState) -> dict[str, Any]:
         "ended_by": worker.ended_by or None,
         "since": _time(worker.since),
         "units": {"total": len(worker.units), "done": done},
+        **_used(worker.used + worker.usage),
     }
+    if worker.until is not None and worker.state != "verified":
+        out["until"] = _time(worker.until)
     if worker.sighting is not None and worker.live:
         out["activity"] = worker.sighting.activity
     return out

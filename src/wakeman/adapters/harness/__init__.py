@@ -5,20 +5,47 @@ from __future__ import annotations
 from functools import cache
 from importlib import import_module
 
-from wakeman.core.errors import UnknownNameError
+from wakeman.core.errors import UnknownNameError, UsageError
 from wakeman.core.template import nearest
 from wakeman.ports import Harness
 
-KNOWN = {"claude": ("claude", "Claude"), "command": ("command", "command"), "external": ("command", "external")}
-"""Name -> its module, and what makes it there."""
+CLIENTS = ("claude", "codex", "gemini", "opencode", "aider")
+"""Those whose table stands in a module of their name, under that name in capitals."""
+KNOWN = (*CLIENTS, "command", "external")
+PLUGINS = "wakeman.harnesses"
+"""Entry points of other packages: name -> a function without arguments that gives a harness."""
 
 
 @cache
 def find(name: str) -> Harness:
-    """Look a harness up. Raises: UnknownNameError with those known and the nearest name."""
-    if name not in KNOWN:
-        known = ", ".join(KNOWN)
-        raise UnknownNameError(f"workers.harness: found {name!r}, expected one of {known}{nearest(name, KNOWN)}")
-    module, maker = KNOWN[name]
-    made: Harness = getattr(import_module(f"wakeman.adapters.harness.{module}"), maker)()
-    return made
+    """Look a harness up. Raises: UnknownNameError with those known and the nearest name; UsageError."""
+    if name in CLIENTS:
+        from wakeman.adapters.harness.client import Agentic
+
+        return Agentic(getattr(import_module(f"wakeman.adapters.harness.{name}"), name.upper()))
+    if name in KNOWN:
+        made: Harness = getattr(import_module("wakeman.adapters.harness.command"), name)()
+        return made
+    return _plugged(name)
+
+
+def names() -> list[str]:
+    """List every harness there is, those of other packages last."""
+    from importlib.metadata import entry_points
+
+    return [*KNOWN, *sorted(set(entry_points(group=PLUGINS).names) - set(KNOWN))]
+
+
+def _plugged(name: str) -> Harness:
+    from importlib.metadata import entry_points
+
+    for point in entry_points(group=PLUGINS, name=name):
+        try:
+            made: Harness = point.load()()
+        except Exception as fault:
+            raise UsageError(
+                f"workers.harness: {name!r} of {point.value} does not load: {fault!r}", "mend or remove that package"
+            ) from fault
+        return made
+    known = names()
+    raise UnknownNameError(f"workers.harness: found {name!r}, expected one of {', '.join(known)}{nearest(name, known)}")

@@ -8,7 +8,7 @@ from typing import Literal
 from wakeman.core.model import Plan
 from wakeman.core.template import render
 from wakeman.core.text import last_line
-from wakeman.ports import Command, Report, Task
+from wakeman.ports import Command, Evidence, Report, Task
 
 WORDS = 120
 """Characters of a program's last line that are repeated."""
@@ -24,7 +24,9 @@ class Program:
     uses_agent = False
     uses_prompt = False
     redraws = False
-    reads: frozenset[Literal["stream", "screen"]] = frozenset()
+    reads: frozenset[Literal["stream", "hook", "screen"]] = frozenset()
+    leave = ""
+    memory = 0
 
     def __init__(self, name: str, *, adopts: bool) -> None:
         self.name, self.adopts = name, adopts
@@ -40,13 +42,21 @@ class Program:
         workers = task.plan.workers
         return Command(argv=tuple(render(word, task.names) for word in (*workers.command, *workers.args)))
 
-    def report(self, stream: bytes, screen: str, now: datetime) -> Report:  # noqa: ARG002 - nothing is known of it
+    def conversation(self, plan: Plan) -> Literal["", "given", "told"]:
+        """Know of no conversation."""
+        del plan
+        return ""
+
+    def report(self, evidence: Evidence, now: datetime) -> Report:
         """Know nothing: its outputs and its exit file tell."""
+        del evidence, now
         return Report()
 
-    def explain(self, stream: bytes, code: int | None) -> str:
+    def ending(self, evidence: Evidence, code: int | None, now: datetime) -> Report:
         """Repeat the last line that it printed, when it ended badly."""
-        return "" if self.adopts or code == 0 else last_line(stream.decode(errors="replace"), WORDS)
+        del now
+        quiet = self.adopts or code == 0
+        return Report(why="" if quiet else last_line(evidence.stream.decode(errors="replace"), WORDS))
 
 
 def command() -> Program:

@@ -12,7 +12,7 @@ from wakeman.adapters.memory.clock import MemoryClock
 from wakeman.adapters.memory.disk import MemoryFiles
 from wakeman.core.errors import ProgramError, UnknownNameError
 from wakeman.core.model import Plan
-from wakeman.ports import Command, Listing, Made, Report, Seen, Start, Task
+from wakeman.ports import Command, Evidence, Listing, Made, Report, Seen, Start, Task
 
 
 @dataclass
@@ -200,10 +200,13 @@ class MemoryHarness:
     """A harness whose program is never started: the act stands in for it."""
 
     name, uses_agent, uses_prompt, adopts, redraws = "command", False, False, False, False
-    reads: frozenset[Literal["stream", "screen"]] = frozenset()
+    reads: frozenset[Literal["stream", "hook", "screen"]] = frozenset()
+    leave, memory = "", 0
 
     def __init__(self, reports: Mapping[str, Report] | None = None) -> None:
         self.reports = reports or {}
+        self.end = Report()
+        self.resumable: Literal["", "given", "told"] = ""
         if reports:
             self.reads = frozenset({"screen"})
 
@@ -214,10 +217,14 @@ class MemoryHarness:
     def command(self, task: Task) -> Command:
         return Command(argv=("act", task.worker))
 
-    def report(self, stream: bytes, screen: str, now: datetime) -> Report:
-        del stream, now
-        return self.reports.get(screen.partition(":")[0], Report())
+    def conversation(self, plan: Plan) -> Literal["", "given", "told"]:
+        del plan
+        return self.resumable
 
-    def explain(self, stream: bytes, code: int | None) -> str:
-        del stream, code
-        return ""
+    def report(self, evidence: Evidence, now: datetime) -> Report:
+        del now
+        return self.reports.get(evidence.screen.partition(":")[0], Report())
+
+    def ending(self, evidence: Evidence, code: int | None, now: datetime) -> Report:
+        del evidence, code, now
+        return self.end

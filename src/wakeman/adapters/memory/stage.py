@@ -54,6 +54,7 @@ class Stage:
             ),
             agents=lambda plan: {**self.agents, **plan.agents},
             wrapper=lambda: b"",
+            hook=lambda: b"",
             deliver=self._deliver,
             say=self._say,
             state="/state",

@@ -13,7 +13,7 @@ from wakeman.core.errors import WakemanError
 from wakeman.core.model import Plan, UnitsSpec
 from wakeman.faces.cli.options import Verb
 from wakeman.faces.cli.reach import reach
-from wakeman.faces.cli.show import answer, clean, out, say, table
+from wakeman.faces.cli.show import answer, clean, out, table
 from wakeman.ports import World
 
 NO_PLAN = Plan(name="none", units=UnitsSpec())
@@ -106,19 +106,22 @@ def _profiles(world: World, _: str | None) -> Iterator[Finding]:
     except WakemanError as fault:
         yield Finding("agents.json", "missing", str(fault), fault.hint)
         return
-    yield Finding("agents.json", "ok", f"{len(known)} profiles" if known else "none; a plan may bring its own")
+    yield Finding("agents.json", "ok", f"{len(known)} profiles")
 
 
 def _programs(world: World, _: str | None) -> Iterator[Finding]:
     import shutil
 
-    path = shutil.which("claude", path=world.machine.environ().get("PATH"))
-    if path:
-        yield Finding("claude", "ok", path)
-    else:
-        yield Finding(
-            "claude", "weak", 'not on PATH: harness = "claude" cannot run', "npm i -g @anthropic-ai/claude-code"
-        )
+    from wakeman.adapters.harness import CLIENTS, find
+    from wakeman.adapters.harness.client import Agentic
+
+    there = {name: shutil.which(name, path=world.machine.environ().get("PATH")) for name in CLIENTS}
+    for name in CLIENTS:
+        harness = find(name)
+        if path := there[name]:
+            yield Finding(name, "ok", path)
+        elif isinstance(harness, Agentic) and (name == "claude" or not any(there.values())):
+            yield Finding(name, "weak", f'not on PATH: harness = "{name}" cannot run', harness.client.install)
 
 
 def _memory(world: World, _: str | None) -> Iterator[Finding]:
@@ -154,15 +157,14 @@ def agents(options: Namespace) -> int:
     from wakeman.adapters.profiles import profiles
 
     world = reach(options)
-    known = profiles(world.machine.home(), _plan(world, options.file), world.files)
+    config = world.machine.environ().get("CLAUDE_CONFIG_DIR", "")
+    known = profiles(world.machine.home(), _plan(world, options.file), world.files, config)
     if options.json:
         listed = [{"name": name, "origin": origin, **to_builtins(agent)} for name, (agent, origin) in known.items()]
         answer(options, {"agents": listed}, ["wakeman init"])
-    elif known:
+    else:
         rows = [(name, agent.model or "", agent.description, origin) for name, (agent, origin) in known.items()]
         table(("agent", "model", "description", "from"), rows)
-    else:
-        say("no profiles: neither ~/.claude/agents.json nor a plan has any")
     return 0
 
 

@@ -59,6 +59,8 @@ def _one(options: Namespace, data: dict[str, Any]) -> None:
     out(f"{data['deployment']}: {data['outcome']}, {units['done']}/{units['total']} units done{needs}")
     held = f" (held: wakeman accept {data['deployment']})" if row["held"] else ""
     out(f"last row: {row['row'] or 'none yet'}: {clean(row['why'])}{held}")
+    if spent := _spent(data):
+        out(f"used: {spent}")
     if data["outcome"] == "open":
         out(upcoming(data))
     if data["age"] is not None:
@@ -82,6 +84,13 @@ def _one(options: Namespace, data: dict[str, Any]) -> None:
     if data["sampled"]:
         out(f"\nsampled for a look: {', '.join(map(clean, data['sampled']))}")
     advise(options, commands(data))
+
+
+def _spent(data: dict[str, Any]) -> str:
+    """Say what clients have reported of their use; "" when none has."""
+    tokens, cost = data.get("tokens"), data.get("cost")
+    said = [f"{tokens['input']} tokens in, {tokens['output']} out"] if tokens else []
+    return ", ".join([*said, f"${cost:.2f}"] if cost is not None else said)
 
 
 def _reason(worker: dict[str, Any]) -> str:

@@ -1,0 +1,60 @@
+"""Aider: its table. Known of version 0.86. It prints plain text, and ends with 0 also when a key was refused."""
+
+from __future__ import annotations
+
+import re
+
+from wakeman.adapters.harness.client import Client, Grant, Sign, Talk
+from wakeman.adapters.harness.limits import LIMIT
+from wakeman.core.model import Usage
+
+REFUSED = "'edits' or 'all': it asks before it writes, and nobody can be asked"
+SAYS = (
+    Sign("limited", LIMIT.pattern),
+    Sign("busy", r"Retrying in [\d.]+ seconds", "API error, retrying"),
+    Sign("error", r"litellm\.AuthenticationError.*|not able to authenticate you.*", fault="auth"),
+    Sign("busy", r"litellm\.(?:RateLimit|InternalServer|APIConnection|ServiceUnavailable|Timeout)Error", "API error"),
+    Sign("error", r"litellm\.\w+Error.*"),
+    Sign("idle", r"^Applied edit to ", "has applied an edit"),
+    Sign("busy", r"^(?:Model|Aider v|Git repo|Repo-map|Tokens): ?", "works"),
+)
+_COST = re.compile(r"Cost: \$[\d.]+ message, \$([\d.]+) session")
+
+
+def _spent(text: str) -> Usage | None:
+    """Give the last sum of cost that it printed. It rounds its counts of tokens: those are none."""
+    found = _COST.findall(text)
+    return Usage(cost=float(found[-1])) if found else None
+
+
+AIDER = Client(
+    name="aider",
+    install="pip install aider-chat",
+    talks={
+        "print": Talk(
+            begin=(
+                *("aider", "--no-check-update", "--no-show-release-notes", "--no-show-model-warnings"),
+                *("--analytics-disable", "--no-pretty", "--no-stream", "--no-detect-urls", "--no-auto-commits"),
+                *("--no-gitignore", "--chat-history-file", "{{ place }}/aider.chat.md"),
+                *("--input-history-file", "{{ place }}/aider.input"),
+            ),
+            end=("--message-file", "{{ prompt_file }}"),
+            to_file=True,
+        ),
+    },
+    grants={
+        ("print", False): Grant("nothing: it would ask", refused=REFUSED),
+        ("print", "edits"): Grant(
+            "write any file that the model names; it runs no command",
+            ("--yes-always", "--no-suggest-shell-commands"),
+        ),
+        ("print", "all"): Grant("the same; a command that the model suggests is not run", ("--yes-always",)),
+    },
+    ours=frozenset({"--message", "-m", "--msg", "--message-file", "-f", "--chat-history-file"}),
+    granting=frozenset({"--yes-always"}),
+    model=("--model", "{{ model }}"),
+    says=SAYS,
+    spent=_spent,
+    redraws=False,
+    memory=250 * 1024 * 1024,
+)

@@ -1,0 +1,403 @@
+"""The one shape of all clients: tables that word a command line and read what a client prints, says and shows.
+
+A client is a `Client` filled in; `Agentic` reads any of them. What a table cannot say is a function in it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import PurePosixPath
+from typing import Any, Literal
+
+import msgspec
+from msgspec import Struct
+
+from wakeman.adapters.harness.limits import until
+from wakeman.core.model import Activity, Agent, Fault, Plan, Usage
+from wakeman.core.template import render
+from wakeman.core.text import last_line, sayable
+from wakeman.ports import Command, Evidence, Report, Task
+
+Mode = Literal["print", "interactive"]
+Approval = Literal[False, "edits", "all"]
+Json = dict[str, Any]
+
+WORDS = 160
+"""Characters of its own words that are repeated."""
+SIGNALLED = 128
+"""Exit status from which on a signal ended it: the last line of a terminal says nothing of that."""
+BOTTOM = 20
+"""Lines with text, from below, in which a sign counts."""
+LATEST = 200
+"""Lines of a stream of plain text that are read, from the last one upwards."""
+ANY = re.compile("")
+"""Matches whatever stands there."""
+OPENING = "Read {{ prompt_file }} and do what it says."
+"""What an interactive session is given: a prompt may be longer than an argument, and begin with anything."""
+
+
+class Talk(Struct, frozen=True):
+    """One mode's command line: `begin`, grants, reach, profile, `workers.args`, `fresh` or `resume`, then `end`.
+
+    Shape: words are templates of the worker's names and `session`. `resume` empty: a conversation is not continued.
+    """
+
+    begin: tuple[str, ...]
+    end: tuple[str, ...] = ()
+    fresh: tuple[str, ...] = ()
+    resume: tuple[str, ...] = ()
+    stdin: bool = False  # the prompt file is its standard input
+    to_file: bool = False  # its standard output is the stream
+
+
+class Grant(Struct, frozen=True):
+    """What one value of `workers.auto_approve` comes to, and what it allows; `refused` says why it cannot be."""
+
+    allows: str
+    words: tuple[str, ...] = ()
+    env: Mapping[str, str] = {}
+    refused: str = ""
+
+
+class Event(Struct, frozen=True):
+    """How one kind of line, or hook, is read. The first row that fits counts.
+
+    Shape: `where` maps paths (`a.b`, `*` for any) to what stands there: a value, or a pattern that is searched.
+    `why` and `ends` may hold paths in braces, alternatives apart by `|`; `ends` is said of an attempt that ended with
+    it, "" that all went well, None the same as `why`. An `activity` of None says nothing: an earlier line counts.
+    """
+
+    activity: Activity | None
+    where: Mapping[str, object] = {}
+    why: str = ""
+    ends: str | Callable[[Json], str] | None = None
+    until: str = ""  # path of epoch seconds; without one the words are searched for a time
+    fault: Fault = ""
+
+
+class Sign(Struct, frozen=True):
+    """What a screen, or a stream of plain text, shows in a state; `why` "" repeats what matched."""
+
+    activity: Activity
+    pattern: str
+    why: str = ""
+    fault: Fault = ""
+
+
+class Tally(Struct, frozen=True):
+    """Where a stream says what was used. `adds`: each such line counts; otherwise the last one tells it all.
+
+    Shape: several paths are summed; a path that is not there is none. `whole` as in `Usage`.
+    """
+
+    where: Mapping[str, object]
+    input: tuple[str, ...] = ()
+    output: tuple[str, ...] = ()
+    cost: tuple[str, ...] = ()
+    adds: bool = False
+    whole: bool = False
+
+
+class Client(Struct, frozen=True):
+    """A client's whole table."""
+
+    name: str
+    talks: Mapping[Mode, Talk]
+    grants: Mapping[tuple[Mode, Approval], Grant]
+    install: str
+    env: Mapping[str, str] = {}
+    ours: frozenset[str] = frozenset()  # arguments that a plan may not give: the watch depends on them
+    granting: frozenset[str] = frozenset()  # arguments by which a plan permits tools itself
+    reach: tuple[str, ...] = ()  # words for each directory beside its own that outputs go to
+    model: tuple[str, ...] = ()  # words that choose a profile's model
+    profile: Callable[[str, Agent], Iterable[str]] | None = None  # takes profiles itself
+    permits: Callable[[Task, list[str]], Iterable[str]] | None = None  # further words by what an attempt may do
+    settle: Callable[[Task], tuple[Mapping[str, str], Mapping[str, bytes]]] | None = None  # variables, files to seed
+    events: tuple[Event, ...] = ()
+    hooks: tuple[Event, ...] = ()
+    signs: tuple[Sign, ...] = ()
+    says: tuple[Sign, ...] = ()  # of a stream that is plain text
+    tally: Tally | None = None
+    spent: Callable[[str], Usage | None] | None = None  # reads usage out of plain text
+    session: str = ""  # path, in any line, of the id that the client gave its conversation
+    prompt_line: str = r"^❯ (?!\d\. )\S.*$"  # a prompt on the screen: what stands above was about an earlier one
+    leave: str = ""
+    redraws: bool = True
+    memory: int = 0
+
+
+CLAUDES = frozenset({"sonnet", "opus", "haiku", "inherit", "default"})
+"""Names of models that only Claude Code knows."""
+
+
+class Agentic:
+    """A harness made of a client's table."""
+
+    uses_agent = True
+    uses_prompt = True
+    adopts = False
+
+    def __init__(self, client: Client) -> None:
+        self.client = client
+        self.name, self.redraws = client.name, client.redraws
+        self.leave, self.memory = client.leave, client.memory
+        self.reads: frozenset[Literal["stream", "hook", "screen"]] = frozenset({"stream", "hook", "screen"})
+
+    def problems(self, plan: Plan) -> list[str]:
+        """List what it cannot do with a plan."""
+        workers, client = plan.workers, self.client
+        given = {word.partition("=")[0] for word in workers.args}
+        found = [f"workers.args: found {word}, expected none that Wakeman sets itself" for word in given & client.ours]
+        if workers.command:
+            found.append(
+                f"workers.command: found one, expected none with harness {self.name!r} (workers.args adds words)"
+            )
+        if workers.mode not in client.talks:
+            return sorted([*found, f"workers.mode: found {workers.mode!r}, expected 'print' with {self.name}"])
+        grant = client.grants[workers.mode, workers.auto_approve]
+        if grant.refused and not given & client.granting:
+            found.append(f"workers.auto_approve: found {_toml(workers.auto_approve)}, expected {grant.refused}")
+        return sorted(found)
+
+    def conversation(self, plan: Plan) -> Literal["", "given", "told"]:
+        """Read from the table whether it has words for that."""
+        talk = self.client.talks[plan.workers.mode]
+        if not talk.resume:
+            return ""
+        return "given" if talk.fresh else "told"
+
+    def command(self, task: Task) -> Command:
+        """Put the command line together from the table. Raises: UsageError when a profile is too long."""
+        client, workers = self.client, task.plan.workers
+        talk = client.talks[workers.mode]
+        grant = client.grants[workers.mode, workers.auto_approve]
+        names = {**task.names, "prompt_file": task.prompt_file, "session": task.agent_session, "place": task.place}
+        beside = [place for place in directories(task.outputs) if not _within(place, task.cwd)]
+        env, files = client.settle(task) if client.settle is not None else ({}, {})
+        conversation = talk.resume if task.resume else talk.fresh if task.agent_session else ()
+        words = (
+            *_filled(talk.begin, names),
+            *(client.permits(task, beside) if client.permits is not None else ()),
+            *(word for place in beside for word in _filled(client.reach, {"directory": place})),
+            *grant.words,
+            *self._profile(task),
+            *(render(word, task.names) for word in workers.args),
+            *_filled(conversation, names),
+            *_filled(talk.end, names),
+        )
+        return Command(
+            words,
+            {**client.env, **grant.env, **env},
+            stdin=task.prompt_file if talk.stdin else "",
+            to_file=talk.to_file,
+            files=files,
+            preface=_preface(task.agent) if task.agent is not None and client.profile is None else "",
+        )
+
+    def report(self, evidence: Evidence, now: datetime) -> Report:
+        """Read the last event that says something; without any the last hook; without that the screen."""
+        client = self.client
+        report = _told(client.events, _lines(evidence.stream), now, "stream")
+        if report.activity == "unknown" and client.says:
+            report = _printed(client.says, evidence.stream, now)
+        if report.activity == "unknown":
+            report = _told(client.hooks, _lines(evidence.hook + b"\n"), now, "hook")
+        if report.activity == "unknown":
+            report = self._shown(evidence.screen, now)
+        return self._measured(report, evidence)
+
+    def ending(self, evidence: Evidence, code: int | None, now: datetime) -> Report:
+        """Give the reason that its last event names, tools that were not permitted included."""
+        client = self.client
+        report = _told(client.events, _lines(evidence.stream), now, "stream", ended=True)
+        if report.activity == "unknown" and client.says:
+            said = _printed(client.says, evidence.stream, now)
+            report = said if said.activity in ("error", "limited") else report
+        if report.activity == "unknown" and code != 0 and (code is None or code < SIGNALLED):
+            text = evidence.stream.decode(errors="replace")
+            report = Report(why=last_line(text, WORDS))
+        return self._measured(report, evidence)
+
+    def _profile(self, task: Task) -> Iterator[str]:
+        agent = task.agent
+        if agent is None:
+            return
+        if self.client.profile is not None:
+            yield from self.client.profile(task.agent_name, agent)
+        elif agent.model and agent.model not in CLAUDES:
+            yield from _filled(self.client.model, {"model": agent.model})
+
+    def _shown(self, screen: str, now: datetime) -> Report:
+        rows = [row.rstrip() for row in screen.replace("\N{NO-BREAK SPACE}", " ").splitlines() if row.strip()]
+        bottom = re.split(self.client.prompt_line, "\n".join(rows[-BOTTOM:]), flags=re.MULTILINE)[-1]
+        for sign in self.client.signs:
+            if found := re.search(sign.pattern, bottom, re.MULTILINE):
+                return _signed(sign, found[0], now, "screen")
+        return Report()
+
+    def _measured(self, report: Report, evidence: Evidence) -> Report:
+        client = self.client
+        usage = _usage(client.tally, evidence) if client.tally is not None else None
+        if client.spent is not None:
+            usage = client.spent(evidence.stream.decode(errors="replace"))
+        session = ""
+        if client.session:
+            first = (said for line in _lines(evidence.stream) if (said := _text(line, client.session)))
+            session = next(first, "")
+        return msgspec.structs.replace(report, usage=usage, agent_session=session)
+
+
+def directories(files: Iterable[str]) -> list[str]:
+    """Give the topmost directories of files."""
+    parents = {PurePosixPath(file).parent for file in files}
+    return sorted(str(parent) for parent in parents if not parents & set(parent.parents))
+
+
+def _within(place: str, root: str) -> bool:
+    return bool(root) and PurePosixPath(place).is_relative_to(root)
+
+
+def _filled(words: Iterable[str], names: Mapping[str, str]) -> Iterator[str]:
+    return (render(word, names) for word in words)
+
+
+def _toml(value: Approval) -> str:
+    return repr(value) if value else "false"
+
+
+def _preface(agent: Agent) -> str:
+    """Word a profile for a client that takes none: it stands before the task."""
+    tools = f"\n\nUse these tools alone: {', '.join(agent.tools)}." if agent.tools else ""
+    return agent.prompt.rstrip("\n") + tools
+
+
+# --- lines of JSON --------------------------------------------------------------------------------------------
+
+
+def _lines(stream: bytes) -> Iterator[Json]:
+    """Give the events, last first. The last line may be half written, the first half read."""
+    for line in reversed(stream.split(b"\n")[:-1]):
+        if line.startswith(b"{"):
+            try:
+                event = msgspec.json.decode(line)
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                continue
+            yield event
+
+
+def _told(
+    rows: tuple[Event, ...],
+    lines: Iterator[Json],
+    now: datetime,
+    source: Literal["stream", "hook"],
+    *,
+    ended: bool = False,
+) -> Report:
+    """Read the last event of which a row says something."""
+    for line in lines:
+        row = next((row for row in rows if fits(row.where, line)), None)
+        if row is not None and row.activity is not None:
+            return _read(row, line, now, source, ended=ended)
+    return Report()
+
+
+def _read(row: Event, line: Json, now: datetime, source: Literal["stream", "hook"], *, ended: bool) -> Report:
+    why = _worded(row.why, line)
+    if ended and row.activity == "busy" and row.ends is None:
+        said = _worded("{error}", line)
+        return Report("busy", f"ended without a result{': ' if said else ''}{said}", source=source)
+    if ended and row.ends is not None:
+        why = row.ends(line) if callable(row.ends) else _worded(row.ends, line)
+    reset: datetime | None = None
+    if row.activity == "limited":
+        at = _numbers(line, row.until) if row.until else []
+        reset = datetime.fromtimestamp(at[0], UTC) if at else until(why, now)
+    return Report(row.activity or "unknown", sayable(why, WORDS), reset, source, row.fault)
+
+
+def fits(where: Mapping[str, object], line: Json) -> bool:
+    """Tell whether a line has at each path what is asked for; of several values there, one is enough."""
+    return all(any(_equal(wanted, value) for value in values(line, path)) for path, wanted in where.items())
+
+
+def _equal(wanted: object, value: object) -> bool:
+    if isinstance(wanted, re.Pattern):
+        return isinstance(value, str | int) and wanted.search(str(value)) is not None
+    return value == wanted and isinstance(value, bool) == isinstance(wanted, bool)
+
+
+def values(at: object, path: str) -> Iterator[object]:
+    """Give what stands at a path; `*` stands for every key or element. Nothing there, nothing given."""
+    head, _, rest = path.partition(".")
+    found: Iterable[object] = ()
+    if isinstance(at, dict):
+        found = at.values() if head == "*" else [at[head]] if head in at else ()
+    elif isinstance(at, list) and head == "*":
+        found = at
+    for value in found:
+        if rest:
+            yield from values(value, rest)
+        elif value is not None:
+            yield value
+
+
+def _text(line: Json, path: str) -> str:
+    return next((value for value in values(line, path) if isinstance(value, str) and value), "")
+
+
+def _worded(template: str, line: Json) -> str:
+    """Put in what stands at the paths in braces: of alternatives the first that is there, of several values all."""
+
+    def said(found: re.Match[str]) -> str:
+        for path in found[1].split("|"):
+            there = [str(value) for value in values(line, path) if isinstance(value, str | int | float) and value != ""]
+            if there:
+                return "; ".join(there)
+        return ""
+
+    return sayable(re.sub(r"\{([^}]+)\}", said, template), WORDS)
+
+
+# --- text -----------------------------------------------------------------------------------------------------
+
+
+def _signed(sign: Sign, found: str, now: datetime, source: Literal["stream", "screen"]) -> Report:
+    words = sign.why or sayable(found, WORDS)
+    reset = until(found, now) if sign.activity == "limited" else None
+    return Report(sign.activity, words, reset, source, sign.fault)
+
+
+def _printed(signs: tuple[Sign, ...], stream: bytes, now: datetime) -> Report:
+    """Read a stream of plain text from its last line upwards: what was said last counts."""
+    lines = stream.decode(errors="replace").splitlines()
+    for line in reversed(lines[-LATEST:]):
+        for sign in signs:
+            if found := re.search(sign.pattern, line):
+                return _signed(sign, found[0], now, "stream")
+    return Report()
+
+
+# --- usage ----------------------------------------------------------------------------------------------------
+
+
+def _usage(tally: Tally, evidence: Evidence) -> Usage | None:
+    """Give what the stream says of it. Boundary: sums of a stream whose beginning was not read are none."""
+    told = (line for line in _lines(evidence.stream) if fits(tally.where, line))
+    if not tally.adds:
+        last = next(told, None)
+        return None if last is None else _counted(tally, last)
+    counted = [_counted(tally, line) for line in told] if evidence.whole else []
+    return sum(counted[1:], counted[0]) if counted else None
+
+
+def _counted(tally: Tally, line: Json) -> Usage:
+    tokens = [[n for path in paths for n in _numbers(line, path)] for paths in (tally.input, tally.output)]
+    cost = [n for path in tally.cost for n in _numbers(line, path)]
+    put, got = (int(sum(found)) if found else None for found in tokens)
+    return Usage(input=put, output=got, cost=float(sum(cost)) if cost else None, whole=tally.whole)
+
+
+def _numbers(line: Json, path: str) -> list[float]:
+    return [n for n in values(line, path) if isinstance(n, int | float) and not isinstance(n, bool)]

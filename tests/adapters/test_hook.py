@@ -1,0 +1,111 @@
+"""`adapters/hook.sh`: what a client says is kept whole, and a stop with outputs missing is refused, twice at most."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from tests.waiting import until
+
+import wakeman.adapters
+
+HOOK = str(Path(wakeman.adapters.__file__).with_name("hook.sh"))
+SHELLS = [shell for shell in ("dash", "bash", "ksh", "mksh", "zsh") if shutil.which(shell)]
+PATH = {"PATH": os.environ.get("PATH", os.defpath)}
+STOP = {"hook_event_name": "Stop", "background_tasks": []}
+
+
+@pytest.fixture(params=SHELLS)
+def sh(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    link = tmp_path / "sh"
+    link.symlink_to(shutil.which(request.param) or "/bin/sh")
+    return str(link)
+
+
+@pytest.fixture
+def attempt(tmp_path: Path) -> Path:
+    directory = tmp_path / "a 'night'" / "attempts" / "w.1"
+    directory.mkdir(parents=True)
+    return directory
+
+
+def call(sh: str, attempt: Path, *words: str, say: str = "{}") -> str:
+    ran = subprocess.run(
+        [sh, HOOK, str(attempt), *words], input=say, capture_output=True, text=True, env=PATH, check=True, timeout=20
+    )
+    return ran.stdout
+
+
+def kept(attempt: Path) -> dict[str, object]:
+    found: dict[str, object] = json.loads((attempt / "hook").read_text())
+    return found
+
+
+def wants(attempt: Path, *outputs: Path) -> None:
+    text = "".join(f"{path}\t{json.dumps(str(path))[1:-1]}\n" for path in outputs)
+    (attempt / "outputs").write_text(text)
+
+
+def test_what_a_client_says_is_kept_on_one_line_and_for_the_owner_alone(sh: str, attempt: Path) -> None:
+    said = call(sh, attempt, "Stop", say=json.dumps(STOP, indent=2))
+
+    assert ("", STOP, 0o600) == (said, kept(attempt), (attempt / "hook").stat().st_mode & 0o777)
+    assert ["hook"] == os.listdir(attempt)
+    assert "\n" not in (attempt / "hook").read_text()
+
+
+def test_of_an_event_that_may_carry_much_its_name_is_kept(sh: str, attempt: Path) -> None:
+    call(sh, attempt, "PostToolUse", say="x" * 200_000)
+
+    assert {"hook_event_name": "PostToolUse"} == kept(attempt)
+
+
+def test_what_comes_as_an_argument_is_kept_as_it_is(sh: str, attempt: Path) -> None:
+    call(sh, attempt, "notify", "", '{"a": "%s \\\\n $HOME"}')
+
+    assert {"a": "%s \\n $HOME"} == kept(attempt)
+
+
+def test_a_stop_with_outputs_missing_is_refused_twice_and_names_them(sh: str, attempt: Path) -> None:
+    there, missing = attempt / "there.md", attempt / 'not "there" $(id).md'
+    there.touch()
+    wants(attempt, there, missing)
+
+    said = [call(sh, attempt, "Stop", say=json.dumps(STOP)) for _ in range(3)]
+
+    first = json.loads(said[0])
+    assert ("block", True, False) == (first["decision"], str(missing) in first["reason"], str(there) in first["reason"])
+    assert (said[0], "") == (said[1], said[2])
+    assert STOP == kept(attempt)
+
+
+def test_a_refused_stop_is_no_stop(sh: str, attempt: Path) -> None:
+    wants(attempt, attempt / "missing")
+
+    call(sh, attempt, "Stop", "push", say=json.dumps(STOP))
+
+    assert {"hook_event_name": "Refused"} == kept(attempt)
+
+
+def test_a_stop_with_everything_there_is_one(sh: str, attempt: Path) -> None:
+    wants(attempt, attempt)
+
+    assert ("", STOP) == (call(sh, attempt, "Stop", say=json.dumps(STOP)), kept(attempt))
+
+
+@pytest.mark.parametrize(("words", "started"), [(("Stop", "push"), True), (("Stop",), False)])
+def test_a_push_starts_a_check_without_the_worker_s_environment(
+    sh: str, attempt: Path, words: tuple[str, ...], started: bool
+) -> None:
+    file = attempt.parents[1] / "seen"
+    (attempt.parents[1] / "check.sh").write_text(f'printf "%s %s" "$1" "${{SECRET-none}}" >"{file}"\n')
+
+    call(sh, attempt, *words)
+
+    if started:
+        until(lambda: file.exists() and "hook none" == file.read_text())
+    assert started == file.exists()

@@ -1,0 +1,410 @@
+"""A stand-in for the model APIs on the loopback, so that real clients work without a model.
+
+It speaks Anthropic Messages, OpenAI Responses and Chat, and Gemini's generateContent. What it does next follows from
+the conversation alone: it reads the file that it is told to read, then writes each path that stands behind an arrow,
+one a turn, and is done. A word `play=NAME` in the task chooses something else: see `PLAYS`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, NamedTuple
+
+Json = dict[str, Any]
+ARROW = re.compile(r"-> (/\S+?)(?=[,\s\"\\]|$)")
+READ = re.compile(r"Read (/\S+) and do what it says")
+SHELLS = {"Bash": "command", "bash": "command", "run_shell_command": "command", "exec_command": "cmd"}
+
+
+class Said(NamedTuple):
+    """A conversation so far: what the client told, what was called, which tools it offers."""
+
+    told: str
+    calls: list[str]
+    tools: set[str]
+
+    @property
+    def left(self) -> list[str]:
+        """List the outputs that nothing was written to yet."""
+        return [path for path in dict.fromkeys(ARROW.findall(self.told)) if not self._called(path)]
+
+    def _called(self, path: str) -> bool:
+        return any(path in call for call in self.calls)
+
+
+class Turn(NamedTuple):
+    """What is answered: words, a call of a tool, or an HTTP error; `hangs`: nothing at all, for as long as it takes."""
+
+    text: str = ""
+    call: tuple[str, Json] | None = None
+    status: int = 200
+    error: str = ""
+    headers: tuple[tuple[str, str], ...] = ()
+    hangs: bool = False
+    delay: float = 0.0
+
+
+def work(said: Said, most: int | None = None) -> Turn:
+    """Do what comes next: read the task, write the next output, or be done."""
+    task = READ.search(said.told)
+    if task and not ARROW.search(said.told):
+        return Turn(call=_reading(said, task[1]))
+    left = said.left
+    written = len(set(ARROW.findall(said.told))) - len(left)
+    if not left or (most is not None and written >= most):
+        return Turn("All of it is done.")
+    content = f"written to {left[0]}\n"
+    if not said.tools:
+        return Turn("".join(f"\n{path}\n```\nwritten to {path}\n```\n" for path in left))
+    return Turn(call=_writing(said, left[0], content))
+
+
+def _reading(said: Said, path: str) -> tuple[str, Json]:
+    for tool, key in (("Read", "file_path"), ("read_file", "file_path"), ("read", "filePath")):
+        if tool in said.tools:
+            return tool, {key: path}
+    return _shell(said, f"cat {path}")
+
+
+def _writing(said: Said, path: str, content: str) -> tuple[str, Json]:
+    for tool, key in (("Write", "file_path"), ("write_file", "file_path"), ("write", "filePath")):
+        if tool in said.tools:
+            return tool, {key: path, "content": content}
+    return _shell(said, f"mkdir -p $(dirname {path}) && printf %s '{content.strip()}' > {path}")
+
+
+def _shell(said: Said, command: str) -> tuple[str, Json]:
+    tool = next(tool for tool in SHELLS if tool in said.tools)
+    return tool, {SHELLS[tool]: command, **({"description": "a command"} if tool == "Bash" else {})}
+
+
+def _partial(said: Said, _: Json) -> Turn:
+    return work(said, most=None if "still missing" in said.told or "Left undone" in said.told else 1)
+
+
+def _asks(said: Said, _: Json) -> Turn:
+    if "AskUserQuestion" in said.tools and ARROW.search(said.told):
+        options = [{"label": word, "description": word} for word in ("Bullets", "Prose")]
+        asked = {"question": "Which format?", "header": "Format", "multiSelect": False, "options": options}
+        return Turn(call=("AskUserQuestion", {"questions": [asked]}))
+    return work(said) if not ARROW.search(said.told) else Turn("Which format should I use, bullets or prose?")
+
+
+def _wonders(said: Said, _: Json) -> Turn:
+    return work(said) if not ARROW.search(said.told) else Turn("Which format should I use, bullets or prose?")
+
+
+def _limited(said: Said, state: Json) -> Turn:
+    reset = state.setdefault("reset", int(time.time()) + int(state.get("seconds", 60)))
+    if time.time() >= reset:
+        return work(said)
+    headers = (("retry-after", "3600"), ("x-should-retry", "false"))
+    return Turn(status=429, error=f"Claude AI usage limit reached|{reset}", headers=headers)
+
+
+def _rated(said: Said, state: Json) -> Turn:
+    state["tries"] = state.get("tries", 0) + 1
+    return work(said) if state["tries"] > 1 else Turn(status=429, error="slow down", headers=(("retry-after", "1"),))
+
+
+def _orphans(said: Said, _: Json) -> Turn:
+    if ARROW.search(said.told) and not any("sleep 7200" in call for call in said.calls):
+        return Turn(call=_shell(said, "setsid sleep 7200 >/dev/null 2>&1 & echo started"))
+    return work(said)
+
+
+PLAYS: dict[str, Callable[[Said, Json], Turn]] = {
+    "work": lambda said, _: work(said),
+    "slow": lambda said, _: work(said)._replace(delay=1.0),
+    "partial": _partial,
+    "asks": _asks,
+    "wonders": _wonders,
+    "limit": _limited,
+    "rate": _rated,
+    "orphans": _orphans,
+    "refuse": lambda _, __: Turn(status=401, error="invalid x-api-key"),
+    "fail": lambda _, __: Turn(status=500, error="internal error"),
+    "hang": lambda said, _: work(said) if not ARROW.search(said.told) else Turn(hangs=True),
+}
+
+
+class Models:
+    """The server: where it is, what was asked, and what plays need to remember."""
+
+    def __init__(self) -> None:
+        self.state: Json = {}
+        self.asked: list[str] = []
+        handler = type("Handler", (_Handler,), {"models": self})
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        self.server.daemon_threads = True
+        self.ended = threading.Event()
+
+    @property
+    def url(self) -> str:
+        """Give the address that a client is pointed to."""
+        return f"http://127.0.0.1:{self.server.server_port}"
+
+    def answer(self, said: Said) -> Turn:
+        """Choose the play by the task's own word; what has no task is a title, a summary or a probe."""
+        if not ARROW.search(said.told) and not (READ.search(said.told) and said.tools):
+            return Turn("A title")
+        chosen = re.search(r"play=(\w+)", said.told)
+        name = chosen[1] if chosen else "work"
+        self.asked.append(name)
+        return PLAYS[name](said, self.state)
+
+
+@contextmanager
+def serving() -> Iterator[Models]:
+    """Serve for as long as the block runs."""
+    models = Models()
+    threading.Thread(target=models.server.serve_forever, daemon=True).start()
+    try:
+        yield models
+    finally:
+        models.ended.set()
+        models.server.shutdown()
+        models.server.server_close()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """One request. The path tells the API."""
+
+    models: Models
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class names it so
+        """Say nothing."""
+
+    def do_HEAD(self) -> None:
+        self._json({})
+
+    def do_GET(self) -> None:
+        self._json({"object": "list", "data": [], "models": []})
+
+    def do_POST(self) -> None:
+        body = json.loads(self._body() or b"{}")
+        path = self.path.partition("?")[0]
+        if path.endswith(("count_tokens", ":countTokens")):
+            self._json({"input_tokens": 10, "totalTokens": 10})
+            return
+        api = next((api for ending, api in APIS.items() if path.endswith(ending)), None)
+        if api is None:
+            self._json({"error": {"message": path}}, 404)
+            return
+        read, speak = api
+        turn = self.models.answer(read(body))
+        if turn.hangs:
+            self.models.ended.wait()
+            return
+        if turn.delay:
+            self.models.ended.wait(turn.delay)
+        if turn.status != 200:
+            kind = {401: "authentication_error", 429: "rate_limit_error"}.get(turn.status, "api_error")
+            error = {"type": kind, "message": turn.error, "code": turn.status}
+            self._json({"type": "error", "error": error}, turn.status, turn.headers)
+            return
+        streamed = bool(body.get("stream")) or path.endswith(":streamGenerateContent")
+        lines = speak(turn, streamed)
+        if streamed:
+            self._events(lines)
+        else:
+            self._json(lines[0][1])
+
+    def _body(self) -> bytes:
+        if "chunked" not in (self.headers.get("transfer-encoding") or ""):
+            return self._plain(self.rfile.read(int(self.headers.get("content-length") or 0)))
+        data = b""
+        while size := int(self.rfile.readline().split(b";")[0], 16):
+            data += self.rfile.read(size)
+            self.rfile.readline()
+        self.rfile.readline()
+        return self._plain(data)
+
+    def _plain(self, data: bytes) -> bytes:
+        import gzip
+
+        return gzip.decompress(data) if self.headers.get("content-encoding") == "gzip" else data
+
+    def _json(self, what: Json, status: int = 200, headers: tuple[tuple[str, str], ...] = ()) -> None:
+        data = json.dumps(what).encode()
+        self.send_response(status)
+        for name, value in (("content-type", "application/json"), ("content-length", str(len(data))), *headers):
+            self.send_header(name, value)
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(data)
+
+    def _events(self, lines: list[tuple[str, Json]]) -> None:
+        self.send_response(200)
+        self.send_header("content-type", "text/event-stream")
+        self.send_header("connection", "close")
+        self.end_headers()
+        self.close_connection = True
+        for name, data in lines:
+            self.wfile.write((f"event: {name}\n" if name else "").encode() + f"data: {json.dumps(data)}\n\n".encode())
+
+
+# --- Anthropic ------------------------------------------------------------------------------------------------
+
+
+def _texts(content: Any) -> Iterator[str]:
+    if isinstance(content, str):
+        yield content
+    for part in content if isinstance(content, list) else ():
+        if isinstance(part, dict):
+            yield from _texts(part.get("text"))
+            yield from _texts(part.get("content"))
+            yield from _texts(part.get("output"))
+
+
+def _read_messages(body: Json) -> Said:
+    told, calls = [], []
+    for message in body.get("messages", []):
+        parts = message["content"] if isinstance(message["content"], list) else []
+        if message["role"] == "user":
+            told += list(_texts(message["content"]))
+        calls += [json.dumps(part["input"]) for part in parts if part.get("type") == "tool_use"]
+    return Said("\n".join(told), calls, {tool.get("name", "") for tool in body.get("tools", [])})
+
+
+def _speak_messages(turn: Turn, streamed: bool) -> list[tuple[str, Json]]:
+    block: Json = {"type": "text", "text": turn.text}
+    delta: Json = {"type": "text_delta", "text": turn.text}
+    if turn.call:
+        block = {"type": "tool_use", "id": f"toolu_{time.time_ns()}", "name": turn.call[0], "input": turn.call[1]}
+        delta = {"type": "input_json_delta", "partial_json": json.dumps(turn.call[1])}
+    reason = "tool_use" if turn.call else "end_turn"
+    whole = {
+        "id": f"msg_{time.time_ns()}",
+        "type": "message",
+        "role": "assistant",
+        "model": "stand-in",
+        "content": [block],
+        "stop_reason": reason,
+        "stop_sequence": None,
+        "usage": {"input_tokens": 100, "output_tokens": 20},
+    }
+    if not streamed:
+        return [("", whole)]
+    empty = {**block, "text": ""} if not turn.call else {**block, "input": {}}
+    begun = {**whole, "content": [], "stop_reason": None}
+    stopped = {"stop_reason": reason, "stop_sequence": None}
+    return [
+        ("message_start", {"type": "message_start", "message": begun}),
+        ("content_block_start", {"type": "content_block_start", "index": 0, "content_block": empty}),
+        ("content_block_delta", {"type": "content_block_delta", "index": 0, "delta": delta}),
+        ("content_block_stop", {"type": "content_block_stop", "index": 0}),
+        ("message_delta", {"type": "message_delta", "delta": stopped, "usage": {"output_tokens": 20}}),
+        ("message_stop", {"type": "message_stop"}),
+    ]
+
+
+# --- OpenAI Responses -----------------------------------------------------------------------------------------
+
+
+def _read_responses(body: Json) -> Said:
+    told, calls = [], []
+    for item in body.get("input", []):
+        if item.get("type") == "message" and item.get("role") == "user":
+            told += list(_texts(item.get("content")))
+        if str(item.get("type")).endswith("_call"):
+            calls.append(str(item.get("arguments") or item.get("input")))
+        if str(item.get("type")).endswith("_output"):
+            told += list(_texts(item.get("output")))
+    return Said("\n".join(told), calls, {tool.get("name", "") for tool in body.get("tools", [])})
+
+
+def _speak_responses(turn: Turn, streamed: bool) -> list[tuple[str, Json]]:
+    del streamed
+    number = time.time_ns()
+    item: Json = {"type": "message", "role": "assistant", "id": f"msg_{number}", "status": "completed"}
+    item["content"] = [{"type": "output_text", "text": turn.text, "annotations": []}]
+    if turn.call:
+        name, put = turn.call
+        item = {"type": "function_call", "id": f"fc_{number}", "call_id": f"call_{number}", "status": "completed"}
+        item |= {"name": name, "arguments": json.dumps(put)}
+    usage: Json = {"input_tokens": 100, "output_tokens": 20, "total_tokens": 120}
+    usage |= {"input_tokens_details": None, "output_tokens_details": None}
+    return [
+        (kind, {"type": kind, **more})
+        for kind, more in (
+            ("response.created", {"response": {"id": f"resp_{number}"}}),
+            ("response.output_item.done", {"output_index": 0, "item": item}),
+            ("response.completed", {"response": {"id": f"resp_{number}", "output": [item], "usage": usage}}),
+        )
+    ]
+
+
+# --- OpenAI Chat ----------------------------------------------------------------------------------------------
+
+
+def _read_chat(body: Json) -> Said:
+    told, calls = [], []
+    for message in body.get("messages", []):
+        if message["role"] in ("user", "tool"):
+            told += list(_texts(message.get("content")))
+        calls += [call["function"]["arguments"] for call in message.get("tool_calls") or []]
+    names = {tool.get("function", {}).get("name", "") for tool in body.get("tools") or []}
+    return Said("\n".join(told), calls, names)
+
+
+def _speak_chat(turn: Turn, streamed: bool) -> list[tuple[str, Json]]:
+    number = time.time_ns()
+    said: Json = {"role": "assistant", "content": turn.text or None}
+    if turn.call:
+        function = {"name": turn.call[0], "arguments": json.dumps(turn.call[1])}
+        said["tool_calls"] = [{"index": 0, "id": f"call_{number}", "type": "function", "function": function}]
+    reason = "tool_calls" if turn.call else "stop"
+    base = {"id": f"chat_{number}", "created": 1, "model": "stand-in"}
+    usage = {"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120}
+    if not streamed:
+        choice = {"index": 0, "message": said, "finish_reason": reason}
+        return [("", {**base, "object": "chat.completion", "choices": [choice], "usage": usage})]
+    chunk = {**base, "object": "chat.completion.chunk"}
+    return [
+        ("", {**chunk, "choices": [{"index": 0, "delta": said, "finish_reason": None}]}),
+        ("", {**chunk, "choices": [{"index": 0, "delta": {}, "finish_reason": reason}], "usage": usage}),
+    ]
+
+
+# --- Gemini ---------------------------------------------------------------------------------------------------
+
+
+def _read_gemini(body: Json) -> Said:
+    told, calls = [], []
+    for content in body.get("contents", []):
+        for part in content.get("parts", []):
+            if content.get("role") == "user" and "text" in part:
+                told.append(part["text"])
+            if "functionResponse" in part:
+                told += [str(value) for value in part["functionResponse"].get("response", {}).values()]
+            if "functionCall" in part:
+                calls.append(json.dumps(part["functionCall"].get("args", {})))
+    offered = (one for tool in body.get("tools") or [] for one in tool.get("functionDeclarations", []))
+    return Said("\n".join(told), calls, {one.get("name", "") for one in offered})
+
+
+def _speak_gemini(turn: Turn, streamed: bool) -> list[tuple[str, Json]]:
+    del streamed
+    part: Json = {"text": turn.text}
+    if turn.call:
+        part = {"functionCall": {"name": turn.call[0], "args": turn.call[1]}}
+    candidate = {"index": 0, "content": {"role": "model", "parts": [part]}, "finishReason": "STOP"}
+    usage = {"promptTokenCount": 100, "candidatesTokenCount": 20, "totalTokenCount": 120}
+    return [("", {"candidates": [candidate], "usageMetadata": usage, "modelVersion": "stand-in"})]
+
+
+APIS: dict[str, tuple[Callable[[Json], Said], Callable[[Turn, bool], list[tuple[str, Json]]]]] = {
+    "/messages": (_read_messages, _speak_messages),
+    "/responses": (_read_responses, _speak_responses),
+    "/chat/completions": (_read_chat, _speak_chat),
+    ":generateContent": (_read_gemini, _speak_gemini),
+    ":streamGenerateContent": (_read_gemini, _speak_gemini),
+}
