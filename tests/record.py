@@ -125,7 +125,7 @@ def main() -> None:
         log = SAMPLES / name / "events.jsonl"
         if not log.exists():
             log.parent.mkdir(parents=True)
-            log.write_bytes(b"".join(night().stage.logs.lines[NAME]))
+            log.write_bytes(night().stage.logs.tapes[NAME].data)
     for log in sorted(SAMPLES.glob("*/events.jsonl")):
         expected = log.with_name("expected.json")
         if not expected.exists():

@@ -11,7 +11,7 @@ from tests.adapters.logs import AT, noted, planned
 from wakeman.adapters.eventlog import EventLogs
 from wakeman.adapters.memory import MemoryLogs
 from wakeman.core.errors import BusyError, TransitionError, UnknownNameError, UsageError
-from wakeman.core.events import Draft, Exited, Noted, encode, genesis
+from wakeman.core.events import Draft, Exited, Noted, Repaired, encode, genesis
 from wakeman.ports import Logs
 
 ILLEGAL = Draft(Exited("of nobody"), worker="w1", attempt=1, source="running", to="exited")
@@ -215,6 +215,51 @@ def test_two_logs_are_held_at_the_same_time(logs: Logs) -> None:
 
     with logs.hold("night", "at:2"), logs.hold("day", "at:2", wait=0) as log:
         assert "day" == log.deployment.name
+
+
+# --- what a crash leaves --------------------------------------------------------------------------------------
+
+
+def torn(logs: Logs, tmp_path: Path, keep: int) -> bytes:
+    """Have a write of two lines end after some bytes; give those."""
+    with logs.hold("night", "at:2") as log:
+        size = len(written(logs, tmp_path))
+        log.append(noted(2, "cut off"), AT)
+    part = written(logs, tmp_path)[size : size + keep] if keep >= 0 else written(logs, tmp_path)[size:keep]
+    if isinstance(logs, MemoryLogs):
+        logs.tapes["night"].data = logs.tapes["night"].data[:size] + part
+    else:
+        file = tmp_path / "night" / "events.jsonl"
+        file.write_bytes(file.read_bytes()[:size] + part)
+    return part
+
+
+def written(logs: Logs, tmp_path: Path) -> bytes:
+    if isinstance(logs, MemoryLogs):
+        return logs.tapes["night"].data
+    return (tmp_path / "night" / "events.jsonl").read_bytes()
+
+
+@pytest.mark.parametrize("keep", [1, 100, -1], ids=["a byte", "half a line", "all but the line feed at the end"])
+def test_an_unfinished_write_is_left_out_by_a_reader(logs: Logs, tmp_path: Path, keep: int) -> None:
+    torn(logs, tmp_path, keep)
+
+    assert (3, ["all quiet 0", "all quiet 1"]) == (logs.read("night").seq, texts(logs))
+
+
+@pytest.mark.parametrize("keep", [1, 100, -1], ids=["a byte", "half a line", "all but the line feed at the end"])
+def test_an_unfinished_write_is_cut_off_whole_and_reported_by_the_next_holder(
+    logs: Logs, tmp_path: Path, keep: int
+) -> None:
+    size = len(written(logs, tmp_path))
+    part = torn(logs, tmp_path, keep)
+
+    with logs.hold("night", "at:3") as log:
+        log.append(noted(1, "after"), AT)
+
+    assert [Repaired(f"torn-{size}.bin", len(part)), Noted("after 0")] == [
+        event.data for event in logs.events("night", after=3)
+    ]
 
 
 def test_nobody_has_asked_for_a_check_at_first(logs: Logs) -> None:

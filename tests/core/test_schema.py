@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from wakeman.core.events import FACTS
 from wakeman.core.model import Plan
-from wakeman.core.schema import schema
+from wakeman.core.schema import events_schema, schema
 
 
 def definitions() -> dict[str, Any]:
@@ -55,3 +56,12 @@ def test_units_come_from_exactly_one_source_and_names_are_plain() -> None:
         each["required"][0] for each in tables["UnitsSpec"]["oneOf"]
     ]
     assert re.search(tables["Plan"]["allOf"][0]["properties"]["name"]["pattern"], "condense-docs")
+
+
+def test_the_schema_of_a_line_names_every_type_and_takes_those_of_a_newer_version() -> None:
+    made = events_schema()
+
+    kinds = made["anyOf"]
+    assert isinstance(kinds, list)
+    assert len(FACTS) + 1 == len(kinds)
+    assert {"not": {"enum": list(FACTS)}} == kinds[-1]["properties"]["type"]

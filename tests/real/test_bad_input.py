@@ -134,7 +134,7 @@ OUTSIDE = "../../x"
 NOT_A_NAME = "not a deployment's name: expected a-z, 0-9, '_' and '-', at most 64\nhint: wakeman status\n"
 NAMED = {
     **{verb: (verb, OUTSIDE) for verb in ("check", "wait", "down", "clean", "status", "log", "capture", "attach")},
-    **{verb: (verb, OUTSIDE) for verb in ("stop", "retry", "accept", "pause", "unpause")},
+    **{verb: (verb, OUTSIDE) for verb in ("stop", "retry", "accept", "pause", "unpause", "resume")},
     "send": ("send", OUTSIDE, "hello"),
     "waive": ("waive", "a", "--why", "x", "--deployment", OUTSIDE),
     "reject": ("reject", "a", "--why", "x", "--deployment", OUTSIDE),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -22,7 +23,9 @@ def place(tmp_path: Path) -> Path:
     """Give a deployment's directory with its script; `wakeman` there prints and ends as a test says."""
     (tmp_path / "bin").mkdir()
     queue = tmp_path / "queued"
-    program(tmp_path / "bin" / "at", f'case $1 in -c) cat "{queue}" ;; *) cat >>"{queue}" ;; esac')
+    said = 'echo "job 7 at Mon Jan  5 21:41:00 2026" >&2'
+    program(tmp_path / "bin" / "at", f'case $1 in -c) cat "{queue}" ;; *) cat >>"{queue}" && {said} ;; esac')
+    program(tmp_path / "bin" / "atrm", f'[ "$1" != 7 ] || rm "{queue}"')
     program(tmp_path / "bin" / "atq", f'[ ! -e "{queue}" ] || printf "7\\tMon Jan  5 21:41:00 2026 a root\\n"')
     tell = program(tmp_path / "tell", f'printf "%s\\n" "$1" >>"{tmp_path}/told"')
     host = Host(
@@ -101,6 +104,34 @@ def test_trouble_that_comes_back_after_a_good_check_is_told_again(place: Path) -
     assert 1 == told(place)
 
 
+def test_an_alarm_stands_before_the_check_begins_and_goes_when_that_has_set_its_own(place: Path) -> None:
+    program(place / "wakeman", f'cat "{place}/queued" >"{place}/seen"')
+    ran = subprocess.run(["/bin/sh", str(place / "check.sh"), "at"], capture_output=True, timeout=20)
+
+    assert (0, 1, False) == (
+        ran.returncode,
+        (place / "seen").read_text().count("check.sh at"),
+        (place / "queued").exists(),
+    )
+
+
+def test_an_alarm_that_finds_the_log_held_leaves_one_for_the_case_that_the_holder_dies(place: Path) -> None:
+    assert (1, 1) == fired(place, "wakeman: night: is held by process 7, which will look again", 1)
+
+
+@pytest.mark.parametrize("ahead", [False, True])
+def test_an_alarm_of_an_old_generation_gives_way_to_another_that_lies_ahead_only(place: Path, ahead: bool) -> None:
+    program(place / "wakeman", f'echo "$@" >"{place}/checked"')
+    (place / "generation").write_text("5\n")
+    if ahead:
+        marker = next(line for line in (place / "check.sh").read_text().split("'") if line.startswith("# wakeman:"))
+        (place / "queued").write_text(f"{marker}\n")
+
+    subprocess.run(["/bin/sh", str(place / "check.sh"), "at", "4", "7:abc"], capture_output=True, timeout=20)
+
+    assert ahead is not (place / "checked").exists()
+
+
 @pytest.mark.parametrize(
     ("says", "code", "by"),
     [
@@ -112,3 +143,24 @@ def test_trouble_that_comes_back_after_a_good_check_is_told_again(place: Path) -
 )
 def test_what_somebody_else_sees_to_sets_no_alarm(place: Path, says: str, code: int, by: str) -> None:
     assert ((code, 0), False) == (fired(place, says, code, by), (place / "troubled").exists())
+
+
+@pytest.mark.real
+@pytest.mark.skipif(shutil.which("at") is None, reason="at is not installed")
+def test_the_machines_own_at_takes_the_next_alarm_and_gives_it_back(tmp_path: Path) -> None:
+    ours = f"for job in $(atq | cut -f 1); do at -c $job; done | grep -c '{tmp_path}/check.sh'"
+    program(tmp_path / "wakeman", f'{ours} >"{tmp_path}/during"')
+    host = Host(
+        root="/",
+        directory=str(tmp_path),
+        socket="/x",
+        tmux="tmux",
+        python=("/bin/sh", str(tmp_path / "wakeman")),
+        env={"PATH": "/usr/bin:/bin"},
+    )
+    (tmp_path / "check.sh").write_bytes(script(Deployment(name="night", host=host), host, "/state", ()))
+
+    subprocess.run(["/bin/sh", str(tmp_path / "check.sh"), "at"], capture_output=True, timeout=60)
+
+    after = subprocess.run(["/bin/sh", "-c", ours], capture_output=True, text=True, timeout=60).stdout
+    assert ("1\n", "0\n") == ((tmp_path / "during").read_text(), after)

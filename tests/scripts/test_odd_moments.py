@@ -10,7 +10,7 @@ from tests.play import NAME, Play
 
 from wakeman.adapters.memory import Act
 from wakeman.core.errors import DiskError, ProgramError, StorageError, UsageError
-from wakeman.core.events import Exited, Looked, Noted
+from wakeman.core.events import Exited, Looked, Noted, Verb
 from wakeman.engine import ask
 from wakeman.engine.check import check
 from wakeman.engine.prepare import prepare
@@ -724,9 +724,94 @@ def test_a_plan_of_another_name_does_not_amend() -> None:
 def test_an_attempt_of_a_later_deployment_of_the_same_name_has_another_mark() -> None:
     play = Play(workers=1, units=1)
     play.run()
-    play.stage.logs.lines.clear()
+    play.stage.logs.tapes.clear()
+    play.stage.files.held.clear()
     play.stage.clock.advance(5)
 
     play.run()
 
     assert 2 == len(set(play.stage.sessions.started))
+
+
+# --- found by the simulation ----------------------------------------------------------------------------------
+
+
+def test_a_worker_that_a_later_check_started_is_not_silent_since_before_its_start() -> None:
+    play = Play(workers=1, units=1, plan={"stuck": {"silent": ["restart", "ask"], "after": 240}})
+    real, play.stage.sessions.start = play.stage.sessions.start, crash  # type: ignore[method-assign,assignment]
+    with pytest.raises(CrashError):
+        play.up()
+    play.stage.sessions.start = real  # type: ignore[method-assign] # as it was
+    play.stage.sessions._wrapped = lambda *_: None  # type: ignore[method-assign] # a wrapper that has yet to claim
+    play.stage.clock.advance(600)
+
+    check(play.stage.world(), NAME)
+
+    assert [] == play.rows(worker=True)
+
+
+def test_an_alarm_that_a_slow_check_sets_lies_ahead_of_its_end() -> None:
+    play = Play(workers=1, units=1, acts=HANGING)
+    real = play.stage.sessions.start
+
+    def slow(starts: list[Start]) -> list[Made]:
+        play.stage.clock.advance(1000)
+        return real(starts)
+
+    play.stage.sessions.start = slow  # type: ignore[method-assign,assignment] # a tmux that takes its time
+
+    play.up()
+
+    assert all(job.due > play.stage.clock.at for job, _ in play.stage.alarms.jobs.values())
+
+
+@pytest.mark.parametrize("verb", ["unpause", "down"])
+def test_a_crash_at_the_end_of_a_pause_leaves_an_alarm_ahead(verb: Verb, monkeypatch: pytest.MonkeyPatch) -> None:
+    play = Play(workers=1, units=1, acts=HANGING)
+    play.up()
+    ask.request(play.stage.world(), NAME, "pause")
+    monkeypatch.setattr(ask, "check", crash)  # ends the process once the wish is recorded
+    with pytest.raises(CrashError):
+        ask.request(play.stage.world(), NAME, verb)
+
+    assert (None, 1) == (play.deployment.paused_at, len(play.stage.alarms.jobs))
+
+
+def test_a_notice_that_an_alarm_came_too_early_for_is_delivered_by_the_next() -> None:
+    play = Play(workers=1, units=1)
+    play.up()
+    real, play.stage._deliver = play.stage._deliver, crash  # type: ignore[method-assign,assignment]
+    with pytest.raises(CrashError):
+        play.go()
+    play.stage._deliver = real  # type: ignore[method-assign] # as it was
+    play.stage.alarms.jobs.clear()  # it fires in the same second
+    check(play.stage.world("at:1"), NAME)
+
+    play.stage.run(lambda world, head: check(world, NAME, head), lambda: bool(play.told()), 3600)
+
+    assert (1, {}) == (len(play.told()), play.stage.alarms.jobs)
+
+
+def test_a_notice_that_is_owed_when_a_pause_ends_in_the_wrap_up_has_its_alarm() -> None:
+    play = Play(workers=1, units=1)
+    play.up()
+    ask.request(play.stage.world(), NAME, "pause")
+    play.stage._deliver = crash  # type: ignore[method-assign,assignment] # ends the process
+
+    with pytest.raises(CrashError):
+        play.go()
+
+    assert ("complete", 1) == (play.deployment.outcome, len(play.stage.alarms.jobs))
+
+
+def test_a_task_file_whose_move_a_crash_prevented_is_moved_by_the_next_check() -> None:
+    play = Play(workers=2, units=1, acts={"w1": Act(seconds=3000)})
+    play.up()
+    real, play.stage.files.move = play.stage.files.move, crash  # type: ignore[method-assign,assignment]
+    with pytest.raises(CrashError):
+        play.go()
+    play.stage.files.move = real  # type: ignore[method-assign] # as it was
+
+    play.go()
+
+    assert f"/state/{NAME}/prompts/completed/w0.1.md" in play.stage.files.held

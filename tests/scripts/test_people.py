@@ -200,4 +200,4 @@ def test_a_night_whose_program_is_not_there_does_not_begin() -> None:
     with pytest.raises(UsageError, match=r"workers\.command: found 'act'.*verify\.command: found 'lint'"):
         play.up()
 
-    assert {} == play.stage.logs.lines
+    assert {} == play.stage.logs.tapes

@@ -268,7 +268,7 @@ def test_every_line_of_every_night_is_a_chain() -> None:
     play.run()
 
     previous = genesis(NAME, play.deployment.digest)
-    for seq, line in enumerate(play.stage.logs.lines[NAME], 1):
+    for seq, line in enumerate(play.stage.logs.tapes[NAME].data.splitlines(keepends=True), 1):
         head, written = split(line[:-1])
         assert (seq, written) == (decode(line[:-1]).seq, chain(previous, head))
         previous = written

@@ -18,7 +18,7 @@ def waited(play: Play, timeout: float | None = None) -> tuple[Waited, float]:
 
     def pause(seconds: float) -> None:
         stage.run(lambda world, head: check(world, NAME, head), lambda: False, seconds)
-        stage.files.write(file, str(len(stage.logs.lines[NAME])).encode())
+        stage.files.write(file, stage.logs.tapes[NAME].data)
 
     found = wait(world, NAME, "done", pause, timeout=timeout)
     return found, stage.clock.mono() - began
@@ -41,9 +41,9 @@ def test_a_wait_ends_when_all_is_done_and_put_away() -> None:
 def test_a_wait_lingers_for_the_alarm_of_a_closed_deployment_but_not_for_ever() -> None:
     play = Play(workers=1, units=1)
     play.run()
-    lines = play.stage.logs.lines[NAME]
-    closed = next(n for n, line in enumerate(lines) if b'"type":"closed"' in line)
-    del lines[closed + 1 :]  # who closed it died before it took the alarm away
+    tape = play.stage.logs.tapes[NAME]
+    closed = tape.data.index(b"\n", tape.data.index(b'"type":"closed"'))
+    tape.data = tape.data[: closed + 1]  # who closed it died before it took the alarm away
 
     found, took = waited(play)
 

@@ -189,12 +189,14 @@ def _looked(d: Deployment, event: e.Event, data: e.Looked) -> None:
 
 def _see(d: Deployment, seen: Sighting, mono: float, *, same: bool) -> None:
     worker = d.workers[seen.worker]
+    # The first look at an attempt begins its silence: a check may be slow between a launch and its end.
+    fresh = worker.sighting is None
     worker.sighting = seen
     if seen.usage is not None:
         worker.usage = seen.usage
     if seen.agent_session:
         worker.agent_session = seen.agent_session
-    if not same or seen.life != worker.life:
+    if not same or fresh or seen.life != worker.life:
         worker.life, worker.life_mono = seen.life, mono
     if seen.activity == "idle" or seen.session == "unknown":
         d.restless[worker.name] = None
@@ -282,13 +284,14 @@ def _intended(d: Deployment, event: e.Event, data: e.Intended) -> None:
             d.wakes[event.seq] = Wake(text=data.text, causes=data.causes, at=event.at)
             d.woken.update(dict.fromkeys(data.causes, event.at))
         case "move":
-            d.moved[data.target] = data.text
+            d.moving[event.seq] = (data.target, data.text)
         case _:
             pass
 
 
 def _effected(d: Deployment, event: e.Event, data: e.Effected) -> None:
     d.wakes.pop(data.intent, None)
+    d.moved.update([d.moving.pop(data.intent)] if data.intent in d.moving else [])
     if event.worker is None:
         return
     worker = _worker(d, event)

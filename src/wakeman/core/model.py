@@ -430,6 +430,7 @@ class Deployment(Struct):
     wakes: dict[int, Wake] = {}  # intents to wake without an outcome, by seq
     sampled: tuple[str, ...] = ()
     moved: dict[str, str] = {}
+    moving: dict[int, tuple[str, str]] = {}  # moves whose outcome is not recorded, by seq: they are made again
     last_launch: float = -1e18  # mono of the last launch
     failed_launches: int = 0  # in a row
     met: bool = False  # somebody has met a usage limit; until then nobody has to look for one

@@ -211,6 +211,8 @@ def _close(world: World, log: Writer, decision: Decision, now: datetime) -> None
     d = log.deployment
     outcome = OUTCOMES[decision.row]
     buried = outcome == "partial" or bury(world, d)
+    if d.wakes or not buried:
+        alarm.ensure(world, log, now, paused=True)  # first: it is what sees to that if this check does not
     log.append([e.Draft(e.Closed(outcome=outcome, why=decision.why, missing=tuple(undone(d))[:100]))], now)
     if buried and not d.wakes:
         alarm.disarm(world, log, now)  # or else it goes when the notice was delivered, and the dead are taken away

@@ -51,13 +51,14 @@ def first(world: World, d: Deployment, now: datetime) -> Iterator[list[e.Draft]]
         raise
 
 
-def ensure(world: World, log: Writer, now: datetime) -> None:
+def ensure(world: World, log: Writer, now: datetime, *, paused: bool = False) -> None:
     """See to it that an alarm lies ahead before anything else is done.
 
+    Shape: a paused deployment has none, unless `paused`: for who is about to end the pause.
     Effects: arms one and records it when the recorded one has fired, is gone, or there was none yet.
     """
     d = log.deployment
-    if d.paused_at or stands(world, d, now):
+    if (d.paused_at and not paused) or stands(world, d, now):
         return
     old = d.alarm
     ahead = old is not None and old.due > now
@@ -185,7 +186,8 @@ def _equip(world: World, d: Deployment, host: Host) -> None:
 def script(d: Deployment, host: Host, state: str, targets: Sequence[WakeTarget]) -> bytes:
     """Write `check.sh`: one check in the world recorded at `up`, whoever calls it and with whatever environment.
 
-    What it does beside: an alarm of an old generation ends without starting Python; output goes to `check.log`;
+    What it does beside: an alarm queues the next one before all else, and takes it back after a check that came to its
+    end; one of an old generation ends without starting Python if another is queued; output goes to `check.log`;
     when Wakeman cannot start or cannot check, the wake targets hear of it once, in plain sh, and where no alarm lies
     ahead one is set.
     """
@@ -231,28 +233,37 @@ _SCRIPT = """\
 # One check of deployment @NAME@, in the world recorded when it went up. Usage: check.sh BY [GENERATION HEAD]
 by=${1:-hand} generation=${2:-} head=${3:-}
 cd @DIR@ || exit 1
-if [ -n "$generation" ] && [ "$generation" -lt "$(cat generation 2>/dev/null || echo 0)" ]; then
+queued() {
+  for job in $(env -i @ENV@ atq | grep -v ' = ' | cut -f 1); do env -i @ENV@ at -c "$job"; done 2>/dev/null |
+    grep -qxF '# @MARKER@'
+}
+again() {
+  printf '# @MARKER@\\n%s\\n' @AGAIN@ | env -i @ENV@ at -q a now + 5 minutes
+}
+removed() {
+  [ -z "$next" ] || env -i @ENV@ atrm "$next" 2>/dev/null || :
+}
+if [ -n "$generation" ] && [ "$generation" -lt "$(cat generation 2>/dev/null || echo 0)" ] && queued 2>/dev/null; then
   exit 0 # a newer alarm lies ahead
+fi
+# An alarm that has fired is out of the queue, and `at` does not run it twice. The next one stands before anything can
+# end this: a kill, a power cut, a process that holds the lock and dies. It goes when the check has set its own.
+next=
+if [ "$by" = at ] && ! queued 2>/dev/null; then
+  next=$(again 2>&1 | sed -n 's/^job \\([0-9]*\\) at .*/\\1/p')
 fi
 set -- check @NAME@ --state @STATE@ --by "$by" --quiet
 [ -z "$head" ] || set -- "$@" --head "$head"
 said=$(env -i @ENV@ @WAKEMAN@ "$@" </dev/null 2>&1)
 code=$?
-queued() {
-  for job in $(env -i @ENV@ atq | grep -v ' = ' | cut -f 1); do env -i @ENV@ at -c "$job"; done 2>/dev/null |
-    grep -qxF '# @MARKER@'
-}
-again() { # in five minutes, unless an alarm lies ahead
-  queued || printf '# @MARKER@\\n%s\\n' @AGAIN@ | env -i @ENV@ at -q a now + 5 minutes >>"$log" 2>&1
-}
 log=check.log
 (: >>"$log") 2>/dev/null || log=/dev/null # a directory that cannot be written to does not silence what follows
 failed=
 case $code:$said in
-  [0-6]:) rm -f troubled && exit "$code" ;;
-  3:wakeman:*) exit "$code" ;; # it is no more
+  [0-6]:) removed; rm -f troubled && exit "$code" ;;
+  3:wakeman:*) removed; exit "$code" ;; # it is no more
   1:wakeman:*"will look again"*) # somebody else checks right now; should that one die of it, an alarm is needed
-    [ "$by" != at ] || again
+    [ "$by" != at ] || queued || again >>"$log" 2>&1
     exit "$code"
     ;;
   [0-6]:wakeman:*) [ "$by" != at ] || failed=1 ;; # of the others, an alarm lies behind them
@@ -269,7 +280,7 @@ if [ -n "$failed" ]; then
 @NOTICE@
     } 2>>"$log"
   fi
-  again
+  queued || again >>"$log" 2>&1
 fi
 exit $code
 """

@@ -10,6 +10,7 @@ from wakeman.core.errors import NeedsPersonError, ProgramError, UnknownNameError
 from wakeman.core.fold import move
 from wakeman.core.model import Deployment, WakeTarget, WorkerState
 from wakeman.core.text import sayable
+from wakeman.engine import alarm
 from wakeman.engine.act import end
 from wakeman.engine.check import check
 from wakeman.engine.known import readable
@@ -96,7 +97,10 @@ def request(world: World, deployment: str, verb: e.Verb, text: str = "") -> Depl
         }.get(verb, "")
         if refusal:
             raise UsageError(f"{deployment}: {refusal}", f"wakeman status {deployment}")
-        log.append([e.Draft(e.Requested(verb=verb, text=text))], world.clock.now())
+        now = world.clock.now()
+        if d.paused_at and verb in ("unpause", "down"):
+            alarm.ensure(world, log, now, paused=True)  # or a crash before the check would leave it open without one
+        log.append([e.Draft(e.Requested(verb=verb, text=text))], now)
     return check(world, deployment)
 
 

@@ -48,6 +48,9 @@ def check(world: World, name: str, head: str = "") -> Deployment:
             before = log.deployment.seq
             if log.deployment.outcome == "open":
                 pending = once(world, log, checked)
+            elif log.deployment.wakes:
+                # This check may have come before the notice is late: what fires then must lie ahead.
+                alarm.ensure(world, log, world.clock.now(), paused=True)
             d = log.deployment
         _tell(world, d, before)
         if d.outcome != "open" and d.alarm is not None:
@@ -89,7 +92,7 @@ def once(world: World, log: Writer, checked: dict[str, Checked]) -> list[Pending
         _soon(world, log.deployment, rows[-1:])
         if moved or acted or rows != ["sleep"] or (log.deployment.paused_at and log.deployment.alarm):
             # Where nothing was done the alarm's head is a look old, and stays a witness of all that matters.
-            alarm.rearm(world, log, now)
+            alarm.rearm(world, log, world.clock.now())  # a check may have taken long: from now on, not from its look
     return pending
 
 

@@ -94,7 +94,8 @@ class Reading:
                 previous = self._genesis(line)
             digest = sha256(previous + line[:-END]).hexdigest()[:32].encode()
             if line[-END:] != digest + b'"}\n':
-                self._unfit(line, previous, seq + 1, last=not stream.peek(1))
+                # An unfinished line is the last although more may stand behind it by now: its writer goes on.
+                self._unfit(line, previous, seq + 1, last=line[-1:] != b"\n" or not stream.peek(1))
                 size += len(line)
                 break
             if not line.startswith(OURS):

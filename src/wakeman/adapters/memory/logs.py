@@ -1,4 +1,4 @@
-"""Logs in a dictionary; their lines are the real ones, encoded, chained and decoded."""
+"""Logs in a dictionary, on a modelled disk; their lines are the real ones, encoded, chained and decoded."""
 
 from __future__ import annotations
 
@@ -6,63 +6,100 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 
-from wakeman.core.errors import BusyError, UnknownNameError, UsageError
-from wakeman.core.events import Draft, Event, Planned, decode, genesis
+from wakeman.adapters.memory.clock import MemoryClock
+from wakeman.core.errors import BusyError, LogDamagedError, UnknownNameError, UsageError
+from wakeman.core.events import Draft, Event, Planned, Repaired, chain, decode, genesis, split
 from wakeman.core.fold import compose, fold
 from wakeman.core.model import Deployment
 
 
-class MemoryWriter:
-    """A held log. `asked` is the mark of those who found it held."""
+@dataclass
+class Tape:
+    """The bytes of one log. Those after the first `synced` need not outlive a power cut."""
 
-    def __init__(self, lines: list[bytes], by: str, beginning: Deployment | None = None) -> None:
-        self._lines, self._by = lines, by
-        self.asked = False
-        self.deployment = beginning or Deployment()
-        for line in lines:
-            fold(self.deployment, decode(line[:-1]))
+    data: bytes = b""
+    synced: int = 0
+
+
+class MemoryWriter:
+    """A held log."""
+
+    def __init__(self, logs: MemoryLogs, name: str, by: str) -> None:
+        self._logs, self._name, self._by = logs, name, by
+        self._tape = logs.tapes[name]
+        self._size = 0
+        self.deployment = Deployment()
 
     @property
     def seen(self) -> bool:
-        asked, self.asked = self.asked, False
+        asked = self._name in self._logs.asked
+        self._logs.asked.discard(self._name)
         return asked
 
     def hash_of(self, seq: int) -> str:
-        return decode(self._lines[seq - 1][:-1]).hash if 0 < seq <= len(self._lines) else ""
+        events, _ = _read(self._tape.data)
+        return events[seq - 1].hash if 0 < seq <= len(events) else ""
+
+    def catch_up(self) -> None:
+        """Fold what is there; cut a torn tail off; make durable what others left unsynced."""
+        events, self._size = _read(self._tape.data)
+        for event in events:
+            fold(self.deployment, event)
+        torn = self._tape.data[self._size :]
+        if torn:
+            self._logs.cut(self._name, self._size)
+        self._logs.sync(self._name)
+        if torn:
+            self.append([Draft(Repaired(f"torn-{self._size}.bin", len(torn)))], self._logs.clock.now())
 
     def append(self, drafts: Sequence[Draft], at: datetime, *, durable: bool = True) -> list[Event]:
-        del durable
-        written, events = compose(self.deployment, drafts, at, self._by)
-        self._lines += written.splitlines(keepends=True)
+        if not drafts:
+            return []
+        lines, events = compose(self.deployment, drafts, at, self._by)
+        if len(self._tape.data) != self._size:
+            raise LogDamagedError(f"{self._name}: was changed by a program that does not hold the lock")
+        self._logs.write(self._name, lines)
+        self._size += len(lines)
+        if durable:
+            self._logs.sync(self._name)
         return events
 
 
 @dataclass
 class MemoryLogs:
-    """Logs in a dictionary: deployment -> lines, each with its newline."""
+    """Logs in a dictionary, by deployment.
 
-    lines: dict[str, list[bytes]] = field(default_factory=dict)
-    _held: dict[str, MemoryWriter] = field(default_factory=dict)
+    Shape: `torn` keeps what was cut off, by deployment and offset; `asked` are those whose holder is to look again.
+    """
+
+    clock: MemoryClock = field(default_factory=MemoryClock)
+    tapes: dict[str, Tape] = field(default_factory=dict)
+    torn: dict[tuple[str, int], bytes] = field(default_factory=dict)
+    asked: set[str] = field(default_factory=set)
+    _held: set[str] = field(default_factory=set)
 
     def names(self) -> list[str]:
-        return sorted(self.lines, key=lambda name: (decode(self.lines[name][0][:-1]).at, name))
+        return sorted(self.tapes, key=lambda name: (next(self.events(name)).at, name))
 
     def create(self, name: str, digest: str, drafts: Sequence[Draft], at: datetime, by: str) -> None:
         first = drafts[0].data if drafts else None
         if not isinstance(first, Planned) or (first.name, first.digest) != (name, digest):
             raise UsageError(f"{name}: a log begins with what was planned under that name and digest")
-        if name in self.lines:
+        if name in self.tapes:
             raise UsageError(f"{name}: is there already")
-        lines: list[bytes] = []
-        MemoryWriter(lines, by, Deployment(hash=genesis(name, digest))).append(drafts, at)
-        self.lines[name] = lines
+        lines, _ = compose(Deployment(hash=genesis(name, digest)), drafts, at, by)
+        self.tapes[name] = Tape(lines, len(lines))
 
     def read(self, name: str) -> Deployment:
-        return MemoryWriter(self._existing(name), "").deployment
+        d = Deployment()
+        for event in _read(self._existing(name).data)[0]:
+            fold(d, event)
+        return d
 
     def events(self, name: str, after: int = 0) -> Iterator[Event]:
-        return (event for event in (decode(line[:-1]) for line in self._existing(name)) if event.seq > after)
+        return (event for event in _read(self._existing(name).data)[0] if event.seq > after)
 
     def repair(self, name: str, by: str) -> str:
         """Find nothing: what stands in a dictionary is not damaged."""
@@ -72,19 +109,64 @@ class MemoryLogs:
 
     @contextmanager
     def hold(self, name: str, by: str, wait: float = 5.0) -> Iterator[MemoryWriter]:
-        """Hold a log. Nobody else can let it go meanwhile, so there is no waiting."""
-        del wait
-        writer = MemoryWriter(self._existing(name), by)
-        if name in self._held:
-            self._held[name].asked = True
-            raise BusyError(f"{name}: is held, and its holder will look again")
-        self._held[name] = writer
+        self._existing(name)
+        if not self.free(name, wait):
+            self.asked.add(name)
+            if not self.free(name, 0):
+                raise BusyError(f"{name}: is held, and its holder will look again")
+        self._held.add(name)
         try:
+            writer = MemoryWriter(self, name, by)
+            writer.catch_up()
             yield writer
         finally:
-            del self._held[name]
+            self._held.discard(name)
 
-    def _existing(self, name: str) -> list[bytes]:
-        if name not in self.lines:
+    def free(self, name: str, wait: float) -> bool:
+        """Tell whether a log can be held within that time: nobody else can let it go meanwhile."""
+        del wait
+        return name not in self._held
+
+    def write(self, name: str, data: bytes) -> None:
+        """Put bytes at the end of a log, where a reader finds them at once."""
+        self.tapes[name].data += data
+
+    def sync(self, name: str) -> None:
+        """Have everything written so far outlive a power cut."""
+        self.tapes[name].synced = len(self.tapes[name].data)
+
+    def cut(self, name: str, size: int) -> None:
+        """Keep a torn tail aside, and shorten the log to the whole lines before it."""
+        tape = self.tapes[name]
+        self.torn[name, size] = tape.data[size:]
+        tape.data = tape.data[:size]
+
+    def _existing(self, name: str) -> Tape:
+        if name not in self.tapes:
             raise UnknownNameError(f"{name}: no such deployment")
-        return self.lines[name]
+        return self.tapes[name]
+
+
+def _read(data: bytes) -> tuple[list[Event], int]:
+    """Read the whole writes of a log; give their events and where they end. Raises: LogDamagedError."""
+    events: list[Event] = []
+    count = whole = size = 0
+    *lines, _ = data.split(b"\n")
+    for line in lines:
+        events.append(_event(line, len(events) + 1, events[-1].hash if events else ""))
+        size += len(line) + 1
+        if not events[-1].more:
+            count, whole = len(events), size
+    return events[:count], whole
+
+
+@lru_cache(maxsize=8192)
+def _event(line: bytes, seq: int, previous: str) -> Event:
+    """Read one line, which is to follow the one before. Cost: kept, as every hold reads all of them again."""
+    event = decode(line)
+    if not previous and isinstance(event.data, Planned):
+        previous = genesis(event.data.name, event.data.digest)
+    head, written = split(line)
+    if event.seq != seq or chain(previous, head) != written:
+        raise LogDamagedError(f"line {seq}: is not as it was written, or does not follow the one before")
+    return event

@@ -31,7 +31,9 @@ class Act:
 
 
 @dataclass
-class _Playing:
+class Playing:
+    """One session: what was started in it, and what its actor does next."""
+
     start: Start
     mark: str
     session_id: str
@@ -52,13 +54,14 @@ class MemorySessions:
     """Sessions in which acts are played. `acts` is asked by session name; what is written there appears on time.
 
     Shape: `timers` is what `later` was asked for, `pushes` what the wrappers of ended attempts call, `started` the
-    marks. To be set from outside: `screens` by session name, and `state`, unknown while the host is to hang.
+    marks of those that ran. To be set from outside: `screens` by session name, and `state`, unknown while the host
+    is to hang.
     Boundary: the first start brings the server up; it stays, like that of a user who has other sessions.
     """
 
     def __init__(self, clock: MemoryClock, files: MemoryFiles, acts: Callable[[str], Act]) -> None:
         self.clock, self.files, self.acts = clock, files, acts
-        self.playing: dict[str, _Playing] = {}
+        self.playing: dict[str, Playing] = {}
         self.timers: list[tuple[datetime, tuple[str, ...]]] = []
         self.typed: list[tuple[str, str, bool]] = []
         self.pushes: list[tuple[str, ...]] = []
@@ -163,15 +166,28 @@ class MemorySessions:
                 return Made(error=f"{start.session}: exists, and is not of {start.mark}", taken=True)
             return Made(there.session_id, there.pid)
         self._ids += 1
-        self.started.append(start.mark)
         now = self.clock.at.timestamp()
-        p = _Playing(start, start.mark, f"${self._ids}", 1000 + self._ids, created=now, activity=now)
+        p = Playing(start, start.mark, f"${self._ids}", 1000 + self._ids, created=now, activity=now)
         self.playing[start.session] = p
-        p.steps = self._script(p, self.acts(start.session))
-        self.files.write(f"{p.home}/claim", f"{p.pid}\n".encode())
+        self._wrapped(p)
         return Made(p.session_id, p.pid)
 
-    def _script(self, p: _Playing, act: Act) -> list[tuple[datetime, Callable[[], None]]]:
+    def _wrapped(self, p: Playing) -> None:
+        """Do as the wrapper does: claim the attempt, and run nothing where it was claimed before."""
+        if not self._claims(p):
+            p.dead, p.code = True, 125
+            return
+        self.started.append(p.mark)
+        p.steps = self._script(p, self.acts(p.start.session))
+
+    def _claims(self, p: Playing) -> bool:
+        claim = f"{p.home}/claim"
+        if self.files.marks([claim]):
+            return False
+        self.files.write(claim, f"{p.pid}\n".encode(), durable=True)
+        return True
+
+    def _script(self, p: Playing, act: Act) -> list[tuple[datetime, Callable[[], None]]]:
         import json
 
         units = [json.loads(line) for line in self.files.read(f"{p.home}/units.jsonl").splitlines()]
@@ -184,15 +200,15 @@ class MemorySessions:
             steps.append((at + timedelta(seconds=1), lambda: self._finish(p, act.code)))
         return steps
 
-    def _write(self, p: _Playing, outputs: Sequence[str], act: Act) -> None:
+    def _write(self, p: Playing, outputs: Sequence[str], act: Act) -> None:
         p.activity = self.clock.at.timestamp()
         for output in outputs:
             content = act.content if act.content is not None else b'{"rehearsed": true}' + b" " * 4096
             self.files.write(posixpath.join(p.start.cwd, output), content)
 
-    def _finish(self, p: _Playing, code: int) -> None:
+    def _finish(self, p: Playing, code: int) -> None:
         p.dead, p.code, p.steps = True, code, []
-        self.files.write(f"{p.home}/exit", f"{code}\n".encode())
+        self.files.write(f"{p.home}/exit", f"{code}\n".encode(), durable=True)
         self.pushes.append(("/bin/sh", posixpath.normpath(f"{p.home}/../../check.sh"), "exit"))
 
 

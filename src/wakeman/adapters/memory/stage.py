@@ -35,7 +35,7 @@ class Stage:
         self.files = MemoryFiles(self.clock)
         self.machine = MemoryMachine()
         self.alarms = MemoryAlarms()
-        self.logs = MemoryLogs()
+        self.logs = MemoryLogs(self.clock)
         self.harness = MemoryHarness(self.reports)
         self.sessions = MemorySessions(self.clock, self.files, lambda name: self.acts.get(name, self.usual))
 

@@ -1,0 +1,85 @@
+"""Play simulated nights: `SEED [--trace]` plays one again, `--seeds 0:100000` plays many, `--mutants` measures."""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import sys
+import time
+from collections import Counter
+from contextlib import ExitStack, suppress
+
+from tests.simulation.mutants import MUTANTS, UNDONE, planted
+from tests.simulation.night import Night
+from tests.simulation.rules import BrokenError
+
+SHOWN = 20
+"""Broken nights that are named; the rest are counted."""
+STEPS = 60
+"""Steps that are shown of the first of them: its last."""
+
+
+def again(seed: int) -> str:
+    """Give the command that plays a night again."""
+    return f"{sys.executable} -m tests.simulation {seed} --trace"
+
+
+def one(seed: int, *, trace: bool) -> bool:
+    """Play one night and say how it ended; tell whether all held."""
+    try:
+        d = Night(seed, print if trace else None).play()
+    except BrokenError as fault:
+        print(f"seed {seed}: {fault}")
+        return False
+    print(f"seed {seed}: {d.outcome}: {d.why}")
+    return True
+
+
+def many(first: int, end: int, mutant: str = "") -> list[tuple[int, str]]:
+    """Play many nights, each by its own seed; list those in which something happened that never must, and why."""
+    broken = []
+    ends: Counter[str] = Counter()
+    began, spent = time.monotonic(), time.process_time()
+    gc.set_threshold(100_000, 50, 50)
+    with ExitStack() as stack:
+        if mutant:
+            stack.enter_context(planted({**MUTANTS, **UNDONE}[mutant]))
+        for seed in range(first, end):
+            try:
+                ends[Night(seed).play().outcome] += 1
+            except BrokenError as fault:
+                broken.append((seed, str(fault)))
+    seconds, spent = time.monotonic() - began, time.process_time() - spent
+    rate = f"{seconds:.1f} s, {(end - first) / spent:.0f} nights a CPU second"
+    print(f"{mutant or 'the product'}: {len(broken)} of {end - first} broken; {dict(ends)}; {rate}", flush=True)
+    return broken
+
+
+def main() -> int:
+    """Play what is asked for; 1 when something happened that must never happen."""
+    parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
+    parser.add_argument("seed", nargs="?", type=int)
+    parser.add_argument("--trace", action="store_true", help="print each step")
+    parser.add_argument("--seeds", metavar="FIRST:END", default="0:10000", help="without SEED: those to play")
+    parser.add_argument("--mutants", action="store_true", help="with each break of the product: count who sees it")
+    options = parser.parse_args()
+    if options.seed is not None:
+        return 0 if one(options.seed, trace=options.trace) else 1
+    first, end = (int(number) for number in options.seeds.split(":"))
+    if options.mutants:
+        for name in (*MUTANTS, *UNDONE):
+            many(first, end, name)
+        return 0
+    broken = many(first, end)
+    for seed, why in broken[:SHOWN]:
+        print(f"seed {seed}: {why}\n    {again(seed)}")
+    if broken:
+        steps: list[str] = []
+        with suppress(BrokenError):
+            Night(broken[0][0], steps.append).play()
+        print(f"the last steps of seed {broken[0][0]}:", *steps[-STEPS:], sep="\n    ")
+    return 1 if broken else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

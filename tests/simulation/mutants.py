@@ -1,0 +1,236 @@
+"""Small breaks of the product, each a change of a few words, and the schedule in which it must show.
+
+A schedule ends as usual on the product as it is; with its mutant something happens that must never happen.
+"""
+
+from __future__ import annotations
+import __future__
+
+import inspect
+import textwrap
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import reduce
+from types import FunctionType
+from typing import Any, NamedTuple, cast
+
+from tests.simulation.scene import Role, Scene
+from tests.simulation.staged import Staged
+
+from wakeman.adapters.memory import MemoryClock
+from wakeman.adapters.memory.logs import MemoryWriter
+from wakeman.adapters.memory.sessions import MemorySessions
+from wakeman.core import fold
+from wakeman.engine import act, alarm, ask, check, launch, look
+
+ANNOTATIONS = __future__.annotations.compiler_flag
+INTENT = b'"action":"launch"'
+
+
+class Mutant(NamedTuple):
+    """A function of the product, what is changed in it, and the schedule that shows it."""
+
+    function: Callable[..., Any]
+    changes: tuple[tuple[str, str], ...]
+    schedule: Callable[[], object] = lambda: None
+
+
+@contextmanager
+def planted(mutant: Mutant) -> Iterator[None]:
+    """Have the product with that change in it."""
+    function = cast("FunctionType", mutant.function)
+    real = function.__code__
+    function.__code__ = _changed(function, mutant.changes)
+    try:
+        yield
+    finally:
+        function.__code__ = real
+
+
+def _changed(function: FunctionType, changes: tuple[tuple[str, str], ...]) -> Any:
+    text = textwrap.dedent(inspect.getsource(function))
+    for old, _ in changes:
+        assert text.count(old) == 1, f"{function.__qualname__}: expected once: {old}"
+    text = reduce(lambda so_far, change: so_far.replace(*change), changes, text)
+    made: dict[str, Any] = {}
+    code = compile(text, inspect.getfile(function), "exec", flags=ANNOTATIONS)
+    exec(code, dict(function.__globals__), made)  # noqa: S102 - the product's own text
+    return made[function.__name__].__code__
+
+
+# --- schedules ------------------------------------------------------------------------------------------------------
+
+
+def a_launcher_is_killed_once_its_session_stands() -> object:
+    """The program runs; the next check finds what it was."""
+    night = Staged()
+    night.kill(night.past(night.upped(), "sessions.start"))
+    night.act()
+    return night.rest()
+
+
+def a_session_is_lost_before_its_launch_is_recorded_and_its_program_lives_on() -> object:
+    """The claim alone tells that the attempt was started."""
+    night = Staged(w0=Role(deaf=True, seconds=3000))
+    night.kill(night.past(night.upped(), "sessions.start"))
+    night.act()
+    night.scene.sessions.die()
+    return night.rest()
+
+
+def the_power_is_cut_once_a_program_runs() -> object:
+    """What was synced before it ran is what the next boot has."""
+    night = Staged()
+    night.past(night.upped(), "sessions.start")
+    night.act()
+    night.power()
+    return night.rest()
+
+
+def the_power_is_cut_once_a_program_runs_on_the_intent_of_a_killed_check() -> object:
+    """The intent was in the page cache alone when the second check read it."""
+    night = Staged()
+    night.kill(night.to(night.upped(), "logs.sync", having=INTENT))
+    night.past(night.checks(), "sessions.start")
+    night.act()
+    night.power()
+    return night.rest()
+
+
+def a_check_goes_on_after_another_was_made() -> object:
+    """Of two checks at once one waits, or goes."""
+    night = Staged(workers=2, plan={"workers": {"stagger": 3}})
+    night.up()
+    night.scene.clock.advance(10)
+    first = night.to(night.checks(), "files.marks")
+    night.end(night.checks())
+    night.end(first)
+    return night.rest()
+
+
+def a_check_is_killed_before_it_sets_the_alarm_anew() -> object:
+    """The alarm before is still there."""
+    night = Staged(workers=2, w1=Role(seconds=3000))
+    night.up()
+    night.kill(night.to(night.fires(), "alarms.arm"))
+    return night.rest()
+
+
+def an_alarm_fires_and_its_check_is_killed_at_once() -> object:
+    """The script has set the next one by then."""
+    night = Staged(w0=Role(seconds=3000))
+    night.up()
+    night.kill(night.fires())
+    return night.rest()
+
+
+def the_power_is_cut_before_a_launch_is_recorded_and_takes_the_claim() -> object:
+    """The boot alone tells that this attempt may have run."""
+    night = Staged()
+    night.past(night.upped(), "sessions.start")
+    night.act()
+    night.power()
+    return night.rest()
+
+
+def a_check_is_killed_in_the_middle_of_a_write() -> object:
+    """Half a line stands at the end of the log."""
+    night = Staged(workers=2)
+    night.up()
+    night.kill(night.to(night.fires(), "logs.write"))
+    return night.rest()
+
+
+def a_server_dies_and_a_program_lives_on() -> object:
+    """It works on, so it is left to."""
+    night = Staged(w0=Role(deaf=True, seconds=3000))
+    night.up()
+    night.scene.sessions.die()
+    return night.rest()
+
+
+# --- mutants --------------------------------------------------------------------------------------------------------
+
+_INTENTS = "    intents = log.append([_intent(log.deployment, r) for r in ready], now)\n"
+_MADE = "        made = _start(world, plan, host, ready, now)\n"
+_ONCE = """        if log.deployment.outcome == "open":
+                pending = once(world, log, checked)
+            elif log.deployment.wakes:"""
+_LATER = """        if d.outcome == "open":
+            pending = once(world, log, checked)
+        _tell"""
+_LEFT = "            d = log.deployment\n        _tell"
+
+MUTANTS: dict[str, Mutant] = {
+    "no intent before the launch": Mutant(
+        launch.launch,
+        ((_INTENTS, ""), (_MADE, f"{_MADE}    {_INTENTS}")),
+        a_launcher_is_killed_once_its_session_stands,
+    ),
+    "no claim by the wrapper": Mutant(
+        MemorySessions._claims,
+        (('claim = f"{p.home}/claim"', "return True"),),
+        a_session_is_lost_before_its_launch_is_recorded_and_its_program_lives_on,
+    ),
+    "no sync": Mutant(MemoryWriter.append, (("if durable:", "if False:"),), the_power_is_cut_once_a_program_runs),
+    "no barrier at hold": Mutant(
+        MemoryWriter.catch_up,
+        (("    self._logs.sync(self._name)\n", "    pass\n"),),
+        the_power_is_cut_once_a_program_runs_on_the_intent_of_a_killed_check,
+    ),
+    "decision outside the lock": Mutant(
+        check.check,
+        (
+            (_ONCE, '        if log.deployment.outcome != "open" and log.deployment.wakes:'),
+            (
+                _LEFT,
+                _LEFT.replace("        _tell", _LATER),
+            ),
+        ),
+        a_check_goes_on_after_another_was_made,
+    ),
+    "alarm armed last": Mutant(
+        alarm.rearm,
+        (("    armed = _set(", "    world.alarms.disarm([old.job])\n    armed = _set("),),
+        a_check_is_killed_before_it_sets_the_alarm_anew,
+    ),
+    "no alarm before the check": Mutant(
+        Scene.again, (("d = self.known", 'return ""'),), an_alarm_fires_and_its_check_is_killed_at_once
+    ),
+    "attempt id reused across boots": Mutant(
+        MemoryClock.boot,
+        (("return self.name", 'return "00000001"'),),
+        the_power_is_cut_before_a_launch_is_recorded_and_takes_the_claim,
+    ),
+    "torn tail not cut": Mutant(
+        MemoryWriter.catch_up,
+        (("self._logs.cut(self._name, self._size)", "self._size = len(self._tape.data)"),),
+        a_check_is_killed_in_the_middle_of_a_write,
+    ),
+    "orphans not looked for": Mutant(
+        look._with_processes, (('sighting.session == "lost"', "False"),), a_server_dies_and_a_program_lives_on
+    ),
+}
+"""By name: the product without that one thing."""
+
+UNDONE: dict[str, Mutant] = {
+    "a worker started by a later check is silent at once": Mutant(
+        fold._see, (("fresh = worker.sighting is None", "fresh = False"),)
+    ),
+    "a slow check sets an alarm in the past": Mutant(
+        check.once, (("alarm.rearm(world, log, world.clock.now())", "alarm.rearm(world, log, now)"),)
+    ),
+    "a pause ends before an alarm is set": Mutant(ask.request, (('verb in ("unpause", "down")', "verb in ()"),)),
+    "an alarm that comes before a notice is late is the last": Mutant(
+        check.check, (("elif log.deployment.wakes:", "elif False:"),)
+    ),
+    "a notice is owed by what was closed in a pause": Mutant(
+        act._close, (("    if d.wakes or not buried:", "    if False:"),)
+    ),
+    "a task file whose move a crash prevented stays": Mutant(
+        fold._intended,
+        (("d.moving[event.seq] = (data.target, data.text)", "d.moved[data.target] = data.text"),),
+    ),
+    "an alarm left over hides that there is no other": Mutant(Scene.stale, ((" and bool(self.alarms.jobs)", ""),)),
+}
+"""Bugs that the simulation has found, put back. A test of the engine keeps each found; this counts who else sees it."""

@@ -1,0 +1,391 @@
+"""One night by one seed: who comes when, who goes on, and what goes wrong, are all drawn from it."""
+
+from __future__ import annotations
+
+import random
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from functools import cache
+
+import msgspec
+from tests.play import NAME, Play
+from tests.simulation.crew import Actor, Crew
+from tests.simulation.rules import BrokenError, Rules
+from tests.simulation.scene import Role, Scene
+
+from wakeman.adapters.memory import Stage
+from wakeman.core.errors import BusyError, UnknownNameError, UsageError, WakemanError
+from wakeman.core.model import Deployment
+from wakeman.engine import ask
+from wakeman.engine.check import check
+from wakeman.engine.prepare import Prepared, prepare
+from wakeman.engine.start import up
+from wakeman.ports import World
+
+LONGEST = timedelta(days=3)
+MOST = 20_000
+"""Steps of one night, at most: each ends in hundreds."""
+CROWD = 3
+"""Processes at once, at most."""
+
+
+@cache
+def prepared(text: str) -> Prepared:
+    """Read a plan once a process: nothing in it depends on the night."""
+    return prepare(Stage().world(), text, "plan.json", "/plans")
+
+
+class Night:
+    """A night by its seed. `trace` gets a line a step."""
+
+    def __init__(self, seed: int, trace: Callable[[str], None] | None = None) -> None:
+        self.seed, self.trace = seed, trace
+        self.dice = dice = random.Random(seed)  # noqa: S311 - a night is its seed
+        self.crew = Crew()
+        self.scene = Scene(self.crew, dice, self.role)
+        self.rules = Rules(self.scene)
+        self.troubles = dice.choice([0, 1, 2, 3, 5, 8])
+        self.agenda: list[tuple[datetime, Callable[[], None]]] = []
+        self.last: Deployment | None = None
+        self.disturbed = False  # whether somebody meddled with clock or alarms while processes ran
+        self.losses = 0  # times that somebody took the alarms away
+        self.scene.push = dice.random() < 0.7
+        self.scene.sessions.made = lambda: dice.random() < 0.5
+        self.text = Play(
+            workers=dice.choice([1, 1, 2, 2, 3]),
+            units=dice.choice([1, 2]),
+            plan={
+                "workers": {"stagger": dice.choice([0, 0, 3]), "at_once": dice.choice([1, 9])},
+                "wake": {"every": 900},
+                "stuck": {"silent": dice.choice([["capture", "ask"], ["restart", "ask"]]), "attempts": 2},
+                "cleanup": {
+                    "when": dice.choice(["each", "all"]),
+                    "rounds": dice.choice([0, 1]),
+                    "sweep": dice.choice([[], [{"sessions": "*", "older_than": 0}]]),
+                },
+                "verify": dice.choice([{}, {}, {"command": ["judge"]}]),
+                "limits": {"give_up": "2h", "give_up_do": dice.choice(["leave", "stop"])},
+            },
+        ).text()
+        if dice.random() < 0.3:
+            visitor = self.scene.sessions.visit(
+                dice.choice(["mine", "w0_c1"]), dice.choice(["", "other/w0/1@00000001.0"])
+            )
+            self.rules.visitor = visitor, visitor.mark
+
+    def role(self, session: str) -> Role:
+        """Draw how the next program plays. When the faults are over all play well."""
+        del session
+        dice, calm = self.dice, self.troubles <= 0
+        return Role(
+            seconds=dice.choice([5, 60, 200]),
+            stops_after=None if calm or dice.random() < 0.7 else dice.randint(0, 1),
+            code=0 if calm else dice.choice([0, 0, 1, 137]),
+            hangs=not calm and dice.random() < 0.15,
+            deaf=dice.random() < 0.2,
+            delay=dice.choice([0, 0, 1, 20]),
+        )
+
+    # --- the course of the night ----------------------------------------------------------------------------------
+
+    def play(self) -> Deployment:
+        """Play it to its end. Raises: BrokenError, naming what happened that must never happen."""
+        with _numbered(self.dice):
+            self.go_up()
+            if self.dice.random() < 0.2:
+                self.go_up()
+            limit = self.scene.clock.at + LONGEST
+            steps = 0
+            while not self.done() and self.scene.clock.at < limit:
+                steps += 1
+                if steps > MOST:
+                    raise BrokenError(f"not over after {MOST} steps")
+                self.step()
+            self.rules.over(self.last, limit)
+        self.say(f"the log ends with {self.rules.d.hash}")
+        return self.rules.d
+
+    def done(self) -> bool:
+        d = self.rules.d
+        over = d.outcome != "open" and not d.wakes
+        return over and not self.crew.actors and not self.scene.alarms.jobs
+
+    def say(self, what: str) -> None:
+        if self.trace is not None:
+            self.trace(f"{self.scene.clock.at:%d %H:%M:%S} {what}")
+
+    def step(self) -> None:
+        """Let one thing happen: a fault, a call of some process, or what the world has due."""
+        dice, actors = self.dice, self.crew.actors
+        if self.troubles > 0 and dice.random() < (0.02 if actors else 0.15):
+            self.troubles -= 1
+            self.fault()
+        elif actors and (len(actors) >= CROWD or dice.random() < 0.85 or not self.due()):
+            self.resume(dice.choice(actors) if len(actors) > 1 else actors[0])
+        elif self.due():
+            self.happen()
+        else:
+            self.pass_time()
+        self.rules.step()
+
+    def resume(self, actor: Actor) -> None:
+        self.say(f"{actor.name} {actor.at}")
+        self.crew.resume(actor)
+        self.finished(actor)
+
+    def finished(self, actor: Actor) -> None:
+        """Judge how a process ended, if it did."""
+        if not actor.done:
+            return
+        fault = actor.fault
+        if fault is not None:
+            self.say(f"{actor.name} ended: {type(fault).__name__}: {fault}")
+            expected = BusyError if actor.script else BusyError | UsageError  # a person may ask for what makes no sense
+            if not isinstance(fault, expected):
+                raise BrokenError(f"{actor.name} ended: {type(fault).__name__}: {fault}") from fault
+        if not self.crew.actors:
+            self.rules.quiet(checked=fault is None and not actor.doomed and not self.disturbed)
+            self.disturbed = False
+
+    # --- what is due ----------------------------------------------------------------------------------------------
+
+    def due(self) -> bool:
+        at = self.next()
+        return at is not None and at <= self.scene.clock.at
+
+    def next(self) -> datetime | None:
+        scene = self.scene
+        times = [job.due for job, _ in scene.alarms.jobs.values()]
+        times += [at for at, _ in scene.sessions.timers]
+        times += [at for at, _ in self.agenda]
+        step = scene.sessions.next_step()
+        if step is not None:
+            times.append(step)
+        if scene.push and scene.sessions.pushes:
+            times.append(scene.clock.at)
+        return min(times, default=None)
+
+    def happen(self) -> None:
+        """Have one of the things that are due happen."""
+        scene, now = self.scene, self.scene.clock.at
+        ready: list[Callable[[], None]] = []
+        step = scene.sessions.next_step()
+        if step is not None and step <= now:
+            ready.append(self.act)
+        if scene.push and scene.sessions.pushes:
+            ready.append(lambda: self.script(scene.sessions.pushes.pop(0)))
+        ready += [
+            lambda job=job: self.script(scene.alarms.jobs.pop(job)[1])  # type: ignore[misc] # a bound loop variable
+            for job, (found, _) in scene.alarms.jobs.items()
+            if found.due <= now
+        ]
+        ready += [
+            lambda timer=timer: self.timer(timer)  # type: ignore[misc] # a bound loop variable
+            for timer in scene.sessions.timers
+            if timer[0] <= now
+        ]
+        ready += [
+            lambda entry=entry: self.keep(entry)  # type: ignore[misc] # a bound loop variable
+            for entry in self.agenda
+            if entry[0] <= now
+        ]
+        self.dice.choice(ready)()
+
+    def timer(self, timer: tuple[datetime, tuple[str, ...]]) -> None:
+        self.scene.sessions.timers.remove(timer)
+        self.script(timer[1])
+
+    def keep(self, entry: tuple[datetime, Callable[[], None]]) -> None:
+        """Do what was put down for this time."""
+        self.agenda.remove(entry)
+        entry[1]()
+
+    def act(self) -> None:
+        self.say("programs go on")
+        self.scene.sessions.play()
+
+    def pass_time(self) -> None:
+        at = self.next()
+        if at is None:
+            if self.rules.up and not self.rules.lost and not self.rules.d.paused_at:
+                raise BrokenError("nobody will ever look again")
+            self.come_by()
+            return
+        self.scene.clock.advance(max(0.0, (at - self.scene.clock.at).total_seconds()))
+
+    # --- who comes ------------------------------------------------------------------------------------------------
+
+    def begin(self, by: str, job: Callable[[World], object], *, script: bool = False) -> None:
+        actor = self.crew.begin(by, lambda: job(self.scene.world(f"{by}:1")), script=script)
+        self.say(f"{actor.name} begins")
+
+    def go_up(self) -> None:
+        """Have a person begin the deployment, as long as that has not been said to have worked."""
+
+        def job(world: World) -> None:
+            losses = self.losses
+            self.looked(up(world, prepared(self.text)), losses)
+            self.rules.up = True
+
+        self.begin("up", job)
+
+    def script(self, argv: tuple[str, ...]) -> None:
+        """Run `check.sh`."""
+        by, head = argv[2], argv[4] if len(argv) > 4 else ""
+        if self.scene.stale(argv):
+            self.say(f"{by} is stale")
+            return
+        # Done before anything can end the script: its own first milliseconds are not part of the model.
+        following = self.scene.again() if by == "at" else ""
+
+        def job(world: World) -> None:
+            try:
+                self.check(world, head)
+            except BusyError:
+                raise
+            except UnknownNameError:
+                pass  # `up` sets the alarm before it begins the log
+            except WakemanError:
+                self.scene.again()
+                raise
+            self.scene.removed(following)
+
+        self.begin(by, job, script=True)
+
+    def check(self, world: World, head: str = "") -> None:
+        losses = self.losses
+        self.looked(check(world, NAME, head), losses)
+
+    def looked(self, d: Deployment, losses: int) -> None:
+        """Note what a check that came to its end holds. It has set an alarm, unless that was taken away meanwhile."""
+        if self.last is None or d.seq >= self.last.seq:
+            self.last = d
+        if losses == self.losses:
+            self.rules.lost = False
+
+    def come_by(self) -> None:
+        """Have a person see to what waits for one: an `up` that died, a pause, an alarm that somebody took away."""
+        d = self.rules.d
+        self.say("a person comes by")
+        if not self.rules.up and d.outcome == "open":
+            self.go_up()
+        elif d.paused_at:
+            self.begin("hand", lambda world: ask.request(world, NAME, "unpause"))
+        else:
+            self.begin("hand", self.check)
+
+    # --- what goes wrong ------------------------------------------------------------------------------------------
+
+    def fault(self) -> None:
+        faults = [
+            self.power, self.reboot, self.die, self.hang, self.lose, self.double, self.early, self.vanish, self.remove,
+            self.speak, self.speak, self.linger, self.silence,
+        ]  # fmt: skip
+        if self.crew.actors:
+            faults += [self.kill] * 8 + [self.power] * 3
+        fault = self.dice.choice(faults)
+        self.say(f"*** {fault.__name__}")
+        fault()
+
+    def kill(self) -> None:
+        actor = self.dice.choice(self.crew.actors)
+        whole = self.dice.random() < 0.5
+        self.say(f"{actor.name} is killed at {actor.at}{', check.sh too' if whole else ''}")
+        self.crew.kill(actor)
+        if actor.script and not whole:
+            self.scene.again()
+        self.finished(actor)
+
+    def power(self) -> None:
+        self.scene.power_cut()
+        self.rules.all_intended()
+        self.rules.quiet(checked=False)
+
+    def reboot(self) -> None:
+        self.scene.reboot()
+        self.rules.quiet(checked=False)
+
+    def die(self) -> None:
+        self.scene.sessions.die()
+
+    def hang(self) -> None:
+        self.scene.sessions.state = "unknown"
+
+        def answers() -> None:
+            self.scene.sessions.state = "up"
+
+        self.agenda.append((self.scene.clock.at + timedelta(minutes=self.dice.choice([1, 20])), answers))
+
+    def lose(self) -> None:
+        """Take every alarm away. Until somebody looks again there is none."""
+        self.scene.alarms.jobs.clear()
+        self.losses += 1
+        self.rules.lost = True
+
+    def double(self) -> None:
+        for job, argv in list(self.scene.alarms.jobs.values()):
+            again = msgspec.structs.replace(job, job=f"{job.job}0")
+            self.scene.alarms.jobs[again.job] = (again, argv)
+
+    def early(self) -> None:
+        self.disturbed = True
+        for job, argv in list(self.scene.alarms.jobs.values()):
+            self.scene.alarms.jobs[job.job] = (msgspec.structs.replace(job, due=self.scene.clock.at), argv)
+
+    def vanish(self) -> None:
+        """Kill a session with all that is in it."""
+        sessions = self.scene.sessions
+        ours = [name for name, p in sessions.playing.items() if p.mark.startswith(f"{NAME}/")]
+        if ours:
+            p = sessions.playing.pop(self.dice.choice(ours))
+            if p in sessions.running:
+                sessions.running.remove(p)
+
+    def remove(self) -> None:
+        made = [path for path in self.scene.files.held if path.startswith("/plans/out/")]
+        if made and not self.crew.actors:
+            self.scene.files.remove(self.dice.choice(made))
+
+    def linger(self) -> None:
+        """Let time pass while processes stand where they are."""
+        clock, sessions = self.scene.clock, self.scene.sessions
+        until = clock.at + timedelta(seconds=self.dice.choice([1, 61, 1000]))
+        self.disturbed = True
+        while clock.at < until:
+            step = min(sessions.next_step() or until, until)
+            clock.advance(max(0.0, (step - clock.at).total_seconds()))
+            sessions.play()
+
+    def silence(self) -> None:
+        """Lose the calls of the wrappers that are under way."""
+        self.scene.sessions.pushes.clear()
+
+    def speak(self) -> None:
+        """Have a person say something, sensible or not."""
+        d, dice = self.rules.d, self.dice
+        if not self.rules.up or len(self.crew.actors) >= CROWD:
+            return
+        worker, unit = dice.choice(sorted(d.workers)), dice.choice(sorted(d.units))
+        wishes: list[Callable[[World], object]] = [
+            lambda world: ask.stop(world, NAME, worker),
+            lambda world: ask.retry(world, NAME, worker, (), "again"),
+            lambda world: ask.judge(world, NAME, "reject", (unit,), "thin"),
+            lambda world: ask.judge(world, NAME, "waive", (unit,), "never mind"),
+            lambda world: ask.request(world, NAME, "pause"),
+            lambda world: ask.request(world, NAME, "down"),
+            self.check,
+        ]
+        self.begin("hand", dice.choice(wishes))
+
+
+@contextmanager
+def _numbered(dice: random.Random) -> Iterator[None]:
+    """Have new ids drawn from the seed."""
+    real = uuid.uuid4
+    uuid.uuid4 = lambda: uuid.UUID(int=dice.getrandbits(128))
+    try:
+        yield
+    finally:
+        uuid.uuid4 = real

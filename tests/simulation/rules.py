@@ -1,0 +1,171 @@
+"""What must never happen, asked after every step of a simulated night."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+from tests.play import NAME
+from tests.simulation.scene import Scene
+
+from wakeman.adapters.memory.sessions import Playing
+from wakeman.core.errors import WakemanError
+from wakeman.core.events import Closed, Decided, Event, Intended, Requested, Verified, chain, decode, genesis, split
+from wakeman.core.fold import fold
+from wakeman.core.model import Deployment, mark
+
+
+class BrokenError(AssertionError):
+    """Something happened that must never happen."""
+
+
+def _must(held: object, otherwise: str) -> None:
+    if not held:
+        raise BrokenError(otherwise)
+
+
+class Rules:
+    """Reads the log as it grows, with a reader of its own, and holds the world against it.
+
+    Shape: `d` is the fold of the whole lines; `up` tells whether that has returned, `lost` whether somebody took the
+    alarms away and nobody has looked since.
+    """
+
+    def __init__(self, scene: Scene) -> None:
+        self.scene = scene
+        self.up = self.lost = False
+        self.visitor: tuple[Playing, str] | None = None  # somebody else's session, and its mark
+        self.units: dict[int, frozenset[str]] = {}  # by pid: what a program works on
+        scene.sessions.ran = self.ran
+        scene.sessions.ended = self.ended
+        self._forget()
+
+    def _forget(self) -> None:
+        self.d = Deployment()
+        self.events: list[Event] = []
+        self.marks: dict[str, int] = {}  # of launches intended: the line
+        self.size = 0
+
+    # --- after every step ---------------------------------------------------------------------------------------
+
+    def step(self) -> None:
+        """Read what is new in the log. What was acknowledged is there, and every line follows from those before."""
+        tape = self.scene.logs.tapes.get(NAME)
+        if tape is None:
+            return
+        if len(tape.data) == self.size:
+            return
+        _must(tape.data.startswith(self.scene.logs.acked.get(NAME, b"")), "an acknowledged event is lost")
+        if len(tape.data) < self.size:
+            self._forget()
+        new = tape.data[self.size :].split(b"\n")[:-1]
+        while new and b'"more":true,"data":' in new[-1]:
+            new.pop()  # a write counts when all of it is there
+        for line in new:
+            try:
+                self._line(line)
+            except WakemanError as fault:
+                raise BrokenError(f"the log cannot be read: {fault}") from fault
+            self.size += len(line) + 1
+
+    def _line(self, line: bytes) -> None:
+        event = decode(line)
+        head, written = split(line)
+        data = event.data
+        before = self.d.hash or genesis(data.name, data.digest)  # type: ignore[attr-defined] # the first is planned
+        _must(event.seq == self.d.seq + 1 and chain(before, head) == written, f"line {self.d.seq + 1} does not follow")
+        fold(self.d, event)
+        self.events.append(event)
+        if isinstance(data, Intended) and data.action == "launch":
+            self.marks[mark(self.d, self.d.workers[event.worker or ""])] = event.seq
+        if isinstance(data, Closed) and data.outcome == "complete":
+            _must(not self._absent(), f"closed as complete without {self._absent()}")
+
+    def _absent(self) -> list[str]:
+        wanted = (path for state in self.d.units.values() if not state.waived for path in state.unit.outputs)
+        return [path for path in wanted if f"/plans/{path}" not in self.scene.files.held]
+
+    # --- when a program starts, or is ended ---------------------------------------------------------------------
+
+    def ran(self, p: Playing) -> None:
+        """See to it that a program may run: once, intended, and with nobody else on its units."""
+        self.step()
+        started = self.scene.sessions.started
+        _must(started.count(p.mark) == 1, f"{p.mark} is run twice")
+        _must(p.mark in self.marks, f"{p.mark} runs without an intent")
+        worker, attempt = p.mark.split("@")[0].split("/")[1:]
+        mine = [other for other in started if other.startswith(f"{NAME}/{worker}/{attempt}@")]
+        _must(len(mine) == 1, f"attempt {attempt} of {worker} is run twice: {mine}")
+        lines = self.scene.files.held[f"{p.home}/units.jsonl"][0].splitlines()
+        self.units[p.pid] = units = frozenset(msgspec.json.decode(line)["unit"] for line in lines)
+        for other in self.scene.sessions.running:
+            both = units & self.units[other.pid]
+            _must(other is p or not both, f"{other.mark} and {p.mark} both work on {sorted(both)}")
+
+    def ended(self, p: Playing) -> None:
+        """See to it that only who was asked to go, has come to nothing, or is nobody's any more is ended."""
+        self.step()
+        _must(p.mark.startswith(f"{NAME}/"), f"session {p.start.session} is not ours")
+        if p not in self.scene.sessions.running or self.scene.sessions.role[p.session_id].hangs:
+            return
+        worker = p.mark.split("/")[1]
+        since = self.marks.get(p.mark, 0)
+        asked = any(
+            isinstance(event.data, Requested)
+            and (event.data.verb == "down" or (event.worker == worker and event.data.verb in ("stop", "retry")))
+            for event in self.events[since - 1 :]
+        )
+        given_up = any(isinstance(event.data, Decided) and event.data.row == "give up" for event in self.events)
+        _must(asked or given_up, f"{p.mark} was healthy, and is ended")
+
+    def all_intended(self) -> None:
+        """See to it that every program that ever ran has its intent in the log."""
+        self.step()
+        without = [ran for ran in self.scene.sessions.started if ran not in self.marks]
+        _must(not without, f"ran without an intent in the log: {without}")
+
+    # --- when nobody runs -----------------------------------------------------------------------------------------
+
+    def quiet(self, *, checked: bool) -> None:
+        """See to it that somebody will look again.
+
+        Shape: once `up` has returned, a job stands in the queue of `at` whenever no process runs while the deployment
+        is open and not paused, or closed and a notice is owed. After a check that came to its end it is due later.
+        """
+        self.step()
+        d = self.d
+        if self.visitor is not None:
+            theirs, mark = self.visitor
+            _must(
+                (theirs.mark, theirs.dead) == (mark, False),
+                f"session {theirs.start.session} is not ours, and is touched",
+            )
+        if not self.up or self.lost or (d.paused_at and d.outcome == "open") or (d.outcome != "open" and not d.wakes):
+            return
+        dues = [job.due for job, _ in self.scene.alarms.jobs.values()]
+        _must(dues, f"{d.outcome}, and no alarm lies ahead")
+        if checked and d.outcome == "open":
+            _must(max(dues) > self.scene.clock.at, "a check came to its end, and every alarm is overdue")
+
+    def over(self, last: Deployment | None, limit: datetime) -> None:
+        """See to it that the night ended, and that its log tells the same from scratch."""
+        self.step()
+        d = self.d
+        _must(
+            self.scene.clock.at < limit,
+            f"not over by {limit}: {[(w.name, w.state, w.why) for w in d.workers.values()]}",
+        )
+        _must(d.outcome in ("complete", "partial", "stopped") and d.why, f"ended as {d.outcome}, for no reason given")
+        _must(sum(isinstance(event.data, Closed) for event in self.events) == 1, "closed more than once")
+        _must(not self.scene.alarms.jobs, "closed, and an alarm is left")
+        _must(last is None or last.seq != d.seq or last == d, "what the engine holds is not what the log tells")
+        _must(self.scene.logs.read(NAME) == d, "two readers of the log differ")
+        verified = {event.worker for event in self.events if isinstance(event.data, Verified)}
+        unsaid = [worker.name for worker in d.workers.values() if worker.units and worker.name not in verified]
+        _must(d.outcome != "complete" or not unsaid, f"complete, and nobody said so of {unsaid}")
+        held = self.scene.files.held
+        tasks = [path for path in held if path.startswith(f"/state/{NAME}/prompts/") and "/completed/" not in path]
+        _must(d.outcome != "complete" or not tasks, f"complete, and task files are left: {tasks}")
+        row = {"complete": "wrap up", "partial": "give up", "stopped": "stop"}[d.outcome]
+        told = [text for _, text in self.scene.told if f": {row}: " in text]
+        _must(row == "stop" or told, f"nobody was told of the {row}")

@@ -1,0 +1,348 @@
+"""The in-memory world with what can go wrong in it: kills, torn writes, power cuts, a tmux server that dies.
+
+Every call that the engine makes of a port is a point of the crew: just before it the process may end, or another may
+go on. What comes after a call comes before the next one, or after the end of the process.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from tests.play import NAME
+from tests.simulation.crew import Crew, KilledError
+
+from wakeman.adapters.memory import Act, MemoryFiles, MemoryLogs, MemoryMachine, MemorySessions, Stage
+from wakeman.adapters.memory.clock import MemoryClock
+from wakeman.adapters.memory.logs import MemoryWriter
+from wakeman.adapters.memory.sessions import Playing
+from wakeman.core.events import Draft, Event
+from wakeman.core.model import Deployment, Plan, UnitsSpec
+from wakeman.engine import alarm
+from wakeman.ports import Made, Start
+
+POINTS = {
+    "sessions": ("look", "end", "capture", "type", "later", "mark"),
+    "files": ("marks", "read", "tail", "write", "move", "make", "link", "remove"),
+    "alarms": ("arm", "stands", "find", "disarm"),
+    "machine": ("run", "marked", "signal"),
+}
+"""Calls that are points as a whole. Those of the logs, and `sessions.start`, have several."""
+FLUSHED = timedelta(seconds=30)
+"""After that time the system has written by itself what nobody synced."""
+
+
+class Logs(MemoryLogs):
+    """Logs whose writes can be torn and whose lock is waited for. `acked` is what a durable append has returned on."""
+
+    def __init__(self, clock: MemoryClock, crew: Crew, dice: random.Random) -> None:
+        super().__init__(clock)
+        self.crew, self.dice = crew, dice
+        self.acked: dict[str, bytes] = {}
+        # Bytes of a write that are done when a kill comes in the middle of it.
+        self.torn_at: Callable[[int], int] = lambda size: dice.randint(0, size)
+
+    def create(self, name: str, digest: str, drafts: Sequence[Draft], at: datetime, by: str) -> None:
+        self.crew.point("logs.create")
+        super().create(name, digest, drafts, at, by)
+        self.acked[name] = self.tapes[name].data
+
+    @contextmanager
+    def hold(self, name: str, by: str, wait: float = 5.0) -> Iterator[MemoryWriter]:
+        self.crew.point("logs.hold")
+        with super().hold(name, by, wait) as writer:
+            append = writer.append
+
+            def acknowledged(drafts: Sequence[Draft], at: datetime, *, durable: bool = True) -> list[Event]:
+                events = append(drafts, at, durable=durable)
+                if events and durable:
+                    self.acked[name] = self.tapes[name].data
+                return events
+
+            writer.append = acknowledged  # type: ignore[method-assign] # to see what is acknowledged
+            yield writer
+
+    def free(self, name: str, wait: float) -> bool:
+        if wait and name in self._held:
+            for _ in range(self.dice.randint(0, 60)):
+                self.crew.point("logs.wait")
+                if name not in self._held:
+                    break
+        return name not in self._held
+
+    def write(self, name: str, data: bytes) -> None:
+        actor = self.crew.current
+        alive = actor is not None and not actor.doomed
+        try:
+            self.crew.point("logs.write")
+        except KilledError:
+            if alive:
+                super().write(name, data[: self.torn_at(len(data))])
+            raise
+        super().write(name, data)
+
+    def sync(self, name: str) -> None:
+        self.crew.point("logs.sync")
+        super().sync(name)
+
+    def cut(self, name: str, size: int) -> None:
+        self.crew.point("logs.cut")
+        super().cut(name, size)
+        tape = self.tapes[name]
+        tape.synced = min(tape.synced, size)
+
+
+class Files(MemoryFiles):
+    """Files of which a power cut takes those that nobody has synced."""
+
+    def __init__(self, clock: MemoryClock) -> None:
+        super().__init__(clock)
+        self.before: dict[str, tuple[datetime, tuple[bytes, int, int] | None]] = {}
+
+    def write(self, path: str, data: bytes, *, mode: int = 0o600, durable: bool = False) -> None:
+        if durable:
+            self.before.pop(path, None)
+        else:
+            at, held = self.before.get(path, (self.clock.at, self.held.get(path)))
+            self.before[path] = (self.clock.at, held if self.clock.at - at < FLUSHED else self.held.get(path))
+        super().write(path, data, mode=mode, durable=durable)
+
+    def move(self, source: str, target: str) -> str:
+        self.before.pop(source, None)
+        return super().move(source, target)
+
+
+@dataclass
+class Role(Act):
+    """An act that may ignore a hang-up (`deaf`), and whose wrapper takes `delay` seconds to its claim."""
+
+    deaf: bool = False
+    delay: float = 0.0
+
+
+class Sessions(MemorySessions):
+    """Sessions that run a program by its wrapper a moment after they were made. `running` are the programs that live.
+
+    Shape: `ran` is told of each program that starts, `ended` of each that we end.
+    """
+
+    def __init__(self, clock: MemoryClock, files: Files, roles: Callable[[str], Role], crew: Crew) -> None:
+        super().__init__(clock, files, roles)
+        self.disk, self.roles, self.crew = files, roles, crew
+        self.role: dict[str, Role] = {}  # by session id
+        self.running: list[Playing] = []
+        self.orphans: list[Playing] = []
+        self.acts = lambda name: self.role[self.playing[name].session_id]
+        self.ran: Callable[[Playing], None] = lambda _: None
+        self.ended: Callable[[Playing], None] = lambda _: None
+        self.made: Callable[[], bool] = lambda: False  # whether a session is made although the host hangs
+
+    def start(self, starts: Sequence[Start]) -> list[Made]:
+        made = []
+        for start in starts:
+            self.crew.point("sessions.start")
+            with self.crew.aside():
+                if self.state == "unknown":
+                    if self.made():
+                        self._start(start)
+                    self._answer()
+                made.append(self._start(start))
+        return made
+
+    def end(self, ends: Sequence[tuple[str, str]]) -> int:
+        self._answer()
+        found = [(name, p) for name, p in self.playing.items() if p.mark and (p.session_id, p.mark) in ends]
+        for name, p in found:
+            self.ended(p)
+            del self.playing[name]
+            self._hung_up(p)
+        return len(found)
+
+    def visit(self, name: str, mark: str) -> Playing:
+        """Have somebody else's session on the same host."""
+        self._ids += 1
+        start = Start(session=name, mark=mark, argv=("/bin/sh", "-c", "/home/somebody"), cwd="/home/somebody")
+        at = self.clock.at.timestamp()
+        p = self.playing[name] = Playing(start, mark, f"${self._ids}", 1000 + self._ids, created=at, activity=at)
+        return p
+
+    def die(self) -> None:
+        """Have the server die: all sessions are gone, their programs hung up on, its timers lost."""
+        gone = list(self.playing.values())
+        self.playing.clear()
+        self.timers.clear()
+        self.server = f"{int(self.server.partition(':')[0]) + 1}:1"
+        for p in gone:
+            self._hung_up(p)
+
+    def off(self) -> None:
+        """Have the machine stop: nothing of it lives on."""
+        self.die()
+        self.running.clear()
+        self.orphans.clear()
+        self.pushes.clear()
+
+    def kill(self, p: Playing, code: int) -> None:
+        """End a program by a signal; its wrapper writes down how."""
+        if p in self.running:
+            self._finish(p, code)
+
+    def play(self) -> None:
+        super().play()
+        for p in list(self.orphans):
+            while p.steps and p.steps[0][0] <= self.clock.at:
+                p.steps.pop(0)[1]()
+
+    def next_step(self) -> datetime | None:
+        everybody = (*self.playing.values(), *self.orphans)
+        return min((at for p in everybody for at, _ in p.steps), default=None)
+
+    def _hung_up(self, p: Playing) -> None:
+        if p not in self.running:
+            p.steps = []  # the wrapper had not claimed yet, or all is over
+        elif self.role[p.session_id].deaf:
+            self.orphans.append(p)
+        else:
+            self._finish(p, 129)
+
+    def _wrapped(self, p: Playing) -> None:
+        self.role[p.session_id] = role = self.roles(p.start.session)
+        p.steps = [(self.clock.at + timedelta(seconds=role.delay), lambda: self._claimed(p))]
+
+    def _claims(self, p: Playing) -> bool:
+        claimed = super()._claims(p)
+        if claimed:
+            # The wrapper syncs the claim and its directory; that the directory is there at all nobody syncs.
+            self.disk.before[f"{p.home}/claim"] = (self.clock.at, None)
+        return claimed
+
+    def _claimed(self, p: Playing) -> None:
+        count = len(self.started)
+        super()._wrapped(p)
+        if len(self.started) > count:
+            self.running.append(p)
+            self.ran(p)
+
+    def _finish(self, p: Playing, code: int) -> None:
+        self.running.remove(p)
+        if p in self.orphans:
+            self.orphans.remove(p)
+        super()._finish(p, code)
+
+
+class Machine(MemoryMachine):
+    """A machine whose processes are the programs of the sessions. TERM ends those that are not deaf, KILL all."""
+
+    def __init__(self, sessions: Sessions) -> None:
+        super().__init__()
+        self.sessions = sessions
+
+    def marked(self, marks: Iterable[str]) -> dict[str, list[int]]:
+        wanted = set(marks)
+        return {p.mark: [p.pid] for p in self.sessions.running if p.mark in wanted}
+
+    def signal(self, pids: Iterable[int], name: Literal["TERM", "KILL", "INT"]) -> None:
+        wanted = set(pids)
+        for p in [p for p in self.sessions.running if p.pid in wanted]:
+            self.sessions.ended(p)
+            if name == "KILL" or not self.sessions.role[p.session_id].deaf:
+                self.sessions.kill(p, 137 if name == "KILL" else 143)
+
+    def alive(self, pid: int) -> bool:
+        return bool(self.sessions.playing) and pid == int(self.sessions.server.partition(":")[0])
+
+
+class Scene(Stage):
+    """A memory world whose every call is a point. `roles` gives how the next program of a session plays."""
+
+    def __init__(self, crew: Crew, dice: random.Random, roles: Callable[[str], Role]) -> None:
+        super().__init__()
+        self.crew, self.dice = crew, dice
+        self.kept: Callable[[int, int], int] = dice.randint  # bytes of a log that a power cut leaves, of those it may
+        self.gone: Callable[[], bool] = lambda: dice.random() < 0.5  # whether it takes a file that it may take
+        self.files: Files = Files(self.clock)
+        self.logs: Logs = Logs(self.clock, crew, dice)
+        self.sessions: Sessions = Sessions(self.clock, self.files, roles, crew)
+        self.machine: Machine = Machine(self.sessions)
+        for port, methods in POINTS.items():
+            twin = getattr(self, port)
+            for method in methods:
+                setattr(twin, method, self._pointed(f"{port}.{method}", getattr(twin, method)))
+        host = self.world().host(Plan(name=NAME, units=UnitsSpec()), "/plans", f"/state/{NAME}")
+        self.known = Deployment(name=NAME, host=host)  # what the script was written with
+        deliver = self._deliver
+        self._deliver = self._pointed("deliver", deliver)  # type: ignore[method-assign] # a point as any other
+
+    def _pointed(self, what: str, call: Callable[..., Any]) -> Callable[..., Any]:
+        crew = self.crew
+
+        def calling(*args: Any, **kwargs: Any) -> Any:
+            if crew.current is None:
+                return call(*args, **kwargs)
+            crew.point(what)
+            before, crew.current = crew.current, None
+            try:
+                return call(*args, **kwargs)
+            finally:
+                crew.current = before
+
+        return calling
+
+    # --- what goes wrong ----------------------------------------------------------------------------------------
+
+    def power_cut(self) -> None:
+        """End everything at once; of what nobody synced only some bytes are there afterwards."""
+        for actor in list(self.crew.actors):
+            self.crew.kill(actor)
+        for tape in self.logs.tapes.values():
+            tape.data = tape.data[: self.kept(tape.synced, len(tape.data))]
+            tape.synced = len(tape.data)
+        for path, (at, held) in self.files.before.items():
+            if self.clock.at - at < FLUSHED and self.gone():
+                self.files.held.pop(path, None)
+                if held is not None:
+                    self.files.held[path] = held
+        self.files.before.clear()
+        self._boot()
+
+    def reboot(self) -> None:
+        """Shut down in good order and start anew."""
+        for actor in list(self.crew.actors):
+            self.crew.kill(actor)
+        for tape in self.logs.tapes.values():
+            tape.synced = len(tape.data)
+        self.files.before.clear()
+        self._boot()
+
+    def _boot(self) -> None:
+        self.sessions.off()
+        self.sessions.state = "up"
+        self.clock.name = f"{int(self.clock.name) + 1:08}"
+        self.clock.at += timedelta(minutes=self.dice.choice([1, 7, 90]))
+        self.clock.seconds = self.dice.choice([1.0, 5000.0])
+
+    # --- what check.sh does -------------------------------------------------------------------------------------
+
+    def stale(self, argv: Sequence[str]) -> bool:
+        """Tell whether an alarm is of an old generation, and another lies ahead: the script ends then."""
+        kept = self.files.held.get(f"/state/{NAME}/generation", (b"0",))[0]
+        return len(argv) > 3 and int(argv[3]) < int(kept or b"0") and bool(self.alarms.jobs)
+
+    def again(self) -> str:
+        """Set an alarm in five minutes unless one lies ahead; give its job, "" for none."""
+        d = self.known
+        with self.crew.aside():
+            if self.alarms.find(alarm.marker(d)):
+                return ""
+            return self.alarms.arm(
+                alarm.marker(d), alarm.check_argv(d.host, "at"), self.clock.at + timedelta(minutes=5)
+            ).job
+
+    def removed(self, job: str) -> None:
+        """Take the alarm that the script has set out of the queue."""
+        with self.crew.aside():
+            self.alarms.disarm([job])

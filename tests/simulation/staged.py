@@ -1,0 +1,94 @@
+"""A night in which a test says who goes on, how far, and what goes wrong."""
+
+from __future__ import annotations
+
+from tests.play import Play
+from tests.simulation.crew import Actor
+from tests.simulation.night import Night
+from tests.simulation.scene import Role
+
+from wakeman.core.model import Deployment
+
+OUT = "/plans/out/w0/u0.json"
+
+
+class Staged(Night):
+    """A night without faults of its own. A power cut keeps nothing that it may take, a kill half of a write."""
+
+    def __init__(self, *, workers: int = 1, plan: dict[str, dict[str, object]] | None = None, **roles: Role) -> None:
+        super().__init__(0)
+        self.troubles, self.roles = 0, roles
+        self.scene.push = True
+        self.scene.logs.torn_at = lambda size: size // 2
+        self.scene.kept = min
+        self.scene.gone = lambda: True
+        self.text = Play(workers=workers, units=1, plan={"wake": {"every": 900}, **(plan or {})}).text()
+
+    def role(self, session: str) -> Role:
+        """Give what was said of that worker; the others take a minute a unit."""
+        return self.roles.get(session, Role())
+
+    def upped(self) -> Actor:
+        """Begin `up`."""
+        self.go_up()
+        return self.crew.actors[-1]
+
+    def up(self) -> None:
+        """Have the deployment up, and what it started at work."""
+        self.end(self.upped())
+        self.act()
+
+    def checks(self) -> Actor:
+        """Begin a check by hand."""
+        self.begin("hand", self.check)
+        return self.crew.actors[-1]
+
+    def to(self, actor: Actor, at: str, *, having: bytes = b"") -> Actor:
+        """Let a process go on until it stands before that call, with those bytes in the log."""
+        while actor.at != at or not any(having in tape.data for tape in self.scene.logs.tapes.values()):
+            assert not actor.done, f"{actor.name} never came to {at}"
+            self.resume(actor)
+            self.rules.step()
+        return actor
+
+    def past(self, actor: Actor, at: str, *, having: bytes = b"") -> Actor:
+        """Let a process make that call, and stop before the next one."""
+        self.resume(self.to(actor, at, having=having))
+        self.rules.step()
+        return actor
+
+    def end(self, actor: Actor) -> None:
+        """Let a process come to its end."""
+        while not actor.done:
+            self.resume(actor)
+            self.rules.step()
+
+    def kill(self, actor: Actor | None = None) -> None:
+        """Kill a process, with the script around it, and see to what must hold then."""
+        assert actor is not None
+        self.crew.kill(actor)
+        self.finished(actor)
+        self.rules.step()
+
+    def fires(self) -> Actor:
+        """Let time pass until an alarm fires or a worker's end calls; give the process that it starts."""
+        while not self.crew.actors:
+            if self.due():
+                self.happen()
+            else:
+                self.pass_time()
+            self.rules.step()
+        return self.crew.actors[-1]
+
+    def whole(self) -> Deployment:
+        """Let a night pass in which nothing goes wrong."""
+        self.up()
+        return self.rest()
+
+    def rest(self) -> Deployment:
+        """Let the night come to its end."""
+        limit = self.scene.clock.at.replace(year=2027)
+        while not self.done():
+            self.step()
+        self.rules.over(self.last, limit)
+        return self.rules.d
