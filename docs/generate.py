@@ -56,7 +56,7 @@ _EXITS = (
     (3, "no such deployment or worker"),
     (4, "not finished yet"),
     (5, "needs a person"),
-    (6, "the log is damaged"),
+    (6, "the log is damaged, or an audit found a divergence"),
 )
 
 
@@ -77,7 +77,7 @@ def _cli() -> str:
         (
             "With `--json` a verb prints one object: `v` (1), `ok`, its data, and `next`, the commands that make sense "
             "now. An error has `ok` false, `error` and `hint`, for an invalid plan also `problems`. `log --json` "
-            "prints one event a line instead."
+            "and `replay --json` print one event a line instead."
         ),
     ]
     for verb in cli.VERBS:

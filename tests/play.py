@@ -62,6 +62,11 @@ class Play:
         return self.stage.logs.read(NAME)
 
     @property
+    def lines(self) -> list[bytes]:
+        """Give the log's lines, each with its line feed."""
+        return self.stage.logs.tapes[NAME].data.splitlines(keepends=True)
+
+    @property
     def events(self) -> list[Event]:
         return list(self.stage.logs.events(NAME))
 

@@ -9,6 +9,9 @@ import jsonschema
 import pytest
 from tests.record import NIGHTS, SAMPLES, folded, told
 
+from wakeman.adapters.eventlog.tape import audit
+from wakeman.faces.cli import main
+
 LOGS = sorted(SAMPLES.glob("*/events.jsonl"))
 by_name = pytest.mark.parametrize("log", LOGS, ids=[log.parent.name for log in LOGS])
 SCHEMA = jsonschema.Draft202012Validator(json.loads((SAMPLES.parent / "events.schema.json").read_text()))
@@ -27,6 +30,22 @@ def test_a_sample_tells_what_it_told_when_it_was_recorded(log: Path) -> None:
 def test_each_line_of_a_sample_is_as_the_schema_says(log: Path) -> None:
     for line in log.read_text().splitlines():
         SCHEMA.validate(json.loads(line))
+
+
+@by_name
+def test_a_sample_audits_clean(log: Path) -> None:
+    found = audit(str(log))
+
+    assert ((), len(log.read_bytes().splitlines())) == (found.divergences, found.judge.events)
+    assert found.judge.decisions > 0
+
+
+@by_name
+def test_a_sample_is_replayed_whole(log: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert 0 == main(["replay", str(log), "--json"])
+
+    last = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert last["state"]["outcome"] == json.loads(log.with_name("expected.json").read_text())["outcome"]
 
 
 def test_the_schema_refuses_what_is_no_line() -> None:

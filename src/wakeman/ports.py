@@ -181,6 +181,9 @@ class Sessions(Protocol):
     def remember(self, session_id: str, head: str) -> None:
         """Leave the log's head as an option of the session, a witness outside the log. Failure is silent."""
 
+    def recall(self) -> list[tuple[str, str]]:
+        """Give what was left so: mark and head of each session that has both; empty when the host does not answer."""
+
 
 class Job(Struct, frozen=True):
     """An alarm as the machine's queue shows it."""

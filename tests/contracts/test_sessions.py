@@ -469,3 +469,18 @@ def test_marking_what_is_gone_is_refused(bench: Bench, host: Sessions) -> None:
 
 def test_a_head_that_cannot_be_left_is_no_error(host: Sessions) -> None:
     host.remember("$99", "7:abc")
+
+
+def test_a_head_that_was_left_is_found_with_the_mark_of_its_session(bench: Bench, host: Sessions) -> None:
+    made = begin(host, bench.attempt())
+    bench.stranger("w9")
+    host.remember(made, "7:abc")
+
+    assert [(MARK, "7:abc")] == host.recall()
+
+
+def test_a_host_that_does_not_answer_recalls_nothing(bench: Bench, host: Sessions) -> None:
+    begin(host, bench.attempt())
+
+    with bench.hung() as hung:
+        assert [] == hung.recall()

@@ -88,7 +88,7 @@ def test_a_fact_of_a_newer_version_is_kept_in_its_place_without_effect() -> None
 
     event = e.decode(newer)
 
-    assert (7, e.Unknown(), "unknown") == (event.seq, event.data, e.kind(event.data))
+    assert (7, e.Unknown("dreamt"), "unknown") == (event.seq, event.data, e.kind(event.data))
 
 
 def test_a_known_fact_with_fields_of_a_newer_version_is_read_without_them() -> None:
@@ -100,7 +100,7 @@ def test_a_known_fact_with_fields_of_a_newer_version_is_read_without_them() -> N
 def test_a_known_fact_that_a_newer_version_wrote_in_another_shape_is_kept_without_effect() -> None:
     newer = line(e.Noted(text="x")).replace(b'"text":"x"', b'"text":7').replace(b'{"v":1', b'{"v":2')[:-1]
 
-    assert e.Unknown() == e.decode(newer).data
+    assert e.Unknown("noted") == e.decode(newer).data
 
 
 @pytest.mark.parametrize(
@@ -142,7 +142,7 @@ def test_a_large_log_is_read_as_a_small_one_is(fact: e.Fact) -> None:
 def test_a_large_log_of_a_newer_version_is_read_too() -> None:
     newer = line(e.Noted(text="x")).replace(b'"noted"', b'"dreamt"')[:-1]
 
-    assert e.Unknown() == e.reader(e.BULK)(newer).data
+    assert e.Unknown("dreamt") == e.reader(e.BULK)(newer).data
 
 
 def test_what_is_no_event_is_refused_in_a_large_log_too() -> None:

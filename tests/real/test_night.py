@@ -75,6 +75,8 @@ class Night(Rig):
 def night() -> Iterator[Night]:
     with rigged(Night) as night:
         yield night
+        audit = night.run("audit", "night")
+        assert 0 == audit.returncode, audit.stdout
 
 
 def test_seven_workers_a_cleanup_and_a_wrap_up(night: Night) -> None:

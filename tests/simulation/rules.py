@@ -9,6 +9,7 @@ from tests.play import NAME
 from tests.simulation.scene import Scene
 
 from wakeman.adapters.memory.sessions import Playing
+from wakeman.core.audit import Judge
 from wakeman.core.errors import WakemanError
 from wakeman.core.events import Closed, Decided, Event, Intended, Requested, Verified, chain, decode, genesis, split
 from wakeman.core.fold import fold
@@ -160,6 +161,10 @@ class Rules:
         _must(not self.scene.alarms.jobs, "closed, and an alarm is left")
         _must(last is None or last.seq != d.seq or last == d, "what the engine holds is not what the log tells")
         _must(self.scene.logs.read(NAME) == d, "two readers of the log differ")
+        judge = Judge()
+        for event in self.events:
+            judge.take(event)
+        _must(not judge.divergences, f"the audit finds {judge.divergences[:3]}")
         verified = {event.worker for event in self.events if isinstance(event.data, Verified)}
         unsaid = [worker.name for worker in d.workers.values() if worker.units and worker.name not in verified]
         _must(d.outcome != "complete" or not unsaid, f"complete, and nobody said so of {unsaid}")

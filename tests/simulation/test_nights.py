@@ -8,6 +8,7 @@ import sys
 from itertools import pairwise
 
 import pytest
+from tests.simulation.night import Night
 
 SEEDS = int(os.environ.get("WAKEMAN_SEEDS", "10000"))
 """Nights that are played at each run of the tests; hundreds of thousands by hand."""
@@ -47,3 +48,9 @@ def test_a_seed_plays_the_same_night_in_every_process() -> None:
 
     assert told[0] == told[1]
     assert all(text.count("\n") > 50 for text in told[0])
+
+
+@pytest.mark.parametrize("seed", range(200))
+def test_nights_in_this_process_too(seed: int) -> None:
+    """What they cover is counted here alone."""
+    assert Night(seed).play().outcome != "open"

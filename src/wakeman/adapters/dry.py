@@ -295,3 +295,6 @@ class DrySessions:
 
     def remember(self, session_id: str, head: str) -> None:
         """Do nothing: the head is not of a log that exists."""
+
+    def recall(self) -> list[tuple[str, str]]:
+        return self._sessions.recall()

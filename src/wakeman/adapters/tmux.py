@@ -226,6 +226,15 @@ class Tmux:
         with suppress(ProgramError, UnknownNameError):
             self._ask("set-option", "-t", _target(session_id), "@wakeman_head", _literal(head))
 
+    def recall(self) -> list[tuple[str, str]]:
+        """Give mark and `@wakeman_head` of each session that has both."""
+        try:
+            said = self._ask("list-sessions", "-F", "#{@wakeman_head} #{@wakeman}").out
+        except ProgramError:
+            return []
+        found = (line.partition(" ") for line in said.splitlines())
+        return [(mark, head) for head, _, mark in found if head and mark]
+
     def _settle(self, starts: Sequence[Start], made: list[Made | None], batch: Sequence[int]) -> None:
         """After a failed call, find out which of the batch exist all the same, and whose they are.
 

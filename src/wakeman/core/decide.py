@@ -24,6 +24,8 @@ NAMED = 50
 """Workers that the reason of a decision names; the rest it counts."""
 STUBBORN = 3
 """Times that an end is asked for in a row: HUP, TERM, KILL. Then the alarm's pace is soon enough."""
+ROWS = 8
+"""Deployment rows taken at most on one look: clean up, then launch, then sleep."""
 LATER = 5.0
 """Seconds after a usage limit has reset at which it is tried."""
 BREAKER = 3

@@ -262,7 +262,9 @@ class Closed(Fact, frozen=True):
 
 
 class Unknown(Fact, frozen=True):
-    """A fact of a newer version: kept in its place, without effect."""
+    """A fact of a newer version: kept in its place, without effect. `name` is what it calls its type."""
+
+    name: str = ""
 
 
 FACTS: dict[str, type[Fact]] = {
@@ -478,12 +480,12 @@ def decode(line: bytes) -> Event:
 
 def _fact(head: _Header) -> Fact:
     if head.type not in FACTS:
-        return Unknown()
+        return Unknown(head.type)
     try:
         return _decoder(head.type)(head.data)
     except msgspec.ValidationError:
         if head.v > VERSION:
-            return Unknown()
+            return Unknown(head.type)
         raise
 
 

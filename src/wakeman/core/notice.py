@@ -8,6 +8,7 @@ from hashlib import sha256
 
 from msgspec import Struct
 
+from wakeman.core import events as e
 from wakeman.core.decide import BLIND_LOOKS, STUBBORN, Decision, broken, dear, owed, starved, undone
 from wakeman.core.model import Deployment, WakeRow, WorkerState
 from wakeman.core.text import sayable
@@ -74,6 +75,15 @@ def due(d: Deployment, found: Sequence[Cause], now: datetime) -> list[Cause]:
             or (cause.kind == "ask" and (now - d.woken[cause.key]).total_seconds() >= wake.remind)
         )
     ]
+
+
+def telling(d: Deployment, decision: Decision, by: str, now: datetime) -> list[e.Draft]:
+    """Give the intent to tell what is due after a decision, if anything is."""
+    told = due(d, causes(d, decision, by), now)
+    if not told:
+        return []
+    causes_ = tuple(cause.key for cause in told)
+    return [e.Draft(e.Intended(action="wake", text=message(d, decision, told), causes=causes_))]
 
 
 def message(d: Deployment, decision: Decision, told: Sequence[Cause]) -> str:

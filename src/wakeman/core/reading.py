@@ -36,6 +36,9 @@ QUANTITIES = {
 }
 NUMBER = r"[0-9]{1,15}(\.[0-9]{1,9})?"
 
+POLICY = ("wake", "stuck", "verify", "cleanup", "limits", "workers")
+"""Tables of a plan that say what is decided, rather than what is to be done."""
+
 _SHAPES: dict[type[mi.Type], tuple[tuple[type, ...], str]] = {
     mi.StrType: ((str,), "a string"),
     mi.BoolType: ((bool,), "true or false"),
@@ -75,6 +78,28 @@ def read(text: str, where: str) -> Plan:
     data = _fields(_FIELDS, given, (), found)
     plan = msgspec.convert({"name": "unnamed", "units": {}} | data, Plan)
     found += broken(plan, [place for problem in found for place in problem.places])
+    if found:
+        raise PlanError(_report(found, lines, where))
+    return plan
+
+
+def policy(text: str, where: str, base: Plan) -> Plan:
+    """Read another policy for a plan: a whole plan's, or that of a file with tables of POLICY and nothing else.
+
+    Shape: what such a file leaves out stays as `base` has it; of a whole plan nothing else is taken.
+    Raises: PlanError as `read` does.
+    """
+    text = text.removeprefix("\ufeff")
+    given, lines = _parse(text, where), locate(text)
+    if {"name", "units"} & given.keys():
+        whole = read(text, where)
+        return msgspec.structs.replace(base, **{table: getattr(whole, table) for table in POLICY})
+    found: _Found = []
+    data = _fields([field for field in _FIELDS if field.encode_name in POLICY], given, (), found)
+    tables = {table: msgspec.to_builtins(getattr(base, table)) | keys for table, keys in data.items()}
+    plan = msgspec.convert(msgspec.to_builtins(base) | tables, Plan)
+    known = [place for problem in found for place in problem.places]
+    found += [problem for problem in broken(plan, known) if problem.path[0] in given]
     if found:
         raise PlanError(_report(found, lines, where))
     return plan

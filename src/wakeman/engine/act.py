@@ -10,17 +10,17 @@ from fnmatch import fnmatchcase
 from hashlib import sha256
 from typing import Literal
 
+from wakeman.core import actions
 from wakeman.core import events as e
-from wakeman.core.decide import Decision, due, failures, missing, short, undone
+from wakeman.core.actions import about
+from wakeman.core.decide import Decision, due
 from wakeman.core.errors import ProgramError, StorageError, UnknownNameError
-from wakeman.core.model import Deployment, EndedBy, Outcome, WorkerState, mark
+from wakeman.core.model import Deployment, EndedBy, WorkerState, mark
 from wakeman.core.plan import worker_names
-from wakeman.core.quality import sample as pick
 from wakeman.core.template import render
 from wakeman.core.text import sayable
 from wakeman.engine import alarm, layout
 from wakeman.engine.launch import launch, share
-from wakeman.engine.lines import lines
 from wakeman.ports import World, Writer
 
 EVIDENCE = 200
@@ -28,8 +28,6 @@ EVIDENCE = 200
 
 _SIGNALS: tuple[Literal["", "TERM", "KILL"], ...] = ("", "TERM", "KILL")
 """What processes get by how often an end was asked for. A live session's are hung up on first."""
-
-OUTCOMES: dict[str, Outcome] = {"wrap up": "complete", "give up": "partial", "stop": "stopped"}
 
 
 def act(world: World, log: Writer, decision: Decision, now: datetime) -> None:
@@ -41,11 +39,10 @@ def act(world: World, log: Writer, decision: Decision, now: datetime) -> None:
 def _end(world: World, log: Writer, decision: Decision, now: datetime) -> None:
     """End a worker, or (the deployment's row) every one that is alive or has left something behind."""
     d = log.deployment
-    chosen = [d.workers[decision.worker]] if decision.worker else list(d.workers.values())
-    by: EndedBy = "person" if decision.row == "stop" else "wakeman"
+    chosen, by = actions.to_end(d, decision), actions.ender(decision)
     if decision.row == "finish" and not chosen[0].ends and _leave(world, log, chosen[0], now):
         return
-    end(world, log, [worker for worker in chosen if worker.live or worker.processes], by, now)
+    end(world, log, chosen, by, now)
 
 
 def _leave(world: World, log: Writer, worker: WorkerState, now: datetime) -> bool:
@@ -55,9 +52,9 @@ def _leave(world: World, log: Writer, worker: WorkerState, now: datetime) -> boo
     if not word or d.plan.workers.mode != "interactive":
         return False
     intent = e.Intended(action="end", target=worker.session, text=word, ended_by="wakeman")
-    seq = log.append([_about(worker, intent)], now)[0].seq
+    seq = log.append([about(worker, intent)], now)[0].seq
     said = _typed(world, d, worker, word)
-    log.append([_about(worker, e.Effected(intent=seq, ok=not said, detail=said))], now)
+    log.append([about(worker, e.Effected(intent=seq, ok=not said, detail=said))], now)
     return not said
 
 
@@ -78,9 +75,8 @@ def end(world: World, log: Writer, workers: Sequence[WorkerState], ended_by: End
     d = log.deployment
     signals = {worker.name: _SIGNALS[min(2, worker.ends + (not worker.live))] for worker in workers}
     marks = {worker.name: mark(d, worker) for worker in workers}
-    fact = {worker.name: e.Intended(action="end", target=worker.session, ended_by=ended_by) for worker in workers}
     sessions = [(w.session_id, marks[w.name]) for w in workers if w.session_id and (w.live or w.ends)]
-    log.append([_about(worker, fact[worker.name]) for worker in workers], now)
+    log.append(actions.ends(workers, ended_by), now)
     take_away(world, log, sessions, now)
     for signal in ("TERM", "KILL"):
         _signal(world, [marks[name] for name, wanted in signals.items() if wanted == signal], signal)
@@ -110,16 +106,16 @@ def _capture(world: World, log: Writer, decision: Decision, now: datetime) -> No
     data = text.encode("utf-8", "backslashreplace")
     name = layout.screen(worker)
     world.files.write(layout.inside(d.host, name), data, durable=True)
-    log.append([_about(worker, e.Captured(file=name, sha256=sha256(data).hexdigest(), why=decision.why))], now)
+    log.append([about(worker, e.Captured(file=name, sha256=sha256(data).hexdigest(), why=decision.why))], now)
 
 
 def _nudge(world: World, log: Writer, decision: Decision, now: datetime) -> None:
     d = log.deployment
     worker = d.workers[decision.worker]
-    text = "Still missing, go on with these: " + "; ".join(sayable(name, 100) for name in missing(d, worker)[:20])
-    intent = log.append([_about(worker, e.Intended(action="nudge", target=worker.session, text=text))], now)[0]
-    said = _typed(world, d, worker, text)
-    log.append([_about(worker, e.Effected(intent=intent.seq, ok=not said, detail=said))], now)
+    nudge = actions.nudge(d, worker)
+    intent = log.append([about(worker, nudge)], now)[0]
+    said = _typed(world, d, worker, nudge.text)
+    log.append([about(worker, e.Effected(intent=intent.seq, ok=not said, detail=said))], now)
 
 
 def _relaunch(world: World, log: Writer, decision: Decision, now: datetime) -> None:
@@ -131,28 +127,11 @@ def _launch(world: World, log: Writer, _: Decision, now: datetime) -> None:
 
 
 def _enrol(_: World, log: Writer, __: Decision, now: datetime) -> None:
-    d = log.deployment
-    taken = {name.lower() for name in d.workers}
-    drafts = []
-    for name, units in short(d).items():
-        worker = d.workers[name]
-        origin = worker.origin or name
-        fresh = next(f"{origin}_c{n}" for n in range(1, len(taken) + 2) if f"{origin}_c{n}".lower() not in taken)
-        taken.add(fresh.lower())
-        note = ("Checks that failed:\n" + "\n".join(failures(d.units, units)))[:8000]
-        drafts += [
-            e.Draft(e.Enrolled(session=fresh, moved=piece, key=worker.key, origin=origin, note=note), worker=fresh)
-            for piece in lines(units)
-        ]
-    log.append(drafts, now)
+    log.append(actions.cleanups(log.deployment), now)
 
 
 def _sample(_: World, log: Writer, __: Decision, now: datetime) -> None:
-    d = log.deployment
-    count = d.plan.verify.sample
-    if count and not d.sampled:
-        seed = int(d.digest[:8] or "0", 16)
-        log.append([e.Draft(e.Sampled(seed=seed, units=pick(list(d.units), count, seed)))], now)
+    log.append(actions.sampling(log.deployment), now)
 
 
 def _move(world: World, log: Writer, _: Decision, now: datetime) -> None:
@@ -180,12 +159,12 @@ def put_away(world: World, log: Writer, worker: WorkerState, now: datetime) -> N
 
 
 def _put(world: World, log: Writer, worker: WorkerState, source: str, target: str, now: datetime) -> None:
-    intent = log.append([_about(worker, e.Intended(action="move", target=source, text=target))], now)[0]
+    intent = log.append([about(worker, e.Intended(action="move", target=source, text=target))], now)[0]
     try:
         ok, detail = True, world.files.move(source, target)
     except StorageError as fault:
         ok, detail = False, str(fault)
-    log.append([_about(worker, e.Effected(intent=intent.seq, ok=ok, detail=detail))], now)
+    log.append([about(worker, e.Effected(intent=intent.seq, ok=ok, detail=detail))], now)
 
 
 def _sweep(world: World, log: Writer, _: Decision, now: datetime) -> None:
@@ -209,11 +188,10 @@ def _sweep(world: World, log: Writer, _: Decision, now: datetime) -> None:
 
 def _close(world: World, log: Writer, decision: Decision, now: datetime) -> None:
     d = log.deployment
-    outcome = OUTCOMES[decision.row]
-    buried = outcome == "partial" or bury(world, d)
+    buried = actions.OUTCOMES[decision.row] == "partial" or bury(world, d)
     if d.wakes or not buried:
         alarm.ensure(world, log, now, paused=True)  # first: it is what sees to that if this check does not
-    log.append([e.Draft(e.Closed(outcome=outcome, why=decision.why, missing=tuple(undone(d))[:100]))], now)
+    log.append([actions.closing(d, decision)], now)
     if buried and not d.wakes:
         alarm.disarm(world, log, now)  # or else it goes when the notice was delivered, and the dead are taken away
 
@@ -234,10 +212,6 @@ def bury(world: World, d: Deployment) -> bool:
 
 def _nothing(_: World, __: Writer, ___: Decision, ____: datetime) -> None:
     """Waiting and asking leave their mark in the `decided` event itself."""
-
-
-def _about(worker: WorkerState, fact: e.Fact) -> e.Draft:
-    return e.Draft(fact, worker=worker.name, attempt=worker.attempt)
 
 
 ACTIONS: dict[str, Callable[[World, Writer, Decision, datetime], None]] = {

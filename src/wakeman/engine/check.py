@@ -9,12 +9,13 @@ import msgspec
 
 from wakeman.core import events as e
 from wakeman.core import notice
-from wakeman.core.decide import STUBBORN, Decision, decide, decide_worker, may_retry, moves, staggered
+from wakeman.core.actions import recorded, taken
+from wakeman.core.decide import ROWS, STUBBORN, Decision, decide, may_retry, moves, staggered
 from wakeman.core.errors import LogDamagedError
 from wakeman.core.model import Deployment, Wake, WorkerState
+from wakeman.core.pieces import ROOM, lines
 from wakeman.core.quality import Check
 from wakeman.engine import alarm, layout
-from wakeman.engine.lines import ROOM, lines
 from wakeman.engine.look import Checked, Pending, look, outputs
 from wakeman.ports import World, Writer
 
@@ -28,8 +29,6 @@ AGAIN = 5.0
 """Seconds until a launch that failed is tried again."""
 GRACE = 30.0
 """Seconds, beside the targets' own limits, that another check has to deliver what it owes."""
-ROWS = 8
-"""Deployment rows taken at most on one look: clean up, then launch, then sleep."""
 
 
 def check(world: World, name: str, head: str = "") -> Deployment:
@@ -132,26 +131,25 @@ def _settle(world: World, log: Writer, now: datetime) -> bool:
 
 
 def _workers(world: World, log: Writer, now: datetime) -> bool:
-    d = log.deployment
-    taken = [decision for decision in (decide_worker(d, w) for w in d.workers.values()) if decision.row != "leave"]
-    log.append([_decided(d, decision) for decision in taken], now)
-    for decision in taken:
+    decisions = taken(log.deployment)
+    log.append([recorded(log.deployment, decision) for decision in decisions], now)
+    for decision in decisions:
         _act(world, log, decision, now)
-    return bool(taken)
+    return bool(decisions)
 
 
 def _deployment(world: World, log: Writer, now: datetime) -> list[str]:
     """Take the deployment's rows, one after the other, until one asks for no more; give those taken."""
-    taken: Decision | None = None
+    last: Decision | None = None
     rows: list[str] = []
     for _ in range(ROWS):
         d = log.deployment
         decision = decide(d)
-        if decision == taken:
+        if decision == last:
             break  # what follows from it is for the next look
-        taken = decision
+        last = decision
         rows.append(decision.row)
-        log.append([_decided(d, decision), *_wake(log.deployment, decision, world.by, now)], now)
+        log.append([recorded(d, decision), *notice.telling(d, decision, world.by, now)], now)
         if decision.held:
             continue
         _act(world, log, decision, now)
@@ -166,30 +164,6 @@ def _act(world: World, log: Writer, decision: Decision, now: datetime) -> None:
         from wakeman.engine.act import act
 
         act(world, log, decision, now)
-
-
-def _decided(d: Deployment, decision: Decision) -> e.Draft:
-    worker = d.workers.get(decision.worker)
-    return e.Draft(
-        e.Decided(
-            row=decision.row,
-            looked=d.looked,
-            then=decision.then,
-            why=decision.why,
-            held=decision.held,
-            under=decision.under,
-        ),
-        worker=worker.name if worker else None,
-        attempt=worker.attempt if worker else None,
-    )
-
-
-def _wake(d: Deployment, decision: Decision, by: str, now: datetime) -> list[e.Draft]:
-    told = notice.due(d, notice.causes(d, decision, by), now)
-    if not told:
-        return []
-    text = notice.message(d, decision, told)
-    return [e.Draft(e.Intended(action="wake", text=text, causes=tuple(cause.key for cause in told)))]
 
 
 def _soon(world: World, d: Deployment, last: Sequence[str]) -> None:

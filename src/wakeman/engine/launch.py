@@ -11,6 +11,7 @@ from hashlib import sha256
 from msgspec import Struct
 
 from wakeman.core import events as e
+from wakeman.core.actions import UNLAUNCHED, recorded, unconfirmed
 from wakeman.core.decide import failures, missing
 from wakeman.core.errors import DiskError, ProgramError, WakemanError
 from wakeman.core.fold import move
@@ -131,8 +132,7 @@ def _recovered(world: World, d: Deployment, worker: WorkerState, listing: Listin
             return unwanted
         if worker.asked:
             return []
-        why = "its launcher was started, and no session was seen"
-        return [e.Draft(e.Decided(row="investigate", looked=d.looked, then=("ask",), why=why), worker=worker.name)]
+        return [recorded(d, unconfirmed(worker))]
     if world.files.marks([layout.claim(host, worker)]):
         # It ran: the session is gone, but the attempt was started and is not to be started twice.
         return [_launched(worker, worker.intent, Made(), adopted=True)]
@@ -401,6 +401,6 @@ def _failed(d: Deployment, name: str, intent: int, why: str, by: EndedBy = "laun
     """
     worker = d.workers[name]
     if worker.state == "pending":
-        return move(worker, e.Exited(why=f"launch failed: {why}", ended_by=by, free=by != "launch"))
+        return move(worker, e.Exited(why=UNLAUNCHED + why, ended_by=by, free=by != "launch"))
     fact = e.Effected(intent=intent, ok=False, detail=why, ended_by=by)
     return e.Draft(fact, worker=name, attempt=worker.attempt)

@@ -15,12 +15,12 @@ from wakeman.core.errors import UsageError
 from wakeman.core.fold import imagine
 from wakeman.core.model import Deployment, FileMark, Host, Plan, Share
 from wakeman.core.names import unique
+from wakeman.core.pieces import lines
 from wakeman.engine import alarm, layout
 from wakeman.engine.act import bury
 from wakeman.engine.check import check
 from wakeman.engine.known import latest
 from wakeman.engine.launch import attempt
-from wakeman.engine.lines import lines
 from wakeman.engine.prepare import Prepared, variables
 from wakeman.ports import Command, World
 

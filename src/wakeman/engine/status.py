@@ -40,6 +40,11 @@ def code(d: Deployment) -> int:
 def describe(world: World, d: Deployment, at: datetime | None) -> dict[str, Any]:
     """Shape a folded deployment for people and scripts."""
     now = world.clock.now()
+    return shape(d, now, at, stands=d.alarm is not None and alarm.stands(world, d, now))
+
+
+def shape(d: Deployment, now: datetime, at: datetime | None, *, stands: bool) -> dict[str, Any]:
+    """Shape it as it is told to be at a time, without a look at anything; `stands`: its alarm lies ahead."""
     missing = undone(d)
     out: dict[str, Any] = {
         "deployment": d.name,
@@ -55,7 +60,7 @@ def describe(world: World, d: Deployment, at: datetime | None) -> dict[str, Any]
         "workers": [_worker(d, worker) for worker in d.workers.values()],
         "decision": {"row": d.row, "why": d.row_why, "held": d.held or None},
         "next_check": _next(d),
-        "alarm": _alarm(world, d),
+        "alarm": _alarm(d, stands=stands),
         "log": f"{d.host.directory}/events.jsonl",
         "events": d.seq,
         "sampled": list(d.sampled),
@@ -118,14 +123,14 @@ def _next(d: Deployment) -> str | None:
     return _time(d.alarm.due) if d.alarm is not None else None
 
 
-def _alarm(world: World, d: Deployment) -> dict[str, Any] | None:
+def _alarm(d: Deployment, *, stands: bool) -> dict[str, Any] | None:
     if d.alarm is None:
         return None
     return {
         "kind": d.alarm.kind,
         "job": d.alarm.job or None,
         "generation": d.alarm.generation,
-        "stands": alarm.stands(world, d, world.clock.now()),
+        "stands": stands,
     }
 
 

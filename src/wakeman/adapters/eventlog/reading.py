@@ -156,11 +156,13 @@ class Reading:
         return f"{self.file}:{max(1, seq - self._begins + 1)}"
 
     def _damaged(self, found: str, seq: int = 1) -> NoReturn:
-        name = basename(dirname(self._path))
-        raise LogDamagedError(
-            f"{self.place(seq)}: {found}",
-            f"wakeman audit {name} tells what is wrong, wakeman log repair {name} cuts there and keeps the original",
-        )
+        hint = f"wakeman audit {self._path} tells what is wrong"
+        if basename(self._path) == LIVE:
+            name = basename(dirname(self._path))
+            hint = (
+                f"wakeman audit {name} tells what is wrong, wakeman log repair {name} cuts there and keeps the original"
+            )
+        raise LogDamagedError(f"{self.place(seq)}: {found}", hint)
 
 
 def fold_all(log: Reading, deployment: Deployment) -> Deployment:

@@ -69,6 +69,7 @@ class MemorySessions:
         self.state: Literal["up", "unknown"] = "up"
         self.server = "100:1"
         self.screens: dict[str, str] = {}
+        self.heads: dict[str, str] = {}  # what sessions were left with, by id
         self._ids = 0
 
     def look(self) -> Listing:
@@ -136,7 +137,11 @@ class MemorySessions:
         p.mark = mark
 
     def remember(self, session_id: str, head: str) -> None:
-        del session_id, head
+        self.heads[session_id] = head
+
+    def recall(self) -> list[tuple[str, str]]:
+        there = {p.session_id: p.mark for p in self.playing.values() if p.mark and self.state == "up"}
+        return [(there[session_id], head) for session_id, head in self.heads.items() if session_id in there]
 
     def next_step(self) -> datetime | None:
         """Give the time of the next thing that an actor does."""

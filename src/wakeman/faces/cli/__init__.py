@@ -35,6 +35,8 @@ VERBS: dict[str, tuple[str, str, bool, str]] = {
     "unpause": ("act", "act", True, "go on after a pause, or after launches that failed"),
     "amend": ("act", "plan", True, "change the plan for what is not launched yet"),
     "sweep": ("act", "act", True, "list old sessions of a pattern, and end them with --yes"),
+    "replay": ("audit", "replay", False, "tell a log again, also as it was, or under another policy"),
+    "audit": ("audit", "audit", False, "judge a log again: chain, moves, decisions, outcomes, witnesses"),
     "doctor": ("set up", "setup", False, "check each prerequisite, with the command that mends it"),
     "agents": ("set up", "setup", False, "list the agent profiles and where each comes from"),
     "schema": ("set up", "plan", False, "print the JSON Schema of the plan file"),

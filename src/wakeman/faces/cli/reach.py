@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from wakeman.core.errors import UnknownNameError, UsageError
 from wakeman.ports import World
 
+LIVE = "events.jsonl"
+
 
 def reach(options: Namespace, by: str = "hand") -> World:
     """Give the world that a verb acts in; with `--dry-run` one in which nothing is done."""
@@ -52,3 +54,25 @@ def sole(world: World, given: str | None, units: Iterable[str] = ()) -> str:
     if len(fit) > 1:
         raise UsageError(f"several deployments fit: {', '.join(fit)}", f"--deployment {fit[0]}")
     return fit[0]
+
+
+def recording(world: World, text: str) -> str:
+    """Give the live file of the log that a person names: by the deployment's name, or by a path.
+
+    Shape: an existing path, or what holds a slash or ends in `.jsonl`, is a path: a deployment's directory,
+    its `events.jsonl`, or any file of lines.
+    Boundary: read is nothing, so a damaged log is found too. Raises: UnknownNameError.
+    """
+    import os
+
+    if os.path.exists(text) or "/" in text or text.endswith(".jsonl"):
+        file = os.path.join(text, LIVE) if os.path.isdir(text) else text
+        if not os.path.exists(file):
+            what = f"{text}: holds no {LIVE}" if file != text else f"{text}: no such file"
+            raise UnknownNameError(f"{what}; expected a deployment's directory, or a file of its log", "wakeman status")
+        return os.path.abspath(file)
+    base, _, run = text.partition(".")
+    runs = {int(found.partition(".")[2] or 1): found for found in world.logs.names() if found.partition(".")[0] == base}
+    name = runs[max(runs)] if runs and not run else base if run == "1" else text
+    world.logs.events(name)  # raises for a name that is not there
+    return os.path.join(world.state, name, LIVE)

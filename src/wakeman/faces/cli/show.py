@@ -14,6 +14,8 @@ from wakeman.core.model import Deployment
 from wakeman.core.text import sayable
 from wakeman.ports import World
 
+REASON = 60
+"""Characters of a reason that stand in the table; `--json` has all of it."""
 WIDTH = 200
 """Characters of one cell or message at most, where it came from outside."""
 
@@ -156,6 +158,58 @@ def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     widths = [max(len(row[at]) for row in cells) for at in range(len(head))]
     for row in cells:
         out("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def portrait(data: Mapping[str, Any]) -> None:
+    """Print how one described deployment stands: itself, then its workers."""
+    units, row = data["units"], data["decision"]
+    needs = ", needs a person" if data["needs_person"] else ""
+    out(f"{data['deployment']}: {data['outcome']}, {units['done']}/{units['total']} units done{needs}")
+    held = f" (held: wakeman accept {data['deployment']})" if row["held"] else ""
+    out(f"last row: {row['row'] or 'none yet'}: {clean(row['why'])}{held}")
+    if spent := _spent(data):
+        out(f"used: {spent}")
+    if data["outcome"] == "open":
+        out(upcoming(data))
+    if data["age"] is not None:
+        out(f"seen {lasting(data['age'])} ago")
+    warn(data)
+    out("")
+    rows = [
+        (
+            worker["name"],
+            worker["state"],
+            _reason(worker),
+            worker["attempt"],
+            f"{worker['units']['done']}/{worker['units']['total']}",
+            moment(worker["since"]),
+        )
+        for worker in data["workers"]
+    ]
+    table(("worker", "state", "reason", "attempt", "units", "since"), rows)
+    if units["done"] or data["outcome"] != "open":
+        _missing(units)
+    if data["sampled"]:
+        out(f"\nsampled for a look: {', '.join(map(clean, data['sampled']))}")
+
+
+def _spent(data: Mapping[str, Any]) -> str:
+    """Say what clients have reported of their use; "" when none has."""
+    tokens, cost = data.get("tokens"), data.get("cost")
+    said = [f"{tokens['input']} tokens in, {tokens['output']} out"] if tokens else []
+    return ", ".join([*said, f"${cost:.2f}"] if cost is not None else said)
+
+
+def _reason(worker: Mapping[str, Any]) -> str:
+    said = [worker["reason"], worker["why"] if worker["state"] in ("stuck", "exited") else None]
+    return sayable(": ".join(filter(None, said)), REASON)
+
+
+def _missing(units: Mapping[str, Any]) -> None:
+    if units["missing"]:
+        left = units["total"] - units["done"] - len(units["missing"])
+        more = f" and {left} more" if left else ""
+        out(f"\nmissing: {', '.join(map(clean, units['missing']))}{more}")
 
 
 def moment(at: str | datetime | None) -> str:

@@ -6,7 +6,6 @@ from argparse import ArgumentParser, Namespace
 from typing import Any
 
 from wakeman.core.errors import LogDamagedError, WakemanError
-from wakeman.core.text import sayable
 from wakeman.engine.status import status as look
 from wakeman.faces.cli.options import Verb
 from wakeman.faces.cli.reach import named, reach
@@ -15,21 +14,16 @@ from wakeman.faces.cli.show import (
     answer,
     clean,
     commands,
-    lasting,
-    moment,
-    out,
+    portrait,
     say,
     standing,
     table,
     upcoming,
-    warn,
 )
 from wakeman.ports import World
 
 SEVERITY = (6, 3, 2, 5, 1, 4, 0)
 """Exit codes, the worst first."""
-REASON = 60
-"""Characters of a reason that stand in the table; `--json` has all of it."""
 
 
 def _status_options(parser: ArgumentParser) -> None:
@@ -54,55 +48,8 @@ def status(options: Namespace) -> int:
 
 
 def _one(options: Namespace, data: dict[str, Any]) -> None:
-    units, row = data["units"], data["decision"]
-    needs = ", needs a person" if data["needs_person"] else ""
-    out(f"{data['deployment']}: {data['outcome']}, {units['done']}/{units['total']} units done{needs}")
-    held = f" (held: wakeman accept {data['deployment']})" if row["held"] else ""
-    out(f"last row: {row['row'] or 'none yet'}: {clean(row['why'])}{held}")
-    if spent := _spent(data):
-        out(f"used: {spent}")
-    if data["outcome"] == "open":
-        out(upcoming(data))
-    if data["age"] is not None:
-        out(f"seen {lasting(data['age'])} ago")
-    warn(data)
-    out("")
-    rows = [
-        (
-            worker["name"],
-            worker["state"],
-            _reason(worker),
-            worker["attempt"],
-            f"{worker['units']['done']}/{worker['units']['total']}",
-            moment(worker["since"]),
-        )
-        for worker in data["workers"]
-    ]
-    table(("worker", "state", "reason", "attempt", "units", "since"), rows)
-    if units["done"] or data["outcome"] != "open":
-        _missing(units)
-    if data["sampled"]:
-        out(f"\nsampled for a look: {', '.join(map(clean, data['sampled']))}")
+    portrait(data)
     advise(options, commands(data))
-
-
-def _spent(data: dict[str, Any]) -> str:
-    """Say what clients have reported of their use; "" when none has."""
-    tokens, cost = data.get("tokens"), data.get("cost")
-    said = [f"{tokens['input']} tokens in, {tokens['output']} out"] if tokens else []
-    return ", ".join([*said, f"${cost:.2f}"] if cost is not None else said)
-
-
-def _reason(worker: dict[str, Any]) -> str:
-    said = [worker["reason"], worker["why"] if worker["state"] in ("stuck", "exited") else None]
-    return sayable(": ".join(filter(None, said)), REASON)
-
-
-def _missing(units: dict[str, Any]) -> None:
-    if units["missing"]:
-        left = units["total"] - units["done"] - len(units["missing"])
-        more = f" and {left} more" if left else ""
-        out(f"\nmissing: {', '.join(map(clean, units['missing']))}{more}")
 
 
 def _all(options: Namespace, world: World) -> int:

@@ -1,0 +1,143 @@
+"""Signatures of a log's head: Ed25519, detached, one JSON object a line in a file beside the log."""
+
+from __future__ import annotations
+
+import os
+from base64 import b64decode, b64encode
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from msgspec import Struct
+
+from wakeman.core.errors import StorageError, UsageError
+from wakeman.core.events import stamp
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+FILE = "signatures.jsonl"
+_SEVERAL = "an Ed25519 key in PEM; `openssl genpkey -algorithm ed25519` makes one"
+
+
+class Signature(Struct, frozen=True):
+    """One signed head. `key` is the fingerprint of the public key, `genesis` the hash before the log's first line."""
+
+    v: int
+    name: str
+    genesis: str
+    seq: int
+    hash: str
+    at: str
+    key: str
+    signature: str = ""
+
+
+def sign(file: str, name: str, genesis: str, seq: int, digest: str, at: datetime) -> Signature:
+    """Sign a head with the private key in `file`. Raises: UsageError when it is none."""
+    key = _private(file)
+    bare = Signature(1, name, genesis, seq, digest, stamp(at), _fingerprint(key.public_key()))
+    return msgspec.structs.replace(bare, signature=b64encode(key.sign(_message(bare))).decode())
+
+
+def keep(directory: str, signature: Signature) -> str:
+    """Append a signature to those beside a log, durably; give the file. Raises: StorageError."""
+    file = os.path.join(directory, FILE)
+    try:
+        fd = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            os.write(fd, msgspec.json.encode(signature) + b"\n")
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+    except OSError as fault:
+        raise StorageError(f"{file}: {fault.strerror}") from fault
+    return file
+
+
+def kept(directory: str) -> list[Signature]:
+    """Give the signatures beside a log; a line that is none is passed over. Raises: StorageError."""
+    file = os.path.join(directory, FILE)
+    try:
+        with open(file, "rb") as stream:
+            lines = stream.read().splitlines()
+    except FileNotFoundError:
+        return []
+    except OSError as fault:
+        raise StorageError(f"{file}: {fault.strerror}") from fault
+    found = []
+    for line in lines:
+        with suppress(ValueError):
+            found.append(msgspec.json.decode(line, type=Signature))
+    return found
+
+
+class Verifier:
+    """Verifies what one public key has signed."""
+
+    def __init__(self, file: str) -> None:
+        """Read the public key. Raises: UsageError when the file is none."""
+        self._key = _public(file)
+        self.key = _fingerprint(self._key)
+
+    def fits(self, signature: Signature) -> bool:
+        """Tell whether the key has signed exactly this."""
+        from cryptography.exceptions import InvalidSignature
+
+        try:
+            self._key.verify(b64decode(signature.signature, validate=True), _message(signature))
+        except (InvalidSignature, ValueError):
+            return False
+        return True
+
+
+def _message(signature: Signature) -> bytes:
+    """Give the bytes that are signed: everything but the signature itself."""
+    return msgspec.json.encode(msgspec.structs.replace(signature, signature=""))
+
+
+def _fingerprint(key: Ed25519PublicKey) -> str:
+    return sha256(key.public_bytes_raw()).hexdigest()[:16]
+
+
+def _private(file: str) -> Ed25519PrivateKey:
+    serialization = _library()
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    key = _loaded(file, lambda data: serialization.load_pem_private_key(data, password=None))
+    if not isinstance(key, Ed25519PrivateKey):
+        raise UsageError(f"{file}: found another kind of key; expected {_SEVERAL}")
+    return key
+
+
+def _public(file: str) -> Ed25519PublicKey:
+    serialization = _library()
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+    key = _loaded(file, serialization.load_pem_public_key)
+    if not isinstance(key, Ed25519PublicKey):
+        raise UsageError(f"{file}: found another kind of key; expected {_SEVERAL}")
+    return key
+
+
+def _library() -> Any:
+    try:
+        from cryptography.hazmat.primitives import serialization
+    except ImportError as fault:
+        raise UsageError("signatures need the package cryptography", "pip install 'wakeman[sign]'") from fault
+    return serialization
+
+
+def _loaded(file: str, load: Callable[[bytes], object]) -> object:
+    try:
+        with open(file, "rb") as stream:
+            return load(stream.read(64 * 1024))
+    except OSError as fault:
+        raise UsageError(f"{file}: {fault.strerror}") from fault
+    except TypeError as fault:
+        raise UsageError(f"{file}: found a key under a password; expected one without") from fault
+    except ValueError as fault:
+        raise UsageError(f"{file}: found no key of that kind; expected {_SEVERAL}") from fault

@@ -1,0 +1,104 @@
+"""What each action writes into the log, as drafts: pure in the folded log, so that an audit can say it again.
+
+The engine writes these and then does what they say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from wakeman.core import events as e
+from wakeman.core.decide import Decision, decide_worker, failures, missing, short, undone
+from wakeman.core.model import Deployment, EndedBy, Outcome, WorkerState
+from wakeman.core.pieces import lines
+from wakeman.core.quality import sample
+from wakeman.core.text import sayable
+
+OUTCOMES: dict[str, Outcome] = {"wrap up": "complete", "give up": "partial", "stop": "stopped"}
+"""Row that closes a deployment -> how it ended."""
+UNLAUNCHED = "launch failed: "
+"""How the reason begins of a worker that ended before its program was started."""
+
+
+def about(worker: WorkerState, fact: e.Fact) -> e.Draft:
+    """Make an event about a worker's present attempt."""
+    return e.Draft(fact, worker=worker.name, attempt=worker.attempt)
+
+
+def recorded(d: Deployment, decision: Decision) -> e.Draft:
+    """Give the event of a decision."""
+    fact = e.Decided(
+        row=decision.row,
+        looked=d.looked,
+        then=decision.then,
+        why=decision.why,
+        held=decision.held,
+        under=decision.under,
+    )
+    worker = d.workers.get(decision.worker)
+    return about(worker, fact) if worker else e.Draft(fact)
+
+
+def taken(d: Deployment) -> list[Decision]:
+    """Give the rows that the workers' table takes, `leave` left out."""
+    return [decision for decision in (decide_worker(d, w) for w in d.workers.values()) if decision.row != "leave"]
+
+
+def unconfirmed(worker: WorkerState) -> Decision:
+    """Give the row for a launch that an external launcher never confirmed: it is a person's, and never repeated."""
+    why = "its launcher was started, and no session was seen"
+    return Decision(row="investigate", then=("ask",), worker=worker.name, why=why)
+
+
+def to_end(d: Deployment, decision: Decision) -> list[WorkerState]:
+    """List whom a decision ends: its worker, or for the deployment everybody alive or with processes left."""
+    chosen = [d.workers[decision.worker]] if decision.worker else d.workers.values()
+    return [worker for worker in chosen if worker.live or worker.processes]
+
+
+def ender(decision: Decision) -> EndedBy:
+    """Say in whose name a decision ends somebody."""
+    return "person" if decision.row == "stop" else "wakeman"
+
+
+def ends(workers: Iterable[WorkerState], by: EndedBy) -> list[e.Draft]:
+    """Give the intents to end workers."""
+    return [about(w, e.Intended(action="end", target=w.session, ended_by=by)) for w in workers]
+
+
+def nudge(d: Deployment, worker: WorkerState) -> e.Intended:
+    """Give the intent to tell a silent worker what is missing."""
+    text = "Still missing, go on with these: " + "; ".join(sayable(name, 100) for name in missing(d, worker)[:20])
+    return e.Intended(action="nudge", target=worker.session, text=text)
+
+
+def cleanups(d: Deployment) -> list[e.Draft]:
+    """Enrol a cleanup worker for each worker whose share is short."""
+    taken = {name.lower() for name in d.workers}
+    drafts = []
+    for name, units in short(d).items():
+        worker = d.workers[name]
+        origin = worker.origin or name
+        fresh = next(f"{origin}_c{n}" for n in range(1, len(taken) + 2) if f"{origin}_c{n}".lower() not in taken)
+        taken.add(fresh.lower())
+        note = ("Checks that failed:\n" + "\n".join(failures(d.units, units)))[:8000]
+        drafts += [
+            e.Draft(e.Enrolled(session=fresh, moved=piece, key=worker.key, origin=origin, note=note), worker=fresh)
+            for piece in lines(units)
+        ]
+    return drafts
+
+
+def sampling(d: Deployment) -> list[e.Draft]:
+    """Pick the sample, where the plan wants one and none was picked."""
+    count = d.plan.verify.sample
+    if not count or d.sampled:
+        return []
+    seed = int(d.digest[:8] or "0", 16)
+    return [e.Draft(e.Sampled(seed=seed, units=sample(list(d.units), count, seed)))]
+
+
+def closing(d: Deployment, decision: Decision) -> e.Draft:
+    """Give the end of a deployment."""
+    fact = e.Closed(outcome=OUTCOMES[decision.row], why=decision.why, missing=tuple(undone(d))[:100])
+    return e.Draft(fact)

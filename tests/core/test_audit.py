@@ -1,0 +1,196 @@
+"""What a judge makes of moments that the forged nights do not come to."""
+
+from __future__ import annotations
+
+import pytest
+from tests.forge import Forged, judged
+from tests.play import NAME, Play
+from tests.scripts.test_forged_nights import action, busy, row, stuck
+
+from wakeman.adapters.memory import Act
+from wakeman.core.chain import NAMED
+from wakeman.core.events import Decided
+from wakeman.engine.check import check
+from wakeman.ports import Ran
+
+HANGING = {"w0": Act(stops_after=0, hangs=True)}
+
+
+def kinds(log: Forged) -> list[tuple[int, str]]:
+    return [(divergence.line, divergence.kind) for divergence in log.judged()]
+
+
+def test_an_intent_at_the_end_is_pending() -> None:
+    log = Forged(stuck())
+    at = log.find("intended", action("nudge"))
+
+    found = judged(log.encoded()[: at + 1])
+
+    assert ([], (at + 1, True)) == (found.divergences, ((p := found.pending()[0]).line, "nudge" in p.what))
+
+
+def test_an_intent_whose_check_was_killed_stays_pending() -> None:
+    log = Forged(stuck())
+    at = log.find("intended", action("nudge"))
+    look = next(n for n in range(at, len(log.lines)) if log.lines[n]["type"] == "looked")
+    del log.lines[at + 1 : look]
+    del log.lines[at + 2 :]
+
+    assert ([], [at + 1]) == (log.judged(), [p.line for p in judged(log.encoded()).pending()])
+
+
+def test_a_launch_a_notice_and_an_end_are_pending_while_they_are_open() -> None:
+    play = Play(workers=2, units=1, acts=HANGING, plan={"limits": {"give_up": 300, "give_up_do": "stop"}})
+    play.up()
+    play.stage.sessions.end = lambda _: 0  # type: ignore[method-assign,assignment] # a session that does not end
+    play.go(8)
+    lines = play.lines
+    log = Forged(lines)
+    launch = log.find("intended", action("launch"))
+
+    assert any("end of w0" == pending.what for pending in judged(lines).pending())
+    told = [p.what for p in judged(lines[: launch + 2]).pending()]
+    assert ["launch of w0", "launch of w1"] == told
+    wake = log.find("intended", action("wake")) if play.told() else None
+    assert wake is None or any("wake" == p.what for p in judged(lines[: wake + 1]).pending())
+
+
+def test_a_launcher_that_never_confirmed_is_a_persons_and_judged_as_such() -> None:
+    play = Play(workers=1, units=1, acts=HANGING)
+    play.stage.harness.adopts = True
+
+    def killed(argv: list[str], **_: object) -> Ran:
+        raise KeyboardInterrupt(argv)
+
+    play.stage.machine.run = killed  # type: ignore[method-assign,assignment] # ends the process
+    try:
+        play.up()
+    except KeyboardInterrupt:
+        check(play.stage.world(), NAME)
+    log = Forged(play.lines)
+    at = log.find("decided", lambda line: row(line) == "investigate")
+
+    assert ("ask",) == next(e.data.then for e in play.events if isinstance(e.data, Decided) and e.seq == at + 1)
+    assert [] == log.judged()
+    log.lines[at]["data"]["why"] = "for fun"
+    assert (at + 1, "outcome") in kinds(log)
+
+
+def refused() -> Forged:
+    """Give a night in which one of three launches is refused before its intent."""
+    plan: dict[str, dict[str, object]] = {"workers": {"before": [["{{ worker }}"]]}}
+    play = Play(workers=3, units=1, plan=plan)
+    play.stage.machine.answers["w1"] = Ran(code=1, err="no")
+    play.run(60)
+    return Forged(play.lines)
+
+
+def test_a_launch_that_was_refused_has_its_outcome_in_the_write_of_the_others() -> None:
+    log = refused()
+    at = log.find("exited", lambda line: line["worker"] == "w1")
+
+    assert [] == log.judged()
+    log.lines[at]["data"]["ended_by"] = "machine"
+    assert (at + 1, "outcome") in kinds(log)
+
+
+def test_a_refusal_that_is_left_out_is_missed() -> None:
+    log = refused()
+    at = log.find("exited", lambda line: line["worker"] == "w1")
+    log.drop(at)
+
+    assert (at, "outcome") in kinds(log)
+
+
+def test_a_relaunch_that_was_refused_is_judged_too() -> None:
+    plan: dict[str, dict[str, object]] = {"workers": {"before": [["{{ worker }}"]]}}
+    play = Play(workers=1, units=1, acts={"w0": Act(stops_after=0, code=1, seconds=60)}, plan=plan)
+    play.up()
+    play.stage.machine.answers["w0"] = Ran(code=1, err="no")
+    play.go(60)
+    log = Forged(play.lines)
+    at = log.find("effected", lambda line: line["data"].get("intent") == 0)
+
+    assert [] == log.judged()
+    log.lines[at]["data"]["ok"] = True
+    assert (at + 1, "outcome") in kinds(log)
+
+
+def test_a_file_is_not_moved_twice() -> None:
+    log = Forged(busy())
+    at = log.find("intended", action("move"))
+    log.insert(at + 2, log.lines[at + 1])
+    log.insert(at + 2, log.lines[at])
+    log.lines[at + 3]["write"] = -1
+
+    assert (at + 3, "action") in kinds(log)
+
+
+def test_rows_that_are_left_out_before_the_alarm_is_set_are_missed() -> None:
+    log = Forged(busy())
+    at = log.find("decided", lambda line: row(line) == "retry")
+    end = next(n for n in range(at, len(log.lines)) if log.lines[n]["type"] == "armed")
+    del log.lines[at:end]
+
+    assert (at + 1, "decision") in kinds(log)
+
+
+def test_a_plan_changed_by_nobody_is_found() -> None:
+    log = Forged(busy())
+    at = log.find("looked", skip=1)
+    log.insert(at, {**log.lines[at], "type": "amended", "data": {"plan": log.lines[0]["data"]["plan"], "digest": "x"}})
+
+    assert (at + 1, "fold") in kinds(log)
+
+
+def test_an_outcome_that_is_none_is_found() -> None:
+    log = Forged(busy())
+    at = log.find("launched")
+    log.insert(at + 1, {**log.lines[log.find("started")]})
+    log.lines[at + 1]["write"] = log.lines[at]["write"]
+
+    assert (at + 2, "outcome") in kinds(log)
+
+
+def test_thousands_of_divergences_are_counted_and_the_first_are_kept() -> None:
+    log = Forged(busy())
+    at = log.find("looked", skip=1)
+    stray = log.lines[log.find("decided", lambda line: row(line) == "sleep")]
+    for _ in range(NAMED + 5):
+        log.insert(at, stray)
+    for n in range(NAMED + 5):
+        log.lines[at + n]["write"] = -10 - n
+
+    found = judged(log.encoded())
+
+    assert (NAMED, True) == (len(found.divergences), found.count > NAMED)
+
+
+def test_a_check_that_was_killed_anywhere_diverges_nowhere() -> None:
+    for night in (busy(), stuck()):
+        for size in range(1, len(night), 9):
+            assert [] == judged(night[:size]).divergences
+
+
+@pytest.mark.parametrize("idle", [False, True])
+def test_a_client_that_is_told_to_end_itself_is_judged_and_ended_where_it_does_not_listen(idle: bool) -> None:
+    play = Play(workers=1, units=1, acts={"w0": Act(hangs=True)}, plan={"workers": {"mode": "interactive"}})
+    play.stage.harness.leave = "/exit"
+    if idle:
+        play.stage.sessions.screens["w0"] = "❯"
+    play.run(120)
+    log = Forged(play.lines)
+    ends = [n for n, line in enumerate(log.lines) if action("end")(line)]
+
+    assert ([], True) == (log.judged(), "text" in log.lines[ends[0]]["data"])
+    assert idle or "text" not in log.lines[ends[1]]["data"]
+    log.lines[ends[0]]["data"]["ended_by"] = "person"
+    assert (ends[0] + 1, "action") in kinds(log)
+
+
+def test_an_end_among_launches_is_found() -> None:
+    log = Forged(busy())
+    at = log.find("intended", action("launch")) + 1
+    log.lines[at]["data"] = {"action": "end", "target": "w1", "ended_by": "wakeman"}
+
+    assert (at + 1, "intent") in kinds(log)

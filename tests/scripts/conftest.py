@@ -1,0 +1,30 @@
+"""Every log that a scripted night leaves is judged again: none of them diverges."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from wakeman.adapters.memory import Stage
+from wakeman.core.audit import Judge
+from wakeman.core.events import decode
+
+
+@pytest.fixture(autouse=True)
+def _every_log_audits_clean(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    stages: list[Stage] = []
+    made = Stage.__post_init__
+
+    def noted(stage: Stage) -> None:
+        made(stage)
+        stages.append(stage)
+
+    monkeypatch.setattr(Stage, "__post_init__", noted)
+    yield
+    for stage in stages:
+        for lines in (tape.data.splitlines(keepends=True) for tape in stage.logs.tapes.values()):
+            judge = Judge()
+            for line in lines:
+                judge.take(decode(line[:-1]))
+            assert [] == judge.divergences

@@ -1,0 +1,397 @@
+"""Nights that somebody changed and chained anew: each change is found, at the line where it shows."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from functools import cache
+
+import pytest
+from tests.forge import Forged, Line, judged
+from tests.play import NAME, Play
+
+from wakeman.adapters.memory import Act
+from wakeman.core.errors import LogDamagedError
+from wakeman.engine import ask
+from wakeman.engine.prepare import prepare
+from wakeman.engine.start import amend
+from wakeman.ports import Report
+
+
+@cache
+def busy() -> tuple[bytes, ...]:
+    """A night with a crash and its retry, two cleanups, a sample, and notices."""
+    acts = {"w0": Act(stops_after=1), "w1": Act(stops_after=0, code=1)}
+    plan: dict[str, dict[str, object]] = {
+        "verify": {"sample": 2},
+        "wake": {"on": ["ask", "clean up", "wrap up", "give up", "check"]},
+        "cleanup": {"sweep": [{"sessions": "w*", "older_than": 0}]},
+    }
+    return tuple(_lines(Play(workers=3, units=2, acts=acts, plan=plan), 600))
+
+
+@cache
+def partial() -> tuple[bytes, ...]:
+    """A night that ends with a unit missing."""
+    acts = {"w0": Act(stops_after=1), "w0_c1": Act(stops_after=0), "w0_c2": Act(stops_after=0)}
+    return tuple(_lines(Play(workers=2, units=2, acts=acts), 600))
+
+
+@cache
+def stuck() -> tuple[bytes, ...]:
+    """A night with a worker that hangs, is nudged, captured and left to a person, who has it tried again."""
+    plan: dict[str, dict[str, object]] = {
+        "workers": {"mode": "interactive"},
+        "stuck": {"silent": ["capture", "nudge", "ask"]},
+        "wake": {"hold": True, "remind": 600},
+        "limits": {"give_up": 7200, "give_up_do": "stop"},
+    }
+    play = Play(workers=2, units=2, acts={"w0": Act(stops_after=0, hangs=True)}, plan=plan)
+    play.stage.harness.reads = frozenset({"screen"})
+    play.up()
+    play.go(40)
+    play.stage.harness.reports = {"w0": Report("waiting", "may it?")}
+    play.go(20)
+    ask.retry(play.stage.world(), NAME, "w0", (), "again")
+    play.stage.harness.reports = {}
+    play.go(60)
+    ask.request(play.stage.world(), NAME, "pause")
+    ask.request(play.stage.world(), NAME, "unpause")
+    play.go(60)
+    if play.deployment.held:
+        ask.request(play.stage.world(), NAME, "accept")
+    play.go(300)
+    return tuple(play.lines)
+
+
+@cache
+def spoken() -> tuple[bytes, ...]:
+    """A night in which a person stops one who waits, amends the plan, types, sweeps, and ends it all."""
+    play = Play(workers=4, units=1, acts={"w0": Act(hangs=True, stops_after=0)}, plan={"workers": {"at_once": 1}})
+    play.up()
+    world = play.stage.world()
+    ask.stop(world, NAME, "w1")
+    play.plan["stuck"] = {"after": 1200}
+    amend(world, NAME, prepare(world, play.text(), "plan.json", "/plans"))
+    ask.send(world, NAME, "w0", "hello", submit=True, force=True)
+    ask.judge(world, NAME, "waive", ("w3/u0",), "mine")
+    ask.sweep(world, NAME, "nobody*", 0, act=True)
+    play.go(10)
+    ask.request(world, NAME, "down", "enough")
+    play.go(10)
+    return tuple(play.lines)
+
+
+def _lines(play: Play, minutes: float) -> list[bytes]:
+    play.run(minutes)
+    return play.lines
+
+
+NIGHTS = {"busy": busy, "partial": partial, "stuck": stuck, "spoken": spoken}
+
+Change = Callable[[Forged], int]
+"""What somebody does to a log; gives where it shows."""
+
+
+def row(line: Line) -> str:
+    return str(line["data"].get("row", ""))
+
+
+def own(line: Line) -> bool:
+    return "worker" not in line
+
+
+def taken_over(line: Line) -> bool:
+    return "moved" in line["data"]
+
+
+def of_w1(line: Line) -> bool:
+    return bool(line["worker"] == "w1")
+
+
+FAR = {"kind": "at", "generation": 9, "due": "2026-01-05T22:00:00Z"}
+
+# --- decisions ------------------------------------------------------------------------------------------------
+
+
+def _changed(kind: str, key: str, value: object, fits: Callable[[Line], bool] = lambda _: True) -> Change:
+    def change(log: Forged) -> int:
+        at = log.find(kind, fits)
+        log.lines[at]["data"][key] = value
+        return at
+
+    return change
+
+
+def _dropped(kind: str, fits: Callable[[Line], bool] = lambda _: True, behind: int = 0, skip: int = 0) -> Change:
+    def change(log: Forged) -> int:
+        at = log.find(kind, fits, skip)
+        log.drop(at)
+        return at + behind
+
+    return change
+
+
+def _doubled(kind: str, fits: Callable[[Line], bool] = lambda _: True) -> Change:
+    def change(log: Forged) -> int:
+        at = log.find(kind, fits)
+        log.insert(at + 1, log.lines[at])
+        return at + 1
+
+    return change
+
+
+def action(name: str) -> Callable[[Line], bool]:
+    return lambda line: line["data"].get("action") == name
+
+
+def moved_before_its_look(log: Forged) -> int:
+    at = log.find("started")
+    look = max(n for n in range(at) if log.lines[n]["type"] == "looked")
+    log.insert(look, log.drop(at))
+    return look
+
+
+def verified_too_early(log: Forged) -> int:
+    at = log.find("exited", lambda line: line["worker"] == "w0")
+    fact: Line = {**log.lines[at], "type": "verified", "from": "exited", "to": "verified"}
+    log.insert(at + 1, {**fact, "data": {"files": 1, "digest": "0" * 64}})
+    return at + 1
+
+
+def attempt_used_again(log: Forged) -> int:
+    at = log.find("intended", lambda line: line.get("attempt") == 2)
+    log.lines[at]["attempt"] = 1
+    log.lines[log.find("relaunched")]["attempt"] = 1
+    return at
+
+
+def launched_twice(log: Forged) -> int:
+    at = log.find("intended", lambda line: line["data"]["action"] == "launch")
+    log.insert(at, log.lines[at])
+    return at + 1
+
+
+def verdict_flipped(log: Forged) -> int:
+    at = log.find("looked", lambda line: any("problems" in v for v in line["data"].get("verdicts", ())))
+    for verdict in log.lines[at]["data"]["verdicts"]:
+        verdict.pop("problems", None)
+    return at
+
+
+def output_made_empty(log: Forged) -> int:
+    at = log.find("looked", lambda line: any(v.get("marks") for v in line["data"].get("verdicts", ())))
+    for verdict in log.lines[at]["data"]["verdicts"]:
+        verdict["marks"] = [[mark[0], 0, *mark[2:]] for mark in verdict.get("marks", ())]
+    return at
+
+
+def unasked_end(log: Forged) -> int:
+    at = log.find("started") + 1
+    line = {**log.lines[at - 1], "type": "intended", "data": {"action": "end", "target": "w0", "ended_by": "wakeman"}}
+    line.pop("from")
+    line.pop("to")
+    log.insert(at, line)
+    return at
+
+
+def decided_without_a_look(log: Forged) -> int:
+    at = log.find("looked", skip=1)
+    log.insert(at, log.lines[log.find("decided", lambda line: own(line) and row(line) == "sleep")])
+    return at
+
+
+def spoken_after_the_end(log: Forged) -> int:
+    log.insert(
+        len(log.lines),
+        log.lines[log.find("requested")]
+        if any(line["type"] == "requested" for line in log.lines)
+        else log.lines[log.find("decided")],
+    )
+    return len(log.lines) - 1
+
+
+def disarmed_while_open(log: Forged) -> int:
+    at = log.find("looked", skip=1)
+    log.insert(at, {**log.lines[at], "type": "disarmed", "data": {"generation": 1}})
+    return at
+
+
+def worker_of_nobody(log: Forged) -> int:
+    at = log.find("started")
+    log.lines[at]["worker"] = "nobody"
+    return at
+
+
+def planned_twice(log: Forged) -> int:
+    at = log.find("looked")
+    log.insert(at, log.lines[0])
+    return at
+
+
+def head_without_a_check(log: Forged) -> int:
+    at = log.find("looked", skip=1)
+    armed = log.lines[log.find("armed", lambda line: line["data"]["why"] == "head")]
+    log.insert(at, armed)
+    return at
+
+
+def begun_with_more(log: Forged) -> int:
+    at = log.find("enrolled")
+    log.insert(at, {**log.lines[at], "type": "noted", "data": {"text": "x"}})
+    log.lines[at]["write"] = log.lines[0]["write"]
+    return at
+
+
+def look_torn_apart(log: Forged) -> int:
+    at = log.find("looked", skip=1)
+    log.lines[at]["data"]["more"] = True
+    return at
+
+
+def decision_of_two_writes(log: Forged) -> int:
+    at = log.find("decided", lambda line: row(line) == "clean up")
+    log.lines[at]["write"] = -1
+    return at
+
+
+def _glued(log: Forged) -> int:
+    at = log.find("requested", lambda line: line["data"]["verb"] == "waive")
+    log.insert(at + 1, log.lines[at])
+    log.lines[at + 1]["write"] = log.lines[at]["write"]
+    return at + 1
+
+
+def _of_another(log: Forged) -> int:
+    at = log.find("intended", action("send")) + 1
+    log.lines[at]["attempt"] = 7
+    return at
+
+
+CHANGES: list[tuple[str, str, Change]] = [
+    ("a row changed", "busy", _changed("decided", "row", "give up", own)),
+    ("a worker's row changed", "busy", _changed("decided", "row", "tidy", lambda line: not own(line))),
+    ("a reason changed", "busy", _changed("decided", "why", "because", own)),
+    ("actions changed", "busy", _changed("decided", "then", ["launch", "close"], own)),
+    ("a row made held", "busy", _changed("decided", "held", True, lambda line: row(line) == "clean up")),
+    ("a row put under another", "busy", _changed("decided", "under", "wrap up", own)),
+    ("a decision of another look", "busy", _changed("decided", "looked", 3, lambda line: row(line) == "wrap up")),
+    ("a decision dropped", "busy", _dropped("decided", lambda line: row(line) == "launch")),
+    ("a worker's decision dropped", "busy", _dropped("decided", lambda line: row(line) == "retry")),
+    ("the last decision dropped", "busy", _dropped("decided", lambda line: row(line) == "sleep")),
+    ("a decision doubled", "busy", _doubled("decided", own)),
+    ("a decision without a look", "busy", decided_without_a_look),
+    ("a decision of a notice torn apart", "busy", decision_of_two_writes),
+    ("a notice dropped", "busy", _dropped("intended", action("wake"), -1)),
+    ("a notice changed", "busy", _changed("intended", "text", "all is well", action("wake"))),
+    ("a transition moved", "busy", moved_before_its_look),
+    ("a transition dropped", "busy", _dropped("started")),
+    ("a transition of nobody", "busy", worker_of_nobody),
+    ("an exit of another code", "busy", _changed("exited", "code", 0, of_w1)),
+    ("an extra verified", "busy", verified_too_early),
+    ("a verified of other files", "busy", _changed("verified", "digest", "0" * 64)),
+    ("a verified dropped", "busy", _dropped("verified")),
+    ("a launch without intent", "busy", _dropped("intended", action("launch"), 2)),
+    ("an intent without decision", "busy", launched_twice),
+    ("a launch of another session", "busy", _changed("intended", "target", "mine", action("launch"))),
+    ("a launch of other units", "busy", _changed("intended", "units", 7, action("launch"))),
+    ("an outcome of another launch", "busy", _changed("launched", "intent", 2)),
+    ("an outcome of a launch dropped", "busy", _dropped("relaunched")),
+    ("an outcome of a move dropped", "busy", _dropped("effected", lambda line: not own(line))),
+    ("an outcome of another move", "busy", _changed("effected", "intent", 2, lambda line: not own(line))),
+    ("an outcome of no notice", "busy", _changed("effected", "intent", 2, own)),
+    ("an attempt used again", "busy", attempt_used_again),
+    ("a verdict flipped to passed", "busy", verdict_flipped),
+    ("an output that is empty", "busy", output_made_empty),
+    ("an end that nobody decided", "busy", unasked_end),
+    ("another share for a cleanup", "busy", _changed("enrolled", "moved", ["w1/u0"], taken_over)),
+    ("a cleanup dropped", "busy", _dropped("enrolled", taken_over)),
+    ("another sample", "busy", _changed("sampled", "units", ["w0/u0", "w0/u1"])),
+    ("a sample dropped", "busy", _dropped("sampled")),
+    ("closed otherwise", "busy", _changed("closed", "outcome", "stopped")),
+    ("closed complete with a unit missing", "partial", _changed("closed", "outcome", "complete")),
+    ("a missing unit hushed up", "partial", _changed("closed", "missing", [])),
+    ("more after the end", "busy", spoken_after_the_end),
+    ("the alarm taken away", "busy", disarmed_while_open),
+    ("a generation left out", "busy", _changed("armed", "alarm", FAR)),
+    ("a head without a check", "busy", head_without_a_check),
+    ("a look torn apart", "busy", look_torn_apart),
+    ("something else where it begins", "busy", begun_with_more),
+    ("planned twice", "busy", planned_twice),
+    ("a nudge changed", "stuck", _changed("intended", "text", "rm -rf", action("nudge"))),
+    ("a nudge dropped", "stuck", _dropped("intended", action("nudge"))),
+    ("a nudge without outcome", "stuck", _dropped("effected", lambda line: line.get("worker") == "w0")),
+    ("a screen dropped", "stuck", _dropped("captured")),
+    ("a screen for another reason", "stuck", _changed("captured", "why", "bored")),
+    ("a screen that nobody asked for", "stuck", _doubled("captured")),
+    ("an end in another name", "stuck", _changed("intended", "ended_by", "person", action("end"))),
+    ("an end dropped", "stuck", _dropped("intended", action("end"), skip=1)),
+    ("a person's exit dropped", "spoken", _dropped("exited", lambda line: line["data"]["ended_by"] == "person", -1)),
+    ("a person's exit in another name", "spoken", _changed("exited", "ended_by", "machine", of_w1)),
+    ("another dropped by an amendment", "spoken", _changed("amended", "dropped", ["w0"])),
+    ("an amendment without its plan", "spoken", _dropped("amended", behind=-1)),
+    ("a request with something behind it", "spoken", _glued),
+    ("an outcome of somebody else", "spoken", _of_another),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("night", "change"), [(n, c) for _, n, c in CHANGES], ids=[what for what, _, _ in CHANGES])
+def test_a_change_is_found_where_it_shows(night: str, change: Change) -> None:
+    log = Forged(NIGHTS[night]())
+
+    at = change(log)
+
+    assert at + 1 in [divergence.line for divergence in log.judged()]
+
+
+@pytest.mark.parametrize("night", NIGHTS)
+def test_what_is_only_read_and_chained_anew_is_as_it_was(night: str) -> None:
+    log = Forged(NIGHTS[night]())
+
+    assert (list(NIGHTS[night]()), []) == (log.encoded(), log.judged())
+
+
+SILENT = {"noted", "armed", "disarmed", "requested", "looked", "effected", "decided", "intended"}
+"""Types of which a line may go unseen: a check that breaks off after any write is what a killed process leaves."""
+
+
+@pytest.mark.parametrize("night", NIGHTS)
+def test_a_line_that_says_something_is_not_dropped_unseen(night: str) -> None:
+    dice = random.Random(7)  # noqa: S311 - a seed
+    lines = NIGHTS[night]()
+    told = [n for n, line in enumerate(Forged(lines).lines) if n and line["type"] not in SILENT]
+    for at in dice.sample(told, min(25, len(told))):
+        log = Forged(lines)
+        dropped = log.drop(at)
+        assert log.judged() or at == len(lines) - 1, dropped
+
+
+ODD: list[object] = [
+    None, True, 0, -1, 2**62, 1.5, "", "w0", "nobody", "sleep", "2026-01-01T00:00:00", [], ["x"], [["x", 0, 0]], {},
+    "exited", "launched", "complete",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("part", range(8))
+def test_no_line_that_can_be_read_stops_the_judge(part: int) -> None:
+    """Random values in random fields: whatever still decodes is judged to the end."""
+    dice = random.Random(part)  # noqa: S311 - a seed
+    judged_to_the_end = 0
+    for _ in range(120):
+        log = Forged(NIGHTS[dice.choice(sorted(NIGHTS))]())
+        for _ in range(dice.randint(1, 3)):
+            line = dice.choice(log.lines[1:])
+            key = dice.choice(["data", "worker", "attempt", "from", "to", "at", "type", "drop"])
+            if key == "data" and line["data"]:
+                line["data"][dice.choice(sorted(line["data"]))] = dice.choice(ODD)
+            elif key == "drop":
+                log.lines.remove(line)
+            elif key != "data" and key in line:
+                line[key] = dice.choice([*ODD, *(other.get(key) for other in log.lines)])
+        try:
+            found = judged(log.encoded())
+        except LogDamagedError:
+            continue  # it does not decode
+        judged_to_the_end += 1
+        assert found.events > 0
+    assert judged_to_the_end > 10
