@@ -11,12 +11,14 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench.logs import host, long_log
+from bench.logs import WORKERS, host, long_log
 from bench.pairs import WAKEMAN, Place, paired
 
 from wakeman.adapters.eventlog import EventLogs
 from wakeman.adapters.eventlog.reading import Reading, fold_all
+from wakeman.adapters.eventlog.tape import chained
 from wakeman.core import events as e
+from wakeman.core.audit import Judge
 from wakeman.core.fold import fold
 from wakeman.core.model import Deployment, Plan, UnitsSpec
 
@@ -119,6 +121,64 @@ def replay() -> None:
     subprocess.run(argv, stdout=subprocess.DEVNULL, check=True)
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
     print(f"peak memory of `wakeman replay --until {MILLION}`: {peak:.0f} MiB")
+    place.end()
+
+
+def audit() -> None:
+    """Time the chain pass over a long log, the whole audit of a tenth, and what one judged decision costs."""
+    place = Place()
+    file = long_log(place.path, "night", MILLION)
+    began = time.process_time()
+    chained(str(file))
+    print(f"chain and sequence of {MILLION:,} events: {time.process_time() - began:.2f} CPU-seconds")
+    short = long_log(place.path, "short", MILLION // 10)
+    with Reading(str(short)) as log:
+        events = list(log)
+    decisions = sum(isinstance(event.data, e.Decided) for event in events)
+
+    def judged() -> float:
+        judge = Judge()
+        began = time.process_time()
+        for event in events:
+            judge.take(event)
+        return time.process_time() - began
+
+    def folded() -> float:
+        deployment = Deployment()
+        began = time.process_time()
+        for event in events:
+            fold(deployment, event)
+        return time.process_time() - began
+
+    more = min(judged() for _ in range(3)) - min(folded() for _ in range(3))
+    print(
+        f"judging {decisions:,} decisions of {WORKERS} workers: {more / decisions * 1e6:.0f} us each, beside the fold"
+    )
+    place.end()
+
+
+def loading() -> None:
+    """Time the fold of 20,000 events beside the library `eventsourcing` loading as many of one aggregate."""
+    from bench.rivals import loading as rival
+
+    place = Place()
+    count = 20_000
+    file = long_log(place.path, "night", count)
+
+    def chain_alone() -> float:
+        began = time.process_time()
+        chained(str(file))
+        return time.process_time() - began
+
+    def verified() -> float:
+        began = time.process_time()
+        with Reading(str(file)) as log:
+            fold_all(log, Deployment())
+        return time.process_time() - began
+
+    theirs = rival(place.path, count)
+    print(f"{count:,} events, chain and sequence beside eventsourcing's replay, CPU: {paired(chain_alone, theirs, 3)}")
+    print(f"{count:,} events, chain checked and folded beside the same, CPU: {paired(verified, theirs, 3)}")
     place.end()
 
 

@@ -38,6 +38,33 @@ def eventsourcing(path: Path, size: int) -> Callable[[], float]:
     return run
 
 
+def loading(path: Path, count: int) -> Callable[[], float]:
+    """Give what loads an aggregate of `count` events, and says how much of the processor that took."""
+    from eventsourcing.application import Application
+    from eventsourcing.domain import Aggregate, event
+
+    class Loaded(Aggregate):
+        @event("Decided")
+        def decided(self, row: str, looked: int, why: str) -> None:
+            self.row = row, looked, why
+
+    class Loads(Application[Any]):
+        pass
+
+    app = Loads(env={"PERSISTENCE_MODULE": "eventsourcing.sqlite", "SQLITE_DBNAME": str(path / "load.db")})
+    night = Loaded()
+    for _ in range(count):
+        night.decided("sleep", 1, "47/54 units done, and some words to make a line of usual length")
+    app.save(night)
+
+    def run() -> float:
+        began = time.process_time()
+        app.repository.get(night.id)
+        return time.process_time() - began
+
+    return run
+
+
 def dbos(path: Path, size: int) -> Callable[[], float]:
     """Give what runs a workflow of `size` steps, and says how long each of ours has to beat."""
     from dbos import DBOS

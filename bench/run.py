@@ -130,7 +130,8 @@ BENCHES = {
     bench.__name__: bench
     for bench in (
         check, launch, handover, crowd, rooms,
-        durable.append, durable.eventsourcing, durable.dbos, durable.replay, durable.resume, durable.writers,
+        durable.append, durable.eventsourcing, durable.dbos, durable.replay, durable.audit, durable.loading,
+        durable.resume, durable.writers,
     )
 }  # fmt: skip
 
