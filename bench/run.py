@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
-from bench import durable
+from bench import durable, watching
 from bench.pairs import Place, paired
 
 from wakeman.adapters.eventlog import EventLogs
@@ -131,7 +131,7 @@ BENCHES = {
     for bench in (
         check, launch, handover, crowd, rooms,
         durable.append, durable.eventsourcing, durable.dbos, durable.replay, durable.audit, durable.loading,
-        durable.resume, durable.writers,
+        durable.resume, durable.writers, watching.watch, watching.flood, watching.idle,
     )
 }  # fmt: skip
 

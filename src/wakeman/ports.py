@@ -313,6 +313,43 @@ class Machine(Protocol):
         """Give this process's id."""
 
 
+class Stir(Struct, frozen=True):
+    """What happened on the disk since it was asked last: files written, moved in or made, by absolute path.
+
+    Shape: `lost` says why there may be more than `paths` tell. Who gets it looks at everything.
+    """
+
+    paths: frozenset[str] = frozenset()
+    lost: tuple[str, ...] = ()
+
+
+class Watch(Protocol):
+    """Directories under watch, with all that lies below them, those that are made later included."""
+
+    @property
+    def how(self) -> tuple[str, ...]:
+        """Say how it is watched, one entry for each way: what, and where it is slow or blind."""
+
+    def wait(self, seconds: float) -> Stir:
+        """Return what happened as soon as something has; nothing after `seconds`.
+
+        Boundary: a file that is being written is told when it is closed, or rests; a path that is told may be gone
+        or be written again.
+        """
+
+
+class Watcher(Protocol):
+    """Tells of files as they are written. It is a hint and never evidence: who hears of a file looks at it."""
+
+    def watch(self, roots: Iterable[str], debounce: float, flat: Iterable[str] = ()) -> AbstractContextManager[Watch]:
+        """Watch directories, whether or not they are there yet; of those in `flat` not what lies deeper.
+
+        Units: `debounce` in seconds: what happens so soon after something else is told together with it.
+        Boundary: limits of the system and directories that cannot be watched are no error: `lost` tells, again and
+        again while it lasts.
+        """
+
+
 class Task(Struct, frozen=True):
     """One attempt's work, as a harness gets it. All paths are absolute; `names` are the worker's template names.
 
@@ -421,6 +458,7 @@ class World(Struct, frozen=True):
     machine: Machine
     sessions: Callable[[Host], Sessions]
     harness: Callable[[str], Harness]
+    watcher: Callable[[], Watcher]  # loaded when it is asked for
     host: Callable[[Plan, str, str], Host]  # (plan, root, deployment directory) -> the absolute world
     agents: Callable[[Plan], Mapping[str, Agent]]  # profiles by name: the plan's own, then the user's
     wrapper: Callable[[], bytes]  # the script around each worker

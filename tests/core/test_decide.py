@@ -22,6 +22,7 @@ from wakeman.core.model import (
     Usage,
     Verdict,
     WakeSpec,
+    WatchSpec,
     WorkersSpec,
     WorkerState,
 )
@@ -404,3 +405,19 @@ def test_a_worker_without_units_is_never_verified() -> None:
     w.units = []
 
     assert [] == d.moves(deployment(w))
+
+
+@pytest.mark.parametrize(
+    ("conflicts", "state", "row"),
+    [
+        ("warn", "running", "warn"),
+        ("warn", "exited", "warn"),
+        ("stop", "running", "fence"),
+        ("stop", "exited", "warn"),
+    ],
+)
+def test_who_wrote_out_of_place_is_warned_of_or_ended(conflicts: str, state: str, row: str) -> None:
+    stray = worker(state=state, trespasses=1, ended_by="itself", code=0)
+    night = deployment(stray, watch=WatchSpec(conflicts=conflicts))  # type: ignore[arg-type] # a literal of a parameter
+
+    assert row == d.decide_worker(night, stray).row

@@ -20,6 +20,8 @@ from wakeman.core.model import (
     Unit,
     UnitsSpec,
     Verdict,
+    Written,
+    Wrote,
     mark,
 )
 
@@ -359,3 +361,69 @@ def test_two_nights_of_one_name_and_second_in_two_state_directories_have_other_m
     there.host = msgspec.structs.replace(HOST, directory="/other/night")
 
     assert mark(here, here.workers["w"]) != mark(there, there.workers["w"])
+
+
+def test_the_writer_of_an_output_is_who_has_it_in_its_share_and_the_first_stays() -> None:
+    log = Log().running()
+    first, second = FileMark("a.out", 1, 1), FileMark("a.out", 2, 2)
+    log.say(e.Progressed(written=1, total=2, files=(Written("a", (first,)),)), worker="w")
+    log.say(e.Looked(mono=11.0, boot="b1", verdicts=(Verdict("a", marks=(first,)),)))
+    log.say(e.Conflicted(path="/r/a.out", written=NOW, unit="a", owner="w", mark=second))
+
+    assert {"a.out": Wrote(second, "w", "", True)} == log.d.units["a"].wrote
+    assert (1, NOW) == (log.d.workers["w"].written, log.d.workers["w"].written_at)
+
+
+def test_a_writer_who_was_told_is_not_inferred() -> None:
+    log = Log().running()
+    mark = FileMark("a.out", 1, 1)
+    log.say(e.Progressed(written=1, total=2, files=(Written("a", (mark,)),), inferred=False), worker="w")
+
+    assert not log.d.units["a"].wrote["a.out"].inferred
+
+
+def test_what_was_inferred_becomes_certain_when_somebody_tells() -> None:
+    log = Log().running()
+    one, two = (FileMark("a.out", n, n) for n in (1, 2))
+    for file, inferred in ((one, True), (one, False)):
+        log.say(e.Progressed(written=1, total=2, files=(Written("a", (file,)),), inferred=inferred), worker="w")
+    certain = log.d.units["a"].wrote["a.out"]
+    log.say(e.Conflicted(path="/r/a.out", written=NOW, unit="a", mark=two))
+    log.say(e.Progressed(written=1, total=2, files=(Written("a", (two,)),), inferred=False), worker="w")
+
+    assert (Wrote(one, "w", "w", False), Wrote(two, "w", "w", False)) == (certain, log.d.units["a"].wrote["a.out"])
+
+
+def test_an_output_that_was_there_before_was_written_by_nobody_here() -> None:
+    log = Log()
+    mark = FileMark("c.out", 1, 1)
+    log.say(e.Enrolled(session="v", units=(Unit(name="c", outputs=("c.out",)),), existing=(mark,)), worker="v")
+    log.say(e.Looked(mono=11.0, boot="b1", verdicts=(Verdict("c", marks=(mark,)),)))
+
+    assert {} == log.d.units["c"].wrote
+
+
+def test_a_conflict_counts_against_its_writer_until_a_row_was_taken_or_the_attempt_is_over() -> None:
+    log = Log().running()
+    stray = e.Conflicted(path="/r/x", written=NOW)
+    log.say(stray, worker="w")
+    counted = log.d.workers["w"].trespasses
+    log.say(e.Decided(row="warn", looked=1), worker="w")
+    warned = log.d.workers["w"].trespasses
+    log.say(stray, worker="w").move(e.Exited(why="done"))
+
+    assert (1, 0, 0) == (counted, warned, log.d.workers["w"].trespasses)
+    assert ({"/r/x": NOW}, "/r/x (nobody's) by w") == (log.d.trespassed, log.d.trespass)
+
+
+def test_a_conflict_of_a_unit_that_was_dropped_is_kept_all_the_same() -> None:
+    log = Log()
+    log.say(e.Conflicted(path="/r/x", written=NOW, unit="gone", mark=FileMark("x", 1, 1)))
+
+    assert "/r/x (gone's) by nobody known" == log.d.trespass
+
+
+def test_a_worker_begins_with_its_first_launch() -> None:
+    log = Log().running()
+
+    assert NOW == log.d.workers["w"].began

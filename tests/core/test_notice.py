@@ -18,6 +18,7 @@ from wakeman.core.model import (
     Usage,
     WakeSpec,
     WakeTarget,
+    WatchSpec,
     WorkerState,
 )
 
@@ -140,3 +141,18 @@ def test_a_full_disk_is_told_and_needs_a_person() -> None:
     d.full = "no space"
 
     assert (["ask:disk"], True) == (told(d), notice.asking(d))
+
+
+def test_writes_out_of_place_are_told_at_the_first_the_tenth_and_the_hundredth() -> None:
+    d = night()
+    d.trespass = "out/x (nobody's) by w"
+    keys = []
+    for n in range(1, 101):
+        d.trespassed[f"out/{n}"] = NOW
+        keys += told(d)
+        d.woken.update(dict.fromkeys(told(d), NOW - timedelta(days=1)))
+
+    assert ["ask:conflict:1", "ask:conflict:2", "ask:conflict:3"] == keys
+    d.plan = msgspec.structs.replace(d.plan, watch=WatchSpec(conflicts="ignore"))
+    d.woken = {}
+    assert [] == told(d)

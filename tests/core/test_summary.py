@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from wakeman.core import events as e
-from wakeman.core.model import Alarm, Host, Plan, Sighting, Unit, UnitsSpec, Verdict
+from wakeman.core.model import Alarm, FileMark, Host, Plan, Sighting, Unit, UnitsSpec, Verdict, Written
 from wakeman.core.summary import SUMMARIES, summary
 
 DUE = datetime(2026, 1, 5, 21, 45, tzinfo=UTC)
@@ -32,6 +32,13 @@ SAID: list[tuple[e.Fact, str]] = [
         ),
         "w running busy; x exited; a: passes; b: missing; empty",
     ),
+    (
+        e.Progressed(written=1, total=2, files=(Written("a", (FileMark("a.out", 1, 1),)),)),
+        "1/2 units written: a.out",
+    ),
+    (e.Progressed(written=1, total=2), "1/2 units written"),
+    (e.Conflicted(path="/w/x", written=DUE), "/w/x, in nobody's place"),
+    (e.Conflicted(path="/w/x", written=DUE, unit="a", owner="w", more=3), "/w/x, in the place of a (w), and 3 more"),
     (e.Decided(row="sleep", looked=1, why="0/1 units done"), "sleep: 0/1 units done"),
     (e.Decided(row="wrap up", looked=1, then=("close",), why="1/1", held=True), "wrap up -> close (held): 1/1"),
     (e.Intended(action="launch", target="s"), "launch s"),

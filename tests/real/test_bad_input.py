@@ -133,8 +133,8 @@ def test_a_bad_plan_is_refused_with_file_and_line_and_nothing_begins(rig: Rig, f
 OUTSIDE = "../../x"
 NOT_A_NAME = "not a deployment's name: expected a-z, 0-9, '_' and '-', at most 64\nhint: wakeman status\n"
 NAMED = {
-    **{verb: (verb, OUTSIDE) for verb in ("check", "wait", "down", "clean", "status", "log", "capture", "attach")},
-    **{verb: (verb, OUTSIDE) for verb in ("stop", "retry", "accept", "pause", "unpause", "resume")},
+    **{verb: (verb, OUTSIDE) for verb in ("check", "wait", "watch", "resume", "down", "clean", "status", "log")},
+    **{verb: (verb, OUTSIDE) for verb in ("capture", "attach", "stop", "retry", "accept", "pause", "unpause")},
     "send": ("send", OUTSIDE, "hello"),
     "waive": ("waive", "a", "--why", "x", "--deployment", OUTSIDE),
     "reject": ("reject", "a", "--why", "x", "--deployment", OUTSIDE),

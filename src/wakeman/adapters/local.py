@@ -14,7 +14,7 @@ from wakeman.adapters.machine import LocalMachine
 from wakeman.adapters.tmux import Tmux
 from wakeman.core.errors import ProgramError, UsageError, WakemanError
 from wakeman.core.model import Agent, Deployment, Host, Plan, WakeTarget
-from wakeman.ports import Harness, Sessions, World
+from wakeman.ports import Harness, Sessions, Watcher, World
 
 MARKER = ".wakeman"
 """An (empty) file that makes a `state/` the one to use, from its parent downwards."""
@@ -68,6 +68,7 @@ def world(state: str | None, by: str) -> World:
         machine=machine,
         sessions=sessions,
         harness=_harness,
+        watcher=_watcher,
         host=lambda plan, root, place: _host(plan, root, place, environment),
         agents=agents,
         wrapper=lambda: _script("wrapper.sh"),
@@ -166,6 +167,13 @@ def _memory(harness: str) -> int:
         return _harness(harness).memory
     except WakemanError:
         return 0  # a harness that does not exist is told of elsewhere
+
+
+def _watcher() -> Watcher:
+    from wakeman.adapters.eventlog.network import network
+    from wakeman.adapters.watch import DiskWatcher
+
+    return DiskWatcher(network)
 
 
 def _script(name: str) -> bytes:

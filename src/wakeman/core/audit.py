@@ -471,7 +471,9 @@ class Judge:
         return True
 
     def _noted(self, write: Write) -> None:
-        if len(write) > 1:
+        if isinstance(write[-1].data, (e.Progressed, e.Conflicted)):
+            self._leave()  # a watcher, between two checks
+        elif len(write) > 1:
             self._outcomes(write)
         elif self._starting:
             self._starting, self._due = {}, []  # tmux did not answer: the next check finds out
@@ -581,6 +583,8 @@ class Judge:
         e.Repaired: _outside,
         e.Sealed: _outside,
         e.Filled: _outside,
+        e.Progressed: _outside,
+        e.Conflicted: _outside,
         e.Freed: _outside,
         e.Noted: _noted,
         e.Closed: _acted,
@@ -660,7 +664,9 @@ _EXACT: dict[str, Callable[[Deployment, Decision], Sequence[e.Draft]]] = {
 }
 """Action -> everything that it writes."""
 
-_AFTERWARDS = (e.Effected, e.Armed, e.Disarmed, e.Repaired, e.Sealed, e.Filled, e.Freed, e.Noted)
+_AFTERWARDS = (
+    e.Effected, e.Armed, e.Disarmed, e.Repaired, e.Sealed, e.Filled, e.Freed, e.Progressed, e.Conflicted, e.Noted,
+)  # fmt: skip
 """What may stand behind the end of a deployment: an alarm too, for a notice or dead sessions that are left."""
 
 

@@ -32,7 +32,7 @@ BREAKER = 3
 """Launches that failed in a row before no more are tried until a person says `unpause`."""
 
 Row = Literal[
-    "stop", "restart", "continue", "investigate", "tidy", "retry", "finish", "leave",
+    "stop", "fence", "restart", "continue", "investigate", "tidy", "retry", "finish", "warn", "leave",
     "wrap up", "give up", "clean up", "launch", "sleep",
 ]  # fmt: skip
 
@@ -59,12 +59,19 @@ class Decision(Struct, frozen=True):
 
 WORKER_RULES: tuple[Rule, ...] = (
     Rule("stop", {"live": True, "unwanted": True}, ("end",), "a person asked for its end"),
+    Rule(
+        "fence",
+        {"live": True, "trespassed": True, "strict": True},
+        ("end",),
+        "it wrote where it must not, and the plan says stop",
+    ),
     Rule("restart", {"live": True, "again": True}, ("end",), "another attempt was asked for, and this one still lives"),
     Rule("continue", {"live": True, "reset": True}, ("nudge",), "its usage limit has reset: told to go on"),
     Rule("investigate", {"live": True, "stuck": True, "rung": True}, ("rung",), "stuck: the next rung for its reason"),
     Rule("tidy", {"live": False, "leftovers": True}, ("end",), "its attempt is over, but processes of it are left"),
     Rule("retry", {"live": False, "leftovers": False, "retry": True}, ("relaunch",), "ended badly, units missing"),
     Rule("finish", {"live": True, "finished": True}, ("end",), "alive but idle, its share complete twice over"),
+    Rule("warn", {"trespassed": True}, (), "it wrote where it must not"),
     Rule("leave", {}, (), "anything else"),
 )
 """Asked of each worker, top-down; the first that fits is taken; the last is total."""
@@ -219,6 +226,8 @@ def worker_facts(d: Deployment, worker: WorkerState) -> dict[str, bool]:
         "leftovers": worker.state == "exited" and worker.processes > 0,
         "retry": may_retry(d, worker),
         "finished": worker.finished >= 2,
+        "trespassed": worker.trespasses > 0,
+        "strict": d.plan.watch.conflicts == "stop",
     }
 
 

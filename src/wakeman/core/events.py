@@ -29,6 +29,7 @@ from wakeman.core.model import (
     State,
     Unit,
     Verdict,
+    Written,
 )
 
 VERSION = 1
@@ -94,6 +95,37 @@ class Looked(Fact, frozen=True):
     memory: int = 0
     server: str = ""  # tmux server seen, `pid:start`; "" when there is none
     more: bool = False  # the look goes on in the next line: one line keeps to MAX_LINE
+
+
+class Progressed(Fact, frozen=True):
+    """Outputs of this worker's share were written; told by a watcher, at most once a second.
+
+    Shape: `written` counts the units of the share, `total` in all, whose outputs are all there, not judged yet;
+    `files` are those written since it was told last. The worker is taken to have written them, unless `inferred`
+    is off: then somebody told so.
+    """
+
+    written: int
+    total: int
+    files: tuple[Written, ...] = ()
+    inferred: bool = True
+
+
+class Conflicted(Fact, frozen=True):
+    """A file was written where it must not be, by the worker in the line, where one is known.
+
+    Shape: `unit` is whose place it is and `owner` that unit's worker, "" where it is nobody's; `written` is the
+    file's time. `inferred` unless somebody told who wrote it: then it is the only one at work. `more` counts those
+    of the same second that have no line of their own.
+    """
+
+    path: str
+    written: datetime
+    unit: str = ""
+    owner: str = ""
+    mark: FileMark | None = None
+    inferred: bool = True
+    more: int = 0
 
 
 class Decided(Fact, frozen=True):
@@ -270,9 +302,9 @@ class Unknown(Fact, frozen=True):
 FACTS: dict[str, type[Fact]] = {
     kind.__name__.lower(): kind
     for kind in (
-        Planned, Enrolled, Armed, Disarmed, Looked, Decided, Intended, Effected, Launched, Started, Stalled,
-        Recovered, Exited, Relaunched, Verified, Captured, Requested, Amended, Sampled, Repaired, Sealed, Filled,
-        Freed, Noted, Closed,
+        Planned, Enrolled, Armed, Disarmed, Looked, Progressed, Conflicted, Decided, Intended, Effected, Launched,
+        Started, Stalled, Recovered, Exited, Relaunched, Verified, Captured, Requested, Amended, Sampled, Repaired,
+        Sealed, Filled, Freed, Noted, Closed,
     )
 }  # fmt: skip
 """`type` in the log -> struct. The names are for ever."""

@@ -11,7 +11,20 @@ import msgspec
 from wakeman.core import events as e
 from wakeman.core.errors import TransitionError
 from wakeman.core.lifecycle import NEXT, step
-from wakeman.core.model import Deployment, Sighting, State, Trigger, UnitState, Usage, Verdict, Wake, WorkerState, mark
+from wakeman.core.model import (
+    Deployment,
+    FileMark,
+    Sighting,
+    State,
+    Trigger,
+    UnitState,
+    Usage,
+    Verdict,
+    Wake,
+    WorkerState,
+    Wrote,
+    mark,
+)
 
 AGAIN = timedelta(minutes=10)
 """Between two nudges of a worker whose usage limit should have reset."""
@@ -250,9 +263,41 @@ def _judge(d: Deployment, verdict: Verdict) -> bool:
     unit = d.units[verdict.unit]
     was = unit.done
     unit.verdict = verdict
+    for file in verdict.marks:
+        if d.before.get(file.path) != file:
+            _write(unit, file, unit.worker, inferred=True)
     if unit.reopened and verdict.marks != unit.rejected:
         unit.reopened = ""
     return unit.done and not was
+
+
+def _write(unit: UnitState, file: FileMark, worker: str, *, inferred: bool) -> None:
+    """Note who wrote an output. What is known already is not told anew by one who only infers it."""
+    known = unit.wrote.get(file.path)
+    if known is None:
+        unit.wrote[file.path] = Wrote(mark=file, first=worker, last=worker, inferred=inferred)
+    elif known.mark != file:
+        unit.wrote[file.path] = Wrote(mark=file, first=known.first, last=worker, inferred=inferred or known.inferred)
+    elif known.inferred and not inferred:
+        first = worker if known.first == known.last else known.first
+        unit.wrote[file.path] = Wrote(mark=file, first=first, last=worker, inferred=False)
+
+
+def _progressed(d: Deployment, event: e.Event, data: e.Progressed) -> None:
+    worker = _worker(d, event)
+    worker.written, worker.written_at = data.written, event.at
+    for each in data.files:
+        for file in each.marks:
+            _write(d.units[each.unit], file, worker.name, inferred=data.inferred)
+
+
+def _conflicted(d: Deployment, event: e.Event, data: e.Conflicted) -> None:
+    d.trespassed[data.path] = data.written
+    d.trespass = f"{data.path} ({data.unit or 'nobody'}'s) by {event.worker or 'nobody known'}"
+    if data.mark is not None and data.unit in d.units:
+        _write(d.units[data.unit], data.mark, event.worker or "", inferred=data.inferred)
+    if event.worker is not None:
+        _worker(d, event).trespasses += 1
 
 
 def _decided(d: Deployment, event: e.Event, data: e.Decided) -> None:
@@ -262,6 +307,8 @@ def _decided(d: Deployment, event: e.Event, data: e.Decided) -> None:
             worker.rung += 1
         elif data.row == "continue":
             worker.until = event.at + AGAIN
+        elif data.row == "warn":
+            worker.trespasses = 0
         worker.asked = worker.asked or "ask" in data.then
         if "restart" in data.then:
             worker.again = True
@@ -329,6 +376,7 @@ def _launched(d: Deployment, event: e.Event, data: e.Launched) -> None:
     worker.sighting, worker.unknowns, worker.life, worker.life_mono = None, 0, "", d.mono
     worker.code, worker.ended_by, worker.ending, worker.note = None, "", "", ""
     worker.ends, worker.finished = 0, 0
+    worker.began = worker.began or event.at
     _calm(worker)
     d.failed_launches = 0
 
@@ -355,7 +403,7 @@ def _exited(d: Deployment, event: e.Event, data: e.Exited) -> None:
     worker = _worker(d, event)
     _calm(worker)
     worker.why, worker.code, worker.ended_by = data.why, data.code, data.ended_by
-    worker.stop, worker.ending, worker.ends = False, "", 0
+    worker.stop, worker.ending, worker.ends, worker.trespasses = False, "", 0, 0
     worker.until, worker.fault = data.until, data.fault
     d.met = d.met or data.ended_by == "limit"
     if data.fault == "auth":
@@ -436,6 +484,8 @@ _FOLDS: dict[type[e.Fact], Callable[[Deployment, e.Event, Any], None]] = {
     e.Armed: _armed,
     e.Disarmed: _disarmed,
     e.Looked: _looked,
+    e.Progressed: _progressed,
+    e.Conflicted: _conflicted,
     e.Decided: _decided,
     e.Intended: _intended,
     e.Effected: _effected,

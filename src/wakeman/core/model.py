@@ -159,6 +159,18 @@ class LimitsSpec(Spec, frozen=True):
     wait: bool = True
 
 
+class WatchSpec(Spec, frozen=True):
+    """What `wakeman watch` makes of files that are written where they must not be.
+
+    Shape: `roots` are directories that are watched besides those in which units have their places; in the patterns
+    of `ignore`, relative to the plan file, `*` stands for `/` too.
+    """
+
+    conflicts: Literal["ignore", "warn", "stop"] = "warn"
+    roots: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+
+
 class Agent(Spec, frozen=True):
     """A profile: what an agent is told and may use. Source: `~/.claude/agents.json`, or `[agents.NAME]`."""
 
@@ -180,6 +192,7 @@ class Plan(Spec, frozen=True):
     verify: VerifySpec = VerifySpec()
     cleanup: CleanupSpec = CleanupSpec()
     limits: LimitsSpec = LimitsSpec()
+    watch: WatchSpec = WatchSpec()
     agents: dict[str, Agent] = {}
 
 
@@ -248,6 +261,25 @@ def _sum(one: Any, other: Any) -> Any:
     return other if one is None else one if other is None else one + other
 
 
+class Written(Struct, frozen=True, omit_defaults=True):
+    """Outputs of one unit that were written, as they were found then."""
+
+    unit: str
+    marks: tuple[FileMark, ...]
+
+
+class Wrote(Struct, frozen=True, array_like=True):
+    """Who wrote an output first and last, "" for nobody known; `mark` is what the last one left.
+
+    Shape: `inferred` unless somebody told it: then it is the worker whose share the unit was in.
+    """
+
+    mark: FileMark
+    first: str
+    last: str
+    inferred: bool = True
+
+
 class Sighting(Struct, frozen=True, omit_defaults=True):
     """What one check saw of one worker's attempt.
 
@@ -305,6 +337,7 @@ class UnitState(Struct):
     rounds: int = 0
     reopened: str = ""  # why a person rejected it; holds until its outputs change
     rejected: tuple[FileMark, ...] = ()
+    wrote: dict[str, Wrote] = {}  # by output
 
     @property
     def done(self) -> bool:
@@ -352,6 +385,10 @@ class WorkerState(Struct):
     asked: bool = False  # a person was asked about its present trouble
     captures: int = 0
     finished: int = 0  # looks in a row that saw it idle with its whole share done
+    began: datetime | None = None  # first launch
+    written: int = 0  # units of its share with all outputs there, as a watcher told
+    written_at: datetime | None = None
+    trespasses: int = 0  # writes where it must not, about which no row was taken yet
 
     @property
     def live(self) -> bool:
@@ -435,4 +472,6 @@ class Deployment(Struct):
     failed_launches: int = 0  # in a row
     met: bool = False  # somebody has met a usage limit; until then nobody has to look for one
     restless: dict[str, None] = {}  # workers of whom a look counts something: unknown, idle, silent, being launched
+    trespassed: dict[str, datetime] = {}  # path -> when it was written by whom it must not
+    trespass: str = ""  # the last one, in words
     full: str = ""  # why nothing more is launched: the disk that the log stands on is full

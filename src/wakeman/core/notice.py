@@ -42,6 +42,9 @@ def causes(d: Deployment, decision: Decision, by: str) -> list[Cause]:
         found.append(Cause("ask", "ask:barred", f"no launches: {sayable(d.barred, 100)}: wakeman unpause"))
     if dear(d) and _waiting(d):
         found.append(Cause("ask", "ask:dear", "limits.max_cost or max_tokens is reached: wakeman amend"))
+    key = f"ask:conflict:{len(str(len(d.trespassed)))}"  # the first, the tenth, the hundredth
+    if d.trespassed and d.plan.watch.conflicts != "ignore" and key not in d.woken:
+        found.append(Cause("ask", key, f"{len(d.trespassed)} writes out of place, the last {sayable(d.trespass, 120)}"))
     if d.alarm is None and d.generation and not d.paused_at and d.outcome == "open":
         found.append(Cause("ask", "ask:alarm", "no alarm can be set: wakeman doctor"))
     if starved(d):

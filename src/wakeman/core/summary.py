@@ -45,6 +45,16 @@ def _looked(fact: Any) -> str:
     return "; ".join(seen + judged) or "nothing new"
 
 
+def _progressed(fact: Any) -> str:
+    files = [mark.path for each in fact.files for mark in each.marks]
+    return f"{fact.written}/{fact.total} units written" + (f": {', '.join(files)}" if files else "")
+
+
+def _conflicted(fact: Any) -> str:
+    whose = f"in the place of {fact.unit} ({fact.owner})" if fact.unit else "in nobody's place"
+    return f"{fact.path}, {whose}" + (f", and {fact.more} more" if fact.more else "")
+
+
 def _exited(fact: Any) -> str:
     code = "" if fact.code is None else f", code {fact.code}"
     return f"by {fact.ended_by or 'nobody known'}{code}: {fact.why}"
@@ -56,6 +66,8 @@ SUMMARIES: dict[type[e.Fact], Callable[[Any], str]] = {
     e.Armed: _alarm,
     e.Disarmed: lambda f: f"generation {f.generation}",
     e.Looked: _looked,
+    e.Progressed: _progressed,
+    e.Conflicted: _conflicted,
     e.Decided: _decided,
     e.Intended: lambda f: f"{f.action} {f.target or f.text}".rstrip(),
     e.Effected: lambda f: f"{'done' if f.ok else 'failed'}{': ' if f.detail else ''}{f.detail}",

@@ -252,10 +252,18 @@ next=
 if [ "$by" = at ] && ! queued 2>/dev/null; then
   next=$(again 2>&1 | sed -n 's/^job \\([0-9]*\\) at .*/\\1/p')
 fi
+case $by in
+  exit | hook) # one check that has not begun to look stands for all who come meanwhile; it removes `coming` first
+    if command -v flock >/dev/null && (: >>coming) 2>/dev/null; then
+      exec 9>>coming
+      flock -n 9 || exit 0
+    fi ;;
+esac
 set -- check @NAME@ --state @STATE@ --by "$by" --quiet
 [ -z "$head" ] || set -- "$@" --head "$head"
-said=$(env -i @ENV@ @WAKEMAN@ "$@" </dev/null 2>&1)
+said=$(env -i @ENV@ @WAKEMAN@ "$@" </dev/null 2>&1 9>&-)
 code=$?
+exec 9>&- # what is started below must not hold it on
 log=check.log
 (: >>"$log") 2>/dev/null || log=/dev/null # a directory that cannot be written to does not silence what follows
 failed=

@@ -29,6 +29,11 @@ AGAIN = 5.0
 """Seconds until a launch that failed is tried again."""
 GRACE = 30.0
 """Seconds, beside the targets' own limits, that another check has to deliver what it owes."""
+PATIENCE: dict[str, float] = {"exit": 0.2, "hook": 0.2, "watch": 0.2}
+"""Seconds that a check waits for the lock, by who calls. Those who call because something happened do not queue behind
+a check: it looks again. But who only writes a line may be waited for."""
+WAIT = 5.0
+"""Seconds that all others wait."""
 
 
 def check(world: World, name: str, head: str = "") -> Deployment:
@@ -40,9 +45,11 @@ def check(world: World, name: str, head: str = "") -> Deployment:
     """
     checked: dict[str, Checked] = {}
     ran: dict[str, int] = {}
+    wait = PATIENCE.get(world.by.partition(":")[0], WAIT)
     for _ in range(ROUNDS):
         pending: list[Pending] = []
-        with world.logs.hold(name, world.by) as log:
+        with world.logs.hold(name, world.by, wait) as log:
+            wait = WAIT
             _witness(log, head)
             before = log.deployment.seq
             if log.deployment.outcome == "open":

@@ -5,11 +5,14 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+import msgspec
+
 from wakeman.core import events as e
 from wakeman.core import notice
 from wakeman.core.decide import moves, undone, used
 from wakeman.core.fold import imagine
 from wakeman.core.model import Deployment, Usage, WorkerState
+from wakeman.core.progress import Progress, of_worker, progress
 from wakeman.engine import alarm
 from wakeman.engine.look import look
 from wakeman.ports import World
@@ -57,7 +60,9 @@ def shape(d: Deployment, now: datetime, at: datetime | None, *, stands: bool) ->
         "ended": _time(d.ended),
         "age": round((now - at).total_seconds(), 3) if at else None,
         "units": {"total": len(d.units), "done": len(d.units) - len(missing), "missing": missing[:MISSING]},
-        "workers": [_worker(d, worker) for worker in d.workers.values()],
+        "progress": told(progress(d, now)),
+        "conflicts": len(d.trespassed),
+        "workers": [_worker(d, worker, now) for worker in d.workers.values()],
         "decision": {"row": d.row, "why": d.row_why, "held": d.held or None},
         "next_check": _next(d),
         "alarm": _alarm(d, stands=stands),
@@ -91,7 +96,18 @@ def _glance(world: World, d: Deployment) -> datetime:
     return now
 
 
-def _worker(d: Deployment, worker: WorkerState) -> dict[str, Any]:
+def told(progress: Progress) -> dict[str, Any]:
+    """Shape a progress: the rate in units an hour; `eta` in seconds, None while there is no estimate yet."""
+    eta = progress.estimate
+    return {
+        "done": progress.done,
+        "total": progress.total,
+        "per_hour": round(progress.rate * 3600, 1) if progress.rate is not None else None,
+        "eta": {key: round(value) for key, value in msgspec.structs.asdict(eta).items()} if eta else None,
+    }
+
+
+def _worker(d: Deployment, worker: WorkerState, now: datetime) -> dict[str, Any]:
     done = sum(1 for name in worker.units if d.units[name].done)
     out: dict[str, Any] = {
         "name": worker.name,
@@ -105,6 +121,7 @@ def _worker(d: Deployment, worker: WorkerState) -> dict[str, Any]:
         "since": _time(worker.since),
         "units": {"total": len(worker.units), "done": done},
         **_used(worker.used + worker.usage),
+        "progress": told(of_worker(d, worker, now)),
     }
     if worker.until is not None and worker.state != "verified":
         out["until"] = _time(worker.until)

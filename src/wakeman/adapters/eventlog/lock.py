@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from os.path import basename, join
 
-from wakeman.adapters.eventlog.place import ASKED, LOCK, close, refusing
+from wakeman.adapters.eventlog.place import ASKED, COMING, LOCK, close, refusing
 from wakeman.core.errors import BusyError
 
 SOONEST, LATEST = 0.0005, 0.01
@@ -23,6 +23,9 @@ def locked(directory: str, wait: float) -> Iterator[None]:
     Raises: BusyError naming the holder, after leaving a mark that the holder will see; StorageError.
     """
     file = join(directory, LOCK)
+    with suppress(OSError):
+        # Before the lock is tried: what happens from here on needs a check of its own (see check.sh).
+        os.unlink(join(directory, COMING))
     with refusing(file):
         fd = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:

@@ -14,13 +14,14 @@ from typing import NoReturn
 
 from wakeman.core.errors import StorageError
 
-LIVE, NEW, SNAPSHOT, RESERVE, LOCK, ASKED = (
+LIVE, NEW, SNAPSHOT, RESERVE, LOCK, ASKED, COMING = (
     "events.jsonl",
     "events.new",
     "snapshot.json",
     "reserve",
     "lock",
     "asked",
+    "coming",
 )
 SEALED = re.compile(r"events-([0-9]+)\.jsonl")
 

@@ -10,6 +10,7 @@ from wakeman.adapters.memory.logs import MemoryLogs
 from wakeman.adapters.memory.machine import MemoryAlarms, MemoryMachine
 from wakeman.adapters.memory.sessions import Act, MemoryHarness, MemorySessions
 from wakeman.adapters.memory.stage import Stage
+from wakeman.adapters.memory.watch import MemoryWatcher
 
 __all__ = [
     "Act",
@@ -20,5 +21,6 @@ __all__ = [
     "MemoryLogs",
     "MemoryMachine",
     "MemorySessions",
+    "MemoryWatcher",
     "Stage",
 ]

@@ -11,6 +11,7 @@ from wakeman.adapters.memory.disk import MemoryFiles
 from wakeman.adapters.memory.logs import MemoryLogs
 from wakeman.adapters.memory.machine import MemoryAlarms, MemoryMachine
 from wakeman.adapters.memory.sessions import Act, MemoryHarness, MemorySessions
+from wakeman.adapters.memory.watch import MemoryWatcher
 from wakeman.core.model import Agent, Deployment, Host, WakeTarget
 from wakeman.ports import Harness, Report, Sessions, World
 
@@ -37,6 +38,7 @@ class Stage:
         self.alarms = MemoryAlarms()
         self.logs = MemoryLogs(self.clock)
         self.harness = MemoryHarness(self.reports)
+        self.watcher = MemoryWatcher(self.files, self.clock.advance)
         self.sessions = MemorySessions(self.clock, self.files, lambda name: self.acts.get(name, self.usual))
 
     def world(self, by: str = "hand:1") -> World:
@@ -49,6 +51,7 @@ class Stage:
             machine=self.machine,
             sessions=lambda _: self.sessions,
             harness=self._harness,
+            watcher=lambda: self.watcher,
             host=lambda _plan, root, directory: Host(
                 root=root, directory=directory, socket="/memory", tmux="tmux", python=("wakeman",)
             ),

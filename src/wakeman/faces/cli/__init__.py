@@ -17,6 +17,7 @@ VERBS: dict[str, tuple[str, str, bool, str]] = {
     "up": ("start", "plan", True, "start a plan's workers, or go on with its open deployment"),
     "run": ("start", "plan", True, "start workers without a plan file"),
     "check": ("carry on", "check", True, "look once at everything, decide, act"),
+    "watch": ("carry on", "watch", False, "react at once: tell progress and conflicts as files are written"),
     "wait": ("carry on", "check", False, "return when a deployment is done, has changed, or needs a person"),
     "resume": ("carry on", "check", True, "go on after a crash or a reboot, with every open deployment or with one"),
     "down": ("carry on", "act", True, "end a deployment and its workers"),
@@ -43,7 +44,7 @@ VERBS: dict[str, tuple[str, str, bool, str]] = {
 }
 """Verb -> group, module, whether it does something (then it has --dry-run), help."""
 
-STANDING = ("check", "wait", "up", "run", "status")
+STANDING = ("check", "watch", "wait", "up", "run", "status")
 """Verbs whose exit code may say how a deployment stands: 4 not finished yet, 5 needs a person."""
 
 _USAGE = "usage: wakeman [VERB] [OPTIONS]      without a verb: the state of all deployments"

@@ -11,6 +11,8 @@ from pathlib import Path
 from shlex import join, quote
 from typing import Any
 
+import msgspec
+
 from wakeman.core.decide import every
 from wakeman.core.errors import PlanError, StorageError, UsageError
 from wakeman.core.model import Deployment
@@ -49,6 +51,7 @@ def _amend_options(parser: ArgumentParser) -> None:
 
 def _starting(parser: ArgumentParser) -> None:
     _approval(parser)
+    parser.add_argument("--watch", action="store_true", help="then watch it, as `wakeman watch` does")
     parser.add_argument("--wait", action="store_true", help="return when it is done; the exit code tells how")
     parser.add_argument("--timeout", metavar="S", type=given.duration, help="with --wait: exit with 4 after that")
 
@@ -213,6 +216,10 @@ def _started(options: Namespace, world: World, prepared: Prepared) -> int:
     if options.dry_run:
         done(options, world, d)
         return 0
+    if options.watch:
+        from wakeman.faces.cli.watch import follow
+
+        return follow(options, msgspec.structs.replace(world, by=world.by.replace("up", "watch")), d.name)
     if options.wait:
         return _awaited(options, world, d)
     _report(options, world, d)

@@ -171,6 +171,7 @@ def portrait(data: Mapping[str, Any]) -> None:
         out(f"used: {spent}")
     if data["outcome"] == "open":
         out(upcoming(data))
+        out(f"{pace(data['progress'])}{misplaced(data['deployment'], data['conflicts'])}")
     if data["age"] is not None:
         out(f"seen {lasting(data['age'])} ago")
     warn(data)
@@ -226,6 +227,20 @@ def lasting(seconds: float) -> str:
         if seconds >= 2 * size:
             return f"{seconds / size:.0f} {unit}"
     return f"{seconds:.0f} s"
+
+
+def pace(progress: Mapping[str, Any]) -> str:
+    """Say how fast it goes, and how long it may still take."""
+    rate, eta = progress["per_hour"], progress["eta"]
+    if rate is None:
+        return "no estimate yet"
+    left = f", about {lasting(eta['left'])} left ({lasting(eta['soonest'])} to {lasting(eta['latest'])})" if eta else ""
+    return f"{rate:g} units an hour{left}"
+
+
+def misplaced(name: str, conflicts: int) -> str:
+    """Say that files were written out of place, where some were."""
+    return f"; {conflicts} written out of place: wakeman log {name} --type conflicted" if conflicts else ""
 
 
 def clean(text: str) -> str:

@@ -1,0 +1,146 @@
+"""How soon a watcher tells of a file, what it misses, and what it costs."""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from bench.pairs import WAKEMAN, Place
+
+TRIALS = 200
+TICK = os.sysconf("SC_CLK_TCK")
+
+
+def watch() -> None:
+    """Time a file's closing to its event in the log, with 24 live workers and one watcher."""
+    place = _crowd(24, [f"out/w{w}/{n}" for w in range(24) for n in range(TRIALS // 24 + 1)])
+    log = place.path / "state/night/events.jsonl"
+    took = []
+    with _watcher(place):
+        for n in range(TRIALS):
+            output = place.path / f"out/w{n % 24}/{n // 24}"
+            with log.open("rb") as stream:
+                stream.seek(0, os.SEEK_END)
+                with output.open("w") as file:
+                    file.write("x" * 1000)
+                closed = time.perf_counter()
+                seen = b""
+                while f"out/w{n % 24}/{n // 24}".encode() not in seen and time.perf_counter() - closed < 5:
+                    time.sleep(0.0002)
+                    seen += stream.read()
+                took.append(time.perf_counter() - closed)
+            time.sleep(0.05)
+    place.end("night")
+    took.sort()
+    p99 = took[int(len(took) * 0.99)]
+    middle = statistics.median(took)
+    print(f"output closed -> event in the log: median {middle * 1000:.1f} ms, p99 {p99 * 1000:.0f} ms of {TRIALS}")
+
+
+def flood() -> None:
+    """Write 10,000 files in 10 s over 1,000 directories, and count those that the watcher has told in the end."""
+    files = [f"out/d{n % 1000}/f{n}" for n in range(10_000)]
+    place = _crowd(20, files)
+    with _watcher(place) as pid:
+        began, before = time.perf_counter(), _cpu(pid)
+        for at, file in enumerate(files):
+            (place.path / file).write_text("x" * 100)
+            if at % 20 == 19:
+                time.sleep(max(0.0, began + at / 1000 - time.perf_counter()))
+        wrote = time.perf_counter() - began
+        cpu = (_cpu(pid) - before) / wrote
+        told: set[str] = set()
+        until = time.monotonic() + 30
+        while len(told) < len(files) and time.monotonic() < until:
+            time.sleep(0.5)
+            told = set(_told(place))
+        last = time.perf_counter() - began - wrote
+    place.end("night")
+    missed = len(files) - len(told)
+    print(
+        f"10,000 files in {wrote:.1f} s over 1,000 directories: {missed} missed, the last within {last:.1f} s;", end=" "
+    )
+    print(f"CPU of the watcher {cpu:.0%} of a core")
+
+
+def idle() -> None:
+    """Measure CPU and memory with 24 live workers and nothing happening, with a watcher and without."""
+    place = _crowd(24, [f"out/w{w}/0" for w in range(24)])
+    time.sleep(3)
+    alone = sum(1 for pid in _processes(place) if "wakeman" in _line(pid) and "new-session" not in _line(pid))
+    with _watcher(place) as pid:
+        time.sleep(5)
+        before, began = _cpu(pid), time.perf_counter()
+        time.sleep(90)
+        share = (_cpu(pid) - before) / (time.perf_counter() - began)
+        resident = next(line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if "VmRSS" in line)
+    place.end("night")
+    print(
+        f"24 live workers, idle: {alone} processes of ours; with a watcher {share:.2%} CPU, {resident.split()[1]} KiB"
+    )
+
+
+def _crowd(workers: int, files: list[str]) -> Place:
+    """Start workers that sleep, with these outputs in their shares: by the second part where there are few."""
+    place = Place()
+    items = [
+        {"unit": file, "key": file.split("/")[1] if workers == 24 else f"k{at % workers}"}
+        for at, file in enumerate(files)
+    ]
+    plan = {
+        "name": "night",
+        "units": {"items": items, "output": "{{ unit }}"},
+        "workers": {"by": "{{ key }}", "command": ["sleep", "900"], "stagger": 0, "socket": str(place.socket)},
+    }
+    (place.path / "night.json").write_text(json.dumps(plan))
+    for directory in {Path(file).parent for file in files}:
+        (place.path / directory).mkdir(parents=True, exist_ok=True)
+    place.run("up", str(place.path / "night.json"))
+    return place
+
+
+@contextmanager
+def _watcher(place: Place) -> Iterator[int]:
+    """Start a watcher, wait until it has looked, and end it."""
+    argv = [*WAKEMAN, "watch", "night", "--json", "--state", str(place.path / "state")]
+    process = subprocess.Popen(argv, stdout=subprocess.PIPE, cwd=place.path, stderr=subprocess.STDOUT)
+    assert process.stdout is not None
+    process.stdout.readline()
+    drain = subprocess.Popen(["cat"], stdin=process.stdout, stdout=subprocess.DEVNULL)
+    time.sleep(1.5)
+    try:
+        yield process.pid
+    finally:
+        process.terminate()
+        process.wait()
+        process.stdout.close()
+        drain.wait()
+
+
+def _told(place: Place) -> Iterator[str]:
+    with (place.path / "state/night/events.jsonl").open() as lines:
+        for line in lines:
+            if '"type":"progressed"' in line:
+                for each in json.loads(line)["data"].get("files", ()):
+                    yield from (mark[0] for mark in each["marks"])
+
+
+def _cpu(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICK
+
+
+def _line(pid: int) -> str:
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_text(errors="replace")
+    return ""
+
+
+def _processes(place: Place) -> list[int]:
+    return [int(file.name) for file in Path("/proc").glob("[0-9]*") if str(place.path) in _line(int(file.name))]

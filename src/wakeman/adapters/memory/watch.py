@@ -1,0 +1,58 @@
+"""A watch over the files in memory: what differs from the time before has happened."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+
+from wakeman.adapters.memory.disk import MemoryFiles
+from wakeman.ports import Stir
+
+
+class MemoryWatch:
+    """Directories of the files in memory. `pause` lets time pass while nothing happens."""
+
+    how = ("memory",)
+
+    def __init__(self, watcher: MemoryWatcher, roots: Iterable[str], flat: Iterable[str]) -> None:
+        self._watcher, self._flat = watcher, set(flat)
+        self._roots = [f"{root.rstrip('/')}/" for root in roots]
+        self._seen = self._inside()
+
+    def wait(self, seconds: float) -> Stir:
+        found = self._stirred()
+        if not found.paths and not found.lost and seconds > 0:
+            self._watcher.pause(seconds)
+            found = self._stirred()
+        return found
+
+    def _stirred(self) -> Stir:
+        now = self._inside()
+        paths = frozenset(path for path, entry in now.items() if self._seen.get(path) != entry)
+        self._seen = now
+        lost, self._watcher.lost = tuple(self._watcher.lost), []
+        return Stir(frozenset() if lost else paths, lost)
+
+    def _inside(self) -> dict[str, object]:
+        files = self._watcher.files
+        there: dict[str, object] = {**files.held, **{path: files.held.get(t) for path, t in files.links.items()}}
+        return {
+            path: entry
+            for path, entry in there.items()
+            if posixpath.dirname(path) in self._flat or any(path.startswith(root) for root in self._roots)
+        }
+
+
+class MemoryWatcher:
+    """Watches files in memory. What stands in `lost` is told next, in place of the files that it cost."""
+
+    def __init__(self, files: MemoryFiles, pause: Callable[[float], object]) -> None:
+        self.files, self.pause = files, pause
+        self.lost: list[str] = []
+
+    @contextmanager
+    def watch(self, roots: Iterable[str], debounce: float, flat: Iterable[str] = ()) -> Iterator[MemoryWatch]:
+        """Watch from now on."""
+        del debounce
+        yield MemoryWatch(self, roots, flat)

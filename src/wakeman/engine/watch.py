@@ -1,0 +1,367 @@
+"""Watching a deployment: files as they are written become progress and conflicts in its log, and checks at once.
+
+A watcher only adds speed. It writes through the same lock as a check, and what it decides, a check decides. Several
+may run side by side: what one has told, the others find in the log and do not tell again.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
+
+import msgspec
+from msgspec import Struct
+
+from wakeman.core import events as e
+from wakeman.core.claims import Claims, at_work, paths, trespass
+from wakeman.core.errors import BusyError, StorageError
+from wakeman.core.model import Deployment, FileMark, UnitState, Written
+from wakeman.core.pieces import lines
+from wakeman.core.quality import Facts, judge
+from wakeman.core.text import sayable
+from wakeman.engine import alarm, layout
+from wakeman.engine.check import check
+from wakeman.engine.known import readable
+from wakeman.engine.look import outputs
+from wakeman.engine.wait import LINGER, POLL, TEND
+from wakeman.ports import Stir, Watch, World
+
+DEBOUNCE = 0.005
+"""Seconds in which what happens is taken together."""
+STEP = 1.0
+"""Seconds between two events about the progress of one worker, and until a file out of place counts."""
+RESCAN = 300.0
+"""Seconds between two looks at everything, whether or not anything was lost."""
+HEARD = 65536
+"""Bytes of a file in the spool at most."""
+LEAST = 0.005
+"""Seconds between two turns of the loop, unless something is told."""
+SHARE = 9
+"""Times its own duration that a write of the watcher, or a check, lets pass before the next."""
+LOG = "events.jsonl"
+LINES = 20
+"""Conflicts of one moment that get a line of their own."""
+
+
+class Told(Struct, frozen=True):
+    """What a hook leaves in the spool about files: who wrote which, by path."""
+
+    worker: str
+    wrote: tuple[str, ...]
+
+
+class View(Struct, frozen=True):
+    """How a deployment stands at one moment. `lost`: why files may have gone unseen since the view before."""
+
+    deployment: Deployment
+    at: datetime
+    how: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()
+
+
+def watch(
+    world: World, name: str, *, debounce: float = DEBOUNCE, step: float = STEP, rescan: float = RESCAN
+) -> Iterator[View]:
+    """Watch a deployment until it is closed and put away; give a view whenever something may have changed.
+
+    Units: all in seconds; a view comes at least every `step`.
+    Effects: `progressed`, `conflicted` and `noted` events, and checks. Not going on with it at any point costs
+    nothing but speed. Raises: as `check`.
+    """
+    over = False
+    while not over:
+        watching = _Watching(world, name, step)
+        with world.watcher().watch(watching.roots, debounce, watching.flat) as eyes:
+            over = yield from watching.run(eyes, rescan)
+
+
+class _Watching:
+    """One watch with the claims as they are; others than these begin another."""
+
+    def __init__(self, world: World, name: str, step: float) -> None:
+        self.world, self.name, self.step = world, name, step
+        self.d = d = world.logs.read(name)
+        self.shape = _shape(d)
+        self.claims = _claims(world, d)
+        others = [other for key, other in readable(world).items() if key != name and other.outcome == "open"]
+        self.others = [_claims(world, other) for other in others]
+        self.home, self.state = world.files.resolve([d.host.directory, world.state]).values()
+        self.flat = [d.host.directory, layout.inside(d.host, "spool"), layout.inside(d.host, "prompts")]
+        more = [layout.absolute(d.host, root) for root in d.plan.watch.roots]
+        self.roots = self.claims.roots(world.files.resolve(more).values())
+        self.dirty: dict[str, None] = {}  # units of which an output was written
+        self.strange: dict[str, float] = {}  # files out of place -> when they count, if they are there then
+        self.writers: dict[str, str] = {}  # path -> who was told to have written it
+        self.whole: set[str] = set()  # units whose outputs are all there
+        self.told: dict[str, float] = {}  # worker -> when its progress was told
+        self.called: set[tuple[str, int]] = set()  # attempts whose share is whole, for which a check was called
+        self.wanted = "watch"  # in whose name a check is due
+        self.lost: dict[str, None] = {}
+        self.notes: dict[str, float] = {}  # what was lost -> when that was last for the log to say
+        self.noted = 0.0
+        self.seen: object = None  # the log as this watcher left it
+        self.scan, self.reread = True, False
+        self.next_write = self.next_check = self.next_scan = self.next_read = 0.0
+        self.tended = world.clock.mono()
+        self.closed: float | None = None
+
+    def run(self, eyes: Watch, rescan: float) -> Generator[View, None, bool]:
+        """Watch until the deployment is over (true), or has other claims (false)."""
+        while True:
+            if self.scan or self._now() >= self.next_scan:
+                self._rescan(rescan)
+            self._write()
+            self._check()
+            self._read()
+            lost, self.lost = tuple(self.lost), {}
+            yield View(deployment=self.d, at=self.world.clock.now(), how=eyes.how, lost=lost)
+            if self._over():
+                return True
+            if _shape(self.d) != self.shape:
+                return False
+            self._take(eyes.wait(self._patience()))
+
+    def _now(self) -> float:
+        return self.world.clock.mono()
+
+    # --- what is told
+
+    def _take(self, stir: Stir) -> None:
+        for path in stir.paths:
+            if (output := self.claims.output(path)) is not None:
+                self.dirty[output[0]] = None
+            elif path == posixpath.join(self.home, LOG):
+                self.reread = self.reread or self._log() != self.seen
+            elif posixpath.dirname(path) == posixpath.join(self.home, "spool"):
+                self.wanted = "hook"
+                self._hear(path)
+            else:
+                self._suspect(path)
+        if stir.lost:
+            now = self._now()
+            self.lost.update(dict.fromkeys(stir.lost))
+            self.notes.update((why, now) for why in stir.lost if now >= self.notes.get(why, now - RESCAN) + RESCAN)
+            self.scan = True
+
+    def _hear(self, path: str) -> None:
+        """Take what a hook tells of who wrote what; what it leaves that is of no such shape is for the check."""
+        with suppress(StorageError, msgspec.DecodeError):
+            told = msgspec.json.decode(self.world.files.read(path, HEARD), type=Told)
+            for name in told.wrote if told.worker in self.d.workers else ():
+                whole = layout.absolute(self.d.host, name)
+                place = self.world.files.resolve([whole])[whole]
+                self.writers[place] = told.worker
+                if (output := self.claims.output(place)) is None:
+                    self._suspect(place)
+                else:
+                    self.dirty[output[0]] = None
+
+    def _suspect(self, path: str) -> None:
+        """Note a file out of place: it counts if it is still there after a step, so that temporary ones do not."""
+        if self.d.plan.watch.conflicts == "ignore" or path.startswith(f"{self.state}/"):
+            return
+        if not any(other.output(path) or other.tree(path) for other in self.others):
+            self.strange.setdefault(path, self._now() + self.step)
+
+    def _rescan(self, rescan: float) -> None:
+        """Look at all outputs, and at all files where claims lie, as if each had been told."""
+        began = self._now()
+        self.scan = False
+        marks = self._marks(self.d.units)
+        self.whole = {name for name, state in self.d.units.items() if _whole(self.d, state, marks)}
+        self.dirty.update((name, None) for name, state in self.d.units.items() if _news(self.d, state, marks))
+        if self.d.plan.watch.conflicts != "ignore":
+            for root in self.roots:
+                with suppress(StorageError):  # it is not there
+                    found = (posixpath.join(root, path) for path in self.world.files.glob(root, ["**"], []))
+                    self._take(Stir(frozenset(path for path in found if self.claims.output(path) is None)))
+        self.wanted = self.wanted or "watch"
+        self.next_scan = self._now() + max(rescan, SHARE * (self._now() - began))
+
+    # --- what is written
+
+    def _write(self) -> None:
+        """Write what there is to tell, within the watcher's share of the time."""
+        began = now = self._now()
+        strange = [path for path, due in self.strange.items() if due <= now]
+        units = [name for name in self.dirty if self._due(self.d.units[name].worker, now)]
+        texts = [why for why, at in self.notes.items() if at > self.noted]
+        if now < self.next_write or not (strange or units or texts):
+            return
+        marks = self._marks(units)
+        files = self.world.files.marks(strange)
+        try:
+            with self.world.logs.hold(self.name, self.world.by) as log:
+                self.d = log.deployment
+                if self.d.outcome == "open" and _shape(self.d) == self.shape:
+                    drafts = [e.Draft(e.Noted(text=sayable(f"watch: {why}; all was looked at", 300))) for why in texts]
+                    drafts += self._progressed(units, marks, now)
+                    drafts += self._conflicted(strange, files)
+                    log.append(drafts, self.world.clock.now(), durable=False)
+                self.seen = self._log()
+                if log.seen:
+                    self.wanted = self.wanted or "watch"
+        except BusyError:
+            self.next_write = now + self.step
+            return
+        for path in strange:
+            del self.strange[path]
+        self.noted = max(self.notes.values(), default=0.0)
+        self.next_write = self._now() + SHARE * (self._now() - began)
+
+    def _due(self, worker: str, now: float) -> bool:
+        return now >= self.told.get(worker, now - self.step) + self.step
+
+    def _progressed(self, units: Iterable[str], marks: Mapping[str, FileMark], now: float) -> Iterator[e.Draft]:
+        """Give a worker's news, in as many events as they need; those of somebody not at work are suspect."""
+        d, news = self.d, dict[tuple[str, bool], list[Written]]()
+        wall = self.world.clock.now()
+        for name in units:
+            state = d.units[name]
+            worker = d.workers[state.worker]
+            self.told[worker.name] = now
+            if worker.written_at is not None and 0 <= (wall - worker.written_at).total_seconds() < self.step:
+                continue  # another watcher has told of this one just now
+            del self.dirty[name]
+            (self.whole.add if _whole(d, state, marks) else self.whole.discard)(name)
+            told: dict[bool, list[FileMark]] = {}
+            for mark in _news(d, state, marks, self._heard(state)):
+                place = self.claims.resolved[mark.path]
+                writer = self.writers.get(place)
+                if writer == worker.name or (writer is None and at_work(worker)):
+                    told.setdefault(writer is None, []).append(mark)
+                    self.writers.pop(place, None)  # said of this write, not of the next
+                else:
+                    self._suspect(place)
+            for inferred, found in told.items():
+                news.setdefault((worker.name, inferred), []).append(Written(unit=name, marks=tuple(found)))
+        for (name, inferred), each in news.items():
+            worker = d.workers[name]
+            whole = sum(1 for unit in worker.units if unit in self.whole)
+            for piece in lines(each):
+                fact = e.Progressed(written=whole, total=len(worker.units), files=piece, inferred=inferred)
+                yield e.Draft(fact, worker=name)
+            if whole == len(worker.units) and (name, worker.attempt) not in self.called:
+                self.called.add((name, worker.attempt))
+                self.wanted = self.wanted or "watch"
+
+    def _heard(self, state: UnitState) -> set[str]:
+        """List a unit's outputs of which somebody told who wrote them, while the log only infers that."""
+        return {
+            path
+            for path, wrote in state.wrote.items()
+            if wrote.inferred and self.writers.get(self.claims.resolved.get(path, ""))
+        }
+
+    def _conflicted(self, strange: Iterable[str], files: Mapping[str, FileMark]) -> list[e.Draft]:
+        found: list[e.Draft] = []
+        for path in strange:
+            if (mark := files.get(path)) is None:
+                continue
+            output = self.claims.output(path)
+            known = msgspec.structs.replace(mark, path=output[1]) if output else mark
+            written = datetime.fromtimestamp(mark.mtime_ns / 1e9, UTC)
+            told = trespass(self.d, self.claims, path, known, written, self.writers.pop(path, ""))
+            if told is not None:
+                found.append(e.Draft(told[1], worker=told[0]))
+        if found:
+            self.wanted = self.wanted or "watch"
+        if (more := len(found) - LINES) > 0:
+            last = found[LINES - 1]
+            found = [*found[: LINES - 1], e.Draft(_with(last.data, more), worker=last.worker)]
+        return found
+
+    def _log(self) -> object:
+        return self.world.files.marks([posixpath.join(self.home, LOG)])
+
+    def _marks(self, units: Iterable[str]) -> dict[str, FileMark]:
+        host = self.d.host
+        wanted = (path for name in units for path in _files(self.d.units[name]))
+        return self.world.files.marks(layout.absolute(host, path) for path in wanted)
+
+    # --- what is done
+
+    def _check(self) -> None:
+        """Run a check where one is due, or where nobody else would."""
+        now = self._now()
+        if now - self.tended >= TEND:
+            self.tended = now
+            if not self.d.paused_at and not alarm.stands(self.world, self.d, self.world.clock.now()):
+                self.wanted = self.wanted or "watch"
+        if not self.wanted or now < self.next_check or self.d.outcome != "open":
+            return
+        by, self.wanted = self.wanted, ""
+        try:
+            pid = self.world.machine.pid()
+            self.d = check(msgspec.structs.replace(self.world, by=f"{by}:{pid}"), self.name)
+        except BusyError:
+            self.reread = True  # somebody checks right now, and will look again
+        self.next_check = self._now() + max(self.step, SHARE * (self._now() - now))
+
+    def _read(self) -> None:
+        now = self._now()
+        if self.reread and now >= self.next_read:
+            self.reread = False
+            self.d = self.world.logs.read(self.name)
+            self.next_read = self._now() + SHARE * (self._now() - now)
+
+    def _over(self) -> bool:
+        if self.d.outcome == "open":
+            return False
+        now = self._now()
+        self.closed = now if self.closed is None else self.closed
+        self.reread, self.next_read = True, max(self.next_read, now + POLL)
+        return self.d.alarm is None or now - self.closed >= LINGER
+
+    def _patience(self) -> float:
+        """Give the seconds until something is due that nobody tells of."""
+        now = self._now()
+        due = [now + self.step, self.next_scan]
+        if self.dirty or self.strange:
+            # What is due later than this is seen to then: a look at what is due costs next to nothing.
+            workers = {self.d.units[name].worker for name in self.dirty}
+            soonest = [self.told.get(worker, now) + self.step for worker in workers] + list(self.strange.values())
+            due.append(max(self.next_write, min(soonest)))
+        due += [self.next_check] if self.wanted and self.d.outcome == "open" else []
+        due += [self.next_read] if self.reread else []
+        return max(LEAST, min(due) - now)
+
+
+def _claims(world: World, d: Deployment) -> Claims:
+    units = [state.unit for state in d.units.values()]
+    absolute = {path: layout.absolute(d.host, path) for path in paths(units)}
+    resolved = world.files.resolve(absolute.values())
+    return Claims(units, {path: resolved[whole] for path, whole in absolute.items()})
+
+
+def _shape(d: Deployment) -> object:
+    return d.digest, len(d.units)
+
+
+def _files(state: UnitState) -> Iterator[str]:
+    yield from state.unit.outputs
+    if state.unit.input is not None:
+        yield state.unit.input
+
+
+def _news(
+    d: Deployment, state: UnitState, marks: Mapping[str, FileMark], heard: Iterable[str] = ()
+) -> tuple[FileMark, ...]:
+    """Give the outputs of a unit that are others than the log knows, and those `heard` of."""
+    known = {path: wrote.mark for path, wrote in state.wrote.items() if path not in heard}
+    found = outputs(state.unit, marks, d.host)
+    return tuple(mark for mark in found if mark not in (known.get(mark.path), d.before.get(mark.path)))
+
+
+def _whole(d: Deployment, state: UnitState, marks: Mapping[str, FileMark]) -> bool:
+    """Tell whether a unit's outputs are there and may pass, as far as a look at them from outside tells."""
+    found = {mark.path: mark for mark in outputs(state.unit, marks, d.host)}
+    source = marks.get(layout.absolute(d.host, state.unit.input)) if state.unit.input is not None else None
+    before = {path: d.before[path] for path in state.unit.outputs if path in d.before}
+    return judge(state.unit, d.plan.verify, Facts(marks=found, before=before, input=source)).passed
+
+
+def _with(fact: e.Fact, more: int) -> e.Fact:
+    return msgspec.structs.replace(fact, more=more)
