@@ -85,8 +85,8 @@ class Rig:
         return self.state / name / "events.jsonl"
 
     def events(self, name: str = "night") -> list[dict[str, Any]]:
-        """Read a log."""
-        return [json.loads(line) for line in self.log(name).read_text().splitlines()]
+        """Read the whole lines of a log: one may be under way."""
+        return [json.loads(line) for line in self.log(name).read_text().split("\n")[:-1]]
 
     def rows(self, name: str = "night") -> list[str]:
         """List the deployment rows that were taken."""

@@ -11,6 +11,7 @@ from tests.play import NAME, Play
 from wakeman.adapters.memory import Act, MemorySessions
 from wakeman.core.errors import LogDamagedError
 from wakeman.core.events import Exited, Intended, Launched
+from wakeman.engine import layout
 from wakeman.engine.check import check
 from wakeman.ports import Made, Report
 
@@ -138,6 +139,40 @@ def test_processes_that_live_on_without_their_session_are_left_to_work() -> None
     sighting = play.deployment.workers["w0"].sighting
     assert ("running", []) == (play.states()["w0"], play.stage.machine.signals)
     assert "1 of its processes live on" in (sighting.why if sighting else "")
+
+
+def orphaned(play: Play) -> None:
+    """Take the session away from a worker whose process lives on, let a look see that, and end the process."""
+    mark = "night/w0/1@00000001.695c2ec0.504d8763"
+    play.up()
+    play.go(minutes=6)
+    play.stage.sessions.playing.clear()
+    play.stage.machine.living[mark] = [4711]
+    play.go(minutes=6)
+    del play.stage.machine.living[mark]
+
+
+def test_an_orphan_that_ended_is_given_a_look_to_leave_its_exit_file() -> None:
+    play = Play(workers=1, units=1, acts=HANGING)
+    orphaned(play)
+    check(play.stage.world("exit:1"), NAME)
+    first = play.deployment.workers["w0"].sighting
+    play.stage.files.write(f"{layout.attempt(play.deployment.host, play.deployment.workers['w0'])}/exit", b"0\n")
+    check(play.stage.world("exit:1"), NAME)
+
+    assert first is not None
+    assert ("unknown", "its last process has ended; no exit status yet") == (first.session, first.why)
+    exits = [event.data for event in play.events if isinstance(event.data, Exited)]
+    assert [(0, "itself")] == [(data.code, data.ended_by) for data in exits]
+
+
+def test_an_orphan_that_ended_without_one_is_lost_at_the_next_look() -> None:
+    play = Play(workers=1, units=1, acts=HANGING)
+    orphaned(play)
+    for _ in range(2):
+        check(play.stage.world("exit:1"), NAME)
+
+    assert ["machine"] == [event.data.ended_by for event in play.events if isinstance(event.data, Exited)]
 
 
 def test_leftovers_of_an_ended_attempt_are_ended_first_by_term_then_by_kill() -> None:

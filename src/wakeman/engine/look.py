@@ -158,14 +158,25 @@ def _sightings(world: World, sessions: Sessions, d: Deployment, view: View, live
     alive = world.machine.marked(mark(d, worker) for worker in ended)
     counts = {worker.name: len(alive.get(mark(d, worker), ())) for worker in ended}
     left_sightings = [w.sighting for w in left if w.sighting is not None]
-    return [_with_processes(s, counts.get(s.worker, 0)) for s in [*found, *left_sightings]]
+    return [
+        _with_processes(s, counts.get(s.worker, 0), d.workers[s.worker], view.boot) for s in [*found, *left_sightings]
+    ]
 
 
-def _with_processes(sighting: Sighting, count: int) -> Sighting:
-    """Add what outlives the session. A session that is lost while its processes live is no end: they work on."""
-    if sighting.session == "lost" and count and sighting.ended_by in ("", "machine"):
-        why = f"its session is gone, {count} of its processes live on"
-        return msgspec.structs.replace(sighting, session="running", activity="unknown", why=why, processes=count)
+def _with_processes(sighting: Sighting, count: int, worker: WorkerState, boot: str) -> Sighting:
+    """Add what outlives the session. A session that is lost while its processes live is no end: they work on.
+
+    Boundary: when the last of these has ended, its wrapper outlives it for a moment, and writes the exit file: one
+    look that finds neither decides nothing.
+    """
+    before = worker.sighting
+    if sighting.session == "lost" and sighting.ended_by in ("", "machine"):
+        if count:
+            why = f"its session is gone, {count} of its processes live on"
+            return msgspec.structs.replace(sighting, session="running", activity="unknown", why=why, processes=count)
+        if before is not None and before.session == "running" and before.processes and worker.boot == boot:
+            why = "its last process has ended; no exit status yet"
+            return msgspec.structs.replace(sighting, session="unknown", why=why, ended_by="", life=worker.life)
     if sighting.processes == count:
         return sighting
     return msgspec.structs.replace(sighting, processes=count)
