@@ -45,7 +45,7 @@ def first(world: World, d: Deployment, now: datetime) -> Iterator[list[e.Draft]]
     armed = [] if world.alarms.weakness() else _set(world, msgspec.structs.replace(d, seq=0, hash=""), now, "first")
     try:
         yield armed
-    except BaseException:
+    except BaseException:  # Ctrl-C too: an alarm of what has not begun is nobody's
         with suppress(ProgramError):
             world.alarms.disarm([draft.data.alarm.job for draft in armed if isinstance(draft.data, e.Armed)])
         raise
