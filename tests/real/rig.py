@@ -121,6 +121,11 @@ class Rig:
         """Give what a job runs."""
         return subprocess.run(["at", "-c", job], capture_output=True, text=True).stdout
 
+    def trail(self, name: str = "night") -> str:
+        """Give what checks from outside have said, for the message of a test that fails."""
+        file = self.state / name / "check.log"
+        return file.read_text() if file.exists() else ""
+
     def fire(self, job: str) -> None:
         """Have the machine run a queued alarm now: the same body as a job long overdue, in place of this one."""
         body = self.body(job)

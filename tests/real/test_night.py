@@ -90,7 +90,7 @@ def test_seven_workers_a_cleanup_and_a_wrap_up(night: Night) -> None:
         f"condense_{share}": ("verified", count - (share == "10_arch")) for share, count in SHARES.items()
     } == workers
     assert 48 == len(list(night.place.glob("docs/*/condensed/*.yml")))
-    assert ([], []) == (night.alarms(), night.sessions())
+    assert ([], []) == (night.alarms(), night.sessions()), [*map(night.body, night.alarms()), night.trail()]
     assert ["clean up: 47/48 done", "wrap up: 48/48 done"] == [
         line.split("night: ")[1].split(". Next")[0] for line in (night.place / "told").read_text().splitlines()
     ]

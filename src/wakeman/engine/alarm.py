@@ -19,6 +19,8 @@ from wakeman.ports import Job, World, Writer
 
 LEAST = 60.0
 """Seconds ahead that an `at` job is set at least: its grain is the minute."""
+PASSES = 3
+"""Times that the queue is searched at most for what is to be taken away."""
 FAR = 180.0
 """Seconds beyond the longest pace after which an alarm is none: the clock was set back since it was armed."""
 
@@ -98,11 +100,17 @@ def disarm(world: World, log: Writer, now: datetime) -> None:
     """Take away every alarm of the deployment, those that no line tells of included, and only then say so.
 
     Repeatable: yes, after a crash in between; a job that stays finds nothing to do and sets no other.
+    Cost: the queue is listed once more than there was something to take: a listing beside others' jobs that come and
+    go may have passed one over.
     """
     d = log.deployment
-    jobs = {job.job for job in _queued(world, d)} | ({d.alarm.job} if d.alarm and d.alarm.kind == "at" else set())
+    recorded = {d.alarm.job} if d.alarm and d.alarm.kind == "at" else set()
     world.files.write(layout.inside(d.host, layout.GENERATION), b"0\n")
-    if jobs:
+    for _ in range(PASSES):
+        jobs = {job.job for job in _queued(world, d)} | recorded
+        if not jobs:
+            break
+        recorded = set()
         with suppress(ProgramError):
             world.alarms.disarm(sorted(jobs))
     if d.alarm is not None:
