@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from bench.pairs import WAKEMAN, Place
+from bench.peer import peer
 
 TRIALS = 200
 TICK = os.sysconf("SC_CLK_TCK")
@@ -70,20 +71,21 @@ def flood() -> None:
 
 
 def idle() -> None:
-    """Measure CPU and memory with 24 live workers and nothing happening, with a watcher and without."""
+    """Measure CPU and memory with 24 live workers and nothing happening: alone, with a watcher, and a peer beside."""
     place = _crowd(24, [f"out/w{w}/0" for w in range(24)])
     time.sleep(3)
     alone = sum(1 for pid in _processes(place) if "wakeman" in _line(pid) and "new-session" not in _line(pid))
-    with _watcher(place) as pid:
+    with peer(24) as (version, theirs), _watcher(place) as pid:
         time.sleep(5)
-        before, began = _cpu(pid), time.perf_counter()
+        before, began = (_cpu(pid), sum(map(_cpu, theirs))), time.perf_counter()
         time.sleep(90)
-        share = (_cpu(pid) - before) / (time.perf_counter() - began)
-        resident = next(line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if "VmRSS" in line)
+        took = time.perf_counter() - began
+        ours, others = _cpu(pid) - before[0], sum(map(_cpu, theirs)) - before[1]
+        sizes = _resident(pid), sum(map(_resident, theirs))
     place.end("night")
-    print(
-        f"24 live workers, idle: {alone} processes of ours; with a watcher {share:.2%} CPU, {resident.split()[1]} KiB"
-    )
+    print(f"24 live workers, idle for {took:.0f} s: {alone} processes of ours;", end=" ")
+    print(f"with a watcher {ours / took:.2%} CPU, {sizes[0]} KiB;", end=" ")
+    print(f"CLI Agent Orchestrator {version} with 24 mock agents {others / took:.2%} CPU, {sizes[1]} KiB")
 
 
 def _crowd(workers: int, files: list[str]) -> Place:
@@ -134,6 +136,11 @@ def _told(place: Place) -> Iterator[str]:
 def _cpu(pid: int) -> float:
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
     return (int(fields[11]) + int(fields[12])) / TICK
+
+
+def _resident(pid: int) -> int:
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return int(next(line for line in lines if "VmRSS" in line).split()[1])
 
 
 def _line(pid: int) -> str:

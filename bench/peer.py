@@ -1,0 +1,126 @@
+"""A peer that polls, idle beside Wakeman: CLI Agent Orchestrator, whose server watches each terminal's screen.
+
+It is installed from PyPI into a virtual environment of its own, `.peers`, since it wants another libtmux than we do.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from http.client import HTTPConnection
+from pathlib import Path
+from urllib.parse import urlencode
+
+PEERS = Path(__file__).parents[1] / ".peers"
+PACKAGE = "cli-agent-orchestrator"
+PATIENCE = 60.0
+
+MOCK = """\
+#!/bin/sh
+# The agent that its mock provider drives: a prompt, an answer, the prompt again.
+printf '❯ '
+while read -r line; do printf '> MOCK: %s\\n❯ ' "$line"; done
+"""
+
+
+def installed() -> tuple[Path, str]:
+    """Give the peer's server program and its version, installed first where it is not there yet."""
+    python = PEERS / "bin/python"
+    if not python.exists():
+        subprocess.run([sys.executable, "-m", "venv", str(PEERS)], check=True)
+        argv = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", PACKAGE]
+        subprocess.run(argv, check=True)
+    asked = "import importlib.metadata as m; print(m.version('cli-agent-orchestrator'))"
+    version = subprocess.run([str(python), "-c", asked], capture_output=True, text=True, check=True).stdout.strip()
+    return PEERS / "bin/cao-server", version
+
+
+@contextmanager
+def peer(workers: int) -> Iterator[tuple[str, list[int]]]:
+    """Run the peer with that many idle agents of its mock provider; give its version and its processes.
+
+    Shape: what counts is its server and what that has started outside tmux; the agents and tmux are as ours are.
+    """
+    server, version = installed()
+    with tempfile.TemporaryDirectory(prefix="wk", ignore_cleanup_errors=True) as name:
+        place = Path(name)
+        mock = place / "bin/mock_cli"
+        mock.parent.mkdir()
+        mock.write_text(MOCK)
+        mock.chmod(0o755)
+        path = f"{mock.parent}:/usr/bin:/bin"
+        # A login shell sets PATH anew, and its terminals are login shells.
+        (place / ".bash_profile").write_text(f"export PATH={path}\n")
+        port = _free()
+        env = {
+            "HOME": name,
+            "PATH": path,
+            "LANG": "C.UTF-8",
+            "SHELL": "/bin/bash",
+            "TMUX_TMPDIR": name,
+            "CAO_HOME_DIR": f"{name}/cao",
+            "CAO_API_PORT": str(port),
+        }
+        with (place / "server.log").open("wb") as log:
+            process = subprocess.Popen([str(server)], env=env, stdout=log, stderr=log, start_new_session=True)
+        try:
+            _answers(port)
+            for n in range(workers):
+                _session(port, f"w{n}", place)
+            yield version, _family(process.pid)
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGTERM)
+            process.wait(PATIENCE)
+            subprocess.run(["tmux", "kill-server"], env=env, capture_output=True)
+            time.sleep(0.5)  # its shells write their history as they go
+
+
+def _free() -> int:
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        port: int = listening.getsockname()[1]
+        return port
+
+
+def _answers(port: int) -> None:
+    until = time.monotonic() + PATIENCE
+    while True:
+        with suppress(ConnectionError):
+            return _asked(port, "GET", "/health")
+        assert time.monotonic() < until, "the peer's server does not answer"
+        time.sleep(0.2)
+
+
+def _session(port: int, name: str, place: Path) -> None:
+    asked = {"agent_profile": "developer", "provider": "mock_cli", "session_name": name}
+    _asked(port, "POST", f"/sessions?{urlencode({**asked, 'working_directory': str(place)})}")
+
+
+def _asked(port: int, method: str, target: str) -> None:
+    connection = HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+    connection.request(method, target)
+    answer = connection.getresponse()
+    said = answer.read()
+    connection.close()
+    assert answer.status < 300, said
+
+
+def _family(pid: int) -> list[int]:
+    """List a process and its descendants, but for tmux and what runs in it."""
+    parents = {}
+    for file in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            name, _, fields = (file / "stat").read_text().partition("(")[2].rpartition(")")
+            parents[int(file.name)] = (int(fields.split()[1]), name)
+    found = [pid]
+    for one in found:
+        found += [child for child, (parent, name) in parents.items() if parent == one and not name.startswith("tmux")]
+    return found
