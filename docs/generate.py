@@ -302,8 +302,8 @@ def _kind(kind: mi.Type) -> str:
             return f"table of {_kind(inner)}"
         case mi.StructType(cls=cls):
             return f"{cls.__name__} ({', '.join(field.encode_name for field in _fields(cls))})"
-        case mi.IntType(ge=int(least)):
-            return f"whole number, at least {least}"
+        case mi.IntType(ge=int(least), le=most):
+            return f"whole number, at least {least}" + (f", at most {most}" if most is not None else "")
         case mi.FloatType(gt=float() | int() as least):
             return f"number, more than {least}"
         case _:

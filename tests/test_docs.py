@@ -22,7 +22,7 @@ from wakeman.core.reading import read
 from wakeman.faces.cli import VERBS, parser
 
 REPOSITORY = Path(__file__).parents[1]
-LEFT_OUT = {".venv", ".clients", ".git", ".pytest_cache", "node_modules"}
+LEFT_OUT = {".venv", ".clients", ".peers", ".git", ".pytest_cache", "node_modules"}
 PAGES = sorted(
     page for page in REPOSITORY.rglob("*.md") if not LEFT_OUT.intersection(page.relative_to(REPOSITORY).parts)
 )

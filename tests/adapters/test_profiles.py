@@ -52,10 +52,10 @@ def paged(home: Path, text: str) -> str:
     return str(path)
 
 
-def test_four_profiles_come_along_each_with_what_it_is_for(tmp_path: Path) -> None:
+def test_five_profiles_come_along_each_with_what_it_is_for(tmp_path: Path) -> None:
     found = every(str(tmp_path), PLAN, Disk())
 
-    assert ["librarian", "custodian", "dev-lead", "ops"] == list(found)
+    assert ["librarian", "custodian", "dev-lead", "reviewer", "ops"] == list(found)
     assert all(agent.description and agent.prompt for agent, _ in found.values())
     assert {"wakeman"} == {origin for _, origin in found.values()}
 
@@ -95,7 +95,7 @@ def test_what_is_wrong_in_a_page_is_pointed_at(tmp_path: Path, text: str, said: 
         profiles(str(tmp_path), PLAN, Disk())
 
     assert str(caught.value).startswith(f"{path}:{said}")
-    assert set(SHIPPED) == {"librarian", "custodian", "dev-lead", "ops"}
+    assert set(SHIPPED) == {"librarian", "custodian", "dev-lead", "reviewer", "ops"}
 
 
 def written(home: Path, text: str | bytes) -> str:

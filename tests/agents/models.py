@@ -19,6 +19,8 @@ from typing import Any, NamedTuple
 Json = dict[str, Any]
 ARROW = re.compile(r"-> (/\S+?)(?=[,\s\"\\]|$)")
 READ = re.compile(r"Read (/\S+) and do what it says")
+VERDICT = re.compile(r"write your verdict to this file[^/]*\n(/\S+)")
+FORM = re.compile(r"^\[\n \{.*?\n\]", re.DOTALL | re.MULTILINE)
 SHELLS = {"Bash": "command", "bash": "command", "run_shell_command": "command", "exec_command": "cmd"}
 
 
@@ -119,8 +121,37 @@ def _orphans(said: Said, _: Json) -> Turn:
     return work(said)
 
 
+def _review(said: Said, state: Json) -> Turn:
+    """Read each output that there is to review, then fill in the verdict: once, what `rejects` names is rejected."""
+    verdict = VERDICT.search(said.told)
+    form = FORM.search(said.told)
+    assert verdict is not None
+    assert form is not None
+    for path in said.left:
+        return Turn(call=_reading(said, path))
+    if said._called(verdict[1]):
+        return Turn("My verdict is written.")
+    opinions = json.loads(form[0])
+    rejects = state.pop("rejects", [])
+    for each in opinions:
+        each["ok"] = each["unit"] not in rejects
+        each["why"] = "" if each["ok"] else "the second half is missing"
+    return Turn(call=_writing(said, verdict[1], json.dumps(opinions)))
+
+
+def _mend(said: Said) -> Turn:
+    """Read what was rejected, and write it anew."""
+    for path in dict.fromkeys(ARROW.findall(said.told)):
+        done = sum(path in call for call in said.calls)
+        if done < 2:
+            content = f"written to {path}, with the second half\n"
+            return Turn(call=_writing(said, path, content) if done else _reading(said, path))
+    return Turn("All of it is mended.")
+
+
 PLAYS: dict[str, Callable[[Said, Json], Turn]] = {
-    "work": lambda said, _: work(said),
+    "work": lambda said, _: _mend(said) if "rejected by a reviewer" in said.told else work(said),
+    "review": _review,
     "slow": lambda said, _: work(said)._replace(delay=1.0),
     "partial": _partial,
     "asks": _asks,
@@ -155,7 +186,7 @@ class Models:
         if not ARROW.search(said.told) and not (READ.search(said.told) and said.tools):
             return Turn("A title")
         chosen = re.search(r"play=(\w+)", said.told)
-        name = chosen[1] if chosen else "work"
+        name = "review" if VERDICT.search(said.told) else chosen[1] if chosen else "work"
         self.asked.append(name)
         return PLAYS[name](said, self.state)
 

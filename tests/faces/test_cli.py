@@ -770,7 +770,9 @@ def test_agents_are_listed_with_their_origin(place: Place) -> None:
 
     origins = {agent["name"]: agent["origin"] for agent in agents}
     assert (f"{place.path}/.claude/agents.json", "plan") == (origins["librarian"], origins["mine"])
-    assert {"custodian", "dev-lead", "ops"} == {name for name, origin in origins.items() if origin == "wakeman"}
+    assert {"custodian", "dev-lead", "ops", "reviewer"} == {
+        name for name, origin in origins.items() if origin == "wakeman"
+    }
     assert "keeps books" in place("agents").out
 
 

@@ -88,8 +88,7 @@ BAD_PLANS = {
         PLAN + 'agent = "libarian"\n[agents.librarian]\ndescription = "reads"\nprompt = "You read."\n',
         (
             "wakeman.toml:10: workers.agent: found 'libarian'; expected one of custodian, dev-lead, librarian, ops, "
-            "from [agents.NAME] or"
-            " ~/.claude/agents.json; did you mean 'librarian'?"
+            "reviewer, from [agents.NAME] or ~/.claude/agents.json; did you mean 'librarian'?"
         ),
     ),
     "a name that leads outside": (

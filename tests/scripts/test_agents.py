@@ -132,6 +132,25 @@ def test_launches_stop_at_the_bound_on_cost_and_the_cost_of_all_attempts_counts(
     assert any("limits.max_cost or max_tokens is reached" in text for text in play.told())
 
 
+@pytest.mark.parametrize(
+    ("over", "states"), [("leave", ["exited", "running", "pending"]), ("stop", ["exited", "exited", "pending"])]
+)
+def test_beyond_a_bound_those_at_work_go_on_unless_the_plan_says_stop(over: str, states: list[str]) -> None:
+    limits = {"max_cost": 3.0, "over": over}
+    acts = {"w0": Act(seconds=60, stops_after=1), "w1": Act(seconds=3000)}
+    play = Play(workers=3, acts=acts, plan={"workers": {"at_once": 2}, "limits": limits, "cleanup": {"when": "all"}})
+    play.stage.harness.end = Report(usage=Usage(cost=3.0))
+    play.stage.harness.reads = frozenset({"stream"})
+
+    play.run(minutes=5)
+
+    found = [play.deployment.workers[name] for name in ("w0", "w1", "w2")]
+    assert states == [worker.state for worker in found]
+    assert (over == "stop") == (found[1].ended_by == "wakeman")
+    assert (over == "stop") == ("halt" in play.rows())
+    assert any("limits.max_cost or max_tokens is reached" in text for text in play.told())
+
+
 @pytest.mark.parametrize(("whole", "cost"), [(True, 2.0), (False, 4.0)])
 def test_a_resumed_conversation_that_counts_from_its_beginning_is_counted_once(whole: bool, cost: float) -> None:
     play = Play(workers=1, plan={"cleanup": {"rounds": 0}})

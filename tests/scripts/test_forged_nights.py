@@ -87,7 +87,21 @@ def _lines(play: Play, minutes: float) -> list[bytes]:
     return play.lines
 
 
-NIGHTS = {"busy": busy, "partial": partial, "stuck": stuck, "spoken": spoken}
+@cache
+def reviewed() -> tuple[bytes, ...]:
+    """A night with a reviewer that rejects a unit, and one that gives no verdict at first."""
+    acts = {f"{NAME}_review_1": Act(rejects=("w0/u1",)), f"{NAME}_review_2": Act(stops_after=0)}
+    verify: dict[str, object] = {"review": {"of": "all", "command": ["judge"], "max_units": 3}}
+    play = Play(workers=2, units=2, acts=acts, plan={"verify": verify})
+    play.up()
+    play.go(10)
+    play.stage.acts.clear()
+    ask.retry(play.stage.world(), NAME, "review_2", (), "go on")
+    play.go(600)
+    return tuple(play.lines)
+
+
+NIGHTS = {"busy": busy, "partial": partial, "stuck": stuck, "spoken": spoken, "reviewed": reviewed}
 
 Change = Callable[[Forged], int]
 """What somebody does to a log; gives where it shows."""
@@ -103,6 +117,10 @@ def own(line: Line) -> bool:
 
 def taken_over(line: Line) -> bool:
     return "moved" in line["data"]
+
+
+def appointed(line: Line) -> bool:
+    return "review" in line["data"]
 
 
 def of_w1(line: Line) -> bool:
@@ -332,6 +350,15 @@ CHANGES: list[tuple[str, str, Change]] = [
     ("an amendment without its plan", "spoken", _dropped("amended", behind=-1)),
     ("a request with something behind it", "spoken", _glued),
     ("an outcome of somebody else", "spoken", _of_another),
+    ("a rejection hushed up", "reviewed", _changed("reviewed", "rejected", [])),
+    ("a rejection in other words", "reviewed", _changed("reviewed", "rejected", [{"unit": "w0/u1", "why": "good"}])),
+    ("another rejected", "reviewed", _changed("reviewed", "rejected", [{"unit": "w0/u0", "why": "thin"}])),
+    ("more accepted than there are", "reviewed", _changed("reviewed", "passed", 9)),
+    ("a verdict of another round", "reviewed", _changed("reviewed", "round", 7)),
+    ("a verdict dropped", "reviewed", _dropped("reviewed")),
+    ("a verdict taken twice", "reviewed", _doubled("reviewed")),
+    ("a reviewer spared units", "reviewed", _changed("enrolled", "reviews", ["w0/u0"], appointed)),
+    ("a reviewer dropped", "reviewed", _dropped("enrolled", appointed)),
 ]  # fmt: skip
 
 

@@ -29,6 +29,12 @@ MOST = 20_000
 """Steps of one night, at most: each ends in hundreds."""
 CROWD = 3
 """Processes at once, at most."""
+REVIEWED: dict[str, object] = {
+    "review": {"of": "all", "command": ["judge"], "rounds": 2, "max_units": 2},
+}
+"""A `[verify]` by which a reviewer reads everything."""
+VERDICTS = (None, None, None, b"[]", b'[{"unit": "w0/u0", "ok": tr', b'[{"unit": "w0/u0", "ok": false, "why": "\x1b"}]')
+"""What a reviewer writes: a verdict, or what is none."""
 
 
 @cache
@@ -65,7 +71,7 @@ class Night:
                     "rounds": dice.choice([0, 1]),
                     "sweep": dice.choice([[], [{"sessions": "*", "older_than": 0}]]),
                 },
-                "verify": dice.choice([{}, {}, {"command": ["judge"]}]),
+                "verify": dice.choice([{}, {}, {"command": ["judge"]}, REVIEWED, {**REVIEWED, "command": ["judge"]}]),
                 "limits": {"give_up": "2h", "give_up_do": dice.choice(["leave", "stop"])},
             },
         ).text()
@@ -77,8 +83,8 @@ class Night:
 
     def role(self, session: str) -> Role:
         """Draw how the next program plays. When the faults are over all play well."""
-        del session
         dice, calm = self.dice, self.troubles <= 0
+        reviews = "_review_" in session
         return Role(
             seconds=dice.choice([5, 60, 200]),
             stops_after=None if calm or dice.random() < 0.7 else dice.randint(0, 1),
@@ -86,6 +92,8 @@ class Night:
             hangs=not calm and dice.random() < 0.15,
             deaf=dice.random() < 0.2,
             delay=dice.choice([0, 0, 1, 20]),
+            rejects=("w0/u0",) if reviews and dice.random() < 0.4 else (),
+            verdict=None if calm or not reviews else dice.choice(VERDICTS),
         )
 
     # --- the course of the night ----------------------------------------------------------------------------------
@@ -281,7 +289,7 @@ class Night:
     def fault(self) -> None:
         faults = [
             self.power, self.reboot, self.die, self.hang, self.lose, self.double, self.early, self.vanish, self.remove,
-            self.speak, self.speak, self.linger, self.silence,
+            self.rewrite, self.speak, self.speak, self.linger, self.silence,
         ]  # fmt: skip
         if self.crew.actors:
             faults += [self.kill] * 8 + [self.power] * 3
@@ -347,6 +355,12 @@ class Night:
         made = [path for path in self.scene.files.held if path.startswith("/plans/out/")]
         if made and not self.crew.actors:
             self.scene.files.remove(self.dice.choice(made))
+
+    def rewrite(self) -> None:
+        """Have somebody write an output that is none of theirs."""
+        made = [path for path in self.scene.files.held if path.startswith("/plans/out/")]
+        if made:
+            self.scene.files.write(self.dice.choice(made), b'{"somebody": "else"}', durable=True)
 
     def linger(self) -> None:
         """Let time pass while processes stand where they are."""

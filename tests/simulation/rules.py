@@ -11,7 +11,21 @@ from tests.simulation.scene import Scene
 from wakeman.adapters.memory.sessions import Playing
 from wakeman.core.audit import Judge
 from wakeman.core.errors import WakemanError
-from wakeman.core.events import Closed, Decided, Event, Intended, Requested, Verified, chain, decode, genesis, split
+from wakeman.core.events import (
+    Closed,
+    Decided,
+    Enrolled,
+    Event,
+    Intended,
+    Looked,
+    Requested,
+    Reviewed,
+    Verified,
+    chain,
+    decode,
+    genesis,
+    split,
+)
 from wakeman.core.fold import fold
 from wakeman.core.model import Deployment, mark
 
@@ -36,7 +50,7 @@ class Rules:
         self.scene = scene
         self.up = self.lost = False
         self.visitor: tuple[Playing, str] | None = None  # somebody else's session, and its mark
-        self.units: dict[int, frozenset[str]] = {}  # by pid: what a program works on
+        self.units: dict[int, frozenset[tuple[str, str]]] = {}  # by pid: what a program works on
         scene.sessions.ran = self.ran
         scene.sessions.ended = self.ended
         self._forget()
@@ -81,10 +95,43 @@ class Rules:
             self.marks[mark(self.d, self.d.workers[event.worker or ""])] = event.seq
         if isinstance(data, Closed) and data.outcome == "complete":
             _must(not self._absent(), f"closed as complete without {self._absent()}")
+            _must(not self._unreviewed(), f"closed as complete, and nobody accepted {self._unreviewed()}")
+        if isinstance(data, Reviewed):
+            taken = [each for each in self.events if isinstance(each.data, Reviewed) and each.worker == event.worker]
+            _must(len(taken) == 1, f"the verdict of {event.worker} is taken twice")
 
     def _absent(self) -> list[str]:
-        wanted = (path for state in self.d.units.values() if not state.waived for path in state.unit.outputs)
+        units = (state for name, state in self.d.units.items() if name not in self.d.reviews)
+        wanted = (path for state in units if not state.waived for path in state.unit.outputs)
         return [path for path in wanted if f"/plans/{path}" not in self.scene.files.held]
+
+    def _unreviewed(self) -> list[str]:
+        """List the units, of a plan with reviews, whose files as they are no reviewer has accepted, nor a person."""
+        if not self.d.plan.verify.review.command:
+            return []
+        marks: dict[str, object] = {}
+        given: dict[str, list[tuple[str, object]]] = {}
+        accepted: set[tuple[str, object]] = set()
+        waived: set[str] = set()
+        for event in self.events:
+            match event.data:
+                case Looked(verdicts=verdicts):
+                    marks.update((verdict.unit, verdict.marks) for verdict in verdicts)
+                case Enrolled(reviews=units) if units:
+                    given[event.worker or ""] = [(unit, marks[unit]) for unit in units]
+                case Reviewed(rejected=rejected):
+                    out = {each.unit for each in rejected}
+                    accepted.update(pair for pair in given[event.worker or ""] if pair[0] not in out)
+                case Requested(verb="waive", units=units):
+                    waived.update(units)
+                    accepted.update(pair for unit in units for pair in given.get(unit, ()))
+                case Requested(verb="reject", units=units):
+                    waived.difference_update(units)
+                    accepted = {pair for pair in accepted if pair[0] not in units}
+                case _:
+                    pass
+        made = self.d.units.keys() - self.d.reviews.keys() - waived
+        return sorted(unit for unit in made if (unit, marks[unit]) not in accepted)
 
     # --- when a program starts, or is ended ---------------------------------------------------------------------
 
@@ -98,7 +145,9 @@ class Rules:
         mine = [other for other in started if other.startswith(f"{NAME}/{worker}/{attempt}@")]
         _must(len(mine) == 1, f"attempt {attempt} of {worker} is run twice: {mine}")
         lines = self.scene.files.held[f"{p.home}/units.jsonl"][0].splitlines()
-        self.units[p.pid] = units = frozenset(msgspec.json.decode(line)["unit"] for line in lines)
+        reviews = "WAKEMAN_VERDICT" in p.start.env  # it reads what others may be told to write anew
+        named = (msgspec.json.decode(line)["unit"] for line in lines)
+        self.units[p.pid] = units = frozenset((p.mark, name) if reviews else ("", name) for name in named)
         for other in self.scene.sessions.running:
             both = units & self.units[other.pid]
             _must(other is p or not both, f"{other.mark} and {p.mark} both work on {sorted(both)}")

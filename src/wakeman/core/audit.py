@@ -21,7 +21,7 @@ from typing import Any, ClassVar
 import msgspec
 from msgspec import Struct
 
-from wakeman.core import actions, notice
+from wakeman.core import actions, notice, review
 from wakeman.core import events as e
 from wakeman.core.chain import NAMED, Divergence
 from wakeman.core.decide import ROWS, Decision, decide, due, missing, moves
@@ -247,11 +247,12 @@ class Judge:
         d = self.deployment
         for verdict in data.verdicts:
             unit = d.units[verdict.unit].unit
+            verify = review.plan_of(d.plan, d.workers[d.units[verdict.unit].worker]).verify
             facts = Facts(
                 marks={mark.path: mark for mark in verdict.marks},
                 before={path: d.before[path] for path in unit.outputs if path in d.before},
             )
-            problems = judge(unit, d.plan.verify, facts).problems
+            problems = judge(unit, verify, facts).problems
             hidden = [problem for problem in problems if problem not in verdict.problems]
             if hidden:
                 found = "; ".join(verdict.problems) or "passes"
@@ -580,6 +581,7 @@ class Judge:
         e.Requested: _requested,
         e.Amended: _out_of_place,
         e.Sampled: _acted,
+        e.Reviewed: _acted,
         e.Repaired: _outside,
         e.Sealed: _outside,
         e.Filled: _outside,
@@ -660,6 +662,8 @@ _EXACT: dict[str, Callable[[Deployment, Decision], Sequence[e.Draft]]] = {
     "restart": lambda d, decision: actions.ends(actions.to_end(d, decision), actions.ender(decision)),
     "enrol": lambda d, _: actions.cleanups(d),
     "sample": lambda d, _: actions.sampling(d),
+    "appoint": lambda d, _: actions.appointments(d),
+    "conclude": lambda d, _: actions.conclusions(d),
     "close": lambda d, decision: [actions.closing(d, decision)] if decision.row in actions.OUTCOMES else [],
 }
 """Action -> everything that it writes."""
@@ -678,9 +682,17 @@ def _claims(event: e.Event) -> tuple[str, ...]:
     data = event.data
     if isinstance(data, e.Intended):
         return {"end": ("end", "restart"), "launch": ("launch", "relaunch")}.get(data.action, (data.action,))
-    return {e.Captured: ("capture",), e.Enrolled: ("enrol",), e.Sampled: ("sample",), e.Closed: ("close",)}.get(
-        type(data), ("launch", "relaunch")
-    )
+    return _WRITTEN.get(type(data), ("launch", "relaunch"))
+
+
+_WRITTEN: dict[type[e.Fact], tuple[str, ...]] = {
+    e.Captured: ("capture",),
+    e.Enrolled: ("enrol", "appoint"),
+    e.Sampled: ("sample",),
+    e.Reviewed: ("conclude",),
+    e.Closed: ("close",),
+}
+"""Type -> the actions that write it; others are of launches."""
 
 
 def _decision(event: e.Event) -> Decision:

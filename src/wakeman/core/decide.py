@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Struct
 
 from wakeman.core import events as e
+from wakeman.core import review
 from wakeman.core.fold import move
 from wakeman.core.model import PACES, Deployment, Plan, Reason, Rung, Sighting, UnitState, Usage, WorkerState
 
@@ -33,7 +34,7 @@ BREAKER = 3
 
 Row = Literal[
     "stop", "fence", "restart", "continue", "investigate", "tidy", "retry", "finish", "warn", "leave",
-    "wrap up", "give up", "clean up", "launch", "sleep",
+    "review", "wrap up", "give up", "halt", "clean up", "launch", "sleep",
 ]  # fmt: skip
 
 
@@ -79,15 +80,25 @@ WORKER_RULES: tuple[Rule, ...] = (
 DEPLOYMENT_RULES: tuple[Rule, ...] = (
     Rule("stop", {"down": True, "alive": True}, ("end",), "a person asked for the deployment's end; workers live"),
     Rule("stop", {"down": True}, ("close",), "a person asked for the deployment's end"),
+    Rule("review", {"heard": True}, ("conclude",), "a reviewer has given its verdict: what it rejects is opened again"),
     Rule(
         "wrap up",
-        {"ended": True, "complete": True},
+        {"ended": True, "complete": True, "unreviewed": False},
         ("sample", "move", "sweep", "close"),
-        "all ended, every unit complete and passing",
+        "all ended, every unit complete and passing, and reviewed where the plan says so",
     ),
     Rule("give up", {"spent": True, "alive": True, "ends": True}, ("end",), "out of time; those alive are to be ended"),
     Rule("give up", {"spent": True}, ("close",), "out of time, or all ended with nothing left to try"),
+    Rule(
+        "halt", {"halts": True, "alive": True}, ("end",), "a bound on cost or tokens is reached, and the plan says stop"
+    ),
     Rule("clean up", {"short": True}, ("enrol",), "units missing that another worker may do"),
+    Rule(
+        "review",
+        {"ended": True, "complete": True, "reviewable": True},
+        ("sample", "appoint"),
+        "every unit complete and passing: a reviewer gets those that none has accepted as they are",
+    ),
     Rule("launch", {"due": True}, ("launch",), "workers pending, and a slot free"),
     Rule("sleep", {}, (), "anything else: the alarm lies ahead"),
 )
@@ -221,7 +232,7 @@ def worker_facts(d: Deployment, worker: WorkerState) -> dict[str, bool]:
         "unwanted": worker.stop,
         "again": worker.again,
         "stuck": worker.state == "stuck",
-        "rung": worker.state == "stuck" and worker.rung < len(ladder(d.plan, worker.reason)),
+        "rung": worker.state == "stuck" and worker.rung < len(_ladder(d, worker)),
         "reset": _reset(d, worker),
         "leftovers": worker.state == "exited" and worker.processes > 0,
         "retry": may_retry(d, worker),
@@ -233,12 +244,13 @@ def worker_facts(d: Deployment, worker: WorkerState) -> dict[str, bool]:
 
 def _reset(d: Deployment, worker: WorkerState) -> bool:
     """Tell whether a live worker's usage limit should have reset, and somebody can tell it so."""
-    waits = d.plan.limits.wait and d.plan.workers.mode == "interactive" and worker.reason == "limited"
+    mode = review.plan_of(d.plan, worker).workers.mode
+    waits = d.plan.limits.wait and mode == "interactive" and worker.reason == "limited"
     return bool(waits and worker.until and d.looked_at and worker.until <= d.looked_at)
 
 
 def ladder(plan: Plan, reason: str) -> tuple[Rung, ...]:
-    """Give the rungs for a reason. A nudge is for those who can read one: interactive workers."""
+    """Give the rungs for a reason under a worker's plan. A nudge is for who can read one: interactive workers."""
     ladders: dict[str, tuple[Rung, ...]] = {
         "waiting": plan.stuck.waiting,
         "limited": plan.stuck.limited,
@@ -249,8 +261,12 @@ def ladder(plan: Plan, reason: str) -> tuple[Rung, ...]:
     return tuple(rung for rung in ladders.get(reason, ()) if not (deaf and rung == "nudge"))
 
 
+def _ladder(d: Deployment, worker: WorkerState) -> tuple[Rung, ...]:
+    return ladder(review.plan_of(d.plan, worker), worker.reason)
+
+
 def _rung(d: Deployment, worker: WorkerState) -> str:
-    rung = ladder(d.plan, worker.reason)[worker.rung]
+    rung = _ladder(d, worker)[worker.rung]
     return "ask" if rung == "restart" and worker.spent >= d.plan.stuck.attempts else rung
 
 
@@ -276,12 +292,15 @@ def waits(d: Deployment, worker: WorkerState) -> bool:
 
 
 def ended_badly(worker: WorkerState) -> bool:
-    """Tell whether the last attempt failed, rather than stopped short: then the same worker tries again."""
+    """Tell whether the last attempt failed, rather than stopped short: then the same worker tries again.
+
+    Boundary: a reviewer that stops short fails, as nobody cleans up after it.
+    """
     match worker.ended_by:
         case "person" | "wakeman":
             return False
         case "itself":
-            return worker.code not in (0, None)
+            return worker.code not in (0, None) or bool(worker.review)
         case _:
             return True
 
@@ -312,7 +331,7 @@ def decide(d: Deployment) -> Decision:
 def deployment_facts(d: Deployment) -> dict[str, bool]:
     """Reduce a deployment to what its rows ask."""
     ended = all(settled(d, worker) for worker in d.workers.values())
-    complete = all(unit.done for unit in d.units.values())
+    complete = all(unit.done for unit in review.tasks(d).values())
     left = not complete and bool(short(d))
     cleanable = left and (ended or d.plan.cleanup.when == "each")
     nothing_left = ended and not complete and not left
@@ -323,7 +342,11 @@ def deployment_facts(d: Deployment) -> dict[str, bool]:
         "complete": complete,
         "spent": nothing_left or elapsed(d) >= d.plan.limits.give_up,
         "ends": d.plan.limits.give_up_do == "stop",
+        "halts": d.plan.limits.over == "stop" and dear(d),
         "short": cleanable and not d.paused_at,
+        "heard": bool(review.ready(d)),
+        "unreviewed": complete and bool(review.unreviewed(d)),
+        "reviewable": complete and bool(review.upcoming(d)),
         "due": bool(due(d)),
     }
 
@@ -339,7 +362,7 @@ def short(d: Deployment) -> dict[str, list[str]]:
     rounds = d.plan.cleanup.rounds
     found: dict[str, list[str]] = {}
     for worker in d.workers.values():
-        if settled(d, worker):
+        if settled(d, worker) and not worker.review:
             units = [name for name in missing(d, worker) if d.units[name].rounds < rounds]
             if units:
                 found[worker.name] = units
@@ -382,10 +405,13 @@ def dear(d: Deployment) -> bool:
     limits = d.plan.limits
     if limits.max_cost is None and limits.max_tokens is None:
         return False
+    cost = limits.max_cost is not None and (used(d).cost or 0.0) >= limits.max_cost
+    return cost or (limits.max_tokens is not None and _tokens(d) >= limits.max_tokens)
+
+
+def _tokens(d: Deployment) -> int:
     total = used(d)
-    tokens = (total.input or 0) + (total.output or 0)
-    cost = limits.max_cost is not None and (total.cost or 0.0) >= limits.max_cost
-    return cost or (limits.max_tokens is not None and tokens >= limits.max_tokens)
+    return (total.input or 0) + (total.output or 0)
 
 
 def due(d: Deployment) -> list[str]:
@@ -447,8 +473,8 @@ def longest(d: Deployment) -> float:
 
 
 def undone(d: Deployment) -> list[str]:
-    """List every unit that is not done, in the order of enrolment."""
-    return [name for name, unit in d.units.items() if not unit.done]
+    """List every unit that is not done, in the order of enrolment; a reviewer's verdict is none."""
+    return [name for name, unit in review.tasks(d).items() if not unit.done]
 
 
 def failures(units: Mapping[str, UnitState], names: Iterable[str]) -> list[str]:
@@ -468,14 +494,17 @@ def _some(names: Sequence[str]) -> str:
 
 
 def _done(d: Deployment) -> str:
-    total = len(d.units)
-    return f"{total - len(undone(d))}/{total} units done"
+    total, missing = len(review.tasks(d)), len(undone(d))
+    reviews = review.said(d) if d.reviews or not missing else ""
+    return f"{total - missing}/{total} units done" + (f", {reviews}" if reviews else "")
 
 
 _WHY: Mapping[str, Callable[[Deployment], str]] = {
     "stop": lambda d: d.down,
+    "review": lambda d: f"{_done(d)}; {_some(review.ready(d) or review.upcoming(d))}",
     "wrap up": _done,
     "give up": lambda d: f"{_done(d)}, {elapsed(d):.0f} s spent",
+    "halt": lambda d: f"{_done(d)}; used ${used(d).cost or 0.0:.2f}, {_tokens(d)} tokens",
     "clean up": lambda d: f"{_done(d)}; undone by {_some(list(short(d)))}",
     "launch": lambda d: _some(due(d)),
     "sleep": _done,

@@ -25,6 +25,7 @@ from wakeman.core.model import (
     Host,
     Outcome,
     Plan,
+    Rejection,
     Sighting,
     State,
     Unit,
@@ -66,6 +67,8 @@ class Enrolled(Fact, frozen=True):
     key: str = ""
     origin: str = ""  # the worker whose share a cleanup worker takes over
     note: str = ""  # what its prompt adds: the failed checks
+    review: int = 0  # of a reviewer: the round; `units` is then its own, the verdict
+    reviews: tuple[str, ...] = ()  # of a reviewer: the units to review
 
 
 class Armed(Fact, frozen=True):
@@ -249,6 +252,17 @@ class Sampled(Fact, frozen=True):
     units: tuple[str, ...]
 
 
+class Reviewed(Fact, frozen=True):
+    """What a reviewer (the worker in the line) had to say was taken: those that it rejects are opened again.
+
+    Shape: `passed` counts the units that it accepts. Of one that changed since it was given out, nothing is taken.
+    """
+
+    round: int
+    passed: int = 0
+    rejected: tuple[Rejection, ...] = ()
+
+
 class Repaired(Fact, frozen=True):
     """What stood behind the last whole write was cut off and kept in `file`; `size` bytes.
 
@@ -303,8 +317,8 @@ FACTS: dict[str, type[Fact]] = {
     kind.__name__.lower(): kind
     for kind in (
         Planned, Enrolled, Armed, Disarmed, Looked, Progressed, Conflicted, Decided, Intended, Effected, Launched,
-        Started, Stalled, Recovered, Exited, Relaunched, Verified, Captured, Requested, Amended, Sampled, Repaired,
-        Sealed, Filled, Freed, Noted, Closed,
+        Started, Stalled, Recovered, Exited, Relaunched, Verified, Captured, Requested, Amended, Sampled, Reviewed,
+        Repaired, Sealed, Filled, Freed, Noted, Closed,
     )
 }  # fmt: skip
 """`type` in the log -> struct. The names are for ever."""

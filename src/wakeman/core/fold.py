@@ -9,11 +9,13 @@ from typing import Any, cast
 import msgspec
 
 from wakeman.core import events as e
+from wakeman.core import review
 from wakeman.core.errors import TransitionError
 from wakeman.core.lifecycle import NEXT, step
 from wakeman.core.model import (
     Deployment,
     FileMark,
+    Review,
     Sighting,
     State,
     Trigger,
@@ -29,7 +31,7 @@ from wakeman.core.model import (
 AGAIN = timedelta(minutes=10)
 """Between two nudges of a worker whose usage limit should have reset."""
 
-VERSION = 1
+VERSION = 2
 """Counted up whenever the same log folds into something else: snapshots of another version are passed over."""
 
 
@@ -164,7 +166,12 @@ def _enrolled(d: Deployment, event: e.Event, data: e.Enrolled) -> None:
     worker = d.workers.get(name)
     if worker is None:
         worker = d.workers[name] = WorkerState(
-            name=name, session=data.session, key=data.key, origin=data.origin, note=data.note
+            name=name,
+            session=data.session,
+            key=data.key,
+            origin=data.origin,
+            note=data.note,
+            review=data.review,
         )
     d.before.update((mark.path, mark) for mark in data.existing)
     for unit in data.units:
@@ -176,6 +183,16 @@ def _enrolled(d: Deployment, event: e.Event, data: e.Enrolled) -> None:
         state.worker = name
         state.rounds += 1
         worker.units.append(moved)
+    if data.review:
+        _appointed(d, name, data)
+
+
+def _appointed(d: Deployment, name: str, data: e.Enrolled) -> None:
+    given = {unit: d.units[unit] for unit in data.reviews}
+    for unit in given.values():
+        unit.reviews += 1
+    marks = {unit: state.verdict.marks for unit, state in given.items() if state.verdict is not None}
+    d.reviews[name] = Review(round=data.review, units=data.reviews, marks=marks)
 
 
 def _armed(d: Deployment, _: e.Event, data: e.Armed) -> None:
@@ -428,9 +445,13 @@ def _requested(d: Deployment, event: e.Event, data: e.Requested) -> None:
         case "waive":
             for name in data.units:
                 d.units[name].waived = True
+                if name in d.reviews:
+                    _accepted(d, d.reviews[name])
         case "reject":
             for name in data.units:
-                _reopen(d, d.units[name], data.text)
+                unit = d.units[name]
+                _reopen(unit, data.text, d.plan.cleanup.rounds - 1)
+                unit.reviews, unit.reviewed = 0, ()
         case "accept":
             d.accepted = d.held
         case "pause":
@@ -445,13 +466,33 @@ def _requested(d: Deployment, event: e.Event, data: e.Requested) -> None:
             pass
 
 
-def _reopen(d: Deployment, unit: UnitState, why: str) -> None:
-    """Open a unit again. A person who says so gets a cleanup for it, also when its rounds are used up."""
-    rounds = d.plan.cleanup.rounds
-    unit.rounds = min(unit.rounds, rounds - 1)
+def _reopen(unit: UnitState, why: str, rounds: int) -> None:
+    """Open a unit again, with `rounds` of cleanup used up at most: who says so gets one for it, unless none is due."""
+    unit.rounds = min(unit.rounds, rounds)
     unit.waived = False
     unit.reopened = why
     unit.rejected = unit.verdict.marks if unit.verdict is not None else ()
+
+
+def _reviewed(d: Deployment, event: e.Event, data: e.Reviewed) -> None:
+    """Take a verdict: what a reviewer rejects gets a cleanup, unless it had its last round; then it stays undone."""
+    task = d.reviews[_worker(d, event).name]
+    task.rejected = {each.unit: each.why for each in data.rejected}
+    rounds = d.plan.cleanup.rounds
+    _accepted(d, task)
+    for name, why in task.rejected.items():
+        unit = d.units[name]
+        last = unit.reviews >= d.plan.verify.review.rounds
+        unit.rounds = max(unit.rounds, rounds) if last else unit.rounds
+        _reopen(unit, review.quoted(why), unit.rounds if last else rounds - 1)
+
+
+def _accepted(d: Deployment, task: Review) -> None:
+    """Note which files nobody has to review any more: those that are as they were given out, and not rejected."""
+    task.heard = True
+    for name, marks in task.marks.items():
+        if name not in task.rejected and review.stands(d, task, name):
+            d.units[name].reviewed = marks
 
 
 def _amended(d: Deployment, _: e.Event, data: e.Amended) -> None:
@@ -460,6 +501,9 @@ def _amended(d: Deployment, _: e.Event, data: e.Amended) -> None:
         d.restless.pop(name, None)
         for unit in d.workers.pop(name).units:
             del d.units[unit]
+            if (task := d.reviews.pop(unit, None)) is not None:
+                for given in task.units:
+                    d.units[given].reviews -= 1
 
 
 def _sampled(d: Deployment, _: e.Event, data: e.Sampled) -> None:
@@ -499,6 +543,7 @@ _FOLDS: dict[type[e.Fact], Callable[[Deployment, e.Event, Any], None]] = {
     e.Requested: _requested,
     e.Amended: _amended,
     e.Sampled: _sampled,
+    e.Reviewed: _reviewed,
     e.Filled: _filled,
     e.Freed: _freed,
     e.Closed: _closed,

@@ -109,8 +109,29 @@ class StuckSpec(Spec, frozen=True):
     silent: tuple[Rung, ...] = ("capture", "nudge", "ask")
 
 
+class ReviewSpec(Spec, frozen=True):
+    """How an agent reviews outputs before the wrap-up: which, how often, and how the reviewer is started.
+
+    Shape: one reviewer gets `max_units` units at most; `rounds` is how often one unit is reviewed at most. `harness`
+    is `command` where a command is given, or else that of the workers, whose `args` it then has, too, unless it has
+    its own; an empty `prompt` is the one that comes along.
+    """
+
+    of: Literal["sample", "all"] = "sample"
+    rounds: Count = 3
+    max_units: Annotated[int, Meta(ge=1, le=100)] = 20
+    harness: str | None = None
+    auto_approve: Literal[False, "edits", "all"] = "edits"
+    command: tuple[str, ...] = ()
+    args: tuple[str, ...] | None = None
+    prompt: str = ""
+
+
 class VerifySpec(Spec, frozen=True):
-    """What makes an output good. `max_ratio` is output bytes over input bytes, for units with an input."""
+    """What makes an output good. `max_ratio` is output bytes over input bytes, for units with an input.
+
+    Shape: with `agent`, a profile, or a command in `review`, an agent reviews the sample, or all, before the wrap-up.
+    """
 
     fresh: Literal["changed", "newer", "exists"] = "changed"
     min_bytes: Bytes = 1
@@ -119,6 +140,8 @@ class VerifySpec(Spec, frozen=True):
     command: tuple[str, ...] = ()
     timeout: Seconds = 120.0
     sample: Annotated[int, Meta(ge=0)] = 0
+    agent: str | None = None
+    review: ReviewSpec = ReviewSpec()
 
 
 class SweepSpec(Spec, frozen=True):
@@ -148,7 +171,8 @@ class LimitsSpec(Spec, frozen=True):
     """Bounds on the whole deployment. `memory` is the free memory wanted before each launch.
 
     Shape: beyond `max_cost` (US dollars) or `max_tokens`, as far as clients report them, nobody is launched; with
-    `wait` nobody is launched while a usage limit that one has met has not reset.
+    `wait` nobody is launched while a usage limit that one has met has not reset. Beyond a bound, `over` leaves those at
+    work alone, or stops them.
     """
 
     give_up: Seconds = 21600.0
@@ -156,6 +180,7 @@ class LimitsSpec(Spec, frozen=True):
     memory: Bytes = 0
     max_cost: Annotated[float, Meta(gt=0)] | None = None
     max_tokens: Count | None = None
+    over: Literal["leave", "stop"] = "leave"
     wait: bool = True
 
 
@@ -223,12 +248,23 @@ class FileMark(Struct, frozen=True, omit_defaults=True, array_like=True):
     inode: int = 0
 
 
+class Rejection(Struct, frozen=True):
+    """A unit that a reviewer does not accept, and its words for that, made harmless."""
+
+    unit: str
+    why: str
+
+
 class Verdict(Struct, frozen=True, omit_defaults=True):
-    """One unit judged against `[verify]`: `problems` is empty when it passes; `marks` are what was judged."""
+    """One unit judged against `[verify]`: `problems` is empty when it passes; `marks` are what was judged.
+
+    Shape: `rejects` is what a reviewer's own output says, where that is well formed; of other units it is empty.
+    """
 
     unit: str
     problems: tuple[str, ...] = ()
     marks: tuple[FileMark, ...] = ()
+    rejects: tuple[Rejection, ...] = ()
     waits: bool = False  # for the verify command, which has not run on these files yet
 
     @property
@@ -335,9 +371,11 @@ class UnitState(Struct):
     verdict: Verdict | None = None
     waived: bool = False
     rounds: int = 0
-    reopened: str = ""  # why a person rejected it; holds until its outputs change
+    reopened: str = ""  # why a person or a reviewer rejected it; holds until its outputs change
     rejected: tuple[FileMark, ...] = ()
     wrote: dict[str, Wrote] = {}  # by output
+    reviews: int = 0  # times that it went to a reviewer
+    reviewed: tuple[FileMark, ...] = ()  # what a reviewer accepted, or a person in its place
 
     @property
     def done(self) -> bool:
@@ -352,6 +390,7 @@ class WorkerState(Struct):
     session: str
     key: str = ""
     origin: str = ""  # the worker whose share it took over; "" for an ordinary worker
+    review: int = 0  # the round of reviews that it is a reviewer of; 0 for one that makes units
     units: list[str] = []
     state: State = "pending"
     attempt: int = 0
@@ -417,6 +456,16 @@ def mark(d: Deployment, worker: WorkerState) -> str:
     return f"{d.name}/{worker.name}/{worker.attempt}@{worker.boot}.{born:x}.{place}"
 
 
+class Review(Struct):
+    """One reviewer's task, named as the reviewer is: its one unit is to write down what it thinks of others."""
+
+    round: int
+    units: tuple[str, ...]
+    marks: dict[str, tuple[FileMark, ...]] = {}  # by unit: what there was to review
+    heard: bool = False  # its verdict is taken, or a person let it go
+    rejected: dict[str, str] = {}  # by unit: the reviewer's words
+
+
 class Wake(Struct, frozen=True):
     """A notice whose delivery is not recorded yet."""
 
@@ -466,6 +515,7 @@ class Deployment(Struct):
     woken: dict[str, datetime] = {}  # cause -> when the orchestrator last heard of it
     wakes: dict[int, Wake] = {}  # intents to wake without an outcome, by seq
     sampled: tuple[str, ...] = ()
+    reviews: dict[str, Review] = {}  # by the unit of a reviewer, which is none of the plan's
     moved: dict[str, str] = {}
     moving: dict[int, tuple[str, str]] = {}  # moves whose outcome is not recorded, by seq: they are made again
     last_launch: float = -1e18  # mono of the last launch

@@ -9,7 +9,8 @@ from hashlib import sha256
 from msgspec import Struct
 
 from wakeman.core import events as e
-from wakeman.core.decide import BLIND_LOOKS, STUBBORN, Decision, broken, dear, owed, starved, undone
+from wakeman.core import review
+from wakeman.core.decide import BLIND_LOOKS, STUBBORN, Decision, broken, dear, owed, settled, starved, undone
 from wakeman.core.model import Deployment, WakeRow, WorkerState
 from wakeman.core.text import sayable
 
@@ -54,6 +55,7 @@ def causes(d: Deployment, decision: Decision, by: str) -> list[Cause]:
         for w in d.workers.values()
         if w.processes and w.ends > STUBBORN
     ]
+    found += [Cause("ask", f"ask:review:{key}", says) for key, says in _unreviewed(d)]
     proposed = decision.row if decision.held else decision.under
     if proposed:
         found.append(Cause("ask", f"ask:held:{proposed}:{d.holds + decision.held}", "waits for accept"))
@@ -95,7 +97,7 @@ def message(d: Deployment, decision: Decision, told: Sequence[Cause]) -> str:
     needs = ""
     if asks:
         needs = f", {len(asks)} need{'s' if len(asks) == 1 else ''} you ({'; '.join(asks)})"
-    total = len(d.units)
+    total = len(review.tasks(d))
     head = f"AT wake-up: {d.name}: {decision.under or decision.row}: {total - len(undone(d))}/{total} done"
     verb = "accept" if decision.held or decision.under else "status"
     tail = f". Next: wakeman {verb} {d.name}. Do not do the units yourself."
@@ -106,12 +108,34 @@ def asking(d: Deployment) -> bool:
     """Tell whether a person is needed now: a question stands, a row is held, or nothing can go on by itself."""
     blind = any(worker.unknowns >= BLIND_LOOKS for worker in d.workers.values())
     halted = broken(d) or bool(d.barred or d.full) or (dear(d) and _waiting(d)) or starved(d)
-    return bool(_asking(d)) or bool(d.held) or blind or halted
+    return bool(_asking(d)) or bool(d.held) or blind or halted or bool(_unreviewed(d))
 
 
 def _waiting(d: Deployment) -> bool:
     """Tell whether somebody would be launched."""
     return any(worker.state == "pending" or owed(d, worker) for worker in d.workers.values())
+
+
+def _unreviewed(d: Deployment) -> list[tuple[str, str]]:
+    """Give what keeps outputs from being reviewed and is a person's, by a key: reviewers without a verdict, or files
+    that changed behind their last round."""
+    found = [
+        (f"{w.name}:{w.attempt}", f"{w.name} gave no verdict: wakeman retry {d.name}/{w.name}, or waive {w.name}")
+        for w in review.failed(d)
+        if settled(d, w) and w.state == "exited"
+    ]
+    late = _late(d)
+    if late:
+        says = f"{sayable(late[0], 60)} changed behind its last review: wakeman waive, or reject"
+        found.append((f"late:{len(d.reviews)}", says))
+    return found
+
+
+def _late(d: Deployment) -> list[str]:
+    if any(not each.heard for each in d.reviews.values()):
+        return []
+    rounds = d.plan.verify.review.rounds
+    return [name for name in review.unreviewed(d) if d.units[name].reviews >= rounds]
 
 
 def _asking(d: Deployment) -> list[WorkerState]:

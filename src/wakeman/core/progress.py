@@ -8,6 +8,7 @@ from datetime import datetime
 
 from msgspec import Struct
 
+from wakeman.core import review
 from wakeman.core.model import Deployment, UnitState, WorkerState
 
 LEAST = 3
@@ -36,9 +37,9 @@ class Progress(Struct, frozen=True):
 
 def progress(d: Deployment, now: datetime) -> Progress:
     """Tell how far a deployment is. Time that was paused, asleep or limited does not slow its rate."""
-    counts = [_counts(d, worker) for worker in d.workers.values()]
+    counts = [_counts(d, worker) for worker in d.workers.values() if not worker.review]
     done, made = (sum(column) for column in zip(*counts, strict=True)) if counts else (0, 0)
-    return _progress(done, len(d.units), made, _spent(d, now), open_=d.outcome == "open")
+    return _progress(done, len(review.tasks(d)), made, _spent(d, now), open_=d.outcome == "open")
 
 
 def of_worker(d: Deployment, worker: WorkerState, now: datetime) -> Progress:

@@ -56,6 +56,7 @@ _SHAPES: dict[type[mi.Type], tuple[tuple[type, ...], str]] = {
 _BOUNDS: tuple[tuple[str, Callable[[float, float], bool], str], ...] = (
     ("ge", operator.ge, "at least"),
     ("gt", operator.gt, "more than"),
+    ("le", operator.le, "at most"),
 )
 _FIELDS = [field for kind in mi.multi_type_info([Plan]) if isinstance(kind, mi.StructType) for field in kind.fields]
 _MOST = 2**53

@@ -8,8 +8,9 @@ from typing import NamedTuple
 
 import msgspec
 
+from wakeman.core import review
 from wakeman.core.lines import Path
-from wakeman.core.model import Plan, UnitsSpec
+from wakeman.core.model import Plan, ReviewSpec, UnitsSpec
 from wakeman.core.template import PATH, SCOPES, UNIT, faults
 
 NAME = r"[a-z0-9][a-z0-9_-]{0,63}"
@@ -26,7 +27,9 @@ _FORMS = (
 )
 """Key, regular expression, what it is."""
 
-_ARGUMENTS = ("units.command", "workers.command", "workers.before", "wake.to.run", "verify.command")
+_ARGUMENTS = (
+    "units.command", "workers.command", "workers.before", "wake.to.run", "verify.command", "verify.review.command",
+)  # fmt: skip
 _POSITIVE = ("wake.every", "wake.to.timeout", "verify.timeout")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -131,6 +134,23 @@ def _command(plan: Plan) -> Iterator[Problem]:
         yield Problem(("workers", "command"), text, (("workers", "command"), ("workers", "harness")))
 
 
+def _review(plan: Plan) -> Iterator[Problem]:
+    """Refuse a review that could not take place: of nothing, by nobody."""
+    verify = plan.verify
+    if not review.wanted(plan):
+        if verify.review != ReviewSpec():
+            text = "found without verify.agent; expected that, or verify.review.command: nobody would review"
+            yield Problem(("verify", "review"), text)
+        return
+    if verify.review.of == "sample" and not verify.sample:
+        text = "found 0, and a review of the sample; expected at least 1, or verify.review.of = 'all'"
+        yield Problem(("verify", "sample"), text)
+    if review.harness(plan) == "command" and not verify.review.command:
+        about = (("verify", "review", "command"), ("verify", "review", "harness"), ("workers", "harness"))
+        text = "missing or empty; expected an argument list, as the reviewer's harness is 'command'"
+        yield Problem(("verify", "review", "command"), text, about)
+
+
 def _arguments(plan: Plan) -> Iterator[Problem]:
     """Refuse argument lists that name no program."""
     for key in _ARGUMENTS:
@@ -180,8 +200,8 @@ def _allowed(scope: Sequence[str], own: Sequence[str] | None) -> Sequence[str] |
 
 
 RULES = (
-    _forms, _one_source, _sources, _output, _prompt, _command, _arguments, _variables, _receivers, _positive,
-    _templates,
+    _forms, _one_source, _sources, _output, _prompt, _command, _review, _arguments, _variables, _receivers,
+    _positive, _templates,
 )  # fmt: skip
 """Every rule, as a function from plan to problems."""
 

@@ -55,6 +55,18 @@ def _conflicted(fact: Any) -> str:
     return f"{fact.path}, {whose}" + (f", and {fact.more} more" if fact.more else "")
 
 
+def _enrolled(fact: Any) -> str:
+    if fact.review:
+        return f"review {fact.review} of {count(len(fact.reviews), 'unit')}: {', '.join(fact.reviews)}"
+    return count(len(fact.units) + len(fact.moved), "unit") + (f" of {fact.origin}" if fact.origin else "")
+
+
+def _reviewed(fact: Any) -> str:
+    words = [f"{each.unit}: {each.why}" for each in fact.rejected]
+    counts = f"round {fact.round}: {fact.passed} accepted, {len(words)} rejected"
+    return f"{counts}: {'; '.join(words)}" if words else counts
+
+
 def _exited(fact: Any) -> str:
     code = "" if fact.code is None else f", code {fact.code}"
     return f"by {fact.ended_by or 'nobody known'}{code}: {fact.why}"
@@ -62,7 +74,7 @@ def _exited(fact: Any) -> str:
 
 SUMMARIES: dict[type[e.Fact], Callable[[Any], str]] = {
     e.Planned: lambda f: f"{f.name}, plan {f.digest[:8]} in {f.host.root}",
-    e.Enrolled: lambda f: count(len(f.units) + len(f.moved), "unit") + (f" of {f.origin}" if f.origin else ""),
+    e.Enrolled: _enrolled,
     e.Armed: _alarm,
     e.Disarmed: lambda f: f"generation {f.generation}",
     e.Looked: _looked,
@@ -82,6 +94,7 @@ SUMMARIES: dict[type[e.Fact], Callable[[Any], str]] = {
     e.Requested: lambda f: " ".join(filter(None, (f.verb, ", ".join(f.units), f.text))),
     e.Amended: lambda f: f"plan {f.digest[:8]}" + (f", without {', '.join(f.dropped)}" if f.dropped else ""),
     e.Sampled: lambda f: ", ".join(f.units),
+    e.Reviewed: _reviewed,
     e.Repaired: lambda f: (
         f"cut before line {f.line} by hand, {f.size} bytes; the original is in {f.file}"
         if f.line

@@ -15,6 +15,8 @@ PATH = ("path", "parent", "parent_name", "name", "stem", "suffix")
 UNIT = (*PATH, "unit", "input")
 WORKER = ("worker", "group.key", "group.name", "unit_table", "prompt_file", "units_file", "deployment")
 
+REVIEW = (*WORKER, "verdict_file", "round")
+
 SCOPES: dict[str, tuple[str, ...]] = {
     "units.output": UNIT,
     "units.writes": UNIT,
@@ -28,6 +30,9 @@ SCOPES: dict[str, tuple[str, ...]] = {
     "workers.cwd": WORKER,
     "wake.to.run": ("message", "deployment"),
     "verify.command": (*UNIT, "output"),
+    "verify.review.prompt": (*REVIEW, "verdict_form", "goal", "checks", "task"),
+    "verify.review.command": REVIEW,
+    "verify.review.args": REVIEW,
     "cleanup.move.from": WORKER,
     "cleanup.move.to": WORKER,
 }

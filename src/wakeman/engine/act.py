@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 from hashlib import sha256
 from typing import Literal
 
-from wakeman.core import actions
+from wakeman.core import actions, review
 from wakeman.core import events as e
 from wakeman.core.actions import about
 from wakeman.core.decide import Decision, due
@@ -48,8 +48,9 @@ def _end(world: World, log: Writer, decision: Decision, now: datetime) -> None:
 def _leave(world: World, log: Writer, worker: WorkerState, now: datetime) -> bool:
     """Have a finished client end itself, where it knows a word for that and waits for one; tell whether it was told."""
     d = log.deployment
-    word = world.harness(d.plan.workers.harness).leave
-    if not word or d.plan.workers.mode != "interactive":
+    workers = review.plan_of(d.plan, worker).workers
+    word = world.harness(workers.harness).leave
+    if not word or workers.mode != "interactive":
         return False
     intent = e.Intended(action="end", target=worker.session, text=word, ended_by="wakeman")
     seq = log.append([about(worker, intent)], now)[0].seq
@@ -134,6 +135,14 @@ def _sample(_: World, log: Writer, __: Decision, now: datetime) -> None:
     log.append(actions.sampling(log.deployment), now)
 
 
+def _appoint(_: World, log: Writer, __: Decision, now: datetime) -> None:
+    log.append(actions.appointments(log.deployment), now)
+
+
+def _conclude(_: World, log: Writer, __: Decision, now: datetime) -> None:
+    log.append(actions.conclusions(log.deployment), now)
+
+
 def _move(world: World, log: Writer, _: Decision, now: datetime) -> None:
     for worker in list(log.deployment.workers.values()):
         put_away(world, log, worker, now)
@@ -146,7 +155,7 @@ def put_away(world: World, log: Writer, worker: WorkerState, now: datetime) -> N
     pairs = [
         (layout.absolute(host, render(move.from_, names)), layout.absolute(host, render(move.to, names)))
         for move in d.plan.cleanup.move
-        if not worker.origin
+        if not worker.origin and not worker.review
     ]
     for n in range(1, worker.attempt + 1):
         file = layout.inside(host, posixpath.join("prompts", f"{worker.name}.{n}.md"))
@@ -225,6 +234,8 @@ ACTIONS: dict[str, Callable[[World, Writer, Decision, datetime], None]] = {
     "launch": _launch,
     "enrol": _enrol,
     "sample": _sample,
+    "appoint": _appoint,
+    "conclude": _conclude,
     "move": _move,
     "sweep": _sweep,
     "close": _close,

@@ -79,6 +79,10 @@ def judge(world: World, deployment: str, verb: e.Verb, units: tuple[str, ...], w
     with world.logs.hold(deployment, world.by) as log:
         d = _open(log.deployment)
         _known(d, units)
+        verdicts = [name for name in units if name in d.reviews]
+        if verb == "reject" and verdicts:
+            hint = f"wakeman reject one of the units that it reviewed, or wakeman retry {d.name}/{verdicts[0]}"
+            raise UsageError(f"{verdicts[0]} is a review, expected a unit of the plan", hint)
         log.append([e.Draft(e.Requested(verb=verb, units=units, text=why))], world.clock.now())
     return check(world, deployment)
 

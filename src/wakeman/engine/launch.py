@@ -11,6 +11,7 @@ from hashlib import sha256
 from msgspec import Struct
 
 from wakeman.core import events as e
+from wakeman.core import review
 from wakeman.core.actions import UNLAUNCHED, recorded, unconfirmed
 from wakeman.core.decide import failures, missing
 from wakeman.core.errors import DiskError, ProgramError, WakemanError
@@ -20,7 +21,7 @@ from wakeman.core.plan import prompt, units_file, worker_names
 from wakeman.core.template import render
 from wakeman.core.text import sayable
 from wakeman.engine import layout
-from wakeman.ports import Command, Listing, Made, Seen, Start, Task, World, Writer
+from wakeman.ports import Command, Harness, Listing, Made, Seen, Start, Task, World, Writer
 
 SIGNALLED = 128
 """Exit status above which a signal ended the program."""
@@ -37,6 +38,7 @@ class Ready(Struct, frozen=True):
     units: int
     agent_session: str
     resume: bool
+    adopts: bool  # its harness starts the session
 
 
 def launch(world: World, log: Writer, names: Sequence[str], now: datetime) -> None:
@@ -64,7 +66,7 @@ def launch(world: World, log: Writer, names: Sequence[str], now: datetime) -> No
             refused.append((name, sayable(trouble, 500)))
     intents = log.append([_intent(log.deployment, r) for r in ready], now)
     try:
-        made = _start(world, plan, host, ready, now)
+        made = _start(world, host, ready, now)
     except ProgramError as fault:
         # The intents stand; what came of them is for the next check to find out.
         log.append([e.Draft(e.Noted(text=sayable(f"launching: {fault}", 300)))], now)
@@ -122,7 +124,7 @@ def _recovered(world: World, d: Deployment, worker: WorkerState, listing: Listin
         why = "the machine was started anew before the launch was confirmed"
         return [_failed(d, worker.name, worker.intent, why, "machine")]
     unwanted = _unwanted(d, worker)
-    if world.harness(d.plan.workers.harness).adopts:
+    if _harness(world, d, worker).adopts:
         found = _younger(listing, worker, d, world.clock.now())
         if found is not None:
             with suppress(ProgramError):
@@ -169,7 +171,7 @@ def _next(world: World, d: Deployment, worker: WorkerState) -> WorkerState:
 
     ahead = copy.copy(worker)
     ahead.attempt, ahead.boot = worker.attempt + 1, world.clock.boot()
-    kind = world.harness(d.plan.workers.harness).conversation(d.plan)
+    kind = _harness(world, d, worker).conversation(review.plan_of(d.plan, worker))
     cut = worker.ended_by in ("machine", "limit") or (
         not worker.resumed and worker.ended_by in ("", "itself") and (worker.code is None or worker.code > SIGNALLED)
     )
@@ -198,9 +200,23 @@ def _before(world: World, d: Deployment, worker: WorkerState) -> str:
     return ""
 
 
+def _harness(world: World, d: Deployment, worker: WorkerState) -> Harness:
+    return world.harness(review.plan_of(d.plan, worker).workers.harness)
+
+
 def _names(d: Deployment, worker: WorkerState) -> Mapping[str, str]:
+    """Give what templates of a worker may use. A reviewer's tell of the units that it reviews."""
     host = d.host
-    return worker_names(d.name, share(d, worker), layout.prompt(host, worker), layout.units_file(host, worker))
+    files = layout.prompt(host, worker), layout.units_file(host, worker)
+    if not worker.review:
+        return worker_names(d.name, share(d, worker), *files)
+    given = Share(name=worker.name, key=worker.key, units=review.subjects(d, worker))
+    return worker_names(d.name, given, *files) | review.names(d.plan, d.reviews[worker.name], verdict_file(d, worker))
+
+
+def verdict_file(d: Deployment, worker: WorkerState) -> str:
+    """Give where a reviewer is to write its verdict; "" for a worker that is none."""
+    return d.units[worker.units[0]].unit.outputs[0] if worker.review else ""
 
 
 def share(d: Deployment, worker: WorkerState) -> Share:
@@ -213,7 +229,7 @@ def attempt(
     world: World, d: Deployment, worker: WorkerState, keys: Mapping[str, str] | None = None
 ) -> tuple[Task, Command, Start]:
     """Compose one attempt: its task, the harness's command, and the session that runs it. Writes nothing."""
-    plan, host = d.plan, d.host
+    plan, host = review.plan_of(d.plan, worker), d.host
     names = _names(d, worker)
     cwd = layout.absolute(host, render(plan.workers.cwd, names))
     task = Task(
@@ -248,6 +264,7 @@ def attempt(
             "WAKEMAN_DEPLOYMENT": d.name,
             "WAKEMAN_WORKER": worker.name,
             "WAKEMAN_SPOOL": layout.inside(host, "spool"),
+            **({"WAKEMAN_VERDICT": verdict_file(d, worker)} if worker.review else {}),
         },
         stream="" if command.to_file else layout.stream(host, worker),
     )
@@ -256,10 +273,10 @@ def attempt(
 
 def _text(world: World, d: Deployment, worker: WorkerState, names: Mapping[str, str]) -> str:
     """Word the task: the plan's prompt for what is missing, and what the attempts before left undone and why."""
-    workers = d.plan.workers
-    template, where = workers.prompt, "workers.prompt"
-    if workers.prompt_file:
-        template, where = world.files.read(workers.prompt_file).decode("utf-8", "surrogateescape"), workers.prompt_file
+    template, where = _template(world, d.plan)
+    if worker.review:
+        names = {**names, "task": prompt(template, names, where).strip() or "(nothing)"}
+        template, where = review.reviewing(d.plan).workers.prompt, "verify.review.prompt"
     notes = [worker.note] if worker.note else []
     if worker.resumed:
         notes.append("You were interrupted. Go on; what is listed here is still to be done.")
@@ -268,15 +285,25 @@ def _text(world: World, d: Deployment, worker: WorkerState, names: Mapping[str, 
     return prompt(template, names, where, "\n\n".join(notes))
 
 
+def _template(world: World, plan: Plan) -> tuple[str, str]:
+    """Give the template of the workers' task, and what a fault in it speaks of."""
+    file = plan.workers.prompt_file
+    if not file:
+        return plan.workers.prompt, "workers.prompt"
+    return world.files.read(file).decode("utf-8", "surrogateescape"), file
+
+
 def _prepare(world: World, d: Deployment, worker: WorkerState) -> Ready:
     """Write the files of an attempt, all of them before its intent is recorded."""
-    plan, host, files = d.plan, d.host, world.files
+    plan, host, files = review.plan_of(d.plan, worker), d.host, world.files
     task, command, start = attempt(world, d, worker, _keys(world, plan, host))
     home = layout.attempt(host, worker)
     units = share(d, worker).units
     files.make(layout.scratch(host, worker))
     files.make(layout.inside(host, "streams"))
-    files.write(task.units_file, units_file(units).encode())
+    if worker.review:
+        files.make(posixpath.dirname(verdict_file(d, worker)))
+    files.write(task.units_file, units_file(review.subjects(d, worker) if worker.review else units).encode())
     text = f"{command.preface}\n\n{task.prompt}" if command.preface else task.prompt
     files.write(task.prompt_file, text.encode("utf-8", "surrogateescape"))
     files.write(posixpath.join(home, "outputs"), _listed(task.outputs))
@@ -300,6 +327,7 @@ def _prepare(world: World, d: Deployment, worker: WorkerState) -> Ready:
         units=len(units),
         agent_session=worker.agent_session,
         resume=worker.resumed,
+        adopts=world.harness(plan.workers.harness).adopts,
     )
 
 
@@ -349,13 +377,11 @@ def _intent(d: Deployment, ready: Ready) -> e.Draft:
     )
 
 
-def _start(world: World, plan: Plan, host: Host, ready: Sequence[Ready], now: datetime) -> list[Made]:
-    if not ready:
-        return []
-    sessions = world.sessions(host)
-    if not world.harness(plan.workers.harness).adopts:
-        return sessions.start([r.start for r in ready])
-    return [_adopt(world, host, r, now) for r in ready]
+def _start(world: World, host: Host, ready: Sequence[Ready], now: datetime) -> list[Made]:
+    """Make what sessions are ours to make in one go; the others' launchers run one after the other."""
+    own = [r.start for r in ready if not r.adopts]
+    made = iter(world.sessions(host).start(own) if own else [])
+    return [_adopt(world, host, r, now) if r.adopts else next(made) for r in ready]
 
 
 def _adopt(world: World, host: Host, ready: Ready, now: datetime) -> Made:

@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from wakeman.core import events as e
+from wakeman.core import review
 from wakeman.core.errors import ProgramError, StorageError, UnknownNameError
 from wakeman.core.model import (
     Deployment,
@@ -17,6 +18,7 @@ from wakeman.core.model import (
     FileMark,
     Host,
     Plan,
+    Rejection,
     Session,
     Sighting,
     Unit,
@@ -112,7 +114,7 @@ def _paths(units: Iterable[UnitState], d: Deployment, live: Iterable[WorkerState
         yield layout.exit_file(host, worker)
         yield layout.claim(host, worker)
         yield layout.stream(host, worker)
-        if d.plan.workers.mode == "interactive":
+        if review.plan_of(d.plan, worker).workers.mode == "interactive":
             yield layout.hook(host, worker)
     for state in units:
         for path in _files(state.unit):
@@ -126,7 +128,7 @@ def _files(unit: Unit) -> Iterator[str]:
 
 
 def _watched(d: Deployment) -> list[UnitState]:
-    """Give the units to stat at every look: those of workers not verified, and those under judgement."""
+    """Give the units to stat at every look: those of workers not verified, and those under judgement or review."""
     return [
         state
         for state in _all(d)
@@ -135,7 +137,11 @@ def _watched(d: Deployment) -> list[UnitState]:
 
 
 def _all(d: Deployment) -> list[UnitState]:
-    return [state for state in d.units.values() if not state.waived]
+    return [state for name, state in d.units.items() if not (state.waived or _heard(d, name))]
+
+
+def _heard(d: Deployment, name: str) -> bool:
+    return name in d.reviews and d.reviews[name].heard
 
 
 # --- sightings ------------------------------------------------------------------------------------------------
@@ -185,7 +191,7 @@ def _with_processes(sighting: Sighting, count: int, worker: WorkerState, boot: s
 def _sight(
     world: World, sessions: Sessions, d: Deployment, view: View, worker: WorkerState, seen: Seen | None
 ) -> Sighting:
-    harness = world.harness(view.plan.workers.harness)
+    harness = world.harness(review.plan_of(view.plan, worker).workers.harness)
     base = Sighting(
         worker=worker.name,
         attempt=worker.attempt,
@@ -304,7 +310,7 @@ def _report(world: World, sessions: Sessions, view: View, worker: WorkerState, s
 
 def _evidence(view: View, world: World, worker: WorkerState, size: int) -> Evidence:
     """Read the files that tell of an attempt. What an interactive session's pane printed is no stream of events."""
-    interactive = view.plan.workers.mode == "interactive"
+    interactive = review.plan_of(view.plan, worker).workers.mode == "interactive"
     stream, hook = layout.stream(view.host, worker), layout.hook(view.host, worker)
     mark = view.marks.get(stream)
     return Evidence(
@@ -317,7 +323,7 @@ def _evidence(view: View, world: World, worker: WorkerState, size: int) -> Evide
 def _life(d: Deployment, view: View, worker: WorkerState, seen: Seen | None, harness: Harness) -> str:
     """Fingerprint the signs of life. Boundary: "" until the wrapper has claimed the attempt, or a file came."""
     signs = [view.marks.get(layout.claim(view.host, worker)), view.marks.get(layout.hook(view.host, worker))]
-    if not (harness.redraws and view.plan.workers.mode == "interactive"):
+    if not (harness.redraws and review.plan_of(view.plan, worker).workers.mode == "interactive"):
         signs.append(view.marks.get(layout.stream(view.host, worker)))
     for name in worker.units:
         signs += [view.marks.get(layout.absolute(view.host, path)) for path in d.units[name].unit.outputs]
@@ -383,19 +389,36 @@ def _judged(
     marks: tuple[FileMark, ...],
     checked: Checked | None,
 ) -> tuple[Verdict, bool]:
-    verify = view.plan.verify
+    verify = review.plan_of(view.plan, d.workers[d.units[unit.name].worker]).verify
     facts = Facts(
         marks={path: mark for path, mark in named.items() if path in unit.outputs},
         before={path: d.before[path] for path in unit.outputs if path in d.before},
-        parsed=_parsed(world, view, unit, named),
         input=named.get(unit.input) if unit.input is not None else None,
     )
+    if unit.name in d.reviews:
+        problem, rejects = _said(world, view, unit, marks, d.reviews[unit.name].units)
+        facts = msgspec.structs.replace(facts, parsed={unit.outputs[0]: problem})
+        return msgspec.structs.replace(judge(unit, verify, facts), rejects=rejects), False
+    facts = msgspec.structs.replace(facts, parsed=_parsed(world, view, unit, named))
     verdict = judge(unit, verify, facts)
     if not verify.command or not verdict.passed:
         return verdict, False
     if checked is None or checked.marks != marks:
         return verdict, True
     return judge(unit, verify, msgspec.structs.replace(facts, check=checked.check)), False
+
+
+def _said(
+    world: World, view: View, unit: Unit, marks: tuple[FileMark, ...], units: tuple[str, ...]
+) -> tuple[str, tuple[Rejection, ...]]:
+    """Read a reviewer's verdict, if there is one: what is wrong with it, and whom it rejects."""
+    if not marks:
+        return "", ()
+    try:
+        data = world.files.read(layout.absolute(view.host, unit.outputs[0]), review.SIZE)
+    except StorageError as fault:
+        return sayable(f"cannot be read: {fault}", 200), ()
+    return review.read(data, units)
 
 
 def _parsed(world: World, view: View, unit: Unit, named: Mapping[str, FileMark]) -> dict[str, str]:

@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from wakeman.core import plan as planning
+from wakeman.core import review
 from wakeman.core.conflicts import conflicts, paths
 from wakeman.core.errors import PlanError, ProgramError, StorageError, UsageError, WakemanError
 from wakeman.core.model import FileMark, Plan, Share, Unit
@@ -159,7 +160,18 @@ def _world_faults(world: World, plan: Plan, root: str) -> list[str]:
             faults += probe(world, plan, root)
         except WakemanError as fault:
             faults.append(str(fault))
-    return faults
+    return faults + (_reviewer_faults(world, plan, root) if review.wanted(plan) else [])
+
+
+def _reviewer_faults(world: World, plan: Plan, root: str) -> list[str]:
+    """List what a reviewer would lack, by the keys that say how it is started."""
+    faults = []
+    for probe in (_harness_faults, _agent_faults):
+        try:
+            faults += probe(world, review.reviewing(plan), root)
+        except WakemanError as fault:
+            faults.append(str(fault))
+    return [f.replace("workers.agent", "verify.agent").replace("workers.", "verify.review.") for f in faults]
 
 
 def _harness_faults(world: World, plan: Plan, _: str) -> list[str]:

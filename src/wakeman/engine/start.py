@@ -11,6 +11,8 @@ import msgspec
 
 from wakeman.core import events as e
 from wakeman.core import plan as planning
+from wakeman.core import review
+from wakeman.core.actions import appointed
 from wakeman.core.errors import UsageError
 from wakeman.core.fold import imagine
 from wakeman.core.model import Deployment, FileMark, Host, Plan, Share
@@ -48,14 +50,32 @@ def enrolments(shares: Iterable[Share], existing: Iterable[FileMark]) -> Iterato
 
 def preview(world: World, prepared: Prepared) -> list[tuple[Share, Command]]:
     """Give the exact command of each worker's first attempt, without starting anything."""
+    d = _ahead(world, prepared)
+    for worker in d.workers.values():
+        worker.attempt = 1
+    return [(share, attempt(world, d, d.workers[share.name])[1]) for share in prepared.shares]
+
+
+def reviewer(world: World, prepared: Prepared) -> Command | None:
+    """Give the exact command of the first reviewer, without starting anything; None where there will be none."""
+    if not review.wanted(prepared.plan):
+        return None
+    d = _ahead(world, prepared)
+    first = appointed(d, list(d.units))[0]
+    imagine(d, [first], world.clock.now(), world.by)
+    worker = d.workers[first.worker or ""]
+    worker.attempt = 1
+    return attempt(world, d, worker)[1]
+
+
+def _ahead(world: World, prepared: Prepared) -> Deployment:
+    """Give the deployment as it would begin, with its prompt at hand."""
     d = Deployment()
     imagine(d, drafts(world, prepared, prepared.plan.name), world.clock.now(), world.by)
     workers = prepared.plan.workers
     inline = msgspec.structs.replace(workers, prompt=prepared.prompt, prompt_file=None)
     d.plan = msgspec.structs.replace(prepared.plan, workers=inline)
-    for worker in d.workers.values():
-        worker.attempt = 1
-    return [(share, attempt(world, d, d.workers[share.name])[1]) for share in prepared.shares]
+    return d
 
 
 def up(world: World, prepared: Prepared) -> Deployment:
@@ -103,6 +123,9 @@ def amend(world: World, name: str, prepared: Prepared) -> Deployment:
         dropped = [worker.name for worker in d.workers.values() if worker.state == "pending" and not worker.intent]
         kept = {unit for worker in d.workers.values() if worker.name not in dropped for unit in worker.units}
         taken = {name.lower() for name in d.workers if name not in dropped}
+        clash = next((unit.name for share in prepared.shares for unit in share.units if unit.name in d.reviews), "")
+        if clash:
+            raise UsageError(f"{name}: found a unit named {clash!r}, which is a review; expected another name for it")
         new = []
         for share in prepared.shares:
             units = tuple(unit for unit in share.units if unit.name not in kept)
@@ -151,6 +174,8 @@ def _programs(world: World, prepared: Prepared, name: str) -> None:
     programs |= {f"workers.before[{n}]": before[0] for n, before in enumerate(plan.workers.before)}
     programs |= {f"wake.to[{n}].run": target.run[0] for n, target in enumerate(plan.wake.to) if target.run}
     programs |= {"verify.command": plan.verify.command[0]} if plan.verify.command else {}
+    judge = reviewer(world, prepared)
+    programs |= {"verify.review": judge.argv[0]} if judge is not None else {}
     path, cwd = host.env.get("PATH", ""), plan.workers.cwd
     absent = [
         f"{key}: found {program!r}, which is no program on PATH or at that place"

@@ -8,10 +8,10 @@ from typing import Any
 import msgspec
 
 from wakeman.core import events as e
-from wakeman.core import notice
+from wakeman.core import notice, review
 from wakeman.core.decide import moves, undone, used
 from wakeman.core.fold import imagine
-from wakeman.core.model import Deployment, Usage, WorkerState
+from wakeman.core.model import Deployment, Review, Usage, WorkerState
 from wakeman.core.progress import Progress, of_worker, progress
 from wakeman.engine import alarm
 from wakeman.engine.look import look
@@ -48,7 +48,7 @@ def describe(world: World, d: Deployment, at: datetime | None) -> dict[str, Any]
 
 def shape(d: Deployment, now: datetime, at: datetime | None, *, stands: bool) -> dict[str, Any]:
     """Shape it as it is told to be at a time, without a look at anything; `stands`: its alarm lies ahead."""
-    missing = undone(d)
+    missing, total = undone(d), len(review.tasks(d))
     out: dict[str, Any] = {
         "deployment": d.name,
         "outcome": d.outcome,
@@ -59,7 +59,7 @@ def shape(d: Deployment, now: datetime, at: datetime | None, *, stands: bool) ->
         "started": _time(d.started),
         "ended": _time(d.ended),
         "age": round((now - at).total_seconds(), 3) if at else None,
-        "units": {"total": len(d.units), "done": len(d.units) - len(missing), "missing": missing[:MISSING]},
+        "units": {"total": total, "done": total - len(missing), "missing": missing[:MISSING]},
         "progress": told(progress(d, now)),
         "conflicts": len(d.trespassed),
         "workers": [_worker(d, worker, now) for worker in d.workers.values()],
@@ -69,9 +69,22 @@ def shape(d: Deployment, now: datetime, at: datetime | None, *, stands: bool) ->
         "log": f"{d.host.directory}/events.jsonl",
         "events": d.seq,
         "sampled": list(d.sampled),
+        "reviews": [_review(d, name, each) for name, each in d.reviews.items()],
         **_used(used(d)),
     }
     return out
+
+
+def _review(d: Deployment, name: str, each: Review) -> dict[str, Any]:
+    """Shape a review; `rejected` by unit, in the reviewer's words; `heard` once its verdict is taken or let go."""
+    return {
+        "round": each.round,
+        "worker": name,
+        "units": list(each.units),
+        "heard": each.heard,
+        "waived": d.units[name].waived,
+        "rejected": dict(each.rejected),
+    }
 
 
 def _used(usage: Usage) -> dict[str, Any]:
@@ -108,7 +121,7 @@ def told(progress: Progress) -> dict[str, Any]:
 
 
 def _worker(d: Deployment, worker: WorkerState, now: datetime) -> dict[str, Any]:
-    done = sum(1 for name in worker.units if d.units[name].done)
+    units = [d.units[name] for name in worker.units if not worker.review]
     out: dict[str, Any] = {
         "name": worker.name,
         "state": worker.state,
@@ -119,10 +132,12 @@ def _worker(d: Deployment, worker: WorkerState, now: datetime) -> dict[str, Any]
         "exit_code": worker.code,
         "ended_by": worker.ended_by or None,
         "since": _time(worker.since),
-        "units": {"total": len(worker.units), "done": done},
+        "units": {"total": len(units), "done": sum(1 for unit in units if unit.done)},
         **_used(worker.used + worker.usage),
         "progress": told(of_worker(d, worker, now)),
     }
+    if worker.review:
+        out["review"] = worker.review
     if worker.until is not None and worker.state != "verified":
         out["until"] = _time(worker.until)
     if worker.sighting is not None and worker.live:

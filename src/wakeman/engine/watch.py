@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Struct
 
 from wakeman.core import events as e
+from wakeman.core import review
 from wakeman.core.claims import Claims, at_work, paths, trespass
 from wakeman.core.errors import BusyError, StorageError
 from wakeman.core.model import Deployment, FileMark, UnitState, Written
@@ -360,7 +361,8 @@ def _whole(d: Deployment, state: UnitState, marks: Mapping[str, FileMark]) -> bo
     found = {mark.path: mark for mark in outputs(state.unit, marks, d.host)}
     source = marks.get(layout.absolute(d.host, state.unit.input)) if state.unit.input is not None else None
     before = {path: d.before[path] for path in state.unit.outputs if path in d.before}
-    return judge(state.unit, d.plan.verify, Facts(marks=found, before=before, input=source)).passed
+    verify = review.plan_of(d.plan, d.workers[state.worker]).verify
+    return judge(state.unit, verify, Facts(marks=found, before=before, input=source)).passed
 
 
 def _with(fact: e.Fact, more: int) -> e.Fact:

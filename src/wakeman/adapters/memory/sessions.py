@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -20,7 +20,8 @@ class Act:
     """How a worker plays: seconds for each unit, and what goes wrong.
 
     Shape: it ends after `stops_after` units (None: all) with `code`; `hangs` never ends and shows no sign of life
-    after that; `content` is what it writes into each output (None: enough to count).
+    after that; `content` is what it writes into each output (None: enough to count). A reviewer takes its seconds
+    once and writes `verdict` (None: one that rejects the units of `rejects`).
     """
 
     seconds: float = 60.0
@@ -28,6 +29,8 @@ class Act:
     code: int = 0
     hangs: bool = False
     content: bytes | None = None
+    rejects: tuple[str, ...] = ()
+    verdict: bytes | None = None
 
 
 @dataclass
@@ -196,6 +199,9 @@ class MemorySessions:
         import json
 
         units = [json.loads(line) for line in self.files.read(f"{p.home}/units.jsonl").splitlines()]
+        if verdict := p.start.env.get("WAKEMAN_VERDICT"):
+            act = replace(act, content=_opinions(units, act.rejects) if act.verdict is None else act.verdict)
+            units = [{"outputs": [verdict]}]
         steps: list[tuple[datetime, Callable[[], None]]] = []
         at = self.clock.at
         for unit in units[: act.stops_after]:
@@ -215,6 +221,13 @@ class MemorySessions:
         p.dead, p.code, p.steps = True, code, []
         self.files.write(f"{p.home}/exit", f"{code}\n".encode(), durable=True)
         self.pushes.append(("/bin/sh", posixpath.normpath(f"{p.home}/../../check.sh"), "exit"))
+
+
+def _opinions(units: Sequence[Mapping[str, str]], rejects: Sequence[str]) -> bytes:
+    import json
+
+    opinions = ((unit["unit"], unit["unit"] not in rejects) for unit in units)
+    return json.dumps([{"unit": name, "ok": ok, "why": "" if ok else "thin"} for name, ok in opinions]).encode()
 
 
 class MemoryHarness:

@@ -13,9 +13,10 @@ from typing import Any
 
 import msgspec
 
+from wakeman.core import review
 from wakeman.core.decide import every
 from wakeman.core.errors import PlanError, StorageError, UsageError
-from wakeman.core.model import Deployment
+from wakeman.core.model import Deployment, Plan
 from wakeman.core.summary import count
 from wakeman.engine import start
 from wakeman.engine.prepare import Prepared, prepare
@@ -142,7 +143,7 @@ def _plan_data(world: World, prepared: Prepared, file: str) -> dict[str, Any]:
         for share, command in start.preview(world, prepared)
     ]
     spec = prepared.plan.workers
-    risky = spec.auto_approve == "all"
+    reviewer = start.reviewer(world, prepared)
     return {
         "plan": prepared.plan.name,
         "root": prepared.root,
@@ -151,13 +152,14 @@ def _plan_data(world: World, prepared: Prepared, file: str) -> dict[str, Any]:
             for unit in prepared.units
         ],
         "workers": workers,
+        "review": {"of": prepared.plan.verify.review.of, "command": list(reviewer.argv)} if reviewer else None,
         "conflicts": [],  # a plan with one is refused before this
         "existing": [mark.path for mark in prepared.existing],
         "every": every(Deployment(plan=prepared.plan)),
         "at_once": spec.at_once,
         "stagger": spec.stagger,
         "auto_approve": spec.auto_approve,
-        "up": f"wakeman up {quote(file)}" + (" --yes" if risky else ""),
+        "up": f"wakeman up {quote(file)}" + (" --yes" if _risky(prepared.plan) else ""),
     }
 
 
@@ -176,6 +178,10 @@ def _show_plan(options: Namespace, data: dict[str, Any]) -> None:
         out(screen(f"  runs  {join(worker['command'])}{stdin}".replace("\n", " ")))
         for name in worker["units"]:
             out(f"  unit  {clean(name)} -> {clean(', '.join(units[name]['outputs']))}")
+    if data["review"]:
+        out("")
+        out(f"reviewer, before the wrap-up, of {data['review']['of']}")
+        out(screen(f"  runs  {join(data['review']['command'])}".replace("\n", " ")))
     if data["existing"]:
         out("")
         out("outputs that exist already:")
@@ -265,12 +271,20 @@ def _warn(world: World, d: Deployment) -> None:
 
 
 def _approved(options: Namespace, prepared: Prepared) -> None:
-    workers = prepared.plan.workers
-    if workers.auto_approve == "all" and not options.yes:
+    keys = _risky(prepared.plan)
+    if keys and not options.yes:
         raise UsageError(
-            'workers.auto_approve = "all" without confinement: agents may run any command unasked; expected --yes',
+            f'{keys[0]} = "all" without confinement: agents may run any command unasked; expected --yes',
             "add --yes to agree",
         )
+
+
+def _risky(plan: Plan) -> list[str]:
+    """Name the keys that let agents run anything."""
+    approvals = {"workers.auto_approve": plan.workers.auto_approve}
+    if review.wanted(plan) and review.harness(plan) != "command":
+        approvals["verify.review.auto_approve"] = plan.verify.review.auto_approve
+    return [key for key, value in approvals.items() if value == "all"]
 
 
 def _reading(options: Namespace, world: World) -> World:

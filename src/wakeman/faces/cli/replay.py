@@ -12,11 +12,12 @@ from typing import Any
 
 from wakeman.adapters.eventlog.reading import Reading
 from wakeman.core.errors import LogDamagedError, TransitionError, UsageError
-from wakeman.core.events import Amended, Enrolled, Event, Looked, Requested, kind, stamp
+from wakeman.core.events import Amended, Enrolled, Event, Looked, Requested, Reviewed, kind, stamp
 from wakeman.core.fold import fold
 from wakeman.core.model import Deployment
 from wakeman.core.policy import Difference, Rejudge
 from wakeman.core.reading import policy
+from wakeman.core.review import tasks
 from wakeman.core.summary import summary
 from wakeman.engine.status import shape
 from wakeman.faces.cli.options import Verb
@@ -122,7 +123,7 @@ class State:
 
     def __init__(self, d: Deployment) -> None:
         self.d = d
-        self._done = 0
+        self._done = self._total = 0
         self._states: dict[str, str] = {}
 
     def line(self, event: Event) -> str:
@@ -130,15 +131,16 @@ class State:
         import json
 
         d, data = self.d, event.data
-        if isinstance(data, Enrolled | Looked | Requested | Amended):
-            self._done = sum(unit.done for unit in d.units.values())
+        if isinstance(data, Enrolled | Looked | Requested | Reviewed | Amended):
+            units = tasks(d)
+            self._done, self._total = sum(unit.done for unit in units.values()), len(units)
         if event.to is not None or isinstance(data, Enrolled | Amended):
             self._states = {worker.name: worker.state for worker in d.workers.values()}
         told: dict[str, Any] = {"seq": event.seq, "at": stamp(event.at), "by": event.by, "type": kind(data)}
         fields = {"worker": event.worker, "attempt": event.attempt, "from": event.source, "to": event.to}
         told |= {key: value for key, value in fields.items() if value is not None}
-        units = {"done": self._done, "total": len(d.units)}
-        state = {"outcome": d.outcome, "units": units, "workers": self._states}
+        made = {"done": self._done, "total": self._total}
+        state = {"outcome": d.outcome, "units": made, "workers": self._states}
         return json.dumps({**told, "says": summary(data), "state": state})
 
 

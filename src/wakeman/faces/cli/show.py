@@ -182,7 +182,7 @@ def portrait(data: Mapping[str, Any]) -> None:
             worker["state"],
             _reason(worker),
             worker["attempt"],
-            f"{worker['units']['done']}/{worker['units']['total']}",
+            _share(worker),
             moment(worker["since"]),
         )
         for worker in data["workers"]
@@ -192,6 +192,22 @@ def portrait(data: Mapping[str, Any]) -> None:
         _missing(units)
     if data["sampled"]:
         out(f"\nsampled for a look: {', '.join(map(clean, data['sampled']))}")
+    for each in data["reviews"]:
+        _review(each)
+
+
+def _share(worker: Mapping[str, Any]) -> str:
+    """Say how far a worker is with its units; a reviewer has none."""
+    return f"review {worker['review']}" if "review" in worker else "{done}/{total}".format_map(worker["units"])
+
+
+def _review(each: Mapping[str, Any]) -> None:
+    """Print what became of a review: whom it rejects, and why."""
+    rejected = each["rejected"]
+    stands = "waived" if each["waived"] else f"{len(rejected)} rejected" if each["heard"] else "no verdict yet"
+    out(f"\nreview {each['round']} by {each['worker']}: {len(each['units'])} units, {stands}")
+    for unit, why in rejected.items():
+        out(f"  {clean(unit)}: {clean(why)}")
 
 
 def _spent(data: Mapping[str, Any]) -> str:
