@@ -14,7 +14,7 @@ import msgspec
 from msgspec import inspect as mi
 
 from wakeman.adapters.harness import CLIENTS, find
-from wakeman.adapters.harness.client import Agentic, Client
+from wakeman.adapters.harness.client import Agentic, Client, Record
 from wakeman.core.decide import DEPLOYMENT_RULES, HOLDABLE, WORKER_RULES, Rule
 from wakeman.core.events import FACTS, Fact
 from wakeman.core.lifecycle import STATES, TRANSITIONS
@@ -234,12 +234,24 @@ def _clients() -> str:
             ),
             "## What it is seen by",
             (
-                "Best first: the exit file; the lines of its stream, or the last thing that it said by a hook; its "
-                "outputs; the screen, when two looks saw the same on it."
+                "Best first: the exit file; the lines of its stream, or the last thing that it said by a hook; in mode "
+                "`interactive` what it keeps of the conversation by itself, and says of its process while that lives; "
+                "its outputs; the screen, when two looks saw the same on it."
             ),
             _table(
                 ("harness", "lines of the stream", "hooks", "signs of the screen", "tokens", "cost"),
                 [_seen(client) for client in tables],
+            ),
+            "What an interactive session keeps by itself, below the directory that the variable names:",
+            _table(
+                ("harness", "directory", "record", "it tells of"),
+                [_kept(client.name, client.record) for client in tables if client.record is not None],
+            ),
+            (
+                "A record's growth is a sign of life. Its file is an attempt's own by its name, or by the task its "
+                "first prompt names; a word on a process is believed while that process lives and carries the "
+                "attempt's mark. Files are read up to their last line feed. OpenCode keeps a database: of that nothing "
+                "is read."
             ),
         ]
     )
@@ -264,6 +276,19 @@ def _grants(client: Client) -> Iterable[tuple[str, ...]]:
         value = f'`"{approve}"`' if approve else "`false`"
         flags = f"`{' '.join(grant.words)}`" if grant.words else "none"
         yield f"`{client.name}`", mode, value, flags, f"{grant.allows}{' (refused)' if grant.refused else ''}"
+
+
+def _kept(name: str, record: Record) -> tuple[str, ...]:
+    variable, below = record.home
+    place = f"`${variable}`, else `~/{below}`".replace("`~/`", "`~`")
+    told = [
+        *(["the end of a turn, failures"] if record.events else []),
+        *(["what its process does"] if record.about else []),
+        *(["tools that have not come back"] if record.calls else []),
+        *(["tokens"] if record.tally else []),
+    ]
+    files = [record.file, *([record.beside] if record.beside else []), *([record.states] if record.states else [])]
+    return f"`{name}`", place, ", ".join(f"`{file}`" for file in files), ", ".join(told)
 
 
 def _seen(client: Client) -> tuple[str, ...]:

@@ -16,6 +16,9 @@ from msgspec import Struct
 from wakeman.core.events import Draft, Event
 from wakeman.core.model import Activity, Agent, Deployment, Fault, FileMark, Host, Plan, Usage, WakeTarget
 
+Source = Literal["stream", "hook", "record", "screen"]
+"""What tells of a live attempt: what it prints, says by a hook, keeps by itself, shows."""
+
 
 class Clock(Protocol):
     """Two clocks and the name of the boot they belong to."""
@@ -230,6 +233,9 @@ class Files(Protocol):
     def tail(self, path: str, size: int = 65536) -> bytes:
         """Read the last `size` bytes; empty when there is no such file."""
 
+    def head(self, path: str, size: int = 65536) -> bytes:
+        """Read the first `size` bytes; empty when there is no such file."""
+
     def glob(self, root: str, patterns: Sequence[str], exclude: Sequence[str]) -> list[str]:
         """List regular files under `root` as relative paths, sorted; `**` spans directories.
 
@@ -297,6 +303,12 @@ class Machine(Protocol):
     def marked(self, marks: Iterable[str]) -> dict[str, list[int]]:
         """Find the live processes whose environment holds `WAKEMAN_ATTEMPT=<mark>`, per mark."""
 
+    def bears(self, pid: int, mark: str) -> bool:
+        """Tell whether a process lives and its environment holds that mark. Cost: one read."""
+
+    def born(self, pids: Iterable[int]) -> dict[int, float]:
+        """Give when processes were started, in epoch seconds; one that is gone is left out."""
+
     def signal(self, pids: Iterable[int], name: Literal["TERM", "KILL", "INT"]) -> None:
         """Signal processes; those gone are no error."""
 
@@ -354,8 +366,9 @@ class Task(Struct, frozen=True):
     """One attempt's work, as a harness gets it. All paths are absolute; `names` are the worker's template names.
 
     Shape: `place` is the attempt's own directory, `home` one of the worker's that its attempts share; `hook` is the
-    script that keeps what a client says (`sh HOOK PLACE EVENT`). `keys` holds the values that the program gets in
-    its environment and that stand nowhere else: for files that a client reads, never for an argument list.
+    script that keeps what a client says (`sh HOOK PLACE EVENT`), `guard` the one that judges what it writes. `keys`
+    holds the values that the program gets in its environment and that stand nowhere else: for files that a client
+    reads, never for an argument list. `env` is what it starts with besides, `at` when the attempt is composed.
     """
 
     plan: Plan
@@ -374,14 +387,33 @@ class Task(Struct, frozen=True):
     place: str = ""
     home: str = ""
     hook: str = ""
+    guard: str = ""
     keys: Mapping[str, str] = {}
+    env: Mapping[str, str] = {}
+    at: datetime | None = None
+
+
+class Trail(Struct, frozen=True, omit_defaults=True):
+    """Where a client leaves traces of one conversation by itself, as globs below `home`, an absolute path.
+
+    Shape: `record` is the file that it appends to, its own only if it `names` that text near its beginning;
+    `beside` are files that its sub-agents append to; `states` are small files, each named by the id of the process
+    that it tells of.
+    """
+
+    home: str
+    record: tuple[str, ...] = ()
+    names: str = ""
+    beside: tuple[str, ...] = ()
+    states: tuple[str, ...] = ()
 
 
 class Command(Struct, frozen=True):
     """How a harness is started.
 
     Shape: `stdin` is a file to read from ("" = the terminal); `to_file`: stdout is a stream; `files` are written
-    before the start, 0600, by absolute path; `preface` is put before the task in its prompt file.
+    before the start, 0600, by absolute path; `preface` is put before the task in its prompt file; `guarded` tells that
+    it asks the guard before it writes.
     """
 
     argv: tuple[str, ...]
@@ -390,34 +422,45 @@ class Command(Struct, frozen=True):
     to_file: bool = False
     files: Mapping[str, bytes] = {}
     preface: str = ""
+    trail: Trail | None = None
+    guarded: bool = False
 
 
 class Evidence(Struct, frozen=True):
     """What there is to read of an attempt: the end of its stream, its last hook, its screen; empty where not read.
 
-    Shape: `whole` tells that `stream` begins with the stream's first line.
+    Shape: `whole` tells that `stream` begins with the stream's first line. `record` is the end of what the client
+    keeps of the conversation by itself, `recorded` that it begins with its first line; `state` what it says of its
+    process, which lives. `heard` is when the hook was kept, in epoch seconds.
     """
 
     stream: bytes = b""
     hook: bytes = b""
     screen: str = ""
     whole: bool = False
+    record: bytes = b""
+    recorded: bool = False
+    state: bytes = b""
+    heard: float = 0.0
 
 
 class Report(Struct, frozen=True):
     """What a harness makes of the evidence. `why` in its own words, one line; `source`: what it rests on.
 
     Shape: `fault` tells kinds of error apart that call for something else than another try; `usage` and
-    `agent_session` are given where the client says them.
+    `agent_session` are given where the client says them. `calls`: a tool was called and has not come back, `since`
+    when, in epoch seconds, 0 where nothing tells.
     """
 
     activity: Activity = "unknown"
     why: str = ""
     until: datetime | None = None
-    source: Literal["", "stream", "hook", "screen"] = ""
+    source: Literal["", "state"] | Source = ""
     fault: Fault = ""
     usage: Usage | None = None
     agent_session: str = ""
+    calls: bool = False
+    since: float = 0.0
 
 
 class Harness(Protocol):
@@ -428,7 +471,7 @@ class Harness(Protocol):
     uses_prompt: bool  # needs `workers.prompt`
     adopts: bool  # starts its session itself; we only find it
     redraws: bool  # repaints its screen even while it hangs: neither screen nor what the pane printed is life
-    reads: frozenset[Literal["stream", "hook", "screen"]]  # what `report` wants to see
+    reads: frozenset[Source]  # what `report` wants to see
     leave: str  # what is typed to end an interactive session gently; "" for none
     memory: int  # bytes that one worker wants; 0 when unknown
 
@@ -463,6 +506,7 @@ class World(Struct, frozen=True):
     agents: Callable[[Plan], Mapping[str, Agent]]  # profiles by name: the plan's own, then the user's
     wrapper: Callable[[], bytes]  # the script around each worker
     hook: Callable[[], bytes]  # the script that keeps what a client says
+    guard: Callable[[], bytes]  # the script that judges what it writes
     deliver: Callable[[WakeTarget, str, Deployment], str]  # tell a target; "" or why it did not work
     say: Callable[[Sessions, str, str, bool, bool], str]  # (host, session, text, submit, force) -> "" or why not
     state: str  # absolute path of the state directory

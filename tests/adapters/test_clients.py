@@ -134,7 +134,7 @@ def test_claude_gets_settings_of_the_attempt_and_with_a_key_a_configuration_of_i
     keyed = command("claude", env_from=("ANTHROPIC_API_KEY",), mode="interactive")
 
     settings = json.loads(plain.files["/kit/attempts/w.1/settings.json"])
-    assert ["Stop"] == list(settings["hooks"])
+    assert {"Stop", "PreToolUse", "PostToolUse"} == set(settings["hooks"])
     assert settings["skipDangerousModePermissionPrompt"] is True
     assert ("CLAUDE_CONFIG_DIR" in plain.env, keyed.env["CLAUDE_CONFIG_DIR"]) == (False, "/kit/clients/w")
     own = json.loads(keyed.files["/kit/clients/w/.claude.json"])
@@ -229,12 +229,16 @@ def test_aider_s_cost_is_the_last_sum_that_it_printed() -> None:
             "waiting",
         ),
         ("codex", "› go\n\n■ unexpected status 401 Unauthorized\n\n› Ask Codex to do anything", "error"),
-        ("gemini", "│ Allow execution of [Shell]?\n│ ● 1. Allow once\n", "waiting"),
-        ("gemini", " > go\n✦ Done.\n *   Type your message or @path/to/file", "idle"),
-        ("gemini", " > go\n ⠏ Thinking... (esc to cancel, 3s)\n *   Type your message or @path/to/file", "busy"),
-        ("opencode", "  ┃  go\n     ▣  Build · m\n   ⬝⬝■■■■  esc interrupt", "busy"),
-        ("opencode", "  ┃  go\n     ▣  Build · m · 22.6s\n  ┃  Build auto · m", "idle"),
-        ("claude", "❯\N{NO-BREAK SPACE}\n", "idle"),
+        ("gemini", "╭───╮\n│ Allow execution of [Shell]?\n│ ● 1. Allow once\n╰───╯\n", "waiting"),
+        ("gemini", f" > go\n✦ Done.\n{'─' * 20}\n YOLO Ctrl+Y\n *   Type your message or @path/to/file", "idle"),
+        (
+            "gemini",
+            f" > go\n ⠏ Thinking... (esc to cancel, 3s)\n{'─' * 20}\n\n *   Type your message or @path/to/file",
+            "busy",
+        ),
+        ("opencode", "  ┃  go\n     ▣  Build · m\n  ╹▀▀▀\n   ⬝⬝■■■■  esc interrupt", "busy"),
+        ("opencode", "  ┃  go\n     ▣  Build · m · 22.6s\n  ┃  Build auto · m\n  ╹▀▀▀", "idle"),
+        ("claude", "──────────\n❯\N{NO-BREAK SPACE}\n──────────\n", "idle"),
     ],
 )
 def test_a_screen_shows_what_a_client_does(name: str, screen: str, activity: str) -> None:
@@ -258,7 +262,7 @@ def test_a_screen_shows_what_a_client_does(name: str, screen: str, activity: str
     ],
 )
 def test_a_hook_says_what_claude_does(hook: dict[str, object], activity: str, fault: str) -> None:
-    said = find("claude").report(Evidence(hook=json.dumps(hook).encode(), screen="❯ \n"), NOW)
+    said = find("claude").report(Evidence(hook=json.dumps(hook).encode(), screen="──────────\n❯ \n──────────\n"), NOW)
 
     wanted = "idle" if activity == "unknown" else activity  # then the screen tells
     assert (wanted, fault, "screen" if activity == "unknown" else "hook") == (said.activity, said.fault, said.source)

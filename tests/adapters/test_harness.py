@@ -133,7 +133,7 @@ def test_claude_in_print_mode_reads_its_prompt_from_a_file_and_prints_events() -
         (
             *("claude", "-p", "--output-format", "stream-json", "--verbose"),
             *("--allowedTools", "Read(//state/w.md)", "Read(//state/w.jsonl)"),
-            *("--permission-mode", "acceptEdits"),
+            *("--permission-mode", "default"),
         ),
         "/state/w.md",
         True,
@@ -150,9 +150,7 @@ def test_claude_in_interactive_mode_is_told_where_its_prompt_is() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("approve", "mode"), [(False, "default"), ("edits", "acceptEdits"), ("all", "bypassPermissions")]
-)
+@pytest.mark.parametrize(("approve", "mode"), [(False, "default"), ("edits", "default"), ("all", "bypassPermissions")])
 def test_auto_approval_is_a_permission_mode(approve: str, mode: str) -> None:
     assert mode == after("--permission-mode", claude.command(task(plan(auto_approve=approve))))
 
@@ -176,18 +174,36 @@ def test_a_conversation_is_begun_or_resumed_by_its_id(resume: bool, option: str)
     assert "uuid" == after(option, claude.command(task(plan(), agent_session="uuid", resume=resume)))
 
 
-def test_claude_may_write_where_the_outputs_go_and_below() -> None:
+def test_claude_may_look_where_the_outputs_go() -> None:
     outputs = ("/out/a/1.yml", "/out/a/deep/2.yml", "/out/b/3.yml", "/out/a/4.yml")
 
     argv = claude.command(task(plan(auto_approve="edits"), outputs=outputs)).argv
 
-    assert (("Edit(//out/a/**)", "Edit(//out/b/**)"), ("/out/a", "/out/b")) == (argv[8:10], argv[11:13])
-
-
-def test_without_approval_claude_may_edit_nothing() -> None:
-    argv = claude.command(task(plan(), outputs=("/out/a/1.yml",))).argv
-
+    assert ("--add-dir", "/out/a", "/out/b") == argv[argv.index("--add-dir") :][:3]
     assert [] == [word for word in argv if word.startswith("Edit")]
+
+
+@pytest.mark.parametrize(
+    ("approve", "mode", "events"),
+    [
+        (False, "print", {"PostToolUse"}),
+        ("edits", "print", {"PreToolUse", "PostToolUse"}),
+        ("all", "print", {"PreToolUse", "PostToolUse"}),
+        (False, "interactive", {"PostToolUse"}),
+        ("edits", "interactive", {"PreToolUse", "PostToolUse", "PermissionRequest"}),
+    ],
+)
+def test_the_guard_judges_writes_where_something_is_approved_and_always_tells_of_them(
+    approve: Any, mode: Any, events: set[str]
+) -> None:
+    of = task(plan(auto_approve=approve, mode=mode), place="/p", guard="/g.sh", hook="/h.sh", home="/c")
+    command = claude.command(of)
+
+    hooks = json.loads(command.files["/p/settings.json"])["hooks"]
+    asked = {event for event, each in hooks.items() for one in each if "/g.sh" in one["hooks"][0]["command"]}
+    assert (events, True) == (asked, command.guarded)
+    writes = {one.get("matcher") for event in ("PreToolUse", "PostToolUse") for one in hooks.get(event, [])}
+    assert writes <= {None, "Write|Edit|MultiEdit|NotebookEdit"}
 
 
 def test_claude_does_not_update_itself_under_the_workers() -> None:
@@ -353,12 +369,13 @@ IDLE = f"❯ go\n\n● Done.\n\n✻ Worked for 9s\n\n{BOX}  ? for shortcuts\n"
         ("waiting", "  Bypass Permissions mode\n\n  ❯ 1. No, exit\n    2. Yes, I accept\n  Enter to confirm"),
         ("waiting", "  Some new question\n  ❯ 1. OK\n  Enter to confirm · Esc to cancel"),
         ("error", f"❯ go\n● API Error: 500 Internal server error.\n✻ Worked for 9s\n{BOX}"),
-        ("error", f"❯ go\n  ⎿  Invalid API key · Fix external API key\n{BOX}"),
+        ("error", f"❯ go\n  ⎿  Invalid API key · Fix external API key\n✻ Worked for 9s\n{BOX}"),
         ("error", f"❯ go\n  ⎿  Request timed out\n✻ Worked for 8s\n{BOX}"),
-        ("error", f"❯ go\n  ⎿  Prompt is too long · reduce attached files\n{BOX}"),
+        ("error", f"❯ go\n  ⎿  Prompt is too long · reduce attached files\n✻ Worked for 9s\n{BOX}"),
         ("limited", f"❯ go\n● API Error: Request rejected (429) · usage limit reached|1999999999\n{BOX}"),
         ("idle", f"❯ go\n● API Error: 500\n❯ again\n● Done.\n{BOX}"),
-        ("limited", f"❯ go\n  ⎿  You've hit your session limit · resets 3pm (UTC)\n{BOX}"),
+        ("limited", f"❯ go\n  ⎿  You've hit your session limit · resets 3pm (UTC)\n✻ Worked for 9s\n{BOX}"),
+        ("unknown", f"❯ go\n● Bash(cat log)\n  ⎿  Invalid API key\n{BOX}"),
         ("idle", "Do you want to create o.md?\n ❯ 1. Yes\n" + "line\n" * 30 + BOX),
     ],
 )
@@ -391,14 +408,14 @@ def test_an_error_on_the_screen_is_repeated_as_one_line() -> None:
     ],
 )
 def test_a_usage_limit_names_its_end(words: str, until: datetime | None) -> None:
-    assert until == read(screen=f"❯ go\n  ⎿  {words}\n{BOX}").until
+    assert until == read(screen=f"❯ go\n  ⎿  {words}\n✻ Worked for 9s\n{BOX}").until
 
 
 def test_a_time_in_an_unknown_zone_is_taken_for_the_machine_s() -> None:
     local = NOW.astimezone().replace(hour=15, minute=0)
     until = local if local > NOW else local + timedelta(days=1)
 
-    assert until == read(screen=f"limit reached · resets 3pm (No/Where)\n{BOX}").until
+    assert until == read(screen=f"● limit reached · resets 3pm (No/Where)\n{BOX}").until
 
 
 @pytest.mark.parametrize("line", [bytes(range(256)), b'{"type":"user","x":' + b"[" * 100_000], ids=["noise", "deep"])

@@ -149,6 +149,51 @@ def _mend(said: Said) -> Turn:
     return Turn("All of it is mended.")
 
 
+def _strays(said: Said, _: Json) -> Turn:
+    """Write to another's place first, then to its own."""
+    if ARROW.search(said.told) and not any("foreign.md" in call for call in said.calls):
+        place = said.left[0].rpartition("/")[0]
+        return Turn(call=_writing(said, f"{place}/foreign.md", "not mine\n"))
+    return work(said)
+
+
+def _toils(said: Said, _: Json) -> Turn:
+    """Call a tool that takes a long time."""
+    if ARROW.search(said.told) and not any("sleep 40" in call for call in said.calls):
+        return Turn(call=_shell(said, "sleep 40"))
+    return work(said)
+
+
+QUOTED = """\
+● Do you want to create o.md?
+ ❯ 1. Yes
+   2. No
+ Enter to confirm · Esc to cancel
+● API Error: 500 Internal server error
+  ⎿  You've hit your session limit · resets 3pm (UTC)
+■ unexpected status 401 Unauthorized
+• Working (3s • esc to interrupt)
+✶ Musing… (12s · esc to interrupt)
+  Worked for 6s • 13:26
+────────────────────────
+❯
+────────────────────────
+"""
+"""What a worker prints that looks at others."""
+
+
+def _quotes(said: Said, _: Json) -> Turn:
+    """Print another's screen by a tool, then say it."""
+    if ARROW.search(said.told) and not any("session limit" in call for call in said.calls):
+        return Turn(call=_shell(said, f"cat <<'EOF'\n{QUOTED}EOF"))
+    return Turn(f"All of it is there:\n\n```\n{QUOTED}```\n") if ARROW.search(said.told) else work(said)
+
+
+def _quotes_then_hangs(said: Said, state: Json) -> Turn:
+    turn = _quotes(said, state)
+    return turn if turn.call else Turn(hangs=True)
+
+
 PLAYS: dict[str, Callable[[Said, Json], Turn]] = {
     "work": lambda said, _: _mend(said) if "rejected by a reviewer" in said.told else work(said),
     "review": _review,
@@ -159,7 +204,12 @@ PLAYS: dict[str, Callable[[Said, Json], Turn]] = {
     "limit": _limited,
     "rate": _rated,
     "orphans": _orphans,
+    "quotes": _quotes,
+    "quotes_then_hangs": _quotes_then_hangs,
+    "strays": _strays,
+    "toils": _toils,
     "refuse": lambda _, __: Turn(status=401, error="invalid x-api-key"),
+    "long": lambda _, __: Turn(status=400, error="prompt is too long: 250000 tokens > 200000 maximum"),
     "fail": lambda _, __: Turn(status=500, error="internal error"),
     "hang": lambda said, _: work(said) if not ARROW.search(said.told) else Turn(hangs=True),
 }

@@ -140,10 +140,74 @@ def test_a_usage_limit_is_waited_for_and_the_worker_goes_on(agents: Agents) -> N
     assert 2 == agents.status()["workers"][0]["attempt"]
 
 
-def test_children_that_a_finished_client_left_are_ended(agents: Agents) -> None:
-    agents.plan("claude", task="play=orphans", units='["a"]', auto_approve='"all"', **LIVE)
+def sandboxed(agents: Agents) -> None:
+    """Tell the client that it may do all as root: it is alone with the stand-in."""
     text = (agents.place / "wakeman.toml").read_text().replace("[workers.env]", '[workers.env]\nIS_SANDBOX = "1"')
     (agents.place / "wakeman.toml").write_text(text)
+
+
+@pytest.mark.parametrize("mode", ["print", "interactive"])
+def test_own_files_are_written_unasked_in_the_default_mode_and_their_writer_is_told(agents: Agents, mode: str) -> None:
+    agents.plan("claude", units='["a", "b"]', mode=json.dumps(mode))
+
+    up = agents.up()
+
+    assert (0, ["a.md", "b.md"]) == (up.returncode, agents.files()), up.stderr
+    told = [e["data"] for e in agents.events() if e["type"] == "progressed"]
+    assert ["a", "b"] == [file["unit"] for one in told if one.get("inferred") is False for file in one["files"]]
+    assert [] == [line for line in agents.sightings() if "waiting" in line]
+    assert [] == list((agents.state / "night").glob("attempts/*/said/wrote.*"))
+
+
+@pytest.mark.parametrize("approve", ["edits", "all"])
+@pytest.mark.parametrize("mode", ["print", "interactive"])
+def test_another_s_file_is_not_written_also_where_all_is_approved(agents: Agents, approve: str, mode: str) -> None:
+    agents.plan("claude", task="play=strays", units='["a"]', auto_approve=json.dumps(approve), mode=json.dumps(mode))
+    sandboxed(agents)
+
+    up = agents.up()
+
+    assert (0, ["a.md"]) == (up.returncode, agents.files()), up.stderr
+    words = f"1 write was denied as not its own, the last to {agents.place}/work/foreign.md"
+    assert words in json.dumps(agents.events())
+
+
+def test_a_tool_that_works_longer_than_a_silence_is_no_silence(agents: Agents) -> None:
+    agents.plan("claude", task="play=toils", units='["a"]', auto_approve='"all"', **LIVE)
+    sandboxed(agents)
+    begin(agents)
+    until(lambda: bool(pids(agents, "sleep 40")), 30)
+
+    until(lambda: [agents.run("check", "night"), agents.files()][1] == ["a.md"], 90)
+
+    assert [] == [e["data"] for e in agents.events() if e["type"] == "stalled"]
+    assert [] != [
+        s for e in agents.events() if e["type"] == "looked" for s in e["data"].get("sightings", []) if s.get("working")
+    ]
+
+
+def test_tokens_of_an_interactive_session_are_read_from_its_transcript(agents: Agents) -> None:
+    agents.plan("claude", units='["a"]', **LIVE)
+
+    up = agents.up()
+
+    assert 0 == up.returncode, up.stderr
+    assert {"input": 300, "output": 60} == agents.status()["tokens"]
+
+
+def test_a_session_that_a_person_interrupts_is_idle_though_no_hook_says_so(agents: Agents) -> None:
+    agents.plan("claude", task="play=hang", units='["a"]', **LIVE)
+    begin(agents)
+    until(lambda: [agents.run("check", "night"), "w running busy" in agents.sightings()][1], 30)
+
+    agents.tmux("send-keys", "-t", "=w:", "Escape")
+
+    until(lambda: [agents.run("check", "night"), "w running idle" in agents.sightings()][1], 30)
+
+
+def test_children_that_a_finished_client_left_are_ended(agents: Agents) -> None:
+    agents.plan("claude", task="play=orphans", units='["a"]', auto_approve='"all"', **LIVE)
+    sandboxed(agents)
 
     up = agents.up()
 

@@ -135,6 +135,13 @@ def test_a_tail_is_the_last_bytes(files: Files, root: str, size: int, data: byte
     assert data == files.tail(f"{root}/a", size)
 
 
+@pytest.mark.parametrize(("size", "data"), [(2, b"ab"), (9, b"abcd"), (0, b"")])
+def test_a_head_is_the_first_bytes(files: Files, root: str, size: int, data: bytes) -> None:
+    files.write(f"{root}/a", b"abcd")
+
+    assert (data, b"") == (files.head(f"{root}/a", size), files.head(f"{root}/nothing"))
+
+
 def test_the_tail_of_what_is_missing_is_empty(files: Files, root: str) -> None:
     assert b"" == files.tail(f"{root}/nothing")
 

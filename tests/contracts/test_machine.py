@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -139,3 +140,27 @@ def test_the_home_directory_is_an_absolute_path(machine: Machine) -> None:
 
 def test_the_process_id_is_a_number_of_its_own(machine: Machine) -> None:
     assert machine.pid() > 0
+
+
+@LINUX
+def test_a_process_bears_its_own_mark_alone(place: MemoryPlace | LocalPlace) -> None:
+    mark = f"night/w/{uuid.uuid4()}"
+    pid = place.begin(mark)
+
+    until(lambda: place.machine.bears(pid, mark))
+    assert (False, False) == (place.machine.bears(pid, mark[:-1]), place.machine.bears(2**22 + 1, mark))
+
+
+@LINUX
+def test_a_process_was_born_when_it_was_started_and_one_that_is_gone_is_left_out(
+    place: MemoryPlace | LocalPlace,
+) -> None:
+    before = time.time()
+    pid = place.begin(f"night/w/{uuid.uuid4()}")
+    if isinstance(place, MemoryPlace):
+        place.machine.births[pid] = before
+
+    born = place.machine.born([pid, 2**22 + 1])
+
+    assert [pid] == list(born)
+    assert abs(born[pid] - before) < 5

@@ -123,7 +123,9 @@ def test_a_key_that_was_refused_bars_launches_until_a_person_says_so() -> None:
 
 
 def test_launches_stop_at_the_bound_on_cost_and_the_cost_of_all_attempts_counts() -> None:
-    play = Play(workers=3, plan={"workers": {"at_once": 1}, "limits": {"max_cost": 3.0}, "stuck": {"attempts": 2}})
+    play = Play(
+        workers=3, plan={"workers": {"at_once": 1}, "limits": {"max_cost": 3.0}, "stuck": {"attempts": 2, "backoff": 0}}
+    )
     failing(play, Report(usage=Usage(input=10, cost=2.0)))
 
     play.run(minutes=60)

@@ -78,6 +78,16 @@ class Disk:
                 file.seek(max(0, file.seek(0, os.SEEK_END) - size))
                 return file.read(size)
 
+    def head(self, path: str, size: int = 65536) -> bytes:
+        """Read the first bytes of a file that somebody may be writing."""
+        with _words(path):
+            try:
+                file = os.fdopen(_open_regular(path), "rb")
+            except (FileNotFoundError, NotADirectoryError):
+                return b""
+            with file:
+                return file.read(size)
+
     def glob(self, root: str, patterns: Sequence[str], exclude: Sequence[str]) -> list[str]:
         """List regular files under `root`.
 

@@ -164,6 +164,9 @@ class DryFiles:
     def tail(self, path: str, size: int = 65536) -> bytes:
         return self._files.tail(path, size)
 
+    def head(self, path: str, size: int = 65536) -> bytes:
+        return self._files.head(path, size)
+
     def glob(self, root: str, patterns: Sequence[str], exclude: Sequence[str]) -> list[str]:
         return self._files.glob(root, patterns, exclude)
 
@@ -213,6 +216,12 @@ class DryMachine:
 
     def marked(self, marks: Iterable[str]) -> dict[str, list[int]]:
         return self._machine.marked(marks)
+
+    def bears(self, pid: int, mark: str) -> bool:
+        return self._machine.bears(pid, mark)
+
+    def born(self, pids: Iterable[int]) -> dict[int, float]:
+        return self._machine.born(pids)
 
     def signal(self, pids: Iterable[int], name: Literal["TERM", "KILL", "INT"]) -> None:
         for pid in pids:

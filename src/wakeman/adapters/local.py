@@ -73,6 +73,7 @@ def world(state: str | None, by: str) -> World:
         agents=agents,
         wrapper=lambda: _script("wrapper.sh"),
         hook=lambda: _script("hook.sh"),
+        guard=lambda: _script("guard.sh"),
         deliver=deliver,
         say=_say,
         state=directory,

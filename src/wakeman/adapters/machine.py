@@ -22,6 +22,7 @@ ERR_LIMIT = 64 * 1024
 MARK = "WAKEMAN_ATTEMPT"
 """The variable that every process of an attempt inherits."""
 
+_STARTED = 19  # field of /proc/PID/stat behind the name: ticks from the boot to the start
 _LINGER = 0.1  # seconds for what a program printed just before its end, while a child of its holds the pipe
 
 
@@ -86,6 +87,27 @@ class LocalMachine:
         for pid, environ in self._environs() if wanted else ():
             for entry in wanted.keys() & set(environ.split(b"\0")):
                 found.setdefault(wanted[entry], []).append(pid)
+        return found
+
+    def bears(self, pid: int, mark: str) -> bool:
+        """Look at one process's environment; that of a zombie, or another user's, tells nothing."""
+        entry = f"{MARK}={mark}".encode()
+        with suppress(OSError), open(f"{self._proc}/{pid}/environ", "rb") as file:
+            return entry in file.read().split(b"\0")
+        return False
+
+    def born(self, pids: Iterable[int]) -> dict[int, float]:
+        """Read each process's start from Linux, exact to a hundredth of a second and to the clock's last setting.
+
+        Boundary: where there is no /proc nothing is told.
+        """
+        boot = next((float(line.split()[1]) for line in _lines(f"{self._proc}/stat") if line.startswith("btime ")), 0.0)
+        found = {}
+        for pid in pids:
+            # The name in brackets may hold anything: the fields that count stand behind its end.
+            fields = next(iter(_lines(f"{self._proc}/{pid}/stat")), "").rpartition(")")[2].split()
+            if len(fields) > _STARTED and fields[0] != "Z":
+                found[pid] = boot + int(fields[_STARTED]) / os.sysconf("SC_CLK_TCK")
         return found
 
     def signal(self, pids: Iterable[int], name: Literal["TERM", "KILL", "INT"]) -> None:

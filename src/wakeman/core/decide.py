@@ -32,6 +32,11 @@ LATER = 5.0
 BREAKER = 3
 """Launches that failed in a row before no more are tried until a person says `unpause`."""
 
+EDITION = 1
+"""Of the tables: a log is judged by those that it was begun under. 1: attempts back off."""
+LONGEST = 300.0
+"""Seconds that an attempt waits for the one before at most, jitter apart."""
+
 Row = Literal[
     "stop", "fence", "restart", "continue", "investigate", "tidy", "retry", "finish", "warn", "leave",
     "review", "wrap up", "give up", "halt", "clean up", "launch", "sleep",
@@ -169,7 +174,8 @@ def _live_facts(d: Deployment, worker: WorkerState, seen: Sighting) -> list[e.Fa
 def _running_facts(d: Deployment, worker: WorkerState, seen: Sighting) -> list[e.Fact]:
     trouble = _trouble(d, worker, seen)
     if worker.state == "stuck":
-        if trouble == worker.reason or (trouble is None and worker.reason == "silent" and _still(worker, seen)):
+        silent = worker.reason == "silent" and _still(worker, seen) and not seen.working
+        if trouble == worker.reason or (trouble is None and silent):
             return []
         recovered: list[e.Fact] = [e.Recovered(why=seen.why or "signs of life again")]
         return recovered + ([_stalled(d, trouble, worker, seen)] if trouble else [])
@@ -244,6 +250,13 @@ def worker_facts(d: Deployment, worker: WorkerState) -> dict[str, bool]:
 
 def _reset(d: Deployment, worker: WorkerState) -> bool:
     """Tell whether a live worker's usage limit should have reset, and somebody can tell it so."""
+    if not _told(d, worker):
+        return False
+    return not d.edition or worker is next(w for w in d.workers.values() if _told(d, w))
+
+
+def _told(d: Deployment, worker: WorkerState) -> bool:
+    """Tell whether a live worker is to be told that its limit has reset; one after the other, a look each."""
     mode = review.plan_of(d.plan, worker).workers.mode
     waits = d.plan.limits.wait and mode == "interactive" and worker.reason == "limited"
     return bool(waits and worker.until and d.looked_at and worker.until <= d.looked_at)
@@ -274,7 +287,41 @@ def may_retry(d: Deployment, worker: WorkerState) -> bool:
     """Tell whether an exited worker gets another attempt now."""
     if not owed(d, worker) or d.paused_at or d.down or d.full or worker.intent:
         return False
-    return worker.again or not shut(d)
+    return worker.again or not (shut(d) or wait(d, worker))
+
+
+def wait(d: Deployment, worker: WorkerState) -> float:
+    """Give the seconds until an exited worker may be tried again: its back-off, or the stagger after a reset.
+
+    Shape: the jitter is the same in each replay: it is made of the names of the deployment and of the attempt.
+    Boundary: 0 for what neither the worker nor its launch is to blame for, and after a restart of the machine.
+    """
+    if not d.edition or worker.ended_by == "machine" or worker.boot != d.boot:
+        return 0.0
+    if worker.ended_by == "limit":
+        first = worker is next(w for w in d.workers.values() if w.ended_by == "limit" and owed(d, w) and not w.intent)
+        since, pause = d.last_launch, d.plan.workers.stagger
+        left = since + pause - d.mono if d.mono >= since else 0.0
+        return max(0.0, left) if first else max(left, pause)
+    tries = max(0, worker.spent - 1) + max(0, d.failed_launches - 1)
+    pause = min(d.plan.stuck.backoff * 2 ** min(tries, 16), LONGEST) * (0.5 + _jitter(d, worker))
+    return max(0.0, worker.over + pause - d.mono) if d.mono >= worker.over else 0.0
+
+
+def _jitter(d: Deployment, worker: WorkerState) -> float:
+    """Give a number from 0 up to 1, another for each attempt."""
+    digest = sha256(f"{d.name}/{worker.name}/{worker.attempt}/{d.failed_launches}".encode(errors="replace")).digest()
+    return digest[0] / 256
+
+
+def soonest(d: Deployment) -> float | None:
+    """Give the seconds until somebody who waits may be tried again; None where nobody does."""
+    if d.paused_at or d.down:
+        return None
+    owing = [] if d.full or shut(d) else [w for w in d.workers.values() if owed(d, w) and not w.intent]
+    waiting = [wait(d, worker) for worker in owing]
+    told = [d.plan.workers.stagger for worker in d.workers.values() if d.edition and _told(d, worker)]
+    return min((*waiting, *told), default=None)
 
 
 def owed(d: Deployment, worker: WorkerState) -> bool:

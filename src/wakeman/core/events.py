@@ -49,12 +49,16 @@ class Fact(Struct, frozen=True, omit_defaults=True, gc=False):
 
 
 class Planned(Fact, frozen=True):
-    """A deployment began: its resolved policy, and the absolute world that every check uses."""
+    """A deployment began: its resolved policy, and the absolute world that every check uses.
+
+    Shape: `edition` is that of the tables that it is judged by to its end; without one attempts follow at once.
+    """
 
     name: str
     plan: Plan
     digest: str
     host: Host
+    edition: int = 0
 
 
 class Enrolled(Fact, frozen=True):

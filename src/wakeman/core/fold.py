@@ -158,6 +158,7 @@ def _transit(deployment: Deployment, event: e.Event) -> None:
 
 def _planned(d: Deployment, event: e.Event, data: e.Planned) -> None:
     d.name, d.plan, d.digest, d.host = data.name, data.plan, data.digest, data.host
+    d.edition = data.edition
     d.started = event.at
 
 
@@ -241,6 +242,8 @@ def _see(d: Deployment, seen: Sighting, mono: float, *, same: bool) -> None:
         worker.agent_session = seen.agent_session
     if not same or fresh or seen.life != worker.life:
         worker.life, worker.life_mono = seen.life, mono
+    elif seen.working:
+        worker.life_mono = mono
     if seen.activity == "idle" or seen.session == "unknown":
         d.restless[worker.name] = None
 
@@ -383,7 +386,7 @@ def _unlaunched(d: Deployment, worker: WorkerState) -> None:
         d.failed_launches += 1
     else:
         worker.spent -= 1
-    worker.intent, worker.unknowns, worker.stop = 0, 0, False
+    worker.intent, worker.unknowns, worker.stop, worker.over = 0, 0, False, d.mono
 
 
 def _launched(d: Deployment, event: e.Event, data: e.Launched) -> None:
@@ -421,7 +424,7 @@ def _exited(d: Deployment, event: e.Event, data: e.Exited) -> None:
     _calm(worker)
     worker.why, worker.code, worker.ended_by = data.why, data.code, data.ended_by
     worker.stop, worker.ending, worker.ends, worker.trespasses = False, "", 0, 0
-    worker.until, worker.fault = data.until, data.fault
+    worker.until, worker.fault, worker.over = data.until, data.fault, d.mono
     d.met = d.met or data.ended_by == "limit"
     if data.fault == "auth":
         d.barred = data.why

@@ -99,10 +99,15 @@ class WakeSpec(Spec, frozen=True):
 
 
 class StuckSpec(Spec, frozen=True):
-    """When a worker counts as stuck, and the ladder that is climbed for each reason, one rung a check."""
+    """When a worker counts as stuck, and the ladder that is climbed for each reason, one rung a check.
+
+    Shape: an attempt that ended badly is followed by the next after `backoff`, give or take half of it; each further
+    one waits twice as long, five minutes at most.
+    """
 
     after: Seconds = 600.0
     attempts: Count = 2
+    backoff: Seconds = 10.0
     waiting: tuple[Rung, ...] = ("capture", "ask")
     limited: tuple[Rung, ...] = ("wait",)
     error: tuple[Rung, ...] = ("capture", "restart", "ask")
@@ -339,6 +344,7 @@ class Sighting(Struct, frozen=True, omit_defaults=True):
     fault: Fault = ""
     usage: Usage | None = None
     agent_session: str = ""  # the client's conversation, where the client itself chose its id
+    working: float = 0.0  # mono at which a tool that it called was seen at work, though nothing else told of life
     shown: str = ""  # what the screen alone says, and no second look has confirmed yet
 
 
@@ -425,6 +431,7 @@ class WorkerState(Struct):
     captures: int = 0
     finished: int = 0  # looks in a row that saw it idle with its whole share done
     began: datetime | None = None  # first launch
+    over: float = 0.0  # mono at which its last attempt was seen to be over
     written: int = 0  # units of its share with all outputs there, as a watcher told
     written_at: datetime | None = None
     trespasses: int = 0  # writes where it must not, about which no row was taken yet
@@ -479,6 +486,7 @@ class Deployment(Struct):
 
     name: str = ""
     digest: str = ""
+    edition: int = 0  # of the tables that judge this log
     plan: Plan = Plan(name="", units=UnitsSpec())  # the first line of every log fills in these two
     host: Host = Host(root="/", directory="", socket="", tmux="", python=())
     outcome: Outcome = "open"

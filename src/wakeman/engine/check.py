@@ -10,13 +10,14 @@ import msgspec
 from wakeman.core import events as e
 from wakeman.core import notice
 from wakeman.core.actions import recorded, taken
-from wakeman.core.decide import ROWS, STUBBORN, Decision, decide, may_retry, moves, staggered
+from wakeman.core.decide import ROWS, STUBBORN, Decision, decide, moves, soonest, staggered
 from wakeman.core.errors import LogDamagedError
 from wakeman.core.model import Deployment, Wake, WorkerState
 from wakeman.core.pieces import ROOM, lines
 from wakeman.core.quality import Check
 from wakeman.engine import alarm, layout
 from wakeman.engine.look import Checked, Pending, look, outputs
+from wakeman.engine.told import take_in
 from wakeman.ports import World, Writer
 
 ROUNDS = 50
@@ -27,6 +28,8 @@ AFTERWARDS = 2.0
 """Seconds until what is being ended is looked at."""
 AGAIN = 5.0
 """Seconds until a launch that failed is tried again."""
+LEAST = 0.1
+"""Seconds between two checks by the timer at least: what is due a moment later would be asked for again and again."""
 GRACE = 30.0
 """Seconds, beside the targets' own limits, that another check has to deliver what it owes."""
 PATIENCE: dict[str, float] = {"exit": 0.2, "hook": 0.2, "watch": 0.2}
@@ -89,6 +92,7 @@ def once(world: World, log: Writer, checked: dict[str, Checked]) -> list[Pending
         from wakeman.engine.launch import recover
 
         recover(world, log, now)
+    take_in(world, log, now)
     looked, pending = look(world, log.deployment, checked)
     log.append(_lines(looked), now, durable=False)  # what follows from it is written durably
     moved = _settle(world, log, now)
@@ -179,8 +183,8 @@ def _soon(world: World, d: Deployment, last: Sequence[str]) -> None:
         alarm.soon(world, d, d.plan.workers.stagger, "timer")
     elif any(_pressing(worker) for worker in d.workers.values()):
         alarm.soon(world, d, AFTERWARDS, "timer")
-    elif any(may_retry(d, worker) for worker in d.workers.values()):
-        alarm.soon(world, d, AGAIN, "timer")
+    elif (wait := soonest(d)) is not None:
+        alarm.soon(world, d, max(wait, LEAST) if wait else AGAIN, "timer")
 
 
 def _pressing(worker: WorkerState) -> bool:

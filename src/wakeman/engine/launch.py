@@ -8,11 +8,13 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from hashlib import sha256
 
+import msgspec
 from msgspec import Struct
 
 from wakeman.core import events as e
 from wakeman.core import review
 from wakeman.core.actions import UNLAUNCHED, recorded, unconfirmed
+from wakeman.core.conflicts import claimed
 from wakeman.core.decide import failures, missing
 from wakeman.core.errors import DiskError, ProgramError, WakemanError
 from wakeman.core.fold import move
@@ -82,8 +84,9 @@ def launch(world: World, log: Writer, names: Sequence[str], now: datetime) -> No
 
 
 def _equip(world: World, host: Host) -> None:
-    """Write wrapper and hook, where somebody has removed them."""
-    for name, script in ((layout.WRAPPER, world.wrapper), (layout.HOOK, world.hook)):
+    """Write the scripts that an attempt needs, where somebody has removed them."""
+    scripts = ((layout.WRAPPER, world.wrapper), (layout.HOOK, world.hook), (layout.GUARD, world.guard))
+    for name, script in scripts:
         file = layout.inside(host, name)
         if not world.files.marks([file]):
             world.files.write(file, script(), durable=True)
@@ -248,7 +251,10 @@ def attempt(
         place=layout.attempt(host, worker),
         home=layout.client(host, worker),
         hook=layout.inside(host, layout.HOOK),
+        guard=layout.inside(host, layout.GUARD),
         keys=keys or {},
+        env=host.env,
+        at=world.clock.now(),
         outputs=tuple(layout.absolute(host, path) for unit in share(d, worker).units for path in unit.outputs),
     )
     command = world.harness(plan.workers.harness).command(task)
@@ -309,6 +315,10 @@ def _prepare(world: World, d: Deployment, worker: WorkerState) -> Ready:
     files.write(posixpath.join(home, "outputs"), _listed(task.outputs))
     for file, data in command.files.items():
         files.write(file, data)
+    if command.guarded:
+        files.write(layout.may(host, worker), _rules(world, d, worker))
+    if command.trail is not None:
+        files.write(layout.trail(host, worker), msgspec.json.encode(command.trail))
     # The mark reaches the program alone: the wrapper outlives it for a moment and is none of its leftovers.
     env = {
         "WAKEMAN_ATTEMPT": start.mark,
@@ -337,6 +347,28 @@ def _listed(outputs: Sequence[str]) -> bytes:
 
     plain = [path for path in outputs if not set("\n\r\t\\") & set(path)]
     return "".join(f"{path}\t{json.dumps(path)[1:-1]}\n" for path in plain).encode("utf-8", "surrogateescape")
+
+
+def _rules(world: World, d: Deployment, worker: WorkerState) -> bytes:
+    """Say where an attempt may write, and where not at all, as the guard reads it: the first rule that fits counts.
+
+    Shape: its outputs, what its units claim besides, and its TMPDIR; not elsewhere in the plan's root and in what the
+    deployment keeps, unless the plan does not mind. Of its client's own directory nothing is said. A path that does
+    not fit a line is left out.
+    """
+    host = d.host
+    units = share(d, worker).units
+    files = [layout.absolute(host, path) for unit in units for path in unit.outputs]
+    trees = [layout.absolute(host, claimed(pattern)) for unit in units for pattern in unit.writes]
+    minded = [] if d.plan.watch.conflicts == "ignore" else [host.root, host.directory]
+    own = layout.client(host, worker)
+    resolved = world.files.resolve([*files, *trees, layout.scratch(host, worker), own, *minded])
+    rules = [f"allow\t{resolved[file]}" for file in (*files, *trees)]
+    rules += [f"allow\t{resolved[tree].rstrip('/')}/" for tree in (*trees, layout.scratch(host, worker))]
+    rules.append(f"pass\t{resolved[own]}/")
+    rules += [f"deny\t{resolved[place].rstrip('/')}/" for place in minded]
+    plain = [rule for rule in rules if not set("\n\r") & set(rule) and rule.count("\t") == 1]
+    return "".join(f"{rule}\n" for rule in plain).encode("utf-8", "surrogateescape")
 
 
 def _keys(world: World, plan: Plan, host: Host) -> Mapping[str, str]:

@@ -9,6 +9,7 @@ from wakeman.core.model import Host, WorkerState
 CHECK = "check.sh"
 WRAPPER = "wrapper.sh"
 HOOK = "hook.sh"
+GUARD = "guard.sh"
 SECRETS = "secrets.sh"
 GENERATION = "generation"
 
@@ -31,6 +32,26 @@ def claim(host: Host, worker: WorkerState) -> str:
 def hook(host: Host, worker: WorkerState) -> str:
     """Give the file that holds the last thing that the client said of itself."""
     return posixpath.join(attempt(host, worker), "hook")
+
+
+def said(host: Host, worker: WorkerState) -> str:
+    """Give the directory in which the client's hooks leave what they tell of its writes."""
+    return posixpath.join(attempt(host, worker), "said")
+
+
+def denied(host: Host, worker: WorkerState) -> str:
+    """Give the file with the writes that were denied to the client, a path in JSON's spelling a line."""
+    return posixpath.join(said(host, worker), "denied")
+
+
+def may(host: Host, worker: WorkerState) -> str:
+    """Give the file that says where the client may write without being asked, and where not at all."""
+    return posixpath.join(attempt(host, worker), "may")
+
+
+def trail(host: Host, worker: WorkerState) -> str:
+    """Give the file that says where the client leaves traces of the attempt by itself."""
+    return posixpath.join(attempt(host, worker), "trail.json")
 
 
 def client(host: Host, worker: WorkerState) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
 from hashlib import blake2b
 
@@ -30,14 +31,23 @@ from wakeman.core.model import (
 from wakeman.core.quality import Check, Facts, judge, parse
 from wakeman.core.text import sayable
 from wakeman.engine import layout
+from wakeman.engine.traces import Traces, find
 from wakeman.ports import Evidence, Harness, Listing, Report, Seen, Sessions, World
 
 UNCHECKED = "the check has not run on it yet"
-SCREEN = 40
+SCREEN = 60
 """Lines of a screen that a harness gets to read."""
 LIVE = 64 * 1024
 WHOLE = 4 * 1024 * 1024
 """Bytes of an ended attempt's stream that are read, from its end; of a live one less."""
+RECORD = 16 * 1024 * 1024
+"""Bytes of a client's own record that are read for what it has used; of a longer one that is not known."""
+PATH = 200
+"""Characters of a path that a reason repeats."""
+LAG = 1.0
+"""Seconds that a tool's process may seem older than its call: two clocks."""
+BEGINNING = 3.0
+"""Seconds after an attempt's start whose processes are the client's own, where nothing says when a tool began."""
 GUESS = timedelta(minutes=15)
 """Until when a usage limit is taken to last that names no time."""
 DEADLY = frozenset({1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 13, 14, 15, 24, 25, 31})
@@ -82,7 +92,7 @@ def look(world: World, d: Deployment, checked: Mapping[str, Checked]) -> tuple[e
         plan=d.plan,
         host=d.host,
         listing=sessions.look() if live else Listing(state="down", why="not looked: no worker is alive"),
-        marks=world.files.marks(_paths(units, d, live)),
+        marks=world.files.marks(_paths(world, units, d, live)),
         boot=world.clock.boot(),
         mono=world.clock.mono(),
     )
@@ -108,14 +118,18 @@ def look(world: World, d: Deployment, checked: Mapping[str, Checked]) -> tuple[e
     )
 
 
-def _paths(units: Iterable[UnitState], d: Deployment, live: Iterable[WorkerState]) -> Iterator[str]:
+def _paths(world: World, units: Iterable[UnitState], d: Deployment, live: Iterable[WorkerState]) -> Iterator[str]:
     host = d.host
     for worker in live:
+        workers = review.plan_of(d.plan, worker).workers
         yield layout.exit_file(host, worker)
         yield layout.claim(host, worker)
         yield layout.stream(host, worker)
-        if review.plan_of(d.plan, worker).workers.mode == "interactive":
+        if workers.mode == "interactive":
             yield layout.hook(host, worker)
+            yield layout.trail(host, worker)
+        if "hook" in world.harness(workers.harness).reads:
+            yield layout.denied(host, worker)
     for state in units:
         for path in _files(state.unit):
             yield layout.absolute(host, path)
@@ -151,11 +165,13 @@ def _sightings(world: World, sessions: Sessions, d: Deployment, view: View, live
     by_mark = {seen.mark: seen for seen in view.listing.seen if seen.mark}
     by_id = {seen.session_id: seen for seen in view.listing.seen}
     found = []
+    calls: dict[str, float] = {}
     for worker in live:
         seen = by_mark.get(mark(d, worker))
         if seen is None and view.listing.server == d.server:
             seen = by_id.get(worker.session_id)  # made by its own launcher, which knows no mark
-        found.append(_sight(world, sessions, d, view, worker, seen))
+        found.append(_denied(world, view, worker, _sight(world, sessions, d, view, worker, seen, calls)))
+    found = _working(world, d, view, found, calls)
     left = [w for w in d.workers.values() if w.state == "exited" and w.processes]
     over = {s.worker for s in found if s.session not in ("running", "queued", "unknown")}
     ended = [d.workers[name] for name in over] + left
@@ -167,6 +183,38 @@ def _sightings(world: World, sessions: Sessions, d: Deployment, view: View, live
     return [
         _with_processes(s, counts.get(s.worker, 0), d.workers[s.worker], view.boot) for s in [*found, *left_sightings]
     ]
+
+
+def _working(
+    world: World, d: Deployment, view: View, found: list[Sighting], calls: Mapping[str, float]
+) -> list[Sighting]:
+    """Tell of those who would be silent whether a tool that they called is at work: then they are not.
+
+    Shape: `calls` has, by worker, since when one has not come back. What was started with the client itself, and
+    serves it until its end, is no tool at work.
+    Cost: one pass over the processes, where somebody would be silent.
+    """
+    quiet = [s for s in found if s.worker in calls and _quiet(d, view, d.workers[s.worker], s)]
+    if not quiet:
+        return found
+    signs = {s.worker: mark(d, d.workers[s.worker]) for s in quiet}
+    alive = world.machine.marked(signs.values())
+    born = world.machine.born({pid for pids in alive.values() for pid in pids})
+    busy = set()
+    for name, sign in signs.items():
+        claimed = view.marks.get(layout.claim(view.host, d.workers[name]))
+        since = calls[name] - LAG if calls[name] else (claimed.mtime_ns / 1e9 if claimed else 0.0) + BEGINNING
+        if any(born.get(pid, 0.0) >= since for pid in alive.get(sign, ())):
+            busy.add(name)
+    return [msgspec.structs.replace(s, working=view.mono) if s.worker in busy else s for s in found]
+
+
+def _quiet(d: Deployment, view: View, worker: WorkerState, sighting: Sighting) -> bool:
+    """Tell whether a worker would be silent by this look."""
+    if sighting.session != "running" or sighting.activity not in ("busy", "unknown") or view.boot != d.boot:
+        return False
+    known = worker.sighting is not None and sighting.life == worker.life
+    return known and (worker.reason == "silent" or view.mono - worker.life_mono >= d.plan.stuck.after)
 
 
 def _with_processes(sighting: Sighting, count: int, worker: WorkerState, boot: str) -> Sighting:
@@ -189,19 +237,26 @@ def _with_processes(sighting: Sighting, count: int, worker: WorkerState, boot: s
 
 
 def _sight(
-    world: World, sessions: Sessions, d: Deployment, view: View, worker: WorkerState, seen: Seen | None
+    world: World,
+    sessions: Sessions,
+    d: Deployment,
+    view: View,
+    worker: WorkerState,
+    seen: Seen | None,
+    calls: dict[str, float],
 ) -> Sighting:
     harness = world.harness(review.plan_of(view.plan, worker).workers.harness)
+    traces = find(world, d, worker, view.marks) if "record" in harness.reads else Traces()
     base = Sighting(
         worker=worker.name,
         attempt=worker.attempt,
         session="running",
         session_id=seen.session_id if seen else "",
         pid=seen.pid if seen else 0,
-        life=_life(d, view, worker, seen, harness),
+        life=_life(d, view, worker, seen, harness, traces),
     )
     if layout.exit_file(view.host, worker) in view.marks:
-        return _exited(world, view, worker, base, harness)
+        return _exited(world, view, worker, base, harness, traces)
     if worker.boot != view.boot:
         return _over(base, "lost", "the machine was started anew", worker.ending or "machine")
     if view.listing.state == "unknown":
@@ -210,7 +265,24 @@ def _sight(
         return _gone(world, d, view, worker, base, harness)
     if seen.dead:
         return _dead(worker, base, seen, harness)
-    return _running(base, worker, _report(world, sessions, view, worker, seen, harness), world.clock.now())
+    report = _report(world, sessions, view, worker, seen, harness, traces)
+    if report.calls:
+        calls[worker.name] = report.since
+    return _running(base, worker, report, world.clock.now())
+
+
+def _denied(world: World, view: View, worker: WorkerState, sighting: Sighting) -> Sighting:
+    """Add to the reason how many writes were denied to its client, and the last of them."""
+    file = layout.denied(view.host, worker)
+    if file not in view.marks or sighting.session not in ("running", "exited", "killed"):
+        return sighting
+    found = [line for line in world.files.tail(file, LIVE).split(b"\n")[:-1] if line]
+    if not found:
+        return sighting
+    last = found[-1].decode(errors="replace").strip('"')
+    words = "1 write was" if len(found) == 1 else f"{len(found)} writes were"
+    why = f"{words} denied as not its own, the last to {sayable(last, PATH)}"
+    return msgspec.structs.replace(sighting, why=f"{sighting.why}; {why}" if sighting.why else why)
 
 
 def _running(base: Sighting, worker: WorkerState, report: Report, now: datetime) -> Sighting:
@@ -243,13 +315,16 @@ def _over(base: Sighting, session: Session, why: str, ended_by: EndedBy, code: i
     return msgspec.structs.replace(base, session=session, why=why, ended_by=ended_by, code=code)
 
 
-def _exited(world: World, view: View, worker: WorkerState, base: Sighting, harness: Harness) -> Sighting:
+def _exited(
+    world: World, view: View, worker: WorkerState, base: Sighting, harness: Harness, traces: Traces
+) -> Sighting:
     text = world.files.read(layout.exit_file(view.host, worker)).decode("ascii", "replace").strip()
     if not text.isdigit():
         return _over(base, "exited", f"its exit file holds {text[:20]!r}", worker.ending or "")
     code = int(text)
     now = world.clock.now()
-    said = harness.ending(_evidence(view, world, worker, WHOLE), code, now) if code or harness.reads else Report()
+    evidence = _evidence(view, world, worker, WHOLE, traces)
+    said = harness.ending(evidence, code, now) if code or harness.reads else Report()
     signal = code - 128 if code - 128 in DEADLY else 0
     status = f"ended by signal {signal}" if signal else f"exit status {code}"
     limited = said.activity == "limited" and not worker.ending
@@ -293,40 +368,68 @@ def _dead(worker: WorkerState, base: Sighting, seen: Seen, harness: Harness) -> 
     return _over(base, "killed", why, worker.ending or "")
 
 
-def _report(world: World, sessions: Sessions, view: View, worker: WorkerState, seen: Seen, harness: Harness) -> Report:
+def _report(
+    world: World,
+    sessions: Sessions,
+    view: View,
+    worker: WorkerState,
+    seen: Seen,
+    harness: Harness,
+    traces: Traces,
+) -> Report:
+    """Have the harness read the evidence; what costs more is read when what costs less tells nothing.
+
+    Shape: what was used, where a whole record tells it, is read when the client rests.
+    """
     if not harness.reads:
         return Report()
     now = world.clock.now()
-    evidence = _evidence(view, world, worker, LIVE) if "stream" in harness.reads else Evidence()
+    evidence = _evidence(view, world, worker, LIVE, traces) if "stream" in harness.reads else Evidence()
     report = harness.report(evidence, now)
-    if report.activity != "unknown" or "screen" not in harness.reads:
-        return report
-    try:
-        screen = sessions.capture(seen.session_id, SCREEN)
-    except (ProgramError, UnknownNameError):
-        return report  # gone since the listing, or slow: the next look tells
-    return harness.report(msgspec.structs.replace(evidence, screen=screen), now)
+    if "screen" in harness.reads and report.source in ("", "record"):
+        # Gone since the listing, or slow: the next look tells.
+        with suppress(ProgramError, UnknownNameError):
+            evidence = msgspec.structs.replace(evidence, screen=sessions.capture(seen.session_id, SCREEN))
+            report = harness.report(evidence, now)
+    if report.activity != "busy" and evidence.record and not evidence.recorded and traces.record is not None:
+        used = harness.report(_recorded(world, evidence, traces.record, RECORD), now).usage
+        report = msgspec.structs.replace(report, usage=used)
+    if report.usage is None and worker.sighting is not None and worker.sighting.attempt == worker.attempt:
+        report = msgspec.structs.replace(report, usage=worker.sighting.usage)
+    return report
 
 
-def _evidence(view: View, world: World, worker: WorkerState, size: int) -> Evidence:
+def _evidence(view: View, world: World, worker: WorkerState, size: int, traces: Traces) -> Evidence:
     """Read the files that tell of an attempt. What an interactive session's pane printed is no stream of events."""
     interactive = review.plan_of(view.plan, worker).workers.mode == "interactive"
     stream, hook = layout.stream(view.host, worker), layout.hook(view.host, worker)
-    mark = view.marks.get(stream)
-    return Evidence(
+    mark, heard = view.marks.get(stream), view.marks.get(hook)
+    evidence = Evidence(
         stream=b"" if interactive and size == LIVE else world.files.tail(stream, size),
-        hook=world.files.tail(hook) if hook in view.marks else b"",
+        hook=world.files.tail(hook) if heard is not None else b"",
         whole=mark is not None and mark.size <= size,
+        state=traces.state,
+        heard=heard.mtime_ns / 1e9 if heard is not None else 0.0,
     )
+    if traces.record is None:
+        return evidence
+    return _recorded(world, evidence, traces.record, LIVE if size == LIVE else RECORD)
 
 
-def _life(d: Deployment, view: View, worker: WorkerState, seen: Seen | None, harness: Harness) -> str:
+def _recorded(world: World, evidence: Evidence, record: FileMark, size: int) -> Evidence:
+    data = world.files.tail(record.path, size)
+    return msgspec.structs.replace(evidence, record=data, recorded=record.size <= size)
+
+
+def _life(d: Deployment, view: View, worker: WorkerState, seen: Seen | None, harness: Harness, traces: Traces) -> str:
     """Fingerprint the signs of life. Boundary: "" until the wrapper has claimed the attempt, or a file came."""
     signs = [view.marks.get(layout.claim(view.host, worker)), view.marks.get(layout.hook(view.host, worker))]
     if not (harness.redraws and review.plan_of(view.plan, worker).workers.mode == "interactive"):
         signs.append(view.marks.get(layout.stream(view.host, worker)))
     for name in worker.units:
         signs += [view.marks.get(layout.absolute(view.host, path)) for path in d.units[name].unit.outputs]
+    if traces.record is not None:
+        signs += [traces.record, *traces.beside]
     if not any(signs) and not (harness.adopts and seen):
         return ""
     stirred = seen.activity if seen is not None and not harness.redraws else 0.0

@@ -13,6 +13,7 @@ from wakeman.core import events as e
 from wakeman.core import plan as planning
 from wakeman.core import review
 from wakeman.core.actions import appointed
+from wakeman.core.decide import EDITION
 from wakeman.core.errors import UsageError
 from wakeman.core.fold import imagine
 from wakeman.core.model import Deployment, FileMark, Host, Plan, Share
@@ -34,7 +35,7 @@ def drafts(world: World, prepared: Prepared, name: str) -> list[e.Draft]:
     """Give the first lines of the deployment's log."""
     host = world.host(prepared.plan, prepared.root, posixpath.join(world.state, name))
     plan = _recorded(prepared, host)
-    planned = e.Planned(name=name, plan=plan, digest=planning.digest(prepared.plan), host=host)
+    planned = e.Planned(name=name, plan=plan, digest=planning.digest(prepared.plan), host=host, edition=EDITION)
     return [e.Draft(planned), *enrolments(prepared.shares, prepared.existing)]
 
 
@@ -154,6 +155,7 @@ def furnish(world: World, d: Deployment, prepared: Prepared) -> None:
         "plan.toml": prepared.text.encode("utf-8", "surrogateescape"),
         layout.WRAPPER: world.wrapper(),
         layout.HOOK: world.hook(),
+        layout.GUARD: world.guard(),
         layout.CHECK: alarm.script(d, host, world.state, plan.wake.to),
     }
     _keep(world, host, prepared)

@@ -15,17 +15,16 @@ import msgspec
 from msgspec import Struct
 
 from wakeman.core import events as e
-from wakeman.core import review
-from wakeman.core.claims import Claims, at_work, paths, trespass
+from wakeman.core.claims import at_work, trespass
 from wakeman.core.errors import BusyError, StorageError
 from wakeman.core.model import Deployment, FileMark, UnitState, Written
 from wakeman.core.pieces import lines
-from wakeman.core.quality import Facts, judge
 from wakeman.core.text import sayable
 from wakeman.engine import alarm, layout
 from wakeman.engine.check import check
 from wakeman.engine.known import readable
 from wakeman.engine.look import outputs
+from wakeman.engine.told import WROTE, claims, few, hear, minded, touched, whole, within
 from wakeman.engine.wait import LINGER, POLL, TEND
 from wakeman.ports import Stir, Watch, World
 
@@ -35,22 +34,11 @@ STEP = 1.0
 """Seconds between two events about the progress of one worker, and until a file out of place counts."""
 RESCAN = 300.0
 """Seconds between two looks at everything, whether or not anything was lost."""
-HEARD = 65536
-"""Bytes of a file in the spool at most."""
 LEAST = 0.005
 """Seconds between two turns of the loop, unless something is told."""
 SHARE = 9
 """Times its own duration that a write of the watcher, or a check, lets pass before the next."""
 LOG = "events.jsonl"
-LINES = 20
-"""Conflicts of one moment that get a line of their own."""
-
-
-class Told(Struct, frozen=True):
-    """What a hook leaves in the spool about files: who wrote which, by path."""
-
-    worker: str
-    wrote: tuple[str, ...]
 
 
 class View(Struct, frozen=True):
@@ -74,7 +62,8 @@ def watch(
     over = False
     while not over:
         watching = _Watching(world, name, step)
-        with world.watcher().watch(watching.roots, debounce, watching.flat) as eyes:
+        attempts = layout.inside(watching.d.host, "attempts")  # where hooks tell of writes
+        with world.watcher().watch([*watching.roots, attempts], debounce, watching.flat) as eyes:
             over = yield from watching.run(eyes, rescan)
 
 
@@ -85,13 +74,12 @@ class _Watching:
         self.world, self.name, self.step = world, name, step
         self.d = d = world.logs.read(name)
         self.shape = _shape(d)
-        self.claims = _claims(world, d)
+        self.claims = claims(world, d)
         others = [other for key, other in readable(world).items() if key != name and other.outcome == "open"]
-        self.others = [_claims(world, other) for other in others]
+        self.others = [claims(world, other) for other in others]
         self.home, self.state = world.files.resolve([d.host.directory, world.state]).values()
         self.flat = [d.host.directory, layout.inside(d.host, "spool"), layout.inside(d.host, "prompts")]
-        more = [layout.absolute(d.host, root) for root in d.plan.watch.roots]
-        self.roots = self.claims.roots(world.files.resolve(more).values())
+        self.roots = minded(world, d, self.claims)
         self.dirty: dict[str, None] = {}  # units of which an output was written
         self.strange: dict[str, float] = {}  # files out of place -> when they count, if they are there then
         self.writers: dict[str, str] = {}  # path -> who was told to have written it
@@ -138,6 +126,9 @@ class _Watching:
             elif posixpath.dirname(path) == posixpath.join(self.home, "spool"):
                 self.wanted = "hook"
                 self._hear(path)
+            elif path.startswith(f"{self.home}/attempts/"):
+                if posixpath.basename(path).startswith(WROTE):
+                    self._hear(path)
             else:
                 self._suspect(path)
         if stir.lost:
@@ -148,16 +139,21 @@ class _Watching:
 
     def _hear(self, path: str) -> None:
         """Take what a hook tells of who wrote what; what it leaves that is of no such shape is for the check."""
-        with suppress(StorageError, msgspec.DecodeError):
-            told = msgspec.json.decode(self.world.files.read(path, HEARD), type=Told)
-            for name in told.wrote if told.worker in self.d.workers else ():
-                whole = layout.absolute(self.d.host, name)
-                place = self.world.files.resolve([whole])[whole]
+        told = hear(self.world, path)
+        attempt = posixpath.basename(posixpath.dirname(posixpath.dirname(path)))
+        if told is None or told.worker not in self.d.workers:
+            return
+        if posixpath.basename(path).startswith(WROTE) and told.worker != attempt.rpartition(".")[0]:
+            return  # an attempt speaks for itself alone
+        for name in told.wrote:
+            absolute = layout.absolute(self.d.host, name)
+            place = self.world.files.resolve([absolute])[absolute]
+            if (output := self.claims.output(place)) is not None:
                 self.writers[place] = told.worker
-                if (output := self.claims.output(place)) is None:
-                    self._suspect(place)
-                else:
-                    self.dirty[output[0]] = None
+                self.dirty[output[0]] = None
+            elif within(place, self.roots):
+                self.writers[place] = told.worker
+                self._suspect(place)
 
     def _suspect(self, path: str) -> None:
         """Note a file out of place: it counts if it is still there after a step, so that temporary ones do not."""
@@ -171,7 +167,7 @@ class _Watching:
         began = self._now()
         self.scan = False
         marks = self._marks(self.d.units)
-        self.whole = {name for name, state in self.d.units.items() if _whole(self.d, state, marks)}
+        self.whole = {name for name, state in self.d.units.items() if whole(self.d, state, marks)}
         self.dirty.update((name, None) for name, state in self.d.units.items() if _news(self.d, state, marks))
         if self.d.plan.watch.conflicts != "ignore":
             for root in self.roots:
@@ -226,7 +222,7 @@ class _Watching:
             if worker.written_at is not None and 0 <= (wall - worker.written_at).total_seconds() < self.step:
                 continue  # another watcher has told of this one just now
             del self.dirty[name]
-            (self.whole.add if _whole(d, state, marks) else self.whole.discard)(name)
+            (self.whole.add if whole(d, state, marks) else self.whole.discard)(name)
             told: dict[bool, list[FileMark]] = {}
             for mark in _news(d, state, marks, self._heard(state)):
                 place = self.claims.resolved[mark.path]
@@ -240,11 +236,11 @@ class _Watching:
                 news.setdefault((worker.name, inferred), []).append(Written(unit=name, marks=tuple(found)))
         for (name, inferred), each in news.items():
             worker = d.workers[name]
-            whole = sum(1 for unit in worker.units if unit in self.whole)
+            written = sum(1 for unit in worker.units if unit in self.whole)
             for piece in lines(each):
-                fact = e.Progressed(written=whole, total=len(worker.units), files=piece, inferred=inferred)
+                fact = e.Progressed(written=written, total=len(worker.units), files=piece, inferred=inferred)
                 yield e.Draft(fact, worker=name)
-            if whole == len(worker.units) and (name, worker.attempt) not in self.called:
+            if written == len(worker.units) and (name, worker.attempt) not in self.called:
                 self.called.add((name, worker.attempt))
                 self.wanted = self.wanted or "watch"
 
@@ -269,17 +265,14 @@ class _Watching:
                 found.append(e.Draft(told[1], worker=told[0]))
         if found:
             self.wanted = self.wanted or "watch"
-        if (more := len(found) - LINES) > 0:
-            last = found[LINES - 1]
-            found = [*found[: LINES - 1], e.Draft(_with(last.data, more), worker=last.worker)]
-        return found
+        return few(found)
 
     def _log(self) -> object:
         return self.world.files.marks([posixpath.join(self.home, LOG)])
 
     def _marks(self, units: Iterable[str]) -> dict[str, FileMark]:
         host = self.d.host
-        wanted = (path for name in units for path in _files(self.d.units[name]))
+        wanted = (path for name in units for path in touched(self.d.units[name]))
         return self.world.files.marks(layout.absolute(host, path) for path in wanted)
 
     # --- what is done
@@ -330,21 +323,8 @@ class _Watching:
         return max(LEAST, min(due) - now)
 
 
-def _claims(world: World, d: Deployment) -> Claims:
-    units = [state.unit for state in d.units.values()]
-    absolute = {path: layout.absolute(d.host, path) for path in paths(units)}
-    resolved = world.files.resolve(absolute.values())
-    return Claims(units, {path: resolved[whole] for path, whole in absolute.items()})
-
-
 def _shape(d: Deployment) -> object:
     return d.digest, len(d.units)
-
-
-def _files(state: UnitState) -> Iterator[str]:
-    yield from state.unit.outputs
-    if state.unit.input is not None:
-        yield state.unit.input
 
 
 def _news(
@@ -354,16 +334,3 @@ def _news(
     known = {path: wrote.mark for path, wrote in state.wrote.items() if path not in heard}
     found = outputs(state.unit, marks, d.host)
     return tuple(mark for mark in found if mark not in (known.get(mark.path), d.before.get(mark.path)))
-
-
-def _whole(d: Deployment, state: UnitState, marks: Mapping[str, FileMark]) -> bool:
-    """Tell whether a unit's outputs are there and may pass, as far as a look at them from outside tells."""
-    found = {mark.path: mark for mark in outputs(state.unit, marks, d.host)}
-    source = marks.get(layout.absolute(d.host, state.unit.input)) if state.unit.input is not None else None
-    before = {path: d.before[path] for path in state.unit.outputs if path in d.before}
-    verify = review.plan_of(d.plan, d.workers[state.worker]).verify
-    return judge(state.unit, verify, Facts(marks=found, before=before, input=source)).passed
-
-
-def _with(fact: e.Fact, more: int) -> e.Fact:
-    return msgspec.structs.replace(fact, more=more)

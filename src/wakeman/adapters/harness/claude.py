@@ -16,10 +16,12 @@ from wakeman.adapters.harness.client import (
     ANY,
     OPENING,
     WORDS,
+    Calls,
     Client,
     Event,
     Grant,
     Json,
+    Record,
     Sign,
     Talk,
     Tally,
@@ -53,9 +55,17 @@ HOOKED: Mapping[str, Mapping[str, tuple[str, ...]]] = {
 }
 """The hooks of each mode, and those that start a check. In print mode its stream says the rest."""
 
+WRITES = "Write|Edit|MultiEdit|NotebookEdit"
+"""Its tools that write a file."""
+
 REFUSED = (
     "'edits' or 'all' in mode 'print', where nobody can be asked "
     "(or name the tools: workers.args = ['--allowedTools', ...])"
+)
+EDITS = "write its outputs, what its units claim by `units.writes`, and below its `TMPDIR`"
+ALL = (
+    "run any command, and write anywhere but, with its tools for files, to other files below the plan's directory; "
+    "commands are not kept from those"
 )
 GRANTS = {
     ("print", False): Grant(
@@ -63,18 +73,13 @@ GRANTS = {
         ("--permission-mode", "default"),
         refused=REFUSED,
     ),
-    ("print", "edits"): Grant(
-        "write files below the directory it starts in and beside its outputs", ("--permission-mode", "acceptEdits")
-    ),
-    ("print", "all"): Grant("run any command", ("--permission-mode", "bypassPermissions")),
+    ("print", "edits"): Grant(EDITS + "; the rest is refused", ("--permission-mode", "default")),
+    ("print", "all"): Grant(ALL, ("--permission-mode", "bypassPermissions")),
     ("interactive", False): Grant(
         "what its tools and your settings permit; for the rest it asks and waits", ("--permission-mode", "default")
     ),
-    ("interactive", "edits"): Grant(
-        "write files below the directory it starts in and beside its outputs; it asks for commands",
-        ("--permission-mode", "acceptEdits"),
-    ),
-    ("interactive", "all"): Grant("run any command", ("--permission-mode", "bypassPermissions")),
+    ("interactive", "edits"): Grant(EDITS + "; for the rest it asks and waits", ("--permission-mode", "default")),
+    ("interactive", "all"): Grant(ALL, ("--permission-mode", "bypassPermissions")),
 }
 
 
@@ -135,22 +140,97 @@ HOOKS = (
     Event(None, {"hook_event_name": "SessionStart"}),
     Event("busy", {"hook_event_name": ANY}, "works"),
 )
+CALLS = Calls(
+    begins={"type": "assistant", "message.content.*.type": "tool_use"},
+    id="message.content.*.id",
+    ends={"type": "user", "message.content.*.type": "tool_result"},
+    of="message.content.*.tool_use_id",
+    turn={"type": "user", "message.content": ANY},  # a prompt: what it answers is a list
+)
+RECORD = Record(
+    home=("CLAUDE_CONFIG_DIR", ".claude"),
+    file="projects/{{ place }}/{{ session }}.jsonl",
+    beside="projects/{{ place }}/{{ session }}/subagents/*.jsonl",
+    states="sessions/*.json",
+    events=(
+        Event("limited", {"isApiErrorMessage": True, "message.content.*.text": LIMIT}, "{message.content.*.text}"),
+        Event("limited", {"isApiErrorMessage": True, "error": "rate_limit"}, "{message.content.*.text}"),
+        Event(
+            "error",
+            {"isApiErrorMessage": True, "error": re.compile("authentication|oauth|billing")},
+            "{message.content.*.text}",
+            fault="auth",
+        ),
+        Event("error", {"isApiErrorMessage": True}, "{message.content.*.text}"),
+        Event("unknown", {"type": re.compile("^(?:user|assistant)$")}),
+    ),
+    about=(
+        Event("waiting", {"status": "waiting"}, "asks: {waitingFor|status}"),
+        Event("busy", {"status": "shell"}, "runs a shell in the background"),
+        Event("busy", {"status": "busy"}, "works"),
+        Event("idle", {"status": "idle"}, "waits for a prompt"),
+    ),
+    at="statusUpdatedAt",
+    tally=Tally(
+        where={"type": "assistant", "message.id": ANY},
+        input=(
+            "message.usage.input_tokens",
+            "message.usage.cache_read_input_tokens",
+            "message.usage.cache_creation_input_tokens",
+        ),
+        output=("message.usage.output_tokens",),
+        adds=True,
+        key="message.id",
+        whole=True,
+    ),
+    calls=CALLS,
+)
+"""It keeps a transcript, in which an interactive session's every message is, and a file about each process."""
+
+FRAME = (
+    r"^─{8,}[^\n]*\n❯(?P<typed>[^\n]*(?:\n(?!─{8})[^\n]*)*)\n─{8,}[^\n]*"
+    r"(?P<foot>(?:\n(?: [^\n]*)?)*)\Z"
+)
+"""Two rules from the first column on, and what is typed between: what it repeats of others is always set in."""
+CHOICE = r"[\s\S]*^ {0,3}(?:Enter to (?:select|confirm)|Esc to cancel)[^\n]*\Z"
+"""A dialog stands in place of the input box, with its keys in the last line."""
+OVER = r"\s*^✻ [^\n]* for [^\n]*\s*\Z"
+LAST = rf"(?:{OVER}|\s*\Z)"
+"""What a turn ends with: its last words stand right above, a tool's output does not."""
+MORE = r"(?:\n {2,5}\S[^\n]*)*"
 SIGNS = (
-    Sign("waiting", r"trust this folder", "asks whether it may trust the folder"),
-    Sign("waiting", r"use this API key\?", "asks whether to use the API key"),
-    Sign("waiting", r"Bypass Permissions mode[\s\S]*Yes, I accept", "asks to accept bypass mode"),
-    Sign("waiting", r"Do you want to [^\n]*\?\s+❯?\s*1\. Yes", "asks for a permission"),
-    Sign("waiting", r"Enter to select", "asks a question"),
-    Sign("waiting", r"Enter to confirm", "shows a dialog"),
-    Sign("busy", r"API error · Retrying", "API error, retrying"),
-    Sign("busy", r"esc to interrupt", "works"),
-    Sign("busy", r"\d+ shells? still running", "runs a shell in the background"),
-    Sign("limited", LIMIT.pattern),
-    Sign("limited", r"API Error: Request rejected \(429\).*"),
-    Sign("error", r"API Error: .*(?:\n  \S.*)?"),
-    Sign("error", r"(?:Invalid API key|Please run /login).*", fault="auth"),
-    Sign("error", r"(?:Request timed out|Prompt is too long).*"),
-    Sign("idle", r"^❯\s*$", "waits for a prompt"),
+    Sign("unknown", r"^Resume this session with:", "has left", part="open"),
+    Sign("error", r"Unable to connect to Anthropic services", part="open"),
+    Sign("error", r"\A\s*(?P<said>[^\n]*cannot be used with root/sudo privileges[^\n]*)", part="open"),
+    Sign("waiting", rf"trust this folder{CHOICE}", "asks whether it may trust the folder", part="open"),
+    Sign("waiting", rf"use this API key\?{CHOICE}", "asks whether to use the API key", part="open"),
+    Sign("waiting", rf"Bypass Permissions mode[\s\S]*Yes, I accept{CHOICE}", "asks to accept bypass mode", part="open"),
+    Sign("waiting", rf"Do you want to [^?]*\?\s+❯?\s*1\. Yes{CHOICE}", "asks for a permission", part="open"),
+    Sign("waiting", r"^ {0,3}Enter to select[^\n]*\Z", "asks a question", part="open"),
+    Sign("waiting", r"^ {0,3}(?:Enter to confirm|Esc to cancel)[^\n]*\Z", "shows a dialog", part="open"),
+    Sign("busy", r"^[·✢✳✶✻✽*] API error · Retrying", "API error, retrying", part="above"),
+    Sign("busy", r"esc to interrupt", "works", part="foot"),
+    Sign("busy", r"^[·✢✳✶✻✽*] [^\n]*…", "works", part="above"),
+    Sign("busy", r"^✻ [^\n]*\d+ shells? still running", "runs a shell in the background", part="above"),
+    Sign("limited", rf"^● (?P<said>(?:API Error: )?{LIMIT.pattern}{MORE}){LAST}", part="above"),
+    Sign("limited", rf"^ {{2}}⎿  (?P<said>{LIMIT.pattern}{MORE}){OVER}", part="above"),
+    Sign("limited", rf"^● (?P<said>API Error: Request rejected \(429\)[^\n]*{MORE}){LAST}", part="above"),
+    Sign("error", rf"^● (?P<said>API Error: [^\n]*{MORE}){LAST}", part="above"),
+    Sign(
+        "error",
+        rf"^(?:● | {{2}}⎿  )(?P<said>(?:Invalid API key|Please run /login)[^\n]*{MORE}){OVER}",
+        fault="auth",
+        part="above",
+    ),
+    Sign("error", rf"^ {{2}}⎿  (?P<said>(?:Request timed out|Prompt is too long)[^\n]*{MORE}){OVER}", part="above"),
+    Sign(
+        "unknown",
+        rf"^ {{2}}⎿  (?:{LIMIT.pattern}|Invalid API key|Please run /login|Request timed out|Prompt is too long)"
+        rf"[^\n]*{MORE}\s*\Z",
+        "a tool's output, or a failure",
+        part="above",
+    ),
+    Sign("idle", r"\A\s*\Z", "waits for a prompt", part="typed"),
 )
 """Read top-down, the first that is found counts: an input box stands there in most states."""
 
@@ -171,9 +251,6 @@ def _permits(task: Task, beside: list[str]) -> Iterator[str]:
         yield from ("--settings", f"{task.place}/{SETTINGS}")
     yield "--allowedTools"
     yield from (f"Read(/{file})" for file in (task.prompt_file, task.units_file))
-    if task.plan.workers.auto_approve:
-        # A directory that is not there yet is passed over by --add-dir, in silence.
-        yield from (f"Edit(/{place}/**)" for place in places)
     if places:
         yield "--add-dir"
         yield from places
@@ -199,14 +276,27 @@ def _settle(task: Task) -> tuple[Mapping[str, str], Mapping[str, bytes]]:
 
 
 def _settings(task: Task) -> Json:
-    """Give what it reads by `--settings`: its hooks, and that the warning of bypass mode is known."""
+    """Give what it reads by `--settings`: its hooks, and that the warning of bypass mode is known.
+
+    Shape: one hook keeps what it says; the guard judges each write before it, and tells of it afterwards.
+    """
+    workers = task.plan.workers
+    hooks = {event: [_hook("", task.hook, task.place, event, *push)] for event, push in HOOKED[workers.mode].items()}
+    told = _hook(WRITES, task.guard, task.place, "after", msgspec.json.encode(task.worker).decode()[1:-1])
+    hooks["PostToolUse"] = [*hooks.get("PostToolUse", []), told]
+    if workers.auto_approve:
+        judged = _hook(WRITES, task.guard, task.place, "before")
+        hooks["PreToolUse"] = [*hooks.get("PreToolUse", []), judged]
+    if workers.auto_approve and workers.mode == "interactive":
+        hooks["PermissionRequest"] = [_hook("", task.guard, task.place, "asked")]
+    return {"hooks": hooks, "skipDangerousModePermissionPrompt": True}
+
+
+def _hook(tools: str, script: str, *words: str) -> Json:
     from shlex import join
 
-    hooks = {
-        event: [{"hooks": [{"type": "command", "command": join(["/bin/sh", task.hook, task.place, event, *push])}]}]
-        for event, push in HOOKED[task.plan.workers.mode].items()
-    }
-    return {"hooks": hooks, "skipDangerousModePermissionPrompt": True}
+    matcher = {"matcher": tools} if tools else {}
+    return {**matcher, "hooks": [{"type": "command", "command": join(["/bin/sh", script, *words])}]}
 
 
 CLAUDE = Client(
@@ -252,6 +342,10 @@ CLAUDE = Client(
         output=("modelUsage.*.outputTokens",),
         cost=("total_cost_usd",),
     ),
+    calls=CALLS,
+    record=RECORD,
+    guarded=True,
+    frame=FRAME,
     leave="/exit",
     memory=400 * 1024 * 1024,
 )

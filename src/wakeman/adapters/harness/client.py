@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import PurePosixPath
 from typing import Any, Literal
 
@@ -18,7 +18,7 @@ from wakeman.adapters.harness.limits import until
 from wakeman.core.model import Activity, Agent, Fault, Plan, Usage
 from wakeman.core.template import render
 from wakeman.core.text import last_line, sayable
-from wakeman.ports import Command, Evidence, Report, Task
+from wakeman.ports import Command, Evidence, Report, Source, Task, Trail
 
 Mode = Literal["print", "interactive"]
 Approval = Literal[False, "edits", "all"]
@@ -28,8 +28,8 @@ WORDS = 160
 """Characters of its own words that are repeated."""
 SIGNALLED = 128
 """Exit status from which on a signal ended it: the last line of a terminal says nothing of that."""
-BOTTOM = 20
-"""Lines with text, from below, in which a sign counts."""
+BOTTOM = 60
+"""Lines, from below, in which a sign counts."""
 LATEST = 200
 """Lines of a stream of plain text that are read, from the last one upwards."""
 ANY = re.compile("")
@@ -78,18 +78,24 @@ class Event(Struct, frozen=True):
 
 
 class Sign(Struct, frozen=True):
-    """What a screen, or a stream of plain text, shows in a state; `why` "" repeats what matched."""
+    """What a screen, or a stream of plain text, shows in a state.
+
+    Shape: `why` "" repeats the group `said`, or all that matched. `part` is where it counts: `above` the client's
+    input box, in its `foot`, in what is `typed` there; `open` on a screen without one; "" anywhere at the bottom.
+    """
 
     activity: Activity
     pattern: str
     why: str = ""
     fault: Fault = ""
+    part: Literal["", "above", "foot", "typed", "open"] = ""
 
 
 class Tally(Struct, frozen=True):
-    """Where a stream says what was used. `adds`: each such line counts; otherwise the last one tells it all.
+    """Where lines say what was used. `adds`: each such line counts; otherwise the last one tells it all.
 
-    Shape: several paths are summed; a path that is not there is none. `whole` as in `Usage`.
+    Shape: several paths are summed; a path that is not there is none. Of lines with the same `key` the last counts.
+    `whole` as in `Usage`.
     """
 
     where: Mapping[str, object]
@@ -97,7 +103,44 @@ class Tally(Struct, frozen=True):
     output: tuple[str, ...] = ()
     cost: tuple[str, ...] = ()
     adds: bool = False
+    key: str = ""
     whole: bool = False
+
+
+class Calls(Struct, frozen=True):
+    """How lines tell of a tool that was called (`begins`, its id at `id`) and came back (`ends`, its id at `of`).
+
+    Shape: what stands before a line that fits `turn` is of an earlier turn, and over.
+    """
+
+    begins: Mapping[str, object]
+    id: str
+    ends: Mapping[str, object]
+    of: str
+    turn: Mapping[str, object] | None = None
+
+
+class Record(Struct, frozen=True):
+    """What a client keeps of a live conversation by itself, as lines of JSON: where it stands, and how it is read.
+
+    Shape: `home` are the variable that names its directory and where that is without, below HOME; the globs of
+    `file`, `beside` and `states` are templates below it; `day` in them stands for each day that may be meant. A
+    file is the attempt's own if its beginning holds `names`, or if that is "". `events` are read as those of the
+    stream, `about` as hooks; `at` is the path of the time of what a state says, in milliseconds; `session` the path
+    of the conversation's id.
+    """
+
+    home: tuple[str, str]
+    file: str
+    beside: str = ""
+    states: str = ""
+    names: str = ""
+    events: tuple[Event, ...] = ()
+    about: tuple[Event, ...] = ()
+    at: str = ""
+    tally: Tally | None = None
+    calls: Calls | None = None
+    session: str = ""
 
 
 class Client(Struct, frozen=True):
@@ -121,7 +164,11 @@ class Client(Struct, frozen=True):
     says: tuple[Sign, ...] = ()  # of a stream that is plain text
     tally: Tally | None = None
     spent: Callable[[str], Usage | None] | None = None  # reads usage out of plain text
+    calls: Calls | None = None  # in its stream
+    guarded: bool = False  # its hooks call the guard before it writes
+    record: Record | None = None
     session: str = ""  # path, in any line, of the id that the client gave its conversation
+    frame: str = r"(?!)"  # its input box at a screen's end, with groups `typed` and `foot`: what it quotes is no frame
     prompt_line: str = r"^❯ (?!\d\. )\S.*$"  # a prompt on the screen: what stands above was about an earlier one
     leave: str = ""
     redraws: bool = True
@@ -143,7 +190,8 @@ class Agentic:
         self.client = client
         self.name, self.redraws = client.name, client.redraws
         self.leave, self.memory = client.leave, client.memory
-        self.reads: frozenset[Literal["stream", "hook", "screen"]] = frozenset({"stream", "hook", "screen"})
+        record: tuple[Source, ...] = ("record",) if client.record is not None else ()
+        self.reads: frozenset[Source] = frozenset(("stream", "hook", "screen", *record))
 
     def problems(self, plan: Plan) -> list[str]:
         """List what it cannot do with a plan."""
@@ -194,18 +242,24 @@ class Agentic:
             to_file=talk.to_file,
             files=files,
             preface=_preface(task.agent) if task.agent is not None and client.profile is None else "",
+            guarded=client.guarded and bool(task.place),
+            trail=_trail(client, task, env) if workers.mode == "interactive" else None,
         )
 
     def report(self, evidence: Evidence, now: datetime) -> Report:
-        """Read the last event that says something; without any the last hook; without that the screen."""
-        client = self.client
+        """Read the last event that says something; without any the last hook; then its own record; then the screen."""
+        client, record = self.client, self.client.record
         report = _told(client.events, _lines(evidence.stream), now, "stream")
         if report.activity == "unknown" and client.says:
             report = _printed(client.says, evidence.stream, now)
         if report.activity == "unknown":
-            report = _told(client.hooks, _lines(evidence.hook + b"\n"), now, "hook")
-        if report.activity == "unknown":
-            report = self._shown(evidence.screen, now)
+            report = self._said(evidence, now)
+        if report.activity == "unknown" and record is not None:
+            report = _told(record.events, _lines(evidence.record), now, "record")
+        if report.activity in ("unknown", "idle") and report.source in ("", "record"):
+            # A record tells of turns; a dialog, or what runs on in the background, stands on the screen alone.
+            shown = self._shown(evidence.screen, now)
+            report = shown if report.activity == "unknown" or shown.activity in ("busy", "waiting") else report
         return self._measured(report, evidence)
 
     def ending(self, evidence: Evidence, code: int | None, now: datetime) -> Report:
@@ -229,24 +283,58 @@ class Agentic:
         elif agent.model and agent.model not in CLAUDES:
             yield from _filled(self.client.model, {"model": agent.model})
 
+    def _said(self, evidence: Evidence, now: datetime) -> Report:
+        """Read the last hook, and what the client says of its process if that is of later.
+
+        Boundary: a hook says more where both mean the same; that it does nothing is no news after a failure.
+        """
+        hook = _told(self.client.hooks, _lines(evidence.hook + b"\n"), now, "hook")
+        record = self.client.record
+        if record is None or not evidence.state:
+            return hook
+        lines = list(_lines(evidence.state + b"\n"))
+        state = _told(record.about, iter(lines), now, "state")
+        at = max((n for line in lines for n in _numbers(line, record.at)), default=0.0) / 1000
+        failed = state.activity == "idle" and hook.activity in ("error", "limited")
+        if state.activity in ("unknown", hook.activity) or failed:
+            return hook
+        return state if at > evidence.heard or hook.activity == "unknown" else hook
+
     def _shown(self, screen: str, now: datetime) -> Report:
-        rows = [row.rstrip() for row in screen.replace("\N{NO-BREAK SPACE}", " ").splitlines() if row.strip()]
-        bottom = re.split(self.client.prompt_line, "\n".join(rows[-BOTTOM:]), flags=re.MULTILINE)[-1]
+        rows = [row.rstrip() for row in screen.replace("\N{NO-BREAK SPACE}", " ").rstrip().splitlines()]
+        text = "\n".join(rows[-BOTTOM:])
+        parts = self._parts(text)
         for sign in self.client.signs:
-            if found := re.search(sign.pattern, bottom, re.MULTILINE):
-                return _signed(sign, found[0], now, "screen")
+            if sign.part in parts and (found := re.search(sign.pattern, parts[sign.part], re.MULTILINE)):
+                words = found["said"] if "said" in found.re.groupindex else found[0]
+                return _signed(sign, words, now, "screen")
         return Report()
 
+    def _parts(self, text: str) -> dict[str, str]:
+        """Cut a screen by its input box; what stands above the last prompt was about an earlier one."""
+
+        def latest(above: str) -> str:
+            return re.split(self.client.prompt_line, above, flags=re.MULTILINE)[-1]
+
+        box = re.search(self.client.frame, text, re.MULTILINE)
+        if box is None:
+            return {"": latest(text), "open": text}
+        return {"": latest(text), "above": latest(text[: box.start()]), "foot": box["foot"], "typed": box["typed"]}
+
     def _measured(self, report: Report, evidence: Evidence) -> Report:
-        client = self.client
-        usage = _usage(client.tally, evidence) if client.tally is not None else None
+        client, record = self.client, self.client.record
+        usage = _usage(client.tally, evidence.stream, whole=evidence.whole)
         if client.spent is not None:
             usage = client.spent(evidence.stream.decode(errors="replace"))
-        session = ""
-        if client.session:
-            first = (said for line in _lines(evidence.stream) if (said := _text(line, client.session)))
-            session = next(first, "")
-        return msgspec.structs.replace(report, usage=usage, agent_session=session)
+        session = _named(evidence.stream, client.session)
+        since = _open(client.calls, evidence.stream)
+        if record is not None and evidence.record:
+            usage = usage or _usage(record.tally, evidence.record, whole=evidence.recorded)
+            session = session or _named(evidence.record, record.session)
+            since = _open(record.calls, evidence.record) if since is None else since
+        return msgspec.structs.replace(
+            report, usage=usage, agent_session=session, calls=since is not None, since=since or 0.0
+        )
 
 
 def directories(files: Iterable[str]) -> list[str]:
@@ -261,6 +349,38 @@ def _within(place: str, root: str) -> bool:
 
 def _filled(words: Iterable[str], names: Mapping[str, str]) -> Iterator[str]:
     return (render(word, names) for word in words)
+
+
+def _trail(client: Client, task: Task, env: Mapping[str, str]) -> Trail | None:
+    """Say where the attempt's record will stand, by the variables that it starts with."""
+    record = client.record
+    if record is None:
+        return None
+    own = {key: render(value, task.names) for key, value in task.plan.workers.env.items()}
+    known = {**task.env, **client.env, **env, **own, **task.keys}
+    name, below = record.home
+    home = known.get(name, "") or (f"{known['HOME']}/{below}".rstrip("/") if known.get("HOME") else "")
+    if not home.startswith("/"):
+        return None
+    days = [task.at + timedelta(days=n) for n in (-1, 0, 1)] if task.at is not None else []
+    names = {
+        "session": task.agent_session,
+        "short": task.agent_session[:8],
+        "place": re.sub(r"[^A-Za-z0-9]", "-", task.cwd),
+        "prompt_file": task.prompt_file,
+    }
+
+    def below_home(pattern: str) -> tuple[str, ...]:
+        each = [{**names, "day": f"{day:%Y/%m/%d}"} for day in days] if "{{ day }}" in pattern else [names]
+        return tuple(render(pattern, one) for one in each) if pattern else ()
+
+    return Trail(
+        home=home,
+        record=below_home(record.file),
+        names=render(record.names, names),
+        beside=below_home(record.beside),
+        states=below_home(record.states),
+    )
 
 
 def _toml(value: Approval) -> str:
@@ -291,7 +411,7 @@ def _told(
     rows: tuple[Event, ...],
     lines: Iterator[Json],
     now: datetime,
-    source: Literal["stream", "hook"],
+    source: Literal["state"] | Source,
     *,
     ended: bool = False,
 ) -> Report:
@@ -303,7 +423,7 @@ def _told(
     return Report()
 
 
-def _read(row: Event, line: Json, now: datetime, source: Literal["stream", "hook"], *, ended: bool) -> Report:
+def _read(row: Event, line: Json, now: datetime, source: Literal["state"] | Source, *, ended: bool) -> Report:
     why = _worded(row.why, line)
     if ended and row.activity == "busy" and row.ends is None:
         said = _worded("{error}", line)
@@ -343,6 +463,40 @@ def values(at: object, path: str) -> Iterator[object]:
             yield value
 
 
+def _named(data: bytes, path: str) -> str:
+    """Give the first text at a path, reading from the last line upwards."""
+    return next((said for line in _lines(data) if (said := _text(line, path))), "") if path else ""
+
+
+def _open(calls: Calls | None, data: bytes) -> float | None:
+    """Tell since when a tool has not come back, in epoch seconds; 0 where no line says when, None for no such tool.
+
+    Boundary: of several it is the earliest; a line without a time has that of the next one above it with one.
+    """
+    if calls is None:
+        return None
+    over: set[object] = set()
+    found, wanted = None, False
+    for line in _lines(data):
+        if wanted and (at := _time(line)):
+            found, wanted = at, False
+        if calls.turn is not None and fits(calls.turn, line):
+            break
+        if fits(calls.ends, line):
+            over.update(values(line, calls.of))
+        if fits(calls.begins, line) and not over.issuperset(values(line, calls.id)):
+            at = _time(line)
+            found, wanted = at, not at
+    return found
+
+
+def _time(line: Json) -> float:
+    try:
+        return datetime.fromisoformat(_text(line, "timestamp")).timestamp()
+    except ValueError:
+        return 0.0
+
+
 def _text(line: Json, path: str) -> str:
     return next((value for value in values(line, path) if isinstance(value, str) and value), "")
 
@@ -363,7 +517,7 @@ def _worded(template: str, line: Json) -> str:
 # --- text -----------------------------------------------------------------------------------------------------
 
 
-def _signed(sign: Sign, found: str, now: datetime, source: Literal["stream", "screen"]) -> Report:
+def _signed(sign: Sign, found: str, now: datetime, source: Source) -> Report:
     words = sign.why or sayable(found, WORDS)
     reset = until(found, now) if sign.activity == "limited" else None
     return Report(sign.activity, words, reset, source, sign.fault)
@@ -382,14 +536,19 @@ def _printed(signs: tuple[Sign, ...], stream: bytes, now: datetime) -> Report:
 # --- usage ----------------------------------------------------------------------------------------------------
 
 
-def _usage(tally: Tally, evidence: Evidence) -> Usage | None:
-    """Give what the stream says of it. Boundary: sums of a stream whose beginning was not read are none."""
-    told = (line for line in _lines(evidence.stream) if fits(tally.where, line))
+def _usage(tally: Tally | None, data: bytes, *, whole: bool) -> Usage | None:
+    """Give what lines say of it. Boundary: sums of a file whose beginning was not read are none."""
+    if tally is None or (tally.adds and not whole):
+        return None
+    told = (line for line in _lines(data) if fits(tally.where, line))
     if not tally.adds:
         last = next(told, None)
         return None if last is None else _counted(tally, last)
-    counted = [_counted(tally, line) for line in told] if evidence.whole else []
-    return sum(counted[1:], counted[0]) if counted else None
+    counted: dict[str, Usage] = {}
+    for n, line in enumerate(told):
+        counted.setdefault((tally.key and _text(line, tally.key)) or str(n), _counted(tally, line))
+    each = list(counted.values())
+    return msgspec.structs.replace(sum(each[1:], each[0]), whole=tally.whole) if each else None
 
 
 def _counted(tally: Tally, line: Json) -> Usage:

@@ -6,7 +6,7 @@ import re
 
 import msgspec
 
-from wakeman.adapters.harness.client import ANY, OPENING, Client, Event, Grant, Sign, Talk, Tally
+from wakeman.adapters.harness.client import ANY, OPENING, Calls, Client, Event, Grant, Record, Sign, Talk, Tally
 from wakeman.adapters.harness.limits import LIMIT
 from wakeman.ports import Task
 
@@ -31,17 +31,63 @@ EVENTS = (
     Event("idle", {"type": "turn.completed"}, "has finished its turn", ""),
     Event("busy", {"type": ANY}, "works"),
 )
+CALLS = Calls(
+    begins={"type": "item.started"}, id="item.id", ends={"type": "item.completed"}, of="item.id",
+    turn={"type": "turn.started"},
+)  # fmt: skip
+RECORD = Record(
+    home=("CODEX_HOME", ".codex"),
+    file="sessions/{{ day }}/rollout-*.jsonl",
+    names="{{ prompt_file }}",
+    events=(
+        Event("idle", {"type": "event_msg", "payload.type": "task_complete"}, "has finished a turn"),
+        Event("idle", {"type": "event_msg", "payload.type": "turn_aborted"}, "was interrupted"),
+        Event(None, {"payload.type": re.compile("^(?:token_count|thread_settings_applied)$")}),
+        Event("limited", {"type": "event_msg", "payload.type": "error", "payload.message": LIMIT}, "{payload.message}"),
+        Event(
+            "error",
+            {"type": "event_msg", "payload.type": "error", "payload.message": AUTH},
+            "{payload.message}",
+            fault="auth",
+        ),
+        Event("error", {"type": "event_msg", "payload.type": "error"}, "{payload.message}"),
+        Event("unknown", {"type": ANY}),
+    ),
+    tally=Tally(
+        where={"type": "event_msg", "payload.type": "token_count", "payload.info.total_token_usage.total_tokens": ANY},
+        input=("payload.info.total_token_usage.input_tokens",),
+        output=("payload.info.total_token_usage.output_tokens",),
+        whole=True,
+    ),
+    calls=Calls(
+        begins={"payload.type": re.compile("_call$")},
+        id="payload.call_id",
+        ends={"payload.type": re.compile("_call_output$")},
+        of="payload.call_id",
+        turn={"type": "event_msg", "payload.type": "task_started"},
+    ),
+    session="payload.session_id",
+)
+"""It keeps what it calls a rollout; whose it is tells the first prompt, which names the attempt's task."""
+
+SET_IN = r"(?:\n(?: {2}[^\n]*)?)*\Z"
+FRAME = rf"^›(?P<typed>[^\n]*)(?P<foot>{SET_IN})"
+"""A mark in the first column below which all is set in: what it repeats of others is set in itself."""
+CHOICE = rf"[\s\S]*^› \d\. [^\n]*{SET_IN}"
+FAILED = r"(?P<said>[^\n]*(?:\n(?![•›■])[^\n]*)*)\Z"
 SIGNS = (
-    Sign("waiting", r"Trust this folder\?", "asks whether it may trust the folder"),
-    Sign("waiting", r"(?:Would you like to|Allow Codex to) [^\n]*\?", "asks for a permission"),
-    Sign("waiting", r"enter (?:continue|to confirm|to submit)", "shows a dialog"),
-    Sign("waiting", r"Sign in with ChatGPT", "asks for a login"),
-    Sign("busy", r"esc to interrupt", "works"),
-    Sign("busy", r"\d+ background terminals? running", "runs a command in the background"),
-    Sign("limited", LIMIT.pattern),
-    Sign("error", r"^■ .*401 Unauthorized.*", fault="auth"),
-    Sign("error", r"^■ .*"),
-    Sign("idle", r"^\s+Worked for ", "has finished a turn"),
+    Sign("waiting", rf"Trust this folder\?{CHOICE}", "asks whether it may trust the folder"),
+    Sign("waiting", rf"(?:Would you like to|Allow Codex to) [^?]*\?{CHOICE}", "asks for a permission"),
+    Sign("waiting", rf"Sign in with ChatGPT{CHOICE}", "asks for a login"),
+    Sign("waiting", rf"^› \d\. [^\n]*{SET_IN}", "shows a dialog"),
+    Sign("busy", r"^[•◦] [^\n]*esc to interrupt", "works", part="above"),
+    Sign(
+        "busy", r"^ {2}\d+ background terminals? running[^\n]*\s*\Z", "runs a command in the background", part="above"
+    ),
+    Sign("limited", rf"^■ (?=[^•›■]*(?:{LIMIT.pattern})){FAILED}", part="above"),
+    Sign("error", rf"^■ (?=[^•›■]*401 Unauthorized){FAILED}", fault="auth", part="above"),
+    Sign("error", rf"^■ {FAILED}", part="above"),
+    Sign("idle", r"^\n {2}Worked for [^\n]*\s*\Z", "has finished a turn", part="above"),
 )
 """Its input box is there while it works too; only the line under a finished turn says that it is one."""
 
@@ -92,6 +138,9 @@ CODEX = Client(
     tally=Tally(
         where={"type": "turn.completed"}, input=("usage.input_tokens",), output=("usage.output_tokens",), whole=True
     ),
+    calls=CALLS,
+    record=RECORD,
+    frame=FRAME,
     session="thread_id",
     prompt_line=r"^› (?!Ask Codex)(?!\d\. )\S.*$",
     memory=200 * 1024 * 1024,

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from wakeman.adapters.harness.client import ANY, OPENING, Client, Event, Grant, Sign, Talk, Tally
+from wakeman.adapters.harness.client import ANY, OPENING, Calls, Client, Event, Grant, Record, Sign, Talk, Tally
 from wakeman.adapters.harness.limits import LIMIT
 from wakeman.ports import Task
 
@@ -26,15 +26,45 @@ EVENTS = (
     Event("idle", {"type": "result"}, "has given its result", ""),
     Event("busy", {"type": ANY}, "works"),
 )
+CALLS = Calls(begins={"type": "tool_use"}, id="tool_id", ends={"type": "tool_result"}, of="tool_id")
+RECORD = Record(
+    home=("GEMINI_CLI_HOME", ""),
+    file=".gemini/tmp/*/chats/session-*-{{ short }}.jsonl",
+    tally=Tally(
+        where={"type": "gemini", "id": ANY},
+        input=("tokens.input",),
+        output=("tokens.output", "tokens.thoughts"),
+        adds=True,
+        key="id",
+    ),
+)
+"""It keeps its chats; of a tool it tells when that has come back, of a turn nothing."""
+
+FRAME = r"^─{8,}[^\n]*\n(?:[^\n─╰]*\n){0,3}? [*>!r] {1,3}(?P<typed>[^\n]*)(?P<foot>(?:\n(?: [^\n]*)?)*)\Z"
+"""A rule from the first column on, and its input box below: what it repeats of others is set in."""
+BELOW = r"(?:\s|^⚠[^\n]*|^ +\S[^\n]*)*\Z"
+CHOICE = rf"[\s\S]*^ ?│ ● \d\. [\s\S]*^ ?╰─+╯{BELOW}"
+"""A dialog stands in place of the input box, in the last frame of the screen."""
 SIGNS = (
-    Sign("waiting", r"Allow execution of|Apply this change\?|Do you want to proceed\?", "asks for a permission"),
-    Sign("waiting", r"Do you trust (?:the files in )?this folder\?", "asks whether it may trust the folder"),
-    Sign("waiting", r"How would you like to authenticate", "asks for a login"),
-    Sign("waiting", r"^.*● 1\. ", "shows a dialog"),
-    Sign("busy", r"esc to cancel", "works"),
-    Sign("limited", LIMIT.pattern),
-    Sign("error", r"\[API Error: .*", ""),
-    Sign("idle", r"Type your message or @path", "waits for a prompt"),
+    Sign(
+        "waiting",
+        rf"(?:Allow execution of|Apply this change\?|Do you want to proceed\?){CHOICE}",
+        "asks for a permission",
+        part="open",
+    ),
+    Sign("waiting", rf"Do you trust (?:the files in )?this folder\?{CHOICE}", "asks whether it may trust", part="open"),
+    Sign("waiting", rf"How would you like to authenticate{CHOICE}", "asks for a login", part="open"),
+    Sign("waiting", CHOICE, "shows a dialog", part="open"),
+    Sign("busy", r"^ [⠁-⣿] [^\n]*esc to cancel[^\n]*\s*\Z", "works", part="above"),
+    Sign("limited", rf"^✕ (?=[^✕✦]*(?:{LIMIT.pattern}))(?P<said>[^\n]*(?:\n {{2}}[^\n]*)*){BELOW}", part="above"),
+    Sign(
+        "error",
+        rf"^✕ (?=[^✕✦]*(?:\"code\": ?401|API key not valid))(?P<said>[^\n]*(?:\n {{2}}[^\n]*)*){BELOW}",
+        fault="auth",
+        part="above",
+    ),
+    Sign("error", rf"^✕ (?P<said>\[API Error:[^\n]*(?:\n {{2}}[^\n]*)*){BELOW}", part="above"),
+    Sign("idle", r"^Type your message or @path", "waits for a prompt", part="typed"),
 )
 
 
@@ -86,6 +116,9 @@ GEMINI = Client(
     events=EVENTS,
     signs=SIGNS,
     tally=Tally(where={"type": "result"}, input=("stats.input_tokens",), output=("stats.output_tokens",)),
+    calls=CALLS,
+    record=RECORD,
+    frame=FRAME,
     prompt_line=r"^ > \S.*$",
     memory=350 * 1024 * 1024,
 )

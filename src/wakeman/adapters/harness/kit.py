@@ -47,6 +47,9 @@ def task(plan: Plan, *, resume: bool = False) -> Task:
         place="/kit/attempts/w.1",
         home="/kit/clients/w",
         hook="/kit/hook.sh",
+        guard="/kit/guard.sh",
+        env={"HOME": "/kit/home"},
+        at=NOW,
         keys={"KIT_KEY": SECRET},
     )
 

@@ -34,13 +34,19 @@ EVENTS = (
     ),
     Event("busy", {"type": ANY}, "works"),
 )
+FRAME = r"^ {2}╹▀+[^\n]*(?P<typed>)(?P<foot>(?:\n[^\n]*){0,3})\Z"
+"""The lower edge of its input box: what it repeats of others stands above, set in."""
+BOX = r"(?:\s*^ {2}┃[^\n]*)*\s*\Z"
+CUT = rf"(?:\n {{2}}┃[^\n]*)*\s*^ {{5}}▣ [^\n·]+ · [^\n·]+{BOX}"
+"""A turn that has ended without its duration has failed: what stands right above says why."""
 SIGNS = (
-    Sign("waiting", r"Permission required|△ +Permission", "asks for a permission"),
-    Sign("waiting", r"enter (?:confirm|submit) ", "asks a question"),
-    Sign("busy", r"esc (?:again to )?interrupt", "works"),
-    Sign("limited", LIMIT.pattern),
-    Sign("error", r"(?:AI_APICallError|ProviderAuthError|API key is missing).*"),
-    Sign("idle", r"▣ .* · \d+(?:\.\d+)?(?:ms|s|m)", "has finished a turn"),
+    Sign("waiting", r"^ {2}┃ +△ +Permission required", "asks for a permission"),
+    Sign("waiting", r"^ {2,3}[^\n]*enter (?:confirm|submit) [^\n]*\Z", "asks a question"),
+    Sign("busy", r"esc (?:again to )?interrupt", "works", part="foot"),
+    Sign("limited", rf"^ {{2}}┃ {{2}}(?P<said>[^\n]*{LIMIT.pattern}){CUT}", part="above"),
+    Sign("error", rf"^ {{2}}┃ {{2}}(?P<said>[^\n]*(?:\b401\b|api.?key)[^\n]*){CUT}", fault="auth", part="above"),
+    Sign("error", rf"^ {{2}}┃\n {{2}}┃ {{2}}(?P<said>[^\s#$┃][^\n]*){CUT}", part="above"),
+    Sign("idle", rf"^ {{5}}▣ [^\n]* · \d+(?:\.\d+)?(?:ms|s|m)[^\n]*{BOX}", "has finished a turn", part="above"),
 )
 
 
@@ -96,6 +102,7 @@ OPENCODE = Client(
         adds=True,
     ),
     session="sessionID",
+    frame=FRAME,
     prompt_line=r"(?!)",
     memory=500 * 1024 * 1024,
 )

@@ -46,6 +46,9 @@ class MemoryFiles:
         data = self.held.get(self._real(path), (b"", 0, 0))[0]
         return data[max(0, len(data) - size) :]
 
+    def head(self, path: str, size: int = 65536) -> bytes:
+        return self.held.get(self._real(path), (b"", 0, 0))[0][:size]
+
     def glob(self, root: str, patterns: Sequence[str], exclude: Sequence[str]) -> list[str]:
         place = self._real(root)
         if place not in self.made:

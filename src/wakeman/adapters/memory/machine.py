@@ -25,6 +25,7 @@ class MemoryMachine:
     absent: set[str] = field(default_factory=set)  # programs that are not installed
     living: dict[str, list[int]] = field(default_factory=dict)
     signals: list[tuple[int, str]] = field(default_factory=list)
+    births: dict[int, float] = field(default_factory=dict)  # of those living, in epoch seconds
 
     def run(self, argv: Sequence[str], *, cwd: str, env: Mapping[str, str], timeout: float, stdin: bytes = b"") -> Ran:
         del cwd, env, timeout, stdin
@@ -40,6 +41,13 @@ class MemoryMachine:
 
     def marked(self, marks: Iterable[str]) -> dict[str, list[int]]:
         return {mark: self.living[mark] for mark in marks if self.living.get(mark)}
+
+    def bears(self, pid: int, mark: str) -> bool:
+        return pid in self.living.get(mark, ())
+
+    def born(self, pids: Iterable[int]) -> dict[int, float]:
+        living = {pid for each in self.living.values() for pid in each}
+        return {pid: self.births.get(pid, 0.0) for pid in pids if pid in living}
 
     def signal(self, pids: Iterable[int], name: Literal["TERM", "KILL", "INT"]) -> None:
         for pid in pids:

@@ -12,7 +12,7 @@ from wakeman.adapters.memory.clock import MemoryClock
 from wakeman.adapters.memory.disk import MemoryFiles
 from wakeman.core.errors import ProgramError, UnknownNameError
 from wakeman.core.model import Plan
-from wakeman.ports import Command, Evidence, Listing, Made, Report, Seen, Start, Task
+from wakeman.ports import Command, Evidence, Listing, Made, Report, Seen, Source, Start, Task
 
 
 @dataclass
@@ -234,7 +234,7 @@ class MemoryHarness:
     """A harness whose program is never started: the act stands in for it."""
 
     name, uses_agent, uses_prompt, adopts, redraws = "command", False, False, False, False
-    reads: frozenset[Literal["stream", "hook", "screen"]] = frozenset()
+    reads: frozenset[Source] = frozenset()
     leave, memory = "", 0
 
     def __init__(self, reports: Mapping[str, Report] | None = None) -> None:

@@ -58,6 +58,7 @@ class Stage:
             agents=lambda plan: {**self.agents, **plan.agents},
             wrapper=lambda: b"",
             hook=lambda: b"",
+            guard=lambda: b"",
             deliver=self._deliver,
             say=self._say,
             state="/state",

@@ -1,0 +1,184 @@
+"""What hooks and workers tell of files: who wrote which. A check takes it into the log, and the files away.
+
+Reading twice is harmless: what the log knows is not told again.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
+
+import msgspec
+from msgspec import Struct
+
+from wakeman.core import events as e
+from wakeman.core import review
+from wakeman.core.claims import Claims, paths, trespass
+from wakeman.core.errors import StorageError
+from wakeman.core.model import Deployment, FileMark, UnitState, WorkerState, Written
+from wakeman.core.pieces import lines
+from wakeman.core.quality import Facts, judge
+from wakeman.engine import layout
+from wakeman.engine.look import outputs
+from wakeman.ports import World, Writer
+
+HEARD = 65536
+"""Bytes of a file in the spool at most."""
+LINES = 20
+"""Conflicts of one moment that get a line of their own."""
+OLD = 3600.0
+"""Seconds after which a file that was never put in its place is taken away."""
+UNFINISHED = ".tmp"
+"""How the name of a file ends that somebody is still writing."""
+WROTE = "wrote."
+"""How the names of files begin in which hooks tell of writes."""
+
+
+class Told(Struct, frozen=True):
+    """What a hook leaves about files: who wrote which, by path."""
+
+    worker: str
+    wrote: tuple[str, ...]
+
+
+def take_in(world: World, log: Writer, now: datetime) -> None:
+    """Record what was told since the last check, durably, and take the files away that told it.
+
+    Boundary: a file of another shape has called for a check, and goes too. What is told by an attempt's own hooks is
+    believed of its worker alone. Cost: a listing of the spool, and of one directory for each worker alive whose
+    client has hooks.
+    """
+    d = log.deployment
+    spool = layout.inside(d.host, "spool")
+    files = [posixpath.join(spool, name) for name in world.files.names(spool)]
+    told = [one for file in files if (one := hear(world, file)) is not None]
+    for worker in d.workers.values():
+        if worker.live and "hook" in world.harness(review.plan_of(d.plan, worker).workers.harness).reads:
+            own = list(_left(world, d, worker))
+            files += own
+            told += [one for file in own if (one := hear(world, file)) and one.worker == worker.name]
+    whole = [file for file in files if not file.endswith(UNFINISHED)]
+    old = [file for file, mark in world.files.marks(set(files) - set(whole)).items() if _age(mark, now) > OLD]
+    if told:
+        log.append(_drafts(world, d, told), now)
+    for file in (*whole, *old):
+        with suppress(StorageError):  # not ours to take away: it is read again, which is harmless
+            world.files.remove(file)
+
+
+def hear(world: World, file: str) -> Told | None:
+    """Read one file; None where it says nothing of writes, or is gone."""
+    if file.endswith(UNFINISHED):
+        return None
+    try:
+        return msgspec.json.decode(world.files.read(file, HEARD), type=Told)
+    except (StorageError, msgspec.DecodeError):
+        return None
+
+
+def _left(world: World, d: Deployment, worker: WorkerState) -> Iterator[str]:
+    said = layout.said(d.host, worker)
+    return (posixpath.join(said, name) for name in world.files.names(said) if name.startswith(WROTE))
+
+
+def _age(mark: FileMark, now: datetime) -> float:
+    return now.timestamp() - mark.mtime_ns / 1e9
+
+
+def claims(world: World, d: Deployment) -> Claims:
+    """Give the places of a deployment's units, resolved on the disk."""
+    units = [state.unit for state in d.units.values()]
+    absolute = {path: layout.absolute(d.host, path) for path in paths(units)}
+    resolved = world.files.resolve(absolute.values())
+    return Claims(units, {path: resolved[whole] for path, whole in absolute.items()})
+
+
+def minded(world: World, d: Deployment, known: Claims) -> list[str]:
+    """List the directories in which a file that is nobody's is out of place."""
+    more = [layout.absolute(d.host, root) for root in d.plan.watch.roots]
+    return known.roots(world.files.resolve(more).values())
+
+
+def within(path: str, roots: Iterable[str]) -> bool:
+    """Tell whether a path lies in one of some directories."""
+    return any(path.startswith(root.rstrip("/") + "/") for root in roots)
+
+
+def _drafts(world: World, d: Deployment, told: Iterable[Told]) -> list[e.Draft]:
+    """Word what is new: progress of those who wrote their own, conflicts of the others."""
+    known = claims(world, d)
+    writers: dict[str, str] = {}
+    for one in told:
+        for name in one.wrote if one.worker in d.workers else ():
+            writers[layout.absolute(d.host, name)] = one.worker
+    resolved = world.files.resolve(writers)
+    places = {resolved[path]: worker for path, worker in writers.items()}
+    own: dict[str, list[Written]] = {}
+    strange: dict[str, str] = {}
+    for place, worker in places.items():
+        output = known.output(place)
+        if output is None or d.units[output[0]].worker != worker:
+            strange[place] = worker
+            continue
+        unit = d.units[output[0]].unit
+        marks = world.files.marks([layout.absolute(d.host, output[1])])
+        mark = next((mark for mark in outputs(unit, marks, d.host) if mark.path == output[1]), None)
+        wrote = d.units[unit.name].wrote.get(output[1])
+        if mark is not None and (wrote is None or wrote.inferred or wrote.mark != mark):
+            own.setdefault(worker, []).append(Written(unit=unit.name, marks=(mark,)))
+    return [*_progressed(world, d, own), *_conflicted(world, d, known, strange)]
+
+
+def _progressed(world: World, d: Deployment, own: Mapping[str, list[Written]]) -> Iterator[e.Draft]:
+    for name, files in own.items():
+        worker = d.workers[name]
+        states = [d.units[unit] for unit in worker.units]
+        wanted = [path for state in states for path in touched(state)]
+        marks = world.files.marks(layout.absolute(d.host, path) for path in wanted)
+        written = sum(1 for state in states if whole(d, state, marks))
+        for piece in lines(files):
+            fact = e.Progressed(written=written, total=len(states), files=piece, inferred=False)
+            yield e.Draft(fact, worker=name)
+
+
+def _conflicted(world: World, d: Deployment, known: Claims, strange: Mapping[str, str]) -> list[e.Draft]:
+    if d.plan.watch.conflicts == "ignore" or not strange:
+        return []
+    roots = minded(world, d, known)
+    (state,) = world.files.resolve([world.state]).values()
+    found: list[e.Draft] = []
+    for path, mark in world.files.marks(strange).items():
+        if within(path, [state]) or not within(path, roots):
+            continue
+        output = known.output(path)
+        named = msgspec.structs.replace(mark, path=output[1]) if output else mark
+        written = datetime.fromtimestamp(mark.mtime_ns / 1e9, UTC)
+        if (told := trespass(d, known, path, named, written, strange[path])) is not None:
+            found.append(e.Draft(told[1], worker=told[0]))
+    return few(found)
+
+
+def few(found: list[e.Draft]) -> list[e.Draft]:
+    """Keep what gets a line of its own; the last of these counts the rest."""
+    if (more := len(found) - LINES) <= 0:
+        return found
+    last = found[LINES - 1]
+    return [*found[: LINES - 1], e.Draft(msgspec.structs.replace(last.data, more=more), worker=last.worker)]
+
+
+def touched(state: UnitState) -> Iterator[str]:
+    """Give the files of a unit: its outputs, and its input."""
+    yield from state.unit.outputs
+    if state.unit.input is not None:
+        yield state.unit.input
+
+
+def whole(d: Deployment, state: UnitState, marks: Mapping[str, FileMark]) -> bool:
+    """Tell whether a unit's outputs are there and may pass, as far as a look at them from outside tells."""
+    found = {mark.path: mark for mark in outputs(state.unit, marks, d.host)}
+    source = marks.get(layout.absolute(d.host, state.unit.input)) if state.unit.input is not None else None
+    before = {path: d.before[path] for path in state.unit.outputs if path in d.before}
+    verify = review.plan_of(d.plan, d.workers[state.worker]).verify
+    return judge(state.unit, verify, Facts(marks=found, before=before, input=source)).passed

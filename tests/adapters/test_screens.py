@@ -1,0 +1,168 @@
+"""What a screen shows is told by the client's own frame, in each size; what it repeats of another's tells nothing.
+
+The files in `screens/` were shown by the real clients at the stand-in of `tests/agents`, recorded by its `record`:
+client, what it shows, size.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from wakeman.adapters.harness import find
+from wakeman.adapters.harness.client import Agentic
+from wakeman.ports import Evidence, Report
+
+NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+SCREENS = {path.stem: path.read_text() for path in sorted((Path(__file__).parent / "screens").glob("*.txt"))}
+FALSE = {"waiting", "limited", "error", "idle"}
+"""What somebody would act on."""
+
+
+def read(client: str, screen: str) -> Report:
+    return find(client).report(Evidence(screen=screen), NOW)
+
+
+def client(name: str) -> str:
+    return name.partition("-")[0]
+
+
+def state(name: str) -> str:
+    return re.split("[-.]", name)[1]
+
+
+@pytest.mark.parametrize("name", SCREENS)
+def test_a_recorded_screen_is_told_right(name: str) -> None:
+    assert state(name) == read(client(name), SCREENS[name]).activity
+
+
+@pytest.mark.parametrize("name", SCREENS)
+def test_spaces_that_do_not_break_make_no_difference(name: str) -> None:
+    hard = re.sub(r"(?<=❯) |(?<=›) ", "\N{NO-BREAK SPACE}", SCREENS[name])
+
+    assert state(name) == read(client(name), hard).activity
+
+
+def test_each_client_is_recorded_at_work_at_rest_waiting_and_failed_in_both_sizes() -> None:
+    there = {(client(name), state(name), name.rpartition(".")[2]) for name in SCREENS}
+    states = {"claude": ("busy", "idle", "waiting", "error", "limited"), "gemini": ("busy", "idle", "waiting", "error")}
+
+    missing = [(c, s, size) for c, each in states.items() for s in each for size in ("80x24", "200x50")]
+    assert [] == [one for one in missing if one not in there and one[1] != "limited"]
+
+
+@pytest.mark.parametrize(
+    ("name", "words", "fault"),
+    [
+        ("claude-error-401", "Invalid API key", "auth"),
+        ("claude-error-500", "API Error: 500 internal error", ""),
+        ("codex-error-401", "unexpected status 401 Unauthorized: invalid x-api-key", "auth"),
+        ("gemini-error-401", "[API Error:", "auth"),
+        ("claude-waiting-trust", "asks whether it may trust the folder", ""),
+        ("claude-waiting-bypass", "asks to accept bypass mode", ""),
+        ("claude-waiting-question", "asks a question", ""),
+        ("claude-waiting-permission", "asks for a permission", ""),
+        ("claude-waiting-command", "asks for a permission", ""),
+        ("codex-waiting-trust", "asks whether it may trust the folder", ""),
+        ("gemini-waiting-permission", "asks for a permission", ""),
+    ],
+)
+@pytest.mark.parametrize("size", ["80x24", "200x50"])
+def test_what_is_wrong_is_said_in_its_own_words(name: str, words: str, fault: str, size: str) -> None:
+    said = read(client(name), SCREENS[f"{name}.{size}"])
+
+    assert (True, fault) == (said.why.startswith(words), said.fault)
+    assert "Worked" not in said.why
+
+
+# --- screens that repeat others -------------------------------------------------------------------------------
+
+BOX = "\n".join(("─" * 80, "❯", "─" * 80))
+HOSTS = {
+    "claude": {
+        "idle": f"❯ go\n\nQUOTE\n\n● All of it is done.\n\n✻ Worked for 9s\n\n{BOX}\n  ? for shortcuts",
+        "busy": f"❯ go\n\nQUOTE\n\n✶ Musing… (12s · ↓ 10 tokens)\n\n{BOX}\n  esc to interrupt · ← for agents",
+        "unknown": f"❯ go\n\nQUOTE\n\n{BOX.replace('❯', '❯ half typed')}\n  ? for shortcuts",
+    },
+    "codex": {
+        "idle": "› go\n\nQUOTE\n\n• Done.\n\n  Worked for 6s • 13:26\n\n\n› Ask Codex\n\n  model · ~/work",
+        "busy": "› go\n\nQUOTE\n\n• Working (3s • esc to interrupt)\n\n\n› Ask Codex\n\n  model · ~/work",
+        "unknown": "› go\n\nQUOTE\n\n• I am about to\n\n\n› Ask Codex\n\n  model · ~/work",
+    },
+}
+"""Screens of a client, by what is true of it, with room for what it repeats."""
+
+WAYS = {
+    "claude": {
+        "output": ("● Bash(cat log)\n  ⎿  ", "     "),
+        "message": ("● It shows:\n\n  ", "  "),
+        "code": ("● It shows:\n\n    ", "    "),
+        "diff": ("● Update(a.md)\n  ⎿  Added 9 lines\n      1 + ", "      2 + "),
+        "frame": ("● Bash(tmux capture-pane -p)\n  ⎿  │ ", "     │ "),
+    },
+    "codex": {
+        "output": ("• Ran cat log\n  └ ", "    "),
+        "message": ("• It shows:\n\n  ", "  "),
+        "code": ("• It shows:\n\n      ", "      "),
+        "diff": ("• Edited a.md (+9 -0)\n    1 +", "    2 +"),
+        "frame": ("• Ran tmux capture-pane -p\n  └ │ ", "    │ "),
+    },
+}
+"""How a client sets in what a tool printed, what it says, code, a diff: before the first line, and before the rest."""
+
+
+def repeated(name: str, way: str, quoted: list[str]) -> str:
+    first, rest = WAYS[name][way]
+    return first + "\n".join([quoted[0], *((rest + line).rstrip() for line in quoted[1:])])
+
+
+@st.composite
+def quotes(draw: st.DrawFn) -> list[str]:
+    """Draw lines out of screens: a whole one, its end, or lines of several."""
+    lines = draw(st.sampled_from(list(SCREENS.values()))).splitlines()
+    match draw(st.integers(0, 2)):
+        case 0:
+            return lines
+        case 1:
+            return lines[-draw(st.integers(3, 20)) :]
+        case _:
+            pool = [line for screen in SCREENS.values() for line in screen.splitlines() if line.strip()]
+            return draw(st.lists(st.sampled_from(pool), min_size=1, max_size=15))
+
+
+@pytest.mark.parametrize("truth", ["idle", "busy", "unknown"])
+@pytest.mark.parametrize("name", HOSTS)
+@settings(max_examples=300, deadline=None)
+@given(quoted=quotes(), way=st.sampled_from(["output", "message", "code", "diff", "frame"]))
+def test_a_quoted_screen_is_no_state(name: str, truth: str, quoted: list[str], way: str) -> None:
+    screen = HOSTS[name][truth].replace("QUOTE", repeated(name, way, quoted))
+
+    found = read(name, screen).activity
+
+    assert found == truth or (truth == "unknown" and found not in FALSE), (found, screen)
+
+
+@pytest.mark.parametrize("name", HOSTS)
+def test_a_host_without_a_quote_is_told_right(name: str) -> None:
+    assert list(HOSTS[name]) == [read(name, host.replace("QUOTE", "")).activity for host in HOSTS[name].values()]
+
+
+@pytest.mark.parametrize("name", ["claude", "codex", "gemini", "opencode"])
+@settings(max_examples=150, deadline=None)
+@given(lines=st.lists(st.sampled_from([line for text in SCREENS.values() for line in text.splitlines()]), max_size=30))
+def test_lines_of_screens_without_a_frame_at_the_end_tell_nothing(name: str, lines: list[str]) -> None:
+    screen = "\n".join([*(f"   {line}" for line in lines), "$ "])
+
+    assert read(name, screen).activity not in FALSE
+
+
+def test_every_client_with_signs_of_a_part_has_a_frame() -> None:
+    for name in ("claude", "codex", "gemini", "opencode"):
+        harness = find(name)
+        assert isinstance(harness, Agentic)
+        assert {"typed", "foot"} <= set(re.compile(harness.client.frame).groupindex), name
