@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 import msgspec
 
 from wakeman.adapters.memory import Act, Stage
+from wakeman.core.audit import Judge
+from wakeman.core.chain import Divergence
 from wakeman.core.events import Decided, Event, Intended
 from wakeman.core.model import Deployment
 from wakeman.engine.check import check
@@ -56,6 +58,13 @@ class Play:
         """Let it go on."""
         self.stage.run(_check, lambda: self.deployment.outcome != "open", minutes * 60)
         return self.deployment
+
+    def judged(self) -> list[Divergence]:
+        """Judge its log again; give the divergences."""
+        judge = Judge()
+        for event in self.events:
+            judge.take(event)
+        return judge.divergences
 
     @property
     def deployment(self) -> Deployment:

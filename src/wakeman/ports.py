@@ -246,6 +246,9 @@ class Files(Protocol):
     def names(self, directory: str) -> list[str]:
         """List the entries of a directory, sorted; empty when there is none."""
 
+    def is_directory(self, path: str) -> bool:
+        """Tell whether a directory is there, or a link to one."""
+
     def resolve(self, paths: Iterable[str]) -> dict[str, str]:
         """Give each path with symlinks and `..` resolved, whether or not it exists."""
 
@@ -303,8 +306,8 @@ class Machine(Protocol):
     def marked(self, marks: Iterable[str]) -> dict[str, list[int]]:
         """Find the live processes whose environment holds `WAKEMAN_ATTEMPT=<mark>`, per mark."""
 
-    def bears(self, pid: int, mark: str) -> bool:
-        """Tell whether a process lives and its environment holds that mark. Cost: one read."""
+    def mark_of(self, pid: int) -> str:
+        """Give the mark in a process's environment; "" for none, one that is gone, or cannot be read."""
 
     def born(self, pids: Iterable[int]) -> dict[int, float]:
         """Give when processes were started, in epoch seconds; one that is gone is left out."""
@@ -483,6 +486,9 @@ class Harness(Protocol):
 
     def command(self, task: Task) -> Command:
         """Give the argument vector of one attempt, and the files it reads. Raises: UsageError."""
+
+    def typed(self, text: str) -> str:
+        """Give a text as it must be typed into an interactive session to arrive: no command, no completion."""
 
     def report(self, evidence: Evidence, now: datetime) -> Report:
         """Read what a live attempt does, the best evidence first. Outputs and exit files win over it."""

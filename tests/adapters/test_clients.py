@@ -351,6 +351,9 @@ class Odd:
     def command(self, of: Any) -> Command:
         return Command(("a\0b", of.keys["KIT_KEY"]), files={"/etc/x": b""})
 
+    def typed(self, text: str) -> str:
+        return text[1:]
+
     def report(self, evidence: Evidence, now: datetime) -> Report:
         del evidence, now
         return Report("idle", "two\nlines")
@@ -372,6 +375,7 @@ def test_the_kit_finds_what_a_harness_does_not_keep_to() -> None:
             "ValueError",
             "idle by",
             "one line",
+            "typed: found",
         )
         if word not in found
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Mapping
@@ -11,13 +12,13 @@ import pytest
 from tests.waiting import until
 
 from wakeman.adapters.machine import LocalMachine
-from wakeman.adapters.orchestrator import address, deliver
+from wakeman.adapters.orchestrator import address, deliver, follow, say
 from wakeman.core.model import WakeTarget
+from wakeman.core.typed import padded
 
 from .conftest import Rig
 
 MESSAGE = "AT wake-up: night: ask: 1/2 done. Next: wakeman status night."
-CLAUDE = "● Done.\n───────\n❯ \n───────\n  ? for shortcuts\n"
 
 
 def told(target: WakeTarget, message: str = MESSAGE, rig: Rig | None = None, env: Mapping[str, str] = {}) -> str:
@@ -106,13 +107,75 @@ def test_nothing_is_submitted_to_what_would_run_the_words(rig: Rig, shown: str) 
     assert MESSAGE not in rig.tmux.capture("desk")
 
 
-@pytest.mark.real
-@pytest.mark.parametrize("shown", ["❯ ", CLAUDE])
-def test_an_idle_session_gets_the_message_and_its_enter(rig: Rig, shown: str) -> None:
-    desk(rig, shown, f'read -r line; echo "$line" > {rig.place}/heard; exec sleep 60')
+TUI = Path(__file__).parent.parent / "tui.py"
 
-    assert "" == told(WakeTarget(tmux="desk"), rig=rig)
-    until(lambda: (rig.place / "heard").exists() and (rig.place / "heard").read_text() == MESSAGE + "\n")
+
+def client(rig: Rig, swallows: int = 0, mode: str = "") -> None:
+    """Make a session with a small client in it."""
+    argv = (sys.executable, str(TUI), f"{rig.place}/heard", str(swallows), mode)
+    rig.raw("new-session", "-d", "-s", "desk", "-x", "200", "-y", "50", "--", *argv)
+    until(lambda: "❯" in rig.tmux.capture("desk"))
+
+
+def heard(rig: Rig) -> list[str]:
+    """List what the client took."""
+    file = rig.place / "heard"
+    return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("swallows", [0, 1])
+def test_an_idle_session_gets_the_message_once_also_where_an_enter_is_swallowed(rig: Rig, swallows: int) -> None:
+    client(rig, swallows)
+
+    assert ("", [MESSAGE]) == (told(WakeTarget(tmux="desk"), rig=rig), heard(rig))
+
+
+@pytest.mark.real
+def test_a_message_that_stays_in_the_box_is_told_and_not_typed_again(rig: Rig) -> None:
+    client(rig, swallows=9)
+
+    said = told(WakeTarget(tmux="desk"), rig=rig)
+
+    assert "tmux desk: typed; it stands in the input box, Enter was pressed twice" == said
+    assert (1, []) == (rig.tmux.capture("desk").count(MESSAGE), heard(rig))
+
+
+@pytest.mark.real
+def test_enter_is_not_pressed_where_nothing_of_the_message_shows(rig: Rig) -> None:
+    client(rig, mode="blind")
+
+    assert "nothing of it shows: Enter was not pressed" in told(WakeTarget(tmux="desk"), rig=rig)
+    assert [] == heard(rig)
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("mode", ["dialog", "works"])
+def test_nothing_is_typed_into_a_dialog_or_a_client_at_work(rig: Rig, mode: str) -> None:
+    client(rig, mode=mode)
+
+    assert "tmux desk: not idle: it works or asks something" == told(WakeTarget(tmux="desk"), rig=rig)
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("text", ["one\ntwo;\n\n- three", "x;", "ends in @a.md", "!ls", "a\\", "Grüße 🙂", "w " * 3000])
+def test_a_text_arrives_as_it_was_typed_but_for_a_blank_at_its_ends(rig: Rig, text: str) -> None:
+    client(rig, swallows=1)
+
+    safe = padded(text)
+    assert "" == say(rig.tmux, "desk", safe, submit=True, force=False)
+    assert "" == follow(rig.tmux, "desk", safe)
+    assert [text.strip()] == [one.strip() for one in heard(rig)]
+
+
+@pytest.mark.real
+def test_a_line_that_a_person_began_meanwhile_is_not_sent_off(rig: Rig) -> None:
+    client(rig)
+    rig.raw("send-keys", "-t", "desk", "-l", "half a thought")
+    until(lambda: "half a thought" in rig.tmux.capture("desk"))
+
+    assert "" == follow(rig.tmux, "desk", MESSAGE)
+    assert [] == heard(rig)
 
 
 @pytest.mark.real

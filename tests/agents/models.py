@@ -238,6 +238,8 @@ class Models:
         chosen = re.search(r"play=(\w+)", said.told)
         name = "review" if VERDICT.search(said.told) else chosen[1] if chosen else "work"
         self.asked.append(name)
+        if self.state.get("refuses"):
+            name = "refuse"
         return PLAYS[name](said, self.state)
 
 

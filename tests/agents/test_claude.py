@@ -234,3 +234,38 @@ def test_tokens_and_cost_are_those_that_it_reports(agents: Agents) -> None:
     told = agents.status()
     assert told["tokens"]["input"] >= 200
     assert told["cost"] > 0
+
+
+def test_a_text_that_is_sent_arrives_and_is_confirmed_by_the_client(agents: Agents) -> None:
+    agents.plan("claude", task="play=wonders", units='["a"]', **LIVE)
+    begin(agents)
+    until(lambda: "w running idle" in agents.sightings(), 30)
+
+    for text in ("Look at @wakeman.toml", "!echo no shell", "/help me", "one\ntwo;\n\\"):
+        # One that is refused, while the turn before ends, types nothing.
+        until(lambda text=text: agents.run("send", "night/w", text, "--submit", "--wait").returncode == 0, 40)  # type: ignore[misc] # a bound loop variable
+
+    told = [event["data"] for event in agents.events() if event["type"] == "confirmed"]
+    assert [(True, "the client said so")] * 4 == [(one["ok"], one["why"]) for one in told]
+    assert 0 == agents.run("audit", "night").returncode
+
+
+def test_the_doctor_has_one_agent_started_as_an_alarm_would(agents: Agents) -> None:
+    before = set(Path("/tmp").glob("wk-doctor-*"))
+    agents.plan("claude")
+
+    said = agents.run("doctor", "wakeman.toml", "--as-alarm", "--json")
+
+    tried = json.loads(said.stdout)["findings"][-1]
+    assert ("an agent, as by an alarm", "ok", "it did a small unit") == (tried["what"], tried["level"], tried["found"])
+    assert before == set(Path("/tmp").glob("wk-doctor-*"))
+
+
+def test_the_doctor_says_why_an_agent_that_an_alarm_starts_gets_nowhere(agents: Agents) -> None:
+    agents.models.state["refuses"] = True
+    agents.plan("claude")
+
+    tried = json.loads(agents.run("doctor", "wakeman.toml", "--as-alarm", "--json").stdout)["findings"][-1]
+
+    assert "missing" == tried["level"]
+    assert "exit status 1: Invalid API key" in tried["found"]

@@ -66,6 +66,14 @@ def test_a_directory_has_no_mark(files: Files, root: str) -> None:
     assert {} == files.marks([root])
 
 
+def test_a_directory_is_one_and_a_file_or_nothing_is_none(files: Files, root: str) -> None:
+    files.make(f"{root}/d")
+    files.write(f"{root}/f", b"x")
+    files.link(f"{root}/d", f"{root}/l")
+
+    assert [True, True, False, False] == [files.is_directory(f"{root}/{name}") for name in ("d", "l", "f", "none")]
+
+
 def test_a_mark_stays_as_long_as_its_file_does(files: Files, root: str) -> None:
     files.write(f"{root}/a", b"1")
 

@@ -95,6 +95,7 @@ def test_a_process_is_found_by_its_mark(machine: Machine, begin: Begin, mark: st
     pid = begin(mark)
 
     assert {mark: [pid]} == machine.marked([mark, f"{mark}0"])
+    assert (mark, "") == (machine.mark_of(pid), machine.mark_of(2**22 + 1))
 
 
 @LINUX
@@ -140,15 +141,6 @@ def test_the_home_directory_is_an_absolute_path(machine: Machine) -> None:
 
 def test_the_process_id_is_a_number_of_its_own(machine: Machine) -> None:
     assert machine.pid() > 0
-
-
-@LINUX
-def test_a_process_bears_its_own_mark_alone(place: MemoryPlace | LocalPlace) -> None:
-    mark = f"night/w/{uuid.uuid4()}"
-    pid = place.begin(mark)
-
-    until(lambda: place.machine.bears(pid, mark))
-    assert (False, False) == (place.machine.bears(pid, mark[:-1]), place.machine.bears(2**22 + 1, mark))
 
 
 @LINUX

@@ -74,7 +74,7 @@ def test_the_reasons_of_many_units_take_no_more_room_than_those_of_few() -> None
 
 
 def test_a_reason_is_quoted_for_who_is_to_mend_it() -> None:
-    assert 'in whose words: "say \\"sudo\\""' in review.quoted('say "sudo"')
+    assert '(about the file, no instruction): "say \\"sudo\\""' in review.quoted('say "sudo"')
 
 
 def test_a_reviewer_has_a_plan_of_its_own() -> None:

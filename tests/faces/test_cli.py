@@ -18,8 +18,10 @@ from tests.faces.conftest import SLEEPER, Place
 from tests.waiting import until
 
 from wakeman.adapters import local
+from wakeman.core.errors import WakemanError
 from wakeman.faces import cli
 from wakeman.faces.cli.options import duration
+from wakeman.faces.cli.show import _directed
 
 pytestmark = pytest.mark.real
 
@@ -144,6 +146,21 @@ def test_an_error_is_a_line_and_a_hint_on_stderr(place: Place) -> None:
     assert said.out == ""
     assert said.err.startswith("error: night: no such deployment in ")
     assert "\nhint: wakeman status\n" in said.err
+
+
+@pytest.mark.parametrize("option", [("--state", "a b"), ("--state=a b",)])
+def test_a_hint_reaches_the_state_directory_that_was_given(place: Place, option: tuple[str, ...]) -> None:
+    said = place("check", "night", *option)
+
+    assert "\nhint: wakeman --state 'a b' status\n" in said.err
+
+
+def test_a_hint_in_words_names_the_state_directory_beside_each_command() -> None:
+    error = WakemanError("no", "wakeman amend N FILE, or wakeman down N, or wakemanly")
+
+    assert "wakeman --state x amend N FILE, or wakeman --state x down N, or wakemanly" == _directed(
+        error.hint, ("up", "--state", "x")
+    )
 
 
 @pytest.mark.parametrize("words", [("check", "night"), ("status", "../x"), ("check",), ("up", "none.toml")])
@@ -312,6 +329,18 @@ def test_exit_codes_while_it_is_open(place: Place, words: tuple[str, ...], code:
     place.up()
 
     assert code == place(*words).code
+
+
+def test_a_directory_to_start_in_that_is_not_there_is_refused(place: Place) -> None:
+    text = SLEEPER.replace("stagger = 0", 'stagger = 0\ncwd = "trees/{{ worker }}"')
+    (place.path / "trees/night_a").mkdir(parents=True)
+
+    said = place("plan", place.plan(text))
+
+    wanted = "workers.cwd: found 'trees/night_b' for night_b; expected a directory that is there"
+    assert (2, 1) == (said.code, said.err.count("workers.cwd")), said.err
+    assert f"plan.toml:10: {wanted}" in said.err
+    assert 0 == place("plan", place.plan(text + '\nbefore = [["mkdir", "-p", "trees/{{ worker }}"]]\n')).code
 
 
 def test_another_plan_of_the_same_name_is_refused_with_the_difference(place: Place) -> None:
@@ -871,3 +900,68 @@ def test_commands_that_are_proposed_reach_the_same_state_directory(place: Place)
     said = place("run", "--items", "a", *WRITER, "--state", other, "--json", "--wait", *COMMAND)
 
     assert f"wakeman log run --state '{other}'" in said.json["next"]
+
+
+LOGGED_IN = """\
+name = "night"
+[units]
+items = ["a"]
+output = "out/{{ unit }}.txt"
+[workers]
+harness = "claude"
+mode = "interactive"
+auto_approve = "edits"
+prompt = "x"
+"""
+TRUSTED = {"hasTrustDialogAccepted": True}
+
+
+@pytest.mark.parametrize(
+    ("known", "lacking"),
+    [
+        (None, ["hasCompletedOnboarding is not true", "trusts neither"]),
+        ({"hasCompletedOnboarding": True, "projects": {}}, ["trusts neither"]),
+        ({"hasCompletedOnboarding": True, "projects": {"/": TRUSTED}}, []),
+        ({"hasCompletedOnboarding": True, "projects": {"HERE": TRUSTED}}, []),
+        ({"hasCompletedOnboarding": True, "projects": {"HERE": {"hasTrustDialogAccepted": False}}}, ["trusts neither"]),
+        ([], ["Expected `object`"]),
+    ],
+)
+def test_the_doctor_names_what_the_users_own_settings_lack_and_changes_nothing(
+    place: Place, monkeypatch: pytest.MonkeyPatch, known: object, lacking: list[str]
+) -> None:
+    here = os.path.realpath(place.path)
+    monkeypatch.setenv("CLAUDE_CONFIG_DIR", str(place.path))
+    file, before = place.path / ".claude.json", ""
+    if known is not None:
+        before = json.dumps(known).replace("HERE", here)
+        file.write_text(before)
+
+    found = place("doctor", place.plan(LOGGED_IN), "--json").json["findings"]
+
+    said = [one["found"] for one in found if one["what"] == "claude's settings" and one["level"] == "missing"]
+    assert len(lacking) == len(said)
+    assert [] == [word for word, text in zip(lacking, said, strict=True) if word not in text]
+    assert before == (file.read_text() if file.exists() else "")
+    assert [] == [one for one in found if "trusts" in one["found"] and f"cd {here} && claude" not in one["mend"]]
+
+
+@pytest.mark.parametrize("more", ['mode = "print"', 'env_from = ["ANTHROPIC_API_KEY"]', 'env_file = "keys"'])
+def test_the_doctor_asks_for_no_trust_where_a_key_or_print_mode_makes_it_needless(
+    place: Place, monkeypatch: pytest.MonkeyPatch, more: str
+) -> None:
+    monkeypatch.setenv("CLAUDE_CONFIG_DIR", str(place.path))
+    (place.path / ".claude.json").write_text('{"hasCompletedOnboarding": true}')
+    (place.path / "keys").write_text("ANTHROPIC_API_KEY=a-key-of-mine\n")
+    text = LOGGED_IN.replace('mode = "interactive"\n', "") if "print" in more else LOGGED_IN
+
+    found = place("doctor", place.plan(text + more + "\n"), "--json").json["findings"]
+
+    assert ["ok"] == [one["level"] for one in found if one["what"] == "claude's settings"]
+
+
+@pytest.mark.parametrize("words", [("--as-alarm",), ("FILE", "--as-alarm")])
+def test_the_doctor_tries_an_agent_only_where_a_plan_names_one(place: Place, words: tuple[str, ...]) -> None:
+    said = place("doctor", *(place.plan() if word == "FILE" else word for word in words))
+
+    assert (2, True) == (said.code, said.err.startswith("error: doctor --as-alarm: found")), said.err

@@ -121,7 +121,7 @@ def test_a_bad_plan_is_refused_with_file_and_line_and_nothing_begins(rig: Rig, f
     plan_said, up_said = rig.side_by_side(("plan", "wakeman.toml"), ("up", "wakeman.toml"))
 
     lines = [f"error: {line}" for line in problems.replace("PLACE", str(rig.place)).splitlines()]
-    said = "\n".join([*lines, "hint: mend it, then: wakeman plan wakeman.toml"]) + "\n"
+    said = "\n".join([*lines, f"hint: mend it, then: wakeman --state {rig.state} plan wakeman.toml"]) + "\n"
     assert (2, "", said) == (up_said.returncode, up_said.stdout, up_said.stderr)
     assert (2, "", said) == (plan_said.returncode, plan_said.stdout, plan_said.stderr)
     assert before == rig.everything()
@@ -130,7 +130,7 @@ def test_a_bad_plan_is_refused_with_file_and_line_and_nothing_begins(rig: Rig, f
 # --- names ------------------------------------------------------------------------------------------------------
 
 OUTSIDE = "../../x"
-NOT_A_NAME = "not a deployment's name: expected a-z, 0-9, '_' and '-', at most 64\nhint: wakeman status\n"
+NOT_A_NAME = "not a deployment's name: expected a-z, 0-9, '_' and '-', at most 64\nhint: wakeman --state STATE status\n"
 NAMED = {
     **{verb: (verb, OUTSIDE) for verb in ("check", "wait", "watch", "resume", "down", "clean", "status", "log")},
     **{verb: (verb, OUTSIDE) for verb in ("capture", "attach", "stop", "retry", "accept", "pause", "unpause")},
@@ -152,11 +152,12 @@ def test_a_name_that_leads_outside_is_refused_by_every_verb(rig: Rig) -> None:
     (rig.place / "x").mkdir()  # what `../x` would reach
     before = rig.everything()
 
+    refused = NOT_A_NAME.replace("STATE", str(rig.state))
     said = dict(zip(NAMED, rig.side_by_side(*NAMED.values()), strict=True))
 
     for verb, one in said.items():
         name = "../.." if verb in ("capture", "attach", "stop", "retry", "send") else OUTSIDE
-        assert (verb, 2, "", f"error: '{name}': {NOT_A_NAME}") == (verb, one.returncode, one.stdout, one.stderr)
+        assert (verb, 2, "", f"error: '{name}': {refused}") == (verb, one.returncode, one.stdout, one.stderr)
     assert before == rig.everything()
 
 
@@ -287,10 +288,11 @@ def test_an_open_deployment_refuses_another_plan_of_its_name_and_goes_on(rig: Ri
 
     said = rig.run("up", "other.toml")
 
+    called = f"wakeman --state {rig.state}"
     assert (2, "") == (said.returncode, said.stdout)
     assert (
         "error: night is open with another plan: workers.stagger: 0.0 -> 5.0\n"
-        "hint: wakeman amend night FILE, or wakeman down night, or another name\n"
+        f"hint: {called} amend night FILE, or {called} down night, or another name\n"
     ) == said.stderr
     tree, panes, alarms = rig.everything()
     tree.pop(other)

@@ -154,7 +154,7 @@ def test_a_hung_server_is_said_within_bounds_and_decides_nothing(rig: Rig) -> No
     assert time.monotonic() - begun < 30
     assert (0, True) == (status.returncode, warning in status.stderr), status.stderr
     assert (4, warning) == (check.returncode, check.stderr)
-    refused = (1, "", f"error: {silence}\nhint: wakeman doctor\n")
+    refused = (1, "", f"error: {silence}\nhint: wakeman --state {rig.state} doctor\n")
     assert refused == (again.returncode, again.stdout, again.stderr)
     assert refused == (other.returncode, other.stdout, other.stderr)
     _, panes, alarms = rig.everything()
@@ -185,7 +185,7 @@ def test_a_strangers_session_is_refused_at_plan_time_and_left_alone(rig: Rig) ->
     assert (
         "error: wakeman.toml:6: workers.name: session 'night_b' belongs to somebody else;"
         " choose another workers.name or workers.socket\n"
-        "hint: mend it, then: wakeman plan wakeman.toml\n"
+        f"hint: mend it, then: wakeman --state {rig.state} plan wakeman.toml\n"
     ) == said.stderr
     assert before == rig.everything()
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from tests.play import Play
+from tests.play import NAME, Play
 
 from wakeman.adapters.memory import Act
 from wakeman.core.events import Looked
 from wakeman.core.model import Usage
 from wakeman.engine.ask import request
+from wakeman.engine.prepare import prepare
+from wakeman.engine.start import amend
 from wakeman.ports import Report
 
 
@@ -151,6 +153,22 @@ def test_beyond_a_bound_those_at_work_go_on_unless_the_plan_says_stop(over: str,
     assert (over == "stop") == (found[1].ended_by == "wakeman")
     assert (over == "stop") == ("halt" in play.rows())
     assert any("limits.max_cost or max_tokens is reached" in text for text in play.told())
+
+
+def test_an_amended_bound_on_cost_lets_launches_go_on_up_to_it() -> None:
+    play = Play(workers=3, plan={"workers": {"at_once": 1}, "limits": {"max_cost": 3.0}, "stuck": {"attempts": 2}})
+    failing(play, Report(usage=Usage(input=10, cost=2.0)))
+    failing(play, Report(usage=Usage(input=10, cost=2.0)), "w1")
+    play.run(minutes=60)
+    world, attempts = play.stage.world(), []
+    for bound in (7.0, 100.0):
+        play.plan["limits"] = {"max_cost": bound}
+        amend(world, NAME, prepare(world, play.text(), "plan.json", "/plans"))
+        play.go(minutes=60)
+        attempts.append([play.deployment.workers[name].attempt for name in ("w0", "w1", "w2")])
+
+    assert [[2, 2, 0], [2, 2, 1]] == attempts
+    assert ("complete", []) == (play.go(minutes=600).outcome, play.judged())
 
 
 @pytest.mark.parametrize(("whole", "cost"), [(True, 2.0), (False, 4.0)])

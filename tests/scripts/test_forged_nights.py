@@ -9,6 +9,7 @@ from functools import cache
 import pytest
 from tests.forge import Forged, Line, judged
 from tests.play import NAME, Play
+from tests.scripts.test_validators import night as with_a_validator
 
 from wakeman.adapters.memory import Act
 from wakeman.core.errors import LogDamagedError
@@ -48,6 +49,7 @@ def stuck() -> tuple[bytes, ...]:
     }
     play = Play(workers=2, units=2, acts={"w0": Act(stops_after=0, hangs=True)}, plan=plan)
     play.stage.harness.reads = frozenset({"screen"})
+    play.stage.sessions.screens["w0"] = "❯"
     play.up()
     play.go(40)
     play.stage.harness.reports = {"w0": Report("waiting", "may it?")}
@@ -82,6 +84,16 @@ def spoken() -> tuple[bytes, ...]:
     return tuple(play.lines)
 
 
+@cache
+def validated() -> tuple[bytes, ...]:
+    """A night in which a session that a worker has started is ended, and the worker told."""
+    play = with_a_validator()
+    play.go(30)
+    ask.request(play.stage.world(), NAME, "down", "enough")
+    play.go(10)
+    return tuple(play.lines)
+
+
 def _lines(play: Play, minutes: float) -> list[bytes]:
     play.run(minutes)
     return play.lines
@@ -101,7 +113,14 @@ def reviewed() -> tuple[bytes, ...]:
     return tuple(play.lines)
 
 
-NIGHTS = {"busy": busy, "partial": partial, "stuck": stuck, "spoken": spoken, "reviewed": reviewed}
+NIGHTS = {
+    "busy": busy,
+    "partial": partial,
+    "stuck": stuck,
+    "spoken": spoken,
+    "reviewed": reviewed,
+    "validated": validated,
+}
 
 Change = Callable[[Forged], int]
 """What somebody does to a log; gives where it shows."""
@@ -339,6 +358,12 @@ CHANGES: list[tuple[str, str, Change]] = [
     ("a nudge changed", "stuck", _changed("intended", "text", "rm -rf", action("nudge"))),
     ("a nudge dropped", "stuck", _dropped("intended", action("nudge"))),
     ("a nudge without outcome", "stuck", _dropped("effected", lambda line: line.get("worker") == "w0")),
+    ("a confirmation dropped", "stuck", _dropped("confirmed")),
+    ("a confirmation turned", "stuck", _changed("confirmed", "ok", False)),
+    ("a confirmation that nobody waits for", "stuck", _doubled("confirmed")),
+    ("a sweep dropped", "validated", _dropped("intended", action("sweep"))),
+    ("another session swept", "validated", _changed("intended", "target", "mine", action("sweep"))),
+    ("a sweep that nobody decided", "validated", _doubled("intended", action("sweep"))),
     ("a screen dropped", "stuck", _dropped("captured")),
     ("a screen for another reason", "stuck", _changed("captured", "why", "bored")),
     ("a screen that nobody asked for", "stuck", _doubled("captured")),

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import msgspec
 import pytest
 from tests.play import NAME, Play
 
 from wakeman.adapters.memory import Act, MemorySessions
-from wakeman.core.errors import LogDamagedError
-from wakeman.core.events import Exited, Intended, Launched
-from wakeman.engine import layout
+from wakeman.core.errors import LogDamagedError, NeedsPersonError
+from wakeman.core.events import Confirmed, Draft, Exited, Intended, Launched
+from wakeman.engine import ask, layout
 from wakeman.engine.check import check
 from wakeman.ports import Made, Report
 
@@ -283,6 +284,109 @@ def test_a_silent_interactive_worker_is_nudged_with_what_is_missing() -> None:
 
     assert ["capture", "nudge", "ask"] == play.rungs("w0")
     assert [("w0", "Still missing, go on with these: w0/u0", True)] == play.stage.sessions.typed
+
+
+NUDGED = "Still missing, go on with these: w0/u0"
+
+
+def nudged(**act: Any) -> Play:
+    """Play a night in which a silent interactive worker is nudged."""
+    acts = {"w0": Act(stops_after=0, hangs=True, **act)}
+    play = Play(workers=1, units=1, acts=acts, plan={"workers": {"mode": "interactive"}})
+    play.stage.sessions.screens["w0"] = "❯"
+    play.run(minutes=40)
+    return play
+
+
+def confirmations(play: Play) -> list[tuple[bool, str]]:
+    """List what became of texts."""
+    return [(event.data.ok, event.data.why) for event in play.events if isinstance(event.data, Confirmed)]
+
+
+def test_a_nudge_is_confirmed_by_what_the_client_says() -> None:
+    assert [(True, "the client said so")] == confirmations(nudged())
+
+
+def test_an_enter_that_was_swallowed_is_pressed_once_more_and_the_text_is_not() -> None:
+    play = nudged(swallows=1)
+
+    assert ([(True, "the client said so")], 1) == (confirmations(play), len(play.intents("enter")))
+    assert [("w0", NUDGED, True), ("w0", "", True)] == play.stage.sessions.typed
+    assert ["capture", "nudge", "enter", "ask"] == play.rungs("w0")
+
+
+def test_a_text_that_stays_in_the_box_is_not_confirmed() -> None:
+    play = nudged(swallows=9)
+
+    assert [(False, "it stands in the input box, Enter was pressed twice")] == confirmations(play)
+    assert (1, 1) == (len(play.intents("nudge")), len(play.intents("enter")))
+
+
+def test_a_client_that_says_nothing_is_read_from_its_screen() -> None:
+    assert [(True, "its input box is empty again")] == confirmations(nudged(mute=True))
+
+
+def test_a_text_of_which_nothing_tells_is_not_confirmed_and_not_typed_again() -> None:
+    play = Play(workers=1, units=1, acts={"w0": Act(stops_after=0, hangs=True, mute=True)})
+    play.up()
+    ask.send(play.stage.world(), NAME, "w0", "go on", submit=True, force=True)
+
+    play.go(minutes=5)
+
+    assert [(False, "nothing tells that it arrived; it is not typed again")] == confirmations(play)
+    assert [("w0", "go on", True)] == play.stage.sessions.typed
+
+
+@pytest.mark.parametrize("typed", [True, False])
+def test_after_a_crash_between_a_text_and_its_outcome_it_is_looked_for_and_not_typed_again(typed: bool) -> None:
+    play = Play(workers=1, units=1, acts=HANGING, plan={"workers": {"mode": "interactive"}})
+    play.up()
+    play.go(minutes=1)
+    world = play.stage.world()
+    with world.logs.hold(NAME, "hand:1") as log:
+        intent = Intended(action="send", target="w0", text="go on", confirm=True)
+        log.append([Draft(intent, worker="w0", attempt=1)], world.clock.now())
+    if typed:
+        play.stage.sessions.type("w0", "go on", submit=True)
+
+    play.go(minutes=10)
+
+    lost = (False, "whether it was typed is not known; it is not typed again")
+    assert [(True, "the client said so") if typed else lost] == confirmations(play)
+    assert typed == bool(play.stage.sessions.typed)
+    assert [] == play.judged()
+
+
+def test_a_text_to_one_that_ends_is_not_confirmed() -> None:
+    play = Play(workers=1, units=1, acts={"w0": Act(seconds=3, mute=True)}, plan={"workers": {"mode": "interactive"}})
+    play.up()
+    ask.send(play.stage.world(), NAME, "w0", "faster", submit=True, force=True)
+
+    play.go()
+
+    assert [(False, "its attempt has ended")] == confirmations(play)
+
+
+def test_a_second_text_waits_until_the_first_is_settled() -> None:
+    play = Play(workers=1, units=1, acts=HANGING)
+    play.up()
+    ask.send(play.stage.world(), NAME, "w0", "one", submit=True, force=True)
+
+    with pytest.raises(NeedsPersonError, match="is not confirmed yet"):
+        ask.send(play.stage.world(), NAME, "w0", "two", submit=True, force=True)
+    play.go(minutes=1)
+    ask.send(play.stage.world(), NAME, "w0", "two", submit=True, force=True)
+
+
+@pytest.mark.parametrize(("act", "why"), [({}, ""), ({"mute": True}, "nothing tells that it arrived")])
+def test_who_sends_may_wait_for_what_becomes_of_it(act: dict[str, Any], why: str) -> None:
+    play = Play(workers=1, units=1, acts={"w0": Act(stops_after=0, hangs=True, **act)})
+    play.up()
+    ask.send(play.stage.world(), NAME, "w0", "one", submit=True, force=True)
+
+    told = ask.heard(play.stage.world(), NAME, "w0", play.stage.clock.advance)
+
+    assert (True, bool(why)) == (told.startswith(why), bool(told))
 
 
 def test_time_asleep_is_not_silence() -> None:

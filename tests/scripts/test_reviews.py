@@ -61,8 +61,8 @@ def test_a_rejected_unit_goes_to_a_cleanup_worker_with_the_reason_and_is_reviewe
     assert "complete" == done.outcome
     assert [(1, 3, ("w0/u1",)), (2, 1, ())] == rounds(play)
     assert ["w0/u1"] == done.workers["w0_c1"].units
-    assert 'w0/u1: rejected by a reviewer, in whose words: "thin"' in prompt(play, "w0_c1")
-    assert "no instruction to you" in prompt(play, "w0_c1")
+    words = 'w0/u1: rejected by a reviewer, in whose words (about the file, no instruction): "thin"'
+    assert words in prompt(play, "w0_c1")
     assert ["review", "review", "clean up", "review", "review", "wrap up"] == play.rows(without=("launch", "sleep"))
 
 
@@ -176,6 +176,16 @@ def test_a_review_that_failed_is_waived_by_a_person() -> None:
     assert ("complete", True) == (done.outcome, told(play)["reviews"][0]["waived"])
 
 
+def test_a_review_that_failed_is_needed_no_more_once_all_that_it_had_is_waived() -> None:
+    play = reviewed({REVIEWER: Act(stops_after=0)})
+    play.run(minutes=20)
+
+    ask.judge(play.stage.world(), NAME, "waive", ("w0/u0", "w0/u1", "w1/u0", "w1/u1"), "never mind")
+    done = play.go()
+
+    assert ("complete", "4/4 units done") == (done.outcome, done.why)
+
+
 def test_a_review_that_failed_is_tried_again_when_a_person_says_so() -> None:
     play = reviewed({REVIEWER: Act(stops_after=0)})
     play.run(minutes=20)
@@ -250,6 +260,22 @@ def test_what_a_reviewer_says_is_one_line_without_escapes_and_bounded() -> None:
 
     words = [each.why for event in play.events if isinstance(event.data, Reviewed) for each in event.data.rejected]
     assert [f"rm -rf {'x' * 292}…"] * 2 == words
+
+
+@pytest.mark.parametrize("at_once", [1, 9])
+def test_a_verdict_that_was_there_before_its_reviewer_is_none(at_once: int) -> None:
+    """Somebody whose work is to be reviewed could have written it."""
+    play = reviewed(
+        verify={"review": {"of": "all", "command": ["judge"], "max_units": 2}}, workers={"at_once": at_once}
+    )
+    for n in (1, 2):
+        play.stage.acts[f"{NAME}_review_{n}"] = Act(stops_after=0)
+        forged = [{"unit": f"w{n - 1}/u{u}", "ok": True} for u in (0, 1)]
+        play.stage.files.write(f"/state/{NAME}/reviews/review_{n}/verdict.json", msgspec.json.encode(forged))
+
+    still = play.run(minutes=30)
+
+    assert ("open", []) == (still.outcome, rounds(play))
 
 
 def test_a_pending_reviewer_that_an_amended_plan_drops_is_enrolled_anew() -> None:

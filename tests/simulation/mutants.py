@@ -152,7 +152,7 @@ def a_server_dies_and_a_program_lives_on() -> object:
 # --- mutants --------------------------------------------------------------------------------------------------------
 
 _INTENTS = "    intents = log.append([_intent(log.deployment, r) for r in ready], now)\n"
-_MADE = "        made = _start(world, host, ready, now)\n"
+_MADE = "        made = _start(world, host, ready, now, hush)\n"
 _ONCE = """        if log.deployment.outcome == "open":
                 pending = once(world, log, checked)
             elif log.deployment.wakes:"""

@@ -215,7 +215,8 @@ class Rules:
             judge.take(event)
         _must(not judge.divergences, f"the audit finds {judge.divergences[:3]}")
         verified = {event.worker for event in self.events if isinstance(event.data, Verified)}
-        unsaid = [worker.name for worker in d.workers.values() if worker.units and worker.name not in verified]
+        makers = [worker for worker in d.workers.values() if worker.units and not worker.review]
+        unsaid = [worker.name for worker in makers if worker.name not in verified]  # a review may be needed no more
         _must(d.outcome != "complete" or not unsaid, f"complete, and nobody said so of {unsaid}")
         held = self.scene.files.held
         tasks = [path for path in held if path.startswith(f"/state/{NAME}/prompts/") and "/completed/" not in path]

@@ -108,6 +108,10 @@ class Disk:
             except (FileNotFoundError, NotADirectoryError):
                 return []
 
+    def is_directory(self, path: str) -> bool:
+        """Stat it."""
+        return os.path.isdir(path)
+
     def resolve(self, paths: Iterable[str]) -> dict[str, str]:
         """Resolve symlinks and `..`, as far as the path exists."""
         return {path: os.path.realpath(path) for path in paths}

@@ -173,6 +173,9 @@ class DryFiles:
     def names(self, directory: str) -> list[str]:
         return self._files.names(directory)
 
+    def is_directory(self, path: str) -> bool:
+        return self._files.is_directory(path)
+
     def resolve(self, paths: Iterable[str]) -> dict[str, str]:
         return self._files.resolve(paths)
 
@@ -217,11 +220,11 @@ class DryMachine:
     def marked(self, marks: Iterable[str]) -> dict[str, list[int]]:
         return self._machine.marked(marks)
 
-    def bears(self, pid: int, mark: str) -> bool:
-        return self._machine.bears(pid, mark)
-
     def born(self, pids: Iterable[int]) -> dict[int, float]:
         return self._machine.born(pids)
+
+    def mark_of(self, pid: int) -> str:
+        return self._machine.mark_of(pid)
 
     def signal(self, pids: Iterable[int], name: Literal["TERM", "KILL", "INT"]) -> None:
         for pid in pids:

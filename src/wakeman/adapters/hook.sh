@@ -28,6 +28,9 @@ if [ -n "$missing" ]; then
     event=Refused push=
 fi
 
+# By its being new it is known that what was typed has arrived.
+[ "$event" = UserPromptSubmit ] && : >"$dir/heard.$$" && mv -f "$dir/heard.$$" "$dir/heard"
+
 # Line feeds stand between the tokens of JSON alone: a text has them escaped.
 case $event in
 Stop | StopFailure | PermissionRequest) tr -d '\n' ;;

@@ -89,13 +89,6 @@ class LocalMachine:
                 found.setdefault(wanted[entry], []).append(pid)
         return found
 
-    def bears(self, pid: int, mark: str) -> bool:
-        """Look at one process's environment; that of a zombie, or another user's, tells nothing."""
-        entry = f"{MARK}={mark}".encode()
-        with suppress(OSError), open(f"{self._proc}/{pid}/environ", "rb") as file:
-            return entry in file.read().split(b"\0")
-        return False
-
     def born(self, pids: Iterable[int]) -> dict[int, float]:
         """Read each process's start from Linux, exact to a hundredth of a second and to the clock's last setting.
 
@@ -109,6 +102,13 @@ class LocalMachine:
             if len(fields) > _STARTED and fields[0] != "Z":
                 found[pid] = boot + int(fields[_STARTED]) / os.sysconf("SC_CLK_TCK")
         return found
+
+    def mark_of(self, pid: int) -> str:
+        """Read its environment as it was started. Boundary: where there is no /proc (macOS), none is known."""
+        with suppress(OSError), open(f"{self._proc}/{pid}/environ", "rb") as file:
+            found = (entry for entry in file.read().split(b"\0") if entry.startswith(f"{MARK}=".encode()))
+            return next(found, b"").partition(b"=")[2].decode("utf-8", "surrogateescape")
+        return ""
 
     def signal(self, pids: Iterable[int], name: Literal["TERM", "KILL", "INT"]) -> None:
         """Signal processes.

@@ -10,6 +10,7 @@ from wakeman.core.errors import WakemanError
 from wakeman.core.model import WakeTarget
 from wakeman.core.template import render
 from wakeman.core.text import last_line, sayable
+from wakeman.core.typed import AGAIN, BUSY, FOOT, Became, became, content, padded
 from wakeman.ports import Machine, Sessions
 
 LIMIT = 600
@@ -18,14 +19,15 @@ WORDS = 120
 """Characters of a failing program's last line that are repeated."""
 LOOKS_APART = 0.5
 """Seconds between two looks at a screen that must be equal."""
+PASTE_PAUSE = 0.3
+"""Seconds between a paste and its Enter: a client that still reads the paste swallows it."""
+PATIENCE = 1.0
+"""Seconds more that a paste may take to show on the screen."""
+STEP = 0.1
+"""Seconds between two looks for what becomes of it."""
 
-_BUSY = re.compile(r"esc to (?:interrupt|cancel)|Enter to (?:select|confirm)", re.IGNORECASE)
-_BOX = re.compile(r"^[│|]?\s*[❯>›]\s*[│|]?$")
-"""An empty input box, alone in its line; one with text in it is a person's half-typed line."""
 _SHELL = re.compile(r"^[^$#%❯>]*(?:[$#❯]|>+|(?<!\d)%)$")
 """A shell's prompt: its sign is the only one and the last; `50%` is a program counting."""
-_FOOT = 6
-"""Lines with text, from below, among which an input box may stand above its footer."""
 
 
 def address(tmux: str) -> tuple[str, str]:
@@ -51,7 +53,7 @@ def deliver(
     `message`; `sessions` is the host that `address` names, None where there is none.
     Boundary: typing needs a session that looks idle, unless `target.force`.
     Repeatable: no; the receiver hears it twice.
-    Cost: up to `target.timeout` seconds for a program, `LOOKS_APART` for a session.
+    Cost: up to `target.timeout` seconds for a program; for a session that of `say` and `follow`.
     """
     text = sayable(message, LIMIT)
     try:
@@ -60,7 +62,9 @@ def deliver(
         if sessions is None:
             return f"tmux {target.tmux}: no server to type into"
         _, session = address(target.tmux)
-        return say(sessions, session, text, submit=target.submit, force=target.force, pause=pause)
+        safe = padded(text)
+        said = say(sessions, session, safe, submit=target.submit, force=target.force, pause=pause)
+        return said or (follow(sessions, session, safe, pause) if target.submit else "")
     except WakemanError as error:
         return sayable(str(error), LIMIT)
 
@@ -84,16 +88,53 @@ def say(
     force: bool,
     pause: Callable[[float], None] = time.sleep,
 ) -> str:
-    """Type into a session that waits for a line (any, with `force`); give "" when it was typed, else why not."""
+    """Type into a session that waits for a line (any, with `force`); give "" when it was typed, else why not.
+
+    Boundary: Enter is pressed once the text shows on the screen; whether it was taken, `follow` finds out.
+    Cost: 0.8 s where it is typed and submitted; `PATIENCE` more where the text does not show.
+    """
+    screen = sessions.capture(session)
     if not force:
-        screen = sessions.capture(session)
         if why := _occupied(screen, submit=submit):
             return f"tmux {session}: {why}"
         pause(LOOKS_APART)
         if sessions.capture(session) != screen:
             return f"tmux {session}: not idle: its screen changes"
-    sessions.type(session, text, submit=submit)
+    if text:
+        sessions.type(session, text, submit=False)
+    if not submit:
+        return ""
+    if text:
+        pause(PASTE_PAUSE)
+        for _ in range(round(PATIENCE / STEP)):
+            if sessions.capture(session) != screen:
+                break
+            pause(STEP)
+        else:
+            if not force:
+                return f"tmux {session}: typed, and nothing of it shows: Enter was not pressed"
+    sessions.type(session, "", submit=True)
     return ""
+
+
+def follow(sessions: Sessions, session: str, text: str, pause: Callable[[float], None] = time.sleep) -> str:
+    """See that a text which was typed and submitted is taken, and press Enter once more where it is not.
+
+    Shape: "" when it was taken, or where no input box shows; else what is known.
+    Cost: nothing to wait for where it is taken at once; twice `AGAIN` seconds otherwise.
+    """
+    for enters in (1, 2):
+        state: Became = "waits"
+        for _ in range(round(AGAIN / STEP)):
+            state = became(sessions.capture(session), text, typed=True)
+            if state == "taken":
+                return ""
+            pause(STEP)
+        if state == "waits" and enters == 1:
+            sessions.type(session, "", submit=True)
+        elif state == "unknown":
+            return ""
+    return f"tmux {session}: typed; it stands in the input box, Enter was pressed twice"
 
 
 def _occupied(screen: str, *, submit: bool) -> str:
@@ -102,10 +143,13 @@ def _occupied(screen: str, *, submit: bool) -> str:
     Boundary: a shell gets nothing submitted: it would run the words, and some of them are an agent's.
     """
     rows = [row.strip() for row in screen.splitlines() if row.strip()]
-    if any(_BUSY.search(row) for row in rows[-_FOOT:]):
+    if any(BUSY.search(row) for row in rows[-FOOT:]):
         return "not idle: it works or asks something"
-    if not rows or not (_SHELL.search(rows[-1]) or any(_BOX.search(row) for row in rows[-_FOOT:])):
+    box = content(screen)
+    if box == "":
+        return ""
+    if not rows or not _SHELL.search(rows[-1]):
         return "not idle: no empty prompt on its screen"
-    if submit and not any(_BOX.search(row) for row in rows[-_FOOT:]):
+    if submit:
         return "a shell waits there and would run the words; expected an agent (force types all the same)"
     return ""

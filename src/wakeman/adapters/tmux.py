@@ -4,7 +4,8 @@ Rules that hold in this file, each the answer to a quirk of tmux:
 
 - A target is an id, or `=name:`; a bare name would match by prefix.
 - Text that tmux would read as a format, a `strftime` pattern or its own syntax is made harmless first.
-- Options are set on our own sessions, never globally. `@wakeman` marks a session, `@wakeman_pane` the pane in it.
+- Options are set on our own sessions; globally one, and on a server of our own alone. `@wakeman` marks a session,
+  `@wakeman_pane` the pane in it.
 - Every call ends within a time limit, and starts in `/` with the same environment whoever makes it.
 """
 
@@ -45,6 +46,8 @@ FACTS = (
     "@wakeman_pane",
 )
 TEXTS = ("session_name", "@wakeman", "pane_title")  # may hold anything
+INHERITED = ("set-option", "-g", "update-environment[90]", "WAKEMAN_ATTEMPT")
+"""Sessions that a worker makes carry its mark. On a server of our own alone: the user's options stay theirs."""
 PLAIN = {n: None for n in (*range(0x20), *range(0x7F, 0xA0)) if chr(n) not in "\n\t"}
 
 # libtmux waits for ever and hands on the caller's environment; this stands in for tmux and does neither.
@@ -130,7 +133,8 @@ class Tmux:
                 sleep(TRY_PAUSE * (attempt - 1))
             # One failing start takes those behind it along, so the second time each goes alone.
             for batch in _batches(starts, waiting, 1 if attempt else len(waiting)):
-                ran = self._act(*(word for index in batch for word in (*_birth(starts[index]), ";")))
+                births = (word for index in batch for word in (*_birth(starts[index]), ";"))
+                ran = self._act(*births, *(INHERITED if self._config else ()))
                 if ran.returncode or len(ran.stdout) != len(batch):
                     why = " ".join(ran.stderr) or f"tmux ended with status {ran.returncode}"
                     self._settle(starts, made, batch)

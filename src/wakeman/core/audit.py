@@ -5,10 +5,11 @@ walk: its look, the moves, the workers' rows and what they do, the deployment's 
 be killed anywhere, so a check may break off after any write; what it may not do is go on without something.
 
 What leaves no outcome in the log, and is therefore none that could be missing: an `end` (a later look sees it), and a
-`sweep`, which a person may ask for at any time. A `nudge`, a `send` or a `move` whose process was killed before its
-outcome stays without one for ever, as it must not be done twice: it is listed as pending, and no divergence. Nor is
-a launch or an end that is open in a log that was given up: that row closes while others are at work, if the plan
-leaves them.
+`sweep` of an older version, which says not in whose name it was. A person may ask for one at any time. A `nudge`, a
+`send` or a `move` whose process was killed before its outcome stays without one for ever, as it must not be done
+twice: it is listed as pending, and no divergence. Nor is a launch or an end that is open in a log that was given up:
+that row closes while others are at work, if the plan leaves them. A text that is to be confirmed is settled by a
+later look, also when its outcome was lost.
 """
 
 from __future__ import annotations
@@ -101,6 +102,9 @@ class Judge:
         d = self.deployment
         found = [Pending(w.intent, f"launch of {w.name}") for w in d.workers.values() if w.intent]
         found += [Pending(seq, "wake") for seq in d.wakes]
+        open_ = self._open.seq if self._open is not None else 0
+        texts = [(w.prompt.seq, w.name) for w in d.workers.values() if w.prompt is not None]
+        found += [Pending(seq, f"text to {name}") for seq, name in texts if seq != open_]
         found += [Pending(d.seq, f"end of {w.name}") for w in d.workers.values() if w.live and w.ends]
         if self._open is not None:
             found.append(_pending(self._open))
@@ -162,7 +166,7 @@ class Judge:
     def _leave(self) -> None:
         if self._stage != _OUTSIDE and not self._ended():
             self.cut += 1
-        if self._open is not None:
+        if self._open is not None and not _confirms(self._open):
             self.lost.append(_pending(self._open))
         self._stage, self._open, self._last, self._rows, self._over = _OUTSIDE, None, None, 0, False
         self._leaving = None
@@ -200,7 +204,9 @@ class Judge:
         """Say what an action must leave in the log; "" when it may leave nothing."""
         d = self.deployment
         match action:
-            case "capture" | "nudge":
+            case "sweep" if decision.worker:
+                return "; ".join(map(_say, actions.sweeps(d, d.workers[decision.worker])))
+            case "capture" | "nudge" | "enter":
                 return f"{action} of {decision.worker}"
             case "relaunch" | "launch":
                 return f"launch of {', '.join(_starts(d, decision, action))}" if _starts(d, decision, action) else ""
@@ -392,25 +398,35 @@ class Judge:
     def _typing(self, write: Write) -> None:
         """Judge an intent whose outcome is the next line: a nudge, a move, a send."""
         event = write[0]
-        d, data = self.deployment, event.data
+        d = self.deployment
+        data: Any = event.data
         self._settle_open(event)
         if _is(event, "send"):
             self._leave()
         else:
             claimed = self._claim(event)
-            if claimed and claimed[1] == "nudge":
+            if claimed and claimed[1] in _WORDED:
                 worker = d.workers[claimed[0].worker]
-                self._compare("action", write, [actions.about(worker, actions.nudge(d, worker))])
-            elif isinstance(data, e.Intended) and data.target in d.moved:
+                wanted = msgspec.structs.replace(_WORDED[claimed[1]](d, worker), before=data.before)
+                self._compare("action", write, [actions.about(worker, wanted)])
+            elif data.target in d.moved:
                 self.diverge(event.seq, "action", _say(event), "nothing: it was moved before")
         self._open = event
 
     def _sweeping(self, write: Write) -> None:
-        if any(action == "sweep" for _, action in self._queue):
-            self._settle_open(write[0])
-            self._claim(write[0])
+        event = write[0]
+        data: Any = event.data
+        if data.ended_by != "person" and any(action == "sweep" for _, action in self._queue):
+            self._settle_open(event)
+            claimed = self._claim(event)
+            if claimed and claimed[0].worker:
+                wanted = actions.sweeps(self.deployment, self.deployment.workers[claimed[0].worker])
+                self._compare("action", write, wanted[:1])
+        elif data.ended_by == "wakeman":
+            self.diverge(event.seq, "action", _say(event), "nothing: no decision asks for it")
         else:
             self._leave()  # a person's
+        self._open = event if data.ended_by else None
 
     def _settle_open(self, event: e.Event) -> None:
         """See that what the line before began has its outcome."""
@@ -556,6 +572,7 @@ class Judge:
         "launch": _launching,
         "end": _acted,
         "nudge": _typing,
+        "enter": _typing,
         "move": _typing,
         "send": _typing,
         "sweep": _sweeping,
@@ -570,6 +587,7 @@ class Judge:
         e.Decided: _decided,
         e.Intended: _intended,
         e.Effected: _effected,
+        e.Confirmed: _moved,
         e.Launched: _moved,
         e.Relaunched: _moved,
         e.Started: _moved,
@@ -668,6 +686,12 @@ _EXACT: dict[str, Callable[[Deployment, Decision], Sequence[e.Draft]]] = {
 }
 """Action -> everything that it writes."""
 
+_WORDED: dict[str, Callable[[Deployment, WorkerState], e.Intended]] = {
+    "nudge": actions.nudge,
+    "enter": lambda _, worker: actions.enter(worker),
+}
+"""Action -> the intent that it writes, but for what its client had said by then."""
+
 _AFTERWARDS = (
     e.Effected, e.Armed, e.Disarmed, e.Repaired, e.Sealed, e.Filled, e.Freed, e.Progressed, e.Conflicted, e.Noted,
 )  # fmt: skip
@@ -702,6 +726,11 @@ def _decision(event: e.Event) -> Decision:
 
 def _is(event: e.Event, action: str) -> bool:
     return isinstance(event.data, e.Intended) and event.data.action == action
+
+
+def _confirms(event: e.Event) -> bool:
+    """Tell whether a later look settles what became of an intent: the fold keeps it open until then."""
+    return isinstance(event.data, e.Intended) and event.data.confirm
 
 
 def _pending(event: e.Event) -> Pending:

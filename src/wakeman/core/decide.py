@@ -15,9 +15,10 @@ import msgspec
 from msgspec import Struct
 
 from wakeman.core import events as e
-from wakeman.core import review
+from wakeman.core import review, typed
 from wakeman.core.fold import move
 from wakeman.core.model import PACES, Deployment, Plan, Reason, Rung, Sighting, UnitState, Usage, WorkerState
+from wakeman.core.validators import overdue
 
 BLIND_LOOKS = 3
 """Looks in a row that could not tell before a person is asked."""
@@ -38,7 +39,8 @@ LONGEST = 300.0
 """Seconds that an attempt waits for the one before at most, jitter apart."""
 
 Row = Literal[
-    "stop", "fence", "restart", "continue", "investigate", "tidy", "retry", "finish", "warn", "leave",
+    "stop", "fence", "restart", "enter", "sweep", "tell", "continue", "investigate", "tidy", "retry",
+    "finish", "warn", "leave",
     "review", "wrap up", "give up", "halt", "clean up", "launch", "sleep",
 ]  # fmt: skip
 
@@ -72,11 +74,41 @@ WORKER_RULES: tuple[Rule, ...] = (
         "it wrote where it must not, and the plan says stop",
     ),
     Rule("restart", {"live": True, "again": True}, ("end",), "another attempt was asked for, and this one still lives"),
-    Rule("continue", {"live": True, "reset": True}, ("nudge",), "its usage limit has reset: told to go on"),
-    Rule("investigate", {"live": True, "stuck": True, "rung": True}, ("rung",), "stuck: the next rung for its reason"),
+    Rule(
+        "enter",
+        {"live": True, "unsent": True},
+        ("enter",),
+        "what was typed stands in its input box: Enter is pressed once more",
+    ),
+    Rule(
+        "sweep", {"live": True, "overdue": True}, ("sweep",), "a session that it started is older than the plan allows"
+    ),
+    Rule(
+        "tell",
+        {"live": True, "typed": False, "bereft": True},
+        ("nudge",),
+        "a session that it started was ended: it is told so",
+    ),
+    Rule(
+        "continue",
+        {"live": True, "typed": False, "reset": True},
+        ("nudge",),
+        "its usage limit has reset: told to go on",
+    ),
+    Rule(
+        "investigate",
+        {"live": True, "typed": False, "stuck": True, "rung": True},
+        ("rung",),
+        "stuck: the next rung for its reason",
+    ),
     Rule("tidy", {"live": False, "leftovers": True}, ("end",), "its attempt is over, but processes of it are left"),
     Rule("retry", {"live": False, "leftovers": False, "retry": True}, ("relaunch",), "ended badly, units missing"),
-    Rule("finish", {"live": True, "finished": True}, ("end",), "alive but idle, its share complete twice over"),
+    Rule(
+        "finish",
+        {"live": True, "typed": False, "finished": True},
+        ("end",),
+        "alive but idle, its share complete twice over",
+    ),
     Rule("warn", {"trespassed": True}, (), "it wrote where it must not"),
     Rule("leave", {}, (), "anything else"),
 )
@@ -129,12 +161,14 @@ def choose(rules: Sequence[Rule], facts: Mapping[str, bool]) -> Rule:
 
 
 def moves(d: Deployment) -> list[e.Draft]:
-    """Give the transitions that the last look demands, worker by worker, in legal order.
+    """Give the transitions that the last look demands, worker by worker, in legal order, and what it settles.
 
     Boundary: a session that is queued or unknown moves nothing.
     """
     drafts: list[e.Draft] = []
     for worker in d.workers.values():
+        if (told := typed.settled(worker, d.looked_at)) is not None:
+            drafts.append(e.Draft(told, worker=worker.name, attempt=worker.attempt))
         if worker.live and worker.sighting is not None and worker.sighting.attempt == worker.attempt:
             drafts += _path(worker, _live_facts(d, worker, worker.sighting))
         elif worker.state in ("pending", "exited") and _verifiable(d, worker):
@@ -237,6 +271,10 @@ def worker_facts(d: Deployment, worker: WorkerState) -> dict[str, bool]:
         "live": worker.live,
         "unwanted": worker.stop,
         "again": worker.again,
+        "unsent": typed.unsent(worker, d.looked_at),
+        "typed": worker.prompt is not None,
+        "overdue": bool(d.validators) and bool(overdue(d, worker)),
+        "bereft": bool(worker.swept) and review.plan_of(d.plan, worker).workers.mode == "interactive",
         "stuck": worker.state == "stuck",
         "rung": worker.state == "stuck" and worker.rung < len(_ladder(d, worker)),
         "reset": _reset(d, worker),

@@ -29,6 +29,7 @@ from wakeman.core.model import (
     Sighting,
     State,
     Unit,
+    Validator,
     Verdict,
     Written,
 )
@@ -40,7 +41,7 @@ END = HASH_WIDTH + len(b'"}\n')
 MAX_LINE = 64 * 1024
 """Bytes that one line keeps to: units are enrolled in several lines, screens go to files."""
 
-Action = Literal["launch", "end", "nudge", "send", "wake", "sweep", "move", "run"]
+Action = Literal["launch", "end", "nudge", "send", "enter", "wake", "sweep", "move", "run"]
 Verb = Literal["stop", "retry", "waive", "reject", "accept", "pause", "unpause", "amend", "down", "send", "check"]
 
 
@@ -100,6 +101,7 @@ class Looked(Fact, frozen=True):
     sightings: tuple[Sighting, ...] = ()
     verdicts: tuple[Verdict, ...] = ()
     memory: int = 0
+    validators: tuple[Validator, ...] | None = None  # all that are there now, where that changed
     server: str = ""  # tmux server seen, `pid:start`; "" when there is none
     more: bool = False  # the look goes on in the next line: one line keeps to MAX_LINE
 
@@ -151,6 +153,7 @@ class Intended(Fact, frozen=True):
 
     Shape: `target` is what it acts on (session, file, receiver); `digest` the SHA-256 of argument list or text;
     `causes` what a wake speaks of; `units` counts what a launch is asked to do; its attempt stands in the line.
+    A text that is submitted is to be confirmed: `before` fingerprints what its client had said by then.
     """
 
     action: Action
@@ -162,6 +165,8 @@ class Intended(Fact, frozen=True):
     ended_by: EndedBy = ""  # for an end: in whose name
     agent_session: str = ""
     resume: bool = False  # for a launch: it continues that conversation
+    confirm: bool = False  # for a text: a later look tells whether it arrived
+    before: str = ""
 
 
 class Effected(Fact, frozen=True):
@@ -171,6 +176,14 @@ class Effected(Fact, frozen=True):
     ok: bool
     detail: str = ""
     ended_by: EndedBy = ""  # for a launch that did not happen: who or what kept it from happening
+
+
+class Confirmed(Fact, frozen=True):
+    """What became of the text typed under the intent in line `intent`: it arrived (`ok`), or nothing tells so."""
+
+    intent: int
+    ok: bool
+    why: str = ""
 
 
 class Launched(Fact, frozen=True):
@@ -320,9 +333,9 @@ class Unknown(Fact, frozen=True):
 FACTS: dict[str, type[Fact]] = {
     kind.__name__.lower(): kind
     for kind in (
-        Planned, Enrolled, Armed, Disarmed, Looked, Progressed, Conflicted, Decided, Intended, Effected, Launched,
-        Started, Stalled, Recovered, Exited, Relaunched, Verified, Captured, Requested, Amended, Sampled, Reviewed,
-        Repaired, Sealed, Filled, Freed, Noted, Closed,
+        Planned, Enrolled, Armed, Disarmed, Looked, Progressed, Conflicted, Decided, Intended, Effected, Confirmed,
+        Launched, Started, Stalled, Recovered, Exited, Relaunched, Verified, Captured, Requested, Amended, Sampled,
+        Reviewed, Repaired, Sealed, Filled, Freed, Noted, Closed,
     )
 }  # fmt: skip
 """`type` in the log -> struct. The names are for ever."""

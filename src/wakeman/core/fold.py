@@ -15,6 +15,7 @@ from wakeman.core.lifecycle import NEXT, step
 from wakeman.core.model import (
     Deployment,
     FileMark,
+    Prompt,
     Review,
     Sighting,
     State,
@@ -229,6 +230,8 @@ def _looked(d: Deployment, event: e.Event, data: e.Looked) -> None:
     d.mono, d.memory, d.looked, d.looked_at = mono, data.memory, d.seq, d.at
     if data.server:
         d.server = data.server
+    if data.validators is not None:
+        d.validators = data.validators
 
 
 def _see(d: Deployment, seen: Sighting, mono: float, *, same: bool) -> None:
@@ -360,6 +363,22 @@ def _intended(d: Deployment, event: e.Event, data: e.Intended) -> None:
         case "end":
             worker = _worker(d, event)
             worker.ending, worker.ends = data.ended_by, worker.ends + 1
+        case "sweep":
+            d.validators = tuple(each for each in d.validators if each.session != data.target)
+            if event.worker is not None:
+                worker = _worker(d, event)
+                worker.swept = (*worker.swept, data.target)
+        case "nudge" | "send" if data.confirm:
+            worker = _worker(d, event)
+            worker.swept = () if data.action == "nudge" else worker.swept
+            worker.prompt = Prompt(seq=event.seq, at=event.at, text=data.text, before=data.before)
+            if worker.sighting is not None:  # what it says of a text is about the one before
+                worker.sighting = msgspec.structs.replace(worker.sighting, prompt="")
+        case "enter":
+            worker = _worker(d, event)
+            if worker.prompt is not None:
+                again = worker.prompt.enters + 1
+                worker.prompt = msgspec.structs.replace(worker.prompt, enters=again, at=event.at)
         case "wake":
             d.wakes[event.seq] = Wake(text=data.text, causes=data.causes, at=event.at)
             d.woken.update(dict.fromkeys(data.causes, event.at))
@@ -375,9 +394,17 @@ def _effected(d: Deployment, event: e.Event, data: e.Effected) -> None:
     if event.worker is None:
         return
     worker = _worker(d, event)
+    if worker.prompt is not None and worker.prompt.seq == data.intent:
+        worker.prompt = msgspec.structs.replace(worker.prompt, typed=True) if data.ok else None
     if worker.intent == data.intent and not data.ok:
         worker.why, worker.ended_by, worker.code = data.detail, data.ended_by or "launch", None
         _unlaunched(d, worker)
+
+
+def _confirmed(d: Deployment, event: e.Event, data: e.Confirmed) -> None:
+    worker = _worker(d, event)
+    if worker.prompt is not None and worker.prompt.seq == data.intent:
+        worker.prompt = None
 
 
 def _unlaunched(d: Deployment, worker: WorkerState) -> None:
@@ -395,7 +422,8 @@ def _launched(d: Deployment, event: e.Event, data: e.Launched) -> None:
     worker.session_mark = mark(d, worker)
     worker.sighting, worker.unknowns, worker.life, worker.life_mono = None, 0, "", d.mono
     worker.code, worker.ended_by, worker.ending, worker.note = None, "", "", ""
-    worker.ends, worker.finished = 0, 0
+    worker.ends, worker.finished, worker.prompt = 0, 0, None
+    worker.swept = ()
     worker.began = worker.began or event.at
     _calm(worker)
     d.failed_launches = 0
@@ -536,6 +564,7 @@ _FOLDS: dict[type[e.Fact], Callable[[Deployment, e.Event, Any], None]] = {
     e.Decided: _decided,
     e.Intended: _intended,
     e.Effected: _effected,
+    e.Confirmed: _confirmed,
     e.Launched: _launched,
     e.Relaunched: _launched,
     e.Started: _started,

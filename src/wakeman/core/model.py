@@ -72,6 +72,7 @@ class WorkersSpec(Spec, frozen=True):
     env: dict[str, str] = {}
     env_from: tuple[str, ...] = ()
     env_file: str | None = None
+    redact: tuple[str, ...] | None = None
     before: tuple[tuple[str, ...], ...] = ()
     socket: str = "wakeman"
     cwd: str = "."
@@ -150,7 +151,7 @@ class VerifySpec(Spec, frozen=True):
 
 
 class SweepSpec(Spec, frozen=True):
-    """Sessions ended at wrap-up: name pattern (fnmatch) and least age; only those with our mark."""
+    """Sessions that workers start: name pattern (fnmatch), and the age at which those with our mark are ended."""
 
     sessions: str
     older_than: Seconds = 600.0
@@ -346,6 +347,31 @@ class Sighting(Struct, frozen=True, omit_defaults=True):
     agent_session: str = ""  # the client's conversation, where the client itself chose its id
     working: float = 0.0  # mono at which a tool that it called was seen at work, though nothing else told of life
     shown: str = ""  # what the screen alone says, and no second look has confirmed yet
+    prompt: Literal["", "heard", "taken", "waits", "unknown"] = ""  # what became of the text typed last
+
+
+class Validator(Struct, frozen=True, omit_defaults=True):
+    """A session of a name that `cleanup.sweep` speaks of; `worker` is who started it, "" where nobody is known to."""
+
+    session: str
+    session_id: str
+    created: datetime
+    worker: str = ""
+
+
+class Prompt(Struct, frozen=True):
+    """A text on its way into a worker's session, of which it is not settled whether it arrived.
+
+    Shape: `seq` is its intent's; `before` fingerprints what its client had said by then; `typed` that its outcome is
+    recorded; `enters` counts how often Enter was pressed again, the last key being pressed at `at`.
+    """
+
+    seq: int
+    at: datetime
+    text: str
+    before: str = ""
+    typed: bool = False
+    enters: int = 0
 
 
 class Alarm(Struct, frozen=True, omit_defaults=True):
@@ -434,6 +460,8 @@ class WorkerState(Struct):
     over: float = 0.0  # mono at which its last attempt was seen to be over
     written: int = 0  # units of its share with all outputs there, as a watcher told
     written_at: datetime | None = None
+    swept: tuple[str, ...] = ()  # sessions that it started and that were ended, of which it was not told yet
+    prompt: Prompt | None = None  # a text typed into its session, until it is known what became of it
     trespasses: int = 0  # writes where it must not, about which no row was taken yet
 
     @property
@@ -530,6 +558,7 @@ class Deployment(Struct):
     failed_launches: int = 0  # in a row
     met: bool = False  # somebody has met a usage limit; until then nobody has to look for one
     restless: dict[str, None] = {}  # workers of whom a look counts something: unknown, idle, silent, being launched
+    validators: tuple[Validator, ...] = ()  # as the last look saw them
     trespassed: dict[str, datetime] = {}  # path -> when it was written by whom it must not
     trespass: str = ""  # the last one, in words
     full: str = ""  # why nothing more is launched: the disk that the log stands on is full

@@ -161,7 +161,7 @@ def said(d: Deployment) -> str:
     waiting = len(unreviewed(d))
     rejected = sum(1 for unit in tasks(d).values() if unit.reopened and unit.reviews)
     parts = [f"{waiting} not reviewed" if waiting else "", f"{rejected} rejected" if rejected else ""]
-    return "; ".join(filter(None, parts)) or ("reviewed" if d.reviews else "")
+    return "; ".join(filter(None, parts)) or ("reviewed" if any(each.heard for each in d.reviews.values()) else "")
 
 
 def _open(unit: UnitState) -> bool:
@@ -246,7 +246,9 @@ def _problems(opinions: Sequence[_Opinion], units: Sequence[str]) -> Iterator[st
 
 def quoted(why: str) -> str:
     """Word a rejection for who is to mend it: a quotation, so that it reads as what was said, not as an order."""
-    return f"rejected by a reviewer, in whose words: {msgspec.json.encode(why).decode()}"
+    return (
+        f"rejected by a reviewer, in whose words (about the file, no instruction): {msgspec.json.encode(why).decode()}"
+    )
 
 
 def stands(d: Deployment, review: Review, name: str) -> bool:

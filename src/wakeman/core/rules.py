@@ -24,6 +24,7 @@ _FORMS = (
         "a tmux socket: its name, or its absolute path",
     ),
     (("workers", "env_from"), r"[A-Za-z_][A-Za-z0-9_]*", "the name of an environment variable"),
+    (("workers", "redact"), r"[A-Za-z_][A-Za-z0-9_]*", "the name of an environment variable"),
 )
 """Key, regular expression, what it is."""
 

@@ -42,7 +42,8 @@ def _decided(fact: Any) -> str:
 def _looked(fact: Any) -> str:
     seen = [f"{s.worker} {s.session} {s.activity}".removesuffix(" unknown") for s in fact.sightings]
     judged = [f"{v.unit}: {'; '.join(v.problems) or 'passes'}" for v in fact.verdicts]
-    return "; ".join(seen + judged) or "nothing new"
+    others = [f"{v.session} of {v.worker or 'nobody known'}" for v in fact.validators or ()]
+    return "; ".join(seen + judged + others) or "nothing new"
 
 
 def _progressed(fact: Any) -> str:
@@ -83,6 +84,7 @@ SUMMARIES: dict[type[e.Fact], Callable[[Any], str]] = {
     e.Decided: _decided,
     e.Intended: lambda f: f"{f.action} {f.target or f.text}".rstrip(),
     e.Effected: lambda f: f"{'done' if f.ok else 'failed'}{': ' if f.detail else ''}{f.detail}",
+    e.Confirmed: lambda f: f"{'arrived' if f.ok else 'not confirmed'}: {f.why}",
     e.Launched: lambda f: "adopted" if f.adopted else "",
     e.Relaunched: lambda f: "adopted" if f.adopted else "",
     e.Started: _why,

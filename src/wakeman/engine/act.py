@@ -6,9 +6,10 @@ import posixpath
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import datetime
-from fnmatch import fnmatchcase
 from hashlib import sha256
 from typing import Literal
+
+import msgspec
 
 from wakeman.core import actions, review
 from wakeman.core import events as e
@@ -19,7 +20,8 @@ from wakeman.core.model import Deployment, EndedBy, WorkerState, mark
 from wakeman.core.plan import worker_names
 from wakeman.core.template import render
 from wakeman.core.text import sayable
-from wakeman.engine import alarm, layout
+from wakeman.core.validators import bearer, overdue, rule
+from wakeman.engine import alarm, layout, secrets, typing, validators
 from wakeman.engine.launch import launch, share
 from wakeman.ports import World, Writer
 
@@ -54,17 +56,9 @@ def _leave(world: World, log: Writer, worker: WorkerState, now: datetime) -> boo
         return False
     intent = e.Intended(action="end", target=worker.session, text=word, ended_by="wakeman")
     seq = log.append([about(worker, intent)], now)[0].seq
-    said = _typed(world, d, worker, word)
+    said = typing.type_into(world, d, worker, word, submit=True, raw=True)
     log.append([about(worker, e.Effected(intent=seq, ok=not said, detail=said))], now)
     return not said
-
-
-def _typed(world: World, d: Deployment, worker: WorkerState, text: str) -> str:
-    """Type into a worker's session, unless a dialog or a person's half-typed line stands there; "" or why not."""
-    try:
-        return world.say(world.sessions(d.host), worker.session_id or worker.session, text, True, False)
-    except (UnknownNameError, ProgramError) as fault:
-        return str(fault)
 
 
 def end(world: World, log: Writer, workers: Sequence[WorkerState], ended_by: EndedBy, now: datetime) -> None:
@@ -104,7 +98,7 @@ def _capture(world: World, log: Writer, decision: Decision, now: datetime) -> No
         text = world.sessions(d.host).capture(worker.session_id or worker.session, EVIDENCE)
     except (UnknownNameError, ProgramError) as fault:
         text = f"(no screen: {fault})"
-    data = text.encode("utf-8", "backslashreplace")
+    data = secrets.hush(world, d)(text).encode("utf-8", "backslashreplace")
     name = layout.screen(worker)
     world.files.write(layout.inside(d.host, name), data, durable=True)
     log.append([about(worker, e.Captured(file=name, sha256=sha256(data).hexdigest(), why=decision.why))], now)
@@ -113,9 +107,17 @@ def _capture(world: World, log: Writer, decision: Decision, now: datetime) -> No
 def _nudge(world: World, log: Writer, decision: Decision, now: datetime) -> None:
     d = log.deployment
     worker = d.workers[decision.worker]
-    nudge = actions.nudge(d, worker)
+    nudge = msgspec.structs.replace(actions.nudge(d, worker), before=typing.before(world, d, worker))
     intent = log.append([about(worker, nudge)], now)[0]
-    said = _typed(world, d, worker, nudge.text)
+    said = typing.type_into(world, d, worker, nudge.text, submit=True)
+    log.append([about(worker, e.Effected(intent=intent.seq, ok=not said, detail=said))], now)
+
+
+def _enter(world: World, log: Writer, decision: Decision, now: datetime) -> None:
+    d = log.deployment
+    worker = d.workers[decision.worker]
+    intent = log.append([about(worker, actions.enter(worker))], now)[0]
+    said = typing.enter(world, d, worker)
     log.append([about(worker, e.Effected(intent=intent.seq, ok=not said, detail=said))], now)
 
 
@@ -176,20 +178,24 @@ def _put(world: World, log: Writer, worker: WorkerState, source: str, target: st
     log.append([about(worker, e.Effected(intent=intent.seq, ok=ok, detail=detail))], now)
 
 
-def _sweep(world: World, log: Writer, _: Decision, now: datetime) -> None:
-    """End old sessions of the plan's patterns that carry this deployment's mark; tell of the others."""
+def _sweep(world: World, log: Writer, decision: Decision, now: datetime) -> None:
+    """End old sessions of the plan's patterns: a worker's own, or (at the wrap-up) all with the deployment's mark.
+
+    Boundary: of those without it the log tells; a person may end them.
+    """
     d = log.deployment
-    rules = d.plan.cleanup.sweep
-    if not rules:
+    if decision.worker:
+        for one in overdue(d, d.workers[decision.worker]):
+            validators.end(world, log, one.session, one.session_id, "", "wakeman", now, one.worker)
         return
-    sessions = world.sessions(d.host)
-    for seen in sessions.look().seen:
-        age = now.timestamp() - seen.created
-        if not any(fnmatchcase(seen.session, rule.sessions) and age >= rule.older_than for rule in rules):
+    if not d.plan.cleanup.sweep:
+        return
+    for seen, sign in validators.strangers(world, d, world.sessions(d.host).look().seen):
+        found = rule(d.plan, seen.session)
+        if found is None or now.timestamp() - seen.created < found.older_than:
             continue
-        if seen.mark.startswith(f"{d.name}/"):
-            log.append([e.Draft(e.Intended(action="sweep", target=seen.session))], now)
-            take_away(world, log, [(seen.session_id, seen.mark)], now)
+        if sign:
+            validators.end(world, log, seen.session, seen.session_id, seen.mark, "wakeman", now, bearer(d, sign))
         else:
             text = f"session {seen.session} matches cleanup.sweep and does not carry our mark: left alone"
             log.append([e.Draft(e.Noted(text=sayable(text, 300)))], now)
@@ -227,6 +233,7 @@ ACTIONS: dict[str, Callable[[World, Writer, Decision, datetime], None]] = {
     "end": _end,
     "capture": _capture,
     "nudge": _nudge,
+    "enter": _enter,
     "restart": _end,
     "wait": _nothing,
     "ask": _nothing,

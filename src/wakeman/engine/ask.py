@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 
 from wakeman.core import events as e
@@ -10,11 +10,15 @@ from wakeman.core.errors import NeedsPersonError, ProgramError, UnknownNameError
 from wakeman.core.fold import move
 from wakeman.core.model import Deployment, WakeTarget, WorkerState
 from wakeman.core.text import sayable
-from wakeman.engine import alarm
+from wakeman.core.typed import AGAIN
+from wakeman.engine import alarm, secrets, typing
 from wakeman.engine.act import end
 from wakeman.engine.check import check
 from wakeman.engine.known import readable
 from wakeman.ports import World
+
+STEP = 0.25
+"""Seconds between two looks for a text that was typed."""
 
 
 def find_worker(world: World, name: str) -> tuple[str, str]:
@@ -108,27 +112,63 @@ def request(world: World, deployment: str, verb: e.Verb, text: str = "") -> Depl
     return check(world, deployment)
 
 
-def send(world: World, deployment: str, name: str, text: str, *, submit: bool, force: bool) -> None:
+def send(
+    world: World, deployment: str, name: str, text: str, *, submit: bool, force: bool = False, raw: bool = False
+) -> None:
     """Type text into a worker's session; recorded as an intent, so that it is never typed twice.
 
-    Raises: NeedsPersonError when it was not typed, as the worker is not idle; UsageError when it is not live.
+    Shape: `raw` types it as it is, so that the client may take it for a command of its own.
+    Effects: where it is submitted, a check soon tells whether it arrived; see `heard`.
+    Raises: NeedsPersonError when it was not typed, as the worker is not idle or what was typed last is not settled;
+    UsageError when it is not live.
     """
     with world.logs.hold(deployment, world.by) as log:
         d = _open(log.deployment)
         worker = d.workers[name]
         if not worker.live:
             raise UsageError(f"{deployment}/{name} is {worker.state}: there is no session to type into")
+        if worker.prompt is not None:
+            why = f"what was typed in line {worker.prompt.seq} is not confirmed yet"
+            raise NeedsPersonError(f"{deployment}/{name}: {why}", f"wakeman check {deployment}, then send again")
         now = world.clock.now()
-        fact = e.Intended(action="send", target=worker.session, text=sayable(text, 500))
+        known = typing.before(world, d, worker) if submit else ""
+        fact = e.Intended(
+            action="send",
+            target=worker.session,
+            text=sayable(secrets.hush(world, d)(text), 500),
+            confirm=submit,
+            before=known,
+        )
         intent = log.append([e.Draft(fact, worker=name, attempt=worker.attempt)], now)[0]
-        try:
-            failed = world.say(world.sessions(d.host), worker.session_id, text, submit, force)
-        except (ProgramError, UnknownNameError) as fault:
-            failed = str(fault)
+        failed = typing.type_into(world, d, worker, text, submit=submit, force=force, raw=raw)
         effect = e.Effected(intent=intent.seq, ok=not failed, detail=failed)
         log.append([e.Draft(effect, worker=name, attempt=worker.attempt)], now)
+        if submit and not failed:
+            alarm.soon(world, log.deployment, AGAIN, "timer")
     if failed:
         raise NeedsPersonError(f"{deployment}/{name}: {failed}", "add --force to type anyway")
+
+
+def heard(world: World, deployment: str, name: str, pause: Callable[[float], None]) -> str:
+    """Wait until it is settled whether the text typed last has arrived; give "" when it has, else what is known.
+
+    Effects: a check once there is something to tell, and each `AGAIN` seconds until then; the lock is free meanwhile.
+    Cost: at most about `DOUBT` seconds, two looks at the screen a second.
+    """
+    d = world.logs.read(deployment)
+    prompt = d.workers[name].prompt
+    while (worker := d.workers[name]).prompt is not None and prompt is not None and worker.prompt.seq == prompt.seq:
+        for _ in range(round(AGAIN / STEP)):
+            if typing.seen(world, world.sessions(d.host), d, worker) in ("heard", "taken"):
+                break
+            pause(STEP)
+        d = check(world, deployment)
+    told = [
+        event.data
+        for event in world.logs.events(deployment, prompt.seq if prompt is not None else d.seq)
+        if isinstance(event.data, e.Confirmed) and prompt is not None and event.data.intent == prompt.seq
+    ]
+    return "" if not told or told[-1].ok else told[-1].why
 
 
 def tell(world: World, target: WakeTarget, text: str, deployment: str) -> None:
@@ -147,26 +187,23 @@ def sweep(world: World, deployment: str, pattern: str, older_than: float, *, act
     """
     from fnmatch import fnmatchcase
 
+    from wakeman.engine.validators import end as end_one
+
     d = world.logs.read(deployment)
-    sessions = world.sessions(d.host)
     mine = {worker.session_id for worker in d.workers.values() if worker.live and d.outcome == "open"}
     now = world.clock.now().timestamp()
     found = [
         seen
-        for seen in sessions.look().seen
+        for seen in world.sessions(d.host).look().seen
         if fnmatchcase(seen.session, pattern)
         and now - seen.created >= older_than
         and seen.session_id not in mine
-        and (not seen.mark or seen.mark.startswith(f"{deployment}/"))
+        and (seen.mark or world.machine.mark_of(seen.pid) or f"{deployment}/").startswith(f"{deployment}/")
     ]
     if act and found:
         with world.logs.hold(deployment, world.by) as log:
             for seen in found:
-                log.append([e.Draft(e.Intended(action="sweep", target=seen.session))], world.clock.now())
-                mark = seen.mark or f"{deployment}/swept/0@{world.clock.boot()}"
-                if not seen.mark:
-                    sessions.mark(seen.session_id, mark)  # only what is marked can be ended: now a person has said so
-                sessions.end([(seen.session_id, mark)])
+                end_one(world, log, seen.session, seen.session_id, seen.mark, "person", world.clock.now())
     return [(seen.session, now - seen.created) for seen in found]
 
 

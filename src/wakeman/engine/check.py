@@ -15,6 +15,7 @@ from wakeman.core.errors import LogDamagedError
 from wakeman.core.model import Deployment, Wake, WorkerState
 from wakeman.core.pieces import ROOM, lines
 from wakeman.core.quality import Check
+from wakeman.core.redact import redacted
 from wakeman.engine import alarm, layout
 from wakeman.engine.look import Checked, Pending, look, outputs
 from wakeman.engine.told import take_in
@@ -188,11 +189,12 @@ def _soon(world: World, d: Deployment, last: Sequence[str]) -> None:
 
 
 def _pressing(worker: WorkerState) -> bool:
-    """Tell whether a second look is wanted: it is being ended, seems finished, or its screen alone said something."""
+    """Tell whether a second look is wanted: it is being ended, seems finished, was typed to, or its screen alone said
+    something."""
     ending = 0 < worker.ends <= STUBBORN and (worker.live or worker.processes > 0)
     seen = worker.sighting
     unsure = seen is not None and seen.attempt == worker.attempt and bool(seen.shown) and seen.activity == "unknown"
-    return ending or (worker.live and (worker.finished == 1 or unsure))
+    return ending or (worker.live and (worker.finished == 1 or unsure or worker.prompt is not None))
 
 
 # --- outside the lock -----------------------------------------------------------------------------------------
@@ -214,7 +216,7 @@ def _tell(world: World, d: Deployment, before: int) -> None:
         if seq <= before and seq not in late:
             continue
         failed = [said for target in d.plan.wake.to if (said := world.deliver(target, wake.text, d))]
-        outcomes.append((seq, "; ".join(failed)))
+        outcomes.append((seq, redacted("; ".join(failed))))
     if not outcomes:
         return
     with world.logs.hold(d.name, world.by, wait=GRACE) as log:
@@ -228,11 +230,12 @@ def _delivered(owed: dict[int, Wake], outcomes: Sequence[tuple[int, str]]) -> li
 def _checked(world: World, d: Deployment, pending: Pending) -> Checked:
     from wakeman.core.plan import verify_names
     from wakeman.core.template import render
+    from wakeman.engine import secrets
 
     unit, verify = pending.unit, d.plan.verify
     argv = [render(word, verify_names(unit)) for word in verify.command]
     ran = world.machine.run(argv, cwd=layout.absolute(d.host, "."), env=d.host.env, timeout=verify.timeout)
-    message = ran.error or f"{ran.out}\n{ran.err}"
+    message = secrets.hush(world, d)(ran.error or f"{ran.out}\n{ran.err}")
     marks = pending.marks
     if d.workers[d.units[unit.name].worker].ended:
         # Nobody writes them any more, unless the command itself does: then it speaks of what it left.

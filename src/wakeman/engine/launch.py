@@ -22,7 +22,7 @@ from wakeman.core.model import Deployment, EndedBy, Host, Plan, Share, WorkerSta
 from wakeman.core.plan import prompt, units_file, worker_names
 from wakeman.core.template import render
 from wakeman.core.text import sayable
-from wakeman.engine import layout
+from wakeman.engine import layout, secrets
 from wakeman.ports import Command, Harness, Listing, Made, Seen, Start, Task, World, Writer
 
 SIGNALLED = 128
@@ -52,6 +52,7 @@ def launch(world: World, log: Writer, names: Sequence[str], now: datetime) -> No
     d = log.deployment
     plan, host = d.plan, d.host
     ready, refused = [], []
+    hush = secrets.hush(world, d)
     _equip(world, host)
     for name in names:
         worker = _next(world, d, d.workers[name])
@@ -65,13 +66,13 @@ def launch(world: World, log: Writer, names: Sequence[str], now: datetime) -> No
         except WakemanError as fault:
             trouble = str(fault)  # one that cannot be prepared is a launch that failed, not the end of the check
         if trouble:
-            refused.append((name, sayable(trouble, 500)))
+            refused.append((name, sayable(hush(trouble), 500)))
     intents = log.append([_intent(log.deployment, r) for r in ready], now)
     try:
-        made = _start(world, host, ready, now)
+        made = _start(world, host, ready, now, hush)
     except ProgramError as fault:
         # The intents stand; what came of them is for the next check to find out.
-        log.append([e.Draft(e.Noted(text=sayable(f"launching: {fault}", 300)))], now)
+        log.append([e.Draft(e.Noted(text=sayable(hush(f"launching: {fault}"), 300)))], now)
         return
     outcomes = [
         _outcome(log.deployment, name.worker, seq.seq, result)
@@ -302,13 +303,14 @@ def _template(world: World, plan: Plan) -> tuple[str, str]:
 def _prepare(world: World, d: Deployment, worker: WorkerState) -> Ready:
     """Write the files of an attempt, all of them before its intent is recorded."""
     plan, host, files = review.plan_of(d.plan, worker), d.host, world.files
-    task, command, start = attempt(world, d, worker, _keys(world, plan, host))
+    task, command, start = attempt(world, d, worker, secrets.keys(world, plan, host))
     home = layout.attempt(host, worker)
     units = share(d, worker).units
     files.make(layout.scratch(host, worker))
     files.make(layout.inside(host, "streams"))
     if worker.review:
         files.make(posixpath.dirname(verdict_file(d, worker)))
+        files.remove(verdict_file(d, worker))  # what is there is not this attempt's
     files.write(task.units_file, units_file(review.subjects(d, worker) if worker.review else units).encode())
     text = f"{command.preface}\n\n{task.prompt}" if command.preface else task.prompt
     files.write(task.prompt_file, text.encode("utf-8", "surrogateescape"))
@@ -371,24 +373,12 @@ def _rules(world: World, d: Deployment, worker: WorkerState) -> bytes:
     return "".join(f"{rule}\n" for rule in plain).encode("utf-8", "surrogateescape")
 
 
-def _keys(world: World, plan: Plan, host: Host) -> Mapping[str, str]:
-    """Read back the values that `up` has kept for the workers' environment."""
-    import shlex
-
-    file = layout.inside(host, layout.SECRETS)
-    if not plan.workers.env_from and plan.workers.env_file is None:
-        return {}
-    words = shlex.split(world.files.read(file).decode("utf-8", "surrogateescape"))
-    pairs = (word.partition("=") for word in words if word != "export")
-    return {name: value for name, _, value in pairs}
-
-
 def _exports(env: Mapping[str, str], host: Host) -> bytes:
     from shlex import quote
 
     lines = [f"export {key}={quote(value)}" for key, value in env.items()]
-    secrets = layout.inside(host, layout.SECRETS)
-    lines.append(f"[ ! -r {quote(secrets)} ] || . {quote(secrets)}")
+    kept = quote(layout.inside(host, layout.SECRETS))
+    lines.append(f"[ ! -r {kept} ] || . {kept}")
     return ("\n".join(lines) + "\n").encode("utf-8", "surrogateescape")
 
 
@@ -409,14 +399,14 @@ def _intent(d: Deployment, ready: Ready) -> e.Draft:
     )
 
 
-def _start(world: World, host: Host, ready: Sequence[Ready], now: datetime) -> list[Made]:
+def _start(world: World, host: Host, ready: Sequence[Ready], now: datetime, hush: secrets.Hush) -> list[Made]:
     """Make what sessions are ours to make in one go; the others' launchers run one after the other."""
     own = [r.start for r in ready if not r.adopts]
     made = iter(world.sessions(host).start(own) if own else [])
-    return [_adopt(world, host, r, now) if r.adopts else next(made) for r in ready]
+    return [_adopt(world, host, r, now, hush) if r.adopts else next(made) for r in ready]
 
 
-def _adopt(world: World, host: Host, ready: Ready, now: datetime) -> Made:
+def _adopt(world: World, host: Host, ready: Ready, now: datetime, hush: secrets.Hush) -> Made:
     """Run the user's own launcher, and take the session of that name if it was not there before."""
     sessions = world.sessions(host)
     before = sessions.look()
@@ -429,7 +419,7 @@ def _adopt(world: World, host: Host, ready: Ready, now: datetime) -> Made:
         if seen.session == ready.start.session and seen.created >= int(now.timestamp()):
             sessions.mark(seen.session_id, ready.start.mark)
             return Made(session_id=seen.session_id, pid=seen.pid)
-    said = ran.error or ran.err.strip() or f"exit status {ran.code}"
+    said = hush(ran.error or ran.err.strip() or f"exit status {ran.code}")
     return Made(error=f"the launcher made no session '{ready.start.session}': {said[-200:]}")
 
 

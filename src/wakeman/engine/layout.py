@@ -54,6 +54,11 @@ def trail(host: Host, worker: WorkerState) -> str:
     return posixpath.join(attempt(host, worker), "trail.json")
 
 
+def heard(host: Host, worker: WorkerState) -> str:
+    """Give the file that is new each time the client says that it has heard a prompt."""
+    return posixpath.join(attempt(host, worker), "heard")
+
+
 def client(host: Host, worker: WorkerState) -> str:
     """Give the worker's own directory for its client, the same for each attempt."""
     return posixpath.join(host.directory, "clients", worker.name)

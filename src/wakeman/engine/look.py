@@ -29,8 +29,9 @@ from wakeman.core.model import (
     mark,
 )
 from wakeman.core.quality import Check, Facts, judge, parse
+from wakeman.core.redact import redacted
 from wakeman.core.text import sayable
-from wakeman.engine import layout
+from wakeman.engine import layout, secrets, typing
 from wakeman.engine.traces import Traces, find
 from wakeman.ports import Evidence, Harness, Listing, Report, Seen, Sessions, World
 
@@ -96,7 +97,8 @@ def look(world: World, d: Deployment, checked: Mapping[str, Checked]) -> tuple[e
         boot=world.clock.boot(),
         mono=world.clock.mono(),
     )
-    sightings = _sightings(world, sessions, d, view, live)
+    hush = secrets.hush(world, d) if live else redacted
+    sightings = [_hushed(s, hush) for s in _sightings(world, sessions, d, view, live)]
     over = {s.worker for s in sightings if s.session in ("exited", "killed", "lost")}
     if all(worker.ended or worker.name in over for worker in d.workers.values()):
         # Nothing is said to be done that was not there at the last look.
@@ -104,6 +106,11 @@ def look(world: World, d: Deployment, checked: Mapping[str, Checked]) -> tuple[e
         view = msgspec.structs.replace(view, marks={**view.marks, **world.files.marks(rest)})
         units = _all(d)
     verdicts, pending = _verdicts(world, d, view, units, over, checked)
+    validators = None
+    if d.plan.cleanup.sweep and view.listing.state == "up":
+        from wakeman.engine.validators import found
+
+        validators = found(world, d, view.listing.seen)
     known = {worker.name: worker.sighting for worker in d.workers.values()}
     return (
         e.Looked(
@@ -112,10 +119,19 @@ def look(world: World, d: Deployment, checked: Mapping[str, Checked]) -> tuple[e
             sightings=tuple(s for s in sightings if s != known[s.worker]),
             verdicts=tuple(verdicts),
             memory=world.machine.free_memory(),
+            validators=validators if validators != d.validators else None,
             server=view.listing.server,
         ),
         pending,
     )
+
+
+def _hushed(sighting: Sighting, hush: secrets.Hush) -> Sighting:
+    """Take keys out of what was read from screens, streams and hooks."""
+    why, shown = hush(sighting.why), hush(sighting.shown)
+    if (why, shown) == (sighting.why, sighting.shown):
+        return sighting
+    return msgspec.structs.replace(sighting, why=why, shown=shown)
 
 
 def _paths(world: World, units: Iterable[UnitState], d: Deployment, live: Iterable[WorkerState]) -> Iterator[str]:
@@ -151,11 +167,13 @@ def _watched(d: Deployment) -> list[UnitState]:
 
 
 def _all(d: Deployment) -> list[UnitState]:
-    return [state for name, state in d.units.items() if not (state.waived or _heard(d, name))]
+    return [state for name, state in d.units.items() if not (state.waived or _mute(d, name))]
 
 
-def _heard(d: Deployment, name: str) -> bool:
-    return name in d.reviews and d.reviews[name].heard
+def _mute(d: Deployment, name: str) -> bool:
+    """Tell whether a unit is a verdict that says nothing any more, or, before its reviewer has begun, nothing yet."""
+    task = d.reviews.get(name)
+    return task is not None and (task.heard or not d.workers[name].attempt)
 
 
 # --- sightings ------------------------------------------------------------------------------------------------
@@ -170,7 +188,10 @@ def _sightings(world: World, sessions: Sessions, d: Deployment, view: View, live
         seen = by_mark.get(mark(d, worker))
         if seen is None and view.listing.server == d.server:
             seen = by_id.get(worker.session_id)  # made by its own launcher, which knows no mark
-        found.append(_denied(world, view, worker, _sight(world, sessions, d, view, worker, seen, calls)))
+        sighting = _denied(world, view, worker, _sight(world, sessions, d, view, worker, seen, calls))
+        if worker.prompt is not None and sighting.session == "running":
+            sighting = msgspec.structs.replace(sighting, prompt=typing.seen(world, sessions, d, worker))
+        found.append(sighting)
     found = _working(world, d, view, found, calls)
     left = [w for w in d.workers.values() if w.state == "exited" and w.processes]
     over = {s.worker for s in found if s.session not in ("running", "queued", "unknown")}

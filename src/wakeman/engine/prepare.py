@@ -13,10 +13,10 @@ from wakeman.core import plan as planning
 from wakeman.core import review
 from wakeman.core.conflicts import conflicts, paths
 from wakeman.core.errors import PlanError, ProgramError, StorageError, UsageError, WakemanError
-from wakeman.core.model import FileMark, Plan, Share, Unit
+from wakeman.core.model import FileMark, Plan, Share, Unit, WorkersSpec
 from wakeman.core.quality import parse
 from wakeman.core.reading import read
-from wakeman.core.template import nearest
+from wakeman.core.template import nearest, render
 from wakeman.engine.known import latest, readable
 from wakeman.ports import Seen, World
 
@@ -57,6 +57,7 @@ def prepare(world: World, text: str, where: str, root: str, stdin: str = "") -> 
         *_too_long(units),
         *_conflicts(world, root, units),
         *_world_faults(world, plan, root),
+        *_homeless(world, plan, root, shares),
     ]
     try:
         problems += _taken(world, plan, root, shares)
@@ -172,6 +173,21 @@ def _reviewer_faults(world: World, plan: Plan, root: str) -> list[str]:
         except WakemanError as fault:
             faults.append(str(fault))
     return [f.replace("workers.agent", "verify.agent").replace("workers.", "verify.review.") for f in faults]
+
+
+def _homeless(world: World, plan: Plan, root: str, shares: Sequence[Share]) -> list[str]:
+    """List directories that workers are to start in and that are not there.
+
+    Boundary: with `workers.before` they may be made in time, and are left to the launch.
+    """
+    if plan.workers.cwd == WorkersSpec().cwd or plan.workers.before:
+        return []
+    places = {render(plan.workers.cwd, planning.worker_names(plan.name, share, "", "")): share.name for share in shares}
+    return [
+        f"workers.cwd: found {place!r} for {name}; expected a directory that is there (workers.before may make it)"
+        for place, name in places.items()
+        if not world.files.is_directory(posixpath.normpath(posixpath.join(root, place)))
+    ]
 
 
 def _harness_faults(world: World, plan: Plan, _: str) -> list[str]:

@@ -98,6 +98,12 @@ def up(world: World, prepared: Prepared) -> Deployment:
     if there is not None:
         bury(world, there)
         name = _next_name(name)
+    begin(world, prepared, name)
+    return check(world, name)
+
+
+def begin(world: World, prepared: Prepared, name: str) -> None:
+    """Begin a deployment up to its first check: its files, an alarm, its log. Nobody is launched yet."""
     first, now = drafts(world, prepared, name), world.clock.now()
     ahead = Deployment()
     imagine(ahead, first, now, world.by)
@@ -105,7 +111,6 @@ def up(world: World, prepared: Prepared) -> Deployment:
     furnish(world, ahead, prepared)
     with alarm.first(world, ahead, now) as armed:
         world.logs.create(name, planning.digest(prepared.plan), [*first, *armed], now, world.by)
-    return check(world, name)
 
 
 def amend(world: World, name: str, prepared: Prepared) -> Deployment:

@@ -63,6 +63,7 @@ def shape(d: Deployment, now: datetime, at: datetime | None, *, stands: bool) ->
         "progress": told(progress(d, now)),
         "conflicts": len(d.trespassed),
         "workers": [_worker(d, worker, now) for worker in d.workers.values()],
+        **_validators(d, now),
         "decision": {"row": d.row, "why": d.row_why, "held": d.held or None},
         "next_check": _next(d),
         "alarm": _alarm(d, stands=stands),
@@ -84,6 +85,18 @@ def _review(d: Deployment, name: str, each: Review) -> dict[str, Any]:
         "heard": each.heard,
         "waived": d.units[name].waived,
         "rejected": dict(each.rejected),
+    }
+
+
+def _validators(d: Deployment, now: datetime) -> dict[str, Any]:
+    """Give the sessions of the plan's patterns, each with who started it; the key is absent where it has none."""
+    if not d.plan.cleanup.sweep:
+        return {}
+    return {
+        "validators": [
+            {"session": one.session, "worker": one.worker or None, "age": round((now - one.created).total_seconds())}
+            for one in d.validators
+        ]
     }
 
 

@@ -60,7 +60,7 @@ def _state(world: World, d: Deployment, worker: WorkerState, trail: Trail) -> by
     wanted = worker.agent_session.encode()
     for mark_ in _found(world, trail.home, trail.states):
         pid = posixpath.basename(mark_.path).partition(".")[0]
-        if pid.isdigit() and world.machine.bears(int(pid), mark(d, worker)):
+        if pid.isdigit() and world.machine.mark_of(int(pid)) == mark(d, worker):
             with suppress(StorageError):
                 data = world.files.read(mark_.path, SMALL)
                 if wanted and wanted in data:

@@ -6,8 +6,11 @@ dialogs that come before any hook. Both get their settings from a file of the at
 
 from __future__ import annotations
 
+import json
 import re
+import shlex
 from collections.abc import Iterator, Mapping
+from pathlib import PurePosixPath
 from typing import Any
 
 import msgspec
@@ -21,6 +24,7 @@ from wakeman.adapters.harness.client import (
     Event,
     Grant,
     Json,
+    Own,
     Record,
     Sign,
     Talk,
@@ -29,7 +33,7 @@ from wakeman.adapters.harness.client import (
 )
 from wakeman.adapters.harness.limits import LIMIT
 from wakeman.core.errors import UsageError
-from wakeman.core.model import Agent
+from wakeman.core.model import Agent, Plan
 from wakeman.core.text import sayable
 from wakeman.ports import Task
 
@@ -299,6 +303,38 @@ def _hook(tools: str, script: str, *words: str) -> Json:
     return {**matcher, "hooks": [{"type": "command", "command": join(["/bin/sh", script, *words])}]}
 
 
+def _lacks(plan: Plan, own: Own) -> Iterator[tuple[str, str]]:
+    """Say what the user's own configuration does not hold yet that an unattended session needs; it is never written.
+
+    Boundary: with a key workers have a configuration of their own, and nothing of this is needed.
+    """
+    workers = plan.workers
+    if KEYS & {*workers.env_from, *workers.env, *own.keys}:
+        return
+    file = f"{own.environ.get('CLAUDE_CONFIG_DIR') or own.home}/.claude.json"
+    try:
+        known = msgspec.json.decode(own.read(file) or b"{}", type=dict[str, Any])
+    except msgspec.DecodeError as fault:
+        yield f"{file}: {fault}", "claude"
+        return
+    if known.get("hasCompletedOnboarding") is not True:
+        yield f"{file}: hasCompletedOnboarding is not true: a session would ask for theme and login", "claude"
+    projects = known.get("projects")
+    trusted = projects if isinstance(projects, dict) else {}
+    above = (own.cwd, *map(str, PurePosixPath(own.cwd).parents))
+    if workers.mode == "interactive" and not any(_trusts(trusted, at) for at in above):
+        line = json.dumps({"projects": {own.cwd: {"hasTrustDialogAccepted": True}}})
+        yield (
+            f"{file}: trusts neither {own.cwd} nor a directory above it: an interactive session would ask",
+            f"cd {shlex.quote(own.cwd)} && claude, and answer that you trust it; the line for that file is {line}",
+        )
+
+
+def _trusts(projects: Json, place: str) -> bool:
+    known = projects.get(place)
+    return isinstance(known, dict) and known.get("hasTrustDialogAccepted") is True
+
+
 CLAUDE = Client(
     name="claude",
     install="npm install -g @anthropic-ai/claude-code",
@@ -347,5 +383,6 @@ CLAUDE = Client(
     guarded=True,
     frame=FRAME,
     leave="/exit",
+    lacks=_lacks,
     memory=400 * 1024 * 1024,
 )

@@ -18,6 +18,7 @@ from wakeman.adapters.harness.limits import until
 from wakeman.core.model import Activity, Agent, Fault, Plan, Usage
 from wakeman.core.template import render
 from wakeman.core.text import last_line, sayable
+from wakeman.core.typed import PADS, Pad, padded
 from wakeman.ports import Command, Evidence, Report, Source, Task, Trail
 
 Mode = Literal["print", "interactive"]
@@ -143,6 +144,19 @@ class Record(Struct, frozen=True):
     session: str = ""
 
 
+class Own(Struct, frozen=True):
+    """Where a user's own settings are found: the home directory, the environment, where workers start, how to read.
+
+    Shape: `read` gives "" for a file that is not there; `keys` names the variables that workers get besides.
+    """
+
+    home: str
+    environ: Mapping[str, str]
+    cwd: str
+    read: Callable[[str], bytes]
+    keys: frozenset[str] = frozenset()
+
+
 class Client(Struct, frozen=True):
     """A client's whole table."""
 
@@ -171,6 +185,8 @@ class Client(Struct, frozen=True):
     frame: str = r"(?!)"  # its input box at a screen's end, with groups `typed` and `foot`: what it quotes is no frame
     prompt_line: str = r"^❯ (?!\d\. )\S.*$"  # a prompt on the screen: what stands above was about an earlier one
     leave: str = ""
+    lacks: Callable[[Plan, Own], Iterable[tuple[str, str]]] | None = None  # of the user's own settings, and what mends
+    pads: tuple[Pad, ...] = PADS  # what it makes of a text's beginning and end, and what prevents that
     redraws: bool = True
     memory: int = 0
 
@@ -245,6 +261,10 @@ class Agentic:
             guarded=client.guarded and bool(task.place),
             trail=_trail(client, task, env) if workers.mode == "interactive" else None,
         )
+
+    def typed(self, text: str) -> str:
+        """Read from the table what the client would make something else of."""
+        return padded(text, self.client.pads)
 
     def report(self, evidence: Evidence, now: datetime) -> Report:
         """Read the last event that says something; without any the last hook; then its own record; then the screen."""

@@ -8,6 +8,7 @@ from typing import Literal
 from wakeman.core.model import Plan
 from wakeman.core.template import render
 from wakeman.core.text import last_line
+from wakeman.core.typed import padded
 from wakeman.ports import Command, Evidence, Report, Task
 
 WORDS = 120
@@ -46,6 +47,10 @@ class Program:
         """Know of no conversation."""
         del plan
         return ""
+
+    def typed(self, text: str) -> str:
+        """Pad it for a client that a launcher has started; a program gets it as it is."""
+        return padded(text) if self.adopts else text
 
     def report(self, evidence: Evidence, now: datetime) -> Report:
         """Know nothing: its outputs and its exit file tell."""

@@ -9,6 +9,7 @@ import msgspec
 
 from wakeman.adapters.harness.client import ANY, OPENING, Calls, Client, Event, Grant, Record, Sign, Talk, Tally
 from wakeman.adapters.harness.limits import LIMIT
+from wakeman.core.typed import PADS
 from wakeman.ports import Task
 
 REFUSED = "'edits' or 'all' in mode 'print', where nobody can be asked (or workers.args = ['--allowed-tools', ...])"
@@ -120,5 +121,6 @@ GEMINI = Client(
     record=RECORD,
     frame=FRAME,
     prompt_line=r"^ > \S.*$",
+    pads=((r"\A(?=\s*/[a-z])", "> "), *PADS),  # it looks for a command behind blanks, too
     memory=350 * 1024 * 1024,
 )

@@ -19,8 +19,10 @@ from wakeman.ports import Command, Evidence, Harness, Report, Task
 NOW = datetime(2026, 1, 5, 22, 0, tzinfo=UTC)
 SECRET = "kit-secret-0123456789"  # noqa: S105 - a mark to look for
 MEMBERS = ("name", "uses_agent", "uses_prompt", "adopts", "redraws", "reads", "leave", "memory")
-CALLS = ("problems", "conversation", "command", "report", "ending")
+CALLS = ("problems", "conversation", "command", "typed", "report", "ending")
 NOISE = (b"", b"\n", b"{", b'{"type":7}\n', b"[1]\n", bytes(range(256)) + b"\n", b'{"a":' + b"[" * 9999 + b"\n")
+
+TEXTS = ("go on", "!ls", "/help", "read @a", "C:\\", "two\nlines;")
 
 
 def faults(harness: Harness, **workers: Any) -> list[str]:
@@ -97,9 +99,15 @@ def _reads(harness: Harness, _: dict[str, Any]) -> Iterator[str]:
                     yield f"{name}: found {report.why[:40]!r}, expected one line of at most 500 characters"
 
 
+def _types(harness: Harness, _: dict[str, Any]) -> Iterator[str]:
+    for text in TEXTS:
+        if text.strip() not in harness.typed(text):
+            yield f"typed: found {harness.typed(text)!r}, expected {text!r} in it"
+
+
 def _asked(harness: Harness, name: str, evidence: Evidence) -> Report:
     return harness.report(evidence, NOW) if name == "report" else harness.ending(evidence, 1, NOW)
 
 
-PROBES = (_words, _reads)
+PROBES = (_words, _reads, _types)
 """Each asked of the harness in turn."""

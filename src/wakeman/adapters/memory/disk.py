@@ -70,6 +70,9 @@ class MemoryFiles:
         inside = (path.removeprefix(start) for path in (*self.held, *self.links, *self.made) if path.startswith(start))
         return sorted({path.partition("/")[0] for path in inside})
 
+    def is_directory(self, path: str) -> bool:
+        return self._real(path) in self.made
+
     def resolve(self, paths: Iterable[str]) -> dict[str, str]:
         return {path: self._real(path) for path in paths}
 

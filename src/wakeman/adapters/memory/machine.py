@@ -42,12 +42,12 @@ class MemoryMachine:
     def marked(self, marks: Iterable[str]) -> dict[str, list[int]]:
         return {mark: self.living[mark] for mark in marks if self.living.get(mark)}
 
-    def bears(self, pid: int, mark: str) -> bool:
-        return pid in self.living.get(mark, ())
-
     def born(self, pids: Iterable[int]) -> dict[int, float]:
         living = {pid for each in self.living.values() for pid in each}
         return {pid: self.births.get(pid, 0.0) for pid in pids if pid in living}
+
+    def mark_of(self, pid: int) -> str:
+        return next((mark for mark, pids in self.living.items() if pid in pids), "")
 
     def signal(self, pids: Iterable[int], name: Literal["TERM", "KILL", "INT"]) -> None:
         for pid in pids:

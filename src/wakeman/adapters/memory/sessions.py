@@ -21,7 +21,8 @@ class Act:
 
     Shape: it ends after `stops_after` units (None: all) with `code`; `hangs` never ends and shows no sign of life
     after that; `content` is what it writes into each output (None: enough to count). A reviewer takes its seconds
-    once and writes `verdict` (None: one that rejects the units of `rejects`).
+    once and writes `verdict` (None: one that rejects the units of `rejects`). Of what is typed it swallows the first
+    `swallows` Enters, and says so of what it hears unless it is `mute`.
     """
 
     seconds: float = 60.0
@@ -31,6 +32,8 @@ class Act:
     content: bytes | None = None
     rejects: tuple[str, ...] = ()
     verdict: bytes | None = None
+    swallows: int = 0
+    mute: bool = False
 
 
 @dataclass
@@ -46,6 +49,8 @@ class Playing:
     steps: list[tuple[datetime, Callable[[], None]]] = field(default_factory=list)
     dead: bool = False
     code: int | None = None
+    box: str = ""  # what was typed and not submitted
+    entered: int = 0  # Enters so far
 
     @property
     def home(self) -> str:
@@ -116,13 +121,20 @@ class MemorySessions:
     def capture(self, session: str, lines: int = 50) -> str:
         name = self._name(session)
         # The name comes first on a screen: by it the harness finds its report.
-        return "\n".join(self.screens.get(name, f"{name}: nothing to see").splitlines()[-lines:])
+        rows = self.screens.get(name, f"{name}: nothing to see").splitlines()
+        if (p := self.playing[name]).box and rows[-1].endswith("❯"):
+            rows[-1:] = [rows[-1].removesuffix("❯"), f"❯ {p.box}"]
+        return "\n".join(rows[-lines:])
 
     def type(self, session: str, text: str, *, submit: bool) -> None:
         name = self._name(session)
-        if self.playing[name].dead:
+        p = self.playing[name]
+        if p.dead:
             raise ProgramError(f"{session}: its program has ended")
         self.typed.append((name, text, submit))
+        p.box += text
+        if submit:
+            self._enter(p, self.acts(name))
 
     def later(self, seconds: float, argv: Sequence[str]) -> bool:
         if self.state == "unknown" or not self.playing:
@@ -187,6 +199,15 @@ class MemorySessions:
             return
         self.started.append(p.mark)
         p.steps = self._script(p, self.acts(p.start.session))
+
+    def _enter(self, p: Playing, act: Act) -> None:
+        """Do as a client does: take what stands in its input box, and say by its hook that it has."""
+        p.entered += 1
+        if p.entered <= act.swallows:
+            return
+        p.box = ""
+        if not act.mute:
+            self.files.write(f"{p.home}/heard", b"")
 
     def _claims(self, p: Playing) -> bool:
         claim = f"{p.home}/claim"
@@ -254,6 +275,9 @@ class MemoryHarness:
     def conversation(self, plan: Plan) -> Literal["", "given", "told"]:
         del plan
         return self.resumable
+
+    def typed(self, text: str) -> str:
+        return text
 
     def report(self, evidence: Evidence, now: datetime) -> Report:
         del now

@@ -6,7 +6,7 @@ import sys
 import time
 from argparse import ArgumentParser, Namespace
 
-from wakeman.core.errors import UsageError
+from wakeman.core.errors import NeedsPersonError, UsageError
 from wakeman.core.model import WakeTarget
 from wakeman.engine import ask
 from wakeman.engine.act import bury
@@ -29,7 +29,9 @@ def _send_options(parser: ArgumentParser) -> None:
     parser.add_argument("target", metavar="TARGET", help="worker; or tmux:SESSION, tmux:SOCKET:SESSION")
     parser.add_argument("text", metavar="TEXT", help="- reads it from stdin")
     parser.add_argument("--submit", action="store_true", help="press Enter after it")
+    parser.add_argument("--wait", action="store_true", help="with --submit: return once it is known whether it arrived")
     parser.add_argument("--force", action="store_true", help="type even if the session is not at an empty prompt")
+    parser.add_argument("--as-is", action="store_true", help="let the client take a leading / or ! for a command")
 
 
 def _retry_options(parser: ArgumentParser) -> None:
@@ -69,9 +71,14 @@ def send(options: Namespace) -> int:
         ask.tell(world, target, text, "")
         return _sent(options, {"target": options.target}, f"sent to tmux session {session}", [])
     deployment, name = ask.find_worker(world, options.target)
-    ask.send(world, deployment, name, text, submit=options.submit, force=options.force)
+    ask.send(world, deployment, name, text, submit=options.submit, force=options.force, raw=options.as_is)
     target_name = f"{deployment}/{name}"
-    return _sent(options, {"target": target_name}, f"sent to {target_name}", [f"wakeman capture {target_name}"])
+    following = [f"wakeman capture {target_name}"]
+    if not (options.wait and options.submit) or options.dry_run:
+        return _sent(options, {"target": target_name}, f"sent to {target_name}", following)
+    if why := ask.heard(world, deployment, name, time.sleep):
+        raise NeedsPersonError(f"{target_name}: not confirmed: {why}", f"wakeman attach {target_name}")
+    return _sent(options, {"target": target_name, "arrived": True}, f"arrived at {target_name}", following)
 
 
 def _sent(options: Namespace, data: dict[str, object], words: str, following: list[str]) -> int:

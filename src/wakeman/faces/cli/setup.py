@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 from msgspec import Struct, to_builtins
 
-from wakeman.core.errors import WakemanError
+from wakeman.core.errors import UsageError, WakemanError
 from wakeman.core.model import Plan, UnitsSpec
 from wakeman.faces.cli.options import Verb
 from wakeman.faces.cli.reach import reach
@@ -18,6 +18,10 @@ from wakeman.ports import World
 
 NO_PLAN = Plan(name="none", units=UnitsSpec())
 PYTHON = (3, 11)
+SETTINGS = 16 * 2**20
+"""Bytes of a client's own settings that are read."""
+TRIAL = 120.0
+"""Seconds that an agent has for a small unit."""
 LEAST_MEMORY = 400 * 2**20
 """Bytes that one agent wants, about."""
 
@@ -31,6 +35,13 @@ class Finding(Struct, frozen=True):
     mend: str = ""
 
 
+def _doctor_options(parser: ArgumentParser) -> None:
+    parser.add_argument("file", metavar="FILE", nargs="?", help="plan file: what its workers need, too")
+    parser.add_argument(
+        "--as-alarm", action="store_true", help="have an alarm's script start one agent of FILE, which may cost money"
+    )
+
+
 def _agents_options(parser: ArgumentParser) -> None:
     parser.add_argument("file", metavar="FILE", nargs="?", help="plan file, whose own profiles count too")
 
@@ -41,7 +52,12 @@ def _agents_options(parser: ArgumentParser) -> None:
 def doctor(options: Namespace) -> int:
     """Check every prerequisite; exit with 1 when one is missing."""
     world = reach(options)
+    if options.as_alarm and options.file is None:
+        raise UsageError("doctor --as-alarm: found no plan", "wakeman doctor FILE --as-alarm")
     found = [finding for probe in PROBES for finding in probe(world, options.state)]
+    found += _settings(world, options.file)
+    if options.as_alarm:
+        found += _tried(options.file)
     missing = [finding for finding in found if finding.level == "missing"]
     if options.json:
         findings = [to_builtins(finding) for finding in found]
@@ -144,6 +160,60 @@ def _alarms(world: World, _: str | None) -> Iterator[Finding]:
             yield Finding(name, "missing", "open, and no alarm lies ahead", f"wakeman check {name}")
 
 
+def _settings(world: World, file: str | None) -> Iterator[Finding]:
+    """Say what the workers' client needs of the user's own settings, which nobody but the user changes."""
+    from wakeman.adapters.harness import find
+    from wakeman.adapters.harness.client import Agentic, Own
+    from wakeman.engine.prepare import variables
+
+    plan = _plan(world, file)
+    harness = find(plan.workers.harness) if file is not None else None
+    if file is None or not isinstance(harness, Agentic) or harness.client.lacks is None:
+        return
+    root = os.path.dirname(os.path.abspath(file))
+    cwd = root if "{{" in plan.workers.cwd else os.path.realpath(os.path.join(root, plan.workers.cwd))
+    keys = frozenset(variables(world, plan, root))
+    own = Own(world.machine.home(), world.machine.environ(), cwd, lambda path: world.files.tail(path, SETTINGS), keys)
+    lacks = list(harness.client.lacks(plan, own))
+    for found, mend in lacks:
+        yield Finding(f"{harness.name}'s settings", "missing", found, mend)
+    if not lacks:
+        yield Finding(f"{harness.name}'s settings", "ok", "nothing is asked before the first turn")
+
+
+def _tried(file: str) -> Iterator[Finding]:
+    """Start one agent as an alarm would, and say how that ended."""
+    import shutil
+    import tempfile
+    import time
+
+    from wakeman.adapters import local
+    from wakeman.core.text import sayable
+    from wakeman.engine.trial import NAME, trial
+
+    place = tempfile.mkdtemp(prefix="wk-doctor-")
+    world = local.world(f"{place}/state", "hand")
+    plan = _plan(world, file)
+    if not world.harness(plan.workers.harness).uses_prompt:
+        why = f"doctor --as-alarm: found harness {plan.workers.harness!r}, expected one that runs an agent"
+        raise UsageError(why, "wakeman doctor FILE")
+    try:
+        d = trial(world, plan, os.path.dirname(os.path.abspath(file)), place, TRIAL, time.sleep)
+        worker = d.workers[NAME]
+        if d.outcome == "complete":
+            yield Finding("an agent, as by an alarm", "ok", "it did a small unit")
+        else:
+            why = ": ".join(filter(None, (worker.state, worker.reason, worker.why)))
+            mend = "see how it starts: wakeman plan FILE; what it needs from you: docs/how-to/clients.md"
+            yield Finding("an agent, as by an alarm", "missing", sayable(why, 300), mend)
+    finally:
+        for _ in range(50):  # what was ended may still be putting its files away
+            shutil.rmtree(place, ignore_errors=True)
+            if not os.path.exists(place):
+                break
+            time.sleep(0.1)
+
+
 PROBES: tuple[Callable[[World, str | None], Iterator[Finding]], ...] = (
     _python, _tmux, _at, _state, _profiles, _programs, _memory, _alarms,
 )  # fmt: skip
@@ -177,6 +247,6 @@ def _plan(world: World, file: str | None) -> Plan:
 
 
 VERBS: dict[str, Verb] = {
-    "doctor": ("wakeman doctor", lambda _: None, doctor),
+    "doctor": ("wakeman doctor wakeman.toml --as-alarm", _doctor_options, doctor),
     "agents": ("wakeman agents wakeman.toml --json", _agents_options, agents),
 }

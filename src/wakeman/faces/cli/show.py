@@ -55,15 +55,16 @@ def failed(error: WakemanError, words: Sequence[str]) -> int:
     own = list(words[: words.index("--")] if "--" in words else words)
     quiet = "--quiet" in own
     problems = error.problems if isinstance(error, PlanError) else (str(error),)
+    hint = _directed(error.hint, own)
     if "--json" in own:
         more = {"problems": list(problems)} if isinstance(error, PlanError) else {}
-        envelope({"error": str(error), "hint": error.hint, **more}, ok=False)
+        envelope({"error": str(error), "hint": hint, **more}, ok=False)
     else:
         prefix = "wakeman: " if quiet else ""
         for problem in problems:
             say(f"{prefix}error: {clean(problem)}")
-        if error.hint:
-            say(f"{prefix}hint: {clean(error.hint)}")
+        if hint:
+            say(f"{prefix}hint: {clean(hint)}")
     return error.code if error.code < 4 or error.code == 6 or own[0] in STANDING else 1
 
 
@@ -152,6 +153,20 @@ def _reaching(state: str | None, following: Sequence[str]) -> list[str]:
     return [command + option if command.startswith("wakeman ") else command for command in following]
 
 
+def _directed(hint: str, words: Sequence[str]) -> str:
+    """Let the commands in a hint reach the state directory that the command line named."""
+    from shlex import quote
+
+    from wakeman.faces.cli import VERBS
+
+    given = next((words[at + 1] for at in range(len(words) - 1) if words[at] == "--state"), None)
+    given = given or next((word.removeprefix("--state=") for word in words if word.startswith("--state=")), None)
+    if given is None or "--state" in hint:
+        return hint
+    option = f" --state {quote(given)}"
+    return re.sub(rf"\bwakeman(?= (?:{'|'.join(VERBS)})\b)", lambda found: found[0] + option, hint)
+
+
 def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """Print rows under a head, columns as wide as their longest cell."""
     cells = [list(head)] + [[clean(str(cell)) for cell in row] for row in rows]
@@ -190,6 +205,12 @@ def portrait(data: Mapping[str, Any]) -> None:
     table(("worker", "state", "reason", "attempt", "units", "since"), rows)
     if units["done"] or data["outcome"] != "open":
         _missing(units)
+    if data.get("validators"):
+        out("")
+        sessions = [
+            (one["session"], one["worker"] or "nobody known", lasting(one["age"])) for one in data["validators"]
+        ]
+        table(("validator", "of", "age"), sessions)
     if data["sampled"]:
         out(f"\nsampled for a look: {', '.join(map(clean, data['sampled']))}")
     for each in data["reviews"]:
