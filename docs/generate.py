@@ -232,6 +232,15 @@ def _clients() -> str:
                 ("harness", "mode", "`auto_approve`", "flags", "it may"),
                 [row for client in tables for row in _grants(client)],
             ),
+            "## Confined",
+            (
+                "With [`confine`](../how-to/confine.md) a worker's client keeps what it writes in `clients/WORKER` of "
+                "the deployment. The files there that are not its own are copies of yours."
+            ),
+            _table(
+                ("harness", "led there by", "flags instead", "copies"),
+                [_confined(client) for client in tables],
+            ),
             "## What it is seen by",
             (
                 "Best first: the exit file; the lines of its stream, or the last thing that it said by a hook; in mode "
@@ -289,6 +298,18 @@ def _kept(name: str, record: Record) -> tuple[str, ...]:
     ]
     files = [record.file, *([record.beside] if record.beside else []), *([record.states] if record.states else [])]
     return f"`{name}`", place, ", ".join(f"`{file}`" for file in files), ", ".join(told)
+
+
+def _confined(client: Client) -> tuple[str, ...]:
+    env = [f"`{name}`" for name in client.config.env]
+    flags = [f"`{' '.join(grant.confined)}`" for grant in client.grants.values() if grant.confined]
+    copies = [" or ".join(f"`{place}`" for place in places) for places in client.config.copies.values()]
+    return (
+        f"`{client.name}`",
+        ", ".join(env) or "nothing: it needs to write nothing of the kind",
+        ", ".join(dict.fromkeys(flags)) or "none",
+        "; ".join(copies) or "none",
+    )
 
 
 def _seen(client: Client) -> tuple[str, ...]:

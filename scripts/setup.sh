@@ -3,7 +3,7 @@
 #
 #   scripts/setup.sh demo    tmux, and the package with PyYAML; `at` if it may be installed
 #   scripts/setup.sh dev     tmux, `at` with its daemon, and the package with all that tests and checks need; for root
-#                            on Linux strace and faketime too, if they can be had: tests/torture is skipped without
+#                            on Linux strace, faketime and bubblewrap too, if they can be had: tests are skipped without
 #
 # System packages are installed as root, by sudo without a password, or by brew. Where none of these may be, it names
 # the command that a person must run and exits 2.
@@ -254,8 +254,9 @@ else
     have strace || wanted=strace
     case $manager in apt-get) faketime=faketime ;; *) faketime=libfaketime ;; esac
     have faketime || wanted="$wanted $faketime"
+    have bwrap || wanted="$wanted bubblewrap"
     # shellcheck disable=SC2086 # a list of package names
-    [ -z "$wanted" ] || install $wanted || say "going on without ${wanted# }: tests/torture is skipped"
+    [ -z "$wanted" ] || install $wanted || say "going on without ${wanted# }: tests that need it are skipped"
   fi
   at_ready || exit 2
   package dev dev

@@ -14,7 +14,19 @@ from typing import Literal, Protocol
 from msgspec import Struct
 
 from wakeman.core.events import Draft, Event
-from wakeman.core.model import Activity, Agent, Deployment, Fault, FileMark, Host, Plan, Usage, WakeTarget
+from wakeman.core.model import (
+    Activity,
+    Agent,
+    Confinement,
+    Deployment,
+    Fault,
+    FileMark,
+    Host,
+    Plan,
+    Repository,
+    Usage,
+    WakeTarget,
+)
 
 Source = Literal["stream", "hook", "record", "screen"]
 """What tells of a live attempt: what it prints, says by a hook, keeps by itself, shows."""
@@ -221,6 +233,13 @@ class Alarms(Protocol):
         """Take jobs out of the queue. Those gone already are no error."""
 
 
+class Put(Struct, frozen=True):
+    """What became of a file that was to be installed: its mark in its place, or `why` it was left where it is."""
+
+    mark: FileMark | None = None
+    why: str = ""
+
+
 class Files(Protocol):
     """The disk. Paths are absolute."""
 
@@ -261,8 +280,14 @@ class Files(Protocol):
     def link(self, target: str, path: str) -> None:
         """Make `path` a symlink to `target`, in place of one that is there; makes directories, 0700."""
 
-    def make(self, directory: str) -> None:
-        """Make a directory and its parents, 0700. No error when it is there."""
+    def make(self, directory: str, *, mode: int = 0o700) -> None:
+        """Make a directory and its parents, of that mode but for the umask. No error when it is there."""
+
+    def pipe(self, path: str) -> None:
+        """Make a named pipe, 0600, in place of one that is there; its directory is. Raises: StorageError."""
+
+    def writable(self, path: str) -> bool:
+        """Tell whether this process could write to a file, or make it."""
 
     def move(self, source: str, target: str) -> str:
         """Rename a file or directory; give where it went: `target`, or into it if it is a directory or ends in `/`.
@@ -272,6 +297,22 @@ class Files(Protocol):
 
     def remove(self, path: str) -> None:
         """Unlink a file of ours. No error when it is gone."""
+
+    def writing(self, paths: Iterable[str]) -> set[str]:
+        """Give those files that some process has open for writing, as far as the system tells; others are left out."""
+
+    def install(
+        self, stage: str, inside: str, target: str, mark: FileMark, over: FileMark | None, *, keep: bool
+    ) -> Put:
+        """Put the file `inside` a directory in the place of `target` in one step, durable on return.
+
+        Shape: `mark` is what it was when it was judged, `over` what may stand at `target` and is replaced; `keep`
+        leaves the original where it is. Makes directories, with the rights of any other. A symlink at `target` is
+        followed, one `inside` is not.
+        Boundary: where either is something else, nothing is done, and `why` says which.
+        Repeatable: yes; a file of that size and time at `target` is the one installed before.
+        Raises: StorageError for what the disk refuses.
+        """
 
 
 class Ran(Struct, frozen=True):
@@ -365,13 +406,36 @@ class Watcher(Protocol):
         """
 
 
+class Confiner(Protocol):
+    """Keeps an attempt, and every process that comes of it, from writing elsewhere than it may. For ever: nobody
+    inside can end it, and a part of it that cannot be had keeps the program from running at all.
+    """
+
+    def choose(self, env: Mapping[str, str]) -> Confinement:
+        """Find the first way that works here, by trying each. Raises: ProgramError with why none does, what mends it.
+
+        Effects: runs programs; writes to a directory that it makes and removes.
+        """
+
+    def kit(self, confinement: Confinement) -> Mapping[str, bytes]:
+        """Give the files that it needs in the deployment's directory, by their names there."""
+
+    def rules(self, confinement: Confinement, places: Sequence[str]) -> bytes:
+        """Word what an attempt may write: directories with all below, or files. All absolute, all to be there then."""
+
+    def words(self, confinement: Confinement, kit: str, rules: str) -> tuple[str, ...]:
+        """Give what stands before a program's own words: `kit` is the directory, `rules` the file that hold those."""
+
+
 class Task(Struct, frozen=True):
     """One attempt's work, as a harness gets it. All paths are absolute; `names` are the worker's template names.
 
     Shape: `place` is the attempt's own directory, `home` one of the worker's that its attempts share; `hook` is the
     script that keeps what a client says (`sh HOOK PLACE EVENT`), `guard` the one that judges what it writes. `keys`
     holds the values that the program gets in its environment and that stand nowhere else: for files that a client
-    reads, never for an argument list. `env` is what it starts with besides, `at` when the attempt is composed.
+    reads, never for an argument list. `env` is what it starts with besides, `at` when the attempt is composed. One that
+    is `confined` can write to `home`, and nothing else of what its client keeps: `theirs` are files of the user's
+    client, as the harness has asked for them.
     """
 
     plan: Plan
@@ -394,6 +458,8 @@ class Task(Struct, frozen=True):
     keys: Mapping[str, str] = {}
     env: Mapping[str, str] = {}
     at: datetime | None = None
+    confined: bool = False
+    theirs: Mapping[str, bytes] = {}
 
 
 class Trail(Struct, frozen=True, omit_defaults=True):
@@ -484,6 +550,12 @@ class Harness(Protocol):
     def conversation(self, plan: Plan) -> Literal["", "given", "told"]:
         """Tell whose the id is by which a conversation can be continued: ours, the client's; "" when it cannot."""
 
+    def borrows(self, task: Task) -> Mapping[str, tuple[str, ...]]:
+        """Say which files of the user's client a confined worker gets a copy of: its name in `home` -> where to look.
+
+        Shape: the first place that is there counts; `$NAME` at its beginning stands for a variable of the host.
+        """
+
     def command(self, task: Task) -> Command:
         """Give the argument vector of one attempt, and the files it reads. Raises: UsageError."""
 
@@ -497,6 +569,109 @@ class Harness(Protocol):
         """Say why an attempt ended as it did; `why` is "" when its stream shows no error."""
 
 
+class Branch(Struct, frozen=True):
+    """A branch: the commit it stands at, and the work tree that has it checked out, "" for none."""
+
+    commit: str
+    tree: str = ""
+
+
+class Kept(Struct, frozen=True):
+    """What became of paths that were to be on a branch; `commit` is where that stands now.
+
+    Shape: `made` tells that it was made for them; `unchanged` are those that are as in the base commit, `loose` what is
+    not committed and was to be left so; `note` what did not matter and may be worth telling.
+    """
+
+    commit: str
+    unchanged: tuple[str, ...] = ()
+    loose: tuple[str, ...] = ()
+    made: bool = False
+    note: str = ""
+
+
+class Merge(Struct, frozen=True):
+    """What became of one branch: `commit` is what it was merged as, `files` those in conflict."""
+
+    branch: str
+    state: Literal["merged", "contained", "conflict", "gone"]
+    commit: str = ""
+    files: tuple[str, ...] = ()
+
+
+class Merged(Struct, frozen=True):
+    """What a merge came to: the branch merged into, where it stands, each branch in its order."""
+
+    into: str
+    commit: str
+    branches: tuple[Merge, ...] = ()
+
+
+class Git(Protocol):
+    """The repository that workers get work trees of. Paths are relative to its top, but for `root` and `tree`.
+
+    Shape: branches go by their short names. No hook of the repository runs and nothing is signed.
+    Raises: ProgramError wherever git fails, in its words.
+    """
+
+    def survey(self, root: str, rev: str) -> Repository:
+        """Find the repository that holds a directory, and the commit that `rev` means now.
+
+        Raises: UsageError when there is none; ProgramError when git is missing or too old.
+        """
+
+    def unfit(self, repository: Repository, paths: Iterable[str]) -> dict[str, str]:
+        """Give the paths that a tree of the base commit would lack or have otherwise, each with the reason."""
+
+    def ignored(self, repository: Repository, paths: Iterable[str]) -> set[str]:
+        """Give the paths that git leaves out."""
+
+    def modules(self, repository: Repository) -> list[str]:
+        """List the base commit's submodules by path; a new tree holds none of their files."""
+
+    def branches(self, repository: Repository) -> dict[str, Branch]:
+        """List all branches."""
+
+    def plant(self, repository: Repository, tree: str, branch: str) -> tuple[str, ...]:
+        """Make a work tree on a branch of its own from the base commit; give the command that puts its files there.
+
+        Repeatable: yes; a tree that is there is adopted, a half-made one completed, a branch that is there goes on.
+        Raises: ProgramError when something else stands at `tree`.
+        """
+
+    def keep(
+        self,
+        repository: Repository,
+        tree: str,
+        branch: str,
+        paths: Sequence[str],
+        claims: Sequence[str],
+        author: str,
+        message: str,
+    ) -> Kept:
+        """Commit these paths of a tree, and what was changed within `claims`, to its branch; nothing else.
+
+        Shape: `claims` are patterns; `author` is whose work it is; without a `message` nothing is committed.
+        Repeatable: yes; what is on the branch already makes no commit.
+        """
+
+    def merge(self, repository: Repository, branches: Sequence[str], into: str, *, dry: bool) -> Merged:
+        """Merge branches into another, in order, without any work tree; one in conflict is left out.
+
+        Shape: `into` is made where it is not there, from the branch that trees began at. `dry` moves no branch.
+        Raises: UsageError when `into` is checked out somewhere.
+        """
+
+    def uproot(self, repository: Repository, tree: str, branch: str, merged: Sequence[str]) -> str:
+        """Remove a tree that is clean and whose branch is in one of `merged`, or in the base; "" or why it was left.
+
+        Boundary: the branch itself stays. One that is no tree any more is no error.
+        """
+
+    def follow(self, repository: Repository, trees: Sequence[str]) -> None:
+        """Tell git of trees that have been moved, by their new places."""
+
+
 class World(Struct, frozen=True):
     """One of each. `sessions` and `harness` are looked up: by socket, by name (UnknownNameError lists those known)."""
 
@@ -508,6 +683,8 @@ class World(Struct, frozen=True):
     sessions: Callable[[Host], Sessions]
     harness: Callable[[str], Harness]
     watcher: Callable[[], Watcher]  # loaded when it is asked for
+    confiner: Callable[[], Confiner]  # loaded when it is asked for
+    git: Callable[[], Git]  # as the watcher
     host: Callable[[Plan, str, str], Host]  # (plan, root, deployment directory) -> the absolute world
     agents: Callable[[Plan], Mapping[str, Agent]]  # profiles by name: the plan's own, then the user's
     wrapper: Callable[[], bytes]  # the script around each worker

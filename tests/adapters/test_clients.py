@@ -348,6 +348,10 @@ class Odd:
         del plan
         return "given"
 
+    def borrows(self, of: Any) -> dict[str, tuple[str, ...]]:
+        del of
+        return {}
+
     def command(self, of: Any) -> Command:
         return Command(("a\0b", of.keys["KIT_KEY"]), files={"/etc/x": b""})
 
@@ -394,3 +398,69 @@ def test_the_kit_finds_a_harness_that_takes_no_plan_at_all() -> None:
 def test_a_plan_that_a_client_cannot_run_is_refused_with_its_keys() -> None:
     with pytest.raises(UsageError, match="expected at most"):
         command("claude", agent=Agent(description="d", prompt="x" * 200_000))
+
+
+# Confined
+
+
+def confined(harness: str, keys: bool = False, theirs: dict[str, bytes] | None = None, **workers: Any) -> Command:
+    of = task(plan(harness, confine="units", **workers))
+    of = msgspec.structs.replace(of, confined=True, theirs=theirs or {}, keys=of.keys if keys else {})
+    return find(harness).command(of)
+
+
+@pytest.mark.parametrize(
+    ("name", "variables"),
+    [
+        ("claude", {"CLAUDE_CONFIG_DIR": "/kit/clients/w"}),
+        ("codex", {"CODEX_HOME": "/kit/clients/w"}),
+        ("gemini", {"GEMINI_CLI_HOME": "/kit/clients/w"}),
+        ("opencode", {f"XDG_{kind}_HOME": f"/kit/clients/w/{kind.lower()}" for kind in ("DATA", "STATE", "CACHE")}),
+        ("aider", {}),
+    ],
+)
+def test_a_confined_client_is_led_to_a_directory_of_its_own(name: str, variables: dict[str, str]) -> None:
+    assert variables.items() <= confined(name).env.items()
+    if name != "claude":
+        assert not variables.keys() & command(name).env.keys()
+
+
+@pytest.mark.parametrize("name", ["claude", "codex", "gemini", "opencode"])
+def test_what_it_needs_of_the_user_s_is_copied_there(name: str) -> None:
+    of = msgspec.structs.replace(task(plan(name)), confined=True, keys={})
+    wanted = find(name).borrows(of)
+
+    files = confined(name, theirs=dict.fromkeys(wanted, b"{}")).files
+
+    assert wanted
+    assert {f"/kit/clients/w/{key}" for key in wanted} <= files.keys()
+    assert all(place.startswith("$") for places in wanted.values() for place in places)
+
+
+def test_with_a_key_claude_needs_nothing_of_the_user_s() -> None:
+    of = msgspec.structs.replace(task(plan("claude")), confined=True, keys={"ANTHROPIC_API_KEY": "x" * 30})
+
+    assert {} == find("claude").borrows(of)
+
+
+def test_claude_s_own_state_is_kept_and_the_directory_trusted() -> None:
+    theirs = {".claude.json": b'{"oauthAccount": {"a": 1}, "projects": {"/other": {"x": 1}}}'}
+
+    state = json.loads(confined("claude", theirs=theirs).files["/kit/clients/w/.claude.json"])
+
+    assert ({"a": 1}, True) == (state["oauthAccount"], state["hasCompletedOnboarding"])
+    assert {"/other": {"x": 1}, "/kit": {"hasTrustDialogAccepted": True}} == state["projects"]
+
+
+def test_a_state_of_claude_that_is_none_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"\.claude\.json: .*expected the client's own JSON"):
+        confined("claude", theirs={".claude.json": b"[]"})
+
+
+def test_codex_s_own_sandbox_gives_way_to_the_confinement() -> None:
+    def sandbox(words: tuple[str, ...]) -> str:
+        return words[words.index("--sandbox") + 1]
+
+    assert ["workspace-write", "danger-full-access"] == [sandbox(of("codex").argv) for of in (command, confined)]
+    [problem] = find("codex").problems(plan("codex", auto_approve=False, confine="units"))
+    assert problem.startswith("workers.auto_approve: found false, expected 'edits' or 'all' with confine = 'units'")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -400,3 +402,61 @@ def test_removing_what_is_gone_is_no_error(tmp_path: Path) -> None:
     disk.remove(str(tmp_path / "a"))
 
     assert disk.names(str(tmp_path)) == []
+
+
+# Installing
+
+
+def staged(place: Path, data: bytes = b"judged") -> FileMark:
+    (place / "stage").mkdir(exist_ok=True)
+    (place / "stage" / "a").write_bytes(data)
+    return disk.marks([str(place / "stage" / "a")])[str(place / "stage" / "a")]
+
+
+def install(place: Path, target: Path, mark: FileMark) -> FileMark | None:
+    return disk.install(str(place / "stage"), "a", str(target), mark, None, keep=False).mark
+
+
+@pytest.mark.skipif(not hasattr(fcntl, "F_SETLEASE"), reason="there are no leases here")
+def test_a_file_that_somebody_has_open_for_writing_is_told(tmp_path: Path) -> None:
+    mark = tmp_path / "a"
+    with mark.open("w"):
+        open_ = disk.writing([str(mark)])
+
+    assert ({str(mark)}, set()) == (open_, disk.writing([str(mark)]))
+
+
+def test_an_install_across_file_systems_keeps_size_time_and_mode(tmp_path: Path) -> None:
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as other:
+        if os.stat(other).st_dev == tmp_path.stat().st_dev:
+            pytest.skip("/dev/shm is on the same file system")
+        mark = staged(tmp_path)
+        (tmp_path / "stage" / "a").chmod(0o640)
+
+        put = install(tmp_path, Path(other) / "deep" / "a", mark)
+
+        assert put is not None
+        assert (mark.size, mark.mtime_ns) == (put.size, put.mtime_ns)
+        assert 0o640 == (Path(other) / "deep" / "a").stat().st_mode & 0o777
+        assert ["a"] == os.listdir(Path(other) / "deep")
+        assert [] == os.listdir(tmp_path / "stage")
+
+
+def test_a_file_with_another_name_is_installed_as_one_of_its_own(tmp_path: Path) -> None:
+    staged(tmp_path)
+    os.link(tmp_path / "stage" / "a", tmp_path / "elsewhere")
+    mark = disk.marks([str(tmp_path / "stage" / "a")])[str(tmp_path / "stage" / "a")]
+
+    install(tmp_path, tmp_path / "a", mark)
+
+    assert 1 == (tmp_path / "a").stat().st_nlink
+    assert b"judged" == (tmp_path / "a").read_bytes()
+
+
+def test_an_install_goes_where_a_symlink_in_the_place_leads(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("real")
+
+    install(tmp_path, tmp_path / "link", staged(tmp_path))
+
+    assert (tmp_path / "link").is_symlink()
+    assert b"judged" == (tmp_path / "real").read_bytes()

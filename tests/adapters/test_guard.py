@@ -197,7 +197,7 @@ def test_without_rules_nothing_is_allowed(sh: str, place: Place) -> None:
 
 
 def test_a_permission_that_is_asked_for_is_given_for_own_files_and_else_told(sh: str, place: Place) -> None:
-    hook = place.attempt / "hook"
+    hook = place.attempt / "said" / "hook"
 
     own = json.loads(place.call(sh, write(place.root / "own/a"), "asked"))["hookSpecificOutput"]
     before = hook.exists()
@@ -212,7 +212,7 @@ def test_another_tool_s_permission_is_for_a_person(sh: str, place: Place) -> Non
     said = json.dumps({"tool_name": "Bash", "tool_input": {"command": f"cat > {place.root}/own/a"}})
 
     assert "" == place.call(sh, said, "asked")
-    assert "Bash" == json.loads((place.attempt / "hook").read_text())["tool_name"]
+    assert "Bash" == json.loads((place.attempt / "said" / "hook").read_text())["tool_name"]
 
 
 def test_who_wrote_what_is_left_in_files_that_never_meet(sh: str, place: Place) -> None:

@@ -29,7 +29,7 @@ def sh(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 @pytest.fixture
 def attempt(tmp_path: Path) -> Path:
     directory = tmp_path / "a 'night'" / "attempts" / "w.1"
-    directory.mkdir(parents=True)
+    (directory / "said").mkdir(parents=True)
     return directory
 
 
@@ -41,7 +41,7 @@ def call(sh: str, attempt: Path, *words: str, say: str = "{}") -> str:
 
 
 def kept(attempt: Path) -> dict[str, object]:
-    found: dict[str, object] = json.loads((attempt / "hook").read_text())
+    found: dict[str, object] = json.loads((attempt / "said/hook").read_text())
     return found
 
 
@@ -53,9 +53,9 @@ def wants(attempt: Path, *outputs: Path) -> None:
 def test_what_a_client_says_is_kept_on_one_line_and_for_the_owner_alone(sh: str, attempt: Path) -> None:
     said = call(sh, attempt, "Stop", say=json.dumps(STOP, indent=2))
 
-    assert ("", STOP, 0o600) == (said, kept(attempt), (attempt / "hook").stat().st_mode & 0o777)
-    assert ["hook"] == os.listdir(attempt)
-    assert "\n" not in (attempt / "hook").read_text()
+    assert ("", STOP, 0o600) == (said, kept(attempt), (attempt / "said/hook").stat().st_mode & 0o777)
+    assert ["hook"] == os.listdir(attempt / "said")
+    assert "\n" not in (attempt / "said/hook").read_text()
 
 
 def test_of_an_event_that_may_carry_much_its_name_is_kept(sh: str, attempt: Path) -> None:
@@ -109,3 +109,16 @@ def test_a_push_starts_a_check_without_the_worker_s_environment(
     if started:
         until(lambda: file.exists() and "hook none" == file.read_text())
     assert started == file.exists()
+
+
+def test_a_push_of_a_confined_client_goes_by_the_pipe_and_waits_for_nobody(sh: str, attempt: Path) -> None:
+    (attempt.parents[1] / "check.sh").write_text(f': >"{attempt}/started"\n')
+    os.mkfifo(attempt / "said/push")
+
+    call(sh, attempt, "Stop", "push")  # with no reader yet
+    reading = os.open(attempt / "said/push", os.O_RDWR)
+    call(sh, attempt, "Stop", "push")
+
+    assert b"push\n" == os.read(reading, 100)
+    os.close(reading)
+    assert not (attempt / "started").exists()

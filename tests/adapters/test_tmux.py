@@ -178,12 +178,25 @@ def test_thirty_sessions_are_made_at_once(rig: Rig) -> None:
     assert [there[f"w{n}"] for n in range(30)] == made
 
 
-def test_nothing_is_set_for_the_sessions_of_others(rig: Rig) -> None:
+def _globally(rig: Rig) -> set[str]:
+    return {*rig.raw("show-options", "-g").splitlines(), *rig.raw("show-options", "-gw").splitlines()}
+
+
+def test_for_the_sessions_of_others_nothing_is_set_but_that_a_workers_own_carry_its_mark(rig: Rig) -> None:
     rig.raw("new-session", "-d", "-s", "mine", "sleep 600")
-    before = rig.raw("show-options", "-g") + rig.raw("show-options", "-gw")
+    before = _globally(rig)
     begin(rig, born("w1"))
 
-    assert before == rig.raw("show-options", "-g") + rig.raw("show-options", "-gw")
+    assert {"update-environment[90] WAKEMAN_ATTEMPT"} == before ^ _globally(rig)
+
+
+def test_on_the_users_own_server_nothing_at_all_is_set_globally(rig: Rig) -> None:
+    rig.socket = f"{rig.place}/default"
+    rig.raw("new-session", "-d", "-s", "mine", "sleep 600")
+    before = _globally(rig)
+    Tmux(rig.socket, PROGRAM, str(rig.place), ENV).start([born("w1")])
+
+    assert before == _globally(rig)
 
 
 def test_a_name_taken_by_a_stranger_is_reported_and_left_alone(rig: Rig) -> None:

@@ -368,3 +368,75 @@ def test_the_check_is_called_where_there_is_no_setsid(attempt: Path, tmp_path: P
     run(attempt, "/bin/true", sh=sh, env={"PATH": str(programs(tmp_path, "sync", "mv", "env", "nohup"))})
 
     until(target.exists)
+
+
+# The pipe by which a confined program asks for checks
+
+
+def piped(attempt: Path) -> Path:
+    """Make the pipe that a confined attempt has."""
+    (attempt / "said").mkdir()
+    os.mkfifo(attempt / "said/push")
+    return attempt / "said/push"
+
+
+def readers(attempt: Path) -> list[str]:
+    """List processes of the attempt's wrapper."""
+    found = []
+    for place in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (place / "cmdline").read_bytes()
+        except OSError:
+            continue
+        if str(attempt).encode() in words and b"wrapper.sh" in words:
+            found.append(place.name)
+    return found
+
+
+def test_a_line_in_the_pipe_starts_a_check_while_the_program_runs(attempt: Path, sh: str) -> None:
+    pipe = piped(attempt)
+    target = store(attempt, "asked", 'echo "$1:${WAKEMAN_ATTEMPT-none}"')
+    script = (
+        f'echo "; rm -rf /" 1<>"{pipe}"; until [ -e "{target}" ]; do sleep 0.05; done; mv "{target}" "{target}.kept"'
+    )
+
+    run(attempt, "/bin/sh", "-c", script, sh=sh, env={**ENV, "WAKEMAN_ATTEMPT": "m"})
+
+    assert "hook:none\n" == Path(f"{target}.kept").read_text()
+    until(lambda: target.exists() and target.read_text() == "exit:none\n")
+
+
+def test_who_waits_at_the_pipe_ends_with_the_attempt(attempt: Path, sh: str) -> None:
+    piped(attempt)
+
+    assert 0 == run(attempt, "true", sh=sh).returncode
+    until(lambda: not readers(attempt))
+
+
+def test_who_waits_at_the_pipe_ends_when_the_wrapper_is_killed(rig: Rig, attempt: Path, sh: str) -> None:
+    piped(attempt)
+    session = pane(rig, attempt, f': >"$0"; {WAIT}', sh)
+
+    rig.tmux.end([(session, "dep/w1.1")])
+
+    until(lambda: not readers(attempt))
+
+
+def test_who_waits_at_the_pipe_ends_when_all_of_the_wrapper_dies_at_once(attempt: Path, sh: str) -> None:
+    piped(attempt)
+    ready = attempt / "ready"
+    words = (sh, WRAPPER, str(attempt), "--", "/bin/sh", "-c", ': >"$0"; exec sleep 60', str(ready))
+    with subprocess.Popen(words, stdin=subprocess.DEVNULL, env=ENV, start_new_session=True) as wrapper:
+        until(ready.exists)
+        until(lambda: len(readers(attempt)) == 3)
+        attempt_shell = children(wrapper.pid)[0]
+        sleeping = [pid for pid in children(attempt_shell) if str(pid) not in readers(attempt)]
+        for pid in (wrapper.pid, attempt_shell, *sleeping):
+            os.kill(pid, signal.SIGKILL)
+
+    until(lambda: not readers(attempt))
+
+
+def children(pid: int) -> list[int]:
+    """List the processes that one has started."""
+    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]

@@ -194,6 +194,13 @@ def _quotes_then_hangs(said: Said, state: Json) -> Turn:
     return turn if turn.call else Turn(hangs=True)
 
 
+def _plants(said: Said, _: Json) -> Turn:
+    """Write a hook into the configuration that the user's next session reads."""
+    if ARROW.search(said.told) and not any("planted" in call for call in said.calls):
+        return Turn(call=_shell(said, "echo planted >~/.claude/settings.json; echo tried"))
+    return work(said)
+
+
 PLAYS: dict[str, Callable[[Said, Json], Turn]] = {
     "work": lambda said, _: _mend(said) if "rejected by a reviewer" in said.told else work(said),
     "review": _review,
@@ -208,6 +215,7 @@ PLAYS: dict[str, Callable[[Said, Json], Turn]] = {
     "quotes_then_hangs": _quotes_then_hangs,
     "strays": _strays,
     "toils": _toils,
+    "plants": _plants,
     "refuse": lambda _, __: Turn(status=401, error="invalid x-api-key"),
     "long": lambda _, __: Turn(status=400, error="prompt is too long: 250000 tokens > 200000 maximum"),
     "fail": lambda _, __: Turn(status=500, error="internal error"),

@@ -92,7 +92,7 @@ def test_a_question_in_text_is_not_done(agents: Agents) -> None:
     begin(agents)
 
     until(lambda: "w running idle" in agents.sightings(), 30)
-    assert "refused.2" in os.listdir(agents.state / "night/attempts/w.1")
+    assert "refused.2" in os.listdir(agents.state / "night/attempts/w.1/said")
     assert ("running", None) == state(agents)
 
 
@@ -269,3 +269,29 @@ def test_the_doctor_says_why_an_agent_that_an_alarm_starts_gets_nowhere(agents: 
 
     assert "missing" == tried["level"]
     assert "exit status 1: Invalid API key" in tried["found"]
+
+
+def test_the_hooks_of_a_confined_session_call_for_a_check(agents: Agents) -> None:
+    agents.plan("claude", units='["a"]', auto_approve="false", confine='"units"', **LIVE)
+    begin(agents)
+
+    until(lambda: state(agents) == ("stuck", "waiting"), 30)
+    assert [] != [event for event in agents.events() if event["by"].startswith("hook:")]
+
+
+@pytest.mark.parametrize(("confine", "left"), [("units", "{}\n"), ("off", "planted\n")])
+def test_a_hook_is_planted_in_the_user_s_configuration_unless_the_worker_is_confined(
+    agents: Agents, confine: str, left: str
+) -> None:
+    theirs = agents.place / ".claude" / "settings.json"
+    theirs.parent.mkdir()
+    theirs.write_text("{}\n")
+    agents.plan("claude", task="play=plants", units='["a"]', auto_approve='"all"', confine=f'"{confine}"')
+    text = (agents.place / "wakeman.toml").read_text().replace("[workers.env]", '[workers.env]\nIS_SANDBOX = "1"')
+    (agents.place / "wakeman.toml").write_text(text)
+
+    up = agents.up()
+
+    assert (0, left) == (up.returncode, theirs.read_text()), up.stderr
+    refused = [f"{agents.place}/.claude/settings.json"] if confine == "units" else None
+    assert refused == agents.status()["workers"][0].get("refused")

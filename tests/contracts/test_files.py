@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from wakeman.adapters.disk import Disk
 from wakeman.adapters.memory import MemoryClock, MemoryFiles
 from wakeman.core.errors import StorageError, UsageError
+from wakeman.core.model import FileMark
 from wakeman.ports import Files
 
 TREE = ("a.md", "docs/x/1.md", "docs/x/2.txt", "docs/y/deep/3.md", "docs/.hidden/4.md", "docs/x/.5.md")
@@ -440,3 +441,127 @@ def test_removing_a_symlink_spares_what_it_leads_to(files: Files, root: str) -> 
     files.remove(f"{root}/link")
 
     assert ["a"] == files.names(root)
+
+
+# Pipes, and what may be written
+
+
+def test_a_pipe_is_there_by_name_and_is_no_file(files: Files, root: str) -> None:
+    files.make(f"{root}/d")
+
+    files.pipe(f"{root}/d/p")
+    files.pipe(f"{root}/d/p")
+
+    assert (["p"], {}) == (files.names(f"{root}/d"), files.marks([f"{root}/d/p"]))
+
+
+def test_what_this_process_may_write_is_writable_there_or_not(files: Files, root: str) -> None:
+    files.write(f"{root}/f", b"")
+
+    assert [True, True] == [files.writable(f"{root}/{name}") for name in ("f", "new")]
+
+
+# Installing
+
+
+STAGE = "stage"
+
+
+def staged(files: Files, root: str, data: bytes = b"judged", inside: str = "out/a") -> FileMark:
+    files.write(f"{root}/{STAGE}/{inside}", data)
+    return files.marks([f"{root}/{STAGE}/{inside}"])[f"{root}/{STAGE}/{inside}"]
+
+
+def test_an_installed_file_is_in_its_place_and_no_more_where_it_was(files: Files, root: str) -> None:
+    mark = staged(files, root)
+
+    put = files.install(f"{root}/{STAGE}", "out/a", f"{root}/there/a", mark, None, keep=False)
+
+    assert put.mark == files.marks([f"{root}/there/a"])[f"{root}/there/a"]
+    assert b"judged" == files.read(f"{root}/there/a")
+    assert [] == files.names(f"{root}/{STAGE}/out")
+
+
+def test_one_that_is_kept_is_in_both_places_and_another_file(files: Files, root: str) -> None:
+    mark = staged(files, root)
+
+    put = files.install(f"{root}/{STAGE}", "out/a", f"{root}/a", mark, None, keep=True)
+
+    assert put.mark is not None
+    assert (mark.size, mark.mtime_ns) == (put.mark.size, put.mark.mtime_ns)
+    assert mark.inode != put.mark.inode
+    assert b"judged" == files.read(f"{root}/{STAGE}/out/a")
+
+
+def test_a_file_that_is_not_as_it_was_judged_stays_where_it_is(files: Files, root: str) -> None:
+    mark = staged(files, root)
+    staged(files, root, b"another one")
+
+    put = files.install(f"{root}/{STAGE}", "out/a", f"{root}/a", mark, None, keep=False)
+
+    assert (None, "not as it was judged any more") == (put.mark, put.why)
+    assert [STAGE] == files.names(root)
+
+
+def test_what_was_there_is_replaced_and_what_came_since_is_not(files: Files, root: str) -> None:
+    files.write(f"{root}/a", b"of before")
+    before = files.marks([f"{root}/a"])[f"{root}/a"]
+    mark = staged(files, root)
+    files.write(f"{root}/a", b"of somebody else")
+
+    refused = files.install(f"{root}/{STAGE}", "out/a", f"{root}/a", mark, before, keep=False)
+    now = files.marks([f"{root}/a"])[f"{root}/a"]
+    done = files.install(f"{root}/{STAGE}", "out/a", f"{root}/a", mark, now, keep=False)
+
+    assert (None, "changed by somebody else meanwhile") == (refused.mark, refused.why)
+    assert done.mark is not None
+    assert b"judged" == files.read(f"{root}/a")
+
+
+@pytest.mark.parametrize("keep", [True, False])
+def test_to_install_twice_is_to_install_once(files: Files, root: str, keep: bool) -> None:
+    mark = staged(files, root)
+    first = files.install(f"{root}/{STAGE}", "out/a", f"{root}/a", mark, None, keep=keep)
+
+    again = files.install(f"{root}/{STAGE}", "out/a", f"{root}/a", mark, None, keep=keep)
+
+    assert first == again
+    assert b"judged" == files.read(f"{root}/a")
+
+
+def test_an_install_that_was_cut_short_before_the_original_went_is_completed(files: Files, root: str) -> None:
+    mark = staged(files, root)
+    files.install(f"{root}/{STAGE}", "out/a", f"{root}/a", mark, None, keep=True)
+
+    files.install(f"{root}/{STAGE}", "out/a", f"{root}/a", mark, None, keep=False)
+
+    assert [] == files.names(f"{root}/{STAGE}/out")
+
+
+def test_no_symlink_leads_an_install_out_of_its_stage(files: Files, root: str) -> None:
+    files.write(f"{root}/secret/a", b"judged")
+    mark = files.marks([f"{root}/secret/a"])[f"{root}/secret/a"]
+    files.make(f"{root}/{STAGE}")
+    files.link(f"{root}/secret", f"{root}/{STAGE}/out")
+    files.link(f"{root}/secret/a", f"{root}/{STAGE}/b")
+
+    through = files.install(f"{root}/{STAGE}", "out/a", f"{root}/a", mark, None, keep=False)
+    direct = files.install(f"{root}/{STAGE}", "b", f"{root}/b", mark, None, keep=False)
+
+    assert (None, None) == (through.mark, direct.mark)
+    assert b"judged" == files.read(f"{root}/secret/a")
+    assert {"secret", STAGE} == set(files.names(root))
+
+
+def test_a_directory_in_the_place_is_refused(files: Files, root: str) -> None:
+    files.make(f"{root}/a")
+    mark = staged(files, root)
+
+    with pytest.raises(StorageError, match="exists already"):
+        files.install(f"{root}/{STAGE}", "out/a", f"{root}/a", mark, None, keep=False)
+
+
+def test_nobody_writes_a_file_that_is_closed(files: Files, root: str) -> None:
+    files.write(f"{root}/a", b"closed")
+
+    assert set() == files.writing([f"{root}/a", f"{root}/missing"])

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import pytest
 
 from wakeman.core.claims import Claims, paths, trespass
 from wakeman.core.model import (
+    Confinement,
     Deployment,
     FileMark,
     Host,
@@ -167,3 +169,14 @@ def test_before_the_start_nothing_is_out_of_place() -> None:
     d.started = d.workers["wa"].since = None
 
     assert (None, None) == (judged(d, "/p/out/stray"), judged(d, "/p/src/a/x"))
+
+
+def test_a_confined_worker_is_not_suspected_of_what_it_cannot_have_written() -> None:
+    d = night()
+    free = trespass(d, claims(A, B), "/p/other", FileMark("/p/other", 1, 2), LATER)
+    d.host = msgspec.structs.replace(HOST, confinement=Confinement("landlock", "/usr/bin/perl"))
+
+    held = trespass(d, claims(A, B), "/p/other", FileMark("/p/other", 1, 2), LATER)
+
+    assert ("wb", None) == (free and free[0], held and held[0])
+    assert held is not None

@@ -177,7 +177,7 @@ def test_nothing_at_all_lacks_a_name_and_units() -> None:
         ("workers.at_once = true", "workers.at_once: found true; expected a whole number of at least 1"),
         ("workers.auto_approve = true", "workers.auto_approve: found true; expected 'all', 'edits' or false"),
         ("workers.auto_approve = 0", "workers.auto_approve: found 0; expected 'all', 'edits' or false"),
-        ('workers.confine = "units"', "workers.confine: found 'units'; expected 'off'"),
+        ('workers.confine = "on"', "workers.confine: found 'on'; expected 'off' or 'units'"),
         ('workers.env = {"A": 1}', "workers.env.A: found 1; expected a string"),
         ("workers.args = {}", "workers.args: found a table; expected an array of values, each a string"),
         ("workers.before = [[1]]", "workers.before[0][0]: found 1; expected a string"),

@@ -85,6 +85,12 @@ class Place:
         files = [path for path in self.path.rglob("*") if path.is_file() and path.name != "tmux.sh"]
         return {str(path): (path.stat().st_size, path.stat().st_mtime_ns) for path in files}
 
+    def repository(self) -> None:
+        """Make it a git repository with one commit."""
+        for words in (["init", "-q", "-b", "main"], ["commit", "-q", "--allow-empty", "-m", "begin"]):
+            who = ["-c", "user.name=Person", "-c", "user.email=person@localhost"]
+            subprocess.run(["git", *who, *words], cwd=self.path, check=True)
+
     def checking(self) -> bool:
         """Tell whether a check that a worker's end or a timer called for is under way here."""
         return bool(_busy(str(self.path), b"check"))

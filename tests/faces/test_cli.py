@@ -95,6 +95,7 @@ def test_the_example_of_a_verb_can_be_parsed(verb: str) -> None:
         (("wait", "night"), 3),
         (("down", "night"), 3),
         (("clean", "night"), 3),
+        (("merge", "night"), 3),
         (("pause", "night"), 3),
         (("accept", "night"), 3),
         (("stop", "w"), 3),
@@ -488,8 +489,10 @@ def test_doing_verbs_give_envelopes(place: Place) -> None:
         ("stop", "night_b"),
         ("down", "night"),
         ("clean", "night"),
-        ("run", "--items", "a", *WRITER, "--wait", *COMMAND),
+        ("run", "--items", "a", *WRITER, "--set", "workers.isolate=worktree", "--wait", *COMMAND),
+        ("merge", "run"),
     )
+    place.repository()
 
     for words in calls:
         said = place(words[0], "--json", *words[1:])
@@ -676,6 +679,7 @@ DOING: dict[str, tuple[str, ...]] = {
     "resume": ("night",),
     "amend": ("night", "longer.toml"),
     "sweep": ("val_*", "--older-than", "0", "--deployment", "night"),
+    "merge": ("apart",),
 }
 
 
@@ -689,6 +693,7 @@ TOLD = {
     "retry": "end session night_a",
     "pause": "record requested: pause",
     "sweep": "end session val_1",
+    "merge": "merge wakeman/apart/apart_a into wakeman/apart.merged: merged",
 }
 """What a dry run has to tell, where it would do more than record."""
 
@@ -703,6 +708,9 @@ def _stage(place: Place) -> None:
     place("run", "--name", "paused", "--items", "a", *WRITER, "--", "sleep", "600")
     place("pause", "paused")
     place.tmux("new-session", "-d", "-s", "val_1", "sleep 600")
+    place.repository()
+    apart = ("--items", "a", *WRITER, "--set", "workers.isolate=worktree", *COMMAND)
+    assert place("run", "--name", "apart", "--wait", *apart).code == 0
     place.plan(SLEEPER.replace("night", "other"), "other.toml")
     place.plan(SLEEPER + "[stuck]\nafter = 77\n", "longer.toml")
     until(lambda: not place.checking())  # the end of `held`'s worker calls for a check of its own
@@ -965,3 +973,40 @@ def test_the_doctor_tries_an_agent_only_where_a_plan_names_one(place: Place, wor
     said = place("doctor", *(place.plan() if word == "FILE" else word for word in words))
 
     assert (2, True) == (said.code, said.err.startswith("error: doctor --as-alarm: found")), said.err
+
+
+# --- confined -------------------------------------------------------------------------------------------------
+
+CONFINED = SLEEPER.replace("stagger = 0", 'stagger = 0\nconfine = "units"').replace(
+    "out/{{ unit }}", "out/{{ unit }}/o"
+)
+
+
+@pytest.mark.real
+def test_confined_approval_of_everything_needs_no_word_and_is_shown(place: Place) -> None:
+    if "ok" != next(f["level"] for f in place("doctor", "--json").json["findings"] if f["what"] == "confinement"):
+        pytest.skip("nothing confines here")
+    file = place.plan(CONFINED.replace("stagger = 0", 'stagger = 0\nauto_approve = "all"'))
+
+    planned, shown = place("plan", file, "--json").json, place("plan", file).out
+    up = place("up", file)
+
+    assert (["wakeman up plan.toml"], 0) == (planned["next"], up.code), up.err
+    assert f"may write to  {place.path}/out/a" in shown
+    assert f"confined: by {planned['confined']}" in shown
+    assert f"{place.path}/out/a" in planned["workers"][0]["writes"]
+    assert planned["confined"] == place("status", "night", "--json").json["confined"]
+    assert f"confined: by {planned['confined']}" in place("status", "night").out
+
+
+def test_the_doctor_says_when_nothing_confines(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(place.path))
+
+    found = {finding["what"]: finding for finding in place("doctor", "--json").json["findings"]}
+
+    assert "weak" == found["confinement"]["level"]
+    assert 'workers.confine = "units" cannot be had' in found["confinement"]["found"]
+
+
+def test_a_confined_night_is_rehearsed(place: Place) -> None:
+    assert place("rehearse", place.plan(CONFINED)).code == 0

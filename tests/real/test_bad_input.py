@@ -133,7 +133,7 @@ OUTSIDE = "../../x"
 NOT_A_NAME = "not a deployment's name: expected a-z, 0-9, '_' and '-', at most 64\nhint: wakeman --state STATE status\n"
 NAMED = {
     **{verb: (verb, OUTSIDE) for verb in ("check", "wait", "watch", "resume", "down", "clean", "status", "log")},
-    **{verb: (verb, OUTSIDE) for verb in ("capture", "attach", "stop", "retry", "accept", "pause", "unpause")},
+    **{verb: (verb, OUTSIDE) for verb in ("capture", "attach", "stop", "retry", "accept", "pause", "unpause", "merge")},
     "send": ("send", OUTSIDE, "hello"),
     "waive": ("waive", "a", "--why", "x", "--deployment", OUTSIDE),
     "reject": ("reject", "a", "--why", "x", "--deployment", OUTSIDE),

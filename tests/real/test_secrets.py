@@ -27,6 +27,7 @@ command = ["sh", "-c", "cat $0; exit 1", "{{ output }}"]
 [stuck]
 after = "1s"
 attempts = 2
+backoff = 0
 silent = ["capture", "ask"]
 [cleanup]
 rounds = 0

@@ -117,6 +117,14 @@ def test_after_a_restart_of_the_machine_nobody_waits() -> None:
     assert (True, 0.0) == (waits > 0, decide.wait(d, d.workers["w0"]))
 
 
+def test_one_whose_terminal_was_taken_away_does_not_wait() -> None:
+    play = Play(workers=1, acts={"w0": Act(seconds=10, stops_after=0, code=129)}, plan={"cleanup": {"rounds": 0}})
+
+    play.run(minutes=30)
+
+    assert [0.0] == pauses(play)
+
+
 def test_workers_whose_limit_has_reset_go_on_one_after_the_other() -> None:
     play = Play(workers=4, plan={"workers": {"stagger": 20, "at_once": 4}, "stuck": {"attempts": 1}})
     names = [f"w{n}" for n in range(4)]

@@ -232,6 +232,12 @@ def unasked_end(log: Forged) -> int:
     return at
 
 
+def unasked_sweep(log: Forged) -> int:
+    at = unasked_end(log)
+    log.lines[at]["data"]["action"] = "sweep"
+    return at
+
+
 def decided_without_a_look(log: Forged) -> int:
     at = log.find("looked", skip=1)
     log.insert(at, log.lines[log.find("decided", lambda line: own(line) and row(line) == "sleep")])
@@ -361,6 +367,7 @@ CHANGES: list[tuple[str, str, Change]] = [
     ("a confirmation dropped", "stuck", _dropped("confirmed")),
     ("a confirmation turned", "stuck", _changed("confirmed", "ok", False)),
     ("a confirmation that nobody waits for", "stuck", _doubled("confirmed")),
+    ("a sweep in a check that decided none", "validated", unasked_sweep),
     ("a sweep dropped", "validated", _dropped("intended", action("sweep"))),
     ("another session swept", "validated", _changed("intended", "target", "mine", action("sweep"))),
     ("a sweep that nobody decided", "validated", _doubled("intended", action("sweep"))),

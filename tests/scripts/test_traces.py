@@ -62,7 +62,7 @@ def says(play: Play, status: str, pid: int = 7, **more: object) -> None:
 
 
 def hook(play: Play, **said: object) -> None:
-    play.stage.files.write(f"/state/{NAME}/attempts/w0.1/hook", json.dumps(said).encode())
+    play.stage.files.write(f"/state/{NAME}/attempts/w0.1/said/hook", json.dumps(said).encode())
 
 
 def seen(play: Play) -> tuple[str, str]:

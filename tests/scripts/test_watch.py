@@ -389,3 +389,39 @@ def test_a_further_root_is_watched() -> None:
     until(views, 5)
 
     assert [("/plans/src/main.py", "", "w0")] == conflicted(play)
+
+
+# Where outputs are made aside
+
+
+def test_what_is_staged_is_seen_at_once_and_installed_without_another_alarm() -> None:
+    play = Play(workers=1, units=2, plan={"workers": {"stage": True}, "wake": {"every": 3600}}, acts={"w0": SLOW})
+    play.up()
+
+    until(watched(play), 110)
+
+    assert "/plans/out/w0/u0.json" in play.stage.files.held
+    assert [] == conflicted(play)
+
+
+def test_a_write_to_a_staged_outputs_own_place_is_out_of_place_though_its_worker_is_at_work() -> None:
+    play = Play(workers=1, units=1, plan={"workers": {"stage": True}}, acts={"w0": SLOW})
+    play.up()
+    views = watched(play)
+    until(views, 10)
+
+    write(play, "out/w0/u0.json")
+    until(views, 10)
+
+    assert [("/plans/out/w0/u0.json", "w0/u0", "w0")] == conflicted(play)
+
+
+def test_progress_in_a_work_tree_is_told() -> None:
+    play = Play(workers=1, units=2, plan={"workers": {"isolate": "worktree"}}, acts={"w0": SLOW})
+    play.stage.files.write("/plans/README", b"a repository")
+    play.stage.git.init("/plans")
+    play.up()
+
+    until(watched(play), 110)
+
+    assert [("w0", 1, ["out/w0/u0.json"])] == progressed(play)

@@ -40,7 +40,9 @@ VERDICTS = (None, None, None, b"[]", b'[{"unit": "w0/u0", "ok": tr', b'[{"unit":
 @cache
 def prepared(text: str) -> Prepared:
     """Read a plan once a process: nothing in it depends on the night."""
-    return prepare(Stage().world(), text, "plan.json", "/plans")
+    stage = Stage()
+    stage.git.init("/plans")
+    return prepare(stage.world(), text, "plan.json", "/plans")
 
 
 class Night:
@@ -59,11 +61,21 @@ class Night:
         self.losses = 0  # times that somebody took the alarms away
         self.scene.push = dice.random() < 0.7
         self.scene.sessions.made = lambda: dice.random() < 0.5
+        aside: dict[str, object] = dice.choice([{}, {}, {"stage": True}, {"isolate": "worktree"}])
+        verify: list[dict[str, object]] = [{}, {}, {"command": ["judge"]}, REVIEWED, {**REVIEWED, "command": ["judge"]}]
+        if "isolate" in aside:  # neither reviewers nor a confinement go with trees
+            verify = verify[:3]
+        else:
+            aside["confine"] = dice.choice(["off", "off", "units"])
         self.text = Play(
             workers=dice.choice([1, 1, 2, 2, 3]),
             units=dice.choice([1, 2]),
             plan={
-                "workers": {"stagger": dice.choice([0, 0, 3]), "at_once": dice.choice([1, 9])},
+                "workers": {
+                    "stagger": dice.choice([0, 0, 3]),
+                    "at_once": dice.choice([1, 9]),
+                    **aside,
+                },
                 "wake": {"every": 900},
                 "stuck": {"silent": dice.choice([["capture", "ask"], ["restart", "ask"]]), "attempts": 2},
                 "cleanup": {
@@ -71,7 +83,7 @@ class Night:
                     "rounds": dice.choice([0, 1]),
                     "sweep": dice.choice([[], [{"sessions": "*", "older_than": 0}]]),
                 },
-                "verify": dice.choice([{}, {}, {"command": ["judge"]}, REVIEWED, {**REVIEWED, "command": ["judge"]}]),
+                "verify": dice.choice(verify),
                 "limits": {"give_up": "2h", "give_up_do": dice.choice(["leave", "stop"])},
             },
         ).text()

@@ -14,6 +14,7 @@ from wakeman.core.errors import WakemanError
 from wakeman.core.events import (
     Closed,
     Decided,
+    Effected,
     Enrolled,
     Event,
     Intended,
@@ -28,6 +29,7 @@ from wakeman.core.events import (
 )
 from wakeman.core.fold import fold
 from wakeman.core.model import Deployment, mark
+from wakeman.core.names import branch
 
 
 class BrokenError(AssertionError):
@@ -59,6 +61,7 @@ class Rules:
         self.d = Deployment()
         self.events: list[Event] = []
         self.marks: dict[str, int] = {}  # of launches intended: the line
+        self.placed: set[str] = set()  # outputs that were intended to be taken over
         self.size = 0
 
     # --- after every step ---------------------------------------------------------------------------------------
@@ -82,6 +85,9 @@ class Rules:
             except WakemanError as fault:
                 raise BrokenError(f"the log cannot be read: {fault}") from fault
             self.size += len(line) + 1
+        if self.d.plan.workers.aside:
+            loose = self._in_place() - self.placed
+            _must(not loose, f"{loose} stand in place, and nobody was to put them there")
 
     def _line(self, line: bytes) -> None:
         event = decode(line)
@@ -91,6 +97,8 @@ class Rules:
         _must(event.seq == self.d.seq + 1 and chain(before, head) == written, f"line {self.d.seq + 1} does not follow")
         fold(self.d, event)
         self.events.append(event)
+        if isinstance(data, Intended):
+            self.placed |= {placing.path for placing in data.files}
         if isinstance(data, Intended) and data.action == "launch":
             self.marks[mark(self.d, self.d.workers[event.worker or ""])] = event.seq
         if isinstance(data, Closed) and data.outcome == "complete":
@@ -101,9 +109,25 @@ class Rules:
             _must(len(taken) == 1, f"the verdict of {event.worker} is taken twice")
 
     def _absent(self) -> list[str]:
-        units = (state for name, state in self.d.units.items() if name not in self.d.reviews)
-        wanted = (path for state in units if not state.waived for path in state.unit.outputs)
-        return [path for path in wanted if f"/plans/{path}" not in self.scene.files.held]
+        wanted = [
+            (state.worker, path)
+            for name, state in self.d.units.items()
+            if name not in self.d.reviews and not state.waived
+            for path in state.unit.outputs
+        ]
+        return [path for worker, path in wanted if not self._there(worker, path)]
+
+    def _there(self, worker: str, path: str) -> bool:
+        """Tell whether an output is where it belongs: in its place, or on its worker's branch."""
+        if self.d.host.repository is None:
+            return f"/plans/{path}" in self.scene.files.held
+        git = self.scene.git
+        return path in git.commits[git.refs[branch(NAME, worker)]][0]
+
+    def _in_place(self) -> set[str]:
+        """List the outputs that stand in their places."""
+        outputs = {f"/plans/{path}": path for state in self.d.units.values() for path in state.unit.outputs}
+        return {path for place, path in outputs.items() if place in self.scene.files.held}
 
     def _unreviewed(self) -> list[str]:
         """List the units, of a plan with reviews, whose files as they are no reviewer has accepted, nor a person."""
@@ -113,10 +137,15 @@ class Rules:
         given: dict[str, list[tuple[str, object]]] = {}
         accepted: set[tuple[str, object]] = set()
         waived: set[str] = set()
+        taken: dict[int, str] = {}
         for event in self.events:
             match event.data:
                 case Looked(verdicts=verdicts):
                     marks.update((verdict.unit, verdict.marks) for verdict in verdicts)
+                case Intended(action="install", target=unit):
+                    taken[event.seq] = unit
+                case Effected(intent=intent, ok=True, marks=installed) if intent in taken:
+                    marks[taken[intent]] = installed
                 case Enrolled(reviews=units) if units:
                     given[event.worker or ""] = [(unit, marks[unit]) for unit in units]
                 case Reviewed(rejected=rejected):
@@ -195,7 +224,8 @@ class Rules:
         dues = [job.due for job, _ in self.scene.alarms.jobs.values()]
         _must(dues, f"{d.outcome}, and no alarm lies ahead")
         if checked and d.outcome == "open":
-            _must(max(dues) > self.scene.clock.at, "a check came to its end, and every alarm is overdue")
+            # One that is due this moment is about to fire.
+            _must(max(dues) >= self.scene.clock.at, "a check came to its end, and every alarm is overdue")
 
     def over(self, last: Deployment | None, limit: datetime) -> None:
         """See to it that the night ended, and that its log tells the same from scratch."""

@@ -16,18 +16,19 @@ from typing import Any, Literal
 from tests.play import NAME
 from tests.simulation.crew import Crew, KilledError
 
-from wakeman.adapters.memory import Act, MemoryFiles, MemoryLogs, MemoryMachine, MemorySessions, Stage
+from wakeman.adapters.memory import Act, MemoryFiles, MemoryGit, MemoryLogs, MemoryMachine, MemorySessions, Stage
 from wakeman.adapters.memory.clock import MemoryClock
 from wakeman.adapters.memory.logs import MemoryWriter
 from wakeman.adapters.memory.sessions import Playing
 from wakeman.core.events import Draft, Event
-from wakeman.core.model import Deployment, Plan, UnitsSpec
+from wakeman.core.model import Deployment, FileMark, Plan, UnitsSpec
 from wakeman.engine import alarm
-from wakeman.ports import Made, Start
+from wakeman.ports import Made, Put, Start
 
 POINTS = {
     "sessions": ("look", "end", "capture", "type", "later", "mark"),
-    "files": ("marks", "read", "tail", "write", "move", "make", "link", "remove"),
+    "files": ("marks", "read", "tail", "write", "move", "make", "link", "remove", "writing", "install"),
+    "git": ("plant", "keep"),
     "alarms": ("arm", "stands", "find", "disarm"),
     "machine": ("run", "marked", "signal"),
 }
@@ -114,6 +115,16 @@ class Files(MemoryFiles):
     def move(self, source: str, target: str) -> str:
         self.before.pop(source, None)
         return super().move(source, target)
+
+    def install(
+        self, stage: str, inside: str, target: str, mark: FileMark, over: FileMark | None, *, keep: bool
+    ) -> Put:
+        put = super().install(stage, inside, target, mark, over, keep=keep)
+        if put.mark is not None:
+            self.before.pop(target, None)
+            if not keep:
+                self.before.pop(f"{stage}/{inside}", None)
+        return put
 
 
 @dataclass
@@ -266,6 +277,8 @@ class Scene(Stage):
         self.gone: Callable[[], bool] = lambda: dice.random() < 0.5  # whether it takes a file that it may take
         self.files: Files = Files(self.clock)
         self.logs: Logs = Logs(self.clock, crew, dice)
+        self.git = MemoryGit(self.files)
+        self.git.init("/plans")
         self.sessions: Sessions = Sessions(self.clock, self.files, roles, crew)
         self.machine: Machine = Machine(self.sessions)
         for port, methods in POINTS.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import fnmatch
 import os
 import re
@@ -14,6 +15,7 @@ from typing import NamedTuple
 
 from wakeman.core.errors import DiskError, StorageError, UsageError
 from wakeman.core.model import FileMark
+from wakeman.ports import Put
 
 _REFUSALS: dict[int, tuple[str, str]] = {
     errno.ENOSPC: ("no space left on the disk", "free some space, then try again"),
@@ -155,7 +157,18 @@ class Disk:
             os.symlink(target, temporary)
             os.rename(temporary, path)
 
-    def make(self, directory: str) -> None:
+    def pipe(self, path: str) -> None:
+        """Make a named pipe, in place of one that is there."""
+        with _words(path), _beside(path) as temporary:
+            os.mkfifo(temporary, mode=0o600)
+            os.rename(temporary, path)
+
+    def writable(self, path: str) -> bool:
+        """Ask the system for what is there; of what is not, for its directory."""
+        there = path if os.path.lexists(path) else os.path.dirname(path)
+        return os.access(there, os.W_OK)
+
+    def make(self, directory: str, *, mode: int = 0o700) -> None:
         """Make a directory and its parents."""
         with _words(directory):
             missing, place = [], os.path.normpath(directory)
@@ -164,7 +177,7 @@ class Disk:
                 place = os.path.dirname(place) or "."
             for parent in reversed(missing):
                 with suppress(FileExistsError):
-                    os.mkdir(parent, mode=0o700)
+                    os.mkdir(parent, mode=mode)
             if not os.path.isdir(directory):
                 raise NotADirectoryError(errno.ENOTDIR, "")
 
@@ -194,6 +207,43 @@ class Disk:
         with _words(path), suppress(FileNotFoundError, NotADirectoryError):
             os.unlink(path)
 
+    def writing(self, paths: Iterable[str]) -> set[str]:
+        """Ask the kernel for a read lease on each file, which it grants while nobody has the file open for writing.
+
+        Boundary: empty where there are no leases: not on Linux, another user's file, some file systems.
+        """
+        return {path for path in paths if _written(path)}
+
+    def install(
+        self, stage: str, inside: str, target: str, mark: FileMark, over: FileMark | None, *, keep: bool
+    ) -> Put:
+        """Rename the file, or rename a durable copy beside the target.
+
+        Shape: a copy is made where the original stays, has other names, or lies on another file system.
+        Boundary: what comes to `target` between the last look at it and the rename is replaced unseen.
+        """
+        place, name = os.path.realpath(target), os.path.basename(inside)
+        with _words(place):
+            there = _regular(place)
+            ours = over is not None and there is not None and _same(there, over)
+            installed = there is not None and not ours and (there.size, there.mtime_ns) == (mark.size, mark.mtime_ns)
+            if there is not None and not ours and not installed:
+                return Put(why="changed by somebody else meanwhile")
+            os.makedirs(os.path.dirname(place), exist_ok=True)
+        with _words(f"{stage}/{inside}"), _opened(stage, inside) as (directory, handle):
+            judged = handle is not None and _same(_marked(inside, os.fstat(handle)), mark)
+            if not installed and (handle is None or not judged):
+                return Put(why="not as it was judged any more")
+            if not installed and handle is not None:
+                with _words(place):
+                    if not _bring(directory, name, handle, place, mark, keep=keep):
+                        return Put(why="not as it was judged any more")
+                    _sync(os.path.dirname(place))
+            if judged and not keep:
+                with suppress(FileNotFoundError):
+                    os.unlink(name, dir_fd=directory)
+        return Put(mark=_regular(place))
+
 
 @contextmanager
 def _words(path: str) -> Iterator[None]:
@@ -215,6 +265,95 @@ def _open_regular(path: str) -> int:
         os.close(handle)
         raise OSError(errno.EINVAL, "not a regular file")
     return handle
+
+
+def _marked(path: str, seen: os.stat_result) -> FileMark:
+    return FileMark(path, seen.st_size, seen.st_mtime_ns, seen.st_ino)
+
+
+def _same(one: FileMark, other: FileMark) -> bool:
+    return (one.size, one.mtime_ns, one.inode) == (other.size, other.mtime_ns, other.inode)
+
+
+def _regular(path: str) -> FileMark | None:
+    """Give the mark of a file; None when nothing is there. Raises: FileExistsError for anything but a file."""
+    try:
+        seen = os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    if not stat.S_ISREG(seen.st_mode):
+        raise FileExistsError(errno.EEXIST, "")
+    return _marked(path, seen)
+
+
+def _written(path: str) -> bool:
+    """Tell whether somebody has a file open for writing, by a lease that is given back at once."""
+    if not hasattr(fcntl, "F_SETLEASE"):
+        return False
+    try:
+        handle = _open_regular(path)
+    except OSError:
+        return False
+    try:
+        fcntl.fcntl(handle, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+        fcntl.fcntl(handle, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+    except OSError as error:
+        return error.errno in (errno.EAGAIN, errno.EBUSY)
+    finally:
+        os.close(handle)
+    return False
+
+
+@contextmanager
+def _opened(stage: str, inside: str) -> Iterator[tuple[int, int | None]]:
+    """Open a file in a directory, part by part, so that no symlink leads elsewhere: its own directory, and it.
+
+    Boundary: None for the file when it, or a part of its way, is missing or no such thing.
+    """
+    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW
+    *parts, name = inside.split("/")
+    place = os.open(stage, flags | os.O_DIRECTORY)
+    handle = None
+    try:
+        with suppress(FileNotFoundError, NotADirectoryError):
+            for part in parts:
+                below = os.open(part, flags | os.O_DIRECTORY, dir_fd=place)
+                os.close(place)
+                place = below
+            if stat.S_ISREG(os.stat(name, dir_fd=place, follow_symlinks=False).st_mode):
+                handle = os.open(name, flags | os.O_NONBLOCK, dir_fd=place)
+        yield place, handle
+    finally:
+        os.close(place)
+        if handle is not None:
+            os.close(handle)
+
+
+def _bring(directory: int, name: str, handle: int, place: str, mark: FileMark, *, keep: bool) -> bool:
+    """Rename an open file into a place, or a copy of it; False when it changed while it was copied."""
+    if not keep and os.fstat(handle).st_nlink == 1:
+        os.fsync(handle)
+        try:
+            os.rename(name, place, src_dir_fd=directory)
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+        else:
+            return True
+    seen = os.fstat(handle)
+    with _beside(place) as temporary:
+        with open(temporary, "xb") as new:
+            os.lseek(handle, 0, os.SEEK_SET)
+            while piece := os.read(handle, 1 << 20):
+                new.write(piece)
+            new.flush()
+            os.fchmod(new.fileno(), stat.S_IMODE(seen.st_mode))
+            os.utime(new.fileno(), ns=(seen.st_atime_ns, seen.st_mtime_ns))
+            os.fsync(new.fileno())
+        if not _same(_marked(name, os.fstat(handle)), mark):
+            return False
+        os.rename(temporary, place)
+    return True
 
 
 @contextmanager

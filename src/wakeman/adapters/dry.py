@@ -17,9 +17,27 @@ import msgspec
 from wakeman.core import events as e
 from wakeman.core.errors import UsageError
 from wakeman.core.fold import check, imagine
-from wakeman.core.model import Deployment, FileMark, Host, WakeTarget
+from wakeman.core.model import Deployment, FileMark, Host, Repository, WakeTarget
 from wakeman.core.summary import summary
-from wakeman.ports import Alarms, Files, Job, Listing, Logs, Machine, Made, Ran, Seen, Sessions, Start, World
+from wakeman.ports import (
+    Alarms,
+    Branch,
+    Files,
+    Git,
+    Job,
+    Kept,
+    Listing,
+    Logs,
+    Machine,
+    Made,
+    Merged,
+    Put,
+    Ran,
+    Seen,
+    Sessions,
+    Start,
+    World,
+)
 
 TOLD = (
     e.Enrolled, e.Decided, e.Stalled, e.Recovered, e.Exited, e.Verified, e.Requested, e.Amended, e.Sampled, e.Noted,
@@ -56,6 +74,7 @@ def dry(world: World, tell: Tell) -> World:
         files=DryFiles(world.files, once),
         machine=DryMachine(world.machine, once),
         sessions=sessions,
+        git=lambda: DryGit(world.git(), once),
         deliver=deliver,
     )
 
@@ -189,8 +208,14 @@ class DryFiles:
     def link(self, target: str, path: str) -> None:
         """Do nothing: links are only made for what starts later."""
 
-    def make(self, directory: str) -> None:
+    def make(self, directory: str, *, mode: int = 0o700) -> None:
         """Do nothing: a directory of ours is not worth a word."""
+
+    def pipe(self, path: str) -> None:
+        """Do nothing: it is only made for what starts later."""
+
+    def writable(self, path: str) -> bool:
+        return self._files.writable(path)
 
     def move(self, source: str, target: str) -> str:
         self._tell(f"move {source} to {target}")
@@ -198,6 +223,71 @@ class DryFiles:
 
     def remove(self, path: str) -> None:
         """Do nothing: files of ours that have been read are not worth a word."""
+
+    def writing(self, paths: Iterable[str]) -> set[str]:
+        return self._files.writing(paths)
+
+    def install(
+        self, stage: str, inside: str, target: str, mark: FileMark, over: FileMark | None, *, keep: bool
+    ) -> Put:
+        del stage, inside, over, keep
+        self._tell(f"install {target}")
+        return Put(mark=msgspec.structs.replace(mark, path=target))
+
+
+class DryGit:
+    """The repository as it is; trees, commits and branches are taken to be made."""
+
+    def __init__(self, git: Git, tell: Tell) -> None:
+        self._git, self._tell = git, tell
+
+    def survey(self, root: str, rev: str) -> Repository:
+        return self._git.survey(root, rev)
+
+    def unfit(self, repository: Repository, paths: Iterable[str]) -> dict[str, str]:
+        return self._git.unfit(repository, paths)
+
+    def ignored(self, repository: Repository, paths: Iterable[str]) -> set[str]:
+        return self._git.ignored(repository, paths)
+
+    def modules(self, repository: Repository) -> list[str]:
+        return self._git.modules(repository)
+
+    def branches(self, repository: Repository) -> dict[str, Branch]:
+        return self._git.branches(repository)
+
+    def plant(self, repository: Repository, tree: str, branch: str) -> tuple[str, ...]:
+        self._tell(f"make work tree {tree} on branch {branch} from {repository.base[:12]}")
+        return ()
+
+    def keep(
+        self,
+        repository: Repository,
+        tree: str,
+        branch: str,
+        paths: Sequence[str],
+        claims: Sequence[str],
+        author: str,
+        message: str,
+    ) -> Kept:
+        del tree, claims, author, message
+        self._tell(f"commit {', '.join(paths)} to {branch}")
+        return Kept(commit=repository.base)
+
+    def merge(self, repository: Repository, branches: Sequence[str], into: str, *, dry: bool) -> Merged:
+        del dry
+        merged = self._git.merge(repository, branches, into, dry=True)
+        for each in merged.branches:
+            self._tell(f"merge {each.branch} into {into}: {each.state} {' '.join(each.files)}".rstrip())
+        return merged
+
+    def uproot(self, repository: Repository, tree: str, branch: str, merged: Sequence[str]) -> str:
+        del repository, branch, merged
+        self._tell(f"remove work tree {tree}, if it is clean and its branch is merged")
+        return ""
+
+    def follow(self, repository: Repository, trees: Sequence[str]) -> None:
+        """Do nothing: nothing was moved."""
 
 
 class DryMachine:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
+from functools import cache
 
 from wakeman.adapters.at import At
 from wakeman.adapters.clock import SystemClock
@@ -13,8 +14,8 @@ from wakeman.adapters.eventlog import EventLogs
 from wakeman.adapters.machine import LocalMachine
 from wakeman.adapters.tmux import Tmux
 from wakeman.core.errors import ProgramError, UsageError, WakemanError
-from wakeman.core.model import Agent, Deployment, Host, Plan, WakeTarget
-from wakeman.ports import Harness, Sessions, Watcher, World
+from wakeman.core.model import Agent, Confinement, Deployment, Host, Plan, WakeTarget
+from wakeman.ports import Confiner, Git, Harness, Machine, Sessions, Watcher, World
 
 MARKER = ".wakeman"
 """An (empty) file that makes a `state/` the one to use, from its parent downwards."""
@@ -54,11 +55,20 @@ def world(state: str | None, by: str) -> World:
             names={"deployment": deployment.name},
         )
 
+    def git() -> Git:
+        from wakeman.adapters.git import LocalGit
+
+        return LocalGit(machine, environment)
+
     def agents(plan: Plan) -> Mapping[str, Agent]:
         from wakeman.adapters.profiles import profiles
 
         config = machine.environ().get("CLAUDE_CONFIG_DIR", "")
         return {name: agent for name, (agent, _) in profiles(machine.home(), plan, files, config).items()}
+
+    @cache
+    def confinement() -> Confinement:
+        return _confiner(machine).choose(environment)
 
     return World(
         clock=SystemClock(),
@@ -69,7 +79,11 @@ def world(state: str | None, by: str) -> World:
         sessions=sessions,
         harness=_harness,
         watcher=_watcher,
-        host=lambda plan, root, place: _host(plan, root, place, environment),
+        confiner=lambda: _confiner(machine),
+        git=git,
+        host=lambda plan, root, place: _host(
+            plan, root, place, environment, confinement() if plan.workers.confine == "units" else None
+        ),
         agents=agents,
         wrapper=lambda: _script("wrapper.sh"),
         hook=lambda: _script("hook.sh"),
@@ -126,7 +140,9 @@ def tmux_program(path: str) -> str:
     return os.path.realpath(found) if not found.startswith("/") else found
 
 
-def _host(plan: Plan, root: str, directory: str, environment: Mapping[str, str]) -> Host:
+def _host(
+    plan: Plan, root: str, directory: str, environment: Mapping[str, str], confinement: Confinement | None
+) -> Host:
     socket = socket_path(plan.workers.socket, os.environ)
     return Host(
         root=root,
@@ -136,6 +152,7 @@ def _host(plan: Plan, root: str, directory: str, environment: Mapping[str, str])
         python=(sys.executable, "-P", "-m", "wakeman"),
         env=dict(environment),
         memory_per_worker=_memory(plan.workers.harness),
+        confinement=confinement,
     )
 
 
@@ -175,6 +192,12 @@ def _watcher() -> Watcher:
     from wakeman.adapters.watch import DiskWatcher
 
     return DiskWatcher(network)
+
+
+def _confiner(machine: Machine) -> Confiner:
+    from wakeman.adapters.confine import Confine
+
+    return Confine(machine)
 
 
 def _script(name: str) -> bytes:

@@ -8,6 +8,8 @@
 #     claim   written here first, holding this process's id. When it is there already, the attempt was started
 #             before: nothing is run, nothing is written, exit status 125.
 #     env     optional, lines `export KEY='value'`, mode 0600: variables for the program alone.
+#     setup   optional, a script that is run ahead of the program; what it prints goes to the terminal. Where it fails
+#             the program is not run, and its exit status is the attempt's.
 #     stdin   optional, a file or a symlink to one: the program reads it instead of the terminal.
 #     stdout  optional, a file or a symlink to one (which need not exist yet): the program's standard output is
 #             appended to it. Standard error stays on the terminal.
@@ -19,6 +21,9 @@
 #
 # DEPLOYMENT/check.sh, if there is one, is then started as `sh check.sh exit`: in a session of its own, in `/`, without
 # any environment. This script ends with the program's exit status.
+#
+# While the program runs, each line that comes by the pipe DIR/said/push, if there is one, starts `sh check.sh hook` in
+# the same way: a confined program cannot. Whatever the line says, nothing else is done.
 
 dir=$1
 shift 2
@@ -31,24 +36,52 @@ keep() { # FILE...: to the disk, where sync takes names; elsewhere it syncs ever
 (umask 077 && set -C && printf '%s\n' "$$" >"$dir/claim") 2>/dev/null || exit 125
 keep "$dir/claim" "$dir"
 
+check() { # BY
+    check=$dir/../../check.sh
+    if [ -e "$check" ]; then
+        cd / || return
+        detach=$(command -v setsid || command -v nohup)
+        env -i "$detach" /bin/sh "$check" "$1" </dev/null >/dev/null 2>&1 &
+    fi
+}
+
+# Ends when nobody holds the pipe open any more: the attempt does, for as long as the program runs. The pause keeps a
+# program that writes without end from filling the machine with checks.
+pushes() {
+    while read -r line; do
+        check hook
+        sleep 0.2
+    done
+}
+
 # Runs in a child, so that this process, the leader of the terminal's session, can die of a hang-up: only then does the
 # kernel hang up on the program too, and the child lives on to write down how that ended.
 attempt() {
     # Caught, not ignored: the program starts with the signals' defaults.
     trap : HUP INT QUIT TERM
+    push=$dir/said/push
+    if [ -p "$push" ]; then
+        exec 9<>"$push"
+        (exec 9>&- && pushes) <"$push" >/dev/null 2>&1 &
+    fi
     (
+        exec 9>&-
+        if [ -e "$dir/env" ]; then
+            . "$dir/env"
+        fi
+        if [ -e "$dir/setup" ]; then
+            /bin/sh "$dir/setup" </dev/null || exit
+        fi
         if [ -h "$dir/stdin" ] || [ -e "$dir/stdin" ]; then
             exec <"$dir/stdin"
         fi
         if [ -h "$dir/stdout" ] || [ -e "$dir/stdout" ]; then
             exec >>"$dir/stdout"
         fi
-        if [ -e "$dir/env" ]; then
-            . "$dir/env"
-        fi
         exec "$@"
     )
     code=$?
+    exec 9>&-
 
     # Ignored: a second Ctrl-C, or the hang-up when a session ends, spares the tools below.
     trap '' HUP INT QUIT TERM
@@ -59,12 +92,7 @@ attempt() {
     fi
 
     trap : INT QUIT TERM
-    check=$dir/../../check.sh
-    if [ -e "$check" ]; then
-        cd / || exit "$code"
-        detach=$(command -v setsid || command -v nohup)
-        env -i "$detach" /bin/sh "$check" exit </dev/null >/dev/null 2>&1 &
-    fi
+    check exit
     exit "$code"
 }
 

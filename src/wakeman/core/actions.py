@@ -5,13 +5,15 @@ The engine writes these and then does what they say.
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from itertools import count
 
 from wakeman.core import events as e
 from wakeman.core import review, validators
-from wakeman.core.decide import Decision, decide_worker, failures, missing, short, undone
-from wakeman.core.model import Deployment, EndedBy, Outcome, WorkerState
+from wakeman.core.decide import Decision, decide_worker, failures, gone, missing, ripe, short, undone
+from wakeman.core.model import Deployment, EndedBy, FileMark, Outcome, Placing, UnitState, WorkerState
 from wakeman.core.names import safe
 from wakeman.core.pieces import lines
 from wakeman.core.text import sayable
@@ -91,6 +93,49 @@ def sweeps(d: Deployment, worker: WorkerState) -> list[e.Draft]:
 def enter(worker: WorkerState) -> e.Intended:
     """Give the intent to press Enter once more."""
     return e.Intended(action="enter", target=worker.session)
+
+
+def placings(d: Deployment) -> list[e.Draft]:
+    """Give the intents to take over what was made aside and is ripe."""
+    action: e.Action = "install" if d.plan.workers.stage else "commit"
+    return [
+        about(
+            d.workers[d.units[name].worker],
+            e.Intended(
+                action=action,
+                target=name,
+                files=_files(d, d.units[name]),
+                keep=not gone(d.workers[d.units[name].worker]),
+            ),
+        )
+        for name in ripe(d)
+    ]
+
+
+def _files(d: Deployment, unit: UnitState) -> tuple[Placing, ...]:
+    made = unit.aside.marks if unit.aside is not None else ()
+    over = {mark.path: mark for mark in unit.aside.foreign} if unit.aside is not None else {}
+    known = {**d.before, **unit.installed, **over}
+    return tuple(Placing(path=mark.path, mark=mark, over=known.get(mark.path)) for mark in made)
+
+
+def trespasses(d: Deployment) -> list[e.Draft]:
+    """Give the conflicts that the last look found in the places of outputs that are made aside."""
+    if not d.plan.workers.aside or d.plan.watch.conflicts == "ignore":
+        return []
+    return [
+        e.Draft(fact)
+        for name, unit in d.units.items()
+        if unit.aside is not None
+        for mark in unit.aside.foreign
+        if (fact := _trespass(d, name, mark)).written != d.trespassed.get(fact.path)
+    ]
+
+
+def _trespass(d: Deployment, name: str, mark: FileMark) -> e.Conflicted:
+    path = posixpath.normpath(posixpath.join(d.host.root, mark.path))
+    written = datetime.fromtimestamp(mark.mtime_ns / 1e9, UTC)
+    return e.Conflicted(path=path, written=written, unit=name, owner=d.units[name].worker, mark=mark)
 
 
 def cleanups(d: Deployment) -> list[e.Draft]:

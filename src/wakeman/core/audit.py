@@ -28,7 +28,7 @@ from wakeman.core.chain import NAMED, Divergence
 from wakeman.core.decide import ROWS, Decision, decide, due, missing, moves
 from wakeman.core.errors import TransitionError, WakemanError
 from wakeman.core.fold import believe, fold
-from wakeman.core.model import Deployment, WorkerState
+from wakeman.core.model import Deployment, Verdict, WorkerState
 from wakeman.core.quality import Facts, judge
 from wakeman.core.summary import summary
 
@@ -74,6 +74,7 @@ class Judge:
         self._leaving: Decision | None = None  # that whose worker was told to end itself
         self._starting: dict[str, int] = {}  # worker -> intent, of the launch under way
         self._due: list[str] = []  # whom the launch under way is to start
+        self._placed = False  # what the look found ripe was taken over
 
     def take(self, event: e.Event) -> None:
         """Judge and fold one event; the lines of a write are judged when its last one is here."""
@@ -246,25 +247,70 @@ class Judge:
                 self.diverge(event.seq, "look", _say(event), "a look in one write")
                 return
             self._verdicts(event, event.data)
-        self._stage = _MOVING
+            self._made(event, event.data)
+        self._stage, self._placed = _MOVING, False
 
     def _verdicts(self, event: e.Event, data: e.Looked) -> None:
         """Hold each verdict against its own evidence: marks of the outputs, and of what was there before."""
         d = self.deployment
         for verdict in data.verdicts:
             unit = d.units[verdict.unit].unit
-            verify = review.plan_of(d.plan, d.workers[d.units[verdict.unit].worker]).verify
+            own = review.plan_of(d.plan, d.workers[d.units[verdict.unit].worker])
+            facts = Facts(
+                marks={mark.path: mark for mark in verdict.marks},
+                before={path: d.before[path] for path in unit.outputs if path in d.before},
+                installed=d.units[verdict.unit].installed if own.workers.stage else None,
+            )
+            self._hidden(event, verdict, judge(unit, own.verify, facts).problems)
+
+    def _made(self, event: e.Event, data: e.Looked) -> None:
+        """Hold the verdicts on what was made aside against their marks."""
+        d = self.deployment
+        for verdict in data.aside:
+            unit = d.units[verdict.unit].unit
             facts = Facts(
                 marks={mark.path: mark for mark in verdict.marks},
                 before={path: d.before[path] for path in unit.outputs if path in d.before},
             )
-            problems = judge(unit, verify, facts).problems
-            hidden = [problem for problem in problems if problem not in verdict.problems]
-            if hidden:
-                found = "; ".join(verdict.problems) or "passes"
-                self.diverge(event.seq, "evidence", f"{verdict.unit}: {found}", "; ".join(hidden))
+            self._hidden(event, verdict, judge(unit, d.plan.verify, facts).problems)
+
+    def _hidden(self, event: e.Event, verdict: Verdict, problems: Sequence[str]) -> None:
+        hidden = [problem for problem in problems if problem not in verdict.problems]
+        if hidden:
+            found = "; ".join(verdict.problems) or "passes"
+            self.diverge(event.seq, "evidence", f"{verdict.unit}: {found}", "; ".join(hidden))
+
+    def _placing(self, write: Write) -> None:
+        """Judge the intents to take over what was made aside: of all that is ripe, once a look, before the moves."""
+        expected = actions.placings(self.deployment) if self._stage == _MOVING and not self._placed else []
+        self._compare("action", write, expected)
+        self._placed = True
+
+    def _all_placed(self, line: int) -> None:
+        if self._stage == _MOVING and not self._placed:
+            for draft in actions.placings(self.deployment):
+                self.diverge(line, "action", "nothing", _say(draft))
+
+    def _settled_placing(self, write: Write) -> None:
+        """Judge what became of what was taken over: at once, or at the beginning of a later check."""
+        if self._stage != _MOVING:
+            self._leave()
+        for event in write:
+            data: Any = event.data
+            taking = self.deployment.placing.get(data.intent) if isinstance(data, e.Effected) else None
+            if taking is None or (event.worker, event.attempt) != (taking.worker, taking.attempt):
+                self.diverge(event.seq, "outcome", _say(event), "what became of an output that is taken over")
+            elif data.ok and [mark.path for mark in data.marks] != [placing.path for placing in taking.files]:
+                self.diverge(event.seq, "outcome", _say(event), "a mark of each output that was taken over")
+
+    def _conflicted(self, write: Write) -> None:
+        """Judge conflicts: a check tells of those its look found, a watcher of any, between two checks."""
+        expected = actions.trespasses(self.deployment) if self._stage == _MOVING else []
+        if [_parts(event) for event in write] != [_parts(draft) for draft in expected]:
+            self._leave()
 
     def _moved(self, write: Write) -> None:
+        self._all_placed(write[0].seq)
         worker = self.deployment.workers[write[0].worker or ""]
         data = write[0].data
         launch = isinstance(data, e.Launched) or (
@@ -300,7 +346,8 @@ class Judge:
             self._queue.extend((decision, action) for action in decision.then)
 
     def _settled(self, line: int) -> list[Decision]:
-        """Give the workers' rows, once all moves are made."""
+        """Give the workers' rows, once all is taken over and all moves are made."""
+        self._all_placed(line)
         for draft in moves(self.deployment):
             self.diverge(line, "transition", "nothing", _say(draft))
         return actions.taken(self.deployment)
@@ -440,6 +487,9 @@ class Judge:
         event = write[0]
         intents = [each.data.intent for each in write if isinstance(each.data, e.Effected)]
         opened = self._open
+        if set(intents) & self.deployment.placing.keys():
+            self._settled_placing(write)
+            return
         if opened is not None and intents == [opened.seq]:
             if (event.worker, event.attempt) != (opened.worker, opened.attempt):
                 self.diverge(event.seq, "outcome", _say(event), f"that of {_say(opened)}")
@@ -576,6 +626,8 @@ class Judge:
         "move": _typing,
         "send": _typing,
         "sweep": _sweeping,
+        "install": _placing,
+        "commit": _placing,
     }
 
     _JUDGES: ClassVar[dict[type[e.Fact], Callable[[Judge, Write], None]]] = {
@@ -604,7 +656,7 @@ class Judge:
         e.Sealed: _outside,
         e.Filled: _outside,
         e.Progressed: _outside,
-        e.Conflicted: _outside,
+        e.Conflicted: _conflicted,
         e.Freed: _outside,
         e.Noted: _noted,
         e.Closed: _acted,

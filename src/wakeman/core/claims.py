@@ -63,8 +63,8 @@ def trespass(
     """Judge a file that was written: None where that is in order, else who wrote it, as far as known, and the fact.
 
     Shape: `mark` carries the path as the unit calls it, where it is one's output; `writer` is who was told to have
-    written it. Where nobody was told, everybody at work may write its
-    own outputs; what nobody at work owns must be as it was when it was judged last.
+    written it. Where nobody was told, everybody at work may write its own outputs, and only who is not confined is
+    suspected of anything else; what nobody at work owns must be as it was when it was judged last.
     Boundary: a hidden file, or one in a hidden directory, is nobody's business unless it is claimed.
     """
     if d.trespassed.get(path) == written:
@@ -73,7 +73,9 @@ def trespass(
     if (claim := claims.output(path)) is not None:
         unit = claim[0]
         owner = d.units[unit].worker
-        if _own(d, owner, writer) if writer else at_work(d.workers[owner]) or _known(d, unit, mark):
+        # What is staged is put there by a check alone.
+        working = at_work(d.workers[owner]) and not d.plan.workers.stage
+        if _own(d, owner, writer) if writer else working or _known(d, unit, mark):
             return None
     elif (tree := claims.tree(path)) is not None:
         unit = tree
@@ -83,7 +85,9 @@ def trespass(
             return None
     elif _overlooked(d, path) or d.started is None or written < d.started:
         return None
-    busy = [writer] if writer else [worker.name for worker in d.workers.values() if at_work(worker)]
+    # A confined worker cannot have been it: the kernel keeps it to its own directories.
+    free = [] if d.host.confinement is not None else [one.name for one in d.workers.values() if at_work(one)]
+    busy = [writer] if writer else free
     fact = e.Conflicted(
         path=path, written=written, unit=unit, owner=owner, mark=mark if claim else None, inferred=not writer
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,7 +17,7 @@ _VERBS = ("writes", "claims", "reads")  # in this order on equal paths: a reader
 
 
 class _Place(Struct):
-    """One path that a unit writes, claims or reads. `key` is comparable: part after part, each ended by NUL."""
+    """One path that a unit writes, claims or reads."""
 
     key: str
     order: int
@@ -66,11 +67,29 @@ def claimed(pattern: str) -> str:
     return prefix or ("/" if pattern.startswith("/") else ".")
 
 
+def holder(pattern: str) -> str:
+    """Give the directory in which lies whatever a pattern names: one without a wildcard names a file."""
+    reached = claimed(pattern)
+    if reached == _QUOTED.sub(r"\1", pattern) and not pattern.endswith("/"):
+        return posixpath.dirname(reached) or "."
+    return reached
+
+
+def key(path: str, *, fold_case: bool) -> str:
+    """Spell an absolute path so that another lies inside it when its spelling begins with that one's.
+
+    Shape: part after part, each ended by NUL; `fold_case` also takes NFC and NFD for one name.
+    """
+    if fold_case:
+        path = unicodedata.normalize("NFD", unicodedata.normalize("NFD", path).casefold())
+    return "".join(f"{part}\0" for part in path.split("/") if part)
+
+
 def _places(units: Sequence[Unit], resolved: Mapping[str, str], fold_case: bool) -> Iterator[_Place]:
     for unit in units:
         for order, declared, path in _declared(unit):
             absolute = resolved[path]
-            yield _Place(_key(absolute, fold_case), order, unit.name, declared, absolute)
+            yield _Place(key(absolute, fold_case=fold_case), order, unit.name, declared, absolute)
 
 
 def _declared(unit: Unit) -> Iterator[tuple[int, str, str]]:
@@ -80,12 +99,6 @@ def _declared(unit: Unit) -> Iterator[tuple[int, str, str]]:
         yield 1, pattern, claimed(pattern)
     if unit.input is not None:
         yield 2, unit.input, unit.input
-
-
-def _key(path: str, fold_case: bool) -> str:
-    if fold_case:
-        path = unicodedata.normalize("NFD", unicodedata.normalize("NFD", path).casefold())
-    return "".join(f"{part}\0" for part in path.split("/") if part)
 
 
 def _problem(upper: _Place, lower: _Place) -> str:

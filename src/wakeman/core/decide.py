@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from wakeman.core import events as e
 from wakeman.core import review, typed
+from wakeman.core.confine import refused
 from wakeman.core.fold import move
 from wakeman.core.model import PACES, Deployment, Plan, Reason, Rung, Sighting, UnitState, Usage, WorkerState
 from wakeman.core.validators import overdue
@@ -30,11 +31,15 @@ ROWS = 8
 """Deployment rows taken at most on one look: clean up, then launch, then sleep."""
 LATER = 5.0
 """Seconds after a usage limit has reset at which it is tried."""
+REST = 1.0
+"""Seconds between two looks that found the same files, after which a worker at work is taken to have finished them."""
 BREAKER = 3
 """Launches that failed in a row before no more are tried until a person says `unpause`."""
 
 EDITION = 1
 """Of the tables: a log is judged by those that it was begun under. 1: attempts back off."""
+HUNG_UP = 129
+"""Status of a program whose terminal was taken away: with the tmux server the timer of a wait is gone, too."""
 LONGEST = 300.0
 """Seconds that an attempt waits for the one before at most, jitter apart."""
 
@@ -157,6 +162,54 @@ def choose(rules: Sequence[Rule], facts: Mapping[str, bool]) -> Rule:
     return rules[-1]
 
 
+# --- what was made aside --------------------------------------------------------------------------------------
+
+
+def ripe(d: Deployment) -> list[str]:
+    """Name the units to take over now: they pass in the stage or tree, nobody else stands in the way, they rest.
+
+    Boundary: of a worker at work its tree is left alone, and its stage is read when two looks have found the same.
+    """
+    if not d.plan.workers.aside:
+        return []
+    under_way = {taking.unit for taking in d.placing.values()}
+    return [name for name, unit in d.units.items() if name not in under_way and _ripe(d, unit)]
+
+
+def _ripe(d: Deployment, unit: UnitState) -> bool:
+    made = unit.aside
+    if made is None or not made.passed or made.marks == unit.placed or blocked(d, unit) or unit.waived:
+        return False
+    if gone(d.workers[unit.worker]):
+        return True
+    return d.plan.workers.stage and d.mono - unit.aside_mono >= REST
+
+
+def blocked(d: Deployment, unit: UnitState) -> bool:
+    """Tell whether a unit passes, and cannot be taken over, as somebody else has put something in its place."""
+    made = unit.aside
+    return bool(made and made.passed and made.foreign) and d.plan.watch.conflicts != "ignore" and not unit.done
+
+
+def gone(worker: WorkerState) -> bool:
+    """Tell whether nobody of a worker's last attempt is left, as the last look found it."""
+    seen = worker.sighting
+    over = worker.ended or (seen is not None and seen.session in ("exited", "killed", "lost"))
+    return over and not worker.processes and not worker.intent
+
+
+def unrested(d: Deployment) -> bool:
+    """Tell whether a unit only waits for the look that finds its files at rest."""
+    return d.plan.workers.stage and any(_waits_for_rest(d, unit) for unit in d.units.values())
+
+
+def _waits_for_rest(d: Deployment, unit: UnitState) -> bool:
+    made = unit.aside
+    if made is None or not made.passed or made.marks == unit.placed or blocked(d, unit):
+        return False
+    return d.workers[unit.worker].live and not gone(d.workers[unit.worker])
+
+
 # --- sightings -> transitions ---------------------------------------------------------------------------------
 
 
@@ -194,7 +247,7 @@ def _live_facts(d: Deployment, worker: WorkerState, seen: Sighting) -> list[e.Fa
             return _running_facts(d, worker, seen)
         case _:
             exited = e.Exited(
-                why=seen.why,
+                why=_why(seen),
                 code=seen.code,
                 ended_by=seen.ended_by,
                 free=seen.ended_by in ("machine", "person") or (seen.ended_by == "limit" and d.plan.limits.wait),
@@ -235,10 +288,13 @@ def _still(worker: WorkerState, seen: Sighting) -> bool:
 
 
 def _stalled(d: Deployment, reason: Reason, worker: WorkerState, seen: Sighting) -> e.Stalled:
-    why = seen.why
-    if reason == "silent":
-        why = f"no sign of life for {d.mono - worker.life_mono:.0f} s"
-    return e.Stalled(reason=reason, why=why, until=seen.until)
+    silent = f"no sign of life for {d.mono - worker.life_mono:.0f} s"
+    return e.Stalled(reason=reason, why=_why(seen, silent if reason == "silent" else seen.why), until=seen.until)
+
+
+def _why(seen: Sighting, why: str | None = None) -> str:
+    """Say what was seen, or `why`, and what it was refused."""
+    return "; ".join(filter(None, (seen.why if why is None else why, refused(seen))))
 
 
 def _complete(d: Deployment, worker: WorkerState) -> bool:
@@ -332,9 +388,9 @@ def wait(d: Deployment, worker: WorkerState) -> float:
     """Give the seconds until an exited worker may be tried again: its back-off, or the stagger after a reset.
 
     Shape: the jitter is the same in each replay: it is made of the names of the deployment and of the attempt.
-    Boundary: 0 for what neither the worker nor its launch is to blame for, and after a restart of the machine.
+    Boundary: 0 for what neither the worker nor its launch is to blame for: a restart of the machine, a hang-up.
     """
-    if not d.edition or worker.ended_by == "machine" or worker.boot != d.boot:
+    if not d.edition or worker.ended_by == "machine" or worker.code == HUNG_UP or worker.boot != d.boot:
         return 0.0
     if worker.ended_by == "limit":
         first = worker is next(w for w in d.workers.values() if w.ended_by == "limit" and owed(d, w) and not w.intent)
@@ -366,14 +422,25 @@ def owed(d: Deployment, worker: WorkerState) -> bool:
     """Tell whether an exited worker has another attempt coming: asked for, or ended badly with attempts left."""
     if worker.state != "exited":
         return False
-    wanted = worker.again or (ended_badly(worker) and worker.spent < d.plan.stuck.attempts)
-    return wanted and bool(missing(d, worker)) and not waits(d, worker)
+    if worker.again:
+        return bool(missing(d, worker)) and not waits(d, worker)
+    wanted = ended_badly(worker) and worker.spent < d.plan.stuck.attempts
+    return wanted and bool(missing(d, worker)) and not waits(d, worker) and not held_up(d, worker.units)
 
 
 def waits(d: Deployment, worker: WorkerState) -> bool:
     """Tell whether a unit of its share waits for the verify command: nothing is said of it until that has run."""
-    verdicts = (d.units[name].verdict for name in worker.units if not d.units[name].waived)
+    units = [d.units[name] for name in worker.units if not d.units[name].waived]
+    verdicts = [verdict for unit in units for verdict in (unit.verdict, unit.aside)]
     return any(verdict is not None and verdict.waits for verdict in verdicts)
+
+
+def held_up(d: Deployment, names: Iterable[str]) -> list[str]:
+    """Name those of some units that pass and cannot be taken over yet: to do them again would not help."""
+    if not d.plan.workers.aside:
+        return []
+    taking = {taking.unit for taking in d.placing.values()}
+    return [name for name in names if name in taking or blocked(d, d.units[name])]
 
 
 def ended_badly(worker: WorkerState) -> bool:
@@ -419,7 +486,7 @@ def deployment_facts(d: Deployment) -> dict[str, bool]:
     complete = all(unit.done for unit in review.tasks(d).values())
     left = not complete and bool(short(d))
     cleanable = left and (ended or d.plan.cleanup.when == "each")
-    nothing_left = ended and not complete and not left
+    nothing_left = ended and not complete and not left and not held_up(d, d.units)
     return {
         "down": bool(d.down),
         "alive": any(worker.live or worker.processes or worker.intent for worker in d.workers.values()),
@@ -448,7 +515,8 @@ def short(d: Deployment) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for worker in d.workers.values():
         if settled(d, worker) and not worker.review:
-            units = [name for name in missing(d, worker) if d.units[name].rounds < rounds]
+            held = held_up(d, worker.units)
+            units = [name for name in missing(d, worker) if d.units[name].rounds < rounds and name not in held]
             if units:
                 found[worker.name] = units
     return found
@@ -567,9 +635,19 @@ def failures(units: Mapping[str, UnitState], names: Iterable[str]) -> list[str]:
     lines = []
     for name in names:
         unit = units[name]
-        problems = unit.verdict.problems if unit.verdict is not None else ("not done",)
+        problems = _problems(unit)
         lines.append(f"{name}: {unit.reopened or '; '.join(problems)}")
     return lines
+
+
+def _problems(unit: UnitState) -> tuple[str, ...]:
+    """Say what is wrong with a unit: with what was made of it last, or else with what stands in its place."""
+    made = unit.aside
+    if made is not None and made.foreign:
+        return tuple(f"{mark.path}: changed by somebody else, what was made is kept aside" for mark in made.foreign)
+    if made is not None and made.problems:
+        return made.problems
+    return unit.verdict.problems if unit.verdict is not None else ("not done",)
 
 
 def _some(names: Sequence[str]) -> str:

@@ -24,6 +24,7 @@ from wakeman.core.model import (
     FileMark,
     Host,
     Outcome,
+    Placing,
     Plan,
     Rejection,
     Sighting,
@@ -41,7 +42,7 @@ END = HASH_WIDTH + len(b'"}\n')
 MAX_LINE = 64 * 1024
 """Bytes that one line keeps to: units are enrolled in several lines, screens go to files."""
 
-Action = Literal["launch", "end", "nudge", "send", "enter", "wake", "sweep", "move", "run"]
+Action = Literal["launch", "end", "nudge", "send", "enter", "wake", "sweep", "move", "run", "install", "commit"]
 Verb = Literal["stop", "retry", "waive", "reject", "accept", "pause", "unpause", "amend", "down", "send", "check"]
 
 
@@ -104,6 +105,7 @@ class Looked(Fact, frozen=True):
     validators: tuple[Validator, ...] | None = None  # all that are there now, where that changed
     server: str = ""  # tmux server seen, `pid:start`; "" when there is none
     more: bool = False  # the look goes on in the next line: one line keeps to MAX_LINE
+    aside: tuple[Verdict, ...] = ()  # on what was made in a stage or a tree, and is not taken over yet
 
 
 class Progressed(Fact, frozen=True):
@@ -167,6 +169,8 @@ class Intended(Fact, frozen=True):
     resume: bool = False  # for a launch: it continues that conversation
     confirm: bool = False  # for a text: a later look tells whether it arrived
     before: str = ""
+    files: tuple[Placing, ...] = ()  # for an install or a commit: the outputs of the unit in `target`
+    keep: bool = False  # for an install: the worker is at work and keeps its own
 
 
 class Effected(Fact, frozen=True):
@@ -176,6 +180,7 @@ class Effected(Fact, frozen=True):
     ok: bool
     detail: str = ""
     ended_by: EndedBy = ""  # for a launch that did not happen: who or what kept it from happening
+    marks: tuple[FileMark, ...] = ()  # for an install or a commit: the outputs as they count from now on
 
 
 class Confirmed(Fact, frozen=True):

@@ -19,6 +19,7 @@ from wakeman.core.model import (
     Review,
     Sighting,
     State,
+    Taking,
     Trigger,
     UnitState,
     Usage,
@@ -183,6 +184,7 @@ def _enrolled(d: Deployment, event: e.Event, data: e.Enrolled) -> None:
         state = d.units[moved]
         d.workers[state.worker].units.remove(moved)
         state.worker = name
+        _afresh(state)
         state.rounds += 1
         worker.units.append(moved)
     if data.review:
@@ -211,6 +213,8 @@ def _looked(d: Deployment, event: e.Event, data: e.Looked) -> None:
     for verdict in data.verdicts:
         d.gained += _judge(d, verdict)
     mono, boot = data.mono, data.boot
+    for verdict in data.aside:
+        _judge_aside(d.units[verdict.unit], verdict, mono)
     same = boot == d.boot
     for sighting in data.sightings:
         _see(d, sighting, mono, same=same)
@@ -278,7 +282,7 @@ def _counts(d: Deployment, worker: WorkerState) -> bool:
     worker.unknowns = worker.unknowns + 1 if unknown else 0
     quiet = seen is not None and (seen.activity == "idle" or worker.reason == "silent")
     idle = quiet and seen is not None and seen.session == "running"
-    worker.finished = worker.finished + 1 if idle and all(d.units[u].done for u in worker.units) else 0
+    worker.finished = worker.finished + 1 if idle and all(d.units[u].made for u in worker.units) else 0
     return unknown or quiet or bool(worker.intent)
 
 
@@ -292,6 +296,17 @@ def _judge(d: Deployment, verdict: Verdict) -> bool:
     if unit.reopened and verdict.marks != unit.rejected:
         unit.reopened = ""
     return unit.done and not was
+
+
+def _judge_aside(unit: UnitState, verdict: Verdict, mono: float) -> None:
+    if unit.aside is None or unit.aside.marks != verdict.marks:
+        unit.aside_mono = mono
+    unit.aside = verdict
+
+
+def _afresh(unit: UnitState) -> None:
+    """Forget what was made aside: the next attempt has a place of its own, or is judged anew."""
+    unit.aside, unit.aside_mono, unit.placed = None, 0.0, ()
 
 
 def _write(unit: UnitState, file: FileMark, worker: str, *, inferred: bool) -> None:
@@ -350,16 +365,7 @@ def _decided(d: Deployment, event: e.Event, data: e.Decided) -> None:
 def _intended(d: Deployment, event: e.Event, data: e.Intended) -> None:
     match data.action:
         case "launch":
-            worker = _worker(d, event)
-            worker.intent, worker.attempt, worker.session = event.seq, event.attempt or 0, data.target
-            worker.boot, worker.agent_session = d.boot, data.agent_session
-            if not (data.resume and worker.usage.whole):
-                worker.used += worker.usage
-            worker.resumed, worker.usage = data.resume, Usage()
-            worker.again, worker.ending = False, ""
-            worker.spent += 1
-            d.last_launch = d.mono
-            d.restless[worker.name] = None
+            _launching(d, event, data)
         case "end":
             worker = _worker(d, event)
             worker.ending, worker.ends = data.ended_by, worker.ends + 1
@@ -369,11 +375,7 @@ def _intended(d: Deployment, event: e.Event, data: e.Intended) -> None:
                 worker = _worker(d, event)
                 worker.swept = (*worker.swept, data.target)
         case "nudge" | "send" if data.confirm:
-            worker = _worker(d, event)
-            worker.swept = () if data.action == "nudge" else worker.swept
-            worker.prompt = Prompt(seq=event.seq, at=event.at, text=data.text, before=data.before)
-            if worker.sighting is not None:  # what it says of a text is about the one before
-                worker.sighting = msgspec.structs.replace(worker.sighting, prompt="")
+            _typing(_worker(d, event), event, data)
         case "enter":
             worker = _worker(d, event)
             if worker.prompt is not None:
@@ -384,13 +386,46 @@ def _intended(d: Deployment, event: e.Event, data: e.Intended) -> None:
             d.woken.update(dict.fromkeys(data.causes, event.at))
         case "move":
             d.moving[event.seq] = (data.target, data.text)
+        case "install" | "commit":
+            d.placing[event.seq] = Taking(
+                worker=event.worker or "",
+                attempt=event.attempt or 0,
+                unit=data.target,
+                files=data.files,
+                keep=data.keep,
+            )
         case _:
             pass
+
+
+def _launching(d: Deployment, event: e.Event, data: e.Intended) -> None:
+    worker = _worker(d, event)
+    worker.intent, worker.attempt, worker.session = event.seq, event.attempt or 0, data.target
+    worker.boot, worker.agent_session = d.boot, data.agent_session
+    if not (data.resume and worker.usage.whole):
+        worker.used += worker.usage
+    worker.resumed, worker.usage = data.resume, Usage()
+    worker.again, worker.ending = False, ""
+    worker.spent += 1
+    for name in worker.units:
+        _afresh(d.units[name])
+    d.last_launch = d.mono
+    d.restless[worker.name] = None
+
+
+def _typing(worker: WorkerState, event: e.Event, data: e.Intended) -> None:
+    worker.swept = () if data.action == "nudge" else worker.swept
+    worker.prompt = Prompt(seq=event.seq, at=event.at, text=data.text, before=data.before)
+    if worker.sighting is not None:  # what it says of a text is about the one before
+        worker.sighting = msgspec.structs.replace(worker.sighting, prompt="")
 
 
 def _effected(d: Deployment, event: e.Event, data: e.Effected) -> None:
     d.wakes.pop(data.intent, None)
     d.moved.update([d.moving.pop(data.intent)] if data.intent in d.moving else [])
+    if data.intent in d.placing:
+        _placed(d, d.placing.pop(data.intent), data)
+        return
     if event.worker is None:
         return
     worker = _worker(d, event)
@@ -405,6 +440,20 @@ def _confirmed(d: Deployment, event: e.Event, data: e.Confirmed) -> None:
     worker = _worker(d, event)
     if worker.prompt is not None and worker.prompt.seq == data.intent:
         worker.prompt = None
+
+
+def _placed(d: Deployment, taken: Taking, data: e.Effected) -> None:
+    """Take over what was judged: from now on it counts. What could not be taken over has that problem."""
+    unit = d.units[taken.unit]
+    files = tuple(placing.mark for placing in taken.files)
+    if data.ok:
+        d.gained += _judge(d, Verdict(unit=taken.unit, marks=data.marks))
+        unit.placed = files
+        if d.plan.workers.stage and not taken.keep:
+            _afresh(unit)  # its stage is empty from now on
+        unit.installed.update((mark.path, mark) for mark in data.marks)
+    elif unit.aside is not None and unit.aside.marks == files:
+        unit.aside = msgspec.structs.replace(unit.aside, problems=(data.detail,))
 
 
 def _unlaunched(d: Deployment, worker: WorkerState) -> None:

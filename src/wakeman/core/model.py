@@ -76,7 +76,18 @@ class WorkersSpec(Spec, frozen=True):
     before: tuple[tuple[str, ...], ...] = ()
     socket: str = "wakeman"
     cwd: str = "."
-    confine: Literal["off"] = "off"
+    confine: Literal["off", "units"] = "off"
+    confine_also: tuple[str, ...] = ()
+    stage: bool = False
+    isolate: Literal["none", "worktree"] = "none"
+    base: str = "HEAD"
+    setup: tuple[tuple[str, ...], ...] = ()
+    commit: bool = True
+
+    @property
+    def aside(self) -> bool:
+        """Tell whether outputs are made somewhere else first, and taken over once they pass."""
+        return self.stage or self.isolate == "worktree"
 
 
 class WakeTarget(Spec, frozen=True):
@@ -272,11 +283,20 @@ class Verdict(Struct, frozen=True, omit_defaults=True):
     marks: tuple[FileMark, ...] = ()
     rejects: tuple[Rejection, ...] = ()
     waits: bool = False  # for the verify command, which has not run on these files yet
+    foreign: tuple[FileMark, ...] = ()  # of one made aside: what somebody else has put in its outputs' places
 
     @property
     def passed(self) -> bool:
         """Tell whether the unit's outputs exist and pass."""
         return not self.problems
+
+
+class Placing(Struct, frozen=True, array_like=True):
+    """One output to be taken over: `mark` is what was judged, `over` what may stand in its place and is replaced."""
+
+    path: str
+    mark: FileMark
+    over: FileMark | None = None
 
 
 class Usage(Struct, frozen=True, omit_defaults=True):
@@ -348,6 +368,7 @@ class Sighting(Struct, frozen=True, omit_defaults=True):
     working: float = 0.0  # mono at which a tool that it called was seen at work, though nothing else told of life
     shown: str = ""  # what the screen alone says, and no second look has confirmed yet
     prompt: Literal["", "heard", "taken", "waits", "unknown"] = ""  # what became of the text typed last
+    refused: tuple[str, ...] = ()  # paths that a confinement kept from being written to, as its output tells
 
 
 class Validator(Struct, frozen=True, omit_defaults=True):
@@ -383,6 +404,25 @@ class Alarm(Struct, frozen=True, omit_defaults=True):
     job: str = ""
 
 
+class Confinement(Struct, frozen=True, omit_defaults=True):
+    """How the kernel is told what an attempt may write: found once, by trying it."""
+
+    way: str  # its name in the table of ways
+    program: str  # absolute path of what applies it and then becomes the worker's program
+    words: str = ""  # the way, with the version of its rules
+
+
+class Repository(Struct, frozen=True, omit_defaults=True):
+    """The git repository that workers get trees of, as it was at `up`."""
+
+    git: str  # absolute path of the git program
+    top: str  # absolute path of the work tree that holds the plan
+    common: str  # absolute path of its git directory, which all its trees share
+    base: str  # the commit that trees begin at
+    prefix: str = ""  # the plan's directory, relative to `top`
+    branch: str = ""  # full name of the branch that `workers.base` named; "" for none
+
+
 class Host(Struct, frozen=True, omit_defaults=True):
     """The absolute world of a deployment, resolved once at `up`, so that a check from `at` sees the same."""
 
@@ -393,6 +433,8 @@ class Host(Struct, frozen=True, omit_defaults=True):
     python: tuple[str, ...]  # argument vector that runs `wakeman` from anywhere
     env: dict[str, str] = {}  # what a worker and a check start with; nothing secret
     memory_per_worker: int = 0
+    confinement: Confinement | None = None  # where the plan confines its workers
+    repository: Repository | None = None  # with `workers.isolate`
 
 
 class UnitState(Struct):
@@ -408,6 +450,15 @@ class UnitState(Struct):
     wrote: dict[str, Wrote] = {}  # by output
     reviews: int = 0  # times that it went to a reviewer
     reviewed: tuple[FileMark, ...] = ()  # what a reviewer accepted, or a person in its place
+    aside: Verdict | None = None  # on what the present attempt has made in its stage or tree
+    aside_mono: float = 0.0  # when these very files were seen first
+    placed: tuple[FileMark, ...] = ()  # what was taken over from there
+    installed: dict[str, FileMark] = {}  # by output: what stands in its place since
+
+    @property
+    def made(self) -> bool:
+        """Tell whether nothing more is to be made of it: done, or passing where it waits to be taken over."""
+        return self.done or (self.aside is not None and self.aside.passed)
 
     @property
     def done(self) -> bool:
@@ -509,6 +560,16 @@ class Wake(Struct, frozen=True):
     at: datetime
 
 
+class Taking(Struct, frozen=True):
+    """An intent to take a unit's outputs over, whose outcome is not recorded yet."""
+
+    worker: str
+    attempt: int
+    unit: str
+    files: tuple[Placing, ...]
+    keep: bool = False
+
+
 class Deployment(Struct):
     """Everything that the log tells, folded. Changed by `fold` alone."""
 
@@ -554,6 +615,7 @@ class Deployment(Struct):
     reviews: dict[str, Review] = {}  # by the unit of a reviewer, which is none of the plan's
     moved: dict[str, str] = {}
     moving: dict[int, tuple[str, str]] = {}  # moves whose outcome is not recorded, by seq: they are made again
+    placing: dict[int, Taking] = {}  # what is being taken over, by the intent's seq: it is tried until it is settled
     last_launch: float = -1e18  # mono of the last launch
     failed_launches: int = 0  # in a row
     met: bool = False  # somebody has met a usage limit; until then nobody has to look for one

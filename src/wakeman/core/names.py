@@ -7,6 +7,8 @@ import re
 import unicodedata
 from collections.abc import Container
 
+from wakeman.core.model import Deployment
+
 WIDTH = 100
 """Characters that a name keeps to."""
 
@@ -42,6 +44,21 @@ def unique(name: str, taken: Container[str], why: str) -> str:
         found = tailed(name, f"-{_hash(why + '!' * tries)}")
         tries += 1
     return found
+
+
+def branch(deployment: str, worker: str) -> str:
+    """Name the branch of a worker's tree. Boundary: `merged` is no worker's: see `merged`."""
+    return f"wakeman/{deployment}/{worker}"
+
+
+def merged(deployment: str) -> str:
+    """Name the branch that a deployment's branches are merged into."""
+    return f"wakeman/{deployment}.merged"
+
+
+def mergeable(d: Deployment) -> list[str]:
+    """List the branches of workers whose share is done, in the order of the workers."""
+    return [branch(d.name, w.name) for w in d.workers.values() if w.state == "verified" and w.attempt]
 
 
 def _hash(text: str) -> str:

@@ -48,6 +48,10 @@ def causes(d: Deployment, decision: Decision, by: str) -> list[Cause]:
         found.append(Cause("ask", key, f"{len(d.trespassed)} writes out of place, the last {sayable(d.trespass, 120)}"))
     if d.alarm is None and d.generation and not d.paused_at and d.outcome == "open":
         found.append(Cause("ask", "ask:alarm", "no alarm can be set: wakeman doctor"))
+    found += [
+        Cause("ask", f"ask:place:{seq}", f"{sayable(taking.unit, 80)} passes and cannot be taken over: wakeman log")
+        for seq, taking in d.placing.items()
+    ]
     if starved(d):
         found.append(Cause("ask", "ask:memory", "too little free memory to start anybody"))
     found += [
@@ -99,7 +103,8 @@ def message(d: Deployment, decision: Decision, told: Sequence[Cause]) -> str:
         needs = f", {len(asks)} need{'s' if len(asks) == 1 else ''} you ({'; '.join(asks)})"
     total = len(review.tasks(d))
     head = f"AT wake-up: {d.name}: {decision.under or decision.row}: {total - len(undone(d))}/{total} done"
-    verb = "accept" if decision.held or decision.under else "status"
+    merging = decision.row == "wrap up" and d.host.repository is not None
+    verb = "accept" if decision.held or decision.under else "merge" if merging else "status"
     tail = f". Next: wakeman {verb} {d.name}. Do not do the units yourself."
     return sayable(head + needs, LIMIT - len(tail)) + tail
 
@@ -107,7 +112,7 @@ def message(d: Deployment, decision: Decision, told: Sequence[Cause]) -> str:
 def asking(d: Deployment) -> bool:
     """Tell whether a person is needed now: a question stands, a row is held, or nothing can go on by itself."""
     blind = any(worker.unknowns >= BLIND_LOOKS for worker in d.workers.values())
-    halted = broken(d) or bool(d.barred or d.full) or (dear(d) and _waiting(d)) or starved(d)
+    halted = broken(d) or bool(d.barred or d.full or d.placing) or (dear(d) and _waiting(d)) or starved(d)
     return bool(_asking(d)) or bool(d.held) or blind or halted or bool(_unreviewed(d))
 
 

@@ -37,7 +37,9 @@ class Facts(Struct, frozen=True):
     """What was found of one unit; the mappings go by the path as the unit names it.
 
     Shape: `marks` are the outputs that exist, `before` those that did at the launch, `parsed` what `parse` found
-    wrong, `input` the mark of the unit's input if that exists, `check` None when the command was not run.
+    wrong, `input` the mark of the unit's input if that exists, `check` None when the command was not run. Where
+    outputs are made aside, `installed` are those that were taken over from there, and of what is judged there `cut`
+    tells that its worker was cut off and may not have finished it, `astray` which lead out of the place by a link.
     """
 
     marks: Mapping[str, FileMark] = {}
@@ -45,6 +47,9 @@ class Facts(Struct, frozen=True):
     parsed: Mapping[str, str] = {}
     input: FileMark | None = None
     check: Check | None = None
+    installed: Mapping[str, FileMark] | None = None
+    cut: bool = False
+    astray: frozenset[str] = frozenset()
 
 
 def judge(unit: Unit, verify: VerifySpec, facts: Facts) -> Verdict:
@@ -91,6 +96,12 @@ def _output(path: str, verify: VerifySpec, facts: Facts) -> Iterator[str]:
         yield "older than the input"
     if problem := facts.parsed.get(path):
         yield problem
+    if path in facts.astray:
+        yield "a symbolic link, expected a file"
+    elif facts.cut:
+        yield "its worker was cut off and may not have finished it"
+    if facts.installed == {} and not _same(mark, facts.before.get(path)):
+        yield "put there by somebody else, expected it to be installed"
 
 
 def _same(mark: FileMark, before: FileMark | None) -> bool:

@@ -107,6 +107,7 @@ def reviewing(plan: Plan) -> Plan:
         prompt=spec.prompt or PROMPT,
         prompt_file=None,
         cwd=".",
+        stage=False,
     )
     return msgspec.structs.replace(plan, workers=workers, verify=_JUDGED)
 

@@ -10,7 +10,7 @@ import msgspec
 
 from wakeman.core import review
 from wakeman.core.lines import Path
-from wakeman.core.model import Plan, ReviewSpec, UnitsSpec
+from wakeman.core.model import Plan, ReviewSpec, UnitsSpec, WorkersSpec
 from wakeman.core.template import PATH, SCOPES, UNIT, faults
 
 NAME = r"[a-z0-9][a-z0-9_-]{0,63}"
@@ -23,13 +23,15 @@ _FORMS = (
         r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}|/.{1,95}",
         "a tmux socket: its name, or its absolute path",
     ),
+    (("workers", "confine_also"), r"(?![~]).+", "a path, relative to the plan file or absolute; '~' is none here"),
     (("workers", "env_from"), r"[A-Za-z_][A-Za-z0-9_]*", "the name of an environment variable"),
     (("workers", "redact"), r"[A-Za-z_][A-Za-z0-9_]*", "the name of an environment variable"),
 )
 """Key, regular expression, what it is."""
 
 _ARGUMENTS = (
-    "units.command", "workers.command", "workers.before", "wake.to.run", "verify.command", "verify.review.command",
+    "units.command", "workers.command", "workers.before", "workers.setup", "wake.to.run", "verify.command",
+    "verify.review.command",
 )  # fmt: skip
 _POSITIVE = ("wake.every", "wake.to.timeout", "verify.timeout")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -158,9 +160,35 @@ def _arguments(plan: Plan) -> Iterator[Problem]:
         for path, value in values(msgspec.to_builtins(plan), key.split(".")):
             if path[-1] == 0 and value == "":
                 yield Problem(path, "found an empty string; expected a program")
-    for at, argv in enumerate(plan.workers.before):
-        if not argv:
-            yield Problem(("workers", "before", at), "found an empty array; expected an argument list")
+    for key, commands in (("before", plan.workers.before), ("setup", plan.workers.setup)):
+        for at, argv in enumerate(commands):
+            if not argv:
+                yield Problem(("workers", key, at), "found an empty array; expected an argument list")
+
+
+def _aside(plan: Plan) -> Iterator[Problem]:
+    workers = plan.workers
+    isolated = workers.isolate == "worktree"
+    keys = (("workers", "stage"), ("workers", "isolate"))
+    if workers.stage and isolated:
+        text = "found beside workers.isolate; expected one of the two: a tree of its own is a place aside already"
+        yield Problem(("workers", "stage"), text, keys)
+    if isolated and workers.confine != "off":
+        text = "found beside workers.isolate; expected one of the two: commits are written outside a worker's tree"
+        yield Problem(("workers", "confine"), text, (("workers", "confine"), ("workers", "isolate")))
+    if isolated and review.wanted(plan):
+        key = "agent" if plan.verify.agent is not None else "review"
+        text = "found beside workers.isolate; expected one of the two: a reviewer does not see the workers' trees"
+        yield Problem(("verify", key), text, (("verify", key), ("workers", "isolate")))
+    for name in ("base", "setup", "commit"):
+        if not isolated and getattr(workers, name) != getattr(WorkersSpec(), name):
+            about = (("workers", name), ("workers", "isolate"))
+            yield Problem(("workers", name), "found without workers.isolate = 'worktree'; expected it beside", about)
+
+
+def _confined(plan: Plan) -> Iterator[Problem]:
+    if plan.workers.confine_also and plan.workers.confine == "off":
+        yield Problem(("workers", "confine_also"), "found without workers.confine = 'units'; expected only beside it")
 
 
 def _variables(plan: Plan) -> Iterator[Problem]:
@@ -201,8 +229,8 @@ def _allowed(scope: Sequence[str], own: Sequence[str] | None) -> Sequence[str] |
 
 
 RULES = (
-    _forms, _one_source, _sources, _output, _prompt, _command, _review, _arguments, _variables, _receivers,
-    _positive, _templates,
+    _forms, _one_source, _sources, _output, _prompt, _command, _review, _arguments, _aside, _confined, _variables,
+    _receivers, _positive, _templates,
 )  # fmt: skip
 """Every rule, as a function from plan to problems."""
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from wakeman.core import events as e
+from wakeman.core.confine import refused
 from wakeman.core.text import sayable
 
 LIMIT = 200
@@ -40,7 +41,10 @@ def _decided(fact: Any) -> str:
 
 
 def _looked(fact: Any) -> str:
-    seen = [f"{s.worker} {s.session} {s.activity}".removesuffix(" unknown") for s in fact.sightings]
+    seen = [
+        f"{s.worker} {s.session} {s.activity}".removesuffix(" unknown") + (f" ({refused(s)})" if s.refused else "")
+        for s in fact.sightings
+    ]
     judged = [f"{v.unit}: {'; '.join(v.problems) or 'passes'}" for v in fact.verdicts]
     others = [f"{v.session} of {v.worker or 'nobody known'}" for v in fact.validators or ()]
     return "; ".join(seen + judged + others) or "nothing new"

@@ -30,6 +30,11 @@ def last_line(text: str, limit: int) -> str:
     return next(filter(None, said), "")
 
 
+def unescaped(text: str) -> str:
+    """Give `text` without the sequences that steer a terminal."""
+    return _ESCAPES.sub("", text)
+
+
 def _sayable(character: str) -> str:
     if character.isspace():
         return " "

@@ -159,7 +159,7 @@ def put_away(world: World, log: Writer, worker: WorkerState, now: datetime) -> N
         for move in d.plan.cleanup.move
         if not worker.origin and not worker.review
     ]
-    for n in range(1, worker.attempt + 1):
+    for n in range(1, worker.attempt + 2):  # one more: a check may have died between a launch's files and its intent
         file = layout.inside(host, posixpath.join("prompts", f"{worker.name}.{n}.md"))
         pairs.append((file, layout.inside(host, "prompts/completed/")))
     wanted = [pair for pair in pairs if pair[0] not in d.moved]

@@ -9,8 +9,8 @@ import msgspec
 
 from wakeman.core import events as e
 from wakeman.core import notice
-from wakeman.core.actions import recorded, taken
-from wakeman.core.decide import ROWS, STUBBORN, Decision, decide, moves, soonest, staggered
+from wakeman.core.actions import placings, recorded, taken, trespasses
+from wakeman.core.decide import ROWS, STUBBORN, Decision, decide, moves, soonest, staggered, unrested
 from wakeman.core.errors import LogDamagedError
 from wakeman.core.model import Deployment, Wake, WorkerState
 from wakeman.core.pieces import ROOM, lines
@@ -65,9 +65,9 @@ def check(world: World, name: str, head: str = "") -> Deployment:
         _tell(world, d, before)
         if d.outcome != "open" and d.alarm is not None:
             d = _finished(world, name)
-        fresh = [p for p in pending if ran.get(p.unit.name, 0) < TRIES]
-        ran.update({p.unit.name: ran.get(p.unit.name, 0) + 1 for p in fresh})
-        checked.update({p.unit.name: _checked(world, d, p) for p in fresh})
+        fresh = [p for p in pending if ran.get(p.key, 0) < TRIES]
+        ran.update({p.key: ran.get(p.key, 0) + 1 for p in fresh})
+        checked.update({p.key: _checked(world, d, p) for p in fresh})
         if not fresh and not log.seen:
             break
     return d
@@ -93,10 +93,16 @@ def once(world: World, log: Writer, checked: dict[str, Checked]) -> list[Pending
         from wakeman.engine.launch import recover
 
         recover(world, log, now)
+    if log.deployment.placing:
+        from wakeman.engine.place import settle
+
+        settle(world, log, now)
     take_in(world, log, now)
     looked, pending = look(world, log.deployment, checked)
     log.append(_lines(looked), now, durable=False)  # what follows from it is written durably
-    moved = _settle(world, log, now)
+    log.append(trespasses(log.deployment), now)
+    placed = _place(world, log, now)
+    moved = _settle(world, log, now) or placed
     acted = _workers(world, log, now)
     rows = _deployment(world, log, now)
     if log.deployment.outcome == "open":
@@ -109,10 +115,11 @@ def once(world: World, log: Writer, checked: dict[str, Checked]) -> list[Pending
 
 def _lines(looked: e.Looked) -> list[e.Draft]:
     """Write a look that does not fit a line as several in one write, the last of which completes it."""
-    bare = msgspec.structs.replace(looked, sightings=(), verdicts=())
+    bare = msgspec.structs.replace(looked, sightings=(), verdicts=(), aside=())
     parts = [msgspec.structs.replace(bare, sightings=piece, more=True) for piece in lines(looked.sightings)]
     parts += [msgspec.structs.replace(bare, verdicts=piece, more=True) for piece in lines(looked.verdicts)]
-    if len(parts) < 3 and sum(len(repr(part)) for part in parts) < ROOM:
+    parts += [msgspec.structs.replace(bare, aside=piece, more=True) for piece in lines(looked.aside)]
+    if len(parts) < 4 and sum(len(repr(part)) for part in parts) < ROOM:
         return [e.Draft(looked)]
     return [e.Draft(part) for part in (*parts, bare)]
 
@@ -127,6 +134,16 @@ def _witness(log: Writer, head: str) -> None:
         raise LogDamagedError(f"{d.name}: the alarm saw line {seq}, the log ends at {d.seq}: lines were cut off", hint)
     if log.hash_of(int(seq)) not in ("", digest):
         raise LogDamagedError(f"{d.name}: line {seq} is not the one that the alarm saw: lines were written anew", hint)
+
+
+def _place(world: World, log: Writer, now: datetime) -> bool:
+    """Take over what was made aside and is ripe; tell whether anything was. What follows from it is this check's."""
+    drafts = placings(log.deployment)
+    if drafts:
+        from wakeman.engine.place import place
+
+        place(world, log, drafts, now)
+    return bool(drafts)
 
 
 def _settle(world: World, log: Writer, now: datetime) -> bool:
@@ -182,7 +199,7 @@ def _soon(world: World, d: Deployment, last: Sequence[str]) -> None:
     """Have the next step of a staggered launch, or a look at what is being ended, soon."""
     if last == ["sleep"] and staggered(d):
         alarm.soon(world, d, d.plan.workers.stagger, "timer")
-    elif any(_pressing(worker) for worker in d.workers.values()):
+    elif any(_pressing(worker) for worker in d.workers.values()) or unrested(d):
         alarm.soon(world, d, AFTERWARDS, "timer")
     elif (wait := soonest(d)) is not None:
         alarm.soon(world, d, max(wait, LEAST) if wait else AGAIN, "timer")
@@ -232,12 +249,18 @@ def _checked(world: World, d: Deployment, pending: Pending) -> Checked:
     from wakeman.core.template import render
     from wakeman.engine import secrets
 
-    unit, verify = pending.unit, d.plan.verify
-    argv = [render(word, verify_names(unit)) for word in verify.command]
-    ran = world.machine.run(argv, cwd=layout.absolute(d.host, "."), env=d.host.env, timeout=verify.timeout)
+    unit, verify, worker = pending.unit, d.plan.verify, pending.worker
+    names = verify_names(unit)
+    if pending.aside:
+        names["output"] = layout.told(d, worker, unit.outputs[0])
+    argv = [render(word, names) for word in verify.command]
+    home = layout.home(d, worker) if pending.aside else layout.absolute(d.host, ".")
+    ran = world.machine.run(argv, cwd=home, env=d.host.env, timeout=verify.timeout)
     message = secrets.hush(world, d)(ran.error or f"{ran.out}\n{ran.err}")
     marks = pending.marks
     if d.workers[d.units[unit.name].worker].ended:
         # Nobody writes them any more, unless the command itself does: then it speaks of what it left.
-        marks = outputs(unit, world.files.marks([layout.absolute(d.host, path) for path in unit.outputs]), d.host)
+        place = layout.made if pending.aside else lambda d, _, path: layout.absolute(d.host, path)
+        places = {path: place(d, worker, path) for path in unit.outputs}
+        marks = outputs(unit, world.files.marks(places.values()), places)
     return Checked(marks=marks, check=Check(code=ran.code, message=message[-4000:]))

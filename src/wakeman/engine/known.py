@@ -35,3 +35,9 @@ def _readable(world: World) -> Iterator[tuple[str, Deployment]]:
 
 def _run(name: str) -> int:
     return int(name.partition(".")[2] or 1)
+
+
+def next_name(name: str) -> str:
+    """Name the run after one."""
+    base, _, run = name.partition(".")
+    return f"{base}.{int(run or 1) + 1}"

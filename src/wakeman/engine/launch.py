@@ -18,11 +18,11 @@ from wakeman.core.conflicts import claimed
 from wakeman.core.decide import failures, missing
 from wakeman.core.errors import DiskError, ProgramError, WakemanError
 from wakeman.core.fold import move
-from wakeman.core.model import Deployment, EndedBy, Host, Plan, Share, WorkerState, mark
+from wakeman.core.model import Deployment, EndedBy, Host, Plan, Share, Unit, WorkerState, mark
 from wakeman.core.plan import prompt, units_file, worker_names
 from wakeman.core.template import render
 from wakeman.core.text import sayable
-from wakeman.engine import layout, secrets
+from wakeman.engine import confine, layout, secrets
 from wakeman.ports import Command, Harness, Listing, Made, Seen, Start, Task, World, Writer
 
 SIGNALLED = 128
@@ -85,12 +85,13 @@ def launch(world: World, log: Writer, names: Sequence[str], now: datetime) -> No
 
 
 def _equip(world: World, host: Host) -> None:
-    """Write the scripts that an attempt needs, where somebody has removed them."""
-    scripts = ((layout.WRAPPER, world.wrapper), (layout.HOOK, world.hook), (layout.GUARD, world.guard))
-    for name, script in scripts:
+    """Write the scripts that an attempt needs and what confines it, where somebody has removed them."""
+    scripts = {layout.WRAPPER: world.wrapper, layout.HOOK: world.hook, layout.GUARD: world.guard}
+    for name, script in scripts.items():
         file = layout.inside(host, name)
         if not world.files.marks([file]):
             world.files.write(file, script(), durable=True)
+    confine.equip(world, host)
 
 
 def _keyless(world: World, plan: Plan, host: Host) -> str:
@@ -194,9 +195,9 @@ def _clear(world: World, d: Deployment, worker: WorkerState) -> None:
 
 def _before(world: World, d: Deployment, worker: WorkerState) -> str:
     plan, host = d.plan, d.host
-    names = _names(d, worker)
+    values = names(d, worker)
     for command in plan.workers.before:
-        argv = [render(word, names) for word in command]
+        argv = [render(word, values) for word in command]
         ran = world.machine.run(argv, cwd=host.root, env=host.env, timeout=BEFORE_LIMIT)
         if ran.code != 0:
             said = ran.error or (ran.err.strip().splitlines() or [""])[-1] or f"exit status {ran.code}"
@@ -208,8 +209,8 @@ def _harness(world: World, d: Deployment, worker: WorkerState) -> Harness:
     return world.harness(review.plan_of(d.plan, worker).workers.harness)
 
 
-def _names(d: Deployment, worker: WorkerState) -> Mapping[str, str]:
-    """Give what templates of a worker may use. A reviewer's tell of the units that it reviews."""
+def names(d: Deployment, worker: WorkerState) -> Mapping[str, str]:
+    """Give what templates of a worker may use for its present attempt. A reviewer's tell of the units it reviews."""
     host = d.host
     files = layout.prompt(host, worker), layout.units_file(host, worker)
     if not worker.review:
@@ -225,8 +226,19 @@ def verdict_file(d: Deployment, worker: WorkerState) -> str:
 
 def share(d: Deployment, worker: WorkerState) -> Share:
     """Give what is left of a worker's share, as its next attempt gets it."""
-    units = tuple(d.units[name].unit for name in missing(d, worker))
+    units = tuple(_told(d, worker, d.units[name].unit) for name in missing(d, worker))
     return Share(name=worker.name, key=worker.key, units=units)
+
+
+def _told(d: Deployment, worker: WorkerState, unit: Unit) -> Unit:
+    """Give a unit with the paths that the worker is to use."""
+    if not d.plan.workers.aside:
+        return unit
+    source = unit.input
+    if source is not None and d.host.repository is not None and source.startswith("/"):
+        source = layout.read(d, worker, source)
+    outputs = tuple(layout.told(d, worker, path) for path in unit.outputs)
+    return msgspec.structs.replace(unit, outputs=outputs, input=source)
 
 
 def attempt(
@@ -234,14 +246,14 @@ def attempt(
 ) -> tuple[Task, Command, Start]:
     """Compose one attempt: its task, the harness's command, and the session that runs it. Writes nothing."""
     plan, host = review.plan_of(d.plan, worker), d.host
-    names = _names(d, worker)
-    cwd = layout.absolute(host, render(plan.workers.cwd, names))
+    values = names(d, worker)
+    cwd = layout.read(d, worker, render(plan.workers.cwd, values))
     task = Task(
         plan=plan,
         worker=worker.name,
         attempt=worker.attempt,
-        names=names,
-        prompt=_text(world, d, worker, names),
+        names=values,
+        prompt=_text(world, d, worker, values),
         prompt_file=layout.prompt(host, worker),
         units_file=layout.units_file(host, worker),
         agent_name=plan.workers.agent or "",
@@ -256,14 +268,21 @@ def attempt(
         keys=keys or {},
         env=host.env,
         at=world.clock.now(),
-        outputs=tuple(layout.absolute(host, path) for unit in share(d, worker).units for path in unit.outputs),
+        outputs=tuple(
+            layout.made(d, worker, path) for name in missing(d, worker) for path in d.units[name].unit.outputs
+        ),
+        confined=host.confinement is not None,
     )
-    command = world.harness(plan.workers.harness).command(task)
+    harness = world.harness(plan.workers.harness)
+    if task.confined:
+        task = msgspec.structs.replace(task, theirs=confine.borrowed(world, host, task, harness.borrows(task)))
+    command = harness.command(task)
     sign = mark(d, worker)
+    wrapped = ("/bin/sh", layout.inside(host, layout.WRAPPER), layout.attempt(host, worker), "--")
     start = Start(
         session=worker.session,
         mark=sign,
-        argv=("/bin/sh", layout.inside(host, layout.WRAPPER), layout.attempt(host, worker), "--", *command.argv),
+        argv=(*wrapped, *confine.words(world, host, worker), *command.argv),
         cwd=cwd,
         env={
             **host.env,
@@ -287,6 +306,8 @@ def _text(world: World, d: Deployment, worker: WorkerState, names: Mapping[str, 
     notes = [worker.note] if worker.note else []
     if worker.resumed:
         notes.append("You were interrupted. Go on; what is listed here is still to be done.")
+    if worker.attempt > 1 and d.plan.workers.stage:
+        notes.append("Write to the paths listed here. What was written to those of an earlier attempt is not taken.")
     if worker.attempt > 1:
         notes.append("Left undone by the attempt before:\n" + "\n".join(failures(d.units, missing(d, worker))))
     return prompt(template, names, where, "\n\n".join(notes))
@@ -307,14 +328,21 @@ def _prepare(world: World, d: Deployment, worker: WorkerState) -> Ready:
     home = layout.attempt(host, worker)
     units = share(d, worker).units
     files.make(layout.scratch(host, worker))
+    files.make(layout.said(host, worker))
     files.make(layout.inside(host, "streams"))
     if worker.review:
         files.make(posixpath.dirname(verdict_file(d, worker)))
         files.remove(verdict_file(d, worker))  # what is there is not this attempt's
+    if plan.workers.stage:
+        for directory in {posixpath.dirname(path) for path in task.outputs}:
+            files.make(directory)  # what is to be made there is to be the worker's only care
+    if host.repository is not None:
+        _plant(world, d, worker, start)
     files.write(task.units_file, units_file(review.subjects(d, worker) if worker.review else units).encode())
     text = f"{command.preface}\n\n{task.prompt}" if command.preface else task.prompt
     files.write(task.prompt_file, text.encode("utf-8", "surrogateescape"))
     files.write(posixpath.join(home, "outputs"), _listed(task.outputs))
+    confine.prepare(world, d, worker, task, command)
     for file, data in command.files.items():
         files.write(file, data)
     if command.guarded:
@@ -343,6 +371,16 @@ def _prepare(world: World, d: Deployment, worker: WorkerState) -> Ready:
     )
 
 
+def _plant(world: World, d: Deployment, worker: WorkerState, start: Start) -> None:
+    """Give the worker its tree, with a script that fills it where that is still to be done."""
+    from wakeman.engine.trees import plant
+
+    if d.host.repository is not None and (script := plant(world, d, worker, d.host.repository)):
+        file = posixpath.join(layout.attempt(d.host, worker), "setup")
+        world.files.write(file, script.encode("utf-8", "surrogateescape"))
+    world.files.make(start.cwd)
+
+
 def _listed(outputs: Sequence[str]) -> bytes:
     """List outputs for the hook: a path and its spelling in JSON. What does not fit a line is left out."""
     import json
@@ -360,8 +398,8 @@ def _rules(world: World, d: Deployment, worker: WorkerState) -> bytes:
     """
     host = d.host
     units = share(d, worker).units
-    files = [layout.absolute(host, path) for unit in units for path in unit.outputs]
-    trees = [layout.absolute(host, claimed(pattern)) for unit in units for pattern in unit.writes]
+    files = [layout.made(d, worker, path) for unit in units for path in unit.outputs]
+    trees = [layout.read(d, worker, claimed(pattern)) for unit in units for pattern in unit.writes]
     minded = [] if d.plan.watch.conflicts == "ignore" else [host.root, host.directory]
     own = layout.client(host, worker)
     resolved = world.files.resolve([*files, *trees, layout.scratch(host, worker), own, *minded])

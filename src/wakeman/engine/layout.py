@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import posixpath
+from collections.abc import Iterable
 
-from wakeman.core.model import Host, WorkerState
+from wakeman.core.model import Deployment, Host, WorkerState
 
 CHECK = "check.sh"
 WRAPPER = "wrapper.sh"
@@ -12,6 +13,8 @@ HOOK = "hook.sh"
 GUARD = "guard.sh"
 SECRETS = "secrets.sh"
 GENERATION = "generation"
+OUTSIDE = "%2F"
+"""Directory of a stage for outputs that do not lie below the plan's own: the root directory's stand-in."""
 
 
 def attempt(host: Host, worker: WorkerState) -> str:
@@ -29,14 +32,24 @@ def claim(host: Host, worker: WorkerState) -> str:
     return posixpath.join(attempt(host, worker), "claim")
 
 
+def said(host: Host, worker: WorkerState) -> str:
+    """Give the directory for what the client says of itself: of the attempt's, the one that it may write to."""
+    return posixpath.join(attempt(host, worker), "said")
+
+
 def hook(host: Host, worker: WorkerState) -> str:
     """Give the file that holds the last thing that the client said of itself."""
-    return posixpath.join(attempt(host, worker), "hook")
+    return posixpath.join(said(host, worker), "hook")
 
 
-def said(host: Host, worker: WorkerState) -> str:
-    """Give the directory in which the client's hooks leave what they tell of its writes."""
-    return posixpath.join(attempt(host, worker), "said")
+def push(host: Host, worker: WorkerState) -> str:
+    """Give the pipe by which a confined client asks for a check."""
+    return posixpath.join(said(host, worker), "push")
+
+
+def rules(host: Host, worker: WorkerState) -> str:
+    """Give the file that says what the attempt may write to, where it is confined."""
+    return posixpath.join(attempt(host, worker), "confine")
 
 
 def denied(host: Host, worker: WorkerState) -> str:
@@ -56,7 +69,7 @@ def trail(host: Host, worker: WorkerState) -> str:
 
 def heard(host: Host, worker: WorkerState) -> str:
     """Give the file that is new each time the client says that it has heard a prompt."""
-    return posixpath.join(attempt(host, worker), "heard")
+    return posixpath.join(said(host, worker), "heard")
 
 
 def client(host: Host, worker: WorkerState) -> str:
@@ -97,3 +110,82 @@ def inside(host: Host, name: str) -> str:
 def absolute(host: Host, path: str) -> str:
     """Give a plan's path as an absolute one: relative to the plan file's directory."""
     return posixpath.join(host.root, path)
+
+
+def stage(host: Host, worker: WorkerState) -> str:
+    """Give the directory in which the present attempt makes its outputs, with `workers.stage`."""
+    return stage_of(host, worker.name, worker.attempt)
+
+
+def stage_of(host: Host, worker: str, attempt: int) -> str:
+    """Give the stage of any attempt."""
+    return posixpath.join(host.directory, "attempts", f"{worker}.{attempt}", "stage")
+
+
+def staged(host: Host, path: str) -> str:
+    """Give where an output lies within a stage.
+
+    Boundary: one that is not below the plan's directory lies below a stand-in for the root directory.
+    """
+    whole = posixpath.normpath(absolute(host, path))
+    inside = within(whole, posixpath.normpath(host.root))
+    return f"{OUTSIDE}{whole}" if inside is None else inside
+
+
+def tree(host: Host, worker: WorkerState) -> str:
+    """Give the worker's own work tree, the same for each attempt, with `workers.isolate`."""
+    return posixpath.join(host.directory, "trees", worker.name)
+
+
+def planted(host: Host, worker: WorkerState) -> str:
+    """Give the file that says that the worker's tree is whole and was set up."""
+    return posixpath.join(host.directory, "trees", f"{worker.name}.ready")
+
+
+def home(d: Deployment, worker: WorkerState) -> str:
+    """Give the directory that a worker's paths are relative to: the plan's, or its like in the worker's tree."""
+    if d.host.repository is None or worker.review:
+        return d.host.root
+    return posixpath.join(tree(d.host, worker), d.host.repository.prefix).rstrip("/")
+
+
+def read(d: Deployment, worker: WorkerState, path: str) -> str:
+    """Give where a worker finds a path of the plan, as an absolute path.
+
+    Boundary: with `workers.isolate`, what lies outside the repository stays where it is.
+    """
+    if d.host.repository is None or worker.review:
+        return absolute(d.host, path)
+    whole = posixpath.normpath(absolute(d.host, path))
+    inside = within(whole, d.host.repository.top)
+    return whole if inside is None else posixpath.join(tree(d.host, worker), inside).rstrip("/")
+
+
+def made(d: Deployment, worker: WorkerState, path: str) -> str:
+    """Give where the present attempt writes an output, as an absolute path."""
+    if not d.plan.workers.stage or worker.review:
+        return read(d, worker, path)
+    return posixpath.join(stage(d.host, worker), staged(d.host, path))
+
+
+def told(d: Deployment, worker: WorkerState, path: str) -> str:
+    """Give an output as the worker is told of it: as in the plan, which is where it works, unless that is elsewhere."""
+    elsewhere = d.plan.workers.stage or (d.host.repository is not None and path.startswith("/"))
+    return made(d, worker, path) if elsewhere and not worker.review else path
+
+
+def writable(d: Deployment, worker: WorkerState, outputs: Iterable[str]) -> tuple[str, ...]:
+    """List the directories that the present attempt may write for these outputs of the plan."""
+    if d.plan.workers.stage:
+        return (stage(d.host, worker),)
+    if d.host.repository is not None:
+        return (tree(d.host, worker),)
+    return tuple(sorted({posixpath.dirname(made(d, worker, path)) for path in outputs}))
+
+
+def within(path: str, directory: str) -> str | None:
+    """Give a path relative to a directory that holds it, "" for the directory itself; None when it does not."""
+    start = directory.rstrip("/") + "/"
+    if path == directory:
+        return ""
+    return path.removeprefix(start) if path.startswith(start) else None

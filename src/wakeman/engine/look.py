@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -12,6 +13,7 @@ from msgspec import Struct
 
 from wakeman.core import events as e
 from wakeman.core import review
+from wakeman.core.confine import REFUSALS, refusals
 from wakeman.core.errors import ProgramError, StorageError, UnknownNameError
 from wakeman.core.model import (
     Deployment,
@@ -30,8 +32,8 @@ from wakeman.core.model import (
 )
 from wakeman.core.quality import Check, Facts, judge, parse
 from wakeman.core.redact import redacted
-from wakeman.core.text import sayable
-from wakeman.engine import layout, secrets, typing
+from wakeman.core.text import sayable, unescaped
+from wakeman.engine import confine, layout, secrets, typing
 from wakeman.engine.traces import Traces, find
 from wakeman.ports import Evidence, Harness, Listing, Report, Seen, Sessions, World
 
@@ -78,6 +80,13 @@ class Pending(Struct, frozen=True):
 
     unit: Unit
     marks: tuple[FileMark, ...]
+    worker: WorkerState
+    aside: bool = False  # they are those in the worker's stage or tree
+
+    @property
+    def key(self) -> str:
+        """Give what tells its result from that of the same unit in another place."""
+        return f"{self.unit.name}\0aside" if self.aside else self.unit.name
 
 
 def look(world: World, d: Deployment, checked: Mapping[str, Checked]) -> tuple[e.Looked, list[Pending]]:
@@ -87,13 +96,13 @@ def look(world: World, d: Deployment, checked: Mapping[str, Checked]) -> tuple[e
     that changed.
     """
     live = [worker for worker in d.workers.values() if worker.live]
-    units = _watched(d)
+    units = watched = _watched(d)
     sessions = world.sessions(d.host)
     view = View(
         plan=d.plan,
         host=d.host,
         listing=sessions.look() if live else Listing(state="down", why="not looked: no worker is alive"),
-        marks=world.files.marks(_paths(world, units, d, live)),
+        marks=world.files.marks([*_paths(world, units, d, live), *_aside_paths(units, d)]),
         boot=world.clock.boot(),
         mono=world.clock.mono(),
     )
@@ -105,7 +114,9 @@ def look(world: World, d: Deployment, checked: Mapping[str, Checked]) -> tuple[e
         rest = {layout.absolute(d.host, path) for state in _all(d) for path in _files(state.unit)} - view.marks.keys()
         view = msgspec.structs.replace(view, marks={**view.marks, **world.files.marks(rest)})
         units = _all(d)
-    verdicts, pending = _verdicts(world, d, view, units, over, checked)
+    pending: list[Pending] = []
+    verdicts = [] if d.host.repository else _verdicts(world, d, view, units, over, checked, pending)
+    aside = _aside(world, d, view, watched, sightings, checked, pending)
     validators = None
     if d.plan.cleanup.sweep and view.listing.state == "up":
         from wakeman.engine.validators import found
@@ -121,6 +132,7 @@ def look(world: World, d: Deployment, checked: Mapping[str, Checked]) -> tuple[e
             memory=world.machine.free_memory(),
             validators=validators if validators != d.validators else None,
             server=view.listing.server,
+            aside=tuple(aside),
         ),
         pending,
     )
@@ -151,6 +163,16 @@ def _paths(world: World, units: Iterable[UnitState], d: Deployment, live: Iterab
             yield layout.absolute(host, path)
 
 
+def _aside_paths(units: Iterable[UnitState], d: Deployment) -> Iterator[str]:
+    if not d.plan.workers.aside:
+        return
+    for state in units:
+        worker = d.workers[state.worker]
+        yield from (layout.made(d, worker, path) for path in state.unit.outputs)
+        if state.unit.input is not None:
+            yield layout.read(d, worker, state.unit.input)
+
+
 def _files(unit: Unit) -> Iterator[str]:
     yield from unit.outputs
     if unit.input is not None:
@@ -162,8 +184,12 @@ def _watched(d: Deployment) -> list[UnitState]:
     return [
         state
         for state in _all(d)
-        if d.workers[state.worker].state != "verified" or (state.verdict is not None and state.verdict.waits)
+        if d.workers[state.worker].state != "verified" or any(v is not None and v.waits for v in _verdicts_of(state))
     ]
+
+
+def _verdicts_of(state: UnitState) -> tuple[Verdict | None, Verdict | None]:
+    return state.verdict, state.aside
 
 
 def _all(d: Deployment) -> list[UnitState]:
@@ -268,13 +294,15 @@ def _sight(
 ) -> Sighting:
     harness = world.harness(review.plan_of(view.plan, worker).workers.harness)
     traces = find(world, d, worker, view.marks) if "record" in harness.reads else Traces()
+    life = _life(d, view, worker, seen, harness, traces)
     base = Sighting(
         worker=worker.name,
         attempt=worker.attempt,
         session="running",
+        refused=_refused(world, d, view, worker, life),
         session_id=seen.session_id if seen else "",
         pid=seen.pid if seen else 0,
-        life=_life(d, view, worker, seen, harness, traces),
+        life=life,
     )
     if layout.exit_file(view.host, worker) in view.marks:
         return _exited(world, view, worker, base, harness, traces)
@@ -442,13 +470,34 @@ def _recorded(world: World, evidence: Evidence, record: FileMark, size: int) -> 
     return msgspec.structs.replace(evidence, record=data, recorded=record.size <= size)
 
 
+def _refused(world: World, d: Deployment, view: View, worker: WorkerState, life: str) -> tuple[str, ...]:
+    """Give the paths that its output says it may not write to, and this process may: those were kept from it.
+
+    Shape: those of the looks before come first. Boundary: what it does not print is not known. Cost: the end of its
+    stream is read, in print mode only when there is a new sign of life.
+    """
+    before = worker.sighting if worker.sighting is not None and worker.sighting.attempt == worker.attempt else None
+    known = before.refused if before is not None else ()
+    stream = layout.stream(view.host, worker)
+    if view.host.confinement is None or stream not in view.marks or len(known) >= REFUSALS:
+        return known
+    over = layout.exit_file(view.host, worker) in view.marks
+    mode = review.plan_of(view.plan, worker).workers.mode
+    if before is not None and before.life == life and mode == "print" and not over:
+        return known
+    text = unescaped(world.files.tail(stream, WHOLE if over else LIVE).decode("utf-8", "replace"))
+    own = confine.places(d, worker, stream=True)
+    fresh = (path for path in refusals(text, view.host.root, own) if path not in known and world.files.writable(path))
+    return (*known, *fresh)[:REFUSALS]
+
+
 def _life(d: Deployment, view: View, worker: WorkerState, seen: Seen | None, harness: Harness, traces: Traces) -> str:
     """Fingerprint the signs of life. Boundary: "" until the wrapper has claimed the attempt, or a file came."""
     signs = [view.marks.get(layout.claim(view.host, worker)), view.marks.get(layout.hook(view.host, worker))]
     if not (harness.redraws and review.plan_of(view.plan, worker).workers.mode == "interactive"):
         signs.append(view.marks.get(layout.stream(view.host, worker)))
     for name in worker.units:
-        signs += [view.marks.get(layout.absolute(view.host, path)) for path in d.units[name].unit.outputs]
+        signs += [view.marks.get(layout.made(d, worker, path)) for path in d.units[name].unit.outputs]
     if traces.record is not None:
         signs += [traces.record, *traces.beside]
     if not any(signs) and not (harness.adopts and seen):
@@ -467,9 +516,9 @@ def _verdicts(
     units: Iterable[UnitState],
     over: set[str],
     checked: Mapping[str, Checked],
-) -> tuple[list[Verdict], list[Pending]]:
+    pending: list[Pending],
+) -> list[Verdict]:
     verdicts: list[Verdict] = []
-    pending: list[Pending] = []
     for state in units:
         worker = d.workers[state.worker]
         named = _named(view, state.unit)
@@ -479,19 +528,108 @@ def _verdicts(
             continue  # still being made
         if state.verdict is not None and state.verdict.marks == marks and not state.verdict.waits:
             continue  # judged, on these very files
-        verdict, wants_check = _judged(world, d, view, state.unit, named, marks, checked.get(state.unit.name))
-        if wants_check:
-            pending.append(Pending(unit=state.unit, marks=marks))
-            # Said, so that neither an old verdict nor none speaks for files that nothing has checked.
-            verdict = Verdict(unit=state.unit.name, problems=(UNCHECKED,), marks=marks, waits=True)
+        if state.unit.name in d.reviews:
+            verdict = _opinion(world, d, view, state, marks)
+            if verdict != state.verdict:
+                verdicts.append(verdict)
+            continue
+        facts = Facts(
+            marks={path: mark for path, mark in named.items() if path in state.unit.outputs},
+            before={path: d.before[path] for path in state.unit.outputs if path in d.before},
+            parsed=_parsed(world, view.plan, {path: layout.absolute(view.host, path) for path in named}, state, named),
+            input=named.get(state.unit.input) if state.unit.input is not None else None,
+            installed=state.installed if d.plan.workers.stage else None,
+        )
+        verdict = _judged(d, Pending(state.unit, marks, worker), facts, checked, pending)
         if verdict != state.verdict:
             verdicts.append(verdict)
-    return verdicts, pending
+    return verdicts
 
 
-def outputs(unit: Unit, marks: Mapping[str, FileMark], host: Host) -> tuple[FileMark, ...]:
-    """Give the marks of a unit's outputs as its verdict holds them: in its order, by the paths that it uses."""
-    there = ((path, marks.get(layout.absolute(host, path))) for path in unit.outputs)
+# --- what was made aside --------------------------------------------------------------------------------------
+
+
+def _aside(
+    world: World,
+    d: Deployment,
+    view: View,
+    units: Iterable[UnitState],
+    sightings: Iterable[Sighting],
+    checked: Mapping[str, Checked],
+    pending: list[Pending],
+) -> list[Verdict]:
+    """Judge what the present attempts have made in their stages or trees: as any output, but for what follows.
+
+    Shape: a file that somebody has open for writing is still being made. A worker that was cut off may not have
+    finished what was not seen to be so before. A link is none of its files.
+    """
+    if not d.plan.workers.aside:
+        return []
+    ends = {seen.worker: seen for seen in sightings}
+    verdicts: list[Verdict] = []
+    for state in units:
+        worker, known = d.workers[state.worker], state.aside
+        if not worker.attempt or worker.intent or worker.review:
+            continue
+        seen = ends.get(worker.name, worker.sighting)
+        over = worker.ended or (seen is not None and seen.session in ("exited", "killed", "lost"))
+        places = {path: layout.made(d, worker, path) for path in state.unit.outputs}
+        named = {
+            path: msgspec.structs.replace(view.marks[place], path=path)
+            for path, place in places.items()
+            if place in view.marks
+        }
+        marks = tuple(named.values())
+        if not named and known is None and not (over and d.host.repository):
+            continue
+        if not over and (len(marks) < len(places) or world.files.writing(places.values())):
+            continue  # still being made
+        foreign = _foreign(d, view, state)
+        if known is not None and (known.marks, known.foreign) == (marks, foreign) and not known.waits:
+            continue
+        clean = seen is not None and seen.session == "exited" and seen.code in (0, None)
+        source = None if state.unit.input is None else view.marks.get(layout.read(d, worker, state.unit.input))
+        facts = Facts(
+            marks=named,
+            before={path: d.before[path] for path in state.unit.outputs if path in d.before},
+            parsed=_parsed(world, view.plan, places, state, named),
+            input=source,
+            cut=over and not clean and (known is None or known.marks != marks),
+            astray=_astray(world, d, worker, {path: places[path] for path in named}),
+        )
+        verdict = _judged(d, Pending(state.unit, marks, worker, aside=True), facts, checked, pending)
+        verdict = msgspec.structs.replace(verdict, foreign=foreign)
+        if verdict != known:
+            verdicts.append(verdict)
+    return verdicts
+
+
+def _foreign(d: Deployment, view: View, state: UnitState) -> tuple[FileMark, ...]:
+    """Give what stands in the places of a unit's outputs and was neither there at first nor installed since."""
+    if not d.plan.workers.stage:
+        return ()
+    ours = {**d.before, **state.installed}
+    found = _named(view, state.unit)
+    return tuple(found[path] for path in state.unit.outputs if path in found and found[path] != ours.get(path))
+
+
+def _astray(world: World, d: Deployment, worker: WorkerState, places: Mapping[str, str]) -> frozenset[str]:
+    """Give the outputs that are symlinks, or are reached by one, within the worker's stage or tree."""
+    (root,) = layout.writable(d, worker, ())
+    real = world.files.resolve([root, *places.values()])
+    return frozenset(
+        path
+        for path, place in places.items()
+        if (inside := layout.within(place, root)) is not None and real[place] != posixpath.join(real[root], inside)
+    )
+
+
+def outputs(unit: Unit, marks: Mapping[str, FileMark], places: Mapping[str, str]) -> tuple[FileMark, ...]:
+    """Give the marks of a unit's outputs as its verdict holds them: in its order, by the paths that it uses.
+
+    Shape: `marks` go by where each output lies, which `places` tells.
+    """
+    there = ((path, marks.get(places[path])) for path in unit.outputs)
     return tuple(msgspec.structs.replace(mark, path=path) for path, mark in there if mark is not None)
 
 
@@ -505,31 +643,31 @@ def _named(view: View, unit: Unit) -> dict[str, FileMark]:
 
 
 def _judged(
-    world: World,
-    d: Deployment,
-    view: View,
-    unit: Unit,
-    named: Mapping[str, FileMark],
-    marks: tuple[FileMark, ...],
-    checked: Checked | None,
-) -> tuple[Verdict, bool]:
-    verify = review.plan_of(view.plan, d.workers[d.units[unit.name].worker]).verify
-    facts = Facts(
-        marks={path: mark for path, mark in named.items() if path in unit.outputs},
-        before={path: d.before[path] for path in unit.outputs if path in d.before},
-        input=named.get(unit.input) if unit.input is not None else None,
-    )
-    if unit.name in d.reviews:
-        problem, rejects = _said(world, view, unit, marks, d.reviews[unit.name].units)
-        facts = msgspec.structs.replace(facts, parsed={unit.outputs[0]: problem})
-        return msgspec.structs.replace(judge(unit, verify, facts), rejects=rejects), False
-    facts = msgspec.structs.replace(facts, parsed=_parsed(world, view, unit, named))
-    verdict = judge(unit, verify, facts)
+    d: Deployment, about: Pending, facts: Facts, checked: Mapping[str, Checked], pending: list[Pending]
+) -> Verdict:
+    """Judge a unit; where it passes but for a verify command that has not run on these files, note that it waits."""
+    verify, result = d.plan.verify, checked.get(about.key)
+    verdict = judge(about.unit, verify, facts)
     if not verify.command or not verdict.passed:
-        return verdict, False
-    if checked is None or checked.marks != marks:
-        return verdict, True
-    return judge(unit, verify, msgspec.structs.replace(facts, check=checked.check)), False
+        return verdict
+    if result is None or result.marks != about.marks:
+        pending.append(about)
+        # Said, so that neither an old verdict nor none speaks for files that nothing has checked.
+        return Verdict(unit=about.unit.name, problems=(UNCHECKED,), marks=about.marks, waits=True)
+    return judge(about.unit, verify, msgspec.structs.replace(facts, check=result.check))
+
+
+def _opinion(world: World, d: Deployment, view: View, state: UnitState, marks: tuple[FileMark, ...]) -> Verdict:
+    """Judge a reviewer's verdict."""
+    unit = state.unit
+    problem, rejects = _said(world, view, unit, marks, d.reviews[unit.name].units)
+    facts = Facts(
+        marks={mark.path: mark for mark in marks},
+        before={path: d.before[path] for path in unit.outputs if path in d.before},
+        parsed={unit.outputs[0]: problem},
+    )
+    verify = review.plan_of(view.plan, d.workers[state.worker]).verify
+    return msgspec.structs.replace(judge(unit, verify, facts), rejects=rejects)
 
 
 def _said(
@@ -545,15 +683,17 @@ def _said(
     return review.read(data, units)
 
 
-def _parsed(world: World, view: View, unit: Unit, named: Mapping[str, FileMark]) -> dict[str, str]:
-    verify = view.plan.verify
+def _parsed(
+    world: World, plan: Plan, places: Mapping[str, str], state: UnitState, named: Mapping[str, FileMark]
+) -> dict[str, str]:
+    verify = plan.verify
     if verify.parse == "none":
         return {}
     found = {}
-    for path in unit.outputs:
+    for path in state.unit.outputs:
         if path in named and named[path].size >= max(1, verify.min_bytes):
             try:
-                found[path] = parse(verify.parse, world.files.read(layout.absolute(view.host, path)))
+                found[path] = parse(verify.parse, world.files.read(places[path]))
             except StorageError as fault:
                 found[path] = sayable(f"cannot be read: {fault}", 200)
     return found

@@ -13,10 +13,11 @@ from wakeman.core import plan as planning
 from wakeman.core import review
 from wakeman.core.conflicts import conflicts, paths
 from wakeman.core.errors import PlanError, ProgramError, StorageError, UsageError, WakemanError
-from wakeman.core.model import FileMark, Plan, Share, Unit, WorkersSpec
+from wakeman.core.model import FileMark, Plan, Repository, Share, Unit, WorkersSpec
 from wakeman.core.quality import parse
 from wakeman.core.reading import read
 from wakeman.core.template import nearest, render
+from wakeman.engine import confine
 from wakeman.engine.known import latest, readable
 from wakeman.ports import Seen, World
 
@@ -38,6 +39,8 @@ class Prepared(Struct, frozen=True):
     shares: tuple[Share, ...]
     existing: tuple[FileMark, ...]
     prompt: str  # the prompt's template, read once: what is recorded is what is used
+    repository: Repository | None = None
+    notes: tuple[str, ...] = ()  # what is worth knowing and keeps nobody
 
 
 def prepare(world: World, text: str, where: str, root: str, stdin: str = "") -> Prepared:
@@ -58,7 +61,15 @@ def prepare(world: World, text: str, where: str, root: str, stdin: str = "") -> 
         *_conflicts(world, root, units),
         *_world_faults(world, plan, root),
         *_homeless(world, plan, root, shares),
+        *confine.faults(world, plan, root, where, shares),
     ]
+    repository: Repository | None = None
+    notes: tuple[str, ...] = ()
+    if plan.workers.isolate == "worktree":
+        from wakeman.engine.trees import survey
+
+        repository, found, notes = survey(world, plan, root, units, shares)
+        problems += found
     try:
         problems += _taken(world, plan, root, shares)
     except ProgramError:
@@ -67,10 +78,21 @@ def prepare(world: World, text: str, where: str, root: str, stdin: str = "") -> 
     if problems:
         raise PlanError(_placed(problems, text, where))
     prompt = _template(world, plan, root)
-    outputs = {posixpath.join(root, path): path for unit in units for path in unit.outputs}
+    # In a tree of its own a worker finds what the base commit has.
+    outputs = {} if repository else {posixpath.join(root, path): path for unit in units for path in unit.outputs}
     there = world.files.marks(outputs)
     existing = tuple(msgspec.structs.replace(mark, path=outputs[path]) for path, mark in there.items())
-    return Prepared(plan=plan, text=text, root=root, units=units, shares=shares, existing=existing, prompt=prompt)
+    return Prepared(
+        plan=plan,
+        text=text,
+        root=root,
+        units=units,
+        shares=shares,
+        existing=existing,
+        prompt=prompt,
+        repository=repository,
+        notes=notes,
+    )
 
 
 def _template(world: World, plan: Plan, root: str) -> str:

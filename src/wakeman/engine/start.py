@@ -8,6 +8,7 @@ from hashlib import sha256
 from shlex import quote
 
 import msgspec
+from msgspec import Struct
 
 from wakeman.core import events as e
 from wakeman.core import plan as planning
@@ -19,14 +20,16 @@ from wakeman.core.fold import imagine
 from wakeman.core.model import Deployment, FileMark, Host, Plan, Share
 from wakeman.core.names import unique
 from wakeman.core.pieces import lines
-from wakeman.engine import alarm, layout
+from wakeman.engine import alarm, confine, layout
 from wakeman.engine.act import bury
 from wakeman.engine.check import check
-from wakeman.engine.known import latest
+from wakeman.engine.known import latest, next_name
 from wakeman.engine.launch import attempt
 from wakeman.engine.prepare import Prepared, variables
 from wakeman.ports import Command, World
 
+FIXED = ("confine", "stage", "isolate", "base", "setup", "commit")
+"""Keys of `[workers]` that say where outputs are made, and what keeps workers there."""
 INLINE = 16 * 1024
 """Bytes of a prompt that stand in the log; a longer one lies beside it."""
 
@@ -34,6 +37,7 @@ INLINE = 16 * 1024
 def drafts(world: World, prepared: Prepared, name: str) -> list[e.Draft]:
     """Give the first lines of the deployment's log."""
     host = world.host(prepared.plan, prepared.root, posixpath.join(world.state, name))
+    host = msgspec.structs.replace(host, repository=prepared.repository)
     plan = _recorded(prepared, host)
     planned = e.Planned(name=name, plan=plan, digest=planning.digest(prepared.plan), host=host, edition=EDITION)
     return [e.Draft(planned), *enrolments(prepared.shares, prepared.existing)]
@@ -49,12 +53,21 @@ def enrolments(shares: Iterable[Share], existing: Iterable[FileMark]) -> Iterato
             yield e.Draft(enrolled, worker=share.name)
 
 
-def preview(world: World, prepared: Prepared) -> list[tuple[Share, Command]]:
+class Preview(Struct, frozen=True):
+    """A worker's first attempt. Where it is confined: by what, and the directories that it may write to."""
+
+    share: Share
+    command: Command
+    confined: str | None
+    writes: list[str] | None
+
+
+def preview(world: World, prepared: Prepared) -> list[Preview]:
     """Give the exact command of each worker's first attempt, without starting anything."""
     d = _ahead(world, prepared)
     for worker in d.workers.values():
         worker.attempt = 1
-    return [(share, attempt(world, d, d.workers[share.name])[1]) for share in prepared.shares]
+    return [_preview(world, d, share) for share in prepared.shares]
 
 
 def reviewer(world: World, prepared: Prepared) -> Command | None:
@@ -79,6 +92,13 @@ def _ahead(world: World, prepared: Prepared) -> Deployment:
     return d
 
 
+def _preview(world: World, d: Deployment, share: Share) -> Preview:
+    worker = d.workers[share.name]
+    command, way = attempt(world, d, worker)[1], d.host.confinement
+    writes = confine.places(d, worker, stream=command.to_file) if way is not None else None
+    return Preview(share=share, command=command, confined=way.words if way is not None else None, writes=writes)
+
+
 def up(world: World, prepared: Prepared) -> Deployment:
     """Begin a deployment, or go on with the open one of the same plan.
 
@@ -97,7 +117,7 @@ def up(world: World, prepared: Prepared) -> Deployment:
     _programs(world, prepared, name)
     if there is not None:
         bury(world, there)
-        name = _next_name(name)
+        name = next_name(name)
     begin(world, prepared, name)
     return check(world, name)
 
@@ -126,6 +146,12 @@ def amend(world: World, name: str, prepared: Prepared) -> Deployment:
             raise UsageError(f"{name}: found a plan named {prepared.plan.name!r}, expected {d.plan.name!r}")
         if d.host.root != prepared.root:
             raise UsageError(f"{name}: the plan lies in {prepared.root}, its paths are relative to {d.host.root}")
+        for key in FIXED:
+            there, wanted = getattr(d.plan.workers, key), getattr(prepared.plan.workers, key)
+            if there != wanted:
+                found = f"found {wanted!r}, expected {there!r} as it went up with"
+                hint = f"wakeman down {name}, then wakeman up FILE"
+                raise UsageError(f"{name}: workers.{key}: {found}: its workers were told where to write", hint)
         dropped = [worker.name for worker in d.workers.values() if worker.state == "pending" and not worker.intent]
         kept = {unit for worker in d.workers.values() if worker.name not in dropped for unit in worker.units}
         taken = {name.lower() for name in d.workers if name not in dropped}
@@ -139,6 +165,9 @@ def amend(world: World, name: str, prepared: Prepared) -> Deployment:
                 fresh = unique(share.name, taken, share.key)
                 taken.add(fresh.lower())
                 new.append(msgspec.structs.replace(share, name=fresh, units=units))
+        stay = [worker for worker in d.workers.values() if worker.name not in dropped]
+        if overlapping := confine.overlaps(world, d, stay, new):
+            raise UsageError(f"{name}: {'; '.join(overlapping)}", f"wakeman down {name}, then wakeman up FILE")
         _keep(world, d.host, prepared)
         amended = e.Amended(
             plan=_recorded(prepared, d.host),
@@ -169,6 +198,7 @@ def furnish(world: World, d: Deployment, prepared: Prepared) -> None:
         inside[layout.SECRETS] = secrets
     for name, data in inside.items():
         files.write(layout.inside(host, name), data, durable=True)
+    confine.equip(world, host)
     files.make(layout.inside(host, "spool"))
 
 
@@ -176,9 +206,10 @@ def _programs(world: World, prepared: Prepared, name: str) -> None:
     """Refuse to begin a night whose programs are not there. Raises: UsageError naming each."""
     plan = prepared.plan
     host = world.host(plan, prepared.root, posixpath.join(world.state, name))
-    command = preview(world, prepared)[0][1]
+    command = preview(world, prepared)[0].command
     programs = {"workers.command" if plan.workers.command else "workers.harness": command.argv[0]}
     programs |= {f"workers.before[{n}]": before[0] for n, before in enumerate(plan.workers.before)}
+    programs |= {f"workers.setup[{n}]": setup[0] for n, setup in enumerate(plan.workers.setup) if "/" not in setup[0]}
     programs |= {f"wake.to[{n}].run": target.run[0] for n, target in enumerate(plan.wake.to) if target.run}
     programs |= {"verify.command": plan.verify.command[0]} if plan.verify.command else {}
     judge = reviewer(world, prepared)
@@ -210,11 +241,6 @@ def _keep(world: World, host: Host, prepared: Prepared) -> None:
     beside = _recorded(prepared, host).workers.prompt_file
     if beside is not None:
         world.files.write(beside, prepared.prompt.encode("utf-8", "surrogateescape"), durable=True)
-
-
-def _next_name(name: str) -> str:
-    base, _, run = name.partition(".")
-    return f"{base}.{int(run or 1) + 1}"
 
 
 def _recorded(prepared: Prepared, host: Host) -> Plan:

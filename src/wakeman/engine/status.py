@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from shlex import quote
 from typing import Any
 
 import msgspec
@@ -11,7 +12,8 @@ from wakeman.core import events as e
 from wakeman.core import notice, review
 from wakeman.core.decide import moves, undone, used
 from wakeman.core.fold import imagine
-from wakeman.core.model import Deployment, Review, Usage, WorkerState
+from wakeman.core.model import Deployment, Repository, Review, Usage, WorkerState
+from wakeman.core.names import branch, mergeable
 from wakeman.core.progress import Progress, of_worker, progress
 from wakeman.engine import alarm
 from wakeman.engine.look import look
@@ -67,12 +69,15 @@ def shape(d: Deployment, now: datetime, at: datetime | None, *, stands: bool) ->
         "decision": {"row": d.row, "why": d.row_why, "held": d.held or None},
         "next_check": _next(d),
         "alarm": _alarm(d, stands=stands),
+        "confined": d.host.confinement.words if d.host.confinement is not None else None,
         "log": f"{d.host.directory}/events.jsonl",
         "events": d.seq,
         "sampled": list(d.sampled),
         "reviews": [_review(d, name, each) for name, each in d.reviews.items()],
         **_used(used(d)),
     }
+    if d.host.repository is not None:
+        out["trees"] = _trees(d, d.host.repository)
     return out
 
 
@@ -97,6 +102,19 @@ def _validators(d: Deployment, now: datetime) -> dict[str, Any]:
             {"session": one.session, "worker": one.worker or None, "age": round((now - one.created).total_seconds())}
             for one in d.validators
         ]
+    }
+
+
+def _trees(d: Deployment, repository: Repository) -> dict[str, Any]:
+    """Give where workers in trees of their own put their work, and how a person gets at it."""
+    ready = mergeable(d)
+    return {
+        "repository": repository.top,
+        "base": repository.base,
+        "branch": repository.branch.removeprefix("refs/heads/") or None,
+        "branches": [branch(d.name, worker.name) for worker in d.workers.values() if worker.attempt],
+        "mergeable": ready,
+        "commands": [f"git -C {quote(repository.top)} merge {each}" for each in ready],
     }
 
 
@@ -155,6 +173,8 @@ def _worker(d: Deployment, worker: WorkerState, now: datetime) -> dict[str, Any]
         out["until"] = _time(worker.until)
     if worker.sighting is not None and worker.live:
         out["activity"] = worker.sighting.activity
+    if worker.sighting is not None and worker.sighting.refused:
+        out["refused"] = list(worker.sighting.refused)
     return out
 
 

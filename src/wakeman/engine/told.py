@@ -90,9 +90,9 @@ def _age(mark: FileMark, now: datetime) -> float:
 def claims(world: World, d: Deployment) -> Claims:
     """Give the places of a deployment's units, resolved on the disk."""
     units = [state.unit for state in d.units.values()]
-    absolute = {path: layout.absolute(d.host, path) for path in paths(units)}
-    resolved = world.files.resolve(absolute.values())
-    return Claims(units, {path: resolved[whole] for path, whole in absolute.items()})
+    lying = {path: place(d, state, path) for state in d.units.values() for path in paths([state.unit])}
+    resolved = world.files.resolve(lying.values())
+    return Claims(units, {path: resolved[whole] for path, whole in lying.items()})
 
 
 def minded(world: World, d: Deployment, known: Claims) -> list[str]:
@@ -114,17 +114,18 @@ def _drafts(world: World, d: Deployment, told: Iterable[Told]) -> list[e.Draft]:
         for name in one.wrote if one.worker in d.workers else ():
             writers[layout.absolute(d.host, name)] = one.worker
     resolved = world.files.resolve(writers)
-    places = {resolved[path]: worker for path, worker in writers.items()}
+    written = {resolved[path]: worker for path, worker in writers.items()}
     own: dict[str, list[Written]] = {}
     strange: dict[str, str] = {}
-    for place, worker in places.items():
-        output = known.output(place)
+    for found, worker in written.items():
+        output = known.output(found)
         if output is None or d.units[output[0]].worker != worker:
-            strange[place] = worker
+            strange[found] = worker
             continue
-        unit = d.units[output[0]].unit
-        marks = world.files.marks([layout.absolute(d.host, output[1])])
-        mark = next((mark for mark in outputs(unit, marks, d.host) if mark.path == output[1]), None)
+        state = d.units[output[0]]
+        unit, lying = state.unit, places(d, state)
+        marks = world.files.marks([lying[output[1]]])
+        mark = next((mark for mark in outputs(unit, marks, lying) if mark.path == output[1]), None)
         wrote = d.units[unit.name].wrote.get(output[1])
         if mark is not None and (wrote is None or wrote.inferred or wrote.mark != mark):
             own.setdefault(worker, []).append(Written(unit=unit.name, marks=(mark,)))
@@ -135,8 +136,7 @@ def _progressed(world: World, d: Deployment, own: Mapping[str, list[Written]]) -
     for name, files in own.items():
         worker = d.workers[name]
         states = [d.units[unit] for unit in worker.units]
-        wanted = [path for state in states for path in touched(state)]
-        marks = world.files.marks(layout.absolute(d.host, path) for path in wanted)
+        marks = world.files.marks(path for state in states for path in touched(d, state))
         written = sum(1 for state in states if whole(d, state, marks))
         for piece in lines(files):
             fact = e.Progressed(written=written, total=len(states), files=piece, inferred=False)
@@ -168,17 +168,28 @@ def few(found: list[e.Draft]) -> list[e.Draft]:
     return [*found[: LINES - 1], e.Draft(msgspec.structs.replace(last.data, more=more), worker=last.worker)]
 
 
-def touched(state: UnitState) -> Iterator[str]:
-    """Give the files of a unit: its outputs, and its input."""
-    yield from state.unit.outputs
+def touched(d: Deployment, state: UnitState) -> Iterator[str]:
+    """Give where the files of a unit are looked for, its outputs and its input, as absolute paths."""
+    for path in state.unit.outputs:
+        yield place(d, state, path)
     if state.unit.input is not None:
-        yield state.unit.input
+        yield place(d, state, state.unit.input)
+
+
+def place(d: Deployment, state: UnitState, path: str) -> str:
+    """Give where a path of a unit is looked for: in the worker's tree, or where it is to be in the end."""
+    return layout.read(d, d.workers[state.worker], path)
+
+
+def places(d: Deployment, state: UnitState) -> dict[str, str]:
+    """Give where each output of a unit is looked for."""
+    return {path: place(d, state, path) for path in state.unit.outputs}
 
 
 def whole(d: Deployment, state: UnitState, marks: Mapping[str, FileMark]) -> bool:
     """Tell whether a unit's outputs are there and may pass, as far as a look at them from outside tells."""
-    found = {mark.path: mark for mark in outputs(state.unit, marks, d.host)}
-    source = marks.get(layout.absolute(d.host, state.unit.input)) if state.unit.input is not None else None
+    found = {mark.path: mark for mark in outputs(state.unit, marks, places(d, state))}
+    source = marks.get(place(d, state, state.unit.input)) if state.unit.input is not None else None
     before = {path: d.before[path] for path in state.unit.outputs if path in d.before}
     verify = review.plan_of(d.plan, d.workers[state.worker]).verify
     return judge(state.unit, verify, Facts(marks=found, before=before, input=source)).passed

@@ -24,7 +24,7 @@ from wakeman.engine import alarm, layout
 from wakeman.engine.check import check
 from wakeman.engine.known import readable
 from wakeman.engine.look import outputs
-from wakeman.engine.told import WROTE, claims, few, hear, minded, touched, whole, within
+from wakeman.engine.told import WROTE, claims, few, hear, minded, places, touched, whole, within
 from wakeman.engine.wait import LINGER, POLL, TEND
 from wakeman.ports import Stir, Watch, World
 
@@ -79,7 +79,8 @@ class _Watching:
         self.others = [claims(world, other) for other in others]
         self.home, self.state = world.files.resolve([d.host.directory, world.state]).values()
         self.flat = [d.host.directory, layout.inside(d.host, "spool"), layout.inside(d.host, "prompts")]
-        self.roots = minded(world, d, self.claims)
+        self.stages = world.files.resolve(_stages(d))
+        self.roots = [*minded(world, d, self.claims), *self.stages.values()]
         self.dirty: dict[str, None] = {}  # units of which an output was written
         self.strange: dict[str, float] = {}  # files out of place -> when they count, if they are there then
         self.writers: dict[str, str] = {}  # path -> who was told to have written it
@@ -123,6 +124,8 @@ class _Watching:
                 self.dirty[output[0]] = None
             elif path == posixpath.join(self.home, LOG):
                 self.reread = self.reread or self._log() != self.seen
+            elif any(layout.within(path, stage) for stage in self.stages.values()):
+                self.wanted = self.wanted or "watch"  # what becomes of it a check decides
             elif posixpath.dirname(path) == posixpath.join(self.home, "spool"):
                 self.wanted = "hook"
                 self._hear(path)
@@ -227,7 +230,8 @@ class _Watching:
             for mark in _news(d, state, marks, self._heard(state)):
                 place = self.claims.resolved[mark.path]
                 writer = self.writers.get(place)
-                if writer == worker.name or (writer is None and at_work(worker)):
+                # What is staged comes to its place by a check, which tells of it itself.
+                if writer == worker.name or (writer is None and at_work(worker) and not d.plan.workers.stage):
                     told.setdefault(writer is None, []).append(mark)
                     self.writers.pop(place, None)  # said of this write, not of the next
                 else:
@@ -271,9 +275,8 @@ class _Watching:
         return self.world.files.marks([posixpath.join(self.home, LOG)])
 
     def _marks(self, units: Iterable[str]) -> dict[str, FileMark]:
-        host = self.d.host
-        wanted = (path for name in units for path in touched(self.d.units[name]))
-        return self.world.files.marks(layout.absolute(host, path) for path in wanted)
+        wanted = (path for name in units for path in touched(self.d, self.d.units[name]))
+        return self.world.files.marks(wanted)
 
     # --- what is done
 
@@ -324,7 +327,14 @@ class _Watching:
 
 
 def _shape(d: Deployment) -> object:
-    return d.digest, len(d.units)
+    aside = [(worker.name, worker.attempt, len(worker.units)) for worker in d.workers.values()]
+    return d.digest, len(d.units), aside if d.plan.workers.aside else ()
+
+
+def _stages(d: Deployment) -> list[str]:
+    """List the stages that somebody may be writing to."""
+    live = [worker for worker in d.workers.values() if worker.live]
+    return [layout.stage(d.host, worker) for worker in live] if d.plan.workers.stage else []
 
 
 def _news(
@@ -332,5 +342,5 @@ def _news(
 ) -> tuple[FileMark, ...]:
     """Give the outputs of a unit that are others than the log knows, and those `heard` of."""
     known = {path: wrote.mark for path, wrote in state.wrote.items() if path not in heard}
-    found = outputs(state.unit, marks, d.host)
+    found = outputs(state.unit, marks, places(d, state))
     return tuple(mark for mark in found if mark not in (known.get(mark.path), d.before.get(mark.path)))

@@ -21,6 +21,7 @@ from wakeman.adapters.harness.client import (
     WORDS,
     Calls,
     Client,
+    Config,
     Event,
     Grant,
     Json,
@@ -46,7 +47,7 @@ KEYS = frozenset(
     }
 )  # fmt: skip
 """Variables by which it needs no login: with one of them a worker gets a configuration directory of its own."""
-SETTINGS = "settings.json"
+SETTINGS, STATE = "settings.json", ".claude.json"
 KEY_TAIL = 20
 """Characters of a key by which the client remembers that it was approved."""
 
@@ -261,22 +262,41 @@ def _permits(task: Task, beside: list[str]) -> Iterator[str]:
 
 
 def _settle(task: Task) -> tuple[Mapping[str, str], Mapping[str, bytes]]:
-    """Seed the attempt's settings, and, where a key makes a login needless, a configuration of the worker's own."""
+    """Seed the attempt's settings, and a configuration of the worker's own: with a key, which makes a login needless,
+    or where it may not write to the user's.
+    """
     if not task.place:
         return {}, {}
     files = {f"{task.place}/{SETTINGS}": msgspec.json.encode(_settings(task))}
-    workers = task.plan.workers
-    if not KEYS & {*workers.env_from, *workers.env, *task.keys}:
+    if not _keyed(task) and not task.confined:
         return {}, files
     approved = [task.keys[key][-KEY_TAIL:] for key in ("ANTHROPIC_API_KEY",) if task.keys.get(key)]
-    files[f"{task.home}/.claude.json"] = msgspec.json.encode(
+    known = _known(task.theirs.get(STATE, b"{}"))
+    files[f"{task.home}/{STATE}"] = msgspec.json.encode(
         {
+            **known,
             "hasCompletedOnboarding": True,
             "customApiKeyResponses": {"approved": approved, "rejected": []},
-            "projects": {task.cwd: {"hasTrustDialogAccepted": True}},
+            "projects": {**known.get("projects", {}), task.cwd: {"hasTrustDialogAccepted": True}},
         }
     )
     return {"CLAUDE_CONFIG_DIR": task.home}, files
+
+
+def _keyed(task: Task) -> bool:
+    workers = task.plan.workers
+    return bool(KEYS & {*workers.env_from, *workers.env, *task.keys})
+
+
+def _known(text: bytes) -> Json:
+    """Read the client's own state. Raises: UsageError when it is none."""
+    try:
+        known: Json = msgspec.json.decode(text, type=dict[str, Any])
+    except msgspec.DecodeError as fault:
+        raise UsageError(
+            f"{STATE}: {fault}, expected the client's own JSON", "start claude once, or mend it"
+        ) from fault
+    return known
 
 
 def _settings(task: Task) -> Json:
@@ -365,6 +385,17 @@ CLAUDE = Client(
     profile=_profile,
     permits=_permits,
     settle=_settle,
+    config=Config(
+        {"CLAUDE_CONFIG_DIR": "{{ home }}"},
+        {
+            STATE: (f"$CLAUDE_CONFIG_DIR/{STATE}", f"$HOME/{STATE}"),
+            **{
+                name: (f"$CLAUDE_CONFIG_DIR/{name}", f"$HOME/.claude/{name}")
+                for name in (".credentials.json", "settings.json", "CLAUDE.md")
+            },
+        },
+    ),
+    keyed=_keyed,
     events=EVENTS,
     hooks=HOOKS,
     signs=SIGNS,

@@ -54,12 +54,17 @@ class Talk(Struct, frozen=True):
 
 
 class Grant(Struct, frozen=True):
-    """What one value of `workers.auto_approve` comes to, and what it allows; `refused` says why it cannot be."""
+    """What one value of `workers.auto_approve` comes to, and what it allows; `refused` says why it cannot be.
+
+    Shape: a confined worker gets `confined` instead of `words`, where there is one; `free` says why it cannot be that.
+    """
 
     allows: str
     words: tuple[str, ...] = ()
     env: Mapping[str, str] = {}
     refused: str = ""
+    confined: tuple[str, ...] = ()
+    free: str = ""
 
 
 class Event(Struct, frozen=True):
@@ -157,6 +162,17 @@ class Own(Struct, frozen=True):
     keys: frozenset[str] = frozenset()
 
 
+class Config(Struct, frozen=True):
+    """What a client keeps of its own, and how a worker that cannot write there gets that in a directory of its own.
+
+    Shape: `env` are variables that lead it there, templates of `home`; `copies` are the files it needs of the user's:
+    name in that directory -> where to look for it, as in `Harness.borrows`.
+    """
+
+    env: Mapping[str, str]
+    copies: Mapping[str, tuple[str, ...]] = {}
+
+
 class Client(Struct, frozen=True):
     """A client's whole table."""
 
@@ -172,6 +188,8 @@ class Client(Struct, frozen=True):
     profile: Callable[[str, Agent], Iterable[str]] | None = None  # takes profiles itself
     permits: Callable[[Task, list[str]], Iterable[str]] | None = None  # further words by what an attempt may do
     settle: Callable[[Task], tuple[Mapping[str, str], Mapping[str, bytes]]] | None = None  # variables, files to seed
+    config: Config = Config({})
+    keyed: Callable[[Task], bool] = lambda _: False  # it needs nothing of the user's
     events: tuple[Event, ...] = ()
     hooks: tuple[Event, ...] = ()
     signs: tuple[Sign, ...] = ()
@@ -223,6 +241,8 @@ class Agentic:
         grant = client.grants[workers.mode, workers.auto_approve]
         if grant.refused and not given & client.granting:
             found.append(f"workers.auto_approve: found {_toml(workers.auto_approve)}, expected {grant.refused}")
+        if grant.free and workers.confine != "off":
+            found.append(f"workers.auto_approve: found {_toml(workers.auto_approve)}, expected {grant.free}")
         return sorted(found)
 
     def conversation(self, plan: Plan) -> Literal["", "given", "told"]:
@@ -240,12 +260,15 @@ class Agentic:
         names = {**task.names, "prompt_file": task.prompt_file, "session": task.agent_session, "place": task.place}
         beside = [place for place in directories(task.outputs) if not _within(place, task.cwd)]
         env, files = client.settle(task) if client.settle is not None else ({}, {})
+        if task.confined:
+            env = {**{key: render(text, {"home": task.home}) for key, text in client.config.env.items()}, **env}
+            files = {**{f"{task.home}/{name}": data for name, data in task.theirs.items()}, **files}
         conversation = talk.resume if task.resume else talk.fresh if task.agent_session else ()
         words = (
             *_filled(talk.begin, names),
             *(client.permits(task, beside) if client.permits is not None else ()),
             *(word for place in beside for word in _filled(client.reach, {"directory": place})),
-            *grant.words,
+            *((task.confined and grant.confined) or grant.words),
             *self._profile(task),
             *(render(word, task.names) for word in workers.args),
             *_filled(conversation, names),
@@ -265,6 +288,10 @@ class Agentic:
     def typed(self, text: str) -> str:
         """Read from the table what the client would make something else of."""
         return padded(text, self.client.pads)
+
+    def borrows(self, task: Task) -> Mapping[str, tuple[str, ...]]:
+        """Read from the table what it needs of the user's; nothing with a key."""
+        return {} if self.client.keyed(task) else self.client.config.copies
 
     def report(self, evidence: Evidence, now: datetime) -> Report:
         """Read the last event that says something; without any the last hook; then its own record; then the screen."""

@@ -6,15 +6,19 @@ import re
 
 import msgspec
 
-from wakeman.adapters.harness.client import ANY, OPENING, Calls, Client, Event, Grant, Record, Sign, Talk, Tally
+from wakeman.adapters.harness.client import ANY, OPENING, Calls, Client, Config, Event, Grant, Record, Sign, Talk, Tally
 from wakeman.adapters.harness.limits import LIMIT
 from wakeman.ports import Task
 
 SANDBOXED = (
     "write files below the directory it starts in and beside its outputs, and run commands that its sandbox keeps there"
 )
-READS = Grant("read files, and run commands that change nothing", ("--sandbox", "read-only"))
-WRITES = Grant(SANDBOXED, ("--sandbox", "workspace-write"))
+READS = Grant(
+    "read files, and run commands that change nothing",
+    ("--sandbox", "read-only"),
+    free="'edits' or 'all' with confine = 'units': its sandbox cannot be set up inside",
+)
+WRITES = Grant(SANDBOXED, ("--sandbox", "workspace-write"), confined=("--sandbox", "danger-full-access"))
 BYPASS = Grant("run any command, without its sandbox", ("--dangerously-bypass-approvals-and-sandbox",))
 QUIET = ("-c", "check_for_update_on_startup=false", "--disable", "plugins")
 NEVER = ("-c", 'approval_policy="never"')
@@ -133,6 +137,10 @@ CODEX = Client(
     reach=("--add-dir", "{{ directory }}"),
     model=("--model", "{{ model }}"),
     permits=_permits,
+    config=Config(
+        {"CODEX_HOME": "{{ home }}"},
+        {name: (f"$HOME/.codex/{name}",) for name in ("auth.json", "config.toml", "AGENTS.md")},
+    ),
     events=EVENTS,
     signs=SIGNS,
     tally=Tally(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Literal
 
@@ -42,6 +43,11 @@ class Program:
         """Put the worker's names into `workers.command`, then `workers.args`."""
         workers = task.plan.workers
         return Command(argv=tuple(render(word, task.names) for word in (*workers.command, *workers.args)))
+
+    def borrows(self, task: Task) -> Mapping[str, tuple[str, ...]]:
+        """Know of no configuration."""
+        del task
+        return {}
 
     def conversation(self, plan: Plan) -> Literal["", "given", "told"]:
         """Know of no conversation."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from wakeman.adapters.harness.client import ANY, OPENING, Calls, Client, Event, Grant, Record, Sign, Talk, Tally
+from wakeman.adapters.harness.client import ANY, OPENING, Calls, Client, Config, Event, Grant, Record, Sign, Talk, Tally
 from wakeman.adapters.harness.limits import LIMIT
 from wakeman.core.typed import PADS
 from wakeman.ports import Task
@@ -114,6 +114,13 @@ GEMINI = Client(
     reach=("--include-directories", "{{ directory }}"),
     model=("--model", "{{ model }}"),
     settle=_settle,
+    config=Config(
+        {"GEMINI_CLI_HOME": "{{ home }}"},
+        {
+            f".gemini/{name}": (f"$HOME/.gemini/{name}",)
+            for name in ("settings.json", "oauth_creds.json", "google_accounts.json", "GEMINI.md", ".env")
+        },
+    ),
     events=EVENTS,
     signs=SIGNS,
     tally=Tally(where={"type": "result"}, input=("stats.input_tokens",), output=("stats.output_tokens",)),

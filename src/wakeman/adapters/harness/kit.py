@@ -19,7 +19,7 @@ from wakeman.ports import Command, Evidence, Harness, Report, Task
 NOW = datetime(2026, 1, 5, 22, 0, tzinfo=UTC)
 SECRET = "kit-secret-0123456789"  # noqa: S105 - a mark to look for
 MEMBERS = ("name", "uses_agent", "uses_prompt", "adopts", "redraws", "reads", "leave", "memory")
-CALLS = ("problems", "conversation", "command", "typed", "report", "ending")
+CALLS = ("problems", "conversation", "borrows", "command", "typed", "report", "ending")
 NOISE = (b"", b"\n", b"{", b'{"type":7}\n', b"[1]\n", bytes(range(256)) + b"\n", b'{"a":' + b"[" * 9999 + b"\n")
 
 TEXTS = ("go on", "!ls", "/help", "read @a", "C:\\", "two\nlines;")

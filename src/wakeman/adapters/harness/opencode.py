@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from wakeman.adapters.harness.client import ANY, OPENING, Client, Event, Grant, Sign, Talk, Tally, directories
+from wakeman.adapters.harness.client import ANY, OPENING, Client, Config, Event, Grant, Sign, Talk, Tally, directories
 from wakeman.adapters.harness.limits import LIMIT
 from wakeman.ports import Task
 
@@ -92,6 +92,10 @@ OPENCODE = Client(
     granting=frozenset({"--auto"}),
     model=("--model", "{{ model }}"),
     settle=_settle,
+    config=Config(
+        {f"XDG_{kind}_HOME": f"{{{{ home }}}}/{kind.lower()}" for kind in ("DATA", "STATE", "CACHE")},
+        {"data/opencode/auth.json": ("$XDG_DATA_HOME/opencode/auth.json", "$HOME/.local/share/opencode/auth.json")},
+    ),
     events=EVENTS,
     signs=SIGNS,
     tally=Tally(

@@ -5,7 +5,9 @@ milliseconds. Log lines are the real ones, encoded, chained and decoded.
 """
 
 from wakeman.adapters.memory.clock import MemoryClock
+from wakeman.adapters.memory.confine import MemoryConfiner
 from wakeman.adapters.memory.disk import MemoryFiles
+from wakeman.adapters.memory.git import MemoryGit
 from wakeman.adapters.memory.logs import MemoryLogs
 from wakeman.adapters.memory.machine import MemoryAlarms, MemoryMachine
 from wakeman.adapters.memory.sessions import Act, MemoryHarness, MemorySessions
@@ -16,7 +18,9 @@ __all__ = [
     "Act",
     "MemoryAlarms",
     "MemoryClock",
+    "MemoryConfiner",
     "MemoryFiles",
+    "MemoryGit",
     "MemoryHarness",
     "MemoryLogs",
     "MemoryMachine",

@@ -11,19 +11,24 @@ from typing import Any
 from wakeman.adapters.memory.clock import MemoryClock
 from wakeman.core.errors import StorageError, UsageError
 from wakeman.core.model import FileMark
+from wakeman.ports import Put
 
 
 @dataclass
 class MemoryFiles:
     """Files in a dictionary: absolute path -> (bytes, mtime in nanoseconds, inode).
 
-    Shape: `links` are symlinks: path -> target; `made` are the directories.
+    Shape: `links` are symlinks: path -> target; `made` are the directories; `closed` is what may not be
+    written to.
     """
 
     clock: MemoryClock
     held: dict[str, tuple[bytes, int, int]] = field(default_factory=dict)
     links: dict[str, str] = field(default_factory=dict)
     made: set[str] = field(default_factory=set)
+    pipes: set[str] = field(default_factory=set)
+    closed: set[str] = field(default_factory=set)
+    open: set[str] = field(default_factory=set)  # those that somebody has open for writing
     _inodes: int = 0
 
     def marks(self, paths: Iterable[str]) -> dict[str, FileMark]:
@@ -67,7 +72,11 @@ class MemoryFiles:
 
     def names(self, directory: str) -> list[str]:
         start = self._real(directory).rstrip("/") + "/"
-        inside = (path.removeprefix(start) for path in (*self.held, *self.links, *self.made) if path.startswith(start))
+        inside = (
+            path.removeprefix(start)
+            for path in (*self.held, *self.links, *self.made, *self.pipes)
+            if path.startswith(start)
+        )
         return sorted({path.partition("/")[0] for path in inside})
 
     def is_directory(self, path: str) -> bool:
@@ -93,7 +102,14 @@ class MemoryFiles:
             raise StorageError(f"{path}: exists already, and is no symlink")
         self.links[place] = target
 
-    def make(self, directory: str) -> None:
+    def pipe(self, path: str) -> None:
+        self.pipes.add(self._place(path))
+
+    def writable(self, path: str) -> bool:
+        return path not in self.closed
+
+    def make(self, directory: str, *, mode: int = 0o700) -> None:
+        del mode
         place = self._real(directory)
         if place in self.held:
             raise StorageError(f"{directory}: a part of the path is no directory")
@@ -117,6 +133,35 @@ class MemoryFiles:
     def remove(self, path: str) -> None:
         self.held.pop(self._entry(path), None)
         self.links.pop(self._entry(path), None)
+
+    def writing(self, paths: Iterable[str]) -> set[str]:
+        return self.open.intersection(paths)
+
+    def install(
+        self, stage: str, inside: str, target: str, mark: FileMark, over: FileMark | None, *, keep: bool
+    ) -> Put:
+        place, source = self._real(target), posixpath.join(self._real(stage), inside)
+        there, entry = self.held.get(place), self.held.get(source)
+        ours = over is not None and there is not None and self._as(place, over)
+        installed = there is not None and not ours and (len(there[0]), there[1]) == (mark.size, mark.mtime_ns)
+        if place in self.made:
+            raise StorageError(f"{target}: exists already, and nothing is overwritten")
+        if there is not None and not ours and not installed:
+            return Put(why="changed by somebody else meanwhile")
+        judged = self._real(source) == source and self._as(source, mark)
+        if not installed:
+            if entry is None or not judged:
+                return Put(why="not as it was judged any more")
+            self.make(posixpath.dirname(place))
+            self._inodes += keep
+            self.held[place] = (entry[0], entry[1], self._inodes if keep else entry[2])
+        if judged and not keep:
+            del self.held[source]
+        return Put(mark=self.marks([place])[place])
+
+    def _as(self, place: str, mark: FileMark) -> bool:
+        entry = self.held.get(place)
+        return entry is not None and (len(entry[0]), entry[1], entry[2]) == (mark.size, mark.mtime_ns, mark.inode)
 
     def _place(self, path: str) -> str:
         """Give where an entry is to stand, and make its directory. Raises: StorageError for a directory's place."""

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from wakeman.adapters.memory.clock import MemoryClock
+from wakeman.adapters.memory.confine import reach
 from wakeman.adapters.memory.disk import MemoryFiles
 from wakeman.core.errors import ProgramError, UnknownNameError
 from wakeman.core.model import Plan
@@ -207,7 +208,7 @@ class MemorySessions:
             return
         p.box = ""
         if not act.mute:
-            self.files.write(f"{p.home}/heard", b"")
+            self.files.write(f"{p.home}/said/heard", b"")
 
     def _claims(self, p: Playing) -> bool:
         claim = f"{p.home}/claim"
@@ -234,9 +235,14 @@ class MemorySessions:
 
     def _write(self, p: Playing, outputs: Sequence[str], act: Act) -> None:
         p.activity = self.clock.at.timestamp()
+        rules = reach(p.start.argv)
+        places = self.files.read(rules).decode("utf-8", "surrogateescape").split("\0")[:-1] if rules else ["/"]
         for output in outputs:
+            path = posixpath.normpath(posixpath.join(p.start.cwd, output))
+            if not any(f"{self.files.resolve([path])[path]}/".startswith(f"{place.rstrip('/')}/") for place in places):
+                continue
             content = act.content if act.content is not None else b'{"rehearsed": true}' + b" " * 4096
-            self.files.write(posixpath.join(p.start.cwd, output), content)
+            self.files.write(path, content)
 
     def _finish(self, p: Playing, code: int) -> None:
         p.dead, p.code, p.steps = True, code, []
@@ -271,6 +277,10 @@ class MemoryHarness:
 
     def command(self, task: Task) -> Command:
         return Command(argv=("act", task.worker))
+
+    def borrows(self, task: Task) -> Mapping[str, tuple[str, ...]]:
+        del task
+        return {}
 
     def conversation(self, plan: Plan) -> Literal["", "given", "told"]:
         del plan

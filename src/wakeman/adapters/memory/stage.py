@@ -7,12 +7,14 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from wakeman.adapters.memory.clock import MemoryClock
+from wakeman.adapters.memory.confine import MemoryConfiner
 from wakeman.adapters.memory.disk import MemoryFiles
+from wakeman.adapters.memory.git import MemoryGit
 from wakeman.adapters.memory.logs import MemoryLogs
 from wakeman.adapters.memory.machine import MemoryAlarms, MemoryMachine
 from wakeman.adapters.memory.sessions import Act, MemoryHarness, MemorySessions
 from wakeman.adapters.memory.watch import MemoryWatcher
-from wakeman.core.model import Agent, Deployment, Host, WakeTarget
+from wakeman.core.model import Agent, Deployment, Host, Plan, WakeTarget
 from wakeman.ports import Harness, Report, Sessions, World
 
 
@@ -35,6 +37,8 @@ class Stage:
     def __post_init__(self) -> None:
         self.files = MemoryFiles(self.clock)
         self.machine = MemoryMachine()
+        self.confiner = MemoryConfiner()
+        self.git = MemoryGit(self.files)
         self.alarms = MemoryAlarms()
         self.logs = MemoryLogs(self.clock)
         self.harness = MemoryHarness(self.reports)
@@ -52,9 +56,9 @@ class Stage:
             sessions=lambda _: self.sessions,
             harness=self._harness,
             watcher=lambda: self.watcher,
-            host=lambda _plan, root, directory: Host(
-                root=root, directory=directory, socket="/memory", tmux="tmux", python=("wakeman",)
-            ),
+            confiner=lambda: self.confiner,
+            git=lambda: self.git,
+            host=self._host,
             agents=lambda plan: {**self.agents, **plan.agents},
             wrapper=lambda: b"",
             hook=lambda: b"",
@@ -99,6 +103,17 @@ class Stage:
         self.sessions.timers = [(at, argv) for at, argv in self.sessions.timers if at > now]
         for argv in calls:
             check(self.world(f"{argv[2]}:1"), argv[4] if len(argv) > 4 else "")
+
+    def _host(self, plan: Plan, root: str, directory: str) -> Host:
+        confinement = self.confiner.choose({}) if plan.workers.confine == "units" else None
+        return Host(
+            root=root,
+            directory=directory,
+            socket="/memory",
+            tmux="tmux",
+            python=("wakeman",),
+            confinement=confinement,
+        )
 
     def _harness(self, name: str) -> Harness:
         del name

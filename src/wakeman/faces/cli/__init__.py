@@ -34,6 +34,12 @@ VERBS: dict[str, tuple[str, str, bool, str]] = {
     "accept": ("act", "act", True, "let the held row be taken"),
     "pause": ("act", "act", True, "stop alarms and launches; agents that run go on"),
     "unpause": ("act", "act", True, "go on after a pause, or after launches that failed"),
+    "merge": (
+        "act",
+        "merge",
+        True,
+        "merge the branches of workers in trees of their own, without touching a work tree",
+    ),
     "amend": ("act", "plan", True, "change the plan for what is not launched yet"),
     "sweep": ("act", "act", True, "list old sessions of a pattern, and end them with --yes"),
     "replay": ("audit", "replay", False, "tell a log again, also as it was, or under another policy"),

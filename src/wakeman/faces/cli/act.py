@@ -5,10 +5,11 @@ from __future__ import annotations
 import sys
 import time
 from argparse import ArgumentParser, Namespace
+from collections.abc import Mapping
 
 from wakeman.core.errors import NeedsPersonError, UsageError
 from wakeman.core.model import WakeTarget
-from wakeman.engine import ask
+from wakeman.engine import ask, trees
 from wakeman.engine.act import bury
 from wakeman.faces.cli import options as given
 from wakeman.faces.cli.options import Verb
@@ -81,7 +82,7 @@ def send(options: Namespace) -> int:
     return _sent(options, {"target": target_name, "arrived": True}, f"arrived at {target_name}", following)
 
 
-def _sent(options: Namespace, data: dict[str, object], words: str, following: list[str]) -> int:
+def _sent(options: Namespace, data: Mapping[str, object], words: str, following: list[str]) -> int:
     if options.dry_run:
         would(options, data)
     elif options.json:
@@ -180,8 +181,17 @@ def clean(options: Namespace) -> int:
     target = f"{world.state}/.trash/{name}-{world.clock.now():%Y%m%dT%H%M%SZ}"
     bury(world, d)
     with world.logs.hold(name, world.by):  # no check is under way
+        left = trees.clear(world, d) if d.host.repository else {}
         where = world.files.move(f"{world.state}/{name}", target)
-    return _sent(options, {"deployment": name, "moved_to": where}, f"{name}: moved to {where}", ["wakeman status"])
+        kept = {tree.replace(d.host.directory, where, 1): why for tree, why in left.items()}
+        if d.host.repository:
+            world.git().follow(d.host.repository, list(kept))
+    data = {"deployment": name, "moved_to": where, "trees": kept}
+    code = _sent(options, data, f"{name}: moved to {where}", ["wakeman status"])
+    if not options.json and not options.dry_run:
+        for tree, why in kept.items():
+            say(f"{tree}: left as a work tree: {why}")
+    return code
 
 
 def sweep(options: Namespace) -> int:

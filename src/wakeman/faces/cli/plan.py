@@ -132,15 +132,17 @@ def plan(options: Namespace) -> int:
 
 
 def _plan_data(world: World, prepared: Prepared, file: str) -> dict[str, Any]:
+    previews = start.preview(world, prepared)
     workers = [
         {
-            "name": share.name,
-            "key": share.key,
-            "units": [unit.name for unit in share.units],
-            "command": list(command.argv),
-            "stdin": command.stdin or None,
+            "name": one.share.name,
+            "key": one.share.key,
+            "units": [unit.name for unit in one.share.units],
+            "command": list(one.command.argv),
+            "stdin": one.command.stdin or None,
+            "writes": one.writes,
         }
-        for share, command in start.preview(world, prepared)
+        for one in previews
     ]
     spec = prepared.plan.workers
     reviewer = start.reviewer(world, prepared)
@@ -159,6 +161,10 @@ def _plan_data(world: World, prepared: Prepared, file: str) -> dict[str, Any]:
         "at_once": spec.at_once,
         "stagger": spec.stagger,
         "auto_approve": spec.auto_approve,
+        "confined": previews[0].confined,
+        "stage": spec.stage,
+        "base": prepared.repository.base if prepared.repository else None,
+        "notes": list(prepared.notes),
         "up": f"wakeman up {quote(file)}" + (" --yes" if _risky(prepared.plan) else ""),
     }
 
@@ -170,6 +176,14 @@ def _show_plan(options: Namespace, data: dict[str, Any]) -> None:
     out(f"{data['plan']}: {size}, {once} at once, {data['stagger']:g} s apart")
     out(f"paths are relative to {clean(data['root'])}")
     out(f"an alarm every {data['every']:g} s; conflicts: none; auto_approve: {str(data['auto_approve']).lower()}")
+    if data["confined"]:
+        out(f"confined: by {clean(data['confined'])}")
+    if data["stage"]:
+        out("outputs are made in a stage of each attempt, and installed when they pass")
+    if data["base"]:
+        out(f"each worker gets a git work tree of its own from the commit {data['base'][:12]}")
+    for note in data["notes"]:
+        out(f"note: {clean(note)}")
     units = {unit["unit"]: unit for unit in data["units"]}
     for worker in workers:
         out("")
@@ -178,6 +192,8 @@ def _show_plan(options: Namespace, data: dict[str, Any]) -> None:
         out(screen(f"  runs  {join(worker['command'])}{stdin}".replace("\n", " ")))
         for name in worker["units"]:
             out(f"  unit  {clean(name)} -> {clean(', '.join(units[name]['outputs']))}")
+        for place in worker["writes"] or ():
+            out(f"  may write to  {clean(place)}")
     if data["review"]:
         out("")
         out(f"reviewer, before the wrap-up, of {data['review']['of']}")
@@ -280,7 +296,9 @@ def _approved(options: Namespace, prepared: Prepared) -> None:
 
 
 def _risky(plan: Plan) -> list[str]:
-    """Name the keys that let agents run anything."""
+    """Name the keys that let agents run anything, with nothing to hold them."""
+    if plan.workers.confine != "off":
+        return []
     approvals = {"workers.auto_approve": plan.workers.auto_approve}
     if review.wanted(plan) and review.harness(plan) != "command":
         approvals["verify.review.auto_approve"] = plan.verify.review.auto_approve

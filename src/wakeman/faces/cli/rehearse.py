@@ -84,6 +84,8 @@ def _stage(prepared: Prepared, options: Namespace) -> Stage:
             stage.files.write(posixpath.join(prepared.root, unit.input), b" " * source)
     if prepared.plan.workers.prompt_file is not None:
         stage.files.write(posixpath.join(prepared.root, prepared.plan.workers.prompt_file), b"(the task)")
+    if prepared.repository is not None:
+        stage.git.imitate(prepared.repository)
     stage.machine.environment.update(dict.fromkeys(prepared.plan.workers.env_from, "rehearsed"))
     return stage
 

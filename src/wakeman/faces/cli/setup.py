@@ -146,6 +146,15 @@ def _memory(world: World, _: str | None) -> Iterator[Finding]:
     yield Finding("memory", level, f"{free / 2**30:.1f} GiB free" if free else "not known")
 
 
+def _confinement(world: World, _: str | None) -> Iterator[Finding]:
+    try:
+        way = world.confiner().choose(world.machine.environ())
+    except WakemanError as fault:
+        yield Finding("confinement", "weak", f'{fault}: workers.confine = "units" cannot be had', fault.hint)
+        return
+    yield Finding("confinement", "ok", f"{way.words}, by {way.program}")
+
+
 def _alarms(world: World, _: str | None) -> Iterator[Finding]:
     """Name each open deployment that no check will come to."""
     from wakeman.engine.alarm import stands
@@ -215,7 +224,7 @@ def _tried(file: str) -> Iterator[Finding]:
 
 
 PROBES: tuple[Callable[[World, str | None], Iterator[Finding]], ...] = (
-    _python, _tmux, _at, _state, _profiles, _programs, _memory, _alarms,
+    _python, _tmux, _at, _state, _profiles, _programs, _memory, _confinement, _alarms,
 )  # fmt: skip
 
 

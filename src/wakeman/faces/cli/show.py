@@ -123,7 +123,8 @@ def commands(data: Mapping[str, Any]) -> list[str]:
     """Give the commands that make sense now for a described deployment."""
     name = data["deployment"]
     if data["outcome"] != "open":
-        found = [f"wakeman log {name}", f"wakeman clean {name}"]
+        merging = [f"wakeman merge {name}"] if data.get("trees", {}).get("mergeable") else []
+        found = [*merging, f"wakeman log {name}", f"wakeman clean {name}"]
     elif data["decision"]["held"]:
         found = [f"wakeman accept {name}", f"wakeman status {name}"]
     elif data["paused"]:
@@ -190,6 +191,8 @@ def portrait(data: Mapping[str, Any]) -> None:
     if data["age"] is not None:
         out(f"seen {lasting(data['age'])} ago")
     warn(data)
+    if data["confined"]:
+        out(f"confined: by {clean(data['confined'])}")
     out("")
     rows = [
         (
@@ -211,6 +214,8 @@ def portrait(data: Mapping[str, Any]) -> None:
             (one["session"], one["worker"] or "nobody known", lasting(one["age"])) for one in data["validators"]
         ]
         table(("validator", "of", "age"), sessions)
+    if data.get("trees") and data["outcome"] != "open":
+        _branches(data["trees"])
     if data["sampled"]:
         out(f"\nsampled for a look: {', '.join(map(clean, data['sampled']))}")
     for each in data["reviews"]:
@@ -231,6 +236,14 @@ def _review(each: Mapping[str, Any]) -> None:
         out(f"  {clean(unit)}: {clean(why)}")
 
 
+def _branches(trees: Mapping[str, Any]) -> None:
+    """Print the branches that hold what was made, and the commands that merge them by hand."""
+    out(f"\nbranches from {trees['branch'] or trees['base'][:12]} in {clean(trees['repository'])}:")
+    out(f"  {', '.join(trees['branches'])}")
+    for command in trees["commands"]:
+        out(f"  {clean(command)}")
+
+
 def _spent(data: Mapping[str, Any]) -> str:
     """Say what clients have reported of their use; "" when none has."""
     tokens, cost = data.get("tokens"), data.get("cost")
@@ -239,7 +252,10 @@ def _spent(data: Mapping[str, Any]) -> str:
 
 
 def _reason(worker: Mapping[str, Any]) -> str:
-    said = [worker["reason"], worker["why"] if worker["state"] in ("stuck", "exited") else None]
+    told = worker["state"] in ("stuck", "exited")  # its why names what it was refused
+    refused = worker.get("refused") if worker["state"] in ("launched", "running") else None
+    kept = f"refused {len(refused)}: {refused[-1]}" if refused else None
+    said = [worker["reason"], worker["why"] if told else kept]
     return sayable(": ".join(filter(None, said)), REASON)
 
 
