@@ -96,19 +96,30 @@ class Agents(Rig):
         path = f"{PLACES}:{node}:{PATH}"
         return {"PATH": path, "HOME": str(self.place), "LANG": "C.UTF-8", KINDS[self.client].key: KEY}
 
-    def plan(self, client: str, task: str = "", units: str = '["a", "b", "c", "d"]', **workers: str) -> None:
+    def plan(
+        self,
+        client: str,
+        task: str = "",
+        units: str = '["a", "b", "c", "d"]',
+        *,
+        more: str = "",
+        env: Mapping[str, str] = {},
+        after: str = "20s",
+        every: str = "1m",
+        **workers: str,
+    ) -> None:
         """Write a plan: two workers, or as many as `by` gives, and what a test says besides."""
         self.client = client
         kind = KINDS[client]
         for name, text in kind.files.items():
             (self.place / name).parent.mkdir(parents=True, exist_ok=True)
             (self.place / name).write_text(text.replace("ADDRESS", self.models.url))
-        env = {**QUIET, **{name: value.replace("ADDRESS", self.models.url) for name, value in kind.env.items()}}
+        env = {**QUIET, **{name: value.replace("ADDRESS", self.models.url) for name, value in kind.env.items()}, **env}
         args = json.dumps([word.replace("ADDRESS", self.models.url) for word in kind.args])
         usual = {"harness": json.dumps(client), "auto_approve": '"edits"', "stagger": "0", "max_units": "2"}
         settings = {**usual, **workers}
         lines = "\n".join(f"{key} = {value}" for key, value in settings.items() if value)
-        more = "\n".join(f"{name} = {json.dumps(value)}" for name, value in env.items())
+        exports = "\n".join(f"{name} = {json.dumps(value)}" for name, value in env.items())
         self.write(
             f"""\
 name = "night"
@@ -127,11 +138,14 @@ Make each file on the right. {task}
 {{{{ unit_table }}}}
 '''
 [workers.env]
-{more}
+{exports}
 [stuck]
-after = "20s"
+after = "{after}"
 [wake]
-every = "1m"
+every = "{every}"
+on = ["ask", "clean up", "wrap up", "give up"]
+to = [{{ run = ["sh", "-c", 'printf "%s\\n" "$0" >>PLACE/wakes', "{{{{ message }}}}"] }}]
+{more}
 """
         )
 
@@ -153,6 +167,11 @@ every = "1m"
     def files(self) -> list[str]:
         """List what was made."""
         return sorted(path.name for path in (self.place / "work").glob("*.md"))
+
+    def wakes(self) -> list[str]:
+        """List what the orchestrator was told."""
+        file = self.place / "wakes"
+        return file.read_text().splitlines() if file.exists() else []
 
     def sightings(self) -> list[str]:
         """List what was seen, look by look: worker, session, activity."""

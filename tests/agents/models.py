@@ -3,17 +3,23 @@
 It speaks Anthropic Messages, OpenAI Responses and Chat, and Gemini's generateContent. What it does next follows from
 the conversation alone: it reads the file that it is told to read, then writes each path that stands behind an arrow,
 one a turn, and is done. A word `play=NAME` in the task chooses something else: see `PLAYS`.
+
+It keeps what it was asked, when, and by which process: what is true of a client, whatever is told of it.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import re
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any, NamedTuple
 
 Json = dict[str, Any]
@@ -25,11 +31,16 @@ SHELLS = {"Bash": "command", "bash": "command", "run_shell_command": "command", 
 
 
 class Said(NamedTuple):
-    """A conversation so far: what the client told, what was called, which tools it offers."""
+    """A conversation so far: what the client told, what was called, which tools it offers, what stands above it.
+
+    `model` is what it asked for; "" where the request's path names it.
+    """
 
     told: str
     calls: list[str]
     tools: set[str]
+    system: str = ""
+    model: str = ""
 
     @property
     def left(self) -> list[str]:
@@ -40,8 +51,31 @@ class Said(NamedTuple):
         return any(path in call for call in self.calls)
 
 
+Speak = Callable[["Turn", bool], list[tuple[str, Json]]]
+"""Words a turn as an API does, streamed or whole: names of events and what each carries."""
+
+
+@dataclass
+class Asked:
+    """One request: when it came and was answered (epoch seconds; 0.0 never), the play ("" a title or a probe), by whom.
+
+    `by` is what `asker` says. `tokens` were charged.
+    """
+
+    at: float
+    said: Said
+    by: str
+    play: str = ""
+    status: int = 0
+    answered: float = 0.0
+    tokens: int = 0
+
+
 class Turn(NamedTuple):
-    """What is answered: words, a call of a tool, or an HTTP error; `hangs`: nothing at all, for as long as it takes."""
+    """What is answered: words, a call of a tool, or an HTTP error.
+
+    `hangs`: nothing at all, for as long as it takes. `cut`: a beginning, and then nothing. `crash`: the server goes.
+    """
 
     text: str = ""
     call: tuple[str, Json] | None = None
@@ -49,6 +83,8 @@ class Turn(NamedTuple):
     error: str = ""
     headers: tuple[tuple[str, str], ...] = ()
     hangs: bool = False
+    cut: bool = False
+    crash: bool = False
     delay: float = 0.0
 
 
@@ -113,6 +149,29 @@ def _limited(said: Said, state: Json) -> Turn:
 def _rated(said: Said, state: Json) -> Turn:
     state["tries"] = state.get("tries", 0) + 1
     return work(said) if state["tries"] > 1 else Turn(status=429, error="slow down", headers=(("retry-after", "1"),))
+
+
+def _shirks(said: Said, _: Json) -> Turn:
+    """Make one output a conversation, whatever is said of the others."""
+    return work(said, most=1)
+
+
+def _overloaded(_: Said, __: Json) -> Turn:
+    return Turn(status=429, error="slow down", headers=(("retry-after", "1"),))
+
+
+def _refuses(said: Said, state: Json) -> Turn:
+    return work(said) if state.get("mended") else Turn(status=401, error="invalid x-api-key")
+
+
+def _cuts(said: Said, state: Json) -> Turn:
+    return work(said)._replace(cut=not state.get("mended"))
+
+
+def _crashes(said: Said, state: Json) -> Turn:
+    """Go down once the first output is written."""
+    down = bool(said.left) and len(said.left) < len(set(ARROW.findall(said.told))) and not state.get("mended")
+    return work(said)._replace(crash=down)
 
 
 def _orphans(said: Said, _: Json) -> Turn:
@@ -211,16 +270,24 @@ PLAYS: dict[str, Callable[[Said, Json], Turn]] = {
     "limit": _limited,
     "rate": _rated,
     "orphans": _orphans,
+    "shirks": _shirks,
+    "overload": _overloaded,
+    "cuts": _cuts,
+    "crashes": _crashes,
+    "refuse": _refuses,
     "quotes": _quotes,
     "quotes_then_hangs": _quotes_then_hangs,
     "strays": _strays,
     "toils": _toils,
     "plants": _plants,
-    "refuse": lambda _, __: Turn(status=401, error="invalid x-api-key"),
     "long": lambda _, __: Turn(status=400, error="prompt is too long: 250000 tokens > 200000 maximum"),
     "fail": lambda _, __: Turn(status=500, error="internal error"),
     "hang": lambda said, _: work(said) if not ARROW.search(said.told) else Turn(hangs=True),
 }
+
+
+TOKENS = 120
+"""What each answer is charged with: 100 put in, 20 got out."""
 
 
 class Models:
@@ -228,40 +295,88 @@ class Models:
 
     def __init__(self) -> None:
         self.state: Json = {}
-        self.asked: list[str] = []
-        handler = type("Handler", (_Handler,), {"models": self})
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        self.server.daemon_threads = True
+        self.asked: list[Asked] = []
+        self.handler = type("Handler", (_Handler,), {"models": self})
+        self.connections: set[socket.socket] = set()
         self.ended = threading.Event()
+        self.down = 0.0
+        """When it went down, in epoch seconds; 0.0 while it serves."""
+        self.server = self._listen(0)
+        self.port = self.server.server_port
+
+    def _listen(self, port: int) -> ThreadingHTTPServer:
+        server = ThreadingHTTPServer(("127.0.0.1", port), self.handler)
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        return server
 
     @property
     def url(self) -> str:
         """Give the address that a client is pointed to."""
-        return f"http://127.0.0.1:{self.server.server_port}"
+        return f"http://127.0.0.1:{self.port}"
 
-    def answer(self, said: Said) -> Turn:
+    def answer(self, said: Said, by: str) -> tuple[Asked, Turn]:
         """Choose the play by the task's own word; what has no task is a title, a summary or a probe."""
+        asked = Asked(time.time(), said, by)
+        self.asked.append(asked)
         if not ARROW.search(said.told) and not (READ.search(said.told) and said.tools):
-            return Turn("A title")
+            return asked, Turn("A title")
         chosen = re.search(r"play=(\w+)", said.told)
-        name = "review" if VERDICT.search(said.told) else chosen[1] if chosen else "work"
-        self.asked.append(name)
+        asked.play = "review" if VERDICT.search(said.told) else chosen[1] if chosen else "work"
         if self.state.get("refuses"):
-            name = "refuse"
-        return PLAYS[name](said, self.state)
+            asked.play = "refuse"
+        return asked, PLAYS[asked.play](said, self.state)
+
+    def go(self) -> None:
+        """End as a crash does: nobody is answered any more, and nobody is connected."""
+        self.server.shutdown()
+        self.server.server_close()
+        self.down = time.time()
+        for connection in list(self.connections):
+            try:
+                connection.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                continue  # its client was faster
+
+    def come_back(self) -> None:
+        """Serve again, where it was before."""
+        self.down = 0.0
+        self.server = self._listen(self.port)
+
+
+def asker(port: int) -> str:
+    """Give the mark of the attempt whose process holds a connection from a port of this machine.
+
+    Boundary: "" for a process that has none, "?" where the process has ended already. Cost: a walk of /proc.
+    Source: the environment that Wakeman gives to an attempt's processes and to nothing else.
+    """
+    rows = (line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:])
+    inodes = {f"socket:[{row[9]}]" for row in rows if row[1].endswith(f":{port:04X}")}
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it has ended, or is about to
+            environ = (process / "environ").read_bytes().split(b"\0")
+            if environ != [b""] and any(_is(process / "fd" / number, inodes) for number in os.listdir(process / "fd")):
+                mark = next((one for one in environ if one.startswith(b"WAKEMAN_ATTEMPT=")), b"")
+                return mark.partition(b"=")[2].decode()
+    return "?"
+
+
+def _is(link: Path, targets: set[str]) -> bool:
+    try:
+        return os.readlink(link) in targets
+    except OSError:
+        return False  # closed meanwhile
 
 
 @contextmanager
 def serving() -> Iterator[Models]:
     """Serve for as long as the block runs."""
     models = Models()
-    threading.Thread(target=models.server.serve_forever, daemon=True).start()
     try:
         yield models
     finally:
         models.ended.set()
-        models.server.shutdown()
-        models.server.server_close()
+        models.go()
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -272,6 +387,23 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class names it so
         """Say nothing."""
+
+    def setup(self) -> None:
+        """Note the connection, so that a crash can cut it, and whose it is."""
+        super().setup()
+        self.models.connections.add(self.connection)
+        self.by = asker(self.client_address[1])  # now: later it may have ended
+
+    def finish(self) -> None:
+        """Forget the connection."""
+        self.models.connections.discard(self.connection)
+        with suppress(OSError):  # cut by a crash
+            super().finish()
+
+    def handle(self) -> None:
+        """Serve, until either side has had enough."""
+        with suppress(OSError):
+            super().handle()
 
     def do_HEAD(self) -> None:
         self._json({})
@@ -290,12 +422,21 @@ class _Handler(BaseHTTPRequestHandler):
             self._json({"error": {"message": path}}, 404)
             return
         read, speak = api
-        turn = self.models.answer(read(body))
+        said = read(body)._replace(model=str(body.get("model", "")))
+        asked, turn = self.models.answer(said, self.by)
         if turn.hangs:
+            self.models.ended.wait()
+            return
+        if turn.crash:
+            threading.Thread(target=self.models.go).start()
             self.models.ended.wait()
             return
         if turn.delay:
             self.models.ended.wait(turn.delay)
+        self._give(body, path, speak, asked, turn)
+        asked.status, asked.answered = turn.status, time.time()
+
+    def _give(self, body: Json, path: str, speak: Speak, asked: Asked, turn: Turn) -> None:
         if turn.status != 200:
             kind = {401: "authentication_error", 429: "rate_limit_error"}.get(turn.status, "api_error")
             error = {"type": kind, "message": turn.error, "code": turn.status}
@@ -303,8 +444,11 @@ class _Handler(BaseHTTPRequestHandler):
             return
         streamed = bool(body.get("stream")) or path.endswith(":streamGenerateContent")
         lines = speak(turn, streamed)
+        asked.tokens = TOKENS
         if streamed:
-            self._events(lines)
+            self._events(lines[:2] if turn.cut else lines, cut=turn.cut)
+        elif turn.cut:
+            self.models.ended.wait()
         else:
             self._json(lines[0][1])
 
@@ -332,7 +476,7 @@ class _Handler(BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(data)
 
-    def _events(self, lines: list[tuple[str, Json]]) -> None:
+    def _events(self, lines: list[tuple[str, Json]], *, cut: bool) -> None:
         self.send_response(200)
         self.send_header("content-type", "text/event-stream")
         self.send_header("connection", "close")
@@ -340,6 +484,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.close_connection = True
         for name, data in lines:
             self.wfile.write((f"event: {name}\n" if name else "").encode() + f"data: {json.dumps(data)}\n\n".encode())
+        if cut:
+            self.models.ended.wait()
 
 
 # --- Anthropic ------------------------------------------------------------------------------------------------
@@ -362,7 +508,8 @@ def _read_messages(body: Json) -> Said:
         if message["role"] == "user":
             told += list(_texts(message["content"]))
         calls += [json.dumps(part["input"]) for part in parts if part.get("type") == "tool_use"]
-    return Said("\n".join(told), calls, {tool.get("name", "") for tool in body.get("tools", [])})
+    above = "\n".join(_texts(body.get("system")))
+    return Said("\n".join(told), calls, {tool.get("name", "") for tool in body.get("tools", [])}, above)
 
 
 def _speak_messages(turn: Turn, streamed: bool) -> list[tuple[str, Json]]:
@@ -409,7 +556,8 @@ def _read_responses(body: Json) -> Said:
             calls.append(str(item.get("arguments") or item.get("input")))
         if str(item.get("type")).endswith("_output"):
             told += list(_texts(item.get("output")))
-    return Said("\n".join(told), calls, {tool.get("name", "") for tool in body.get("tools", [])})
+    above = str(body.get("instructions") or "")
+    return Said("\n".join(told), calls, {tool.get("name", "") for tool in body.get("tools", [])}, above)
 
 
 def _speak_responses(turn: Turn, streamed: bool) -> list[tuple[str, Json]]:
@@ -437,13 +585,15 @@ def _speak_responses(turn: Turn, streamed: bool) -> list[tuple[str, Json]]:
 
 
 def _read_chat(body: Json) -> Said:
-    told, calls = [], []
+    told, calls, above = [], [], []
     for message in body.get("messages", []):
         if message["role"] in ("user", "tool"):
             told += list(_texts(message.get("content")))
+        if message["role"] in ("system", "developer"):
+            above += list(_texts(message.get("content")))
         calls += [call["function"]["arguments"] for call in message.get("tool_calls") or []]
     names = {tool.get("function", {}).get("name", "") for tool in body.get("tools") or []}
-    return Said("\n".join(told), calls, names)
+    return Said("\n".join(told), calls, names, "\n".join(above))
 
 
 def _speak_chat(turn: Turn, streamed: bool) -> list[tuple[str, Json]]:
@@ -479,7 +629,8 @@ def _read_gemini(body: Json) -> Said:
             if "functionCall" in part:
                 calls.append(json.dumps(part["functionCall"].get("args", {})))
     offered = (one for tool in body.get("tools") or [] for one in tool.get("functionDeclarations", []))
-    return Said("\n".join(told), calls, {one.get("name", "") for one in offered})
+    above = "\n".join(_texts((body.get("systemInstruction") or {}).get("parts")))
+    return Said("\n".join(told), calls, {one.get("name", "") for one in offered}, above)
 
 
 def _speak_gemini(turn: Turn, streamed: bool) -> list[tuple[str, Json]]:
@@ -492,7 +643,7 @@ def _speak_gemini(turn: Turn, streamed: bool) -> list[tuple[str, Json]]:
     return [("", {"candidates": [candidate], "usageMetadata": usage, "modelVersion": "stand-in"})]
 
 
-APIS: dict[str, tuple[Callable[[Json], Said], Callable[[Turn, bool], list[tuple[str, Json]]]]] = {
+APIS: dict[str, tuple[Callable[[Json], Said], Speak]] = {
     "/messages": (_read_messages, _speak_messages),
     "/responses": (_read_responses, _speak_responses),
     "/chat/completions": (_read_chat, _speak_chat),

@@ -1,19 +1,18 @@
-"""Claude Code for real: no dialog stops it, its state is told right, it is finished gently and goes on after a cut."""
+"""Claude Code for real: what the scenes leave open, from dialogs that do not come to keys that stand nowhere."""
 
 from __future__ import annotations
 
 import json
 import os
-import signal
 from pathlib import Path
 
 import pytest
 from tests.agents.clients import KEY, Agents, needs
+from tests.agents.scenes import pids
 from tests.real.rig import REAL
 from tests.waiting import until
 
 pytestmark = [*REAL, needs("claude"), pytest.mark.timeout(180)]
-LIVE = {"mode": '"interactive"'}
 
 
 def state(agents: Agents, name: str = "w") -> tuple[str, str | None]:
@@ -29,22 +28,8 @@ def begin(agents: Agents) -> None:
     assert 0 == up.returncode, up.stderr
 
 
-def pids(agents: Agents, word: str) -> list[int]:
-    """List the processes of the plan's workers whose command line holds a word."""
-    found = []
-    for place in Path("/proc").glob("[0-9]*"):
-        try:
-            marked = str(agents.place).encode() in (place / "environ").read_bytes()
-            words = (place / "cmdline").read_bytes()
-            if marked and word.encode() in words and b"wrapper.sh" not in words:
-                found.append(int(place.name))
-        except OSError:
-            continue
-    return found
-
-
 def test_interactive_workers_meet_no_dialog_and_are_finished_gently(agents: Agents) -> None:
-    agents.plan("claude", **LIVE)
+    agents.plan("claude", mode='"interactive"')
 
     up = agents.up()
 
@@ -53,14 +38,6 @@ def test_interactive_workers_meet_no_dialog_and_are_finished_gently(agents: Agen
     assert [("verified", 0, "wakeman")] * 2 == ended
     assert [] == [line for line in agents.sightings() if "waiting" in line or "error" in line]
     assert not (agents.place / ".claude.json").exists()
-
-
-def test_seven_workers_make_fifty_four_outputs(agents: Agents) -> None:
-    agents.plan("claude", units=json.dumps([f"u{n:02}" for n in range(54)]), max_units="8")
-
-    up = agents.up(100)
-
-    assert (0, 54, 7) == (up.returncode, len(agents.files()), len(agents.status()["workers"])), up.stderr
 
 
 def test_one_that_stops_early_is_told_what_is_missing_and_makes_it(agents: Agents) -> None:
@@ -72,72 +49,13 @@ def test_one_that_stops_early_is_told_what_is_missing_and_makes_it(agents: Agent
     assert ["verified", "verified"] == [worker["state"] for worker in agents.status()["workers"]]
 
 
-def test_a_question_in_a_dialog_is_waiting_at_once(agents: Agents) -> None:
-    agents.plan("claude", task="play=asks", units='["a"]', **LIVE)
-    begin(agents)
-
-    until(lambda: state(agents) == ("stuck", "waiting"), 30)
-
-
-def test_a_permission_is_waiting_at_once(agents: Agents) -> None:
-    agents.plan("claude", units='["a"]', auto_approve="false", **LIVE)
-    begin(agents)
-
-    until(lambda: state(agents) == ("stuck", "waiting"), 30)
-    assert "asks for a permission: Write" in json.dumps(agents.events())
-
-
 def test_a_question_in_text_is_not_done(agents: Agents) -> None:
-    agents.plan("claude", task="play=wonders", units='["a"]', **LIVE)
+    agents.plan("claude", task="play=wonders", units='["a"]', mode='"interactive"')
     begin(agents)
 
     until(lambda: "w running idle" in agents.sightings(), 30)
     assert "refused.2" in os.listdir(agents.state / "night/attempts/w.1/said")
     assert ("running", None) == state(agents)
-
-
-def test_a_rate_limit_that_it_waits_out_itself_is_no_trouble(agents: Agents) -> None:
-    agents.plan("claude", task="play=rate", units='["a"]')
-
-    up = agents.up()
-
-    assert (0, 1) == (up.returncode, agents.status()["workers"][0]["attempt"]), up.stderr
-    assert [] == [line for line in agents.sightings() if "limited" in line or "error" in line]
-
-
-def test_a_session_that_hangs_is_silent_though_its_screen_moves(agents: Agents) -> None:
-    agents.plan("claude", task="play=hang", units='["a"]', **LIVE)
-    begin(agents)
-
-    until(lambda: [agents.run("check", "night"), state(agents)][1] == ("stuck", "silent"), 60)
-
-
-def test_a_client_that_was_killed_goes_on_with_its_conversation(agents: Agents) -> None:
-    agents.plan("claude", task="play=slow", units='["a", "b"]')
-    begin(agents)
-    until(lambda: bool(agents.files()), 30)
-    for pid in pids(agents, "stream-json"):
-        os.kill(pid, signal.SIGKILL)
-
-    waited = agents.run("wait", "night", "--timeout", "60")
-
-    assert (0, ["a.md", "b.md"]) == (waited.returncode, agents.files()), waited.stderr
-    launches = [e["data"] for e in agents.events() if e["type"] == "intended" and e["data"]["action"] == "launch"]
-    assert [None, True] == [launch.get("resume") for launch in launches]
-    assert launches[0]["agent_session"] == launches[1]["agent_session"]
-
-
-def test_a_usage_limit_is_waited_for_and_the_worker_goes_on(agents: Agents) -> None:
-    agents.models.state["seconds"] = 25
-    agents.plan("claude", task="play=limit", units='["a"]')
-    begin(agents)
-    until(lambda: state(agents)[0] == "exited", 30)
-    limited = agents.status()["workers"][0]
-
-    waited = agents.run("wait", "night", "--timeout", "90")
-
-    assert ("limit", 0) == (limited["ended_by"], waited.returncode), waited.stderr
-    assert 2 == agents.status()["workers"][0]["attempt"]
 
 
 def sandboxed(agents: Agents) -> None:
@@ -173,7 +91,7 @@ def test_another_s_file_is_not_written_also_where_all_is_approved(agents: Agents
 
 
 def test_a_tool_that_works_longer_than_a_silence_is_no_silence(agents: Agents) -> None:
-    agents.plan("claude", task="play=toils", units='["a"]', auto_approve='"all"', **LIVE)
+    agents.plan("claude", task="play=toils", units='["a"]', auto_approve='"all"', mode='"interactive"')
     sandboxed(agents)
     begin(agents)
     until(lambda: bool(pids(agents, "sleep 40")), 30)
@@ -187,7 +105,7 @@ def test_a_tool_that_works_longer_than_a_silence_is_no_silence(agents: Agents) -
 
 
 def test_tokens_of_an_interactive_session_are_read_from_its_transcript(agents: Agents) -> None:
-    agents.plan("claude", units='["a"]', **LIVE)
+    agents.plan("claude", units='["a"]', mode='"interactive"')
 
     up = agents.up()
 
@@ -196,23 +114,13 @@ def test_tokens_of_an_interactive_session_are_read_from_its_transcript(agents: A
 
 
 def test_a_session_that_a_person_interrupts_is_idle_though_no_hook_says_so(agents: Agents) -> None:
-    agents.plan("claude", task="play=hang", units='["a"]', **LIVE)
+    agents.plan("claude", task="play=hang", units='["a"]', mode='"interactive"')
     begin(agents)
     until(lambda: [agents.run("check", "night"), "w running busy" in agents.sightings()][1], 30)
 
     agents.tmux("send-keys", "-t", "=w:", "Escape")
 
     until(lambda: [agents.run("check", "night"), "w running idle" in agents.sightings()][1], 30)
-
-
-def test_children_that_a_finished_client_left_are_ended(agents: Agents) -> None:
-    agents.plan("claude", task="play=orphans", units='["a"]', auto_approve='"all"', **LIVE)
-    sandboxed(agents)
-
-    up = agents.up()
-
-    assert 0 == up.returncode, up.stderr
-    until(lambda: not pids(agents, "7200"), 20)
 
 
 def test_a_key_stands_in_no_log_no_argument_and_no_screen(agents: Agents) -> None:
@@ -237,7 +145,7 @@ def test_tokens_and_cost_are_those_that_it_reports(agents: Agents) -> None:
 
 
 def test_a_text_that_is_sent_arrives_and_is_confirmed_by_the_client(agents: Agents) -> None:
-    agents.plan("claude", task="play=wonders", units='["a"]', **LIVE)
+    agents.plan("claude", task="play=wonders", units='["a"]', mode='"interactive"')
     begin(agents)
     until(lambda: "w running idle" in agents.sightings(), 30)
 
@@ -272,7 +180,7 @@ def test_the_doctor_says_why_an_agent_that_an_alarm_starts_gets_nowhere(agents: 
 
 
 def test_the_hooks_of_a_confined_session_call_for_a_check(agents: Agents) -> None:
-    agents.plan("claude", units='["a"]', auto_approve="false", confine='"units"', **LIVE)
+    agents.plan("claude", units='["a"]', auto_approve="false", confine='"units"', mode='"interactive"')
     begin(agents)
 
     until(lambda: state(agents) == ("stuck", "waiting"), 30)

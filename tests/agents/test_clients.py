@@ -1,6 +1,8 @@
-"""Real clients, each in two workers, from `up` to the wrap-up; and one night in which the key is refused."""
+"""Real clients: no dialog in a live session, and what a profile comes to on the wire."""
 
 from __future__ import annotations
+
+import json
 
 import pytest
 from tests.agents.clients import KINDS, Agents, needs
@@ -8,20 +10,12 @@ from tests.real.rig import REAL
 from tests.waiting import until
 
 pytestmark = [*REAL, pytest.mark.timeout(180)]
-EACH = [pytest.param(name, marks=needs(name)) for name in KINDS]
+EACH = {name: pytest.param(name, marks=needs(name)) for name in KINDS}
+WORDS = "You are the scribe of Alcuin; you write Carolingian minuscule."
+SCRIBE = {"description": "Writes.", "prompt": WORDS, "tools": ["Read", "Write"], "model": "haiku"}
 
 
-@pytest.mark.parametrize("client", EACH)
-def test_two_workers_make_what_they_are_to_make(agents: Agents, client: str) -> None:
-    agents.plan(client)
-
-    up = agents.up()
-
-    assert (0, ["a.md", "b.md", "c.md", "d.md"]) == (up.returncode, agents.files()), up.stderr
-    assert ["verified", "verified"] == [worker["state"] for worker in agents.status()["workers"]]
-
-
-@pytest.mark.parametrize("client", [param for param in EACH if param.values[0] != "aider"])
+@pytest.mark.parametrize("client", [EACH[name] for name in KINDS if name != "aider"])
 def test_a_live_session_meets_no_dialog_and_is_ended_when_its_share_is_complete(agents: Agents, client: str) -> None:
     agents.plan(client, units='["a", "b"]', mode='"interactive"')
     up = agents.run("up", "wakeman.toml", "--yes")
@@ -34,7 +28,7 @@ def test_a_live_session_meets_no_dialog_and_is_ended_when_its_share_is_complete(
     assert [] == [line for line in agents.sightings() if "waiting" in line or "error" in line]
 
 
-@pytest.mark.parametrize("client", EACH)
+@pytest.mark.parametrize("client", list(EACH.values()))
 def test_a_confined_worker_makes_what_it_is_to_make(agents: Agents, client: str) -> None:
     agents.plan(client, units='["a", "b"]', confine='"units"')
 
@@ -44,7 +38,7 @@ def test_a_confined_worker_makes_what_it_is_to_make(agents: Agents, client: str)
     assert [None] == [worker.get("refused") for worker in agents.status()["workers"]]
 
 
-@pytest.mark.parametrize("client", [param for param in EACH if param.values[0] != "aider"])
+@pytest.mark.parametrize("client", [param for name, param in EACH.items() if name != "aider"])
 def test_a_confined_session_meets_no_dialog_either(agents: Agents, client: str) -> None:
     agents.plan(client, units='["a", "b"]', mode='"interactive"', confine='"units"')
     up = agents.run("up", "wakeman.toml", "--yes")
@@ -57,12 +51,23 @@ def test_a_confined_session_meets_no_dialog_either(agents: Agents, client: str) 
     assert [] == [line for line in agents.sightings() if "waiting" in line or "error" in line]
 
 
-@pytest.mark.parametrize("client", EACH)
-def test_a_key_that_is_refused_halts_the_launches(agents: Agents, client: str) -> None:
-    agents.plan(client, task="play=refuse", units='["a"]')
+@pytest.mark.parametrize("place", ["plan", "agents.json"])
+@pytest.mark.parametrize("client", list(EACH.values()))
+def test_the_words_of_a_profile_reach_the_model(agents: Agents, client: str, place: str) -> None:
+    table = "\n".join(f"{key} = {json.dumps(value)}" for key, value in SCRIBE.items())
+    agents.plan(client, units='["a"]', agent='"scribe"', more=f"[agents.scribe]\n{table}" if place == "plan" else "")
+    if place == "agents.json":
+        (agents.place / ".claude").mkdir()
+        (agents.place / ".claude/agents.json").write_text(json.dumps({"scribe": SCRIBE}))
 
-    waited = agents.attention()
+    up = agents.up()
 
-    told = agents.status()
-    assert (5, True) == (waited.returncode, told["needs_person"]), waited.stderr
-    assert 1 == sum(worker["attempt"] for worker in told["workers"]), told["workers"]
+    assert (0, ["a.md"]) == (up.returncode, agents.files()), up.stderr
+    first = next(one for one in agents.models.asked if one.play).said
+    if client == "claude":
+        assert (True, {"Read", "Write"}) == (WORDS in first.system, first.tools)
+        assert "haiku" in first.model
+    else:
+        assert 0 <= first.told.find(WORDS) < first.told.find("Make each file on the right")
+        assert "Use these tools alone: Read, Write." in first.told
+        assert "haiku" not in first.model

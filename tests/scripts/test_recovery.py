@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -11,7 +12,7 @@ from tests.play import NAME, Play
 
 from wakeman.adapters.memory import Act, MemorySessions
 from wakeman.core.errors import LogDamagedError, NeedsPersonError
-from wakeman.core.events import Confirmed, Draft, Exited, Intended, Launched
+from wakeman.core.events import Confirmed, Draft, Exited, Intended, Launched, Looked
 from wakeman.engine import ask, layout
 from wakeman.engine.check import check
 from wakeman.ports import Made, Report
@@ -217,6 +218,18 @@ def test_without_at_a_timer_of_tmux_stands_in_and_the_log_says_what_that_costs()
     done = play.go()
 
     assert ("tmux", "complete") == (up.alarm.kind if up.alarm else None, done.outcome)
+
+
+def test_below_a_minute_one_timer_after_another_looks_while_the_alarm_stands() -> None:
+    play = Play(workers=1, units=1, acts=HANGING, plan={"wake": {"every": 10}, "stuck": {"after": 1000}})
+
+    play.run(minutes=5)
+
+    looked = [event.data.mono for event in play.events if isinstance(event.data, Looked)]
+    apart = [round(later - one) for one, later in pairwise(looked)][1:]
+    assert 28 <= len(apart) <= 31
+    assert {10} == set(apart)
+    assert 1 == len(play.stage.sessions.timers)
 
 
 def test_a_wake_that_was_not_delivered_is_delivered_by_the_next_check() -> None:

@@ -60,9 +60,12 @@ def ensure(world: World, log: Writer, now: datetime, *, paused: bool = False) ->
     Effects: arms one and records it when the recorded one has fired, is gone, or there was none yet.
     """
     d = log.deployment
-    if (d.paused_at and not paused) or stands(world, d, now):
+    if d.paused_at and not paused:
         return
     old = d.alarm
+    if stands(world, d, now):
+        _again(world, d)
+        return
     ahead = old is not None and old.due > now
     why = "first" if d.generation == 0 else "missing" if old is None or ahead else "next"
     _arm(world, log, now, why)
@@ -87,6 +90,16 @@ def rearm(world: World, log: Writer, now: datetime) -> None:
     armed = _set(world, d, now, "head", or_timer=not there)
     log.append(armed, now)
     _replaced(world, log, old)
+
+
+def _again(world: World, d: Deployment) -> None:
+    """Set the timer below a minute once more when it has fired: a check that does nothing sets no other alarm.
+
+    Shape: of the same generation, so that there is one chain of them, and it ends when another alarm is set.
+    """
+    if d.alarm is not None and d.alarm.kind == "at" and every(d) < LEAST and world.by.partition(":")[0] == "at":
+        argv = check_argv(d.host, "at", str(d.alarm.generation), f"{d.seq}:{d.hash}")
+        _later(world, d.host, every(d), argv)
 
 
 def _replaced(world: World, log: Writer, old: Alarm | None) -> None:

@@ -1,0 +1,480 @@
+"""What can happen to a real client, each thing made to happen: what is true of it, what is told of it, and how soon.
+
+True is what the stand-in for the model API saw and did, and what a test did to a process. Told is what stands in the
+log, written by checks that the alarm, a hook or a worker's end started: nobody calls `wakeman check` here.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from tests.agents.clients import KINDS, Agents
+from tests.agents.models import READ
+from tests.waiting import until
+
+PATIENCE = 90.0
+"""Seconds until what is true must have been told, and until a night that was mended must be over."""
+AFTER = 12.0
+"""`stuck.after` where nothing but time tells, in seconds."""
+EVERY = 3.0
+"""`wake.every`, in seconds: a timer of tmux beside the `at` job, so that no scene waits for the minute."""
+SLOW = 60.0
+"""`wake.every` where a client takes seconds to end: a look in between would find it idle, or in error, before that."""
+LIVE = {"mode": '"interactive"'}
+RETRIES = {"API_TIMEOUT_MS": "4000", "CLAUDE_CODE_MAX_RETRIES": "1"}
+
+
+class Scene(NamedTuple):
+    """One thing that happens, and what must be told of it.
+
+    `told` is the path that the log must show, as `path` words it, up to the moment at which all is told; `then` what
+    follows once somebody, or time, has mended it. `happens` makes the trouble that the play alone does not; `mends`
+    ends it, and checks on the way. Both get the night that runs; `happens` gives the epoch seconds of the trouble.
+    """
+
+    name: str
+    true: str
+    told: tuple[str, ...]
+    why: str = ""
+    then: tuple[str, ...] = ()
+    client: str = "claude"
+    play: str = "work"
+    units: tuple[str, ...] = ("a", "b")
+    workers: Mapping[str, str] = {}
+    env: Mapping[str, str] = {}
+    after: float = 60.0
+    every: float = EVERY
+    happens: Callable[[Agents], float] | None = None
+    mends: Callable[[Agents], None] | None = None
+    outcome: str = ""
+    also: tuple[str, ...] = ()  # what the path names besides, see `SOMETIMES`
+
+    def fits(self, path: tuple[str, ...]) -> bool:
+        """Tell whether a path is the one that must be. Workers side by side end in any order."""
+        must = self.told + self.then
+        return sorted(path) == sorted(must) if len(self.units) > 8 else path == must
+
+    @property
+    def mode(self) -> str:
+        """Give the mode in which the client runs."""
+        return self.workers.get("mode", '"print"').strip('"')
+
+
+class Seen(NamedTuple):
+    """How a scene went. `seconds` from what is true to what is told; `own` requests were the workers', `others` not."""
+
+    told: tuple[str, ...]
+    why: str
+    seconds: float
+    path: tuple[str, ...]
+    outcome: str
+    wakes: tuple[str, ...]
+    own: int
+    others: int
+    tokens: int  # of the others: what the supervision cost
+
+
+def play(scene: Scene, agents: Agents) -> Seen:
+    """Play a scene to its end and give what was seen. Raises: AssertionError when something is not told in time."""
+    agents.plan(
+        scene.client,
+        task=f"play={scene.play}",
+        units=json.dumps(scene.units),
+        env=scene.env,
+        after=f"{scene.after:g}s",
+        every=f"{scene.every:g}s",
+        **{"max_units": "8", **scene.workers},
+    )
+    up = agents.run("up", "wakeman.toml", "--yes")
+    assert up.returncode == 0, up.stderr
+    happened = scene.happens(agents) if scene.happens else 0.0
+    _await(agents, scene, scene.told)
+    at, said = list(path(agents.events(), also=scene.also))[len(scene.told) - 1][1:]
+    asked = [one for one in agents.models.asked if one.play]
+    last = max((moment for one in asked if (moment := one.answered or one.at) <= at), default=at)
+    if scene.mends:
+        scene.mends(agents)
+    if scene.outcome:
+        until(agents.closed, PATIENCE)
+    words = _words(agents, scene)
+    others = [one for one in agents.models.asked if one.by in ("", "?")]
+    return Seen(
+        told=words[: len(scene.told)],
+        why=said,
+        seconds=at - (happened or last),
+        path=words,
+        outcome=agents.status()["outcome"],
+        wakes=tuple(agents.wakes()),
+        own=len(agents.models.asked) - len(others),
+        others=len(others),
+        tokens=sum(one.tokens for one in others),
+    )
+
+
+SOMETIMES = ("running, idle", "tidy")
+"""What a log tells in one run and not in the next, as checks come: asked for only where it must be told."""
+
+
+def path(events: Iterable[Mapping[str, Any]], *, also: tuple[str, ...] = ()) -> Iterator[tuple[str, float, str]]:
+    """Give what a log tells: each worker's states but the first two, the row clean up, and `also`; when, and why."""
+    return (one for one in _told(events) if one[0] not in SOMETIMES or one[0] in also)
+
+
+def _told(events: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, float, str]]:
+    for event in events:
+        data = event.get("data", {})
+        at = datetime.fromisoformat(event["at"]).timestamp()
+        match event["type"]:
+            case "stalled":
+                yield f"stuck, {data['reason']}", at, data["why"]
+            case "exited":
+                by = {"itself": f"by itself, status {data.get('code')}", "": f"by a signal, status {data.get('code')}"}
+                yield f"exited {by.get(data.get('ended_by', ''), 'by ' + data.get('ended_by', ''))}", at, data["why"]
+            case "recovered" | "relaunched" | "verified":
+                yield event["type"], at, data.get("why", "")
+            case "decided" if data["row"] in ("clean up", "tidy"):
+                yield data["row"], at, data["why"]
+            case "looked":
+                for one in data.get("sightings", []):
+                    if one.get("activity") == "idle" and one["session"] == "running":
+                        yield "running, idle", at, one["why"]
+            case _:
+                pass
+
+
+def _words(agents: Agents, scene: Scene) -> tuple[str, ...]:
+    return tuple(words for words, _, _ in path(agents.events(), also=scene.also))
+
+
+def _await(agents: Agents, scene: Scene, told: tuple[str, ...]) -> None:
+    """Wait until the log shows as much as is to be told. What it shows is judged by who called."""
+    deadline = time.monotonic() + PATIENCE
+    while len(found := _words(agents, scene)) < len(told):
+        assert time.monotonic() < deadline, f"{scene.name}: told {found}, expected {told}\n{agents.trail()}"
+        time.sleep(0.1)
+
+
+# --- what happens, and what mends it --------------------------------------------------------------------------
+
+
+def pids(agents: Agents, word: str) -> list[int]:
+    """List the processes of the plan's workers whose command line holds a word."""
+    found = []
+    for place in Path("/proc").glob("[0-9]*"):
+        try:
+            marked = str(agents.place).encode() in (place / "environ").read_bytes()
+            words = (place / "cmdline").read_bytes()
+            if marked and word.encode() in words and b"wrapper.sh" not in words:
+                found.append(int(place.name))
+        except OSError:
+            continue
+    return found
+
+
+def kill(agents: Agents) -> float:
+    """End the client by SIGKILL while it waits for the answer that follows its first output."""
+    until(lambda: any("a.md" in call for one in agents.models.asked for call in one.said.calls), 60)
+    clients = pids(agents, agents.client)
+    assert clients
+    at = time.time()
+    for pid in clients:
+        os.kill(pid, signal.SIGKILL)
+    return at
+
+
+def goes_on(agents: Agents) -> None:
+    """See that the attempt after a cut carries on with the conversation that was cut: both prompts are in it.
+
+    What was answered last may not be: a client writes its conversation down a moment later than it acts.
+    """
+    until(agents.closed, PATIENCE)
+    marks = list(dict.fromkeys(one.by for one in agents.models.asked if one.play))
+    first = next(one for one in agents.models.asked if one.play and one.by == marks[1])
+    assert len(marks) == 2, marks
+    prompts = max(first.said.told.count("Make each file on the right"), len(set(READ.findall(first.said.told))))
+    assert prompts == 2, first.said
+
+
+def crash(agents: Agents) -> float:
+    """Wait for the stand-in to go down, which it does by itself, and give when."""
+    until(lambda: agents.models.down, 60)
+    return agents.models.down
+
+
+def comes_back(agents: Agents) -> None:
+    """Bring the stand-in up again."""
+    agents.models.state["mended"] = True
+    agents.models.come_back()
+
+
+def mended_key(agents: Agents) -> None:
+    """See that nobody is launched and the orchestrator is told once; then mend the key and lift the bar."""
+    launches = len(agents.models.asked)
+    waited = agents.run("wait", "night", "--until", "attention", "--timeout", "30")
+    assert waited.returncode == 5, waited
+    checked = agents.run("check", "night")
+    assert checked.returncode == 5, checked
+    assert len(agents.models.asked) == launches, "asked again after the refusal"
+    assert len(agents.wakes()) == 1, agents.wakes()
+    agents.models.state["mended"] = True
+    unpaused = agents.run("unpause", "night")
+    assert unpaused.returncode == 0, unpaused.stderr
+
+
+def waits_for_the_reset(agents: Agents) -> None:
+    """See that an alarm is set for the reset, that nobody asks before it, and that all is done after it."""
+    reset = float(agents.models.state["reset"])
+    alarms = [datetime.fromisoformat(e["data"]["alarm"]["due"]) for e in agents.events() if e["type"] == "armed"]
+    assert alarms[-1] >= datetime.now(UTC), alarms
+    until(agents.closed, 180)
+    refused = [one for one in agents.models.asked if one.play and one.status == 429]
+    met = {one.by for one in refused}
+    assert len(met) == 1, f"launched into the wall: {met}"
+    early = [one for one in agents.models.asked if one.play and refused[-1].answered < one.at < reset]
+    assert not early, early
+    again = min(one.at for one in agents.models.asked if one.play and one.at >= reset)
+    agents.models.state["again"] = again - reset
+
+
+def no_orphan(agents: Agents) -> None:
+    """See that the child which outlived its client is ended."""
+    until(lambda: not pids(agents, "7200"), 30)
+
+
+# --- the scenes -----------------------------------------------------------------------------------------------
+
+DONE = ("exited by itself, status 0", "verified")
+ENDED = ("exited by wakeman", "verified")
+FIFTY_FOUR = tuple(f"u{n:02}" for n in range(54))
+SHARES = {"max_units": "8", "stagger": '"2s"'}
+
+CLAUDE = (
+    Scene("happy", "all outputs written", ENDED, workers=LIVE, outcome="complete"),
+    Scene(
+        "seven workers, 54 outputs",
+        "all outputs written",
+        DONE * 7,
+        units=FIFTY_FOUR,
+        workers=SHARES,
+        outcome="complete",
+    ),
+    Scene(
+        "seven workers, 54 outputs",
+        "all outputs written",
+        ENDED * 7,
+        units=FIFTY_FOUR,
+        workers={**SHARES, **LIVE},
+        outcome="complete",
+    ),
+    Scene(
+        "partial, then cleanup",
+        "says that all is done, one of two outputs written",
+        told=("exited by itself, status 0", "clean up"),
+        why="1/2 units done",
+        play="shirks",
+        then=("verified", *DONE),
+        outcome="complete",
+    ),
+    Scene(
+        "permission needed",
+        "asks whether it may run a command",
+        told=("stuck, waiting",),
+        why=r"asks for a permission: Bash setsid sleep 7200",
+        play="orphans",
+        workers={**LIVE, "auto_approve": "false"},
+    ),
+    Scene(
+        "question in a dialog",
+        "AskUserQuestion is open",
+        told=("stuck, waiting",),
+        why="asks a question",
+        play="asks",
+        workers=LIVE,
+    ),
+    Scene(
+        "question in text",
+        "asks in plain text, has ended its turn",
+        told=("running, idle", "stuck, silent"),
+        play="wonders",
+        workers=LIVE,
+        after=AFTER,
+        also=("running, idle",),
+    ),
+    Scene(
+        "question in text",
+        "asks in plain text, has ended",
+        told=("exited by itself, status 0", "clean up"),
+        why="0/2 units done",
+        play="wonders",
+    ),
+    Scene(
+        "hang mid-stream",
+        "the answer has begun, nothing follows",
+        told=("stuck, silent",),
+        play="cuts",
+        workers=LIVE,
+        after=AFTER,
+    ),
+    Scene(
+        "hang mid-stream", "the answer has begun, nothing follows", told=("stuck, silent",), play="cuts", after=AFTER
+    ),
+    Scene("silent API", "not a byte is answered", told=("stuck, silent",), play="hang", workers=LIVE, after=AFTER),
+    Scene("silent API", "not a byte is answered", told=("stuck, silent",), play="hang", after=AFTER),
+    Scene(
+        "silent API, given up",
+        "the client has given up after two tries of 4 s",
+        told=("stuck, error",),
+        why="Request timed out",
+        play="hang",
+        workers=LIVE,
+        env=RETRIES,
+    ),
+    Scene(
+        "429, then success",
+        "refused once, waits 1 s, works",
+        DONE,
+        play="rate",
+        outcome="complete",
+    ),
+    Scene(
+        "429, then success",
+        "refused once, waits 1 s, works",
+        ENDED,
+        play="rate",
+        workers=LIVE,
+        outcome="complete",
+    ),
+    Scene(
+        "429, given up",
+        "refused at each try, the client has ended",
+        told=("exited by limit",),
+        why=r"Request rejected \(429\)",
+        play="overload",
+    ),
+    Scene(
+        "429, given up",
+        "refused at each try, the client has given up",
+        told=("stuck, limited",),
+        why=r"Request rejected \(429\)",
+        play="overload",
+        workers=LIVE,
+    ),
+    Scene(
+        "usage limit",
+        "refused until a time that is named; a second worker waits",
+        told=("exited by limit",),
+        why="usage limit reached",
+        play="limit",
+        workers={"max_units": "1", "at_once": "1"},
+        mends=waits_for_the_reset,
+        then=("relaunched", *DONE, *DONE),
+        outcome="complete",
+    ),
+    Scene(
+        "usage limit",
+        "refused until a time that is named; a second worker waits",
+        told=("stuck, limited",),
+        why="usage limit reached",
+        play="limit",
+        workers={"max_units": "1", "at_once": "1", **LIVE},
+        mends=waits_for_the_reset,
+        then=("recovered", *ENDED, *ENDED),
+        outcome="complete",
+    ),
+    Scene(
+        "kill -9, then resume",
+        "killed after the first output",
+        told=("exited by itself, status 137",),
+        play="slow",
+        workers=LIVE,
+        happens=kill,
+        mends=goes_on,
+        then=("relaunched", *ENDED),
+        outcome="complete",
+    ),
+    Scene(
+        "crash of the model server",
+        "gone after the first output",
+        told=("exited by itself, status 1",),
+        why="Unable to connect to API",
+        play="crashes",
+        happens=crash,
+        mends=comes_back,
+        then=("relaunched", *DONE),
+        outcome="complete",
+    ),
+    Scene(
+        "crash of the model server",
+        "gone after the first output",
+        told=("stuck, error",),
+        why="Unable to connect to API",
+        play="crashes",
+        workers=LIVE,
+        happens=crash,
+    ),
+    Scene(
+        "orphaned children",
+        "the client has ended, a child of its has not",
+        told=("exited by itself, status 0", "tidy"),
+        also=("tidy",),
+        play="orphans",
+        workers={"auto_approve": '"all"'},
+        env={"IS_SANDBOX": "1"},
+        mends=no_orphan,
+        then=("verified",),
+        outcome="complete",
+    ),
+    Scene(
+        "orphaned children",
+        "idle, all outputs written, a child of its runs",
+        ENDED,
+        play="orphans",
+        workers={**LIVE, "auto_approve": '"all"'},
+        env={"IS_SANDBOX": "1"},
+        mends=no_orphan,
+        outcome="complete",
+    ),
+)
+
+EACH = (
+    *(Scene("happy", "all outputs written", DONE, client=client, every=SLOW, outcome="complete") for client in KINDS),
+    *(
+        Scene(
+            "401",
+            "the key is refused",
+            told=(f"exited by itself, status {status}",),
+            why="(?i)api.key|authenticat|unauthorized",
+            client=client,
+            play="refuse",
+            every=SLOW,
+            mends=mended_key,
+            # Who ends with 0 has not failed: its units go to a cleanup worker.
+            then=(*(("relaunched",) if status else ("clean up",)), *DONE),
+            outcome="complete",
+        )
+        for client, status in {"claude": 1, "codex": 1, "gemini": 145, "opencode": 1, "aider": 0}.items()
+    ),
+    *(
+        Scene(
+            "kill -9, then resume",
+            "killed after the first output",
+            told=("exited by itself, status 137",),
+            client=client,
+            play="slow",
+            happens=kill,
+            mends=goes_on,
+            then=("relaunched", *DONE),
+            outcome="complete",
+        )
+        for client in ("claude", "codex", "opencode")
+    ),
+)
+
+SCENES = (*CLAUDE, *EACH)

@@ -1,0 +1,39 @@
+"""What happens to a real client is told of it, soon, and without a token of supervision."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from tests.agents import table
+from tests.agents.clients import Agents, needs
+from tests.agents.scenes import AFTER, EVERY, SCENES, Scene, play
+from tests.real.rig import REAL
+
+pytestmark = [*REAL, pytest.mark.timeout(300)]
+SOON = 30.0
+"""Seconds within which a machine under load tells what something reports; the table has what was measured."""
+EACH = [
+    pytest.param(scene, marks=needs(scene.client), id=f"{scene.client}-{scene.mode}-{scene.name}".replace(" ", "_"))
+    for scene in SCENES
+]
+
+
+@pytest.fixture(scope="module")
+def rows() -> list[str]:
+    """Collect a row for each scene."""
+    return []
+
+
+@pytest.mark.parametrize("scene", EACH)
+def test_what_is_true_is_told(agents: Agents, scene: Scene, rows: list[str]) -> None:
+    seen = play(scene, agents)
+    rows.append(table.row(scene, seen))
+    table.write(rows)
+
+    assert scene.fits(seen.path), (scene.told + scene.then, seen.path)
+    assert re.search(scene.why, seen.why), (scene.why, seen.why)
+    assert (scene.outcome or "open") == seen.outcome
+    assert (0, 0) == (seen.others, seen.tokens), [one for one in agents.models.asked if one.by in ("", "?")]
+    bound = AFTER + EVERY + SOON if "silent" in scene.told[-1] else SOON
+    assert 0 <= seen.seconds <= bound
