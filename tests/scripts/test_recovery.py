@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
@@ -15,7 +16,7 @@ from wakeman.core.errors import LogDamagedError, NeedsPersonError
 from wakeman.core.events import Confirmed, Draft, Exited, Intended, Launched, Looked
 from wakeman.engine import ask, layout
 from wakeman.engine.check import check
-from wakeman.ports import Made, Report
+from wakeman.ports import Job, Made, Report
 
 HANGING = {"w0": Act(stops_after=0, hangs=True)}
 
@@ -230,6 +231,25 @@ def test_below_a_minute_one_timer_after_another_looks_while_the_alarm_stands() -
     assert 28 <= len(apart) <= 31
     assert {10} == set(apart)
     assert 1 == len(play.stage.sessions.timers)
+
+
+def test_the_old_alarm_stays_where_the_new_one_has_fired_before_it_could_go() -> None:
+    play = Play(workers=1, units=1, acts=HANGING)
+    alarms, clock = play.stage.alarms, play.stage.clock
+    real, armed = alarms.arm, []
+
+    def slow(marker: str, argv: Sequence[str], due: datetime) -> Job:
+        armed.append(real(marker, argv, due))
+        clock.advance(3600)
+        return armed[-1]
+
+    alarms.arm = slow  # type: ignore[method-assign] # a process that stands still right behind it
+    play.up()
+
+    before, latest = (job.job for job in armed[-2:])
+    assert play.deployment.alarm is not None
+    assert (latest, True) == (play.deployment.alarm.job, play.deployment.alarm.due < clock.at)
+    assert {before, latest} <= set(alarms.jobs)
 
 
 def test_a_wake_that_was_not_delivered_is_delivered_by_the_next_check() -> None:

@@ -103,8 +103,13 @@ def _again(world: World, d: Deployment) -> None:
 
 
 def _replaced(world: World, log: Writer, old: Alarm | None) -> None:
-    """Take the job before out of the queue. Failing is harmless: its generation is an old one."""
-    if old is not None and old.kind == "at" and log.deployment.alarm is not old:
+    """Take the job before out of the queue. Failing is harmless: its generation is an old one.
+
+    Boundary: it stays where this process stood still for so long that the new one has fired by now: that one saw this
+    one queued and set no other.
+    """
+    new = log.deployment.alarm
+    if old is not None and old.kind == "at" and new is not None and new is not old and new.due > world.clock.now():
         with suppress(ProgramError):
             world.alarms.disarm([old.job])
 
