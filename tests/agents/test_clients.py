@@ -35,7 +35,8 @@ def test_a_confined_worker_makes_what_it_is_to_make(agents: Agents, client: str)
     up = agents.up()
 
     assert (0, ["a.md", "b.md"]) == (up.returncode, agents.files()), up.stderr
-    assert [None] == [worker.get("refused") for worker in agents.status()["workers"]]
+    refused = {path for worker in agents.status()["workers"] for path in worker.get("refused", ())}
+    assert refused <= {f"{agents.place}/.aider"}  # Aider keeps prices there, and does without
 
 
 @pytest.mark.parametrize("client", [param for name, param in EACH.items() if name != "aider"])

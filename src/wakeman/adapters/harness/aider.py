@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from wakeman.adapters.harness.client import Client, Grant, Sign, Talk
 from wakeman.adapters.harness.limits import LIMIT
 from wakeman.core.model import Usage
+from wakeman.ports import Task
 
 REFUSED = "'edits' or 'all': it asks before it writes, and nobody can be asked"
 SAYS = (
@@ -27,6 +29,11 @@ def _spent(text: str) -> Usage | None:
     return Usage(cost=float(found[-1])) if found else None
 
 
+def _settle(task: Task) -> tuple[Mapping[str, str], Mapping[str, bytes]]:
+    """Begin the files of its own that it appends to: it makes no directory for them."""
+    return {}, {f"{task.home}/aider.input": b""}
+
+
 AIDER = Client(
     name="aider",
     install="pip install aider-chat",
@@ -35,8 +42,8 @@ AIDER = Client(
             begin=(
                 *("aider", "--no-check-update", "--no-show-release-notes", "--no-show-model-warnings"),
                 *("--analytics-disable", "--no-pretty", "--no-stream", "--no-detect-urls", "--no-auto-commits"),
-                *("--no-gitignore", "--chat-history-file", "{{ place }}/aider.chat.md"),
-                *("--input-history-file", "{{ place }}/aider.input"),
+                *("--no-gitignore", "--chat-history-file", "{{ home }}/aider.chat.md"),
+                *("--input-history-file", "{{ home }}/aider.input"),
             ),
             end=("--message-file", "{{ prompt_file }}"),
             to_file=True,
@@ -53,6 +60,7 @@ AIDER = Client(
     ours=frozenset({"--message", "-m", "--msg", "--message-file", "-f", "--chat-history-file"}),
     granting=frozenset({"--yes-always"}),
     model=("--model", "{{ model }}"),
+    settle=_settle,
     says=SAYS,
     spent=_spent,
     redraws=False,

@@ -257,7 +257,7 @@ class Agentic:
         client, workers = self.client, task.plan.workers
         talk = client.talks[workers.mode]
         grant = client.grants[workers.mode, workers.auto_approve]
-        names = {**task.names, "prompt_file": task.prompt_file, "session": task.agent_session, "place": task.place}
+        names = {**task.names, "prompt_file": task.prompt_file, "session": task.agent_session, "home": task.home}
         beside = [place for place in directories(task.outputs) if not _within(place, task.cwd)]
         env, files = client.settle(task) if client.settle is not None else ({}, {})
         if task.confined:
