@@ -162,6 +162,9 @@ def test_a_unit_that_waits_for_its_place_is_tried_again_when_a_person_says_so() 
     ("keys", "said"),
     [
         ('stage = true\nisolate = "worktree"', "workers.stage: found beside workers.isolate"),
+        ('confine = "units"\nisolate = "worktree"', "workers.confine: found beside workers.isolate"),
+        ('isolate = "worktree"\n[verify]\nagent = "judge"', "verify.agent: found beside workers.isolate"),
+        ('isolate = "worktree"\n[verify.review]\ncommand = ["judge"]', "verify.review: found beside workers.isolate"),
         ('base = "main"', "workers.base: found without workers.isolate"),
         ('setup = [["make"]]', "workers.setup: found without workers.isolate"),
         ("commit = false", "workers.commit: found without workers.isolate"),

@@ -6,7 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from wakeman.core.model import Prompt, Sighting, WorkerState
+from wakeman.core.events import Draft, Intended
+from wakeman.core.fold import imagine
+from wakeman.core.model import Deployment, Prompt, Sighting, WorkerState
 from wakeman.core.typed import AGAIN, DOUBT, Became, became, content, padded, settled, unsent
 
 NOW = datetime(2026, 1, 5, 22, 0, tzinfo=UTC)
@@ -149,3 +151,11 @@ def test_enter_is_repeated_once_after_a_while(prompt: Prompt | None, seen: str, 
 def test_without_a_look_nothing_is_settled() -> None:
     assert settled(WorkerState(name="w", session="w", prompt=TYPED), NOW) is None
     assert not unsent(worker(TYPED, prompt="waits"), None)
+
+
+def test_an_enter_for_which_no_text_waits_any_more_changes_nothing() -> None:
+    d = Deployment(workers={"w": WorkerState(name="w", session="w")})
+
+    imagine(d, [Draft(Intended(action="enter", target="w"), worker="w", attempt=0)], NOW, "at:1")
+
+    assert None is d.workers["w"].prompt

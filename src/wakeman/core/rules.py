@@ -169,17 +169,16 @@ def _arguments(plan: Plan) -> Iterator[Problem]:
 def _aside(plan: Plan) -> Iterator[Problem]:
     workers = plan.workers
     isolated = workers.isolate == "worktree"
-    keys = (("workers", "stage"), ("workers", "isolate"))
-    if workers.stage and isolated:
-        text = "found beside workers.isolate; expected one of the two: a tree of its own is a place aside already"
-        yield Problem(("workers", "stage"), text, keys)
-    if isolated and workers.confine != "off":
-        text = "found beside workers.isolate; expected one of the two: commits are written outside a worker's tree"
-        yield Problem(("workers", "confine"), text, (("workers", "confine"), ("workers", "isolate")))
-    if isolated and review.wanted(plan):
-        key = "agent" if plan.verify.agent is not None else "review"
-        text = "found beside workers.isolate; expected one of the two: a reviewer does not see the workers' trees"
-        yield Problem(("verify", key), text, (("verify", key), ("workers", "isolate")))
+    reviewing = ("verify", "agent" if plan.verify.agent is not None else "review")
+    others = (
+        (("workers", "stage"), workers.stage, "a tree of its own is a place aside already"),
+        (("workers", "confine"), workers.confine != "off", "commits are written outside a worker's tree"),
+        (reviewing, review.wanted(plan), "a reviewer does not see the workers' trees"),
+    )
+    for key, there, why in others:
+        if isolated and there:
+            text = f"found beside workers.isolate; expected one of the two: {why}"
+            yield Problem(key, text, (key, ("workers", "isolate")))
     for name in ("base", "setup", "commit"):
         if not isolated and getattr(workers, name) != getattr(WorkersSpec(), name):
             about = (("workers", name), ("workers", "isolate"))
