@@ -416,6 +416,7 @@ def test_who_waits_at_the_pipe_ends_with_the_attempt(attempt: Path, sh: str) -> 
 def test_who_waits_at_the_pipe_ends_when_the_wrapper_is_killed(rig: Rig, attempt: Path, sh: str) -> None:
     piped(attempt)
     session = pane(rig, attempt, f': >"$0"; {WAIT}', sh)
+    until(lambda: bool(readers(attempt)))
 
     rig.tmux.end([(session, "dep/w1.1")])
 
