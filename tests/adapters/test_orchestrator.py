@@ -14,7 +14,7 @@ from tests.waiting import until
 from wakeman.adapters.machine import LocalMachine
 from wakeman.adapters.orchestrator import address, deliver, follow, say
 from wakeman.core.model import WakeTarget
-from wakeman.core.typed import padded
+from wakeman.core.policy.prompt_delivery import padded
 
 from .conftest import Rig
 

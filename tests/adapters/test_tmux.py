@@ -15,7 +15,7 @@ from tests.waiting import until
 
 from wakeman.adapters.tmux import Tmux
 from wakeman.core.errors import ProgramError, UnknownNameError
-from wakeman.ports import Made, Seen, Start
+from wakeman.ports import Made, SessionInfo, Start
 
 pytestmark = pytest.mark.real
 
@@ -48,7 +48,7 @@ def shell(name: str, script: str) -> Start:
     return born(name, "/bin/sh", "-c", script)
 
 
-def seen(rig: Rig, name: str) -> Seen:
+def seen(rig: Rig, name: str) -> SessionInfo:
     return next(one for one in rig.tmux.look().seen if one.session == name)
 
 

@@ -19,7 +19,7 @@ import yaml
 from examples.condense import condense, modules
 
 from wakeman.core.model import Plan
-from wakeman.core.reading import read
+from wakeman.core.plan.parser import read
 
 HERE = Path(modules.__file__).parent
 LIBRARY = Path(sysconfig.get_path("stdlib"))

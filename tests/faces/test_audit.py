@@ -22,7 +22,7 @@ from tests.waiting import until
 from wakeman.adapters import signature
 from wakeman.adapters.eventlog import EventLogs
 from wakeman.adapters.memory import Act
-from wakeman.core.events import Closed, Draft
+from wakeman.core.log.events import Closed, Draft
 from wakeman.faces.cli import main
 
 
