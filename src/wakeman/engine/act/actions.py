@@ -18,7 +18,6 @@ from wakeman.core.log import events as e
 from wakeman.core.model import Deployment, EndedBy, WorkerState, attempt_id
 from wakeman.core.plan.shares import worker_names
 from wakeman.core.plan.template import render
-from wakeman.core.policy import review
 from wakeman.core.policy.decide import Decision, due
 from wakeman.core.policy.side_sessions import overdue, owner, sweep_rule
 from wakeman.core.text import sanitise
@@ -53,7 +52,7 @@ def _end(world: World, log: Writer, decision: Decision, now: datetime) -> None:
 def _leave(world: World, log: Writer, worker: WorkerState, now: datetime) -> bool:
     """Have a finished client end itself, where it knows a word for that and waits for one; tell whether it was told."""
     d = log.deployment
-    workers = review.plan_of(d.plan, worker).workers
+    workers = d.plan_of(worker).workers
     word = world.harness(workers.harness).leave
     if not word or workers.mode != "interactive":
         return False
