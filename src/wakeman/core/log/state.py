@@ -15,6 +15,7 @@ from wakeman.core.model import (
     Deployment,
     FileFingerprint,
     Observation,
+    Plan,
     Promotion,
     Prompt,
     Review,
@@ -33,7 +34,7 @@ from wakeman.core.policy import review
 NUDGE_AFTER_RESET = timedelta(minutes=10)
 """Between two nudges of a worker whose usage limit should have reset."""
 
-STATE_VERSION = 3
+STATE_VERSION = 4
 """Counted up whenever the same log folds into something else: snapshots of another version are passed over."""
 
 
@@ -136,6 +137,11 @@ def apply_unchecked(deployment: Deployment, event: e.Event) -> None:
         )
 
 
+def adopt(deployment: Deployment, plan: Plan) -> None:
+    """Give a deployment its plan, resolved once for each kind of worker."""
+    deployment.plan, deployment.reviewing = plan, review.reviewing(plan)
+
+
 def _state(deployment: Deployment, name: str) -> State | None:
     worker = deployment.workers.get(name)
     return worker.state if worker is not None else None
@@ -161,7 +167,8 @@ def _transit(deployment: Deployment, event: e.Event) -> None:
 
 
 def _planned(d: Deployment, event: e.Event, data: e.Planned) -> None:
-    d.name, d.plan, d.digest, d.host = data.name, data.plan, data.digest, data.host
+    d.name, d.digest, d.host = data.name, data.digest, data.host
+    adopt(d, data.plan)
     d.edition = data.edition
     d.started = event.at
 
@@ -578,7 +585,8 @@ def _accepted(d: Deployment, task: Review) -> None:
 
 
 def _amended(d: Deployment, _: e.Event, data: e.Amended) -> None:
-    d.plan, d.digest = data.plan, data.digest
+    d.digest = data.digest
+    adopt(d, data.plan)
     for name in data.dropped:
         d.restless.pop(name, None)
         for unit in d.workers.pop(name).units:

@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from wakeman.core import actions
 from wakeman.core.log import events as e
+from wakeman.core.log.state import adopt
 from wakeman.core.log.summary import summary
 from wakeman.core.model import Deployment, Plan
 from wakeman.core.policy.decide import Decision, decide, transitions
@@ -58,11 +59,12 @@ class WhatIf:
 
 
 def _under(d: Deployment, plan: Plan, ask: Callable[[Deployment], T]) -> T:
-    own, d.plan = d.plan, plan
+    own = d.plan
+    adopt(d, plan)
     try:
         return ask(d)
     finally:
-        d.plan = own
+        adopt(d, own)
 
 
 def _moves(d: Deployment) -> dict[str, str]:

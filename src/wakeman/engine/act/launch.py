@@ -95,7 +95,7 @@ def _next(world: World, d: Deployment, worker: WorkerState) -> WorkerState:
 
     ahead = copy.copy(worker)
     ahead.attempt, ahead.boot = worker.attempt + 1, world.clock.boot()
-    kind = harness_of(world, d, worker).conversation(review.plan_of(d.plan, worker))
+    kind = harness_of(world, d, worker).conversation(d.plan_of(worker))
     cut = worker.ended_by in ("machine", "limit") or (
         not worker.resumed
         and worker.ended_by in ("", "itself")
@@ -127,7 +127,7 @@ def _before(world: World, d: Deployment, worker: WorkerState) -> str:
 
 
 def harness_of(world: World, d: Deployment, worker: WorkerState) -> Harness:
-    return world.harness(review.plan_of(d.plan, worker).workers.harness)
+    return world.harness(d.plan_of(worker).workers.harness)
 
 
 def names(d: Deployment, worker: WorkerState) -> Mapping[str, str]:
@@ -166,7 +166,7 @@ def attempt(
     world: World, d: Deployment, worker: WorkerState, keys: Mapping[str, str] | None = None
 ) -> tuple[Task, Command, Start]:
     """Compose one attempt: its task, the harness's command, and the session that runs it. Writes nothing."""
-    plan, host = review.plan_of(d.plan, worker), d.host
+    plan, host = d.plan_of(worker), d.host
     values = names(d, worker)
     cwd = layout.read(d, worker, render(plan.workers.cwd, values))
     task = Task(
@@ -223,7 +223,7 @@ def _text(world: World, d: Deployment, worker: WorkerState, names: Mapping[str, 
     template, where = _template(world, d.plan)
     if worker.review:
         names = {**names, "task": prompt(template, names, where).strip() or "(nothing)"}
-        template, where = review.reviewing(d.plan).workers.prompt, "verify.review.prompt"
+        template, where = d.plan_of(worker).workers.prompt, "verify.review.prompt"
     notes = [worker.note] if worker.note else []
     if worker.resumed:
         notes.append("You were interrupted. Go on; what is listed here is still to be done.")
@@ -244,7 +244,7 @@ def _template(world: World, plan: Plan) -> tuple[str, str]:
 
 def prepare(world: World, d: Deployment, worker: WorkerState) -> Attempt:
     """Write the files of an attempt, all of them before its intent is recorded."""
-    plan, host, files = review.plan_of(d.plan, worker), d.host, world.files
+    plan, host, files = d.plan_of(worker), d.host, world.files
     task, command, start = attempt(world, d, worker, secrets.keys(world, plan, host))
     home = layout.attempt(host, worker)
     units = share(d, worker).units

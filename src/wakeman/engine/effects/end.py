@@ -12,7 +12,6 @@ from wakeman.core import actions
 from wakeman.core.errors import ProgramError
 from wakeman.core.log import events as e
 from wakeman.core.model import Deployment, EndedBy, WorkerState, attempt_id
-from wakeman.core.policy import review
 from wakeman.core.policy.decide import Decision
 from wakeman.engine.effects.drafts import about, noted, outcome
 from wakeman.engine.protocol.steps import Steps, Write, append, do
@@ -29,7 +28,7 @@ class LeaveWord(Struct, frozen=True):
 
     def perform(self, world: World, d: Deployment) -> str:
         """Return it; "" where there is none."""
-        workers = review.plan_of(d.plan, d.workers[self.worker]).workers
+        workers = d.plan_of(d.workers[self.worker]).workers
         return world.harness(workers.harness).leave if workers.mode == "interactive" else ""
 
     def recorded(self, d: Deployment, write: Write) -> str:

@@ -18,7 +18,6 @@ from wakeman.core.log import events as e
 from wakeman.core.log.chunks import chunks
 from wakeman.core.model import Deployment, FileFingerprint, UnitState, WorkerState, Written
 from wakeman.core.plan.claims import Claims, paths, trespass
-from wakeman.core.policy import review
 from wakeman.core.policy.quality import Facts, judge
 from wakeman.engine import layout
 from wakeman.engine.observe.observe import outputs
@@ -54,7 +53,7 @@ def read_spool(world: World, d: Deployment, now: datetime) -> tuple[list[e.Draft
     files = [posixpath.join(spool, name) for name in world.files.names(spool)]
     told = [one for file in files if (one := read_report(world, file)) is not None]
     for worker in d.workers.values():
-        if worker.live and "hook" in world.harness(review.plan_of(d.plan, worker).workers.harness).reads:
+        if worker.live and "hook" in world.harness(d.plan_of(worker).workers.harness).reads:
             own = list(_left(world, d, worker))
             files += own
             told += [one for file in own if (one := read_report(world, file)) and one.worker == worker.name]
@@ -197,5 +196,5 @@ def whole(d: Deployment, state: UnitState, marks: Mapping[str, FileFingerprint])
     found = {mark.path: mark for mark in outputs(state.unit, marks, places(d, state))}
     source = marks.get(place(d, state, state.unit.input)) if state.unit.input is not None else None
     before = {path: d.before[path] for path in state.unit.outputs if path in d.before}
-    verify = review.plan_of(d.plan, d.workers[state.worker]).verify
+    verify = d.plan_of(d.workers[state.worker]).verify
     return judge(state.unit, verify, Facts(marks=found, before=before, input=source)).passed
