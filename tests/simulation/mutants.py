@@ -20,7 +20,7 @@ from tests.simulation.staged import Staged
 from wakeman.adapters.memory import MemoryClock
 from wakeman.adapters.memory.logs import MemoryWriter
 from wakeman.adapters.memory.sessions import MemorySessions
-from wakeman.core.log import state
+from wakeman.core.log.facts import effect, observation
 from wakeman.engine import check
 from wakeman.engine.effects import alarm, close, launch
 from wakeman.engine.observe import observe
@@ -218,7 +218,7 @@ MUTANTS: dict[str, Mutant] = {
 
 UNDONE: dict[str, Mutant] = {
     "a worker started by a later check is silent at once": Mutant(
-        state._see, (("fresh = worker.observation is None", "fresh = False"),)
+        observation._take_observation, (("fresh = worker.observation is None", "fresh = False"),)
     ),
     "a slow check sets an alarm in the past": Mutant(
         alarm.Rearm.perform, (("now = world.clock.now()", "now = d.looked_at"),)
@@ -231,8 +231,8 @@ UNDONE: dict[str, Mutant] = {
         close.close, (("    if d.wakes or not buried:", "    if False:"),)
     ),
     "a task file whose move a crash prevented stays": Mutant(
-        state._intended,
-        (("d.moving[event.seq] = (data.target, data.text)", "d.moved[data.target] = data.text"),),
+        effect.Intended.apply,
+        (("d.moving[event.seq] = (self.target, self.text)", "d.moved[self.target] = self.text"),),
     ),
     "an alarm left over hides that there is no other": Mutant(Scene.stale, ((" and bool(self.alarms.jobs)", ""),)),
 }

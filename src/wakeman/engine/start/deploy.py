@@ -14,7 +14,7 @@ from wakeman.core.actions import appointed
 from wakeman.core.errors import UsageError
 from wakeman.core.log import events as e
 from wakeman.core.log.chunks import chunks
-from wakeman.core.log.state import adopt, apply_drafts
+from wakeman.core.log.state import apply_drafts
 from wakeman.core.model import Deployment, FileFingerprint, Host, Plan, Share
 from wakeman.core.names import unique
 from wakeman.core.plan import shares as planning
@@ -91,7 +91,7 @@ def _ahead(world: World, prepared: Prepared) -> Deployment:
     apply_drafts(d, drafts(world, prepared, prepared.plan.name), world.clock.now(), world.by)
     workers = prepared.plan.workers
     inline = msgspec.structs.replace(workers, prompt=prepared.prompt, prompt_file=None)
-    adopt(d, msgspec.structs.replace(prepared.plan, workers=inline))
+    review.adopt_plan(d, msgspec.structs.replace(prepared.plan, workers=inline))
     return d
 
 
