@@ -29,7 +29,7 @@ from wakeman.core.log.hash_chain import DIVERGENCES_KEPT_MAX, Divergence
 from wakeman.core.log.state import apply, apply_unchecked
 from wakeman.core.log.summary import summary
 from wakeman.core.model import Deployment, Verdict, WorkerState
-from wakeman.core.policy import notice
+from wakeman.core.policy import notice, staging
 from wakeman.core.policy.decide import ROWS_PER_CHECK_MAX, Decision, decide, due, missing, transitions
 from wakeman.core.policy.quality import Facts, judge
 
@@ -262,7 +262,7 @@ class Judge:
             facts = Facts(
                 marks={mark.path: mark for mark in verdict.marks},
                 before={path: d.before[path] for path in unit.outputs if path in d.before},
-                installed=d.units[verdict.unit].installed if own.workers.stage else None,
+                installed=staging.installed(d, d.units[verdict.unit]),
             )
             self._hidden(event, verdict, judge(unit, own.verify, facts).problems)
 
@@ -285,13 +285,13 @@ class Judge:
 
     def _placing(self, write: Write) -> None:
         """Judge the intents to take over what was made aside: of all that is ripe, once a look, before the moves."""
-        expected = actions.placings(self.deployment) if self._stage == _MOVING and not self._placed else []
+        expected = staging.promotions(self.deployment) if self._stage == _MOVING and not self._placed else []
         self._compare("action", write, expected)
         self._placed = True
 
     def _all_placed(self, line: int) -> None:
         if self._stage == _MOVING and not self._placed:
-            for draft in actions.placings(self.deployment):
+            for draft in staging.promotions(self.deployment):
                 self.diverge(line, "action", "nothing", _say(draft))
 
     def _settled_placing(self, write: Write) -> None:
@@ -308,7 +308,7 @@ class Judge:
 
     def _conflicted(self, write: Write) -> None:
         """Judge conflicts: a check tells of those its look found, a watcher of any, between two checks."""
-        expected = actions.trespasses(self.deployment) if self._stage == _MOVING else []
+        expected = staging.trespasses(self.deployment) if self._stage == _MOVING else []
         if [_parts(event) for event in write] != [_parts(draft) for draft in expected]:
             self._leave()
 

@@ -7,7 +7,7 @@ from datetime import datetime
 
 import msgspec
 
-from wakeman.core.actions import placings, recorded, taken, trespasses
+from wakeman.core.actions import recorded, taken
 from wakeman.core.errors import LogDamagedError
 from wakeman.core.log import events as e
 from wakeman.core.log.chunks import CHUNK_BYTES, chunks
@@ -21,12 +21,13 @@ from wakeman.core.policy.decide import (
     soonest,
     staggered,
     transitions,
-    unrested,
 )
 from wakeman.core.policy.quality import Check
+from wakeman.core.policy.staging import promotions, trespasses, unrested
 from wakeman.core.redact import redacted
-from wakeman.engine import alarm, layout
-from wakeman.engine.observe.observe import CheckResult, Unchecked, observe, outputs
+from wakeman.engine import alarm
+from wakeman.engine.observe.judgement import CheckResult, Unchecked, outputs
+from wakeman.engine.observe.observe import observe
 from wakeman.engine.observe.spool import ingest
 from wakeman.ports import World, Writer
 
@@ -147,7 +148,7 @@ def _witness(log: Writer, head: str) -> None:
 
 def _place(world: World, log: Writer, now: datetime) -> bool:
     """Take over what was made aside and is ripe; tell whether anything was. What follows from it is this check's."""
-    drafts = placings(log.deployment)
+    drafts = promotions(log.deployment)
     if drafts:
         from wakeman.engine.act.promotion import promote
 
@@ -258,18 +259,15 @@ def _checked(world: World, d: Deployment, pending: Unchecked) -> CheckResult:
     from wakeman.core.plan.template import render
     from wakeman.engine.act import secrets
 
-    unit, verify, worker = pending.unit, d.plan.verify, pending.worker
+    unit, place, verify = pending.unit, pending.place, d.plan.verify
     names = verify_names(unit)
-    if pending.aside:
-        names["output"] = layout.told(d, worker, unit.outputs[0])
+    if place.staged:
+        names["output"] = place.told
     argv = [render(word, names) for word in verify.command]
-    home = layout.home(d, worker) if pending.aside else layout.absolute(d.host, ".")
-    ran = world.machine.run(argv, cwd=home, env=d.host.env, timeout=verify.timeout)
+    ran = world.machine.run(argv, cwd=place.cwd, env=d.host.env, timeout=verify.timeout)
     message = secrets.redactor(world, d)(ran.error or f"{ran.out}\n{ran.err}")
     marks = pending.marks
     if d.workers[d.units[unit.name].worker].ended:
         # Nobody writes them any more, unless the command itself does: then it speaks of what it left.
-        place = layout.made if pending.aside else lambda d, _, path: layout.absolute(d.host, path)
-        places = {path: place(d, worker, path) for path in unit.outputs}
-        marks = outputs(unit, world.files.marks(places.values()), places)
+        marks = outputs(unit, world.files.marks(place.outputs.values()), place.outputs)
     return CheckResult(marks=marks, check=Check(code=ran.code, message=message[-4000:]))

@@ -34,7 +34,7 @@ from wakeman.core.policy import review
 NUDGE_AFTER_RESET = timedelta(minutes=10)
 """Between two nudges of a worker whose usage limit should have reset."""
 
-STATE_VERSION = 4
+STATE_VERSION = 5
 """Counted up whenever the same log folds into something else: snapshots of another version are passed over."""
 
 
@@ -397,6 +397,7 @@ def _intended(d: Deployment, event: e.Event, data: e.Intended) -> None:
             d.moving[event.seq] = (data.target, data.text)
         case "install" | "commit":
             d.placing[event.seq] = Promotion(
+                action=data.action,
                 worker=event.worker or "",
                 attempt=event.attempt or 0,
                 unit=data.target,
@@ -458,7 +459,7 @@ def _placed(d: Deployment, taken: Promotion, data: e.Effected) -> None:
     if data.ok:
         d.gained += _judge(d, Verdict(unit=taken.unit, marks=data.marks))
         unit.placed = files
-        if d.plan.workers.stage and not taken.keep:
+        if taken.action == "install" and not taken.keep:
             _afresh(unit)  # its stage is empty from now on
         unit.installed.update((mark.path, mark) for mark in data.marks)
     elif unit.aside is not None and unit.aside.marks == files:

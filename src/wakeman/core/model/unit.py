@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from msgspec import Struct
 
@@ -151,8 +151,9 @@ class Review(Struct):
 
 
 class Promotion(Struct, frozen=True):
-    """An intent to take a unit's outputs over, whose outcome is not recorded yet."""
+    """An intent to promote a unit's outputs, whose outcome is not recorded yet."""
 
+    action: Literal["install", "commit"]
     worker: str
     attempt: int
     unit: str

@@ -22,6 +22,7 @@ from wakeman.core.policy.decide import (
     starved,
     undone,
 )
+from wakeman.core.policy.staging import leaves_branches
 from wakeman.core.text import sanitise
 
 NOTICE_CHARS_MAX = 600
@@ -115,7 +116,7 @@ def message(d: Deployment, decision: Decision, told: Sequence[Cause]) -> str:
         needs = f", {len(asks)} need{'s' if len(asks) == 1 else ''} you ({'; '.join(asks)})"
     total = len(review.tasks(d))
     head = f"AT wake-up: {d.name}: {decision.under or decision.row}: {total - len(undone(d))}/{total} done"
-    merging = decision.row == "wrap up" and d.host.repository is not None
+    merging = decision.row == "wrap up" and leaves_branches(d)
     verb = "accept" if decision.held or decision.under else "merge" if merging else "status"
     tail = f". Next: wakeman {verb} {d.name}. Do not do the units yourself."
     return sanitise(head + needs, NOTICE_CHARS_MAX - len(tail)) + tail

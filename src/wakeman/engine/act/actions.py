@@ -23,7 +23,8 @@ from wakeman.core.policy.side_sessions import overdue, owner, sweep_rule
 from wakeman.core.text import sanitise
 from wakeman.engine import alarm, layout
 from wakeman.engine.act import prompt_delivery, secrets
-from wakeman.engine.act.launch import launch, share
+from wakeman.engine.act.launch import launch
+from wakeman.engine.act.task import share
 from wakeman.engine.observe import side_sessions
 from wakeman.ports import World, Writer
 
