@@ -9,7 +9,6 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from functools import cache
 
 from msgspec import Struct
 
@@ -172,26 +171,15 @@ def _inside(path: str, place: str) -> bool:
 
 # --- what output tells of refusals ----------------------------------------------------------------------------
 
+# Patterns are compiled where they are met: most checks read no refusal.
+_REFUSED = r"(?i)permission denied|read-only file system|operation not permitted"
 _SIGN = r"""[^\s'"`\u2018\u2019:,;()\\]"""
+_BEFORE = rf""" (?::?['"\u2019]?)(?P<path>{_SIGN}+)"""  # backwards: sh: cannot create /x: Permission denied
+_AFTER = rf"""[^/\\\n]{{0,20}}['"](?P<path>{_SIGN}{{1,600}})['"]"""  # Permission denied: '/x'
 _WINDOW = 600
 """Characters in which a path is looked for. Output may be made to be slow to search: each step is linear in this."""
 REFUSALS_KEPT_MAX = 20
 """Paths of refused writes that are kept of one attempt."""
-
-
-@cache
-def _patterns() -> tuple[re.Pattern[str], re.Pattern[str], re.Pattern[str]]:
-    """Compile what finds a refusal, and the path before it or behind it.
-
-    Cost: 1 ms, once a process, where output is searched: a check that has nothing to do does without.
-    """
-    return (
-        re.compile(r"permission denied|read-only file system|operation not permitted", re.IGNORECASE),
-        # Backwards: sh: cannot create /x: Permission denied
-        re.compile(rf""" (?::?['"\u2019]?)(?P<path>{_SIGN}+)"""),
-        # Permission denied: '/x'
-        re.compile(rf"""[^/\\\n]{{0,20}}['"](?P<path>{_SIGN}{{1,600}})['"]"""),
-    )
 
 
 def refusals(text: str, cwd: str, reach: Iterable[str]) -> list[str]:
@@ -207,12 +195,11 @@ def refusals(text: str, cwd: str, reach: Iterable[str]) -> list[str]:
 
 def _named(text: str) -> Iterator[str]:
     """Give the paths that stand before or behind the words of a refusal."""
-    words, ahead, behind = _patterns()
-    for found in words.finditer(text):
-        before = ahead.match(text[max(0, found.start() - _WINDOW) : found.start()][::-1])
+    for found in re.finditer(_REFUSED, text):
+        before = re.match(_BEFORE, text[max(0, found.start() - _WINDOW) : found.start()][::-1])
         path = before["path"][::-1] if before else ""
         if "/" not in path:
-            after = behind.match(text, found.end())
+            after = re.match(_AFTER, text[found.end() : found.end() + _WINDOW + 30])
             path = after["path"] if after else ""
         if "/" in path:
             yield path

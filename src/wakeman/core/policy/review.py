@@ -108,6 +108,11 @@ def reviewing(plan: Plan) -> Plan:
     return msgspec.structs.replace(plan, workers=workers, verify=_JUDGED)
 
 
+def adopt_plan(d: Deployment, plan: Plan) -> None:
+    """Give a deployment its plan, resolved once for each kind of worker."""
+    d.plan, d.reviewing = plan, reviewing(plan)
+
+
 def tasks(d: Deployment) -> Mapping[str, UnitState]:
     """Give the units that the plan is about: all but the reviewers' own."""
     if not d.reviews:

@@ -10,9 +10,9 @@ from msgspec import Struct
 
 from wakeman.core import actions
 from wakeman.core.log import events as e
-from wakeman.core.log.state import adopt
 from wakeman.core.log.summary import summary
 from wakeman.core.model import Deployment, Plan
+from wakeman.core.policy import review
 from wakeman.core.policy.decide import Decision, decide, transitions
 
 T = TypeVar("T")
@@ -60,11 +60,11 @@ class WhatIf:
 
 def _under(d: Deployment, plan: Plan, ask: Callable[[Deployment], T]) -> T:
     own = d.plan
-    adopt(d, plan)
+    review.adopt_plan(d, plan)
     try:
         return ask(d)
     finally:
-        adopt(d, own)
+        review.adopt_plan(d, own)
 
 
 def _moves(d: Deployment) -> dict[str, str]:

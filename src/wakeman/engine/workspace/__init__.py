@@ -35,8 +35,8 @@ class Place(Struct, frozen=True):
     empty: Literal["always", "over", "never"] = "always"
 
 
-class Result(Struct, frozen=True):
-    """What became of a promotion: the marks that count from now on, or `why` the unit is not as it was judged."""
+class Promoted(Struct, frozen=True):
+    """What became of one unit: the marks that count from now on, or `why` it cannot be promoted as it was judged."""
 
     marks: tuple[FileFingerprint, ...] = ()
     why: str = ""
@@ -77,7 +77,7 @@ class Workspace(Protocol):
         """Return what promotions have in common that are made in one go, by the seq of their intents."""
         ...
 
-    def promote(self, world: World, seqs: Sequence[int]) -> dict[int, Result]:
+    def promote(self, world: World, seqs: Sequence[int]) -> dict[int, Promoted]:
         """Promote what a batch of open intents speaks of.
 
         Repeatable: yes; what was promoted before a crash is found to be so. Raises: WakemanError; nothing is settled.

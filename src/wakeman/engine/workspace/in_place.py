@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from wakeman.core.model import Deployment, Unit, UnitState, WorkerState
 from wakeman.engine import layout
-from wakeman.engine.workspace import Place, Result
+from wakeman.engine.workspace import Place, Promoted
 from wakeman.ports import Start, Task, World
 
 
@@ -49,7 +49,7 @@ class InPlace(Struct, frozen=True):
         """Return the intent itself: no other goes with it."""
         return seq
 
-    def promote(self, world: World, seqs: Sequence[int]) -> dict[int, Result]:
+    def promote(self, world: World, seqs: Sequence[int]) -> dict[int, Promoted]:
         """Promote nothing."""
         del world, seqs
         return {}

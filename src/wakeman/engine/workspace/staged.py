@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from wakeman.core.model import Deployment, Promotion, Unit, UnitState, WorkerState
 from wakeman.engine import layout
-from wakeman.engine.workspace import Place, Result
+from wakeman.engine.workspace import Place, Promoted
 from wakeman.engine.workspace.in_place import final_place
 from wakeman.ports import Start, Task, World
 
@@ -71,12 +71,12 @@ class Staged(Struct, frozen=True):
         """Return the intent itself: each unit is installed for itself."""
         return seq
 
-    def promote(self, world: World, seqs: Sequence[int]) -> dict[int, Result]:
+    def promote(self, world: World, seqs: Sequence[int]) -> dict[int, Promoted]:
         """Install each output of a unit in its place."""
         return {seq: _install(world, self.d, self.d.placing[seq]) for seq in seqs}
 
 
-def _install(world: World, d: Deployment, promotion: Promotion) -> Result:
+def _install(world: World, d: Deployment, promotion: Promotion) -> Promoted:
     """Install a unit's outputs. Boundary: one that is not as it was judged leaves the rest behind it."""
     marks = []
     stage = layout.stage(d.host, promotion.worker, promotion.attempt)
@@ -84,6 +84,6 @@ def _install(world: World, d: Deployment, promotion: Promotion) -> Result:
         target, inside = layout.absolute(d.host, file.path), layout.staged(d.host, file.path)
         put = world.files.install(stage, inside, target, file.mark, file.over, keep=promotion.keep)
         if put.mark is None:
-            return Result(why=f"{file.path}: {put.why}")
+            return Promoted(why=f"{file.path}: {put.why}")
         marks.append(msgspec.structs.replace(put.mark, path=file.path))
-    return Result(marks=tuple(marks))
+    return Promoted(marks=tuple(marks))

@@ -14,7 +14,7 @@ from wakeman.core.names import branch
 from wakeman.core.plan.template import render
 from wakeman.core.text import sanitise
 from wakeman.engine import layout
-from wakeman.engine.workspace import Place, Result
+from wakeman.engine.workspace import Place, Promoted
 from wakeman.ports import Start, Task, World
 
 
@@ -92,7 +92,7 @@ class Worktree(Struct, frozen=True):
         promotion = self.d.placing[seq]
         return promotion.worker, promotion.attempt
 
-    def promote(self, world: World, seqs: Sequence[int]) -> dict[int, Result]:
+    def promote(self, world: World, seqs: Sequence[int]) -> dict[int, Promoted]:
         """Commit the units of a batch, but for those of which a file is not as it was judged any more."""
         promotions = {seq: self.d.placing[seq] for seq in seqs}
         results = {seq: self._judged(world, promotion) for seq, promotion in promotions.items()}
@@ -100,16 +100,16 @@ class Worktree(Struct, frozen=True):
         refused = self._commit(world, taken) if taken else {}
         return {seq: refused.get(promotions[seq].unit, result) for seq, result in results.items()}
 
-    def _judged(self, world: World, promotion: Promotion) -> Result:
+    def _judged(self, world: World, promotion: Promotion) -> Promoted:
         """Hold a unit's files against what was judged."""
         places = {self.source(file.path): file for file in promotion.files}
         now = world.files.marks(places)
         for place, file in places.items():
             if not _same(now, place, file.mark):
-                return Result(why=f"{file.path}: not as it was judged any more")
-        return Result(marks=tuple(file.mark for file in promotion.files))
+                return Promoted(why=f"{file.path}: not as it was judged any more")
+        return Promoted(marks=tuple(file.mark for file in promotion.files))
 
-    def _commit(self, world: World, promotions: Sequence[Promotion]) -> dict[str, Result]:
+    def _commit(self, world: World, promotions: Sequence[Promotion]) -> dict[str, Promoted]:
         """Put units onto the branch in one commit; give those that are not taken.
 
         Boundary: without `workers.commit` what the worker has not committed itself is not taken.
@@ -131,9 +131,9 @@ class Worktree(Struct, frozen=True):
             same = [path for path in each if path in kept.unchanged]
             loose = [path for path in each if path in kept.loose]
             if same and d.plan.verify.fresh == "changed":
-                refused[unit] = Result(why=f"{same[0]}: as in the base commit, expected it to be changed")
+                refused[unit] = Promoted(why=f"{same[0]}: as in the base commit, expected it to be changed")
             elif loose:
-                refused[unit] = Result(why=f"{loose[0]}: passes, and is not committed on {on}")
+                refused[unit] = Promoted(why=f"{loose[0]}: passes, and is not committed on {on}")
         return refused
 
     def _inside(self, path: str) -> str:

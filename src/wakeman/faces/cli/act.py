@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from wakeman.core.errors import NeedsPersonError, UsageError
 from wakeman.core.model import WakeTarget
 from wakeman.engine import requests
-from wakeman.engine.act.actions import bury
+from wakeman.engine.effects.close import bury
 from wakeman.engine.workspace import repository
 from wakeman.faces.cli import options as given
 from wakeman.faces.cli.options import Verb
