@@ -108,8 +108,8 @@ def test_a_file_that_is_as_in_the_base_is_not_done() -> None:
 
     unit = d.units["w0/u0"]
     assert "partial" == d.outcome
-    assert unit.aside is not None
-    assert ("out/w0/u0.json: as in the base commit, expected it to be changed",) == unit.aside.problems
+    assert unit.staged is not None
+    assert ("out/w0/u0.json: as in the base commit, expected it to be changed",) == unit.staged.problems
 
 
 def test_without_commit_what_a_worker_left_uncommitted_is_not_done() -> None:
@@ -119,8 +119,8 @@ def test_without_commit_what_a_worker_left_uncommitted_is_not_done() -> None:
 
     unit = d.units["w0/u0"]
     assert "partial" == d.outcome
-    assert unit.aside is not None
-    assert (f"out/w0/u0.json: passes, and is not committed on wakeman/{NAME}/w0",) == unit.aside.problems
+    assert unit.staged is not None
+    assert (f"out/w0/u0.json: passes, and is not committed on wakeman/{NAME}/w0",) == unit.staged.problems
 
 
 def test_what_was_never_made_is_told_as_missing() -> None:
@@ -129,8 +129,8 @@ def test_what_was_never_made_is_told_as_missing() -> None:
 
     unit = play.run().units["w0/u0"]
 
-    assert unit.aside is not None
-    assert ("out/w0/u0.json: missing",) == unit.aside.problems
+    assert unit.staged is not None
+    assert ("out/w0/u0.json: missing",) == unit.staged.problems
 
 
 def test_a_verify_command_runs_in_the_tree() -> None:

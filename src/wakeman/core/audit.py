@@ -267,9 +267,9 @@ class Judge:
             self._hidden(event, verdict, judge(unit, own.verify, facts).problems)
 
     def _made(self, event: e.Event, data: e.Looked) -> None:
-        """Hold the verdicts on what was made aside against their marks."""
+        """Hold the verdicts on what was staged against their marks."""
         d = self.deployment
-        for verdict in data.aside:
+        for verdict in data.staged:
             unit = d.units[verdict.unit].unit
             facts = Facts(
                 marks={mark.path: mark for mark in verdict.marks},
@@ -284,7 +284,7 @@ class Judge:
             self.diverge(event.seq, "evidence", f"{verdict.unit}: {found}", "; ".join(hidden))
 
     def _placing(self, write: Write) -> None:
-        """Judge the intents to take over what was made aside: of all that is ripe, once a look, before the moves."""
+        """Judge the intents to promote what is staged: of all that is ready, once a look, before the moves."""
         expected = staging.promotions(self.deployment) if self._stage == _MOVING and not self._placed else []
         self._compare("action", write, expected)
         self._placed = True
@@ -300,7 +300,7 @@ class Judge:
             self._leave()
         for event in write:
             data: Any = event.data
-            taking = self.deployment.placing.get(data.intent) if isinstance(data, e.Effected) else None
+            taking = self.deployment.promoting.get(data.intent) if isinstance(data, e.Effected) else None
             if taking is None or (event.worker, event.attempt) != (taking.worker, taking.attempt):
                 self.diverge(event.seq, "outcome", _say(event), "what became of an output that is taken over")
             elif data.ok and [mark.path for mark in data.marks] != [placing.path for placing in taking.files]:
@@ -492,7 +492,7 @@ class Judge:
         event = write[0]
         intents = [each.data.intent for each in write if isinstance(each.data, e.Effected)]
         opened = self._open
-        if set(intents) & self.deployment.placing.keys():
+        if set(intents) & self.deployment.promoting.keys():
             self._settled_placing(write)
             return
         if opened is not None and intents == [opened.seq]:

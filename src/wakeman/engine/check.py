@@ -131,10 +131,10 @@ def once(world: World, log: Writer, checked: Mapping[str, CheckResult]) -> list[
 
 def _lines(looked: e.Looked) -> list[e.Draft]:
     """Write a look that does not fit a line as several in one write, the last of which completes it."""
-    bare = msgspec.structs.replace(looked, observations=(), verdicts=(), aside=())
+    bare = msgspec.structs.replace(looked, observations=(), verdicts=(), staged=())
     parts = [msgspec.structs.replace(bare, observations=piece, more=True) for piece in chunks(looked.observations)]
     parts += [msgspec.structs.replace(bare, verdicts=piece, more=True) for piece in chunks(looked.verdicts)]
-    parts += [msgspec.structs.replace(bare, aside=piece, more=True) for piece in chunks(looked.aside)]
+    parts += [msgspec.structs.replace(bare, staged=piece, more=True) for piece in chunks(looked.staged)]
     if len(parts) < 4 and sum(len(repr(part)) for part in parts) < CHUNK_BYTES:
         return [e.Draft(looked)]
     return [e.Draft(part) for part in (*parts, bare)]

@@ -382,7 +382,7 @@ def owed(d: Deployment, worker: WorkerState) -> bool:
 def waits(d: Deployment, worker: WorkerState) -> bool:
     """Tell whether a unit of its share waits for the verify command: nothing is said of it until that has run."""
     units = [d.units[name] for name in worker.units if not d.units[name].waived]
-    verdicts = [verdict for unit in units for verdict in (unit.verdict, unit.aside)]
+    verdicts = [verdict for unit in units for verdict in (unit.verdict, unit.staged)]
     return any(verdict is not None and verdict.waits for verdict in verdicts)
 
 
@@ -585,7 +585,7 @@ def failures(units: Mapping[str, UnitState], names: Iterable[str]) -> list[str]:
 
 def _problems(unit: UnitState) -> tuple[str, ...]:
     """Say what is wrong with a unit: with what was made of it last, or else with what stands in its place."""
-    made = unit.aside
+    made = unit.staged
     if made is not None and made.foreign:
         return tuple(f"{mark.path}: changed by somebody else, what was made is kept aside" for mark in made.foreign)
     if made is not None and made.problems:

@@ -88,25 +88,25 @@ def ready_to_promote(d: Deployment) -> list[str]:
     kind = staging(d)
     if kind.promotion is None:
         return []
-    under_way = {promotion.unit for promotion in d.placing.values()}
+    under_way = {promotion.unit for promotion in d.promoting.values()}
     return [name for name, unit in d.units.items() if name not in under_way and _ready(d, unit, kind)]
 
 
 def _ready(d: Deployment, unit: UnitState, kind: Staging) -> bool:
     if not _waits(d, unit) or unit.waived:
         return False
-    return attempt_over(d.workers[unit.worker]) or (kind.at_work and d.mono - unit.aside_mono >= STAGED_REST_S)
+    return attempt_over(d.workers[unit.worker]) or (kind.at_work and d.mono - unit.staged_mono >= STAGED_REST_S)
 
 
 def _waits(d: Deployment, unit: UnitState) -> bool:
     """Tell whether a unit passes where it was made, was not promoted as it is, and may be."""
-    made = unit.aside
-    return made is not None and made.passed and made.marks != unit.placed and not blocked(d, unit)
+    made = unit.staged
+    return made is not None and made.passed and made.marks != unit.promoted and not blocked(d, unit)
 
 
 def blocked(d: Deployment, unit: UnitState) -> bool:
     """Tell whether a unit passes, and cannot be promoted, as somebody else has put something in its place."""
-    made = unit.aside
+    made = unit.staged
     return bool(made and made.passed and made.foreign) and d.plan.watch.conflicts != "ignore" and not unit.done
 
 
@@ -114,7 +114,7 @@ def held_up(d: Deployment, names: Iterable[str]) -> list[str]:
     """Name those of some units that pass and cannot be promoted yet: to do them again would not help."""
     if staging(d).promotion is None:
         return []
-    under_way = {promotion.unit for promotion in d.placing.values()}
+    under_way = {promotion.unit for promotion in d.promoting.values()}
     return [name for name in names if name in under_way or blocked(d, d.units[name])]
 
 
@@ -144,8 +144,8 @@ def _promotion(d: Deployment, action: e.Action, unit: UnitState) -> e.Draft:
 
 
 def _files(d: Deployment, unit: UnitState) -> tuple[PromotedFile, ...]:
-    made = unit.aside.marks if unit.aside is not None else ()
-    over = {mark.path: mark for mark in unit.aside.foreign} if unit.aside is not None else {}
+    made = unit.staged.marks if unit.staged is not None else ()
+    over = {mark.path: mark for mark in unit.staged.foreign} if unit.staged is not None else {}
     known = {**d.before, **unit.installed, **over}
     return tuple(PromotedFile(path=mark.path, mark=mark, over=known.get(mark.path)) for mark in made)
 
@@ -157,8 +157,8 @@ def trespasses(d: Deployment) -> list[e.Draft]:
     return [
         e.Draft(fact)
         for name, unit in d.units.items()
-        if unit.aside is not None
-        for mark in unit.aside.foreign
+        if unit.staged is not None
+        for mark in unit.staged.foreign
         if (fact := _trespass(d, name, mark)).written != d.trespassed.get(fact.path)
     ]
 

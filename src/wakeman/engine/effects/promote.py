@@ -36,7 +36,7 @@ class Promote(Struct, frozen=True):
             except DiskError:
                 raise  # no file is to blame; the next check, behind an alarm, tries again
             except WakemanError as fault:
-                refused |= {seq: f"{d.placing[seq].unit}: {fault}" for seq in seqs}
+                refused |= {seq: f"{d.promoting[seq].unit}: {fault}" for seq in seqs}
         return done, refused
 
     def recorded(self, d: Deployment, write: Write) -> tuple[Mapping[int, Promoted], Mapping[int, str]]:
@@ -44,7 +44,7 @@ class Promote(Struct, frozen=True):
         found = {}
         for event in write:
             data = event.data
-            promotion = d.placing.get(data.intent) if isinstance(data, e.Effected) else None
+            promotion = d.promoting.get(data.intent) if isinstance(data, e.Effected) else None
             if promotion is None or not isinstance(data, e.Effected):
                 continue
             judged = tuple(file.mark for file in promotion.files)
@@ -57,7 +57,7 @@ class Promote(Struct, frozen=True):
 def _batches(d: Deployment) -> list[tuple[Workspace, list[int]]]:
     """Group the open intents by what their workspace promotes in one go."""
     found: dict[Hashable, tuple[Workspace, list[int]]] = {}
-    for seq, promotion in d.placing.items():
+    for seq, promotion in d.promoting.items():
         space = workspace(d, d.workers[promotion.worker])
         found.setdefault(space.batch(seq), (space, []))[1].append(seq)
     return list(found.values())
@@ -65,7 +65,7 @@ def _batches(d: Deployment) -> list[tuple[Workspace, list[int]]]:
 
 def settle(d: Deployment) -> Steps[Mapping[int, str]]:
     """Promote what open intents speak of; return what was refused, by the intent's line."""
-    if not d.placing:
+    if not d.promoting:
         return {}
     results, refused = yield from do(Promote())
     yield from append("outcome", [_outcome(d, seq, result) for seq, result in results.items()])
@@ -85,6 +85,6 @@ def promote(d: Deployment) -> Steps[bool]:
 
 
 def _outcome(d: Deployment, seq: int, result: Promoted) -> e.Draft:
-    promotion = d.placing[seq]
+    promotion = d.promoting[seq]
     fact = e.Effected(intent=seq, ok=not result.why, detail=result.why, marks=result.marks)
     return e.Draft(fact, worker=promotion.worker, attempt=promotion.attempt)

@@ -105,7 +105,7 @@ def observe(world: World, d: Deployment, checked: Mapping[str, CheckResult]) -> 
             memory=world.machine.free_memory(),
             validators=validators if validators != d.validators else None,
             server=view.listing.server,
-            aside=staged,
+            staged=staged,
         ),
         [*waiting, *more],
     )
@@ -155,7 +155,7 @@ def _watched(d: Deployment) -> list[UnitState]:
 
 
 def _verdicts_of(state: UnitState) -> tuple[Verdict | None, Verdict | None]:
-    return state.verdict, state.aside
+    return state.verdict, state.staged
 
 
 def _all(d: Deployment) -> list[UnitState]:

@@ -72,7 +72,7 @@ def check(d: Deployment, by: str, now: datetime, senses: Senses) -> Steps[None]:
         from wakeman.engine.effects.launch import recover
 
         yield from recover(d)
-    if d.placing:
+    if d.promoting:
         from wakeman.engine.effects.promote import settle
 
         yield from settle(d)

@@ -53,7 +53,7 @@ class Staged(Struct, frozen=True):
             input=final.input,
             cwd=self.home(),
             told=next(iter(outputs.values()), ""),
-            known=state.aside,
+            known=state.staged,
             staged=True,
             root=self.root(),
             targets=final.outputs,
@@ -73,7 +73,7 @@ class Staged(Struct, frozen=True):
 
     def promote(self, world: World, seqs: Sequence[int]) -> dict[int, Promoted]:
         """Install each output of a unit in its place."""
-        return {seq: _install(world, self.d, self.d.placing[seq]) for seq in seqs}
+        return {seq: _install(world, self.d, self.d.promoting[seq]) for seq in seqs}
 
 
 def _install(world: World, d: Deployment, promotion: Promotion) -> Promoted:

@@ -66,7 +66,7 @@ class Worktree(Struct, frozen=True):
             input=None if unit.input is None else self.source(unit.input),
             cwd=self.home(),
             told=self._told(unit.outputs[0]) if unit.outputs else "",
-            known=state.aside,
+            known=state.staged,
             staged=True,
             root=self.root(),
             empty="over",
@@ -89,12 +89,12 @@ class Worktree(Struct, frozen=True):
 
     def batch(self, seq: int) -> Hashable:
         """Return the attempt: what it has made is one commit."""
-        promotion = self.d.placing[seq]
+        promotion = self.d.promoting[seq]
         return promotion.worker, promotion.attempt
 
     def promote(self, world: World, seqs: Sequence[int]) -> dict[int, Promoted]:
         """Commit the units of a batch, but for those of which a file is not as it was judged any more."""
-        promotions = {seq: self.d.placing[seq] for seq in seqs}
+        promotions = {seq: self.d.promoting[seq] for seq in seqs}
         results = {seq: self._judged(world, promotion) for seq, promotion in promotions.items()}
         taken = [promotions[seq] for seq, result in results.items() if not result.why]
         refused = self._commit(world, taken) if taken else {}
