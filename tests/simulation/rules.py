@@ -85,7 +85,7 @@ class Rules:
             except WakemanError as fault:
                 raise BrokenError(f"the log cannot be read: {fault}") from fault
             self.size += len(line) + 1
-        if self.d.plan.workers.aside:
+        if self.d.plan.workers.workspace != "in place":
             loose = self._in_place() - self.placed
             _must(not loose, f"{loose} stand in place, and nobody was to put them there")
 

@@ -19,7 +19,7 @@ def passed_over(d: Deployment, event: e.Event) -> Iterator[Divergence]:
         unit = d.units[verdict.unit]
         own = d.plan_of(d.workers[unit.worker])
         yield from _passed_over(d, event, verdict, own.verify, unit.installed if own.workers.stage else None)
-    for verdict in data.aside:
+    for verdict in data.staged:
         yield from _passed_over(d, event, verdict, d.plan.verify, None)
 
 
