@@ -120,10 +120,9 @@ def crowd() -> None:
 def rooms() -> None:
     """Count lines of source per room."""
     source = Path(__file__).parent.parent / "src" / "wakeman"
-    for room in ("core", "engine", "adapters", "faces"):
+    for room in ("core", "engine", "ports", "adapters", "faces"):
         files = list((source / room).rglob("*.py"))
         print(f"{room}: {sum(len(f.read_text().splitlines()) for f in files):,} lines in {len(files)} files")
-    print(f"ports: {len((source / 'ports.py').read_text().splitlines()):,} lines")
 
 
 BENCHES = {

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -207,6 +206,8 @@ def _comment(marker: str) -> str:
 
 
 def _body(marker: str, argv: Sequence[str]) -> bytes:
+    import shlex
+
     # exec: a first word such as `A=b` or `if` is a program's name here, never shell syntax.
     return os.fsencode(f"{_comment(marker)}\nexec {shlex.join(argv)} </dev/null >/dev/null 2>&1\n")
 

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Mapping
 from functools import cache
+from typing import TYPE_CHECKING
 
 from wakeman.adapters.at import At
 from wakeman.adapters.clock import SystemClock
@@ -15,7 +16,10 @@ from wakeman.adapters.machine import LocalMachine
 from wakeman.adapters.tmux import Tmux
 from wakeman.core.errors import ProgramError, UsageError, WakemanError
 from wakeman.core.model import Agent, Confinement, Deployment, Host, Plan, WakeTarget
-from wakeman.ports import Confiner, Git, Harness, Machine, Sessions, Watcher, World
+from wakeman.ports import World
+
+if TYPE_CHECKING:
+    from wakeman.ports import Confiner, Git, Harness, Machine, Sessions, Watcher
 
 MARKER = ".wakeman"
 """An (empty) file that makes a `state/` the one to use, from its parent downwards."""
