@@ -19,6 +19,7 @@ from wakeman.core.model import (
     WorkerState,
 )
 from wakeman.core.policy import staging
+from wakeman.core.policy.review import reviewing
 
 MARKS = (FileFingerprint("out/u", 3, 5, 7),)
 STRANGE = FileFingerprint("out/u", 9, 9, 9)
@@ -121,6 +122,7 @@ def test_what_was_there_at_first_or_was_promoted_is_nobody_elses() -> None:
 
 def test_a_reviewer_writes_in_place_whatever_the_others_do() -> None:
     d = deployment()
+    d.reviewing = reviewing(d.plan)
     reviewer = WorkerState(name="r", session="r", review=1)
 
     assert (False, True) == (staging.staging_of(d, d.workers["w"]).direct, staging.staging_of(d, reviewer).direct)
