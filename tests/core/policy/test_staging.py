@@ -21,6 +21,7 @@ from wakeman.core.model import (
     WorkerState,
 )
 from wakeman.core.policy import staging
+from wakeman.core.policy.review import reviewing
 
 NOW = datetime(2026, 1, 5, tzinfo=UTC)
 MARKS = (FileFingerprint("out/u", 3, 5, 7),)
@@ -124,6 +125,7 @@ def test_what_was_there_at_first_or_was_promoted_is_nobody_elses() -> None:
 
 def test_a_reviewer_writes_in_place_whatever_the_others_do() -> None:
     d = deployment()
+    d.reviewing = reviewing(d.plan)
     reviewer = WorkerState(name="r", session="r", review=1)
 
     assert (False, True) == (staging.staging_of(d, d.workers["w"]).direct, staging.staging_of(d, reviewer).direct)

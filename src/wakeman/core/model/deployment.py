@@ -75,8 +75,8 @@ class Deployment(Struct):
     name: str = ""
     digest: str = ""
     edition: int = 0  # of the tables that judge this log
-    plan: Plan = Plan(name="", units=UnitsSpec())  # the first line of every log fills in these three
-    reviewing: Plan = Plan(name="", units=UnitsSpec())  # `plan` as it holds for reviewers, resolved once
+    plan: Plan = Plan(name="", units=UnitsSpec())  # the first line of every log fills in these two
+    reviewing: Plan | None = None  # `plan` as it holds for reviewers, from the enrolment of the first on
     host: Host = Host(root="/", directory="", socket="", tmux="", python=())
     outcome: Outcome = "open"
     started: datetime | None = None
@@ -139,4 +139,4 @@ class Deployment(Struct):
 
     def plan_of(self, worker: WorkerState) -> Plan:
         """Return the plan that holds for a worker: as it stands for those that make units, a reviewer's own."""
-        return self.reviewing if worker.review else self.plan
+        return self.reviewing if worker.review and self.reviewing is not None else self.plan
