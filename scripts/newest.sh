@@ -1,6 +1,6 @@
 #!/bin/sh
-# Run the fast part of the tests with the newest versions that pyproject.toml allows, and tell what differs from uv.lock.
-# What the tests find is told, and fails nothing: the lock holds until somebody renews it with `make lock`.
+# Run the fast part of the tests with the newest versions that pyproject.toml allows, and tell what differs from
+# uv.lock. What the tests find is told, and fails nothing: the lock holds until somebody renews it with `make lock`.
 set -eu
 cd "$(dirname "$0")/.."
 room=$(mktemp -d)
