@@ -15,11 +15,11 @@ from bench.logs import WORKERS, host, long_log
 from bench.pairs import WAKEMAN, Place, paired
 
 from wakeman.adapters.eventlog import EventLogs
-from wakeman.adapters.eventlog.reading import Reading, fold_all
-from wakeman.adapters.eventlog.tape import chained
-from wakeman.core import events as e
+from wakeman.adapters.eventlog.audit_reader import chained
+from wakeman.adapters.eventlog.log_reader import Reading, fold_all
 from wakeman.core.audit import Judge
-from wakeman.core.fold import fold
+from wakeman.core.log import events as e
+from wakeman.core.log.state import apply
 from wakeman.core.model import Deployment, Plan, UnitsSpec
 
 MILLION = int(os.environ.get("WAKEMAN_BENCH_EVENTS", "1000000"))
@@ -106,7 +106,7 @@ def replay() -> None:
         began = time.process_time()
         with file.open("rb") as stream:
             for line in stream:
-                fold(deployment, read(line))
+                apply(deployment, read(line))
         return time.process_time() - began
 
     def verified() -> float:
@@ -147,7 +147,7 @@ def audit() -> None:
         deployment = Deployment()
         began = time.process_time()
         for event in events:
-            fold(deployment, event)
+            apply(deployment, event)
         return time.process_time() - began
 
     more = min(judged() for _ in range(3)) - min(folded() for _ in range(3))

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from wakeman.core import events as e
-from wakeman.core.fold import compose, move
-from wakeman.core.model import Alarm, Deployment, Host, Plan, Sighting, Unit, UnitsSpec
+from wakeman.core.log import events as e
+from wakeman.core.log.state import compose, transition
+from wakeman.core.model import Alarm, Deployment, Host, Observation, Plan, Unit, UnitsSpec
 
 WORKERS = 50
 START = datetime(2026, 11, 22, 21, 0, tzinfo=UTC)
@@ -41,14 +41,14 @@ def _night(d: Deployment, name: str, directory: str, count: int) -> Iterator[tup
     for n, worker in enumerate(list(d.workers)):
         intent = e.Intended(action="launch", target=f"condense_{n:02}", digest="0" * 64, units=1)
         yield [e.Draft(intent, worker=worker, attempt=1)], START
-        yield [move(d.workers[worker], e.Launched(intent=d.seq, session_id=f"${n}", pid=1000 + n))], START
-        yield [move(d.workers[worker], e.Started(why="it printed"))], START
+        yield [transition(d.workers[worker], e.Launched(intent=d.seq, session_id=f"${n}", pid=1000 + n))], START
+        yield [transition(d.workers[worker], e.Started(why="it printed"))], START
     turn = 0
     while d.seq < count:
         turn += 1
         live = d.workers[f"w{turn % WORKERS:02}"]
         at = START + timedelta(seconds=turn)
-        seen = Sighting(
+        seen = Observation(
             worker=live.name,
             attempt=1,
             session="running",
@@ -57,7 +57,9 @@ def _night(d: Deployment, name: str, directory: str, count: int) -> Iterator[tup
             session_id=live.session_id,
             pid=4711,
         )
-        looked = e.Looked(mono=float(turn), boot="0badcafe", sightings=(seen,), memory=8_000_000_000, server="4711:1")
+        looked = e.Looked(
+            mono=float(turn), boot="0badcafe", observations=(seen,), memory=8_000_000_000, server="4711:1"
+        )
         yield [e.Draft(looked)], at
         yield [e.Draft(e.Decided(row="sleep", looked=d.seq, why="0/50 units done, 50 workers at work"))], at
         if turn % 5 == 0:
@@ -66,4 +68,4 @@ def _night(d: Deployment, name: str, directory: str, count: int) -> Iterator[tup
         if turn % 10 == 0:
             stalls = live.state == "running"
             fact = e.Stalled(reason="waiting", why="a permission") if stalls else e.Recovered(why="it printed")
-            yield [move(live, fact)], at
+            yield [transition(live, fact)], at

@@ -21,10 +21,10 @@ from bench import confining, durable, watching
 from bench.pairs import Place, paired
 
 from wakeman.adapters.eventlog import EventLogs
-from wakeman.core.decide import decide, decide_worker, moves
-from wakeman.core.events import Enrolled, Event, Looked, Planned, genesis
-from wakeman.core.fold import fold
-from wakeman.core.model import Deployment, Host, Plan, Sighting, Unit, UnitsSpec
+from wakeman.core.log.events import Enrolled, Event, Looked, Planned, genesis
+from wakeman.core.log.state import apply
+from wakeman.core.model import Deployment, Host, Observation, Plan, Unit, UnitsSpec
+from wakeman.core.policy.decide import decide, decide_worker, transitions
 
 BARE = """\
 import msgspec, subprocess, sys
@@ -100,17 +100,17 @@ def crowd() -> None:
     def say(data: msgspec.Struct, worker: str | None = None) -> None:
         nonlocal seq
         seq += 1
-        fold(d, Event(v=1, seq=seq, at=now, by="at:1", worker=worker, data=data, hash=genesis("a", "b")))  # type: ignore[arg-type] # facts all
+        apply(d, Event(v=1, seq=seq, at=now, by="at:1", worker=worker, data=data, hash=genesis("a", "b")))  # type: ignore[arg-type] # facts all
 
     say(Planned(name="night", plan=Plan(name="night", units=UnitsSpec(items=("x",))), digest="d", host=host))
     for n in range(count):
         say(Enrolled(session=f"w{n}", units=(Unit(name=f"u{n}", outputs=(f"o{n}",)),)), f"w{n}")
     for worker in d.workers.values():
         worker.state, worker.attempt, worker.life = "running", 1, "aa"
-    seen = tuple(Sighting(worker=f"w{n}", attempt=1, session="running", life="ab") for n in range(count))
+    seen = tuple(Observation(worker=f"w{n}", attempt=1, session="running", life="ab") for n in range(count))
     began = time.perf_counter()
-    say(Looked(mono=1.0, boot="b", sightings=seen))
-    moves(d)
+    say(Looked(mono=1.0, boot="b", observations=seen))
+    transitions(d)
     for worker in d.workers.values():
         decide_worker(d, worker)
     decide(d)

@@ -15,13 +15,13 @@ from msgspec import inspect as mi
 
 from wakeman.adapters.harness import CLIENTS, find
 from wakeman.adapters.harness.client import Agentic, Client, Record
-from wakeman.core.decide import DEPLOYMENT_RULES, HOLDABLE, WORKER_RULES, Rule
-from wakeman.core.events import FACTS, Fact
-from wakeman.core.lifecycle import STATES, TRANSITIONS
+from wakeman.core.log.events import FACTS, Fact
+from wakeman.core.log.lifecycle import STATES, TRANSITIONS
 from wakeman.core.model import PACES, Plan
-from wakeman.core.rules import SOURCES
-from wakeman.core.schema import events_schema
-from wakeman.core.template import SCOPES
+from wakeman.core.plan.schema import events_schema
+from wakeman.core.plan.template import SCOPES
+from wakeman.core.plan.validation import SOURCES
+from wakeman.core.policy.decide import DEPLOYMENT_RULES, HOLDABLE, WORKER_RULES, Rule
 from wakeman.faces import cli
 
 PLACE = Path(__file__).parent / "reference"

@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 
 from wakeman.core.audit import Judge
-from wakeman.core.chain import Divergence
-from wakeman.core.events import chain, decode, genesis
+from wakeman.core.log.events import chain, decode, genesis
+from wakeman.core.log.hash_chain import Divergence
 
 Line = dict[str, Any]
 

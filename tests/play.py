@@ -6,14 +6,14 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from wakeman.adapters.memory import Act, Stage
+from wakeman.adapters.memory import Act, MemoryWorld
 from wakeman.core.audit import Judge
-from wakeman.core.chain import Divergence
-from wakeman.core.events import Decided, Event, Intended
+from wakeman.core.log.events import Decided, Event, Intended
+from wakeman.core.log.hash_chain import Divergence
 from wakeman.core.model import Deployment
 from wakeman.engine.check import check
-from wakeman.engine.prepare import prepare
-from wakeman.engine.start import up
+from wakeman.engine.start.deploy import up
+from wakeman.engine.start.prepare import prepare
 from wakeman.ports import World
 
 NAME = "night"
@@ -27,7 +27,7 @@ class Play:
     units: int = 2
     plan: dict[str, dict[str, object]] = field(default_factory=dict)
     acts: dict[str, Act] = field(default_factory=dict)
-    stage: Stage = field(default_factory=Stage)
+    stage: MemoryWorld = field(default_factory=MemoryWorld)
 
     def __post_init__(self) -> None:
         self.stage.acts.update(self.acts)

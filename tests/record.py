@@ -15,11 +15,11 @@ from typing import Any
 
 from tests.play import NAME, Play
 
-from wakeman.adapters.eventlog.reading import Reading, fold_all
+from wakeman.adapters.eventlog.log_reader import Reading, fold_all
 from wakeman.adapters.memory import Act
-from wakeman.core.decide import undone
 from wakeman.core.model import Deployment
-from wakeman.engine import ask
+from wakeman.core.policy.decide import undone
+from wakeman.engine import requests
 from wakeman.engine.check import check
 from wakeman.ports import Report
 
@@ -51,7 +51,7 @@ def stuck() -> Play:
     stage.sessions.acts = lambda _: Act()
     play.go(minutes=20)
     for worker in ("w0", "w2"):
-        ask.stop(stage.world("hand:2"), NAME, worker)
+        requests.stop(stage.world("hand:2"), NAME, worker)
     play.go()
     return play
 

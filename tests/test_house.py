@@ -9,9 +9,9 @@ import pytest
 
 SOURCE = Path(__file__).parent.parent / "src" / "wakeman"
 ROOMS = {
-    "transitions": {"core/lifecycle.py"},
+    "transitions": {"core/log/lifecycle.py"},
     "libtmux": {"adapters/tmux.py"},
-    "yaml": {"core/quality.py"},
+    "yaml": {"core/policy/quality.py"},
 }
 
 

@@ -9,7 +9,7 @@ import jsonschema
 import pytest
 from tests.record import NIGHTS, SAMPLES, folded, told
 
-from wakeman.adapters.eventlog.tape import audit
+from wakeman.adapters.eventlog.audit_reader import audit
 from wakeman.faces.cli import main
 
 LOGS = sorted(SAMPLES.glob("*/events.jsonl"))

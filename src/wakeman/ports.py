@@ -13,14 +13,14 @@ from typing import Literal, Protocol
 
 from msgspec import Struct
 
-from wakeman.core.events import Draft, Event
+from wakeman.core.log.events import Draft, Event
 from wakeman.core.model import (
     Activity,
     Agent,
     Confinement,
     Deployment,
     Fault,
-    FileMark,
+    FileFingerprint,
     Host,
     Plan,
     Repository,
@@ -116,7 +116,7 @@ class Start(Struct, frozen=True):
     stream: str = ""  # absolute file that gets what the pane prints; "" for none
 
 
-class Seen(Struct, frozen=True):
+class SessionInfo(Struct, frozen=True):
     """One session as the host shows it. `created` and `activity` are epoch seconds; `mark` "" is not ours."""
 
     session: str
@@ -137,7 +137,7 @@ class Listing(Struct, frozen=True):
 
     state: Literal["up", "down", "unknown"]
     server: str = ""  # `pid:start time` of the server that answered
-    seen: tuple[Seen, ...] = ()
+    seen: tuple[SessionInfo, ...] = ()
     why: str = ""
 
 
@@ -233,17 +233,17 @@ class Alarms(Protocol):
         """Take jobs out of the queue. Those gone already are no error."""
 
 
-class Put(Struct, frozen=True):
+class Installed(Struct, frozen=True):
     """What became of a file that was to be installed: its mark in its place, or `why` it was left where it is."""
 
-    mark: FileMark | None = None
+    mark: FileFingerprint | None = None
     why: str = ""
 
 
 class Files(Protocol):
     """The disk. Paths are absolute."""
 
-    def marks(self, paths: Iterable[str]) -> dict[str, FileMark]:
+    def marks(self, paths: Iterable[str]) -> dict[str, FileFingerprint]:
         """Stat files; what is missing, or no regular file, is left out. Cost: one stat each."""
 
     def read(self, path: str, limit: int = 64 * 1024 * 1024) -> bytes:
@@ -302,8 +302,8 @@ class Files(Protocol):
         """Give those files that some process has open for writing, as far as the system tells; others are left out."""
 
     def install(
-        self, stage: str, inside: str, target: str, mark: FileMark, over: FileMark | None, *, keep: bool
-    ) -> Put:
+        self, stage: str, inside: str, target: str, mark: FileFingerprint, over: FileFingerprint | None, *, keep: bool
+    ) -> Installed:
         """Put the file `inside` a directory in the place of `target` in one step, durable on return.
 
         Shape: `mark` is what it was when it was judged, `over` what may stand at `target` and is replaced; `keep`
@@ -369,7 +369,7 @@ class Machine(Protocol):
         """Give this process's id."""
 
 
-class Stir(Struct, frozen=True):
+class FileChanges(Struct, frozen=True):
     """What happened on the disk since it was asked last: files written, moved in or made, by absolute path.
 
     Shape: `lost` says why there may be more than `paths` tell. Who gets it looks at everything.
@@ -386,7 +386,7 @@ class Watch(Protocol):
     def how(self) -> tuple[str, ...]:
         """Say how it is watched, one entry for each way: what, and where it is slow or blind."""
 
-    def wait(self, seconds: float) -> Stir:
+    def wait(self, seconds: float) -> FileChanges:
         """Return what happened as soon as something has; nothing after `seconds`.
 
         Boundary: a file that is being written is told when it is closed, or rests; a path that is told may be gone
@@ -462,7 +462,7 @@ class Task(Struct, frozen=True):
     theirs: Mapping[str, bytes] = {}
 
 
-class Trail(Struct, frozen=True, omit_defaults=True):
+class TranscriptPaths(Struct, frozen=True, omit_defaults=True):
     """Where a client leaves traces of one conversation by itself, as globs below `home`, an absolute path.
 
     Shape: `record` is the file that it appends to, its own only if it `names` that text near its beginning;
@@ -491,7 +491,7 @@ class Command(Struct, frozen=True):
     to_file: bool = False
     files: Mapping[str, bytes] = {}
     preface: str = ""
-    trail: Trail | None = None
+    trail: TranscriptPaths | None = None
     guarded: bool = False
 
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from wakeman.adapters.eventlog import EventLogs
-from wakeman.core.events import Draft, Noted, Planned
+from wakeman.core.log.events import Draft, Noted, Planned
 from wakeman.core.model import Host, Plan, UnitsSpec
 
 AT = datetime(2026, 11, 22, 3, 4, 5, 678901, tzinfo=UTC)

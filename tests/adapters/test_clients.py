@@ -17,11 +17,11 @@ import pytest
 
 from wakeman.adapters.harness import CLIENTS, KNOWN, find, names
 from wakeman.adapters.harness.client import Agentic, fits, values
-from wakeman.adapters.harness.kit import faults, task
 from wakeman.adapters.harness.limits import until
 from wakeman.core.errors import UnknownNameError, UsageError
 from wakeman.core.model import Agent, Plan, UnitsSpec, Usage, WorkersSpec
 from wakeman.ports import Command, Evidence, Report
+from wakeman.testing.harness import faults, task
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 HERE = Path(__file__).parent
@@ -310,7 +310,7 @@ def test_another_package_brings_a_harness_by_its_entry_point(tmp_path: Path) -> 
     (info / "entry_points.txt").write_text("[wakeman.harnesses]\nmine = mine:make\nbad = mine:broken\n")
     ask = """\
 from wakeman.adapters.harness import find, names
-from wakeman.adapters.harness.kit import faults
+from wakeman.testing.harness import faults
 print(names()[-2:], find("mine").name, faults(find("mine"), command=("x",)))
 try:
     find("bad")

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from wakeman.adapters.disk import Disk
 from wakeman.core.errors import StorageError, UsageError
-from wakeman.core.model import FileMark
+from wakeman.core.model import FileFingerprint
 
 disk = Disk()
 
@@ -124,7 +124,7 @@ def test_marks_leave_out_what_is_missing_or_no_regular_file(tmp_path: Path) -> N
 
     found = disk.marks([str(file), str(tmp_path), str(tmp_path / "nothing"), "nul\0", "/dev/null"])
 
-    assert {str(file): FileMark(str(file), 2, seen.st_mtime_ns, seen.st_ino)} == found
+    assert {str(file): FileFingerprint(str(file), 2, seen.st_mtime_ns, seen.st_ino)} == found
 
 
 def test_a_file_that_is_put_in_place_again_has_another_mark(tmp_path: Path) -> None:
@@ -407,13 +407,13 @@ def test_removing_what_is_gone_is_no_error(tmp_path: Path) -> None:
 # Installing
 
 
-def staged(place: Path, data: bytes = b"judged") -> FileMark:
+def staged(place: Path, data: bytes = b"judged") -> FileFingerprint:
     (place / "stage").mkdir(exist_ok=True)
     (place / "stage" / "a").write_bytes(data)
     return disk.marks([str(place / "stage" / "a")])[str(place / "stage" / "a")]
 
 
-def install(place: Path, target: Path, mark: FileMark) -> FileMark | None:
+def install(place: Path, target: Path, mark: FileFingerprint) -> FileFingerprint | None:
     return disk.install(str(place / "stage"), "a", str(target), mark, None, keep=False).mark
 
 

@@ -27,7 +27,7 @@ from wakeman.core.errors import (
     UnknownNameError,
     UsageError,
 )
-from wakeman.core.events import Draft, Enrolled, Launched, Noted, Repaired, Started, chain, genesis
+from wakeman.core.log.events import Draft, Enrolled, Launched, Noted, Repaired, Started, chain, genesis
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from tests.adapters.test_eventlog import append_raw, damaged_line, in_a_room
 from wakeman.adapters.eventlog import EventLogs, EventWriter
 from wakeman.adapters.eventlog.network import network
 from wakeman.core.errors import LogDamagedError, UsageError
-from wakeman.core.events import Draft, Event, Filled, Freed, Noted, Repaired, Sealed
+from wakeman.core.log.events import Draft, Event, Filled, Freed, Noted, Repaired, Sealed
 
 
 @pytest.fixture
@@ -307,7 +307,7 @@ def test_readers_and_a_sealing_writer_at_once_never_see_damage(state: Path) -> N
 
 
 FULL = """
-from wakeman.core.events import Filled
+from wakeman.core.log.events import Filled
 logs = begin(Path(sys.argv[1]))
 hog = Path(sys.argv[1], "hog")
 def full():

@@ -15,7 +15,7 @@ from tests.words import NO_FILE
 from wakeman.adapters.machine import LocalMachine
 from wakeman.adapters.orchestrator import address, deliver, follow, say
 from wakeman.core.model import WakeTarget
-from wakeman.core.typed import padded
+from wakeman.core.policy.prompt_delivery import padded
 
 from .conftest import Rig
 

@@ -16,7 +16,7 @@ from tests.words import NO_FILE
 
 from wakeman.adapters.tmux import Tmux
 from wakeman.core.errors import ProgramError, UnknownNameError
-from wakeman.ports import Made, Seen, Start
+from wakeman.ports import Made, SessionInfo, Start
 
 pytestmark = pytest.mark.real
 
@@ -49,7 +49,7 @@ def shell(name: str, script: str) -> Start:
     return born(name, "/bin/sh", "-c", script)
 
 
-def seen(rig: Rig, name: str) -> Seen:
+def seen(rig: Rig, name: str) -> SessionInfo:
     return next(one for one in rig.tmux.look().seen if one.session == name)
 
 

@@ -173,7 +173,7 @@ to = [{{ run = ["sh", "-c", 'printf "%s\\n" "$0" >>PLACE/wakes', "{{{{ message }
         file = self.place / "wakes"
         return file.read_text().splitlines() if file.exists() else []
 
-    def sightings(self) -> list[str]:
+    def observations(self) -> list[str]:
         """List what was seen, look by look: worker, session, activity."""
         seen = (
             one for event in self.events() if event["type"] == "looked" for one in event["data"].get("sightings", [])

@@ -36,7 +36,7 @@ def test_interactive_workers_meet_no_dialog_and_are_finished_gently(agents: Agen
     assert (0, ["a.md", "b.md", "c.md", "d.md"]) == (up.returncode, agents.files()), up.stderr + agents.tmux("ls")
     ended = [(worker["state"], worker["exit_code"], worker["ended_by"]) for worker in agents.status()["workers"]]
     assert [("verified", 0, "wakeman")] * 2 == ended
-    assert [] == [line for line in agents.sightings() if "waiting" in line or "error" in line]
+    assert [] == [line for line in agents.observations() if "waiting" in line or "error" in line]
     assert not (agents.place / ".claude.json").exists()
 
 
@@ -53,7 +53,7 @@ def test_a_question_in_text_is_not_done(agents: Agents) -> None:
     agents.plan("claude", task="play=wonders", units='["a"]', mode='"interactive"')
     begin(agents)
 
-    until(lambda: "w running idle" in agents.sightings(), 30)
+    until(lambda: "w running idle" in agents.observations(), 30)
     assert "refused.2" in os.listdir(agents.state / "night/attempts/w.1/said")
     assert ("running", None) == state(agents)
 
@@ -73,7 +73,7 @@ def test_own_files_are_written_unasked_in_the_default_mode_and_their_writer_is_t
     assert (0, ["a.md", "b.md"]) == (up.returncode, agents.files()), up.stderr
     told = [e["data"] for e in agents.events() if e["type"] == "progressed"]
     assert ["a", "b"] == [file["unit"] for one in told if one.get("inferred") is False for file in one["files"]]
-    assert [] == [line for line in agents.sightings() if "waiting" in line]
+    assert [] == [line for line in agents.observations() if "waiting" in line]
     assert [] == list((agents.state / "night").glob("attempts/*/said/wrote.*"))
 
 
@@ -116,11 +116,11 @@ def test_tokens_of_an_interactive_session_are_read_from_its_transcript(agents: A
 def test_a_session_that_a_person_interrupts_is_idle_though_no_hook_says_so(agents: Agents) -> None:
     agents.plan("claude", task="play=hang", units='["a"]', mode='"interactive"')
     begin(agents)
-    until(lambda: [agents.run("check", "night"), "w running busy" in agents.sightings()][1], 30)
+    until(lambda: [agents.run("check", "night"), "w running busy" in agents.observations()][1], 30)
 
     agents.tmux("send-keys", "-t", "=w:", "Escape")
 
-    until(lambda: [agents.run("check", "night"), "w running idle" in agents.sightings()][1], 30)
+    until(lambda: [agents.run("check", "night"), "w running idle" in agents.observations()][1], 30)
 
 
 def test_a_key_stands_in_no_log_no_argument_and_no_screen(agents: Agents) -> None:
@@ -147,7 +147,7 @@ def test_tokens_and_cost_are_those_that_it_reports(agents: Agents) -> None:
 def test_a_text_that_is_sent_arrives_and_is_confirmed_by_the_client(agents: Agents) -> None:
     agents.plan("claude", task="play=wonders", units='["a"]', mode='"interactive"')
     begin(agents)
-    until(lambda: "w running idle" in agents.sightings(), 30)
+    until(lambda: "w running idle" in agents.observations(), 30)
 
     for text in ("Look at @wakeman.toml", "!echo no shell", "/help me", "one\ntwo;\n\\"):
         # One that is refused, while the turn before ends, types nothing.

@@ -25,7 +25,7 @@ def test_a_live_session_meets_no_dialog_and_is_ended_when_its_share_is_complete(
     until(lambda: agents.run("check", "night").returncode in (0, 1) and agents.closed(), 60)
 
     assert "complete" == agents.status()["outcome"]
-    assert [] == [line for line in agents.sightings() if "waiting" in line or "error" in line]
+    assert [] == [line for line in agents.observations() if "waiting" in line or "error" in line]
 
 
 @pytest.mark.parametrize("client", list(EACH.values()))
@@ -49,7 +49,7 @@ def test_a_confined_session_meets_no_dialog_either(agents: Agents, client: str) 
     until(lambda: agents.run("check", "night").returncode in (0, 1) and agents.closed(), 60)
 
     assert "complete" == agents.status()["outcome"]
-    assert [] == [line for line in agents.sightings() if "waiting" in line or "error" in line]
+    assert [] == [line for line in agents.observations() if "waiting" in line or "error" in line]
 
 
 @pytest.mark.parametrize("place", ["plan", "agents.json"])

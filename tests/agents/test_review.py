@@ -33,4 +33,4 @@ def test_a_client_reviews_a_sample_and_what_it_rejects_is_mended(agents: Agents,
     assert "with the second half" in (agents.place / "work/b.md").read_text()
     assert {"w", "review_1", "w_c1", "review_2"} == {worker["name"] for worker in status["workers"]}
     assert {1} == {worker["attempt"] for worker in status["workers"]}
-    assert [] == [line for line in agents.sightings() if "waiting" in line or "error" in line]
+    assert [] == [line for line in agents.observations() if "waiting" in line or "error" in line]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from wakeman.adapters.disk import Disk
 from wakeman.adapters.memory import MemoryClock, MemoryFiles
 from wakeman.core.errors import StorageError, UsageError
-from wakeman.core.model import FileMark
+from wakeman.core.model import FileFingerprint
 from wakeman.ports import Files
 
 TREE = ("a.md", "docs/x/1.md", "docs/x/2.txt", "docs/y/deep/3.md", "docs/.hidden/4.md", "docs/x/.5.md")
@@ -467,7 +467,7 @@ def test_what_this_process_may_write_is_writable_there_or_not(files: Files, root
 STAGE = "stage"
 
 
-def staged(files: Files, root: str, data: bytes = b"judged", inside: str = "out/a") -> FileMark:
+def staged(files: Files, root: str, data: bytes = b"judged", inside: str = "out/a") -> FileFingerprint:
     files.write(f"{root}/{STAGE}/{inside}", data)
     return files.marks([f"{root}/{STAGE}/{inside}"])[f"{root}/{STAGE}/{inside}"]
 

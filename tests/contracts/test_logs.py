@@ -11,7 +11,7 @@ from tests.adapters.logs import AT, noted, planned
 from wakeman.adapters.eventlog import EventLogs
 from wakeman.adapters.memory import MemoryLogs
 from wakeman.core.errors import BusyError, TransitionError, UnknownNameError, UsageError
-from wakeman.core.events import Draft, Exited, Noted, Repaired, encode, genesis
+from wakeman.core.log.events import Draft, Exited, Noted, Repaired, encode, genesis
 from wakeman.ports import Logs
 
 ILLEGAL = Draft(Exited("of nobody"), worker="w1", attempt=1, source="running", to="exited")

@@ -18,7 +18,7 @@ from tests.waiting import until
 import wakeman.adapters
 from wakeman.adapters.memory import Act, MemoryClock, MemoryFiles, MemorySessions
 from wakeman.core.errors import ProgramError, UnknownNameError
-from wakeman.ports import Seen, Sessions, Start
+from wakeman.ports import SessionInfo, Sessions, Start
 
 WRAPPER = str(Path(wakeman.adapters.__file__).with_name("wrapper.sh"))
 MARK, OTHER = "night/w1/1", "night/w1/2"
@@ -144,7 +144,7 @@ def host(bench: Bench) -> Sessions:
     return bench.sessions
 
 
-def seen(host: Sessions, session: str = "w1") -> Seen:
+def seen(host: Sessions, session: str = "w1") -> SessionInfo:
     """Find a session that is there."""
     return {seen.session: seen for seen in host.look().seen}[session]
 
@@ -359,7 +359,7 @@ def test_the_name_of_an_ended_session_is_free_again(bench: Bench, host: Sessions
 
 
 @pytest.mark.parametrize("by", [lambda seen: seen.session, lambda seen: seen.session_id], ids=["name", "id"])
-def test_a_screen_is_captured_by_name_and_by_id(bench: Bench, host: Sessions, by: Callable[[Seen], str]) -> None:
+def test_a_screen_is_captured_by_name_and_by_id(bench: Bench, host: Sessions, by: Callable[[SessionInfo], str]) -> None:
     begin(host, bench.attempt())
 
     until(lambda: host.capture(by(seen(host))) == "one\ntwo\nthree")

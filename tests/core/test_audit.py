@@ -8,8 +8,8 @@ from tests.play import NAME, Play
 from tests.scripts.test_forged_nights import action, busy, row, stuck
 
 from wakeman.adapters.memory import Act
-from wakeman.core.chain import NAMED
-from wakeman.core.events import Decided
+from wakeman.core.log.events import Decided
+from wakeman.core.log.hash_chain import DIVERGENCES_KEPT_MAX
 from wakeman.engine.check import check
 from wakeman.ports import Ran
 
@@ -156,14 +156,14 @@ def test_thousands_of_divergences_are_counted_and_the_first_are_kept() -> None:
     log = Forged(busy())
     at = log.find("looked", skip=1)
     stray = log.lines[log.find("decided", lambda line: row(line) == "sleep")]
-    for _ in range(NAMED + 5):
+    for _ in range(DIVERGENCES_KEPT_MAX + 5):
         log.insert(at, stray)
-    for n in range(NAMED + 5):
+    for n in range(DIVERGENCES_KEPT_MAX + 5):
         log.lines[at + n]["write"] = -10 - n
 
     found = judged(log.encoded())
 
-    assert (NAMED, True) == (len(found.divergences), found.count > NAMED)
+    assert (DIVERGENCES_KEPT_MAX, True) == (len(found.divergences), found.count > DIVERGENCES_KEPT_MAX)
 
 
 def test_a_check_that_was_killed_anywhere_diverges_nowhere() -> None:

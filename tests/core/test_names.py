@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wakeman.core.names import WIDTH, safe, tailed, unique
+from wakeman.core.names import NAME_CHARS_MAX, safe, tailed, unique
 
 
 @given(st.text())
@@ -44,7 +44,7 @@ def test_nothing_at_all_still_becomes_a_name() -> None:
 def test_long_names_are_cut_and_stay_distinct() -> None:
     long, other = safe("x" * 300), safe("x" * 299 + "y")
 
-    assert (WIDTH, WIDTH, True) == (len(long), len(other), long != other)
+    assert (NAME_CHARS_MAX, NAME_CHARS_MAX, True) == (len(long), len(other), long != other)
 
 
 def test_a_byte_that_was_no_text_is_no_obstacle() -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wakeman.core.redact import LEAST, redacted
+from wakeman.core.redact import SECRET_CHARS_MIN, redacted
 
 KEY = "k3y-of-th1s-n1ght-0123456789"
 VALUES = {"THE_KEY": KEY}
@@ -48,8 +48,8 @@ def test_words_are_left(text: str) -> None:
         (f"{KEY}{KEY}", "[THE_KEY hidden][THE_KEY hidden]"),
         (f"│ {KEY[:9]} │\n│ {KEY[9:]} │", "│ [THE_KEY hidden] │"),
         (f"cut off {KEY[:12]}…", "cut off [THE_KEY hidden]…"),
-        (f"cut off {KEY[:LEAST]}", "cut off [THE_KEY hidden]"),
-        (f"cut off {KEY[: LEAST - 1]}", f"cut off {KEY[: LEAST - 1]}"),
+        (f"cut off {KEY[:SECRET_CHARS_MIN]}", "cut off [THE_KEY hidden]"),
+        (f"cut off {KEY[: SECRET_CHARS_MIN - 1]}", f"cut off {KEY[: SECRET_CHARS_MIN - 1]}"),
     ],
 )
 def test_a_value_is_hidden_whole_wrapped_and_cut_off(text: str, left: str) -> None:
@@ -62,8 +62,16 @@ def test_a_value_of_several_lines_is_hidden_line_by_line_and_a_short_one_is_left
     assert "yes [PEM hidden] x [PEM hidden]" == redacted("yes first-line-1 x second-line", values)
 
 
-@given(st.text(max_size=60), st.text(max_size=60), st.text(st.characters(blacklist_categories=["Cs"]), min_size=LEAST))
+@given(
+    st.text(max_size=60),
+    st.text(max_size=60),
+    st.text(st.characters(blacklist_categories=["Cs"]), min_size=SECRET_CHARS_MIN),
+)
 def test_no_value_is_left_whatever_stands_around_it(before: str, after: str, value: str) -> None:
     told = redacted(f"{before}{value}{after}", {"V": value})
 
-    assert not [line for line in value.splitlines() if len(line) >= LEAST and line in told and line not in "[V hidden]"]
+    assert not [
+        line
+        for line in value.splitlines()
+        if len(line) >= SECRET_CHARS_MIN and line in told and line not in "[V hidden]"
+    ]

@@ -5,38 +5,38 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wakeman.core.text import last_line, sayable
+from wakeman.core.text import last_line, sanitise
 
 
 def test_escape_sequences_are_taken_out_whole() -> None:
-    assert "red title link" == sayable("\x1b[31mred\x1b[0m \x1b]0;evil\x07title \x1b]8;;http://x\x1b\\link", 100)
+    assert "red title link" == sanitise("\x1b[31mred\x1b[0m \x1b]0;evil\x07title \x1b]8;;http://x\x1b\\link", 100)
 
 
 def test_bidirectional_and_invisible_characters_are_taken_out() -> None:
-    assert "abcdef" == sayable("abc\u202edef\u200b\ufeff", 100)
+    assert "abcdef" == sanitise("abc\u202edef\u200b\ufeff", 100)
 
 
 def test_white_space_of_all_kinds_folds_into_one_space() -> None:
-    assert "a b c d" == sayable("  a\r\n\tb\u2028c\u00a0\x0b d\n", 100)
+    assert "a b c d" == sanitise("  a\r\n\tb\u2028c\u00a0\x0b d\n", 100)
 
 
 def test_what_is_too_long_ends_in_an_ellipsis_within_the_limit() -> None:
-    assert "abcd…" == sayable("abcdefgh", 5)
+    assert "abcd…" == sanitise("abcdefgh", 5)
 
 
 def test_what_just_fits_is_left_whole() -> None:
-    assert "abcde" == sayable("abcde", 5)
+    assert "abcde" == sanitise("abcde", 5)
 
 
 def test_a_byte_that_was_no_utf8_becomes_the_replacement_character() -> None:
-    assert "a�b" == sayable(b"a\xffb".decode(errors="surrogateescape"), 100)
+    assert "a�b" == sanitise(b"a\xffb".decode(errors="surrogateescape"), 100)
 
 
 @given(st.text(), st.integers(min_value=1, max_value=80))
 def test_whatever_comes_is_one_printable_line_within_the_limit(text: str, limit: int) -> None:
-    said = sayable(text, limit)
+    said = sanitise(text, limit)
 
-    assert (True, True, True) == (len(said) <= limit, said.isprintable(), said == sayable(said, limit))
+    assert (True, True, True) == (len(said) <= limit, said.isprintable(), said == sanitise(said, limit))
 
 
 def test_the_last_line_is_the_last_that_says_something() -> None:

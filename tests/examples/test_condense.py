@@ -20,7 +20,7 @@ from examples.condense import condense, modules
 from tests.words import NO_FILE
 
 from wakeman.core.model import Plan
-from wakeman.core.reading import read
+from wakeman.core.plan.parser import read
 
 HERE = Path(modules.__file__).parent
 LIBRARY = Path(sysconfig.get_path("stdlib"))

@@ -10,7 +10,7 @@ from typing import Any
 
 from examples.condense import summary
 
-from wakeman.core import events as e
+from wakeman.core.log import events as e
 from wakeman.core.model import Host, Plan, Unit, UnitsSpec
 
 START = datetime(2026, 11, 22, 21, 36, tzinfo=UTC)

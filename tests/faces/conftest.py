@@ -17,7 +17,7 @@ from tests.waiting import until
 
 from wakeman.adapters import local
 from wakeman.engine import alarm
-from wakeman.engine.known import readable
+from wakeman.engine.registry import readable
 from wakeman.faces.cli import main
 
 TMUX = shutil.which("tmux") or "tmux"

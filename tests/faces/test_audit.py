@@ -23,7 +23,7 @@ from tests.words import NO_FILE
 from wakeman.adapters import signature
 from wakeman.adapters.eventlog import EventLogs
 from wakeman.adapters.memory import Act
-from wakeman.core.events import Closed, Draft
+from wakeman.core.log.events import Closed, Draft
 from wakeman.faces.cli import main
 
 

@@ -6,21 +6,21 @@ from collections.abc import Iterator
 
 import pytest
 
-from wakeman.adapters.memory import Stage
+from wakeman.adapters.memory import MemoryWorld
 from wakeman.core.audit import Judge
-from wakeman.core.events import decode
+from wakeman.core.log.events import decode
 
 
 @pytest.fixture(autouse=True)
 def _every_log_audits_clean(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    stages: list[Stage] = []
-    made = Stage.__post_init__
+    stages: list[MemoryWorld] = []
+    made = MemoryWorld.__post_init__
 
-    def noted(stage: Stage) -> None:
+    def noted(stage: MemoryWorld) -> None:
         made(stage)
         stages.append(stage)
 
-    monkeypatch.setattr(Stage, "__post_init__", noted)
+    monkeypatch.setattr(MemoryWorld, "__post_init__", noted)
     yield
     for stage in stages:
         for lines in (tape.data.splitlines(keepends=True) for tape in stage.logs.tapes.values()):

@@ -8,11 +8,11 @@ import pytest
 from tests.play import NAME, Play
 
 from wakeman.adapters.memory import Act
-from wakeman.core.events import Looked
+from wakeman.core.log.events import Looked
 from wakeman.core.model import Usage
-from wakeman.engine.ask import request
-from wakeman.engine.prepare import prepare
-from wakeman.engine.start import amend
+from wakeman.engine.requests import request
+from wakeman.engine.start.deploy import amend
+from wakeman.engine.start.prepare import prepare
 from wakeman.ports import Report
 
 
@@ -191,7 +191,9 @@ def test_a_screen_is_believed_when_two_looks_saw_the_same() -> None:
     play.up()
     play.go(minutes=6)
 
-    looks = [event.data.sightings for event in play.events if isinstance(event.data, Looked) and event.data.sightings]
+    looks = [
+        event.data.observations for event in play.events if isinstance(event.data, Looked) and event.data.observations
+    ]
     assert [("waiting: asks", "unknown"), ("waiting: asks", "waiting")] == [(s.shown, s.activity) for (s,) in looks]
     assert ("stuck", "waiting") == (play.states()["w0"], play.deployment.workers["w0"].reason)
 

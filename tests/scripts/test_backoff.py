@@ -8,8 +8,8 @@ from itertools import pairwise
 from tests.play import Play
 
 from wakeman.adapters.memory import Act
-from wakeman.core import decide
-from wakeman.core.events import Event, Exited, Intended, Planned
+from wakeman.core.log.events import Event, Exited, Intended, Planned
+from wakeman.core.policy import decide
 from wakeman.ports import Report
 
 FAILS = Act(seconds=10, stops_after=0, code=1)
@@ -53,7 +53,7 @@ def test_nobody_waits_longer_than_five_minutes_and_a_half() -> None:
     play.run(minutes=20 * 60)
 
     assert 11 == len(pauses(play))
-    assert max(pauses(play)) <= 1.5 * decide.LONGEST + 60
+    assert max(pauses(play)) <= 1.5 * decide.BACKOFF_MAX_S + 60
 
 
 def test_those_that_fail_together_are_not_tried_again_together() -> None:
@@ -83,7 +83,7 @@ def test_without_a_backoff_the_next_attempt_follows_at_once() -> None:
 
 
 def test_a_person_who_asks_for_another_attempt_does_not_wait() -> None:
-    from wakeman.engine.ask import retry
+    from wakeman.engine.requests import retry
 
     play = Play(workers=1, acts={"w0": FAILS}, plan={"stuck": {"backoff": 600}})
     play.up()

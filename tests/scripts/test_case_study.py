@@ -8,8 +8,8 @@ from itertools import pairwise
 import msgspec
 from tests.play import Play
 
-from wakeman.adapters.memory import Act, MemoryClock, Stage
-from wakeman.core.events import Closed, Decided, Launched, Looked
+from wakeman.adapters.memory import Act, MemoryClock, MemoryWorld
+from wakeman.core.log.events import Closed, Decided, Launched, Looked
 
 SHARES = {
     "10_arch": 8,
@@ -45,7 +45,7 @@ class CaseStudy(Play):
 
 def case_study() -> CaseStudy:
     # Nobody is told of a worker's end: the alarms alone carry this night, as they did that one.
-    stage = Stage(push=False, clock=MemoryClock(at=datetime(2025, 12, 10, 21, 36, tzinfo=UTC)))
+    stage = MemoryWorld(push=False, clock=MemoryClock(at=datetime(2025, 12, 10, 21, 36, tzinfo=UTC)))
     acts = {f"condense_{share}": Act(seconds=60 * minutes / SHARES[share] - 1) for share, minutes in MINUTES.items()}
     acts["condense_10_arch"] = Act(seconds=150, stops_after=7)
     acts["condense_10_arch_c1"] = Act(seconds=120)

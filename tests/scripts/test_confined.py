@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from tests.play import NAME, Play
 
-from wakeman.adapters.memory import Act, MemoryHarness, Stage
+from wakeman.adapters.memory import Act, MemoryHarness, MemoryWorld
 from wakeman.core.errors import PlanError, UsageError
-from wakeman.core.events import Conflicted, Exited, Looked
+from wakeman.core.log.events import Conflicted, Exited, Looked
 from wakeman.engine.check import check
-from wakeman.engine.prepare import prepare
-from wakeman.engine.start import amend, preview
+from wakeman.engine.start.deploy import amend, preview
+from wakeman.engine.start.prepare import prepare
 from wakeman.engine.status import status
 from wakeman.ports import Command, Task
 
@@ -25,14 +25,14 @@ def confined(**workers: object) -> dict[str, dict[str, object]]:
     return {"workers": {"confine": "units", **workers}}
 
 
-def rules(stage: Stage, attempt: str) -> list[str]:
+def rules(stage: MemoryWorld, attempt: str) -> list[str]:
     """Give what an attempt may write to."""
     return stage.files.held[f"/state/{NAME}/attempts/{attempt}/confine"][0].decode().split("\0")[:-1]
 
 
-def problems(plan: Mapping[str, Mapping[str, object]], stage: Stage | None = None, **play: Any) -> list[str]:
+def problems(plan: Mapping[str, Mapping[str, object]], stage: MemoryWorld | None = None, **play: Any) -> list[str]:
     """Read a plan that must be refused."""
-    playing = Play(plan={table: dict(keys) for table, keys in plan.items()}, stage=stage or Stage(), **play)
+    playing = Play(plan={table: dict(keys) for table, keys in plan.items()}, stage=stage or MemoryWorld(), **play)
     with pytest.raises(PlanError) as caught:
         prepare(playing.stage.world(), playing.text(), "plan.json", "/plans")
     return list(caught.value.problems)
@@ -131,7 +131,7 @@ def test_workers_that_share_a_directory_are_refused() -> None:
     ],
 )
 def test_what_nobody_may_write_to_is_refused(plan: dict[str, dict[str, object]], words: str) -> None:
-    stage = Stage()
+    stage = MemoryWorld()
     stage.files.write("/plans/plan.json", b"{}")
     stage.files.write("/plans/repo/.git/HEAD", b"")
 
@@ -139,7 +139,7 @@ def test_what_nobody_may_write_to_is_refused(plan: dict[str, dict[str, object]],
 
 
 def test_where_nothing_confines_the_plan_is_refused_with_what_mends_it() -> None:
-    stage = Stage()
+    stage = MemoryWorld()
     stage.confiner.broken = "no kernel for it"
 
     [told] = problems(CONFINED, stage, workers=1)
@@ -148,7 +148,7 @@ def test_where_nothing_confines_the_plan_is_refused_with_what_mends_it() -> None
 
 
 def test_a_session_that_somebody_else_starts_cannot_be_confined() -> None:
-    stage = Stage()
+    stage = MemoryWorld()
     stage.harness.adopts = True
 
     [told] = problems(CONFINED, stage, workers=1)
@@ -193,7 +193,7 @@ def test_the_preview_names_what_confines_and_what_may_be_written_to() -> None:
 # What it gets of the user's client
 
 
-def client(stage: Stage) -> None:
+def client(stage: MemoryWorld) -> None:
     stage.harness = Client()
     stage.files.write("/home/me/login", b"theirs")
 
@@ -266,7 +266,7 @@ def test_refused_writes_are_told_by_status_log_and_reason() -> None:
     done = play.go(minutes=40)
 
     assert ["/etc/x"] == told["refused"]
-    looks = [s.refused for e in play.events if isinstance(e.data, Looked) for s in e.data.sightings]
+    looks = [s.refused for e in play.events if isinstance(e.data, Looked) for s in e.data.observations]
     assert ("/etc/x",) in looks
     exits = [event.data.why for event in play.events if isinstance(event.data, Exited)]
     assert exits[0].endswith("exit status 1; may not write to /etc/x, its output says")

@@ -9,13 +9,13 @@ from functools import cache
 import pytest
 from tests.forge import Forged, Line, judged
 from tests.play import NAME, Play
-from tests.scripts.test_validators import night as with_a_validator
+from tests.scripts.test_side_sessions import night as with_a_validator
 
 from wakeman.adapters.memory import Act
 from wakeman.core.errors import LogDamagedError
-from wakeman.engine import ask
-from wakeman.engine.prepare import prepare
-from wakeman.engine.start import amend
+from wakeman.engine import requests
+from wakeman.engine.start.deploy import amend
+from wakeman.engine.start.prepare import prepare
 from wakeman.ports import Report
 
 
@@ -54,14 +54,14 @@ def stuck() -> tuple[bytes, ...]:
     play.go(40)
     play.stage.harness.reports = {"w0": Report("waiting", "may it?")}
     play.go(20)
-    ask.retry(play.stage.world(), NAME, "w0", (), "again")
+    requests.retry(play.stage.world(), NAME, "w0", (), "again")
     play.stage.harness.reports = {}
     play.go(60)
-    ask.request(play.stage.world(), NAME, "pause")
-    ask.request(play.stage.world(), NAME, "unpause")
+    requests.request(play.stage.world(), NAME, "pause")
+    requests.request(play.stage.world(), NAME, "unpause")
     play.go(60)
     if play.deployment.held:
-        ask.request(play.stage.world(), NAME, "accept")
+        requests.request(play.stage.world(), NAME, "accept")
     play.go(300)
     return tuple(play.lines)
 
@@ -72,14 +72,14 @@ def spoken() -> tuple[bytes, ...]:
     play = Play(workers=4, units=1, acts={"w0": Act(hangs=True, stops_after=0)}, plan={"workers": {"at_once": 1}})
     play.up()
     world = play.stage.world()
-    ask.stop(world, NAME, "w1")
+    requests.stop(world, NAME, "w1")
     play.plan["stuck"] = {"after": 1200}
     amend(world, NAME, prepare(world, play.text(), "plan.json", "/plans"))
-    ask.send(world, NAME, "w0", "hello", submit=True, force=True)
-    ask.judge(world, NAME, "waive", ("w3/u0",), "mine")
-    ask.sweep(world, NAME, "nobody*", 0, act=True)
+    requests.send(world, NAME, "w0", "hello", submit=True, force=True)
+    requests.judge(world, NAME, "waive", ("w3/u0",), "mine")
+    requests.sweep(world, NAME, "nobody*", 0, act=True)
     play.go(10)
-    ask.request(world, NAME, "down", "enough")
+    requests.request(world, NAME, "down", "enough")
     play.go(10)
     return tuple(play.lines)
 
@@ -89,7 +89,7 @@ def validated() -> tuple[bytes, ...]:
     """A night in which a session that a worker has started is ended, and the worker told."""
     play = with_a_validator()
     play.go(30)
-    ask.request(play.stage.world(), NAME, "down", "enough")
+    requests.request(play.stage.world(), NAME, "down", "enough")
     play.go(10)
     return tuple(play.lines)
 
@@ -108,7 +108,7 @@ def reviewed() -> tuple[bytes, ...]:
     play.up()
     play.go(10)
     play.stage.acts.clear()
-    ask.retry(play.stage.world(), NAME, "review_2", (), "go on")
+    requests.retry(play.stage.world(), NAME, "review_2", (), "go on")
     play.go(600)
     return tuple(play.lines)
 

@@ -6,7 +6,7 @@ import pytest
 from tests.play import Play
 
 from wakeman.adapters.memory import Act
-from wakeman.core.events import Closed
+from wakeman.core.log.events import Closed
 
 
 def test_a_quiet_night_launches_everybody_and_wraps_up() -> None:

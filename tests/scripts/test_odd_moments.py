@@ -10,11 +10,11 @@ from tests.play import NAME, Play
 
 from wakeman.adapters.memory import Act
 from wakeman.core.errors import DiskError, ProgramError, StorageError, UsageError
-from wakeman.core.events import Exited, Looked, Noted, Verb
-from wakeman.engine import ask
+from wakeman.core.log.events import Exited, Looked, Noted, Verb
+from wakeman.engine import requests
 from wakeman.engine.check import check
-from wakeman.engine.prepare import prepare
-from wakeman.engine.start import amend, up
+from wakeman.engine.start.deploy import amend, up
+from wakeman.engine.start.prepare import prepare
 from wakeman.ports import Job, Made, Ran, Report, Start
 
 HANGING = {"w0": Act(stops_after=0, hangs=True)}
@@ -169,7 +169,7 @@ def test_a_worker_stopped_while_its_launch_is_open_does_not_run(made: bool) -> N
     play = Play(workers=1, units=1, acts={"w0": Act(seconds=3000)}, plan={"cleanup": {"rounds": 0}})
     hang_in_start(play, made=made)
     play.up()
-    ask.stop(play.stage.world(), NAME, "w0")
+    requests.stop(play.stage.world(), NAME, "w0")
     play.stage.sessions.state = "up"
 
     done = play.go()
@@ -185,7 +185,7 @@ def test_going_down_waits_for_a_launch_that_is_open_and_ends_it() -> None:
     play = Play(workers=1, units=1, acts={"w0": Act(seconds=3000)})
     hang_in_start(play, made=True)
     play.up()
-    open_ = ask.request(play.stage.world(), NAME, "down").outcome
+    open_ = requests.request(play.stage.world(), NAME, "down").outcome
     play.stage.sessions.state = "up"
 
     done = play.go(20)
@@ -217,7 +217,7 @@ def test_a_restart_that_could_not_be_launched_is_tried_again() -> None:
 
     play.stage.sessions.start = once  # type: ignore[method-assign,assignment] # a tmux that refuses once
     play.stage.acts["w0"] = Act()
-    ask.retry(play.stage.world(), NAME, "w0", (), "again")
+    requests.retry(play.stage.world(), NAME, "w0", (), "again")
 
     assert "complete" == play.go().outcome
 
@@ -281,7 +281,7 @@ def test_a_stop_that_tmux_did_not_hear_is_said_again() -> None:
     play.up()
     refuse_ends(play, 1)
 
-    ask.stop(play.stage.world(), NAME, "w0")
+    requests.stop(play.stage.world(), NAME, "w0")
     done = play.go(30)
 
     assert ("partial", "person") == (done.outcome, done.workers["w0"].ended_by)
@@ -302,7 +302,7 @@ def test_a_crash_between_the_wish_for_another_attempt_and_its_effect_loses_nothi
     play.up()
     real, play.stage.sessions.end = play.stage.sessions.end, crash  # type: ignore[method-assign,assignment]
     with pytest.raises(CrashError):
-        ask.retry(play.stage.world(), NAME, "w0", (), "again")
+        requests.retry(play.stage.world(), NAME, "w0", (), "again")
     play.stage.sessions.end = real  # type: ignore[method-assign] # as it was
     play.stage.acts["w0"] = Act()
 
@@ -315,7 +315,7 @@ def test_retry_of_a_unit_that_is_done_ends_nobody() -> None:
     play.go(6)
 
     with pytest.raises(UsageError, match="nothing left to do"):
-        ask.retry(play.stage.world(), NAME, "w0", ("w0/u0",), "")
+        requests.retry(play.stage.world(), NAME, "w0", ("w0/u0",), "")
 
     assert "running" == play.states()["w0"]
 
@@ -369,10 +369,10 @@ def test_a_screen_that_cannot_be_read_is_no_end_of_the_check() -> None:
 def test_a_crash_during_a_pause_is_retried_after_it_also_without_cleanup_rounds() -> None:
     play = Play(workers=1, units=1, acts={"w0": Act(stops_after=0, code=1)}, plan={"cleanup": {"rounds": 0}})
     play.up()
-    ask.request(play.stage.world(), NAME, "pause")
+    requests.request(play.stage.world(), NAME, "pause")
     paused = play.go(5).outcome
     play.stage.acts["w0"] = Act()
-    ask.request(play.stage.world(), NAME, "unpause")
+    requests.request(play.stage.world(), NAME, "unpause")
 
     assert ("open", "complete") == (paused, play.go().outcome)
 
@@ -381,9 +381,9 @@ def test_going_down_during_a_pause_comes_to_its_end() -> None:
     play = Play(workers=1, units=1, acts=HANGING)
     play.up()
     play.stage.machine.living["night/w0/1@00000001.695c2ec0.504d8763"] = [4711]
-    ask.request(play.stage.world(), NAME, "pause")
+    requests.request(play.stage.world(), NAME, "pause")
 
-    ask.request(play.stage.world(), NAME, "down")
+    requests.request(play.stage.world(), NAME, "down")
 
     assert ("stopped", {}) == (play.go(30).outcome, play.stage.alarms.jobs)
 
@@ -407,7 +407,7 @@ def test_failed_launches_that_were_stopped_keep_their_attempts_until_a_person_un
     play.stage.sessions.start = lambda starts: [Made(error="no room") for _ in starts]  # type: ignore[method-assign] # a tmux that refuses
     broken = play.run(30).outcome
     play.stage.sessions.start = real  # type: ignore[method-assign] # as it was
-    ask.request(play.stage.world(), NAME, "unpause")
+    requests.request(play.stage.world(), NAME, "unpause")
 
     assert ("open", "complete") == (broken, play.go().outcome)
 
@@ -434,7 +434,7 @@ def test_a_row_that_came_up_after_another_was_accepted_is_proposed_too() -> None
     play = Play(workers=1, units=1, acts={"w0": Act(stops_after=0)}, plan={"wake": {"hold": True}})
     play.run(10)
     play.stage.files.write(OUT, b"a person did it")
-    ask.request(play.stage.world(), NAME, "accept")
+    requests.request(play.stage.world(), NAME, "accept")
 
     assert ("open", "wrap up") == (play.deployment.outcome, play.deployment.held)
 
@@ -581,7 +581,7 @@ def test_an_at_that_refuses_once_costs_nobody_the_alarm_that_stands() -> None:
         raise ProgramError("at: no job was queued")
 
     play.stage.alarms.arm = refuse  # type: ignore[method-assign,assignment] # once
-    ask.stop(play.stage.world(), NAME, "w0")
+    requests.stop(play.stage.world(), NAME, "w0")
     play.stage.alarms.arm = real  # type: ignore[method-assign] # as it was
 
     alarm = play.deployment.alarm
@@ -639,7 +639,7 @@ def test_a_rejection_gets_a_cleanup_also_when_the_rounds_are_used_up() -> None:
     play.up()
     play.go(10)
 
-    ask.judge(play.stage.world(), NAME, "reject", ("w0/u0",), "thin")
+    requests.judge(play.stage.world(), NAME, "reject", ("w0/u0",), "thin")
 
     assert ("complete", ["w0/u0"]) == (play.go().outcome, play.deployment.workers["w0_c1"].units)
 
@@ -664,7 +664,7 @@ def test_giving_up_with_stop_closes_when_everybody_is_gone_and_says_so_once(hold
     play.stage.machine.living["night/w0/1@00000001.695c2ec0.504d8763"] = [4711]
     play.go(20)
     if hold:
-        ask.request(play.stage.world(), NAME, "accept")
+        requests.request(play.stage.world(), NAME, "accept")
         play.go(20)
 
     assert ("partial", "exited", [(4711, "TERM")]) == (
@@ -679,7 +679,7 @@ def test_a_person_may_sweep_what_a_closed_deployment_left_at_work() -> None:
     play = Play(workers=1, units=1, acts=HANGING, plan={"limits": {"give_up": 300}})
     play.run(8)
 
-    ask.sweep(play.stage.world(), NAME, "w*", 0, act=True)
+    requests.sweep(play.stage.world(), NAME, "w*", 0, act=True)
 
     assert {} == play.stage.sessions.playing
 
@@ -688,7 +688,7 @@ def test_a_wish_cannot_be_lost_between_two_launch_attempts() -> None:
     play = Play(workers=1, units=1, acts=HANGING)
     play.up()
     hang_in_start(play, made=False)
-    ask.retry(play.stage.world(), NAME, "w0", (), "again")
+    requests.retry(play.stage.world(), NAME, "w0", (), "again")
     play.stage.sessions.state = "up"
     play.stage.acts["w0"] = Act()
 
@@ -702,9 +702,9 @@ def test_a_wish_cannot_be_lost_between_two_launch_attempts() -> None:
 def test_a_row_that_is_held_a_second_time_is_told_again() -> None:
     play = Play(workers=1, units=1, plan={"wake": {"hold": True}})
     play.run(minutes=3)
-    ask.judge(play.stage.world(), NAME, "reject", ("w0/u0",), "thin")
+    requests.judge(play.stage.world(), NAME, "reject", ("w0/u0",), "thin")
     play.go(minutes=7)
-    ask.request(play.stage.world(), NAME, "accept")
+    requests.request(play.stage.world(), NAME, "accept")
     play.go(minutes=12)
 
     assert 2 == len([text for text in play.told() if "wrap up" in text])
@@ -769,10 +769,10 @@ def test_an_alarm_that_a_slow_check_sets_lies_ahead_of_its_end() -> None:
 def test_a_crash_at_the_end_of_a_pause_leaves_an_alarm_ahead(verb: Verb, monkeypatch: pytest.MonkeyPatch) -> None:
     play = Play(workers=1, units=1, acts=HANGING)
     play.up()
-    ask.request(play.stage.world(), NAME, "pause")
-    monkeypatch.setattr(ask, "check", crash)  # ends the process once the wish is recorded
+    requests.request(play.stage.world(), NAME, "pause")
+    monkeypatch.setattr(requests, "check", crash)  # ends the process once the wish is recorded
     with pytest.raises(CrashError):
-        ask.request(play.stage.world(), NAME, verb)
+        requests.request(play.stage.world(), NAME, verb)
 
     assert (None, 1) == (play.deployment.paused_at, len(play.stage.alarms.jobs))
 
@@ -795,7 +795,7 @@ def test_a_notice_that_an_alarm_came_too_early_for_is_delivered_by_the_next() ->
 def test_a_notice_that_is_owed_when_a_pause_ends_in_the_wrap_up_has_its_alarm() -> None:
     play = Play(workers=1, units=1)
     play.up()
-    ask.request(play.stage.world(), NAME, "pause")
+    requests.request(play.stage.world(), NAME, "pause")
     play.stage._deliver = crash  # type: ignore[method-assign,assignment] # ends the process
 
     with pytest.raises(CrashError):

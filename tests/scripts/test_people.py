@@ -7,10 +7,10 @@ from tests.play import NAME, Play
 
 from wakeman.adapters.memory import Act
 from wakeman.core.errors import UnknownNameError, UsageError
-from wakeman.core.events import Requested
-from wakeman.engine import ask
-from wakeman.engine.prepare import prepare
-from wakeman.engine.start import amend, up
+from wakeman.core.log.events import Requested
+from wakeman.engine import requests
+from wakeman.engine.start.deploy import amend, up
+from wakeman.engine.start.prepare import prepare
 
 HANGING = {"w0": Act(stops_after=0, hangs=True)}
 
@@ -19,7 +19,7 @@ def test_a_stopped_worker_is_ended_its_units_go_to_another_and_it_is_not_tried_a
     play = Play(workers=2, units=2, acts=HANGING)
     play.up()
 
-    ask.stop(play.stage.world(), NAME, "w0")
+    requests.stop(play.stage.world(), NAME, "w0")
     done = play.go()
 
     assert ("complete", 1, "person") == (done.outcome, done.workers["w0"].attempt, done.workers["w0"].ended_by)
@@ -30,7 +30,7 @@ def test_a_pending_worker_can_be_stopped_before_its_launch() -> None:
     play = Play(workers=2, units=1, plan={"workers": {"at_once": 1}})
     play.up()
 
-    stopped = ask.stop(play.stage.world(), NAME, "w1").workers["w1"]
+    stopped = requests.stop(play.stage.world(), NAME, "w1").workers["w1"]
 
     assert ("exited", 0) == (stopped.state, stopped.attempt)
 
@@ -40,7 +40,7 @@ def test_retry_ends_a_live_worker_and_starts_it_again_with_the_note_in_its_task(
     play.up()
     play.stage.acts["w0"] = Act()
 
-    ask.retry(play.stage.world(), NAME, "w0", (), "mind the margins")
+    requests.retry(play.stage.world(), NAME, "w0", (), "mind the margins")
     done = play.go()
 
     task = play.stage.files.held[f"/state/{NAME}/prompts/completed/w0.2.md"][0].decode()
@@ -52,7 +52,7 @@ def test_a_waived_unit_counts_as_done() -> None:
     play = Play(workers=1, units=2, acts={"w0": Act(stops_after=1)}, plan={"cleanup": {"rounds": 0}})
     play.up()
 
-    ask.judge(play.stage.world(), NAME, "waive", ("w0/u1",), "nobody needs it")
+    requests.judge(play.stage.world(), NAME, "waive", ("w0/u1",), "nobody needs it")
 
     assert "complete" == play.go().outcome
 
@@ -62,7 +62,7 @@ def test_a_rejected_unit_goes_to_a_cleanup_worker_with_the_reason_and_needs_new_
     play.up()
     play.go(minutes=5)
 
-    ask.judge(play.stage.world(), NAME, "reject", ("w0/u0",), "says nothing about ports")
+    requests.judge(play.stage.world(), NAME, "reject", ("w0/u0",), "says nothing about ports")
     done = play.go()
 
     enrolled = done.workers["w0_c1"]
@@ -74,7 +74,7 @@ def test_going_down_ends_everybody_and_closes_as_stopped() -> None:
     play = Play(workers=2, units=2, acts=HANGING)
     play.up()
 
-    ask.request(play.stage.world(), NAME, "down", "enough")
+    requests.request(play.stage.world(), NAME, "down", "enough")
     done = play.go(minutes=1)
 
     assert ("stopped", {"exited"}, {}, {}) == (
@@ -89,9 +89,9 @@ def test_a_pause_takes_the_alarm_and_the_launches_away_and_unpause_brings_them_b
     play = Play(workers=2, units=1, plan={"workers": {"at_once": 1}})
     play.up()
 
-    ask.request(play.stage.world(), NAME, "pause")
+    requests.request(play.stage.world(), NAME, "pause")
     quiet = (dict(play.stage.alarms.jobs), play.go(minutes=30).workers["w1"].state)
-    ask.request(play.stage.world(), NAME, "unpause")
+    requests.request(play.stage.world(), NAME, "unpause")
 
     assert ({}, "pending") == quiet
     assert (1, "complete") == (len(play.stage.alarms.jobs), play.go().outcome)
@@ -102,7 +102,7 @@ def test_a_held_row_is_proposed_once_and_done_when_accepted() -> None:
     play.run(minutes=20)
 
     held = (play.deployment.outcome, play.deployment.held, len(play.told()))
-    ask.request(play.stage.world(), NAME, "accept")
+    requests.request(play.stage.world(), NAME, "accept")
 
     assert ("open", "wrap up", 1) == held
     assert "wakeman accept night" in play.told()[0]
@@ -115,7 +115,7 @@ def test_a_wish_that_makes_no_sense_is_refused_and_not_written(verb: str) -> Non
     play.up()
 
     with pytest.raises(UsageError):
-        ask.request(play.stage.world(), NAME, verb)  # type: ignore[arg-type] # parametrized verbs are plain strings
+        requests.request(play.stage.world(), NAME, verb)  # type: ignore[arg-type] # parametrized verbs are plain strings
 
     assert [] == [event for event in play.events if isinstance(event.data, Requested)]
 
@@ -125,7 +125,7 @@ def test_a_unit_that_is_not_there_is_named_with_its_nearest() -> None:
     play.up()
 
     with pytest.raises(UnknownNameError, match=r"no unit 'w0/u' in night; did you mean 'w0/u0'\?"):
-        ask.judge(play.stage.world(), NAME, "waive", ("w0/u",), "why")
+        requests.judge(play.stage.world(), NAME, "waive", ("w0/u",), "why")
 
 
 def test_a_bare_worker_name_is_enough_while_it_is_unique() -> None:
@@ -133,8 +133,8 @@ def test_a_bare_worker_name_is_enough_while_it_is_unique() -> None:
     play.up()
 
     assert ((NAME, "w0"), (NAME, "w0")) == (
-        ask.find_worker(play.stage.world(), "w0"),
-        ask.find_worker(play.stage.world(), f"{NAME}/w0"),
+        requests.find_worker(play.stage.world(), "w0"),
+        requests.find_worker(play.stage.world(), f"{NAME}/w0"),
     )
 
 

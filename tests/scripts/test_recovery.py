@@ -13,8 +13,8 @@ from tests.play import NAME, Play
 
 from wakeman.adapters.memory import Act, MemorySessions
 from wakeman.core.errors import LogDamagedError, NeedsPersonError
-from wakeman.core.events import Confirmed, Draft, Exited, Intended, Launched, Looked
-from wakeman.engine import ask, layout
+from wakeman.core.log.events import Confirmed, Draft, Exited, Intended, Launched, Looked
+from wakeman.engine import layout, requests
 from wakeman.engine.check import check
 from wakeman.ports import Job, Made, Report
 
@@ -139,9 +139,9 @@ def test_processes_that_live_on_without_their_session_are_left_to_work() -> None
 
     play.go(minutes=6)
 
-    sighting = play.deployment.workers["w0"].sighting
+    observation = play.deployment.workers["w0"].observation
     assert ("running", []) == (play.states()["w0"], play.stage.machine.signals)
-    assert "1 of its processes live on" in (sighting.why if sighting else "")
+    assert "1 of its processes live on" in (observation.why if observation else "")
 
 
 def orphaned(play: Play) -> None:
@@ -159,7 +159,7 @@ def test_an_orphan_that_ended_is_given_a_look_to_leave_its_exit_file() -> None:
     play = Play(workers=1, units=1, acts=HANGING)
     orphaned(play)
     check(play.stage.world("exit:1"), NAME)
-    first = play.deployment.workers["w0"].sighting
+    first = play.deployment.workers["w0"].observation
     play.stage.files.write(f"{layout.attempt(play.deployment.host, play.deployment.workers['w0'])}/exit", b"0\n")
     check(play.stage.world("exit:1"), NAME)
 
@@ -362,7 +362,7 @@ def test_a_client_that_says_nothing_is_read_from_its_screen() -> None:
 def test_a_text_of_which_nothing_tells_is_not_confirmed_and_not_typed_again() -> None:
     play = Play(workers=1, units=1, acts={"w0": Act(stops_after=0, hangs=True, mute=True)})
     play.up()
-    ask.send(play.stage.world(), NAME, "w0", "go on", submit=True, force=True)
+    requests.send(play.stage.world(), NAME, "w0", "go on", submit=True, force=True)
 
     play.go(minutes=5)
 
@@ -393,7 +393,7 @@ def test_after_a_crash_between_a_text_and_its_outcome_it_is_looked_for_and_not_t
 def test_a_text_to_one_that_ends_is_not_confirmed() -> None:
     play = Play(workers=1, units=1, acts={"w0": Act(seconds=3, mute=True)}, plan={"workers": {"mode": "interactive"}})
     play.up()
-    ask.send(play.stage.world(), NAME, "w0", "faster", submit=True, force=True)
+    requests.send(play.stage.world(), NAME, "w0", "faster", submit=True, force=True)
 
     play.go()
 
@@ -403,21 +403,21 @@ def test_a_text_to_one_that_ends_is_not_confirmed() -> None:
 def test_a_second_text_waits_until_the_first_is_settled() -> None:
     play = Play(workers=1, units=1, acts=HANGING)
     play.up()
-    ask.send(play.stage.world(), NAME, "w0", "one", submit=True, force=True)
+    requests.send(play.stage.world(), NAME, "w0", "one", submit=True, force=True)
 
     with pytest.raises(NeedsPersonError, match="is not confirmed yet"):
-        ask.send(play.stage.world(), NAME, "w0", "two", submit=True, force=True)
+        requests.send(play.stage.world(), NAME, "w0", "two", submit=True, force=True)
     play.go(minutes=1)
-    ask.send(play.stage.world(), NAME, "w0", "two", submit=True, force=True)
+    requests.send(play.stage.world(), NAME, "w0", "two", submit=True, force=True)
 
 
 @pytest.mark.parametrize(("act", "why"), [({}, ""), ({"mute": True}, "nothing tells that it arrived")])
 def test_who_sends_may_wait_for_what_becomes_of_it(act: dict[str, Any], why: str) -> None:
     play = Play(workers=1, units=1, acts={"w0": Act(stops_after=0, hangs=True, **act)})
     play.up()
-    ask.send(play.stage.world(), NAME, "w0", "one", submit=True, force=True)
+    requests.send(play.stage.world(), NAME, "w0", "one", submit=True, force=True)
 
-    told = ask.heard(play.stage.world(), NAME, "w0", play.stage.clock.advance)
+    told = requests.heard(play.stage.world(), NAME, "w0", play.stage.clock.advance)
 
     assert (True, bool(why)) == (told.startswith(why), bool(told))
 
@@ -434,7 +434,7 @@ def test_time_asleep_is_not_silence() -> None:
 
 
 def test_every_line_of_every_night_is_a_chain() -> None:
-    from wakeman.core.events import chain, decode, genesis, split
+    from wakeman.core.log.events import chain, decode, genesis, split
 
     play = Play(workers=2, units=2, acts={"w0": Act(stops_after=1)})
     play.run()

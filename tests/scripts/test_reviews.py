@@ -10,13 +10,13 @@ from tests.play import NAME, Play
 
 from wakeman.adapters.memory import Act
 from wakeman.core.errors import UsageError
-from wakeman.core.events import Enrolled, Reviewed
-from wakeman.core.fold import fold
+from wakeman.core.log.events import Enrolled, Reviewed
+from wakeman.core.log.state import apply
 from wakeman.core.model import Deployment
-from wakeman.core.policy import Rejudge
-from wakeman.engine import ask
-from wakeman.engine.prepare import prepare
-from wakeman.engine.start import amend
+from wakeman.core.policy.what_if import WhatIf
+from wakeman.engine import requests
+from wakeman.engine.start.deploy import amend
+from wakeman.engine.start.prepare import prepare
 from wakeman.engine.status import describe
 
 ALL = {"sample": 0, "review": {"of": "all", "command": ["judge"]}}
@@ -170,7 +170,7 @@ def test_a_review_that_failed_is_waived_by_a_person() -> None:
     play = reviewed({REVIEWER: Act(stops_after=0)})
     play.run(minutes=20)
 
-    ask.judge(play.stage.world(), NAME, "waive", ("review_1",), "I have read them")
+    requests.judge(play.stage.world(), NAME, "waive", ("review_1",), "I have read them")
     done = play.go()
 
     assert ("complete", True) == (done.outcome, told(play)["reviews"][0]["waived"])
@@ -180,7 +180,7 @@ def test_a_review_that_failed_is_needed_no_more_once_all_that_it_had_is_waived()
     play = reviewed({REVIEWER: Act(stops_after=0)})
     play.run(minutes=20)
 
-    ask.judge(play.stage.world(), NAME, "waive", ("w0/u0", "w0/u1", "w1/u0", "w1/u1"), "never mind")
+    requests.judge(play.stage.world(), NAME, "waive", ("w0/u0", "w0/u1", "w1/u0", "w1/u1"), "never mind")
     done = play.go()
 
     assert ("complete", "4/4 units done") == (done.outcome, done.why)
@@ -191,7 +191,7 @@ def test_a_review_that_failed_is_tried_again_when_a_person_says_so() -> None:
     play.run(minutes=20)
     play.stage.acts[REVIEWER] = Act()
 
-    ask.retry(play.stage.world(), NAME, "review_1", (), "")
+    requests.retry(play.stage.world(), NAME, "review_1", (), "")
 
     assert ("complete", 3) == (play.go().outcome, play.deployment.workers["review_1"].attempt)
 
@@ -209,7 +209,7 @@ def test_a_review_is_no_unit_that_could_be_rejected() -> None:
     play.run(minutes=5)
 
     with pytest.raises(UsageError, match="review_1 is a review"):
-        ask.judge(play.stage.world(), NAME, "reject", ("review_1",), "no")
+        requests.judge(play.stage.world(), NAME, "reject", ("review_1",), "no")
 
 
 def test_outputs_that_change_while_they_are_reviewed_are_reviewed_again() -> None:
@@ -229,7 +229,7 @@ def test_outputs_that_change_behind_their_last_review_are_a_persons() -> None:
 
     play.stage.files.write("/plans/out/w0/u0.json", b'{"other": "text"}')
     still = play.go(minutes=60)
-    ask.judge(play.stage.world(), NAME, "waive", ("w0/u0",), "I changed it")
+    requests.judge(play.stage.world(), NAME, "waive", ("w0/u0",), "I changed it")
 
     assert "open" == still.outcome
     assert [text for text in play.told() if "w0/u0 changed behind its last review" in text]
@@ -241,8 +241,8 @@ def test_a_unit_that_a_person_rejects_is_reviewed_anew() -> None:
     play.run(minutes=10)
     assert "wrap up" == play.deployment.held
 
-    ask.judge(play.stage.world(), NAME, "reject", ("w1/u0",), "too short")
-    ask.request(play.stage.world(), NAME, "accept")
+    requests.judge(play.stage.world(), NAME, "reject", ("w1/u0",), "too short")
+    requests.request(play.stage.world(), NAME, "accept")
     play.go(minutes=20)
 
     assert [(1, 4, ()), (2, 1, ())] == rounds(play)
@@ -313,11 +313,11 @@ def test_a_reviewer_is_named_as_nobody_else_is() -> None:
 def test_no_reviewer_is_enrolled_while_the_deployment_is_paused() -> None:
     play = reviewed(workers={"at_once": 1})
     play.run(minutes=3)
-    ask.request(play.stage.world(), NAME, "pause")
+    requests.request(play.stage.world(), NAME, "pause")
     play.go(minutes=20)
     quiet = dict(play.deployment.reviews)
 
-    ask.request(play.stage.world(), NAME, "unpause")
+    requests.request(play.stage.world(), NAME, "unpause")
 
     assert ({}, "complete") == (quiet, play.go().outcome)
 
@@ -326,7 +326,7 @@ def test_a_reviewer_stopped_by_a_person_is_not_tried_again() -> None:
     play = reviewed({REVIEWER: Act(hangs=True, stops_after=0)})
     play.run(minutes=5)
 
-    ask.stop(play.stage.world(), NAME, "review_1")
+    requests.stop(play.stage.world(), NAME, "review_1")
     play.go(minutes=20)
 
     assert (1, "exited") == attempts(play.deployment)
@@ -379,9 +379,9 @@ def test_another_policy_tells_where_a_review_would_have_been_and_where_none() ->
 
 def differences(play: Play, other: Play) -> list[tuple[str, str]]:
     """Give the rows that the deployment took, and would have taken under another's policy, where they differ."""
-    d, judge, found = Deployment(), Rejudge(), []
+    d, judge, found = Deployment(), WhatIf(), []
     for event in play.events:
         found += list(judge.before(d, event, other.deployment.plan))
-        fold(d, event)
+        apply(d, event)
         found += list(judge.after(d, event, other.deployment.plan))
     return [(each.did.partition(" ->")[0], each.would.partition(" ->")[0]) for each in found if not each.worker]

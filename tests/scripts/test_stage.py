@@ -10,13 +10,13 @@ from tests.play import NAME, Play
 
 from wakeman.adapters.memory import Act
 from wakeman.core.errors import DiskError, StorageError, UsageError
-from wakeman.core.events import Conflicted, Effected, Enrolled, Intended, Noted
-from wakeman.core.model import FileMark
-from wakeman.engine import ask
+from wakeman.core.log.events import Conflicted, Effected, Enrolled, Intended, Noted
+from wakeman.core.model import FileFingerprint
+from wakeman.engine import requests
 from wakeman.engine.check import check
-from wakeman.engine.prepare import prepare
-from wakeman.engine.start import amend, up
-from wakeman.ports import Put
+from wakeman.engine.start.deploy import amend, up
+from wakeman.engine.start.prepare import prepare
+from wakeman.ports import Installed
 
 OUT = "/plans/out/w0/u0.json"
 STAGED = f"/state/{NAME}/attempts/w0.1/stage/out/w0/u0.json"
@@ -95,7 +95,7 @@ def test_a_file_that_was_seen_whole_before_its_worker_was_cut_off_is_installed()
     play.up()
     play.go(minutes=2)
 
-    ask.stop(play.stage.world(), NAME, "w0")
+    requests.stop(play.stage.world(), NAME, "w0")
     d = play.go()
 
     assert "complete" == d.outcome
@@ -168,7 +168,7 @@ def test_a_unit_that_waits_for_its_place_is_not_made_anew_and_the_others_of_its_
     play.stage.files.write(OUT, b"mine" * 2000)
     play.go(minutes=16)
 
-    ask.stop(play.stage.world(), NAME, "w0")
+    requests.stop(play.stage.world(), NAME, "w0")
     d = play.go(minutes=30)
 
     assert {"w0": ["w0/u0"], "w0_c1": ["w0/u1"]} == {worker.name: worker.units for worker in d.workers.values()}
@@ -262,7 +262,7 @@ def test_a_crash_between_the_intent_and_the_rename_is_settled_by_the_next_check(
     play.up()
     install = play.stage.files.install
 
-    def crashed(*_: object, **__: object) -> Put:
+    def crashed(*_: object, **__: object) -> Installed:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(play.stage.files, "install", crashed)
@@ -282,7 +282,9 @@ def test_a_crash_between_the_rename_and_its_record_is_settled_by_the_next_check(
     play.up()
     install = play.stage.files.install
 
-    def crashed(stage: str, inside: str, target: str, mark: FileMark, over: FileMark | None, *, keep: bool) -> Put:
+    def crashed(
+        stage: str, inside: str, target: str, mark: FileFingerprint, over: FileFingerprint | None, *, keep: bool
+    ) -> Installed:
         install(stage, inside, target, mark, over, keep=keep)
         raise KeyboardInterrupt
 
@@ -300,7 +302,7 @@ def test_what_the_disk_refuses_waits_and_asks_and_is_tried_again(monkeypatch: py
     play.up()
     install = play.stage.files.install
 
-    def refused(*_: object, **__: object) -> Put:
+    def refused(*_: object, **__: object) -> Installed:
         raise StorageError("/plans/out: permission denied")
 
     monkeypatch.setattr(play.stage.files, "install", refused)
@@ -320,7 +322,7 @@ def test_a_full_disk_is_nobodys_fault(monkeypatch: pytest.MonkeyPatch) -> None:
     play.up()
     install = play.stage.files.install
 
-    def full(*_: object, **__: object) -> Put:
+    def full(*_: object, **__: object) -> Installed:
         raise DiskError("/plans/out: no space left on the disk")
 
     monkeypatch.setattr(play.stage.files, "install", full)
@@ -337,7 +339,9 @@ def test_what_changes_between_the_look_and_the_rename_is_not_installed(monkeypat
     install = play.stage.files.install
     calls: list[str] = []
 
-    def late(stage: str, inside: str, target: str, mark: FileMark, over: FileMark | None, *, keep: bool) -> Put:
+    def late(
+        stage: str, inside: str, target: str, mark: FileFingerprint, over: FileFingerprint | None, *, keep: bool
+    ) -> Installed:
         if not calls:
             play.stage.clock.at += timedelta(seconds=1)
             play.stage.files.write(STAGED, b"another" * 700)
@@ -375,7 +379,7 @@ def test_a_person_who_rejects_an_installed_output_gets_another() -> None:
     play.up()
     play.go(minutes=10)
 
-    ask.judge(play.stage.world(), NAME, "reject", ("w0/u0",), "wrong colour")
+    requests.judge(play.stage.world(), NAME, "reject", ("w0/u0",), "wrong colour")
     d = play.go()
 
     assert "complete" == d.outcome

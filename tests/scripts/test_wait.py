@@ -7,7 +7,7 @@ from tests.play import NAME, Play
 from wakeman.adapters.memory import Act
 from wakeman.engine import layout
 from wakeman.engine.check import check
-from wakeman.engine.wait import LINGER, Waited, wait
+from wakeman.engine.wait import DISARM_LINGER_S, Waited, wait
 
 
 def waited(play: Play, timeout: float | None = None) -> tuple[Waited, float]:
@@ -48,7 +48,7 @@ def test_a_wait_lingers_for_the_alarm_of_a_closed_deployment_but_not_for_ever() 
     found, took = waited(play)
 
     assert ("complete", True) == (found.deployment.outcome, found.came)
-    assert LINGER <= took < LINGER + 1
+    assert DISARM_LINGER_S <= took < DISARM_LINGER_S + 1
 
 
 def test_a_wait_ends_at_its_timeout() -> None:

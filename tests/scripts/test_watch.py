@@ -11,18 +11,18 @@ import pytest
 from tests.play import NAME, Play
 
 from wakeman.adapters.memory import Act
-from wakeman.core.events import Conflicted, Looked, Noted, Progressed
+from wakeman.core.log.events import Conflicted, Looked, Noted, Progressed
 from wakeman.core.model import Wrote
 from wakeman.engine.check import check
-from wakeman.engine.prepare import prepare
-from wakeman.engine.start import amend, up
-from wakeman.engine.watch import STEP, View, watch
+from wakeman.engine.start.deploy import amend, up
+from wakeman.engine.start.prepare import prepare
+from wakeman.engine.watch import PROGRESS_STEP_S, WatchView, watch
 from wakeman.ports import World
 
 SLOW = Act(seconds=100.0)
 
 
-def watched(play: Play, **parameters: float) -> Iterator[View]:
+def watched(play: Play, **parameters: float) -> Iterator[WatchView]:
     """Watch a play; time passes while the watcher waits, and those who act do what they do."""
     play.stage.watcher.pause = lambda seconds: play.stage.run(_check, lambda: False, seconds)
     return watch(play.stage.world("watch:1"), NAME, **parameters)
@@ -32,7 +32,7 @@ def _check(world: World, head: str) -> object:
     return check(world, NAME, head)
 
 
-def until(views: Iterator[View], seconds: float) -> View:
+def until(views: Iterator[WatchView], seconds: float) -> WatchView:
     """Let a watcher go on for some seconds."""
     first = next(views)
     return next(view for view in views if (view.at - first.at).total_seconds() >= seconds)
@@ -76,7 +76,7 @@ def test_many_files_of_one_worker_are_told_together_once_a_step() -> None:
     list(watched(play))
 
     times = [event.at.timestamp() for event in play.events if isinstance(event.data, Progressed)]
-    assert all(later - before >= STEP - 0.001 for before, later in pairwise(times))
+    assert all(later - before >= PROGRESS_STEP_S - 0.001 for before, later in pairwise(times))
     assert 40 == sum(len(paths) for _, _, paths in progressed(play))
 
 

@@ -9,13 +9,14 @@ from tests.play import NAME, Play
 
 from wakeman.adapters.memory import Act
 from wakeman.core.errors import PlanError, ProgramError, UsageError
-from wakeman.core.events import Noted
+from wakeman.core.log.events import Noted
 from wakeman.core.model import Repository
 from wakeman.core.names import mergeable
-from wakeman.engine import ask, trees
+from wakeman.engine import requests
+from wakeman.engine.act import trees
 from wakeman.engine.check import check
-from wakeman.engine.prepare import prepare
-from wakeman.engine.start import amend, up
+from wakeman.engine.start.deploy import amend, up
+from wakeman.engine.start.prepare import prepare
 from wakeman.ports import Kept
 
 TREE = f"/state/{NAME}/trees/w0"
@@ -363,11 +364,11 @@ def test_trees_of_what_is_merged_are_removed_and_others_left() -> None:
     play = isolated(crew=2)
     play.run()
     world = play.stage.world()
-    before = trees.clear(world, play.deployment)
+    before = trees.remove_merged(world, play.deployment)
     trees.merge(world, NAME)
     play.stage.files.write(f"{TREE}/notes", b"scratch")
 
-    after = trees.clear(world, play.deployment)
+    after = trees.remove_merged(world, play.deployment)
 
     assert [f"wakeman/{NAME}/w{w} is not merged" for w in range(2)] == list(before.values())
     assert {TREE: "it holds changes that are not committed"} == after
@@ -387,7 +388,7 @@ def test_a_person_can_reject_what_is_on_a_branch() -> None:
     play.up()
     play.go(minutes=10)
 
-    ask.judge(play.stage.world(), NAME, "reject", ("w0/u0",), "wrong colour")
+    requests.judge(play.stage.world(), NAME, "reject", ("w0/u0",), "wrong colour")
     check(play.stage.world(), NAME)
 
     assert "complete" == play.go().outcome

@@ -20,8 +20,10 @@ from tests.simulation.staged import Staged
 from wakeman.adapters.memory import MemoryClock
 from wakeman.adapters.memory.logs import MemoryWriter
 from wakeman.adapters.memory.sessions import MemorySessions
-from wakeman.core import fold
-from wakeman.engine import act, alarm, ask, check, launch, look
+from wakeman.core.log import state
+from wakeman.engine import alarm, check, requests
+from wakeman.engine.act import actions, launch
+from wakeman.engine.observe import observe
 
 ANNOTATIONS = __future__.annotations.compiler_flag
 INTENT = b'"action":"launch"'
@@ -208,27 +210,27 @@ MUTANTS: dict[str, Mutant] = {
         a_check_is_killed_in_the_middle_of_a_write,
     ),
     "orphans not looked for": Mutant(
-        look._with_processes, (('sighting.session == "lost"', "False"),), a_server_dies_and_a_program_lives_on
+        observe._with_processes, (('observation.session == "lost"', "False"),), a_server_dies_and_a_program_lives_on
     ),
 }
 """By name: the product without that one thing."""
 
 UNDONE: dict[str, Mutant] = {
     "a worker started by a later check is silent at once": Mutant(
-        fold._see, (("fresh = worker.sighting is None", "fresh = False"),)
+        state._see, (("fresh = worker.observation is None", "fresh = False"),)
     ),
     "a slow check sets an alarm in the past": Mutant(
         check.once, (("alarm.rearm(world, log, world.clock.now())", "alarm.rearm(world, log, now)"),)
     ),
-    "a pause ends before an alarm is set": Mutant(ask.request, (('verb in ("unpause", "down")', "verb in ()"),)),
+    "a pause ends before an alarm is set": Mutant(requests.request, (('verb in ("unpause", "down")', "verb in ()"),)),
     "an alarm that comes before a notice is late is the last": Mutant(
         check.check, (("elif log.deployment.wakes:", "elif False:"),)
     ),
     "a notice is owed by what was closed in a pause": Mutant(
-        act._close, (("    if d.wakes or not buried:", "    if False:"),)
+        actions._close, (("    if d.wakes or not buried:", "    if False:"),)
     ),
     "a task file whose move a crash prevented stays": Mutant(
-        fold._intended,
+        state._intended,
         (("d.moving[event.seq] = (data.target, data.text)", "d.moved[data.target] = data.text"),),
     ),
     "an alarm left over hides that there is no other": Mutant(Scene.stale, ((" and bool(self.alarms.jobs)", ""),)),

@@ -15,13 +15,13 @@ from tests.simulation.crew import Actor, Crew
 from tests.simulation.rules import BrokenError, Rules
 from tests.simulation.scene import Role, Scene
 
-from wakeman.adapters.memory import Stage
+from wakeman.adapters.memory import MemoryWorld
 from wakeman.core.errors import BusyError, UnknownNameError, UsageError, WakemanError
 from wakeman.core.model import Deployment
-from wakeman.engine import ask
+from wakeman.engine import requests
 from wakeman.engine.check import check
-from wakeman.engine.prepare import Prepared, prepare
-from wakeman.engine.start import up
+from wakeman.engine.start.deploy import up
+from wakeman.engine.start.prepare import Prepared, prepare
 from wakeman.ports import World
 
 LONGEST = timedelta(days=3)
@@ -40,7 +40,7 @@ VERDICTS = (None, None, None, b"[]", b'[{"unit": "w0/u0", "ok": tr', b'[{"unit":
 @cache
 def prepared(text: str) -> Prepared:
     """Read a plan once a process: nothing in it depends on the night."""
-    stage = Stage()
+    stage = MemoryWorld()
     stage.git.init("/plans")
     return prepare(stage.world(), text, "plan.json", "/plans")
 
@@ -292,7 +292,7 @@ class Night:
         if not self.rules.up and d.outcome == "open":
             self.go_up()
         elif d.paused_at:
-            self.begin("hand", lambda world: ask.request(world, NAME, "unpause"))
+            self.begin("hand", lambda world: requests.request(world, NAME, "unpause"))
         else:
             self.begin("hand", self.check)
 
@@ -395,12 +395,12 @@ class Night:
             return
         worker, unit = dice.choice(sorted(d.workers)), dice.choice(sorted(d.units))
         wishes: list[Callable[[World], object]] = [
-            lambda world: ask.stop(world, NAME, worker),
-            lambda world: ask.retry(world, NAME, worker, (), "again"),
-            lambda world: ask.judge(world, NAME, "reject", (unit,), "thin"),
-            lambda world: ask.judge(world, NAME, "waive", (unit,), "never mind"),
-            lambda world: ask.request(world, NAME, "pause"),
-            lambda world: ask.request(world, NAME, "down"),
+            lambda world: requests.stop(world, NAME, worker),
+            lambda world: requests.retry(world, NAME, worker, (), "again"),
+            lambda world: requests.judge(world, NAME, "reject", (unit,), "thin"),
+            lambda world: requests.judge(world, NAME, "waive", (unit,), "never mind"),
+            lambda world: requests.request(world, NAME, "pause"),
+            lambda world: requests.request(world, NAME, "down"),
             self.check,
         ]
         self.begin("hand", dice.choice(wishes))

@@ -11,7 +11,7 @@ from tests.simulation.scene import Scene
 from wakeman.adapters.memory.sessions import Playing
 from wakeman.core.audit import Judge
 from wakeman.core.errors import WakemanError
-from wakeman.core.events import (
+from wakeman.core.log.events import (
     Closed,
     Decided,
     Effected,
@@ -27,8 +27,8 @@ from wakeman.core.events import (
     genesis,
     split,
 )
-from wakeman.core.fold import fold
-from wakeman.core.model import Deployment, mark
+from wakeman.core.log.state import apply
+from wakeman.core.model import Deployment, attempt_id
 from wakeman.core.names import branch
 
 
@@ -95,12 +95,12 @@ class Rules:
         data = event.data
         before = self.d.hash or genesis(data.name, data.digest)  # type: ignore[attr-defined] # the first is planned
         _must(event.seq == self.d.seq + 1 and chain(before, head) == written, f"line {self.d.seq + 1} does not follow")
-        fold(self.d, event)
+        apply(self.d, event)
         self.events.append(event)
         if isinstance(data, Intended):
             self.placed |= {placing.path for placing in data.files}
         if isinstance(data, Intended) and data.action == "launch":
-            self.marks[mark(self.d, self.d.workers[event.worker or ""])] = event.seq
+            self.marks[attempt_id(self.d, self.d.workers[event.worker or ""])] = event.seq
         if isinstance(data, Closed) and data.outcome == "complete":
             _must(not self._absent(), f"closed as complete without {self._absent()}")
             _must(not self._unreviewed(), f"closed as complete, and nobody accepted {self._unreviewed()}")

@@ -16,14 +16,14 @@ from typing import Any, Literal
 from tests.play import NAME
 from tests.simulation.crew import Crew, KilledError
 
-from wakeman.adapters.memory import Act, MemoryFiles, MemoryGit, MemoryLogs, MemoryMachine, MemorySessions, Stage
+from wakeman.adapters.memory import Act, MemoryFiles, MemoryGit, MemoryLogs, MemoryMachine, MemorySessions, MemoryWorld
 from wakeman.adapters.memory.clock import MemoryClock
 from wakeman.adapters.memory.logs import MemoryWriter
 from wakeman.adapters.memory.sessions import Playing
-from wakeman.core.events import Draft, Event
-from wakeman.core.model import Deployment, FileMark, Plan, UnitsSpec
+from wakeman.core.log.events import Draft, Event
+from wakeman.core.model import Deployment, FileFingerprint, Plan, UnitsSpec
 from wakeman.engine import alarm
-from wakeman.ports import Made, Put, Start
+from wakeman.ports import Installed, Made, Start
 
 POINTS = {
     "sessions": ("look", "end", "capture", "type", "later", "mark"),
@@ -117,8 +117,8 @@ class Files(MemoryFiles):
         return super().move(source, target)
 
     def install(
-        self, stage: str, inside: str, target: str, mark: FileMark, over: FileMark | None, *, keep: bool
-    ) -> Put:
+        self, stage: str, inside: str, target: str, mark: FileFingerprint, over: FileFingerprint | None, *, keep: bool
+    ) -> Installed:
         put = super().install(stage, inside, target, mark, over, keep=keep)
         if put.mark is not None:
             self.before.pop(target, None)
@@ -267,7 +267,7 @@ class Machine(MemoryMachine):
         return bool(self.sessions.playing) and pid == int(self.sessions.server.partition(":")[0])
 
 
-class Scene(Stage):
+class Scene(MemoryWorld):
     """A memory world whose every call is a point. `roles` gives how the next program of a session plays."""
 
     def __init__(self, crew: Crew, dice: random.Random, roles: Callable[[str], Role]) -> None:

@@ -8,7 +8,7 @@ import pytest
 from tests.simulation.scene import Role
 from tests.simulation.staged import Staged
 
-from wakeman.core.events import Decided, Enrolled, Reviewed
+from wakeman.core.log.events import Decided, Enrolled, Reviewed
 
 PLAN: dict[str, dict[str, object]] = {"verify": {"review": {"of": "all", "command": ["judge"]}}}
 ONCE = [("review_1", ("w0/u0",)), ("review_2", ("w0/u0",))]

@@ -343,7 +343,7 @@ WRITER = """\
 import sys, time
 from datetime import UTC, datetime
 from wakeman.adapters.eventlog import EventLogs
-from wakeman.core.events import Draft, Noted
+from wakeman.core.log.events import Draft, Noted
 logs, until, n = EventLogs(sys.argv[1]), time.monotonic() + float(sys.argv[2]), 0
 while time.monotonic() < until:
     with logs.hold("night", "test:1", wait=30) as log:

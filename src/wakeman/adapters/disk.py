@@ -14,8 +14,8 @@ from itertools import count
 from typing import NamedTuple
 
 from wakeman.core.errors import DiskError, StorageError, UsageError
-from wakeman.core.model import FileMark
-from wakeman.ports import Put
+from wakeman.core.model import FileFingerprint
+from wakeman.ports import Installed
 
 _REFUSALS: dict[int, tuple[str, str]] = {
     errno.ENOSPC: ("no space left on the disk", "free some space, then try again"),
@@ -51,14 +51,14 @@ State = tuple[int, int]  # which pattern, and which of its segments comes next
 class Disk:
     """Files of this machine. Names that are not UTF-8 come and go unharmed (surrogate escapes)."""
 
-    def marks(self, paths: Iterable[str]) -> dict[str, FileMark]:
+    def marks(self, paths: Iterable[str]) -> dict[str, FileFingerprint]:
         """Stat files, through symlinks."""
-        found: dict[str, FileMark] = {}
+        found: dict[str, FileFingerprint] = {}
         for path in paths:
             with suppress(OSError, ValueError):
                 seen = os.stat(path)
                 if stat.S_ISREG(seen.st_mode):
-                    found[path] = FileMark(path, seen.st_size, seen.st_mtime_ns, seen.st_ino)
+                    found[path] = FileFingerprint(path, seen.st_size, seen.st_mtime_ns, seen.st_ino)
         return found
 
     def read(self, path: str, limit: int = 64 * 1024 * 1024) -> bytes:
@@ -215,8 +215,8 @@ class Disk:
         return {path for path in paths if _written(path)}
 
     def install(
-        self, stage: str, inside: str, target: str, mark: FileMark, over: FileMark | None, *, keep: bool
-    ) -> Put:
+        self, stage: str, inside: str, target: str, mark: FileFingerprint, over: FileFingerprint | None, *, keep: bool
+    ) -> Installed:
         """Rename the file, or rename a durable copy beside the target.
 
         Shape: a copy is made where the original stays, has other names, or lies on another file system.
@@ -228,21 +228,21 @@ class Disk:
             ours = over is not None and there is not None and _same(there, over)
             installed = there is not None and not ours and (there.size, there.mtime_ns) == (mark.size, mark.mtime_ns)
             if there is not None and not ours and not installed:
-                return Put(why="changed by somebody else meanwhile")
+                return Installed(why="changed by somebody else meanwhile")
             os.makedirs(os.path.dirname(place), exist_ok=True)
         with _words(f"{stage}/{inside}"), _opened(stage, inside) as (directory, handle):
             judged = handle is not None and _same(_marked(inside, os.fstat(handle)), mark)
             if not installed and (handle is None or not judged):
-                return Put(why="not as it was judged any more")
+                return Installed(why="not as it was judged any more")
             if not installed and handle is not None:
                 with _words(place):
                     if not _bring(directory, name, handle, place, mark, keep=keep):
-                        return Put(why="not as it was judged any more")
+                        return Installed(why="not as it was judged any more")
                     _sync(os.path.dirname(place))
             if judged and not keep:
                 with suppress(FileNotFoundError):
                     os.unlink(name, dir_fd=directory)
-        return Put(mark=_regular(place))
+        return Installed(mark=_regular(place))
 
 
 @contextmanager
@@ -267,15 +267,15 @@ def _open_regular(path: str) -> int:
     return handle
 
 
-def _marked(path: str, seen: os.stat_result) -> FileMark:
-    return FileMark(path, seen.st_size, seen.st_mtime_ns, seen.st_ino)
+def _marked(path: str, seen: os.stat_result) -> FileFingerprint:
+    return FileFingerprint(path, seen.st_size, seen.st_mtime_ns, seen.st_ino)
 
 
-def _same(one: FileMark, other: FileMark) -> bool:
+def _same(one: FileFingerprint, other: FileFingerprint) -> bool:
     return (one.size, one.mtime_ns, one.inode) == (other.size, other.mtime_ns, other.inode)
 
 
-def _regular(path: str) -> FileMark | None:
+def _regular(path: str) -> FileFingerprint | None:
     """Give the mark of a file; None when nothing is there. Raises: FileExistsError for anything but a file."""
     try:
         seen = os.stat(path)
@@ -329,7 +329,7 @@ def _opened(stage: str, inside: str) -> Iterator[tuple[int, int | None]]:
             os.close(handle)
 
 
-def _bring(directory: int, name: str, handle: int, place: str, mark: FileMark, *, keep: bool) -> bool:
+def _bring(directory: int, name: str, handle: int, place: str, mark: FileFingerprint, *, keep: bool) -> bool:
     """Rename an open file into a place, or a copy of it; False when it changed while it was copied."""
     if not keep and os.fstat(handle).st_nlink == 1:
         os.fsync(handle)

@@ -14,16 +14,17 @@ from typing import Literal
 
 import msgspec
 
-from wakeman.core import events as e
 from wakeman.core.errors import UsageError
-from wakeman.core.fold import check, imagine
-from wakeman.core.model import Deployment, FileMark, Host, Repository, WakeTarget
-from wakeman.core.summary import summary
+from wakeman.core.log import events as e
+from wakeman.core.log.state import apply_drafts, validate
+from wakeman.core.log.summary import summary
+from wakeman.core.model import Deployment, FileFingerprint, Host, Repository, WakeTarget
 from wakeman.ports import (
     Alarms,
     Branch,
     Files,
     Git,
+    Installed,
     Job,
     Kept,
     Listing,
@@ -31,9 +32,8 @@ from wakeman.ports import (
     Machine,
     Made,
     Merged,
-    Put,
     Ran,
-    Seen,
+    SessionInfo,
     Sessions,
     Start,
     World,
@@ -95,8 +95,8 @@ class DryWriter:
 
     def append(self, drafts: Sequence[e.Draft], at: datetime, *, durable: bool = True) -> list[e.Event]:
         del durable
-        check(self.deployment, drafts)
-        events = imagine(self.deployment, drafts, at, "dry")
+        validate(self.deployment, drafts)
+        events = apply_drafts(self.deployment, drafts, at, "dry")
         for event in events:
             if isinstance(event.data, TOLD):
                 about = f" {event.worker}:" if event.worker else ""
@@ -174,7 +174,7 @@ class DryFiles:
         self._files, self._tell = files, tell
         self._own: dict[str, bytes] = {}
 
-    def marks(self, paths: Iterable[str]) -> dict[str, FileMark]:
+    def marks(self, paths: Iterable[str]) -> dict[str, FileFingerprint]:
         return self._files.marks(paths)
 
     def read(self, path: str, limit: int = 64 * 1024 * 1024) -> bytes:
@@ -228,11 +228,11 @@ class DryFiles:
         return self._files.writing(paths)
 
     def install(
-        self, stage: str, inside: str, target: str, mark: FileMark, over: FileMark | None, *, keep: bool
-    ) -> Put:
+        self, stage: str, inside: str, target: str, mark: FileFingerprint, over: FileFingerprint | None, *, keep: bool
+    ) -> Installed:
         del stage, inside, over, keep
         self._tell(f"install {target}")
-        return Put(mark=msgspec.structs.replace(mark, path=target))
+        return Installed(mark=msgspec.structs.replace(mark, path=target))
 
 
 class DryGit:
@@ -338,7 +338,7 @@ class DrySessions:
 
     def __init__(self, sessions: Sessions, tell: Tell, now: float) -> None:
         self._sessions, self._tell, self._now = sessions, tell, now
-        self._started: dict[str, Seen] = {}
+        self._started: dict[str, SessionInfo] = {}
         self._ended: set[str] = set()
         self._marks: dict[str, str] = {}
 
@@ -354,7 +354,7 @@ class DrySessions:
     def _start(self, start: Start) -> Made:
         self._tell(f"start session {start.session}: {join(start.argv)}")
         session_id = f"$dry{len(self._started)}"
-        self._started[session_id] = Seen(
+        self._started[session_id] = SessionInfo(
             session=start.session,
             session_id=session_id,
             pane_id="",

@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping
 
 from wakeman.core.errors import WakemanError
 from wakeman.core.model import WakeTarget
-from wakeman.core.template import render
-from wakeman.core.text import last_line, sayable
-from wakeman.core.typed import AGAIN, BUSY, FOOT, Became, became, content, padded
+from wakeman.core.plan.template import render
+from wakeman.core.policy.prompt_delivery import BUSY, ENTER_AGAIN_S, INPUT_BOX_ROWS_MAX, Became, fate, input_box, padded
+from wakeman.core.text import last_line, sanitise
 from wakeman.ports import Machine, Sessions
 
 LIMIT = 600
@@ -55,7 +55,7 @@ def deliver(
     Repeatable: no; the receiver hears it twice.
     Cost: up to `target.timeout` seconds for a program; for a session that of `say` and `follow`.
     """
-    text = sayable(message, LIMIT)
+    text = sanitise(message, LIMIT)
     try:
         if target.run:
             return _run(target, {**names, "message": text}, machine, env, cwd)
@@ -66,7 +66,7 @@ def deliver(
         said = say(sessions, session, safe, submit=target.submit, force=target.force, pause=pause)
         return said or (follow(sessions, session, safe, pause) if target.submit else "")
     except WakemanError as error:
-        return sayable(str(error), LIMIT)
+        return sanitise(str(error), LIMIT)
 
 
 def _run(target: WakeTarget, names: Mapping[str, str], machine: Machine, env: Mapping[str, str], cwd: str) -> str:
@@ -76,7 +76,7 @@ def _run(target: WakeTarget, names: Mapping[str, str], machine: Machine, env: Ma
         return ""
     said = last_line(ran.err, WORDS) or last_line(ran.out, WORDS)
     why = ran.error if ran.code is None else f"exit {ran.code}" + (f": {said}" if said else "")
-    return f"{sayable(argv[0], WORDS)}: {why}"
+    return f"{sanitise(argv[0], WORDS)}: {why}"
 
 
 def say(
@@ -125,8 +125,8 @@ def follow(sessions: Sessions, session: str, text: str, pause: Callable[[float],
     """
     for enters in (1, 2):
         state: Became = "waits"
-        for _ in range(round(AGAIN / STEP)):
-            state = became(sessions.capture(session), text, typed=True)
+        for _ in range(round(ENTER_AGAIN_S / STEP)):
+            state = fate(sessions.capture(session), text, typed=True)
             if state == "taken":
                 return ""
             pause(STEP)
@@ -143,9 +143,9 @@ def _occupied(screen: str, *, submit: bool) -> str:
     Boundary: a shell gets nothing submitted: it would run the words, and some of them are an agent's.
     """
     rows = [row.strip() for row in screen.splitlines() if row.strip()]
-    if any(BUSY.search(row) for row in rows[-FOOT:]):
+    if any(BUSY.search(row) for row in rows[-INPUT_BOX_ROWS_MAX:]):
         return "not idle: it works or asks something"
-    box = content(screen)
+    box = input_box(screen)
     if box == "":
         return ""
     if not rows or not _SHELL.search(rows[-1]):

@@ -15,7 +15,7 @@ from msgspec import Raw, Struct
 
 from wakeman.core.errors import UnknownNameError, UsageError
 from wakeman.core.model import Agent, Plan
-from wakeman.core.template import nearest
+from wakeman.core.plan.template import nearest
 from wakeman.ports import Files
 
 PLACE = ".claude/agents.json"

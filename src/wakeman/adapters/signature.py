@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from wakeman.core.errors import StorageError, UsageError
-from wakeman.core.events import stamp
+from wakeman.core.log.events import stamp
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey

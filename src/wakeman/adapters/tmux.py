@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from wakeman.core.errors import ProgramError, UnknownNameError
-from wakeman.ports import Listing, Made, Seen, Start
+from wakeman.ports import Listing, Made, SessionInfo, Start
 
 if TYPE_CHECKING:
     from libtmux.common import tmux_cmd
@@ -362,7 +362,7 @@ def _listing(parts: list[str]) -> Listing:
     if len(parts) % width:
         raise ValueError(f"{len(parts)} fields, not a multiple of {width}")
     server = ""
-    seen: dict[str, Seen] = {}
+    seen: dict[str, SessionInfo] = {}
     ours: set[str] = set()
     for place in range(0, len(parts), width):
         facts = parts[place].split(",")
@@ -373,7 +373,7 @@ def _listing(parts: list[str]) -> Listing:
             continue
         if own:
             ours.add(session_id)
-        seen[session_id] = Seen(
+        seen[session_id] = SessionInfo(
             session=name,
             session_id=session_id,
             pane_id=pane_id,

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
-from wakeman.ports import Stir
+from wakeman.ports import FileChanges
 
 if TYPE_CHECKING:
     from watchdog.observers.inotify_c import InotifyEvent, InotifyFD
@@ -100,7 +100,7 @@ class DiskWatch:
             self._lost[why] = None
             self._stirred.notify()
 
-    def wait(self, seconds: float) -> Stir:
+    def wait(self, seconds: float) -> FileChanges:
         """Return what happened, once it has been so for `debounce`; nothing after `seconds`."""
         end = time.monotonic() + seconds
         while not self._look() and (now := time.monotonic()) < end:
@@ -111,7 +111,7 @@ class DiskWatch:
         if self._some():
             time.sleep(self._debounce)
         with self._stirred:
-            found = Stir(frozenset(self._paths), tuple(self._lost))
+            found = FileChanges(frozenset(self._paths), tuple(self._lost))
             self._paths.clear()
             self._lost.clear()
         return found

@@ -10,19 +10,28 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from itertools import count
 
-from wakeman.core import events as e
-from wakeman.core import review, validators
-from wakeman.core.decide import Decision, decide_worker, failures, gone, missing, ripe, short, undone
-from wakeman.core.model import Deployment, EndedBy, FileMark, Outcome, Placing, UnitState, WorkerState
+from wakeman.core.log import events as e
+from wakeman.core.log.chunks import chunks
+from wakeman.core.model import Deployment, EndedBy, FileFingerprint, Outcome, PromotedFile, UnitState, WorkerState
 from wakeman.core.names import safe
-from wakeman.core.pieces import lines
-from wakeman.core.text import sayable
+from wakeman.core.policy import review, side_sessions
+from wakeman.core.policy.decide import (
+    Decision,
+    attempt_over,
+    decide_worker,
+    failures,
+    missing,
+    ready_to_promote,
+    short,
+    undone,
+)
+from wakeman.core.text import sanitise
 
 OUTCOMES: dict[str, Outcome] = {"wrap up": "complete", "give up": "partial", "stop": "stopped"}
 """Row that closes a deployment -> how it ended."""
 UNLAUNCHED = "launch failed: "
 """How the reason begins of a worker that ended before its program was started."""
-NAMES = e.MAX_LINE // 4
+REVIEWER_NAMES_BYTES_MAX = e.LINE_BYTES_MAX // 4
 """Bytes that the names of one reviewer's units take in a line; the reasons of its verdict need room there, too."""
 
 
@@ -74,19 +83,19 @@ def ends(workers: Iterable[WorkerState], by: EndedBy) -> list[e.Draft]:
 
 def nudge(d: Deployment, worker: WorkerState) -> e.Intended:
     """Give the intent to tell a worker what is missing, and which of its own sessions were ended."""
-    gone = "; ".join(sayable(name, 60) for name in worker.swept)
+    gone = "; ".join(sanitise(name, 60) for name in worker.swept)
     told = f"These sessions of yours took longer than is allowed and were ended: {gone}. Go on without them. "
     text = (
         (told if gone else "")
         + "Still missing, go on with these: "
-        + "; ".join(sayable(name, 100) for name in missing(d, worker)[:20])
+        + "; ".join(sanitise(name, 100) for name in missing(d, worker)[:20])
     )
     return e.Intended(action="nudge", target=worker.session, text=text, confirm=True)
 
 
 def sweeps(d: Deployment, worker: WorkerState) -> list[e.Draft]:
     """Give the intents to end the sessions of a worker that are older than the plan allows."""
-    found = validators.overdue(d, worker)
+    found = side_sessions.overdue(d, worker)
     return [about(worker, e.Intended(action="sweep", target=one.session, ended_by="wakeman")) for one in found]
 
 
@@ -105,18 +114,18 @@ def placings(d: Deployment) -> list[e.Draft]:
                 action=action,
                 target=name,
                 files=_files(d, d.units[name]),
-                keep=not gone(d.workers[d.units[name].worker]),
+                keep=not attempt_over(d.workers[d.units[name].worker]),
             ),
         )
-        for name in ripe(d)
+        for name in ready_to_promote(d)
     ]
 
 
-def _files(d: Deployment, unit: UnitState) -> tuple[Placing, ...]:
+def _files(d: Deployment, unit: UnitState) -> tuple[PromotedFile, ...]:
     made = unit.aside.marks if unit.aside is not None else ()
     over = {mark.path: mark for mark in unit.aside.foreign} if unit.aside is not None else {}
     known = {**d.before, **unit.installed, **over}
-    return tuple(Placing(path=mark.path, mark=mark, over=known.get(mark.path)) for mark in made)
+    return tuple(PromotedFile(path=mark.path, mark=mark, over=known.get(mark.path)) for mark in made)
 
 
 def trespasses(d: Deployment) -> list[e.Draft]:
@@ -132,7 +141,7 @@ def trespasses(d: Deployment) -> list[e.Draft]:
     ]
 
 
-def _trespass(d: Deployment, name: str, mark: FileMark) -> e.Conflicted:
+def _trespass(d: Deployment, name: str, mark: FileFingerprint) -> e.Conflicted:
     path = posixpath.normpath(posixpath.join(d.host.root, mark.path))
     written = datetime.fromtimestamp(mark.mtime_ns / 1e9, UTC)
     return e.Conflicted(path=path, written=written, unit=name, owner=d.units[name].worker, mark=mark)
@@ -150,7 +159,7 @@ def cleanups(d: Deployment) -> list[e.Draft]:
         note = ("Checks that failed:\n" + "\n".join(failures(d.units, units)))[:8000]
         drafts += [
             e.Draft(e.Enrolled(session=fresh, moved=piece, key=worker.key, origin=origin, note=note), worker=fresh)
-            for piece in lines(units)
+            for piece in chunks(units)
         ]
     return drafts
 
@@ -173,7 +182,11 @@ def appointed(d: Deployment, units: Sequence[str]) -> list[e.Draft]:
     turn = 1 + max((each.round for each in d.reviews.values()), default=0)
     taken = {name.lower() for name in (*d.workers, *d.units)}
     fresh = (f"review_{n}" for n in count(1) if f"review_{n}" not in taken)
-    shares = [share for at in range(0, len(units), most) for share in lines(units[at : at + most], room=NAMES)]
+    shares = [
+        share
+        for at in range(0, len(units), most)
+        for share in chunks(units[at : at + most], room=REVIEWER_NAMES_BYTES_MAX)
+    ]
     return [
         e.Draft(
             e.Enrolled(

@@ -22,15 +22,16 @@ from typing import Any, ClassVar
 import msgspec
 from msgspec import Struct
 
-from wakeman.core import actions, notice, review
-from wakeman.core import events as e
-from wakeman.core.chain import NAMED, Divergence
-from wakeman.core.decide import ROWS, Decision, decide, due, missing, moves
+from wakeman.core import actions
 from wakeman.core.errors import TransitionError, WakemanError
-from wakeman.core.fold import believe, fold
+from wakeman.core.log import events as e
+from wakeman.core.log.hash_chain import DIVERGENCES_KEPT_MAX, Divergence
+from wakeman.core.log.state import apply, apply_unchecked
+from wakeman.core.log.summary import summary
 from wakeman.core.model import Deployment, Verdict, WorkerState
-from wakeman.core.quality import Facts, judge
-from wakeman.core.summary import summary
+from wakeman.core.policy import notice, review
+from wakeman.core.policy.decide import ROWS_PER_CHECK_MAX, Decision, decide, due, missing, transitions
+from wakeman.core.policy.quality import Facts, judge
 
 _OUTSIDE = 0  # of any check
 _MOVING = 1  # a look stands; the moves that it demands come next
@@ -63,7 +64,9 @@ class Judge:
         self.divergences: list[Divergence] = []
         self.count = self.decisions = self.cut = self.until = self.events = 0
         self.unknown: dict[str, int] = {}
-        self.lost: deque[Pending] = deque(maxlen=NAMED)  # intents whose outcome nobody will tell any more
+        self.lost: deque[Pending] = deque(
+            maxlen=DIVERGENCES_KEPT_MAX
+        )  # intents whose outcome nobody will tell any more
         self._write: list[e.Event] = []
         self._stage = _OUTSIDE
         self._queue: deque[tuple[Decision, str]] = deque()
@@ -84,7 +87,7 @@ class Judge:
         write, self._write = self._write, []
         self.events += len(write)
         for each in write:
-            if isinstance(each.data, e.Unknown) or each.v > e.VERSION:
+            if isinstance(each.data, e.Unknown) or each.v > e.FORMAT_VERSION:
                 name = each.data.name if isinstance(each.data, e.Unknown) else f"version {each.v}"
                 self.unknown[name] = self.unknown.get(name, 0) + 1
                 self.until = self.until or each.seq
@@ -116,7 +119,7 @@ class Judge:
     def diverge(self, line: int, kind: str, found: str, expected: str) -> None:
         """Keep one divergence."""
         self.count += 1
-        if len(self.divergences) < NAMED:
+        if len(self.divergences) < DIVERGENCES_KEPT_MAX:
             self.divergences.append(Divergence(line, kind, found, expected))
 
     def _compare(self, kind: str, write: Write, expected: Sequence[e.Draft]) -> None:
@@ -131,7 +134,7 @@ class Judge:
 
     def _fold(self, event: e.Event) -> None:
         try:
-            fold(self.deployment, event)
+            apply(self.deployment, event)
         except TransitionError as fault:
             self.diverge(event.seq, "transition", str(fault).partition(": ")[2], "a move that the state allows")
             self._believed(event)
@@ -140,7 +143,7 @@ class Judge:
 
     def _believed(self, event: e.Event) -> None:
         try:
-            believe(self.deployment, event)
+            apply_unchecked(self.deployment, event)
         except _STRAY as fault:
             self._stray(event, fault)
 
@@ -176,7 +179,7 @@ class Judge:
 
     def _ended(self) -> bool:
         """Tell whether a check has taken its last row."""
-        if self._over or self._rows >= ROWS:
+        if self._over or self._rows >= ROWS_PER_CHECK_MAX:
             return True
         return self._last is not None and not self._owing() and decide(self.deployment) == self._last
 
@@ -319,7 +322,7 @@ class Judge:
         if launch:
             self._outcomes(write)
             return
-        expected = moves(self.deployment) if self._stage == _MOVING else []
+        expected = transitions(self.deployment) if self._stage == _MOVING else []
         self._finish(write[0].seq)
         self._compare("transition", write, expected)
         self._queue.extend((Decision("verify", worker=v.worker or ""), "move") for v in write if v.to == "verified")
@@ -348,7 +351,7 @@ class Judge:
     def _settled(self, line: int) -> list[Decision]:
         """Give the workers' rows, once all is taken over and all moves are made."""
         self._all_placed(line)
-        for draft in moves(self.deployment):
+        for draft in transitions(self.deployment):
             self.diverge(line, "transition", "nothing", _say(draft))
         return actions.taken(self.deployment)
 
@@ -359,7 +362,9 @@ class Judge:
                 self.diverge(event.seq, "decision", "nothing", _say(actions.recorded(d, missed)))
         self._finish(event.seq)
         decision = decide(d)
-        asked = self._stage != _OUTSIDE and not self._over and self._rows < ROWS and decision != self._last
+        asked = (
+            self._stage != _OUTSIDE and not self._over and self._rows < ROWS_PER_CHECK_MAX and decision != self._last
+        )
         expected = [actions.recorded(d, decision), *notice.telling(d, decision, event.by, event.at)] if asked else []
         self._compare("decision", write, expected)
         self._stage, self._last = _TAKING, _decision(event)

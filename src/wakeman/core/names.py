@@ -9,7 +9,7 @@ from collections.abc import Container
 
 from wakeman.core.model import Deployment
 
-WIDTH = 100
+NAME_CHARS_MAX = 100
 """Characters that a name keeps to."""
 
 
@@ -25,12 +25,12 @@ def safe(text: str) -> str:
     name = re.sub(r"^-|[^A-Za-z0-9_-]", "_", plain)
     if plain != bare or not name:
         name = f"{name}-{_hash(text)}".removeprefix("-")
-    return name if len(name) <= WIDTH else tailed(name, f"-{_hash(text)}")
+    return name if len(name) <= NAME_CHARS_MAX else tailed(name, f"-{_hash(text)}")
 
 
 def tailed(name: str, tail: str) -> str:
     """Add a tail, such as `_2`; the name gives way so that both keep to the width."""
-    return name[: WIDTH - len(tail)] + tail
+    return name[: NAME_CHARS_MAX - len(tail)] + tail
 
 
 def unique(name: str, taken: Container[str], why: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-LEAST = 8
+SECRET_CHARS_MIN = 8
 """Characters of a value, or of a part of one, that is hidden: a shorter one would take words with it."""
 
 SHAPES: tuple[tuple[str, str], ...] = (
@@ -35,7 +35,7 @@ def redacted(text: str, values: Mapping[str, str] = {}) -> str:
     """
     for name, value in values.items():
         for line in value.splitlines():
-            if len(line) >= LEAST:
+            if len(line) >= SECRET_CHARS_MIN:
                 text = _without(text, line, f"[{name} hidden]")
     if _SIGN.search(text):
         for what, pattern in SHAPES:
@@ -46,10 +46,10 @@ def redacted(text: str, values: Mapping[str, str] = {}) -> str:
 def _without(text: str, value: str, instead: str) -> str:
     text = text.replace(value, instead)
     bare = re.sub(_GAP, "", value)
-    if len(bare) >= LEAST and bare in re.sub(_GAP, "", text):
+    if len(bare) >= SECRET_CHARS_MIN and bare in re.sub(_GAP, "", text):
         text = re.sub(_GAP.join(map(re.escape, bare)), lambda _: instead, text)
     kept = text.removesuffix("…")
-    for length in range(min(len(value) - 1, len(kept)), LEAST - 1, -1):
+    for length in range(min(len(value) - 1, len(kept)), SECRET_CHARS_MIN - 1, -1):
         if kept.endswith(value[:length]):
             return kept[:-length] + instead + text[len(kept) :]
     return text

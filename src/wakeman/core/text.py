@@ -14,7 +14,7 @@ _ESCAPES = re.compile(
 _UNSAYABLE = {"Cc", "Cf", "Co", "Cn"}  # control, bidirectional and invisible, private, unassigned
 
 
-def sayable(text: str, limit: int) -> str:
+def sanitise(text: str, limit: int) -> str:
     """Give `text` as one line without control, escape or bidirectional characters, white space folded.
 
     Units: `limit` in characters. Boundary: what is longer is cut and ends in an ellipsis, which counts;
@@ -26,7 +26,7 @@ def sayable(text: str, limit: int) -> str:
 
 def last_line(text: str, limit: int) -> str:
     """Give the last line of `text` that says something, as `sayable`; "" when none does."""
-    said = (sayable(line, limit) for line in reversed(_ESCAPES.sub("", text).splitlines()))
+    said = (sanitise(line, limit) for line in reversed(_ESCAPES.sub("", text).splitlines()))
     return next(filter(None, said), "")
 
 

@@ -10,18 +10,18 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from wakeman.core import events as e
-from wakeman.core.decide import every, longest
 from wakeman.core.errors import ProgramError
+from wakeman.core.log import events as e
 from wakeman.core.model import Alarm, Deployment, Host, WakeTarget
+from wakeman.core.policy.decide import every, longest
 from wakeman.engine import layout
 from wakeman.ports import Job, World, Writer
 
-LEAST = 60.0
+ALARM_AHEAD_MIN_S = 60.0
 """Seconds ahead that an `at` job is set at least: its grain is the minute."""
-PASSES = 3
+DISARM_PASSES_MAX = 3
 """Times that the queue is searched at most for what is to be taken away."""
-FAR = 180.0
+ALARM_BEYOND_PACE_S = 180.0
 """Seconds beyond the longest pace after which an alarm is none: the clock was set back since it was armed."""
 
 
@@ -33,7 +33,7 @@ def marker(d: Deployment) -> str:
 
 def fire_time(now: datetime, seconds: float) -> datetime:
     """Give the whole minute at or after `now + seconds`, at least a minute ahead."""
-    wanted = now + timedelta(seconds=max(seconds, LEAST))
+    wanted = now + timedelta(seconds=max(seconds, ALARM_AHEAD_MIN_S))
     return datetime.fromtimestamp(math.ceil(wanted.timestamp() / 60) * 60, UTC)
 
 
@@ -97,7 +97,12 @@ def _again(world: World, d: Deployment) -> None:
 
     Shape: of the same generation, so that there is one chain of them, and it ends when another alarm is set.
     """
-    if d.alarm is not None and d.alarm.kind == "at" and every(d) < LEAST and world.by.partition(":")[0] == "at":
+    if (
+        d.alarm is not None
+        and d.alarm.kind == "at"
+        and every(d) < ALARM_AHEAD_MIN_S
+        and world.by.partition(":")[0] == "at"
+    ):
         argv = check_argv(d.host, "at", str(d.alarm.generation), f"{d.seq}:{d.hash}")
         _later(world, d.host, every(d), argv)
 
@@ -124,7 +129,7 @@ def disarm(world: World, log: Writer, now: datetime) -> None:
     d = log.deployment
     recorded = {d.alarm.job} if d.alarm and d.alarm.kind == "at" else set()
     world.files.write(layout.inside(d.host, layout.GENERATION), b"0\n")
-    for _ in range(PASSES):
+    for _ in range(DISARM_PASSES_MAX):
         jobs = {job.job for job in _queued(world, d)} | recorded
         if not jobs:
             break
@@ -162,7 +167,7 @@ def _queued(world: World, d: Deployment) -> list[Job]:
 def stands(world: World, d: Deployment, now: datetime) -> bool:
     """Tell whether the recorded alarm still lies ahead and would fire."""
     alarm = d.alarm
-    if alarm is None or alarm.due <= now or alarm.due > now + timedelta(seconds=longest(d) + FAR):
+    if alarm is None or alarm.due <= now or alarm.due > now + timedelta(seconds=longest(d) + ALARM_BEYOND_PACE_S):
         return False
     if alarm.kind == "tmux":
         return bool(world.alarms.weakness()) and world.sessions(d.host).look().server == d.server
@@ -191,7 +196,7 @@ def _set(world: World, d: Deployment, now: datetime, why: str, *, or_timer: bool
             alarm = Alarm(kind="at", generation=generation, due=due, job=job.job)
         except ProgramError as fault:
             weak = str(fault)
-    if (weak and or_timer) or every(d) < LEAST:
+    if (weak and or_timer) or every(d) < ALARM_AHEAD_MIN_S:
         set_ = _later(world, host, every(d), check_argv(host, "at", str(generation), head))
         if alarm is None and set_ and or_timer:
             alarm = Alarm(kind="tmux", generation=generation, due=now + timedelta(seconds=every(d)))
@@ -239,7 +244,7 @@ def script(d: Deployment, host: Host, state: str, targets: Sequence[WakeTarget])
 def _notice(d: Deployment, host: Host, target: WakeTarget) -> str:
     from shlex import join
 
-    from wakeman.core.template import render
+    from wakeman.core.plan.template import render
 
     head = f"AT wake-up: {d.name}: the check could not be made. Next: wakeman check {d.name}, then wakeman doctor."
     text = f"{head} Do not do the units yourself."

@@ -8,18 +8,18 @@ from typing import Any
 
 import msgspec
 
-from wakeman.core import events as e
-from wakeman.core import notice, review
-from wakeman.core.decide import moves, undone, used
-from wakeman.core.fold import imagine
+from wakeman.core.log import events as e
+from wakeman.core.log.state import apply_drafts
 from wakeman.core.model import Deployment, Repository, Review, Usage, WorkerState
 from wakeman.core.names import branch, mergeable
-from wakeman.core.progress import Progress, of_worker, progress
+from wakeman.core.policy import notice, review
+from wakeman.core.policy.decide import transitions, undone, used
+from wakeman.core.policy.progress import Progress, of_worker, progress
 from wakeman.engine import alarm
-from wakeman.engine.look import look
+from wakeman.engine.observe.observe import observe
 from wakeman.ports import World
 
-MISSING = 50
+MISSING_LISTED_MAX = 50
 """Names of missing units that a status lists; the count stands beside it."""
 
 
@@ -61,7 +61,7 @@ def shape(d: Deployment, now: datetime, at: datetime | None, *, stands: bool) ->
         "started": _time(d.started),
         "ended": _time(d.ended),
         "age": round((now - at).total_seconds(), 3) if at else None,
-        "units": {"total": total, "done": total - len(missing), "missing": missing[:MISSING]},
+        "units": {"total": total, "done": total - len(missing), "missing": missing[:MISSING_LISTED_MAX]},
         "progress": told(progress(d, now)),
         "conflicts": len(d.trespassed),
         "workers": [_worker(d, worker, now) for worker in d.workers.values()],
@@ -132,11 +132,11 @@ def _used(usage: Usage) -> dict[str, Any]:
 def _glance(world: World, d: Deployment) -> datetime:
     """Fold what one look shows into a deployment read for this purpose. The log is left as it is."""
     now = world.clock.now()
-    looked, _ = look(world, d, {})
+    looked, _ = observe(world, d, {})
     drafts = [e.Draft(looked)]
     while drafts:
-        imagine(d, drafts, now, world.by)
-        drafts = moves(d)
+        apply_drafts(d, drafts, now, world.by)
+        drafts = transitions(d)
     return now
 
 
@@ -171,17 +171,17 @@ def _worker(d: Deployment, worker: WorkerState, now: datetime) -> dict[str, Any]
         out["review"] = worker.review
     if worker.until is not None and worker.state != "verified":
         out["until"] = _time(worker.until)
-    if worker.sighting is not None and worker.live:
-        out["activity"] = worker.sighting.activity
-    if worker.sighting is not None and worker.sighting.refused:
-        out["refused"] = list(worker.sighting.refused)
+    if worker.observation is not None and worker.live:
+        out["activity"] = worker.observation.activity
+    if worker.observation is not None and worker.observation.refused:
+        out["refused"] = list(worker.observation.refused)
     return out
 
 
 def _blind(d: Deployment) -> str | None:
     """Say why workers could not be seen at the last look; None when all were."""
-    seen = [worker.sighting for worker in d.workers.values() if worker.live and worker.sighting is not None]
-    return next((sighting.why for sighting in seen if sighting.session == "unknown"), None)
+    seen = [worker.observation for worker in d.workers.values() if worker.live and worker.observation is not None]
+    return next((observation.why for observation in seen if observation.session == "unknown"), None)
 
 
 def _next(d: Deployment) -> str | None:

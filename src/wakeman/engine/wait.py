@@ -16,11 +16,11 @@ from wakeman.ports import World
 
 Until = Literal["done", "change", "attention"]
 
-POLL = 0.1
+WAIT_POLL_S = 0.1
 """Seconds between two looks at the log's size."""
-TEND = 60.0
+ALARM_TEND_S = 60.0
 """Seconds between two looks at whether an alarm lies ahead, while the log stays as it is."""
-LINGER = 15.0
+DISARM_LINGER_S = 15.0
 """Seconds after the close that the check which closed has to deliver its notices and to take the alarm away."""
 
 
@@ -56,14 +56,14 @@ def wait(
         now = clock.mono()
         if d.outcome != "open":
             closed = now if closed is None else closed
-            if now - closed >= LINGER:
+            if now - closed >= DISARM_LINGER_S:
                 break
         if timeout is not None and now - start >= timeout:
             return Waited(d, came=False)
-        if now - tended >= (TEND if push is None else push):
+        if now - tended >= (ALARM_TEND_S if push is None else push):
             tended = now
             d = _tended(world, name, push=push)
-        pause(POLL if timeout is None else min(POLL, max(0.0, start + timeout - now)))
+        pause(WAIT_POLL_S if timeout is None else min(WAIT_POLL_S, max(0.0, start + timeout - now)))
         mark = _mark(world, d)
         if mark != seen:
             seen, d = mark, world.logs.read(name)

@@ -14,34 +14,44 @@ from datetime import UTC, datetime
 import msgspec
 from msgspec import Struct
 
-from wakeman.core import events as e
-from wakeman.core.claims import at_work, trespass
 from wakeman.core.errors import BusyError, StorageError
-from wakeman.core.model import Deployment, FileMark, UnitState, Written
-from wakeman.core.pieces import lines
-from wakeman.core.text import sayable
+from wakeman.core.log import events as e
+from wakeman.core.log.chunks import chunks
+from wakeman.core.model import Deployment, FileFingerprint, UnitState, Written
+from wakeman.core.plan.claims import at_work, trespass
+from wakeman.core.text import sanitise
 from wakeman.engine import alarm, layout
 from wakeman.engine.check import check
-from wakeman.engine.known import readable
-from wakeman.engine.look import outputs
-from wakeman.engine.told import WROTE, claims, few, hear, minded, places, touched, whole, within
-from wakeman.engine.wait import LINGER, POLL, TEND
-from wakeman.ports import Stir, Watch, World
+from wakeman.engine.observe.observe import outputs
+from wakeman.engine.observe.spool import (
+    WROTE_PREFIX,
+    claims,
+    first_few,
+    places,
+    read_report,
+    touched,
+    watched_roots,
+    whole,
+    within,
+)
+from wakeman.engine.registry import readable
+from wakeman.engine.wait import ALARM_TEND_S, DISARM_LINGER_S, WAIT_POLL_S
+from wakeman.ports import FileChanges, Watch, World
 
-DEBOUNCE = 0.005
+DEBOUNCE_S = 0.005
 """Seconds in which what happens is taken together."""
-STEP = 1.0
+PROGRESS_STEP_S = 1.0
 """Seconds between two events about the progress of one worker, and until a file out of place counts."""
-RESCAN = 300.0
+RESCAN_S = 300.0
 """Seconds between two looks at everything, whether or not anything was lost."""
-LEAST = 0.005
+TURN_MIN_S = 0.005
 """Seconds between two turns of the loop, unless something is told."""
-SHARE = 9
+IDLE_SHARE = 9
 """Times its own duration that a write of the watcher, or a check, lets pass before the next."""
-LOG = "events.jsonl"
+LOG_NAME = "events.jsonl"
 
 
-class View(Struct, frozen=True):
+class WatchView(Struct, frozen=True):
     """How a deployment stands at one moment. `lost`: why files may have gone unseen since the view before."""
 
     deployment: Deployment
@@ -51,8 +61,8 @@ class View(Struct, frozen=True):
 
 
 def watch(
-    world: World, name: str, *, debounce: float = DEBOUNCE, step: float = STEP, rescan: float = RESCAN
-) -> Iterator[View]:
+    world: World, name: str, *, debounce: float = DEBOUNCE_S, step: float = PROGRESS_STEP_S, rescan: float = RESCAN_S
+) -> Iterator[WatchView]:
     """Watch a deployment until it is closed and put away; give a view whenever something may have changed.
 
     Units: all in seconds; a view comes at least every `step`.
@@ -80,7 +90,7 @@ class _Watching:
         self.home, self.state = world.files.resolve([d.host.directory, world.state]).values()
         self.flat = [d.host.directory, layout.inside(d.host, "spool"), layout.inside(d.host, "prompts")]
         self.stages = world.files.resolve(_stages(d))
-        self.roots = [*minded(world, d, self.claims), *self.stages.values()]
+        self.roots = [*watched_roots(world, d, self.claims), *self.stages.values()]
         self.dirty: dict[str, None] = {}  # units of which an output was written
         self.strange: dict[str, float] = {}  # files out of place -> when they count, if they are there then
         self.writers: dict[str, str] = {}  # path -> who was told to have written it
@@ -97,7 +107,7 @@ class _Watching:
         self.tended = world.clock.mono()
         self.closed: float | None = None
 
-    def run(self, eyes: Watch, rescan: float) -> Generator[View, None, bool]:
+    def run(self, eyes: Watch, rescan: float) -> Generator[WatchView, None, bool]:
         """Watch until the deployment is over (true), or has other claims (false)."""
         while True:
             if self.scan or self._now() >= self.next_scan:
@@ -106,7 +116,7 @@ class _Watching:
             self._check()
             self._read()
             lost, self.lost = tuple(self.lost), {}
-            yield View(deployment=self.d, at=self.world.clock.now(), how=eyes.how, lost=lost)
+            yield WatchView(deployment=self.d, at=self.world.clock.now(), how=eyes.how, lost=lost)
             if self._over():
                 return True
             if _shape(self.d) != self.shape:
@@ -118,11 +128,11 @@ class _Watching:
 
     # --- what is told
 
-    def _take(self, stir: Stir) -> None:
+    def _take(self, stir: FileChanges) -> None:
         for path in stir.paths:
             if (output := self.claims.output(path)) is not None:
                 self.dirty[output[0]] = None
-            elif path == posixpath.join(self.home, LOG):
+            elif path == posixpath.join(self.home, LOG_NAME):
                 self.reread = self.reread or self._log() != self.seen
             elif any(layout.within(path, stage) for stage in self.stages.values()):
                 self.wanted = self.wanted or "watch"  # what becomes of it a check decides
@@ -130,23 +140,23 @@ class _Watching:
                 self.wanted = "hook"
                 self._hear(path)
             elif path.startswith(f"{self.home}/attempts/"):
-                if posixpath.basename(path).startswith(WROTE):
+                if posixpath.basename(path).startswith(WROTE_PREFIX):
                     self._hear(path)
             else:
                 self._suspect(path)
         if stir.lost:
             now = self._now()
             self.lost.update(dict.fromkeys(stir.lost))
-            self.notes.update((why, now) for why in stir.lost if now >= self.notes.get(why, now - RESCAN) + RESCAN)
+            self.notes.update((why, now) for why in stir.lost if now >= self.notes.get(why, now - RESCAN_S) + RESCAN_S)
             self.scan = True
 
     def _hear(self, path: str) -> None:
         """Take what a hook tells of who wrote what; what it leaves that is of no such shape is for the check."""
-        told = hear(self.world, path)
+        told = read_report(self.world, path)
         attempt = posixpath.basename(posixpath.dirname(posixpath.dirname(path)))
         if told is None or told.worker not in self.d.workers:
             return
-        if posixpath.basename(path).startswith(WROTE) and told.worker != attempt.rpartition(".")[0]:
+        if posixpath.basename(path).startswith(WROTE_PREFIX) and told.worker != attempt.rpartition(".")[0]:
             return  # an attempt speaks for itself alone
         for name in told.wrote:
             absolute = layout.absolute(self.d.host, name)
@@ -176,9 +186,9 @@ class _Watching:
             for root in self.roots:
                 with suppress(StorageError):  # it is not there
                     found = (posixpath.join(root, path) for path in self.world.files.glob(root, ["**"], []))
-                    self._take(Stir(frozenset(path for path in found if self.claims.output(path) is None)))
+                    self._take(FileChanges(frozenset(path for path in found if self.claims.output(path) is None)))
         self.wanted = self.wanted or "watch"
-        self.next_scan = self._now() + max(rescan, SHARE * (self._now() - began))
+        self.next_scan = self._now() + max(rescan, IDLE_SHARE * (self._now() - began))
 
     # --- what is written
 
@@ -196,7 +206,7 @@ class _Watching:
             with self.world.logs.hold(self.name, self.world.by) as log:
                 self.d = log.deployment
                 if self.d.outcome == "open" and _shape(self.d) == self.shape:
-                    drafts = [e.Draft(e.Noted(text=sayable(f"watch: {why}; all was looked at", 300))) for why in texts]
+                    drafts = [e.Draft(e.Noted(text=sanitise(f"watch: {why}; all was looked at", 300))) for why in texts]
                     drafts += self._progressed(units, marks, now)
                     drafts += self._conflicted(strange, files)
                     log.append(drafts, self.world.clock.now(), durable=False)
@@ -209,12 +219,12 @@ class _Watching:
         for path in strange:
             del self.strange[path]
         self.noted = max(self.notes.values(), default=0.0)
-        self.next_write = self._now() + SHARE * (self._now() - began)
+        self.next_write = self._now() + IDLE_SHARE * (self._now() - began)
 
     def _due(self, worker: str, now: float) -> bool:
         return now >= self.told.get(worker, now - self.step) + self.step
 
-    def _progressed(self, units: Iterable[str], marks: Mapping[str, FileMark], now: float) -> Iterator[e.Draft]:
+    def _progressed(self, units: Iterable[str], marks: Mapping[str, FileFingerprint], now: float) -> Iterator[e.Draft]:
         """Give a worker's news, in as many events as they need; those of somebody not at work are suspect."""
         d, news = self.d, dict[tuple[str, bool], list[Written]]()
         wall = self.world.clock.now()
@@ -226,7 +236,7 @@ class _Watching:
                 continue  # another watcher has told of this one just now
             del self.dirty[name]
             (self.whole.add if whole(d, state, marks) else self.whole.discard)(name)
-            told: dict[bool, list[FileMark]] = {}
+            told: dict[bool, list[FileFingerprint]] = {}
             for mark in _news(d, state, marks, self._heard(state)):
                 place = self.claims.resolved[mark.path]
                 writer = self.writers.get(place)
@@ -241,7 +251,7 @@ class _Watching:
         for (name, inferred), each in news.items():
             worker = d.workers[name]
             written = sum(1 for unit in worker.units if unit in self.whole)
-            for piece in lines(each):
+            for piece in chunks(each):
                 fact = e.Progressed(written=written, total=len(worker.units), files=piece, inferred=inferred)
                 yield e.Draft(fact, worker=name)
             if written == len(worker.units) and (name, worker.attempt) not in self.called:
@@ -256,7 +266,7 @@ class _Watching:
             if wrote.inferred and self.writers.get(self.claims.resolved.get(path, ""))
         }
 
-    def _conflicted(self, strange: Iterable[str], files: Mapping[str, FileMark]) -> list[e.Draft]:
+    def _conflicted(self, strange: Iterable[str], files: Mapping[str, FileFingerprint]) -> list[e.Draft]:
         found: list[e.Draft] = []
         for path in strange:
             if (mark := files.get(path)) is None:
@@ -269,12 +279,12 @@ class _Watching:
                 found.append(e.Draft(told[1], worker=told[0]))
         if found:
             self.wanted = self.wanted or "watch"
-        return few(found)
+        return first_few(found)
 
     def _log(self) -> object:
-        return self.world.files.marks([posixpath.join(self.home, LOG)])
+        return self.world.files.marks([posixpath.join(self.home, LOG_NAME)])
 
-    def _marks(self, units: Iterable[str]) -> dict[str, FileMark]:
+    def _marks(self, units: Iterable[str]) -> dict[str, FileFingerprint]:
         wanted = (path for name in units for path in touched(self.d, self.d.units[name]))
         return self.world.files.marks(wanted)
 
@@ -283,7 +293,7 @@ class _Watching:
     def _check(self) -> None:
         """Run a check where one is due, or where nobody else would."""
         now = self._now()
-        if now - self.tended >= TEND:
+        if now - self.tended >= ALARM_TEND_S:
             self.tended = now
             if not self.d.paused_at and not alarm.stands(self.world, self.d, self.world.clock.now()):
                 self.wanted = self.wanted or "watch"
@@ -295,22 +305,22 @@ class _Watching:
             self.d = check(msgspec.structs.replace(self.world, by=f"{by}:{pid}"), self.name)
         except BusyError:
             self.reread = True  # somebody checks right now, and will look again
-        self.next_check = self._now() + max(self.step, SHARE * (self._now() - now))
+        self.next_check = self._now() + max(self.step, IDLE_SHARE * (self._now() - now))
 
     def _read(self) -> None:
         now = self._now()
         if self.reread and now >= self.next_read:
             self.reread = False
             self.d = self.world.logs.read(self.name)
-            self.next_read = self._now() + SHARE * (self._now() - now)
+            self.next_read = self._now() + IDLE_SHARE * (self._now() - now)
 
     def _over(self) -> bool:
         if self.d.outcome == "open":
             return False
         now = self._now()
         self.closed = now if self.closed is None else self.closed
-        self.reread, self.next_read = True, max(self.next_read, now + POLL)
-        return self.d.alarm is None or now - self.closed >= LINGER
+        self.reread, self.next_read = True, max(self.next_read, now + WAIT_POLL_S)
+        return self.d.alarm is None or now - self.closed >= DISARM_LINGER_S
 
     def _patience(self) -> float:
         """Give the seconds until something is due that nobody tells of."""
@@ -323,7 +333,7 @@ class _Watching:
             due.append(max(self.next_write, min(soonest)))
         due += [self.next_check] if self.wanted and self.d.outcome == "open" else []
         due += [self.next_read] if self.reread else []
-        return max(LEAST, min(due) - now)
+        return max(TURN_MIN_S, min(due) - now)
 
 
 def _shape(d: Deployment) -> object:
@@ -338,8 +348,8 @@ def _stages(d: Deployment) -> list[str]:
 
 
 def _news(
-    d: Deployment, state: UnitState, marks: Mapping[str, FileMark], heard: Iterable[str] = ()
-) -> tuple[FileMark, ...]:
+    d: Deployment, state: UnitState, marks: Mapping[str, FileFingerprint], heard: Iterable[str] = ()
+) -> tuple[FileFingerprint, ...]:
     """Give the outputs of a unit that are others than the log knows, and those `heard` of."""
     known = {path: wrote.mark for path, wrote in state.wrote.items() if path not in heard}
     found = outputs(state.unit, marks, places(d, state))

@@ -18,7 +18,8 @@ from datetime import datetime
 from os.path import join
 
 from wakeman.adapters.eventlog.lock import locked
-from wakeman.adapters.eventlog.place import (
+from wakeman.adapters.eventlog.log_reader import Reading
+from wakeman.adapters.eventlog.segments import (
     LIVE,
     NEW,
     RESERVE,
@@ -30,12 +31,11 @@ from wakeman.adapters.eventlog.place import (
     sync_directory,
     write_new,
 )
-from wakeman.adapters.eventlog.reading import Reading
 from wakeman.adapters.eventlog.snapshot import LEAST, load
 from wakeman.adapters.eventlog.writer import ROOM, SEGMENT, EventWriter, folded
 from wakeman.core.errors import UnknownNameError, UsageError
-from wakeman.core.events import Draft, Event, Planned, genesis
-from wakeman.core.fold import compose
+from wakeman.core.log.events import Draft, Event, Planned, genesis
+from wakeman.core.log.state import compose
 from wakeman.core.model import Deployment
 
 __all__ = ["EventLogs", "EventWriter"]

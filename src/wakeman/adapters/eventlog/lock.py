@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from os.path import basename, join
 
-from wakeman.adapters.eventlog.place import ASKED, COMING, LOCK, close, refusing
+from wakeman.adapters.eventlog.segments import ASKED, COMING, LOCK, close, refusing
 from wakeman.core.errors import BusyError
 
 SOONEST, LATEST = 0.0005, 0.01

@@ -9,13 +9,13 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from os.path import basename, join
 
-from wakeman.adapters.eventlog.place import LIVE, NEW, SNAPSHOT, close, refusing, sealed, sync_directory, write_new
-from wakeman.adapters.eventlog.reading import Reading
+from wakeman.adapters.eventlog.log_reader import Reading
+from wakeman.adapters.eventlog.segments import LIVE, NEW, SNAPSHOT, close, refusing, sealed, sync_directory, write_new
 from wakeman.adapters.eventlog.snapshot import drop
 from wakeman.adapters.eventlog.writer import EventWriter
 from wakeman.core.errors import LogDamagedError, WakemanError
-from wakeman.core.events import Draft, Repaired
-from wakeman.core.fold import fold
+from wakeman.core.log.events import Draft, Repaired
+from wakeman.core.log.state import apply
 from wakeman.core.model import Deployment
 
 
@@ -62,7 +62,7 @@ def _whole(directory: str) -> tuple[str, int, int, str]:
     with Reading(join(directory, LIVE)) as log:
         try:
             for event in log:
-                fold(deployment, event)
+                apply(deployment, event)
                 if not event.more:
                     file, end, seq = log.file, log.end, event.seq
         except (WakemanError, LookupError, ValueError) as fault:

@@ -10,8 +10,8 @@ from os.path import join
 import msgspec
 from msgspec import Struct
 
-from wakeman.adapters.eventlog.place import SNAPSHOT, replace
-from wakeman.core.fold import VERSION
+from wakeman.adapters.eventlog.segments import SNAPSHOT, replace
+from wakeman.core.log.state import STATE_VERSION
 from wakeman.core.model import Deployment
 
 LEAST = 256 * 1024
@@ -41,7 +41,7 @@ def load(directory: str) -> tuple[Snapshot, bytes] | None:
         found = msgspec.json.decode(head, type=Snapshot)
     except (OSError, ValueError):
         return None
-    if found.fold != VERSION or sha256(state).hexdigest() != found.sha256:
+    if found.fold != STATE_VERSION or sha256(state).hexdigest() != found.sha256:
         return None
     return found, state
 
@@ -57,7 +57,7 @@ def keep(directory: str, deployment: Deployment, first: int, end: int) -> int:
     """Write a snapshot of what was folded; give its size in bytes. Raises: OSError; the one before stays then."""
     state = msgspec.json.encode(deployment)
     head = Snapshot(
-        fold=VERSION,
+        fold=STATE_VERSION,
         seq=deployment.seq,
         hash=deployment.hash,
         first=first,

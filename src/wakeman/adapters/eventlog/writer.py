@@ -11,7 +11,8 @@ from os.path import exists, getsize, join, samefile
 
 from wakeman.adapters.eventlog import snapshot
 from wakeman.adapters.eventlog.lock import asked
-from wakeman.adapters.eventlog.place import (
+from wakeman.adapters.eventlog.log_reader import Reading, fold_all
+from wakeman.adapters.eventlog.segments import (
     LIVE,
     NEW,
     RESERVE,
@@ -23,10 +24,9 @@ from wakeman.adapters.eventlog.place import (
     sync_directory,
     write_new,
 )
-from wakeman.adapters.eventlog.reading import Reading, fold_all
 from wakeman.core.errors import LogDamagedError, StorageError, UsageError, WakemanError
-from wakeman.core.events import END, Draft, Event, Filled, Freed, Repaired, Sealed
-from wakeman.core.fold import compose
+from wakeman.core.log.events import LINE_END_BYTES, Draft, Event, Filled, Freed, Repaired, Sealed
+from wakeman.core.log.state import compose
 from wakeman.core.model import Deployment
 
 ROOM = 64 * 1024
@@ -71,7 +71,7 @@ class EventWriter:
         tail = os.pread(self._fd, span, self._size - span)
         at = tail.find(b'{"v":1,"seq":%d,' % seq)
         end = tail.find(b"\n", at) + 1
-        return tail[end - END : end - 3].decode("ascii", "replace") if at >= 0 < end else ""
+        return tail[end - LINE_END_BYTES : end - 3].decode("ascii", "replace") if at >= 0 < end else ""
 
     def catch_up(self, name: str) -> None:
         """Fold what is there; cut off what is torn; make durable what others left in the page cache."""

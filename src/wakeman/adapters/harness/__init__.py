@@ -6,7 +6,7 @@ from functools import cache
 from importlib import import_module
 
 from wakeman.core.errors import UnknownNameError, UsageError
-from wakeman.core.template import nearest
+from wakeman.core.plan.template import nearest
 from wakeman.ports import Harness
 
 CLIENTS = ("claude", "codex", "gemini", "opencode", "aider")

@@ -35,7 +35,7 @@ from wakeman.adapters.harness.client import (
 from wakeman.adapters.harness.limits import LIMIT
 from wakeman.core.errors import UsageError
 from wakeman.core.model import Agent, Plan
-from wakeman.core.text import sayable
+from wakeman.core.text import sanitise
 from wakeman.ports import Task
 
 MAX_ARGUMENT = 131_071
@@ -94,7 +94,7 @@ def _denied(line: Json) -> str:
     for one in line["permission_denials"]:
         put = one.get("tool_input") or {}
         denied.append(f"{one.get('tool_name', '')} {put.get('file_path') or put.get('command') or ''}".rstrip())
-    return sayable(f"not permitted: {', '.join(denied)}", WORDS)
+    return sanitise(f"not permitted: {', '.join(denied)}", WORDS)
 
 
 RESULT: Mapping[str, Any] = {"type": "result"}

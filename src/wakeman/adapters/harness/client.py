@@ -16,10 +16,10 @@ from msgspec import Struct
 
 from wakeman.adapters.harness.limits import until
 from wakeman.core.model import Activity, Agent, Fault, Plan, Usage
-from wakeman.core.template import render
-from wakeman.core.text import last_line, sayable
-from wakeman.core.typed import PADS, Pad, padded
-from wakeman.ports import Command, Evidence, Report, Source, Task, Trail
+from wakeman.core.plan.template import render
+from wakeman.core.policy.prompt_delivery import PADS, Pad, padded
+from wakeman.core.text import last_line, sanitise
+from wakeman.ports import Command, Evidence, Report, Source, Task, TranscriptPaths
 
 Mode = Literal["print", "interactive"]
 Approval = Literal[False, "edits", "all"]
@@ -398,7 +398,7 @@ def _filled(words: Iterable[str], names: Mapping[str, str]) -> Iterator[str]:
     return (render(word, names) for word in words)
 
 
-def _trail(client: Client, task: Task, env: Mapping[str, str]) -> Trail | None:
+def _trail(client: Client, task: Task, env: Mapping[str, str]) -> TranscriptPaths | None:
     """Say where the attempt's record will stand, by the variables that it starts with."""
     record = client.record
     if record is None:
@@ -421,7 +421,7 @@ def _trail(client: Client, task: Task, env: Mapping[str, str]) -> Trail | None:
         each = [{**names, "day": f"{day:%Y/%m/%d}"} for day in days] if "{{ day }}" in pattern else [names]
         return tuple(render(pattern, one) for one in each) if pattern else ()
 
-    return Trail(
+    return TranscriptPaths(
         home=home,
         record=below_home(record.file),
         names=render(record.names, names),
@@ -481,7 +481,7 @@ def _read(row: Event, line: Json, now: datetime, source: Literal["state"] | Sour
     if row.activity == "limited":
         at = _numbers(line, row.until) if row.until else []
         reset = datetime.fromtimestamp(at[0], UTC) if at else until(why, now)
-    return Report(row.activity or "unknown", sayable(why, WORDS), reset, source, row.fault)
+    return Report(row.activity or "unknown", sanitise(why, WORDS), reset, source, row.fault)
 
 
 def fits(where: Mapping[str, object], line: Json) -> bool:
@@ -558,14 +558,14 @@ def _worded(template: str, line: Json) -> str:
                 return "; ".join(there)
         return ""
 
-    return sayable(re.sub(r"\{([^}]+)\}", said, template), WORDS)
+    return sanitise(re.sub(r"\{([^}]+)\}", said, template), WORDS)
 
 
 # --- text -----------------------------------------------------------------------------------------------------
 
 
 def _signed(sign: Sign, found: str, now: datetime, source: Source) -> Report:
-    words = sign.why or sayable(found, WORDS)
+    words = sign.why or sanitise(found, WORDS)
     reset = until(found, now) if sign.activity == "limited" else None
     return Report(sign.activity, words, reset, source, sign.fault)
 

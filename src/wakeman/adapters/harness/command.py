@@ -7,9 +7,9 @@ from datetime import datetime
 from typing import Literal
 
 from wakeman.core.model import Plan
-from wakeman.core.template import render
+from wakeman.core.plan.template import render
+from wakeman.core.policy.prompt_delivery import padded
 from wakeman.core.text import last_line
-from wakeman.core.typed import padded
 from wakeman.ports import Command, Evidence, Report, Task
 
 WORDS = 120

@@ -9,7 +9,7 @@ import msgspec
 
 from wakeman.adapters.harness.client import ANY, OPENING, Calls, Client, Config, Event, Grant, Record, Sign, Talk, Tally
 from wakeman.adapters.harness.limits import LIMIT
-from wakeman.core.typed import PADS
+from wakeman.core.policy.prompt_delivery import PADS
 from wakeman.ports import Task
 
 REFUSED = "'edits' or 'all' in mode 'print', where nobody can be asked (or workers.args = ['--allowed-tools', ...])"

@@ -11,8 +11,8 @@ from wakeman.adapters.memory.git import MemoryGit
 from wakeman.adapters.memory.logs import MemoryLogs
 from wakeman.adapters.memory.machine import MemoryAlarms, MemoryMachine
 from wakeman.adapters.memory.sessions import Act, MemoryHarness, MemorySessions
-from wakeman.adapters.memory.stage import Stage
 from wakeman.adapters.memory.watch import MemoryWatcher
+from wakeman.adapters.memory.world import MemoryWorld
 
 __all__ = [
     "Act",
@@ -26,5 +26,5 @@ __all__ = [
     "MemoryMachine",
     "MemorySessions",
     "MemoryWatcher",
-    "Stage",
+    "MemoryWorld",
 ]

@@ -10,8 +10,8 @@ from typing import Any
 
 from wakeman.adapters.memory.clock import MemoryClock
 from wakeman.core.errors import StorageError, UsageError
-from wakeman.core.model import FileMark
-from wakeman.ports import Put
+from wakeman.core.model import FileFingerprint
+from wakeman.ports import Installed
 
 
 @dataclass
@@ -31,12 +31,12 @@ class MemoryFiles:
     open: set[str] = field(default_factory=set)  # those that somebody has open for writing
     _inodes: int = 0
 
-    def marks(self, paths: Iterable[str]) -> dict[str, FileMark]:
+    def marks(self, paths: Iterable[str]) -> dict[str, FileFingerprint]:
         found = {}
         for path in paths:
             entry = self.held.get(self._real(path))
             if entry is not None:
-                found[path] = FileMark(path=path, size=len(entry[0]), mtime_ns=entry[1], inode=entry[2])
+                found[path] = FileFingerprint(path=path, size=len(entry[0]), mtime_ns=entry[1], inode=entry[2])
         return found
 
     def read(self, path: str, limit: int = 64 * 1024 * 1024) -> bytes:
@@ -138,8 +138,8 @@ class MemoryFiles:
         return self.open.intersection(paths)
 
     def install(
-        self, stage: str, inside: str, target: str, mark: FileMark, over: FileMark | None, *, keep: bool
-    ) -> Put:
+        self, stage: str, inside: str, target: str, mark: FileFingerprint, over: FileFingerprint | None, *, keep: bool
+    ) -> Installed:
         place, source = self._real(target), posixpath.join(self._real(stage), inside)
         there, entry = self.held.get(place), self.held.get(source)
         ours = over is not None and there is not None and self._as(place, over)
@@ -147,19 +147,19 @@ class MemoryFiles:
         if place in self.made:
             raise StorageError(f"{target}: exists already, and nothing is overwritten")
         if there is not None and not ours and not installed:
-            return Put(why="changed by somebody else meanwhile")
+            return Installed(why="changed by somebody else meanwhile")
         judged = self._real(source) == source and self._as(source, mark)
         if not installed:
             if entry is None or not judged:
-                return Put(why="not as it was judged any more")
+                return Installed(why="not as it was judged any more")
             self.make(posixpath.dirname(place))
             self._inodes += keep
             self.held[place] = (entry[0], entry[1], self._inodes if keep else entry[2])
         if judged and not keep:
             del self.held[source]
-        return Put(mark=self.marks([place])[place])
+        return Installed(mark=self.marks([place])[place])
 
-    def _as(self, place: str, mark: FileMark) -> bool:
+    def _as(self, place: str, mark: FileFingerprint) -> bool:
         entry = self.held.get(place)
         return entry is not None and (len(entry[0]), entry[1], entry[2]) == (mark.size, mark.mtime_ns, mark.inode)
 

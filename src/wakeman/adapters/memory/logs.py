@@ -10,8 +10,8 @@ from functools import lru_cache
 
 from wakeman.adapters.memory.clock import MemoryClock
 from wakeman.core.errors import BusyError, LogDamagedError, UnknownNameError, UsageError
-from wakeman.core.events import Draft, Event, Planned, Repaired, chain, decode, genesis, split
-from wakeman.core.fold import compose, fold
+from wakeman.core.log.events import Draft, Event, Planned, Repaired, chain, decode, genesis, split
+from wakeman.core.log.state import apply, compose
 from wakeman.core.model import Deployment
 
 
@@ -46,7 +46,7 @@ class MemoryWriter:
         """Fold what is there; cut a torn tail off; make durable what others left unsynced."""
         events, self._size = _read(self._tape.data)
         for event in events:
-            fold(self.deployment, event)
+            apply(self.deployment, event)
         torn = self._tape.data[self._size :]
         if torn:
             self._logs.cut(self._name, self._size)
@@ -95,7 +95,7 @@ class MemoryLogs:
     def read(self, name: str) -> Deployment:
         d = Deployment()
         for event in _read(self._existing(name).data)[0]:
-            fold(d, event)
+            apply(d, event)
         return d
 
     def events(self, name: str, after: int = 0) -> Iterator[Event]:

@@ -13,7 +13,7 @@ from wakeman.adapters.memory.confine import reach
 from wakeman.adapters.memory.disk import MemoryFiles
 from wakeman.core.errors import ProgramError, UnknownNameError
 from wakeman.core.model import Plan
-from wakeman.ports import Command, Evidence, Listing, Made, Report, Seen, Source, Start, Task
+from wakeman.ports import Command, Evidence, Listing, Made, Report, SessionInfo, Source, Start, Task
 
 
 @dataclass
@@ -90,7 +90,7 @@ class MemorySessions:
             state="up",
             server=self.server,
             seen=tuple(
-                Seen(
+                SessionInfo(
                     session=name,
                     session_id=p.session_id,
                     pane_id=p.session_id.replace("$", "%"),

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 from wakeman.adapters.memory.disk import MemoryFiles
-from wakeman.ports import Stir
+from wakeman.ports import FileChanges
 
 
 class MemoryWatch:
@@ -20,19 +20,19 @@ class MemoryWatch:
         self._roots = [f"{root.rstrip('/')}/" for root in roots]
         self._seen = self._inside()
 
-    def wait(self, seconds: float) -> Stir:
+    def wait(self, seconds: float) -> FileChanges:
         found = self._stirred()
         if not found.paths and not found.lost and seconds > 0:
             self._watcher.pause(seconds)
             found = self._stirred()
         return found
 
-    def _stirred(self) -> Stir:
+    def _stirred(self) -> FileChanges:
         now = self._inside()
         paths = frozenset(path for path, entry in now.items() if self._seen.get(path) != entry)
         self._seen = now
         lost, self._watcher.lost = tuple(self._watcher.lost), []
-        return Stir(frozenset() if lost else paths, lost)
+        return FileChanges(frozenset() if lost else paths, lost)
 
     def _inside(self) -> dict[str, object]:
         files = self._watcher.files

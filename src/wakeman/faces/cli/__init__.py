@@ -162,10 +162,10 @@ def _overview() -> str:
 
 def _unknown(verb: str) -> Exception:
     from wakeman.core.errors import UsageError
-    from wakeman.core.template import nearest
-    from wakeman.core.text import sayable
+    from wakeman.core.plan.template import nearest
+    from wakeman.core.text import sanitise
 
-    return UsageError(f"unknown verb {sayable(verb, 40)!r}{nearest(verb, VERBS)}", "wakeman --help")
+    return UsageError(f"unknown verb {sanitise(verb, 40)!r}{nearest(verb, VERBS)}", "wakeman --help")
 
 
 def _tolerate() -> None:

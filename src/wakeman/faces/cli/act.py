@@ -9,8 +9,9 @@ from collections.abc import Mapping
 
 from wakeman.core.errors import NeedsPersonError, UsageError
 from wakeman.core.model import WakeTarget
-from wakeman.engine import ask, trees
-from wakeman.engine.act import bury
+from wakeman.engine import requests
+from wakeman.engine.act import trees
+from wakeman.engine.act.actions import bury
 from wakeman.faces.cli import options as given
 from wakeman.faces.cli.options import Verb
 from wakeman.faces.cli.reach import named, reach, sole
@@ -69,15 +70,15 @@ def send(options: Namespace) -> int:
     if options.target.startswith("tmux:"):
         session = options.target.removeprefix("tmux:")
         target = WakeTarget(tmux=session, submit=options.submit, force=options.force)
-        ask.tell(world, target, text, "")
+        requests.tell(world, target, text, "")
         return _sent(options, {"target": options.target}, f"sent to tmux session {session}", [])
-    deployment, name = ask.find_worker(world, options.target)
-    ask.send(world, deployment, name, text, submit=options.submit, force=options.force, raw=options.as_is)
+    deployment, name = requests.find_worker(world, options.target)
+    requests.send(world, deployment, name, text, submit=options.submit, force=options.force, raw=options.as_is)
     target_name = f"{deployment}/{name}"
     following = [f"wakeman capture {target_name}"]
     if not (options.wait and options.submit) or options.dry_run:
         return _sent(options, {"target": target_name}, f"sent to {target_name}", following)
-    if why := ask.heard(world, deployment, name, time.sleep):
+    if why := requests.heard(world, deployment, name, time.sleep):
         raise NeedsPersonError(f"{target_name}: not confirmed: {why}", f"wakeman attach {target_name}")
     return _sent(options, {"target": target_name, "arrived": True}, f"arrived at {target_name}", following)
 
@@ -95,16 +96,16 @@ def _sent(options: Namespace, data: Mapping[str, object], words: str, following:
 def stop(options: Namespace) -> int:
     """End one worker."""
     world = reach(options)
-    deployment, name = ask.find_worker(world, options.worker)
-    done(options, world, ask.stop(world, deployment, name))
+    deployment, name = requests.find_worker(world, options.worker)
+    done(options, world, requests.stop(world, deployment, name))
     return 0
 
 
 def retry(options: Namespace) -> int:
     """Start another attempt."""
     world = reach(options)
-    deployment, name = ask.find_worker(world, options.worker)
-    done(options, world, ask.retry(world, deployment, name, tuple(options.unit), options.note))
+    deployment, name = requests.find_worker(world, options.worker)
+    done(options, world, requests.retry(world, deployment, name, tuple(options.unit), options.note))
     return 0
 
 
@@ -115,7 +116,7 @@ def waive(options: Namespace) -> int:
     """Count units as done."""
     world = reach(options)
     deployment = sole(world, options.deployment, options.unit)
-    done(options, world, ask.judge(world, deployment, "waive", tuple(options.unit), options.why))
+    done(options, world, requests.judge(world, deployment, "waive", tuple(options.unit), options.why))
     return 0
 
 
@@ -123,7 +124,7 @@ def reject(options: Namespace) -> int:
     """Reopen units."""
     world = reach(options)
     deployment = sole(world, options.deployment, options.unit)
-    done(options, world, ask.judge(world, deployment, "reject", tuple(options.unit), options.why))
+    done(options, world, requests.judge(world, deployment, "reject", tuple(options.unit), options.why))
     return 0
 
 
@@ -133,14 +134,14 @@ def reject(options: Namespace) -> int:
 def accept(options: Namespace) -> int:
     """Let the held row be taken."""
     world = reach(options)
-    done(options, world, ask.request(world, named(world, options.name), "accept"))
+    done(options, world, requests.request(world, named(world, options.name), "accept"))
     return 0
 
 
 def pause(options: Namespace) -> int:
     """Stop alarms and launches."""
     world = reach(options)
-    d = ask.request(world, named(world, options.name), "pause")
+    d = requests.request(world, named(world, options.name), "pause")
     done(options, world, d)
     alive = [worker.name for worker in d.workers.values() if worker.live]
     if alive and not options.json:
@@ -151,7 +152,7 @@ def pause(options: Namespace) -> int:
 def unpause(options: Namespace) -> int:
     """Go on."""
     world = reach(options)
-    done(options, world, ask.request(world, named(world, options.name), "unpause"))
+    done(options, world, requests.request(world, named(world, options.name), "unpause"))
     return 0
 
 
@@ -161,7 +162,7 @@ def down(options: Namespace) -> int:
 
     world = reach(options)
     name = named(world, options.name)
-    d = ask.request(world, name, "down", options.why or "asked for")
+    d = requests.request(world, name, "down", options.why or "asked for")
     if not options.dry_run and d.outcome == "open":
         d = wait(world, name, "done", time.sleep, timeout=PATIENCE, push=PUSH).deployment
     done(options, world, d)
@@ -181,7 +182,7 @@ def clean(options: Namespace) -> int:
     target = f"{world.state}/.trash/{name}-{world.clock.now():%Y%m%dT%H%M%SZ}"
     bury(world, d)
     with world.logs.hold(name, world.by):  # no check is under way
-        left = trees.clear(world, d) if d.host.repository else {}
+        left = trees.remove_merged(world, d) if d.host.repository else {}
         where = world.files.move(f"{world.state}/{name}", target)
         kept = {tree.replace(d.host.directory, where, 1): why for tree, why in left.items()}
         if d.host.repository:
@@ -199,7 +200,7 @@ def sweep(options: Namespace) -> int:
     world = reach(options)
     deployment = sole(world, options.deployment)
     end = options.yes or options.dry_run
-    found = ask.sweep(world, deployment, options.pattern, options.older_than, act=end)
+    found = requests.sweep(world, deployment, options.pattern, options.older_than, act=end)
     if options.dry_run:
         would(options, {"deployment": deployment})
         return 0

@@ -10,12 +10,12 @@ from typing import Any, NamedTuple
 import msgspec
 
 from wakeman.adapters import signature as signing
-from wakeman.adapters.eventlog.tape import Head, Report, audit, first
+from wakeman.adapters.eventlog.audit_reader import Head, Report, audit, first
 from wakeman.core.errors import LogDamagedError
-from wakeman.core.events import Event, genesis, stamp
+from wakeman.core.log.events import Event, genesis, stamp
+from wakeman.core.log.summary import count
 from wakeman.core.model import Deployment
-from wakeman.core.summary import count
-from wakeman.engine.witness import heads
+from wakeman.engine.observe.anchors import checkpoints
 from wakeman.faces.cli.options import Verb
 from wakeman.faces.cli.reach import reach, recording
 from wakeman.faces.cli.show import advise, answer, clean, lasting, moment, out, say
@@ -72,7 +72,7 @@ def _outside(world: World, file: str, begin: Event) -> list[Head]:
     if os.path.realpath(planned.host.directory) != os.path.realpath(os.path.dirname(file)):
         return []
     d = Deployment(name=planned.name, host=planned.host, started=begin.at)
-    return [Head(*head) for head in heads(world, d)]
+    return [Head(*head) for head in checkpoints(world, d)]
 
 
 class Signed(NamedTuple):

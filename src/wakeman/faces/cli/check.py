@@ -14,7 +14,7 @@ from wakeman.faces.cli.reach import named, reach
 from wakeman.faces.cli.show import answer, clean, done, line, out, say, would
 
 if TYPE_CHECKING:
-    from wakeman.engine.resume import Resumed
+    from wakeman.engine.start.resume import Resumed
     from wakeman.ports import World
 
 BY = ("at", "exit", "hook", "timer", "hand")
@@ -66,8 +66,8 @@ def wait(options: Namespace) -> int:
 
 def resume(options: Namespace) -> int:
     """Take one deployment, or every open one, up again after whatever ended."""
-    from wakeman.engine.resume import openings
-    from wakeman.engine.resume import resume as engine_resume
+    from wakeman.engine.start.resume import openings
+    from wakeman.engine.start.resume import resume as engine_resume
 
     world = reach(options, "resume")
     names = [named(world, options.name)] if options.name else openings(world)

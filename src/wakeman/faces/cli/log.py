@@ -35,8 +35,8 @@ def _log_options(parser: ArgumentParser) -> None:
 
 def log(options: Namespace) -> int:
     """Print events: a line each, or with `--json` a JSON object each."""
-    from wakeman.core.events import FACTS
-    from wakeman.core.template import nearest
+    from wakeman.core.log.events import FACTS
+    from wakeman.core.plan.template import nearest
 
     if options.words[0] == "repair" and len(options.words) > 1:
         return _repair(options, options.words[1:])
@@ -75,7 +75,7 @@ def _repair(options: Namespace, names: list[str]) -> int:
 
 
 def _print(options: Namespace, world: World, name: str, after: int) -> int:
-    from wakeman.core.events import kind
+    from wakeman.core.log.events import kind
 
     for event in world.logs.events(name, after):
         after = event.seq
@@ -101,7 +101,7 @@ def _raw(event: Any) -> str:
 
     import msgspec
 
-    from wakeman.core.events import kind, stamp
+    from wakeman.core.log.events import kind, stamp
 
     order = ("worker", "attempt", "from", "to", "more")
     fields = msgspec.to_builtins(event)
@@ -111,8 +111,8 @@ def _raw(event: Any) -> str:
 
 
 def _told(event: Any) -> str:
-    from wakeman.core.events import kind
-    from wakeman.core.summary import summary
+    from wakeman.core.log.events import kind
+    from wakeman.core.log.summary import summary
 
     moved = f"{event.source} -> {event.to}" if event.to else ""
     what = (event.worker or "", moved, kind(event.data), summary(event.data))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 
 from wakeman.core.names import merged
-from wakeman.engine import trees
+from wakeman.engine.act import trees
 from wakeman.faces.cli import options as given
 from wakeman.faces.cli.options import Verb
 from wakeman.faces.cli.reach import named, reach

@@ -13,13 +13,13 @@ from typing import Any
 
 import msgspec
 
-from wakeman.core import review
-from wakeman.core.decide import every
 from wakeman.core.errors import PlanError, StorageError, UsageError
+from wakeman.core.log.summary import count
 from wakeman.core.model import Deployment, Plan
-from wakeman.core.summary import count
-from wakeman.engine import start
-from wakeman.engine.prepare import Prepared, prepare
+from wakeman.core.policy import review
+from wakeman.core.policy.decide import every
+from wakeman.engine.start import deploy
+from wakeman.engine.start.prepare import Prepared, prepare
 from wakeman.faces.cli import options as given
 from wakeman.faces.cli.options import Verb
 from wakeman.faces.cli.reach import named, reach
@@ -107,7 +107,7 @@ def init(options: Namespace) -> int:
 
 def schema(options: Namespace) -> int:
     """Print the JSON Schema of the plan file."""
-    from wakeman.core.schema import schema as made
+    from wakeman.core.plan.schema import schema as made
 
     if options.json:
         answer(options, {"schema": made()}, ["wakeman init"])
@@ -132,7 +132,7 @@ def plan(options: Namespace) -> int:
 
 
 def _plan_data(world: World, prepared: Prepared, file: str) -> dict[str, Any]:
-    previews = start.preview(world, prepared)
+    previews = deploy.preview(world, prepared)
     workers = [
         {
             "name": one.share.name,
@@ -145,7 +145,7 @@ def _plan_data(world: World, prepared: Prepared, file: str) -> dict[str, Any]:
         for one in previews
     ]
     spec = prepared.plan.workers
-    reviewer = start.reviewer(world, prepared)
+    reviewer = deploy.reviewer(world, prepared)
     return {
         "plan": prepared.plan.name,
         "root": prepared.root,
@@ -228,13 +228,13 @@ def amend(options: Namespace) -> int:
     name = named(world, options.name)
     prepared = gather(_reading(options, world), options.file)
     _approved(options, prepared)
-    done(options, world, start.amend(world, name, prepared))
+    done(options, world, deploy.amend(world, name, prepared))
     return 0
 
 
 def _started(options: Namespace, world: World, prepared: Prepared) -> int:
     _approved(options, prepared)
-    d = start.up(world, prepared)
+    d = deploy.up(world, prepared)
     if options.dry_run:
         done(options, world, d)
         return 0
@@ -331,7 +331,7 @@ def gather(world: World, file: str) -> Prepared:
 
 def _lines(text: str, file: str) -> str:
     """Give the lines that `units.file = "-"` speaks of. Boundary: stdin is left alone by any other plan."""
-    from wakeman.core.reading import read
+    from wakeman.core.plan.parser import read
 
     return sys.stdin.read() if read(text, file).units.file == "-" else ""
 

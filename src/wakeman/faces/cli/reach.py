@@ -29,7 +29,7 @@ def named(world: World, name: str) -> str:
 
     Boundary: one that is not there is left to who reads it. Raises: LogDamagedError.
     """
-    from wakeman.engine.known import latest
+    from wakeman.engine.registry import latest
 
     base, _, run = name.partition(".")
     if not run and any(found.partition(".")[0] == name for found in world.logs.names()):
@@ -44,7 +44,7 @@ def sole(world: World, given: str | None, units: Iterable[str] = ()) -> str:
     """
     if given is not None:
         return named(world, given)
-    from wakeman.engine.known import readable
+    from wakeman.engine.registry import readable
 
     alive = {name: d for name, d in readable(world).items() if d.outcome == "open"}
     fit = [name for name, d in alive.items() if all(unit in d.units for unit in units)]

@@ -6,15 +6,15 @@ import math
 import posixpath
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 
-from wakeman.adapters.memory import Act, Stage
+from wakeman.adapters.memory import Act, MemoryWorld
 from wakeman.core.errors import UsageError
-from wakeman.core.events import Event, kind, stamp
+from wakeman.core.log.events import Event, kind, stamp
+from wakeman.core.log.summary import summary
 from wakeman.core.model import VerifySpec
-from wakeman.core.summary import summary
-from wakeman.core.template import nearest
-from wakeman.engine import start
+from wakeman.core.plan.template import nearest
 from wakeman.engine.check import check
-from wakeman.engine.prepare import Prepared
+from wakeman.engine.start import deploy
+from wakeman.engine.start.prepare import Prepared
 from wakeman.engine.status import describe
 from wakeman.faces.cli import options as given
 from wakeman.faces.cli.options import Verb
@@ -41,7 +41,7 @@ def rehearse(options: Namespace) -> int:
     """Play the plan from `up` to its end; nothing outside memory is touched."""
     prepared = _prepared(options)
     stage = _stage(prepared, options)
-    d = start.up(stage.world("up:0"), prepared)
+    d = deploy.up(stage.world("up:0"), prepared)
     stage.run(lambda world, head: check(world, d.name, head), lambda: stage.logs.read(d.name).outcome != "open")
     data = describe(stage.world(), stage.logs.read(d.name), None)
     events = [e for e in stage.logs.events(d.name) if options.all or kind(e.data) not in QUIET]
@@ -67,14 +67,14 @@ def _prepared(options: Namespace) -> Prepared:
     return gather(reach(options), options.file)
 
 
-def _stage(prepared: Prepared, options: Namespace) -> Stage:
+def _stage(prepared: Prepared, options: Namespace) -> MemoryWorld:
     names = [share.name for share in prepared.shares]
     early = dict(options.early)
     for name in (*early, *options.hang):
         if name not in names:
             raise UsageError(f"no worker {name!r} in this plan{nearest(name, names)}", f"wakeman plan {options.file}")
     content, source = _sizes(prepared.plan.verify)
-    stage = Stage(usual=Act(seconds=options.unit, content=content))
+    stage = MemoryWorld(usual=Act(seconds=options.unit, content=content))
     for name in names:
         hangs = name in options.hang
         stops = 0 if hangs else early.get(name)

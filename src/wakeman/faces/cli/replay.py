@@ -10,15 +10,15 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from wakeman.adapters.eventlog.reading import Reading
+from wakeman.adapters.eventlog.log_reader import Reading
 from wakeman.core.errors import LogDamagedError, TransitionError, UsageError
-from wakeman.core.events import Amended, Enrolled, Event, Looked, Requested, Reviewed, kind, stamp
-from wakeman.core.fold import fold
+from wakeman.core.log.events import Amended, Enrolled, Event, Looked, Requested, Reviewed, kind, stamp
+from wakeman.core.log.state import apply
+from wakeman.core.log.summary import summary
 from wakeman.core.model import Deployment
-from wakeman.core.policy import Difference, Rejudge
-from wakeman.core.reading import policy
-from wakeman.core.review import tasks
-from wakeman.core.summary import summary
+from wakeman.core.plan.parser import policy
+from wakeman.core.policy.review import tasks
+from wakeman.core.policy.what_if import Difference, WhatIf
 from wakeman.engine.status import shape
 from wakeman.faces.cli.options import Verb
 from wakeman.faces.cli.reach import reach, recording
@@ -72,7 +72,7 @@ class Night:
     def take(self, event: Event) -> None:
         """Fold an event. Raises: LogDamagedError when it does not follow."""
         try:
-            fold(self.d, event)
+            apply(self.d, event)
         except (TransitionError, LookupError, ValueError) as fault:
             where = self._log.place(event.seq) if self._log else self.file
             text = f"{where}: does not follow from the lines before: {fault}"
@@ -195,7 +195,7 @@ def _otherwise(options: Namespace, night: Night) -> int:
 
 def _differences(text: str, file: str, night: Night) -> Iterator[Difference]:
     """Judge each step under the other policy. What a file of tables leaves out stays as that hour's plan has it."""
-    judge, d = Rejudge(), night.d
+    judge, d = WhatIf(), night.d
     own, other = d.plan, d.plan
     for event in night.events():
         yield from judge.before(d, event, other)

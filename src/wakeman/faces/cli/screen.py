@@ -9,8 +9,9 @@ from argparse import ArgumentParser, Namespace
 from shlex import join
 
 from wakeman.core.errors import UsageError
-from wakeman.engine import layout, secrets
-from wakeman.engine.ask import find_worker, session_of
+from wakeman.engine import layout
+from wakeman.engine.act import secrets
+from wakeman.engine.requests import find_worker, session_of
 from wakeman.faces.cli import options as given
 from wakeman.faces.cli.options import Verb
 from wakeman.faces.cli.reach import reach
@@ -42,7 +43,7 @@ def capture(options: Namespace) -> int:
         text, source = _streamed(world, layout.stream(host, worker), options.lines), "stream"
         if not options.json:
             say(f"{deployment}/{name} has no live session ({worker.state}): this is the end of what it printed")
-    text = secrets.hush(world, d)(text)
+    text = secrets.redactor(world, d)(text)
     if options.json:
         answer(
             options,

@@ -173,7 +173,7 @@ def _settings(world: World, file: str | None) -> Iterator[Finding]:
     """Say what the workers' client needs of the user's own settings, which nobody but the user changes."""
     from wakeman.adapters.harness import find
     from wakeman.adapters.harness.client import Agentic, Own
-    from wakeman.engine.prepare import variables
+    from wakeman.engine.start.prepare import variables
 
     plan = _plan(world, file)
     harness = find(plan.workers.harness) if file is not None else None
@@ -197,8 +197,8 @@ def _tried(file: str) -> Iterator[Finding]:
     import time
 
     from wakeman.adapters import local
-    from wakeman.core.text import sayable
-    from wakeman.engine.trial import NAME, trial
+    from wakeman.core.text import sanitise
+    from wakeman.engine.start.smoke_test import SMOKE_TEST_NAME, smoke_test
 
     place = tempfile.mkdtemp(prefix="wk-doctor-")
     world = local.world(f"{place}/state", "hand")
@@ -207,14 +207,14 @@ def _tried(file: str) -> Iterator[Finding]:
         why = f"doctor --as-alarm: found harness {plan.workers.harness!r}, expected one that runs an agent"
         raise UsageError(why, "wakeman doctor FILE")
     try:
-        d = trial(world, plan, os.path.dirname(os.path.abspath(file)), place, TRIAL, time.sleep)
-        worker = d.workers[NAME]
+        d = smoke_test(world, plan, os.path.dirname(os.path.abspath(file)), place, TRIAL, time.sleep)
+        worker = d.workers[SMOKE_TEST_NAME]
         if d.outcome == "complete":
             yield Finding("an agent, as by an alarm", "ok", "it did a small unit")
         else:
             why = ": ".join(filter(None, (worker.state, worker.reason, worker.why)))
             mend = "see how it starts: wakeman plan FILE; what it needs from you: docs/how-to/clients.md"
-            yield Finding("an agent, as by an alarm", "missing", sayable(why, 300), mend)
+            yield Finding("an agent, as by an alarm", "missing", sanitise(why, 300), mend)
     finally:
         for _ in range(50):  # what was ended may still be putting its files away
             shutil.rmtree(place, ignore_errors=True)
@@ -248,7 +248,7 @@ def agents(options: Namespace) -> int:
 
 
 def _plan(world: World, file: str | None) -> Plan:
-    from wakeman.core.reading import read
+    from wakeman.core.plan.parser import read
 
     if file is None:
         return NO_PLAN

@@ -11,7 +11,7 @@ from typing import Any
 
 from wakeman.core.errors import PlanError, WakemanError
 from wakeman.core.model import Deployment
-from wakeman.core.text import sayable
+from wakeman.core.text import sanitise
 from wakeman.ports import World
 
 REASON = 60
@@ -256,7 +256,7 @@ def _reason(worker: Mapping[str, Any]) -> str:
     refused = worker.get("refused") if worker["state"] in ("launched", "running") else None
     kept = f"refused {len(refused)}: {refused[-1]}" if refused else None
     said = [worker["reason"], worker["why"] if told else kept]
-    return sayable(": ".join(filter(None, said)), REASON)
+    return sanitise(": ".join(filter(None, said)), REASON)
 
 
 def _missing(units: Mapping[str, Any]) -> None:
@@ -298,12 +298,12 @@ def misplaced(name: str, conflicts: int) -> str:
 
 def clean(text: str) -> str:
     """Give one line that no terminal takes for a command."""
-    return sayable(text, 10 * WIDTH)
+    return sanitise(text, 10 * WIDTH)
 
 
 def screen(text: str) -> str:
     """Give several lines without control characters, their blanks as they were."""
     return "\n".join(
-        "".join(part if part.isspace() else sayable(part, len(part) or 1) for part in re.split(r"([ \t]+)", row))
+        "".join(part if part.isspace() else sanitise(part, len(part) or 1) for part in re.split(r"([ \t]+)", row))
         for row in text.splitlines()
     )

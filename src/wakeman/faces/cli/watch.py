@@ -7,12 +7,12 @@ import sys
 from argparse import ArgumentParser, Namespace
 from typing import Any
 
-from wakeman.core.events import stamp
+from wakeman.core.log.events import stamp
 from wakeman.core.model import Deployment
-from wakeman.core.notice import asking
-from wakeman.core.progress import of_worker, progress
+from wakeman.core.policy.notice import asking
+from wakeman.core.policy.progress import of_worker, progress
 from wakeman.engine.status import code, told
-from wakeman.engine.watch import DEBOUNCE, RESCAN, STEP, View
+from wakeman.engine.watch import DEBOUNCE_S, PROGRESS_STEP_S, RESCAN_S, WatchView
 from wakeman.engine.watch import watch as engine_watch
 from wakeman.faces.cli import options as given
 from wakeman.faces.cli.options import Verb
@@ -30,22 +30,22 @@ def _watch_options(parser: ArgumentParser) -> None:
         "--debounce",
         metavar="S",
         type=given.duration,
-        default=DEBOUNCE,
-        help=f"take together what happens within that time (default: {DEBOUNCE:g}s)",
+        default=DEBOUNCE_S,
+        help=f"take together what happens within that time (default: {DEBOUNCE_S:g}s)",
     )
     parser.add_argument(
         "--step",
         metavar="S",
         type=given.duration,
-        default=STEP,
-        help=f"time between two events about one worker's progress (default: {STEP:g}s)",
+        default=PROGRESS_STEP_S,
+        help=f"time between two events about one worker's progress (default: {PROGRESS_STEP_S:g}s)",
     )
     parser.add_argument(
         "--rescan",
         metavar="S",
         type=given.duration,
-        default=RESCAN,
-        help=f"time between two looks at every file (default: {RESCAN:g}s)",
+        default=RESCAN_S,
+        help=f"time between two looks at every file (default: {RESCAN_S:g}s)",
     )
 
 
@@ -67,14 +67,14 @@ def follow(options: Namespace, world: World, name: str) -> int:
         if d.outcome == "open" and now < next_ and not view.lost:
             continue  # often enough: what is not shown now is shown with what comes
         if live or shown != before:
-            before, next_ = shown, now + STEP
+            before, next_ = shown, now + PROGRESS_STEP_S
             _show(options, view, live=live)
     if not live and not options.json:
         out(f"{d.name}: {d.outcome}: {clean(d.why)}")
     return code(d)
 
 
-def _show(options: Namespace, view: View, *, live: bool) -> None:
+def _show(options: Namespace, view: WatchView, *, live: bool) -> None:
     if options.json:
         out(json.dumps(_data(view)))
     elif live:
@@ -89,7 +89,7 @@ def _show(options: Namespace, view: View, *, live: bool) -> None:
     sys.stdout.flush()
 
 
-def _data(view: View) -> dict[str, Any]:
+def _data(view: WatchView) -> dict[str, Any]:
     d = view.deployment
     return {
         "v": 1,
@@ -116,7 +116,7 @@ def _data(view: View) -> dict[str, Any]:
     }
 
 
-def _table(view: View) -> None:
+def _table(view: WatchView) -> None:
     d: Deployment = view.deployment
     data = told(progress(d, view.at))
     needs = ", needs a person" if d.outcome == "open" and asking(d) else ""

@@ -1,0 +1,139 @@
+"""A memory world whole, and a clock that goes from one thing that happens to the next."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from wakeman.adapters.memory.clock import MemoryClock
+from wakeman.adapters.memory.confine import MemoryConfiner
+from wakeman.adapters.memory.disk import MemoryFiles
+from wakeman.adapters.memory.git import MemoryGit
+from wakeman.adapters.memory.logs import MemoryLogs
+from wakeman.adapters.memory.machine import MemoryAlarms, MemoryMachine
+from wakeman.adapters.memory.sessions import Act, MemoryHarness, MemorySessions
+from wakeman.adapters.memory.watch import MemoryWatcher
+from wakeman.core.model import Agent, Deployment, Host, Plan, WakeTarget
+from wakeman.ports import Harness, Report, Sessions, World
+
+
+@dataclass
+class MemoryWorld:
+    """A memory world with a clock that `run` moves from one thing that happens to the next.
+
+    Shape: `push` tells whether a worker's end calls for a check at once; `reports` are what the harness says, by
+    session name; `told` are the notices that were sent.
+    """
+
+    acts: dict[str, Act] = field(default_factory=dict)
+    usual: Act = field(default_factory=Act)  # how those play that `acts` does not name
+    push: bool = True
+    clock: MemoryClock = field(default_factory=MemoryClock)
+    reports: dict[str, Report] = field(default_factory=dict)
+    told: list[tuple[datetime, str]] = field(default_factory=list)
+    agents: dict[str, Agent] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.files = MemoryFiles(self.clock)
+        self.machine = MemoryMachine()
+        self.confiner = MemoryConfiner()
+        self.git = MemoryGit(self.files)
+        self.alarms = MemoryAlarms()
+        self.logs = MemoryLogs(self.clock)
+        self.harness = MemoryHarness(self.reports)
+        self.watcher = MemoryWatcher(self.files, self.clock.advance)
+        self.sessions = MemorySessions(self.clock, self.files, lambda name: self.acts.get(name, self.usual))
+
+    def world(self, by: str = "hand:1") -> World:
+        """Give the world as a process called by `by` sees it."""
+        return World(
+            clock=self.clock,
+            logs=self.logs,
+            alarms=self.alarms,
+            files=self.files,
+            machine=self.machine,
+            sessions=lambda _: self.sessions,
+            harness=self._harness,
+            watcher=lambda: self.watcher,
+            confiner=lambda: self.confiner,
+            git=lambda: self.git,
+            host=self._host,
+            agents=lambda plan: {**self.agents, **plan.agents},
+            wrapper=lambda: b"",
+            hook=lambda: b"",
+            guard=lambda: b"",
+            deliver=self._deliver,
+            say=self._say,
+            state="/state",
+            by=by,
+        )
+
+    def run(self, check: Callable[[World, str], object], until: Callable[[], bool], seconds: float = 86400.0) -> None:
+        """Let things happen in their order until `until` holds, nothing is left to happen, or time is up.
+
+        Shape: `check` gets a world whose `by` names the cause, and the head that an alarm carried.
+        """
+        end = self.clock.at + timedelta(seconds=seconds)
+        while not until():
+            at = min(self._pending(), default=None)
+            if at is None or at > end:
+                self.clock.advance((end - self.clock.at).total_seconds())
+                return
+            self.clock.advance(max(0.0, (at - self.clock.at).total_seconds()))
+            self.sessions.play()
+            self._fire(check)
+
+    def _pending(self) -> Iterator[datetime]:
+        if self.push and self.sessions.pushes:
+            yield self.clock.at
+        yield from (job.due for job, _ in self.alarms.jobs.values())
+        yield from (at for at, _ in self.sessions.timers)
+        step = self.sessions.next_step()
+        if step is not None:
+            yield step
+
+    def _fire(self, check: Callable[[World, str], object]) -> None:
+        now = self.clock.at
+        calls = [argv for argv in self.sessions.pushes if self.push]
+        self.sessions.pushes.clear()
+        due = [job for job, _ in self.alarms.jobs.values() if job.due <= now]
+        calls += [self.alarms.jobs.pop(job.job)[1] for job in due]
+        calls += [argv for at, argv in self.sessions.timers if at <= now]
+        self.sessions.timers = [(at, argv) for at, argv in self.sessions.timers if at > now]
+        for argv in calls:
+            if len(argv) > 3 and self._stale(argv[1], int(argv[3])):
+                continue
+            check(self.world(f"{argv[2]}:1"), argv[4] if len(argv) > 4 else "")
+
+    def _host(self, plan: Plan, root: str, directory: str) -> Host:
+        confinement = self.confiner.choose({}) if plan.workers.confine == "units" else None
+        return Host(
+            root=root,
+            directory=directory,
+            socket="/memory",
+            tmux="tmux",
+            python=("wakeman",),
+            confinement=confinement,
+        )
+
+    def _stale(self, script: str, generation: int) -> bool:
+        """Tell whether `check.sh` would end at once: its alarm is an old one, and another lies ahead."""
+        file = script.rpartition("/")[0] + "/generation"
+        latest = self.files.read(file) if self.files.marks([file]) else b"0"
+        return generation < int(latest) and bool(self.alarms.jobs)
+
+    def _harness(self, name: str) -> Harness:
+        del name
+        return self.harness
+
+    def _say(self, sessions: Sessions, session: str, text: str, submit: bool, force: bool) -> str:
+        if not force and not sessions.capture(session).endswith("❯"):
+            return "not idle"
+        sessions.type(session, text, submit=submit)
+        return ""
+
+    def _deliver(self, target: WakeTarget, text: str, deployment: Deployment) -> str:
+        del target, deployment
+        self.told.append((self.clock.at, text))
+        return ""

@@ -1,0 +1,1 @@
+"""Facts, the lines that they become, and the state that they make."""

@@ -1,0 +1,1 @@
+"""A plan file: read, validated, and divided into units and shares."""

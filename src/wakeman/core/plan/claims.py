@@ -1,0 +1,119 @@
+"""Whose a path is, and whether a file that was found there was written by somebody who must not."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from fnmatch import fnmatchcase
+
+from wakeman.core.log import events as e
+from wakeman.core.model import Deployment, FileFingerprint, Unit, WorkerState
+from wakeman.core.plan.conflicts import claimed
+
+
+class Claims:
+    """The places of units, by absolute path without symlinks. `resolved` maps each of `paths(units)` to that."""
+
+    def __init__(self, units: Iterable[Unit], resolved: Mapping[str, str]) -> None:
+        self.resolved = resolved
+        self._files: dict[str, tuple[str, str]] = {}
+        self._trees: dict[str, str] = {}
+        for unit in units:
+            self._files.update((resolved[path], (unit.name, path)) for path in unit.outputs)
+            self._trees.update((resolved[claimed(pattern)], unit.name) for pattern in unit.writes)
+
+    def output(self, path: str) -> tuple[str, str] | None:
+        """Give the unit whose output a path is, and what the unit calls it."""
+        return self._files.get(path)
+
+    def tree(self, path: str) -> str | None:
+        """Give the unit that claims a path, or a directory above it, beside its outputs."""
+        while self._trees:
+            if path in self._trees:
+                return self._trees[path]
+            path, below = posixpath.dirname(path), path
+            if path == below:
+                break
+        return None
+
+    def roots(self, more: Iterable[str] = ()) -> list[str]:
+        """List the directories in which claims lie, and `more`, none within another."""
+        places = {posixpath.dirname(path) for path in self._files} | set(self._trees) | set(more)
+        kept: list[str] = []
+        for place in sorted(places, key=lambda place: place.rstrip("/") + "/"):
+            if not kept or not f"{place}/".startswith(kept[-1].rstrip("/") + "/"):
+                kept.append(place)
+        return kept
+
+
+def paths(units: Iterable[Unit]) -> list[str]:
+    """List what the caller resolves on the disk for `Claims`."""
+    return [path for unit in units for path in (*unit.outputs, *map(claimed, unit.writes))]
+
+
+def at_work(worker: WorkerState) -> bool:
+    """Tell whether an attempt of the worker may be writing now."""
+    return worker.live or bool(worker.intent) or worker.processes > 0
+
+
+def trespass(
+    d: Deployment, claims: Claims, path: str, mark: FileFingerprint, written: datetime, writer: str = ""
+) -> tuple[str | None, e.Conflicted] | None:
+    """Judge a file that was written: None where that is in order, else who wrote it, as far as known, and the fact.
+
+    Shape: `mark` carries the path as the unit calls it, where it is one's output; `writer` is who was told to have
+    written it. Where nobody was told, everybody at work may write its own outputs, and only who is not confined is
+    suspected of anything else; what nobody at work owns must be as it was when it was judged last.
+    Boundary: a hidden file, or one in a hidden directory, is nobody's business unless it is claimed.
+    """
+    if d.trespassed.get(path) == written:
+        return None
+    unit = owner = ""
+    if (claim := claims.output(path)) is not None:
+        unit = claim[0]
+        owner = d.units[unit].worker
+        # What is staged is put there by a check alone.
+        working = at_work(d.workers[owner]) and not d.plan.workers.stage
+        if _own(d, owner, writer) if writer else working or _known(d, unit, mark):
+            return None
+    elif (tree := claims.tree(path)) is not None:
+        unit = tree
+        owner = d.units[unit].worker
+        since = d.workers[owner].since or d.started
+        if _own(d, owner, writer) if writer else at_work(d.workers[owner]) or since is None or written <= since:
+            return None
+    elif _overlooked(d, path) or d.started is None or written < d.started:
+        return None
+    # A confined worker cannot have been it: the kernel keeps it to its own directories.
+    free = [] if d.host.confinement is not None else [one.name for one in d.workers.values() if at_work(one)]
+    busy = [writer] if writer else free
+    fact = e.Conflicted(
+        path=path, written=written, unit=unit, owner=owner, mark=mark if claim else None, inferred=not writer
+    )
+    return busy[0] if len(busy) == 1 else None, fact
+
+
+def _own(d: Deployment, owner: str, writer: str) -> bool:
+    """Tell whether somebody wrote in its own place, or in what a cleanup worker has taken over from it since."""
+    return writer in (owner, d.workers[owner].origin)
+
+
+def _known(d: Deployment, unit: str, mark: FileFingerprint) -> bool:
+    """Tell whether an output of somebody who is not at work is as the log has it, or is about to be judged."""
+    state = d.units[unit]
+    if state.waived or (state.verdict is not None and state.verdict.waits):
+        return True
+    judged = state.verdict.marks if state.verdict is not None else ()
+    wrote = state.wrote.get(mark.path)
+    return mark in judged or mark == d.before.get(mark.path) or (wrote is not None and wrote.mark == mark)
+
+
+def _overlooked(d: Deployment, path: str) -> bool:
+    relative = path.removeprefix(d.host.root.rstrip("/") + "/")
+    hidden = any(part.startswith(".") for part in relative.split("/"))
+    moved = any(
+        path in (source, target, posixpath.join(target, posixpath.basename(source)))
+        for source, target in d.moved.items()
+    )
+    return hidden or moved or any(fnmatchcase(relative, pattern) for pattern in d.plan.watch.ignore)

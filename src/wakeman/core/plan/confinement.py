@@ -1,0 +1,212 @@
+"""The directories that confined workers may write to: which they are, when they cannot be kept apart, and refusals.
+
+Neither Landlock nor a mount can name a file that is not there yet, and to make or rename one takes rights on its
+directory. So workers are confined to whole directories, and no two of them may have one in common.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterable, Iterator, Mapping
+
+from msgspec import Struct
+
+from wakeman.core.model import Observation, Share, Unit
+from wakeman.core.plan.conflicts import holder, key
+
+
+class Place(Struct, frozen=True):
+    """A directory that a worker may write to: as the plan calls it, and absolute, without symlinks.
+
+    Shape: `shared` is one of `workers.confine_also`, which others may have too.
+    """
+
+    worker: str
+    declared: str
+    path: str
+    shared: bool = False
+
+    @property
+    def setting(self) -> str:
+        """Name the key of the plan that it comes from."""
+        return "workers.confine_also" if self.shared else "workers.confine"
+
+
+def directories(unit: Unit, *, staged: bool = False) -> list[str]:
+    """List the directories that a unit's worker must be able to write to: those of its outputs and of its claims.
+
+    Shape: outputs that are `staged` are made elsewhere.
+    Boundary: a claim without a wildcard that does not end in a slash is taken for a file.
+    """
+    outputs = (posixpath.dirname(output) or "." for output in unit.outputs)
+    return list(dict.fromkeys([*(() if staged else outputs), *map(holder, unit.writes)]))
+
+
+def tops(wanted: Iterable[str], known: Iterable[str]) -> list[str]:
+    """Give for each directory the topmost of those known in which it lies, or itself; absolute paths all.
+
+    Shape: what lies below a directory can be replaced, by a link to somewhere else, by who may write there; of those
+    at the top that cannot be.
+    """
+    there = {posixpath.normpath(place) for place in known}
+    return list(dict.fromkeys(_top(posixpath.normpath(place), there) for place in wanted))
+
+
+def _top(place: str, known: set[str]) -> str:
+    top = place
+    while place != "/":
+        place = posixpath.dirname(place)
+        if place in known:
+            top = place
+    return top
+
+
+def places(
+    shares: Iterable[Share], also: Mapping[str, Iterable[str]], resolved: Mapping[str, str], *, staged: bool = False
+) -> list[Place]:
+    """List what each worker may write to. `also` gives more directories by worker; `resolved` knows them all."""
+    made = []
+    for share in shares:
+        own = dict.fromkeys(place for unit in share.units for place in directories(unit, staged=staged))
+        made += [Place(share.name, place, resolved[place]) for place in own]
+        made += [Place(share.name, place, resolved[place], shared=True) for place in also.get(share.name, ())]
+    return made
+
+
+def overlaps(found: Iterable[Place], *, fold_case: bool) -> list[str]:
+    """List workers that could write to a directory of another's, one line for each at most, naming both.
+
+    Boundary: a directory of `workers.confine_also` may be several workers', but hold no outputs of another's.
+    Cost: one look-up for each part of each path.
+    """
+    listed, holders = _held(found, fold_case=fold_case)
+    problems: dict[frozenset[str], str] = {}
+    told: set[str] = set()
+    for place, spelled in listed:
+        others = _above(spelled, holders, either=not place.shared)
+        upper = next((other for other in others if other.worker != place.worker), None)
+        if upper is not None and place.worker not in told:
+            told.add(place.worker)
+            problems.setdefault(frozenset((upper.worker, place.worker)), _overlap(upper, place))
+    return list(problems.values())
+
+
+def nested(found: Iterable[Place], *, fold_case: bool) -> list[str]:
+    """List directories of `workers.confine_also` that hold, or lie in, another that is written to, a line each.
+
+    Shape: who may write to the outer one could put a link in place of the inner one, and the next attempt would be let
+    in where that leads.
+    """
+    listed, holders = _held(found, fold_case=fold_case)
+    problems: dict[tuple[str, str], str] = {}
+    for place, spelled in listed:
+        for upper in _above(spelled, holders, either=True):
+            if upper.path != place.path and (upper.shared or place.shared):
+                problems[upper.path, place.path] = (
+                    f"workers.confine_also: {place.path!r} is inside {upper.path!r}, and both may be written to;"
+                    " expected the one or the other"
+                )
+    return list(problems.values())
+
+
+Holders = dict[tuple[str, bool], dict[str, Place]]
+
+
+def _held(found: Iterable[Place], *, fold_case: bool) -> tuple[list[tuple[Place, str]], Holders]:
+    """Give each place with its spelling; and by spelling, and whether it is shared, two of those who have it."""
+    listed = [(place, key(place.path, fold_case=fold_case)) for place in found]
+    holders: Holders = {}
+    for place, spelled in listed:
+        held = holders.setdefault((spelled, place.shared), {})
+        if len(held) < 2:  # two owners are enough to find one that is another
+            held.setdefault(place.worker, place)
+    return listed, holders
+
+
+def _above(spelled: str, holders: Holders, *, either: bool) -> Iterator[Place]:
+    """Give who has a directory or one above it; `either`: also as one that may be shared."""
+    parts = spelled.split("\0")[:-1]
+    for depth in range(len(parts), -1, -1):
+        above = "".join(f"{part}\0" for part in parts[:depth])
+        for shared in (False, True) if either else (False,):
+            yield from holders.get((above, shared), {}).values()
+
+
+def _overlap(upper: Place, lower: Place) -> str:
+    if upper.path == lower.path:
+        upper, lower = sorted((upper, lower), key=lambda place: place.worker)
+    where = "the same directory" if upper.path == lower.path else f"inside {upper.path!r}"
+    setting = "workers.confine_also" if upper.shared or lower.shared else "workers.confine"
+    return (
+        f"{setting}: {upper.worker!r} may write to {upper.declared!r} and {lower.worker!r} to {lower.declared!r}:"
+        f" {lower.path!r} is {where}; expected directories of its own for each worker:"
+        " units.output and workers.by decide; or workers.stage = true"
+    )
+
+
+def exposures(found: Iterable[Place], wards: Mapping[str, str], within: Iterable[str]) -> list[str]:
+    """List directories that must not be written to, a line each.
+
+    Shape: `wards` maps paths that none may hold to what they are; of those that `within` names, none may lie inside
+    either.
+    """
+    closed = list(within)
+    problems: dict[str, str] = {}
+    for place in found:
+        held = [what for ward, what in wards.items() if _inside(ward, place.path)]
+        held += ["a .git directory"] if ".git" in place.path.split("/") else []
+        held += [wards[ward] for ward in closed if _inside(place.path, ward)]
+        if held and place.path not in problems:
+            problems[place.path] = (
+                f"{place.setting}: {place.worker!r} may write to {place.declared!r}, which holds or is part of"
+                f" {held[0]}; expected a directory for outputs alone"
+            )
+    return list(problems.values())
+
+
+def _inside(path: str, place: str) -> bool:
+    return f"{path.rstrip('/')}/".startswith(f"{place.rstrip('/')}/")
+
+
+# --- what output tells of refusals ----------------------------------------------------------------------------
+
+_REFUSED = re.compile(r"permission denied|read-only file system|operation not permitted", re.IGNORECASE)
+_SIGN = r"""[^\s'"`\u2018\u2019:,;()\\]"""
+_BEFORE = re.compile(rf""" (?::?['"\u2019]?)(?P<path>{_SIGN}+)""")  # backwards: sh: cannot create /x: Permission denied
+_AFTER = re.compile(rf"""[^/\\\n]{{0,20}}['"](?P<path>{_SIGN}{{1,600}})['"]""")  # Permission denied: '/x'
+_WINDOW = 600
+"""Characters in which a path is looked for. Output may be made to be slow to search: each step is linear in this."""
+REFUSALS_KEPT_MAX = 20
+"""Paths of refused writes that are kept of one attempt."""
+
+
+def refusals(text: str, cwd: str, reach: Iterable[str]) -> list[str]:
+    """List paths that a program's output says it was refused, outside of what it may write to, in order, each once.
+
+    Shape: `cwd` is where it works, for relative ones. Boundary: output says also what was refused for other reasons,
+    or to somebody else; who asks looks whether it would have been refused here.
+    """
+    allowed = list(reach)
+    paths = (posixpath.normpath(posixpath.join(cwd, path)) for path in _named(text))
+    return list(dict.fromkeys(path for path in paths if not any(_inside(path, place) for place in allowed)))
+
+
+def _named(text: str) -> Iterator[str]:
+    """Give the paths that stand before or behind the words of a refusal."""
+    for found in _REFUSED.finditer(text):
+        before = _BEFORE.match(text[max(0, found.start() - _WINDOW) : found.start()][::-1])
+        path = before["path"][::-1] if before else ""
+        if "/" not in path:
+            after = _AFTER.match(text, found.end())
+            path = after["path"] if after else ""
+        if "/" in path:
+            yield path
+
+
+def refused(seen: Observation) -> str:
+    """Say which writes were refused to an attempt; "" for none."""
+    if not seen.refused:
+        return ""
+    more = f" and {len(seen.refused) - 1} more" if len(seen.refused) > 1 else ""
+    return f"may not write to {seen.refused[-1]}{more}, its output says"

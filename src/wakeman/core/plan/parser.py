@@ -1,0 +1,287 @@
+"""Read a plan file's text: every fault at once, each with its line.
+
+The walk follows the structs of `model`, so a new field needs nothing here; what concerns several keys is in `rules`.
+"""
+
+from __future__ import annotations
+
+import operator
+import re
+import tomllib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+import msgspec
+from msgspec import inspect as mi
+
+from wakeman.core.errors import PlanError
+from wakeman.core.model import Plan
+from wakeman.core.plan.key_positions import Path, locate, spell
+from wakeman.core.plan.template import close, nearest
+from wakeman.core.plan.validation import Problem, broken
+
+_Found = list[Problem]
+
+
+class Quantity(NamedTuple):
+    """A number with a unit: what each unit is worth, and the largest number taken."""
+
+    factors: Mapping[str, int]
+    most: float
+
+
+QUANTITIES = {
+    "seconds": Quantity({"s": 1, "m": 60, "h": 3600, "d": 86400}, 3650 * 86400),
+    "bytes": Quantity({"K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}, 2**53),
+}
+NUMBER = r"[0-9]{1,15}(\.[0-9]{1,9})?"
+
+POLICY = ("wake", "stuck", "verify", "cleanup", "limits", "workers")
+"""Tables of a plan that say what is decided, rather than what is to be done."""
+
+_SHAPES: dict[type[mi.Type], tuple[tuple[type, ...], str]] = {
+    mi.StrType: ((str,), "a string"),
+    mi.BoolType: ((bool,), "true or false"),
+    mi.IntType: ((int,), "a whole number"),
+    mi.FloatType: ((int, float), "a number"),
+    mi.NoneType: ((type(None),), "null"),
+    mi.VarTupleType: ((list,), "an array"),
+    mi.DictType: ((dict,), "a table"),
+    mi.StructType: ((dict,), "a table"),
+    mi.LiteralType: ((str, bool), "a choice"),
+    mi.Metadata: ((int, float, str), "a quantity"),
+}
+"""Kind of a field -> what a parser gives for it, and how we call that."""
+
+_BOUNDS: tuple[tuple[str, Callable[[float, float], bool], str], ...] = (
+    ("ge", operator.ge, "at least"),
+    ("gt", operator.gt, "more than"),
+    ("le", operator.le, "at most"),
+)
+_FIELDS = [field for kind in mi.multi_type_info([Plan]) if isinstance(kind, mi.StructType) for field in kind.fields]
+_MOST = 2**53
+_WIDTH = 60
+_PLACE = r" \((?:at line (\d+), column (\d+)|at end of document|byte (\d+))\)$"
+_BAD = object()  # stands for a value that has been reported
+
+
+def read(text: str, where: str) -> Plan:
+    """Read a plan from TOML, or from JSON when the text starts with `{`.
+
+    Raises: PlanError with every fault as `where:line: key: what`, in the order of the file.
+    """
+    text = text.removeprefix("\ufeff")
+    try:
+        given, lines = _parse(text, where), locate(text)
+    except RecursionError:
+        raise PlanError((f"{where}: found values nested too deeply; expected a plan",)) from None
+    found: _Found = []
+    data = _fields(_FIELDS, given, (), found)
+    plan = msgspec.convert({"name": "unnamed", "units": {}} | data, Plan)
+    found += broken(plan, [place for problem in found for place in problem.places])
+    if found:
+        raise PlanError(_report(found, lines, where))
+    return plan
+
+
+def policy(text: str, where: str, base: Plan) -> Plan:
+    """Read another policy for a plan: a whole plan's, or that of a file with tables of POLICY and nothing else.
+
+    Shape: what such a file leaves out stays as `base` has it; of a whole plan nothing else is taken.
+    Raises: PlanError as `read` does.
+    """
+    text = text.removeprefix("\ufeff")
+    given, lines = _parse(text, where), locate(text)
+    if {"name", "units"} & given.keys():
+        whole = read(text, where)
+        return msgspec.structs.replace(base, **{table: getattr(whole, table) for table in POLICY})
+    found: _Found = []
+    data = _fields([field for field in _FIELDS if field.encode_name in POLICY], given, (), found)
+    tables = {table: msgspec.to_builtins(getattr(base, table)) | keys for table, keys in data.items()}
+    plan = msgspec.convert(msgspec.to_builtins(base) | tables, Plan)
+    known = [place for problem in found for place in problem.places]
+    found += [problem for problem in broken(plan, known) if problem.path[0] in given]
+    if found:
+        raise PlanError(_report(found, lines, where))
+    return plan
+
+
+def _parse(text: str, where: str) -> Mapping[str, object]:
+    json = text.lstrip().startswith("{")
+    try:
+        given: Mapping[str, object] = msgspec.json.decode(text) if json else tomllib.loads(text)
+    except ValueError as fault:
+        raise PlanError((_syntax(str(fault), text, where),)) from fault
+    return given
+
+
+def _syntax(message: str, text: str, where: str) -> str:
+    """Turn a parser's message into ours: each says the place at the end, in its way."""
+    said, *place = re.split(_PLACE, message, maxsplit=1)
+    line, column, byte = place[:3] or (None, None, None)
+    if line is None:
+        before = text.encode()[: int(byte)].decode(errors="ignore") if byte else text
+        line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
+    return f"{where}:{line}:{column}: {re.sub('^[A-Z](?=[a-z])', lambda first: first[0].lower(), said)}"
+
+
+def _report(found: Iterable[Problem], lines: Mapping[Path, int], where: str) -> tuple[str, ...]:
+    def line(problem: Problem) -> int:
+        path = problem.path
+        return next((lines[path[:end]] for end in range(len(path), 0, -1) if path[:end] in lines), 1)
+
+    ordered = sorted(((line(problem), problem) for problem in found), key=operator.itemgetter(0))
+    return tuple(f"{where}:{at}: {spell(problem.path)}: {problem.text}" for at, problem in ordered)
+
+
+def _value(kind: mi.Type, value: object, path: Path, found: _Found) -> object:
+    """Check one value against its kind; give it with durations and sizes as numbers, or _BAD."""
+    if not _fits(kind, value):
+        return _refuse(kind, value, path, found)
+    match kind, value:
+        case mi.UnionType(types=types), _:
+            return _union(types, value, path, found)
+        case mi.LiteralType(values=values), _:
+            return value if value in values else _refuse(kind, value, path, found)
+        case mi.Metadata(type=inner, extra={"unit": str(unit)}), _:
+            return _quantity(kind, QUANTITIES[unit], inner, value, path, found)
+        case mi.StructType(fields=fields), dict():
+            checked = _fields(fields, value, path, found)
+            return checked if all(field.encode_name in checked for field in fields if field.required) else _BAD
+        case mi.DictType(value_type=inner), dict():
+            items = {key: _value(inner, item, (*path, key), found) for key, item in value.items()}
+            return items if _BAD not in items.values() else _BAD
+        case mi.VarTupleType(item_type=inner), list():
+            elements = [_value(inner, item, (*path, at), found) for at, item in enumerate(value)]
+            return elements if _BAD not in elements else _BAD
+        case _:
+            return _scalar(kind, value, path, found)
+
+
+def _fields(members: Iterable[mi.Field], value: Mapping[str, object], path: Path, found: _Found) -> dict[str, object]:
+    """Check a table; give what is right of it."""
+    fields = {field.encode_name: field for field in members}
+    checked: dict[str, object] = {}
+    for key, item in value.items():
+        if key in fields:
+            checked[key] = _value(fields[key].type, item, (*path, key), found)
+        else:
+            found.append(_unknown((*path, key), key, fields))
+    for key, field in fields.items():
+        if field.required and key not in value:
+            found.append(Problem((*path, key), f"missing; expected {_expected(field.type)}"))
+    return {key: item for key, item in checked.items() if item is not _BAD}
+
+
+def _unknown(path: Path, key: str, known: Iterable[str]) -> Problem:
+    if guess := close(key, known):
+        return Problem(path, f"unknown key; did you mean {guess!r}?", ((*path[:-1], guess),))
+    return Problem(path, f"unknown key; expected one of {', '.join(known)}")
+
+
+def _union(kinds: Sequence[mi.Type], value: object, path: Path, found: _Found) -> object:
+    """Take the first alternative without a fault; else report the one that was meant, or all of them."""
+    faults: list[_Found] = []
+    for kind in kinds:
+        tried: _Found = []
+        checked = _value(kind, value, path, tried)
+        if not tried:
+            return checked
+        faults += [tried] if _fits(kind, value) else []
+    if len(faults) > 1:
+        return _refuse(mi.UnionType(tuple(kinds)), value, path, found)
+    found += faults[0]
+    return _BAD
+
+
+def _quantity(kind: mi.Type, quantity: Quantity, inner: mi.Type, value: object, path: Path, found: _Found) -> object:
+    if isinstance(value, str):
+        written = re.fullmatch(f"({NUMBER})([{''.join(quantity.factors)}])", value)
+        if not written:
+            return _refuse(kind, value, path, found)
+        number = float(written[1]) * quantity.factors[written[3]]
+        value = int(number) if isinstance(inner, mi.IntType) else number
+    checked = _value(inner, value, path, found)
+    if isinstance(checked, int | float) and checked > quantity.most:
+        found.append(Problem(path, f"found {_shown(value)}; expected at most {quantity.most}"))
+        return _BAD
+    return checked
+
+
+def _scalar(kind: mi.Type, value: object, path: Path, found: _Found) -> object:
+    wanted = ""
+    if isinstance(value, str):
+        wanted = "text without NUL characters" if "\0" in value else ""
+    elif isinstance(kind, mi.IntType | mi.FloatType) and isinstance(value, int | float):
+        wanted = _bound(kind, value)
+        value = float(value) if isinstance(kind, mi.FloatType) and not wanted else value
+    if not wanted:
+        return value
+    found.append(Problem(path, f"found {_shown(value)}; expected {wanted}"))
+    return _BAD
+
+
+def _bound(kind: mi.IntType | mi.FloatType, number: float) -> str:
+    """Say what a number outside its bounds should be; "" for one inside."""
+    if not abs(number) <= _MOST:
+        return "a number of ordinary size"
+    for name, holds, words in _BOUNDS:
+        limit = getattr(kind, name)
+        if limit is not None and not holds(number, limit):
+            return f"{words} {limit}"
+    return ""
+
+
+def _refuse(kind: mi.Type, value: object, path: Path, found: _Found) -> object:
+    hint = nearest(value, _choices(kind)) if isinstance(value, str) else ""
+    found.append(Problem(path, f"found {_shown(value)}; expected {_expected(kind)}{hint}"))
+    return _BAD
+
+
+def _fits(kind: mi.Type, value: object) -> bool:
+    """Tell whether a value has the right shape, whatever it holds."""
+    if isinstance(kind, mi.UnionType):
+        return any(_fits(each, value) for each in kind.types)
+    if isinstance(kind, mi.LiteralType):
+        return type(value) in {type(choice) for choice in kind.values}
+    return type(value) in _SHAPES[type(kind)][0]
+
+
+def _expected(kind: mi.Type) -> str:
+    match kind:
+        case mi.UnionType(types=types):
+            return " or ".join(_expected(each) for each in types if not isinstance(each, mi.NoneType))
+        case mi.LiteralType():
+            choices = sorted(kind.values, key=lambda choice: (not isinstance(choice, str), str(choice)))
+            return " or ".join(filter(None, (", ".join(map(_shown, choices[:-1])), _shown(choices[-1]))))
+        case mi.Metadata(extra_json_schema={"description": str(text)}):
+            return text
+        case mi.VarTupleType(item_type=inner):
+            return f"an array of values, each {_expected(inner)}"
+        case mi.IntType(ge=int(least)):
+            return f"a whole number of at least {least}"
+        case _:
+            return _SHAPES[type(kind)][1]
+
+
+def _choices(kind: mi.Type) -> list[str]:
+    match kind:
+        case mi.UnionType(types=types):
+            return [choice for each in types for choice in _choices(each)]
+        case mi.LiteralType(values=values):
+            return [choice for choice in values if isinstance(choice, str)]
+        case _:
+            return []
+
+
+def _shown(value: object) -> str:
+    """Say what was found, in one short line of printable characters."""
+    match value:
+        case dict() | list() | bool() | None:
+            return {dict: "a table", list: "an array", bool: str(value).lower()}.get(type(value), "null")
+        case int() if abs(value) > _MOST:
+            return "a huge number"
+        case str():
+            return repr(value if len(value) <= _WIDTH else value[:_WIDTH] + "...")
+        case _:
+            return str(value)

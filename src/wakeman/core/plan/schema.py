@@ -1,0 +1,73 @@
+"""The JSON Schemas of the plan file and of the log's lines, made from the structs that read them."""
+
+from __future__ import annotations
+
+import re
+from typing import get_args
+
+import msgspec
+
+from wakeman.core.log.events import FACTS, line_types
+from wakeman.core.model import Bytes, Plan, Seconds
+from wakeman.core.plan.parser import NUMBER, QUANTITIES
+from wakeman.core.plan.validation import DEPLOYMENT_NAME, SOURCES
+
+_UNITS = {get_args(kind)[1].description: get_args(kind)[1].extra["unit"] for kind in (Seconds, Bytes)}
+"""A quantity's description, which no other field has, -> its unit: all that the generated schema keeps of it."""
+
+
+_RULES: dict[object, dict[str, object]] = {
+    "Plan": {"allOf": [{"properties": {"name": {"pattern": f"^{DEPLOYMENT_NAME}$"}}}]},
+    "UnitsSpec": {"oneOf": [{"required": [source]} for source in SOURCES]},
+}
+"""Title of a table -> what its struct cannot say."""
+
+
+def schema() -> dict[str, object]:
+    """Give the schema as a value ready for JSON."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": "urn:wakeman:plan",
+        "title": "Wakeman plan",
+        **{key: _open(_dedented(value)) for key, value in msgspec.json.schema(Plan).items()},
+    }
+
+
+def events_schema() -> dict[str, object]:
+    """Give the schema of one line of a log as a value ready for JSON.
+
+    Boundary: a type that is not in it is of a newer version, and no error: the last alternative takes it.
+    """
+    (made,), parts = msgspec.json.schema_components([line_types()], ref_template="#/$defs/{name}")
+    newer = {"type": "object", "properties": {"type": {"not": {"enum": list(FACTS)}}}, "required": ["type"]}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": "urn:wakeman:event",
+        "title": "One line of a Wakeman log",
+        "anyOf": [*made["anyOf"], newer],
+        "$defs": _dedented(parts),
+    }
+
+
+def _dedented(value: object) -> object:
+    """Return the schema with no line of a description indented: Python 3.13 strips docstrings, 3.11 and 3.12 do not."""
+    if isinstance(value, list):
+        return [_dedented(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _dedented(item) for key, item in value.items()}
+    return re.sub(r"\n +", "\n", value) if isinstance(value, str) else value
+
+
+def _open(value: object) -> object:
+    """Let quantities be strings too, and close every table against unknown keys."""
+    if isinstance(value, list):
+        return [_open(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    made = {key: _open(item) for key, item in value.items()}
+    if unit := _UNITS.get(str(value.get("description"))):
+        made["type"] = [value["type"], "string"]
+        made["pattern"] = f"^{NUMBER}[{''.join(QUANTITIES[unit].factors)}]$"
+    if isinstance(value.get("properties"), dict):
+        made |= {"additionalProperties": False} | _RULES.get(value["title"], {})
+    return made

@@ -1,0 +1,262 @@
+"""From a plan to its units, and from units to shares and what their workers are told."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import posixpath
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from wakeman.core import names
+from wakeman.core.errors import PlanError
+from wakeman.core.model import Plan, Share, Unit, UnitsSpec
+from wakeman.core.plan.conflicts import quoted
+from wakeman.core.plan.template import render
+
+_PLAIN = re.compile(r"[\w./@%+=:~-]+")
+_WIDTH = 60
+_SOURCES = ("glob", "items", "file", "command", "matrix")
+
+
+class _Entry(NamedTuple):
+    """One thing that a source names: where it stands, its unit's name, and the names it brings along."""
+
+    where: str
+    name: str
+    input: str | None
+    own: dict[str, str]
+
+
+def units(plan: Plan, source: Sequence[str] = (), root: str = ".") -> list[Unit]:
+    """Make the units of a plan.
+
+    Shape: `source` is what the caller obtained: relative paths for `glob`, lines for `file` and `command`; `items`
+    and `matrix` need none. `root` is only spoken of. Blank lines and those that begin with `#` are passed over.
+    Raises: PlanError with every fault: no unit at all, a name used twice, a line or a path that cannot be used.
+    """
+    problems: list[str] = []
+    entries = list(itertools.islice(_entries(plan.units, source, problems), plan.units.limit))
+    if not entries and not problems:
+        problems.append(_nothing(plan.units, root))
+    first: dict[str, str] = {}
+    made = []
+    for entry in entries:
+        if entry.name in first:
+            problems.append(
+                f"{entry.where}: found unit {entry.name!r}, as in {first[entry.name]}; expected names to differ"
+            )
+        first.setdefault(entry.name, entry.where)
+        made += _unit(plan.units, entry, problems)
+    if problems:
+        raise PlanError(tuple(problems))
+    return made
+
+
+def unit_names(unit: Unit) -> dict[str, str]:
+    """Give what templates of a unit may use: the parts of its path (input, or else name), and its own keys."""
+    path = unit.name if unit.input is None else unit.input
+    parent, name = posixpath.split(path.rstrip("/"))
+    parent = parent or "."
+    stem, suffix = posixpath.splitext(name)
+    parts = {"path": path, "parent": parent, "parent_name": _last(parent), "name": name, "stem": stem, "suffix": suffix}
+    given = {} if unit.input is None else {"input": unit.input}
+    return parts | unit.names | given | {"unit": unit.name}
+
+
+def verify_names(unit: Unit) -> dict[str, str]:
+    """Give what `verify.command` may use: the unit's names, and its first output."""
+    return unit_names(unit) | {"output": unit.outputs[0]}
+
+
+def shares(plan: Plan, units: Iterable[Unit]) -> list[Share]:
+    """Divide units among workers: those of one key together, in the order in which keys are met.
+
+    Shape: the worker is named after the first unit of its key; `max_units` cuts further.
+    Raises: PlanError when a template asks for a name that a unit does not have.
+    """
+    groups: dict[str, list[Unit]] = {}
+    for unit in units:
+        key = _render(f"workers.by: unit {unit.name!r}", plan.workers.by, unit_names(unit))
+        groups.setdefault(key, []).append(unit)
+    made: list[Share] = []
+    taken: set[str] = set()
+    for key, group in groups.items():
+        step = plan.workers.max_units or len(group)
+        naming = unit_names(group[0]) | _group(key)
+        base = names.safe(_render(f"workers.name: unit {group[0].name!r}", plan.workers.name, naming))
+        for number, at in enumerate(range(0, len(group), step), 1):
+            name = names.unique(names.tailed(base, f"_{number}" if number > 1 else ""), taken, f"{key}\0{number}")
+            taken.add(name.lower())
+            made.append(Share(name=name, key=key, units=tuple(group[at : at + step])))
+    return made
+
+
+def worker_names(deployment: str, share: Share, prompt_file: str, units_file: str) -> dict[str, str]:
+    """Give what templates of a worker may use."""
+    return _group(share.key) | {
+        "worker": share.name,
+        "deployment": deployment,
+        "unit_table": unit_table(share.units),
+        "prompt_file": prompt_file,
+        "units_file": units_file,
+    }
+
+
+def prompt(template: str, values: Mapping[str, str], where: str = "workers.prompt", note: str = "") -> str:
+    """Write a worker's task: the template filled in, then what a check or a person has to add.
+
+    Shape: `template` is `workers.prompt` or the text of `workers.prompt_file`; `where` is what a fault speaks of.
+    Raises: PlanError for a name out of scope, which a prompt file can still hold.
+    """
+    text = _render(where, template, values)
+    return "\n\n".join(part.strip("\n") for part in (text, note) if part) + "\n"
+
+
+def unit_table(units: Iterable[Unit]) -> str:
+    """List units for an agent to read, one a line: `input -> outputs`; anything but a plain path is quoted."""
+    return "\n".join(
+        f"{_word(unit.name if unit.input is None else unit.input)} -> {', '.join(map(_word, unit.outputs))}"
+        for unit in units
+    )
+
+
+def units_file(units: Iterable[Unit]) -> str:
+    """List units for a program to read: one JSON object a line, with `unit`, `input` (or null) and `outputs`."""
+    import json
+
+    return "".join(
+        json.dumps({"unit": unit.name, "input": unit.input, "outputs": unit.outputs}) + "\n" for unit in units
+    )
+
+
+def digest(plan: Plan) -> str:
+    """Hash a plan with its defaults filled in: two files that mean the same have the same digest."""
+    import json
+
+    return hashlib.sha256(json.dumps(msgspec.to_builtins(plan), sort_keys=True).encode()).hexdigest()
+
+
+def difference(old: Plan, new: Plan) -> list[str]:
+    """List the keys in which two plans differ, as `workers.stagger: 2.0 -> 5.0`."""
+    from wakeman.core.plan.key_positions import spell
+
+    before, after = (dict(_leaves(msgspec.to_builtins(plan))) for plan in (old, new))
+    return [
+        f"{spell(key)}: {' -> '.join(_excerpts(before.get(key, '(none)'), after.get(key, '(none)')))}"
+        for key in dict.fromkeys([*before, *after])
+        if before.get(key) != after.get(key)
+    ]
+
+
+def _entries(spec: UnitsSpec, source: Sequence[str], problems: list[str]) -> Iterator[_Entry]:
+    if spec.glob is not None:
+        for path in dict.fromkeys(source):
+            yield _Entry(f"units.glob: {path!r}", path, path, {})
+    elif spec.items is not None:
+        for at, item in enumerate(spec.items):
+            yield _entry(f"units.items[{at}]", item)
+    elif spec.matrix is not None:
+        for combination in itertools.product(*spec.matrix.values()):
+            own = dict(zip(spec.matrix, combination, strict=True))
+            yield _Entry(f"units.matrix: {own}", "-".join(combination), None, own)
+    else:
+        yield from _lines(
+            "units.command: line" if spec.file is None else f"units.file: {spec.file} line", source, problems
+        )
+
+
+def _lines(where: str, lines: Sequence[str], problems: list[str]) -> Iterator[_Entry]:
+    for number, line in enumerate((line.strip() for line in lines), 1):
+        if line.startswith("{"):
+            try:
+                yield _entry(f"{where} {number}", msgspec.json.decode(line, type=dict[str, str]))
+            except msgspec.DecodeError as fault:
+                problems.append(f"{where} {number}: {fault}; expected a JSON object of strings")
+        elif line and not line.startswith("#"):
+            yield _entry(f"{where} {number}", line)
+
+
+def _entry(where: str, item: str | dict[str, str]) -> _Entry:
+    """An object is named by its `unit`, `name` or `input`, or else by all its values together."""
+    if isinstance(item, str):
+        return _Entry(where, item, None, {})
+    name = next((item[key] for key in ("unit", "name", "input") if key in item), "-".join(item.values()))
+    own = {key: value for key, value in item.items() if key not in ("unit", "input")}
+    return _Entry(where, name, item.get("input"), own)
+
+
+def _unit(spec: UnitsSpec, entry: _Entry, problems: list[str]) -> list[Unit]:
+    """Make one unit; none when it had to be reported."""
+    bare = Unit(name=entry.name, outputs=(), input=entry.input, names=entry.own)
+    values = unit_names(bare)
+    literal = {name: quoted(value) for name, value in values.items()} if spec.writes else {}
+    templates = (spec.output,) if isinstance(spec.output, str) else spec.output
+    try:
+        outputs = tuple(dict.fromkeys(_render("units.output", template, values) for template in templates))
+        writes = tuple(dict.fromkeys(_render("units.writes", template, literal) for template in spec.writes))
+    except PlanError as fault:
+        problems += [f"{entry.where}: unit {entry.name!r}: {problem}" for problem in fault.problems]
+        return []
+    wrong = list(_unusable(entry, values, outputs))
+    problems += [f"{entry.where}: {problem}" for problem in wrong]
+    return [] if wrong else [msgspec.structs.replace(bare, outputs=outputs, writes=writes)]
+
+
+def _unusable(entry: _Entry, values: Mapping[str, str], outputs: Sequence[str]) -> Iterator[str]:
+    if not entry.name:
+        yield "found an empty name; expected something to call the unit by"
+    if any("\0" in value for value in values.values()):
+        yield f"found a NUL character in unit {entry.name!r}; expected text without"
+    if not outputs:
+        yield f"unit {entry.name!r}: found no output; expected at least one"
+    for output in outputs:
+        if posixpath.basename(output) in ("", ".", ".."):
+            yield f"unit {entry.name!r}: found output {output!r}; expected the path of a file"
+
+
+def _nothing(spec: UnitsSpec, root: str) -> str:
+    given = [f".{name}: found nothing for {value!r}" for name in _SOURCES if (value := getattr(spec, name)) is not None]
+    return f"units{''.join(given) or ': found no source'} in {root}; expected at least one unit"
+
+
+def _render(where: str, template: str, values: Mapping[str, str]) -> str:
+    try:
+        return render(template, values)
+    except PlanError as fault:
+        raise PlanError(tuple(f"{where}: {problem}" for problem in fault.problems)) from fault
+
+
+def _group(key: str) -> dict[str, str]:
+    return {"group.key": key, "group.name": names.safe(_last(key))}
+
+
+def _last(path: str) -> str:
+    return posixpath.basename(path.rstrip("/")) or path
+
+
+def _word(text: str) -> str:
+    import json
+
+    return text if _PLAIN.fullmatch(text) else json.dumps(text)
+
+
+def _leaves(value: object, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    if isinstance(value, dict) and (value or not path):
+        for key, item in value.items():
+            yield from _leaves(item, (*path, key))
+    else:
+        import json
+
+        yield path, json.dumps(value)
+
+
+def _excerpts(old: str, new: str) -> Iterator[str]:
+    """Show two long values from a little before where they part."""
+    start = max(0, len(posixpath.commonprefix((old, new))) - _WIDTH // 2)
+    for text in (old, new):
+        cut = text if len(text) <= _WIDTH else text[start : start + _WIDTH]
+        yield cut if cut == text else f"...{cut}..."

@@ -1,0 +1,239 @@
+"""What a plan must keep to beyond the shape of each value: one function a rule, all of them in RULES."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from wakeman.core.model import Plan, ReviewSpec, UnitsSpec, WorkersSpec
+from wakeman.core.plan.key_positions import Path
+from wakeman.core.plan.template import PATH, SCOPES, UNIT, faults
+from wakeman.core.policy import review
+
+DEPLOYMENT_NAME = r"[a-z0-9][a-z0-9_-]{0,63}"
+SOURCES = ("glob", "items", "file", "command", "matrix")
+
+_FORMS = (
+    (("name",), DEPLOYMENT_NAME, "1 to 64 of a-z, 0-9, '_' and '-', the first a letter or digit"),
+    (
+        ("workers", "socket"),
+        r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}|/.{1,95}",
+        "a tmux socket: its name, or its absolute path",
+    ),
+    (("workers", "confine_also"), r"(?![~]).+", "a path, relative to the plan file or absolute; '~' is none here"),
+    (("workers", "env_from"), r"[A-Za-z_][A-Za-z0-9_]*", "the name of an environment variable"),
+    (("workers", "redact"), r"[A-Za-z_][A-Za-z0-9_]*", "the name of an environment variable"),
+)
+"""Key, regular expression, what it is."""
+
+_ARGUMENTS = (
+    "units.command", "workers.command", "workers.before", "workers.setup", "wake.to.run", "verify.command",
+    "verify.review.command",
+)  # fmt: skip
+_POSITIVE = ("wake.every", "wake.to.timeout", "verify.timeout")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+class Problem(NamedTuple):
+    """One fault of a plan: where, and what. `about`: the keys that it speaks of, when not `path` itself."""
+
+    path: Path
+    text: str
+    about: tuple[Path, ...] = ()
+
+    @property
+    def places(self) -> tuple[Path, ...]:
+        """Give the keys that it speaks of."""
+        return self.about or (self.path,)
+
+
+def broken(plan: Plan, known: Iterable[Path]) -> list[Problem]:
+    """List the rules that a plan breaks, but for those about a key that is `known` to be wrong in itself."""
+    reported = list(known)
+    return [
+        problem
+        for rule in RULES
+        for problem in rule(plan)
+        if not any(_overlap(place, other) for place in problem.places for other in reported)
+    ]
+
+
+def values(at: object, key: Sequence[str], path: Path = ()) -> Iterator[tuple[Path, object]]:
+    """Give every leaf that a key of the tables names (`wake.to.run`), with its exact path."""
+    match at, key:
+        case tuple(), _:
+            for index, item in enumerate(at):
+                yield from values(item, key, (*path, index))
+        case dict(), [first, *rest]:
+            yield from values(at[first], rest, (*path, first))
+        case dict(), _:
+            for name, item in at.items():
+                yield from values(item, key, (*path, name))
+        case _:
+            yield path, at
+
+
+def unit_names(spec: UnitsSpec) -> tuple[str, ...] | None:
+    """Give the template names that units of this source have.
+
+    Boundary: None when only the lines of a file or a command will tell.
+    """
+    if spec.glob is not None:
+        return UNIT
+    if spec.items is not None:
+        own = [key for item in spec.items if isinstance(item, dict) for key in item]
+        return tuple(dict.fromkeys([*PATH, "unit", *own]))
+    return ("unit", *spec.matrix) if spec.matrix is not None else None
+
+
+def _forms(plan: Plan) -> Iterator[Problem]:
+    for key, form, what in _FORMS:
+        for path, value in values(msgspec.to_builtins(plan), key):
+            if not re.fullmatch(form, str(value)):
+                yield Problem(path, f"found {repr(value)[:80]}; expected {what}")
+
+
+def _one_source(plan: Plan) -> Iterator[Problem]:
+    given = [source for source in SOURCES if getattr(plan.units, source) is not None]
+    if len(given) != 1:
+        found = " and ".join(given) or "none"
+        about = tuple(("units", source) for source in SOURCES)
+        yield Problem(("units",), f"found {found}; expected exactly one of {', '.join(SOURCES)}", about)
+    if plan.units.exclude and given != ["glob"]:
+        yield Problem(("units", "exclude"), "found without units.glob; expected only beside it")
+
+
+def _sources(plan: Plan) -> Iterator[Problem]:
+    """Refuse a source that holds nothing; what a full one yields is seen when it is read."""
+    for source in SOURCES:
+        given = getattr(plan.units, source)
+        if given is not None and not given:
+            yield Problem(("units", source), "found nothing in it; expected at least one")
+    for key, choices in (plan.units.matrix or {}).items():
+        if not choices:
+            yield Problem(("units", "matrix", key), "found an empty array; expected at least one value")
+
+
+def _output(plan: Plan) -> Iterator[Problem]:
+    output = plan.units.output
+    if not output:
+        yield Problem(("units", "output"), "missing or empty; expected the file, or files, that each unit is to make")
+    for at, each in enumerate(output if isinstance(output, tuple) else ()):
+        if not each:
+            yield Problem(("units", "output", at), "found an empty string; expected a path")
+
+
+def _prompt(plan: Plan) -> Iterator[Problem]:
+    if plan.workers.prompt and plan.workers.prompt_file is not None:
+        yield Problem(("workers", "prompt_file"), "found beside workers.prompt; expected one of the two")
+
+
+def _command(plan: Plan) -> Iterator[Problem]:
+    if plan.workers.harness == "command" and not plan.workers.command:
+        text = "missing or empty; expected an argument list, as workers.harness is 'command'"
+        yield Problem(("workers", "command"), text, (("workers", "command"), ("workers", "harness")))
+
+
+def _review(plan: Plan) -> Iterator[Problem]:
+    """Refuse a review that could not take place: of nothing, by nobody."""
+    verify = plan.verify
+    if not review.wanted(plan):
+        if verify.review != ReviewSpec():
+            text = "found without verify.agent; expected that, or verify.review.command: nobody would review"
+            yield Problem(("verify", "review"), text)
+        return
+    if verify.review.of == "sample" and not verify.sample:
+        text = "found 0, and a review of the sample; expected at least 1, or verify.review.of = 'all'"
+        yield Problem(("verify", "sample"), text)
+    if review.harness(plan) == "command" and not verify.review.command:
+        about = (("verify", "review", "command"), ("verify", "review", "harness"), ("workers", "harness"))
+        text = "missing or empty; expected an argument list, as the reviewer's harness is 'command'"
+        yield Problem(("verify", "review", "command"), text, about)
+
+
+def _arguments(plan: Plan) -> Iterator[Problem]:
+    """Refuse argument lists that name no program."""
+    for key in _ARGUMENTS:
+        for path, value in values(msgspec.to_builtins(plan), key.split(".")):
+            if path[-1] == 0 and value == "":
+                yield Problem(path, "found an empty string; expected a program")
+    for key, commands in (("before", plan.workers.before), ("setup", plan.workers.setup)):
+        for at, argv in enumerate(commands):
+            if not argv:
+                yield Problem(("workers", key, at), "found an empty array; expected an argument list")
+
+
+def _aside(plan: Plan) -> Iterator[Problem]:
+    workers = plan.workers
+    isolated = workers.isolate == "worktree"
+    reviewing = ("verify", "agent" if plan.verify.agent is not None else "review")
+    others = (
+        (("workers", "stage"), workers.stage, "a tree of its own is a place aside already"),
+        (("workers", "confine"), workers.confine != "off", "commits are written outside a worker's tree"),
+        (reviewing, review.wanted(plan), "a reviewer does not see the workers' trees"),
+    )
+    for key, there, why in others:
+        if isolated and there:
+            text = f"found beside workers.isolate; expected one of the two: {why}"
+            yield Problem(key, text, (key, ("workers", "isolate")))
+    for name in ("base", "setup", "commit"):
+        if not isolated and getattr(workers, name) != getattr(WorkersSpec(), name):
+            about = (("workers", name), ("workers", "isolate"))
+            yield Problem(("workers", name), "found without workers.isolate = 'worktree'; expected it beside", about)
+
+
+def _confined(plan: Plan) -> Iterator[Problem]:
+    if plan.workers.confine_also and plan.workers.confine == "off":
+        yield Problem(("workers", "confine_also"), "found without workers.confine = 'units'; expected only beside it")
+
+
+def _variables(plan: Plan) -> Iterator[Problem]:
+    for name in plan.workers.env:
+        if not _VARIABLE.fullmatch(name):
+            text = "unfit as the name of an environment variable; expected letters, digits and '_'"
+            yield Problem(("workers", "env", name), text)
+
+
+def _receivers(plan: Plan) -> Iterator[Problem]:
+    for at, target in enumerate(plan.wake.to):
+        path = ("wake", "to", at)
+        if bool(target.run) == bool(target.tmux):
+            found = "both" if target.run else "neither"
+            yield Problem(path, f"found {found}; expected one of run, tmux", ((*path, "run"), (*path, "tmux")))
+
+
+def _positive(plan: Plan) -> Iterator[Problem]:
+    for key in _POSITIVE:
+        for path, value in values(msgspec.to_builtins(plan), key.split(".")):
+            if value == 0:
+                yield Problem(path, "found 0; expected more than 0")
+
+
+def _templates(plan: Plan) -> Iterator[Problem]:
+    own = unit_names(plan.units)
+    sources = tuple(("units", source) for source in SOURCES)
+    for key, scope in SCOPES.items():
+        of_unit = "unit" in scope
+        for path, value in values(msgspec.to_builtins(plan), key.split(".")):
+            malformed = faults(str(value), None)
+            for fault in faults(str(value), _allowed(scope, own) if of_unit else scope):
+                yield Problem(path, fault, (path, *sources) if of_unit and fault not in malformed else ())
+
+
+def _allowed(scope: Sequence[str], own: Sequence[str] | None) -> Sequence[str] | None:
+    return None if own is None else (*own, *(name for name in scope if name not in UNIT))
+
+
+RULES = (
+    _forms, _one_source, _sources, _output, _prompt, _command, _review, _arguments, _aside, _confined, _variables,
+    _receivers, _positive, _templates,
+)  # fmt: skip
+"""Every rule, as a function from plan to problems."""
+
+
+def _overlap(one: Path, other: Path) -> bool:
+    shorter = min(len(one), len(other))
+    return one[:shorter] == other[:shorter]

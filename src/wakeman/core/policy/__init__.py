@@ -1,0 +1,1 @@
+"""What is to be done, and why: the tables and what they ask."""

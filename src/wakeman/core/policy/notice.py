@@ -1,0 +1,173 @@
+"""What the orchestrator hears: when, and in which words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from hashlib import sha256
+
+from msgspec import Struct
+
+from wakeman.core.log import events as e
+from wakeman.core.model import Deployment, WakeRow, WorkerState
+from wakeman.core.policy import review
+from wakeman.core.policy.decide import (
+    BLIND_LOOKS_MAX,
+    END_TRIES_MAX,
+    Decision,
+    breaker_open,
+    over_budget,
+    owed,
+    settled,
+    starved,
+    undone,
+)
+from wakeman.core.text import sanitise
+
+NOTICE_CHARS_MAX = 600
+"""Characters of a notice at most."""
+
+
+TOLD: dict[str, WakeRow] = {"clean up": "clean up", "wrap up": "wrap up", "give up": "give up"}
+"""Rows of the deployment that are told as such."""
+
+
+class Cause(Struct, frozen=True):
+    """One reason to wake somebody. `key` is equal for the same trouble, so that it is told once."""
+
+    kind: WakeRow
+    key: str
+    says: str = ""
+
+
+def causes(d: Deployment, decision: Decision, by: str) -> list[Cause]:
+    """List what there is to tell after a decision, whether or not it was told before."""
+    found = [Cause("ask", _question(w), _trouble(d, w)) for w in _asking(d)]
+    if any(worker.unknowns >= BLIND_LOOKS_MAX for worker in d.workers.values()):
+        found.append(Cause("ask", "ask:blind", "tmux does not answer"))
+    if breaker_open(d):
+        found.append(Cause("ask", "ask:launches", f"{d.failed_launches} launches in a row failed"))
+    if d.full:
+        found.append(Cause("ask", "ask:disk", "the disk is full: nobody is launched until there is room"))
+    if d.barred:
+        found.append(Cause("ask", "ask:barred", f"no launches: {sanitise(d.barred, 100)}: wakeman unpause"))
+    if over_budget(d) and _waiting(d):
+        found.append(Cause("ask", "ask:dear", "limits.max_cost or max_tokens is reached: wakeman amend"))
+    key = f"ask:conflict:{len(str(len(d.trespassed)))}"  # the first, the tenth, the hundredth
+    if d.trespassed and d.plan.watch.conflicts != "ignore" and key not in d.woken:
+        found.append(
+            Cause("ask", key, f"{len(d.trespassed)} writes out of place, the last {sanitise(d.trespass, 120)}")
+        )
+    if d.alarm is None and d.generation and not d.paused_at and d.outcome == "open":
+        found.append(Cause("ask", "ask:alarm", "no alarm can be set: wakeman doctor"))
+    found += [
+        Cause("ask", f"ask:place:{seq}", f"{sanitise(taking.unit, 80)} passes and cannot be taken over: wakeman log")
+        for seq, taking in d.placing.items()
+    ]
+    if starved(d):
+        found.append(Cause("ask", "ask:memory", "too little free memory to start anybody"))
+    found += [
+        Cause("ask", f"ask:left:{w.name}:{w.attempt}", f"{w.name}: {w.processes} of its processes outlive a KILL")
+        for w in d.workers.values()
+        if w.processes and w.ends > END_TRIES_MAX
+    ]
+    found += [Cause("ask", f"ask:review:{key}", says) for key, says in _unreviewed(d)]
+    proposed = decision.row if decision.held else decision.under
+    if proposed:
+        found.append(Cause("ask", f"ask:held:{proposed}:{d.holds + decision.held}", "waits for accept"))
+    elif decision.row in TOLD and "end" not in decision.then:
+        found.append(Cause(TOLD[decision.row], f"{decision.row}:{d.rows.get(decision.row, 0)}"))
+    if by.startswith("at"):
+        found.append(Cause("check", f"check:{d.generation}"))
+    return found
+
+
+def due(d: Deployment, found: Sequence[Cause], now: datetime) -> list[Cause]:
+    """Keep the causes that the plan wants told and that are new, or old enough for a reminder."""
+    if not d.plan.wake.to:
+        return []
+    wake = d.plan.wake
+    return [
+        cause
+        for cause in found
+        if cause.kind in wake.on
+        and (
+            cause.key not in d.woken
+            or (cause.kind == "ask" and (now - d.woken[cause.key]).total_seconds() >= wake.remind)
+        )
+    ]
+
+
+def telling(d: Deployment, decision: Decision, by: str, now: datetime) -> list[e.Draft]:
+    """Give the intent to tell what is due after a decision, if anything is."""
+    told = due(d, causes(d, decision, by), now)
+    if not told:
+        return []
+    causes_ = tuple(cause.key for cause in told)
+    return [e.Draft(e.Intended(action="wake", text=message(d, decision, told), causes=causes_))]
+
+
+def message(d: Deployment, decision: Decision, told: Sequence[Cause]) -> str:
+    """Word a notice: one line, what was decided, how far it is, who needs help, what to run next."""
+    asks = [cause.says for cause in told if cause.kind == "ask"]
+    needs = ""
+    if asks:
+        needs = f", {len(asks)} need{'s' if len(asks) == 1 else ''} you ({'; '.join(asks)})"
+    total = len(review.tasks(d))
+    head = f"AT wake-up: {d.name}: {decision.under or decision.row}: {total - len(undone(d))}/{total} done"
+    merging = decision.row == "wrap up" and d.host.repository is not None
+    verb = "accept" if decision.held or decision.under else "merge" if merging else "status"
+    tail = f". Next: wakeman {verb} {d.name}. Do not do the units yourself."
+    return sanitise(head + needs, NOTICE_CHARS_MAX - len(tail)) + tail
+
+
+def asking(d: Deployment) -> bool:
+    """Tell whether a person is needed now: a question stands, a row is held, or nothing can go on by itself."""
+    blind = any(worker.unknowns >= BLIND_LOOKS_MAX for worker in d.workers.values())
+    halted = breaker_open(d) or bool(d.barred or d.full or d.placing) or (over_budget(d) and _waiting(d)) or starved(d)
+    return bool(_asking(d)) or bool(d.held) or blind or halted or bool(_unreviewed(d))
+
+
+def _waiting(d: Deployment) -> bool:
+    """Tell whether somebody would be launched."""
+    return any(worker.state == "pending" or owed(d, worker) for worker in d.workers.values())
+
+
+def _unreviewed(d: Deployment) -> list[tuple[str, str]]:
+    """Give what keeps outputs from being reviewed and is a person's, by a key: reviewers without a verdict, or files
+    that changed behind their last round."""
+    found = [
+        (f"{w.name}:{w.attempt}", f"{w.name} gave no verdict: wakeman retry {d.name}/{w.name}, or waive {w.name}")
+        for w in review.failed(d)
+        if settled(d, w) and w.state == "exited"
+    ]
+    late = _late(d)
+    if late:
+        says = f"{sanitise(late[0], 60)} changed behind its last review: wakeman waive, or reject"
+        found.append((f"late:{len(d.reviews)}", says))
+    return found
+
+
+def _late(d: Deployment) -> list[str]:
+    if any(not each.heard for each in d.reviews.values()):
+        return []
+    rounds = d.plan.verify.review.rounds
+    return [name for name in review.unreviewed(d) if d.units[name].reviews >= rounds]
+
+
+def _asking(d: Deployment) -> list[WorkerState]:
+    return [worker for worker in d.workers.values() if worker.asked and (not worker.ended or worker.intent)]
+
+
+def _question(worker: WorkerState) -> str:
+    """Give the key of what a worker needs: another permission or error is another question, more silence is not."""
+    what = (
+        sha256(worker.why.encode("utf-8", "replace")).hexdigest()[:8] if worker.reason in ("waiting", "error") else ""
+    )
+    return f"ask:{worker.name}:{worker.attempt}:{worker.reason}:{what}"
+
+
+def _trouble(d: Deployment, worker: WorkerState) -> str:
+    since = worker.since or d.looked_at
+    minutes = (d.looked_at - since).total_seconds() / 60 if d.looked_at and since else 0.0
+    return f"{worker.name}: {worker.reason or 'launch'}: {sanitise(worker.why, 60)}, {minutes:.0f} min"

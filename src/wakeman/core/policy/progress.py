@@ -1,0 +1,83 @@
+"""How far a deployment is, how fast, and how long it may still take: a pure function of the folded log."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from datetime import datetime
+
+from msgspec import Struct
+
+from wakeman.core.model import Deployment, UnitState, WorkerState
+from wakeman.core.policy import review
+
+ESTIMATE_UNITS_MIN = 3
+"""Units made from which on an estimate is given."""
+
+
+class Estimate(Struct, frozen=True):
+    """Seconds that are likely left, and the range that they will mostly be in."""
+
+    left: float
+    soonest: float
+    latest: float
+
+
+class Progress(Struct, frozen=True):
+    """How far somebody is: units done, those written included that nobody has judged yet.
+
+    Shape: `rate` in units a second, None until `LEAST` were made; `estimate` None then too, and when nothing is left.
+    """
+
+    done: int
+    total: int
+    rate: float | None = None
+    estimate: Estimate | None = None
+
+
+def progress(d: Deployment, now: datetime) -> Progress:
+    """Tell how far a deployment is. Time that was paused, asleep or limited does not slow its rate."""
+    counts = [_counts(d, worker) for worker in d.workers.values() if not worker.review]
+    done, made = (sum(column) for column in zip(*counts, strict=True)) if counts else (0, 0)
+    return _progress(done, len(review.tasks(d)), made, _spent(d, now), open_=d.outcome == "open")
+
+
+def of_worker(d: Deployment, worker: WorkerState, now: datetime) -> Progress:
+    """Tell how far one worker is, since its first launch."""
+    done, made = _counts(d, worker)
+    spent = (now - worker.began).total_seconds() if worker.began is not None else 0.0
+    return _progress(done, len(worker.units), made, min(spent, _spent(d, now)), open_=worker.live)
+
+
+def _counts(d: Deployment, worker: WorkerState) -> tuple[int, int]:
+    """Count a share's units that are done, or written and not judged; and those of them made in this deployment."""
+    units = [d.units[name] for name in worker.units]
+    done = sum(1 for unit in units if unit.done)
+    found = sum(1 for unit in units if unit.done and not _made(d, unit))
+    ahead = max(done, min(worker.written, len(units)))
+    return ahead, ahead - found
+
+
+def _made(d: Deployment, unit: UnitState) -> bool:
+    """Tell whether a unit that is done was made here, rather than found or waived."""
+    marks: Iterable[object] = unit.verdict.marks if unit.verdict is not None and not unit.waived else ()
+    before = d.before
+    return any(before.get(path) != wrote.mark for path, wrote in unit.wrote.items()) if marks else False
+
+
+def _spent(d: Deployment, now: datetime) -> float:
+    """Give the seconds that were worked: those counted by looks, and what has passed since the last of them."""
+    since = (now - d.looked_at).total_seconds() if d.looked_at is not None and d.outcome == "open" else 0.0
+    return d.counted + (0.0 if d.paused_at is not None else max(0.0, since))
+
+
+def _progress(done: int, total: int, made: int, spent: float, *, open_: bool) -> Progress:
+    if made < ESTIMATE_UNITS_MIN or spent <= 0:
+        return Progress(done=done, total=total)
+    rate, left = made / spent, total - done
+    if not left or not open_:
+        return Progress(done=done, total=total, rate=rate)
+    # Units come as if by chance: of n of them the rate is known to one part in the root of n.
+    doubt = 1 / math.sqrt(made)
+    estimate = Estimate(left=left / rate, soonest=left / (rate * (1 + doubt)), latest=left / (rate * (1 - doubt)))
+    return Progress(done=done, total=total, rate=rate, estimate=estimate)

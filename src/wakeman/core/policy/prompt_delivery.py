@@ -1,0 +1,137 @@
+"""Text typed into a client: made safe beforehand, looked for on the screen afterwards, and when it counts as arrived.
+
+What is known of clients stands in tables; how each row was measured stands in `docs/how-to/send.md`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Literal
+
+from wakeman.core.log import events as e
+from wakeman.core.model import WorkerState
+
+ENTER_AGAIN_S = 2.0
+"""Seconds after which Enter is pressed once more, where the text still stands in the input box."""
+UNCONFIRMED_S = 10.0
+"""Seconds after which a text of which nothing tells counts as not confirmed."""
+INPUT_BOX_ROWS_MAX = 6
+"""Lines with text, from below, among which an input box may stand above its footer."""
+INPUT_BOX_CHARS_MIN = 8
+"""Characters of a text by which it is known again in an input box."""
+COMPARED_CHARS_MAX = 100
+"""Characters of a text, blanks left out, that are compared."""
+
+Pad = tuple[str, str]
+"""A pattern, and what is put in its place."""
+Became = Literal["taken", "waits", "unknown"]
+
+PADS: tuple[Pad, ...] = (
+    (r"\A(?=[!/#])", " "),  # a shell's command, the client's own, a note for its memory
+    (r"(\\|(?:\A|(?<=\s))@\S*)\Z", r"\1 "),  # Enter is a line feed then, or chooses a file
+)
+"""What clients make something else of at a text's beginning and end. A blank there changes nothing for the model."""
+
+BUSY = re.compile(
+    r"\besc (?:again )?(?:to )?(?:interrupt|cancel|back)|\benter (?:to )?(?:select|confirm|submit|add|default)\b",
+    re.IGNORECASE,
+)
+"""It works, or a dialog stands there."""
+_WORKS = re.compile(r"\besc (?:again )?(?:to )?interrupt|\(esc to cancel", re.IGNORECASE)
+_BOX = re.compile(r"^[│|]?\s*[❯>›]\s*(?P<text>.*?)\s*[│|]?$")
+"""An input box's line: Claude Code, Codex, Gemini."""
+_BLOCK = re.compile(r"^ *┃ *(?P<text>.*?) *\n *┃ *\n *┃ +\w+ · ", re.MULTILINE)
+"""An input box's last line above its agent and model: OpenCode."""
+_HINT = re.compile(r"(?:Ask Codex to do anything|Type your message or @path\S*|Ask anything\b.*|Try \".*\")\Z")
+"""What stands in an empty box."""
+_FOLDED = re.compile(r"\[Pasted (?:text|content|~?\d+ lines)", re.IGNORECASE)
+"""What a box shows in the place of a long paste."""
+
+
+def padded(text: str, pads: Iterable[Pad] = PADS) -> str:
+    """Give a text as it must be typed to arrive as it is, but for a blank at its beginning or end."""
+    for pattern, instead in pads:
+        text = re.sub(pattern, instead, text)
+    return text
+
+
+def input_box(screen: str) -> str | None:
+    """Give what stands in the input box at the foot of a screen: "" for an empty box, None where no box is seen.
+
+    Boundary: of a box of several lines one is given, the first or the last; of a dialog's choices the chosen one.
+    """
+    found = _box(screen)
+    return None if found is None else found[0]
+
+
+def fate(screen: str, text: str, *, typed: bool) -> Became:
+    """Read from a screen what became of a text: taken by the client, waiting in its input box, or not to be known.
+
+    Shape: `typed` says that it is known to have stood in the box. Where that is not known it must be seen.
+    Boundary: a box that holds something else, such as a person's half-typed line, tells nothing.
+    """
+    box, below = _box(screen) or (None, "")
+    whole = _squashed(text.removesuffix("…"))
+    if box and (
+        _FOLDED.search(box) or _piece(_squashed(box), whole) or _squashed(below).startswith(whole[:COMPARED_CHARS_MAX])
+    ):
+        return "waits"
+    working = any(_WORKS.search(row) for row in screen.splitlines() if row.strip())
+    known = typed or (bool(whole) and whole[:COMPARED_CHARS_MAX] in _squashed(screen))
+    return "taken" if known and (working or box == "") else "unknown"
+
+
+def settled(worker: WorkerState, now: datetime | None) -> e.Confirmed | None:
+    """Say what became of the text typed into a worker's session, once that is known or can be waited for no more."""
+    prompt, seen = worker.prompt, worker.observation
+    if prompt is None or seen is None or seen.attempt != worker.attempt:
+        return None
+    if seen.session not in ("running", "queued", "unknown"):
+        return e.Confirmed(intent=prompt.seq, ok=False, why="its attempt has ended")
+    if seen.prompt in ("heard", "taken"):
+        why = "the client said so" if seen.prompt == "heard" else "its input box is empty again"
+        return e.Confirmed(intent=prompt.seq, ok=True, why=why)
+    if not seen.prompt or _age(prompt.at, now) < (ENTER_AGAIN_S if seen.prompt == "waits" else UNCONFIRMED_S):
+        return None
+    if seen.prompt == "waits":
+        why = "it stands in the input box, Enter was pressed twice"
+        return e.Confirmed(intent=prompt.seq, ok=False, why=why) if prompt.enters else None
+    lost = "nothing tells that it arrived" if prompt.typed else "whether it was typed is not known"
+    return e.Confirmed(intent=prompt.seq, ok=False, why=f"{lost}; it is not typed again")
+
+
+def unsent(worker: WorkerState, now: datetime | None) -> bool:
+    """Tell whether a text waits in the input box for an Enter that was swallowed."""
+    prompt, seen = worker.prompt, worker.observation
+    waits = prompt is not None and seen is not None and seen.attempt == worker.attempt and seen.prompt == "waits"
+    return waits and prompt is not None and not prompt.enters and _age(prompt.at, now) >= ENTER_AGAIN_S
+
+
+def _age(at: datetime, now: datetime | None) -> float:
+    return (now - at).total_seconds() if now is not None else 0.0
+
+
+def _box(screen: str) -> tuple[str, str] | None:
+    """Find the input box: a line of what stands in it, and the screen from there on."""
+    rows = [row.rstrip() for row in screen.replace("\N{NO-BREAK SPACE}", " ").splitlines() if row.strip()]
+    if blocks := _BLOCK.findall("\n".join(rows)):
+        return _unhinted(blocks[-1]), ""
+    for at in range(len(rows) - 1, max(-1, len(rows) - INPUT_BOX_ROWS_MAX - 1), -1):
+        if found := _BOX.match(rows[at].strip()):
+            return _unhinted(found["text"]), "\n".join([found["text"], *rows[at + 1 :]])
+    return None
+
+
+def _unhinted(text: str) -> str:
+    return "" if _HINT.match(text.strip()) else text.strip()
+
+
+def _piece(box: str, whole: str) -> bool:
+    """Tell whether a box shows the beginning or the end of a text."""
+    return len(box) >= min(INPUT_BOX_CHARS_MIN, len(whole)) > 0 and (whole.startswith(box) or whole.endswith(box))
+
+
+def _squashed(text: str) -> str:
+    return "".join(text.split())

@@ -1,0 +1,195 @@
+"""What a good output is: units judged against `[verify]`, contents against their format, samples picked.
+
+Whoever calls has read the disk and run the check; this looks at what was found and says what is wrong with it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from hashlib import sha256
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
+
+from wakeman.core.errors import UsageError
+from wakeman.core.model import FileFingerprint, Unit, Verdict, VerifySpec
+from wakeman.core.text import last_line, sanitise
+
+Kind = Literal["yaml", "json", "toml", "none"]
+
+FAULT_CHARS_MAX = 120
+"""Characters of what a parser or a check says that stand in a problem."""
+NESTING_MAX = 500
+"""Levels that a YAML file may nest: libyaml's loader recurses in C and brings the process down with it."""
+_IDENTITY = ("size", "mtime_ns", "inode")  # not the path: one side may spell it another way
+
+
+class Check(Struct, frozen=True):
+    """What became of the verify command: its exit code, or None when it could not end, and what it printed."""
+
+    code: int | None
+    message: str = ""
+
+
+class Facts(Struct, frozen=True):
+    """What was found of one unit; the mappings go by the path as the unit names it.
+
+    Shape: `marks` are the outputs that exist, `before` those that did at the launch, `parsed` what `parse` found
+    wrong, `input` the mark of the unit's input if that exists, `check` None when the command was not run. Where
+    outputs are made aside, `installed` are those that were taken over from there, and of what is judged there `cut`
+    tells that its worker was cut off and may not have finished it, `astray` which lead out of the place by a link.
+    """
+
+    marks: Mapping[str, FileFingerprint] = {}
+    before: Mapping[str, FileFingerprint] = {}
+    parsed: Mapping[str, str] = {}
+    input: FileFingerprint | None = None
+    check: Check | None = None
+    installed: Mapping[str, FileFingerprint] | None = None
+    cut: bool = False
+    astray: frozenset[str] = frozenset()
+
+
+def judge(unit: Unit, verify: VerifySpec, facts: Facts) -> Verdict:
+    """Judge one unit: problems in the order of its outputs, then of them together, then the check's.
+
+    Boundary: a missing output has that one problem; a unit without outputs passes by its check alone, and
+    without either never.
+    """
+    problems = [
+        f"{sanitise(path, 200)}: {problem}" for path in unit.outputs for problem in _output(path, verify, facts)
+    ]
+    marks = tuple(facts.marks[path] for path in unit.outputs if path in facts.marks)
+    return Verdict(
+        unit=unit.name,
+        problems=(*problems, *_together(unit, marks, verify, facts), *_checked(facts.check)),
+        marks=marks,
+    )
+
+
+def parse(kind: Kind, data: bytes) -> str:
+    """Say why `data` is no good file of its kind; "" when it is one.
+
+    Boundary: a YAML file may hold several documents, but not only empty ones. Raises: UsageError when PyYAML
+    is needed and not installed.
+    """
+    return _PARSERS[kind](data)
+
+
+def sample(names: Sequence[str], count: int, seed: int) -> tuple[str, ...]:
+    """Pick `count` names by a seed, in the order given. Repeatable: yes, on every machine and version."""
+    ranked = sorted(set(names), key=lambda name: sha256(f"{seed}:{name}".encode(errors="surrogatepass")).digest())
+    picked = set(ranked[:count])
+    return tuple(name for name in dict.fromkeys(names) if name in picked)
+
+
+def _output(path: str, verify: VerifySpec, facts: Facts) -> Iterator[str]:
+    mark = facts.marks.get(path)
+    if mark is None:
+        yield "missing"
+        return
+    if mark.size < verify.min_bytes:
+        yield f"{mark.size} bytes, expected at least {verify.min_bytes}" if mark.size else "empty"
+    if verify.fresh == "changed" and _same(mark, facts.before.get(path)):
+        yield "unchanged since the launch"
+    if verify.fresh == "newer" and facts.input and mark.mtime_ns < facts.input.mtime_ns:
+        yield "older than the input"
+    if problem := facts.parsed.get(path):
+        yield problem
+    if path in facts.astray:
+        yield "a symbolic link, expected a file"
+    elif facts.cut:
+        yield "its worker was cut off and may not have finished it"
+    if facts.installed == {} and not _same(mark, facts.before.get(path)):
+        yield "put there by somebody else, expected it to be installed"
+
+
+def _same(mark: FileFingerprint, before: FileFingerprint | None) -> bool:
+    return before is not None and all(getattr(mark, part) == getattr(before, part) for part in _IDENTITY)
+
+
+def _together(unit: Unit, marks: Sequence[FileFingerprint], verify: VerifySpec, facts: Facts) -> Iterator[str]:
+    if not unit.outputs and not verify.command:
+        yield "nothing to judge: neither an output nor a check"
+    if verify.max_ratio is None or not marks or not facts.input or not facts.input.size:
+        return
+    size, source = sum(mark.size for mark in marks), facts.input.size
+    if size / source > verify.max_ratio:
+        what = sanitise(unit.outputs[0], 200) if len(unit.outputs) == 1 else f"{len(unit.outputs)} outputs"
+        # Rounded up, in whole numbers: 60.04 % must not read as the 60 % that is allowed.
+        percent = -(-size * 1000 // source) / 10
+        yield f"{what}: {percent:g}% of the input, expected at most {verify.max_ratio * 100:g}%"
+
+
+def _checked(check: Check | None) -> Iterator[str]:
+    if check is None or check.code == 0:
+        return
+    ended = "" if check.code is None else f" (exit {check.code})"
+    said = last_line(check.message, FAULT_CHARS_MAX)
+    yield f"check failed{ended}" + (f": {said}" if said else "")
+
+
+def _json(data: bytes) -> str:
+    try:
+        msgspec.json.decode(data)
+    except msgspec.DecodeError as error:
+        why, _, byte = str(error).removeprefix("JSON is malformed: ").rstrip(")").partition(" (byte ")
+        return _fault("JSON", why, data[: int(byte or len(data))])
+    except UnicodeDecodeError:
+        return _fault("JSON", "a string is not UTF-8")
+    except RecursionError:
+        return _fault("JSON", "nested too deeply")
+    return ""
+
+
+def _toml(data: bytes) -> str:
+    import tomllib
+
+    try:
+        tomllib.loads(data.decode())
+    except UnicodeDecodeError as error:
+        return _fault("TOML", "not UTF-8", data[: error.start])
+    except tomllib.TOMLDecodeError as error:
+        why, _, place = str(error).rstrip(")").partition(" (at ")
+        line = re.match(r"line (\d+)", place)
+        return _fault("TOML", why, b"\n" * (int(line[1]) - 1) if line else data)
+    except RecursionError:
+        return _fault("TOML", "nested too deeply")
+    return ""
+
+
+def _yaml(data: bytes) -> str:
+    try:
+        import yaml
+    except ImportError as error:
+        raise UsageError("verify.parse: yaml needs PyYAML", "pip install 'wakeman[yaml]'") from error
+    loader: type[yaml.SafeLoader | yaml.CSafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    try:
+        depth = 0
+        for event in yaml.parse(data, Loader=loader):
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > NESTING_MAX:
+                return _fault("YAML", "nested too deeply")
+        documents = list(yaml.load_all(data, Loader=loader))
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line if error.problem_mark else 0
+        return _fault("YAML", error.problem or "malformed", b"\n" * line)
+    except (yaml.YAMLError, ValueError, OverflowError, RecursionError) as error:
+        return _fault("YAML", str(error).splitlines()[0])
+    return "" if any(document is not None for document in documents) else "holds nothing"
+
+
+def _fault(kind: str, why: str, before: bytes | None = None) -> str:
+    """Word a fault. `before` is what stands before it, so that its line can be counted."""
+    line = "" if before is None else f"line {before.count(10) + 1}: "
+    return f"not {kind}: {line}{sanitise(why[:1].lower() + why[1:], FAULT_CHARS_MAX)}"
+
+
+_PARSERS: dict[Kind, Callable[[bytes], str]] = {
+    "none": lambda _: "",
+    "json": _json,
+    "toml": _toml,
+    "yaml": _yaml,
+}

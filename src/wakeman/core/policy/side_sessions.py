@@ -1,0 +1,38 @@
+"""Sessions that workers start themselves, of names that `cleanup.sweep` speaks of: whose they are, and when they are
+to end."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+
+from wakeman.core.model import Deployment, Plan, SweepSpec, Validator, WorkerState, attempt_id
+
+
+def sweep_rule(plan: Plan, session: str) -> SweepSpec | None:
+    """Give the first rule of the plan whose pattern fits a session's name."""
+    return next((each for each in plan.cleanup.sweep if fnmatchcase(session, each.sessions)), None)
+
+
+def owner(d: Deployment, sign: str) -> str:
+    """Name the worker whose attempt, this or an earlier one, has a mark; "" when it is none of this deployment."""
+    deployment, _, rest = sign.partition("/")
+    worker = d.workers.get(rest.partition("/")[0])
+    ours = worker is not None and deployment == d.name and _birth(sign) == _birth(attempt_id(d, worker))
+    return worker.name if worker is not None and ours else ""
+
+
+def overdue(d: Deployment, worker: WorkerState) -> list[Validator]:
+    """List the validators of a worker that the last look saw and that are older than the plan lets them be."""
+    if d.looked_at is None:
+        return []
+    rules = ((each, sweep_rule(d.plan, each.session)) for each in d.validators if each.worker == worker.name)
+    return [
+        each
+        for each, found in rules
+        if found is not None and (d.looked_at - each.created).total_seconds() >= found.older_than
+    ]
+
+
+def _birth(sign: str) -> str:
+    """Give what all marks of one deployment share, whatever the boot: when it began, and where."""
+    return sign.rpartition("@")[2].partition(".")[2]

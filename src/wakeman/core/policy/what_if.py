@@ -1,0 +1,88 @@
+"""The same night under another policy: where the tables would have said something else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from typing import TypeVar
+
+from msgspec import Struct
+
+from wakeman.core import actions
+from wakeman.core.log import events as e
+from wakeman.core.log.summary import summary
+from wakeman.core.model import Deployment, Plan
+from wakeman.core.policy.decide import Decision, decide, transitions
+
+T = TypeVar("T")
+
+
+class Difference(Struct, frozen=True):
+    """One thing that would have gone otherwise. `worker` is "" for the deployment; "" did or would: nothing."""
+
+    seq: int
+    at: datetime
+    worker: str
+    did: str
+    would: str
+
+
+class WhatIf:
+    """Holds the moves and decisions of a log against those of another policy, on the fold that the log tells of.
+
+    Shape: what is recorded stays as it is: looks, verdicts, the pace of the alarms. So behind the first difference
+    the night itself would have gone on otherwise.
+    """
+
+    def __init__(self) -> None:
+        self._rows = False  # the workers' rows of the present look are compared
+
+    def before(self, d: Deployment, event: e.Event, plan: Plan) -> Iterator[Difference]:
+        """Compare rows where the log takes one; to be asked before the event is folded."""
+        data = event.data
+        if not isinstance(data, e.Decided):
+            return
+        if not self._rows:
+            self._rows = True
+            yield from _paired(event, _rows(d), _under(d, plan, _rows))
+        if event.worker is None:
+            did = _row(Decision(data.row, data.then, held=data.held))
+            would = _under(d, plan, lambda d: _row(decide(d)))
+            yield from _paired(event, {"": did}, {"": would})
+
+    def after(self, d: Deployment, event: e.Event, plan: Plan) -> Iterator[Difference]:
+        """Compare the moves that a look demands; to be asked once the event is folded."""
+        if isinstance(event.data, e.Looked) and not event.data.more:
+            self._rows = False
+            yield from _paired(event, _moves(d), _under(d, plan, _moves))
+
+
+def _under(d: Deployment, plan: Plan, ask: Callable[[Deployment], T]) -> T:
+    own, d.plan = d.plan, plan
+    try:
+        return ask(d)
+    finally:
+        d.plan = own
+
+
+def _moves(d: Deployment) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for draft in transitions(d):
+        worker, said = draft.worker or "", f"{e.kind(draft.data)}: {summary(draft.data)}"
+        found[worker] = f"{found[worker]}; {said}" if worker in found else said
+    return found
+
+
+def _rows(d: Deployment) -> dict[str, str]:
+    return {decision.worker: _row(decision) for decision in actions.taken(d)}
+
+
+def _row(decision: Decision) -> str:
+    then = f" -> {', '.join(decision.then)}" if decision.then else ""
+    return f"{decision.row}{then}{' (held)' if decision.held else ''}"
+
+
+def _paired(event: e.Event, did: dict[str, str], would: dict[str, str]) -> Iterator[Difference]:
+    for worker in dict.fromkeys([*did, *would]):
+        if did.get(worker) != would.get(worker):
+            yield Difference(event.seq, event.at, worker, did.get(worker, ""), would.get(worker, ""))

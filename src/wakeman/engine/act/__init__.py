@@ -1,0 +1,1 @@
+"""How what was decided is done."""

@@ -1,0 +1,202 @@
+"""Confined attempts: what one may write to, what it gets of the user's client, and which plans are refused."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
+
+from wakeman.core.errors import UsageError, WakemanError
+from wakeman.core.model import Deployment, Host, Plan, Share, WorkerState
+from wakeman.core.plan import confinement as rules
+from wakeman.core.plan.shares import worker_names
+from wakeman.core.plan.template import render
+from wakeman.core.policy import review
+from wakeman.engine import layout
+from wakeman.ports import Command, Task, World
+
+OPEN_MODE = 0o777
+"""Mode of a directory for outputs, but for the umask: what a worker's own `mkdir` would have made."""
+
+
+def outputs(d: Deployment, worker: WorkerState) -> list[str]:
+    """List the directories that an attempt needs for its outputs and claims, absolute.
+
+    Shape: of a cleanup worker, as they were the worker's who had the units first. Cost: a look at each worker.
+    """
+    staged = [layout.stage(d.host, worker)] if d.plan.workers.stage and not worker.review else []
+    first = _first(d, worker)
+    family = [other for other in d.workers.values() if _first(d, other) == first]
+    known = [name for other in family for name in other.units]
+    return [*staged, *rules.tops(_directories(d, worker.units), _directories(d, known))]
+
+
+def _first(d: Deployment, worker: WorkerState) -> str:
+    while worker.origin:
+        worker = d.workers[worker.origin]
+    return worker.name
+
+
+def _directories(d: Deployment, units: Sequence[str]) -> list[str]:
+    return [
+        layout.absolute(d.host, place)
+        for name in units
+        for place in rules.directories(d.units[name].unit, staged=d.plan.workers.stage and name not in d.reviews)
+    ]
+
+
+def places(d: Deployment, worker: WorkerState, *, stream: bool) -> list[str]:
+    """List all that an attempt may write to: directories with what lies below, and its `stream`; absolute.
+
+    Boundary: not the rest of its own directory. What stands there is our word about it, not its own.
+    """
+    host = d.host
+    own = [layout.scratch(host, worker), layout.said(host, worker), layout.client(host, worker)]
+    if stream:
+        own.append(layout.stream(host, worker))  # it holds that open, and may open it again by /dev/stdout
+    share = Share(worker.name, worker.key, ())
+    return [*outputs(d, worker), *own, *also(d.plan, host.root, d.name, share)]
+
+
+def also(plan: Plan, root: str, deployment: str, share: Share) -> list[str]:
+    """List what `workers.confine_also` comes to for one worker, absolute."""
+    names = worker_names(deployment, msgspec.structs.replace(share, units=()), "", "")
+    return [posixpath.normpath(posixpath.join(root, render(path, names))) for path in plan.workers.confine_also]
+
+
+def words(world: World, host: Host, worker: WorkerState) -> tuple[str, ...]:
+    """Give what stands before the program's own words; nothing where workers are not confined."""
+    if host.confinement is None:
+        return ()
+    return world.confiner().words(host.confinement, host.directory, layout.rules(host, worker))
+
+
+def equip(world: World, host: Host) -> None:
+    """Write what confines into the deployment's directory, where it is not there. Repeatable: yes."""
+    if host.confinement is None:
+        return
+    for name, data in world.confiner().kit(host.confinement).items():
+        file = layout.inside(host, name)
+        if not world.files.marks([file]):
+            world.files.write(file, data, durable=True)
+
+
+def prepare(world: World, d: Deployment, worker: WorkerState, task: Task, command: Command) -> None:
+    """Make what an attempt may write to, and word its rules; nothing where workers are not confined.
+
+    Raises: UsageError when a file that we write for it would land elsewhere: an attempt before has left a link.
+    """
+    host, files = d.host, world.files
+    if host.confinement is None:
+        return
+    for place in outputs(d, worker):
+        files.make(place, mode=OPEN_MODE)
+    stream = layout.stream(host, worker)
+    reach = places(d, worker, stream=command.to_file)
+    there = files.marks(reach)
+    for place in reach:
+        if place not in there and place != stream:
+            files.make(place)
+    _kept_inside(world, task.home, [file for file in command.files if file.startswith(f"{task.home}/")])
+    workers = review.plan_of(d.plan, worker).workers
+    if "hook" in world.harness(workers.harness).reads and workers.mode == "interactive":
+        files.pipe(layout.push(host, worker))
+    files.write(layout.rules(host, worker), world.confiner().rules(host.confinement, reach))
+
+
+def _kept_inside(world: World, home: str, targets: Sequence[str]) -> None:
+    parents = {posixpath.dirname(target) for target in targets}
+    resolved = world.files.resolve([home, *parents])
+    for parent in parents:
+        if resolved[parent] != resolved[home] + parent.removeprefix(home):
+            raise UsageError(
+                f"{parent}: found a link that leads to {resolved[parent]}; remove it, and retry the worker"
+            )
+
+
+def borrowed(world: World, host: Host, task: Task, wanted: Mapping[str, tuple[str, ...]]) -> dict[str, bytes]:
+    """Read what a worker's client gets of the user's: of each file the newer one, the user's or its own from before."""
+    found = {}
+    for name, candidates in wanted.items():
+        theirs = [place for place in (_expanded(host, candidate) for candidate in candidates) if place]
+        own = posixpath.join(task.home, name)
+        marks = world.files.marks([own, *theirs])
+        there = [place for place in theirs if place in marks][:1] + ([own] if own in marks else [])
+        if there:
+            found[name] = world.files.read(max(there, key=lambda place: marks[place].mtime_ns))
+    return found
+
+
+def _expanded(host: Host, candidate: str) -> str:
+    """Put a variable of the host's in; "" where it is not set."""
+    if not candidate.startswith("$"):
+        return candidate
+    name, slash, rest = candidate[1:].partition("/")
+    value = host.env.get(name)
+    return f"{value}{slash}{rest}" if value else ""
+
+
+# --- at plan time ---------------------------------------------------------------------------------------------
+
+
+def faults(world: World, plan: Plan, root: str, where: str, shares: Sequence[Share]) -> list[str]:
+    """List why a plan's workers cannot be confined here. Shape: `where` is the plan file's name."""
+    if plan.workers.confine == "off":
+        return []
+    reach = _reach(world, plan, root, shares)
+    folds = world.files.folds_case(root)
+    return [
+        *_unable(world, plan),
+        *(rules.overlaps(reach, fold_case=folds) or rules.nested(reach, fold_case=folds)),
+        *rules.exposures(reach, *_wards(world, root, where, reach)),
+    ]
+
+
+def overlaps(world: World, d: Deployment, kept: Iterable[WorkerState], new: Iterable[Share]) -> list[str]:
+    """List new shares that could write where workers who stay may; nothing where workers are not confined.
+
+    Shape: a cleanup worker stands for the worker who had its units first.
+    """
+    if d.host.confinement is None:
+        return []
+    there = [
+        Share(_first(d, worker), worker.key, tuple(d.units[name].unit for name in worker.units)) for worker in kept
+    ]
+    reach = _reach(world, d.plan, d.host.root, [*there, *new])
+    return rules.overlaps(reach, fold_case=world.files.folds_case(d.host.root))
+
+
+def _reach(world: World, plan: Plan, root: str, shares: Sequence[Share]) -> list[rules.Place]:
+    more = {share.name: also(plan, root, plan.name, share) for share in shares}
+    staged = plan.workers.stage
+    declared = {place for share in shares for unit in share.units for place in rules.directories(unit, staged=staged)}
+    absolute = {place: posixpath.join(root, place) for place in declared.union(*more.values())}
+    resolved = world.files.resolve(absolute.values())
+    known = {place: resolved[whole] for place, whole in absolute.items()}
+    return rules.places(shares, more, known, staged=staged)
+
+
+def _unable(world: World, plan: Plan) -> list[str]:
+    workers = plan.workers
+    try:
+        if world.harness(workers.harness).adopts:
+            found = f"found 'units' with harness {workers.harness!r}, whose launcher starts the session itself"
+            return [f"workers.confine: {found}; expected 'off'"]
+        world.confiner().choose(world.machine.environ())
+    except WakemanError as fault:
+        return [f"workers.confine: {fault}{f'; {fault.hint}' if fault.hint else ''}"]
+    return []
+
+
+def _wards(world: World, root: str, where: str, reach: Sequence[rules.Place]) -> tuple[dict[str, str], list[str]]:
+    """Give what nobody may write over, and what of it nobody may write into."""
+    file = posixpath.join(root, posixpath.basename(where))
+    state = world.files.resolve([world.state])[world.state]
+    wards = {world.machine.home(): "your home directory", state: "the state directory"}
+    if world.files.marks([file]):
+        wards[world.files.resolve([file])[file]] = "the plan file"
+    for place in {place.path for place in reach}:
+        if ".git" in world.files.names(place):
+            wards[posixpath.join(place, ".git")] = "a .git directory"
+    return wards, [state]

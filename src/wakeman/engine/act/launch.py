@@ -1,0 +1,495 @@
+"""Start attempts exactly once each: files, intent, session, outcome; and recover what a crash left between."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime, timedelta
+from hashlib import sha256
+
+import msgspec
+from msgspec import Struct
+
+from wakeman.core.actions import UNLAUNCHED, recorded, unconfirmed
+from wakeman.core.errors import DiskError, ProgramError, WakemanError
+from wakeman.core.log import events as e
+from wakeman.core.log.state import transition
+from wakeman.core.model import Deployment, EndedBy, Host, Plan, Share, Unit, WorkerState, attempt_id
+from wakeman.core.plan.conflicts import claimed
+from wakeman.core.plan.shares import prompt, units_file, worker_names
+from wakeman.core.plan.template import render
+from wakeman.core.policy import review
+from wakeman.core.policy.decide import failures, missing
+from wakeman.core.text import sanitise
+from wakeman.engine import layout
+from wakeman.engine.act import confinement, secrets
+from wakeman.ports import Command, Harness, Listing, Made, SessionInfo, Start, Task, World, Writer
+
+SIGNALLED_ABOVE_STATUS = 128
+"""Exit status above which a signal ended the program."""
+BEFORE_TIMEOUT_S = 30.0
+"""Seconds that one `workers.before` command, or an external launcher, may take."""
+
+
+class Ready(Struct, frozen=True):
+    """An attempt whose files stand: what is recorded, and what is started."""
+
+    worker: str
+    start: Start
+    command: Command
+    units: int
+    agent_session: str
+    resume: bool
+    adopts: bool  # its harness starts the session
+
+
+def launch(world: World, log: Writer, names: Sequence[str], now: datetime) -> None:
+    """Start the next attempt of each worker named: all intents in one write, then all sessions, then the outcomes.
+
+    Effects: writes the attempts' files, runs `workers.before`, makes sessions.
+    Boundary: a session name that belongs to somebody else fails that attempt and touches nothing.
+    """
+    d = log.deployment
+    plan, host = d.plan, d.host
+    ready, refused = [], []
+    hush = secrets.redactor(world, d)
+    _equip(world, host)
+    for name in names:
+        worker = _next(world, d, d.workers[name])
+        _clear(world, d, d.workers[name])
+        try:
+            trouble = _keyless(world, plan, host) or _before(world, d, worker)
+            if not trouble:
+                ready.append(_prepare(world, d, worker))
+        except DiskError:
+            raise  # nobody is to blame; the next check, behind an alarm, tries again
+        except WakemanError as fault:
+            trouble = str(fault)  # one that cannot be prepared is a launch that failed, not the end of the check
+        if trouble:
+            refused.append((name, sanitise(hush(trouble), 500)))
+    intents = log.append([_intent(log.deployment, r) for r in ready], now)
+    try:
+        made = _start(world, host, ready, now, hush)
+    except ProgramError as fault:
+        # The intents stand; what came of them is for the next check to find out.
+        log.append([e.Draft(e.Noted(text=sanitise(hush(f"launching: {fault}"), 300)))], now)
+        return
+    outcomes = [
+        _outcome(log.deployment, name.worker, seq.seq, result)
+        for name, seq, result in zip(ready, intents, made, strict=True)
+    ]
+    log.append(outcomes + [_failed(log.deployment, name, 0, why) for name, why in refused], now)
+    witness = next((result.session_id for result in made if result.session_id and not result.error), "")
+    if witness:
+        world.sessions(host).remember(witness, f"{log.deployment.seq}:{log.deployment.hash}")
+
+
+def _equip(world: World, host: Host) -> None:
+    """Write the scripts that an attempt needs and what confines it, where somebody has removed them."""
+    scripts = {layout.WRAPPER: world.wrapper, layout.HOOK: world.hook, layout.GUARD: world.guard}
+    for name, script in scripts.items():
+        file = layout.inside(host, name)
+        if not world.files.marks([file]):
+            world.files.write(file, script(), durable=True)
+    confinement.equip(world, host)
+
+
+def _keyless(world: World, plan: Plan, host: Host) -> str:
+    """Say which variables a worker would be without, as somebody has removed them."""
+    wanted = [*plan.workers.env_from, *([plan.workers.env_file] if plan.workers.env_file is not None else [])]
+    if not wanted or world.files.marks([layout.inside(host, layout.SECRETS)]):
+        return ""
+    return f"{layout.SECRETS} is gone, with {', '.join(wanted)}: run `wakeman up` again"
+
+
+def recover(world: World, log: Writer, now: datetime) -> None:
+    """Settle launches whose outcome is not recorded: adopt what runs, start again what never began.
+
+    Repeatable: yes. An external launcher's unconfirmed start is left to a person, never repeated.
+    """
+    d = log.deployment
+    open_ = [worker for worker in d.workers.values() if worker.intent]
+    if not open_:
+        return
+    listing = world.sessions(d.host).look()
+    if listing.state == "unknown":
+        return
+    drafts: list[e.Draft] = []
+    for worker in open_:
+        drafts += _recovered(world, d, worker, listing)
+    log.append(drafts, now)
+
+
+def _recovered(world: World, d: Deployment, worker: WorkerState, listing: Listing) -> list[e.Draft]:
+    host, sign = d.host, attempt_id(d, worker)
+    seen = next((s for s in listing.seen if s.mark == sign), None)
+    if seen is not None:
+        return [_launched(worker, worker.intent, Made(session_id=seen.session_id, pid=seen.pid), adopted=True)]
+    if worker.boot != world.clock.boot():
+        why = "the machine was started anew before the launch was confirmed"
+        return [_failed(d, worker.name, worker.intent, why, "machine")]
+    unwanted = _unwanted(d, worker)
+    if _harness(world, d, worker).adopts:
+        found = _younger(listing, worker, d, world.clock.now())
+        if found is not None:
+            with suppress(ProgramError):
+                world.sessions(host).mark(found.session_id, sign)
+            return [_launched(worker, worker.intent, Made(session_id=found.session_id, pid=found.pid), adopted=True)]
+        if unwanted:
+            return unwanted
+        if worker.asked:
+            return []
+        return [recorded(d, unconfirmed(worker))]
+    if world.files.marks([layout.claim(host, worker)]):
+        # It ran: the session is gone, but the attempt was started and is not to be started twice.
+        return [_launched(worker, worker.intent, Made(), adopted=True)]
+    if unwanted:
+        return unwanted
+    try:
+        ready = _prepare(world, d, worker)
+    except DiskError:
+        raise
+    except WakemanError as fault:
+        return [_failed(d, worker.name, worker.intent, str(fault))]
+    try:
+        made = world.sessions(host).start([ready.start])[0]
+    except ProgramError as fault:
+        return [e.Draft(e.Noted(text=sanitise(f"launching {worker.name} again: {fault}", 300)))]
+    return [_outcome(d, worker.name, worker.intent, made)]
+
+
+def _unwanted(d: Deployment, worker: WorkerState) -> list[e.Draft]:
+    """Let go of a launch that never came about, when a person has asked for something else meanwhile."""
+    if not (worker.stop or worker.again or d.down):
+        return []
+    return [_failed(d, worker.name, worker.intent, "a person asked for something else", "person")]
+
+
+def _next(world: World, d: Deployment, worker: WorkerState) -> WorkerState:
+    """Give the worker as the next attempt will see it. The log's own is changed by the fold alone.
+
+    Shape: it continues the conversation of the attempt before where that did not end by its own fault; one that a
+    signal ended is continued once.
+    """
+    import copy
+    import uuid
+
+    ahead = copy.copy(worker)
+    ahead.attempt, ahead.boot = worker.attempt + 1, world.clock.boot()
+    kind = _harness(world, d, worker).conversation(review.plan_of(d.plan, worker))
+    cut = worker.ended_by in ("machine", "limit") or (
+        not worker.resumed
+        and worker.ended_by in ("", "itself")
+        and (worker.code is None or worker.code > SIGNALLED_ABOVE_STATUS)
+    )
+    ahead.resumed = bool(kind and worker.attempt and worker.agent_session and cut)
+    if not ahead.resumed:
+        ahead.agent_session = "" if kind == "told" else str(uuid.uuid4())
+    return ahead
+
+
+def _clear(world: World, d: Deployment, worker: WorkerState) -> None:
+    """Take away what the attempt before left of its session, which holds the name. Failing, the launch will."""
+    if worker.session_id:
+        with suppress(ProgramError):
+            world.sessions(d.host).end([(worker.session_id, worker.session_mark)])
+
+
+def _before(world: World, d: Deployment, worker: WorkerState) -> str:
+    plan, host = d.plan, d.host
+    values = names(d, worker)
+    for command in plan.workers.before:
+        argv = [render(word, values) for word in command]
+        ran = world.machine.run(argv, cwd=host.root, env=host.env, timeout=BEFORE_TIMEOUT_S)
+        if ran.code != 0:
+            said = ran.error or (ran.err.strip().splitlines() or [""])[-1] or f"exit status {ran.code}"
+            return f"workers.before: {argv[0]}: {said}"
+    return ""
+
+
+def _harness(world: World, d: Deployment, worker: WorkerState) -> Harness:
+    return world.harness(review.plan_of(d.plan, worker).workers.harness)
+
+
+def names(d: Deployment, worker: WorkerState) -> Mapping[str, str]:
+    """Give what templates of a worker may use for its present attempt. A reviewer's tell of the units it reviews."""
+    host = d.host
+    files = layout.prompt(host, worker), layout.units_file(host, worker)
+    if not worker.review:
+        return worker_names(d.name, share(d, worker), *files)
+    given = Share(name=worker.name, key=worker.key, units=review.subjects(d, worker))
+    return worker_names(d.name, given, *files) | review.names(d.plan, d.reviews[worker.name], verdict_file(d, worker))
+
+
+def verdict_file(d: Deployment, worker: WorkerState) -> str:
+    """Give where a reviewer is to write its verdict; "" for a worker that is none."""
+    return d.units[worker.units[0]].unit.outputs[0] if worker.review else ""
+
+
+def share(d: Deployment, worker: WorkerState) -> Share:
+    """Give what is left of a worker's share, as its next attempt gets it."""
+    units = tuple(_told(d, worker, d.units[name].unit) for name in missing(d, worker))
+    return Share(name=worker.name, key=worker.key, units=units)
+
+
+def _told(d: Deployment, worker: WorkerState, unit: Unit) -> Unit:
+    """Give a unit with the paths that the worker is to use."""
+    if not d.plan.workers.aside:
+        return unit
+    source = unit.input
+    if source is not None and d.host.repository is not None and source.startswith("/"):
+        source = layout.read(d, worker, source)
+    outputs = tuple(layout.told(d, worker, path) for path in unit.outputs)
+    return msgspec.structs.replace(unit, outputs=outputs, input=source)
+
+
+def attempt(
+    world: World, d: Deployment, worker: WorkerState, keys: Mapping[str, str] | None = None
+) -> tuple[Task, Command, Start]:
+    """Compose one attempt: its task, the harness's command, and the session that runs it. Writes nothing."""
+    plan, host = review.plan_of(d.plan, worker), d.host
+    values = names(d, worker)
+    cwd = layout.read(d, worker, render(plan.workers.cwd, values))
+    task = Task(
+        plan=plan,
+        worker=worker.name,
+        attempt=worker.attempt,
+        names=values,
+        prompt=_text(world, d, worker, values),
+        prompt_file=layout.prompt(host, worker),
+        units_file=layout.units_file(host, worker),
+        agent_name=plan.workers.agent or "",
+        agent=world.agents(plan).get(plan.workers.agent) if plan.workers.agent else None,
+        agent_session=worker.agent_session,
+        resume=worker.resumed,
+        cwd=world.files.resolve([cwd])[cwd],  # as the client itself will see it
+        place=layout.attempt(host, worker),
+        home=layout.client(host, worker),
+        hook=layout.inside(host, layout.HOOK),
+        guard=layout.inside(host, layout.GUARD),
+        keys=keys or {},
+        env=host.env,
+        at=world.clock.now(),
+        outputs=tuple(
+            layout.made(d, worker, path) for name in missing(d, worker) for path in d.units[name].unit.outputs
+        ),
+        confined=host.confinement is not None,
+    )
+    harness = world.harness(plan.workers.harness)
+    if task.confined:
+        task = msgspec.structs.replace(task, theirs=confinement.borrowed(world, host, task, harness.borrows(task)))
+    command = harness.command(task)
+    sign = attempt_id(d, worker)
+    wrapped = ("/bin/sh", layout.inside(host, layout.WRAPPER), layout.attempt(host, worker), "--")
+    start = Start(
+        session=worker.session,
+        mark=sign,
+        argv=(*wrapped, *confinement.words(world, host, worker), *command.argv),
+        cwd=cwd,
+        env={
+            **host.env,
+            "TMPDIR": layout.scratch(host, worker),
+            "WAKEMAN_DEPLOYMENT": d.name,
+            "WAKEMAN_WORKER": worker.name,
+            "WAKEMAN_SPOOL": layout.inside(host, "spool"),
+            **({"WAKEMAN_VERDICT": verdict_file(d, worker)} if worker.review else {}),
+        },
+        stream="" if command.to_file else layout.stream(host, worker),
+    )
+    return task, command, start
+
+
+def _text(world: World, d: Deployment, worker: WorkerState, names: Mapping[str, str]) -> str:
+    """Word the task: the plan's prompt for what is missing, and what the attempts before left undone and why."""
+    template, where = _template(world, d.plan)
+    if worker.review:
+        names = {**names, "task": prompt(template, names, where).strip() or "(nothing)"}
+        template, where = review.reviewing(d.plan).workers.prompt, "verify.review.prompt"
+    notes = [worker.note] if worker.note else []
+    if worker.resumed:
+        notes.append("You were interrupted. Go on; what is listed here is still to be done.")
+    if worker.attempt > 1 and d.plan.workers.stage:
+        notes.append("Write to the paths listed here. What was written to those of an earlier attempt is not taken.")
+    if worker.attempt > 1:
+        notes.append("Left undone by the attempt before:\n" + "\n".join(failures(d.units, missing(d, worker))))
+    return prompt(template, names, where, "\n\n".join(notes))
+
+
+def _template(world: World, plan: Plan) -> tuple[str, str]:
+    """Give the template of the workers' task, and what a fault in it speaks of."""
+    file = plan.workers.prompt_file
+    if not file:
+        return plan.workers.prompt, "workers.prompt"
+    return world.files.read(file).decode("utf-8", "surrogateescape"), file
+
+
+def _prepare(world: World, d: Deployment, worker: WorkerState) -> Ready:
+    """Write the files of an attempt, all of them before its intent is recorded."""
+    plan, host, files = review.plan_of(d.plan, worker), d.host, world.files
+    task, command, start = attempt(world, d, worker, secrets.keys(world, plan, host))
+    home = layout.attempt(host, worker)
+    units = share(d, worker).units
+    files.make(layout.scratch(host, worker))
+    files.make(layout.said(host, worker))
+    files.make(layout.inside(host, "streams"))
+    if worker.review:
+        files.make(posixpath.dirname(verdict_file(d, worker)))
+        files.remove(verdict_file(d, worker))  # what is there is not this attempt's
+    if plan.workers.stage:
+        for directory in {posixpath.dirname(path) for path in task.outputs}:
+            files.make(directory)  # what is to be made there is to be the worker's only care
+    if host.repository is not None:
+        _plant(world, d, worker, start)
+    files.write(task.units_file, units_file(review.subjects(d, worker) if worker.review else units).encode())
+    text = f"{command.preface}\n\n{task.prompt}" if command.preface else task.prompt
+    files.write(task.prompt_file, text.encode("utf-8", "surrogateescape"))
+    files.write(posixpath.join(home, "outputs"), _listed(task.outputs))
+    confinement.prepare(world, d, worker, task, command)
+    for file, data in command.files.items():
+        files.write(file, data)
+    if command.guarded:
+        files.write(layout.may(host, worker), _rules(world, d, worker))
+    if command.trail is not None:
+        files.write(layout.trail(host, worker), msgspec.json.encode(command.trail))
+    # The mark reaches the program alone: the wrapper outlives it for a moment and is none of its leftovers.
+    env = {
+        "WAKEMAN_ATTEMPT": start.mark,
+        **command.env,
+        **{key: render(value, task.names) for key, value in plan.workers.env.items()},
+    }
+    files.write(posixpath.join(home, "env"), _exports(env, host))
+    if command.stdin:
+        files.link(command.stdin, posixpath.join(home, "stdin"))
+    if command.to_file:
+        files.link(layout.stream(host, worker), posixpath.join(home, "stdout"))
+    return Ready(
+        worker=worker.name,
+        start=start,
+        command=command,
+        units=len(units),
+        agent_session=worker.agent_session,
+        resume=worker.resumed,
+        adopts=world.harness(plan.workers.harness).adopts,
+    )
+
+
+def _plant(world: World, d: Deployment, worker: WorkerState, start: Start) -> None:
+    """Give the worker its tree, with a script that fills it where that is still to be done."""
+    from wakeman.engine.act.trees import plant
+
+    if d.host.repository is not None and (script := plant(world, d, worker, d.host.repository)):
+        file = posixpath.join(layout.attempt(d.host, worker), "setup")
+        world.files.write(file, script.encode("utf-8", "surrogateescape"))
+    world.files.make(start.cwd)
+
+
+def _listed(outputs: Sequence[str]) -> bytes:
+    """List outputs for the hook: a path and its spelling in JSON. What does not fit a line is left out."""
+    import json
+
+    plain = [path for path in outputs if not set("\n\r\t\\") & set(path)]
+    return "".join(f"{path}\t{json.dumps(path)[1:-1]}\n" for path in plain).encode("utf-8", "surrogateescape")
+
+
+def _rules(world: World, d: Deployment, worker: WorkerState) -> bytes:
+    """Say where an attempt may write, and where not at all, as the guard reads it: the first rule that fits counts.
+
+    Shape: its outputs, what its units claim besides, and its TMPDIR; not elsewhere in the plan's root and in what the
+    deployment keeps, unless the plan does not mind. Of its client's own directory nothing is said. A path that does
+    not fit a line is left out.
+    """
+    host = d.host
+    units = share(d, worker).units
+    files = [layout.made(d, worker, path) for unit in units for path in unit.outputs]
+    trees = [layout.read(d, worker, claimed(pattern)) for unit in units for pattern in unit.writes]
+    minded = [] if d.plan.watch.conflicts == "ignore" else [host.root, host.directory]
+    own = layout.client(host, worker)
+    resolved = world.files.resolve([*files, *trees, layout.scratch(host, worker), own, *minded])
+    rules = [f"allow\t{resolved[file]}" for file in (*files, *trees)]
+    rules += [f"allow\t{resolved[tree].rstrip('/')}/" for tree in (*trees, layout.scratch(host, worker))]
+    rules.append(f"pass\t{resolved[own]}/")
+    rules += [f"deny\t{resolved[place].rstrip('/')}/" for place in minded]
+    plain = [rule for rule in rules if not set("\n\r") & set(rule) and rule.count("\t") == 1]
+    return "".join(f"{rule}\n" for rule in plain).encode("utf-8", "surrogateescape")
+
+
+def _exports(env: Mapping[str, str], host: Host) -> bytes:
+    from shlex import quote
+
+    lines = [f"export {key}={quote(value)}" for key, value in env.items()]
+    kept = quote(layout.inside(host, layout.SECRETS))
+    lines.append(f"[ ! -r {kept} ] || . {kept}")
+    return ("\n".join(lines) + "\n").encode("utf-8", "surrogateescape")
+
+
+def _intent(d: Deployment, ready: Ready) -> e.Draft:
+    worker = d.workers[ready.worker]
+    digest = sha256("\0".join(ready.start.argv).encode("utf-8", "surrogateescape")).hexdigest()
+    return e.Draft(
+        e.Intended(
+            action="launch",
+            target=ready.start.session,
+            digest=digest,
+            units=ready.units,
+            agent_session=ready.agent_session,
+            resume=ready.resume,
+        ),
+        worker=ready.worker,
+        attempt=worker.attempt + 1,
+    )
+
+
+def _start(world: World, host: Host, ready: Sequence[Ready], now: datetime, hush: secrets.Redact) -> list[Made]:
+    """Make what sessions are ours to make in one go; the others' launchers run one after the other."""
+    own = [r.start for r in ready if not r.adopts]
+    made = iter(world.sessions(host).start(own) if own else [])
+    return [_adopt(world, host, r, now, hush) if r.adopts else next(made) for r in ready]
+
+
+def _adopt(world: World, host: Host, ready: Ready, now: datetime, hush: secrets.Redact) -> Made:
+    """Run the user's own launcher, and take the session of that name if it was not there before."""
+    sessions = world.sessions(host)
+    before = sessions.look()
+    if before.state == "unknown" or any(seen.session == ready.start.session for seen in before.seen):
+        return Made(error=before.why or "a session of that name is there already", taken=True)
+    # The launcher gets what a wrapper would read: the plan's variables, and the secrets by way of a file.
+    argv = ("/bin/sh", "-c", '. "$0" && exec "$@"', posixpath.join(ready.start.argv[2], "env"), *ready.command.argv)
+    ran = world.machine.run(argv, cwd=ready.start.cwd, env=ready.start.env, timeout=BEFORE_TIMEOUT_S)
+    for seen in sessions.look().seen:
+        if seen.session == ready.start.session and seen.created >= int(now.timestamp()):
+            sessions.mark(seen.session_id, ready.start.mark)
+            return Made(session_id=seen.session_id, pid=seen.pid)
+    said = hush(ran.error or ran.err.strip() or f"exit status {ran.code}")
+    return Made(error=f"the launcher made no session '{ready.start.session}': {said[-200:]}")
+
+
+def _younger(listing: Listing, worker: WorkerState, d: Deployment, now: datetime) -> SessionInfo | None:
+    asked = (d.looked_at or now) - timedelta(seconds=1)
+    for seen in listing.seen:
+        if seen.session == worker.session and seen.created >= int(asked.timestamp()):
+            return seen
+    return None
+
+
+def _outcome(d: Deployment, name: str, intent: int, made: Made) -> e.Draft:
+    if made.error or made.taken:
+        return _failed(d, name, intent, made.error or "a session of that name is somebody else's")
+    return _launched(d.workers[name], intent, made, adopted=False)
+
+
+def _launched(worker: WorkerState, intent: int, made: Made, *, adopted: bool) -> e.Draft:
+    kind = e.Launched if worker.state == "pending" else e.Relaunched
+    return transition(worker, kind(intent=intent, session_id=made.session_id, pid=made.pid, adopted=adopted))
+
+
+def _failed(d: Deployment, name: str, intent: int, why: str, by: EndedBy = "launch") -> e.Draft:
+    """Record a launch that did not happen: an end for a worker that never ran, an outcome for one that did.
+
+    Boundary: what the machine or a person kept from happening costs no attempt.
+    """
+    worker = d.workers[name]
+    if worker.state == "pending":
+        return transition(worker, e.Exited(why=UNLAUNCHED + why, ended_by=by, free=by != "launch"))
+    fact = e.Effected(intent=intent, ok=False, detail=why, ended_by=by)
+    return e.Draft(fact, worker=name, attempt=worker.attempt)

@@ -1,0 +1,64 @@
+"""Typing into workers' sessions: what is typed, and what a look finds of it afterwards."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from wakeman.core.errors import ProgramError, UnknownNameError
+from wakeman.core.model import Deployment, WorkerState
+from wakeman.core.policy import review
+from wakeman.core.policy.prompt_delivery import fate
+from wakeman.engine import layout
+from wakeman.ports import Sessions, World
+
+SCREEN_ROWS = 60
+"""Lines of a screen in which a text is looked for."""
+
+
+def prompts_heard(world: World, d: Deployment, worker: WorkerState) -> str:
+    """Fingerprint what the client has said of prompts until now; "" for nothing yet."""
+    file = layout.heard(d.host, worker)
+    mark = world.files.marks([file]).get(file)
+    return f"{mark.mtime_ns}:{mark.inode}" if mark is not None else ""
+
+
+def type_into(
+    world: World, d: Deployment, worker: WorkerState, text: str, *, submit: bool, force: bool = False, raw: bool = False
+) -> str:
+    """Type a text into a worker's session, unless a dialog or a person's half-typed line stands there.
+
+    Shape: "" when it was typed, else why not. `raw` leaves out what keeps a client from taking it for a command.
+    """
+    safe = text if raw else world.harness(review.plan_of(d.plan, worker).workers.harness).typed(text)
+    try:
+        return world.say(world.sessions(d.host), worker.session_id or worker.session, safe, submit, force)
+    except (UnknownNameError, ProgramError) as fault:
+        return str(fault)
+
+
+def press_enter(world: World, d: Deployment, worker: WorkerState) -> str:
+    """Press Enter in a worker's session; "" when it was pressed, else why not."""
+    try:
+        world.sessions(d.host).type(worker.session_id or worker.session, "", submit=True)
+    except (UnknownNameError, ProgramError) as fault:
+        return str(fault)
+    return ""
+
+
+def prompt_fate(
+    world: World, sessions: Sessions, d: Deployment, worker: WorkerState
+) -> Literal["", "heard", "taken", "waits", "unknown"]:
+    """Look for what became of the text typed last; "" when none is on its way.
+
+    Cost: a stat, and one capture of the screen.
+    """
+    prompt = worker.prompt
+    if prompt is None:
+        return ""
+    if prompts_heard(world, d, worker) != prompt.before:
+        return "heard"
+    try:
+        screen = sessions.capture(worker.session_id or worker.session, SCREEN_ROWS)
+    except (UnknownNameError, ProgramError):
+        return "unknown"
+    return fate(screen, prompt.text, typed=prompt.typed)

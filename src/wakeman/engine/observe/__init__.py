@@ -1,0 +1,1 @@
+"""What one check sees of sessions, files, clients and outputs."""

@@ -1,0 +1,31 @@
+"""What remembers a log's head outside the log: alarms in the queue, options of our sessions."""
+
+from __future__ import annotations
+
+import re
+
+from wakeman.core.errors import ProgramError
+from wakeman.core.model import Deployment, WorkerState
+from wakeman.core.model import attempt_id as mark_of
+from wakeman.engine import alarm
+from wakeman.ports import World
+
+_HEAD = re.compile(r"\bat [0-9]+ '?([0-9]+):([0-9a-f]{32})\b")
+_OWN = re.compile(r"([0-9]+):([0-9a-f]{32})")
+
+
+def checkpoints(world: World, d: Deployment) -> list[tuple[str, int, str]]:
+    """Give what each witness remembers: who, `seq`, hash. Boundary: one that cannot be asked remembers nothing."""
+    found = []
+    try:
+        jobs = world.alarms.find(alarm.marker(d))
+    except ProgramError:
+        jobs = []
+    for job in jobs:
+        found += [(f"alarm of job {job.job}", head) for head in _HEAD.finditer(job.body)]
+    own = mark_of(d, WorkerState(name="", session="")).partition("@")[2]  # what all marks of this deployment end in
+    for mark, text in world.sessions(d.host).recall():
+        head = _OWN.fullmatch(text)
+        if head and mark.startswith(f"{d.name}/") and mark.endswith(own):
+            found.append((f"session of {mark.partition('@')[0]}", head))
+    return [(where, int(head[1]), head[2]) for where, head in found]

@@ -1,0 +1,200 @@
+"""What hooks and workers tell of files: who wrote which. A check takes it into the log, and the files away.
+
+Reading twice is harmless: what the log knows is not told again.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
+
+import msgspec
+from msgspec import Struct
+
+from wakeman.core.errors import StorageError
+from wakeman.core.log import events as e
+from wakeman.core.log.chunks import chunks
+from wakeman.core.model import Deployment, FileFingerprint, UnitState, WorkerState, Written
+from wakeman.core.plan.claims import Claims, paths, trespass
+from wakeman.core.policy import review
+from wakeman.core.policy.quality import Facts, judge
+from wakeman.engine import layout
+from wakeman.engine.observe.observe import outputs
+from wakeman.ports import World, Writer
+
+SPOOL_FILE_BYTES_MAX = 65536
+"""Bytes of a file in the spool at most."""
+CONFLICT_LINES_MAX = 20
+"""Conflicts of one moment that get a line of their own."""
+UNFINISHED_AGE_S = 3600.0
+"""Seconds after which a file that was never put in its place is taken away."""
+UNFINISHED_SUFFIX = ".tmp"
+"""How the name of a file ends that somebody is still writing."""
+WROTE_PREFIX = "wrote."
+"""How the names of files begin in which hooks tell of writes."""
+
+
+class HookReport(Struct, frozen=True):
+    """What a hook leaves about files: who wrote which, by path."""
+
+    worker: str
+    wrote: tuple[str, ...]
+
+
+def ingest(world: World, log: Writer, now: datetime) -> None:
+    """Record what was told since the last check, durably, and take the files away that told it.
+
+    Boundary: a file of another shape has called for a check, and goes too. What is told by an attempt's own hooks is
+    believed of its worker alone. Cost: a listing of the spool, and of one directory for each worker alive whose
+    client has hooks.
+    """
+    d = log.deployment
+    spool = layout.inside(d.host, "spool")
+    files = [posixpath.join(spool, name) for name in world.files.names(spool)]
+    told = [one for file in files if (one := read_report(world, file)) is not None]
+    for worker in d.workers.values():
+        if worker.live and "hook" in world.harness(review.plan_of(d.plan, worker).workers.harness).reads:
+            own = list(_left(world, d, worker))
+            files += own
+            told += [one for file in own if (one := read_report(world, file)) and one.worker == worker.name]
+    whole = [file for file in files if not file.endswith(UNFINISHED_SUFFIX)]
+    old = [
+        file for file, mark in world.files.marks(set(files) - set(whole)).items() if _age(mark, now) > UNFINISHED_AGE_S
+    ]
+    if told:
+        log.append(_drafts(world, d, told), now)
+    for file in (*whole, *old):
+        with suppress(StorageError):  # not ours to take away: it is read again, which is harmless
+            world.files.remove(file)
+
+
+def read_report(world: World, file: str) -> HookReport | None:
+    """Read one file; None where it says nothing of writes, or is gone."""
+    if file.endswith(UNFINISHED_SUFFIX):
+        return None
+    try:
+        return msgspec.json.decode(world.files.read(file, SPOOL_FILE_BYTES_MAX), type=HookReport)
+    except (StorageError, msgspec.DecodeError):
+        return None
+
+
+def _left(world: World, d: Deployment, worker: WorkerState) -> Iterator[str]:
+    said = layout.said(d.host, worker)
+    return (posixpath.join(said, name) for name in world.files.names(said) if name.startswith(WROTE_PREFIX))
+
+
+def _age(mark: FileFingerprint, now: datetime) -> float:
+    return now.timestamp() - mark.mtime_ns / 1e9
+
+
+def claims(world: World, d: Deployment) -> Claims:
+    """Give the places of a deployment's units, resolved on the disk."""
+    units = [state.unit for state in d.units.values()]
+    lying = {path: place(d, state, path) for state in d.units.values() for path in paths([state.unit])}
+    resolved = world.files.resolve(lying.values())
+    return Claims(units, {path: resolved[whole] for path, whole in lying.items()})
+
+
+def watched_roots(world: World, d: Deployment, known: Claims) -> list[str]:
+    """List the directories in which a file that is nobody's is out of place."""
+    more = [layout.absolute(d.host, root) for root in d.plan.watch.roots]
+    return known.roots(world.files.resolve(more).values())
+
+
+def within(path: str, roots: Iterable[str]) -> bool:
+    """Tell whether a path lies in one of some directories."""
+    return any(path.startswith(root.rstrip("/") + "/") for root in roots)
+
+
+def _drafts(world: World, d: Deployment, told: Iterable[HookReport]) -> list[e.Draft]:
+    """Word what is new: progress of those who wrote their own, conflicts of the others."""
+    known = claims(world, d)
+    writers: dict[str, str] = {}
+    for one in told:
+        for name in one.wrote if one.worker in d.workers else ():
+            writers[layout.absolute(d.host, name)] = one.worker
+    resolved = world.files.resolve(writers)
+    written = {resolved[path]: worker for path, worker in writers.items()}
+    own: dict[str, list[Written]] = {}
+    strange: dict[str, str] = {}
+    for found, worker in written.items():
+        output = known.output(found)
+        if output is None or d.units[output[0]].worker != worker:
+            strange[found] = worker
+            continue
+        state = d.units[output[0]]
+        unit, lying = state.unit, places(d, state)
+        marks = world.files.marks([lying[output[1]]])
+        mark = next((mark for mark in outputs(unit, marks, lying) if mark.path == output[1]), None)
+        wrote = d.units[unit.name].wrote.get(output[1])
+        if mark is not None and (wrote is None or wrote.inferred or wrote.mark != mark):
+            own.setdefault(worker, []).append(Written(unit=unit.name, marks=(mark,)))
+    return [*_progressed(world, d, own), *_conflicted(world, d, known, strange)]
+
+
+def _progressed(world: World, d: Deployment, own: Mapping[str, list[Written]]) -> Iterator[e.Draft]:
+    for name, files in own.items():
+        worker = d.workers[name]
+        states = [d.units[unit] for unit in worker.units]
+        marks = world.files.marks(path for state in states for path in touched(d, state))
+        written = sum(1 for state in states if whole(d, state, marks))
+        for piece in chunks(files):
+            fact = e.Progressed(written=written, total=len(states), files=piece, inferred=False)
+            yield e.Draft(fact, worker=name)
+
+
+def _conflicted(world: World, d: Deployment, known: Claims, strange: Mapping[str, str]) -> list[e.Draft]:
+    if d.plan.watch.conflicts == "ignore" or not strange:
+        return []
+    roots = watched_roots(world, d, known)
+    (state,) = world.files.resolve([world.state]).values()
+    found: list[e.Draft] = []
+    for path, mark in world.files.marks(strange).items():
+        if within(path, [state]) or not within(path, roots):
+            continue
+        output = known.output(path)
+        named = msgspec.structs.replace(mark, path=output[1]) if output else mark
+        written = datetime.fromtimestamp(mark.mtime_ns / 1e9, UTC)
+        if (told := trespass(d, known, path, named, written, strange[path])) is not None:
+            found.append(e.Draft(told[1], worker=told[0]))
+    return first_few(found)
+
+
+def first_few(found: list[e.Draft]) -> list[e.Draft]:
+    """Keep what gets a line of its own; the last of these counts the rest."""
+    if (more := len(found) - CONFLICT_LINES_MAX) <= 0:
+        return found
+    last = found[CONFLICT_LINES_MAX - 1]
+    return [
+        *found[: CONFLICT_LINES_MAX - 1],
+        e.Draft(msgspec.structs.replace(last.data, more=more), worker=last.worker),
+    ]
+
+
+def touched(d: Deployment, state: UnitState) -> Iterator[str]:
+    """Give where the files of a unit are looked for, its outputs and its input, as absolute paths."""
+    for path in state.unit.outputs:
+        yield place(d, state, path)
+    if state.unit.input is not None:
+        yield place(d, state, state.unit.input)
+
+
+def place(d: Deployment, state: UnitState, path: str) -> str:
+    """Give where a path of a unit is looked for: in the worker's tree, or where it is to be in the end."""
+    return layout.read(d, d.workers[state.worker], path)
+
+
+def places(d: Deployment, state: UnitState) -> dict[str, str]:
+    """Give where each output of a unit is looked for."""
+    return {path: place(d, state, path) for path in state.unit.outputs}
+
+
+def whole(d: Deployment, state: UnitState, marks: Mapping[str, FileFingerprint]) -> bool:
+    """Tell whether a unit's outputs are there and may pass, as far as a look at them from outside tells."""
+    found = {mark.path: mark for mark in outputs(state.unit, marks, places(d, state))}
+    source = marks.get(place(d, state, state.unit.input)) if state.unit.input is not None else None
+    before = {path: d.before[path] for path in state.unit.outputs if path in d.before}
+    verify = review.plan_of(d.plan, d.workers[state.worker]).verify
+    return judge(state.unit, verify, Facts(marks=found, before=before, input=source)).passed

@@ -1,0 +1,87 @@
+"""What a client leaves of an attempt by itself: its record of the conversation, and a word on its process."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+
+import msgspec
+from msgspec import Struct
+
+from wakeman.core.errors import StorageError
+from wakeman.core.model import Deployment, FileFingerprint, WorkerState, attempt_id
+from wakeman.engine import layout
+from wakeman.ports import TranscriptPaths, World
+
+STATE_FILE_BYTES_MAX = 64 * 1024
+"""Bytes of a file that says something of a process at most."""
+NAMED_WITHIN_BYTES = 256 * 1024
+"""Bytes at the beginning of a record in which its attempt is named."""
+
+
+class Transcripts(Struct, frozen=True):
+    """What a client has left of an attempt by itself: its record, those of its sub-agents, a word on its process."""
+
+    record: FileFingerprint | None = None
+    beside: tuple[FileFingerprint, ...] = ()
+    state: bytes = b""
+
+
+def find_transcripts(
+    world: World, d: Deployment, worker: WorkerState, marks: Mapping[str, FileFingerprint]
+) -> Transcripts:
+    """Find what a client has left of an interactive attempt; `marks` are those of our own files of it.
+
+    Boundary: nothing, until the client has left something. Another's file is never taken for it.
+    """
+    file = layout.trail(d.host, worker)
+    if file not in marks:
+        return Transcripts()
+    try:
+        trail = msgspec.json.decode(world.files.read(file, STATE_FILE_BYTES_MAX), type=TranscriptPaths)
+    except (StorageError, msgspec.DecodeError):
+        return Transcripts()
+    record = _record(world, worker, trail, marks.get(layout.claim(d.host, worker)))
+    beside = _found(world, trail.home, trail.beside) if record is not None else []
+    return Transcripts(record=record, beside=tuple(beside), state=_state(world, d, worker, trail))
+
+
+def _record(
+    world: World, worker: WorkerState, trail: TranscriptPaths, claimed: FileFingerprint | None
+) -> FileFingerprint | None:
+    found = _found(world, trail.home, trail.record)
+    if trail.names:
+        known = [mark for mark in found if worker.agent_session and worker.agent_session in mark.path]
+        wanted = trail.names.encode("utf-8", "surrogateescape")
+        fresh = (mark for mark in found if claimed is not None and mark.mtime_ns >= claimed.mtime_ns)
+        found = known or [mark for mark in fresh if wanted in world.files.head(mark.path, NAMED_WITHIN_BYTES)]
+    return found[-1] if found else None
+
+
+def _state(world: World, d: Deployment, worker: WorkerState, trail: TranscriptPaths) -> bytes:
+    """Give what a client says of its process, if that lives and is this attempt's: the file may outlive it."""
+    wanted = worker.agent_session.encode()
+    for mark_ in _found(world, trail.home, trail.states):
+        pid = posixpath.basename(mark_.path).partition(".")[0]
+        if pid.isdigit() and world.machine.mark_of(int(pid)) == attempt_id(d, worker):
+            with suppress(StorageError):
+                data = world.files.read(mark_.path, STATE_FILE_BYTES_MAX)
+                if wanted and wanted in data:
+                    return data
+    return b""
+
+
+def _found(world: World, home: str, patterns: Iterable[str]) -> list[FileFingerprint]:
+    """Stat the files of some globs, the latest last. Cost: a listing of each directory that a glob stands for."""
+    paths: list[str] = []
+    for pattern in patterns:
+        fixed = posixpath.dirname(pattern.partition("*")[0])
+        root = posixpath.join(home, fixed)
+        if "*" not in pattern:
+            paths.append(posixpath.join(home, pattern))
+            continue
+        with suppress(StorageError):  # it is not there
+            rest = pattern.removeprefix(fixed).lstrip("/")
+            paths += (posixpath.join(root, name) for name in world.files.glob(root, [rest], []))
+    return sorted(world.files.marks(paths).values(), key=lambda mark: mark.mtime_ns)

@@ -1,0 +1,232 @@
+"""What people and scripts ask for: recorded as `requested`, then a check that carries it out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from difflib import get_close_matches
+
+from wakeman.core.errors import NeedsPersonError, ProgramError, UnknownNameError, UsageError
+from wakeman.core.log import events as e
+from wakeman.core.log.state import transition
+from wakeman.core.model import Deployment, WakeTarget, WorkerState
+from wakeman.core.policy.prompt_delivery import ENTER_AGAIN_S
+from wakeman.core.text import sanitise
+from wakeman.engine import alarm
+from wakeman.engine.act import prompt_delivery, secrets
+from wakeman.engine.act.actions import end
+from wakeman.engine.check import check
+from wakeman.engine.registry import readable
+from wakeman.ports import World
+
+FATE_POLL_S = 0.25
+"""Seconds between two looks for a text that was typed."""
+
+
+def find_worker(world: World, name: str) -> tuple[str, str]:
+    """Find a worker by `DEPLOYMENT/WORKER`, or by its bare name while that is unique among open deployments.
+
+    Shape: (deployment, worker). Raises: UnknownNameError; UsageError when the bare name is not unique.
+    """
+    if "/" in name:
+        deployment, _, worker = name.rpartition("/")
+        known: Iterable[str] = world.logs.read(deployment).workers
+        if worker not in known:
+            raise UnknownNameError(f"no worker '{worker}' in {deployment}{_near(worker, known)}", "wakeman status")
+        return deployment, worker
+    everything = readable(world)
+    having = [found for found, d in everything.items() if name in d.workers]
+    live = [found for found in having if everything[found].outcome == "open"] or having[-1:]
+    if not live:
+        known = {worker for d in everything.values() for worker in d.workers}
+        raise UnknownNameError(f"no worker '{name}' in {world.state}{_near(name, known)}", "wakeman status")
+    if len(live) > 1:
+        raise UsageError(f"worker '{name}' is in {' and '.join(live)}", f"name it {live[0]}/{name}")
+    return live[0], name
+
+
+def stop(world: World, deployment: str, name: str) -> Deployment:
+    """Have one worker ended; its units go to a cleanup worker, it is not tried again."""
+    with world.logs.hold(deployment, world.by) as log:
+        worker = _open(log.deployment).workers[name]
+        if worker.ended and not worker.intent:
+            raise UsageError(f"{deployment}/{name} is {worker.state} already")
+        drafts = [e.Draft(e.Requested(verb="stop"), worker=name)]
+        if worker.state == "pending" and not worker.intent:
+            drafts.append(transition(worker, e.Exited(why="stopped before its launch", ended_by="person")))
+        log.append(drafts, world.clock.now())
+    return check(world, deployment)
+
+
+def retry(world: World, deployment: str, name: str, units: tuple[str, ...], note: str) -> Deployment:
+    """Have a worker start another attempt for what is missing; a live one is ended first.
+
+    Raises: UsageError when nothing of its share is missing: `reject` reopens a unit.
+    """
+    with world.logs.hold(deployment, world.by) as log:
+        d = _open(log.deployment)
+        worker = d.workers[name]
+        _known(d, units)
+        mine = [unit for unit in worker.units if not d.units[unit].done and (unit in units or not units)]
+        if worker.state == "verified" or not mine:
+            where = f"wakeman reject UNIT --why WHY reopens one of {deployment}"
+            raise UsageError(f"{deployment}/{name} has nothing left to do ({worker.state})", where)
+        if worker.state == "pending" and not worker.intent:
+            raise UsageError(f"{deployment}/{name} is pending: it has not been launched yet", f"wakeman check {name}")
+        now = world.clock.now()
+        log.append([e.Draft(e.Requested(verb="retry", units=units, text=note), worker=name)], now)
+        if worker.live:
+            end(world, log, [log.deployment.workers[name]], "wakeman", now)
+    return check(world, deployment)
+
+
+def judge(world: World, deployment: str, verb: e.Verb, units: tuple[str, ...], why: str) -> Deployment:
+    """Waive or reject units: a person's word over the checks'."""
+    with world.logs.hold(deployment, world.by) as log:
+        d = _open(log.deployment)
+        _known(d, units)
+        verdicts = [name for name in units if name in d.reviews]
+        if verb == "reject" and verdicts:
+            hint = f"wakeman reject one of the units that it reviewed, or wakeman retry {d.name}/{verdicts[0]}"
+            raise UsageError(f"{verdicts[0]} is a review, expected a unit of the plan", hint)
+        log.append([e.Draft(e.Requested(verb=verb, units=units, text=why))], world.clock.now())
+    return check(world, deployment)
+
+
+def request(world: World, deployment: str, verb: e.Verb, text: str = "") -> Deployment:
+    """Record a wish about the whole deployment (accept, pause, unpause, down), then check.
+
+    Raises: UsageError when it makes no sense now.
+    """
+    with world.logs.hold(deployment, world.by) as log:
+        d = _open(log.deployment)
+        refusal = {
+            "accept": "" if d.held else "no row is held",
+            "pause": "paused already" if d.paused_at else "",
+            "unpause": "" if d.paused_at or d.failed_launches or d.barred else "not paused",
+        }.get(verb, "")
+        if refusal:
+            raise UsageError(f"{deployment}: {refusal}", f"wakeman status {deployment}")
+        now = world.clock.now()
+        if d.paused_at and verb in ("unpause", "down"):
+            alarm.ensure(world, log, now, paused=True)  # or a crash before the check would leave it open without one
+        log.append([e.Draft(e.Requested(verb=verb, text=text))], now)
+    return check(world, deployment)
+
+
+def send(
+    world: World, deployment: str, name: str, text: str, *, submit: bool, force: bool = False, raw: bool = False
+) -> None:
+    """Type text into a worker's session; recorded as an intent, so that it is never typed twice.
+
+    Shape: `raw` types it as it is, so that the client may take it for a command of its own.
+    Effects: where it is submitted, a check soon tells whether it arrived; see `heard`.
+    Raises: NeedsPersonError when it was not typed, as the worker is not idle or what was typed last is not settled;
+    UsageError when it is not live.
+    """
+    with world.logs.hold(deployment, world.by) as log:
+        d = _open(log.deployment)
+        worker = d.workers[name]
+        if not worker.live:
+            raise UsageError(f"{deployment}/{name} is {worker.state}: there is no session to type into")
+        if worker.prompt is not None:
+            why = f"what was typed in line {worker.prompt.seq} is not confirmed yet"
+            raise NeedsPersonError(f"{deployment}/{name}: {why}", f"wakeman check {deployment}, then send again")
+        now = world.clock.now()
+        known = prompt_delivery.prompts_heard(world, d, worker) if submit else ""
+        fact = e.Intended(
+            action="send",
+            target=worker.session,
+            text=sanitise(secrets.redactor(world, d)(text), 500),
+            confirm=submit,
+            before=known,
+        )
+        intent = log.append([e.Draft(fact, worker=name, attempt=worker.attempt)], now)[0]
+        failed = prompt_delivery.type_into(world, d, worker, text, submit=submit, force=force, raw=raw)
+        effect = e.Effected(intent=intent.seq, ok=not failed, detail=failed)
+        log.append([e.Draft(effect, worker=name, attempt=worker.attempt)], now)
+        if submit and not failed:
+            alarm.soon(world, log.deployment, ENTER_AGAIN_S, "timer")
+    if failed:
+        raise NeedsPersonError(f"{deployment}/{name}: {failed}", "add --force to type anyway")
+
+
+def heard(world: World, deployment: str, name: str, pause: Callable[[float], None]) -> str:
+    """Wait until it is settled whether the text typed last has arrived; give "" when it has, else what is known.
+
+    Effects: a check once there is something to tell, and each `AGAIN` seconds until then; the lock is free meanwhile.
+    Cost: at most about `DOUBT` seconds, two looks at the screen a second.
+    """
+    d = world.logs.read(deployment)
+    prompt = d.workers[name].prompt
+    while (worker := d.workers[name]).prompt is not None and prompt is not None and worker.prompt.seq == prompt.seq:
+        for _ in range(round(ENTER_AGAIN_S / FATE_POLL_S)):
+            if prompt_delivery.prompt_fate(world, world.sessions(d.host), d, worker) in ("heard", "taken"):
+                break
+            pause(FATE_POLL_S)
+        d = check(world, deployment)
+    told = [
+        event.data
+        for event in world.logs.events(deployment, prompt.seq if prompt is not None else d.seq)
+        if isinstance(event.data, e.Confirmed) and prompt is not None and event.data.intent == prompt.seq
+    ]
+    return "" if not told or told[-1].ok else told[-1].why
+
+
+def tell(world: World, target: WakeTarget, text: str, deployment: str) -> None:
+    """Send text to a session that is nobody's worker, as a wake would. Raises: ProgramError."""
+    said = world.deliver(target, text, Deployment(name=deployment))
+    if said:
+        raise ProgramError(said)
+
+
+def sweep(world: World, deployment: str, pattern: str, older_than: float, *, act: bool) -> list[tuple[str, float]]:
+    """List sessions of a pattern (fnmatch) and least age, and end them if `act`: a person's own decision.
+
+    Shape: (session, age in seconds).
+    Boundary: a live worker's session is never among them, nor one of another deployment. Those that a closed
+    deployment has left at work are: nobody tends them any more.
+    """
+    from fnmatch import fnmatchcase
+
+    from wakeman.engine.observe.side_sessions import end as end_one
+
+    d = world.logs.read(deployment)
+    mine = {worker.session_id for worker in d.workers.values() if worker.live and d.outcome == "open"}
+    now = world.clock.now().timestamp()
+    found = [
+        seen
+        for seen in world.sessions(d.host).look().seen
+        if fnmatchcase(seen.session, pattern)
+        and now - seen.created >= older_than
+        and seen.session_id not in mine
+        and (seen.mark or world.machine.mark_of(seen.pid) or f"{deployment}/").startswith(f"{deployment}/")
+    ]
+    if act and found:
+        with world.logs.hold(deployment, world.by) as log:
+            for seen in found:
+                end_one(world, log, seen.session, seen.session_id, seen.mark, "person", world.clock.now())
+    return [(seen.session, now - seen.created) for seen in found]
+
+
+def session_of(d: Deployment, worker: WorkerState) -> str:
+    """Give what addresses a worker's session exactly. Raises: UsageError when it has none."""
+    if not worker.session_id:
+        raise UsageError(f"{d.name}/{worker.name} is {worker.state}: it has no session", f"wakeman status {d.name}")
+    return worker.session_id
+
+
+def _open(d: Deployment) -> Deployment:
+    if d.outcome != "open":
+        raise UsageError(f"{d.name} is closed ({d.outcome})", f"wakeman status {d.name}")
+    return d
+
+
+def _known(d: Deployment, units: Iterable[str]) -> None:
+    for name in units:
+        if name not in d.units:
+            raise UnknownNameError(f"no unit {name!r} in {d.name}{_near(name, d.units)}", f"wakeman status {d.name}")
+
+
+def _near(name: str, known: Iterable[str]) -> str:
+    close = get_close_matches(name, list(known), n=1)
+    return f"; did you mean '{close[0]}'?" if close else ""

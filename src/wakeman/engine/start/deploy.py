@@ -1,0 +1,267 @@
+"""From a prepared plan to a deployment: begin the log, furnish its directory, check; go on; amend."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterable, Iterator
+from hashlib import sha256
+from shlex import quote
+
+import msgspec
+from msgspec import Struct
+
+from wakeman.core.actions import appointed
+from wakeman.core.errors import UsageError
+from wakeman.core.log import events as e
+from wakeman.core.log.chunks import chunks
+from wakeman.core.log.state import apply_drafts
+from wakeman.core.model import Deployment, FileFingerprint, Host, Plan, Share
+from wakeman.core.names import unique
+from wakeman.core.plan import shares as planning
+from wakeman.core.policy import review
+from wakeman.core.policy.decide import EDITION
+from wakeman.engine import alarm, layout
+from wakeman.engine.act import confinement
+from wakeman.engine.act.actions import bury
+from wakeman.engine.act.launch import attempt
+from wakeman.engine.check import check
+from wakeman.engine.registry import latest, next_name
+from wakeman.engine.start.prepare import Prepared, variables
+from wakeman.ports import Command, World
+
+FIXED = ("confine", "stage", "isolate", "base", "setup", "commit")
+"""Keys of `[workers]` that say where outputs are made, and what keeps workers there."""
+INLINE_PROMPT_BYTES_MAX = 16 * 1024
+"""Bytes of a prompt that stand in the log; a longer one lies beside it."""
+
+
+def drafts(world: World, prepared: Prepared, name: str) -> list[e.Draft]:
+    """Give the first lines of the deployment's log."""
+    host = world.host(prepared.plan, prepared.root, posixpath.join(world.state, name))
+    host = msgspec.structs.replace(host, repository=prepared.repository)
+    plan = _recorded(prepared, host)
+    planned = e.Planned(name=name, plan=plan, digest=planning.digest(prepared.plan), host=host, edition=EDITION)
+    return [e.Draft(planned), *enrolments(prepared.shares, prepared.existing)]
+
+
+def enrolments(shares: Iterable[Share], existing: Iterable[FileFingerprint]) -> Iterator[e.Draft]:
+    """Give one event a share, or several where a share's units do not fit a line."""
+    there = {mark.path: mark for mark in existing}
+    for share in shares:
+        for units in chunks(share.units, room=e.LINE_BYTES_MAX // 2):
+            marks = tuple(there[path] for unit in units for path in unit.outputs if path in there)
+            enrolled = e.Enrolled(session=share.name, units=units, existing=marks, key=share.key)
+            yield e.Draft(enrolled, worker=share.name)
+
+
+class Preview(Struct, frozen=True):
+    """A worker's first attempt. Where it is confined: by what, and the directories that it may write to."""
+
+    share: Share
+    command: Command
+    confined: str | None
+    writes: list[str] | None
+
+
+def preview(world: World, prepared: Prepared) -> list[Preview]:
+    """Give the exact command of each worker's first attempt, without starting anything."""
+    d = _ahead(world, prepared)
+    for worker in d.workers.values():
+        worker.attempt = 1
+    return [_preview(world, d, share) for share in prepared.shares]
+
+
+def reviewer(world: World, prepared: Prepared) -> Command | None:
+    """Give the exact command of the first reviewer, without starting anything; None where there will be none."""
+    if not review.wanted(prepared.plan):
+        return None
+    d = _ahead(world, prepared)
+    first = appointed(d, list(d.units))[0]
+    apply_drafts(d, [first], world.clock.now(), world.by)
+    worker = d.workers[first.worker or ""]
+    worker.attempt = 1
+    return attempt(world, d, worker)[1]
+
+
+def _ahead(world: World, prepared: Prepared) -> Deployment:
+    """Give the deployment as it would begin, with its prompt at hand."""
+    d = Deployment()
+    apply_drafts(d, drafts(world, prepared, prepared.plan.name), world.clock.now(), world.by)
+    workers = prepared.plan.workers
+    inline = msgspec.structs.replace(workers, prompt=prepared.prompt, prompt_file=None)
+    d.plan = msgspec.structs.replace(prepared.plan, workers=inline)
+    return d
+
+
+def _preview(world: World, d: Deployment, share: Share) -> Preview:
+    worker = d.workers[share.name]
+    command, way = attempt(world, d, worker)[1], d.host.confinement
+    writes = confinement.places(d, worker, stream=command.to_file) if way is not None else None
+    return Preview(share=share, command=command, confined=way.words if way is not None else None, writes=writes)
+
+
+def up(world: World, prepared: Prepared) -> Deployment:
+    """Begin a deployment, or go on with the open one of the same plan.
+
+    Raises: UsageError when an open one of that name has another plan; it is shown in what they differ.
+    """
+    name, there = latest(world, prepared.plan.name)
+    if there is not None and there.outcome == "open":
+        changed = _changes(there, prepared)
+        if changed:
+            raise UsageError(
+                f"{name} is open with another plan: {'; '.join(changed[:10])}",
+                f"wakeman amend {name} FILE, or wakeman down {name}, or another name",
+            )
+        furnish(world, there, prepared)
+        return check(world, name)
+    _programs(world, prepared, name)
+    if there is not None:
+        bury(world, there)
+        name = next_name(name)
+    begin(world, prepared, name)
+    return check(world, name)
+
+
+def begin(world: World, prepared: Prepared, name: str) -> None:
+    """Begin a deployment up to its first check: its files, an alarm, its log. Nobody is launched yet."""
+    first, now = drafts(world, prepared, name), world.clock.now()
+    ahead = Deployment()
+    apply_drafts(ahead, first, now, world.by)
+    # The log comes last: from its first line on, all that the night needs to go on by itself is there.
+    furnish(world, ahead, prepared)
+    with alarm.first(world, ahead, now) as armed:
+        world.logs.create(name, planning.digest(prepared.plan), [*first, *armed], now, world.by)
+
+
+def amend(world: World, name: str, prepared: Prepared) -> Deployment:
+    """Change the plan of an open deployment for what is not launched yet; workers begun keep their shares.
+
+    Raises: UsageError when it is closed, or its paths would be relative to another directory.
+    """
+    with world.logs.hold(name, world.by) as log:
+        d = log.deployment
+        if d.outcome != "open":
+            raise UsageError(f"{name} is closed ({d.outcome})", "wakeman up FILE starts the next run")
+        if d.plan.name != prepared.plan.name:
+            raise UsageError(f"{name}: found a plan named {prepared.plan.name!r}, expected {d.plan.name!r}")
+        if d.host.root != prepared.root:
+            raise UsageError(f"{name}: the plan lies in {prepared.root}, its paths are relative to {d.host.root}")
+        for key in FIXED:
+            there, wanted = getattr(d.plan.workers, key), getattr(prepared.plan.workers, key)
+            if there != wanted:
+                found = f"found {wanted!r}, expected {there!r} as it went up with"
+                hint = f"wakeman down {name}, then wakeman up FILE"
+                raise UsageError(f"{name}: workers.{key}: {found}: its workers were told where to write", hint)
+        dropped = [worker.name for worker in d.workers.values() if worker.state == "pending" and not worker.intent]
+        kept = {unit for worker in d.workers.values() if worker.name not in dropped for unit in worker.units}
+        taken = {name.lower() for name in d.workers if name not in dropped}
+        clash = next((unit.name for share in prepared.shares for unit in share.units if unit.name in d.reviews), "")
+        if clash:
+            raise UsageError(f"{name}: found a unit named {clash!r}, which is a review; expected another name for it")
+        new = []
+        for share in prepared.shares:
+            units = tuple(unit for unit in share.units if unit.name not in kept)
+            if units:
+                fresh = unique(share.name, taken, share.key)
+                taken.add(fresh.lower())
+                new.append(msgspec.structs.replace(share, name=fresh, units=units))
+        stay = [worker for worker in d.workers.values() if worker.name not in dropped]
+        if overlapping := confinement.overlaps(world, d, stay, new):
+            raise UsageError(f"{name}: {'; '.join(overlapping)}", f"wakeman down {name}, then wakeman up FILE")
+        _keep(world, d.host, prepared)
+        amended = e.Amended(
+            plan=_recorded(prepared, d.host),
+            digest=planning.digest(prepared.plan),
+            dropped=tuple(dropped),
+        )
+        log.append(
+            [e.Draft(e.Requested(verb="amend")), e.Draft(amended), *enrolments(new, prepared.existing)],
+            world.clock.now(),
+        )
+    furnish(world, world.logs.read(name), prepared)
+    return check(world, name)
+
+
+def furnish(world: World, d: Deployment, prepared: Prepared) -> None:
+    """Write what every later check and worker needs into the deployment's directory. Repeatable: yes."""
+    files, host, plan = world.files, d.host, prepared.plan
+    inside = {
+        "plan.toml": prepared.text.encode("utf-8", "surrogateescape"),
+        layout.WRAPPER: world.wrapper(),
+        layout.HOOK: world.hook(),
+        layout.GUARD: world.guard(),
+        layout.CHECK: alarm.script(d, host, world.state, plan.wake.to),
+    }
+    _keep(world, host, prepared)
+    secrets = _secrets(world, plan, prepared.root)
+    if secrets:
+        inside[layout.SECRETS] = secrets
+    for name, data in inside.items():
+        files.write(layout.inside(host, name), data, durable=True)
+    confinement.equip(world, host)
+    files.make(layout.inside(host, "spool"))
+
+
+def _programs(world: World, prepared: Prepared, name: str) -> None:
+    """Refuse to begin a night whose programs are not there. Raises: UsageError naming each."""
+    plan = prepared.plan
+    host = world.host(plan, prepared.root, posixpath.join(world.state, name))
+    command = preview(world, prepared)[0].command
+    programs = {"workers.command" if plan.workers.command else "workers.harness": command.argv[0]}
+    programs |= {f"workers.before[{n}]": before[0] for n, before in enumerate(plan.workers.before)}
+    programs |= {f"workers.setup[{n}]": setup[0] for n, setup in enumerate(plan.workers.setup) if "/" not in setup[0]}
+    programs |= {f"wake.to[{n}].run": target.run[0] for n, target in enumerate(plan.wake.to) if target.run}
+    programs |= {"verify.command": plan.verify.command[0]} if plan.verify.command else {}
+    judge = reviewer(world, prepared)
+    programs |= {"verify.review": judge.argv[0]} if judge is not None else {}
+    path, cwd = host.env.get("PATH", ""), plan.workers.cwd
+    absent = [
+        f"{key}: found {program!r}, which is no program on PATH or at that place"
+        for key, program in programs.items()
+        if "{{" not in program + cwd and not world.machine.runs(program, posixpath.join(prepared.root, cwd), path)
+    ]
+    if absent:
+        raise UsageError("; ".join(absent), "wakeman doctor")
+
+
+def _changes(d: Deployment, prepared: Prepared) -> list[str]:
+    """List in what a plan differs from an open deployment's, a long prompt that lies beside the log included.
+
+    Boundary: defaults that a newer version adds are filled in on both sides, so they are no difference.
+    """
+    recorded = _recorded(prepared, d.host)
+    changed = planning.difference(d.plan, recorded)
+    if d.plan.workers.prompt_file != recorded.workers.prompt_file:
+        return [*(text for text in changed if not text.startswith("workers.prompt")), "workers.prompt: another text"]
+    return [] if d.digest == planning.digest(prepared.plan) else changed
+
+
+def _keep(world: World, host: Host, prepared: Prepared) -> None:
+    """Put a prompt that is too long for the log beside it, before a line of the log speaks of it. Repeatable: yes."""
+    beside = _recorded(prepared, host).workers.prompt_file
+    if beside is not None:
+        world.files.write(beside, prepared.prompt.encode("utf-8", "surrogateescape"), durable=True)
+
+
+def _recorded(prepared: Prepared, host: Host) -> Plan:
+    """Give the plan as the log keeps it: a prompt that is long, or in a file, lies in the deployment's directory.
+
+    Shape: its name holds its digest, so an amended prompt never stands in for the one that the log speaks of.
+    """
+    plan, workers = prepared.plan, prepared.plan.workers
+    if (
+        workers.prompt_file is None
+        and len(workers.prompt.encode("utf-8", "surrogateescape")) <= INLINE_PROMPT_BYTES_MAX
+    ):
+        return plan
+    digest = sha256(prepared.prompt.encode("utf-8", "surrogateescape")).hexdigest()[:12]
+    moved = msgspec.structs.replace(workers, prompt="", prompt_file=layout.inside(host, f"prompt-{digest}.md"))
+    return msgspec.structs.replace(plan, workers=moved)
+
+
+def _secrets(world: World, plan: Plan, root: str) -> bytes:
+    environ = world.machine.environ()
+    values = {name: environ[name] for name in plan.workers.env_from if name in environ}
+    values.update(variables(world, plan, root))
+    return "".join(f"export {key}={quote(value)}\n" for key, value in values.items()).encode("utf-8", "surrogateescape")

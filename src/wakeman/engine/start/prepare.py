@@ -1,0 +1,304 @@
+"""From a plan's text to all that it speaks of: read, gather, and refuse everything wrong at once."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
+from msgspec import Struct
+
+from wakeman.core.errors import PlanError, ProgramError, StorageError, UsageError, WakemanError
+from wakeman.core.model import FileFingerprint, Plan, Repository, Share, Unit, WorkersSpec
+from wakeman.core.plan import shares as planning
+from wakeman.core.plan.conflicts import conflicts, paths
+from wakeman.core.plan.parser import read
+from wakeman.core.plan.template import nearest, render
+from wakeman.core.policy import review
+from wakeman.core.policy.quality import parse
+from wakeman.engine.act import confinement
+from wakeman.engine.registry import latest, readable
+from wakeman.ports import SessionInfo, World
+
+UNITS_COMMAND_TIMEOUT_S = 120.0
+"""Seconds that `units.command` may take."""
+FILE_NAME_BYTES_MAX = 255
+"""Bytes between two slashes of a path: what file systems take."""
+LONG_NAME_CHARS_SHOWN = 60
+"""Characters of a long name that an error shows."""
+
+
+class Prepared(Struct, frozen=True):
+    """A plan that can go up: its units, who does them, and outputs that are there already."""
+
+    plan: Plan
+    text: str
+    root: str
+    units: tuple[Unit, ...]
+    shares: tuple[Share, ...]
+    existing: tuple[FileFingerprint, ...]
+    prompt: str  # the prompt's template, read once: what is recorded is what is used
+    repository: Repository | None = None
+    notes: tuple[str, ...] = ()  # what is worth knowing and keeps nobody
+
+
+def prepare(world: World, text: str, where: str, root: str, stdin: str = "") -> Prepared:
+    """Read a plan and everything it speaks of; start nothing, write nothing.
+
+    Shape: `root` is the absolute directory that its paths are relative to; `stdin` the lines of `file = "-"`.
+    Raises: PlanError with every fault found; ProgramError when the plan is right and tmux does not answer.
+    """
+    plan = read(text, where)
+    try:
+        units = tuple(planning.units(plan, _lines(world, plan, root, stdin), root))
+        shares = tuple(planning.shares(plan, units))
+    except PlanError as fault:
+        raise PlanError(_placed(fault.problems, text, where)) from fault
+    problems = [
+        *_unwritable(units),
+        *_too_long(units),
+        *_conflicts(world, root, units),
+        *_world_faults(world, plan, root),
+        *_homeless(world, plan, root, shares),
+        *confinement.faults(world, plan, root, where, shares),
+    ]
+    repository: Repository | None = None
+    notes: tuple[str, ...] = ()
+    if plan.workers.isolate == "worktree":
+        from wakeman.engine.act.trees import survey
+
+        repository, found, notes = survey(world, plan, root, units, shares)
+        problems += found
+    try:
+        problems += _taken(world, plan, root, shares)
+    except ProgramError:
+        if not problems:
+            raise
+    if problems:
+        raise PlanError(_placed(problems, text, where))
+    prompt = _template(world, plan, root)
+    # In a tree of its own a worker finds what the base commit has.
+    outputs = {} if repository else {posixpath.join(root, path): path for unit in units for path in unit.outputs}
+    there = world.files.marks(outputs)
+    existing = tuple(msgspec.structs.replace(mark, path=outputs[path]) for path, mark in there.items())
+    return Prepared(
+        plan=plan,
+        text=text,
+        root=root,
+        units=units,
+        shares=shares,
+        existing=existing,
+        prompt=prompt,
+        repository=repository,
+        notes=notes,
+    )
+
+
+def _template(world: World, plan: Plan, root: str) -> str:
+    if plan.workers.prompt_file is None:
+        return plan.workers.prompt
+    return world.files.read(posixpath.join(root, plan.workers.prompt_file)).decode("utf-8", "surrogateescape")
+
+
+def _placed(problems: Iterable[str], text: str, where: str) -> tuple[str, ...]:
+    """Put file and line before each problem: the line of the key that it begins with, or of the nearest above."""
+    from wakeman.core.plan.key_positions import locate, spell
+
+    lines = {spell(path): line for path, line in locate(text.removeprefix("\ufeff")).items()}
+    return tuple(f"{where}{_line(lines, problem.partition(':')[0])}: {problem}" for problem in problems)
+
+
+def _line(lines: Mapping[str, int], key: str) -> str:
+    while key and key not in lines:
+        key = key[: max(key.rfind("."), key.rfind("["), 0)]
+    return f":{lines[key]}" if key else ""
+
+
+def _lines(world: World, plan: Plan, root: str, stdin: str) -> Sequence[str]:
+    """Give what the units' source holds. Raises: PlanError naming its key."""
+    try:
+        return _source(world, plan, root, stdin)
+    except (StorageError, UsageError) as fault:
+        key = "glob" if plan.units.glob is not None else "file"
+        raise PlanError((f"units.{key}: {fault}",)) from fault
+
+
+def _source(world: World, plan: Plan, root: str, stdin: str) -> Sequence[str]:
+    spec = plan.units
+    if spec.glob is not None:
+        patterns = (spec.glob,) if isinstance(spec.glob, str) else spec.glob
+        return world.files.glob(root, patterns, spec.exclude)
+    if spec.file == "-":
+        return stdin.splitlines()
+    if spec.file is not None:
+        return world.files.read(posixpath.join(root, spec.file)).decode("utf-8", "surrogateescape").split("\n")
+    if spec.command is not None:
+        ran = world.machine.run(spec.command, cwd=root, env=world.machine.environ(), timeout=UNITS_COMMAND_TIMEOUT_S)
+        if ran.code != 0:
+            said = ran.error or ran.err.strip()[-300:] or f"exit status {ran.code}"
+            raise PlanError((f"units.command: {spec.command[0]}: {said}",))
+        return ran.out.split("\n")
+    return ()
+
+
+def _unwritable(units: Sequence[Unit]) -> list[str]:
+    """List units whose names or paths no log line can hold as they are."""
+    return [
+        f"units: {unit.name!r}: found bytes that are not UTF-8; expected a name that the log can hold: rename the file"
+        for unit in units
+        if any("\ud800" <= sign <= "\udfff" for text in (unit.name, *unit.outputs, *unit.writes) for sign in text)
+    ]
+
+
+def _too_long(units: Sequence[Unit]) -> list[str]:
+    """List outputs that no file system takes."""
+    sizes = {
+        output: max(len(part.encode("utf-8", "surrogateescape")) for part in output.split("/"))
+        for u in units
+        for output in u.outputs
+    }
+    return [
+        f"units.output: unit {unit.name[:LONG_NAME_CHARS_SHOWN]!r}:"
+        f" found a name of {sizes[output]} bytes in {output[:LONG_NAME_CHARS_SHOWN]!r};"
+        f" expected at most {FILE_NAME_BYTES_MAX}"
+        for unit in units
+        for output in unit.outputs
+        if sizes[output] > FILE_NAME_BYTES_MAX
+    ]
+
+
+def _conflicts(world: World, root: str, units: Sequence[Unit]) -> list[str]:
+    absolute = {path: posixpath.join(root, path) for path in paths(units)}
+    resolved = world.files.resolve(absolute.values())
+    return conflicts(
+        units, {path: resolved[whole] for path, whole in absolute.items()}, fold_case=world.files.folds_case(root)
+    )
+
+
+def _world_faults(world: World, plan: Plan, root: str) -> list[str]:
+    """List what the plan needs of this machine and does not find."""
+    faults = []
+    for probe in (_harness_faults, _agent_faults, _prompt_faults, _variable_faults, _parser_faults):
+        try:
+            faults += probe(world, plan, root)
+        except WakemanError as fault:
+            faults.append(str(fault))
+    return faults + (_reviewer_faults(world, plan, root) if review.wanted(plan) else [])
+
+
+def _reviewer_faults(world: World, plan: Plan, root: str) -> list[str]:
+    """List what a reviewer would lack, by the keys that say how it is started."""
+    faults = []
+    for probe in (_harness_faults, _agent_faults):
+        try:
+            faults += probe(world, review.reviewing(plan), root)
+        except WakemanError as fault:
+            faults.append(str(fault))
+    return [f.replace("workers.agent", "verify.agent").replace("workers.", "verify.review.") for f in faults]
+
+
+def _homeless(world: World, plan: Plan, root: str, shares: Sequence[Share]) -> list[str]:
+    """List directories that workers are to start in and that are not there.
+
+    Boundary: with `workers.before` they may be made in time, and are left to the launch.
+    """
+    if plan.workers.cwd == WorkersSpec().cwd or plan.workers.before:
+        return []
+    places = {render(plan.workers.cwd, planning.worker_names(plan.name, share, "", "")): share.name for share in shares}
+    return [
+        f"workers.cwd: found {place!r} for {name}; expected a directory that is there (workers.before may make it)"
+        for place, name in places.items()
+        if not world.files.is_directory(posixpath.normpath(posixpath.join(root, place)))
+    ]
+
+
+def _harness_faults(world: World, plan: Plan, _: str) -> list[str]:
+    return world.harness(plan.workers.harness).problems(plan)
+
+
+def _agent_faults(world: World, plan: Plan, _: str) -> list[str]:
+    wanted = plan.workers.agent
+    if wanted is None:
+        return []
+    known = world.agents(plan)
+    if wanted in known:
+        return []
+    names = ", ".join(sorted(known)) or "(none known)"
+    origin = "from [agents.NAME] or ~/.claude/agents.json"
+    return [f"workers.agent: found {wanted!r}; expected one of {names}, {origin}{nearest(wanted, known)}"]
+
+
+def _prompt_faults(world: World, plan: Plan, root: str) -> list[str]:
+    try:
+        _template(world, plan, root)
+    except StorageError as fault:
+        return [f"workers.prompt_file: {fault}"]
+    return []
+
+
+def _variable_faults(world: World, plan: Plan, root: str) -> list[str]:
+    environ = world.machine.environ()
+    faults = [
+        f"workers.env_from: {name} is not set here; export it before `up`"
+        for name in plan.workers.env_from
+        if name not in environ
+    ]
+    try:
+        variables(world, plan, root)
+    except StorageError as fault:
+        faults.append(f"workers.env_file: {fault}")
+    return faults
+
+
+def _parser_faults(_: World, plan: Plan, __: str) -> list[str]:
+    parse(plan.verify.parse, b'{"a": 1}')
+    return []
+
+
+def variables(world: World, plan: Plan, root: str) -> Mapping[str, str]:
+    if plan.workers.env_file is None:
+        return {}
+    path = posixpath.join(root, plan.workers.env_file)
+    found = {}
+    for number, raw in enumerate(world.files.read(path).decode().splitlines(), 1):
+        line = raw.strip().removeprefix("export ")
+        if not line or line.startswith("#"):
+            continue
+        key, equals, value = line.partition("=")
+        if not equals or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", key):
+            raise StorageError(f"{path}:{number}: found no NAME=VALUE")
+        found[key] = value.strip("'\"")
+    return found
+
+
+def _taken(world: World, plan: Plan, root: str, shares: Sequence[Share]) -> list[str]:
+    """List session names that somebody else has: on the socket now, or in another open deployment.
+
+    Raises: ProgramError when the socket's server does not answer.
+    """
+    host = world.host(plan, root, posixpath.join(world.state, plan.name))
+    wanted = {share.name for share in shares}
+    listing = world.sessions(host).look()
+    if listing.state == "unknown":
+        raise ProgramError(listing.why, "wakeman doctor")
+    held = {seen.session: _owner(seen) for seen in listing.seen if not _ours_and_over(seen, plan)}
+    name, there = latest(world, plan.name)
+    if there is not None and there.outcome == "open":
+        held = {session: owner for session, owner in held.items() if owner != name}  # it goes on
+    for name, d in readable(world).items():
+        if d.outcome == "open" and name.partition(".")[0] != plan.name and d.host.socket == host.socket:
+            held.update({worker.session: name for worker in d.workers.values()})
+    return [
+        f"workers.name: session {name!r} belongs to {held[name]}; choose another workers.name or workers.socket"
+        for name in sorted(wanted & held.keys())
+    ]
+
+
+def _owner(seen: SessionInfo) -> str:
+    return seen.mark.partition("/")[0] or "somebody else"
+
+
+def _ours_and_over(seen: SessionInfo, plan: Plan) -> bool:
+    """Tell whether a session is a dead one that an earlier run of this plan has kept: `up` takes it away."""
+    return seen.dead and _owner(seen).partition(".")[0] == plan.name

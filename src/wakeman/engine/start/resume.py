@@ -1,0 +1,83 @@
+"""Going on after a crash: one check of each deployment, and what came of it for whom."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from msgspec import Struct
+
+from wakeman.core.errors import WakemanError
+from wakeman.core.log.events import Exited, Launched, Relaunched
+from wakeman.core.model import Deployment
+from wakeman.engine.check import check
+from wakeman.ports import World
+
+
+class Resumed(Struct, frozen=True):
+    """One deployment that was taken up again, or the error that kept it from that.
+
+    Shape: workers by name. `adopted` were found alive although no line told of their start; `alive` were alive all
+    along; `launched` were started for what their share still misses; `ended` had ended meanwhile. `pending` counts
+    those who wait for their turn.
+    """
+
+    name: str
+    deployment: Deployment | None = None
+    error: WakemanError | None = None
+    adopted: tuple[str, ...] = ()
+    alive: tuple[str, ...] = ()
+    launched: tuple[str, ...] = ()
+    ended: tuple[str, ...] = ()
+    pending: int = 0
+
+
+def openings(world: World) -> list[str]:
+    """Name what is there to go on with, oldest first: what is open, or closed and owes a notice, or cannot be read."""
+    return [name for name in world.logs.names() if _is_open(world, name)]
+
+
+def _is_open(world: World, name: str) -> bool:
+    try:
+        d = world.logs.read(name)
+    except WakemanError:
+        return True  # nobody can tell: to take it up says why
+    return d.outcome == "open" or bool(d.wakes) or d.alarm is not None
+
+
+def resume(world: World, names: Iterable[str]) -> Iterator[Resumed]:
+    """Take deployments up again, one after the other. One that cannot be is told of, and holds up no other.
+
+    Repeatable: yes, and beside any other check; there is nothing here that the next alarm would not do.
+    """
+    for name in names:
+        try:
+            yield _resumed(world, name)
+        except WakemanError as fault:
+            yield Resumed(name=name, error=fault)
+
+
+def _resumed(world: World, name: str) -> Resumed:
+    before = world.logs.read(name).seq
+    d = check(world, name)
+    adopted, launched, ended = [], [], []
+    for event in world.logs.events(name, before):
+        worker = event.worker or ""
+        match event.data:
+            case Launched(adopted=True) | Relaunched(adopted=True):
+                adopted.append(worker)
+            case Launched() | Relaunched():
+                launched.append(worker)
+            case Exited():
+                ended.append(worker)
+            case _:
+                pass
+    live = {worker.name for worker in d.workers.values() if worker.live}
+    return Resumed(
+        name=name,
+        deployment=d,
+        adopted=tuple(worker for worker in adopted if worker in live),
+        alive=tuple(sorted(live.difference(adopted, launched))),
+        launched=tuple(launched),
+        ended=tuple(worker for worker in dict.fromkeys(ended) if worker not in launched),
+        pending=sum(1 for worker in d.workers.values() if worker.state == "pending"),
+    )

@@ -1,0 +1,150 @@
+"""A fact becomes one line and comes back as it was; a line that is none is told from one of a newer version."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wakeman.core.errors import LogDamagedError
+from wakeman.core.log import events as e
+from wakeman.core.model import Alarm
+
+NOW = datetime(2026, 1, 5, 21, 36, 0, 123456, tzinfo=UTC)
+START = e.genesis("night", "digest")
+
+
+def line(data: e.Fact, **fields: object) -> bytes:
+    draft = msgspec.structs.replace(e.Draft(data), **fields)
+    return e.encode(draft, seq=7, at=NOW, by="at:4711", previous=START)[0]
+
+
+def test_the_keys_of_a_line_stand_in_their_order_and_the_hash_is_last() -> None:
+    written = line(e.Started(why="x"), worker="w", attempt=2, source="launched", to="running")
+
+    keys = ["v", "seq", "at", "by", "type", "worker", "attempt", "from", "to", "data", "hash"]
+    assert keys == list(json.loads(written))
+    assert written.endswith(b'"}\n')
+
+
+def test_keys_that_do_not_apply_are_left_out() -> None:
+    assert ["v", "seq", "at", "by", "type", "data", "hash"] == list(json.loads(line(e.Disarmed(generation=1))))
+
+
+def test_a_time_is_written_with_microseconds_and_z() -> None:
+    assert "2026-01-05T21:36:00.123456Z" == json.loads(line(e.Noted(text="")))["at"]
+
+
+def test_a_line_read_back_is_the_event_that_was_written() -> None:
+    alarm = Alarm(kind="at", generation=3, due=NOW, job="12")
+
+    event = e.decode(line(e.Armed(alarm=alarm))[:-1])
+
+    assert (7, NOW, "at:4711", e.Armed(alarm=alarm)) == (event.seq, event.at, event.by, event.data)
+
+
+@given(st.text())
+def test_any_text_survives(text: str) -> None:
+    event = e.decode(line(e.Noted(text=text))[:-1])
+
+    assert e.Noted(text=text) == event.data
+
+
+@given(st.builds("{}{}{}".format, st.text(), st.characters(categories=["Cs"]), st.text()))
+def test_text_that_is_no_utf_8_is_written_legibly_and_never_stops_a_line(text: str) -> None:
+    event = e.decode(line(e.Noted(text=text))[:-1])
+
+    assert e.Noted(text=text.encode("utf-8", "backslashreplace").decode()) == event.data
+
+
+def test_surrogates_in_lists_and_numbers_beside_them_are_kept() -> None:
+    fact = e.Intended(action="wake", target="\udc80", causes=("a\udcff", "b"), units=4)
+
+    event = e.decode(line(fact, worker="w", attempt=3)[:-1])
+
+    assert (3, ("a\\udcff", "b")) == (event.attempt, event.data.causes if isinstance(event.data, e.Intended) else None)
+
+
+def test_the_hash_is_over_the_hash_before_and_the_bytes_before_it() -> None:
+    written = line(e.Noted(text="x"))[:-1]
+
+    head, found = e.split(written)
+
+    assert (written.index(b'"hash":"') + 8, e.chain(START, head)) == (len(head), found)
+
+
+@pytest.mark.parametrize("bad", [b"", b"{}", b'{"v":1}', b"x" * 50], ids=["empty", "bare", "no hash", "noise"])
+def test_a_line_without_a_hash_at_its_end_is_no_line(bad: bytes) -> None:
+    with pytest.raises(LogDamagedError, match="does not end in its hash"):
+        e.split(bad)
+
+
+def test_a_fact_of_a_newer_version_is_kept_in_its_place_without_effect() -> None:
+    newer = line(e.Noted(text="x")).replace(b'"noted"', b'"dreamt"')[:-1]
+
+    event = e.decode(newer)
+
+    assert (7, e.Unknown("dreamt"), "unknown") == (event.seq, event.data, e.kind(event.data))
+
+
+def test_a_known_fact_with_fields_of_a_newer_version_is_read_without_them() -> None:
+    newer = line(e.Noted(text="x")).replace(b'"text":"x"', b'"text":"x","mood":"calm"')[:-1]
+
+    assert e.Noted(text="x") == e.decode(newer).data
+
+
+def test_a_known_fact_that_a_newer_version_wrote_in_another_shape_is_kept_without_effect() -> None:
+    newer = line(e.Noted(text="x")).replace(b'"text":"x"', b'"text":7').replace(b'{"v":1', b'{"v":2')[:-1]
+
+    assert e.Unknown("noted") == e.decode(newer).data
+
+
+@pytest.mark.parametrize(
+    ("bad", "said"),
+    [
+        (b"not json", "not an event: "),
+        (b'{"v":1}', "not an event: "),
+        (line(e.Noted(text="x")).replace(b'"text":"x"', b'"text":7')[:-1], "not an event: Expected `str`"),
+    ],
+)
+def test_what_is_no_event_is_refused_with_the_reason(bad: bytes, said: str) -> None:
+    with pytest.raises(LogDamagedError, match=said):
+        e.decode(bad)
+
+
+def test_every_fact_has_a_name_of_its_own() -> None:
+    assert len(e.FACTS) == len(set(e.FACTS.values()))
+    assert set(e.FACTS) == {fact.__name__.lower() for fact in e.FACTS.values()}
+
+
+FACTS: list[e.Fact] = [
+    e.Disarmed(generation=3),
+    e.Looked(mono=1.0, boot="b"),
+    e.Decided(row="sleep", looked=3),
+    e.Exited(why="x", code=1),
+    e.Noted(text="n"),
+]
+
+
+@pytest.mark.parametrize("fact", FACTS)
+def test_a_large_log_is_read_as_a_small_one_is(fact: e.Fact) -> None:
+    written = line(fact, worker="w", source="running", to="exited")[:-1]
+
+    one, other = e.reader(0)(written), e.reader(e.UNION_FROM_BYTES)(written)
+
+    assert msgspec.structs.astuple(one) == msgspec.structs.astuple(other)
+
+
+def test_a_large_log_of_a_newer_version_is_read_too() -> None:
+    newer = line(e.Noted(text="x")).replace(b'"noted"', b'"dreamt"')[:-1]
+
+    assert e.Unknown("dreamt") == e.reader(e.UNION_FROM_BYTES)(newer).data
+
+
+def test_what_is_no_event_is_refused_in_a_large_log_too() -> None:
+    with pytest.raises(LogDamagedError, match="not an event"):
+        e.reader(e.UNION_FROM_BYTES)(b"noise")

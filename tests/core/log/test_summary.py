@@ -1,0 +1,87 @@
+"""One line about each event."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from wakeman.core.log import events as e
+from wakeman.core.log.summary import SUMMARIES, summary
+from wakeman.core.model import Alarm, FileFingerprint, Host, Observation, Plan, Unit, UnitsSpec, Verdict, Written
+
+DUE = datetime(2026, 1, 5, 21, 45, tzinfo=UTC)
+HOST = Host(root="/w", directory="/s/n", socket="/s", tmux="/t", python=("p",))
+PLAN = Plan(name="n", units=UnitsSpec(items=("a",), output="a"))
+UNIT = Unit(name="a", outputs=("a.out",))
+
+SAID: list[tuple[e.Fact, str]] = [
+    (e.Planned(name="n", plan=PLAN, digest="0123456789", host=HOST), "n, plan 01234567 in /w"),
+    (e.Enrolled(session="s", units=(UNIT,)), "1 unit"),
+    (e.Enrolled(session="s", moved=("a", "b"), origin="w"), "2 units of w"),
+    (e.Armed(alarm=Alarm("at", 1, DUE, "7"), why="first"), "at 7 for 21:45:00 UTC, first"),
+    (e.Armed(alarm=Alarm("tmux", 1, DUE), why="head", weak="no atd"), "tmux for 21:45:00 UTC, head; weak: no atd"),
+    (e.Disarmed(generation=3), "generation 3"),
+    (e.Looked(mono=1.0, boot="b"), "nothing new"),
+    (
+        e.Looked(
+            mono=1.0,
+            boot="b",
+            observations=(Observation("w", 1, "running", "busy"), Observation("x", 1, "exited")),
+            verdicts=(Verdict("a"), Verdict("b", ("missing", "empty"))),
+        ),
+        "w running busy; x exited; a: passes; b: missing; empty",
+    ),
+    (
+        e.Progressed(written=1, total=2, files=(Written("a", (FileFingerprint("a.out", 1, 1),)),)),
+        "1/2 units written: a.out",
+    ),
+    (e.Progressed(written=1, total=2), "1/2 units written"),
+    (e.Conflicted(path="/w/x", written=DUE), "/w/x, in nobody's place"),
+    (e.Conflicted(path="/w/x", written=DUE, unit="a", owner="w", more=3), "/w/x, in the place of a (w), and 3 more"),
+    (e.Decided(row="sleep", looked=1, why="0/1 units done"), "sleep: 0/1 units done"),
+    (e.Decided(row="wrap up", looked=1, then=("close",), why="1/1", held=True), "wrap up -> close (held): 1/1"),
+    (e.Intended(action="launch", target="s"), "launch s"),
+    (e.Intended(action="wake", text="AT wake-up"), "wake AT wake-up"),
+    (e.Effected(intent=1, ok=True), "done"),
+    (e.Effected(intent=1, ok=False, detail="exit 1"), "failed: exit 1"),
+    (e.Launched(intent=1), ""),
+    (e.Relaunched(intent=1, adopted=True), "adopted"),
+    (e.Started(why="it printed"), "it printed"),
+    (e.Stalled(reason="waiting", why="a permission"), "waiting: a permission"),
+    (e.Recovered(why="it printed"), "it printed"),
+    (e.Exited(why="exit status 1", code=1, ended_by="itself"), "by itself, code 1: exit status 1"),
+    (e.Exited(why="gone"), "by nobody known: gone"),
+    (e.Verified(files=1), "1 file judged"),
+    (e.Captured(file="screens/w.1.1.txt", sha256=""), "screens/w.1.1.txt"),
+    (e.Requested(verb="waive", units=("a", "b"), text="old"), "waive a, b old"),
+    (e.Requested(verb="pause"), "pause"),
+    (e.Amended(plan=PLAN, digest="0123456789"), "plan 01234567"),
+    (e.Amended(plan=PLAN, digest="0123456789", dropped=("w",)), "plan 01234567, without w"),
+    (e.Sampled(seed=1, units=("a", "b")), "a, b"),
+    (e.Repaired(file="torn-9.bin", size=3), "3 bytes of an unfinished write, kept in torn-9.bin"),
+    (
+        e.Repaired(file="damaged-1", size=3, line=7),
+        "cut before line 7 by hand, 3 bytes; the original is in damaged-1",
+    ),
+    (e.Sealed(file="events-1.jsonl", size=9, sha256="ab"), "the lines before, 9 bytes, as events-1.jsonl"),
+    (e.Filled(size=300, why="disk full"), "disk full: 300 bytes refused, the reserve given up, nobody is launched"),
+    (e.Freed(), "there is room again"),
+    (e.Noted(text="an orphan"), "an orphan"),
+    (e.Closed(outcome="complete", why="1/1"), "complete: 1/1"),
+    (e.Unknown(), ""),
+]
+
+
+@pytest.mark.parametrize(("fact", "said"), SAID, ids=[e.kind(fact) for fact, _ in SAID])
+def test_an_event_is_said_in_one_line(fact: e.Fact, said: str) -> None:
+    assert said == summary(fact)
+
+
+def test_every_type_of_event_has_words() -> None:
+    assert set(e.FACTS.values()) == set(SUMMARIES)
+
+
+def test_what_others_wrote_is_made_harmless() -> None:
+    assert "by nobody known: red x" == summary(e.Exited(why="\x1b[31mred\nx"))
+    assert "\x1b" not in summary(e.Noted(text="\x1b]0;title\x07"))

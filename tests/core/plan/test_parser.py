@@ -1,0 +1,359 @@
+"""A plan file is read whole: every fault at once, each with line, key, what was found and what was expected."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.words import THEIRS, fits
+
+from wakeman.core.errors import PlanError
+from wakeman.core.model import Agent, MoveSpec, Plan, UnitsSpec, WakeTarget, WorkersSpec
+from wakeman.core.plan.parser import read
+
+GOOD = """
+name = "x"
+[units]
+glob = "*.md"
+output = "{{ stem }}.yml"
+[workers]
+command = ["true"]
+"""
+
+
+def problems(text: str) -> list[str]:
+    """Read a text that must be refused."""
+    with pytest.raises(PlanError) as caught:
+        read(text, "w.toml")
+    return list(caught.value.problems)
+
+
+def with_line(line: str) -> list[str]:
+    """Read the good plan with one more line, `key = value`, at its end; give the problems without their place."""
+    key, _, value = line.partition(" = ")
+    *table, last = key.split(".")
+    data: dict[str, Any] = tomllib.loads(GOOD)
+    at = data
+    for part in table:
+        at = at.setdefault(part, {})
+    at[last] = json.loads(value)
+    return [problem.partition(": ")[2] for problem in problems(json.dumps(data))]
+
+
+def test_a_small_plan_is_read_with_its_defaults() -> None:
+    expected = Plan(
+        name="x",
+        units=UnitsSpec(glob="*.md", output="{{ stem }}.yml"),
+        workers=WorkersSpec(command=("true",)),
+    )
+
+    assert expected == read(GOOD, "w.toml")
+
+
+def test_json_and_a_byte_order_mark_are_taken_too() -> None:
+    assert read(GOOD, "") == read("\n" + json.dumps(tomllib.loads(GOOD)), "") == read("\ufeff" + GOOD, "")
+
+
+def test_every_kind_of_value_arrives_as_the_model_has_it() -> None:
+    plan = read(
+        GOOD
+        + """
+stagger = 3
+before = [["sh", "-c", "true"]]
+auto_approve = false
+env = { A = "{{ worker }}" }
+[wake]
+every = "long"
+to = [{ tmux = "main" }, { run = ["say", "{{ message }}"], timeout = "5s" }]
+[stuck]
+after = "1.5h"
+[limits]
+memory = "1.5G"
+give_up = 300
+[[cleanup.move]]
+from = "tasks/{{ group.name }}.md"
+to = "done/"
+[agents.lib]
+description = "d"
+prompt = "{{ not a template }}"
+""",
+        "",
+    )
+
+    assert (3.0, float, {"A": "{{ worker }}"}) == (plan.workers.stagger, type(plan.workers.stagger), plan.workers.env)
+    assert ("long", 5400.0, 3 * 2**29, 300.0) == (
+        plan.wake.every,
+        plan.stuck.after,
+        plan.limits.memory,
+        plan.limits.give_up,
+    )
+    assert (WakeTarget(tmux="main"), WakeTarget(run=("say", "{{ message }}"), timeout=5.0)) == plan.wake.to
+    assert (MoveSpec(from_="tasks/{{ group.name }}.md", to="done/"),) == plan.cleanup.move
+    assert {"lib": Agent(description="d", prompt="{{ not a template }}")} == plan.agents
+
+
+@pytest.mark.parametrize(
+    ("written", "seconds"), [('"90s"', 90.0), ('"5m"', 300.0), ('"2h"', 7200.0), ('"1d"', 86400.0), ("300", 300.0)]
+)
+def test_durations_become_seconds(written: str, seconds: float) -> None:
+    assert seconds == read(f"{GOOD}[wake]\nevery = {written}", "").wake.every
+
+
+@pytest.mark.parametrize(("written", "size"), [('"512K"', 524288), ('"2M"', 2097152), ('"1G"', 2**30), ("7", 7)])
+def test_sizes_become_bytes(written: str, size: int) -> None:
+    assert size == read(f"{GOOD}[verify]\nmin_bytes = {written}", "").verify.min_bytes
+
+
+def test_all_faults_are_reported_at_once_in_the_order_of_the_file() -> None:
+    text = """name = "../../x"
+[units]
+glob = "*"
+output = "{{ stme }}"
+limit = 0
+[workers]
+stager = "2s"
+[wake]
+to = [
+  { run = ["say"], tmux = "main" },
+  {},
+]
+[verify]
+max_ratio = 0
+"""
+
+    assert [
+        "w.toml:1: name: found '../../x'; expected 1 to 64 of a-z, 0-9, '_' and '-', the first a letter or digit",
+        (
+            "w.toml:4: units.output: found unknown name 'stme'; expected one of path, parent, parent_name, name, stem,"
+            " suffix, unit, input; did you mean 'stem'?"
+        ),
+        "w.toml:5: units.limit: found 0; expected at least 1",
+        "w.toml:6: workers.command: missing or empty; expected an argument list, as workers.harness is 'command'",
+        "w.toml:7: workers.stager: unknown key; did you mean 'stagger'?",
+        "w.toml:10: wake.to[0]: found both; expected one of run, tmux",
+        "w.toml:11: wake.to[1]: found neither; expected one of run, tmux",
+        "w.toml:14: verify.max_ratio: found 0; expected more than 0",
+    ] == problems(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('a = 1\nb = ["', f"w.toml:2:7: {THEIRS}"),
+        ("a = 1\n\nb = [", f"w.toml:3:6: {THEIRS}"),
+        ("a = \n", f"w.toml:1:5: {THEIRS}"),
+        ('{"a":\n "é": 1}', f"w.toml:2:5: {THEIRS}"),
+        ('{"a":', f"w.toml:1:6: {THEIRS}"),
+        ("a = " + "[" * 5000, "w.toml: found values nested too deeply; expected a plan"),
+    ],
+)
+def test_a_text_that_is_no_toml_or_json_is_refused_at_its_place(text: str, expected: str) -> None:
+    (found,) = problems(text)
+
+    assert fits(expected, found), found
+
+
+def test_nothing_at_all_lacks_a_name_and_units() -> None:
+    assert ["w.toml:1: name: missing; expected a string", "w.toml:1: units: missing; expected a table"] == problems("")[
+        :2
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        (
+            "verify.zz = 1",
+            (
+                "verify.zz: unknown key; expected one of fresh, min_bytes, max_ratio, parse, command, timeout, sample,"
+                " agent, review"
+            ),
+        ),
+        ("name = null", "name: found null; expected a string"),
+        ("goal = 3", "goal: found 3; expected a string"),
+        ('goal = "a\\u0000b"', "goal: found 'a\\x00b'; expected text without NUL characters"),
+        ("wake = []", "wake: found an array; expected a table"),
+        ("workers.at_once = true", "workers.at_once: found true; expected a whole number of at least 1"),
+        ("workers.auto_approve = true", "workers.auto_approve: found true; expected 'all', 'edits' or false"),
+        ("workers.auto_approve = 0", "workers.auto_approve: found 0; expected 'all', 'edits' or false"),
+        ('workers.confine = "on"', "workers.confine: found 'on'; expected 'off' or 'units'"),
+        ('workers.env = {"A": 1}', "workers.env.A: found 1; expected a string"),
+        ("workers.args = {}", "workers.args: found a table; expected an array of values, each a string"),
+        ("workers.before = [[1]]", "workers.before[0][0]: found 1; expected a string"),
+        ("units.glob = 1", "units.glob: found 1; expected a string or an array of values, each a string"),
+        ("units.glob = [1]", "units.glob[0]: found 1; expected a string"),
+        (
+            "stuck.attempts = 9007199254740993",
+            ("stuck.attempts: found a huge number; expected a number of ordinary size"),
+        ),
+        ("verify.min_bytes = 1.5", "verify.min_bytes: found 1.5; expected a whole number of at least 0"),
+        ('verify.min_bytes = "1k"', "verify.min_bytes: found '1k'; expected a number of bytes, or '512K', '1G'"),
+        ('verify.timeout = "0s"', "verify.timeout: found 0; expected more than 0"),
+        ('stuck.after = "9999d"', "stuck.after: found 863913600.0; expected at most 315360000"),
+        ("stuck.after = -1", "stuck.after: found -1; expected at least 0"),
+        (
+            'stuck.error = ["captur"]',
+            (
+                "stuck.error[0]: found 'captur'; expected 'ask', 'capture', 'nudge', 'restart',"
+                " 'sweep' or 'wait'; did you mean 'capture'?"
+            ),
+        ),
+        (
+            'wake.every = "simpel"',
+            (
+                "wake.every: found 'simpel'; expected a number of seconds, or '90s', '5m', '2h', '1d'"
+                " or 'complex', 'long' or 'simple'; did you mean 'simple'?"
+            ),
+        ),
+        ('agents.lib = {"description": "d"}', "agents.lib.prompt: missing; expected a string"),
+        (
+            'cleanup.sweep = [{"session": "v*", "sessions": "v*"}]',
+            "cleanup.sweep[0].session: unknown key; did you mean 'sessions'?",
+        ),
+        (f'goal = ["{"x" * 99}"]', "goal: found an array; expected a string"),
+        (f'workers.mode = "{"x" * 99}"', f"workers.mode: found '{'x' * 60}...'; expected 'interactive' or 'print'"),
+    ],
+)
+def test_a_value_of_the_wrong_shape_is_refused(line: str, expected: str) -> None:
+    assert [expected] == with_line(line)
+
+
+def test_numbers_without_end_are_refused() -> None:
+    assert ["w.toml:9: wake.every: found nan; expected a number of ordinary size"] == problems(
+        f"{GOOD}[wake]\nevery = nan"
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ('units.file = "-"', "units: found glob and file; expected exactly one of glob, items, file, command, matrix"),
+        ("units.glob = null", "units: found none; expected exactly one of glob, items, file, command, matrix"),
+        ('units.glob = ""', "units.glob: found nothing in it; expected at least one"),
+        ("units.output = []", "units.output: missing or empty; expected the file, or files, that each unit is to make"),
+        ('units.output = ["a", ""]', "units.output[1]: found an empty string; expected a path"),
+        (
+            'units.output = "{{ stem"',
+            ("units.output: found malformed braces at '{{ stem'; expected {{ name }}, or {{ \"{{\" }} for braces"),
+        ),
+        (
+            "workers.command = []",
+            ("workers.command: missing or empty; expected an argument list, as workers.harness is 'command'"),
+        ),
+        ('workers.command = [""]', "workers.command[0]: found an empty string; expected a program"),
+        ("workers.before = [[]]", "workers.before[0]: found an empty array; expected an argument list"),
+        (
+            'workers.socket = "../x"',
+            "workers.socket: found '../x'; expected a tmux socket: its name, or its absolute path",
+        ),
+        (
+            'workers.env = {"A B": ""}',
+            ("workers.env.'A B': unfit as the name of an environment variable; expected letters, digits and '_'"),
+        ),
+        (
+            'workers.env_from = ["A", "1"]',
+            "workers.env_from[1]: found '1'; expected the name of an environment variable",
+        ),
+        (
+            'workers.by = "{{ group.name }}"',
+            (
+                "workers.by: found unknown name 'group.name'; expected one of path, parent,"
+                " parent_name, name, stem, suffix, unit, input"
+            ),
+        ),
+        (
+            'wake.to = [{"run": ["{{ worker }}"]}]',
+            ("wake.to[0].run[0]: found unknown name 'worker'; expected one of message, deployment"),
+        ),
+        (
+            'workers.env = {"A": "{{ unit }}"}',
+            (
+                "workers.env.A: found unknown name 'unit'; expected one of worker,"
+                " group.key, group.name, unit_table, prompt_file, units_file, deployment"
+            ),
+        ),
+    ],
+)
+def test_a_rule_about_the_plan_is_kept(line: str, expected: str) -> None:
+    assert [expected] == with_line(line)
+
+
+def test_a_prompt_stands_in_the_plan_or_in_a_file() -> None:
+    assert ["w.toml:9: workers.prompt_file: found beside workers.prompt; expected one of the two"] == problems(
+        f'{GOOD}prompt = "a"\nprompt_file = "b"'
+    )
+
+
+def test_exclude_stands_beside_a_glob_only() -> None:
+    text = GOOD.replace('glob = "*.md"', 'file = "list"\nexclude = ["a"]')
+
+    assert ["w.toml:5: units.exclude: found without units.glob; expected only beside it"] == problems(text)
+
+
+def test_a_matrix_needs_a_value_for_each_key() -> None:
+    text = GOOD.replace('glob = "*.md"', "matrix = { a = [], b = ['x'] }").replace("stem", "a")
+
+    assert ["w.toml:4: units.matrix.a: found an empty array; expected at least one value"] == problems(text)
+
+
+@pytest.mark.parametrize(
+    ("source", "name", "expected"),
+    [
+        ("items = ['a', { lang = 'b' }]", "lang", True),
+        ("items = ['a', { input = 'b' }]", "input", True),
+        ("items = ['a']", "input", False),
+        ("items = ['a/b.c']", "stem", True),
+        ("matrix = { os = ['a'] }", "os", True),
+        ("matrix = { os = ['a'] }", "path", False),
+        ("file = '-'", "whatever a line brings", True),
+        ("command = ['ls']", "whatever", True),
+        ("glob = '*'", "lang", False),
+        ("glob = '*'", "input", True),
+    ],
+)
+def test_the_names_of_a_unit_depend_on_its_source(source: str, name: str, expected: bool) -> None:
+    text = GOOD.replace('glob = "*.md"', source).replace("stem", name)
+
+    assert expected == (read_or_none(text) is not None)
+
+
+def read_or_none(text: str) -> Plan | None:
+    try:
+        return read(text, "")
+    except PlanError:
+        return None
+
+
+def test_a_mistyped_source_is_one_fault_and_not_three() -> None:
+    assert ["w.toml:4: units.globb: unknown key; did you mean 'glob'?"] == problems(GOOD.replace("glob", "globb"))
+
+
+def test_a_source_of_the_wrong_type_is_one_fault() -> None:
+    text = GOOD.replace('glob = "*.md"', "matrix = { os = 'a' }").replace("stem", "os")
+
+    assert ["w.toml:4: units.matrix.os: found 'a'; expected an array of values, each a string"] == problems(text)
+
+
+@given(
+    st.dictionaries(
+        st.text(max_size=5), st.none() | st.integers() | st.text(max_size=5) | st.lists(st.text(max_size=3))
+    )
+)
+def test_any_json_object_is_read_or_refused_with_lines(value: dict[str, object]) -> None:
+    assert all(problem.startswith("w.toml:1: ") for problem in problems(json.dumps(value)))
+
+
+def test_malformed_braces_are_reported_even_where_the_names_are_not_known_yet() -> None:
+    text = GOOD.replace("glob", "globb").replace("{{ stem }}", "{{ stm }}{{ stem")
+
+    assert [
+        "w.toml:4: units.globb: unknown key; did you mean 'glob'?",
+        (
+            "w.toml:5: units.output: found malformed braces at '{{ stem.yml';"
+            ' expected {{ name }}, or {{ "{{" }} for braces'
+        ),
+    ] == problems(text)

@@ -1,0 +1,170 @@
+"""What is typed is made safe, and found again on the screens of the clients that are known."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from wakeman.core.log.events import Draft, Intended
+from wakeman.core.log.state import apply_drafts
+from wakeman.core.model import Deployment, Observation, Prompt, WorkerState
+from wakeman.core.policy.prompt_delivery import (
+    ENTER_AGAIN_S,
+    UNCONFIRMED_S,
+    Became,
+    fate,
+    input_box,
+    padded,
+    settled,
+    unsent,
+)
+
+NOW = datetime(2026, 1, 5, 22, 0, tzinfo=UTC)
+RULE = "─" * 40
+CLAUDE = "● Done.\n\n" + RULE + "\n❯ {}\n" + RULE + "\n  ⏵⏵ accept edits on (shift+tab to cycle)\n"
+CODEX = "• Done.\n\n  Worked for <1s\n\n› {}\n\n  stand-in default · ~\n  ? for shortcuts\n"
+GEMINI = (
+    "✦ Done.\n" + RULE + "\n auto-accept edits\n > {}\n\n workspace (/directory)    sandbox\n ~         no sandbox\n"
+)
+OPENCODE = "     Done.\n\n  ┃\n  ┃  {}\n  ┃\n  ┃  Build · stand-in stand\n  ╹▀▀▀\n   /tmp/x      120  ctrl+p commands\n"
+SCREENS = {
+    "claude": (CLAUDE, ""),
+    "claude, new": (CLAUDE, 'Try "fix lint errors"'),
+    "codex": (CODEX, "Ask Codex to do anything"),
+    "gemini": (GEMINI, "  Type your message or @path/to/file"),
+    "opencode": (OPENCODE, ""),
+}
+EACH = pytest.mark.parametrize(("screen", "empty"), SCREENS.values(), ids=SCREENS)
+
+
+@pytest.mark.parametrize(
+    ("text", "typed"),
+    [
+        ("go on", "go on"),
+        ("!ls", " !ls"),
+        ("/help", " /help"),
+        ("# a note", " # a note"),
+        ("look at @a/b.md", "look at @a/b.md "),
+        ("@a.md", "@a.md "),
+        ("write to me@here", "write to me@here"),
+        ("look at @a.md now", "look at @a.md now"),
+        ("C:\\", "C:\\ "),
+        ("/x\ntwo;\n@y", " /x\ntwo;\n@y "),
+        ("", ""),
+    ],
+)
+def test_a_beginning_or_end_that_a_client_would_take_for_its_own_gets_a_blank(text: str, typed: str) -> None:
+    assert typed == padded(text)
+
+
+@EACH
+def test_the_input_box_of_each_client_is_found_empty_and_with_its_text(screen: str, empty: str) -> None:
+    assert ("", "half typed") == (input_box(screen.format(empty)), input_box(screen.format("half typed")))
+
+
+@pytest.mark.parametrize("screen", ["", "user@host:~$", "Which one?\n  1. Yes\n  2. No", "❯ far above\n" + "row\n" * 9])
+def test_a_screen_without_a_box_has_none(screen: str) -> None:
+    assert input_box(screen) is None
+
+
+@EACH
+def test_a_text_that_was_typed_waits_in_the_box_or_was_taken(screen: str, empty: str) -> None:
+    text = "Go on with these: a.md; b.md"
+
+    assert ("waits", "taken") == (
+        fate(screen.format(text), text, typed=True),
+        fate(screen.format(empty), text, typed=True),
+    )
+
+
+WORKS = "✻ Brewing… (esc to interrupt)\n"
+
+
+@pytest.mark.parametrize(
+    ("screen", "typed", "what"),
+    [
+        (CLAUDE.format("[Pasted text #1 +53 lines]"), True, "waits"),
+        (CLAUDE.format("Go on with"), True, "waits"),
+        (CLAUDE.format("Go"), True, "unknown"),
+        (CLAUDE.format("a person's line"), True, "unknown"),
+        (CLAUDE.format(""), False, "unknown"),
+        ("❯ Go on with\n  these: a.md\n" + CLAUDE.format(""), False, "taken"),
+        (WORKS + CLAUDE.format(""), True, "taken"),
+        (WORKS, False, "unknown"),
+        (WORKS, True, "taken"),
+        ("Do you want to?\n❯ 1. Yes\nEnter to confirm", True, "unknown"),
+    ],
+)
+def test_a_screen_tells_no_more_of_a_text_than_it_shows(screen: str, typed: bool, what: Became) -> None:
+    assert what == fate(screen, "Go on with these: a.md", typed=typed)
+
+
+def worker(text: Prompt | None, **seen: object) -> WorkerState:
+    """Give a worker who was typed to, as a look has seen it."""
+    observation = Observation(**{"worker": "w", "attempt": 1, "session": "running", **seen})  # type: ignore[arg-type] # a test's own
+    return WorkerState(name="w", session="w", attempt=1, prompt=text, observation=observation)
+
+
+TYPED = Prompt(seq=7, at=NOW, text="go on", typed=True)
+LATE = NOW + timedelta(seconds=UNCONFIRMED_S)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "seen", "seconds", "ok"),
+    [
+        (None, {"prompt": "heard"}, 0.0, None),
+        (TYPED, {"prompt": "heard"}, 0.0, True),
+        (TYPED, {"prompt": "taken"}, 0.0, True),
+        (TYPED, {"prompt": "waits"}, UNCONFIRMED_S, None),
+        (TYPED, {"prompt": "unknown"}, UNCONFIRMED_S - 1, None),
+        (TYPED, {"prompt": "unknown"}, UNCONFIRMED_S, False),
+        (TYPED, {"prompt": ""}, UNCONFIRMED_S, None),
+        (TYPED, {"prompt": "unknown", "session": "unknown"}, ENTER_AGAIN_S, None),
+        (TYPED, {"session": "exited"}, 0.0, False),
+        (TYPED, {"prompt": "heard", "attempt": 2}, 0.0, None),
+        (Prompt(seq=7, at=NOW, text="go on", typed=True, enters=1), {"prompt": "waits"}, ENTER_AGAIN_S, False),
+        (Prompt(seq=7, at=NOW, text="go on", typed=True, enters=1), {"prompt": "waits"}, ENTER_AGAIN_S - 1, None),
+        (Prompt(seq=7, at=NOW, text="go on"), {"prompt": "unknown"}, UNCONFIRMED_S, False),
+    ],
+)
+def test_a_text_is_settled_by_evidence_or_when_none_can_be_waited_for(
+    prompt: Prompt | None, seen: dict[str, object], seconds: float, ok: bool | None
+) -> None:
+    told = settled(worker(prompt, **seen), NOW + timedelta(seconds=seconds))
+
+    assert ok == (told.ok if told is not None else None)
+
+
+def test_what_was_lost_is_said_to_be_unknown_and_not_typed_again() -> None:
+    lost = settled(worker(Prompt(seq=7, at=NOW, text="go on"), prompt="unknown"), LATE)
+
+    assert lost is not None
+    assert "whether it was typed is not known; it is not typed again" == lost.why
+
+
+@pytest.mark.parametrize(
+    ("prompt", "seen", "seconds", "wanted"),
+    [
+        (TYPED, "waits", ENTER_AGAIN_S, True),
+        (TYPED, "waits", ENTER_AGAIN_S - 1, False),
+        (TYPED, "taken", ENTER_AGAIN_S, False),
+        (None, "waits", ENTER_AGAIN_S, False),
+        (Prompt(seq=7, at=NOW, text="go on", enters=1), "waits", UNCONFIRMED_S, False),
+    ],
+)
+def test_enter_is_repeated_once_after_a_while(prompt: Prompt | None, seen: str, seconds: float, wanted: bool) -> None:
+    assert wanted == unsent(worker(prompt, prompt=seen), NOW + timedelta(seconds=seconds))
+
+
+def test_without_a_look_nothing_is_settled() -> None:
+    assert settled(WorkerState(name="w", session="w", prompt=TYPED), NOW) is None
+    assert not unsent(worker(TYPED, prompt="waits"), None)
+
+
+def test_an_enter_for_which_no_text_waits_any_more_changes_nothing() -> None:
+    d = Deployment(workers={"w": WorkerState(name="w", session="w")})
+
+    apply_drafts(d, [Draft(Intended(action="enter", target="w"), worker="w", attempt=0)], NOW, "at:1")
+
+    assert None is d.workers["w"].prompt
