@@ -30,6 +30,7 @@ cp -R tests examples scripts pyproject.toml "$room/place"
 cp -R docs/generate.py docs/reference "$room/place/docs"
 cp -R state/samples state/events.schema.json "$room/place/state"
 lock=$PWD/requirements/dev.txt
+export WAKEMAN_INSTALLED="$room/venv" WAKEMAN_SOURCE="$PWD/src/wakeman"
 cd "$room/place"
 unset PYTHONPATH
 
@@ -41,5 +42,5 @@ for python in "$@"; do
   "$room/venv/bin/python" $pip install --require-hashes -r "$lock"
   # shellcheck disable=SC2086 # words of ours
   "$room/venv/bin/python" $pip install --no-deps "$wheel"
-  WAKEMAN_INSTALLED=$room/venv scripts/fast.sh "$room/venv/bin/python" -q -p no:cacheprovider
+  scripts/fast.sh "$room/venv/bin/python" -q -p no:cacheprovider
 done

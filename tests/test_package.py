@@ -35,11 +35,23 @@ def test_there_is_nothing_else_in_the_package_itself() -> None:
         _ = wakeman.versoin
 
 
-@pytest.mark.skipif("WAKEMAN_INSTALLED" not in os.environ, reason="scripts/wheel.sh says where the wheel is installed")
+INSTALLED = pytest.mark.skipif("WAKEMAN_INSTALLED" not in os.environ, reason="for scripts/wheel.sh alone")
+
+
+@INSTALLED
 def test_what_is_tested_is_the_installed_wheel() -> None:
     installed = Path(os.environ["WAKEMAN_INSTALLED"])
+    others = [Path(entry) for entry in sys.path if not Path(entry).is_relative_to(installed)]
 
     assert Path(wakeman.__file__).is_relative_to(installed), wakeman.__file__
-    assert not any(
-        (Path(entry) / "wakeman").exists() for entry in sys.path if not Path(entry).is_relative_to(installed)
-    )
+    assert [] == [entry for entry in others if (entry / "wakeman").exists()]
+
+
+@INSTALLED
+def test_every_file_of_the_source_is_in_the_wheel() -> None:
+    assert files(Path(os.environ["WAKEMAN_SOURCE"])) == files(Path(wakeman.__file__).parent)
+
+
+def files(package: Path) -> set[str]:
+    found = (file.relative_to(package) for file in package.rglob("*") if file.is_file())
+    return {str(file) for file in found if "__pycache__" not in file.parts}
