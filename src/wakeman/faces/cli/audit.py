@@ -13,7 +13,7 @@ from wakeman.adapters import signature as signing
 from wakeman.adapters.eventlog.audit_reader import Head, Report, audit, first
 from wakeman.core.errors import LogDamagedError
 from wakeman.core.log.events import Event, genesis, stamp
-from wakeman.core.log.summary import count
+from wakeman.core.log.facts.fact import count
 from wakeman.core.model import Deployment
 from wakeman.engine.observe.anchors import checkpoints
 from wakeman.faces.cli.options import Verb

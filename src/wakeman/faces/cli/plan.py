@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from wakeman.core.errors import PlanError, StorageError, UsageError
-from wakeman.core.log.summary import count
+from wakeman.core.log.facts.fact import count
 from wakeman.core.model import Deployment, Plan
 from wakeman.core.policy import review
 from wakeman.core.policy.decide import every
