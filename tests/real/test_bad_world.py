@@ -87,6 +87,15 @@ def hung(pid: int) -> Iterator[None]:
         os.kill(pid, signal.SIGCONT)
 
 
+def killed_by(rig: Rig, session: str) -> str:
+    """Return the signal that ended a session's program, as the server has it.
+
+    Source: tmux issue 311: while its utmp helper runs, the end of a child goes unnoticed until the next one's.
+    """
+    os.kill(rig.server(), signal.SIGCHLD)
+    return rig.tmux("display-message", "-p", "-t", f"={session}:", "#{pane_dead_signal}")
+
+
 # --- the tmux server ----------------------------------------------------------------------------------------------
 
 
@@ -334,7 +343,7 @@ stagger = 0
     pane = rig.panes()["a"]
     with hung(rig.server()):
         cut_down(family(pane))  # no exit file, so that nobody but the alarm looks
-    until(lambda: "9" == rig.tmux("display-message", "-p", "-t", "=a:", "#{pane_dead_signal}"))
+    until(lambda: "9" == killed_by(rig, "a"))
     (job,) = rig.alarms()
 
     fired = rig.call(["/bin/sh", "-c", rig.body(job)], env={})
