@@ -34,6 +34,7 @@ export WAKEMAN_INSTALLED="$room/venv" WAKEMAN_SOURCE="$PWD/src/wakeman"
 cd "$room/place"
 unset PYTHONPATH
 
+code=0
 for python in "$@"; do
   say "testing ${wheel##*/} on $("$python" --version), $python"
   rm -rf "$room/venv"
@@ -42,5 +43,6 @@ for python in "$@"; do
   "$room/venv/bin/python" $pip install --require-hashes -r "$lock"
   # shellcheck disable=SC2086 # words of ours
   "$room/venv/bin/python" $pip install --no-deps "$wheel"
-  scripts/fast.sh "$room/venv/bin/python" -q -p no:cacheprovider
+  scripts/fast.sh "$room/venv/bin/python" -q -p no:cacheprovider || code=$?
 done
+exit "$code"
