@@ -34,14 +34,14 @@ class Looked(Fact, frozen=True):
     validators: tuple[Validator, ...] | None = None  # all that are there now, where that changed
     server: str = ""  # tmux server seen, `pid:start`; "" when there is none
     more: bool = False  # the look goes on in the next line: one line keeps to MAX_LINE
-    aside: tuple[Verdict, ...] = ()  # on what was made in a stage or a tree, and is not taken over yet
+    staged: tuple[Verdict, ...] = field(default=(), name="aside")  # on what is in a stage or a tree, not promoted yet
 
     def apply(self, d: Deployment, event: Event) -> None:
         # The most frequent of all: what is done here a replay does a million times.
         for verdict in self.verdicts:
             d.gained += take_verdict(d, verdict)
         mono, boot = self.mono, self.boot
-        for verdict in self.aside:
+        for verdict in self.staged:
             _take_staged_verdict(d.units[verdict.unit], verdict, mono)
         same = boot == d.boot
         for observation in self.observations:
@@ -145,9 +145,9 @@ def take_verdict(d: Deployment, verdict: Verdict) -> bool:
 
 
 def _take_staged_verdict(unit: UnitState, verdict: Verdict, mono: float) -> None:
-    if unit.aside is None or unit.aside.marks != verdict.marks:
-        unit.aside_mono = mono
-    unit.aside = verdict
+    if unit.staged is None or unit.staged.marks != verdict.marks:
+        unit.staged_mono = mono
+    unit.staged = verdict
 
 
 def _take_observation(d: Deployment, seen: Observation, mono: float, *, same: bool) -> None:
