@@ -94,7 +94,7 @@ def crowd() -> None:
     """Time fold and decide for 100,000 workers in memory."""
     count, now = 100_000, datetime.now(UTC)
     d = Deployment()
-    host = Host(root="/", directory="/s/night", socket="/x", tmux="tmux", python=("wakeman",))
+    host = Host(root="/", directory="/s/night", place={"socket": "/x", "tmux": "tmux"}, python=("wakeman",))
     seq = 0
 
     def say(data: msgspec.Struct, worker: str | None = None) -> None:

@@ -50,6 +50,8 @@ class At:
     parts of them. Cost: one process of 1-2 ms a question, one more for each job that `find` reads.
     """
 
+    name = "at"
+
     def __init__(self, env: Mapping[str, str], pid_files: Sequence[str] = PID_FILES, timeout: float = TIMEOUT) -> None:
         self._path = env.get("PATH", SAFE_PATH)
         self._programs = {name: _which(name, self._path) for name in PROGRAMS}
@@ -108,6 +110,16 @@ class At:
         ran = self._run("atrm", *numbers)
         if ran.code and (left := {job for job, _ in self._queued()}.intersection(numbers)):
             raise ProgramError(f"atrm: could not remove {', '.join(sorted(left))}: {_last(ran.err)}")
+
+    def later(self, seconds: float, argv: Sequence[str]) -> bool:
+        """Refuse: what is wanted in seconds is no use at a minute's grain."""
+        del seconds, argv
+        return False
+
+    def shell(self) -> bytes:
+        """Return `at.sh`."""
+        with open(os.path.join(os.path.dirname(__file__), "at.sh"), "rb") as file:
+            return file.read()
 
     def _missing(self) -> str:
         gone = [name for name, path in self._programs.items() if not path]

@@ -19,10 +19,12 @@ if TYPE_CHECKING:
     from wakeman.ports.client import TranscriptPaths as TranscriptPaths
     from wakeman.ports.clock import Clock as Clock
     from wakeman.ports.confiner import Confiner as Confiner
+    from wakeman.ports.executor import Backend as Backend
+    from wakeman.ports.executor import Executor as Executor
     from wakeman.ports.executor import Listing as Listing
     from wakeman.ports.executor import Made as Made
+    from wakeman.ports.executor import Phase as Phase
     from wakeman.ports.executor import SessionInfo as SessionInfo
-    from wakeman.ports.executor import Sessions as Sessions
     from wakeman.ports.executor import Start as Start
     from wakeman.ports.files import Files as Files
     from wakeman.ports.files import Installed as Installed
@@ -35,8 +37,9 @@ if TYPE_CHECKING:
     from wakeman.ports.repository import Kept as Kept
     from wakeman.ports.repository import Merge as Merge
     from wakeman.ports.repository import Merged as Merged
-    from wakeman.ports.timer import Alarms as Alarms
+    from wakeman.ports.terminal import Terminal as Terminal
     from wakeman.ports.timer import Job as Job
+    from wakeman.ports.timer import Timer as Timer
     from wakeman.ports.watcher import FileChanges as FileChanges
     from wakeman.ports.watcher import Watch as Watch
     from wakeman.ports.watcher import Watcher as Watcher
@@ -45,8 +48,9 @@ if TYPE_CHECKING:
 _MODULES = {
     "clock": ("Clock",),
     "log_store": ("Writer", "Logs"),
-    "executor": ("Start", "SessionInfo", "Listing", "Made", "Sessions"),
-    "timer": ("Job", "Alarms"),
+    "executor": ("Backend", "Executor", "Listing", "Made", "Phase", "SessionInfo", "Start"),
+    "terminal": ("Terminal",),
+    "timer": ("Job", "Timer"),
     "files": ("Installed", "Files"),
     "machine": ("Ran", "Machine"),
     "watcher": ("FileChanges", "Watch", "Watcher"),

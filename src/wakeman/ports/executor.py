@@ -1,11 +1,20 @@
-"""Where workers run."""
+"""Where workers run: many are submitted at once, all are polled at once, any is cancelled."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from msgspec import Struct
+
+if TYPE_CHECKING:
+    from wakeman.core.model import EndedBy, Host, Plan
+    from wakeman.ports.terminal import Terminal
+    from wakeman.ports.timer import Timer
+
+Phase = Literal["queued", "running", "exited", "killed", "lost", "unknown"]
+"""What became of a session. It is over in three of them; of one that is unknown nothing is decided."""
+OVER: frozenset[Phase] = frozenset(("exited", "killed", "lost"))
 
 
 class Start(Struct, frozen=True):
@@ -16,32 +25,48 @@ class Start(Struct, frozen=True):
     argv: tuple[str, ...]
     cwd: str
     env: Mapping[str, str] = {}
-    stream: str = ""  # absolute file that gets what the pane prints; "" for none
+    stream: str = ""  # absolute file that gets what its terminal shows, if it has one; "" for none
 
 
 class SessionInfo(Struct, frozen=True):
-    """One session as the host shows it. `created` and `activity` are epoch seconds; `mark` "" is not ours."""
+    """One session as its place shows it.
+
+    Shape: `session_id` is never used twice; `mark` "" is not ours. One that has `exited` without a `code` has a status
+    that is not known, or not yet. Of one that was `killed`, `ended_by` and `why` say by whom and why, as far as the
+    place knows; `lost` is one that may be running where the place does not reach.
+    Units: `created` and `activity` are epoch seconds; `activity` is its last sign of life, 0 where none is seen.
+    """
 
     session: str
     session_id: str
-    pane_id: str
-    pid: int
-    dead: bool
-    code: int | None
-    signal: str
-    created: float
-    activity: float
+    phase: Phase
     mark: str
+    pid: int = 0
+    code: int | None = None
+    ended_by: EndedBy = ""
+    why: str = ""
+    created: float = 0.0
+    activity: float = 0.0
     title: str = ""
+
+    @property
+    def over(self) -> bool:
+        """Tell whether it has ended, or is lost."""
+        return self.phase in OVER
 
 
 class Listing(Struct, frozen=True):
-    """All sessions of one host. `state` unknown: it did not answer, decide nothing; down: there is no server."""
+    """All sessions of one place. `state` unknown: it did not answer, decide nothing; down: nothing was started there.
+
+    Shape: `server` names what answered, another where it was started anew; `gone` is why the sessions of the one that
+    was `known` are lost, "" while it is the same.
+    """
 
     state: Literal["up", "down", "unknown"]
-    server: str = ""  # `pid:start time` of the server that answered
+    server: str = ""
     seen: tuple[SessionInfo, ...] = ()
     why: str = ""
+    gone: str = ""
 
 
 class Made(Struct, frozen=True):
@@ -53,51 +78,60 @@ class Made(Struct, frozen=True):
     taken: bool = False
 
 
-class Sessions(Protocol):
-    """The sessions of one host (a tmux socket)."""
+class Executor(Protocol):
+    """One place where workers run: a tmux server, a cluster's queue."""
 
-    def look(self) -> Listing:
-        """Look at all sessions in one call. Never raises for a host that is gone or hung: it says so."""
+    @property
+    def address(self) -> str:
+        """Return what tells this place from others of its kind."""
 
-    def start(self, starts: Sequence[Start]) -> list[Made]:
-        """Make several detached sessions, each with its mark and `remain on exit` in one step; same order.
+    @property
+    def outlives_boot(self) -> bool:
+        """Tell whether sessions go on when this machine is started anew."""
+
+    @property
+    def terminal(self) -> Terminal | None:
+        """Return the terminals of its sessions; None where they have none."""
+
+    def poll(self, known: str = "") -> Listing:
+        """List all sessions, those queued included, in a constant number of calls. Never raises: `state` says it.
+
+        Shape: `known` is the `server` of the poll before.
+        """
+
+    def submit(self, starts: Sequence[Start]) -> list[Made]:
+        """Make or queue several sessions, each with its mark from its first moment; same order.
 
         Repeatable: no; a name that is taken gives `taken`, unless its mark equals: then that session is given.
-        Raises: ProgramError when the host does not answer.
+        Raises: ProgramError when the place does not answer.
         """
 
-    def end(self, ends: Sequence[tuple[str, str]]) -> int:
-        """End sessions, each given by (id, mark), that carry that mark; count them. Their processes get SIGHUP.
+    def cancel(self, ends: Sequence[tuple[str, str]]) -> int:
+        """Have sessions ended, each given by (id, mark), that carry that mark; count them. Those over are forgotten.
 
-        Boundary: one that is gone, or carries another mark, is passed over. Raises: ProgramError on a hung host.
+        Shape: processes get SIGHUP, or what the place has for it; the next poll tells when it is so.
+        Boundary: one that is gone, or carries another mark, is passed over. Raises: ProgramError on a hung place.
         """
 
-    def capture(self, session: str, lines: int = 50) -> str:
-        """Give the last lines of the pane's screen and history as plain text, without escape codes.
+    def logs(self, session: str, lines: int = 50) -> str:
+        """Return the last lines of what a session has printed, as far as the place keeps that, without escape codes.
 
-        Shape: `session` is an id (`$3`) or an exact name. Raises: UnknownNameError; ProgramError on a hung host.
+        Shape: `session` is an id or an exact name. Raises: UnknownNameError; ProgramError on a hung place.
         """
 
-    def type(self, session: str, text: str, *, submit: bool) -> None:
-        """Paste text into the pane, bracketed where the program asked for it; `submit` presses Enter apart.
 
-        Raises: UnknownNameError; ProgramError.
+class Backend(Protocol):
+    """A kind of place, by its name in `workers.executor`."""
+
+    def place(self, plan: Plan, directory: str, environ: Mapping[str, str]) -> Mapping[str, str]:
+        """Resolve what an executor needs for ever, as it is to stand in the log: once, at `up`.
+
+        Shape: `directory` is the deployment's own; `environ` is that of `up`.
+        Raises: UsageError for a plan that it cannot serve; ProgramError for what is missing here.
         """
 
-    def later(self, seconds: float, argv: Sequence[str]) -> bool:
-        """Run `argv` once after a delay, from the host itself; False when no host is up, or it does not answer."""
+    def executor(self, host: Host) -> Executor:
+        """Return the executor of a deployment, by `host.place`; nothing runs yet."""
 
-    def attach(self, session: str) -> tuple[str, ...]:
-        """Give the command line with which a person attaches."""
-
-    def mark(self, session_id: str, mark: str) -> None:
-        """Put our mark on a session that the user's own launcher made.
-
-        Raises: ProgramError when it is gone, or carries another's mark: nothing has changed then.
-        """
-
-    def remember(self, session_id: str, head: str) -> None:
-        """Leave the log's head as an option of the session, a witness outside the log. Failure is silent."""
-
-    def recall(self) -> list[tuple[str, str]]:
-        """Give what was left so: mark and head of each session that has both; empty when the host does not answer."""
+    def stand_in(self, host: Host, server: str) -> Timer | None:
+        """Return the place's own timer, which ends with `server`; None where it has none."""

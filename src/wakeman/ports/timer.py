@@ -1,4 +1,4 @@
-"""What wakes a check later."""
+"""What has a check run later."""
 
 from __future__ import annotations
 
@@ -10,22 +10,30 @@ from msgspec import Struct
 
 
 class Job(Struct, frozen=True):
-    """An alarm as the machine's queue shows it."""
+    """An alarm as a timer's queue shows it. `job` is "" where it cannot be found again nor taken back."""
 
     job: str
     due: datetime
     body: str
 
 
-class Alarms(Protocol):
-    """The machine's own alarm clock (`at`)."""
+class Timer(Protocol):
+    """Runs a command later: the machine's own, which outlives all else, or the stand-in that a place of execution has.
+
+    Shape: alarms in the log carry its `name`.
+    """
+
+    @property
+    def name(self) -> str:
+        """Return the word for it in logs and messages."""
 
     def weakness(self) -> str:
         """Say why alarms set here would not fire ("" when they would), with what mends it."""
 
     def arm(self, marker: str, argv: Sequence[str], due: datetime) -> Job:
-        """Queue `argv` for the minute at or after `due`, with `marker` in its body, in a clean environment.
+        """Queue `argv` for `due`, or the first time after it that can be had, in a clean environment.
 
+        Shape: its body carries `marker`.
         Raises: ProgramError when the job is not in the queue afterwards, or nobody would run it.
         """
 
@@ -40,3 +48,13 @@ class Alarms(Protocol):
 
     def disarm(self, jobs: Sequence[str]) -> None:
         """Take jobs out of the queue. Those gone already are no error."""
+
+    def later(self, seconds: float, argv: Sequence[str]) -> bool:
+        """Run `argv` once after some seconds; False where it cannot, or its grain is too coarse. Never raises."""
+
+    def shell(self) -> bytes:
+        """Return what `check.sh` needs to keep an alarm ahead when Wakeman cannot start, as functions of sh.
+
+        Shape: `queued` succeeds if an alarm of the deployment lies ahead, `again` sets one and says so, `removed SAID`
+        takes that one back. See `adapters/check.sh` for what they are given.
+        """

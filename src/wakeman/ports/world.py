@@ -13,24 +13,26 @@ if TYPE_CHECKING:
     from wakeman.ports.client import Harness
     from wakeman.ports.clock import Clock
     from wakeman.ports.confiner import Confiner
-    from wakeman.ports.executor import Sessions
+    from wakeman.ports.executor import Executor
     from wakeman.ports.files import Files
     from wakeman.ports.log_store import Logs
     from wakeman.ports.machine import Machine
     from wakeman.ports.repository import Git
-    from wakeman.ports.timer import Alarms
+    from wakeman.ports.terminal import Terminal
+    from wakeman.ports.timer import Timer
     from wakeman.ports.watcher import Watcher
 
 
 class World(Struct, frozen=True):
-    """One of each. `sessions` and `harness` are looked up: by socket, by name (UnknownNameError lists those known)."""
+    """One of each. `executor` and `harness` are looked up by name (UnknownNameError lists those known)."""
 
     clock: Clock
     logs: Logs
-    alarms: Alarms
+    timer: Timer  # the machine's, which outlives all else
+    stand_in: Callable[[Deployment], Timer | None]  # what the deployment's place has
     files: Files
     machine: Machine
-    sessions: Callable[[Host], Sessions]
+    executor: Callable[[Host], Executor]
     harness: Callable[[str], Harness]
     watcher: Callable[[], Watcher]  # loaded when it is asked for
     confiner: Callable[[], Confiner]  # loaded when it is asked for
@@ -40,7 +42,8 @@ class World(Struct, frozen=True):
     wrapper: Callable[[], bytes]  # the script around each worker
     hook: Callable[[], bytes]  # the script that keeps what a client says
     guard: Callable[[], bytes]  # the script that judges what it writes
+    checker: Callable[[], bytes]  # the script of a check from outside
     deliver: Callable[[WakeTarget, str, Deployment], str]  # tell a target; "" or why it did not work
-    say: Callable[[Sessions, str, str, bool, bool], str]  # (host, session, text, submit, force) -> "" or why not
+    say: Callable[[Terminal, str, str, bool, bool], str]  # (terminal, session, text, submit, force) -> "" or why not
     state: str  # absolute path of the state directory
     by: str  # who writes, with the process id: `up:4711`; up, at, exit, timer, hook, watch, hand, resume

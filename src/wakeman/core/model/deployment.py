@@ -9,7 +9,7 @@ from typing import Literal
 from msgspec import Struct
 
 from wakeman.core.model.intent import OpenIntent
-from wakeman.core.model.plan import Plan, UnitsSpec
+from wakeman.core.model.plan import DEFAULT_EXECUTOR, Plan, UnitsSpec
 from wakeman.core.model.unit import FileFingerprint, Review, UnitState
 from wakeman.core.model.worker import Validator, WorkerState
 
@@ -17,9 +17,9 @@ Outcome = Literal["open", "complete", "partial", "stopped"]
 
 
 class Alarm(Struct, frozen=True, omit_defaults=True):
-    """One armed alarm. `job` is the `at` job number, or "" for the tmux timer; `due` is aware UTC."""
+    """One armed alarm. `kind` names its timer; `job` is "" where that cannot find it nor take it back; `due` is UTC."""
 
-    kind: Literal["at", "tmux"]
+    kind: str
     generation: int
     due: datetime
     job: str = ""
@@ -49,10 +49,10 @@ class Host(Struct, frozen=True, omit_defaults=True):
 
     root: str  # the plan file's directory: paths of units are relative to it
     directory: str  # the deployment's own directory under state/
-    socket: str  # absolute path of the tmux socket
-    tmux: str  # absolute path of the tmux program
     python: tuple[str, ...]  # argument vector that runs `wakeman` from anywhere
     env: dict[str, str] = {}  # what a worker and a check start with; nothing secret
+    executor: str = DEFAULT_EXECUTOR  # by whom workers are run; logs without a name are of that one
+    place: dict[str, str] = {}  # where, in words that its executor alone reads
     memory_per_worker: int = 0
     confinement: Confinement | None = None  # where the plan confines its workers
     repository: Repository | None = None  # with `workers.isolate`
@@ -77,7 +77,7 @@ class Deployment(Struct):
     edition: int = 0  # of the tables that judge this log
     plan: Plan = Plan(name="", units=UnitsSpec())  # the first line of every log fills in these two
     reviewing: Plan | None = None  # `plan` as it holds for reviewers, from the enrolment of the first on
-    host: Host = Host(root="/", directory="", socket="", tmux="", python=())
+    host: Host = Host(root="/", directory="", python=())
     outcome: Outcome = "open"
     started: datetime | None = None
     ended: datetime | None = None

@@ -29,6 +29,10 @@ class Spec(Struct, frozen=True):
     """Base of the plan file's tables. Defaults are written out: a log keeps the policy it ran under."""
 
 
+DEFAULT_EXECUTOR = "tmux"
+"""Where workers run when a plan does not say, and in logs that do not."""
+
+
 class UnitsSpec(Spec, frozen=True):
     """Where units come from: exactly one of glob, items, file, command, matrix."""
 
@@ -64,6 +68,7 @@ class WorkersSpec(Spec, frozen=True):
     env_file: str | None = None
     redact: tuple[str, ...] | None = None
     before: tuple[tuple[str, ...], ...] = ()
+    executor: str = DEFAULT_EXECUTOR
     socket: str = "wakeman"
     cwd: str = "."
     confine: Literal["off", "units"] = "off"

@@ -38,7 +38,7 @@ BREAKER_LAUNCHES = 3
 EDITION = 1
 """Of the tables: a log is judged by those that it was begun under. 1: attempts back off."""
 HUNG_UP_STATUS = 129
-"""Status of a program whose terminal was taken away: with the tmux server the timer of a wait is gone, too."""
+"""Status of a program whose terminal was taken away: with its server the timer of a wait is gone, too."""
 BACKOFF_MAX_S = 300.0
 """Seconds that an attempt waits for the one before at most, jitter apart."""
 

@@ -45,7 +45,7 @@ def small_plan(plan: Plan, place: str) -> Plan:
         prompt=SMOKE_TEST_PROMPT,
         prompt_file=None,
         before=(),
-        socket=f"{place}/tmux",
+        socket=f"{place}/socket",
     )
     if "{{" in workers.cwd:  # a worker's own directory, which is not there yet
         workers = msgspec.structs.replace(workers, cwd=place)

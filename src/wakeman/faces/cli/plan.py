@@ -264,8 +264,8 @@ def _report(options: Namespace, world: World, d: Deployment) -> None:
 
     data = describe(world, d, d.looked_at)
     if options.json:
-        weak = d.outcome == "open" and (d.alarm is None or d.alarm.kind == "tmux")
-        answer(options, {**data, "weakness": world.alarms.weakness() if weak else None}, commands(data))
+        weak = d.outcome == "open" and (d.alarm is None or not d.alarm.job)
+        answer(options, {**data, "weakness": world.timer.weakness() if weak else None}, commands(data))
         return
     size = f"{count(len(d.units), 'unit')}, {count(len(d.workers), 'worker')}"
     out(f"{d.name} is {'up' if d.outcome == 'open' else d.outcome}: {size}")
@@ -279,9 +279,9 @@ def _report(options: Namespace, world: World, d: Deployment) -> None:
 
 def _warn(world: World, d: Deployment) -> None:
     """Say what is weak about the alarm, where it is."""
-    if d.outcome != "open" or (d.alarm is not None and d.alarm.kind == "at"):
+    if d.outcome != "open" or (d.alarm is not None and d.alarm.job):
         return
-    weakness = world.alarms.weakness() or "at did not take the job"
+    weakness = world.timer.weakness() or f"{world.timer.name} did not take the job"
     costs = STAND_IN if d.alarm is not None else "no alarm lies ahead: run `wakeman check` yourself, or wait"
     say(f"warning: {clean(weakness)}; {costs}")
 

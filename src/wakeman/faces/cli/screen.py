@@ -9,7 +9,7 @@ from argparse import ArgumentParser, Namespace
 from shlex import join
 
 from wakeman.core.errors import UsageError
-from wakeman.engine import layout
+from wakeman.engine import layout, terminals
 from wakeman.engine.act import secrets
 from wakeman.engine.requests import find_worker, session_of
 from wakeman.faces.cli import options as given
@@ -35,10 +35,9 @@ def capture(options: Namespace) -> int:
     deployment, name = find_worker(world, options.worker)
     d = world.logs.read(deployment)
     worker, host = d.workers[name], d.host
-    sessions = world.sessions(host)
-    there = any(seen.session_id == worker.session_id and not seen.dead for seen in sessions.look().seen)
+    there = any(seen.session_id == worker.session_id and not seen.over for seen in world.executor(host).poll().seen)
     if there:
-        text, source = sessions.capture(worker.session_id, options.lines), "screen"
+        text, source = terminals.screen(world, host, worker.session_id, options.lines), "screen"
     else:
         text, source = _streamed(world, layout.stream(host, worker), options.lines), "stream"
         if not options.json:
@@ -61,14 +60,14 @@ def _streamed(world: World, file: str, lines: int) -> str:
 
 
 def attach(options: Namespace) -> int:
-    """Become the tmux client of a worker's session."""
+    """Become the client of a worker's terminal."""
     world = reach(options)
     deployment, name = find_worker(world, options.worker)
     d = world.logs.read(deployment)
-    sessions, session = world.sessions(d.host), session_of(d, d.workers[name])
-    if all(seen.session_id != session for seen in sessions.look().seen):
+    session = session_of(d, d.workers[name])
+    if all(seen.session_id != session for seen in world.executor(d.host).poll().seen):
         raise UsageError(f"{deployment}/{name}: its session is gone", f"wakeman capture {deployment}/{name}")
-    argv = sessions.attach(session)
+    argv = terminals.terminal(world, d.host).attach(session)
     if options.json:
         answer(options, {"deployment": deployment, "worker": name, "command": list(argv)}, [join(argv)])
     elif options.print:

@@ -76,7 +76,7 @@ def _python(_: World, __: str | None) -> Iterator[Finding]:
 
 
 def _tmux(world: World, _: str | None) -> Iterator[Finding]:
-    from wakeman.adapters.local import tmux_program
+    from wakeman.adapters.tmux import tmux_program
 
     environ = world.machine.environ()
     try:
@@ -89,7 +89,7 @@ def _tmux(world: World, _: str | None) -> Iterator[Finding]:
 
 
 def _at(world: World, _: str | None) -> Iterator[Finding]:
-    weakness = world.alarms.weakness()
+    weakness = world.timer.weakness()
     what, _, mend = weakness.partition("; ")
     if weakness:
         lost = "alarms do not survive the tmux server or a restart of the machine"

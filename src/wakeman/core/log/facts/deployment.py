@@ -57,7 +57,7 @@ class Amended(Fact, frozen=True):
 
 
 class Armed(Fact, frozen=True):
-    """An alarm lies ahead. `weak` says why `at` could not serve, and what that costs."""
+    """An alarm lies ahead. `weak` says why the machine's timer could not serve, and what that costs."""
 
     alarm: Alarm
     why: str = ""

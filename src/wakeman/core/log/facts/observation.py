@@ -32,7 +32,7 @@ class Looked(Fact, frozen=True):
     verdicts: tuple[Verdict, ...] = ()
     memory: int = 0
     validators: tuple[Validator, ...] | None = None  # all that are there now, where that changed
-    server: str = ""  # tmux server seen, `pid:start`; "" when there is none
+    server: str = ""  # what answered for the place where workers run, another after a new start; "" for nothing
     more: bool = False  # the look goes on in the next line: one line keeps to MAX_LINE
     staged: tuple[Verdict, ...] = field(default=(), name="aside")  # on what is in a stage or a tree, not promoted yet
 
