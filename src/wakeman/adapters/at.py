@@ -12,9 +12,13 @@ import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 from wakeman.core.errors import ProgramError
-from wakeman.ports import Job, Ran
+from wakeman.ports import Ran
+
+if TYPE_CHECKING:
+    from wakeman.ports import Job
 
 PROGRAMS = ("at", "atq", "atrm")
 PID_FILES = ("/run/atd.pid", "/var/run/atd.pid")
@@ -75,6 +79,8 @@ class At:
         Boundary: a `due` in the past fires at once. Raises: ProgramError when the job is not in the queue
         afterwards, or nobody would run it; nothing is left in the queue then.
         """
+        from wakeman.ports import Job
+
         if weak := self.weakness():
             raise ProgramError(f"at: {weak}")
         minute = _minute(due)
@@ -99,6 +105,8 @@ class At:
 
     def find(self, marker: str) -> list[Job]:
         """List every queued job whose body carries the marker, soonest first."""
+        from wakeman.ports import Job
+
         queued = ((job, due, self._show(job)) for job, due in self._queued())
         return sorted((Job(*entry) for entry in queued if _carries(entry[2], marker)), key=lambda job: job.due)
 

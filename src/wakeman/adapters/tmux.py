@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from msgspec.structs import replace
 
 from wakeman.core.errors import ProgramError, UnknownNameError, UsageError
-from wakeman.ports import Job, Listing, Made, SessionInfo, Start
+from wakeman.ports import Listing, Made, SessionInfo, Start
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from libtmux.common import tmux_cmd
 
     from wakeman.core.model import Host, Plan
-    from wakeman.ports import Phase
+    from wakeman.ports import Job, Phase
 
 LIMIT = 16_000  # bytes of one tmux command line; tmux refuses 16,384
 ENDS = 40  # sessions ended in one call: an id, a mark and their command are under 400 bytes
@@ -392,6 +392,8 @@ class TmuxTimer:
 
     def arm(self, marker: str, argv: Sequence[str], due: datetime) -> Job:
         from datetime import UTC, datetime
+
+        from wakeman.ports import Job
 
         if not self.later(max(0.0, (due - datetime.now(UTC)).total_seconds()), argv):
             raise ProgramError(f"tmux socket {self._tmux.address}: no server takes a timer")

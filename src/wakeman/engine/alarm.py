@@ -16,10 +16,10 @@ from wakeman.core.log import events as e
 from wakeman.core.model import Alarm, Deployment, Host, WakeTarget
 from wakeman.core.policy.decide import every, longest
 from wakeman.engine import layout
-from wakeman.ports import Job, World
+from wakeman.ports import World
 
 if TYPE_CHECKING:
-    from wakeman.ports import Timer
+    from wakeman.ports import Job, Timer
 
 ALARM = "at"
 """Who a check is by that an alarm has started, whatever its timer: a word of the log."""

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from wakeman.core.errors import ProgramError
 from wakeman.core.model import Host
-from wakeman.ports import Terminal, World
+from wakeman.ports import World
+
+if TYPE_CHECKING:
+    from wakeman.ports import Terminal
 
 
 def terminal(world: World, host: Host) -> Terminal:

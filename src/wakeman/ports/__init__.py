@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from wakeman.ports.backend import Backend as Backend
     from wakeman.ports.client import Command as Command
     from wakeman.ports.client import Evidence as Evidence
     from wakeman.ports.client import Harness as Harness
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from wakeman.ports.client import TranscriptPaths as TranscriptPaths
     from wakeman.ports.clock import Clock as Clock
     from wakeman.ports.confiner import Confiner as Confiner
-    from wakeman.ports.executor import Backend as Backend
     from wakeman.ports.executor import Executor as Executor
     from wakeman.ports.executor import Listing as Listing
     from wakeman.ports.executor import Made as Made
@@ -48,7 +48,8 @@ if TYPE_CHECKING:
 _MODULES = {
     "clock": ("Clock",),
     "log_store": ("Writer", "Logs"),
-    "executor": ("Backend", "Executor", "Listing", "Made", "Phase", "SessionInfo", "Start"),
+    "backend": ("Backend",),
+    "executor": ("Executor", "Listing", "Made", "Phase", "SessionInfo", "Start"),
     "terminal": ("Terminal",),
     "timer": ("Job", "Timer"),
     "files": ("Installed", "Files"),

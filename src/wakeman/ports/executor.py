@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Literal, Protocol
 from msgspec import Struct
 
 if TYPE_CHECKING:
-    from wakeman.core.model import EndedBy, Host, Plan
+    from wakeman.core.model import EndedBy
     from wakeman.ports.terminal import Terminal
-    from wakeman.ports.timer import Timer
 
 Phase = Literal["queued", "running", "exited", "killed", "lost", "unknown"]
 """What became of a session. It is over in three of them; of one that is unknown nothing is decided."""
@@ -118,20 +117,3 @@ class Executor(Protocol):
 
         Shape: `session` is an id or an exact name. Raises: UnknownNameError; ProgramError on a hung place.
         """
-
-
-class Backend(Protocol):
-    """A kind of place, by its name in `workers.executor`."""
-
-    def place(self, plan: Plan, directory: str, environ: Mapping[str, str]) -> Mapping[str, str]:
-        """Resolve what an executor needs for ever, as it is to stand in the log: once, at `up`.
-
-        Shape: `directory` is the deployment's own; `environ` is that of `up`.
-        Raises: UsageError for a plan that it cannot serve; ProgramError for what is missing here.
-        """
-
-    def executor(self, host: Host) -> Executor:
-        """Return the executor of a deployment, by `host.place`; nothing runs yet."""
-
-    def stand_in(self, host: Host, server: str) -> Timer | None:
-        """Return the place's own timer, which ends with `server`; None where it has none."""
