@@ -11,9 +11,11 @@ from wakeman.core.log import events as e
 from wakeman.core.log.state import apply_drafts
 from wakeman.core.model import Deployment, Review, Usage, WorkerState
 from wakeman.core.policy import notice, review
-from wakeman.core.policy.decide import transitions, undone, used
+from wakeman.core.policy.deployment_rows import undone
+from wakeman.core.policy.limits import used
 from wakeman.core.policy.progress import Progress, of_worker, progress
 from wakeman.core.policy.staging import leaves_branches
+from wakeman.core.policy.transitions import transitions
 from wakeman.engine import alarm
 from wakeman.engine.observe.observe import observe
 from wakeman.ports import World

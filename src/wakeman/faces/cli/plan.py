@@ -17,7 +17,7 @@ from wakeman.core.errors import PlanError, StorageError, UsageError
 from wakeman.core.log.facts.fact import count
 from wakeman.core.model import Deployment, Plan
 from wakeman.core.policy import review
-from wakeman.core.policy.decide import every
+from wakeman.core.policy.limits import every
 from wakeman.engine.start import deploy
 from wakeman.engine.start.prepare import Prepared, prepare
 from wakeman.faces.cli import options as given
