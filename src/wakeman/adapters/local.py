@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Mapping
 from functools import cache
+from typing import TYPE_CHECKING
 
 from wakeman.adapters.at import At
 from wakeman.adapters.clock import SystemClock
@@ -16,6 +17,9 @@ from wakeman.adapters.tmux import Tmux
 from wakeman.core.errors import ProgramError, UsageError, WakemanError
 from wakeman.core.model import Agent, Confinement, Deployment, Host, Plan, WakeTarget
 from wakeman.ports import Confiner, Git, Harness, Machine, Sessions, Watcher, World
+
+if TYPE_CHECKING:
+    from wakeman.adapters.profiles import ProfileFiles
 
 MARKER = ".wakeman"
 """An (empty) file that makes a `state/` the one to use, from its parent downwards."""
@@ -60,11 +64,14 @@ def world(state: str | None, by: str) -> World:
 
         return LocalGit(machine, environment)
 
-    def agents(plan: Plan) -> Mapping[str, Agent]:
-        from wakeman.adapters.profiles import profiles
+    @cache
+    def profiles() -> ProfileFiles:
+        from wakeman.adapters.profiles import ProfileFiles
 
-        config = machine.environ().get("CLAUDE_CONFIG_DIR", "")
-        return {name: agent for name, (agent, _) in profiles(machine.home(), plan, files, config).items()}
+        return ProfileFiles(machine.home(), files, machine.environ().get("CLAUDE_CONFIG_DIR", ""))
+
+    def agents(plan: Plan) -> Mapping[str, Agent]:
+        return {name: agent for name, (agent, _) in profiles().of(plan).items()}
 
     @cache
     def confinement() -> Confinement:

@@ -324,16 +324,9 @@ def gather(world: World, file: str) -> Prepared:
         raise UsageError(f"{file}: no such file; expected a plan", "wakeman init writes one to begin with")
     text = world.files.read(path).decode("utf-8", "surrogateescape")
     try:
-        return prepare(world, text, file, os.path.dirname(path), _lines(text, file))
+        return prepare(world, text, file, os.path.dirname(path), sys.stdin.read)
     except PlanError as fault:
         raise PlanError(fault.problems, f"mend it, then: wakeman plan {quote(file)}") from fault
-
-
-def _lines(text: str, file: str) -> str:
-    """Give the lines that `units.file = "-"` speaks of. Boundary: stdin is left alone by any other plan."""
-    from wakeman.core.plan.parser import read
-
-    return sys.stdin.read() if read(text, file).units.file == "-" else ""
 
 
 def _made(options: Namespace) -> dict[str, Any]:

@@ -6,6 +6,8 @@ import math
 import posixpath
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 
+import msgspec
+
 from wakeman.adapters.memory import Act, MemoryWorld
 from wakeman.core.errors import UsageError
 from wakeman.core.log.events import Event, kind, stamp
@@ -41,7 +43,9 @@ def rehearse(options: Namespace) -> int:
     """Play the plan from `up` to its end; nothing outside memory is touched."""
     prepared = _prepared(options)
     stage = _stage(prepared, options)
-    d = deploy.up(stage.world("up:0"), prepared)
+    world = stage.world("up:0")
+    host = world.host(prepared.plan, prepared.root, posixpath.join(world.state, prepared.plan.name))
+    d = deploy.up(world, msgspec.structs.replace(prepared, host=host))
     stage.run(lambda world, head: check(world, d.name, head), lambda: stage.logs.read(d.name).outcome != "open")
     data = describe(stage.world(), stage.logs.read(d.name), None)
     events = [e for e in stage.logs.events(d.name) if options.all or kind(e.data) not in QUIET]
