@@ -143,7 +143,7 @@ def _occupied(screen: str, *, submit: bool) -> str:
     Boundary: a shell gets nothing submitted: it would run the words, and some of them are an agent's.
     """
     rows = [row.strip() for row in screen.splitlines() if row.strip()]
-    if any(BUSY.search(row) for row in rows[-INPUT_BOX_ROWS_MAX:]):
+    if any(re.search(BUSY, row) for row in rows[-INPUT_BOX_ROWS_MAX:]):
         return "not idle: it works or asks something"
     box = input_box(screen)
     if box == "":

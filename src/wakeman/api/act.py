@@ -13,9 +13,9 @@ from wakeman.api.status import Status, after
 from wakeman.core.errors import NeedsPersonError, UsageError
 from wakeman.core.model import WakeTarget
 from wakeman.engine import requests
-from wakeman.engine.act import trees
-from wakeman.engine.act.actions import bury
+from wakeman.engine.effects.close import bury
 from wakeman.engine.wait import wait
+from wakeman.engine.workspace import repository
 from wakeman.ports import World
 
 Pause = Callable[[float], None]
@@ -133,11 +133,10 @@ def clean(world: World, name: str) -> Answer[Cleaned]:
     target = f"{world.state}/.trash/{exact}-{world.clock.now():%Y%m%dT%H%M%SZ}"
     bury(world, d)
     with world.logs.hold(exact, world.by):  # no check is under way
-        left = trees.remove_merged(world, d) if d.host.repository else {}
+        left = repository.clear(world, d)
         where = world.files.move(f"{world.state}/{exact}", target)
         kept = {tree.replace(d.host.directory, where, 1): why for tree, why in left.items()}
-        if d.host.repository:
-            world.git().follow(d.host.repository, list(kept))
+        repository.follow(world, d, list(kept))
     notes = tuple(f"{tree}: left as a work tree: {why}" for tree, why in kept.items())
     return Answer(Cleaned(deployment=exact, moved_to=where, trees=kept), ("wakeman status",), notes=notes)
 

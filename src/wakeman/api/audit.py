@@ -12,7 +12,7 @@ from msgspec import UNSET, Meta, UnsetType
 from wakeman.api.answer import Answer, Value
 from wakeman.core.errors import LogDamagedError
 from wakeman.core.log.events import Event, genesis, stamp
-from wakeman.core.log.summary import count
+from wakeman.core.log.facts.fact import count
 from wakeman.core.model import Deployment, Outcome
 from wakeman.engine.observe.anchors import checkpoints
 from wakeman.ports import World
@@ -20,7 +20,7 @@ from wakeman.ports import World
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from wakeman.core.audit import Judge
+    from wakeman.audit.auditor import Auditor
     from wakeman.core.log.hash_chain import Divergence, HashChain
 
 DIVERGED = 6
@@ -108,7 +108,7 @@ class Report(Protocol):
     """What an audit of the log's files found."""
 
     @property
-    def judge(self) -> Judge: ...
+    def judge(self) -> Auditor: ...
     @property
     def chain(self) -> HashChain: ...
     @property
@@ -121,7 +121,7 @@ class Report(Protocol):
     def torn(self) -> int: ...
 
 
-class Auditor(Protocol):
+class LogAuditor(Protocol):
     """Reads a log's files for an audit."""
 
     def first(self, file: str) -> Event:
@@ -164,7 +164,7 @@ class Signatures(Protocol):
 
 def audit(
     world: World,
-    auditor: Auditor,
+    auditor: LogAuditor,
     signatures: Signatures,
     file: str,
     again: str,

@@ -9,7 +9,7 @@ from msgspec import Meta
 from wakeman.api.answer import Answer, Value
 from wakeman.api.names import named
 from wakeman.core.names import merged
-from wakeman.engine.act import trees
+from wakeman.engine.workspace import repository
 from wakeman.ports import World
 
 
@@ -37,7 +37,7 @@ class Merged(Value, frozen=True, kw_only=True):
 def merge(world: World, name: str, into: str, *, dry: bool) -> Answer[Merged]:
     """Merge the branches of workers whose share is done; `dry` moves no branch."""
     exact = named(world, name)
-    result = trees.merge(world, exact, into, dry=dry)
+    result = repository.merge(world, exact, into, dry=dry)
     left = tuple(worker.name for worker in world.logs.read(exact).workers.values() if worker.state != "verified")
     conflicts = [each.branch for each in result.branches if each.state == "conflict"]
     own = (f"git merge {result.into}",) if result.into == merged(exact) else ()

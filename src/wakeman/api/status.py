@@ -20,16 +20,15 @@ from wakeman.core.model import (
     Deployment,
     EndedBy,
     Outcome,
-    Repository,
     Review,
     State,
     Usage,
     WorkerState,
 )
-from wakeman.core.names import branch, mergeable
 from wakeman.core.policy import notice, review
 from wakeman.core.policy import progress as pace
 from wakeman.core.policy.decide import transitions, undone, used
+from wakeman.core.policy.staging import leaves_branches
 from wakeman.engine import alarm
 from wakeman.engine.observe.observe import observe
 from wakeman.ports import World
@@ -274,7 +273,7 @@ def shape(d: Deployment, now: datetime, at: datetime | None, *, stands: bool) ->
         reviews=tuple(_review(d, name, each) for name, each in d.reviews.items()),
         tokens=tokens,
         cost=cost,
-        trees=_trees(d, d.host.repository) if d.host.repository is not None else UNSET,
+        trees=_trees(d) if leaves_branches(d) else UNSET,
     )
 
 
@@ -407,13 +406,15 @@ def _review(d: Deployment, name: str, each: Review) -> ReviewStatus:
     )
 
 
-def _trees(d: Deployment, repository: Repository) -> TreesStatus:
-    ready = tuple(mergeable(d))
+def _trees(d: Deployment) -> TreesStatus:
+    from wakeman.engine.workspace.repository import branches
+
+    repository, launched, ready = branches(d)
     return TreesStatus(
         repository=repository.top,
         base=repository.base,
         branch=repository.branch.removeprefix("refs/heads/") or None,
-        branches=tuple(branch(d.name, worker.name) for worker in d.workers.values() if worker.attempt),
-        mergeable=ready,
+        branches=tuple(launched),
+        mergeable=tuple(ready),
         commands=tuple(f"git -C {quote(repository.top)} merge {each}" for each in ready),
     )

@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 import unicodedata
 
-_ESCAPES = re.compile(
-    r"\x1b\[[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor moves
+_ESCAPES = (  # compiled when something is said: many a check says nothing
+    r"(?s:\x1b\[[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor moves
     r"|\x1b[\]PX^_].*?(?:\x07|\x1b\\|\Z)"  # OSC, DCS and kin: titles, links, clipboard
-    r"|\x1b[ -/]*[0-~]?",
-    re.DOTALL,
+    r"|\x1b[ -/]*[0-~]?)"
 )
 _UNSAYABLE = {"Cc", "Cf", "Co", "Cn"}  # control, bidirectional and invisible, private, unassigned
 
@@ -20,19 +19,19 @@ def sanitise(text: str, limit: int) -> str:
     Units: `limit` in characters. Boundary: what is longer is cut and ends in an ellipsis, which counts;
     a byte that was no UTF-8 becomes the replacement character.
     """
-    plain = " ".join("".join(map(_sayable, _ESCAPES.sub("", text))).split())
+    plain = " ".join("".join(map(_sayable, re.sub(_ESCAPES, "", text))).split())
     return plain if len(plain) <= limit else plain[: limit - 1].rstrip() + "…"
 
 
 def last_line(text: str, limit: int) -> str:
     """Give the last line of `text` that says something, as `sayable`; "" when none does."""
-    said = (sanitise(line, limit) for line in reversed(_ESCAPES.sub("", text).splitlines()))
+    said = (sanitise(line, limit) for line in reversed(re.sub(_ESCAPES, "", text).splitlines()))
     return next(filter(None, said), "")
 
 
 def unescaped(text: str) -> str:
     """Give `text` without the sequences that steer a terminal."""
-    return _ESCAPES.sub("", text)
+    return re.sub(_ESCAPES, "", text)
 
 
 def _sayable(character: str) -> str:

@@ -9,6 +9,8 @@ from msgspec import Meta, Struct, field
 Rung = Literal["capture", "nudge", "wait", "restart", "ask", "sweep"]
 WakeRow = Literal["ask", "clean up", "wrap up", "give up", "check"]
 Pace = Literal["simple", "complex", "long"]
+WorkspaceKind = Literal["in place", "staged", "worktree"]
+"""Where workers make their outputs: in their places, in a stage of each attempt, in a git work tree of each worker."""
 Seconds = Annotated[
     float,
     Meta(ge=0, description="a number of seconds, or '90s', '5m', '2h', '1d'", extra={"unit": "seconds"}),
@@ -73,9 +75,9 @@ class WorkersSpec(Spec, frozen=True):
     commit: bool = True
 
     @property
-    def aside(self) -> bool:
-        """Tell whether outputs are made somewhere else first, and taken over once they pass."""
-        return self.stage or self.isolate == "worktree"
+    def workspace(self) -> WorkspaceKind:
+        """Name the kind of workspace that a worker gets."""
+        return "staged" if self.stage else "worktree" if self.isolate == "worktree" else "in place"
 
 
 class WakeTarget(Spec, frozen=True):

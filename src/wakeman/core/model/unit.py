@@ -52,7 +52,7 @@ class Verdict(Struct, frozen=True, omit_defaults=True):
     marks: tuple[FileFingerprint, ...] = ()
     rejects: tuple[Rejection, ...] = ()
     waits: bool = False  # for the verify command, which has not run on these files yet
-    foreign: tuple[FileFingerprint, ...] = ()  # of one made aside: what somebody else has put in its outputs' places
+    foreign: tuple[FileFingerprint, ...] = ()  # of what is staged: what somebody else has put in its outputs' places
 
     @property
     def passed(self) -> bool:
@@ -61,7 +61,7 @@ class Verdict(Struct, frozen=True, omit_defaults=True):
 
 
 class PromotedFile(Struct, frozen=True, array_like=True):
-    """One output to be taken over: `mark` is what was judged, `over` what may stand in its place and is replaced."""
+    """One output to be promoted: `mark` is what was judged, `over` what may stand in its place and is replaced."""
 
     path: str
     mark: FileFingerprint
@@ -124,15 +124,15 @@ class UnitState(Struct):
     wrote: dict[str, Wrote] = {}  # by output
     reviews: int = 0  # times that it went to a reviewer
     reviewed: tuple[FileFingerprint, ...] = ()  # what a reviewer accepted, or a person in its place
-    aside: Verdict | None = None  # on what the present attempt has made in its stage or tree
-    aside_mono: float = 0.0  # when these very files were seen first
-    placed: tuple[FileFingerprint, ...] = ()  # what was taken over from there
+    staged: Verdict | None = None  # on what the present attempt has made in its stage or tree
+    staged_mono: float = 0.0  # when these very files were seen first
+    promoted: tuple[FileFingerprint, ...] = ()  # what was promoted from there
     installed: dict[str, FileFingerprint] = {}  # by output: what stands in its place since
 
     @property
     def made(self) -> bool:
-        """Tell whether nothing more is to be made of it: done, or passing where it waits to be taken over."""
-        return self.done or (self.aside is not None and self.aside.passed)
+        """Tell whether nothing more is to be made of it: done, or passing where it waits to be promoted."""
+        return self.done or (self.staged is not None and self.staged.passed)
 
     @property
     def done(self) -> bool:
@@ -148,13 +148,3 @@ class Review(Struct):
     marks: dict[str, tuple[FileFingerprint, ...]] = {}  # by unit: what there was to review
     heard: bool = False  # its verdict is taken, or a person let it go
     rejected: dict[str, str] = {}  # by unit: the reviewer's words
-
-
-class Promotion(Struct, frozen=True):
-    """An intent to take a unit's outputs over, whose outcome is not recorded yet."""
-
-    worker: str
-    attempt: int
-    unit: str
-    files: tuple[PromotedFile, ...]
-    keep: bool = False

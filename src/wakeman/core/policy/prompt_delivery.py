@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Literal
 
 from wakeman.core.log import events as e
-from wakeman.core.model import WorkerState
+from wakeman.core.model import OpenIntent, WorkerState
 
 ENTER_AGAIN_S = 2.0
 """Seconds after which Enter is pressed once more, where the text still stands in the input box."""
@@ -34,19 +34,17 @@ PADS: tuple[Pad, ...] = (
 )
 """What clients make something else of at a text's beginning and end. A blank there changes nothing for the model."""
 
-BUSY = re.compile(
-    r"\besc (?:again )?(?:to )?(?:interrupt|cancel|back)|\benter (?:to )?(?:select|confirm|submit|add|default)\b",
-    re.IGNORECASE,
-)
+# Patterns are compiled where they are met: most checks read no screen.
+BUSY = r"(?i)\besc (?:again )?(?:to )?(?:interrupt|cancel|back)|\benter (?:to )?(?:select|confirm|submit|add|default)\b"
 """It works, or a dialog stands there."""
-_WORKS = re.compile(r"\besc (?:again )?(?:to )?interrupt|\(esc to cancel", re.IGNORECASE)
-_BOX = re.compile(r"^[│|]?\s*[❯>›]\s*(?P<text>.*?)\s*[│|]?$")
+_WORKS = r"(?i)\besc (?:again )?(?:to )?interrupt|\(esc to cancel"
+_BOX = r"^[│|]?\s*[❯>›]\s*(?P<text>.*?)\s*[│|]?$"
 """An input box's line: Claude Code, Codex, Gemini."""
-_BLOCK = re.compile(r"^ *┃ *(?P<text>.*?) *\n *┃ *\n *┃ +\w+ · ", re.MULTILINE)
+_BLOCK = r"(?m)^ *┃ *(?P<text>.*?) *\n *┃ *\n *┃ +\w+ · "
 """An input box's last line above its agent and model: OpenCode."""
-_HINT = re.compile(r"(?:Ask Codex to do anything|Type your message or @path\S*|Ask anything\b.*|Try \".*\")\Z")
+_HINT = r"(?:Ask Codex to do anything|Type your message or @path\S*|Ask anything\b.*|Try \".*\")\Z"
 """What stands in an empty box."""
-_FOLDED = re.compile(r"\[Pasted (?:text|content|~?\d+ lines)", re.IGNORECASE)
+_FOLDED = r"(?i)\[Pasted (?:text|content|~?\d+ lines)"
 """What a box shows in the place of a long paste."""
 
 
@@ -75,17 +73,19 @@ def fate(screen: str, text: str, *, typed: bool) -> Became:
     box, below = _box(screen) or (None, "")
     whole = _squashed(text.removesuffix("…"))
     if box and (
-        _FOLDED.search(box) or _piece(_squashed(box), whole) or _squashed(below).startswith(whole[:COMPARED_CHARS_MAX])
+        re.search(_FOLDED, box)
+        or _piece(_squashed(box), whole)
+        or _squashed(below).startswith(whole[:COMPARED_CHARS_MAX])
     ):
         return "waits"
-    working = any(_WORKS.search(row) for row in screen.splitlines() if row.strip())
+    working = any(re.search(_WORKS, row) for row in screen.splitlines() if row.strip())
     known = typed or (bool(whole) and whole[:COMPARED_CHARS_MAX] in _squashed(screen))
     return "taken" if known and (working or box == "") else "unknown"
 
 
-def settled(worker: WorkerState, now: datetime | None) -> e.Confirmed | None:
+def settled(worker: WorkerState, prompt: OpenIntent | None, now: datetime | None) -> e.Confirmed | None:
     """Say what became of the text typed into a worker's session, once that is known or can be waited for no more."""
-    prompt, seen = worker.prompt, worker.observation
+    seen = worker.observation
     if prompt is None or seen is None or seen.attempt != worker.attempt:
         return None
     if seen.session not in ("running", "queued", "unknown"):
@@ -102,9 +102,9 @@ def settled(worker: WorkerState, now: datetime | None) -> e.Confirmed | None:
     return e.Confirmed(intent=prompt.seq, ok=False, why=f"{lost}; it is not typed again")
 
 
-def unsent(worker: WorkerState, now: datetime | None) -> bool:
+def unsent(worker: WorkerState, prompt: OpenIntent | None, now: datetime | None) -> bool:
     """Tell whether a text waits in the input box for an Enter that was swallowed."""
-    prompt, seen = worker.prompt, worker.observation
+    seen = worker.observation
     waits = prompt is not None and seen is not None and seen.attempt == worker.attempt and seen.prompt == "waits"
     return waits and prompt is not None and not prompt.enters and _age(prompt.at, now) >= ENTER_AGAIN_S
 
@@ -116,16 +116,16 @@ def _age(at: datetime, now: datetime | None) -> float:
 def _box(screen: str) -> tuple[str, str] | None:
     """Find the input box: a line of what stands in it, and the screen from there on."""
     rows = [row.rstrip() for row in screen.replace("\N{NO-BREAK SPACE}", " ").splitlines() if row.strip()]
-    if blocks := _BLOCK.findall("\n".join(rows)):
+    if blocks := re.findall(_BLOCK, "\n".join(rows)):
         return _unhinted(blocks[-1]), ""
     for at in range(len(rows) - 1, max(-1, len(rows) - INPUT_BOX_ROWS_MAX - 1), -1):
-        if found := _BOX.match(rows[at].strip()):
+        if found := re.match(_BOX, rows[at].strip()):
             return _unhinted(found["text"]), "\n".join([found["text"], *rows[at + 1 :]])
     return None
 
 
 def _unhinted(text: str) -> str:
-    return "" if _HINT.match(text.strip()) else text.strip()
+    return "" if re.match(_HINT, text.strip()) else text.strip()
 
 
 def _piece(box: str, whole: str) -> bool:

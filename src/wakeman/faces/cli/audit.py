@@ -10,7 +10,7 @@ from wakeman.adapters import signature
 from wakeman.adapters.eventlog import audit_reader
 from wakeman.api.audit import Audited, Head, audit
 from wakeman.api.names import recording
-from wakeman.core.log.summary import count
+from wakeman.core.log.facts.fact import count
 from wakeman.faces.cli.options import Verb
 from wakeman.faces.cli.reach import reach
 from wakeman.faces.cli.show import advise, clean, lasting, moment, out, say, show

@@ -18,7 +18,7 @@ from wakeman.api.answer import Answer
 from wakeman.api.names import named
 from wakeman.api.screen import harmless
 from wakeman.core.errors import StorageError, UsageError
-from wakeman.core.log.summary import count
+from wakeman.core.log.facts.fact import count
 from wakeman.core.model import Deployment
 from wakeman.engine.start import deploy
 from wakeman.engine.start.prepare import Prepared, prepare

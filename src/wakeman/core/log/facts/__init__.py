@@ -1,0 +1,42 @@
+"""The facts by subject; each carries how it is applied and how it reads in a line. FACTS is the one list of all."""
+
+from __future__ import annotations
+
+from wakeman.core.log.facts import deployment, effect, log_file, observation, worker
+from wakeman.core.log.facts.fact import Fact
+
+FACTS: dict[str, type[Fact]] = {
+    fact.__name__.lower(): fact
+    for fact in (
+        deployment.Planned,
+        worker.Enrolled,
+        deployment.Armed,
+        deployment.Disarmed,
+        observation.Looked,
+        observation.Progressed,
+        observation.Conflicted,
+        effect.Decided,
+        effect.Intended,
+        effect.Effected,
+        effect.Confirmed,
+        worker.Launched,
+        worker.Started,
+        worker.Stalled,
+        worker.Recovered,
+        worker.Exited,
+        worker.Relaunched,
+        worker.Verified,
+        worker.Captured,
+        deployment.Requested,
+        deployment.Amended,
+        deployment.Sampled,
+        deployment.Reviewed,
+        log_file.Repaired,
+        log_file.Sealed,
+        log_file.Filled,
+        log_file.Freed,
+        log_file.Noted,
+        deployment.Closed,
+    )
+}
+"""`type` in the log -> struct. The names are for ever."""

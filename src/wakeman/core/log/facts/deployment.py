@@ -1,0 +1,197 @@
+"""Facts about the whole deployment: its plan, its alarm, what people and reviewers say of it, its end."""
+
+from __future__ import annotations
+
+from datetime import UTC
+from typing import Literal
+
+from wakeman.core.log.facts.fact import Event, Fact, worker_of
+from wakeman.core.model import Alarm, Deployment, Host, Outcome, Plan, Rejection, Review, UnitState
+from wakeman.core.policy import review
+
+Verb = Literal["stop", "retry", "waive", "reject", "accept", "pause", "unpause", "amend", "down", "send", "check"]
+
+
+class Planned(Fact, frozen=True):
+    """A deployment began: its resolved policy, and the absolute world that every check uses.
+
+    Shape: `edition` is that of the tables that it is judged by to its end; without one attempts follow at once.
+    """
+
+    name: str
+    plan: Plan
+    digest: str
+    host: Host
+    edition: int = 0
+
+    def apply(self, d: Deployment, event: Event) -> None:
+        d.name, d.digest, d.host = self.name, self.digest, self.host
+        review.adopt_plan(d, self.plan)
+        d.edition = self.edition
+        d.started = event.at
+
+    def summary(self) -> str:
+        return f"{self.name}, plan {self.digest[:8]} in {self.host.root}"
+
+
+class Amended(Fact, frozen=True):
+    """The plan was changed for what is not launched yet."""
+
+    plan: Plan
+    digest: str
+    dropped: tuple[str, ...] = ()
+
+    def apply(self, d: Deployment, event: Event) -> None:
+        d.digest = self.digest
+        review.adopt_plan(d, self.plan)
+        for name in self.dropped:
+            d.restless.pop(name, None)
+            for unit in d.workers.pop(name).units:
+                del d.units[unit]
+                if (task := d.reviews.pop(unit, None)) is not None:
+                    for given in task.units:
+                        d.units[given].reviews -= 1
+
+    def summary(self) -> str:
+        return f"plan {self.digest[:8]}" + (f", without {', '.join(self.dropped)}" if self.dropped else "")
+
+
+class Armed(Fact, frozen=True):
+    """An alarm lies ahead. `weak` says why `at` could not serve, and what that costs."""
+
+    alarm: Alarm
+    why: str = ""
+    weak: str = ""
+
+    def apply(self, d: Deployment, event: Event) -> None:
+        d.alarm = self.alarm
+        d.generation = self.alarm.generation
+
+    def summary(self) -> str:
+        what = f"{self.alarm.kind} {self.alarm.job}".rstrip()
+        weak = f"; weak: {self.weak}" if self.weak else ""
+        return f"{what} for {self.alarm.due.astimezone(UTC):%H:%M:%S} UTC, {self.why}{weak}"
+
+
+class Disarmed(Fact, frozen=True):
+    """The alarm was taken away: the deployment is closed or paused."""
+
+    generation: int
+
+    def apply(self, d: Deployment, event: Event) -> None:
+        d.alarm = None
+
+    def summary(self) -> str:
+        return f"generation {self.generation}"
+
+
+class Requested(Fact, frozen=True):
+    """A person, or a script in their name, asked for something."""
+
+    verb: Verb
+    units: tuple[str, ...] = ()
+    text: str = ""
+
+    def apply(self, d: Deployment, event: Event) -> None:
+        worker = d.workers.get(event.worker) if event.worker is not None else None
+        match self.verb:
+            case "stop" if worker is not None:
+                worker.stop = True
+            case "retry" if worker is not None:
+                worker.again, worker.note = True, self.text
+            case "waive":
+                for name in self.units:
+                    d.units[name].waived = True
+                    if name in d.reviews:
+                        _end_review(d, d.reviews[name])
+            case "reject":
+                for name in self.units:
+                    unit = d.units[name]
+                    _reopen(unit, self.text, d.plan.cleanup.rounds - 1)
+                    unit.reviews, unit.reviewed = 0, ()
+            case "accept":
+                d.accepted = d.held
+            case "pause":
+                d.paused_at = d.paused_at or event.at
+            case "unpause":
+                d.paused_at = None
+                d.failed_launches, d.barred = 0, ""
+            case "down":
+                d.down = self.text or "asked for"
+                d.paused_at = None  # the way down takes looks, and those an alarm
+            case _:
+                pass
+
+    def summary(self) -> str:
+        return " ".join(filter(None, (self.verb, ", ".join(self.units), self.text)))
+
+
+class Sampled(Fact, frozen=True):
+    """Outputs picked for a person's quality look, by a recorded seed."""
+
+    seed: int
+    units: tuple[str, ...]
+
+    def apply(self, d: Deployment, event: Event) -> None:
+        d.sampled = self.units
+
+    def summary(self) -> str:
+        return ", ".join(self.units)
+
+
+class Reviewed(Fact, frozen=True):
+    """What a reviewer (the worker in the line) had to say was taken: those that it rejects are opened again.
+
+    Shape: `passed` counts the units that it accepts. Of one that changed since it was given out, nothing is taken.
+    """
+
+    round: int
+    passed: int = 0
+    rejected: tuple[Rejection, ...] = ()
+
+    def apply(self, d: Deployment, event: Event) -> None:
+        task = d.reviews[worker_of(d, event).name]
+        task.rejected = {each.unit: each.why for each in self.rejected}
+        rounds = d.plan.cleanup.rounds
+        _end_review(d, task)
+        for name, why in task.rejected.items():
+            unit = d.units[name]
+            # What had its last review gets no cleanup any more: it stays undone.
+            last = unit.reviews >= d.plan.verify.review.rounds
+            unit.rounds = max(unit.rounds, rounds) if last else unit.rounds
+            _reopen(unit, review.quoted(why), unit.rounds if last else rounds - 1)
+
+    def summary(self) -> str:
+        words = [f"{each.unit}: {each.why}" for each in self.rejected]
+        counts = f"round {self.round}: {self.passed} accepted, {len(words)} rejected"
+        return f"{counts}: {'; '.join(words)}" if words else counts
+
+
+class Closed(Fact, frozen=True):
+    """The deployment is over."""
+
+    outcome: Outcome
+    why: str = ""
+    missing: tuple[str, ...] = ()
+
+    def apply(self, d: Deployment, event: Event) -> None:
+        d.outcome, d.ended, d.why = self.outcome, event.at, self.why
+
+    def summary(self) -> str:
+        return f"{self.outcome}: {self.why}"
+
+
+def _reopen(unit: UnitState, why: str, rounds: int) -> None:
+    """Open a unit again, with `rounds` of cleanup used up at most: who says so gets one for it, unless none is due."""
+    unit.rounds = min(unit.rounds, rounds)
+    unit.waived = False
+    unit.reopened = why
+    unit.rejected = unit.verdict.marks if unit.verdict is not None else ()
+
+
+def _end_review(d: Deployment, task: Review) -> None:
+    """Note which files nobody has to review any more: those that are as they were given out, and not rejected."""
+    task.heard = True
+    for name, marks in task.marks.items():
+        if name not in task.rejected and review.stands(d, task, name):
+            d.units[name].reviewed = marks

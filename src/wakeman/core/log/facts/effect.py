@@ -1,0 +1,225 @@
+"""Facts about what was decided and done: the row that was taken, the intent of an effect, and what became of it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Literal
+
+from msgspec.structs import replace
+
+from wakeman.core.log.facts.fact import Event, Fact, worker_of
+from wakeman.core.log.facts.observation import take_verdict
+from wakeman.core.log.facts.worker import forget_staged, settle_failed_launch
+from wakeman.core.model import (
+    Deployment,
+    EndedBy,
+    FileFingerprint,
+    OpenIntent,
+    PromotedFile,
+    Usage,
+    Verdict,
+    WorkerState,
+)
+
+NUDGE_AFTER_RESET = timedelta(minutes=10)
+"""Between two nudges of a worker whose usage limit should have reset."""
+
+Action = Literal["launch", "end", "nudge", "send", "enter", "wake", "sweep", "move", "run", "install", "commit"]
+
+
+class Decided(Fact, frozen=True):
+    """A row was taken, for a worker (named in the line) or for the deployment. `looked` is the line it judged."""
+
+    row: str
+    looked: int
+    then: tuple[str, ...] = ()
+    why: str = ""
+    held: bool = False
+    under: str = ""  # the row that was proposed before and still waits for `accept`
+
+    def apply(self, d: Deployment, event: Event) -> None:
+        if event.worker is not None:
+            self._apply_to_worker(worker_of(d, event), event)
+            return
+        d.row, d.row_why = self.row, self.why
+        d.accepted = ""
+        if self.held:
+            d.held = self.row
+            d.holds += 1
+            return
+        d.held = self.under
+        rows = d.rows
+        rows[self.row] = rows.get(self.row, 0) + 1
+
+    def _apply_to_worker(self, worker: WorkerState, event: Event) -> None:
+        if self.row == "investigate":
+            worker.rung += 1
+        elif self.row == "continue":
+            worker.until = event.at + NUDGE_AFTER_RESET
+        elif self.row == "warn":
+            worker.trespasses = 0
+        worker.asked = worker.asked or "ask" in self.then
+        if "restart" in self.then:
+            worker.again = True
+
+    def summary(self) -> str:
+        then = f" -> {', '.join(self.then)}" if self.then else ""
+        return f"{self.row}{then}{' (held)' if self.held else ''}: {self.why}"
+
+
+class Intended(Fact, frozen=True):
+    """An effect that cannot be repeated harmlessly is about to begin.
+
+    Shape: `target` is what it acts on (session, file, receiver); `digest` the SHA-256 of argument list or text;
+    `causes` what a wake speaks of; `units` counts what a launch is asked to do; its attempt stands in the line.
+    A text that is submitted is to be confirmed: `before` fingerprints what its client had said by then.
+    """
+
+    action: Action
+    target: str = ""
+    digest: str = ""
+    text: str = ""
+    causes: tuple[str, ...] = ()
+    units: int = 0
+    ended_by: EndedBy = ""  # for an end: in whose name
+    agent_session: str = ""
+    resume: bool = False  # for a launch: it continues that conversation
+    confirm: bool = False  # for a text: a later look tells whether it arrived
+    before: str = ""
+    files: tuple[PromotedFile, ...] = ()  # for an install or a commit: the outputs of the unit in `target`
+    keep: bool = False  # for an install: the worker is at work and keeps its own
+
+    @property
+    def settles(self) -> bool:
+        """Tell whether the log is to tell what became of it: of an end without a word to the client a look does."""
+        return bool(self.text if self.action == "end" else self.ended_by if self.action == "sweep" else True)
+
+    def apply(self, d: Deployment, event: Event) -> None:
+        if self.settles:
+            d.intents[event.seq] = OpenIntent(
+                seq=event.seq,
+                action=self.action,
+                at=event.at,
+                worker=event.worker or "",
+                attempt=event.attempt or 0,
+                target=self.target,
+                text=self.text,
+                causes=self.causes,
+                files=self.files,
+                keep=self.keep,
+                confirm=self.confirm,
+                before=self.before,
+            )
+        match self.action:
+            case "launch":
+                self._begin_launch(d, event)
+            case "end":
+                worker = worker_of(d, event)
+                worker.ending, worker.ends = self.ended_by, worker.ends + 1
+            case "sweep":
+                d.validators = tuple(each for each in d.validators if each.session != self.target)
+                if event.worker is not None:
+                    worker = worker_of(d, event)
+                    worker.swept = (*worker.swept, self.target)
+            case "nudge" | "send" if self.confirm:
+                self._begin_prompt(worker_of(d, event), event)
+            case "enter":
+                prompt = d.prompt_of(worker_of(d, event))
+                if prompt is not None:
+                    d.intents[prompt.seq] = replace(prompt, enters=prompt.enters + 1, at=event.at)
+            case "wake":
+                d.woken.update(dict.fromkeys(self.causes, event.at))
+            case _:
+                pass
+
+    def _begin_launch(self, d: Deployment, event: Event) -> None:
+        worker = worker_of(d, event)
+        worker.intent, worker.attempt, worker.session = event.seq, event.attempt or 0, self.target
+        worker.boot, worker.agent_session = d.boot, self.agent_session
+        if not (self.resume and worker.usage.whole):
+            worker.used += worker.usage
+        worker.resumed, worker.usage = self.resume, Usage()
+        worker.again, worker.ending = False, ""
+        worker.spent += 1
+        for name in worker.units:
+            forget_staged(d.units[name])
+        d.last_launch = d.mono
+        d.restless[worker.name] = None
+
+    def _begin_prompt(self, worker: WorkerState, event: Event) -> None:
+        worker.swept = () if self.action == "nudge" else worker.swept
+        worker.prompt = event.seq
+        if worker.observation is not None:  # what it says of a text is about the one before
+            worker.observation = replace(worker.observation, prompt="")
+
+    def summary(self) -> str:
+        return f"{self.action} {self.target or self.text}".rstrip()
+
+
+class Effected(Fact, frozen=True):
+    """What became of the intent in line `intent`."""
+
+    intent: int
+    ok: bool
+    detail: str = ""
+    ended_by: EndedBy = ""  # for a launch that did not happen: who or what kept it from happening
+    marks: tuple[FileFingerprint, ...] = ()  # for an install or a commit: the outputs as they count from now on
+
+    def apply(self, d: Deployment, event: Event) -> None:
+        intent = d.intents.get(self.intent)
+        if intent is None:
+            if not self.intent and not self.ok:
+                self._fail_launch(d, worker_of(d, event))  # it was refused before there was an intent
+            return
+        if intent.confirm and self.ok:
+            d.intents[self.intent] = replace(intent, typed=True)
+            return
+        del d.intents[self.intent]
+        match intent.action:
+            case "move":
+                d.moved[intent.target] = intent.text
+            case "install" | "commit":
+                self._end_promotion(d, intent)
+            case "launch":
+                self._fail_launch(d, d.workers[intent.worker])
+            case "nudge" | "send" if intent.confirm:
+                d.workers[intent.worker].prompt = 0
+            case _:
+                pass
+
+    def _fail_launch(self, d: Deployment, worker: WorkerState) -> None:
+        worker.why, worker.ended_by, worker.code = self.detail, self.ended_by or "launch", None
+        settle_failed_launch(d, worker)
+
+    def _end_promotion(self, d: Deployment, promotion: OpenIntent) -> None:
+        """Take over what was judged: from now on it counts. What could not be taken over has that problem."""
+        unit = d.units[promotion.target]
+        files = tuple(promoted.mark for promoted in promotion.files)
+        if self.ok:
+            d.gained += take_verdict(d, Verdict(unit=promotion.target, marks=self.marks))
+            unit.promoted = files
+            if promotion.action == "install" and not promotion.keep:
+                forget_staged(unit)  # its stage is empty from now on
+            unit.installed.update((mark.path, mark) for mark in self.marks)
+        elif unit.staged is not None and unit.staged.marks == files:
+            unit.staged = replace(unit.staged, problems=(self.detail,))
+
+    def summary(self) -> str:
+        return f"{'done' if self.ok else 'failed'}{': ' if self.detail else ''}{self.detail}"
+
+
+class Confirmed(Fact, frozen=True):
+    """What became of the text typed under the intent in line `intent`: it arrived (`ok`), or nothing tells so."""
+
+    intent: int
+    ok: bool
+    why: str = ""
+
+    def apply(self, d: Deployment, event: Event) -> None:
+        worker = worker_of(d, event)
+        if worker.prompt == self.intent:
+            worker.prompt = 0
+            d.intents.pop(self.intent, None)
+
+    def summary(self) -> str:
+        return f"{'arrived' if self.ok else 'not confirmed'}: {self.why}"

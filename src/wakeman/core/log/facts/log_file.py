@@ -1,0 +1,71 @@
+"""Facts about the log itself and the disk that it is on, and notes."""
+
+from __future__ import annotations
+
+from wakeman.core.log.facts.fact import Event, Fact
+from wakeman.core.model import Deployment
+
+
+class Repaired(Fact, frozen=True):
+    """What stood behind the last whole write was cut off and kept in `file`; `size` bytes.
+
+    Shape: `line` is the first line cut off, when damage was cut by hand; 0 for a write that a crash left unfinished.
+    """
+
+    file: str
+    size: int
+    line: int = 0
+
+    def summary(self) -> str:
+        if self.line:
+            return f"cut before line {self.line} by hand, {self.size} bytes; the original is in {self.file}"
+        return f"{self.size} bytes of an unfinished write, kept in {self.file}"
+
+
+class Sealed(Fact, frozen=True):
+    """The lines before this one were put into a file of their own: `size` bytes, and the SHA-256 over all of them."""
+
+    file: str
+    size: int
+    sha256: str
+
+    def summary(self) -> str:
+        return f"the lines before, {self.size} bytes, as {self.file}"
+
+
+class Filled(Fact, frozen=True):
+    """The disk refused `size` bytes: it is full. The reserve was given up for what must still be written."""
+
+    size: int
+    why: str
+
+    def apply(self, d: Deployment, event: Event) -> None:
+        d.full = self.why
+
+    def summary(self) -> str:
+        return f"{self.why}: {self.size} bytes refused, the reserve given up, nobody is launched"
+
+
+class Freed(Fact, frozen=True):
+    """The disk has room again: the reserve stands."""
+
+    def apply(self, d: Deployment, event: Event) -> None:
+        d.full = ""
+
+    def summary(self) -> str:
+        return "there is room again"
+
+
+class Noted(Fact, frozen=True):
+    """Something worth telling that changes nothing: an orphan, a refusal, a stale mark."""
+
+    text: str
+
+    def summary(self) -> str:
+        return self.text
+
+
+class Unknown(Fact, frozen=True):
+    """A fact of a newer version: kept in its place, without effect. `name` is what it calls its type."""
+
+    name: str = ""

@@ -1,0 +1,210 @@
+"""Facts about what was seen: by a check that looks at everything, and by a watcher as files are written."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from msgspec import field
+
+from wakeman.core.log.facts.fact import Event, Fact, worker_of
+from wakeman.core.model import (
+    Deployment,
+    FileFingerprint,
+    Observation,
+    UnitState,
+    Validator,
+    Verdict,
+    WorkerState,
+    Written,
+    Wrote,
+)
+
+
+class Looked(Fact, frozen=True):
+    """One look at everything; only what changed since the look before. The clock reading is the line's `at`.
+
+    Units: `mono` is seconds of a clock that stops while the machine sleeps, `memory` bytes free.
+    """
+
+    mono: float
+    boot: str
+    observations: tuple[Observation, ...] = field(default=(), name="sightings")
+    verdicts: tuple[Verdict, ...] = ()
+    memory: int = 0
+    validators: tuple[Validator, ...] | None = None  # all that are there now, where that changed
+    server: str = ""  # tmux server seen, `pid:start`; "" when there is none
+    more: bool = False  # the look goes on in the next line: one line keeps to MAX_LINE
+    staged: tuple[Verdict, ...] = field(default=(), name="aside")  # on what is in a stage or a tree, not promoted yet
+
+    def apply(self, d: Deployment, event: Event) -> None:
+        # The most frequent of all: what is done here a replay does a million times.
+        for verdict in self.verdicts:
+            d.gained += take_verdict(d, verdict)
+        mono, boot = self.mono, self.boot
+        for verdict in self.staged:
+            _take_staged_verdict(d.units[verdict.unit], verdict, mono)
+        same = boot == d.boot
+        for observation in self.observations:
+            _take_observation(d, observation, mono, same=same)
+        if self.more:
+            return
+        if same and not d.resting and mono > d.mono and not (d.met and _all_limited(d, d.at)):
+            d.counted += mono - d.mono
+        d.resting = d.paused_at is not None
+        if d.restless:
+            _count_look(d)
+        if d.gained:
+            d.idle_looks = d.gained = 0
+        elif event.by[:2] == "at":
+            d.idle_looks += 1
+        if not same:
+            d.boot = boot
+        d.mono, d.memory, d.looked, d.looked_at = mono, self.memory, d.seq, d.at
+        if self.server:
+            d.server = self.server
+        if self.validators is not None:
+            d.validators = self.validators
+
+    def summary(self) -> str:
+        from wakeman.core.plan.confinement import refused
+
+        seen = [
+            f"{s.worker} {s.session} {s.activity}".removesuffix(" unknown") + (f" ({refused(s)})" if s.refused else "")
+            for s in self.observations
+        ]
+        judged = [f"{v.unit}: {'; '.join(v.problems) or 'passes'}" for v in self.verdicts]
+        others = [f"{v.session} of {v.worker or 'nobody known'}" for v in self.validators or ()]
+        return "; ".join(seen + judged + others) or "nothing new"
+
+
+class Progressed(Fact, frozen=True):
+    """Outputs of this worker's share were written; told by a watcher, at most once a second.
+
+    Shape: `written` counts the units of the share, `total` in all, whose outputs are all there, not judged yet;
+    `files` are those written since it was told last. The worker is taken to have written them, unless `inferred`
+    is off: then somebody told so.
+    """
+
+    written: int
+    total: int
+    files: tuple[Written, ...] = ()
+    inferred: bool = True
+
+    def apply(self, d: Deployment, event: Event) -> None:
+        worker = worker_of(d, event)
+        worker.written, worker.written_at = self.written, event.at
+        for each in self.files:
+            for file in each.marks:
+                _note_writer(d.units[each.unit], file, worker.name, inferred=self.inferred)
+
+    def summary(self) -> str:
+        files = [mark.path for each in self.files for mark in each.marks]
+        return f"{self.written}/{self.total} units written" + (f": {', '.join(files)}" if files else "")
+
+
+class Conflicted(Fact, frozen=True):
+    """A file was written where it must not be, by the worker in the line, where one is known.
+
+    Shape: `unit` is whose place it is and `owner` that unit's worker, "" where it is nobody's; `written` is the
+    file's time. `inferred` unless somebody told who wrote it: then it is the only one at work. `more` counts those
+    of the same second that have no line of their own.
+    """
+
+    path: str
+    written: datetime
+    unit: str = ""
+    owner: str = ""
+    mark: FileFingerprint | None = None
+    inferred: bool = True
+    more: int = 0
+
+    def apply(self, d: Deployment, event: Event) -> None:
+        d.trespassed[self.path] = self.written
+        d.trespass = f"{self.path} ({self.unit or 'nobody'}'s) by {event.worker or 'nobody known'}"
+        if self.mark is not None and self.unit in d.units:
+            _note_writer(d.units[self.unit], self.mark, event.worker or "", inferred=self.inferred)
+        if event.worker is not None:
+            worker_of(d, event).trespasses += 1
+
+    def summary(self) -> str:
+        whose = f"in the place of {self.unit} ({self.owner})" if self.unit else "in nobody's place"
+        return f"{self.path}, {whose}" + (f", and {self.more} more" if self.more else "")
+
+
+def take_verdict(d: Deployment, verdict: Verdict) -> bool:
+    """Take a unit's verdict, and who wrote what it judged; tell whether the unit is newly done."""
+    unit = d.units[verdict.unit]
+    was = unit.done
+    unit.verdict = verdict
+    for file in verdict.marks:
+        if d.before.get(file.path) != file:
+            _note_writer(unit, file, unit.worker, inferred=True)
+    if unit.reopened and verdict.marks != unit.rejected:
+        unit.reopened = ""
+    return unit.done and not was
+
+
+def _take_staged_verdict(unit: UnitState, verdict: Verdict, mono: float) -> None:
+    if unit.staged is None or unit.staged.marks != verdict.marks:
+        unit.staged_mono = mono
+    unit.staged = verdict
+
+
+def _take_observation(d: Deployment, seen: Observation, mono: float, *, same: bool) -> None:
+    worker = d.workers[seen.worker]
+    # The first look at an attempt begins its silence: a check may be slow between a launch and its end.
+    fresh = worker.observation is None
+    worker.observation = seen
+    if seen.usage is not None:
+        worker.usage = seen.usage
+    if seen.agent_session:
+        worker.agent_session = seen.agent_session
+    if not same or fresh or seen.life != worker.life:
+        worker.life, worker.life_mono = seen.life, mono
+    elif seen.working:
+        worker.life_mono = mono
+    if seen.activity == "idle" or seen.session == "unknown":
+        d.restless[worker.name] = None
+
+
+def _count_look(d: Deployment) -> None:
+    for name in list(d.restless):
+        if not _counts_look(d, d.workers[name]):
+            del d.restless[name]
+
+
+def _counts_look(d: Deployment, worker: WorkerState) -> bool:
+    """Count a look that could not tell, or that found nothing left to do; tell whether the next one may have to.
+
+    Boundary: of a worker that is none of these, a look counts nothing; `restless` names those that may be.
+    """
+    # A launch that is settled is so before the look: this one could not be.
+    worker.unknowns += bool(worker.intent and not worker.asked)
+    if not worker.live:
+        return bool(worker.intent)
+    seen = worker.observation
+    unknown = seen is not None and seen.session == "unknown"
+    worker.unknowns = worker.unknowns + 1 if unknown else 0
+    quiet = seen is not None and (seen.activity == "idle" or worker.reason == "silent")
+    idle = quiet and seen is not None and seen.session == "running"
+    worker.finished = worker.finished + 1 if idle and all(d.units[u].made for u in worker.units) else 0
+    return unknown or quiet or bool(worker.intent)
+
+
+def _all_limited(d: Deployment, at: datetime | None) -> bool:
+    """Tell whether nobody can work for a usage limit: all alive are stuck in it, or nobody is and one waits for it."""
+    live = [worker for worker in d.workers.values() if worker.live]
+    waiting = any(w.ended_by == "limit" and w.until and at and w.until > at for w in d.workers.values())
+    return bool(live or waiting) and all(worker.reason == "limited" for worker in live)
+
+
+def _note_writer(unit: UnitState, file: FileFingerprint, worker: str, *, inferred: bool) -> None:
+    """Note who wrote an output. What is known already is not told anew by one who only infers it."""
+    known = unit.wrote.get(file.path)
+    if known is None:
+        unit.wrote[file.path] = Wrote(mark=file, first=worker, last=worker, inferred=inferred)
+    elif known.mark != file:
+        unit.wrote[file.path] = Wrote(mark=file, first=known.first, last=worker, inferred=inferred or known.inferred)
+    elif known.inferred and not inferred:
+        first = worker if known.first == known.last else known.first
+        unit.wrote[file.path] = Wrote(mark=file, first=first, last=worker, inferred=False)

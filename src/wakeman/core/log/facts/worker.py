@@ -1,0 +1,220 @@
+"""Facts about one worker: its units, and the way of its attempts through the states."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import cast
+
+from wakeman.core.log.facts.fact import Event, Fact, count, worker_of
+from wakeman.core.model import (
+    Deployment,
+    EndedBy,
+    Fault,
+    FileFingerprint,
+    Review,
+    Unit,
+    UnitState,
+    WorkerState,
+    attempt_id,
+)
+from wakeman.core.policy import review
+
+
+class Enrolled(Fact, frozen=True):
+    """A worker, or more units for one named before. A unit that another worker had moves here."""
+
+    session: str
+    units: tuple[Unit, ...] = ()
+    existing: tuple[FileFingerprint, ...] = ()  # outputs of these units that were there before anything ran
+    moved: tuple[str, ...] = ()  # units already known that move to this worker's share
+    key: str = ""
+    origin: str = ""  # the worker whose share a cleanup worker takes over
+    note: str = ""  # what its prompt adds: the failed checks
+    review: int = 0  # of a reviewer: the round; `units` is then its own, the verdict
+    reviews: tuple[str, ...] = ()  # of a reviewer: the units to review
+
+    def apply(self, d: Deployment, event: Event) -> None:
+        name = cast("str", event.worker)
+        worker = d.workers.get(name)
+        if worker is None:
+            worker = d.workers[name] = WorkerState(
+                name=name,
+                session=self.session,
+                key=self.key,
+                origin=self.origin,
+                note=self.note,
+                review=self.review,
+            )
+        d.before.update((mark.path, mark) for mark in self.existing)
+        for unit in self.units:
+            d.units[unit.name] = UnitState(unit=unit, worker=name)
+            worker.units.append(unit.name)
+        for moved in self.moved:
+            state = d.units[moved]
+            d.workers[state.worker].units.remove(moved)
+            state.worker = name
+            forget_staged(state)
+            state.rounds += 1
+            worker.units.append(moved)
+        if self.review:
+            self._begin_review(d, name)
+
+    def _begin_review(self, d: Deployment, name: str) -> None:
+        given = {unit: d.units[unit] for unit in self.reviews}
+        for unit in given.values():
+            unit.reviews += 1
+        marks = {unit: state.verdict.marks for unit, state in given.items() if state.verdict is not None}
+        d.reviews[name] = Review(round=self.review, units=self.reviews, marks=marks)
+        d.reviewing = d.reviewing or review.reviewing(d.plan)
+
+    def summary(self) -> str:
+        if self.review:
+            return f"review {self.review} of {count(len(self.reviews), 'unit')}: {', '.join(self.reviews)}"
+        return count(len(self.units) + len(self.moved), "unit") + (f" of {self.origin}" if self.origin else "")
+
+
+class Launched(Fact, frozen=True):
+    """The attempt's session exists: made now, or found and adopted."""
+
+    intent: int
+    session_id: str = ""
+    pid: int = 0
+    adopted: bool = False
+
+    def apply(self, d: Deployment, event: Event) -> None:
+        worker = worker_of(d, event)
+        d.intents.pop(worker.intent, None)
+        d.intents.pop(worker.prompt, None)
+        worker.intent, worker.session_id = 0, self.session_id
+        worker.session_mark = attempt_id(d, worker)
+        worker.observation, worker.unknowns, worker.life, worker.life_mono = None, 0, "", d.mono
+        worker.code, worker.ended_by, worker.ending, worker.note = None, "", "", ""
+        worker.ends, worker.finished, worker.prompt = 0, 0, 0
+        worker.swept = ()
+        worker.began = worker.began or event.at
+        _clear_trouble(worker)
+        d.failed_launches = 0
+
+    def summary(self) -> str:
+        return "adopted" if self.adopted else ""
+
+
+class Relaunched(Launched, frozen=True):
+    """As launched, for the next attempt of the same worker."""
+
+
+class Started(Fact, frozen=True):
+    """First sign of life."""
+
+    why: str = ""
+
+    def apply(self, d: Deployment, event: Event) -> None:
+        _clear_trouble(worker_of(d, event))
+
+    def summary(self) -> str:
+        return self.why
+
+
+class Stalled(Fact, frozen=True):
+    """The worker is stuck: `reason` is waiting, limited, error or silent; `why` what exactly."""
+
+    reason: str
+    why: str = ""
+    until: datetime | None = None
+
+    def apply(self, d: Deployment, event: Event) -> None:
+        worker = worker_of(d, event)
+        _clear_trouble(worker)
+        worker.reason, worker.why, worker.until = self.reason, self.why, self.until
+        worker.stalled_life = worker.life
+        d.met = d.met or self.reason == "limited"
+        if self.reason == "silent":
+            d.restless[worker.name] = None
+
+    def summary(self) -> str:
+        return f"{self.reason}: {self.why}"
+
+
+class Recovered(Fact, frozen=True):
+    """A sign of life again."""
+
+    why: str = ""
+
+    def apply(self, d: Deployment, event: Event) -> None:
+        _clear_trouble(worker_of(d, event))
+
+    def summary(self) -> str:
+        return self.why
+
+
+class Exited(Fact, frozen=True):
+    """The attempt is over. `free` ends (by us, by a reboot, by a limit) cost no attempt; `until` is when a limit
+    resets; a `fault` of `auth` bars all launches until `unpause`."""
+
+    why: str
+    code: int | None = None
+    ended_by: EndedBy = ""
+    free: bool = False
+    until: datetime | None = None
+    fault: Fault = ""
+
+    def apply(self, d: Deployment, event: Event) -> None:
+        worker = worker_of(d, event)
+        _clear_trouble(worker)
+        worker.why, worker.code, worker.ended_by = self.why, self.code, self.ended_by
+        worker.stop, worker.ending, worker.ends, worker.trespasses = False, "", 0, 0
+        worker.until, worker.fault, worker.over = self.until, self.fault, d.mono
+        d.met = d.met or self.ended_by == "limit"
+        if self.fault == "auth":
+            d.barred = self.why
+        if worker.intent or self.ended_by == "launch":
+            settle_failed_launch(d, worker)
+        elif self.free:
+            worker.spent -= 1
+
+    def summary(self) -> str:
+        code = "" if self.code is None else f", code {self.code}"
+        return f"by {self.ended_by or 'nobody known'}{code}: {self.why}"
+
+
+class Verified(Fact, frozen=True):
+    """The worker's share is complete: `files` were judged, `digest` is the SHA-256 over their marks."""
+
+    files: int = 0
+    digest: str = ""
+
+    def summary(self) -> str:
+        return f"{count(self.files, 'file')} judged"
+
+
+class Captured(Fact, frozen=True):
+    """A screen was kept as evidence in `file` (relative to the deployment's directory)."""
+
+    file: str
+    sha256: str
+    why: str = ""
+
+    def apply(self, d: Deployment, event: Event) -> None:
+        worker_of(d, event).captures += 1
+
+    def summary(self) -> str:
+        return self.file
+
+
+def forget_staged(unit: UnitState) -> None:
+    """Forget what was staged: the next attempt has a stage of its own, or is judged anew."""
+    unit.staged, unit.staged_mono, unit.promoted = None, 0.0, ()
+
+
+def settle_failed_launch(d: Deployment, worker: WorkerState) -> None:
+    """Settle a launch that did not happen. The machine's and a person's doing costs no attempt and is no failure."""
+    if worker.ended_by == "launch":
+        d.failed_launches += 1
+    else:
+        worker.spent -= 1
+    d.intents.pop(worker.intent, None)
+    worker.intent, worker.unknowns, worker.stop, worker.over = 0, 0, False, d.mono
+
+
+def _clear_trouble(worker: WorkerState) -> None:
+    worker.reason, worker.why, worker.rung, worker.asked, worker.until = "", "", 0, False, None

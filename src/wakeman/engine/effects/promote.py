@@ -1,0 +1,90 @@
+"""Promote what workers have made: from a stage into its place, or from a work tree onto its branch.
+
+An intent stands in the log before, its outcome after. What a crash leaves between is tried again by the next check,
+and so is what the disk refuses: nobody makes a unit anew that only waits for that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+
+from msgspec import Struct
+
+from wakeman.core.errors import DiskError, WakemanError
+from wakeman.core.log import events as e
+from wakeman.core.model import Deployment
+from wakeman.core.policy.staging import promotions
+from wakeman.engine.effects.drafts import noted
+from wakeman.engine.protocol.steps import Steps, Write, append, do
+from wakeman.engine.workspace import Promoted, Workspace, workspace
+from wakeman.ports import World
+
+
+class Promote(Struct, frozen=True):
+    """Promote what open intents speak of."""
+
+    def perform(self, world: World, d: Deployment) -> tuple[Mapping[int, Promoted], Mapping[int, str]]:
+        """Return what became of each intent, by its line, and what disk or git refused: that stays open.
+
+        Repeatable: yes; what was promoted before a crash is found in its place. Raises: DiskError.
+        """
+        done: dict[int, Promoted] = {}
+        refused: dict[int, str] = {}
+        for space, seqs in _batches(d):
+            try:
+                done |= space.promote(world, seqs)
+            except DiskError:
+                raise  # no file is to blame; the next check, behind an alarm, tries again
+            except WakemanError as fault:
+                refused |= {seq: f"{d.intents[seq].target}: {fault}" for seq in seqs}
+        return done, refused
+
+    def recorded(self, d: Deployment, write: Write) -> tuple[Mapping[int, Promoted], Mapping[int, str]]:
+        """Read the outcomes: each output that was promoted has a mark."""
+        found = {}
+        for event in write:
+            data = event.data
+            promotion = d.promoting.get(data.intent) if isinstance(data, e.Effected) else None
+            if promotion is None or not isinstance(data, e.Effected):
+                continue
+            judged = tuple(file.mark for file in promotion.files)
+            same = [mark.path for mark in data.marks] == [mark.path for mark in judged]
+            marks = data.marks if same or not data.ok else judged
+            found[data.intent] = Promoted(marks, "" if data.ok else data.detail)
+        return found, {}
+
+
+def _batches(d: Deployment) -> list[tuple[Workspace, list[int]]]:
+    """Group the open intents by what their workspace promotes in one go."""
+    found: dict[Hashable, tuple[Workspace, list[int]]] = {}
+    for seq, promotion in d.promoting.items():
+        space = workspace(d, d.workers[promotion.worker])
+        found.setdefault(space.batch(seq), (space, []))[1].append(seq)
+    return list(found.values())
+
+
+def settle(d: Deployment) -> Steps[Mapping[int, str]]:
+    """Promote what open intents speak of; return what was refused, by the intent's line."""
+    if not d.promoting:
+        return {}
+    results, refused = yield from do(Promote())
+    yield from append("outcome", [_outcome(d, seq, result) for seq, result in results.items()])
+    return refused
+
+
+def promote(d: Deployment) -> Steps[bool]:
+    """Promote all that is ready; return whether anything was."""
+    drafts = promotions(d)
+    intents = yield from append("action", drafts)
+    if intents:
+        refused = yield from settle(d)
+        told = {event.seq for event in intents}
+        why = "; ".join(why for seq, why in refused.items() if seq in told)
+        yield from append("line", [noted(f"not taken over: {why}", 1000)] if why else [])
+    return bool(intents)
+
+
+def _outcome(d: Deployment, seq: int, result: Promoted) -> e.Draft:
+    promotion = d.intents[seq]
+    fact = e.Effected(intent=seq, ok=not result.why, detail=result.why, marks=result.marks)
+    return e.Draft(fact, worker=promotion.worker, attempt=promotion.attempt)

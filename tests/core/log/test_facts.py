@@ -1,0 +1,53 @@
+"""A fact is declared in one place: what it changes, and how it reads."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from wakeman.core.errors import TransitionError
+from wakeman.core.log import events as e
+from wakeman.core.log.state import apply, compose
+from wakeman.core.log.summary import summary
+from wakeman.core.model import Deployment
+
+NOW = datetime(2026, 1, 5, 21, 36, tzinfo=UTC)
+
+
+class Renamed(e.Fact, frozen=True):
+    """A made-up fact: the deployment got another name."""
+
+    name: str
+    why: str = ""
+
+    def apply(self, d: Deployment, event: e.Event) -> None:
+        d.name, d.ended = self.name, event.at
+
+    def summary(self) -> str:
+        return f"{self.name}: {self.why}"
+
+
+def test_a_new_fact_needs_its_struct_and_a_line_in_the_list_of_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(e.FACTS, "renamed", Renamed)
+    d = Deployment(name="night")
+
+    written, events = compose(d, [e.Draft(Renamed("day", "\x1b[1mlight"))], NOW, "person:me")
+
+    assert b'"type":"renamed","data":{"name":"day","why":"' in written
+    assert [Renamed("day", "\x1b[1mlight")] == [event.data for event in events]
+    assert ("day", NOW, 1) == (d.name, d.ended, d.seq)
+    assert "day: light" == summary(events[0].data)
+
+
+def test_a_fact_that_is_not_in_the_list_is_read_as_one_of_a_newer_version() -> None:
+    written, _ = e.encode(e.Draft(Renamed("day")), seq=1, at=NOW, by="at:1", previous="")
+
+    assert e.Unknown("renamed") == e.decode(written[:-1]).data
+
+
+def test_a_fact_about_a_worker_that_was_not_enrolled_is_refused_with_its_line() -> None:
+    event = e.Event(v=1, seq=7, at=NOW, by="at:1", worker="ghost", data=e.Captured("s.txt", "ab"), hash="")
+
+    with pytest.raises(TransitionError, match="line 7: no worker 'ghost' was enrolled"):
+        apply(Deployment(), event)
