@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Iterator
 from hashlib import file_digest
 from os.path import basename, dirname, getsize
+from typing import Self
 
 from wakeman.adapters.eventlog import snapshot
 from wakeman.adapters.eventlog.log_reader import Reading
@@ -29,10 +30,16 @@ class Tape(Reading):
         super().__init__(file)
         self.chain = HashChain()
         self.sealed: dict[str, tuple[int, str]] = {}
-        self.size = getsize(file) + sum(getsize(path) for _, path in self._sealed)
+        self.size = 0
+        self.snapshot: tuple[int, str, bytes] | None = None
+
+    def __enter__(self) -> Self:
         # What remembers lines is asked before the lines are read: some may be written in between.
-        kept = snapshot.load(dirname(file)) if basename(file) == LIVE else None
+        kept = snapshot.load(dirname(self._path)) if basename(self._path) == LIVE else None
         self.snapshot = (kept[0].seq, kept[0].hash, kept[1]) if kept is not None else None
+        super().__enter__()
+        self.size = sum(getsize(path) for path in (self._path, *(path for _, path in self._sealed)))
+        return self
 
     def lines(self) -> Iterator[bytes]:
         """Give every line, newline included. Raises: LogDamagedError for what is no log, or no whole one."""
