@@ -10,8 +10,8 @@ from msgspec import Struct
 
 from wakeman.audit.auditor import Auditor
 from wakeman.core.errors import LogDamagedError
-from wakeman.core.log.events import Event, Sealed, reader
-from wakeman.core.log.hash_chain import Divergence, HashChain, seq_of
+from wakeman.core.log.events import Event, Sealed, reader, seq_of
+from wakeman.core.log.hash_chain import Divergence, HashChain
 
 
 class Tape(Protocol):

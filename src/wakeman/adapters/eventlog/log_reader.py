@@ -12,8 +12,17 @@ from typing import NoReturn, Self
 
 from wakeman.adapters.eventlog.segments import LIVE, refusing, sealed
 from wakeman.core.errors import LogDamagedError, TransitionError
-from wakeman.core.log.events import FORMAT_VERSION, LINE_END_BYTES, Event, Planned, decode, genesis, reader, split
-from wakeman.core.log.hash_chain import seq_of
+from wakeman.core.log.events import (
+    FORMAT_VERSION,
+    LINE_END_BYTES,
+    Event,
+    Planned,
+    decode,
+    genesis,
+    reader,
+    seq_of,
+    split,
+)
 from wakeman.core.log.state import apply
 from wakeman.core.model import Deployment
 

@@ -17,12 +17,6 @@ _HEAD = re.compile(rb'\{"v":([0-9]{1,9}),"seq":([1-9][0-9]{0,17}),')
 _TAIL = re.compile(rb'[0-9a-f]{%d}"\}\n' % HASH_WIDTH)
 
 
-def seq_of(line: bytes) -> int:
-    """Return the seq of a line by its first bytes; 0 where none can be told."""
-    found = re.match(rb'\{"v":\d+,"seq":(\d+),', line)
-    return int(found[1]) if found else 0
-
-
 class Divergence(Struct, frozen=True):
     """One thing that is not as it must be. `line` is the `seq` where it shows; 0 when it is about no line."""
 
