@@ -421,6 +421,18 @@ class TmuxTimer:
 class TmuxBackend:
     """Workers in detached sessions of a tmux server on this machine."""
 
+    def found(self, environ: Mapping[str, str]) -> str:
+        import subprocess
+
+        program = tmux_program(environ.get("PATH") or os.defpath)
+        try:
+            ran = subprocess.run([program, "-V"], capture_output=True, cwd="/", env=environ, timeout=10, check=False)
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise ProgramError(f"{error} at {program}") from error
+        if ran.returncode:
+            raise ProgramError(f"{ran.stdout.decode(errors='replace').strip()} at {program}")
+        return f"{ran.stdout.decode(errors='replace').strip()} at {program}"
+
     def place(self, plan: Plan, directory: str, environ: Mapping[str, str]) -> Mapping[str, str]:
         del directory
         path = environ.get("PATH", "")

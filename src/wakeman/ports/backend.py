@@ -13,6 +13,9 @@ from wakeman.ports.timer import Timer
 class Backend(Protocol):
     """A kind of place, by its name in `workers.executor`."""
 
+    def found(self, environ: Mapping[str, str]) -> str:
+        """Return what runs workers here, with its version, for `doctor`. Raises: ProgramError with what installs it."""
+
     def place(self, plan: Plan, directory: str, environ: Mapping[str, str]) -> Mapping[str, str]:
         """Resolve what an executor needs for ever, as it is to stand in the log: once, at `up`.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 
 import msgspec
@@ -40,14 +40,16 @@ class Prepared(Struct, frozen=True):
     shares: tuple[Share, ...]
     existing: tuple[FileFingerprint, ...]
     prompt: str  # the prompt's template, read once: what is recorded is what is used
+    host: Host  # resolved once, for the plan's first run; `directory` and `repository` are put in as it begins
     repository: Repository | None = None
     notes: tuple[str, ...] = ()  # what is worth knowing and keeps nobody
 
 
-def prepare(world: World, text: str, where: str, root: str, stdin: str = "") -> Prepared:
+def prepare(world: World, text: str, where: str, root: str, stdin: Callable[[], str] = str) -> Prepared:
     """Read a plan and everything it speaks of; start nothing, write nothing.
 
-    Shape: `root` is the absolute directory that its paths are relative to; `stdin` the lines of `file = "-"`.
+    Shape: `root` is the absolute directory that its paths are relative to; `stdin` reads the lines of `file = "-"`,
+    and is called for such a plan alone.
     Raises: PlanError with every fault found; ProgramError where workers cannot be seen, if all else is right.
     """
     plan = read(text, where)
@@ -72,7 +74,10 @@ def prepare(world: World, text: str, where: str, root: str, stdin: str = "") -> 
         repository, found, notes = survey(world, plan, root, units, shares)
         problems += found
     try:
-        problems += _misplaced(world, plan, root, shares)
+        host = world.host(plan, root, posixpath.join(world.state, plan.name))
+        problems += _misplaced(world, host, plan, shares)
+    except (UnknownNameError, UsageError) as fault:
+        problems.append(str(fault))
     except ProgramError:
         if not problems:
             raise
@@ -91,6 +96,7 @@ def prepare(world: World, text: str, where: str, root: str, stdin: str = "") -> 
         shares=shares,
         existing=existing,
         prompt=prompt,
+        host=host,
         repository=repository,
         notes=notes,
     )
@@ -116,7 +122,7 @@ def _line(lines: Mapping[str, int], key: str) -> str:
     return f":{lines[key]}" if key else ""
 
 
-def _lines(world: World, plan: Plan, root: str, stdin: str) -> Sequence[str]:
+def _lines(world: World, plan: Plan, root: str, stdin: Callable[[], str]) -> Sequence[str]:
     """Give what the units' source holds. Raises: PlanError naming its key."""
     try:
         return _source(world, plan, root, stdin)
@@ -125,13 +131,13 @@ def _lines(world: World, plan: Plan, root: str, stdin: str) -> Sequence[str]:
         raise PlanError((f"units.{key}: {fault}",)) from fault
 
 
-def _source(world: World, plan: Plan, root: str, stdin: str) -> Sequence[str]:
+def _source(world: World, plan: Plan, root: str, stdin: Callable[[], str]) -> Sequence[str]:
     spec = plan.units
     if spec.glob is not None:
         patterns = (spec.glob,) if isinstance(spec.glob, str) else spec.glob
         return world.files.glob(root, patterns, spec.exclude)
     if spec.file == "-":
-        return stdin.splitlines()
+        return stdin().splitlines()
     if spec.file is not None:
         return world.files.read(posixpath.join(root, spec.file)).decode("utf-8", "surrogateescape").split("\n")
     if spec.command is not None:
@@ -273,16 +279,12 @@ def variables(world: World, plan: Plan, root: str) -> Mapping[str, str]:
     return found
 
 
-def _misplaced(world: World, plan: Plan, root: str, shares: Sequence[Share]) -> list[str]:
+def _misplaced(world: World, host: Host, plan: Plan, shares: Sequence[Share]) -> list[str]:
     """List what is wrong with the place where workers are to run.
 
     Raises: ProgramError when the place does not answer.
     """
-    try:
-        host = world.host(plan, root, posixpath.join(world.state, plan.name))
-        executor = world.executor(host)
-    except (UnknownNameError, UsageError) as fault:
-        return [str(fault)]
+    executor = world.executor(host)
     return [*_blind(world, plan, executor), *_taken(world, plan, host, executor, shares)]
 
 
