@@ -21,9 +21,10 @@ from wakeman.adapters.memory import MemoryClock
 from wakeman.adapters.memory.logs import MemoryWriter
 from wakeman.adapters.memory.sessions import MemorySessions
 from wakeman.core.log.facts import effect, observation
-from wakeman.engine import alarm, check, requests
-from wakeman.engine.act import actions, launch
+from wakeman.engine import check
+from wakeman.engine.effects import alarm, close, launch
 from wakeman.engine.observe import observe
+from wakeman.engine.protocol import requests
 
 ANNOTATIONS = __future__.annotations.compiler_flag
 INTENT = b'"action":"launch"'
@@ -153,8 +154,8 @@ def a_server_dies_and_a_program_lives_on() -> object:
 
 # --- mutants --------------------------------------------------------------------------------------------------------
 
-_INTENTS = "    intents = log.append([_intent(log.deployment, r) for r in ready], now)\n"
-_MADE = "        made = _start(world, host, ready, now, hush)\n"
+_INTENTS = '    intents = yield from append("intent", [_intent(d, ready) for ready in prepared.ready])\n'
+_MADE = "    fates = yield from do(Start(prepared, now))\n"
 _ONCE = """        if log.deployment.outcome == "open":
                 pending = once(world, log, checked)
             elif log.deployment.wakes:"""
@@ -166,7 +167,7 @@ _LEFT = "            d = log.deployment\n        _tell"
 MUTANTS: dict[str, Mutant] = {
     "no intent before the launch": Mutant(
         launch.launch,
-        ((_INTENTS, ""), (_MADE, f"{_MADE}    {_INTENTS}")),
+        ((_INTENTS, ""), (_MADE, f"{_MADE}{_INTENTS}")),
         a_launcher_is_killed_once_its_session_stands,
     ),
     "no claim by the wrapper": Mutant(
@@ -192,8 +193,8 @@ MUTANTS: dict[str, Mutant] = {
         a_check_goes_on_after_another_was_made,
     ),
     "alarm armed last": Mutant(
-        alarm.rearm,
-        (("    armed = _set(", "    world.alarms.disarm([old.job])\n    armed = _set("),),
+        alarm.Rearm.perform,
+        (("    return alarm.arm(", "    world.alarms.disarm([d.alarm.job])\n    return alarm.arm("),),
         a_check_is_killed_before_it_sets_the_alarm_anew,
     ),
     "no alarm before the check": Mutant(
@@ -220,14 +221,14 @@ UNDONE: dict[str, Mutant] = {
         observation._take_observation, (("fresh = worker.observation is None", "fresh = False"),)
     ),
     "a slow check sets an alarm in the past": Mutant(
-        check.once, (("alarm.rearm(world, log, world.clock.now())", "alarm.rearm(world, log, now)"),)
+        alarm.Rearm.perform, (("now = world.clock.now()", "now = d.looked_at"),)
     ),
     "a pause ends before an alarm is set": Mutant(requests.request, (('verb in ("unpause", "down")', "verb in ()"),)),
     "an alarm that comes before a notice is late is the last": Mutant(
         check.check, (("elif log.deployment.wakes:", "elif False:"),)
     ),
     "a notice is owed by what was closed in a pause": Mutant(
-        actions._close, (("    if d.wakes or not buried:", "    if False:"),)
+        close.close, (("    if d.wakes or not buried:", "    if False:"),)
     ),
     "a task file whose move a crash prevented stays": Mutant(
         effect.Intended.apply,

@@ -29,7 +29,7 @@ from wakeman.core.log.hash_chain import DIVERGENCES_KEPT_MAX, Divergence
 from wakeman.core.log.state import apply, apply_unchecked
 from wakeman.core.log.summary import summary
 from wakeman.core.model import Deployment, Verdict, WorkerState
-from wakeman.core.policy import notice, review
+from wakeman.core.policy import notice
 from wakeman.core.policy.decide import ROWS_PER_CHECK_MAX, Decision, decide, due, missing, transitions
 from wakeman.core.policy.quality import Facts, judge
 
@@ -258,7 +258,7 @@ class Judge:
         d = self.deployment
         for verdict in data.verdicts:
             unit = d.units[verdict.unit].unit
-            own = review.plan_of(d.plan, d.workers[d.units[verdict.unit].worker])
+            own = d.plan_of(d.workers[d.units[verdict.unit].worker])
             facts = Facts(
                 marks={mark.path: mark for mark in verdict.marks},
                 before={path: d.before[path] for path in unit.outputs if path in d.before},

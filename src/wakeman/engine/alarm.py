@@ -15,7 +15,7 @@ from wakeman.core.log import events as e
 from wakeman.core.model import Alarm, Deployment, Host, WakeTarget
 from wakeman.core.policy.decide import every, longest
 from wakeman.engine import layout
-from wakeman.ports import Job, World, Writer
+from wakeman.ports import Job, World
 
 ALARM_AHEAD_MIN_S = 60.0
 """Seconds ahead that an `at` job is set at least: its grain is the minute."""
@@ -44,89 +44,46 @@ def first(world: World, d: Deployment, now: datetime) -> Iterator[list[e.Draft]]
     Shape: `d` is imagined. So an alarm lies ahead from the first line of a log; one that fires before finds no
     deployment and ends. Boundary: without `at`, which outlives everything, it is left to the first check.
     """
-    armed = [] if world.alarms.weakness() else _set(world, msgspec.structs.replace(d, seq=0, hash=""), now, "first")
+    weak = world.alarms.weakness()
+    armed = None if weak else arm(world, msgspec.structs.replace(d, seq=0, hash=""), now, "first")
     try:
-        yield armed
+        yield [e.Draft(armed)] if armed is not None else []
     except BaseException:  # Ctrl-C too: an alarm of what has not begun is nobody's
         with suppress(ProgramError):
-            world.alarms.disarm([draft.data.alarm.job for draft in armed if isinstance(draft.data, e.Armed)])
+            world.alarms.disarm([armed.alarm.job] if armed is not None else [])
         raise
 
 
-def ensure(world: World, log: Writer, now: datetime, *, paused: bool = False) -> None:
-    """See to it that an alarm lies ahead before anything else is done.
-
-    Shape: a paused deployment has none, unless `paused`: for who is about to end the pause.
-    Effects: arms one and records it when the recorded one has fired, is gone, or there was none yet.
-    """
-    d = log.deployment
-    if d.paused_at and not paused:
-        return
-    old = d.alarm
-    if stands(world, d, now):
-        _again(world, d)
-        return
-    ahead = old is not None and old.due > now
-    why = "first" if d.generation == 0 else "missing" if old is None or ahead else "next"
-    _arm(world, log, now, why)
-    if ahead:
-        _replaced(world, log, old)
-
-
-def rearm(world: World, log: Writer, now: datetime) -> None:
-    """Replace the alarm by one that carries the final head, the new one first.
-
-    Boundary: the tmux timer cannot be taken back, so it is replaced only when its time has come; a job that `at` holds
-    is not replaced by less, when `at` refuses this once; a pause takes the alarm away.
-    """
-    d = log.deployment
-    old = d.alarm
-    if d.paused_at:
-        disarm(world, log, now)
-        return
-    there = old is not None and stands(world, d, now)
-    if old is not None and old.kind == "tmux" and there:
-        return
-    armed = _set(world, d, now, "head", or_timer=not there)
-    log.append(armed, now)
-    _replaced(world, log, old)
-
-
-def _again(world: World, d: Deployment) -> None:
+def repeat_timer(world: World, d: Deployment) -> None:
     """Set the timer below a minute once more when it has fired: a check that does nothing sets no other alarm.
 
     Shape: of the same generation, so that there is one chain of them, and it ends when another alarm is set.
     """
-    if (
-        d.alarm is not None
-        and d.alarm.kind == "at"
-        and every(d) < ALARM_AHEAD_MIN_S
-        and world.by.partition(":")[0] == "at"
-    ):
+    below = every(d) < ALARM_AHEAD_MIN_S
+    if d.alarm is not None and d.alarm.kind == "at" and below and world.by.partition(":")[0] == "at":
         argv = check_argv(d.host, "at", str(d.alarm.generation), f"{d.seq}:{d.hash}")
         _later(world, d.host, every(d), argv)
 
 
-def _replaced(world: World, log: Writer, old: Alarm | None) -> None:
+def replaced(world: World, d: Deployment, old: Alarm | None) -> None:
     """Take the job before out of the queue. Failing is harmless: its generation is an old one.
 
     Boundary: it stays where this process stood still for so long that the new one has fired by now: that one saw this
     one queued and set no other.
     """
-    new = log.deployment.alarm
+    new = d.alarm
     if old is not None and old.kind == "at" and new is not None and new is not old and new.due > world.clock.now():
         with suppress(ProgramError):
             world.alarms.disarm([old.job])
 
 
-def disarm(world: World, log: Writer, now: datetime) -> None:
-    """Take away every alarm of the deployment, those that no line tells of included, and only then say so.
+def remove_all(world: World, d: Deployment) -> None:
+    """Take every alarm of the deployment out of the queue, those that no line tells of included.
 
     Repeatable: yes, after a crash in between; a job that stays finds nothing to do and sets no other.
     Cost: the queue is listed once more than there was something to take: a listing beside others' jobs that come and
     go may have passed one over.
     """
-    d = log.deployment
     recorded = {d.alarm.job} if d.alarm and d.alarm.kind == "at" else set()
     world.files.write(layout.inside(d.host, layout.GENERATION), b"0\n")
     for _ in range(DISARM_PASSES_MAX):
@@ -136,8 +93,6 @@ def disarm(world: World, log: Writer, now: datetime) -> None:
         recorded = set()
         with suppress(ProgramError):
             world.alarms.disarm(sorted(jobs))
-    if d.alarm is not None:
-        log.append([e.Draft(e.Disarmed(generation=d.generation))], now)
 
 
 def soon(world: World, d: Deployment, seconds: float, by: str) -> None:
@@ -174,12 +129,8 @@ def stands(world: World, d: Deployment, now: datetime) -> bool:
     return not world.alarms.weakness() and world.alarms.stands(alarm.job, marker(d))
 
 
-def _arm(world: World, log: Writer, now: datetime, why: str) -> None:
-    log.append(_set(world, log.deployment, now, why), now)
-
-
-def _set(world: World, d: Deployment, now: datetime, why: str, *, or_timer: bool = True) -> list[e.Draft]:
-    """Set the alarm of the next generation, and give what there is to record; nothing where none could be set.
+def arm(world: World, d: Deployment, now: datetime, why: str, *, or_timer: bool = True) -> e.Armed | None:
+    """Set the alarm of the next generation; return what there is to record, None where none could be set.
 
     Shape: `or_timer` lets the tmux server be the alarm where `at` cannot.
     """
@@ -201,9 +152,9 @@ def _set(world: World, d: Deployment, now: datetime, why: str, *, or_timer: bool
         if alarm is None and set_ and or_timer:
             alarm = Alarm(kind="tmux", generation=generation, due=now + timedelta(seconds=every(d)))
     if alarm is None:
-        return []
+        return None
     world.files.write(layout.inside(host, layout.GENERATION), f"{generation}\n".encode())
-    return [e.Draft(e.Armed(alarm=alarm, why=why, weak=weak))]
+    return e.Armed(alarm=alarm, why=why, weak=weak)
 
 
 def _equip(world: World, d: Deployment, host: Host) -> None:

@@ -1,45 +1,32 @@
-"""The check: lock, see to the alarm, look, move, decide, act, set the alarm again. Every doing verb ends here."""
+"""The check: lock, drive its protocol, let go, tell who is to hear. Every doing verb ends here."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from datetime import datetime
 
 import msgspec
+from msgspec import Struct
 
-from wakeman.core.actions import placings, recorded, taken, trespasses
 from wakeman.core.errors import LogDamagedError
 from wakeman.core.log import events as e
 from wakeman.core.log.chunks import CHUNK_BYTES, chunks
-from wakeman.core.model import Deployment, Wake, WorkerState
-from wakeman.core.policy import notice
-from wakeman.core.policy.decide import (
-    END_TRIES_MAX,
-    ROWS_PER_CHECK_MAX,
-    Decision,
-    decide,
-    soonest,
-    staggered,
-    transitions,
-    unrested,
-)
+from wakeman.core.model import Deployment
 from wakeman.core.policy.quality import Check
 from wakeman.core.redact import redacted
-from wakeman.engine import alarm, layout
+from wakeman.engine import layout
+from wakeman.engine.effects.alarm import ensure
 from wakeman.engine.observe.observe import CheckResult, Unchecked, observe, outputs
-from wakeman.engine.observe.spool import ingest
+from wakeman.engine.observe.spool import clear_spool, read_spool
+from wakeman.engine.protocol import check as protocol
+from wakeman.engine.protocol.check import LookRead, ReportsRead, Senses
+from wakeman.engine.protocol.steps import Unrecorded, drive
 from wakeman.ports import World, Writer
 
 LOOKS_MAX = 50
 """Times that one call looks at most: again for a check asked for meanwhile, or for verify commands that ran."""
 VERIFY_RUNS_MAX = 3
 """Times that one call runs a unit's verify command at most: outputs that change meanwhile wait for the next."""
-ENDING_LOOK_S = 2.0
-"""Seconds until what is being ended is looked at."""
-FAILED_LAUNCH_S = 5.0
-"""Seconds until a launch that failed is tried again."""
-TIMER_MIN_S = 0.1
-"""Seconds between two checks by the timer at least: what is due a moment later would be asked for again and again."""
 DELIVERY_GRACE_S = 30.0
 """Seconds, beside the targets' own limits, that another check has to deliver what it owes."""
 LOCK_WAIT_S: dict[str, float] = {"exit": 0.2, "hook": 0.2, "watch": 0.2}
@@ -69,7 +56,8 @@ def check(world: World, name: str, head: str = "") -> Deployment:
                 pending = once(world, log, checked)
             elif log.deployment.wakes:
                 # This check may have come before the notice is late: what fires then must lie ahead.
-                alarm.ensure(world, log, world.clock.now(), paused=True)
+                now = world.clock.now()
+                drive(world, log, ensure(log.deployment, now, paused=True), now)
             d = log.deployment
         _tell(world, d, before)
         if d.outcome != "open" and d.alarm is not None:
@@ -85,41 +73,60 @@ def check(world: World, name: str, head: str = "") -> Deployment:
 def _finished(world: World, name: str) -> Deployment:
     """Take the alarm of a closed deployment away, once it owes nobody a notice, and its dead sessions are gone: it
     would be what sees to that. When it has fired nothing more is waited for."""
-    from wakeman.engine.act.actions import bury
+    from wakeman.engine.effects.close import bury
+    from wakeman.engine.protocol.requests import put_away
 
     with world.logs.hold(name, world.by) as log:
         d, now = log.deployment, world.clock.now()
         if d.alarm and not d.wakes and (d.outcome == "partial" or bury(world, d) or d.alarm.due <= now):
-            alarm.disarm(world, log, now)
+            drive(world, log, put_away(d), now)
         return d
 
 
-def once(world: World, log: Writer, checked: dict[str, CheckResult]) -> list[Unchecked]:
-    """Look once under the lock and do what follows; give the units that wait for a verify command."""
+class Spool(Struct):
+    """What hooks have left, read once; `files` are to be taken away when it is in the log."""
+
+    now: datetime
+    files: tuple[str, ...] = ()
+
+    def perform(self, world: World, d: Deployment) -> list[e.Draft]:
+        """Return it as lines."""
+        drafts, self.files = read_spool(world, d, self.now)
+        return drafts
+
+    recorded = ReportsRead.recorded
+
+
+class ClearSpool(Unrecorded, frozen=True):
+    """Take away what was read from the spool."""
+
+    spool: Spool
+
+    def perform(self, world: World, d: Deployment) -> None:
+        """Do it. Boundary: what is not ours to take away is read again, which is harmless."""
+        clear_spool(world, self.spool.files)
+
+
+class Look(Struct):
+    """One look; `unchecked` are the units whose verify command must run before they can be judged."""
+
+    checked: Mapping[str, CheckResult]
+    unchecked: list[Unchecked] = []
+
+    def perform(self, world: World, d: Deployment) -> list[e.Draft]:
+        """Return it as lines."""
+        looked, self.unchecked = observe(world, d, self.checked)
+        return _lines(looked)
+
+    recorded = LookRead.recorded
+
+
+def once(world: World, log: Writer, checked: Mapping[str, CheckResult]) -> list[Unchecked]:
+    """Make one check under the lock; return the units that wait for a verify command."""
     now = world.clock.now()
-    alarm.ensure(world, log, now)
-    if any(worker.intent for worker in log.deployment.workers.values()):
-        from wakeman.engine.act.launch import recover
-
-        recover(world, log, now)
-    if log.deployment.placing:
-        from wakeman.engine.act.promotion import settle
-
-        settle(world, log, now)
-    ingest(world, log, now)
-    looked, pending = observe(world, log.deployment, checked)
-    log.append(_lines(looked), now, durable=False)  # what follows from it is written durably
-    log.append(trespasses(log.deployment), now)
-    placed = _place(world, log, now)
-    moved = _settle(world, log, now) or placed
-    acted = _workers(world, log, now)
-    rows = _deployment(world, log, now)
-    if log.deployment.outcome == "open":
-        _soon(world, log.deployment, rows[-1:])
-        if moved or acted or rows != ["sleep"] or (log.deployment.paused_at and log.deployment.alarm):
-            # Where nothing was done the alarm's head is a look old, and stays a witness of all that matters.
-            alarm.rearm(world, log, world.clock.now())  # a check may have taken long: from now on, not from its look
-    return pending
+    spool, look = Spool(now), Look(checked)
+    drive(world, log, protocol.check(log.deployment, world.by, now, Senses(look, spool, ClearSpool(spool))), now)
+    return look.unchecked
 
 
 def _lines(looked: e.Looked) -> list[e.Draft]:
@@ -145,84 +152,6 @@ def _witness(log: Writer, head: str) -> None:
         raise LogDamagedError(f"{d.name}: line {seq} is not the one that the alarm saw: lines were written anew", hint)
 
 
-def _place(world: World, log: Writer, now: datetime) -> bool:
-    """Take over what was made aside and is ripe; tell whether anything was. What follows from it is this check's."""
-    drafts = placings(log.deployment)
-    if drafts:
-        from wakeman.engine.act.promotion import promote
-
-        promote(world, log, drafts, now)
-    return bool(drafts)
-
-
-def _settle(world: World, log: Writer, now: datetime) -> bool:
-    moved = False
-    while drafts := transitions(log.deployment):
-        moved = True
-        log.append(drafts, now)
-        for draft in drafts:
-            if draft.to == "verified":
-                from wakeman.engine.act.actions import put_away
-
-                put_away(world, log, log.deployment.workers[draft.worker or ""], now)
-    return moved
-
-
-def _workers(world: World, log: Writer, now: datetime) -> bool:
-    decisions = taken(log.deployment)
-    log.append([recorded(log.deployment, decision) for decision in decisions], now)
-    for decision in decisions:
-        _act(world, log, decision, now)
-    return bool(decisions)
-
-
-def _deployment(world: World, log: Writer, now: datetime) -> list[str]:
-    """Take the deployment's rows, one after the other, until one asks for no more; give those taken."""
-    last: Decision | None = None
-    rows: list[str] = []
-    for _ in range(ROWS_PER_CHECK_MAX):
-        d = log.deployment
-        decision = decide(d)
-        if decision == last:
-            break  # what follows from it is for the next look
-        last = decision
-        rows.append(decision.row)
-        log.append([recorded(d, decision), *notice.telling(d, decision, world.by, now)], now)
-        if decision.held:
-            continue
-        _act(world, log, decision, now)
-        if decision.row == "sleep" or log.deployment.outcome != "open":
-            break
-    return rows
-
-
-def _act(world: World, log: Writer, decision: Decision, now: datetime) -> None:
-    """Do what a decision says. What acting needs is not loaded by a check that has nothing to do."""
-    if decision.then:
-        from wakeman.engine.act.actions import act
-
-        act(world, log, decision, now)
-
-
-def _soon(world: World, d: Deployment, last: Sequence[str]) -> None:
-    """Have the next step of a staggered launch, or a look at what is being ended, soon."""
-    if last == ["sleep"] and staggered(d):
-        alarm.soon(world, d, d.plan.workers.stagger, "timer")
-    elif any(_pressing(worker) for worker in d.workers.values()) or unrested(d):
-        alarm.soon(world, d, ENDING_LOOK_S, "timer")
-    elif (wait := soonest(d)) is not None:
-        alarm.soon(world, d, max(wait, TIMER_MIN_S) if wait else FAILED_LAUNCH_S, "timer")
-
-
-def _pressing(worker: WorkerState) -> bool:
-    """Tell whether a second look is wanted: it is being ended, seems finished, was typed to, or its screen alone said
-    something."""
-    ending = 0 < worker.ends <= END_TRIES_MAX and (worker.live or worker.processes > 0)
-    seen = worker.observation
-    unsure = seen is not None and seen.attempt == worker.attempt and bool(seen.shown) and seen.activity == "unknown"
-    return ending or (worker.live and (worker.finished == 1 or unsure or worker.prompt is not None))
-
-
 # --- outside the lock -----------------------------------------------------------------------------------------
 
 
@@ -245,12 +174,10 @@ def _tell(world: World, d: Deployment, before: int) -> None:
         outcomes.append((seq, redacted("; ".join(failed))))
     if not outcomes:
         return
+    from wakeman.engine.protocol.requests import delivered
+
     with world.logs.hold(d.name, world.by, wait=DELIVERY_GRACE_S) as log:
-        log.append(_delivered(log.deployment.wakes, outcomes), world.clock.now())
-
-
-def _delivered(owed: dict[int, Wake], outcomes: Sequence[tuple[int, str]]) -> list[e.Draft]:
-    return [e.Draft(e.Effected(intent=seq, ok=not said, detail=said[:500])) for seq, said in outcomes if seq in owed]
+        drive(world, log, delivered(log.deployment, outcomes), world.clock.now())
 
 
 def _checked(world: World, d: Deployment, pending: Unchecked) -> CheckResult:

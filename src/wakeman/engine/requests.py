@@ -7,14 +7,16 @@ from difflib import get_close_matches
 
 from wakeman.core.errors import NeedsPersonError, ProgramError, UnknownNameError, UsageError
 from wakeman.core.log import events as e
-from wakeman.core.log.state import transition
 from wakeman.core.model import Deployment, WakeTarget, WorkerState
 from wakeman.core.policy.prompt_delivery import ENTER_AGAIN_S
 from wakeman.core.text import sanitise
 from wakeman.engine import alarm
 from wakeman.engine.act import prompt_delivery, secrets
-from wakeman.engine.act.actions import end
 from wakeman.engine.check import check
+from wakeman.engine.effects.text import Type
+from wakeman.engine.effects.text import send as send_text
+from wakeman.engine.protocol import requests as protocol
+from wakeman.engine.protocol.steps import drive
 from wakeman.engine.registry import readable
 from wakeman.ports import World
 
@@ -50,10 +52,7 @@ def stop(world: World, deployment: str, name: str) -> Deployment:
         worker = _open(log.deployment).workers[name]
         if worker.ended and not worker.intent:
             raise UsageError(f"{deployment}/{name} is {worker.state} already")
-        drafts = [e.Draft(e.Requested(verb="stop"), worker=name)]
-        if worker.state == "pending" and not worker.intent:
-            drafts.append(transition(worker, e.Exited(why="stopped before its launch", ended_by="person")))
-        log.append(drafts, world.clock.now())
+        drive(world, log, protocol.stop(worker), world.clock.now())
     return check(world, deployment)
 
 
@@ -72,10 +71,7 @@ def retry(world: World, deployment: str, name: str, units: tuple[str, ...], note
             raise UsageError(f"{deployment}/{name} has nothing left to do ({worker.state})", where)
         if worker.state == "pending" and not worker.intent:
             raise UsageError(f"{deployment}/{name} is pending: it has not been launched yet", f"wakeman check {name}")
-        now = world.clock.now()
-        log.append([e.Draft(e.Requested(verb="retry", units=units, text=note), worker=name)], now)
-        if worker.live:
-            end(world, log, [log.deployment.workers[name]], "wakeman", now)
+        drive(world, log, protocol.retry(d, worker, units, note), world.clock.now())
     return check(world, deployment)
 
 
@@ -88,7 +84,7 @@ def judge(world: World, deployment: str, verb: e.Verb, units: tuple[str, ...], w
         if verb == "reject" and verdicts:
             hint = f"wakeman reject one of the units that it reviewed, or wakeman retry {d.name}/{verdicts[0]}"
             raise UsageError(f"{verdicts[0]} is a review, expected a unit of the plan", hint)
-        log.append([e.Draft(e.Requested(verb=verb, units=units, text=why))], world.clock.now())
+        drive(world, log, protocol.judge(verb, units, why), world.clock.now())
     return check(world, deployment)
 
 
@@ -107,9 +103,7 @@ def request(world: World, deployment: str, verb: e.Verb, text: str = "") -> Depl
         if refusal:
             raise UsageError(f"{deployment}: {refusal}", f"wakeman status {deployment}")
         now = world.clock.now()
-        if d.paused_at and verb in ("unpause", "down"):
-            alarm.ensure(world, log, now, paused=True)  # or a crash before the check would leave it open without one
-        log.append([e.Draft(e.Requested(verb=verb, text=text))], now)
+        drive(world, log, protocol.request(d, verb, text, now), now)
     return check(world, deployment)
 
 
@@ -131,7 +125,6 @@ def send(
         if worker.prompt is not None:
             why = f"what was typed in line {worker.prompt.seq} is not confirmed yet"
             raise NeedsPersonError(f"{deployment}/{name}: {why}", f"wakeman check {deployment}, then send again")
-        now = world.clock.now()
         known = prompt_delivery.prompts_heard(world, d, worker) if submit else ""
         fact = e.Intended(
             action="send",
@@ -140,10 +133,8 @@ def send(
             confirm=submit,
             before=known,
         )
-        intent = log.append([e.Draft(fact, worker=name, attempt=worker.attempt)], now)[0]
-        failed = prompt_delivery.type_into(world, d, worker, text, submit=submit, force=force, raw=raw)
-        effect = e.Effected(intent=intent.seq, ok=not failed, detail=failed)
-        log.append([e.Draft(effect, worker=name, attempt=worker.attempt)], now)
+        typing = Type(name, text, submit=submit, force=force, raw=raw)
+        failed = drive(world, log, send_text(worker, fact, typing), world.clock.now())
         if submit and not failed:
             alarm.soon(world, log.deployment, ENTER_AGAIN_S, "timer")
     if failed:
@@ -188,7 +179,7 @@ def sweep(world: World, deployment: str, pattern: str, older_than: float, *, act
     """
     from fnmatch import fnmatchcase
 
-    from wakeman.engine.observe.side_sessions import end as end_one
+    from wakeman.engine.effects.sweep import SideSession, end_session
 
     d = world.logs.read(deployment)
     mine = {worker.session_id for worker in d.workers.values() if worker.live and d.outcome == "open"}
@@ -204,7 +195,8 @@ def sweep(world: World, deployment: str, pattern: str, older_than: float, *, act
     if act and found:
         with world.logs.hold(deployment, world.by) as log:
             for seen in found:
-                end_one(world, log, seen.session, seen.session_id, seen.mark, "person", world.clock.now())
+                one = SideSession(seen.session, seen.session_id, seen.mark)
+                drive(world, log, end_session(d, one, "person"), world.clock.now())
     return [(seen.session, now - seen.created) for seen in found]
 
 

@@ -34,6 +34,8 @@ from wakeman.engine.observe.spool import (
     whole,
     within,
 )
+from wakeman.engine.protocol.requests import watched
+from wakeman.engine.protocol.steps import drive
 from wakeman.engine.registry import readable
 from wakeman.engine.wait import ALARM_TEND_S, DISARM_LINGER_S, WAIT_POLL_S
 from wakeman.ports import FileChanges, Watch, World
@@ -209,7 +211,7 @@ class _Watching:
                     drafts = [e.Draft(e.Noted(text=sanitise(f"watch: {why}; all was looked at", 300))) for why in texts]
                     drafts += self._progressed(units, marks, now)
                     drafts += self._conflicted(strange, files)
-                    log.append(drafts, self.world.clock.now(), durable=False)
+                    drive(self.world, log, watched(drafts), self.world.clock.now())
                 self.seen = self._log()
                 if log.seen:
                     self.wanted = self.wanted or "watch"

@@ -21,10 +21,13 @@ from wakeman.core.model import (
     Unit,
     UnitsSpec,
     Verdict,
+    VerifySpec,
+    WorkersSpec,
     Written,
     Wrote,
     attempt_id,
 )
+from wakeman.core.policy.review import REVIEWER_PROMPT
 
 NOW = datetime(2026, 1, 5, 21, 36, tzinfo=UTC)
 HOST = Host(root="/r", directory="/s/night", socket="/x", tmux="tmux", python=("wakeman",))
@@ -430,7 +433,21 @@ def test_a_worker_begins_with_its_first_launch() -> None:
     assert NOW == log.d.workers["w"].began
 
 
-SHAPES = {3: "f7a8"}
+def test_a_reviewer_has_its_own_plan_from_its_enrolment_on_and_after_an_amendment() -> None:
+    log = Log().say(e.Enrolled(session="r", units=(Unit("review_1", ("v",)),), review=1, reviews=("a",)), worker="r")
+    maker, reviewer = log.d.workers["w"], log.d.workers["r"]
+    before = (log.d.plan_of(maker).workers.prompt, log.d.plan_of(reviewer).workers.prompt)
+    workers = WorkersSpec(mode="interactive", stage=True)
+    plan = Plan(name="night", units=UnitsSpec(items=("x",)), workers=workers, verify=VerifySpec(min_bytes=9))
+    log.say(e.Amended(plan=plan, digest="d2"))
+    own = log.d.plan_of(reviewer)
+
+    assert ("", REVIEWER_PROMPT) == before
+    assert plan == log.d.plan_of(maker)
+    assert ("print", False, VerifySpec()) == (own.workers.mode, own.workers.stage, own.verify)
+
+
+SHAPES = {4: "81b0"}
 """STATE_VERSION -> digest of the structs that a snapshot keeps. Another shape needs another version."""
 
 

@@ -106,7 +106,8 @@ class Deployment(Struct):
     name: str = ""
     digest: str = ""
     edition: int = 0  # of the tables that judge this log
-    plan: Plan = Plan(name="", units=UnitsSpec())  # the first line of every log fills in these two
+    plan: Plan = Plan(name="", units=UnitsSpec())  # the first line of every log fills in these three
+    reviewing: Plan = Plan(name="", units=UnitsSpec())  # `plan` as it holds for reviewers, resolved once
     host: Host = Host(root="/", directory="", socket="", tmux="", python=())
     outcome: Outcome = "open"
     started: datetime | None = None
@@ -154,3 +155,7 @@ class Deployment(Struct):
     trespassed: dict[str, datetime] = {}  # path -> when it was written by whom it must not
     trespass: str = ""  # the last one, in words
     full: str = ""  # why nothing more is launched: the disk that the log stands on is full
+
+    def plan_of(self, worker: WorkerState) -> Plan:
+        """Return the plan that holds for a worker: as it stands for those that make units, a reviewer's own."""
+        return self.reviewing if worker.review else self.plan

@@ -330,7 +330,7 @@ def worker_facts(d: Deployment, worker: WorkerState) -> dict[str, bool]:
         "unsent": prompt_delivery.unsent(worker, d.looked_at),
         "typed": worker.prompt is not None,
         "overdue": bool(d.validators) and bool(overdue(d, worker)),
-        "bereft": bool(worker.swept) and review.plan_of(d.plan, worker).workers.mode == "interactive",
+        "bereft": bool(worker.swept) and d.plan_of(worker).workers.mode == "interactive",
         "stuck": worker.state == "stuck",
         "rung": worker.state == "stuck" and worker.rung < len(_ladder(d, worker)),
         "reset": _reset(d, worker),
@@ -351,7 +351,7 @@ def _reset(d: Deployment, worker: WorkerState) -> bool:
 
 def _told(d: Deployment, worker: WorkerState) -> bool:
     """Tell whether a live worker is to be told that its limit has reset; one after the other, a look each."""
-    mode = review.plan_of(d.plan, worker).workers.mode
+    mode = d.plan_of(worker).workers.mode
     waits = d.plan.limits.wait and mode == "interactive" and worker.reason == "limited"
     return bool(waits and worker.until and d.looked_at and worker.until <= d.looked_at)
 
@@ -369,7 +369,7 @@ def ladder(plan: Plan, reason: str) -> tuple[Rung, ...]:
 
 
 def _ladder(d: Deployment, worker: WorkerState) -> tuple[Rung, ...]:
-    return ladder(review.plan_of(d.plan, worker), worker.reason)
+    return ladder(d.plan_of(worker), worker.reason)
 
 
 def _rung(d: Deployment, worker: WorkerState) -> str:

@@ -84,16 +84,11 @@ def harness(plan: Plan) -> str:
     return review.harness or ("command" if review.command else plan.workers.harness)
 
 
-def plan_of(plan: Plan, worker: WorkerState) -> Plan:
-    """Give the plan that holds for a worker: as it stands for those that make units, a reviewer's own for reviewers.
-
-    Shape: a reviewer ends by itself, starts in the plan's directory, and has the workers' environment.
-    """
-    return reviewing(plan) if worker.review else plan
-
-
 def reviewing(plan: Plan) -> Plan:
-    """Give the plan that holds for reviewers."""
+    """Resolve the plan that holds for reviewers.
+
+    Shape: a reviewer ends by itself, works in the plan's directory, and has the workers' environment.
+    """
     spec = plan.verify.review
     same = not spec.command and harness(plan) == plan.workers.harness
     workers = msgspec.structs.replace(
@@ -108,8 +103,14 @@ def reviewing(plan: Plan) -> Plan:
         prompt_file=None,
         cwd=".",
         stage=False,
+        isolate="none",
     )
     return msgspec.structs.replace(plan, workers=workers, verify=_JUDGED)
+
+
+def adopt_plan(d: Deployment, plan: Plan) -> None:
+    """Give a deployment its plan, resolved once for each kind of worker."""
+    d.plan, d.reviewing = plan, reviewing(plan)
 
 
 def tasks(d: Deployment) -> Mapping[str, UnitState]:

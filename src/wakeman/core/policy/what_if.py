@@ -12,6 +12,7 @@ from wakeman.core import actions
 from wakeman.core.log import events as e
 from wakeman.core.log.summary import summary
 from wakeman.core.model import Deployment, Plan
+from wakeman.core.policy import review
 from wakeman.core.policy.decide import Decision, decide, transitions
 
 T = TypeVar("T")
@@ -58,11 +59,12 @@ class WhatIf:
 
 
 def _under(d: Deployment, plan: Plan, ask: Callable[[Deployment], T]) -> T:
-    own, d.plan = d.plan, plan
+    own = d.plan
+    review.adopt_plan(d, plan)
     try:
         return ask(d)
     finally:
-        d.plan = own
+        review.adopt_plan(d, own)
 
 
 def _moves(d: Deployment) -> dict[str, str]:

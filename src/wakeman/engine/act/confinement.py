@@ -12,7 +12,6 @@ from wakeman.core.model import Deployment, Host, Plan, Share, WorkerState
 from wakeman.core.plan import confinement as rules
 from wakeman.core.plan.shares import worker_names
 from wakeman.core.plan.template import render
-from wakeman.core.policy import review
 from wakeman.engine import layout
 from wakeman.ports import Command, Task, World
 
@@ -99,7 +98,7 @@ def prepare(world: World, d: Deployment, worker: WorkerState, task: Task, comman
         if place not in there and place != stream:
             files.make(place)
     _kept_inside(world, task.home, [file for file in command.files if file.startswith(f"{task.home}/")])
-    workers = review.plan_of(d.plan, worker).workers
+    workers = d.plan_of(worker).workers
     if "hook" in world.harness(workers.harness).reads and workers.mode == "interactive":
         files.pipe(layout.push(host, worker))
     files.write(layout.rules(host, worker), world.confiner().rules(host.confinement, reach))

@@ -1,30 +1,26 @@
-"""Start attempts exactly once each: files, intent, session, outcome; and recover what a crash left between."""
+"""What an attempt is made of: its task, its command, its files, its session."""
 
 from __future__ import annotations
 
 import posixpath
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import datetime
 from hashlib import sha256
 
 import msgspec
 from msgspec import Struct
 
-from wakeman.core.actions import UNLAUNCHED, recorded, unconfirmed
-from wakeman.core.errors import DiskError, ProgramError, WakemanError
-from wakeman.core.log import events as e
-from wakeman.core.log.state import transition
-from wakeman.core.model import Deployment, EndedBy, Host, Plan, Share, Unit, WorkerState, attempt_id
+from wakeman.core.errors import ProgramError
+from wakeman.core.model import Deployment, Host, Plan, Share, Unit, WorkerState, attempt_id
 from wakeman.core.plan.conflicts import claimed
 from wakeman.core.plan.shares import prompt, units_file, worker_names
 from wakeman.core.plan.template import render
 from wakeman.core.policy import review
 from wakeman.core.policy.decide import failures, missing
-from wakeman.core.text import sanitise
 from wakeman.engine import layout
 from wakeman.engine.act import confinement, secrets
-from wakeman.ports import Command, Harness, Listing, Made, SessionInfo, Start, Task, World, Writer
+from wakeman.ports import Command, Harness, Made, Start, Task, World
 
 SIGNALLED_ABOVE_STATUS = 128
 """Exit status above which a signal ended the program."""
@@ -32,60 +28,45 @@ BEFORE_TIMEOUT_S = 30.0
 """Seconds that one `workers.before` command, or an external launcher, may take."""
 
 
-class Ready(Struct, frozen=True):
-    """An attempt whose files stand: what is recorded, and what is started."""
+class Attempt(Struct, frozen=True):
+    """An attempt whose files stand: what is recorded of it, and what is started."""
 
     worker: str
     start: Start
     command: Command
-    units: int
     agent_session: str
     resume: bool
     adopts: bool  # its harness starts the session
 
 
-def launch(world: World, log: Writer, names: Sequence[str], now: datetime) -> None:
-    """Start the next attempt of each worker named: all intents in one write, then all sessions, then the outcomes.
+def prepared(world: World, d: Deployment, worker: WorkerState) -> Attempt:
+    """Prepare a worker's next attempt: its files, and what the plan has run before.
 
-    Effects: writes the attempts' files, runs `workers.before`, makes sessions.
-    Boundary: a session name that belongs to somebody else fails that attempt and touches nothing.
+    Raises: WakemanError where it cannot be started as it is; DiskError.
     """
-    d = log.deployment
-    plan, host = d.plan, d.host
-    ready, refused = [], []
-    hush = secrets.redactor(world, d)
-    _equip(world, host)
-    for name in names:
-        worker = _next(world, d, d.workers[name])
-        _clear(world, d, d.workers[name])
-        try:
-            trouble = _keyless(world, plan, host) or _before(world, d, worker)
-            if not trouble:
-                ready.append(_prepare(world, d, worker))
-        except DiskError:
-            raise  # nobody is to blame; the next check, behind an alarm, tries again
-        except WakemanError as fault:
-            trouble = str(fault)  # one that cannot be prepared is a launch that failed, not the end of the check
-        if trouble:
-            refused.append((name, sanitise(hush(trouble), 500)))
-    intents = log.append([_intent(log.deployment, r) for r in ready], now)
-    try:
-        made = _start(world, host, ready, now, hush)
-    except ProgramError as fault:
-        # The intents stand; what came of them is for the next check to find out.
-        log.append([e.Draft(e.Noted(text=sanitise(hush(f"launching: {fault}"), 300)))], now)
-        return
-    outcomes = [
-        _outcome(log.deployment, name.worker, seq.seq, result)
-        for name, seq, result in zip(ready, intents, made, strict=True)
-    ]
-    log.append(outcomes + [_failed(log.deployment, name, 0, why) for name, why in refused], now)
-    witness = next((result.session_id for result in made if result.session_id and not result.error), "")
-    if witness:
-        world.sessions(host).remember(witness, f"{log.deployment.seq}:{log.deployment.hash}")
+    ahead = _next(world, d, worker)
+    _clear(world, d, worker)
+    if trouble := _keyless(world, d.plan, d.host) or _before(world, d, ahead):
+        raise ProgramError(trouble)
+    return prepare(world, d, ahead)
 
 
-def _equip(world: World, host: Host) -> None:
+def started(world: World, host: Host, attempts: Sequence[Attempt], now: datetime, redact: secrets.Redact) -> list[Made]:
+    """Make what sessions are ours to make in one go; the others' launchers run one after the other.
+
+    Raises: ProgramError when tmux does not answer.
+    """
+    own = [each.start for each in attempts if not each.adopts]
+    made = iter(world.sessions(host).start(own) if own else [])
+    return [_adopt(world, host, each, now, redact) if each.adopts else next(made) for each in attempts]
+
+
+def digest(start: Start) -> str:
+    """Return the SHA-256 of a session's argument vector."""
+    return sha256("\0".join(start.argv).encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def equip(world: World, host: Host) -> None:
     """Write the scripts that an attempt needs and what confines it, where somebody has removed them."""
     scripts = {layout.WRAPPER: world.wrapper, layout.HOOK: world.hook, layout.GUARD: world.guard}
     for name, script in scripts.items():
@@ -103,69 +84,6 @@ def _keyless(world: World, plan: Plan, host: Host) -> str:
     return f"{layout.SECRETS} is gone, with {', '.join(wanted)}: run `wakeman up` again"
 
 
-def recover(world: World, log: Writer, now: datetime) -> None:
-    """Settle launches whose outcome is not recorded: adopt what runs, start again what never began.
-
-    Repeatable: yes. An external launcher's unconfirmed start is left to a person, never repeated.
-    """
-    d = log.deployment
-    open_ = [worker for worker in d.workers.values() if worker.intent]
-    if not open_:
-        return
-    listing = world.sessions(d.host).look()
-    if listing.state == "unknown":
-        return
-    drafts: list[e.Draft] = []
-    for worker in open_:
-        drafts += _recovered(world, d, worker, listing)
-    log.append(drafts, now)
-
-
-def _recovered(world: World, d: Deployment, worker: WorkerState, listing: Listing) -> list[e.Draft]:
-    host, sign = d.host, attempt_id(d, worker)
-    seen = next((s for s in listing.seen if s.mark == sign), None)
-    if seen is not None:
-        return [_launched(worker, worker.intent, Made(session_id=seen.session_id, pid=seen.pid), adopted=True)]
-    if worker.boot != world.clock.boot():
-        why = "the machine was started anew before the launch was confirmed"
-        return [_failed(d, worker.name, worker.intent, why, "machine")]
-    unwanted = _unwanted(d, worker)
-    if _harness(world, d, worker).adopts:
-        found = _younger(listing, worker, d, world.clock.now())
-        if found is not None:
-            with suppress(ProgramError):
-                world.sessions(host).mark(found.session_id, sign)
-            return [_launched(worker, worker.intent, Made(session_id=found.session_id, pid=found.pid), adopted=True)]
-        if unwanted:
-            return unwanted
-        if worker.asked:
-            return []
-        return [recorded(d, unconfirmed(worker))]
-    if world.files.marks([layout.claim(host, worker)]):
-        # It ran: the session is gone, but the attempt was started and is not to be started twice.
-        return [_launched(worker, worker.intent, Made(), adopted=True)]
-    if unwanted:
-        return unwanted
-    try:
-        ready = _prepare(world, d, worker)
-    except DiskError:
-        raise
-    except WakemanError as fault:
-        return [_failed(d, worker.name, worker.intent, str(fault))]
-    try:
-        made = world.sessions(host).start([ready.start])[0]
-    except ProgramError as fault:
-        return [e.Draft(e.Noted(text=sanitise(f"launching {worker.name} again: {fault}", 300)))]
-    return [_outcome(d, worker.name, worker.intent, made)]
-
-
-def _unwanted(d: Deployment, worker: WorkerState) -> list[e.Draft]:
-    """Let go of a launch that never came about, when a person has asked for something else meanwhile."""
-    if not (worker.stop or worker.again or d.down):
-        return []
-    return [_failed(d, worker.name, worker.intent, "a person asked for something else", "person")]
-
-
 def _next(world: World, d: Deployment, worker: WorkerState) -> WorkerState:
     """Give the worker as the next attempt will see it. The log's own is changed by the fold alone.
 
@@ -177,7 +95,7 @@ def _next(world: World, d: Deployment, worker: WorkerState) -> WorkerState:
 
     ahead = copy.copy(worker)
     ahead.attempt, ahead.boot = worker.attempt + 1, world.clock.boot()
-    kind = _harness(world, d, worker).conversation(review.plan_of(d.plan, worker))
+    kind = harness_of(world, d, worker).conversation(d.plan_of(worker))
     cut = worker.ended_by in ("machine", "limit") or (
         not worker.resumed
         and worker.ended_by in ("", "itself")
@@ -208,8 +126,8 @@ def _before(world: World, d: Deployment, worker: WorkerState) -> str:
     return ""
 
 
-def _harness(world: World, d: Deployment, worker: WorkerState) -> Harness:
-    return world.harness(review.plan_of(d.plan, worker).workers.harness)
+def harness_of(world: World, d: Deployment, worker: WorkerState) -> Harness:
+    return world.harness(d.plan_of(worker).workers.harness)
 
 
 def names(d: Deployment, worker: WorkerState) -> Mapping[str, str]:
@@ -248,7 +166,7 @@ def attempt(
     world: World, d: Deployment, worker: WorkerState, keys: Mapping[str, str] | None = None
 ) -> tuple[Task, Command, Start]:
     """Compose one attempt: its task, the harness's command, and the session that runs it. Writes nothing."""
-    plan, host = review.plan_of(d.plan, worker), d.host
+    plan, host = d.plan_of(worker), d.host
     values = names(d, worker)
     cwd = layout.read(d, worker, render(plan.workers.cwd, values))
     task = Task(
@@ -305,7 +223,7 @@ def _text(world: World, d: Deployment, worker: WorkerState, names: Mapping[str, 
     template, where = _template(world, d.plan)
     if worker.review:
         names = {**names, "task": prompt(template, names, where).strip() or "(nothing)"}
-        template, where = review.reviewing(d.plan).workers.prompt, "verify.review.prompt"
+        template, where = d.plan_of(worker).workers.prompt, "verify.review.prompt"
     notes = [worker.note] if worker.note else []
     if worker.resumed:
         notes.append("You were interrupted. Go on; what is listed here is still to be done.")
@@ -324,9 +242,9 @@ def _template(world: World, plan: Plan) -> tuple[str, str]:
     return world.files.read(file).decode("utf-8", "surrogateescape"), file
 
 
-def _prepare(world: World, d: Deployment, worker: WorkerState) -> Ready:
+def prepare(world: World, d: Deployment, worker: WorkerState) -> Attempt:
     """Write the files of an attempt, all of them before its intent is recorded."""
-    plan, host, files = review.plan_of(d.plan, worker), d.host, world.files
+    plan, host, files = d.plan_of(worker), d.host, world.files
     task, command, start = attempt(world, d, worker, secrets.keys(world, plan, host))
     home = layout.attempt(host, worker)
     units = share(d, worker).units
@@ -363,11 +281,10 @@ def _prepare(world: World, d: Deployment, worker: WorkerState) -> Ready:
         files.link(command.stdin, posixpath.join(home, "stdin"))
     if command.to_file:
         files.link(layout.stream(host, worker), posixpath.join(home, "stdout"))
-    return Ready(
+    return Attempt(
         worker=worker.name,
         start=start,
         command=command,
-        units=len(units),
         agent_session=worker.agent_session,
         resume=worker.resumed,
         adopts=world.harness(plan.workers.harness).adopts,
@@ -423,31 +340,7 @@ def _exports(env: Mapping[str, str], host: Host) -> bytes:
     return ("\n".join(lines) + "\n").encode("utf-8", "surrogateescape")
 
 
-def _intent(d: Deployment, ready: Ready) -> e.Draft:
-    worker = d.workers[ready.worker]
-    digest = sha256("\0".join(ready.start.argv).encode("utf-8", "surrogateescape")).hexdigest()
-    return e.Draft(
-        e.Intended(
-            action="launch",
-            target=ready.start.session,
-            digest=digest,
-            units=ready.units,
-            agent_session=ready.agent_session,
-            resume=ready.resume,
-        ),
-        worker=ready.worker,
-        attempt=worker.attempt + 1,
-    )
-
-
-def _start(world: World, host: Host, ready: Sequence[Ready], now: datetime, hush: secrets.Redact) -> list[Made]:
-    """Make what sessions are ours to make in one go; the others' launchers run one after the other."""
-    own = [r.start for r in ready if not r.adopts]
-    made = iter(world.sessions(host).start(own) if own else [])
-    return [_adopt(world, host, r, now, hush) if r.adopts else next(made) for r in ready]
-
-
-def _adopt(world: World, host: Host, ready: Ready, now: datetime, hush: secrets.Redact) -> Made:
+def _adopt(world: World, host: Host, ready: Attempt, now: datetime, redact: secrets.Redact) -> Made:
     """Run the user's own launcher, and take the session of that name if it was not there before."""
     sessions = world.sessions(host)
     before = sessions.look()
@@ -460,36 +353,5 @@ def _adopt(world: World, host: Host, ready: Ready, now: datetime, hush: secrets.
         if seen.session == ready.start.session and seen.created >= int(now.timestamp()):
             sessions.mark(seen.session_id, ready.start.mark)
             return Made(session_id=seen.session_id, pid=seen.pid)
-    said = hush(ran.error or ran.err.strip() or f"exit status {ran.code}")
+    said = redact(ran.error or ran.err.strip() or f"exit status {ran.code}")
     return Made(error=f"the launcher made no session '{ready.start.session}': {said[-200:]}")
-
-
-def _younger(listing: Listing, worker: WorkerState, d: Deployment, now: datetime) -> SessionInfo | None:
-    asked = (d.looked_at or now) - timedelta(seconds=1)
-    for seen in listing.seen:
-        if seen.session == worker.session and seen.created >= int(asked.timestamp()):
-            return seen
-    return None
-
-
-def _outcome(d: Deployment, name: str, intent: int, made: Made) -> e.Draft:
-    if made.error or made.taken:
-        return _failed(d, name, intent, made.error or "a session of that name is somebody else's")
-    return _launched(d.workers[name], intent, made, adopted=False)
-
-
-def _launched(worker: WorkerState, intent: int, made: Made, *, adopted: bool) -> e.Draft:
-    kind = e.Launched if worker.state == "pending" else e.Relaunched
-    return transition(worker, kind(intent=intent, session_id=made.session_id, pid=made.pid, adopted=adopted))
-
-
-def _failed(d: Deployment, name: str, intent: int, why: str, by: EndedBy = "launch") -> e.Draft:
-    """Record a launch that did not happen: an end for a worker that never ran, an outcome for one that did.
-
-    Boundary: what the machine or a person kept from happening costs no attempt.
-    """
-    worker = d.workers[name]
-    if worker.state == "pending":
-        return transition(worker, e.Exited(why=UNLAUNCHED + why, ended_by=by, free=by != "launch"))
-    fact = e.Effected(intent=intent, ok=False, detail=why, ended_by=by)
-    return e.Draft(fact, worker=name, attempt=worker.attempt)

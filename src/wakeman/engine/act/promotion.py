@@ -1,52 +1,25 @@
-"""Take over what workers have made aside: from a stage into its place, or from a tree onto its branch.
-
-An intent stands in the log before, its outcome after. What a crash leaves between is tried again by the next check,
-and so is what the disk refuses: nobody makes a unit anew that only waits for that.
-"""
+"""Take over what workers have made aside: from a stage into its place, or from a tree onto its branch."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 
 import msgspec
-from msgspec import Struct
 
 from wakeman.core.errors import DiskError, WakemanError
-from wakeman.core.log import events as e
-from wakeman.core.model import Deployment, FileFingerprint, Promotion
-from wakeman.core.text import sanitise
+from wakeman.core.model import Deployment, Promotion
 from wakeman.engine import layout
-from wakeman.ports import World, Writer
+from wakeman.engine.effects.promote import Promoted
+from wakeman.ports import World
 
 
-class Result(Struct, frozen=True):
-    """What became of one unit: the marks that count from now on, or `why` it cannot be taken over as it was judged."""
+def promote_open(world: World, d: Deployment) -> tuple[dict[int, Promoted], dict[int, str]]:
+    """Promote what open intents speak of; return what became of each, and what was refused, with the reason.
 
-    marks: tuple[FileFingerprint, ...] = ()
-    why: str = ""
-
-
-def promote(world: World, log: Writer, drafts: Sequence[e.Draft], now: datetime) -> None:
-    """Record the intents, take the outputs over, record what became of it.
-
-    Boundary: what the disk or git refuses is noted, and stays an open intent.
+    Repeatable: yes; what was promoted before a crash is found in its place. Raises: DiskError.
     """
-    intents = log.append(drafts, now)
-    refused = settle(world, log, now)
-    told = {event.seq for event in intents}
-    why = "; ".join(why for seq, why in refused.items() if seq in told)
-    log.append([e.Draft(e.Noted(text=sanitise(f"not taken over: {why}", 1000)))] if why else [], now)
-
-
-def settle(world: World, log: Writer, now: datetime) -> dict[int, str]:
-    """Take over what open intents speak of; give those that were refused, with the reason.
-
-    Repeatable: yes; what was taken over before a crash is found in its place. Raises: DiskError.
-    """
-    d = log.deployment
     refused: dict[int, str] = {}
-    done: dict[int, Result] = {}
+    done: dict[int, Promoted] = {}
     for seqs in _together(d):
         try:
             done |= (
@@ -58,8 +31,7 @@ def settle(world: World, log: Writer, now: datetime) -> dict[int, str]:
             raise  # no file is to blame; the next check, behind an alarm, tries again
         except WakemanError as fault:
             refused |= {seq: f"{d.placing[seq].unit}: {fault}" for seq in seqs}
-    log.append([_outcome(d, seq, result) for seq, result in done.items()], now)
-    return refused
+    return done, refused
 
 
 def _together(d: Deployment) -> list[list[int]]:
@@ -72,13 +44,7 @@ def _together(d: Deployment) -> list[list[int]]:
     return list(groups.values())
 
 
-def _outcome(d: Deployment, seq: int, result: Result) -> e.Draft:
-    taking = d.placing[seq]
-    fact = e.Effected(intent=seq, ok=not result.why, detail=result.why, marks=result.marks)
-    return e.Draft(fact, worker=taking.worker, attempt=taking.attempt)
-
-
-def _install(world: World, d: Deployment, taking: Promotion) -> Result:
+def _install(world: World, d: Deployment, taking: Promotion) -> Promoted:
     """Put each output of a unit in its place. Boundary: one that is not as it was judged leaves the rest behind it."""
     marks = []
     stage = layout.stage_of(d.host, taking.worker, taking.attempt)
@@ -87,18 +53,18 @@ def _install(world: World, d: Deployment, taking: Promotion) -> Result:
         inside = layout.staged(d.host, placing.path)
         put = world.files.install(stage, inside, target, placing.mark, placing.over, keep=taking.keep)
         if put.mark is None:
-            return Result(why=f"{placing.path}: {put.why}")
+            return Promoted(why=f"{placing.path}: {put.why}")
         marks.append(msgspec.structs.replace(put.mark, path=placing.path))
-    return Result(marks=tuple(marks))
+    return Promoted(marks=tuple(marks))
 
 
-def _commit(world: World, d: Deployment, seqs: Sequence[int]) -> dict[int, Result]:
+def _commit(world: World, d: Deployment, seqs: Sequence[int]) -> dict[int, Promoted]:
     """Put a worker's units onto its branch, unless a file is not as it was judged any more."""
     from wakeman.engine.act.trees import commit
 
     worker, repository = d.workers[d.placing[seqs[0]].worker], d.host.repository
     assert repository is not None  # noqa: S101 - the plan that has commits has one
-    results: dict[int, Result] = {}
+    results: dict[int, Promoted] = {}
     for seq in seqs:
         files = d.placing[seq].files
         places = {layout.made(d, worker, placing.path): placing for placing in files}
@@ -109,12 +75,12 @@ def _commit(world: World, d: Deployment, seqs: Sequence[int]) -> dict[int, Resul
             if place not in now or msgspec.structs.replace(now[place], path=placing.path) != placing.mark
         ]
         if changed:
-            results[seq] = Result(why=f"{changed[0]}: not as it was judged any more")
+            results[seq] = Promoted(why=f"{changed[0]}: not as it was judged any more")
         else:
-            results[seq] = Result(marks=tuple(placing.mark for placing in files))
+            results[seq] = Promoted(marks=tuple(placing.mark for placing in files))
     taken = [d.placing[seq] for seq, result in results.items() if not result.why]
     why = commit(world, d, repository, worker.name, taken) if taken else {}
     return {
-        seq: Result(why=why[d.placing[seq].unit]) if d.placing[seq].unit in why else result
+        seq: Promoted(why=why[d.placing[seq].unit]) if d.placing[seq].unit in why else result
         for seq, result in results.items()
     }

@@ -6,7 +6,6 @@ from typing import Literal
 
 from wakeman.core.errors import ProgramError, UnknownNameError
 from wakeman.core.model import Deployment, WorkerState
-from wakeman.core.policy import review
 from wakeman.core.policy.prompt_delivery import fate
 from wakeman.engine import layout
 from wakeman.ports import Sessions, World
@@ -29,7 +28,7 @@ def type_into(
 
     Shape: "" when it was typed, else why not. `raw` leaves out what keeps a client from taking it for a command.
     """
-    safe = text if raw else world.harness(review.plan_of(d.plan, worker).workers.harness).typed(text)
+    safe = text if raw else world.harness(d.plan_of(worker).workers.harness).typed(text)
     try:
         return world.say(world.sessions(d.host), worker.session_id or worker.session, safe, submit, force)
     except (UnknownNameError, ProgramError) as fault:

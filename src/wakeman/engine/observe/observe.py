@@ -17,7 +17,6 @@ from wakeman.core.model import (
     Deployment,
     EndedBy,
     FileFingerprint,
-    Host,
     Observation,
     Plan,
     Rejection,
@@ -68,8 +67,7 @@ class CheckResult(Struct, frozen=True):
 class Gathered(Struct, frozen=True):
     """What one look gathered from outside, before anything is made of it."""
 
-    plan: Plan
-    host: Host
+    d: Deployment
     listing: Listing
     marks: Mapping[str, FileFingerprint]
     boot: str
@@ -100,15 +98,14 @@ def observe(world: World, d: Deployment, checked: Mapping[str, CheckResult]) -> 
     units = watched = _watched(d)
     sessions = world.sessions(d.host)
     view = Gathered(
-        plan=d.plan,
-        host=d.host,
+        d=d,
         listing=sessions.look() if live else Listing(state="down", why="not looked: no worker is alive"),
         marks=world.files.marks([*_paths(world, units, d, live), *_aside_paths(units, d)]),
         boot=world.clock.boot(),
         mono=world.clock.mono(),
     )
     hush = secrets.redactor(world, d) if live else redacted
-    observations = [_hushed(s, hush) for s in _sightings(world, sessions, d, view, live)]
+    observations = [_hushed(s, hush) for s in _sightings(world, sessions, view, live)]
     over = {s.worker for s in observations if s.session in ("exited", "killed", "lost")}
     if all(worker.ended or worker.name in over for worker in d.workers.values()):
         # Nothing is said to be done that was not there at the last look.
@@ -116,8 +113,8 @@ def observe(world: World, d: Deployment, checked: Mapping[str, CheckResult]) -> 
         view = msgspec.structs.replace(view, marks={**view.marks, **world.files.marks(rest)})
         units = _all(d)
     pending: list[Unchecked] = []
-    verdicts = [] if d.host.repository else _verdicts(world, d, view, units, over, checked, pending)
-    aside = _aside(world, d, view, watched, observations, checked, pending)
+    verdicts = [] if d.host.repository else _verdicts(world, view, units, over, checked, pending)
+    aside = _aside(world, view, watched, observations, checked, pending)
     validators = None
     if d.plan.cleanup.sweep and view.listing.state == "up":
         from wakeman.engine.observe.side_sessions import found
@@ -150,7 +147,7 @@ def _hushed(observation: Observation, hush: secrets.Redact) -> Observation:
 def _paths(world: World, units: Iterable[UnitState], d: Deployment, live: Iterable[WorkerState]) -> Iterator[str]:
     host = d.host
     for worker in live:
-        workers = review.plan_of(d.plan, worker).workers
+        workers = d.plan_of(worker).workers
         yield layout.exit_file(host, worker)
         yield layout.claim(host, worker)
         yield layout.stream(host, worker)
@@ -206,55 +203,52 @@ def _mute(d: Deployment, name: str) -> bool:
 # --- observations ------------------------------------------------------------------------------------------------
 
 
-def _sightings(
-    world: World, sessions: Sessions, d: Deployment, view: Gathered, live: list[WorkerState]
-) -> list[Observation]:
+def _sightings(world: World, sessions: Sessions, view: Gathered, live: list[WorkerState]) -> list[Observation]:
     by_mark = {seen.mark: seen for seen in view.listing.seen if seen.mark}
     by_id = {seen.session_id: seen for seen in view.listing.seen}
     found = []
     calls: dict[str, float] = {}
     for worker in live:
-        seen = by_mark.get(attempt_id(d, worker))
-        if seen is None and view.listing.server == d.server:
+        seen = by_mark.get(attempt_id(view.d, worker))
+        if seen is None and view.listing.server == view.d.server:
             seen = by_id.get(worker.session_id)  # made by its own launcher, which knows no mark
-        observation = _denied(world, view, worker, _sight(world, sessions, d, view, worker, seen, calls))
+        observation = _denied(world, view, worker, _sight(world, sessions, view, worker, seen, calls))
         if worker.prompt is not None and observation.session == "running":
             observation = msgspec.structs.replace(
-                observation, prompt=prompt_delivery.prompt_fate(world, sessions, d, worker)
+                observation, prompt=prompt_delivery.prompt_fate(world, sessions, view.d, worker)
             )
         found.append(observation)
-    found = _working(world, d, view, found, calls)
-    left = [w for w in d.workers.values() if w.state == "exited" and w.processes]
+    found = _working(world, view, found, calls)
+    left = [w for w in view.d.workers.values() if w.state == "exited" and w.processes]
     over = {s.worker for s in found if s.session not in ("running", "queued", "unknown")}
-    ended = [d.workers[name] for name in over] + left
+    ended = [view.d.workers[name] for name in over] + left
     if not ended:
         return found
-    alive = world.machine.marked(attempt_id(d, worker) for worker in ended)
-    counts = {worker.name: len(alive.get(attempt_id(d, worker), ())) for worker in ended}
+    alive = world.machine.marked(attempt_id(view.d, worker) for worker in ended)
+    counts = {worker.name: len(alive.get(attempt_id(view.d, worker), ())) for worker in ended}
     left_sightings = [w.observation for w in left if w.observation is not None]
     return [
-        _with_processes(s, counts.get(s.worker, 0), d.workers[s.worker], view.boot) for s in [*found, *left_sightings]
+        _with_processes(s, counts.get(s.worker, 0), view.d.workers[s.worker], view.boot)
+        for s in [*found, *left_sightings]
     ]
 
 
-def _working(
-    world: World, d: Deployment, view: Gathered, found: list[Observation], calls: Mapping[str, float]
-) -> list[Observation]:
+def _working(world: World, view: Gathered, found: list[Observation], calls: Mapping[str, float]) -> list[Observation]:
     """Tell of those who would be silent whether a tool that they called is at work: then they are not.
 
     Shape: `calls` has, by worker, since when one has not come back. What was started with the client itself, and
     serves it until its end, is no tool at work.
     Cost: one pass over the processes, where somebody would be silent.
     """
-    quiet = [s for s in found if s.worker in calls and _quiet(d, view, d.workers[s.worker], s)]
+    quiet = [s for s in found if s.worker in calls and _quiet(view, view.d.workers[s.worker], s)]
     if not quiet:
         return found
-    signs = {s.worker: attempt_id(d, d.workers[s.worker]) for s in quiet}
+    signs = {s.worker: attempt_id(view.d, view.d.workers[s.worker]) for s in quiet}
     alive = world.machine.marked(signs.values())
     born = world.machine.born({pid for pids in alive.values() for pid in pids})
     busy = set()
     for name, sign in signs.items():
-        claimed = view.marks.get(layout.claim(view.host, d.workers[name]))
+        claimed = view.marks.get(layout.claim(view.d.host, view.d.workers[name]))
         since = (
             calls[name] - TOOL_CLOCK_LAG_S
             if calls[name]
@@ -265,12 +259,12 @@ def _working(
     return [msgspec.structs.replace(s, working=view.mono) if s.worker in busy else s for s in found]
 
 
-def _quiet(d: Deployment, view: Gathered, worker: WorkerState, observation: Observation) -> bool:
+def _quiet(view: Gathered, worker: WorkerState, observation: Observation) -> bool:
     """Tell whether a worker would be silent by this look."""
-    if observation.session != "running" or observation.activity not in ("busy", "unknown") or view.boot != d.boot:
+    if observation.session != "running" or observation.activity not in ("busy", "unknown") or view.boot != view.d.boot:
         return False
     known = worker.observation is not None and observation.life == worker.life
-    return known and (worker.reason == "silent" or view.mono - worker.life_mono >= d.plan.stuck.after)
+    return known and (worker.reason == "silent" or view.mono - worker.life_mono >= view.d.plan.stuck.after)
 
 
 def _with_processes(observation: Observation, count: int, worker: WorkerState, boot: str) -> Observation:
@@ -295,32 +289,31 @@ def _with_processes(observation: Observation, count: int, worker: WorkerState, b
 def _sight(
     world: World,
     sessions: Sessions,
-    d: Deployment,
     view: Gathered,
     worker: WorkerState,
     seen: SessionInfo | None,
     calls: dict[str, float],
 ) -> Observation:
-    harness = world.harness(review.plan_of(view.plan, worker).workers.harness)
-    traces = find_transcripts(world, d, worker, view.marks) if "record" in harness.reads else Transcripts()
-    life = _life(d, view, worker, seen, harness, traces)
+    harness = world.harness(view.d.plan_of(worker).workers.harness)
+    traces = find_transcripts(world, view.d, worker, view.marks) if "record" in harness.reads else Transcripts()
+    life = _life(view, worker, seen, harness, traces)
     base = Observation(
         worker=worker.name,
         attempt=worker.attempt,
         session="running",
-        refused=_refused(world, d, view, worker, life),
+        refused=_refused(world, view, worker, life),
         session_id=seen.session_id if seen else "",
         pid=seen.pid if seen else 0,
         life=life,
     )
-    if layout.exit_file(view.host, worker) in view.marks:
+    if layout.exit_file(view.d.host, worker) in view.marks:
         return _exited(world, view, worker, base, harness, traces)
     if worker.boot != view.boot:
         return _over(base, "lost", "the machine was started anew", worker.ending or "machine")
     if view.listing.state == "unknown":
         return msgspec.structs.replace(base, session="unknown", why=view.listing.why, life=worker.life)
     if seen is None:
-        return _gone(world, d, view, worker, base, harness)
+        return _gone(world, view, worker, base, harness)
     if seen.dead:
         return _dead(worker, base, seen, harness)
     report = _report(world, sessions, view, worker, seen, harness, traces)
@@ -331,7 +324,7 @@ def _sight(
 
 def _denied(world: World, view: Gathered, worker: WorkerState, observation: Observation) -> Observation:
     """Add to the reason how many writes were denied to its client, and the last of them."""
-    file = layout.denied(view.host, worker)
+    file = layout.denied(view.d.host, worker)
     if file not in view.marks or observation.session not in ("running", "exited", "killed"):
         return observation
     found = [line for line in world.files.tail(file, LIVE_STREAM_BYTES).split(b"\n")[:-1] if line]
@@ -376,7 +369,7 @@ def _over(base: Observation, session: Session, why: str, ended_by: EndedBy, code
 def _exited(
     world: World, view: Gathered, worker: WorkerState, base: Observation, harness: Harness, traces: Transcripts
 ) -> Observation:
-    text = world.files.read(layout.exit_file(view.host, worker)).decode("ascii", "replace").strip()
+    text = world.files.read(layout.exit_file(view.d.host, worker)).decode("ascii", "replace").strip()
     if not text.isdigit():
         return _over(base, "exited", f"its exit file holds {text[:20]!r}", worker.ending or "")
     code = int(text)
@@ -402,15 +395,13 @@ def _exited(
     )
 
 
-def _gone(
-    world: World, d: Deployment, view: Gathered, worker: WorkerState, base: Observation, harness: Harness
-) -> Observation:
-    if view.listing.state == "down" and d.server and world.machine.alive(int(d.server.partition(":")[0])):
-        why = f"no answer on {view.host.socket}, though its tmux server lives"
+def _gone(world: World, view: Gathered, worker: WorkerState, base: Observation, harness: Harness) -> Observation:
+    if view.listing.state == "down" and view.d.server and world.machine.alive(int(view.d.server.partition(":")[0])):
+        why = f"no answer on {view.d.host.socket}, though its tmux server lives"
         return msgspec.structs.replace(base, session="unknown", why=why, life=worker.life)
     if harness.adopts:
         return _over(base, "exited", "its session is gone; its exit status is unknown", worker.ending or "itself")
-    if view.listing.server != d.server:
+    if view.listing.server != view.d.server:
         return _over(base, "lost", "its tmux server is gone", worker.ending or "machine")
     why = "its session was ended" if worker.ending else "its session was ended from outside"
     return _over(base, "lost", why, worker.ending or "")
@@ -461,8 +452,8 @@ def _report(
 
 def _evidence(view: Gathered, world: World, worker: WorkerState, size: int, traces: Transcripts) -> Evidence:
     """Read the files that tell of an attempt. What an interactive session's pane printed is no stream of events."""
-    interactive = review.plan_of(view.plan, worker).workers.mode == "interactive"
-    stream, hook = layout.stream(view.host, worker), layout.hook(view.host, worker)
+    interactive = view.d.plan_of(worker).workers.mode == "interactive"
+    stream, hook = layout.stream(view.d.host, worker), layout.hook(view.d.host, worker)
     mark, heard = view.marks.get(stream), view.marks.get(hook)
     evidence = Evidence(
         stream=b"" if interactive and size == LIVE_STREAM_BYTES else world.files.tail(stream, size),
@@ -483,7 +474,7 @@ def _recorded(world: World, evidence: Evidence, record: FileFingerprint, size: i
     return msgspec.structs.replace(evidence, record=data, recorded=record.size <= size)
 
 
-def _refused(world: World, d: Deployment, view: Gathered, worker: WorkerState, life: str) -> tuple[str, ...]:
+def _refused(world: World, view: Gathered, worker: WorkerState, life: str) -> tuple[str, ...]:
     """Give the paths that its output says it may not write to, and this process may: those were kept from it.
 
     Shape: those of the looks before come first. Boundary: what it does not print is not known. Cost: the end of its
@@ -493,30 +484,28 @@ def _refused(world: World, d: Deployment, view: Gathered, worker: WorkerState, l
         worker.observation if worker.observation is not None and worker.observation.attempt == worker.attempt else None
     )
     known = before.refused if before is not None else ()
-    stream = layout.stream(view.host, worker)
-    if view.host.confinement is None or stream not in view.marks or len(known) >= REFUSALS_KEPT_MAX:
+    stream = layout.stream(view.d.host, worker)
+    if view.d.host.confinement is None or stream not in view.marks or len(known) >= REFUSALS_KEPT_MAX:
         return known
-    over = layout.exit_file(view.host, worker) in view.marks
-    mode = review.plan_of(view.plan, worker).workers.mode
+    over = layout.exit_file(view.d.host, worker) in view.marks
+    mode = view.d.plan_of(worker).workers.mode
     if before is not None and before.life == life and mode == "print" and not over:
         return known
     text = unescaped(
         world.files.tail(stream, ENDED_STREAM_BYTES if over else LIVE_STREAM_BYTES).decode("utf-8", "replace")
     )
-    own = confinement.places(d, worker, stream=True)
-    fresh = (path for path in refusals(text, view.host.root, own) if path not in known and world.files.writable(path))
+    own = confinement.places(view.d, worker, stream=True)
+    fresh = (path for path in refusals(text, view.d.host.root, own) if path not in known and world.files.writable(path))
     return (*known, *fresh)[:REFUSALS_KEPT_MAX]
 
 
-def _life(
-    d: Deployment, view: Gathered, worker: WorkerState, seen: SessionInfo | None, harness: Harness, traces: Transcripts
-) -> str:
+def _life(view: Gathered, worker: WorkerState, seen: SessionInfo | None, harness: Harness, traces: Transcripts) -> str:
     """Fingerprint the signs of life. Boundary: "" until the wrapper has claimed the attempt, or a file came."""
-    signs = [view.marks.get(layout.claim(view.host, worker)), view.marks.get(layout.hook(view.host, worker))]
-    if not (harness.redraws and review.plan_of(view.plan, worker).workers.mode == "interactive"):
-        signs.append(view.marks.get(layout.stream(view.host, worker)))
+    signs = [view.marks.get(layout.claim(view.d.host, worker)), view.marks.get(layout.hook(view.d.host, worker))]
+    if not (harness.redraws and view.d.plan_of(worker).workers.mode == "interactive"):
+        signs.append(view.marks.get(layout.stream(view.d.host, worker)))
     for name in worker.units:
-        signs += [view.marks.get(layout.made(d, worker, path)) for path in d.units[name].unit.outputs]
+        signs += [view.marks.get(layout.made(view.d, worker, path)) for path in view.d.units[name].unit.outputs]
     if traces.record is not None:
         signs += [traces.record, *traces.beside]
     if not any(signs) and not (harness.adopts and seen):
@@ -530,7 +519,6 @@ def _life(
 
 def _verdicts(
     world: World,
-    d: Deployment,
     view: Gathered,
     units: Iterable[UnitState],
     over: set[str],
@@ -539,7 +527,7 @@ def _verdicts(
 ) -> list[Verdict]:
     verdicts: list[Verdict] = []
     for state in units:
-        worker = d.workers[state.worker]
+        worker = view.d.workers[state.worker]
         named = _named(view, state.unit)
         marks = tuple(named[path] for path in state.unit.outputs if path in named)
         whole = len(marks) == len(state.unit.outputs)
@@ -547,19 +535,21 @@ def _verdicts(
             continue  # still being made
         if state.verdict is not None and state.verdict.marks == marks and not state.verdict.waits:
             continue  # judged, on these very files
-        if state.unit.name in d.reviews:
-            verdict = _opinion(world, d, view, state, marks)
+        if state.unit.name in view.d.reviews:
+            verdict = _opinion(world, view, state, marks)
             if verdict != state.verdict:
                 verdicts.append(verdict)
             continue
         facts = Facts(
             marks={path: mark for path, mark in named.items() if path in state.unit.outputs},
-            before={path: d.before[path] for path in state.unit.outputs if path in d.before},
-            parsed=_parsed(world, view.plan, {path: layout.absolute(view.host, path) for path in named}, state, named),
+            before={path: view.d.before[path] for path in state.unit.outputs if path in view.d.before},
+            parsed=_parsed(
+                world, view.d.plan, {path: layout.absolute(view.d.host, path) for path in named}, state, named
+            ),
             input=named.get(state.unit.input) if state.unit.input is not None else None,
-            installed=state.installed if d.plan.workers.stage else None,
+            installed=state.installed if view.d.plan.workers.stage else None,
         )
-        verdict = _judged(d, Unchecked(state.unit, marks, worker), facts, checked, pending)
+        verdict = _judged(view.d, Unchecked(state.unit, marks, worker), facts, checked, pending)
         if verdict != state.verdict:
             verdicts.append(verdict)
     return verdicts
@@ -570,7 +560,6 @@ def _verdicts(
 
 def _aside(
     world: World,
-    d: Deployment,
     view: Gathered,
     units: Iterable[UnitState],
     observations: Iterable[Observation],
@@ -582,52 +571,52 @@ def _aside(
     Shape: a file that somebody has open for writing is still being made. A worker that was cut off may not have
     finished what was not seen to be so before. A link is none of its files.
     """
-    if not d.plan.workers.aside:
+    if not view.d.plan.workers.aside:
         return []
     ends = {seen.worker: seen for seen in observations}
     verdicts: list[Verdict] = []
     for state in units:
-        worker, known = d.workers[state.worker], state.aside
+        worker, known = view.d.workers[state.worker], state.aside
         if not worker.attempt or worker.intent or worker.review:
             continue
         seen = ends.get(worker.name, worker.observation)
         over = worker.ended or (seen is not None and seen.session in ("exited", "killed", "lost"))
-        places = {path: layout.made(d, worker, path) for path in state.unit.outputs}
+        places = {path: layout.made(view.d, worker, path) for path in state.unit.outputs}
         named = {
             path: msgspec.structs.replace(view.marks[place], path=path)
             for path, place in places.items()
             if place in view.marks
         }
         marks = tuple(named.values())
-        if not named and known is None and not (over and d.host.repository):
+        if not named and known is None and not (over and view.d.host.repository):
             continue
         if not over and (len(marks) < len(places) or world.files.writing(places.values())):
             continue  # still being made
-        foreign = _foreign(d, view, state)
+        foreign = _foreign(view, state)
         if known is not None and (known.marks, known.foreign) == (marks, foreign) and not known.waits:
             continue
         clean = seen is not None and seen.session == "exited" and seen.code in (0, None)
-        source = None if state.unit.input is None else view.marks.get(layout.read(d, worker, state.unit.input))
+        source = None if state.unit.input is None else view.marks.get(layout.read(view.d, worker, state.unit.input))
         facts = Facts(
             marks=named,
-            before={path: d.before[path] for path in state.unit.outputs if path in d.before},
-            parsed=_parsed(world, view.plan, places, state, named),
+            before={path: view.d.before[path] for path in state.unit.outputs if path in view.d.before},
+            parsed=_parsed(world, view.d.plan, places, state, named),
             input=source,
             cut=over and not clean and (known is None or known.marks != marks),
-            astray=_astray(world, d, worker, {path: places[path] for path in named}),
+            astray=_astray(world, view.d, worker, {path: places[path] for path in named}),
         )
-        verdict = _judged(d, Unchecked(state.unit, marks, worker, aside=True), facts, checked, pending)
+        verdict = _judged(view.d, Unchecked(state.unit, marks, worker, aside=True), facts, checked, pending)
         verdict = msgspec.structs.replace(verdict, foreign=foreign)
         if verdict != known:
             verdicts.append(verdict)
     return verdicts
 
 
-def _foreign(d: Deployment, view: Gathered, state: UnitState) -> tuple[FileFingerprint, ...]:
+def _foreign(view: Gathered, state: UnitState) -> tuple[FileFingerprint, ...]:
     """Give what stands in the places of a unit's outputs and was neither there at first nor installed since."""
-    if not d.plan.workers.stage:
+    if not view.d.plan.workers.stage:
         return ()
-    ours = {**d.before, **state.installed}
+    ours = {**view.d.before, **state.installed}
     found = _named(view, state.unit)
     return tuple(found[path] for path in state.unit.outputs if path in found and found[path] != ours.get(path))
 
@@ -655,7 +644,7 @@ def outputs(unit: Unit, marks: Mapping[str, FileFingerprint], places: Mapping[st
 def _named(view: Gathered, unit: Unit) -> dict[str, FileFingerprint]:
     found = {}
     for path in _files(unit):
-        mark = view.marks.get(layout.absolute(view.host, path))
+        mark = view.marks.get(layout.absolute(view.d.host, path))
         if mark is not None:
             found[path] = mark if mark.path == path else msgspec.structs.replace(mark, path=path)
     return found
@@ -676,18 +665,16 @@ def _judged(
     return judge(about.unit, verify, msgspec.structs.replace(facts, check=result.check))
 
 
-def _opinion(
-    world: World, d: Deployment, view: Gathered, state: UnitState, marks: tuple[FileFingerprint, ...]
-) -> Verdict:
+def _opinion(world: World, view: Gathered, state: UnitState, marks: tuple[FileFingerprint, ...]) -> Verdict:
     """Judge a reviewer's verdict."""
     unit = state.unit
-    problem, rejects = _said(world, view, unit, marks, d.reviews[unit.name].units)
+    problem, rejects = _said(world, view, unit, marks, view.d.reviews[unit.name].units)
     facts = Facts(
         marks={mark.path: mark for mark in marks},
-        before={path: d.before[path] for path in unit.outputs if path in d.before},
+        before={path: view.d.before[path] for path in unit.outputs if path in view.d.before},
         parsed={unit.outputs[0]: problem},
     )
-    verify = review.plan_of(view.plan, d.workers[state.worker]).verify
+    verify = view.d.plan_of(view.d.workers[state.worker]).verify
     return msgspec.structs.replace(judge(unit, verify, facts), rejects=rejects)
 
 
@@ -698,7 +685,7 @@ def _said(
     if not marks:
         return "", ()
     try:
-        data = world.files.read(layout.absolute(view.host, unit.outputs[0]), review.VERDICT_BYTES_MAX)
+        data = world.files.read(layout.absolute(view.d.host, unit.outputs[0]), review.VERDICT_BYTES_MAX)
     except StorageError as fault:
         return sanitise(f"cannot be read: {fault}", 200), ()
     return review.read(data, units)

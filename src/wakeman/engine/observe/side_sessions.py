@@ -1,16 +1,13 @@
-"""Sessions that workers start themselves: found by the mark in their environment, and ended."""
+"""Sessions that workers start themselves, found by the mark in their environment."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 
-from wakeman.core.errors import ProgramError
-from wakeman.core.log import events as e
-from wakeman.core.model import Deployment, EndedBy, Validator
+from wakeman.core.model import Deployment, Validator
 from wakeman.core.policy.side_sessions import owner, sweep_rule
-from wakeman.core.text import sanitise
-from wakeman.ports import SessionInfo, World, Writer
+from wakeman.ports import SessionInfo, World
 
 
 def found(world: World, d: Deployment, seen: Iterable[SessionInfo]) -> tuple[Validator, ...]:
@@ -43,24 +40,3 @@ def strangers(world: World, d: Deployment, seen: Iterable[SessionInfo]) -> Itera
         sign = world.machine.mark_of(one.pid) or one.mark
         if not sign or sign.startswith(f"{d.name}/"):
             yield one, sign
-
-
-def end(
-    world: World, log: Writer, session: str, session_id: str, sign: str, by: EndedBy, now: datetime, worker: str = ""
-) -> None:
-    """End one session that no worker of ours is: marked first, as only what is marked is ended; intent and outcome.
-
-    Shape: `sign` is the session's own mark, "" for none; `worker` is who started it.
-    """
-    d = log.deployment
-    about = {"worker": worker, "attempt": d.workers[worker].attempt} if worker else {}
-    intent = log.append([e.Draft(e.Intended(action="sweep", target=session, ended_by=by), **about)], now)[0]  # type: ignore[arg-type] # worker and attempt
-    sessions = world.sessions(d.host)
-    try:
-        mark = sign or f"{d.name}/swept/0@{world.clock.boot()}"
-        if not sign:
-            sessions.mark(session_id, mark)
-        why = "" if sessions.end([(session_id, mark)]) else "it was gone"
-    except ProgramError as fault:
-        why = sanitise(str(fault), 300)
-    log.append([e.Draft(e.Effected(intent=intent.seq, ok=not why, detail=why), **about)], now)  # type: ignore[arg-type] # as above

@@ -18,11 +18,10 @@ from wakeman.core.log import events as e
 from wakeman.core.log.chunks import chunks
 from wakeman.core.model import Deployment, FileFingerprint, UnitState, WorkerState, Written
 from wakeman.core.plan.claims import Claims, paths, trespass
-from wakeman.core.policy import review
 from wakeman.core.policy.quality import Facts, judge
 from wakeman.engine import layout
 from wakeman.engine.observe.observe import outputs
-from wakeman.ports import World, Writer
+from wakeman.ports import World
 
 SPOOL_FILE_BYTES_MAX = 65536
 """Bytes of a file in the spool at most."""
@@ -43,30 +42,31 @@ class HookReport(Struct, frozen=True):
     wrote: tuple[str, ...]
 
 
-def ingest(world: World, log: Writer, now: datetime) -> None:
-    """Record what was told since the last check, durably, and take the files away that told it.
+def read_spool(world: World, d: Deployment, now: datetime) -> tuple[list[e.Draft], tuple[str, ...]]:
+    """Read what was told since the last check; return it as lines, and the files that are to go once these stand.
 
     Boundary: a file of another shape has called for a check, and goes too. What is told by an attempt's own hooks is
     believed of its worker alone. Cost: a listing of the spool, and of one directory for each worker alive whose
     client has hooks.
     """
-    d = log.deployment
     spool = layout.inside(d.host, "spool")
     files = [posixpath.join(spool, name) for name in world.files.names(spool)]
     told = [one for file in files if (one := read_report(world, file)) is not None]
     for worker in d.workers.values():
-        if worker.live and "hook" in world.harness(review.plan_of(d.plan, worker).workers.harness).reads:
+        if worker.live and "hook" in world.harness(d.plan_of(worker).workers.harness).reads:
             own = list(_left(world, d, worker))
             files += own
             told += [one for file in own if (one := read_report(world, file)) and one.worker == worker.name]
     whole = [file for file in files if not file.endswith(UNFINISHED_SUFFIX)]
-    old = [
-        file for file, mark in world.files.marks(set(files) - set(whole)).items() if _age(mark, now) > UNFINISHED_AGE_S
-    ]
-    if told:
-        log.append(_drafts(world, d, told), now)
-    for file in (*whole, *old):
-        with suppress(StorageError):  # not ours to take away: it is read again, which is harmless
+    marks = world.files.marks(set(files) - set(whole))
+    old = [file for file, mark in marks.items() if _age(mark, now) > UNFINISHED_AGE_S]
+    return _drafts(world, d, told) if told else [], (*whole, *old)
+
+
+def clear_spool(world: World, files: Iterable[str]) -> None:
+    """Take files of the spool away. Boundary: one that is not ours to take away stays."""
+    for file in files:
+        with suppress(StorageError):
             world.files.remove(file)
 
 
@@ -196,5 +196,5 @@ def whole(d: Deployment, state: UnitState, marks: Mapping[str, FileFingerprint])
     found = {mark.path: mark for mark in outputs(state.unit, marks, places(d, state))}
     source = marks.get(place(d, state, state.unit.input)) if state.unit.input is not None else None
     before = {path: d.before[path] for path in state.unit.outputs if path in d.before}
-    verify = review.plan_of(d.plan, d.workers[state.worker]).verify
+    verify = d.plan_of(d.workers[state.worker]).verify
     return judge(state.unit, verify, Facts(marks=found, before=before, input=source)).passed

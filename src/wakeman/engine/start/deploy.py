@@ -22,9 +22,11 @@ from wakeman.core.policy import review
 from wakeman.core.policy.decide import EDITION
 from wakeman.engine import alarm, layout
 from wakeman.engine.act import confinement
-from wakeman.engine.act.actions import bury
 from wakeman.engine.act.launch import attempt
 from wakeman.engine.check import check
+from wakeman.engine.effects.close import bury
+from wakeman.engine.protocol import requests as protocol
+from wakeman.engine.protocol.steps import drive
 from wakeman.engine.registry import latest, next_name
 from wakeman.engine.start.prepare import Prepared, variables
 from wakeman.ports import Command, World
@@ -89,7 +91,7 @@ def _ahead(world: World, prepared: Prepared) -> Deployment:
     apply_drafts(d, drafts(world, prepared, prepared.plan.name), world.clock.now(), world.by)
     workers = prepared.plan.workers
     inline = msgspec.structs.replace(workers, prompt=prepared.prompt, prompt_file=None)
-    d.plan = msgspec.structs.replace(prepared.plan, workers=inline)
+    review.adopt_plan(d, msgspec.structs.replace(prepared.plan, workers=inline))
     return d
 
 
@@ -153,7 +155,7 @@ def amend(world: World, name: str, prepared: Prepared) -> Deployment:
                 found = f"found {wanted!r}, expected {there!r} as it went up with"
                 hint = f"wakeman down {name}, then wakeman up FILE"
                 raise UsageError(f"{name}: workers.{key}: {found}: its workers were told where to write", hint)
-        dropped = [worker.name for worker in d.workers.values() if worker.state == "pending" and not worker.intent]
+        dropped = protocol.unlaunched(d)
         kept = {unit for worker in d.workers.values() if worker.name not in dropped for unit in worker.units}
         taken = {name.lower() for name in d.workers if name not in dropped}
         clash = next((unit.name for share in prepared.shares for unit in share.units if unit.name in d.reviews), "")
@@ -173,12 +175,8 @@ def amend(world: World, name: str, prepared: Prepared) -> Deployment:
         amended = e.Amended(
             plan=_recorded(prepared, d.host),
             digest=planning.digest(prepared.plan),
-            dropped=tuple(dropped),
         )
-        log.append(
-            [e.Draft(e.Requested(verb="amend")), e.Draft(amended), *enrolments(new, prepared.existing)],
-            world.clock.now(),
-        )
+        drive(world, log, protocol.amend(d, amended, enrolments(new, prepared.existing)), world.clock.now())
     furnish(world, world.logs.read(name), prepared)
     return check(world, name)
 

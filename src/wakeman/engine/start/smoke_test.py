@@ -20,7 +20,7 @@ from wakeman.core.model import (
     WatchSpec,
 )
 from wakeman.engine import alarm, requests
-from wakeman.engine.act.actions import bury
+from wakeman.engine.effects.close import bury
 from wakeman.engine.start.deploy import begin
 from wakeman.engine.start.prepare import prepare
 from wakeman.engine.wait import wait

@@ -11,7 +11,7 @@ from wakeman.core.errors import NeedsPersonError, UsageError
 from wakeman.core.model import WakeTarget
 from wakeman.engine import requests
 from wakeman.engine.act import trees
-from wakeman.engine.act.actions import bury
+from wakeman.engine.effects.close import bury
 from wakeman.faces.cli import options as given
 from wakeman.faces.cli.options import Verb
 from wakeman.faces.cli.reach import named, reach, sole

@@ -30,7 +30,8 @@ class Planned(Fact, frozen=True):
     off."""
 
     def apply(self, d: Deployment, event: Event) -> None:
-        d.name, d.plan, d.digest, d.host = self.name, self.plan, self.digest, self.host
+        d.name, d.digest, d.host = self.name, self.digest, self.host
+        review.adopt_plan(d, self.plan)
         d.edition = self.edition
         d.started = event.at
 
@@ -49,7 +50,8 @@ class Amended(Fact, frozen=True):
     """Workers that had not been launched and are no more."""
 
     def apply(self, d: Deployment, event: Event) -> None:
-        d.plan, d.digest = self.plan, self.digest
+        d.digest = self.digest
+        review.adopt_plan(d, self.plan)
         for name in self.dropped:
             d.restless.pop(name, None)
             for unit in d.workers.pop(name).units:

@@ -1,0 +1,44 @@
+"""One file an effect: its intent, what performs it, its outcome, and how that is read from a log.
+
+`ACTIONS` names what each action of the decision tables does. An action that is not here (`wait`, `ask`) leaves its
+mark in the decision itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from importlib import import_module
+from typing import TypeAlias, cast
+
+from wakeman.core.model import Deployment
+from wakeman.core.policy.decide import Decision
+from wakeman.engine.protocol.steps import Steps
+
+Action: TypeAlias = Callable[[Deployment, Decision, datetime], Steps[None]]
+
+ACTIONS: dict[str, str] = {
+    "end": "end.end",
+    "restart": "end.end",
+    "capture": "capture.capture",
+    "nudge": "text.nudge",
+    "enter": "text.enter",
+    "relaunch": "launch.relaunch",
+    "launch": "launch.launch_due",
+    "enrol": "enrol.enrol",
+    "sample": "review.sample",
+    "appoint": "review.appoint",
+    "conclude": "review.conclude",
+    "move": "move.move_all",
+    "sweep": "sweep.sweep",
+    "close": "close.close",
+}
+"""Action -> module and function in this package; loaded when it is first taken: most checks take none."""
+
+
+def steps_of(action: str, d: Deployment, decision: Decision, now: datetime) -> Steps[None]:
+    """Yield what an action of a decision writes and does."""
+    if action in ACTIONS:
+        module, _, name = ACTIONS[action].partition(".")
+        found = cast("Action", getattr(import_module(f"{__name__}.{module}"), name))
+        yield from found(d, decision, now)

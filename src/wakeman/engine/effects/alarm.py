@@ -1,0 +1,143 @@
+"""Keep the alarm: while a deployment is open, one generation of it lies ahead."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+from msgspec import Struct
+
+from wakeman.core.log import events as e
+from wakeman.core.model import Alarm, Deployment
+from wakeman.engine import alarm
+from wakeman.engine.protocol.steps import Steps, Unrecorded, Write, append, do
+from wakeman.ports import World
+
+
+class Stands(Struct, frozen=True):
+    """Ask whether the recorded alarm lies ahead; `why` is what another would be set for."""
+
+    why: str
+    now: datetime
+
+    def perform(self, world: World, d: Deployment) -> bool:
+        """Return it. Effects: a timer below a minute that has fired is set once more."""
+        if not alarm.stands(world, d, self.now):
+            return False
+        alarm.repeat_timer(world, d)
+        return True
+
+    def recorded(self, d: Deployment, write: Write) -> bool:
+        """Read it from what follows: one that does not stand is replaced, if any can be set."""
+        data = write[0].data
+        return not (isinstance(data, e.Armed) and data.why == self.why)
+
+
+class Arm(Struct, frozen=True):
+    """Set the alarm of the next generation."""
+
+    why: str
+    now: datetime
+
+    def perform(self, world: World, d: Deployment) -> e.Armed | None:
+        """Return what there is to record; None where none could be set."""
+        return alarm.arm(world, d, self.now, self.why)
+
+    def recorded(self, d: Deployment, write: Write) -> e.Armed | None:
+        """Read it. Boundary: the generation is not for the world to say."""
+        return _armed(d, write, self.why)
+
+
+class Rearm(Struct, frozen=True):
+    """Set an alarm that carries the log's last line, before the one that stands is taken away."""
+
+    def perform(self, world: World, d: Deployment) -> e.Armed | None:
+        """Return what there is to record; None where the one that stands cannot be taken back, or is worth more.
+
+        Boundary: the tmux timer cannot be taken back, so it is replaced only when its time has come; a job that `at`
+        holds is not replaced by less, when `at` refuses this once.
+        """
+        now = world.clock.now()  # a check may have taken long: from now on, not from its look
+        there = d.alarm is not None and alarm.stands(world, d, now)
+        if there and d.alarm is not None and d.alarm.kind == "tmux":
+            return None
+        return alarm.arm(world, d, now, "head", or_timer=not there)
+
+    def recorded(self, d: Deployment, write: Write) -> e.Armed | None:
+        """Read it, as `Arm` does."""
+        return _armed(d, write, "head")
+
+
+class Replace(Unrecorded, frozen=True):
+    """Take the job before out of the queue. Failing is harmless: its generation is an old one."""
+
+    old: Alarm | None
+
+    def perform(self, world: World, d: Deployment) -> None:
+        """Do it, unless the new one has fired by now."""
+        alarm.replaced(world, d, self.old)
+
+
+class Disarm(Struct, frozen=True):
+    """Take away every alarm of the deployment, those that no line tells of included."""
+
+    def perform(self, world: World, d: Deployment) -> bool:
+        """Return whether one was recorded."""
+        alarm.remove_all(world, d)
+        return d.alarm is not None
+
+    def recorded(self, d: Deployment, write: Write) -> bool:
+        """Read it from what follows."""
+        return isinstance(write[0].data, e.Disarmed)
+
+
+class Soon(Unrecorded, frozen=True):
+    """Have a check run after some seconds, by the tmux server. Failing is harmless: the alarm is behind it."""
+
+    seconds: float
+
+    def perform(self, world: World, d: Deployment) -> None:
+        """Set the timer."""
+        alarm.soon(world, d, self.seconds, "timer")
+
+
+def _armed(d: Deployment, write: Write, why: str) -> e.Armed | None:
+    data = write[0].data
+    if not isinstance(data, e.Armed) or data.why != why:
+        return None
+    return msgspec.structs.replace(data, alarm=msgspec.structs.replace(data.alarm, generation=d.generation + 1))
+
+
+def ensure(d: Deployment, now: datetime, *, paused: bool = False) -> Steps[None]:
+    """See to it that an alarm lies ahead before anything else is done.
+
+    Shape: a paused deployment has none, unless `paused`: for who is about to end the pause.
+    """
+    if d.paused_at and not paused:
+        return
+    old = d.alarm
+    ahead = old is not None and old.due > now
+    why = "first" if d.generation == 0 else "missing" if old is None or ahead else "next"
+    if (yield from do(Stands(why, now))):
+        return
+    armed = yield from do(Arm(why, now))
+    yield from append("alarm", [e.Draft(armed)] if armed else [])
+    if ahead:
+        yield from do(Replace(old))
+
+
+def rearm(d: Deployment) -> Steps[None]:
+    """Replace the alarm by one that carries the last line, the new one first; a pause takes the alarm away."""
+    if d.paused_at:
+        yield from disarm(d)
+        return
+    old = d.alarm
+    armed = yield from do(Rearm())
+    yield from append("alarm", [e.Draft(armed)] if armed else [], late=True)
+    yield from do(Replace(old))
+
+
+def disarm(d: Deployment) -> Steps[None]:
+    """Take every alarm away, and only then say so. Repeatable: yes; a job that stays finds nothing to do."""
+    if (yield from do(Disarm())):
+        yield from append("alarm", [e.Draft(e.Disarmed(generation=d.generation))])

@@ -1,0 +1,107 @@
+"""End workers: a word to the client where it knows one, else SIGHUP to the session, then TERM and KILL."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Literal
+
+from msgspec import Struct
+
+from wakeman.core import actions
+from wakeman.core.errors import ProgramError
+from wakeman.core.log import events as e
+from wakeman.core.model import Deployment, EndedBy, WorkerState, attempt_id
+from wakeman.core.policy.decide import Decision
+from wakeman.engine.effects.drafts import about, noted, outcome
+from wakeman.engine.protocol.steps import Steps, Write, append, do
+from wakeman.ports import World
+
+_SIGNALS: tuple[Literal["", "TERM", "KILL"], ...] = ("", "TERM", "KILL")
+"""What processes get, by how often an end was asked for. A live session's are hung up on first."""
+
+
+class LeaveWord(Struct, frozen=True):
+    """Ask for the word with which a worker's client ends itself, if it waits for one."""
+
+    worker: str
+
+    def perform(self, world: World, d: Deployment) -> str:
+        """Return it; "" where there is none."""
+        workers = d.plan_of(d.workers[self.worker]).workers
+        return world.harness(workers.harness).leave if workers.mode == "interactive" else ""
+
+    def recorded(self, d: Deployment, write: Write) -> str:
+        """Read it from the intent to type it."""
+        data = write[0].data
+        return data.text if isinstance(data, e.Intended) and data.action == "end" else ""
+
+
+class HangUp(Struct, frozen=True):
+    """End sessions, each by its id and its attempt's; and signal processes by their attempts' ids."""
+
+    sessions: tuple[tuple[str, str], ...]
+    term: tuple[str, ...]
+    kill: tuple[str, ...]
+
+    def perform(self, world: World, d: Deployment) -> str:
+        """Return why tmux did not do it; the next check tries again."""
+        why = ""
+        try:
+            world.sessions(d.host).end(self.sessions)
+        except ProgramError as fault:
+            why = f"ending sessions: {fault}"
+        _signal(world, self.term, "TERM")
+        _signal(world, self.kill, "KILL")
+        return why
+
+    def recorded(self, d: Deployment, write: Write) -> str:
+        """Return nothing: a note tells of a failure, and needs nobody to expect it."""
+        return ""
+
+
+def _signal(world: World, ids: Sequence[str], name: Literal["TERM", "KILL"]) -> None:
+    pids = [pid for living in world.machine.marked(ids).values() for pid in living] if ids else []
+    if pids:
+        world.machine.signal(pids, name)
+
+
+def end(d: Deployment, decision: Decision, _: datetime) -> Steps[None]:
+    """End the worker that a decision is about, or (the deployment's row) each that is alive or has left processes."""
+    chosen, by = actions.to_end(d, decision), actions.ender(decision)
+    if decision.row == "finish" and not chosen[0].ends and (yield from _leave(chosen[0])):
+        return
+    yield from end_workers(d, chosen, by)
+
+
+def _leave(worker: WorkerState) -> Steps[bool]:
+    """Have a finished client end itself; return whether it was told to."""
+    from wakeman.engine.effects.text import Type
+
+    word = yield from do(LeaveWord(worker.name))
+    if not word:
+        return False
+    intent = e.Intended(action="end", target=worker.session, text=word, ended_by="wakeman")
+    (told,) = yield from append("action", [about(worker, intent)])
+    why = yield from do(Type(worker.name, word, raw=True))
+    yield from append("outcome", [outcome(told, why)])
+    return not why
+
+
+def end_workers(d: Deployment, workers: Sequence[WorkerState], by: EndedBy) -> Steps[None]:
+    """End workers: their sessions get SIGHUP; processes that outlive that TERM, then KILL.
+
+    Boundary: the dead session of an ended worker stays at first: with the last one tmux's server would go, and the
+    timer of the next look with it.
+    """
+    signals = {attempt_id(d, worker): _SIGNALS[min(2, worker.ends + (not worker.live))] for worker in workers}
+    sessions = [(w.session_id, attempt_id(d, w)) for w in workers if w.session_id and (w.live or w.ends)]
+    yield from append("action", actions.ends(workers, by))
+    why = yield from do(
+        HangUp(
+            sessions=tuple(sessions),
+            term=tuple(each for each, signal in signals.items() if signal == "TERM"),
+            kill=tuple(each for each, signal in signals.items() if signal == "KILL"),
+        )
+    )
+    yield from append("line", [noted(why)] if why else [])

@@ -1,0 +1,345 @@
+"""Start attempts exactly once each: all intents in one write, then all sessions, then the outcomes.
+
+What a crash leaves between is settled by the next check: what runs is adopted, what never began is started.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime, timedelta
+from typing import TypeAlias
+
+from msgspec import Struct
+
+from wakeman.core import actions
+from wakeman.core.errors import DiskError, ProgramError, WakemanError
+from wakeman.core.log import events as e
+from wakeman.core.log.state import transition
+from wakeman.core.model import Deployment, EndedBy, WorkerState, attempt_id
+from wakeman.core.policy.decide import Decision, due, missing
+from wakeman.core.text import sanitise
+from wakeman.engine import layout
+from wakeman.engine.effects.drafts import noted
+from wakeman.engine.protocol.steps import Steps, Unrecorded, Write, append, do
+from wakeman.ports import Listing, Made, SessionInfo, World
+
+
+class Ready(Struct, frozen=True):
+    """An attempt whose files stand, as far as the log tells of it."""
+
+    worker: str
+    digest: str = ""
+    agent_session: str = ""
+    resume: bool = False
+
+
+class Adopted(Struct, frozen=True):
+    """A session that stands and is the attempt's: made now, or found."""
+
+    session_id: str = ""
+    pid: int = 0
+    found: bool = False
+
+
+class Failed(Struct, frozen=True):
+    """A launch that did not happen, and whose doing that is."""
+
+    why: str
+    by: EndedBy = "launch"
+
+
+class Unconfirmed(Struct, frozen=True):
+    """A launcher of the user's own that was started, and whose session was not seen: a person's, never repeated."""
+
+
+Fate: TypeAlias = Adopted | Failed | Unconfirmed
+"""What became of a launch."""
+
+
+# --- starting -------------------------------------------------------------------------------------------------
+
+
+class Prepare(Struct, frozen=True):
+    """Write the files of the next attempts, and run what the plan has run before each."""
+
+    workers: tuple[str, ...]
+
+    def perform(self, world: World, d: Deployment) -> Prepared:
+        """Return those that can be started, and why others cannot. Raises: DiskError, which is nobody's fault."""
+        from wakeman.engine.act import launch, secrets
+
+        redact = secrets.redactor(world, d)
+        launch.equip(world, d.host)
+        ready: list[launch.Attempt] = []
+        refused: dict[str, str] = {}
+        for name in self.workers:
+            try:
+                ready.append(launch.prepared(world, d, d.workers[name]))
+            except DiskError:
+                raise  # the next check, behind an alarm, tries again
+            except WakemanError as fault:
+                # One that cannot be prepared is a launch that failed, not the end of the check.
+                refused[name] = sanitise(redact(str(fault)), 500)
+        return Prepared(
+            ready=tuple(
+                Ready(each.worker, launch.digest(each.start), each.agent_session, each.resume) for each in ready
+            ),
+            refused=refused,
+            attempts=tuple(ready),
+        )
+
+    def recorded(self, d: Deployment, write: Write) -> Prepared:
+        """Read the intents; of whom there is none, the outcomes tell why."""
+        ready = tuple(
+            Ready(event.worker or "", event.data.digest, event.data.agent_session, event.data.resume)
+            for event in write
+            if isinstance(event.data, e.Intended) and event.data.action == "launch" and event.worker in self.workers
+        )
+        return Prepared(ready, dict.fromkeys((n for n in self.workers if n not in {r.worker for r in ready}), ""))
+
+
+class Prepared(Struct, frozen=True):
+    """What came of preparing: `attempts` is what the sessions are made of, and is known to the world alone."""
+
+    ready: tuple[Ready, ...]
+    refused: Mapping[str, str]
+    attempts: tuple[object, ...] = ()
+
+
+class Start(Struct, frozen=True):
+    """Make the sessions of prepared attempts."""
+
+    prepared: Prepared
+    now: datetime
+
+    def perform(self, world: World, d: Deployment) -> Mapping[str, Fate] | str:
+        """Return what became of each; or why tmux did not answer: then the next check finds out."""
+        from wakeman.engine.act import launch, secrets
+
+        redact = secrets.redactor(world, d)
+        attempts = [each for each in self.prepared.attempts if isinstance(each, launch.Attempt)]
+        try:
+            made = launch.started(world, d.host, attempts, self.now, redact)
+        except ProgramError as fault:
+            return redact(f"launching: {fault}")
+        fates: dict[str, Fate] = {each.worker: fate(one) for each, one in zip(attempts, made, strict=True)}
+        return fates | {name: Failed(why) for name, why in self.prepared.refused.items()}
+
+    def recorded(self, d: Deployment, write: Write) -> Mapping[str, Fate] | str:
+        """Read the outcomes. Boundary: what is not there is taken to have been started."""
+        if len(write) == 1 and isinstance(write[0].data, e.Noted):
+            return write[0].data.text
+        names = [*(each.worker for each in self.prepared.ready), *self.prepared.refused]
+        told = outcomes(write)
+        started = {each.worker for each in self.prepared.ready}
+        return {
+            name: told.get(name) or (Adopted() if name in started else Failed("why it was refused")) for name in names
+        }
+
+
+class Remember(Unrecorded, frozen=True):
+    """Leave the log's head on one of the sessions that were made: a checkpoint outside the log."""
+
+    sessions: tuple[str, ...]
+
+    def perform(self, world: World, d: Deployment) -> None:
+        """Do it, where one was made."""
+        session = next(filter(None, self.sessions), "")
+        if session:
+            world.sessions(d.host).remember(session, f"{d.seq}:{d.hash}")
+
+
+def launch_due(d: Deployment, _: Decision, now: datetime) -> Steps[None]:
+    """Start those who are due."""
+    yield from launch(d, due(d), now)
+
+
+def relaunch(d: Deployment, decision: Decision, now: datetime) -> Steps[None]:
+    """Start the next attempt of the worker that a decision is about."""
+    yield from launch(d, [decision.worker], now)
+
+
+def launch(d: Deployment, names: Sequence[str], now: datetime) -> Steps[None]:
+    """Start the next attempt of each worker named.
+
+    Boundary: a session name that belongs to somebody else fails that attempt and touches nothing.
+    """
+    prepared = yield from do(Prepare(tuple(names)))
+    intents = yield from append("intent", [_intent(d, ready) for ready in prepared.ready])
+    fates = yield from do(Start(prepared, now))
+    if isinstance(fates, str):
+        yield from append("line", [noted(fates)])
+        return
+    seqs = {intent.worker or "": intent.seq for intent in intents}
+    drafts = [draft for name, fate in fates.items() for draft in settled(d, d.workers[name], seqs.get(name, 0), fate)]
+    yield from append("outcome", drafts)
+    ids = (fate.session_id for fate in fates.values() if isinstance(fate, Adopted))
+    yield from do(Remember(tuple(ids)))
+
+
+def _intent(d: Deployment, ready: Ready) -> e.Draft:
+    worker = d.workers[ready.worker]
+    fact = e.Intended(
+        action="launch",
+        target=worker.session,
+        digest=ready.digest,
+        units=len(missing(d, worker)),
+        agent_session=ready.agent_session,
+        resume=ready.resume,
+    )
+    return e.Draft(fact, worker=worker.name, attempt=worker.attempt + 1)
+
+
+def fate(made: Made) -> Fate:
+    """Return what became of a session that was to be made."""
+    if made.error or made.taken:
+        return Failed(made.error or "a session of that name is somebody else's")
+    return Adopted(made.session_id, made.pid)
+
+
+def settled(d: Deployment, worker: WorkerState, intent: int, fate: Fate) -> list[e.Draft]:
+    """Return what is written of a launch: an end for a worker that never ran, an outcome for one that did.
+
+    Boundary: what the machine or a person kept from happening costs no attempt.
+    """
+    match fate:
+        case Adopted():
+            kind = e.Launched if worker.state == "pending" else e.Relaunched
+            fact = kind(intent=intent, session_id=fate.session_id, pid=fate.pid, adopted=fate.found)
+            return [transition(worker, fact)]
+        case Failed() if worker.state == "pending":
+            why = actions.UNLAUNCHED + fate.why
+            return [transition(worker, e.Exited(why=why, ended_by=fate.by, free=fate.by != "launch"))]
+        case Failed():
+            effect = e.Effected(intent=intent, ok=False, detail=fate.why, ended_by=fate.by)
+            return [e.Draft(effect, worker=worker.name, attempt=worker.attempt)]
+        case Unconfirmed():
+            return [actions.recorded(d, actions.unconfirmed(worker))]
+
+
+def outcomes(write: Write) -> dict[str, Fate]:
+    """Read from a write what became of launches, by worker."""
+    found: dict[str, Fate] = {}
+    for event in write:
+        fate = _read(event.data)
+        if fate is not None:
+            found[event.worker or ""] = fate
+    return found
+
+
+def _read(data: e.Fact) -> Fate | None:
+    match data:
+        case e.Launched():
+            return Adopted(data.session_id, data.pid, data.adopted)
+        case e.Exited():
+            return Failed(data.why.removeprefix(actions.UNLAUNCHED), data.ended_by)
+        case e.Effected():
+            return Failed(data.detail, data.ended_by)
+        case e.Decided():
+            return Unconfirmed()
+        case _:
+            return None
+
+
+# --- settling what a crash left ---------------------------------------------------------------------------------
+
+
+class Recover(Struct, frozen=True):
+    """Find what became of launches whose outcome is not recorded: adopt what runs, start what never began."""
+
+    def perform(self, world: World, d: Deployment) -> Mapping[str, Fate] | str:
+        """Return what became of each that can be told.
+
+        Repeatable: yes. An external launcher's unconfirmed start is left to a person, never repeated.
+        """
+        listing = world.sessions(d.host).look()
+        if listing.state == "unknown":
+            return {}
+        fates: dict[str, Fate] = {}
+        for worker in [each for each in d.workers.values() if each.intent]:
+            try:
+                found = _recovered(world, d, worker, listing)
+            except ProgramError as fault:
+                return f"launching {worker.name} again: {fault}"
+            if found is not None:
+                fates[worker.name] = found
+        return fates
+
+    def recorded(self, d: Deployment, write: Write) -> Mapping[str, Fate] | str:
+        """Read it: of an open launch, what stands there, if it is legal."""
+        return {
+            name: fate
+            for name, fate in outcomes(write).items()
+            if name in d.workers and d.workers[name].intent and _legal(d, d.workers[name], fate)
+        }
+
+
+def _legal(d: Deployment, worker: WorkerState, fate: Fate) -> bool:
+    match fate:
+        case Failed(by="person"):
+            return _unwanted(d, worker)
+        case Failed():
+            return fate.by in ("launch", "machine")
+        case Unconfirmed():
+            return not (worker.asked or _unwanted(d, worker))
+        case _:
+            return True
+
+
+def recover(d: Deployment) -> Steps[None]:
+    """Settle open launches."""
+    if not any(worker.intent for worker in d.workers.values()):
+        return
+    fates = yield from do(Recover())
+    if isinstance(fates, str):
+        yield from append("line", [noted(fates)])
+        return
+    workers = [(d.workers[name], fate) for name, fate in fates.items()]
+    yield from append(
+        "outcome", [draft for worker, fate in workers for draft in settled(d, worker, worker.intent, fate)]
+    )
+
+
+def _unwanted(d: Deployment, worker: WorkerState) -> bool:
+    """Tell whether a person has asked for something else than a launch that never came about."""
+    return bool(worker.stop or worker.again or d.down)
+
+
+def _recovered(world: World, d: Deployment, worker: WorkerState, listing: Listing) -> Fate | None:
+    from wakeman.engine.act import launch
+
+    host, sign = d.host, attempt_id(d, worker)
+    seen = next((s for s in listing.seen if s.mark == sign), None)
+    if seen is not None:
+        return Adopted(seen.session_id, seen.pid, found=True)
+    if worker.boot != world.clock.boot():
+        return Failed("the machine was started anew before the launch was confirmed", "machine")
+    unwanted = Failed("a person asked for something else", "person") if _unwanted(d, worker) else None
+    if launch.harness_of(world, d, worker).adopts:
+        found = _younger(listing, worker, d, world.clock.now())
+        if found is not None:
+            with suppress(ProgramError):
+                world.sessions(host).mark(found.session_id, sign)
+            return Adopted(found.session_id, found.pid, found=True)
+        return unwanted or (None if worker.asked else Unconfirmed())
+    if world.files.marks([layout.claim(host, worker)]):
+        # It ran: the session is gone, but the attempt was started and is not to be started twice.
+        return Adopted(found=True)
+    if unwanted:
+        return unwanted
+    try:
+        ready = launch.prepare(world, d, worker)
+    except DiskError:
+        raise
+    except WakemanError as fault:
+        return Failed(str(fault))
+    return fate(world.sessions(host).start([ready.start])[0])
+
+
+def _younger(listing: Listing, worker: WorkerState, d: Deployment, now: datetime) -> SessionInfo | None:
+    asked = (d.looked_at or now) - timedelta(seconds=1)
+    for seen in listing.seen:
+        if seen.session == worker.session and seen.created >= int(asked.timestamp()):
+            return seen
+    return None

@@ -1,0 +1,114 @@
+"""End sessions that workers have started themselves, once they are too old or left over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from msgspec import Struct
+
+from wakeman.core.errors import ProgramError
+from wakeman.core.log import events as e
+from wakeman.core.model import Deployment, EndedBy
+from wakeman.core.policy.decide import Decision
+from wakeman.core.policy.side_sessions import overdue, owner, sweep_rule
+from wakeman.core.text import sanitise
+from wakeman.engine.effects.drafts import failure, noted
+from wakeman.engine.observe.side_sessions import strangers
+from wakeman.engine.protocol.steps import Steps, Write, append, do
+from wakeman.ports import World
+
+
+class SideSession(Struct, frozen=True):
+    """A session to end: `mark` is its own, "" for none; `worker` is who started it, "" where nobody is known to."""
+
+    session: str
+    session_id: str = ""
+    mark: str = ""
+    worker: str = ""
+
+
+class EndSession(Struct, frozen=True):
+    """End one session that is no worker's own: marked first, as only what is marked is ended."""
+
+    session: SideSession
+
+    def perform(self, world: World, d: Deployment) -> str:
+        """Return why it was not ended; "" where it was."""
+        one, sessions = self.session, world.sessions(d.host)
+        try:
+            mark = one.mark or f"{d.name}/swept/0@{world.clock.boot()}"
+            if not one.mark:
+                sessions.mark(one.session_id, mark)
+            return "" if sessions.end([(one.session_id, mark)]) else "it was gone"
+        except ProgramError as fault:
+            return sanitise(str(fault), 300)
+
+    def recorded(self, d: Deployment, write: Write) -> str:
+        """Read it from the outcome."""
+        return failure(write[0].data)
+
+
+class LeftOver(Struct, frozen=True):
+    """Look for sessions of the plan's patterns that are old enough; one after the other."""
+
+    now: datetime
+
+    def perform(self, world: World, d: Deployment) -> Iterator[SideSession | str]:
+        """Yield each session to end, and a note on each that does not carry our mark."""
+        for seen, sign in strangers(world, d, world.sessions(d.host).look().seen):
+            rule = sweep_rule(d.plan, seen.session)
+            if rule is None or self.now.timestamp() - seen.created < rule.older_than:
+                continue
+            if sign:
+                yield SideSession(seen.session, seen.session_id, seen.mark, owner(d, sign))
+            else:
+                yield f"session {seen.session} matches cleanup.sweep and does not carry our mark: left alone"
+
+    def recorded(self, d: Deployment, write: Write) -> Iterator[SideSession | str]:
+        """Yield nothing: the log tells of them one by one."""
+        return iter(())
+
+
+class Next(Struct, frozen=True):
+    """Take the next of what was looked for."""
+
+    found: Iterator[SideSession | str]
+
+    def perform(self, world: World, d: Deployment) -> SideSession | str | None:
+        """Return it; None when there is no other."""
+        return next(self.found, None)
+
+    def recorded(self, d: Deployment, write: Write) -> SideSession | None:
+        """Read it from the intent to end it. Boundary: only what a pattern of the plan fits."""
+        data = write[0].data
+        ours = isinstance(data, e.Intended) and data.action == "sweep" and sweep_rule(d.plan, data.target) is not None
+        return SideSession(data.target, worker=write[0].worker or "") if ours and isinstance(data, e.Intended) else None
+
+
+def sweep(d: Deployment, decision: Decision, now: datetime) -> Steps[None]:
+    """End old sessions of the plan's patterns: a worker's own, or (at the wrap-up) all with the deployment's mark.
+
+    Boundary: of those without it the log tells; a person may end them.
+    """
+    if decision.worker:
+        for old in overdue(d, d.workers[decision.worker]):
+            yield from end_session(d, SideSession(old.session, old.session_id, "", old.worker), "wakeman")
+    elif d.plan.cleanup.sweep:
+        found = yield from do(LeftOver(now))
+        while (one := (yield from do(Next(found)))) is not None:
+            if isinstance(one, str):
+                yield from append("line", [noted(one)])
+            else:
+                yield from end_session(d, one, "wakeman")
+
+
+def end_session(d: Deployment, one: SideSession, by: EndedBy) -> Steps[None]:
+    """End one session in somebody's name: intent, then outcome."""
+    about = {"worker": one.worker, "attempt": d.workers[one.worker].attempt} if one.worker else {}
+    kind = "request" if by == "person" else "action"
+    fact = e.Intended(action="sweep", target=one.session, ended_by=by)
+    (intent,) = yield from append(kind, [e.Draft(fact, **about)])  # type: ignore[arg-type] # worker and attempt
+    why = yield from do(EndSession(one))
+    fact_ = e.Effected(intent=intent.seq, ok=not why, detail=why)
+    yield from append("outcome", [e.Draft(fact_, **about)])  # type: ignore[arg-type] # as above

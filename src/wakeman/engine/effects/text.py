@@ -1,0 +1,93 @@
+"""Deliver text to a worker's session: a nudge, a person's words, Enter once more."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+from msgspec import Struct
+
+from wakeman.core import actions
+from wakeman.core.log import events as e
+from wakeman.core.model import Deployment, WorkerState
+from wakeman.core.policy.decide import Decision
+from wakeman.engine.act import prompt_delivery
+from wakeman.engine.effects.drafts import about, failure, outcome
+from wakeman.engine.protocol.steps import Steps, Write, append, do
+from wakeman.ports import World
+
+
+class PromptsHeard(Struct, frozen=True):
+    """Ask what a worker's client has said of prompts until now."""
+
+    worker: str
+
+    def perform(self, world: World, d: Deployment) -> str:
+        """Return its fingerprint."""
+        return prompt_delivery.prompts_heard(world, d, d.workers[self.worker])
+
+    def recorded(self, d: Deployment, write: Write) -> str:
+        """Read it from the intent that follows."""
+        data = write[0].data
+        return data.before if isinstance(data, e.Intended) else ""
+
+
+class Type(Struct, frozen=True):
+    """Type a text into a worker's session and submit it; see `prompt_delivery.type_into`."""
+
+    worker: str
+    text: str
+    submit: bool = True
+    force: bool = False
+    raw: bool = False
+
+    def perform(self, world: World, d: Deployment) -> str:
+        """Return why it was not typed; "" where it was."""
+        worker = d.workers[self.worker]
+        return prompt_delivery.type_into(
+            world, d, worker, self.text, submit=self.submit, force=self.force, raw=self.raw
+        )
+
+    def recorded(self, d: Deployment, write: Write) -> str:
+        """Read it from the outcome."""
+        return failure(write[0].data)
+
+
+class PressEnter(Struct, frozen=True):
+    """Press Enter in a worker's session."""
+
+    worker: str
+
+    def perform(self, world: World, d: Deployment) -> str:
+        """Return why it was not pressed; "" where it was."""
+        return prompt_delivery.press_enter(world, d, d.workers[self.worker])
+
+    def recorded(self, d: Deployment, write: Write) -> str:
+        """Read it from the outcome."""
+        return failure(write[0].data)
+
+
+def nudge(d: Deployment, decision: Decision, _: datetime) -> Steps[None]:
+    """Tell a worker what is missing."""
+    worker = d.workers[decision.worker]
+    heard = yield from do(PromptsHeard(worker.name))
+    fact = msgspec.structs.replace(actions.nudge(d, worker), before=heard)
+    (intent,) = yield from append("action", [about(worker, fact)])
+    why = yield from do(Type(worker.name, fact.text))
+    yield from append("outcome", [outcome(intent, why)])
+
+
+def enter(d: Deployment, decision: Decision, _: datetime) -> Steps[None]:
+    """Press Enter once more."""
+    worker = d.workers[decision.worker]
+    (intent,) = yield from append("action", [about(worker, actions.enter(worker))])
+    why = yield from do(PressEnter(worker.name))
+    yield from append("outcome", [outcome(intent, why)])
+
+
+def send(worker: WorkerState, fact: e.Intended, typing: Type) -> Steps[str]:
+    """Type what a person has asked for; return why it was not typed. `fact` is the intent, without keys in its text."""
+    (intent,) = yield from append("request", [about(worker, fact)])
+    why = yield from do(typing)
+    yield from append("outcome", [outcome(intent, why)])
+    return why

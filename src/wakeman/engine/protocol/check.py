@@ -1,0 +1,163 @@
+"""The check, under the lock: see to the alarm, settle what is open, look, move, decide, act, set the alarm again.
+
+This is the only description of it. What the world alone can tell is handed in: one look, and what hooks have left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from msgspec import Struct
+
+from wakeman.core.actions import recorded, taken, trespasses
+from wakeman.core.log import events as e
+from wakeman.core.model import Deployment, WorkerState
+from wakeman.core.policy import notice
+from wakeman.core.policy.decide import (
+    END_TRIES_MAX,
+    ROWS_PER_CHECK_MAX,
+    Decision,
+    decide,
+    soonest,
+    staggered,
+    transitions,
+    unrested,
+)
+from wakeman.engine.effects import steps_of
+from wakeman.engine.effects.alarm import Soon, ensure, rearm
+from wakeman.engine.protocol.steps import Do, Steps, Write, append, do
+
+ENDING_LOOK_S = 2.0
+"""Seconds until what is being ended is looked at."""
+FAILED_LAUNCH_S = 5.0
+"""Seconds until a launch that failed is tried again."""
+TIMER_MIN_S = 0.1
+"""Seconds between two checks by the timer at least: what is due a moment later would be asked for again and again."""
+
+
+class Senses(Struct, frozen=True):
+    """What the world alone can tell: one look at everything, what hooks have left, and what takes that away."""
+
+    look: Do[Sequence[e.Draft]]
+    reports: Do[Sequence[e.Draft]]
+    clear: Do[None]
+
+
+class LookRead(Struct, frozen=True):
+    """What reads a look in a log."""
+
+    def recorded(self, d: Deployment, write: Write) -> tuple[e.Draft, ...]:
+        """Read it. Boundary: what is no look, or none in one write, is not taken for one."""
+        told = [event.data for event in write]
+        looks = [data for data in told if isinstance(data, e.Looked)]
+        whole = len(looks) == len(told) and [look.more for look in looks] == [event.more for event in write]
+        return tuple(e.Draft(look) for look in looks) if whole else (e.Draft(e.Looked(mono=0.0, boot="")),)
+
+
+class ReportsRead(Struct, frozen=True):
+    """What reads in a log what hooks have left: it is of no check's making, and any may stand there."""
+
+    def recorded(self, d: Deployment, write: Write) -> tuple[e.Draft, ...]:
+        """Read it."""
+        if not all(isinstance(event.data, (e.Progressed, e.Conflicted)) for event in write):
+            return ()
+        return tuple(e.Draft(event.data, worker=event.worker, attempt=event.attempt) for event in write)
+
+
+def check(d: Deployment, by: str, now: datetime, senses: Senses) -> Steps[None]:
+    """Look once, and do what follows. `by` is who calls, `now` the one reading of the clock."""
+    yield from ensure(d, now)
+    if any(worker.intent for worker in d.workers.values()):
+        from wakeman.engine.effects.launch import recover
+
+        yield from recover(d)
+    if d.placing:
+        from wakeman.engine.effects.promote import settle
+
+        yield from settle(d)
+    yield from append("line", (yield from do(senses.reports)))
+    yield from do(senses.clear)
+    # What follows from a look is written durably.
+    yield from append("look", (yield from do(senses.look)), durable=False)
+    yield from append("line", trespasses(d))
+    promoted = False
+    if d.plan.workers.aside:
+        from wakeman.engine.effects.promote import promote
+
+        promoted = yield from promote(d)
+    moved = yield from _move(d)
+    acted = yield from _workers(d, now)
+    rows = yield from _deployment(d, by, now)
+    if d.outcome == "open":
+        if (seconds := _soon(d, rows[-1:])) is not None:
+            yield from do(Soon(seconds))
+        if promoted or moved or acted or rows != ["sleep"] or (d.paused_at and d.alarm):
+            # Where nothing was done the alarm's head is a look old, and stays a witness of all that matters.
+            yield from rearm(d)
+
+
+def _move(d: Deployment) -> Steps[bool]:
+    """Make the transitions that the look demands; return whether there were any."""
+    moved = False
+    while drafts := transitions(d):
+        moved = True
+        yield from append("transition", drafts)
+        for draft in drafts:
+            if draft.to == "verified":
+                from wakeman.engine.effects.move import move_task
+
+                yield from move_task(d, d.workers[draft.worker or ""])
+    return moved
+
+
+def _workers(d: Deployment, now: datetime) -> Steps[bool]:
+    """Take the workers' rows, and do what they say; return whether there were any."""
+    decisions = taken(d)
+    yield from append("decision", [recorded(d, decision) for decision in decisions])
+    for decision in decisions:
+        yield from _act(d, decision, now)
+    return bool(decisions)
+
+
+def _deployment(d: Deployment, by: str, now: datetime) -> Steps[list[str]]:
+    """Take the deployment's rows, one after the other, until one asks for no more; return those taken."""
+    last: Decision | None = None
+    rows: list[str] = []
+    for _ in range(ROWS_PER_CHECK_MAX):
+        decision = decide(d)
+        if decision == last:
+            break  # what follows from it is for the next look
+        last = decision
+        rows.append(decision.row)
+        yield from append("decision", [recorded(d, decision), *notice.telling(d, decision, by, now)])
+        if decision.held:
+            continue
+        yield from _act(d, decision, now)
+        if decision.row == "sleep" or d.outcome != "open":
+            break
+    return rows
+
+
+def _act(d: Deployment, decision: Decision, now: datetime) -> Steps[None]:
+    for action in decision.then:
+        yield from steps_of(action, d, decision, now)
+
+
+def _soon(d: Deployment, last: Sequence[str]) -> float | None:
+    """Return the seconds until the next step of a staggered launch, or a look at what is being ended; None for none."""
+    if last == ["sleep"] and staggered(d):
+        return d.plan.workers.stagger
+    if any(_pressing(worker) for worker in d.workers.values()) or unrested(d):
+        return ENDING_LOOK_S
+    wait = soonest(d)
+    return None if wait is None else max(wait, TIMER_MIN_S) if wait else FAILED_LAUNCH_S
+
+
+def _pressing(worker: WorkerState) -> bool:
+    """Tell whether a second look is wanted: it is being ended, seems finished, was typed to, or its screen alone said
+    something."""
+    ending = 0 < worker.ends <= END_TRIES_MAX and (worker.live or worker.processes > 0)
+    seen = worker.observation
+    unsure = seen is not None and seen.attempt == worker.attempt and bool(seen.shown) and seen.activity == "unknown"
+    return ending or (worker.live and (worker.finished == 1 or unsure or worker.prompt is not None))

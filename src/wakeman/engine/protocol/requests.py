@@ -1,0 +1,73 @@
+"""What is written between checks: what people ask for, what a watcher tells, what became of notices.
+
+Each is a protocol of its own, under the lock. Whether a request makes sense is asked before, by who takes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from wakeman.core.log import events as e
+from wakeman.core.log.state import transition
+from wakeman.core.model import Deployment, WorkerState
+from wakeman.engine.effects.alarm import disarm, ensure
+from wakeman.engine.protocol.steps import Steps, append
+
+
+def stop(worker: WorkerState, text: str = "") -> Steps[None]:
+    """Have one worker ended; one that was not launched yet is so at once."""
+    drafts = [e.Draft(e.Requested(verb="stop", text=text), worker=worker.name)]
+    if worker.state == "pending" and not worker.intent:
+        drafts.append(transition(worker, e.Exited(why="stopped before its launch", ended_by="person")))
+    yield from append("transition", drafts)
+
+
+def retry(d: Deployment, worker: WorkerState, units: tuple[str, ...], note: str) -> Steps[None]:
+    """Have a worker start another attempt; a live one is ended first."""
+    yield from append("request", [e.Draft(e.Requested(verb="retry", units=units, text=note), worker=worker.name)])
+    if worker.live:
+        from wakeman.engine.effects.end import end_workers
+
+        yield from end_workers(d, [worker], "wakeman")
+
+
+def judge(verb: e.Verb, units: tuple[str, ...], why: str) -> Steps[None]:
+    """Waive or reject units: a person's word over the checks'."""
+    yield from append("request", [e.Draft(e.Requested(verb=verb, units=units, text=why))])
+
+
+def request(d: Deployment, verb: e.Verb, text: str, now: datetime) -> Steps[None]:
+    """Ask for something of the whole deployment."""
+    if d.paused_at and verb in ("unpause", "down"):
+        yield from ensure(d, now, paused=True)  # or a crash before the check would leave it open without one
+    yield from append("request", [e.Draft(e.Requested(verb=verb, text=text))])
+
+
+def unlaunched(d: Deployment) -> tuple[str, ...]:
+    """Name the workers that an amended plan drops: those of whom nothing has begun."""
+    return tuple(worker.name for worker in d.workers.values() if worker.state == "pending" and not worker.intent)
+
+
+def amend(d: Deployment, amended: e.Amended, enrolled: Iterable[e.Draft]) -> Steps[None]:
+    """Change the plan for what is not launched yet."""
+    import msgspec
+
+    fact = msgspec.structs.replace(amended, dropped=unlaunched(d))
+    yield from append("request", [e.Draft(e.Requested(verb="amend")), e.Draft(fact), *enrolled])
+
+
+def delivered(d: Deployment, outcomes: Sequence[tuple[int, str]]) -> Steps[None]:
+    """Record what became of notices that are owed: the intent's line, and why it failed, "" where it did not."""
+    facts = [e.Effected(intent=seq, ok=not why, detail=why[:500]) for seq, why in outcomes if seq in d.wakes]
+    yield from append("outcome", [e.Draft(fact) for fact in facts])
+
+
+def watched(drafts: Sequence[e.Draft]) -> Steps[None]:
+    """Record what a watcher has seen of files. No effect depends on it."""
+    yield from append("line", drafts, durable=False)
+
+
+def put_away(d: Deployment) -> Steps[None]:
+    """Take the alarm of a closed deployment away, once it owes nobody a notice."""
+    yield from disarm(d)

@@ -1,0 +1,98 @@
+"""What a protocol yields: lines to append, and effects to have done.
+
+A protocol is a generator over the deployment as its log tells it. It is driven twice. The engine appends the lines to
+the log and has the effects done by the world; the audit holds the lines against those of a log, and reads what came
+of an effect from the lines that follow it. Either way the deployment has the lines when the generator goes on, so
+what a protocol asks of it is the same in both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from datetime import datetime
+from typing import Any, Literal, Protocol, TypeAlias, TypeVar
+
+from msgspec import Struct
+
+from wakeman.core.log import events as e
+from wakeman.core.model import Deployment
+from wakeman.ports import World, Writer
+
+T = TypeVar("T")
+R_co = TypeVar("R_co", covariant=True)
+
+Write: TypeAlias = Sequence[e.Event]
+"""The lines of one write."""
+Kind = Literal["alarm", "outcome", "look", "action", "intent", "transition", "decision", "request", "line"]
+"""What lines are about: how the audit names a divergence among them."""
+
+
+class Append(Struct, frozen=True):
+    """One write: lines that count together or not at all.
+
+    Shape: lines on which no effect depends need not be `durable`; `late` ones bear the time at which they are
+    written, all others that at which the check began.
+    """
+
+    kind: Kind
+    drafts: tuple[e.Draft, ...]
+    durable: bool = True
+    late: bool = False
+
+
+class Do(Protocol[R_co]):
+    """An effect, as a value."""
+
+    def perform(self, world: World, d: Deployment) -> R_co:
+        """Have the world do it; return what came of it. Raises: what ends the check, to be made again by the next."""
+
+    def recorded(self, d: Deployment, write: Write) -> R_co:
+        """Read what came of it from the next write of a log; what that does not tell is as it mostly is."""
+
+
+class Unrecorded(Struct, frozen=True):
+    """Base of effects that leave nothing in the log, and on whose outcome nothing depends."""
+
+    def recorded(self, d: Deployment, write: Write) -> None:
+        """Return nothing."""
+
+
+Steps: TypeAlias = Generator[Any, Any, T]
+"""A protocol, or a part of one, that returns a value; it yields `Append` and `Do`."""
+
+
+def append(
+    kind: Kind, drafts: Sequence[e.Draft], *, durable: bool = True, late: bool = False
+) -> Steps[Sequence[e.Event]]:
+    """Append lines as one write; return them as they stand in the log. Boundary: no lines, no write."""
+    if not drafts:
+        return ()
+    events: Sequence[e.Event] = yield Append(kind, tuple(drafts), durable, late)
+    return events
+
+
+def do(effect: Do[T]) -> Steps[T]:
+    """Have an effect done; return what came of it."""
+    result: T = yield effect
+    return result
+
+
+def drive(world: World, log: Writer, steps: Steps[T], now: datetime) -> T:
+    """Drive a protocol with a world and a log that is held; return what the protocol returns.
+
+    Effects: all that it yields. Raises: what the log or an effect raises; nothing is done behind it.
+    """
+    answer: Any = None
+    try:
+        while True:
+            step = steps.send(answer)
+            if isinstance(step, Append):
+                at = world.clock.now() if step.late else now
+                answer = log.append(step.drafts, at, durable=step.durable)
+            else:
+                answer = step.perform(world, log.deployment)
+    except StopIteration as end:
+        result: T = end.value
+        return result
+    finally:
+        steps.close()
