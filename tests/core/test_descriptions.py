@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
+import py_compile
 import re
+import sys
+from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
@@ -76,6 +80,23 @@ def test_a_struct_of_somebody_else_says_nothing() -> None:
         """This source is not read."""
 
     assert {"kind": ""} == {name: field.meaning for name, field in descriptions.fields(Foreign).items()}
+
+
+def test_a_program_that_came_without_its_source_says_nothing_and_goes_on(tmp_path: Path) -> None:
+    source, compiled = tmp_path / "bare.py", tmp_path / "bare.pyc"
+    source.write_text('import msgspec\nclass Bare(msgspec.Struct):\n    a: int = 0\n    """A number."""\n')
+    py_compile.compile(str(source), str(compiled))
+    source.unlink()
+    spec = importlib.util.spec_from_file_location("wakeman.bare", compiled)
+    assert spec is not None
+    assert spec.loader is not None
+    bare = importlib.util.module_from_spec(spec)
+    sys.modules["wakeman.bare"] = bare
+    try:
+        spec.loader.exec_module(bare)
+        assert "" == descriptions.meaning(bare.Bare, "a")
+    finally:
+        del sys.modules["wakeman.bare"]
 
 
 def test_a_schema_gets_the_meaning_ahead_of_the_form() -> None:

@@ -97,10 +97,14 @@ def _named(module: str, name: str) -> str:
 
 @cache
 def _source(module: str) -> _Source:
-    """Read a module's own text. Boundary: of one that has none, or is not ours, nothing is known."""
+    """Read a module's own text. Boundary: of one that is not ours, or came without its text, nothing is known."""
     if not module.startswith("wakeman."):
         return _Source({}, {}, {})
-    body = ast.parse(inspect.getsource(sys.modules[module])).body
+    try:
+        text = inspect.getsource(sys.modules[module])
+    except OSError:
+        return _Source({}, {}, {})
+    body = ast.parse(text).body
     return _Source(
         {node.name: dict(_fields(module, node.body)) for node in body if isinstance(node, ast.ClassDef)},
         {target: said for node, said in _said(body) if (target := _target(node))},

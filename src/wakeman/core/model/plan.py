@@ -89,8 +89,8 @@ class WorkersSpec(Spec, frozen=True):
     """`print`: the client does its task and ends; `interactive`: it keeps a session open, into which text can be
     typed and to which you can attach."""
     auto_approve: Literal[False, "edits", "all"] = False
-    """What a client may do without asking: `false` nothing but read, `"edits"` write its units' files, `"all"`
-    everything. `"all"` without `confine` needs `--yes`."""
+    """What a client may do without asking: `false`: nothing but read (some clients cannot, in mode `print`); `"edits"`:
+    write its units' files; `"all"`: everything, which without `confine` needs `--yes`."""
     command: tuple[str, ...] = ()
     """With `harness = "command"` the program to run and its arguments; required there. No shell reads them. With
     `external` it is the launcher. Example: `["my-agent", "--units", "{{ units_file }}"]`."""
@@ -215,7 +215,7 @@ class ReviewSpec(Spec, frozen=True):
     harness: str | None = None
     """What runs a reviewer, as for workers. By default `command` where `command` is given, else that of the workers."""
     auto_approve: Literal[False, "edits", "all"] = "edits"
-    """What a reviewer may do without asking: `false` nothing but read, `"edits"` write its verdict, `"all"`
+    """What a reviewer may do without asking: `false`: nothing but read; `"edits"`: write its verdict; `"all"`:
     everything."""
     command: tuple[str, ...] = ()
     """Program that reviews, instead of a client: it reads `{{ units_file }}` and writes `{{ verdict_file }}`."""

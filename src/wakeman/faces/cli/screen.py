@@ -21,7 +21,9 @@ from wakeman.ports import World
 
 def _capture_options(parser: ArgumentParser) -> None:
     given.worker(parser)
-    parser.add_argument("--lines", metavar="N", type=given.count, default=50, help="default: 50")
+    parser.add_argument(
+        "--lines", metavar="N", type=given.count, default=50, help="lines to print, from below (default: 50)"
+    )
 
 
 def _attach_options(parser: ArgumentParser) -> None:
