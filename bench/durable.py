@@ -17,7 +17,7 @@ from bench.pairs import WAKEMAN, Place, paired
 from wakeman.adapters.eventlog import EventLogs
 from wakeman.adapters.eventlog.audit_reader import chained
 from wakeman.adapters.eventlog.log_reader import Reading, fold_all
-from wakeman.core.audit import Judge
+from wakeman.audit.auditor import Auditor
 from wakeman.core.log import events as e
 from wakeman.core.log.state import apply
 from wakeman.core.model import Deployment, Plan, UnitsSpec
@@ -137,7 +137,7 @@ def audit() -> None:
     decisions = sum(isinstance(event.data, e.Decided) for event in events)
 
     def judged() -> float:
-        judge = Judge()
+        judge = Auditor()
         began = time.process_time()
         for event in events:
             judge.take(event)

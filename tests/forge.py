@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from wakeman.core.audit import Judge
+from wakeman.audit.auditor import Auditor
 from wakeman.core.log.events import chain, decode, genesis
 from wakeman.core.log.hash_chain import Divergence
 
@@ -68,9 +68,9 @@ class Forged:
         return judged(self.encoded()).divergences
 
 
-def judged(lines: Sequence[bytes]) -> Judge:
-    """Judge lines that are chained as they must be."""
-    judge = Judge()
+def judged(lines: Sequence[bytes]) -> Auditor:
+    """Auditor lines that are chained as they must be."""
+    judge = Auditor()
     for line in lines:
         judge.take(decode(line[:-1]))
     return judge

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from wakeman.adapters.memory import Act, MemoryWorld
-from wakeman.core.audit import Judge
+from wakeman.audit.auditor import Auditor
 from wakeman.core.log.events import Decided, Event, Intended
 from wakeman.core.log.hash_chain import Divergence
 from wakeman.core.model import Deployment
@@ -60,8 +60,8 @@ class Play:
         return self.deployment
 
     def judged(self) -> list[Divergence]:
-        """Judge its log again; give the divergences."""
-        judge = Judge()
+        """Auditor its log again; give the divergences."""
+        judge = Auditor()
         for event in self.events:
             judge.take(event)
         return judge.divergences

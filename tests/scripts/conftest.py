@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from wakeman.adapters.memory import MemoryWorld
-from wakeman.core.audit import Judge
+from wakeman.audit.auditor import Auditor
 from wakeman.core.log.events import decode
 
 
@@ -24,7 +24,7 @@ def _every_log_audits_clean(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     yield
     for stage in stages:
         for lines in (tape.data.splitlines(keepends=True) for tape in stage.logs.tapes.values()):
-            judge = Judge()
+            judge = Auditor()
             for line in lines:
                 judge.take(decode(line[:-1]))
             assert [] == judge.divergences

@@ -9,7 +9,7 @@ import pytest
 from tests.play import NAME, Play
 
 from wakeman.adapters.memory import Act
-from wakeman.core.audit import Judge
+from wakeman.audit.auditor import Auditor
 from wakeman.core.log.events import Conflicted, Event, Progressed
 from wakeman.engine.check import check
 from wakeman.engine.observe.spool import UNFINISHED_AGE_S
@@ -186,7 +186,7 @@ def test_a_night_in_which_files_were_told_of_audits_clean() -> None:
     tell(play, "w0", "out/w0/u0.json", "out/w1/u1.json")
     look(play)
     play.go(minutes=30)
-    judge = Judge()
+    judge = Auditor()
     for event in play.events:
         judge.take(event)
 

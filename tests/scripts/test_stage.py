@@ -85,8 +85,8 @@ def test_a_file_that_an_attempt_wrote_as_it_was_cut_off_is_not_installed_though_
     assert "partial" == d.outcome
     assert OUT not in play.stage.files.held
     unit = d.units["w0/u0"]
-    assert unit.aside is not None
-    assert ("out/w0/u0.json: its worker was cut off and may not have finished it",) == unit.aside.problems
+    assert unit.staged is not None
+    assert ("out/w0/u0.json: its worker was cut off and may not have finished it",) == unit.staged.problems
 
 
 def test_a_file_that_was_seen_whole_before_its_worker_was_cut_off_is_installed() -> None:
@@ -231,8 +231,8 @@ def test_a_link_in_the_stage_is_not_installed() -> None:
     assert "partial" == d.outcome
     assert OUT not in play.stage.files.held
     unit = d.units["w0/u0"]
-    assert unit.aside is not None
-    assert ("out/w0/u0.json: a symbolic link, expected a file",) == unit.aside.problems
+    assert unit.staged is not None
+    assert ("out/w0/u0.json: a symbolic link, expected a file",) == unit.staged.problems
 
 
 def test_a_verify_command_judges_the_staged_file_once() -> None:
@@ -268,7 +268,7 @@ def test_a_crash_between_the_intent_and_the_rename_is_settled_by_the_next_check(
     monkeypatch.setattr(play.stage.files, "install", crashed)
     with pytest.raises(KeyboardInterrupt):
         play.go()
-    assert 1 == len(play.deployment.placing)
+    assert 1 == len(play.deployment.promoting)
     monkeypatch.setattr(play.stage.files, "install", install)
 
     assert "complete" == play.go().outcome

@@ -391,7 +391,7 @@ def test_a_further_root_is_watched() -> None:
     assert [("/plans/src/main.py", "", "w0")] == conflicted(play)
 
 
-# Where outputs are made aside
+# Where outputs are staged
 
 
 def test_what_is_staged_is_seen_at_once_and_installed_without_another_alarm() -> None:

@@ -13,10 +13,10 @@ from wakeman.core.log.events import Noted
 from wakeman.core.model import Repository
 from wakeman.core.names import mergeable
 from wakeman.engine import requests
-from wakeman.engine.act import trees
 from wakeman.engine.check import check
 from wakeman.engine.start.deploy import amend, up
 from wakeman.engine.start.prepare import prepare
+from wakeman.engine.workspace import repository
 from wakeman.ports import Kept
 
 TREE = f"/state/{NAME}/trees/w0"
@@ -108,8 +108,8 @@ def test_a_file_that_is_as_in_the_base_is_not_done() -> None:
 
     unit = d.units["w0/u0"]
     assert "partial" == d.outcome
-    assert unit.aside is not None
-    assert ("out/w0/u0.json: as in the base commit, expected it to be changed",) == unit.aside.problems
+    assert unit.staged is not None
+    assert ("out/w0/u0.json: as in the base commit, expected it to be changed",) == unit.staged.problems
 
 
 def test_without_commit_what_a_worker_left_uncommitted_is_not_done() -> None:
@@ -119,8 +119,8 @@ def test_without_commit_what_a_worker_left_uncommitted_is_not_done() -> None:
 
     unit = d.units["w0/u0"]
     assert "partial" == d.outcome
-    assert unit.aside is not None
-    assert (f"out/w0/u0.json: passes, and is not committed on wakeman/{NAME}/w0",) == unit.aside.problems
+    assert unit.staged is not None
+    assert (f"out/w0/u0.json: passes, and is not committed on wakeman/{NAME}/w0",) == unit.staged.problems
 
 
 def test_what_was_never_made_is_told_as_missing() -> None:
@@ -129,8 +129,8 @@ def test_what_was_never_made_is_told_as_missing() -> None:
 
     unit = play.run().units["w0/u0"]
 
-    assert unit.aside is not None
-    assert ("out/w0/u0.json: missing",) == unit.aside.problems
+    assert unit.staged is not None
+    assert ("out/w0/u0.json: missing",) == unit.staged.problems
 
 
 def test_a_verify_command_runs_in_the_tree() -> None:
@@ -334,7 +334,7 @@ def test_a_merge_takes_the_branches_of_those_who_are_done_and_is_recorded() -> N
     play = isolated(crew=2)
     play.run()
 
-    merged = trees.merge(play.stage.world(), NAME)
+    merged = repository.merge(play.stage.world(), NAME)
 
     assert (f"wakeman/{NAME}.merged", ["merged", "merged"]) == (merged.into, [each.state for each in merged.branches])
     assert all(read(play, merged.into, f"out/w{w}/u0.json") for w in range(2))
@@ -346,7 +346,7 @@ def test_a_dry_merge_records_nothing() -> None:
     play.run()
     before = len(play.events)
 
-    trees.merge(play.stage.world(), NAME, dry=True)
+    repository.merge(play.stage.world(), NAME, dry=True)
 
     assert before == len(play.events)
     assert f"wakeman/{NAME}.merged" not in play.stage.git.refs
@@ -357,18 +357,18 @@ def test_there_is_nothing_to_merge_without_trees() -> None:
     play.run()
 
     with pytest.raises(UsageError, match="no work trees"):
-        trees.merge(play.stage.world(), NAME)
+        repository.merge(play.stage.world(), NAME)
 
 
 def test_trees_of_what_is_merged_are_removed_and_others_left() -> None:
     play = isolated(crew=2)
     play.run()
     world = play.stage.world()
-    before = trees.remove_merged(world, play.deployment)
-    trees.merge(world, NAME)
+    before = repository.clear(world, play.deployment)
+    repository.merge(world, NAME)
     play.stage.files.write(f"{TREE}/notes", b"scratch")
 
-    after = trees.remove_merged(world, play.deployment)
+    after = repository.clear(world, play.deployment)
 
     assert [f"wakeman/{NAME}/w{w} is not merged" for w in range(2)] == list(before.values())
     assert {TREE: "it holds changes that are not committed"} == after

@@ -9,7 +9,7 @@ from tests.play import NAME
 from tests.simulation.scene import Scene
 
 from wakeman.adapters.memory.sessions import Playing
-from wakeman.core.audit import Judge
+from wakeman.audit.auditor import Auditor
 from wakeman.core.errors import WakemanError
 from wakeman.core.log.events import (
     Closed,
@@ -85,7 +85,7 @@ class Rules:
             except WakemanError as fault:
                 raise BrokenError(f"the log cannot be read: {fault}") from fault
             self.size += len(line) + 1
-        if self.d.plan.workers.aside:
+        if self.d.plan.workers.workspace != "in place":
             loose = self._in_place() - self.placed
             _must(not loose, f"{loose} stand in place, and nobody was to put them there")
 
@@ -240,7 +240,7 @@ class Rules:
         _must(not self.scene.alarms.jobs, "closed, and an alarm is left")
         _must(last is None or last.seq != d.seq or last == d, "what the engine holds is not what the log tells")
         _must(self.scene.logs.read(NAME) == d, "two readers of the log differ")
-        judge = Judge()
+        judge = Auditor()
         for event in self.events:
             judge.take(event)
         _must(not judge.divergences, f"the audit finds {judge.divergences[:3]}")

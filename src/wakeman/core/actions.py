@@ -5,23 +5,19 @@ The engine writes these and then does what they say.
 
 from __future__ import annotations
 
-import posixpath
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
 from itertools import count
 
 from wakeman.core.log import events as e
 from wakeman.core.log.chunks import chunks
-from wakeman.core.model import Deployment, EndedBy, FileFingerprint, Outcome, PromotedFile, UnitState, WorkerState
+from wakeman.core.model import Deployment, EndedBy, Outcome, WorkerState
 from wakeman.core.names import safe
 from wakeman.core.policy import review, side_sessions
 from wakeman.core.policy.decide import (
     Decision,
-    attempt_over,
     decide_worker,
     failures,
     missing,
-    ready_to_promote,
     short,
     undone,
 )
@@ -102,49 +98,6 @@ def sweeps(d: Deployment, worker: WorkerState) -> list[e.Draft]:
 def enter(worker: WorkerState) -> e.Intended:
     """Give the intent to press Enter once more."""
     return e.Intended(action="enter", target=worker.session)
-
-
-def placings(d: Deployment) -> list[e.Draft]:
-    """Give the intents to take over what was made aside and is ripe."""
-    action: e.Action = "install" if d.plan.workers.stage else "commit"
-    return [
-        about(
-            d.workers[d.units[name].worker],
-            e.Intended(
-                action=action,
-                target=name,
-                files=_files(d, d.units[name]),
-                keep=not attempt_over(d.workers[d.units[name].worker]),
-            ),
-        )
-        for name in ready_to_promote(d)
-    ]
-
-
-def _files(d: Deployment, unit: UnitState) -> tuple[PromotedFile, ...]:
-    made = unit.aside.marks if unit.aside is not None else ()
-    over = {mark.path: mark for mark in unit.aside.foreign} if unit.aside is not None else {}
-    known = {**d.before, **unit.installed, **over}
-    return tuple(PromotedFile(path=mark.path, mark=mark, over=known.get(mark.path)) for mark in made)
-
-
-def trespasses(d: Deployment) -> list[e.Draft]:
-    """Give the conflicts that the last look found in the places of outputs that are made aside."""
-    if not d.plan.workers.aside or d.plan.watch.conflicts == "ignore":
-        return []
-    return [
-        e.Draft(fact)
-        for name, unit in d.units.items()
-        if unit.aside is not None
-        for mark in unit.aside.foreign
-        if (fact := _trespass(d, name, mark)).written != d.trespassed.get(fact.path)
-    ]
-
-
-def _trespass(d: Deployment, name: str, mark: FileFingerprint) -> e.Conflicted:
-    path = posixpath.normpath(posixpath.join(d.host.root, mark.path))
-    written = datetime.fromtimestamp(mark.mtime_ns / 1e9, UTC)
-    return e.Conflicted(path=path, written=written, unit=name, owner=d.units[name].worker, mark=mark)
 
 
 def cleanups(d: Deployment) -> list[e.Draft]:

@@ -14,9 +14,9 @@ from wakeman.core.log.chunks import CHUNK_BYTES, chunks
 from wakeman.core.model import Deployment
 from wakeman.core.policy.quality import Check
 from wakeman.core.redact import redacted
-from wakeman.engine import layout
 from wakeman.engine.effects.alarm import ensure
-from wakeman.engine.observe.observe import CheckResult, Unchecked, observe, outputs
+from wakeman.engine.observe.judgement import CheckResult, Unchecked, outputs
+from wakeman.engine.observe.observe import observe
 from wakeman.engine.observe.spool import clear_spool, read_spool
 from wakeman.engine.protocol import check as protocol
 from wakeman.engine.protocol.check import LookRead, ReportsRead, Senses
@@ -131,10 +131,10 @@ def once(world: World, log: Writer, checked: Mapping[str, CheckResult]) -> list[
 
 def _lines(looked: e.Looked) -> list[e.Draft]:
     """Write a look that does not fit a line as several in one write, the last of which completes it."""
-    bare = msgspec.structs.replace(looked, observations=(), verdicts=(), aside=())
+    bare = msgspec.structs.replace(looked, observations=(), verdicts=(), staged=())
     parts = [msgspec.structs.replace(bare, observations=piece, more=True) for piece in chunks(looked.observations)]
     parts += [msgspec.structs.replace(bare, verdicts=piece, more=True) for piece in chunks(looked.verdicts)]
-    parts += [msgspec.structs.replace(bare, aside=piece, more=True) for piece in chunks(looked.aside)]
+    parts += [msgspec.structs.replace(bare, staged=piece, more=True) for piece in chunks(looked.staged)]
     if len(parts) < 4 and sum(len(repr(part)) for part in parts) < CHUNK_BYTES:
         return [e.Draft(looked)]
     return [e.Draft(part) for part in (*parts, bare)]
@@ -185,18 +185,15 @@ def _checked(world: World, d: Deployment, pending: Unchecked) -> CheckResult:
     from wakeman.core.plan.template import render
     from wakeman.engine.act import secrets
 
-    unit, verify, worker = pending.unit, d.plan.verify, pending.worker
+    unit, place, verify = pending.unit, pending.place, d.plan.verify
     names = verify_names(unit)
-    if pending.aside:
-        names["output"] = layout.told(d, worker, unit.outputs[0])
+    if place.staged:
+        names["output"] = place.told
     argv = [render(word, names) for word in verify.command]
-    home = layout.home(d, worker) if pending.aside else layout.absolute(d.host, ".")
-    ran = world.machine.run(argv, cwd=home, env=d.host.env, timeout=verify.timeout)
+    ran = world.machine.run(argv, cwd=place.cwd, env=d.host.env, timeout=verify.timeout)
     message = secrets.redactor(world, d)(ran.error or f"{ran.out}\n{ran.err}")
     marks = pending.marks
     if d.workers[d.units[unit.name].worker].ended:
         # Nobody writes them any more, unless the command itself does: then it speaks of what it left.
-        place = layout.made if pending.aside else lambda d, _, path: layout.absolute(d.host, path)
-        places = {path: place(d, worker, path) for path in unit.outputs}
-        marks = outputs(unit, world.files.marks(places.values()), places)
+        marks = outputs(unit, world.files.marks(place.outputs.values()), place.outputs)
     return CheckResult(marks=marks, check=Check(code=ran.code, message=message[-4000:]))

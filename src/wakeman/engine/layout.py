@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterable
 
-from wakeman.core.model import Deployment, Host, WorkerState
+from wakeman.core.model import Host, WorkerState
 
 CHECK = "check.sh"
 WRAPPER = "wrapper.sh"
@@ -112,13 +111,8 @@ def absolute(host: Host, path: str) -> str:
     return posixpath.join(host.root, path)
 
 
-def stage(host: Host, worker: WorkerState) -> str:
-    """Give the directory in which the present attempt makes its outputs, with `workers.stage`."""
-    return stage_of(host, worker.name, worker.attempt)
-
-
-def stage_of(host: Host, worker: str, attempt: int) -> str:
-    """Give the stage of any attempt."""
+def stage(host: Host, worker: str, attempt: int) -> str:
+    """Give the directory in which an attempt makes its outputs, with `workers.stage`."""
     return posixpath.join(host.directory, "attempts", f"{worker}.{attempt}", "stage")
 
 
@@ -140,47 +134,6 @@ def tree(host: Host, worker: WorkerState) -> str:
 def planted(host: Host, worker: WorkerState) -> str:
     """Give the file that says that the worker's tree is whole and was set up."""
     return posixpath.join(host.directory, "trees", f"{worker.name}.ready")
-
-
-def home(d: Deployment, worker: WorkerState) -> str:
-    """Give the directory that a worker's paths are relative to: the plan's, or its like in the worker's tree."""
-    if d.host.repository is None or worker.review:
-        return d.host.root
-    return posixpath.join(tree(d.host, worker), d.host.repository.prefix).rstrip("/")
-
-
-def read(d: Deployment, worker: WorkerState, path: str) -> str:
-    """Give where a worker finds a path of the plan, as an absolute path.
-
-    Boundary: with `workers.isolate`, what lies outside the repository stays where it is.
-    """
-    if d.host.repository is None or worker.review:
-        return absolute(d.host, path)
-    whole = posixpath.normpath(absolute(d.host, path))
-    inside = within(whole, d.host.repository.top)
-    return whole if inside is None else posixpath.join(tree(d.host, worker), inside).rstrip("/")
-
-
-def made(d: Deployment, worker: WorkerState, path: str) -> str:
-    """Give where the present attempt writes an output, as an absolute path."""
-    if not d.plan.workers.stage or worker.review:
-        return read(d, worker, path)
-    return posixpath.join(stage(d.host, worker), staged(d.host, path))
-
-
-def told(d: Deployment, worker: WorkerState, path: str) -> str:
-    """Give an output as the worker is told of it: as in the plan, which is where it works, unless that is elsewhere."""
-    elsewhere = d.plan.workers.stage or (d.host.repository is not None and path.startswith("/"))
-    return made(d, worker, path) if elsewhere and not worker.review else path
-
-
-def writable(d: Deployment, worker: WorkerState, outputs: Iterable[str]) -> tuple[str, ...]:
-    """List the directories that the present attempt may write for these outputs of the plan."""
-    if d.plan.workers.stage:
-        return (stage(d.host, worker),)
-    if d.host.repository is not None:
-        return (tree(d.host, worker),)
-    return tuple(sorted({posixpath.dirname(made(d, worker, path)) for path in outputs}))
 
 
 def within(path: str, directory: str) -> str | None:

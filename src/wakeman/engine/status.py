@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from datetime import datetime
-from shlex import quote
 from typing import Any
 
 import msgspec
 
 from wakeman.core.log import events as e
 from wakeman.core.log.state import apply_drafts
-from wakeman.core.model import Deployment, Repository, Review, Usage, WorkerState
-from wakeman.core.names import branch, mergeable
+from wakeman.core.model import Deployment, Review, Usage, WorkerState
 from wakeman.core.policy import notice, review
 from wakeman.core.policy.decide import transitions, undone, used
 from wakeman.core.policy.progress import Progress, of_worker, progress
+from wakeman.core.policy.staging import leaves_branches
 from wakeman.engine import alarm
 from wakeman.engine.observe.observe import observe
 from wakeman.ports import World
@@ -76,8 +75,10 @@ def shape(d: Deployment, now: datetime, at: datetime | None, *, stands: bool) ->
         "reviews": [_review(d, name, each) for name, each in d.reviews.items()],
         **_used(used(d)),
     }
-    if d.host.repository is not None:
-        out["trees"] = _trees(d, d.host.repository)
+    if leaves_branches(d):
+        from wakeman.engine.workspace.repository import branches
+
+        out["trees"] = branches(d)
     return out
 
 
@@ -102,19 +103,6 @@ def _validators(d: Deployment, now: datetime) -> dict[str, Any]:
             {"session": one.session, "worker": one.worker or None, "age": round((now - one.created).total_seconds())}
             for one in d.validators
         ]
-    }
-
-
-def _trees(d: Deployment, repository: Repository) -> dict[str, Any]:
-    """Give where workers in trees of their own put their work, and how a person gets at it."""
-    ready = mergeable(d)
-    return {
-        "repository": repository.top,
-        "base": repository.base,
-        "branch": repository.branch.removeprefix("refs/heads/") or None,
-        "branches": [branch(d.name, worker.name) for worker in d.workers.values() if worker.attempt],
-        "mergeable": ready,
-        "commands": [f"git -C {quote(repository.top)} merge {each}" for each in ready],
     }
 
 

@@ -19,10 +19,11 @@ from wakeman.core.log import events as e
 from wakeman.core.log.chunks import chunks
 from wakeman.core.model import Deployment, FileFingerprint, UnitState, Written
 from wakeman.core.plan.claims import at_work, trespass
+from wakeman.core.policy.staging import staging, staging_of
 from wakeman.core.text import sanitise
 from wakeman.engine import alarm, layout
 from wakeman.engine.check import check
-from wakeman.engine.observe.observe import outputs
+from wakeman.engine.observe.judgement import outputs
 from wakeman.engine.observe.spool import (
     WROTE_PREFIX,
     claims,
@@ -38,6 +39,7 @@ from wakeman.engine.protocol.requests import watched
 from wakeman.engine.protocol.steps import drive
 from wakeman.engine.registry import readable
 from wakeman.engine.wait import ALARM_TEND_S, DISARM_LINGER_S, WAIT_POLL_S
+from wakeman.engine.workspace import workspace
 from wakeman.ports import FileChanges, Watch, World
 
 DEBOUNCE_S = 0.005
@@ -243,7 +245,7 @@ class _Watching:
                 place = self.claims.resolved[mark.path]
                 writer = self.writers.get(place)
                 # What is staged comes to its place by a check, which tells of it itself.
-                if writer == worker.name or (writer is None and at_work(worker) and not d.plan.workers.stage):
+                if writer == worker.name or (writer is None and at_work(worker) and staging_of(d, worker).direct):
                     told.setdefault(writer is None, []).append(mark)
                     self.writers.pop(place, None)  # said of this write, not of the next
                 else:
@@ -339,14 +341,14 @@ class _Watching:
 
 
 def _shape(d: Deployment) -> object:
-    aside = [(worker.name, worker.attempt, len(worker.units)) for worker in d.workers.values()]
-    return d.digest, len(d.units), aside if d.plan.workers.aside else ()
+    attempts = [(worker.name, worker.attempt, len(worker.units)) for worker in d.workers.values()]
+    return d.digest, len(d.units), () if staging(d).promotion is None else attempts
 
 
 def _stages(d: Deployment) -> list[str]:
     """List the stages that somebody may be writing to."""
-    live = [worker for worker in d.workers.values() if worker.live]
-    return [layout.stage(d.host, worker) for worker in live] if d.plan.workers.stage else []
+    apart = [worker for worker in d.workers.values() if worker.live and not staging_of(d, worker).direct]
+    return [workspace(d, worker).root() for worker in apart]
 
 
 def _news(

@@ -1,4 +1,4 @@
-"""Outputs that are made aside: what a log of them must hold, and what becomes of units meanwhile."""
+"""Outputs that are staged: what a log of them must hold, and what becomes of units meanwhile."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_a_night_with_a_stage_is_judged_without_divergence() -> None:
     assert [] == Forged(night()).judged()
 
 
-def test_what_is_ripe_and_was_not_taken_over_is_found() -> None:
+def test_what_is_ready_and_was_not_promoted_is_found() -> None:
     log = Forged(night())
     first = log.find("intended", action)
     for at in sorted([*range(first, log.find("effected", marks, 1) + 1)], reverse=True):
@@ -84,7 +84,7 @@ def test_an_outcome_without_its_marks_is_found() -> None:
     assert "outcome" in kinds(log)
 
 
-def test_a_verdict_aside_that_its_marks_belie_is_found() -> None:
+def test_a_verdict_on_what_is_staged_that_its_marks_belie_is_found() -> None:
     play = Play(workers=1, units=1, plan={"workers": {"stage": True}, "verify": {"min_bytes": 10}})
     play.run()
     log = Forged(play.lines)
@@ -119,18 +119,18 @@ def test_an_outcome_for_other_files_than_those_judged_last_changes_no_verdict() 
         play.go()
     del install
     d = play.deployment
-    (seq,) = d.placing
+    (seq,) = d.promoting
     unit = d.units["w0/u0"]
-    assert unit.aside is not None
-    unit.aside = msgspec.structs.replace(unit.aside, marks=(FileFingerprint("out/w0/u0.json", 1, 1),))
+    assert unit.staged is not None
+    unit.staged = msgspec.structs.replace(unit.staged, marks=(FileFingerprint("out/w0/u0.json", 1, 1),))
 
     assert d.at is not None
     apply(
         d, Event(v=1, seq=d.seq + 1, at=d.at, by="at:1", worker="w0", data=Effected(seq, ok=False, detail="x"), hash="")
     )
 
-    assert () == unit.aside.problems
-    assert {} == d.placing
+    assert () == unit.staged.problems
+    assert {} == d.promoting
 
 
 def test_a_unit_whose_place_is_taken_says_so() -> None:

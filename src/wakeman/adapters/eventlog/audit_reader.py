@@ -13,7 +13,7 @@ from msgspec import Struct
 from wakeman.adapters.eventlog import snapshot
 from wakeman.adapters.eventlog.log_reader import Reading
 from wakeman.adapters.eventlog.segments import LIVE, begins, refusing
-from wakeman.core.audit import Judge
+from wakeman.audit.auditor import Auditor
 from wakeman.core.errors import LogDamagedError
 from wakeman.core.log.events import Event, Sealed, decode, reader
 from wakeman.core.log.hash_chain import Divergence, HashChain
@@ -42,7 +42,7 @@ class Witness(Struct, frozen=True):
 class Report(Struct, frozen=True):
     """What an audit found. `count` counts all divergences, of which the first are named."""
 
-    judge: Judge
+    judge: Auditor
     chain: HashChain
     divergences: tuple[Divergence, ...]
     count: int
@@ -101,11 +101,11 @@ def chained(file: str) -> HashChain:
 
 
 def audit(file: str, heads: Sequence[Head] = ()) -> Report:
-    """Judge a log again: chain, sequence, moves, decisions, intents, seals, snapshot, and what witnesses remember.
+    """Auditor a log again: chain, sequence, moves, decisions, intents, seals, snapshot, and what witnesses remember.
 
     Cost: constant memory beside the fold. Raises: LogDamagedError when it is no log; StorageError.
     """
-    judge = Judge()
+    judge = Auditor()
     # What remembers lines is asked before the lines are read: some may be written in between.
     kept = snapshot.load(dirname(file)) if basename(file) == LIVE else None
     if kept is not None:
@@ -133,7 +133,7 @@ def audit(file: str, heads: Sequence[Head] = ()) -> Report:
         return Report(judge, tape.chain, tuple(found), judge.count + tape.chain.broken, tuple(witnesses), torn)
 
 
-def _seal(judge: Judge, event: Event, data: Sealed, files: dict[str, tuple[int, str]]) -> None:
+def _seal(judge: Auditor, event: Event, data: Sealed, files: dict[str, tuple[int, str]]) -> None:
     """Hold a sealed file against what was said of it. Boundary: a file of lines that is alone has none beside it."""
     there, told = files.get(data.file), (data.size, data.sha256)
     if files and there != told:
@@ -141,13 +141,13 @@ def _seal(judge: Judge, event: Event, data: Sealed, files: dict[str, tuple[int, 
         judge.diverge(event.seq, "seal", f"{data.file}: {found}", f"{told[0]} bytes, {told[1]}")
 
 
-def _frozen(judge: Judge, event: Event, state: bytes) -> None:
+def _frozen(judge: Auditor, event: Event, state: bytes) -> None:
     """Hold the snapshot against the fold at its line; whether it is of this very line is for the witness."""
     if judge.deployment.seq == event.seq and msgspec.json.encode(judge.deployment) != state:
         judge.diverge(event.seq, "snapshot", "another state", "what the lines up to here fold into")
 
 
-def _witness(judge: Judge, head: Head, stands: str) -> Witness:
+def _witness(judge: Auditor, head: Head, stands: str) -> Witness:
     last = judge.deployment.seq + judge.torn
     if stands == head.hash:
         return Witness(head.where, head.seq, agrees=True, says="agrees")

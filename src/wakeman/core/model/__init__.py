@@ -33,6 +33,7 @@ from wakeman.core.model.plan import (
     WakeTarget,
     WatchSpec,
     WorkersSpec,
+    WorkspaceKind,
 )
 from wakeman.core.model.unit import (
     FileFingerprint,
@@ -113,6 +114,7 @@ __all__ = [
     "WatchSpec",
     "WorkerState",
     "WorkersSpec",
+    "WorkspaceKind",
     "Written",
     "Wrote",
     "attempt_id",

@@ -146,7 +146,7 @@ class Deployment(Struct):
     reviews: dict[str, Review] = {}  # by the unit of a reviewer, which is none of the plan's
     moved: dict[str, str] = {}
     moving: dict[int, tuple[str, str]] = {}  # moves whose outcome is not recorded, by seq: they are made again
-    placing: dict[int, Promotion] = {}  # what is being taken over, by the intent's seq: it is tried until it is settled
+    promoting: dict[int, Promotion] = {}  # open promotions, by the intent's seq: each is tried until it is settled
     last_launch: float = -1e18  # mono of the last launch
     failed_launches: int = 0  # in a row
     met: bool = False  # somebody has met a usage limit; until then nobody has to look for one

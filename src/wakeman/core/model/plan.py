@@ -21,6 +21,8 @@ WakeRow = Literal["ask", "clean up", "wrap up", "give up", "check"]
 Pace = Literal["simple", "complex", "long"]
 """`simple`: 3m, later 5m; `complex`: 5m, later 10m; `long`: 10m, later 15m. Later is after two alarms without
 progress, until there is some."""
+WorkspaceKind = Literal["in place", "staged", "worktree"]
+"""Where workers make their outputs: in their places, in a stage of each attempt, in a git work tree of each worker."""
 Seconds = Annotated[
     float,
     Meta(ge=0, description="a number of seconds, or '90s', '5m', '2h', '1d'", extra={"unit": "seconds"}),
@@ -141,9 +143,9 @@ class WorkersSpec(Spec, frozen=True):
     """With `isolate`: commit what passes on the worker's branch; `false` leaves that to the worker."""
 
     @property
-    def aside(self) -> bool:
-        """Tell whether outputs are made somewhere else first, and taken over once they pass."""
-        return self.stage or self.isolate == "worktree"
+    def workspace(self) -> WorkspaceKind:
+        """Name the kind of workspace that a worker gets."""
+        return "staged" if self.stage else "worktree" if self.isolate == "worktree" else "in place"
 
 
 class WakeTarget(Spec, frozen=True):

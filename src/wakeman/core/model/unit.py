@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from msgspec import Struct
 
@@ -66,7 +66,7 @@ class Verdict(Struct, frozen=True, omit_defaults=True):
     waits: bool = False
     """It waits for `verify.command`, which has not run on these files yet."""
     foreign: tuple[FileFingerprint, ...] = ()
-    """For outputs made aside: files that somebody else has put in their places."""
+    """For what is staged: files that somebody else has put in their places."""
 
     @property
     def passed(self) -> bool:
@@ -75,7 +75,7 @@ class Verdict(Struct, frozen=True, omit_defaults=True):
 
 
 class PromotedFile(Struct, frozen=True, array_like=True):
-    """One output to be moved into its place."""
+    """One output to be promoted."""
 
     path: str
     """Path of the output."""
@@ -144,15 +144,15 @@ class UnitState(Struct):
     wrote: dict[str, Wrote] = {}  # by output
     reviews: int = 0  # times that it went to a reviewer
     reviewed: tuple[FileFingerprint, ...] = ()  # what a reviewer accepted, or a person in its place
-    aside: Verdict | None = None  # on what the present attempt has made in its stage or tree
-    aside_mono: float = 0.0  # when these very files were seen first
-    placed: tuple[FileFingerprint, ...] = ()  # what was taken over from there
+    staged: Verdict | None = None  # on what the present attempt has made in its stage or tree
+    staged_mono: float = 0.0  # when these very files were seen first
+    promoted: tuple[FileFingerprint, ...] = ()  # what was promoted from there
     installed: dict[str, FileFingerprint] = {}  # by output: what stands in its place since
 
     @property
     def made(self) -> bool:
-        """Tell whether nothing more is to be made of it: done, or passing where it waits to be taken over."""
-        return self.done or (self.aside is not None and self.aside.passed)
+        """Tell whether nothing more is to be made of it: done, or passing where it waits to be promoted."""
+        return self.done or (self.staged is not None and self.staged.passed)
 
     @property
     def done(self) -> bool:
@@ -171,8 +171,9 @@ class Review(Struct):
 
 
 class Promotion(Struct, frozen=True):
-    """An intent to take a unit's outputs over, whose outcome is not recorded yet."""
+    """An intent to promote a unit's outputs, whose outcome is not recorded yet."""
 
+    action: Literal["install", "commit"]
     worker: str
     attempt: int
     unit: str

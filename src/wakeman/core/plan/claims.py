@@ -10,6 +10,7 @@ from fnmatch import fnmatchcase
 from wakeman.core.log import events as e
 from wakeman.core.model import Deployment, FileFingerprint, Unit, WorkerState
 from wakeman.core.plan.conflicts import claimed
+from wakeman.core.policy.staging import staging_of
 
 
 class Claims:
@@ -74,7 +75,7 @@ def trespass(
         unit = claim[0]
         owner = d.units[unit].worker
         # What is staged is put there by a check alone.
-        working = at_work(d.workers[owner]) and not d.plan.workers.stage
+        working = at_work(d.workers[owner]) and staging_of(d, d.workers[owner]).direct
         if _own(d, owner, writer) if writer else working or _known(d, unit, mark):
             return None
     elif (tree := claims.tree(path)) is not None:

@@ -20,6 +20,7 @@ from wakeman.core.model import PACES, Deployment, Observation, Plan, Reason, Run
 from wakeman.core.plan.confinement import refused
 from wakeman.core.policy import prompt_delivery, review
 from wakeman.core.policy.side_sessions import overdue
+from wakeman.core.policy.staging import held_up
 
 BLIND_LOOKS_MAX = 3
 """Looks in a row that could not tell before a person is asked."""
@@ -31,8 +32,6 @@ ROWS_PER_CHECK_MAX = 8
 """Deployment rows taken at most on one look: clean up, then launch, then sleep."""
 AFTER_RESET_S = 5.0
 """Seconds after a usage limit has reset at which it is tried."""
-STAGED_REST_S = 1.0
-"""Seconds between two looks that found the same files, after which a worker at work is taken to have finished them."""
 BREAKER_LAUNCHES = 3
 """Launches that failed in a row before no more are tried until a person says `unpause`."""
 
@@ -160,54 +159,6 @@ def choose(rules: Sequence[Rule], facts: Mapping[str, bool]) -> Rule:
         else:
             return rule
     return rules[-1]
-
-
-# --- what was made aside --------------------------------------------------------------------------------------
-
-
-def ready_to_promote(d: Deployment) -> list[str]:
-    """Name the units to take over now: they pass in the stage or tree, nobody else stands in the way, they rest.
-
-    Boundary: of a worker at work its tree is left alone, and its stage is read when two looks have found the same.
-    """
-    if not d.plan.workers.aside:
-        return []
-    under_way = {taking.unit for taking in d.placing.values()}
-    return [name for name, unit in d.units.items() if name not in under_way and _ripe(d, unit)]
-
-
-def _ripe(d: Deployment, unit: UnitState) -> bool:
-    made = unit.aside
-    if made is None or not made.passed or made.marks == unit.placed or blocked(d, unit) or unit.waived:
-        return False
-    if attempt_over(d.workers[unit.worker]):
-        return True
-    return d.plan.workers.stage and d.mono - unit.aside_mono >= STAGED_REST_S
-
-
-def blocked(d: Deployment, unit: UnitState) -> bool:
-    """Tell whether a unit passes, and cannot be taken over, as somebody else has put something in its place."""
-    made = unit.aside
-    return bool(made and made.passed and made.foreign) and d.plan.watch.conflicts != "ignore" and not unit.done
-
-
-def attempt_over(worker: WorkerState) -> bool:
-    """Tell whether nobody of a worker's last attempt is left, as the last look found it."""
-    seen = worker.observation
-    over = worker.ended or (seen is not None and seen.session in ("exited", "killed", "lost"))
-    return over and not worker.processes and not worker.intent
-
-
-def unrested(d: Deployment) -> bool:
-    """Tell whether a unit only waits for the look that finds its files at rest."""
-    return d.plan.workers.stage and any(_waits_for_rest(d, unit) for unit in d.units.values())
-
-
-def _waits_for_rest(d: Deployment, unit: UnitState) -> bool:
-    made = unit.aside
-    if made is None or not made.passed or made.marks == unit.placed or blocked(d, unit):
-        return False
-    return d.workers[unit.worker].live and not attempt_over(d.workers[unit.worker])
 
 
 # --- observations -> transitions ---------------------------------------------------------------------------------
@@ -431,16 +382,8 @@ def owed(d: Deployment, worker: WorkerState) -> bool:
 def waits(d: Deployment, worker: WorkerState) -> bool:
     """Tell whether a unit of its share waits for the verify command: nothing is said of it until that has run."""
     units = [d.units[name] for name in worker.units if not d.units[name].waived]
-    verdicts = [verdict for unit in units for verdict in (unit.verdict, unit.aside)]
+    verdicts = [verdict for unit in units for verdict in (unit.verdict, unit.staged)]
     return any(verdict is not None and verdict.waits for verdict in verdicts)
-
-
-def held_up(d: Deployment, names: Iterable[str]) -> list[str]:
-    """Name those of some units that pass and cannot be taken over yet: to do them again would not help."""
-    if not d.plan.workers.aside:
-        return []
-    taking = {taking.unit for taking in d.placing.values()}
-    return [name for name in names if name in taking or blocked(d, d.units[name])]
 
 
 def ended_badly(worker: WorkerState) -> bool:
@@ -642,7 +585,7 @@ def failures(units: Mapping[str, UnitState], names: Iterable[str]) -> list[str]:
 
 def _problems(unit: UnitState) -> tuple[str, ...]:
     """Say what is wrong with a unit: with what was made of it last, or else with what stands in its place."""
-    made = unit.aside
+    made = unit.staged
     if made is not None and made.foreign:
         return tuple(f"{mark.path}: changed by somebody else, what was made is kept aside" for mark in made.foreign)
     if made is not None and made.problems:

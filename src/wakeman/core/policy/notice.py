@@ -22,6 +22,7 @@ from wakeman.core.policy.decide import (
     starved,
     undone,
 )
+from wakeman.core.policy.staging import leaves_branches
 from wakeman.core.text import sanitise
 
 NOTICE_CHARS_MAX = 600
@@ -62,7 +63,7 @@ def causes(d: Deployment, decision: Decision, by: str) -> list[Cause]:
         found.append(Cause("ask", "ask:alarm", "no alarm can be set: wakeman doctor"))
     found += [
         Cause("ask", f"ask:place:{seq}", f"{sanitise(taking.unit, 80)} passes and cannot be taken over: wakeman log")
-        for seq, taking in d.placing.items()
+        for seq, taking in d.promoting.items()
     ]
     if starved(d):
         found.append(Cause("ask", "ask:memory", "too little free memory to start anybody"))
@@ -115,7 +116,7 @@ def message(d: Deployment, decision: Decision, told: Sequence[Cause]) -> str:
         needs = f", {len(asks)} need{'s' if len(asks) == 1 else ''} you ({'; '.join(asks)})"
     total = len(review.tasks(d))
     head = f"AT wake-up: {d.name}: {decision.under or decision.row}: {total - len(undone(d))}/{total} done"
-    merging = decision.row == "wrap up" and d.host.repository is not None
+    merging = decision.row == "wrap up" and leaves_branches(d)
     verb = "accept" if decision.held or decision.under else "merge" if merging else "status"
     tail = f". Next: wakeman {verb} {d.name}. Do not do the units yourself."
     return sanitise(head + needs, NOTICE_CHARS_MAX - len(tail)) + tail
@@ -124,7 +125,9 @@ def message(d: Deployment, decision: Decision, told: Sequence[Cause]) -> str:
 def asking(d: Deployment) -> bool:
     """Tell whether a person is needed now: a question stands, a row is held, or nothing can go on by itself."""
     blind = any(worker.unknowns >= BLIND_LOOKS_MAX for worker in d.workers.values())
-    halted = breaker_open(d) or bool(d.barred or d.full or d.placing) or (over_budget(d) and _waiting(d)) or starved(d)
+    halted = (
+        breaker_open(d) or bool(d.barred or d.full or d.promoting) or (over_budget(d) and _waiting(d)) or starved(d)
+    )
     return bool(_asking(d)) or bool(d.held) or blind or halted or bool(_unreviewed(d))
 
 

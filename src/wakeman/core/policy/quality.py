@@ -38,7 +38,7 @@ class Facts(Struct, frozen=True):
 
     Shape: `marks` are the outputs that exist, `before` those that did at the launch, `parsed` what `parse` found
     wrong, `input` the mark of the unit's input if that exists, `check` None when the command was not run. Where
-    outputs are made aside, `installed` are those that were taken over from there, and of what is judged there `cut`
+    outputs are staged, `installed` are those that were promoted from there, and of what is judged there `cut`
     tells that its worker was cut off and may not have finished it, `astray` which lead out of the place by a link.
     """
 

@@ -8,11 +8,13 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from wakeman.core.errors import UsageError, WakemanError
-from wakeman.core.model import Deployment, Host, Plan, Share, WorkerState
+from wakeman.core.model import Deployment, Host, Plan, Share, UnitState, WorkerState
 from wakeman.core.plan import confinement as rules
 from wakeman.core.plan.shares import worker_names
 from wakeman.core.plan.template import render
+from wakeman.core.policy.staging import staging_of
 from wakeman.engine import layout
+from wakeman.engine.workspace import workspace
 from wakeman.ports import Command, Task, World
 
 OPEN_MODE = 0o777
@@ -24,11 +26,11 @@ def outputs(d: Deployment, worker: WorkerState) -> list[str]:
 
     Shape: of a cleanup worker, as they were the worker's who had the units first. Cost: a look at each worker.
     """
-    staged = [layout.stage(d.host, worker)] if d.plan.workers.stage and not worker.review else []
+    root = workspace(d, worker).root()
     first = _first(d, worker)
     family = [other for other in d.workers.values() if _first(d, other) == first]
     known = [name for other in family for name in other.units]
-    return [*staged, *rules.tops(_directories(d, worker.units), _directories(d, known))]
+    return [*([root] if root else []), *rules.tops(_directories(d, worker.units), _directories(d, known))]
 
 
 def _first(d: Deployment, worker: WorkerState) -> str:
@@ -41,8 +43,12 @@ def _directories(d: Deployment, units: Sequence[str]) -> list[str]:
     return [
         layout.absolute(d.host, place)
         for name in units
-        for place in rules.directories(d.units[name].unit, staged=d.plan.workers.stage and name not in d.reviews)
+        for place in rules.directories(d.units[name].unit, staged=_staged(d, d.units[name]))
     ]
+
+
+def _staged(d: Deployment, unit: UnitState) -> bool:
+    return not staging_of(d, d.workers[unit.worker]).direct
 
 
 def places(d: Deployment, worker: WorkerState, *, stream: bool) -> list[str]:

@@ -12,14 +12,17 @@ import msgspec
 from msgspec import Struct
 
 from wakeman.core.errors import ProgramError
-from wakeman.core.model import Deployment, Host, Plan, Share, Unit, WorkerState, attempt_id
+from wakeman.core.model import Deployment, Host, Plan, WorkerState, attempt_id
 from wakeman.core.plan.conflicts import claimed
-from wakeman.core.plan.shares import prompt, units_file, worker_names
+from wakeman.core.plan.shares import prompt, units_file
 from wakeman.core.plan.template import render
 from wakeman.core.policy import review
 from wakeman.core.policy.decide import failures, missing
+from wakeman.core.policy.staging import staging_of
 from wakeman.engine import layout
 from wakeman.engine.act import confinement, secrets
+from wakeman.engine.act.task import names, share, verdict_file
+from wakeman.engine.workspace import workspace
 from wakeman.ports import Command, Harness, Made, Start, Task, World
 
 SIGNALLED_ABOVE_STATUS = 128
@@ -130,45 +133,13 @@ def harness_of(world: World, d: Deployment, worker: WorkerState) -> Harness:
     return world.harness(d.plan_of(worker).workers.harness)
 
 
-def names(d: Deployment, worker: WorkerState) -> Mapping[str, str]:
-    """Give what templates of a worker may use for its present attempt. A reviewer's tell of the units it reviews."""
-    host = d.host
-    files = layout.prompt(host, worker), layout.units_file(host, worker)
-    if not worker.review:
-        return worker_names(d.name, share(d, worker), *files)
-    given = Share(name=worker.name, key=worker.key, units=review.subjects(d, worker))
-    return worker_names(d.name, given, *files) | review.names(d.plan, d.reviews[worker.name], verdict_file(d, worker))
-
-
-def verdict_file(d: Deployment, worker: WorkerState) -> str:
-    """Give where a reviewer is to write its verdict; "" for a worker that is none."""
-    return d.units[worker.units[0]].unit.outputs[0] if worker.review else ""
-
-
-def share(d: Deployment, worker: WorkerState) -> Share:
-    """Give what is left of a worker's share, as its next attempt gets it."""
-    units = tuple(_told(d, worker, d.units[name].unit) for name in missing(d, worker))
-    return Share(name=worker.name, key=worker.key, units=units)
-
-
-def _told(d: Deployment, worker: WorkerState, unit: Unit) -> Unit:
-    """Give a unit with the paths that the worker is to use."""
-    if not d.plan.workers.aside:
-        return unit
-    source = unit.input
-    if source is not None and d.host.repository is not None and source.startswith("/"):
-        source = layout.read(d, worker, source)
-    outputs = tuple(layout.told(d, worker, path) for path in unit.outputs)
-    return msgspec.structs.replace(unit, outputs=outputs, input=source)
-
-
 def attempt(
     world: World, d: Deployment, worker: WorkerState, keys: Mapping[str, str] | None = None
 ) -> tuple[Task, Command, Start]:
     """Compose one attempt: its task, the harness's command, and the session that runs it. Writes nothing."""
     plan, host = d.plan_of(worker), d.host
-    values = names(d, worker)
-    cwd = layout.read(d, worker, render(plan.workers.cwd, values))
+    values, space = names(d, worker), workspace(d, worker)
+    cwd = space.source(render(plan.workers.cwd, values))
     task = Task(
         plan=plan,
         worker=worker.name,
@@ -189,9 +160,7 @@ def attempt(
         keys=keys or {},
         env=host.env,
         at=world.clock.now(),
-        outputs=tuple(
-            layout.made(d, worker, path) for name in missing(d, worker) for path in d.units[name].unit.outputs
-        ),
+        outputs=tuple(space.output(path) for name in missing(d, worker) for path in d.units[name].unit.outputs),
         confined=host.confinement is not None,
     )
     harness = world.harness(plan.workers.harness)
@@ -227,7 +196,7 @@ def _text(world: World, d: Deployment, worker: WorkerState, names: Mapping[str, 
     notes = [worker.note] if worker.note else []
     if worker.resumed:
         notes.append("You were interrupted. Go on; what is listed here is still to be done.")
-    if worker.attempt > 1 and d.plan.workers.stage:
+    if worker.attempt > 1 and not staging_of(d, worker).direct:
         notes.append("Write to the paths listed here. What was written to those of an earlier attempt is not taken.")
     if worker.attempt > 1:
         notes.append("Left undone by the attempt before:\n" + "\n".join(failures(d.units, missing(d, worker))))
@@ -254,11 +223,7 @@ def prepare(world: World, d: Deployment, worker: WorkerState) -> Attempt:
     if worker.review:
         files.make(posixpath.dirname(verdict_file(d, worker)))
         files.remove(verdict_file(d, worker))  # what is there is not this attempt's
-    if plan.workers.stage:
-        for directory in {posixpath.dirname(path) for path in task.outputs}:
-            files.make(directory)  # what is to be made there is to be the worker's only care
-    if host.repository is not None:
-        _plant(world, d, worker, start)
+    workspace(d, worker).prepare(world, task, start)
     files.write(task.units_file, units_file(review.subjects(d, worker) if worker.review else units).encode())
     text = f"{command.preface}\n\n{task.prompt}" if command.preface else task.prompt
     files.write(task.prompt_file, text.encode("utf-8", "surrogateescape"))
@@ -291,16 +256,6 @@ def prepare(world: World, d: Deployment, worker: WorkerState) -> Attempt:
     )
 
 
-def _plant(world: World, d: Deployment, worker: WorkerState, start: Start) -> None:
-    """Give the worker its tree, with a script that fills it where that is still to be done."""
-    from wakeman.engine.act.trees import plant
-
-    if d.host.repository is not None and (script := plant(world, d, worker, d.host.repository)):
-        file = posixpath.join(layout.attempt(d.host, worker), "setup")
-        world.files.write(file, script.encode("utf-8", "surrogateescape"))
-    world.files.make(start.cwd)
-
-
 def _listed(outputs: Sequence[str]) -> bytes:
     """List outputs for the hook: a path and its spelling in JSON. What does not fit a line is left out."""
     import json
@@ -317,9 +272,9 @@ def _rules(world: World, d: Deployment, worker: WorkerState) -> bytes:
     not fit a line is left out.
     """
     host = d.host
-    units = share(d, worker).units
-    files = [layout.made(d, worker, path) for unit in units for path in unit.outputs]
-    trees = [layout.read(d, worker, claimed(pattern)) for unit in units for pattern in unit.writes]
+    units, space = share(d, worker).units, workspace(d, worker)
+    files = [space.output(path) for unit in units for path in unit.outputs]
+    trees = [space.source(claimed(pattern)) for unit in units for pattern in unit.writes]
     minded = [] if d.plan.watch.conflicts == "ignore" else [host.root, host.directory]
     own = layout.client(host, worker)
     resolved = world.files.resolve([*files, *trees, layout.scratch(host, worker), own, *minded])

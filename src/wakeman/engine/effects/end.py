@@ -56,8 +56,9 @@ class HangUp(Struct, frozen=True):
         return why
 
     def recorded(self, d: Deployment, write: Write) -> str:
-        """Return nothing: a note tells of a failure, and needs nobody to expect it."""
-        return ""
+        """Read it from the note."""
+        data = write[0].data
+        return data.text if isinstance(data, e.Noted) else ""
 
 
 def _signal(world: World, ids: Sequence[str], name: Literal["TERM", "KILL"]) -> None:

@@ -6,23 +6,18 @@ and so is what the disk refuses: nobody makes a unit anew that only waits for th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 
 from msgspec import Struct
 
-from wakeman.core import actions
+from wakeman.core.errors import DiskError, WakemanError
 from wakeman.core.log import events as e
-from wakeman.core.model import Deployment, FileFingerprint
+from wakeman.core.model import Deployment
+from wakeman.core.policy.staging import promotions
 from wakeman.engine.effects.drafts import noted
 from wakeman.engine.protocol.steps import Steps, Write, append, do
+from wakeman.engine.workspace import Promoted, Workspace, workspace
 from wakeman.ports import World
-
-
-class Promoted(Struct, frozen=True):
-    """What became of one unit: the marks that count from now on, or `why` it cannot be promoted as it was judged."""
-
-    marks: tuple[FileFingerprint, ...] = ()
-    why: str = ""
 
 
 class Promote(Struct, frozen=True):
@@ -33,16 +28,23 @@ class Promote(Struct, frozen=True):
 
         Repeatable: yes; what was promoted before a crash is found in its place. Raises: DiskError.
         """
-        from wakeman.engine.act.promotion import promote_open
-
-        return promote_open(world, d)
+        done: dict[int, Promoted] = {}
+        refused: dict[int, str] = {}
+        for space, seqs in _batches(d):
+            try:
+                done |= space.promote(world, seqs)
+            except DiskError:
+                raise  # no file is to blame; the next check, behind an alarm, tries again
+            except WakemanError as fault:
+                refused |= {seq: f"{d.promoting[seq].unit}: {fault}" for seq in seqs}
+        return done, refused
 
     def recorded(self, d: Deployment, write: Write) -> tuple[Mapping[int, Promoted], Mapping[int, str]]:
         """Read the outcomes: each output that was promoted has a mark."""
         found = {}
         for event in write:
             data = event.data
-            promotion = d.placing.get(data.intent) if isinstance(data, e.Effected) else None
+            promotion = d.promoting.get(data.intent) if isinstance(data, e.Effected) else None
             if promotion is None or not isinstance(data, e.Effected):
                 continue
             judged = tuple(file.mark for file in promotion.files)
@@ -52,9 +54,18 @@ class Promote(Struct, frozen=True):
         return found, {}
 
 
+def _batches(d: Deployment) -> list[tuple[Workspace, list[int]]]:
+    """Group the open intents by what their workspace promotes in one go."""
+    found: dict[Hashable, tuple[Workspace, list[int]]] = {}
+    for seq, promotion in d.promoting.items():
+        space = workspace(d, d.workers[promotion.worker])
+        found.setdefault(space.batch(seq), (space, []))[1].append(seq)
+    return list(found.values())
+
+
 def settle(d: Deployment) -> Steps[Mapping[int, str]]:
     """Promote what open intents speak of; return what was refused, by the intent's line."""
-    if not d.placing:
+    if not d.promoting:
         return {}
     results, refused = yield from do(Promote())
     yield from append("outcome", [_outcome(d, seq, result) for seq, result in results.items()])
@@ -63,7 +74,7 @@ def settle(d: Deployment) -> Steps[Mapping[int, str]]:
 
 def promote(d: Deployment) -> Steps[bool]:
     """Promote all that is ready; return whether anything was."""
-    drafts = actions.placings(d)
+    drafts = promotions(d)
     intents = yield from append("action", drafts)
     if intents:
         refused = yield from settle(d)
@@ -74,6 +85,6 @@ def promote(d: Deployment) -> Steps[bool]:
 
 
 def _outcome(d: Deployment, seq: int, result: Promoted) -> e.Draft:
-    promotion = d.placing[seq]
+    promotion = d.promoting[seq]
     fact = e.Effected(intent=seq, ok=not result.why, detail=result.why, marks=result.marks)
     return e.Draft(fact, worker=promotion.worker, attempt=promotion.attempt)

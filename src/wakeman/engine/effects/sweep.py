@@ -15,7 +15,7 @@ from wakeman.core.policy.side_sessions import overdue, owner, sweep_rule
 from wakeman.core.text import sanitise
 from wakeman.engine.effects.drafts import failure, noted
 from wakeman.engine.observe.side_sessions import strangers
-from wakeman.engine.protocol.steps import Steps, Write, append, do
+from wakeman.engine.protocol.steps import Kind, Steps, Write, append, do
 from wakeman.ports import World
 
 
@@ -79,9 +79,11 @@ class Next(Struct, frozen=True):
         """Return it; None when there is no other."""
         return next(self.found, None)
 
-    def recorded(self, d: Deployment, write: Write) -> SideSession | None:
-        """Read it from the intent to end it. Boundary: only what a pattern of the plan fits."""
+    def recorded(self, d: Deployment, write: Write) -> SideSession | str | None:
+        """Read it from the intent to end it, or the note. Boundary: only what a pattern of the plan fits."""
         data = write[0].data
+        if isinstance(data, e.Noted):
+            return data.text
         ours = isinstance(data, e.Intended) and data.action == "sweep" and sweep_rule(d.plan, data.target) is not None
         return SideSession(data.target, worker=write[0].worker or "") if ours and isinstance(data, e.Intended) else None
 
@@ -106,7 +108,7 @@ def sweep(d: Deployment, decision: Decision, now: datetime) -> Steps[None]:
 def end_session(d: Deployment, one: SideSession, by: EndedBy) -> Steps[None]:
     """End one session in somebody's name: intent, then outcome."""
     about = {"worker": one.worker, "attempt": d.workers[one.worker].attempt} if one.worker else {}
-    kind = "request" if by == "person" else "action"
+    kind: Kind = "fold" if by == "person" else "action"
     fact = e.Intended(action="sweep", target=one.session, ended_by=by)
     (intent,) = yield from append(kind, [e.Draft(fact, **about)])  # type: ignore[arg-type] # worker and attempt
     why = yield from do(EndSession(one))

@@ -87,7 +87,7 @@ def enter(d: Deployment, decision: Decision, _: datetime) -> Steps[None]:
 
 def send(worker: WorkerState, fact: e.Intended, typing: Type) -> Steps[str]:
     """Type what a person has asked for; return why it was not typed. `fact` is the intent, without keys in its text."""
-    (intent,) = yield from append("request", [about(worker, fact)])
+    (intent,) = yield from append("fold", [about(worker, fact)])
     why = yield from do(typing)
     yield from append("outcome", [outcome(intent, why)])
     return why

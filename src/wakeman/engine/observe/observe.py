@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import posixpath
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -11,33 +10,29 @@ from hashlib import blake2b
 import msgspec
 from msgspec import Struct
 
-from wakeman.core.errors import ProgramError, StorageError, UnknownNameError
+from wakeman.core.errors import ProgramError, UnknownNameError
 from wakeman.core.log import events as e
 from wakeman.core.model import (
     Deployment,
     EndedBy,
     FileFingerprint,
     Observation,
-    Plan,
-    Rejection,
     Session,
-    Unit,
     UnitState,
     Verdict,
     WorkerState,
     attempt_id,
 )
 from wakeman.core.plan.confinement import REFUSALS_KEPT_MAX, refusals
-from wakeman.core.policy import review
-from wakeman.core.policy.quality import Check, Facts, judge, parse
 from wakeman.core.redact import redacted
 from wakeman.core.text import sanitise, unescaped
 from wakeman.engine import layout
 from wakeman.engine.act import confinement, prompt_delivery, secrets
+from wakeman.engine.observe.judgement import ENDED, Basis, CheckResult, Unchecked, judge_all
 from wakeman.engine.observe.transcripts import Transcripts, find_transcripts
+from wakeman.engine.workspace import Place, workspace
 from wakeman.ports import Evidence, Harness, Listing, Report, SessionInfo, Sessions, World
 
-UNCHECKED = "the check has not run on it yet"
 SCREEN_ROWS = 60
 """Lines of a screen that a harness gets to read."""
 LIVE_STREAM_BYTES = 64 * 1024
@@ -57,13 +52,6 @@ DEADLY_SIGNALS = frozenset({1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 13, 14, 15, 24, 25, 3
 """Signals that end a process; a status of 128 and another number is the program's own."""
 
 
-class CheckResult(Struct, frozen=True):
-    """A verify command's result, good for exactly these files."""
-
-    marks: tuple[FileFingerprint, ...]
-    check: Check
-
-
 class Gathered(Struct, frozen=True):
     """What one look gathered from outside, before anything is made of it."""
 
@@ -74,20 +62,6 @@ class Gathered(Struct, frozen=True):
     mono: float
 
 
-class Unchecked(Struct, frozen=True):
-    """A unit whose outputs pass but for the verify command, which has not run on these files yet."""
-
-    unit: Unit
-    marks: tuple[FileFingerprint, ...]
-    worker: WorkerState
-    aside: bool = False  # they are those in the worker's stage or tree
-
-    @property
-    def key(self) -> str:
-        """Give what tells its result from that of the same unit in another place."""
-        return f"{self.unit.name}\0aside" if self.aside else self.unit.name
-
-
 def observe(world: World, d: Deployment, checked: Mapping[str, CheckResult]) -> tuple[e.Looked, list[Unchecked]]:
     """Look once, and give what changed since the look before, with the units that a verify command must judge.
 
@@ -95,26 +69,27 @@ def observe(world: World, d: Deployment, checked: Mapping[str, CheckResult]) -> 
     that changed.
     """
     live = [worker for worker in d.workers.values() if worker.live]
-    units = watched = _watched(d)
+    watched = _placed(d, _watched(d))
     sessions = world.sessions(d.host)
     view = Gathered(
         d=d,
         listing=sessions.look() if live else Listing(state="down", why="not looked: no worker is alive"),
-        marks=world.files.marks([*_paths(world, units, d, live), *_aside_paths(units, d)]),
+        marks=world.files.marks([*_reports(world, d, live), *_files(watched)]),
         boot=world.clock.boot(),
         mono=world.clock.mono(),
     )
     hush = secrets.redactor(world, d) if live else redacted
     observations = [_hushed(s, hush) for s in _sightings(world, sessions, view, live)]
-    over = {s.worker for s in observations if s.session in ("exited", "killed", "lost")}
+    over = {s.worker for s in observations if s.session in ENDED}
+    final = [each for each in watched if not each[1].staged]
     if all(worker.ended or worker.name in over for worker in d.workers.values()):
         # Nothing is said to be done that was not there at the last look.
-        rest = {layout.absolute(d.host, path) for state in _all(d) for path in _files(state.unit)} - view.marks.keys()
+        final = [each for each in _placed(d, _all(d)) if not each[1].staged]
+        rest = set(_files(final)) - view.marks.keys()
         view = msgspec.structs.replace(view, marks={**view.marks, **world.files.marks(rest)})
-        units = _all(d)
-    pending: list[Unchecked] = []
-    verdicts = [] if d.host.repository else _verdicts(world, view, units, over, checked, pending)
-    aside = _aside(world, view, watched, observations, checked, pending)
+    basis = Basis(world, d, view.marks, {seen.worker: seen for seen in observations}, checked)
+    verdicts, waiting = judge_all(final, basis)
+    staged, more = judge_all([each for each in watched if each[1].staged], basis)
     validators = None
     if d.plan.cleanup.sweep and view.listing.state == "up":
         from wakeman.engine.observe.side_sessions import found
@@ -126,13 +101,13 @@ def observe(world: World, d: Deployment, checked: Mapping[str, CheckResult]) -> 
             mono=view.mono,
             boot=view.boot,
             observations=tuple(s for s in observations if s != known[s.worker]),
-            verdicts=tuple(verdicts),
+            verdicts=verdicts,
             memory=world.machine.free_memory(),
             validators=validators if validators != d.validators else None,
             server=view.listing.server,
-            aside=tuple(aside),
+            staged=staged,
         ),
-        pending,
+        [*waiting, *more],
     )
 
 
@@ -144,7 +119,8 @@ def _hushed(observation: Observation, hush: secrets.Redact) -> Observation:
     return msgspec.structs.replace(observation, why=why, shown=shown)
 
 
-def _paths(world: World, units: Iterable[UnitState], d: Deployment, live: Iterable[WorkerState]) -> Iterator[str]:
+def _reports(world: World, d: Deployment, live: Iterable[WorkerState]) -> Iterator[str]:
+    """Give the files that tell of attempts under way."""
     host = d.host
     for worker in live:
         workers = d.plan_of(worker).workers
@@ -156,25 +132,17 @@ def _paths(world: World, units: Iterable[UnitState], d: Deployment, live: Iterab
             yield layout.trail(host, worker)
         if "hook" in world.harness(workers.harness).reads:
             yield layout.denied(host, worker)
-    for state in units:
-        for path in _files(state.unit):
-            yield layout.absolute(host, path)
 
 
-def _aside_paths(units: Iterable[UnitState], d: Deployment) -> Iterator[str]:
-    if not d.plan.workers.aside:
-        return
-    for state in units:
-        worker = d.workers[state.worker]
-        yield from (layout.made(d, worker, path) for path in state.unit.outputs)
-        if state.unit.input is not None:
-            yield layout.read(d, worker, state.unit.input)
+def _placed(d: Deployment, units: Iterable[UnitState]) -> list[tuple[UnitState, Place]]:
+    return [(unit, place) for unit in units for place in workspace(d, d.workers[unit.worker]).places(unit)]
 
 
-def _files(unit: Unit) -> Iterator[str]:
-    yield from unit.outputs
-    if unit.input is not None:
-        yield unit.input
+def _files(placed: Iterable[tuple[UnitState, Place]]) -> Iterator[str]:
+    for _, place in placed:
+        yield from place.outputs.values()
+        if place.input is not None:
+            yield place.input
 
 
 def _watched(d: Deployment) -> list[UnitState]:
@@ -187,7 +155,7 @@ def _watched(d: Deployment) -> list[UnitState]:
 
 
 def _verdicts_of(state: UnitState) -> tuple[Verdict | None, Verdict | None]:
-    return state.verdict, state.aside
+    return state.verdict, state.staged
 
 
 def _all(d: Deployment) -> list[UnitState]:
@@ -504,204 +472,12 @@ def _life(view: Gathered, worker: WorkerState, seen: SessionInfo | None, harness
     signs = [view.marks.get(layout.claim(view.d.host, worker)), view.marks.get(layout.hook(view.d.host, worker))]
     if not (harness.redraws and view.d.plan_of(worker).workers.mode == "interactive"):
         signs.append(view.marks.get(layout.stream(view.d.host, worker)))
+    space = workspace(view.d, worker)
     for name in worker.units:
-        signs += [view.marks.get(layout.made(view.d, worker, path)) for path in view.d.units[name].unit.outputs]
+        signs += [view.marks.get(space.output(path)) for path in view.d.units[name].unit.outputs]
     if traces.record is not None:
         signs += [traces.record, *traces.beside]
     if not any(signs) and not (harness.adopts and seen):
         return ""
     stirred = seen.activity if seen is not None and not harness.redraws else 0.0
     return blake2b(repr((signs, stirred)).encode("utf-8", "surrogateescape"), digest_size=4).hexdigest()
-
-
-# --- verdicts -------------------------------------------------------------------------------------------------
-
-
-def _verdicts(
-    world: World,
-    view: Gathered,
-    units: Iterable[UnitState],
-    over: set[str],
-    checked: Mapping[str, CheckResult],
-    pending: list[Unchecked],
-) -> list[Verdict]:
-    verdicts: list[Verdict] = []
-    for state in units:
-        worker = view.d.workers[state.worker]
-        named = _named(view, state.unit)
-        marks = tuple(named[path] for path in state.unit.outputs if path in named)
-        whole = len(marks) == len(state.unit.outputs)
-        if not whole and not worker.ended and worker.name not in over and not state.done:
-            continue  # still being made
-        if state.verdict is not None and state.verdict.marks == marks and not state.verdict.waits:
-            continue  # judged, on these very files
-        if state.unit.name in view.d.reviews:
-            verdict = _opinion(world, view, state, marks)
-            if verdict != state.verdict:
-                verdicts.append(verdict)
-            continue
-        facts = Facts(
-            marks={path: mark for path, mark in named.items() if path in state.unit.outputs},
-            before={path: view.d.before[path] for path in state.unit.outputs if path in view.d.before},
-            parsed=_parsed(
-                world, view.d.plan, {path: layout.absolute(view.d.host, path) for path in named}, state, named
-            ),
-            input=named.get(state.unit.input) if state.unit.input is not None else None,
-            installed=state.installed if view.d.plan.workers.stage else None,
-        )
-        verdict = _judged(view.d, Unchecked(state.unit, marks, worker), facts, checked, pending)
-        if verdict != state.verdict:
-            verdicts.append(verdict)
-    return verdicts
-
-
-# --- what was made aside --------------------------------------------------------------------------------------
-
-
-def _aside(
-    world: World,
-    view: Gathered,
-    units: Iterable[UnitState],
-    observations: Iterable[Observation],
-    checked: Mapping[str, CheckResult],
-    pending: list[Unchecked],
-) -> list[Verdict]:
-    """Judge what the present attempts have made in their stages or trees: as any output, but for what follows.
-
-    Shape: a file that somebody has open for writing is still being made. A worker that was cut off may not have
-    finished what was not seen to be so before. A link is none of its files.
-    """
-    if not view.d.plan.workers.aside:
-        return []
-    ends = {seen.worker: seen for seen in observations}
-    verdicts: list[Verdict] = []
-    for state in units:
-        worker, known = view.d.workers[state.worker], state.aside
-        if not worker.attempt or worker.intent or worker.review:
-            continue
-        seen = ends.get(worker.name, worker.observation)
-        over = worker.ended or (seen is not None and seen.session in ("exited", "killed", "lost"))
-        places = {path: layout.made(view.d, worker, path) for path in state.unit.outputs}
-        named = {
-            path: msgspec.structs.replace(view.marks[place], path=path)
-            for path, place in places.items()
-            if place in view.marks
-        }
-        marks = tuple(named.values())
-        if not named and known is None and not (over and view.d.host.repository):
-            continue
-        if not over and (len(marks) < len(places) or world.files.writing(places.values())):
-            continue  # still being made
-        foreign = _foreign(view, state)
-        if known is not None and (known.marks, known.foreign) == (marks, foreign) and not known.waits:
-            continue
-        clean = seen is not None and seen.session == "exited" and seen.code in (0, None)
-        source = None if state.unit.input is None else view.marks.get(layout.read(view.d, worker, state.unit.input))
-        facts = Facts(
-            marks=named,
-            before={path: view.d.before[path] for path in state.unit.outputs if path in view.d.before},
-            parsed=_parsed(world, view.d.plan, places, state, named),
-            input=source,
-            cut=over and not clean and (known is None or known.marks != marks),
-            astray=_astray(world, view.d, worker, {path: places[path] for path in named}),
-        )
-        verdict = _judged(view.d, Unchecked(state.unit, marks, worker, aside=True), facts, checked, pending)
-        verdict = msgspec.structs.replace(verdict, foreign=foreign)
-        if verdict != known:
-            verdicts.append(verdict)
-    return verdicts
-
-
-def _foreign(view: Gathered, state: UnitState) -> tuple[FileFingerprint, ...]:
-    """Give what stands in the places of a unit's outputs and was neither there at first nor installed since."""
-    if not view.d.plan.workers.stage:
-        return ()
-    ours = {**view.d.before, **state.installed}
-    found = _named(view, state.unit)
-    return tuple(found[path] for path in state.unit.outputs if path in found and found[path] != ours.get(path))
-
-
-def _astray(world: World, d: Deployment, worker: WorkerState, places: Mapping[str, str]) -> frozenset[str]:
-    """Give the outputs that are symlinks, or are reached by one, within the worker's stage or tree."""
-    (root,) = layout.writable(d, worker, ())
-    real = world.files.resolve([root, *places.values()])
-    return frozenset(
-        path
-        for path, place in places.items()
-        if (inside := layout.within(place, root)) is not None and real[place] != posixpath.join(real[root], inside)
-    )
-
-
-def outputs(unit: Unit, marks: Mapping[str, FileFingerprint], places: Mapping[str, str]) -> tuple[FileFingerprint, ...]:
-    """Give the marks of a unit's outputs as its verdict holds them: in its order, by the paths that it uses.
-
-    Shape: `marks` go by where each output lies, which `places` tells.
-    """
-    there = ((path, marks.get(places[path])) for path in unit.outputs)
-    return tuple(msgspec.structs.replace(mark, path=path) for path, mark in there if mark is not None)
-
-
-def _named(view: Gathered, unit: Unit) -> dict[str, FileFingerprint]:
-    found = {}
-    for path in _files(unit):
-        mark = view.marks.get(layout.absolute(view.d.host, path))
-        if mark is not None:
-            found[path] = mark if mark.path == path else msgspec.structs.replace(mark, path=path)
-    return found
-
-
-def _judged(
-    d: Deployment, about: Unchecked, facts: Facts, checked: Mapping[str, CheckResult], pending: list[Unchecked]
-) -> Verdict:
-    """Judge a unit; where it passes but for a verify command that has not run on these files, note that it waits."""
-    verify, result = d.plan.verify, checked.get(about.key)
-    verdict = judge(about.unit, verify, facts)
-    if not verify.command or not verdict.passed:
-        return verdict
-    if result is None or result.marks != about.marks:
-        pending.append(about)
-        # Said, so that neither an old verdict nor none speaks for files that nothing has checked.
-        return Verdict(unit=about.unit.name, problems=(UNCHECKED,), marks=about.marks, waits=True)
-    return judge(about.unit, verify, msgspec.structs.replace(facts, check=result.check))
-
-
-def _opinion(world: World, view: Gathered, state: UnitState, marks: tuple[FileFingerprint, ...]) -> Verdict:
-    """Judge a reviewer's verdict."""
-    unit = state.unit
-    problem, rejects = _said(world, view, unit, marks, view.d.reviews[unit.name].units)
-    facts = Facts(
-        marks={mark.path: mark for mark in marks},
-        before={path: view.d.before[path] for path in unit.outputs if path in view.d.before},
-        parsed={unit.outputs[0]: problem},
-    )
-    verify = view.d.plan_of(view.d.workers[state.worker]).verify
-    return msgspec.structs.replace(judge(unit, verify, facts), rejects=rejects)
-
-
-def _said(
-    world: World, view: Gathered, unit: Unit, marks: tuple[FileFingerprint, ...], units: tuple[str, ...]
-) -> tuple[str, tuple[Rejection, ...]]:
-    """Read a reviewer's verdict, if there is one: what is wrong with it, and whom it rejects."""
-    if not marks:
-        return "", ()
-    try:
-        data = world.files.read(layout.absolute(view.d.host, unit.outputs[0]), review.VERDICT_BYTES_MAX)
-    except StorageError as fault:
-        return sanitise(f"cannot be read: {fault}", 200), ()
-    return review.read(data, units)
-
-
-def _parsed(
-    world: World, plan: Plan, places: Mapping[str, str], state: UnitState, named: Mapping[str, FileFingerprint]
-) -> dict[str, str]:
-    verify = plan.verify
-    if verify.parse == "none":
-        return {}
-    found = {}
-    for path in state.unit.outputs:
-        if path in named and named[path].size >= max(1, verify.min_bytes):
-            try:
-                found[path] = parse(verify.parse, world.files.read(places[path]))
-            except StorageError as fault:
-                found[path] = sanitise(f"cannot be read: {fault}", 200)
-    return found

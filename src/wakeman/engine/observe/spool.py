@@ -20,7 +20,8 @@ from wakeman.core.model import Deployment, FileFingerprint, UnitState, WorkerSta
 from wakeman.core.plan.claims import Claims, paths, trespass
 from wakeman.core.policy.quality import Facts, judge
 from wakeman.engine import layout
-from wakeman.engine.observe.observe import outputs
+from wakeman.engine.observe.judgement import outputs
+from wakeman.engine.workspace import workspace
 from wakeman.ports import World
 
 SPOOL_FILE_BYTES_MAX = 65536
@@ -183,7 +184,7 @@ def touched(d: Deployment, state: UnitState) -> Iterator[str]:
 
 def place(d: Deployment, state: UnitState, path: str) -> str:
     """Give where a path of a unit is looked for: in the worker's tree, or where it is to be in the end."""
-    return layout.read(d, d.workers[state.worker], path)
+    return workspace(d, d.workers[state.worker]).source(path)
 
 
 def places(d: Deployment, state: UnitState) -> dict[str, str]:

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from msgspec import Struct
 
-from wakeman.core.actions import recorded, taken, trespasses
+from wakeman.core.actions import recorded, taken
 from wakeman.core.log import events as e
 from wakeman.core.model import Deployment, WorkerState
 from wakeman.core.policy import notice
@@ -22,8 +22,8 @@ from wakeman.core.policy.decide import (
     soonest,
     staggered,
     transitions,
-    unrested,
 )
+from wakeman.core.policy.staging import staging, trespasses, unrested
 from wakeman.engine.effects import steps_of
 from wakeman.engine.effects.alarm import Soon, ensure, rearm
 from wakeman.engine.protocol.steps import Do, Steps, Write, append, do
@@ -72,7 +72,7 @@ def check(d: Deployment, by: str, now: datetime, senses: Senses) -> Steps[None]:
         from wakeman.engine.effects.launch import recover
 
         yield from recover(d)
-    if d.placing:
+    if d.promoting:
         from wakeman.engine.effects.promote import settle
 
         yield from settle(d)
@@ -82,7 +82,7 @@ def check(d: Deployment, by: str, now: datetime, senses: Senses) -> Steps[None]:
     yield from append("look", (yield from do(senses.look)), durable=False)
     yield from append("line", trespasses(d))
     promoted = False
-    if d.plan.workers.aside:
+    if staging(d).promotion is not None:
         from wakeman.engine.effects.promote import promote
 
         promoted = yield from promote(d)

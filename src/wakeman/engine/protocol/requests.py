@@ -25,7 +25,7 @@ def stop(worker: WorkerState, text: str = "") -> Steps[None]:
 
 def retry(d: Deployment, worker: WorkerState, units: tuple[str, ...], note: str) -> Steps[None]:
     """Have a worker start another attempt; a live one is ended first."""
-    yield from append("request", [e.Draft(e.Requested(verb="retry", units=units, text=note), worker=worker.name)])
+    yield from append("fold", [e.Draft(e.Requested(verb="retry", units=units, text=note), worker=worker.name)])
     if worker.live:
         from wakeman.engine.effects.end import end_workers
 
@@ -34,14 +34,14 @@ def retry(d: Deployment, worker: WorkerState, units: tuple[str, ...], note: str)
 
 def judge(verb: e.Verb, units: tuple[str, ...], why: str) -> Steps[None]:
     """Waive or reject units: a person's word over the checks'."""
-    yield from append("request", [e.Draft(e.Requested(verb=verb, units=units, text=why))])
+    yield from append("fold", [e.Draft(e.Requested(verb=verb, units=units, text=why))])
 
 
 def request(d: Deployment, verb: e.Verb, text: str, now: datetime) -> Steps[None]:
     """Ask for something of the whole deployment."""
     if d.paused_at and verb in ("unpause", "down"):
         yield from ensure(d, now, paused=True)  # or a crash before the check would leave it open without one
-    yield from append("request", [e.Draft(e.Requested(verb=verb, text=text))])
+    yield from append("fold", [e.Draft(e.Requested(verb=verb, text=text))])
 
 
 def unlaunched(d: Deployment) -> tuple[str, ...]:
@@ -54,7 +54,7 @@ def amend(d: Deployment, amended: e.Amended, enrolled: Iterable[e.Draft]) -> Ste
     import msgspec
 
     fact = msgspec.structs.replace(amended, dropped=unlaunched(d))
-    yield from append("request", [e.Draft(e.Requested(verb="amend")), e.Draft(fact), *enrolled])
+    yield from append("fold", [e.Draft(e.Requested(verb="amend")), e.Draft(fact), *enrolled])
 
 
 def delivered(d: Deployment, outcomes: Sequence[tuple[int, str]]) -> Steps[None]:

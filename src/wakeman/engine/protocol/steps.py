@@ -23,7 +23,7 @@ R_co = TypeVar("R_co", covariant=True)
 
 Write: TypeAlias = Sequence[e.Event]
 """The lines of one write."""
-Kind = Literal["alarm", "outcome", "look", "action", "intent", "transition", "decision", "request", "line"]
+Kind = Literal["alarm", "outcome", "look", "action", "intent", "transition", "decision", "fold", "line"]
 """What lines are about: how the audit names a divergence among them."""
 
 

@@ -66,7 +66,7 @@ def prepare(world: World, text: str, where: str, root: str, stdin: str = "") -> 
     repository: Repository | None = None
     notes: tuple[str, ...] = ()
     if plan.workers.isolate == "worktree":
-        from wakeman.engine.act.trees import survey
+        from wakeman.engine.workspace.repository import survey
 
         repository, found, notes = survey(world, plan, root, units, shares)
         problems += found

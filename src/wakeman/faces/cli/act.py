@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from wakeman.core.errors import NeedsPersonError, UsageError
 from wakeman.core.model import WakeTarget
 from wakeman.engine import requests
-from wakeman.engine.act import trees
 from wakeman.engine.effects.close import bury
+from wakeman.engine.workspace import repository
 from wakeman.faces.cli import options as given
 from wakeman.faces.cli.options import Verb
 from wakeman.faces.cli.reach import named, reach, sole
@@ -192,11 +192,10 @@ def clean(options: Namespace) -> int:
     target = f"{world.state}/.trash/{name}-{world.clock.now():%Y%m%dT%H%M%SZ}"
     bury(world, d)
     with world.logs.hold(name, world.by):  # no check is under way
-        left = trees.remove_merged(world, d) if d.host.repository else {}
+        left = repository.clear(world, d)
         where = world.files.move(f"{world.state}/{name}", target)
         kept = {tree.replace(d.host.directory, where, 1): why for tree, why in left.items()}
-        if d.host.repository:
-            world.git().follow(d.host.repository, list(kept))
+        repository.follow(world, d, list(kept))
     data = {"deployment": name, "moved_to": where, "trees": kept}
     code = _sent(options, data, f"{name}: moved to {where}", ["wakeman status"])
     if not options.json and not options.dry_run:

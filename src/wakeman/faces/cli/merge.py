@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 
 from wakeman.core.names import merged
-from wakeman.engine.act import trees
+from wakeman.engine.workspace import repository
 from wakeman.faces.cli import options as given
 from wakeman.faces.cli.options import Verb
 from wakeman.faces.cli.reach import named, reach
@@ -35,7 +35,7 @@ def merge(options: Namespace) -> int:
     """Merge the branches of workers whose share is done."""
     world = reach(options)
     name = named(world, options.name)
-    result = trees.merge(world, name, options.into, dry=options.dry_run)
+    result = repository.merge(world, name, options.into, dry=options.dry_run)
     left = [worker.name for worker in world.logs.read(name).workers.values() if worker.state != "verified"]
     if options.dry_run:
         would(options, {"deployment": name})

@@ -131,7 +131,8 @@ class Intended(Fact, frozen=True):
             case "move":
                 d.moving[event.seq] = (self.target, self.text)
             case "install" | "commit":
-                d.placing[event.seq] = Promotion(
+                d.promoting[event.seq] = Promotion(
+                    action=self.action,
                     worker=event.worker or "",
                     attempt=event.attempt or 0,
                     unit=self.target,
@@ -182,8 +183,8 @@ class Effected(Fact, frozen=True):
     def apply(self, d: Deployment, event: Event) -> None:
         d.wakes.pop(self.intent, None)
         d.moved.update([d.moving.pop(self.intent)] if self.intent in d.moving else [])
-        if self.intent in d.placing:
-            self._end_promotion(d, d.placing.pop(self.intent))
+        if self.intent in d.promoting:
+            self._end_promotion(d, d.promoting.pop(self.intent))
             return
         if event.worker is None:
             return
@@ -200,12 +201,12 @@ class Effected(Fact, frozen=True):
         files = tuple(promoted.mark for promoted in promotion.files)
         if self.ok:
             d.gained += take_verdict(d, Verdict(unit=promotion.unit, marks=self.marks))
-            unit.placed = files
-            if d.plan.workers.stage and not promotion.keep:
+            unit.promoted = files
+            if promotion.action == "install" and not promotion.keep:
                 forget_staged(unit)  # its stage is empty from now on
             unit.installed.update((mark.path, mark) for mark in self.marks)
-        elif unit.aside is not None and unit.aside.marks == files:
-            unit.aside = replace(unit.aside, problems=(self.detail,))
+        elif unit.staged is not None and unit.staged.marks == files:
+            unit.staged = replace(unit.staged, problems=(self.detail,))
 
     def summary(self) -> str:
         return f"{'done' if self.ok else 'failed'}{': ' if self.detail else ''}{self.detail}"

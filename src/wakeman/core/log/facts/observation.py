@@ -39,15 +39,15 @@ class Looked(Fact, frozen=True):
     """tmux server that was seen, `pid:start`; empty when there is none."""
     more: bool = False
     """The look goes on in the next line: one line keeps to 64 KiB."""
-    aside: tuple[Verdict, ...] = ()
-    """Verdicts on what was made in a stage or a tree, and is not taken over yet."""
+    staged: tuple[Verdict, ...] = field(default=(), name="aside")
+    """Verdicts on what is in a stage or a tree, and is not promoted yet."""
 
     def apply(self, d: Deployment, event: Event) -> None:
         # The most frequent of all: what is done here a replay does a million times.
         for verdict in self.verdicts:
             d.gained += take_verdict(d, verdict)
         mono, boot = self.mono, self.boot
-        for verdict in self.aside:
+        for verdict in self.staged:
             _take_staged_verdict(d.units[verdict.unit], verdict, mono)
         same = boot == d.boot
         for observation in self.observations:
@@ -152,9 +152,9 @@ def take_verdict(d: Deployment, verdict: Verdict) -> bool:
 
 
 def _take_staged_verdict(unit: UnitState, verdict: Verdict, mono: float) -> None:
-    if unit.aside is None or unit.aside.marks != verdict.marks:
-        unit.aside_mono = mono
-    unit.aside = verdict
+    if unit.staged is None or unit.staged.marks != verdict.marks:
+        unit.staged_mono = mono
+    unit.staged = verdict
 
 
 def _take_observation(d: Deployment, seen: Observation, mono: float, *, same: bool) -> None:

@@ -226,8 +226,8 @@ class Captured(Fact, frozen=True):
 
 
 def forget_staged(unit: UnitState) -> None:
-    """Forget what was made aside: the next attempt has a place of its own, or is judged anew."""
-    unit.aside, unit.aside_mono, unit.placed = None, 0.0, ()
+    """Forget what was staged: the next attempt has a stage of its own, or is judged anew."""
+    unit.staged, unit.staged_mono, unit.promoted = None, 0.0, ()
 
 
 def settle_failed_launch(d: Deployment, worker: WorkerState) -> None:

@@ -1,14 +1,15 @@
-"""Work trees: what a plan needs of its repository, a tree for each worker, its branch, merging, clearing away."""
+"""The repository behind work trees: what a plan needs of it, merging what is done, clearing trees away."""
 
 from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterable, Sequence
-from shlex import join, quote
+from shlex import quote
+from typing import Any
 
 from wakeman.core.errors import UsageError, WakemanError
 from wakeman.core.log import events as e
-from wakeman.core.model import Deployment, Plan, Promotion, Repository, Share, Unit, WorkerState
+from wakeman.core.model import Deployment, Plan, Repository, Share, Unit
 from wakeman.core.names import branch, mergeable, merged
 from wakeman.core.text import sanitise
 from wakeman.engine import layout
@@ -112,69 +113,6 @@ def _told(faults: Iterable[str]) -> list[str]:
     )
 
 
-# --- while it runs ----------------------------------------------------------------------------------------------
-
-
-def plant(world: World, d: Deployment, worker: WorkerState, repository: Repository) -> str:
-    """Make a worker's tree, and give the script that fills it and sets it up; "" where that was done.
-
-    Shape: the worker's own session runs it ahead of the program, as a checkout and dependencies may take minutes.
-    """
-    from wakeman.core.plan.template import render
-    from wakeman.engine.act.launch import names
-
-    tree, ready = layout.tree(d.host, worker), layout.planted(d.host, worker)
-    fill = world.git().plant(repository, tree, branch(d.name, worker.name))
-    if world.files.marks([ready]):
-        return ""
-    values = names(d, worker)
-    setup = [join(render(word, values) for word in command) for command in d.plan.workers.setup]
-    steps = [join(fill), f"cd {quote(layout.home(d, worker))}", *setup, f": >{quote(ready)}"]
-    return "set -e\n" + "\n".join(steps) + "\n"
-
-
-def commit(
-    world: World, d: Deployment, repository: Repository, worker: str, takings: Sequence[Promotion]
-) -> dict[str, str]:
-    """Put the units that a worker has made onto its branch in one commit; give why one is not taken, by unit.
-
-    Boundary: without `workers.commit` what it has not committed itself is not taken.
-    """
-    state = d.workers[worker]
-    tree = layout.tree(d.host, state)
-    paths = {taking.unit: [_in_tree(d, state, placing.path) for placing in taking.files] for taking in takings}
-    claims = [_in_tree(d, state, each) for taking in takings for each in d.units[taking.unit].unit.writes]
-    kept = world.git().keep(
-        repository,
-        tree,
-        branch(d.name, worker),
-        [path for each in paths.values() for path in each],
-        claims,
-        worker,
-        _message(d, worker, list(paths)) if d.plan.workers.commit else "",
-    )
-    why = {}
-    fresh = d.plan.verify.fresh == "changed"
-    for unit, each in paths.items():
-        same = [path for path in each if path in kept.unchanged]
-        loose = [path for path in each if path in kept.loose]
-        if fresh and same:
-            why[unit] = f"{same[0]}: as in the base commit, expected it to be changed"
-        elif loose:
-            why[unit] = f"{loose[0]}: passes, and is not committed on {branch(d.name, worker)}"
-    return why
-
-
-def _in_tree(d: Deployment, worker: WorkerState, path: str) -> str:
-    place = layout.read(d, worker, path)
-    return layout.within(place, layout.tree(d.host, worker)) or place
-
-
-def _message(d: Deployment, worker: str, units: Sequence[str]) -> str:
-    lines = "\n".join(f"- {sanitise(unit, 200)}" for unit in units)
-    return f"{d.name}: {len(units)} unit{'' if len(units) == 1 else 's'} by {worker}\n\n{lines}\n"
-
-
 # --- afterwards -------------------------------------------------------------------------------------------------
 
 
@@ -195,9 +133,14 @@ def merge(world: World, name: str, into: str = "", *, dry: bool = False) -> Merg
     return result
 
 
-def remove_merged(world: World, d: Deployment) -> dict[str, str]:
-    """Remove the trees that hold nothing that is not merged; give the others, by path, and why each is left."""
-    repository = _repository(d)
+def clear(world: World, d: Deployment) -> dict[str, str]:
+    """Remove the trees that hold nothing that is not merged; give the others, by path, and why each is left.
+
+    Boundary: none where workers have no trees.
+    """
+    repository = d.host.repository
+    if repository is None:
+        return {}
     into = [merged(d.name), repository.branch.removeprefix("refs/heads/")]
     left = {}
     for worker in d.workers.values():
@@ -205,6 +148,26 @@ def remove_merged(world: World, d: Deployment) -> dict[str, str]:
         if worker.attempt and (why := world.git().uproot(repository, tree, branch(d.name, worker.name), into)):
             left[tree] = why
     return left
+
+
+def follow(world: World, d: Deployment, trees: Sequence[str]) -> None:
+    """Tell the repository where trees of a deployment lie whose directory was moved."""
+    if d.host.repository is not None:
+        world.git().follow(d.host.repository, trees)
+
+
+def branches(d: Deployment) -> dict[str, Any]:
+    """Return where workers in trees put their work, and how a person gets at it. Raises: UsageError without trees."""
+    repository = _repository(d)
+    ready = mergeable(d)
+    return {
+        "repository": repository.top,
+        "base": repository.base,
+        "branch": repository.branch.removeprefix("refs/heads/") or None,
+        "branches": [branch(d.name, worker.name) for worker in d.workers.values() if worker.attempt],
+        "mergeable": ready,
+        "commands": [f"git -C {quote(repository.top)} merge {each}" for each in ready],
+    }
 
 
 def _repository(d: Deployment) -> Repository:

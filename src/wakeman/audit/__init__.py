@@ -1,0 +1,1 @@
+"""A log judged again: the protocol driven with the recorded lines."""

@@ -1,0 +1,383 @@
+"""A log judged again, write by write: each must be the next one that a protocol would have written.
+
+The protocols are those that the engine is driven by. Here the recorded lines drive them: lines that a protocol
+appends are held against the next write, and what came of an effect is read from it. The first line that the protocol
+would not have written is the divergence.
+
+A process can be killed anywhere, so a protocol may break off after any write, and another begins. What it may not do
+is go on without something, or with something that nothing asks for.
+
+What leaves no outcome in the log, and is therefore none that could be missing: an `end` (a later look sees it), and a
+`sweep` of an older version. A `nudge`, a `send` or a `move` whose process was killed before its outcome stays without
+one for ever, as it must not be done twice: it is pending, and no divergence. Nor is a launch or an end that is open in
+a log that was given up: that row closes while others are at work, if the plan leaves them.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from itertools import zip_longest
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from wakeman.audit.entries import entries
+from wakeman.audit.evidence import passed_over
+from wakeman.core.errors import TransitionError, WakemanError
+from wakeman.core.log import events as e
+from wakeman.core.log.hash_chain import DIVERGENCES_KEPT_MAX, Divergence
+from wakeman.core.log.state import apply, apply_unchecked
+from wakeman.core.log.summary import summary
+from wakeman.core.model import Deployment
+from wakeman.engine.protocol.steps import Append, Kind, Steps, Write
+
+_STRAY = (WakemanError, LookupError, ValueError, AttributeError, TypeError, ArithmeticError)
+"""What judging or applying a line may raise that no engine ever wrote."""
+
+_LOGS_OWN = (e.Repaired, e.Sealed, e.Filled, e.Freed)
+"""What the log writes of itself: between two protocols, or where the disk ended one."""
+
+
+class Pending(Struct, frozen=True):
+    """An intent whose outcome the log does not tell."""
+
+    line: int
+    what: str
+
+
+class Auditor:
+    """One pass over a log, write by write; constant in memory beside the deployment.
+
+    Shape: `divergences` are the first DIVERGENCES_KEPT_MAX, `count` counts all; `decisions` those that were judged;
+    `cut` the checks that broke off; `unknown` counts events of newer versions by type, the first of which stands in
+    `until`: what comes behind it is applied and no longer judged.
+    """
+
+    def __init__(self) -> None:
+        self.deployment = Deployment()
+        self.divergences: list[Divergence] = []
+        self.count = self.decisions = self.cut = self.until = self.events = 0
+        self.unknown: dict[str, int] = {}
+        self._write: list[e.Event] = []
+        self._walk: _Walk | None = None
+        self._strayed = False  # the last write was none of the walk's
+        self._doubt: tuple[_Walk, Write] | None = None  # who may have written the last write otherwise, and the write
+        self._adrift = False  # what comes next belongs to a check that was lost
+        self._open: e.Event | None = None  # an intent whose outcome is the next line
+        self._lost: deque[Pending] = deque(maxlen=DIVERGENCES_KEPT_MAX)  # whose outcome nobody will tell any more
+
+    def take(self, event: e.Event) -> None:
+        """Judge and apply one event; the lines of a write are judged when its last one is here."""
+        self._write.append(event)
+        if event.more:
+            return
+        write, self._write = self._write, []
+        self.events += len(write)
+        for each in write:
+            if isinstance(each.data, e.Unknown) or each.v > e.FORMAT_VERSION:
+                name = each.data.name if isinstance(each.data, e.Unknown) else f"version {each.v}"
+                self.unknown[name] = self.unknown.get(name, 0) + 1
+                self.until = self.until or each.seq
+        if self.until:
+            self._apply(write)
+        else:
+            self._judge(write)
+
+    @property
+    def torn(self) -> int:
+        """Count the lines of a last write that never became whole."""
+        return len(self._write)
+
+    def pending(self) -> list[Pending]:
+        """List the intents without an outcome at this point, in the order of their lines."""
+        d = self.deployment
+        found = {pending.line: pending for pending in self._lost}
+        for worker in d.workers.values():
+            if worker.intent:
+                found[worker.intent] = Pending(worker.intent, f"launch of {worker.name}")
+            if worker.prompt is not None:
+                found[worker.prompt.seq] = Pending(worker.prompt.seq, f"text to {worker.name}")
+        found |= {seq: Pending(seq, "wake") for seq in d.wakes}
+        if self._open is not None:
+            found[self._open.seq] = Pending(self._open.seq, say(self._open))
+        ends = [Pending(d.seq, f"end of {w.name}") for w in d.workers.values() if w.live and w.ends]
+        return sorted([*found.values(), *ends], key=lambda pending: pending.line)
+
+    def diverge(self, line: int, kind: str, found: str, expected: str) -> None:
+        """Keep one divergence."""
+        self.count += 1
+        if len(self.divergences) < DIVERGENCES_KEPT_MAX:
+            self.divergences.append(Divergence(line, kind, found, expected))
+
+    # --- judging ----------------------------------------------------------------------------------------------
+
+    def _judge(self, write: Write) -> None:
+        self.decisions += sum(isinstance(event.data, e.Decided) for event in write)
+        self._weigh(write)
+        if isinstance(write[0].data, _LOGS_OWN):
+            self._leave(None)
+            self._apply(write)
+        elif self._walk is not None and self._walk.meets(self.deployment, write):
+            self._go_on(self._walk, write)
+        elif self._walk is not None and not self._walk.over and len(write) == 1 and isinstance(write[0].data, e.Noted):
+            self._apply(write)  # what the disk, git or tmux refused: the check goes on
+        elif not self._enter(write):
+            self._stray(write)
+
+    def _weigh(self, write: Write) -> None:
+        for event in write:
+            try:
+                for one in passed_over(self.deployment, event):
+                    self.diverge(one.line, one.kind, one.found, one.expected)
+            except _STRAY:
+                return  # it speaks of what is not there, which applying it tells
+
+    def _enter(self, write: Write) -> bool:
+        """Begin the protocol that may have written this; return whether there is one."""
+        for steps in self._entries(write):
+            walk = _Walk(steps, write[0].by)
+            if walk.meets(self.deployment, write):
+                doubt = self._walk if self._walk is not None and self._walk.near(write) else None
+                self._leave(walk)
+                self._go_on(walk, write)
+                self._doubt = (doubt, write) if doubt is not None else None
+                return True
+        return False
+
+    def _entries(self, write: Write) -> list[Steps[object]]:
+        try:
+            return list(entries(self.deployment, write))
+        except _STRAY:
+            return []  # as in `_weigh`
+
+    def _leave(self, walk: _Walk | None) -> None:
+        """Leave a protocol that has come to its end, or broken off."""
+        if self._walk is not None and self._walk.looked and not self._walk.over:
+            self.cut += 1
+        if self._open is not None:
+            self._lost.append(Pending(self._open.seq, say(self._open)))
+        self._walk, self._open = walk, None
+        self._strayed = self._adrift = False
+
+    def _go_on(self, walk: _Walk, write: Write) -> None:
+        self._strayed, self._doubt = False, None
+        self._apply(write)
+        last = write[-1].data
+        self._open = write[-1] if isinstance(last, e.Intended) and _settles_itself(last) else None
+        walk.advance(write)
+
+    def _stray(self, write: Write) -> None:
+        """Say what is wrong with a write that no protocol would have written here."""
+        if self._doubt is not None:
+            # The last write was taken for the beginning of a check, and does not go on as one: it was none.
+            self._walk, told = self._doubt
+            self._compare(self._walk.expected.kind, told, self._walk.expected.drafts)
+            self._walk.advance(told)
+            self._doubt = None
+            if self._walk.meets(self.deployment, write):
+                self._go_on(self._walk, write)
+                return
+        first, walk = write[0], self._walk
+        near = walk if walk is not None and walk.near(write) else self._nearest(write)
+        if self._adrift:
+            self._apply(write)
+        elif self.deployment.outcome != "open" and near is None:
+            self.diverge(first.seq, "closed", say(first), "nothing: the deployment is closed")
+            self._apply(write)
+        elif near is not None:
+            self._compare(near.expected.kind, write, near.expected.drafts)
+            if near is not walk:
+                self._leave(near)
+            self._go_on(near, write)
+        elif walk is not None and not walk.over:
+            expected = walk.expected
+            kind = expected.kind if isinstance(first.data, _LATER) else _KINDS.get(type(first.data), "fold")
+            for draft in expected.drafts:
+                self.diverge(first.seq, kind, say(first), say(draft))
+            # One write too many leaves the walk where it is; two in a row, and something is missing: it is lost.
+            self._walk = None if self._strayed else walk
+            self._adrift, self._strayed = self._strayed, True
+            self._apply(write)
+        else:
+            kind = _KINDS.get(type(first.data), "fold")
+            self.diverge(first.seq, kind, say(first), "nothing: nothing asks for it")
+            self._apply(write)
+
+    def _nearest(self, write: Write) -> _Walk | None:
+        """Find the protocol that would have begun with such a write, in other words."""
+        for steps in self._entries(write):
+            walk = _Walk(steps, write[0].by)
+            if not walk.meets(self.deployment, write) and walk.near(write):
+                return walk
+        return None
+
+    def _compare(self, kind: str, write: Write, expected: Sequence[e.Draft]) -> None:
+        """Hold the lines of a write against the drafts that they must have been.
+
+        Boundary: a line that is missing shows at the one that it should have followed.
+        """
+        gap = len(expected) - len(write)
+        at = next(
+            (n for n, (event, draft) in enumerate(zip(write, expected, strict=False)) if not _fits(event, draft)),
+            len(write),
+        )
+        if gap > 0 and all(map(_fits, write[at:], expected[at + gap :])):
+            for draft in expected[at : at + gap]:
+                self.diverge(write[max(0, at - 1)].seq, kind, "nothing", say(draft))
+            return
+        for event, draft in zip_longest(write, expected):
+            if event is None:
+                self.diverge(write[-1].seq, kind, "nothing", say(draft))
+            elif draft is None:
+                self.diverge(event.seq, kind, say(event), "nothing")
+            elif not _fits(event, draft):
+                self.diverge(event.seq, kind, *_differing(event, draft))
+
+    # --- applying ---------------------------------------------------------------------------------------------
+
+    def _apply(self, write: Write) -> None:
+        for event in write:
+            try:
+                apply(self.deployment, event)
+            except TransitionError as fault:
+                self.diverge(event.seq, "transition", str(fault).partition(": ")[2], "a move that the state allows")
+                self._apply_unchecked(event)
+            except _STRAY as fault:
+                self._pass_over(event, fault)
+
+    def _apply_unchecked(self, event: e.Event) -> None:
+        try:
+            apply_unchecked(self.deployment, event)
+        except _STRAY as fault:
+            self._pass_over(event, fault)
+
+    def _pass_over(self, event: e.Event, fault: Exception) -> None:
+        self.diverge(event.seq, "fold", f"{say(event)}: {fault}", "what was enrolled before")
+        self.deployment.seq, self.deployment.hash = event.seq, event.hash
+
+
+class _Walk:
+    """One protocol on its way, driven by recorded writes of one process.
+
+    Shape: `looked`: its look is behind it; `over`: it has ended.
+    """
+
+    def __init__(self, steps: Steps[object], by: str) -> None:
+        self._by = by
+        self.looked = self.over = False
+        self._steps = steps
+        self._step: Any = None
+        self._send(None)
+
+    @property
+    def expected(self) -> Append:
+        """Return the write that comes next; to be asked after `meets`, of one that is not over."""
+        step: Append = self._step
+        return step
+
+    def meets(self, d: Deployment, write: Write) -> bool:
+        """Go on up to the next write; return whether this is the one. Boundary: no other process goes on with it."""
+        while not self.over and not isinstance(self._step, Append):
+            self._send(self._read(d, write))
+        ours = not self.over and write[0].by == self._by and len(write) == len(self._step.drafts)
+        return ours and all(map(_fits, write, self._step.drafts))
+
+    def near(self, write: Write) -> bool:
+        """Tell whether the write that comes next begins as this one does, but for what it says."""
+        if self.over or not isinstance(self._step, Append) or write[0].by != self._by:
+            return False
+        draft, event = self._step.drafts[0], write[0]
+        action = getattr(draft.data, "action", None) == getattr(event.data, "action", None)
+        return action and type(draft.data) is type(event.data) and (draft.worker is None) == (event.worker is None)
+
+    def advance(self, write: Write) -> None:
+        """Take a write as made, and go on behind it."""
+        self.looked = self.looked or self._step.kind == "look"
+        self._send(write)
+
+    def _read(self, d: Deployment, write: Write) -> object:
+        try:
+            return self._step.recorded(d, write)
+        except _STRAY:
+            self.over = True  # the write speaks of what is not there
+            return None
+
+    def _send(self, answer: object) -> None:
+        if self.over:
+            return
+        try:
+            self._step = self._steps.send(answer)
+        except StopIteration:
+            self.over = True
+        except _STRAY:
+            self.over = True  # as in `_read`
+
+
+# --- words ----------------------------------------------------------------------------------------------------
+
+_LATER = (e.Armed, e.Disarmed, e.Looked, e.Closed)
+"""What is written last, or first: where it stands too early, what it passes over is the matter."""
+
+_KINDS: dict[type[e.Fact], Kind] = {
+    e.Armed: "alarm",
+    e.Disarmed: "alarm",
+    e.Looked: "look",
+    e.Decided: "decision",
+    e.Intended: "action",
+    e.Captured: "action",
+    e.Enrolled: "action",
+    e.Sampled: "action",
+    e.Reviewed: "action",
+    e.Closed: "action",
+    e.Effected: "outcome",
+    e.Launched: "outcome",
+    e.Relaunched: "outcome",
+    e.Confirmed: "transition",
+    e.Started: "transition",
+    e.Stalled: "transition",
+    e.Recovered: "transition",
+    e.Exited: "transition",
+    e.Verified: "transition",
+}
+"""Type of a line that nothing asks for -> what it is a divergence of."""
+
+
+def _settles_itself(data: e.Intended) -> bool:
+    """Tell whether the next line is to tell what became of an intent, and the state does not keep it open."""
+    return (
+        data.action in ("nudge", "send", "enter", "move")
+        or (data.action == "sweep" and bool(data.ended_by))
+        or (data.action == "end" and bool(data.text))
+    )
+
+
+def say(event: e.Event | e.Draft) -> str:
+    """Return a line in words: about whom, what, from where to where."""
+    moved = f"{event.source} -> {event.to}" if event.to else ""
+    try:
+        said = summary(event.data)
+    except _STRAY:
+        said = ""  # what stands in it is of another type
+    return " ".join(map(str, filter(None, (event.worker, e.kind(event.data), moved, said))))
+
+
+def _fits(event: e.Event, draft: e.Draft) -> bool:
+    return _parts(event) == _parts(draft)
+
+
+def _parts(event: e.Event | e.Draft) -> tuple[object, ...]:
+    return event.worker, event.attempt, event.source, event.to, type(event.data), event.data
+
+
+def _differing(event: e.Event, draft: e.Draft) -> tuple[str, str]:
+    """Say what was found and what was expected; where the words are equal, the fields in which they differ."""
+    found, expected = say(event), say(draft)
+    if found != expected:
+        return found, expected
+    ours, theirs = (msgspec.to_builtins(draft.data) | {"attempt": draft.attempt}), msgspec.to_builtins(event.data)
+    theirs |= {"attempt": event.attempt}
+    keys = [key for key in {**ours, **theirs} if ours.get(key) != theirs.get(key)]
+    told = [f"{found}, {', '.join(f'{key}={side.get(key)!r}' for key in keys)}" for side in (theirs, ours)]
+    return told[0], told[1]

@@ -1,0 +1,129 @@
+"""What may begin where nothing is under way: the protocols, chosen by the first line of a write."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import msgspec
+
+from wakeman.core.log import events as e
+from wakeman.core.model import Deployment
+from wakeman.engine.effects.alarm import ensure
+from wakeman.engine.effects.sweep import SideSession, end_session
+from wakeman.engine.effects.text import Type, send
+from wakeman.engine.protocol import requests
+from wakeman.engine.protocol.check import LookRead, ReportsRead, Senses, check
+from wakeman.engine.protocol.steps import Steps, Unrecorded, Write, append
+
+_SENSES = Senses(look=LookRead(), reports=ReportsRead(), clear=Unrecorded())  # type: ignore[arg-type] # only read here
+
+
+def entries(d: Deployment, write: Write) -> Iterator[Steps[object]]:
+    """Yield the protocols that may have written a log's next write, the likeliest first.
+
+    Boundary: of a deployment that is closed only what may come behind its end.
+    """
+    first = write[0]
+    begin = _BEGIN.get(type(first.data))
+    if begin is not None and (d.outcome == "open" or type(first.data) in _BEHIND_THE_END):
+        yield from begin(d, write)
+
+
+def _planned(d: Deployment, write: Write) -> Iterator[Steps[object]]:
+    if not d.seq:
+        allowed = [event for event in write if isinstance(event.data, (e.Planned, e.Enrolled, e.Armed))]
+        yield append("fold", [_first(event) for event in allowed])
+
+
+def _first(event: e.Event) -> e.Draft:
+    data = event.data
+    if isinstance(data, e.Armed):
+        data = msgspec.structs.replace(data, alarm=msgspec.structs.replace(data.alarm, generation=1))
+    return e.Draft(data, worker=event.worker)
+
+
+def _check(d: Deployment, write: Write) -> Iterator[Steps[object]]:
+    yield check(d, write[0].by, write[0].at, _SENSES)
+
+
+def _armed(d: Deployment, write: Write) -> Iterator[Steps[object]]:
+    if d.outcome == "open":
+        yield from _check(d, write)
+    yield ensure(d, write[0].at, paused=True)
+
+
+def _watched(d: Deployment, write: Write) -> Iterator[Steps[object]]:
+    """Yield what a watcher writes, or a check on finding what hooks have left."""
+    if d.outcome == "open":
+        yield from _check(d, write)
+    if all(isinstance(event.data, (e.Noted, e.Progressed, e.Conflicted)) for event in write):
+        yield requests.watched([_copied(event) for event in write])
+
+
+def _effected(d: Deployment, write: Write) -> Iterator[Steps[object]]:
+    told = [event.data for event in write if isinstance(event.data, e.Effected)]
+    if d.outcome == "open" and write[0].worker is not None:
+        yield from _check(d, write)
+    else:
+        yield requests.delivered(d, [(one.intent, "" if one.ok else one.detail) for one in told])
+
+
+def _intended(d: Deployment, write: Write) -> Iterator[Steps[object]]:
+    event, data = write[0], write[0].data
+    if not isinstance(data, e.Intended):
+        return
+    if data.action == "send" and d.outcome == "open":
+        worker = d.workers[event.worker or ""]
+        yield send(worker, data, Type(worker.name, data.text))
+    elif data.action == "sweep" and data.ended_by == "person":
+        yield end_session(d, SideSession(data.target, worker=event.worker or ""), "person")
+    elif data.action == "sweep" and not data.ended_by:
+        yield append("line", [_copied(event)])  # of an older version, which left no outcome
+
+
+def _disarmed(d: Deployment, _: Write) -> Iterator[Steps[object]]:
+    if d.outcome != "open" and not d.wakes:
+        yield requests.put_away(d)
+
+
+def _requested(d: Deployment, write: Write) -> Iterator[Steps[object]]:
+    event, data = write[0], write[0].data
+    if not isinstance(data, e.Requested):
+        return
+    worker = d.workers.get(event.worker or "")
+    if data.verb == "stop" and worker is not None:
+        yield requests.stop(worker, data.text)
+    elif data.verb == "retry" and worker is not None:
+        yield requests.retry(d, worker, data.units, data.text)
+    elif data.verb == "amend":
+        amended = next((other.data for other in write if isinstance(other.data, e.Amended)), None)
+        enrolled = [_copied(other) for other in write if isinstance(other.data, e.Enrolled)]
+        yield requests.amend(d, amended or e.Amended(plan=d.plan, digest=""), enrolled)
+    else:
+        yield append("fold", [_copied(event)])
+
+
+def _copied(event: e.Event) -> e.Draft:
+    return e.Draft(event.data, worker=event.worker, attempt=event.attempt)
+
+
+_BEGIN: dict[type[e.Fact], Callable[[Deployment, Write], Iterator[Steps[object]]]] = {
+    e.Planned: _planned,
+    e.Looked: _check,
+    e.Armed: _armed,
+    e.Launched: _check,
+    e.Relaunched: _check,
+    e.Exited: _check,
+    e.Decided: _check,
+    e.Progressed: _watched,
+    e.Conflicted: _watched,
+    e.Noted: _watched,
+    e.Effected: _effected,
+    e.Intended: _intended,
+    e.Disarmed: _disarmed,
+    e.Requested: _requested,
+}
+"""Type of a write's first line -> who may have written it."""
+
+_BEHIND_THE_END = (e.Armed, e.Disarmed, e.Effected, e.Intended, e.Noted, e.Progressed, e.Conflicted)
+"""What may stand behind the end of a deployment: an alarm too, for a notice or dead sessions that are left."""

@@ -1,0 +1,42 @@
+"""Verdicts held against their own evidence: the marks of the outputs, and of what was there before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from wakeman.core.log import events as e
+from wakeman.core.log.hash_chain import Divergence
+from wakeman.core.model import Deployment, FileFingerprint, Verdict, VerifySpec
+from wakeman.core.policy.quality import Facts, judge
+
+
+def passed_over(d: Deployment, event: e.Event) -> Iterator[Divergence]:
+    """Yield a divergence for each verdict of a look that passes over what its marks tell."""
+    data = event.data
+    if not isinstance(data, e.Looked):
+        return
+    for verdict in data.verdicts:
+        unit = d.units[verdict.unit]
+        own = d.plan_of(d.workers[unit.worker])
+        yield from _passed_over(d, event, verdict, own.verify, unit.installed if own.workers.stage else None)
+    for verdict in data.staged:
+        yield from _passed_over(d, event, verdict, d.plan.verify, None)
+
+
+def _passed_over(
+    d: Deployment,
+    event: e.Event,
+    verdict: Verdict,
+    verify: VerifySpec,
+    installed: Mapping[str, FileFingerprint] | None,
+) -> Iterator[Divergence]:
+    unit = d.units[verdict.unit].unit
+    facts = Facts(
+        marks={mark.path: mark for mark in verdict.marks},
+        before={path: d.before[path] for path in unit.outputs if path in d.before},
+        installed=installed,
+    )
+    hidden = [problem for problem in judge(unit, verify, facts).problems if problem not in verdict.problems]
+    if hidden:
+        found = "; ".join(verdict.problems) or "passes"
+        yield Divergence(event.seq, "evidence", f"{verdict.unit}: {found}", "; ".join(hidden))

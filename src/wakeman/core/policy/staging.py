@@ -1,0 +1,169 @@
+"""Outputs that are staged: made in a workspace of their worker's own, and promoted to where they belong once they pass.
+
+A table says what sets the kinds of workspaces apart; what is asked of one is asked here.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+
+from msgspec import Struct
+
+from wakeman.core.log import events as e
+from wakeman.core.model import (
+    Deployment,
+    FileFingerprint,
+    PromotedFile,
+    UnitState,
+    WorkerState,
+    WorkspaceKind,
+)
+
+STAGED_REST_S = 1.0
+"""Seconds between two looks that found the same files, after which a worker at work is taken to have finished them."""
+
+
+class Staging(Struct, frozen=True):
+    """What sets one kind of workspace apart.
+
+    Shape: `promotion` is the action that promotes what passes, None where outputs are made in place; with `at_work`
+    also from a worker that goes on working; `direct` tells that the worker itself writes where its outputs count.
+    """
+
+    promotion: e.Action | None = None
+    at_work: bool = False
+    direct: bool = True
+
+
+STAGING: Mapping[WorkspaceKind, Staging] = {
+    "in place": Staging(),
+    "staged": Staging(promotion="install", at_work=True, direct=False),
+    "worktree": Staging(promotion="commit"),
+}
+
+
+def staging(d: Deployment) -> Staging:
+    """Return what holds for those that make units."""
+    return STAGING[d.plan.workers.workspace]
+
+
+def staging_of(d: Deployment, worker: WorkerState) -> Staging:
+    """Return what holds for a worker: a reviewer writes its verdict in place."""
+    return STAGING[d.plan_of(worker).workers.workspace]
+
+
+def leaves_branches(d: Deployment) -> bool:
+    """Tell whether what passes ends on branches, which a person merges."""
+    return staging(d).promotion == "commit"
+
+
+def installed(d: Deployment, unit: UnitState) -> Mapping[str, FileFingerprint] | None:
+    """Return what was promoted to a unit's places; None where its worker writes there itself."""
+    return None if staging_of(d, d.workers[unit.worker]).direct else unit.installed
+
+
+def foreign(d: Deployment, unit: UnitState, there: Iterable[FileFingerprint]) -> tuple[FileFingerprint, ...]:
+    """Return what stands in a unit's places and was neither there at first nor promoted since."""
+    ours = {**d.before, **unit.installed}
+    return tuple(mark for mark in there if mark != ours.get(mark.path))
+
+
+def attempt_over(worker: WorkerState) -> bool:
+    """Tell whether nobody of a worker's last attempt is left, as the last look found it."""
+    seen = worker.observation
+    over = worker.ended or (seen is not None and seen.session in ("exited", "killed", "lost"))
+    return over and not worker.processes and not worker.intent
+
+
+# --- what may be promoted -------------------------------------------------------------------------------------
+
+
+def ready_to_promote(d: Deployment) -> list[str]:
+    """Name the units to promote now: they pass where they were made, nobody else stands in the way, they rest.
+
+    Boundary: of a worker at work its tree is left alone, and its stage is read when two looks have found the same.
+    """
+    kind = staging(d)
+    if kind.promotion is None:
+        return []
+    under_way = {promotion.unit for promotion in d.promoting.values()}
+    return [name for name, unit in d.units.items() if name not in under_way and _ready(d, unit, kind)]
+
+
+def _ready(d: Deployment, unit: UnitState, kind: Staging) -> bool:
+    if not _waits(d, unit) or unit.waived:
+        return False
+    return attempt_over(d.workers[unit.worker]) or (kind.at_work and d.mono - unit.staged_mono >= STAGED_REST_S)
+
+
+def _waits(d: Deployment, unit: UnitState) -> bool:
+    """Tell whether a unit passes where it was made, was not promoted as it is, and may be."""
+    made = unit.staged
+    return made is not None and made.passed and made.marks != unit.promoted and not blocked(d, unit)
+
+
+def blocked(d: Deployment, unit: UnitState) -> bool:
+    """Tell whether a unit passes, and cannot be promoted, as somebody else has put something in its place."""
+    made = unit.staged
+    return bool(made and made.passed and made.foreign) and d.plan.watch.conflicts != "ignore" and not unit.done
+
+
+def held_up(d: Deployment, names: Iterable[str]) -> list[str]:
+    """Name those of some units that pass and cannot be promoted yet: to do them again would not help."""
+    if staging(d).promotion is None:
+        return []
+    under_way = {promotion.unit for promotion in d.promoting.values()}
+    return [name for name in names if name in under_way or blocked(d, d.units[name])]
+
+
+def unrested(d: Deployment) -> bool:
+    """Tell whether a unit only waits for the look that finds its files at rest."""
+    return staging(d).at_work and any(_waits(d, unit) and _at_work(d, unit) for unit in d.units.values())
+
+
+def _at_work(d: Deployment, unit: UnitState) -> bool:
+    worker = d.workers[unit.worker]
+    return worker.live and not attempt_over(worker)
+
+
+# --- what is written of it ------------------------------------------------------------------------------------
+
+
+def promotions(d: Deployment) -> list[e.Draft]:
+    """Return the intents to promote what is ready."""
+    action = staging(d).promotion
+    return [] if action is None else [_promotion(d, action, d.units[name]) for name in ready_to_promote(d)]
+
+
+def _promotion(d: Deployment, action: e.Action, unit: UnitState) -> e.Draft:
+    worker = d.workers[unit.worker]
+    fact = e.Intended(action=action, target=unit.unit.name, files=_files(d, unit), keep=not attempt_over(worker))
+    return e.Draft(fact, worker=worker.name, attempt=worker.attempt)
+
+
+def _files(d: Deployment, unit: UnitState) -> tuple[PromotedFile, ...]:
+    made = unit.staged.marks if unit.staged is not None else ()
+    over = {mark.path: mark for mark in unit.staged.foreign} if unit.staged is not None else {}
+    known = {**d.before, **unit.installed, **over}
+    return tuple(PromotedFile(path=mark.path, mark=mark, over=known.get(mark.path)) for mark in made)
+
+
+def trespasses(d: Deployment) -> list[e.Draft]:
+    """Return the conflicts that the last look found in the places of outputs that are staged."""
+    if staging(d).promotion is None or d.plan.watch.conflicts == "ignore":
+        return []
+    return [
+        e.Draft(fact)
+        for name, unit in d.units.items()
+        if unit.staged is not None
+        for mark in unit.staged.foreign
+        if (fact := _trespass(d, name, mark)).written != d.trespassed.get(fact.path)
+    ]
+
+
+def _trespass(d: Deployment, name: str, mark: FileFingerprint) -> e.Conflicted:
+    path = posixpath.normpath(posixpath.join(d.host.root, mark.path))
+    written = datetime.fromtimestamp(mark.mtime_ns / 1e9, UTC)
+    return e.Conflicted(path=path, written=written, unit=name, owner=d.units[name].worker, mark=mark)

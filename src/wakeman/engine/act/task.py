@@ -1,0 +1,34 @@
+"""What an attempt is told: its share as it is left, the names that templates may use, where a verdict goes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from wakeman.core.model import Deployment, Share, WorkerState
+from wakeman.core.plan.shares import worker_names
+from wakeman.core.policy import review
+from wakeman.core.policy.decide import missing
+from wakeman.engine import layout
+from wakeman.engine.workspace import workspace
+
+
+def names(d: Deployment, worker: WorkerState) -> Mapping[str, str]:
+    """Give what templates of a worker may use for its present attempt. A reviewer's tell of the units it reviews."""
+    host = d.host
+    files = layout.prompt(host, worker), layout.units_file(host, worker)
+    if not worker.review:
+        return worker_names(d.name, share(d, worker), *files)
+    given = Share(name=worker.name, key=worker.key, units=review.subjects(d, worker))
+    return worker_names(d.name, given, *files) | review.names(d.plan, d.reviews[worker.name], verdict_file(d, worker))
+
+
+def verdict_file(d: Deployment, worker: WorkerState) -> str:
+    """Give where a reviewer is to write its verdict; "" for a worker that is none."""
+    return d.units[worker.units[0]].unit.outputs[0] if worker.review else ""
+
+
+def share(d: Deployment, worker: WorkerState) -> Share:
+    """Give what is left of a worker's share, as its next attempt gets it."""
+    space = workspace(d, worker)
+    units = tuple(space.told(d.units[name].unit) for name in missing(d, worker))
+    return Share(name=worker.name, key=worker.key, units=units)

@@ -1,0 +1,193 @@
+"""Outputs judged where they lie: one judgement, of what stands in its place and of what is staged."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
+from msgspec import Struct
+
+from wakeman.core.errors import StorageError
+from wakeman.core.model import (
+    Deployment,
+    FileFingerprint,
+    Observation,
+    Rejection,
+    Unit,
+    UnitState,
+    Verdict,
+    VerifySpec,
+    WorkerState,
+)
+from wakeman.core.policy import review, staging
+from wakeman.core.policy.quality import Check, Facts, judge, parse
+from wakeman.core.text import sanitise
+from wakeman.engine import layout
+from wakeman.engine.workspace import Place
+from wakeman.ports import World
+
+UNCHECKED = "the check has not run on it yet"
+ENDED = ("exited", "killed", "lost")
+"""What an observation says of an attempt that is over."""
+
+
+class CheckResult(Struct, frozen=True):
+    """A verify command's result, good for exactly these files."""
+
+    marks: tuple[FileFingerprint, ...]
+    check: Check
+
+
+class Unchecked(Struct, frozen=True):
+    """A unit whose outputs pass but for the verify command, which has not run on these files yet."""
+
+    unit: Unit
+    place: Place
+    marks: tuple[FileFingerprint, ...]
+
+    @property
+    def key(self) -> str:
+        """Give what tells its result from that of the same unit in another place."""
+        return _key(self.unit, self.place)
+
+
+class Basis(Struct, frozen=True):
+    """What units are judged by: the marks of files by where they lie, observations by worker, results of checks."""
+
+    world: World
+    d: Deployment
+    marks: Mapping[str, FileFingerprint]
+    observations: Mapping[str, Observation]
+    checked: Mapping[str, CheckResult]
+
+
+def judge_all(placed: Iterable[tuple[UnitState, Place]], basis: Basis) -> tuple[tuple[Verdict, ...], list[Unchecked]]:
+    """Judge units, each in a place; return the verdicts that are news, and what a verify command must judge first."""
+    news: list[Verdict] = []
+    waiting: list[Unchecked] = []
+    for state, place in placed:
+        verdict = _verdict(state, place, basis)
+        if verdict is None:
+            continue
+        if verdict.waits:
+            waiting.append(Unchecked(state.unit, place, verdict.marks))
+        if verdict != place.known:
+            news.append(verdict)
+    return tuple(news), waiting
+
+
+def _verdict(state: UnitState, place: Place, basis: Basis) -> Verdict | None:
+    """Judge a unit in a place; None where it is still being made, or was judged on these very files.
+
+    Shape: of what is staged, a file that somebody has open for writing is still being made; a worker that was cut off
+    may not have finished what was not seen to be so before; and a link is none of its files.
+    """
+    d, unit, known = basis.d, state.unit, place.known
+    worker = d.workers[state.worker]
+    seen = basis.observations.get(worker.name, worker.observation)
+    over = worker.ended or (seen is not None and seen.session in ENDED)
+    marks = outputs(unit, basis.marks, place.outputs)
+    if not _due(state, place, marks, basis, over=over):
+        return None
+    foreign = staging.foreign(d, state, outputs(unit, basis.marks, place.targets)) if place.targets else ()
+    if known is not None and (known.marks, known.foreign) == (marks, foreign) and not known.waits:
+        return None
+    clean = seen is not None and seen.session == "exited" and seen.code in (0, None)
+    verify, found = d.plan_of(worker).verify, {mark.path: mark for mark in marks}
+    opinion, rejects = _opinion(basis, unit, place, worker, marks)
+    facts = Facts(
+        marks=found,
+        before={path: d.before[path] for path in unit.outputs if path in d.before},
+        parsed=opinion or _parsed(basis.world, verify, place, found),
+        input=basis.marks.get(place.input) if place.input is not None else None,
+        installed=None if place.staged else staging.installed(d, state),
+        cut=place.staged and over and not clean and (known is None or known.marks != marks),
+        astray=_astray(basis.world, place, found) if place.staged else frozenset(),
+    )
+    verdict = _checked(unit, verify, facts, basis.checked.get(_key(unit, place)))
+    return msgspec.structs.replace(verdict, foreign=foreign, rejects=rejects)
+
+
+def _due(state: UnitState, place: Place, marks: Sequence[FileFingerprint], basis: Basis, *, over: bool) -> bool:
+    """Tell whether there is something to judge that nobody is still making."""
+    worker = basis.d.workers[state.worker]
+    if place.staged and (not worker.attempt or worker.intent):
+        return False
+    if not marks and place.known is None and (place.empty == "never" or (place.empty == "over" and not over)):
+        return False
+    if over:
+        return True
+    whole = len(marks) == len(state.unit.outputs)
+    if place.staged:
+        return whole and not basis.world.files.writing(place.outputs.values())
+    return whole or state.done
+
+
+def outputs(unit: Unit, marks: Mapping[str, FileFingerprint], places: Mapping[str, str]) -> tuple[FileFingerprint, ...]:
+    """Give the marks of a unit's outputs as its verdict holds them: in its order, by the paths that it uses.
+
+    Shape: `marks` go by where each output lies, which `places` tells.
+    """
+    there = ((path, marks.get(places[path])) for path in unit.outputs)
+    return tuple(
+        mark if mark.path == path else msgspec.structs.replace(mark, path=path)
+        for path, mark in there
+        if mark is not None
+    )
+
+
+def _key(unit: Unit, place: Place) -> str:
+    return f"{unit.name}\0staged" if place.staged else unit.name
+
+
+def _astray(world: World, place: Place, found: Iterable[str]) -> frozenset[str]:
+    """Give the outputs that are symlinks, or are reached by one, within the directory that they must not leave."""
+    lying = {path: place.outputs[path] for path in found}
+    real = world.files.resolve([place.root, *lying.values()])
+    return frozenset(
+        path
+        for path, whole in lying.items()
+        if (inside := layout.within(whole, place.root)) is not None
+        and real[whole] != posixpath.join(real[place.root], inside)
+    )
+
+
+def _checked(unit: Unit, verify: VerifySpec, facts: Facts, result: CheckResult | None) -> Verdict:
+    """Judge a unit; where it passes but for a verify command that has not run on these files, say that it waits."""
+    verdict = judge(unit, verify, facts)
+    if not verify.command or not verdict.passed:
+        return verdict
+    if result is None or result.marks != verdict.marks:
+        # Said, so that neither an old verdict nor none speaks for files that nothing has checked.
+        return Verdict(unit=unit.name, problems=(UNCHECKED,), marks=verdict.marks, waits=True)
+    return judge(unit, verify, msgspec.structs.replace(facts, check=result.check))
+
+
+def _opinion(
+    basis: Basis, unit: Unit, place: Place, worker: WorkerState, marks: Sequence[FileFingerprint]
+) -> tuple[dict[str, str], tuple[Rejection, ...]]:
+    """Read a reviewer's verdict, if it is one and there is one: what is wrong with it, and whom it rejects."""
+    if not worker.review or not marks:
+        return {}, ()
+    path = unit.outputs[0]
+    try:
+        data = basis.world.files.read(place.outputs[path], review.VERDICT_BYTES_MAX)
+    except StorageError as fault:
+        return {path: sanitise(f"cannot be read: {fault}", 200)}, ()
+    problem, rejects = review.read(data, basis.d.reviews[unit.name].units)
+    return {path: problem}, rejects
+
+
+def _parsed(world: World, verify: VerifySpec, place: Place, found: Mapping[str, FileFingerprint]) -> dict[str, str]:
+    """Parse the files that are large enough to be judged; return what is wrong with each, "" for nothing."""
+    if verify.parse == "none":
+        return {}
+    faults = {}
+    for path, mark in found.items():
+        if mark.size >= max(1, verify.min_bytes):
+            try:
+                faults[path] = parse(verify.parse, world.files.read(place.outputs[path]))
+            except StorageError as fault:
+                faults[path] = sanitise(f"cannot be read: {fault}", 200)
+    return faults

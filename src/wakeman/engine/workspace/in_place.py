@@ -1,0 +1,67 @@
+"""No workspace of its own: a worker makes its outputs where they are to be."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+
+from msgspec import Struct
+
+from wakeman.core.model import Deployment, Unit, UnitState, WorkerState
+from wakeman.engine import layout
+from wakeman.engine.workspace import Place, Promoted
+from wakeman.ports import Start, Task, World
+
+
+class InPlace(Struct, frozen=True):
+    """The plan's own directory. Nothing is prepared, and nothing is left to promote."""
+
+    d: Deployment
+    worker: WorkerState
+
+    def home(self) -> str:
+        """Return the plan's directory."""
+        return self.d.host.root
+
+    def root(self) -> str:
+        """Return nothing: its outputs have no directory in common."""
+        return ""
+
+    def source(self, path: str) -> str:
+        """Return the path, absolute."""
+        return layout.absolute(self.d.host, path)
+
+    def output(self, path: str) -> str:
+        """Return the path, absolute."""
+        return layout.absolute(self.d.host, path)
+
+    def told(self, unit: Unit) -> Unit:
+        """Return the unit as it is in the plan."""
+        return unit
+
+    def places(self, state: UnitState) -> tuple[Place]:
+        """Return the one place of a unit's files."""
+        return (final_place(self.d, state),)
+
+    def prepare(self, world: World, task: Task, start: Start) -> None:
+        """Do nothing."""
+
+    def batch(self, seq: int) -> Hashable:
+        """Return the intent itself: no other goes with it."""
+        return seq
+
+    def promote(self, world: World, seqs: Sequence[int]) -> dict[int, Promoted]:
+        """Promote nothing."""
+        del world, seqs
+        return {}
+
+
+def final_place(d: Deployment, state: UnitState) -> Place:
+    """Return where a unit's files are to be in the end."""
+    unit = state.unit
+    return Place(
+        outputs={path: layout.absolute(d.host, path) for path in unit.outputs},
+        input=None if unit.input is None else layout.absolute(d.host, unit.input),
+        cwd=d.host.root,
+        told=unit.outputs[0] if unit.outputs else "",
+        known=state.verdict,
+    )

@@ -1,0 +1,89 @@
+"""A stage: a private directory of each attempt, from which outputs that pass are installed in their places."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Hashable, Sequence
+
+import msgspec
+from msgspec import Struct
+
+from wakeman.core.model import Deployment, Promotion, Unit, UnitState, WorkerState
+from wakeman.engine import layout
+from wakeman.engine.workspace import Place, Promoted
+from wakeman.engine.workspace.in_place import final_place
+from wakeman.ports import Start, Task, World
+
+
+class Staged(Struct, frozen=True):
+    """The stage of a worker's present attempt. The worker reads in the plan's own directory."""
+
+    d: Deployment
+    worker: WorkerState
+
+    def home(self) -> str:
+        """Return the plan's directory."""
+        return self.d.host.root
+
+    def root(self) -> str:
+        """Return the stage."""
+        return layout.stage(self.d.host, self.worker.name, self.worker.attempt)
+
+    def source(self, path: str) -> str:
+        """Return the path, absolute."""
+        return layout.absolute(self.d.host, path)
+
+    def output(self, path: str) -> str:
+        """Return the output's like in the stage."""
+        return posixpath.join(self.root(), layout.staged(self.d.host, path))
+
+    def told(self, unit: Unit) -> Unit:
+        """Return the unit with its outputs in the stage, which is not where the worker works."""
+        return msgspec.structs.replace(unit, outputs=tuple(self.output(path) for path in unit.outputs))
+
+    def places(self, state: UnitState) -> tuple[Place, Place]:
+        """Return where a unit's files are to be, and where they are made. What is there counts when it was installed.
+
+        Boundary: an empty stage says nothing.
+        """
+        final = final_place(self.d, state)
+        outputs = {path: self.output(path) for path in final.outputs}
+        staged = Place(
+            outputs=outputs,
+            input=final.input,
+            cwd=self.home(),
+            told=next(iter(outputs.values()), ""),
+            known=state.staged,
+            staged=True,
+            root=self.root(),
+            targets=final.outputs,
+            empty="never",
+        )
+        return final, staged
+
+    def prepare(self, world: World, task: Task, start: Start) -> None:
+        """Make the directories of its outputs: what is to be made there is to be the worker's only care."""
+        del start
+        for directory in {posixpath.dirname(path) for path in task.outputs}:
+            world.files.make(directory)
+
+    def batch(self, seq: int) -> Hashable:
+        """Return the intent itself: each unit is installed for itself."""
+        return seq
+
+    def promote(self, world: World, seqs: Sequence[int]) -> dict[int, Promoted]:
+        """Install each output of a unit in its place."""
+        return {seq: _install(world, self.d, self.d.promoting[seq]) for seq in seqs}
+
+
+def _install(world: World, d: Deployment, promotion: Promotion) -> Promoted:
+    """Install a unit's outputs. Boundary: one that is not as it was judged leaves the rest behind it."""
+    marks = []
+    stage = layout.stage(d.host, promotion.worker, promotion.attempt)
+    for file in promotion.files:
+        target, inside = layout.absolute(d.host, file.path), layout.staged(d.host, file.path)
+        put = world.files.install(stage, inside, target, file.mark, file.over, keep=promotion.keep)
+        if put.mark is None:
+            return Promoted(why=f"{file.path}: {put.why}")
+        marks.append(msgspec.structs.replace(put.mark, path=file.path))
+    return Promoted(marks=tuple(marks))
