@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, get_args
 
 import msgspec
@@ -26,7 +27,7 @@ _RULES: dict[object, dict[str, object]] = {
 def schema() -> dict[str, object]:
     """Return the schema as a value ready for JSON."""
     (made,), generated = msgspec.json.schema_components([Plan], ref_template="#/$defs/{name}")
-    parts = {name: _open(part) for name, part in generated.items()}
+    parts = {name: _open(_dedented(part)) for name, part in generated.items()}
     describe(parts, Plan)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -50,8 +51,17 @@ def events_schema() -> dict[str, object]:
         "$id": "urn:wakeman:event",
         "title": "One line of a Wakeman log",
         "anyOf": [*made["anyOf"], newer],
-        "$defs": parts,
+        "$defs": _dedented(parts),
     }
+
+
+def _dedented(value: Any) -> Any:
+    """Return the schema with no line of a description indented: Python 3.13 strips docstrings, 3.11 and 3.12 do not."""
+    if isinstance(value, list):
+        return [_dedented(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _dedented(item) for key, item in value.items()}
+    return re.sub(r"\n +", "\n", value) if isinstance(value, str) else value
 
 
 def _open(value: Any) -> Any:

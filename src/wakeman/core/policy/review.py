@@ -109,8 +109,8 @@ def reviewing(plan: Plan) -> Plan:
 
 
 def adopt_plan(d: Deployment, plan: Plan) -> None:
-    """Give a deployment its plan, resolved once for each kind of worker."""
-    d.plan, d.reviewing = plan, reviewing(plan)
+    """Give a deployment its plan, resolved once for each kind of worker that it has."""
+    d.plan, d.reviewing = plan, reviewing(plan) if d.reviews else None
 
 
 def tasks(d: Deployment) -> Mapping[str, UnitState]:
