@@ -10,8 +10,8 @@ import msgspec
 from wakeman.core.log import events as e
 from wakeman.core.log.state import transition
 from wakeman.core.model import Deployment, Observation, Reason, WorkerState
-from wakeman.core.plan.confinement import refused
 from wakeman.core.policy import prompt_delivery
+from wakeman.core.text import refused
 
 
 def transitions(d: Deployment) -> list[e.Draft]:
@@ -95,7 +95,7 @@ def _stalled(d: Deployment, reason: Reason, worker: WorkerState, seen: Observati
 
 def _why(seen: Observation, why: str | None = None) -> str:
     """Say what was seen, or `why`, and what it was refused."""
-    return "; ".join(filter(None, (seen.why if why is None else why, refused(seen))))
+    return "; ".join(filter(None, (seen.why if why is None else why, refused(seen.refused))))
 
 
 def _complete(d: Deployment, worker: WorkerState) -> bool:
