@@ -20,9 +20,9 @@ setup-demo: ## install what the demo needs
 demo: setup-demo ## condense 54 modules with 7 workers and a cleanup, and print what came of it
 	@scripts/demo.sh
 
-test: setup ## run every test; the core must be covered in every branch
+test: setup ## run every test; core, protocol and audit must be covered in every branch
 	$(IN)/python -m pytest --cov=wakeman --cov-branch --cov-report=
-	$(IN)/python -m coverage report --include='src/wakeman/core/*' --fail-under=100
+	$(IN)/python -m coverage report --include='src/wakeman/core/*,src/wakeman/engine/protocol/*,src/wakeman/audit/*' --fail-under=100
 
 test-fast: setup ## run the tests that need no other program, in under a minute
 	@scripts/fast.sh $(IN)/python

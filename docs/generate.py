@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +19,10 @@ from wakeman.adapters.harness.client import Agentic, Client, Record
 from wakeman.api.schema import ANSWERS, EVENTS
 from wakeman.api.schema import answers as answer_values
 from wakeman.api.schema import schema as answer_schema
-from wakeman.core.log.events import FACTS, Fact
+from wakeman.core.descriptions import fields, structs, values
+from wakeman.core.log.events import FACTS, Event, Fact
 from wakeman.core.log.lifecycle import STATES, TRANSITIONS
-from wakeman.core.model import PACES, Plan
+from wakeman.core.model import Plan, Spec
 from wakeman.core.plan.schema import events_schema
 from wakeman.core.plan.template import SCOPES
 from wakeman.core.plan.validation import SOURCES
@@ -99,16 +100,51 @@ def _events() -> str:
         "# Events",
         NOTE,
         (
-            "One JSON object a line, with the keys `v`, `seq`, `at`, `by`, `type`, then `worker`, `attempt`, `from`, "
-            "`to` where they apply, `data`, and `hash`. What follows is `data`, by `type`. A field that has its "
-            "default is left out. Fields are only ever added."
+            "One JSON object a line. Its keys stand in this order, `type` (a heading of this page) behind `by`; those "
+            "that do not apply are left out."
+        ),
+        _meanings(Event, ("key", "meaning", "type")),
+        *_values(Event),
+        (
+            "What follows is `data`, by `type`. A field that has its default is left out. Fields are only ever added. "
+            "[Parts](#parts) are objects, or arrays in the order of their table."
         ),
     ]
     for name, fact in FACTS.items():
         parts += [f"## {name}", _doc(fact)]
-        rows = [(f"`{field.encode_name}`", _kind(field.type), _default(field)) for field in _fields(fact)]
-        parts.append(_table(("field", "type", "default"), rows) if rows else "No fields.")
+        parts += [_meanings(fact), *_values(fact)] if _fields(fact) else ["No fields."]
+    parts += ["## Parts", "What several events are made of. The plan has [a page of its own](plan.md)."]
+    inner = structs(*FACTS.values()).values()
+    for kind in (kind for kind in inner if not issubclass(kind, Fact | Spec)):
+        form = " An array." if _info(kind).array_like else ""
+        parts += [f"### {kind.__name__}", f"{_doc(kind)}{form}", _meanings(kind), *_values(kind)]
     return _page(parts)
+
+
+def _meanings(kind: type[msgspec.Struct], head: Sequence[str] = ("field", "meaning", "type", "default")) -> str:
+    said = fields(kind)
+    rows = [
+        (f"`{field.encode_name}`", said[field.name].meaning, _kind(field.type, _part), _default(field))[: len(head)]
+        for field in _fields(kind)
+    ]
+    return _table(head, rows)
+
+
+def _part(kind: type[msgspec.Struct]) -> str:
+    return _PARTS.get(kind, f"[{kind.__name__}](#{kind.__name__.lower()})")
+
+
+_PARTS: dict[type[msgspec.Struct], str] = {Plan: "[plan](plan.md)", Fact: "object"}
+
+
+def _values(kind: type[msgspec.Struct]) -> Iterable[str]:
+    """Give what the values mean that several fields choose from, once for all of them."""
+    sharing: dict[str, list[str]] = {}
+    for field in _fields(kind):
+        for text in values(kind, field.name).values():
+            sharing.setdefault(text, []).append(f"`{field.encode_name}`")
+    for text, names in sharing.items():
+        yield f"Values of {', '.join(names)}: {text}"
 
 
 # --- rules.md -------------------------------------------------------------------------------------------------
@@ -118,7 +154,7 @@ def _rules() -> str:
     edges = [f"    {source} --> {to}: {trigger}" for trigger, sources, to, _ in TRANSITIONS for source in sources]
     diagram = ["stateDiagram-v2", f"    [*] --> {STATES[0]}", *edges, f"    {STATES[-1]} --> [*]"]
     moves = [(f"`{trigger}`", ", ".join(sources), to, when) for trigger, sources, to, when in TRANSITIONS]
-    holdable = ", ".join(f"`{rule.row}`" for rule in DEPLOYMENT_RULES if rule.row in HOLDABLE)
+    holdable = ", ".join(dict.fromkeys(f"`{rule.row}`" for rule in DEPLOYMENT_RULES if rule.row in HOLDABLE))
     return _page(
         [
             "# Rules",
@@ -155,7 +191,6 @@ def _facts(rule: Rule) -> str:
 
 
 def _plan() -> str:
-    paces = "; ".join(f"`{name}` {first:g} s, later {later:g} s" for name, (first, later) in PACES.items())
     scopes: dict[tuple[str, ...], list[str]] = {}
     for key, names in SCOPES.items():
         scopes.setdefault(names, []).append(key)
@@ -167,19 +202,23 @@ def _plan() -> str:
             "`1d`; a size is a number of bytes or `512K`, `1G`. Paths are relative to the plan file. An unknown key "
             "is an error."
         ),
-        (
-            f"Units come from exactly one of {', '.join(f'`units.{source}`' for source in SOURCES)}. Paces: {paces}; "
-            "the second number after two alarms without progress."
-        ),
+        f"Units come from exactly one of {', '.join(f'`units.{source}`' for source in SOURCES)}.",
     ]
     for table, kind in _tables(Plan):
         heading = f"## `[{table}]`" if table else "## Top level"
         rows = [
-            (f"`{field.encode_name}`", _kind(field.type), _default(field), _scope(table, field.encode_name))
-            for field in _fields(kind)
+            (
+                f"`{field.encode_name}`",
+                said.meaning,
+                _kind(field.type, lambda _: "tables"),
+                _default(field),
+                _scope(table, field.encode_name),
+            )
+            for field, said in zip(_fields(kind), fields(kind).values(), strict=True)
             if not isinstance(field.type, mi.StructType)
         ]
-        parts += [heading, _doc(kind), _table(("key", "type", "default", "templates"), rows)]
+        head = ("key", "meaning", "type", "default", "templates")
+        parts += [heading, _doc(kind), _table(head, rows), *_values(kind)]
     numbered = {names: number for number, names in enumerate(scopes, 1)}
     listed = [(f"{number}", ", ".join(f"`{name}`" for name in names)) for names, number in numbered.items()]
     parts += [
@@ -421,31 +460,35 @@ def _name(schema: dict[str, Any]) -> str:
 # --- all of them ----------------------------------------------------------------------------------------------
 
 
-def _fields(kind: type[msgspec.Struct]) -> Sequence[mi.Field]:
+def _info(kind: type[msgspec.Struct]) -> mi.StructType:
     info = mi.type_info(kind)
     assert isinstance(info, mi.StructType), kind  # noqa: S101 - the tables hold structs
-    return info.fields
+    return info
 
 
-def _kind(kind: mi.Type) -> str:
-    """Name a type as a reader of JSON or TOML knows it."""
+def _fields(kind: type[msgspec.Struct]) -> Sequence[mi.Field]:
+    return _info(kind).fields
+
+
+def _kind(kind: mi.Type, part: Callable[[type[msgspec.Struct]], str]) -> str:
+    """Name a type as a reader of JSON or TOML knows it; `part` names a struct."""
     match kind:
         case mi.Metadata(type=inner, extra={"unit": str(unit)}):
             del inner
             return "duration" if unit == "seconds" else "size"
         case mi.Metadata(type=inner):
-            return _kind(inner)
+            return _kind(inner, part)
         case mi.UnionType(types=types):
-            return " or ".join(dict.fromkeys(_kind(each) for each in types if not isinstance(each, mi.NoneType)))
+            return " or ".join(dict.fromkeys(_kind(each, part) for each in types if not isinstance(each, mi.NoneType)))
         case mi.LiteralType(values=values):
             choices = sorted(values, key=lambda value: (isinstance(value, str), str(value)))
             return ", ".join(f"`{msgspec.json.encode(value).decode()}`" for value in choices)
         case mi.VarTupleType(item_type=inner):
-            return f"array of {_kind(inner)}"
+            return f"array of {_kind(inner, part)}"
         case mi.DictType(value_type=inner):
-            return f"table of {_kind(inner)}"
+            return f"table of {_kind(inner, part)}"
         case mi.StructType(cls=cls):
-            return f"{cls.__name__} ({', '.join(field.encode_name for field in _fields(cls))})"
+            return part(cls)
         case mi.IntType(ge=int(least), le=most):
             return f"whole number, at least {least}" + (f", at most {most}" if most is not None else "")
         case mi.FloatType(gt=float() | int() as least):
@@ -472,8 +515,17 @@ def _default(field: mi.Field) -> str:
             return "none"
         case msgspec.Struct():
             return "its own defaults"
+        case float() if "duration" in _kind(field.type, str):
+            return f"`{_duration(value)}`"
         case _:
             return f"`{msgspec.json.encode(value).decode()}`"
+
+
+def _duration(seconds: float) -> str:
+    for unit, size in (("h", 3600), ("m", 60)):
+        if seconds and seconds % size == 0:
+            return f"{seconds / size:g}{unit}"
+    return f"{seconds:g}s"
 
 
 def _doc(kind: type[Fact | msgspec.Struct]) -> str:

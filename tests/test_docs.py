@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import shutil
@@ -9,8 +10,9 @@ import subprocess
 import sys
 import tomllib
 from argparse import ArgumentParser
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from pkgutil import resolve_name
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
@@ -152,15 +154,83 @@ def test_pages_do_without_words_of_praise(name: str) -> None:
     assert WORDS.findall((REPOSITORY / name).read_text()) == []
 
 
-ANSWERS = re.findall(r"^\| (?!trap )(.+?) \| (`.+) \|$", (REPOSITORY / "docs/gotchas.md").read_text(), re.MULTILINE)
+# --- names of files and of what is in them ----------------------------------------------------------------------
+
+PROSE = [name for name in NAMES if not name.startswith(("docs/reference/", "examples/")) and name != "CHANGELOG.md"]
+FILES = [
+    (name, file, tuple(re.findall(r"`(\w+)`", names)))
+    for name in PROSE
+    for file, names in re.findall(
+        r"`([\w./-]+\.(?:py|sh|pl))`(?: \(([^)]*)\))?", (REPOSITORY / name).read_text().replace("\n", " ")
+    )
+]
+DOTTED = [
+    (name, dotted)
+    for name in PROSE
+    for dotted in re.findall(r"`(wakeman(?:\.\w+)+)(?:\(.*?\))?`", (REPOSITORY / name).read_text())
+]
+ON_DISK = set(re.findall(r"[\w.-]+\.sh|landlock\.pl", (REPOSITORY / "state/README.md").read_text()))
+"""Scripts that a deployment holds: they are made, and have no file here."""
 
 
-@pytest.mark.parametrize(("trap", "answer"), ANSWERS, ids=[trap for trap, _ in ANSWERS])
-def test_a_trap_is_answered_where_the_page_says(trap: str, answer: str) -> None:  # noqa: ARG001 - it names the test
-    for file, names in re.findall(r"`([a-z/_]+\.(?:py|sh))`(?: \(([^)]*)\))?", answer):
-        text = (REPOSITORY / "src/wakeman" / file).read_text()
-        for name in re.findall(r"`(\w+)`", names):
-            assert re.search(rf"\b{name}\b", text), f"{file}: {name}"
+def _found(file: str) -> Path | None:
+    places = (REPOSITORY / "src/wakeman" / file, REPOSITORY / "src" / file, REPOSITORY / file)
+    inside = [] if "/" in file else list((REPOSITORY / "src").rglob(file))
+    return next((place for place in (*places, *inside) if place.is_file()), None)
+
+
+def _defined(body: Iterable[ast.AST]) -> Iterator[str]:
+    """Yield the names that a module or a class defines: functions, classes, constants, fields."""
+    for node in body:
+        match node:
+            case ast.ClassDef(name=name, body=inner):
+                yield name
+                yield from _defined(inner)
+            case ast.FunctionDef(name=name):
+                yield name
+            case ast.Assign(targets=targets):
+                yield from (name.id for target in targets for name in ast.walk(target) if isinstance(name, ast.Name))
+            case ast.AnnAssign(target=ast.Name(id=name)):
+                yield name
+            case _:
+                pass
+
+
+def _definitions(file: Path) -> set[str]:
+    text = file.read_text()
+    if file.suffix == ".py":
+        return set(_defined(ast.parse(text).body))
+    return set(re.findall(r"^\s*(?:sub |export )?(\w+)(?:\(\)| ?=| \{)", text, re.MULTILINE))
+
+
+@pytest.mark.parametrize(("name", "file", "inside"), sorted(set(FILES)))
+def test_a_file_in_the_pages_exists_and_defines_what_is_named_with_it(
+    name: str, file: str, inside: tuple[str, ...]
+) -> None:
+    found = _found(file)
+    if found is None and file.rpartition("/")[2] in ON_DISK:
+        return
+
+    assert found is not None, f"{name}: {file}"
+    assert not set(inside) - _definitions(found), f"{name}: {file}"
+
+
+@pytest.mark.parametrize(("name", "dotted"), sorted(set(DOTTED)))
+def test_a_dotted_name_in_the_pages_can_be_imported(name: str, dotted: str) -> None:
+    assert resolve_name(dotted) is not None, name
+
+
+@pytest.mark.parametrize("block", _of("python"), ids=lambda block: block.where)
+def test_what_an_example_in_the_pages_imports_exists(block: Block) -> None:
+    for node in ast.walk(ast.parse(block.text)):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("wakeman"):
+            assert [resolve_name(f"{node.module}:{alias.name}") for alias in node.names]
+
+
+def test_the_pages_name_files_and_what_is_in_them_at_all() -> None:
+    assert len(FILES) > 100
+    assert len([file for file in FILES if file[2]]) > 50
+    assert DOTTED
 
 
 def test_the_map_of_the_code_names_its_files() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -19,6 +20,7 @@ from tests.waiting import until
 
 from wakeman.adapters import local
 from wakeman.core.errors import WakemanError
+from wakeman.core.plan.parser import read
 from wakeman.faces import cli
 from wakeman.faces.cli.options import duration
 from wakeman.faces.cli.show import _directed
@@ -214,6 +216,22 @@ def test_the_starter_plan_names_every_table(place: Place) -> None:
     assert text.startswith("#:schema ")
     assert {"name", "goal", "units", "workers", "wake", "stuck", "verify", "cleanup", "limits"} == set(
         tomllib.loads(text)
+    )
+
+
+def test_the_examples_of_the_starter_plan_fit_together(place: Place) -> None:
+    place("init")
+    text = (place.path / "wakeman.toml").read_text()
+
+    of_program = r'^harness = "command"$|^command = \["my-agent".*$'
+    agent = re.sub(r"^#(?=[a-zA-Z{\"])", "", re.sub(of_program, "", text, flags=re.MULTILINE), flags=re.MULTILINE)
+
+    plan = read(agent, "wakeman.toml")
+    assert ("claude", "units", 5, True) == (
+        plan.workers.harness,
+        plan.workers.confine,
+        plan.verify.sample,
+        plan.wake.hold,
     )
 
 

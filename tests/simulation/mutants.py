@@ -195,7 +195,7 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "alarm armed last": Mutant(
         alarm.Rearm.perform,
-        (("    return alarm.arm(", "    world.alarms.disarm([d.alarm.job])\n    return alarm.arm("),),
+        (("    return alarm.arm(", "    world.timer.disarm([d.alarm.job])\n    return alarm.arm("),),
         a_check_is_killed_before_it_sets_the_alarm_anew,
     ),
     "no alarm before the check": Mutant(

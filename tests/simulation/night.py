@@ -319,6 +319,7 @@ class Night:
         self.finished(actor)
 
     def power(self) -> None:
+        self.rules.step()
         self.scene.power_cut()
         self.rules.all_intended()
         self.rules.quiet(checked=False)

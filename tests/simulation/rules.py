@@ -53,6 +53,7 @@ class Rules:
         self.up = self.lost = False
         self.visitor: tuple[Playing, str] | None = None  # somebody else's session, and its mark
         self.units: dict[int, frozenset[tuple[str, str]]] = {}  # by pid: what a program works on
+        self.closed: set[str] = set()  # ends of the night that were held against the files, by the hash of their line
         scene.sessions.ran = self.ran
         scene.sessions.ended = self.ended
         self._forget()
@@ -101,7 +102,8 @@ class Rules:
             self.placed |= {placing.path for placing in data.files}
         if isinstance(data, Intended) and data.action == "launch":
             self.marks[attempt_id(self.d, self.d.workers[event.worker or ""])] = event.seq
-        if isinstance(data, Closed) and data.outcome == "complete":
+        if isinstance(data, Closed) and data.outcome == "complete" and event.hash not in self.closed:
+            self.closed.add(event.hash)  # asked once: what the power takes afterwards was there
             _must(not self._absent(), f"closed as complete without {self._absent()}")
             _must(not self._unreviewed(), f"closed as complete, and nobody accepted {self._unreviewed()}")
         if isinstance(data, Reviewed):

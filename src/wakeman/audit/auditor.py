@@ -265,7 +265,7 @@ class _Walk:
     def meets(self, d: Deployment, write: Write) -> bool:
         """Go on up to the next write; return whether this is the one. Boundary: no other process goes on with it."""
         while not self.over and not isinstance(self._step, Append):
-            self._send(self._read(d, write))
+            self._send(self._step.recorded(d, write))
         ours = not self.over and write[0].by == self._by and len(write) == len(self._step.drafts)
         return ours and all(map(_fits, write, self._step.drafts))
 
@@ -282,22 +282,13 @@ class _Walk:
         self.looked = self.looked or self._step.kind == "look"
         self._send(write)
 
-    def _read(self, d: Deployment, write: Write) -> object:
-        try:
-            return self._step.recorded(d, write)
-        except _STRAY:
-            self.over = True  # the write speaks of what is not there
-            return None
-
     def _send(self, answer: object) -> None:
-        if self.over:
-            return
         try:
             self._step = self._steps.send(answer)
         except StopIteration:
             self.over = True
         except _STRAY:
-            self.over = True  # as in `_read`
+            self.over = True  # a line speaks of what is not there
 
 
 # --- words ----------------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import cast
 
 import msgspec
 
@@ -69,9 +70,7 @@ def _effected(d: Deployment, write: Write) -> Iterator[Steps[object]]:
 
 
 def _intended(d: Deployment, write: Write) -> Iterator[Steps[object]]:
-    event, data = write[0], write[0].data
-    if not isinstance(data, e.Intended):
-        return
+    event, data = write[0], cast("e.Intended", write[0].data)
     if data.action == "send" and d.outcome == "open":
         worker = d.workers[event.worker or ""]
         yield send(worker, data, Type(worker.name, data.text))
@@ -87,9 +86,7 @@ def _disarmed(d: Deployment, _: Write) -> Iterator[Steps[object]]:
 
 
 def _requested(d: Deployment, write: Write) -> Iterator[Steps[object]]:
-    event, data = write[0], write[0].data
-    if not isinstance(data, e.Requested):
-        return
+    event, data = write[0], cast("e.Requested", write[0].data)
     worker = d.workers.get(event.worker or "")
     if data.verb == "stop" and worker is not None:
         yield requests.stop(worker, data.text)

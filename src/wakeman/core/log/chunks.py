@@ -14,7 +14,7 @@ CHUNK_BYTES = LINE_BYTES_MAX * 3 // 4
 
 
 def chunks(items: Sequence[T], room: int = CHUNK_BYTES) -> Iterator[tuple[T, ...]]:
-    """Give the items in pieces of at most `room` bytes. Boundary: no items, no piece; a long item goes alone."""
+    """Yield the items in pieces of at most `room` bytes. Boundary: no items, no piece; a long item goes alone."""
     piece: list[T] = []
     size = 0
     for item in items:

@@ -74,11 +74,11 @@ class _Header(Struct, frozen=True, gc=False, rename={"source": "from"}):
 
 
 _HOST_KEYS = frozenset(Host.__struct_fields__)
-_header = msgspec.json.Decoder(_Header).decode
+_decode_header = msgspec.json.Decoder(_Header).decode
 
 
 @cache
-def _decoder(name: str) -> Callable[[msgspec.Raw], Fact]:
+def _fact_decoder(name: str) -> Callable[[msgspec.Raw], Fact]:
     """Build the decoder of one type, when a line of it is met: a check meets few."""
     decode_: Callable[[msgspec.Raw], Fact] = msgspec.json.Decoder(FACTS[name]).decode
     return decode_
@@ -89,20 +89,20 @@ UNION_FROM_BYTES = 1_000_000
 
 
 def reader(size: int) -> Callable[[bytes], Event]:
-    """Give what decodes the lines of a log of `size` bytes: a large one is read through the tagged union."""
-    return _read_many if size >= UNION_FROM_BYTES else decode
+    """Return what decodes the lines of a log of `size` bytes: a large one is read through the tagged union."""
+    return _decode_by_union if size >= UNION_FROM_BYTES else decode
 
 
-def _read_many(line: bytes) -> Event:
+def _decode_by_union(line: bytes) -> Event:
     try:
-        event = _union()(line)
+        event = _union_decoder()(line)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return decode(line)  # of a newer version, or damaged: this says which
     return decode(line) if isinstance(event.data, Planned) else event
 
 
 def line_types() -> Any:
-    """Give the type of all lines: a union tagged by `type`, of one struct for each fact."""
+    """Return the type of all lines: a union tagged by `type`, of one struct for each fact."""
     kinds: Any = None
     for name, fact in FACTS.items():
         line = msgspec.defstruct(
@@ -121,7 +121,7 @@ def line_types() -> Any:
 
 
 @cache
-def _union() -> Callable[[bytes], Event]:
+def _union_decoder() -> Callable[[bytes], Event]:
     """Build what decodes a line of any type in one go. Cost: 4 ms, then two thirds of `decode`."""
     decode_: Callable[[bytes], Event] = msgspec.json.Decoder(line_types()).decode
     return decode_
@@ -136,7 +136,7 @@ def kind(fact: Fact) -> str:
 
 
 def genesis(deployment: str, digest: str) -> str:
-    """Give the hash before the first line: it binds a log to its deployment's name and plan."""
+    """Return the hash before the first line: it binds a log to its deployment's name and plan."""
     return hashlib.sha256(f"{deployment}\n{digest}".encode()).hexdigest()[:HASH_WIDTH]
 
 
@@ -167,7 +167,7 @@ def encode(draft: Draft, *, seq: int, at: datetime, by: str, previous: str, more
     try:
         raw = _encoder.encode(body)
     except UnicodeEncodeError:
-        raw = _encoder.encode(_printable(msgspec.to_builtins(body)))
+        raw = _encoder.encode(_without_surrogates(msgspec.to_builtins(body)))
     head = raw[:-1] + b',"hash":"'
     digest = chain(previous, head)
     return head + digest.encode() + b'"}\n', digest
@@ -196,8 +196,8 @@ def decode(line: bytes) -> Event:
     Raises: LogDamagedError when it is no event at all.
     """
     try:
-        head = _header(line)
-        data = _fact(head)
+        head = _decode_header(line)
+        data = _decode_fact(head)
     except (msgspec.DecodeError, UnicodeDecodeError) as fault:
         raise LogDamagedError(f"not an event: {fault}") from fault
     return Event(
@@ -215,11 +215,11 @@ def decode(line: bytes) -> Event:
     )
 
 
-def _fact(head: _Header) -> Fact:
+def _decode_fact(head: _Header) -> Fact:
     if head.type not in FACTS:
         return Unknown(head.type)
     try:
-        fact = _decoder(head.type)(head.data)
+        fact = _fact_decoder(head.type)(head.data)
         return _placed(fact, head.data) if isinstance(fact, Planned) else fact
     except msgspec.ValidationError:
         if head.v > FORMAT_VERSION:
@@ -235,14 +235,14 @@ def _placed(fact: Planned, data: msgspec.Raw) -> Planned:
     return replace(fact, host=replace(fact.host, place=beside))
 
 
-def _printable(value: Any) -> Any:
+def _without_surrogates(value: Any) -> Any:
     match value:
         case str():
             return value.encode("utf-8", "backslashreplace").decode()
         case dict():
-            return {_printable(k): _printable(v) for k, v in value.items()}
+            return {_without_surrogates(k): _without_surrogates(v) for k, v in value.items()}
         case list() | tuple():
-            return [_printable(v) for v in value]
+            return [_without_surrogates(v) for v in value]
         case _:
             return value
 

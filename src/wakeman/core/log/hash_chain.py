@@ -29,8 +29,8 @@ class Divergence(Struct, frozen=True):
 class HashChain:
     """Sequence and hashes of one log, segment after segment.
 
-    Shape: `breaks` are the first NAMED ones, `broken` counts all; `torn` is an unfinished last line. `seq` and
-    `hash` are the last line's, as written; `start` is the hash before the first.
+    Shape: `breaks` are the first DIVERGENCES_KEPT_MAX ones, `broken` counts all; `torn` is an unfinished last line.
+    `seq` and `hash` are the last line's, as written; `start` is the hash before the first.
     """
 
     def __init__(self) -> None:
@@ -41,7 +41,7 @@ class HashChain:
         self.fits = True
 
     def follow(self, lines: Iterable[bytes], last: Callable[[], bool]) -> Iterator[bytes]:
-        """Give each line, newline included, after it was held against the one before; `fits` tells whether it did.
+        """Yield each line, newline included, after checking it against the one before; `fits` is the result.
 
         Shape: `last` tells whether no line comes behind the one given; only that one can be torn.
         Cost: two thirds of a microsecond beside the hash of each line.
@@ -49,7 +49,7 @@ class HashChain:
         seq, previous = self.seq, self.hash
         for line in lines:
             if not seq:
-                previous = self._genesis(line, last)
+                previous = self._hash_before_first(line, last)
             seq += 1
             digest = sha256(previous + line[:-LINE_END_BYTES]).hexdigest()[:HASH_WIDTH].encode()
             if line[-LINE_END_BYTES:] == digest + b'"}\n' and line.startswith(b'{"v":1,"seq":%d,' % seq):
@@ -57,7 +57,7 @@ class HashChain:
                 yield line
                 continue
             self.seq, self.hash = seq, previous
-            self._unfit(line, digest, last)
+            self._report_misfit(line, digest, last)
             seq, previous = self.seq, self.hash
             if self.torn:
                 return
@@ -65,13 +65,13 @@ class HashChain:
             self.fits = True
         self.seq, self.hash = seq, previous
 
-    def _genesis(self, line: bytes, last: Callable[[], bool]) -> bytes:
-        """Give the hash before the first line. Raises: LogDamagedError when it is no log of ours, or no whole one."""
+    def _hash_before_first(self, line: bytes, last: Callable[[], bool]) -> bytes:
+        """Return the hash before the first line. Raises: LogDamagedError when it is no log of ours, or no whole one."""
         try:
             event = decode(line)
         except LogDamagedError as fault:
             if _unfinished(line) and last():
-                return b""  # torn: it fits nothing, which `_unfit` finds
+                return b""  # torn: it fits nothing, which `_report_misfit` finds
             raise LogDamagedError(f"line 1: {fault}; expected the planned event of a log of Wakeman") from fault
         if event.seq != 1:
             raise LogDamagedError(
@@ -83,8 +83,8 @@ class HashChain:
         self.start = genesis(event.data.name, event.data.digest)
         return self.start.encode()
 
-    def _unfit(self, line: bytes, digest: bytes, last: Callable[[], bool]) -> None:
-        """Say what is wrong with a line, and go on from what it says of itself.
+    def _report_misfit(self, line: bytes, digest: bytes, last: Callable[[], bool]) -> None:
+        """Record what is wrong with a line, and go on from what it says of itself.
 
         Boundary: a line of a newer version fits, if its hash does.
         """
@@ -96,36 +96,38 @@ class HashChain:
         if self.fits:
             self.hash = digest
             return
-        if not chained and _ends(line[:-1] + b"\n", previous):
-            self._break("another byte in the place of its line feed", "a line feed")
-        elif not chained and line.endswith(b"\r\n") and _ends(line[:-2] + b"\n", previous):
-            self._break("its line feed became CR LF: something converted the file", "a line feed")
+        if not chained and _carries_own_hash(line[:-1] + b"\n", previous):
+            self._add_break("another byte in the place of its line feed", "a line feed")
+        elif not chained and line.endswith(b"\r\n") and _carries_own_hash(line[:-2] + b"\n", previous):
+            self._add_break("its line feed became CR LF: something converted the file", "a line feed")
         elif not chained and _unfinished(line) and last():
             self.seq, self.torn = expected - 1, line
             return
         elif found is None:
-            self._break("a line that does not begin as one", f"line {expected}")
+            self._add_break("a line that does not begin as one", f"line {expected}")
         elif seq != expected:
             missing = f"lines {expected} to {seq - 1} are not here" if seq > expected else "it stands here again"
-            self._break(f"line {seq}: {missing}", f"line {expected}")
+            self._add_break(f"line {seq}: {missing}", f"line {expected}")
         else:
-            self._break("its hash does not fit: it is not as it was written", "the hash of the line before and its own")
+            self._add_break(
+                "its hash does not fit: it is not as it was written", "the hash of the line before and its own"
+            )
         ended = line.rstrip(b"\r\n") + b"\n"
         self.hash = ended[-LINE_END_BYTES:-3] if _TAIL.fullmatch(ended[-LINE_END_BYTES:]) else digest
 
-    def _break(self, found: str, expected: str) -> None:
+    def _add_break(self, found: str, expected: str) -> None:
         self.broken += 1
         if len(self.breaks) < DIVERGENCES_KEPT_MAX:
             self.breaks.append(Divergence(self.seq, "chain", found, expected))
 
 
-def _ends(line: bytes, previous: bytes) -> bool:
-    """Tell whether a line carries its own hash."""
+def _carries_own_hash(line: bytes, previous: bytes) -> bool:
+    """Return whether a line carries its own hash."""
     return (
         line[-LINE_END_BYTES:] == sha256(previous + line[:-LINE_END_BYTES]).hexdigest()[:HASH_WIDTH].encode() + b'"}\n'
     )
 
 
 def _unfinished(line: bytes) -> bool:
-    """Tell whether a last line may be one that a crash left: without its line feed, or with NUL in it."""
+    """Return whether a last line may be one that a crash left: without its line feed, or with NUL in it."""
     return line[-1:] != b"\n" or b"\0" in line

@@ -14,48 +14,72 @@ from wakeman.core.model.unit import FileFingerprint, Review, UnitState
 from wakeman.core.model.worker import Validator, WorkerState
 
 Outcome = Literal["open", "complete", "partial", "stopped"]
+"""`open`: not over; `complete`: every unit is done; `partial`: ended with units undone; `stopped`: ended by a
+person."""
 
 
 class Alarm(Struct, frozen=True, omit_defaults=True):
-    """One armed alarm. `kind` names its timer; `job` is "" where that cannot find it nor take it back; `due` is UTC."""
+    """One armed alarm."""
 
     kind: str
+    """Its timer: `at`, or that of the place where workers run, where `at` cannot serve."""
     generation: int
+    """Number of the alarm; only the latest one counts."""
     due: datetime
+    """When it fires."""
     job: str = ""
+    """Its number there; empty where it can be neither found again nor taken back."""
 
 
 class Confinement(Struct, frozen=True, omit_defaults=True):
     """How the kernel is told what an attempt may write: found once, by trying it."""
 
-    way: str  # its name in the table of ways
-    program: str  # absolute path of what applies it and then becomes the worker's program
-    words: str = ""  # the way, with the version of its rules
+    way: str
+    """What confines: `landlock`, or `bwrap` for bubblewrap."""
+    program: str
+    """Absolute path of what applies the rules and then becomes the worker's program."""
+    words: str = ""
+    """The way in words, with the version of its rules."""
 
 
 class Repository(Struct, frozen=True, omit_defaults=True):
     """The git repository that workers get trees of, as it was at `up`."""
 
-    git: str  # absolute path of the git program
-    top: str  # absolute path of the work tree that holds the plan
-    common: str  # absolute path of its git directory, which all its trees share
-    base: str  # the commit that trees begin at
-    prefix: str = ""  # the plan's directory, relative to `top`
-    branch: str = ""  # full name of the branch that `workers.base` named; "" for none
+    git: str
+    """Absolute path of the git program."""
+    top: str
+    """Absolute path of the work tree that holds the plan."""
+    common: str
+    """Absolute path of its git directory, which all its trees share."""
+    base: str
+    """The commit that the workers' trees begin at."""
+    prefix: str = ""
+    """The plan's directory, relative to `top`."""
+    branch: str = ""
+    """Full name of the branch that `workers.base` named; empty for none."""
 
 
 class Host(Struct, frozen=True, omit_defaults=True):
     """The absolute world of a deployment, resolved once at `up`, so that a check from `at` sees the same."""
 
-    root: str  # the plan file's directory: paths of units are relative to it
-    directory: str  # the deployment's own directory under state/
-    python: tuple[str, ...]  # argument vector that runs `wakeman` from anywhere
-    env: dict[str, str] = {}  # what a worker and a check start with; nothing secret
-    executor: str = DEFAULT_EXECUTOR  # by whom workers are run; logs without a name are of that one
-    place: dict[str, str] = {}  # where, in words that its executor alone reads
+    root: str
+    """The plan file's directory: paths of units are relative to it."""
+    directory: str
+    """The deployment's own directory in the state directory."""
+    python: tuple[str, ...]
+    """Program and arguments that run `wakeman` from anywhere."""
+    env: dict[str, str] = {}
+    """Variables that a worker and a check start with; nothing secret."""
+    executor: str = DEFAULT_EXECUTOR
+    """Who runs workers. Logs that name nobody are of the default's."""
+    place: dict[str, str] = {}
+    """Where it runs them, in words that it alone reads. In older logs they stand beside the other fields."""
     memory_per_worker: int = 0
-    confinement: Confinement | None = None  # where the plan confines its workers
-    repository: Repository | None = None  # with `workers.isolate`
+    """Bytes that one worker's client is known to need; 0 where that is not known."""
+    confinement: Confinement | None = None
+    """What confines the workers, with `workers.confine`."""
+    repository: Repository | None = None
+    """The git repository, with `workers.isolate`."""
 
 
 def attempt_id(d: Deployment, worker: WorkerState) -> str:

@@ -1,4 +1,8 @@
-"""What a plan file says: its tables, their keys and defaults. Structs only; nothing here decides."""
+"""What a plan file says: its tables, their keys and defaults. Structs only; nothing here decides.
+
+The string behind a key says what it means; `wakeman.core.descriptions` reads it for the reference, the JSON Schema
+and `wakeman init`. A check, which reads none, pays nothing for it.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +11,16 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct, field
 
 Rung = Literal["capture", "nudge", "wait", "restart", "ask", "sweep"]
+"""`capture` keeps the screen as evidence; `nudge` types into an interactive session what is still missing (skipped in
+mode `print`); `wait` leaves one check out; `restart` ends the attempt and starts the next one, or asks once
+`stuck.attempts` are used up; `ask` tells the orchestrator, once for each trouble; `sweep` ends old sessions that the
+worker started."""
 WakeRow = Literal["ask", "clean up", "wrap up", "give up", "check"]
+"""`ask`: a person or the orchestrator is needed; `clean up`: units went to a cleanup worker; `wrap up`: complete;
+`give up`: ended as partial; `check`: every alarm."""
 Pace = Literal["simple", "complex", "long"]
+"""`simple`: 3m, later 5m; `complex`: 5m, later 10m; `long`: 10m, later 15m. Later is after two alarms without
+progress, until there is some."""
 WorkspaceKind = Literal["in place", "staged", "worktree"]
 """Where workers make their outputs: in their places, in a stage of each attempt, in a git work tree of each worker."""
 Seconds = Annotated[
@@ -37,47 +49,104 @@ class UnitsSpec(Spec, frozen=True):
     """Where units come from: exactly one of glob, items, file, command, matrix."""
 
     glob: str | tuple[str, ...] | None = None
+    """Pattern, or list of patterns, relative to the plan file; each file that fits is one unit, and its input.
+    Example: `"docs/*/*.md"`; `**` stands for any directories."""
     items: tuple[str | dict[str, str], ...] | None = None
+    """Units by name, or as tables whose keys templates may use: `unit` (or `name`) names one, `input` is its file."""
     file: str | None = None
+    """File that names one unit a line, or holds one JSON object a line; `-` reads stdin. Blank lines and those that
+    begin with `#` are passed over."""
     command: tuple[str, ...] | None = None
+    """Program and arguments whose output names one unit a line, as a `file` does. No shell reads them."""
     matrix: dict[str, tuple[str, ...]] | None = None
+    """Names with lists of values; each combination is one unit. Example: `{ os = ["linux", "mac"], py = ["3.11"] }`
+    makes `linux-3.11` and `mac-3.11`."""
     exclude: tuple[str, ...] = ()
+    """Patterns of files that `glob` leaves out. Example: `["docs/drafts/**"]`."""
     output: str | tuple[str, ...] = ()
+    """File, or files, that a unit is to make; it is done when all of them exist and pass `[verify]`. At least one is
+    required."""
     writes: tuple[str, ...] = ()
+    """Further paths that a unit's worker may write, as files, directories or patterns. Two units that could write one
+    place are refused by `wakeman plan`. Example: `["src/{{ stem }}/**"]`."""
     limit: Count | None = None
+    """Take only the first units, that many. Without it all are taken."""
 
 
 class WorkersSpec(Spec, frozen=True):
     """How units are shared out, and how each share's agent is started."""
 
     by: str = "{{ unit }}"
+    """What groups units: those for which this comes to the same text go to one worker. By default each unit gets a
+    worker of its own. Example: `"{{ parent }}"`, one worker for each directory."""
     max_units: Count | None = None
+    """Units that one worker gets at most; a larger group is cut into several, whose names get `_2`, `_3`. Without it a
+    group stays whole."""
     name: str = "{{ group.name }}"
+    """Name of a worker and of its tmux session; characters that tmux cannot take are replaced. It must differ from
+    that of every other open deployment on the same `socket`."""
     agent: str | None = None
+    """Agent profile: its prompt, tools and model. It comes from `[agents.NAME]`, `~/.claude/agents.json` or the ones
+    that come along; `wakeman agents` lists them."""
     harness: str = "command"
+    """What runs an attempt: `command` (any program), `claude`, `codex`, `gemini`, `opencode`, `aider`, `external`
+    (your own launcher starts the session), or the name of a plug-in."""
     mode: Literal["print", "interactive"] = "print"
+    """`print`: the client does its task and ends; `interactive`: it keeps a session open, into which text can be
+    typed and to which you can attach."""
     auto_approve: Literal[False, "edits", "all"] = False
+    """What a client may do without asking: `false`: nothing but read (some clients cannot, in mode `print`); `"edits"`:
+    write its units' files; `"all"`: everything, which without `confine` needs `--yes`."""
     command: tuple[str, ...] = ()
+    """With `harness = "command"` the program to run and its arguments; required there. No shell reads them. With
+    `external` it is the launcher. Example: `["my-agent", "--units", "{{ units_file }}"]`."""
     args: tuple[str, ...] = ()
+    """Further arguments for the client, behind those of the harness. Example: `["--model", "opus"]`."""
     prompt: str = ""
+    """What a worker is told. `{{ unit_table }}` stands for its units and their outputs, a line each."""
     prompt_file: str | None = None
+    """File that holds the prompt, relative to the plan file, instead of `prompt`."""
     stagger: Seconds = 2.0
+    """Time between two launches, so that clients do not log in all at once. 0 launches all together."""
     at_once: Count | None = None
+    """Workers that run side by side at most; the rest wait as pending. Without it free memory alone is the bound
+    (`limits.memory`)."""
     env: dict[str, str] = {}
+    """Variables for the worker's program. They stand in the plan and in the log: secrets belong into `env_from`."""
     env_from: tuple[str, ...] = ()
+    """Names of variables that are copied from the environment of `up` into a private file, and never into the log.
+    One that is not set is an error. Example: `["ANTHROPIC_API_KEY"]`."""
     env_file: str | None = None
+    """File with lines `NAME=VALUE`, relative to the plan file; treated as secret, like `env_from`."""
     redact: tuple[str, ...] | None = None
+    """Names of the variables whose values are hidden in screens, messages and the log. Without it those of `env_from`
+    and `env_file` are, from eight characters on."""
     before: tuple[tuple[str, ...], ...] = ()
+    """Commands run ahead of each launch in the plan's directory, as lists of arguments; one that fails fails the
+    launch. Example: `[["mkdir", "-p", "out"]]`."""
     executor: str = DEFAULT_EXECUTOR
+    """Who runs workers: `tmux`, or the name of another package's executor, an entry point of `wakeman.executors`."""
     socket: str = "wakeman"
+    """tmux server that holds the sessions: a name, as of `tmux -L NAME`, or an absolute path; `default` is your own
+    server."""
     cwd: str = "."
+    """Directory in which workers start, relative to the plan file; it must exist, unless `before` makes it."""
     confine: Literal["off", "units"] = "off"
+    """`units`: the kernel blocks writes outside the directories of the worker's own units, for the worker and its
+    children; `off`: it writes wherever you may."""
     confine_also: tuple[str, ...] = ()
+    """Further directories that a confined worker may write to, such as caches. Example: `["/home/me/.npm"]`."""
     stage: bool = False
+    """Have outputs made in a directory of the attempt's own and moved into place in one step, once they pass."""
     isolate: Literal["none", "worktree"] = "none"
+    """`worktree`: each worker gets a git work tree and a branch of its own; `none`: all work in one directory."""
     base: str = "HEAD"
+    """With `isolate`: the commit at which the work trees begin, resolved once at `up`."""
     setup: tuple[tuple[str, ...], ...] = ()
+    """With `isolate`: commands run once in each new work tree ahead of the worker's program. Example:
+    `[["npm", "ci"]]`."""
     commit: bool = True
+    """With `isolate`: commit what passes on the worker's branch; `false` leaves that to the worker."""
 
     @property
     def workspace(self) -> WorkspaceKind:
@@ -89,145 +158,209 @@ class WakeTarget(Spec, frozen=True):
     """One receiver of notices: an argument list to run, or a tmux session to type into."""
 
     run: tuple[str, ...] = ()
+    """Program to run with its arguments; `{{ message }}` is the notice. Example: `["notify-send", "{{ message }}"]`."""
     tmux: str = ""
+    """Session to type into, `SESSION` on your own server or `SOCKET:SESSION`. Nothing is typed unless it shows an
+    empty prompt."""
     submit: bool = True
+    """With `tmux`: press Enter behind the message."""
     force: bool = False
+    """With `tmux`: type even if the session is not at an empty prompt, or is a shell."""
     timeout: Seconds = 20.0
+    """Time that the receiver has; then it is ended and counts as failed. More than 0."""
 
 
 class WakeSpec(Spec, frozen=True):
     """When the alarm fires and what the orchestrator hears."""
 
     every: Seconds | Pace = 300.0
+    """Time between two alarms, or a pace; more than 0. A worker's end starts a check at once, whatever stands here.
+    `at` counts in minutes: below 60 seconds a timer of tmux fires besides."""
     on: tuple[WakeRow, ...] = ("ask", "wrap up", "give up")
+    """What the receivers in `to` are told of."""
     remind: Seconds = 1800.0
+    """Time after which an `ask` that nobody has answered is told again."""
     to: tuple[WakeTarget, ...] = ()
+    """Receivers of notices. Without one nobody is told; the log has it all."""
     hold: bool = False
+    """Propose `wrap up`, `give up` and `clean up` instead of taking them; each waits for `wakeman accept`."""
 
 
 class StuckSpec(Spec, frozen=True):
     """When a worker counts as stuck, and the ladder that is climbed for each reason, one rung a check.
 
-    Shape: an attempt that ended badly is followed by the next after `backoff`, give or take half of it; each further
-    one waits twice as long, five minutes at most.
+    When a ladder is used up nothing more is tried: what remains is `limits.give_up`. A sign of life ends the climb.
     """
 
     after: Seconds = 600.0
+    """Time without a sign of life after which a worker counts as silent. Keep it at two intervals of `wake.every` or
+    more, as a check must notice it."""
     attempts: Count = 2
+    """Starts that a worker has, the first included. Ends that it is not to blame for (a restart of the machine, a
+    person, a usage limit that is waited for) do not count."""
     backoff: Seconds = 10.0
+    """Time that an attempt waits behind one that ended badly, give or take half of it; it doubles with each further
+    one, up to five minutes."""
     waiting: tuple[Rung, ...] = ("capture", "ask")
+    """Ladder for a worker that asks for something: a permission, an answer."""
     limited: tuple[Rung, ...] = ("wait",)
+    """Ladder for a worker that has met a usage limit. An interactive one is told to go on once the limit resets."""
     error: tuple[Rung, ...] = ("capture", "restart", "ask")
+    """Ladder for a worker whose client shows an error that it does not get over."""
     silent: tuple[Rung, ...] = ("capture", "nudge", "ask")
+    """Ladder for a worker without a sign of life for `after`. Add `restart` only if a healthy worker may be ended."""
 
 
 class ReviewSpec(Spec, frozen=True):
-    """How an agent reviews outputs before the wrap-up: which, how often, and how the reviewer is started.
-
-    Shape: one reviewer gets `max_units` units at most; `rounds` is how often one unit is reviewed at most. `harness`
-    is `command` where a command is given, or else that of the workers, whose `args` it then has, too, unless it has
-    its own; an empty `prompt` is the one that comes along.
-    """
+    """How an agent reviews outputs before the wrap-up: which, how often, and how the reviewer is started."""
 
     of: Literal["sample", "all"] = "sample"
+    """`sample`: the `verify.sample` units; `all`: every unit."""
     rounds: Count = 3
+    """Times that one unit is reviewed at most; what is rejected in the last one stays undone."""
     max_units: Annotated[int, Meta(ge=1, le=100)] = 20
+    """Units that one reviewer gets at most; the rest go to others beside it."""
     harness: str | None = None
+    """What runs a reviewer, as for workers. By default `command` where `command` is given, else that of the workers."""
     auto_approve: Literal[False, "edits", "all"] = "edits"
+    """What a reviewer may do without asking: `false`: nothing but read; `"edits"`: write its verdict; `"all"`:
+    everything."""
     command: tuple[str, ...] = ()
+    """Program that reviews, instead of a client: it reads `{{ units_file }}` and writes `{{ verdict_file }}`."""
     args: tuple[str, ...] | None = None
+    """Further arguments for the reviewer's client. By default the workers', where the harness is theirs."""
     prompt: str = ""
+    """What the reviewer is told, instead of the prompt that comes along."""
 
 
 class VerifySpec(Spec, frozen=True):
-    """What makes an output good. `max_ratio` is output bytes over input bytes, for units with an input.
-
-    Shape: with `agent`, a profile, or a command in `review`, an agent reviews the sample, or all, before the wrap-up.
-    """
+    """What makes an output good, and who looks at it besides."""
 
     fresh: Literal["changed", "newer", "exists"] = "changed"
+    """Which files count: `changed`: only those that changed since the launch; `newer`: those not older than their
+    input; `exists`: whatever exists."""
     min_bytes: Bytes = 1
+    """Size that each output has at least. 0 lets empty files pass."""
     max_ratio: Annotated[float, Meta(gt=0)] | None = None
+    """Size of all outputs of a unit together, at most that part of its input's size; for units with an input.
+    Example: `0.6`."""
     parse: Literal["yaml", "json", "toml", "none"] = "none"
+    """Format that each output must be valid in: `json`, `toml`, `yaml` (needs `wakeman[yaml]`), or `none`."""
     command: tuple[str, ...] = ()
+    """Program and arguments, run once for each unit whose files pass the rest; exit status 0 lets the unit pass, else
+    its last line is the reason. Example: `["./check.sh", "{{ input }}", "{{ output }}"]`."""
     timeout: Seconds = 120.0
+    """Time that `command` has for one unit; then the unit fails. More than 0."""
     sample: Annotated[int, Meta(ge=0)] = 0
+    """Units that are picked, by a recorded seed, for a look at their quality at the wrap-up. 0 picks none."""
     agent: str | None = None
+    """Agent profile that reviews the outputs before the wrap-up; see `[verify.review]`. Without it, and without
+    `verify.review.command`, nobody does."""
     review: ReviewSpec = ReviewSpec()
+    """How the outputs are reviewed, with `agent` or a `command` of its own."""
 
 
 class SweepSpec(Spec, frozen=True):
-    """Sessions that workers start: name pattern (fnmatch), and the age at which those with our mark are ended."""
+    """Sessions that workers start on their own, such as validators, and when they are ended."""
 
     sessions: str
+    """Pattern of session names. Example: `"val_*"`. Only those that carry the mark of an attempt of this deployment are
+    ended."""
     older_than: Seconds = 600.0
+    """Age at which such a session is ended while its worker is alive."""
 
 
 class MoveSpec(Spec, frozen=True):
-    """A file moved when its worker is verified; both sides are templates of the worker's names."""
+    """A file that is moved when its worker is verified."""
 
     from_: str = field(name="from")
+    """File to move, relative to the plan file. One that does not exist is passed over."""
     to: str
+    """Where it goes; with a `/` at the end, into that directory under its own name."""
 
 
 class CleanupSpec(Spec, frozen=True):
     """What happens with units left undone, and with what a deployment leaves lying about."""
 
     rounds: Annotated[int, Meta(ge=0)] = 2
+    """Times that an undone unit goes to a cleanup worker at most; 0 means never."""
     when: Literal["each", "all"] = "each"
+    """`each`: as soon as a worker has ended with units undone; `all`: only when all workers have ended."""
     sweep: tuple[SweepSpec, ...] = ()
+    """Sessions of workers' own to end; the first pattern that fits counts."""
     move: tuple[MoveSpec, ...] = ()
+    """Files to move when their worker is verified."""
 
 
 class LimitsSpec(Spec, frozen=True):
-    """Bounds on the whole deployment. `memory` is the free memory wanted before each launch.
-
-    Shape: beyond `max_cost` (US dollars) or `max_tokens`, as far as clients report them, nobody is launched; with
-    `wait` nobody is launched while a usage limit that one has met has not reset. Beyond a bound, `over` leaves those at
-    work alone, or stops them.
-    """
+    """Bounds on the whole deployment."""
 
     give_up: Seconds = 21600.0
+    """Time after which the deployment ends as partial. Not counted: while the machine sleeps or is off, while paused,
+    while every worker waits for a usage limit."""
     give_up_do: Literal["leave", "stop"] = "leave"
+    """With workers still alive then: `leave` lets them run on unwatched, `stop` ends them first."""
     memory: Bytes = 0
+    """Free memory wanted for each launch; with less a worker waits. 0 takes what its client is known to need."""
     max_cost: Annotated[float, Meta(gt=0)] | None = None
+    """US dollars, as far as clients report them; from there on nobody is launched."""
     max_tokens: Count | None = None
+    """Tokens, input and output together, as far as clients report them; from there on nobody is launched."""
     over: Literal["leave", "stop"] = "leave"
+    """Beyond `max_cost` or `max_tokens`: `leave` lets those at work go on, `stop` ends them."""
     wait: bool = True
+    """Launch nobody until a usage limit that a worker has met resets, and let its end cost no attempt; `false` treats
+    such an end as any other."""
 
 
 class WatchSpec(Spec, frozen=True):
-    """What `wakeman watch` makes of files that are written where they must not be.
-
-    Shape: `roots` are directories that are watched besides those in which units have their places; in the patterns
-    of `ignore`, relative to the plan file, `*` stands for `/` too.
-    """
+    """What `wakeman watch` makes of files that are written where they must not be."""
 
     conflicts: Literal["ignore", "warn", "stop"] = "warn"
+    """`ignore`: not recorded; `warn`: recorded and told; `stop`: besides, the worker that wrote it is ended."""
     roots: tuple[str, ...] = ()
+    """Directories that are watched besides those of outputs; a write there that is no unit's is out of place."""
     ignore: tuple[str, ...] = ()
+    """Patterns of files that are never out of place, relative to the plan file; `*` stands for `/` too. Example:
+    `["*.log"]`."""
 
 
 class Agent(Spec, frozen=True):
-    """A profile: what an agent is told and may use. Source: `~/.claude/agents.json`, or `[agents.NAME]`."""
+    """A profile: what an agent is told and may use."""
 
     description: str
+    """What the agent is for, in one sentence."""
     prompt: str
+    """What it is told ahead of each task."""
     tools: tuple[str, ...] | None = None
+    """Tools that it may use, by the client's names. Without it the client's own default holds. Example:
+    `["Read", "Write"]`."""
     model: str | None = None
+    """Model that it runs on, by the client's name for it. Without it the client's own default holds."""
 
 
 class Plan(Spec, frozen=True):
-    """A whole plan file, defaults filled in; the same struct is the schema and what `planned` records."""
+    """The whole file. With its defaults filled in it is also what the event `planned` records."""
 
     name: str
+    """Name of the deployment: 1 to 64 of `a-z`, `0-9`, `_` and `-`. A second run of it is `NAME.2`."""
     units: UnitsSpec
+    """The pieces of work."""
     goal: str = ""
+    """What the whole is for, in one sentence; reviewers are told."""
     workers: WorkersSpec = WorkersSpec()
+    """Who does them."""
     wake: WakeSpec = WakeSpec()
+    """Alarms and notices."""
     stuck: StuckSpec = StuckSpec()
+    """What is done with workers in trouble."""
     verify: VerifySpec = VerifySpec()
+    """When an output is good."""
     cleanup: CleanupSpec = CleanupSpec()
+    """What is left undone, or lying about."""
     limits: LimitsSpec = LimitsSpec()
+    """When to stop."""
     watch: WatchSpec = WatchSpec()
+    """Files out of place."""
     agents: dict[str, Agent] = {}
+    """Agent profiles of the plan's own, by name; they count before those of the machine."""

@@ -11,10 +11,15 @@ class Unit(Struct, frozen=True, omit_defaults=True):
     """The smallest piece of work. Paths are relative to the deployment's root, or absolute."""
 
     name: str
+    """Name of the unit, unique in the deployment."""
     outputs: tuple[str, ...]
+    """Files that it is to make."""
     input: str | None = None
+    """File that it is made from, where its source names one."""
     writes: tuple[str, ...] = ()
-    names: dict[str, str] = {}  # what a template of this unit may use besides (path, parent, stem, matrix keys)
+    """Further paths that its worker may write: `units.writes`, filled in."""
+    names: dict[str, str] = {}
+    """What a template of this unit may use besides (path, parent, stem, matrix keys)."""
 
 
 class Share(Struct, frozen=True, omit_defaults=True):
@@ -29,30 +34,39 @@ class FileFingerprint(Struct, frozen=True, omit_defaults=True, array_like=True):
     """A file's identity: equal marks mean the same content, so a verdict stands."""
 
     path: str
+    """Path of the file, as the plan names it."""
     size: int
+    """Bytes."""
     mtime_ns: int
+    """Time of the last change, in nanoseconds since 1970."""
     inode: int = 0
+    """Number of the file on its disk; 0 where that is not known."""
 
 
 class Rejection(Struct, frozen=True):
     """A unit that a reviewer does not accept, and its words for that, made harmless."""
 
     unit: str
+    """Name of the unit."""
     why: str
+    """The reviewer's reason, one line of at most 300 characters."""
 
 
 class Verdict(Struct, frozen=True, omit_defaults=True):
-    """One unit judged against `[verify]`: `problems` is empty when it passes; `marks` are what was judged.
-
-    Shape: `rejects` is what a reviewer's own output says, where that is well formed; of other units it is empty.
-    """
+    """One unit judged against `[verify]`."""
 
     unit: str
+    """Name of the unit."""
     problems: tuple[str, ...] = ()
+    """What is wrong with its outputs; empty when they pass."""
     marks: tuple[FileFingerprint, ...] = ()
+    """The files that were judged."""
     rejects: tuple[Rejection, ...] = ()
-    waits: bool = False  # for the verify command, which has not run on these files yet
-    foreign: tuple[FileFingerprint, ...] = ()  # of what is staged: what somebody else has put in its outputs' places
+    """Units that a reviewer's own output rejects, where it is well formed; empty for other units."""
+    waits: bool = False
+    """It waits for `verify.command`, which has not run on these files yet."""
+    foreign: tuple[FileFingerprint, ...] = ()
+    """For what is staged: files that somebody else has put in their places."""
 
     @property
     def passed(self) -> bool:
@@ -61,23 +75,27 @@ class Verdict(Struct, frozen=True, omit_defaults=True):
 
 
 class PromotedFile(Struct, frozen=True, array_like=True):
-    """One output to be promoted: `mark` is what was judged, `over` what may stand in its place and is replaced."""
+    """One output to be promoted."""
 
     path: str
+    """Path of the output."""
     mark: FileFingerprint
+    """The file that was judged."""
     over: FileFingerprint | None = None
+    """The file that may stand in its place and is replaced; null for none."""
 
 
 class Usage(Struct, frozen=True, omit_defaults=True):
-    """What an attempt has used, as its client reports it: `input` and `output` in tokens, `cost` in US dollars.
-
-    Shape: None where the client does not say; `whole` tells that a resumed conversation's earlier part is counted in.
-    """
+    """What an attempt has used, as its client reports it."""
 
     input: int | None = None
+    """Tokens read; absent where the client does not say."""
     output: int | None = None
+    """Tokens written; absent where the client does not say."""
     cost: float | None = None
+    """US dollars; absent where the client does not say."""
     whole: bool = False
+    """The earlier part of a resumed conversation is counted in."""
 
     def __add__(self, other: Usage) -> Usage:
         """Add two; what only one of them knows stays as it is."""
@@ -96,7 +114,9 @@ class Written(Struct, frozen=True, omit_defaults=True):
     """Outputs of one unit that were written, as they were found then."""
 
     unit: str
+    """Name of the unit."""
     marks: tuple[FileFingerprint, ...]
+    """Its outputs, as they were found then."""
 
 
 class Wrote(Struct, frozen=True, array_like=True):

@@ -10,50 +10,82 @@ from msgspec import Struct
 from wakeman.core.model.unit import Usage
 
 State = Literal["pending", "launched", "running", "stuck", "exited", "verified"]
+"""`pending`: not started; `launched`: its session exists; `running`: it has shown a sign of life; `stuck`: alive and in
+trouble; `exited`: its attempt is over; `verified`: over, and its share complete."""
 Trigger = Literal["launched", "started", "stalled", "recovered", "exited", "relaunched", "verified"]
 Reason = Literal["waiting", "limited", "error", "silent"]
+"""`waiting`: it asks for something; `limited`: a usage limit; `error`: its client shows an error; `silent`: no sign of
+life for `stuck.after`."""
 Session = Literal["queued", "running", "exited", "killed", "lost", "absent", "unknown"]
+"""`queued`: asked for, not there yet; `running`: its program runs; `exited`: ended, its status known; `killed`: ended
+by a signal or with its session; `lost`: gone, nobody knows how; `absent`: there never was one; `unknown`: could not be
+told, so nothing is decided."""
 Activity = Literal["busy", "idle", "waiting", "limited", "error", "unknown"]
+"""`busy`: at work; `idle`: at an empty prompt; `waiting`: it asks for something; `limited`: at a usage limit; `error`:
+it shows an error; `unknown`: cannot be told."""
 EndedBy = Literal["", "itself", "wakeman", "person", "limit", "machine", "launch"]
+"""`itself`: the program ended; `wakeman`: a row ended it; `person`: a verb or a signal by hand; `limit`: a usage limit;
+`machine`: a restart, a lost server, too little memory; `launch`: it never started; empty: not known."""
 Fault = Literal["", "auth"]
+"""`auth`: the client's key or login was refused; empty: nothing of the kind."""
 
 
 class Observation(Struct, frozen=True, omit_defaults=True):
-    """What one check saw of one worker's attempt.
-
-    Shape: `session` says what became of it, `activity` what a running one does, `why` which permission, error or
-    killer; `life` is a fingerprint of its signs of life: equal in two looks means no sign between them;
-    `processes` counts those that carry the attempt's mark although the session is over.
-    """
+    """What one check saw of one worker's attempt."""
 
     worker: str
+    """Name of the worker."""
     attempt: int
+    """Its attempt, from 1."""
     session: Session
+    """What became of the session."""
     activity: Activity = "unknown"
+    """What a running client does."""
     why: str = ""
+    """What exactly: which permission, which error, who killed it."""
     code: int | None = None
+    """Exit status of the program, from 0 to 255; absent while unknown."""
     ended_by: EndedBy = ""
+    """Who or what ended it."""
     until: datetime | None = None
+    """When its usage limit resets, where the client says so."""
     life: str = ""
+    """Fingerprint of its signs of life: equal in two looks means no sign between them."""
     session_id: str = ""
+    """Id of the session in its place, such as `$3`."""
     pid: int = 0
+    """Process id of the session's first program; 0 while unknown."""
     processes: int = 0
+    """Processes that carry the attempt's mark although its session is over."""
     fault: Fault = ""
+    """What its end means for other launches."""
     usage: Usage | None = None
-    agent_session: str = ""  # the client's conversation, where the client itself chose its id
-    working: float = 0.0  # mono at which a tool that it called was seen at work, though nothing else told of life
-    shown: str = ""  # what the screen alone says, and no second look has confirmed yet
-    prompt: Literal["", "heard", "taken", "waits", "unknown"] = ""  # what became of the text typed last
-    refused: tuple[str, ...] = ()  # paths that a confinement kept from being written to, as its output tells
+    """What the attempt has used so far, as its client reports it."""
+    agent_session: str = ""
+    """The client's conversation, where the client itself chose the id."""
+    working: float = 0.0
+    """Seconds of the clock `mono` at which a tool that it called was seen at work, though nothing else told of life; 0
+    for none."""
+    shown: str = ""
+    """What the screen alone says, and no second look has confirmed yet."""
+    prompt: Literal["", "heard", "taken", "waits", "unknown"] = ""
+    """What became of the text typed last: `heard`: the client said so; `taken`: the input box is empty again; `waits`:
+    it stands in the box; `unknown`: cannot be told; empty: none is under way."""
+    refused: tuple[str, ...] = ()
+    """Paths that a confinement kept from being written, as its output tells; 20 at most."""
 
 
 class Validator(Struct, frozen=True, omit_defaults=True):
-    """A session of a name that `cleanup.sweep` speaks of; `worker` is who started it, "" where nobody is known to."""
+    """A session of a name that `cleanup.sweep` speaks of, which a worker started itself."""
 
     session: str
+    """Name of the session."""
     session_id: str
+    """Id of the session in its place, such as `$3`."""
     created: datetime
+    """When it was made."""
     worker: str = ""
+    """Who started it; empty where nobody is known to."""
 
 
 class WorkerState(Struct):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import get_args
+from typing import Any, get_args
 
 import msgspec
 
+from wakeman.core.descriptions import describe
 from wakeman.core.log.events import FACTS, line_types
 from wakeman.core.model import Bytes, Plan, Seconds
 from wakeman.core.plan.parser import NUMBER, QUANTITIES
@@ -24,21 +25,26 @@ _RULES: dict[object, dict[str, object]] = {
 
 
 def schema() -> dict[str, object]:
-    """Give the schema as a value ready for JSON."""
+    """Return the schema as a value ready for JSON."""
+    (made,), generated = msgspec.json.schema_components([Plan], ref_template="#/$defs/{name}")
+    parts = {name: _open(_dedented(part)) for name, part in generated.items()}
+    describe(parts, Plan)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": "urn:wakeman:plan",
         "title": "Wakeman plan",
-        **{key: _open(_dedented(value)) for key, value in msgspec.json.schema(Plan).items()},
+        "$ref": made["$ref"],
+        "$defs": parts,
     }
 
 
 def events_schema() -> dict[str, object]:
-    """Give the schema of one line of a log as a value ready for JSON.
+    """Return the schema of one line of a log as a value ready for JSON.
 
     Boundary: a type that is not in it is of a newer version, and no error: the last alternative takes it.
     """
     (made,), parts = msgspec.json.schema_components([line_types()], ref_template="#/$defs/{name}")
+    describe(parts, *FACTS.values())
     newer = {"type": "object", "properties": {"type": {"not": {"enum": list(FACTS)}}}, "required": ["type"]}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -49,7 +55,7 @@ def events_schema() -> dict[str, object]:
     }
 
 
-def _dedented(value: object) -> object:
+def _dedented(value: Any) -> Any:
     """Return the schema with no line of a description indented: Python 3.13 strips docstrings, 3.11 and 3.12 do not."""
     if isinstance(value, list):
         return [_dedented(item) for item in value]
@@ -58,7 +64,7 @@ def _dedented(value: object) -> object:
     return re.sub(r"\n +", "\n", value) if isinstance(value, str) else value
 
 
-def _open(value: object) -> object:
+def _open(value: Any) -> Any:
     """Let quantities be strings too, and close every table against unknown keys."""
     if isinstance(value, list):
         return [_open(item) for item in value]

@@ -94,10 +94,12 @@ def parser(verb: str) -> argparse.ArgumentParser:
     )
     options(made)
     common = made.add_argument_group("common options")
-    common.add_argument("--state", metavar="DIR", help="state directory (environment: WAKEMAN_STATE)")
-    common.add_argument("--json", action="store_true", help="print one JSON envelope")
+    common.add_argument(
+        "--state", metavar="DIR", help="state directory (environment: WAKEMAN_STATE; default: the nearest marked one)"
+    )
+    common.add_argument("--json", action="store_true", help="print one JSON object instead of text")
     if does:
-        common.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
+        common.add_argument("--dry-run", action="store_true", help="print what would be done, and do nothing")
     made.set_defaults(dry_run=False)
     return made
 

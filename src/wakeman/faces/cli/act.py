@@ -17,26 +17,34 @@ from wakeman.faces.cli.show import advise, done, lasting, out, say, show, summar
 
 
 def _why(parser: ArgumentParser, *, required: bool) -> None:
-    parser.add_argument("--why", metavar="WHY", required=required, default="", help="the reason, for the log")
+    parser.add_argument("--why", metavar="WHY", required=required, default="", help="the reason; it is kept in the log")
 
 
 def _send_options(parser: ArgumentParser) -> None:
-    parser.add_argument("target", metavar="TARGET", help="worker; or tmux:SESSION, tmux:SOCKET:SESSION")
-    parser.add_argument("text", metavar="TEXT", help="- reads it from stdin")
-    parser.add_argument("--submit", action="store_true", help="press Enter after it")
+    parser.add_argument(
+        "target", metavar="TARGET", help="a worker, or any session as tmux:SESSION or tmux:SOCKET:SESSION"
+    )
+    parser.add_argument("text", metavar="TEXT", help="text to type; - reads it from stdin")
+    parser.add_argument("--submit", action="store_true", help="press Enter behind the text")
     parser.add_argument("--wait", action="store_true", help="with --submit: return once it is known whether it arrived")
     parser.add_argument("--force", action="store_true", help="type even if the session is not at an empty prompt")
-    parser.add_argument("--as-is", action="store_true", help="let the client take a leading / or ! for a command")
+    parser.add_argument(
+        "--as-is", action="store_true", help="type a leading / or ! as it is, so that the client takes it for a command"
+    )
 
 
 def _retry_options(parser: ArgumentParser) -> None:
     given.worker(parser)
-    parser.add_argument("--unit", metavar="U", action="append", default=[], help="a unit to do again")
-    parser.add_argument("--note", metavar="WHY", default="", help="what its prompt adds")
+    parser.add_argument(
+        "--unit", metavar="U", action="append", default=[], help="do only this unit of what is missing; may be repeated"
+    )
+    parser.add_argument(
+        "--note", metavar="WHY", default="", help="text that is added to the prompt of the next attempt"
+    )
 
 
 def _judge_options(parser: ArgumentParser) -> None:
-    parser.add_argument("unit", metavar="UNIT", nargs="+")
+    parser.add_argument("unit", metavar="UNIT", nargs="+", help="unit, by its name")
     _why(parser, required=True)
     given.deployment(parser)
 
@@ -47,9 +55,11 @@ def _down_options(parser: ArgumentParser) -> None:
 
 
 def _sweep_options(parser: ArgumentParser) -> None:
-    parser.add_argument("pattern", metavar="PATTERN", help="of session names, as 'val_*'")
-    parser.add_argument("--older-than", metavar="AGE", type=given.duration, required=True, help="as 10m")
-    parser.add_argument("--yes", action="store_true", help="end what is listed")
+    parser.add_argument("pattern", metavar="PATTERN", help="pattern of session names, for example 'val_*'")
+    parser.add_argument(
+        "--older-than", metavar="AGE", type=given.duration, required=True, help="least age, for example 10m"
+    )
+    parser.add_argument("--yes", action="store_true", help="end the sessions that are listed")
     given.deployment(parser)
 
 

@@ -20,10 +20,12 @@ LISTED_MAX = 20
 
 
 def _options(parser: ArgumentParser) -> None:
-    parser.add_argument("log", metavar="LOG|NAME", help="deployment; or its directory, its events.jsonl, a copy of it")
-    parser.add_argument("--key", metavar="PUBLIC.pem", help="verify the signatures of this key beside the log")
-    parser.add_argument("--sign", metavar="PRIVATE.pem", help="sign the head, if nothing diverges")
-    told = "a head that you know of; may be repeated"
+    parser.add_argument("log", metavar="LOG|NAME", help="deployment, its directory, its events.jsonl, or a copy of one")
+    parser.add_argument("--key", metavar="PUBLIC.pem", help="public key: verify the signatures beside the log with it")
+    parser.add_argument(
+        "--sign", metavar="PRIVATE.pem", help="private key: sign the head of the log, if nothing diverges"
+    )
+    told = "head that the log had once, as you know from elsewhere; may be repeated"
     parser.add_argument("--head", metavar="SEQ:HASH", type=_head, action="append", default=[], help=told)
 
 

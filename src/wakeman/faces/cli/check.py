@@ -17,24 +17,39 @@ BY = ("at", "exit", "hook", "timer", "hand")
 
 def _check_options(parser: ArgumentParser) -> None:
     given.name(parser)
-    parser.add_argument("--by", choices=BY, default="hand", help="who asks (default: hand)")
-    parser.add_argument("--head", metavar="SEQ:HASH", default="", help="the log's end as an alarm saw it")
+    parser.add_argument(
+        "--by",
+        choices=BY,
+        default="hand",
+        help="what started it, for the log: at (an alarm), exit (a worker's end), hook, timer, or hand (default: hand)",
+    )
+    parser.add_argument(
+        "--head",
+        metavar="SEQ:HASH",
+        default="",
+        help="head of the log as the alarm knew it: a log cut off since is found",
+    )
     parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
 
 
 def _wait_options(parser: ArgumentParser) -> None:
     given.name(parser)
-    parser.add_argument("--timeout", metavar="S", type=given.duration, help="exit with 4 after that")
+    parser.add_argument(
+        "--timeout",
+        metavar="S",
+        type=given.duration,
+        help="exit with 4 after that time, for example 1h (default: none)",
+    )
     parser.add_argument(
         "--until",
         choices=("done", "change", "attention"),
         default="done",
-        help="closed; or any change; or a person is needed (default: done)",
+        help="done: it is closed; change: anything has changed; attention: a person is needed (default: done)",
     )
 
 
 def _resume_options(parser: ArgumentParser) -> None:
-    parser.add_argument("name", metavar="NAME", nargs="?", help="deployment (default: every open one)")
+    parser.add_argument("name", metavar="NAME", nargs="?", help="deployment (default: each open one)")
 
 
 def check(options: Namespace) -> int:

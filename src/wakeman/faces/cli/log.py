@@ -21,13 +21,15 @@ def _log_options(parser: ArgumentParser) -> None:
         "words",
         metavar="NAME",
         nargs="+",
-        help="deployment; NAME is its latest run, NAME.1 the first. `repair NAME` cuts a damaged log off before its "
+        help="deployment: NAME is its latest run, NAME.1 the first. `repair NAME` cuts a damaged log off before its "
         "damage and keeps the original",
     )
-    parser.add_argument("-f", "--follow", action="store_true", help="go on until the deployment is closed")
-    parser.add_argument("--type", metavar="T", help="events of one type")
-    parser.add_argument("--worker", metavar="W", help="events of one worker")
-    parser.add_argument("--since", metavar="SEQ", type=int, default=0, help="events after that number")
+    parser.add_argument("-f", "--follow", action="store_true", help="print new events until the deployment is closed")
+    parser.add_argument("--type", metavar="T", help="only events of this type, for example decided")
+    parser.add_argument("--worker", metavar="W", help="only events of this worker")
+    parser.add_argument(
+        "--since", metavar="SEQ", type=int, default=0, help="only events behind that line (default: 0, all)"
+    )
 
 
 def log(options: Namespace) -> int:

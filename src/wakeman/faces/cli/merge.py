@@ -22,7 +22,12 @@ SAYS = {
 
 def _merge_options(parser: ArgumentParser) -> None:
     given.name(parser)
-    parser.add_argument("--into", metavar="BRANCH", default="", help="default: wakeman/NAME.merged, made if need be")
+    parser.add_argument(
+        "--into",
+        metavar="BRANCH",
+        default="",
+        help="branch to merge into; made if it does not exist (default: wakeman/NAME.merged)",
+    )
 
 
 def merge(options: Namespace) -> int:

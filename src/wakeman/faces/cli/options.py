@@ -34,14 +34,16 @@ def count(text: str) -> int:
 
 def name(parser: ArgumentParser) -> None:
     """Take a deployment's name."""
-    parser.add_argument("name", metavar="NAME", help="deployment; NAME is its latest run, NAME.1 the first")
+    parser.add_argument("name", metavar="NAME", help="deployment: NAME is its latest run, NAME.1 the first")
 
 
 def worker(parser: ArgumentParser) -> None:
     """Take a worker's name."""
-    parser.add_argument("worker", metavar="WORKER", help="DEPLOYMENT/WORKER, or the bare name while it is unique")
+    parser.add_argument(
+        "worker", metavar="WORKER", help="worker: DEPLOYMENT/WORKER, or its name alone while that is unique"
+    )
 
 
 def deployment(parser: ArgumentParser) -> None:
     """Take the deployment by an option."""
-    parser.add_argument("--deployment", metavar="NAME", help="deployment; may be left out while one alone is open")
+    parser.add_argument("--deployment", metavar="NAME", help="deployment (default: the only one that is open)")

@@ -36,7 +36,13 @@ def _file(parser: ArgumentParser) -> None:
 
 
 def _init_options(parser: ArgumentParser) -> None:
-    parser.add_argument("file", metavar="FILE", nargs="?", default="wakeman.toml", help="default: wakeman.toml")
+    parser.add_argument(
+        "file",
+        metavar="FILE",
+        nargs="?",
+        default="wakeman.toml",
+        help="file to write; one that exists is an error (default: wakeman.toml)",
+    )
 
 
 def _up_options(parser: ArgumentParser) -> None:
@@ -52,30 +58,57 @@ def _amend_options(parser: ArgumentParser) -> None:
 
 def _starting(parser: ArgumentParser) -> None:
     _approval(parser)
-    parser.add_argument("--watch", action="store_true", help="then watch it, as `wakeman watch` does")
-    parser.add_argument("--wait", action="store_true", help="return when it is done; the exit code tells how")
-    parser.add_argument("--timeout", metavar="S", type=given.duration, help="with --wait: exit with 4 after that")
+    parser.add_argument("--watch", action="store_true", help="then watch the deployment, as `wakeman watch` does")
+    parser.add_argument(
+        "--wait", action="store_true", help="return when the deployment is done; the exit code says how"
+    )
+    parser.add_argument(
+        "--timeout",
+        metavar="S",
+        type=given.duration,
+        help="with --wait: exit with 4 after that time, for example 2h (default: none)",
+    )
 
 
 def _approval(parser: ArgumentParser) -> None:
-    parser.add_argument("--yes", action="store_true", help='agree to auto_approve = "all" without confinement')
+    parser.add_argument("--yes", action="store_true", help='agree to workers.auto_approve = "all" without confinement')
 
 
 def _run_options(parser: ArgumentParser) -> None:
     units = parser.add_mutually_exclusive_group(required=True)
-    units.add_argument("--units", metavar="GLOB", help="files, relative to here; one unit each")
-    units.add_argument("--items", metavar="UNIT", nargs="+", help="units by name")
-    parser.add_argument("--output", metavar="TEMPLATE", required=True, help="file that a unit makes: 'out/{{ unit }}'")
-    parser.add_argument("--name", default="run", help="name of the deployment (default: run)")
-    parser.add_argument("--by", metavar="TEMPLATE", help="units with equal keys go to one worker")
-    parser.add_argument("--at-once", metavar="N", type=given.count, help="workers that run side by side")
-    parser.add_argument("--stagger", metavar="S", type=given.duration, help="time between two launches")
+    units.add_argument("--units", metavar="GLOB", help="pattern of files, relative to here; each is one unit")
+    units.add_argument("--items", metavar="UNIT", nargs="+", help="units, by name")
     parser.add_argument(
-        "--every", metavar="S", type=given.pace, help="time between two alarms, or a pace: simple, complex, long"
+        "--output", metavar="TEMPLATE", required=True, help="file that a unit makes, for example 'out/{{ unit }}'"
     )
-    parser.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="any other key of a plan")
+    parser.add_argument("--name", default="run", help="name of the deployment (default: run)")
+    parser.add_argument(
+        "--by", metavar="TEMPLATE", help="units for which this is equal go to one worker (default: one unit each)"
+    )
+    parser.add_argument("--at-once", metavar="N", type=given.count, help="workers that run side by side at most")
+    parser.add_argument(
+        "--stagger", metavar="S", type=given.duration, help="time between two launches, for example 5s (default: 2s)"
+    )
+    parser.add_argument(
+        "--every",
+        metavar="S",
+        type=given.pace,
+        help="time between two alarms, or a pace: simple, complex, long (default: 5m)",
+    )
+    parser.add_argument(
+        "--set",
+        metavar="KEY=VALUE",
+        action="append",
+        default=[],
+        help="any other key of a plan, for example workers.mode=interactive; may be repeated",
+    )
     _starting(parser)
-    parser.add_argument("command", metavar="COMMAND", nargs="+", help="program and arguments, after --; templates work")
+    parser.add_argument(
+        "command",
+        metavar="COMMAND",
+        nargs="+",
+        help="program and arguments, behind --, with template names such as {{ units_file }}",
+    )
 
 
 def _schema_options(parser: ArgumentParser) -> None:
@@ -88,6 +121,8 @@ def _schema_options(parser: ArgumentParser) -> None:
 
 def init(options: Namespace) -> int:
     """Write the starter plan, never over a file."""
+    from wakeman.core.plan.starter import commented
+
     file = Path(options.file)
     if file.exists():
         raise UsageError(f"{file}: is there already", f"wakeman plan {quote(str(file))}")
@@ -96,7 +131,7 @@ def init(options: Namespace) -> int:
     if not options.dry_run:
         try:
             with file.open("x") as new:
-                new.write(STARTER.read_text())
+                new.write(commented(STARTER.read_text()))
         except OSError as fault:
             raise StorageError(f"{file}: {fault.strerror}") from fault
 

@@ -18,11 +18,15 @@ from wakeman.faces.cli.show import advise, out, show
 
 def _options(parser: ArgumentParser) -> None:
     parser.add_argument("file", metavar="FILE", help="plan file, TOML or JSON")
-    parser.add_argument("--unit", metavar="S", type=given.duration, default=60.0, help="time a unit takes (60s)")
-    early = "WORKER ends by itself after N units (may be repeated)"
+    parser.add_argument(
+        "--unit", metavar="S", type=given.duration, default=60.0, help="time that a unit takes (default: 60s)"
+    )
+    early = "have WORKER end by itself after N units; may be repeated"
     parser.add_argument("--early", metavar="WORKER:N", type=_early, action="append", default=[], help=early)
-    parser.add_argument("--hang", metavar="WORKER", action="append", default=[], help="WORKER never does anything")
-    parser.add_argument("--all", action="store_true", help="show every event")
+    parser.add_argument(
+        "--hang", metavar="WORKER", action="append", default=[], help="have WORKER never do anything; may be repeated"
+    )
+    parser.add_argument("--all", action="store_true", help="print every event")
 
 
 def rehearse(options: Namespace) -> int:

@@ -36,10 +36,10 @@ QUIET = ("enrolled", "armed", "disarmed", "looked", "effected", "sealed")
 
 
 def _options(parser: ArgumentParser) -> None:
-    parser.add_argument("log", metavar="LOG|NAME", help="deployment; or its directory, its events.jsonl, a copy of it")
-    parser.add_argument("--until", metavar="SEQ|TIME", type=_until, help="show how it stood at that line, or time")
-    parser.add_argument("--follow", action="store_true", help="go on until the deployment is closed")
-    other = "a plan, or a file with tables wake, stuck, verify, cleanup, limits, workers: show what it would have done"
+    parser.add_argument("log", metavar="LOG|NAME", help="deployment, its directory, its events.jsonl, or a copy of one")
+    parser.add_argument("--until", metavar="SEQ|TIME", type=_until, help="print the state at that line or time")
+    parser.add_argument("--follow", action="store_true", help="print new events until the deployment is closed")
+    other = "plan, or file with tables wake, stuck, verify, cleanup, limits, workers: print what it would have decided"
     parser.add_argument("--policy", metavar="FILE", help=other)
 
 

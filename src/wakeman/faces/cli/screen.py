@@ -16,7 +16,9 @@ from wakeman.faces.cli.show import out, say, show
 
 def _capture_options(parser: ArgumentParser) -> None:
     given.worker(parser)
-    parser.add_argument("--lines", metavar="N", type=given.count, default=50, help="default: 50")
+    parser.add_argument(
+        "--lines", metavar="N", type=given.count, default=50, help="lines to print, from below (default: 50)"
+    )
 
 
 def _attach_options(parser: ArgumentParser) -> None:

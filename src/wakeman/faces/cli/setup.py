@@ -13,14 +13,14 @@ from wakeman.faces.cli.show import clean, out, show, table
 
 
 def _doctor_options(parser: ArgumentParser) -> None:
-    parser.add_argument("file", metavar="FILE", nargs="?", help="plan file: what its workers need, too")
+    parser.add_argument("file", metavar="FILE", nargs="?", help="plan file: check what its workers need, too")
     parser.add_argument(
         "--as-alarm", action="store_true", help="have an alarm's script start one agent of FILE, which may cost money"
     )
 
 
 def _agents_options(parser: ArgumentParser) -> None:
-    parser.add_argument("file", metavar="FILE", nargs="?", help="plan file, whose own profiles count too")
+    parser.add_argument("file", metavar="FILE", nargs="?", help="plan file: list its own profiles, too")
 
 
 def doctor(options: Namespace) -> int:

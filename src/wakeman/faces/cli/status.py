@@ -13,10 +13,12 @@ from wakeman.faces.cli.show import advise, clean, portrait, say, show, table, up
 
 
 def _status_options(parser: ArgumentParser) -> None:
-    parser.add_argument("name", metavar="NAME", nargs="?", help="deployment; without one: all, a line each")
-    parser.add_argument("--recorded", action="store_true", help="show what the last check saw; do not look")
+    parser.add_argument("name", metavar="NAME", nargs="?", help="deployment (default: all, a line each)")
+    parser.add_argument("--recorded", action="store_true", help="print what the last check saw, instead of looking now")
     parser.add_argument(
-        "--exit-code", action="store_true", help="exit with 0 done, 1 failed, 4 not finished, 5 needs you"
+        "--exit-code",
+        action="store_true",
+        help="exit with 0 if it is done, 1 failed, 4 not finished, 5 if it needs you",
     )
 
 

@@ -31,7 +31,7 @@ def _watch_options(parser: ArgumentParser) -> None:
         metavar="S",
         type=given.duration,
         default=DEBOUNCE_S,
-        help=f"take together what happens within that time (default: {DEBOUNCE_S:g}s)",
+        help=f"take changes of files within that time together (default: {DEBOUNCE_S:g}s)",
     )
     parser.add_argument(
         "--step",

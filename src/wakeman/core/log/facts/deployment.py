@@ -10,19 +10,24 @@ from wakeman.core.model import Alarm, Deployment, Host, Outcome, Plan, Rejection
 from wakeman.core.policy import review
 
 Verb = Literal["stop", "retry", "waive", "reject", "accept", "pause", "unpause", "amend", "down", "send", "check"]
+"""`stop`, `retry`: of a worker; `waive`, `reject`: of units; `accept`: take the held row; `pause`, `unpause`; `amend`:
+the plan was changed; `down`: end the deployment; `send`: text for a worker; `check`: look now."""
 
 
 class Planned(Fact, frozen=True):
-    """A deployment began: its resolved policy, and the absolute world that every check uses.
-
-    Shape: `edition` is that of the tables that it is judged by to its end; without one attempts follow at once.
-    """
+    """A deployment began: its resolved policy, and the absolute world that every check uses."""
 
     name: str
+    """Name of the deployment."""
     plan: Plan
+    """The plan with all defaults filled in."""
     digest: str
+    """SHA-256 of that plan, in hex."""
     host: Host
+    """The absolute world of the deployment: programs, places, directories."""
     edition: int = 0
+    """Edition of the decision tables that the log is judged by to its end. 0: attempts follow at once; 1: they back
+    off."""
 
     def apply(self, d: Deployment, event: Event) -> None:
         d.name, d.digest, d.host = self.name, self.digest, self.host
@@ -38,8 +43,11 @@ class Amended(Fact, frozen=True):
     """The plan was changed for what is not launched yet."""
 
     plan: Plan
+    """The new plan, as in `planned`."""
     digest: str
+    """SHA-256 of that plan, in hex."""
     dropped: tuple[str, ...] = ()
+    """Workers that had not been launched and are no more."""
 
     def apply(self, d: Deployment, event: Event) -> None:
         d.digest = self.digest
@@ -57,11 +65,15 @@ class Amended(Fact, frozen=True):
 
 
 class Armed(Fact, frozen=True):
-    """An alarm lies ahead. `weak` says why the machine's timer could not serve, and what that costs."""
+    """An alarm lies ahead."""
 
     alarm: Alarm
+    """The alarm that lies ahead."""
     why: str = ""
+    """Why it was set: `first`: at `up`; `next`: the one before has fired; `missing`: none lay ahead; `head`: the log
+    has a new head."""
     weak: str = ""
+    """Why `at` could not serve, and what that costs; empty when it does."""
 
     def apply(self, d: Deployment, event: Event) -> None:
         d.alarm = self.alarm
@@ -77,6 +89,7 @@ class Disarmed(Fact, frozen=True):
     """The alarm was taken away: the deployment is closed or paused."""
 
     generation: int
+    """Number of the alarm that was taken away."""
 
     def apply(self, d: Deployment, event: Event) -> None:
         d.alarm = None
@@ -89,8 +102,11 @@ class Requested(Fact, frozen=True):
     """A person, or a script in their name, asked for something."""
 
     verb: Verb
+    """What was asked for."""
     units: tuple[str, ...] = ()
+    """Units that it is about."""
     text: str = ""
+    """The reason that was given, or the text to send."""
 
     def apply(self, d: Deployment, event: Event) -> None:
         worker = d.workers.get(event.worker) if event.worker is not None else None
@@ -130,7 +146,9 @@ class Sampled(Fact, frozen=True):
     """Outputs picked for a person's quality look, by a recorded seed."""
 
     seed: int
+    """Seed of the choice: the same seed picks the same units."""
     units: tuple[str, ...]
+    """Units that were picked."""
 
     def apply(self, d: Deployment, event: Event) -> None:
         d.sampled = self.units
@@ -142,12 +160,15 @@ class Sampled(Fact, frozen=True):
 class Reviewed(Fact, frozen=True):
     """What a reviewer (the worker in the line) had to say was taken: those that it rejects are opened again.
 
-    Shape: `passed` counts the units that it accepts. Of one that changed since it was given out, nothing is taken.
+    Of a unit that changed since it was given out, nothing is taken.
     """
 
     round: int
+    """Number of the review, from 1."""
     passed: int = 0
+    """Units that the reviewer accepts."""
     rejected: tuple[Rejection, ...] = ()
+    """Units that it does not accept; they are opened again."""
 
     def apply(self, d: Deployment, event: Event) -> None:
         task = d.reviews[worker_of(d, event).name]
@@ -171,8 +192,11 @@ class Closed(Fact, frozen=True):
     """The deployment is over."""
 
     outcome: Outcome
+    """How the deployment ended; never `open`."""
     why: str = ""
+    """The counts, or the reason that a person gave."""
     missing: tuple[str, ...] = ()
+    """Units that are not done."""
 
     def apply(self, d: Deployment, event: Event) -> None:
         d.outcome, d.ended, d.why = self.outcome, event.at, self.why

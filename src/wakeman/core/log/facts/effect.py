@@ -25,17 +25,25 @@ NUDGE_AFTER_RESET = timedelta(minutes=10)
 """Between two nudges of a worker whose usage limit should have reset."""
 
 Action = Literal["launch", "end", "nudge", "send", "enter", "wake", "sweep", "move", "run", "install", "commit"]
+"""`launch` an attempt, `end` one, `nudge` or `send` a text, press `enter` again, `wake` a receiver, `sweep` a session,
+`move` a file, `run` a command, `install` what was staged, `commit` what was made in a tree."""
 
 
 class Decided(Fact, frozen=True):
-    """A row was taken, for a worker (named in the line) or for the deployment. `looked` is the line it judged."""
+    """A row was taken, for a worker (named in the line) or for the deployment."""
 
     row: str
+    """Name of the row in the tables of rules."""
     looked: int
+    """Line of the look that it was decided on."""
     then: tuple[str, ...] = ()
+    """Actions that follow, in order."""
     why: str = ""
+    """The counts, or the worker's trouble."""
     held: bool = False
-    under: str = ""  # the row that was proposed before and still waits for `accept`
+    """The row was proposed, and waits for `wakeman accept`."""
+    under: str = ""
+    """The row that was proposed before and still waits for `wakeman accept`."""
 
     def apply(self, d: Deployment, event: Event) -> None:
         if event.worker is not None:
@@ -68,26 +76,34 @@ class Decided(Fact, frozen=True):
 
 
 class Intended(Fact, frozen=True):
-    """An effect that cannot be repeated harmlessly is about to begin.
-
-    Shape: `target` is what it acts on (session, file, receiver); `digest` the SHA-256 of argument list or text;
-    `causes` what a wake speaks of; `units` counts what a launch is asked to do; its attempt stands in the line.
-    A text that is submitted is to be confirmed: `before` fingerprints what its client had said by then.
-    """
+    """An effect that cannot be repeated harmlessly is about to begin. The attempt of a launch stands in the line."""
 
     action: Action
+    """What is about to be done."""
     target: str = ""
+    """What it acts on: session, file, unit or receiver."""
     digest: str = ""
+    """SHA-256 of the argument list or the text, in hex."""
     text: str = ""
+    """The text to type or to tell; for a move, where the file goes."""
     causes: tuple[str, ...] = ()
+    """For a wake: what it speaks of."""
     units: int = 0
-    ended_by: EndedBy = ""  # for an end: in whose name
+    """For a launch: the number of units that it is asked to do."""
+    ended_by: EndedBy = ""
+    """For an end: in whose name."""
     agent_session: str = ""
-    resume: bool = False  # for a launch: it continues that conversation
-    confirm: bool = False  # for a text: a later look tells whether it arrived
+    """For a launch: id of the client's conversation."""
+    resume: bool = False
+    """For a launch: it continues that conversation."""
+    confirm: bool = False
+    """For a text: a later look tells whether it arrived."""
     before: str = ""
-    files: tuple[PromotedFile, ...] = ()  # for an install or a commit: the outputs of the unit in `target`
-    keep: bool = False  # for an install: the worker is at work and keeps its own
+    """For a text: fingerprint of what the client had said by then."""
+    files: tuple[PromotedFile, ...] = ()
+    """For an install or a commit: the outputs of the unit in `target`."""
+    keep: bool = False
+    """For an install: the worker is at work and keeps its own copies."""
 
     @property
     def settles(self) -> bool:
@@ -157,13 +173,18 @@ class Intended(Fact, frozen=True):
 
 
 class Effected(Fact, frozen=True):
-    """What became of the intent in line `intent`."""
+    """What became of an intent."""
 
     intent: int
+    """Line of the intent."""
     ok: bool
+    """It was done."""
     detail: str = ""
-    ended_by: EndedBy = ""  # for a launch that did not happen: who or what kept it from happening
-    marks: tuple[FileFingerprint, ...] = ()  # for an install or a commit: the outputs as they count from now on
+    """What happened: an error's words, a commit's id."""
+    ended_by: EndedBy = ""
+    """For a launch that did not happen: who or what kept it from happening."""
+    marks: tuple[FileFingerprint, ...] = ()
+    """For an install or a commit: the outputs as they count from now on."""
 
     def apply(self, d: Deployment, event: Event) -> None:
         intent = d.intents.get(self.intent)
@@ -209,11 +230,14 @@ class Effected(Fact, frozen=True):
 
 
 class Confirmed(Fact, frozen=True):
-    """What became of the text typed under the intent in line `intent`: it arrived (`ok`), or nothing tells so."""
+    """What became of a text that was typed: it arrived, or nothing tells so."""
 
     intent: int
+    """Line of the intent to type."""
     ok: bool
+    """The text arrived; `false` where nothing tells so. It is never typed again."""
     why: str = ""
+    """What told so."""
 
     def apply(self, d: Deployment, event: Event) -> None:
         worker = worker_of(d, event)

@@ -39,16 +39,27 @@ class Event(Struct, frozen=True, gc=False, kw_only=True, rename={"source": "from
     """One line of the log."""
 
     v: int
+    """Version of the line's format: 1."""
     seq: int
+    """Number of the line: 1, 2, 3 and so on, without gaps."""
     at: datetime
+    """When it happened: UTC, RFC 3339, six decimals, `Z`."""
     by: str
+    """Who wrote it: `up`, `at`, `exit`, `hook`, `timer`, `watch`, `hand` or `resume`, a colon, the process id."""
     worker: str | None = None
+    """Name of the worker that it is about; absent when it is about the deployment."""
     attempt: int | None = None
+    """Attempt of that worker, from 1; absent where it is about none."""
     source: State | None = None
+    """State that the worker leaves, for a transition."""
     to: State | None = None
+    """State that the worker comes to, for a transition."""
     more: bool = False
+    """`true` on every line of one write but its last: the write counts only when all of it is there."""
     data: Fact
+    """The fields of the type. One that has its default is left out."""
     hash: str
+    """First half of the SHA-256 over the hash of the line before and this line up to here; 32 hex digits."""
 
 
 def worker_of(d: Deployment, event: Event) -> WorkerState:

@@ -7,14 +7,14 @@ from wakeman.core.model import Deployment
 
 
 class Repaired(Fact, frozen=True):
-    """What stood behind the last whole write was cut off and kept in `file`; `size` bytes.
-
-    Shape: `line` is the first line cut off, when damage was cut by hand; 0 for a write that a crash left unfinished.
-    """
+    """What stood behind the last whole write was cut off and kept."""
 
     file: str
+    """File that keeps what was cut off."""
     size: int
+    """Bytes that were cut off."""
     line: int = 0
+    """First line cut off, when a person cut damage; 0 for a write that a crash left unfinished."""
 
     def summary(self) -> str:
         if self.line:
@@ -23,21 +23,26 @@ class Repaired(Fact, frozen=True):
 
 
 class Sealed(Fact, frozen=True):
-    """The lines before this one were put into a file of their own: `size` bytes, and the SHA-256 over all of them."""
+    """The lines before this one were put into a file of their own."""
 
     file: str
+    """Name of the file that now holds the lines before this one."""
     size: int
+    """Its bytes."""
     sha256: str
+    """SHA-256 over all of them, in hex."""
 
     def summary(self) -> str:
         return f"the lines before, {self.size} bytes, as {self.file}"
 
 
 class Filled(Fact, frozen=True):
-    """The disk refused `size` bytes: it is full. The reserve was given up for what must still be written."""
+    """The disk is full. The reserve was given up for what must still be written."""
 
     size: int
+    """Bytes that the disk refused."""
     why: str
+    """What the system said."""
 
     def apply(self, d: Deployment, event: Event) -> None:
         d.full = self.why
@@ -60,6 +65,7 @@ class Noted(Fact, frozen=True):
     """Something worth telling that changes nothing: an orphan, a refusal, a stale mark."""
 
     text: str
+    """What is noted."""
 
     def summary(self) -> str:
         return self.text

@@ -21,20 +21,26 @@ from wakeman.core.model import (
 
 
 class Looked(Fact, frozen=True):
-    """One look at everything; only what changed since the look before. The clock reading is the line's `at`.
-
-    Units: `mono` is seconds of a clock that stops while the machine sleeps, `memory` bytes free.
-    """
+    """One look at everything; only what changed since the look before. The clock reading is the line's `at`."""
 
     mono: float
+    """Seconds of a clock that stops while the machine sleeps."""
     boot: str
+    """Name of the machine's present boot: another one means a restart."""
     observations: tuple[Observation, ...] = field(default=(), name="sightings")
+    """What was seen of each worker of whom something changed."""
     verdicts: tuple[Verdict, ...] = ()
+    """Units whose outputs were judged anew."""
     memory: int = 0
-    validators: tuple[Validator, ...] | None = None  # all that are there now, where that changed
-    server: str = ""  # what answered for the place where workers run, another after a new start; "" for nothing
-    more: bool = False  # the look goes on in the next line: one line keeps to MAX_LINE
-    staged: tuple[Verdict, ...] = field(default=(), name="aside")  # on what is in a stage or a tree, not promoted yet
+    """Bytes of free memory."""
+    validators: tuple[Validator, ...] | None = None
+    """All sessions that workers started themselves, where that changed."""
+    server: str = ""
+    """What answered for the place where workers run, another after a new start; empty when nothing did."""
+    more: bool = False
+    """The look goes on in the next line: one line keeps to 64 KiB."""
+    staged: tuple[Verdict, ...] = field(default=(), name="aside")
+    """Verdicts on what is in a stage or a tree, and is not promoted yet."""
 
     def apply(self, d: Deployment, event: Event) -> None:
         # The most frequent of all: what is done here a replay does a million times.
@@ -79,17 +85,16 @@ class Looked(Fact, frozen=True):
 
 
 class Progressed(Fact, frozen=True):
-    """Outputs of this worker's share were written; told by a watcher, at most once a second.
-
-    Shape: `written` counts the units of the share, `total` in all, whose outputs are all there, not judged yet;
-    `files` are those written since it was told last. The worker is taken to have written them, unless `inferred`
-    is off: then somebody told so.
-    """
+    """Outputs of this worker's share were written; told by a watcher, at most once a second."""
 
     written: int
+    """Units of the share whose outputs all exist, not judged yet."""
     total: int
+    """Units of the share."""
     files: tuple[Written, ...] = ()
+    """Outputs written since it was told last."""
     inferred: bool = True
+    """The writer is taken to be the worker whose share the unit is in; `false` where a hook said who it was."""
 
     def apply(self, d: Deployment, event: Event) -> None:
         worker = worker_of(d, event)
@@ -104,20 +109,22 @@ class Progressed(Fact, frozen=True):
 
 
 class Conflicted(Fact, frozen=True):
-    """A file was written where it must not be, by the worker in the line, where one is known.
-
-    Shape: `unit` is whose place it is and `owner` that unit's worker, "" where it is nobody's; `written` is the
-    file's time. `inferred` unless somebody told who wrote it: then it is the only one at work. `more` counts those
-    of the same second that have no line of their own.
-    """
+    """A file was written where it must not be, by the worker in the line, where one is known."""
 
     path: str
+    """The file that was written."""
     written: datetime
+    """When it was written."""
     unit: str = ""
+    """Unit whose place it is; empty where it is nobody's."""
     owner: str = ""
+    """Worker of that unit."""
     mark: FileFingerprint | None = None
+    """The file as it was found."""
     inferred: bool = True
+    """The writer is taken to be the only worker at work; `false` where a hook said who it was."""
     more: int = 0
+    """Further files of the same second that have no line of their own."""
 
     def apply(self, d: Deployment, event: Event) -> None:
         d.trespassed[self.path] = self.written

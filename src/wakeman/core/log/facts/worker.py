@@ -24,14 +24,23 @@ class Enrolled(Fact, frozen=True):
     """A worker, or more units for one named before. A unit that another worker had moves here."""
 
     session: str
+    """Name of its session."""
     units: tuple[Unit, ...] = ()
-    existing: tuple[FileFingerprint, ...] = ()  # outputs of these units that were there before anything ran
-    moved: tuple[str, ...] = ()  # units already known that move to this worker's share
+    """Units that are new to the deployment."""
+    existing: tuple[FileFingerprint, ...] = ()
+    """Outputs of these units that existed before anything ran."""
+    moved: tuple[str, ...] = ()
+    """Units already known that move to this worker's share."""
     key: str = ""
-    origin: str = ""  # the worker whose share a cleanup worker takes over
-    note: str = ""  # what its prompt adds: the failed checks
-    review: int = 0  # of a reviewer: the round; `units` is then its own, the verdict
-    reviews: tuple[str, ...] = ()  # of a reviewer: the units to review
+    """What `workers.by` came to for its units."""
+    origin: str = ""
+    """For a cleanup worker: the worker whose units it takes over."""
+    note: str = ""
+    """What its prompt adds: the failed checks, a person's reason."""
+    review: int = 0
+    """For a reviewer: the number of the review; `units` is then its own, the verdict. 0 for other workers."""
+    reviews: tuple[str, ...] = ()
+    """For a reviewer: the units to review."""
 
     def apply(self, d: Deployment, event: Event) -> None:
         name = cast("str", event.worker)
@@ -77,9 +86,13 @@ class Launched(Fact, frozen=True):
     """The attempt's session exists: made now, or found and adopted."""
 
     intent: int
+    """Line of the intent that it fulfils."""
     session_id: str = ""
+    """Id of the session in its place, such as `$3`."""
     pid: int = 0
+    """Process id of the session's first program; 0 while unknown."""
     adopted: bool = False
+    """The session was found, as a check had been interrupted after making it."""
 
     def apply(self, d: Deployment, event: Event) -> None:
         worker = worker_of(d, event)
@@ -107,6 +120,7 @@ class Started(Fact, frozen=True):
     """First sign of life."""
 
     why: str = ""
+    """The sign of life."""
 
     def apply(self, d: Deployment, event: Event) -> None:
         _clear_trouble(worker_of(d, event))
@@ -116,11 +130,14 @@ class Started(Fact, frozen=True):
 
 
 class Stalled(Fact, frozen=True):
-    """The worker is stuck: `reason` is waiting, limited, error or silent; `why` what exactly."""
+    """The worker is stuck: alive, and in trouble."""
 
     reason: str
+    """`waiting`, `limited`, `error` or `silent`: the ladder of that name in `[stuck]` is climbed."""
     why: str = ""
+    """What exactly was seen."""
     until: datetime | None = None
+    """When a usage limit resets, where the client says so."""
 
     def apply(self, d: Deployment, event: Event) -> None:
         worker = worker_of(d, event)
@@ -139,6 +156,7 @@ class Recovered(Fact, frozen=True):
     """A sign of life again."""
 
     why: str = ""
+    """The sign of life."""
 
     def apply(self, d: Deployment, event: Event) -> None:
         _clear_trouble(worker_of(d, event))
@@ -148,15 +166,20 @@ class Recovered(Fact, frozen=True):
 
 
 class Exited(Fact, frozen=True):
-    """The attempt is over. `free` ends (by us, by a reboot, by a limit) cost no attempt; `until` is when a limit
-    resets; a `fault` of `auth` bars all launches until `unpause`."""
+    """The attempt is over."""
 
     why: str
+    """How it ended, in words."""
     code: int | None = None
+    """Exit status of the program, from 0 to 255; absent when it is not known."""
     ended_by: EndedBy = ""
+    """Who or what ended it."""
     free: bool = False
+    """The end costs none of `stuck.attempts`."""
     until: datetime | None = None
+    """When a usage limit resets, where the client says so."""
     fault: Fault = ""
+    """`auth` bars all launches until `wakeman unpause`."""
 
     def apply(self, d: Deployment, event: Event) -> None:
         worker = worker_of(d, event)
@@ -178,21 +201,26 @@ class Exited(Fact, frozen=True):
 
 
 class Verified(Fact, frozen=True):
-    """The worker's share is complete: `files` were judged, `digest` is the SHA-256 over their marks."""
+    """The worker's share is complete: every unit of it is done."""
 
     files: int = 0
+    """Files that were judged."""
     digest: str = ""
+    """SHA-256 over the fingerprints of these files, in hex."""
 
     def summary(self) -> str:
         return f"{count(self.files, 'file')} judged"
 
 
 class Captured(Fact, frozen=True):
-    """A screen was kept as evidence in `file` (relative to the deployment's directory)."""
+    """A screen was kept as evidence."""
 
     file: str
+    """The kept screen, relative to the deployment's directory."""
     sha256: str
+    """SHA-256 of that file, in hex."""
     why: str = ""
+    """The worker's trouble."""
 
     def apply(self, d: Deployment, event: Event) -> None:
         worker_of(d, event).captures += 1

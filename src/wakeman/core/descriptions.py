@@ -1,0 +1,143 @@
+"""What fields and values mean: the strings that stand behind them in the source of their structs.
+
+Beside the field they cost a check nothing: they are in no compiled module, and no decoder is built around them, as
+it would be around `Annotated[..., Meta(description=...)]`. Who shows them (reference, JSON Schema, `wakeman init`)
+reads the source, which comes along in each package.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import sys
+from collections.abc import Iterator, Sequence
+from functools import cache
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+from msgspec import Struct
+from msgspec import inspect as mi
+
+
+class Field(NamedTuple):
+    """A field's meaning, the names that its type is written with, and the module in which they are known."""
+
+    meaning: str = ""
+    written: tuple[str, ...] = ()
+    module: str = ""
+
+
+class _Source(NamedTuple):
+    """What a module says of its structs' fields and of its own names, and where it has other names from."""
+
+    structs: dict[str, dict[str, Field]]
+    names: dict[str, str]
+    imported: dict[str, str]
+
+
+def fields(kind: type[Struct]) -> dict[str, Field]:
+    """Return what each field of a struct means, in order; those of its bases first. Boundary: "" where nothing does."""
+    found: dict[str, Field] = {}
+    for base in reversed(kind.__mro__):
+        found |= _source(base.__module__).structs.get(base.__name__, {})
+    return {name: found.get(name, Field()) for name in kind.__struct_fields__}
+
+
+def values(kind: type[Struct], name: str) -> dict[str, str]:
+    """Return the named sets of values that a field's type is written with: name -> what each value means."""
+    field = fields(kind)[name]
+    return {each: said for each in field.written if (said := _named(field.module, each))}
+
+
+def meaning(kind: type[Struct], name: str) -> str:
+    """Return what a field means, with what its values mean; "" where nothing is said."""
+    return " ".join(filter(None, [fields(kind)[name].meaning, *values(kind, name).values()]))
+
+
+def structs(*kinds: type[Struct]) -> dict[str, type[Struct]]:
+    """Return these structs and all that stand in their fields, by name, each ahead of its parts."""
+    found: dict[str, type[Struct]] = {}
+    for kind in kinds:
+        _gather(mi.type_info(kind), found)
+    return found
+
+
+def describe(parts: dict[str, Any], *kinds: type[Struct]) -> None:
+    """Put meanings into the JSON Schemas of structs, which are given by name."""
+    for name, kind in structs(*kinds).items():
+        part = parts[name]
+        for at, (own, written) in enumerate(zip(kind.__struct_fields__, kind.__struct_encode_fields__, strict=True)):
+            schema = part["prefixItems"][at] if "prefixItems" in part else part["properties"][written]
+            form = f" Given as {schema['description']}." if "description" in schema else ""
+            schema["description"] = meaning(kind, own) + form
+
+
+def _gather(node: mi.Type, found: dict[str, type[Struct]]) -> None:
+    match node:
+        case mi.StructType(cls=kind, fields=parts):
+            if kind.__name__ not in found:
+                found[kind.__name__] = kind
+                for part in parts:
+                    _gather(part.type, found)
+        case mi.UnionType(types=types):
+            for each in types:
+                _gather(each, found)
+        case mi.VarTupleType(item_type=inner) | mi.DictType(value_type=inner) | mi.Metadata(type=inner):
+            _gather(inner, found)
+        case _:
+            pass
+
+
+def _named(module: str, name: str) -> str:
+    source = _source(module)
+    if name in source.names:
+        return source.names[name]
+    return _named(source.imported[name], name) if name in source.imported else ""
+
+
+@cache
+def _source(module: str) -> _Source:
+    """Read a module's own text. Boundary: of one that is not ours, or came without its text, nothing is known."""
+    if not module.startswith("wakeman."):
+        return _Source({}, {}, {})
+    try:
+        text = inspect.getsource(sys.modules[module])
+    except OSError:
+        return _Source({}, {}, {})
+    body = ast.parse(text).body
+    return _Source(
+        {node.name: dict(_fields(module, node.body)) for node in body if isinstance(node, ast.ClassDef)},
+        {target: said for node, said in _said(body) if (target := _target(node))},
+        {
+            alias.name: node.module
+            for node in body
+            if isinstance(node, ast.ImportFrom) and node.module is not None and node.module.startswith("wakeman.")
+            for alias in node.names
+        },
+    )
+
+
+def _fields(module: str, body: Sequence[ast.stmt]) -> Iterator[tuple[str, Field]]:
+    said = dict(_said(body))
+    for node in body:
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            names = tuple(each.id for each in ast.walk(node.annotation) if isinstance(each, ast.Name))
+            yield node.target.id, Field(said.get(node, ""), names, module)
+
+
+def _said(body: Sequence[ast.stmt]) -> Iterator[tuple[ast.stmt, str]]:
+    """Yield each statement that a string stands behind, and the string as one line."""
+    for node, behind in pairwise(body):
+        match behind:
+            case ast.Expr(value=ast.Constant(value=str() as text)):
+                yield node, " ".join(text.split())
+            case _:
+                pass
+
+
+def _target(node: ast.stmt) -> str:
+    match node:
+        case ast.Assign(targets=[ast.Name(id=name)], value=ast.Subscript(value=ast.Name(id="Literal"))):
+            return name
+        case _:
+            return ""

@@ -1,0 +1,47 @@
+"""A plan to begin with: examples of keys, and above each what it means."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Iterator
+
+from msgspec import Struct, structs
+
+from wakeman.core.descriptions import meaning
+from wakeman.core.model import Plan
+
+COMMENT_CHARS_MAX = 98
+"""Characters of a line of comment, its sign left out."""
+
+
+def commented(text: str) -> str:
+    """Return a plan with a comment above each table and key; a key that is named again gets none.
+
+    Shape: `#key = value` is a key that is only an example. Raises: LookupError for a key that no plan has.
+    """
+    return "\n".join(_lines(text)) + "\n"
+
+
+def _lines(text: str) -> Iterator[str]:
+    kind: type[Struct] = Plan
+    named = set[tuple[type[Struct], str]]()
+    before = ""
+    for line in text.splitlines():
+        if table := re.match(r"\[([a-z]+)\]", line):
+            kind = _field(Plan, table[1]).type
+            yield from _comment((kind.__doc__ or "").partition("\n")[0])
+        elif (key := re.match(r"#?([a-z_]+) = ", line)) and (kind, key[1]) not in named:
+            named.add((kind, key[1]))
+            yield from [""] if re.match(r"#?[a-z\"{]", before) else []
+            yield from _comment(meaning(kind, _field(kind, key[1]).name))
+        yield line
+        before = line
+
+
+def _field(kind: type[Struct], key: str) -> structs.FieldInfo:
+    return {field.encode_name: field for field in structs.fields(kind)}[key]
+
+
+def _comment(text: str) -> Iterator[str]:
+    return (f"# {line}" for line in textwrap.wrap(text, COMMENT_CHARS_MAX, break_on_hyphens=False))
