@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from tests.plugins import forked
-from tests.real.rig import REAL, Rig, Said, command_lines, rigged
+from tests.real.rig import REAL, Rig, command_lines, rigged
 from tests.waiting import until
 
 pytestmark = REAL
@@ -38,9 +38,6 @@ class Plugged(Rig):
 
     def clean(self) -> dict[str, str]:
         return super().clean() | {"PYTHONPATH": str(self.place / "lib")}
-
-    def run(self, *words: str, env: Mapping[str, str] | None = None) -> Said:
-        return super().run(*words, env=env)
 
 
 @pytest.fixture

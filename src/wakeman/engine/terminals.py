@@ -16,7 +16,7 @@ def terminal(world: World, host: Host) -> Terminal:
     """Return the terminals of a deployment's sessions. Raises: ProgramError where they have none."""
     found = world.executor(host).terminal
     if found is None:
-        raise ProgramError(f"{host.executor}: its sessions have no terminal")
+        raise ProgramError(f"{host.executor}: its sessions have no terminal", "wakeman capture WORKER")
     return found
 
 

@@ -106,9 +106,10 @@ class Executor(Protocol):
         """
 
     def cancel(self, ends: Sequence[tuple[str, str]]) -> int:
-        """Have sessions ended, each given by (id, mark), that carry that mark; count them. Those over are forgotten.
+        """Have sessions ended, each given by (id, mark), that carry that mark; count them. Their names are free then.
 
-        Shape: processes get SIGHUP, or what the place has for it; the next poll tells when it is so.
+        Shape: processes get SIGHUP, or what the place has for it; a later poll tells when it is so. Those that are over
+        count, too, and need not be listed any longer.
         Boundary: one that is gone, or carries another mark, is passed over. Raises: ProgramError on a hung place.
         """
 
