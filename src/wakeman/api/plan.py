@@ -149,7 +149,7 @@ def started(world: World, d: Deployment) -> Answer[Started]:
 
 
 def alarm_notes(world: World, d: Deployment) -> tuple[str, ...]:
-    """Say what is weak about the alarm of a deployment that is up, where anything is."""
+    """Return what is weak about the alarm of a deployment that is up, where anything is."""
     return started(world, d).notes
 
 
@@ -176,7 +176,7 @@ def _worker(one: deploy.Preview) -> PlannedWorker:
 
 
 def _unheld(plan: Plan) -> list[str]:
-    """Name the keys that let agents run anything, with nothing to hold them."""
+    """Return the names of the keys that let agents run anything, with nothing to hold them."""
     if plan.workers.confine != "off":
         return []
     approvals: Mapping[str, object] = {"workers.auto_approve": plan.workers.auto_approve}

@@ -120,7 +120,7 @@ def _line(lines: Mapping[str, int], key: str) -> str:
 
 
 def _lines(world: World, plan: Plan, root: str, stdin: Callable[[], str]) -> Sequence[str]:
-    """Give what the units' source holds. Raises: PlanError naming its key."""
+    """Return what the units' source holds. Raises: PlanError naming its key."""
     try:
         return _source(world, plan, root, stdin)
     except (StorageError, UsageError) as fault:
@@ -303,5 +303,5 @@ def _owner(seen: SessionInfo) -> str:
 
 
 def _ours_and_over(seen: SessionInfo, plan: Plan) -> bool:
-    """Tell whether a session is a dead one that an earlier run of this plan has kept: `up` takes it away."""
+    """Return whether a session is a dead one that an earlier run of this plan has kept: `up` takes it away."""
     return seen.dead and _owner(seen).partition(".")[0] == plan.name

@@ -119,7 +119,7 @@ def warn(status: Status) -> None:
 
 
 def line(status: Status) -> str:
-    """Say in one line how a deployment stands: the last row, how far it is, the next check."""
+    """Return in one line how a deployment stands: the last row, how far it is, the next check."""
     units, row = status.units, status.decision.row
     head = f"{status.deployment}: {row or status.outcome}: {units.done}/{units.total} done"
     if status.outcome != "open":
@@ -129,7 +129,7 @@ def line(status: Status) -> str:
 
 
 def upcoming(status: Status) -> str:
-    """Say when the next check comes, and by what."""
+    """Return when the next check comes, and by what."""
     alarm = status.alarm
     if status.paused:
         return "paused: no check comes by itself"
@@ -207,7 +207,7 @@ def portrait(status: Status) -> None:
 
 
 def _share(worker: WorkerStatus) -> str:
-    """Say how far a worker is with its units; a reviewer has none."""
+    """Return how far a worker is with its units; a reviewer has none."""
     return f"review {worker.review}" if worker.review else f"{worker.units.done}/{worker.units.total}"
 
 
@@ -228,7 +228,7 @@ def _branches(trees: TreesStatus) -> None:
 
 
 def _spent(status: Status) -> str:
-    """Say what clients have reported of their use; "" when none has."""
+    """Return what clients have reported of their use; "" when none has."""
     tokens, cost = status.tokens, status.cost
     said = [f"{tokens.input} tokens in, {tokens.output} out"] if tokens else []
     return ", ".join([*said, f"${cost:.2f}"] if isinstance(cost, float | int) else said)
@@ -250,7 +250,7 @@ def _missing(units: UnitCounts) -> None:
 
 
 def moment(at: str | datetime | None) -> str:
-    """Say a time as the clock on the wall has it; "" for none."""
+    """Return a time as the clock on the wall has it; "" for none."""
     if at is None:
         return ""
     when = datetime.fromisoformat(at) if isinstance(at, str) else at
@@ -258,12 +258,12 @@ def moment(at: str | datetime | None) -> str:
 
 
 def clock(at: str | None) -> str:
-    """Say the time of day alone; "" for none."""
+    """Return the time of day alone; "" for none."""
     return f"{datetime.fromisoformat(at).astimezone():%H:%M:%S}" if at is not None else ""
 
 
 def lasting(seconds: float) -> str:
-    """Say how long in the largest unit that fits."""
+    """Return how long in the largest unit that fits."""
     for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
         if seconds >= 2 * size:
             return f"{seconds / size:.0f} {unit}"
@@ -271,7 +271,7 @@ def lasting(seconds: float) -> str:
 
 
 def pace(progress: ProgressStatus) -> str:
-    """Say how fast it goes, and how long it may still take."""
+    """Return how fast it goes, and how long it may still take."""
     rate, eta = progress.per_hour, progress.eta
     if rate is None:
         return "no estimate yet"
@@ -285,5 +285,5 @@ def misplaced(name: str, conflicts: int) -> str:
 
 
 def clean(text: str) -> str:
-    """Give one line that no terminal takes for a command."""
+    """Return one line that no terminal takes for a command."""
     return sanitise(text, CELL_CHARS_MAX)
