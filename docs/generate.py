@@ -25,7 +25,7 @@ from wakeman.core.model import PACES, Plan
 from wakeman.core.plan.schema import events_schema
 from wakeman.core.plan.template import SCOPES
 from wakeman.core.plan.validation import SOURCES
-from wakeman.core.policy.decide import DEPLOYMENT_RULES, HOLDABLE, WORKER_RULES, Rule
+from wakeman.core.policy.tables import DEPLOYMENT_RULES, HOLDABLE, WORKER_RULES, Rule
 from wakeman.faces import cli
 
 PLACE = Path(__file__).parent / "reference"

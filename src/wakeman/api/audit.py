@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from os.path import dirname, realpath
 from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Any, Protocol
@@ -10,8 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol
 from msgspec import UNSET, Meta, UnsetType
 
 from wakeman.api.answer import Answer, Value
+from wakeman.audit.report import Report, Tape
+from wakeman.audit.report import audit as judge_again
 from wakeman.core.errors import LogDamagedError
-from wakeman.core.log.events import Event, genesis, stamp
+from wakeman.core.log.events import Event, decode, genesis, stamp
 from wakeman.core.log.facts.fact import count
 from wakeman.core.model import Deployment, Outcome
 from wakeman.engine.observe.anchors import checkpoints
@@ -20,8 +23,6 @@ from wakeman.ports import World
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from wakeman.audit.auditor import Auditor
-    from wakeman.core.log.hash_chain import Divergence, HashChain
 
 DIVERGED = 6
 """Exit code of an audit that found anything."""
@@ -91,44 +92,11 @@ class Audited(Value, frozen=True, kw_only=True):
     signature: Annotated[SignatureStatus | None, Meta(description="The signature that was verified, or made.")]
 
 
-class Witness(Protocol):
-    """What became of a head."""
+class Tapes(Protocol):
+    """Opens the files of a log for an audit."""
 
-    @property
-    def where(self) -> str: ...
-    @property
-    def line(self) -> int: ...
-    @property
-    def agrees(self) -> bool: ...
-    @property
-    def says(self) -> str: ...
-
-
-class Report(Protocol):
-    """What an audit of the log's files found."""
-
-    @property
-    def judge(self) -> Auditor: ...
-    @property
-    def chain(self) -> HashChain: ...
-    @property
-    def divergences(self) -> Sequence[Divergence]: ...
-    @property
-    def count(self) -> int: ...
-    @property
-    def witnesses(self) -> Sequence[Witness]: ...
-    @property
-    def torn(self) -> int: ...
-
-
-class LogAuditor(Protocol):
-    """Reads a log's files for an audit."""
-
-    def first(self, file: str) -> Event:
-        """Return the first line."""
-
-    def audit(self, file: str, heads: Iterable[Head] = ...) -> Report:
-        """Judge a log again."""
+    def __call__(self, file: str) -> AbstractContextManager[Tape]:
+        """Return its lines, to be read once."""
 
 
 class Signature(Protocol):
@@ -164,7 +132,7 @@ class Signatures(Protocol):
 
 def audit(
     world: World,
-    auditor: LogAuditor,
+    tapes: Tapes,
     signatures: Signatures,
     file: str,
     again: str,
@@ -178,9 +146,11 @@ def audit(
     Shape: `heads` are checkpoints that the caller knows; `key` verifies the signatures beside the log, `sign` signs.
     Raises: LogDamagedError when it is to be signed and anything diverges.
     """
-    begin = auditor.first(file)
+    begin = _first(tapes, file)
     signed = _Signed(signatures, key, file, begin) if key is not None else None
-    report = auditor.audit(file, [*_outside(world, file, begin), *heads, *(signed.heads if signed else ())])
+    known = [*_outside(world, file, begin), *heads, *(signed.heads if signed else ())]
+    with tapes(file) as tape:
+        report = judge_again(tape, known)
     wrong = signed.wrong if signed else []
     total = report.count + len(wrong)
     told = _told(report, wrong, signed.vouched(report) if signed else None)
@@ -190,6 +160,11 @@ def audit(
             raise LogDamagedError(text, f"wakeman audit {again}")
         told = _told(report, wrong, _sign(world, signatures, sign, dirname(file), report))
     return Answer(told, (f"wakeman replay {quote(again)}",), ok=not total, code=DIVERGED if total else 0)
+
+
+def _first(tapes: Tapes, file: str) -> Event:
+    with tapes(file) as tape:
+        return decode(next(iter(tape.lines())))
 
 
 def _outside(world: World, file: str, begin: Event) -> Sequence[Head]:
@@ -229,13 +204,13 @@ def _diverging(line: int, found: str, expected: str) -> DivergenceFound:
 
 
 def _sign(world: World, signatures: Signatures, key: str, directory: str, report: Report) -> SignatureStatus:
-    d = report.judge.deployment
+    d = report.auditor.deployment
     made, file = signatures.signed(key, directory, d.name, report.chain.start, d.seq, d.hash, world.clock.now())
     return SignatureStatus(key=made.key, line=made.seq, signature=made.signature, file=file)
 
 
 def _told(report: Report, wrong: Sequence[DivergenceFound], signature: SignatureStatus | None) -> Audited:
-    judge, d, breaks = report.judge, report.judge.deployment, report.chain.breaks
+    judge, d, breaks = report.auditor, report.auditor.deployment, report.chain.breaks
     found = (
         DivergenceFound(line=each.line, kind=each.kind, found=each.found, expected=each.expected)
         for each in report.divergences

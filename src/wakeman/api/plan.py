@@ -15,7 +15,7 @@ from wakeman.api.status import Status, after, describe, following
 from wakeman.core.errors import PlanError, UsageError
 from wakeman.core.model import Deployment, Plan
 from wakeman.core.policy import review
-from wakeman.core.policy.decide import every
+from wakeman.core.policy.limits import every
 from wakeman.engine.start import deploy
 from wakeman.engine.start.prepare import Prepared, prepare
 from wakeman.ports import World

@@ -27,8 +27,10 @@ from wakeman.core.model import (
 )
 from wakeman.core.policy import notice, review
 from wakeman.core.policy import progress as pace
-from wakeman.core.policy.decide import transitions, undone, used
+from wakeman.core.policy.deployment_rows import undone
+from wakeman.core.policy.limits import used
 from wakeman.core.policy.staging import leaves_branches
+from wakeman.core.policy.transitions import transitions
 from wakeman.engine import alarm
 from wakeman.engine.observe.observe import observe
 from wakeman.ports import World

@@ -10,7 +10,6 @@ from shlex import quote
 import msgspec
 from msgspec import Struct
 
-from wakeman.core.actions import appointed
 from wakeman.core.errors import UsageError
 from wakeman.core.log import events as e
 from wakeman.core.log.chunks import chunks
@@ -19,12 +18,13 @@ from wakeman.core.model import Deployment, FileFingerprint, Host, Plan, Share
 from wakeman.core.names import unique
 from wakeman.core.plan import shares as planning
 from wakeman.core.policy import review
-from wakeman.core.policy.decide import EDITION
+from wakeman.core.policy.tables import EDITION
 from wakeman.engine import alarm, layout
 from wakeman.engine.act import confinement
 from wakeman.engine.act.launch import attempt
 from wakeman.engine.check import check
 from wakeman.engine.effects.close import bury
+from wakeman.engine.effects.review import appointed
 from wakeman.engine.protocol import requests as protocol
 from wakeman.engine.protocol.steps import drive
 from wakeman.engine.registry import latest, next_name

@@ -7,7 +7,7 @@ from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from datetime import datetime
 
 from wakeman.adapters import signature
-from wakeman.adapters.eventlog import audit_reader
+from wakeman.adapters.eventlog.audit_reader import Tape
 from wakeman.api.audit import Audited, Head, audit
 from wakeman.api.names import recording
 from wakeman.core.log.facts.fact import count
@@ -39,7 +39,7 @@ def judge(options: Namespace) -> int:
     world = reach(options)
     file = recording(world, options.log)
     how = {"heads": options.head, "key": options.key, "sign": options.sign}
-    answer = audit(world, audit_reader, signature, file, options.log, **how)
+    answer = audit(world, Tape, signature, file, options.log, **how)
     return show(options, answer, _text, () if answer.ok else answer.next)
 
 
