@@ -148,11 +148,6 @@ def started(world: World, d: Deployment) -> Answer[Started]:
     return Answer(told, following(told), notes=_warnings(told.weakness, d) if weak else ())
 
 
-def alarm_notes(world: World, d: Deployment) -> tuple[str, ...]:
-    """Return what is weak about the alarm of a deployment that is up, where anything is."""
-    return started(world, d).notes
-
-
 def amend(world: World, name: str, prepared: Prepared) -> Answer[Status]:
     """Change the plan of an open deployment for what is not launched yet."""
     return after(world, deploy.amend(world, name, prepared))

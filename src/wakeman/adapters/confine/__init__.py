@@ -50,7 +50,7 @@ def _landlock_words(program: str, kit: str, rules: str) -> tuple[str, ...]:
 
 
 def _mounts(places: Sequence[str]) -> bytes:
-    """Format arguments of bwrap: all is read-only, but for the places; processes and terminals outside are not there."""
+    """Format the arguments of bwrap: all is read-only but the places; processes and terminals outside are not there."""
     words = ["--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc", "--unshare-pid", "--unshare-ipc"]
     words += ["--remount-ro", "/proc", "--die-with-parent", "--cap-drop", "ALL"]
     if os.geteuid() == 0:

@@ -81,7 +81,7 @@ def attempt_over(worker: WorkerState) -> bool:
 
 
 def ready_to_promote(d: Deployment) -> list[str]:
-    """Return the names of the units to promote now: they pass where they were made, nobody else stands in the way, they rest.
+    """Return the names of the units to promote now: they pass, nobody else has changed the target, they are at rest.
 
     Boundary: of a worker at work its tree is left alone, and its stage is read when two looks have found the same.
     """

@@ -32,10 +32,11 @@ def say(text: str) -> None:
     sys.stderr.write(text + "\n")
 
 
-def show(options: Namespace, answer: Answer[T_co], text: Callable[[T_co], None]) -> int:
+def show(options: Namespace, answer: Answer[T_co], text: Callable[[T_co], None], following: Sequence[str] = ()) -> int:
     """Print an answer in the way that the command line asked for; return its exit code.
 
-    Shape: after a dry run, what would have been done; else the envelope, or `text` and the notes.
+    Shape: after a dry run, what would have been done; else the envelope; else `text`, the notes, and the commands
+    that a person is told to be the next.
     """
     if options.dry_run:
         return _would(options, answer)
@@ -45,13 +46,9 @@ def show(options: Namespace, answer: Answer[T_co], text: Callable[[T_co], None])
         text(answer.data)
         for note in answer.notes:
             say(clean(note))
+        if following:
+            say("next: " + "; ".join(_reaching(options.state, following)))
     return answer.code
-
-
-def advise(options: Namespace, following: Sequence[str]) -> None:
-    """Say to a person which commands make sense now."""
-    if following:
-        say("next: " + "; ".join(_reaching(options.state, following)))
 
 
 def done(options: Namespace, answer: Answer[Status]) -> int:
