@@ -251,7 +251,7 @@ class Disk:
 
 @contextmanager
 def _words(path: str) -> Iterator[None]:
-    """Say what the disk refuses in our words, naming the path."""
+    """Yield what the disk refuses in our words, naming the path."""
     try:
         yield
     except OSError as error:
@@ -280,7 +280,7 @@ def _same(one: FileFingerprint, other: FileFingerprint) -> bool:
 
 
 def _regular(path: str) -> FileFingerprint | None:
-    """Give the mark of a file; None when nothing is there. Raises: FileExistsError for anything but a file."""
+    """Return the mark of a file; None when nothing is there. Raises: FileExistsError for anything but a file."""
     try:
         seen = os.stat(path)
     except (FileNotFoundError, NotADirectoryError):
@@ -291,7 +291,7 @@ def _regular(path: str) -> FileFingerprint | None:
 
 
 def _written(path: str) -> bool:
-    """Tell whether somebody has a file open for writing, by a lease that is given back at once."""
+    """Return whether somebody has a file open for writing, by a lease that is given back at once."""
     if not hasattr(fcntl, "F_SETLEASE"):
         return False
     try:
@@ -362,7 +362,7 @@ def _bring(directory: int, name: str, handle: int, place: str, mark: FileFingerp
 
 @contextmanager
 def _beside(place: str) -> Iterator[str]:
-    """Give a name for a temporary file in the same directory; nothing is left there in the end."""
+    """Yield a name for a temporary file in the same directory; nothing is left there in the end."""
     temporary = os.path.join(os.path.dirname(place), f".wakeman-{os.getpid()}-{next(_serial)}.tmp")
     try:
         yield temporary
@@ -408,7 +408,7 @@ def _place(source: str, target: str) -> None:
 
 
 def _cut_short(source: str, target: str) -> bool:
-    """Tell whether a move ended after the link: two entries, one file."""
+    """Return whether a move ended after the link: two entries, one file."""
     one_file = os.path.samestat(os.lstat(source), os.lstat(target))
     (old, name), (new, other) = os.path.split(source), os.path.split(target)
     one_entry = os.path.samefile(old, new) and name.casefold() == other.casefold()
@@ -486,7 +486,7 @@ def _entries(root: str, prefix: str) -> list[os.DirEntry[str]]:
 
 
 def _step(patterns: Patterns, states: set[State], name: str, *, spans: bool) -> set[State]:
-    """Give the states after a name; `spans` tells whether `**` may go on below it."""
+    """Return the states after a name; `spans` tells whether `**` may go on below it."""
     after: set[State] = set()
     for index, at in states:
         if at < len(patterns[index]) and (segment := patterns[index][at]).name.match(name):

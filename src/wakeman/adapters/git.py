@@ -243,7 +243,7 @@ class LocalGit:
         return self._ask(repository.git, repository.top, "merge-base", "--is-ancestor", commit, tip).code == 0
 
     def _trees(self, repository: Repository) -> dict[str, str]:
-        """Give the work trees of the repository, by path, with the full name of the branch that each has."""
+        """Return the work trees of the repository, by path, with the full name of the branch that each has."""
         found: dict[str, str] = {}
         place = ""
         for line in self._must(repository, "worktree", "list", "--porcelain", "-z").split("\0"):
@@ -330,6 +330,6 @@ def _batches(paths: Iterable[str]) -> Iterator[list[str]]:
 
 
 def _said(ran: Ran) -> str:
-    """Give what git gave as its reason: its last line."""
+    """Return what git gave as its reason: its last line."""
     lines = (ran.error or ran.err).strip().splitlines()
     return lines[-1].removeprefix("fatal: ").removeprefix("error: ") if lines else f"exit status {ran.code}"

@@ -71,7 +71,7 @@ class LocalMachine:
         return any(os.path.isfile(file) and os.access(file, os.X_OK) for file in files)
 
     def free_memory(self) -> int:
-        """Give what is available to new programs, and no more than the control group still grants."""
+        """Return what is available to new programs, and no more than the control group still grants."""
         left = [*self._available(), *self._granted()]
         return max(0, min(left)) if left else 0
 
@@ -127,7 +127,7 @@ class LocalMachine:
                 raise ProgramError(f"process {pid}: not permitted to signal it", f"ps -fp {pid}") from error
 
     def alive(self, pid: int) -> bool:
-        """Tell whether a process lives; a zombie does not, another user's does."""
+        """Return whether a process lives; a zombie does not, another user's does."""
         if pid <= 0:
             return False
         try:
@@ -140,15 +140,15 @@ class LocalMachine:
         return status.rpartition(")")[2].split()[:1] != ["Z"]
 
     def environ(self) -> Mapping[str, str]:
-        """Give a copy of this process's environment."""
+        """Return a copy of this process's environment."""
         return dict(os.environ)
 
     def home(self) -> str:
-        """Give the user's home directory."""
+        """Return the user's home directory."""
         return os.path.expanduser("~")
 
     def pid(self) -> int:
-        """Give this process's id."""
+        """Return this process's id."""
         return os.getpid()
 
     def _available(self) -> Iterator[int]:
@@ -157,7 +157,7 @@ class LocalMachine:
                 yield int(line.split()[1]) * 1024
 
     def _granted(self) -> Iterator[int]:
-        """Give what is left in our control group and in each above it; cache that can go counts as left."""
+        """Yield what is left in our control group and in each above it; cache that can go counts as left."""
         for line in _lines(f"{self._proc}/self/cgroup"):
             _, controllers, path = line.split(":", 2)
             if controllers not in ("", "memory"):
@@ -182,7 +182,7 @@ _VERSION_1 = ("memory.limit_in_bytes", "memory.usage_in_bytes")
 
 @contextmanager
 def _input(data: bytes) -> Iterator[int]:
-    """Give what the program reads: a file, since a pipe would have to be fed while its output is read."""
+    """Yield what the program reads: a file, since a pipe would have to be fed while its output is read."""
     if not data:
         yield subprocess.DEVNULL
         return
@@ -225,7 +225,7 @@ def _follow(process: subprocess.Popen[bytes], timeout: float) -> Ran:
 
 
 def _pieces(process: subprocess.Popen[bytes], deadline: float) -> Iterator[tuple[object, bytes]]:
-    """Give what is printed until both streams end, the deadline has come, or the process has ended and lingered."""
+    """Yield what is printed until both streams end, the deadline has come, or the process has ended and lingered."""
     with selectors.DefaultSelector() as selector:
         for stream in filter(None, (process.stdout, process.stderr)):
             selector.register(stream, selectors.EVENT_READ)

@@ -118,7 +118,7 @@ def say(
 
 
 def follow(terminal: Terminal, session: str, text: str, pause: Callable[[float], None] = time.sleep) -> str:
-    """See that a text which was typed and submitted is taken, and press Enter once more where it is not.
+    """Check that a text which was typed and submitted is taken, and press Enter once more where it is not.
 
     Shape: "" when it was taken, or where no input box shows; else what is known.
     Cost: nothing to wait for where it is taken at once; twice `AGAIN` seconds otherwise.
@@ -138,7 +138,7 @@ def follow(terminal: Terminal, session: str, text: str, pause: Callable[[float],
 
 
 def _occupied(screen: str, *, submit: bool) -> str:
-    """Say why a screen is not one that waits for a line; "" when it is.
+    """Return why a screen is not one that waits for a line; "" when it is.
 
     Boundary: a shell gets nothing submitted: it would run the words, and some of them are an agent's.
     """

@@ -111,7 +111,7 @@ class ProfileFiles:
 
 
 def choose(name: str, known: Profiles) -> Agent:
-    """Give one profile. Raises: UnknownNameError with those that exist and the nearest name."""
+    """Return one profile. Raises: UnknownNameError with those that exist and the nearest name."""
     if name in known:
         return known[name][0]
     listed = ", ".join(sorted(known)) or "none"

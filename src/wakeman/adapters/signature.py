@@ -59,7 +59,7 @@ def keep(directory: str, signature: Signature) -> str:
 
 
 def kept(directory: str) -> list[Signature]:
-    """Give the signatures beside a log; a line that is none is passed over. Raises: StorageError."""
+    """Return the signatures beside a log; a line that is none is passed over. Raises: StorageError."""
     file = os.path.join(directory, FILE)
     try:
         with open(file, "rb") as stream:
@@ -102,7 +102,7 @@ class Verifier:
         self.key = _fingerprint(self._key)
 
     def fits(self, signature: Signature) -> bool:
-        """Tell whether the key has signed exactly this."""
+        """Return whether the key has signed exactly this."""
         from cryptography.exceptions import InvalidSignature
 
         try:
@@ -113,7 +113,7 @@ class Verifier:
 
 
 def _message(signature: Signature) -> bytes:
-    """Give the bytes that are signed: everything but the signature itself."""
+    """Return the bytes that are signed: everything but the signature itself."""
     return msgspec.json.encode(msgspec.structs.replace(signature, signature=""))
 
 

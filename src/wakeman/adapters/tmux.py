@@ -187,7 +187,7 @@ class Tmux:
         return ended
 
     def capture(self, session: str, lines: int = 50) -> str:
-        """Give the last lines of the pane's screen and history; wrapped lines are joined.
+        """Return the last lines of the pane's screen and history; wrapped lines are joined.
 
         Boundary: blank lines at the end do not count, nor does the line that tmux itself writes into a dead pane.
         """
@@ -231,7 +231,7 @@ class Tmux:
             return False
 
     def attach(self, session: str) -> tuple[str, ...]:
-        """Give the command line with which a person attaches."""
+        """Return the command line with which a person attaches."""
         return (self._tmux, "-S", self._socket, "attach-session", "-t", _target(session))
 
     def adopt(self, session_id: str, mark: str) -> None:
@@ -260,7 +260,7 @@ class Tmux:
             self._ask("set-option", "-t", _target(session_id), "@wakeman_head", _literal(head))
 
     def recall(self) -> list[tuple[str, str]]:
-        """Give mark and `@wakeman_head` of each session that has both."""
+        """Return mark and `@wakeman_head` of each session that has both."""
         try:
             said = self._ask("list-sessions", "-F", "#{@wakeman_head} #{@wakeman}").out
         except ProgramError:
@@ -400,7 +400,7 @@ class TmuxTimer:
         return Job("", due, marker)
 
     def stands(self, job: str, marker: str) -> bool:
-        """Tell whether the server lives that was seen last."""
+        """Return whether the server lives that was seen last."""
         del job, marker
         return self._tmux.poll().server == self._server
 
@@ -512,7 +512,7 @@ def _phase(over: bool, code: str, signal: str) -> Phase:
 
 
 def _lives(pid: int) -> bool:
-    """Tell whether a process lives; a zombie does not, another user's does."""
+    """Return whether a process lives; a zombie does not, another user's does."""
     try:
         os.kill(pid, 0)
         with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as stream:
@@ -524,7 +524,7 @@ def _lives(pid: int) -> bool:
 
 
 def _birth(start: Start) -> tuple[str, ...]:
-    """Give the tmux commands that make a session ours from its first moment; prints `$id pid`."""
+    """Return the tmux commands that make a session ours from its first moment; prints `$id pid`."""
     target = f"={start.session}:"
     # A single word would go through a shell.
     argv = start.argv if len(start.argv) > 1 else ("/bin/sh", "-c", 'exec "$0"', *start.argv)

@@ -78,7 +78,7 @@ class DiskWatch:
 
     @property
     def how(self) -> tuple[str, ...]:
-        """Say how it is watched."""
+        """Return how it is watched."""
         return (*self.ways, *self.troubles.values())
 
     def tell(self, path: str) -> None:
@@ -391,7 +391,7 @@ def _identity(path: str) -> tuple[int, int] | None:
 
 
 def _rests(path: str) -> bool:
-    """Tell whether nobody has written a file for a while, or it is gone."""
+    """Return whether nobody has written a file for a while, or it is gone."""
     try:
         return time.time() - os.lstat(path).st_mtime >= REST
     except OSError:

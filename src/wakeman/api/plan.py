@@ -149,11 +149,6 @@ def started(world: World, d: Deployment) -> Answer[Started]:
     return Answer(told, following(told), notes=_warnings(weakness, d) if weak else ())
 
 
-def alarm_notes(world: World, d: Deployment) -> tuple[str, ...]:
-    """Say what is weak about the alarm of a deployment that is up, where anything is."""
-    return started(world, d).notes
-
-
 def amend(world: World, name: str, prepared: Prepared) -> Answer[Status]:
     """Change the plan of an open deployment for what is not launched yet."""
     return after(world, deploy.amend(world, name, prepared))
@@ -179,7 +174,7 @@ def _worker(one: deploy.Preview) -> PlannedWorker:
 
 
 def _unheld(plan: Plan) -> list[str]:
-    """Name the keys that let agents run anything, with nothing to hold them."""
+    """Return the names of the keys that let agents run anything, with nothing to hold them."""
     if plan.workers.confine != "off":
         return []
     approvals: Mapping[str, object] = {"workers.auto_approve": plan.workers.auto_approve}

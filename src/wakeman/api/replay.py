@@ -84,7 +84,7 @@ class Recording(AbstractContextManager["Recording"], Protocol):
         """Go on after a line known before."""
 
     def place(self, seq: int) -> str:
-        """Name the file and line of an event."""
+        """Return the name of the file and line of an event."""
 
     def __iter__(self) -> Iterator[Event]:
         """Yield the events. Raises: LogDamagedError."""

@@ -199,7 +199,7 @@ class Auditor:
         return None
 
     def _compare(self, kind: str, write: Write, expected: Sequence[e.Draft]) -> None:
-        """Hold the lines of a write against the drafts that they must have been.
+        """Compare the lines of a write with the drafts that they must have been.
 
         Boundary: a line that is missing shows at the one that it should have followed.
         """
@@ -270,7 +270,7 @@ class _Walk:
         return ours and all(map(_fits, write, self._step.drafts))
 
     def near(self, write: Write) -> bool:
-        """Tell whether the write that comes next begins as this one does, but for what it says."""
+        """Return whether the write that comes next begins as this one does, but for what it says."""
         if self.over or not isinstance(self._step, Append) or write[0].by != self._by:
             return False
         draft, event = self._step.drafts[0], write[0]
@@ -352,7 +352,7 @@ def _parts(event: e.Event | e.Draft) -> tuple[object, ...]:
 
 
 def _differing(event: e.Event, draft: e.Draft) -> tuple[str, str]:
-    """Say what was found and what was expected; where the words are equal, the fields in which they differ."""
+    """Return what was found and what was expected; where the words are equal, the fields in which they differ."""
     found, expected = say(event), say(draft)
     if found != expected:
         return found, expected

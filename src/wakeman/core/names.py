@@ -34,7 +34,7 @@ def tailed(name: str, tail: str) -> str:
 
 
 def unique(name: str, taken: Container[str], why: str) -> str:
-    """Give `name`, or where that is taken the name with a hash of `why`: what makes it another's.
+    """Return `name`, or where that is taken the name with a hash of `why`: what makes it another's.
 
     Shape: `taken` holds names in lower case, as a file system may not tell `A` from `a`.
     """
@@ -47,12 +47,12 @@ def unique(name: str, taken: Container[str], why: str) -> str:
 
 
 def branch(deployment: str, worker: str) -> str:
-    """Name the branch of a worker's tree. Boundary: `merged` is no worker's: see `merged`."""
+    """Return the name of the branch of a worker's tree. Boundary: `merged` is no worker's: see `merged`."""
     return f"wakeman/{deployment}/{worker}"
 
 
 def merged(deployment: str) -> str:
-    """Name the branch that a deployment's branches are merged into."""
+    """Return the name of the branch that a deployment's branches are merged into."""
     return f"wakeman/{deployment}.merged"
 
 

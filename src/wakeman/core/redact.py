@@ -27,7 +27,7 @@ _GAP = r"[\s│┃]*"
 
 
 def redacted(text: str, values: Mapping[str, str] = {}) -> str:
-    """Give text with each of `values` (by name) replaced by `[NAME hidden]`, and what looks like a key likewise.
+    """Return text with each of `values` (by name) replaced by `[NAME hidden]`, and what looks like a key likewise.
 
     Boundary: a value is found across the lines of a screen that wraps it, and where the text's end cuts it off after
     `LEAST` characters. A value of several lines is hidden line by line.

@@ -15,7 +15,7 @@ _UNSAYABLE = {"Cc", "Cf", "Co", "Cn"}  # control, bidirectional and invisible, p
 
 
 def sanitise(text: str, limit: int) -> str:
-    """Give `text` as one line without control, escape or bidirectional characters, white space folded.
+    """Return `text` as one line without control, escape or bidirectional characters, white space folded.
 
     Units: `limit` in characters. Boundary: what is longer is cut and ends in an ellipsis, which counts;
     a byte that was no UTF-8 becomes the replacement character.
@@ -25,13 +25,13 @@ def sanitise(text: str, limit: int) -> str:
 
 
 def last_line(text: str, limit: int) -> str:
-    """Give the last line of `text` that says something, as `sayable`; "" when none does."""
+    """Return the last line of `text` that says something, as `sayable`; "" when none does."""
     said = (sanitise(line, limit) for line in reversed(re.sub(_ESCAPES, "", text).splitlines()))
     return next(filter(None, said), "")
 
 
 def unescaped(text: str) -> str:
-    """Give `text` without the sequences that steer a terminal."""
+    """Return `text` without the sequences that steer a terminal."""
     return re.sub(_ESCAPES, "", text)
 
 
@@ -45,7 +45,7 @@ def _sayable(character: str) -> str:
 
 
 def refused(paths: Sequence[str]) -> str:
-    """Say which writes were refused to an attempt, as its output tells; "" for none."""
+    """Return which writes were refused to an attempt, as its output tells; "" for none."""
     if not paths:
         return ""
     more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""

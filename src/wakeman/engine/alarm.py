@@ -38,7 +38,7 @@ def marker(d: Deployment) -> str:
 
 
 def fire_time(now: datetime, seconds: float) -> datetime:
-    """Give the whole minute at or after `now + seconds`, at least a minute ahead."""
+    """Return the whole minute at or after `now + seconds`, at least a minute ahead."""
     wanted = now + timedelta(seconds=max(seconds, ALARM_AHEAD_MIN_S))
     return datetime.fromtimestamp(math.ceil(wanted.timestamp() / 60) * 60, UTC)
 
@@ -114,7 +114,7 @@ def _later(world: World, d: Deployment, seconds: float, argv: Sequence[str]) -> 
 
 
 def check_argv(host: Host, by: str, *more: str) -> tuple[str, ...]:
-    """Give the argument vector of one check from outside: an alarm, a timer, the end of a worker."""
+    """Return the argument vector of one check from outside: an alarm, a timer, the end of a worker."""
     return ("/bin/sh", layout.inside(host, layout.CHECK), by, *more)
 
 
@@ -126,7 +126,7 @@ def _queued(world: World, d: Deployment) -> list[Job]:
 
 
 def stands(world: World, d: Deployment, now: datetime) -> bool:
-    """Tell whether the recorded alarm still lies ahead and would fire."""
+    """Return whether the recorded alarm still lies ahead and would fire."""
     alarm = d.alarm
     if alarm is None or alarm.due <= now or alarm.due > now + timedelta(seconds=longest(d) + ALARM_BEYOND_PACE_S):
         return False

@@ -17,7 +17,7 @@ def readable(world: World) -> dict[str, Deployment]:
 
 
 def latest(world: World, name: str) -> tuple[str, Deployment | None]:
-    """Give the newest deployment of a plan's name: `NAME`, or `NAME.N` with the highest N."""
+    """Return the newest deployment of a plan's name: `NAME`, or `NAME.N` with the highest N."""
     runs = [found for found in world.logs.names() if found == name or re.fullmatch(re.escape(name) + r"\.\d+", found)]
     if not runs:
         return name, None
@@ -38,6 +38,6 @@ def _run(name: str) -> int:
 
 
 def next_name(name: str) -> str:
-    """Name the run after one."""
+    """Return the name of the run after one."""
     base, _, run = name.partition(".")
     return f"{base}.{int(run or 1) + 1}"

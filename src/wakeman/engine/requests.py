@@ -201,7 +201,7 @@ def sweep(world: World, deployment: str, pattern: str, older_than: float, *, act
 
 
 def session_of(d: Deployment, worker: WorkerState) -> str:
-    """Give what addresses a worker's session exactly. Raises: UsageError when it has none."""
+    """Return what addresses a worker's session exactly. Raises: UsageError when it has none."""
     if not worker.session_id:
         raise UsageError(f"{d.name}/{worker.name} is {worker.state}: it has no session", f"wakeman status {d.name}")
     return worker.session_id

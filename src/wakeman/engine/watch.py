@@ -229,7 +229,7 @@ class _Watching:
         return now >= self.told.get(worker, now - self.step) + self.step
 
     def _progressed(self, units: Iterable[str], marks: Mapping[str, FileFingerprint], now: float) -> Iterator[e.Draft]:
-        """Give a worker's news, in as many events as they need; those of somebody not at work are suspect."""
+        """Yield a worker's news, in as many events as they need; those of somebody not at work are suspect."""
         d, news = self.d, dict[tuple[str, bool], list[Written]]()
         wall = self.world.clock.now()
         for name in units:
@@ -327,7 +327,7 @@ class _Watching:
         return self.d.alarm is None or now - self.closed >= DISARM_LINGER_S
 
     def _patience(self) -> float:
-        """Give the seconds until something is due that nobody tells of."""
+        """Return the seconds until something is due that nobody tells of."""
         now = self._now()
         due = [now + self.step, self.next_scan]
         if self.dirty or self.strange:
@@ -354,7 +354,7 @@ def _stages(d: Deployment) -> list[str]:
 def _news(
     d: Deployment, state: UnitState, marks: Mapping[str, FileFingerprint], heard: Iterable[str] = ()
 ) -> tuple[FileFingerprint, ...]:
-    """Give the outputs of a unit that are others than the log knows, and those `heard` of."""
+    """Return the outputs of a unit that are others than the log knows, and those `heard` of."""
     known = {path: wrote.mark for path, wrote in state.wrote.items() if path not in heard}
     found = outputs(state.unit, marks, places(d, state))
     return tuple(mark for mark in found if mark not in (known.get(mark.path), d.before.get(mark.path)))

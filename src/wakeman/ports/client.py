@@ -144,10 +144,10 @@ class Harness(Protocol):
         """
 
     def command(self, task: Task) -> Command:
-        """Give the argument vector of one attempt, and the files it reads. Raises: UsageError."""
+        """Return the argument vector of one attempt, and the files it reads. Raises: UsageError."""
 
     def typed(self, text: str) -> str:
-        """Give a text as it must be typed into an interactive session to arrive: no command, no completion."""
+        """Return a text as it must be typed into an interactive session to arrive: no command, no completion."""
 
     def report(self, evidence: Evidence, now: datetime) -> Report:
         """Read what a live attempt does, the best evidence first. Outputs and exit files win over it."""

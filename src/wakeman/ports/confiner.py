@@ -20,10 +20,10 @@ class Confiner(Protocol):
         """
 
     def kit(self, confinement: Confinement) -> Mapping[str, bytes]:
-        """Give the files that it needs in the deployment's directory, by their names there."""
+        """Return the files that it needs in the deployment's directory, by their names there."""
 
     def rules(self, confinement: Confinement, places: Sequence[str]) -> bytes:
         """Word what an attempt may write: directories with all below, or files. All absolute, all to be there then."""
 
     def words(self, confinement: Confinement, kit: str, rules: str) -> tuple[str, ...]:
-        """Give what stands before a program's own words: `kit` is the directory, `rules` the file that hold those."""
+        """Return what stands before a program's own words: `kit` is the directory, `rules` the file that hold those."""

@@ -50,7 +50,7 @@ class SessionInfo(Struct, frozen=True):
 
     @property
     def over(self) -> bool:
-        """Tell whether it has ended, or is lost."""
+        """Return whether it has ended, or is lost."""
         return self.phase in OVER
 
 
@@ -86,7 +86,7 @@ class Executor(Protocol):
 
     @property
     def outlives_boot(self) -> bool:
-        """Tell whether sessions go on when this machine is started anew."""
+        """Return whether sessions go on when this machine is started anew."""
 
     @property
     def terminal(self) -> Terminal | None:

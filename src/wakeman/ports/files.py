@@ -43,13 +43,13 @@ class Files(Protocol):
         """List the entries of a directory, sorted; empty when there is none."""
 
     def is_directory(self, path: str) -> bool:
-        """Tell whether a directory is there, or a link to one."""
+        """Return whether a directory is there, or a link to one."""
 
     def resolve(self, paths: Iterable[str]) -> dict[str, str]:
-        """Give each path with symlinks and `..` resolved, whether or not it exists."""
+        """Return each path with symlinks and `..` resolved, whether or not it exists."""
 
     def folds_case(self, path: str) -> bool:
-        """Tell whether the file system there takes `A` and `a` for one name."""
+        """Return whether the file system there takes `A` and `a` for one name."""
 
     def write(self, path: str, data: bytes, *, mode: int = 0o600, durable: bool = False) -> None:
         """Put a whole file in place at once (temporary file, then rename); makes directories, 0700."""
@@ -64,7 +64,7 @@ class Files(Protocol):
         """Make a named pipe, 0600, in place of one that is there; its directory is. Raises: StorageError."""
 
     def writable(self, path: str) -> bool:
-        """Tell whether this process could write to a file, or make it."""
+        """Return whether this process could write to a file, or make it."""
 
     def move(self, source: str, target: str) -> str:
         """Rename a file or directory; give where it went: `target`, or into it if it is a directory or ends in `/`.
@@ -76,7 +76,7 @@ class Files(Protocol):
         """Unlink a file of ours. No error when it is gone."""
 
     def writing(self, paths: Iterable[str]) -> set[str]:
-        """Give those files that some process has open for writing, as far as the system tells; others are left out."""
+        """Return those files that a process has open for writing, as far as the system tells; others are left out."""
 
     def install(
         self, stage: str, inside: str, target: str, mark: FileFingerprint, over: FileFingerprint | None, *, keep: bool

@@ -16,14 +16,14 @@ class Writer(Protocol):
 
     @property
     def deployment(self) -> Deployment:
-        """Give the fold of all lines, those appended here included. Not to be changed by the caller."""
+        """Return the fold of all lines, those appended here included. Not to be changed by the caller."""
 
     @property
     def seen(self) -> bool:
-        """Tell whether somebody asked for a check while the lock was held; asking clears it."""
+        """Return whether somebody asked for a check while the lock was held; asking clears it."""
 
     def hash_of(self, seq: int) -> str:
-        """Give the hash of a line; "" for one that is not there, or too far back to look for."""
+        """Return the hash of a line; "" for one that is not there, or too far back to look for."""
 
     def append(self, drafts: Sequence[Draft], at: datetime, *, durable: bool = True) -> list[Event]:
         """Write all drafts as one write, durable on return, and fold them.

@@ -32,31 +32,31 @@ class Machine(Protocol):
         """Run a program from an argument vector, no shell; end its whole process group at the time limit."""
 
     def runs(self, program: str, cwd: str, path: str) -> bool:
-        """Tell whether a program could be started: on `path`, or where it has a slash, from `cwd`."""
+        """Return whether a program could be started: on `path`, or where it has a slash, from `cwd`."""
 
     def free_memory(self) -> int:
-        """Give bytes of memory that a new worker could use; 0 when unknown."""
+        """Return bytes of memory that a new worker could use; 0 when unknown."""
 
     def marked(self, marks: Iterable[str]) -> dict[str, list[int]]:
         """Find the live processes whose environment holds `WAKEMAN_ATTEMPT=<mark>`, per mark."""
 
     def mark_of(self, pid: int) -> str:
-        """Give the mark in a process's environment; "" for none, one that is gone, or cannot be read."""
+        """Return the mark in a process's environment; "" for none, one that is gone, or cannot be read."""
 
     def born(self, pids: Iterable[int]) -> dict[int, float]:
-        """Give when processes were started, in epoch seconds; one that is gone is left out."""
+        """Return when processes were started, in epoch seconds; one that is gone is left out."""
 
     def signal(self, pids: Iterable[int], name: Literal["TERM", "KILL", "INT"]) -> None:
         """Signal processes; those gone are no error."""
 
     def alive(self, pid: int) -> bool:
-        """Tell whether a process of that number lives (a zombie does not)."""
+        """Return whether a process of that number lives (a zombie does not)."""
 
     def environ(self) -> Mapping[str, str]:
-        """Give this process's environment."""
+        """Return this process's environment."""
 
     def home(self) -> str:
-        """Give the user's home directory."""
+        """Return the user's home directory."""
 
     def pid(self) -> int:
-        """Give this process's id."""
+        """Return this process's id."""

@@ -62,10 +62,10 @@ class Git(Protocol):
         """
 
     def unfit(self, repository: Repository, paths: Iterable[str]) -> dict[str, str]:
-        """Give the paths that a tree of the base commit would lack or have otherwise, each with the reason."""
+        """Return the paths that a tree of the base commit would lack or have otherwise, each with the reason."""
 
     def ignored(self, repository: Repository, paths: Iterable[str]) -> set[str]:
-        """Give the paths that git leaves out."""
+        """Return the paths that git leaves out."""
 
     def modules(self, repository: Repository) -> list[str]:
         """List the base commit's submodules by path; a new tree holds none of their files."""

@@ -38,7 +38,7 @@ class Timer(Protocol):
         """
 
     def stands(self, job: str, marker: str) -> bool:
-        """Tell whether that job is there and ours (not another's of the same number).
+        """Return whether that job is there and ours (not another's of the same number).
 
         Boundary: one that runs at this moment may still be there; who asks knows when it was due.
         """

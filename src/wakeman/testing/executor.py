@@ -78,7 +78,7 @@ class _Place:
         return one.phase if one is not None else "gone"
 
     def awaited(self, holds: Callable[[], bool]) -> bool:
-        """Tell whether something comes about in time."""
+        """Return whether something comes about in time."""
         until = time.monotonic() + self.seconds
         while not holds():
             if time.monotonic() > until:

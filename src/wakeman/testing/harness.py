@@ -32,7 +32,7 @@ def faults(harness: Harness, **workers: Any) -> list[str]:
 
 
 def task(plan: Plan, *, resume: bool = False) -> Task:
-    """Give an attempt of a worker, with a key that may stand in its files alone."""
+    """Return an attempt of a worker, with a key that may stand in its files alone."""
     names = {"worker": "w", "prompt_file": "/kit/w.md", "units_file": "/kit/w.jsonl", "unit_table": "a -> /kit/a"}
     return Task(
         plan=plan,
@@ -57,7 +57,7 @@ def task(plan: Plan, *, resume: bool = False) -> Task:
 
 
 def _plans(harness: Harness, workers: dict[str, Any]) -> Iterator[Plan]:
-    """Give a plan for each mode and approval that the harness takes."""
+    """Yield a plan for each mode and approval that the harness takes."""
     modes: tuple[Literal["print", "interactive"], ...] = ("print", "interactive")
     for mode, approve in product(modes, (False, "edits", "all")):
         spec = WorkersSpec(harness=harness.name, mode=mode, auto_approve=approve, prompt="Do it.", **workers)  # type: ignore[arg-type] # product widens the literals

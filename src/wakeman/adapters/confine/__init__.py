@@ -50,7 +50,7 @@ def _landlock_words(program: str, kit: str, rules: str) -> tuple[str, ...]:
 
 
 def _mounts(places: Sequence[str]) -> bytes:
-    """Word arguments of bwrap: all is read-only, but for the places; processes and terminals outside are not there."""
+    """Format the arguments of bwrap: all is read-only but the places; processes and terminals outside are not there."""
     words = ["--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc", "--unshare-pid", "--unshare-ipc"]
     words += ["--remount-ro", "/proc", "--die-with-parent", "--cap-drop", "ALL"]
     if os.geteuid() == 0:
@@ -130,7 +130,7 @@ class Confine:
         return WAYS[confinement.way].words(confinement.program, kit, rules)
 
     def _tried(self, way: Way, program: str, env: Mapping[str, str]) -> str:
-        """Say why a way does not work; "" when it does."""
+        """Return why a way does not work; "" when it does."""
         with tempfile.TemporaryDirectory(prefix="wakeman-") as made:
             place = os.path.realpath(made)
             os.mkdir(f"{place}/in")

@@ -165,7 +165,7 @@ def _events(directory: str, after: int) -> Iterator[Event]:
 
 
 def _born(directory: str) -> bytes:
-    """Give the time in a log's first line; it stands third, at fixed width, so that bytes sort as times do."""
+    """Return the time in a log's first line; it stands third, at fixed width, so that bytes sort as times do."""
     with suppress(OSError), open([*(file for _, file in sealed(directory)), join(directory, LIVE)][0], "rb") as stream:
         found = re.search(rb'"at":"([^"]*)"', stream.read(256))
         return found[1] if found else b""

@@ -42,7 +42,7 @@ class Tape(Reading):
         return self
 
     def lines(self) -> Iterator[bytes]:
-        """Give every line, newline included. Raises: LogDamagedError for what is no log, or no whole one."""
+        """Yield every line, newline included. Raises: LogDamagedError for what is no log, or no whole one."""
         try:
             yield from self._all()
         except LogDamagedError as fault:
@@ -68,7 +68,7 @@ def _alien(found: str) -> LogDamagedError:
 
 
 def first(file: str) -> Event:
-    """Give the first line of a log, sealed segments included. Raises: LogDamagedError when there is none."""
+    """Return the first line of a log, sealed segments included. Raises: LogDamagedError when there is none."""
     with Tape(file) as tape:
         return decode(next(iter(tape.lines())))
 

@@ -43,7 +43,7 @@ def locked(directory: str, wait: float) -> Iterator[None]:
 
 
 def asked(directory: str) -> bool:
-    """Tell whether somebody found the lock held since this was asked last."""
+    """Return whether somebody found the lock held since this was asked last."""
     try:
         os.unlink(join(directory, ASKED))
     except OSError:

@@ -73,12 +73,12 @@ class Reading:
 
     @property
     def directory(self) -> str:
-        """Give the directory that the log stands in."""
+        """Return the directory that the log stands in."""
         return dirname(self._path)
 
     @property
     def first(self) -> int:
-        """Give the seq of the live segment's first line."""
+        """Return the seq of the live segment's first line."""
         return self._first
 
     def __iter__(self) -> Iterator[Event]:
@@ -150,7 +150,7 @@ class Reading:
         self._damaged("the hash does not fit; this line is not as it was written", seq)
 
     def _genesis(self, line: bytes) -> bytes:
-        """Give the hash before the first line. Boundary: one that is torn fits none, and is found to be so."""
+        """Return the hash before the first line. Boundary: one that is torn fits none, and is found to be so."""
         try:
             event = decode(line)
         except LogDamagedError:
@@ -162,7 +162,7 @@ class Reading:
         return genesis(event.data.name, event.data.digest).encode()
 
     def place(self, seq: int) -> str:
-        """Name the file and line of an event of the segment read last."""
+        """Return the name of the file and line of an event of the segment read last."""
         return f"{self.file}:{max(1, seq - self._begins + 1)}"
 
     def _damaged(self, found: str, seq: int = 1) -> NoReturn:

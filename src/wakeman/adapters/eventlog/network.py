@@ -14,7 +14,7 @@ MOUNTS = "/proc/self/mountinfo"
 
 
 def network(path: str, mounts: str = MOUNTS) -> str:
-    """Give the type of the network file system that a path is on, or would be once it exists; "" if on none.
+    """Return the type of the network file system that a path is on, or would be once it exists; "" if on none.
 
     Boundary: "" where the kernel tells no mounts.
     """

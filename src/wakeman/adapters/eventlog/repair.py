@@ -56,7 +56,7 @@ def repair(directory: str, name: str, by: str) -> str:
 
 
 def _whole(directory: str) -> tuple[str, int, int, str]:
-    """Give file, offset and seq at which the last whole write before any damage ends, and what the damage is."""
+    """Return file, offset and seq at which the last whole write before any damage ends, and what the damage is."""
     deployment = Deployment()
     file, end, seq = "", 0, 0
     with Reading(join(directory, LIVE)) as log:
@@ -71,7 +71,7 @@ def _whole(directory: str) -> tuple[str, int, int, str]:
 
 
 def _first(file: str, directory: str) -> int:
-    """Give the seq from which on files are cut or put aside; a live file alone leaves every sealed one."""
+    """Return the seq from which on files are cut or put aside; a live file alone leaves every sealed one."""
     found = {path: first for first, path in sealed(directory)}
     return found.get(file, sys.maxsize)
 

@@ -54,19 +54,19 @@ class EventWriter:
 
     @property
     def deployment(self) -> Deployment:
-        """Give the fold of all lines, those appended here included. Not to be changed by the caller."""
+        """Return the fold of all lines, those appended here included. Not to be changed by the caller."""
         return self._deployment
 
     @property
     def seen(self) -> bool:
-        """Tell whether somebody asked for a check while the lock was held; asking clears it.
+        """Return whether somebody asked for a check while the lock was held; asking clears it.
 
         Boundary: may be asked once more after the lock was let go, for those who came in the last moment.
         """
         return asked(self._directory)
 
     def hash_of(self, seq: int) -> str:
-        """Give the hash of a line of the live segment; "" for one that is not there, or far back."""
+        """Return the hash of a line of the live segment; "" for one that is not there, or far back."""
         span = min(self._size, 1024 * 1024)
         tail = os.pread(self._fd, span, self._size - span)
         at = tail.find(b'{"v":1,"seq":%d,' % seq)
@@ -158,7 +158,7 @@ class EventWriter:
             refuse(self._file, fault)
 
     def _reserved(self) -> bool:
-        """Tell whether the reserve stands, putting it there where it does not and the disk has room for more."""
+        """Return whether the reserve stands, putting it there where it does not and the disk has room for more."""
         file = join(self._directory, RESERVE)
         with suppress(OSError):
             if getsize(file) >= ROOM:

@@ -24,7 +24,7 @@ _COST = re.compile(r"Cost: \$[\d.]+ message, \$([\d.]+) session")
 
 
 def _spent(text: str) -> Usage | None:
-    """Give the last sum of cost that it printed. It rounds its counts of tokens: those are none."""
+    """Return the last sum of cost that it printed. It rounds its counts of tokens: those are none."""
     found = _COST.findall(text)
     return Usage(cost=float(found[-1])) if found else None
 

@@ -89,7 +89,7 @@ GRANTS = {
 
 
 def _denied(line: Json) -> str:
-    """Name the tools that were not permitted, and what each was to work on."""
+    """Return the name of the tools that were not permitted, and what each was to work on."""
     denied = []
     for one in line["permission_denials"]:
         put = one.get("tool_input") or {}
@@ -300,7 +300,7 @@ def _known(text: bytes) -> Json:
 
 
 def _settings(task: Task) -> Json:
-    """Give what it reads by `--settings`: its hooks, and that the warning of bypass mode is known.
+    """Return what it reads by `--settings`: its hooks, and that the warning of bypass mode is known.
 
     Shape: one hook keeps what it says; the guard judges each write before it, and tells of it afterwards.
     """
@@ -324,7 +324,7 @@ def _hook(tools: str, script: str, *words: str) -> Json:
 
 
 def _lacks(plan: Plan, own: Own) -> Iterator[tuple[str, str]]:
-    """Say what the user's own configuration does not hold yet that an unattended session needs; it is never written.
+    """Yield what the user's own configuration does not hold yet that an unattended session needs; it is never written.
 
     Boundary: with a key workers have a configuration of their own, and nothing of this is needed.
     """

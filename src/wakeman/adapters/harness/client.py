@@ -310,7 +310,7 @@ class Agentic:
         return self._measured(report, evidence)
 
     def ending(self, evidence: Evidence, code: int | None, now: datetime) -> Report:
-        """Give the reason that its last event names, tools that were not permitted included."""
+        """Return the reason that its last event names, tools that were not permitted included."""
         client = self.client
         report = _told(client.events, _lines(evidence.stream), now, "stream", ended=True)
         if report.activity == "unknown" and client.says:
@@ -385,7 +385,7 @@ class Agentic:
 
 
 def directories(files: Iterable[str]) -> list[str]:
-    """Give the topmost directories of files."""
+    """Return the topmost directories of files."""
     parents = {PurePosixPath(file).parent for file in files}
     return sorted(str(parent) for parent in parents if not parents & set(parent.parents))
 
@@ -399,7 +399,7 @@ def _filled(words: Iterable[str], names: Mapping[str, str]) -> Iterator[str]:
 
 
 def _trail(client: Client, task: Task, env: Mapping[str, str]) -> TranscriptPaths | None:
-    """Say where the attempt's record will stand, by the variables that it starts with."""
+    """Return where the attempt's record will stand, by the variables that it starts with."""
     record = client.record
     if record is None:
         return None
@@ -435,7 +435,7 @@ def _toml(value: Approval) -> str:
 
 
 def _preface(agent: Agent) -> str:
-    """Word a profile for a client that takes none: it stands before the task."""
+    """Format a profile for a client that takes none: it stands before the task."""
     tools = f"\n\nUse these tools alone: {', '.join(agent.tools)}." if agent.tools else ""
     return agent.prompt.rstrip("\n") + tools
 
@@ -444,7 +444,7 @@ def _preface(agent: Agent) -> str:
 
 
 def _lines(stream: bytes) -> Iterator[Json]:
-    """Give the events, last first. The last line may be half written, the first half read."""
+    """Yield the events, last first. The last line may be half written, the first half read."""
     for line in reversed(stream.split(b"\n")[:-1]):
         if line.startswith(b"{"):
             try:
@@ -485,7 +485,7 @@ def _read(row: Event, line: Json, now: datetime, source: Literal["state"] | Sour
 
 
 def fits(where: Mapping[str, object], line: Json) -> bool:
-    """Tell whether a line has at each path what is asked for; of several values there, one is enough."""
+    """Return whether a line has at each path what is asked for; of several values there, one is enough."""
     return all(any(_equal(wanted, value) for value in values(line, path)) for path, wanted in where.items())
 
 
@@ -496,7 +496,7 @@ def _equal(wanted: object, value: object) -> bool:
 
 
 def values(at: object, path: str) -> Iterator[object]:
-    """Give what stands at a path; `*` stands for every key or element. Nothing there, nothing given."""
+    """Yield what stands at a path; `*` stands for every key or element. Nothing there, nothing given."""
     head, _, rest = path.partition(".")
     found: Iterable[object] = ()
     if isinstance(at, dict):
@@ -511,7 +511,7 @@ def values(at: object, path: str) -> Iterator[object]:
 
 
 def _named(data: bytes, path: str) -> str:
-    """Give the first text at a path, reading from the last line upwards."""
+    """Return the first text at a path, reading from the last line upwards."""
     return next((said for line in _lines(data) if (said := _text(line, path))), "") if path else ""
 
 
@@ -584,7 +584,7 @@ def _printed(signs: tuple[Sign, ...], stream: bytes, now: datetime) -> Report:
 
 
 def _usage(tally: Tally | None, data: bytes, *, whole: bool) -> Usage | None:
-    """Give what lines say of it. Boundary: sums of a file whose beginning was not read are none."""
+    """Return what lines say of it. Boundary: sums of a file whose beginning was not read are none."""
     if tally is None or (tally.adds and not whole):
         return None
     told = (line for line in _lines(data) if fits(tally.where, line))

@@ -97,7 +97,7 @@ SIGNS = (
 
 
 def _permits(task: Task, beside: list[str]) -> tuple[str, ...]:
-    """Word what it would ask for or look up: the trust of its directory, and whom to tell of a finished turn.
+    """Format what it would ask for or look up: the trust of its directory, and whom to tell of a finished turn.
 
     Boundary: it tells of its own turns too (a title for the session), and never of a turn's beginning. So a notice
     starts a check, and what it says is no evidence.

@@ -71,10 +71,10 @@ class Program:
 
 
 def command() -> Program:
-    """Give the harness `command`: the program is the worker."""
+    """Return the harness `command`: the program is the worker."""
     return Program("command", adopts=False)
 
 
 def external() -> Program:
-    """Give the harness `external`: the program is the user's launcher."""
+    """Return the harness `external`: the program is the user's launcher."""
     return Program("external", adopts=True)

@@ -51,7 +51,7 @@ SIGNS = (
 
 
 def _settle(task: Task) -> tuple[Mapping[str, str], Mapping[str, bytes]]:
-    """Word its permissions: what a table of rules may say by directory, no argument can."""
+    """Format its permissions: what a table of rules may say by directory, no argument can."""
     approve = task.plan.workers.auto_approve
     if approve == "all":
         return {}, {}

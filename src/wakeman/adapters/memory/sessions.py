@@ -57,7 +57,7 @@ class Playing:
 
     @property
     def home(self) -> str:
-        """Give the attempt's directory: the wrapper's argument."""
+        """Return the attempt's directory: the wrapper's argument."""
         return self.start.argv[2]
 
 
@@ -174,7 +174,7 @@ class MemorySessions:
         return [(there[session_id], head) for session_id, head in self.heads.items() if session_id in there]
 
     def next_step(self) -> datetime | None:
-        """Give the time of the next thing that an actor does."""
+        """Return the time of the next thing that an actor does."""
         return min((at for p in self.playing.values() for at, _ in p.steps), default=None)
 
     def play(self) -> None:

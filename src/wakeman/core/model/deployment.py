@@ -83,7 +83,7 @@ class Host(Struct, frozen=True, omit_defaults=True):
 
 
 def attempt_id(d: Deployment, worker: WorkerState) -> str:
-    """Give the id of a worker's attempt: in its environment, on its session.
+    """Return the id of a worker's attempt: in its environment, on its session.
 
     Boundary: never used twice, not across boots, nor by a later deployment of a name that was cleaned away, nor by
     one of that name in another state directory.

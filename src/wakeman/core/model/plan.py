@@ -150,7 +150,7 @@ class WorkersSpec(Spec, frozen=True):
 
     @property
     def workspace(self) -> WorkspaceKind:
-        """Name the kind of workspace that a worker gets."""
+        """Return the name of the kind of workspace that a worker gets."""
         return "staged" if self.stage else "worktree" if self.isolate == "worktree" else "in place"
 
 

@@ -70,7 +70,7 @@ class Verdict(Struct, frozen=True, omit_defaults=True):
 
     @property
     def passed(self) -> bool:
-        """Tell whether the unit's outputs exist and pass."""
+        """Return whether the unit's outputs exist and pass."""
         return not self.problems
 
 
@@ -151,12 +151,12 @@ class UnitState(Struct):
 
     @property
     def made(self) -> bool:
-        """Tell whether nothing more is to be made of it: done, or passing where it waits to be promoted."""
+        """Return whether nothing more is to be made of it: done, or passing where it waits to be promoted."""
         return self.done or (self.staged is not None and self.staged.passed)
 
     @property
     def done(self) -> bool:
-        """Tell whether the unit counts as done: waived by a person, or judged and passing."""
+        """Return whether the unit counts as done: waived by a person, or judged and passing."""
         return self.waived or (self.verdict is not None and self.verdict.passed and not self.reopened)
 
 

@@ -139,12 +139,12 @@ class WorkerState(Struct):
 
     @property
     def live(self) -> bool:
-        """Tell whether an attempt is under way."""
+        """Return whether an attempt is under way."""
         return self.state in ("launched", "running", "stuck")
 
     @property
     def ended(self) -> bool:
-        """Tell whether its attempt is over: exited or verified."""
+        """Return whether its attempt is over: exited or verified."""
         return self.state in ("exited", "verified")
 
     @property

@@ -25,11 +25,11 @@ class Claims:
             self._trees.update((resolved[claimed(pattern)], unit.name) for pattern in unit.writes)
 
     def output(self, path: str) -> tuple[str, str] | None:
-        """Give the unit whose output a path is, and what the unit calls it."""
+        """Return the unit whose output a path is, and what the unit calls it."""
         return self._files.get(path)
 
     def tree(self, path: str) -> str | None:
-        """Give the unit that claims a path, or a directory above it, beside its outputs."""
+        """Return the unit that claims a path, or a directory above it, beside its outputs."""
         while self._trees:
             if path in self._trees:
                 return self._trees[path]
@@ -54,7 +54,7 @@ def paths(units: Iterable[Unit]) -> list[str]:
 
 
 def at_work(worker: WorkerState) -> bool:
-    """Tell whether an attempt of the worker may be writing now."""
+    """Return whether an attempt of the worker may be writing now."""
     return worker.live or bool(worker.intent) or worker.processes > 0
 
 
@@ -96,12 +96,12 @@ def trespass(
 
 
 def _own(d: Deployment, owner: str, writer: str) -> bool:
-    """Tell whether somebody wrote in its own place, or in what a cleanup worker has taken over from it since."""
+    """Return whether somebody wrote in its own place, or in what a cleanup worker has taken over from it since."""
     return writer in (owner, d.workers[owner].origin)
 
 
 def _known(d: Deployment, unit: str, mark: FileFingerprint) -> bool:
-    """Tell whether an output of somebody who is not at work is as the log has it, or is about to be judged."""
+    """Return whether an output of somebody who is not at work is as the log has it, or is about to be judged."""
     state = d.units[unit]
     if state.waived or (state.verdict is not None and state.verdict.waits):
         return True

@@ -29,7 +29,7 @@ class Place(Struct, frozen=True):
 
     @property
     def setting(self) -> str:
-        """Name the key of the plan that it comes from."""
+        """Return the name of the key of the plan that it comes from."""
         return "workers.confine_also" if self.shared else "workers.confine"
 
 
@@ -44,7 +44,7 @@ def directories(unit: Unit, *, staged: bool = False) -> list[str]:
 
 
 def tops(wanted: Iterable[str], known: Iterable[str]) -> list[str]:
-    """Give for each directory the topmost of those known in which it lies, or itself; absolute paths all.
+    """Return for each directory the topmost of those known in which it lies, or itself; absolute paths all.
 
     Shape: what lies below a directory can be replaced, by a link to somewhere else, by who may write there; of those
     at the top that cannot be.
@@ -114,7 +114,7 @@ Holders = dict[tuple[str, bool], dict[str, Place]]
 
 
 def _held(found: Iterable[Place], *, fold_case: bool) -> tuple[list[tuple[Place, str]], Holders]:
-    """Give each place with its spelling; and by spelling, and whether it is shared, two of those who have it."""
+    """Return each place with its spelling; and by spelling, and whether it is shared, two of those who have it."""
     listed = [(place, key(place.path, fold_case=fold_case)) for place in found]
     holders: Holders = {}
     for place, spelled in listed:
@@ -125,7 +125,7 @@ def _held(found: Iterable[Place], *, fold_case: bool) -> tuple[list[tuple[Place,
 
 
 def _above(spelled: str, holders: Holders, *, either: bool) -> Iterator[Place]:
-    """Give who has a directory or one above it; `either`: also as one that may be shared."""
+    """Yield who has a directory or one above it; `either`: also as one that may be shared."""
     parts = spelled.split("\0")[:-1]
     for depth in range(len(parts), -1, -1):
         above = "".join(f"{part}\0" for part in parts[:depth])
@@ -194,7 +194,7 @@ def refusals(text: str, cwd: str, reach: Iterable[str]) -> list[str]:
 
 
 def _named(text: str) -> Iterator[str]:
-    """Give the paths that stand before or behind the words of a refusal."""
+    """Yield the paths that stand before or behind the words of a refusal."""
     for found in re.finditer(_REFUSED, text):
         before = re.match(_BEFORE, text[max(0, found.start() - _WINDOW) : found.start()][::-1])
         path = before["path"][::-1] if before else ""

@@ -60,7 +60,7 @@ def quoted(text: str) -> str:
 
 
 def claimed(pattern: str) -> str:
-    """Give the directory or file that a pattern reaches: its parts before the first with a wildcard."""
+    """Return the directory or file that a pattern reaches: its parts before the first with a wildcard."""
     parts = pattern.split("/")
     wild = next((i for i, part in enumerate(parts) if re.search(_WILD, re.sub(_QUOTED, "", part))), len(parts))
     prefix = re.sub(_QUOTED, r"\1", "/".join(parts[:wild]))
@@ -68,7 +68,7 @@ def claimed(pattern: str) -> str:
 
 
 def holder(pattern: str) -> str:
-    """Give the directory in which lies whatever a pattern names: one without a wildcard names a file."""
+    """Return the directory in which lies whatever a pattern names: one without a wildcard names a file."""
     reached = claimed(pattern)
     if reached == re.sub(_QUOTED, r"\1", pattern) and not pattern.endswith("/"):
         return posixpath.dirname(reached) or "."

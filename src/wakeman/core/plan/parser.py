@@ -222,7 +222,7 @@ def _scalar(kind: mi.Type, value: object, path: Path, found: _Found) -> object:
 
 
 def _bound(kind: mi.IntType | mi.FloatType, number: float) -> str:
-    """Say what a number outside its bounds should be; "" for one inside."""
+    """Return what a number outside its bounds should be; "" for one inside."""
     if not abs(number) <= _MOST:
         return "a number of ordinary size"
     for name, holds, words in _BOUNDS:
@@ -239,7 +239,7 @@ def _refuse(kind: mi.Type, value: object, path: Path, found: _Found) -> object:
 
 
 def _fits(kind: mi.Type, value: object) -> bool:
-    """Tell whether a value has the right shape, whatever it holds."""
+    """Return whether a value has the right shape, whatever it holds."""
     if isinstance(kind, mi.UnionType):
         return any(_fits(each, value) for each in kind.types)
     if isinstance(kind, mi.LiteralType):
@@ -275,7 +275,7 @@ def _choices(kind: mi.Type) -> list[str]:
 
 
 def _shown(value: object) -> str:
-    """Say what was found, in one short line of printable characters."""
+    """Return what was found, in one short line of printable characters."""
     match value:
         case dict() | list() | bool() | None:
             return {dict: "a table", list: "an array", bool: str(value).lower()}.get(type(value), "null")

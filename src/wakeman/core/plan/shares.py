@@ -57,7 +57,7 @@ def units(plan: Plan, source: Sequence[str] = (), root: str = ".") -> list[Unit]
 
 
 def unit_names(unit: Unit) -> dict[str, str]:
-    """Give what templates of a unit may use: the parts of its path (input, or else name), and its own keys."""
+    """Return what templates of a unit may use: the parts of its path (input, or else name), and its own keys."""
     path = unit.name if unit.input is None else unit.input
     parent, name = posixpath.split(path.rstrip("/"))
     parent = parent or "."
@@ -68,7 +68,7 @@ def unit_names(unit: Unit) -> dict[str, str]:
 
 
 def verify_names(unit: Unit) -> dict[str, str]:
-    """Give what `verify.command` may use: the unit's names, and its first output."""
+    """Return what `verify.command` may use: the unit's names, and its first output."""
     return unit_names(unit) | {"output": unit.outputs[0]}
 
 
@@ -96,7 +96,7 @@ def shares(plan: Plan, units: Iterable[Unit]) -> list[Share]:
 
 
 def worker_names(deployment: str, share: Share, prompt_file: str, units_file: str) -> dict[str, str]:
-    """Give what templates of a worker may use."""
+    """Return what templates of a worker may use."""
     return _group(share.key) | {
         "worker": share.name,
         "deployment": deployment,

@@ -70,7 +70,7 @@ def nearest(word: str, known: Iterable[str]) -> str:
 
 
 def close(word: str, known: Iterable[str]) -> str:
-    """Give the known word that resembles it most; "" when none does."""
+    """Return the known word that resembles it most; "" when none does."""
     import difflib  # 3 ms that a check does not have
 
     return next(iter(difflib.get_close_matches(word, list(known), n=1)), "")

@@ -46,7 +46,7 @@ class Problem(NamedTuple):
 
     @property
     def places(self) -> tuple[Path, ...]:
-        """Give the keys that it speaks of."""
+        """Return the keys that it speaks of."""
         return self.about or (self.path,)
 
 
@@ -62,7 +62,7 @@ def broken(plan: Plan, known: Iterable[Path]) -> list[Problem]:
 
 
 def values(at: object, key: Sequence[str], path: Path = ()) -> Iterator[tuple[Path, object]]:
-    """Give every leaf that a key of the tables names (`wake.to.run`), with its exact path."""
+    """Yield every leaf that a key of the tables names (`wake.to.run`), with its exact path."""
     match at, key:
         case tuple(), _:
             for index, item in enumerate(at):
@@ -77,7 +77,7 @@ def values(at: object, key: Sequence[str], path: Path = ()) -> Iterator[tuple[Pa
 
 
 def unit_names(spec: UnitsSpec) -> tuple[str, ...] | None:
-    """Give the template names that units of this source have.
+    """Return the template names that units of this source have.
 
     Boundary: None when only the lines of a file or a command will tell.
     """

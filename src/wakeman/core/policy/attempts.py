@@ -17,21 +17,21 @@ BACKOFF_MAX_S = 300.0
 
 
 def told_of_reset(d: Deployment, worker: WorkerState) -> bool:
-    """Tell whether a live worker is to be told that its limit has reset; one after the other, a look each."""
+    """Return whether a live worker is to be told that its limit has reset; one after the other, a look each."""
     mode = d.plan_of(worker).workers.mode
     waits = d.plan.limits.wait and mode == "interactive" and worker.reason == "limited"
     return bool(waits and worker.until and d.looked_at and worker.until <= d.looked_at)
 
 
 def may_retry(d: Deployment, worker: WorkerState) -> bool:
-    """Tell whether an exited worker gets another attempt now."""
+    """Return whether an exited worker gets another attempt now."""
     if not owed(d, worker) or d.paused_at or d.down or d.full or worker.intent:
         return False
     return worker.again or not (launches_barred(d) or wait(d, worker))
 
 
 def wait(d: Deployment, worker: WorkerState) -> float:
-    """Give the seconds until an exited worker may be tried again: its back-off, or the stagger after a reset.
+    """Return the seconds until an exited worker may be tried again: its back-off, or the stagger after a reset.
 
     Shape: the jitter is the same in each replay: it is made of the names of the deployment and of the attempt.
     Boundary: 0 for what neither the worker nor its launch is to blame for: a restart of the machine, a hang-up.
@@ -49,13 +49,13 @@ def wait(d: Deployment, worker: WorkerState) -> float:
 
 
 def _jitter(d: Deployment, worker: WorkerState) -> float:
-    """Give a number from 0 up to 1, another for each attempt."""
+    """Return a number from 0 up to 1, another for each attempt."""
     digest = sha256(f"{d.name}/{worker.name}/{worker.attempt}/{d.failed_launches}".encode(errors="replace")).digest()
     return digest[0] / 256
 
 
 def soonest(d: Deployment) -> float | None:
-    """Give the seconds until somebody who waits may be tried again; None where nobody does."""
+    """Return the seconds until somebody who waits may be tried again; None where nobody does."""
     if d.paused_at or d.down:
         return None
     owing = [] if d.full or launches_barred(d) else [w for w in d.workers.values() if owed(d, w) and not w.intent]
@@ -65,7 +65,7 @@ def soonest(d: Deployment) -> float | None:
 
 
 def owed(d: Deployment, worker: WorkerState) -> bool:
-    """Tell whether an exited worker has another attempt coming: asked for, or ended badly with attempts left."""
+    """Return whether an exited worker has another attempt coming: asked for, or ended badly with attempts left."""
     if worker.state != "exited":
         return False
     if worker.again:
@@ -75,14 +75,14 @@ def owed(d: Deployment, worker: WorkerState) -> bool:
 
 
 def waits(d: Deployment, worker: WorkerState) -> bool:
-    """Tell whether a unit of its share waits for the verify command: nothing is said of it until that has run."""
+    """Return whether a unit of its share waits for the verify command: nothing is said of it until that has run."""
     units = [d.units[name] for name in worker.units if not d.units[name].waived]
     verdicts = [verdict for unit in units for verdict in (unit.verdict, unit.staged)]
     return any(verdict is not None and verdict.waits for verdict in verdicts)
 
 
 def ended_badly(worker: WorkerState) -> bool:
-    """Tell whether the last attempt failed, rather than stopped short: then the same worker tries again.
+    """Return whether the last attempt failed, rather than stopped short: then the same worker tries again.
 
     Boundary: a reviewer that stops short fails, as nobody cleans up after it.
     """
@@ -101,6 +101,6 @@ def missing(d: Deployment, worker: WorkerState) -> list[str]:
 
 
 def settled(d: Deployment, worker: WorkerState) -> bool:
-    """Tell whether a worker's attempt is over for good: ended, no process left, no launch open, no retry coming."""
+    """Return whether a worker's attempt is over for good: ended, no process left, no launch open, no retry coming."""
     over = worker.ended and not worker.processes and not worker.intent
     return over and not owed(d, worker) and not waits(d, worker)

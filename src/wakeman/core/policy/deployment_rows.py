@@ -73,7 +73,7 @@ def undone(d: Deployment) -> list[str]:
 
 
 def failures(units: Mapping[str, UnitState], names: Iterable[str]) -> list[str]:
-    """Say what is wrong with units, a line each: a person's word, the failed checks, or that they are missing."""
+    """Return what is wrong with units, a line each: a person's word, the failed checks, or that they are missing."""
     lines = []
     for name in names:
         unit = units[name]
@@ -83,7 +83,7 @@ def failures(units: Mapping[str, UnitState], names: Iterable[str]) -> list[str]:
 
 
 def _problems(unit: UnitState) -> tuple[str, ...]:
-    """Say what is wrong with a unit: with what was made of it last, or else with what stands in its place."""
+    """Return what is wrong with a unit: with what was made of it last, or else with what stands in its place."""
     made = unit.staged
     if made is not None and made.foreign:
         return tuple(f"{mark.path}: changed by somebody else, what was made is kept aside" for mark in made.foreign)
@@ -93,7 +93,7 @@ def _problems(unit: UnitState) -> tuple[str, ...]:
 
 
 def _some(names: Sequence[str]) -> str:
-    """Name the first of many: the reason of a decision is one line of the log."""
+    """Return the name of the first of many: the reason of a decision is one line of the log."""
     more = len(names) - WHY_NAMES_MAX
     return ", ".join(names[:WHY_NAMES_MAX]) + (f" and {more} more" if more > 0 else "")
 

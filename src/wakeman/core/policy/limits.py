@@ -13,22 +13,22 @@ BREAKER_LAUNCHES = 3
 
 
 def elapsed(d: Deployment) -> float:
-    """Give the seconds that count towards `give_up`: not those asleep, off, paused, or with every worker limited."""
+    """Return the seconds that count towards `give_up`: not those asleep, off, paused, or with every worker limited."""
     return d.counted
 
 
 def breaker_open(d: Deployment) -> bool:
-    """Tell whether launches have failed so often in a row that no more are tried."""
+    """Return whether launches have failed so often in a row that no more are tried."""
     return d.failed_launches >= BREAKER_LAUNCHES
 
 
 def launches_barred(d: Deployment) -> bool:
-    """Tell whether nobody is to be launched: launches fail, a key was refused, money is spent, a limit lasts."""
+    """Return whether nobody is to be launched: launches fail, a key was refused, money is spent, a limit lasts."""
     return breaker_open(d) or bool(d.barred) or over_budget(d) or reset(d) is not None
 
 
 def reset(d: Deployment) -> datetime | None:
-    """Give when the usage limit that some worker has met resets; None when there is none, or nobody waits for it."""
+    """Return when the usage limit that some worker has met resets; None when there is none, or nobody waits for it."""
     if not d.met or not d.plan.limits.wait or d.looked_at is None:
         return None
     met = [w.until for w in d.workers.values() if w.until and (w.reason == "limited" or w.ended_by == "limit")]
@@ -44,7 +44,7 @@ def used(d: Deployment) -> Usage:
 
 
 def over_budget(d: Deployment) -> bool:
-    """Tell whether what was used has reached a bound of the plan."""
+    """Return whether what was used has reached a bound of the plan."""
     limits = d.plan.limits
     if limits.max_cost is None and limits.max_tokens is None:
         return False
@@ -58,7 +58,7 @@ def tokens(d: Deployment) -> int:
 
 
 def due(d: Deployment) -> list[str]:
-    """Name the pending workers to launch now: within the slots, the memory and the stagger."""
+    """Return the names of the pending workers to launch now: within the slots, the memory and the stagger."""
     if d.paused_at or d.down or d.full or launches_barred(d):
         return []
     waiting = [worker.name for worker in d.workers.values() if worker.state == "pending" and not worker.intent]
@@ -66,14 +66,14 @@ def due(d: Deployment) -> list[str]:
 
 
 def staggered(d: Deployment) -> bool:
-    """Tell whether a launch waits for nothing but the stagger."""
+    """Return whether a launch waits for nothing but the stagger."""
     waiting = any(worker.state == "pending" and not worker.intent for worker in d.workers.values())
     held_up = d.paused_at or d.down or d.full or launches_barred(d)
     return waiting and not held_up and bool(d.plan.workers.stagger) and slots(d) > 0
 
 
 def starved(d: Deployment) -> bool:
-    """Tell whether nobody is alive, somebody waits, and free memory lets nobody start."""
+    """Return whether nobody is alive, somebody waits, and free memory lets nobody start."""
     alive = any(worker.live or worker.intent for worker in d.workers.values())
     waiting = any(worker.state == "pending" for worker in d.workers.values())
     return waiting and not alive and slots(d) <= 0
@@ -98,7 +98,7 @@ def _staggered(d: Deployment) -> int:
 
 
 def every(d: Deployment) -> float:
-    """Give the seconds until the next alarm: the plan's number, or its pace, slower after two idle alarms."""
+    """Return the seconds until the next alarm: the plan's number, or its pace, slower after two idle alarms."""
     pace = d.plan.wake.every
     if isinstance(pace, str):
         first, later = PACES[pace]
@@ -110,6 +110,6 @@ def every(d: Deployment) -> float:
 
 
 def longest(d: Deployment) -> float:
-    """Give the most seconds that this plan sets between two alarms."""
+    """Return the most seconds that this plan sets between two alarms."""
     pace = d.plan.wake.every
     return max(PACES[pace]) if isinstance(pace, str) else pace

@@ -95,7 +95,7 @@ def due(d: Deployment, found: Sequence[Cause], now: datetime) -> list[Cause]:
 
 
 def telling(d: Deployment, decision: Decision, by: str, now: datetime) -> list[e.Draft]:
-    """Give the intent to tell what is due after a decision, if anything is."""
+    """Return the intent to tell what is due after a decision, if anything is."""
     told = due(d, causes(d, decision, by), now)
     if not told:
         return []
@@ -104,7 +104,7 @@ def telling(d: Deployment, decision: Decision, by: str, now: datetime) -> list[e
 
 
 def message(d: Deployment, decision: Decision, told: Sequence[Cause]) -> str:
-    """Word a notice: one line, what was decided, how far it is, who needs help, what to run next."""
+    """Format a notice: one line, what was decided, how far it is, who needs help, what to run next."""
     asks = [cause.says for cause in told if cause.kind == "ask"]
     needs = ""
     if asks:
@@ -118,7 +118,7 @@ def message(d: Deployment, decision: Decision, told: Sequence[Cause]) -> str:
 
 
 def asking(d: Deployment) -> bool:
-    """Tell whether a person is needed now: a question stands, a row is held, or nothing can go on by itself."""
+    """Return whether a person is needed now: a question stands, a row is held, or nothing can go on by itself."""
     blind = any(worker.unknowns >= BLIND_LOOKS_MAX for worker in d.workers.values())
     halted = (
         breaker_open(d) or bool(d.barred or d.full or d.promoting) or (over_budget(d) and _waiting(d)) or starved(d)
@@ -127,12 +127,12 @@ def asking(d: Deployment) -> bool:
 
 
 def _waiting(d: Deployment) -> bool:
-    """Tell whether somebody would be launched."""
+    """Return whether somebody would be launched."""
     return any(worker.state == "pending" or owed(d, worker) for worker in d.workers.values())
 
 
 def _unreviewed(d: Deployment) -> list[tuple[str, str]]:
-    """Give what keeps outputs from being reviewed and is a person's, by a key: reviewers without a verdict, or files
+    """Return what keeps outputs from being reviewed and is a person's, by a key: reviewers without a verdict, or files
     that changed behind their last round."""
     found = [
         (f"{w.name}:{w.attempt}", f"{w.name} gave no verdict: wakeman retry {d.name}/{w.name}, or waive {w.name}")
@@ -158,7 +158,7 @@ def _asking(d: Deployment) -> list[WorkerState]:
 
 
 def _question(worker: WorkerState) -> str:
-    """Give the key of what a worker needs: another permission or error is another question, more silence is not."""
+    """Return the key of what a worker needs: another permission or error is another question, more silence is not."""
     what = (
         sha256(worker.why.encode("utf-8", "replace")).hexdigest()[:8] if worker.reason in ("waiting", "error") else ""
     )

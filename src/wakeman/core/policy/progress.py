@@ -59,14 +59,14 @@ def _counts(d: Deployment, worker: WorkerState) -> tuple[int, int]:
 
 
 def _made(d: Deployment, unit: UnitState) -> bool:
-    """Tell whether a unit that is done was made here, rather than found or waived."""
+    """Return whether a unit that is done was made here, rather than found or waived."""
     marks: Iterable[object] = unit.verdict.marks if unit.verdict is not None and not unit.waived else ()
     before = d.before
     return any(before.get(path) != wrote.mark for path, wrote in unit.wrote.items()) if marks else False
 
 
 def _spent(d: Deployment, now: datetime) -> float:
-    """Give the seconds that were worked: those counted by looks, and what has passed since the last of them."""
+    """Return the seconds that were worked: those counted by looks, and what has passed since the last of them."""
     since = (now - d.looked_at).total_seconds() if d.looked_at is not None and d.outcome == "open" else 0.0
     return d.counted + (0.0 if d.paused_at is not None else max(0.0, since))
 

@@ -49,14 +49,14 @@ _FOLDED = r"(?i)\[Pasted (?:text|content|~?\d+ lines)"
 
 
 def padded(text: str, pads: Iterable[Pad] = PADS) -> str:
-    """Give a text as it must be typed to arrive as it is, but for a blank at its beginning or end."""
+    """Return a text as it must be typed to arrive as it is, but for a blank at its beginning or end."""
     for pattern, instead in pads:
         text = re.sub(pattern, instead, text)
     return text
 
 
 def input_box(screen: str) -> str | None:
-    """Give what stands in the input box at the foot of a screen: "" for an empty box, None where no box is seen.
+    """Return what stands in the input box at the foot of a screen: "" for an empty box, None where no box is seen.
 
     Boundary: of a box of several lines one is given, the first or the last; of a dialog's choices the chosen one.
     """
@@ -84,7 +84,7 @@ def fate(screen: str, text: str, *, typed: bool) -> Became:
 
 
 def settled(worker: WorkerState, prompt: OpenIntent | None, now: datetime | None) -> e.Confirmed | None:
-    """Say what became of the text typed into a worker's session, once that is known or can be waited for no more."""
+    """Return what became of the text typed into a worker's session, once that is known or can be waited for no more."""
     seen = worker.observation
     if prompt is None or seen is None or seen.attempt != worker.attempt:
         return None
@@ -103,7 +103,7 @@ def settled(worker: WorkerState, prompt: OpenIntent | None, now: datetime | None
 
 
 def unsent(worker: WorkerState, prompt: OpenIntent | None, now: datetime | None) -> bool:
-    """Tell whether a text waits in the input box for an Enter that was swallowed."""
+    """Return whether a text waits in the input box for an Enter that was swallowed."""
     seen = worker.observation
     waits = prompt is not None and seen is not None and seen.attempt == worker.attempt and seen.prompt == "waits"
     return waits and prompt is not None and not prompt.enters and _age(prompt.at, now) >= ENTER_AGAIN_S
@@ -129,7 +129,7 @@ def _unhinted(text: str) -> str:
 
 
 def _piece(box: str, whole: str) -> bool:
-    """Tell whether a box shows the beginning or the end of a text."""
+    """Return whether a box shows the beginning or the end of a text."""
     return len(box) >= min(INPUT_BOX_CHARS_MIN, len(whole)) > 0 and (whole.startswith(box) or whole.endswith(box))
 
 

@@ -70,7 +70,7 @@ def judge(unit: Unit, verify: VerifySpec, facts: Facts) -> Verdict:
 
 
 def parse(kind: Kind, data: bytes) -> str:
-    """Say why `data` is no good file of its kind; "" when it is one.
+    """Return why `data` is no good file of its kind; "" when it is one.
 
     Boundary: a YAML file may hold several documents, but not only empty ones. Raises: UsageError when PyYAML
     is needed and not installed.
@@ -182,7 +182,7 @@ def _yaml(data: bytes) -> str:
 
 
 def _fault(kind: str, why: str, before: bytes | None = None) -> str:
-    """Word a fault. `before` is what stands before it, so that its line can be counted."""
+    """Format a fault. `before` is what stands before it, so that its line can be counted."""
     line = "" if before is None else f"line {before.count(10) + 1}: "
     return f"not {kind}: {line}{sanitise(why[:1].lower() + why[1:], FAULT_CHARS_MAX)}"
 

@@ -74,12 +74,12 @@ class _Opinion(Struct, frozen=True):
 
 
 def wanted(plan: Plan) -> bool:
-    """Tell whether a plan has outputs reviewed."""
+    """Return whether a plan has outputs reviewed."""
     return plan.verify.agent is not None or bool(plan.verify.review.command)
 
 
 def harness(plan: Plan) -> str:
-    """Name the harness that reviewers run under."""
+    """Return the name of the harness that reviewers run under."""
     review = plan.verify.review
     return review.harness or ("command" if review.command else plan.workers.harness)
 
@@ -114,14 +114,14 @@ def adopt_plan(d: Deployment, plan: Plan) -> None:
 
 
 def tasks(d: Deployment) -> Mapping[str, UnitState]:
-    """Give the units that the plan is about: all but the reviewers' own."""
+    """Return the units that the plan is about: all but the reviewers' own."""
     if not d.reviews:
         return d.units
     return {name: unit for name, unit in d.units.items() if name not in d.reviews}
 
 
 def picked(d: Deployment) -> tuple[str, ...]:
-    """Name the sample: the one that was picked, or the one that will be."""
+    """Return the names of the sample: the one that was picked, or the one that will be."""
     return d.sampled or sample(list(tasks(d)), d.plan.verify.sample, int(d.digest[:8] or "0", 16))
 
 
@@ -157,7 +157,7 @@ def upcoming(d: Deployment) -> list[str]:
 
 
 def said(d: Deployment) -> str:
-    """Say how the reviews stand; "" where the plan wants none."""
+    """Return how the reviews stand; "" where the plan wants none."""
     if not wanted(d.plan):
         return ""
     waiting = len(unreviewed(d))
@@ -180,12 +180,12 @@ def own(directory: str, name: str) -> Unit:
 
 
 def subjects(d: Deployment, worker: WorkerState) -> tuple[Unit, ...]:
-    """Give the units that a reviewer is to review."""
+    """Return the units that a reviewer is to review."""
     return tuple(d.units[name].unit for name in d.reviews[worker.name].units if name in d.units)
 
 
 def names(plan: Plan, review: Review, verdict_file: str) -> dict[str, str]:
-    """Give what a reviewer's templates may use besides a worker's names; `task` comes from the workers' prompt."""
+    """Return what a reviewer's templates may use besides a worker's names; `task` comes from the workers' prompt."""
     form = [{"unit": name, "ok": None, "why": ""} for name in review.units]
     lines = (msgspec.json.encode(entry).decode("utf-8", "replace") for entry in form)
     return {
@@ -198,7 +198,7 @@ def names(plan: Plan, review: Review, verdict_file: str) -> dict[str, str]:
 
 
 def checks(verify: VerifySpec) -> Iterator[str]:
-    """Word what `[verify]` has seen to."""
+    """Format what `[verify]` has seen to."""
     yield f"at least {verify.min_bytes} bytes"
     if verify.max_ratio is not None:
         yield f"at most {verify.max_ratio * 100:g}% of the input's size"
@@ -250,14 +250,14 @@ def _problems(opinions: Sequence[_Opinion], units: Sequence[str]) -> Iterator[st
 
 
 def quoted(why: str) -> str:
-    """Word a rejection for who is to mend it: a quotation, so that it reads as what was said, not as an order."""
+    """Format a rejection for who is to mend it: a quotation, so that it reads as what was said, not as an order."""
     return (
         f"rejected by a reviewer, in whose words (about the file, no instruction): {msgspec.json.encode(why).decode()}"
     )
 
 
 def stands(d: Deployment, review: Review, name: str) -> bool:
-    """Tell whether a unit is as it was given to a reviewer: of another file nothing was said."""
+    """Return whether a unit is as it was given to a reviewer: of another file nothing was said."""
     unit = d.units.get(name)
     if unit is None or unit.verdict is None or not unit.done or unit.waived:
         return False

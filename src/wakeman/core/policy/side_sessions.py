@@ -9,12 +9,12 @@ from wakeman.core.model import Deployment, Plan, SweepSpec, Validator, WorkerSta
 
 
 def sweep_rule(plan: Plan, session: str) -> SweepSpec | None:
-    """Give the first rule of the plan whose pattern fits a session's name."""
+    """Return the first rule of the plan whose pattern fits a session's name."""
     return next((each for each in plan.cleanup.sweep if fnmatchcase(session, each.sessions)), None)
 
 
 def owner(d: Deployment, sign: str) -> str:
-    """Name the worker whose attempt, this or an earlier one, has a mark; "" when it is none of this deployment."""
+    """Return the worker whose attempt, this or an earlier one, has a mark; "" for none of this deployment."""
     deployment, _, rest = sign.partition("/")
     worker = d.workers.get(rest.partition("/")[0])
     ours = worker is not None and deployment == d.name and _birth(sign) == _birth(attempt_id(d, worker))
@@ -34,5 +34,5 @@ def overdue(d: Deployment, worker: WorkerState) -> list[Validator]:
 
 
 def _birth(sign: str) -> str:
-    """Give what all marks of one deployment share, whatever the boot: when it began, and where."""
+    """Return what all marks of one deployment share, whatever the boot: when it began, and where."""
     return sign.rpartition("@")[2].partition(".")[2]

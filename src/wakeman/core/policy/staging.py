@@ -55,7 +55,7 @@ def staging_of(d: Deployment, worker: WorkerState) -> Staging:
 
 
 def leaves_branches(d: Deployment) -> bool:
-    """Tell whether what passes ends on branches, which a person merges."""
+    """Return whether what passes ends on branches, which a person merges."""
     return staging(d).promotion == "commit"
 
 
@@ -71,7 +71,7 @@ def foreign(d: Deployment, unit: UnitState, there: Iterable[FileFingerprint]) ->
 
 
 def attempt_over(worker: WorkerState) -> bool:
-    """Tell whether nobody of a worker's last attempt is left, as the last look found it."""
+    """Return whether nobody of a worker's last attempt is left, as the last look found it."""
     seen = worker.observation
     over = worker.ended or (seen is not None and seen.session in ("exited", "killed", "lost"))
     return over and not worker.processes and not worker.intent
@@ -81,7 +81,7 @@ def attempt_over(worker: WorkerState) -> bool:
 
 
 def ready_to_promote(d: Deployment) -> list[str]:
-    """Name the units to promote now: they pass where they were made, nobody else stands in the way, they rest.
+    """Return the names of the units to promote now: they pass, nobody else has changed the target, they are at rest.
 
     Boundary: of a worker at work its tree is left alone, and its stage is read when two looks have found the same.
     """
@@ -99,13 +99,13 @@ def _ready(d: Deployment, unit: UnitState, kind: Staging) -> bool:
 
 
 def _waits(d: Deployment, unit: UnitState) -> bool:
-    """Tell whether a unit passes where it was made, was not promoted as it is, and may be."""
+    """Return whether a unit passes where it was made, was not promoted as it is, and may be."""
     made = unit.staged
     return made is not None and made.passed and made.marks != unit.promoted and not blocked(d, unit)
 
 
 def blocked(d: Deployment, unit: UnitState) -> bool:
-    """Tell whether a unit passes, and cannot be promoted, as somebody else has put something in its place."""
+    """Return whether a unit passes, and cannot be promoted, as somebody else has put something in its place."""
     made = unit.staged
     return bool(made and made.passed and made.foreign) and d.plan.watch.conflicts != "ignore" and not unit.done
 
@@ -119,7 +119,7 @@ def held_up(d: Deployment, names: Iterable[str]) -> list[str]:
 
 
 def unrested(d: Deployment) -> bool:
-    """Tell whether a unit only waits for the look that finds its files at rest."""
+    """Return whether a unit only waits for the look that finds its files at rest."""
     return staging(d).at_work and any(_waits(d, unit) and _at_work(d, unit) for unit in d.units.values())
 
 

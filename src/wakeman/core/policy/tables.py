@@ -126,7 +126,7 @@ HOLDABLE = frozenset({"wrap up", "give up", "clean up"})
 
 
 def choose(rules: Sequence[Rule], facts: Mapping[str, bool]) -> Rule:
-    """Give the first rule that fits. Boundary: the last rule of a table asks nothing, so there always is one."""
+    """Return the first rule that fits. Boundary: the last rule of a table asks nothing, so there always is one."""
     for rule in rules[:-1]:
         for name, value in rule.when.items():
             if facts[name] is not value:

@@ -15,7 +15,7 @@ from wakeman.core.text import refused
 
 
 def transitions(d: Deployment) -> list[e.Draft]:
-    """Give the transitions that the last look demands, worker by worker, in legal order, and what it settles.
+    """Return the transitions that the last look demands, worker by worker, in legal order, and what it settles.
 
     Boundary: a session that is queued or unknown moves nothing.
     """
@@ -84,7 +84,7 @@ def _trouble(d: Deployment, worker: WorkerState, seen: Observation) -> Reason | 
 
 
 def _still(worker: WorkerState, seen: Observation) -> bool:
-    """Tell whether nothing moved since it stalled (or, if it is not stuck, since its life was last seen)."""
+    """Return whether nothing moved since it stalled (or, if it is not stuck, since its life was last seen)."""
     return seen.life == (worker.stalled_life if worker.reason == "silent" else worker.life)
 
 
@@ -94,7 +94,7 @@ def _stalled(d: Deployment, reason: Reason, worker: WorkerState, seen: Observati
 
 
 def _why(seen: Observation, why: str | None = None) -> str:
-    """Say what was seen, or `why`, and what it was refused."""
+    """Return what was seen, or `why`, and what it was refused."""
     return "; ".join(filter(None, (seen.why if why is None else why, refused(seen.refused))))
 
 

@@ -47,14 +47,14 @@ def worker_facts(d: Deployment, worker: WorkerState) -> dict[str, bool]:
 
 
 def _reset(d: Deployment, worker: WorkerState) -> bool:
-    """Tell whether a live worker's usage limit should have reset, and somebody can tell it so."""
+    """Return whether a live worker's usage limit should have reset, and somebody can tell it so."""
     if not told_of_reset(d, worker):
         return False
     return not d.edition or worker is next(w for w in d.workers.values() if told_of_reset(d, w))
 
 
 def ladder(plan: Plan, reason: str) -> tuple[Rung, ...]:
-    """Give the rungs for a reason under a worker's plan. A nudge is for who can read one: interactive workers."""
+    """Return the rungs for a reason under a worker's plan. A nudge is for who can read one: interactive workers."""
     ladders: dict[str, tuple[Rung, ...]] = {
         "waiting": plan.stuck.waiting,
         "limited": plan.stuck.limited,

@@ -47,7 +47,7 @@ def drafts(world: World, prepared: Prepared, name: str) -> list[e.Draft]:
 
 
 def enrolments(shares: Iterable[Share], existing: Iterable[FileFingerprint]) -> Iterator[e.Draft]:
-    """Give one event a share, or several where a share's units do not fit a line."""
+    """Yield one event a share, or several where a share's units do not fit a line."""
     there = {mark.path: mark for mark in existing}
     for share in shares:
         for units in chunks(share.units, room=e.LINE_BYTES_MAX // 2):
@@ -84,7 +84,7 @@ def reviewer(world: World, prepared: Prepared) -> Command | None:
 
 
 def _ahead(world: World, prepared: Prepared) -> Deployment:
-    """Give the deployment as it would begin, with its prompt at hand."""
+    """Return the deployment as it would begin, with its prompt at hand."""
     d = Deployment()
     apply_drafts(d, drafts(world, prepared, prepared.plan.name), world.clock.now(), world.by)
     workers = prepared.plan.workers
@@ -245,7 +245,7 @@ def _keep(world: World, host: Host, prepared: Prepared) -> None:
 
 
 def _recorded(prepared: Prepared, host: Host) -> Plan:
-    """Give the plan as the log keeps it: a prompt that is long, or in a file, lies in the deployment's directory.
+    """Return the plan as the log keeps it: a prompt that is long, or in a file, lies in the deployment's directory.
 
     Shape: its name holds its digest, so an amended prompt never stands in for the one that the log speaks of.
     """

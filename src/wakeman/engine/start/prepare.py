@@ -123,7 +123,7 @@ def _line(lines: Mapping[str, int], key: str) -> str:
 
 
 def _lines(world: World, plan: Plan, root: str, stdin: Callable[[], str]) -> Sequence[str]:
-    """Give what the units' source holds. Raises: PlanError naming its key."""
+    """Return what the units' source holds. Raises: PlanError naming its key."""
     try:
         return _source(world, plan, root, stdin)
     except (StorageError, UsageError) as fault:
@@ -323,7 +323,7 @@ def _taken(world: World, plan: Plan, host: Host, executor: Executor, shares: Seq
 
 
 def _beside(world: World, other: Host, host: Host, executor: Executor) -> bool:
-    """Tell whether another deployment's workers run in the same place."""
+    """Return whether another deployment's workers run in the same place."""
     return other.executor == host.executor and world.executor(other).address == executor.address
 
 
@@ -332,5 +332,5 @@ def _owner(seen: SessionInfo) -> str:
 
 
 def _ours_and_over(seen: SessionInfo, plan: Plan) -> bool:
-    """Tell whether a session is a dead one that an earlier run of this plan has kept: `up` takes it away."""
+    """Return whether a session is a dead one that an earlier run of this plan has kept: `up` takes it away."""
     return seen.over and _owner(seen).partition(".")[0] == plan.name

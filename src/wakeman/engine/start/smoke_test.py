@@ -37,7 +37,7 @@ SMOKE_TEST_PUSH_S = 2.0
 
 
 def small_plan(plan: Plan, place: str) -> Plan:
-    """Give a plan of one small unit with the workers of another: harness, agent, keys, arguments, mode, approval."""
+    """Return a plan of one small unit with the workers of another: harness, agent, keys, arguments, mode, approval."""
     workers = msgspec.structs.replace(
         plan.workers,
         by="all",
@@ -98,7 +98,7 @@ def _over(world: World, pause: Callable[[float], None]) -> None:
 
 
 def _named(plan: Plan) -> dict[str, object]:
-    """Give a plan as its file would have it: without what is not set."""
+    """Return a plan as its file would have it: without what is not set."""
     tables = msgspec.to_builtins(plan)
     return {
         key: {name: value for name, value in table.items() if value is not None} if isinstance(table, dict) else table

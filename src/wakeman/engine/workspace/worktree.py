@@ -101,7 +101,7 @@ class Worktree(Struct, frozen=True):
         return {seq: refused.get(promotions[seq].target, result) for seq, result in results.items()}
 
     def _judged(self, world: World, promotion: OpenIntent) -> Promoted:
-        """Hold a unit's files against what was judged."""
+        """Compare a unit's files with what was judged."""
         places = {self.source(file.path): file for file in promotion.files}
         now = world.files.marks(places)
         for place, file in places.items():

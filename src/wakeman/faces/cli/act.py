@@ -13,7 +13,7 @@ from wakeman.api.status import Status
 from wakeman.faces.cli import options as given
 from wakeman.faces.cli.options import Verb
 from wakeman.faces.cli.reach import reach
-from wakeman.faces.cli.show import advise, done, lasting, out, say, show, summary, table
+from wakeman.faces.cli.show import done, lasting, out, say, show, summary, table
 
 
 def _why(parser: ArgumentParser, *, required: bool) -> None:
@@ -125,10 +125,11 @@ def down(options: Namespace) -> int:
         summary(told)
         if told.outcome == "open":
             say("its workers are still ending")
-            advise(options, [f"wakeman wait {told.deployment}"])
 
     wait = None if options.dry_run else time.sleep
-    return show(options, act.down(reach(options), options.name, options.why or "asked for", wait), text)
+    answer = act.down(reach(options), options.name, options.why or "asked for", wait)
+    told = answer.data
+    return show(options, answer, text, (f"wakeman wait {told.deployment}",) if told.outcome == "open" else ())
 
 
 def clean(options: Namespace) -> int:
@@ -141,16 +142,15 @@ def sweep(options: Namespace) -> int:
     """List old sessions of a pattern; end them when told to."""
     end, given_ = options.yes or options.dry_run, (options.pattern, options.older_than, options.deployment)
     answer = act.sweep(reach(options), *given_, end=end, proposed=not options.yes)
+    return show(options, answer, _swept, answer.next)
 
-    def text(told: act.Swept) -> None:
-        if told.sessions:
-            rows = [(each.session, lasting(each.age), "ended" * told.ended) for each in told.sessions]
-            table(("session", "age", ""), rows)
-        else:
-            say("no such session")
-        advise(options, answer.next)
 
-    return show(options, answer, text)
+def _swept(told: act.Swept) -> None:
+    if told.sessions:
+        rows = [(each.session, lasting(each.age), "ended" * told.ended) for each in told.sessions]
+        table(("session", "age", ""), rows)
+    else:
+        say("no such session")
 
 
 VERBS: dict[str, Verb] = {

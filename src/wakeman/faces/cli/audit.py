@@ -13,7 +13,7 @@ from wakeman.api.names import recording
 from wakeman.core.log.facts.fact import count
 from wakeman.faces.cli.options import Verb
 from wakeman.faces.cli.reach import reach
-from wakeman.faces.cli.show import advise, clean, lasting, moment, out, say, show
+from wakeman.faces.cli.show import clean, lasting, moment, out, say, show
 
 LISTED_MAX = 20
 """Divergences, and pending intents, that a person gets to read; `--json` has more."""
@@ -42,16 +42,10 @@ def judge(options: Namespace) -> int:
     file = recording(world, options.log)
     how = {"heads": options.head, "key": options.key, "sign": options.sign}
     answer = audit(world, Tape, signature, file, options.log, **how)
-
-    def text(told: Audited) -> None:
-        _say(told)
-        if not answer.ok:
-            advise(options, answer.next)
-
-    return show(options, answer, text)
+    return show(options, answer, _text, () if answer.ok else answer.next)
 
 
-def _say(told: Audited) -> None:
+def _text(told: Audited) -> None:
     lasted = ""
     if told.started and told.last:
         lasted = f", {moment(told.started)} to {moment(told.last)} ({_span(told.started, told.last)})"

@@ -13,7 +13,7 @@ from wakeman.core.log.events import Event, kind
 from wakeman.core.log.summary import summary
 from wakeman.faces.cli.options import Verb
 from wakeman.faces.cli.reach import reach
-from wakeman.faces.cli.show import advise, clean, json_line, moment, out, show
+from wakeman.faces.cli.show import clean, json_line, moment, out, show
 
 
 def _log_options(parser: ArgumentParser) -> None:
@@ -66,13 +66,12 @@ def _repair(options: Namespace, names: list[str]) -> int:
     if len(names) > 1:
         raise UsageError(f"log repair: found {len(names)} names, expected one", "wakeman log --help")
     answer = repair(reach(options), names[0])  # by its exact name: a damaged log is not looked for by what it says
+    return show(options, answer, _cut, answer.next)
 
-    def text(told: LogRepaired) -> None:
-        cut = f"cut before its damage; the original is in {told.kept}"
-        out(f"{told.deployment}: {cut if told.repaired else 'nothing to repair'}")
-        advise(options, answer.next)
 
-    return show(options, answer, text)
+def _cut(told: LogRepaired) -> None:
+    cut = f"cut before its damage; the original is in {told.kept}"
+    out(f"{told.deployment}: {cut if told.repaired else 'nothing to repair'}")
 
 
 def _told(event: Event) -> str:

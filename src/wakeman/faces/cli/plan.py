@@ -25,7 +25,7 @@ from wakeman.engine.start.prepare import Prepared, prepare
 from wakeman.faces.cli import options as given
 from wakeman.faces.cli.options import Verb
 from wakeman.faces.cli.reach import reach
-from wakeman.faces.cli.show import advise, clean, done, out, say, show, table, upcoming
+from wakeman.faces.cli.show import clean, done, out, say, show, table, upcoming
 from wakeman.ports import World
 
 STARTER = Path(__file__).with_name("starter.toml")
@@ -138,9 +138,8 @@ def init(options: Namespace) -> int:
     def text(_: object) -> None:
         out(str(file))
         say("edit it, then look at what it would start")
-        advise(options, answer.next)
 
-    return show(options, answer, text)
+    return show(options, answer, text, answer.next)
 
 
 def schema(options: Namespace) -> int:
@@ -157,15 +156,10 @@ def plan(options: Namespace) -> int:
     """Show everything that `up` would start, without starting it."""
     world = reach(options)
     answer = api.plan(world, gather(world, options.file), options.file)
-
-    def text(told: api.Planned) -> None:
-        _show_plan(told)
-        advise(options, answer.next)
-
-    return show(options, answer, text)
+    return show(options, answer, _planned, answer.next)
 
 
-def _show_plan(told: api.Planned) -> None:
+def _planned(told: api.Planned) -> None:
     once = told.at_once or "all"
     size = f"{count(len(told.units), 'unit')}, {count(len(told.workers), 'worker')}"
     out(f"{told.plan}: {size}, {once} at once, {told.stagger:g} s apart")
@@ -235,32 +229,25 @@ def _started(options: Namespace, world: World, prepared: Prepared) -> int:
     if options.wait and not options.dry_run:
         return _awaited(options, world, d)
     answer = api.started(world, d)
+    return show(options, answer, _up, answer.next)
 
-    def text(told: api.Started) -> None:
-        size = f"{count(told.units.total, 'unit')}, {count(len(told.workers), 'worker')}"
-        out(f"{told.deployment} is {'up' if told.outcome == 'open' else told.outcome}: {size}")
-        out(f"log: {told.log}")
-        table(("worker", "state", "session"), [(w.name, w.state, w.session) for w in told.workers])
-        if told.outcome == "open":
-            out(upcoming(told))
-        _warn(answer.notes)
-        advise(options, answer.next)
 
-    return show(options, msgspec.structs.replace(answer, notes=()), text)
+def _up(told: api.Started) -> None:
+    size = f"{count(told.units.total, 'unit')}, {count(len(told.workers), 'worker')}"
+    out(f"{told.deployment} is {'up' if told.outcome == 'open' else told.outcome}: {size}")
+    out(f"log: {told.log}")
+    table(("worker", "state", "session"), [(w.name, w.state, w.session) for w in told.workers])
+    if told.outcome == "open":
+        out(upcoming(told))
 
 
 def _awaited(options: Namespace, world: World, d: Deployment) -> int:
     from wakeman.api.check import wait
 
     if not options.json:
-        _warn(api.started(world, d).notes)
+        for note in api.started(world, d).notes:  # now: nobody reads it once the night is over
+            say(clean(note))
     return done(options, wait(world, d.name, "done", time.sleep, options.timeout))
-
-
-def _warn(notes: tuple[str, ...]) -> None:
-    """Say what is weak about the alarm, where it is."""
-    for note in notes:
-        say(clean(note))
 
 
 def _reading(options: Namespace, world: World) -> World:

@@ -13,7 +13,7 @@ from wakeman.faces.cli import options as given
 from wakeman.faces.cli.options import Verb
 from wakeman.faces.cli.plan import gather
 from wakeman.faces.cli.reach import reach
-from wakeman.faces.cli.show import advise, out, show
+from wakeman.faces.cli.show import out, show
 
 
 def _options(parser: ArgumentParser) -> None:
@@ -47,9 +47,8 @@ def rehearse(options: Namespace) -> int:
             out(_line(event, events[0]))
         night = _clock(events[0], events[-1])
         out(f"rehearsed: {told.outcome}, {told.units.done}/{told.units.total} units, {night} of night")
-        advise(options, played.answer.next)
 
-    return show(options, played.answer, text)
+    return show(options, played.answer, text, played.answer.next)
 
 
 def _early(text: str) -> tuple[str, int]:

@@ -32,10 +32,11 @@ def say(text: str) -> None:
     sys.stderr.write(text + "\n")
 
 
-def show(options: Namespace, answer: Answer[T_co], text: Callable[[T_co], None]) -> int:
+def show(options: Namespace, answer: Answer[T_co], text: Callable[[T_co], None], following: Sequence[str] = ()) -> int:
     """Print an answer in the way that the command line asked for; return its exit code.
 
-    Shape: after a dry run, what would have been done; else the envelope, or `text` and the notes.
+    Shape: after a dry run, what would have been done; else the envelope; else `text`, the notes, and the commands
+    that a person is told to be the next.
     """
     if options.dry_run:
         return _would(options, answer)
@@ -45,13 +46,9 @@ def show(options: Namespace, answer: Answer[T_co], text: Callable[[T_co], None])
         text(answer.data)
         for note in answer.notes:
             say(clean(note))
+        if following:
+            say("next: " + "; ".join(_reaching(options.state, following)))
     return answer.code
-
-
-def advise(options: Namespace, following: Sequence[str]) -> None:
-    """Say to a person which commands make sense now."""
-    if following:
-        say("next: " + "; ".join(_reaching(options.state, following)))
 
 
 def done(options: Namespace, answer: Answer[Status]) -> int:
@@ -119,7 +116,7 @@ def warn(status: Status) -> None:
 
 
 def line(status: Status) -> str:
-    """Say in one line how a deployment stands: the last row, how far it is, the next check."""
+    """Return in one line how a deployment stands: the last row, how far it is, the next check."""
     units, row = status.units, status.decision.row
     head = f"{status.deployment}: {row or status.outcome}: {units.done}/{units.total} done"
     if status.outcome != "open":
@@ -129,7 +126,7 @@ def line(status: Status) -> str:
 
 
 def upcoming(status: Status) -> str:
-    """Say when the next check comes, and by what."""
+    """Return when the next check comes, and by what."""
     alarm = status.alarm
     if status.paused:
         return "paused: no check comes by itself"
@@ -207,7 +204,7 @@ def portrait(status: Status) -> None:
 
 
 def _share(worker: WorkerStatus) -> str:
-    """Say how far a worker is with its units; a reviewer has none."""
+    """Return how far a worker is with its units; a reviewer has none."""
     return f"review {worker.review}" if worker.review else f"{worker.units.done}/{worker.units.total}"
 
 
@@ -228,7 +225,7 @@ def _branches(trees: TreesStatus) -> None:
 
 
 def _spent(status: Status) -> str:
-    """Say what clients have reported of their use; "" when none has."""
+    """Return what clients have reported of their use; "" when none has."""
     tokens, cost = status.tokens, status.cost
     said = [f"{tokens.input} tokens in, {tokens.output} out"] if tokens else []
     return ", ".join([*said, f"${cost:.2f}"] if isinstance(cost, float | int) else said)
@@ -250,7 +247,7 @@ def _missing(units: UnitCounts) -> None:
 
 
 def moment(at: str | datetime | None) -> str:
-    """Say a time as the clock on the wall has it; "" for none."""
+    """Return a time as the clock on the wall has it; "" for none."""
     if at is None:
         return ""
     when = datetime.fromisoformat(at) if isinstance(at, str) else at
@@ -258,12 +255,12 @@ def moment(at: str | datetime | None) -> str:
 
 
 def clock(at: str | None) -> str:
-    """Say the time of day alone; "" for none."""
+    """Return the time of day alone; "" for none."""
     return f"{datetime.fromisoformat(at).astimezone():%H:%M:%S}" if at is not None else ""
 
 
 def lasting(seconds: float) -> str:
-    """Say how long in the largest unit that fits."""
+    """Return how long in the largest unit that fits."""
     for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
         if seconds >= 2 * size:
             return f"{seconds / size:.0f} {unit}"
@@ -271,7 +268,7 @@ def lasting(seconds: float) -> str:
 
 
 def pace(progress: ProgressStatus) -> str:
-    """Say how fast it goes, and how long it may still take."""
+    """Return how fast it goes, and how long it may still take."""
     rate, eta = progress.per_hour, progress.eta
     if rate is None:
         return "no estimate yet"
@@ -285,5 +282,5 @@ def misplaced(name: str, conflicts: int) -> str:
 
 
 def clean(text: str) -> str:
-    """Give one line that no terminal takes for a command."""
+    """Return one line that no terminal takes for a command."""
     return sanitise(text, CELL_CHARS_MAX)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 
-from wakeman.api.answer import Answer
 from wakeman.api.names import named
-from wakeman.api.status import ListedStatus, Status, Statuses, UnreadableStatus, status, statuses
+from wakeman.api.status import ListedStatus, Statuses, UnreadableStatus, status, statuses
 from wakeman.faces.cli.options import Verb
 from wakeman.faces.cli.reach import reach
-from wakeman.faces.cli.show import advise, clean, portrait, say, show, table, upcoming
+from wakeman.faces.cli.show import clean, portrait, say, show, table, upcoming
 
 
 def _status_options(parser: ArgumentParser) -> None:
@@ -26,30 +25,20 @@ def _status(options: Namespace) -> int:
     """Show one deployment, or all."""
     world = reach(options)
     if options.name is None:
-        code = _all(options, statuses(world, recorded=options.recorded))
+        found = statuses(world, recorded=options.recorded)
+        code = show(options, found, _all, () if found.data.deployments else ("wakeman init", "wakeman up FILE"))
     else:
-        code = _one(options, status(world, named(world, options.name), recorded=options.recorded))
+        answer = status(world, named(world, options.name), recorded=options.recorded)
+        code = show(options, answer, portrait, answer.next)
     return code if options.exit_code else 0
 
 
-def _one(options: Namespace, answer: Answer[Status]) -> int:
-    def text(told: Status) -> None:
-        portrait(told)
-        advise(options, answer.next)
-
-    return show(options, answer, text)
-
-
-def _all(options: Namespace, answer: Answer[Statuses]) -> int:
-    def text(told: Statuses) -> None:
-        if told.deployments:
-            head = ("deployment", "outcome", "done", "workers", "last row", "next")
-            table(head, [_row(each) for each in told.deployments])
-        else:
-            say(f"no deployments in {told.state}")
-            advise(options, ["wakeman init", "wakeman up FILE"])
-
-    return show(options, answer, text)
+def _all(told: Statuses) -> None:
+    if told.deployments:
+        head = ("deployment", "outcome", "done", "workers", "last row", "next")
+        table(head, [_row(each) for each in told.deployments])
+    else:
+        say(f"no deployments in {told.state}")
 
 
 def _row(told: ListedStatus | UnreadableStatus) -> tuple[str, ...]:

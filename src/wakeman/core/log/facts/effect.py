@@ -107,7 +107,7 @@ class Intended(Fact, frozen=True):
 
     @property
     def settles(self) -> bool:
-        """Tell whether the log is to tell what became of it: of an end without a word to the client a look does."""
+        """Return whether the log is to tell what became of it: of an end without a word to the client a look does."""
         return bool(self.text if self.action == "end" else self.ended_by if self.action == "sweep" else True)
 
     def apply(self, d: Deployment, event: Event) -> None:

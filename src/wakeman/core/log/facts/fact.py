@@ -71,5 +71,5 @@ def worker_of(d: Deployment, event: Event) -> WorkerState:
 
 
 def count(number: int, noun: str) -> str:
-    """Say how many of what."""
+    """Return how many of what."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

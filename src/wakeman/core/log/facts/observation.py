@@ -200,7 +200,7 @@ def _counts_look(d: Deployment, worker: WorkerState) -> bool:
 
 
 def _all_limited(d: Deployment, at: datetime | None) -> bool:
-    """Tell whether nobody can work for a usage limit: all alive are stuck in it, or nobody is and one waits for it."""
+    """Return whether a usage limit keeps everybody from working: all alive are stuck in it, or one waits for it."""
     live = [worker for worker in d.workers.values() if worker.live]
     waiting = any(w.ended_by == "limit" and w.until and at and w.until > at for w in d.workers.values())
     return bool(live or waiting) and all(worker.reason == "limited" for worker in live)
