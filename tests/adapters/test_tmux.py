@@ -152,6 +152,36 @@ def test_a_pane_that_a_person_added_is_not_taken_for_the_worker(rig: Rig) -> Non
     assert [made.pid] == [one.pid for one in rig.tmux.poll().seen]
 
 
+def test_a_server_that_lives_and_cannot_be_reached_is_unknown_and_not_gone(rig: Rig) -> None:
+    begin(rig, born("w1"))
+    known, server = rig.tmux.poll().server, rig.server()
+    os.unlink(rig.socket)
+    try:
+        listing, stranger = rig.tmux.poll(known), rig.tmux.poll()
+    finally:
+        os.kill(server, signal.SIGUSR1)  # it makes its socket anew
+        until(lambda: rig.tmux.poll().state == "up")
+
+    assert ("unknown", "") == (listing.state, listing.gone)
+    assert f"no answer on {rig.socket}, though its tmux server lives" == listing.why
+    assert "down" == stranger.state
+
+
+def test_the_sessions_of_a_server_that_has_ended_are_gone(rig: Rig) -> None:
+    begin(rig, born("w1"))
+    known = rig.tmux.poll().server
+    rig.raw("kill-server")
+    until(lambda: rig.tmux.poll(known).state == "down")
+
+    assert "its tmux server is gone" == rig.tmux.poll(known).gone
+
+
+def test_while_the_same_server_answers_nothing_is_gone(rig: Rig) -> None:
+    begin(rig, born("w1"))
+
+    assert "" == rig.tmux.poll(rig.tmux.poll().server).gone
+
+
 def test_a_worker_whose_pane_was_closed_is_dead_although_another_pane_is_open(rig: Rig) -> None:
     begin(rig, born("w1"))
     ours = rig.raw("display-message", "-p", "-t", "=w1:", "#{pane_id}")

@@ -27,4 +27,4 @@ class Backend(Protocol):
         """Return the executor of a deployment, by `host.place`; nothing runs yet."""
 
     def stand_in(self, host: Host, server: str) -> Timer | None:
-        """Return the place's own timer, which ends with `server`; None where it has none."""
+        """Return the place's own timer, which ends with `server`; None where what is due in seconds has to wait."""
