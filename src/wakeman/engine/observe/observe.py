@@ -27,7 +27,7 @@ from wakeman.core.plan.confinement import REFUSALS_KEPT_MAX, refusals
 from wakeman.core.redact import redacted
 from wakeman.core.text import sanitise, unescaped
 from wakeman.engine import layout
-from wakeman.engine.act import confinement, prompt_delivery, secrets
+from wakeman.engine.act import prompt_delivery, secrets
 from wakeman.engine.observe.judgement import ENDED, Basis, CheckResult, Unchecked, judge_all
 from wakeman.engine.observe.transcripts import Transcripts, find_transcripts
 from wakeman.engine.workspace import Place, workspace
@@ -462,6 +462,8 @@ def _refused(world: World, view: Gathered, worker: WorkerState, life: str) -> tu
     text = unescaped(
         world.files.tail(stream, ENDED_STREAM_BYTES if over else LIVE_STREAM_BYTES).decode("utf-8", "replace")
     )
+    from wakeman.engine.act import confinement
+
     own = confinement.places(view.d, worker, stream=True)
     fresh = (path for path in refusals(text, view.d.host.root, own) if path not in known and world.files.writable(path))
     return (*known, *fresh)[:REFUSALS_KEPT_MAX]
