@@ -1,6 +1,7 @@
 # Each target does its own set-up; scripts/setup.sh says what that is. PYTHON names the interpreter for a new .venv.
 .POSIX:
-.PHONY: help setup setup-demo demo test test-agents check lint types imports docs bench torture clean
+.PHONY: help setup setup-bench setup-demo demo test test-fast test-wheel test-newest test-agents check lock lint types \
+  imports docs bench torture clean
 
 IN = .venv/bin
 
@@ -9,6 +10,9 @@ help: ## show this list
 
 setup: ## install what tests and checks need: tmux, at, .venv
 	@scripts/setup.sh dev
+
+setup-bench: ## install what the measurements need
+	@scripts/setup.sh bench
 
 setup-demo: ## install what the demo needs
 	@scripts/setup.sh demo
@@ -20,10 +24,22 @@ test: setup ## run every test; the core must be covered in every branch
 	$(IN)/python -m pytest --cov=wakeman --cov-branch --cov-report=
 	$(IN)/python -m coverage report --include='src/wakeman/core/*' --fail-under=100
 
+test-fast: setup ## run the tests that need no other program, in under a minute
+	@scripts/fast.sh $(IN)/python
+
+test-wheel: setup ## run these on the installed wheel, outside the checkout, on the oldest and the newest Python here
+	@scripts/wheel.sh
+
+test-newest: setup ## run these with the newest versions allowed, and tell what differs from the lock
+	@scripts/newest.sh
+
 test-agents: setup ## run the tests with real clients, in WAKEMAN_CLIENTS or installed below .clients
 	@WAKEMAN_CLIENTS="$${WAKEMAN_CLIENTS:-$$(scripts/clients.sh)}" $(IN)/python -m pytest tests/agents
 
 check: lint types imports test ## everything that must hold before a commit
+
+lock: ## fit uv.lock and its exports in requirements/ to pyproject.toml; LOCK=--upgrade takes the newest versions
+	@scripts/lock.sh $(LOCK)
 
 lint: setup ## check format and style
 	$(IN)/ruff format --check .
@@ -39,8 +55,7 @@ imports: setup ## check that imports run downwards
 docs: setup ## write the reference pages anew from the program's own tables
 	$(IN)/python docs/generate.py
 
-bench: setup ## measure, each figure beside the plain thing that it is held against
-	$(IN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,bench]'
+bench: setup-bench ## measure, each figure beside the plain thing that it is held against
 	$(IN)/python -m bench.run
 
 torture: setup ## torture the program: each system call killed or failing, disks, daemons, clocks; takes an hour

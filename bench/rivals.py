@@ -1,6 +1,6 @@
 """What others take for the same: a durable event with `eventsourcing`, a durable step with DBOS; both on SQLite.
 
-Installed by `make bench` alone: pip install -e '.[bench]'.
+Installed by `make bench` alone.
 """
 
 from __future__ import annotations

@@ -4,6 +4,10 @@
 #   scripts/setup.sh demo    tmux, and the package with PyYAML; `at` if it may be installed
 #   scripts/setup.sh dev     tmux, `at` with its daemon, and the package with all that tests and checks need; for root
 #                            on Linux strace, faketime and bubblewrap too, if they can be had: tests are skipped without
+#   scripts/setup.sh bench   the same, and what the measurements are held against
+#
+# Python packages come in the versions of uv.lock: by uv, or where that is absent by pip from requirements/KIND.txt, the
+# lock's export with hashes. What builds the package is among them. `make lock` renews both.
 #
 # System packages are installed as root, by sudo without a password, or by brew. Where none of these may be, it names
 # the command that a person must run and exits 2.
@@ -188,7 +192,7 @@ virtual_environment() {
   quietly "$python" -m venv --clear .venv
 }
 
-# The stamp says for which tree and which pyproject.toml the environment was filled.
+# The stamp says for which tree, which pyproject.toml and which lock the environment was filled.
 filled() {
   for filling in "$@"; do
     if [ "$(cat ".venv/setup-$filling" 2>/dev/null)" = "$stamp" ]; then return 0; fi
@@ -204,11 +208,22 @@ moved() {
   return 1
 }
 
-# Fill .venv with an extra of the package, unless a filling of one of the kinds that follow it will do.
+# Fill .venv with what is locked for this kind and the package itself, as an extra names it.
+locked() {
+  if have uv; then
+    set -- uv sync --quiet --locked --python .venv/bin/python --extra "$1"
+    quietly env UV_PROJECT_ENVIRONMENT=.venv "$@" && return 0
+    say "going on with pip, from requirements/$kind.txt"
+  fi
+  set -- .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-input
+  quietly "$@" --require-hashes -r "requirements/$kind.txt" && quietly "$@" --no-deps --no-build-isolation -e .
+}
+
+# Fill .venv for an extra of the package, unless a filling of one of the kinds that follow it will do.
 package() {
   extra=$1
   shift
-  stamp="$root $(cksum <pyproject.toml)"
+  stamp="$root $(cat pyproject.toml uv.lock | cksum)"
   if ! [ -x .venv/bin/python ] || ! fits .venv/bin/python; then
     virtual_environment
   elif filled "$@"; then
@@ -217,7 +232,7 @@ package() {
     virtual_environment
   fi
   say "installing the package and what it needs for '$kind' into .venv"
-  quietly .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-input -e ".[$extra]"
+  locked "$extra"
   echo "$stamp" >".venv/setup-$kind"
 }
 
@@ -225,8 +240,8 @@ package() {
 
 kind=${1:-}
 case $kind in
-  demo | dev) ;;
-  *) stop 'usage: scripts/setup.sh demo|dev' ;;
+  demo | dev | bench) ;;
+  *) stop 'usage: scripts/setup.sh demo|dev|bench' ;;
 esac
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
@@ -244,7 +259,7 @@ if [ "$kind" = demo ]; then
   if [ -n "${weak:-}" ] || ! at_ready; then
     say 'going on without at: a timer of tmux is the alarm then, and it dies with the tmux server'
   fi
-  package yaml demo dev
+  package yaml demo dev bench
 else
   [ "$at" = there ] || missing="$missing at"
   # shellcheck disable=SC2086 # a list of package names
@@ -259,5 +274,5 @@ else
     [ -z "$wanted" ] || install $wanted || say "going on without ${wanted# }: tests that need it are skipped"
   fi
   at_ready || exit 2
-  package dev dev
+  if [ "$kind" = dev ]; then package dev dev bench; else package bench bench; fi
 fi

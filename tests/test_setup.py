@@ -17,6 +17,11 @@ case "$*" in
   "-m pip install "*) echo "pip ${*##* }" >>calls ;;
 esac
 """
+UV = """#!/bin/sh
+echo "uv $* in $UV_PROJECT_ENVIRONMENT" >>calls
+"""
+DEV = ["pip requirements/dev.txt", "pip ."]
+DEMO = ["pip requirements/demo.txt", "pip ."]
 APT_GET = """#!/bin/sh
 echo "apt-get $*" >>calls
 case $1 in
@@ -36,6 +41,7 @@ class Machine:
         (tree / "scripts").mkdir()
         shutil.copy(ROOT / "scripts" / "setup.sh", tree / "scripts")
         (tree / "pyproject.toml").write_text("[project]\n", encoding="utf-8")
+        (tree / "uv.lock").write_text("version = 1\n", encoding="utf-8")
         for tool in TOOLS:
             (self.bin / tool).symlink_to(shutil.which(tool) or tool)
         self.program("id", f"#!/bin/sh\necho {user}\n")
@@ -93,7 +99,7 @@ def test_root_and_sudo_without_a_password_install_after_fetching_the_lists(
 
     install = "apt-get install -y --no-install-recommends tmux"
     assert 0 == code
-    assert [install, "apt-get update", install, "-m venv --clear .venv", "pip .[dev]"] == machine.calls()
+    assert [install, "apt-get update", install, "-m venv --clear .venv", *DEV] == machine.calls()
 
 
 def test_sudo_that_wants_a_password_is_not_used(tmp_path: Path) -> None:
@@ -116,7 +122,7 @@ def test_the_demo_goes_on_without_at_and_says_what_that_costs(tmp_path: Path) ->
     assert 0 == code
     assert "at is missing; run: sudo apt-get install -y --no-install-recommends at\n" in said
     assert "going on without at" in said
-    assert ["-m venv --clear .venv", "pip .[yaml]"] == machine.calls()
+    assert ["-m venv --clear .venv", *DEMO] == machine.calls()
 
 
 def test_a_stopped_daemon_is_not_started_by_a_user_but_named(tmp_path: Path) -> None:
@@ -161,18 +167,49 @@ def test_what_the_demo_installed_is_not_enough_for_tests(tmp_path: Path) -> None
 
     machine.setup("dev")
 
-    assert ["pip .[dev]"] == machine.calls()
+    assert DEV == machine.calls()
 
 
-def test_a_changed_pyproject_installs_again_into_the_same_environment(tmp_path: Path) -> None:
+def test_what_the_measurements_installed_is_enough_for_all(tmp_path: Path) -> None:
+    machine = Machine(tmp_path)
+    machine.setup("bench")
+
+    assert ["-m venv --clear .venv", "pip requirements/bench.txt", "pip ."] == machine.calls()
+    assert [(0, ""), (0, "")] == [machine.setup("dev"), machine.setup("demo")]
+
+
+def test_uv_installs_from_the_lock_where_it_is_there(tmp_path: Path) -> None:
+    machine = Machine(tmp_path)
+    machine.program("uv", UV)
+
+    machine.setup("dev")
+
+    sync = "uv sync --quiet --locked --python .venv/bin/python --extra dev in .venv"
+    assert ["-m venv --clear .venv", sync] == machine.calls()
+    assert (0, "") == machine.setup("demo")
+
+
+def test_where_uv_fails_pip_installs_what_is_locked(tmp_path: Path) -> None:
+    machine = Machine(tmp_path)
+    machine.program("uv", "#!/bin/sh\necho no lock of mine; exit 2\n")
+
+    code, said = machine.setup("demo")
+
+    assert (0, ["-m venv --clear .venv", *DEMO]) == (code, machine.calls())
+    assert "no lock of mine\n" in said
+    assert "setup: going on with pip, from requirements/demo.txt\n" in said
+
+
+@pytest.mark.parametrize("file", ["pyproject.toml", "uv.lock"])
+def test_a_changed_pyproject_or_lock_installs_again_into_the_same_environment(tmp_path: Path, file: str) -> None:
     machine = Machine(tmp_path)
     machine.setup("dev")
     machine.calls()
-    (tmp_path / "pyproject.toml").write_text("[project] # changed\n", encoding="utf-8")
+    (tmp_path / file).write_text("changed = true\n", encoding="utf-8")
 
     machine.setup("dev")
 
-    assert ["pip .[dev]"] == machine.calls()
+    assert DEV == machine.calls()
 
 
 def test_a_moved_tree_gets_a_new_environment(tmp_path: Path) -> None:
@@ -185,7 +222,7 @@ def test_a_moved_tree_gets_a_new_environment(tmp_path: Path) -> None:
 
     machine.setup("dev")
 
-    assert ["-m venv --clear .venv", "pip .[dev]"] == machine.calls()
+    assert ["-m venv --clear .venv", *DEV] == machine.calls()
 
 
 def test_what_fails_is_shown_and_tried_again_the_next_time(tmp_path: Path) -> None:
@@ -199,7 +236,7 @@ def test_what_fails_is_shown_and_tried_again_the_next_time(tmp_path: Path) -> No
     machine.program("python3", PYTHON)
     shutil.copy(machine.bin / "python3", tmp_path / ".venv" / "bin" / "python")
     assert 0 == machine.setup("dev")[0]
-    assert "pip .[dev]" in machine.calls()
+    assert DEV == machine.calls()[-2:]
 
 
 def test_an_interpreter_that_is_too_old_is_refused(tmp_path: Path) -> None:

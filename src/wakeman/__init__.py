@@ -1,3 +1,10 @@
 """Wakeman: the night watch for parallel coding agents."""
 
-__version__ = "0.1.0"
+
+def __getattr__(name: str) -> str:
+    """Return `__version__`: that of the installed package, as pyproject.toml has it, read when somebody asks."""
+    if name != "__version__":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib.metadata import version
+
+    return version(__name__)

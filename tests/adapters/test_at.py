@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from tests.waiting import until
+from tests.words import NO_FILE
 
 from wakeman.adapters.at import PID_FILES, At
 from wakeman.core.errors import ProgramError
@@ -427,5 +428,5 @@ def test_an_at_that_cannot_start_is_named(tmp_path: Path) -> None:
     (tmp_path / "atq").write_text("#!/no/such/interpreter\n")
     (tmp_path / "atq").chmod(0o755)
 
-    with pytest.raises(ProgramError, match="atq: No such file or directory"):
+    with pytest.raises(ProgramError, match=f"atq: {NO_FILE}"):
         At({"PATH": str(tmp_path)}).find("x")

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 from tests.adapters.logs import AT, begin, noted, planned
 from tests.waiting import until
+from tests.words import READ_ONLY_DISK
 
 from wakeman.adapters.eventlog import EventLogs
 from wakeman.core.errors import (
@@ -764,8 +765,8 @@ def test_a_read_only_file_system_can_be_read_and_refuses_writing(log: Path, stat
     mend = "make that file system writable, or choose another state directory with --state"
     assert [
         "['night'] 4",
-        f"{state}/night/lock: Read-only file system | {mend}",
-        f"{state}/new: Read-only file system | {mend}",
+        f"{state}/night/lock: {READ_ONLY_DISK} | {mend}",
+        f"{state}/new: {READ_ONLY_DISK} | {mend}",
     ] == said
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from tests.waiting import until
+from tests.words import NO_FILE
 
 from wakeman.adapters.machine import LocalMachine
 from wakeman.adapters.orchestrator import address, deliver, follow, say
@@ -69,7 +70,7 @@ def test_a_program_has_only_the_environment_given(tmp_path: Path) -> None:
         (("sh", "-c", "echo said; exit 1"), 20, "sh: exit 1: said"),
         (("false",), 20, "false: exit 1"),
         (("sleep", "60"), 0.2, "sleep: did not end within 0.2 s"),
-        (("no-such-program",), 20, "no-such-program: no-such-program: No such file or directory"),
+        (("no-such-program",), 20, f"no-such-program: no-such-program: {NO_FILE}"),
     ],
 )
 def test_a_program_that_fails_says_why(run: tuple[str, ...], timeout: float, why: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tests.words import THEIRS, fits
 
 from wakeman.adapters.disk import Disk
 from wakeman.adapters.profiles import SHIPPED, choose
@@ -137,20 +138,20 @@ EXPECTED = "expected { NAME: { description, prompt, tools?, model? } }"
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", "1:1: not JSON: input data was truncated"),
-        ('{\n  "a": {},,\n}', "2:11: not JSON: object keys must be strings"),
+        ("", f"1:1: not JSON: {THEIRS}"),
+        ('{\n  "a": {},,\n}', f"2:11: not JSON: {THEIRS}"),
         ("[1]", "1:1: found no object"),
-        ('{\n  "a": 7}', "2:3: a: Expected object, got int"),
-        ('{\n  "a": {"description": "d"}}', "2:3: a: Object missing required field prompt"),
+        ('{\n  "a": 7}', f"2:3: a: {THEIRS}"),
+        ('{\n  "a": {"description": "d"}}', f"2:3: a: {THEIRS}"),
         (
             '{"a": {"description": "d", "prompt": "p"},\n "b": {"description": "\\"prompt\\": x",\n  "prompt": 7}}',
-            "3:3: b.prompt: Expected str, got int",
+            f"3:3: b.prompt: {THEIRS}",
         ),
         (
             '{"a": {"description": "d", "prompt": "p",\n "tools": ["Read", 7]}}',
-            "2:2: a.tools: Expected str, got int",
+            f"2:2: a.tools: {THEIRS}",
         ),
-        (b'{"a": {"description": "\xff", "prompt": "p"}}', "1:2: a: 'utf-8' codec can't decode"),
+        (b'{"a": {"description": "\xff", "prompt": "p"}}', f"1:2: a: {THEIRS}"),
         (b'{"\xff": {}}', "1:1: found bytes that are not UTF-8"),
     ],
 )
@@ -160,7 +161,7 @@ def test_what_is_wrong_in_the_file_is_pointed_at(tmp_path: Path, text: str | byt
     with pytest.raises(UsageError) as caught:
         profiles(str(tmp_path), PLAN, Disk())
 
-    assert (f"{path}:{said}", True) == (str(caught.value)[: len(path) + 1 + len(said)], EXPECTED in str(caught.value))
+    assert fits(f"{path}:{said}, {EXPECTED}", str(caught.value)), caught.value
 
 
 def test_a_profile_is_chosen_by_name() -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from tests.adapters.conftest import ENV, PROGRAM, Rig
 from tests.waiting import until
+from tests.words import NO_FILE
 
 from wakeman.adapters.tmux import Tmux
 from wakeman.core.errors import ProgramError, UnknownNameError
@@ -101,7 +102,7 @@ def test_a_socket_that_may_not_be_opened_is_unknown(rig: Rig) -> None:
 def test_a_missing_tmux_is_unknown(rig: Rig) -> None:
     listing = Tmux(rig.socket, "/no/such/tmux", str(rig.place), ENV).look()
 
-    assert (listing.state, listing.why) == ("unknown", "/no/such/tmux: cannot be run: No such file or directory")
+    assert (listing.state, listing.why) == ("unknown", f"/no/such/tmux: cannot be run: {NO_FILE}")
 
 
 def test_the_listing_names_the_server_by_pid_and_start_time(rig: Rig) -> None:

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 import yaml
 from examples.condense import condense, modules
+from tests.words import NO_FILE
 
 from wakeman.core.model import Plan
 from wakeman.core.plan.parser import read
@@ -250,7 +251,7 @@ def test_a_bad_line_is_named_and_nothing_is_done(
 
 @pytest.mark.parametrize(
     ("source", "expected"),
-    [(None, "No such file"), (b"def f(:\n", "not a Python module"), (b"x = '\0'\n", "not a Python module")],
+    [(None, NO_FILE), (b"def f(:\n", "not a Python module"), (b"x = '\0'\n", "not a Python module")],
 )
 def test_a_bad_module_is_named_and_has_no_outline(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], source: bytes | None, expected: str

@@ -18,6 +18,7 @@ from tests.faces.conftest import Place
 from tests.forge import Forged
 from tests.play import NAME, Play
 from tests.waiting import until
+from tests.words import NO_FILE
 
 from wakeman.adapters import signature
 from wakeman.adapters.eventlog import EventLogs
@@ -106,12 +107,12 @@ def test_a_name_is_found_although_its_log_is_damaged_or_has_other_runs(copy: Cop
         (("audit", "gone.jsonl"), 3, "no such file"),
         (("audit", "."), 3, "holds no events.jsonl"),
         (("audit", "night", "--head", "7"), 2, "expected SEQ:HASH"),
-        (("audit", "night", "--key", "none.pem"), 2, "none.pem: No such file"),
+        (("audit", "night", "--key", "none.pem"), 2, f"none.pem: {NO_FILE}"),
         (("replay", "night", "--until", "soon"), 2, "expected a line's number, or a time"),
         (("replay", "night", "--until", "1999-01-01T00:00"), 2, "the log begins at"),
         (("replay", "night", "--until", "0"), 2, "the log begins at"),
         (("replay", "night", "--until", "3", "--follow"), 2, "expected one of them"),
-        (("replay", "night", "--policy", "none.toml"), 2, "none.toml: No such file"),
+        (("replay", "night", "--policy", "none.toml"), 2, f"none.toml: {NO_FILE}"),
         (("replay", "gone.jsonl"), 3, "no such file"),
     ],
 )

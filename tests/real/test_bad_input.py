@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from tests.real.rig import REAL, Rig
+from tests.words import THEIRS, fits
 
 from wakeman.faces.cli import VERBS
 
@@ -30,7 +31,7 @@ CONFLICT = "expected every place to be one unit's"
 BAD_PLANS = {
     "a syntax error": (
         PLAN.replace('"night"', '"night', 1),
-        "wakeman.toml:1:14: illegal character '\\n'",
+        f"wakeman.toml:1:14: {THEIRS}",
     ),
     "unknown keys": (
         PLAN.replace("stagger", "stager").replace("[units]", "[units]\nfrom = 1") + "[wrkers]\n",
@@ -122,8 +123,8 @@ def test_a_bad_plan_is_refused_with_file_and_line_and_nothing_begins(rig: Rig, f
 
     lines = [f"error: {line}" for line in problems.replace("PLACE", str(rig.place)).splitlines()]
     said = "\n".join([*lines, f"hint: mend it, then: wakeman --state {rig.state} plan wakeman.toml"]) + "\n"
-    assert (2, "", said) == (up_said.returncode, up_said.stdout, up_said.stderr)
-    assert (2, "", said) == (plan_said.returncode, plan_said.stdout, plan_said.stderr)
+    for each in (up_said, plan_said):
+        assert (2, "", True) == (each.returncode, each.stdout, fits(said, each.stderr)), each.stderr
     assert before == rig.everything()
 
 

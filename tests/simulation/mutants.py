@@ -162,6 +162,7 @@ _ONCE = """        if log.deployment.outcome == "open":
 _LATER = """        if d.outcome == "open":
             pending = once(world, log, checked)
         _tell"""
+_MOVED = "    d.moved.update({self.target: self.text} if self.action == 'move' else {})\n"
 _LEFT = "            d = log.deployment\n        _tell"
 
 MUTANTS: dict[str, Mutant] = {
@@ -231,8 +232,7 @@ UNDONE: dict[str, Mutant] = {
         close.close, (("    if d.wakes or not buried:", "    if False:"),)
     ),
     "a task file whose move a crash prevented stays": Mutant(
-        effect.Intended.apply,
-        (("d.moving[event.seq] = (self.target, self.text)", "d.moved[self.target] = self.text"),),
+        effect.Intended.apply, (("    if self.settles:", f"{_MOVED}    if self.settles:"),)
     ),
     "an alarm left over hides that there is no other": Mutant(Scene.stale, ((" and bool(self.alarms.jobs)", ""),)),
 }

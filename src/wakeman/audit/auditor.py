@@ -15,7 +15,6 @@ a log that was given up: that row closes while others are at work, if the plan l
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Sequence
 from itertools import zip_longest
 from typing import Any
@@ -30,7 +29,7 @@ from wakeman.core.log import events as e
 from wakeman.core.log.hash_chain import DIVERGENCES_KEPT_MAX, Divergence
 from wakeman.core.log.state import apply, apply_unchecked
 from wakeman.core.log.summary import summary
-from wakeman.core.model import Deployment
+from wakeman.core.model import Deployment, OpenIntent
 from wakeman.engine.protocol.steps import Append, Kind, Steps, Write
 
 _STRAY = (WakemanError, LookupError, ValueError, AttributeError, TypeError, ArithmeticError)
@@ -65,8 +64,6 @@ class Auditor:
         self._strayed = False  # the last write was none of the walk's
         self._doubt: tuple[_Walk, Write] | None = None  # who may have written the last write otherwise, and the write
         self._adrift = False  # what comes next belongs to a check that was lost
-        self._open: e.Event | None = None  # an intent whose outcome is the next line
-        self._lost: deque[Pending] = deque(maxlen=DIVERGENCES_KEPT_MAX)  # whose outcome nobody will tell any more
 
     def take(self, event: e.Event) -> None:
         """Judge and apply one event; the lines of a write are judged when its last one is here."""
@@ -93,17 +90,9 @@ class Auditor:
     def pending(self) -> list[Pending]:
         """List the intents without an outcome at this point, in the order of their lines."""
         d = self.deployment
-        found = {pending.line: pending for pending in self._lost}
-        for worker in d.workers.values():
-            if worker.intent:
-                found[worker.intent] = Pending(worker.intent, f"launch of {worker.name}")
-            if worker.prompt is not None:
-                found[worker.prompt.seq] = Pending(worker.prompt.seq, f"text to {worker.name}")
-        found |= {seq: Pending(seq, "wake") for seq in d.wakes}
-        if self._open is not None:
-            found[self._open.seq] = Pending(self._open.seq, say(self._open))
-        ends = [Pending(d.seq, f"end of {w.name}") for w in d.workers.values() if w.live and w.ends]
-        return sorted([*found.values(), *ends], key=lambda pending: pending.line)
+        found = [Pending(intent.seq, _begun(intent)) for intent in d.intents.values()]
+        found += [Pending(d.seq, f"end of {w.name}") for w in d.workers.values() if w.live and w.ends]
+        return sorted(found, key=lambda pending: pending.line)
 
     def diverge(self, line: int, kind: str, found: str, expected: str) -> None:
         """Keep one divergence."""
@@ -156,16 +145,12 @@ class Auditor:
         """Leave a protocol that has come to its end, or broken off."""
         if self._walk is not None and self._walk.looked and not self._walk.over:
             self.cut += 1
-        if self._open is not None:
-            self._lost.append(Pending(self._open.seq, say(self._open)))
-        self._walk, self._open = walk, None
+        self._walk = walk
         self._strayed = self._adrift = False
 
     def _go_on(self, walk: _Walk, write: Write) -> None:
         self._strayed, self._doubt = False, None
         self._apply(write)
-        last = write[-1].data
-        self._open = write[-1] if isinstance(last, e.Intended) and _settles_itself(last) else None
         walk.advance(write)
 
     def _stray(self, write: Write) -> None:
@@ -344,13 +329,17 @@ _KINDS: dict[type[e.Fact], Kind] = {
 """Type of a line that nothing asks for -> what it is a divergence of."""
 
 
-def _settles_itself(data: e.Intended) -> bool:
-    """Tell whether the next line is to tell what became of an intent, and the state does not keep it open."""
-    return (
-        data.action in ("nudge", "send", "enter", "move")
-        or (data.action == "sweep" and bool(data.ended_by))
-        or (data.action == "end" and bool(data.text))
-    )
+def _begun(intent: OpenIntent) -> str:
+    """Return an open intent in words."""
+    match intent.action:
+        case "launch":
+            return f"launch of {intent.worker}"
+        case "wake":
+            return "wake"
+        case _ if intent.typed:
+            return f"text to {intent.worker}"
+        case _:
+            return " ".join(filter(None, (intent.worker, "intended", intent.action, intent.target or intent.text)))
 
 
 def say(event: e.Event | e.Draft) -> str:

@@ -122,8 +122,8 @@ def send(
         worker = d.workers[name]
         if not worker.live:
             raise UsageError(f"{deployment}/{name} is {worker.state}: there is no session to type into")
-        if worker.prompt is not None:
-            why = f"what was typed in line {worker.prompt.seq} is not confirmed yet"
+        if worker.prompt:
+            why = f"what was typed in line {worker.prompt} is not confirmed yet"
             raise NeedsPersonError(f"{deployment}/{name}: {why}", f"wakeman check {deployment}, then send again")
         known = prompt_delivery.prompts_heard(world, d, worker) if submit else ""
         fact = e.Intended(
@@ -149,7 +149,7 @@ def heard(world: World, deployment: str, name: str, pause: Callable[[float], Non
     """
     d = world.logs.read(deployment)
     prompt = d.workers[name].prompt
-    while (worker := d.workers[name]).prompt is not None and prompt is not None and worker.prompt.seq == prompt.seq:
+    while prompt and (worker := d.workers[name]).prompt == prompt:
         for _ in range(round(ENTER_AGAIN_S / FATE_POLL_S)):
             if prompt_delivery.prompt_fate(world, world.sessions(d.host), d, worker) in ("heard", "taken"):
                 break
@@ -157,8 +157,8 @@ def heard(world: World, deployment: str, name: str, pause: Callable[[float], Non
         d = check(world, deployment)
     told = [
         event.data
-        for event in world.logs.events(deployment, prompt.seq if prompt is not None else d.seq)
-        if isinstance(event.data, e.Confirmed) and prompt is not None and event.data.intent == prompt.seq
+        for event in world.logs.events(deployment, prompt or d.seq)
+        if isinstance(event.data, e.Confirmed) and event.data.intent == prompt
     ]
     return "" if not told or told[-1].ok else told[-1].why
 

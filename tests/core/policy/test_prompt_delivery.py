@@ -8,7 +8,7 @@ import pytest
 
 from wakeman.core.log.events import Draft, Intended
 from wakeman.core.log.state import apply_drafts
-from wakeman.core.model import Deployment, Observation, Prompt, WorkerState
+from wakeman.core.model import Deployment, Observation, OpenIntent, WorkerState
 from wakeman.core.policy.prompt_delivery import (
     ENTER_AGAIN_S,
     UNCONFIRMED_S,
@@ -100,13 +100,14 @@ def test_a_screen_tells_no_more_of_a_text_than_it_shows(screen: str, typed: bool
     assert what == fate(screen, "Go on with these: a.md", typed=typed)
 
 
-def worker(text: Prompt | None, **seen: object) -> WorkerState:
+def worker(**seen: object) -> WorkerState:
     """Give a worker who was typed to, as a look has seen it."""
     observation = Observation(**{"worker": "w", "attempt": 1, "session": "running", **seen})  # type: ignore[arg-type] # a test's own
-    return WorkerState(name="w", session="w", attempt=1, prompt=text, observation=observation)
+    return WorkerState(name="w", session="w", attempt=1, observation=observation)
 
 
-TYPED = Prompt(seq=7, at=NOW, text="go on", typed=True)
+TYPED = OpenIntent(seq=7, action="nudge", at=NOW, text="go on", typed=True)
+ENTERED = OpenIntent(seq=7, action="nudge", at=NOW, text="go on", typed=True, enters=1)
 LATE = NOW + timedelta(seconds=UNCONFIRMED_S)
 
 
@@ -123,21 +124,31 @@ LATE = NOW + timedelta(seconds=UNCONFIRMED_S)
         (TYPED, {"prompt": "unknown", "session": "unknown"}, ENTER_AGAIN_S, None),
         (TYPED, {"session": "exited"}, 0.0, False),
         (TYPED, {"prompt": "heard", "attempt": 2}, 0.0, None),
-        (Prompt(seq=7, at=NOW, text="go on", typed=True, enters=1), {"prompt": "waits"}, ENTER_AGAIN_S, False),
-        (Prompt(seq=7, at=NOW, text="go on", typed=True, enters=1), {"prompt": "waits"}, ENTER_AGAIN_S - 1, None),
-        (Prompt(seq=7, at=NOW, text="go on"), {"prompt": "unknown"}, UNCONFIRMED_S, False),
+        (
+            ENTERED,
+            {"prompt": "waits"},
+            ENTER_AGAIN_S,
+            False,
+        ),
+        (
+            ENTERED,
+            {"prompt": "waits"},
+            ENTER_AGAIN_S - 1,
+            None,
+        ),
+        (OpenIntent(seq=7, action="nudge", at=NOW, text="go on"), {"prompt": "unknown"}, UNCONFIRMED_S, False),
     ],
 )
 def test_a_text_is_settled_by_evidence_or_when_none_can_be_waited_for(
-    prompt: Prompt | None, seen: dict[str, object], seconds: float, ok: bool | None
+    prompt: OpenIntent | None, seen: dict[str, object], seconds: float, ok: bool | None
 ) -> None:
-    told = settled(worker(prompt, **seen), NOW + timedelta(seconds=seconds))
+    told = settled(worker(**seen), prompt, NOW + timedelta(seconds=seconds))
 
     assert ok == (told.ok if told is not None else None)
 
 
 def test_what_was_lost_is_said_to_be_unknown_and_not_typed_again() -> None:
-    lost = settled(worker(Prompt(seq=7, at=NOW, text="go on"), prompt="unknown"), LATE)
+    lost = settled(worker(prompt="unknown"), OpenIntent(seq=7, action="nudge", at=NOW, text="go on"), LATE)
 
     assert lost is not None
     assert "whether it was typed is not known; it is not typed again" == lost.why
@@ -150,16 +161,18 @@ def test_what_was_lost_is_said_to_be_unknown_and_not_typed_again() -> None:
         (TYPED, "waits", ENTER_AGAIN_S - 1, False),
         (TYPED, "taken", ENTER_AGAIN_S, False),
         (None, "waits", ENTER_AGAIN_S, False),
-        (Prompt(seq=7, at=NOW, text="go on", enters=1), "waits", UNCONFIRMED_S, False),
+        (ENTERED, "waits", UNCONFIRMED_S, False),
     ],
 )
-def test_enter_is_repeated_once_after_a_while(prompt: Prompt | None, seen: str, seconds: float, wanted: bool) -> None:
-    assert wanted == unsent(worker(prompt, prompt=seen), NOW + timedelta(seconds=seconds))
+def test_enter_is_repeated_once_after_a_while(
+    prompt: OpenIntent | None, seen: str, seconds: float, wanted: bool
+) -> None:
+    assert wanted == unsent(worker(prompt=seen), prompt, NOW + timedelta(seconds=seconds))
 
 
 def test_without_a_look_nothing_is_settled() -> None:
-    assert settled(WorkerState(name="w", session="w", prompt=TYPED), NOW) is None
-    assert not unsent(worker(TYPED, prompt="waits"), None)
+    assert settled(WorkerState(name="w", session="w"), TYPED, NOW) is None
+    assert not unsent(worker(prompt="waits"), TYPED, None)
 
 
 def test_an_enter_for_which_no_text_waits_any_more_changes_nothing() -> None:
@@ -167,4 +180,4 @@ def test_an_enter_for_which_no_text_waits_any_more_changes_nothing() -> None:
 
     apply_drafts(d, [Draft(Intended(action="enter", target="w"), worker="w", attempt=0)], NOW, "at:1")
 
-    assert None is d.workers["w"].prompt
+    assert 0 == d.workers["w"].prompt

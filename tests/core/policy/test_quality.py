@@ -9,6 +9,7 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.words import THEIRS, fits
 
 from wakeman.core.errors import UsageError
 from wakeman.core.model import FileFingerprint, Unit, VerifySpec
@@ -191,26 +192,28 @@ def test_a_good_file_has_no_problem(kind: Kind, data: bytes) -> None:
 @pytest.mark.parametrize(
     ("kind", "data", "problem"),
     [
-        ("json", b"", "not JSON: line 1: input data was truncated"),
-        ("json", b'{"a": 1,\n "b": }', "not JSON: line 2: invalid character"),
+        ("json", b"", f"not JSON: line 1: {THEIRS}"),
+        ("json", b'{"a": 1,\n "b": }', f"not JSON: line 2: {THEIRS}"),
         ("json", b'"\xff"', "not JSON: a string is not UTF-8"),
         ("json", b"[" * 100_000, "not JSON: nested too deeply"),
-        ("toml", b"a = 1\nb = [1,,]\n", "not TOML: line 2: invalid value"),
-        ("toml", b"a = 1\nb = ", "not TOML: line 2: invalid value"),
+        ("toml", b"a = 1\nb = [1,,]\n", f"not TOML: line 2: {THEIRS}"),
+        ("toml", b"a = 1\nb = ", f"not TOML: line 2: {THEIRS}"),
         ("toml", b"a = 1\nb = '\xff'", "not TOML: line 2: not UTF-8"),
         ("toml", b"a = " + b"[" * 100_000, "not TOML: nested too deeply"),
         ("yaml", b"", "holds nothing"),
         ("yaml", b"# only a comment\n---\nnull\n", "holds nothing"),
-        ("yaml", b"a: 1\nb: [1,\nc: 2\n", "not YAML: line 4: did not find expected ',' or ']'"),
-        ("yaml", b"a: *nobody\n", "not YAML: line 1: found undefined alias"),
-        ("yaml", b"a: !strange 1\n", "not YAML: line 1: could not determine a constructor for the tag '!strange'"),
-        ("yaml", b"day: 2024-13-45\n", "not YAML: month must be in 1..12"),
-        ("yaml", b"a: \xff\n", "not YAML: unacceptable character #x00ff: invalid leading UTF-8 octet"),
-        ("yaml", b"a:\n " + b"[" * 100_000, "not YAML: nested too deeply"),
+        ("yaml", b"a: 1\nb: [1,\nc: 2\n", f"not YAML: line 4: {THEIRS}"),
+        ("yaml", b"a: *nobody\n", f"not YAML: line 1: {THEIRS}"),
+        ("yaml", b"a: !strange 1\n", f"not YAML: line 1: {THEIRS}"),
+        ("yaml", b"day: 2024-13-45\n", f"not YAML: {THEIRS}"),
+        ("yaml", b"a: \xff\n", f"not YAML: {THEIRS}"),
+        ("yaml", b"a:\n " + b"[" * 100_000, f"not YAML: {THEIRS}"),  # PyYAML has a bound of its own from 6.0.4 on
     ],
 )
 def test_a_bad_file_is_told_by_what_is_wrong_and_on_which_line(kind: Kind, data: bytes, problem: str) -> None:
-    assert problem == parse(kind, data)
+    found = parse(kind, data)
+
+    assert fits(problem, found), found
 
 
 @pytest.mark.parametrize("data", [b"a: 1\n", b"- [1, {b: 2}]\n"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 import pytest
+from tests.words import THEIRS, fits
 
 from wakeman.core.errors import PlanError
 from wakeman.core.model import (
@@ -47,20 +48,20 @@ def test_a_verdict_that_accepts_all_rejects_nobody_whatever_it_says_besides() ->
 @pytest.mark.parametrize(
     ("data", "problem"),
     [
-        (b"", "no verdict: Input data was truncated; expected the JSON array that was asked for"),
+        (b"", f"no verdict: {THEIRS}; expected the JSON array that was asked for"),
         (verdict({"unit": "a", "ok": True}), "it does not judge 'b'"),
         (b"[]", "it does not judge 'a' and 1 more"),
         (verdict({"unit": "a", "ok": True}, {"unit": "c", "ok": True}), "it judges 'c', which it was not asked about"),
         (verdict({"unit": "a", "ok": True}, {"unit": "a", "ok": True}), "it judges 'a' twice"),
         (verdict({"unit": "a", "ok": False, "why": "\x1b[2J \n"}), "it rejects 'a' and does not say why"),
-        (b'[{"unit": "a", "ok": true, "why": "\xff"}]', "no verdict: "),
-        (b"[" * 10000, "no verdict: "),
+        (b'[{"unit": "a", "ok": true, "why": "\xff"}]', f"no verdict: {THEIRS}"),
+        (b"[" * 10000, f"no verdict: {THEIRS}"),
     ],
 )
 def test_a_verdict_that_is_none_says_what_is_wrong_with_it(data: bytes, problem: str) -> None:
     found, rejects = review.read(data, UNITS)
 
-    assert (True, ()) == (found.startswith(problem), rejects), found
+    assert (True, ()) == (fits(problem, found), rejects), found
 
 
 def test_the_reasons_of_many_units_take_no_more_room_than_those_of_few() -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
 from wakeman.core.model import (
     Deployment,
     FileFingerprint,
     Observation,
+    OpenIntent,
     Plan,
-    Promotion,
     Unit,
     UnitsSpec,
     UnitState,
@@ -21,6 +23,7 @@ from wakeman.core.model import (
 from wakeman.core.policy import staging
 from wakeman.core.policy.review import reviewing
 
+NOW = datetime(2026, 1, 5, tzinfo=UTC)
 MARKS = (FileFingerprint("out/u", 3, 5, 7),)
 STRANGE = FileFingerprint("out/u", 9, 9, 9)
 PASSED = Verdict("u", marks=MARKS)
@@ -93,7 +96,7 @@ def test_what_does_not_pass_was_promoted_is_waived_or_has_its_place_taken_is_not
 def test_what_is_being_promoted_is_not_promoted_twice_and_holds_up() -> None:
     d = deployment(state="exited")
     before = staging.held_up(d, ["u"])
-    d.promoting[7] = Promotion(action="install", worker="w", attempt=1, unit="u", files=())
+    d.intents[7] = OpenIntent(seq=7, action="install", at=NOW, worker="w", attempt=1, target="u")
 
     assert ([], []) == (before, staging.ready_to_promote(d))
     assert ["u"] == staging.held_up(d, ["u"])

@@ -7,9 +7,9 @@ from wakeman.core.model.deployment import (
     Host,
     Outcome,
     Repository,
-    Wake,
     attempt_id,
 )
+from wakeman.core.model.intent import OpenIntent
 from wakeman.core.model.plan import (
     PACES,
     Agent,
@@ -38,7 +38,6 @@ from wakeman.core.model.plan import (
 from wakeman.core.model.unit import (
     FileFingerprint,
     PromotedFile,
-    Promotion,
     Rejection,
     Review,
     Share,
@@ -54,7 +53,6 @@ from wakeman.core.model.worker import (
     EndedBy,
     Fault,
     Observation,
-    Prompt,
     Reason,
     Session,
     State,
@@ -80,12 +78,11 @@ __all__ = [
     "LimitsSpec",
     "MoveSpec",
     "Observation",
+    "OpenIntent",
     "Outcome",
     "Pace",
     "Plan",
     "PromotedFile",
-    "Promotion",
-    "Prompt",
     "Reason",
     "Rejection",
     "Repository",
@@ -107,7 +104,6 @@ __all__ = [
     "Validator",
     "Verdict",
     "VerifySpec",
-    "Wake",
     "WakeRow",
     "WakeSpec",
     "WakeTarget",

@@ -8,8 +8,9 @@ from typing import Literal
 
 from msgspec import Struct
 
+from wakeman.core.model.intent import OpenIntent
 from wakeman.core.model.plan import Plan, UnitsSpec
-from wakeman.core.model.unit import FileFingerprint, Promotion, Review, UnitState
+from wakeman.core.model.unit import FileFingerprint, Review, UnitState
 from wakeman.core.model.worker import Validator, WorkerState
 
 Outcome = Literal["open", "complete", "partial", "stopped"]
@@ -68,14 +69,6 @@ def attempt_id(d: Deployment, worker: WorkerState) -> str:
     return f"{d.name}/{worker.name}/{worker.attempt}@{worker.boot}.{born:x}.{place}"
 
 
-class Wake(Struct, frozen=True):
-    """A notice whose delivery is not recorded yet."""
-
-    text: str
-    causes: tuple[str, ...]
-    at: datetime
-
-
 class Deployment(Struct):
     """Everything that the log tells, folded. Changed by `fold` alone."""
 
@@ -117,12 +110,10 @@ class Deployment(Struct):
     barred: str = ""  # why no launch is tried until a person says `unpause`: a key that was refused
     rows: dict[str, int] = {}
     woken: dict[str, datetime] = {}  # cause -> when the orchestrator last heard of it
-    wakes: dict[int, Wake] = {}  # intents to wake without an outcome, by seq
+    intents: dict[int, OpenIntent] = {}  # by seq: what was begun and is not settled
     sampled: tuple[str, ...] = ()
     reviews: dict[str, Review] = {}  # by the unit of a reviewer, which is none of the plan's
     moved: dict[str, str] = {}
-    moving: dict[int, tuple[str, str]] = {}  # moves whose outcome is not recorded, by seq: they are made again
-    promoting: dict[int, Promotion] = {}  # open promotions, by the intent's seq: each is tried until it is settled
     last_launch: float = -1e18  # mono of the last launch
     failed_launches: int = 0  # in a row
     met: bool = False  # somebody has met a usage limit; until then nobody has to look for one
@@ -131,6 +122,20 @@ class Deployment(Struct):
     trespassed: dict[str, datetime] = {}  # path -> when it was written by whom it must not
     trespass: str = ""  # the last one, in words
     full: str = ""  # why nothing more is launched: the disk that the log stands on is full
+
+    @property
+    def wakes(self) -> dict[int, OpenIntent]:
+        """Return the notices that are owed, by seq."""
+        return {seq: intent for seq, intent in self.intents.items() if intent.action == "wake"}
+
+    @property
+    def promoting(self) -> dict[int, OpenIntent]:
+        """Return the promotions that are not settled, by seq: each is tried until it is."""
+        return {seq: intent for seq, intent in self.intents.items() if intent.action in ("install", "commit")}
+
+    def prompt_of(self, worker: WorkerState) -> OpenIntent | None:
+        """Return the text on its way into a worker's session; None where there is none."""
+        return self.intents.get(worker.prompt)
 
     def plan_of(self, worker: WorkerState) -> Plan:
         """Return the plan that holds for a worker: as it stands for those that make units, a reviewer's own."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 from msgspec import Struct
 
@@ -148,14 +148,3 @@ class Review(Struct):
     marks: dict[str, tuple[FileFingerprint, ...]] = {}  # by unit: what there was to review
     heard: bool = False  # its verdict is taken, or a person let it go
     rejected: dict[str, str] = {}  # by unit: the reviewer's words
-
-
-class Promotion(Struct, frozen=True):
-    """An intent to promote a unit's outputs, whose outcome is not recorded yet."""
-
-    action: Literal["install", "commit"]
-    worker: str
-    attempt: int
-    unit: str
-    files: tuple[PromotedFile, ...]
-    keep: bool = False

@@ -56,21 +56,6 @@ class Validator(Struct, frozen=True, omit_defaults=True):
     worker: str = ""
 
 
-class Prompt(Struct, frozen=True):
-    """A text on its way into a worker's session, of which it is not settled whether it arrived.
-
-    Shape: `seq` is its intent's; `before` fingerprints what its client had said by then; `typed` that its outcome is
-    recorded; `enters` counts how often Enter was pressed again, the last key being pressed at `at`.
-    """
-
-    seq: int
-    at: datetime
-    text: str
-    before: str = ""
-    typed: bool = False
-    enters: int = 0
-
-
 class WorkerState(Struct):
     """A worker as the log tells it. Times are aware UTC; `*_mono` are seconds of the clock that sleeps."""
 
@@ -117,7 +102,7 @@ class WorkerState(Struct):
     written: int = 0  # units of its share with all outputs there, as a watcher told
     written_at: datetime | None = None
     swept: tuple[str, ...] = ()  # sessions that it started and that were ended, of which it was not told yet
-    prompt: Prompt | None = None  # a text typed into its session, until it is known what became of it
+    prompt: int = 0  # seq of a text typed into its session, until it is known what became of it; 0 = none
     trespasses: int = 0  # writes where it must not, about which no row was taken yet
 
     @property

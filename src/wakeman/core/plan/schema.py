@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import get_args
 
 import msgspec
@@ -28,7 +29,7 @@ def schema() -> dict[str, object]:
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": "urn:wakeman:plan",
         "title": "Wakeman plan",
-        **{key: _open(value) for key, value in msgspec.json.schema(Plan).items()},
+        **{key: _open(_dedented(value)) for key, value in msgspec.json.schema(Plan).items()},
     }
 
 
@@ -44,8 +45,17 @@ def events_schema() -> dict[str, object]:
         "$id": "urn:wakeman:event",
         "title": "One line of a Wakeman log",
         "anyOf": [*made["anyOf"], newer],
-        "$defs": parts,
+        "$defs": _dedented(parts),
     }
+
+
+def _dedented(value: object) -> object:
+    """Return the schema with no line of a description indented: Python 3.13 strips docstrings, 3.11 and 3.12 do not."""
+    if isinstance(value, list):
+        return [_dedented(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _dedented(item) for key, item in value.items()}
+    return re.sub(r"\n +", "\n", value) if isinstance(value, str) else value
 
 
 def _open(value: object) -> object:

@@ -171,7 +171,7 @@ def transitions(d: Deployment) -> list[e.Draft]:
     """
     drafts: list[e.Draft] = []
     for worker in d.workers.values():
-        if (told := prompt_delivery.settled(worker, d.looked_at)) is not None:
+        if (told := prompt_delivery.settled(worker, d.prompt_of(worker), d.looked_at)) is not None:
             drafts.append(e.Draft(told, worker=worker.name, attempt=worker.attempt))
         if worker.live and worker.observation is not None and worker.observation.attempt == worker.attempt:
             drafts += _path(worker, _live_facts(d, worker, worker.observation))
@@ -278,8 +278,8 @@ def worker_facts(d: Deployment, worker: WorkerState) -> dict[str, bool]:
         "live": worker.live,
         "unwanted": worker.stop,
         "again": worker.again,
-        "unsent": prompt_delivery.unsent(worker, d.looked_at),
-        "typed": worker.prompt is not None,
+        "unsent": prompt_delivery.unsent(worker, d.prompt_of(worker), d.looked_at),
+        "typed": worker.prompt > 0,
         "overdue": bool(d.validators) and bool(overdue(d, worker)),
         "bereft": bool(worker.swept) and d.plan_of(worker).workers.mode == "interactive",
         "stuck": worker.state == "stuck",

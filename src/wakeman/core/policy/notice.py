@@ -62,7 +62,7 @@ def causes(d: Deployment, decision: Decision, by: str) -> list[Cause]:
     if d.alarm is None and d.generation and not d.paused_at and d.outcome == "open":
         found.append(Cause("ask", "ask:alarm", "no alarm can be set: wakeman doctor"))
     found += [
-        Cause("ask", f"ask:place:{seq}", f"{sanitise(taking.unit, 80)} passes and cannot be taken over: wakeman log")
+        Cause("ask", f"ask:place:{seq}", f"{sanitise(taking.target, 80)} passes and cannot be taken over: wakeman log")
         for seq, taking in d.promoting.items()
     ]
     if starved(d):

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Literal
 
 from wakeman.core.log import events as e
-from wakeman.core.model import WorkerState
+from wakeman.core.model import OpenIntent, WorkerState
 
 ENTER_AGAIN_S = 2.0
 """Seconds after which Enter is pressed once more, where the text still stands in the input box."""
@@ -83,9 +83,9 @@ def fate(screen: str, text: str, *, typed: bool) -> Became:
     return "taken" if known and (working or box == "") else "unknown"
 
 
-def settled(worker: WorkerState, now: datetime | None) -> e.Confirmed | None:
+def settled(worker: WorkerState, prompt: OpenIntent | None, now: datetime | None) -> e.Confirmed | None:
     """Say what became of the text typed into a worker's session, once that is known or can be waited for no more."""
-    prompt, seen = worker.prompt, worker.observation
+    seen = worker.observation
     if prompt is None or seen is None or seen.attempt != worker.attempt:
         return None
     if seen.session not in ("running", "queued", "unknown"):
@@ -102,9 +102,9 @@ def settled(worker: WorkerState, now: datetime | None) -> e.Confirmed | None:
     return e.Confirmed(intent=prompt.seq, ok=False, why=f"{lost}; it is not typed again")
 
 
-def unsent(worker: WorkerState, now: datetime | None) -> bool:
+def unsent(worker: WorkerState, prompt: OpenIntent | None, now: datetime | None) -> bool:
     """Tell whether a text waits in the input box for an Enter that was swallowed."""
-    prompt, seen = worker.prompt, worker.observation
+    seen = worker.observation
     waits = prompt is not None and seen is not None and seen.attempt == worker.attempt and seen.prompt == "waits"
     return waits and prompt is not None and not prompt.enters and _age(prompt.at, now) >= ENTER_AGAIN_S
 

@@ -87,7 +87,7 @@ def ready_to_promote(d: Deployment) -> list[str]:
     kind = staging(d)
     if kind.promotion is None:
         return []
-    under_way = {promotion.unit for promotion in d.promoting.values()}
+    under_way = {promotion.target for promotion in d.promoting.values()}
     return [name for name, unit in d.units.items() if name not in under_way and _ready(d, unit, kind)]
 
 
@@ -113,7 +113,7 @@ def held_up(d: Deployment, names: Iterable[str]) -> list[str]:
     """Name those of some units that pass and cannot be promoted yet: to do them again would not help."""
     if staging(d).promotion is None:
         return []
-    under_way = {promotion.unit for promotion in d.promoting.values()}
+    under_way = {promotion.target for promotion in d.promoting.values()}
     return [name for name in names if name in under_way or blocked(d, d.units[name])]
 
 

@@ -51,7 +51,7 @@ def prompt_fate(
 
     Cost: a stat, and one capture of the screen.
     """
-    prompt = worker.prompt
+    prompt = d.prompt_of(worker)
     if prompt is None:
         return ""
     if prompts_heard(world, d, worker) != prompt.before:

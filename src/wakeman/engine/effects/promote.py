@@ -36,7 +36,7 @@ class Promote(Struct, frozen=True):
             except DiskError:
                 raise  # no file is to blame; the next check, behind an alarm, tries again
             except WakemanError as fault:
-                refused |= {seq: f"{d.promoting[seq].unit}: {fault}" for seq in seqs}
+                refused |= {seq: f"{d.intents[seq].target}: {fault}" for seq in seqs}
         return done, refused
 
     def recorded(self, d: Deployment, write: Write) -> tuple[Mapping[int, Promoted], Mapping[int, str]]:
@@ -85,6 +85,6 @@ def promote(d: Deployment) -> Steps[bool]:
 
 
 def _outcome(d: Deployment, seq: int, result: Promoted) -> e.Draft:
-    promotion = d.promoting[seq]
+    promotion = d.intents[seq]
     fact = e.Effected(intent=seq, ok=not result.why, detail=result.why, marks=result.marks)
     return e.Draft(fact, worker=promotion.worker, attempt=promotion.attempt)

@@ -181,7 +181,7 @@ def _sightings(world: World, sessions: Sessions, view: Gathered, live: list[Work
         if seen is None and view.listing.server == view.d.server:
             seen = by_id.get(worker.session_id)  # made by its own launcher, which knows no mark
         observation = _denied(world, view, worker, _sight(world, sessions, view, worker, seen, calls))
-        if worker.prompt is not None and observation.session == "running":
+        if worker.prompt and observation.session == "running":
             observation = msgspec.structs.replace(
                 observation, prompt=prompt_delivery.prompt_fate(world, sessions, view.d, worker)
             )

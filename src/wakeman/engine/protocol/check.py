@@ -160,4 +160,4 @@ def _pressing(worker: WorkerState) -> bool:
     ending = 0 < worker.ends <= END_TRIES_MAX and (worker.live or worker.processes > 0)
     seen = worker.observation
     unsure = seen is not None and seen.attempt == worker.attempt and bool(seen.shown) and seen.activity == "unknown"
-    return ending or (worker.live and (worker.finished == 1 or unsure or worker.prompt is not None))
+    return ending or (worker.live and (worker.finished == 1 or unsure or worker.prompt > 0))

@@ -8,7 +8,7 @@ from collections.abc import Hashable, Sequence
 import msgspec
 from msgspec import Struct
 
-from wakeman.core.model import Deployment, Promotion, Unit, UnitState, WorkerState
+from wakeman.core.model import Deployment, OpenIntent, Unit, UnitState, WorkerState
 from wakeman.engine import layout
 from wakeman.engine.workspace import Place, Promoted
 from wakeman.engine.workspace.in_place import final_place
@@ -73,10 +73,10 @@ class Staged(Struct, frozen=True, gc=False):
 
     def promote(self, world: World, seqs: Sequence[int]) -> dict[int, Promoted]:
         """Install each output of a unit in its place."""
-        return {seq: _install(world, self.d, self.d.promoting[seq]) for seq in seqs}
+        return {seq: _install(world, self.d, self.d.intents[seq]) for seq in seqs}
 
 
-def _install(world: World, d: Deployment, promotion: Promotion) -> Promoted:
+def _install(world: World, d: Deployment, promotion: OpenIntent) -> Promoted:
     """Install a unit's outputs. Boundary: one that is not as it was judged leaves the rest behind it."""
     marks = []
     stage = layout.stage(d.host, promotion.worker, promotion.attempt)

@@ -9,7 +9,7 @@ from shlex import join, quote
 import msgspec
 from msgspec import Struct
 
-from wakeman.core.model import Deployment, FileFingerprint, Promotion, Repository, Unit, UnitState, WorkerState
+from wakeman.core.model import Deployment, FileFingerprint, OpenIntent, Repository, Unit, UnitState, WorkerState
 from wakeman.core.names import branch
 from wakeman.core.plan.template import render
 from wakeman.core.text import sanitise
@@ -89,18 +89,18 @@ class Worktree(Struct, frozen=True, gc=False):
 
     def batch(self, seq: int) -> Hashable:
         """Return the attempt: what it has made is one commit."""
-        promotion = self.d.promoting[seq]
+        promotion = self.d.intents[seq]
         return promotion.worker, promotion.attempt
 
     def promote(self, world: World, seqs: Sequence[int]) -> dict[int, Promoted]:
         """Commit the units of a batch, but for those of which a file is not as it was judged any more."""
-        promotions = {seq: self.d.promoting[seq] for seq in seqs}
+        promotions = {seq: self.d.intents[seq] for seq in seqs}
         results = {seq: self._judged(world, promotion) for seq, promotion in promotions.items()}
         taken = [promotions[seq] for seq, result in results.items() if not result.why]
         refused = self._commit(world, taken) if taken else {}
-        return {seq: refused.get(promotions[seq].unit, result) for seq, result in results.items()}
+        return {seq: refused.get(promotions[seq].target, result) for seq, result in results.items()}
 
-    def _judged(self, world: World, promotion: Promotion) -> Promoted:
+    def _judged(self, world: World, promotion: OpenIntent) -> Promoted:
         """Hold a unit's files against what was judged."""
         places = {self.source(file.path): file for file in promotion.files}
         now = world.files.marks(places)
@@ -109,14 +109,14 @@ class Worktree(Struct, frozen=True, gc=False):
                 return Promoted(why=f"{file.path}: not as it was judged any more")
         return Promoted(marks=tuple(file.mark for file in promotion.files))
 
-    def _commit(self, world: World, promotions: Sequence[Promotion]) -> dict[str, Promoted]:
+    def _commit(self, world: World, promotions: Sequence[OpenIntent]) -> dict[str, Promoted]:
         """Put units onto the branch in one commit; give those that are not taken.
 
         Boundary: without `workers.commit` what the worker has not committed itself is not taken.
         """
         d, on = self.d, branch(self.d.name, self.worker.name)
-        paths = {each.unit: [self._inside(file.path) for file in each.files] for each in promotions}
-        claims = [self._inside(claim) for each in promotions for claim in d.units[each.unit].unit.writes]
+        paths = {each.target: [self._inside(file.path) for file in each.files] for each in promotions}
+        claims = [self._inside(claim) for each in promotions for claim in d.units[each.target].unit.writes]
         kept = world.git().keep(
             self.repository,
             self.root(),

@@ -14,12 +14,10 @@ from wakeman.core.model import (
     Deployment,
     EndedBy,
     FileFingerprint,
+    OpenIntent,
     PromotedFile,
-    Promotion,
-    Prompt,
     Usage,
     Verdict,
-    Wake,
     WorkerState,
 )
 
@@ -91,7 +89,27 @@ class Intended(Fact, frozen=True):
     files: tuple[PromotedFile, ...] = ()  # for an install or a commit: the outputs of the unit in `target`
     keep: bool = False  # for an install: the worker is at work and keeps its own
 
+    @property
+    def settles(self) -> bool:
+        """Tell whether the log is to tell what became of it: of an end without a word to the client a look does."""
+        return bool(self.text if self.action == "end" else self.ended_by if self.action == "sweep" else True)
+
     def apply(self, d: Deployment, event: Event) -> None:
+        if self.settles:
+            d.intents[event.seq] = OpenIntent(
+                seq=event.seq,
+                action=self.action,
+                at=event.at,
+                worker=event.worker or "",
+                attempt=event.attempt or 0,
+                target=self.target,
+                text=self.text,
+                causes=self.causes,
+                files=self.files,
+                keep=self.keep,
+                confirm=self.confirm,
+                before=self.before,
+            )
         match self.action:
             case "launch":
                 self._begin_launch(d, event)
@@ -106,23 +124,11 @@ class Intended(Fact, frozen=True):
             case "nudge" | "send" if self.confirm:
                 self._begin_prompt(worker_of(d, event), event)
             case "enter":
-                worker = worker_of(d, event)
-                if worker.prompt is not None:
-                    worker.prompt = replace(worker.prompt, enters=worker.prompt.enters + 1, at=event.at)
+                prompt = d.prompt_of(worker_of(d, event))
+                if prompt is not None:
+                    d.intents[prompt.seq] = replace(prompt, enters=prompt.enters + 1, at=event.at)
             case "wake":
-                d.wakes[event.seq] = Wake(text=self.text, causes=self.causes, at=event.at)
                 d.woken.update(dict.fromkeys(self.causes, event.at))
-            case "move":
-                d.moving[event.seq] = (self.target, self.text)
-            case "install" | "commit":
-                d.promoting[event.seq] = Promotion(
-                    action=self.action,
-                    worker=event.worker or "",
-                    attempt=event.attempt or 0,
-                    unit=self.target,
-                    files=self.files,
-                    keep=self.keep,
-                )
             case _:
                 pass
 
@@ -142,7 +148,7 @@ class Intended(Fact, frozen=True):
 
     def _begin_prompt(self, worker: WorkerState, event: Event) -> None:
         worker.swept = () if self.action == "nudge" else worker.swept
-        worker.prompt = Prompt(seq=event.seq, at=event.at, text=self.text, before=self.before)
+        worker.prompt = event.seq
         if worker.observation is not None:  # what it says of a text is about the one before
             worker.observation = replace(worker.observation, prompt="")
 
@@ -160,26 +166,37 @@ class Effected(Fact, frozen=True):
     marks: tuple[FileFingerprint, ...] = ()  # for an install or a commit: the outputs as they count from now on
 
     def apply(self, d: Deployment, event: Event) -> None:
-        d.wakes.pop(self.intent, None)
-        d.moved.update([d.moving.pop(self.intent)] if self.intent in d.moving else [])
-        if self.intent in d.promoting:
-            self._end_promotion(d, d.promoting.pop(self.intent))
+        intent = d.intents.get(self.intent)
+        if intent is None:
+            if not self.intent and not self.ok:
+                self._fail_launch(d, worker_of(d, event))  # it was refused before there was an intent
             return
-        if event.worker is None:
+        if intent.confirm and self.ok:
+            d.intents[self.intent] = replace(intent, typed=True)
             return
-        worker = worker_of(d, event)
-        if worker.prompt is not None and worker.prompt.seq == self.intent:
-            worker.prompt = replace(worker.prompt, typed=True) if self.ok else None
-        if worker.intent == self.intent and not self.ok:
-            worker.why, worker.ended_by, worker.code = self.detail, self.ended_by or "launch", None
-            settle_failed_launch(d, worker)
+        del d.intents[self.intent]
+        match intent.action:
+            case "move":
+                d.moved[intent.target] = intent.text
+            case "install" | "commit":
+                self._end_promotion(d, intent)
+            case "launch":
+                self._fail_launch(d, d.workers[intent.worker])
+            case "nudge" | "send" if intent.confirm:
+                d.workers[intent.worker].prompt = 0
+            case _:
+                pass
 
-    def _end_promotion(self, d: Deployment, promotion: Promotion) -> None:
+    def _fail_launch(self, d: Deployment, worker: WorkerState) -> None:
+        worker.why, worker.ended_by, worker.code = self.detail, self.ended_by or "launch", None
+        settle_failed_launch(d, worker)
+
+    def _end_promotion(self, d: Deployment, promotion: OpenIntent) -> None:
         """Take over what was judged: from now on it counts. What could not be taken over has that problem."""
-        unit = d.units[promotion.unit]
+        unit = d.units[promotion.target]
         files = tuple(promoted.mark for promoted in promotion.files)
         if self.ok:
-            d.gained += take_verdict(d, Verdict(unit=promotion.unit, marks=self.marks))
+            d.gained += take_verdict(d, Verdict(unit=promotion.target, marks=self.marks))
             unit.promoted = files
             if promotion.action == "install" and not promotion.keep:
                 forget_staged(unit)  # its stage is empty from now on
@@ -200,8 +217,9 @@ class Confirmed(Fact, frozen=True):
 
     def apply(self, d: Deployment, event: Event) -> None:
         worker = worker_of(d, event)
-        if worker.prompt is not None and worker.prompt.seq == self.intent:
-            worker.prompt = None
+        if worker.prompt == self.intent:
+            worker.prompt = 0
+            d.intents.pop(self.intent, None)
 
     def summary(self) -> str:
         return f"{'arrived' if self.ok else 'not confirmed'}: {self.why}"

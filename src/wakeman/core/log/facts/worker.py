@@ -83,11 +83,13 @@ class Launched(Fact, frozen=True):
 
     def apply(self, d: Deployment, event: Event) -> None:
         worker = worker_of(d, event)
+        d.intents.pop(worker.intent, None)
+        d.intents.pop(worker.prompt, None)
         worker.intent, worker.session_id = 0, self.session_id
         worker.session_mark = attempt_id(d, worker)
         worker.observation, worker.unknowns, worker.life, worker.life_mono = None, 0, "", d.mono
         worker.code, worker.ended_by, worker.ending, worker.note = None, "", "", ""
-        worker.ends, worker.finished, worker.prompt = 0, 0, None
+        worker.ends, worker.finished, worker.prompt = 0, 0, 0
         worker.swept = ()
         worker.began = worker.began or event.at
         _clear_trouble(worker)
@@ -210,6 +212,7 @@ def settle_failed_launch(d: Deployment, worker: WorkerState) -> None:
         d.failed_launches += 1
     else:
         worker.spent -= 1
+    d.intents.pop(worker.intent, None)
     worker.intent, worker.unknowns, worker.stop, worker.over = 0, 0, False, d.mono
 
 

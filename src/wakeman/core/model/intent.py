@@ -1,0 +1,32 @@
+"""An effect that was begun and whose outcome is not recorded yet: what a crash may have left half done."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from msgspec import Struct
+
+from wakeman.core.model.unit import PromotedFile
+
+
+class OpenIntent(Struct, frozen=True, omit_defaults=True):
+    """An intent without an outcome, as its line in the log tells it.
+
+    Shape: `target` is what it acts on: a session, a file, a unit. Of a text that is to be confirmed, `typed` tells that
+    it was typed, `enters` counts how often Enter was pressed again, and `at` is when the last key was pressed.
+    """
+
+    seq: int
+    action: str
+    at: datetime
+    worker: str = ""
+    attempt: int = 0
+    target: str = ""
+    text: str = ""
+    causes: tuple[str, ...] = ()
+    files: tuple[PromotedFile, ...] = ()
+    keep: bool = False  # the worker is at work and keeps its own
+    confirm: bool = False  # a later look tells whether the text arrived
+    before: str = ""  # what the client had said of prompts by then, as a fingerprint
+    typed: bool = False
+    enters: int = 0
