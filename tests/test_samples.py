@@ -9,7 +9,8 @@ import jsonschema
 import pytest
 from tests.record import NIGHTS, SAMPLES, folded, told
 
-from wakeman.adapters.eventlog.audit_reader import audit
+from wakeman.adapters.eventlog.audit_reader import Tape
+from wakeman.audit.report import audit
 from wakeman.faces.cli import main
 
 LOGS = sorted(SAMPLES.glob("*/events.jsonl"))
@@ -34,10 +35,11 @@ def test_each_line_of_a_sample_is_as_the_schema_says(log: Path) -> None:
 
 @by_name
 def test_a_sample_audits_clean(log: Path) -> None:
-    found = audit(str(log))
+    with Tape(str(log)) as tape:
+        found = audit(tape)
 
-    assert ((), len(log.read_bytes().splitlines())) == (found.divergences, found.judge.events)
-    assert found.judge.decisions > 0
+    assert ((), len(log.read_bytes().splitlines())) == (found.divergences, found.auditor.events)
+    assert found.auditor.decisions > 0
 
 
 @by_name

@@ -6,6 +6,7 @@ import json
 import os
 import threading
 from collections import deque
+from collections.abc import Sequence
 from functools import cache
 from io import BufferedReader, BytesIO
 from pathlib import Path
@@ -16,8 +17,10 @@ from tests.adapters.logs import AT, begin, noted, planned
 from tests.play import Play
 
 from wakeman.adapters.eventlog import EventLogs
-from wakeman.adapters.eventlog.audit_reader import Head, Report, audit, chained, first
+from wakeman.adapters.eventlog.audit_reader import Tape, chained, first
 from wakeman.adapters.memory import Act
+from wakeman.audit import report
+from wakeman.audit.report import Head, Report
 from wakeman.core.errors import LogDamagedError, StorageError
 from wakeman.core.log.events import LINE_END_BYTES, chain, genesis
 from wakeman.core.log.hash_chain import HashChain
@@ -29,6 +32,11 @@ def night() -> bytes:
     play = Play(workers=1, units=2, acts={"w0": Act(stops_after=1)})
     play.run(600)
     return b"".join(play.lines)
+
+
+def audit(file: str, heads: Sequence[Head] = ()) -> Report:
+    with Tape(file) as tape:
+        return report.audit(tape, heads)
 
 
 def judged(path: Path, data: bytes, *heads: Head) -> Report:
@@ -57,7 +65,7 @@ def segmented(path: Path, notes: int = 30) -> Path:
 def test_a_whole_log_diverges_nowhere(tmp_path: Path) -> None:
     report = judged(tmp_path, night())
 
-    assert ((), 0, len(lines()), 0) == (report.divergences, report.count, report.judge.events, report.torn)
+    assert ((), 0, len(lines()), 0) == (report.divergences, report.count, report.auditor.events, report.torn)
     assert report.chain.seq == len(lines())
 
 
@@ -338,7 +346,7 @@ def test_what_a_newer_version_wrote_is_named_and_judges_nothing_behind_it(tmp_pa
 
     report = judged(tmp_path, b"".join(whole))
 
-    assert ((), {"dreamt": 1, "version 2": 1}, 11) == (report.divergences, report.judge.unknown, report.judge.until)
+    assert ((), {"dreamt": 1, "version 2": 1}, 11) == (report.divergences, report.auditor.unknown, report.auditor.until)
 
 
 def test_a_log_that_is_written_meanwhile_is_read_as_far_as_it_goes(tmp_path: Path) -> None:
@@ -355,7 +363,7 @@ def test_a_log_that_is_written_meanwhile_is_read_as_far_as_it_goes(tmp_path: Pat
     writer.start()
     try:
         reports = [audit(str(tmp_path / "night" / "events.jsonl"))]
-        while len(reports) < 20 or reports[-1].judge.events < reports[0].judge.events + 100:
+        while len(reports) < 20 or reports[-1].auditor.events < reports[0].auditor.events + 100:
             reports.append(audit(str(tmp_path / "night" / "events.jsonl")))
     finally:
         done.set()

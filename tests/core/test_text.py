@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wakeman.core.text import last_line, sanitise
+from wakeman.core.text import last_line, refused, sanitise
 
 
 def test_escape_sequences_are_taken_out_whole() -> None:
@@ -45,3 +45,9 @@ def test_the_last_line_is_the_last_that_says_something() -> None:
 
 def test_there_is_no_last_line_where_nothing_is_said() -> None:
     assert "" == last_line(" \n\n", 100)
+
+
+def test_refused_writes_are_told_by_the_last_and_how_many_more() -> None:
+    assert "" == refused(())
+    assert "may not write to /a, its output says" == refused(("/a",))
+    assert "may not write to /c and 2 more, its output says" == refused(("/a", "/b", "/c"))

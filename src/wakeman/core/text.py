@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 
 _ESCAPES = (  # compiled when something is said: many a check says nothing
     r"(?s:\x1b\[[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor moves
@@ -41,3 +42,11 @@ def _sayable(character: str) -> str:
     if kind == "Cs":
         return "\N{REPLACEMENT CHARACTER}"
     return "" if kind in _UNSAYABLE else character
+
+
+def refused(paths: Sequence[str]) -> str:
+    """Say which writes were refused to an attempt, as its output tells; "" for none."""
+    if not paths:
+        return ""
+    more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
+    return f"may not write to {paths[-1]}{more}, its output says"

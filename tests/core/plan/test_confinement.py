@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from wakeman.core.model import Observation, Share, Unit
+from wakeman.core.model import Share, Unit
 from wakeman.core.plan.confinement import (
     Place,
     directories,
@@ -13,7 +13,6 @@ from wakeman.core.plan.confinement import (
     overlaps,
     places,
     refusals,
-    refused,
     tops,
 )
 
@@ -162,14 +161,3 @@ def test_output_that_is_made_to_be_slow_to_search_is_not() -> None:
     refusals(text, "/", [])
 
     assert time.process_time() - began < 2  # quadratic steps would take minutes
-
-
-def test_refusals_are_said_by_the_last_and_how_many_more() -> None:
-    observation = Observation(worker="w", attempt=1, session="running")
-    some = Observation(worker="w", attempt=1, session="running", refused=("/a", "/b", "/c"))
-
-    assert "" == refused(observation)
-    assert "may not write to /c and 2 more, its output says" == refused(some)
-    assert "may not write to /a, its output says" == refused(
-        Observation(worker="w", attempt=1, session="running", refused=("/a",))
-    )

@@ -3,63 +3,43 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from hashlib import file_digest
 from os.path import basename, dirname, getsize
-
-import msgspec
-from msgspec import Struct
+from typing import Self
 
 from wakeman.adapters.eventlog import snapshot
 from wakeman.adapters.eventlog.log_reader import Reading
-from wakeman.adapters.eventlog.segments import LIVE, begins, refusing
-from wakeman.audit.auditor import Auditor
+from wakeman.adapters.eventlog.segments import LIVE, refusing
 from wakeman.core.errors import LogDamagedError
-from wakeman.core.log.events import Event, Sealed, decode, reader
-from wakeman.core.log.hash_chain import Divergence, HashChain
+from wakeman.core.log.events import Event, decode
+from wakeman.core.log.hash_chain import HashChain
 
 _SPAN = 5
 """First bytes by which a file is told from one that is no log: `{"v":`."""
 
 
-class Head(Struct, frozen=True):
-    """A line of the log as somebody outside remembers it. `where` names the witness."""
-
-    where: str
-    seq: int
-    hash: str
-
-
-class Witness(Struct, frozen=True):
-    """What became of a head: `agrees` with the line that stands there, or not; `says` is why."""
-
-    where: str
-    line: int
-    agrees: bool
-    says: str
-
-
-class Report(Struct, frozen=True):
-    """What an audit found. `count` counts all divergences, of which the first are named."""
-
-    judge: Auditor
-    chain: HashChain
-    divergences: tuple[Divergence, ...]
-    count: int
-    witnesses: tuple[Witness, ...]
-    torn: int  # bytes of a last line that is not whole
-
-
 class Tape(Reading):
     """One pass over the lines of a log, sealed segments first; see `Reading` for which file is which.
 
-    Shape: `chain` holds what was found of sequence and hashes, `sealed` size and SHA-256 of each sealed file passed.
+    Shape: `chain` holds what was found of sequence and hashes, `sealed` size and SHA-256 of each sealed file passed,
+    `size` the bytes of all files, `snapshot` line, hash and state of the one beside the log.
     """
 
     def __init__(self, file: str) -> None:
         super().__init__(file)
         self.chain = HashChain()
         self.sealed: dict[str, tuple[int, str]] = {}
+        self.size = 0
+        self.snapshot: tuple[int, str, bytes] | None = None
+
+    def __enter__(self) -> Self:
+        # What remembers lines is asked before the lines are read: some may be written in between.
+        kept = snapshot.load(dirname(self._path)) if basename(self._path) == LIVE else None
+        self.snapshot = (kept[0].seq, kept[0].hash, kept[1]) if kept is not None else None
+        super().__enter__()
+        self.size = sum(getsize(path) for path in (self._path, *(path for _, path in self._sealed)))
+        return self
 
     def lines(self) -> Iterator[bytes]:
         """Give every line, newline included. Raises: LogDamagedError for what is no log, or no whole one."""
@@ -98,62 +78,3 @@ def chained(file: str) -> HashChain:
     with Tape(file) as tape:
         deque(tape.lines(), maxlen=0)
         return tape.chain
-
-
-def audit(file: str, heads: Sequence[Head] = ()) -> Report:
-    """Auditor a log again: chain, sequence, moves, decisions, intents, seals, snapshot, and what witnesses remember.
-
-    Cost: constant memory beside the fold. Raises: LogDamagedError when it is no log; StorageError.
-    """
-    judge = Auditor()
-    # What remembers lines is asked before the lines are read: some may be written in between.
-    kept = snapshot.load(dirname(file)) if basename(file) == LIVE else None
-    if kept is not None:
-        heads = [*heads, Head("snapshot", kept[0].seq, kept[0].hash)]
-    with Tape(file) as tape:
-        hashes = dict.fromkeys((head.seq for head in heads), "")
-        read = reader(getsize(file) + sum(getsize(path) for _, path in tape._sealed))  # noqa: SLF001 - of its base
-        for line in tape.lines():
-            try:
-                event = read(line)
-            except (LogDamagedError, RecursionError) as fault:
-                if tape.chain.fits:
-                    judge.diverge(begins(line), "line", str(fault), "an event")
-                continue
-            judge.take(event)
-            if event.seq in hashes:
-                hashes[event.seq] = event.hash
-                if kept is not None and (event.seq, event.hash) == (kept[0].seq, kept[0].hash):
-                    _frozen(judge, event, kept[1])
-            if isinstance(event.data, Sealed):
-                _seal(judge, event, event.data, tape.sealed)
-        witnesses = [_witness(judge, head, hashes[head.seq]) for head in heads]
-        found = sorted([*tape.chain.breaks, *judge.divergences], key=lambda divergence: divergence.line)
-        torn = len(tape.chain.torn)
-        return Report(judge, tape.chain, tuple(found), judge.count + tape.chain.broken, tuple(witnesses), torn)
-
-
-def _seal(judge: Auditor, event: Event, data: Sealed, files: dict[str, tuple[int, str]]) -> None:
-    """Hold a sealed file against what was said of it. Boundary: a file of lines that is alone has none beside it."""
-    there, told = files.get(data.file), (data.size, data.sha256)
-    if files and there != told:
-        found = f"{there[0]} bytes, {there[1]}" if there else "no such file"
-        judge.diverge(event.seq, "seal", f"{data.file}: {found}", f"{told[0]} bytes, {told[1]}")
-
-
-def _frozen(judge: Auditor, event: Event, state: bytes) -> None:
-    """Hold the snapshot against the fold at its line; whether it is of this very line is for the witness."""
-    if judge.deployment.seq == event.seq and msgspec.json.encode(judge.deployment) != state:
-        judge.diverge(event.seq, "snapshot", "another state", "what the lines up to here fold into")
-
-
-def _witness(judge: Auditor, head: Head, stands: str) -> Witness:
-    last = judge.deployment.seq + judge.torn
-    if stands == head.hash:
-        return Witness(head.where, head.seq, agrees=True, says="agrees")
-    if head.seq > last:
-        found, expected = f"the log ends at line {last}", f"line {head.seq}, which the {head.where} saw"
-    else:
-        found, expected = f"hash {stands or 'of no whole line'}", f"hash {head.hash}, which the {head.where} saw"
-    judge.diverge(min(head.seq, last), "witness", found, expected)
-    return Witness(head.where, head.seq, agrees=False, says=found)

@@ -10,9 +10,19 @@ from os.path import basename, dirname
 from types import TracebackType
 from typing import NoReturn, Self
 
-from wakeman.adapters.eventlog.segments import LIVE, begins, refusing, sealed
+from wakeman.adapters.eventlog.segments import LIVE, refusing, sealed
 from wakeman.core.errors import LogDamagedError, TransitionError
-from wakeman.core.log.events import FORMAT_VERSION, LINE_END_BYTES, Event, Planned, decode, genesis, reader, split
+from wakeman.core.log.events import (
+    FORMAT_VERSION,
+    LINE_END_BYTES,
+    Event,
+    Planned,
+    decode,
+    genesis,
+    reader,
+    seq_of,
+    split,
+)
 from wakeman.core.log.state import apply
 from wakeman.core.model import Deployment
 
@@ -42,7 +52,7 @@ class Reading:
         # The live segment first: one sealed meanwhile is found in the listing, and left out as what is open already.
         with refusing(self._path):
             self._live: BufferedReader = open(self._path, "rb")
-            self._first = begins(self._live.peek(64)) or 1
+            self._first = seq_of(self._live.peek(64)) or 1
         if basename(self._path) == LIVE:
             self._sealed = [(seq, file) for seq, file in sealed(dirname(self._path)) if seq < self._first]
         return self

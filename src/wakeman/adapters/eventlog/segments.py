@@ -46,12 +46,6 @@ def sealed(directory: str) -> list[tuple[int, str]]:
     return sorted((int(match[1]), join(directory, name)) for match, name in found if match)
 
 
-def begins(head: bytes) -> int:
-    """Give the seq of a file's first line by its first bytes; 0 where none can be told."""
-    found = re.match(rb'\{"v":\d+,"seq":(\d+),', head)
-    return int(found[1]) if found else 0
-
-
 def make(directory: str) -> None:
     """Make a directory and its parents, durably. No error when it is there."""
     if os.path.isdir(directory):

@@ -8,6 +8,7 @@ one write but its last: what must be true together counts only when all of it is
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cache
@@ -231,3 +232,9 @@ def _printable(value: Any) -> Any:
             return [_printable(v) for v in value]
         case _:
             return value
+
+
+def seq_of(line: bytes) -> int:
+    """Return the seq of a line by its first bytes; 0 where none can be told."""
+    found = re.match(rb'\{"v":\d+,"seq":(\d+),', line)
+    return int(found[1]) if found else 0

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from msgspec import Struct
 
-from wakeman.core.model import Observation, Share, Unit
+from wakeman.core.model import Share, Unit
 from wakeman.core.plan.conflicts import holder, key
 
 
@@ -203,11 +203,3 @@ def _named(text: str) -> Iterator[str]:
             path = after["path"] if after else ""
         if "/" in path:
             yield path
-
-
-def refused(seen: Observation) -> str:
-    """Say which writes were refused to an attempt; "" for none."""
-    if not seen.refused:
-        return ""
-    more = f" and {len(seen.refused) - 1} more" if len(seen.refused) > 1 else ""
-    return f"may not write to {seen.refused[-1]}{more}, its output says"

@@ -11,8 +11,8 @@ from msgspec import Struct
 
 from wakeman.core.model import Unit
 
-_WILD = re.compile(r"[*?[]")
-_QUOTED = re.compile(r"\[([*?[])\]")
+_WILD = r"[*?[]"
+_QUOTED = r"\[([*?[])\]"
 _VERBS = ("writes", "claims", "reads")  # in this order on equal paths: a reader is met after all writers
 
 
@@ -56,21 +56,21 @@ def conflicts(units: Sequence[Unit], resolved: Mapping[str, str], *, fold_case: 
 
 def quoted(text: str) -> str:
     """Write a value so that a pattern of `units.writes` takes its wildcards as they stand."""
-    return _WILD.sub(r"[\g<0>]", text)
+    return re.sub(_WILD, r"[\g<0>]", text)
 
 
 def claimed(pattern: str) -> str:
     """Give the directory or file that a pattern reaches: its parts before the first with a wildcard."""
     parts = pattern.split("/")
-    wild = next((i for i, part in enumerate(parts) if _WILD.search(_QUOTED.sub("", part))), len(parts))
-    prefix = _QUOTED.sub(r"\1", "/".join(parts[:wild]))
+    wild = next((i for i, part in enumerate(parts) if re.search(_WILD, re.sub(_QUOTED, "", part))), len(parts))
+    prefix = re.sub(_QUOTED, r"\1", "/".join(parts[:wild]))
     return prefix or ("/" if pattern.startswith("/") else ".")
 
 
 def holder(pattern: str) -> str:
     """Give the directory in which lies whatever a pattern names: one without a wildcard names a file."""
     reached = claimed(pattern)
-    if reached == _QUOTED.sub(r"\1", pattern) and not pattern.endswith("/"):
+    if reached == re.sub(_QUOTED, r"\1", pattern) and not pattern.endswith("/"):
         return posixpath.dirname(reached) or "."
     return reached
 

@@ -17,7 +17,7 @@ from wakeman.core.model import Plan, Share, Unit, UnitsSpec
 from wakeman.core.plan.conflicts import quoted
 from wakeman.core.plan.template import render
 
-_PLAIN = re.compile(r"[\w./@%+=:~-]+")
+_PLAIN = r"[\w./@%+=:~-]+"
 _WIDTH = 60
 _SOURCES = ("glob", "items", "file", "command", "matrix")
 
@@ -241,7 +241,7 @@ def _last(path: str) -> str:
 def _word(text: str) -> str:
     import json
 
-    return text if _PLAIN.fullmatch(text) else json.dumps(text)
+    return text if re.fullmatch(_PLAIN, text) else json.dumps(text)
 
 
 def _leaves(value: object, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], str]]:

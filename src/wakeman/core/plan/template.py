@@ -40,7 +40,7 @@ SCOPES: dict[str, tuple[str, ...]] = {
 }
 """Key -> names in scope. Where `unit` is, the unit's own keys (of a matrix, an item, a JSON line) are too."""
 
-_TOKEN = re.compile(
+_PLACEHOLDER = (
     r"""\{\{\s*(?P<quote>["'])(?P<braces>[{}]+)(?P=quote)\s*\}\}"""
     r"""|\{\{[^\S\n]*(?P<name>[^\s{}"'](?:[^{}"'\n]*[^\s{}"'])?)[^\S\n]*\}\}"""
     r"""|(?P<bad>\{\{.{0,30}|\{[ \t]+[\w.-]+[ \t]*\}\})"""
@@ -58,7 +58,7 @@ def render(template: str, values: Mapping[str, str]) -> str:
     Raises: PlanError with every malformed place and unknown name.
     """
     try:
-        return _TOKEN.sub(lambda token: token["braces"] or values[token["name"]], template)
+        return re.sub(_PLACEHOLDER, lambda token: token["braces"] or values[token["name"]], template)
     except KeyError:  # also of a malformed place, which has no name
         raise PlanError(tuple(faults(template, values))) from None
 
@@ -77,7 +77,7 @@ def close(word: str, known: Iterable[str]) -> str:
 
 
 def _faults(template: str, scope: Collection[str] | None) -> Iterator[str]:
-    for token in _TOKEN.finditer(template):
+    for token in re.finditer(_PLACEHOLDER, template):
         name = token["name"]
         if token["bad"]:
             yield f'found malformed braces at {token["bad"]!r}; expected {{{{ name }}}}, or {{{{ "{{{{" }}}} for braces'

@@ -23,7 +23,6 @@ from wakeman.core.model import (
     WorkerState,
     attempt_id,
 )
-from wakeman.core.plan.confinement import REFUSALS_KEPT_MAX, refusals
 from wakeman.core.redact import redacted
 from wakeman.core.text import sanitise, unescaped
 from wakeman.engine import layout
@@ -448,12 +447,17 @@ def _refused(world: World, view: Gathered, worker: WorkerState, life: str) -> tu
     Shape: those of the looks before come first. Boundary: what it does not print is not known. Cost: the end of its
     stream is read, in print mode only when there is a new sign of life.
     """
+    if view.d.host.confinement is None:
+        return ()
+    from wakeman.core.plan.confinement import REFUSALS_KEPT_MAX, refusals
+    from wakeman.engine.act import confinement
+
     before = (
         worker.observation if worker.observation is not None and worker.observation.attempt == worker.attempt else None
     )
     known = before.refused if before is not None else ()
     stream = layout.stream(view.d.host, worker)
-    if view.d.host.confinement is None or stream not in view.marks or len(known) >= REFUSALS_KEPT_MAX:
+    if stream not in view.marks or len(known) >= REFUSALS_KEPT_MAX:
         return known
     over = layout.exit_file(view.d.host, worker) in view.marks
     mode = view.d.plan_of(worker).workers.mode

@@ -66,10 +66,11 @@ class Looked(Fact, frozen=True):
             d.validators = self.validators
 
     def summary(self) -> str:
-        from wakeman.core.plan.confinement import refused
+        from wakeman.core.text import refused
 
         seen = [
-            f"{s.worker} {s.session} {s.activity}".removesuffix(" unknown") + (f" ({refused(s)})" if s.refused else "")
+            f"{s.worker} {s.session} {s.activity}".removesuffix(" unknown")
+            + (f" ({refused(s.refused)})" if s.refused else "")
             for s in self.observations
         ]
         judged = [f"{v.unit}: {'; '.join(v.problems) or 'passes'}" for v in self.verdicts]

@@ -1,0 +1,115 @@
+"""An audit of a whole log: its bytes, its lines as the protocols would have written them, and what others remember."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple, Protocol
+
+import msgspec
+from msgspec import Struct
+
+from wakeman.audit.auditor import Auditor
+from wakeman.core.errors import LogDamagedError
+from wakeman.core.log.events import Event, Sealed, reader, seq_of
+from wakeman.core.log.hash_chain import Divergence, HashChain
+
+
+class Tape(Protocol):
+    """The lines of a log, read once and stopping at no damage.
+
+    Shape: `chain` is what was found of sequence and hashes, `sealed` size and SHA-256 of each sealed file passed,
+    `size` the bytes of all files, `snapshot` line, hash and state of the one beside the log.
+    """
+
+    chain: HashChain
+    sealed: dict[str, tuple[int, str]]
+    size: int
+    snapshot: tuple[int, str, bytes] | None
+
+    def lines(self) -> Iterator[bytes]:
+        """Yield every line, newline included. Raises: LogDamagedError for what is no log, or no whole one."""
+        ...
+
+
+class Head(NamedTuple):
+    """A line of the log as somebody outside remembers it. `where` names the witness."""
+
+    where: str
+    seq: int
+    hash: str
+
+
+class Witness(Struct, frozen=True):
+    """What became of a head: `agrees` with the line that stands there, or not; `says` is why."""
+
+    where: str
+    line: int
+    agrees: bool
+    says: str
+
+
+class Report(Struct, frozen=True):
+    """What an audit found. `count` counts all divergences, of which the first are named."""
+
+    auditor: Auditor
+    chain: HashChain
+    divergences: tuple[Divergence, ...]
+    count: int
+    witnesses: tuple[Witness, ...]
+    torn: int  # bytes of a last line that is not whole
+
+
+def audit(tape: Tape, heads: Iterable[tuple[str, int, str]] = ()) -> Report:
+    """Judge a log again: chain, sequence, each write, seals, snapshot, and what others remember of it.
+
+    Cost: constant memory beside the deployment. Raises: LogDamagedError when it is no log; StorageError.
+    """
+    auditor, known = Auditor(), [Head(*head) for head in heads]
+    if tape.snapshot is not None:
+        known.append(Head("snapshot", *tape.snapshot[:2]))
+    hashes = dict.fromkeys((head.seq for head in known), "")
+    read = reader(tape.size)
+    for line in tape.lines():
+        try:
+            event = read(line)
+        except (LogDamagedError, RecursionError) as fault:
+            if tape.chain.fits:
+                auditor.diverge(seq_of(line), "line", str(fault), "an event")
+            continue
+        auditor.take(event)
+        if event.seq in hashes:
+            hashes[event.seq] = event.hash
+            if tape.snapshot is not None and (event.seq, event.hash) == tape.snapshot[:2]:
+                _frozen(auditor, event, tape.snapshot[2])
+        if isinstance(event.data, Sealed):
+            _seal(auditor, event, event.data, tape.sealed)
+    witnesses = [_witness(auditor, head, hashes[head.seq]) for head in known]
+    found = sorted([*tape.chain.breaks, *auditor.divergences], key=lambda divergence: divergence.line)
+    total = auditor.count + tape.chain.broken
+    return Report(auditor, tape.chain, tuple(found), total, tuple(witnesses), len(tape.chain.torn))
+
+
+def _seal(auditor: Auditor, event: Event, data: Sealed, files: Mapping[str, tuple[int, str]]) -> None:
+    """Hold a sealed file against what was said of it. Boundary: a file of lines that is alone has none beside it."""
+    there, told = files.get(data.file), (data.size, data.sha256)
+    if files and there != told:
+        found = f"{there[0]} bytes, {there[1]}" if there else "no such file"
+        auditor.diverge(event.seq, "seal", f"{data.file}: {found}", f"{told[0]} bytes, {told[1]}")
+
+
+def _frozen(auditor: Auditor, event: Event, state: bytes) -> None:
+    """Hold the snapshot against the fold at its line; whether it is of this very line is for the witness."""
+    if auditor.deployment.seq == event.seq and msgspec.json.encode(auditor.deployment) != state:
+        auditor.diverge(event.seq, "snapshot", "another state", "what the lines up to here fold into")
+
+
+def _witness(auditor: Auditor, head: Head, stands: str) -> Witness:
+    last = auditor.deployment.seq + auditor.torn
+    if stands == head.hash:
+        return Witness(head.where, head.seq, agrees=True, says="agrees")
+    if head.seq > last:
+        found, expected = f"the log ends at line {last}", f"line {head.seq}, which the {head.where} saw"
+    else:
+        found, expected = f"hash {stands or 'of no whole line'}", f"hash {head.hash}, which the {head.where} saw"
+    auditor.diverge(min(head.seq, last), "witness", found, expected)
+    return Witness(head.where, head.seq, agrees=False, says=found)
