@@ -466,8 +466,6 @@ def _refused(world: World, view: Gathered, worker: WorkerState, life: str) -> tu
     text = unescaped(
         world.files.tail(stream, ENDED_STREAM_BYTES if over else LIVE_STREAM_BYTES).decode("utf-8", "replace")
     )
-    from wakeman.engine.act import confinement
-
     own = confinement.places(view.d, worker, stream=True)
     fresh = (path for path in refusals(text, view.d.host.root, own) if path not in known and world.files.writable(path))
     return (*known, *fresh)[:REFUSALS_KEPT_MAX]
