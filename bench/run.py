@@ -24,7 +24,9 @@ from wakeman.adapters.eventlog import EventLogs
 from wakeman.core.log.events import Enrolled, Event, Looked, Planned, genesis
 from wakeman.core.log.state import apply
 from wakeman.core.model import Deployment, Host, Observation, Plan, Unit, UnitsSpec
-from wakeman.core.policy.decide import decide, decide_worker, transitions
+from wakeman.core.policy.deployment_rows import decide
+from wakeman.core.policy.transitions import transitions
+from wakeman.core.policy.worker_rows import decide_worker
 
 BARE = """\
 import msgspec, subprocess, sys

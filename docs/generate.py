@@ -9,19 +9,23 @@ import json
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 from msgspec import inspect as mi
 
 from wakeman.adapters.harness import CLIENTS, find
 from wakeman.adapters.harness.client import Agentic, Client, Record
+from wakeman.api.schema import ANSWERS, EVENTS
+from wakeman.api.schema import answers as answer_values
+from wakeman.api.schema import schema as answer_schema
 from wakeman.core.log.events import FACTS, Fact
 from wakeman.core.log.lifecycle import STATES, TRANSITIONS
 from wakeman.core.model import PACES, Plan
 from wakeman.core.plan.schema import events_schema
 from wakeman.core.plan.template import SCOPES
 from wakeman.core.plan.validation import SOURCES
-from wakeman.core.policy.decide import DEPLOYMENT_RULES, HOLDABLE, WORKER_RULES, Rule
+from wakeman.core.policy.tables import DEPLOYMENT_RULES, HOLDABLE, WORKER_RULES, Rule
 from wakeman.faces import cli
 
 PLACE = Path(__file__).parent / "reference"
@@ -44,6 +48,7 @@ def pages() -> dict[str, str]:
         "rules.md": _rules(),
         "plan.md": _plan(),
         "clients.md": _clients(),
+        "answers.md": _answers(),
     }
 
 
@@ -77,7 +82,8 @@ def _cli() -> str:
         (
             "With `--json` a verb prints one object: `v` (1), `ok`, its data, and `next`, the commands that make sense "
             "now. An error has `ok` false, `error` and `hint`, for an invalid plan also `problems`. `log --json` "
-            "and `replay --json` print one event a line instead."
+            "and `replay --json` print one event a line instead. What each verb answers stands in "
+            "[answers](answers.md)."
         ),
     ]
     for verb in cli.VERBS:
@@ -318,6 +324,98 @@ def _seen(client: Client) -> tuple[str, ...]:
     lines = f"{len(client.events)} kinds of JSON" if client.events else f"{len(client.says)} kinds of text"
     hooks = f"{len(client.hooks)} kinds" if client.hooks else "none"
     return f"`{client.name}`", lines, hooks, str(len(client.signs)), tokens, cost
+
+
+# --- answers.md -----------------------------------------------------------------------------------------------
+
+
+def _answers() -> str:
+    """Write what each verb prints with `--json`, from the schemas that `wakeman schema VERB` prints."""
+    schemas = {verb: answer_schema(verb) for verb in cli.VERBS}
+    tops: dict[str, dict[str, Any]] = {}
+    parts: dict[str, dict[str, Any]] = {}
+    for verb, made in schemas.items():
+        tops |= {each["title"]: each for each in _alternatives(verb, made)}
+        if EVENTS not in ANSWERS[verb]:  # what lines of the log are made of has a page of its own
+            parts |= made["$defs"]
+    return _page(
+        [
+            "# Answers",
+            NOTE,
+            (
+                "What a verb prints with `--json`. `wakeman schema VERB` prints the same as a JSON Schema, `wakeman "
+                "schema events` that of a line of the log. Most print one object, the envelope. A line is printed as "
+                "often as there is something new, and has no envelope but its own fields. A field that is *optional* "
+                "is absent where there is nothing to say."
+            ),
+            _table(("verb", "answers"), [(f"`{verb}`", _listed(verb, schemas[verb])) for verb in schemas]),
+            "## The envelope",
+            "Around every answer but a line:",
+            _fielded(_ENVELOPE),
+            *(part for name, each in tops.items() for part in _answer(name, each)),
+            "## Parts",
+            "What answers are made of.",
+            *(part for name, each in sorted(parts.items()) if name not in tops for part in _answer(name, each, "###")),
+        ]
+    )
+
+
+_ENVELOPE: dict[str, Any] = {
+    "properties": {
+        "v": {"type": "integer", "description": "Version of the envelope, 1."},
+        "ok": {"type": "boolean", "description": "Nothing failed, diverged or is missing."},
+        "next": {"type": "array", "items": {"type": "string"}, "description": "Commands that make sense now."},
+    },
+    "required": ["v", "ok", "next"],
+}
+
+
+def _alternatives(verb: str, schema: dict[str, Any]) -> list[dict[str, Any]]:
+    """List what a verb answers, lines of the log left out."""
+    found = schema["anyOf"][-len(answer_values(verb)) :]
+    return [schema["$defs"][_name(each)] if "$ref" in each else each for each in found]
+
+
+def _listed(verb: str, schema: dict[str, Any]) -> str:
+    names = [each["title"] for each in _alternatives(verb, schema)]
+    events = ["[lines of the log](events.md)"] if EVENTS in ANSWERS[verb] else []
+    return ", ".join([*events, *(f"[{name}](#{name.lower()})" for name in names)])
+
+
+def _answer(name: str, schema: dict[str, Any], level: str = "##") -> list[str]:
+    own = {key: each for key, each in schema["properties"].items() if key not in _ENVELOPE["properties"]}
+    lined = "next" not in schema["properties"] and level == "##"
+    fields = schema["properties"] if lined else own
+    return [f"{level} {name}", schema.get("description", ""), _fielded({**schema, "properties": fields})]
+
+
+def _fielded(schema: dict[str, Any]) -> str:
+    rows = [
+        (f"`{name}`", _json_type(each), "" if name in schema["required"] else "optional", each.get("description", ""))
+        for name, each in schema["properties"].items()
+    ]
+    return _table(("field", "type", "", "meaning"), rows)
+
+
+def _json_type(schema: dict[str, Any]) -> str:
+    """Name a type of a JSON Schema as a reader knows it."""
+    if "$ref" in schema:
+        return f"[{_name(schema)}](#{_name(schema).lower()})"
+    if "anyOf" in schema:
+        return " or ".join(dict.fromkeys(_json_type(each) for each in schema["anyOf"]))
+    if "enum" in schema or "const" in schema:
+        values = schema.get("enum", [schema.get("const")])
+        return ", ".join("null" if value is None else f"`{json.dumps(value)}`" for value in values)
+    if schema["type"] == "array":
+        return f"array of {_json_type(schema['items'])}"
+    if schema["type"] == "object":
+        inner = schema.get("additionalProperties")
+        return f"table of {_json_type(inner)}" if isinstance(inner, dict) else "table"
+    return {"integer": "whole number", "boolean": "true or false"}.get(schema["type"], str(schema["type"]))
+
+
+def _name(schema: dict[str, Any]) -> str:
+    return str(schema["$ref"]).rpartition("/")[2]
 
 
 # --- all of them ----------------------------------------------------------------------------------------------

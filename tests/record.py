@@ -18,7 +18,7 @@ from tests.play import NAME, Play
 from wakeman.adapters.eventlog.log_reader import Reading, fold_all
 from wakeman.adapters.memory import Act
 from wakeman.core.model import Deployment
-from wakeman.core.policy.decide import undone
+from wakeman.core.policy.deployment_rows import undone
 from wakeman.engine import requests
 from wakeman.engine.check import check
 from wakeman.ports import Report

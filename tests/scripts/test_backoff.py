@@ -9,7 +9,8 @@ from tests.play import Play
 
 from wakeman.adapters.memory import Act
 from wakeman.core.log.events import Event, Exited, Intended, Planned
-from wakeman.core.policy import decide
+from wakeman.core.policy import attempts
+from wakeman.core.policy.tables import EDITION
 from wakeman.ports import Report
 
 FAILS = Act(seconds=10, stops_after=0, code=1)
@@ -53,7 +54,7 @@ def test_nobody_waits_longer_than_five_minutes_and_a_half() -> None:
     play.run(minutes=20 * 60)
 
     assert 11 == len(pauses(play))
-    assert max(pauses(play)) <= 1.5 * decide.BACKOFF_MAX_S + 60
+    assert max(pauses(play)) <= 1.5 * attempts.BACKOFF_MAX_S + 60
 
 
 def test_those_that_fail_together_are_not_tried_again_together() -> None:
@@ -99,11 +100,11 @@ def test_a_log_of_before_is_judged_as_it_was_written() -> None:
     play.up()
     play.go(minutes=0.3)
     d = play.deployment
-    waits = decide.wait(d, d.workers["w0"])
+    waits = attempts.wait(d, d.workers["w0"])
     d.edition = 0
 
     assert isinstance(play.events[0].data, Planned)
-    assert (True, 0.0, decide.EDITION) == (waits > 0, decide.wait(d, d.workers["w0"]), play.events[0].data.edition)
+    assert (True, 0.0, EDITION) == (waits > 0, attempts.wait(d, d.workers["w0"]), play.events[0].data.edition)
 
 
 def test_after_a_restart_of_the_machine_nobody_waits() -> None:
@@ -111,10 +112,10 @@ def test_after_a_restart_of_the_machine_nobody_waits() -> None:
     play.up()
     play.go(minutes=0.3)
     d = play.deployment
-    waits = decide.wait(d, d.workers["w0"])
+    waits = attempts.wait(d, d.workers["w0"])
     d.boot = "another0"
 
-    assert (True, 0.0) == (waits > 0, decide.wait(d, d.workers["w0"]))
+    assert (True, 0.0) == (waits > 0, attempts.wait(d, d.workers["w0"]))
 
 
 def test_one_whose_terminal_was_taken_away_does_not_wait() -> None:

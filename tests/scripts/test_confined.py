@@ -9,12 +9,13 @@ import pytest
 from tests.play import NAME, Play
 
 from wakeman.adapters.memory import Act, MemoryHarness, MemoryWorld
+from wakeman.api.answer import envelope
+from wakeman.api.status import status
 from wakeman.core.errors import PlanError, UsageError
 from wakeman.core.log.events import Conflicted, Exited, Looked
 from wakeman.engine.check import check
 from wakeman.engine.start.deploy import amend, preview
 from wakeman.engine.start.prepare import prepare
-from wakeman.engine.status import status
 from wakeman.ports import Command, Task
 
 CONFINED: dict[str, dict[str, object]] = {"workers": {"confine": "units"}}
@@ -262,10 +263,10 @@ def test_refused_writes_are_told_by_status_log_and_reason() -> None:
         "touch: cannot touch '/etc/x': Permission denied\nsh: 1: cannot create /plans/out/w0/y: Permission denied\n",
     )
 
-    told = status(play.stage.world(), NAME, recorded=False)["workers"][0]
+    told = envelope(status(play.stage.world(), NAME, recorded=False))["workers"][0]
     done = play.go(minutes=40)
 
-    assert ["/etc/x"] == told["refused"]
+    assert ("/etc/x",) == told["refused"]
     looks = [s.refused for e in play.events if isinstance(e.data, Looked) for s in e.data.observations]
     assert ("/etc/x",) in looks
     exits = [event.data.why for event in play.events if isinstance(event.data, Exited)]
@@ -282,7 +283,7 @@ def test_refusals_add_up_over_looks_and_begin_anew_with_an_attempt() -> None:
         play.stage.clock.advance(60)
         check(world(), NAME)
 
-    assert ["/etc/a", "/etc/b"] == status(world(), NAME, recorded=True)["workers"][0]["refused"]
+    assert ("/etc/a", "/etc/b") == envelope(status(world(), NAME, recorded=True))["workers"][0]["refused"]
 
 
 def test_what_would_be_refused_without_a_confinement_too_is_none() -> None:
@@ -291,7 +292,7 @@ def test_what_would_be_refused_without_a_confinement_too_is_none() -> None:
     play.stage.files.closed.add("/etc/shadow")
     said(play, "cat: /etc/shadow: Permission denied\n")
 
-    assert "refused" not in status(play.stage.world(), NAME, recorded=False)["workers"][0]
+    assert "refused" not in envelope(status(play.stage.world(), NAME, recorded=False))["workers"][0]
 
 
 def test_an_unconfined_worker_is_refused_nothing() -> None:
@@ -299,5 +300,5 @@ def test_an_unconfined_worker_is_refused_nothing() -> None:
     play.up()
     said(play, "cat: /etc/x: Permission denied\n")
 
-    assert "refused" not in status(play.stage.world(), NAME, recorded=False)["workers"][0]
+    assert "refused" not in envelope(status(play.stage.world(), NAME, recorded=False))["workers"][0]
     assert [] == [event for event in play.events if isinstance(event.data, Conflicted)]

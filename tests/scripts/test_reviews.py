@@ -9,6 +9,8 @@ import pytest
 from tests.play import NAME, Play
 
 from wakeman.adapters.memory import Act
+from wakeman.api.answer import envelope
+from wakeman.api.status import after
 from wakeman.core.errors import UsageError
 from wakeman.core.log.events import Enrolled, Reviewed
 from wakeman.core.log.state import apply
@@ -17,7 +19,6 @@ from wakeman.core.policy.what_if import WhatIf
 from wakeman.engine import requests
 from wakeman.engine.start.deploy import amend
 from wakeman.engine.start.prepare import prepare
-from wakeman.engine.status import describe
 
 ALL = {"sample": 0, "review": {"of": "all", "command": ["judge"]}}
 REVIEWER = f"{NAME}_review_1"
@@ -34,7 +35,7 @@ def rounds(play: Play) -> list[tuple[int, int, tuple[str, ...]]]:
 
 
 def told(play: Play) -> dict[str, Any]:
-    return describe(play.stage.world(), play.deployment, None)
+    return envelope(after(play.stage.world(), play.deployment))
 
 
 def prompt(play: Play, worker: str) -> str:
@@ -109,7 +110,7 @@ def test_reviewers_do_not_count_as_units_and_are_shown_apart() -> None:
 
     data = told(play)
 
-    assert {"total": 4, "done": 4, "missing": []} == data["units"]
+    assert {"total": 4, "done": 4, "missing": ()} == data["units"]
     assert (4, 4) == (data["progress"]["done"], data["progress"]["total"])
     assert [
         {"round": 1, "worker": "review_1", "units": 4, "heard": True, "waived": False, "rejected": {"w0/u1": "thin"}},

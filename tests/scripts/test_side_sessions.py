@@ -9,11 +9,12 @@ from tests.play import NAME, Play
 
 from wakeman.adapters.memory import Act
 from wakeman.adapters.memory.sessions import Playing
+from wakeman.api.answer import envelope
+from wakeman.api.status import status
 from wakeman.core.log.events import Effected, Intended, Noted
 from wakeman.core.model import attempt_id
 from wakeman.engine import requests
 from wakeman.engine.check import check
-from wakeman.engine.status import status
 from wakeman.ports import Start
 
 SWEEP: dict[str, object] = {"sweep": [{"sessions": "val_*", "older_than": 600}]}
@@ -41,7 +42,7 @@ def night(mode: str = "interactive", sign: str | None = None, **act: Any) -> Pla
 
 
 def listed(play: Play) -> list[tuple[str, str | None]]:
-    told = status(play.stage.world(), NAME, recorded=True)["validators"]
+    told = envelope(status(play.stage.world(), NAME, recorded=True))["validators"]
     return [(one["session"], one["worker"]) for one in told]
 
 
@@ -132,7 +133,7 @@ def test_without_a_rule_no_session_is_looked_into() -> None:
     play.stage.machine.mark_of = never  # type: ignore[method-assign] # to see that it is not called
     check(play.stage.world(), NAME)
 
-    assert "validators" not in status(play.stage.world(), NAME, recorded=True)
+    assert "validators" not in envelope(status(play.stage.world(), NAME, recorded=True))
 
 
 def test_one_whose_end_was_cut_off_by_a_crash_is_ended_by_the_next_check() -> None:

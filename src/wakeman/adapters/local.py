@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
+from typing import TYPE_CHECKING
 
 from wakeman.adapters.at import At
 from wakeman.adapters.clock import SystemClock
@@ -17,6 +18,9 @@ from wakeman.core.errors import ProgramError, UsageError, WakemanError
 from wakeman.core.model import Agent, Confinement, Deployment, Host, Plan, WakeTarget
 from wakeman.ports import Confiner, Git, Harness, Machine, Sessions, Watcher, World
 
+if TYPE_CHECKING:
+    from wakeman.adapters.profiles import ProfileFiles
+
 MARKER = ".wakeman"
 """An (empty) file that makes a `state/` the one to use, from its parent downwards."""
 
@@ -26,6 +30,8 @@ KEPT = (
 )  # fmt: skip
 """Variables of `up`'s environment that workers and checks get; PATH besides, and nothing else unless it is named."""
 PATH = "/usr/local/bin:/usr/bin:/bin"
+SETTINGS_BYTES = 16 * 2**20
+"""Bytes of a client's own settings that are read."""
 
 
 def world(state: str | None, by: str) -> World:
@@ -60,11 +66,14 @@ def world(state: str | None, by: str) -> World:
 
         return LocalGit(machine, environment)
 
-    def agents(plan: Plan) -> Mapping[str, Agent]:
-        from wakeman.adapters.profiles import profiles
+    @cache
+    def profile_files() -> ProfileFiles:
+        from wakeman.adapters.profiles import ProfileFiles
 
-        config = machine.environ().get("CLAUDE_CONFIG_DIR", "")
-        return {name: agent for name, (agent, _) in profiles(machine.home(), plan, files, config).items()}
+        return ProfileFiles(machine.home(), files, machine.environ().get("CLAUDE_CONFIG_DIR", ""))
+
+    def agents(plan: Plan) -> Mapping[str, Agent]:
+        return {name: agent for name, (agent, _) in profile_files().of(plan).items()}
 
     @cache
     def confinement() -> Confinement:
@@ -203,3 +212,39 @@ def _confiner(machine: Machine) -> Confiner:
 def _script(name: str) -> bytes:
     with open(os.path.join(os.path.dirname(__file__), name), "rb") as file:
         return file.read()
+
+
+# --- of this machine, for who sets it up --------------------------------------------------------------------------
+
+
+def clients() -> dict[str, str]:
+    """Return the clients that come along, each with what installs it; "" for one that runs no agent."""
+    from wakeman.adapters.harness import CLIENTS, find
+    from wakeman.adapters.harness.client import Agentic
+
+    found = {name: find(name) for name in CLIENTS}
+    return {name: each.client.install if isinstance(each, Agentic) else "" for name, each in found.items()}
+
+
+def lacks(
+    world: World, plan: Plan, cwd: str, keys: Callable[[], frozenset[str]]
+) -> tuple[str, list[tuple[str, str]]] | None:
+    """Return a plan's client and what the user's settings lack for it, each with the fix.
+
+    Shape: workers start in `cwd` with the variables `keys`. Boundary: None for a client whose settings nobody reads.
+    """
+    from wakeman.adapters.harness.client import Agentic, Own
+
+    harness = _harness(plan.workers.harness)
+    if not isinstance(harness, Agentic) or harness.client.lacks is None:
+        return None
+    files = world.files
+    own = Own(world.machine.home(), world.machine.environ(), cwd, lambda path: files.tail(path, SETTINGS_BYTES), keys())
+    return harness.name, list(harness.client.lacks(plan, own))
+
+
+def profiles(world: World, plan: Plan) -> dict[str, tuple[Agent, str]]:
+    """Return every agent profile with its origin. Raises: UsageError naming what is wrong in a file."""
+    from wakeman.adapters.profiles import profiles as collect
+
+    return collect(world.machine.home(), plan, world.files, world.machine.environ().get("CLAUDE_CONFIG_DIR", ""))

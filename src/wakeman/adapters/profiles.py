@@ -7,7 +7,7 @@ are read here, and passed on.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Never
 
 import msgspec
@@ -78,15 +78,36 @@ def profiles(home: str, plan: Plan, files: Files, config: str = "") -> dict[str,
     Boundary: no file, no profiles of it; keys that it has besides are passed over.
     Raises: UsageError naming line and column of what is wrong in the file; StorageError.
     """
-    path = f"{home}/{PLACE}"
-    found = {name: (agent, "wakeman") for name, agent in SHIPPED.items()}
-    place = f"{config or f'{home}/.claude'}/agents"
-    for file in (f"{place}/{name}" for name in files.names(place) if name.endswith(".md")):
-        name, agent = _page(file, files.read(file))
-        found[name] = (agent, file)
-    if files.marks([path]):
-        found |= {name: (agent, path) for name, agent in _read(path, files.read(path)).items()}
-    return found | {name: (agent, "plan") for name, agent in plan.agents.items()}
+    return ProfileFiles(home, files, config).of(plan)
+
+
+class ProfileFiles:
+    """The user's files of profiles; each is read once, and again when it has changed."""
+
+    def __init__(self, home: str, files: Files, config: str = "") -> None:
+        self._files, self._path = files, f"{home}/{PLACE}"
+        self._pages = f"{config or f'{home}/.claude'}/agents"
+        self._marks: object = None
+        self._known: dict[str, tuple[Agent, str]] = {}
+
+    def of(self, plan: Plan) -> dict[str, tuple[Agent, str]]:
+        """Collect every profile of a plan; see `profiles`. Cost: one stat a file while none has changed."""
+        pages = [f"{self._pages}/{name}" for name in self._files.names(self._pages) if name.endswith(".md")]
+        marks = self._files.marks([*pages, self._path])
+        if marks != self._marks:
+            self._known, self._marks = self._read(pages, there=self._path in marks), marks
+        return self._known | {name: (agent, "plan") for name, agent in plan.agents.items()}
+
+    def _read(self, pages: Iterable[str], *, there: bool) -> dict[str, tuple[Agent, str]]:
+        found = {name: (agent, "wakeman") for name, agent in SHIPPED.items()}
+        for file in pages:
+            name, agent = _page(file, self._files.read(file))
+            found[name] = (agent, file)
+        if there:
+            found |= {
+                name: (agent, self._path) for name, agent in _read(self._path, self._files.read(self._path)).items()
+            }
+        return found
 
 
 def choose(name: str, known: Profiles) -> Agent:

@@ -75,6 +75,24 @@ def kept(directory: str) -> list[Signature]:
     return found
 
 
+def signed(
+    key: str, directory: str, name: str, genesis: str, seq: int, digest: str, at: datetime
+) -> tuple[Signature, str]:
+    """Sign a head and keep the signature beside the log; return it and the file. Raises: UsageError; StorageError."""
+    made = sign(key, name, genesis, seq, digest, at)
+    return made, keep(directory, made)
+
+
+def verified(key: str, directory: str, genesis: str) -> tuple[str, list[tuple[Signature, bool]]]:
+    """Return the fingerprint of a public key, and its signatures of one log, each with whether it fits.
+
+    Raises: UsageError when the file is no key; StorageError.
+    """
+    verifier = Verifier(key)
+    own = [one for one in kept(directory) if (one.key, one.genesis) == (verifier.key, genesis)]
+    return verifier.key, [(one, verifier.fits(one)) for one in own]
+
+
 class Verifier:
     """Verifies what one public key has signed."""
 

@@ -13,7 +13,7 @@ import msgspec
 from wakeman.core.errors import ProgramError
 from wakeman.core.log import events as e
 from wakeman.core.model import Alarm, Deployment, Host, WakeTarget
-from wakeman.core.policy.decide import every, longest
+from wakeman.core.policy.limits import every, longest
 from wakeman.engine import layout
 from wakeman.ports import Job, World
 

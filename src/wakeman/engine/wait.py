@@ -9,9 +9,9 @@ from msgspec import Struct
 
 from wakeman.core.errors import BusyError
 from wakeman.core.model import Deployment
+from wakeman.core.policy.notice import asking
 from wakeman.engine import alarm, layout
 from wakeman.engine.check import check
-from wakeman.engine.status import code
 from wakeman.ports import World
 
 Until = Literal["done", "change", "attention"]
@@ -73,7 +73,7 @@ def wait(
 def _came(d: Deployment, until: Until, first: object) -> bool:
     if d.outcome != "open":
         return d.alarm is None  # taken away last of all: whoever comes next finds nothing under way
-    return (until == "change" and _shape(d) != first) or (until == "attention" and code(d) == 5)
+    return (until == "change" and _shape(d) != first) or (until == "attention" and asking(d))
 
 
 def _shape(d: Deployment) -> object:

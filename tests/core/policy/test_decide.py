@@ -24,25 +24,30 @@ from wakeman.core.model import (
     WorkersSpec,
     WorkerState,
 )
-from wakeman.core.policy import decide as d
+from wakeman.core.policy.attempts import ended_badly, may_retry
+from wakeman.core.policy.deployment_rows import decide, deployment_facts, short
+from wakeman.core.policy.limits import BREAKER_LAUNCHES, due, elapsed, every, over_budget, reset, used
+from wakeman.core.policy.tables import DEPLOYMENT_RULES, WORKER_RULES, Rule
+from wakeman.core.policy.transitions import transitions
+from wakeman.core.policy.worker_rows import decide_worker, ladder, worker_facts
 
 NOW = datetime(2026, 1, 5, 22, 0, tzinfo=UTC)
 
 
-def asked(rules: Sequence[d.Rule]) -> list[str]:
+def asked(rules: Sequence[Rule]) -> list[str]:
     return sorted({name for rule in rules for name in rule.when})
 
 
 def test_the_facts_of_a_deployment_are_those_that_its_table_asks() -> None:
-    facts = d.deployment_facts(deployment())
+    facts = deployment_facts(deployment())
 
-    assert set(asked(d.DEPLOYMENT_RULES)) == set(facts)
+    assert set(asked(DEPLOYMENT_RULES)) == set(facts)
 
 
 def test_the_facts_of_a_worker_are_those_that_its_table_asks() -> None:
     night = deployment()
 
-    assert set(asked(d.WORKER_RULES)) == set(d.worker_facts(night, night.workers["a"]))
+    assert set(asked(WORKER_RULES)) == set(worker_facts(night, night.workers["a"]))
 
 
 def worker(name: str = "a", **fields: object) -> WorkerState:
@@ -79,11 +84,11 @@ def deployment(*workers: WorkerState, done: Sequence[str] = (), **plan: object) 
 @pytest.mark.parametrize("code", [0, 1])
 def test_a_worker_whose_outputs_wait_for_their_verify_command_is_neither_retried_nor_short(code: int) -> None:
     night = deployment(worker("a", state="exited", ended_by="itself", code=code))
-    row, retried, short = d.decide(night).row, d.may_retry(night, night.workers["a"]), d.short(night)
+    row, retried, left = decide(night).row, may_retry(night, night.workers["a"]), short(night)
     night.units["a/1"].verdict = Verdict(unit="a/1", problems=("unchecked",), waits=True)
 
-    assert ("sleep", False, {}) == (d.decide(night).row, d.may_retry(night, night.workers["a"]), d.short(night))
-    assert (code == 1, code == 0) == (retried, bool(short))
+    assert ("sleep", False, {}) == (decide(night).row, may_retry(night, night.workers["a"]), short(night))
+    assert (code == 1, code == 0) == (retried, bool(left))
     assert ("clean up" if code == 0 else "sleep") == row
 
 
@@ -105,7 +110,7 @@ def limited(**fields: object) -> WorkerState:
 def test_a_usage_limit_lasts_until_its_reset(fields: dict[str, object], until: datetime | None) -> None:
     night = deployment(limited(**fields), worker("b"))
 
-    assert (until, [] if until else ["b"]) == (d.reset(night), d.due(night))
+    assert (until, [] if until else ["b"]) == (reset(night), due(night))
 
 
 def test_nobody_waits_for_a_reset_where_the_plan_says_so_or_nothing_was_seen() -> None:
@@ -113,20 +118,20 @@ def test_nobody_waits_for_a_reset_where_the_plan_says_so_or_nothing_was_seen() -
     unseen = deployment(limited())
     unseen.looked_at = None
 
-    assert (None, None) == (d.reset(night), d.reset(unseen))
+    assert (None, None) == (reset(night), reset(unseen))
 
 
 def test_who_met_a_limit_is_tried_again_when_it_has_reset() -> None:
     night = deployment(limited())
-    early = d.may_retry(night, night.workers["a"])
+    early = may_retry(night, night.workers["a"])
     night.looked_at = NOW + timedelta(minutes=2)
 
-    assert (False, True) == (early, d.may_retry(night, night.workers["a"]))
+    assert (False, True) == (early, may_retry(night, night.workers["a"]))
 
 
 @pytest.mark.parametrize(("pace", "seconds"), [(300.0, 125.0), (60.0, 60.0)])
 def test_the_alarm_comes_when_a_limit_resets(pace: float, seconds: float) -> None:
-    assert seconds == d.every(deployment(limited(), wake=WakeSpec(every=pace)))
+    assert seconds == every(deployment(limited(), wake=WakeSpec(every=pace)))
 
 
 @pytest.mark.parametrize(("mode", "row"), [("interactive", "continue"), ("print", "leave")])
@@ -134,7 +139,7 @@ def test_a_live_worker_whose_limit_has_reset_is_told_to_go_on(mode: str, row: st
     stuck = limited(state="stuck", reason="limited", ended_by="", until=NOW, rung=1)
     night = deployment(stuck, workers=WorkersSpec(mode=mode))  # type: ignore[arg-type] # a literal of a parameter
 
-    assert row == d.decide_worker(night, stuck).row
+    assert row == decide_worker(night, stuck).row
 
 
 @pytest.mark.parametrize(
@@ -153,30 +158,30 @@ def test_nobody_is_launched_beyond_the_bounds_on_cost_and_tokens(limits: LimitsS
     spent.usage = Usage(output=50, cost=2.0)
     night = deployment(spent, worker("b"), limits=limits)
 
-    assert (halted, [] if halted else ["b"]) == (d.over_budget(night), d.due(night))
+    assert (halted, [] if halted else ["b"]) == (over_budget(night), due(night))
 
 
 def test_what_no_client_reports_is_absent() -> None:
-    assert Usage() == d.used(deployment())
+    assert Usage() == used(deployment())
 
 
 def test_pending_workers_are_due_at_once_without_a_stagger() -> None:
-    assert ["a", "b"] == d.due(deployment(worker("a"), worker("b")))
+    assert ["a", "b"] == due(deployment(worker("a"), worker("b")))
 
 
 def test_a_stagger_lets_one_go_at_a_time() -> None:
     night = deployment(worker("a"), worker("b"), workers=WorkersSpec(stagger=2.0))
-    first = d.due(night)
+    first = due(night)
     night.last_launch = 999.0
 
-    assert (["a"], []) == (first, d.due(night))
+    assert (["a"], []) == (first, due(night))
 
 
 def test_a_stagger_measured_on_an_earlier_boot_holds_up_nobody() -> None:
     night = deployment(worker("a"), workers=WorkersSpec(stagger=2.0))
     night.last_launch = 5000.0
 
-    assert ["a"] == d.due(night)
+    assert ["a"] == due(night)
 
 
 def test_at_once_counts_those_alive_and_those_being_launched() -> None:
@@ -184,25 +189,25 @@ def test_at_once_counts_those_alive_and_those_being_launched() -> None:
         worker("a", state="running"), worker("b", intent=7), worker("c"), workers=WorkersSpec(stagger=0.0, at_once=2)
     )
 
-    assert [] == d.due(night)
+    assert [] == due(night)
 
 
 def test_free_memory_bounds_the_launches() -> None:
     night = deployment(worker("a"), worker("b"), worker("c"), limits=LimitsSpec(memory=100))
     night.memory = 250
 
-    assert ["a", "b"] == d.due(night)
+    assert ["a", "b"] == due(night)
 
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("paused_at", NOW), ("down", "enough"), ("failed_launches", d.BREAKER_LAUNCHES), ("full", "no space")],
+    [("paused_at", NOW), ("down", "enough"), ("failed_launches", BREAKER_LAUNCHES), ("full", "no space")],
 )
 def test_nothing_is_due_while_paused_going_down_broken_or_on_a_full_disk(field: str, value: object) -> None:
     night = deployment()
     setattr(night, field, value)
 
-    assert [] == d.due(night)
+    assert [] == due(night)
 
 
 @pytest.mark.parametrize(
@@ -220,22 +225,22 @@ def test_nothing_is_due_while_paused_going_down_broken_or_on_a_full_disk(field: 
     ],
 )
 def test_who_ended_a_worker_and_how_tells_whether_it_ended_badly(ended_by: str, code: int | None, badly: bool) -> None:
-    assert badly is d.ended_badly(worker(ended_by=ended_by, code=code))
+    assert badly is ended_badly(worker(ended_by=ended_by, code=code))
 
 
 def test_a_retry_needs_an_attempt_left_unless_a_person_asks() -> None:
     tired = worker(state="exited", ended_by="itself", code=1, spent=2)
     night = deployment(tired)
-    without = d.may_retry(night, tired)
+    without = may_retry(night, tired)
     tired.again = True
 
-    assert (False, True) == (without, d.may_retry(night, tired))
+    assert (False, True) == (without, may_retry(night, tired))
 
 
 def test_a_worker_with_nothing_missing_is_not_tried_again() -> None:
     ended = worker(state="exited", ended_by="itself", code=1)
 
-    assert not d.may_retry(deployment(ended, done=["a/1"]), ended)
+    assert not may_retry(deployment(ended, done=["a/1"]), ended)
 
 
 def test_processes_that_outlive_an_attempt_are_ended_before_anything_else() -> None:
@@ -243,19 +248,19 @@ def test_processes_that_outlive_an_attempt_are_ended_before_anything_else() -> N
     ended.observation = Observation(worker="a", attempt=0, session="exited", processes=2)
     night = deployment(ended)
 
-    assert ("tidy", "sleep") == (d.decide_worker(night, ended).row, d.decide(night).row)
+    assert ("tidy", "sleep") == (decide_worker(night, ended).row, decide(night).row)
 
 
 def test_a_restart_with_no_attempt_left_asks_a_person_instead() -> None:
     stuck = worker(state="stuck", reason="error", rung=1, spent=2)
 
-    assert ("ask",) == d.decide_worker(deployment(stuck), stuck).then
+    assert ("ask",) == decide_worker(deployment(stuck), stuck).then
 
 
 def test_a_ladder_that_was_climbed_leaves_the_worker_alone() -> None:
     stuck = worker(state="stuck", reason="silent", rung=2)
 
-    assert "leave" == d.decide_worker(deployment(stuck), stuck).row
+    assert "leave" == decide_worker(deployment(stuck), stuck).row
 
 
 @pytest.mark.parametrize(
@@ -266,42 +271,42 @@ def test_only_those_who_can_read_are_nudged(mode: str, rungs: tuple[str, ...]) -
         Plan(name="n", units=UnitsSpec(items=("x",))), workers=msgspec.convert({"mode": mode}, WorkersSpec)
     )
 
-    assert rungs == d.ladder(plan, "silent")
+    assert rungs == ladder(plan, "silent")
 
 
 def test_a_worker_that_is_idle_with_all_done_is_ended_the_second_time() -> None:
     once, twice = worker(state="running", finished=1), worker(state="running", finished=2)
 
-    assert ["leave", "finish"] == [d.decide_worker(deployment(w), w).row for w in (once, twice)]
+    assert ["leave", "finish"] == [decide_worker(deployment(w), w).row for w in (once, twice)]
 
 
 def test_give_up_comes_after_the_time_that_counts() -> None:
     night = deployment(worker(state="running"), limits=LimitsSpec(give_up=600.0))
     night.counted = 700.0
-    late = d.decide(night).row
+    late = decide(night).row
     night.counted = 500.0
 
-    assert ("give up", "sleep") == (late, d.decide(night).row)
+    assert ("give up", "sleep") == (late, decide(night).row)
 
 
 def test_a_decision_about_very_many_names_the_first_and_counts_the_rest() -> None:
     night = deployment(*(worker(f"w{n}") for n in range(60)))
 
-    assert d.decide(night).why.endswith("w48, w49 and 10 more")
+    assert decide(night).why.endswith("w48, w49 and 10 more")
 
 
 def test_nothing_has_elapsed_before_the_first_look() -> None:
-    assert 0.0 == d.elapsed(Deployment())
+    assert 0.0 == elapsed(Deployment())
 
 
 def test_a_held_row_waits_until_it_is_accepted() -> None:
     night = deployment(worker(state="verified"), done=["a/1"], wake=WakeSpec(hold=True))
-    proposed = d.decide(night)
+    proposed = decide(night)
     night.accepted = "wrap up"
 
     assert (("wrap up", True), ("wrap up", False)) == (
         (proposed.row, proposed.held),
-        (d.decide(night).row, d.decide(night).held),
+        (decide(night).row, decide(night).held),
     )
 
 
@@ -309,7 +314,7 @@ def test_going_down_first_ends_those_alive_then_closes() -> None:
     alive, over = deployment(worker(state="running")), deployment(worker(state="exited"))
     alive.down = over.down = "enough"
 
-    assert (("end",), ("close",)) == (d.decide(alive).then, d.decide(over).then)
+    assert (("end",), ("close",)) == (decide(alive).then, decide(over).then)
 
 
 @pytest.mark.parametrize(("looks", "seconds"), [(0, 300.0), (1, 300.0), (2, 600.0)])
@@ -317,7 +322,7 @@ def test_a_pace_slows_after_two_alarms_without_progress(looks: int, seconds: flo
     night = deployment(wake=WakeSpec(every="complex"))
     night.idle_looks = looks
 
-    assert seconds == d.every(night)
+    assert seconds == every(night)
 
 
 def sighted(state: str, **seen: object) -> list[str]:
@@ -329,7 +334,7 @@ def sighted(state: str, **seen: object) -> list[str]:
         {"worker": "a", "attempt": 1, "session": "running", "life": "aa", **seen}, Observation
     )
     night = deployment(w, stuck=StuckSpec(after=10_000.0 if seen.get("activity") else 600.0))
-    return [f"{draft.source}>{draft.to}" for draft in d.transitions(night)]
+    return [f"{draft.source}>{draft.to}" for draft in transitions(night)]
 
 
 @pytest.mark.parametrize(
@@ -365,7 +370,7 @@ def test_an_end_with_everything_done_is_verified_in_the_same_step() -> None:
     w = worker(state="running", attempt=1)
     w.observation = Observation(worker="a", attempt=1, session="exited", code=0, ended_by="itself")
 
-    drafts = d.transitions(deployment(w, done=["a/1"]))
+    drafts = transitions(deployment(w, done=["a/1"]))
 
     assert ["exited", "verified"] == [draft.to for draft in drafts]
 
@@ -374,14 +379,14 @@ def test_nothing_is_verified_while_a_process_of_it_lives() -> None:
     w = worker(state="exited", attempt=1)
     w.observation = Observation(worker="a", attempt=1, session="exited", processes=1)
 
-    assert [] == d.transitions(deployment(w, done=["a/1"]))
+    assert [] == transitions(deployment(w, done=["a/1"]))
 
 
 def test_a_worker_without_units_is_never_verified() -> None:
     w = worker(state="exited")
     w.units = []
 
-    assert [] == d.transitions(deployment(w))
+    assert [] == transitions(deployment(w))
 
 
 @pytest.mark.parametrize(
@@ -397,4 +402,4 @@ def test_who_wrote_out_of_place_is_warned_of_or_ended(conflicts: str, state: str
     stray = worker(state=state, trespasses=1, ended_by="itself", code=0)
     night = deployment(stray, watch=WatchSpec(conflicts=conflicts))  # type: ignore[arg-type] # a literal of a parameter
 
-    assert row == d.decide_worker(night, stray).row
+    assert row == decide_worker(night, stray).row

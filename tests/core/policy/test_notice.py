@@ -20,7 +20,7 @@ from wakeman.core.model import (
     WorkerState,
 )
 from wakeman.core.policy import notice
-from wakeman.core.policy.decide import Decision
+from wakeman.core.policy.tables import Decision
 
 NOW = datetime(2026, 1, 5, 22, 0, tzinfo=UTC)
 SLEEP = Decision(row="sleep")

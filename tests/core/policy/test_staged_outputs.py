@@ -14,7 +14,7 @@ from wakeman.core.log.events import Effected, Event
 from wakeman.core.log.state import apply
 from wakeman.core.model import FileFingerprint
 from wakeman.core.plan.parser import read
-from wakeman.core.policy.decide import failures
+from wakeman.core.policy.deployment_rows import failures
 from wakeman.engine import requests
 
 

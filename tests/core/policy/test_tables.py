@@ -8,11 +8,11 @@ from itertools import combinations, pairwise, product
 import pytest
 from msgspec.structs import replace
 
-from wakeman.core.policy import decide as d
+from wakeman.core.policy.tables import DEPLOYMENT_RULES, WORKER_RULES, Rule, choose
 
 Facts = Mapping[str, bool]
 Answer = tuple[str, tuple[str, ...]]
-Table = tuple[d.Rule, ...]
+Table = tuple[Rule, ...]
 
 
 def of_a_worker(facts: Facts) -> Answer:
@@ -73,8 +73,8 @@ def of_the_deployment(facts: Facts) -> Answer:
 
 
 TABLES: dict[str, tuple[Table, Callable[[Facts], Answer]]] = {
-    "worker": (d.WORKER_RULES, of_a_worker),
-    "deployment": (d.DEPLOYMENT_RULES, of_the_deployment),
+    "worker": (WORKER_RULES, of_a_worker),
+    "deployment": (DEPLOYMENT_RULES, of_the_deployment),
 }
 HARMLESS = {("retry", "leftovers")}
 """Conditions that say what the rows above have seen to already."""
@@ -86,7 +86,7 @@ def asked(rules: Table) -> list[str]:
 
 def differing(rules: Table, expected: Callable[[Facts], Answer], cases: Iterator[dict[str, bool]]) -> Iterator[Facts]:
     for facts in cases:
-        rule = d.choose(rules, facts)
+        rule = choose(rules, facts)
         if (rule.row, rule.then) != expected(facts):
             yield facts
 
@@ -139,7 +139,7 @@ def planted(rules: Table) -> Iterator[tuple[str, Table]]:
 @pytest.mark.parametrize("table", TABLES)
 def test_the_last_row_is_total_and_no_row_is_out_of_reach(table: str) -> None:
     rules, _ = TABLES[table]
-    taken = {id(d.choose(rules, facts)) for facts in every(asked(rules))}
+    taken = {id(choose(rules, facts)) for facts in every(asked(rules))}
 
     assert {id(rule) for rule in rules} == taken
     assert {} == rules[-1].when

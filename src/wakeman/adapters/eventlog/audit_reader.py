@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from hashlib import file_digest
 from os.path import basename, dirname, getsize
+from typing import NamedTuple
 
 import msgspec
 from msgspec import Struct
@@ -22,7 +23,7 @@ _SPAN = 5
 """First bytes by which a file is told from one that is no log: `{"v":`."""
 
 
-class Head(Struct, frozen=True):
+class Head(NamedTuple):
     """A line of the log as somebody outside remembers it. `where` names the witness."""
 
     where: str
@@ -100,18 +101,18 @@ def chained(file: str) -> HashChain:
         return tape.chain
 
 
-def audit(file: str, heads: Sequence[Head] = ()) -> Report:
-    """Auditor a log again: chain, sequence, moves, decisions, intents, seals, snapshot, and what witnesses remember.
+def audit(file: str, heads: Iterable[tuple[str, int, str]] = ()) -> Report:
+    """Judge a log again: chain, sequence, moves, decisions, intents, seals, snapshot, and what witnesses remember.
 
     Cost: constant memory beside the fold. Raises: LogDamagedError when it is no log; StorageError.
     """
-    judge = Auditor()
+    judge, known = Auditor(), [Head(*head) for head in heads]
     # What remembers lines is asked before the lines are read: some may be written in between.
     kept = snapshot.load(dirname(file)) if basename(file) == LIVE else None
     if kept is not None:
-        heads = [*heads, Head("snapshot", kept[0].seq, kept[0].hash)]
+        known = [*known, Head("snapshot", kept[0].seq, kept[0].hash)]
     with Tape(file) as tape:
-        hashes = dict.fromkeys((head.seq for head in heads), "")
+        hashes = dict.fromkeys((head.seq for head in known), "")
         read = reader(getsize(file) + sum(getsize(path) for _, path in tape._sealed))  # noqa: SLF001 - of its base
         for line in tape.lines():
             try:
@@ -127,7 +128,7 @@ def audit(file: str, heads: Sequence[Head] = ()) -> Report:
                     _frozen(judge, event, kept[1])
             if isinstance(event.data, Sealed):
                 _seal(judge, event, event.data, tape.sealed)
-        witnesses = [_witness(judge, head, hashes[head.seq]) for head in heads]
+        witnesses = [_witness(judge, head, hashes[head.seq]) for head in known]
         found = sorted([*tape.chain.breaks, *judge.divergences], key=lambda divergence: divergence.line)
         torn = len(tape.chain.torn)
         return Report(judge, tape.chain, tuple(found), judge.count + tape.chain.broken, tuple(witnesses), torn)

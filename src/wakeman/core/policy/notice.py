@@ -11,20 +11,15 @@ from msgspec import Struct
 from wakeman.core.log import events as e
 from wakeman.core.model import Deployment, WakeRow, WorkerState
 from wakeman.core.policy import review
-from wakeman.core.policy.decide import (
-    BLIND_LOOKS_MAX,
-    END_TRIES_MAX,
-    Decision,
-    breaker_open,
-    over_budget,
-    owed,
-    settled,
-    starved,
-    undone,
-)
+from wakeman.core.policy.attempts import END_TRIES_MAX, owed, settled
+from wakeman.core.policy.deployment_rows import undone
+from wakeman.core.policy.limits import breaker_open, over_budget, starved
 from wakeman.core.policy.staging import leaves_branches
+from wakeman.core.policy.tables import Decision
 from wakeman.core.text import sanitise
 
+BLIND_LOOKS_MAX = 3
+"""Looks in a row that could not tell before a person is asked."""
 NOTICE_CHARS_MAX = 600
 """Characters of a notice at most."""
 

@@ -8,12 +8,14 @@ from typing import TypeVar
 
 from msgspec import Struct
 
-from wakeman.core import actions
 from wakeman.core.log import events as e
 from wakeman.core.log.summary import summary
 from wakeman.core.model import Deployment, Plan
 from wakeman.core.policy import review
-from wakeman.core.policy.decide import Decision, decide, transitions
+from wakeman.core.policy.deployment_rows import decide
+from wakeman.core.policy.tables import Decision
+from wakeman.core.policy.transitions import transitions
+from wakeman.core.policy.worker_rows import taken
 
 T = TypeVar("T")
 
@@ -76,7 +78,7 @@ def _moves(d: Deployment) -> dict[str, str]:
 
 
 def _rows(d: Deployment) -> dict[str, str]:
-    return {decision.worker: _row(decision) for decision in actions.taken(d)}
+    return {decision.worker: _row(decision) for decision in taken(d)}
 
 
 def _row(decision: Decision) -> str:

@@ -17,7 +17,8 @@ from wakeman.core.plan.conflicts import claimed
 from wakeman.core.plan.shares import prompt, units_file
 from wakeman.core.plan.template import render
 from wakeman.core.policy import review
-from wakeman.core.policy.decide import failures, missing
+from wakeman.core.policy.attempts import missing
+from wakeman.core.policy.deployment_rows import failures
 from wakeman.core.policy.staging import staging_of
 from wakeman.engine import layout
 from wakeman.engine.act import confinement, secrets

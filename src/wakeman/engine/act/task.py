@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from wakeman.core.model import Deployment, Share, WorkerState
 from wakeman.core.plan.shares import worker_names
 from wakeman.core.policy import review
-from wakeman.core.policy.decide import missing
+from wakeman.core.policy.attempts import missing
 from wakeman.engine import layout
 from wakeman.engine.workspace import workspace
 

@@ -12,7 +12,7 @@ from importlib import import_module
 from typing import TypeAlias, cast
 
 from wakeman.core.model import Deployment
-from wakeman.core.policy.decide import Decision
+from wakeman.core.policy.tables import Decision
 from wakeman.engine.protocol.steps import Steps
 
 Action: TypeAlias = Callable[[Deployment, Decision, datetime], Steps[None]]

@@ -10,7 +10,7 @@ from msgspec import Struct
 from wakeman.core.errors import ProgramError, UnknownNameError
 from wakeman.core.log import events as e
 from wakeman.core.model import Deployment
-from wakeman.core.policy.decide import Decision
+from wakeman.core.policy.tables import Decision
 from wakeman.engine import layout
 from wakeman.engine.effects.drafts import about
 from wakeman.engine.protocol.steps import Steps, Write, append, do

@@ -7,14 +7,17 @@ from datetime import datetime
 
 from msgspec import Struct
 
-from wakeman.core import actions
 from wakeman.core.errors import ProgramError
 from wakeman.core.log import events as e
-from wakeman.core.model import Deployment
-from wakeman.core.policy.decide import Decision
+from wakeman.core.model import Deployment, Outcome
+from wakeman.core.policy.deployment_rows import undone
+from wakeman.core.policy.tables import Decision
 from wakeman.engine.effects.alarm import disarm, ensure
 from wakeman.engine.protocol.steps import Steps, Write, append, do
 from wakeman.ports import World
+
+OUTCOMES: dict[str, Outcome] = {"wrap up": "complete", "give up": "partial", "stop": "stopped"}
+"""Row that closes a deployment -> how it ended."""
 
 
 class Bury(Struct, frozen=True):
@@ -44,9 +47,15 @@ def bury(world: World, d: Deployment) -> bool:
 
 def close(d: Deployment, decision: Decision, now: datetime) -> Steps[None]:
     """Close it. The alarm goes with it, unless a notice is owed or dead sessions are left."""
-    buried = actions.OUTCOMES[decision.row] == "partial" or (yield from do(Bury()))
+    buried = OUTCOMES[decision.row] == "partial" or (yield from do(Bury()))
     if d.wakes or not buried:
         yield from ensure(d, now, paused=True)  # first: it is what sees to that if this check does not
-    yield from append("action", [actions.closing(d, decision)])
+    yield from append("action", [closing(d, decision)])
     if buried and not d.wakes:
         yield from disarm(d)  # or else it goes when the notice was delivered, and the dead are taken away
+
+
+def closing(d: Deployment, decision: Decision) -> e.Draft:
+    """Return the end of a deployment."""
+    fact = e.Closed(outcome=OUTCOMES[decision.row], why=decision.why, missing=tuple(undone(d))[:100])
+    return e.Draft(fact)

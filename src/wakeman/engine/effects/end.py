@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Literal
 
 from msgspec import Struct
 
-from wakeman.core import actions
 from wakeman.core.errors import ProgramError
 from wakeman.core.log import events as e
 from wakeman.core.model import Deployment, EndedBy, WorkerState, attempt_id
-from wakeman.core.policy.decide import Decision
+from wakeman.core.policy.tables import Decision
 from wakeman.engine.effects.drafts import about, noted, outcome
 from wakeman.engine.protocol.steps import Steps, Write, append, do
 from wakeman.ports import World
@@ -69,7 +68,7 @@ def _signal(world: World, ids: Sequence[str], name: Literal["TERM", "KILL"]) -> 
 
 def end(d: Deployment, decision: Decision, _: datetime) -> Steps[None]:
     """End the worker that a decision is about, or (the deployment's row) each that is alive or has left processes."""
-    chosen, by = actions.to_end(d, decision), actions.ender(decision)
+    chosen, by = to_end(d, decision), ender(decision)
     if decision.row == "finish" and not chosen[0].ends and (yield from _leave(chosen[0])):
         return
     yield from end_workers(d, chosen, by)
@@ -97,7 +96,7 @@ def end_workers(d: Deployment, workers: Sequence[WorkerState], by: EndedBy) -> S
     """
     signals = {attempt_id(d, worker): _SIGNALS[min(2, worker.ends + (not worker.live))] for worker in workers}
     sessions = [(w.session_id, attempt_id(d, w)) for w in workers if w.session_id and (w.live or w.ends)]
-    yield from append("action", actions.ends(workers, by))
+    yield from append("action", ends(workers, by))
     why = yield from do(
         HangUp(
             sessions=tuple(sessions),
@@ -106,3 +105,19 @@ def end_workers(d: Deployment, workers: Sequence[WorkerState], by: EndedBy) -> S
         )
     )
     yield from append("line", [noted(why)] if why else [])
+
+
+def to_end(d: Deployment, decision: Decision) -> list[WorkerState]:
+    """List whom a decision ends: its worker, or for the deployment everybody alive or with processes left."""
+    chosen = [d.workers[decision.worker]] if decision.worker else d.workers.values()
+    return [worker for worker in chosen if worker.live or worker.processes]
+
+
+def ender(decision: Decision) -> EndedBy:
+    """Say in whose name a decision ends somebody."""
+    return "person" if decision.row == "stop" else "wakeman"
+
+
+def ends(workers: Iterable[WorkerState], by: EndedBy) -> list[e.Draft]:
+    """Return the intents to end workers."""
+    return [about(w, e.Intended(action="end", target=w.session, ended_by=by)) for w in workers]

@@ -12,17 +12,21 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
-from wakeman.core import actions
 from wakeman.core.errors import DiskError, ProgramError, WakemanError
 from wakeman.core.log import events as e
 from wakeman.core.log.state import transition
 from wakeman.core.model import Deployment, EndedBy, WorkerState, attempt_id
-from wakeman.core.policy.decide import Decision, due, missing
+from wakeman.core.policy.attempts import missing
+from wakeman.core.policy.limits import due
+from wakeman.core.policy.tables import Decision, recorded
 from wakeman.core.text import sanitise
 from wakeman.engine import layout
 from wakeman.engine.effects.drafts import noted
 from wakeman.engine.protocol.steps import Steps, Unrecorded, Write, append, do
 from wakeman.ports import Listing, Made, SessionInfo, World
+
+UNLAUNCHED = "launch failed: "
+"""How the reason begins of a worker that ended before its program was started."""
 
 
 class Ready(Struct, frozen=True):
@@ -209,13 +213,13 @@ def settled(d: Deployment, worker: WorkerState, intent: int, fate: Fate) -> list
             fact = kind(intent=intent, session_id=fate.session_id, pid=fate.pid, adopted=fate.found)
             return [transition(worker, fact)]
         case Failed() if worker.state == "pending":
-            why = actions.UNLAUNCHED + fate.why
+            why = UNLAUNCHED + fate.why
             return [transition(worker, e.Exited(why=why, ended_by=fate.by, free=fate.by != "launch"))]
         case Failed():
             effect = e.Effected(intent=intent, ok=False, detail=fate.why, ended_by=fate.by)
             return [e.Draft(effect, worker=worker.name, attempt=worker.attempt)]
         case Unconfirmed():
-            return [actions.recorded(d, actions.unconfirmed(worker))]
+            return [recorded(d, unconfirmed(worker))]
 
 
 def outcomes(write: Write) -> dict[str, Fate]:
@@ -233,7 +237,7 @@ def _read(data: e.Fact) -> Fate | None:
         case e.Launched():
             return Adopted(data.session_id, data.pid, data.adopted)
         case e.Exited():
-            return Failed(data.why.removeprefix(actions.UNLAUNCHED), data.ended_by)
+            return Failed(data.why.removeprefix(UNLAUNCHED), data.ended_by)
         case e.Effected():
             return Failed(data.detail, data.ended_by)
         case e.Decided():
@@ -343,3 +347,9 @@ def _younger(listing: Listing, worker: WorkerState, d: Deployment, now: datetime
         if seen.session == worker.session and seen.created >= int(asked.timestamp()):
             return seen
     return None
+
+
+def unconfirmed(worker: WorkerState) -> Decision:
+    """Return the row for a launch that an external launcher never confirmed: it is a person's, and never repeated."""
+    why = "its launcher was started, and no session was seen"
+    return Decision(row="investigate", then=("ask",), worker=worker.name, why=why)

@@ -13,7 +13,7 @@ from wakeman.core.log import events as e
 from wakeman.core.model import Deployment, WorkerState
 from wakeman.core.plan.shares import worker_names
 from wakeman.core.plan.template import render
-from wakeman.core.policy.decide import Decision
+from wakeman.core.policy.tables import Decision
 from wakeman.engine import layout
 from wakeman.engine.act.task import share
 from wakeman.engine.effects.drafts import about

@@ -10,8 +10,8 @@ from msgspec import Struct
 from wakeman.core.errors import ProgramError
 from wakeman.core.log import events as e
 from wakeman.core.model import Deployment, EndedBy
-from wakeman.core.policy.decide import Decision
 from wakeman.core.policy.side_sessions import overdue, owner, sweep_rule
+from wakeman.core.policy.tables import Decision
 from wakeman.core.text import sanitise
 from wakeman.engine.effects.drafts import failure, noted
 from wakeman.engine.observe.side_sessions import strangers

@@ -7,10 +7,11 @@ from datetime import datetime
 import msgspec
 from msgspec import Struct
 
-from wakeman.core import actions
 from wakeman.core.log import events as e
 from wakeman.core.model import Deployment, WorkerState
-from wakeman.core.policy.decide import Decision
+from wakeman.core.policy.attempts import missing
+from wakeman.core.policy.tables import Decision
+from wakeman.core.text import sanitise
 from wakeman.engine.act import prompt_delivery
 from wakeman.engine.effects.drafts import about, failure, outcome
 from wakeman.engine.protocol.steps import Steps, Write, append, do
@@ -71,7 +72,7 @@ def nudge(d: Deployment, decision: Decision, _: datetime) -> Steps[None]:
     """Tell a worker what is missing."""
     worker = d.workers[decision.worker]
     heard = yield from do(PromptsHeard(worker.name))
-    fact = msgspec.structs.replace(actions.nudge(d, worker), before=heard)
+    fact = msgspec.structs.replace(_nudge(d, worker), before=heard)
     (intent,) = yield from append("action", [about(worker, fact)])
     why = yield from do(Type(worker.name, fact.text))
     yield from append("outcome", [outcome(intent, why)])
@@ -80,7 +81,7 @@ def nudge(d: Deployment, decision: Decision, _: datetime) -> Steps[None]:
 def enter(d: Deployment, decision: Decision, _: datetime) -> Steps[None]:
     """Press Enter once more."""
     worker = d.workers[decision.worker]
-    (intent,) = yield from append("action", [about(worker, actions.enter(worker))])
+    (intent,) = yield from append("action", [about(worker, _enter(worker))])
     why = yield from do(PressEnter(worker.name))
     yield from append("outcome", [outcome(intent, why)])
 
@@ -91,3 +92,20 @@ def send(worker: WorkerState, fact: e.Intended, typing: Type) -> Steps[str]:
     why = yield from do(typing)
     yield from append("outcome", [outcome(intent, why)])
     return why
+
+
+def _nudge(d: Deployment, worker: WorkerState) -> e.Intended:
+    """Return the intent to tell a worker what is missing, and which of its own sessions were ended."""
+    gone = "; ".join(sanitise(name, 60) for name in worker.swept)
+    told = f"These sessions of yours took longer than is allowed and were ended: {gone}. Go on without them. "
+    text = (
+        (told if gone else "")
+        + "Still missing, go on with these: "
+        + "; ".join(sanitise(name, 100) for name in missing(d, worker)[:20])
+    )
+    return e.Intended(action="nudge", target=worker.session, text=text, confirm=True)
+
+
+def _enter(worker: WorkerState) -> e.Intended:
+    """Return the intent to press Enter once more."""
+    return e.Intended(action="enter", target=worker.session)

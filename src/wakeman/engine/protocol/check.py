@@ -10,20 +10,16 @@ from datetime import datetime
 
 from msgspec import Struct
 
-from wakeman.core.actions import recorded, taken
 from wakeman.core.log import events as e
 from wakeman.core.model import Deployment, WorkerState
 from wakeman.core.policy import notice
-from wakeman.core.policy.decide import (
-    END_TRIES_MAX,
-    ROWS_PER_CHECK_MAX,
-    Decision,
-    decide,
-    soonest,
-    staggered,
-    transitions,
-)
+from wakeman.core.policy.attempts import END_TRIES_MAX, soonest
+from wakeman.core.policy.deployment_rows import ROWS_PER_CHECK_MAX, decide
+from wakeman.core.policy.limits import staggered
 from wakeman.core.policy.staging import staging, trespasses, unrested
+from wakeman.core.policy.tables import Decision, recorded
+from wakeman.core.policy.transitions import transitions
+from wakeman.core.policy.worker_rows import taken
 from wakeman.engine.effects import steps_of
 from wakeman.engine.effects.alarm import Soon, ensure, rearm
 from wakeman.engine.protocol.steps import Do, Steps, Write, append, do

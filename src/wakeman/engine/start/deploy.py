@@ -10,7 +10,6 @@ from shlex import quote
 import msgspec
 from msgspec import Struct
 
-from wakeman.core.actions import appointed
 from wakeman.core.errors import UsageError
 from wakeman.core.log import events as e
 from wakeman.core.log.chunks import chunks
@@ -19,12 +18,13 @@ from wakeman.core.model import Deployment, FileFingerprint, Host, Plan, Share
 from wakeman.core.names import unique
 from wakeman.core.plan import shares as planning
 from wakeman.core.policy import review
-from wakeman.core.policy.decide import EDITION
+from wakeman.core.policy.tables import EDITION
 from wakeman.engine import alarm, layout
 from wakeman.engine.act import confinement
 from wakeman.engine.act.launch import attempt
 from wakeman.engine.check import check
 from wakeman.engine.effects.close import bury
+from wakeman.engine.effects.review import appointed
 from wakeman.engine.protocol import requests as protocol
 from wakeman.engine.protocol.steps import drive
 from wakeman.engine.registry import latest, next_name
@@ -38,9 +38,9 @@ INLINE_PROMPT_BYTES_MAX = 16 * 1024
 
 
 def drafts(world: World, prepared: Prepared, name: str) -> list[e.Draft]:
-    """Give the first lines of the deployment's log."""
-    host = world.host(prepared.plan, prepared.root, posixpath.join(world.state, name))
-    host = msgspec.structs.replace(host, repository=prepared.repository)
+    """Return the first lines of the deployment's log."""
+    directory = posixpath.join(world.state, name)
+    host = msgspec.structs.replace(prepared.host, directory=directory, repository=prepared.repository)
     plan = _recorded(prepared, host)
     planned = e.Planned(name=name, plan=plan, digest=planning.digest(prepared.plan), host=host, edition=EDITION)
     return [e.Draft(planned), *enrolments(prepared.shares, prepared.existing)]
@@ -66,15 +66,13 @@ class Preview(Struct, frozen=True):
 
 
 def preview(world: World, prepared: Prepared) -> list[Preview]:
-    """Give the exact command of each worker's first attempt, without starting anything."""
+    """Return the exact command of each worker's first attempt, without starting anything."""
     d = _ahead(world, prepared)
-    for worker in d.workers.values():
-        worker.attempt = 1
     return [_preview(world, d, share) for share in prepared.shares]
 
 
 def reviewer(world: World, prepared: Prepared) -> Command | None:
-    """Give the exact command of the first reviewer, without starting anything; None where there will be none."""
+    """Return the exact command of the first reviewer, without starting anything; None where there will be none."""
     if not review.wanted(prepared.plan):
         return None
     d = _ahead(world, prepared)
@@ -92,6 +90,8 @@ def _ahead(world: World, prepared: Prepared) -> Deployment:
     workers = prepared.plan.workers
     inline = msgspec.structs.replace(workers, prompt=prepared.prompt, prompt_file=None)
     review.adopt_plan(d, msgspec.structs.replace(prepared.plan, workers=inline))
+    for worker in d.workers.values():
+        worker.attempt = 1
     return d
 
 
@@ -117,7 +117,7 @@ def up(world: World, prepared: Prepared) -> Deployment:
             )
         furnish(world, there, prepared)
         return check(world, name)
-    _programs(world, prepared, name)
+    _programs(world, prepared)
     if there is not None:
         bury(world, there)
         name = next_name(name)
@@ -201,11 +201,13 @@ def furnish(world: World, d: Deployment, prepared: Prepared) -> None:
     files.make(layout.inside(host, "spool"))
 
 
-def _programs(world: World, prepared: Prepared, name: str) -> None:
-    """Refuse to begin a night whose programs are not there. Raises: UsageError naming each."""
+def _programs(world: World, prepared: Prepared) -> None:
+    """Refuse to begin a night whose programs are missing. Raises: UsageError naming each.
+
+    Shape: the first worker's attempt stands for all, so what cannot be composed is refused before the log begins.
+    """
     plan = prepared.plan
-    host = world.host(plan, prepared.root, posixpath.join(world.state, name))
-    command = preview(world, prepared)[0].command
+    command = _preview(world, _ahead(world, prepared), prepared.shares[0]).command
     programs = {"workers.command" if plan.workers.command else "workers.harness": command.argv[0]}
     programs |= {f"workers.before[{n}]": before[0] for n, before in enumerate(plan.workers.before)}
     programs |= {f"workers.setup[{n}]": setup[0] for n, setup in enumerate(plan.workers.setup) if "/" not in setup[0]}
@@ -213,7 +215,7 @@ def _programs(world: World, prepared: Prepared, name: str) -> None:
     programs |= {"verify.command": plan.verify.command[0]} if plan.verify.command else {}
     judge = reviewer(world, prepared)
     programs |= {"verify.review": judge.argv[0]} if judge is not None else {}
-    path, cwd = host.env.get("PATH", ""), plan.workers.cwd
+    path, cwd = prepared.host.env.get("PATH", ""), plan.workers.cwd
     absent = [
         f"{key}: found {program!r}, which is no program on PATH or at that place"
         for key, program in programs.items()

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
 from msgspec import Struct
 
 from wakeman.core.errors import PlanError, ProgramError, StorageError, UsageError, WakemanError
-from wakeman.core.model import FileFingerprint, Plan, Repository, Share, Unit, WorkersSpec
+from wakeman.core.model import FileFingerprint, Host, Plan, Repository, Share, Unit, WorkersSpec
 from wakeman.core.plan import shares as planning
 from wakeman.core.plan.conflicts import conflicts, paths
 from wakeman.core.plan.parser import read
@@ -39,14 +39,16 @@ class Prepared(Struct, frozen=True):
     shares: tuple[Share, ...]
     existing: tuple[FileFingerprint, ...]
     prompt: str  # the prompt's template, read once: what is recorded is what is used
+    host: Host  # resolved once, for the plan's first run; `directory` and `repository` are put in as it begins
     repository: Repository | None = None
     notes: tuple[str, ...] = ()  # what is worth knowing and keeps nobody
 
 
-def prepare(world: World, text: str, where: str, root: str, stdin: str = "") -> Prepared:
+def prepare(world: World, text: str, where: str, root: str, stdin: Callable[[], str] = str) -> Prepared:
     """Read a plan and everything it speaks of; start nothing, write nothing.
 
-    Shape: `root` is the absolute directory that its paths are relative to; `stdin` the lines of `file = "-"`.
+    Shape: `root` is the absolute directory that its paths are relative to; `stdin` reads the lines of `file = "-"`,
+    and is called for such a plan alone.
     Raises: PlanError with every fault found; ProgramError when the plan is right and tmux does not answer.
     """
     plan = read(text, where)
@@ -71,7 +73,8 @@ def prepare(world: World, text: str, where: str, root: str, stdin: str = "") -> 
         repository, found, notes = survey(world, plan, root, units, shares)
         problems += found
     try:
-        problems += _taken(world, plan, root, shares)
+        host = world.host(plan, root, posixpath.join(world.state, plan.name))
+        problems += _taken(world, host, plan, shares)
     except ProgramError:
         if not problems:
             raise
@@ -90,6 +93,7 @@ def prepare(world: World, text: str, where: str, root: str, stdin: str = "") -> 
         shares=shares,
         existing=existing,
         prompt=prompt,
+        host=host,
         repository=repository,
         notes=notes,
     )
@@ -115,7 +119,7 @@ def _line(lines: Mapping[str, int], key: str) -> str:
     return f":{lines[key]}" if key else ""
 
 
-def _lines(world: World, plan: Plan, root: str, stdin: str) -> Sequence[str]:
+def _lines(world: World, plan: Plan, root: str, stdin: Callable[[], str]) -> Sequence[str]:
     """Give what the units' source holds. Raises: PlanError naming its key."""
     try:
         return _source(world, plan, root, stdin)
@@ -124,13 +128,13 @@ def _lines(world: World, plan: Plan, root: str, stdin: str) -> Sequence[str]:
         raise PlanError((f"units.{key}: {fault}",)) from fault
 
 
-def _source(world: World, plan: Plan, root: str, stdin: str) -> Sequence[str]:
+def _source(world: World, plan: Plan, root: str, stdin: Callable[[], str]) -> Sequence[str]:
     spec = plan.units
     if spec.glob is not None:
         patterns = (spec.glob,) if isinstance(spec.glob, str) else spec.glob
         return world.files.glob(root, patterns, spec.exclude)
     if spec.file == "-":
-        return stdin.splitlines()
+        return stdin().splitlines()
     if spec.file is not None:
         return world.files.read(posixpath.join(root, spec.file)).decode("utf-8", "surrogateescape").split("\n")
     if spec.command is not None:
@@ -272,12 +276,11 @@ def variables(world: World, plan: Plan, root: str) -> Mapping[str, str]:
     return found
 
 
-def _taken(world: World, plan: Plan, root: str, shares: Sequence[Share]) -> list[str]:
+def _taken(world: World, host: Host, plan: Plan, shares: Sequence[Share]) -> list[str]:
     """List session names that somebody else has: on the socket now, or in another open deployment.
 
     Raises: ProgramError when the socket's server does not answer.
     """
-    host = world.host(plan, root, posixpath.join(world.state, plan.name))
     wanted = {share.name for share in shares}
     listing = world.sessions(host).look()
     if listing.state == "unknown":

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterable, Sequence
-from shlex import quote
-from typing import Any
 
 from wakeman.core.errors import UsageError, WakemanError
 from wakeman.core.log import events as e
@@ -156,18 +154,13 @@ def follow(world: World, d: Deployment, trees: Sequence[str]) -> None:
         world.git().follow(d.host.repository, trees)
 
 
-def branches(d: Deployment) -> dict[str, Any]:
-    """Return where workers in trees put their work, and how a person gets at it. Raises: UsageError without trees."""
-    repository = _repository(d)
-    ready = mergeable(d)
-    return {
-        "repository": repository.top,
-        "base": repository.base,
-        "branch": repository.branch.removeprefix("refs/heads/") or None,
-        "branches": [branch(d.name, worker.name) for worker in d.workers.values() if worker.attempt],
-        "mergeable": ready,
-        "commands": [f"git -C {quote(repository.top)} merge {each}" for each in ready],
-    }
+def branches(d: Deployment) -> tuple[Repository, list[str], list[str]]:
+    """Return the repository, the branches of workers that were launched, and those that can be merged.
+
+    Raises: UsageError without trees.
+    """
+    launched = [branch(d.name, worker.name) for worker in d.workers.values() if worker.attempt]
+    return _repository(d), launched, mergeable(d)
 
 
 def _repository(d: Deployment) -> Repository:

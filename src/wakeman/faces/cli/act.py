@@ -1,26 +1,19 @@
-"""The verbs by which a person acts on a deployment: each is a request that is recorded, then a check."""
+"""The verbs by which a person acts on a deployment."""
 
 from __future__ import annotations
 
 import sys
 import time
 from argparse import ArgumentParser, Namespace
-from collections.abc import Mapping
+from collections.abc import Callable
+from typing import Literal
 
-from wakeman.core.errors import NeedsPersonError, UsageError
-from wakeman.core.model import WakeTarget
-from wakeman.engine import requests
-from wakeman.engine.effects.close import bury
-from wakeman.engine.workspace import repository
+from wakeman.api import act
+from wakeman.api.status import Status
 from wakeman.faces.cli import options as given
 from wakeman.faces.cli.options import Verb
-from wakeman.faces.cli.reach import named, reach, sole
-from wakeman.faces.cli.show import advise, answer, done, lasting, out, say, table, would
-
-PATIENCE = 10.0
-"""Seconds that `down` waits for the workers to end."""
-PUSH = 1.0
-"""Seconds between the checks that `down` runs meanwhile."""
+from wakeman.faces.cli.reach import reach
+from wakeman.faces.cli.show import advise, done, lasting, out, say, show, summary, table
 
 
 def _why(parser: ArgumentParser, *, required: bool) -> None:
@@ -67,169 +60,98 @@ def send(options: Namespace) -> int:
     """Type text into a session."""
     world = reach(options)
     text = sys.stdin.read().rstrip("\n") if options.text == "-" else options.text
-    if options.target.startswith("tmux:"):
-        session = options.target.removeprefix("tmux:")
-        target = WakeTarget(tmux=session, submit=options.submit, force=options.force)
-        requests.tell(world, target, text, "")
-        return _sent(options, {"target": options.target}, f"sent to tmux session {session}", [])
-    deployment, name = requests.find_worker(world, options.target)
-    requests.send(world, deployment, name, text, submit=options.submit, force=options.force, raw=options.as_is)
-    target_name = f"{deployment}/{name}"
-    following = [f"wakeman capture {target_name}"]
-    if not (options.wait and options.submit) or options.dry_run:
-        return _sent(options, {"target": target_name}, f"sent to {target_name}", following)
-    if why := requests.heard(world, deployment, name, time.sleep):
-        raise NeedsPersonError(f"{target_name}: not confirmed: {why}", f"wakeman attach {target_name}")
-    return _sent(options, {"target": target_name, "arrived": True}, f"arrived at {target_name}", following)
-
-
-def _sent(options: Namespace, data: Mapping[str, object], words: str, following: list[str]) -> int:
-    if options.dry_run:
-        would(options, data)
-    elif options.json:
-        answer(options, data, following)
+    session = options.target.removeprefix("tmux:")
+    how = {"submit": options.submit, "force": options.force}
+    if options.target != session:
+        answer, name = act.type_into(world, session, text, **how), f"tmux session {session}"
     else:
-        out(words)
-    return 0
+        pause = time.sleep if options.wait and not options.dry_run else None
+        answer = act.send(world, options.target, text, **how, raw=options.as_is, pause=pause)
+        name = answer.data.target
+    return show(options, answer, lambda told: out(f"{'arrived at' if told.arrived else 'sent to'} {name}"))
 
 
 def stop(options: Namespace) -> int:
     """End one worker."""
-    world = reach(options)
-    deployment, name = requests.find_worker(world, options.worker)
-    done(options, world, requests.stop(world, deployment, name))
-    return 0
+    return done(options, act.stop(reach(options), options.worker))
 
 
 def retry(options: Namespace) -> int:
     """Start another attempt."""
-    world = reach(options)
-    deployment, name = requests.find_worker(world, options.worker)
-    done(options, world, requests.retry(world, deployment, name, tuple(options.unit), options.note))
-    return 0
+    return done(options, act.retry(reach(options), options.worker, tuple(options.unit), options.note))
 
 
-# --- units ----------------------------------------------------------------------------------------------------
+# --- units and deployments ------------------------------------------------------------------------------------
 
 
-def waive(options: Namespace) -> int:
-    """Count units as done."""
-    world = reach(options)
-    deployment = sole(world, options.deployment, options.unit)
-    done(options, world, requests.judge(world, deployment, "waive", tuple(options.unit), options.why))
-    return 0
+def _judging(verb: Literal["waive", "reject"]) -> Callable[[Namespace], int]:
+    def judge(options: Namespace) -> int:
+        answer = act.judge(reach(options), verb, tuple(options.unit), options.why, options.deployment)
+        return done(options, answer)
+
+    return judge
 
 
-def reject(options: Namespace) -> int:
-    """Reopen units."""
-    world = reach(options)
-    deployment = sole(world, options.deployment, options.unit)
-    done(options, world, requests.judge(world, deployment, "reject", tuple(options.unit), options.why))
-    return 0
-
-
-# --- deployments ----------------------------------------------------------------------------------------------
-
-
-def accept(options: Namespace) -> int:
-    """Let the held row be taken."""
-    world = reach(options)
-    done(options, world, requests.request(world, named(world, options.name), "accept"))
-    return 0
+def _requesting(verb: Literal["accept", "unpause"]) -> Callable[[Namespace], int]:
+    return lambda options: done(options, act.request(reach(options), options.name, verb))
 
 
 def pause(options: Namespace) -> int:
-    """Stop alarms and launches."""
-    world = reach(options)
-    d = requests.request(world, named(world, options.name), "pause")
-    done(options, world, d)
-    alive = [worker.name for worker in d.workers.values() if worker.live]
-    if alive and not options.json:
-        say(f"agents that run go on: {', '.join(alive)}; wakeman stop WORKER ends one")
-    return 0
+    """Stop alarms and launches; name who runs on."""
 
+    def text(told: Status) -> None:
+        summary(told)
+        alive = [worker.name for worker in told.workers if worker.state in ("launched", "running", "stuck")]
+        if alive:
+            say(f"agents that run go on: {', '.join(alive)}; wakeman stop WORKER ends one")
 
-def unpause(options: Namespace) -> int:
-    """Go on."""
-    world = reach(options)
-    done(options, world, requests.request(world, named(world, options.name), "unpause"))
-    return 0
+    return show(options, act.request(reach(options), options.name, "pause"), text)
 
 
 def down(options: Namespace) -> int:
     """End a deployment; wait a little for its workers to go."""
-    from wakeman.engine.wait import wait
 
-    world = reach(options)
-    name = named(world, options.name)
-    d = requests.request(world, name, "down", options.why or "asked for")
-    if not options.dry_run and d.outcome == "open":
-        d = wait(world, name, "done", time.sleep, timeout=PATIENCE, push=PUSH).deployment
-    done(options, world, d)
-    if d.outcome == "open" and not options.dry_run and not options.json:
-        say("its workers are still ending")
-        advise(options, [f"wakeman wait {name}"])
-    return 0
+    def text(told: Status) -> None:
+        summary(told)
+        if told.outcome == "open":
+            say("its workers are still ending")
+            advise(options, [f"wakeman wait {told.deployment}"])
+
+    wait = None if options.dry_run else time.sleep
+    return show(options, act.down(reach(options), options.name, options.why or "asked for", wait), text)
 
 
 def clean(options: Namespace) -> int:
     """Move a closed deployment's directory to the trash."""
-    world = reach(options)
-    name = named(world, options.name)
-    d = world.logs.read(name)
-    if d.outcome == "open":
-        raise UsageError(f"{name} is open", f"wakeman down {name}")
-    target = f"{world.state}/.trash/{name}-{world.clock.now():%Y%m%dT%H%M%SZ}"
-    bury(world, d)
-    with world.logs.hold(name, world.by):  # no check is under way
-        left = repository.clear(world, d)
-        where = world.files.move(f"{world.state}/{name}", target)
-        kept = {tree.replace(d.host.directory, where, 1): why for tree, why in left.items()}
-        repository.follow(world, d, list(kept))
-    data = {"deployment": name, "moved_to": where, "trees": kept}
-    code = _sent(options, data, f"{name}: moved to {where}", ["wakeman status"])
-    if not options.json and not options.dry_run:
-        for tree, why in kept.items():
-            say(f"{tree}: left as a work tree: {why}")
-    return code
+    answer = act.clean(reach(options), options.name)
+    return show(options, answer, lambda told: out(f"{told.deployment}: moved to {told.moved_to}"))
 
 
 def sweep(options: Namespace) -> int:
     """List old sessions of a pattern; end them when told to."""
-    world = reach(options)
-    deployment = sole(world, options.deployment)
-    end = options.yes or options.dry_run
-    found = requests.sweep(world, deployment, options.pattern, options.older_than, act=end)
-    if options.dry_run:
-        would(options, {"deployment": deployment})
-        return 0
-    _swept(options, deployment, found)
-    return 0
+    end, given_ = options.yes or options.dry_run, (options.pattern, options.older_than, options.deployment)
+    answer = act.sweep(reach(options), *given_, end=end, proposed=not options.yes)
 
+    def text(told: act.Swept) -> None:
+        if told.sessions:
+            rows = [(each.session, lasting(each.age), "ended" * told.ended) for each in told.sessions]
+            table(("session", "age", ""), rows)
+        else:
+            say("no such session")
+        advise(options, answer.next)
 
-def _swept(options: Namespace, deployment: str, found: list[tuple[str, float]]) -> None:
-    again = f"wakeman sweep '{options.pattern}' --older-than {options.older_than:g} --deployment {deployment} --yes"
-    following = [again] if found and not options.yes else []
-    if options.json:
-        sessions = [{"session": session, "age": round(age)} for session, age in found]
-        answer(options, {"deployment": deployment, "ended": options.yes, "sessions": sessions}, following)
-        return
-    if found:
-        table(("session", "age", ""), [(name, lasting(age), "ended" * options.yes) for name, age in found])
-    else:
-        say("no such session")
-    advise(options, following)
+    return show(options, answer, text)
 
 
 VERBS: dict[str, Verb] = {
     "send": ("wakeman send condense_api 'go on' --submit", _send_options, send),
     "stop": ("wakeman stop condense-docs/condense_api", given.worker, stop),
     "retry": ("wakeman retry condense_api --note 'keep the tables'", _retry_options, retry),
-    "waive": ("wakeman waive docs/old.md --why 'not needed any more'", _judge_options, waive),
-    "reject": ("wakeman reject docs/api.md --why 'lost the error codes'", _judge_options, reject),
-    "accept": ("wakeman accept condense-docs", given.name, accept),
+    "waive": ("wakeman waive docs/old.md --why 'not needed any more'", _judge_options, _judging("waive")),
+    "reject": ("wakeman reject docs/api.md --why 'lost the error codes'", _judge_options, _judging("reject")),
+    "accept": ("wakeman accept condense-docs", given.name, _requesting("accept")),
     "pause": ("wakeman pause condense-docs", given.name, pause),
-    "unpause": ("wakeman unpause condense-docs", given.name, unpause),
+    "unpause": ("wakeman unpause condense-docs", given.name, _requesting("unpause")),
     "down": ("wakeman down condense-docs --why 'wrong branch'", _down_options, down),
     "clean": ("wakeman clean condense-docs", given.name, clean),
     "sweep": ("wakeman sweep 'val_*' --older-than 10m", _sweep_options, sweep),

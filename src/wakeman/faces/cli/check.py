@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from wakeman.engine.check import check as engine_check
-from wakeman.engine.status import code
 from wakeman.faces.cli import options as given
 from wakeman.faces.cli.options import Verb
-from wakeman.faces.cli.reach import named, reach
-from wakeman.faces.cli.show import answer, clean, done, line, out, say, would
+from wakeman.faces.cli.reach import reach
 
 if TYPE_CHECKING:
-    from wakeman.engine.start.resume import Resumed
-    from wakeman.ports import World
+    from wakeman.api.check import Resumption
 
 BY = ("at", "exit", "hook", "timer", "hand")
 
@@ -45,73 +40,65 @@ def _resume_options(parser: ArgumentParser) -> None:
 def check(options: Namespace) -> int:
     """Run one check. An alarm names a run exactly; a person's NAME means the latest."""
     world = reach(options, options.by)
-    name = named(world, options.name) if options.by == "hand" else options.name
-    d = engine_check(world, name, options.head)
-    if not options.quiet or options.dry_run:
-        done(options, world, d)
-    return code(d)
+    name = options.name
+    if options.by == "hand":
+        from wakeman.api.names import named
+
+        name = named(world, name)
+    if options.quiet and not options.dry_run:  # an alarm's: what nobody reads is not worked out
+        from wakeman.api.codes import code
+        from wakeman.engine.check import check as engine_check
+
+        return code(engine_check(world, name, options.head))
+    from wakeman.api.check import check as api_check
+    from wakeman.faces.cli.show import done
+
+    return done(options, api_check(world, name, options.head))
 
 
 def wait(options: Namespace) -> int:
     """Wait for a deployment."""
     import time
 
-    from wakeman.engine.wait import wait as engine_wait
+    from wakeman.api.check import wait as api_wait
+    from wakeman.faces.cli.show import done
 
-    world = reach(options)
-    waited = engine_wait(world, named(world, options.name), options.until, time.sleep, timeout=options.timeout)
-    done(options, world, waited.deployment)
-    return code(waited.deployment) if waited.came else 4
+    return done(options, api_wait(reach(options), options.name, options.until, time.sleep, options.timeout))
 
 
 def resume(options: Namespace) -> int:
     """Take one deployment, or every open one, up again after whatever ended."""
-    from wakeman.engine.start.resume import openings
-    from wakeman.engine.start.resume import resume as engine_resume
+    from wakeman.api.check import resume as api_resume
+    from wakeman.faces.cli.show import say, show
 
     world = reach(options, "resume")
-    names = [named(world, options.name)] if options.name else openings(world)
-    found = list(engine_resume(world, names))
-    if options.name and found[0].error is not None:
-        raise found[0].error
-    if options.dry_run:
-        would(options, {"deployments": names})
-    elif options.json:
-        ok = not any(each.error for each in found)
-        answer(options, {"resumed": [_resumed(each) for each in found]}, [f"wakeman wait {n}" for n in names], ok=ok)
-    else:
-        _tell(world, found)
-    return max((each.error.code for each in found if each.error), default=0)
+    found = api_resume(world, options.name)
+
+    def text(_: object) -> None:
+        _tell(found)
+        if not found.answer.data.resumed:
+            say(f"nothing is open in {world.state}")
+
+    return show(options, found.answer, text)
 
 
-def _tell(world: World, found: Sequence[Resumed]) -> None:
-    from wakeman.engine.status import describe
+def _tell(found: Resumption) -> None:
+    from wakeman.api.check import FailedDeployment
+    from wakeman.faces.cli.show import clean, line, out, say
 
-    if not found:
-        say(f"nothing is open in {world.state}")
-    for each in found:
-        if each.deployment is None:
-            say(f"error: {clean(str(each.error))}")
-            if each.error is not None and each.error.hint:
-                say(f"hint: {clean(each.error.hint)}")
+    for each in found.answer.data.resumed:
+        if isinstance(each, FailedDeployment):
+            say(f"error: {clean(each.error)}")
+            if hint := found.hints[each.deployment]:
+                say(f"hint: {clean(hint)}")
             continue
-        out(line(describe(world, each.deployment, each.deployment.looked_at)))
-        for word, workers in _shares(each).items():
+        out(line(found.statuses[each.deployment]))
+        shares = {"adopted": each.adopted, "alive": each.alive, "launched": each.launched, "ended": each.ended}
+        for word, workers in shares.items():
             if workers:
                 out(f"  {word}: {', '.join(clean(worker) for worker in workers)}")
         if each.pending:
             out(f"  waiting for their turn: {each.pending}")
-
-
-def _shares(each: Resumed) -> dict[str, Sequence[str]]:
-    return {"adopted": each.adopted, "alive": each.alive, "launched": each.launched, "ended": each.ended}
-
-
-def _resumed(each: Resumed) -> dict[str, object]:
-    if each.deployment is None:
-        return {"deployment": each.name, "error": str(each.error)}
-    head = {"deployment": each.name, "outcome": each.deployment.outcome}
-    return {**head, **{word: list(workers) for word, workers in _shares(each).items()}, "pending": each.pending}
 
 
 VERBS: dict[str, Verb] = {

@@ -5,18 +5,15 @@ from __future__ import annotations
 import sys
 import time
 from argparse import ArgumentParser, Namespace
-from typing import Any
 
+from wakeman.api.log import LogRepaired, events, follow, known_type, line, repair
+from wakeman.api.names import named
 from wakeman.core.errors import UsageError
-from wakeman.core.model import Deployment
-from wakeman.engine import layout
+from wakeman.core.log.events import Event, kind
+from wakeman.core.log.summary import summary
 from wakeman.faces.cli.options import Verb
-from wakeman.faces.cli.reach import named, reach
-from wakeman.faces.cli.show import advise, answer, clean, moment, out
-from wakeman.ports import World
-
-POLL = 0.1
-"""Seconds between two looks at a log that is followed."""
+from wakeman.faces.cli.reach import reach
+from wakeman.faces.cli.show import advise, clean, json_line, moment, out, show
 
 
 def _log_options(parser: ArgumentParser) -> None:
@@ -35,85 +32,48 @@ def _log_options(parser: ArgumentParser) -> None:
 
 def log(options: Namespace) -> int:
     """Print events: a line each, or with `--json` a JSON object each."""
-    from wakeman.core.log.events import FACTS
-    from wakeman.core.plan.template import nearest
-
     if options.words[0] == "repair" and len(options.words) > 1:
         return _repair(options, options.words[1:])
     if len(options.words) > 1:
         raise UsageError(f"log: found {len(options.words)} names, expected one", "wakeman log --help")
-    if options.type is not None and options.type not in FACTS:
-        raise UsageError(f"--type: found {clean(options.type)!r}{nearest(options.type, FACTS)}", "wakeman log --help")
+    known_type(options.type)
     world = reach(options)
-    name = named(world, options.words[0])
-    after = _print(options, world, name, options.since)
-    while options.follow and (d := world.logs.read(name)).outcome == "open":
-        if d.seq > after:
-            after = _print(options, world, name, after)
-        else:
-            _rest(world, d)
+    name, only = named(world, options.words[0]), {"type_": options.type, "worker": options.worker}
     if options.follow:
-        _print(options, world, name, after)
+        for event in follow(world, name, options.since, time.sleep, **only):
+            _print(options, event)
+    else:
+        for event in events(world, name, options.since, **only):
+            _print(options, event)
+    sys.stdout.flush()
     return 0
+
+
+def _print(options: Namespace, event: Event | None) -> None:
+    """Print an event; None flushes those before it."""
+    if event is None:
+        sys.stdout.flush()
+    elif options.json:
+        json_line(line(event))
+    else:
+        out(_told(event))
 
 
 def _repair(options: Namespace, names: list[str]) -> int:
     """Cut a damaged log; the next check goes on from there, and adopts what it finds alive."""
     if len(names) > 1:
         raise UsageError(f"log repair: found {len(names)} names, expected one", "wakeman log --help")
-    world = reach(options)
-    name = names[0]  # exactly: a damaged log is not looked for by what it says
-    kept = world.logs.repair(name, world.by)
-    data = {"deployment": name, "repaired": bool(kept), "kept": kept or None}
-    following = [f"wakeman audit {name}", f"wakeman resume {name}"] if kept else [f"wakeman status {name}"]
-    if options.json:
-        answer(options, data, following)
-        return 0
-    out(f"{name}: cut before its damage; the original is in {kept}" if kept else f"{name}: nothing to repair")
-    advise(options, following)
-    return 0
+    answer = repair(reach(options), names[0])  # by its exact name: a damaged log is not looked for by what it says
+
+    def text(told: LogRepaired) -> None:
+        cut = f"cut before its damage; the original is in {told.kept}"
+        out(f"{told.deployment}: {cut if told.repaired else 'nothing to repair'}")
+        advise(options, answer.next)
+
+    return show(options, answer, text)
 
 
-def _print(options: Namespace, world: World, name: str, after: int) -> int:
-    from wakeman.core.log.events import kind
-
-    for event in world.logs.events(name, after):
-        after = event.seq
-        if options.type in (None, kind(event.data)) and options.worker in (None, event.worker):
-            out(_raw(event) if options.json else _told(event))
-    sys.stdout.flush()
-    return after
-
-
-def _rest(world: World, d: Deployment) -> None:
-    """Return when the log's file has changed, or after a while."""
-    file = [layout.inside(d.host, "events.jsonl")]
-    before = world.files.marks(file)
-    for _ in range(50):
-        time.sleep(POLL)
-        if world.files.marks(file) != before:
-            return
-
-
-def _raw(event: Any) -> str:
-    """Give an event as its line in the log has it, with everything but ASCII escaped."""
-    import json
-
-    import msgspec
-
-    from wakeman.core.log.events import kind, stamp
-
-    order = ("worker", "attempt", "from", "to", "more")
-    fields = msgspec.to_builtins(event)
-    head = {"v": event.v, "seq": event.seq, "at": stamp(event.at), "by": event.by, "type": kind(event.data)}
-    body = {key: fields[key] for key in order if fields.get(key) not in (None, False)}
-    return json.dumps({**head, **body, "data": fields["data"], "hash": event.hash})
-
-
-def _told(event: Any) -> str:
-    from wakeman.core.log.events import kind
-    from wakeman.core.log.summary import summary
-
+def _told(event: Event) -> str:
     moved = f"{event.source} -> {event.to}" if event.to else ""
     what = (event.worker or "", moved, kind(event.data), summary(event.data))
     said = "  ".join(clean(part) for part in what if part)

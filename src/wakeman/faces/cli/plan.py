@@ -13,22 +13,22 @@ from typing import Any
 
 import msgspec
 
-from wakeman.core.errors import PlanError, StorageError, UsageError
+from wakeman.api import plan as api
+from wakeman.api.answer import Answer
+from wakeman.api.names import named
+from wakeman.api.screen import harmless
+from wakeman.core.errors import StorageError, UsageError
 from wakeman.core.log.facts.fact import count
-from wakeman.core.model import Deployment, Plan
-from wakeman.core.policy import review
-from wakeman.core.policy.decide import every
+from wakeman.core.model import Deployment
 from wakeman.engine.start import deploy
 from wakeman.engine.start.prepare import Prepared, prepare
 from wakeman.faces.cli import options as given
 from wakeman.faces.cli.options import Verb
-from wakeman.faces.cli.reach import named, reach
-from wakeman.faces.cli.show import advise, answer, clean, commands, done, out, say, screen, table, upcoming, would
+from wakeman.faces.cli.reach import reach
+from wakeman.faces.cli.show import advise, clean, done, out, say, show, table, upcoming
 from wakeman.ports import World
 
 STARTER = Path(__file__).with_name("starter.toml")
-
-STAND_IN = "the tmux timer stands in: it does not survive the tmux server or a restart of the machine"
 
 
 def _file(parser: ArgumentParser) -> None:
@@ -78,6 +78,11 @@ def _run_options(parser: ArgumentParser) -> None:
     parser.add_argument("command", metavar="COMMAND", nargs="+", help="program and arguments, after --; templates work")
 
 
+def _schema_options(parser: ArgumentParser) -> None:
+    text = "verb, whose answer's schema is printed; or `events`, for a line of the log (default: the plan file's)"
+    parser.add_argument("verb", metavar="VERB", nargs="?", help=text)
+
+
 # --- init and schema ------------------------------------------------------------------------------------------
 
 
@@ -87,33 +92,27 @@ def init(options: Namespace) -> int:
     if file.exists():
         raise UsageError(f"{file}: is there already", f"wakeman plan {quote(str(file))}")
     options.would = [f"write {file.absolute()}"]
-    if options.dry_run:
-        would(options, {"file": str(file.absolute())})
-        return 0
-    try:
-        with file.open("x") as new:
-            new.write(STARTER.read_text())
-    except OSError as fault:
-        raise StorageError(f"{file}: {fault.strerror}") from fault
-    following = f"wakeman plan {quote(str(file))}"
-    if options.json:
-        answer(options, {"file": str(file.absolute())}, [following])
-    else:
+    answer = Answer(api.Initialised(file=str(file.absolute())), (f"wakeman plan {quote(str(file))}",))
+    if not options.dry_run:
+        try:
+            with file.open("x") as new:
+                new.write(STARTER.read_text())
+        except OSError as fault:
+            raise StorageError(f"{file}: {fault.strerror}") from fault
+
+    def text(_: object) -> None:
         out(str(file))
         say("edit it, then look at what it would start")
-        advise(options, [following])
-    return 0
+        advise(options, answer.next)
+
+    return show(options, answer, text)
 
 
 def schema(options: Namespace) -> int:
-    """Print the JSON Schema of the plan file."""
-    from wakeman.core.plan.schema import schema as made
+    """Print the JSON Schema of the plan file, of a verb's answer, or of a line of the log."""
+    from wakeman.api.schema import shown
 
-    if options.json:
-        answer(options, {"schema": made()}, ["wakeman init"])
-    else:
-        out(json.dumps(made(), indent=2))
-    return 0
+    return show(options, shown(options.verb), lambda told: out(json.dumps(told.schema, indent=2)))
 
 
 # --- plan -----------------------------------------------------------------------------------------------------
@@ -122,88 +121,48 @@ def schema(options: Namespace) -> int:
 def plan(options: Namespace) -> int:
     """Show everything that `up` would start, without starting it."""
     world = reach(options)
-    prepared = gather(world, options.file)
-    data = _plan_data(world, prepared, options.file)
-    if options.json:
-        answer(options, data, [data["up"]])
-    else:
-        _show_plan(options, data)
-    return 0
+    answer = api.plan(world, gather(world, options.file), options.file)
+
+    def text(told: api.Planned) -> None:
+        _show_plan(told)
+        advise(options, answer.next)
+
+    return show(options, answer, text)
 
 
-def _plan_data(world: World, prepared: Prepared, file: str) -> dict[str, Any]:
-    previews = deploy.preview(world, prepared)
-    workers = [
-        {
-            "name": one.share.name,
-            "key": one.share.key,
-            "units": [unit.name for unit in one.share.units],
-            "command": list(one.command.argv),
-            "stdin": one.command.stdin or None,
-            "writes": one.writes,
-        }
-        for one in previews
-    ]
-    spec = prepared.plan.workers
-    reviewer = deploy.reviewer(world, prepared)
-    return {
-        "plan": prepared.plan.name,
-        "root": prepared.root,
-        "units": [
-            {"unit": unit.name, "input": unit.input, "outputs": list(unit.outputs), "writes": list(unit.writes)}
-            for unit in prepared.units
-        ],
-        "workers": workers,
-        "review": {"of": prepared.plan.verify.review.of, "command": list(reviewer.argv)} if reviewer else None,
-        "conflicts": [],  # a plan with one is refused before this
-        "existing": [mark.path for mark in prepared.existing],
-        "every": every(Deployment(plan=prepared.plan)),
-        "at_once": spec.at_once,
-        "stagger": spec.stagger,
-        "auto_approve": spec.auto_approve,
-        "confined": previews[0].confined,
-        "stage": spec.stage,
-        "base": prepared.repository.base if prepared.repository else None,
-        "notes": list(prepared.notes),
-        "up": f"wakeman up {quote(file)}" + (" --yes" if _risky(prepared.plan) else ""),
-    }
-
-
-def _show_plan(options: Namespace, data: dict[str, Any]) -> None:
-    total, workers = len(data["units"]), data["workers"]
-    once = data["at_once"] or "all"
-    size = f"{count(total, 'unit')}, {count(len(workers), 'worker')}"
-    out(f"{data['plan']}: {size}, {once} at once, {data['stagger']:g} s apart")
-    out(f"paths are relative to {clean(data['root'])}")
-    out(f"an alarm every {data['every']:g} s; conflicts: none; auto_approve: {str(data['auto_approve']).lower()}")
-    if data["confined"]:
-        out(f"confined: by {clean(data['confined'])}")
-    if data["stage"]:
+def _show_plan(told: api.Planned) -> None:
+    once = told.at_once or "all"
+    size = f"{count(len(told.units), 'unit')}, {count(len(told.workers), 'worker')}"
+    out(f"{told.plan}: {size}, {once} at once, {told.stagger:g} s apart")
+    out(f"paths are relative to {clean(told.root)}")
+    out(f"an alarm every {told.every:g} s; conflicts: none; auto_approve: {str(told.auto_approve).lower()}")
+    if told.confined:
+        out(f"confined: by {clean(told.confined)}")
+    if told.stage:
         out("outputs are made in a stage of each attempt, and installed when they pass")
-    if data["base"]:
-        out(f"each worker gets a git work tree of its own from the commit {data['base'][:12]}")
-    for note in data["notes"]:
+    if told.base:
+        out(f"each worker gets a git work tree of its own from the commit {told.base[:12]}")
+    for note in told.notes:
         out(f"note: {clean(note)}")
-    units = {unit["unit"]: unit for unit in data["units"]}
-    for worker in workers:
+    units = {unit.unit: unit for unit in told.units}
+    for worker in told.workers:
         out("")
-        out(f"worker {worker['name']} ({count(len(worker['units']), 'unit')})")
-        stdin = f" < {quote(worker['stdin'])}" if worker["stdin"] else ""
-        out(screen(f"  runs  {join(worker['command'])}{stdin}".replace("\n", " ")))
-        for name in worker["units"]:
-            out(f"  unit  {clean(name)} -> {clean(', '.join(units[name]['outputs']))}")
-        for place in worker["writes"] or ():
+        out(f"worker {worker.name} ({count(len(worker.units), 'unit')})")
+        stdin = f" < {quote(worker.stdin)}" if worker.stdin else ""
+        out(harmless(f"  runs  {join(worker.command)}{stdin}".replace("\n", " ")))
+        for name in worker.units:
+            out(f"  unit  {clean(name)} -> {clean(', '.join(units[name].outputs))}")
+        for place in worker.writes or ():
             out(f"  may write to  {clean(place)}")
-    if data["review"]:
+    if told.review:
         out("")
-        out(f"reviewer, before the wrap-up, of {data['review']['of']}")
-        out(screen(f"  runs  {join(data['review']['command'])}".replace("\n", " ")))
-    if data["existing"]:
+        out(f"reviewer, before the wrap-up, of {told.review.of}")
+        out(harmless(f"  runs  {join(told.review.command)}".replace("\n", " ")))
+    if told.existing:
         out("")
         out("outputs that exist already:")
-        for path in data["existing"]:
+        for path in told.existing:
             out(f"  {clean(path)}")
-    advise(options, [data["up"]])
 
 
 # --- up, run, amend -------------------------------------------------------------------------------------------
@@ -227,86 +186,50 @@ def amend(options: Namespace) -> int:
     world = reach(options)
     name = named(world, options.name)
     prepared = gather(_reading(options, world), options.file)
-    _approved(options, prepared)
-    done(options, world, deploy.amend(world, name, prepared))
-    return 0
+    api.approve(prepared, yes=options.yes)
+    return done(options, api.amend(world, name, prepared))
 
 
 def _started(options: Namespace, world: World, prepared: Prepared) -> int:
-    _approved(options, prepared)
+    api.approve(prepared, yes=options.yes)
     d = deploy.up(world, prepared)
-    if options.dry_run:
-        done(options, world, d)
-        return 0
-    if options.watch:
+    if options.watch and not options.dry_run:
         from wakeman.faces.cli.watch import follow
 
         return follow(options, msgspec.structs.replace(world, by=world.by.replace("up", "watch")), d.name)
-    if options.wait:
+    if options.wait and not options.dry_run:
         return _awaited(options, world, d)
-    _report(options, world, d)
-    return 0
+    answer = api.started(world, d)
+
+    def text(told: api.Started) -> None:
+        size = f"{count(told.units.total, 'unit')}, {count(len(told.workers), 'worker')}"
+        out(f"{told.deployment} is {'up' if told.outcome == 'open' else told.outcome}: {size}")
+        out(f"log: {told.log}")
+        table(("worker", "state", "session"), [(w.name, w.state, w.session) for w in told.workers])
+        if told.outcome == "open":
+            out(upcoming(told))
+        _warn(answer.notes)
+        advise(options, answer.next)
+
+    return show(options, msgspec.structs.replace(answer, notes=()), text)
 
 
 def _awaited(options: Namespace, world: World, d: Deployment) -> int:
-    from wakeman.engine.status import code
-    from wakeman.engine.wait import wait
+    from wakeman.api.check import wait
 
     if not options.json:
-        _warn(world, d)
-    waited = wait(world, d.name, "done", time.sleep, timeout=options.timeout)
-    done(options, world, waited.deployment)
-    return code(waited.deployment) if waited.came else 4
+        _warn(api.started(world, d).notes)
+    return done(options, wait(world, d.name, "done", time.sleep, options.timeout))
 
 
-def _report(options: Namespace, world: World, d: Deployment) -> None:
-    from wakeman.engine.status import describe
-
-    data = describe(world, d, d.looked_at)
-    if options.json:
-        weak = d.outcome == "open" and (d.alarm is None or d.alarm.kind == "tmux")
-        answer(options, {**data, "weakness": world.alarms.weakness() if weak else None}, commands(data))
-        return
-    size = f"{count(len(d.units), 'unit')}, {count(len(d.workers), 'worker')}"
-    out(f"{d.name} is {'up' if d.outcome == 'open' else d.outcome}: {size}")
-    out(f"log: {data['log']}")
-    table(("worker", "state", "session"), [(w["name"], w["state"], w["session"]) for w in data["workers"]])
-    if d.outcome == "open":
-        out(upcoming(data))
-        _warn(world, d)
-    advise(options, commands(data))
-
-
-def _warn(world: World, d: Deployment) -> None:
+def _warn(notes: tuple[str, ...]) -> None:
     """Say what is weak about the alarm, where it is."""
-    if d.outcome != "open" or (d.alarm is not None and d.alarm.kind == "at"):
-        return
-    weakness = world.alarms.weakness() or "at did not take the job"
-    costs = STAND_IN if d.alarm is not None else "no alarm lies ahead: run `wakeman check` yourself, or wait"
-    say(f"warning: {clean(weakness)}; {costs}")
-
-
-def _approved(options: Namespace, prepared: Prepared) -> None:
-    keys = _risky(prepared.plan)
-    if keys and not options.yes:
-        raise UsageError(
-            f'{keys[0]} = "all" without confinement: agents may run any command unasked; expected --yes',
-            "add --yes to agree",
-        )
-
-
-def _risky(plan: Plan) -> list[str]:
-    """Name the keys that let agents run anything, with nothing to hold them."""
-    if plan.workers.confine != "off":
-        return []
-    approvals = {"workers.auto_approve": plan.workers.auto_approve}
-    if review.wanted(plan) and review.harness(plan) != "command":
-        approvals["verify.review.auto_approve"] = plan.verify.review.auto_approve
-    return [key for key, value in approvals.items() if value == "all"]
+    for note in notes:
+        say(clean(note))
 
 
 def _reading(options: Namespace, world: World) -> World:
-    """Give the world in which a plan's sources are read: `units.command` runs, also in a dry run, as in `plan`."""
+    """Return the world in which a plan's sources are read: `units.command` runs, also in a dry run, as in `plan`."""
     if not options.dry_run:
         return world
     from wakeman.adapters import local
@@ -315,25 +238,8 @@ def _reading(options: Namespace, world: World) -> World:
 
 
 def gather(world: World, file: str) -> Prepared:
-    """Read a plan file. The plan's root is the file's directory; for stdin it is here."""
-    here = os.getcwd()
-    if file == "-":
-        return prepare(world, sys.stdin.read(), "<stdin>", here)
-    path = os.path.normpath(os.path.join(here, file))
-    if not world.files.marks([path]):
-        raise UsageError(f"{file}: no such file; expected a plan", "wakeman init writes one to begin with")
-    text = world.files.read(path).decode("utf-8", "surrogateescape")
-    try:
-        return prepare(world, text, file, os.path.dirname(path), _lines(text, file))
-    except PlanError as fault:
-        raise PlanError(fault.problems, f"mend it, then: wakeman plan {quote(file)}") from fault
-
-
-def _lines(text: str, file: str) -> str:
-    """Give the lines that `units.file = "-"` speaks of. Boundary: stdin is left alone by any other plan."""
-    from wakeman.core.plan.parser import read
-
-    return sys.stdin.read() if read(text, file).units.file == "-" else ""
+    """Read a plan file, or stdin, and all that it speaks of."""
+    return api.gather(world, file, os.getcwd(), sys.stdin.read)
 
 
 def _made(options: Namespace) -> dict[str, Any]:
@@ -390,5 +296,5 @@ VERBS: dict[str, Verb] = {
         run,
     ),
     "amend": ("wakeman amend condense-docs wakeman.toml", _amend_options, amend),
-    "schema": ("wakeman schema > wakeman.schema.json", lambda _: None, schema),
+    "schema": ("wakeman schema status > status.schema.json", _schema_options, schema),
 }

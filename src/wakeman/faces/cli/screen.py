@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 from argparse import ArgumentParser, Namespace
 from shlex import join
 
-from wakeman.core.errors import UsageError
-from wakeman.engine import layout
-from wakeman.engine.act import secrets
-from wakeman.engine.requests import find_worker, session_of
+from wakeman.api import screen
 from wakeman.faces.cli import options as given
 from wakeman.faces.cli.options import Verb
 from wakeman.faces.cli.reach import reach
-from wakeman.faces.cli.show import answer, out, say, screen
-from wakeman.ports import World
+from wakeman.faces.cli.show import out, say, show
 
 
 def _capture_options(parser: ArgumentParser) -> None:
@@ -31,55 +26,23 @@ def _attach_options(parser: ArgumentParser) -> None:
 
 def capture(options: Namespace) -> int:
     """Print the end of a worker's screen; where there is no session, the end of what it printed."""
-    world = reach(options)
-    deployment, name = find_worker(world, options.worker)
-    d = world.logs.read(deployment)
-    worker, host = d.workers[name], d.host
-    sessions = world.sessions(host)
-    there = any(seen.session_id == worker.session_id and not seen.dead for seen in sessions.look().seen)
-    if there:
-        text, source = sessions.capture(worker.session_id, options.lines), "screen"
-    else:
-        text, source = _streamed(world, layout.stream(host, worker), options.lines), "stream"
-        if not options.json:
-            say(f"{deployment}/{name} has no live session ({worker.state}): this is the end of what it printed")
-    text = secrets.redactor(world, d)(text)
-    if options.json:
-        answer(
-            options,
-            {"deployment": deployment, "worker": name, "source": source, "text": screen(text)},
-            [f"wakeman status {deployment}"],
-        )
-    else:
-        out(screen(text))
-    return 0
-
-
-def _streamed(world: World, file: str, lines: int) -> str:
-    rows = re.split(r"\r*\n", world.files.tail(file).decode("utf-8", "replace").rstrip())
-    return "\n".join(rows[-lines:])
+    return show(options, screen.capture(reach(options), options.worker, options.lines), lambda told: out(told.text))
 
 
 def attach(options: Namespace) -> int:
     """Become the tmux client of a worker's session."""
-    world = reach(options)
-    deployment, name = find_worker(world, options.worker)
-    d = world.logs.read(deployment)
-    sessions, session = world.sessions(d.host), session_of(d, d.workers[name])
-    if all(seen.session_id != session for seen in sessions.look().seen):
-        raise UsageError(f"{deployment}/{name}: its session is gone", f"wakeman capture {deployment}/{name}")
-    argv = sessions.attach(session)
-    if options.json:
-        answer(options, {"deployment": deployment, "worker": name, "command": list(argv)}, [join(argv)])
-    elif options.print:
-        out(join(argv))
-    elif os.environ.get("TMUX"):
-        say("this terminal is inside tmux; from a terminal outside it, or after detaching, run:")
-        out(join(argv))
-    else:
-        sys.stdout.flush()
-        os.execv(argv[0], argv)  # noqa: S606 - becoming tmux is the point
-    return 0
+
+    def text(told: screen.Attached) -> None:
+        if options.print:
+            out(join(told.command))
+        elif os.environ.get("TMUX"):
+            say("this terminal is inside tmux; from a terminal outside it, or after detaching, run:")
+            out(join(told.command))
+        else:
+            sys.stdout.flush()
+            os.execv(told.command[0], told.command)  # noqa: S606 - becoming tmux is the point
+
+    return show(options, screen.attach(reach(options), options.worker), text)
 
 
 VERBS: dict[str, Verb] = {

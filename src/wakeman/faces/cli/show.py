@@ -5,18 +5,20 @@ from __future__ import annotations
 import re
 import sys
 from argparse import Namespace
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from wakeman.core.errors import PlanError, WakemanError
-from wakeman.core.model import Deployment
+from wakeman.core.errors import WakemanError
 from wakeman.core.text import sanitise
-from wakeman.ports import World
 
-REASON = 60
+if TYPE_CHECKING:
+    from wakeman.api.answer import Answer, T_co
+    from wakeman.api.status import ProgressStatus, ReviewStatus, Status, TreesStatus, UnitCounts, WorkerStatus
+
+REASON_CHARS_MAX = 60
 """Characters of a reason that stand in the table; `--json` has all of it."""
-WIDTH = 200
+CELL_CHARS_MAX = 2000
 """Characters of one cell or message at most, where it came from outside."""
 
 
@@ -30,9 +32,20 @@ def say(text: str) -> None:
     sys.stderr.write(text + "\n")
 
 
-def answer(options: Namespace, data: Mapping[str, object], following: Sequence[str] = (), *, ok: bool = True) -> None:
-    """Print the envelope of a verb: its data, and the commands that make sense now."""
-    envelope(data, _reaching(options.state, following), ok=ok)
+def show(options: Namespace, answer: Answer[T_co], text: Callable[[T_co], None]) -> int:
+    """Print an answer in the way that the command line asked for; return its exit code.
+
+    Shape: after a dry run, what would have been done; else the envelope, or `text` and the notes.
+    """
+    if options.dry_run:
+        return _would(options, answer)
+    if options.json:
+        _envelope(options, answer)
+    else:
+        text(answer.data)
+        for note in answer.notes:
+            say(clean(note))
+    return answer.code
 
 
 def advise(options: Namespace, following: Sequence[str]) -> None:
@@ -41,107 +54,90 @@ def advise(options: Namespace, following: Sequence[str]) -> None:
         say("next: " + "; ".join(_reaching(options.state, following)))
 
 
-def envelope(data: Mapping[str, object], following: Sequence[str] = (), *, ok: bool = True) -> None:
-    """Print the one JSON object that `--json` promises. Escapes: everything but ASCII."""
-    import json
-
-    out(json.dumps({"v": 1, "ok": ok, **data, "next": list(following)}))
+def done(options: Namespace, answer: Answer[Status]) -> int:
+    """Print how a deployment stands after a verb has acted; return the exit code."""
+    return show(options, answer, summary)
 
 
 def failed(error: WakemanError, words: Sequence[str]) -> int:
-    """Tell of an error in the way that the command line asked for; give the exit code."""
+    """Print an error in the way that the command line asked for; return the exit code."""
+    from wakeman.api.answer import envelope, failure
     from wakeman.faces.cli import STANDING
 
     own = list(words[: words.index("--")] if "--" in words else words)
     quiet = "--quiet" in own
-    problems = error.problems if isinstance(error, PlanError) else (str(error),)
-    hint = _directed(error.hint, own)
+    told = failure(error, _directed(error.hint, own))
     if "--json" in own:
-        more = {"problems": list(problems)} if isinstance(error, PlanError) else {}
-        envelope({"error": str(error), "hint": hint, **more}, ok=False)
+        json_line(envelope(told))
     else:
         prefix = "wakeman: " if quiet else ""
-        for problem in problems:
+        for problem in told.data.problems or (told.data.error,):
             say(f"{prefix}error: {clean(problem)}")
-        if hint:
-            say(f"{prefix}hint: {clean(hint)}")
+        if told.data.hint:
+            say(f"{prefix}hint: {clean(told.data.hint)}")
     return error.code if error.code < 4 or error.code == 6 or own[0] in STANDING else 1
 
 
-def done(options: Namespace, world: World, d: Deployment) -> None:
-    """Print how a deployment stands after a verb has acted; after a dry run, what would have been done."""
-    from wakeman.engine.status import describe
+def json_line(value: object) -> None:
+    """Print one JSON object. Escapes: everything but ASCII."""
+    import json
 
-    data = describe(world, d, d.looked_at)
-    if options.dry_run:
-        would(options, {"deployment": d.name})
-    elif options.json:
-        answer(options, data, commands(data))
-    else:
-        out(line(data))
-        warn(data)
+    out(json.dumps(value))
 
 
-def warn(data: Mapping[str, Any]) -> None:
-    """Say why a described deployment's workers could not be seen, where it is so."""
-    if data["blind"]:
-        say(f"warning: {clean(data['blind'])}; its workers cannot be seen, and nothing is decided about them")
+def _envelope(options: Namespace, answer: Answer[Any]) -> None:
+    from msgspec.structs import replace
+
+    from wakeman.api.answer import envelope
+
+    json_line(envelope(replace(answer, next=tuple(_reaching(options.state, answer.next)))))
 
 
-def would(options: Namespace, data: Mapping[str, object]) -> None:
+def _would(options: Namespace, answer: Answer[Any]) -> int:
     """Print what a dry run has found that it would do."""
+    from wakeman.api.answer import dry_run
+
+    told = dry_run(answer, options.would)
     if options.json:
-        answer(options, {"dry_run": True, **data, "would": options.would})
-        return
-    for step in options.would or ["do nothing"]:
-        out(f"would {clean(step)}")
-
-
-def line(data: Mapping[str, Any]) -> str:
-    """Say in one line how a described deployment stands: the last row, how far it is, the next check."""
-    units, row = data["units"], data["decision"]["row"]
-    head = f"{data['deployment']}: {row or data['outcome']}: {units['done']}/{units['total']} done"
-    if data["outcome"] != "open":
-        return f"{head}, {data['outcome']}"
-    needs = ", needs a person" if data["needs_person"] else ""
-    return f"{head}{needs}, {upcoming(data)}"
-
-
-def upcoming(data: Mapping[str, Any]) -> str:
-    """Say when the next check comes, and by what."""
-    if data["paused"]:
-        return "paused: no check comes by itself"
-    if data["next_check"] is None:
-        return "no check lies ahead"
-    alarm = data["alarm"]
-    how = f"at job {alarm['job']}" if alarm["kind"] == "at" else "tmux timer"
-    gone = "" if alarm["stands"] else ", which is gone"
-    return f"next check {moment(data['next_check'])} ({how}{gone})"
-
-
-def commands(data: Mapping[str, Any]) -> list[str]:
-    """Give the commands that make sense now for a described deployment."""
-    name = data["deployment"]
-    if data["outcome"] != "open":
-        merging = [f"wakeman merge {name}"] if data.get("trees", {}).get("mergeable") else []
-        found = [*merging, f"wakeman log {name}", f"wakeman clean {name}"]
-    elif data["decision"]["held"]:
-        found = [f"wakeman accept {name}", f"wakeman status {name}"]
-    elif data["paused"]:
-        found = [f"wakeman unpause {name}", f"wakeman down {name}"]
+        _envelope(options, told)
     else:
-        stuck = [worker["name"] for worker in data["workers"] if worker["state"] == "stuck"]
-        found = [f"wakeman capture {name}/{worker}" for worker in stuck[:3]]
-        lost = data["alarm"] is None or not data["alarm"]["stands"]
-        found += [f"wakeman {'check' if lost else 'wait'} {name}", f"wakeman log {name}"]
-    return found
+        for step in told.data.would or ("do nothing",):
+            out(f"would {clean(step)}")
+    return told.code
 
 
-def standing(data: Mapping[str, Any]) -> int:
-    """Give the exit code that tells how a described deployment stands; as `engine.status.code`."""
-    if data["outcome"] != "open":
-        return 0 if data["outcome"] == "complete" else 1
-    return 5 if data["needs_person"] else 4
+def summary(status: Status) -> None:
+    """Print how a deployment stands in one line."""
+    out(line(status))
+    warn(status)
+
+
+def warn(status: Status) -> None:
+    """Say why a deployment's workers could not be seen, where it is so."""
+    if status.blind:
+        say(f"warning: {clean(status.blind)}; its workers cannot be seen, and nothing is decided about them")
+
+
+def line(status: Status) -> str:
+    """Say in one line how a deployment stands: the last row, how far it is, the next check."""
+    units, row = status.units, status.decision.row
+    head = f"{status.deployment}: {row or status.outcome}: {units.done}/{units.total} done"
+    if status.outcome != "open":
+        return f"{head}, {status.outcome}"
+    needs = ", needs a person" if status.needs_person else ""
+    return f"{head}{needs}, {upcoming(status)}"
+
+
+def upcoming(status: Status) -> str:
+    """Say when the next check comes, and by what."""
+    alarm = status.alarm
+    if status.paused:
+        return "paused: no check comes by itself"
+    if status.next_check is None or alarm is None:
+        return "no check lies ahead"
+    how = f"at job {alarm.job}" if alarm.kind == "at" else "tmux timer"
+    gone = "" if alarm.stands else ", which is gone"
+    return f"next check {moment(status.next_check)} ({how}{gone})"
 
 
 def _reaching(state: str | None, following: Sequence[str]) -> list[str]:
@@ -176,94 +172,81 @@ def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
         out("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
-def portrait(data: Mapping[str, Any]) -> None:
-    """Print how one described deployment stands: itself, then its workers."""
-    units, row = data["units"], data["decision"]
-    needs = ", needs a person" if data["needs_person"] else ""
-    out(f"{data['deployment']}: {data['outcome']}, {units['done']}/{units['total']} units done{needs}")
-    held = f" (held: wakeman accept {data['deployment']})" if row["held"] else ""
-    out(f"last row: {row['row'] or 'none yet'}: {clean(row['why'])}{held}")
-    if spent := _spent(data):
+def portrait(status: Status) -> None:
+    """Print how one deployment stands: itself, then its workers."""
+    units, row = status.units, status.decision
+    needs = ", needs a person" if status.needs_person else ""
+    out(f"{status.deployment}: {status.outcome}, {units.done}/{units.total} units done{needs}")
+    held = f" (held: wakeman accept {status.deployment})" if row.held else ""
+    out(f"last row: {row.row or 'none yet'}: {clean(row.why)}{held}")
+    if spent := _spent(status):
         out(f"used: {spent}")
-    if data["outcome"] == "open":
-        out(upcoming(data))
-        out(f"{pace(data['progress'])}{misplaced(data['deployment'], data['conflicts'])}")
-    if data["age"] is not None:
-        out(f"seen {lasting(data['age'])} ago")
-    warn(data)
-    if data["confined"]:
-        out(f"confined: by {clean(data['confined'])}")
+    if status.outcome == "open":
+        out(upcoming(status))
+        out(f"{pace(status.progress)}{misplaced(status.deployment, status.conflicts)}")
+    if status.age is not None:
+        out(f"seen {lasting(status.age)} ago")
+    warn(status)
+    if status.confined:
+        out(f"confined: by {clean(status.confined)}")
     out("")
-    rows = [
-        (
-            worker["name"],
-            worker["state"],
-            _reason(worker),
-            worker["attempt"],
-            _share(worker),
-            moment(worker["since"]),
-        )
-        for worker in data["workers"]
-    ]
+    rows = [(w.name, w.state, _reason(w), w.attempt, _share(w), moment(w.since)) for w in status.workers]
     table(("worker", "state", "reason", "attempt", "units", "since"), rows)
-    if units["done"] or data["outcome"] != "open":
+    if units.done or status.outcome != "open":
         _missing(units)
-    if data.get("validators"):
+    if status.validators:
         out("")
-        sessions = [
-            (one["session"], one["worker"] or "nobody known", lasting(one["age"])) for one in data["validators"]
-        ]
+        sessions = [(one.session, one.worker or "nobody known", lasting(one.age)) for one in status.validators]
         table(("validator", "of", "age"), sessions)
-    if data.get("trees") and data["outcome"] != "open":
-        _branches(data["trees"])
-    if data["sampled"]:
-        out(f"\nsampled for a look: {', '.join(map(clean, data['sampled']))}")
-    for each in data["reviews"]:
+    if status.trees and status.outcome != "open":
+        _branches(status.trees)
+    if status.sampled:
+        out(f"\nsampled for a look: {', '.join(map(clean, status.sampled))}")
+    for each in status.reviews:
         _review(each)
 
 
-def _share(worker: Mapping[str, Any]) -> str:
+def _share(worker: WorkerStatus) -> str:
     """Say how far a worker is with its units; a reviewer has none."""
-    return f"review {worker['review']}" if "review" in worker else "{done}/{total}".format_map(worker["units"])
+    return f"review {worker.review}" if worker.review else f"{worker.units.done}/{worker.units.total}"
 
 
-def _review(each: Mapping[str, Any]) -> None:
+def _review(each: ReviewStatus) -> None:
     """Print what became of a review: whom it rejects, and why."""
-    rejected = each["rejected"]
-    stands = "waived" if each["waived"] else f"{len(rejected)} rejected" if each["heard"] else "no verdict yet"
-    out(f"\nreview {each['round']} by {each['worker']}: {len(each['units'])} units, {stands}")
-    for unit, why in rejected.items():
+    stands = "waived" if each.waived else f"{len(each.rejected)} rejected" if each.heard else "no verdict yet"
+    out(f"\nreview {each.round} by {each.worker}: {len(each.units)} units, {stands}")
+    for unit, why in each.rejected.items():
         out(f"  {clean(unit)}: {clean(why)}")
 
 
-def _branches(trees: Mapping[str, Any]) -> None:
+def _branches(trees: TreesStatus) -> None:
     """Print the branches that hold what was made, and the commands that merge them by hand."""
-    out(f"\nbranches from {trees['branch'] or trees['base'][:12]} in {clean(trees['repository'])}:")
-    out(f"  {', '.join(trees['branches'])}")
-    for command in trees["commands"]:
+    out(f"\nbranches from {trees.branch or trees.base[:12]} in {clean(trees.repository)}:")
+    out(f"  {', '.join(trees.branches)}")
+    for command in trees.commands:
         out(f"  {clean(command)}")
 
 
-def _spent(data: Mapping[str, Any]) -> str:
+def _spent(status: Status) -> str:
     """Say what clients have reported of their use; "" when none has."""
-    tokens, cost = data.get("tokens"), data.get("cost")
-    said = [f"{tokens['input']} tokens in, {tokens['output']} out"] if tokens else []
-    return ", ".join([*said, f"${cost:.2f}"] if cost is not None else said)
+    tokens, cost = status.tokens, status.cost
+    said = [f"{tokens.input} tokens in, {tokens.output} out"] if tokens else []
+    return ", ".join([*said, f"${cost:.2f}"] if isinstance(cost, float | int) else said)
 
 
-def _reason(worker: Mapping[str, Any]) -> str:
-    told = worker["state"] in ("stuck", "exited")  # its why names what it was refused
-    refused = worker.get("refused") if worker["state"] in ("launched", "running") else None
+def _reason(worker: WorkerStatus) -> str:
+    told = worker.state in ("stuck", "exited")  # its why names what it was refused
+    refused = worker.refused if worker.state in ("launched", "running") else None
     kept = f"refused {len(refused)}: {refused[-1]}" if refused else None
-    said = [worker["reason"], worker["why"] if told else kept]
-    return sanitise(": ".join(filter(None, said)), REASON)
+    said = [worker.reason, worker.why if told else kept]
+    return sanitise(": ".join(filter(None, said)), REASON_CHARS_MAX)
 
 
-def _missing(units: Mapping[str, Any]) -> None:
-    if units["missing"]:
-        left = units["total"] - units["done"] - len(units["missing"])
+def _missing(units: UnitCounts) -> None:
+    if units.missing:
+        left = units.total - units.done - len(units.missing)
         more = f" and {left} more" if left else ""
-        out(f"\nmissing: {', '.join(map(clean, units['missing']))}{more}")
+        out(f"\nmissing: {', '.join(map(clean, units.missing))}{more}")
 
 
 def moment(at: str | datetime | None) -> str:
@@ -274,6 +257,11 @@ def moment(at: str | datetime | None) -> str:
     return f"{when.astimezone():%Y-%m-%d %H:%M:%S}"
 
 
+def clock(at: str | None) -> str:
+    """Say the time of day alone; "" for none."""
+    return f"{datetime.fromisoformat(at).astimezone():%H:%M:%S}" if at is not None else ""
+
+
 def lasting(seconds: float) -> str:
     """Say how long in the largest unit that fits."""
     for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
@@ -282,12 +270,12 @@ def lasting(seconds: float) -> str:
     return f"{seconds:.0f} s"
 
 
-def pace(progress: Mapping[str, Any]) -> str:
+def pace(progress: ProgressStatus) -> str:
     """Say how fast it goes, and how long it may still take."""
-    rate, eta = progress["per_hour"], progress["eta"]
+    rate, eta = progress.per_hour, progress.eta
     if rate is None:
         return "no estimate yet"
-    left = f", about {lasting(eta['left'])} left ({lasting(eta['soonest'])} to {lasting(eta['latest'])})" if eta else ""
+    left = f", about {lasting(eta.left)} left ({lasting(eta.soonest)} to {lasting(eta.latest)})" if eta else ""
     return f"{rate:g} units an hour{left}"
 
 
@@ -298,12 +286,4 @@ def misplaced(name: str, conflicts: int) -> str:
 
 def clean(text: str) -> str:
     """Give one line that no terminal takes for a command."""
-    return sanitise(text, 10 * WIDTH)
-
-
-def screen(text: str) -> str:
-    """Give several lines without control characters, their blanks as they were."""
-    return "\n".join(
-        "".join(part if part.isspace() else sanitise(part, len(part) or 1) for part in re.split(r"([ \t]+)", row))
-        for row in text.splitlines()
-    )
+    return sanitise(text, CELL_CHARS_MAX)

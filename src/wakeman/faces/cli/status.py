@@ -3,27 +3,13 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from typing import Any
 
-from wakeman.core.errors import LogDamagedError, WakemanError
-from wakeman.engine.status import status as look
+from wakeman.api.answer import Answer
+from wakeman.api.names import named
+from wakeman.api.status import ListedStatus, Status, Statuses, UnreadableStatus, status, statuses
 from wakeman.faces.cli.options import Verb
-from wakeman.faces.cli.reach import named, reach
-from wakeman.faces.cli.show import (
-    advise,
-    answer,
-    clean,
-    commands,
-    portrait,
-    say,
-    standing,
-    table,
-    upcoming,
-)
-from wakeman.ports import World
-
-SEVERITY = (6, 3, 2, 5, 1, 4, 0)
-"""Exit codes, the worst first."""
+from wakeman.faces.cli.reach import reach
+from wakeman.faces.cli.show import advise, clean, portrait, say, show, table, upcoming
 
 
 def _status_options(parser: ArgumentParser) -> None:
@@ -34,60 +20,44 @@ def _status_options(parser: ArgumentParser) -> None:
     )
 
 
-def status(options: Namespace) -> int:
+def _status(options: Namespace) -> int:
     """Show one deployment, or all."""
     world = reach(options)
     if options.name is None:
-        return _all(options, world)
-    data = look(world, named(world, options.name), recorded=options.recorded)
-    if options.json:
-        answer(options, data, commands(data))
+        code = _all(options, statuses(world, recorded=options.recorded))
     else:
-        _one(options, data)
-    return standing(data) if options.exit_code else 0
+        code = _one(options, status(world, named(world, options.name), recorded=options.recorded))
+    return code if options.exit_code else 0
 
 
-def _one(options: Namespace, data: dict[str, Any]) -> None:
-    portrait(data)
-    advise(options, commands(data))
+def _one(options: Namespace, answer: Answer[Status]) -> int:
+    def text(told: Status) -> None:
+        portrait(told)
+        advise(options, answer.next)
+
+    return show(options, answer, text)
 
 
-def _all(options: Namespace, world: World) -> int:
-    found = [_brief(options, world, name) for name in world.logs.names()]
-    if options.json:
-        answer(
-            options,
-            {"state": world.state, "deployments": found},
-            [f"wakeman status {d['deployment']}" for d in found[-3:]],
-        )
-    elif found:
-        table(("deployment", "outcome", "done", "workers", "last row", "next"), [_row(data) for data in found])
-    else:
-        say(f"no deployments in {world.state}")
-        advise(options, ["wakeman init", "wakeman up FILE"])
-    codes = {data["code"] for data in found}
-    return next((code for code in SEVERITY if code in codes), 0) if options.exit_code else 0
+def _all(options: Namespace, answer: Answer[Statuses]) -> int:
+    def text(told: Statuses) -> None:
+        if told.deployments:
+            head = ("deployment", "outcome", "done", "workers", "last row", "next")
+            table(head, [_row(each) for each in told.deployments])
+        else:
+            say(f"no deployments in {told.state}")
+            advise(options, ["wakeman init", "wakeman up FILE"])
+
+    return show(options, answer, text)
 
 
-def _brief(options: Namespace, world: World, name: str) -> dict[str, Any]:
-    """Describe one of several. A damaged log is shown as such, and does not hide the others."""
-    try:
-        data = look(world, name, recorded=options.recorded)
-    except WakemanError as error:
-        outcome = "damaged" if isinstance(error, LogDamagedError) else "unreadable"
-        return {"deployment": name, "outcome": outcome, "error": str(error), "hint": error.hint, "code": error.code}
-    return {**data, "code": standing(data)}
+def _row(told: ListedStatus | UnreadableStatus) -> tuple[str, ...]:
+    if isinstance(told, UnreadableStatus):
+        return told.deployment, told.outcome, "", "", clean(told.error), ""
+    alive = sum(1 for worker in told.workers if worker.state in ("launched", "running", "stuck"))
+    row = told.decision.row + (", needs a person" if told.needs_person else "")
+    coming = upcoming(told) if told.outcome == "open" else ""
+    done, counts = f"{told.units.done}/{told.units.total}", f"{alive}/{len(told.workers)} alive"
+    return told.deployment, told.outcome, done, counts, row, coming
 
 
-def _row(data: dict[str, Any]) -> tuple[str, ...]:
-    if "error" in data:
-        return data["deployment"], data["outcome"], "", "", clean(data["error"]), ""
-    units, workers = data["units"], data["workers"]
-    alive = sum(1 for worker in workers if worker["state"] in ("launched", "running", "stuck"))
-    row = data["decision"]["row"] + (", needs a person" if data["needs_person"] else "")
-    coming = upcoming(data) if data["outcome"] == "open" else ""
-    counts = f"{alive}/{len(workers)} alive"
-    return data["deployment"], data["outcome"], f"{units['done']}/{units['total']}", counts, row, coming
-
-
-VERBS: dict[str, Verb] = {"status": ("wakeman status condense-docs --json", _status_options, status)}
+VERBS: dict[str, Verb] = {"status": ("wakeman status condense-docs --json", _status_options, _status)}

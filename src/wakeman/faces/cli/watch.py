@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from argparse import ArgumentParser, Namespace
-from typing import Any
+from collections.abc import Sequence
 
-from wakeman.core.log.events import stamp
-from wakeman.core.model import Deployment
-from wakeman.core.policy.notice import asking
-from wakeman.core.policy.progress import of_worker, progress
-from wakeman.engine.status import code, told
+from msgspec import to_builtins
+
+from wakeman.api.codes import code
+from wakeman.api.names import named
+from wakeman.api.status import Status, progress
+from wakeman.api.watch import standing, watched
 from wakeman.engine.watch import DEBOUNCE_S, PROGRESS_STEP_S, RESCAN_S, WatchView
 from wakeman.engine.watch import watch as engine_watch
 from wakeman.faces.cli import options as given
 from wakeman.faces.cli.options import Verb
-from wakeman.faces.cli.reach import named, reach
-from wakeman.faces.cli.show import clean, misplaced, out, pace, say, table
+from wakeman.faces.cli.reach import reach
+from wakeman.faces.cli.show import clean, clock, json_line, misplaced, out, pace, say, table
 from wakeman.ports import World
 
 HOME = "\x1b[H\x1b[J"
@@ -76,59 +76,30 @@ def follow(options: Namespace, world: World, name: str) -> int:
 
 def _show(options: Namespace, view: WatchView, *, live: bool) -> None:
     if options.json:
-        out(json.dumps(_data(view)))
+        json_line(to_builtins(watched(view)))
     elif live:
         sys.stdout.write(HOME)
-        _table(view)
+        _table(standing(view), view.how)
     else:
-        data = told(progress(view.deployment, view.at))
-        out(f"{view.deployment.name}: {data['done']}/{data['total']} units; {pace(data)}")
+        far = progress(view.deployment, view.at)
+        out(f"{view.deployment.name}: {far.done}/{far.total} units; {pace(far)}")
     if not options.json:
         for why in view.lost:
             say(f"warning: {clean(why)}: everything is looked at")
     sys.stdout.flush()
 
 
-def _data(view: WatchView) -> dict[str, Any]:
-    d = view.deployment
-    return {
-        "v": 1,
-        "ok": True,
-        "at": stamp(view.at),
-        "deployment": d.name,
-        "outcome": d.outcome,
-        "events": d.seq,
-        "needs_person": d.outcome == "open" and asking(d),
-        "progress": told(progress(d, view.at)),
-        "conflicts": len(d.trespassed),
-        "workers": [
-            {
-                "name": worker.name,
-                "state": worker.state,
-                "reason": worker.reason or None,
-                "attempt": worker.attempt,
-                "progress": told(of_worker(d, worker, view.at)),
-            }
-            for worker in d.workers.values()
-        ],
-        "watching": list(view.how),
-        "lost": list(view.lost),
-    }
-
-
-def _table(view: WatchView) -> None:
-    d: Deployment = view.deployment
-    data = told(progress(d, view.at))
-    needs = ", needs a person" if d.outcome == "open" and asking(d) else ""
-    out(f"{d.name}: {d.outcome}, {data['done']}/{data['total']} units{needs}")
-    out(f"{pace(data)}{misplaced(d.name, len(d.trespassed))}")
-    out(f"last row: {d.row or 'none yet'}: {clean(d.row_why)}")
-    out(f"watching: {clean('; '.join(view.how))}\n")
-    rows = []
-    for worker in d.workers.values():
-        each = told(of_worker(d, worker, view.at))
-        since = f"{worker.since.astimezone():%H:%M:%S}" if worker.since is not None else ""
-        rows.append((worker.name, worker.state, worker.reason, f"{each['done']}/{each['total']}", pace(each), since))
+def _table(status: Status, how: Sequence[str]) -> None:
+    far, row = status.progress, status.decision
+    needs = ", needs a person" if status.needs_person else ""
+    out(f"{status.deployment}: {status.outcome}, {far.done}/{far.total} units{needs}")
+    out(f"{pace(far)}{misplaced(status.deployment, status.conflicts)}")
+    out(f"last row: {row.row or 'none yet'}: {clean(row.why)}")
+    out(f"watching: {clean('; '.join(how))}\n")
+    rows = [
+        (w.name, w.state, w.reason or "", f"{w.progress.done}/{w.progress.total}", pace(w.progress), clock(w.since))
+        for w in status.workers
+    ]
     table(("worker", "state", "reason", "units", "pace", "since"), rows)
 
 

@@ -1,0 +1,158 @@
+"""What a person does to a deployment: each is a request that is recorded, then a check."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Annotated, Literal
+
+from msgspec import UNSET, Meta, UnsetType
+
+from wakeman.api.answer import Answer, Value
+from wakeman.api.names import named, sole
+from wakeman.api.status import Status, after
+from wakeman.core.errors import NeedsPersonError, UsageError
+from wakeman.core.model import WakeTarget
+from wakeman.engine import requests
+from wakeman.engine.effects.close import bury
+from wakeman.engine.wait import wait
+from wakeman.engine.workspace import repository
+from wakeman.ports import World
+
+Pause = Callable[[float], None]
+"""Sleeps for some seconds."""
+
+DOWN_WAIT_S = 10.0
+"""Seconds that `down` waits for the workers to end."""
+DOWN_PUSH_S = 1.0
+"""Seconds between the checks that `down` runs meanwhile."""
+
+
+class Sent(Value, frozen=True, kw_only=True):
+    """Text that was typed into a session."""
+
+    target: Annotated[str, Meta(description="`DEPLOYMENT/WORKER`, or `tmux:SESSION` as it was given.")]
+    arrived: Annotated[
+        Literal[True] | UnsetType, Meta(description="With `--wait`: the client has taken it; absent otherwise.")
+    ] = UNSET
+
+
+class Cleaned(Value, frozen=True, kw_only=True):
+    """A deployment that was moved to the trash."""
+
+    deployment: Annotated[str, Meta(description="Name of the run.")]
+    moved_to: Annotated[str, Meta(description="Absolute path of its directory now.")]
+    trees: Annotated[Mapping[str, str], Meta(description="Work trees that were left, each with the reason.")]
+
+
+class SweptSession(Value, frozen=True, kw_only=True):
+    """A session that the pattern and the age fit."""
+
+    session: Annotated[str, Meta(description="Its name.")]
+    age: Annotated[int, Meta(description="Seconds since it was made.")]
+
+
+class Swept(Value, frozen=True, kw_only=True):
+    """Old sessions of a pattern."""
+
+    deployment: Annotated[str, Meta(description="Name of the run in whose log it stands.")]
+    ended: Annotated[bool, Meta(description="They were ended; without `--yes` they are listed.")]
+    sessions: Annotated[tuple[SweptSession, ...], Meta(description="The sessions.")]
+
+
+# --- workers --------------------------------------------------------------------------------------------------
+
+
+def type_into(world: World, session: str, text: str, *, submit: bool, force: bool) -> Answer[Sent]:
+    """Type text into a tmux session that is no worker's: `SESSION`, or `SOCKET:SESSION`."""
+    requests.tell(world, WakeTarget(tmux=session, submit=submit, force=force), text, "")
+    return Answer(Sent(target=f"tmux:{session}"))
+
+
+def send(
+    world: World, worker: str, text: str, *, submit: bool, force: bool, raw: bool, pause: Pause | None = None
+) -> Answer[Sent]:
+    """Type text into a worker's session; with `pause`, wait until it is known whether a submitted one has arrived.
+
+    Raises: NeedsPersonError when it was not typed, or not confirmed.
+    """
+    deployment, name = requests.find_worker(world, worker)
+    requests.send(world, deployment, name, text, submit=submit, force=force, raw=raw)
+    target = f"{deployment}/{name}"
+    following = (f"wakeman capture {target}",)
+    if pause is None or not submit:
+        return Answer(Sent(target=target), following)
+    if why := requests.heard(world, deployment, name, pause):
+        raise NeedsPersonError(f"{target}: not confirmed: {why}", f"wakeman attach {target}")
+    return Answer(Sent(target=target, arrived=True), following)
+
+
+def stop(world: World, worker: str) -> Answer[Status]:
+    """End one worker."""
+    return after(world, requests.stop(world, *requests.find_worker(world, worker)))
+
+
+def retry(world: World, worker: str, units: tuple[str, ...], note: str) -> Answer[Status]:
+    """Start another attempt of a worker for what is missing."""
+    deployment, name = requests.find_worker(world, worker)
+    return after(world, requests.retry(world, deployment, name, units, note))
+
+
+# --- units ----------------------------------------------------------------------------------------------------
+
+
+def judge(
+    world: World, verb: Literal["waive", "reject"], units: tuple[str, ...], why: str, deployment: str | None
+) -> Answer[Status]:
+    """Count units as done, or reopen them; without a deployment in the open one that has them."""
+    return after(world, requests.judge(world, sole(world, deployment, units), verb, units, why))
+
+
+# --- deployments ----------------------------------------------------------------------------------------------
+
+
+def request(world: World, name: str, verb: Literal["accept", "pause", "unpause"]) -> Answer[Status]:
+    """Let the held row be taken; stop alarms and launches; go on."""
+    return after(world, requests.request(world, named(world, name), verb))
+
+
+def down(world: World, name: str, why: str, pause: Pause | None) -> Answer[Status]:
+    """End a deployment; with `pause`, wait a little for its workers to end."""
+    exact = named(world, name)
+    d = requests.request(world, exact, "down", why)
+    if pause is not None and d.outcome == "open":
+        d = wait(world, exact, "done", pause, timeout=DOWN_WAIT_S, push=DOWN_PUSH_S).deployment
+    return after(world, d)
+
+
+def clean(world: World, name: str) -> Answer[Cleaned]:
+    """Move a closed deployment's directory to the trash. Raises: UsageError while it is open."""
+    exact = named(world, name)
+    d = world.logs.read(exact)
+    if d.outcome == "open":
+        raise UsageError(f"{exact} is open", f"wakeman down {exact}")
+    target = f"{world.state}/.trash/{exact}-{world.clock.now():%Y%m%dT%H%M%SZ}"
+    bury(world, d)
+    with world.logs.hold(exact, world.by):  # no check is under way
+        left = repository.clear(world, d)
+        where = world.files.move(f"{world.state}/{exact}", target)
+        kept = {tree.replace(d.host.directory, where, 1): why for tree, why in left.items()}
+        repository.follow(world, d, list(kept))
+    notes = tuple(f"{tree}: left as a work tree: {why}" for tree, why in kept.items())
+    return Answer(Cleaned(deployment=exact, moved_to=where, trees=kept), ("wakeman status",), notes=notes)
+
+
+def sweep(
+    world: World, pattern: str, older_than: float, deployment: str | None, *, end: bool, proposed: bool
+) -> Answer[Swept]:
+    """List old sessions of a pattern, and `end` them; `proposed`: say which command would."""
+    name = sole(world, deployment)
+    found = requests.sweep(world, name, pattern, older_than, act=end)
+    again = f"wakeman sweep '{pattern}' --older-than {older_than:g} --deployment {name} --yes"
+    return Answer(
+        Swept(
+            deployment=name,
+            ended=not proposed,
+            sessions=tuple(SweptSession(session=session, age=round(age)) for session, age in found),
+        ),
+        (again,) if found and proposed else (),
+    )

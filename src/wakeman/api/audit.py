@@ -1,0 +1,266 @@
+"""A log audited: hash chain, transitions, decisions, outcomes, external checkpoints, signatures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from os.path import dirname, realpath
+from shlex import quote
+from typing import TYPE_CHECKING, Annotated, Any, Protocol
+
+from msgspec import UNSET, Meta, UnsetType
+
+from wakeman.api.answer import Answer, Value
+from wakeman.core.errors import LogDamagedError
+from wakeman.core.log.events import Event, genesis, stamp
+from wakeman.core.log.facts.fact import count
+from wakeman.core.model import Deployment, Outcome
+from wakeman.engine.observe.anchors import checkpoints
+from wakeman.ports import World
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from wakeman.audit.auditor import Auditor
+    from wakeman.core.log.hash_chain import Divergence, HashChain
+
+DIVERGED = 6
+"""Exit code of an audit that found anything."""
+SIGNATURE_PREFIX = "signature of "
+
+Head = tuple[str, int, str]
+"""A line as somebody outside remembers it: who, its number, its hash."""
+
+
+class DivergenceFound(Value, frozen=True, kw_only=True):
+    """One thing that is not as it must be."""
+
+    line: Annotated[int, Meta(description="Where it shows; 0 where it is about no line.")]
+    kind: Annotated[str, Meta(description="What was checked.")]
+    found: Annotated[str, Meta(description="What was found.")]
+    expected: Annotated[str, Meta(description="What was expected.")]
+
+
+class CheckpointFound(Value, frozen=True, kw_only=True):
+    """What somebody outside the log remembers of it."""
+
+    where: Annotated[str, Meta(description="Who remembers it.")]
+    line: Annotated[int, Meta(description="Number of the line.")]
+    agrees: Annotated[bool, Meta(description="The line is as it is remembered.")]
+    says: Annotated[str, Meta(description="agrees, or what is found instead.")]
+
+
+class PendingIntent(Value, frozen=True, kw_only=True):
+    """An intent without an outcome, which is no divergence."""
+
+    line: Annotated[int, Meta(description="Number of the line.")]
+    what: Annotated[str, Meta(description="What was intended.")]
+
+
+class SignatureStatus(Value, frozen=True, kw_only=True):
+    """What one key vouches for."""
+
+    key: Annotated[str, Meta(description="Fingerprint of the public key.")]
+    line: Annotated[int, Meta(description="The last line that it vouches for; 0 for none.")]
+    signature: Annotated[str | UnsetType, Meta(description="After `--sign`: the signature, in base64.")] = UNSET
+    file: Annotated[str | UnsetType, Meta(description="After `--sign`: absolute path of the file that keeps it.")] = (
+        UNSET
+    )
+
+
+class Audited(Value, frozen=True, kw_only=True):
+    """What an audit found."""
+
+    deployment: Annotated[str, Meta(description="Name of the run.")]
+    outcome: Annotated[Outcome, Meta(description="open, or how it was closed.")]
+    events: Annotated[int, Meta(description="Lines that were read.")]
+    started: Annotated[str | None, Meta(description="When it went up, RFC 3339 in UTC.")]
+    last: Annotated[str | None, Meta(description="When its last line was written, RFC 3339 in UTC.")]
+    workers: Annotated[int, Meta(description="Workers, those of cleanup rounds and reviewers included.")]
+    attempts: Annotated[int, Meta(description="Attempts of all workers.")]
+    decisions: Annotated[int, Meta(description="Decisions that were judged again.")]
+    divergences: Annotated[tuple[DivergenceFound, ...], Meta(description="The first thousand, by line.")]
+    diverging: Annotated[int, Meta(description="Number of all divergences of the log itself.")]
+    chain: Annotated[str, Meta(description="ok, or the first break of the hash chain.")]
+    head: Annotated[str, Meta(description="`SEQ:HASH` of the last line.")]
+    witnesses: Annotated[tuple[CheckpointFound, ...], Meta(description="External checkpoints.")]
+    pending: Annotated[tuple[PendingIntent, ...], Meta(description="Intents without an outcome.")]
+    unknown: Annotated[Mapping[str, int], Meta(description="Events of newer versions: type and number.")]
+    unjudged_from: Annotated[int | None, Meta(description="Line from which on nothing is judged, after one of these.")]
+    cut_short: Annotated[int, Meta(description="Checks that broke off.")]
+    torn: Annotated[int, Meta(description="Bytes of an unfinished last line.")]
+    signature: Annotated[SignatureStatus | None, Meta(description="The signature that was verified, or made.")]
+
+
+class Witness(Protocol):
+    """What became of a head."""
+
+    @property
+    def where(self) -> str: ...
+    @property
+    def line(self) -> int: ...
+    @property
+    def agrees(self) -> bool: ...
+    @property
+    def says(self) -> str: ...
+
+
+class Report(Protocol):
+    """What an audit of the log's files found."""
+
+    @property
+    def judge(self) -> Auditor: ...
+    @property
+    def chain(self) -> HashChain: ...
+    @property
+    def divergences(self) -> Sequence[Divergence]: ...
+    @property
+    def count(self) -> int: ...
+    @property
+    def witnesses(self) -> Sequence[Witness]: ...
+    @property
+    def torn(self) -> int: ...
+
+
+class LogAuditor(Protocol):
+    """Reads a log's files for an audit."""
+
+    def first(self, file: str) -> Event:
+        """Return the first line."""
+
+    def audit(self, file: str, heads: Iterable[Head] = ...) -> Report:
+        """Judge a log again."""
+
+
+class Signature(Protocol):
+    """One signed head."""
+
+    @property
+    def key(self) -> str: ...
+    @property
+    def genesis(self) -> str: ...
+    @property
+    def seq(self) -> int: ...
+    @property
+    def hash(self) -> str: ...
+    @property
+    def at(self) -> str: ...
+    @property
+    def signature(self) -> str: ...
+
+
+class Signatures(Protocol):
+    """Signatures beside a log."""
+
+    FILE: str
+
+    def verified(self, key: str, directory: str, genesis: str) -> tuple[str, Sequence[tuple[Signature, bool]]]:
+        """Return a key's fingerprint, and its signatures of a log, each with whether it fits."""
+
+    def signed(
+        self, key: str, directory: str, name: str, genesis: str, seq: int, digest: str, at: datetime
+    ) -> tuple[Signature, str]:
+        """Sign a head; return the signature and the file that keeps it."""
+
+
+def audit(
+    world: World,
+    auditor: LogAuditor,
+    signatures: Signatures,
+    file: str,
+    again: str,
+    *,
+    heads: Sequence[Head] = (),
+    key: str | None = None,
+    sign: str | None = None,
+) -> Answer[Audited]:
+    """Audit a log's live file; `again` is what names it in commands.
+
+    Shape: `heads` are checkpoints that the caller knows; `key` verifies the signatures beside the log, `sign` signs.
+    Raises: LogDamagedError when it is to be signed and anything diverges.
+    """
+    begin = auditor.first(file)
+    signed = _Signed(signatures, key, file, begin) if key is not None else None
+    report = auditor.audit(file, [*_outside(world, file, begin), *heads, *(signed.heads if signed else ())])
+    wrong = signed.wrong if signed else []
+    total = report.count + len(wrong)
+    told = _told(report, wrong, signed.vouched(report) if signed else None)
+    if sign:
+        if total:
+            text = f"{told.deployment}: is not signed: {count(total, 'divergence')}"
+            raise LogDamagedError(text, f"wakeman audit {again}")
+        told = _told(report, wrong, _sign(world, signatures, sign, dirname(file), report))
+    return Answer(told, (f"wakeman replay {quote(again)}",), ok=not total, code=DIVERGED if total else 0)
+
+
+def _outside(world: World, file: str, begin: Event) -> Sequence[Head]:
+    """Ask the witnesses on this machine. Boundary: a log that was copied or moved has none here."""
+    planned: Any = begin.data
+    if realpath(planned.host.directory) != realpath(dirname(file)):
+        return []
+    return checkpoints(world, Deployment(name=planned.name, host=planned.host, started=begin.at))
+
+
+class _Signed:
+    """What one key has signed of a log: the heads, and what is wrong with its signatures.
+
+    Boundary: signatures of other keys, and of other logs in that place, say nothing.
+    """
+
+    def __init__(self, signatures: Signatures, key: str, file: str, begin: Event) -> None:
+        planned: Any = begin.data
+        self.key, own = signatures.verified(key, dirname(file), genesis(planned.name, planned.digest))
+        self.heads = [(f"{SIGNATURE_PREFIX}{one.at}", one.seq, one.hash) for one, fits in own if fits]
+        self.wrong = [
+            _diverging(one.seq, "a signature that the key did not make", f"the one of line {one.seq} by {one.key}")
+            for one, fits in own
+            if not fits
+        ]
+        if not own:
+            self.wrong = [_diverging(0, "no signature of this log", f"one by {self.key} in {signatures.FILE}")]
+
+    def vouched(self, report: Report) -> SignatureStatus:
+        """Return the key, and the last line that it vouches for."""
+        lines = [each.line for each in report.witnesses if each.where.startswith(SIGNATURE_PREFIX) and each.agrees]
+        return SignatureStatus(key=self.key, line=max(lines, default=0))
+
+
+def _diverging(line: int, found: str, expected: str) -> DivergenceFound:
+    return DivergenceFound(line=line, kind="signature", found=found, expected=expected)
+
+
+def _sign(world: World, signatures: Signatures, key: str, directory: str, report: Report) -> SignatureStatus:
+    d = report.judge.deployment
+    made, file = signatures.signed(key, directory, d.name, report.chain.start, d.seq, d.hash, world.clock.now())
+    return SignatureStatus(key=made.key, line=made.seq, signature=made.signature, file=file)
+
+
+def _told(report: Report, wrong: Sequence[DivergenceFound], signature: SignatureStatus | None) -> Audited:
+    judge, d, breaks = report.judge, report.judge.deployment, report.chain.breaks
+    found = (
+        DivergenceFound(line=each.line, kind=each.kind, found=each.found, expected=each.expected)
+        for each in report.divergences
+    )
+    return Audited(
+        deployment=d.name,
+        outcome=d.outcome,
+        events=judge.events,
+        started=stamp(d.started) if d.started else None,
+        last=stamp(d.at) if d.at else None,
+        workers=len(d.workers),
+        attempts=sum(worker.attempt for worker in d.workers.values()),
+        decisions=judge.decisions,
+        divergences=(*found, *wrong),
+        diverging=report.count,
+        chain=f"line {breaks[0].line}: {breaks[0].found}" if breaks else "ok",
+        head=f"{d.seq}:{d.hash}",
+        witnesses=tuple(
+            CheckpointFound(where=each.where, line=each.line, agrees=each.agrees, says=each.says)
+            for each in report.witnesses
+        ),
+        pending=tuple(PendingIntent(line=each.line, what=each.what) for each in judge.pending()),
+        unknown=judge.unknown,
+        unjudged_from=judge.until or None,
+        cut_short=judge.cut,
+        torn=report.torn,
+        signature=signature,
+    )

@@ -1,0 +1,273 @@
+"""This machine: what Wakeman needs of it, and the agent profiles that it knows."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from typing import Annotated, Literal, Protocol
+
+from msgspec import Meta
+
+from wakeman.api.answer import Answer, Value
+from wakeman.core.errors import UsageError, WakemanError
+from wakeman.core.model import Agent, Plan, UnitsSpec
+from wakeman.core.plan.parser import read
+from wakeman.ports import World
+
+NO_PLAN = Plan(name="none", units=UnitsSpec())
+PYTHON_MIN = (3, 11)
+SMOKE_TEST_S = 120.0
+"""Seconds that an agent has for a small unit."""
+AGENT_MEMORY_BYTES = 400 * 2**20
+"""Bytes that one agent wants, about."""
+
+Level = Literal["ok", "weak", "missing"]
+
+
+class Finding(Value, frozen=True):
+    """One prerequisite."""
+
+    what: Annotated[str, Meta(description="The prerequisite.")]
+    level: Annotated[Level, Meta(description="ok; weak: works with a limitation; missing: cannot run.")]
+    found: Annotated[str, Meta(description="What was found.")]
+    mend: Annotated[str, Meta(description='What fixes it; "" where nothing is to be fixed.')] = ""
+
+
+class Diagnosis(Value, frozen=True, kw_only=True):
+    """All prerequisites."""
+
+    findings: Annotated[tuple[Finding, ...], Meta(description="One each.")]
+
+
+class AgentProfile(Value, frozen=True, kw_only=True):
+    """One agent profile."""
+
+    name: Annotated[str, Meta(description="Its name.")]
+    origin: Annotated[str, Meta(description="Path of its file; `plan`; or `wakeman` for one that comes along.")]
+    description: Annotated[str, Meta(description="What it is for.")]
+    prompt: Annotated[str, Meta(description="What the agent is told.")]
+    tools: Annotated[tuple[str, ...] | None, Meta(description="Tools that it may use; null for all.")]
+    model: Annotated[str | None, Meta(description="Its model; null for the client's own choice.")]
+
+
+class Profiles(Value, frozen=True, kw_only=True):
+    """The agent profiles that a plan can name."""
+
+    agents: Annotated[tuple[AgentProfile, ...], Meta(description="The profiles.")]
+
+
+class Machine(Protocol):
+    """What only adapters know of this machine."""
+
+    def tmux_program(self, path: str) -> str:
+        """Find tmux. Raises: ProgramError."""
+
+    def clients(self) -> Mapping[str, str]:
+        """Return the known clients, each with what installs it; "" for one that runs no agent."""
+
+    def lacks(
+        self, world: World, plan: Plan, cwd: str, keys: Callable[[], frozenset[str]]
+    ) -> tuple[str, list[tuple[str, str]]] | None:
+        """Return the plan's client and what its settings lack, each with the fix; None where nothing is known."""
+
+    def profiles(self, world: World, plan: Plan) -> Mapping[str, tuple[Agent, str]]:
+        """Return every agent profile with its origin. Raises: UsageError."""
+
+    def world(self, state: str | None, by: str) -> World:
+        """Compose the real world."""
+
+
+def doctor(
+    world: World, here: Machine, option: str | None, file: str | None, pause: Callable[[float], None] | None = None
+) -> Answer[Diagnosis]:
+    """Check every prerequisite, with those of a plan file; with `pause` start one agent of it, which may cost money.
+
+    Shape: `option` is the state directory as the caller was given it. Raises: UsageError for a trial without a plan.
+    """
+    if pause is not None and file is None:
+        raise UsageError("doctor --as-alarm: found no plan", "wakeman doctor FILE --as-alarm")
+    found = [finding for probe in PROBES for finding in probe(world, here, option)]
+    if file is not None:
+        found += _settings(world, here, file)
+    if pause is not None and file is not None:
+        found += _tried(here, file, pause)
+    missing = any(finding.level == "missing" for finding in found)
+    mends = tuple(finding.mend for finding in found if finding.mend)
+    return Answer(Diagnosis(findings=tuple(found)), mends, ok=not missing, code=int(missing))
+
+
+def agents(world: World, here: Machine, file: str | None) -> Answer[Profiles]:
+    """List the agent profiles, with those of a plan file."""
+    known = here.profiles(world, _plan(world, file)).items()
+    listed = (
+        AgentProfile(
+            name=name,
+            origin=origin,
+            description=agent.description,
+            prompt=agent.prompt,
+            tools=agent.tools,
+            model=agent.model,
+        )
+        for name, (agent, origin) in known
+    )
+    return Answer(Profiles(agents=tuple(listed)), ("wakeman init",))
+
+
+# --- probes ---------------------------------------------------------------------------------------------------
+
+
+def _python(_: World, __: Machine, ___: str | None) -> Iterator[Finding]:
+    level: Level = "ok" if sys.version_info >= PYTHON_MIN else "missing"
+    yield Finding("python", level, f"{sys.version.split()[0]} at {sys.executable}")
+
+
+def _tmux(world: World, here: Machine, _: str | None) -> Iterator[Finding]:
+    environ = world.machine.environ()
+    try:
+        path = here.tmux_program(environ.get("PATH") or os.defpath)
+    except WakemanError as fault:
+        yield Finding("tmux", "missing", str(fault), fault.hint)
+        return
+    ran = world.machine.run([path, "-V"], cwd="/", env=environ, timeout=10)
+    yield Finding("tmux", "ok" if ran.code == 0 else "missing", f"{ran.out.strip() or ran.error} at {path}")
+
+
+def _at(world: World, _: Machine, __: str | None) -> Iterator[Finding]:
+    weakness = world.alarms.weakness()
+    what, _sep, mend = weakness.partition("; ")
+    if weakness:
+        lost = "alarms do not survive the tmux server or a restart of the machine"
+        yield Finding("at", "weak", f"{what}: {lost}", mend or "apt-get install at; service atd start")
+    else:
+        yield Finding("at", "ok", "its daemon runs")
+
+
+def _state(world: World, _: Machine, option: str | None) -> Iterator[Finding]:
+    place = world.state
+    while not os.path.exists(place) and place != "/":
+        place = os.path.dirname(place)
+    writable = os.access(place, os.W_OK | os.X_OK)
+    found = f"{world.state} ({_origin(world, option)}){'' if writable else ': not writable'}"
+    yield Finding("state", "ok" if writable else "missing", found, "" if writable else "--state DIR, or WAKEMAN_STATE")
+
+
+def _origin(world: World, option: str | None) -> str:
+    if option:
+        return "by --state"
+    if world.machine.environ().get("WAKEMAN_STATE"):
+        return "by WAKEMAN_STATE"
+    marked = os.path.exists(f"{world.state}/.wakeman")
+    return "marked by .wakeman, the nearest upwards" if marked else "the user's own: no marked state/ upwards"
+
+
+def _profiles(world: World, _: Machine, __: str | None) -> Iterator[Finding]:
+    try:
+        known = world.agents(NO_PLAN)
+    except WakemanError as fault:
+        yield Finding("agents.json", "missing", str(fault), fault.hint)
+        return
+    yield Finding("agents.json", "ok", f"{len(known)} profiles")
+
+
+def _programs(world: World, here: Machine, _: str | None) -> Iterator[Finding]:
+    import shutil
+
+    clients = here.clients()
+    there = {name: shutil.which(name, path=world.machine.environ().get("PATH")) for name in clients}
+    for name, install in clients.items():
+        if path := there[name]:
+            yield Finding(name, "ok", path)
+        elif install and (name == "claude" or not any(there.values())):
+            yield Finding(name, "weak", f'not on PATH: harness = "{name}" cannot run', install)
+
+
+def _memory(world: World, _: Machine, __: str | None) -> Iterator[Finding]:
+    free = world.machine.free_memory()
+    level: Level = "weak" if free and free < AGENT_MEMORY_BYTES else "ok"
+    yield Finding("memory", level, f"{free / 2**30:.1f} GiB free" if free else "not known")
+
+
+def _confinement(world: World, _: Machine, __: str | None) -> Iterator[Finding]:
+    try:
+        way = world.confiner().choose(world.machine.environ())
+    except WakemanError as fault:
+        yield Finding("confinement", "weak", f'{fault}: workers.confine = "units" cannot be had', fault.hint)
+        return
+    yield Finding("confinement", "ok", f"{way.words}, by {way.program}")
+
+
+def _alarms(world: World, _: Machine, __: str | None) -> Iterator[Finding]:
+    """Yield each open deployment that no check will come to."""
+    from wakeman.engine.alarm import stands
+
+    for name in world.logs.names():
+        try:
+            d = world.logs.read(name)
+        except WakemanError as fault:
+            yield Finding(name, "missing", str(fault), fault.hint)
+            continue
+        if d.outcome == "open" and not d.paused_at and not stands(world, d, world.clock.now()):
+            yield Finding(name, "missing", "open, and no alarm lies ahead", f"wakeman check {name}")
+
+
+PROBES: tuple[Callable[[World, Machine, str | None], Iterator[Finding]], ...] = (
+    _python, _tmux, _at, _state, _profiles, _programs, _memory, _confinement, _alarms,
+)  # fmt: skip
+
+
+# --- a plan's -------------------------------------------------------------------------------------------------
+
+
+def _settings(world: World, here: Machine, file: str) -> Iterator[Finding]:
+    """Yield what the workers' client needs of the user's own settings, which nobody but the user changes."""
+    from wakeman.engine.start.prepare import variables
+
+    plan = _plan(world, file)
+    root = os.path.dirname(os.path.abspath(file))
+    cwd = root if "{{" in plan.workers.cwd else os.path.realpath(os.path.join(root, plan.workers.cwd))
+    lacking = here.lacks(world, plan, cwd, lambda: frozenset(variables(world, plan, root)))
+    if lacking is None:
+        return
+    client, lacks = lacking
+    for found, mend in lacks:
+        yield Finding(f"{client}'s settings", "missing", found, mend)
+    if not lacks:
+        yield Finding(f"{client}'s settings", "ok", "nothing is asked before the first turn")
+
+
+def _tried(here: Machine, file: str, pause: Callable[[float], None]) -> Iterator[Finding]:
+    """Start one agent as an alarm would, and yield how that ended."""
+    import shutil
+    import tempfile
+
+    from wakeman.core.text import sanitise
+    from wakeman.engine.start.smoke_test import SMOKE_TEST_NAME, smoke_test
+
+    place = tempfile.mkdtemp(prefix="wk-doctor-")
+    world = here.world(f"{place}/state", "hand")
+    plan = _plan(world, file)
+    if not world.harness(plan.workers.harness).uses_prompt:
+        why = f"doctor --as-alarm: found harness {plan.workers.harness!r}, expected one that runs an agent"
+        raise UsageError(why, "wakeman doctor FILE")
+    try:
+        d = smoke_test(world, plan, os.path.dirname(os.path.abspath(file)), place, SMOKE_TEST_S, pause)
+        worker = d.workers[SMOKE_TEST_NAME]
+        if d.outcome == "complete":
+            yield Finding("an agent, as by an alarm", "ok", "it did a small unit")
+        else:
+            why = ": ".join(filter(None, (worker.state, worker.reason, worker.why)))
+            mend = "see how it starts: wakeman plan FILE; what it needs from you: docs/how-to/clients.md"
+            yield Finding("an agent, as by an alarm", "missing", sanitise(why, 300), mend)
+    finally:
+        for _ in range(50):  # what was ended may still be putting its files away
+            shutil.rmtree(place, ignore_errors=True)
+            if not os.path.exists(place):
+                break
+            pause(0.1)
+
+
+def _plan(world: World, file: str | None) -> Plan:
+    if file is None:
+        return NO_PLAN
+    return read(world.files.read(os.path.abspath(file)).decode("utf-8", "surrogateescape"), file)

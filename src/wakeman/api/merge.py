@@ -1,0 +1,57 @@
+"""The merge of what workers have made in git work trees."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from wakeman.api.answer import Answer, Value
+from wakeman.api.names import named
+from wakeman.core.names import merged
+from wakeman.engine.workspace import repository
+from wakeman.ports import World
+
+
+class MergedBranch(Value, frozen=True, kw_only=True):
+    """What became of one branch."""
+
+    branch: Annotated[str, Meta(description="Its name.")]
+    state: Annotated[
+        Literal["merged", "contained", "conflict", "gone"],
+        Meta(description="merged; contained already; left out for a conflict; or gone."),
+    ]
+    files: Annotated[tuple[str, ...], Meta(description="Files in conflict.")]
+
+
+class Merged(Value, frozen=True, kw_only=True):
+    """The branches of workers, merged into one."""
+
+    deployment: Annotated[str, Meta(description="Name of the run.")]
+    into: Annotated[str, Meta(description="Branch that they were merged into.")]
+    commit: Annotated[str, Meta(description="Where that branch is now.")]
+    branches: Annotated[tuple[MergedBranch, ...], Meta(description="Branches, in the order of the merge.")]
+    left: Annotated[tuple[str, ...], Meta(description="Workers that were left, as their share is not done.")]
+
+
+def merge(world: World, name: str, into: str, *, dry: bool) -> Answer[Merged]:
+    """Merge the branches of workers whose share is done; `dry` moves no branch."""
+    exact = named(world, name)
+    result = repository.merge(world, exact, into, dry=dry)
+    left = tuple(worker.name for worker in world.logs.read(exact).workers.values() if worker.state != "verified")
+    conflicts = [each.branch for each in result.branches if each.state == "conflict"]
+    own = (f"git merge {result.into}",) if result.into == merged(exact) else ()
+    return Answer(
+        Merged(
+            deployment=exact,
+            into=result.into,
+            commit=result.commit,
+            branches=tuple(
+                MergedBranch(branch=each.branch, state=each.state, files=each.files) for each in result.branches
+            ),
+            left=left,
+        ),
+        (*own, *(f"git diff {result.into}...{branch}" for branch in conflicts)),
+        ok=not conflicts,
+        code=1 if any(each.state in ("conflict", "gone") for each in result.branches) else 0,
+    )

@@ -1,0 +1,60 @@
+"""From what a person calls a deployment, or its log, to the exact one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+
+from wakeman.core.errors import UnknownNameError, UsageError
+from wakeman.engine.registry import latest, readable
+from wakeman.ports import World
+
+LIVE_LOG_NAME = "events.jsonl"
+
+
+def named(world: World, name: str) -> str:
+    """Return the exact name of a deployment: `NAME` is its latest run, `NAME.1` the first.
+
+    Boundary: one that does not exist is left to who reads it. Raises: LogDamagedError.
+    """
+    base, _, run = name.partition(".")
+    if not run and any(found.partition(".")[0] == name for found in world.logs.names()):
+        return latest(world, name)[0]
+    return base if run == "1" else name
+
+
+def sole(world: World, given: str | None, units: Iterable[str] = ()) -> str:
+    """Return the deployment named, or else the one that is open and has these units.
+
+    Raises: UnknownNameError when there is none; UsageError when there are several.
+    """
+    if given is not None:
+        return named(world, given)
+    alive = {name: d for name, d in readable(world).items() if d.outcome == "open"}
+    fit = [name for name, d in alive.items() if all(unit in d.units for unit in units)]
+    if not fit:
+        what = f" with {', '.join(map(repr, units))}" if units else ""
+        raise UnknownNameError(f"no open deployment{what} in {world.state}", "wakeman status")
+    if len(fit) > 1:
+        raise UsageError(f"several deployments fit: {', '.join(fit)}", f"--deployment {fit[0]}")
+    return fit[0]
+
+
+def recording(world: World, text: str) -> str:
+    """Return the live file of the log that a person names: by the deployment's name, or by a path.
+
+    Shape: an existing path, or what holds a slash or ends in `.jsonl`, is a path: a deployment's directory,
+    its `events.jsonl`, or any file of lines.
+    Boundary: nothing is read, so a damaged log is found too. Raises: UnknownNameError.
+    """
+    if os.path.exists(text) or "/" in text or text.endswith(".jsonl"):
+        file = os.path.join(text, LIVE_LOG_NAME) if os.path.isdir(text) else text
+        if not os.path.exists(file):
+            what = f"{text}: holds no {LIVE_LOG_NAME}" if file != text else f"{text}: no such file"
+            raise UnknownNameError(f"{what}; expected a deployment's directory, or a file of its log", "wakeman status")
+        return os.path.abspath(file)
+    base, _, run = text.partition(".")
+    runs = {int(found.partition(".")[2] or 1): found for found in world.logs.names() if found.partition(".")[0] == base}
+    name = runs[max(runs)] if runs and not run else base if run == "1" else text
+    world.logs.events(name)  # raises for a name that does not exist
+    return os.path.join(world.state, name, LIVE_LOG_NAME)

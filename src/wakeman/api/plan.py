@@ -1,0 +1,185 @@
+"""What a plan would start, and what starting it came to."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Callable, Mapping
+from shlex import quote
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from wakeman.api.answer import Answer, Value
+from wakeman.api.status import Status, after, describe, following
+from wakeman.core.errors import PlanError, UsageError
+from wakeman.core.model import Deployment, Plan
+from wakeman.core.policy import review
+from wakeman.core.policy.limits import every
+from wakeman.engine.start import deploy
+from wakeman.engine.start.prepare import Prepared, prepare
+from wakeman.ports import World
+
+
+class PlannedUnit(Value, frozen=True, kw_only=True):
+    """One unit of work."""
+
+    unit: Annotated[str, Meta(description="Its name.")]
+    input: Annotated[str | None, Meta(description="Its input file, where it has one.")]
+    outputs: Annotated[tuple[str, ...], Meta(description="Files that it makes, relative to `root`.")]
+    writes: Annotated[tuple[str, ...], Meta(description="Patterns of what else it may write.")]
+
+
+class PlannedWorker(Value, frozen=True, kw_only=True):
+    """One worker, and the command of its first attempt."""
+
+    name: Annotated[str, Meta(description="Its name, which is its session's.")]
+    key: Annotated[str, Meta(description="What its units have in common, by `workers.by`.")]
+    units: Annotated[tuple[str, ...], Meta(description="Names of its units.")]
+    command: Annotated[tuple[str, ...], Meta(description="The exact argument vector.")]
+    stdin: Annotated[str | None, Meta(description="File that the command reads as its stdin.")]
+    writes: Annotated[
+        tuple[str, ...] | None, Meta(description="All that it may write to; null where nothing confines it.")
+    ]
+
+
+class PlannedReview(Value, frozen=True, kw_only=True):
+    """The review before the wrap-up."""
+
+    of: Annotated[Literal["sample", "all"], Meta(description="What is reviewed.")]
+    command: Annotated[tuple[str, ...], Meta(description="The exact argument vector of the reviewer.")]
+
+
+class Planned(Value, frozen=True, kw_only=True):
+    """Everything that `wakeman up` would start."""
+
+    plan: Annotated[str, Meta(description="Name of the plan.")]
+    root: Annotated[str, Meta(description="Absolute directory that its paths are relative to.")]
+    units: Annotated[tuple[PlannedUnit, ...], Meta(description="All units.")]
+    workers: Annotated[tuple[PlannedWorker, ...], Meta(description="All workers, in the order of their launch.")]
+    review: Annotated[PlannedReview | None, Meta(description="The review; null where there is none.")]
+    conflicts: Annotated[tuple[str, ...], Meta(description="Always empty: a plan with one is refused.")]
+    existing: Annotated[tuple[str, ...], Meta(description="Outputs that exist already.")]
+    every: Annotated[float, Meta(description="Seconds between two alarms.")]
+    at_once: Annotated[int | None, Meta(description="Workers that run side by side; null for all.")]
+    stagger: Annotated[float, Meta(description="Seconds between two launches.")]
+    auto_approve: Annotated[Literal[False, "edits", "all"], Meta(description="What agents may do unasked.")]
+    confined: Annotated[str | None, Meta(description="What confines the workers; null where nothing does.")]
+    stage: Annotated[bool, Meta(description="Outputs are staged and moved into place when they pass.")]
+    base: Annotated[str | None, Meta(description="Commit that each worker's git work tree begins at.")]
+    notes: Annotated[tuple[str, ...], Meta(description="What is worth knowing and stops nothing.")]
+    up: Annotated[str, Meta(description="The command that starts it.")]
+
+
+class Started(Status, frozen=True, kw_only=True):
+    """A deployment that has gone up."""
+
+    weakness: Annotated[str | None, Meta(description="Why its alarm may not fire; null where it will.")]
+
+
+class Initialised(Value, frozen=True, kw_only=True):
+    """A plan file to begin with."""
+
+    file: Annotated[str, Meta(description="Absolute path of the file.")]
+
+
+def gather(world: World, file: str, here: str, stdin: Callable[[], str]) -> Prepared:
+    """Read a plan file, or stdin for `-`, and all that it speaks of. Raises: PlanError; UsageError.
+
+    Shape: paths of a file are relative to its directory, those of stdin to `here`.
+    """
+    if file == "-":
+        return prepare(world, stdin(), "<stdin>", here)
+    path = posixpath.normpath(posixpath.join(here, file))
+    if not world.files.marks([path]):
+        raise UsageError(f"{file}: no such file; expected a plan", "wakeman init writes one to begin with")
+    text = world.files.read(path).decode("utf-8", "surrogateescape")
+    try:
+        return prepare(world, text, file, posixpath.dirname(path), stdin)
+    except PlanError as fault:
+        raise PlanError(fault.problems, f"mend it, then: wakeman plan {quote(file)}") from fault
+
+
+def plan(world: World, prepared: Prepared, file: str) -> Answer[Planned]:
+    """Return everything that `up` would start, without starting it."""
+    previews = deploy.preview(world, prepared)
+    reviewer = deploy.reviewer(world, prepared)
+    workers = prepared.plan.workers
+    up = f"wakeman up {quote(file)}" + (" --yes" if _unheld(prepared.plan) else "")
+    told = Planned(
+        plan=prepared.plan.name,
+        root=prepared.root,
+        units=tuple(
+            PlannedUnit(unit=unit.name, input=unit.input, outputs=unit.outputs, writes=unit.writes)
+            for unit in prepared.units
+        ),
+        workers=tuple(_worker(one) for one in previews),
+        review=PlannedReview(of=prepared.plan.verify.review.of, command=reviewer.argv) if reviewer else None,
+        conflicts=(),
+        existing=tuple(mark.path for mark in prepared.existing),
+        every=every(Deployment(plan=prepared.plan)),
+        at_once=workers.at_once,
+        stagger=workers.stagger,
+        auto_approve=workers.auto_approve,
+        confined=previews[0].confined,
+        stage=workers.stage,
+        base=prepared.repository.base if prepared.repository else None,
+        notes=prepared.notes,
+        up=up,
+    )
+    return Answer(told, (up,))
+
+
+def approve(prepared: Prepared, *, yes: bool) -> None:
+    """Raise UsageError where agents may do anything, nothing holds them, and nobody has agreed to that."""
+    keys = _unheld(prepared.plan)
+    if keys and not yes:
+        raise UsageError(
+            f'{keys[0]} = "all" without confinement: agents may run any command unasked; expected --yes',
+            "add --yes to agree",
+        )
+
+
+def started(world: World, d: Deployment) -> Answer[Started]:
+    """Return what going up came to; the notes say what is weak about the alarm."""
+    status = describe(world, d, d.looked_at)
+    weak = d.outcome == "open" and (d.alarm is None or d.alarm.kind == "tmux")
+    told = Started(**msgspec.structs.asdict(status), weakness=world.alarms.weakness() if weak else None)
+    return Answer(told, following(told), notes=_warnings(told.weakness, d) if weak else ())
+
+
+def alarm_notes(world: World, d: Deployment) -> tuple[str, ...]:
+    """Say what is weak about the alarm of a deployment that is up, where anything is."""
+    return started(world, d).notes
+
+
+def amend(world: World, name: str, prepared: Prepared) -> Answer[Status]:
+    """Change the plan of an open deployment for what is not launched yet."""
+    return after(world, deploy.amend(world, name, prepared))
+
+
+def _warnings(weakness: str | None, d: Deployment) -> tuple[str, ...]:
+    stand_in = "the tmux timer stands in: it does not survive the tmux server or a restart of the machine"
+    costs = stand_in if d.alarm is not None else "no alarm lies ahead: run `wakeman check` yourself, or wait"
+    return (f"warning: {weakness or 'at did not take the job'}; {costs}",)
+
+
+def _worker(one: deploy.Preview) -> PlannedWorker:
+    return PlannedWorker(
+        name=one.share.name,
+        key=one.share.key,
+        units=tuple(unit.name for unit in one.share.units),
+        command=one.command.argv,
+        stdin=one.command.stdin or None,
+        writes=None if one.writes is None else tuple(one.writes),
+    )
+
+
+def _unheld(plan: Plan) -> list[str]:
+    """Name the keys that let agents run anything, with nothing to hold them."""
+    if plan.workers.confine != "off":
+        return []
+    approvals: Mapping[str, object] = {"workers.auto_approve": plan.workers.auto_approve}
+    if review.wanted(plan) and review.harness(plan) != "command":
+        approvals = {**approvals, "verify.review.auto_approve": plan.verify.review.auto_approve}
+    return [key for key, value in approvals.items() if value == "all"]

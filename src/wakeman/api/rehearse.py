@@ -1,0 +1,118 @@
+"""A plan played in memory: the real engine, real rows and log lines, acted workers, a clock that jumps."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Protocol
+
+import msgspec
+from msgspec import Meta, Struct
+
+from wakeman.api.answer import Answer, Value
+from wakeman.api.status import Time, UnitCounts, WorkerStatus, describe
+from wakeman.core.errors import UsageError
+from wakeman.core.log.events import Event, kind, stamp
+from wakeman.core.log.summary import summary
+from wakeman.core.model import Outcome, Plan, Repository, Share
+from wakeman.core.plan.template import nearest
+from wakeman.engine.check import check
+from wakeman.engine.start import deploy
+from wakeman.engine.start.prepare import Prepared
+from wakeman.ports import World
+
+QUIET = ("planned", "enrolled", "armed", "looked", "effected", "disarmed")
+"""Types that a timeline leaves out unless all are asked for."""
+
+
+class Staged(Protocol):
+    """A memory world in which workers are acted."""
+
+    def world(self, by: str = ...) -> World:
+        """Return the world as a process called by `by` sees it."""
+
+    def run(self, check: Callable[[World, str], object], until: Callable[[], bool]) -> None:
+        """Let things happen in their order until `until` holds."""
+
+
+class Staging(Protocol):
+    """Makes the memory world for a plan."""
+
+    def __call__(
+        self,
+        plan: Plan,
+        root: str,
+        shares: Sequence[Share],
+        repository: Repository | None,
+        *,
+        seconds: float,
+        early: Mapping[str, int],
+        hang: Sequence[str],
+    ) -> Staged:
+        """Act each unit in so many seconds; `early` end by themselves after some units, who `hang` never end."""
+
+
+class Scene(Value, frozen=True, kw_only=True):
+    """One event of the timeline."""
+
+    at: Annotated[Time, Meta(description="When, RFC 3339 in UTC.")]
+    type: Annotated[str, Meta(description="Type of the event.")]
+    worker: Annotated[str | None, Meta(description="Whose it is; null for the deployment.")]
+    says: Annotated[str, Meta(description="The event in a few words.")]
+
+
+class Rehearsed(Value, frozen=True, kw_only=True):
+    """How a plan would go."""
+
+    deployment: Annotated[str, Meta(description="Name of the plan.")]
+    outcome: Annotated[Outcome, Meta(description="How it would be closed.")]
+    units: Annotated[UnitCounts, Meta(description="Its units.")]
+    workers: Annotated[tuple[WorkerStatus, ...], Meta(description="Its workers, at the end.")]
+    started: Annotated[Time | None, Meta(description="When it would go up, RFC 3339 in UTC.")]
+    ended: Annotated[Time | None, Meta(description="When it would be closed, RFC 3339 in UTC.")]
+    timeline: Annotated[tuple[Scene, ...], Meta(description="What would happen, in order.")]
+
+
+class Rehearsal(Struct, frozen=True):
+    """What a rehearsal came to, and the events of its timeline."""
+
+    answer: Answer[Rehearsed]
+    events: Sequence[Event]
+
+
+def rehearse(
+    prepared: Prepared,
+    staging: Staging,
+    file: str,
+    *,
+    seconds: float,
+    early: Mapping[str, int],
+    hang: Sequence[str],
+    every: bool,
+) -> Rehearsal:
+    """Play a plan from `up` to its end; nothing outside memory is touched. Raises: UsageError."""
+    names = [share.name for share in prepared.shares]
+    for name in (*early, *hang):
+        if name not in names:
+            raise UsageError(f"no worker {name!r} in this plan{nearest(name, names)}", f"wakeman plan {file}")
+    plan, root, repository = prepared.plan, prepared.root, prepared.repository
+    stage = staging(plan, root, prepared.shares, repository, seconds=seconds, early=early, hang=hang)
+    world = stage.world("up:0")
+    host = world.host(plan, root, posixpath.join(world.state, plan.name))
+    name = deploy.up(world, msgspec.structs.replace(prepared, host=host)).name
+    stage.run(lambda world, head: check(world, name, head), lambda: world.logs.read(name).outcome != "open")
+    told = describe(stage.world(), world.logs.read(name), None)
+    events = [event for event in world.logs.events(name) if every or kind(event.data) not in QUIET]
+    data = Rehearsed(
+        deployment=told.deployment,
+        outcome=told.outcome,
+        units=told.units,
+        workers=told.workers,
+        started=told.started,
+        ended=told.ended,
+        timeline=tuple(
+            Scene(at=stamp(each.at), type=kind(each.data), worker=each.worker, says=summary(each.data))
+            for each in events
+        ),
+    )
+    return Rehearsal(Answer(data, (f"wakeman up {file}",)), events)

@@ -1,0 +1,201 @@
+"""A log replayed: its timeline, its state at a point, or its decisions under another policy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from datetime import datetime
+from typing import Annotated, Protocol
+
+from msgspec import UNSET, Meta, UnsetType
+
+from wakeman.api.answer import Answer, Line, Value
+from wakeman.api.status import Status, Time, shape
+from wakeman.core.errors import LogDamagedError, TransitionError, UsageError
+from wakeman.core.log.events import Amended, Enrolled, Event, Looked, Requested, Reviewed, kind, stamp
+from wakeman.core.log.state import apply
+from wakeman.core.log.summary import summary
+from wakeman.core.model import Deployment, Outcome, State
+from wakeman.core.plan.parser import policy
+from wakeman.core.policy.review import tasks
+from wakeman.core.policy.what_if import Difference, WhatIf
+
+OTHERWISE = "behind the first difference the night would have gone on otherwise: looks and outcomes are those recorded"
+
+
+class UnitsMade(Value, frozen=True, kw_only=True):
+    """How many units were done."""
+
+    done: Annotated[int, Meta(description="Units that were done.")]
+    total: Annotated[int, Meta(description="Units of the plan then.")]
+
+
+class StateAfter(Value, frozen=True, kw_only=True):
+    """The state after an event, in a few words."""
+
+    outcome: Annotated[Outcome, Meta(description="open, or how it was closed.")]
+    units: Annotated[UnitsMade, Meta(description="Its units.")]
+    workers: Annotated[dict[str, State], Meta(description="State of each worker.")]
+
+
+class Replayed(Line, frozen=True, kw_only=True, rename={"source": "from"}):
+    """One line of `replay --json`: an event, and the state after it."""
+
+    seq: Annotated[int, Meta(description="Number of the line.")]
+    at: Annotated[Time, Meta(description="When it was written, RFC 3339 in UTC.")]
+    by: Annotated[str, Meta(description="Who wrote it, with the process id.")]
+    type: Annotated[str, Meta(description="Type of the event.")]
+    worker: Annotated[str | UnsetType, Meta(description="Whose it is; absent for the deployment.")] = UNSET
+    attempt: Annotated[int | UnsetType, Meta(description="Number of the worker's attempt.")] = UNSET
+    source: Annotated[State | UnsetType, Meta(description="State that the worker left.")] = UNSET
+    to: Annotated[State | UnsetType, Meta(description="State that it came into.")] = UNSET
+    says: Annotated[str, Meta(description="The event in a few words.")]
+    state: Annotated[StateAfter, Meta(description="The state after it.")]
+
+
+class DecidedOtherwise(Value, frozen=True, kw_only=True):
+    """One thing that would have gone otherwise."""
+
+    seq: Annotated[int, Meta(description="Number of the line.")]
+    at: Annotated[Time, Meta(description="When it was written, RFC 3339 in UTC.")]
+    worker: Annotated[str | None, Meta(description="Whose it is; null for the deployment.")]
+    did: Annotated[str | None, Meta(description="What was done; null for nothing.")]
+    would: Annotated[str | None, Meta(description="What would have been done; null for nothing.")]
+
+
+class Otherwise(Value, frozen=True, kw_only=True):
+    """A night under another policy."""
+
+    deployment: Annotated[str, Meta(description="Name of the run.")]
+    differences: Annotated[tuple[DecidedOtherwise, ...], Meta(description="What would have gone otherwise, in order.")]
+    note: Annotated[str, Meta(description="How far that can be relied on.")]
+
+
+class Recording(AbstractContextManager["Recording"], Protocol):
+    """One pass over the events of a log's files."""
+
+    end: int
+
+    @property
+    def first(self) -> int:
+        """Return the number of the live segment's first line."""
+
+    def known(self, seq: int, digest: str, first: int, end: int) -> bool:
+        """Go on after a line known before."""
+
+    def place(self, seq: int) -> str:
+        """Name the file and line of an event."""
+
+    def __iter__(self) -> Iterator[Event]:
+        """Yield the events. Raises: LogDamagedError."""
+
+
+class Night:
+    """A log as it is read. `d` is the fold of what was taken."""
+
+    def __init__(self, file: str, reading: Callable[[str], Recording]) -> None:
+        self.file, self._reading = file, reading
+        self.d = Deployment()
+        self._log: Recording | None = None
+        self._place = (1, 0)  # first line of the live segment, and where in it the last event ends
+
+    def events(self) -> Iterator[Event]:
+        """Yield the events behind those taken.
+
+        Raises: LogDamagedError at what does not fit, once everything before it was given.
+        """
+        with self._reading(self.file) as log:
+            self._log = log
+            if self.d.seq:
+                log.known(self.d.seq, self.d.hash, *self._place)
+            yield from (event for event in log if event.seq > self.d.seq)
+            self._place = log.first, log.end
+
+    def take(self, event: Event) -> None:
+        """Fold an event. Raises: LogDamagedError when it does not follow."""
+        try:
+            apply(self.d, event)
+        except (TransitionError, LookupError, ValueError) as fault:
+            where = self._log.place(event.seq) if self._log else self.file
+            text = f"{where}: does not follow from the lines before: {fault}"
+            raise LogDamagedError(text, f"wakeman audit {self.file} tells what is wrong") from fault
+
+
+def timeline(night: Night) -> Iterator[Replayed]:
+    """Yield each event behind those taken, with the state after it. Raises: LogDamagedError."""
+    state = _States(night.d)
+    for event in night.events():
+        night.take(event)
+        yield _replayed(event, state.after(event))
+
+
+def as_it_was(night: Night, until: int | datetime, again: str) -> Answer[Status]:
+    """Return how a deployment stood at a line, or a time; `again` names the log in a hint. Raises: UsageError."""
+    d = night.d
+    for event in night.events():
+        if event.seq > until if isinstance(until, int) else event.at > until:
+            break
+        night.take(event)
+    if d.at is None:
+        begins = f"{event.at.astimezone():%Y-%m-%d %H:%M:%S}"
+        raise UsageError(f"--until: the log begins at {begins}", f"wakeman replay {again}")
+    return Answer(shape(d, d.at, d.looked_at, stands=True))
+
+
+def otherwise(night: Night, text: str, file: str) -> Iterator[DecidedOtherwise]:
+    """Yield what would have gone otherwise under another policy, the `text` of a `file`.
+
+    Shape: what a file of tables leaves out stays as that hour's plan has it.
+    """
+    judge, d = WhatIf(), night.d
+    own, other = d.plan, d.plan
+    for event in night.events():
+        yield from map(_decided, judge.before(d, event, other))
+        night.take(event)
+        if d.plan is not own:
+            own, other = d.plan, policy(text, file, d.plan)
+        yield from map(_decided, judge.after(d, event, other))
+
+
+def _replayed(event: Event, state: StateAfter) -> Replayed:
+    return Replayed(
+        seq=event.seq,
+        at=stamp(event.at),
+        by=event.by,
+        type=kind(event.data),
+        worker=UNSET if event.worker is None else event.worker,
+        attempt=UNSET if event.attempt is None else event.attempt,
+        source=UNSET if event.source is None else event.source,
+        to=UNSET if event.to is None else event.to,
+        says=summary(event.data),
+        state=state,
+    )
+
+
+class _States:
+    """The fold's state in a few words, kept from event to event: most change little of it."""
+
+    def __init__(self, d: Deployment) -> None:
+        self.d = d
+        self._units = UnitsMade(done=0, total=0)
+        self._workers: dict[str, State] = {}
+
+    def after(self, event: Event) -> StateAfter:
+        """Return it after an event that is folded already."""
+        d, data = self.d, event.data
+        if isinstance(data, Enrolled | Looked | Requested | Reviewed | Amended):
+            units = tasks(d)
+            self._units = UnitsMade(done=sum(unit.done for unit in units.values()), total=len(units))
+        if event.to is not None or isinstance(data, Enrolled | Amended):
+            self._workers = {worker.name: worker.state for worker in d.workers.values()}
+        return StateAfter(outcome=d.outcome, units=self._units, workers=self._workers)
+
+
+def _decided(difference: Difference) -> DecidedOtherwise:
+    return DecidedOtherwise(
+        seq=difference.seq,
+        at=stamp(difference.at),
+        worker=difference.worker or None,
+        did=difference.did or None,
+        would=difference.would or None,
+    )

@@ -1,0 +1,77 @@
+"""A worker's session: what its screen shows, and how a person gets to it."""
+
+from __future__ import annotations
+
+import re
+from shlex import join
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from wakeman.api.answer import Answer, Value
+from wakeman.core.errors import UsageError
+from wakeman.core.text import sanitise
+from wakeman.engine import layout
+from wakeman.engine.act import secrets
+from wakeman.engine.requests import find_worker, session_of
+from wakeman.ports import World
+
+
+class Captured(Value, frozen=True, kw_only=True):
+    """The end of what a worker shows."""
+
+    deployment: Annotated[str, Meta(description="Name of the run.")]
+    worker: Annotated[str, Meta(description="Name of the worker.")]
+    source: Annotated[
+        Literal["screen", "stream"], Meta(description="Its screen; or what it printed, where no session is live.")
+    ]
+    text: Annotated[str, Meta(description="The lines, without control characters and without keys.")]
+
+
+class Attached(Value, frozen=True, kw_only=True):
+    """The command that attaches a terminal to a worker's session."""
+
+    deployment: Annotated[str, Meta(description="Name of the run.")]
+    worker: Annotated[str, Meta(description="Name of the worker.")]
+    command: Annotated[tuple[str, ...], Meta(description="Its argument vector.")]
+
+
+def capture(world: World, worker: str, lines: int) -> Answer[Captured]:
+    """Return the end of a worker's screen; where there is no session, the end of what it printed."""
+    deployment, name = find_worker(world, worker)
+    d = world.logs.read(deployment)
+    state = d.workers[name]
+    sessions = world.sessions(d.host)
+    if any(seen.session_id == state.session_id and not seen.dead for seen in sessions.look().seen):
+        source: Literal["screen", "stream"] = "screen"
+        text, notes = sessions.capture(state.session_id, lines), []
+    else:
+        source, text = "stream", _streamed(world, layout.stream(d.host, state), lines)
+        notes = [f"{deployment}/{name} has no live session ({state.state}): this is the end of what it printed"]
+    shown = harmless(secrets.redactor(world, d)(text))
+    data = Captured(deployment=deployment, worker=name, source=source, text=shown)
+    return Answer(data, (f"wakeman status {deployment}",), notes=tuple(notes))
+
+
+def attach(world: World, worker: str) -> Answer[Attached]:
+    """Return the command that attaches to a worker's session. Raises: UsageError when the session is gone."""
+    deployment, name = find_worker(world, worker)
+    d = world.logs.read(deployment)
+    sessions, session = world.sessions(d.host), session_of(d, d.workers[name])
+    if all(seen.session_id != session for seen in sessions.look().seen):
+        raise UsageError(f"{deployment}/{name}: its session is gone", f"wakeman capture {deployment}/{name}")
+    argv = sessions.attach(session)
+    return Answer(Attached(deployment=deployment, worker=name, command=tuple(argv)), (join(argv),))
+
+
+def harmless(text: str) -> str:
+    """Return several lines without control characters, their blanks as they were."""
+    return "\n".join(
+        "".join(part if part.isspace() else sanitise(part, len(part) or 1) for part in re.split(r"([ \t]+)", row))
+        for row in text.splitlines()
+    )
+
+
+def _streamed(world: World, file: str, lines: int) -> str:
+    rows = re.split(r"\r*\n", world.files.tail(file).decode("utf-8", "replace").rstrip())
+    return "\n".join(rows[-lines:])

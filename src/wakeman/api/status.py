@@ -1,0 +1,422 @@
+"""How a deployment stands, as most verbs answer it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from shlex import quote
+from typing import Annotated, Any, ClassVar, Literal
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from wakeman.api.answer import Answer, Value, items
+from wakeman.api.codes import standing, worst
+from wakeman.core.errors import LogDamagedError, WakemanError
+from wakeman.core.log import events as e
+from wakeman.core.log.state import apply_drafts
+from wakeman.core.model import (
+    Activity,
+    Deployment,
+    EndedBy,
+    Outcome,
+    Review,
+    State,
+    Usage,
+    WorkerState,
+)
+from wakeman.core.policy import notice, review
+from wakeman.core.policy import progress as pace
+from wakeman.core.policy.deployment_rows import undone
+from wakeman.core.policy.limits import used
+from wakeman.core.policy.staging import leaves_branches
+from wakeman.core.policy.transitions import transitions
+from wakeman.engine import alarm
+from wakeman.engine.observe.observe import observe
+from wakeman.ports import World
+
+MISSING_LISTED_MAX = 50
+"""Names of missing units that a status lists; the count stands beside it."""
+STUCK_LISTED_MAX = 3
+"""Stuck workers whose screens are proposed to be looked at."""
+STATUSES_PROPOSED_MAX = 3
+"""Deployments whose status is proposed beside that of all."""
+
+Time = Annotated[str, Meta(description="RFC 3339, in UTC.")]
+
+
+class UnitCounts(Value, frozen=True, kw_only=True):
+    """The units of a deployment."""
+
+    total: Annotated[int, Meta(description="Units of the plan.")]
+    done: Annotated[int, Meta(description="Units whose outputs are good, waived ones included.")]
+    missing: Annotated[tuple[str, ...], Meta(description="Names of units that are not done, the first 50.")]
+
+
+class ShareCounts(Value, frozen=True, kw_only=True):
+    """The units of a worker's share."""
+
+    total: Annotated[int, Meta(description="Units of the share; 0 for a reviewer.")]
+    done: Annotated[int, Meta(description="Those that are done.")]
+
+
+class Eta(Value, frozen=True, kw_only=True):
+    """Seconds that are likely left."""
+
+    left: Annotated[int, Meta(description="Best estimate, in seconds.")]
+    soonest: Annotated[int, Meta(description="Lower end of the range that it will mostly be in, in seconds.")]
+    latest: Annotated[int, Meta(description="Upper end of that range, in seconds.")]
+
+
+class ProgressStatus(Value, frozen=True, kw_only=True):
+    """How far somebody is, and how fast."""
+
+    done: Annotated[int, Meta(description="Units made, those written included that no check has judged yet.")]
+    total: Annotated[int, Meta(description="Units to make.")]
+    per_hour: Annotated[float | None, Meta(description="Units an hour; null until three were made.")]
+    eta: Annotated[Eta | None, Meta(description="Time left; null without a rate, or with nothing left.")]
+
+
+class Tokens(Value, frozen=True, kw_only=True):
+    """Tokens that clients have reported."""
+
+    input: Annotated[int, Meta(description="Tokens read.")]
+    output: Annotated[int, Meta(description="Tokens written.")]
+
+
+class WorkerStatus(Value, frozen=True, kw_only=True):
+    """One worker and its present attempt."""
+
+    name: Annotated[str, Meta(description="Name of the worker.")]
+    state: Annotated[State, Meta(description="State of its machine.")]
+    reason: Annotated[str | None, Meta(description="Why it is stuck, or how it ended.")]
+    why: Annotated[str | None, Meta(description="The same in the client's words, or the system's.")]
+    attempt: Annotated[int, Meta(description="Number of the attempt; 0 before the first launch.")]
+    session: Annotated[str, Meta(description="Name of its tmux session.")]
+    exit_code: Annotated[int | None, Meta(description="Exit status of the attempt, once it has ended.")]
+    ended_by: Annotated[EndedBy | None, Meta(description="Who or what ended the attempt.")]
+    since: Annotated[Time | None, Meta(description="When it came into this state, RFC 3339 in UTC.")]
+    units: Annotated[ShareCounts, Meta(description="Its share.")]
+    tokens: Annotated[
+        Tokens | UnsetType, Meta(description="Tokens of all attempts, where its client reports them.")
+    ] = UNSET
+    cost: Annotated[
+        float | UnsetType, Meta(description="US dollars of all attempts, where its client reports them.")
+    ] = UNSET
+    progress: Annotated[ProgressStatus, Meta(description="How far it is, since its first launch.")]
+    review: Annotated[int | UnsetType, Meta(description="Round of the review that it does; absent for others.")] = UNSET
+    until: Annotated[Time | UnsetType, Meta(description="When its usage limit ends, RFC 3339 in UTC.")] = UNSET
+    activity: Annotated[Activity | UnsetType, Meta(description="What a live one did at the last look.")] = UNSET
+    refused: Annotated[tuple[str, ...] | UnsetType, Meta(description="Paths that confinement kept it from.")] = UNSET
+
+
+class SideSession(Value, frozen=True, kw_only=True):
+    """A session that a worker has started."""
+
+    session: Annotated[str, Meta(description="Its name.")]
+    worker: Annotated[str | None, Meta(description="Who started it; null where that is not known.")]
+    age: Annotated[int, Meta(description="Seconds since it was made.")]
+
+
+class RowTaken(Value, frozen=True, kw_only=True):
+    """The last row of the deployment's table."""
+
+    row: Annotated[str, Meta(description='Name of the row; "" before the first.')]
+    why: Annotated[str, Meta(description="What it was taken for.")]
+    held: Annotated[str | None, Meta(description="The row that waits for `wakeman accept`.")]
+
+
+class AlarmStatus(Value, frozen=True, kw_only=True):
+    """The alarm that runs the next check."""
+
+    kind: Annotated[Literal["at", "tmux"], Meta(description="What holds it: at's queue, or the tmux server.")]
+    job: Annotated[str | None, Meta(description="Number of the at job.")]
+    generation: Annotated[int, Meta(description="How many were set so far.")]
+    stands: Annotated[bool, Meta(description="It lies ahead and would fire.")]
+
+
+class ReviewStatus(Value, frozen=True, kw_only=True):
+    """One review and its verdict."""
+
+    round: Annotated[int, Meta(description="Round, from 1.")]
+    worker: Annotated[str, Meta(description="Name of the reviewer.")]
+    units: Annotated[tuple[str, ...], Meta(description="Units that it reviews.")]
+    heard: Annotated[bool, Meta(description="Its verdict is taken, or let go.")]
+    waived: Annotated[bool, Meta(description="A person has waived it.")]
+    rejected: Annotated[Mapping[str, str], Meta(description="Units that it rejects, each with its reason.")]
+
+
+class TreesStatus(Value, frozen=True, kw_only=True):
+    """Where workers in git work trees put their work."""
+
+    repository: Annotated[str, Meta(description="Top directory of the repository.")]
+    base: Annotated[str, Meta(description="Commit that the trees begin at.")]
+    branch: Annotated[str | None, Meta(description="Branch of that commit, where `workers.base` named one.")]
+    branches: Annotated[tuple[str, ...], Meta(description="Branches of workers that were launched.")]
+    mergeable: Annotated[tuple[str, ...], Meta(description="Those whose share is done.")]
+    commands: Annotated[tuple[str, ...], Meta(description="Commands that merge these by hand.")]
+
+
+class Status(Value, frozen=True, kw_only=True):
+    """How one deployment stands."""
+
+    deployment: Annotated[str, Meta(description="Name of the run: `NAME`, then `NAME.2` and so on.")]
+    outcome: Annotated[Outcome, Meta(description="open, or how it was closed.")]
+    why: Annotated[str, Meta(description='Why it was closed; "" while it is open.')]
+    blind: Annotated[str | None, Meta(description="Why workers could not be seen at the last look.")]
+    needs_person: Annotated[bool, Meta(description="It is open, and waits for a person.")]
+    paused: Annotated[bool, Meta(description="No alarm and no launch until `wakeman unpause`.")]
+    started: Annotated[Time | None, Meta(description="When it went up, RFC 3339 in UTC.")]
+    ended: Annotated[Time | None, Meta(description="When it was closed, RFC 3339 in UTC.")]
+    age: Annotated[float | None, Meta(description="Seconds since what is shown was seen.")]
+    units: Annotated[UnitCounts, Meta(description="Its units.")]
+    progress: Annotated[ProgressStatus, Meta(description="How far it is, and how fast.")]
+    conflicts: Annotated[int, Meta(description="Files that were written out of place.")]
+    workers: Annotated[tuple[WorkerStatus, ...], Meta(description="Its workers, in the order of their launch.")]
+    validators: Annotated[
+        tuple[SideSession, ...] | UnsetType,
+        Meta(description="Sessions of the patterns in `cleanup.sweep`; absent without one."),
+    ] = UNSET
+    decision: Annotated[RowTaken, Meta(description="The last row of the deployment's table.")]
+    next_check: Annotated[Time | None, Meta(description="When the alarm fires, RFC 3339 in UTC.")]
+    alarm: Annotated[AlarmStatus | None, Meta(description="The alarm; null where none is set.")]
+    confined: Annotated[str | None, Meta(description="What confines the workers; null where nothing does.")]
+    log: Annotated[str, Meta(description="Absolute path of the event log.")]
+    events: Annotated[int, Meta(description="Number of the log's last line.")]
+    sampled: Annotated[tuple[str, ...], Meta(description="Units chosen for a person to look at.")]
+    reviews: Annotated[tuple[ReviewStatus, ...], Meta(description="Reviews, oldest first.")]
+    tokens: Annotated[Tokens | UnsetType, Meta(description="Tokens of all workers, where clients report them.")] = UNSET
+    cost: Annotated[float | UnsetType, Meta(description="US dollars of all workers, where clients report them.")] = (
+        UNSET
+    )
+    trees: Annotated[TreesStatus | UnsetType, Meta(description="Branches; absent without `workers.isolate`.")] = UNSET
+
+
+class ListedStatus(Status, frozen=True, kw_only=True):
+    """How one of several deployments stands."""
+
+    code: Annotated[int, Meta(description="Exit code of `wakeman status NAME --exit-code`.")]
+
+
+class UnreadableStatus(Value, frozen=True, kw_only=True):
+    """A deployment whose log cannot be read; it does not hide the others."""
+
+    deployment: Annotated[str, Meta(description="Name of the run.")]
+    outcome: Annotated[Literal["damaged", "unreadable"], Meta(description="What is wrong with its log.")]
+    error: Annotated[str, Meta(description="Where, what was found, what was expected.")]
+    hint: Annotated[str, Meta(description="The command or the step that helps.")]
+    code: Annotated[int, Meta(description="Exit code that the error calls for.")]
+
+
+class Statuses(Value, frozen=True, kw_only=True):
+    """How all deployments of a state directory stand."""
+
+    parts: ClassVar[tuple[type[Value], ...]] = (ListedStatus, UnreadableStatus)
+
+    state: Annotated[str, Meta(description="Absolute path of the state directory.")]
+    deployments: Annotated[
+        tuple[Any, ...],  # msgspec makes no schema of a union of structs: it is said here
+        Meta(description="Oldest first.", extra_json_schema=items(ListedStatus, UnreadableStatus)),
+    ]
+
+
+def status(world: World, name: str, *, recorded: bool = False) -> Answer[Status]:
+    """Return how a deployment stands: looked at now, or (`recorded`) as its log has it. Writes nothing."""
+    told = _read(world, name, recorded=recorded)
+    return Answer(told, following(told), code=_code(told))
+
+
+def statuses(world: World, *, recorded: bool = False) -> Answer[Statuses]:
+    """Return how all deployments stand. A damaged log is one of them, and no error."""
+    found = tuple(_listed(world, name, recorded=recorded) for name in world.logs.names())
+    proposed = tuple(f"wakeman status {each.deployment}" for each in found[-STATUSES_PROPOSED_MAX:])
+    code = worst({each.code for each in found})
+    return Answer(Statuses(state=world.state, deployments=found), proposed, code=code)
+
+
+def after(world: World, d: Deployment, code: int = 0) -> Answer[Status]:
+    """Return how a deployment stands once a verb has acted on it."""
+    told = describe(world, d, d.looked_at)
+    return Answer(told, following(told), code=code)
+
+
+def describe(world: World, d: Deployment, at: datetime | None) -> Status:
+    """Return the status of a folded deployment; `at` is when it was looked at last."""
+    now = world.clock.now()
+    return shape(d, now, at, stands=d.alarm is not None and alarm.stands(world, d, now))
+
+
+def shape(d: Deployment, now: datetime, at: datetime | None, *, stands: bool) -> Status:
+    """Return the status as of `now`, without a look at anything; `stands`: its alarm lies ahead."""
+    missing, total = undone(d), len(review.tasks(d))
+    tokens, cost = _used(used(d))
+    return Status(
+        deployment=d.name,
+        outcome=d.outcome,
+        why=d.why,
+        blind=_blind(d),
+        needs_person=d.outcome == "open" and notice.asking(d),
+        paused=d.paused_at is not None,
+        started=time(d.started),
+        ended=time(d.ended),
+        age=round((now - at).total_seconds(), 3) if at else None,
+        units=UnitCounts(total=total, done=total - len(missing), missing=tuple(missing[:MISSING_LISTED_MAX])),
+        progress=progress(d, now),
+        conflicts=len(d.trespassed),
+        workers=tuple(_worker(d, worker, now) for worker in d.workers.values()),
+        validators=_side_sessions(d, now),
+        decision=RowTaken(row=d.row, why=d.row_why, held=d.held or None),
+        next_check=time(d.alarm.due) if d.alarm is not None else None,
+        alarm=_alarm(d, stands=stands),
+        confined=d.host.confinement.words if d.host.confinement is not None else None,
+        log=f"{d.host.directory}/events.jsonl",
+        events=d.seq,
+        sampled=d.sampled,
+        reviews=tuple(_review(d, name, each) for name, each in d.reviews.items()),
+        tokens=tokens,
+        cost=cost,
+        trees=_trees(d) if leaves_branches(d) else UNSET,
+    )
+
+
+def following(told: Status) -> tuple[str, ...]:
+    """Return the commands that make sense now."""
+    name = told.deployment
+    if told.outcome != "open":
+        merging = (f"wakeman merge {name}",) if told.trees is not UNSET and told.trees.mergeable else ()
+        return (*merging, f"wakeman log {name}", f"wakeman clean {name}")
+    if told.decision.held:
+        return f"wakeman accept {name}", f"wakeman status {name}"
+    if told.paused:
+        return f"wakeman unpause {name}", f"wakeman down {name}"
+    stuck = [worker.name for worker in told.workers if worker.state == "stuck"][:STUCK_LISTED_MAX]
+    lost = told.alarm is None or not told.alarm.stands
+    captures = (f"wakeman capture {name}/{worker}" for worker in stuck)
+    return (*captures, f"wakeman {'check' if lost else 'wait'} {name}", f"wakeman log {name}")
+
+
+def progress(d: Deployment, now: datetime, worker: WorkerState | None = None) -> ProgressStatus:
+    """Return how far a deployment is, or one worker of it."""
+    far = pace.progress(d, now) if worker is None else pace.of_worker(d, worker, now)
+    eta = far.estimate
+    return ProgressStatus(
+        done=far.done,
+        total=far.total,
+        per_hour=round(far.rate * 3600, 1) if far.rate is not None else None,
+        eta=Eta(left=round(eta.left), soonest=round(eta.soonest), latest=round(eta.latest)) if eta else None,
+    )
+
+
+def time(at: datetime | None) -> Time | None:
+    """Return a time as answers have it."""
+    return e.stamp(at) if at is not None else None
+
+
+def _code(told: Status) -> int:
+    return standing(told.outcome, needs_person=told.needs_person)
+
+
+def _read(world: World, name: str, *, recorded: bool) -> Status:
+    d = world.logs.read(name)
+    at = d.looked_at
+    if not recorded and d.outcome == "open":
+        at = _glance(world, d)
+    return describe(world, d, at)
+
+
+def _listed(world: World, name: str, *, recorded: bool) -> ListedStatus | UnreadableStatus:
+    try:
+        told = _read(world, name, recorded=recorded)
+    except WakemanError as fault:
+        outcome: Literal["damaged", "unreadable"] = "damaged" if isinstance(fault, LogDamagedError) else "unreadable"
+        return UnreadableStatus(deployment=name, outcome=outcome, error=str(fault), hint=fault.hint, code=fault.code)
+    return ListedStatus(**msgspec.structs.asdict(told), code=_code(told))
+
+
+def _glance(world: World, d: Deployment) -> datetime:
+    """Fold what one look shows into a deployment read for this purpose. The log is left as it is."""
+    now = world.clock.now()
+    looked, _ = observe(world, d, {})
+    drafts = [e.Draft(looked)]
+    while drafts:
+        apply_drafts(d, drafts, now, world.by)
+        drafts = transitions(d)
+    return now
+
+
+def _worker(d: Deployment, worker: WorkerState, now: datetime) -> WorkerStatus:
+    units = [d.units[name] for name in worker.units if not worker.review]
+    tokens, cost = _used(worker.used + worker.usage)
+    until = time(worker.until) if worker.state != "verified" else None
+    seen = worker.observation
+    return WorkerStatus(
+        name=worker.name,
+        state=worker.state,
+        reason=worker.reason or None,
+        why=worker.why or None,
+        attempt=worker.attempt,
+        session=worker.session,
+        exit_code=worker.code,
+        ended_by=worker.ended_by or None,
+        since=time(worker.since),
+        units=ShareCounts(total=len(units), done=sum(1 for unit in units if unit.done)),
+        tokens=tokens,
+        cost=cost,
+        progress=progress(d, now, worker),
+        review=worker.review or UNSET,
+        until=UNSET if until is None else until,
+        activity=seen.activity if seen is not None and worker.live else UNSET,
+        refused=tuple(seen.refused) if seen is not None and seen.refused else UNSET,
+    )
+
+
+def _used(usage: Usage) -> tuple[Tokens | UnsetType, float | UnsetType]:
+    """Return what clients have reported; unset is what none of them speaks of."""
+    spoken = usage.input is not None or usage.output is not None
+    tokens = Tokens(input=usage.input or 0, output=usage.output or 0) if spoken else UNSET
+    return tokens, round(usage.cost, 6) if usage.cost is not None else UNSET
+
+
+def _side_sessions(d: Deployment, now: datetime) -> tuple[SideSession, ...] | UnsetType:
+    if not d.plan.cleanup.sweep:
+        return UNSET
+    return tuple(
+        SideSession(session=one.session, worker=one.worker or None, age=round((now - one.created).total_seconds()))
+        for one in d.validators
+    )
+
+
+def _blind(d: Deployment) -> str | None:
+    seen = [worker.observation for worker in d.workers.values() if worker.live and worker.observation is not None]
+    return next((observation.why for observation in seen if observation.session == "unknown"), None)
+
+
+def _alarm(d: Deployment, *, stands: bool) -> AlarmStatus | None:
+    if d.alarm is None:
+        return None
+    return AlarmStatus(kind=d.alarm.kind, job=d.alarm.job or None, generation=d.alarm.generation, stands=stands)
+
+
+def _review(d: Deployment, name: str, each: Review) -> ReviewStatus:
+    return ReviewStatus(
+        round=each.round,
+        worker=name,
+        units=tuple(each.units),
+        heard=each.heard,
+        waived=d.units[name].waived,
+        rejected=dict(each.rejected),
+    )
+
+
+def _trees(d: Deployment) -> TreesStatus:
+    from wakeman.engine.workspace.repository import branches
+
+    repository, launched, ready = branches(d)
+    return TreesStatus(
+        repository=repository.top,
+        base=repository.base,
+        branch=repository.branch.removeprefix("refs/heads/") or None,
+        branches=tuple(launched),
+        mergeable=tuple(ready),
+        commands=tuple(f"git -C {quote(repository.top)} merge {each}" for each in ready),
+    )

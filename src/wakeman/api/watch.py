@@ -1,0 +1,74 @@
+"""A deployment as it is watched: one value whenever something may have changed."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from wakeman.api.answer import ENVELOPE_VERSION, Line, Value
+from wakeman.api.status import ProgressStatus, Status, Time, progress, shape
+from wakeman.core.log.events import stamp
+from wakeman.core.model import Outcome, State
+from wakeman.core.policy.notice import asking
+from wakeman.engine.watch import WatchView
+
+
+class WatchedWorker(Value, frozen=True, kw_only=True):
+    """One worker, as it is watched."""
+
+    name: Annotated[str, Meta(description="Name of the worker.")]
+    state: Annotated[State, Meta(description="State of its machine.")]
+    reason: Annotated[str | None, Meta(description="Why it is stuck, or how it ended.")]
+    attempt: Annotated[int, Meta(description="Number of the attempt.")]
+    progress: Annotated[ProgressStatus, Meta(description="How far it is.")]
+
+
+class Watched(Line, frozen=True, kw_only=True):
+    """One line of `watch --json`: the deployment at one moment."""
+
+    v: Annotated[int, Meta(description="Version of the envelope.")]
+    ok: Annotated[Literal[True], Meta(description="It is no error.")]
+    at: Annotated[Time, Meta(description="The moment, RFC 3339 in UTC.")]
+    deployment: Annotated[str, Meta(description="Name of the run.")]
+    outcome: Annotated[Outcome, Meta(description="open, or how it was closed.")]
+    events: Annotated[int, Meta(description="Number of the log's last line.")]
+    needs_person: Annotated[bool, Meta(description="It is open, and waits for a person.")]
+    progress: Annotated[ProgressStatus, Meta(description="How far it is.")]
+    conflicts: Annotated[int, Meta(description="Files that were written out of place.")]
+    workers: Annotated[tuple[WatchedWorker, ...], Meta(description="Its workers.")]
+    watching: Annotated[tuple[str, ...], Meta(description="How files are watched, and where that is slow or blind.")]
+    lost: Annotated[tuple[str, ...], Meta(description="Why files may have gone unseen: everything is looked at.")]
+
+
+def watched(view: WatchView) -> Watched:
+    """Return what is seen, as a line."""
+    d = view.deployment
+    return Watched(
+        v=ENVELOPE_VERSION,
+        ok=True,
+        at=stamp(view.at),
+        deployment=d.name,
+        outcome=d.outcome,
+        events=d.seq,
+        needs_person=d.outcome == "open" and asking(d),
+        progress=progress(d, view.at),
+        conflicts=len(d.trespassed),
+        workers=tuple(
+            WatchedWorker(
+                name=worker.name,
+                state=worker.state,
+                reason=worker.reason or None,
+                attempt=worker.attempt,
+                progress=progress(d, view.at, worker),
+            )
+            for worker in d.workers.values()
+        ),
+        watching=tuple(view.how),
+        lost=tuple(view.lost),
+    )
+
+
+def standing(view: WatchView) -> Status:
+    """Return what is seen, as a status."""
+    return shape(view.deployment, view.at, view.deployment.looked_at, stands=True)

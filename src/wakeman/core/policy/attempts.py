@@ -1,0 +1,106 @@
+"""A worker's attempts: whether another is coming, and after how long."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+
+from wakeman.core.model import Deployment, WorkerState
+from wakeman.core.policy.limits import launches_barred
+from wakeman.core.policy.staging import held_up
+
+END_TRIES_MAX = 3
+"""Times that an end is asked for in a row: HUP, TERM, KILL. Then the alarm's pace is soon enough."""
+HUNG_UP_STATUS = 129
+"""Status of a program whose terminal was taken away: with the tmux server the timer of a wait is gone, too."""
+BACKOFF_MAX_S = 300.0
+"""Seconds that an attempt waits for the one before at most, jitter apart."""
+
+
+def told_of_reset(d: Deployment, worker: WorkerState) -> bool:
+    """Tell whether a live worker is to be told that its limit has reset; one after the other, a look each."""
+    mode = d.plan_of(worker).workers.mode
+    waits = d.plan.limits.wait and mode == "interactive" and worker.reason == "limited"
+    return bool(waits and worker.until and d.looked_at and worker.until <= d.looked_at)
+
+
+def may_retry(d: Deployment, worker: WorkerState) -> bool:
+    """Tell whether an exited worker gets another attempt now."""
+    if not owed(d, worker) or d.paused_at or d.down or d.full or worker.intent:
+        return False
+    return worker.again or not (launches_barred(d) or wait(d, worker))
+
+
+def wait(d: Deployment, worker: WorkerState) -> float:
+    """Give the seconds until an exited worker may be tried again: its back-off, or the stagger after a reset.
+
+    Shape: the jitter is the same in each replay: it is made of the names of the deployment and of the attempt.
+    Boundary: 0 for what neither the worker nor its launch is to blame for: a restart of the machine, a hang-up.
+    """
+    if not d.edition or worker.ended_by == "machine" or worker.code == HUNG_UP_STATUS or worker.boot != d.boot:
+        return 0.0
+    if worker.ended_by == "limit":
+        first = worker is next(w for w in d.workers.values() if w.ended_by == "limit" and owed(d, w) and not w.intent)
+        since, pause = d.last_launch, d.plan.workers.stagger
+        left = since + pause - d.mono if d.mono >= since else 0.0
+        return max(0.0, left) if first else max(left, pause)
+    tries = max(0, worker.spent - 1) + max(0, d.failed_launches - 1)
+    pause = min(d.plan.stuck.backoff * 2 ** min(tries, 16), BACKOFF_MAX_S) * (0.5 + _jitter(d, worker))
+    return max(0.0, worker.over + pause - d.mono) if d.mono >= worker.over else 0.0
+
+
+def _jitter(d: Deployment, worker: WorkerState) -> float:
+    """Give a number from 0 up to 1, another for each attempt."""
+    digest = sha256(f"{d.name}/{worker.name}/{worker.attempt}/{d.failed_launches}".encode(errors="replace")).digest()
+    return digest[0] / 256
+
+
+def soonest(d: Deployment) -> float | None:
+    """Give the seconds until somebody who waits may be tried again; None where nobody does."""
+    if d.paused_at or d.down:
+        return None
+    owing = [] if d.full or launches_barred(d) else [w for w in d.workers.values() if owed(d, w) and not w.intent]
+    waiting = [wait(d, worker) for worker in owing]
+    told = [d.plan.workers.stagger for worker in d.workers.values() if d.edition and told_of_reset(d, worker)]
+    return min((*waiting, *told), default=None)
+
+
+def owed(d: Deployment, worker: WorkerState) -> bool:
+    """Tell whether an exited worker has another attempt coming: asked for, or ended badly with attempts left."""
+    if worker.state != "exited":
+        return False
+    if worker.again:
+        return bool(missing(d, worker)) and not waits(d, worker)
+    wanted = ended_badly(worker) and worker.spent < d.plan.stuck.attempts
+    return wanted and bool(missing(d, worker)) and not waits(d, worker) and not held_up(d, worker.units)
+
+
+def waits(d: Deployment, worker: WorkerState) -> bool:
+    """Tell whether a unit of its share waits for the verify command: nothing is said of it until that has run."""
+    units = [d.units[name] for name in worker.units if not d.units[name].waived]
+    verdicts = [verdict for unit in units for verdict in (unit.verdict, unit.staged)]
+    return any(verdict is not None and verdict.waits for verdict in verdicts)
+
+
+def ended_badly(worker: WorkerState) -> bool:
+    """Tell whether the last attempt failed, rather than stopped short: then the same worker tries again.
+
+    Boundary: a reviewer that stops short fails, as nobody cleans up after it.
+    """
+    match worker.ended_by:
+        case "person" | "wakeman":
+            return False
+        case "itself":
+            return worker.code not in (0, None) or bool(worker.review)
+        case _:
+            return True
+
+
+def missing(d: Deployment, worker: WorkerState) -> list[str]:
+    """List the units of a worker's share that are not done."""
+    return [name for name in worker.units if not d.units[name].done]
+
+
+def settled(d: Deployment, worker: WorkerState) -> bool:
+    """Tell whether a worker's attempt is over for good: ended, no process left, no launch open, no retry coming."""
+    over = worker.ended and not worker.processes and not worker.intent
+    return over and not owed(d, worker) and not waits(d, worker)

@@ -1,0 +1,116 @@
+"""The deployment's table: what its rows ask, and in which words a decision is recorded. Pure, as the workers' is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from wakeman.core.model import Deployment, UnitState
+from wakeman.core.policy import review
+from wakeman.core.policy.attempts import missing, settled
+from wakeman.core.policy.limits import due, elapsed, over_budget, tokens, used
+from wakeman.core.policy.staging import held_up
+from wakeman.core.policy.tables import DEPLOYMENT_RULES, HOLDABLE, Decision, choose
+
+WHY_NAMES_MAX = 50
+"""Workers that the reason of a decision names; the rest it counts."""
+ROWS_PER_CHECK_MAX = 8
+"""Deployment rows taken at most on one look: clean up, then launch, then sleep."""
+
+
+_FREE = tuple(rule for rule in DEPLOYMENT_RULES if rule.row not in HOLDABLE)
+
+
+def decide(d: Deployment) -> Decision:
+    """Take a row for the deployment."""
+    facts = deployment_facts(d)
+    rule, under = choose(DEPLOYMENT_RULES, facts), ""
+    agreed = d.accepted == rule.row or (rule.row == "give up" and "give up" in d.rows)  # its second step
+    held = d.plan.wake.hold and rule.row in HOLDABLE and not agreed
+    if held and d.held == rule.row:  # proposed before: what needs no word goes on
+        rule, under, held = choose(_FREE, facts), rule.row, False
+    return Decision(row=rule.row, then=rule.then, why=_WHY[rule.row](d), held=held, under=under)
+
+
+def deployment_facts(d: Deployment) -> dict[str, bool]:
+    """Reduce a deployment to what its rows ask."""
+    ended = all(settled(d, worker) for worker in d.workers.values())
+    complete = all(unit.done for unit in review.tasks(d).values())
+    left = not complete and bool(short(d))
+    cleanable = left and (ended or d.plan.cleanup.when == "each")
+    nothing_left = ended and not complete and not left and not held_up(d, d.units)
+    return {
+        "down": bool(d.down),
+        "alive": any(worker.live or worker.processes or worker.intent for worker in d.workers.values()),
+        "ended": ended,
+        "complete": complete,
+        "spent": nothing_left or elapsed(d) >= d.plan.limits.give_up,
+        "ends": d.plan.limits.give_up_do == "stop",
+        "halts": d.plan.limits.over == "stop" and over_budget(d),
+        "short": cleanable and not d.paused_at,
+        "heard": bool(review.ready(d)),
+        "unreviewed": complete and bool(review.unreviewed(d)),
+        "reviewable": complete and bool(review.upcoming(d)),
+        "due": bool(due(d)),
+    }
+
+
+def short(d: Deployment) -> dict[str, list[str]]:
+    """Give, per settled worker, the units left undone that a cleanup worker may still take."""
+    rounds = d.plan.cleanup.rounds
+    found: dict[str, list[str]] = {}
+    for worker in d.workers.values():
+        if settled(d, worker) and not worker.review:
+            held = held_up(d, worker.units)
+            units = [name for name in missing(d, worker) if d.units[name].rounds < rounds and name not in held]
+            if units:
+                found[worker.name] = units
+    return found
+
+
+def undone(d: Deployment) -> list[str]:
+    """List every unit that is not done, in the order of enrolment; a reviewer's verdict is none."""
+    return [name for name, unit in review.tasks(d).items() if not unit.done]
+
+
+def failures(units: Mapping[str, UnitState], names: Iterable[str]) -> list[str]:
+    """Say what is wrong with units, a line each: a person's word, the failed checks, or that they are missing."""
+    lines = []
+    for name in names:
+        unit = units[name]
+        problems = _problems(unit)
+        lines.append(f"{name}: {unit.reopened or '; '.join(problems)}")
+    return lines
+
+
+def _problems(unit: UnitState) -> tuple[str, ...]:
+    """Say what is wrong with a unit: with what was made of it last, or else with what stands in its place."""
+    made = unit.staged
+    if made is not None and made.foreign:
+        return tuple(f"{mark.path}: changed by somebody else, what was made is kept aside" for mark in made.foreign)
+    if made is not None and made.problems:
+        return made.problems
+    return unit.verdict.problems if unit.verdict is not None else ("not done",)
+
+
+def _some(names: Sequence[str]) -> str:
+    """Name the first of many: the reason of a decision is one line of the log."""
+    more = len(names) - WHY_NAMES_MAX
+    return ", ".join(names[:WHY_NAMES_MAX]) + (f" and {more} more" if more > 0 else "")
+
+
+def _done(d: Deployment) -> str:
+    total, missing = len(review.tasks(d)), len(undone(d))
+    reviews = review.said(d) if d.reviews or not missing else ""
+    return f"{total - missing}/{total} units done" + (f", {reviews}" if reviews else "")
+
+
+_WHY: Mapping[str, Callable[[Deployment], str]] = {
+    "stop": lambda d: d.down,
+    "review": lambda d: f"{_done(d)}; {_some(review.ready(d) or review.upcoming(d))}",
+    "wrap up": _done,
+    "give up": lambda d: f"{_done(d)}, {elapsed(d):.0f} s spent",
+    "halt": lambda d: f"{_done(d)}; used ${used(d).cost or 0.0:.2f}, {tokens(d)} tokens",
+    "clean up": lambda d: f"{_done(d)}; undone by {_some(list(short(d)))}",
+    "launch": lambda d: _some(due(d)),
+    "sleep": _done,
+}

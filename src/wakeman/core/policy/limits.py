@@ -1,0 +1,115 @@
+"""Bounds on the whole deployment: who may be launched now, what was spent, when the next alarm is due."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from wakeman.core.model import PACES, Deployment, Usage
+
+AFTER_RESET_S = 5.0
+"""Seconds after a usage limit has reset at which it is tried."""
+BREAKER_LAUNCHES = 3
+"""Launches that failed in a row before no more are tried until a person says `unpause`."""
+
+
+def elapsed(d: Deployment) -> float:
+    """Give the seconds that count towards `give_up`: not those asleep, off, paused, or with every worker limited."""
+    return d.counted
+
+
+def breaker_open(d: Deployment) -> bool:
+    """Tell whether launches have failed so often in a row that no more are tried."""
+    return d.failed_launches >= BREAKER_LAUNCHES
+
+
+def launches_barred(d: Deployment) -> bool:
+    """Tell whether nobody is to be launched: launches fail, a key was refused, money is spent, a limit lasts."""
+    return breaker_open(d) or bool(d.barred) or over_budget(d) or reset(d) is not None
+
+
+def reset(d: Deployment) -> datetime | None:
+    """Give when the usage limit that some worker has met resets; None when there is none, or nobody waits for it."""
+    if not d.met or not d.plan.limits.wait or d.looked_at is None:
+        return None
+    met = [w.until for w in d.workers.values() if w.until and (w.reason == "limited" or w.ended_by == "limit")]
+    return max((until for until in met if until > d.looked_at), default=None)
+
+
+def used(d: Deployment) -> Usage:
+    """Add up what all attempts have used, as far as their clients say."""
+    total = Usage()
+    for worker in d.workers.values():
+        total = total + worker.used + worker.usage
+    return total
+
+
+def over_budget(d: Deployment) -> bool:
+    """Tell whether what was used has reached a bound of the plan."""
+    limits = d.plan.limits
+    if limits.max_cost is None and limits.max_tokens is None:
+        return False
+    cost = limits.max_cost is not None and (used(d).cost or 0.0) >= limits.max_cost
+    return cost or (limits.max_tokens is not None and tokens(d) >= limits.max_tokens)
+
+
+def tokens(d: Deployment) -> int:
+    total = used(d)
+    return (total.input or 0) + (total.output or 0)
+
+
+def due(d: Deployment) -> list[str]:
+    """Name the pending workers to launch now: within the slots, the memory and the stagger."""
+    if d.paused_at or d.down or d.full or launches_barred(d):
+        return []
+    waiting = [worker.name for worker in d.workers.values() if worker.state == "pending" and not worker.intent]
+    return waiting[: max(0, min(slots(d), _staggered(d)))]
+
+
+def staggered(d: Deployment) -> bool:
+    """Tell whether a launch waits for nothing but the stagger."""
+    waiting = any(worker.state == "pending" and not worker.intent for worker in d.workers.values())
+    held_up = d.paused_at or d.down or d.full or launches_barred(d)
+    return waiting and not held_up and bool(d.plan.workers.stagger) and slots(d) > 0
+
+
+def starved(d: Deployment) -> bool:
+    """Tell whether nobody is alive, somebody waits, and free memory lets nobody start."""
+    alive = any(worker.live or worker.intent for worker in d.workers.values())
+    waiting = any(worker.state == "pending" for worker in d.workers.values())
+    return waiting and not alive and slots(d) <= 0
+
+
+def slots(d: Deployment) -> int:
+    """Count the workers that may still be started beside those alive: `at_once`, and free memory."""
+    plan = d.plan
+    busy = sum(1 for worker in d.workers.values() if worker.live or worker.intent)
+    free = len(d.workers) if plan.workers.at_once is None else plan.workers.at_once - busy
+    wanted = plan.limits.memory or d.host.memory_per_worker
+    if wanted and d.memory:
+        free = min(free, d.memory // wanted)
+    return free
+
+
+def _staggered(d: Deployment) -> int:
+    stagger = d.plan.workers.stagger
+    if not stagger:
+        return len(d.workers)
+    return 1 if not 0 <= d.mono - d.last_launch < stagger else 0
+
+
+def every(d: Deployment) -> float:
+    """Give the seconds until the next alarm: the plan's number, or its pace, slower after two idle alarms."""
+    pace = d.plan.wake.every
+    if isinstance(pace, str):
+        first, later = PACES[pace]
+        pace = later if d.idle_looks >= 2 else first
+    at = reset(d)
+    if at is None or d.looked_at is None:
+        return pace
+    return min(pace, (at - d.looked_at).total_seconds() + AFTER_RESET_S)
+
+
+def longest(d: Deployment) -> float:
+    """Give the most seconds that this plan sets between two alarms."""
+    pace = d.plan.wake.every
+    return max(PACES[pace]) if isinstance(pace, str) else pace

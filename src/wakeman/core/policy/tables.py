@@ -1,0 +1,150 @@
+"""The two decision tables, and how a row is chosen: top-down, the first that fits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+from msgspec import Struct
+
+from wakeman.core.log import events as e
+from wakeman.core.model import Deployment
+
+EDITION = 1
+"""Of the tables: a log is judged by those that it was begun under. 1: attempts back off."""
+
+
+Row = Literal[
+    "stop", "fence", "restart", "enter", "sweep", "tell", "continue", "investigate", "tidy", "retry",
+    "finish", "warn", "leave",
+    "review", "wrap up", "give up", "halt", "clean up", "launch", "sleep",
+]  # fmt: skip
+
+
+class Rule(Struct, frozen=True):
+    """One row: taken when each named fact has the given value. `then` are the actions, in order."""
+
+    row: Row
+    when: Mapping[str, bool]
+    then: tuple[str, ...]
+    says: str
+
+
+class Decision(Struct, frozen=True):
+    """A row that was taken. `worker` is "" for the deployment's own."""
+
+    row: str
+    then: tuple[str, ...] = ()
+    worker: str = ""
+    why: str = ""
+    held: bool = False
+    under: str = ""  # the row proposed before, which waits for `accept` while others are taken
+
+
+WORKER_RULES: tuple[Rule, ...] = (
+    Rule("stop", {"live": True, "unwanted": True}, ("end",), "a person asked for its end"),
+    Rule(
+        "fence",
+        {"live": True, "trespassed": True, "strict": True},
+        ("end",),
+        "it wrote where it must not, and the plan says stop",
+    ),
+    Rule("restart", {"live": True, "again": True}, ("end",), "another attempt was asked for, and this one still lives"),
+    Rule(
+        "enter",
+        {"live": True, "unsent": True},
+        ("enter",),
+        "what was typed stands in its input box: Enter is pressed once more",
+    ),
+    Rule(
+        "sweep", {"live": True, "overdue": True}, ("sweep",), "a session that it started is older than the plan allows"
+    ),
+    Rule(
+        "tell",
+        {"live": True, "typed": False, "bereft": True},
+        ("nudge",),
+        "a session that it started was ended: it is told so",
+    ),
+    Rule(
+        "continue",
+        {"live": True, "typed": False, "reset": True},
+        ("nudge",),
+        "its usage limit has reset: told to go on",
+    ),
+    Rule(
+        "investigate",
+        {"live": True, "typed": False, "stuck": True, "rung": True},
+        ("rung",),
+        "stuck: the next rung for its reason",
+    ),
+    Rule("tidy", {"live": False, "leftovers": True}, ("end",), "its attempt is over, but processes of it are left"),
+    Rule("retry", {"live": False, "leftovers": False, "retry": True}, ("relaunch",), "ended badly, units missing"),
+    Rule(
+        "finish",
+        {"live": True, "typed": False, "finished": True},
+        ("end",),
+        "alive but idle, its share complete twice over",
+    ),
+    Rule("warn", {"trespassed": True}, (), "it wrote where it must not"),
+    Rule("leave", {}, (), "anything else"),
+)
+
+
+"""Asked of each worker, top-down; the first that fits is taken; the last is total."""
+
+
+DEPLOYMENT_RULES: tuple[Rule, ...] = (
+    Rule("stop", {"down": True, "alive": True}, ("end",), "a person asked for the deployment's end; workers live"),
+    Rule("stop", {"down": True}, ("close",), "a person asked for the deployment's end"),
+    Rule("review", {"heard": True}, ("conclude",), "a reviewer has given its verdict: what it rejects is opened again"),
+    Rule(
+        "wrap up",
+        {"ended": True, "complete": True, "unreviewed": False},
+        ("sample", "move", "sweep", "close"),
+        "all ended, every unit complete and passing, and reviewed where the plan says so",
+    ),
+    Rule("give up", {"spent": True, "alive": True, "ends": True}, ("end",), "out of time; those alive are to be ended"),
+    Rule("give up", {"spent": True}, ("close",), "out of time, or all ended with nothing left to try"),
+    Rule(
+        "halt", {"halts": True, "alive": True}, ("end",), "a bound on cost or tokens is reached, and the plan says stop"
+    ),
+    Rule("clean up", {"short": True}, ("enrol",), "units missing that another worker may do"),
+    Rule(
+        "review",
+        {"ended": True, "complete": True, "reviewable": True},
+        ("sample", "appoint"),
+        "every unit complete and passing: a reviewer gets those that none has accepted as they are",
+    ),
+    Rule("launch", {"due": True}, ("launch",), "workers pending, and a slot free"),
+    Rule("sleep", {}, (), "anything else: the alarm lies ahead"),
+)
+
+
+"""Asked of the deployment after its workers, top-down; the first that fits is taken; the last is total."""
+HOLDABLE = frozenset({"wrap up", "give up", "clean up"})
+"""Rows that `wake.hold` proposes instead of taking."""
+
+
+def choose(rules: Sequence[Rule], facts: Mapping[str, bool]) -> Rule:
+    """Give the first rule that fits. Boundary: the last rule of a table asks nothing, so there always is one."""
+    for rule in rules[:-1]:
+        for name, value in rule.when.items():
+            if facts[name] is not value:
+                break
+        else:
+            return rule
+    return rules[-1]
+
+
+def recorded(d: Deployment, decision: Decision) -> e.Draft:
+    """Return the event of a decision."""
+    fact = e.Decided(
+        row=decision.row,
+        looked=d.looked,
+        then=decision.then,
+        why=decision.why,
+        held=decision.held,
+        under=decision.under,
+    )
+    worker = d.workers.get(decision.worker)
+    return e.Draft(fact, worker=worker.name, attempt=worker.attempt) if worker else e.Draft(fact)

@@ -1,0 +1,112 @@
+"""From what a look observed to the transitions that it demands of the workers' machines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from hashlib import sha256
+
+import msgspec
+
+from wakeman.core.log import events as e
+from wakeman.core.log.state import transition
+from wakeman.core.model import Deployment, Observation, Reason, WorkerState
+from wakeman.core.plan.confinement import refused
+from wakeman.core.policy import prompt_delivery
+
+
+def transitions(d: Deployment) -> list[e.Draft]:
+    """Give the transitions that the last look demands, worker by worker, in legal order, and what it settles.
+
+    Boundary: a session that is queued or unknown moves nothing.
+    """
+    drafts: list[e.Draft] = []
+    for worker in d.workers.values():
+        if (told := prompt_delivery.settled(worker, d.prompt_of(worker), d.looked_at)) is not None:
+            drafts.append(e.Draft(told, worker=worker.name, attempt=worker.attempt))
+        if worker.live and worker.observation is not None and worker.observation.attempt == worker.attempt:
+            drafts += _path(worker, _live_facts(d, worker, worker.observation))
+        elif worker.state in ("pending", "exited") and _verifiable(d, worker):
+            idle = e.Exited(why="there is nothing left to do", ended_by="wakeman")
+            drafts += _path(worker, [*([idle] if worker.state == "pending" else []), _verified(d, worker)])
+    return drafts
+
+
+def _path(worker: WorkerState, facts: Iterable[e.Fact]) -> list[e.Draft]:
+    state, drafts = worker.state, []
+    for fact in facts:
+        draft = transition(worker, fact, state)
+        state = draft.to or state
+        drafts.append(draft)
+    return drafts
+
+
+def _live_facts(d: Deployment, worker: WorkerState, seen: Observation) -> list[e.Fact]:
+    match seen.session:
+        case "queued" | "unknown":
+            return []
+        case "running":
+            return _running_facts(d, worker, seen)
+        case _:
+            exited = e.Exited(
+                why=_why(seen),
+                code=seen.code,
+                ended_by=seen.ended_by,
+                free=seen.ended_by in ("machine", "person") or (seen.ended_by == "limit" and d.plan.limits.wait),
+                until=seen.until,
+                fault=seen.fault,
+            )
+            verified = not seen.processes and _complete(d, worker)
+            return [exited, _verified(d, worker)] if verified else [exited]
+
+
+def _running_facts(d: Deployment, worker: WorkerState, seen: Observation) -> list[e.Fact]:
+    trouble = _trouble(d, worker, seen)
+    if worker.state == "stuck":
+        silent = worker.reason == "silent" and _still(worker, seen) and not seen.working
+        if trouble == worker.reason or (trouble is None and silent):
+            return []
+        recovered: list[e.Fact] = [e.Recovered(why=seen.why or "signs of life again")]
+        return recovered + ([_stalled(d, trouble, worker, seen)] if trouble else [])
+    facts: list[e.Fact] = []
+    if worker.state == "launched" and seen.life and trouble in (None, "silent"):
+        facts.append(e.Started(why=seen.why))
+    if trouble is not None:
+        facts.append(_stalled(d, trouble, worker, seen))
+    return facts
+
+
+def _trouble(d: Deployment, worker: WorkerState, seen: Observation) -> Reason | None:
+    if seen.activity in ("waiting", "limited", "error"):
+        return seen.activity
+    if _still(worker, seen) and d.mono - worker.life_mono >= d.plan.stuck.after:
+        return "silent"
+    return None
+
+
+def _still(worker: WorkerState, seen: Observation) -> bool:
+    """Tell whether nothing moved since it stalled (or, if it is not stuck, since its life was last seen)."""
+    return seen.life == (worker.stalled_life if worker.reason == "silent" else worker.life)
+
+
+def _stalled(d: Deployment, reason: Reason, worker: WorkerState, seen: Observation) -> e.Stalled:
+    silent = f"no sign of life for {d.mono - worker.life_mono:.0f} s"
+    return e.Stalled(reason=reason, why=_why(seen, silent if reason == "silent" else seen.why), until=seen.until)
+
+
+def _why(seen: Observation, why: str | None = None) -> str:
+    """Say what was seen, or `why`, and what it was refused."""
+    return "; ".join(filter(None, (seen.why if why is None else why, refused(seen))))
+
+
+def _complete(d: Deployment, worker: WorkerState) -> bool:
+    return bool(worker.units) and all(d.units[name].done for name in worker.units)
+
+
+def _verifiable(d: Deployment, worker: WorkerState) -> bool:
+    return not worker.processes and not worker.intent and _complete(d, worker)
+
+
+def _verified(d: Deployment, worker: WorkerState) -> e.Verified:
+    verdicts = [d.units[name].verdict for name in worker.units]
+    marks = [mark for verdict in verdicts if verdict is not None for mark in verdict.marks]
+    return e.Verified(files=len(marks), digest=sha256(msgspec.json.encode(marks)).hexdigest())

@@ -1,0 +1,78 @@
+"""The workers' table, asked of each worker: what its rows ask, and the rung that its ladder has come to.
+
+Every function here is pure in the deployment as its log tells it up to the last look; the clock is that look's. So the
+same log gives the same decision anywhere.
+"""
+
+from __future__ import annotations
+
+from wakeman.core.model import Deployment, Plan, Rung, WorkerState
+from wakeman.core.policy import prompt_delivery
+from wakeman.core.policy.attempts import may_retry, told_of_reset
+from wakeman.core.policy.side_sessions import overdue
+from wakeman.core.policy.tables import WORKER_RULES, Decision, Rule, choose
+
+
+def taken(d: Deployment) -> list[Decision]:
+    """Return the rows that the workers' table takes, `leave` left out."""
+    return [decision for decision in (decide_worker(d, w) for w in d.workers.values()) if decision.row != "leave"]
+
+
+def decide_worker(d: Deployment, worker: WorkerState) -> Decision:
+    """Take a row for one worker. The rung of an `investigate` is the one that its ladder has come to."""
+    rule = choose(WORKER_RULES, worker_facts(d, worker))
+    then = (_rung(d, worker),) if rule.then == ("rung",) else rule.then
+    return Decision(row=rule.row, then=then, worker=worker.name, why=_worker_why(rule, worker))
+
+
+def worker_facts(d: Deployment, worker: WorkerState) -> dict[str, bool]:
+    """Reduce a worker to what its rows ask. Each fact is independent in the tables' proof of completeness."""
+    return {
+        "live": worker.live,
+        "unwanted": worker.stop,
+        "again": worker.again,
+        "unsent": prompt_delivery.unsent(worker, d.prompt_of(worker), d.looked_at),
+        "typed": worker.prompt > 0,
+        "overdue": bool(d.validators) and bool(overdue(d, worker)),
+        "bereft": bool(worker.swept) and d.plan_of(worker).workers.mode == "interactive",
+        "stuck": worker.state == "stuck",
+        "rung": worker.state == "stuck" and worker.rung < len(_ladder(d, worker)),
+        "reset": _reset(d, worker),
+        "leftovers": worker.state == "exited" and worker.processes > 0,
+        "retry": may_retry(d, worker),
+        "finished": worker.finished >= 2,
+        "trespassed": worker.trespasses > 0,
+        "strict": d.plan.watch.conflicts == "stop",
+    }
+
+
+def _reset(d: Deployment, worker: WorkerState) -> bool:
+    """Tell whether a live worker's usage limit should have reset, and somebody can tell it so."""
+    if not told_of_reset(d, worker):
+        return False
+    return not d.edition or worker is next(w for w in d.workers.values() if told_of_reset(d, w))
+
+
+def ladder(plan: Plan, reason: str) -> tuple[Rung, ...]:
+    """Give the rungs for a reason under a worker's plan. A nudge is for who can read one: interactive workers."""
+    ladders: dict[str, tuple[Rung, ...]] = {
+        "waiting": plan.stuck.waiting,
+        "limited": plan.stuck.limited,
+        "error": plan.stuck.error,
+        "silent": plan.stuck.silent,
+    }
+    deaf = plan.workers.mode != "interactive"
+    return tuple(rung for rung in ladders.get(reason, ()) if not (deaf and rung == "nudge"))
+
+
+def _ladder(d: Deployment, worker: WorkerState) -> tuple[Rung, ...]:
+    return ladder(d.plan_of(worker), worker.reason)
+
+
+def _rung(d: Deployment, worker: WorkerState) -> str:
+    rung = _ladder(d, worker)[worker.rung]
+    return "ask" if rung == "restart" and worker.spent >= d.plan.stuck.attempts else rung
+
+
+def _worker_why(rule: Rule, worker: WorkerState) -> str:
+    return f"{worker.reason}: {worker.why}" if rule.row == "investigate" else rule.says
