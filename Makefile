@@ -1,6 +1,6 @@
 # Each target does its own set-up; scripts/setup.sh says what that is. PYTHON names the interpreter for a new .venv.
 .POSIX:
-.PHONY: help setup setup-bench setup-demo demo test test-fast test-wheel test-newest test-agents check lock lint types \
+.PHONY: mutants help setup setup-bench setup-demo demo test test-fast test-wheel test-newest test-agents check lock lint types \
   imports docs bench torture clean
 
 IN = .venv/bin
@@ -60,6 +60,9 @@ bench: setup-bench ## measure, each figure beside the plain thing that it is hel
 
 torture: setup ## torture the program: each system call killed or failing, disks, daemons, clocks; takes an hour
 	WAKEMAN_TORTURE="$${WAKEMAN_TORTURE:-all}" $(IN)/python -m pytest tests/torture -s
+
+mutants: setup ## break the program in each small way; fails where no test notices and nobody has said why; hours (MUTANTS=core/policy)
+	$(IN)/python -m tests.mutation $(MUTANTS)
 
 clean: ## remove what make has made; deployments under state/ stay
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage htmlcov build dist

@@ -207,6 +207,7 @@ def test_a_good_file_has_no_problem(kind: Kind, data: bytes) -> None:
         ("yaml", b"a: !strange 1\n", f"not YAML: line 1: {THEIRS}"),
         ("yaml", b"day: 2024-13-45\n", f"not YAML: {THEIRS}"),
         ("yaml", b"a: \xff\n", f"not YAML: {THEIRS}"),
+        ("yaml", b"a: " + b"[" * 600 + b"]" * 600, "not YAML: nested too deeply"),
         ("yaml", b"a:\n " + b"[" * 100_000, f"not YAML: {THEIRS}"),  # PyYAML has a bound of its own from 6.0.4 on
     ],
 )
