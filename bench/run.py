@@ -96,7 +96,7 @@ def crowd() -> None:
     """Time fold and decide for 100,000 workers in memory."""
     count, now = 100_000, datetime.now(UTC)
     d = Deployment()
-    host = Host(root="/", directory="/s/night", socket="/x", tmux="tmux", python=("wakeman",))
+    host = Host(root="/", directory="/s/night", place={"socket": "/x", "tmux": "tmux"}, python=("wakeman",))
     seq = 0
 
     def say(data: msgspec.Struct, worker: str | None = None) -> None:
@@ -122,10 +122,9 @@ def crowd() -> None:
 def rooms() -> None:
     """Count lines of source per room."""
     source = Path(__file__).parent.parent / "src" / "wakeman"
-    for room in ("core", "engine", "adapters", "faces"):
+    for room in ("core", "engine", "ports", "adapters", "faces"):
         files = list((source / room).rglob("*.py"))
         print(f"{room}: {sum(len(f.read_text().splitlines()) for f in files):,} lines in {len(files)} files")
-    print(f"ports: {len((source / 'ports.py').read_text().splitlines()):,} lines")
 
 
 BENCHES = {

@@ -60,14 +60,14 @@ def crashed() -> Play:
     """Play a night in which `up` dies between a session and its line, and the machine is started anew later."""
     play = Play(workers=3, units=3, plan={"workers": {"at_once": 2}})
     stage = play.stage
-    start = stage.sessions.start
+    start = stage.sessions.submit
 
     def dies(*args: Any) -> Any:
-        stage.sessions.start = start  # type: ignore[method-assign] # once
+        stage.sessions.submit = start  # type: ignore[method-assign] # once
         start(*args)
         raise CrashError
 
-    stage.sessions.start = dies  # type: ignore[method-assign, assignment] # as above
+    stage.sessions.submit = dies  # type: ignore[method-assign, assignment] # as above
     try:
         play.up()
     except CrashError:

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
 
+PLACES = re.compile(r"tmux|\batq\b|\batrm\b")
+"""What only an adapter names: programs by which workers are run, and checks are run later."""
+PLAN_KEYS = {"core/model/plan.py", "core/plan/validation.py"}
+"""Where keys of plans are declared: `wake.to.tmux`, `workers.socket`, and the default of `workers.executor`."""
 SOURCE = Path(__file__).parent.parent / "src" / "wakeman"
 ROOMS = {
     "transitions": {"core/log/lifecycle.py"},
@@ -29,3 +34,10 @@ def importers(library: str) -> set[str]:
 @pytest.mark.parametrize("library", ROOMS)
 def test_a_library_is_imported_by_one_file(library: str) -> None:
     assert ROOMS[library] == importers(library)
+
+
+@pytest.mark.parametrize("room", ["core", "engine"])
+def test_a_room_knows_no_place_where_workers_run_and_no_timer_by_name(room: str) -> None:
+    found = {str(file.relative_to(SOURCE)) for file in (SOURCE / room).rglob("*") if file.suffix in (".py", ".sh")}
+
+    assert [] == sorted(name for name in found - PLAN_KEYS if PLACES.search((SOURCE / name).read_text()))

@@ -10,7 +10,12 @@ from wakeman.core.log.events import Draft, Noted, Planned
 from wakeman.core.model import Host, Plan, UnitsSpec
 
 AT = datetime(2026, 11, 22, 3, 4, 5, 678901, tzinfo=UTC)
-HOST = Host(root="/plans", directory="/plans/state/night", socket="/tmp/s", tmux="/usr/bin/tmux", python=("wakeman",))
+HOST = Host(
+    root="/plans",
+    directory="/plans/state/night",
+    place={"socket": "/tmp/s", "tmux": "/usr/bin/tmux"},
+    python=("wakeman",),
+)
 
 
 def planned(name: str = "night") -> Draft:

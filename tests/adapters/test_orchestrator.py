@@ -27,7 +27,7 @@ def told(target: WakeTarget, message: str = MESSAGE, rig: Rig | None = None, env
         target,
         message,
         machine=LocalMachine(),
-        sessions=rig.tmux if rig else None,
+        terminal=rig.tmux if rig else None,
         env={"PATH": os.environ["PATH"], **env},
         cwd="/",
         names={"deployment": "night"},

@@ -50,12 +50,12 @@ def shell(name: str, script: str) -> Start:
 
 
 def seen(rig: Rig, name: str) -> SessionInfo:
-    return next(one for one in rig.tmux.look().seen if one.session == name)
+    return next(one for one in rig.tmux.poll().seen if one.session == name)
 
 
 def begin(rig: Rig, *starts: Start) -> list[str]:
     """Start sessions that must succeed; give their ids."""
-    made = rig.tmux.start(starts)
+    made = rig.tmux.submit(starts)
     assert [""] * len(starts) == [one.error for one in made]
     return [one.session_id for one in made]
 
@@ -64,21 +64,21 @@ def begin(rig: Rig, *starts: Start) -> list[str]:
 
 
 def test_no_socket_means_that_the_host_is_down(rig: Rig) -> None:
-    assert rig.tmux.look().state == "down"
+    assert rig.tmux.poll().state == "down"
 
 
 def test_a_server_that_was_killed_means_that_the_host_is_down(rig: Rig) -> None:
     begin(rig, born("w1"))
     os.kill(rig.server(), signal.SIGKILL)
 
-    until(lambda: rig.tmux.look().state == "down")
+    until(lambda: rig.tmux.poll().state == "down")
 
 
 def test_a_server_that_was_told_to_end_means_that_the_host_is_down(rig: Rig) -> None:
     begin(rig, born("w1"))
     rig.raw("kill-server")
 
-    until(lambda: rig.tmux.look().state == "down")
+    until(lambda: rig.tmux.poll().state == "down")
 
 
 def test_a_hung_server_is_unknown_and_not_down(rig: Rig) -> None:
@@ -86,7 +86,7 @@ def test_a_hung_server_is_unknown_and_not_down(rig: Rig) -> None:
     server = rig.server()
     os.kill(server, signal.SIGSTOP)
     try:
-        listing = rig.impatient().look()
+        listing = rig.impatient().poll()
     finally:
         os.kill(server, signal.SIGCONT)
 
@@ -94,13 +94,13 @@ def test_a_hung_server_is_unknown_and_not_down(rig: Rig) -> None:
 
 
 def test_a_socket_that_may_not_be_opened_is_unknown(rig: Rig) -> None:
-    listing = Tmux("/proc/1/nothing/here" * 9, PROGRAM, str(rig.place), ENV).look()
+    listing = Tmux("/proc/1/nothing/here" * 9, PROGRAM, str(rig.place), ENV).poll()
 
     assert listing.state == "unknown"
 
 
 def test_a_missing_tmux_is_unknown(rig: Rig) -> None:
-    listing = Tmux(rig.socket, "/no/such/tmux", str(rig.place), ENV).look()
+    listing = Tmux(rig.socket, "/no/such/tmux", str(rig.place), ENV).poll()
 
     assert (listing.state, listing.why) == ("unknown", f"/no/such/tmux: cannot be run: {NO_FILE}")
 
@@ -108,7 +108,7 @@ def test_a_missing_tmux_is_unknown(rig: Rig) -> None:
 def test_the_listing_names_the_server_by_pid_and_start_time(rig: Rig) -> None:
     begin(rig, born("w1"))
 
-    assert rig.raw("display-message", "-p", "#{pid}:#{start_time}") == rig.tmux.look().server
+    assert rig.raw("display-message", "-p", "#{pid}:#{start_time}") == rig.tmux.poll().server
 
 
 def test_a_title_with_separators_and_lines_leaves_the_listing_whole(rig: Rig) -> None:
@@ -116,13 +116,13 @@ def test_a_title_with_separators_and_lines_leaves_the_listing_whole(rig: Rig) ->
     rig.raw("select-pane", "-t", "=w1:", "-T", "a,b~~,$9,%9|\t:ü")
     rig.raw("set-option", "-t", "=w2:", "@wakeman", "two\nlines,~")
 
-    assert [one.mark for one in rig.tmux.look().seen] == ["dep/w1.1", "two\nlines,~"]
+    assert [one.mark for one in rig.tmux.poll().seen] == ["dep/w1.1", "two\nlines,~"]
 
 
 def test_an_exit_status_is_seen(rig: Rig) -> None:
     begin(rig, shell("w1", "exit 7"))
 
-    until(lambda: seen(rig, "w1").dead)
+    until(lambda: seen(rig, "w1").over)
     rig.raw("run-shell", "true")  # makes tmux collect a status that it has missed
 
     until(lambda: seen(rig, "w1").code == 7)
@@ -131,34 +131,64 @@ def test_an_exit_status_is_seen(rig: Rig) -> None:
 def test_a_status_that_tmux_does_not_know_yet_is_no_status(rig: Rig) -> None:
     begin(rig, born("w1"))
 
-    assert (seen(rig, "w1").dead, seen(rig, "w1").code, seen(rig, "w1").signal) == (False, None, "")
+    assert (seen(rig, "w1").phase, seen(rig, "w1").code, seen(rig, "w1").why) == ("running", None, "")
 
 
 def test_a_killing_signal_is_seen(rig: Rig) -> None:
     begin(rig, born("w1"))
     os.kill(seen(rig, "w1").pid, signal.SIGKILL)
 
-    until(lambda: seen(rig, "w1").dead)
+    until(lambda: seen(rig, "w1").over)
     rig.raw("run-shell", "true")
 
-    until(lambda: seen(rig, "w1").signal != "")
+    until(lambda: seen(rig, "w1").phase == "killed")
 
 
 def test_a_pane_that_a_person_added_is_not_taken_for_the_worker(rig: Rig) -> None:
-    [made] = rig.tmux.start([born("w1")])
+    [made] = rig.tmux.submit([born("w1")])
     rig.raw("split-window", "-b", "-t", "=w1:", "sleep 600")
     rig.raw("new-window", "-a", "-t", "=w1:", "sleep 600")
 
-    assert [made.pid] == [one.pid for one in rig.tmux.look().seen]
+    assert [made.pid] == [one.pid for one in rig.tmux.poll().seen]
+
+
+def test_a_server_that_lives_and_cannot_be_reached_is_unknown_and_not_gone(rig: Rig) -> None:
+    begin(rig, born("w1"))
+    known, server = rig.tmux.poll().server, rig.server()
+    os.unlink(rig.socket)
+    try:
+        listing, stranger = rig.tmux.poll(known), rig.tmux.poll()
+    finally:
+        os.kill(server, signal.SIGUSR1)  # it makes its socket anew
+        until(lambda: rig.tmux.poll().state == "up")
+
+    assert ("unknown", "") == (listing.state, listing.gone)
+    assert f"no answer on {rig.socket}, though its tmux server lives" == listing.why
+    assert "down" == stranger.state
+
+
+def test_the_sessions_of_a_server_that_has_ended_are_gone(rig: Rig) -> None:
+    begin(rig, born("w1"))
+    known = rig.tmux.poll().server
+    rig.raw("kill-server")
+    until(lambda: rig.tmux.poll(known).state == "down")
+
+    assert "its tmux server is gone" == rig.tmux.poll(known).gone
+
+
+def test_while_the_same_server_answers_nothing_is_gone(rig: Rig) -> None:
+    begin(rig, born("w1"))
+
+    assert "" == rig.tmux.poll(rig.tmux.poll().server).gone
 
 
 def test_a_worker_whose_pane_was_closed_is_dead_although_another_pane_is_open(rig: Rig) -> None:
     begin(rig, born("w1"))
-    ours = seen(rig, "w1").pane_id
+    ours = rig.raw("display-message", "-p", "-t", "=w1:", "#{pane_id}")
     rig.raw("split-window", "-t", "=w1:", "sleep 600")
     rig.raw("kill-pane", "-t", ours)
 
-    assert (seen(rig, "w1").dead, seen(rig, "w1").code) == (True, None)
+    assert (seen(rig, "w1").over, seen(rig, "w1").code) == (True, None)
 
 
 # Starting
@@ -168,14 +198,14 @@ def test_a_session_is_marked_and_outlives_its_program_from_the_first_moment(rig:
     begin(rig, *(born(f"w{n}", "/bin/true") for n in range(20)))
 
     assert [f"dep/w{n}.1" for n in range(20)] == sorted(
-        (one.mark for one in rig.tmux.look().seen), key=lambda mark: int(mark[5:-2])
+        (one.mark for one in rig.tmux.poll().seen), key=lambda mark: int(mark[5:-2])
     )
 
 
 def test_thirty_sessions_are_made_at_once(rig: Rig) -> None:
-    made = rig.tmux.start([born(f"w{n}", FILLER="x" * 900) for n in range(30)])
+    made = rig.tmux.submit([born(f"w{n}", FILLER="x" * 900) for n in range(30)])
 
-    there = {one.session: Made(one.session_id, one.pid) for one in rig.tmux.look().seen}
+    there = {one.session: Made(one.session_id, one.pid) for one in rig.tmux.poll().seen}
     assert [there[f"w{n}"] for n in range(30)] == made
 
 
@@ -195,50 +225,50 @@ def test_on_the_users_own_server_nothing_at_all_is_set_globally(rig: Rig) -> Non
     rig.socket = f"{rig.place}/default"
     rig.raw("new-session", "-d", "-s", "mine", "sleep 600")
     before = _globally(rig)
-    Tmux(rig.socket, PROGRAM, str(rig.place), ENV).start([born("w1")])
+    Tmux(rig.socket, PROGRAM, str(rig.place), ENV).submit([born("w1")])
 
     assert before == _globally(rig)
 
 
 def test_a_name_taken_by_a_stranger_is_reported_and_left_alone(rig: Rig) -> None:
     rig.raw("new-session", "-d", "-s", "w1", "sleep 600")
-    before = rig.tmux.look()
+    before = rig.tmux.poll()
 
-    [made] = rig.tmux.start([born("w1")])
+    [made] = rig.tmux.submit([born("w1")])
 
-    assert (True, "", before.seen) == (made.taken, made.session_id, rig.tmux.look().seen)
+    assert (True, "", before.seen) == (made.taken, made.session_id, rig.tmux.poll().seen)
 
 
 def test_a_name_taken_by_another_attempt_is_reported(rig: Rig) -> None:
     begin(rig, born("w1", mark="dep/w1.1"))
 
-    assert [made.taken for made in rig.tmux.start([born("w1", mark="dep/w1.2")])] == [True]
+    assert [made.taken for made in rig.tmux.submit([born("w1", mark="dep/w1.2")])] == [True]
 
 
 def test_a_taken_name_does_not_hold_up_the_others(rig: Rig) -> None:
     rig.raw("new-session", "-d", "-s", "w1", "sleep 600")
 
-    made = rig.tmux.start([born(f"w{n}") for n in range(4)])
+    made = rig.tmux.submit([born(f"w{n}") for n in range(4)])
 
     assert [one.taken for one in made] == [False, True, False, False]
     assert [one.session_id != "" for one in made] == [True, False, True, True]
 
 
 def test_a_session_of_the_same_mark_is_adopted(rig: Rig) -> None:
-    first = rig.tmux.start([born("w1")])
+    first = rig.tmux.submit([born("w1")])
 
-    assert first == rig.tmux.start([born("w1")])
+    assert first == rig.tmux.submit([born("w1")])
 
 
 def test_two_starts_of_one_name_make_one_session(rig: Rig) -> None:
-    made = rig.tmux.start([born("w1", mark="dep/w1.1"), born("w1", mark="dep/w1.2")])
+    made = rig.tmux.submit([born("w1", mark="dep/w1.1"), born("w1", mark="dep/w1.2")])
 
     assert [one.taken for one in made] == [False, True]
 
 
 @pytest.mark.parametrize("name", ["", "a.b", "a:b", "$1", "=w", "-x", "a#{pid}", "a\nb", "a\\b", "{last}", "%1", "@1"])
 def test_a_name_that_tmux_would_change_is_refused(rig: Rig, name: str) -> None:
-    [made] = rig.tmux.start([born(name, mark="m")])
+    [made] = rig.tmux.submit([born(name, mark="m")])
 
     assert (made.session_id, made.taken, made.error != "") == ("", False, True)
 
@@ -246,11 +276,11 @@ def test_a_name_that_tmux_would_change_is_refused(rig: Rig, name: str) -> None:
 def test_a_name_beyond_ascii_is_kept(rig: Rig) -> None:
     begin(rig, born("bücher 書_1"))
 
-    assert [one.session for one in rig.tmux.look().seen] == ["bücher 書_1"]
+    assert [one.session for one in rig.tmux.poll().seen] == ["bücher 書_1"]
 
 
 def test_a_start_longer_than_tmux_takes_fails_alone(rig: Rig) -> None:
-    made = rig.tmux.start([born("w1", "echo", "x" * 16_000), born("w2", "echo", "x" * 15_000)])
+    made = rig.tmux.submit([born("w1", "echo", "x" * 16_000), born("w2", "echo", "x" * 15_000)])
 
     assert [made[0].session_id, made[1].session_id != ""] == ["", True]
 
@@ -327,8 +357,8 @@ import sys
 from wakeman.adapters.tmux import Tmux
 from wakeman.ports import Start
 tmux = Tmux(sys.argv[1], sys.argv[2], sys.argv[3], {})
-tmux.start([Start("w\\u00fc", "dep/w.1", ("sleep", "600"), "/")])
-print(ascii([(one.session, one.mark) for one in tmux.look().seen]))
+tmux.submit([Start("w\\u00fc", "dep/w.1", ("sleep", "600"), "/")])
+print(ascii([(one.session, one.mark) for one in tmux.poll().seen]))
 """
     argv = (sys.executable, "-c", code, rig.socket, PROGRAM, str(rig.place))
     ran = subprocess.run(argv, env={}, capture_output=True, text=True, check=False)
@@ -339,7 +369,7 @@ print(ascii([(one.session, one.mark) for one in tmux.look().seen]))
 def test_a_start_right_after_the_server_was_ended_succeeds(rig: Rig) -> None:
     errors = []
     for round_ in range(10):
-        errors += [one.error for one in rig.tmux.start([born(f"w{round_}"), born(f"v{round_}")])]
+        errors += [one.error for one in rig.tmux.submit([born(f"w{round_}"), born(f"v{round_}")])]
         rig.raw("kill-server")
 
     assert errors == [""] * 20
@@ -351,7 +381,7 @@ def test_acting_on_a_hung_server_raises_and_names_the_socket(rig: Rig) -> None:
     os.kill(server, signal.SIGSTOP)
     try:
         with pytest.raises(ProgramError, match=f"{rig.socket}: no answer within 0.5 s") as caught:
-            rig.impatient().start([born("w2")])
+            rig.impatient().submit([born("w2")])
     finally:
         os.kill(server, signal.SIGCONT)
 
@@ -360,12 +390,12 @@ def test_acting_on_a_hung_server_raises_and_names_the_socket(rig: Rig) -> None:
 
 def test_a_directory_that_cannot_be_written_raises(rig: Rig) -> None:
     with pytest.raises(ProgramError, match=r"/proc/nowhere/tmux\.sh: cannot be run"):
-        Tmux(rig.socket, PROGRAM, "/proc/nowhere", ENV).start([born("w1")])
+        Tmux(rig.socket, PROGRAM, "/proc/nowhere", ENV).submit([born("w1")])
 
 
 def test_a_missing_tmux_raises(rig: Rig) -> None:
     with pytest.raises(ProgramError, match="/no/such/tmux: cannot be run"):
-        Tmux(rig.socket, "/no/such/tmux", str(rig.place), ENV).start([born("w1")])
+        Tmux(rig.socket, "/no/such/tmux", str(rig.place), ENV).submit([born("w1")])
 
 
 # Ending
@@ -376,43 +406,43 @@ def test_ending_takes_the_session_and_hangs_up_on_its_program(rig: Rig) -> None:
         rig, shell("w1", f"trap 'echo >{rig.place}/hup; exit' HUP; while :; do sleep 0.05; done"), born("w2")
     )
 
-    assert rig.tmux.end([(one, "dep/w1.1")])
-    assert [left.session for left in rig.tmux.look().seen] == ["w2"]
+    assert rig.tmux.cancel([(one, "dep/w1.1")])
+    assert [left.session for left in rig.tmux.poll().seen] == ["w2"]
     until((rig.place / "hup").exists)
 
 
 def test_the_last_session_can_be_ended(rig: Rig) -> None:
     [one] = begin(rig, born("w1"))
 
-    assert rig.tmux.end([(one, "dep/w1.1")])
+    assert rig.tmux.cancel([(one, "dep/w1.1")])
 
 
 def test_ending_refuses_a_session_of_another_mark(rig: Rig) -> None:
     [one] = begin(rig, born("w1"))
 
-    assert (rig.tmux.end([(one, "dep/w1.2")]), len(rig.tmux.look().seen)) == (False, 1)
+    assert (rig.tmux.cancel([(one, "dep/w1.2")]), len(rig.tmux.poll().seen)) == (False, 1)
 
 
 def test_ending_refuses_a_session_without_a_mark(rig: Rig) -> None:
     rig.raw("new-session", "-d", "-s", "mine", "sleep 600")
 
-    assert (rig.tmux.end([("$0", "dep/w1.1")]), len(rig.tmux.look().seen)) == (False, 1)
+    assert (rig.tmux.cancel([("$0", "dep/w1.1")]), len(rig.tmux.poll().seen)) == (False, 1)
 
 
 def test_ending_by_name_is_refused(rig: Rig) -> None:
     begin(rig, born("w10"))
 
-    assert (rig.tmux.end([("w1", "dep/w10.1")]), len(rig.tmux.look().seen)) == (False, 1)
+    assert (rig.tmux.cancel([("w1", "dep/w10.1")]), len(rig.tmux.poll().seen)) == (False, 1)
 
 
 def test_ending_what_is_gone_says_so(rig: Rig) -> None:
     begin(rig, born("w1"))
 
-    assert [rig.tmux.end([("$99", "dep/w1.1")]), rig.impatient().end([("$98", "dep/w1.1")])] == [False, False]
+    assert [rig.tmux.cancel([("$99", "dep/w1.1")]), rig.impatient().cancel([("$98", "dep/w1.1")])] == [False, False]
 
 
 def test_ending_without_a_server_says_so(rig: Rig) -> None:
-    assert not rig.tmux.end([("$0", "dep/w1.1")])
+    assert not rig.tmux.cancel([("$0", "dep/w1.1")])
 
 
 # Capturing
@@ -435,7 +465,7 @@ def test_a_capture_gives_the_last_lines(rig: Rig) -> None:
 def test_a_dead_pane_is_captured_from_its_first_line(rig: Rig) -> None:
     begin(rig, shell("w1", "echo first; seq 2 50"))
 
-    until(lambda: seen(rig, "w1").dead)
+    until(lambda: seen(rig, "w1").over)
     assert "\n".join(["first", *map(str, range(2, 51))]) == rig.tmux.capture("w1", 60)
 
 
@@ -538,12 +568,12 @@ def test_typing_goes_to_the_worker_and_not_to_a_pane_that_a_person_added(rig: Ri
 
 def test_typing_into_a_dead_pane_raises_and_spares_the_server(rig: Rig) -> None:
     begin(rig, shell("w1", "exit 0"), born("w2"))
-    until(lambda: seen(rig, "w1").dead)
+    until(lambda: seen(rig, "w1").over)
 
     with pytest.raises(ProgramError, match="is dead: its program has ended"):
         rig.tmux.type("w1", "hello", submit=True)
 
-    assert [rig.tmux.look().state, rig.raw("list-buffers")] == ["up", ""]
+    assert [rig.tmux.poll().state, rig.raw("list-buffers")] == ["up", ""]
 
 
 def test_typing_to_nobody_raises(rig: Rig) -> None:
@@ -581,7 +611,7 @@ def test_a_later_command_shows_nothing_on_any_screen(rig: Rig) -> None:
 
 
 def test_nothing_runs_later_where_no_server_is(rig: Rig) -> None:
-    assert (rig.tmux.later(1, ["true"]), rig.tmux.look().state) == (False, "down")
+    assert (rig.tmux.later(1, ["true"]), rig.tmux.poll().state) == (False, "down")
 
 
 def test_the_head_is_left_on_the_session(rig: Rig) -> None:
@@ -596,7 +626,7 @@ def test_a_head_that_cannot_be_left_is_no_error(rig: Rig) -> None:
     rig.tmux.remember("$7", "18:abc")
     Tmux(rig.socket, "/no/such/tmux", str(rig.place), ENV).remember("$7", "18:abc")
 
-    assert rig.tmux.look().state == "down"
+    assert rig.tmux.poll().state == "down"
 
 
 def test_a_person_attaches_by_exact_name(rig: Rig) -> None:
@@ -606,7 +636,7 @@ def test_a_person_attaches_by_exact_name(rig: Rig) -> None:
 def test_the_users_own_server_reads_the_users_configuration(rig: Rig) -> None:
     (rig.place / ".tmux.conf").write_text("set -g @theirs yes\n")
     users = Tmux(f"{rig.place}/default", PROGRAM, str(rig.place), {**ENV, "HOME": str(rig.place)})
-    users.start([born("w1")])
+    users.submit([born("w1")])
     rig.socket = f"{rig.place}/default"
 
     assert rig.raw("show-options", "-gv", "@theirs") == "yes"
@@ -615,7 +645,7 @@ def test_the_users_own_server_reads_the_users_configuration(rig: Rig) -> None:
 def test_a_look_does_not_load_libtmux(rig: Rig) -> None:
     code = (
         "import sys; from wakeman.adapters.tmux import Tmux; "
-        f"t = Tmux({rig.socket!r}, {PROGRAM!r}, '/', {{}}); t.look(); t.remember('$1', 'x'); "
+        f"t = Tmux({rig.socket!r}, {PROGRAM!r}, '/', {{}}); t.poll(); t.remember('$1', 'x'); "
         "print([name for name in ('libtmux', 'shlex', 'logging') if name in sys.modules])"
     )
     ran = subprocess.run((sys.executable, "-c", code), capture_output=True, text=True, check=False)
@@ -625,15 +655,15 @@ def test_a_look_does_not_load_libtmux(rig: Rig) -> None:
 
 def test_a_strangers_session_can_be_marked_and_then_ended(rig: Rig) -> None:
     rig.raw("new-session", "-d", "-s", "mine", "sleep 600", ";", "split-window", "sleep 600")
-    rig.tmux.mark("$0", "dep/w 1.1")
+    rig.tmux.adopt("$0", "dep/w 1.1")
 
-    assert (seen(rig, "mine").mark, seen(rig, "mine").dead) == ("dep/w 1.1", False)
-    assert rig.tmux.end([("$0", "dep/w 1.1")])
+    assert (seen(rig, "mine").mark, seen(rig, "mine").over) == ("dep/w 1.1", False)
+    assert rig.tmux.cancel([("$0", "dep/w 1.1")])
 
 
 def test_marking_twice_is_no_error(rig: Rig) -> None:
     [one] = begin(rig, born("w1"))
-    rig.tmux.mark(one, "dep/w1.1")
+    rig.tmux.adopt(one, "dep/w1.1")
 
     assert seen(rig, "w1").mark == "dep/w1.1"
 
@@ -643,7 +673,7 @@ def test_what_is_not_free_is_not_marked(rig: Rig, session: str, mark: str) -> No
     begin(rig, born("w1"))
 
     with pytest.raises(ProgramError):
-        rig.tmux.mark(session, mark)
+        rig.tmux.adopt(session, mark)
 
     assert seen(rig, "w1").mark == "dep/w1.1"
 

@@ -61,7 +61,7 @@ def pane(rig: Rig, attempt: Path, script: str, sh: str = "/bin/sh", **env: str) 
     """Run the wrapper in a session, around a script that creates `ready` in its own time; give the session's id."""
     ready = attempt / "ready"
     argv = (sh, WRAPPER, str(attempt), "--", "/bin/sh", "-c", script, str(ready))
-    [made] = rig.tmux.start([Start("w1", "dep/w1.1", argv, "/", env)])
+    [made] = rig.tmux.submit([Start("w1", "dep/w1.1", argv, "/", env)])
     assert made.error == ""
     until(ready.exists)
     return made.session_id
@@ -126,7 +126,7 @@ def test_nothing_but_the_two_files_is_left(attempt: Path, sh: str) -> None:
 def test_killing_the_session_leaves_an_exit_file(rig: Rig, attempt: Path, sh: str) -> None:
     session = pane(rig, attempt, f': >"$0"; {WAIT}', sh)
 
-    rig.tmux.end([(session, "dep/w1.1")])
+    rig.tmux.cancel([(session, "dep/w1.1")])
 
     assert status(attempt) == "129\n"
 
@@ -142,7 +142,7 @@ def test_killing_the_server_leaves_an_exit_file(rig: Rig, attempt: Path, sh: str
 def test_a_program_that_outlives_its_session_has_no_exit_file_until_it_ends(rig: Rig, attempt: Path, sh: str) -> None:
     script = 'trap \': >"$0.hup"\' HUP; : >"$0"; until [ -e "$0.go" ]; do sleep 0.05; done; exit 4'
     session = pane(rig, attempt, script, sh)
-    rig.tmux.end([(session, "dep/w1.1")])
+    rig.tmux.cancel([(session, "dep/w1.1")])
     until((attempt / "ready.hup").exists)
     assert not (attempt / "exit").exists()
 
@@ -195,7 +195,7 @@ def test_no_exit_file_is_lost_in_fifty_quick_ends(rig: Rig, attempt: Path) -> No
         for n, directory in enumerate(directories)
     ]
 
-    assert [made.error for made in rig.tmux.start(starts)] == [""] * 50
+    assert [made.error for made in rig.tmux.submit(starts)] == [""] * 50
     assert [status(directory) for directory in directories] == [f"{n}\n" for n in range(50)]
 
 
@@ -214,7 +214,7 @@ def test_a_second_control_c_does_not_cost_the_exit_file(attempt: Path, tmp_path:
 def test_the_claim_holds_the_wrappers_process(rig: Rig, attempt: Path) -> None:
     pane(rig, attempt, f': >"$0"; {WAIT}')
 
-    assert [int((attempt / "claim").read_text())] == [one.pid for one in rig.tmux.look().seen]
+    assert [int((attempt / "claim").read_text())] == [one.pid for one in rig.tmux.poll().seen]
 
 
 def test_a_claimed_attempt_is_not_started_again(attempt: Path, sh: str) -> None:
@@ -339,7 +339,7 @@ def test_the_check_finds_the_exit_file(attempt: Path, sh: str) -> None:
 def test_the_check_is_called_when_the_session_was_killed(rig: Rig, attempt: Path, sh: str) -> None:
     target = store(attempt, "called", "echo yes")
     session = pane(rig, attempt, f': >"$0"; {WAIT}', sh)
-    rig.tmux.end([(session, "dep/w1.1")])
+    rig.tmux.cancel([(session, "dep/w1.1")])
 
     until(target.exists)
 
@@ -418,7 +418,7 @@ def test_who_waits_at_the_pipe_ends_when_the_wrapper_is_killed(rig: Rig, attempt
     session = pane(rig, attempt, f': >"$0"; {WAIT}', sh)
     until(lambda: bool(readers(attempt)))
 
-    rig.tmux.end([(session, "dep/w1.1")])
+    rig.tmux.cancel([(session, "dep/w1.1")])
 
     until(lambda: not readers(attempt))
 

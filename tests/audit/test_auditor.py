@@ -42,7 +42,7 @@ def test_an_intent_whose_check_was_killed_stays_pending() -> None:
 def test_a_launch_a_notice_and_an_end_are_pending_while_they_are_open() -> None:
     play = Play(workers=2, units=1, acts=HANGING, plan={"limits": {"give_up": 300, "give_up_do": "stop"}})
     play.up()
-    play.stage.sessions.end = lambda _: 0  # type: ignore[method-assign,assignment] # a session that does not end
+    play.stage.sessions.cancel = lambda _: 0  # type: ignore[method-assign,assignment] # a session that does not end
     play.go(8)
     lines = play.lines
     log = Forged(lines)

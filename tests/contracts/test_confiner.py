@@ -61,7 +61,7 @@ def in_memory() -> tuple[Confiner, Tried]:
         files.write("/a/1/rules", confiner.rules(way, [f"/arena/{place}" for place in places]))
         files.write("/a/1/units.jsonl", b'{"outputs": ["/arena/%s"]}\n' % target.encode())
         argv = ("/bin/sh", "wrapper.sh", "/a/1", "--", *confiner.words(way, "/a", "/a/1/rules"), "act")
-        sessions.start([Start(session="s", mark="m", argv=argv, cwd="/")])
+        sessions.submit([Start(session="s", mark="m", argv=argv, cwd="/")])
         clock.advance(5)
         sessions.play()
         return f"/arena/{target}" in files.held

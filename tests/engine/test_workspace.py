@@ -31,11 +31,11 @@ UNIT = Unit(name="u", outputs=("out/u", "/elsewhere/u"), input="in/u")
 
 def deployment(kind: WorkspaceKind) -> Deployment:
     repository = Repository(git="git", top="/repo", common="/repo/.git", base="c0", prefix="plans")
-    host = Host(root=ROOT, directory=DIRECTORY, socket="", tmux="", python=())
+    host = Host(root=ROOT, directory=DIRECTORY, place={"socket": "", "tmux": ""}, python=())
     plan = Plan(name="n", units=UnitsSpec(), workers=SPECS[kind])
     worker = WorkerState(name="w", session="w", attempt=2, units=["u"])
     if kind == "worktree":
-        host = Host(root=ROOT, directory=DIRECTORY, socket="", tmux="", python=(), repository=repository)
+        host = Host(root=ROOT, directory=DIRECTORY, place={"socket": "", "tmux": ""}, python=(), repository=repository)
     return Deployment(
         name="n",
         plan=plan,

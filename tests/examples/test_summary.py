@@ -26,7 +26,9 @@ def log(drafts: Sequence[e.Draft]) -> list[dict[str, Any]]:
 
 
 def planned(root: Path) -> e.Draft:
-    host = Host(root=str(root), directory=str(root / "state"), socket="/s", tmux="/tmux", python=("python",))
+    host = Host(
+        root=str(root), directory=str(root / "state"), place={"socket": "/s", "tmux": "/tmux"}, python=("python",)
+    )
     plan = Plan(name="condense", units=UnitsSpec(items=("a", "b"), output="out/{{ unit }}"))
     return e.Draft(e.Planned(name="condense", plan=plan, digest="0", host=host))
 

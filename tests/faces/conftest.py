@@ -129,7 +129,7 @@ def place(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -
         here.vanish()  # first: the end of a worker would have a check start others
         here.tmux("kill-server")
         until(lambda: not _busy(directory))  # a check on its way may set one more alarm
-        local.world(None, "hand").alarms.disarm(_jobs(markers))
+        local.world(None, "hand").timer.disarm(_jobs(markers))
 
 
 def _busy(directory: str, word: bytes = b"") -> list[str]:
@@ -144,5 +144,5 @@ def _busy(directory: str, word: bytes = b"") -> list[str]:
 
 
 def _jobs(markers: Iterable[str]) -> list[str]:
-    alarms = local.world(None, "hand").alarms
+    alarms = local.world(None, "hand").timer
     return [] if alarms.weakness() else [job.job for marker in markers for job in alarms.find(marker)]

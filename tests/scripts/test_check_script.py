@@ -7,15 +7,27 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
+import wakeman.adapters
+from wakeman.adapters.at import At
+from wakeman.adapters.memory import MemoryWorld
 from wakeman.core.model import Deployment, Host, WakeTarget
 from wakeman.engine.alarm import script
+
+CHECK = Path(wakeman.adapters.__file__).with_name("check.sh")
 
 
 def program(path: Path, text: str) -> Path:
     path.write_text(f"#!/bin/sh\n{text}\n")
     path.chmod(0o700)
     return path
+
+
+def written(host: Host, *targets: WakeTarget) -> bytes:
+    """Give the script of a deployment, with the machine's own timer."""
+    world = replace(MemoryWorld().world(), state="/state", timer=At(host.env), checker=CHECK.read_bytes)
+    return script(world, Deployment(name="night", host=host), targets)
 
 
 @pytest.fixture
@@ -31,14 +43,12 @@ def place(tmp_path: Path) -> Path:
     host = Host(
         root="/",
         directory=str(tmp_path),
-        socket="/x",
-        tmux="tmux",
+        place={"socket": "/x", "tmux": "tmux"},
         python=("/bin/sh", str(tmp_path / "wakeman")),
         env={"PATH": f"{tmp_path}/bin:/usr/bin:/bin"},
     )
-    d = Deployment(name="night", host=host)
     target = WakeTarget(run=(str(tell), "{{ message }}"))
-    (tmp_path / "check.sh").write_bytes(script(d, host, "/state", (target,)))
+    (tmp_path / "check.sh").write_bytes(written(host, target))
     return tmp_path
 
 
@@ -124,8 +134,8 @@ def test_an_alarm_of_an_old_generation_gives_way_to_another_that_lies_ahead_only
     program(place / "wakeman", f'echo "$@" >"{place}/checked"')
     (place / "generation").write_text("5\n")
     if ahead:
-        marker = next(line for line in (place / "check.sh").read_text().split("'") if line.startswith("# wakeman:"))
-        (place / "queued").write_text(f"{marker}\n")
+        marker = next(line for line in (place / "check.sh").read_text().splitlines() if line.startswith("marker="))
+        (place / "queued").write_text(f"# {marker.removeprefix('marker=')}\n")
 
     subprocess.run(["/bin/sh", str(place / "check.sh"), "at", "4", "7:abc"], capture_output=True, timeout=20)
 
@@ -153,12 +163,11 @@ def test_the_machines_own_at_takes_the_next_alarm_and_gives_it_back(tmp_path: Pa
     host = Host(
         root="/",
         directory=str(tmp_path),
-        socket="/x",
-        tmux="tmux",
+        place={"socket": "/x", "tmux": "tmux"},
         python=("/bin/sh", str(tmp_path / "wakeman")),
         env={"PATH": "/usr/bin:/bin"},
     )
-    (tmp_path / "check.sh").write_bytes(script(Deployment(name="night", host=host), host, "/state", ()))
+    (tmp_path / "check.sh").write_bytes(written(host))
 
     subprocess.run(["/bin/sh", str(tmp_path / "check.sh"), "at"], capture_output=True, timeout=60)
 

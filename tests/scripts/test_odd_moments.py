@@ -36,16 +36,16 @@ def looks(play: Play) -> int:
 
 def hang_in_start(play: Play, *, made: bool) -> None:
     """Have the next start of sessions time out, after it made them or without; from then on tmux hangs."""
-    real = play.stage.sessions.start
+    real = play.stage.sessions.submit
 
     def slow(starts: list[Start]) -> list[Made]:
-        play.stage.sessions.start = real  # type: ignore[method-assign] # as it was
+        play.stage.sessions.submit = real  # type: ignore[method-assign] # as it was
         if made:
             real(starts)
         play.stage.sessions.state = "unknown"
         raise ProgramError("tmux: no answer")
 
-    play.stage.sessions.start = slow  # type: ignore[method-assign,assignment] # a tmux that hangs
+    play.stage.sessions.submit = slow  # type: ignore[method-assign,assignment] # a tmux that hangs
 
 
 # --- done means there -----------------------------------------------------------------------------------------
@@ -195,10 +195,10 @@ def test_going_down_waits_for_a_launch_that_is_open_and_ends_it() -> None:
 
 def test_a_power_cut_in_the_middle_of_many_launches_does_not_stop_the_launching() -> None:
     play = Play(workers=5, units=1, plan={"stuck": {"attempts": 1}})
-    real, play.stage.sessions.start = play.stage.sessions.start, crash  # type: ignore[method-assign,assignment]
+    real, play.stage.sessions.submit = play.stage.sessions.submit, crash  # type: ignore[method-assign,assignment]
     with pytest.raises(CrashError):
         play.up()
-    play.stage.sessions.start = real  # type: ignore[method-assign] # as it was
+    play.stage.sessions.submit = real  # type: ignore[method-assign] # as it was
     play.stage.clock.name = "00000002"
 
     done = play.go()
@@ -209,13 +209,13 @@ def test_a_power_cut_in_the_middle_of_many_launches_does_not_stop_the_launching(
 def test_a_restart_that_could_not_be_launched_is_tried_again() -> None:
     play = Play(workers=1, units=1, acts=dict(HANGING), plan={"cleanup": {"rounds": 0}, "stuck": {"attempts": 3}})
     play.up()
-    real = play.stage.sessions.start
+    real = play.stage.sessions.submit
 
     def once(_: list[Start]) -> list[Made]:
-        play.stage.sessions.start = real  # type: ignore[method-assign] # as it was
+        play.stage.sessions.submit = real  # type: ignore[method-assign] # as it was
         return [Made(error="no room")]
 
-    play.stage.sessions.start = once  # type: ignore[method-assign,assignment] # a tmux that refuses once
+    play.stage.sessions.submit = once  # type: ignore[method-assign,assignment] # a tmux that refuses once
     play.stage.acts["w0"] = Act()
     requests.retry(play.stage.world(), NAME, "w0", (), "again")
 
@@ -246,14 +246,14 @@ def test_a_session_that_its_own_launcher_made_is_found_again_after_a_crash() -> 
 
     def launcher(argv: list[str], **_: object) -> Ran:
         home = f"/state/{NAME}/attempts/w0.1"
-        stage.sessions.start([Start(session="w0", mark="", argv=("/bin/sh", "wrapper", home, *argv), cwd="/plans")])
+        stage.sessions.submit([Start(session="w0", mark="", argv=("/bin/sh", "wrapper", home, *argv), cwd="/plans")])
         return Ran(code=0)
 
     stage.machine.run = launcher  # type: ignore[method-assign,assignment] # the user's own launcher
-    real, stage.sessions.mark = stage.sessions.mark, crash  # type: ignore[method-assign,assignment]
+    real, stage.sessions.adopt = stage.sessions.adopt, crash  # type: ignore[method-assign,assignment]
     with pytest.raises(CrashError):
         play.up()
-    stage.sessions.mark = real  # type: ignore[method-assign] # as it was
+    stage.sessions.adopt = real  # type: ignore[method-assign] # as it was
 
     play.go(6)
 
@@ -264,7 +264,7 @@ def test_a_session_that_its_own_launcher_made_is_found_again_after_a_crash() -> 
 
 
 def refuse_ends(play: Play, times: int) -> None:
-    real = play.stage.sessions.end
+    real = play.stage.sessions.cancel
     left = [times]
 
     def hung(ends: list[tuple[str, str]]) -> int:
@@ -273,7 +273,7 @@ def refuse_ends(play: Play, times: int) -> None:
             raise ProgramError("tmux: no answer")
         return real(ends)
 
-    play.stage.sessions.end = hung  # type: ignore[method-assign,assignment] # a tmux that hangs for a while
+    play.stage.sessions.cancel = hung  # type: ignore[method-assign,assignment] # a tmux that hangs for a while
 
 
 def test_a_stop_that_tmux_did_not_hear_is_said_again() -> None:
@@ -300,10 +300,10 @@ def test_a_restart_that_tmux_did_not_hear_is_done_later() -> None:
 def test_a_crash_between_the_wish_for_another_attempt_and_its_effect_loses_nothing() -> None:
     play = Play(workers=1, units=1, acts=dict(HANGING))
     play.up()
-    real, play.stage.sessions.end = play.stage.sessions.end, crash  # type: ignore[method-assign,assignment]
+    real, play.stage.sessions.cancel = play.stage.sessions.cancel, crash  # type: ignore[method-assign,assignment]
     with pytest.raises(CrashError):
         requests.retry(play.stage.world(), NAME, "w0", (), "again")
-    play.stage.sessions.end = real  # type: ignore[method-assign] # as it was
+    play.stage.sessions.cancel = real  # type: ignore[method-assign] # as it was
     play.stage.acts["w0"] = Act()
 
     assert ("complete", 2) == (play.go().outcome, play.deployment.workers["w0"].attempt)
@@ -343,7 +343,7 @@ def test_leftovers_that_nothing_ends_are_told_of_at_the_alarms_pace() -> None:
 
 def test_launches_that_were_stopped_leave_no_timer_behind() -> None:
     play = Play(workers=5, units=1, plan={"workers": {"stagger": "2s"}, "stuck": {"attempts": 1}})
-    play.stage.sessions.start = lambda starts: [Made(error="no room") for _ in starts]  # type: ignore[method-assign] # a tmux that refuses
+    play.stage.sessions.submit = lambda starts: [Made(error="no room") for _ in starts]  # type: ignore[method-assign] # a tmux that refuses
 
     play.run(60)
 
@@ -403,10 +403,10 @@ def test_another_question_of_the_same_worker_is_told_at_once() -> None:
 
 def test_failed_launches_that_were_stopped_keep_their_attempts_until_a_person_unpauses() -> None:
     play = Play(workers=4, units=1, plan={"cleanup": {"rounds": 0}})
-    real = play.stage.sessions.start
-    play.stage.sessions.start = lambda starts: [Made(error="no room") for _ in starts]  # type: ignore[method-assign] # a tmux that refuses
+    real = play.stage.sessions.submit
+    play.stage.sessions.submit = lambda starts: [Made(error="no room") for _ in starts]  # type: ignore[method-assign] # a tmux that refuses
     broken = play.run(30).outcome
-    play.stage.sessions.start = real  # type: ignore[method-assign] # as it was
+    play.stage.sessions.submit = real  # type: ignore[method-assign] # as it was
     requests.request(play.stage.world(), NAME, "unpause")
 
     assert ("open", "complete") == (broken, play.go().outcome)
@@ -591,7 +591,7 @@ def test_an_at_that_refuses_once_costs_nobody_the_alarm_that_stands() -> None:
 @pytest.mark.parametrize("fails", [1, 2, 9])
 def test_dead_sessions_that_tmux_did_not_end_are_taken_away_before_the_alarm_goes(fails: int) -> None:
     play = Play(workers=1, units=1)
-    real = play.stage.sessions.end
+    real = play.stage.sessions.cancel
     left = [fails]
 
     def refuse(ends: Sequence[tuple[str, str]]) -> int:
@@ -600,14 +600,14 @@ def test_dead_sessions_that_tmux_did_not_end_are_taken_away_before_the_alarm_goe
             raise ProgramError("tmux: no answer")
         return real(ends)
 
-    play.stage.sessions.end = refuse  # type: ignore[method-assign] # tmux, not answering
+    play.stage.sessions.cancel = refuse  # type: ignore[method-assign] # tmux, not answering
     play.run()
     play.stage.run(lambda world, head: check(world, NAME, head), lambda: play.deployment.alarm is None, 3600)
 
     assert ("complete", {}, fails > 2) == (
         play.deployment.outcome,
         play.stage.alarms.jobs,
-        bool(play.stage.sessions.look().seen),
+        bool(play.stage.sessions.poll().seen),
     )
 
 
@@ -738,10 +738,10 @@ def test_an_attempt_of_a_later_deployment_of_the_same_name_has_another_mark() ->
 
 def test_a_worker_that_a_later_check_started_is_not_silent_since_before_its_start() -> None:
     play = Play(workers=1, units=1, plan={"stuck": {"silent": ["restart", "ask"], "after": 240}})
-    real, play.stage.sessions.start = play.stage.sessions.start, crash  # type: ignore[method-assign,assignment]
+    real, play.stage.sessions.submit = play.stage.sessions.submit, crash  # type: ignore[method-assign,assignment]
     with pytest.raises(CrashError):
         play.up()
-    play.stage.sessions.start = real  # type: ignore[method-assign] # as it was
+    play.stage.sessions.submit = real  # type: ignore[method-assign] # as it was
     play.stage.sessions._wrapped = lambda *_: None  # type: ignore[method-assign] # a wrapper that has yet to claim
     play.stage.clock.advance(600)
 
@@ -752,13 +752,13 @@ def test_a_worker_that_a_later_check_started_is_not_silent_since_before_its_star
 
 def test_an_alarm_that_a_slow_check_sets_lies_ahead_of_its_end() -> None:
     play = Play(workers=1, units=1, acts=HANGING)
-    real = play.stage.sessions.start
+    real = play.stage.sessions.submit
 
     def slow(starts: list[Start]) -> list[Made]:
         play.stage.clock.advance(1000)
         return real(starts)
 
-    play.stage.sessions.start = slow  # type: ignore[method-assign,assignment] # a tmux that takes its time
+    play.stage.sessions.submit = slow  # type: ignore[method-assign,assignment] # a tmux that takes its time
 
     play.up()
 

@@ -41,7 +41,7 @@ def crash_in(play: Play, method: str, *, after: bool) -> None:
 @pytest.mark.parametrize("after", [False, True], ids=["before the session was made", "after it was made"])
 def test_a_crash_around_a_launch_neither_loses_nor_doubles_it(after: bool) -> None:
     play = Play(workers=2, units=2)
-    crash_in(play, "start", after=after)
+    crash_in(play, "submit", after=after)
     with pytest.raises(CrashError):
         play.up()
 
@@ -53,7 +53,7 @@ def test_a_crash_around_a_launch_neither_loses_nor_doubles_it(after: bool) -> No
 
 def test_what_was_adopted_says_so() -> None:
     play = Play(workers=1, units=1)
-    crash_in(play, "start", after=True)
+    crash_in(play, "submit", after=True)
     with pytest.raises(CrashError):
         play.up()
 
@@ -64,7 +64,7 @@ def test_what_was_adopted_says_so() -> None:
 
 def test_an_unconfirmed_launch_of_before_a_reboot_gets_a_new_attempt_under_a_new_name() -> None:
     play = Play(workers=1, units=1)
-    crash_in(play, "start", after=False)
+    crash_in(play, "submit", after=False)
     with pytest.raises(CrashError):
         play.up()
     play.stage.clock.name = "00000002"
@@ -77,7 +77,7 @@ def test_an_unconfirmed_launch_of_before_a_reboot_gets_a_new_attempt_under_a_new
 
 def test_a_claimed_attempt_whose_session_is_gone_is_not_started_twice() -> None:
     play = Play(workers=1, units=1)
-    crash_in(play, "start", after=True)
+    crash_in(play, "submit", after=True)
     with pytest.raises(CrashError):
         play.up()
     play.stage.sessions.playing.clear()
@@ -276,7 +276,7 @@ def test_a_wake_that_was_not_delivered_is_delivered_by_the_next_check() -> None:
 
 def test_three_launches_that_fail_in_a_row_stop_the_launching() -> None:
     play = Play(workers=5, units=1, plan={"workers": {"stagger": "10s"}, "stuck": {"attempts": 1}})
-    play.stage.sessions.start = lambda starts: [Made(error="no room") for _ in starts]  # type: ignore[method-assign] # a tmux that refuses
+    play.stage.sessions.submit = lambda starts: [Made(error="no room") for _ in starts]  # type: ignore[method-assign] # a tmux that refuses
 
     play.run(minutes=60)
 
@@ -454,8 +454,8 @@ def test_the_memory_sessions_refuse_a_name_that_is_taken() -> None:
     start = sessions.playing["w0"].start
 
     assert [True, False] == [
-        sessions.start([msgspec.structs.replace(start, mark="other")])[0].taken,
-        sessions.start([start])[0].taken,
+        sessions.submit([msgspec.structs.replace(start, mark="other")])[0].taken,
+        sessions.submit([start])[0].taken,
     ]
 
 

@@ -138,16 +138,16 @@ def test_without_a_rule_no_session_is_looked_into() -> None:
 
 def test_one_whose_end_was_cut_off_by_a_crash_is_ended_by_the_next_check() -> None:
     play = night()
-    sessions, real = play.stage.sessions, play.stage.sessions.end
+    sessions, real = play.stage.sessions, play.stage.sessions.cancel
 
     class CrashError(Exception):
         """The process ends here."""
 
     def broken(ends: Any) -> int:
-        sessions.end = real  # type: ignore[method-assign] # once
+        sessions.cancel = real  # type: ignore[method-assign] # once
         raise CrashError(ends)
 
-    sessions.end = broken  # type: ignore[method-assign] # a crash between mark and end
+    sessions.cancel = broken  # type: ignore[method-assign] # a crash between mark and end
     with pytest.raises(CrashError):
         play.go(minutes=30)
 

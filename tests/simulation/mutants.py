@@ -67,7 +67,7 @@ def _changed(function: FunctionType, changes: tuple[tuple[str, str], ...]) -> An
 def a_launcher_is_killed_once_its_session_stands() -> object:
     """The program runs; the next check finds what it was."""
     night = Staged()
-    night.kill(night.past(night.upped(), "sessions.start"))
+    night.kill(night.past(night.upped(), "sessions.submit"))
     night.act()
     return night.rest()
 
@@ -75,7 +75,7 @@ def a_launcher_is_killed_once_its_session_stands() -> object:
 def a_session_is_lost_before_its_launch_is_recorded_and_its_program_lives_on() -> object:
     """The claim alone tells that the attempt was started."""
     night = Staged(w0=Role(deaf=True, seconds=3000))
-    night.kill(night.past(night.upped(), "sessions.start"))
+    night.kill(night.past(night.upped(), "sessions.submit"))
     night.act()
     night.scene.sessions.die()
     return night.rest()
@@ -84,7 +84,7 @@ def a_session_is_lost_before_its_launch_is_recorded_and_its_program_lives_on() -
 def the_power_is_cut_once_a_program_runs() -> object:
     """What was synced before it ran is what the next boot has."""
     night = Staged()
-    night.past(night.upped(), "sessions.start")
+    night.past(night.upped(), "sessions.submit")
     night.act()
     night.power()
     return night.rest()
@@ -94,7 +94,7 @@ def the_power_is_cut_once_a_program_runs_on_the_intent_of_a_killed_check() -> ob
     """The intent was in the page cache alone when the second check read it."""
     night = Staged()
     night.kill(night.to(night.upped(), "logs.sync", having=INTENT))
-    night.past(night.checks(), "sessions.start")
+    night.past(night.checks(), "sessions.submit")
     night.act()
     night.power()
     return night.rest()
@@ -130,7 +130,7 @@ def an_alarm_fires_and_its_check_is_killed_at_once() -> object:
 def the_power_is_cut_before_a_launch_is_recorded_and_takes_the_claim() -> object:
     """The boot alone tells that this attempt may have run."""
     night = Staged()
-    night.past(night.upped(), "sessions.start")
+    night.past(night.upped(), "sessions.submit")
     night.act()
     night.power()
     return night.rest()
@@ -195,7 +195,7 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "alarm armed last": Mutant(
         alarm.Rearm.perform,
-        (("    return alarm.arm(", "    world.alarms.disarm([d.alarm.job])\n    return alarm.arm("),),
+        (("    return alarm.arm(", "    world.timer.disarm([d.alarm.job])\n    return alarm.arm("),),
         a_check_is_killed_before_it_sets_the_alarm_anew,
     ),
     "no alarm before the check": Mutant(

@@ -26,13 +26,13 @@ from wakeman.engine import alarm
 from wakeman.ports import Installed, Made, Start
 
 POINTS = {
-    "sessions": ("look", "end", "capture", "type", "later", "mark"),
+    "sessions": ("poll", "cancel", "capture", "type", "later", "adopt"),
     "files": ("marks", "read", "tail", "write", "move", "make", "link", "remove", "writing", "install"),
     "git": ("plant", "keep"),
     "alarms": ("arm", "stands", "find", "disarm"),
     "machine": ("run", "marked", "signal"),
 }
-"""Calls that are points as a whole. Those of the logs, and `sessions.start`, have several."""
+"""Calls that are points as a whole. Those of the logs, and `sessions.submit`, have several."""
 FLUSHED = timedelta(seconds=30)
 """After that time the system has written by itself what nobody synced."""
 
@@ -152,10 +152,10 @@ class Sessions(MemorySessions):
         self.ended: Callable[[Playing], None] = lambda _: None
         self.made: Callable[[], bool] = lambda: False  # whether a session is made although the host hangs
 
-    def start(self, starts: Sequence[Start]) -> list[Made]:
+    def submit(self, starts: Sequence[Start]) -> list[Made]:
         made = []
         for start in starts:
-            self.crew.point("sessions.start")
+            self.crew.point("sessions.submit")
             with self.crew.aside():
                 if self.state == "unknown":
                     if self.made():
@@ -164,7 +164,7 @@ class Sessions(MemorySessions):
                 made.append(self._start(start))
         return made
 
-    def end(self, ends: Sequence[tuple[str, str]]) -> int:
+    def cancel(self, ends: Sequence[tuple[str, str]]) -> int:
         self._answer()
         found = [(name, p) for name, p in self.playing.items() if p.mark and (p.session_id, p.mark) in ends]
         for name, p in found:

@@ -69,7 +69,7 @@ def test_a_night_with_reviews_whose_checks_are_killed_anywhere_reviews_reopens_a
         points.append(at)
 
     assert len(points) > 100
-    assert {"logs.write", "logs.sync", "sessions.start", "files.read"} <= set(points)
+    assert {"logs.write", "logs.sync", "sessions.submit", "files.read"} <= set(points)
 
 
 @pytest.mark.parametrize(

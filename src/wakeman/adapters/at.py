@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 from wakeman.core.errors import ProgramError
-from wakeman.ports import Job, Ran
+from wakeman.ports import Ran
+
+if TYPE_CHECKING:
+    from wakeman.ports import Job
 
 PROGRAMS = ("at", "atq", "atrm")
 PID_FILES = ("/run/atd.pid", "/var/run/atd.pid")
@@ -51,6 +54,8 @@ class At:
     parts of them. Cost: one process of 1-2 ms a question, one more for each job that `find` reads.
     """
 
+    name = "at"
+
     def __init__(self, env: Mapping[str, str], pid_files: Sequence[str] = PID_FILES, timeout: float = TIMEOUT) -> None:
         self._path = env.get("PATH", SAFE_PATH)
         self._programs = {name: _which(name, self._path) for name in PROGRAMS}
@@ -74,6 +79,8 @@ class At:
         Boundary: a `due` in the past fires at once. Raises: ProgramError when the job is not in the queue
         afterwards, or nobody would run it; nothing is left in the queue then.
         """
+        from wakeman.ports import Job
+
         if weak := self.weakness():
             raise ProgramError(f"at: {weak}")
         minute = _minute(due)
@@ -98,6 +105,8 @@ class At:
 
     def find(self, marker: str) -> list[Job]:
         """List every queued job whose body carries the marker, soonest first."""
+        from wakeman.ports import Job
+
         queued = ((job, due, self._show(job)) for job, due in self._queued())
         return sorted((Job(*entry) for entry in queued if _carries(entry[2], marker)), key=lambda job: job.due)
 
@@ -109,6 +118,16 @@ class At:
         ran = self._run("atrm", *numbers)
         if ran.code and (left := {job for job, _ in self._queued()}.intersection(numbers)):
             raise ProgramError(f"atrm: could not remove {', '.join(sorted(left))}: {_last(ran.err)}")
+
+    def later(self, seconds: float, argv: Sequence[str]) -> bool:
+        """Refuse: what is wanted in seconds is no use at a minute's grain."""
+        del seconds, argv
+        return False
+
+    def shell(self) -> bytes:
+        """Return `at.sh`."""
+        with open(os.path.join(os.path.dirname(__file__), "at.sh"), "rb") as file:
+            return file.read()
 
     def _missing(self) -> str:
         gone = [name for name, path in self._programs.items() if not path]
@@ -207,6 +226,8 @@ def _comment(marker: str) -> str:
 
 
 def _body(marker: str, argv: Sequence[str]) -> bytes:
+    import shlex
+
     # exec: a first word such as `A=b` or `if` is a program's name here, never shell syntax.
     return os.fsencode(f"{_comment(marker)}\nexec {shlex.join(argv)} </dev/null >/dev/null 2>&1\n")
 

@@ -11,11 +11,13 @@ import stat
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import count
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from wakeman.core.errors import DiskError, StorageError, UsageError
 from wakeman.core.model import FileFingerprint
-from wakeman.ports import Installed
+
+if TYPE_CHECKING:
+    from wakeman.ports import Installed
 
 _REFUSALS: dict[int, tuple[str, str]] = {
     errno.ENOSPC: ("no space left on the disk", "free some space, then try again"),
@@ -222,6 +224,8 @@ class Disk:
         Shape: a copy is made where the original stays, has other names, or lies on another file system.
         Boundary: what comes to `target` between the last look at it and the rename is replaced unseen.
         """
+        from wakeman.ports import Installed
+
         place, name = os.path.realpath(target), os.path.basename(inside)
         with _words(place):
             there = _regular(place)

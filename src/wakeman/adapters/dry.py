@@ -20,8 +20,8 @@ from wakeman.core.log.state import apply_drafts, validate
 from wakeman.core.log.summary import summary
 from wakeman.core.model import Deployment, FileFingerprint, Host, Repository, WakeTarget
 from wakeman.ports import (
-    Alarms,
     Branch,
+    Executor,
     Files,
     Git,
     Installed,
@@ -34,8 +34,9 @@ from wakeman.ports import (
     Merged,
     Ran,
     SessionInfo,
-    Sessions,
     Start,
+    Terminal,
+    Timer,
     World,
 )
 
@@ -51,17 +52,22 @@ Tell = Callable[[str], None]
 def dry(world: World, tell: Tell) -> World:
     """Give a world that reads from `world` and changes nothing; `tell` hears of each effect, in the imperative."""
     told: set[str] = set()
-    hosts: dict[str, DrySessions] = {}
+    executors: dict[str, DryExecutor] = {}
 
     def once(text: str) -> None:
         if text not in told:
             told.add(text)
             tell(text)
 
-    def sessions(host: Host) -> Sessions:
-        if host.socket not in hosts:
-            hosts[host.socket] = DrySessions(world.sessions(host), once, world.clock.now().timestamp())
-        return hosts[host.socket]
+    def executor(host: Host) -> Executor:
+        real = world.executor(host)
+        if real.address not in executors:
+            executors[real.address] = DryExecutor(real, once, world.clock.now().timestamp())
+        return executors[real.address]
+
+    def stand_in(d: Deployment) -> Timer | None:
+        real = world.stand_in(d)
+        return DryTimer(real, once) if real is not None else None
 
     def deliver(target: WakeTarget, message: str, _: Deployment) -> str:
         once(f"tell {target.tmux or join(target.run)}: {message}")
@@ -70,10 +76,11 @@ def dry(world: World, tell: Tell) -> World:
     return msgspec.structs.replace(
         world,
         logs=DryLogs(world.logs, once),
-        alarms=DryAlarms(world.alarms, once),
+        timer=DryTimer(world.timer, once),
+        stand_in=stand_in,
         files=DryFiles(world.files, once),
         machine=DryMachine(world.machine, once),
-        sessions=sessions,
+        executor=executor,
         git=lambda: DryGit(world.git(), once),
         deliver=deliver,
     )
@@ -141,14 +148,15 @@ class DryLogs:
         yield DryWriter(self._own[name], self._tell)
 
 
-class DryAlarms:
+class DryTimer:
     """The queue as it is; what is armed here is taken to stand."""
 
-    def __init__(self, alarms: Alarms, tell: Tell) -> None:
-        self._alarms, self._tell = alarms, tell
+    def __init__(self, timer: Timer, tell: Tell) -> None:
+        self._timer, self._tell = timer, tell
+        self.name = timer.name
 
     def weakness(self) -> str:
-        return self._alarms.weakness()
+        return self._timer.weakness()
 
     def arm(self, marker: str, argv: Sequence[str], due: datetime) -> Job:
         del argv
@@ -156,15 +164,23 @@ class DryAlarms:
         return Job(job="dry", due=due, body=marker)
 
     def stands(self, job: str, marker: str) -> bool:
-        return job == "dry" or self._alarms.stands(job, marker)
+        return job == "dry" or self._timer.stands(job, marker)
 
     def find(self, marker: str) -> list[Job]:
-        return self._alarms.find(marker)
+        return self._timer.find(marker)
 
     def disarm(self, jobs: Sequence[str]) -> None:
         for job in jobs:
             if job != "dry":
                 self._tell(f"take away alarm job {job}")
+
+    def later(self, seconds: float, argv: Sequence[str]) -> bool:
+        del argv
+        self._tell(f"have a check run in {seconds:g} s")
+        return True
+
+    def shell(self) -> bytes:
+        return self._timer.shell()
 
 
 class DryFiles:
@@ -333,22 +349,24 @@ class DryMachine:
         return self._machine.pid()
 
 
-class DrySessions:
+class DryExecutor:
     """The sessions as they are, with those started here and without those ended here."""
 
-    def __init__(self, sessions: Sessions, tell: Tell, now: float) -> None:
-        self._sessions, self._tell, self._now = sessions, tell, now
+    def __init__(self, executor: Executor, tell: Tell, now: float) -> None:
+        self._executor, self._tell, self._now = executor, tell, now
+        self.address, self.outlives_boot = executor.address, executor.outlives_boot
+        self.terminal = DryTerminal(executor.terminal, self, tell) if executor.terminal is not None else None
         self._started: dict[str, SessionInfo] = {}
         self._ended: set[str] = set()
-        self._marks: dict[str, str] = {}
+        self.marks: dict[str, str] = {}
 
-    def look(self) -> Listing:
-        listing = self._sessions.look()
+    def poll(self, known: str = "") -> Listing:
+        listing = self._executor.poll(known)
         seen = tuple(one for one in listing.seen if one.session_id not in self._ended)
         state = "up" if self._started and listing.state == "down" else listing.state
-        return Listing(state=state, server=listing.server, seen=(*seen, *self._started.values()), why=listing.why)
+        return msgspec.structs.replace(listing, state=state, seen=(*seen, *self._started.values()))
 
-    def start(self, starts: Sequence[Start]) -> list[Made]:
+    def submit(self, starts: Sequence[Start]) -> list[Made]:
         return [self._start(start) for start in starts]
 
     def _start(self, start: Start) -> Made:
@@ -357,46 +375,52 @@ class DrySessions:
         self._started[session_id] = SessionInfo(
             session=start.session,
             session_id=session_id,
-            pane_id="",
-            pid=0,
-            dead=False,
-            code=None,
-            signal="",
+            phase="running",
             created=self._now,
             activity=self._now,
             mark=start.mark,
         )
         return Made(session_id=session_id)
 
-    def end(self, ends: Sequence[tuple[str, str]]) -> int:
-        looked = self.look().seen
-        found = [seen for seen in looked if (seen.session_id, self._marks.get(seen.session_id, seen.mark)) in ends]
+    def cancel(self, ends: Sequence[tuple[str, str]]) -> int:
+        polled = self.poll().seen
+        found = [seen for seen in polled if (seen.session_id, self.marks.get(seen.session_id, seen.mark)) in ends]
         for seen in found:
             self._tell(f"end session {seen.session}")
             self._ended.add(seen.session_id)
             self._started.pop(seen.session_id, None)
         return len(found)
 
+    def logs(self, session: str, lines: int = 50) -> str:
+        return "" if self.is_dry(session) else self._executor.logs(session, lines)
+
+    def is_dry(self, session: str) -> bool:
+        """Tell whether a session was started here alone."""
+        return session in self._started
+
+
+class DryTerminal:
+    """The terminals as they are; what would be typed is told."""
+
+    def __init__(self, terminal: Terminal, executor: DryExecutor, tell: Tell) -> None:
+        self._terminal, self._executor, self._tell = terminal, executor, tell
+
     def capture(self, session: str, lines: int = 50) -> str:
-        return "" if session in self._started else self._sessions.capture(session, lines)
+        return "" if self._executor.is_dry(session) else self._terminal.capture(session, lines)
 
     def type(self, session: str, text: str, *, submit: bool) -> None:
-        name = next((seen.session for seen in self.look().seen if seen.session_id == session), session)
+        seen = self._executor.poll().seen
+        name = next((one.session for one in seen if one.session_id == session), session)
         self._tell(f"type into session {name}{' and press Enter' if submit else ''}: {text}")
 
-    def later(self, seconds: float, argv: Sequence[str]) -> bool:
-        del argv
-        self._tell(f"have a check run in {seconds:g} s")
-        return True
-
     def attach(self, session: str) -> tuple[str, ...]:
-        return self._sessions.attach(session)
+        return self._terminal.attach(session)
 
-    def mark(self, session_id: str, mark: str) -> None:
-        self._marks[session_id] = mark
+    def adopt(self, session_id: str, mark: str) -> None:
+        self._executor.marks[session_id] = mark
 
     def remember(self, session_id: str, head: str) -> None:
         """Do nothing: the head is not of a log that exists."""
 
     def recall(self) -> list[tuple[str, str]]:
-        return self._sessions.recall()
+        return self._terminal.recall()

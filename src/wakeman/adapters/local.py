@@ -12,11 +12,14 @@ from wakeman.adapters.at import At
 from wakeman.adapters.clock import SystemClock
 from wakeman.adapters.disk import Disk
 from wakeman.adapters.eventlog import EventLogs
+from wakeman.adapters.executors import find
 from wakeman.adapters.machine import LocalMachine
-from wakeman.adapters.tmux import Tmux
-from wakeman.core.errors import ProgramError, UsageError, WakemanError
+from wakeman.core.errors import WakemanError
 from wakeman.core.model import Agent, Confinement, Deployment, Host, Plan, WakeTarget
-from wakeman.ports import Confiner, Git, Harness, Machine, Sessions, Watcher, World
+from wakeman.ports import World
+
+if TYPE_CHECKING:
+    from wakeman.ports import Confiner, Executor, Git, Harness, Machine, Terminal, Timer, Watcher
 
 if TYPE_CHECKING:
     from wakeman.adapters.profiles import ProfileFiles
@@ -39,13 +42,16 @@ def world(state: str | None, by: str) -> World:
     machine, files = LocalMachine(), Disk()
     directory = state_directory(state)
     environment = clean_environment(machine.environ(), machine.home())
-    hosts: dict[tuple[str, str], Sessions] = {}
+    executors: dict[tuple[str, ...], Executor] = {}
 
-    def sessions(host: Host) -> Sessions:
-        key = (host.socket, host.directory)
-        if key not in hosts:
-            hosts[key] = Tmux(host.socket, host.tmux, host.directory, host.env)
-        return hosts[key]
+    def executor(host: Host) -> Executor:
+        key = (host.executor, host.directory, *host.place.values())
+        if key not in executors:
+            executors[key] = find(host.executor).executor(host)
+        return executors[key]
+
+    def stand_in(d: Deployment) -> Timer | None:
+        return find(d.host.executor).stand_in(d.host, d.server)
 
     def deliver(target: WakeTarget, message: str, deployment: Deployment) -> str:
         from wakeman.adapters import orchestrator
@@ -55,8 +61,8 @@ def world(state: str | None, by: str) -> World:
             target,
             message,
             machine=machine,
-            sessions=_receiver(target, host, environment),
-            env=host.env if host.tmux else environment,
+            terminal=_receiver(target, host, environment),
+            env=host.env if host.python else environment,
             cwd=host.root,
             names={"deployment": deployment.name},
         )
@@ -82,10 +88,11 @@ def world(state: str | None, by: str) -> World:
     return World(
         clock=SystemClock(),
         logs=EventLogs(directory),
-        alarms=At(environment),
+        timer=At(environment),
+        stand_in=stand_in,
         files=files,
         machine=machine,
-        sessions=sessions,
+        executor=executor,
         harness=_harness,
         watcher=_watcher,
         confiner=lambda: _confiner(machine),
@@ -97,6 +104,7 @@ def world(state: str | None, by: str) -> World:
         wrapper=lambda: _script("wrapper.sh"),
         hook=lambda: _script("hook.sh"),
         guard=lambda: _script("guard.sh"),
+        checker=lambda: _script("check.sh"),
         deliver=deliver,
         say=_say,
         state=directory,
@@ -129,35 +137,15 @@ def clean_environment(environ: Mapping[str, str], home: str) -> dict[str, str]:
     return {"PATH": environ.get("PATH") or PATH, "HOME": home, "LANG": "C.UTF-8", **env}
 
 
-def socket_path(name: str, environ: Mapping[str, str]) -> str:
-    """Give the absolute path of a tmux socket by its name, as tmux itself does; a path stays what it is."""
-    if name.startswith("/"):
-        return name
-    if "/" in name or not name:
-        raise UsageError(f"workers.socket: found {name!r}; expected a name, or an absolute path")
-    place = f"{environ.get('TMUX_TMPDIR') or '/tmp'}/tmux-{os.getuid()}"  # noqa: S108 - where tmux keeps them
-    return f"{os.path.realpath(place)}/{name}"
-
-
-def tmux_program(path: str) -> str:
-    """Find tmux. Raises: ProgramError with what installs it."""
-    import shutil
-
-    found = shutil.which("tmux", path=path)
-    if found is None:
-        raise ProgramError(f"tmux: not found on {path}", "apt-get install tmux, or brew install tmux")
-    return os.path.realpath(found) if not found.startswith("/") else found
-
-
 def _host(
     plan: Plan, root: str, directory: str, environment: Mapping[str, str], confinement: Confinement | None
 ) -> Host:
-    socket = socket_path(plan.workers.socket, os.environ)
+    name = plan.workers.executor
     return Host(
         root=root,
         directory=directory,
-        socket=socket,
-        tmux=tmux_program(environment["PATH"]),
+        executor=name,
+        place=dict(find(name).place(plan, directory, environment)),
         python=(sys.executable, "-P", "-m", "wakeman"),
         env=dict(environment),
         memory_per_worker=_memory(plan.workers.harness),
@@ -165,21 +153,28 @@ def _host(
     )
 
 
-def _receiver(target: WakeTarget, host: Host, environment: Mapping[str, str]) -> Sessions | None:
+def executor(name: str, environ: Mapping[str, str]) -> str:
+    """Return what runs workers here, with its version. Raises: ProgramError; UnknownNameError."""
+    return find(name).found(environ)
+
+
+def _receiver(target: WakeTarget, host: Host, environment: Mapping[str, str]) -> Terminal | None:
+    """Return the terminals of the orchestrator's own tmux server, wherever the workers run."""
     if not target.tmux:
         return None
     from wakeman.adapters.orchestrator import address
+    from wakeman.adapters.tmux import Tmux, socket_path, tmux_program
 
     name, _ = address(target.tmux)
     directory = host.directory or state_directory(None)
-    tmux = host.tmux or tmux_program(environment["PATH"])
+    tmux = host.place.get("tmux") or tmux_program(environment["PATH"])
     return Tmux(socket_path(name, os.environ), tmux, directory, environment)
 
 
-def _say(sessions: Sessions, session: str, text: str, submit: bool, force: bool) -> str:
+def _say(terminal: Terminal, session: str, text: str, submit: bool, force: bool) -> str:
     from wakeman.adapters.orchestrator import say
 
-    return say(sessions, session, text, submit=submit, force=force)
+    return say(terminal, session, text, submit=submit, force=force)
 
 
 def _harness(name: str) -> Harness:

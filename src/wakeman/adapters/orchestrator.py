@@ -11,7 +11,7 @@ from wakeman.core.model import WakeTarget
 from wakeman.core.plan.template import render
 from wakeman.core.policy.prompt_delivery import BUSY, ENTER_AGAIN_S, INPUT_BOX_ROWS_MAX, Became, fate, input_box, padded
 from wakeman.core.text import last_line, sanitise
-from wakeman.ports import Machine, Sessions
+from wakeman.ports import Machine, Terminal
 
 LIMIT = 600
 """Characters of a message at most."""
@@ -41,7 +41,7 @@ def deliver(
     message: str,
     *,
     machine: Machine,
-    sessions: Sessions | None,
+    terminal: Terminal | None,
     env: Mapping[str, str],
     cwd: str,
     names: Mapping[str, str],
@@ -50,7 +50,7 @@ def deliver(
     """Bring one message to one receiver; give "" when it arrived, else why not.
 
     Shape: the message becomes one line of harmless characters. `names` are those of `wake.to.run` besides
-    `message`; `sessions` is the host that `address` names, None where there is none.
+    `message`; `terminal` is that of the server that `address` names, None where there is none.
     Boundary: typing needs a session that looks idle, unless `target.force`.
     Repeatable: no; the receiver hears it twice.
     Cost: up to `target.timeout` seconds for a program; for a session that of `say` and `follow`.
@@ -59,12 +59,12 @@ def deliver(
     try:
         if target.run:
             return _run(target, {**names, "message": text}, machine, env, cwd)
-        if sessions is None:
+        if terminal is None:
             return f"tmux {target.tmux}: no server to type into"
         _, session = address(target.tmux)
         safe = padded(text)
-        said = say(sessions, session, safe, submit=target.submit, force=target.force, pause=pause)
-        return said or (follow(sessions, session, safe, pause) if target.submit else "")
+        said = say(terminal, session, safe, submit=target.submit, force=target.force, pause=pause)
+        return said or (follow(terminal, session, safe, pause) if target.submit else "")
     except WakemanError as error:
         return sanitise(str(error), LIMIT)
 
@@ -80,7 +80,7 @@ def _run(target: WakeTarget, names: Mapping[str, str], machine: Machine, env: Ma
 
 
 def say(
-    sessions: Sessions,
+    terminal: Terminal,
     session: str,
     text: str,
     *,
@@ -93,31 +93,31 @@ def say(
     Boundary: Enter is pressed once the text shows on the screen; whether it was taken, `follow` finds out.
     Cost: 0.8 s where it is typed and submitted; `PATIENCE` more where the text does not show.
     """
-    screen = sessions.capture(session)
+    screen = terminal.capture(session)
     if not force:
         if why := _occupied(screen, submit=submit):
             return f"tmux {session}: {why}"
         pause(LOOKS_APART)
-        if sessions.capture(session) != screen:
+        if terminal.capture(session) != screen:
             return f"tmux {session}: not idle: its screen changes"
     if text:
-        sessions.type(session, text, submit=False)
+        terminal.type(session, text, submit=False)
     if not submit:
         return ""
     if text:
         pause(PASTE_PAUSE)
         for _ in range(round(PATIENCE / STEP)):
-            if sessions.capture(session) != screen:
+            if terminal.capture(session) != screen:
                 break
             pause(STEP)
         else:
             if not force:
                 return f"tmux {session}: typed, and nothing of it shows: Enter was not pressed"
-    sessions.type(session, "", submit=True)
+    terminal.type(session, "", submit=True)
     return ""
 
 
-def follow(sessions: Sessions, session: str, text: str, pause: Callable[[float], None] = time.sleep) -> str:
+def follow(terminal: Terminal, session: str, text: str, pause: Callable[[float], None] = time.sleep) -> str:
     """Check that a text which was typed and submitted is taken, and press Enter once more where it is not.
 
     Shape: "" when it was taken, or where no input box shows; else what is known.
@@ -126,12 +126,12 @@ def follow(sessions: Sessions, session: str, text: str, pause: Callable[[float],
     for enters in (1, 2):
         state: Became = "waits"
         for _ in range(round(ENTER_AGAIN_S / STEP)):
-            state = fate(sessions.capture(session), text, typed=True)
+            state = fate(terminal.capture(session), text, typed=True)
             if state == "taken":
                 return ""
             pause(STEP)
         if state == "waits" and enters == 1:
-            sessions.type(session, "", submit=True)
+            terminal.type(session, "", submit=True)
         elif state == "unknown":
             return ""
     return f"tmux {session}: typed; it stands in the input box, Enter was pressed twice"

@@ -16,11 +16,18 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from wakeman.core.errors import ProgramError, UnknownNameError
+from msgspec.structs import replace
+
+from wakeman.core.errors import ProgramError, UnknownNameError, UsageError
 from wakeman.ports import Listing, Made, SessionInfo, Start
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from libtmux.common import tmux_cmd
+
+    from wakeman.core.model import Host, Plan
+    from wakeman.ports import Job, Phase
 
 LIMIT = 16_000  # bytes of one tmux command line; tmux refuses 16,384
 ENDS = 40  # sessions ended in one call: an id, a mark and their command are under 400 bytes
@@ -36,7 +43,6 @@ FACTS = (
     "pid",
     "start_time",
     "session_id",
-    "pane_id",
     "pane_pid",
     "pane_dead",
     "pane_dead_status",
@@ -73,7 +79,9 @@ KILLED = 137
 
 
 class Tmux:
-    """The sessions of the server behind one socket; see `wakeman.ports.Sessions`."""
+    """The sessions of the server behind one socket, and their terminals; see `wakeman.ports`."""
+
+    outlives_boot = False
 
     def __init__(
         self, socket: str, tmux: str, directory: str, env: Mapping[str, str], *, timeout: float = 10.0
@@ -92,11 +100,28 @@ class Tmux:
         self._config = None if socket.endswith("/default") else "/dev/null"
         self._timeout = timeout
 
-    def look(self) -> Listing:
-        """Look at all sessions in one call of tmux.
+    @property
+    def address(self) -> str:
+        return self._socket
 
-        Shape: one `Seen` per session: the pane we made, in a stranger's session the first.
+    @property
+    def terminal(self) -> Tmux:
+        return self
+
+    def poll(self, known: str = "") -> Listing:
+        """List all sessions in one call of tmux.
+
+        Shape: one entry per session: the pane we made, in a stranger's session the first.
+        Boundary: where the server of the poll before lives and cannot be reached, nothing is known.
         """
+        listing = self._list()
+        if listing.state == "unknown" or listing.server == known:
+            return listing
+        if listing.state == "down" and _lives(int(known.partition(":")[0])):
+            return Listing("unknown", why=f"no answer on {self._socket}, though its tmux server lives")
+        return replace(listing, gone="its tmux server is gone")
+
+    def _list(self) -> Listing:
         cut = f"~{os.urandom(6).hex()}~"  # no title can hold it: it is new each time
         facts = ",".join(f"#{{{name}}}" for name in FACTS)
         try:
@@ -111,7 +136,7 @@ class Tmux:
         except ValueError as error:
             return Listing("unknown", why=f"tmux socket {self._socket}: cannot read its list: {error}")
 
-    def start(self, starts: Sequence[Start]) -> list[Made]:
+    def submit(self, starts: Sequence[Start]) -> list[Made]:
         """Make several detached sessions, many in one call of tmux.
 
         Boundary: a name that tmux would change, or a start longer than tmux takes, gives `error`.
@@ -142,11 +167,11 @@ class Tmux:
                 for index, line in zip(batch, ran.stdout, strict=True):
                     session_id, pid = line.split(" ")
                     made[index] = Made(session_id, int(pid))
-        if None in made and self.look().state == "unknown":
+        if None in made and self._list().state == "unknown":
             raise ProgramError(f"tmux socket {self._socket}: {why}", self._hint())
         return [one or Made(error=why) for one in made]
 
-    def end(self, ends: Sequence[tuple[str, str]]) -> int:
+    def cancel(self, ends: Sequence[tuple[str, str]]) -> int:
         """End sessions by id, each if it carries its mark: test and end are one call, many in one call of tmux."""
         known = [(session_id, mark) for session_id, mark in ends if _is_id(session_id) and re.fullmatch(MARK, mark)]
         ended = 0
@@ -158,11 +183,11 @@ class Tmux:
             ran = self._act(*words)
             ended += ran.stdout.count("ended")
             if ran.returncode and len(batch) > 1:  # one that is gone takes those behind it along
-                ended += sum(self.end([one]) for one in batch)
+                ended += sum(self.cancel([one]) for one in batch)
         return ended
 
     def capture(self, session: str, lines: int = 50) -> str:
-        """Give the last lines of the pane's screen and history; wrapped lines are joined.
+        """Return the last lines of the pane's screen and history; wrapped lines are joined.
 
         Boundary: blank lines at the end do not count, nor does the line that tmux itself writes into a dead pane.
         """
@@ -174,6 +199,10 @@ class Tmux:
         if dead and rows[-1].startswith("Pane is dead"):
             rows = "\n".join(rows[:-1]).rstrip().split("\n")
         return "\n".join(rows[-lines:])
+
+    def logs(self, session: str, lines: int = 50) -> str:
+        """Return the last lines of the pane's screen and history: what it has printed, as far as tmux keeps it."""
+        return self.capture(session, lines)
 
     def type(self, session: str, text: str, *, submit: bool) -> None:
         """Paste text into the pane, then press Enter apart from it if `submit`.
@@ -202,10 +231,10 @@ class Tmux:
             return False
 
     def attach(self, session: str) -> tuple[str, ...]:
-        """Give the command line with which a person attaches."""
+        """Return the command line with which a person attaches."""
         return (self._tmux, "-S", self._socket, "attach-session", "-t", _target(session))
 
-    def mark(self, session_id: str, mark: str) -> None:
+    def adopt(self, session_id: str, mark: str) -> None:
         """Put our mark on a session that the user's own launcher made, and on its first pane.
 
         Raises: ProgramError when it is gone, or carries another mark; nothing is changed then.
@@ -231,7 +260,7 @@ class Tmux:
             self._ask("set-option", "-t", _target(session_id), "@wakeman_head", _literal(head))
 
     def recall(self) -> list[tuple[str, str]]:
-        """Give mark and `@wakeman_head` of each session that has both."""
+        """Return mark and `@wakeman_head` of each session that has both."""
         try:
             said = self._ask("list-sessions", "-F", "#{@wakeman_head} #{@wakeman}").out
         except ProgramError:
@@ -244,7 +273,7 @@ class Tmux:
 
         Boundary: a server that cannot be looked at, as on its way out, settles nothing.
         """
-        listing = self.look()
+        listing = self._list()
         there = {seen.session: seen for seen in listing.seen}
         for index in batch:
             start, seen = starts[index], there.get(starts[index].session)
@@ -350,6 +379,92 @@ class Tmux:
         return f"look at the server: {shlex.join((self._tmux, '-S', self._socket, 'ls'))}"
 
 
+class TmuxTimer:
+    """The timer of a tmux server, which ends with it: what it was given is neither found nor taken back."""
+
+    name = "tmux"
+
+    def __init__(self, tmux: Tmux, server: str) -> None:
+        self._tmux, self._server = tmux, server
+
+    def weakness(self) -> str:
+        return ""
+
+    def arm(self, marker: str, argv: Sequence[str], due: datetime) -> Job:
+        from datetime import UTC, datetime
+
+        from wakeman.ports import Job
+
+        if not self.later(max(0.0, (due - datetime.now(UTC)).total_seconds()), argv):
+            raise ProgramError(f"tmux socket {self._tmux.address}: no server takes a timer")
+        return Job("", due, marker)
+
+    def stands(self, job: str, marker: str) -> bool:
+        """Return whether the server lives that was seen last."""
+        del job, marker
+        return self._tmux.poll().server == self._server
+
+    def find(self, marker: str) -> list[Job]:
+        del marker
+        return []
+
+    def disarm(self, jobs: Sequence[str]) -> None:
+        """Do nothing: it cannot be taken back."""
+
+    def later(self, seconds: float, argv: Sequence[str]) -> bool:
+        return self._tmux.later(seconds, argv)
+
+    def shell(self) -> bytes:
+        return b""
+
+
+class TmuxBackend:
+    """Workers in detached sessions of a tmux server on this machine."""
+
+    def found(self, environ: Mapping[str, str]) -> str:
+        import subprocess
+
+        program = tmux_program(environ.get("PATH") or os.defpath)
+        try:
+            ran = subprocess.run([program, "-V"], capture_output=True, cwd="/", env=environ, timeout=10, check=False)
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise ProgramError(f"{error} at {program}") from error
+        if ran.returncode:
+            raise ProgramError(f"{ran.stdout.decode(errors='replace').strip()} at {program}")
+        return f"{ran.stdout.decode(errors='replace').strip()} at {program}"
+
+    def place(self, plan: Plan, directory: str, environ: Mapping[str, str]) -> Mapping[str, str]:
+        del directory
+        path = environ.get("PATH", "")
+        return {"socket": socket_path(plan.workers.socket, environ), "tmux": tmux_program(path)}
+
+    def executor(self, host: Host) -> Tmux:
+        return Tmux(host.place.get("socket", ""), host.place.get("tmux", ""), host.directory, host.env)
+
+    def stand_in(self, host: Host, server: str) -> TmuxTimer:
+        return TmuxTimer(self.executor(host), server)
+
+
+def socket_path(name: str, environ: Mapping[str, str]) -> str:
+    """Return the absolute path of a tmux socket by its name, as tmux itself does; a path stays what it is."""
+    if name.startswith("/"):
+        return name
+    if "/" in name or not name:
+        raise UsageError(f"workers.socket: found {name!r}; expected a name, or an absolute path")
+    place = f"{environ.get('TMUX_TMPDIR') or '/tmp'}/tmux-{os.getuid()}"  # noqa: S108 - where tmux keeps them
+    return f"{os.path.realpath(place)}/{name}"
+
+
+def tmux_program(path: str) -> str:
+    """Find tmux. Raises: ProgramError with what installs it."""
+    import shutil
+
+    found = shutil.which("tmux", path=path)
+    if found is None:
+        raise ProgramError(f"tmux: not found on {path}", "apt-get install tmux, or brew install tmux")
+    return os.path.realpath(found) if not found.startswith("/") else found
+
+
 class _Ran(NamedTuple):
     code: int
     out: str
@@ -366,8 +481,9 @@ def _listing(parts: list[str]) -> Listing:
     ours: set[str] = set()
     for place in range(0, len(parts), width):
         facts = parts[place].split(",")
-        pid, started, session_id, pane_id, pane_pid, dead, code, signal, created, activity, own = facts
+        pid, started, session_id, pane_pid, dead, code, signal, created, activity, own = facts
         name, mark, title = parts[place + 1 : place + width]
+        over = dead == "1" or (mark != "" and not own)  # our own pane was closed, another was left open
         server = f"{pid}:{started}"
         if session_id in ours or (session_id in seen and not own):
             continue
@@ -376,11 +492,10 @@ def _listing(parts: list[str]) -> Listing:
         seen[session_id] = SessionInfo(
             session=name,
             session_id=session_id,
-            pane_id=pane_id,
+            phase=_phase(over, code, signal),
             pid=int(pane_pid),
-            dead=dead == "1" or (mark != "" and not own),  # our own pane was closed, another was left open
             code=int(code) if code else None,
-            signal=signal,
+            why=f"its wrapper was ended by signal {signal}" if over and signal and not code else "",
             created=float(created),
             activity=float(activity),
             mark=mark,
@@ -389,8 +504,27 @@ def _listing(parts: list[str]) -> Listing:
     return Listing("up", server, tuple(seen.values()))
 
 
+def _phase(over: bool, code: str, signal: str) -> Phase:
+    """Say what became of a pane. Boundary: the status of one that has just died may still be on its way."""
+    if not over:
+        return "running"
+    return "killed" if signal and not code else "exited"
+
+
+def _lives(pid: int) -> bool:
+    """Return whether a process lives; a zombie does not, another user's does."""
+    try:
+        os.kill(pid, 0)
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as stream:
+            return stream.read().rpartition(")")[2].split()[:1] != ["Z"]
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+
+
 def _birth(start: Start) -> tuple[str, ...]:
-    """Give the tmux commands that make a session ours from its first moment; prints `$id pid`."""
+    """Return the tmux commands that make a session ours from its first moment; prints `$id pid`."""
     target = f"={start.session}:"
     # A single word would go through a shell.
     argv = start.argv if len(start.argv) > 1 else ("/bin/sh", "-c", 'exec "$0"', *start.argv)

@@ -12,6 +12,7 @@ from msgspec import Meta
 from wakeman.api.answer import Answer, Value
 from wakeman.core.errors import UsageError, WakemanError
 from wakeman.core.model import Agent, Plan, UnitsSpec
+from wakeman.core.model.plan import DEFAULT_EXECUTOR
 from wakeman.core.plan.parser import read
 from wakeman.ports import World
 
@@ -60,8 +61,8 @@ class Profiles(Value, frozen=True, kw_only=True):
 class Machine(Protocol):
     """What only adapters know of this machine."""
 
-    def tmux_program(self, path: str) -> str:
-        """Find tmux. Raises: ProgramError."""
+    def executor(self, name: str, environ: Mapping[str, str]) -> str:
+        """Return what runs workers here, with its version. Raises: ProgramError; UnknownNameError."""
 
     def clients(self) -> Mapping[str, str]:
         """Return the known clients, each with what installs it; "" for one that runs no agent."""
@@ -122,19 +123,18 @@ def _python(_: World, __: Machine, ___: str | None) -> Iterator[Finding]:
     yield Finding("python", level, f"{sys.version.split()[0]} at {sys.executable}")
 
 
-def _tmux(world: World, here: Machine, _: str | None) -> Iterator[Finding]:
-    environ = world.machine.environ()
+def _executor(world: World, here: Machine, _: str | None) -> Iterator[Finding]:
+    name = DEFAULT_EXECUTOR
     try:
-        path = here.tmux_program(environ.get("PATH") or os.defpath)
+        found = here.executor(name, world.machine.environ())
     except WakemanError as fault:
-        yield Finding("tmux", "missing", str(fault), fault.hint)
+        yield Finding(name, "missing", str(fault), fault.hint)
         return
-    ran = world.machine.run([path, "-V"], cwd="/", env=environ, timeout=10)
-    yield Finding("tmux", "ok" if ran.code == 0 else "missing", f"{ran.out.strip() or ran.error} at {path}")
+    yield Finding(name, "ok", found)
 
 
 def _at(world: World, _: Machine, __: str | None) -> Iterator[Finding]:
-    weakness = world.alarms.weakness()
+    weakness = world.timer.weakness()
     what, _sep, mend = weakness.partition("; ")
     if weakness:
         lost = "alarms do not survive the tmux server or a restart of the machine"
@@ -212,7 +212,7 @@ def _alarms(world: World, _: Machine, __: str | None) -> Iterator[Finding]:
 
 
 PROBES: tuple[Callable[[World, Machine, str | None], Iterator[Finding]], ...] = (
-    _python, _tmux, _at, _state, _profiles, _programs, _memory, _confinement, _alarms,
+    _python, _executor, _at, _state, _profiles, _programs, _memory, _confinement, _alarms,
 )  # fmt: skip
 
 

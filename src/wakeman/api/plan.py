@@ -143,9 +143,10 @@ def approve(prepared: Prepared, *, yes: bool) -> None:
 def started(world: World, d: Deployment) -> Answer[Started]:
     """Return what going up came to; the notes say what is weak about the alarm."""
     status = describe(world, d, d.looked_at)
-    weak = d.outcome == "open" and (d.alarm is None or d.alarm.kind == "tmux")
-    told = Started(**msgspec.structs.asdict(status), weakness=world.alarms.weakness() if weak else None)
-    return Answer(told, following(told), notes=_warnings(told.weakness, d) if weak else ())
+    weak = d.outcome == "open" and (d.alarm is None or not d.alarm.job)
+    told = Started(**msgspec.structs.asdict(status), weakness=world.timer.weakness() if weak else None)
+    weakness = told.weakness or f"{world.timer.name} did not take the job"
+    return Answer(told, following(told), notes=_warnings(weakness, d) if weak else ())
 
 
 def amend(world: World, name: str, prepared: Prepared) -> Answer[Status]:
@@ -153,10 +154,12 @@ def amend(world: World, name: str, prepared: Prepared) -> Answer[Status]:
     return after(world, deploy.amend(world, name, prepared))
 
 
-def _warnings(weakness: str | None, d: Deployment) -> tuple[str, ...]:
-    stand_in = "the tmux timer stands in: it does not survive the tmux server or a restart of the machine"
-    costs = stand_in if d.alarm is not None else "no alarm lies ahead: run `wakeman check` yourself, or wait"
-    return (f"warning: {weakness or 'at did not take the job'}; {costs}",)
+def _warnings(weakness: str, d: Deployment) -> tuple[str, ...]:
+    if d.alarm is None:
+        return (f"warning: {weakness}; no alarm lies ahead: run `wakeman check` yourself, or wait",)
+    place = d.alarm.kind
+    costs = f"the {place} timer stands in: it does not survive the {place} server or a restart of the machine"
+    return (f"warning: {weakness}; {costs}",)
 
 
 def _worker(one: deploy.Preview) -> PlannedWorker:

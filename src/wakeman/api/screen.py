@@ -11,7 +11,7 @@ from msgspec import Meta
 from wakeman.api.answer import Answer, Value
 from wakeman.core.errors import UsageError
 from wakeman.core.text import sanitise
-from wakeman.engine import layout
+from wakeman.engine import layout, terminals
 from wakeman.engine.act import secrets
 from wakeman.engine.requests import find_worker, session_of
 from wakeman.ports import World
@@ -41,10 +41,9 @@ def capture(world: World, worker: str, lines: int) -> Answer[Captured]:
     deployment, name = find_worker(world, worker)
     d = world.logs.read(deployment)
     state = d.workers[name]
-    sessions = world.sessions(d.host)
-    if any(seen.session_id == state.session_id and not seen.dead for seen in sessions.look().seen):
+    if any(seen.session_id == state.session_id and not seen.over for seen in world.executor(d.host).poll().seen):
         source: Literal["screen", "stream"] = "screen"
-        text, notes = sessions.capture(state.session_id, lines), []
+        text, notes = terminals.screen(world, d.host, state.session_id, lines), []
     else:
         source, text = "stream", _streamed(world, layout.stream(d.host, state), lines)
         notes = [f"{deployment}/{name} has no live session ({state.state}): this is the end of what it printed"]
@@ -57,10 +56,10 @@ def attach(world: World, worker: str) -> Answer[Attached]:
     """Return the command that attaches to a worker's session. Raises: UsageError when the session is gone."""
     deployment, name = find_worker(world, worker)
     d = world.logs.read(deployment)
-    sessions, session = world.sessions(d.host), session_of(d, d.workers[name])
-    if all(seen.session_id != session for seen in sessions.look().seen):
+    session = session_of(d, d.workers[name])
+    if all(seen.session_id != session for seen in world.executor(d.host).poll().seen):
         raise UsageError(f"{deployment}/{name}: its session is gone", f"wakeman capture {deployment}/{name}")
-    argv = sessions.attach(session)
+    argv = terminals.terminal(world, d.host).attach(session)
     return Answer(Attached(deployment=deployment, worker=name, command=tuple(argv)), (join(argv),))
 
 

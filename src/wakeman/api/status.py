@@ -92,7 +92,7 @@ class WorkerStatus(Value, frozen=True, kw_only=True):
     reason: Annotated[str | None, Meta(description="Why it is stuck, or how it ended.")]
     why: Annotated[str | None, Meta(description="The same in the client's words, or the system's.")]
     attempt: Annotated[int, Meta(description="Number of the attempt; 0 before the first launch.")]
-    session: Annotated[str, Meta(description="Name of its tmux session.")]
+    session: Annotated[str, Meta(description="Name of its session.")]
     exit_code: Annotated[int | None, Meta(description="Exit status of the attempt, once it has ended.")]
     ended_by: Annotated[EndedBy | None, Meta(description="Who or what ended the attempt.")]
     since: Annotated[Time | None, Meta(description="When it came into this state, RFC 3339 in UTC.")]
@@ -129,8 +129,8 @@ class RowTaken(Value, frozen=True, kw_only=True):
 class AlarmStatus(Value, frozen=True, kw_only=True):
     """The alarm that runs the next check."""
 
-    kind: Annotated[Literal["at", "tmux"], Meta(description="What holds it: at's queue, or the tmux server.")]
-    job: Annotated[str | None, Meta(description="Number of the at job.")]
+    kind: Annotated[str, Meta(description="The timer that holds it: `at`, or that of the place where workers run.")]
+    job: Annotated[str | None, Meta(description="Its number there; null where it cannot be found again.")]
     generation: Annotated[int, Meta(description="How many were set so far.")]
     stands: Annotated[bool, Meta(description="It lies ahead and would fire.")]
 

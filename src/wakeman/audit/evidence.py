@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from wakeman.core.log import events as e
 from wakeman.core.log.hash_chain import Divergence
 from wakeman.core.model import Deployment, FileFingerprint, Verdict, VerifySpec
+from wakeman.core.policy import staging
 from wakeman.core.policy.quality import Facts, judge
 
 
@@ -18,7 +19,7 @@ def passed_over(d: Deployment, event: e.Event) -> Iterator[Divergence]:
     for verdict in data.verdicts:
         unit = d.units[verdict.unit]
         own = d.plan_of(d.workers[unit.worker])
-        yield from _passed_over(d, event, verdict, own.verify, unit.installed if own.workers.stage else None)
+        yield from _passed_over(d, event, verdict, own.verify, staging.installed(d, unit))
     for verdict in data.staged:
         yield from _passed_over(d, event, verdict, d.plan.verify, None)
 

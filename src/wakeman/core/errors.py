@@ -67,4 +67,4 @@ class DiskError(StorageError):
 
 
 class ProgramError(WakemanError):
-    """An outside program (tmux, at, a launcher) is missing, failed or did not answer in time."""
+    """An outside program (a timer, a launcher) is missing, failed or did not answer in time."""

@@ -1,4 +1,4 @@
-"""Names that are safe as a session's: what tmux, a directory and a person can all take."""
+"""Names that are safe as a session's: what a terminal, a directory and a person can all take."""
 
 from __future__ import annotations
 

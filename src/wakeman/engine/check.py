@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec import Struct
@@ -21,7 +22,10 @@ from wakeman.engine.observe.spool import clear_spool, read_spool
 from wakeman.engine.protocol import check as protocol
 from wakeman.engine.protocol.check import LookRead, ReportsRead, Senses
 from wakeman.engine.protocol.steps import Unrecorded, drive
-from wakeman.ports import World, Writer
+from wakeman.ports import World
+
+if TYPE_CHECKING:
+    from wakeman.ports import Writer
 
 LOOKS_MAX = 50
 """Times that one call looks at most: again for a check asked for meanwhile, or for verify commands that ran."""

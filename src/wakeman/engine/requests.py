@@ -151,7 +151,7 @@ def heard(world: World, deployment: str, name: str, pause: Callable[[float], Non
     prompt = d.workers[name].prompt
     while prompt and (worker := d.workers[name]).prompt == prompt:
         for _ in range(round(ENTER_AGAIN_S / FATE_POLL_S)):
-            if prompt_delivery.prompt_fate(world, world.sessions(d.host), d, worker) in ("heard", "taken"):
+            if prompt_delivery.prompt_fate(world, d, worker) in ("heard", "taken"):
                 break
             pause(FATE_POLL_S)
         d = check(world, deployment)
@@ -186,7 +186,7 @@ def sweep(world: World, deployment: str, pattern: str, older_than: float, *, act
     now = world.clock.now().timestamp()
     found = [
         seen
-        for seen in world.sessions(d.host).look().seen
+        for seen in world.executor(d.host).poll().seen
         if fnmatchcase(seen.session, pattern)
         and now - seen.created >= older_than
         and seen.session_id not in mine

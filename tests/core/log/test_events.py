@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from wakeman.core.errors import LogDamagedError
 from wakeman.core.log import events as e
-from wakeman.core.model import Alarm
+from wakeman.core.model import Alarm, Host, Plan, UnitsSpec
 
 NOW = datetime(2026, 1, 5, 21, 36, 0, 123456, tzinfo=UTC)
 START = e.genesis("night", "digest")
@@ -45,6 +45,21 @@ def test_a_line_read_back_is_the_event_that_was_written() -> None:
     event = e.decode(line(e.Armed(alarm=alarm))[:-1])
 
     assert (7, NOW, "at:4711", e.Armed(alarm=alarm)) == (event.seq, event.at, event.by, event.data)
+
+
+@pytest.mark.parametrize("size", [0, e.UNION_FROM_BYTES], ids=["alone", "among many"])
+@pytest.mark.parametrize("kept", [b'"place":{"socket":"/s","tmux":"/bin/tmux"}', b'"socket":"/s","tmux":"/bin/tmux"'])
+def test_a_first_line_tells_where_workers_run_also_as_older_logs_have_it(kept: bytes, size: int) -> None:
+    place = {"socket": "/s", "tmux": "/bin/tmux"}
+    host = Host(root="/w", directory="/d", python=("p",), executor="tmux", place=place)
+    plan = Plan(name="night", units=UnitsSpec(items=("a",)))
+    written = line(e.Planned(name="night", plan=plan, digest="d", host=host))[:-1]
+    older = written.replace(b'"place":{"socket":"/s","tmux":"/bin/tmux"}', kept)
+
+    planned = e.reader(size)(older).data
+
+    assert isinstance(planned, e.Planned)
+    assert host == planned.host
 
 
 @given(st.text())

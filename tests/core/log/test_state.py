@@ -30,7 +30,7 @@ from wakeman.core.model import (
 from wakeman.core.policy.review import REVIEWER_PROMPT
 
 NOW = datetime(2026, 1, 5, 21, 36, tzinfo=UTC)
-HOST = Host(root="/r", directory="/s/night", socket="/x", tmux="tmux", python=("wakeman",))
+HOST = Host(root="/r", directory="/s/night", place={"socket": "/x", "tmux": "tmux"}, python=("wakeman",))
 UNITS = (Unit(name="a", outputs=("a.out",)), Unit(name="b", outputs=("b.out",)))
 
 
@@ -447,7 +447,7 @@ def test_a_reviewer_has_its_own_plan_from_its_enrolment_on_and_after_an_amendmen
     assert ("print", False, VerifySpec()) == (own.workers.mode, own.workers.stage, own.verify)
 
 
-SHAPES = {8: "4c2d"}
+SHAPES = {9: "2979"}
 """STATE_VERSION -> digest of the structs that a snapshot keeps. Another shape needs another version."""
 
 

@@ -11,7 +11,7 @@ from wakeman.core.log.summary import summary
 from wakeman.core.model import Alarm, FileFingerprint, Host, Observation, Plan, Unit, UnitsSpec, Verdict, Written
 
 DUE = datetime(2026, 1, 5, 21, 45, tzinfo=UTC)
-HOST = Host(root="/w", directory="/s/n", socket="/s", tmux="/t", python=("p",))
+HOST = Host(root="/w", directory="/s/n", place={"socket": "/s", "tmux": "/t"}, python=("p",))
 PLAN = Plan(name="n", units=UnitsSpec(items=("a",), output="a"))
 UNIT = Unit(name="a", outputs=("a.out",))
 

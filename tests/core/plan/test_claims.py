@@ -27,7 +27,7 @@ NOW = datetime(2026, 1, 5, 22, 0, tzinfo=UTC)
 LATER = NOW + timedelta(seconds=5)
 A = Unit(name="a", outputs=("out/a",), writes=("src/a/**",))
 B = Unit(name="b", outputs=("out/b", "log/b"))
-HOST = Host(root="/p", directory="/s/n", socket="/s", tmux="tmux", python=("w",))
+HOST = Host(root="/p", directory="/s/n", place={"socket": "/s", "tmux": "tmux"}, python=("w",))
 JUDGED = FileFingerprint("out/a", 3, 1)
 
 

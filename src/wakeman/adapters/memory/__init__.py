@@ -9,14 +9,13 @@ from wakeman.adapters.memory.confine import MemoryConfiner
 from wakeman.adapters.memory.disk import MemoryFiles
 from wakeman.adapters.memory.git import MemoryGit
 from wakeman.adapters.memory.logs import MemoryLogs
-from wakeman.adapters.memory.machine import MemoryAlarms, MemoryMachine
+from wakeman.adapters.memory.machine import MemoryMachine, MemoryTimer
 from wakeman.adapters.memory.sessions import Act, MemoryHarness, MemorySessions
 from wakeman.adapters.memory.watch import MemoryWatcher
 from wakeman.adapters.memory.world import MemoryWorld
 
 __all__ = [
     "Act",
-    "MemoryAlarms",
     "MemoryClock",
     "MemoryConfiner",
     "MemoryFiles",
@@ -25,6 +24,7 @@ __all__ = [
     "MemoryLogs",
     "MemoryMachine",
     "MemorySessions",
+    "MemoryTimer",
     "MemoryWatcher",
     "MemoryWorld",
 ]

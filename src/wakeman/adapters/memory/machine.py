@@ -69,14 +69,15 @@ class MemoryMachine:
 
 
 @dataclass
-class MemoryAlarms:
-    """An alarm clock that a stage looks at: job -> what is queued and its argument vector.
+class MemoryTimer:
+    """A timer that a stage looks at: job -> what is queued and its argument vector.
 
     Shape: `broken` says why it does not serve.
     """
 
     broken: str = ""
     jobs: dict[str, tuple[Job, tuple[str, ...]]] = field(default_factory=dict)
+    name: str = "at"
     _last: int = 0
 
     def weakness(self) -> str:
@@ -102,3 +103,10 @@ class MemoryAlarms:
     def disarm(self, jobs: Sequence[str]) -> None:
         for job in jobs:
             self.jobs.pop(job, None)
+
+    def later(self, seconds: float, argv: Sequence[str]) -> bool:
+        del seconds, argv
+        return False
+
+    def shell(self) -> bytes:
+        return b""

@@ -8,12 +8,14 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
+from msgspec.structs import replace as replace_field
+
 from wakeman.adapters.memory.clock import MemoryClock
 from wakeman.adapters.memory.confine import reach
 from wakeman.adapters.memory.disk import MemoryFiles
 from wakeman.core.errors import ProgramError, UnknownNameError
 from wakeman.core.model import Plan
-from wakeman.ports import Command, Evidence, Listing, Made, Report, SessionInfo, Source, Start, Task
+from wakeman.ports import Command, Evidence, Job, Listing, Made, Report, SessionInfo, Source, Start, Task
 
 
 @dataclass
@@ -55,12 +57,12 @@ class Playing:
 
     @property
     def home(self) -> str:
-        """Give the attempt's directory: the wrapper's argument."""
+        """Return the attempt's directory: the wrapper's argument."""
         return self.start.argv[2]
 
 
 class MemorySessions:
-    """Sessions in which acts are played. `acts` is asked by session name; what is written there appears on time.
+    """An executor in whose sessions acts are played. `acts` is asked by session name; what is written appears on time.
 
     Shape: `timers` is what `later` was asked for, `pushes` what the wrappers of ended attempts call, `started` the
     marks of those that ran. To be set from outside: `screens` by session name, and `state`, unknown while the host
@@ -81,7 +83,18 @@ class MemorySessions:
         self.heads: dict[str, str] = {}  # what sessions were left with, by id
         self._ids = 0
 
-    def look(self) -> Listing:
+    address, outlives_boot = "/memory", False
+
+    @property
+    def terminal(self) -> MemorySessions:
+        return self
+
+    def poll(self, known: str = "") -> Listing:
+        listing = self._list()
+        gone = "its tmux server is gone" if listing.state != "unknown" and listing.server != known else ""
+        return replace_field(listing, gone=gone)
+
+    def _list(self) -> Listing:
         if self.state == "unknown":
             return Listing("unknown", why="it does not answer")
         if not self.playing:
@@ -93,11 +106,9 @@ class MemorySessions:
                 SessionInfo(
                     session=name,
                     session_id=p.session_id,
-                    pane_id=p.session_id.replace("$", "%"),
+                    phase="exited" if p.dead else "running",
                     pid=p.pid,
-                    dead=p.dead,
                     code=p.code,
-                    signal="",
                     created=p.created,
                     activity=p.activity,
                     mark=p.mark,
@@ -106,11 +117,11 @@ class MemorySessions:
             ),
         )
 
-    def start(self, starts: Sequence[Start]) -> list[Made]:
+    def submit(self, starts: Sequence[Start]) -> list[Made]:
         self._answer()
         return [self._start(start) for start in starts]
 
-    def end(self, ends: Sequence[tuple[str, str]]) -> int:
+    def cancel(self, ends: Sequence[tuple[str, str]]) -> int:
         self._answer()
         found = [(name, p) for name, p in self.playing.items() if p.mark and (p.session_id, p.mark) in ends]
         for name, p in found:
@@ -126,6 +137,9 @@ class MemorySessions:
         if (p := self.playing[name]).box and rows[-1].endswith("❯"):
             rows[-1:] = [rows[-1].removesuffix("❯"), f"❯ {p.box}"]
         return "\n".join(rows[-lines:])
+
+    def logs(self, session: str, lines: int = 50) -> str:
+        return self.capture(session, lines)
 
     def type(self, session: str, text: str, *, submit: bool) -> None:
         name = self._name(session)
@@ -146,7 +160,7 @@ class MemorySessions:
     def attach(self, session: str) -> tuple[str, ...]:
         return ("tmux", "attach", "-t", session)
 
-    def mark(self, session_id: str, mark: str) -> None:
+    def adopt(self, session_id: str, mark: str) -> None:
         p = next((p for p in self.playing.values() if p.session_id == session_id), None)
         if p is None or p.mark not in ("", mark):
             raise ProgramError(f"{session_id}: cannot be marked {mark}")
@@ -160,7 +174,7 @@ class MemorySessions:
         return [(there[session_id], head) for session_id, head in self.heads.items() if session_id in there]
 
     def next_step(self) -> datetime | None:
-        """Give the time of the next thing that an actor does."""
+        """Return the time of the next thing that an actor does."""
         return min((at for p in self.playing.values() for at, _ in p.steps), default=None)
 
     def play(self) -> None:
@@ -248,6 +262,40 @@ class MemorySessions:
         p.dead, p.code, p.steps = True, code, []
         self.files.write(f"{p.home}/exit", f"{code}\n".encode(), durable=True)
         self.pushes.append(("/bin/sh", posixpath.normpath(f"{p.home}/../../check.sh"), "exit"))
+
+
+class MemoryStandIn:
+    """The timer of the memory sessions' server, which ends with it."""
+
+    name = "tmux"
+
+    def __init__(self, sessions: MemorySessions, server: str) -> None:
+        self._sessions, self._server = sessions, server
+
+    def weakness(self) -> str:
+        return ""
+
+    def arm(self, marker: str, argv: Sequence[str], due: datetime) -> Job:
+        if not self.later((due - self._sessions.clock.at).total_seconds(), argv):
+            raise ProgramError("no server takes a timer")
+        return Job("", due, marker)
+
+    def stands(self, job: str, marker: str) -> bool:
+        del job, marker
+        return self._sessions.poll().server == self._server
+
+    def find(self, marker: str) -> list[Job]:
+        del marker
+        return []
+
+    def disarm(self, jobs: Sequence[str]) -> None:
+        """Do nothing: it cannot be taken back."""
+
+    def later(self, seconds: float, argv: Sequence[str]) -> bool:
+        return self._sessions.later(seconds, argv)
+
+    def shell(self) -> bytes:
+        return b""
 
 
 def _opinions(units: Sequence[Mapping[str, str]], rejects: Sequence[str]) -> bytes:

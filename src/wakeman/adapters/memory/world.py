@@ -11,11 +11,11 @@ from wakeman.adapters.memory.confine import MemoryConfiner
 from wakeman.adapters.memory.disk import MemoryFiles
 from wakeman.adapters.memory.git import MemoryGit
 from wakeman.adapters.memory.logs import MemoryLogs
-from wakeman.adapters.memory.machine import MemoryAlarms, MemoryMachine
-from wakeman.adapters.memory.sessions import Act, MemoryHarness, MemorySessions
+from wakeman.adapters.memory.machine import MemoryMachine, MemoryTimer
+from wakeman.adapters.memory.sessions import Act, MemoryHarness, MemorySessions, MemoryStandIn
 from wakeman.adapters.memory.watch import MemoryWatcher
 from wakeman.core.model import Agent, Deployment, Host, Plan, WakeTarget
-from wakeman.ports import Harness, Report, Sessions, World
+from wakeman.ports import Harness, Report, Terminal, World
 
 
 @dataclass
@@ -39,7 +39,7 @@ class MemoryWorld:
         self.machine = MemoryMachine()
         self.confiner = MemoryConfiner()
         self.git = MemoryGit(self.files)
-        self.alarms = MemoryAlarms()
+        self.alarms = MemoryTimer()
         self.logs = MemoryLogs(self.clock)
         self.harness = MemoryHarness(self.reports)
         self.watcher = MemoryWatcher(self.files, self.clock.advance)
@@ -50,10 +50,11 @@ class MemoryWorld:
         return World(
             clock=self.clock,
             logs=self.logs,
-            alarms=self.alarms,
+            timer=self.alarms,
+            stand_in=lambda d: MemoryStandIn(self.sessions, d.server),
             files=self.files,
             machine=self.machine,
-            sessions=lambda _: self.sessions,
+            executor=lambda _: self.sessions,
             harness=self._harness,
             watcher=lambda: self.watcher,
             confiner=lambda: self.confiner,
@@ -63,6 +64,7 @@ class MemoryWorld:
             wrapper=lambda: b"",
             hook=lambda: b"",
             guard=lambda: b"",
+            checker=lambda: b"",
             deliver=self._deliver,
             say=self._say,
             state="/state",
@@ -111,8 +113,8 @@ class MemoryWorld:
         return Host(
             root=root,
             directory=directory,
-            socket="/memory",
-            tmux="tmux",
+            executor=plan.workers.executor,
+            place={"socket": "/memory", "tmux": "tmux"},
             python=("wakeman",),
             confinement=confinement,
         )
@@ -127,10 +129,10 @@ class MemoryWorld:
         del name
         return self.harness
 
-    def _say(self, sessions: Sessions, session: str, text: str, submit: bool, force: bool) -> str:
-        if not force and not sessions.capture(session).endswith("❯"):
+    def _say(self, terminal: Terminal, session: str, text: str, submit: bool, force: bool) -> str:
+        if not force and not terminal.capture(session).endswith("❯"):
             return "not idle"
-        sessions.type(session, text, submit=submit)
+        terminal.type(session, text, submit=submit)
         return ""
 
     def _deliver(self, target: WakeTarget, text: str, deployment: Deployment) -> str:

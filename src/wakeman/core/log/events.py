@@ -16,10 +16,12 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from wakeman.core.errors import LogDamagedError
 from wakeman.core.log.facts import FACTS as FACTS
 from wakeman.core.log.facts.deployment import *
+from wakeman.core.log.facts.deployment import Planned
 from wakeman.core.log.facts.effect import *
 from wakeman.core.log.facts.fact import Draft as Draft
 from wakeman.core.log.facts.fact import Event as Event
@@ -28,7 +30,7 @@ from wakeman.core.log.facts.log_file import *
 from wakeman.core.log.facts.log_file import Unknown as Unknown
 from wakeman.core.log.facts.observation import *
 from wakeman.core.log.facts.worker import *
-from wakeman.core.model import State
+from wakeman.core.model import Host, State
 
 FORMAT_VERSION = 1
 HASH_WIDTH = 32
@@ -71,6 +73,7 @@ class _Header(Struct, frozen=True, gc=False, rename={"source": "from"}):
     more: bool = False
 
 
+_HOST_KEYS = frozenset(Host.__struct_fields__)
 _decode_header = msgspec.json.Decoder(_Header).decode
 
 
@@ -92,9 +95,10 @@ def reader(size: int) -> Callable[[bytes], Event]:
 
 def _decode_by_union(line: bytes) -> Event:
     try:
-        return _union_decoder()(line)
+        event = _union_decoder()(line)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return decode(line)  # of a newer version, or damaged: this says which
+    return decode(line) if isinstance(event.data, Planned) else event
 
 
 def line_types() -> Any:
@@ -215,11 +219,20 @@ def _decode_fact(head: _Header) -> Fact:
     if head.type not in FACTS:
         return Unknown(head.type)
     try:
-        return _fact_decoder(head.type)(head.data)
+        fact = _fact_decoder(head.type)(head.data)
+        return _placed(fact, head.data) if isinstance(fact, Planned) else fact
     except msgspec.ValidationError:
         if head.v > FORMAT_VERSION:
             return Unknown(head.type)
         raise
+
+
+def _placed(fact: Planned, data: msgspec.Raw) -> Planned:
+    """Return a first line whose host has a place: in older logs what its executor reads stands beside the rest."""
+    if fact.host.place:
+        return fact
+    beside = {key: value for key, value in msgspec.json.decode(data)["host"].items() if key not in _HOST_KEYS}
+    return replace(fact, host=replace(fact.host, place=beside))
 
 
 def _without_surrogates(value: Any) -> Any:

@@ -17,7 +17,7 @@ from wakeman.core.log.facts.fact import worker_of
 from wakeman.core.log.lifecycle import NEXT, step
 from wakeman.core.model import Deployment, State, Trigger, WorkerState
 
-STATE_VERSION = 8
+STATE_VERSION = 9
 """Counted up whenever the same log folds into something else: snapshots of another version are passed over."""
 
 

@@ -9,7 +9,7 @@ from typing import Literal
 from msgspec import Struct
 
 from wakeman.core.model.intent import OpenIntent
-from wakeman.core.model.plan import Plan, UnitsSpec
+from wakeman.core.model.plan import DEFAULT_EXECUTOR, Plan, UnitsSpec
 from wakeman.core.model.unit import FileFingerprint, Review, UnitState
 from wakeman.core.model.worker import Validator, WorkerState
 
@@ -21,14 +21,14 @@ person."""
 class Alarm(Struct, frozen=True, omit_defaults=True):
     """One armed alarm."""
 
-    kind: Literal["at", "tmux"]
-    """`at`: a job of the `at` daemon; `tmux`: a timer of the tmux server, where `at` cannot serve."""
+    kind: str
+    """Its timer: `at`, or that of the place where workers run, where `at` cannot serve."""
     generation: int
     """Number of the alarm; only the latest one counts."""
     due: datetime
     """When it fires."""
     job: str = ""
-    """Number of the `at` job; empty for a timer of tmux."""
+    """Its number there; empty where it can be neither found again nor taken back."""
 
 
 class Confinement(Struct, frozen=True, omit_defaults=True):
@@ -66,14 +66,14 @@ class Host(Struct, frozen=True, omit_defaults=True):
     """The plan file's directory: paths of units are relative to it."""
     directory: str
     """The deployment's own directory in the state directory."""
-    socket: str
-    """Absolute path of the tmux socket."""
-    tmux: str
-    """Absolute path of the tmux program."""
     python: tuple[str, ...]
     """Program and arguments that run `wakeman` from anywhere."""
     env: dict[str, str] = {}
     """Variables that a worker and a check start with; nothing secret."""
+    executor: str = DEFAULT_EXECUTOR
+    """Who runs workers. Logs that name nobody are of the default's."""
+    place: dict[str, str] = {}
+    """Where it runs them, in words that it alone reads. In older logs they stand beside the other fields."""
     memory_per_worker: int = 0
     """Bytes that one worker's client is known to need; 0 where that is not known."""
     confinement: Confinement | None = None
@@ -101,7 +101,7 @@ class Deployment(Struct):
     edition: int = 0  # of the tables that judge this log
     plan: Plan = Plan(name="", units=UnitsSpec())  # the first line of every log fills in these two
     reviewing: Plan | None = None  # `plan` as it holds for reviewers, from the enrolment of the first on
-    host: Host = Host(root="/", directory="", socket="", tmux="", python=())
+    host: Host = Host(root="/", directory="", python=())
     outcome: Outcome = "open"
     started: datetime | None = None
     ended: datetime | None = None

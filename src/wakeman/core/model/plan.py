@@ -41,6 +41,10 @@ class Spec(Struct, frozen=True):
     """Base of the plan file's tables. Defaults are written out: a log keeps the policy it ran under."""
 
 
+DEFAULT_EXECUTOR = "tmux"
+"""Where workers run when a plan does not say, and in logs that do not."""
+
+
 class UnitsSpec(Spec, frozen=True):
     """Where units come from: exactly one of glob, items, file, command, matrix."""
 
@@ -120,6 +124,8 @@ class WorkersSpec(Spec, frozen=True):
     before: tuple[tuple[str, ...], ...] = ()
     """Commands run ahead of each launch in the plan's directory, as lists of arguments; one that fails fails the
     launch. Example: `[["mkdir", "-p", "out"]]`."""
+    executor: str = DEFAULT_EXECUTOR
+    """Who runs workers: `tmux`, or the name of another package's executor, an entry point of `wakeman.executors`."""
     socket: str = "wakeman"
     """tmux server that holds the sessions: a name, as of `tmux -L NAME`, or an absolute path; `default` is your own
     server."""

@@ -23,7 +23,7 @@ class Unit(Struct, frozen=True, omit_defaults=True):
 
 
 class Share(Struct, frozen=True, omit_defaults=True):
-    """The units that one worker is to do. `name` is safe for tmux and unique in the deployment."""
+    """The units that one worker is to do. `name` is safe for a session and unique in the deployment."""
 
     name: str
     key: str

@@ -11,7 +11,7 @@ from wakeman.core.policy.staging import held_up
 END_TRIES_MAX = 3
 """Times that an end is asked for in a row: HUP, TERM, KILL. Then the alarm's pace is soon enough."""
 HUNG_UP_STATUS = 129
-"""Status of a program whose terminal was taken away: with the tmux server the timer of a wait is gone, too."""
+"""Status of a program whose terminal was taken away: with its server the timer of a wait is gone, too."""
 BACKOFF_MAX_S = 300.0
 """Seconds that an attempt waits for the one before at most, jitter apart."""
 

@@ -40,7 +40,7 @@ def causes(d: Deployment, decision: Decision, by: str) -> list[Cause]:
     """List what there is to tell after a decision, whether or not it was told before."""
     found = [Cause("ask", _question(w), _trouble(d, w)) for w in _asking(d)]
     if any(worker.unknowns >= BLIND_LOOKS_MAX for worker in d.workers.values()):
-        found.append(Cause("ask", "ask:blind", "tmux does not answer"))
+        found.append(Cause("ask", "ask:blind", f"{d.host.executor} does not answer"))
     if breaker_open(d):
         found.append(Cause("ask", "ask:launches", f"{d.failed_launches} launches in a row failed"))
     if d.full:

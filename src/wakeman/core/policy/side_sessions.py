@@ -14,7 +14,7 @@ def sweep_rule(plan: Plan, session: str) -> SweepSpec | None:
 
 
 def owner(d: Deployment, sign: str) -> str:
-    """Return the name of the worker whose attempt, this or an earlier one, has a mark; "" for none of this deployment."""
+    """Return the worker whose attempt, this or an earlier one, has a mark; "" for none of this deployment."""
     deployment, _, rest = sign.partition("/")
     worker = d.workers.get(rest.partition("/")[0])
     ours = worker is not None and deployment == d.name and _birth(sign) == _birth(attempt_id(d, worker))

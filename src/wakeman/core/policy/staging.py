@@ -66,8 +66,7 @@ def installed(d: Deployment, unit: UnitState) -> Mapping[str, FileFingerprint] |
 
 def foreign(d: Deployment, unit: UnitState, there: Iterable[FileFingerprint]) -> tuple[FileFingerprint, ...]:
     """Return what stands in a unit's places and was neither there at first nor promoted since."""
-    ours = {**d.before, **unit.installed}
-    return tuple(mark for mark in there if mark != ours.get(mark.path))
+    return tuple(mark for mark in there if mark != unit.installed.get(mark.path, d.before.get(mark.path)))
 
 
 def attempt_over(worker: WorkerState) -> bool:

@@ -23,6 +23,7 @@ from wakeman.core.policy.staging import staging_of
 from wakeman.engine import layout
 from wakeman.engine.act import confinement, secrets
 from wakeman.engine.act.task import names, share, verdict_file
+from wakeman.engine.terminals import terminal
 from wakeman.engine.workspace import workspace
 from wakeman.ports import Command, Harness, Made, Start, Task, World
 
@@ -58,10 +59,10 @@ def prepared(world: World, d: Deployment, worker: WorkerState) -> Attempt:
 def started(world: World, host: Host, attempts: Sequence[Attempt], now: datetime, redact: secrets.Redact) -> list[Made]:
     """Make what sessions are ours to make in one go; the others' launchers run one after the other.
 
-    Raises: ProgramError when tmux does not answer.
+    Raises: ProgramError when their place does not answer.
     """
     own = [each.start for each in attempts if not each.adopts]
-    made = iter(world.sessions(host).start(own) if own else [])
+    made = iter(world.executor(host).submit(own) if own else [])
     return [_adopt(world, host, each, now, redact) if each.adopts else next(made) for each in attempts]
 
 
@@ -115,7 +116,7 @@ def _clear(world: World, d: Deployment, worker: WorkerState) -> None:
     """Take away what the attempt before left of its session, which holds the name. Failing, the launch will."""
     if worker.session_id:
         with suppress(ProgramError):
-            world.sessions(d.host).end([(worker.session_id, worker.session_mark)])
+            world.executor(d.host).cancel([(worker.session_id, worker.session_mark)])
 
 
 def _before(world: World, d: Deployment, worker: WorkerState) -> str:
@@ -298,16 +299,16 @@ def _exports(env: Mapping[str, str], host: Host) -> bytes:
 
 def _adopt(world: World, host: Host, ready: Attempt, now: datetime, redact: secrets.Redact) -> Made:
     """Run the user's own launcher, and take the session of that name if it was not there before."""
-    sessions = world.sessions(host)
-    before = sessions.look()
+    executor = world.executor(host)
+    before = executor.poll()
     if before.state == "unknown" or any(seen.session == ready.start.session for seen in before.seen):
         return Made(error=before.why or "a session of that name is there already", taken=True)
     # The launcher gets what a wrapper would read: the plan's variables, and the secrets by way of a file.
     argv = ("/bin/sh", "-c", '. "$0" && exec "$@"', posixpath.join(ready.start.argv[2], "env"), *ready.command.argv)
     ran = world.machine.run(argv, cwd=ready.start.cwd, env=ready.start.env, timeout=BEFORE_TIMEOUT_S)
-    for seen in sessions.look().seen:
+    for seen in executor.poll().seen:
         if seen.session == ready.start.session and seen.created >= int(now.timestamp()):
-            sessions.mark(seen.session_id, ready.start.mark)
+            terminal(world, host).adopt(seen.session_id, ready.start.mark)
             return Made(session_id=seen.session_id, pid=seen.pid)
     said = redact(ran.error or ran.err.strip() or f"exit status {ran.code}")
     return Made(error=f"the launcher made no session '{ready.start.session}': {said[-200:]}")

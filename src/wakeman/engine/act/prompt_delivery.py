@@ -8,7 +8,8 @@ from wakeman.core.errors import ProgramError, UnknownNameError
 from wakeman.core.model import Deployment, WorkerState
 from wakeman.core.policy.prompt_delivery import fate
 from wakeman.engine import layout
-from wakeman.ports import Sessions, World
+from wakeman.engine.terminals import terminal
+from wakeman.ports import World
 
 SCREEN_ROWS = 60
 """Lines of a screen in which a text is looked for."""
@@ -30,7 +31,7 @@ def type_into(
     """
     safe = text if raw else world.harness(d.plan_of(worker).workers.harness).typed(text)
     try:
-        return world.say(world.sessions(d.host), worker.session_id or worker.session, safe, submit, force)
+        return world.say(terminal(world, d.host), worker.session_id or worker.session, safe, submit, force)
     except (UnknownNameError, ProgramError) as fault:
         return str(fault)
 
@@ -38,15 +39,13 @@ def type_into(
 def press_enter(world: World, d: Deployment, worker: WorkerState) -> str:
     """Press Enter in a worker's session; "" when it was pressed, else why not."""
     try:
-        world.sessions(d.host).type(worker.session_id or worker.session, "", submit=True)
+        terminal(world, d.host).type(worker.session_id or worker.session, "", submit=True)
     except (UnknownNameError, ProgramError) as fault:
         return str(fault)
     return ""
 
 
-def prompt_fate(
-    world: World, sessions: Sessions, d: Deployment, worker: WorkerState
-) -> Literal["", "heard", "taken", "waits", "unknown"]:
+def prompt_fate(world: World, d: Deployment, worker: WorkerState) -> Literal["", "heard", "taken", "waits", "unknown"]:
     """Look for what became of the text typed last; "" when none is on its way.
 
     Cost: a stat, and one capture of the screen.
@@ -57,7 +56,7 @@ def prompt_fate(
     if prompts_heard(world, d, worker) != prompt.before:
         return "heard"
     try:
-        screen = sessions.capture(worker.session_id or worker.session, SCREEN_ROWS)
+        screen = terminal(world, d.host).capture(worker.session_id or worker.session, SCREEN_ROWS)
     except (UnknownNameError, ProgramError):
         return "unknown"
     return fate(screen, prompt.text, typed=prompt.typed)

@@ -17,10 +17,10 @@ Redact = Callable[[str], str]
 
 def keys(world: World, plan: Plan, host: Host) -> Mapping[str, str]:
     """Read back the values that `up` has kept for the workers' environment. Raises: StorageError."""
-    import shlex
-
     if not plan.workers.env_from and plan.workers.env_file is None:
         return {}
+    import shlex
+
     words = shlex.split(world.files.read(layout.inside(host, layout.SECRETS)).decode("utf-8", "surrogateescape"))
     pairs = (word.partition("=") for word in words if word != "export")
     return {name: value for name, _, value in pairs}

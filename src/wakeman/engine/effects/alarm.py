@@ -54,14 +54,14 @@ class Rearm(Struct, frozen=True):
     def perform(self, world: World, d: Deployment) -> e.Armed | None:
         """Return what there is to record; None where the one that stands cannot be taken back, or is worth more.
 
-        Boundary: the tmux timer cannot be taken back, so it is replaced only when its time has come; a job that `at`
-        holds is not replaced by less, when `at` refuses this once.
+        Boundary: an alarm without a job cannot be taken back, so it is replaced only when its time has come; one with a
+        job is not replaced by less, when the timer refuses this once.
         """
         now = world.clock.now()  # a check may have taken long: from now on, not from its look
         there = d.alarm is not None and alarm.stands(world, d, now)
-        if there and d.alarm is not None and d.alarm.kind == "tmux":
+        if there and d.alarm is not None and not d.alarm.job:
             return None
-        return alarm.arm(world, d, now, "head", or_timer=not there)
+        return alarm.arm(world, d, now, "head", or_stand_in=not there)
 
     def recorded(self, d: Deployment, write: Write) -> e.Armed | None:
         """Read it, as `Arm` does."""
@@ -92,7 +92,7 @@ class Disarm(Struct, frozen=True):
 
 
 class Soon(Unrecorded, frozen=True):
-    """Have a check run after some seconds, by the tmux server. Failing is harmless: the alarm is behind it."""
+    """Have a check run after some seconds. Failing is harmless: the alarm is behind it."""
 
     seconds: float
 

@@ -11,7 +11,7 @@ from wakeman.core.errors import ProgramError, UnknownNameError
 from wakeman.core.log import events as e
 from wakeman.core.model import Deployment
 from wakeman.core.policy.tables import Decision
-from wakeman.engine import layout
+from wakeman.engine import layout, terminals
 from wakeman.engine.effects.drafts import about
 from wakeman.engine.protocol.steps import Steps, Write, append, do
 from wakeman.ports import World
@@ -32,7 +32,7 @@ class Capture(Struct, frozen=True):
 
         worker = d.workers[self.worker]
         try:
-            text = world.sessions(d.host).capture(worker.session_id or worker.session, EVIDENCE_ROWS)
+            text = terminals.screen(world, d.host, worker.session_id or worker.session, EVIDENCE_ROWS)
         except (UnknownNameError, ProgramError) as fault:
             text = f"(no screen: {fault})"
         data = secrets.redactor(world, d)(text).encode("utf-8", "backslashreplace")

@@ -35,13 +35,13 @@ class Bury(Struct, frozen=True):
 def bury(world: World, d: Deployment) -> bool:
     """Take away a deployment's dead sessions; return whether all are gone.
 
-    Effects: a tmux that does not answer keeps them: the alarm, or else the plan's next run, takes them away.
+    Effects: a place that does not answer keeps them: the alarm, or else the plan's next run, takes them away.
     """
-    sessions = world.sessions(d.host)
-    listing = sessions.look()
-    dead = [(s.session_id, s.mark) for s in listing.seen if s.dead and s.mark.startswith(f"{d.name}/")]
+    executor = world.executor(d.host)
+    listing = executor.poll()
+    dead = [(s.session_id, s.mark) for s in listing.seen if s.over and s.mark.startswith(f"{d.name}/")]
     with suppress(ProgramError):
-        return listing.state != "unknown" and sessions.end(dead) == len(dead)
+        return listing.state != "unknown" and executor.cancel(dead) == len(dead)
     return False
 
 

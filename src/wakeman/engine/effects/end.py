@@ -44,10 +44,10 @@ class HangUp(Struct, frozen=True):
     kill: tuple[str, ...]
 
     def perform(self, world: World, d: Deployment) -> str:
-        """Return why tmux did not do it; the next check tries again."""
+        """Return why its place did not do it; the next check tries again."""
         why = ""
         try:
-            world.sessions(d.host).end(self.sessions)
+            world.executor(d.host).cancel(self.sessions)
         except ProgramError as fault:
             why = f"ending sessions: {fault}"
         _signal(world, self.term, "TERM")
@@ -91,8 +91,8 @@ def _leave(worker: WorkerState) -> Steps[bool]:
 def end_workers(d: Deployment, workers: Sequence[WorkerState], by: EndedBy) -> Steps[None]:
     """End workers: their sessions get SIGHUP; processes that outlive that TERM, then KILL.
 
-    Boundary: the dead session of an ended worker stays at first: with the last one tmux's server would go, and the
-    timer of the next look with it.
+    Boundary: the dead session of an ended worker stays at first: with the last one its server may go, and
+    the timer of the next look with it.
     """
     signals = {attempt_id(d, worker): _SIGNALS[min(2, worker.ends + (not worker.live))] for worker in workers}
     sessions = [(w.session_id, attempt_id(d, w)) for w in workers if w.session_id and (w.live or w.ends)]

@@ -20,7 +20,7 @@ from wakeman.core.policy.attempts import missing
 from wakeman.core.policy.limits import due
 from wakeman.core.policy.tables import Decision, recorded
 from wakeman.core.text import sanitise
-from wakeman.engine import layout
+from wakeman.engine import layout, terminals
 from wakeman.engine.effects.drafts import noted
 from wakeman.engine.protocol.steps import Steps, Unrecorded, Write, append, do
 from wakeman.ports import Listing, Made, SessionInfo, World
@@ -118,7 +118,7 @@ class Start(Struct, frozen=True):
     now: datetime
 
     def perform(self, world: World, d: Deployment) -> Mapping[str, Fate] | str:
-        """Return what became of each; or why tmux did not answer: then the next check finds out."""
+        """Return what became of each; or why their place did not answer: then the next check finds out."""
         from wakeman.engine.act import launch, secrets
 
         redact = secrets.redactor(world, d)
@@ -150,8 +150,9 @@ class Remember(Unrecorded, frozen=True):
     def perform(self, world: World, d: Deployment) -> None:
         """Do it, where one was made."""
         session = next(filter(None, self.sessions), "")
-        if session:
-            world.sessions(d.host).remember(session, f"{d.seq}:{d.hash}")
+        terminal = world.executor(d.host).terminal
+        if session and terminal is not None:
+            terminal.remember(session, f"{d.seq}:{d.hash}")
 
 
 def launch_due(d: Deployment, _: Decision, now: datetime) -> Steps[None]:
@@ -257,7 +258,7 @@ class Recover(Struct, frozen=True):
 
         Repeatable: yes. An external launcher's unconfirmed start is left to a person, never repeated.
         """
-        listing = world.sessions(d.host).look()
+        listing = world.executor(d.host).poll()
         if listing.state == "unknown":
             return {}
         fates: dict[str, Fate] = {}
@@ -317,14 +318,14 @@ def _recovered(world: World, d: Deployment, worker: WorkerState, listing: Listin
     seen = next((s for s in listing.seen if s.mark == sign), None)
     if seen is not None:
         return Adopted(seen.session_id, seen.pid, found=True)
-    if worker.boot != world.clock.boot():
+    if worker.boot != world.clock.boot() and not world.executor(host).outlives_boot:
         return Failed("the machine was started anew before the launch was confirmed", "machine")
     unwanted = Failed("a person asked for something else", "person") if _unwanted(d, worker) else None
     if launch.harness_of(world, d, worker).adopts:
         found = _younger(listing, worker, d, world.clock.now())
         if found is not None:
             with suppress(ProgramError):
-                world.sessions(host).mark(found.session_id, sign)
+                terminals.terminal(world, host).adopt(found.session_id, sign)
             return Adopted(found.session_id, found.pid, found=True)
         return unwanted or (None if worker.asked else Unconfirmed())
     if world.files.marks([layout.claim(host, worker)]):
@@ -338,7 +339,7 @@ def _recovered(world: World, d: Deployment, worker: WorkerState, listing: Listin
         raise
     except WakemanError as fault:
         return Failed(str(fault))
-    return fate(world.sessions(host).start([ready.start])[0])
+    return fate(world.executor(host).submit([ready.start])[0])
 
 
 def _younger(listing: Listing, worker: WorkerState, d: Deployment, now: datetime) -> SessionInfo | None:

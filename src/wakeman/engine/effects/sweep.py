@@ -13,6 +13,7 @@ from wakeman.core.model import Deployment, EndedBy
 from wakeman.core.policy.side_sessions import overdue, owner, sweep_rule
 from wakeman.core.policy.tables import Decision
 from wakeman.core.text import sanitise
+from wakeman.engine import terminals
 from wakeman.engine.effects.drafts import failure, noted
 from wakeman.engine.observe.side_sessions import strangers
 from wakeman.engine.protocol.steps import Kind, Steps, Write, append, do
@@ -35,12 +36,12 @@ class EndSession(Struct, frozen=True):
 
     def perform(self, world: World, d: Deployment) -> str:
         """Return why it was not ended; "" where it was."""
-        one, sessions = self.session, world.sessions(d.host)
+        one = self.session
         try:
             mark = one.mark or f"{d.name}/swept/0@{world.clock.boot()}"
             if not one.mark:
-                sessions.mark(one.session_id, mark)
-            return "" if sessions.end([(one.session_id, mark)]) else "it was gone"
+                terminals.terminal(world, d.host).adopt(one.session_id, mark)
+            return "" if world.executor(d.host).cancel([(one.session_id, mark)]) else "it was gone"
         except ProgramError as fault:
             return sanitise(str(fault), 300)
 
@@ -56,7 +57,7 @@ class LeftOver(Struct, frozen=True):
 
     def perform(self, world: World, d: Deployment) -> Iterator[SideSession | str]:
         """Yield each session to end, and a note on each that does not carry our mark."""
-        for seen, sign in strangers(world, d, world.sessions(d.host).look().seen):
+        for seen, sign in strangers(world, d, world.executor(d.host).poll().seen):
             rule = sweep_rule(d.plan, seen.session)
             if rule is None or self.now.timestamp() - seen.created < rule.older_than:
                 continue

@@ -18,13 +18,14 @@ def checkpoints(world: World, d: Deployment) -> list[tuple[str, int, str]]:
     """Give what each witness remembers: who, `seq`, hash. Boundary: one that cannot be asked remembers nothing."""
     found = []
     try:
-        jobs = world.alarms.find(alarm.marker(d))
+        jobs = world.timer.find(alarm.marker(d))
     except ProgramError:
         jobs = []
     for job in jobs:
         found += [(f"alarm of job {job.job}", head) for head in _HEAD.finditer(job.body)]
     own = mark_of(d, WorkerState(name="", session="")).partition("@")[2]  # what all marks of this deployment end in
-    for mark, text in world.sessions(d.host).recall():
+    terminal = world.executor(d.host).terminal
+    for mark, text in terminal.recall() if terminal is not None else ():
         head = _OWN.fullmatch(text)
         if head and mark.startswith(f"{d.name}/") and mark.endswith(own):
             found.append((f"session of {mark.partition('@')[0]}", head))

@@ -129,12 +129,12 @@ def outputs(unit: Unit, marks: Mapping[str, FileFingerprint], places: Mapping[st
 
     Shape: `marks` go by where each output lies, which `places` tells.
     """
-    there = ((path, marks.get(places[path])) for path in unit.outputs)
-    return tuple(
-        mark if mark.path == path else msgspec.structs.replace(mark, path=path)
-        for path, mark in there
-        if mark is not None
-    )
+    found = []
+    for path in unit.outputs:
+        mark = marks.get(places[path])
+        if mark is not None:
+            found.append(mark if mark.path == path else msgspec.structs.replace(mark, path=path))
+    return tuple(found)
 
 
 def _key(unit: Unit, place: Place) -> str:

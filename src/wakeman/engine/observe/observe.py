@@ -30,7 +30,7 @@ from wakeman.engine.act import prompt_delivery, secrets
 from wakeman.engine.observe.judgement import ENDED, Basis, CheckResult, Unchecked, judge_all
 from wakeman.engine.observe.transcripts import Transcripts, find_transcripts
 from wakeman.engine.workspace import Place, workspace
-from wakeman.ports import Evidence, Harness, Listing, Report, SessionInfo, Sessions, World
+from wakeman.ports import Evidence, Executor, Harness, Listing, Report, SessionInfo, World
 
 SCREEN_ROWS = 60
 """Lines of a screen that a harness gets to read."""
@@ -69,16 +69,16 @@ def observe(world: World, d: Deployment, checked: Mapping[str, CheckResult]) -> 
     """
     live = [worker for worker in d.workers.values() if worker.live]
     watched = _placed(d, _watched(d))
-    sessions = world.sessions(d.host)
+    executor = world.executor(d.host)
     view = Gathered(
         d=d,
-        listing=sessions.look() if live else Listing(state="down", why="not looked: no worker is alive"),
+        listing=executor.poll(d.server) if live else Listing(state="down", why="not looked: no worker is alive"),
         marks=world.files.marks([*_reports(world, d, live), *_files(watched)]),
         boot=world.clock.boot(),
         mono=world.clock.mono(),
     )
     hush = secrets.redactor(world, d) if live else redacted
-    observations = [_hushed(s, hush) for s in _sightings(world, sessions, view, live)]
+    observations = [_hushed(s, hush) for s in _sightings(world, executor, view, live)]
     over = {s.worker for s in observations if s.session in ENDED}
     final = [each for each in watched if not each[1].staged]
     if all(worker.ended or worker.name in over for worker in d.workers.values()):
@@ -170,7 +170,7 @@ def _mute(d: Deployment, name: str) -> bool:
 # --- observations ------------------------------------------------------------------------------------------------
 
 
-def _sightings(world: World, sessions: Sessions, view: Gathered, live: list[WorkerState]) -> list[Observation]:
+def _sightings(world: World, executor: Executor, view: Gathered, live: list[WorkerState]) -> list[Observation]:
     by_mark = {seen.mark: seen for seen in view.listing.seen if seen.mark}
     by_id = {seen.session_id: seen for seen in view.listing.seen}
     found = []
@@ -179,10 +179,10 @@ def _sightings(world: World, sessions: Sessions, view: Gathered, live: list[Work
         seen = by_mark.get(attempt_id(view.d, worker))
         if seen is None and view.listing.server == view.d.server:
             seen = by_id.get(worker.session_id)  # made by its own launcher, which knows no mark
-        observation = _denied(world, view, worker, _sight(world, sessions, view, worker, seen, calls))
+        observation = _denied(world, view, worker, _sight(world, executor, view, worker, seen, calls))
         if worker.prompt and observation.session == "running":
             observation = msgspec.structs.replace(
-                observation, prompt=prompt_delivery.prompt_fate(world, sessions, view.d, worker)
+                observation, prompt=prompt_delivery.prompt_fate(world, view.d, worker)
             )
         found.append(observation)
     found = _working(world, view, found, calls)
@@ -255,7 +255,7 @@ def _with_processes(observation: Observation, count: int, worker: WorkerState, b
 
 def _sight(
     world: World,
-    sessions: Sessions,
+    executor: Executor,
     view: Gathered,
     worker: WorkerState,
     seen: SessionInfo | None,
@@ -275,15 +275,18 @@ def _sight(
     )
     if layout.exit_file(view.d.host, worker) in view.marks:
         return _exited(world, view, worker, base, harness, traces)
-    if worker.boot != view.boot:
+    if worker.boot != view.boot and not executor.outlives_boot:
         return _over(base, "lost", "the machine was started anew", worker.ending or "machine")
     if view.listing.state == "unknown":
         return msgspec.structs.replace(base, session="unknown", why=view.listing.why, life=worker.life)
     if seen is None:
-        return _gone(world, view, worker, base, harness)
-    if seen.dead:
+        return _gone(view, worker, base, harness)
+    if seen.over:
         return _dead(worker, base, seen, harness)
-    report = _report(world, sessions, view, worker, seen, harness, traces)
+    if seen.phase != "running":
+        life = worker.life if seen.phase == "unknown" else base.life
+        return msgspec.structs.replace(base, session=seen.phase, why=seen.why, life=life)
+    report = _report(world, executor, view, worker, seen, harness, traces)
     if report.calls:
         calls[worker.name] = report.since
     return _running(base, worker, report, world.clock.now())
@@ -362,33 +365,35 @@ def _exited(
     )
 
 
-def _gone(world: World, view: Gathered, worker: WorkerState, base: Observation, harness: Harness) -> Observation:
-    if view.listing.state == "down" and view.d.server and world.machine.alive(int(view.d.server.partition(":")[0])):
-        why = f"no answer on {view.d.host.socket}, though its tmux server lives"
-        return msgspec.structs.replace(base, session="unknown", why=why, life=worker.life)
+def _gone(view: Gathered, worker: WorkerState, base: Observation, harness: Harness) -> Observation:
+    """Tell of a session that is not in the list."""
     if harness.adopts:
         return _over(base, "exited", "its session is gone; its exit status is unknown", worker.ending or "itself")
     if view.listing.server != view.d.server:
-        return _over(base, "lost", "its tmux server is gone", worker.ending or "machine")
+        return _over(base, "lost", view.listing.gone, worker.ending or "machine")
     why = "its session was ended" if worker.ending else "its session was ended from outside"
     return _over(base, "lost", why, worker.ending or "")
 
 
 def _dead(worker: WorkerState, base: Observation, seen: SessionInfo, harness: Harness) -> Observation:
+    """Tell of a session that is over, and has left no exit file."""
     if harness.adopts:
         return _over(base, "exited", "its program has ended", worker.ending or "itself", seen.code)
-    if seen.code is None and not seen.signal and worker.unknowns == 0:
-        # The status may still be on its way, and the exit file with it.
-        return msgspec.structs.replace(base, session="unknown", why="ended; no status yet", life=worker.life)
+    if seen.phase == "lost":
+        return _over(base, "lost", seen.why, worker.ending or seen.ended_by or "machine")
+    if seen.phase == "killed":
+        return _over(base, "killed", seen.why, worker.ending or seen.ended_by)
     if seen.code is not None:
         return _over(base, "exited", f"exit status {seen.code}, no exit file", worker.ending or "itself", seen.code)
-    why = f"its wrapper was ended by signal {seen.signal}" if seen.signal else "ended without a status"
-    return _over(base, "killed", why, worker.ending or "")
+    if worker.unknowns == 0:
+        # The status may still be on its way, and the exit file with it.
+        return msgspec.structs.replace(base, session="unknown", why="ended; no status yet", life=worker.life)
+    return _over(base, "killed", "ended without a status", worker.ending or "")
 
 
 def _report(
     world: World,
-    sessions: Sessions,
+    executor: Executor,
     view: Gathered,
     worker: WorkerState,
     seen: SessionInfo,
@@ -404,10 +409,10 @@ def _report(
     now = world.clock.now()
     evidence = _evidence(view, world, worker, LIVE_STREAM_BYTES, traces) if "stream" in harness.reads else Evidence()
     report = harness.report(evidence, now)
-    if "screen" in harness.reads and report.source in ("", "record"):
+    if "screen" in harness.reads and report.source in ("", "record") and executor.terminal is not None:
         # Gone since the listing, or slow: the next look tells.
         with suppress(ProgramError, UnknownNameError):
-            evidence = msgspec.structs.replace(evidence, screen=sessions.capture(seen.session_id, SCREEN_ROWS))
+            evidence = msgspec.structs.replace(evidence, screen=executor.terminal.capture(seen.session_id, SCREEN_ROWS))
             report = harness.report(evidence, now)
     if report.activity != "busy" and evidence.record and not evidence.recorded and traces.record is not None:
         used = harness.report(_recorded(world, evidence, traces.record, TRANSCRIPT_BYTES_MAX), now).usage

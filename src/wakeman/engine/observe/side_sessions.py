@@ -35,7 +35,7 @@ def strangers(world: World, d: Deployment, seen: Iterable[SessionInfo]) -> Itera
     """
     own = {worker.session_id for worker in d.workers.values()}
     for one in seen:
-        if one.dead or one.session_id in own or sweep_rule(d.plan, one.session) is None:
+        if one.over or one.session_id in own or sweep_rule(d.plan, one.session) is None:
             continue
         sign = world.machine.mark_of(one.pid) or one.mark
         if not sign or sign.startswith(f"{d.name}/"):

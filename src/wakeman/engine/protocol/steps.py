@@ -10,13 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from datetime import datetime
-from typing import Any, Literal, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, TypeVar
 
 from msgspec import Struct
 
 from wakeman.core.log import events as e
 from wakeman.core.model import Deployment
-from wakeman.ports import World, Writer
+from wakeman.ports import World
+
+if TYPE_CHECKING:
+    from wakeman.ports import Writer
 
 T = TypeVar("T")
 R_co = TypeVar("R_co", covariant=True)

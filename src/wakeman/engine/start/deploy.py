@@ -31,8 +31,8 @@ from wakeman.engine.registry import latest, next_name
 from wakeman.engine.start.prepare import Prepared, variables
 from wakeman.ports import Command, World
 
-FIXED = ("confine", "stage", "isolate", "base", "setup", "commit")
-"""Keys of `[workers]` that say where outputs are made, and what keeps workers there."""
+FIXED = ("executor", "confine", "stage", "isolate", "base", "setup", "commit")
+"""Keys of `[workers]` that say where workers run, where outputs are made, and what keeps workers there."""
 INLINE_PROMPT_BYTES_MAX = 16 * 1024
 """Bytes of a prompt that stand in the log; a longer one lies beside it."""
 
@@ -189,7 +189,7 @@ def furnish(world: World, d: Deployment, prepared: Prepared) -> None:
         layout.WRAPPER: world.wrapper(),
         layout.HOOK: world.hook(),
         layout.GUARD: world.guard(),
-        layout.CHECK: alarm.script(d, host, world.state, plan.wake.to),
+        layout.CHECK: alarm.script(world, d, plan.wake.to),
     }
     _keep(world, host, prepared)
     secrets = _secrets(world, plan, prepared.root)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 
 import msgspec
 from msgspec import Struct
 
-from wakeman.core.errors import PlanError, ProgramError, StorageError, UsageError, WakemanError
+from wakeman.core.errors import PlanError, ProgramError, StorageError, UnknownNameError, UsageError, WakemanError
 from wakeman.core.model import FileFingerprint, Host, Plan, Repository, Share, Unit, WorkersSpec
 from wakeman.core.plan import shares as planning
 from wakeman.core.plan.conflicts import conflicts, paths
@@ -19,7 +20,7 @@ from wakeman.core.policy import review
 from wakeman.core.policy.quality import parse
 from wakeman.engine.act import confinement
 from wakeman.engine.registry import latest, readable
-from wakeman.ports import SessionInfo, World
+from wakeman.ports import Executor, SessionInfo, World
 
 UNITS_COMMAND_TIMEOUT_S = 120.0
 """Seconds that `units.command` may take."""
@@ -49,7 +50,7 @@ def prepare(world: World, text: str, where: str, root: str, stdin: Callable[[], 
 
     Shape: `root` is the absolute directory that its paths are relative to; `stdin` reads the lines of `file = "-"`,
     and is called for such a plan alone.
-    Raises: PlanError with every fault found; ProgramError when the plan is right and tmux does not answer.
+    Raises: PlanError with every fault found; ProgramError where workers cannot be seen, if all else is right.
     """
     plan = read(text, where)
     try:
@@ -74,7 +75,9 @@ def prepare(world: World, text: str, where: str, root: str, stdin: Callable[[], 
         problems += found
     try:
         host = world.host(plan, root, posixpath.join(world.state, plan.name))
-        problems += _taken(world, host, plan, shares)
+        problems += _misplaced(world, host, plan, shares)
+    except (UnknownNameError, UsageError) as fault:
+        problems.append(str(fault))
     except ProgramError:
         if not problems:
             raise
@@ -276,13 +279,34 @@ def variables(world: World, plan: Plan, root: str) -> Mapping[str, str]:
     return found
 
 
-def _taken(world: World, host: Host, plan: Plan, shares: Sequence[Share]) -> list[str]:
-    """List session names that somebody else has: on the socket now, or in another open deployment.
+def _misplaced(world: World, host: Host, plan: Plan, shares: Sequence[Share]) -> list[str]:
+    """List what is wrong with the place where workers are to run.
 
-    Raises: ProgramError when the socket's server does not answer.
+    Raises: ProgramError when the place does not answer.
+    """
+    executor = world.executor(host)
+    return [*_blind(world, plan, executor), *_taken(world, plan, host, executor, shares)]
+
+
+def _blind(world: World, plan: Plan, executor: Executor) -> Iterator[str]:
+    """Yield what needs a terminal, where sessions have none."""
+    if executor.terminal is not None:
+        return
+    where = f"workers.executor = {plan.workers.executor!r} gives no terminal"
+    if plan.workers.mode != "print":
+        yield f"workers.mode: found {plan.workers.mode!r}, expected 'print': {where}"
+    with suppress(UnknownNameError, UsageError):  # told of elsewhere
+        if world.harness(plan.workers.harness).adopts:
+            yield f"workers.harness: found {plan.workers.harness!r}, whose launcher makes a session itself: {where}"
+
+
+def _taken(world: World, plan: Plan, host: Host, executor: Executor, shares: Sequence[Share]) -> list[str]:
+    """List session names that somebody else has: in that place now, or in another open deployment.
+
+    Raises: ProgramError when the place does not answer.
     """
     wanted = {share.name for share in shares}
-    listing = world.sessions(host).look()
+    listing = executor.poll()
     if listing.state == "unknown":
         raise ProgramError(listing.why, "wakeman doctor")
     held = {seen.session: _owner(seen) for seen in listing.seen if not _ours_and_over(seen, plan)}
@@ -290,12 +314,17 @@ def _taken(world: World, host: Host, plan: Plan, shares: Sequence[Share]) -> lis
     if there is not None and there.outcome == "open":
         held = {session: owner for session, owner in held.items() if owner != name}  # it goes on
     for name, d in readable(world).items():
-        if d.outcome == "open" and name.partition(".")[0] != plan.name and d.host.socket == host.socket:
+        if d.outcome == "open" and name.partition(".")[0] != plan.name and _beside(world, d.host, host, executor):
             held.update({worker.session: name for worker in d.workers.values()})
     return [
         f"workers.name: session {name!r} belongs to {held[name]}; choose another workers.name or workers.socket"
         for name in sorted(wanted & held.keys())
     ]
+
+
+def _beside(world: World, other: Host, host: Host, executor: Executor) -> bool:
+    """Return whether another deployment's workers run in the same place."""
+    return other.executor == host.executor and world.executor(other).address == executor.address
 
 
 def _owner(seen: SessionInfo) -> str:
@@ -304,4 +333,4 @@ def _owner(seen: SessionInfo) -> str:
 
 def _ours_and_over(seen: SessionInfo, plan: Plan) -> bool:
     """Return whether a session is a dead one that an earlier run of this plan has kept: `up` takes it away."""
-    return seen.dead and _owner(seen).partition(".")[0] == plan.name
+    return seen.over and _owner(seen).partition(".")[0] == plan.name

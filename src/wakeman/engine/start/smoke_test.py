@@ -45,7 +45,7 @@ def small_plan(plan: Plan, place: str) -> Plan:
         prompt=SMOKE_TEST_PROMPT,
         prompt_file=None,
         before=(),
-        socket=f"{place}/tmux",
+        socket=f"{place}/socket",
     )
     if "{{" in workers.cwd:  # a worker's own directory, which is not there yet
         workers = msgspec.structs.replace(workers, cwd=place)
@@ -75,7 +75,7 @@ def smoke_test(
     text = msgspec.json.encode(_named(small_plan(plan, place))).decode()
     begin(world, prepare(world, text, SMOKE_TEST_NAME, root), SMOKE_TEST_NAME)
     d = world.logs.read(SMOKE_TEST_NAME)
-    argv = alarm.check_argv(d.host, "at", str(d.generation), f"{d.seq}:{d.hash}")
+    argv = alarm.check_argv(d.host, alarm.ALARM, str(d.generation), f"{d.seq}:{d.hash}")
     world.machine.run(argv, cwd="/", env={}, timeout=SMOKE_TEST_LAUNCH_S)
     try:
         return wait(world, SMOKE_TEST_NAME, "attention", pause, timeout=seconds, push=SMOKE_TEST_PUSH_S).deployment

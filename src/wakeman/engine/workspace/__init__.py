@@ -16,7 +16,7 @@ from wakeman.core.model import Deployment, FileFingerprint, Unit, UnitState, Ver
 from wakeman.ports import Start, Task, World
 
 
-class Place(Struct, frozen=True):
+class Place(Struct, frozen=True, gc=False):
     """Where files of a unit lie that are judged together, and what holds there.
 
     Shape: `outputs` and `targets` go by the unit's own paths. `empty` says when there is a verdict on no files at all.

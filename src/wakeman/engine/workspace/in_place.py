@@ -12,7 +12,7 @@ from wakeman.engine.workspace import Place, Promoted
 from wakeman.ports import Start, Task, World
 
 
-class InPlace(Struct, frozen=True):
+class InPlace(Struct, frozen=True, gc=False):
     """The plan's own directory. Nothing is prepared, and nothing is left to promote."""
 
     d: Deployment

@@ -15,7 +15,7 @@ from wakeman.engine.workspace.in_place import final_place
 from wakeman.ports import Start, Task, World
 
 
-class Staged(Struct, frozen=True):
+class Staged(Struct, frozen=True, gc=False):
     """The stage of a worker's present attempt. The worker reads in the plan's own directory."""
 
     d: Deployment

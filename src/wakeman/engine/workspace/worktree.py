@@ -18,7 +18,7 @@ from wakeman.engine.workspace import Place, Promoted
 from wakeman.ports import Start, Task, World
 
 
-class Worktree(Struct, frozen=True):
+class Worktree(Struct, frozen=True, gc=False):
     """The work tree of a worker, the same for each attempt. What lies outside the repository stays where it is."""
 
     d: Deployment

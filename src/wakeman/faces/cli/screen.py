@@ -32,7 +32,7 @@ def capture(options: Namespace) -> int:
 
 
 def attach(options: Namespace) -> int:
-    """Become the tmux client of a worker's session."""
+    """Become the client of a worker's terminal."""
 
     def text(told: screen.Attached) -> None:
         if options.print:

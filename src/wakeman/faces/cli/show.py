@@ -132,7 +132,7 @@ def upcoming(status: Status) -> str:
         return "paused: no check comes by itself"
     if status.next_check is None or alarm is None:
         return "no check lies ahead"
-    how = f"at job {alarm.job}" if alarm.kind == "at" else "tmux timer"
+    how = f"{alarm.kind} job {alarm.job}" if alarm.job else f"{alarm.kind} timer"
     gone = "" if alarm.stands else ", which is gone"
     return f"next check {moment(status.next_check)} ({how}{gone})"
 

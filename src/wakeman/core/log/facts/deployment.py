@@ -24,7 +24,7 @@ class Planned(Fact, frozen=True):
     digest: str
     """SHA-256 of that plan, in hex."""
     host: Host
-    """The absolute world of the deployment: programs, sockets, directories."""
+    """The absolute world of the deployment: programs, places, directories."""
     edition: int = 0
     """Edition of the decision tables that the log is judged by to its end. 0: attempts follow at once; 1: they back
     off."""

@@ -36,7 +36,7 @@ class Looked(Fact, frozen=True):
     validators: tuple[Validator, ...] | None = None
     """All sessions that workers started themselves, where that changed."""
     server: str = ""
-    """tmux server that was seen, `pid:start`; empty when there is none."""
+    """What answered for the place where workers run, another after a new start; empty when nothing did."""
     more: bool = False
     """The look goes on in the next line: one line keeps to 64 KiB."""
     staged: tuple[Verdict, ...] = field(default=(), name="aside")

@@ -24,7 +24,7 @@ class Enrolled(Fact, frozen=True):
     """A worker, or more units for one named before. A unit that another worker had moves here."""
 
     session: str
-    """Name of its tmux session."""
+    """Name of its session."""
     units: tuple[Unit, ...] = ()
     """Units that are new to the deployment."""
     existing: tuple[FileFingerprint, ...] = ()
@@ -88,7 +88,7 @@ class Launched(Fact, frozen=True):
     intent: int
     """Line of the intent that it fulfils."""
     session_id: str = ""
-    """tmux id of the session, such as `$3`."""
+    """Id of the session in its place, such as `$3`."""
     pid: int = 0
     """Process id of the session's first program; 0 while unknown."""
     adopted: bool = False

@@ -1,12 +1,13 @@
-"""What `ports.Sessions` promises, of the sessions that are acted in memory and of a real tmux server."""
+"""What `ports.Executor` and `ports.Terminal` promise, of sessions that are acted in memory and of a tmux server."""
 
 from __future__ import annotations
 
 import os
 import signal
 from abc import abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
@@ -17,8 +18,10 @@ from tests.waiting import until
 
 import wakeman.adapters
 from wakeman.adapters.memory import Act, MemoryClock, MemoryFiles, MemorySessions
+from wakeman.adapters.memory.sessions import MemoryStandIn
+from wakeman.adapters.tmux import TmuxTimer
 from wakeman.core.errors import ProgramError, UnknownNameError
-from wakeman.ports import SessionInfo, Sessions, Start
+from wakeman.ports import Executor, SessionInfo, Start, Terminal, Timer
 
 WRAPPER = str(Path(wakeman.adapters.__file__).with_name("wrapper.sh"))
 MARK, OTHER = "night/w1/1", "night/w1/2"
@@ -26,10 +29,17 @@ LIVE = 'printf "%s\\n" one two three; IFS= read -r line; printf %s "$line" >"$0.
 """Shows three lines, keeps the first line typed in a file, and lives on."""
 
 
+class Place(Executor, Terminal, Protocol):
+    """A place whose sessions have terminals, and which has a timer."""
+
+    def later(self, seconds: float, argv: Sequence[str]) -> bool:
+        """Run a command later."""
+
+
 class Bench(Protocol):
     """A host, and what stands around it."""
 
-    sessions: Sessions
+    sessions: Place
 
     @abstractmethod
     def attempt(self, session: str = "w1", mark: str = MARK, code: int | None = None) -> Start:
@@ -52,7 +62,15 @@ class Bench(Protocol):
         """Let everything end that is about to."""
 
     @abstractmethod
-    def hung(self) -> AbstractContextManager[Sessions]:
+    def stand_in(self, server: str) -> Timer:
+        """Give the place's own timer."""
+
+    @abstractmethod
+    def later(self) -> datetime:
+        """Give the time in ten minutes."""
+
+    @abstractmethod
+    def hung(self) -> AbstractContextManager[Place]:
         """Have the host give no answer for a while; give it as seen by somebody impatient."""
 
 
@@ -71,7 +89,7 @@ class MemoryBench(Bench):
         return Start(session, mark, ("/bin/sh", "wrapper.sh", home, "--", "act"), "/")
 
     def stranger(self, session: str) -> str:
-        return self.sessions.start([replace(self.attempt(session), mark="")])[0].session_id
+        return self.sessions.submit([replace(self.attempt(session), mark="")])[0].session_id
 
     def exit_status(self, start: Start) -> str:
         return self.files.tail(f"{start.argv[2]}/exit").decode()
@@ -83,8 +101,14 @@ class MemoryBench(Bench):
         self.clock.advance(60)
         self.sessions.play()
 
+    def stand_in(self, server: str) -> Timer:
+        return MemoryStandIn(self.sessions, server)
+
+    def later(self) -> datetime:
+        return self.clock.at + timedelta(minutes=10)
+
     @contextmanager
-    def hung(self) -> Iterator[Sessions]:
+    def hung(self) -> Iterator[Place]:
         self.sessions.state = "unknown"
         yield self.sessions
         self.sessions.state = "up"
@@ -118,8 +142,14 @@ class TmuxBench(Bench):
         """
         os.kill(self.rig.server(), signal.SIGCHLD)
 
+    def stand_in(self, server: str) -> Timer:
+        return TmuxTimer(self.rig.tmux, server)
+
+    def later(self) -> datetime:
+        return datetime.now(UTC) + timedelta(minutes=10)
+
     @contextmanager
-    def hung(self) -> Iterator[Sessions]:
+    def hung(self) -> Iterator[Place]:
         server = self.rig.server()
         os.kill(server, signal.SIGSTOP)
         try:
@@ -140,22 +170,22 @@ def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Bench:
 
 
 @pytest.fixture
-def host(bench: Bench) -> Sessions:
+def host(bench: Bench) -> Place:
     return bench.sessions
 
 
-def seen(host: Sessions, session: str = "w1") -> SessionInfo:
+def seen(host: Place, session: str = "w1") -> SessionInfo:
     """Find a session that is there."""
-    return {seen.session: seen for seen in host.look().seen}[session]
+    return {seen.session: seen for seen in host.poll().seen}[session]
 
 
-def names(host: Sessions) -> list[str]:
-    return sorted(seen.session for seen in host.look().seen)
+def names(host: Place) -> list[str]:
+    return sorted(seen.session for seen in host.poll().seen)
 
 
-def begin(host: Sessions, start: Start) -> str:
+def begin(host: Place, start: Start) -> str:
     """Start a session; give its id."""
-    return host.start([start])[0].session_id
+    return host.submit([start])[0].session_id
 
 
 def ended(bench: Bench, code: int) -> Start:
@@ -174,45 +204,45 @@ def _is_over(bench: Bench) -> bool:
 # Looking
 
 
-def test_a_host_on_which_nothing_was_started_is_down(host: Sessions) -> None:
-    assert ("down", ()) == (host.look().state, host.look().seen)
+def test_a_host_on_which_nothing_was_started_is_down(host: Place) -> None:
+    assert ("down", ()) == (host.poll().state, host.poll().seen)
 
 
-def test_a_host_with_a_session_is_up_and_names_its_server(bench: Bench, host: Sessions) -> None:
+def test_a_host_with_a_session_is_up_and_names_its_server(bench: Bench, host: Place) -> None:
     begin(host, bench.attempt())
 
-    assert ("up", True) == (host.look().state, host.look().server != "")
+    assert ("up", True) == (host.poll().state, host.poll().server != "")
 
 
-def test_a_session_shows_its_mark(bench: Bench, host: Sessions) -> None:
+def test_a_session_shows_its_mark(bench: Bench, host: Place) -> None:
     begin(host, bench.attempt())
 
     assert MARK == seen(host).mark
 
 
-def test_a_strangers_session_shows_no_mark(bench: Bench, host: Sessions) -> None:
+def test_a_strangers_session_shows_no_mark(bench: Bench, host: Place) -> None:
     bench.stranger("mine")
 
     assert "" == seen(host, "mine").mark
 
 
-def test_a_session_shows_the_ids_that_its_start_gave(bench: Bench, host: Sessions) -> None:
-    (made,) = host.start([bench.attempt()])
+def test_a_session_shows_the_ids_that_its_start_gave(bench: Bench, host: Place) -> None:
+    (made,) = host.submit([bench.attempt()])
 
     assert (made.session_id, made.pid) == (seen(host).session_id, seen(host).pid)
 
 
-def test_a_session_at_work_is_not_dead_and_has_no_code(bench: Bench, host: Sessions) -> None:
+def test_a_session_at_work_is_not_dead_and_has_no_code(bench: Bench, host: Place) -> None:
     begin(host, bench.attempt())
 
-    assert (False, None) == (seen(host).dead, seen(host).code)
+    assert ("running", None) == (seen(host).phase, seen(host).code)
 
 
 @pytest.mark.parametrize("code", [0, 3])
-def test_a_session_outlives_its_program_and_shows_its_code(bench: Bench, host: Sessions, code: int) -> None:
+def test_a_session_outlives_its_program_and_shows_its_code(bench: Bench, host: Place, code: int) -> None:
     ended(bench, code)
 
-    assert (True, code) == (seen(host).dead, seen(host).code)
+    assert ("exited", code) == (seen(host).phase, seen(host).code)
 
 
 def test_a_program_that_ended_left_its_exit_status(bench: Bench) -> None:
@@ -221,11 +251,11 @@ def test_a_program_that_ended_left_its_exit_status(bench: Bench) -> None:
     assert "3\n" == bench.exit_status(start)
 
 
-def test_a_hung_host_is_unknown_and_says_why(bench: Bench, host: Sessions) -> None:
+def test_a_hung_host_is_unknown_and_says_why(bench: Bench, host: Place) -> None:
     begin(host, bench.attempt())
 
     with bench.hung() as hung:
-        listing = hung.look()
+        listing = hung.poll()
 
     assert ("unknown", (), True) == (listing.state, listing.seen, listing.why != "")
 
@@ -233,124 +263,124 @@ def test_a_hung_host_is_unknown_and_says_why(bench: Bench, host: Sessions) -> No
 # Starting
 
 
-def test_several_are_started_in_one_call_and_answered_in_order(bench: Bench, host: Sessions) -> None:
-    made = host.start([bench.attempt(session) for session in ("w2", "w1", "w3")])
+def test_several_are_started_in_one_call_and_answered_in_order(bench: Bench, host: Place) -> None:
+    made = host.submit([bench.attempt(session) for session in ("w2", "w1", "w3")])
 
     assert [one.session_id for one in made] == [seen(host, session).session_id for session in ("w2", "w1", "w3")]
 
 
-def test_starting_none_makes_none(host: Sessions) -> None:
-    assert ([], "down") == (host.start([]), host.look().state)
+def test_starting_none_makes_none(host: Place) -> None:
+    assert ([], "down") == (host.submit([]), host.poll().state)
 
 
-def test_a_start_that_is_repeated_gives_the_session_that_is_there(bench: Bench, host: Sessions) -> None:
+def test_a_start_that_is_repeated_gives_the_session_that_is_there(bench: Bench, host: Place) -> None:
     start = bench.attempt()
 
-    assert host.start([start]) == host.start([start])
+    assert host.submit([start]) == host.submit([start])
 
 
-def test_a_name_that_another_mark_holds_is_taken(bench: Bench, host: Sessions) -> None:
+def test_a_name_that_another_mark_holds_is_taken(bench: Bench, host: Place) -> None:
     begin(host, bench.attempt())
 
-    (made,) = host.start([bench.attempt(mark=OTHER)])
+    (made,) = host.submit([bench.attempt(mark=OTHER)])
 
     assert (True, "", 0, True) == (made.taken, made.session_id, made.pid, made.error != "")
 
 
-def test_a_name_that_a_stranger_holds_is_taken(bench: Bench, host: Sessions) -> None:
+def test_a_name_that_a_stranger_holds_is_taken(bench: Bench, host: Place) -> None:
     bench.stranger("w1")
 
-    assert host.start([bench.attempt()])[0].taken
+    assert host.submit([bench.attempt()])[0].taken
 
 
-def test_a_session_whose_name_is_wanted_stays_as_it_is(bench: Bench, host: Sessions) -> None:
+def test_a_session_whose_name_is_wanted_stays_as_it_is(bench: Bench, host: Place) -> None:
     first = begin(host, bench.attempt())
 
-    host.start([bench.attempt(mark=OTHER)])
+    host.submit([bench.attempt(mark=OTHER)])
 
     assert (first, MARK) == (seen(host).session_id, seen(host).mark)
 
 
-def test_a_taken_name_does_not_hold_up_the_others(bench: Bench, host: Sessions) -> None:
+def test_a_taken_name_does_not_hold_up_the_others(bench: Bench, host: Place) -> None:
     bench.stranger("w1")
 
-    made = host.start([bench.attempt("w1"), bench.attempt("w2")])
+    made = host.submit([bench.attempt("w1"), bench.attempt("w2")])
 
     assert ["", seen(host, "w2").session_id] == [one.session_id for one in made]
 
 
-def test_a_start_on_a_hung_host_is_refused(bench: Bench, host: Sessions) -> None:
+def test_a_start_on_a_hung_host_is_refused(bench: Bench, host: Place) -> None:
     begin(host, bench.attempt())
 
     with bench.hung() as hung, pytest.raises(ProgramError):
-        hung.start([bench.attempt("w2")])
+        hung.submit([bench.attempt("w2")])
 
 
 # Ending
 
 
-def test_an_ended_session_is_gone(bench: Bench, host: Sessions) -> None:
+def test_an_ended_session_is_gone(bench: Bench, host: Place) -> None:
     session_id = begin(host, bench.attempt())
 
-    assert (1, []) == (host.end([(session_id, MARK)]), names(host))
+    assert (1, []) == (host.cancel([(session_id, MARK)]), names(host))
 
 
-def test_the_program_of_an_ended_session_is_hung_up_on(bench: Bench, host: Sessions) -> None:
+def test_the_program_of_an_ended_session_is_hung_up_on(bench: Bench, host: Place) -> None:
     start = bench.attempt()
     session_id = begin(host, start)
     until(lambda: "three" in host.capture("w1"))
 
-    host.end([(session_id, MARK)])
+    host.cancel([(session_id, MARK)])
 
     until(lambda: bench.exit_status(start))
     assert "129\n" == bench.exit_status(start)
 
 
-def test_a_dead_session_is_ended_too_and_keeps_its_exit_status(bench: Bench, host: Sessions) -> None:
+def test_a_dead_session_is_ended_too_and_keeps_its_exit_status(bench: Bench, host: Place) -> None:
     start = ended(bench, 3)
 
-    count = host.end([(seen(host).session_id, MARK)])
+    count = host.cancel([(seen(host).session_id, MARK)])
 
     assert (1, "3\n") == (count, bench.exit_status(start))
 
 
-def test_a_session_of_another_mark_is_not_ended(bench: Bench, host: Sessions) -> None:
+def test_a_session_of_another_mark_is_not_ended(bench: Bench, host: Place) -> None:
     session_id = begin(host, bench.attempt())
 
-    assert (0, ["w1"]) == (host.end([(session_id, OTHER)]), names(host))
+    assert (0, ["w1"]) == (host.cancel([(session_id, OTHER)]), names(host))
 
 
 @pytest.mark.parametrize("mark", ["", MARK])
-def test_a_strangers_session_is_never_ended(bench: Bench, host: Sessions, mark: str) -> None:
+def test_a_strangers_session_is_never_ended(bench: Bench, host: Place, mark: str) -> None:
     session_id = bench.stranger("mine")
 
-    assert (0, ["mine"]) == (host.end([(session_id, mark)]), names(host))
+    assert (0, ["mine"]) == (host.cancel([(session_id, mark)]), names(host))
 
 
-def test_of_several_those_are_ended_that_are_there_and_ours(bench: Bench, host: Sessions) -> None:
+def test_of_several_those_are_ended_that_are_there_and_ours(bench: Bench, host: Place) -> None:
     first, second = (begin(host, bench.attempt(session)) for session in ("w1", "w2"))
     stranger = bench.stranger("mine")
 
-    count = host.end([("$99", MARK), (first, MARK), (stranger, MARK), (second, MARK)])
+    count = host.cancel([("$99", MARK), (first, MARK), (stranger, MARK), (second, MARK)])
 
     assert (2, ["mine"]) == (count, names(host))
 
 
-def test_ending_none_ends_none(bench: Bench, host: Sessions) -> None:
+def test_ending_none_ends_none(bench: Bench, host: Place) -> None:
     begin(host, bench.attempt())
 
-    assert (0, ["w1"]) == (host.end([]), names(host))
+    assert (0, ["w1"]) == (host.cancel([]), names(host))
 
 
-def test_ending_where_nothing_was_started_ends_none(host: Sessions) -> None:
-    assert 0 == host.end([("$0", MARK)])
+def test_ending_where_nothing_was_started_ends_none(host: Place) -> None:
+    assert 0 == host.cancel([("$0", MARK)])
 
 
-def test_the_name_of_an_ended_session_is_free_again(bench: Bench, host: Sessions) -> None:
+def test_the_name_of_an_ended_session_is_free_again(bench: Bench, host: Place) -> None:
     bench.stranger("mine")
-    host.end([(begin(host, bench.attempt()), MARK)])
+    host.cancel([(begin(host, bench.attempt()), MARK)])
 
-    host.start([bench.attempt(mark=OTHER)])
+    host.submit([bench.attempt(mark=OTHER)])
 
     assert OTHER == seen(host).mark
 
@@ -359,27 +389,27 @@ def test_the_name_of_an_ended_session_is_free_again(bench: Bench, host: Sessions
 
 
 @pytest.mark.parametrize("by", [lambda seen: seen.session, lambda seen: seen.session_id], ids=["name", "id"])
-def test_a_screen_is_captured_by_name_and_by_id(bench: Bench, host: Sessions, by: Callable[[SessionInfo], str]) -> None:
+def test_a_screen_is_captured_by_name_and_by_id(bench: Bench, host: Place, by: Callable[[SessionInfo], str]) -> None:
     begin(host, bench.attempt())
 
     until(lambda: host.capture(by(seen(host))) == "one\ntwo\nthree")
 
 
-def test_a_capture_is_the_last_lines(bench: Bench, host: Sessions) -> None:
+def test_a_capture_is_the_last_lines(bench: Bench, host: Place) -> None:
     begin(host, bench.attempt())
 
     until(lambda: host.capture("w1", 2) == "two\nthree")
 
 
 @pytest.mark.parametrize("session", ["w", "w11", "$99", ""])
-def test_capturing_an_unknown_session_is_refused(bench: Bench, host: Sessions, session: str) -> None:
+def test_capturing_an_unknown_session_is_refused(bench: Bench, host: Place, session: str) -> None:
     begin(host, bench.attempt())
 
     with pytest.raises(UnknownNameError):
         host.capture(session)
 
 
-def test_capturing_where_nothing_was_started_is_refused(host: Sessions) -> None:
+def test_capturing_where_nothing_was_started_is_refused(host: Place) -> None:
     with pytest.raises(UnknownNameError):
         host.capture("w1")
 
@@ -387,7 +417,7 @@ def test_capturing_where_nothing_was_started_is_refused(host: Sessions) -> None:
 # Typing
 
 
-def test_what_is_typed_and_submitted_arrives(bench: Bench, host: Sessions) -> None:
+def test_what_is_typed_and_submitted_arrives(bench: Bench, host: Place) -> None:
     start = bench.attempt()
     begin(host, start)
 
@@ -397,14 +427,14 @@ def test_what_is_typed_and_submitted_arrives(bench: Bench, host: Sessions) -> No
     assert "go on, it's fine" == bench.heard(start)
 
 
-def test_typing_to_an_unknown_session_is_refused(bench: Bench, host: Sessions) -> None:
+def test_typing_to_an_unknown_session_is_refused(bench: Bench, host: Place) -> None:
     begin(host, bench.attempt())
 
     with pytest.raises(UnknownNameError):
         host.type("w", "go on", submit=True)
 
 
-def test_typing_to_a_dead_session_is_refused(bench: Bench, host: Sessions) -> None:
+def test_typing_to_a_dead_session_is_refused(bench: Bench, host: Place) -> None:
     ended(bench, 0)
 
     with pytest.raises(ProgramError):
@@ -414,64 +444,90 @@ def test_typing_to_a_dead_session_is_refused(bench: Bench, host: Sessions) -> No
 # What else a host does
 
 
-def test_where_nothing_was_started_nothing_is_run_later(host: Sessions) -> None:
+def test_where_nothing_was_started_nothing_is_run_later(host: Place) -> None:
     assert not host.later(60, ["/bin/true"])
 
 
-def test_a_host_that_is_up_takes_what_is_to_be_run_later(bench: Bench, host: Sessions) -> None:
+def test_a_host_that_is_up_takes_what_is_to_be_run_later(bench: Bench, host: Place) -> None:
     begin(host, bench.attempt())
 
     assert host.later(60, ["/bin/true"])
 
 
-def test_the_command_line_that_attaches_names_the_session(host: Sessions) -> None:
+def test_an_alarm_of_a_stand_in_has_no_job_and_is_neither_found_nor_taken_back(bench: Bench, host: Place) -> None:
+    begin(host, bench.attempt())
+    timer = bench.stand_in(host.poll().server)
+
+    job = timer.arm("night", ["/bin/true"], bench.later())
+
+    assert ("", [], "") == (job.job, timer.find("night"), timer.weakness())
+    timer.disarm([job.job])
+    assert timer.stands(job.job, "night")
+
+
+def test_a_stand_in_of_another_server_does_not_stand(bench: Bench, host: Place) -> None:
+    begin(host, bench.attempt())
+
+    assert not bench.stand_in("1:1").stands("", "night")
+
+
+def test_a_stand_in_that_no_server_serves_refuses_an_alarm(bench: Bench) -> None:
+    with pytest.raises(ProgramError):
+        bench.stand_in("1:1").arm("night", ["/bin/true"], bench.later())
+
+
+def test_what_a_stand_in_was_given_cannot_be_asked_for_from_a_shell(bench: Bench) -> None:
+    assert b"" == bench.stand_in("1:1").shell()
+
+
+def test_the_command_line_that_attaches_names_the_session(host: Place) -> None:
     assert "w1" in host.attach("w1")[-1]
 
 
-def test_a_strangers_session_can_be_marked(bench: Bench, host: Sessions) -> None:
+def test_a_strangers_session_can_be_marked(bench: Bench, host: Place) -> None:
     session_id = bench.stranger("mine")
 
-    host.mark(session_id, MARK)
+    host.adopt(session_id, MARK)
 
     assert MARK == seen(host, "mine").mark
 
 
-def test_a_session_that_was_marked_can_be_ended(bench: Bench, host: Sessions) -> None:
+def test_a_session_that_was_marked_can_be_ended(bench: Bench, host: Place) -> None:
     session_id = bench.stranger("mine")
-    host.mark(session_id, MARK)
+    host.adopt(session_id, MARK)
 
-    assert 1 == host.end([(session_id, MARK)])
+    assert 1 == host.cancel([(session_id, MARK)])
 
 
-def test_marking_again_with_the_same_mark_is_no_error(bench: Bench, host: Sessions) -> None:
+def test_marking_again_with_the_same_mark_is_no_error(bench: Bench, host: Place) -> None:
     session_id = begin(host, bench.attempt())
 
-    host.mark(session_id, MARK)
+    host.adopt(session_id, MARK)
 
     assert MARK == seen(host).mark
 
 
-def test_the_mark_of_another_attempt_is_not_replaced(bench: Bench, host: Sessions) -> None:
+def test_the_mark_of_another_attempt_is_not_replaced(bench: Bench, host: Place) -> None:
     session_id = begin(host, bench.attempt())
 
     with pytest.raises(ProgramError):
-        host.mark(session_id, OTHER)
+        host.adopt(session_id, OTHER)
 
     assert MARK == seen(host).mark
 
 
-def test_marking_what_is_gone_is_refused(bench: Bench, host: Sessions) -> None:
+def test_marking_what_is_gone_is_refused(bench: Bench, host: Place) -> None:
     begin(host, bench.attempt())
 
     with pytest.raises(ProgramError):
-        host.mark("$99", MARK)
+        host.adopt("$99", MARK)
 
 
-def test_a_head_that_cannot_be_left_is_no_error(host: Sessions) -> None:
+def test_a_head_that_cannot_be_left_is_no_error(host: Place) -> None:
     host.remember("$99", "7:abc")
 
 
-def test_a_head_that_was_left_is_found_with_the_mark_of_its_session(bench: Bench, host: Sessions) -> None:
+def test_a_head_that_was_left_is_found_with_the_mark_of_its_session(bench: Bench, host: Place) -> None:
     made = begin(host, bench.attempt())
     bench.stranger("w9")
     host.remember(made, "7:abc")
@@ -479,7 +535,7 @@ def test_a_head_that_was_left_is_found_with_the_mark_of_its_session(bench: Bench
     assert [(MARK, "7:abc")] == host.recall()
 
 
-def test_a_host_that_does_not_answer_recalls_nothing(bench: Bench, host: Sessions) -> None:
+def test_a_host_that_does_not_answer_recalls_nothing(bench: Bench, host: Place) -> None:
     begin(host, bench.attempt())
 
     with bench.hung() as hung:

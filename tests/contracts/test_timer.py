@@ -1,4 +1,4 @@
-"""What `ports.Alarms` promises, of the alarm clock in memory and of the real `at`."""
+"""What `ports.Timer` promises, of the one in memory and of the real `at`."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import pytest
 from tests.adapters.test_at import ENV
 
 from wakeman.adapters.at import At
-from wakeman.adapters.memory import MemoryAlarms
+from wakeman.adapters.memory import MemoryTimer
 from wakeman.core.errors import ProgramError
-from wakeman.ports import Alarms
+from wakeman.ports import Timer
 
 FAR = datetime(2035, 3, 4, 5, 6, tzinfo=UTC)
 RING = ("/bin/true",)
@@ -37,36 +37,36 @@ def marker(kind: str, request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def alarms(kind: str, request: pytest.FixtureRequest) -> Alarms:
+def alarms(kind: str, request: pytest.FixtureRequest) -> Timer:
     if kind == "memory":
-        return MemoryAlarms()
+        return MemoryTimer()
     request.getfixturevalue("atd")
     return At(ENV)
 
 
 @pytest.fixture
-def broken(kind: str, tmp_path: Path) -> Alarms:
+def broken(kind: str, tmp_path: Path) -> Timer:
     """An alarm clock whose alarms would not fire."""
-    return MemoryAlarms("nobody is there") if kind == "memory" else At(ENV, pid_files=[str(tmp_path / "atd.pid")])
+    return MemoryTimer("nobody is there") if kind == "memory" else At(ENV, pid_files=[str(tmp_path / "atd.pid")])
 
 
-def test_a_working_alarm_clock_has_no_weakness(alarms: Alarms) -> None:
+def test_a_working_alarm_clock_has_no_weakness(alarms: Timer) -> None:
     assert "" == alarms.weakness()
 
 
-def test_an_armed_alarm_is_found_by_its_marker(alarms: Alarms, marker: str) -> None:
+def test_an_armed_alarm_is_found_by_its_marker(alarms: Timer, marker: str) -> None:
     job = alarms.arm(marker, RING, FAR)
 
     assert [job] == alarms.find(marker)
 
 
-def test_an_armed_alarm_stands(alarms: Alarms, marker: str) -> None:
+def test_an_armed_alarm_stands(alarms: Timer, marker: str) -> None:
     job = alarms.arm(marker, RING, FAR)
 
     assert alarms.stands(job.job, marker)
 
 
-def test_the_marker_is_a_line_of_the_body(alarms: Alarms, marker: str) -> None:
+def test_the_marker_is_a_line_of_the_body(alarms: Timer, marker: str) -> None:
     assert f"# {marker}" in alarms.arm(marker, RING, FAR).body.splitlines()
 
 
@@ -74,14 +74,14 @@ def test_the_marker_is_a_line_of_the_body(alarms: Alarms, marker: str) -> None:
     ("seconds", "minutes"), [(0.0, 0), (0.5, 1), (59.0, 1), (60.0, 1)], ids=["on it", "just after", "before", "next"]
 )
 def test_an_alarm_is_queued_for_the_minute_at_or_after_it_is_due(
-    alarms: Alarms, marker: str, seconds: float, minutes: int
+    alarms: Timer, marker: str, seconds: float, minutes: int
 ) -> None:
     alarms.arm(marker, RING, FAR + timedelta(seconds=seconds))
 
     assert [FAR + timedelta(minutes=minutes)] == [job.due for job in alarms.find(marker)]
 
 
-def test_every_alarm_of_a_marker_is_found_soonest_first(alarms: Alarms, marker: str) -> None:
+def test_every_alarm_of_a_marker_is_found_soonest_first(alarms: Timer, marker: str) -> None:
     later = alarms.arm(marker, RING, FAR + timedelta(days=1))
     sooner = alarms.arm(marker, RING, FAR)
 
@@ -89,28 +89,28 @@ def test_every_alarm_of_a_marker_is_found_soonest_first(alarms: Alarms, marker: 
 
 
 @pytest.mark.parametrize("other", ["{}-2", "x# {}", "{} "])
-def test_only_a_whole_marker_is_found(alarms: Alarms, marker: str, other: str) -> None:
+def test_only_a_whole_marker_is_found(alarms: Timer, marker: str, other: str) -> None:
     alarms.arm(other.format(marker), RING, FAR)
 
     assert [] == alarms.find(marker)
 
 
-def test_an_alarm_of_another_marker_does_not_stand(alarms: Alarms, marker: str) -> None:
+def test_an_alarm_of_another_marker_does_not_stand(alarms: Timer, marker: str) -> None:
     job = alarms.arm(f"{marker}-2", RING, FAR)
 
     assert not alarms.stands(job.job, marker)
 
 
 @pytest.mark.parametrize("job", ["", "99999999", "no number"])
-def test_what_was_never_queued_does_not_stand(alarms: Alarms, marker: str, job: str) -> None:
+def test_what_was_never_queued_does_not_stand(alarms: Timer, marker: str, job: str) -> None:
     assert not alarms.stands(job, marker)
 
 
-def test_an_unused_marker_finds_nothing(alarms: Alarms) -> None:
+def test_an_unused_marker_finds_nothing(alarms: Timer) -> None:
     assert [] == alarms.find(uuid.uuid4().hex)
 
 
-def test_a_disarmed_alarm_neither_stands_nor_is_found(alarms: Alarms, marker: str) -> None:
+def test_a_disarmed_alarm_neither_stands_nor_is_found(alarms: Timer, marker: str) -> None:
     job = alarms.arm(marker, RING, FAR)
 
     alarms.disarm([job.job])
@@ -118,7 +118,7 @@ def test_a_disarmed_alarm_neither_stands_nor_is_found(alarms: Alarms, marker: st
     assert (False, []) == (alarms.stands(job.job, marker), alarms.find(marker))
 
 
-def test_disarming_leaves_the_other_alarms(alarms: Alarms, marker: str) -> None:
+def test_disarming_leaves_the_other_alarms(alarms: Timer, marker: str) -> None:
     jobs = [alarms.arm(marker, RING, FAR + timedelta(days=day)) for day in range(3)]
 
     alarms.disarm([jobs[0].job, jobs[2].job])
@@ -126,7 +126,7 @@ def test_disarming_leaves_the_other_alarms(alarms: Alarms, marker: str) -> None:
     assert [jobs[1]] == alarms.find(marker)
 
 
-def test_disarming_what_is_gone_already_takes_the_rest(alarms: Alarms, marker: str) -> None:
+def test_disarming_what_is_gone_already_takes_the_rest(alarms: Timer, marker: str) -> None:
     gone, there = (alarms.arm(marker, RING, FAR).job for _ in range(2))
     alarms.disarm([gone])
 
@@ -135,16 +135,16 @@ def test_disarming_what_is_gone_already_takes_the_rest(alarms: Alarms, marker: s
     assert [] == alarms.find(marker)
 
 
-def test_a_broken_alarm_clock_says_why(broken: Alarms) -> None:
+def test_a_broken_alarm_clock_says_why(broken: Timer) -> None:
     assert broken.weakness()
 
 
-def test_a_broken_alarm_clock_refuses_alarms(broken: Alarms, marker: str) -> None:
+def test_a_broken_alarm_clock_refuses_alarms(broken: Timer, marker: str) -> None:
     with pytest.raises(ProgramError):
         broken.arm(marker, RING, FAR)
 
 
-def test_a_refused_alarm_is_not_queued(broken: Alarms, marker: str) -> None:
+def test_a_refused_alarm_is_not_queued(broken: Timer, marker: str) -> None:
     with pytest.raises(ProgramError):
         broken.arm(marker, RING, FAR)
 

@@ -1,0 +1,26 @@
+"""What needs a terminal, and what is had where there is none."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from wakeman.core.errors import ProgramError
+from wakeman.core.model import Host
+from wakeman.ports import World
+
+if TYPE_CHECKING:
+    from wakeman.ports import Terminal
+
+
+def terminal(world: World, host: Host) -> Terminal:
+    """Return the terminals of a deployment's sessions. Raises: ProgramError where they have none."""
+    found = world.executor(host).terminal
+    if found is None:
+        raise ProgramError(f"{host.executor}: its sessions have no terminal", "wakeman capture WORKER")
+    return found
+
+
+def screen(world: World, host: Host, session: str, lines: int) -> str:
+    """Return the last lines of a session's screen, or of what it has printed. Raises: as `Executor.logs`."""
+    executor = world.executor(host)
+    return (executor.terminal.capture if executor.terminal is not None else executor.logs)(session, lines)

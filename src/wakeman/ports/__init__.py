@@ -1,0 +1,71 @@
+"""What Wakeman needs from outside, as protocols, one module for what varies together; `World` is one of each.
+
+The engine talks to these alone. Real ones stand in `adapters/`, their in-memory twins in `adapters/memory/`; the
+tests in `tests/contracts/` hold both to the same words. A name is loaded when it is first asked for: a check needs few.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from wakeman.ports.backend import Backend as Backend
+    from wakeman.ports.client import Command as Command
+    from wakeman.ports.client import Evidence as Evidence
+    from wakeman.ports.client import Harness as Harness
+    from wakeman.ports.client import Report as Report
+    from wakeman.ports.client import Source as Source
+    from wakeman.ports.client import Task as Task
+    from wakeman.ports.client import TranscriptPaths as TranscriptPaths
+    from wakeman.ports.clock import Clock as Clock
+    from wakeman.ports.confiner import Confiner as Confiner
+    from wakeman.ports.executor import Executor as Executor
+    from wakeman.ports.executor import Listing as Listing
+    from wakeman.ports.executor import Made as Made
+    from wakeman.ports.executor import Phase as Phase
+    from wakeman.ports.executor import SessionInfo as SessionInfo
+    from wakeman.ports.executor import Start as Start
+    from wakeman.ports.files import Files as Files
+    from wakeman.ports.files import Installed as Installed
+    from wakeman.ports.log_store import Logs as Logs
+    from wakeman.ports.log_store import Writer as Writer
+    from wakeman.ports.machine import Machine as Machine
+    from wakeman.ports.machine import Ran as Ran
+    from wakeman.ports.repository import Branch as Branch
+    from wakeman.ports.repository import Git as Git
+    from wakeman.ports.repository import Kept as Kept
+    from wakeman.ports.repository import Merge as Merge
+    from wakeman.ports.repository import Merged as Merged
+    from wakeman.ports.terminal import Terminal as Terminal
+    from wakeman.ports.timer import Job as Job
+    from wakeman.ports.timer import Timer as Timer
+    from wakeman.ports.watcher import FileChanges as FileChanges
+    from wakeman.ports.watcher import Watch as Watch
+    from wakeman.ports.watcher import Watcher as Watcher
+    from wakeman.ports.world import World as World
+
+_MODULES = {
+    "clock": ("Clock",),
+    "log_store": ("Writer", "Logs"),
+    "backend": ("Backend",),
+    "executor": ("Executor", "Listing", "Made", "Phase", "SessionInfo", "Start"),
+    "terminal": ("Terminal",),
+    "timer": ("Job", "Timer"),
+    "files": ("Installed", "Files"),
+    "machine": ("Ran", "Machine"),
+    "watcher": ("FileChanges", "Watch", "Watcher"),
+    "confiner": ("Confiner",),
+    "client": ("Source", "Task", "TranscriptPaths", "Command", "Evidence", "Report", "Harness"),
+    "repository": ("Branch", "Kept", "Merge", "Merged", "Git"),
+    "world": ("World",),
+}
+_HOMES = {name: module for module, names in _MODULES.items() for name in names}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found: object = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = found
+    return found

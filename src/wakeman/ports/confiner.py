@@ -1,0 +1,29 @@
+"""What keeps an attempt to its own places."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from wakeman.core.model import Confinement
+
+
+class Confiner(Protocol):
+    """Keeps an attempt, and every process that comes of it, from writing elsewhere than it may. For ever: nobody
+    inside can end it, and a part of it that cannot be had keeps the program from running at all.
+    """
+
+    def choose(self, env: Mapping[str, str]) -> Confinement:
+        """Find the first way that works here, by trying each. Raises: ProgramError with why none does, what mends it.
+
+        Effects: runs programs; writes to a directory that it makes and removes.
+        """
+
+    def kit(self, confinement: Confinement) -> Mapping[str, bytes]:
+        """Return the files that it needs in the deployment's directory, by their names there."""
+
+    def rules(self, confinement: Confinement, places: Sequence[str]) -> bytes:
+        """Word what an attempt may write: directories with all below, or files. All absolute, all to be there then."""
+
+    def words(self, confinement: Confinement, kit: str, rules: str) -> tuple[str, ...]:
+        """Return what stands before a program's own words: `kit` is the directory, `rules` the file that hold those."""

@@ -1,0 +1,120 @@
+"""Where workers run: many are submitted at once, all are polled at once, any is cancelled."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from msgspec import Struct
+
+if TYPE_CHECKING:
+    from wakeman.core.model import EndedBy
+    from wakeman.ports.terminal import Terminal
+
+Phase = Literal["queued", "running", "exited", "killed", "lost", "unknown"]
+"""What became of a session. It is over in three of them; of one that is unknown nothing is decided."""
+OVER: frozenset[Phase] = frozenset(("exited", "killed", "lost"))
+
+
+class Start(Struct, frozen=True):
+    """One session to make. `argv` is exec'd without a shell; `env` is not secret; `mark` is the attempt's id."""
+
+    session: str
+    mark: str
+    argv: tuple[str, ...]
+    cwd: str
+    env: Mapping[str, str] = {}
+    stream: str = ""  # absolute file that gets what its terminal shows, if it has one; "" for none
+
+
+class SessionInfo(Struct, frozen=True):
+    """One session as its place shows it.
+
+    Shape: `session_id` is never used twice; `mark` "" is not ours. One that has `exited` without a `code` has a status
+    that is not known, or not yet. Of one that was `killed`, `ended_by` and `why` say by whom and why, as far as the
+    place knows; `lost` is one that may be running where the place does not reach.
+    Units: `created` and `activity` are epoch seconds; `activity` is its last sign of life, 0 where none is seen.
+    """
+
+    session: str
+    session_id: str
+    phase: Phase
+    mark: str
+    pid: int = 0
+    code: int | None = None
+    ended_by: EndedBy = ""
+    why: str = ""
+    created: float = 0.0
+    activity: float = 0.0
+    title: str = ""
+
+    @property
+    def over(self) -> bool:
+        """Return whether it has ended, or is lost."""
+        return self.phase in OVER
+
+
+class Listing(Struct, frozen=True):
+    """All sessions of one place. `state` unknown: it did not answer, decide nothing; down: nothing was started there.
+
+    Shape: `server` names what answered, another where it was started anew; `gone` is why the sessions of the one that
+    was `known` are lost, "" while it is the same.
+    """
+
+    state: Literal["up", "down", "unknown"]
+    server: str = ""
+    seen: tuple[SessionInfo, ...] = ()
+    why: str = ""
+    gone: str = ""
+
+
+class Made(Struct, frozen=True):
+    """What became of one `Start`: ids, or `error`. `taken` besides: the name is that of a session not of this mark."""
+
+    session_id: str = ""
+    pid: int = 0
+    error: str = ""
+    taken: bool = False
+
+
+class Executor(Protocol):
+    """One place where workers run: a tmux server, a cluster's queue."""
+
+    @property
+    def address(self) -> str:
+        """Return what tells this place from others of its kind."""
+
+    @property
+    def outlives_boot(self) -> bool:
+        """Return whether sessions go on when this machine is started anew."""
+
+    @property
+    def terminal(self) -> Terminal | None:
+        """Return the terminals of its sessions; None where they have none."""
+
+    def poll(self, known: str = "") -> Listing:
+        """List all sessions, those queued included, in a constant number of calls. Never raises: `state` says it.
+
+        Shape: `known` is the `server` of the poll before.
+        """
+
+    def submit(self, starts: Sequence[Start]) -> list[Made]:
+        """Make or queue several sessions, each with its mark from its first moment; same order.
+
+        Repeatable: no; a name that is taken gives `taken`, unless its mark equals: then that session is given.
+        Raises: ProgramError when the place does not answer.
+        """
+
+    def cancel(self, ends: Sequence[tuple[str, str]]) -> int:
+        """Have sessions ended, each given by (id, mark), that carry that mark; count them. Their names are free then.
+
+        Shape: processes get SIGHUP, or what the place has for it; a later poll tells when it is so. Those that are over
+        count, too, and need not be listed any longer.
+        Boundary: one that is gone, or carries another mark, is passed over. Raises: ProgramError on a hung place.
+        """
+
+    def logs(self, session: str, lines: int = 50) -> str:
+        """Return the last lines of what a session has printed, as far as the place keeps that, without escape codes.
+
+        Shape: `session` is an id or an exact name. Raises: UnknownNameError; ProgramError on a hung place.
+        """

@@ -1,0 +1,92 @@
+"""The disk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+from msgspec import Struct
+
+from wakeman.core.model import FileFingerprint
+
+
+class Installed(Struct, frozen=True):
+    """What became of a file that was to be installed: its mark in its place, or `why` it was left where it is."""
+
+    mark: FileFingerprint | None = None
+    why: str = ""
+
+
+class Files(Protocol):
+    """The disk. Paths are absolute."""
+
+    def marks(self, paths: Iterable[str]) -> dict[str, FileFingerprint]:
+        """Stat files; what is missing, or no regular file, is left out. Cost: one stat each."""
+
+    def read(self, path: str, limit: int = 64 * 1024 * 1024) -> bytes:
+        """Read a file. Raises: StorageError naming it, also when it is larger than `limit` bytes."""
+
+    def tail(self, path: str, size: int = 65536) -> bytes:
+        """Read the last `size` bytes; empty when there is no such file."""
+
+    def head(self, path: str, size: int = 65536) -> bytes:
+        """Read the first `size` bytes; empty when there is no such file."""
+
+    def glob(self, root: str, patterns: Sequence[str], exclude: Sequence[str]) -> list[str]:
+        """List regular files under `root` as relative paths, sorted; `**` spans directories.
+
+        Boundary: hidden names are found by a pattern that names them; an exclusion takes what lies below it too.
+        Raises: StorageError for a directory that cannot be listed; UsageError for a pattern that leads outside.
+        """
+
+    def names(self, directory: str) -> list[str]:
+        """List the entries of a directory, sorted; empty when there is none."""
+
+    def is_directory(self, path: str) -> bool:
+        """Return whether a directory is there, or a link to one."""
+
+    def resolve(self, paths: Iterable[str]) -> dict[str, str]:
+        """Return each path with symlinks and `..` resolved, whether or not it exists."""
+
+    def folds_case(self, path: str) -> bool:
+        """Return whether the file system there takes `A` and `a` for one name."""
+
+    def write(self, path: str, data: bytes, *, mode: int = 0o600, durable: bool = False) -> None:
+        """Put a whole file in place at once (temporary file, then rename); makes directories, 0700."""
+
+    def link(self, target: str, path: str) -> None:
+        """Make `path` a symlink to `target`, in place of one that is there; makes directories, 0700."""
+
+    def make(self, directory: str, *, mode: int = 0o700) -> None:
+        """Make a directory and its parents, of that mode but for the umask. No error when it is there."""
+
+    def pipe(self, path: str) -> None:
+        """Make a named pipe, 0600, in place of one that is there; its directory is. Raises: StorageError."""
+
+    def writable(self, path: str) -> bool:
+        """Return whether this process could write to a file, or make it."""
+
+    def move(self, source: str, target: str) -> str:
+        """Rename a file or directory; give where it went: `target`, or into it if it is a directory or ends in `/`.
+
+        Raises: StorageError when the source is missing or the target exists.
+        """
+
+    def remove(self, path: str) -> None:
+        """Unlink a file of ours. No error when it is gone."""
+
+    def writing(self, paths: Iterable[str]) -> set[str]:
+        """Return those files that a process has open for writing, as far as the system tells; others are left out."""
+
+    def install(
+        self, stage: str, inside: str, target: str, mark: FileFingerprint, over: FileFingerprint | None, *, keep: bool
+    ) -> Installed:
+        """Put the file `inside` a directory in the place of `target` in one step, durable on return.
+
+        Shape: `mark` is what it was when it was judged, `over` what may stand at `target` and is replaced; `keep`
+        leaves the original where it is. Makes directories, with the rights of any other. A symlink at `target` is
+        followed, one `inside` is not.
+        Boundary: where either is something else, nothing is done, and `why` says which.
+        Repeatable: yes; a file of that size and time at `target` is the one installed before.
+        Raises: StorageError for what the disk refuses.
+        """

@@ -1,0 +1,71 @@
+"""The event logs of a state directory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from datetime import datetime
+from typing import Protocol
+
+from wakeman.core.log.events import Draft, Event
+from wakeman.core.model import Deployment
+
+
+class Writer(Protocol):
+    """The log of one deployment, held: nobody else writes until it is let go."""
+
+    @property
+    def deployment(self) -> Deployment:
+        """Return the fold of all lines, those appended here included. Not to be changed by the caller."""
+
+    @property
+    def seen(self) -> bool:
+        """Return whether somebody asked for a check while the lock was held; asking clears it."""
+
+    def hash_of(self, seq: int) -> str:
+        """Return the hash of a line; "" for one that is not there, or too far back to look for."""
+
+    def append(self, drafts: Sequence[Draft], at: datetime, *, durable: bool = True) -> list[Event]:
+        """Write all drafts as one write, durable on return, and fold them.
+
+        Shape: lines on which no effect depends may be written with `durable` off; the next durable write, or
+        whoever holds the log next, makes them so.
+        Boundary: no drafts, no write.
+        Raises: TransitionError before anything is written when a draft's move is illegal; StorageError when
+        the disk refuses: then the log is as before and this writer refuses all further appends.
+        """
+
+
+class Logs(Protocol):
+    """The event logs of one state directory."""
+
+    def names(self) -> list[str]:
+        """List the deployments that have a log, oldest first."""
+
+    def create(self, name: str, digest: str, drafts: Sequence[Draft], at: datetime, by: str) -> None:
+        """Begin a log with its first lines, all or nothing.
+
+        Raises: UsageError when a log of that name is there already; StorageError.
+        """
+
+    def read(self, name: str) -> Deployment:
+        """Fold a log without holding it. An unfinished last line is left out.
+
+        Raises: UnknownNameError; LogDamagedError naming file and line.
+        """
+
+    def events(self, name: str, after: int = 0) -> Iterator[Event]:
+        """Stream a log's events with seq > `after`, in constant memory. Raises: as `read`."""
+
+    def repair(self, name: str, by: str) -> str:
+        """Cut a damaged log off before its damage, and record it; give what keeps the original, "" if it is whole.
+
+        Raises: LogDamagedError when nothing before the damage can be used; BusyError.
+        """
+
+    def hold(self, name: str, by: str, wait: float = 5.0) -> AbstractContextManager[Writer]:
+        """Lock, repair a torn tail, make what others wrote durable, and fold.
+
+        Units: `wait` in seconds.
+        Raises: BusyError naming the holder, after leaving a mark that the holder will see; LogDamagedError.
+        """

@@ -1,0 +1,62 @@
+"""Processes, memory and environment of this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal, Protocol
+
+from msgspec import Struct
+
+
+class Ran(Struct, frozen=True):
+    """What became of a program. `code` is None when it was ended by the time limit or could not start (`error`)."""
+
+    code: int | None
+    out: str = ""
+    err: str = ""
+    error: str = ""
+
+
+class Machine(Protocol):
+    """Processes, memory and environment of this machine."""
+
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        cwd: str,
+        env: Mapping[str, str],
+        timeout: float,
+        stdin: bytes = b"",
+    ) -> Ran:
+        """Run a program from an argument vector, no shell; end its whole process group at the time limit."""
+
+    def runs(self, program: str, cwd: str, path: str) -> bool:
+        """Return whether a program could be started: on `path`, or where it has a slash, from `cwd`."""
+
+    def free_memory(self) -> int:
+        """Return bytes of memory that a new worker could use; 0 when unknown."""
+
+    def marked(self, marks: Iterable[str]) -> dict[str, list[int]]:
+        """Find the live processes whose environment holds `WAKEMAN_ATTEMPT=<mark>`, per mark."""
+
+    def mark_of(self, pid: int) -> str:
+        """Return the mark in a process's environment; "" for none, one that is gone, or cannot be read."""
+
+    def born(self, pids: Iterable[int]) -> dict[int, float]:
+        """Return when processes were started, in epoch seconds; one that is gone is left out."""
+
+    def signal(self, pids: Iterable[int], name: Literal["TERM", "KILL", "INT"]) -> None:
+        """Signal processes; those gone are no error."""
+
+    def alive(self, pid: int) -> bool:
+        """Return whether a process of that number lives (a zombie does not)."""
+
+    def environ(self) -> Mapping[str, str]:
+        """Return this process's environment."""
+
+    def home(self) -> str:
+        """Return the user's home directory."""
+
+    def pid(self) -> int:
+        """Return this process's id."""

@@ -1,0 +1,36 @@
+"""What a place whose sessions have terminals adds to an executor."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class Terminal(Protocol):
+    """The terminals of an executor's sessions. `session` is an id or an exact name."""
+
+    def capture(self, session: str, lines: int = 50) -> str:
+        """Return the last lines of the screen and its history as plain text, without escape codes.
+
+        Raises: UnknownNameError; ProgramError on a hung place.
+        """
+
+    def type(self, session: str, text: str, *, submit: bool) -> None:
+        """Paste text, bracketed where the program asked for it; `submit` presses Enter apart.
+
+        Raises: UnknownNameError; ProgramError.
+        """
+
+    def attach(self, session: str) -> tuple[str, ...]:
+        """Return the command line with which a person attaches."""
+
+    def adopt(self, session_id: str, mark: str) -> None:
+        """Put our mark on a session that somebody else made there, as the user's own launcher does.
+
+        Raises: ProgramError when it is gone, or carries another's mark: nothing has changed then.
+        """
+
+    def remember(self, session_id: str, head: str) -> None:
+        """Leave the log's head on the session, a checkpoint outside the log. Failure is silent."""
+
+    def recall(self) -> list[tuple[str, str]]:
+        """Return what was left so: mark and head of each session that has both; empty where nothing answers."""

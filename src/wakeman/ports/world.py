@@ -1,0 +1,49 @@
+"""One of each port."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from wakeman.core.model import Agent, Deployment, Host, Plan, WakeTarget
+    from wakeman.ports.client import Harness
+    from wakeman.ports.clock import Clock
+    from wakeman.ports.confiner import Confiner
+    from wakeman.ports.executor import Executor
+    from wakeman.ports.files import Files
+    from wakeman.ports.log_store import Logs
+    from wakeman.ports.machine import Machine
+    from wakeman.ports.repository import Git
+    from wakeman.ports.terminal import Terminal
+    from wakeman.ports.timer import Timer
+    from wakeman.ports.watcher import Watcher
+
+
+class World(Struct, frozen=True):
+    """One of each. `executor` and `harness` are looked up by name (UnknownNameError lists those known)."""
+
+    clock: Clock
+    logs: Logs
+    timer: Timer  # the machine's, which outlives all else
+    stand_in: Callable[[Deployment], Timer | None]  # what the deployment's place has
+    files: Files
+    machine: Machine
+    executor: Callable[[Host], Executor]
+    harness: Callable[[str], Harness]
+    watcher: Callable[[], Watcher]  # loaded when it is asked for
+    confiner: Callable[[], Confiner]  # loaded when it is asked for
+    git: Callable[[], Git]  # as the watcher
+    host: Callable[[Plan, str, str], Host]  # (plan, root, deployment directory) -> the absolute world
+    agents: Callable[[Plan], Mapping[str, Agent]]  # profiles by name: the plan's own, then the user's
+    wrapper: Callable[[], bytes]  # the script around each worker
+    hook: Callable[[], bytes]  # the script that keeps what a client says
+    guard: Callable[[], bytes]  # the script that judges what it writes
+    checker: Callable[[], bytes]  # the script of a check from outside
+    deliver: Callable[[WakeTarget, str, Deployment], str]  # tell a target; "" or why it did not work
+    say: Callable[[Terminal, str, str, bool, bool], str]  # (terminal, session, text, submit, force) -> "" or why not
+    state: str  # absolute path of the state directory
+    by: str  # who writes, with the process id: `up:4711`; up, at, exit, timer, hook, watch, hand, resume

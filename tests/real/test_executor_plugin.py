@@ -1,0 +1,99 @@
+"""A night whose workers run where another package's executor has them: no file of Wakeman knows of it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.plugins import forked
+from tests.real.rig import REAL, Rig, command_lines, rigged
+from tests.waiting import until
+
+pytestmark = REAL
+
+PLAN = """\
+name = "night"
+[units]
+items = ["a", "b", "c"]
+output = "out/{{ unit }}"
+[workers]
+executor = "forked"
+name = "night_{{ group.key }}"
+command = ["sh", "-c", 'COMMAND', "sh", "{{ group.key }}"]
+at_once = 2
+stagger = 0
+[stuck]
+backoff = 0
+[wake]
+every = "1h"
+"""
+WORKS = 'echo works; [ -e tried ] || { : >tried; exit 3; }; mkdir -p out; echo done >"out/$1"'
+"""The first of all attempts fails."""
+
+
+class Plugged(Rig):
+    """A rig beside whose programs the package is installed."""
+
+    def clean(self) -> dict[str, str]:
+        return super().clean() | {"PYTHONPATH": str(self.place / "lib")}
+
+
+@pytest.fixture
+def rig() -> Iterator[Plugged]:
+    with rigged(Plugged) as rig:
+        info = rig.place / "lib" / "wakeman_forked-1.0.dist-info"
+        info.mkdir(parents=True)
+        (info / "METADATA").write_text("Metadata-Version: 2.1\nName: wakeman-forked\nVersion: 1.0\n")
+        (info / "entry_points.txt").write_text("[wakeman.executors]\nforked = wakeman_forked:ForkedBackend\n")
+        shutil.copy(Path(forked.__file__), rig.place / "lib" / "wakeman_forked.py")
+        yield rig
+
+
+def test_a_night_runs_to_its_end_where_another_package_has_its_workers(rig: Plugged) -> None:
+    rig.write(PLAN.replace("COMMAND", WORKS))
+
+    said = rig.run("up", "wakeman.toml", "--wait")
+
+    assert 0 == said.returncode, (said.stdout, said.stderr, rig.trail())
+    assert {"a", "b", "c"} == {file.name for file in (rig.place / "out").iterdir()}
+    host = rig.events()[0]["data"]["host"]
+    assert ("forked", {"forks": f"{rig.state}/night/forks"}) == (host["executor"], host["place"])
+    assert 4 == sum(1 for event in rig.events() if event["type"] in ("launched", "relaunched"))
+    assert not rig.socket.exists()
+    until(lambda: not [line for line in command_lines() if f"{rig.place}/state/night/attempts" in line], 20)
+    assert [] == list((rig.state / "night" / "forks").iterdir())
+    assert 0 == rig.run("audit", "night").returncode
+
+
+def test_what_was_printed_is_shown_and_there_is_nothing_to_attach_to(rig: Plugged) -> None:
+    rig.write(PLAN.replace("COMMAND", "echo works; sleep 300"))
+    rig.run("up", "wakeman.toml")
+    until(lambda: "works" in rig.run("capture", "night_a").stdout, 20)
+
+    attached = rig.run("attach", "night_a", "--print")
+    down = rig.run("down", "night")
+    until(lambda: not [line for line in command_lines() if f"{rig.place}/state/night/attempts" in line], 20)
+
+    assert 0 != attached.returncode
+    assert "forked: its sessions have no terminal" in attached.stderr
+    assert (0, "stopped") == (down.returncode, rig.status()["outcome"]), down
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ('"forked"', '"forkd"', "wakeman.toml:6: workers.executor: found 'forkd', expected one of tmux, forked; did"),
+        ("at_once = 2", 'harness = "external"', "wakeman.toml:9: workers.harness: found 'external', whose launcher"),
+    ],
+    ids=["a name that nobody has", "a launcher that makes sessions itself"],
+)
+def test_a_plan_that_the_place_cannot_serve_is_refused_with_its_line(
+    rig: Plugged, old: str, new: str, says: str
+) -> None:
+    rig.write(PLAN.replace("COMMAND", WORKS).replace(old, new))
+
+    said = rig.run("plan", "wakeman.toml")
+
+    assert (2, True) == (said.returncode, says in said.stderr), said.stderr

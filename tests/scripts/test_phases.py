@@ -1,0 +1,126 @@
+"""What a place where workers run tells of their sessions, and what a night makes of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+from tests.play import Play
+
+from wakeman.adapters.memory import Act, MemorySessions
+from wakeman.core.errors import PlanError
+from wakeman.core.log import events as e
+from wakeman.ports import Listing
+
+HANGS = {"w0": Act(hangs=True, stops_after=0)}
+
+
+def shown(play: Play, **fields: Any) -> None:
+    """Have the place show the first session, as long as it is there, otherwise than it is."""
+    sessions = play.stage.sessions
+    real, first = sessions.poll, sessions.playing["w0"].session_id
+
+    def poll(known: str = "") -> Listing:
+        listing = real(known)
+        seen = tuple(replace(one, **fields) if one.session_id == first else one for one in listing.seen)
+        return replace(listing, seen=seen)
+
+    sessions.poll = poll  # type: ignore[method-assign] # another place
+
+
+def ends(play: Play) -> list[tuple[str, str]]:
+    """List how attempts ended: why, and by whom."""
+    return [(event.data.why, event.data.ended_by) for event in play.events if isinstance(event.data, e.Exited)]
+
+
+def test_a_worker_that_is_queued_waits_for_hours_and_nothing_runs_against_it() -> None:
+    play = Play(workers=1, acts=HANGS)
+    play.up()
+    shown(play, phase="queued", why="waits for room")
+    play.go(minutes=180)
+
+    worker = play.deployment.workers["w0"]
+    assert ("launched", 1, "queued") == (
+        worker.state,
+        worker.attempt,
+        worker.observation and worker.observation.session,
+    )
+    assert {"sleep"} == set(play.rows(without=("launch",)))
+
+
+def test_a_worker_that_comes_out_of_the_queue_runs() -> None:
+    play = Play(workers=1, units=1)
+    play.up()
+    shown(play, phase="queued")
+    play.go(minutes=0.5)
+    del play.stage.sessions.poll
+
+    assert "complete" == play.go().outcome
+
+
+def test_a_worker_that_its_place_has_killed_is_told_of_in_the_places_words() -> None:
+    play = Play(workers=1, acts=HANGS)
+    play.up()
+    shown(play, phase="killed", code=137, ended_by="machine", why="over its memory")
+    play.go(minutes=20)
+
+    assert ("over its memory", "machine") == ends(play)[0]
+    assert 2 == play.deployment.workers["w0"].attempt
+
+
+def test_a_worker_that_is_lost_is_started_anew_in_a_directory_of_its_own() -> None:
+    play = Play(workers=1, acts=HANGS)
+    play.up()
+    shown(play, phase="lost", why="its node does not answer")
+    play.go(minutes=20)
+
+    assert ("its node does not answer", "machine") == ends(play)[0]
+    assert 2 == len({mark.partition("@")[0] for mark in play.stage.sessions.started})
+
+
+def test_on_a_session_that_is_unknown_nothing_is_decided() -> None:
+    play = Play(workers=1, acts=HANGS)
+    play.up()
+    shown(play, phase="unknown", why="the queue does not answer")
+    play.go(minutes=180)
+
+    assert ([], 1) == (ends(play), play.deployment.workers["w0"].attempt)
+    assert {"sleep"} == set(play.rows(without=("launch",)))
+    assert [text for text in play.told() if "tmux does not answer" in text]
+
+
+@pytest.mark.parametrize("outlives", [True, False])
+def test_another_boot_of_this_machine_ends_only_what_runs_on_it(outlives: bool) -> None:
+    play = Play(workers=1, acts=HANGS)
+    play.up()
+    play.stage.sessions.outlives_boot = outlives
+    play.stage.clock.name = "00000002"
+    play.go(minutes=6)
+
+    assert ([] if outlives else ["the machine was started anew"]) == [why for why, _ in ends(play)]
+
+
+@pytest.fixture
+def no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(MemorySessions, "terminal", None)
+
+
+@pytest.mark.usefixtures("no_terminal")
+def test_a_night_without_terminals_keeps_what_was_printed_as_evidence() -> None:
+    play = Play(workers=2, acts=HANGS, plan={"stuck": {"silent": ["capture", "nudge", "ask"]}})
+    play.up()
+    play.stage.sessions.screens["w0"] = "step 1 of 9"
+    play.go(minutes=60)
+
+    kept = [event.data.file for event in play.events if isinstance(event.data, e.Captured)]
+    assert b"step 1 of 9" == play.stage.files.read(f"/state/night/{kept[0]}")
+    assert "verified" == play.deployment.workers["w1"].state
+
+
+@pytest.mark.usefixtures("no_terminal")
+def test_a_plan_whose_workers_are_to_be_typed_to_is_refused_where_there_are_no_terminals() -> None:
+    play = Play(plan={"workers": {"mode": "interactive"}})
+
+    with pytest.raises(PlanError, match=r"workers\.mode: found 'interactive', expected 'print'"):
+        play.up()
