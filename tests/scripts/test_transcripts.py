@@ -132,6 +132,33 @@ def test_a_tool_that_came_back_or_a_child_of_before_the_call_is_no_life() -> Non
         assert "silent" == worker(play).reason, came_back
 
 
+@pytest.mark.parametrize(("before", "state"), [(0.5, "running"), (1.5, "stuck")])
+def test_a_process_that_is_a_moment_older_than_its_call_is_the_tool_as_there_are_two_clocks(
+    before: float, state: str
+) -> None:
+    play = live()
+    play.stage.clock.advance(60)
+    append(play, transcript(play), called(play))
+    born(play, 8, ago=before)
+
+    play.go(minutes=26)
+
+    assert state == worker(play).state
+
+
+@pytest.mark.parametrize(("after", "state"), [(2.0, "stuck"), (4.0, "running")])
+def test_where_nothing_says_when_a_tool_was_called_what_began_with_the_attempt_is_the_client_s_own(
+    after: float, state: str
+) -> None:
+    play = live()
+    append(play, transcript(play), {key: value for key, value in called(play).items() if key != "timestamp"})
+    born(play, 8, ago=-after)
+
+    play.go(minutes=26)
+
+    assert state == worker(play).state
+
+
 def test_a_call_of_an_earlier_turn_is_over() -> None:
     play = live()
     append(play, transcript(play), called(play), {"type": "user", "message": {"content": "go on"}})
