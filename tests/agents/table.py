@@ -12,7 +12,7 @@ from tests.agents.scenes import Scene, Seen
 WHERE = "WAKEMAN_SCENES"
 """The variable that names the file to which the table is written; without it none is."""
 HEAD = """\
-| scene | client, mode | true | told | seconds | requests of workers | tokens of supervision |
+| scene | client, mode | true | reported | seconds | requests of workers | tokens of supervision |
 | --- | --- | --- | --- | --- | --- | --- |
 """
 

@@ -799,7 +799,7 @@ def test_the_doctor_names_what_is_missing_and_what_mends_it(place: Place, monkey
     assert said.json["ok"] is False
     assert {"python": "ok", "tmux": "missing", "agents.json": "missing", "state": "ok"}.items() <= levels.items()
     assert any("install" in command for command in said.json["next"])
-    assert "to mend tmux: " in place("doctor").out
+    assert "fix tmux: " in place("doctor").out
 
 
 def test_the_doctor_finds_a_deployment_without_an_alarm(place: Place) -> None:

@@ -12,7 +12,7 @@ from wakeman.api.answer import Answer, Value
 from wakeman.core.errors import UsageError
 from wakeman.core.text import sanitise
 from wakeman.engine import layout, terminals
-from wakeman.engine.act import secrets
+from wakeman.engine.attempt import secrets
 from wakeman.engine.requests import find_worker, session_of
 from wakeman.ports import World
 

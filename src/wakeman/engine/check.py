@@ -187,7 +187,7 @@ def _tell(world: World, d: Deployment, before: int) -> None:
 def _checked(world: World, d: Deployment, pending: Unchecked) -> CheckResult:
     from wakeman.core.plan.shares import verify_names
     from wakeman.core.plan.template import render
-    from wakeman.engine.act import secrets
+    from wakeman.engine.attempt import secrets
 
     unit, place, verify = pending.unit, pending.place, d.plan.verify
     names = verify_names(unit)

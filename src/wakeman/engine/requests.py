@@ -11,7 +11,7 @@ from wakeman.core.model import Deployment, WakeTarget, WorkerState
 from wakeman.core.policy.prompt_delivery import ENTER_AGAIN_S
 from wakeman.core.text import sanitise
 from wakeman.engine import alarm
-from wakeman.engine.act import prompt_delivery, secrets
+from wakeman.engine.attempt import prompt_delivery, secrets
 from wakeman.engine.check import check
 from wakeman.engine.effects.text import Type
 from wakeman.engine.effects.text import send as send_text

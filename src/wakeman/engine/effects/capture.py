@@ -28,7 +28,7 @@ class Capture(Struct, frozen=True):
 
     def perform(self, world: World, d: Deployment) -> str:
         """Return the SHA-256 of what was written: the screen without keys, or why there is none."""
-        from wakeman.engine.act import secrets
+        from wakeman.engine.attempt import secrets
 
         worker = d.workers[self.worker]
         try:

@@ -71,15 +71,15 @@ class Prepare(Struct, frozen=True):
 
     def perform(self, world: World, d: Deployment) -> Prepared:
         """Return those that can be started, and why others cannot. Raises: DiskError, which is nobody's fault."""
-        from wakeman.engine.act import launch, secrets
+        from wakeman.engine.attempt import compose, secrets
 
         redact = secrets.redactor(world, d)
-        launch.equip(world, d.host)
-        ready: list[launch.Attempt] = []
+        compose.equip(world, d.host)
+        ready: list[compose.Attempt] = []
         refused: dict[str, str] = {}
         for name in self.workers:
             try:
-                ready.append(launch.prepared(world, d, d.workers[name]))
+                ready.append(compose.prepared(world, d, d.workers[name]))
             except DiskError:
                 raise  # the next check, behind an alarm, tries again
             except WakemanError as fault:
@@ -87,7 +87,7 @@ class Prepare(Struct, frozen=True):
                 refused[name] = sanitise(redact(str(fault)), 500)
         return Prepared(
             ready=tuple(
-                Ready(each.worker, launch.digest(each.start), each.agent_session, each.resume) for each in ready
+                Ready(each.worker, compose.digest(each.start), each.agent_session, each.resume) for each in ready
             ),
             refused=refused,
             attempts=tuple(ready),
@@ -119,12 +119,12 @@ class Start(Struct, frozen=True):
 
     def perform(self, world: World, d: Deployment) -> Mapping[str, Fate] | str:
         """Return what became of each; or why their place did not answer: then the next check finds out."""
-        from wakeman.engine.act import launch, secrets
+        from wakeman.engine.attempt import compose, secrets
 
         redact = secrets.redactor(world, d)
-        attempts = [each for each in self.prepared.attempts if isinstance(each, launch.Attempt)]
+        attempts = [each for each in self.prepared.attempts if isinstance(each, compose.Attempt)]
         try:
-            made = launch.started(world, d.host, attempts, self.now, redact)
+            made = compose.started(world, d.host, attempts, self.now, redact)
         except ProgramError as fault:
             return redact(f"launching: {fault}")
         fates: dict[str, Fate] = {each.worker: fate(one) for each, one in zip(attempts, made, strict=True)}
@@ -312,7 +312,7 @@ def _unwanted(d: Deployment, worker: WorkerState) -> bool:
 
 
 def _recovered(world: World, d: Deployment, worker: WorkerState, listing: Listing) -> Fate | None:
-    from wakeman.engine.act import launch
+    from wakeman.engine.attempt import compose
 
     host, sign = d.host, attempt_id(d, worker)
     seen = next((s for s in listing.seen if s.mark == sign), None)
@@ -321,7 +321,7 @@ def _recovered(world: World, d: Deployment, worker: WorkerState, listing: Listin
     if worker.boot != world.clock.boot() and not world.executor(host).outlives_boot:
         return Failed("the machine was started anew before the launch was confirmed", "machine")
     unwanted = Failed("a person asked for something else", "person") if _unwanted(d, worker) else None
-    if launch.harness_of(world, d, worker).adopts:
+    if compose.harness_of(world, d, worker).adopts:
         found = _younger(listing, worker, d, world.clock.now())
         if found is not None:
             with suppress(ProgramError):
@@ -334,7 +334,7 @@ def _recovered(world: World, d: Deployment, worker: WorkerState, listing: Listin
     if unwanted:
         return unwanted
     try:
-        ready = launch.prepare(world, d, worker)
+        ready = compose.prepare(world, d, worker)
     except DiskError:
         raise
     except WakemanError as fault:

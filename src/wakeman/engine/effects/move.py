@@ -15,7 +15,7 @@ from wakeman.core.plan.shares import worker_names
 from wakeman.core.plan.template import render
 from wakeman.core.policy.tables import Decision
 from wakeman.engine import layout
-from wakeman.engine.act.task import share
+from wakeman.engine.attempt.task import share
 from wakeman.engine.effects.drafts import about
 from wakeman.engine.protocol.steps import Steps, Write, append, do
 from wakeman.ports import World

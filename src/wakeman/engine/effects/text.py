@@ -12,7 +12,7 @@ from wakeman.core.model import Deployment, WorkerState
 from wakeman.core.policy.attempts import missing
 from wakeman.core.policy.tables import Decision
 from wakeman.core.text import sanitise
-from wakeman.engine.act import prompt_delivery
+from wakeman.engine.attempt import prompt_delivery
 from wakeman.engine.effects.drafts import about, failure, outcome
 from wakeman.engine.protocol.steps import Steps, Write, append, do
 from wakeman.ports import World

@@ -26,7 +26,7 @@ from wakeman.core.model import (
 from wakeman.core.redact import redacted
 from wakeman.core.text import sanitise, unescaped
 from wakeman.engine import layout
-from wakeman.engine.act import prompt_delivery, secrets
+from wakeman.engine.attempt import prompt_delivery, secrets
 from wakeman.engine.observe.judgement import ENDED, Basis, CheckResult, Unchecked, judge_all
 from wakeman.engine.observe.transcripts import Transcripts, find_transcripts
 from wakeman.engine.workspace import Place, workspace
@@ -455,7 +455,7 @@ def _refused(world: World, view: Gathered, worker: WorkerState, life: str) -> tu
     if view.d.host.confinement is None:
         return ()
     from wakeman.core.plan.confinement import REFUSALS_KEPT_MAX, refusals
-    from wakeman.engine.act import confinement
+    from wakeman.engine.attempt import confinement
 
     before = (
         worker.observation if worker.observation is not None and worker.observation.attempt == worker.attempt else None

@@ -20,8 +20,8 @@ from wakeman.core.plan import shares as planning
 from wakeman.core.policy import review
 from wakeman.core.policy.tables import EDITION
 from wakeman.engine import alarm, layout
-from wakeman.engine.act import confinement
-from wakeman.engine.act.launch import attempt
+from wakeman.engine.attempt import confinement
+from wakeman.engine.attempt.compose import attempt
 from wakeman.engine.check import check
 from wakeman.engine.effects.close import bury
 from wakeman.engine.effects.review import appointed

@@ -18,7 +18,7 @@ from wakeman.core.plan.parser import read
 from wakeman.core.plan.template import nearest, render
 from wakeman.core.policy import review
 from wakeman.core.policy.quality import parse
-from wakeman.engine.act import confinement
+from wakeman.engine.attempt import confinement
 from wakeman.engine.registry import latest, readable
 from wakeman.ports import Executor, SessionInfo, World
 

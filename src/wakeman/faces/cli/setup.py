@@ -33,7 +33,7 @@ def _diagnosis(told: api.Diagnosis) -> None:
     table(("", "prerequisite", "found"), [(each.level, each.what, each.found) for each in told.findings])
     for each in told.findings:
         if each.mend:
-            out(f"to mend {each.what}: {clean(each.mend)}")
+            out(f"fix {each.what}: {clean(each.mend)}")
 
 
 def agents(options: Namespace) -> int:

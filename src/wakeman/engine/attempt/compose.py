@@ -21,8 +21,8 @@ from wakeman.core.policy.attempts import missing
 from wakeman.core.policy.deployment_rows import failures
 from wakeman.core.policy.staging import staging_of
 from wakeman.engine import layout
-from wakeman.engine.act import confinement, secrets
-from wakeman.engine.act.task import names, share, verdict_file
+from wakeman.engine.attempt import confinement, secrets
+from wakeman.engine.attempt.task import names, share, verdict_file
 from wakeman.engine.terminals import terminal
 from wakeman.engine.workspace import workspace
 from wakeman.ports import Command, Harness, Made, Start, Task, World

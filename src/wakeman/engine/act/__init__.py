@@ -1,1 +1,0 @@
-"""How what was decided is done."""
