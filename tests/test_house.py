@@ -41,3 +41,47 @@ def test_a_room_knows_no_place_where_workers_run_and_no_timer_by_name(room: str)
     found = {str(file.relative_to(SOURCE)) for file in (SOURCE / room).rglob("*") if file.suffix in (".py", ".sh")}
 
     assert [] == sorted(name for name in found - PLAN_KEYS if PLACES.search((SOURCE / name).read_text()))
+
+
+UNITS = re.compile(
+    r"_(S|BYTES|CHARS|ROWS|LINES|ROUNDS|STATUS|VERSION|MODE|FIELD|LAUNCHES)(_(MAX|MIN|SHOWN))?$"
+    r"|_(MAX|MIN)$|^EDITION$|_TIMES_BUSY$"
+)
+"""How the name of a number ends: with its unit, or with what it bounds."""
+SHARED = {"T", "VERBS"}
+"""Names that every file of a kind has: a type variable, the verbs of a group."""
+CLIENT_TABLES = "adapters/harness/"
+"""Each client has a table of its own by the same name."""
+
+
+def constants() -> dict[str, dict[str, ast.expr]]:
+    found: dict[str, dict[str, ast.expr]] = {}
+    for file in SOURCE.rglob("*.py"):
+        for node in ast.parse(file.read_text()).body:
+            if not isinstance(node, ast.Assign | ast.AnnAssign) or node.value is None:
+                continue
+            for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
+                if isinstance(target, ast.Name) and target.id.isupper():
+                    found.setdefault(target.id, {})[str(file.relative_to(SOURCE))] = node.value
+    return found
+
+
+def test_the_name_of_a_number_says_its_unit() -> None:
+    numbers = {
+        f"{file}: {name}"
+        for name, places in constants().items()
+        for file, value in places.items()
+        if isinstance(value, ast.Constant) and type(value.value) in (int, float) and not UNITS.search(name)
+    }
+
+    assert set() == numbers
+
+
+def test_a_constant_s_name_has_one_owner() -> None:
+    several = {
+        name: sorted(places)
+        for name, places in constants().items()
+        if name not in SHARED and len({file for file in places if not file.startswith(CLIENT_TABLES)}) > 1
+    }
+
+    assert {} == several

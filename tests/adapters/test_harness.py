@@ -16,7 +16,7 @@ import msgspec
 import pytest
 
 from wakeman.adapters.harness import KNOWN, find
-from wakeman.adapters.harness.claude import MAX_ARGUMENT
+from wakeman.adapters.harness.claude import ARGUMENT_BYTES_MAX
 from wakeman.core.errors import PlanError, UnknownNameError, UsageError
 from wakeman.core.model import Agent, Plan, UnitsSpec, WorkersSpec
 from wakeman.ports import Command, Evidence, Report, Task
@@ -163,7 +163,7 @@ def test_a_profile_goes_along_as_one_argument() -> None:
 
 
 def test_a_profile_too_long_for_an_argument_is_refused() -> None:
-    long = Agent(description="d", prompt="x" * MAX_ARGUMENT)
+    long = Agent(description="d", prompt="x" * ARGUMENT_BYTES_MAX)
 
     with pytest.raises(UsageError, match=r"agents\.long: 131\d+ bytes, expected at most 131071"):
         claude.command(task(plan(), agent_name="long", agent=long))

@@ -17,7 +17,7 @@ from tests.waiting import until
 from tests.words import DENIED, NO_FILE, THEIRS, fits
 
 from wakeman.adapters.clock import SystemClock
-from wakeman.adapters.machine import ERR_LIMIT, OUT_LIMIT, LocalMachine
+from wakeman.adapters.machine import ERR_BYTES_MAX, OUT_BYTES_MAX, LocalMachine
 from wakeman.ports import Ran
 
 machine = LocalMachine()
@@ -98,9 +98,9 @@ def test_what_a_program_leaves_in_the_background_is_not_waited_for(noise: str) -
 
 
 def test_output_beyond_the_limit_is_dropped_and_says_so() -> None:
-    ran = run("sh", "-c", f"echo first; head -c {OUT_LIMIT + 10} /dev/zero; exit 1")
+    ran = run("sh", "-c", f"echo first; head -c {OUT_BYTES_MAX + 10} /dev/zero; exit 1")
 
-    assert (1, OUT_LIMIT, "first", f"printed more than {OUT_LIMIT} bytes; the rest was dropped") == (
+    assert (1, OUT_BYTES_MAX, "first", f"printed more than {OUT_BYTES_MAX} bytes; the rest was dropped") == (
         ran.code,
         len(ran.out),
         ran.out[:5],
@@ -109,9 +109,9 @@ def test_output_beyond_the_limit_is_dropped_and_says_so() -> None:
 
 
 def test_of_a_long_standard_error_the_end_is_kept() -> None:
-    ran = run("sh", "-c", f"head -c {ERR_LIMIT * 3} /dev/zero >&2; echo reason >&2")
+    ran = run("sh", "-c", f"head -c {ERR_BYTES_MAX * 3} /dev/zero >&2; echo reason >&2")
 
-    assert (len(ran.err), ran.err[-7:]) == (ERR_LIMIT, "reason\n")
+    assert (len(ran.err), ran.err[-7:]) == (ERR_BYTES_MAX, "reason\n")
 
 
 def test_output_that_is_not_utf8_is_replaced() -> None:

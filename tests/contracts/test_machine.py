@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from tests.waiting import until
 
-from wakeman.adapters.machine import MARK, LocalMachine
+from wakeman.adapters.machine import ATTEMPT_VARIABLE, LocalMachine
 from wakeman.adapters.memory import MemoryMachine
 from wakeman.ports import Machine, Ran
 
@@ -39,7 +39,7 @@ class LocalPlace:
         self._stack = stack
 
     def begin(self, mark: str) -> int:
-        waiting = subprocess.Popen(["/bin/cat"], stdin=subprocess.PIPE, env={MARK: mark})
+        waiting = subprocess.Popen(["/bin/cat"], stdin=subprocess.PIPE, env={ATTEMPT_VARIABLE: mark})
         self._stack.enter_context(waiting)
         self._stack.callback(waiting.kill)
         return waiting.pid

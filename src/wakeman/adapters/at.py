@@ -25,8 +25,8 @@ PID_FILES = ("/run/atd.pid", "/var/run/atd.pid")
 SAFE_PATH = "/usr/local/bin:/usr/bin:/bin"
 QUEUE = "a"  # a later letter runs at a nicer priority, and so would every worker of a tmux server it starts
 RUNNING = "="  # the queue of a job that runs; it stays for ever when atd is killed meanwhile
-TIMEOUT = 10.0
-TRIES = 5
+AT_TIMEOUT_S = 10.0
+ARM_TRIES_MAX = 5
 
 INSTALLS = (
     ("apt-get", "apt-get install -y at"),
@@ -56,7 +56,9 @@ class At:
 
     name = "at"
 
-    def __init__(self, env: Mapping[str, str], pid_files: Sequence[str] = PID_FILES, timeout: float = TIMEOUT) -> None:
+    def __init__(
+        self, env: Mapping[str, str], pid_files: Sequence[str] = PID_FILES, timeout: float = AT_TIMEOUT_S
+    ) -> None:
         self._path = env.get("PATH", SAFE_PATH)
         self._programs = {name: _which(name, self._path) for name in PROGRAMS}
         self._env = {"PATH": self._path, "TZ": "UTC"} | ({"HOME": env["HOME"]} if "HOME" in env else {})
@@ -184,7 +186,7 @@ class At:
         if not program:
             raise ProgramError(f"at: {self._missing()}")
         ran = self._call([program, *args], stdin)
-        for _ in range(TRIES):
+        for _ in range(ARM_TRIES_MAX):
             # Each gives up when any job, also a stranger's, vanishes while it reads the queue.
             if stdin or not ran.code or "Cannot stat" not in ran.err:
                 break

@@ -40,7 +40,7 @@ from wakeman.ports import (
     World,
 )
 
-TOLD = (
+PREVIEWED = (
     e.Enrolled, e.Decided, e.Stalled, e.Recovered, e.Exited, e.Verified, e.Requested, e.Amended, e.Sampled, e.Noted,
     e.Closed,
 )  # fmt: skip
@@ -105,7 +105,7 @@ class DryWriter:
         validate(self.deployment, drafts)
         events = apply_drafts(self.deployment, drafts, at, "dry")
         for event in events:
-            if isinstance(event.data, TOLD):
+            if isinstance(event.data, PREVIEWED):
                 about = f" {event.worker}:" if event.worker else ""
                 self._tell(f"record {e.kind(event.data)}:{about} {summary(event.data)}")
         return events

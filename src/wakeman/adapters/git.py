@@ -17,13 +17,13 @@ from wakeman.core.errors import ProgramError, UsageError
 from wakeman.core.model import Repository
 from wakeman.ports import Branch, Kept, Machine, Merge, Merged, Ran
 
-LEAST = (2, 38)
+GIT_VERSION_MIN = (2, 38)
 """The first git whose merge-tree merges without a work tree."""
-PATIENCE = 600.0
+GIT_TIMEOUT_S = 600.0
 """Seconds that one call may take."""
-BATCH = 500
+GIT_BATCH_PATHS_MAX = 500
 """Paths in one command line."""
-QUIET = (
+GIT_SETTINGS = (
     "-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "-c", "gc.auto=0", "-c", "maintenance.auto=false",
     "-c", "commit.gpgSign=false", "-c", "core.quotePath=false", "-c", "advice.detachedHead=false",
 )  # fmt: skip
@@ -124,7 +124,7 @@ class LocalGit:
             known = branch in self.branches(repository)
             what = (tree, branch) if known else ("-b", branch, tree, repository.base)
             self._must(repository, "worktree", "add", "--quiet", "--no-checkout", *what)
-        return (repository.git, *QUIET, "-C", tree, "reset", "--quiet", "--hard", "HEAD")
+        return (repository.git, *GIT_SETTINGS, "-C", tree, "reset", "--quiet", "--hard", "HEAD")
 
     def keep(
         self,
@@ -213,15 +213,15 @@ class LocalGit:
     def _new_enough(self, git: str) -> None:
         words = self._ask(git, "/", "--version").out.split()
         numbers = words[2].split(".") if len(words) > 2 else []
-        if not all(part.isdigit() for part in numbers[:2]) or tuple(map(int, numbers[:2])) < LEAST:
-            wanted = ".".join(map(str, LEAST))
+        if not all(part.isdigit() for part in numbers[:2]) or tuple(map(int, numbers[:2])) < GIT_VERSION_MIN:
+            wanted = ".".join(map(str, GIT_VERSION_MIN))
             raise ProgramError(
                 f"git: found version {' '.join(words[2:]) or '?'}, expected {wanted} or later", "update git"
             )
 
     def _run(self, git: str, cwd: str, env: Mapping[str, str], *words: str, stdin: bytes = b"") -> Ran:
-        argv = [git, *QUIET, *words]
-        return self._machine.run(argv, cwd=cwd, env={**self._env, **env}, timeout=PATIENCE, stdin=stdin)
+        argv = [git, *GIT_SETTINGS, *words]
+        return self._machine.run(argv, cwd=cwd, env={**self._env, **env}, timeout=GIT_TIMEOUT_S, stdin=stdin)
 
     def _ask(self, git: str, cwd: str, *words: str, stdin: bytes = b"") -> Ran:
         return self._run(git, cwd, {}, "--literal-pathspecs", *words, stdin=stdin)
@@ -326,7 +326,7 @@ class LocalGit:
 
 def _batches(paths: Iterable[str]) -> Iterator[list[str]]:
     every = list(paths)
-    yield from (every[at : at + BATCH] for at in range(0, len(every), BATCH))
+    yield from (every[at : at + GIT_BATCH_PATHS_MAX] for at in range(0, len(every), GIT_BATCH_PATHS_MAX))
 
 
 def _said(ran: Ran) -> str:

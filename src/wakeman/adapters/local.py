@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 MARKER = ".wakeman"
 """An (empty) file that makes a `state/` the one to use, from its parent downwards."""
 
-KEPT = (
+ENVIRONMENT_KEPT = (
     "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "PYTHONPATH", "TMUX_TMPDIR",
     "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME", "CLAUDE_CONFIG_DIR",
 )  # fmt: skip
 """Variables of `up`'s environment that workers and checks get; PATH besides, and nothing else unless it is named."""
-PATH = "/usr/local/bin:/usr/bin:/bin"
-SETTINGS_BYTES = 16 * 2**20
+DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin"
+SETTINGS_BYTES_MAX = 16 * 2**20
 """Bytes of a client's own settings that are read."""
 
 
@@ -133,8 +133,8 @@ def state_directory(option: str | None) -> str:
 
 def clean_environment(environ: Mapping[str, str], home: str) -> dict[str, str]:
     """Give what a check and a worker start with, whoever starts them; an empty environment gets defaults."""
-    env = {key: environ[key] for key in KEPT if environ.get(key)}
-    return {"PATH": environ.get("PATH") or PATH, "HOME": home, "LANG": "C.UTF-8", **env}
+    env = {key: environ[key] for key in ENVIRONMENT_KEPT if environ.get(key)}
+    return {"PATH": environ.get("PATH") or DEFAULT_PATH, "HOME": home, "LANG": "C.UTF-8", **env}
 
 
 def _host(
@@ -234,7 +234,9 @@ def lacks(
     if not isinstance(harness, Agentic) or harness.client.lacks is None:
         return None
     files = world.files
-    own = Own(world.machine.home(), world.machine.environ(), cwd, lambda path: files.tail(path, SETTINGS_BYTES), keys())
+    own = Own(
+        world.machine.home(), world.machine.environ(), cwd, lambda path: files.tail(path, SETTINGS_BYTES_MAX), keys()
+    )
     return harness.name, list(harness.client.lacks(plan, own))
 
 

@@ -14,16 +14,16 @@ from typing import Literal
 from wakeman.core.errors import ProgramError
 from wakeman.ports import Ran
 
-OUT_LIMIT = 8 * 1024 * 1024
+OUT_BYTES_MAX = 8 * 1024 * 1024
 """Bytes of standard output that are kept: its beginning, as a list of units must not lose its first."""
-ERR_LIMIT = 64 * 1024
+ERR_BYTES_MAX = 64 * 1024
 """Bytes of standard error that are kept: its end, where the reason stands."""
 
-MARK = "WAKEMAN_ATTEMPT"
+ATTEMPT_VARIABLE = "WAKEMAN_ATTEMPT"
 """The variable that every process of an attempt inherits."""
 
-_STARTED = 19  # field of /proc/PID/stat behind the name: ticks from the boot to the start
-_LINGER = 0.1  # seconds for what a program printed just before its end, while a child of its holds the pipe
+_STARTED_FIELD = 19  # field of /proc/PID/stat behind the name: ticks from the boot to the start
+_LINGER_S = 0.1  # seconds for what a program printed just before its end, while a child of its holds the pipe
 
 
 class LocalMachine:
@@ -82,7 +82,7 @@ class LocalMachine:
         (macOS) nothing can be seen: empty.
         Cost: one read for each process of this user.
         """
-        wanted = {f"{MARK}={mark}".encode(): mark for mark in marks}
+        wanted = {f"{ATTEMPT_VARIABLE}={mark}".encode(): mark for mark in marks}
         found: dict[str, list[int]] = {}
         for pid, environ in self._environs() if wanted else ():
             for entry in wanted.keys() & set(environ.split(b"\0")):
@@ -99,14 +99,14 @@ class LocalMachine:
         for pid in pids:
             # The name in brackets may hold anything: the fields that count stand behind its end.
             fields = next(iter(_lines(f"{self._proc}/{pid}/stat")), "").rpartition(")")[2].split()
-            if len(fields) > _STARTED and fields[0] != "Z":
-                found[pid] = boot + int(fields[_STARTED]) / os.sysconf("SC_CLK_TCK")
+            if len(fields) > _STARTED_FIELD and fields[0] != "Z":
+                found[pid] = boot + int(fields[_STARTED_FIELD]) / os.sysconf("SC_CLK_TCK")
         return found
 
     def mark_of(self, pid: int) -> str:
         """Read its environment as it was started. Boundary: where there is no /proc (macOS), none is known."""
         with suppress(OSError), open(f"{self._proc}/{pid}/environ", "rb") as file:
-            found = (entry for entry in file.read().split(b"\0") if entry.startswith(f"{MARK}=".encode()))
+            found = (entry for entry in file.read().split(b"\0") if entry.startswith(f"{ATTEMPT_VARIABLE}=".encode()))
             return next(found, b"").partition(b"=")[2].decode("utf-8", "surrogateescape")
         return ""
 
@@ -206,9 +206,9 @@ def _follow(process: subprocess.Popen[bytes], timeout: float) -> Ran:
     try:
         for stream, piece in _pieces(process, deadline):
             if stream is process.stdout:
-                out += piece[: OUT_LIMIT + 1 - len(out)]
+                out += piece[: OUT_BYTES_MAX + 1 - len(out)]
             else:
-                err = (err + piece)[-ERR_LIMIT:]
+                err = (err + piece)[-ERR_BYTES_MAX:]
         with suppress(subprocess.TimeoutExpired):
             process.wait(max(0.0, deadline - time.monotonic()))
     finally:
@@ -219,9 +219,9 @@ def _follow(process: subprocess.Popen[bytes], timeout: float) -> Ran:
     error = ""
     if code is None:
         error = f"did not end within {timeout:g} s"
-    elif len(out) > OUT_LIMIT:
-        error = f"printed more than {OUT_LIMIT} bytes; the rest was dropped"
-    return Ran(code, out[:OUT_LIMIT].decode(errors="replace"), err.decode(errors="replace"), error)
+    elif len(out) > OUT_BYTES_MAX:
+        error = f"printed more than {OUT_BYTES_MAX} bytes; the rest was dropped"
+    return Ran(code, out[:OUT_BYTES_MAX].decode(errors="replace"), err.decode(errors="replace"), error)
 
 
 def _pieces(process: subprocess.Popen[bytes], deadline: float) -> Iterator[tuple[object, bytes]]:
@@ -231,8 +231,8 @@ def _pieces(process: subprocess.Popen[bytes], deadline: float) -> Iterator[tuple
             selector.register(stream, selectors.EVENT_READ)
         while selector.get_map() and (now := time.monotonic()) < deadline:
             if process.poll() is not None:
-                deadline = min(deadline, now + _LINGER)
-            for key, _ in selector.select(min(deadline - now, _LINGER)):
+                deadline = min(deadline, now + _LINGER_S)
+            for key, _ in selector.select(min(deadline - now, _LINGER_S)):
                 if piece := os.read(key.fd, 65536):
                     yield key.fileobj, piece
                 else:

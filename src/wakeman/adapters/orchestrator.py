@@ -13,17 +13,17 @@ from wakeman.core.policy.prompt_delivery import BUSY, ENTER_AGAIN_S, INPUT_BOX_R
 from wakeman.core.text import last_line, sanitise
 from wakeman.ports import Machine, Terminal
 
-LIMIT = 600
+MESSAGE_CHARS_MAX = 600
 """Characters of a message at most."""
-WORDS = 120
+FAILURE_CHARS_MAX = 120
 """Characters of a failing program's last line that are repeated."""
-LOOKS_APART = 0.5
+SCREENS_APART_S = 0.5
 """Seconds between two looks at a screen that must be equal."""
-PASTE_PAUSE = 0.3
+ENTER_DELAY_S = 0.3
 """Seconds between a paste and its Enter: a client that still reads the paste swallows it."""
-PATIENCE = 1.0
+PASTE_SHOWS_S = 1.0
 """Seconds more that a paste may take to show on the screen."""
-STEP = 0.1
+PASTE_POLL_S = 0.1
 """Seconds between two looks for what becomes of it."""
 
 _SHELL = re.compile(r"^[^$#%❯>]*(?:[$#❯]|>+|(?<!\d)%)$")
@@ -55,7 +55,7 @@ def deliver(
     Repeatable: no; the receiver hears it twice.
     Cost: up to `target.timeout` seconds for a program; for a session that of `say` and `follow`.
     """
-    text = sanitise(message, LIMIT)
+    text = sanitise(message, MESSAGE_CHARS_MAX)
     try:
         if target.run:
             return _run(target, {**names, "message": text}, machine, env, cwd)
@@ -66,7 +66,7 @@ def deliver(
         said = say(terminal, session, safe, submit=target.submit, force=target.force, pause=pause)
         return said or (follow(terminal, session, safe, pause) if target.submit else "")
     except WakemanError as error:
-        return sanitise(str(error), LIMIT)
+        return sanitise(str(error), MESSAGE_CHARS_MAX)
 
 
 def _run(target: WakeTarget, names: Mapping[str, str], machine: Machine, env: Mapping[str, str], cwd: str) -> str:
@@ -74,9 +74,9 @@ def _run(target: WakeTarget, names: Mapping[str, str], machine: Machine, env: Ma
     ran = machine.run(argv, cwd=cwd, env=env, timeout=target.timeout)
     if ran.code == 0:
         return ""
-    said = last_line(ran.err, WORDS) or last_line(ran.out, WORDS)
+    said = last_line(ran.err, FAILURE_CHARS_MAX) or last_line(ran.out, FAILURE_CHARS_MAX)
     why = ran.error if ran.code is None else f"exit {ran.code}" + (f": {said}" if said else "")
-    return f"{sanitise(argv[0], WORDS)}: {why}"
+    return f"{sanitise(argv[0], FAILURE_CHARS_MAX)}: {why}"
 
 
 def say(
@@ -97,7 +97,7 @@ def say(
     if not force:
         if why := _occupied(screen, submit=submit):
             return f"tmux {session}: {why}"
-        pause(LOOKS_APART)
+        pause(SCREENS_APART_S)
         if terminal.capture(session) != screen:
             return f"tmux {session}: not idle: its screen changes"
     if text:
@@ -105,11 +105,11 @@ def say(
     if not submit:
         return ""
     if text:
-        pause(PASTE_PAUSE)
-        for _ in range(round(PATIENCE / STEP)):
+        pause(ENTER_DELAY_S)
+        for _ in range(round(PASTE_SHOWS_S / PASTE_POLL_S)):
             if terminal.capture(session) != screen:
                 break
-            pause(STEP)
+            pause(PASTE_POLL_S)
         else:
             if not force:
                 return f"tmux {session}: typed, and nothing of it shows: Enter was not pressed"
@@ -125,11 +125,11 @@ def follow(terminal: Terminal, session: str, text: str, pause: Callable[[float],
     """
     for enters in (1, 2):
         state: Became = "waits"
-        for _ in range(round(ENTER_AGAIN_S / STEP)):
+        for _ in range(round(ENTER_AGAIN_S / PASTE_POLL_S)):
             state = fate(terminal.capture(session), text, typed=True)
             if state == "taken":
                 return ""
-            pause(STEP)
+            pause(PASTE_POLL_S)
         if state == "waits" and enters == 1:
             terminal.type(session, "", submit=True)
         elif state == "unknown":

@@ -29,17 +29,17 @@ if TYPE_CHECKING:
     from wakeman.core.model import Host, Plan
     from wakeman.ports import Job, Phase
 
-LIMIT = 16_000  # bytes of one tmux command line; tmux refuses 16,384
-ENDS = 40  # sessions ended in one call: an id, a mark and their command are under 400 bytes
-TRIES = 5  # a server on its way out refuses the first calls
-TRY_PAUSE = 0.1  # seconds, longer each time
+COMMAND_BYTES_MAX = 16_000  # bytes of one tmux command line; tmux refuses 16,384
+ENDS_PER_CALL_MAX = 40  # sessions ended in one call: an id, a mark and their command are under 400 bytes
+SERVER_TRIES_MAX = 5  # a server on its way out refuses the first calls
+TRY_PAUSE_S = 0.1  # seconds, longer each time
 SIZE = ("-x", "200", "-y", "50")
-PASTE_PAUSE = 0.3  # seconds; a client that is still reading a paste swallows Enter
+PASTE_PAUSE_S = 0.3  # seconds; a client that is still reading a paste swallows Enter
 
 ABSENT = ("no server running on", "(No such file or directory)", "(Connection refused)")
-NAME = r"\w[\w +-]*"  # what tmux keeps as it is and reads as nothing else
-MARK = r"[\w ./@+=-]+"  # what a format compares as it is
-FACTS = (
+SESSION_NAME = r"\w[\w +-]*"  # what tmux keeps as it is and reads as nothing else
+ATTEMPT_ID = r"[\w ./@+=-]+"  # what a format compares as it is
+PANE_FIELDS = (
     "pid",
     "start_time",
     "session_id",
@@ -51,7 +51,7 @@ FACTS = (
     "window_activity",
     "@wakeman_pane",
 )
-TEXTS = ("session_name", "@wakeman", "pane_title")  # may hold anything
+TEXT_FIELDS = ("session_name", "@wakeman", "pane_title")  # may hold anything
 INHERITED = ("set-option", "-g", "update-environment[90]", "WAKEMAN_ATTEMPT")
 """Sessions that a worker makes carry its mark. On a server of our own alone: the user's options stay theirs."""
 PLAIN = {n: None for n in (*range(0x20), *range(0x7F, 0xA0)) if chr(n) not in "\n\t"}
@@ -75,7 +75,7 @@ kill "$guard" 2>/dev/null
 cat <&4
 exit "$code"
 """
-KILLED = 137
+KILLED_STATUS = 137
 
 
 class Tmux:
@@ -123,9 +123,11 @@ class Tmux:
 
     def _list(self) -> Listing:
         cut = f"~{os.urandom(6).hex()}~"  # no title can hold it: it is new each time
-        facts = ",".join(f"#{{{name}}}" for name in FACTS)
+        facts = ",".join(f"#{{{name}}}" for name in PANE_FIELDS)
         try:
-            ran = self._ask("list-panes", "-a", "-F", cut + cut.join((facts, *(f"#{{{name}}}" for name in TEXTS))))
+            ran = self._ask(
+                "list-panes", "-a", "-F", cut + cut.join((facts, *(f"#{{{name}}}" for name in TEXT_FIELDS)))
+            )
         except ProgramError as error:
             return Listing("unknown", why=str(error))
         if ran.code:
@@ -150,12 +152,12 @@ class Tmux:
             return [Made(error=why) for _ in starts]
         made: list[Made | None] = [_unusable(start) for start in starts]
         why = ""
-        for attempt in range(TRIES):
+        for attempt in range(SERVER_TRIES_MAX):
             waiting = [index for index, one in enumerate(made) if one is None]
             if not waiting:
                 break
             if attempt > 1:
-                sleep(TRY_PAUSE * (attempt - 1))
+                sleep(TRY_PAUSE_S * (attempt - 1))
             # One failing start takes those behind it along, so the second time each goes alone.
             for batch in _batches(starts, waiting, 1 if attempt else len(waiting)):
                 births = (word for index in batch for word in (*_birth(starts[index]), ";"))
@@ -173,9 +175,11 @@ class Tmux:
 
     def cancel(self, ends: Sequence[tuple[str, str]]) -> int:
         """End sessions by id, each if it carries its mark: test and end are one call, many in one call of tmux."""
-        known = [(session_id, mark) for session_id, mark in ends if _is_id(session_id) and re.fullmatch(MARK, mark)]
+        known = [
+            (session_id, mark) for session_id, mark in ends if _is_id(session_id) and re.fullmatch(ATTEMPT_ID, mark)
+        ]
         ended = 0
-        for batch in _pieces(known, ENDS):
+        for batch in _pieces(known, ENDS_PER_CALL_MAX):
             words: list[str] = []
             for session_id, mark in batch:
                 then = f"display-message -p ended ; kill-session -t '{session_id}'"
@@ -215,7 +219,7 @@ class Tmux:
         if text:
             self._paste(pane, _plain(text))
         if submit:
-            sleep(PASTE_PAUSE if text else 0)
+            sleep(PASTE_PAUSE_S if text else 0)
             # A person who scrolled left the pane in copy mode, where keys do not reach the program.
             self._alive(pane, f"copy-mode -q -t '{pane}' ; send-keys -t '{pane}' Enter")
 
@@ -248,7 +252,7 @@ class Tmux:
             f"set-option -t '{session_id}' @wakeman '{mark}' ; set-option -p -t '{pane}' @wakeman_pane 1"
             " ; display-message -p marked"
         )
-        known = _is_id(session_id) and re.fullmatch(MARK, mark)
+        known = _is_id(session_id) and re.fullmatch(ATTEMPT_ID, mark)
         if not known or "marked" not in self._act("if-shell", "-F", "-t", session_id, free, then).stdout:
             raise ProgramError(f"tmux socket {self._socket}: {session_id} cannot be marked {mark}", self._hint())
 
@@ -348,7 +352,7 @@ class Tmux:
             ran = server.cmd(words[0], *words[1:])
         except (OSError, TmuxCommandNotFound) as error:
             raise ProgramError(f"{self._script}: cannot be run: {error}", "wakeman doctor") from error
-        if ran.returncode == KILLED:
+        if ran.returncode == KILLED_STATUS:
             raise self._silence()
         if ran.returncode in (126, 127):
             raise ProgramError(f"{self._tmux}: cannot be run: {' '.join(ran.stderr)}", "wakeman doctor")
@@ -473,7 +477,7 @@ class _Ran(NamedTuple):
 
 def _listing(parts: list[str]) -> Listing:
     """Read what `look` asked for: per pane the facts, then each text. Raises: ValueError."""
-    width = 1 + len(TEXTS)
+    width = 1 + len(TEXT_FIELDS)
     if len(parts) % width:
         raise ValueError(f"{len(parts)} fields, not a multiple of {width}")
     server = ""
@@ -556,7 +560,7 @@ def _batches(starts: Sequence[Start], waiting: Sequence[int], most: int) -> Iter
     size = 0
     for index in waiting:
         length = _length(_birth(starts[index]))
-        if batch and (size + length > LIMIT or len(batch) == most):
+        if batch and (size + length > COMMAND_BYTES_MAX or len(batch) == most):
             yield batch
             batch, size = [], 0
         batch.append(index)
@@ -566,14 +570,14 @@ def _batches(starts: Sequence[Start], waiting: Sequence[int], most: int) -> Iter
 
 def _unusable(start: Start) -> Made | None:
     """Say why tmux would make something else of a start; None when it would not."""
-    if not re.fullmatch(NAME, start.session):
+    if not re.fullmatch(SESSION_NAME, start.session):
         return Made(error=f"tmux session {start.session!r}: expected letters, digits, _, -, + and blanks")
-    if not re.fullmatch(MARK, start.mark):
+    if not re.fullmatch(ATTEMPT_ID, start.mark):
         return Made(error=f"tmux session {start.session}: mark {start.mark!r} cannot be compared by tmux")
     if not start.argv:
         return Made(error=f"tmux session {start.session}: no program given")
-    if (length := _length(_birth(start))) > LIMIT:
-        return Made(error=f"tmux session {start.session}: {length} bytes of arguments, tmux takes {LIMIT}")
+    if (length := _length(_birth(start))) > COMMAND_BYTES_MAX:
+        return Made(error=f"tmux session {start.session}: {length} bytes of arguments, tmux takes {COMMAND_BYTES_MAX}")
     return None
 
 

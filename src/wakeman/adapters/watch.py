@@ -22,11 +22,11 @@ from wakeman.ports import FileChanges
 if TYPE_CHECKING:
     from watchdog.observers.inotify_c import InotifyEvent, InotifyFD
 
-BLIND = 5.0
+BLIND_REMINDER_S = 5.0
 """Seconds between two reminders that something cannot be watched, and between two looks at whether it now can."""
-REST = 0.5
+UNCLOSED_REST_S = 0.5
 """Seconds without a write after which a file that was made, and never closed, is told: a link, a file moved in."""
-POLL = 1.0
+OBSERVER_POLL_S = 1.0
 """Seconds between two passes of the polling observer."""
 _LIMITS = {
     errno.ENOSPC: ("no more inotify watches", "sysctl fs.inotify.max_user_watches"),
@@ -38,7 +38,9 @@ _LIMITS = {
 class DiskWatcher:
     """Watches this machine's files. `network` names the type of the network file system that a path is on, or ""."""
 
-    def __init__(self, network: Callable[[str], str], *, blind: float = BLIND, poll: float = POLL) -> None:
+    def __init__(
+        self, network: Callable[[str], str], *, blind: float = BLIND_REMINDER_S, poll: float = OBSERVER_POLL_S
+    ) -> None:
         self._network, self._blind, self._poll = network, blind, poll
 
     @contextmanager
@@ -91,7 +93,7 @@ class DiskWatch:
     def expect(self, path: str) -> None:
         """Note a file that was made: it is told when it is closed, or has rested for a while."""
         with self._stirred:
-            self._resting.setdefault(path, time.monotonic() + REST)
+            self._resting.setdefault(path, time.monotonic() + UNCLOSED_REST_S)
             self._stirred.notify()
 
     def lose(self, why: str) -> None:
@@ -129,7 +131,7 @@ class DiskWatch:
                 if _rests(path):
                     self._paths.add(path)
                 else:
-                    self._resting[path] = now + REST
+                    self._resting[path] = now + UNCLOSED_REST_S
         return self._some()
 
     def _some(self) -> bool:
@@ -393,6 +395,6 @@ def _identity(path: str) -> tuple[int, int] | None:
 def _rests(path: str) -> bool:
     """Return whether nobody has written a file for a while, or it is gone."""
     try:
-        return time.time() - os.lstat(path).st_mtime >= REST
+        return time.time() - os.lstat(path).st_mtime >= UNCLOSED_REST_S
     except OSError:
         return True

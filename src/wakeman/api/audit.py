@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 
-DIVERGED = 6
+DIVERGED_STATUS = 6
 """Exit code of an audit that found anything."""
 SIGNATURE_PREFIX = "signature of "
 
@@ -159,7 +159,7 @@ def audit(
             text = f"{told.deployment}: is not signed: {count(total, 'divergence')}"
             raise LogDamagedError(text, f"wakeman audit {again}")
         told = _told(report, wrong, _sign(world, signatures, sign, dirname(file), report))
-    return Answer(told, (f"wakeman replay {quote(again)}",), ok=not total, code=DIVERGED if total else 0)
+    return Answer(told, (f"wakeman replay {quote(again)}",), ok=not total, code=DIVERGED_STATUS if total else 0)
 
 
 def _first(tapes: Tapes, file: str) -> Event:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from wakeman.engine.start import resume as resuming
     from wakeman.engine.wait import Until
 
-STOPPED_WAITING = 4
+STOPPED_WAITING_STATUS = 4
 """Exit code of a wait that ended before what it waited for."""
 
 
@@ -74,7 +74,7 @@ def wait(
     from wakeman.engine.wait import wait as engine_wait
 
     waited = engine_wait(world, named(world, name), until, pause, timeout=timeout)
-    return after(world, waited.deployment, code(waited.deployment) if waited.came else STOPPED_WAITING)
+    return after(world, waited.deployment, code(waited.deployment) if waited.came else STOPPED_WAITING_STATUS)
 
 
 class Resumption(Struct, frozen=True):

@@ -88,7 +88,7 @@ def doctor(
     """
     if pause is not None and file is None:
         raise UsageError("doctor --as-alarm: found no plan", "wakeman doctor FILE --as-alarm")
-    found = [finding for probe in PROBES for finding in probe(world, here, option)]
+    found = [finding for probe in DOCTOR_PROBES for finding in probe(world, here, option)]
     if file is not None:
         found += _settings(world, here, file)
     if pause is not None and file is not None:
@@ -211,7 +211,7 @@ def _alarms(world: World, _: Machine, __: str | None) -> Iterator[Finding]:
             yield Finding(name, "missing", "open, and no alarm lies ahead", f"wakeman check {name}")
 
 
-PROBES: tuple[Callable[[World, Machine, str | None], Iterator[Finding]], ...] = (
+DOCTOR_PROBES: tuple[Callable[[World, Machine, str | None], Iterator[Finding]], ...] = (
     _python, _executor, _at, _state, _profiles, _programs, _memory, _confinement, _alarms,
 )  # fmt: skip
 

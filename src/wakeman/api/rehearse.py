@@ -21,7 +21,7 @@ from wakeman.engine.start import deploy
 from wakeman.engine.start.prepare import Prepared
 from wakeman.ports import World
 
-QUIET = ("planned", "enrolled", "armed", "looked", "effected", "disarmed")
+UNTOLD = ("planned", "enrolled", "armed", "looked", "effected", "disarmed")
 """Types that a timeline leaves out unless all are asked for."""
 
 
@@ -102,7 +102,7 @@ def rehearse(
     name = deploy.up(world, msgspec.structs.replace(prepared, host=host)).name
     stage.run(lambda world, head: check(world, name, head), lambda: world.logs.read(name).outcome != "open")
     told = describe(stage.world(), world.logs.read(name), None)
-    events = [event for event in world.logs.events(name) if every or kind(event.data) not in QUIET]
+    events = [event for event in world.logs.events(name) if every or kind(event.data) not in UNTOLD]
     data = Rehearsed(
         deployment=told.deployment,
         outcome=told.outcome,

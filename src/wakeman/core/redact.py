@@ -20,7 +20,7 @@ SHAPES: tuple[tuple[str, str], ...] = (
     ("token", r"(?<=Bearer )[\w.~+/-]{12,}=*"),
 )
 """What it is -> how it looks, also where its end is cut off."""
-_SIGN = r"sk-|gh[pousr]_|github_pat_|AKIA|ASIA|AIza|xox|eyJ|Bearer |PRIVATE KEY"
+_KEY_SIGN = r"sk-|gh[pousr]_|github_pat_|AKIA|ASIA|AIza|xox|eyJ|Bearer |PRIVATE KEY"
 """Without one of these no shape fits."""
 _GAP = r"[\s│┃]*"
 """What a screen puts into a value that it wraps."""
@@ -37,7 +37,7 @@ def redacted(text: str, values: Mapping[str, str] = {}) -> str:
         for line in value.splitlines():
             if len(line) >= SECRET_CHARS_MIN:
                 text = _without(text, line, f"[{name} hidden]")
-    if re.search(_SIGN, text):
+    if re.search(_KEY_SIGN, text):
         for what, pattern in SHAPES:
             text = re.sub(pattern, f"[{what} hidden]", text)
     return text

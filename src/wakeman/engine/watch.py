@@ -50,7 +50,7 @@ RESCAN_S = 300.0
 """Seconds between two looks at everything, whether or not anything was lost."""
 TURN_MIN_S = 0.005
 """Seconds between two turns of the loop, unless something is told."""
-IDLE_SHARE = 9
+IDLE_TIMES_BUSY = 9
 """Times its own duration that a write of the watcher, or a check, lets pass before the next."""
 LOG_NAME = "events.jsonl"
 
@@ -192,7 +192,7 @@ class _Watching:
                     found = (posixpath.join(root, path) for path in self.world.files.glob(root, ["**"], []))
                     self._take(FileChanges(frozenset(path for path in found if self.claims.output(path) is None)))
         self.wanted = self.wanted or "watch"
-        self.next_scan = self._now() + max(rescan, IDLE_SHARE * (self._now() - began))
+        self.next_scan = self._now() + max(rescan, IDLE_TIMES_BUSY * (self._now() - began))
 
     # --- what is written
 
@@ -223,7 +223,7 @@ class _Watching:
         for path in strange:
             del self.strange[path]
         self.noted = max(self.notes.values(), default=0.0)
-        self.next_write = self._now() + IDLE_SHARE * (self._now() - began)
+        self.next_write = self._now() + IDLE_TIMES_BUSY * (self._now() - began)
 
     def _due(self, worker: str, now: float) -> bool:
         return now >= self.told.get(worker, now - self.step) + self.step
@@ -309,14 +309,14 @@ class _Watching:
             self.d = check(msgspec.structs.replace(self.world, by=f"{by}:{pid}"), self.name)
         except BusyError:
             self.reread = True  # somebody checks right now, and will look again
-        self.next_check = self._now() + max(self.step, IDLE_SHARE * (self._now() - now))
+        self.next_check = self._now() + max(self.step, IDLE_TIMES_BUSY * (self._now() - now))
 
     def _read(self) -> None:
         now = self._now()
         if self.reread and now >= self.next_read:
             self.reread = False
             self.d = self.world.logs.read(self.name)
-            self.next_read = self._now() + IDLE_SHARE * (self._now() - now)
+            self.next_read = self._now() + IDLE_TIMES_BUSY * (self._now() - now)
 
     def _over(self) -> bool:
         if self.d.outcome == "open":

@@ -20,7 +20,7 @@ from wakeman.core.model import Host, Plan, UnitsSpec, WorkersSpec
 from wakeman.ports import Backend, Executor, Made, SessionInfo, Start
 
 BACKEND = ("found", "place", "executor", "stand_in")
-MEMBERS = ("address", "outlives_boot", "terminal", "poll", "submit", "cancel", "logs")
+EXECUTOR_MEMBERS = ("address", "outlives_boot", "terminal", "poll", "submit", "cancel", "logs")
 TERMINAL = ("capture", "type", "attach", "adopt", "remember", "recall")
 MARK, OTHER = "kit/w/1@1", "kit/w/2@1"
 ODD = "odd 'words' $HOME; # %"
@@ -115,14 +115,14 @@ def faults(backend: Backend, directory: str, bench: Bench | None = None, *, seco
         return [f"place: found {place}, which does not stand in a log as it is; expected texts"]
     host = Host(root="/", directory=directory, python=(), env=environ, place=place)
     executor = backend.executor(host)
-    members = [f"{name}: missing" for name in MEMBERS if not hasattr(executor, name)]
+    members = [f"{name}: missing" for name in EXECUTOR_MEMBERS if not hasattr(executor, name)]
     if not members and executor.terminal is not None:
         members = [f"terminal: {name}: missing" for name in TERMINAL if not hasattr(executor.terminal, name)]
     return members or list(_asked(_Place(lambda: backend.executor(host), bench or Programs(directory), seconds)))
 
 
 def _asked(place: _Place) -> Iterator[str]:
-    for probe in PROBES:
+    for probe in EXECUTOR_PROBES:
         name = probe.__name__.strip("_")
         try:
             yield from (f"{name}: {fault}" for fault in probe(place))
@@ -242,7 +242,7 @@ def _shows_on_terminals(place: _Place) -> Iterator[str]:
         yield f"recall: found {terminal.recall()}, expected what was left on the session"
 
 
-PROBES: tuple[Callable[[_Place], Iterator[str]], ...] = (
+EXECUTOR_PROBES: tuple[Callable[[_Place], Iterator[str]], ...] = (
     _empty, _many, _again, _exits, _cancels, _shows, _shows_on_terminals,
 )  # fmt: skip
 """Each asked of the place in turn; what one started is ended before the next."""

@@ -18,7 +18,7 @@ from wakeman.ports import Command, Evidence, Harness, Report, Task
 
 NOW = datetime(2026, 1, 5, 22, 0, tzinfo=UTC)
 SECRET = "kit-secret-0123456789"  # noqa: S105 - a mark to look for
-MEMBERS = ("name", "uses_agent", "uses_prompt", "adopts", "redraws", "reads", "leave", "memory")
+HARNESS_MEMBERS = ("name", "uses_agent", "uses_prompt", "adopts", "redraws", "reads", "leave", "memory")
 CALLS = ("problems", "conversation", "borrows", "command", "typed", "report", "ending")
 NOISE = (b"", b"\n", b"{", b'{"type":7}\n', b"[1]\n", bytes(range(256)) + b"\n", b'{"a":' + b"[" * 9999 + b"\n")
 
@@ -27,8 +27,8 @@ TEXTS = ("go on", "!ls", "/help", "read @a", "C:\\", "two\nlines;")
 
 def faults(harness: Harness, **workers: Any) -> list[str]:
     """List what a harness does not keep to; `workers` are keys of the plan's `[workers]` that it needs."""
-    missing = [f"{name}: missing" for name in (*MEMBERS, *CALLS) if not hasattr(harness, name)]
-    return missing or [fault for probe in PROBES for fault in probe(harness, workers)]
+    missing = [f"{name}: missing" for name in (*HARNESS_MEMBERS, *CALLS) if not hasattr(harness, name)]
+    return missing or [fault for probe in HARNESS_PROBES for fault in probe(harness, workers)]
 
 
 def task(plan: Plan, *, resume: bool = False) -> Task:
@@ -109,5 +109,5 @@ def _asked(harness: Harness, name: str, evidence: Evidence) -> Report:
     return harness.report(evidence, NOW) if name == "report" else harness.ending(evidence, 1, NOW)
 
 
-PROBES = (_words, _reads, _types)
+HARNESS_PROBES = (_words, _reads, _types)
 """Each asked of the harness in turn."""

@@ -19,9 +19,9 @@ from wakeman.core.model import Confinement
 from wakeman.ports import Machine
 
 SCRIPT, FILTER = "landlock.pl", "confine.bpf"
-TRIAL = 20.0
+CONFINE_TRIAL_S = 20.0
 """Seconds that a trial may take."""
-KEPT = ("chown", "dac_override", "fowner", "fsetid", "setgid", "setuid", "net_bind_service", "sys_chroot")
+CAPABILITIES_KEPT = ("chown", "dac_override", "fowner", "fsetid", "setgid", "setuid", "net_bind_service", "sys_chroot")
 """Capabilities that root keeps: what changes files, where the mounts decide, and who it is itself."""
 
 
@@ -54,7 +54,7 @@ def _mounts(places: Sequence[str]) -> bytes:
     words = ["--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc", "--unshare-pid", "--unshare-ipc"]
     words += ["--remount-ro", "/proc", "--die-with-parent", "--cap-drop", "ALL"]
     if os.geteuid() == 0:
-        words += [word for name in KEPT for word in ("--cap-add", f"CAP_{name.upper()}")]
+        words += [word for name in CAPABILITIES_KEPT for word in ("--cap-add", f"CAP_{name.upper()}")]
     return _strings([*words, *(word for place in places for word in ("--bind", place, place))])
 
 
@@ -113,7 +113,7 @@ class Confine:
             elif fault := self._tried(way, program, env):
                 faults.append(f"{way.name}: {fault}")
             else:
-                said = self._machine.run([program, *way.version], cwd="/", env=env, timeout=TRIAL)
+                said = self._machine.run([program, *way.version], cwd="/", env=env, timeout=CONFINE_TRIAL_S)
                 return Confinement(way=way.name, program=program, words=said.out.strip())
         wanted = "; or ".join(way.lacks for way in WAYS.values())
         raise ProgramError(
@@ -138,7 +138,7 @@ class Confine:
                 _put(f"{place}/{name}", _made(name))
             _put(f"{place}/rules", way.rules([f"{place}/in"]))
             argv = [*way.words(program, place, f"{place}/rules"), "/bin/sh", "-c", "echo >in/file; echo >file"]
-            ran = self._machine.run(argv, cwd=place, env=env, timeout=TRIAL)
+            ran = self._machine.run(argv, cwd=place, env=env, timeout=CONFINE_TRIAL_S)
             inside, outside = os.path.exists(f"{place}/in/file"), os.path.exists(f"{place}/file")
         if inside and not outside:
             return ""

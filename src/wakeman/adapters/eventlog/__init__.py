@@ -31,8 +31,8 @@ from wakeman.adapters.eventlog.segments import (
     sync_directory,
     write_new,
 )
-from wakeman.adapters.eventlog.snapshot import LEAST, load
-from wakeman.adapters.eventlog.writer import ROOM, SEGMENT, EventWriter, folded
+from wakeman.adapters.eventlog.snapshot import SNAPSHOT_LAG_BYTES_MIN, load
+from wakeman.adapters.eventlog.writer import RESERVE_BYTES, SEGMENT_BYTES_MAX, EventWriter, folded
 from wakeman.core.errors import UnknownNameError, UsageError
 from wakeman.core.log.events import Draft, Event, Planned, genesis
 from wakeman.core.log.state import compose
@@ -40,7 +40,7 @@ from wakeman.core.model import Deployment
 
 __all__ = ["EventLogs", "EventWriter"]
 
-NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}(\.[0-9]+)?")
+RUN_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}(\.[0-9]+)?")
 
 
 class EventLogs:
@@ -49,7 +49,7 @@ class EventLogs:
     Units: `segment` and `lag` in bytes: from which size on the live file is sealed, and how far a snapshot may lag.
     """
 
-    def __init__(self, state: str, *, segment: int = SEGMENT, lag: int = LEAST) -> None:
+    def __init__(self, state: str, *, segment: int = SEGMENT_BYTES_MAX, lag: int = SNAPSHOT_LAG_BYTES_MIN) -> None:
         self._state = state
         self._segment, self._lag = segment, lag
 
@@ -57,7 +57,7 @@ class EventLogs:
         """List the deployments that have a log, oldest first. Cost: the beginning of each."""
         try:
             with os.scandir(self._state) as entries:
-                names = [entry.name for entry in entries if NAME.fullmatch(entry.name) and entry.is_dir()]
+                names = [entry.name for entry in entries if RUN_NAME.fullmatch(entry.name) and entry.is_dir()]
         except FileNotFoundError:
             return []
         except OSError as fault:
@@ -129,7 +129,7 @@ class EventLogs:
             return repair(directory, name, by)
 
     def _directory(self, name: str) -> str:
-        if not NAME.fullmatch(name):
+        if not RUN_NAME.fullmatch(name):
             text = f"{name[:80]!r}: not a deployment's name: expected a-z, 0-9, '_' and '-', at most 64"
             raise UsageError(text, "wakeman status")
         return join(self._state, name)
@@ -190,7 +190,7 @@ def _place(directory: str, lines: bytes) -> None:
     new, live = join(directory, NEW), join(directory, LIVE)
     with refusing(live):
         try:
-            write_new(join(directory, RESERVE), bytes(ROOM))
+            write_new(join(directory, RESERVE), bytes(RESERVE_BYTES))
             write_new(new, lines)
             os.rename(new, live)
             sync_directory(directory)

@@ -15,7 +15,7 @@ from wakeman.core.errors import LogDamagedError
 from wakeman.core.log.events import Event, decode
 from wakeman.core.log.hash_chain import HashChain
 
-_SPAN = 5
+_FIRST_BYTES = 5
 """First bytes by which a file is told from one that is no log: `{"v":`."""
 
 
@@ -55,7 +55,7 @@ class Tape(Reading):
                 stream.seek(0)
                 self.sealed[basename(file)] = getsize(file), file_digest(stream, "sha256").hexdigest()
         with refusing(self._path):
-            head = self._live.peek(_SPAN)[:_SPAN]
+            head = self._live.peek(_FIRST_BYTES)[:_FIRST_BYTES]
             if not b'{"v":'.startswith(head):
                 raise _alien(f"begins with {head!r}")
             yield from self.chain.follow(self._live, lambda: not self._live.peek(1))

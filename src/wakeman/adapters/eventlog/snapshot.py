@@ -14,7 +14,7 @@ from wakeman.adapters.eventlog.segments import SNAPSHOT, replace
 from wakeman.core.log.state import STATE_VERSION
 from wakeman.core.model import Deployment
 
-LEAST = 256 * 1024
+SNAPSHOT_LAG_BYTES_MIN = 256 * 1024
 """Bytes of lines behind a snapshot before another is worth its writing; a large deployment waits for as many more."""
 
 

@@ -29,11 +29,11 @@ from wakeman.core.log.events import LINE_END_BYTES, Draft, Event, Filled, Freed,
 from wakeman.core.log.state import compose
 from wakeman.core.model import Deployment
 
-ROOM = 64 * 1024
+RESERVE_BYTES = 64 * 1024
 """Bytes of the reserve: what a night still has to say when the disk is full."""
-PLENTY = 4 * ROOM
+RESERVE_NEEDS_FREE_BYTES = 4 * RESERVE_BYTES
 """Bytes free before the reserve is put back: what it gave room for must not be taken by itself."""
-SEGMENT = 8 * 1024 * 1024
+SEGMENT_BYTES_MAX = 8 * 1024 * 1024
 """Bytes of the live segment from which on it is sealed."""
 
 
@@ -161,13 +161,13 @@ class EventWriter:
         """Return whether the reserve stands, putting it there where it does not and the disk has room for more."""
         file = join(self._directory, RESERVE)
         with suppress(OSError):
-            if getsize(file) >= ROOM:
+            if getsize(file) >= RESERVE_BYTES:
                 return True
         try:
             disk = os.statvfs(self._directory)
-            if disk.f_bavail * disk.f_frsize < PLENTY:
+            if disk.f_bavail * disk.f_frsize < RESERVE_NEEDS_FREE_BYTES:
                 return False
-            write_new(file, bytes(ROOM))
+            write_new(file, bytes(RESERVE_BYTES))
         except OSError:
             with suppress(OSError):
                 os.unlink(file)

@@ -6,13 +6,13 @@ import re
 from collections.abc import Mapping
 
 from wakeman.adapters.harness.client import Client, Grant, Sign, Talk
-from wakeman.adapters.harness.limits import LIMIT
+from wakeman.adapters.harness.limits import LIMIT_SIGN
 from wakeman.core.model import Usage
 from wakeman.ports import Task
 
 REFUSED = "'edits' or 'all': it asks before it writes, and nobody can be asked"
 SAYS = (
-    Sign("limited", LIMIT.pattern),
+    Sign("limited", LIMIT_SIGN.pattern),
     Sign("busy", r"Retrying in [\d.]+ seconds", "API error, retrying"),
     Sign("error", r"litellm\.AuthenticationError.*|not able to authenticate you.*", fault="auth"),
     Sign("busy", r"litellm\.(?:RateLimit|InternalServer|APIConnection|ServiceUnavailable|Timeout)Error", "API error"),

@@ -17,8 +17,8 @@ import msgspec
 
 from wakeman.adapters.harness.client import (
     ANY,
+    CLIENT_REASON_CHARS_MAX,
     OPENING,
-    WORDS,
     Calls,
     Client,
     Config,
@@ -32,13 +32,13 @@ from wakeman.adapters.harness.client import (
     Tally,
     directories,
 )
-from wakeman.adapters.harness.limits import LIMIT
+from wakeman.adapters.harness.limits import LIMIT_SIGN
 from wakeman.core.errors import UsageError
 from wakeman.core.model import Agent, Plan
 from wakeman.core.text import sanitise
 from wakeman.ports import Task
 
-MAX_ARGUMENT = 131_071
+ARGUMENT_BYTES_MAX = 131_071
 """Bytes of one argument that Linux takes."""
 KEYS = frozenset(
     {
@@ -48,7 +48,7 @@ KEYS = frozenset(
 )  # fmt: skip
 """Variables by which it needs no login: with one of them a worker gets a configuration directory of its own."""
 SETTINGS, STATE = "settings.json", ".claude.json"
-KEY_TAIL = 20
+KEY_TAIL_CHARS = 20
 """Characters of a key by which the client remembers that it was approved."""
 
 HOOKED: Mapping[str, Mapping[str, tuple[str, ...]]] = {
@@ -94,14 +94,14 @@ def _denied(line: Json) -> str:
     for one in line["permission_denials"]:
         put = one.get("tool_input") or {}
         denied.append(f"{one.get('tool_name', '')} {put.get('file_path') or put.get('command') or ''}".rstrip())
-    return sanitise(f"not permitted: {', '.join(denied)}", WORDS)
+    return sanitise(f"not permitted: {', '.join(denied)}", CLIENT_REASON_CHARS_MAX)
 
 
 RESULT: Mapping[str, Any] = {"type": "result"}
 SAID = "{result|errors.*|terminal_reason|subtype}"
 
 EVENTS = (
-    Event("limited", {**RESULT, "is_error": True, "result": LIMIT}, SAID),
+    Event("limited", {**RESULT, "is_error": True, "result": LIMIT_SIGN}, SAID),
     Event("limited", {**RESULT, "is_error": True, "api_error_status": 429}, SAID),
     Event("error", {**RESULT, "is_error": True, "api_error_status": 401}, SAID, fault="auth"),
     Event("error", {**RESULT, "is_error": True, "result": re.compile(r"Invalid API key|/login")}, SAID, fault="auth"),
@@ -127,7 +127,9 @@ HOOKS = (
     Event("busy", {"hook_event_name": "Stop", "background_tasks.*.id": ANY}, "background tasks run"),
     Event("busy", {"hook_event_name": "Stop", "background_tasks.*.status": "running"}, "background tasks run"),
     Event("idle", {"hook_event_name": "Stop"}, "has finished a turn"),
-    Event("limited", {"hook_event_name": "StopFailure", "last_assistant_message": LIMIT}, "{last_assistant_message}"),
+    Event(
+        "limited", {"hook_event_name": "StopFailure", "last_assistant_message": LIMIT_SIGN}, "{last_assistant_message}"
+    ),
     Event("limited", {"hook_event_name": "StopFailure", "error": "rate_limit"}, "{last_assistant_message|error}"),
     Event(
         "error",
@@ -158,7 +160,7 @@ RECORD = Record(
     beside="projects/{{ place }}/{{ session }}/subagents/*.jsonl",
     states="sessions/*.json",
     events=(
-        Event("limited", {"isApiErrorMessage": True, "message.content.*.text": LIMIT}, "{message.content.*.text}"),
+        Event("limited", {"isApiErrorMessage": True, "message.content.*.text": LIMIT_SIGN}, "{message.content.*.text}"),
         Event("limited", {"isApiErrorMessage": True, "error": "rate_limit"}, "{message.content.*.text}"),
         Event(
             "error",
@@ -217,8 +219,8 @@ SIGNS = (
     Sign("busy", r"esc to interrupt", "works", part="foot"),
     Sign("busy", r"^[·✢✳✶✻✽*] [^\n]*…", "works", part="above"),
     Sign("busy", r"^✻ [^\n]*\d+ shells? still running", "runs a shell in the background", part="above"),
-    Sign("limited", rf"^● (?P<said>(?:API Error: )?{LIMIT.pattern}{MORE}){LAST}", part="above"),
-    Sign("limited", rf"^ {{2}}⎿  (?P<said>{LIMIT.pattern}{MORE}){OVER}", part="above"),
+    Sign("limited", rf"^● (?P<said>(?:API Error: )?{LIMIT_SIGN.pattern}{MORE}){LAST}", part="above"),
+    Sign("limited", rf"^ {{2}}⎿  (?P<said>{LIMIT_SIGN.pattern}{MORE}){OVER}", part="above"),
     Sign("limited", rf"^● (?P<said>API Error: Request rejected \(429\)[^\n]*{MORE}){LAST}", part="above"),
     Sign("error", rf"^● (?P<said>API Error: [^\n]*{MORE}){LAST}", part="above"),
     Sign(
@@ -230,7 +232,7 @@ SIGNS = (
     Sign("error", rf"^ {{2}}⎿  (?P<said>(?:Request timed out|Prompt is too long)[^\n]*{MORE}){OVER}", part="above"),
     Sign(
         "unknown",
-        rf"^ {{2}}⎿  (?:{LIMIT.pattern}|Invalid API key|Please run /login|Request timed out|Prompt is too long)"
+        rf"^ {{2}}⎿  (?:{LIMIT_SIGN.pattern}|Invalid API key|Please run /login|Request timed out|Prompt is too long)"
         rf"[^\n]*{MORE}\s*\Z",
         "a tool's output, or a failure",
         part="above",
@@ -243,8 +245,10 @@ SIGNS = (
 def _profile(name: str, agent: Agent) -> Iterator[str]:
     fields = {key: value for key, value in msgspec.structs.asdict(agent).items() if value is not None}
     text = msgspec.json.encode({name: fields})
-    if len(text) > MAX_ARGUMENT:
-        raise UsageError(f"agents.{name}: {len(text)} bytes, expected at most {MAX_ARGUMENT}", "shorten its prompt")
+    if len(text) > ARGUMENT_BYTES_MAX:
+        raise UsageError(
+            f"agents.{name}: {len(text)} bytes, expected at most {ARGUMENT_BYTES_MAX}", "shorten its prompt"
+        )
     yield from ("--agents", text.decode(), "--agent", name)
 
 
@@ -270,7 +274,7 @@ def _settle(task: Task) -> tuple[Mapping[str, str], Mapping[str, bytes]]:
     files = {f"{task.place}/{SETTINGS}": msgspec.json.encode(_settings(task))}
     if not _keyed(task) and not task.confined:
         return {}, files
-    approved = [task.keys[key][-KEY_TAIL:] for key in ("ANTHROPIC_API_KEY",) if task.keys.get(key)]
+    approved = [task.keys[key][-KEY_TAIL_CHARS:] for key in ("ANTHROPIC_API_KEY",) if task.keys.get(key)]
     known = _known(task.theirs.get(STATE, b"{}"))
     files[f"{task.home}/{STATE}"] = msgspec.json.encode(
         {

@@ -25,13 +25,13 @@ Mode = Literal["print", "interactive"]
 Approval = Literal[False, "edits", "all"]
 Json = dict[str, Any]
 
-WORDS = 160
+CLIENT_REASON_CHARS_MAX = 160
 """Characters of its own words that are repeated."""
-SIGNALLED = 128
+SIGNALLED_FROM_STATUS = 128
 """Exit status from which on a signal ended it: the last line of a terminal says nothing of that."""
-BOTTOM = 60
+SIGN_ROWS_MAX = 60
 """Lines, from below, in which a sign counts."""
-LATEST = 200
+TEXT_STREAM_ROWS_MAX = 200
 """Lines of a stream of plain text that are read, from the last one upwards."""
 ANY = re.compile("")
 """Matches whatever stands there."""
@@ -316,9 +316,9 @@ class Agentic:
         if report.activity == "unknown" and client.says:
             said = _printed(client.says, evidence.stream, now)
             report = said if said.activity in ("error", "limited") else report
-        if report.activity == "unknown" and code != 0 and (code is None or code < SIGNALLED):
+        if report.activity == "unknown" and code != 0 and (code is None or code < SIGNALLED_FROM_STATUS):
             text = evidence.stream.decode(errors="replace")
-            report = Report(why=last_line(text, WORDS))
+            report = Report(why=last_line(text, CLIENT_REASON_CHARS_MAX))
         return self._measured(report, evidence)
 
     def _profile(self, task: Task) -> Iterator[str]:
@@ -349,7 +349,7 @@ class Agentic:
 
     def _shown(self, screen: str, now: datetime) -> Report:
         rows = [row.rstrip() for row in screen.replace("\N{NO-BREAK SPACE}", " ").rstrip().splitlines()]
-        text = "\n".join(rows[-BOTTOM:])
+        text = "\n".join(rows[-SIGN_ROWS_MAX:])
         parts = self._parts(text)
         for sign in self.client.signs:
             if sign.part in parts and (found := re.search(sign.pattern, parts[sign.part], re.MULTILINE)):
@@ -481,7 +481,7 @@ def _read(row: Event, line: Json, now: datetime, source: Literal["state"] | Sour
     if row.activity == "limited":
         at = _numbers(line, row.until) if row.until else []
         reset = datetime.fromtimestamp(at[0], UTC) if at else until(why, now)
-    return Report(row.activity or "unknown", sanitise(why, WORDS), reset, source, row.fault)
+    return Report(row.activity or "unknown", sanitise(why, CLIENT_REASON_CHARS_MAX), reset, source, row.fault)
 
 
 def fits(where: Mapping[str, object], line: Json) -> bool:
@@ -558,14 +558,14 @@ def _worded(template: str, line: Json) -> str:
                 return "; ".join(there)
         return ""
 
-    return sanitise(re.sub(r"\{([^}]+)\}", said, template), WORDS)
+    return sanitise(re.sub(r"\{([^}]+)\}", said, template), CLIENT_REASON_CHARS_MAX)
 
 
 # --- text -----------------------------------------------------------------------------------------------------
 
 
 def _signed(sign: Sign, found: str, now: datetime, source: Source) -> Report:
-    words = sign.why or sanitise(found, WORDS)
+    words = sign.why or sanitise(found, CLIENT_REASON_CHARS_MAX)
     reset = until(found, now) if sign.activity == "limited" else None
     return Report(sign.activity, words, reset, source, sign.fault)
 
@@ -573,7 +573,7 @@ def _signed(sign: Sign, found: str, now: datetime, source: Source) -> Report:
 def _printed(signs: tuple[Sign, ...], stream: bytes, now: datetime) -> Report:
     """Read a stream of plain text from its last line upwards: what was said last counts."""
     lines = stream.decode(errors="replace").splitlines()
-    for line in reversed(lines[-LATEST:]):
+    for line in reversed(lines[-TEXT_STREAM_ROWS_MAX:]):
         for sign in signs:
             if found := re.search(sign.pattern, line):
                 return _signed(sign, found[0], now, "stream")

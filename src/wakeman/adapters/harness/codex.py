@@ -7,7 +7,7 @@ import re
 import msgspec
 
 from wakeman.adapters.harness.client import ANY, OPENING, Calls, Client, Config, Event, Grant, Record, Sign, Talk, Tally
-from wakeman.adapters.harness.limits import LIMIT
+from wakeman.adapters.harness.limits import LIMIT_SIGN
 from wakeman.ports import Task
 
 SANDBOXED = (
@@ -20,15 +20,15 @@ READS = Grant(
 )
 WRITES = Grant(SANDBOXED, ("--sandbox", "workspace-write"), confined=("--sandbox", "danger-full-access"))
 BYPASS = Grant("run any command, without its sandbox", ("--dangerously-bypass-approvals-and-sandbox",))
-QUIET = ("-c", "check_for_update_on_startup=false", "--disable", "plugins")
+NO_UPDATES = ("-c", "check_for_update_on_startup=false", "--disable", "plugins")
 NEVER = ("-c", 'approval_policy="never"')
 
 AUTH = re.compile(r"\b401\b|[Uu]nauthorized|not logged in")
 EVENTS = (
-    Event("limited", {"type": "turn.failed", "error.message": LIMIT}, "{error.message}"),
+    Event("limited", {"type": "turn.failed", "error.message": LIMIT_SIGN}, "{error.message}"),
     Event("error", {"type": "turn.failed", "error.message": AUTH}, "{error.message}", fault="auth"),
     Event("error", {"type": "turn.failed"}, "{error.message}"),
-    Event("limited", {"type": "error", "message": LIMIT}, "{message}"),
+    Event("limited", {"type": "error", "message": LIMIT_SIGN}, "{message}"),
     Event("busy", {"type": "error", "message": re.compile("^Reconnecting")}, "{message}", "{message}"),
     Event("error", {"type": "error", "message": AUTH}, "{message}", fault="auth"),
     Event("error", {"type": "error"}, "{message}"),
@@ -47,7 +47,11 @@ RECORD = Record(
         Event("idle", {"type": "event_msg", "payload.type": "task_complete"}, "has finished a turn"),
         Event("idle", {"type": "event_msg", "payload.type": "turn_aborted"}, "was interrupted"),
         Event(None, {"payload.type": re.compile("^(?:token_count|thread_settings_applied)$")}),
-        Event("limited", {"type": "event_msg", "payload.type": "error", "payload.message": LIMIT}, "{payload.message}"),
+        Event(
+            "limited",
+            {"type": "event_msg", "payload.type": "error", "payload.message": LIMIT_SIGN},
+            "{payload.message}",
+        ),
         Event(
             "error",
             {"type": "event_msg", "payload.type": "error", "payload.message": AUTH},
@@ -88,7 +92,7 @@ SIGNS = (
     Sign(
         "busy", r"^ {2}\d+ background terminals? running[^\n]*\s*\Z", "runs a command in the background", part="above"
     ),
-    Sign("limited", rf"^■ (?=[^•›■]*(?:{LIMIT.pattern})){FAILED}", part="above"),
+    Sign("limited", rf"^■ (?=[^•›■]*(?:{LIMIT_SIGN.pattern})){FAILED}", part="above"),
     Sign("error", rf"^■ (?=[^•›■]*401 Unauthorized){FAILED}", fault="auth", part="above"),
     Sign("error", rf"^■ {FAILED}", part="above"),
     Sign("idle", r"^\n {2}Worked for [^\n]*\s*\Z", "has finished a turn", part="above"),
@@ -116,13 +120,13 @@ CODEX = Client(
     install="npm install -g @openai/codex",
     talks={
         "print": Talk(
-            begin=("codex", "exec", "--json", "--skip-git-repo-check", *QUIET, *NEVER),
+            begin=("codex", "exec", "--json", "--skip-git-repo-check", *NO_UPDATES, *NEVER),
             resume=("resume", "{{ session }}"),
             end=("-",),
             stdin=True,
             to_file=True,
         ),
-        "interactive": Talk(begin=("codex", "--no-daemon", *QUIET), end=("--", OPENING)),
+        "interactive": Talk(begin=("codex", "--no-daemon", *NO_UPDATES), end=("--", OPENING)),
     },
     grants={
         ("print", False): READS,

@@ -12,7 +12,7 @@ from wakeman.core.policy.prompt_delivery import padded
 from wakeman.core.text import last_line
 from wakeman.ports import Command, Evidence, Report, Task
 
-WORDS = 120
+LAST_LINE_CHARS_MAX = 120
 """Characters of a program's last line that are repeated."""
 
 
@@ -67,7 +67,7 @@ class Program:
         """Repeat the last line that it printed, when it ended badly."""
         del now
         quiet = self.adopts or code == 0
-        return Report(why="" if quiet else last_line(evidence.stream.decode(errors="replace"), WORDS))
+        return Report(why="" if quiet else last_line(evidence.stream.decode(errors="replace"), LAST_LINE_CHARS_MAX))
 
 
 def command() -> Program:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import msgspec
 
 from wakeman.adapters.harness.client import ANY, OPENING, Calls, Client, Config, Event, Grant, Record, Sign, Talk, Tally
-from wakeman.adapters.harness.limits import LIMIT
+from wakeman.adapters.harness.limits import LIMIT_SIGN
 from wakeman.core.policy.prompt_delivery import PADS
 from wakeman.ports import Task
 
@@ -21,7 +21,7 @@ ALL = Grant("run any command", ("--approval-mode", "yolo"))
 
 AUTH = re.compile(r'"code": ?401|API key not valid|UNAUTHENTICATED')
 EVENTS = (
-    Event("limited", {"type": "result", "status": "error", "error.message": LIMIT}, "{error.message}"),
+    Event("limited", {"type": "result", "status": "error", "error.message": LIMIT_SIGN}, "{error.message}"),
     Event("error", {"type": "result", "status": "error", "error.message": AUTH}, "{error.message}", fault="auth"),
     Event("error", {"type": "result", "status": "error"}, "{error.message|error.type}"),
     Event("idle", {"type": "result"}, "has given its result", ""),
@@ -57,7 +57,7 @@ SIGNS = (
     Sign("waiting", rf"How would you like to authenticate{CHOICE}", "asks for a login", part="open"),
     Sign("waiting", CHOICE, "shows a dialog", part="open"),
     Sign("busy", r"^ [⠁-⣿] [^\n]*esc to cancel[^\n]*\s*\Z", "works", part="above"),
-    Sign("limited", rf"^✕ (?=[^✕✦]*(?:{LIMIT.pattern}))(?P<said>[^\n]*(?:\n {{2}}[^\n]*)*){BELOW}", part="above"),
+    Sign("limited", rf"^✕ (?=[^✕✦]*(?:{LIMIT_SIGN.pattern}))(?P<said>[^\n]*(?:\n {{2}}[^\n]*)*){BELOW}", part="above"),
     Sign(
         "error",
         rf"^✕ (?=[^✕✦]*(?:\"code\": ?401|API key not valid))(?P<said>[^\n]*(?:\n {{2}}[^\n]*)*){BELOW}",

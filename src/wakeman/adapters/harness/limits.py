@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta, tzinfo
 
-LIMIT = re.compile(
+LIMIT_SIGN = re.compile(
     r"(?:You've (?:hit|reached) your|You're out of|(?:[\w-]+ )?limit reached|usage limit|"
     r"exceeded your current quota|quota (?:has been )?exceeded|RESOURCE_EXHAUSTED).*"
 )
@@ -18,7 +18,7 @@ _AT = re.compile(
     r"(?P<hour>\d{1,2})(?::(?P<minute>\d\d))? ?(?P<half>[AaPp][Mm])?(?: \(?(?P<zone>UTC|[A-Z][\w+-]+/[\w/+-]+)\)?)?"
 )
 _IN = re.compile(r"\b(?:in|after) ((?:\d+(?:\.\d+)? ?(?:d|h|m|s)[a-z]*(?:,? (?:and )?)?)+)")
-_PART = re.compile(r"(\d+(?:\.\d+)?) ?(d|h|m|s)")
+_TIME_PART = re.compile(r"(\d+(?:\.\d+)?) ?(d|h|m|s)")
 _SECONDS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
@@ -31,7 +31,7 @@ def until(words: str, now: datetime) -> datetime | None:
     if found := _EPOCH.search(words):
         return datetime.fromtimestamp(int(found[1]), UTC)
     if found := _IN.search(words):
-        return now + timedelta(seconds=sum(float(n) * _SECONDS[unit] for n, unit in _PART.findall(found[1])))
+        return now + timedelta(seconds=sum(float(n) * _SECONDS[unit] for n, unit in _TIME_PART.findall(found[1])))
     if not (found := _AT.search(words)) or not (found["half"] or found["minute"]):
         return None
     here = now.astimezone(_zone(found["zone"]))

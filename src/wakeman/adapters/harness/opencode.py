@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import msgspec
 
 from wakeman.adapters.harness.client import ANY, OPENING, Client, Config, Event, Grant, Sign, Talk, Tally, directories
-from wakeman.adapters.harness.limits import LIMIT
+from wakeman.adapters.harness.limits import LIMIT_SIGN
 from wakeman.ports import Task
 
 EDITS = "write files below the directory it starts in and beside its outputs; it may run no command"
@@ -17,7 +17,7 @@ READ_ONLY = "read; what would be asked for is refused"
 ERROR: Mapping[str, str] = {"type": "error"}
 SAID = "{error.data.message|error.name}"
 EVENTS = (
-    Event("limited", {**ERROR, "error.data.message": LIMIT}, SAID),
+    Event("limited", {**ERROR, "error.data.message": LIMIT_SIGN}, SAID),
     Event("error", {**ERROR, "error.data.statusCode": 401}, SAID, fault="auth"),
     Event("error", ERROR, SAID),
     Event("idle", {"type": "step_finish", "part.reason": "stop"}, "has finished its turn", ""),
@@ -43,7 +43,7 @@ SIGNS = (
     Sign("waiting", r"^ {2}┃ +△ +Permission required", "asks for a permission"),
     Sign("waiting", r"^ {2,3}[^\n]*enter (?:confirm|submit) [^\n]*\Z", "asks a question"),
     Sign("busy", r"esc (?:again to )?interrupt", "works", part="foot"),
-    Sign("limited", rf"^ {{2}}┃ {{2}}(?P<said>[^\n]*{LIMIT.pattern}){CUT}", part="above"),
+    Sign("limited", rf"^ {{2}}┃ {{2}}(?P<said>[^\n]*{LIMIT_SIGN.pattern}){CUT}", part="above"),
     Sign("error", rf"^ {{2}}┃ {{2}}(?P<said>[^\n]*(?:\b401\b|api.?key)[^\n]*){CUT}", fault="auth", part="above"),
     Sign("error", rf"^ {{2}}┃\n {{2}}┃ {{2}}(?P<said>[^\s#$┃][^\n]*){CUT}", part="above"),
     Sign("idle", rf"^ {{5}}▣ [^\n]* · \d+(?:\.\d+)?(?:ms|s|m)[^\n]*{BOX}", "has finished a turn", part="above"),

@@ -33,8 +33,8 @@ from wakeman.core.log.facts.worker import *
 from wakeman.core.model import Host, State
 
 FORMAT_VERSION = 1
-HASH_WIDTH = 32
-LINE_END_BYTES = HASH_WIDTH + len(b'"}\n')
+HASH_CHARS = 32
+LINE_END_BYTES = HASH_CHARS + len(b'"}\n')
 """Bytes at the end of each line that its hash does not cover: the hash itself, and what closes the line."""
 LINE_BYTES_MAX = 64 * 1024
 """Bytes that one line keeps to: units are enrolled in several lines, screens go to files."""
@@ -137,7 +137,7 @@ def kind(fact: Fact) -> str:
 
 def genesis(deployment: str, digest: str) -> str:
     """Return the hash before the first line: it binds a log to its deployment's name and plan."""
-    return hashlib.sha256(f"{deployment}\n{digest}".encode()).hexdigest()[:HASH_WIDTH]
+    return hashlib.sha256(f"{deployment}\n{digest}".encode()).hexdigest()[:HASH_CHARS]
 
 
 def stamp(at: datetime) -> str:
@@ -175,7 +175,7 @@ def encode(draft: Draft, *, seq: int, at: datetime, by: str, previous: str, more
 
 def chain(previous: str, head: bytes) -> str:
     """Hash a line's bytes up to and including `"hash":"` onto the line before."""
-    return hashlib.sha256(previous.encode() + head).hexdigest()[:HASH_WIDTH]
+    return hashlib.sha256(previous.encode() + head).hexdigest()[:HASH_CHARS]
 
 
 def split(line: bytes) -> tuple[bytes, str]:
@@ -186,7 +186,7 @@ def split(line: bytes) -> tuple[bytes, str]:
     head, tail = line[: 1 - LINE_END_BYTES], line[1 - LINE_END_BYTES :]
     if not head.endswith(b',"hash":"') or not tail.endswith(b'"}'):
         raise LogDamagedError("the line does not end in its hash")
-    return head, tail[:HASH_WIDTH].decode("ascii", "replace")
+    return head, tail[:HASH_CHARS].decode("ascii", "replace")
 
 
 def decode(line: bytes) -> Event:

@@ -9,12 +9,12 @@ from hashlib import sha256
 from msgspec import Struct
 
 from wakeman.core.errors import LogDamagedError
-from wakeman.core.log.events import HASH_WIDTH, LINE_END_BYTES, Planned, decode, genesis
+from wakeman.core.log.events import HASH_CHARS, LINE_END_BYTES, Planned, decode, genesis
 
 DIVERGENCES_KEPT_MAX = 1000
 """Breaks and divergences that are kept; the rest is counted."""
-_HEAD = re.compile(rb'\{"v":([0-9]{1,9}),"seq":([1-9][0-9]{0,17}),')
-_TAIL = re.compile(rb'[0-9a-f]{%d}"\}\n' % HASH_WIDTH)
+_LINE_HEAD = re.compile(rb'\{"v":([0-9]{1,9}),"seq":([1-9][0-9]{0,17}),')
+_LINE_TAIL = re.compile(rb'[0-9a-f]{%d}"\}\n' % HASH_CHARS)
 
 
 class Divergence(Struct, frozen=True):
@@ -51,7 +51,7 @@ class HashChain:
             if not seq:
                 previous = self._hash_before_first(line, last)
             seq += 1
-            digest = sha256(previous + line[:-LINE_END_BYTES]).hexdigest()[:HASH_WIDTH].encode()
+            digest = sha256(previous + line[:-LINE_END_BYTES]).hexdigest()[:HASH_CHARS].encode()
             if line[-LINE_END_BYTES:] == digest + b'"}\n' and line.startswith(b'{"v":1,"seq":%d,' % seq):
                 previous = digest
                 yield line
@@ -88,7 +88,7 @@ class HashChain:
 
         Boundary: a line of a newer version fits, if its hash does.
         """
-        found = _HEAD.match(line)
+        found = _LINE_HEAD.match(line)
         seq, expected, previous = int(found[2]) if found else self.seq, self.seq, self.hash
         chained = line[-LINE_END_BYTES:] == digest + b'"}\n'
         self.seq = seq
@@ -113,7 +113,7 @@ class HashChain:
                 "its hash does not fit: it is not as it was written", "the hash of the line before and its own"
             )
         ended = line.rstrip(b"\r\n") + b"\n"
-        self.hash = ended[-LINE_END_BYTES:-3] if _TAIL.fullmatch(ended[-LINE_END_BYTES:]) else digest
+        self.hash = ended[-LINE_END_BYTES:-3] if _LINE_TAIL.fullmatch(ended[-LINE_END_BYTES:]) else digest
 
     def _add_break(self, found: str, expected: str) -> None:
         self.broken += 1
@@ -124,7 +124,7 @@ class HashChain:
 def _carries_own_hash(line: bytes, previous: bytes) -> bool:
     """Return whether a line carries its own hash."""
     return (
-        line[-LINE_END_BYTES:] == sha256(previous + line[:-LINE_END_BYTES]).hexdigest()[:HASH_WIDTH].encode() + b'"}\n'
+        line[-LINE_END_BYTES:] == sha256(previous + line[:-LINE_END_BYTES]).hexdigest()[:HASH_CHARS].encode() + b'"}\n'
     )
 
 

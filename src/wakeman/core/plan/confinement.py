@@ -173,10 +173,10 @@ def _inside(path: str, place: str) -> bool:
 
 # Patterns are compiled where they are met: most checks read no refusal.
 _REFUSED = r"(?i)permission denied|read-only file system|operation not permitted"
-_SIGN = r"""[^\s'"`\u2018\u2019:,;()\\]"""
-_BEFORE = rf""" (?::?['"\u2019]?)(?P<path>{_SIGN}+)"""  # backwards: sh: cannot create /x: Permission denied
-_AFTER = rf"""[^/\\\n]{{0,20}}['"](?P<path>{_SIGN}{{1,600}})['"]"""  # Permission denied: '/x'
-_WINDOW = 600
+_PATH_SIGN = r"""[^\s'"`\u2018\u2019:,;()\\]"""
+_BEFORE = rf""" (?::?['"\u2019]?)(?P<path>{_PATH_SIGN}+)"""  # backwards: sh: cannot create /x: Permission denied
+_AFTER = rf"""[^/\\\n]{{0,20}}['"](?P<path>{_PATH_SIGN}{{1,600}})['"]"""  # Permission denied: '/x'
+_WINDOW_CHARS = 600
 """Characters in which a path is looked for. Output may be made to be slow to search: each step is linear in this."""
 REFUSALS_KEPT_MAX = 20
 """Paths of refused writes that are kept of one attempt."""
@@ -196,10 +196,10 @@ def refusals(text: str, cwd: str, reach: Iterable[str]) -> list[str]:
 def _named(text: str) -> Iterator[str]:
     """Yield the paths that stand before or behind the words of a refusal."""
     for found in re.finditer(_REFUSED, text):
-        before = re.match(_BEFORE, text[max(0, found.start() - _WINDOW) : found.start()][::-1])
+        before = re.match(_BEFORE, text[max(0, found.start() - _WINDOW_CHARS) : found.start()][::-1])
         path = before["path"][::-1] if before else ""
         if "/" not in path:
-            after = re.match(_AFTER, text[found.end() : found.end() + _WINDOW + 30])
+            after = re.match(_AFTER, text[found.end() : found.end() + _WINDOW_CHARS + 30])
             path = after["path"] if after else ""
         if "/" in path:
             yield path

@@ -59,8 +59,8 @@ _BOUNDS: tuple[tuple[str, Callable[[float, float], bool], str], ...] = (
     ("le", operator.le, "at most"),
 )
 _FIELDS = [field for kind in mi.multi_type_info([Plan]) if isinstance(kind, mi.StructType) for field in kind.fields]
-_MOST = 2**53
-_WIDTH = 60
+_WHOLE_NUMBER_MAX = 2**53
+_SHOWN_CHARS_MAX = 60
 _PLACE = r" \((?:at line (\d+), column (\d+)|at end of document|byte (\d+))\)$"
 _BAD = object()  # stands for a value that has been reported
 
@@ -223,7 +223,7 @@ def _scalar(kind: mi.Type, value: object, path: Path, found: _Found) -> object:
 
 def _bound(kind: mi.IntType | mi.FloatType, number: float) -> str:
     """Return what a number outside its bounds should be; "" for one inside."""
-    if not abs(number) <= _MOST:
+    if not abs(number) <= _WHOLE_NUMBER_MAX:
         return "a number of ordinary size"
     for name, holds, words in _BOUNDS:
         limit = getattr(kind, name)
@@ -279,9 +279,9 @@ def _shown(value: object) -> str:
     match value:
         case dict() | list() | bool() | None:
             return {dict: "a table", list: "an array", bool: str(value).lower()}.get(type(value), "null")
-        case int() if abs(value) > _MOST:
+        case int() if abs(value) > _WHOLE_NUMBER_MAX:
             return "a huge number"
         case str():
-            return repr(value if len(value) <= _WIDTH else value[:_WIDTH] + "...")
+            return repr(value if len(value) <= _SHOWN_CHARS_MAX else value[:_SHOWN_CHARS_MAX] + "...")
         case _:
             return str(value)

@@ -18,7 +18,7 @@ from wakeman.core.plan.conflicts import quoted
 from wakeman.core.plan.template import render
 
 _PLAIN = r"[\w./@%+=:~-]+"
-_WIDTH = 60
+_EXCERPT_CHARS_MAX = 60
 _SOURCES = ("glob", "items", "file", "command", "matrix")
 
 
@@ -256,7 +256,7 @@ def _leaves(value: object, path: tuple[str | int, ...] = ()) -> Iterator[tuple[t
 
 def _excerpts(old: str, new: str) -> Iterator[str]:
     """Show two long values from a little before where they part."""
-    start = max(0, len(posixpath.commonprefix((old, new))) - _WIDTH // 2)
+    start = max(0, len(posixpath.commonprefix((old, new))) - _EXCERPT_CHARS_MAX // 2)
     for text in (old, new):
-        cut = text if len(text) <= _WIDTH else text[start : start + _WIDTH]
+        cut = text if len(text) <= _EXCERPT_CHARS_MAX else text[start : start + _EXCERPT_CHARS_MAX]
         yield cut if cut == text else f"...{cut}..."

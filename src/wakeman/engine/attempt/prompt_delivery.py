@@ -11,7 +11,7 @@ from wakeman.engine import layout
 from wakeman.engine.terminals import terminal
 from wakeman.ports import World
 
-SCREEN_ROWS = 60
+PROMPT_SCREEN_ROWS = 60
 """Lines of a screen in which a text is looked for."""
 
 
@@ -56,7 +56,7 @@ def prompt_fate(world: World, d: Deployment, worker: WorkerState) -> Literal["",
     if prompts_heard(world, d, worker) != prompt.before:
         return "heard"
     try:
-        screen = terminal(world, d.host).capture(worker.session_id or worker.session, SCREEN_ROWS)
+        screen = terminal(world, d.host).capture(worker.session_id or worker.session, PROMPT_SCREEN_ROWS)
     except (UnknownNameError, ProgramError):
         return "unknown"
     return fate(screen, prompt.text, typed=prompt.typed)

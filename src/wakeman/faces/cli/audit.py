@@ -15,7 +15,7 @@ from wakeman.faces.cli.options import Verb
 from wakeman.faces.cli.reach import reach
 from wakeman.faces.cli.show import clean, lasting, moment, out, say, show
 
-LISTED_MAX = 20
+DIVERGENCES_LISTED_MAX = 20
 """Divergences, and pending intents, that a person gets to read; `--json` has more."""
 
 
@@ -65,7 +65,7 @@ def _text(told: Audited) -> None:
     if told.unknown:
         names = ", ".join(f"{clean(name)} ({times})" for name, times in told.unknown.items())
         out(f"of a newer version: {names}; not judged from line {told.unjudged_from} on")
-    for pending in told.pending[:LISTED_MAX]:
+    for pending in told.pending[:DIVERGENCES_LISTED_MAX]:
         out(f"pending: line {pending.line}: {clean(pending.what)}")
     if told.signature:
         out(f"signed: up to line {told.signature.line} by {told.signature.key}")
@@ -75,10 +75,10 @@ def _text(told: Audited) -> None:
 def _divergences(told: Audited) -> None:
     total = told.diverging + sum(each.kind == "signature" for each in told.divergences)
     out(f"divergences: {total or 'none'}")
-    for each in told.divergences[:LISTED_MAX]:
+    for each in told.divergences[:DIVERGENCES_LISTED_MAX]:
         out(f"  line {each.line}: {each.kind}: found {clean(each.found)}; expected {clean(each.expected)}")
-    if total > LISTED_MAX:
-        say(f"and {total - LISTED_MAX} more: --json names up to a thousand")
+    if total > DIVERGENCES_LISTED_MAX:
+        say(f"and {total - DIVERGENCES_LISTED_MAX} more: --json names up to a thousand")
 
 
 def _span(begun: str, ended: str) -> str:

@@ -29,9 +29,9 @@ from wakeman.faces.cli.options import Verb
 from wakeman.faces.cli.reach import reach
 from wakeman.faces.cli.show import clean, json_line, moment, out, portrait, say, show
 
-POLL_S = 0.1
+REPLAY_POLL_S = 0.1
 """Seconds between two looks at a log that is followed."""
-QUIET = ("enrolled", "armed", "disarmed", "looked", "effected", "sealed")
+UNSHOWN = ("enrolled", "armed", "disarmed", "looked", "effected", "sealed")
 """Types that the timeline leaves out; `wakeman log` has every event, and so has `--json`."""
 
 
@@ -74,7 +74,7 @@ def _timeline(options: Namespace, night: Night) -> None:
         for told in timeline(night):
             if options.json:
                 json_line(to_builtins(told))
-            elif told.type not in QUIET:
+            elif told.type not in UNSHOWN:
                 out(_told(told))
     finally:
         sys.stdout.flush()
@@ -90,7 +90,7 @@ def _rest(file: str) -> None:
     """Return when the log's file has changed, or after a while."""
     before = os.stat(file)
     for _ in range(50):
-        time.sleep(POLL_S)
+        time.sleep(REPLAY_POLL_S)
         now = os.stat(file)
         if (now.st_size, now.st_ino) != (before.st_size, before.st_ino):
             return

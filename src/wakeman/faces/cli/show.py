@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from wakeman.api.answer import Answer, T_co
     from wakeman.api.status import ProgressStatus, ReviewStatus, Status, TreesStatus, UnitCounts, WorkerStatus
 
-REASON_CHARS_MAX = 60
+STATUS_REASON_CHARS_MAX = 60
 """Characters of a reason that stand in the table; `--json` has all of it."""
 CELL_CHARS_MAX = 2000
 """Characters of one cell or message at most, where it came from outside."""
@@ -236,7 +236,7 @@ def _reason(worker: WorkerStatus) -> str:
     refused = worker.refused if worker.state in ("launched", "running") else None
     kept = f"refused {len(refused)}: {refused[-1]}" if refused else None
     said = [worker.reason, worker.why if told else kept]
-    return sanitise(": ".join(filter(None, said)), REASON_CHARS_MAX)
+    return sanitise(": ".join(filter(None, said)), STATUS_REASON_CHARS_MAX)
 
 
 def _missing(units: UnitCounts) -> None:
