@@ -43,7 +43,7 @@ class Programs:
     """Programs that every machine has, for a place that shares this machine's files."""
 
     def __init__(self, directory: str) -> None:
-        self._directory = directory
+        self.directory = directory
 
     def start(self, session: str, mark: str, code: int | None) -> Start:
         then = "exec sleep 600" if code is None else f"exit {code}"
@@ -52,7 +52,7 @@ class Programs:
             session=session,
             mark=mark,
             argv=("/bin/sh", "-c", script),
-            cwd=self._directory,
+            cwd=self.directory,
             env={"PATH": "/usr/bin:/bin", "KIT": ODD},
         )
 
