@@ -140,7 +140,7 @@ def test_a_second_log_of_the_same_name_is_refused(state: Path) -> None:
     logs = begin(state)
     before = (state / "night" / "events.jsonl").read_bytes()
 
-    with pytest.raises(UsageError, match="night: is there already"):
+    with pytest.raises(UsageError, match="night: already exists"):
         logs.create("night", "d1", [planned()], AT, "up:1")
 
     assert before == (state / "night" / "events.jsonl").read_bytes()

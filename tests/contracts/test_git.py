@@ -170,7 +170,7 @@ def test_to_plant_again_adopts_the_tree_with_what_is_in_it(place: Place, reposit
 def test_something_else_in_its_place_is_refused(place: Place, repository: Repository) -> None:
     place.files.write(f"{place.tree}/somebodys", b"own\n")
 
-    with pytest.raises(ProgramError, match="is there already"):
+    with pytest.raises(ProgramError, match="already exists"):
         place.git.plant(repository, place.tree, BRANCH)
 
 

@@ -81,8 +81,8 @@ def test_a_log_is_named_by_its_deployment_or_by_a_path(copy: Copy, how: str) -> 
     code, out, _ = copy("audit", how)
 
     assert (0, True) == (code, f"night: complete, {len(copy.lines)} events" in out)
-    assert ["chain: ok", "witnesses: none here", "divergences: none"] == [
-        line for line in out.splitlines() if line.startswith(("chain", "witnesses", "divergences"))
+    assert ["chain: ok", "checkpoints: none here", "divergences: none"] == [
+        line for line in out.splitlines() if line.startswith(("chain", "checkpoints", "divergences"))
     ]
 
 
@@ -187,7 +187,7 @@ def test_a_head_that_a_person_knows_is_a_witness(copy: Copy) -> None:
 
     code, out, _ = copy("audit", "night", "--head", head)
 
-    assert (6, True) == (code, "witness: head given" in out)
+    assert (6, True) == (code, "checkpoint: head given" in out)
 
 
 # --- signatures -----------------------------------------------------------------------------------------------

@@ -122,7 +122,7 @@ def test_a_bad_plan_is_refused_with_file_and_line_and_nothing_begins(rig: Rig, f
     plan_said, up_said = rig.side_by_side(("plan", "wakeman.toml"), ("up", "wakeman.toml"))
 
     lines = [f"error: {line}" for line in problems.replace("PLACE", str(rig.place)).splitlines()]
-    said = "\n".join([*lines, f"hint: mend it, then: wakeman --state {rig.state} plan wakeman.toml"]) + "\n"
+    said = "\n".join([*lines, f"hint: fix it, then: wakeman --state {rig.state} plan wakeman.toml"]) + "\n"
     for each in (up_said, plan_said):
         assert (2, "", True) == (each.returncode, each.stdout, fits(said, each.stderr)), each.stderr
     assert before == rig.everything()

@@ -195,7 +195,7 @@ def test_a_strangers_session_is_refused_at_plan_time_and_left_alone(rig: Rig) ->
     assert (
         "error: wakeman.toml:6: workers.name: session 'night_b' belongs to somebody else;"
         " choose another workers.name or workers.socket\n"
-        f"hint: mend it, then: wakeman --state {rig.state} plan wakeman.toml\n"
+        f"hint: fix it, then: wakeman --state {rig.state} plan wakeman.toml\n"
     ) == said.stderr
     assert before == rig.everything()
 

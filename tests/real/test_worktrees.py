@@ -188,4 +188,4 @@ def test_a_branch_of_that_name_is_refused(rig: Repository) -> None:
     said = rig.run("up", "wakeman.toml")
 
     assert 2 == said.returncode
-    assert "branch 'wakeman/night/w_a_md' is there already" in said.stderr
+    assert "branch 'wakeman/night/w_a_md' already exists" in said.stderr

@@ -227,7 +227,7 @@ def test_a_tree_that_cannot_be_made_is_a_launch_that_failed() -> None:
 
     d = play.run()
 
-    assert "is there already" in d.workers["w0"].why
+    assert "already exists" in d.workers["w0"].why
 
 
 # What is refused before
@@ -278,7 +278,7 @@ def test_a_branch_that_is_there_is_refused() -> None:
     play = isolated()
     play.stage.git.refs[f"wakeman/{NAME}/w0"] = play.stage.git.refs["main"]
 
-    assert f"branch 'wakeman/{NAME}/w0' is there already" in faults(play)[0]
+    assert f"branch 'wakeman/{NAME}/w0' already exists" in faults(play)[0]
 
 
 def test_submodules_are_noted_and_keep_nobody() -> None:

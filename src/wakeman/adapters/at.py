@@ -66,7 +66,7 @@ class At:
         self._timeout = timeout
 
     def weakness(self) -> str:
-        """Say why alarms set here would not fire ("" when they would), with what mends it.
+        """Return why alarms set here would not fire ("" when they would), with what fixes it.
 
         Cost: file checks; for others than root also one `atq`, as who may use `at` stands where only it can read.
         """
@@ -102,7 +102,7 @@ class At:
         return Job(job, minute, body)
 
     def stands(self, job: str, marker: str) -> bool:
-        """Tell whether that job is there and ours. Cost: one process; `find` tells the running ones apart."""
+        """Return whether that job is there and ours. Cost: one process; `find` tells the running ones apart."""
         return _carries(self._show(job), marker)
 
     def find(self, marker: str) -> list[Job]:
@@ -178,7 +178,7 @@ class At:
                 yield entry[:2]
 
     def _show(self, job: str) -> str:
-        """Give the job's body as queued; "" when it is gone."""
+        """Return the job's body as queued; "" when it is gone."""
         return self._run("at", "-c", job).out if job.isdecimal() else ""
 
     def _run(self, name: str, *args: str, stdin: bytes = b"") -> Ran:
@@ -223,7 +223,7 @@ def _minute(due: datetime) -> datetime:
 
 
 def _comment(marker: str) -> str:
-    """Give the marker as one line of ASCII, whatever is in it."""
+    """Return the marker as one line of ASCII, whatever is in it."""
     return "# " + marker.encode("unicode_escape", "backslashreplace").decode()
 
 
@@ -267,7 +267,7 @@ def _pid(file: str) -> int:
 
 
 def _is_atd(pid: int) -> bool:
-    """Tell whether a live process of that id is atd. What may not be looked at is taken to be."""
+    """Return whether a live process of that id is atd. What may not be looked at is taken to be."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

@@ -32,7 +32,7 @@ _REFUSALS: dict[int, tuple[str, str]] = {
     errno.ENAMETOOLONG: ("the name is too long", "choose a shorter one"),
     errno.ELOOP: ("too many symbolic links", ""),
 }
-"""errno -> what is wrong, and what mends it; other reasons stand in the system's words."""
+"""errno -> what is wrong, and what fixes it; other reasons stand in the system's words."""
 
 _FOR_ALL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}
 _NO_HARD_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}

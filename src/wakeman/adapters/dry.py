@@ -50,7 +50,7 @@ Tell = Callable[[str], None]
 
 
 def dry(world: World, tell: Tell) -> World:
-    """Give a world that reads from `world` and changes nothing; `tell` hears of each effect, in the imperative."""
+    """Return a world that reads from `world` and changes nothing; `tell` hears of each effect, in the imperative."""
     told: set[str] = set()
     executors: dict[str, DryExecutor] = {}
 
@@ -124,7 +124,7 @@ class DryLogs:
     def create(self, name: str, digest: str, drafts: Sequence[e.Draft], at: datetime, by: str) -> None:
         del digest, by
         if name in self.names():
-            raise UsageError(f"{name}: is there already", f"wakeman status {name}")
+            raise UsageError(f"{name}: already exists", f"wakeman status {name}")
         self._tell(f"begin the log of {name}")
         writer = DryWriter(Deployment(), self._tell)
         writer.append(drafts, at)
@@ -395,7 +395,7 @@ class DryExecutor:
         return "" if self.is_dry(session) else self._executor.logs(session, lines)
 
     def is_dry(self, session: str) -> bool:
-        """Tell whether a session was started here alone."""
+        """Return whether a session was started here alone."""
         return session in self._started
 
 

@@ -37,7 +37,7 @@ def _plugged(name: str) -> Backend:
             made: Backend = point.load()()
         except Exception as fault:
             raise UsageError(
-                f"workers.executor: {name!r} of {point.value} does not load: {fault!r}", "mend or remove that package"
+                f"workers.executor: {name!r} of {point.value} does not load: {fault!r}", "fix or remove that package"
             ) from fault
         return made
     known = [*KNOWN, *sorted(set(entry_points(group=PLUGINS).names) - set(KNOWN))]

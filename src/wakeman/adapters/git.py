@@ -119,7 +119,7 @@ class LocalGit:
         if real not in there:
             if os.path.isdir(real) and os.listdir(real):
                 raise ProgramError(
-                    f"{tree}: is there already, and is no work tree of {repository.top}", f"mv {tree} aside"
+                    f"{tree}: already exists, and is no work tree of {repository.top}", f"mv {tree} aside"
                 )
             known = branch in self.branches(repository)
             what = (tree, branch) if known else ("-b", branch, tree, repository.base)

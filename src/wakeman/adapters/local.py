@@ -132,7 +132,7 @@ def state_directory(option: str | None) -> str:
 
 
 def clean_environment(environ: Mapping[str, str], home: str) -> dict[str, str]:
-    """Give what a check and a worker start with, whoever starts them; an empty environment gets defaults."""
+    """Return what a check and a worker start with, whoever starts them; an empty environment gets defaults."""
     env = {key: environ[key] for key in ENVIRONMENT_KEPT if environ.get(key)}
     return {"PATH": environ.get("PATH") or DEFAULT_PATH, "HOME": home, "LANG": "C.UTF-8", **env}
 
@@ -184,7 +184,7 @@ def _harness(name: str) -> Harness:
 
 
 def _memory(harness: str) -> int:
-    """Give the free memory that one worker wants, where the plan says neither how many nor how much."""
+    """Return the free memory that one worker wants, where the plan says neither how many nor how much."""
     try:
         return _harness(harness).memory
     except WakemanError:

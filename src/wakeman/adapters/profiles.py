@@ -157,13 +157,13 @@ def _page(path: str, data: bytes) -> tuple[str, Agent]:
     expected = "expected '---', lines `name: ...` and `description: ...`, '---', then the prompt"
     lines = data.decode("utf-8", "replace").splitlines()
     if not lines or lines[0].strip() != "---" or "---" not in (line.strip() for line in lines[1:]):
-        raise UsageError(f"{path}:1: found no keys between lines of dashes, {expected}", f"mend the file: {path}")
+        raise UsageError(f"{path}:1: found no keys between lines of dashes, {expected}", f"fix the file: {path}")
     end = next(at for at, line in enumerate(lines[1:], 1) if line.strip() == "---")
     pairs = (line.partition(":") for line in lines[1:end] if ":" in line and not line.startswith((" ", "\t", "#")))
     keys = {key.strip(): value.strip().strip("\"'") for key, _, value in pairs}
     for key in ("name", "description"):
         if not keys.get(key):
-            raise UsageError(f"{path}:{end + 1}: found no {key}, {expected}", f"mend the file: {path}")
+            raise UsageError(f"{path}:{end + 1}: found no {key}, {expected}", f"fix the file: {path}")
     prompt = "\n".join(lines[end + 1 :]).strip("\n")
     tools, model = keys.get("tools"), keys.get("model") or None
     profile = _Profile(description=keys["description"], prompt=prompt, tools=tools, model=model)
@@ -195,4 +195,4 @@ def _key(data: bytes, name: str, start: int) -> int:
 def _refuse(path: str, data: bytes, at: int, why: str) -> Never:
     before = data[:at].decode(errors="replace")
     line, column = before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
-    raise UsageError(f"{path}:{line}:{column}: {why}", f"mend the file: {path}")
+    raise UsageError(f"{path}:{line}:{column}: {why}", f"fix the file: {path}")

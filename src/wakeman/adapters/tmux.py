@@ -509,7 +509,7 @@ def _listing(parts: list[str]) -> Listing:
 
 
 def _phase(over: bool, code: str, signal: str) -> Phase:
-    """Say what became of a pane. Boundary: the status of one that has just died may still be on its way."""
+    """Return what became of a pane. Boundary: the status of one that has just died may still be on its way."""
     if not over:
         return "running"
     return "killed" if signal and not code else "exited"
@@ -569,7 +569,7 @@ def _batches(starts: Sequence[Start], waiting: Sequence[int], most: int) -> Iter
 
 
 def _unusable(start: Start) -> Made | None:
-    """Say why tmux would make something else of a start; None when it would not."""
+    """Return why tmux would make something else of a start; None when it would not."""
     if not re.fullmatch(SESSION_NAME, start.session):
         return Made(error=f"tmux session {start.session!r}: expected letters, digits, _, -, + and blanks")
     if not re.fullmatch(ATTEMPT_ID, start.mark):

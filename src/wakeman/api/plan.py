@@ -97,7 +97,7 @@ def gather(world: World, file: str, here: str, stdin: Callable[[], str]) -> Prep
     try:
         return prepare(world, text, file, posixpath.dirname(path), stdin)
     except PlanError as fault:
-        raise PlanError(fault.problems, f"mend it, then: wakeman plan {quote(file)}") from fault
+        raise PlanError(fault.problems, f"fix it, then: wakeman plan {quote(file)}") from fault
 
 
 def plan(world: World, prepared: Prepared, file: str) -> Answer[Planned]:

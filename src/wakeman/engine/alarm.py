@@ -32,7 +32,7 @@ ALARM_BEYOND_PACE_S = 180.0
 
 
 def marker(d: Deployment) -> str:
-    """Name the deployment in a job's body: another state directory's of the same name has another marker."""
+    """Return what marks the deployment's jobs: one of the same name in another state directory has another marker."""
     host = d.host
     return f"wakeman:{d.name}:{hashlib.sha256(host.directory.encode()).hexdigest()[:12]}"
 

@@ -145,9 +145,9 @@ def _lines(looked: e.Looked) -> list[e.Draft]:
 
 
 def _witness(log: Writer, head: str) -> None:
-    """Hold the log against what an alarm saw of it: lines cut off, or chained anew, are not in the log itself."""
+    """Compare the log with what an alarm saw of it: lines cut off, or chained anew, are not in the log itself."""
     d, (seq, _, digest) = log.deployment, head.partition(":")
-    hint = f"wakeman audit {d.name} tells what stands; the alarm of line {seq} is its witness"
+    hint = f"wakeman audit {d.name} verifies the log; the alarm remembers line {seq}"
     if not seq.isdigit():
         return
     if int(seq) > d.seq:

@@ -17,107 +17,107 @@ OUTSIDE = "%2F"
 
 
 def attempt(host: Host, worker: WorkerState) -> str:
-    """Give the directory of the present attempt: claim, exit, env, units."""
+    """Return the directory of the present attempt: claim, exit, env, units."""
     return posixpath.join(host.directory, "attempts", f"{worker.name}.{worker.attempt}")
 
 
 def exit_file(host: Host, worker: WorkerState) -> str:
-    """Give the file that the wrapper writes when the program has ended: its status, one line."""
+    """Return the file that the wrapper writes when the program has ended: its status, one line."""
     return posixpath.join(attempt(host, worker), "exit")
 
 
 def claim(host: Host, worker: WorkerState) -> str:
-    """Give the file by which an attempt is started at most once."""
+    """Return the file by which an attempt is started at most once."""
     return posixpath.join(attempt(host, worker), "claim")
 
 
 def said(host: Host, worker: WorkerState) -> str:
-    """Give the directory for what the client says of itself: of the attempt's, the one that it may write to."""
+    """Return the directory for what the client says of itself: of the attempt's, the one that it may write to."""
     return posixpath.join(attempt(host, worker), "said")
 
 
 def hook(host: Host, worker: WorkerState) -> str:
-    """Give the file that holds the last thing that the client said of itself."""
+    """Return the file that holds the last thing that the client said of itself."""
     return posixpath.join(said(host, worker), "hook")
 
 
 def push(host: Host, worker: WorkerState) -> str:
-    """Give the pipe by which a confined client asks for a check."""
+    """Return the pipe by which a confined client asks for a check."""
     return posixpath.join(said(host, worker), "push")
 
 
 def rules(host: Host, worker: WorkerState) -> str:
-    """Give the file that says what the attempt may write to, where it is confined."""
+    """Return the file that says what the attempt may write to, where it is confined."""
     return posixpath.join(attempt(host, worker), "confine")
 
 
 def denied(host: Host, worker: WorkerState) -> str:
-    """Give the file with the writes that were denied to the client, a path in JSON's spelling a line."""
+    """Return the file with the writes that were denied to the client, a path in JSON's spelling a line."""
     return posixpath.join(said(host, worker), "denied")
 
 
 def may(host: Host, worker: WorkerState) -> str:
-    """Give the file that says where the client may write without being asked, and where not at all."""
+    """Return the file that says where the client may write without being asked, and where not at all."""
     return posixpath.join(attempt(host, worker), "may")
 
 
 def trail(host: Host, worker: WorkerState) -> str:
-    """Give the file that says where the client leaves traces of the attempt by itself."""
+    """Return the file that says where the client leaves traces of the attempt by itself."""
     return posixpath.join(attempt(host, worker), "trail.json")
 
 
 def heard(host: Host, worker: WorkerState) -> str:
-    """Give the file that is new each time the client says that it has heard a prompt."""
+    """Return the file that is new each time the client says that it has heard a prompt."""
     return posixpath.join(said(host, worker), "heard")
 
 
 def client(host: Host, worker: WorkerState) -> str:
-    """Give the worker's own directory for its client, the same for each attempt."""
+    """Return the worker's own directory for its client, the same for each attempt."""
     return posixpath.join(host.directory, "clients", worker.name)
 
 
 def units_file(host: Host, worker: WorkerState) -> str:
-    """Give the attempt's share, one JSON object a line."""
+    """Return the attempt's share, one JSON object a line."""
     return posixpath.join(attempt(host, worker), "units.jsonl")
 
 
 def stream(host: Host, worker: WorkerState) -> str:
-    """Give the file that gets what the attempt prints."""
+    """Return the file that gets what the attempt prints."""
     return posixpath.join(host.directory, "streams", f"{worker.name}.{worker.attempt}.log")
 
 
 def prompt(host: Host, worker: WorkerState) -> str:
-    """Give the attempt's task file."""
+    """Return the attempt's task file."""
     return posixpath.join(host.directory, "prompts", f"{worker.name}.{worker.attempt}.md")
 
 
 def screen(worker: WorkerState) -> str:
-    """Give the next evidence file of the attempt, relative to the deployment's directory."""
+    """Return the next evidence file of the attempt, relative to the deployment's directory."""
     return posixpath.join("screens", f"{worker.name}.{worker.attempt}.{worker.captures + 1}.txt")
 
 
 def scratch(host: Host, worker: WorkerState) -> str:
-    """Give the worker's private TMPDIR."""
+    """Return the worker's private TMPDIR."""
     return posixpath.join(host.directory, "tmp", worker.name)
 
 
 def inside(host: Host, name: str) -> str:
-    """Give a path in the deployment's directory."""
+    """Return a path in the deployment's directory."""
     return posixpath.join(host.directory, name)
 
 
 def absolute(host: Host, path: str) -> str:
-    """Give a plan's path as an absolute one: relative to the plan file's directory."""
+    """Return a plan's path as an absolute one: relative to the plan file's directory."""
     return posixpath.join(host.root, path)
 
 
 def stage(host: Host, worker: str, attempt: int) -> str:
-    """Give the directory in which an attempt makes its outputs, with `workers.stage`."""
+    """Return the directory in which an attempt makes its outputs, with `workers.stage`."""
     return posixpath.join(host.directory, "attempts", f"{worker}.{attempt}", "stage")
 
 
 def staged(host: Host, path: str) -> str:
-    """Give where an output lies within a stage.
+    """Return where an output lies within a stage.
 
     Boundary: one that is not below the plan's directory lies below a stand-in for the root directory.
     """
@@ -127,17 +127,17 @@ def staged(host: Host, path: str) -> str:
 
 
 def tree(host: Host, worker: WorkerState) -> str:
-    """Give the worker's own work tree, the same for each attempt, with `workers.isolate`."""
+    """Return the worker's own work tree, the same for each attempt, with `workers.isolate`."""
     return posixpath.join(host.directory, "trees", worker.name)
 
 
 def planted(host: Host, worker: WorkerState) -> str:
-    """Give the file that says that the worker's tree is whole and was set up."""
+    """Return the file that says that the worker's tree is whole and was set up."""
     return posixpath.join(host.directory, "trees", f"{worker.name}.ready")
 
 
 def within(path: str, directory: str) -> str | None:
-    """Give a path relative to a directory that holds it, "" for the directory itself; None when it does not."""
+    """Return a path relative to a directory that holds it, "" for the directory itself; None when it does not."""
     start = directory.rstrip("/") + "/"
     if path == directory:
         return ""

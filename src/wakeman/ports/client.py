@@ -138,7 +138,7 @@ class Harness(Protocol):
         """Tell whose the id is by which a conversation can be continued: ours, the client's; "" when it cannot."""
 
     def borrows(self, task: Task) -> Mapping[str, tuple[str, ...]]:
-        """Say which files of the user's client a confined worker gets a copy of: its name in `home` -> where to look.
+        """Return the files of the user's client that a confined worker gets copies of: name in `home` -> source.
 
         Shape: the first place that is there counts; `$NAME` at its beginning stands for a variable of the host.
         """
@@ -153,4 +153,4 @@ class Harness(Protocol):
         """Read what a live attempt does, the best evidence first. Outputs and exit files win over it."""
 
     def ending(self, evidence: Evidence, code: int | None, now: datetime) -> Report:
-        """Say why an attempt ended as it did; `why` is "" when its stream shows no error."""
+        """Return why an attempt ended as it did; `why` is "" when its stream shows no error."""

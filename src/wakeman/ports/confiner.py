@@ -23,7 +23,7 @@ class Confiner(Protocol):
         """Return the files that it needs in the deployment's directory, by their names there."""
 
     def rules(self, confinement: Confinement, places: Sequence[str]) -> bytes:
-        """Word what an attempt may write: directories with all below, or files. All absolute, all to be there then."""
+        """Format what an attempt may write: directories with all below, or files; all absolute and existing."""
 
     def words(self, confinement: Confinement, kit: str, rules: str) -> tuple[str, ...]:
         """Return what stands before a program's own words: `kit` is the directory, `rules` the file that hold those."""

@@ -45,7 +45,7 @@ class Logs(Protocol):
     def create(self, name: str, digest: str, drafts: Sequence[Draft], at: datetime, by: str) -> None:
         """Begin a log with its first lines, all or nothing.
 
-        Raises: UsageError when a log of that name is there already; StorageError.
+        Raises: UsageError when a log of that name already exists; StorageError.
         """
 
     def read(self, name: str) -> Deployment:

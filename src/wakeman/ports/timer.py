@@ -28,7 +28,7 @@ class Timer(Protocol):
         """Return the word for it in logs and messages."""
 
     def weakness(self) -> str:
-        """Say why alarms set here would not fire ("" when they would), with what mends it."""
+        """Return why alarms set here would not fire ("" when they would), with what fixes it."""
 
     def arm(self, marker: str, argv: Sequence[str], due: datetime) -> Job:
         """Queue `argv` for `due`, or the first time after it that can be had, in a clean environment.

@@ -24,7 +24,7 @@ class Watch(Protocol):
 
     @property
     def how(self) -> tuple[str, ...]:
-        """Say how it is watched, one entry for each way: what, and where it is slow or blind."""
+        """Return how it is watched, one entry for each way: what, and where it is slow or blind."""
 
     def wait(self, seconds: float) -> FileChanges:
         """Return what happened as soon as something has; nothing after `seconds`.

@@ -67,7 +67,7 @@ class EventLogs:
     def create(self, name: str, digest: str, drafts: Sequence[Draft], at: datetime, by: str) -> None:
         """Begin a log with its first lines, all or nothing. The directory of an attempt that failed is used again.
 
-        Raises: UsageError when a log of that name is there already, the first draft plans another one, or the
+        Raises: UsageError when a log of that name already exists, the first draft plans another one, or the
         directory is on a network file system; TransitionError; StorageError.
         """
         directory = self._directory(name)
@@ -80,7 +80,7 @@ class EventLogs:
             make(directory)
         with locked(directory, 5.0):
             if self._has(name):
-                raise UsageError(f"{name}: is there already, in {self._state}", f"wakeman status {name}")
+                raise UsageError(f"{name}: already exists, in {self._state}", f"wakeman status {name}")
             _place(directory, lines)
 
     def read(self, name: str) -> Deployment:

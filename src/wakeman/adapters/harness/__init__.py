@@ -44,7 +44,7 @@ def _plugged(name: str) -> Harness:
             made: Harness = point.load()()
         except Exception as fault:
             raise UsageError(
-                f"workers.harness: {name!r} of {point.value} does not load: {fault!r}", "mend or remove that package"
+                f"workers.harness: {name!r} of {point.value} does not load: {fault!r}", "fix or remove that package"
             ) from fault
         return made
     known = names()

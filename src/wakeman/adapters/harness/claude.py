@@ -297,9 +297,7 @@ def _known(text: bytes) -> Json:
     try:
         known: Json = msgspec.json.decode(text, type=dict[str, Any])
     except msgspec.DecodeError as fault:
-        raise UsageError(
-            f"{STATE}: {fault}, expected the client's own JSON", "start claude once, or mend it"
-        ) from fault
+        raise UsageError(f"{STATE}: {fault}, expected the client's own JSON", "start claude once, or fix it") from fault
     return known
 
 

@@ -37,5 +37,5 @@ class MemoryConfiner:
 
 
 def reach(argv: Sequence[str]) -> str:
-    """Give the file of rules by which a command line is confined; "" when it is not."""
+    """Return the file of rules by which a command line is confined; "" when it is not."""
     return argv[argv.index(PROGRAM) + 1] if PROGRAM in argv else ""

@@ -164,7 +164,7 @@ class MemoryFiles:
         return entry is not None and (len(entry[0]), entry[1], entry[2]) == (mark.size, mark.mtime_ns, mark.inode)
 
     def _place(self, path: str) -> str:
-        """Give where an entry is to stand, and make its directory. Raises: StorageError for a directory's place."""
+        """Return where an entry is to stand, and make its directory. Raises: StorageError for a directory's place."""
         place = self._entry(path)
         if place in self.made:
             raise StorageError(f"{path}: is a directory, expected a file")
@@ -195,7 +195,7 @@ def _parts(pattern: str) -> list[str]:
 
 
 def _fits(names: Sequence[str], parts: Sequence[str], *, hidden: bool = False) -> bool:
-    """Tell whether the names of a path fit the parts of a pattern; one with a dot only a part with one, or `hidden`."""
+    """Return whether a path fits a pattern, part by part; a hidden name fits a part with a dot, or `hidden`."""
     if not names or not parts:
         return not names and not parts
     name, part = names[0], parts[0]

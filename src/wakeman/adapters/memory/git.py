@@ -87,7 +87,7 @@ class MemoryGit:
             del self.trees[tree]
         if tree not in self.trees:
             if self.files.names(tree):
-                raise ProgramError(f"{tree}: is there already, and is no work tree of {self.top}", f"mv {tree} aside")
+                raise ProgramError(f"{tree}: already exists, and is no work tree of {self.top}", f"mv {tree} aside")
             self.trees[tree] = branch
             self.files.make(tree)
             for path, data in self.commits[self.refs.setdefault(branch, repository.base)][0].items():

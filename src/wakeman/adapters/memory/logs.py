@@ -88,7 +88,7 @@ class MemoryLogs:
         if not isinstance(first, Planned) or (first.name, first.digest) != (name, digest):
             raise UsageError(f"{name}: a log begins with what was planned under that name and digest")
         if name in self.tapes:
-            raise UsageError(f"{name}: is there already")
+            raise UsageError(f"{name}: already exists")
         lines, _ = compose(Deployment(hash=genesis(name, digest)), drafts, at, by)
         self.tapes[name] = Tape(lines, len(lines))
 
@@ -123,7 +123,7 @@ class MemoryLogs:
             self._held.discard(name)
 
     def free(self, name: str, wait: float) -> bool:
-        """Tell whether a log can be held within that time: nobody else can let it go meanwhile."""
+        """Return whether a log can be held within that time: nobody else can let it go meanwhile."""
         del wait
         return name not in self._held
 

@@ -46,7 +46,7 @@ class MemoryWorld:
         self.sessions = MemorySessions(self.clock, self.files, lambda name: self.acts.get(name, self.usual))
 
     def world(self, by: str = "hand:1") -> World:
-        """Give the world as a process called by `by` sees it."""
+        """Return the world as a process called by `by` sees it."""
         return World(
             clock=self.clock,
             logs=self.logs,
@@ -120,7 +120,7 @@ class MemoryWorld:
         )
 
     def _stale(self, script: str, generation: int) -> bool:
-        """Tell whether `check.sh` would end at once: its alarm is an old one, and another lies ahead."""
+        """Return whether `check.sh` would end at once: its alarm is an old one, and another lies ahead."""
         file = script.rpartition("/")[0] + "/generation"
         latest = self.files.read(file) if self.files.marks([file]) else b"0"
         return generation < int(latest) and bool(self.alarms.jobs)

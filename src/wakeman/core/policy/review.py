@@ -57,7 +57,7 @@ Then write your verdict to this file, and write no other:
 {{ verdict_file }}
 
 It holds this JSON and nothing else, with `ok` true or false for each unit; where it is false, `why` says in one or two
-sentences what is wrong and where, so that another can mend it:
+sentences what is wrong and where, so that another can fix it:
 
 {{ verdict_form }}
 """

@@ -82,7 +82,7 @@ def equip(world: World, host: Host) -> None:
 
 
 def _keyless(world: World, plan: Plan, host: Host) -> str:
-    """Say which variables a worker would be without, as somebody has removed them."""
+    """Return which variables a worker would be without, as somebody has removed them."""
     wanted = [*plan.workers.env_from, *([plan.workers.env_file] if plan.workers.env_file is not None else [])]
     if not wanted or world.files.marks([layout.inside(host, layout.SECRETS)]):
         return ""
@@ -90,7 +90,7 @@ def _keyless(world: World, plan: Plan, host: Host) -> str:
 
 
 def _next(world: World, d: Deployment, worker: WorkerState) -> WorkerState:
-    """Give the worker as the next attempt will see it. The log's own is changed by the fold alone.
+    """Return the worker as the next attempt will see it. The log's own is changed by the fold alone.
 
     Shape: it continues the conversation of the attempt before where that did not end by its own fault; one that a
     signal ended is continued once.
@@ -113,7 +113,7 @@ def _next(world: World, d: Deployment, worker: WorkerState) -> WorkerState:
 
 
 def _clear(world: World, d: Deployment, worker: WorkerState) -> None:
-    """Take away what the attempt before left of its session, which holds the name. Failing, the launch will."""
+    """Remove what the attempt before left of its session, which holds the name. Failing, the launch will."""
     if worker.session_id:
         with suppress(ProgramError):
             world.executor(d.host).cancel([(worker.session_id, worker.session_mark)])
@@ -190,7 +190,7 @@ def attempt(
 
 
 def _text(world: World, d: Deployment, worker: WorkerState, names: Mapping[str, str]) -> str:
-    """Word the task: the plan's prompt for what is missing, and what the attempts before left undone and why."""
+    """Format the task: the plan's prompt for what is missing, and what the attempts before left undone and why."""
     template, where = _template(world, d.plan)
     if worker.review:
         names = {**names, "task": prompt(template, names, where).strip() or "(nothing)"}
@@ -206,7 +206,7 @@ def _text(world: World, d: Deployment, worker: WorkerState, names: Mapping[str, 
 
 
 def _template(world: World, plan: Plan) -> tuple[str, str]:
-    """Give the template of the workers' task, and what a fault in it speaks of."""
+    """Return the template of the workers' task, and what a fault in it speaks of."""
     file = plan.workers.prompt_file
     if not file:
         return plan.workers.prompt, "workers.prompt"
@@ -267,7 +267,7 @@ def _listed(outputs: Sequence[str]) -> bytes:
 
 
 def _rules(world: World, d: Deployment, worker: WorkerState) -> bytes:
-    """Say where an attempt may write, and where not at all, as the guard reads it: the first rule that fits counts.
+    """Return where an attempt may write, and where not at all, as the guard reads it: the first rule that fits counts.
 
     Shape: its outputs, what its units claim besides, and its TMPDIR; not elsewhere in the plan's root and in what the
     deployment keeps, unless the plan does not mind. Of its client's own directory nothing is said. A path that does
@@ -302,7 +302,7 @@ def _adopt(world: World, host: Host, ready: Attempt, now: datetime, redact: secr
     executor = world.executor(host)
     before = executor.poll()
     if before.state == "unknown" or any(seen.session == ready.start.session for seen in before.seen):
-        return Made(error=before.why or "a session of that name is there already", taken=True)
+        return Made(error=before.why or "a session of that name already exists", taken=True)
     # The launcher gets what a wrapper would read: the plan's variables, and the secrets by way of a file.
     argv = ("/bin/sh", "-c", '. "$0" && exec "$@"', posixpath.join(ready.start.argv[2], "env"), *ready.command.argv)
     ran = world.machine.run(argv, cwd=ready.start.cwd, env=ready.start.env, timeout=BEFORE_TIMEOUT_S)

@@ -71,7 +71,7 @@ def also(plan: Plan, root: str, deployment: str, share: Share) -> list[str]:
 
 
 def words(world: World, host: Host, worker: WorkerState) -> tuple[str, ...]:
-    """Give what stands before the program's own words; nothing where workers are not confined."""
+    """Return what stands before the program's own words; nothing where workers are not confined."""
     if host.confinement is None:
         return ()
     return world.confiner().words(host.confinement, host.directory, layout.rules(host, worker))
@@ -195,7 +195,7 @@ def _unable(world: World, plan: Plan) -> list[str]:
 
 
 def _wards(world: World, root: str, where: str, reach: Sequence[rules.Place]) -> tuple[dict[str, str], list[str]]:
-    """Give what nobody may write over, and what of it nobody may write into."""
+    """Return what nobody may write over, and what of it nobody may write into."""
     file = posixpath.join(root, posixpath.basename(where))
     state = world.files.resolve([world.state])[world.state]
     wards = {world.machine.home(): "your home directory", state: "the state directory"}

@@ -27,7 +27,7 @@ def keys(world: World, plan: Plan, host: Host) -> Mapping[str, str]:
 
 
 def redactor(world: World, d: Deployment) -> Redact:
-    """Give what takes the deployment's keys out of text from outside: those that `workers.redact` names, or all.
+    """Return what takes the deployment's keys out of text from outside: those that `workers.redact` names, or all.
 
     Boundary: where the file of keys is gone, what looks like a key is still taken out.
     Cost: one read where the plan has keys.

@@ -13,7 +13,7 @@ from wakeman.engine.workspace import workspace
 
 
 def names(d: Deployment, worker: WorkerState) -> Mapping[str, str]:
-    """Give what templates of a worker may use for its present attempt. A reviewer's tell of the units it reviews."""
+    """Return what templates of a worker may use for its present attempt. A reviewer's tell of the units it reviews."""
     host = d.host
     files = layout.prompt(host, worker), layout.units_file(host, worker)
     if not worker.review:
@@ -23,12 +23,12 @@ def names(d: Deployment, worker: WorkerState) -> Mapping[str, str]:
 
 
 def verdict_file(d: Deployment, worker: WorkerState) -> str:
-    """Give where a reviewer is to write its verdict; "" for a worker that is none."""
+    """Return where a reviewer is to write its verdict; "" for a worker that is none."""
     return d.units[worker.units[0]].unit.outputs[0] if worker.review else ""
 
 
 def share(d: Deployment, worker: WorkerState) -> Share:
-    """Give what is left of a worker's share, as its next attempt gets it."""
+    """Return what is left of a worker's share, as its next attempt gets it."""
     space = workspace(d, worker)
     units = tuple(space.told(d.units[name].unit) for name in missing(d, worker))
     return Share(name=worker.name, key=worker.key, units=units)

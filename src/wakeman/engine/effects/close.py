@@ -33,7 +33,7 @@ class Bury(Struct, frozen=True):
 
 
 def bury(world: World, d: Deployment) -> bool:
-    """Take away a deployment's dead sessions; return whether all are gone.
+    """Remove a deployment's dead sessions; return whether all are gone.
 
     Effects: a place that does not answer keeps them: the alarm, or else the plan's next run, takes them away.
     """

@@ -114,7 +114,7 @@ def to_end(d: Deployment, decision: Decision) -> list[WorkerState]:
 
 
 def ender(decision: Decision) -> EndedBy:
-    """Say in whose name a decision ends somebody."""
+    """Return in whose name a decision ends somebody."""
     return "person" if decision.row == "stop" else "wakeman"
 
 

@@ -307,7 +307,7 @@ def recover(d: Deployment) -> Steps[None]:
 
 
 def _unwanted(d: Deployment, worker: WorkerState) -> bool:
-    """Tell whether a person has asked for something else than a launch that never came about."""
+    """Return whether a person has asked for something else than a launch that never came about."""
     return bool(worker.stop or worker.again or d.down)
 
 

@@ -48,7 +48,7 @@ class Unchecked(Struct, frozen=True):
 
     @property
     def key(self) -> str:
-        """Give what tells its result from that of the same unit in another place."""
+        """Return what tells its result from that of the same unit in another place."""
         return _key(self.unit, self.place)
 
 
@@ -110,7 +110,7 @@ def _verdict(state: UnitState, place: Place, basis: Basis) -> Verdict | None:
 
 
 def _due(state: UnitState, place: Place, marks: Sequence[FileFingerprint], basis: Basis, *, over: bool) -> bool:
-    """Tell whether there is something to judge that nobody is still making."""
+    """Return whether there is something to judge that nobody is still making."""
     worker = basis.d.workers[state.worker]
     if place.staged and (not worker.attempt or worker.intent):
         return False
@@ -125,7 +125,7 @@ def _due(state: UnitState, place: Place, marks: Sequence[FileFingerprint], basis
 
 
 def outputs(unit: Unit, marks: Mapping[str, FileFingerprint], places: Mapping[str, str]) -> tuple[FileFingerprint, ...]:
-    """Give the marks of a unit's outputs as its verdict holds them: in its order, by the paths that it uses.
+    """Return the marks of a unit's outputs as its verdict holds them: in its order, by the paths that it uses.
 
     Shape: `marks` go by where each output lies, which `places` tells.
     """
@@ -142,7 +142,7 @@ def _key(unit: Unit, place: Place) -> str:
 
 
 def _astray(world: World, place: Place, found: Iterable[str]) -> frozenset[str]:
-    """Give the outputs that are symlinks, or are reached by one, within the directory that they must not leave."""
+    """Return the outputs that are symlinks, or are reached by one, within the directory that they must not leave."""
     lying = {path: place.outputs[path] for path in found}
     real = world.files.resolve([place.root, *lying.values()])
     return frozenset(

@@ -119,7 +119,7 @@ def _hushed(observation: Observation, hush: secrets.Redact) -> Observation:
 
 
 def _reports(world: World, d: Deployment, live: Iterable[WorkerState]) -> Iterator[str]:
-    """Give the files that tell of attempts under way."""
+    """Yield the files that tell of attempts under way."""
     host = d.host
     for worker in live:
         workers = d.plan_of(worker).workers
@@ -145,7 +145,7 @@ def _files(placed: Iterable[tuple[UnitState, Place]]) -> Iterator[str]:
 
 
 def _watched(d: Deployment) -> list[UnitState]:
-    """Give the units to stat at every look: those of workers not verified, and those under judgement or review."""
+    """Return the units to stat at every look: those of workers not verified, and those under judgement or review."""
     return [
         state
         for state in _all(d)
@@ -162,7 +162,7 @@ def _all(d: Deployment) -> list[UnitState]:
 
 
 def _mute(d: Deployment, name: str) -> bool:
-    """Tell whether a unit is a verdict that says nothing any more, or, before its reviewer has begun, nothing yet."""
+    """Return whether a unit is a verdict that says nothing any more, or, before its reviewer has begun, nothing yet."""
     task = d.reviews.get(name)
     return task is not None and (task.heard or not d.workers[name].attempt)
 
@@ -227,7 +227,7 @@ def _working(world: World, view: Gathered, found: list[Observation], calls: Mapp
 
 
 def _quiet(view: Gathered, worker: WorkerState, observation: Observation) -> bool:
-    """Tell whether a worker would be silent by this look."""
+    """Return whether a worker would be silent by this look."""
     if observation.session != "running" or observation.activity not in ("busy", "unknown") or view.boot != view.d.boot:
         return False
     known = worker.observation is not None and observation.life == worker.life
@@ -447,7 +447,7 @@ def _recorded(world: World, evidence: Evidence, record: FileFingerprint, size: i
 
 
 def _refused(world: World, view: Gathered, worker: WorkerState, life: str) -> tuple[str, ...]:
-    """Give the paths that its output says it may not write to, and this process may: those were kept from it.
+    """Return the paths that its output says it may not write to, and this process may: those were kept from it.
 
     Shape: those of the looks before come first. Boundary: what it does not print is not known. Cost: the end of its
     stream is read, in print mode only when there is a new sign of life.

@@ -29,7 +29,7 @@ def found(world: World, d: Deployment, seen: Iterable[SessionInfo]) -> tuple[Val
 
 
 def strangers(world: World, d: Deployment, seen: Iterable[SessionInfo]) -> Iterator[tuple[SessionInfo, str]]:
-    """Give the live sessions of the plan's patterns that are neither a worker's own nor another deployment's.
+    """Yield the live sessions of the plan's patterns that are neither a worker's own nor another deployment's.
 
     Shape: with each the mark of the attempt that started it, else the session's own; "" for neither.
     """

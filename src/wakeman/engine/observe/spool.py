@@ -91,7 +91,7 @@ def _age(mark: FileFingerprint, now: datetime) -> float:
 
 
 def claims(world: World, d: Deployment) -> Claims:
-    """Give the places of a deployment's units, resolved on the disk."""
+    """Return the places of a deployment's units, resolved on the disk."""
     units = [state.unit for state in d.units.values()]
     lying = {path: place(d, state, path) for state in d.units.values() for path in paths([state.unit])}
     resolved = world.files.resolve(lying.values())
@@ -105,12 +105,12 @@ def watched_roots(world: World, d: Deployment, known: Claims) -> list[str]:
 
 
 def within(path: str, roots: Iterable[str]) -> bool:
-    """Tell whether a path lies in one of some directories."""
+    """Return whether a path lies in one of some directories."""
     return any(path.startswith(root.rstrip("/") + "/") for root in roots)
 
 
 def _drafts(world: World, d: Deployment, told: Iterable[HookReport]) -> list[e.Draft]:
-    """Word what is new: progress of those who wrote their own, conflicts of the others."""
+    """Format what is new: progress of those who wrote their own, conflicts of the others."""
     known = claims(world, d)
     writers: dict[str, str] = {}
     for one in told:
@@ -175,7 +175,7 @@ def first_few(found: list[e.Draft]) -> list[e.Draft]:
 
 
 def touched(d: Deployment, state: UnitState) -> Iterator[str]:
-    """Give where the files of a unit are looked for, its outputs and its input, as absolute paths."""
+    """Yield where the files of a unit are looked for, its outputs and its input, as absolute paths."""
     for path in state.unit.outputs:
         yield place(d, state, path)
     if state.unit.input is not None:
@@ -183,17 +183,17 @@ def touched(d: Deployment, state: UnitState) -> Iterator[str]:
 
 
 def place(d: Deployment, state: UnitState, path: str) -> str:
-    """Give where a path of a unit is looked for: in the worker's tree, or where it is to be in the end."""
+    """Return where a path of a unit is looked for: in the worker's tree, or where it is to be in the end."""
     return workspace(d, d.workers[state.worker]).source(path)
 
 
 def places(d: Deployment, state: UnitState) -> dict[str, str]:
-    """Give where each output of a unit is looked for."""
+    """Return where each output of a unit is looked for."""
     return {path: place(d, state, path) for path in state.unit.outputs}
 
 
 def whole(d: Deployment, state: UnitState, marks: Mapping[str, FileFingerprint]) -> bool:
-    """Tell whether a unit's outputs are there and may pass, as far as a look at them from outside tells."""
+    """Return whether a unit's outputs are there and may pass, as far as a look at them from outside tells."""
     found = {mark.path: mark for mark in outputs(state.unit, marks, places(d, state))}
     source = marks.get(place(d, state, state.unit.input)) if state.unit.input is not None else None
     before = {path: d.before[path] for path in state.unit.outputs if path in d.before}

@@ -60,7 +60,7 @@ def _record(
 
 
 def _state(world: World, d: Deployment, worker: WorkerState, trail: TranscriptPaths) -> bytes:
-    """Give what a client says of its process, if that lives and is this attempt's: the file may outlive it."""
+    """Return what a client says of its process, if that lives and is this attempt's: the file may outlive it."""
     wanted = worker.agent_session.encode()
     for mark_ in _found(world, trail.home, trail.states):
         pid = posixpath.basename(mark_.path).partition(".")[0]

@@ -151,7 +151,7 @@ def _soon(d: Deployment, last: Sequence[str]) -> float | None:
 
 
 def _pressing(worker: WorkerState) -> bool:
-    """Tell whether a second look is wanted: it is being ended, seems finished, was typed to, or its screen alone said
+    """Return whether a second look is wanted: it is being ended, seems finished, was typed to, or its screen alone said
     something."""
     ending = 0 < worker.ends <= END_TRIES_MAX and (worker.live or worker.processes > 0)
     seen = worker.observation

@@ -45,7 +45,7 @@ def request(d: Deployment, verb: e.Verb, text: str, now: datetime) -> Steps[None
 
 
 def unlaunched(d: Deployment) -> tuple[str, ...]:
-    """Name the workers that an amended plan drops: those of whom nothing has begun."""
+    """Return the names of the workers that an amended plan drops: those of whom nothing has begun."""
     return tuple(worker.name for worker in d.workers.values() if worker.state == "pending" and not worker.intent)
 
 

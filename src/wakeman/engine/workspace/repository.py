@@ -96,7 +96,7 @@ def _taken(world: World, repository: Repository, name: str, shares: Sequence[Sha
     wanted = [branch(name, share.name) for share in shares]
     above = [each for each in ("wakeman", f"wakeman/{name}") if each in known]
     return _told(
-        f"workers.isolate: branch {each!r} is there already; choose another name, or: git branch -m {each} NEW"
+        f"workers.isolate: branch {each!r} already exists; choose another name, or: git branch -m {each} NEW"
         for each in [*above, *(each for each in [*wanted, merged(name)] if each in known)]
     )
 

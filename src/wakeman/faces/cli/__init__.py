@@ -14,15 +14,15 @@ VERBS: dict[str, tuple[str, str, bool, str]] = {
     "init": ("start", "plan", True, "write a commented plan file to begin with"),
     "plan": ("start", "plan", False, "show units, shares, conflicts and exact commands; start nothing"),
     "rehearse": ("start", "rehearse", False, "play the whole timeline in memory, in milliseconds"),
-    "up": ("start", "plan", True, "start a plan's workers, or go on with its open deployment"),
+    "up": ("start", "plan", True, "start a plan's workers, or continue its open deployment"),
     "run": ("start", "plan", True, "start workers without a plan file"),
-    "check": ("carry on", "check", True, "look once at everything, decide, act"),
-    "watch": ("carry on", "watch", False, "react at once: tell progress and conflicts as files are written"),
+    "check": ("carry on", "check", True, "observe once, decide, act"),
+    "watch": ("carry on", "watch", False, "report progress and conflicts as files are written, and check at once"),
     "wait": ("carry on", "check", False, "return when a deployment is done, has changed, or needs a person"),
-    "resume": ("carry on", "check", True, "go on after a crash or a reboot, with every open deployment or with one"),
+    "resume": ("carry on", "check", True, "resume open deployments after a crash or a reboot"),
     "down": ("carry on", "act", True, "end a deployment and its workers"),
     "clean": ("carry on", "act", True, "move a closed deployment's directory to the trash; delete nothing"),
-    "status": ("look", "status", False, "show how deployments stand"),
+    "status": ("look", "status", False, "show the state of deployments"),
     "log": ("look", "log", False, "show what happened, event by event"),
     "capture": ("look", "screen", False, "show the last lines of a worker's screen"),
     "attach": ("look", "screen", False, "attach this terminal to a worker's session"),
@@ -31,27 +31,37 @@ VERBS: dict[str, tuple[str, str, bool, str]] = {
     "retry": ("act", "act", True, "start another attempt of a worker for what is missing"),
     "waive": ("act", "act", True, "count units as done"),
     "reject": ("act", "act", True, "reopen units; they go to cleanup with the reason"),
-    "accept": ("act", "act", True, "let the held row be taken"),
-    "pause": ("act", "act", True, "stop alarms and launches; agents that run go on"),
-    "unpause": ("act", "act", True, "go on after a pause, or after launches that failed"),
+    "accept": ("act", "act", True, "accept the row that is held"),
+    "pause": ("act", "act", True, "stop alarms and launches; running agents go on"),
+    "unpause": ("act", "act", True, "continue after a pause, or after failed launches"),
     "merge": (
         "act",
         "merge",
         True,
-        "merge the branches of workers in trees of their own, without touching a work tree",
+        "merge the workers' branches without touching your work tree",
     ),
     "amend": ("act", "plan", True, "change the plan for what is not launched yet"),
     "sweep": ("act", "act", True, "list old sessions of a pattern, and end them with --yes"),
-    "replay": ("audit", "replay", False, "tell a log again, also as it was, or under another policy"),
-    "audit": ("audit", "audit", False, "judge a log again: chain, moves, decisions, outcomes, witnesses"),
-    "doctor": ("set up", "setup", False, "check each prerequisite, with the command that mends it"),
+    "replay": (
+        "audit",
+        "replay",
+        False,
+        "replay a log: its timeline, its state at a point, or its decisions under another policy",
+    ),
+    "audit": (
+        "audit",
+        "audit",
+        False,
+        "verify a log: chain, transitions, decisions, outcomes, external checkpoints",
+    ),
+    "doctor": ("set up", "setup", False, "check prerequisites and print the command that fixes each"),
     "agents": ("set up", "setup", False, "list the agent profiles and where each comes from"),
-    "schema": ("set up", "plan", False, "print the JSON Schema of the plan file"),
+    "schema": ("set up", "plan", False, "print the JSON Schema of the plan file, of an answer, or of the log"),
 }
 """Verb -> group, module, whether it does something (then it has --dry-run), help."""
 
 STANDING = ("check", "watch", "wait", "up", "run", "status")
-"""Verbs whose exit code may say how a deployment stands: 4 not finished yet, 5 needs a person."""
+"""Verbs whose exit code may report the state of a deployment: 4 not finished yet, 5 needs a person."""
 
 _USAGE = "usage: wakeman [VERB] [OPTIONS]      without a verb: the state of all deployments"
 _HELP = ("-h", "--help", "help")

@@ -113,7 +113,7 @@ def pause(options: Namespace) -> int:
         summary(told)
         alive = [worker.name for worker in told.workers if worker.state in ("launched", "running", "stuck")]
         if alive:
-            say(f"agents that run go on: {', '.join(alive)}; wakeman stop WORKER ends one")
+            say(f"still running: {', '.join(alive)}; wakeman stop WORKER ends one")
 
     return show(options, act.request(reach(options), options.name, "pause"), text)
 

@@ -55,9 +55,9 @@ def _text(told: Audited) -> None:
     out(f"chain: {clean(told.chain)}")
     out(f"head: {told.head}")
     if not told.witnesses:
-        out("witnesses: none here")
+        out("checkpoints: none here")
     for witness in told.witnesses:
-        out(f"witness: {clean(witness.where)}, line {witness.line}: {clean(witness.says)}")
+        out(f"checkpoint: {clean(witness.where)}, line {witness.line}: {clean(witness.says)}")
     if told.cut_short:
         out(f"{count(told.cut_short, 'check')} broke off")
     if told.torn:

@@ -1,4 +1,4 @@
-"""The verb that shows what happened, event by event, and mends a log when it is told to."""
+"""The verb that shows what happened, event by event, and repairs a log when asked to."""
 
 from __future__ import annotations
 

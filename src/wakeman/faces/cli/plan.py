@@ -125,7 +125,7 @@ def init(options: Namespace) -> int:
 
     file = Path(options.file)
     if file.exists():
-        raise UsageError(f"{file}: is there already", f"wakeman plan {quote(str(file))}")
+        raise UsageError(f"{file}: already exists", f"wakeman plan {quote(str(file))}")
     options.would = [f"write {file.absolute()}"]
     answer = Answer(api.Initialised(file=str(file.absolute())), (f"wakeman plan {quote(str(file))}",))
     if not options.dry_run:

@@ -198,7 +198,7 @@ def portrait(status: Status) -> None:
     if status.trees and status.outcome != "open":
         _branches(status.trees)
     if status.sampled:
-        out(f"\nsampled for a look: {', '.join(map(clean, status.sampled))}")
+        out(f"\nsampled for a person to review: {', '.join(map(clean, status.sampled))}")
     for each in status.reviews:
         _review(each)
 
