@@ -59,17 +59,20 @@ def tokens(d: Deployment) -> int:
 
 def due(d: Deployment) -> list[str]:
     """Return the names of the pending workers to launch now: within the slots, the memory and the stagger."""
-    if d.paused_at or d.down or d.full or launches_barred(d):
+    if _held_up(d):
         return []
     waiting = [worker.name for worker in d.workers.values() if worker.state == "pending" and not worker.intent]
     return waiting[: max(0, min(slots(d), _staggered(d)))]
 
 
+def _held_up(d: Deployment) -> bool:
+    return bool(d.paused_at or d.down or d.full or launches_barred(d))
+
+
 def staggered(d: Deployment) -> bool:
     """Return whether a launch waits for nothing but the stagger."""
     waiting = any(worker.state == "pending" and not worker.intent for worker in d.workers.values())
-    held_up = d.paused_at or d.down or d.full or launches_barred(d)
-    return waiting and not held_up and bool(d.plan.workers.stagger) and slots(d) > 0
+    return waiting and not _held_up(d) and bool(d.plan.workers.stagger) and slots(d) > 0
 
 
 def starved(d: Deployment) -> bool:
