@@ -54,7 +54,7 @@ class SweptSession(Value, frozen=True, kw_only=True):
 class Swept(Value, frozen=True, kw_only=True):
     """Old sessions of a pattern."""
 
-    deployment: Annotated[str, Meta(description="Name of the run in whose log it stands.")]
+    deployment: Annotated[str, Meta(description="Name of the run whose log has it.")]
     ended: Annotated[bool, Meta(description="They were ended; without `--yes` they are listed.")]
     sessions: Annotated[tuple[SweptSession, ...], Meta(description="The sessions.")]
 

@@ -27,7 +27,7 @@ class ResumedDeployment(Value, frozen=True, kw_only=True):
     """One deployment that was taken up again; workers by name."""
 
     deployment: Annotated[str, Meta(description="Name of the run.")]
-    outcome: Annotated[Outcome, Meta(description="How it stands now.")]
+    outcome: Annotated[Outcome, Meta(description="Its state now.")]
     adopted: Annotated[tuple[str, ...], Meta(description="Found alive although no line told of their start.")]
     alive: Annotated[tuple[str, ...], Meta(description="Alive all along.")]
     launched: Annotated[tuple[str, ...], Meta(description="Started for what their share still misses.")]
@@ -62,7 +62,7 @@ class Resumed(Value, frozen=True, kw_only=True):
 
 
 def check(world: World, name: str, head: str = "") -> Answer[Status]:
-    """Run one check; the code says how the deployment stands. `name` is exact."""
+    """Run one check; the exit code tells the deployment's state. `name` is exact."""
     d = engine.check(world, name, head)
     return after(world, d, code(d))
 
@@ -70,7 +70,7 @@ def check(world: World, name: str, head: str = "") -> Answer[Status]:
 def wait(
     world: World, name: str, until: Until, pause: Callable[[float], None], timeout: float | None = None
 ) -> Answer[Status]:
-    """Wait for a deployment; the code says how it stands, or that the time was over."""
+    """Wait for a deployment; the exit code tells its state, or that the time is over."""
     from wakeman.engine.wait import wait as engine_wait
 
     waited = engine_wait(world, named(world, name), until, pause, timeout=timeout)

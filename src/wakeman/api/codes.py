@@ -1,4 +1,4 @@
-"""The exit codes that say how a deployment stands. An alarm's check loads nothing else of this package."""
+"""The exit codes that report the state of a deployment. An alarm's check loads nothing else of this package."""
 
 from __future__ import annotations
 

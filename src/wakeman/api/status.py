@@ -1,4 +1,4 @@
-"""How a deployment stands, as most verbs answer it."""
+"""The state of a deployment, as most verbs answer it."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from wakeman.engine.observe.observe import observe
 from wakeman.ports import World
 
 MISSING_LISTED_MAX = 50
-"""Names of missing units that a status lists; the count stands beside it."""
+"""Names of missing units that a status lists; the count is beside it."""
 STUCK_LISTED_MAX = 3
 """Stuck workers whose screens are proposed to be looked at."""
 STATUSES_PROPOSED_MAX = 3
@@ -158,7 +158,7 @@ class TreesStatus(Value, frozen=True, kw_only=True):
 
 
 class Status(Value, frozen=True, kw_only=True):
-    """How one deployment stands."""
+    """The state of one deployment."""
 
     deployment: Annotated[str, Meta(description="Name of the run: `NAME`, then `NAME.2` and so on.")]
     outcome: Annotated[Outcome, Meta(description="open, or how it was closed.")]
@@ -193,7 +193,7 @@ class Status(Value, frozen=True, kw_only=True):
 
 
 class ListedStatus(Status, frozen=True, kw_only=True):
-    """How one of several deployments stands."""
+    """The state of one of several deployments."""
 
     code: Annotated[int, Meta(description="Exit code of `wakeman status NAME --exit-code`.")]
 
@@ -209,7 +209,7 @@ class UnreadableStatus(Value, frozen=True, kw_only=True):
 
 
 class Statuses(Value, frozen=True, kw_only=True):
-    """How all deployments of a state directory stand."""
+    """The state of all deployments of a state directory."""
 
     parts: ClassVar[tuple[type[Value], ...]] = (ListedStatus, UnreadableStatus)
 
@@ -221,13 +221,13 @@ class Statuses(Value, frozen=True, kw_only=True):
 
 
 def status(world: World, name: str, *, recorded: bool = False) -> Answer[Status]:
-    """Return how a deployment stands: looked at now, or (`recorded`) as its log has it. Writes nothing."""
+    """Return the state of a deployment: observed now, or (`recorded`) as its log has it. Writes nothing."""
     told = _read(world, name, recorded=recorded)
     return Answer(told, following(told), code=_code(told))
 
 
 def statuses(world: World, *, recorded: bool = False) -> Answer[Statuses]:
-    """Return how all deployments stand. A damaged log is one of them, and no error."""
+    """Return the state of all deployments. A damaged log is one of them, and no error."""
     found = tuple(_listed(world, name, recorded=recorded) for name in world.logs.names())
     proposed = tuple(f"wakeman status {each.deployment}" for each in found[-STATUSES_PROPOSED_MAX:])
     code = worst({each.code for each in found})
@@ -235,7 +235,7 @@ def statuses(world: World, *, recorded: bool = False) -> Answer[Statuses]:
 
 
 def after(world: World, d: Deployment, code: int = 0) -> Answer[Status]:
-    """Return how a deployment stands once a verb has acted on it."""
+    """Return the state of a deployment once a verb has acted on it."""
     told = describe(world, d, d.looked_at)
     return Answer(told, following(told), code=code)
 

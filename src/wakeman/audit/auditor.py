@@ -50,7 +50,7 @@ class Auditor:
     """One pass over a log, write by write; constant in memory beside the deployment.
 
     Shape: `divergences` are the first DIVERGENCES_KEPT_MAX, `count` counts all; `decisions` those that were judged;
-    `cut` the checks that broke off; `unknown` counts events of newer versions by type, the first of which stands in
+    `cut` the checks that broke off; `unknown` counts events of newer versions by type, the line of the first is
     `until`: what comes behind it is applied and no longer judged.
     """
 
@@ -339,7 +339,7 @@ def say(event: e.Event | e.Draft) -> str:
     try:
         said = summary(event.data)
     except _STRAY:
-        said = ""  # what stands in it is of another type
+        said = ""  # its content is of another type
     return " ".join(map(str, filter(None, (event.worker, e.kind(event.data), moved, said))))
 
 

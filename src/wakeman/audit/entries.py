@@ -123,4 +123,4 @@ _BEGIN: dict[type[e.Fact], Callable[[Deployment, Write], Iterator[Steps[object]]
 """Type of a write's first line -> who may have written it."""
 
 _BEHIND_THE_END = (e.Armed, e.Disarmed, e.Effected, e.Intended, e.Noted, e.Progressed, e.Conflicted)
-"""What may stand behind the end of a deployment: an alarm too, for a notice or dead sessions that are left."""
+"""What may follow the end of a deployment: an alarm too, for a notice or dead sessions that are left."""

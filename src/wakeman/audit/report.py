@@ -40,7 +40,7 @@ class Head(NamedTuple):
 
 
 class Witness(Struct, frozen=True):
-    """What became of a head: `agrees` with the line that stands there, or not; `says` is why."""
+    """What became of a head: `agrees` with that line of the log, or not; `says` is why."""
 
     where: str
     line: int

@@ -56,7 +56,7 @@ LOG_NAME = "events.jsonl"
 
 
 class WatchView(Struct, frozen=True):
-    """How a deployment stands at one moment. `lost`: why files may have gone unseen since the view before."""
+    """The state of a deployment at one moment. `lost`: why files may have gone unseen since the view before."""
 
     deployment: Deployment
     at: datetime

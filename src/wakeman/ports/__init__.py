@@ -1,6 +1,6 @@
 """What Wakeman needs from outside, as protocols, one module for what varies together; `World` is one of each.
 
-The engine talks to these alone. Real ones stand in `adapters/`, their in-memory twins in `adapters/memory/`; the
+The engine talks to these alone. Real ones are in `adapters/`, their in-memory twins in `adapters/memory/`; the
 tests in `tests/contracts/` hold both to the same words. A name is loaded when it is first asked for: a check needs few.
 """
 

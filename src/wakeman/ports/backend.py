@@ -17,7 +17,7 @@ class Backend(Protocol):
         """Return what runs workers here, with its version, for `doctor`. Raises: ProgramError with what installs it."""
 
     def place(self, plan: Plan, directory: str, environ: Mapping[str, str]) -> Mapping[str, str]:
-        """Resolve what an executor needs for ever, as it is to stand in the log: once, at `up`.
+        """Resolve what an executor needs for ever, as the log keeps it: once, at `up`.
 
         Shape: `directory` is the deployment's own; `environ` is that of `up`.
         Raises: UsageError for a plan that it cannot serve; ProgramError for what is missing here.

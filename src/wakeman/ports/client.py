@@ -19,7 +19,7 @@ class Task(Struct, frozen=True):
 
     Shape: `place` is the attempt's own directory, `home` one of the worker's that its attempts share; `hook` is the
     script that keeps what a client says (`sh HOOK PLACE EVENT`), `guard` the one that judges what it writes. `keys`
-    holds the values that the program gets in its environment and that stand nowhere else: for files that a client
+    holds the values that the program gets in its environment and that are nowhere else: for files that a client
     reads, never for an argument list. `env` is what it starts with besides, `at` when the attempt is composed. One that
     is `confined` can write to `home`, and nothing else of what its client keeps: `theirs` are files of the user's
     client, as the harness has asked for them.

@@ -26,4 +26,4 @@ class Confiner(Protocol):
         """Format what an attempt may write: directories with all below, or files; all absolute and existing."""
 
     def words(self, confinement: Confinement, kit: str, rules: str) -> tuple[str, ...]:
-        """Return what stands before a program's own words: `kit` is the directory, `rules` the file that hold those."""
+        """Return the words before a program's own: `kit` is the directory, `rules` the file that hold those."""

@@ -83,7 +83,7 @@ class Files(Protocol):
     ) -> Installed:
         """Put the file `inside` a directory in the place of `target` in one step, durable on return.
 
-        Shape: `mark` is what it was when it was judged, `over` what may stand at `target` and is replaced; `keep`
+        Shape: `mark` is what it was when it was judged, `over` what may be at `target` and is replaced; `keep`
         leaves the original where it is. Makes directories, with the rights of any other. A symlink at `target` is
         followed, one `inside` is not.
         Boundary: where either is something else, nothing is done, and `why` says which.

@@ -11,14 +11,14 @@ from wakeman.core.model import Repository
 
 
 class Branch(Struct, frozen=True):
-    """A branch: the commit it stands at, and the work tree that has it checked out, "" for none."""
+    """A branch: its commit, and the work tree that has it checked out, "" for none."""
 
     commit: str
     tree: str = ""
 
 
 class Kept(Struct, frozen=True):
-    """What became of paths that were to be on a branch; `commit` is where that stands now.
+    """What became of paths that were to be on a branch; `commit` is its commit now.
 
     Shape: `made` tells that it was made for them; `unchanged` are those that are as in the base commit, `loose` what is
     not committed and was to be left so; `note` what did not matter and may be worth telling.
@@ -41,7 +41,7 @@ class Merge(Struct, frozen=True):
 
 
 class Merged(Struct, frozen=True):
-    """What a merge came to: the branch merged into, where it stands, each branch in its order."""
+    """What a merge came to: the branch merged into, its commit, each branch in its order."""
 
     into: str
     commit: str
@@ -77,7 +77,7 @@ class Git(Protocol):
         """Make a work tree on a branch of its own from the base commit; give the command that puts its files there.
 
         Repeatable: yes; a tree that is there is adopted, a half-made one completed, a branch that is there goes on.
-        Raises: ProgramError when something else stands at `tree`.
+        Raises: ProgramError when something else is at `tree`.
         """
 
     def keep(

@@ -32,7 +32,7 @@ def faults(harness: Harness, **workers: Any) -> list[str]:
 
 
 def task(plan: Plan, *, resume: bool = False) -> Task:
-    """Return an attempt of a worker, with a key that may stand in its files alone."""
+    """Return an attempt of a worker, with a key that only its files may hold."""
     names = {"worker": "w", "prompt_file": "/kit/w.md", "units_file": "/kit/w.jsonl", "unit_table": "a -> /kit/a"}
     return Task(
         plan=plan,
@@ -77,7 +77,7 @@ def _words(harness: Harness, workers: dict[str, Any]) -> Iterator[str]:
             if not command.argv or any("\0" in word for word in command.argv):
                 yield f"{where}: found {command.argv!r}, expected words without NUL"
             if any(SECRET in text for text in (*command.argv, *command.env.values())):
-                yield f"{where}: a key stands outside the files"
+                yield f"{where}: a key is outside the files"
             if any(not file.startswith("/kit/") for file in command.files):
                 yield f"{where}: writes outside the attempt's and the worker's directory"
 

@@ -3,7 +3,7 @@
 
 `lock` is held by flock and never renamed or unlinked; `asked` is the mark of those who found it held. One append is
 one write and one fdatasync. `events.jsonl` is the live segment, `events-<first seq>.jsonl` are sealed ones,
-`snapshot.json` is a cache of the fold, `reserve` is given up when the disk is full. Only what stands behind the last
+`snapshot.json` is a cache of the fold, `reserve` is given up when the disk is full. Only what follows the last
 whole write, unfinished or holding NUL, counts as torn: whatever else does not fit is damage, and is mended by hand
 alone.
 """

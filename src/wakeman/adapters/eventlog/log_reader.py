@@ -34,7 +34,7 @@ class Reading:
     """One pass over the events of a log; a context, open from before its files are listed.
 
     Shape: `file` is the live segment, the sealed ones beside it included, or any one file of lines. After the pass
-    `torn` holds what stands behind the last whole write, and `end` is the offset in the live segment where that
+    `torn` holds what follows the last whole write, and `end` is the offset in the live segment where that
     begins; `seq` and `hash` are those of the last event given.
     """
 

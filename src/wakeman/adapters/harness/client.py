@@ -70,7 +70,7 @@ class Grant(Struct, frozen=True):
 class Event(Struct, frozen=True):
     """How one kind of line, or hook, is read. The first row that fits counts.
 
-    Shape: `where` maps paths (`a.b`, `*` for any) to what stands there: a value, or a pattern that is searched.
+    Shape: `where` maps paths (`a.b`, `*` for any) to what is there: a value, or a pattern that is searched.
     `why` and `ends` may hold paths in braces, alternatives apart by `|`; `ends` is said of an attempt that ended with
     it, "" that all went well, None the same as `why`. An `activity` of None says nothing: an earlier line counts.
     """
@@ -116,7 +116,7 @@ class Tally(Struct, frozen=True):
 class Calls(Struct, frozen=True):
     """How lines tell of a tool that was called (`begins`, its id at `id`) and came back (`ends`, its id at `of`).
 
-    Shape: what stands before a line that fits `turn` is of an earlier turn, and over.
+    Shape: what precedes a line that fits `turn` is of an earlier turn, and over.
     """
 
     begins: Mapping[str, object]
@@ -201,7 +201,7 @@ class Client(Struct, frozen=True):
     record: Record | None = None
     session: str = ""  # path, in any line, of the id that the client gave its conversation
     frame: str = r"(?!)"  # its input box at a screen's end, with groups `typed` and `foot`: what it quotes is no frame
-    prompt_line: str = r"^❯ (?!\d\. )\S.*$"  # a prompt on the screen: what stands above was about an earlier one
+    prompt_line: str = r"^❯ (?!\d\. )\S.*$"  # a prompt on the screen: what is above was about an earlier one
     leave: str = ""
     lacks: Callable[[Plan, Own], Iterable[tuple[str, str]]] | None = None  # of the user's settings, with the fix
     pads: tuple[Pad, ...] = PADS  # what it makes of a text's beginning and end, and what prevents that
@@ -358,7 +358,7 @@ class Agentic:
         return Report()
 
     def _parts(self, text: str) -> dict[str, str]:
-        """Cut a screen by its input box; what stands above the last prompt was about an earlier one."""
+        """Cut a screen by its input box; what is above the last prompt was about an earlier one."""
 
         def latest(above: str) -> str:
             return re.split(self.client.prompt_line, above, flags=re.MULTILINE)[-1]
@@ -496,7 +496,7 @@ def _equal(wanted: object, value: object) -> bool:
 
 
 def values(at: object, path: str) -> Iterator[object]:
-    """Yield what stands at a path; `*` stands for every key or element. Nothing there, nothing given."""
+    """Yield the values at a path; `*` stands for every key or element. Nothing there, nothing given."""
     head, _, rest = path.partition(".")
     found: Iterable[object] = ()
     if isinstance(at, dict):
@@ -549,7 +549,7 @@ def _text(line: Json, path: str) -> str:
 
 
 def _worded(template: str, line: Json) -> str:
-    """Put in what stands at the paths in braces: of alternatives the first that is there, of several values all."""
+    """Put in the values at the paths in braces: of alternatives the first that is there, of several values all."""
 
     def said(found: re.Match[str]) -> str:
         for path in found[1].split("|"):

@@ -38,7 +38,7 @@ FRAME = r"^ {2}╹▀+[^\n]*(?P<typed>)(?P<foot>(?:\n[^\n]*){0,3})\Z"
 """The lower edge of its input box: what it repeats of others stands above, set in."""
 BOX = r"(?:\s*^ {2}┃[^\n]*)*\s*\Z"
 CUT = rf"(?:\n {{2}}┃[^\n]*)*\s*^ {{5}}▣ [^\n·]+ · [^\n·]+{BOX}"
-"""A turn that has ended without its duration has failed: what stands right above says why."""
+"""A turn that has ended without its duration has failed: the line above says why."""
 SIGNS = (
     Sign("waiting", r"^ {2}┃ +△ +Permission required", "asks for a permission"),
     Sign("waiting", r"^ {2,3}[^\n]*enter (?:confirm|submit) [^\n]*\Z", "asks a question"),

@@ -102,7 +102,7 @@ class MemoryLogs:
         return (event for event in _read(self._existing(name).data)[0] if event.seq > after)
 
     def repair(self, name: str, by: str) -> str:
-        """Find nothing: what stands in a dictionary is not damaged."""
+        """Find nothing: a dictionary is not damaged."""
         del by
         self._existing(name)
         return ""

@@ -216,7 +216,7 @@ class MemorySessions:
         p.steps = self._script(p, self.acts(p.start.session))
 
     def _enter(self, p: Playing, act: Act) -> None:
-        """Do as a client does: take what stands in its input box, and say by its hook that it has."""
+        """Do as a client does: take the text of its input box, and say by its hook that it has."""
         p.entered += 1
         if p.entered <= act.swallows:
             return

@@ -10,7 +10,7 @@ from wakeman.core.log.events import LINE_BYTES_MAX
 T = TypeVar("T")
 
 CHUNK_BYTES = LINE_BYTES_MAX * 3 // 4
-"""Bytes for one list in a line; the rest is for what stands beside it."""
+"""Bytes for one list in a line; the rest is for what is beside it."""
 
 
 def chunks(items: Sequence[T], room: int = CHUNK_BYTES) -> Iterator[tuple[T, ...]]:

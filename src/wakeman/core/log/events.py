@@ -1,7 +1,7 @@
 """Events as lines of JSON in the log; the facts that they carry are in `facts`, and known here by their names, too.
 
 A line is `v seq at by type [worker attempt from to more] data hash`, in that order; `hash` is the last field at fixed
-width, so that a reader checks the chain by slicing bytes and never by encoding again. `more` stands on every line of
+width, so that a reader checks the chain by slicing bytes and never by encoding again. `more` is on every line of
 one write but its last: what must be true together counts only when all of it is there.
 """
 
@@ -57,7 +57,7 @@ class _Body(Struct, frozen=True, omit_defaults=True, kw_only=True, rename={"sour
 
 
 class _Header(Struct, frozen=True, gc=False, rename={"source": "from"}):
-    """What can be read of any line, whatever its type; `data` is left as it stands."""
+    """What can be read of any line, whatever its type; `data` is not decoded."""
 
     v: int
     seq: int
@@ -228,7 +228,7 @@ def _decode_fact(head: _Header) -> Fact:
 
 
 def _placed(fact: Planned, data: msgspec.Raw) -> Planned:
-    """Return a first line whose host has a place: in older logs what its executor reads stands beside the rest."""
+    """Return a first line whose host has a place: in older logs what its executor reads is beside the rest."""
     if fact.host.place:
         return fact
     beside = {key: value for key, value in msgspec.json.decode(data)["host"].items() if key not in _HOST_KEYS}

@@ -1,4 +1,4 @@
-"""The worker's state machine. Everything that affects it stands in this file.
+"""The worker's state machine. Everything that affects it is in this file.
 
 TRANSITIONS is the one table. `transitions` holds it as a machine, which decides about every live trigger; replay
 looks the same table up directly, 100 times faster, and a test proves the two equal. No callback hangs on the

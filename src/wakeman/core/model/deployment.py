@@ -73,7 +73,7 @@ class Host(Struct, frozen=True, omit_defaults=True):
     executor: str = DEFAULT_EXECUTOR
     """Who runs workers. Logs that name nobody are of the default's."""
     place: dict[str, str] = {}
-    """Where it runs them, in words that it alone reads. In older logs they stand beside the other fields."""
+    """Where it runs them, in words that it alone reads. In older logs they are beside the other fields."""
     memory_per_worker: int = 0
     """Bytes that one worker's client is known to need; 0 where that is not known."""
     confinement: Confinement | None = None
@@ -145,7 +145,7 @@ class Deployment(Struct):
     validators: tuple[Validator, ...] = ()  # as the last look saw them
     trespassed: dict[str, datetime] = {}  # path -> when it was written by whom it must not
     trespass: str = ""  # the last one, in words
-    full: str = ""  # why nothing more is launched: the disk that the log stands on is full
+    full: str = ""  # why nothing more is launched: the log's disk is full
 
     @property
     def wakes(self) -> dict[int, OpenIntent]:

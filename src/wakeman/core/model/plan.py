@@ -112,7 +112,7 @@ class WorkersSpec(Spec, frozen=True):
     """Workers that run side by side at most; the rest wait as pending. Without it free memory alone is the bound
     (`limits.memory`)."""
     env: dict[str, str] = {}
-    """Variables for the worker's program. They stand in the plan and in the log: secrets belong into `env_from`."""
+    """Variables for the worker's program. They are in the plan and in the log: secrets belong into `env_from`."""
     env_from: tuple[str, ...] = ()
     """Names of variables that are copied from the environment of `up` into a private file, and never into the log.
     One that is not set is an error. Example: `["ANTHROPIC_API_KEY"]`."""
@@ -174,7 +174,7 @@ class WakeSpec(Spec, frozen=True):
     """When the alarm fires and what the orchestrator hears."""
 
     every: Seconds | Pace = 300.0
-    """Time between two alarms, or a pace; more than 0. A worker's end starts a check at once, whatever stands here.
+    """Time between two alarms, or a pace; more than 0. A worker's end starts a check at once, whatever is set here.
     `at` counts in minutes: below 60 seconds a timer of tmux fires besides."""
     on: tuple[WakeRow, ...] = ("ask", "wrap up", "give up")
     """What the receivers in `to` are told of."""

@@ -31,7 +31,7 @@ class Share(Struct, frozen=True, omit_defaults=True):
 
 
 class FileFingerprint(Struct, frozen=True, omit_defaults=True, array_like=True):
-    """A file's identity: equal marks mean the same content, so a verdict stands."""
+    """A file's identity: equal marks mean the same content, so a verdict still holds."""
 
     path: str
     """Path of the file, as the plan names it."""
@@ -82,7 +82,7 @@ class PromotedFile(Struct, frozen=True, array_like=True):
     mark: FileFingerprint
     """The file that was judged."""
     over: FileFingerprint | None = None
-    """The file that may stand in its place and is replaced; null for none."""
+    """The file that may be in its place and is replaced; null for none."""
 
 
 class Usage(Struct, frozen=True, omit_defaults=True):
@@ -147,7 +147,7 @@ class UnitState(Struct):
     staged: Verdict | None = None  # on what the present attempt has made in its stage or tree
     staged_mono: float = 0.0  # when these very files were seen first
     promoted: tuple[FileFingerprint, ...] = ()  # what was promoted from there
-    installed: dict[str, FileFingerprint] = {}  # by output: what stands in its place since
+    installed: dict[str, FileFingerprint] = {}  # by output: what is in its place since
 
     @property
     def made(self) -> bool:

@@ -55,7 +55,7 @@ def conflicts(units: Sequence[Unit], resolved: Mapping[str, str], *, fold_case: 
 
 
 def quoted(text: str) -> str:
-    """Write a value so that a pattern of `units.writes` takes its wildcards as they stand."""
+    """Write a value so that a pattern of `units.writes` takes its wildcards literally."""
     return re.sub(_WILD, r"[\g<0>]", text)
 
 

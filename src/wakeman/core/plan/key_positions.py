@@ -1,4 +1,4 @@
-"""On which line of a TOML or JSON text each key stands; the parsers themselves do not tell."""
+"""The line of each key in a TOML or JSON text; the parsers themselves do not tell."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _KEY = re.compile(rf"[ \t]*{_PART.pattern}(?:[ \t]*\.[ \t]*{_PART.pattern})*[ \t
 def locate(text: str) -> dict[Path, int]:
     """Map every key and array element to its line, counted from 1.
 
-    Boundary: a table that no line opens by itself stands where its first key does. The text must have been parsed
+    Boundary: a table that no line opens by itself is where its first key is. The text must have been parsed
     without error before; JSON is told by its first character, `{`.
     """
     scan = _Scan(text)

@@ -23,7 +23,7 @@ _SOURCES = ("glob", "items", "file", "command", "matrix")
 
 
 class _Entry(NamedTuple):
-    """One thing that a source names: where it stands, its unit's name, and the names it brings along."""
+    """One thing that a source names: its place, its unit's name, and the names it brings along."""
 
     where: str
     name: str

@@ -83,7 +83,7 @@ def failures(units: Mapping[str, UnitState], names: Iterable[str]) -> list[str]:
 
 
 def _problems(unit: UnitState) -> tuple[str, ...]:
-    """Return what is wrong with a unit: with what was made of it last, or else with what stands in its place."""
+    """Return what is wrong with a unit: with what was made of it last, or else with what is in its place."""
     made = unit.staged
     if made is not None and made.foreign:
         return tuple(f"{mark.path}: changed by somebody else, what was made is kept aside" for mark in made.foreign)

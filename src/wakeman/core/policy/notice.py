@@ -118,7 +118,7 @@ def message(d: Deployment, decision: Decision, told: Sequence[Cause]) -> str:
 
 
 def asking(d: Deployment) -> bool:
-    """Return whether a person is needed now: a question stands, a row is held, or nothing can go on by itself."""
+    """Return whether a person is needed now: a question is open, a row is held, or nothing can go on by itself."""
     blind = any(worker.unknowns >= BLIND_LOOKS_MAX for worker in d.workers.values())
     halted = (
         breaker_open(d) or bool(d.barred or d.full or d.promoting) or (over_budget(d) and _waiting(d)) or starved(d)

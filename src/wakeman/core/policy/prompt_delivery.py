@@ -1,6 +1,6 @@
 """Text typed into a client: made safe beforehand, looked for on the screen afterwards, and when it counts as arrived.
 
-What is known of clients stands in tables; how each row was measured stands in `docs/how-to/send.md`.
+What is known of clients is in tables; how each row was measured is in `docs/how-to/send.md`.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from wakeman.core.log import events as e
 from wakeman.core.model import OpenIntent, WorkerState
 
 ENTER_AGAIN_S = 2.0
-"""Seconds after which Enter is pressed once more, where the text still stands in the input box."""
+"""Seconds after which Enter is pressed once more, where the text is still in the input box."""
 UNCONFIRMED_S = 10.0
 """Seconds after which a text of which nothing tells counts as not confirmed."""
 INPUT_BOX_ROWS_MAX = 6
-"""Lines with text, from below, among which an input box may stand above its footer."""
+"""Lines with text, from below, in which an input box is looked for."""
 INPUT_BOX_CHARS_MIN = 8
 """Characters of a text by which it is known again in an input box."""
 COMPARED_CHARS_MAX = 100
@@ -36,14 +36,14 @@ PADS: tuple[Pad, ...] = (
 
 # Patterns are compiled where they are met: most checks read no screen.
 BUSY = r"(?i)\besc (?:again )?(?:to )?(?:interrupt|cancel|back)|\benter (?:to )?(?:select|confirm|submit|add|default)\b"
-"""It works, or a dialog stands there."""
+"""It works, or shows a dialog."""
 _WORKS = r"(?i)\besc (?:again )?(?:to )?interrupt|\(esc to cancel"
 _BOX = r"^[│|]?\s*[❯>›]\s*(?P<text>.*?)\s*[│|]?$"
 """An input box's line: Claude Code, Codex, Gemini."""
 _BLOCK = r"(?m)^ *┃ *(?P<text>.*?) *\n *┃ *\n *┃ +\w+ · "
 """An input box's last line above its agent and model: OpenCode."""
 _HINT = r"(?:Ask Codex to do anything|Type your message or @path\S*|Ask anything\b.*|Try \".*\")\Z"
-"""What stands in an empty box."""
+"""What an empty box shows."""
 _FOLDED = r"(?i)\[Pasted (?:text|content|~?\d+ lines)"
 """What a box shows in the place of a long paste."""
 
@@ -56,7 +56,7 @@ def padded(text: str, pads: Iterable[Pad] = PADS) -> str:
 
 
 def input_box(screen: str) -> str | None:
-    """Return what stands in the input box at the foot of a screen: "" for an empty box, None where no box is seen.
+    """Return what is in the input box at the foot of a screen: "" for an empty box, None where no box is seen.
 
     Boundary: of a box of several lines one is given, the first or the last; of a dialog's choices the chosen one.
     """
@@ -114,7 +114,7 @@ def _age(at: datetime, now: datetime | None) -> float:
 
 
 def _box(screen: str) -> tuple[str, str] | None:
-    """Find the input box: a line of what stands in it, and the screen from there on."""
+    """Find the input box: a line of its content, and the screen from there on."""
     rows = [row.rstrip() for row in screen.replace("\N{NO-BREAK SPACE}", " ").splitlines() if row.strip()]
     if blocks := re.findall(_BLOCK, "\n".join(rows)):
         return _unhinted(blocks[-1]), ""

@@ -20,7 +20,7 @@ from wakeman.core.text import last_line, sanitise
 Kind = Literal["yaml", "json", "toml", "none"]
 
 FAULT_CHARS_MAX = 120
-"""Characters of what a parser or a check says that stand in a problem."""
+"""Characters of what a parser or a check says that a problem repeats."""
 NESTING_MAX = 500
 """Levels that a YAML file may nest: libyaml's loader recurses in C and brings the process down with it."""
 _IDENTITY = ("size", "mtime_ns", "inode")  # not the path: one side may spell it another way
@@ -182,7 +182,7 @@ def _yaml(data: bytes) -> str:
 
 
 def _fault(kind: str, why: str, before: bytes | None = None) -> str:
-    """Format a fault. `before` is what stands before it, so that its line can be counted."""
+    """Format a fault. `before` is what comes before it, so that its line can be counted."""
     line = "" if before is None else f"line {before.count(10) + 1}: "
     return f"not {kind}: {line}{sanitise(why[:1].lower() + why[1:], FAULT_CHARS_MAX)}"
 

@@ -1,6 +1,6 @@
 """Outputs reviewed by an agent: who reviews what, under which plan, and what a verdict says.
 
-A reviewer is a worker with one unit, the file with its verdict. That unit stands among the deployment's own, so that
+A reviewer is a worker with one unit, the file with its verdict. That unit is among the deployment's own, so that
 it is looked at, judged and tried again like any other; `tasks` are those without it.
 """
 
@@ -157,7 +157,7 @@ def upcoming(d: Deployment) -> list[str]:
 
 
 def said(d: Deployment) -> str:
-    """Return how the reviews stand; "" where the plan wants none."""
+    """Return the state of the reviews; "" where the plan wants none."""
     if not wanted(d.plan):
         return ""
     waiting = len(unreviewed(d))

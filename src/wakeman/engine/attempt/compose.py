@@ -34,7 +34,7 @@ BEFORE_TIMEOUT_S = 30.0
 
 
 class Attempt(Struct, frozen=True):
-    """An attempt whose files stand: what is recorded of it, and what is started."""
+    """An attempt whose files are written: what is recorded of it, and what is started."""
 
     worker: str
     start: Start

@@ -54,7 +54,7 @@ def _staged(d: Deployment, unit: UnitState) -> bool:
 def places(d: Deployment, worker: WorkerState, *, stream: bool) -> list[str]:
     """List all that an attempt may write to: directories with what lies below, and its `stream`; absolute.
 
-    Boundary: not the rest of its own directory. What stands there is our word about it, not its own.
+    Boundary: not the rest of its own directory. What is there is written by us, not by the attempt.
     """
     host = d.host
     own = [layout.scratch(host, worker), layout.said(host, worker), layout.client(host, worker)]
@@ -71,7 +71,7 @@ def also(plan: Plan, root: str, deployment: str, share: Share) -> list[str]:
 
 
 def words(world: World, host: Host, worker: WorkerState) -> tuple[str, ...]:
-    """Return what stands before the program's own words; nothing where workers are not confined."""
+    """Return the words before the program's own; nothing where workers are not confined."""
     if host.confinement is None:
         return ()
     return world.confiner().words(host.confinement, host.directory, layout.rules(host, worker))

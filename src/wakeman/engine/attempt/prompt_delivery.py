@@ -25,7 +25,7 @@ def prompts_heard(world: World, d: Deployment, worker: WorkerState) -> str:
 def type_into(
     world: World, d: Deployment, worker: WorkerState, text: str, *, submit: bool, force: bool = False, raw: bool = False
 ) -> str:
-    """Type a text into a worker's session, unless a dialog or a person's half-typed line stands there.
+    """Type a text into a worker's session, unless a dialog or a person's half-typed line is there.
 
     Shape: "" when it was typed, else why not. `raw` leaves out what keeps a client from taking it for a command.
     """

@@ -28,7 +28,7 @@ class Stands(Struct, frozen=True):
         return True
 
     def recorded(self, d: Deployment, write: Write) -> bool:
-        """Read it from what follows: one that does not stand is replaced, if any can be set."""
+        """Read it from what follows: one that is gone is replaced, if any can be set."""
         data = write[0].data
         return not (isinstance(data, e.Armed) and data.why == self.why)
 
@@ -49,10 +49,10 @@ class Arm(Struct, frozen=True):
 
 
 class Rearm(Struct, frozen=True):
-    """Set an alarm that carries the log's last line, before the one that stands is taken away."""
+    """Set an alarm that carries the log's last line, before the present one is removed."""
 
     def perform(self, world: World, d: Deployment) -> e.Armed | None:
-        """Return what there is to record; None where the one that stands cannot be taken back, or is worth more.
+        """Return what there is to record; None where the present one cannot be taken back, or is worth more.
 
         Boundary: an alarm without a job cannot be taken back, so it is replaced only when its time has come; one with a
         job is not replaced by less, when the timer refuses this once.

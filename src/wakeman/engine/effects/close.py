@@ -21,7 +21,7 @@ OUTCOMES: dict[str, Outcome] = {"wrap up": "complete", "give up": "partial", "st
 
 
 class Bury(Struct, frozen=True):
-    """Take away the dead sessions that `remain-on-exit` has kept; what they printed stands in `streams/`."""
+    """Take away the dead sessions that `remain-on-exit` has kept; what they printed is in `streams/`."""
 
     def perform(self, world: World, d: Deployment) -> bool:
         """Return whether all are gone."""

@@ -30,7 +30,7 @@ UNLAUNCHED = "launch failed: "
 
 
 class Ready(Struct, frozen=True):
-    """An attempt whose files stand, as far as the log tells of it."""
+    """An attempt whose files are written, as far as the log tells of it."""
 
     worker: str
     digest: str = ""
@@ -39,7 +39,7 @@ class Ready(Struct, frozen=True):
 
 
 class Adopted(Struct, frozen=True):
-    """A session that stands and is the attempt's: made now, or found."""
+    """A session of the attempt: made now, or found."""
 
     session_id: str = ""
     pid: int = 0
@@ -272,7 +272,7 @@ class Recover(Struct, frozen=True):
         return fates
 
     def recorded(self, d: Deployment, write: Write) -> Mapping[str, Fate] | str:
-        """Read it: of an open launch, what stands there, if it is legal."""
+        """Read it: the outcomes of open launches that are legal."""
         return {
             name: fate
             for name, fate in outcomes(write).items()

@@ -1,4 +1,4 @@
-"""Outputs judged where they lie: one judgement, of what stands in its place and of what is staged."""
+"""Outputs judged where they lie: one judgement, of what is in its place and of what is staged."""
 
 from __future__ import annotations
 

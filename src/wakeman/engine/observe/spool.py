@@ -44,7 +44,7 @@ class HookReport(Struct, frozen=True):
 
 
 def read_spool(world: World, d: Deployment, now: datetime) -> tuple[list[e.Draft], tuple[str, ...]]:
-    """Read what was told since the last check; return it as lines, and the files that are to go once these stand.
+    """Read what was told since the last check; return it as lines, and the files to remove once these are written.
 
     Boundary: a file of another shape has called for a check, and goes too. What is told by an attempt's own hooks is
     believed of its worker alone. Cost: a listing of the spool, and of one directory for each worker alive whose

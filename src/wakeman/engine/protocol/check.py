@@ -52,7 +52,7 @@ class LookRead(Struct, frozen=True):
 
 
 class ReportsRead(Struct, frozen=True):
-    """What reads in a log what hooks have left: it is of no check's making, and any may stand there."""
+    """What reads in a log what hooks have left: it is of no check's making, and any may be there."""
 
     def recorded(self, d: Deployment, write: Write) -> tuple[e.Draft, ...]:
         """Read it."""

@@ -67,7 +67,7 @@ Steps: TypeAlias = Generator[Any, Any, T]
 def append(
     kind: Kind, drafts: Sequence[e.Draft], *, durable: bool = True, late: bool = False
 ) -> Steps[Sequence[e.Event]]:
-    """Append lines as one write; return them as they stand in the log. Boundary: no lines, no write."""
+    """Append lines as one write; return them as they are in the log. Boundary: no lines, no write."""
     if not drafts:
         return ()
     events: Sequence[e.Event] = yield Append(kind, tuple(drafts), durable, late)

@@ -34,7 +34,7 @@ from wakeman.ports import Command, World
 FIXED = ("executor", "confine", "stage", "isolate", "base", "setup", "commit")
 """Keys of `[workers]` that say where workers run, where outputs are made, and what keeps workers there."""
 INLINE_PROMPT_BYTES_MAX = 16 * 1024
-"""Bytes of a prompt that stand in the log; a longer one lies beside it."""
+"""Bytes of a prompt that is kept in the log; a longer one is kept beside it."""
 
 
 def drafts(world: World, prepared: Prepared, name: str) -> list[e.Draft]:
@@ -247,7 +247,7 @@ def _keep(world: World, host: Host, prepared: Prepared) -> None:
 def _recorded(prepared: Prepared, host: Host) -> Plan:
     """Return the plan as the log keeps it: a prompt that is long, or in a file, lies in the deployment's directory.
 
-    Shape: its name holds its digest, so an amended prompt never stands in for the one that the log speaks of.
+    Shape: its name holds its digest, so an amended prompt is never taken for the one that the log names.
     """
     plan, workers = prepared.plan, prepared.plan.workers
     if (

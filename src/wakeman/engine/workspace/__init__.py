@@ -1,6 +1,6 @@
 """Where a worker works: one protocol, and one file for each kind of workspace that answers it.
 
-Paths are those of the plan as they come in, and absolute ones as they go out. What decisions ask of a workspace stands
+Paths are those of the plan as they come in, and absolute ones as they go out. What decisions ask of a workspace is
 in `core/policy/staging.py`.
 """
 

@@ -76,7 +76,7 @@ class Decided(Fact, frozen=True):
 
 
 class Intended(Fact, frozen=True):
-    """An effect that cannot be repeated harmlessly is about to begin. The attempt of a launch stands in the line."""
+    """An effect that cannot be repeated harmlessly is about to begin. A launch's attempt is in the line."""
 
     action: Action
     """What is about to be done."""

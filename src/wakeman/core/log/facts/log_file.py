@@ -52,7 +52,7 @@ class Filled(Fact, frozen=True):
 
 
 class Freed(Fact, frozen=True):
-    """The disk has room again: the reserve stands."""
+    """The disk has room again: the reserve is back."""
 
     def apply(self, d: Deployment, event: Event) -> None:
         d.full = ""
