@@ -291,10 +291,12 @@ def _report(verdicts: Sequence[tuple[Mutant, int]]) -> int:
     made, survived, hung = Counter[str](), Counter[str](), Counter[str]()
     new: list[str] = []
     names: set[str] = set()
+    tried: set[str] = set()
     for mutant, verdict in verdicts:
         room = _room(mutant.file)
         name = f"{room} {mutant.scope or '-'}: {mutant.text}"
         made[room] += 1
+        tried.add(name)
         hung[room] += verdict == HUNG
         if verdict == SURVIVED:
             survived[room] += 1
@@ -305,7 +307,7 @@ def _report(verdicts: Sequence[tuple[Mutant, int]]) -> int:
     for room, count in sorted(made.items()):
         killed = count - survived[room] - hung[room]
         sys.stdout.write(f"{room} {count} {killed} {hung[room]} {survived[room]}\n")
-    stale = sorted(name for name in listed if name.partition(" ")[0] in made and name not in names)
+    stale = sorted(name for name in listed if name in tried - names)
     for what, each in (("survives", new), ("listed, does not survive", stale)):
         sys.stdout.writelines(f"{what}: {name}\n" for name in each)
     if new:
