@@ -1,0 +1,155 @@
+"""Whether a worker gets another attempt, and after how long."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from wakeman.core.model import (
+    Deployment,
+    Observation,
+    Plan,
+    StuckSpec,
+    Unit,
+    UnitsSpec,
+    UnitState,
+    Verdict,
+    WorkersSpec,
+    WorkerState,
+)
+from wakeman.core.policy.attempts import HUNG_UP_STATUS, may_retry, owed, settled, soonest, wait, waits
+
+NOW = datetime(2026, 1, 5, 22, 0, tzinfo=UTC)
+BACKOFF_S = 10.0
+
+
+def worker(name: str = "a", **fields: object) -> WorkerState:
+    """Give a worker whose first attempt has failed."""
+    built = WorkerState(name=name, session=name, units=[f"{name}/1"], state="exited", ended_by="itself", code=1)
+    built.boot, built.spent, built.attempt, built.over = "b", 1, 1, 1000.0
+    for key, value in fields.items():
+        setattr(built, key, value)
+    return built
+
+
+def deployment(*workers: WorkerState, **fields: object) -> Deployment:
+    plan = Plan(
+        name="night",
+        units=UnitsSpec(items=("x",)),
+        workers=WorkersSpec(stagger=4.0),
+        stuck=StuckSpec(backoff=BACKOFF_S, attempts=9),
+    )
+    units = {
+        name: UnitState(unit=Unit(name=name, outputs=("o",)), worker=one.name) for one in workers for name in one.units
+    }
+    built = Deployment(name="night", plan=plan, units=units, workers={one.name: one for one in workers})
+    built.edition, built.boot, built.mono, built.looked_at = 1, "b", 1000.0, NOW
+    for key, value in fields.items():
+        setattr(built, key, value)
+    return built
+
+
+def pauses(failed: int = 0, **fields: object) -> list[float]:
+    """Give how long each of many workers waits in the same situation: the jitter goes by the name."""
+    names = [f"w{n}" for n in range(60)]
+    return [wait(deployment(one, failed_launches=failed), one) for one in (worker(name, **fields) for name in names)]
+
+
+@pytest.mark.parametrize(
+    ("spent", "failed", "factor"),
+    [(0, 0, 1), (1, 0, 1), (2, 0, 2), (3, 0, 4), (1, 1, 1), (1, 2, 2), (1, 3, 4), (2, 2, 4)],
+)
+def test_each_further_attempt_or_failed_launch_doubles_the_back_off_give_or_take_half(
+    spent: int, failed: int, factor: int
+) -> None:
+    waited = pauses(failed, spent=spent)
+
+    assert 0.5 * factor * BACKOFF_S <= min(waited) < 0.6 * factor * BACKOFF_S
+    assert 1.4 * factor * BACKOFF_S < max(waited) < 1.5 * factor * BACKOFF_S
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"ended_by": "machine"}, {"code": HUNG_UP_STATUS}, {"boot": "another"}, {"over": 1000.5}, {"over": 900.0}],
+    ids=str,
+)
+def test_nothing_is_waited_for_after_what_is_not_its_fault_or_long_ago(fields: dict[str, object]) -> None:
+    one = worker(**fields)  # type: ignore[arg-type] # fields of the worker
+
+    assert 0.0 == wait(deployment(one), one)
+
+
+def test_a_log_of_before_knows_no_back_off() -> None:
+    one = worker()
+
+    assert (True, 0.0) == (wait(deployment(one), one) > 0, wait(deployment(one, edition=0), one))
+
+
+LIMIT = {"ended_by": "limit"}
+
+
+@pytest.mark.parametrize(
+    ("last", "first", "second"), [(998.0, 2.0, 4.0), (1000.0, 4.0, 4.0), (900.0, 0.0, 4.0), (1001.0, 0.0, 4.0)]
+)
+def test_after_a_usage_limit_one_is_tried_the_others_a_stagger_later(last: float, first: float, second: float) -> None:
+    d = deployment(a := worker("a", **LIMIT), b := worker("b", **LIMIT), last_launch=last)
+
+    assert (first, second) == (wait(d, a), wait(d, b))
+
+
+@pytest.mark.parametrize("before", [{}, {**LIMIT, "units": []}, {**LIMIT, "intent": 7}], ids=str)
+def test_the_first_after_a_limit_is_the_first_who_waits_for_that(before: dict[str, object]) -> None:
+    d = deployment(worker("a", **before), b := worker("b", **LIMIT), last_launch=900.0)
+
+    assert 0.0 == wait(d, b)
+
+
+@pytest.mark.parametrize("hold", [{"paused_at": NOW}, {"down": "enough"}, {"full": "no space"}], ids=str)
+def test_nobody_is_tried_again_while_all_is_held_up(hold: dict[str, object]) -> None:
+    one = worker(ended_by="machine")
+
+    assert (True, 0.0) == (may_retry(deployment(one), one), soonest(deployment(one)))
+    assert (False, None) == (may_retry(deployment(one, **hold), one), soonest(deployment(one, **hold)))
+
+
+def test_nobody_is_tried_again_whose_launch_is_open() -> None:
+    one = worker(ended_by="machine", intent=7)
+
+    assert (False, None) == (may_retry(deployment(one), one), soonest(deployment(one)))
+
+
+def test_the_soonest_is_the_first_of_several() -> None:
+    late, early = worker("a", spent=4), worker("b", over=999.0)
+    d = deployment(late, early)
+
+    assert wait(d, early) == soonest(d)
+    assert wait(d, early) < wait(d, late)
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_another_attempt_is_owed_for_what_is_missing_and_judged(again: bool) -> None:
+    one = worker(again=again)
+    d = deployment(one)
+    missing = owed(d, one)
+    d.units["a/1"].verdict = Verdict(unit="a/1", problems=("unchecked",), waits=True)
+    unjudged = owed(d, one)
+    d.units["a/1"].waived = True
+
+    assert (True, False, False) == (missing, unjudged, owed(d, one))
+
+
+def test_a_waived_unit_waits_for_no_command() -> None:
+    d = deployment(one := worker())
+    d.units["a/1"].verdict = Verdict(unit="a/1", waits=True)
+    waited = waits(d, one)
+    d.units["a/1"].waived = True
+
+    assert (True, False) == (waited, waits(d, one))
+
+
+def test_a_worker_is_not_settled_while_processes_of_its_attempt_are_left() -> None:
+    left = Observation(worker="a", attempt=1, session="exited", processes=2)
+
+    assert settled(deployment(one := worker(code=0)), one)
+    assert not settled(deployment(one := worker(code=0, observation=left)), one)
