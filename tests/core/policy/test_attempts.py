@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
+import msgspec
 import pytest
 
 from wakeman.core.model import (
     Deployment,
+    LimitsSpec,
     Observation,
     Plan,
     StuckSpec,
@@ -18,7 +20,7 @@ from wakeman.core.model import (
     WorkersSpec,
     WorkerState,
 )
-from wakeman.core.policy.attempts import HUNG_UP_STATUS, may_retry, owed, settled, soonest, wait, waits
+from wakeman.core.policy.attempts import HUNG_UP_STATUS, may_retry, owed, settled, soonest, told_of_reset, wait, waits
 
 NOW = datetime(2026, 1, 5, 22, 0, tzinfo=UTC)
 BACKOFF_S = 10.0
@@ -153,3 +155,40 @@ def test_a_worker_is_not_settled_while_processes_of_its_attempt_are_left() -> No
 
     assert settled(deployment(one := worker(code=0)), one)
     assert not settled(deployment(one := worker(code=0, observation=left)), one)
+
+
+def test_the_jitter_of_an_attempt_is_the_same_for_ever() -> None:
+    """Another would have old logs diverge: their decisions rest on it."""
+    one = worker()
+
+    assert 7.3828125 == wait(deployment(one), one)
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({}, True),
+        ({"until": None}, False),
+        ({"until": NOW + timedelta(seconds=1)}, False),
+        ({"reason": "waiting"}, False),
+    ],
+    ids=str,
+)
+def test_who_is_alive_and_was_limited_is_told_once_the_limit_has_reset(fields: dict[str, object], told: bool) -> None:
+    limited: dict[str, object] = {"state": "stuck", "reason": "limited", "until": NOW, **fields}
+    one = worker(**limited)  # type: ignore[arg-type] # fields of the worker
+    d = deployment(one)
+    interactive = msgspec.structs.replace(d.plan.workers, mode="interactive")
+    d.plan = msgspec.structs.replace(d.plan, workers=interactive)
+    impatient = deployment(one, plan=msgspec.structs.replace(d.plan, limits=LimitsSpec(wait=False)))
+
+    assert (told, False, False) == (
+        told_of_reset(d, one),
+        told_of_reset(deployment(one), one),
+        told_of_reset(impatient, one),
+    )
+    assert (4.0 if told else None) == soonest(d)
+    d.edition = 0
+    assert None is soonest(d)
+    d.looked_at = None
+    assert not told_of_reset(d, one)
