@@ -373,7 +373,7 @@ def test_the_kit_finds_what_a_harness_does_not_keep_to() -> None:
         word
         for word in (
             "without NUL",
-            "a key stands",
+            "a key is outside",
             "writes outside",
             "said of no evidence",
             "ValueError",
