@@ -2,7 +2,7 @@
 
 
 def __getattr__(name: str) -> str:
-    """Return `__version__`: that of the installed package, as pyproject.toml has it, read when somebody asks."""
+    """Return `__version__`: that of the installed package, as pyproject.toml has it, read on first use."""
     if name != "__version__":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib.metadata import version

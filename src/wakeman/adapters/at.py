@@ -1,8 +1,8 @@
 # a check does without pathlib
 """The machine's own alarm clock: `at`, its queue and its daemon.
 
-`at` accepts jobs that nobody will ever run, and says so in words only; its exit status is no evidence. So every job
-is looked up again after it was queued, and the daemon is asked for by its pid file.
+`at` accepts jobs that will never run, and reports that in words only; its exit status is no evidence. So every job is
+looked up again after it was queued, and the pid file of the daemon is read.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class At:
     def weakness(self) -> str:
         """Return why alarms set here would not fire ("" when they would), with what fixes it.
 
-        Cost: file checks; for others than root also one `atq`, as who may use `at` stands where only it can read.
+        Cost: file checks; for users other than root also one `atq`, as only it can read who may use `at`.
         """
         try:
             return self._missing() or self._denied() or self._unattended()
@@ -78,8 +78,8 @@ class At:
     def arm(self, marker: str, argv: Sequence[str], due: datetime) -> Job:
         """Queue `argv` for the minute at or after `due`, with `marker` in its body, in a clean environment.
 
-        Boundary: a `due` in the past fires at once. Raises: ProgramError when the job is not in the queue
-        afterwards, or nobody would run it; nothing is left in the queue then.
+        Boundary: a `due` in the past fires at once. Raises: ProgramError when the job is not in the queue afterwards,
+        or nothing would run it; nothing is left in the queue then.
         """
         from wakeman.ports import Job
 
@@ -102,7 +102,7 @@ class At:
         return Job(job, minute, body)
 
     def stands(self, job: str, marker: str) -> bool:
-        """Return whether that job is there and ours. Cost: one process; `find` tells the running ones apart."""
+        """Return whether that job is queued and ours. Cost: one process; `find` distinguishes the running ones."""
         return _carries(self._show(job), marker)
 
     def find(self, marker: str) -> list[Job]:
@@ -113,7 +113,7 @@ class At:
         return sorted((Job(*entry) for entry in queued if _carries(entry[2], marker)), key=lambda job: job.due)
 
     def disarm(self, jobs: Sequence[str]) -> None:
-        """Take jobs out of the queue. Those gone already are no error."""
+        """Remove jobs from the queue. It is no error if one is gone already."""
         numbers = [job for job in jobs if job.isdecimal()]
         if not numbers:
             return
@@ -122,7 +122,7 @@ class At:
             raise ProgramError(f"atrm: could not remove {', '.join(sorted(left))}: {_last(ran.err)}")
 
     def later(self, seconds: float, argv: Sequence[str]) -> bool:
-        """Refuse: what is wanted in seconds is no use at a minute's grain."""
+        """Refuse: `at` counts in minutes, which is too coarse for a delay in seconds."""
         del seconds, argv
         return False
 

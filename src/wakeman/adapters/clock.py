@@ -25,7 +25,7 @@ class SystemClock:
         return time.clock_gettime(time.CLOCK_MONOTONIC)
 
     def boot(self) -> str:
-        """Name this boot: the kernel's boot id on Linux, the second of the start on macOS."""
+        """Return the id of this boot: the kernel's boot id on Linux, the second of the start on macOS."""
         return _boot()
 
 

@@ -32,7 +32,7 @@ _REFUSALS: dict[int, tuple[str, str]] = {
     errno.ENAMETOOLONG: ("the name is too long", "choose a shorter one"),
     errno.ELOOP: ("too many symbolic links", ""),
 }
-"""errno -> what is wrong, and what fixes it; other reasons stand in the system's words."""
+"""errno -> what is wrong, and what fixes it; other errors are reported in the system's words."""
 
 _FOR_ALL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}
 _NO_HARD_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
@@ -72,7 +72,7 @@ class Disk:
         return data
 
     def tail(self, path: str, size: int = 65536) -> bytes:
-        """Read the last bytes of a file that somebody may be writing."""
+        """Read the last bytes of a file that another process may be writing."""
         with _words(path):
             try:
                 file = os.fdopen(_open_regular(path), "rb")
@@ -83,7 +83,7 @@ class Disk:
                 return file.read(size)
 
     def head(self, path: str, size: int = 65536) -> bytes:
-        """Read the first bytes of a file that somebody may be writing."""
+        """Read the first bytes of a file that another process may be writing."""
         with _words(path):
             try:
                 file = os.fdopen(_open_regular(path), "rb")
@@ -121,7 +121,8 @@ class Disk:
         return {path: os.path.realpath(path) for path in paths}
 
     def folds_case(self, path: str) -> bool:
-        """Look up a name that is there in the other case; nothing is written.
+        """Return whether names differ by more than case here, by looking up an existing name in the other case; nothing
+        is written.
 
         Boundary: of an empty or missing directory its own name is asked, then its parents'; False when none has
         a letter.
@@ -137,7 +138,7 @@ class Disk:
         return False
 
     def write(self, path: str, data: bytes, *, mode: int = 0o600, durable: bool = False) -> None:
-        """Put a whole file in place; `durable` waits until it would survive a power cut."""
+        """Write a whole file atomically; `durable` waits until it would survive a power cut."""
         directory = os.path.dirname(path)
         self.make(directory)
         with _words(path):
@@ -150,7 +151,7 @@ class Disk:
     def link(self, target: str, path: str) -> None:
         """Make or replace a symlink at `path`, in one step; nothing is written through the old one.
 
-        Raises: StorageError when something that is no symlink stands at `path`.
+        Raises: StorageError when something that is not a symlink exists at `path`.
         """
         self.make(os.path.dirname(path))
         with _words(path), _beside(path) as temporary:
@@ -210,7 +211,8 @@ class Disk:
             os.unlink(path)
 
     def writing(self, paths: Iterable[str]) -> set[str]:
-        """Ask the kernel for a read lease on each file, which it grants while nobody has the file open for writing.
+        """Return the files that are open for writing, by asking for a read lease on each, which the kernel grants
+        otherwise.
 
         Boundary: empty where there are no leases: not on Linux, another user's file, some file systems.
         """
@@ -291,7 +293,7 @@ def _regular(path: str) -> FileFingerprint | None:
 
 
 def _written(path: str) -> bool:
-    """Return whether somebody has a file open for writing, by a lease that is given back at once."""
+    """Return whether a process has a file open for writing, by a lease that is released at once."""
     if not hasattr(fcntl, "F_SETLEASE"):
         return False
     try:
@@ -453,7 +455,7 @@ def _segment(part: str, *, hidden: bool) -> Segment:
 
 
 def _walk(root: str, wanted: Patterns, unwanted: Patterns) -> Iterator[str]:
-    """Go only where a pattern can still match; a set of states stands for all patterns at once."""
+    """Walk only where a pattern can still match; a set of states represents all patterns at once."""
     todo = [("", _start(wanted), _start(unwanted))]
     while todo:
         prefix, inside, outside = todo.pop()
@@ -486,7 +488,7 @@ def _entries(root: str, prefix: str) -> list[os.DirEntry[str]]:
 
 
 def _step(patterns: Patterns, states: set[State], name: str, *, spans: bool) -> set[State]:
-    """Return the states after a name; `spans` tells whether `**` may go on below it."""
+    """Return the states after a name; `spans` says whether `**` may extend below it."""
     after: set[State] = set()
     for index, at in states:
         if at < len(patterns[index]) and (segment := patterns[index][at]).name.match(name):
@@ -498,7 +500,7 @@ def _step(patterns: Patterns, states: set[State], name: str, *, spans: bool) -> 
 
 
 def _skipping(patterns: Patterns, states: set[State]) -> set[State]:
-    """Add the states in which `**` stands for no directory."""
+    """Add the states in which `**` matches no directory."""
     every = set(states)
     for index, at in states:
         after = at

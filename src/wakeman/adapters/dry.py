@@ -1,7 +1,7 @@
 """A world in which nothing is done: what is read is real, what would be done is told and taken to have succeeded.
 
-It wraps another world, so that a dry run takes the same steps as the real one. Log lines are folded in memory, so
-that later steps see the earlier ones.
+It wraps another world, so that a dry run takes the same steps as the real one. Log lines are applied in memory, so that
+later steps see the earlier ones.
 """
 
 from __future__ import annotations
@@ -44,13 +44,14 @@ PREVIEWED = (
     e.Enrolled, e.Decided, e.Stalled, e.Recovered, e.Exited, e.Verified, e.Requested, e.Amended, e.Sampled, e.Noted,
     e.Closed,
 )  # fmt: skip
-"""Events that are told; the others are what comes of effects, which are told themselves."""
+"""Events that are reported; the others are outcomes of effects, which are reported themselves."""
 
 Tell = Callable[[str], None]
 
 
 def dry(world: World, tell: Tell) -> World:
-    """Return a world that reads from `world` and changes nothing; `tell` hears of each effect, in the imperative."""
+    """Return a world that reads from `world` and changes nothing; `tell` is called with each effect, in the
+    imperative."""
     told: set[str] = set()
     executors: dict[str, DryExecutor] = {}
 
@@ -87,7 +88,7 @@ def dry(world: World, tell: Tell) -> World:
 
 
 class DryWriter:
-    """A log that is only folded."""
+    """A log whose lines are applied, and not written."""
 
     seen = False
 
@@ -96,7 +97,7 @@ class DryWriter:
         self._tell = tell
 
     def hash_of(self, seq: int) -> str:
-        """Vouch for nothing: what is folded here has no hash."""
+        """Return "": lines that were applied here only have no hash."""
         del seq
         return ""
 
@@ -112,7 +113,7 @@ class DryWriter:
 
 
 class DryLogs:
-    """Logs as they are, and over them those folded here."""
+    """The real logs, and on top of them the lines applied here."""
 
     def __init__(self, logs: Logs, tell: Tell) -> None:
         self._logs, self._tell = logs, tell
@@ -149,7 +150,7 @@ class DryLogs:
 
 
 class DryTimer:
-    """The queue as it is; what is armed here is taken to stand."""
+    """The real queue; an alarm that is set here is assumed to be queued."""
 
     def __init__(self, timer: Timer, tell: Tell) -> None:
         self._timer, self._tell = timer, tell
@@ -225,7 +226,7 @@ class DryFiles:
         """Do nothing: links are only made for what starts later."""
 
     def make(self, directory: str, *, mode: int = 0o700) -> None:
-        """Do nothing: a directory of ours is not worth a word."""
+        """Do nothing: a directory of our own is not worth a line."""
 
     def pipe(self, path: str) -> None:
         """Do nothing: it is only made for what starts later."""
@@ -238,7 +239,7 @@ class DryFiles:
         return target
 
     def remove(self, path: str) -> None:
-        """Do nothing: files of ours that have been read are not worth a word."""
+        """Do nothing: files of our own that were read are not worth a line."""
 
     def writing(self, paths: Iterable[str]) -> set[str]:
         return self._files.writing(paths)
@@ -420,7 +421,7 @@ class DryTerminal:
         self._executor.marks[session_id] = mark
 
     def remember(self, session_id: str, head: str) -> None:
-        """Do nothing: the head is not of a log that exists."""
+        """Do nothing: the head belongs to no log that exists."""
 
     def recall(self) -> list[tuple[str, str]]:
         return self._terminal.recall()

@@ -19,7 +19,7 @@ PLUGINS = "wakeman.executors"
 
 @cache
 def find(name: str) -> Backend:
-    """Look a back end up. Raises: UnknownNameError with those known and the nearest name; UsageError."""
+    """Find a back end by name. Raises: UnknownNameError with those known and the nearest name; UsageError."""
     if name in KNOWN:
         module, kind = KNOWN[name]
         made: Backend = getattr(import_module(module), kind)()

@@ -1,4 +1,4 @@
-"""git: a work tree and a branch for each worker, commits of what passes, merges that touch nobody's files.
+"""git: a work tree and a branch for each worker, commits of what passes, merges that touch no file of the user's.
 
 Every call is the git program's own: no hook of the repository runs, nothing is signed, nothing is asked. A worker owns
 its tree, so the tree's `.git` file is not believed: the directory that git itself keeps for it is named instead.
@@ -189,7 +189,7 @@ class LocalGit:
         return Merged(into=into, commit=tip, branches=tuple(done))
 
     def uproot(self, repository: Repository, tree: str, branch: str, merged: Sequence[str]) -> str:
-        """Have git remove a tree, once it has nothing that is not on a branch, and its branch nothing unmerged."""
+        """Remove a tree, once it has nothing that is not on a branch, and its branch nothing unmerged."""
         known = self.branches(repository)
         if os.path.realpath(tree) not in self._trees(repository):
             return ""
@@ -204,7 +204,7 @@ class LocalGit:
         return "" if ran.code == 0 else _said(ran)
 
     def follow(self, repository: Repository, trees: Sequence[str]) -> None:
-        """Tell git where trees have been moved to."""
+        """Repair git's links to trees that were moved."""
         if trees:
             self._must(repository, "worktree", "repair", *trees)
 

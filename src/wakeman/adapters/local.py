@@ -226,7 +226,7 @@ def lacks(
 ) -> tuple[str, list[tuple[str, str]]] | None:
     """Return a plan's client and what the user's settings lack for it, each with the fix.
 
-    Shape: workers start in `cwd` with the variables `keys`. Boundary: None for a client whose settings nobody reads.
+    Shape: workers start in `cwd` with the variables `keys`. Boundary: None for a client whose settings are not checked.
     """
     from wakeman.adapters.harness.client import Agentic, Own
 

@@ -17,7 +17,7 @@ from wakeman.ports import Ran
 OUT_BYTES_MAX = 8 * 1024 * 1024
 """Bytes of standard output that are kept: its beginning, as a list of units must not lose its first."""
 ERR_BYTES_MAX = 64 * 1024
-"""Bytes of standard error that are kept: its end, where the reason stands."""
+"""Bytes of standard error that are kept: its end, where the reason is."""
 
 ATTEMPT_VARIABLE = "WAKEMAN_ATTEMPT"
 """The variable that every process of an attempt inherits."""
@@ -65,7 +65,7 @@ class LocalMachine:
             return _follow(process, timeout)
 
     def runs(self, program: str, cwd: str, path: str) -> bool:
-        """Look for an executable file."""
+        """Return whether an executable file of that name can be found."""
         places = [cwd] if "/" in program else path.split(":")
         files = (os.path.join(place, program) for place in places)
         return any(os.path.isfile(file) and os.access(file, os.X_OK) for file in files)

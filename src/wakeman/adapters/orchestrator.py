@@ -47,7 +47,7 @@ def deliver(
     names: Mapping[str, str],
     pause: Callable[[float], None] = time.sleep,
 ) -> str:
-    """Bring one message to one receiver; give "" when it arrived, else why not.
+    """Deliver one message to one receiver; return "" when it arrived, else why not.
 
     Shape: the message becomes one line of harmless characters. `names` are those of `wake.to.run` besides
     `message`; `terminal` is that of the server that `address` names, None where there is none.

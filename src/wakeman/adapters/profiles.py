@@ -178,7 +178,7 @@ def _agent(read: _Profile) -> Agent:
 
 
 def _refuse_profile(path: str, data: bytes, at: int, name: str, why: str) -> Never:
-    """Point at the key that is wrong; msgspec says what is, and where below the profile."""
+    """Raise UsageError at the key that is wrong; msgspec says what is, and where below the profile."""
     what, _, place = why.partition(" - at `$.")
     field = re.match(r"\w+", place)
     where = f"{name}.{field[0]}" if field else name
@@ -186,7 +186,7 @@ def _refuse_profile(path: str, data: bytes, at: int, name: str, why: str) -> Nev
 
 
 def _key(data: bytes, name: str, start: int) -> int:
-    """Find where a key stands; `start` when it is spelt with escapes."""
+    """Find the offset of a key; `start` when it is spelt with escapes."""
     # A quote within a string has a backslash before it, so that only a key can match.
     found = re.compile(re.escape(msgspec.json.encode(name)) + rb"\s*:").search(data, start)
     return found.start() if found else start

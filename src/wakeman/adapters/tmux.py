@@ -86,7 +86,7 @@ class Tmux:
     def __init__(
         self, socket: str, tmux: str, directory: str, env: Mapping[str, str], *, timeout: float = 10.0
     ) -> None:
-        """Say where the server is; nothing runs yet.
+        """Address a server; nothing runs yet.
 
         Shape: `socket` and `tmux` are absolute paths; `directory` is ours and gets the file `tmux.sh` when something
         is done; `env` is all that a server started here knows. A socket named `default` is the user's: a server
@@ -224,7 +224,7 @@ class Tmux:
             self._alive(pane, f"copy-mode -q -t '{pane}' ; send-keys -t '{pane}' Enter")
 
     def later(self, seconds: float, argv: Sequence[str]) -> bool:
-        """Have the server run `argv` once, detached from it and unaware of it, after a delay."""
+        """Run `argv` once after a delay, by the server, detached from it and unaware of it."""
         import shlex
 
         # Whatever a run-shell prints, its status too, would be shown over the screen of some session.
@@ -239,7 +239,7 @@ class Tmux:
         return (self._tmux, "-S", self._socket, "attach-session", "-t", _target(session))
 
     def adopt(self, session_id: str, mark: str) -> None:
-        """Put our mark on a session that the user's own launcher made, and on its first pane.
+        """Set our mark on a session that the user's own launcher made, and on its first pane.
 
         Raises: ProgramError when it is gone, or carries another mark; nothing is changed then.
         """
@@ -257,7 +257,7 @@ class Tmux:
             raise ProgramError(f"tmux socket {self._socket}: {session_id} cannot be marked {mark}", self._hint())
 
     def remember(self, session_id: str, head: str) -> None:
-        """Leave the log's head on the session as `@wakeman_head`."""
+        """Store the log's head on the session as `@wakeman_head`."""
         from contextlib import suppress
 
         with suppress(ProgramError, UnknownNameError):
@@ -273,7 +273,7 @@ class Tmux:
         return [(mark, head) for head, _, mark in found if head and mark]
 
     def _settle(self, starts: Sequence[Start], made: list[Made | None], batch: Sequence[int]) -> None:
-        """After a failed call, find out which of the batch exist all the same, and whose they are.
+        """Find out, after a failed call, which of the batch exist all the same, and whose they are.
 
         Boundary: a server that cannot be looked at, as on its way out, settles nothing.
         """
@@ -309,7 +309,7 @@ class Tmux:
             raise
 
     def _alive(self, pane: str, command: str) -> None:
-        """Do something with a pane unless it is dead, which tmux decides itself, in the same call.
+        """Run a command on a pane unless it is dead, which tmux decides itself, in the same call.
 
         Source: Debian bug 1063237: until 3.4, a paste into a dead pane ends the server with all its sessions.
         """
@@ -359,7 +359,7 @@ class Tmux:
         return ran
 
     def _write_script(self) -> None:
-        """Put the stand-in for tmux in place, unless it is there. Repeatable: yes, also by two at once."""
+        """Write the stand-in for tmux, unless it exists. Repeatable: yes, also by two at once."""
         import shlex
         from pathlib import Path
 
@@ -413,7 +413,7 @@ class TmuxTimer:
         return []
 
     def disarm(self, jobs: Sequence[str]) -> None:
-        """Do nothing: it cannot be taken back."""
+        """Do nothing: a timer of the place cannot be disarmed."""
 
     def later(self, seconds: float, argv: Sequence[str]) -> bool:
         return self._tmux.later(seconds, argv)
@@ -590,7 +590,8 @@ def _is_id(session: str) -> bool:
 
 
 def _target(session: str) -> str:
-    """Address a session exactly. Raises: UnknownNameError for an empty name, which tmux takes for any session."""
+    """Return the exact target of a session. Raises: UnknownNameError for an empty name, which tmux takes for any
+    session."""
     if not session:
         raise UnknownNameError("tmux: found an empty session name")
     return f"{session}:" if _is_id(session) else f"={session}:"
@@ -602,7 +603,7 @@ def _literal(word: str) -> str:
 
 
 def _unformatted(text: str) -> str:
-    """Double each `#`, except before `[`, where tmux leaves them alone."""
+    """Return text with each `#` doubled, except before `[`, where tmux leaves it alone."""
     return re.sub(r"#+(?![#\[])", lambda run: run[0] * 2, text)
 
 
@@ -617,5 +618,5 @@ def _shielded(command: str) -> str:
 
 
 def _plain(text: str) -> str:
-    """Leave out control characters but line feed and tab; a carriage return counts as a line feed."""
+    """Return text without control characters but line feed and tab; a carriage return counts as a line feed."""
     return text.replace("\r\n", "\n").replace("\r", "\n").translate(PLAIN)

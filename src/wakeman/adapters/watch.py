@@ -84,20 +84,20 @@ class DiskWatch:
         return (*self.ways, *self.troubles.values())
 
     def tell(self, path: str) -> None:
-        """Note a file, from any thread."""
+        """Record a file that was written, from any thread."""
         with self._stirred:
             self._paths.add(path)
             self._resting.pop(path, None)
             self._stirred.notify()
 
     def expect(self, path: str) -> None:
-        """Note a file that was made: it is told when it is closed, or has rested for a while."""
+        """Record a file that was made: it is reported when it is closed, or has not changed for a while."""
         with self._stirred:
             self._resting.setdefault(path, time.monotonic() + UNCLOSED_REST_S)
             self._stirred.notify()
 
     def lose(self, why: str) -> None:
-        """Note that something may have gone unseen."""
+        """Record that something may have gone unseen."""
         with self._stirred:
             self._lost[why] = None
             self._stirred.notify()
@@ -119,7 +119,7 @@ class DiskWatch:
         return found
 
     def _look(self) -> bool:
-        """Do what is due by now, and tell whether there is something to tell."""
+        """Process what is due by now, and return whether there is something to report."""
         now = time.monotonic()
         if now >= self._next:
             self._tend()
@@ -191,7 +191,7 @@ class _Inotify:
     # --- what watchdog calls
 
     def on_event(self, event: InotifyEvent) -> None:
-        """Take one event of one directory."""
+        """Process one event of one directory."""
         with self._lock:
             place = self._places.get(event.wd)
             if place is None or self._reader is None:
@@ -211,7 +211,7 @@ class _Inotify:
                 self._watch.expect(path)
 
     def on_watch_deleted(self, wd: int) -> None:
-        """Take note that a directory is gone."""
+        """Record that a directory is gone."""
         with self._lock:
             place = self._places.pop(wd, None)
             if place is None or self._reader is None or self._watched.get(place) != wd:
@@ -223,7 +223,7 @@ class _Inotify:
                 self._settle(place)
 
     def on_queue_overflow(self) -> None:
-        """Take note that the kernel dropped events: directories may have been made that nobody watches."""
+        """Record that the kernel dropped events: directories may have been made that are not watched."""
         with self._lock:
             self._watch.lose("the queue of inotify overflowed")
             for root in self._roots:
@@ -245,7 +245,7 @@ class _Inotify:
             self._add(path, tell=True)
 
     def _mend(self) -> None:
-        """See whether every root is the directory that it was, and whether what could not be watched now can."""
+        """Check that every root is still the same directory, and retry what could not be watched before."""
         with self._lock:
             if self._reader is None:
                 self._watch.troubles.clear()
@@ -275,7 +275,7 @@ class _Inotify:
                 self._anchors.add(above)
 
     def _add(self, top: str, *, tell: bool = False) -> None:
-        """Watch a directory and all below it; tell of the files that are in them already."""
+        """Watch a directory and all below it; report the files that are in them already."""
         todo = [top]
         while todo:
             place = todo.pop()
@@ -292,7 +292,7 @@ class _Inotify:
                         self._watch.tell(entry.path)
 
     def _hold(self, place: str) -> bool:
-        """Put a watch on one directory; where that cannot be, say so for as long as it lasts."""
+        """Watch one directory; if that fails, report it for as long as it lasts."""
         assert self._reader is not None  # noqa: S101 - nothing is held without one
         known = self._watched.get(place)
         if known is not None and known in self._places:
@@ -352,7 +352,7 @@ class _Observer:
         self._observer.join()
 
     def dispatch(self, event: Any) -> None:
-        """Take an event of watchdog."""
+        """Process an event of watchdog."""
         if not event.is_directory:
             self._watch.tell(os.fsdecode(event.dest_path or event.src_path))
 
@@ -393,7 +393,7 @@ def _identity(path: str) -> tuple[int, int] | None:
 
 
 def _rests(path: str) -> bool:
-    """Return whether nobody has written a file for a while, or it is gone."""
+    """Return whether a file has not been written for a while, or is gone."""
     try:
         return time.time() - os.lstat(path).st_mtime >= UNCLOSED_REST_S
     except OSError:

@@ -111,7 +111,7 @@ def judge(
 
 
 def request(world: World, name: str, verb: Literal["accept", "pause", "unpause"]) -> Answer[Status]:
-    """Let the held row be taken; stop alarms and launches; go on."""
+    """Accept the held row; stop alarms and launches; or continue."""
     return after(world, requests.request(world, named(world, name), verb))
 
 

@@ -29,7 +29,7 @@ DIVERGED_STATUS = 6
 SIGNATURE_PREFIX = "signature of "
 
 Head = tuple[str, int, str]
-"""A line as somebody outside remembers it: who, its number, its hash."""
+"""A line as remembered outside the log: by whom, its number, its hash."""
 
 
 class DivergenceFound(Value, frozen=True, kw_only=True):
@@ -42,7 +42,7 @@ class DivergenceFound(Value, frozen=True, kw_only=True):
 
 
 class CheckpointFound(Value, frozen=True, kw_only=True):
-    """What somebody outside the log remembers of it."""
+    """An external checkpoint, compared with the log."""
 
     where: Annotated[str, Meta(description="Who remembers it.")]
     line: Annotated[int, Meta(description="Number of the line.")]
@@ -141,7 +141,7 @@ def audit(
     key: str | None = None,
     sign: str | None = None,
 ) -> Answer[Audited]:
-    """Audit a log's live file; `again` is what names it in commands.
+    """Audit a log's live file; `again` is its name in commands.
 
     Shape: `heads` are checkpoints that the caller knows; `key` verifies the signatures beside the log, `sign` signs.
     Raises: LogDamagedError when it is to be signed and anything diverges.
@@ -168,7 +168,7 @@ def _first(tapes: Tapes, file: str) -> Event:
 
 
 def _outside(world: World, file: str, begin: Event) -> Sequence[Head]:
-    """Ask the witnesses on this machine. Boundary: a log that was copied or moved has none here."""
+    """Return the external checkpoints on this machine. Boundary: a log that was copied or moved has none here."""
     planned: Any = begin.data
     if realpath(planned.host.directory) != realpath(dirname(file)):
         return []

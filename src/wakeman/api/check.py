@@ -43,7 +43,7 @@ class FailedDeployment(Value, frozen=True, kw_only=True):
 
 
 class Resumed(Value, frozen=True, kw_only=True):
-    """What came of going on after a crash."""
+    """Outcome of resuming one deployment after a crash."""
 
     parts: ClassVar[tuple[type[Value], ...]] = (ResumedDeployment, FailedDeployment)
 
@@ -57,12 +57,12 @@ class Resumed(Value, frozen=True, kw_only=True):
 
     @property
     def deployments(self) -> tuple[str, ...]:
-        """Name them."""
+        """Return the names of all deployments."""
         return tuple(each.deployment for each in self.resumed)
 
 
 def check(world: World, name: str, head: str = "") -> Answer[Status]:
-    """Run one check; the exit code tells the deployment's state. `name` is exact."""
+    """Run one check; the exit code is the deployment's state. `name` is exact."""
     d = engine.check(world, name, head)
     return after(world, d, code(d))
 
@@ -70,7 +70,7 @@ def check(world: World, name: str, head: str = "") -> Answer[Status]:
 def wait(
     world: World, name: str, until: Until, pause: Callable[[float], None], timeout: float | None = None
 ) -> Answer[Status]:
-    """Wait for a deployment; the exit code tells its state, or that the time is over."""
+    """Wait for a deployment; the exit code is its state, or says that the time is over."""
     from wakeman.engine.wait import wait as engine_wait
 
     waited = engine_wait(world, named(world, name), until, pause, timeout=timeout)
@@ -86,7 +86,7 @@ class Resumption(Struct, frozen=True):
 
 
 def resume(world: World, name: str | None = None) -> Resumption:
-    """Take one deployment, or every open one, up again after whatever ended. Raises: for one that is named."""
+    """Resume one deployment, or every open one, after whatever ended it. Raises: for one that is named."""
     from wakeman.engine.start.resume import openings
     from wakeman.engine.start.resume import resume as engine_resume
 

@@ -24,5 +24,5 @@ def standing(outcome: Outcome, *, needs_person: bool) -> int:
 
 
 def worst(codes: Collection[int]) -> int:
-    """Return the exit code that stands for several; 0 for none."""
+    """Return the one exit code that represents several; 0 for none."""
     return next((code for code in SEVERITY if code in codes), 0)

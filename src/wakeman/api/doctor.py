@@ -220,7 +220,7 @@ DOCTOR_PROBES: tuple[Callable[[World, Machine, str | None], Iterator[Finding]], 
 
 
 def _settings(world: World, here: Machine, file: str) -> Iterator[Finding]:
-    """Yield what the workers' client needs of the user's own settings, which nobody but the user changes."""
+    """Yield what the workers' client needs in the user's own settings, which only the user changes."""
     from wakeman.engine.start.prepare import variables
 
     plan = _plan(world, file)

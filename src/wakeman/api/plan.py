@@ -131,7 +131,7 @@ def plan(world: World, prepared: Prepared, file: str) -> Answer[Planned]:
 
 
 def approve(prepared: Prepared, *, yes: bool) -> None:
-    """Raise UsageError where agents may do anything, nothing holds them, and nobody has agreed to that."""
+    """Raise UsageError where agents may do anything without confinement, and no person has agreed to that."""
     keys = _unheld(prepared.plan)
     if keys and not yes:
         raise UsageError(

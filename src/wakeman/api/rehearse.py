@@ -32,7 +32,7 @@ class Staged(Protocol):
         """Return the world as a process called by `by` sees it."""
 
     def run(self, check: Callable[[World, str], object], until: Callable[[], bool]) -> None:
-        """Let things happen in their order until `until` holds."""
+        """Run events in their order until `until` holds."""
 
 
 class Staging(Protocol):
@@ -49,7 +49,7 @@ class Staging(Protocol):
         early: Mapping[str, int],
         hang: Sequence[str],
     ) -> Staged:
-        """Act each unit in so many seconds; `early` end by themselves after some units, who `hang` never end."""
+        """Perform each unit in so many seconds; those in `early` end after some units, those in `hang` never end."""
 
 
 class Scene(Value, frozen=True, kw_only=True):
@@ -90,7 +90,7 @@ def rehearse(
     hang: Sequence[str],
     every: bool,
 ) -> Rehearsal:
-    """Play a plan from `up` to its end; nothing outside memory is touched. Raises: UsageError."""
+    """Rehearse a plan from `up` to its end; nothing outside memory is touched. Raises: UsageError."""
     names = [share.name for share in prepared.shares]
     for name in (*early, *hang):
         if name not in names:

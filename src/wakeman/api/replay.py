@@ -81,7 +81,7 @@ class Recording(AbstractContextManager["Recording"], Protocol):
         """Return the number of the live segment's first line."""
 
     def known(self, seq: int, digest: str, first: int, end: int) -> bool:
-        """Go on after a line known before."""
+        """Continue after a known line."""
 
     def place(self, seq: int) -> str:
         """Return the name of the file and line of an event."""
@@ -91,7 +91,7 @@ class Recording(AbstractContextManager["Recording"], Protocol):
 
 
 class Night:
-    """A log as it is read. `d` is the fold of what was taken."""
+    """A log while it is read. `d` is the deployment with the lines read so far applied."""
 
     def __init__(self, file: str, reading: Callable[[str], Recording]) -> None:
         self.file, self._reading = file, reading
@@ -112,7 +112,7 @@ class Night:
             self._place = log.first, log.end
 
     def take(self, event: Event) -> None:
-        """Fold an event. Raises: LogDamagedError when it does not follow."""
+        """Apply an event. Raises: LogDamagedError when it does not follow."""
         try:
             apply(self.d, event)
         except (TransitionError, LookupError, ValueError) as fault:
@@ -130,7 +130,7 @@ def timeline(night: Night) -> Iterator[Replayed]:
 
 
 def as_it_was(night: Night, until: int | datetime, again: str) -> Answer[Status]:
-    """Return how a deployment stood at a line, or a time; `again` names the log in a hint. Raises: UsageError."""
+    """Return a deployment's status at a line, or a time; `again` names the log in a hint. Raises: UsageError."""
     d = night.d
     for event in night.events():
         if event.seq > until if isinstance(until, int) else event.at > until:
@@ -173,7 +173,7 @@ def _replayed(event: Event, state: StateAfter) -> Replayed:
 
 
 class _States:
-    """The fold's state in a few words, kept from event to event: most change little of it."""
+    """The state in a few words, kept from event to event: most change little of it."""
 
     def __init__(self, d: Deployment) -> None:
         self.d = d
@@ -181,7 +181,7 @@ class _States:
         self._workers: dict[str, State] = {}
 
     def after(self, event: Event) -> StateAfter:
-        """Return it after an event that is folded already."""
+        """Return the state after an event that is already applied."""
         d, data = self.d, event.data
         if isinstance(data, Enrolled | Looked | Requested | Reviewed | Amended):
             units = tasks(d)

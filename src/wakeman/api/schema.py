@@ -112,7 +112,7 @@ def answers(verb: str) -> tuple[type[Value], ...]:
 
 
 def _enveloped(made: dict[str, Any]) -> dict[str, Any]:
-    """Put the fields of the envelope around those of a value."""
+    """Return a schema with the fields of the envelope around those of a value."""
     ok = {"const": False, "description": "It failed."} if made["title"] == Failure.__name__ else _ENVELOPE["ok"]
     return {
         **made,
@@ -122,7 +122,7 @@ def _enveloped(made: dict[str, Any]) -> dict[str, Any]:
 
 
 def _used(defs: dict[str, Any], among: Sequence[object]) -> dict[str, Any]:
-    """Leave out what nothing refers to."""
+    """Return the definitions that something refers to."""
     wanted: dict[str, None] = {}
 
     def follow(value: object) -> None:

@@ -69,7 +69,7 @@ class Eta(Value, frozen=True, kw_only=True):
 
 
 class ProgressStatus(Value, frozen=True, kw_only=True):
-    """How far somebody is, and how fast."""
+    """How far a worker or the deployment is, and how fast."""
 
     done: Annotated[int, Meta(description="Units made, those written included that no check has judged yet.")]
     total: Annotated[int, Meta(description="Units to make.")]
@@ -241,13 +241,13 @@ def after(world: World, d: Deployment, code: int = 0) -> Answer[Status]:
 
 
 def describe(world: World, d: Deployment, at: datetime | None) -> Status:
-    """Return the status of a folded deployment; `at` is when it was looked at last."""
+    """Return the status of a deployment; `at` is when it was last observed."""
     now = world.clock.now()
     return shape(d, now, at, stands=d.alarm is not None and alarm.stands(world, d, now))
 
 
 def shape(d: Deployment, now: datetime, at: datetime | None, *, stands: bool) -> Status:
-    """Return the status as of `now`, without a look at anything; `stands`: its alarm lies ahead."""
+    """Return the status as of `now`, without observing anything; `stands`: its alarm is queued."""
     missing, total = undone(d), len(review.tasks(d))
     tokens, cost = _used(used(d))
     return Status(
@@ -334,7 +334,7 @@ def _listed(world: World, name: str, *, recorded: bool) -> ListedStatus | Unread
 
 
 def _glance(world: World, d: Deployment) -> datetime:
-    """Fold what one look shows into a deployment read for this purpose. The log is left as it is."""
+    """Apply what one observation finds to a deployment read for this purpose. The log is left as it is."""
     now = world.clock.now()
     looked, _ = observe(world, d, {})
     drafts = [e.Draft(looked)]

@@ -1,11 +1,10 @@
 # a check does without pathlib
 """The event logs of one state directory: one directory a deployment, lines only ever appended, under one lock.
 
-`lock` is held by flock and never renamed or unlinked; `asked` is the mark of those who found it held. One append is
-one write and one fdatasync. `events.jsonl` is the live segment, `events-<first seq>.jsonl` are sealed ones,
-`snapshot.json` is a cache of the fold, `reserve` is given up when the disk is full. Only what follows the last
-whole write, unfinished or holding NUL, counts as torn: whatever else does not fit is damage, and is mended by hand
-alone.
+`lock` is held by flock and never renamed or unlinked; `asked` is the mark of those who found it held. One append is one
+write and one fdatasync. `events.jsonl` is the live segment, `events-<first seq>.jsonl` are sealed ones, `snapshot.json`
+is a cache of the state, `reserve` is released when the disk is full. Only what follows the last whole write, unfinished
+or holding NUL, counts as torn: whatever else does not fit is damage, which only a person repairs.
 """
 
 from __future__ import annotations
@@ -84,7 +83,7 @@ class EventLogs:
             _place(directory, lines)
 
     def read(self, name: str) -> Deployment:
-        """Fold a log without holding it. An unfinished last write is left out.
+        """Read a log without holding it, and return its deployment. An unfinished last write is left out.
 
         Raises: UnknownNameError; LogDamagedError naming file and line; StorageError.
         """
@@ -97,7 +96,7 @@ class EventLogs:
 
     @contextmanager
     def hold(self, name: str, by: str, wait: float = 5.0) -> Iterator[EventWriter]:
-        """Lock, cut off what a crash left unfinished, make what others wrote durable, and fold.
+        """Lock, cut off what a crash left unfinished, make durable what others wrote, and apply all lines.
 
         Effects: afterwards, when nothing went wrong, a snapshot and a sealed segment where they are due.
         Units: `wait` in seconds.
@@ -165,7 +164,7 @@ def _events(directory: str, after: int) -> Iterator[Event]:
 
 
 def _born(directory: str) -> bytes:
-    """Return the time in a log's first line; it stands third, at fixed width, so that bytes sort as times do."""
+    """Return the time in a log's first line; it is the third field, of fixed width, so that bytes sort as times do."""
     with suppress(OSError), open([*(file for _, file in sealed(directory)), join(directory, LIVE)][0], "rb") as stream:
         found = re.search(rb'"at":"([^"]*)"', stream.read(256))
         return found[1] if found else b""
@@ -186,7 +185,7 @@ def _local(state: str) -> None:
 
 
 def _place(directory: str, lines: bytes) -> None:
-    """Put a whole log into place. A crash in between leaves no file of a log's name."""
+    """Create a whole log in one step. A crash in between leaves no file of a log's name."""
     new, live = join(directory, NEW), join(directory, LIVE)
     with refusing(live):
         try:

@@ -74,7 +74,7 @@ def first(file: str) -> Event:
 
 
 def chained(file: str) -> HashChain:
-    """Follow sequence and hashes alone."""
+    """Check sequence and hashes alone."""
     with Tape(file) as tape:
         deque(tape.lines(), maxlen=0)
         return tape.chain

@@ -18,7 +18,7 @@ SOONEST, LATEST = 0.0005, 0.01
 
 @contextmanager
 def locked(directory: str, wait: float) -> Iterator[None]:
-    """Hold the lock. Units: `wait` in seconds.
+    """Hold the lock of a log. Units: `wait` in seconds.
 
     Raises: BusyError naming the holder, after leaving a mark that the holder will see; StorageError.
     """
@@ -43,7 +43,7 @@ def locked(directory: str, wait: float) -> Iterator[None]:
 
 
 def asked(directory: str) -> bool:
-    """Return whether somebody found the lock held since this was asked last."""
+    """Return whether another process found the lock held since the last call."""
     try:
         os.unlink(join(directory, ASKED))
     except OSError:

@@ -61,7 +61,7 @@ class Reading:
         self._live.close()
 
     def known(self, seq: int, digest: str, first: int, end: int) -> bool:
-        """Go on after a line known before, if it stands where it is said to: `end` is its end in the live segment."""
+        """Continue after a known line, if it is where the caller says: `end` is its end in the live segment."""
         if first != self._first or end < LINE_END_BYTES:
             return False
         with refusing(self._path):
@@ -73,7 +73,7 @@ class Reading:
 
     @property
     def directory(self) -> str:
-        """Return the directory that the log stands in."""
+        """Return the directory of the log."""
         return dirname(self._path)
 
     @property
@@ -129,10 +129,10 @@ class Reading:
             self.torn = os.pread(stream.fileno(), size, self.end)
 
     def _unfit(self, line: bytes, previous: bytes, seq: int, *, last: bool) -> None:
-        """Say what is wrong with a line whose hash does not fit; a torn one is no damage.
+        """Raise LogDamagedError with what is wrong with a line whose hash does not fit; a torn one is no damage.
 
         Boundary: torn is what lacks its line feed, or holds NUL and is the last: JSON never holds one, a sector that
-        was never written does. A whole line behind which one other byte stands in the line feed's place was whole.
+        was never written does. A whole line with one other byte in place of its line feed was whole.
         """
         whole = line[:-1] + b"\n"
         fits = whole[-LINE_END_BYTES:] == sha256(previous + whole[:-LINE_END_BYTES]).hexdigest()[:32].encode() + b'"}\n'
@@ -166,17 +166,17 @@ class Reading:
         return f"{self.file}:{max(1, seq - self._begins + 1)}"
 
     def _damaged(self, found: str, seq: int = 1) -> NoReturn:
-        hint = f"wakeman audit {self._path} tells what is wrong"
+        hint = f"wakeman audit {self._path} shows what is wrong"
         if basename(self._path) == LIVE:
             name = basename(dirname(self._path))
             hint = (
-                f"wakeman audit {name} tells what is wrong, wakeman log repair {name} cuts there and keeps the original"
+                f"wakeman audit {name} shows what is wrong, wakeman log repair {name} cuts there and keeps the original"
             )
         raise LogDamagedError(f"{self.place(seq)}: {found}", hint)
 
 
 def fold_all(log: Reading, deployment: Deployment) -> Deployment:
-    """Fold what a pass gives. Raises: LogDamagedError, also for a line that does not follow from those before."""
+    """Apply the lines of one pass. Raises: LogDamagedError, also for a line that does not follow from those before."""
     event = None
     try:
         for event in log:

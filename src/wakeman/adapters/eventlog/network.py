@@ -1,4 +1,4 @@
-"""Which file system a path stands on, as far as the kernel tells."""
+"""Which file system holds a path, as far as the kernel reports it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MOUNTS = "/proc/self/mountinfo"
 def network(path: str, mounts: str = MOUNTS) -> str:
     """Return the type of the network file system that a path is on, or would be once it exists; "" if on none.
 
-    Boundary: "" where the kernel tells no mounts.
+    Boundary: "" where the kernel lists no mounts.
     """
     where = os.path.realpath(path)
     best, found = "", ""

@@ -1,4 +1,4 @@
-"""Cutting a damaged log, when a person asks for it: the original is kept, and the log goes on before its damage."""
+"""Cutting a damaged log, when a person asks for it: the original is kept, and the log continues before its damage."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def _whole(directory: str) -> tuple[str, int, int, str]:
 
 
 def _first(file: str, directory: str) -> int:
-    """Return the seq from which on files are cut or put aside; a live file alone leaves every sealed one."""
+    """Return the seq from which on files are cut or set apart; a live file alone leaves every sealed one."""
     found = {path: first for first, path in sealed(directory)}
     return found.get(file, sys.maxsize)
 

@@ -70,7 +70,7 @@ def write_new(file: str, data: bytes) -> None:
 
 
 def replace(directory: str, name: str, data: bytes) -> None:
-    """Put a whole file in the place of another, durably; a crash in between leaves the old one."""
+    """Replace a whole file by another, durably; a crash in between leaves the old one."""
     new = join(directory, f"{name}.new")
     write_new(new, data)
     os.rename(new, join(directory, name))
@@ -106,7 +106,7 @@ def sync_directory(directory: str) -> None:
 
 
 def close(fd: int) -> None:
-    """Close what is durable already: an error has nothing left to tell."""
+    """Close what is durable already: an error no longer matters."""
     with suppress(OSError):
         os.close(fd)
 

@@ -1,4 +1,4 @@
-"""The snapshot beside a log: a cache of its fold, good for one line of one file, and never mended."""
+"""The snapshot beside a log: a cache of its state, valid for one line of one file, and never repaired."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ SNAPSHOT_LAG_BYTES_MIN = 256 * 1024
 
 
 class Snapshot(Struct, frozen=True):
-    """What stands in the first line of the file; the second is the deployment as folded up to line `seq`.
+    """The first line of the file; the second is the deployment with all lines up to `seq` applied.
 
-    Shape: `end` is the offset behind that line in the live segment, whose first line is `first`; `sha256` is over
-    the second line; `fold` is the version of the fold that made it.
+    Shape: `end` is the offset behind that line in the live segment, whose first line is `first`; `sha256` is over the
+    second line; `fold` is the version of the state that it holds.
     """
 
     fold: int
@@ -54,7 +54,7 @@ def thaw(state: bytes) -> Deployment | None:
 
 
 def keep(directory: str, deployment: Deployment, first: int, end: int) -> int:
-    """Write a snapshot of what was folded; give its size in bytes. Raises: OSError; the one before stays then."""
+    """Write a snapshot of a deployment; return its size in bytes. Raises: OSError; the one before stays then."""
     state = msgspec.json.encode(deployment)
     head = Snapshot(
         fold=STATE_VERSION,
@@ -69,6 +69,6 @@ def keep(directory: str, deployment: Deployment, first: int, end: int) -> int:
 
 
 def drop(directory: str) -> None:
-    """Take the snapshot away. No error when there is none."""
+    """Remove the snapshot. It is no error if there is none."""
     with suppress(FileNotFoundError):
         os.unlink(join(directory, SNAPSHOT))

@@ -54,12 +54,13 @@ class EventWriter:
 
     @property
     def deployment(self) -> Deployment:
-        """Return the fold of all lines, those appended here included. Not to be changed by the caller."""
+        """Return the deployment with all lines applied, those appended here included. Not to be changed by the
+        caller."""
         return self._deployment
 
     @property
     def seen(self) -> bool:
-        """Return whether somebody asked for a check while the lock was held; asking clears it.
+        """Return whether a check was asked for while the lock was held; the call clears it.
 
         Boundary: may be asked once more after the lock was let go, for those who came in the last moment.
         """
@@ -74,7 +75,7 @@ class EventWriter:
         return tail[end - LINE_END_BYTES : end - 3].decode("ascii", "replace") if at >= 0 < end else ""
 
     def catch_up(self, name: str) -> None:
-        """Fold what is there; cut off what is torn; make durable what others left in the page cache."""
+        """Apply all lines; cut off what is torn; make durable what others left in the page cache."""
         torn = self._fold()
         if self._deployment.name != name:
             raise LogDamagedError(f"{self._file}:1: expected the log of {name}, found that of {self._deployment.name}")
@@ -88,12 +89,11 @@ class EventWriter:
             self.append([Draft(Freed())], now)
 
     def append(self, drafts: Sequence[Draft], at: datetime, *, durable: bool = True) -> list[Event]:
-        """Write all drafts as one write, durable on return unless that is not asked for, and fold them.
+        """Write all drafts as one write, durable on return unless that is not asked for, and apply them.
 
-        Boundary: no drafts, no write.
-        Raises: TransitionError before anything is written when a draft's move is illegal; StorageError when
-        the disk refuses: then the log is as before and this writer refuses all further appends. On a full disk the
-        reserve is given up, so that the next writer can say so and go on.
+        Boundary: no drafts, no write. Raises: TransitionError before anything is written when a draft's transition is
+        illegal; StorageError when the disk refuses: then the log is as before and this writer refuses all further
+        appends. On a full disk the reserve is released, so that the next writer can record that and continue.
         """
         if not drafts:
             return []
@@ -110,7 +110,7 @@ class EventWriter:
         return events
 
     def put_in_order(self, segment: int, lag: int) -> None:
-        """Seal the live segment once it is large, and write a snapshot once that lags far behind.
+        """Seal the live segment once it is large, and write a snapshot once it is far behind.
 
         Effects: failing is harmless, and silent: the log stays as it is, and the next holder tries again.
         """
@@ -123,7 +123,7 @@ class EventWriter:
             snapshot.keep(self._directory, self._deployment, self._first, self._size)
 
     def _fold(self) -> bytes:
-        """Fold the file as it is; give what is torn."""
+        """Apply the file as it is; return what is torn."""
         with Reading(self._file) as log:
             self._deployment = folded(log)
             self._size, self._first = log.end, log.first
@@ -158,7 +158,7 @@ class EventWriter:
             refuse(self._file, fault)
 
     def _reserved(self) -> bool:
-        """Return whether the reserve stands, putting it there where it does not and the disk has room for more."""
+        """Return whether the reserve exists, creating it if the disk has room for more."""
         file = join(self._directory, RESERVE)
         with suppress(OSError):
             if getsize(file) >= RESERVE_BYTES:
@@ -175,7 +175,8 @@ class EventWriter:
         return True
 
     def _give_up_reserve(self, size: int, why: str) -> None:
-        """Make room on a full disk, and have the log say so: nobody is launched until there is more.
+        """Release the reserve on a full disk, and record that in the log: no worker is launched until there is more
+        room.
 
         Boundary: by another descriptor; what the disk did with the first one's bytes is not known.
         """
@@ -204,10 +205,10 @@ class EventWriter:
         return Repaired(name, len(torn))
 
     def _seal(self) -> None:
-        """Put the live segment aside under the seq of its first line, and begin another that vouches for its bytes.
+        """Seal the live segment under the seq of its first line, and begin another whose first line records its hash.
 
-        Boundary: there is a live segment at each moment; a crash in between leaves a second name for it, which
-        readers pass over. Raises: OSError, on file systems without hard links too: the log goes on in one file.
+        Boundary: there is a live segment at each moment; a crash in between leaves a second name for it, which readers
+        skip. Raises: OSError, on file systems without hard links too: the log continues in one file.
         """
         from hashlib import file_digest
 
@@ -232,7 +233,7 @@ class EventWriter:
 
 
 def folded(log: Reading) -> Deployment:
-    """Fold a log from its snapshot on, where one fits, or from its beginning."""
+    """Return a log's deployment, from its snapshot on, where one fits, or from its beginning."""
     found = snapshot.load(log.directory)
     if found is not None:
         mark, state = found

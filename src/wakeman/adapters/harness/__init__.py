@@ -10,7 +10,7 @@ from wakeman.core.plan.template import nearest
 from wakeman.ports import Harness
 
 CLIENTS = ("claude", "codex", "gemini", "opencode", "aider")
-"""Those whose table stands in a module of their name, under that name in capitals."""
+"""Clients whose table is in a module of their name, under that name in capitals."""
 KNOWN = (*CLIENTS, "command", "external")
 PLUGINS = "wakeman.harnesses"
 """Entry points of other packages: name -> a function without arguments that gives a harness."""
@@ -18,7 +18,7 @@ PLUGINS = "wakeman.harnesses"
 
 @cache
 def find(name: str) -> Harness:
-    """Look a harness up. Raises: UnknownNameError with those known and the nearest name; UsageError."""
+    """Find a harness by name. Raises: UnknownNameError with those known and the nearest name; UsageError."""
     if name in CLIENTS:
         from wakeman.adapters.harness.client import Agentic
 

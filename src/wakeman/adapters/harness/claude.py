@@ -1,7 +1,7 @@
 """Claude Code: its table. Known of version 2.1; what a later one says otherwise reads as unknown or busy, never idle.
 
-Print mode prints one JSON object a line. An interactive session says by hooks what it does; its screen tells of
-dialogs that come before any hook. Both get their settings from a file of the attempt's own.
+Print mode prints one JSON object a line. An interactive session reports by hooks what it does; its screen shows dialogs
+that come before any hook. Both get their settings from a file of the attempt's own.
 """
 
 from __future__ import annotations
@@ -200,10 +200,10 @@ FRAME = (
 )
 """Two rules from the first column on, and what is typed between: what it repeats of others is always set in."""
 CHOICE = r"[\s\S]*^ {0,3}(?:Enter to (?:select|confirm)|Esc to cancel)[^\n]*\Z"
-"""A dialog stands in place of the input box, with its keys in the last line."""
+"""A dialog replaces the input box, with its keys in the last line."""
 OVER = r"\s*^✻ [^\n]* for [^\n]*\s*\Z"
 LAST = rf"(?:{OVER}|\s*\Z)"
-"""What a turn ends with: its last words stand right above, a tool's output does not."""
+"""What a turn ends with: its last words are right above, a tool's output is not."""
 MORE = r"(?:\n {2,5}\S[^\n]*)*"
 SIGNS = (
     Sign("unknown", r"^Resume this session with:", "has left", part="open"),
@@ -239,7 +239,7 @@ SIGNS = (
     ),
     Sign("idle", r"\A\s*\Z", "waits for a prompt", part="typed"),
 )
-"""Read top-down, the first that is found counts: an input box stands there in most states."""
+"""Read top-down, the first that is found counts: an input box is there in most states."""
 
 
 def _profile(name: str, agent: Agent) -> Iterator[str]:
@@ -253,7 +253,7 @@ def _profile(name: str, agent: Agent) -> Iterator[str]:
 
 
 def _permits(task: Task, beside: list[str]) -> Iterator[str]:
-    """Let it read its task, and write where its outputs go, also outside the directory it starts in."""
+    """Yield the permissions to read its task, and to write its outputs, also outside the directory it starts in."""
     del beside
     places = directories(task.outputs)
     if task.place:
@@ -304,7 +304,7 @@ def _known(text: bytes) -> Json:
 def _settings(task: Task) -> Json:
     """Return what it reads by `--settings`: its hooks, and that the warning of bypass mode is known.
 
-    Shape: one hook keeps what it says; the guard judges each write before it, and tells of it afterwards.
+    Shape: one hook keeps what it reports; the guard judges each write before it happens, and reports it afterwards.
     """
     workers = task.plan.workers
     hooks = {event: [_hook("", task.hook, task.place, event, *push)] for event, push in HOOKED[workers.mode].items()}

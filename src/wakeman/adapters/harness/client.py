@@ -34,7 +34,7 @@ SIGN_ROWS_MAX = 60
 TEXT_STREAM_ROWS_MAX = 200
 """Lines of a stream of plain text that are read, from the last one upwards."""
 ANY = re.compile("")
-"""Matches whatever stands there."""
+"""Matches any value."""
 OPENING = "Read {{ prompt_file }} and do what it says."
 """What an interactive session is given: a prompt may be longer than an argument, and begin with anything."""
 
@@ -70,9 +70,9 @@ class Grant(Struct, frozen=True):
 class Event(Struct, frozen=True):
     """How one kind of line, or hook, is read. The first row that fits counts.
 
-    Shape: `where` maps paths (`a.b`, `*` for any) to what is there: a value, or a pattern that is searched.
-    `why` and `ends` may hold paths in braces, alternatives apart by `|`; `ends` is said of an attempt that ended with
-    it, "" that all went well, None the same as `why`. An `activity` of None says nothing: an earlier line counts.
+    Shape: `where` maps paths (`a.b`, `*` for any) to what is there: a value, or a pattern that is searched. `why` and
+    `ends` may hold paths in braces, alternatives separated by `|`; `ends` is the text for an attempt that ended with
+    it, "" that all went well, None the same as `why`. An `activity` of None means nothing: an earlier line counts.
     """
 
     activity: Activity | None
@@ -98,7 +98,7 @@ class Sign(Struct, frozen=True):
 
 
 class Tally(Struct, frozen=True):
-    """Where lines say what was used. `adds`: each such line counts; otherwise the last one tells it all.
+    """Where lines report what was used. `adds`: each such line counts; otherwise the last one has the sum.
 
     Shape: several paths are summed; a path that is not there is none. Of lines with the same `key` the last counts.
     `whole` as in `Usage`.
@@ -114,7 +114,7 @@ class Tally(Struct, frozen=True):
 
 
 class Calls(Struct, frozen=True):
-    """How lines tell of a tool that was called (`begins`, its id at `id`) and came back (`ends`, its id at `of`).
+    """How lines report a tool that was called (`begins`, its id at `id`) and came back (`ends`, its id at `of`).
 
     Shape: what precedes a line that fits `turn` is of an earlier turn, and over.
     """
@@ -127,13 +127,12 @@ class Calls(Struct, frozen=True):
 
 
 class Record(Struct, frozen=True):
-    """What a client keeps of a live conversation by itself, as lines of JSON: where it stands, and how it is read.
+    """What a client keeps of a live conversation by itself, as lines of JSON: where it is, and how it is read.
 
-    Shape: `home` are the variable that names its directory and where that is without, below HOME; the globs of
-    `file`, `beside` and `states` are templates below it; `day` in them stands for each day that may be meant. A
-    file is the attempt's own if its beginning holds `names`, or if that is "". `events` are read as those of the
-    stream, `about` as hooks; `at` is the path of the time of what a state says, in milliseconds; `session` the path
-    of the conversation's id.
+    Shape: `home` are the variable that names its directory and the default, below HOME; the globs of `file`, `beside`
+    and `states` are templates below it; `day` in them is each day that may be meant. A file is the attempt's own if its
+    beginning holds `names`, or if that is "". `events` are read as those of the stream, `about` as hooks; `at` is the
+    path of the time of what a state says, in milliseconds; `session` the path of the conversation's id.
     """
 
     home: tuple[str, str]
@@ -253,7 +252,7 @@ class Agentic:
         return "given" if talk.fresh else "told"
 
     def command(self, task: Task) -> Command:
-        """Put the command line together from the table. Raises: UsageError when a profile is too long."""
+        """Build the command line from the table. Raises: UsageError when a profile is too long."""
         client, workers = self.client, task.plan.workers
         talk = client.talks[workers.mode]
         grant = client.grants[workers.mode, workers.auto_approve]
@@ -399,7 +398,7 @@ def _filled(words: Iterable[str], names: Mapping[str, str]) -> Iterator[str]:
 
 
 def _trail(client: Client, task: Task, env: Mapping[str, str]) -> TranscriptPaths | None:
-    """Return where the attempt's record will stand, by the variables that it starts with."""
+    """Return where the attempt's transcript will be, by the variables that it starts with."""
     record = client.record
     if record is None:
         return None
@@ -435,7 +434,7 @@ def _toml(value: Approval) -> str:
 
 
 def _preface(agent: Agent) -> str:
-    """Format a profile for a client that takes none: it stands before the task."""
+    """Format a profile for a client that takes none: it precedes the task."""
     tools = f"\n\nUse these tools alone: {', '.join(agent.tools)}." if agent.tools else ""
     return agent.prompt.rstrip("\n") + tools
 
@@ -496,7 +495,7 @@ def _equal(wanted: object, value: object) -> bool:
 
 
 def values(at: object, path: str) -> Iterator[object]:
-    """Yield the values at a path; `*` stands for every key or element. Nothing there, nothing given."""
+    """Yield the values at a path; `*` matches every key or element. Nothing is yielded where nothing is there."""
     head, _, rest = path.partition(".")
     found: Iterable[object] = ()
     if isinstance(at, dict):
@@ -516,7 +515,7 @@ def _named(data: bytes, path: str) -> str:
 
 
 def _open(calls: Calls | None, data: bytes) -> float | None:
-    """Tell since when a tool has not come back, in epoch seconds; 0 where no line says when, None for no such tool.
+    """Return since when a tool has not come back, in epoch seconds; 0 where no line has a time, None for no such tool.
 
     Boundary: of several it is the earliest; a line without a time has that of the next one above it with one.
     """
@@ -549,7 +548,7 @@ def _text(line: Json, path: str) -> str:
 
 
 def _worded(template: str, line: Json) -> str:
-    """Put in the values at the paths in braces: of alternatives the first that is there, of several values all."""
+    """Fill in the values at the paths in braces: of alternatives the first that exists, of several values all."""
 
     def said(found: re.Match[str]) -> str:
         for path in found[1].split("|"):

@@ -76,7 +76,7 @@ RECORD = Record(
     ),
     session="payload.session_id",
 )
-"""It keeps what it calls a rollout; whose it is tells the first prompt, which names the attempt's task."""
+"""Codex keeps what it calls a rollout; the first prompt, which names the attempt's task, identifies whose it is."""
 
 SET_IN = r"(?:\n(?: {2}[^\n]*)?)*\Z"
 FRAME = rf"^›(?P<typed>[^\n]*)(?P<foot>{SET_IN})"
@@ -101,10 +101,10 @@ SIGNS = (
 
 
 def _permits(task: Task, beside: list[str]) -> tuple[str, ...]:
-    """Format what it would ask for or look up: the trust of its directory, and whom to tell of a finished turn.
+    """Return the settings that it would ask for or look up: trust of its directory, and what to run after a turn.
 
-    Boundary: it tells of its own turns too (a title for the session), and never of a turn's beginning. So a notice
-    starts a check, and what it says is no evidence.
+    Boundary: it reports its own turns too (a title for the session), and never a turn's beginning. So a notice starts a
+    check, and its content is no evidence.
     """
     del beside
     place = msgspec.json.encode(task.cwd).decode()

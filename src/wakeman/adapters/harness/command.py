@@ -17,7 +17,7 @@ LAST_LINE_CHARS_MAX = 120
 
 
 class Program:
-    """A program that takes neither a profile nor a prompt; its share stands in `units_file`.
+    """A program that takes neither a profile nor a prompt; its share is in `units_file`.
 
     Shape: with `adopts` it is the user's own launcher, which returns at once: it starts the session itself, and we
     find that by its name; stream and exit code are not ours to know then.
@@ -40,31 +40,31 @@ class Program:
         return [f"workers.command: found none, expected an argument list with harness {plan.workers.harness!r}"]
 
     def command(self, task: Task) -> Command:
-        """Put the worker's names into `workers.command`, then `workers.args`."""
+        """Fill the worker's names into `workers.command`, then `workers.args`."""
         workers = task.plan.workers
         return Command(argv=tuple(render(word, task.names) for word in (*workers.command, *workers.args)))
 
     def borrows(self, task: Task) -> Mapping[str, tuple[str, ...]]:
-        """Know of no configuration."""
+        """Return nothing: a program has no configuration of its own."""
         del task
         return {}
 
     def conversation(self, plan: Plan) -> Literal["", "given", "told"]:
-        """Know of no conversation."""
+        """Return "": a program has no conversation."""
         del plan
         return ""
 
     def typed(self, text: str) -> str:
-        """Pad it for a client that a launcher has started; a program gets it as it is."""
+        """Pad text for a client that a launcher has started; a program gets it as it is."""
         return padded(text) if self.adopts else text
 
     def report(self, evidence: Evidence, now: datetime) -> Report:
-        """Know nothing: its outputs and its exit file tell."""
+        """Return an empty report: outputs and the exit file say it all."""
         del evidence, now
         return Report()
 
     def ending(self, evidence: Evidence, code: int | None, now: datetime) -> Report:
-        """Repeat the last line that it printed, when it ended badly."""
+        """Return the last line that it printed, when it ended badly."""
         del now
         quiet = self.adopts or code == 0
         return Report(why="" if quiet else last_line(evidence.stream.decode(errors="replace"), LAST_LINE_CHARS_MAX))

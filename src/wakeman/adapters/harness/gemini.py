@@ -39,13 +39,13 @@ RECORD = Record(
         key="id",
     ),
 )
-"""It keeps its chats; of a tool it tells when that has come back, of a turn nothing."""
+"""Gemini keeps its chats; it records a tool once that has come back, and nothing of a turn."""
 
 FRAME = r"^─{8,}[^\n]*\n(?:[^\n─╰]*\n){0,3}? [*>!r] {1,3}(?P<typed>[^\n]*)(?P<foot>(?:\n(?: [^\n]*)?)*)\Z"
 """A rule from the first column on, and its input box below: what it repeats of others is set in."""
 BELOW = r"(?:\s|^⚠[^\n]*|^ +\S[^\n]*)*\Z"
 CHOICE = rf"[\s\S]*^ ?│ ● \d\. [\s\S]*^ ?╰─+╯{BELOW}"
-"""A dialog stands in place of the input box, in the last frame of the screen."""
+"""A dialog replaces the input box, in the last frame of the screen."""
 SIGNS = (
     Sign(
         "waiting",
@@ -70,7 +70,7 @@ SIGNS = (
 
 
 def _settle(task: Task) -> tuple[Mapping[str, str], Mapping[str, bytes]]:
-    """Seed settings that stand above the user's: no update, and no word about one, under running workers.
+    """Return settings that take precedence over the user's: no update, and no notice about one, during a run.
 
     Boundary: it passes over a file below a directory that others may write to, such as /tmp, and says so.
     """

@@ -35,7 +35,7 @@ EVENTS = (
     Event("busy", {"type": ANY}, "works"),
 )
 FRAME = r"^ {2}╹▀+[^\n]*(?P<typed>)(?P<foot>(?:\n[^\n]*){0,3})\Z"
-"""The lower edge of its input box: what it repeats of others stands above, set in."""
+"""The lower edge of its input box: what it repeats of others is above, indented."""
 BOX = r"(?:\s*^ {2}┃[^\n]*)*\s*\Z"
 CUT = rf"(?:\n {{2}}┃[^\n]*)*\s*^ {{5}}▣ [^\n·]+ · [^\n·]+{BOX}"
 """A turn that has ended without its duration has failed: the line above says why."""

@@ -27,6 +27,6 @@ class MemoryClock:
         return self.name
 
     def advance(self, seconds: float) -> None:
-        """Let time pass for both clocks."""
+        """Advance both clocks."""
         self.at += timedelta(seconds=seconds)
         self.seconds += seconds

@@ -164,7 +164,7 @@ class MemoryFiles:
         return entry is not None and (len(entry[0]), entry[1], entry[2]) == (mark.size, mark.mtime_ns, mark.inode)
 
     def _place(self, path: str) -> str:
-        """Return where an entry is to stand, and make its directory. Raises: StorageError for a directory's place."""
+        """Return where an entry is to be, and make its directory. Raises: StorageError for a directory's place."""
         place = self._entry(path)
         if place in self.made:
             raise StorageError(f"{path}: is a directory, expected a file")

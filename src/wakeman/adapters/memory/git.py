@@ -37,7 +37,7 @@ class MemoryGit:
         self.refs["main"] = self._commit(self._tree(top), ())
 
     def imitate(self, repository: Repository) -> None:
-        """Stand for a repository elsewhere: its base commit holds what lies below its top here."""
+        """Stand in for a repository elsewhere: its base commit holds what lies below its top here."""
         self.top = repository.top
         self.commits[repository.base] = (self._tree(self.top), ())
         self.refs["main"] = repository.base

@@ -43,7 +43,7 @@ class MemoryWriter:
         return events[seq - 1].hash if 0 < seq <= len(events) else ""
 
     def catch_up(self) -> None:
-        """Fold what is there; cut a torn tail off; make durable what others left unsynced."""
+        """Apply all lines; cut off a torn tail; make durable what others left unsynced."""
         events, self._size = _read(self._tape.data)
         for event in events:
             apply(self.deployment, event)
@@ -123,20 +123,20 @@ class MemoryLogs:
             self._held.discard(name)
 
     def free(self, name: str, wait: float) -> bool:
-        """Return whether a log can be held within that time: nobody else can let it go meanwhile."""
+        """Return whether a log can be held within that time: no other process can release it meanwhile."""
         del wait
         return name not in self._held
 
     def write(self, name: str, data: bytes) -> None:
-        """Put bytes at the end of a log, where a reader finds them at once."""
+        """Append bytes to a log, where a reader finds them at once."""
         self.tapes[name].data += data
 
     def sync(self, name: str) -> None:
-        """Have everything written so far outlive a power cut."""
+        """Make everything written so far survive a power cut."""
         self.tapes[name].synced = len(self.tapes[name].data)
 
     def cut(self, name: str, size: int) -> None:
-        """Keep a torn tail aside, and shorten the log to the whole lines before it."""
+        """Keep a copy of a torn tail, and shorten the log to the whole lines before it."""
         tape = self.tapes[name]
         self.torn[name, size] = tape.data[size:]
         tape.data = tape.data[:size]

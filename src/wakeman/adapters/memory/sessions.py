@@ -178,7 +178,7 @@ class MemorySessions:
         return min((at for p in self.playing.values() for at, _ in p.steps), default=None)
 
     def play(self) -> None:
-        """Do what is due by now."""
+        """Perform what is due by now."""
         for p in list(self.playing.values()):
             while p.steps and p.steps[0][0] <= self.clock.at:
                 p.steps.pop(0)[1]()
@@ -208,7 +208,7 @@ class MemorySessions:
         return Made(p.session_id, p.pid)
 
     def _wrapped(self, p: Playing) -> None:
-        """Do as the wrapper does: claim the attempt, and run nothing where it was claimed before."""
+        """Imitate the wrapper: claim the attempt, and run nothing if it was claimed before."""
         if not self._claims(p):
             p.dead, p.code = True, 125
             return
@@ -216,7 +216,7 @@ class MemorySessions:
         p.steps = self._script(p, self.acts(p.start.session))
 
     def _enter(self, p: Playing, act: Act) -> None:
-        """Do as a client does: take the text of its input box, and say by its hook that it has."""
+        """Imitate a client: take the text of its input box, and report that by its hook."""
         p.entered += 1
         if p.entered <= act.swallows:
             return
@@ -289,7 +289,7 @@ class MemoryStandIn:
         return []
 
     def disarm(self, jobs: Sequence[str]) -> None:
-        """Do nothing: it cannot be taken back."""
+        """Do nothing: a timer of the place cannot be disarmed."""
 
     def later(self, seconds: float, argv: Sequence[str]) -> bool:
         return self._sessions.later(seconds, argv)
@@ -306,7 +306,7 @@ def _opinions(units: Sequence[Mapping[str, str]], rejects: Sequence[str]) -> byt
 
 
 class MemoryHarness:
-    """A harness whose program is never started: the act stands in for it."""
+    """A harness whose program is never started: the act replaces it."""
 
     name, uses_agent, uses_prompt, adopts, redraws = "command", False, False, False, False
     reads: frozenset[Source] = frozenset()

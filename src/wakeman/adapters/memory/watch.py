@@ -45,7 +45,7 @@ class MemoryWatch:
 
 
 class MemoryWatcher:
-    """Watches files in memory. What stands in `lost` is told next, in place of the files that it cost."""
+    """Watches files in memory. What is in `lost` is reported next, instead of the files that were missed."""
 
     def __init__(self, files: MemoryFiles, pause: Callable[[float], object]) -> None:
         self.files, self.pause = files, pause

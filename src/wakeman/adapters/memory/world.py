@@ -22,8 +22,8 @@ from wakeman.ports import Harness, Report, Terminal, World
 class MemoryWorld:
     """A memory world with a clock that `run` moves from one thing that happens to the next.
 
-    Shape: `push` tells whether a worker's end calls for a check at once; `reports` are what the harness says, by
-    session name; `told` are the notices that were sent.
+    Shape: `push` says whether a worker's end starts a check at once; `reports` are what the harness reads, by session
+    name; `told` are the notices that were sent.
     """
 
     acts: dict[str, Act] = field(default_factory=dict)
@@ -72,7 +72,7 @@ class MemoryWorld:
         )
 
     def run(self, check: Callable[[World, str], object], until: Callable[[], bool], seconds: float = 86400.0) -> None:
-        """Let things happen in their order until `until` holds, nothing is left to happen, or time is up.
+        """Run events in their order until `until` holds, no event is left, or time is up.
 
         Shape: `check` gets a world whose `by` names the cause, and the head that an alarm carried.
         """
