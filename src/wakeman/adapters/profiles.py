@@ -178,7 +178,7 @@ def _agent(read: _Profile) -> Agent:
 
 
 def _refuse_profile(path: str, data: bytes, at: int, name: str, why: str) -> Never:
-    """Raise ProfileError at the key that is wrong; msgspec says what is, and where below the profile."""
+    """Raise UsageError at the key that is wrong; msgspec says what is, and where below the profile."""
     what, _, place = why.partition(" - at `$.")
     field = re.match(r"\w+", place)
     where = f"{name}.{field[0]}" if field else name

@@ -1,11 +1,11 @@
 """A log judged again, write by write: each must be the next one that a protocol would have written.
 
-The protocols are those that the engine is driven by. Here the recorded lines drive them: lines that a protocol
-appends are held against the next write, and what came of an effect is read from it. The first line that the protocol
-would not have written is the divergence.
+The protocols are those that the engine is driven by. Here the recorded lines drive them: lines that a protocol appends
+are compared with the next write, and the outcome of an effect is read from it. The first line that the protocol would
+not have written is the divergence.
 
-A process can be killed anywhere, so a protocol may break off after any write, and another begins. What it may not do
-is go on without something, or with something that nothing asks for.
+A process can be killed anywhere, so a protocol may break off after any write, and another begins. What it may not do is
+continue without a step, or with a step that nothing asks for.
 
 What leaves no outcome in the log, and is therefore none that could be missing: an `end` (a later look sees it), and a
 `sweep` of an older version. A `nudge`, a `send` or a `move` whose process was killed before its outcome stays without
@@ -40,7 +40,7 @@ _LOGS_OWN = (e.Repaired, e.Sealed, e.Filled, e.Freed)
 
 
 class Pending(Struct, frozen=True):
-    """An intent whose outcome the log does not tell."""
+    """An intent whose outcome is not in the log."""
 
     line: int
     what: str
@@ -142,7 +142,7 @@ class Auditor:
             return []  # as in `_weigh`
 
     def _leave(self, walk: _Walk | None) -> None:
-        """Leave a protocol that has come to its end, or broken off."""
+        """Leave a protocol that has ended, or broken off."""
         if self._walk is not None and self._walk.looked and not self._walk.over:
             self.cut += 1
         self._walk = walk
@@ -154,7 +154,7 @@ class Auditor:
         walk.advance(write)
 
     def _stray(self, write: Write) -> None:
-        """Say what is wrong with a write that no protocol would have written here."""
+        """Record what is wrong with a write that no protocol would have written here."""
         if self._doubt is not None:
             # The last write was taken for the beginning of a check, and does not go on as one: it was none.
             self._walk, told = self._doubt
@@ -263,7 +263,8 @@ class _Walk:
         return step
 
     def meets(self, d: Deployment, write: Write) -> bool:
-        """Go on up to the next write; return whether this is the one. Boundary: no other process goes on with it."""
+        """Advance to the next write; return whether this is the one. Boundary: no other process continues a protocol
+        with it."""
         while not self.over and not isinstance(self._step, Append):
             self._send(self._step.recorded(d, write))
         ours = not self.over and write[0].by == self._by and len(write) == len(self._step.drafts)
@@ -278,7 +279,7 @@ class _Walk:
         return action and type(draft.data) is type(event.data) and (draft.worker is None) == (event.worker is None)
 
     def advance(self, write: Write) -> None:
-        """Take a write as made, and go on behind it."""
+        """Accept a write as made, and continue behind it."""
         self.looked = self.looked or self._step.kind == "look"
         self._send(write)
 
@@ -294,7 +295,7 @@ class _Walk:
 # --- words ----------------------------------------------------------------------------------------------------
 
 _LATER = (e.Armed, e.Disarmed, e.Looked, e.Closed)
-"""What is written last, or first: where it stands too early, what it passes over is the matter."""
+"""Written last, or first: if it is too early, the divergence is what it passes over."""
 
 _KINDS: dict[type[e.Fact], Kind] = {
     e.Armed: "alarm",

@@ -12,7 +12,7 @@ from wakeman.core.policy.quality import Facts, judge
 
 
 def passed_over(d: Deployment, event: e.Event) -> Iterator[Divergence]:
-    """Yield a divergence for each verdict of a look that passes over what its marks tell."""
+    """Yield a divergence for each verdict of an observation that ignores what its fingerprints show."""
     data = event.data
     if not isinstance(data, e.Looked):
         return

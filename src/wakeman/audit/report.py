@@ -32,7 +32,7 @@ class Tape(Protocol):
 
 
 class Head(NamedTuple):
-    """A line of the log as somebody outside remembers it. `where` names the witness."""
+    """A line of the log as remembered outside it. `where` names the checkpoint."""
 
     where: str
     seq: int
@@ -90,7 +90,8 @@ def audit(tape: Tape, heads: Iterable[tuple[str, int, str]] = ()) -> Report:
 
 
 def _seal(auditor: Auditor, event: Event, data: Sealed, files: Mapping[str, tuple[int, str]]) -> None:
-    """Compare a sealed file with what was said of it. Boundary: a file of lines that is alone has none beside it."""
+    """Compare a sealed file with what the log says of it. Boundary: a file of lines that is alone has none beside
+    it."""
     there, told = files.get(data.file), (data.size, data.sha256)
     if files and there != told:
         found = f"{there[0]} bytes, {there[1]}" if there else "no such file"
@@ -98,7 +99,7 @@ def _seal(auditor: Auditor, event: Event, data: Sealed, files: Mapping[str, tupl
 
 
 def _frozen(auditor: Auditor, event: Event, state: bytes) -> None:
-    """Compare the snapshot with the fold at its line; whether it is of this very line is for the witness."""
+    """Compare the snapshot with the state at its line; whether it is of this very line is for the checkpoints."""
     if auditor.deployment.seq == event.seq and msgspec.json.encode(auditor.deployment) != state:
         auditor.diverge(event.seq, "snapshot", "another state", "what the lines up to here fold into")
 

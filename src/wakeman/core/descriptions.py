@@ -1,4 +1,4 @@
-"""What fields and values mean: the strings that stand behind them in the source of their structs.
+"""What fields and values mean: the strings that follow them in the source of their structs.
 
 Beside the field they cost a check nothing: they are in no compiled module, and no decoder is built around them, as
 it would be around `Annotated[..., Meta(description=...)]`. Who shows them (reference, JSON Schema, `wakeman init`)
@@ -55,7 +55,7 @@ def meaning(kind: type[Struct], name: str) -> str:
 
 
 def structs(*kinds: type[Struct]) -> dict[str, type[Struct]]:
-    """Return these structs and all that stand in their fields, by name, each ahead of its parts."""
+    """Return these structs and all those in their fields, by name, each ahead of its parts."""
     found: dict[str, type[Struct]] = {}
     for kind in kinds:
         _gather(mi.type_info(kind), found)
@@ -63,7 +63,7 @@ def structs(*kinds: type[Struct]) -> dict[str, type[Struct]]:
 
 
 def describe(parts: dict[str, Any], *kinds: type[Struct]) -> None:
-    """Put meanings into the JSON Schemas of structs, which are given by name."""
+    """Add descriptions to the JSON Schemas of structs, which are given by name."""
     for name, kind in structs(*kinds).items():
         part = parts[name]
         for at, (own, written) in enumerate(zip(kind.__struct_fields__, kind.__struct_encode_fields__, strict=True)):
@@ -126,7 +126,7 @@ def _fields(module: str, body: Sequence[ast.stmt]) -> Iterator[tuple[str, Field]
 
 
 def _said(body: Sequence[ast.stmt]) -> Iterator[tuple[ast.stmt, str]]:
-    """Yield each statement that a string stands behind, and the string as one line."""
+    """Yield each statement that a string follows, and the string as one line."""
     for node, behind in pairwise(body):
         match behind:
             case ast.Expr(value=ast.Constant(value=str() as text)):

@@ -39,7 +39,7 @@ class UnknownNameError(WakemanError):
 
 
 class NeedsPersonError(WakemanError):
-    """Nothing can go on until a person has done something; the hint says what."""
+    """Only a person can make it continue; the hint says how."""
 
     code = 5
 

@@ -16,9 +16,8 @@ NAME_CHARS_MAX = 100
 def safe(text: str) -> str:
     """Make a name of letters, digits, `_` and `-` that does not begin with `-`.
 
-    Shape: accents are dropped, other signs become `_`. Where letters of another script had to go, a hash of the
-    whole text tells apart what would look the same.
-    Boundary: 1 to 100 characters; a longer one is cut and ends in a hash.
+    Shape: accents are dropped, other signs become `_`. Where letters of another script had to go, a hash of the whole
+    text distinguishes what would look the same. Boundary: 1 to 100 characters; a longer one is cut and ends in a hash.
     """
     bare = "".join(sign for sign in unicodedata.normalize("NFKD", text) if not unicodedata.combining(sign))
     plain = bare.encode("ascii", "ignore").decode()
@@ -36,7 +35,7 @@ def tailed(name: str, tail: str) -> str:
 def unique(name: str, taken: Container[str], why: str) -> str:
     """Return `name`, or where that is taken the name with a hash of `why`: what makes it another's.
 
-    Shape: `taken` holds names in lower case, as a file system may not tell `A` from `a`.
+    Shape: `taken` holds names in lower case, as a file system may not distinguish `A` from `a`.
     """
     tries = 0
     found = name

@@ -15,7 +15,7 @@ _UNSAYABLE = {"Cc", "Cf", "Co", "Cn"}  # control, bidirectional and invisible, p
 
 
 def sanitise(text: str, limit: int) -> str:
-    """Return `text` as one line without control, escape or bidirectional characters, white space folded.
+    """Return `text` as one line without control, escape or bidirectional characters, white space collapsed.
 
     Units: `limit` in characters. Boundary: what is longer is cut and ends in an ellipsis, which counts;
     a byte that was no UTF-8 becomes the replacement character.
@@ -45,7 +45,7 @@ def _sayable(character: str) -> str:
 
 
 def refused(paths: Sequence[str]) -> str:
-    """Return which writes were refused to an attempt, as its output tells; "" for none."""
+    """Return which writes of an attempt were refused, as its output reports; "" for none."""
     if not paths:
         return ""
     more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""

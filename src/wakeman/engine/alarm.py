@@ -26,7 +26,7 @@ ALARM = "at"
 ALARM_AHEAD_MIN_S = 60.0
 """Seconds ahead that an alarm is set at least: its grain is the minute."""
 DISARM_PASSES_MAX = 3
-"""Times that the queue is searched at most for what is to be taken away."""
+"""Times that the queue is searched at most for jobs to remove."""
 ALARM_BEYOND_PACE_S = 180.0
 """Seconds beyond the longest pace after which an alarm is none: the clock was set back since it was armed."""
 
@@ -61,7 +61,7 @@ def first(world: World, d: Deployment, now: datetime) -> Iterator[list[e.Draft]]
 
 
 def repeat_timer(world: World, d: Deployment) -> None:
-    """Set the stand-in of an alarm below a minute once more when it has fired: an idle check sets no other alarm.
+    """Start the timer that replaces an alarm below a minute again when it has fired: an idle check sets no other alarm.
 
     Shape: of the same generation, so that there is one chain of them, and it ends when another alarm is set.
     """
@@ -71,9 +71,9 @@ def repeat_timer(world: World, d: Deployment) -> None:
 
 
 def replaced(world: World, d: Deployment, old: Alarm | None) -> None:
-    """Take the job before out of the queue. Failing is harmless: its generation is an old one.
+    """Remove the previous job from the queue. A failure is harmless: its generation is an old one.
 
-    Boundary: it stays where this process stood still for so long that the new one has fired by now: that one saw this
+    Boundary: it stays if this process was suspended for so long that the new one has fired by now: that one saw this
     one queued and set no other.
     """
     new = d.alarm
@@ -83,7 +83,7 @@ def replaced(world: World, d: Deployment, old: Alarm | None) -> None:
 
 
 def remove_all(world: World, d: Deployment) -> None:
-    """Take every alarm of the deployment out of the queue, those that no line tells of included.
+    """Remove every alarm of the deployment from the queue, those without a line in the log included.
 
     Repeatable: yes, after a crash in between; a job that stays finds nothing to do and sets no other.
     Cost: the queue is listed once more than there was something to take: a listing beside others' jobs that come and
@@ -101,12 +101,12 @@ def remove_all(world: World, d: Deployment) -> None:
 
 
 def soon(world: World, d: Deployment, seconds: float, by: str) -> None:
-    """Have a check run after some seconds. Failing is harmless: the alarm is behind it."""
+    """Start a check after some seconds. A failure is harmless: the alarm is behind it."""
     _later(world, d, seconds, check_argv(d.host, by))
 
 
 def _later(world: World, d: Deployment, seconds: float, argv: Sequence[str]) -> Timer | None:
-    """Have a command run by the place's own timer, or else by the machine's; return which took it."""
+    """Run a command later by the place's own timer, or else by the machine's; return which accepted it."""
     for timer in (world.stand_in(d), world.timer):
         if timer is not None and timer.later(seconds, argv):
             return timer
@@ -165,7 +165,7 @@ def arm(world: World, d: Deployment, now: datetime, why: str, *, or_stand_in: bo
 
 
 def _equip(world: World, d: Deployment) -> None:
-    """Write the script that the alarm is to run, where somebody has removed it."""
+    """Write the script that the alarm is to run, if it was removed."""
     file = layout.inside(d.host, layout.CHECK)
     if not world.files.marks([file]):
         world.files.write(file, script(world, d, d.plan.wake.to), durable=True)

@@ -1,4 +1,4 @@
-"""The check: lock, drive its protocol, let go, tell who is to hear. Every doing verb ends here."""
+"""The check: lock, drive its protocol, unlock, deliver notices. Every doing verb ends here."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ LOCK_WAIT_DEFAULT_S = 5.0
 
 
 def check(world: World, name: str, head: str = "") -> Deployment:
-    """Run one check, and another while somebody asked for one meanwhile.
+    """Run one check, and another one if that was asked for meanwhile.
 
-    Shape: `head` is `seq:hash` as an alarm carried it, a witness that the log has not been cut.
-    Effects: everything that the decision tables say. A deployment that is closed only delivers what it owes.
-    Raises: BusyError when another check holds the lock: it has been asked to look again.
+    Shape: `head` is `seq:hash` as an alarm carried it, a checkpoint that shows whether the log was cut. Effects:
+    everything that the decision tables demand. A deployment that is closed only delivers what it owes. Raises:
+    BusyError when another check holds the lock: it will observe again.
     """
     checked: dict[str, CheckResult] = {}
     ran: dict[str, int] = {}
@@ -75,8 +75,8 @@ def check(world: World, name: str, head: str = "") -> Deployment:
 
 
 def _finished(world: World, name: str) -> Deployment:
-    """Take the alarm of a closed deployment away, once it owes nobody a notice, and its dead sessions are gone: it
-    would be what sees to that. When it has fired nothing more is waited for."""
+    """Remove the alarm of a closed deployment once all notices are delivered, and its dead sessions are gone: until
+    then it repeats that. When it has fired nothing more is waited for."""
     from wakeman.engine.effects.close import bury
     from wakeman.engine.protocol.requests import put_away
 
@@ -88,7 +88,7 @@ def _finished(world: World, name: str) -> Deployment:
 
 
 class Spool(Struct):
-    """What hooks have left, read once; `files` are to be taken away when it is in the log."""
+    """What hooks have left, read once; `files` are to be removed when it is in the log."""
 
     now: datetime
     files: tuple[str, ...] = ()
@@ -107,7 +107,7 @@ class ClearSpool(Unrecorded, frozen=True):
     spool: Spool
 
     def perform(self, world: World, d: Deployment) -> None:
-        """Do it. Boundary: what is not ours to take away is read again, which is harmless."""
+        """Remove the files. Boundary: one that cannot be removed is read again, which is harmless."""
         clear_spool(world, self.spool.files)
 
 
@@ -160,7 +160,7 @@ def _witness(log: Writer, head: str) -> None:
 
 
 def _tell(world: World, d: Deployment, before: int) -> None:
-    """Deliver the notices that this check owes. A target that fails or hangs holds up nobody: the lock is free.
+    """Deliver the notices that this check owes. A target that fails or hangs delays no other check: the lock is free.
 
     Shape: what was owed `before` is another check's, which is about to deliver it, unless it died: then it is late.
     """

@@ -13,7 +13,7 @@ GUARD = "guard.sh"
 SECRETS = "secrets.sh"
 GENERATION = "generation"
 OUTSIDE = "%2F"
-"""Directory of a stage for outputs that do not lie below the plan's own: the root directory's stand-in."""
+"""Directory of a stage for outputs that are not below the plan's own: it represents the root directory."""
 
 
 def attempt(host: Host, worker: WorkerState) -> str:
@@ -37,7 +37,7 @@ def said(host: Host, worker: WorkerState) -> str:
 
 
 def hook(host: Host, worker: WorkerState) -> str:
-    """Return the file that holds the last thing that the client said of itself."""
+    """Return the file that holds the last thing that the client reported of itself."""
     return posixpath.join(said(host, worker), "hook")
 
 
@@ -119,7 +119,7 @@ def stage(host: Host, worker: str, attempt: int) -> str:
 def staged(host: Host, path: str) -> str:
     """Return where an output lies within a stage.
 
-    Boundary: one that is not below the plan's directory lies below a stand-in for the root directory.
+    Boundary: one that is not below the plan's directory goes below a directory that represents the root.
     """
     whole = posixpath.normpath(absolute(host, path))
     inside = within(whole, posixpath.normpath(host.root))

@@ -11,8 +11,8 @@ from wakeman.ports import World
 
 
 def readable(world: World) -> dict[str, Deployment]:
-    """Fold every log, oldest first. Boundary: damaged ones are left out: one damaged log stops nothing that
-    concerns the others; `wakeman status` names them."""
+    """Read every log, oldest first. Boundary: damaged ones are left out: one damaged log stops nothing that concerns
+    the others; `wakeman status` names them."""
     return dict(_readable(world))
 
 

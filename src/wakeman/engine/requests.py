@@ -47,7 +47,7 @@ def find_worker(world: World, name: str) -> tuple[str, str]:
 
 
 def stop(world: World, deployment: str, name: str) -> Deployment:
-    """Have one worker ended; its units go to a cleanup worker, it is not tried again."""
+    """End one worker; its units go to a cleanup worker, it is not tried again."""
     with world.logs.hold(deployment, world.by) as log:
         worker = _open(log.deployment).workers[name]
         if worker.ended and not worker.intent:
@@ -57,7 +57,7 @@ def stop(world: World, deployment: str, name: str) -> Deployment:
 
 
 def retry(world: World, deployment: str, name: str, units: tuple[str, ...], note: str) -> Deployment:
-    """Have a worker start another attempt for what is missing; a live one is ended first.
+    """Start another attempt of a worker for what is missing; a live one is ended first.
 
     Raises: UsageError when nothing of its share is missing: `reject` reopens a unit.
     """
@@ -76,7 +76,7 @@ def retry(world: World, deployment: str, name: str, units: tuple[str, ...], note
 
 
 def judge(world: World, deployment: str, verb: e.Verb, units: tuple[str, ...], why: str) -> Deployment:
-    """Waive or reject units: a person's word over the checks'."""
+    """Waive or reject units: a person's decision overrides the checks'."""
     with world.logs.hold(deployment, world.by) as log:
         d = _open(log.deployment)
         _known(d, units)
@@ -112,10 +112,9 @@ def send(
 ) -> None:
     """Type text into a worker's session; recorded as an intent, so that it is never typed twice.
 
-    Shape: `raw` types it as it is, so that the client may take it for a command of its own.
-    Effects: where it is submitted, a check soon tells whether it arrived; see `heard`.
-    Raises: NeedsPersonError when it was not typed, as the worker is not idle or what was typed last is not settled;
-    UsageError when it is not live.
+    Shape: `raw` types it as it is, so that the client may take it for a command of its own. Effects: where it is
+    submitted, a check soon shows whether it arrived; see `heard`. Raises: NeedsPersonError when it was not typed, as
+    the worker is not idle or what was typed last is not settled; UsageError when it is not live.
     """
     with world.logs.hold(deployment, world.by) as log:
         d = _open(log.deployment)
@@ -144,8 +143,8 @@ def send(
 def heard(world: World, deployment: str, name: str, pause: Callable[[float], None]) -> str:
     """Wait until it is settled whether the text typed last has arrived; give "" when it has, else what is known.
 
-    Effects: a check once there is something to tell, and each `AGAIN` seconds until then; the lock is free meanwhile.
-    Cost: at most about `DOUBT` seconds, two looks at the screen a second.
+    Effects: a check once there is something to record, and each `AGAIN` seconds until then; the lock is free meanwhile.
+    Cost: at most about `DOUBT` seconds, two readings of the screen a second.
     """
     d = world.logs.read(deployment)
     prompt = d.workers[name].prompt
@@ -164,7 +163,7 @@ def heard(world: World, deployment: str, name: str, pause: Callable[[float], Non
 
 
 def tell(world: World, target: WakeTarget, text: str, deployment: str) -> None:
-    """Send text to a session that is nobody's worker, as a wake would. Raises: ProgramError."""
+    """Send text to a session that is no worker's, as a notice would be. Raises: ProgramError."""
     said = world.deliver(target, text, Deployment(name=deployment))
     if said:
         raise ProgramError(said)
@@ -173,9 +172,8 @@ def tell(world: World, target: WakeTarget, text: str, deployment: str) -> None:
 def sweep(world: World, deployment: str, pattern: str, older_than: float, *, act: bool) -> list[tuple[str, float]]:
     """List sessions of a pattern (fnmatch) and least age, and end them if `act`: a person's own decision.
 
-    Shape: (session, age in seconds).
-    Boundary: a live worker's session is never among them, nor one of another deployment. Those that a closed
-    deployment has left at work are: nobody tends them any more.
+    Shape: (session, age in seconds). Boundary: a live worker's session is never among them, nor one of another
+    deployment. Those that a closed deployment has left running are: nothing else ends them.
     """
     from fnmatch import fnmatchcase
 

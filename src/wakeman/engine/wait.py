@@ -1,4 +1,4 @@
-"""Wait for a deployment without looking at it: its log is polled, and somebody else's checks fill it."""
+"""Wait for a deployment without observing it: its log is polled, and other processes' checks fill it."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def _mark(world: World, d: Deployment) -> object:
 
 
 def _tended(world: World, name: str, *, push: float | None) -> Deployment:
-    """Read the log, and run a check first where nobody else would."""
+    """Read the log, and run a check first if no other process would."""
     d = world.logs.read(name)
     unattended = not d.paused_at and not alarm.stands(world, d, world.clock.now())
     if d.outcome == "open" and (push is not None or unattended):

@@ -1,7 +1,7 @@
 """Watching a deployment: files as they are written become progress and conflicts in its log, and checks at once.
 
-A watcher only adds speed. It writes through the same lock as a check, and what it decides, a check decides. Several
-may run side by side: what one has told, the others find in the log and do not tell again.
+A watcher only adds speed. It writes through the same lock as a check, and what it decides, a check decides. Several may
+run side by side: what one has recorded, the others find in the log and do not record again.
 """
 
 from __future__ import annotations
@@ -155,7 +155,7 @@ class _Watching:
             self.scan = True
 
     def _hear(self, path: str) -> None:
-        """Take what a hook tells of who wrote what; what it leaves that is of no such shape is for the check."""
+        """Record what a hook reports of who wrote what; a report of another shape is left to the check."""
         told = read_report(self.world, path)
         attempt = posixpath.basename(posixpath.dirname(posixpath.dirname(path)))
         if told is None or told.worker not in self.d.workers:
@@ -173,14 +173,14 @@ class _Watching:
                 self._suspect(place)
 
     def _suspect(self, path: str) -> None:
-        """Note a file out of place: it counts if it is still there after a step, so that temporary ones do not."""
+        """Record a file out of place: it counts if it is still there after a step, so that temporary ones do not."""
         if self.d.plan.watch.conflicts == "ignore" or path.startswith(f"{self.state}/"):
             return
         if not any(other.output(path) or other.tree(path) for other in self.others):
             self.strange.setdefault(path, self._now() + self.step)
 
     def _rescan(self, rescan: float) -> None:
-        """Look at all outputs, and at all files where claims lie, as if each had been told."""
+        """Check all outputs, and all files where claims are, as if each had been reported."""
         began = self._now()
         self.scan = False
         marks = self._marks(self.d.units)
@@ -197,7 +197,7 @@ class _Watching:
     # --- what is written
 
     def _write(self) -> None:
-        """Write what there is to tell, within the watcher's share of the time."""
+        """Write what there is to record, within the watcher's share of the time."""
         began = now = self._now()
         strange = [path for path, due in self.strange.items() if due <= now]
         units = [name for name in self.dirty if self._due(self.d.units[name].worker, now)]
@@ -229,7 +229,7 @@ class _Watching:
         return now >= self.told.get(worker, now - self.step) + self.step
 
     def _progressed(self, units: Iterable[str], marks: Mapping[str, FileFingerprint], now: float) -> Iterator[e.Draft]:
-        """Yield a worker's news, in as many events as they need; those of somebody not at work are suspect."""
+        """Yield a worker's news, in as many events as they need; those of one that is not running are suspect."""
         d, news = self.d, dict[tuple[str, bool], list[Written]]()
         wall = self.world.clock.now()
         for name in units:
@@ -263,7 +263,7 @@ class _Watching:
                 self.wanted = self.wanted or "watch"
 
     def _heard(self, state: UnitState) -> set[str]:
-        """List a unit's outputs of which somebody told who wrote them, while the log only infers that."""
+        """List a unit's outputs whose writer was reported, while the log only infers that."""
         return {
             path
             for path, wrote in state.wrote.items()
@@ -295,7 +295,7 @@ class _Watching:
     # --- what is done
 
     def _check(self) -> None:
-        """Run a check where one is due, or where nobody else would."""
+        """Run a check where one is due, or if no other process would."""
         now = self._now()
         if now - self.tended >= ALARM_TEND_S:
             self.tended = now
@@ -327,7 +327,7 @@ class _Watching:
         return self.d.alarm is None or now - self.closed >= DISARM_LINGER_S
 
     def _patience(self) -> float:
-        """Return the seconds until something is due that nobody tells of."""
+        """Return the seconds until something is due that no event announces."""
         now = self._now()
         due = [now + self.step, self.next_scan]
         if self.dirty or self.strange:
@@ -346,7 +346,7 @@ def _shape(d: Deployment) -> object:
 
 
 def _stages(d: Deployment) -> list[str]:
-    """List the stages that somebody may be writing to."""
+    """List the stages that an attempt may be writing to."""
     apart = [worker for worker in d.workers.values() if worker.live and not staging_of(d, worker).direct]
     return [workspace(d, worker).root() for worker in apart]
 

@@ -11,7 +11,7 @@ from msgspec import Struct
 from wakeman.core.model import Activity, Agent, Fault, Plan, Usage
 
 Source = Literal["stream", "hook", "record", "screen"]
-"""What tells of a live attempt: what it prints, says by a hook, keeps by itself, shows."""
+"""What reports on a live attempt: what it prints, reports by a hook, keeps by itself, shows."""
 
 
 class Task(Struct, frozen=True):
@@ -52,9 +52,9 @@ class Task(Struct, frozen=True):
 class TranscriptPaths(Struct, frozen=True, omit_defaults=True):
     """Where a client leaves traces of one conversation by itself, as globs below `home`, an absolute path.
 
-    Shape: `record` is the file that it appends to, its own only if it `names` that text near its beginning;
-    `beside` are files that its sub-agents append to; `states` are small files, each named by the id of the process
-    that it tells of.
+    Shape: `record` is the file that it appends to, its own only if it `names` that text near its beginning; `beside`
+    are files that its sub-agents append to; `states` are small files, each named by the id of the process that it
+    describes.
     """
 
     home: str
@@ -67,9 +67,9 @@ class TranscriptPaths(Struct, frozen=True, omit_defaults=True):
 class Command(Struct, frozen=True):
     """How a harness is started.
 
-    Shape: `stdin` is a file to read from ("" = the terminal); `to_file`: stdout is a stream; `files` are written
-    before the start, 0600, by absolute path; `preface` is put before the task in its prompt file; `guarded` tells that
-    it asks the guard before it writes.
+    Shape: `stdin` is a file to read from ("" = the terminal); `to_file`: stdout is a stream; `files` are written before
+    the start, 0600, by absolute path; `preface` is placed before the task in its prompt file; `guarded` says that it
+    asks the guard before it writes.
     """
 
     argv: tuple[str, ...]
@@ -85,9 +85,9 @@ class Command(Struct, frozen=True):
 class Evidence(Struct, frozen=True):
     """What there is to read of an attempt: the end of its stream, its last hook, its screen; empty where not read.
 
-    Shape: `whole` tells that `stream` begins with the stream's first line. `record` is the end of what the client
-    keeps of the conversation by itself, `recorded` that it begins with its first line; `state` what it says of its
-    process, which lives. `heard` is when the hook was kept, in epoch seconds.
+    Shape: `whole` says that `stream` begins with the stream's first line. `record` is the end of the transcript,
+    `recorded` says that it begins with its first line; `state` what the client keeps about its live process. `heard` is
+    when the hook report was kept, in epoch seconds.
     """
 
     stream: bytes = b""
@@ -103,9 +103,9 @@ class Evidence(Struct, frozen=True):
 class Report(Struct, frozen=True):
     """What a harness makes of the evidence. `why` in its own words, one line; `source`: what it rests on.
 
-    Shape: `fault` tells kinds of error apart that call for something else than another try; `usage` and
-    `agent_session` are given where the client says them. `calls`: a tool was called and has not come back, `since`
-    when, in epoch seconds, 0 where nothing tells.
+    Shape: `fault` distinguishes kinds of error that call for something else than another try; `usage` and
+    `agent_session` are given where the client reports them. `calls`: a tool was called and has not come back, `since`
+    when, in epoch seconds, 0 where that is unknown.
     """
 
     activity: Activity = "unknown"
@@ -135,12 +135,12 @@ class Harness(Protocol):
         """List what in a plan this harness cannot do, each as `key: found, expected`."""
 
     def conversation(self, plan: Plan) -> Literal["", "given", "told"]:
-        """Tell whose the id is by which a conversation can be continued: ours, the client's; "" when it cannot."""
+        """Return whose the id is by which a conversation can be continued: ours, the client's; "" when it cannot."""
 
     def borrows(self, task: Task) -> Mapping[str, tuple[str, ...]]:
         """Return the files of the user's client that a confined worker gets copies of: name in `home` -> source.
 
-        Shape: the first place that is there counts; `$NAME` at its beginning stands for a variable of the host.
+        Shape: the first existing place counts; `$NAME` at its beginning is a variable of the host.
         """
 
     def command(self, task: Task) -> Command:

@@ -1,4 +1,4 @@
-"""What tells the time."""
+"""Reads the time."""
 
 from __future__ import annotations
 
@@ -16,4 +16,4 @@ class Clock(Protocol):
         """Read the clock that stops while the machine sleeps, in seconds since an unknown start."""
 
     def boot(self) -> str:
-        """Name this boot: eight hex digits, another at each start of the machine."""
+        """Return the id of this boot: eight hex digits, another at each start of the machine."""

@@ -9,12 +9,13 @@ from wakeman.core.model import Confinement
 
 
 class Confiner(Protocol):
-    """Keeps an attempt, and every process that comes of it, from writing elsewhere than it may. For ever: nobody
-    inside can end it, and a part of it that cannot be had keeps the program from running at all.
+    """Blocks writes of an attempt, and every process that it starts, outside its own directories. For ever: no process
+    inside can end it, and if a part of it is not available, the program does not run at all.
     """
 
     def choose(self, env: Mapping[str, str]) -> Confinement:
-        """Find the first way that works here, by trying each. Raises: ProgramError with why none does, what mends it.
+        """Find the first way that works here, by trying each. Raises: ProgramError with why none does, and what fixes
+        it.
 
         Effects: runs programs; writes to a directory that it makes and removes.
         """

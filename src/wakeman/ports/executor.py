@@ -82,11 +82,11 @@ class Executor(Protocol):
 
     @property
     def address(self) -> str:
-        """Return what tells this place from others of its kind."""
+        """Return what distinguishes this place from others of its kind."""
 
     @property
     def outlives_boot(self) -> bool:
-        """Return whether sessions go on when this machine is started anew."""
+        """Return whether sessions survive a restart of this machine."""
 
     @property
     def terminal(self) -> Terminal | None:
@@ -106,11 +106,11 @@ class Executor(Protocol):
         """
 
     def cancel(self, ends: Sequence[tuple[str, str]]) -> int:
-        """Have sessions ended, each given by (id, mark), that carry that mark; count them. Their names are free then.
+        """End sessions, each given by (id, mark), that carry that mark; return their number. Their names are free then.
 
-        Shape: processes get SIGHUP, or what the place has for it; a later poll tells when it is so. Those that are over
-        count, too, and need not be listed any longer.
-        Boundary: one that is gone, or carries another mark, is passed over. Raises: ProgramError on a hung place.
+        Shape: processes get SIGHUP, or what the place has for it; a later poll shows when they have ended. Those that
+        are over count, too, and need not be listed any longer. Boundary: one that is gone, or carries another mark, is
+        skipped. Raises: ProgramError on a hung place.
         """
 
     def logs(self, session: str, lines: int = 50) -> str:

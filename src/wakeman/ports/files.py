@@ -52,7 +52,7 @@ class Files(Protocol):
         """Return whether the file system there takes `A` and `a` for one name."""
 
     def write(self, path: str, data: bytes, *, mode: int = 0o600, durable: bool = False) -> None:
-        """Put a whole file in place at once (temporary file, then rename); makes directories, 0700."""
+        """Write a whole file at once (temporary file, then rename); makes directories, 0700."""
 
     def link(self, target: str, path: str) -> None:
         """Make `path` a symlink to `target`, in place of one that is there; makes directories, 0700."""
@@ -76,12 +76,12 @@ class Files(Protocol):
         """Unlink a file of ours. No error when it is gone."""
 
     def writing(self, paths: Iterable[str]) -> set[str]:
-        """Return those files that a process has open for writing, as far as the system tells; others are left out."""
+        """Return those files that a process has open for writing, as far as the system shows; others are left out."""
 
     def install(
         self, stage: str, inside: str, target: str, mark: FileFingerprint, over: FileFingerprint | None, *, keep: bool
     ) -> Installed:
-        """Put the file `inside` a directory in the place of `target` in one step, durable on return.
+        """Install the file `inside` a directory at `target` in one step, durable on return.
 
         Shape: `mark` is what it was when it was judged, `over` what may be at `target` and is replaced; `keep`
         leaves the original where it is. Makes directories, with the rights of any other. A symlink at `target` is

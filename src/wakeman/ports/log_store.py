@@ -12,21 +12,22 @@ from wakeman.core.model import Deployment
 
 
 class Writer(Protocol):
-    """The log of one deployment, held: nobody else writes until it is let go."""
+    """The log of one deployment, held: no other process writes until it is released."""
 
     @property
     def deployment(self) -> Deployment:
-        """Return the fold of all lines, those appended here included. Not to be changed by the caller."""
+        """Return the deployment with all lines applied, those appended here included. Not to be changed by the
+        caller."""
 
     @property
     def seen(self) -> bool:
-        """Return whether somebody asked for a check while the lock was held; asking clears it."""
+        """Return whether a check was asked for while the lock was held; the call clears it."""
 
     def hash_of(self, seq: int) -> str:
         """Return the hash of a line; "" for one that is not there, or too far back to look for."""
 
     def append(self, drafts: Sequence[Draft], at: datetime, *, durable: bool = True) -> list[Event]:
-        """Write all drafts as one write, durable on return, and fold them.
+        """Write all drafts as one write, durable on return, and apply them.
 
         Shape: lines on which no effect depends may be written with `durable` off; the next durable write, or
         whoever holds the log next, makes them so.
@@ -49,7 +50,7 @@ class Logs(Protocol):
         """
 
     def read(self, name: str) -> Deployment:
-        """Fold a log without holding it. An unfinished last line is left out.
+        """Read a log without holding it, and return its deployment. An unfinished last line is left out.
 
         Raises: UnknownNameError; LogDamagedError naming file and line.
         """
@@ -64,7 +65,7 @@ class Logs(Protocol):
         """
 
     def hold(self, name: str, by: str, wait: float = 5.0) -> AbstractContextManager[Writer]:
-        """Lock, repair a torn tail, make what others wrote durable, and fold.
+        """Lock, repair a torn tail, make what others wrote durable, and apply all lines.
 
         Units: `wait` in seconds.
         Raises: BusyError naming the holder, after leaving a mark that the holder will see; LogDamagedError.

@@ -20,8 +20,8 @@ class Branch(Struct, frozen=True):
 class Kept(Struct, frozen=True):
     """What became of paths that were to be on a branch; `commit` is its commit now.
 
-    Shape: `made` tells that it was made for them; `unchanged` are those that are as in the base commit, `loose` what is
-    not committed and was to be left so; `note` what did not matter and may be worth telling.
+    Shape: `made` says that it was made for them; `unchanged` are those that are as in the base commit, `loose` what is
+    not committed and was to be left so; `note` what did not matter and may be worth reporting.
     """
 
     commit: str
@@ -76,8 +76,8 @@ class Git(Protocol):
     def plant(self, repository: Repository, tree: str, branch: str) -> tuple[str, ...]:
         """Make a work tree on a branch of its own from the base commit; give the command that puts its files there.
 
-        Repeatable: yes; a tree that is there is adopted, a half-made one completed, a branch that is there goes on.
-        Raises: ProgramError when something else is at `tree`.
+        Repeatable: yes; an existing tree is adopted, a half-made one completed, an existing branch continued. Raises:
+        ProgramError when something else is at `tree`.
         """
 
     def keep(
@@ -110,4 +110,4 @@ class Git(Protocol):
         """
 
     def follow(self, repository: Repository, trees: Sequence[str]) -> None:
-        """Tell git of trees that have been moved, by their new places."""
+        """Repair git's links to trees that were moved, given their new places."""

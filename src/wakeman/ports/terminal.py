@@ -24,13 +24,13 @@ class Terminal(Protocol):
         """Return the command line with which a person attaches."""
 
     def adopt(self, session_id: str, mark: str) -> None:
-        """Put our mark on a session that somebody else made there, as the user's own launcher does.
+        """Set our mark on a session that was made outside Wakeman, as by the user's own launcher.
 
         Raises: ProgramError when it is gone, or carries another's mark: nothing has changed then.
         """
 
     def remember(self, session_id: str, head: str) -> None:
-        """Leave the log's head on the session, a checkpoint outside the log. Failure is silent."""
+        """Store the log's head on the session, a checkpoint outside the log. Failure is silent."""
 
     def recall(self) -> list[tuple[str, str]]:
         """Return what was left so: mark and head of each session that has both; empty where nothing answers."""

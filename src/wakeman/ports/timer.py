@@ -18,7 +18,7 @@ class Job(Struct, frozen=True):
 
 
 class Timer(Protocol):
-    """Runs a command later: the machine's own, which outlives all else, or the stand-in that a place of execution has.
+    """Runs a command later: the machine's own, which outlives all else, or the one that a place of execution has.
 
     Shape: alarms in the log carry its `name`.
     """
@@ -33,8 +33,8 @@ class Timer(Protocol):
     def arm(self, marker: str, argv: Sequence[str], due: datetime) -> Job:
         """Queue `argv` for `due`, or the first time after it that can be had, in a clean environment.
 
-        Shape: its body carries `marker`.
-        Raises: ProgramError when the job is not in the queue afterwards, or nobody would run it.
+        Shape: its body carries `marker`. Raises: ProgramError when the job is not in the queue afterwards, or nothing
+        would run it.
         """
 
     def stands(self, job: str, marker: str) -> bool:
@@ -47,7 +47,7 @@ class Timer(Protocol):
         """List every queued job whose body carries the marker, soonest first; running ones are left out."""
 
     def disarm(self, jobs: Sequence[str]) -> None:
-        """Take jobs out of the queue. Those gone already are no error."""
+        """Remove jobs from the queue. It is no error if one is gone already."""
 
     def later(self, seconds: float, argv: Sequence[str]) -> bool:
         """Run `argv` once after some seconds; False where it cannot, or its grain is too coarse. Never raises."""

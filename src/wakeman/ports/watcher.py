@@ -1,4 +1,4 @@
-"""What tells of files as they are written."""
+"""Reports files as they are written."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from msgspec import Struct
 class FileChanges(Struct, frozen=True):
     """What happened on the disk since it was asked last: files written, moved in or made, by absolute path.
 
-    Shape: `lost` says why there may be more than `paths` tell. Who gets it looks at everything.
+    Shape: `lost` says why there may be more than `paths` has. The receiver checks everything then.
     """
 
     paths: frozenset[str] = frozenset()
@@ -40,7 +40,7 @@ class Watcher(Protocol):
     def watch(self, roots: Iterable[str], debounce: float, flat: Iterable[str] = ()) -> AbstractContextManager[Watch]:
         """Watch directories, whether or not they are there yet; of those in `flat` not what lies deeper.
 
-        Units: `debounce` in seconds: what happens so soon after something else is told together with it.
-        Boundary: limits of the system and directories that cannot be watched are no error: `lost` tells, again and
-        again while it lasts.
+        Units: `debounce` in seconds: what happens so soon after something else is reported together with it. Boundary:
+        limits of the system and directories that cannot be watched are no error: `lost` reports them, again and again
+        while they last.
         """

@@ -30,13 +30,13 @@ POLL_S = 0.05
 
 
 class Bench(Protocol):
-    """What the kit has run in a place: programs of this machine, or what stands for them."""
+    """What the kit has run in a place: programs of this machine, or what replaces them."""
 
     def start(self, session: str, mark: str, code: int | None) -> Start:
         """Prepare a session that prints `ROWS`, and ends with `code` or (None) lives until it is ended."""
 
     def settle(self) -> None:
-        """Let happen what is about to."""
+        """Run what is about to happen."""
 
 
 class Programs:
@@ -100,9 +100,9 @@ class _Place:
 def faults(backend: Backend, directory: str, bench: Bench | None = None, *, seconds: float = 20.0) -> list[str]:
     """List what a back end does not keep to.
 
-    Shape: `directory` is empty and stands for a deployment's own; `bench` for a place that runs no programs of this
-    machine; `seconds` is what the place may take for what it does not do at once.
-    Effects: sessions of the marks `kit/...` are started, and ended.
+    Shape: `directory` is empty and serves as a deployment's own; `bench` for a place that runs no programs of this
+    machine; `seconds` is what the place may take for what it does not do at once. Effects: sessions of the marks
+    `kit/...` are started, and ended.
     """
     missing = [f"back end: {name}: missing" for name in BACKEND if not hasattr(backend, name)]
     if missing:

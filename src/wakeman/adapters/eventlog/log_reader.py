@@ -166,11 +166,11 @@ class Reading:
         return f"{self.file}:{max(1, seq - self._begins + 1)}"
 
     def _damaged(self, found: str, seq: int = 1) -> NoReturn:
-        hint = f"wakeman audit {self._path} tells what is wrong"
+        hint = f"wakeman audit {self._path} shows what is wrong"
         if basename(self._path) == LIVE:
             name = basename(dirname(self._path))
             hint = (
-                f"wakeman audit {name} tells what is wrong, wakeman log repair {name} cuts there and keeps the original"
+                f"wakeman audit {name} shows what is wrong, wakeman log repair {name} cuts there and keeps the original"
             )
         raise LogDamagedError(f"{self.place(seq)}: {found}", hint)
 

@@ -131,7 +131,7 @@ _encoder = msgspec.json.Encoder()
 
 
 def kind(fact: Fact) -> str:
-    """Name a fact as the log does: a key of FACTS, or `unknown`."""
+    """Return the name of a fact in the log: a key of FACTS, or `unknown`."""
     return type(fact).__name__.lower()
 
 
@@ -147,7 +147,7 @@ def stamp(at: datetime) -> str:
 
 
 def encode(draft: Draft, *, seq: int, at: datetime, by: str, previous: str, more: bool = False) -> tuple[bytes, str]:
-    """Make one line, newline included, and its hash. `more`: the write that it belongs to goes on.
+    """Encode one line, newline included, and return it with its hash. `more`: the write that it belongs to continues.
 
     Boundary: strings that are not valid UTF-8 (surrogate escapes of file names) are written as `\\udcXX` text.
     """
@@ -174,7 +174,7 @@ def encode(draft: Draft, *, seq: int, at: datetime, by: str, previous: str, more
 
 
 def chain(previous: str, head: bytes) -> str:
-    """Hash a line's bytes up to and including `"hash":"` onto the line before."""
+    """Return the hash of a line's bytes up to and including `"hash":"`, chained to the line before."""
     return hashlib.sha256(previous.encode() + head).hexdigest()[:HASH_CHARS]
 
 

@@ -43,8 +43,8 @@ class HashChain:
     def follow(self, lines: Iterable[bytes], last: Callable[[], bool]) -> Iterator[bytes]:
         """Yield each line, newline included, after checking it against the one before; `fits` is the result.
 
-        Shape: `last` tells whether no line comes behind the one given; only that one can be torn.
-        Cost: two thirds of a microsecond beside the hash of each line.
+        Shape: `last` says whether the line is the last one; only that one can be torn. Cost: two thirds of a
+        microsecond beside the hash of each line.
         """
         seq, previous = self.seq, self.hash
         for line in lines:
@@ -84,7 +84,7 @@ class HashChain:
         return self.start.encode()
 
     def _report_misfit(self, line: bytes, digest: bytes, last: Callable[[], bool]) -> None:
-        """Record what is wrong with a line, and go on from what it says of itself.
+        """Record what is wrong with a line, and continue from its own seq and hash.
 
         Boundary: a line of a newer version fits, if its hash does.
         """

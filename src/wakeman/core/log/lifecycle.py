@@ -57,7 +57,7 @@ def machine() -> Machine:
 
 
 def step(worker: str, state: State, trigger: Trigger) -> State:
-    """Take a live trigger through the machine.
+    """Return the state that a live trigger leads to.
 
     Raises: TransitionError naming worker, state and trigger; nothing has changed then.
     """

@@ -18,7 +18,7 @@ from wakeman.core.log.lifecycle import NEXT, step
 from wakeman.core.model import Deployment, State, Trigger, WorkerState
 
 STATE_VERSION = 9
-"""Counted up whenever the same log folds into something else: snapshots of another version are passed over."""
+"""Counted up whenever the same log leads to another state: snapshots of another version are ignored."""
 
 
 def transition(worker: WorkerState, fact: e.Fact, state: State | None = None) -> e.Draft:
@@ -32,7 +32,7 @@ def transition(worker: WorkerState, fact: e.Fact, state: State | None = None) ->
 
 
 def validate(deployment: Deployment, drafts: Sequence[e.Draft]) -> None:
-    """Refuse drafts that could not be folded, before any of them is on disk.
+    """Refuse drafts that could not be applied, before any of them is on disk.
 
     Raises: TransitionError naming worker, state and trigger.
     """
@@ -53,10 +53,10 @@ def validate(deployment: Deployment, drafts: Sequence[e.Draft]) -> None:
 
 
 def compose(deployment: Deployment, drafts: Sequence[e.Draft], at: datetime, by: str) -> tuple[bytes, list[e.Event]]:
-    """Make the lines of one write, and fold them as a reader will.
+    """Encode the lines of one write, and apply them as a reader will.
 
     Shape: all lines but the last say that more follows, so that a write of which a part is missing counts as none.
-    Raises: TransitionError, nothing being folded; whatever `fold` raises, a part being folded.
+    Raises: TransitionError, nothing being applied; whatever `apply` raises, a part being applied.
     """
     validate(deployment, drafts)
     lines, events = [], []
@@ -71,7 +71,7 @@ def compose(deployment: Deployment, drafts: Sequence[e.Draft], at: datetime, by:
 
 
 def apply_drafts(deployment: Deployment, drafts: Sequence[e.Draft], at: datetime, by: str) -> list[e.Event]:
-    """Fold drafts as if they stood in the log, which they do not: their hash is empty. Raises: TransitionError."""
+    """Apply drafts as if they were in the log, which they are not: their hash is empty. Raises: TransitionError."""
     events = []
     for draft in drafts:
         event = e.Event(
@@ -105,7 +105,7 @@ def apply(deployment: Deployment, event: e.Event) -> None:
 
 
 def apply_unchecked(deployment: Deployment, event: e.Event) -> None:
-    """Fold an event whose move is illegal by its own word, so that an audit can go on behind it.
+    """Apply an event even if its transition is illegal, so that an audit can continue behind it.
 
     Raises: LookupError when it speaks of what is not there.
     """

@@ -1,4 +1,4 @@
-"""A deployment as the log tells it, and the world that it was started in."""
+"""A deployment as the log records it, and the world that it was started in."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class Host(Struct, frozen=True, omit_defaults=True):
     env: dict[str, str] = {}
     """Variables that a worker and a check start with; nothing secret."""
     executor: str = DEFAULT_EXECUTOR
-    """Who runs workers. Logs that name nobody are of the default's."""
+    """What runs workers. Logs without one are of the default's."""
     place: dict[str, str] = {}
     """Where it runs them, in words that it alone reads. In older logs they are beside the other fields."""
     memory_per_worker: int = 0
@@ -94,7 +94,7 @@ def attempt_id(d: Deployment, worker: WorkerState) -> str:
 
 
 class Deployment(Struct):
-    """Everything that the log tells, folded. Changed by `fold` alone."""
+    """The state of a deployment, all events applied. Changed by `apply` alone."""
 
     name: str = ""
     digest: str = ""
@@ -162,5 +162,6 @@ class Deployment(Struct):
         return self.intents.get(worker.prompt)
 
     def plan_of(self, worker: WorkerState) -> Plan:
-        """Return the plan that holds for a worker: as it stands for those that make units, a reviewer's own."""
+        """Return the plan that applies to a worker: the plan itself for those that make units, a reviewer's own for
+        others."""
         return self.reviewing if worker.review and self.reviewing is not None else self.plan

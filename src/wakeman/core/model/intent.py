@@ -10,9 +10,9 @@ from wakeman.core.model.unit import PromotedFile
 
 
 class OpenIntent(Struct, frozen=True, omit_defaults=True):
-    """An intent without an outcome, as its line in the log tells it.
+    """An intent without an outcome, as its line in the log has it.
 
-    Shape: `target` is what it acts on: a session, a file, a unit. Of a text that is to be confirmed, `typed` tells that
+    Shape: `target` is what it acts on: a session, a file, a unit. Of a text that is to be confirmed, `typed` says that
     it was typed, `enters` counts how often Enter was pressed again, and `at` is when the last key was pressed.
     """
 

@@ -13,7 +13,7 @@ from msgspec import Meta, Struct, field
 Rung = Literal["capture", "nudge", "wait", "restart", "ask", "sweep"]
 """`capture` keeps the screen as evidence; `nudge` types into an interactive session what is still missing (skipped in
 mode `print`); `wait` leaves one check out; `restart` ends the attempt and starts the next one, or asks once
-`stuck.attempts` are used up; `ask` tells the orchestrator, once for each trouble; `sweep` ends old sessions that the
+`stuck.attempts` are used up; `ask` notifies the orchestrator, once for each trouble; `sweep` ends old sessions that the
 worker started."""
 WakeRow = Literal["ask", "clean up", "wrap up", "give up", "check"]
 """`ask`: a person or the orchestrator is needed; `clean up`: units went to a cleanup worker; `wrap up`: complete;
@@ -49,8 +49,8 @@ class UnitsSpec(Spec, frozen=True):
     """Where units come from: exactly one of glob, items, file, command, matrix."""
 
     glob: str | tuple[str, ...] | None = None
-    """Pattern, or list of patterns, relative to the plan file; each file that fits is one unit, and its input.
-    Example: `"docs/*/*.md"`; `**` stands for any directories."""
+    """Pattern, or list of patterns, relative to the plan file; each file that matches is one unit, and its input.
+    Example: `"docs/*/*.md"`; `**` matches any number of directories."""
     items: tuple[str | dict[str, str], ...] | None = None
     """Units by name, or as tables whose keys templates may use: `unit` (or `name`) names one, `input` is its file."""
     file: str | None = None
@@ -103,7 +103,7 @@ class WorkersSpec(Spec, frozen=True):
     args: tuple[str, ...] = ()
     """Further arguments for the client, behind those of the harness. Example: `["--model", "opus"]`."""
     prompt: str = ""
-    """What a worker is told. `{{ unit_table }}` stands for its units and their outputs, a line each."""
+    """What a worker is told. `{{ unit_table }}` is replaced by its units and their outputs, a line each."""
     prompt_file: str | None = None
     """File that holds the prompt, relative to the plan file, instead of `prompt`."""
     stagger: Seconds = 2.0
@@ -179,9 +179,9 @@ class WakeSpec(Spec, frozen=True):
     on: tuple[WakeRow, ...] = ("ask", "wrap up", "give up")
     """What the receivers in `to` are told of."""
     remind: Seconds = 1800.0
-    """Time after which an `ask` that nobody has answered is told again."""
+    """Time after which an `ask` without an answer is sent again."""
     to: tuple[WakeTarget, ...] = ()
-    """Receivers of notices. Without one nobody is told; the log has it all."""
+    """Receivers of notices. Without one no notice is sent; everything is in the log."""
     hold: bool = False
     """Propose `wrap up`, `give up` and `clean up` instead of taking them; each waits for `wakeman accept`."""
 
@@ -204,7 +204,7 @@ class StuckSpec(Spec, frozen=True):
     waiting: tuple[Rung, ...] = ("capture", "ask")
     """Ladder for a worker that asks for something: a permission, an answer."""
     limited: tuple[Rung, ...] = ("wait",)
-    """Ladder for a worker that has met a usage limit. An interactive one is told to go on once the limit resets."""
+    """Ladder for a worker that has met a usage limit. An interactive one is told to continue once the limit resets."""
     error: tuple[Rung, ...] = ("capture", "restart", "ask")
     """Ladder for a worker whose client shows an error that it does not get over."""
     silent: tuple[Rung, ...] = ("capture", "nudge", "ask")
@@ -255,7 +255,7 @@ class VerifySpec(Spec, frozen=True):
     """Units that are picked, by a recorded seed, for a look at their quality at the wrap-up. 0 picks none."""
     agent: str | None = None
     """Agent profile that reviews the outputs before the wrap-up; see `[verify.review]`. Without it, and without
-    `verify.review.command`, nobody does."""
+    `verify.review.command`, there is no review."""
     review: ReviewSpec = ReviewSpec()
     """How the outputs are reviewed, with `agent` or a `command` of its own."""
 
@@ -303,14 +303,14 @@ class LimitsSpec(Spec, frozen=True):
     memory: Bytes = 0
     """Free memory wanted for each launch; with less a worker waits. 0 takes what its client is known to need."""
     max_cost: Annotated[float, Meta(gt=0)] | None = None
-    """US dollars, as far as clients report them; from there on nobody is launched."""
+    """US dollars, as far as clients report them; from there on no worker is launched."""
     max_tokens: Count | None = None
-    """Tokens, input and output together, as far as clients report them; from there on nobody is launched."""
+    """Tokens, input and output together, as far as clients report them; from there on no worker is launched."""
     over: Literal["leave", "stop"] = "leave"
-    """Beyond `max_cost` or `max_tokens`: `leave` lets those at work go on, `stop` ends them."""
+    """Beyond `max_cost` or `max_tokens`: `leave` lets running workers continue, `stop` ends them."""
     wait: bool = True
-    """Launch nobody until a usage limit that a worker has met resets, and let its end cost no attempt; `false` treats
-    such an end as any other."""
+    """Launch no worker until a usage limit that a worker has met resets, and let its end cost no attempt; `false`
+    treats such an end as any other."""
 
 
 class WatchSpec(Spec, frozen=True):
@@ -321,7 +321,7 @@ class WatchSpec(Spec, frozen=True):
     roots: tuple[str, ...] = ()
     """Directories that are watched besides those of outputs; a write there that is no unit's is out of place."""
     ignore: tuple[str, ...] = ()
-    """Patterns of files that are never out of place, relative to the plan file; `*` stands for `/` too. Example:
+    """Patterns of files that are never out of place, relative to the plan file; `*` matches `/` too. Example:
     `["*.log"]`."""
 
 

@@ -66,7 +66,7 @@ class Verdict(Struct, frozen=True, omit_defaults=True):
     waits: bool = False
     """It waits for `verify.command`, which has not run on these files yet."""
     foreign: tuple[FileFingerprint, ...] = ()
-    """For what is staged: files that somebody else has put in their places."""
+    """For what is staged: files at its targets that were created outside Wakeman."""
 
     @property
     def passed(self) -> bool:
@@ -120,9 +120,9 @@ class Written(Struct, frozen=True, omit_defaults=True):
 
 
 class Wrote(Struct, frozen=True, array_like=True):
-    """Who wrote an output first and last, "" for nobody known; `mark` is what the last one left.
+    """Who wrote an output first and last, "" for unknown; `mark` is the fingerprint after the last write.
 
-    Shape: `inferred` unless somebody told it: then it is the worker whose share the unit was in.
+    Shape: `inferred` unless it was reported: then it is the worker whose share the unit was in.
     """
 
     mark: FileFingerprint

@@ -1,4 +1,4 @@
-"""A worker's states, what a check observes of its attempt, and what the log tells of it."""
+"""A worker's states, what a check observes of its attempt, and what the log records of it."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ Reason = Literal["waiting", "limited", "error", "silent"]
 """`waiting`: it asks for something; `limited`: a usage limit; `error`: its client shows an error; `silent`: no sign of
 life for `stuck.after`."""
 Session = Literal["queued", "running", "exited", "killed", "lost", "absent", "unknown"]
-"""`queued`: asked for, not there yet; `running`: its program runs; `exited`: ended, its status known; `killed`: ended
-by a signal or with its session; `lost`: gone, nobody knows how; `absent`: there never was one; `unknown`: could not be
-told, so nothing is decided."""
+"""`queued`: submitted, not there yet; `running`: its program runs; `exited`: ended, its status known; `killed`: ended
+by a signal or with its session; `lost`: gone, the cause unknown; `absent`: there never was one; `unknown`: could not be
+observed, so nothing is decided."""
 Activity = Literal["busy", "idle", "waiting", "limited", "error", "unknown"]
 """`busy`: at work; `idle`: at an empty prompt; `waiting`: it asks for something; `limited`: at a usage limit; `error`:
 it shows an error; `unknown`: cannot be told."""
@@ -69,10 +69,10 @@ class Observation(Struct, frozen=True, omit_defaults=True):
     shown: str = ""
     """What the screen alone says, and no second look has confirmed yet."""
     prompt: Literal["", "heard", "taken", "waits", "unknown"] = ""
-    """What became of the text typed last: `heard`: the client said so; `taken`: the input box is empty again; `waits`:
-    it stands in the box; `unknown`: cannot be told; empty: none is under way."""
+    """What became of the text typed last: `heard`: the client reported it; `taken`: the input box is empty again;
+    `waits`: it is in the box; `unknown`: cannot be observed; empty: none is under way."""
     refused: tuple[str, ...] = ()
-    """Paths that a confinement kept from being written, as its output tells; 20 at most."""
+    """Paths whose writing the confinement blocked, as the attempt's output reports; 20 at most."""
 
 
 class Validator(Struct, frozen=True, omit_defaults=True):
@@ -85,11 +85,12 @@ class Validator(Struct, frozen=True, omit_defaults=True):
     created: datetime
     """When it was made."""
     worker: str = ""
-    """Who started it; empty where nobody is known to."""
+    """Who started it; empty if that is unknown."""
 
 
 class WorkerState(Struct):
-    """A worker as the log tells it. Times are aware UTC; `*_mono` are seconds of the clock that sleeps."""
+    """A worker as the log records it. Times are aware UTC; `*_mono` are seconds of the clock that stops while the
+    machine sleeps."""
 
     name: str
     session: str

@@ -1,4 +1,4 @@
-"""Whose a path is, and whether a file that was found there was written by somebody who must not."""
+"""Who owns a path, and whether a file that was found there was written by a worker that must not."""
 
 from __future__ import annotations
 
@@ -63,10 +63,10 @@ def trespass(
 ) -> tuple[str | None, e.Conflicted] | None:
     """Judge a file that was written: None where that is in order, else who wrote it, as far as known, and the fact.
 
-    Shape: `mark` carries the path as the unit calls it, where it is one's output; `writer` is who was told to have
-    written it. Where nobody was told, everybody at work may write its own outputs, and only who is not confined is
-    suspected of anything else; what nobody at work owns must be as it was when it was judged last.
-    Boundary: a hidden file, or one in a hidden directory, is nobody's business unless it is claimed.
+    Shape: `mark` carries the path as the unit calls it, where it is one's output; `writer` is who is reported to have
+    written it. Without a report, every running worker may write its own outputs, and only one that is not confined is
+    suspected of anything else; what no running worker owns must be as it was when it was judged last. Boundary: a
+    hidden file, or one in a hidden directory, is ignored unless it is claimed.
     """
     if d.trespassed.get(path) == written:
         return None
@@ -96,12 +96,12 @@ def trespass(
 
 
 def _own(d: Deployment, owner: str, writer: str) -> bool:
-    """Return whether somebody wrote in its own place, or in what a cleanup worker has taken over from it since."""
+    """Return whether a worker wrote to its own path, or to one that a cleanup worker has had from it since."""
     return writer in (owner, d.workers[owner].origin)
 
 
 def _known(d: Deployment, unit: str, mark: FileFingerprint) -> bool:
-    """Return whether an output of somebody who is not at work is as the log has it, or is about to be judged."""
+    """Return whether an output of a worker that is not running is as the log has it, or is about to be judged."""
     state = d.units[unit]
     if state.waived or (state.verdict is not None and state.verdict.waits):
         return True

@@ -185,8 +185,8 @@ REFUSALS_KEPT_MAX = 20
 def refusals(text: str, cwd: str, reach: Iterable[str]) -> list[str]:
     """List paths that a program's output says it was refused, outside of what it may write to, in order, each once.
 
-    Shape: `cwd` is where it works, for relative ones. Boundary: output says also what was refused for other reasons,
-    or to somebody else; who asks looks whether it would have been refused here.
+    Shape: `cwd` is where it works, for relative ones. Boundary: output also reports what was refused for other reasons,
+    or to another process; the caller checks whether it would have been refused here.
     """
     allowed = list(reach)
     paths = (posixpath.normpath(posixpath.join(cwd, path)) for path in _named(text))
@@ -194,7 +194,7 @@ def refusals(text: str, cwd: str, reach: Iterable[str]) -> list[str]:
 
 
 def _named(text: str) -> Iterator[str]:
-    """Yield the paths that stand before or behind the words of a refusal."""
+    """Yield the paths directly before or behind the words of a refusal."""
     for found in re.finditer(_REFUSED, text):
         before = re.match(_BEFORE, text[max(0, found.start() - _WINDOW_CHARS) : found.start()][::-1])
         path = before["path"][::-1] if before else ""

@@ -76,7 +76,7 @@ def holder(pattern: str) -> str:
 
 
 def key(path: str, *, fold_case: bool) -> str:
-    """Spell an absolute path so that another lies inside it when its spelling begins with that one's.
+    """Return an absolute path spelled so that a path below it begins with the same spelling.
 
     Shape: part after part, each ended by NUL; `fold_case` also takes NFC and NFD for one name.
     """

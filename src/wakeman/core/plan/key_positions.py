@@ -1,4 +1,4 @@
-"""The line of each key in a TOML or JSON text; the parsers themselves do not tell."""
+"""The line of each key in a TOML or JSON text; the parsers themselves do not report it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _KEY = re.compile(rf"[ \t]*{_PART.pattern}(?:[ \t]*\.[ \t]*{_PART.pattern})*[ \t
 
 
 def locate(text: str) -> dict[Path, int]:
-    """Map every key and array element to its line, counted from 1.
+    """Return the line of every key and array element, counted from 1.
 
     Boundary: a table that no line opens by itself is where its first key is. The text must have been parsed
     without error before; JSON is told by its first character, `{`.
@@ -128,12 +128,12 @@ class _Scan:
         return str(json.loads(part) if self.json else tomllib.loads(f"x = {part}")["x"])
 
     def peek(self) -> str:
-        """Pass over blanks and comments; give the next character, "" at the end."""
+        """Skip blanks and comments; return the next character, "" at the end."""
         self.take(_BLANK)
         return self.text[self.at : self.at + 1]
 
     def take(self, *patterns: re.Pattern[str]) -> str:
-        """Pass over the first of the patterns that fits; give what it took."""
+        """Skip the first of the patterns that matches; return what it matched."""
         found = next(filter(None, (pattern.match(self.text, self.at) for pattern in patterns)), None)
         self.at = found.end() if found else self.at
         return found[0] if found else ""

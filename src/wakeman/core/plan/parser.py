@@ -180,7 +180,7 @@ def _unknown(path: Path, key: str, known: Iterable[str]) -> Problem:
 
 
 def _union(kinds: Sequence[mi.Type], value: object, path: Path, found: _Found) -> object:
-    """Take the first alternative without a fault; else report the one that was meant, or all of them."""
+    """Return the first alternative without a fault; else report the one that was meant, or all of them."""
     faults: list[_Found] = []
     for kind in kinds:
         tried: _Found = []

@@ -65,7 +65,7 @@ def _dedented(value: Any) -> Any:
 
 
 def _open(value: Any) -> Any:
-    """Let quantities be strings too, and close every table against unknown keys."""
+    """Allow strings for quantities, and close every table against unknown keys."""
     if isinstance(value, list):
         return [_open(item) for item in value]
     if not isinstance(value, dict):

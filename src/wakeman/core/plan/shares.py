@@ -134,7 +134,7 @@ def units_file(units: Iterable[Unit]) -> str:
 
 
 def digest(plan: Plan) -> str:
-    """Hash a plan with its defaults filled in: two files that mean the same have the same digest."""
+    """Return the hash of a plan with its defaults filled in: two files that mean the same have the same digest."""
     import json
 
     return hashlib.sha256(json.dumps(msgspec.to_builtins(plan), sort_keys=True).encode()).hexdigest()
@@ -181,7 +181,7 @@ def _lines(where: str, lines: Sequence[str], problems: list[str]) -> Iterator[_E
 
 
 def _entry(where: str, item: str | dict[str, str]) -> _Entry:
-    """An object is named by its `unit`, `name` or `input`, or else by all its values together."""
+    """Return a unit's entry: named by its `unit`, `name` or `input`, or else by all its values together."""
     if isinstance(item, str):
         return _Entry(where, item, None, {})
     name = next((item[key] for key in ("unit", "name", "input") if key in item), "-".join(item.values()))

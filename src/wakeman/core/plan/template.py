@@ -1,7 +1,7 @@
 """Strict `{{ name }}` templates, and which names each key of a plan may use.
 
-Values are put in as they are: never evaluated, never scanned again. `{{ "{{" }}` writes the braces themselves (any
-run of braces between quotes); `}}` without an opening is ordinary text, so that JSON may stand in a prompt.
+Values are filled in as they are: never evaluated, never scanned again. `{{ "{{" }}` writes the braces themselves (any
+run of braces between quotes); `}}` without an opening is ordinary text, so that a prompt may contain JSON.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def faults(template: str, scope: Collection[str] | None) -> list[str]:
 
 
 def render(template: str, values: Mapping[str, str]) -> str:
-    """Put the values in.
+    """Fill in the values.
 
     Raises: PlanError with every malformed place and unknown name.
     """
@@ -64,7 +64,7 @@ def render(template: str, values: Mapping[str, str]) -> str:
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """Say `; did you mean 'x'?` of the known word that resembles it most; "" when none does."""
+    """Return `; did you mean 'x'?` with the known word that resembles it most; "" when none does."""
     guess = close(word, known)
     return f"; did you mean {guess!r}?" if guess else ""
 

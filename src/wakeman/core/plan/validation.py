@@ -79,7 +79,7 @@ def values(at: object, key: Sequence[str], path: Path = ()) -> Iterator[tuple[Pa
 def unit_names(spec: UnitsSpec) -> tuple[str, ...] | None:
     """Return the template names that units of this source have.
 
-    Boundary: None when only the lines of a file or a command will tell.
+    Boundary: None when they come from the lines of a file or a command.
     """
     if spec.glob is not None:
         return UNIT
@@ -138,7 +138,7 @@ def _command(plan: Plan) -> Iterator[Problem]:
 
 
 def _review(plan: Plan) -> Iterator[Problem]:
-    """Refuse a review that could not take place: of nothing, by nobody."""
+    """Refuse a review that could not take place: of nothing, or without a reviewer."""
     verify = plan.verify
     if not review.wanted(plan):
         if verify.review != ReviewSpec():

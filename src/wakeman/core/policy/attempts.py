@@ -11,7 +11,7 @@ from wakeman.core.policy.staging import held_up
 END_TRIES_MAX = 3
 """Times that an end is asked for in a row: HUP, TERM, KILL. Then the alarm's pace is soon enough."""
 HUNG_UP_STATUS = 129
-"""Status of a program whose terminal was taken away: with its server the timer of a wait is gone, too."""
+"""Status of a program whose terminal was closed: with its server the timer of a wait is gone, too."""
 BACKOFF_MAX_S = 300.0
 """Seconds that an attempt waits for the one before at most, jitter apart."""
 
@@ -55,7 +55,7 @@ def _jitter(d: Deployment, worker: WorkerState) -> float:
 
 
 def soonest(d: Deployment) -> float | None:
-    """Return the seconds until somebody who waits may be tried again; None where nobody does."""
+    """Return the seconds until a waiting worker may be tried again; None if none waits."""
     if d.paused_at or d.down:
         return None
     owing = [] if d.full or launches_barred(d) else [w for w in d.workers.values() if owed(d, w) and not w.intent]
@@ -75,7 +75,7 @@ def owed(d: Deployment, worker: WorkerState) -> bool:
 
 
 def waits(d: Deployment, worker: WorkerState) -> bool:
-    """Return whether a unit of its share waits for the verify command: nothing is said of it until that has run."""
+    """Return whether a unit of its share waits for the verify command: nothing is decided until that has run."""
     units = [d.units[name] for name in worker.units if not d.units[name].waived]
     verdicts = [verdict for unit in units for verdict in (unit.verdict, unit.staged)]
     return any(verdict is not None and verdict.waits for verdict in verdicts)
@@ -84,7 +84,7 @@ def waits(d: Deployment, worker: WorkerState) -> bool:
 def ended_badly(worker: WorkerState) -> bool:
     """Return whether the last attempt failed, rather than stopped short: then the same worker tries again.
 
-    Boundary: a reviewer that stops short fails, as nobody cleans up after it.
+    Boundary: a reviewer that stops short fails, as no worker cleans up after it.
     """
     match worker.ended_by:
         case "person" | "wakeman":

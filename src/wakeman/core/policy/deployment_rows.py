@@ -21,7 +21,7 @@ _FREE = tuple(rule for rule in DEPLOYMENT_RULES if rule.row not in HOLDABLE)
 
 
 def decide(d: Deployment) -> Decision:
-    """Take a row for the deployment."""
+    """Choose a row for the deployment."""
     facts = deployment_facts(d)
     rule, under = choose(DEPLOYMENT_RULES, facts), ""
     agreed = d.accepted == rule.row or (rule.row == "give up" and "give up" in d.rows)  # its second step
@@ -32,7 +32,7 @@ def decide(d: Deployment) -> Decision:
 
 
 def deployment_facts(d: Deployment) -> dict[str, bool]:
-    """Reduce a deployment to what its rows ask."""
+    """Return the facts that a deployment's rows ask for."""
     ended = all(settled(d, worker) for worker in d.workers.values())
     complete = all(unit.done for unit in review.tasks(d).values())
     left = not complete and bool(short(d))
@@ -55,7 +55,7 @@ def deployment_facts(d: Deployment) -> dict[str, bool]:
 
 
 def short(d: Deployment) -> dict[str, list[str]]:
-    """Give, per settled worker, the units left undone that a cleanup worker may still take."""
+    """Return, per settled worker, the units left undone that a cleanup worker may still take."""
     rounds = d.plan.cleanup.rounds
     found: dict[str, list[str]] = {}
     for worker in d.workers.values():

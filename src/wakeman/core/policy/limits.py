@@ -23,12 +23,13 @@ def breaker_open(d: Deployment) -> bool:
 
 
 def launches_barred(d: Deployment) -> bool:
-    """Return whether nobody is to be launched: launches fail, a key was refused, money is spent, a limit lasts."""
+    """Return whether launches are barred: they fail, a key was refused, money is spent, or a limit lasts."""
     return breaker_open(d) or bool(d.barred) or over_budget(d) or reset(d) is not None
 
 
 def reset(d: Deployment) -> datetime | None:
-    """Return when the usage limit that some worker has met resets; None when there is none, or nobody waits for it."""
+    """Return when the usage limit that some worker has met resets; None when there is none, or no worker waits for
+    it."""
     if not d.met or not d.plan.limits.wait or d.looked_at is None:
         return None
     met = [w.until for w in d.workers.values() if w.until and (w.reason == "limited" or w.ended_by == "limit")]
@@ -76,7 +77,7 @@ def staggered(d: Deployment) -> bool:
 
 
 def starved(d: Deployment) -> bool:
-    """Return whether nobody is alive, somebody waits, and free memory lets nobody start."""
+    """Return whether no worker is alive, some wait, and free memory allows none to start."""
     alive = any(worker.live or worker.intent for worker in d.workers.values())
     waiting = any(worker.state == "pending" for worker in d.workers.values())
     return waiting and not alive and slots(d) <= 0

@@ -19,7 +19,7 @@ from wakeman.core.policy.tables import Decision
 from wakeman.core.text import sanitise
 
 BLIND_LOOKS_MAX = 3
-"""Looks in a row that could not tell before a person is asked."""
+"""Observations in a row that could not tell before a person is asked."""
 NOTICE_CHARS_MAX = 600
 """Characters of a notice at most."""
 
@@ -29,7 +29,7 @@ TOLD: dict[str, WakeRow] = {"clean up": "clean up", "wrap up": "wrap up", "give 
 
 
 class Cause(Struct, frozen=True):
-    """One reason to wake somebody. `key` is equal for the same trouble, so that it is told once."""
+    """One reason to notify the orchestrator. `key` is equal for the same trouble, so that it is sent once."""
 
     kind: WakeRow
     key: str
@@ -37,7 +37,7 @@ class Cause(Struct, frozen=True):
 
 
 def causes(d: Deployment, decision: Decision, by: str) -> list[Cause]:
-    """List what there is to tell after a decision, whether or not it was told before."""
+    """List what to notify of after a decision, whether or not it was sent before."""
     found = [Cause("ask", _question(w), _trouble(d, w)) for w in _asking(d)]
     if any(worker.unknowns >= BLIND_LOOKS_MAX for worker in d.workers.values()):
         found.append(Cause("ask", "ask:blind", f"{d.host.executor} does not answer"))
@@ -95,7 +95,7 @@ def due(d: Deployment, found: Sequence[Cause], now: datetime) -> list[Cause]:
 
 
 def telling(d: Deployment, decision: Decision, by: str, now: datetime) -> list[e.Draft]:
-    """Return the intent to tell what is due after a decision, if anything is."""
+    """Return the intent to notify of what is due after a decision, if anything is."""
     told = due(d, causes(d, decision, by), now)
     if not told:
         return []
@@ -118,7 +118,7 @@ def message(d: Deployment, decision: Decision, told: Sequence[Cause]) -> str:
 
 
 def asking(d: Deployment) -> bool:
-    """Return whether a person is needed now: a question is open, a row is held, or nothing can go on by itself."""
+    """Return whether a person is needed now: a question is open, a row is held, or nothing can continue by itself."""
     blind = any(worker.unknowns >= BLIND_LOOKS_MAX for worker in d.workers.values())
     halted = (
         breaker_open(d) or bool(d.barred or d.full or d.promoting) or (over_budget(d) and _waiting(d)) or starved(d)
@@ -127,7 +127,7 @@ def asking(d: Deployment) -> bool:
 
 
 def _waiting(d: Deployment) -> bool:
-    """Return whether somebody would be launched."""
+    """Return whether some worker waits to be launched."""
     return any(worker.state == "pending" or owed(d, worker) for worker in d.workers.values())
 
 

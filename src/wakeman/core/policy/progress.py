@@ -1,4 +1,4 @@
-"""How far a deployment is, how fast, and how long it may still take: a pure function of the folded log."""
+"""How far a deployment is, how fast, and how long it may still take: a pure function of its state."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Estimate(Struct, frozen=True):
 
 
 class Progress(Struct, frozen=True):
-    """How far somebody is: units done, those written included that nobody has judged yet.
+    """How far a worker or the deployment is: units done, written ones that are not judged yet included.
 
     Shape: `rate` in units a second, None until `LEAST` were made; `estimate` None then too, and when nothing is left.
     """
@@ -36,14 +36,14 @@ class Progress(Struct, frozen=True):
 
 
 def progress(d: Deployment, now: datetime) -> Progress:
-    """Tell how far a deployment is. Time that was paused, asleep or limited does not slow its rate."""
+    """Return how far a deployment is. Time that was paused, asleep or limited does not slow its rate."""
     counts = [_counts(d, worker) for worker in d.workers.values() if not worker.review]
     done, made = (sum(column) for column in zip(*counts, strict=True)) if counts else (0, 0)
     return _progress(done, len(review.tasks(d)), made, _spent(d, now), open_=d.outcome == "open")
 
 
 def of_worker(d: Deployment, worker: WorkerState, now: datetime) -> Progress:
-    """Tell how far one worker is, since its first launch."""
+    """Return how far one worker is, since its first launch."""
     done, made = _counts(d, worker)
     spent = (now - worker.began).total_seconds() if worker.began is not None else 0.0
     return _progress(done, len(worker.units), made, min(spent, _spent(d, now)), open_=worker.live)

@@ -16,7 +16,7 @@ from wakeman.core.model import OpenIntent, WorkerState
 ENTER_AGAIN_S = 2.0
 """Seconds after which Enter is pressed once more, where the text is still in the input box."""
 UNCONFIRMED_S = 10.0
-"""Seconds after which a text of which nothing tells counts as not confirmed."""
+"""Seconds after which a text without any sign of its arrival counts as not confirmed."""
 INPUT_BOX_ROWS_MAX = 6
 """Lines with text, from below, in which an input box is looked for."""
 INPUT_BOX_CHARS_MIN = 8
@@ -67,8 +67,8 @@ def input_box(screen: str) -> str | None:
 def fate(screen: str, text: str, *, typed: bool) -> Became:
     """Read from a screen what became of a text: taken by the client, waiting in its input box, or not to be known.
 
-    Shape: `typed` says that it is known to have stood in the box. Where that is not known it must be seen.
-    Boundary: a box that holds something else, such as a person's half-typed line, tells nothing.
+    Shape: `typed` says that it is known to have been in the box. If that is not known, it must be seen. Boundary: a box
+    that holds something else, such as a person's half-typed line, shows nothing.
     """
     box, below = _box(screen) or (None, "")
     whole = _squashed(text.removesuffix("…"))

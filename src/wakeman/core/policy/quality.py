@@ -36,10 +36,10 @@ class Check(Struct, frozen=True):
 class Facts(Struct, frozen=True):
     """What was found of one unit; the mappings go by the path as the unit names it.
 
-    Shape: `marks` are the outputs that exist, `before` those that did at the launch, `parsed` what `parse` found
-    wrong, `input` the mark of the unit's input if that exists, `check` None when the command was not run. Where
-    outputs are staged, `installed` are those that were promoted from there, and of what is judged there `cut`
-    tells that its worker was cut off and may not have finished it, `astray` which lead out of the place by a link.
+    Shape: `marks` are the outputs that exist, `before` those that did at the launch, `parsed` what `parse` found wrong,
+    `input` the fingerprint of the unit's input if that exists, `check` None when the command was not run. Where outputs
+    are staged, `installed` are those that were promoted from there, and of what is judged there `cut` says that its
+    worker was cut off and may not have finished it, `astray` which lead out of the place by a link.
     """
 
     marks: Mapping[str, FileFingerprint] = {}

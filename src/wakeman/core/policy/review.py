@@ -109,7 +109,7 @@ def reviewing(plan: Plan) -> Plan:
 
 
 def adopt_plan(d: Deployment, plan: Plan) -> None:
-    """Give a deployment its plan, resolved once for each kind of worker that it has."""
+    """Set a deployment's plan, resolved once for each kind of worker that it has."""
     d.plan, d.reviewing = plan, reviewing(plan) if d.reviews else None
 
 
@@ -129,7 +129,7 @@ def picked(d: Deployment) -> tuple[str, ...]:
 
 
 def unreviewed(d: Deployment) -> list[str]:
-    """List the units that are done and that a reviewer has yet to accept as they are; waived ones need nobody."""
+    """List the units that are done and that a reviewer has yet to accept as they are; waived ones need no review."""
     if not wanted(d.plan):
         return []
     units = tasks(d)
@@ -250,7 +250,7 @@ def _problems(opinions: Sequence[_Opinion], units: Sequence[str]) -> Iterator[st
 
 
 def quoted(why: str) -> str:
-    """Format a rejection for who is to mend it: a quotation, so that it reads as what was said, not as an order."""
+    """Format a rejection for the worker that is to fix it: as a quotation, so that it does not read as an order."""
     return (
         f"rejected by a reviewer, in whose words (about the file, no instruction): {msgspec.json.encode(why).decode()}"
     )

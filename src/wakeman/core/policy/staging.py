@@ -29,7 +29,7 @@ class Staging(Struct, frozen=True):
     """What sets one kind of workspace apart.
 
     Shape: `promotion` is the action that promotes what passes, None where outputs are made in place; with `at_work`
-    also from a worker that goes on working; `direct` tells that the worker itself writes where its outputs count.
+    also from a worker that is still running; `direct` says that the worker itself writes where its outputs count.
     """
 
     promotion: e.Action | None = None
@@ -65,12 +65,12 @@ def installed(d: Deployment, unit: UnitState) -> Mapping[str, FileFingerprint] |
 
 
 def foreign(d: Deployment, unit: UnitState, there: Iterable[FileFingerprint]) -> tuple[FileFingerprint, ...]:
-    """Return what stands in a unit's places and was neither there at first nor promoted since."""
+    """Return the files at a unit's targets that were neither there at first nor promoted since."""
     return tuple(mark for mark in there if mark != unit.installed.get(mark.path, d.before.get(mark.path)))
 
 
 def attempt_over(worker: WorkerState) -> bool:
-    """Return whether nobody of a worker's last attempt is left, as the last look found it."""
+    """Return whether no process of a worker's last attempt is left, as of the last observation."""
     seen = worker.observation
     over = worker.ended or (seen is not None and seen.session in ("exited", "killed", "lost"))
     return over and not worker.processes and not worker.intent
@@ -80,7 +80,7 @@ def attempt_over(worker: WorkerState) -> bool:
 
 
 def ready_to_promote(d: Deployment) -> list[str]:
-    """Return the names of the units to promote now: they pass, nobody else has changed the target, they are at rest.
+    """Return the names of the units to promote now: they pass, their target is unchanged, they are at rest.
 
     Boundary: of a worker at work its tree is left alone, and its stage is read when two looks have found the same.
     """
@@ -104,13 +104,13 @@ def _waits(d: Deployment, unit: UnitState) -> bool:
 
 
 def blocked(d: Deployment, unit: UnitState) -> bool:
-    """Return whether a unit passes, and cannot be promoted, as somebody else has put something in its place."""
+    """Return whether a unit passes, and cannot be promoted, as a file created outside Wakeman is at its target."""
     made = unit.staged
     return bool(made and made.passed and made.foreign) and d.plan.watch.conflicts != "ignore" and not unit.done
 
 
 def held_up(d: Deployment, names: Iterable[str]) -> list[str]:
-    """Name those of some units that pass and cannot be promoted yet: to do them again would not help."""
+    """List those of some units that pass and cannot be promoted yet: to do them again would not help."""
     if staging(d).promotion is None:
         return []
     under_way = {promotion.target for promotion in d.promoting.values()}

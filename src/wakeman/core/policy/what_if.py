@@ -31,7 +31,7 @@ class Difference(Struct, frozen=True):
 
 
 class WhatIf:
-    """Holds the moves and decisions of a log against those of another policy, on the fold that the log tells of.
+    """Compares the transitions and decisions of a log with those of another policy, on the state that the log has.
 
     Shape: what is recorded stays as it is: looks, verdicts, the pace of the alarms. So behind the first difference
     the night itself would have gone on otherwise.
@@ -41,7 +41,7 @@ class WhatIf:
         self._rows = False  # the workers' rows of the present look are compared
 
     def before(self, d: Deployment, event: e.Event, plan: Plan) -> Iterator[Difference]:
-        """Compare rows where the log takes one; to be asked before the event is folded."""
+        """Compare rows where the log has one; to be called before the event is applied."""
         data = event.data
         if not isinstance(data, e.Decided):
             return
@@ -54,7 +54,7 @@ class WhatIf:
             yield from _paired(event, {"": did}, {"": would})
 
     def after(self, d: Deployment, event: e.Event, plan: Plan) -> Iterator[Difference]:
-        """Compare the moves that a look demands; to be asked once the event is folded."""
+        """Compare the transitions that an observation demands; to be called once the event is applied."""
         if isinstance(event.data, e.Looked) and not event.data.more:
             self._rows = False
             yield from _paired(event, _moves(d), _under(d, plan, _moves))

@@ -1,7 +1,7 @@
 """The workers' table, asked of each worker: what its rows ask, and the rung that its ladder has come to.
 
-Every function here is pure in the deployment as its log tells it up to the last look; the clock is that look's. So the
-same log gives the same decision anywhere.
+Every function here is pure in the deployment as its log has it up to the last observation; the clock is that
+observation's. So the same log gives the same decision anywhere.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ def taken(d: Deployment) -> list[Decision]:
 
 
 def decide_worker(d: Deployment, worker: WorkerState) -> Decision:
-    """Take a row for one worker. The rung of an `investigate` is the one that its ladder has come to."""
+    """Choose a row for one worker. The rung of an `investigate` is the current one of its ladder."""
     rule = choose(WORKER_RULES, worker_facts(d, worker))
     then = (_rung(d, worker),) if rule.then == ("rung",) else rule.then
     return Decision(row=rule.row, then=then, worker=worker.name, why=_worker_why(rule, worker))
 
 
 def worker_facts(d: Deployment, worker: WorkerState) -> dict[str, bool]:
-    """Reduce a worker to what its rows ask. Each fact is independent in the tables' proof of completeness."""
+    """Return the facts that a worker's rows ask for. Each is independent in the tables' proof of completeness."""
     return {
         "live": worker.live,
         "unwanted": worker.stop,
@@ -47,7 +47,7 @@ def worker_facts(d: Deployment, worker: WorkerState) -> dict[str, bool]:
 
 
 def _reset(d: Deployment, worker: WorkerState) -> bool:
-    """Return whether a live worker's usage limit should have reset, and somebody can tell it so."""
+    """Return whether a live worker's usage limit should have reset, and it can be told so."""
     if not told_of_reset(d, worker):
         return False
     return not d.edition or worker is next(w for w in d.workers.values() if told_of_reset(d, w))

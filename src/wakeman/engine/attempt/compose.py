@@ -72,7 +72,7 @@ def digest(start: Start) -> str:
 
 
 def equip(world: World, host: Host) -> None:
-    """Write the scripts that an attempt needs and what confines it, where somebody has removed them."""
+    """Write the scripts that an attempt and its confinement need, if they were removed."""
     scripts = {layout.WRAPPER: world.wrapper, layout.HOOK: world.hook, layout.GUARD: world.guard}
     for name, script in scripts.items():
         file = layout.inside(host, name)
@@ -82,7 +82,7 @@ def equip(world: World, host: Host) -> None:
 
 
 def _keyless(world: World, plan: Plan, host: Host) -> str:
-    """Return which variables a worker would be without, as somebody has removed them."""
+    """Return which variables a worker would lack, as they were removed."""
     wanted = [*plan.workers.env_from, *([plan.workers.env_file] if plan.workers.env_file is not None else [])]
     if not wanted or world.files.marks([layout.inside(host, layout.SECRETS)]):
         return ""
@@ -90,7 +90,7 @@ def _keyless(world: World, plan: Plan, host: Host) -> str:
 
 
 def _next(world: World, d: Deployment, worker: WorkerState) -> WorkerState:
-    """Return the worker as the next attempt will see it. The log's own is changed by the fold alone.
+    """Return the worker as the next attempt will see it. The log's own is changed by `apply` alone.
 
     Shape: it continues the conversation of the attempt before where that did not end by its own fault; one that a
     signal ended is continued once.

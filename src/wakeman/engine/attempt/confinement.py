@@ -134,7 +134,7 @@ def borrowed(world: World, host: Host, task: Task, wanted: Mapping[str, tuple[st
 
 
 def _expanded(host: Host, candidate: str) -> str:
-    """Put a variable of the host's in; "" where it is not set."""
+    """Expand a variable of the host; "" where it is not set."""
     if not candidate.startswith("$"):
         return candidate
     name, slash, rest = candidate[1:].partition("/")
@@ -161,7 +161,7 @@ def faults(world: World, plan: Plan, root: str, where: str, shares: Sequence[Sha
 def overlaps(world: World, d: Deployment, kept: Iterable[WorkerState], new: Iterable[Share]) -> list[str]:
     """List new shares that could write where workers who stay may; nothing where workers are not confined.
 
-    Shape: a cleanup worker stands for the worker who had its units first.
+    Shape: a cleanup worker counts as the worker who had its units first.
     """
     if d.host.confinement is None:
         return []
@@ -195,7 +195,7 @@ def _unable(world: World, plan: Plan) -> list[str]:
 
 
 def _wards(world: World, root: str, where: str, reach: Sequence[rules.Place]) -> tuple[dict[str, str], list[str]]:
-    """Return what nobody may write over, and what of it nobody may write into."""
+    """Return the paths that no worker may replace, and those of them that no worker may write into."""
     file = posixpath.join(root, posixpath.basename(where))
     state = world.files.resolve([world.state])[world.state]
     wards = {world.machine.home(): "your home directory", state: "the state directory"}

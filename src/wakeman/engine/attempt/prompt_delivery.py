@@ -16,7 +16,7 @@ PROMPT_SCREEN_ROWS = 60
 
 
 def prompts_heard(world: World, d: Deployment, worker: WorkerState) -> str:
-    """Fingerprint what the client has said of prompts until now; "" for nothing yet."""
+    """Return a fingerprint of what the client has reported of prompts until now; "" for nothing yet."""
     file = layout.heard(d.host, worker)
     mark = world.files.marks([file]).get(file)
     return f"{mark.mtime_ns}:{mark.inode}" if mark is not None else ""
@@ -37,7 +37,7 @@ def type_into(
 
 
 def press_enter(world: World, d: Deployment, worker: WorkerState) -> str:
-    """Press Enter in a worker's session; "" when it was pressed, else why not."""
+    """Press Enter in a worker's session; return "" when it was pressed, else why not."""
     try:
         terminal(world, d.host).type(worker.session_id or worker.session, "", submit=True)
     except (UnknownNameError, ProgramError) as fault:
@@ -46,7 +46,7 @@ def press_enter(world: World, d: Deployment, worker: WorkerState) -> str:
 
 
 def prompt_fate(world: World, d: Deployment, worker: WorkerState) -> Literal["", "heard", "taken", "waits", "unknown"]:
-    """Look for what became of the text typed last; "" when none is on its way.
+    """Find what became of the text typed last; "" when none is on its way.
 
     Cost: a stat, and one capture of the screen.
     """

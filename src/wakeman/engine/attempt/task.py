@@ -13,7 +13,7 @@ from wakeman.engine.workspace import workspace
 
 
 def names(d: Deployment, worker: WorkerState) -> Mapping[str, str]:
-    """Return what templates of a worker may use for its present attempt. A reviewer's tell of the units it reviews."""
+    """Return what templates of a worker may use for its present attempt. A reviewer's name the units it reviews."""
     host = d.host
     files = layout.prompt(host, worker), layout.units_file(host, worker)
     if not worker.review:

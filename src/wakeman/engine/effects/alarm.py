@@ -74,12 +74,12 @@ class Replace(Unrecorded, frozen=True):
     old: Alarm | None
 
     def perform(self, world: World, d: Deployment) -> None:
-        """Do it, unless the new one has fired by now."""
+        """Remove it, unless the new one has fired by now."""
         alarm.replaced(world, d, self.old)
 
 
 class Disarm(Struct, frozen=True):
-    """Take away every alarm of the deployment, those that no line tells of included."""
+    """Remove every alarm of the deployment, those without a line in the log included."""
 
     def perform(self, world: World, d: Deployment) -> bool:
         """Return whether one was recorded."""
@@ -109,7 +109,7 @@ def _armed(d: Deployment, write: Write, why: str) -> e.Armed | None:
 
 
 def ensure(d: Deployment, now: datetime, *, paused: bool = False) -> Steps[None]:
-    """See to it that an alarm lies ahead before anything else is done.
+    """Ensure that an alarm is set before anything else is done.
 
     Shape: a paused deployment has none, unless `paused`: for who is about to end the pause.
     """
@@ -138,6 +138,6 @@ def rearm(d: Deployment) -> Steps[None]:
 
 
 def disarm(d: Deployment) -> Steps[None]:
-    """Take every alarm away, and only then say so. Repeatable: yes; a job that stays finds nothing to do."""
+    """Remove every alarm, and only then record that. Repeatable: yes; a job that stays finds nothing to do."""
     if (yield from do(Disarm())):
         yield from append("alarm", [e.Draft(e.Disarmed(generation=d.generation))])

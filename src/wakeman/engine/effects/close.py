@@ -1,4 +1,4 @@
-"""Close a deployment, and take away what it leaves on the machine."""
+"""Close a deployment, and remove what it leaves on the machine."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Bury(Struct, frozen=True):
         return bury(world, d)
 
     def recorded(self, d: Deployment, write: Write) -> bool:
-        """Read it from what follows: an alarm is set only where somebody has to come back for them."""
+        """Read it from what follows: an alarm is set only if a check must come back for them."""
         return not isinstance(write[0].data, e.Armed)
 
 

@@ -75,7 +75,7 @@ def end(d: Deployment, decision: Decision, _: datetime) -> Steps[None]:
 
 
 def _leave(worker: WorkerState) -> Steps[bool]:
-    """Have a finished client end itself; return whether it was told to."""
+    """Ask a finished client to end itself; return whether it was told to."""
     from wakeman.engine.effects.text import Type
 
     word = yield from do(LeaveWord(worker.name))
@@ -114,7 +114,7 @@ def to_end(d: Deployment, decision: Decision) -> list[WorkerState]:
 
 
 def ender(decision: Decision) -> EndedBy:
-    """Return in whose name a decision ends somebody."""
+    """Return in whose name a decision ends a session."""
     return "person" if decision.row == "stop" else "wakeman"
 
 

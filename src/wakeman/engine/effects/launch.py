@@ -30,7 +30,7 @@ UNLAUNCHED = "launch failed: "
 
 
 class Ready(Struct, frozen=True):
-    """An attempt whose files are written, as far as the log tells of it."""
+    """An attempt whose files are written, as far as the log records it."""
 
     worker: str
     digest: str = ""
@@ -70,7 +70,8 @@ class Prepare(Struct, frozen=True):
     workers: tuple[str, ...]
 
     def perform(self, world: World, d: Deployment) -> Prepared:
-        """Return those that can be started, and why others cannot. Raises: DiskError, which is nobody's fault."""
+        """Return those that can be started, and why others cannot. Raises: DiskError, for which no worker is to
+        blame."""
         from wakeman.engine.attempt import compose, secrets
 
         redact = secrets.redactor(world, d)
@@ -94,7 +95,7 @@ class Prepare(Struct, frozen=True):
         )
 
     def recorded(self, d: Deployment, write: Write) -> Prepared:
-        """Read the intents; of whom there is none, the outcomes tell why."""
+        """Read the intents; for workers without one, the outcomes say why."""
         ready = tuple(
             Ready(event.worker or "", event.data.digest, event.data.agent_session, event.data.resume)
             for event in write
@@ -104,7 +105,7 @@ class Prepare(Struct, frozen=True):
 
 
 class Prepared(Struct, frozen=True):
-    """What came of preparing: `attempts` is what the sessions are made of, and is known to the world alone."""
+    """Result of preparing: `attempts` is what the sessions are made of, and is known to the world alone."""
 
     ready: tuple[Ready, ...]
     refused: Mapping[str, str]
@@ -148,7 +149,7 @@ class Remember(Unrecorded, frozen=True):
     sessions: tuple[str, ...]
 
     def perform(self, world: World, d: Deployment) -> None:
-        """Do it, where one was made."""
+        """Undo it, where one was made."""
         session = next(filter(None, self.sessions), "")
         terminal = world.executor(d.host).terminal
         if session and terminal is not None:
@@ -168,7 +169,7 @@ def relaunch(d: Deployment, decision: Decision, now: datetime) -> Steps[None]:
 def launch(d: Deployment, names: Sequence[str], now: datetime) -> Steps[None]:
     """Start the next attempt of each worker named.
 
-    Boundary: a session name that belongs to somebody else fails that attempt and touches nothing.
+    Boundary: a session name that is in use outside the deployment fails that attempt and touches nothing.
     """
     prepared = yield from do(Prepare(tuple(names)))
     intents = yield from append("intent", [_intent(d, ready) for ready in prepared.ready])

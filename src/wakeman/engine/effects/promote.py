@@ -1,7 +1,7 @@
 """Promote what workers have made: from a stage into its place, or from a work tree onto its branch.
 
-The intent is in the log before, the outcome after. What a crash leaves between is tried again by the next check,
-and so is what the disk refuses: nobody makes a unit anew that only waits for that.
+The intent is in the log before, the outcome after. What a crash leaves between is tried again by the next check, and so
+is what the disk refuses: no worker makes a unit anew that only waits for that.
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ def appoint(d: Deployment, _: Decision, __: datetime) -> Steps[None]:
 
 
 def conclude(d: Deployment, _: Decision, __: datetime) -> Steps[None]:
-    """Take the verdicts that are there."""
+    """Apply the verdicts that have been written."""
     yield from append("action", conclusions(d))
 
 
@@ -73,7 +73,7 @@ def appointed(d: Deployment, units: Sequence[str]) -> list[e.Draft]:
 
 
 def conclusions(d: Deployment) -> list[e.Draft]:
-    """Take the verdicts that are there: what they accept and reject of what is still as it was given out."""
+    """Return what the verdicts accept and reject of the files that are as they were handed to the reviewer."""
     drafts = []
     for name in review.ready(d):
         task, verdict = d.reviews[name], d.units[name].verdict

@@ -21,7 +21,7 @@ from wakeman.ports import World
 
 
 class SideSession(Struct, frozen=True):
-    """A session to end: `mark` is its own, "" for none; `worker` is who started it, "" where nobody is known to."""
+    """A session to end: `mark` is its own, "" for none; `worker` is who started it, "" if that is unknown."""
 
     session: str
     session_id: str = ""
@@ -67,7 +67,7 @@ class LeftOver(Struct, frozen=True):
                 yield f"session {seen.session} matches cleanup.sweep and does not carry our mark: left alone"
 
     def recorded(self, d: Deployment, write: Write) -> Iterator[SideSession | str]:
-        """Yield nothing: the log tells of them one by one."""
+        """Yield nothing: the log records them one by one."""
         return iter(())
 
 
@@ -92,7 +92,7 @@ class Next(Struct, frozen=True):
 def sweep(d: Deployment, decision: Decision, now: datetime) -> Steps[None]:
     """End old sessions of the plan's patterns: a worker's own, or (at the wrap-up) all with the deployment's mark.
 
-    Boundary: of those without it the log tells; a person may end them.
+    Boundary: those without it are logged; a person may end them.
     """
     if decision.worker:
         for old in overdue(d, d.workers[decision.worker]):
@@ -107,7 +107,7 @@ def sweep(d: Deployment, decision: Decision, now: datetime) -> Steps[None]:
 
 
 def end_session(d: Deployment, one: SideSession, by: EndedBy) -> Steps[None]:
-    """End one session in somebody's name: intent, then outcome."""
+    """End one session on behalf of `by`: intent, then outcome."""
     about = {"worker": one.worker, "attempt": d.workers[one.worker].attempt} if one.worker else {}
     kind: Kind = "fold" if by == "person" else "action"
     fact = e.Intended(action="sweep", target=one.session, ended_by=by)

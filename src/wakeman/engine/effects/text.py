@@ -19,7 +19,7 @@ from wakeman.ports import World
 
 
 class PromptsHeard(Struct, frozen=True):
-    """Ask what a worker's client has said of prompts until now."""
+    """Read what a worker's client has reported of prompts until now."""
 
     worker: str
 
@@ -69,7 +69,7 @@ class PressEnter(Struct, frozen=True):
 
 
 def nudge(d: Deployment, decision: Decision, _: datetime) -> Steps[None]:
-    """Tell a worker what is missing."""
+    """Type into a worker's session what is missing."""
     worker = d.workers[decision.worker]
     heard = yield from do(PromptsHeard(worker.name))
     fact = msgspec.structs.replace(_nudge(d, worker), before=heard)
@@ -95,7 +95,7 @@ def send(worker: WorkerState, fact: e.Intended, typing: Type) -> Steps[str]:
 
 
 def _nudge(d: Deployment, worker: WorkerState) -> e.Intended:
-    """Return the intent to tell a worker what is missing, and which of its own sessions were ended."""
+    """Return the intent to type what is missing, and which of its own sessions were ended."""
     gone = "; ".join(sanitise(name, 60) for name in worker.swept)
     told = f"These sessions of yours took longer than is allowed and were ended: {gone}. Go on without them. "
     text = (

@@ -15,7 +15,7 @@ _OWN = re.compile(r"([0-9]+):([0-9a-f]{32})")
 
 
 def checkpoints(world: World, d: Deployment) -> list[tuple[str, int, str]]:
-    """Return what each witness remembers: who, `seq`, hash. Boundary: one that cannot be asked remembers nothing."""
+    """Return what each external checkpoint says: where, `seq`, hash. Boundary: one that cannot be read is left out."""
     found = []
     try:
         jobs = world.timer.find(alarm.marker(d))

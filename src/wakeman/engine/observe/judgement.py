@@ -48,7 +48,7 @@ class Unchecked(Struct, frozen=True):
 
     @property
     def key(self) -> str:
-        """Return what tells its result from that of the same unit in another place."""
+        """Return what distinguishes its result from that of the same unit in another place."""
         return _key(self.unit, self.place)
 
 
@@ -80,8 +80,8 @@ def judge_all(placed: Iterable[tuple[UnitState, Place]], basis: Basis) -> tuple[
 def _verdict(state: UnitState, place: Place, basis: Basis) -> Verdict | None:
     """Judge a unit in a place; None where it is still being made, or was judged on these very files.
 
-    Shape: of what is staged, a file that somebody has open for writing is still being made; a worker that was cut off
-    may not have finished what was not seen to be so before; and a link is none of its files.
+    Shape: of what is staged, a file that is open for writing is still being made; a worker that was cut off may not
+    have finished what was not seen to be so before; and a link is none of its files.
     """
     d, unit, known = basis.d, state.unit, place.known
     worker = d.workers[state.worker]
@@ -110,7 +110,7 @@ def _verdict(state: UnitState, place: Place, basis: Basis) -> Verdict | None:
 
 
 def _due(state: UnitState, place: Place, marks: Sequence[FileFingerprint], basis: Basis, *, over: bool) -> bool:
-    """Return whether there is something to judge that nobody is still making."""
+    """Return whether there is something to judge that is not still being made."""
     worker = basis.d.workers[state.worker]
     if place.staged and (not worker.attempt or worker.intent):
         return False
@@ -127,7 +127,7 @@ def _due(state: UnitState, place: Place, marks: Sequence[FileFingerprint], basis
 def outputs(unit: Unit, marks: Mapping[str, FileFingerprint], places: Mapping[str, str]) -> tuple[FileFingerprint, ...]:
     """Return the marks of a unit's outputs as its verdict holds them: in its order, by the paths that it uses.
 
-    Shape: `marks` go by where each output lies, which `places` tells.
+    Shape: `marks` are keyed by where each output is, which `places` says.
     """
     found = []
     for path in unit.outputs:

@@ -62,7 +62,7 @@ class Gathered(Struct, frozen=True):
 
 
 def observe(world: World, d: Deployment, checked: Mapping[str, CheckResult]) -> tuple[e.Looked, list[Unchecked]]:
-    """Look once, and give what changed since the look before, with the units that a verify command must judge.
+    """Observe once; return what changed since the last time, and the units that a verify command must judge.
 
     Cost: one listing of sessions (none while no worker is alive), a stat per file in question, a read per file
     that changed.
@@ -111,7 +111,7 @@ def observe(world: World, d: Deployment, checked: Mapping[str, CheckResult]) -> 
 
 
 def _hushed(observation: Observation, hush: secrets.Redact) -> Observation:
-    """Take keys out of what was read from screens, streams and hooks."""
+    """Remove keys from what was read from screens, streams and hooks."""
     why, shown = hush(observation.why), hush(observation.shown)
     if (why, shown) == (observation.why, observation.shown):
         return observation
@@ -119,7 +119,7 @@ def _hushed(observation: Observation, hush: secrets.Redact) -> Observation:
 
 
 def _reports(world: World, d: Deployment, live: Iterable[WorkerState]) -> Iterator[str]:
-    """Yield the files that tell of attempts under way."""
+    """Yield the files that report attempts under way."""
     host = d.host
     for worker in live:
         workers = d.plan_of(worker).workers
@@ -201,11 +201,10 @@ def _sightings(world: World, executor: Executor, view: Gathered, live: list[Work
 
 
 def _working(world: World, view: Gathered, found: list[Observation], calls: Mapping[str, float]) -> list[Observation]:
-    """Tell of those who would be silent whether a tool that they called is at work: then they are not.
+    """Mark a quiet worker as busy while a tool it called is still running.
 
-    Shape: `calls` has, by worker, since when one has not come back. What was started with the client itself, and
-    serves it until its end, is no tool at work.
-    Cost: one pass over the processes, where somebody would be silent.
+    Shape: `calls` has, by worker, since when one has not come back. A process that was started with the client itself,
+    and serves it until its end, is no running tool. Cost: one pass over the processes, if a worker is quiet.
     """
     quiet = [s for s in found if s.worker in calls and _quiet(view, view.d.workers[s.worker], s)]
     if not quiet:
@@ -366,7 +365,7 @@ def _exited(
 
 
 def _gone(view: Gathered, worker: WorkerState, base: Observation, harness: Harness) -> Observation:
-    """Tell of a session that is not in the list."""
+    """Return the observation of a session that is not in the list."""
     if harness.adopts:
         return _over(base, "exited", "its session is gone; its exit status is unknown", worker.ending or "itself")
     if view.listing.server != view.d.server:
@@ -376,7 +375,7 @@ def _gone(view: Gathered, worker: WorkerState, base: Observation, harness: Harne
 
 
 def _dead(worker: WorkerState, base: Observation, seen: SessionInfo, harness: Harness) -> Observation:
-    """Tell of a session that is over, and has left no exit file."""
+    """Return the observation of a session that is over, and has left no exit file."""
     if harness.adopts:
         return _over(base, "exited", "its program has ended", worker.ending or "itself", seen.code)
     if seen.phase == "lost":
@@ -400,9 +399,9 @@ def _report(
     harness: Harness,
     traces: Transcripts,
 ) -> Report:
-    """Have the harness read the evidence; what costs more is read when what costs less tells nothing.
+    """Return the harness's reading of the evidence; costly evidence is read only if the cheap says nothing.
 
-    Shape: what was used, where a whole record tells it, is read when the client rests.
+    Shape: what was used, if only a whole transcript shows it, is read when the client rests.
     """
     if not harness.reads:
         return Report()
@@ -423,7 +422,7 @@ def _report(
 
 
 def _evidence(view: Gathered, world: World, worker: WorkerState, size: int, traces: Transcripts) -> Evidence:
-    """Read the files that tell of an attempt. What an interactive session's pane printed is no stream of events."""
+    """Read the files that report an attempt. What an interactive session's pane printed is no stream of events."""
     interactive = view.d.plan_of(worker).workers.mode == "interactive"
     stream, hook = layout.stream(view.d.host, worker), layout.hook(view.d.host, worker)
     mark, heard = view.marks.get(stream), view.marks.get(hook)
@@ -477,7 +476,8 @@ def _refused(world: World, view: Gathered, worker: WorkerState, life: str) -> tu
 
 
 def _life(view: Gathered, worker: WorkerState, seen: SessionInfo | None, harness: Harness, traces: Transcripts) -> str:
-    """Fingerprint the signs of life. Boundary: "" until the wrapper has claimed the attempt, or a file came."""
+    """Return a fingerprint of the signs of life. Boundary: "" until the wrapper has claimed the attempt, or a file
+    came."""
     signs = [view.marks.get(layout.claim(view.d.host, worker)), view.marks.get(layout.hook(view.d.host, worker))]
     if not (harness.redraws and view.d.plan_of(worker).workers.mode == "interactive"):
         signs.append(view.marks.get(layout.stream(view.d.host, worker)))

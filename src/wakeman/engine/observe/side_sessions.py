@@ -11,7 +11,7 @@ from wakeman.ports import SessionInfo, World
 
 
 def found(world: World, d: Deployment, seen: Iterable[SessionInfo]) -> tuple[Validator, ...]:
-    """List the live sessions of the plan's patterns that are no workers' own: validators, and those of nobody known.
+    """List the live sessions of the plan's patterns that are no workers' own, those of an unknown owner included.
 
     Boundary: another deployment's are left out.
     Cost: nothing without `cleanup.sweep`; one read for each session of its patterns.

@@ -1,4 +1,4 @@
-"""What hooks and workers tell of files: who wrote which. A check takes it into the log, and the files away.
+"""What hooks and workers report of files: who wrote which. A check records it in the log, and removes the files.
 
 Reading twice is harmless: what the log knows is not told again.
 """
@@ -29,11 +29,11 @@ SPOOL_FILE_BYTES_MAX = 65536
 CONFLICT_LINES_MAX = 20
 """Conflicts of one moment that get a line of their own."""
 UNFINISHED_AGE_S = 3600.0
-"""Seconds after which a file that was never put in its place is taken away."""
+"""Seconds after which an unfinished file is removed."""
 UNFINISHED_SUFFIX = ".tmp"
-"""How the name of a file ends that somebody is still writing."""
+"""How the name of an unfinished file ends."""
 WROTE_PREFIX = "wrote."
-"""How the names of files begin in which hooks tell of writes."""
+"""How the names of files begin in which hooks report writes."""
 
 
 class HookReport(Struct, frozen=True):
@@ -65,7 +65,7 @@ def read_spool(world: World, d: Deployment, now: datetime) -> tuple[list[e.Draft
 
 
 def clear_spool(world: World, files: Iterable[str]) -> None:
-    """Take files of the spool away. Boundary: one that is not ours to take away stays."""
+    """Remove files of the spool. Boundary: one that cannot be removed stays."""
     for file in files:
         with suppress(StorageError):
             world.files.remove(file)
@@ -99,7 +99,7 @@ def claims(world: World, d: Deployment) -> Claims:
 
 
 def watched_roots(world: World, d: Deployment, known: Claims) -> list[str]:
-    """List the directories in which a file that is nobody's is out of place."""
+    """List the directories in which a file without an owner is out of place."""
     more = [layout.absolute(d.host, root) for root in d.plan.watch.roots]
     return known.roots(world.files.resolve(more).values())
 
@@ -193,7 +193,7 @@ def places(d: Deployment, state: UnitState) -> dict[str, str]:
 
 
 def whole(d: Deployment, state: UnitState, marks: Mapping[str, FileFingerprint]) -> bool:
-    """Return whether a unit's outputs are there and may pass, as far as a look at them from outside tells."""
+    """Return whether a unit's outputs exist and may pass, as far as that shows from outside."""
     found = {mark.path: mark for mark in outputs(state.unit, marks, places(d, state))}
     source = marks.get(place(d, state, state.unit.input)) if state.unit.input is not None else None
     before = {path: d.before[path] for path in state.unit.outputs if path in d.before}

@@ -73,7 +73,7 @@ def _state(world: World, d: Deployment, worker: WorkerState, trail: TranscriptPa
 
 
 def _found(world: World, home: str, patterns: Iterable[str]) -> list[FileFingerprint]:
-    """Stat the files of some globs, the latest last. Cost: a listing of each directory that a glob stands for."""
+    """Stat the files of some globs, the latest last. Cost: a listing of each directory that a glob matches."""
     paths: list[str] = []
     for pattern in patterns:
         fixed = posixpath.dirname(pattern.partition("*")[0])

@@ -1,6 +1,7 @@
 """The check, under the lock: see to the alarm, settle what is open, look, move, decide, act, set the alarm again.
 
-This is the only description of it. What the world alone can tell is handed in: one look, and what hooks have left.
+This is the only description of it. What the world alone can say is passed in: one observation, and what hooks have
+left.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ TIMER_MIN_S = 0.1
 
 
 class Senses(Struct, frozen=True):
-    """What the world alone can tell: one look at everything, what hooks have left, and what takes that away."""
+    """What the world alone can say: one observation of everything, what hooks have left, and what removes that."""
 
     look: Do[Sequence[e.Draft]]
     reports: Do[Sequence[e.Draft]]
@@ -62,7 +63,7 @@ class ReportsRead(Struct, frozen=True):
 
 
 def check(d: Deployment, by: str, now: datetime, senses: Senses) -> Steps[None]:
-    """Look once, and do what follows. `by` is who calls, `now` the one reading of the clock."""
+    """Observe once, and do what follows. `by` is who calls, `now` the one reading of the clock."""
     yield from ensure(d, now)
     if any(worker.intent for worker in d.workers.values()):
         from wakeman.engine.effects.launch import recover
@@ -108,7 +109,7 @@ def _move(d: Deployment) -> Steps[bool]:
 
 
 def _workers(d: Deployment, now: datetime) -> Steps[bool]:
-    """Take the workers' rows, and do what they say; return whether there were any."""
+    """Choose the workers' rows, and perform them; return whether there were any."""
     decisions = taken(d)
     yield from append("decision", [recorded(d, decision) for decision in decisions])
     for decision in decisions:
@@ -117,7 +118,7 @@ def _workers(d: Deployment, now: datetime) -> Steps[bool]:
 
 
 def _deployment(d: Deployment, by: str, now: datetime) -> Steps[list[str]]:
-    """Take the deployment's rows, one after the other, until one asks for no more; return those taken."""
+    """Choose the deployment's rows, one after the other, until one asks for no more; return those chosen."""
     last: Decision | None = None
     rows: list[str] = []
     for _ in range(ROWS_PER_CHECK_MAX):

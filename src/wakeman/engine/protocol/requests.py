@@ -1,4 +1,4 @@
-"""What is written between checks: what people ask for, what a watcher tells, what became of notices.
+"""What is written between checks: what people ask for, what a watcher reports, what became of notices.
 
 Each is a protocol of its own, under the lock. Whether a request makes sense is asked before, by who takes it.
 """
@@ -16,7 +16,7 @@ from wakeman.engine.protocol.steps import Steps, append
 
 
 def stop(worker: WorkerState, text: str = "") -> Steps[None]:
-    """Have one worker ended; one that was not launched yet is so at once."""
+    """End one worker; one that was not launched yet ends at once."""
     drafts = [e.Draft(e.Requested(verb="stop", text=text), worker=worker.name)]
     if worker.state == "pending" and not worker.intent:
         drafts.append(transition(worker, e.Exited(why="stopped before its launch", ended_by="person")))
@@ -24,7 +24,7 @@ def stop(worker: WorkerState, text: str = "") -> Steps[None]:
 
 
 def retry(d: Deployment, worker: WorkerState, units: tuple[str, ...], note: str) -> Steps[None]:
-    """Have a worker start another attempt; a live one is ended first."""
+    """Start another attempt of a worker; a live one is ended first."""
     yield from append("fold", [e.Draft(e.Requested(verb="retry", units=units, text=note), worker=worker.name)])
     if worker.live:
         from wakeman.engine.effects.end import end_workers
@@ -33,7 +33,7 @@ def retry(d: Deployment, worker: WorkerState, units: tuple[str, ...], note: str)
 
 
 def judge(verb: e.Verb, units: tuple[str, ...], why: str) -> Steps[None]:
-    """Waive or reject units: a person's word over the checks'."""
+    """Waive or reject units: a person's decision overrides the checks'."""
     yield from append("fold", [e.Draft(e.Requested(verb=verb, units=units, text=why))])
 
 
@@ -69,5 +69,5 @@ def watched(drafts: Sequence[e.Draft]) -> Steps[None]:
 
 
 def put_away(d: Deployment) -> Steps[None]:
-    """Take the alarm of a closed deployment away, once it owes nobody a notice."""
+    """Remove the alarm of a closed deployment once all notices are delivered."""
     yield from disarm(d)

@@ -1,8 +1,8 @@
 """What a protocol yields: lines to append, and effects to have done.
 
-A protocol is a generator over the deployment as its log tells it. It is driven twice. The engine appends the lines to
-the log and has the effects done by the world; the audit holds the lines against those of a log, and reads what came
-of an effect from the lines that follow it. Either way the deployment has the lines when the generator goes on, so
+A protocol is a generator over the deployment as its log has it. It is driven twice. The engine appends the lines to the
+log and has the effects performed by the world; the audit compares the lines with those of a log, and reads the outcome
+of an effect from the lines that follow it. Either way the deployment has the lines when the generator continues, so
 what a protocol asks of it is the same in both.
 """
 
@@ -47,10 +47,10 @@ class Do(Protocol[R_co]):
     """An effect, as a value."""
 
     def perform(self, world: World, d: Deployment) -> R_co:
-        """Have the world do it; return what came of it. Raises: what ends the check, to be made again by the next."""
+        """Perform it in the world; return the outcome. Raises: what ends the check, to be made again by the next."""
 
     def recorded(self, d: Deployment, write: Write) -> R_co:
-        """Read what came of it from the next write of a log; what that does not tell is as it mostly is."""
+        """Read the outcome from the next write of a log; what that does not record is as it is most often."""
 
 
 class Unrecorded(Struct, frozen=True):
@@ -75,7 +75,7 @@ def append(
 
 
 def do(effect: Do[T]) -> Steps[T]:
-    """Have an effect done; return what came of it."""
+    """Perform an effect; return its outcome."""
     result: T = yield effect
     return result
 

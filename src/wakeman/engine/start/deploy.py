@@ -1,4 +1,4 @@
-"""From a prepared plan to a deployment: begin the log, furnish its directory, check; go on; amend."""
+"""From a prepared plan to a deployment: begin the log, create its directory, check; continue; amend."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def _preview(world: World, d: Deployment, share: Share) -> Preview:
 
 
 def up(world: World, prepared: Prepared) -> Deployment:
-    """Begin a deployment, or go on with the open one of the same plan.
+    """Begin a deployment, or continue the open one of the same plan.
 
     Raises: UsageError when an open one of that name has another plan; it is shown in what they differ.
     """
@@ -204,7 +204,7 @@ def furnish(world: World, d: Deployment, prepared: Prepared) -> None:
 def _programs(world: World, prepared: Prepared) -> None:
     """Refuse to begin a night whose programs are missing. Raises: UsageError naming each.
 
-    Shape: the first worker's attempt stands for all, so what cannot be composed is refused before the log begins.
+    Shape: the first worker's attempt represents all, so what cannot be composed is refused before the log begins.
     """
     plan = prepared.plan
     command = _preview(world, _ahead(world, prepared), prepared.shares[0]).command
@@ -238,7 +238,7 @@ def _changes(d: Deployment, prepared: Prepared) -> list[str]:
 
 
 def _keep(world: World, host: Host, prepared: Prepared) -> None:
-    """Put a prompt that is too long for the log beside it, before a line of the log speaks of it. Repeatable: yes."""
+    """Write a prompt that is too long for the log beside it, before a line of the log refers to it. Repeatable: yes."""
     beside = _recorded(prepared, host).workers.prompt_file
     if beside is not None:
         world.files.write(beside, prepared.prompt.encode("utf-8", "surrogateescape"), durable=True)

@@ -109,7 +109,7 @@ def _template(world: World, plan: Plan, root: str) -> str:
 
 
 def _placed(problems: Iterable[str], text: str, where: str) -> tuple[str, ...]:
-    """Put file and line before each problem: the line of the key that it begins with, or of the nearest above."""
+    """Return each problem with its file and line: that of the key that it begins with, or of the nearest above."""
     from wakeman.core.plan.key_positions import locate, spell
 
     lines = {spell(path): line for path, line in locate(text.removeprefix("\ufeff")).items()}
@@ -301,7 +301,7 @@ def _blind(world: World, plan: Plan, executor: Executor) -> Iterator[str]:
 
 
 def _taken(world: World, plan: Plan, host: Host, executor: Executor, shares: Sequence[Share]) -> list[str]:
-    """List session names that somebody else has: in that place now, or in another open deployment.
+    """List session names that are in use: in that place now, or in another open deployment.
 
     Raises: ProgramError when the place does not answer.
     """

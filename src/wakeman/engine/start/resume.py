@@ -1,4 +1,4 @@
-"""Going on after a crash: one check of each deployment, and what came of it for whom."""
+"""Resuming after a crash: one check of each deployment, and its outcome."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Resumed(Struct, frozen=True):
 
 
 def openings(world: World) -> list[str]:
-    """Name what is there to go on with, oldest first: what is open, or closed and owes a notice, or cannot be read."""
+    """List what can be resumed, oldest first: what is open, or closed and owes a notice, or cannot be read."""
     return [name for name in world.logs.names() if _is_open(world, name)]
 
 
@@ -45,7 +45,7 @@ def _is_open(world: World, name: str) -> bool:
 
 
 def resume(world: World, names: Iterable[str]) -> Iterator[Resumed]:
-    """Take deployments up again, one after the other. One that cannot be is told of, and holds up no other.
+    """Resume deployments, one after the other. One that fails is reported, and stops no other.
 
     Repeatable: yes, and beside any other check; there is nothing here that the next alarm would not do.
     """

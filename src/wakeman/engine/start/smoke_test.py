@@ -66,7 +66,7 @@ def small_plan(plan: Plan, place: str) -> Plan:
 def smoke_test(
     world: World, plan: Plan, root: str, place: str, seconds: float, pause: Callable[[float], None]
 ) -> Deployment:
-    """Let one agent do one small unit, and give how that ended; what is left running is ended.
+    """Run one agent on one small unit, and return how that ended; what is left running is ended.
 
     Shape: `world` has a state directory of its own, below `place`.
     Effects: an agent runs, and may cost money.

@@ -19,9 +19,9 @@ from wakeman.ports import Start, Task, World
 class Place(Struct, frozen=True, gc=False):
     """Where files of a unit lie that are judged together, and what holds there.
 
-    Shape: `outputs` and `targets` go by the unit's own paths. `empty` says when there is a verdict on no files at all.
-    Of what is `staged`, `root` is the directory that it must not leave by a link, `targets` are where it goes once it
-    passes, if somebody else may have put something there.
+    Shape: `outputs` and `targets` are keyed by the unit's own paths. `empty` says when there is a verdict on no files
+    at all. Of what is `staged`, `root` is the directory that it must not leave by a link, `targets` are where it goes
+    once it passes, if files may have been created there by others.
     """
 
     outputs: Mapping[str, str]

@@ -115,7 +115,7 @@ def _told(faults: Iterable[str]) -> list[str]:
 
 
 def merge(world: World, name: str, into: str = "", *, dry: bool = False) -> Merged:
-    """Merge the branches of workers whose share is done into one branch; record what came of it.
+    """Merge the branches of workers whose share is done into one branch; record the outcome.
 
     Shape: into `wakeman/NAME.merged`, unless a branch is named.
     Raises: UsageError when the deployment has no trees, or that branch is checked out.
@@ -149,7 +149,7 @@ def clear(world: World, d: Deployment) -> dict[str, str]:
 
 
 def follow(world: World, d: Deployment, trees: Sequence[str]) -> None:
-    """Tell the repository where trees of a deployment lie whose directory was moved."""
+    """Repair the repository's links to trees of a deployment whose directory was moved."""
     if d.host.repository is not None:
         world.git().follow(d.host.repository, trees)
 

@@ -110,7 +110,7 @@ class Worktree(Struct, frozen=True, gc=False):
         return Promoted(marks=tuple(file.mark for file in promotion.files))
 
     def _commit(self, world: World, promotions: Sequence[OpenIntent]) -> dict[str, Promoted]:
-        """Put units onto the branch in one commit; give those that are not taken.
+        """Commit units to the branch in one commit; return those that are not accepted.
 
         Boundary: without `workers.commit` what the worker has not committed itself is not taken.
         """

@@ -1,7 +1,7 @@
 """The command line: one table of verbs; a verb's module is loaded when that verb is called, and no other.
 
-A module's VERBS says of each verb: an example, its options, and the function that carries it out. What stands here
-is what all of them share: finding the verb, the common options, errors, exit codes.
+A module's VERBS has for each verb: an example, its options, and the function that carries it out. Here is what all of
+them share: finding the verb, the common options, errors, exit codes.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Carry out one command line and give its exit code.
+    """Run one command line and return its exit code.
 
     Shape: data goes to stdout, talk to stderr; with `--json` an error too is one envelope on stdout.
     """
@@ -115,7 +115,7 @@ def parser(verb: str) -> argparse.ArgumentParser:
 
 
 def _answered(words: list[str]) -> int:
-    """Run, or tell of the error: the one place in which errors are caught."""
+    """Run a verb, or report the error: the one place in which errors are caught."""
     from wakeman.core.errors import WakemanError
 
     try:
@@ -153,7 +153,7 @@ def _loaded(module: str) -> dict:  # type: ignore[type-arg] # its type lives in 
 
 
 def _ordered(argv: list[str]) -> list[str]:
-    """Put the verb first, where options stand before it; without a verb it is `status`."""
+    """Return the arguments with the verb first, where options precede it; without a verb it is `status`."""
     before: list[str] = []
     rest = list(argv)
     while rest and rest[0].startswith("-") and rest[0] not in (*_HELP, "--version"):
@@ -181,14 +181,14 @@ def _unknown(verb: str) -> Exception:
 
 
 def _tolerate() -> None:
-    """Let a terminal that cannot show a character show its escape instead of failing."""
+    """Show a character's escape instead of failing, if the terminal cannot show the character."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
 
 def _unheard() -> int:
-    """Leave quietly when the reader of stdout has gone; Python would complain once more at its exit."""
+    """Exit quietly when the reader of stdout has gone; Python would complain once more at its exit."""
     import os
 
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

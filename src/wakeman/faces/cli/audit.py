@@ -37,7 +37,7 @@ def _head(text: str) -> Head:
 
 
 def judge(options: Namespace) -> int:
-    """Audit one log; 6 when anything diverges."""
+    """Audit one log; return 6 when anything diverges."""
     world = reach(options)
     file = recording(world, options.log)
     how = {"heads": options.head, "key": options.key, "sign": options.sign}

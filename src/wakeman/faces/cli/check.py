@@ -82,7 +82,7 @@ def wait(options: Namespace) -> int:
 
 
 def resume(options: Namespace) -> int:
-    """Take one deployment, or every open one, up again after whatever ended."""
+    """Resume one deployment, or every open one, after whatever ended it."""
     from wakeman.api.check import resume as api_resume
     from wakeman.faces.cli.show import say, show
 

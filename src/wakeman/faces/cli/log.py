@@ -62,7 +62,7 @@ def _print(options: Namespace, event: Event | None) -> None:
 
 
 def _repair(options: Namespace, names: list[str]) -> int:
-    """Cut a damaged log; the next check goes on from there, and adopts what it finds alive."""
+    """Cut a damaged log; the next check continues from there, and adopts what it finds alive."""
     if len(names) > 1:
         raise UsageError(f"log repair: found {len(names)} names, expected one", "wakeman log --help")
     answer = repair(reach(options), names[0])  # by its exact name: a damaged log is not looked for by what it says

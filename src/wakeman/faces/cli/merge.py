@@ -17,7 +17,7 @@ SAYS = {
     "conflict": "left out, in conflict: ",
     "gone": "is not there any more",
 }
-"""State of a branch -> what is said of it."""
+"""State of a branch -> what is printed of it."""
 
 
 def _merge_options(parser: ArgumentParser) -> None:

@@ -33,17 +33,17 @@ def count(text: str) -> int:
 
 
 def name(parser: ArgumentParser) -> None:
-    """Take a deployment's name."""
+    """Add a deployment's name."""
     parser.add_argument("name", metavar="NAME", help="deployment: NAME is its latest run, NAME.1 the first")
 
 
 def worker(parser: ArgumentParser) -> None:
-    """Take a worker's name."""
+    """Add a worker's name."""
     parser.add_argument(
         "worker", metavar="WORKER", help="worker: DEPLOYMENT/WORKER, or its name alone while that is unique"
     )
 
 
 def deployment(parser: ArgumentParser) -> None:
-    """Take the deployment by an option."""
+    """Add an option for the deployment."""
     parser.add_argument("--deployment", metavar="NAME", help="deployment (default: the only one that is open)")

@@ -198,7 +198,7 @@ def _planned(told: api.Planned) -> None:
 
 
 def up(options: Namespace) -> int:
-    """Start a plan, or go on with its open deployment."""
+    """Start a plan, or continue its open deployment."""
     world = reach(options, "up")
     return _started(options, world, gather(_reading(options, world), options.file))
 

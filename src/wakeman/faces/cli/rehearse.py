@@ -30,7 +30,7 @@ def _options(parser: ArgumentParser) -> None:
 
 
 def rehearse(options: Namespace) -> int:
-    """Play the plan from `up` to its end; nothing outside memory is touched."""
+    """Rehearse the plan from `up` to its end; nothing outside memory is touched."""
     played = api_rehearse(
         gather(reach(options), options.file),
         rehearsal,

@@ -1,4 +1,4 @@
-"""The verb that tells a log again: as it went, as it stood, or as another policy would have had it."""
+"""The verb that replays a log: its timeline, its state at a point, or its decisions under another policy."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def _until(text: str) -> int | datetime:
 
 
 def replay(options: Namespace) -> int:
-    """Tell a log again."""
+    """Replay a log."""
     chosen = [name for name in ("until", "follow", "policy") if getattr(options, name) not in (None, False)]
     if len(chosen) > 1:
         raise UsageError(f"replay: found --{' and --'.join(chosen)}; expected one of them", "wakeman replay --help")

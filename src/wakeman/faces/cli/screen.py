@@ -32,7 +32,7 @@ def capture(options: Namespace) -> int:
 
 
 def attach(options: Namespace) -> int:
-    """Become the client of a worker's terminal."""
+    """Attach this process to a worker's terminal."""
 
     def text(told: screen.Attached) -> None:
         if options.print:

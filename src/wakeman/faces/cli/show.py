@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from wakeman.api.status import ProgressStatus, ReviewStatus, Status, TreesStatus, UnitCounts, WorkerStatus
 
 STATUS_REASON_CHARS_MAX = 60
-"""Characters of a reason that stand in the table; `--json` has all of it."""
+"""Characters of a reason in the table; `--json` has all of it."""
 CELL_CHARS_MAX = 2000
 """Characters of one cell or message at most, where it came from outside."""
 
@@ -52,7 +52,7 @@ def show(options: Namespace, answer: Answer[T_co], text: Callable[[T_co], None],
 
 
 def done(options: Namespace, answer: Answer[Status]) -> int:
-    """Print how a deployment stands after a verb has acted; return the exit code."""
+    """Print the state of a deployment after a verb has acted; return the exit code."""
     return show(options, answer, summary)
 
 
@@ -104,19 +104,19 @@ def _would(options: Namespace, answer: Answer[Any]) -> int:
 
 
 def summary(status: Status) -> None:
-    """Print how a deployment stands in one line."""
+    """Print the state of a deployment in one line."""
     out(line(status))
     warn(status)
 
 
 def warn(status: Status) -> None:
-    """Say why a deployment's workers could not be seen, where it is so."""
+    """Print why a deployment's workers could not be observed, if so."""
     if status.blind:
         say(f"warning: {clean(status.blind)}; its workers cannot be seen, and nothing is decided about them")
 
 
 def line(status: Status) -> str:
-    """Return in one line how a deployment stands: the last row, how far it is, the next check."""
+    """Return the state of a deployment in one line: the last row, how far it is, the next check."""
     units, row = status.units, status.decision.row
     head = f"{status.deployment}: {row or status.outcome}: {units.done}/{units.total} done"
     if status.outcome != "open":
@@ -138,7 +138,7 @@ def upcoming(status: Status) -> str:
 
 
 def _reaching(state: str | None, following: Sequence[str]) -> list[str]:
-    """Let commands reach the state directory that this one was given."""
+    """Add this command's state directory to commands, so that they reach it too."""
     from shlex import quote
 
     if state is None:
@@ -148,7 +148,7 @@ def _reaching(state: str | None, following: Sequence[str]) -> list[str]:
 
 
 def _directed(hint: str, words: Sequence[str]) -> str:
-    """Let the commands in a hint reach the state directory that the command line named."""
+    """Add the state directory of the command line to the commands in a hint."""
     from shlex import quote
 
     from wakeman.faces.cli import VERBS
@@ -170,7 +170,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
 
 
 def portrait(status: Status) -> None:
-    """Print how one deployment stands: itself, then its workers."""
+    """Print the state of one deployment: itself, then its workers."""
     units, row = status.units, status.decision
     needs = ", needs a person" if status.needs_person else ""
     out(f"{status.deployment}: {status.outcome}, {units.done}/{units.total} units done{needs}")
@@ -277,7 +277,7 @@ def pace(progress: ProgressStatus) -> str:
 
 
 def misplaced(name: str, conflicts: int) -> str:
-    """Say that files were written out of place, where some were."""
+    """Return a warning of files that were written out of place, if some were."""
     return f"; {conflicts} written out of place: wakeman log {name} --type conflicted" if conflicts else ""
 
 

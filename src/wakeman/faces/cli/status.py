@@ -1,4 +1,4 @@
-"""The verb that shows how deployments stand."""
+"""The verb that shows the state of deployments."""
 
 from __future__ import annotations
 

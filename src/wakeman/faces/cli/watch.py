@@ -56,7 +56,7 @@ def watch(options: Namespace) -> int:
 
 
 def follow(options: Namespace, world: World, name: str) -> int:
-    """Watch, and show what is seen; the exit code tells how it ended."""
+    """Watch, and print what is seen; the exit code says how it ended."""
     parameters = {key: getattr(options, key) for key in ("debounce", "step", "rescan") if hasattr(options, key)}
     live = not options.json and sys.stdout.isatty()
     before: object = None

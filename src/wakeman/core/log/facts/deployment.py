@@ -86,10 +86,10 @@ class Armed(Fact, frozen=True):
 
 
 class Disarmed(Fact, frozen=True):
-    """The alarm was taken away: the deployment is closed or paused."""
+    """The alarm was removed: the deployment is closed or paused."""
 
     generation: int
-    """Number of the alarm that was taken away."""
+    """Number of the alarm that was removed."""
 
     def apply(self, d: Deployment, event: Event) -> None:
         d.alarm = None
@@ -214,7 +214,8 @@ def _reopen(unit: UnitState, why: str, rounds: int) -> None:
 
 
 def _end_review(d: Deployment, task: Review) -> None:
-    """Note which files nobody has to review any more: those that are as they were given out, and not rejected."""
+    """Record which files need no review any more: those that are as they were handed to a reviewer, and not
+    rejected."""
     task.heard = True
     for name, marks in task.marks.items():
         if name not in task.rejected and review.stands(d, task, name):

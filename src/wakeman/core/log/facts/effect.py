@@ -85,7 +85,7 @@ class Intended(Fact, frozen=True):
     digest: str = ""
     """SHA-256 of the argument list or the text, in hex."""
     text: str = ""
-    """The text to type or to tell; for a move, where the file goes."""
+    """The text to type or to send; for a move, where the file goes."""
     causes: tuple[str, ...] = ()
     """For a wake: what it speaks of."""
     units: int = 0
@@ -97,7 +97,7 @@ class Intended(Fact, frozen=True):
     resume: bool = False
     """For a launch: it continues that conversation."""
     confirm: bool = False
-    """For a text: a later look tells whether it arrived."""
+    """For a text: a later observation shows whether it arrived."""
     before: str = ""
     """For a text: fingerprint of what the client had said by then."""
     files: tuple[PromotedFile, ...] = ()
@@ -107,7 +107,8 @@ class Intended(Fact, frozen=True):
 
     @property
     def settles(self) -> bool:
-        """Return whether the log is to tell what became of it: of an end without a word to the client a look does."""
+        """Return whether its outcome is to be logged: whether an end without a word to the client worked is
+        observed."""
         return bool(self.text if self.action == "end" else self.ended_by if self.action == "sweep" else True)
 
     def apply(self, d: Deployment, event: Event) -> None:
@@ -213,7 +214,7 @@ class Effected(Fact, frozen=True):
         settle_failed_launch(d, worker)
 
     def _end_promotion(self, d: Deployment, promotion: OpenIntent) -> None:
-        """Take over what was judged: from now on it counts. What could not be taken over has that problem."""
+        """Apply what was promoted: from now on it counts. What could not be promoted gets that problem."""
         unit = d.units[promotion.target]
         files = tuple(promoted.mark for promoted in promotion.files)
         if self.ok:
@@ -230,12 +231,12 @@ class Effected(Fact, frozen=True):
 
 
 class Confirmed(Fact, frozen=True):
-    """What became of a text that was typed: it arrived, or nothing tells so."""
+    """Whether a later observation confirmed that typed text arrived."""
 
     intent: int
     """Line of the intent to type."""
     ok: bool
-    """The text arrived; `false` where nothing tells so. It is never typed again."""
+    """The text arrived; `false` if nothing shows that. It is never typed again."""
     why: str = ""
     """What told so."""
 

@@ -7,7 +7,7 @@ from wakeman.core.model import Deployment
 
 
 class Repaired(Fact, frozen=True):
-    """What stood behind the last whole write was cut off and kept."""
+    """What followed the last whole write was cut off and kept."""
 
     file: str
     """File that keeps what was cut off."""

@@ -38,7 +38,7 @@ class Looked(Fact, frozen=True):
     server: str = ""
     """What answered for the place where workers run, another after a new start; empty when nothing did."""
     more: bool = False
-    """The look goes on in the next line: one line keeps to 64 KiB."""
+    """The observation continues in the next line: a line is at most 64 KiB long."""
     staged: tuple[Verdict, ...] = field(default=(), name="aside")
     """Verdicts on what is in a stage or a tree, and is not promoted yet."""
 
@@ -116,7 +116,7 @@ class Conflicted(Fact, frozen=True):
     written: datetime
     """When it was written."""
     unit: str = ""
-    """Unit whose place it is; empty where it is nobody's."""
+    """Unit that owns the path; empty if none does."""
     owner: str = ""
     """Worker of that unit."""
     mark: FileFingerprint | None = None
@@ -140,7 +140,7 @@ class Conflicted(Fact, frozen=True):
 
 
 def take_verdict(d: Deployment, verdict: Verdict) -> bool:
-    """Take a unit's verdict, and who wrote what it judged; tell whether the unit is newly done."""
+    """Apply a unit's verdict, and record who wrote the judged files; return whether the unit is newly done."""
     unit = d.units[verdict.unit]
     was = unit.done
     unit.verdict = verdict
@@ -182,7 +182,8 @@ def _count_look(d: Deployment) -> None:
 
 
 def _counts_look(d: Deployment, worker: WorkerState) -> bool:
-    """Count a look that could not tell, or that found nothing left to do; tell whether the next one may have to.
+    """Count an observation that could not tell, or that found nothing left to do; return whether the next one may
+    count.
 
     Boundary: of a worker that is none of these, a look counts nothing; `restless` names those that may be.
     """
@@ -207,7 +208,7 @@ def _all_limited(d: Deployment, at: datetime | None) -> bool:
 
 
 def _note_writer(unit: UnitState, file: FileFingerprint, worker: str, *, inferred: bool) -> None:
-    """Note who wrote an output. What is known already is not told anew by one who only infers it."""
+    """Record who wrote an output. An inferred writer does not replace a known one."""
     known = unit.wrote.get(file.path)
     if known is None:
         unit.wrote[file.path] = Wrote(mark=file, first=worker, last=worker, inferred=inferred)

@@ -34,7 +34,7 @@ class Enrolled(Fact, frozen=True):
     key: str = ""
     """What `workers.by` came to for its units."""
     origin: str = ""
-    """For a cleanup worker: the worker whose units it takes over."""
+    """For a cleanup worker: the worker whose units it continues."""
     note: str = ""
     """What its prompt adds: the failed checks, a person's reason."""
     review: int = 0
@@ -235,7 +235,8 @@ def forget_staged(unit: UnitState) -> None:
 
 
 def settle_failed_launch(d: Deployment, worker: WorkerState) -> None:
-    """Settle a launch that did not happen. The machine's and a person's doing costs no attempt and is no failure."""
+    """Settle a failed launch. A failure of the machine, or a person's doing, costs no attempt and counts as no
+    failure."""
     if worker.ended_by == "launch":
         d.failed_launches += 1
     else:
