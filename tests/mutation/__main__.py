@@ -33,10 +33,9 @@ import coverage
 import pytest
 from _pytest.runner import runtestprotocol
 from tests.mutation.operators import Mutant, mutants
-from tests.mutation.survivors import FILE, known
+from tests.mutation.survivors import FILE, SOURCE, known, name
 
 ROOT = Path(__file__).parents[2]
-SOURCE = ROOT / "src" / "wakeman"
 ROOMS = ("core", "engine/protocol", "engine/effects", "audit")
 """What is broken."""
 JUDGES = ("tests/core", "tests/audit", "tests/engine", "tests/scripts")
@@ -294,22 +293,21 @@ def _report(verdicts: Sequence[tuple[Mutant, int]]) -> int:
     tried: set[str] = set()
     for mutant, verdict in verdicts:
         room = _room(mutant.file)
-        name = f"{room} {mutant.scope or '-'}: {mutant.text}"
         made[room] += 1
-        tried.add(name)
+        tried.add(name(mutant))
         hung[room] += verdict == HUNG
         if verdict == SURVIVED:
             survived[room] += 1
-            names.add(name)
-            if name not in listed:
-                new.append(name)
+            names.add(name(mutant))
+            if name(mutant) not in listed:
+                new.append(name(mutant))
     sys.stdout.write("room made killed hung survived\n")
     for room, count in sorted(made.items()):
         killed = count - survived[room] - hung[room]
         sys.stdout.write(f"{room} {count} {killed} {hung[room]} {survived[room]}\n")
-    stale = sorted(name for name in listed if name in tried - names)
-    for what, each in (("survives", new), ("listed, does not survive", stale)):
-        sys.stdout.writelines(f"{what}: {name}\n" for name in each)
+    stale = sorted(each for each in listed if each in tried - names)
+    for what, some in (("survives", new), ("listed, does not survive", stale)):
+        sys.stdout.writelines(f"{what}: {each}\n" for each in some)
     if new:
         where = FILE.relative_to(ROOT)
         sys.stdout.write(f"{len(new)} survive that {where} does not explain: test each, or say why not\n")

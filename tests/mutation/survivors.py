@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tests.mutation.operators import Mutant
+
 FILE = Path(__file__).with_name("survivors.txt")
+SOURCE = Path(__file__).parents[2] / "src" / "wakeman"
+
+
+def name(mutant: Mutant) -> str:
+    """Return the name of a mutant: its file, the function in it ("-" outside of any), and the change."""
+    return f"{Path(mutant.file).relative_to(SOURCE).as_posix()} {mutant.scope or '-'}: {mutant.text}"
 
 
 def known() -> dict[str, str]:
