@@ -23,7 +23,7 @@ from wakeman.core.model import (
     VerifySpec,
     WorkersSpec,
 )
-from wakeman.core.policy.review import quoted, reviewing
+from wakeman.core.policy.review import quote_rejection, reviewing
 
 ONE, TWO = FileFingerprint("a.out", 1, 1), FileFingerprint("a.out", 2, 2)
 LATER = NOW + timedelta(seconds=9)
@@ -203,7 +203,7 @@ def test_what_a_reviewer_accepts_needs_no_review_and_what_it_rejects_is_open_aga
         "reviews.r.rejected": {"b": "thin"},
         "units.a.reviewed": (ONE,),
         "units.b.rounds": ROUNDS - 1,
-        "units.b.reopened": quoted("thin"),
+        "units.b.reopened": quote_rejection("thin"),
         "units.b.rejected": (FileFingerprint("b.out", 1, 1),),
     } == flat(heard(log, Rejection("b", "thin")))
 
@@ -259,7 +259,7 @@ def test_what_a_reviewer_rejects_gets_a_cleanup_unless_that_was_its_last_review(
 
     heard(log, Rejection("b", "thin"))
 
-    assert (after, quoted("thin")) == (unit.rounds, unit.reopened)
+    assert (after, quote_rejection("thin")) == (unit.rounds, unit.reopened)
 
 
 def test_a_unit_without_files_is_rejected_whatever_comes_of_it() -> None:
