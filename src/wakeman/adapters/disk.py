@@ -70,7 +70,7 @@ class Disk:
 
     def read(self, path: str, limit: int = 64 * 1024 * 1024, *, within: str = "") -> bytes:
         """Read a whole file."""
-        with _translated_errors(path), _reading(path, within) as file:
+        with _translated_errors(path), _opened_for_reading(path, within) as file:
             data = file.read(limit + 1)
         if len(data) > limit:
             raise StorageError(f"{path}: more than {limit} bytes, expected at most that")
@@ -78,14 +78,14 @@ class Disk:
 
     def tail(self, path: str, size: int = 65536, *, within: str = "") -> bytes:
         """Read the last bytes of a file that another process may be writing."""
-        with _translated_errors(path), suppress(*_NO_FILE), _reading(path, within) as file:
+        with _translated_errors(path), suppress(*_NO_FILE), _opened_for_reading(path, within) as file:
             file.seek(max(0, file.seek(0, os.SEEK_END) - size))
             return file.read(size)
         return b""
 
     def head(self, path: str, size: int = 65536, *, within: str = "") -> bytes:
         """Read the first bytes of a file that another process may be writing."""
-        with _translated_errors(path), suppress(*_NO_FILE), _reading(path, within) as file:
+        with _translated_errors(path), suppress(*_NO_FILE), _opened_for_reading(path, within) as file:
             return file.read(size)
         return b""
 
@@ -139,8 +139,8 @@ class Disk:
         directory, name = os.path.split(path)
         if not within:
             self.make(directory)
-        with _translated_errors(path), _parent(path, within) as place:
-            temporary = _unused()
+        with _translated_errors(path), _opened_directory(path, within) as place:
+            temporary = _unguessable_name()
             try:
                 _fill(temporary, data, mode, durable=durable, directory=place)
                 os.rename(temporary, name, src_dir_fd=place, dst_dir_fd=place)
@@ -300,21 +300,21 @@ def _insist(seen: os.stat_result) -> None:
 
 
 @contextmanager
-def _reading(path: str, within: str) -> Iterator[BinaryIO]:
+def _opened_for_reading(path: str, within: str) -> Iterator[BinaryIO]:
     if not within:
         with os.fdopen(_open_regular(path), "rb") as file:
             yield file
         return
-    with _parent(path, within, make=False) as place, _reading_at(path, place) as file:
+    with _opened_directory(path, within, make=False) as place, _open_for_reading(path, place) as file:
         yield file
 
 
-def _reading_at(path: str, place: int) -> BinaryIO:
+def _open_for_reading(path: str, place: int) -> BinaryIO:
     return os.fdopen(_open_regular(os.path.basename(path), place), "rb")
 
 
 @contextmanager
-def _parent(path: str, within: str, *, make: bool = True) -> Iterator[int]:
+def _opened_directory(path: str, within: str, *, make: bool = True) -> Iterator[int]:
     """Open the directory of a file; below `within` part by part, so that no symlink leads out of there.
 
     Effects: with both, what is missing is made, 0700.
@@ -330,7 +330,7 @@ def _parent(path: str, within: str, *, make: bool = True) -> Iterator[int]:
             if make:
                 with suppress(FileExistsError):
                     os.mkdir(part, 0o700, dir_fd=place)
-            below = _enter(part, at, place, told=make)
+            below = _open_below(part, at, place, told=make)
             os.close(place)
             place = below
         yield place
@@ -338,7 +338,7 @@ def _parent(path: str, within: str, *, make: bool = True) -> Iterator[int]:
         os.close(place)
 
 
-def _enter(part: str, at: str, place: int, *, told: bool) -> int:
+def _open_below(part: str, at: str, place: int, *, told: bool) -> int:
     try:
         return os.open(part, _DIRECTORY | os.O_NOFOLLOW, dir_fd=place)
     except NotADirectoryError:
@@ -441,7 +441,7 @@ def _bring(directory: int, name: str, handle: int, place: str, mark: FileFingerp
 @contextmanager
 def _temporary_name(place: str) -> Iterator[str]:
     """Yield a name for a temporary file in the same directory; nothing is left there in the end."""
-    temporary = os.path.join(os.path.dirname(place), _unused())
+    temporary = os.path.join(os.path.dirname(place), _unguessable_name())
     try:
         yield temporary
     finally:
@@ -449,7 +449,7 @@ def _temporary_name(place: str) -> Iterator[str]:
             os.unlink(temporary)
 
 
-def _unused() -> str:
+def _unguessable_name() -> str:
     """Return a name that nobody can guess: at one that is known beforehand somebody could leave a pipe or a link."""
     return f".wakeman-{os.urandom(12).hex()}.tmp"
 
