@@ -171,10 +171,10 @@ def _receiver(target: WakeTarget, host: Host, environment: Mapping[str, str]) ->
     return Tmux(socket_path(name, os.environ), tmux, directory, environment)
 
 
-def _say(terminal: Terminal, session: str, text: str, submit: bool, force: bool) -> str:
+def _say(terminal: Terminal, session: str, mark: str, text: str, submit: bool, force: bool) -> str:
     from wakeman.adapters.orchestrator import say
 
-    return say(terminal, session, text, submit=submit, force=force)
+    return say(terminal, session, text, mark=mark, submit=submit, force=force)
 
 
 def _harness(name: str) -> Harness:
