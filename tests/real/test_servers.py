@@ -61,6 +61,11 @@ class Servers(Rig):
         marks = file.read_text().splitlines() if file.exists() else []
         return sorted(mark.partition("@")[0].removeprefix("night/") for mark in marks)
 
+    def checked(self) -> list[str]:
+        """Check, and list the attempts that were started."""
+        self.run("check", "night")
+        return self.starts()
+
     def worker(self, name: str) -> dict[str, object]:
         """Give what the status says of one worker."""
         return next(each for each in self.status()["workers"] if each["name"] == name)
@@ -96,7 +101,7 @@ def test_a_worker_that_outlives_its_server_is_not_taken_for_the_first_session_of
     os.kill(servers.server(), signal.SIGKILL)
     until(lambda: not servers.sessions(), 30)
     # Ended by the hang-up, the second one starts anew: on a server that counts from the beginning.
-    until(lambda: servers.run("check", "night") and "night_b/2" in servers.starts(), 30)
+    until(lambda: "night_b/2" in servers.checked(), 30)
     numbers = servers.ids()
     servers.gone("night_b")
     until((servers.place / "out/b").exists, 30)

@@ -9,7 +9,7 @@ import pytest
 from tests.play import NAME, Play
 
 from wakeman.adapters.memory import Act
-from wakeman.adapters.memory.logs import Tape
+from wakeman.adapters.memory.logs import LogBytes
 from wakeman.api import screen
 from wakeman.core.errors import UsageError
 from wakeman.core.log.events import Exited, decode
@@ -25,7 +25,7 @@ def left(recorded: Path) -> tuple[Play, int]:
     """Give a world after a reboot in which that log lies, and how many lines it has."""
     play = Play(workers=0)
     lines = recorded.read_bytes().splitlines(keepends=True)
-    play.stage.logs.tapes[NAME] = Tape(b"".join(lines), sum(map(len, lines)))
+    play.stage.logs.tapes[NAME] = LogBytes(b"".join(lines), sum(map(len, lines)))
     play.stage.clock.at = decode(lines[-1][:-1]).at + timedelta(minutes=5)
     play.stage.clock.name = "00000099"
     return play, len(lines)

@@ -124,7 +124,7 @@ class Tmux:
         listing = self._list()
         if listing.state == "unknown":
             return listing
-        homes = {session_id: _home(session_id) or server for session_id, server in known.items()}
+        homes = {session_id: _server_of(session_id) or server for session_id, server in known.items()}
         away = {session_id: server for session_id, server in homes.items() if server not in ("", listing.server)}
         alive = {server for server in set(away.values()) if _lives(server)}
         hidden = f"no answer on {self._socket} from its tmux server, which lives"
@@ -163,7 +163,7 @@ class Tmux:
         except OSError as error:
             why = f"tmux socket {self._socket}: its directory cannot be made: {error.strerror}"
             return [Made(error=why) for _ in starts]
-        made: list[Made | None] = [_unusable(start) for start in starts]
+        made: list[Made | None] = [_refused_start(start) for start in starts]
         why = ""
         for attempt in range(SERVER_TRIES_MAX):
             waiting = [index for index, one in enumerate(made) if one is None]
@@ -172,8 +172,8 @@ class Tmux:
             if attempt > 1:
                 sleep(TRY_PAUSE_S * (attempt - 1))
             # One failing start takes those behind it along, so the second time each goes alone.
-            for batch in _batches(starts, waiting, 1 if attempt else len(waiting)):
-                births = (word for index in batch for word in (*_birth(starts[index]), ";"))
+            for batch in _start_batches(starts, waiting, 1 if attempt else len(waiting)):
+                births = (word for index in batch for word in (*_creation_commands(starts[index]), ";"))
                 ran = self._act(*births, *(INHERITED if self._config else ()))
                 if ran.returncode or len(ran.stdout) != len(batch):
                     why = " ".join(ran.stderr) or f"tmux ended with status {ran.returncode}"
@@ -190,12 +190,12 @@ class Tmux:
         """End sessions by id, each if it carries its mark: test and end are one call, many in one call of tmux."""
         known = [one for one in ends if SESSION_ID.fullmatch(one[0]) and re.fullmatch(ATTEMPT_ID, one[1])]
         ended = 0
-        for batch in _pieces(known, ENDS_PER_CALL_MAX):
+        for batch in _item_batches(known, ENDS_PER_CALL_MAX):
             words: list[str] = []
             for session_id, mark in batch:
-                number = _number(session_id)
+                number = _local_id(session_id)
                 then = f"display-message -p ended ; kill-session -t '{number}'"
-                words += ["if-shell", "-F", "-t", number, _condition(session_id, mark), then, ";"]
+                words += ["if-shell", "-F", "-t", number, _match_format(session_id, mark), then, ";"]
             ran = self._act(*words)
             ended += ran.stdout.count("ended")
             if ran.returncode and len(batch) > 1:  # one that is gone takes those behind it along
@@ -249,19 +249,19 @@ class Tmux:
 
     def attach(self, session: str, *, mark: str = "") -> tuple[str, ...]:
         """Return the command line with which a person attaches; tmux says `gone` when it is another session by then."""
-        target = _target(session)
+        target = _exact_target(session)
         command = (self._tmux, "-S", self._socket)
         if target.startswith("=") and not mark:
             return (*command, "attach-session", "-t", target)
         then = f"attach-session -t '{target}'"
-        return (*command, "if-shell", "-F", "-t", target, _condition(session, mark), then, "display-message -p gone")
+        return (*command, "if-shell", "-F", "-t", target, _match_format(session, mark), then, "display-message -p gone")
 
     def adopt(self, session_id: str, mark: str) -> None:
         """Set our mark on a session that the user's own launcher made, and on its first pane.
 
         Raises: ProgramError when it is gone, or carries another mark; nothing is changed then.
         """
-        if not (_home(session_id) and re.fullmatch(ATTEMPT_ID, mark)):
+        if not (_server_of(session_id) and re.fullmatch(ATTEMPT_ID, mark)):
             raise ProgramError(f"tmux socket {self._socket}: {session_id} cannot be marked {mark}", self._hint())
         try:
             found = self._pane(session_id, "")
@@ -269,10 +269,10 @@ class Tmux:
             raise ProgramError(str(error), error.hint) from error
         free = f"#{{||:#{{==:#{{@wakeman}},}},#{{==:#{{@wakeman}},{mark}}}}}"
         then = (
-            f"set-option -t '{_number(session_id)}' @wakeman '{mark}'"
+            f"set-option -t '{_local_id(session_id)}' @wakeman '{mark}'"
             f" ; set-option -p -t '{found.pane}' @wakeman_pane 1 ; display-message -p marked"
         )
-        ran = self._act("if-shell", "-F", "-t", found.pane, _both(found.condition, free), then)
+        ran = self._act("if-shell", "-F", "-t", found.pane, _and(found.condition, free), then)
         if "marked" not in ran.stdout:
             raise ProgramError(f"tmux socket {self._socket}: {session_id} cannot be marked {mark}", self._hint())
 
@@ -282,18 +282,18 @@ class Tmux:
 
         if not SESSION_ID.fullmatch(session_id) or not re.fullmatch(r"[\w:;]+", head):
             return
-        number = _number(session_id)
+        number = _local_id(session_id)
         with suppress(ProgramError, UnknownNameError):
             then = f"set-option -t '{number}' @wakeman_head '{head}'"
-            self._ask("if-shell", "-F", "-t", number, _condition(session_id, mark), then)
+            self._ask("if-shell", "-F", "-t", number, _match_format(session_id, mark), then)
 
     def recall(self) -> list[tuple[str, str]]:
         """Return mark and `@wakeman_head` of each session that has both."""
         try:
-            said = self._ask("list-sessions", "-F", "#{@wakeman_head} #{@wakeman}").out
+            printed = self._ask("list-sessions", "-F", "#{@wakeman_head} #{@wakeman}").out
         except ProgramError:
             return []
-        found = (line.partition(" ") for line in said.splitlines())
+        found = (line.partition(" ") for line in printed.splitlines())
         return [(mark, head) for head, _, mark in found if head and mark]
 
     def _settle(self, starts: Sequence[Start], made: list[Made | None], batch: Sequence[int]) -> None:
@@ -314,13 +314,13 @@ class Tmux:
 
     def _pane(self, session: str, mark: str) -> _Pane:
         """Find the pane that we made; in a stranger's session, its first."""
-        row = f"#{{session_id}}@#{{pid}}:#{{start_time}} #{{pane_id}} #{{pane_dead}} {_condition(session, mark)}"
-        ran = self._ask("list-panes", "-s", "-t", _target(session), "-F", f"{row} #{{@wakeman_pane}}")
+        row = f"#{{session_id}}@#{{pid}}:#{{start_time}} #{{pane_id}} #{{pane_dead}} {_match_format(session, mark)}"
+        ran = self._ask("list-panes", "-s", "-t", _exact_target(session), "-F", f"{row} #{{@wakeman_pane}}")
         rows = [line.split(" ", 4) for line in ran.out.splitlines()]
         if ran.code or not rows or rows[0][3] != "1":
             raise self._unknown(session)
         session_id, pane, dead, _, _ = next((row for row in rows if row[4]), rows[0])
-        return _Pane(pane, dead == "1", _condition(session_id, mark))
+        return _Pane(pane, dead == "1", _match_format(session_id, mark))
 
     def _unknown(self, session: str) -> UnknownNameError:
         return UnknownNameError(f"tmux socket {self._socket}: no session {session}", self._hint())
@@ -341,7 +341,7 @@ class Tmux:
 
         Source: Debian bug 1063237: until 3.4, a paste into a dead pane ends the server with all its sessions.
         """
-        condition = _both(found.condition, "#{==:#{pane_dead},0}")
+        condition = _and(found.condition, "#{==:#{pane_dead},0}")
         otherwise = f"display-message -p -t '{found.pane}' '#{{pane_dead}}'"
         ran = self._act("if-shell", "-F", "-t", found.pane, condition, command, otherwise)
         if ran.returncode or ran.stdout:
@@ -434,7 +434,7 @@ class TmuxTimer:
             raise ProgramError(f"tmux socket {self._tmux.address}: no server takes a timer")
         return Job("", due, marker)
 
-    def stands(self, job: str, marker: str) -> bool:
+    def pending(self, job: str, marker: str) -> bool:
         """Return whether the server lives that was seen last."""
         del job, marker
         return self._tmux.poll().server == self._server
@@ -576,7 +576,7 @@ def _lives(server: str) -> bool:
     return values[0] != "Z" and (name.startswith("tmux") or born < int(started) + CLOCK_STEP_S)
 
 
-def _birth(start: Start) -> tuple[str, ...]:
+def _creation_commands(start: Start) -> tuple[str, ...]:
     """Return the tmux commands that make a session ours from its first moment; prints its id and `pid`."""
     target = f"={start.session}:"
     # A single word would go through a shell.
@@ -598,17 +598,17 @@ def _birth(start: Start) -> tuple[str, ...]:
     return tuple(words)
 
 
-def _pieces(items: Sequence[tuple[str, str]], most: int) -> Iterator[Sequence[tuple[str, str]]]:
+def _item_batches(items: Sequence[tuple[str, str]], most: int) -> Iterator[Sequence[tuple[str, str]]]:
     for at in range(0, len(items), most):
         yield items[at : at + most]
 
 
-def _batches(starts: Sequence[Start], waiting: Sequence[int], most: int) -> Iterator[list[int]]:
+def _start_batches(starts: Sequence[Start], waiting: Sequence[int], most: int) -> Iterator[list[int]]:
     """Cut a list of starts into as few calls of tmux as it takes."""
     batch: list[int] = []
     size = 0
     for index in waiting:
-        length = _length(_birth(starts[index]))
+        length = _length(_creation_commands(starts[index]))
         if batch and (size + length > COMMAND_BYTES_MAX or len(batch) == most):
             yield batch
             batch, size = [], 0
@@ -617,7 +617,7 @@ def _batches(starts: Sequence[Start], waiting: Sequence[int], most: int) -> Iter
     yield batch
 
 
-def _unusable(start: Start) -> Made | None:
+def _refused_start(start: Start) -> Made | None:
     """Return why tmux would make something else of a start; None when it would not."""
     if not re.fullmatch(SESSION_NAME, start.session):
         return Made(error=f"tmux session {start.session!r}: expected letters, digits, _, -, + and blanks")
@@ -625,7 +625,7 @@ def _unusable(start: Start) -> Made | None:
         return Made(error=f"tmux session {start.session}: mark {start.mark!r} cannot be compared by tmux")
     if not start.argv:
         return Made(error=f"tmux session {start.session}: no program given")
-    if (length := _length(_birth(start))) > COMMAND_BYTES_MAX:
+    if (length := _length(_creation_commands(start))) > COMMAND_BYTES_MAX:
         return Made(error=f"tmux session {start.session}: {length} bytes of arguments, tmux takes {COMMAND_BYTES_MAX}")
     return None
 
@@ -634,26 +634,26 @@ def _length(words: Sequence[str]) -> int:
     return sum(len(word.encode(errors="surrogateescape")) + 1 for word in words) + 2
 
 
-def _number(session_id: str) -> str:
+def _local_id(session_id: str) -> str:
     """Return what a session's own server calls it."""
     return session_id.partition("@")[0]
 
 
-def _home(session_id: str) -> str:
+def _server_of(session_id: str) -> str:
     """Return the server that an id names; "" for an id of the version before, or none."""
     found = SESSION_ID.fullmatch(session_id)
     return (found[2] or "") if found else ""
 
 
-def _target(session: str) -> str:
+def _exact_target(session: str) -> str:
     """Return the exact target of a session. Raises: UnknownNameError for an empty name, which tmux takes for any
     session."""
     if not session:
         raise UnknownNameError("tmux: found an empty session name")
-    return f"{_number(session)}:" if SESSION_ID.fullmatch(session) else f"={session}:"
+    return f"{_local_id(session)}:" if SESSION_ID.fullmatch(session) else f"={session}:"
 
 
-def _condition(session: str, mark: str) -> str:
+def _match_format(session: str, mark: str) -> str:
     """Write the format that is 1 on the session of an id (or, of a name, on any) with that mark, and on no other.
 
     Raises: UnknownNameError for an id that names no server, unless a mark is compared: every server has a `$0`.
@@ -669,10 +669,10 @@ def _condition(session: str, mark: str) -> str:
             raise UnknownNameError(f"tmux: mark {mark!r} cannot be compared by tmux")
         tests["@wakeman"] = mark
     formats = [f"#{{==:#{{{name}}},{value}}}" for name, value in tests.items()]
-    return reduce(_both, formats) if formats else "1"
+    return reduce(_and, formats) if formats else "1"
 
 
-def _both(one: str, other: str) -> str:
+def _and(one: str, other: str) -> str:
     return f"#{{&&:{one},{other}}}"
 
 

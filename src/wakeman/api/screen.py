@@ -17,7 +17,7 @@ from wakeman.engine.requests import find_worker
 from wakeman.ports import World
 
 
-class Captured(Value, frozen=True, kw_only=True):
+class CapturedScreen(Value, frozen=True, kw_only=True):
     """The end of what a worker shows."""
 
     deployment: Annotated[str, Meta(description="Name of the run.")]
@@ -36,20 +36,20 @@ class Attached(Value, frozen=True, kw_only=True):
     command: Annotated[tuple[str, ...], Meta(description="Its argument vector.")]
 
 
-def capture(world: World, worker: str, lines: int) -> Answer[Captured]:
+def capture(world: World, worker: str, lines: int) -> Answer[CapturedScreen]:
     """Return the end of a worker's screen; where there is no session, the end of what it printed."""
     deployment, name = find_worker(world, worker)
     d = world.logs.read(deployment)
     state = d.workers[name]
-    seen = world.executor(d.host).poll().finder()(*terminals.address(d, state))
+    seen = world.executor(d.host).poll().finder()(*terminals.session_address(d, state))
     if seen is not None and not seen.over:
         source: Literal["screen", "stream"] = "screen"
-        text, notes = terminals.screen(world, d, state, lines), []
+        text, notes = terminals.session_screen(world, d, state, lines), []
     else:
         source, text = "stream", _streamed(world, layout.stream(d.host, state), lines)
         notes = [f"{deployment}/{name} has no live session ({state.state}): this is the end of what it printed"]
     shown = harmless(secrets.redactor(world, d)(text))
-    data = Captured(deployment=deployment, worker=name, source=source, text=shown)
+    data = CapturedScreen(deployment=deployment, worker=name, source=source, text=shown)
     return Answer(data, (f"wakeman status {deployment}",), notes=tuple(notes))
 
 
@@ -60,7 +60,7 @@ def attach(world: World, worker: str) -> Answer[Attached]:
     state = d.workers[name]
     if not state.session_id:
         raise UsageError(f"{deployment}/{name} is {state.state}: it has no session", f"wakeman status {deployment}")
-    seen = world.executor(d.host).poll().finder()(*terminals.address(d, state))
+    seen = world.executor(d.host).poll().finder()(*terminals.session_address(d, state))
     if seen is None:
         raise UsageError(f"{deployment}/{name}: its session is gone", f"wakeman capture {deployment}/{name}")
     argv = terminals.terminal(world, d.host).attach(seen.session_id, mark=seen.mark)

@@ -20,13 +20,13 @@ def terminal(world: World, host: Host) -> Terminal:
     return found
 
 
-def screen(world: World, d: Deployment, worker: WorkerState, lines: int) -> str:
+def session_screen(world: World, d: Deployment, worker: WorkerState, lines: int) -> str:
     """Return the last lines of a worker's screen, or of what it has printed. Raises: as `Executor.logs`."""
     executor = world.executor(d.host)
-    session, mark = address(d, worker)
+    session, mark = session_address(d, worker)
     return (executor.terminal.capture if executor.terminal is not None else executor.logs)(session, lines, mark=mark)
 
 
-def address(d: Deployment, worker: WorkerState) -> tuple[str, str]:
+def session_address(d: Deployment, worker: WorkerState) -> tuple[str, str]:
     """Return what addresses the session of a worker's last attempt, and nothing else: its id, or name, and its mark."""
     return worker.session_id or worker.session, worker.session_mark or attempt_id(d, worker)

@@ -45,6 +45,6 @@ class World(Struct, frozen=True):
     checker: Callable[[], bytes]  # the script of a check from outside
     deliver: Callable[[WakeTarget, str, Deployment], str]  # tell a target; "" or why it did not work
     # (terminal, session, mark, text, submit, force) -> "" or why not
-    say: Callable[[Terminal, str, str, str, bool, bool], str]
+    type_text: Callable[[Terminal, str, str, str, bool, bool], str]
     state: str  # absolute path of the state directory
     by: str  # who writes, with the process id: `up:4711`; up, at, exit, timer, hook, watch, hand, resume

@@ -11,7 +11,7 @@ from typing import Literal
 from msgspec.structs import replace as replace_field
 
 from wakeman.adapters.memory.clock import MemoryClock
-from wakeman.adapters.memory.confine import reach
+from wakeman.adapters.memory.confine import rules_file
 from wakeman.adapters.memory.disk import MemoryFiles
 from wakeman.core.errors import ProgramError, UnknownNameError
 from wakeman.core.model import Plan
@@ -133,7 +133,7 @@ class MemorySessions:
 
     def cancel(self, ends: Sequence[tuple[str, str]]) -> int:
         self._answer()
-        found = [(name, p) for name, p in self.playing.items() if _in(ends, p)]
+        found = [(name, p) for name, p in self.playing.items() if _is_to_end(ends, p)]
         for name, p in found:
             if not p.dead:
                 self._finish(p, 129)
@@ -209,7 +209,7 @@ class MemorySessions:
     def _name(self, session: str, mark: str) -> str:
         self._answer()
         for name, p in self.playing.items():
-            if session in (name, p.session_id, *([_number(p)] if mark else [])) and mark in ("", p.mark):
+            if session in (name, p.session_id, *([_id_without_server(p)] if mark else [])) and mark in ("", p.mark):
                 return name
         raise UnknownNameError(f"{session}: no such session")
 
@@ -280,7 +280,7 @@ class MemorySessions:
 
     def _write(self, p: Playing, outputs: Sequence[str], act: Act) -> None:
         p.activity = self.clock.at.timestamp()
-        rules = reach(p.start.argv)
+        rules = rules_file(p.start.argv)
         places = self.files.read(rules).decode("utf-8", "surrogateescape").split("\0")[:-1] if rules else ["/"]
         for output in outputs:
             path = posixpath.normpath(posixpath.join(p.start.cwd, output))
@@ -311,7 +311,7 @@ class MemoryStandIn:
             raise ProgramError("no server takes a timer")
         return Job("", due, marker)
 
-    def stands(self, job: str, marker: str) -> bool:
+    def pending(self, job: str, marker: str) -> bool:
         del job, marker
         return self._sessions.poll().server == self._server
 
@@ -329,12 +329,12 @@ class MemoryStandIn:
         return b""
 
 
-def _in(ends: Sequence[tuple[str, str]], p: Playing) -> bool:
+def _is_to_end(ends: Sequence[tuple[str, str]], p: Playing) -> bool:
     """Return whether a session is among those to end; in logs of the version before, ids name no server."""
-    return bool(p.mark) and ((p.session_id, p.mark) in ends or (_number(p), p.mark) in ends)
+    return bool(p.mark) and ((p.session_id, p.mark) in ends or (_id_without_server(p), p.mark) in ends)
 
 
-def _number(p: Playing) -> str:
+def _id_without_server(p: Playing) -> str:
     return p.session_id.partition("@")[0]
 
 
