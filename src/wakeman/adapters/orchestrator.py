@@ -71,8 +71,8 @@ def deliver(
             return f"tmux {target.tmux}: no server to type into"
         _, session = address(target.tmux)
         safe = padded(text)
-        said = type_when_idle(terminal, session, safe, submit=target.submit, force=target.force, pause=pause)
-        return said or (confirm_submitted(terminal, session, safe, pause) if target.submit else "")
+        why = type_when_idle(terminal, session, safe, submit=target.submit, force=target.force, pause=pause)
+        return why or (confirm_submitted(terminal, session, safe, pause) if target.submit else "")
     except WakemanError as error:
         return sanitise(str(error), MESSAGE_CHARS_MAX)
 
@@ -84,8 +84,8 @@ def _run_command(
     ran = machine.run(argv, cwd=cwd, env=env, timeout=target.timeout)
     if ran.code == 0:
         return ""
-    said = last_line(ran.err, FAILURE_CHARS_MAX) or last_line(ran.out, FAILURE_CHARS_MAX)
-    why = ran.error if ran.code is None else f"exit {ran.code}" + (f": {said}" if said else "")
+    printed = last_line(ran.err, FAILURE_CHARS_MAX) or last_line(ran.out, FAILURE_CHARS_MAX)
+    why = ran.error if ran.code is None else f"exit {ran.code}" + (f": {printed}" if printed else "")
     return f"{sanitise(argv[0], FAILURE_CHARS_MAX)}: {why}"
 
 
@@ -96,34 +96,36 @@ def type_when_idle(
     *,
     submit: bool,
     force: bool,
+    mark: str = "",
     pause: Callable[[float], None] = time.sleep,
 ) -> str:
     """Type into a session that waits for a line (any, with `force`); give "" when it was typed, else why not.
 
+    Shape: with a `mark` the session must carry that.
     Boundary: Enter is pressed once the text shows on the screen; whether it was taken, `confirm_submitted` finds out.
     Cost: 0.8 s where it is typed and submitted; `PATIENCE` more where the text does not show.
     """
-    screen = terminal.capture(session)
+    screen = terminal.capture(session, mark=mark)
     if not force:
         if why := _occupied(screen, submit=submit):
             return f"tmux {session}: {why}"
         pause(SCREENS_APART_S)
-        if terminal.capture(session) != screen:
+        if terminal.capture(session, mark=mark) != screen:
             return f"tmux {session}: not idle: its screen changes"
     if text:
-        terminal.type(session, text, submit=False)
+        terminal.type(session, text, submit=False, mark=mark)
     if not submit:
         return ""
     if text:
         pause(ENTER_DELAY_S)
         for _ in range(round(PASTE_SHOWS_S / PASTE_POLL_S)):
-            if terminal.capture(session) != screen:
+            if terminal.capture(session, mark=mark) != screen:
                 break
             pause(PASTE_POLL_S)
         else:
             if not force:
                 return f"tmux {session}: typed, and nothing of it shows: Enter was not pressed"
-    terminal.type(session, "", submit=True)
+    terminal.type(session, "", submit=True, mark=mark)
     return ""
 
 

@@ -7,7 +7,7 @@ from difflib import get_close_matches
 
 from wakeman.core.errors import NeedsPersonError, ProgramError, UnknownNameError, UsageError
 from wakeman.core.log import events as e
-from wakeman.core.model import Deployment, WakeTarget, WorkerState
+from wakeman.core.model import Deployment, WakeTarget
 from wakeman.core.policy.prompt_delivery import ENTER_AGAIN_S
 from wakeman.core.text import sanitise
 from wakeman.engine import alarm
@@ -124,7 +124,7 @@ def send(
         if worker.prompt:
             why = f"what was typed in line {worker.prompt} is not confirmed yet"
             raise NeedsPersonError(f"{deployment}/{name}: {why}", f"wakeman check {deployment}, then send again")
-        known = prompt_delivery.prompts_heard(world, d, worker) if submit else ""
+        known = prompt_delivery.reported_prompts(world, d, worker) if submit else ""
         fact = e.Intended(
             action="send",
             target=worker.session,
@@ -154,19 +154,19 @@ def wait_until_confirmed(world: World, deployment: str, name: str, pause: Callab
                 break
             pause(FATE_POLL_S)
         d = check(world, deployment)
-    told = [
+    confirmed = [
         event.data
         for event in world.logs.events(deployment, prompt or d.seq)
         if isinstance(event.data, e.Confirmed) and event.data.intent == prompt
     ]
-    return "" if not told or told[-1].ok else told[-1].why
+    return "" if not confirmed or confirmed[-1].ok else confirmed[-1].why
 
 
-def tell(world: World, target: WakeTarget, text: str, deployment: str) -> None:
+def deliver_text(world: World, target: WakeTarget, text: str, deployment: str) -> None:
     """Send text to a session that is no worker's, as a notice would be. Raises: ProgramError."""
-    said = world.deliver(target, text, Deployment(name=deployment))
-    if said:
-        raise ProgramError(said)
+    why = world.deliver(target, text, Deployment(name=deployment))
+    if why:
+        raise ProgramError(why)
 
 
 def sweep(world: World, deployment: str, pattern: str, older_than: float, *, act: bool) -> list[tuple[str, float]]:
@@ -180,14 +180,15 @@ def sweep(world: World, deployment: str, pattern: str, older_than: float, *, act
     from wakeman.engine.effects.sweep import SessionToEnd, end_session
 
     d = world.logs.read(deployment)
-    mine = {worker.session_id for worker in d.workers.values() if worker.live and d.outcome == "open"}
+    live = [worker for worker in d.workers.values() if worker.live and d.outcome == "open"]
+    mine = {key for worker in live for key in (worker.session_id, worker.session_mark)} - {""}
     now = world.clock.now().timestamp()
     found = [
         seen
         for seen in world.executor(d.host).poll().seen
         if fnmatchcase(seen.session, pattern)
         and now - seen.created >= older_than
-        and seen.session_id not in mine
+        and not mine & {seen.session_id, seen.mark}
         and (seen.mark or world.machine.mark_of(seen.pid) or f"{deployment}/").startswith(f"{deployment}/")
     ]
     if act and found:
@@ -196,13 +197,6 @@ def sweep(world: World, deployment: str, pattern: str, older_than: float, *, act
                 one = SessionToEnd(seen.session, seen.session_id, seen.mark)
                 drive(world, log, end_session(d, one, "person"), world.clock.now())
     return [(seen.session, now - seen.created) for seen in found]
-
-
-def session_of(d: Deployment, worker: WorkerState) -> str:
-    """Return what addresses a worker's session exactly. Raises: UsageError when it has none."""
-    if not worker.session_id:
-        raise UsageError(f"{d.name}/{worker.name} is {worker.state}: it has no session", f"wakeman status {d.name}")
-    return worker.session_id
 
 
 def _require_open(d: Deployment) -> Deployment:

@@ -72,13 +72,15 @@ def observe(world: World, d: Deployment, checked: Mapping[str, CheckResult]) -> 
     executor = world.executor(d.host)
     view = Gathered(
         d=d,
-        listing=executor.poll(d.server) if live else Listing(state="down", why="not looked: no worker is alive"),
+        listing=executor.poll({worker.session_id: d.server for worker in live})
+        if live
+        else Listing(state="down", why="not looked: no worker is alive"),
         marks=world.files.marks([*_reports(world, d, live), *_paths_to_stat(watched)]),
         boot=world.clock.boot(),
         mono=world.clock.mono(),
     )
-    hush = secrets.redactor(world, d) if live else redacted
-    observations = [_hushed(s, hush) for s in _sightings(world, executor, view, live)]
+    redact = secrets.redactor(world, d) if live else redacted
+    observations = [_redacted_observation(s, redact) for s in _sightings(world, executor, view, live)]
     over = {s.worker for s in observations if s.session in ENDED}
     final = [each for each in watched if not each[1].staged]
     if all(worker.ended or worker.name in over for worker in d.workers.values()):
@@ -110,9 +112,9 @@ def observe(world: World, d: Deployment, checked: Mapping[str, CheckResult]) -> 
     )
 
 
-def _hushed(observation: Observation, hush: secrets.Redact) -> Observation:
+def _redacted_observation(observation: Observation, redact: secrets.Redact) -> Observation:
     """Remove keys from what was read from screens, streams and hooks."""
-    why, shown = hush(observation.why), hush(observation.shown)
+    why, shown = redact(observation.why), redact(observation.shown)
     if (why, shown) == (observation.why, observation.shown):
         return observation
     return msgspec.structs.replace(observation, why=why, shown=shown)
@@ -171,14 +173,11 @@ def _mute(d: Deployment, name: str) -> bool:
 
 
 def _sightings(world: World, executor: Executor, view: Gathered, live: list[WorkerState]) -> list[Observation]:
-    by_mark = {seen.mark: seen for seen in view.listing.seen if seen.mark}
-    by_id = {seen.session_id: seen for seen in view.listing.seen}
+    find = view.listing.finder()
     found = []
     calls: dict[str, float] = {}
     for worker in live:
-        seen = by_mark.get(attempt_id(view.d, worker))
-        if seen is None and view.listing.server == view.d.server:
-            seen = by_id.get(worker.session_id)  # made by its own launcher, which knows no mark
+        seen = find(worker.session_id, attempt_id(view.d, worker))
         observation = _with_denials(world, view, worker, _sight(world, executor, view, worker, seen, calls))
         if worker.prompt and observation.session == "running":
             observation = msgspec.structs.replace(
@@ -278,6 +277,8 @@ def _sight(
         return _ended_session(base, "lost", "the machine was started anew", worker.ending or "machine")
     if view.listing.state == "unknown":
         return msgspec.structs.replace(base, session="unknown", why=view.listing.why, life=worker.life)
+    if seen is None and (why := view.listing.hidden.get(worker.session_id)):
+        return msgspec.structs.replace(base, session="unknown", why=why, life=worker.life)
     if seen is None:
         return _gone(view, worker, base, harness)
     if seen.over:
@@ -346,23 +347,23 @@ def _exited(
     code = int(text)
     now = world.clock.now()
     evidence = _evidence(view, world, worker, ENDED_STREAM_BYTES, traces)
-    said = harness.ending(evidence, code, now) if code or harness.reads else Report()
+    report = harness.ending(evidence, code, now) if code or harness.reads else Report()
     signal = code - 128 if code - 128 in DEADLY_SIGNALS else 0
     status = f"ended by signal {signal}" if signal else f"exit status {code}"
-    limited = said.activity == "limited" and not worker.ending
+    limited = report.activity == "limited" and not worker.ending
     over = _ended_session(
         base,
         "killed" if signal else "exited",
-        f"{status}: {said.why}" if said.why else status,
+        f"{status}: {report.why}" if report.why else status,
         "limit" if limited else worker.ending or "itself",
         code,
     )
     return msgspec.structs.replace(
         over,
-        until=(said.until or now + UNNAMED_LIMIT) if limited else None,
-        fault=said.fault,
-        usage=said.usage,
-        agent_session=said.agent_session,
+        until=(report.until or now + UNNAMED_LIMIT) if limited else None,
+        fault=report.fault,
+        usage=report.usage,
+        agent_session=report.agent_session,
     )
 
 
@@ -372,8 +373,8 @@ def _gone(view: Gathered, worker: WorkerState, base: Observation, harness: Harne
         return _ended_session(
             base, "exited", "its session is gone; its exit status is unknown", worker.ending or "itself"
         )
-    if view.listing.server != view.d.server:
-        return _ended_session(base, "lost", view.listing.gone, worker.ending or "machine")
+    if why := view.listing.gone.get(worker.session_id):
+        return _ended_session(base, "lost", why, worker.ending or "machine")
     why = "its session was ended" if worker.ending else "its session was ended from outside"
     return _ended_session(base, "lost", why, worker.ending or "")
 
@@ -417,7 +418,8 @@ def _harness_report(
     if "screen" in harness.reads and report.source in ("", "record") and executor.terminal is not None:
         # Gone since the listing, or slow: the next look tells.
         with suppress(ProgramError, UnknownNameError):
-            evidence = msgspec.structs.replace(evidence, screen=executor.terminal.capture(seen.session_id, SCREEN_ROWS))
+            screen = executor.terminal.capture(seen.session_id, SCREEN_ROWS, mark=seen.mark)
+            evidence = msgspec.structs.replace(evidence, screen=screen)
             report = harness.report(evidence, now)
     if report.activity != "busy" and evidence.record and not evidence.recorded and traces.record is not None:
         used = harness.report(_with_record(world, evidence, traces.record, TRANSCRIPT_BYTES_MAX), now).usage
@@ -431,13 +433,13 @@ def _evidence(view: Gathered, world: World, worker: WorkerState, size: int, trac
     """Read the files that report an attempt. What an interactive session's pane printed is no stream of events."""
     interactive = view.d.plan_of(worker).workers.mode == "interactive"
     stream, hook = layout.stream(view.d.host, worker), layout.hook(view.d.host, worker)
-    mark, heard = view.marks.get(stream), view.marks.get(hook)
+    mark, hook_mark = view.marks.get(stream), view.marks.get(hook)
     evidence = Evidence(
         stream=b"" if interactive and size == LIVE_STREAM_BYTES else world.files.tail(stream, size),
-        hook=world.files.tail(hook) if heard is not None else b"",
+        hook=world.files.tail(hook) if hook_mark is not None else b"",
         whole=mark is not None and mark.size <= size,
         state=traces.state,
-        heard=heard.mtime_ns / 1e9 if heard is not None else 0.0,
+        hook_at=hook_mark.mtime_ns / 1e9 if hook_mark is not None else 0.0,
     )
     if traces.record is None:
         return evidence
