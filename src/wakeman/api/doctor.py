@@ -200,6 +200,7 @@ def _confinement(world: World, _: Machine, __: str | None) -> Iterator[Finding]:
 def _alarms(world: World, _: Machine, __: str | None) -> Iterator[Finding]:
     """Yield each open deployment that no check will come to."""
     from wakeman.engine.alarm import stands
+    from wakeman.engine.live import elsewhere
 
     for name in world.logs.names():
         try:
@@ -207,7 +208,9 @@ def _alarms(world: World, _: Machine, __: str | None) -> Iterator[Finding]:
         except WakemanError as fault:
             yield Finding(name, "missing", str(fault), fault.hint)
             continue
-        if d.outcome == "open" and not d.paused_at and not stands(world, d, world.clock.now()):
+        if why := elsewhere(world, name, d):
+            yield Finding(name, "weak", f"{why}: it is read, and not acted on", f"wakeman adopt {name}")
+        elif d.outcome == "open" and not d.paused_at and not stands(world, d, world.clock.now()):
             yield Finding(name, "missing", "open, and no alarm lies ahead", f"wakeman check {name}")
 
 

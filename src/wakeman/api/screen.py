@@ -13,6 +13,7 @@ from wakeman.core.errors import UsageError
 from wakeman.core.text import sanitise
 from wakeman.engine import layout, terminals
 from wakeman.engine.attempt import secrets
+from wakeman.engine.live import require
 from wakeman.engine.requests import find_worker, session_of
 from wakeman.ports import World
 
@@ -40,6 +41,7 @@ def capture(world: World, worker: str, lines: int) -> Answer[Captured]:
     """Return the end of a worker's screen; where there is no session, the end of what it printed."""
     deployment, name = find_worker(world, worker)
     d = world.logs.read(deployment)
+    require(world, deployment, d)
     state = d.workers[name]
     if any(seen.session_id == state.session_id and not seen.over for seen in world.executor(d.host).poll().seen):
         source: Literal["screen", "stream"] = "screen"
@@ -56,6 +58,7 @@ def attach(world: World, worker: str) -> Answer[Attached]:
     """Return the command that attaches to a worker's session. Raises: UsageError when the session is gone."""
     deployment, name = find_worker(world, worker)
     d = world.logs.read(deployment)
+    require(world, deployment, d)
     session = session_of(d, d.workers[name])
     if all(seen.session_id != session for seen in world.executor(d.host).poll().seen):
         raise UsageError(f"{deployment}/{name}: its session is gone", f"wakeman capture {deployment}/{name}")

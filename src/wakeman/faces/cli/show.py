@@ -111,6 +111,8 @@ def summary(status: Status) -> None:
 
 def warn(status: Status) -> None:
     """Print why a deployment's workers could not be observed, if so."""
+    if status.elsewhere:
+        say(f"warning: {clean(status.elsewhere)}: this is what its log says, and nothing else was looked at")
     if status.blind:
         say(f"warning: {clean(status.blind)}; its workers cannot be seen, and nothing is decided about them")
 

@@ -47,6 +47,8 @@ def _row(told: ListedStatus | UnreadableStatus) -> tuple[str, ...]:
     alive = sum(1 for worker in told.workers if worker.state in ("launched", "running", "stuck"))
     row = told.decision.row + (", needs a person" if told.needs_person else "")
     coming = upcoming(told) if told.outcome == "open" else ""
+    if told.elsewhere:
+        row, coming = f"not live here: {clean(told.elsewhere)}", ""
     done, counts = f"{told.units.done}/{told.units.total}", f"{alive}/{len(told.workers)} alive"
     return told.deployment, told.outcome, done, counts, row, coming
 
