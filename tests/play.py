@@ -13,7 +13,7 @@ from wakeman.core.log.hash_chain import Divergence
 from wakeman.core.model import Deployment, Host
 from wakeman.engine.check import check
 from wakeman.engine.start.deploy import up
-from wakeman.engine.start.prepare import prepare
+from wakeman.engine.start.prepare import prepare_plan
 from wakeman.ports import World
 
 NAME = "night"
@@ -52,7 +52,7 @@ class Play:
     def up(self) -> Deployment:
         """Begin it."""
         world = self.stage.world("up:1")
-        return up(world, prepare(world, self.text(), "plan.json", "/plans"))
+        return up(world, prepare_plan(world, self.text(), "plan.json", "/plans"))
 
     def run(self, minutes: float = 24 * 60) -> Deployment:
         """Begin it and let it go until it is closed, or the minutes are over."""
@@ -109,7 +109,7 @@ class Play:
 
     def told(self) -> list[str]:
         """List the notices that were sent."""
-        return [text for _, text in self.stage.told]
+        return [text for _, text in self.stage.delivered]
 
     def intents(self, action: str) -> list[Intended]:
         """List the intents of one kind."""

@@ -15,8 +15,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from wakeman.adapters.harness import CLIENTS, KNOWN, find, names
-from wakeman.adapters.harness.client import Agentic, fits, values
+from wakeman.adapters.harness import CLIENTS, KNOWN, find, harness_names
+from wakeman.adapters.harness.client import Agentic, fits, values_at
 from wakeman.adapters.harness.limits import until
 from wakeman.core.errors import UnknownNameError, UsageError
 from wakeman.core.model import Agent, Plan, UnitsSpec, Usage, WorkersSpec
@@ -287,7 +287,11 @@ def test_a_limit_s_end_is_read_as_clients_word_it(words: str, at: datetime | Non
 def test_paths_lead_through_tables_and_lists() -> None:
     line = {"a": [{"b": 1}, {"b": None}, {"c": 2}], "d": {"x": {"b": 3}}, "e": True}
 
-    assert ([1], [3], []) == (list(values(line, "a.*.b")), list(values(line, "d.*.b")), list(values(line, "a.b")))
+    assert ([1], [3], []) == (
+        list(values_at(line, "a.*.b")),
+        list(values_at(line, "d.*.b")),
+        list(values_at(line, "a.b")),
+    )
     assert (True, False) == (fits({"e": True}, line), fits({"e": 1}, line))
 
 
@@ -330,7 +334,7 @@ except Exception as fault:
 def test_an_unknown_harness_is_no_plug_in_either() -> None:
     with pytest.raises(UnknownNameError, match="found 'clade'"):
         find("clade")
-    assert list(KNOWN) == names()
+    assert list(KNOWN) == harness_names()
 
 
 class Odd:

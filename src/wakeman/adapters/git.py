@@ -13,9 +13,9 @@ from contextlib import contextmanager, suppress
 from itertools import count
 from tempfile import TemporaryDirectory
 
-from wakeman.core.errors import ProgramError, UsageError
+from wakeman.core.errors import ProgramError, UnknownRevisionError, UsageError
 from wakeman.core.model import Repository
-from wakeman.ports import Branch, Kept, Machine, Merge, Merged, Ran
+from wakeman.ports import Branch, Kept, Machine, Merge, MergeResult, Ran
 
 GIT_VERSION_MIN = (2, 38)
 """The first git whose merge-tree merges without a work tree."""
@@ -52,12 +52,12 @@ class LocalGit:
         where = self._ask(git, root, "rev-parse", "--path-format=absolute", "--show-toplevel", "--git-common-dir")
         if where.code != 0:
             hint = f"git -C {root} init, and commit what the units need"
-            raise UsageError(f"{root} is in no git work tree: {_said(where)}", hint)
+            raise UsageError(f"{root} is in no git work tree: {_last_line_of(where)}", hint)
         _, common = where.out.splitlines()
         prefix = self._ask(git, root, "rev-parse", "--show-prefix").out.rstrip("\n").rstrip("/")
         base = self._ask(git, root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{rev}^{{commit}}")
         if base.code != 0:
-            raise UsageError(f"found {rev!r}, which is no commit here", f"git -C {root} rev-parse {rev}")
+            raise UnknownRevisionError(f"found {rev!r}, which is no commit here", f"git -C {root} rev-parse {rev}")
         full = self._ask(git, root, "rev-parse", "--symbolic-full-name", "--end-of-options", rev).out.split()
         branch = next((name for name in full if name.startswith(_HEADS)), "")
         top = root.removesuffix(f"/{prefix}") if prefix else root
@@ -67,7 +67,7 @@ class LocalGit:
         """Compare with the base commit: what is not in it, and what the user's work tree has otherwise."""
         found: dict[str, str] = {}
         short = repository.base[:12]
-        for batch in _batches(paths):
+        for batch in _path_batches(paths):
             listed = self._must(
                 repository, "ls-tree", "-r", "-z", "--name-only", "--full-tree", repository.base, "--", *batch
             )
@@ -89,7 +89,7 @@ class LocalGit:
         stdin = "\0".join(f"./{path}" for path in paths).encode("utf-8", "surrogateescape")
         ran = self._run(repository.git, repository.top, {}, "check-ignore", "-z", "--stdin", stdin=stdin)
         if ran.code not in (0, 1):
-            raise ProgramError(f"git check-ignore: {_said(ran)}", f"git -C {repository.top} status")
+            raise ProgramError(f"git check-ignore: {_last_line_of(ran)}", f"git -C {repository.top} status")
         return {path.removeprefix("./") for path in ran.out.split("\0") if path}
 
     def modules(self, repository: Repository) -> list[str]:
@@ -102,8 +102,8 @@ class LocalGit:
 
     def branches(self, repository: Repository) -> dict[str, Branch]:
         """List the branches of the repository with what is checked out where."""
-        told = self._must(repository, "for-each-ref", "--format=%(refname)%00%(objectname)", _HEADS)
-        found = dict(line.split("\0") for line in told.splitlines())
+        listed = self._must(repository, "for-each-ref", "--format=%(refname)%00%(objectname)", _HEADS)
+        found = dict(line.split("\0") for line in listed.splitlines())
         places = {branch: tree for tree, branch in self._trees(repository).items() if branch}
         return {
             name.removeprefix(_HEADS): Branch(commit=commit, tree=places.get(name, ""))
@@ -140,12 +140,12 @@ class LocalGit:
         admin, ref = self._admin(repository, tree), f"{_HEADS}{branch}"
         with self._index(tree) as index:
             env = {"GIT_DIR": admin, "GIT_WORK_TREE": tree, "GIT_INDEX_FILE": index}
-            tip = self._tell(repository, tree, env, "rev-parse", "--verify", f"{ref}^{{commit}}").strip()
-            self._tell(repository, tree, env, "read-tree", tip)
+            tip = self._run_checked(repository, tree, env, "rev-parse", "--verify", f"{ref}^{{commit}}").strip()
+            self._run_checked(repository, tree, env, "read-tree", tip)
             more = self._claimed(repository, tree, env, claims)
             listed = "\0".join([*paths, *more]).encode("utf-8", "surrogateescape")
-            self._tell(repository, tree, env, "update-index", "--add", "--remove", "-z", "--stdin", stdin=listed)
-            made = self._tell(repository, tree, env, "write-tree").strip()
+            self._run_checked(repository, tree, env, "update-index", "--add", "--remove", "-z", "--stdin", stdin=listed)
+            made = self._run_checked(repository, tree, env, "write-tree").strip()
         old = self._must(repository, "rev-parse", f"{tip}^{{tree}}").strip()
         changed = set(self._names(repository, repository.base, made))
         unchanged = tuple(path for path in paths if path not in changed)
@@ -154,16 +154,16 @@ class LocalGit:
         if not message:
             return Kept(commit=tip, unchanged=unchanged, loose=tuple(self._names(repository, tip, made)))
         identity = {"GIT_AUTHOR_NAME": author, "GIT_AUTHOR_EMAIL": "wakeman@localhost", **self._committer(repository)}
-        commit = self._tell(
+        commit = self._run_checked(
             repository, repository.top, identity, "commit-tree", made, "-p", tip, "-F", "-", stdin=message.encode()
         ).strip()
         self._must(repository, "update-ref", "-m", "wakeman: what passed", ref, commit, tip)
         # So that the work tree is clean where it was committed. Of no account when the worker left its index locked.
         own = {"GIT_DIR": admin, "GIT_WORK_TREE": tree}
         ran = self._run(repository.git, tree, own, "update-index", "--add", "--remove", "-z", "--stdin", stdin=listed)
-        return Kept(commit=commit, unchanged=unchanged, made=True, note=_said(ran) if ran.code else "")
+        return Kept(commit=commit, unchanged=unchanged, made=True, note=_last_line_of(ran) if ran.code else "")
 
-    def merge(self, repository: Repository, branches: Sequence[str], into: str, *, dry: bool) -> Merged:
+    def merge(self, repository: Repository, branches: Sequence[str], into: str, *, dry: bool) -> MergeResult:
         """Merge as objects alone, one branch after the other, then set the branch once."""
         if dry and OBJECTS not in self._env:
             with TemporaryDirectory(prefix="wakeman-") as place:
@@ -186,7 +186,7 @@ class LocalGit:
         if tip != start and not dry:
             old = there.commit if there is not None else "0" * len(tip)
             self._must(repository, "update-ref", "-m", "wakeman: merge", f"{_HEADS}{into}", tip, old)
-        return Merged(into=into, commit=tip, branches=tuple(done))
+        return MergeResult(into=into, commit=tip, branches=tuple(done))
 
     def uproot(self, repository: Repository, tree: str, branch: str, merged: Sequence[str]) -> str:
         """Remove a tree, once it has nothing that is not on a branch, and its branch nothing unmerged."""
@@ -198,10 +198,10 @@ class LocalGit:
         if not tip or not any(self._contains(repository, other, tip) for other in tips):
             return f"{branch} is not merged"
         env = {"GIT_DIR": self._admin(repository, tree), "GIT_WORK_TREE": tree}
-        if self._tell(repository, tree, env, "status", "--porcelain"):
+        if self._run_checked(repository, tree, env, "status", "--porcelain"):
             return "it holds changes that are not committed"
         ran = self._ask(repository.git, repository.top, "worktree", "remove", tree)
-        return "" if ran.code == 0 else _said(ran)
+        return "" if ran.code == 0 else _last_line_of(ran)
 
     def follow(self, repository: Repository, trees: Sequence[str]) -> None:
         """Repair git's links to trees that were moved."""
@@ -226,18 +226,20 @@ class LocalGit:
     def _ask(self, git: str, cwd: str, *words: str, stdin: bytes = b"") -> Ran:
         return self._run(git, cwd, {}, "--literal-pathspecs", *words, stdin=stdin)
 
-    def _tell(self, repository: Repository, cwd: str, env: Mapping[str, str], *words: str, stdin: bytes = b"") -> str:
+    def _run_checked(
+        self, repository: Repository, cwd: str, env: Mapping[str, str], *words: str, stdin: bytes = b""
+    ) -> str:
         ran = self._run(repository.git, cwd, env, *words, stdin=stdin)
         if ran.code != 0:
-            raise ProgramError(f"git {words[0]}: {_said(ran)}", f"git -C {cwd} status")
+            raise ProgramError(f"git {words[0]}: {_last_line_of(ran)}", f"git -C {cwd} status")
         return ran.out
 
     def _must(self, repository: Repository, *words: str) -> str:
-        return self._tell(repository, repository.top, {}, "--literal-pathspecs", *words)
+        return self._run_checked(repository, repository.top, {}, "--literal-pathspecs", *words)
 
     def _names(self, repository: Repository, old: str, new: str) -> Iterator[str]:
-        told = self._must(repository, "diff-tree", "-r", "-z", "--name-only", "--no-renames", old, new)
-        return (name for name in told.split("\0") if name)
+        listed = self._must(repository, "diff-tree", "-r", "-z", "--name-only", "--no-renames", old, new)
+        return (name for name in listed.split("\0") if name)
 
     def _contains(self, repository: Repository, tip: str, commit: str) -> bool:
         return self._ask(repository.git, repository.top, "merge-base", "--is-ancestor", commit, tip).code == 0
@@ -283,7 +285,7 @@ class LocalGit:
         if not claims:
             return []
         words = ("ls-files", "-z", "-m", "-o", "-d", "--exclude-standard", "--", *(f":(glob){each}" for each in claims))
-        return [name for name in self._tell(repository, tree, env, *words).split("\0") if name]
+        return [name for name in self._run_checked(repository, tree, env, *words).split("\0") if name]
 
     def _committer(self, repository: Repository) -> Mapping[str, str]:
         known = self._ask(repository.git, repository.top, "var", "GIT_COMMITTER_IDENT").code == 0
@@ -314,22 +316,24 @@ class LocalGit:
         if merged.code == 1:
             return Merge(branch=branch, state="conflict", files=tuple(dict.fromkeys(filter(None, files))))
         if merged.code != 0:
-            raise ProgramError(f"git merge-tree {branch}: {_said(merged)}", f"git -C {repository.top} merge {branch}")
+            raise ProgramError(
+                f"git merge-tree {branch}: {_last_line_of(merged)}", f"git -C {repository.top} merge {branch}"
+            )
         ours = self._committer(repository)
         author = {key.replace("COMMITTER", "AUTHOR"): value for key, value in ours.items()}
-        commit = self._tell(
+        commit = self._run_checked(
             repository, repository.top, {**ours, **author}, "commit-tree", tree, "-p", tip, "-p", theirs,
             "-m", f"Merge branch '{branch}' into {into}",
         )  # fmt: skip
         return Merge(branch=branch, state="merged", commit=commit.strip())
 
 
-def _batches(paths: Iterable[str]) -> Iterator[list[str]]:
+def _path_batches(paths: Iterable[str]) -> Iterator[list[str]]:
     every = list(paths)
     yield from (every[at : at + GIT_BATCH_PATHS_MAX] for at in range(0, len(every), GIT_BATCH_PATHS_MAX))
 
 
-def _said(ran: Ran) -> str:
+def _last_line_of(ran: Ran) -> str:
     """Return what git gave as its reason: its last line."""
     lines = (ran.error or ran.err).strip().splitlines()
     return lines[-1].removeprefix("fatal: ").removeprefix("error: ") if lines else f"exit status {ran.code}"

@@ -17,7 +17,7 @@ from wakeman.adapters.eventlog import EventLogs
 from wakeman.adapters.executors import find
 from wakeman.adapters.machine import LocalMachine
 from wakeman.adapters.registry import LocalRegistry
-from wakeman.core.errors import NotLiveError, UsageError, WakemanError
+from wakeman.core.errors import NotLiveError, WakemanError
 from wakeman.core.model import Agent, Confinement, Deployment, Host, Plan, WakeTarget
 from wakeman.core.policy.ownership import digest, refusal
 from wakeman.ports import World
@@ -121,7 +121,7 @@ def world(state: str | None, by: str) -> World:
         guard=lambda: _script("guard.sh"),
         checker=lambda: _script("check.sh"),
         deliver=deliver,
-        say=_say,
+        type_text=_type_into,
         state=directory,
         by=f"{by}:{machine.pid()}",
     )
@@ -130,32 +130,39 @@ def world(state: str | None, by: str) -> World:
 def state_directory(option: str | None) -> str:
     """Find the state directory: the option, `$WAKEMAN_STATE`, the nearest marked `state/` upwards, or XDG's.
 
-    Shape: an absolute path; it need not exist. The search ends at a directory of another user.
-    Raises: UsageError for one that a repository has brought along: it may hold what somebody else prepared.
+    Shape: an absolute path; it need not exist. The search ends at a directory of another user, and passes over one that
+    a repository has brought along (see `foreign_state`).
     """
     chosen = option or os.environ.get("WAKEMAN_STATE")
     if chosen:
         return os.path.abspath(chosen)
-    return _marked(os.getcwd()) or f"{_state_home()}/wakeman"
+    found, known = _marked_state(os.getcwd())
+    return found if known else f"{_state_home()}/wakeman"
 
 
-def _marked(here: str) -> str:
-    """Return the nearest marked `state/` from a directory upwards; "" for none."""
+def foreign_state(option: str | None) -> str:
+    """Return the marked state directory that was not taken, as somebody else may have prepared what is in it."""
+    if option or os.environ.get("WAKEMAN_STATE"):
+        return ""
+    found, known = _marked_state(os.getcwd())
+    return "" if known else found
+
+
+def _marked_state(here: str) -> tuple[str, bool]:
+    """Return the nearest marked `state/` from a directory upwards, "" for none, and whether it is known to be ours.
+
+    Shape: one that is not in a repository is; one that is in a repository, once a deployment was begun in it here.
+    """
     bordered = False
     while os.stat(here).st_uid in (0, os.geteuid()):
         bordered = bordered or os.path.exists(f"{here}/.git")
         found = os.path.join(here, "state")
         if os.path.exists(f"{found}/{MARKER}"):
-            if bordered and not LocalRegistry(registry_directory(), SystemClock().boot()).knows(found):
-                raise UsageError(
-                    f"{found}: belongs to a repository, and nothing was begun in it by this user on this machine",
-                    f"--state {found} uses it, --state {_state_home()}/wakeman your own",
-                )
-            return found
+            return found, not bordered or LocalRegistry(registry_directory(), SystemClock().boot()).knows(found)
         if here == "/":
             break
         here = os.path.dirname(here)
-    return ""
+    return "", False
 
 
 def registry_directory() -> str:
@@ -207,7 +214,7 @@ def _host(
         place=dict(find(name).place(plan, directory, environment)),
         python=(sys.executable, "-P", "-m", "wakeman"),
         env=dict(environment),
-        memory_per_worker=_memory(plan.workers.harness),
+        memory_per_worker=_memory_per_worker(plan.workers.harness),
         confinement=confinement,
     )
 
@@ -230,10 +237,10 @@ def _receiver(target: WakeTarget, host: Host, environment: Mapping[str, str]) ->
     return Tmux(socket_path(name, os.environ), tmux, directory, environment)
 
 
-def _say(terminal: Terminal, session: str, text: str, submit: bool, force: bool) -> str:
-    from wakeman.adapters.orchestrator import say
+def _type_into(terminal: Terminal, session: str, text: str, submit: bool, force: bool) -> str:
+    from wakeman.adapters.orchestrator import type_when_idle
 
-    return say(terminal, session, text, submit=submit, force=force)
+    return type_when_idle(terminal, session, text, submit=submit, force=force)
 
 
 def _harness(name: str) -> Harness:
@@ -242,7 +249,7 @@ def _harness(name: str) -> Harness:
     return find(name)
 
 
-def _memory(harness: str) -> int:
+def _memory_per_worker(harness: str) -> int:
     """Return the free memory that one worker wants, where the plan says neither how many nor how much."""
     try:
         return _harness(harness).memory
@@ -301,6 +308,6 @@ def lacks(
 
 def profiles(world: World, plan: Plan) -> dict[str, tuple[Agent, str]]:
     """Return every agent profile with its origin. Raises: UsageError naming what is wrong in a file."""
-    from wakeman.adapters.profiles import profiles as collect
+    from wakeman.adapters.profiles import collect_profiles as collect
 
     return collect(world.machine.home(), plan, world.files, world.machine.environ().get("CLAUDE_CONFIG_DIR", ""))

@@ -66,7 +66,7 @@ class LocalRegistry:
             self._own()
             self._write(os.path.dirname(real), host)
             self._write(real, host)
-            _sync(self._directory)
+            _sync_registry(self._directory)
         except OSError as fault:
             raise self._refused(fault) from fault
         self._prune()
@@ -213,7 +213,7 @@ def _pid_namespace() -> int:
         return 0  # a system without PID namespaces
 
 
-def _sync(directory: str) -> None:
+def _sync_registry(directory: str) -> None:
     handle = os.open(directory, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(handle)

@@ -65,7 +65,7 @@ class Swept(Value, frozen=True, kw_only=True):
 
 def type_into(world: World, session: str, text: str, *, submit: bool, force: bool) -> Answer[Sent]:
     """Type text into a tmux session that is no worker's: `SESSION`, or `SOCKET:SESSION`."""
-    requests.tell(world, WakeTarget(tmux=session, submit=submit, force=force), text, "")
+    requests.deliver_text(world, WakeTarget(tmux=session, submit=submit, force=force), text, "")
     return Answer(Sent(target=f"tmux:{session}"))
 
 
@@ -82,7 +82,7 @@ def send(
     following = (f"wakeman capture {target}",)
     if pause is None or not submit:
         return Answer(Sent(target=target), following)
-    if why := requests.heard(world, deployment, name, pause):
+    if why := requests.wait_until_confirmed(world, deployment, name, pause):
         raise NeedsPersonError(f"{target}: not confirmed: {why}", f"wakeman attach {target}")
     return Answer(Sent(target=target, arrived=True), following)
 
@@ -134,16 +134,16 @@ def clean(world: World, name: str) -> Answer[Cleaned]:
     """Move a closed deployment's directory to the trash. Raises: UsageError while it is open."""
     exact = named(world, name)
     d = world.logs.read(exact)
+    require(world, exact, d)
     if d.outcome == "open":
         raise UsageError(f"{exact} is open", f"wakeman down {exact}")
     target = f"{world.state}/.trash/{exact}-{world.clock.now():%Y%m%dT%H%M%SZ}"
-    require(world, exact, d)
     bury(world, d)
     with hold(world, exact):  # no check is under way
         left = repository.clear(world, d)
         where = world.files.move(f"{world.state}/{exact}", target)
         kept = {tree.replace(d.host.directory, where, 1): why for tree, why in left.items()}
-        repository.follow(world, d, list(kept))
+        repository.repair_links(world, d, list(kept))
     world.registry.forget(f"{world.state}/{exact}")
     notes = tuple(f"{tree}: left as a work tree: {why}" for tree, why in kept.items())
     return Answer(Cleaned(deployment=exact, moved_to=where, trees=kept), ("wakeman status",), notes=notes)

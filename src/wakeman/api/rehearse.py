@@ -18,14 +18,14 @@ from wakeman.core.model import Outcome, Plan, Repository, Share
 from wakeman.core.plan.template import nearest
 from wakeman.engine.check import check
 from wakeman.engine.start import deploy
-from wakeman.engine.start.prepare import Prepared
+from wakeman.engine.start.prepare import PreparedPlan
 from wakeman.ports import World
 
 UNTOLD = ("planned", "enrolled", "armed", "looked", "effected", "disarmed")
 """Types that a timeline leaves out unless all are asked for."""
 
 
-class Staged(Protocol):
+class RehearsalWorld(Protocol):
     """A memory world in which workers are acted."""
 
     def world(self, by: str = ...) -> World:
@@ -35,7 +35,7 @@ class Staged(Protocol):
         """Run events in their order until `until` holds."""
 
 
-class Staging(Protocol):
+class RehearsalFactory(Protocol):
     """Makes the memory world for a plan."""
 
     def __call__(
@@ -48,7 +48,7 @@ class Staging(Protocol):
         seconds: float,
         early: Mapping[str, int],
         hang: Sequence[str],
-    ) -> Staged:
+    ) -> RehearsalWorld:
         """Perform each unit in so many seconds; those in `early` end after some units, those in `hang` never end."""
 
 
@@ -81,8 +81,8 @@ class Rehearsal(Struct, frozen=True):
 
 
 def rehearse(
-    prepared: Prepared,
-    staging: Staging,
+    prepared: PreparedPlan,
+    staging: RehearsalFactory,
     file: str,
     *,
     seconds: float,
@@ -101,15 +101,15 @@ def rehearse(
     host = world.host(plan, root, posixpath.join(world.state, plan.name))
     name = deploy.up(world, msgspec.structs.replace(prepared, host=host)).name
     stage.run(lambda world, head: check(world, name, head), lambda: world.logs.read(name).outcome != "open")
-    told = describe(stage.world(), world.logs.read(name), None)
+    status = describe(stage.world(), world.logs.read(name), None)
     events = [event for event in world.logs.events(name) if every or kind(event.data) not in UNTOLD]
     data = Rehearsed(
-        deployment=told.deployment,
-        outcome=told.outcome,
-        units=told.units,
-        workers=told.workers,
-        started=told.started,
-        ended=told.ended,
+        deployment=status.deployment,
+        outcome=status.outcome,
+        units=status.units,
+        workers=status.workers,
+        started=status.started,
+        ended=status.ended,
         timeline=tuple(
             Scene(at=stamp(each.at), type=kind(each.data), worker=each.worker, says=summary(each.data))
             for each in events

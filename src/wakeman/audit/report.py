@@ -14,7 +14,7 @@ from wakeman.core.log.events import Event, Sealed, reader, seq_of
 from wakeman.core.log.hash_chain import Divergence, HashChain
 
 
-class Tape(Protocol):
+class AuditedLog(Protocol):
     """The lines of a log, read once and stopping at no damage.
 
     Shape: `chain` is what was found of sequence and hashes, `sealed` size and SHA-256 of each sealed file passed,
@@ -39,7 +39,7 @@ class Head(NamedTuple):
     hash: str
 
 
-class Witness(Struct, frozen=True):
+class CheckpointMatch(Struct, frozen=True):
     """What became of a head: `agrees` with that line of the log, or not; `says` is why."""
 
     where: str
@@ -48,18 +48,18 @@ class Witness(Struct, frozen=True):
     says: str
 
 
-class Report(Struct, frozen=True):
+class AuditReport(Struct, frozen=True):
     """What an audit found. `count` counts all divergences, of which the first are named."""
 
     auditor: Auditor
     chain: HashChain
     divergences: tuple[Divergence, ...]
     count: int
-    witnesses: tuple[Witness, ...]
+    witnesses: tuple[CheckpointMatch, ...]
     torn: int  # bytes of a last line that is not whole
 
 
-def audit(tape: Tape, heads: Iterable[tuple[str, int, str]] = ()) -> Report:
+def audit(tape: AuditedLog, heads: Iterable[tuple[str, int, str]] = ()) -> AuditReport:
     """Judge a log again: chain, sequence, each write, seals, snapshot, and what others remember of it.
 
     Cost: constant memory beside the deployment. Raises: LogDamagedError when it is no log; StorageError.
@@ -83,19 +83,19 @@ def audit(tape: Tape, heads: Iterable[tuple[str, int, str]] = ()) -> Report:
                 _frozen(auditor, event, tape.snapshot[2])
         if isinstance(event.data, Sealed):
             _seal(auditor, event, event.data, tape.sealed)
-    witnesses = [_witness(auditor, head, hashes[head.seq]) for head in known]
+    witnesses = [_checkpoint_result(auditor, head, hashes[head.seq]) for head in known]
     found = sorted([*tape.chain.breaks, *auditor.divergences], key=lambda divergence: divergence.line)
     total = auditor.count + tape.chain.broken
-    return Report(auditor, tape.chain, tuple(found), total, tuple(witnesses), len(tape.chain.torn))
+    return AuditReport(auditor, tape.chain, tuple(found), total, tuple(witnesses), len(tape.chain.torn))
 
 
 def _seal(auditor: Auditor, event: Event, data: Sealed, files: Mapping[str, tuple[int, str]]) -> None:
     """Compare a sealed file with what the log says of it. Boundary: a file of lines that is alone has none beside
     it."""
-    there, told = files.get(data.file), (data.size, data.sha256)
-    if files and there != told:
+    there, recorded = files.get(data.file), (data.size, data.sha256)
+    if files and there != recorded:
         found = f"{there[0]} bytes, {there[1]}" if there else "no such file"
-        auditor.diverge(event.seq, "seal", f"{data.file}: {found}", f"{told[0]} bytes, {told[1]}")
+        auditor.diverge(event.seq, "seal", f"{data.file}: {found}", f"{recorded[0]} bytes, {recorded[1]}")
 
 
 def _frozen(auditor: Auditor, event: Event, state: bytes) -> None:
@@ -104,13 +104,13 @@ def _frozen(auditor: Auditor, event: Event, state: bytes) -> None:
         auditor.diverge(event.seq, "snapshot", "another state", "what the lines up to here fold into")
 
 
-def _witness(auditor: Auditor, head: Head, stands: str) -> Witness:
+def _checkpoint_result(auditor: Auditor, head: Head, logged: str) -> CheckpointMatch:
     last = auditor.deployment.seq + auditor.torn
-    if stands == head.hash:
-        return Witness(head.where, head.seq, agrees=True, says="agrees")
+    if logged == head.hash:
+        return CheckpointMatch(head.where, head.seq, agrees=True, says="agrees")
     if head.seq > last:
         found, expected = f"the log ends at line {last}", f"line {head.seq}, which the {head.where} saw"
     else:
-        found, expected = f"hash {stands or 'of no whole line'}", f"hash {head.hash}, which the {head.where} saw"
+        found, expected = f"hash {logged or 'of no whole line'}", f"hash {head.hash}, which the {head.where} saw"
     auditor.diverge(min(head.seq, last), "witness", found, expected)
-    return Witness(head.where, head.seq, agrees=False, says=found)
+    return CheckpointMatch(head.where, head.seq, agrees=False, says=found)

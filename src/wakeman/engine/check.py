@@ -17,19 +17,19 @@ from wakeman.core.policy.quality import Check
 from wakeman.core.redact import redacted
 from wakeman.engine.effects.alarm import ensure
 from wakeman.engine.live import LOCK_WAIT_DEFAULT_S, hold
-from wakeman.engine.observe.judgement import CheckResult, Unchecked, outputs
+from wakeman.engine.observe.judgement import CheckResult, Unchecked, output_marks
 from wakeman.engine.observe.observe import observe
 from wakeman.engine.observe.spool import clear_spool, read_spool
 from wakeman.engine.protocol import check as protocol
-from wakeman.engine.protocol.check import LookRead, ReportsRead, Senses
+from wakeman.engine.protocol.check import ObservationRead, ReportsRead, Senses
 from wakeman.engine.protocol.steps import Unrecorded, drive
 from wakeman.ports import World
 
 if TYPE_CHECKING:
     from wakeman.ports import Writer
 
-LOOKS_MAX = 50
-"""Times that one call looks at most: again for a check asked for meanwhile, or for verify commands that ran."""
+OBSERVATIONS_MAX = 50
+"""Times that one call observes at most: again for a check asked for meanwhile, or for verify commands that ran."""
 VERIFY_RUNS_MAX = 3
 """Times that one call runs a unit's verify command at most: outputs that change meanwhile wait for the next."""
 DELIVERY_GRACE_S = 30.0
@@ -49,11 +49,11 @@ def check(world: World, name: str, head: str = "") -> Deployment:
     checked: dict[str, CheckResult] = {}
     ran: dict[str, int] = {}
     wait = LOCK_WAIT_S.get(world.by.partition(":")[0], LOCK_WAIT_DEFAULT_S)
-    for _ in range(LOOKS_MAX):
+    for _ in range(OBSERVATIONS_MAX):
         pending: list[Unchecked] = []
         with hold(world, name, wait) as log:
             wait = LOCK_WAIT_DEFAULT_S
-            _witness(log, head)
+            _compare_checkpoint(log, head)
             before = log.deployment.seq
             if log.deployment.outcome == "open":
                 pending = once(world, log, checked)
@@ -62,12 +62,12 @@ def check(world: World, name: str, head: str = "") -> Deployment:
                 now = world.clock.now()
                 drive(world, log, ensure(log.deployment, now, paused=True), now)
             d = log.deployment
-        _tell(world, d, before)
+        _deliver_notices(world, d, before)
         if d.outcome != "open" and d.alarm is not None:
             d = _finished(world, name)
         fresh = [p for p in pending if ran.get(p.key, 0) < VERIFY_RUNS_MAX]
         ran.update({p.key: ran.get(p.key, 0) + 1 for p in fresh})
-        checked.update({p.key: _checked(world, d, p) for p in fresh})
+        checked.update({p.key: _run_verify_command(world, d, p) for p in fresh})
         if not fresh and not log.seen:
             break
     return d
@@ -110,7 +110,7 @@ class ClearSpool(Unrecorded, frozen=True):
         clear_spool(world, self.spool.files)
 
 
-class Look(Struct):
+class Observe(Struct):
     """One look; `unchecked` are the units whose verify command must run before they can be judged."""
 
     checked: Mapping[str, CheckResult]
@@ -119,20 +119,20 @@ class Look(Struct):
     def perform(self, world: World, d: Deployment) -> list[e.Draft]:
         """Return it as lines."""
         looked, self.unchecked = observe(world, d, self.checked)
-        return _lines(looked)
+        return _observation_drafts(looked)
 
-    recorded = LookRead.recorded
+    recorded = ObservationRead.recorded
 
 
 def once(world: World, log: Writer, checked: Mapping[str, CheckResult]) -> list[Unchecked]:
     """Make one check under the lock; return the units that wait for a verify command."""
     now = world.clock.now()
-    spool, look = Spool(now), Look(checked)
+    spool, look = Spool(now), Observe(checked)
     drive(world, log, protocol.check(log.deployment, world.by, now, Senses(look, spool, ClearSpool(spool))), now)
     return look.unchecked
 
 
-def _lines(looked: e.Looked) -> list[e.Draft]:
+def _observation_drafts(looked: e.Looked) -> list[e.Draft]:
     """Write a look that does not fit a line as several in one write, the last of which completes it."""
     bare = msgspec.structs.replace(looked, observations=(), verdicts=(), staged=())
     parts = [msgspec.structs.replace(bare, observations=piece, more=True) for piece in chunks(looked.observations)]
@@ -143,7 +143,7 @@ def _lines(looked: e.Looked) -> list[e.Draft]:
     return [e.Draft(part) for part in (*parts, bare)]
 
 
-def _witness(log: Writer, head: str) -> None:
+def _compare_checkpoint(log: Writer, head: str) -> None:
     """Compare the log with what an alarm saw of it: lines cut off, or chained anew, are not in the log itself."""
     d, (seq, _, digest) = log.deployment, head.partition(":")
     hint = f"wakeman audit {d.name} verifies the log; the alarm remembers line {seq}"
@@ -158,7 +158,7 @@ def _witness(log: Writer, head: str) -> None:
 # --- outside the lock -----------------------------------------------------------------------------------------
 
 
-def _tell(world: World, d: Deployment, before: int) -> None:
+def _deliver_notices(world: World, d: Deployment, before: int) -> None:
     """Deliver the notices that this check owes. A target that fails or hangs delays no other check: the lock is free.
 
     Shape: what was owed `before` is another check's, which is about to deliver it, unless it died: then it is late.
@@ -173,7 +173,7 @@ def _tell(world: World, d: Deployment, before: int) -> None:
     for seq, wake in list(d.wakes.items()):
         if seq <= before and seq not in late:
             continue
-        failed = [said for target in d.plan.wake.to if (said := world.deliver(target, wake.text, d))]
+        failed = [why for target in d.plan.wake.to if (why := world.deliver(target, wake.text, d))]
         outcomes.append((seq, redacted("; ".join(failed))))
     if not outcomes:
         return
@@ -183,7 +183,7 @@ def _tell(world: World, d: Deployment, before: int) -> None:
         drive(world, log, delivered(log.deployment, outcomes), world.clock.now())
 
 
-def _checked(world: World, d: Deployment, pending: Unchecked) -> CheckResult:
+def _run_verify_command(world: World, d: Deployment, pending: Unchecked) -> CheckResult:
     from wakeman.core.plan.shares import verify_names
     from wakeman.core.plan.template import render
     from wakeman.engine.attempt import secrets
@@ -191,12 +191,12 @@ def _checked(world: World, d: Deployment, pending: Unchecked) -> CheckResult:
     unit, place, verify = pending.unit, pending.place, d.plan.verify
     names = verify_names(unit)
     if place.staged:
-        names["output"] = place.told
+        names["output"] = place.first_output
     argv = [render(word, names) for word in verify.command]
     ran = world.machine.run(argv, cwd=place.cwd, env=d.host.env, timeout=verify.timeout)
     message = secrets.redactor(world, d)(ran.error or f"{ran.out}\n{ran.err}")
     marks = pending.marks
     if d.workers[d.units[unit.name].worker].ended:
         # Nobody writes them any more, unless the command itself does: then it speaks of what it left.
-        marks = outputs(unit, world.files.marks(place.outputs.values()), place.outputs)
+        marks = output_marks(unit, world.files.marks(place.outputs.values()), place.outputs)
     return CheckResult(marks=marks, check=Check(code=ran.code, message=message[-4000:]))

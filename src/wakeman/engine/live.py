@@ -59,7 +59,7 @@ def elsewhere(world: World, name: str, d: Deployment) -> str:
     return refusal(known, site, d.host)
 
 
-def begin(world: World, name: str, host: Host) -> None:
+def make_directory(world: World, name: str, host: Host) -> None:
     """Make the directory of a new deployment, and enrol it as live here.
 
     Boundary: the directory of an `up` that was cut short is used again. Raises: NotLiveError where others could change

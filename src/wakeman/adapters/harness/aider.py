@@ -11,7 +11,7 @@ from wakeman.core.model import Usage
 from wakeman.ports import Task
 
 REFUSED = "'edits' or 'all': it asks before it writes, and nobody can be asked"
-SAYS = (
+PRINTED = (
     Sign("limited", LIMIT_SIGN.pattern),
     Sign("busy", r"Retrying in [\d.]+ seconds", "API error, retrying"),
     Sign("error", r"litellm\.AuthenticationError.*|not able to authenticate you.*", fault="auth"),
@@ -23,7 +23,7 @@ SAYS = (
 _COST = re.compile(r"Cost: \$[\d.]+ message, \$([\d.]+) session")
 
 
-def _spent(text: str) -> Usage | None:
+def _printed_cost(text: str) -> Usage | None:
     """Return the last sum of cost that it printed. It rounds its counts of tokens: those are none."""
     found = _COST.findall(text)
     return Usage(cost=float(found[-1])) if found else None
@@ -61,8 +61,8 @@ AIDER = Client(
     granting=frozenset({"--yes-always"}),
     model=("--model", "{{ model }}"),
     settle=_settle,
-    says=SAYS,
-    spent=_spent,
+    says=PRINTED,
+    spent=_printed_cost,
     redraws=False,
     memory=250 * 1024 * 1024,
 )

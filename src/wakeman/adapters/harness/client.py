@@ -67,7 +67,7 @@ class Grant(Struct, frozen=True):
     free: str = ""
 
 
-class Event(Struct, frozen=True):
+class ClientEvent(Struct, frozen=True):
     """How one kind of line, or hook, is read. The first row that fits counts.
 
     Shape: `where` maps paths (`a.b`, `*` for any) to what is there: a value, or a pattern that is searched. `why` and
@@ -140,8 +140,8 @@ class Record(Struct, frozen=True):
     beside: str = ""
     states: str = ""
     names: str = ""
-    events: tuple[Event, ...] = ()
-    about: tuple[Event, ...] = ()
+    events: tuple[ClientEvent, ...] = ()
+    about: tuple[ClientEvent, ...] = ()
     at: str = ""
     tally: Tally | None = None
     calls: Calls | None = None
@@ -189,8 +189,8 @@ class Client(Struct, frozen=True):
     settle: Callable[[Task], tuple[Mapping[str, str], Mapping[str, bytes]]] | None = None  # variables, files to seed
     config: Config = Config({})
     keyed: Callable[[Task], bool] = lambda _: False  # it needs nothing of the user's
-    events: tuple[Event, ...] = ()
-    hooks: tuple[Event, ...] = ()
+    events: tuple[ClientEvent, ...] = ()
+    hooks: tuple[ClientEvent, ...] = ()
     signs: tuple[Sign, ...] = ()
     says: tuple[Sign, ...] = ()  # of a stream that is plain text
     tally: Tally | None = None
@@ -239,9 +239,9 @@ class Agentic:
             return sorted([*found, f"workers.mode: found {workers.mode!r}, expected 'print' with {self.name}"])
         grant = client.grants[workers.mode, workers.auto_approve]
         if grant.refused and not given & client.granting:
-            found.append(f"workers.auto_approve: found {_toml(workers.auto_approve)}, expected {grant.refused}")
+            found.append(f"workers.auto_approve: found {_toml_value(workers.auto_approve)}, expected {grant.refused}")
         if grant.free and workers.confine != "off":
-            found.append(f"workers.auto_approve: found {_toml(workers.auto_approve)}, expected {grant.free}")
+            found.append(f"workers.auto_approve: found {_toml_value(workers.auto_approve)}, expected {grant.free}")
         return sorted(found)
 
     def conversation(self, plan: Plan) -> Literal["", "given", "told"]:
@@ -257,7 +257,7 @@ class Agentic:
         talk = client.talks[workers.mode]
         grant = client.grants[workers.mode, workers.auto_approve]
         names = {**task.names, "prompt_file": task.prompt_file, "session": task.agent_session, "home": task.home}
-        beside = [place for place in directories(task.outputs) if not _within(place, task.cwd)]
+        beside = [place for place in topmost_directories(task.outputs) if not _within(place, task.cwd)]
         env, files = client.settle(task) if client.settle is not None else ({}, {})
         if task.confined:
             env = {**{key: render(text, {"home": task.home}) for key, text in client.config.env.items()}, **env}
@@ -295,13 +295,13 @@ class Agentic:
     def report(self, evidence: Evidence, now: datetime) -> Report:
         """Read the last event that says something; without any the last hook; then its own record; then the screen."""
         client, record = self.client, self.client.record
-        report = _told(client.events, _lines(evidence.stream), now, "stream")
+        report = _last_report(client.events, _newest_first(evidence.stream), now, "stream")
         if report.activity == "unknown" and client.says:
             report = _printed(client.says, evidence.stream, now)
         if report.activity == "unknown":
-            report = self._said(evidence, now)
+            report = self._reported(evidence, now)
         if report.activity == "unknown" and record is not None:
-            report = _told(record.events, _lines(evidence.record), now, "record")
+            report = _last_report(record.events, _newest_first(evidence.record), now, "record")
         if report.activity in ("unknown", "idle") and report.source in ("", "record"):
             # A record tells of turns; a dialog, or what runs on in the background, stands on the screen alone.
             shown = self._shown(evidence.screen, now)
@@ -311,10 +311,10 @@ class Agentic:
     def ending(self, evidence: Evidence, code: int | None, now: datetime) -> Report:
         """Return the reason that its last event names, tools that were not permitted included."""
         client = self.client
-        report = _told(client.events, _lines(evidence.stream), now, "stream", ended=True)
+        report = _last_report(client.events, _newest_first(evidence.stream), now, "stream", ended=True)
         if report.activity == "unknown" and client.says:
-            said = _printed(client.says, evidence.stream, now)
-            report = said if said.activity in ("error", "limited") else report
+            printed = _printed(client.says, evidence.stream, now)
+            report = printed if printed.activity in ("error", "limited") else report
         if report.activity == "unknown" and code != 0 and (code is None or code < SIGNALLED_FROM_STATUS):
             text = evidence.stream.decode(errors="replace")
             report = Report(why=last_line(text, CLIENT_REASON_CHARS_MAX))
@@ -329,22 +329,22 @@ class Agentic:
         elif agent.model and agent.model not in CLAUDES:
             yield from _filled(self.client.model, {"model": agent.model})
 
-    def _said(self, evidence: Evidence, now: datetime) -> Report:
+    def _reported(self, evidence: Evidence, now: datetime) -> Report:
         """Read the last hook, and what the client says of its process if that is of later.
 
         Boundary: a hook says more where both mean the same; that it does nothing is no news after a failure.
         """
-        hook = _told(self.client.hooks, _lines(evidence.hook + b"\n"), now, "hook")
+        hook = _last_report(self.client.hooks, _newest_first(evidence.hook + b"\n"), now, "hook")
         record = self.client.record
         if record is None or not evidence.state:
             return hook
-        lines = list(_lines(evidence.state + b"\n"))
-        state = _told(record.about, iter(lines), now, "state")
+        lines = list(_newest_first(evidence.state + b"\n"))
+        state = _last_report(record.about, iter(lines), now, "state")
         at = max((n for line in lines for n in _numbers(line, record.at)), default=0.0) / 1000
         failed = state.activity == "idle" and hook.activity in ("error", "limited")
         if state.activity in ("unknown", hook.activity) or failed:
             return hook
-        return state if at > evidence.heard or hook.activity == "unknown" else hook
+        return state if at > evidence.hook_at or hook.activity == "unknown" else hook
 
     def _shown(self, screen: str, now: datetime) -> Report:
         rows = [row.rstrip() for row in screen.replace("\N{NO-BREAK SPACE}", " ").rstrip().splitlines()]
@@ -372,18 +372,18 @@ class Agentic:
         usage = _usage(client.tally, evidence.stream, whole=evidence.whole)
         if client.spent is not None:
             usage = client.spent(evidence.stream.decode(errors="replace"))
-        session = _named(evidence.stream, client.session)
-        since = _open(client.calls, evidence.stream)
+        session = _last_text_at(evidence.stream, client.session)
+        since = _open_call_since(client.calls, evidence.stream)
         if record is not None and evidence.record:
             usage = usage or _usage(record.tally, evidence.record, whole=evidence.recorded)
-            session = session or _named(evidence.record, record.session)
-            since = _open(record.calls, evidence.record) if since is None else since
+            session = session or _last_text_at(evidence.record, record.session)
+            since = _open_call_since(record.calls, evidence.record) if since is None else since
         return msgspec.structs.replace(
             report, usage=usage, agent_session=session, calls=since is not None, since=since or 0.0
         )
 
 
-def directories(files: Iterable[str]) -> list[str]:
+def topmost_directories(files: Iterable[str]) -> list[str]:
     """Return the topmost directories of files."""
     parents = {PurePosixPath(file).parent for file in files}
     return sorted(str(parent) for parent in parents if not parents & set(parent.parents))
@@ -429,7 +429,7 @@ def _trail(client: Client, task: Task, env: Mapping[str, str]) -> TranscriptPath
     )
 
 
-def _toml(value: Approval) -> str:
+def _toml_value(value: Approval) -> str:
     return repr(value) if value else "false"
 
 
@@ -442,7 +442,7 @@ def _preface(agent: Agent) -> str:
 # --- lines of JSON --------------------------------------------------------------------------------------------
 
 
-def _lines(stream: bytes) -> Iterator[Json]:
+def _newest_first(stream: bytes) -> Iterator[Json]:
     """Yield the events, last first. The last line may be half written, the first half read."""
     for line in reversed(stream.split(b"\n")[:-1]):
         if line.startswith(b"{"):
@@ -453,8 +453,8 @@ def _lines(stream: bytes) -> Iterator[Json]:
             yield event
 
 
-def _told(
-    rows: tuple[Event, ...],
+def _last_report(
+    rows: tuple[ClientEvent, ...],
     lines: Iterator[Json],
     now: datetime,
     source: Literal["state"] | Source,
@@ -465,15 +465,17 @@ def _told(
     for line in lines:
         row = next((row for row in rows if fits(row.where, line)), None)
         if row is not None and row.activity is not None:
-            return _read(row, line, now, source, ended=ended)
+            return _row_report(row, line, now, source, ended=ended)
     return Report()
 
 
-def _read(row: Event, line: Json, now: datetime, source: Literal["state"] | Source, *, ended: bool) -> Report:
+def _row_report(
+    row: ClientEvent, line: Json, now: datetime, source: Literal["state"] | Source, *, ended: bool
+) -> Report:
     why = _worded(row.why, line)
     if ended and row.activity == "busy" and row.ends is None:
-        said = _worded("{error}", line)
-        return Report("busy", f"ended without a result{': ' if said else ''}{said}", source=source)
+        text = _worded("{error}", line)
+        return Report("busy", f"ended without a result{': ' if text else ''}{text}", source=source)
     if ended and row.ends is not None:
         why = row.ends(line) if callable(row.ends) else _worded(row.ends, line)
     reset: datetime | None = None
@@ -485,7 +487,7 @@ def _read(row: Event, line: Json, now: datetime, source: Literal["state"] | Sour
 
 def fits(where: Mapping[str, object], line: Json) -> bool:
     """Return whether a line has at each path what is asked for; of several values there, one is enough."""
-    return all(any(_equal(wanted, value) for value in values(line, path)) for path, wanted in where.items())
+    return all(any(_equal(wanted, value) for value in values_at(line, path)) for path, wanted in where.items())
 
 
 def _equal(wanted: object, value: object) -> bool:
@@ -494,7 +496,7 @@ def _equal(wanted: object, value: object) -> bool:
     return value == wanted and isinstance(value, bool) == isinstance(wanted, bool)
 
 
-def values(at: object, path: str) -> Iterator[object]:
+def values_at(at: object, path: str) -> Iterator[object]:
     """Yield the values at a path; `*` matches every key or element. Nothing is yielded where nothing is there."""
     head, _, rest = path.partition(".")
     found: Iterable[object] = ()
@@ -504,17 +506,17 @@ def values(at: object, path: str) -> Iterator[object]:
         found = at
     for value in found:
         if rest:
-            yield from values(value, rest)
+            yield from values_at(value, rest)
         elif value is not None:
             yield value
 
 
-def _named(data: bytes, path: str) -> str:
+def _last_text_at(data: bytes, path: str) -> str:
     """Return the first text at a path, reading from the last line upwards."""
-    return next((said for line in _lines(data) if (said := _text(line, path))), "") if path else ""
+    return next((text for line in _newest_first(data) if (text := _text_at(line, path))), "") if path else ""
 
 
-def _open(calls: Calls | None, data: bytes) -> float | None:
+def _open_call_since(calls: Calls | None, data: bytes) -> float | None:
     """Return since when a tool has not come back, in epoch seconds; 0 where no line has a time, None for no such tool.
 
     Boundary: of several it is the earliest; a line without a time has that of the next one above it with one.
@@ -523,14 +525,14 @@ def _open(calls: Calls | None, data: bytes) -> float | None:
         return None
     over: set[object] = set()
     found, wanted = None, False
-    for line in _lines(data):
+    for line in _newest_first(data):
         if wanted and (at := _time(line)):
             found, wanted = at, False
         if calls.turn is not None and fits(calls.turn, line):
             break
         if fits(calls.ends, line):
-            over.update(values(line, calls.of))
-        if fits(calls.begins, line) and not over.issuperset(values(line, calls.id)):
+            over.update(values_at(line, calls.of))
+        if fits(calls.begins, line) and not over.issuperset(values_at(line, calls.id)):
             at = _time(line)
             found, wanted = at, not at
     return found
@@ -538,26 +540,28 @@ def _open(calls: Calls | None, data: bytes) -> float | None:
 
 def _time(line: Json) -> float:
     try:
-        return datetime.fromisoformat(_text(line, "timestamp")).timestamp()
+        return datetime.fromisoformat(_text_at(line, "timestamp")).timestamp()
     except ValueError:
         return 0.0
 
 
-def _text(line: Json, path: str) -> str:
-    return next((value for value in values(line, path) if isinstance(value, str) and value), "")
+def _text_at(line: Json, path: str) -> str:
+    return next((value for value in values_at(line, path) if isinstance(value, str) and value), "")
 
 
 def _worded(template: str, line: Json) -> str:
     """Fill in the values at the paths in braces: of alternatives the first that exists, of several values all."""
 
-    def said(found: re.Match[str]) -> str:
+    def filled(found: re.Match[str]) -> str:
         for path in found[1].split("|"):
-            there = [str(value) for value in values(line, path) if isinstance(value, str | int | float) and value != ""]
+            there = [
+                str(value) for value in values_at(line, path) if isinstance(value, str | int | float) and value != ""
+            ]
             if there:
                 return "; ".join(there)
         return ""
 
-    return sanitise(re.sub(r"\{([^}]+)\}", said, template), CLIENT_REASON_CHARS_MAX)
+    return sanitise(re.sub(r"\{([^}]+)\}", filled, template), CLIENT_REASON_CHARS_MAX)
 
 
 # --- text -----------------------------------------------------------------------------------------------------
@@ -586,13 +590,13 @@ def _usage(tally: Tally | None, data: bytes, *, whole: bool) -> Usage | None:
     """Return what lines say of it. Boundary: sums of a file whose beginning was not read are none."""
     if tally is None or (tally.adds and not whole):
         return None
-    told = (line for line in _lines(data) if fits(tally.where, line))
+    lines = (line for line in _newest_first(data) if fits(tally.where, line))
     if not tally.adds:
-        last = next(told, None)
+        last = next(lines, None)
         return None if last is None else _counted(tally, last)
     counted: dict[str, Usage] = {}
-    for n, line in enumerate(told):
-        counted.setdefault((tally.key and _text(line, tally.key)) or str(n), _counted(tally, line))
+    for n, line in enumerate(lines):
+        counted.setdefault((tally.key and _text_at(line, tally.key)) or str(n), _counted(tally, line))
     each = list(counted.values())
     return msgspec.structs.replace(sum(each[1:], each[0]), whole=tally.whole) if each else None
 
@@ -605,4 +609,4 @@ def _counted(tally: Tally, line: Json) -> Usage:
 
 
 def _numbers(line: Json, path: str) -> list[float]:
-    return [n for n in values(line, path) if isinstance(n, int | float) and not isinstance(n, bool)]
+    return [n for n in values_at(line, path) if isinstance(n, int | float) and not isinstance(n, bool)]

@@ -49,8 +49,8 @@ class WhatIf:
             self._rows = True
             yield from _paired(event, _rows(d), _under(d, plan, _rows))
         if event.worker is None:
-            did = _row(Decision(data.row, data.then, held=data.held))
-            would = _under(d, plan, lambda d: _row(decide(d)))
+            did = _row_text(Decision(data.row, data.then, held=data.held))
+            would = _under(d, plan, lambda d: _row_text(decide(d)))
             yield from _paired(event, {"": did}, {"": would})
 
     def after(self, d: Deployment, event: e.Event, plan: Plan) -> Iterator[Difference]:
@@ -72,16 +72,16 @@ def _under(d: Deployment, plan: Plan, ask: Callable[[Deployment], T]) -> T:
 def _moves(d: Deployment) -> dict[str, str]:
     found: dict[str, str] = {}
     for draft in transitions(d):
-        worker, said = draft.worker or "", f"{e.kind(draft.data)}: {summary(draft.data)}"
-        found[worker] = f"{found[worker]}; {said}" if worker in found else said
+        worker, text = draft.worker or "", f"{e.kind(draft.data)}: {summary(draft.data)}"
+        found[worker] = f"{found[worker]}; {text}" if worker in found else text
     return found
 
 
 def _rows(d: Deployment) -> dict[str, str]:
-    return {decision.worker: _row(decision) for decision in taken(d)}
+    return {decision.worker: _row_text(decision) for decision in taken(d)}
 
 
-def _row(decision: Decision) -> str:
+def _row_text(decision: Decision) -> str:
     then = f" -> {', '.join(decision.then)}" if decision.then else ""
     return f"{decision.row}{then}{' (held)' if decision.held else ''}"
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 from wakeman.core.errors import ProgramError, UnknownNameError
 from wakeman.core.model import Deployment, WorkerState
-from wakeman.core.policy.prompt_delivery import fate
+from wakeman.core.policy.prompt_delivery import text_fate
 from wakeman.engine import layout
 from wakeman.engine.terminals import terminal
 from wakeman.ports import World
@@ -15,14 +15,14 @@ PROMPT_SCREEN_ROWS = 60
 """Lines of a screen in which a text is looked for."""
 
 
-def prompts_heard(world: World, d: Deployment, worker: WorkerState) -> str:
+def reported_prompts(world: World, d: Deployment, worker: WorkerState) -> str:
     """Return a fingerprint of what the client has reported of prompts until now; "" for nothing yet."""
-    file = layout.heard(d.host, worker)
+    file = layout.prompt_taken_file(d.host, worker)
     mark = world.files.marks([file]).get(file)
     return f"{mark.mtime_ns}:{mark.inode}" if mark is not None else ""
 
 
-def type_into(
+def type_into_worker(
     world: World, d: Deployment, worker: WorkerState, text: str, *, submit: bool, force: bool = False, raw: bool = False
 ) -> str:
     """Type a text into a worker's session, unless a dialog or a person's half-typed line is there.
@@ -31,7 +31,7 @@ def type_into(
     """
     safe = text if raw else world.harness(d.plan_of(worker).workers.harness).typed(text)
     try:
-        return world.say(terminal(world, d.host), worker.session_id or worker.session, safe, submit, force)
+        return world.type_text(terminal(world, d.host), worker.session_id or worker.session, safe, submit, force)
     except (UnknownNameError, ProgramError) as fault:
         return str(fault)
 
@@ -53,10 +53,10 @@ def prompt_fate(world: World, d: Deployment, worker: WorkerState) -> Literal["",
     prompt = d.prompt_of(worker)
     if prompt is None:
         return ""
-    if prompts_heard(world, d, worker) != prompt.before:
+    if reported_prompts(world, d, worker) != prompt.before:
         return "heard"
     try:
         screen = terminal(world, d.host).capture(worker.session_id or worker.session, PROMPT_SCREEN_ROWS)
     except (UnknownNameError, ProgramError):
         return "unknown"
-    return fate(screen, prompt.text, typed=prompt.typed)
+    return text_fate(screen, prompt.text, typed=prompt.typed)

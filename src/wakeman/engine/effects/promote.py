@@ -30,7 +30,7 @@ class Promote(Struct, frozen=True):
         """
         done: dict[int, Promoted] = {}
         refused: dict[int, str] = {}
-        for space, seqs in _batches(d):
+        for space, seqs in _by_workspace(d):
             try:
                 done |= space.promote(world, seqs)
             except DiskError:
@@ -54,7 +54,7 @@ class Promote(Struct, frozen=True):
         return found, {}
 
 
-def _batches(d: Deployment) -> list[tuple[Workspace, list[int]]]:
+def _by_workspace(d: Deployment) -> list[tuple[Workspace, list[int]]]:
     """Group the open intents by what their workspace promotes in one go."""
     found: dict[Hashable, tuple[Workspace, list[int]]] = {}
     for seq, promotion in d.promoting.items():
@@ -78,8 +78,8 @@ def promote(d: Deployment) -> Steps[bool]:
     intents = yield from append("action", drafts)
     if intents:
         refused = yield from settle(d)
-        told = {event.seq for event in intents}
-        why = "; ".join(why for seq, why in refused.items() if seq in told)
+        intended = {event.seq for event in intents}
+        why = "; ".join(why for seq, why in refused.items() if seq in intended)
         yield from append("line", [noted(f"not taken over: {why}", 1000)] if why else [])
     return bool(intents)
 

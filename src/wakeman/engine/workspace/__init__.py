@@ -16,7 +16,7 @@ from wakeman.core.model import Deployment, FileFingerprint, Unit, UnitState, Ver
 from wakeman.ports import Start, Task, World
 
 
-class Place(Struct, frozen=True, gc=False):
+class OutputLocation(Struct, frozen=True, gc=False):
     """Where files of a unit lie that are judged together, and what holds there.
 
     Shape: `outputs` and `targets` are keyed by the unit's own paths. `empty` says when there is a verdict on no files
@@ -27,7 +27,7 @@ class Place(Struct, frozen=True, gc=False):
     outputs: Mapping[str, str]
     input: str | None
     cwd: str  # where a verify command runs
-    told: str  # the first output, as the worker is told of it
+    first_output: str  # as the worker sees it
     known: Verdict | None  # the last verdict on it
     staged: bool = False
     root: str = ""
@@ -61,11 +61,11 @@ class Workspace(Protocol):
         """Return where the attempt writes an output."""
         ...
 
-    def told(self, unit: Unit) -> Unit:
+    def for_worker(self, unit: Unit) -> Unit:
         """Return a unit with the paths that the worker is told."""
         ...
 
-    def places(self, state: UnitState) -> Sequence[Place]:
+    def places(self, state: UnitState) -> Sequence[OutputLocation]:
         """Return where files of a unit are judged; what is staged comes last."""
         ...
 

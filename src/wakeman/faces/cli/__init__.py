@@ -61,7 +61,7 @@ VERBS: dict[str, tuple[str, str, bool, str]] = {
 }
 """Verb -> group, module, whether it does something (then it has --dry-run), help."""
 
-STANDING = ("check", "watch", "wait", "up", "run", "status")
+STATE_VERBS = ("check", "watch", "wait", "up", "run", "status")
 """Verbs whose exit code may report the state of a deployment: 4 not finished yet, 5 needs a person."""
 
 _USAGE = "usage: wakeman [VERB] [OPTIONS]      without a verb: the state of all deployments"
@@ -94,7 +94,7 @@ def main(argv: list[str] | None = None) -> int:
 def parser(verb: str) -> argparse.ArgumentParser:
     """Build the parser of one verb, as `--help` and the reference page show it."""
     _, module, does, text = VERBS[verb]
-    example, options, _ = _loaded(module)[verb]
+    example, options, _ = _load_verbs(module)[verb]
     made = _Parser(
         prog=f"wakeman {verb}",
         description=f"{text[0].upper()}{text[1:]}.",
@@ -120,14 +120,14 @@ def _answered(words: list[str]) -> int:
     from wakeman.core.errors import WakemanError
 
     try:
-        return _run(words)
+        return _run_verb(words)
     except WakemanError as error:
-        from wakeman.faces.cli.show import failed
+        from wakeman.faces.cli.show import print_error
 
-        return failed(error, words)
+        return print_error(error, words)
 
 
-def _run(words: list[str]) -> int:
+def _run_verb(words: list[str]) -> int:
     verb = words[0]
     if verb in _HELP:
         sys.stdout.write(_overview())
@@ -138,15 +138,15 @@ def _run(words: list[str]) -> int:
         sys.stdout.write(f"wakeman {__version__}\n")
         return 0
     if verb not in VERBS:
-        raise _unknown(verb)
+        raise _unknown_verb(verb)
     try:
         options = parser(verb).parse_args(words[1:])
     except SystemExit:  # argparse has printed the help
         return 0
-    return int(_loaded(VERBS[verb][1])[verb][2](options))
+    return int(_load_verbs(VERBS[verb][1])[verb][2](options))
 
 
-def _loaded(module: str) -> dict:  # type: ignore[type-arg] # its type lives in a module that a check does without
+def _load_verbs(module: str) -> dict:  # type: ignore[type-arg] # its type lives in a module that a check does without
     from importlib import import_module
 
     verbs: dict = import_module(f"wakeman.faces.cli.{module}").VERBS  # type: ignore[type-arg] # as above
@@ -173,7 +173,7 @@ def _overview() -> str:
     return "\n\n".join([_USAGE, *parts, common]) + "\n"
 
 
-def _unknown(verb: str) -> Exception:
+def _unknown_verb(verb: str) -> Exception:
     from wakeman.core.errors import UsageError
     from wakeman.core.plan.template import nearest
     from wakeman.core.text import sanitise

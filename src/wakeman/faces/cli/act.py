@@ -13,10 +13,10 @@ from wakeman.api.status import Status
 from wakeman.faces.cli import options as given
 from wakeman.faces.cli.options import Verb
 from wakeman.faces.cli.reach import reach
-from wakeman.faces.cli.show import done, lasting, out, say, show, summary, table
+from wakeman.faces.cli.show import done, lasting, out, print_note, print_summary, show, table
 
 
-def _why(parser: ArgumentParser, *, required: bool) -> None:
+def _add_why_option(parser: ArgumentParser, *, required: bool) -> None:
     parser.add_argument("--why", metavar="WHY", required=required, default="", help="the reason; it is kept in the log")
 
 
@@ -45,13 +45,13 @@ def _retry_options(parser: ArgumentParser) -> None:
 
 def _judge_options(parser: ArgumentParser) -> None:
     parser.add_argument("unit", metavar="UNIT", nargs="+", help="unit, by its name")
-    _why(parser, required=True)
+    _add_why_option(parser, required=True)
     given.deployment(parser)
 
 
 def _down_options(parser: ArgumentParser) -> None:
     given.name(parser)
-    _why(parser, required=False)
+    _add_why_option(parser, required=False)
 
 
 def _sweep_options(parser: ArgumentParser) -> None:
@@ -78,7 +78,7 @@ def send(options: Namespace) -> int:
         pause = time.sleep if options.wait and not options.dry_run else None
         answer = act.send(world, options.target, text, **how, raw=options.as_is, pause=pause)
         name = answer.data.target
-    return show(options, answer, lambda told: out(f"{'arrived at' if told.arrived else 'sent to'} {name}"))
+    return show(options, answer, lambda data: out(f"{'arrived at' if data.arrived else 'sent to'} {name}"))
 
 
 def stop(options: Namespace) -> int:
@@ -109,11 +109,11 @@ def _requesting(verb: Literal["accept", "unpause"]) -> Callable[[Namespace], int
 def pause(options: Namespace) -> int:
     """Stop alarms and launches; name who runs on."""
 
-    def text(told: Status) -> None:
-        summary(told)
-        alive = [worker.name for worker in told.workers if worker.state in ("launched", "running", "stuck")]
+    def text(data: Status) -> None:
+        print_summary(data)
+        alive = [worker.name for worker in data.workers if worker.state in ("launched", "running", "stuck")]
         if alive:
-            say(f"still running: {', '.join(alive)}; wakeman stop WORKER ends one")
+            print_note(f"still running: {', '.join(alive)}; wakeman stop WORKER ends one")
 
     return show(options, act.request(reach(options), options.name, "pause"), text)
 
@@ -121,15 +121,15 @@ def pause(options: Namespace) -> int:
 def down(options: Namespace) -> int:
     """End a deployment; wait a little for its workers to go."""
 
-    def text(told: Status) -> None:
-        summary(told)
-        if told.outcome == "open":
-            say("its workers are still ending")
+    def text(data: Status) -> None:
+        print_summary(data)
+        if data.outcome == "open":
+            print_note("its workers are still ending")
 
     wait = None if options.dry_run else time.sleep
     answer = act.down(reach(options), options.name, options.why or "asked for", wait)
-    told = answer.data
-    return show(options, answer, text, (f"wakeman wait {told.deployment}",) if told.outcome == "open" else ())
+    data = answer.data
+    return show(options, answer, text, (f"wakeman wait {data.deployment}",) if data.outcome == "open" else ())
 
 
 def adopt(options: Namespace) -> int:
@@ -140,7 +140,7 @@ def adopt(options: Namespace) -> int:
 def clean(options: Namespace) -> int:
     """Move a closed deployment's directory to the trash."""
     answer = act.clean(reach(options), options.name)
-    return show(options, answer, lambda told: out(f"{told.deployment}: moved to {told.moved_to}"))
+    return show(options, answer, lambda data: out(f"{data.deployment}: moved to {data.moved_to}"))
 
 
 def sweep(options: Namespace) -> int:
@@ -150,12 +150,12 @@ def sweep(options: Namespace) -> int:
     return show(options, answer, _swept, answer.next)
 
 
-def _swept(told: act.Swept) -> None:
-    if told.sessions:
-        rows = [(each.session, lasting(each.age), "ended" * told.ended) for each in told.sessions]
+def _swept(data: act.Swept) -> None:
+    if data.sessions:
+        rows = [(each.session, lasting(each.age), "ended" * data.ended) for each in data.sessions]
         table(("session", "age", ""), rows)
     else:
-        say("no such session")
+        print_note("no such session")
 
 
 VERBS: dict[str, Verb] = {

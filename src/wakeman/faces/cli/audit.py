@@ -7,26 +7,26 @@ from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from datetime import datetime
 
 from wakeman.adapters import signature
-from wakeman.adapters.eventlog.audit_reader import Tape
+from wakeman.adapters.eventlog.audit_reader import AuditReader
 from wakeman.api.audit import Audited, Head, audit
 from wakeman.api.names import recording
 from wakeman.core.log.facts.fact import count
 from wakeman.faces.cli.options import Verb
 from wakeman.faces.cli.reach import reach
-from wakeman.faces.cli.show import clean, lasting, moment, out, say, show
+from wakeman.faces.cli.show import lasting, moment, out, print_note, printable, show
 
 DIVERGENCES_LISTED_MAX = 20
 """Divergences, and pending intents, that a person gets to read; `--json` has more."""
 
 
-def _options(parser: ArgumentParser) -> None:
+def _audit_options(parser: ArgumentParser) -> None:
     parser.add_argument("log", metavar="LOG|NAME", help="deployment, its directory, its events.jsonl, or a copy of one")
     parser.add_argument("--key", metavar="PUBLIC.pem", help="public key: verify the signatures beside the log with it")
     parser.add_argument(
         "--sign", metavar="PRIVATE.pem", help="private key: sign the head of the log, if nothing diverges"
     )
-    told = "head that the log had once, as you know from elsewhere; may be repeated"
-    parser.add_argument("--head", metavar="SEQ:HASH", type=_head, action="append", default=[], help=told)
+    head_help = "head that the log had once, as you know from elsewhere; may be repeated"
+    parser.add_argument("--head", metavar="SEQ:HASH", type=_head, action="append", default=[], help=head_help)
 
 
 def _head(text: str) -> Head:
@@ -36,53 +36,53 @@ def _head(text: str) -> Head:
     return "head given", int(found[1]), found[2]
 
 
-def judge(options: Namespace) -> int:
+def verify_log(options: Namespace) -> int:
     """Audit one log; return 6 when anything diverges."""
     world = reach(options)
     file = recording(world, options.log)
     how = {"heads": options.head, "key": options.key, "sign": options.sign}
-    answer = audit(world, Tape, signature, file, options.log, **how)
-    return show(options, answer, _text, () if answer.ok else answer.next)
+    answer = audit(world, AuditReader, signature, file, options.log, **how)
+    return show(options, answer, _print_audited, () if answer.ok else answer.next)
 
 
-def _text(told: Audited) -> None:
+def _print_audited(data: Audited) -> None:
     lasted = ""
-    if told.started and told.last:
-        lasted = f", {moment(told.started)} to {moment(told.last)} ({_span(told.started, told.last)})"
-    out(f"{told.deployment}: {told.outcome}, {count(told.events, 'event')}{lasted}")
-    judged = f"{count(told.decisions, 'decision')} judged again"
-    out(f"{count(told.workers, 'worker')}, {count(told.attempts, 'attempt')}, {judged}")
-    out(f"chain: {clean(told.chain)}")
-    out(f"head: {told.head}")
-    if not told.witnesses:
+    if data.started and data.last:
+        lasted = f", {moment(data.started)} to {moment(data.last)} ({_span(data.started, data.last)})"
+    out(f"{data.deployment}: {data.outcome}, {count(data.events, 'event')}{lasted}")
+    judged = f"{count(data.decisions, 'decision')} judged again"
+    out(f"{count(data.workers, 'worker')}, {count(data.attempts, 'attempt')}, {judged}")
+    out(f"chain: {printable(data.chain)}")
+    out(f"head: {data.head}")
+    if not data.witnesses:
         out("checkpoints: none here")
-    for witness in told.witnesses:
-        out(f"checkpoint: {clean(witness.where)}, line {witness.line}: {clean(witness.says)}")
-    if told.cut_short:
-        out(f"{count(told.cut_short, 'check')} broke off")
-    if told.torn:
-        out(f"{count(told.torn, 'byte')} of an unfinished last line")
-    if told.unknown:
-        names = ", ".join(f"{clean(name)} ({times})" for name, times in told.unknown.items())
-        out(f"of a newer version: {names}; not judged from line {told.unjudged_from} on")
-    for pending in told.pending[:DIVERGENCES_LISTED_MAX]:
-        out(f"pending: line {pending.line}: {clean(pending.what)}")
-    if told.signature:
-        out(f"signed: up to line {told.signature.line} by {told.signature.key}")
-    _divergences(told)
+    for witness in data.witnesses:
+        out(f"checkpoint: {printable(witness.where)}, line {witness.line}: {printable(witness.says)}")
+    if data.cut_short:
+        out(f"{count(data.cut_short, 'check')} broke off")
+    if data.torn:
+        out(f"{count(data.torn, 'byte')} of an unfinished last line")
+    if data.unknown:
+        names = ", ".join(f"{printable(name)} ({times})" for name, times in data.unknown.items())
+        out(f"of a newer version: {names}; not judged from line {data.unjudged_from} on")
+    for pending in data.pending[:DIVERGENCES_LISTED_MAX]:
+        out(f"pending: line {pending.line}: {printable(pending.what)}")
+    if data.signature:
+        out(f"signed: up to line {data.signature.line} by {data.signature.key}")
+    _divergences(data)
 
 
-def _divergences(told: Audited) -> None:
-    total = told.diverging + sum(each.kind == "signature" for each in told.divergences)
+def _divergences(data: Audited) -> None:
+    total = data.diverging + sum(each.kind == "signature" for each in data.divergences)
     out(f"divergences: {total or 'none'}")
-    for each in told.divergences[:DIVERGENCES_LISTED_MAX]:
-        out(f"  line {each.line}: {each.kind}: found {clean(each.found)}; expected {clean(each.expected)}")
+    for each in data.divergences[:DIVERGENCES_LISTED_MAX]:
+        out(f"  line {each.line}: {each.kind}: found {printable(each.found)}; expected {printable(each.expected)}")
     if total > DIVERGENCES_LISTED_MAX:
-        say(f"and {total - DIVERGENCES_LISTED_MAX} more: --json names up to a thousand")
+        print_note(f"and {total - DIVERGENCES_LISTED_MAX} more: --json names up to a thousand")
 
 
 def _span(begun: str, ended: str) -> str:
     return lasting((datetime.fromisoformat(ended) - datetime.fromisoformat(begun)).total_seconds())
 
 
-VERBS: dict[str, Verb] = {"audit": ("wakeman audit condense-docs", _options, judge)}
+VERBS: dict[str, Verb] = {"audit": ("wakeman audit condense-docs", _audit_options, verify_log)}

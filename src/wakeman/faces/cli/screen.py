@@ -11,13 +11,13 @@ from wakeman.api import screen
 from wakeman.faces.cli import options as given
 from wakeman.faces.cli.options import Verb
 from wakeman.faces.cli.reach import reach
-from wakeman.faces.cli.show import out, say, show
+from wakeman.faces.cli.show import out, print_note, show
 
 
 def _capture_options(parser: ArgumentParser) -> None:
     given.worker(parser)
     parser.add_argument(
-        "--lines", metavar="N", type=given.count, default=50, help="lines to print, from below (default: 50)"
+        "--lines", metavar="N", type=given.positive_number, default=50, help="lines to print, from below (default: 50)"
     )
 
 
@@ -28,21 +28,21 @@ def _attach_options(parser: ArgumentParser) -> None:
 
 def capture(options: Namespace) -> int:
     """Print the end of a worker's screen; where there is no session, the end of what it printed."""
-    return show(options, screen.capture(reach(options), options.worker, options.lines), lambda told: out(told.text))
+    return show(options, screen.capture(reach(options), options.worker, options.lines), lambda data: out(data.text))
 
 
 def attach(options: Namespace) -> int:
     """Attach this process to a worker's terminal."""
 
-    def text(told: screen.Attached) -> None:
+    def text(data: screen.Attached) -> None:
         if options.print:
-            out(join(told.command))
+            out(join(data.command))
         elif os.environ.get("TMUX"):
-            say("this terminal is inside tmux; from a terminal outside it, or after detaching, run:")
-            out(join(told.command))
+            print_note("this terminal is inside tmux; from a terminal outside it, or after detaching, run:")
+            out(join(data.command))
         else:
             sys.stdout.flush()
-            os.execv(told.command[0], told.command)  # noqa: S606 - becoming tmux is the point
+            os.execv(data.command[0], data.command)  # noqa: S606 - becoming tmux is the point
 
     return show(options, screen.attach(reach(options), options.worker), text)
 

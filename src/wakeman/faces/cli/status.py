@@ -8,7 +8,7 @@ from wakeman.api.names import named
 from wakeman.api.status import ListedStatus, Statuses, UnreadableStatus, status, statuses
 from wakeman.faces.cli.options import Verb
 from wakeman.faces.cli.reach import reach
-from wakeman.faces.cli.show import clean, portrait, say, show, table, upcoming
+from wakeman.faces.cli.show import next_check, portrait, print_note, printable, show, table
 
 
 def _status_options(parser: ArgumentParser) -> None:
@@ -26,31 +26,33 @@ def _status(options: Namespace) -> int:
     world = reach(options)
     if options.name is None:
         found = statuses(world, recorded=options.recorded)
-        code = show(options, found, _all, () if found.data.deployments else ("wakeman init", "wakeman up FILE"))
+        code = show(
+            options, found, _print_statuses, () if found.data.deployments else ("wakeman init", "wakeman up FILE")
+        )
     else:
         answer = status(world, named(world, options.name), recorded=options.recorded)
         code = show(options, answer, portrait, answer.next)
     return code if options.exit_code else 0
 
 
-def _all(told: Statuses) -> None:
-    if told.deployments:
+def _print_statuses(data: Statuses) -> None:
+    if data.deployments:
         head = ("deployment", "outcome", "done", "workers", "last row", "next")
-        table(head, [_row(each) for each in told.deployments])
+        table(head, [_table_row(each) for each in data.deployments])
     else:
-        say(f"no deployments in {told.state}")
+        print_note(f"no deployments in {data.state}")
 
 
-def _row(told: ListedStatus | UnreadableStatus) -> tuple[str, ...]:
-    if isinstance(told, UnreadableStatus):
-        return told.deployment, told.outcome, "", "", clean(told.error), ""
-    alive = sum(1 for worker in told.workers if worker.state in ("launched", "running", "stuck"))
-    row = told.decision.row + (", needs a person" if told.needs_person else "")
-    coming = upcoming(told) if told.outcome == "open" else ""
-    if told.elsewhere:
-        row, coming = f"not live here: {clean(told.elsewhere)}", ""
-    done, counts = f"{told.units.done}/{told.units.total}", f"{alive}/{len(told.workers)} alive"
-    return told.deployment, told.outcome, done, counts, row, coming
+def _table_row(data: ListedStatus | UnreadableStatus) -> tuple[str, ...]:
+    if isinstance(data, UnreadableStatus):
+        return data.deployment, data.outcome, "", "", printable(data.error), ""
+    alive = sum(1 for worker in data.workers if worker.state in ("launched", "running", "stuck"))
+    row = data.decision.row + (", needs a person" if data.needs_person else "")
+    coming = next_check(data) if data.outcome == "open" else ""
+    if data.elsewhere:
+        row, coming = f"not live here: {printable(data.elsewhere)}", ""
+    done, counts = f"{data.units.done}/{data.units.total}", f"{alive}/{len(data.workers)} alive"
+    return data.deployment, data.outcome, done, counts, row, coming
 
 
 VERBS: dict[str, Verb] = {"status": ("wakeman status condense-docs --json", _status_options, _status)}
