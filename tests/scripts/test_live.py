@@ -69,7 +69,7 @@ def test_what_is_not_live_here_is_not_acted_on(where: str, verb: str) -> None:
     assert refused.value.hint
 
 
-def asked(known: str = "") -> Listing:
+def asked(*known: object) -> Listing:
     raise AssertionError(f"its sessions were asked for, after {known!r}")
 
 
