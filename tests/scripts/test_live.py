@@ -77,7 +77,7 @@ def asked(*known: object) -> Listing:
 def test_what_is_not_live_here_is_read_from_its_log(where: str) -> None:
     play = running()
     ELSEWHERE[where](play)
-    play.stage.sessions.poll = asked  # type: ignore[method-assign] # nothing may be asked of it
+    play.stage.sessions.poll = asked  # type: ignore[method-assign,assignment] # nothing may be asked of it
 
     told = status(play.stage.world(), NAME)
 
