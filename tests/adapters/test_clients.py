@@ -16,9 +16,10 @@ import msgspec
 import pytest
 
 from wakeman.adapters.harness import CLIENTS, KNOWN, find, names
-from wakeman.adapters.harness.client import Agentic, fits, values
+from wakeman.adapters.harness.client import Agentic, fits
 from wakeman.adapters.harness.limits import until
 from wakeman.core.errors import UnknownNameError, UsageError
+from wakeman.core.gate import values_at
 from wakeman.core.model import Agent, Plan, UnitsSpec, Usage, WorkersSpec
 from wakeman.ports import Command, Evidence, Report
 from wakeman.testing.harness import faults, task
@@ -287,7 +288,11 @@ def test_a_limit_s_end_is_read_as_clients_word_it(words: str, at: datetime | Non
 def test_paths_lead_through_tables_and_lists() -> None:
     line = {"a": [{"b": 1}, {"b": None}, {"c": 2}], "d": {"x": {"b": 3}}, "e": True}
 
-    assert ([1], [3], []) == (list(values(line, "a.*.b")), list(values(line, "d.*.b")), list(values(line, "a.b")))
+    assert ([1], [3], []) == (
+        list(values_at(line, "a.*.b")),
+        list(values_at(line, "d.*.b")),
+        list(values_at(line, "a.b")),
+    )
     assert (True, False) == (fits({"e": True}, line), fits({"e": 1}, line))
 
 
