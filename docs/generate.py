@@ -19,7 +19,7 @@ from wakeman.adapters.harness.client import Agentic, Client, Record
 from wakeman.api.schema import ANSWERS, EVENTS
 from wakeman.api.schema import answers as answer_values
 from wakeman.api.schema import schema as answer_schema
-from wakeman.core.descriptions import fields, structs, values
+from wakeman.core.descriptions import fields, named_values, structs
 from wakeman.core.log.events import FACTS, Event, Fact
 from wakeman.core.log.lifecycle import STATES, TRANSITIONS
 from wakeman.core.model import Plan, Spec
@@ -141,7 +141,7 @@ def _values(kind: type[msgspec.Struct]) -> Iterable[str]:
     """Give what the values mean that several fields choose from, once for all of them."""
     sharing: dict[str, list[str]] = {}
     for field in _fields(kind):
-        for text in values(kind, field.name).values():
+        for text in named_values(kind, field.name).values():
             sharing.setdefault(text, []).append(f"`{field.encode_name}`")
     for text, names in sharing.items():
         yield f"Values of {', '.join(names)}: {text}"

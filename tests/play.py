@@ -13,7 +13,7 @@ from wakeman.core.log.hash_chain import Divergence
 from wakeman.core.model import Deployment
 from wakeman.engine.check import check
 from wakeman.engine.start.deploy import up
-from wakeman.engine.start.prepare import prepare
+from wakeman.engine.start.prepare import prepare_plan
 from wakeman.ports import World
 
 NAME = "night"
@@ -47,7 +47,7 @@ class Play:
     def up(self) -> Deployment:
         """Begin it."""
         world = self.stage.world("up:1")
-        return up(world, prepare(world, self.text(), "plan.json", "/plans"))
+        return up(world, prepare_plan(world, self.text(), "plan.json", "/plans"))
 
     def run(self, minutes: float = 24 * 60) -> Deployment:
         """Begin it and let it go until it is closed, or the minutes are over."""

@@ -20,7 +20,7 @@ import msgspec
 import pytest
 
 from wakeman.adapters.harness import find
-from wakeman.core.plan.parser import read
+from wakeman.core.plan.parser import read_plan
 from wakeman.faces.cli import VERBS, parser
 
 REPOSITORY = Path(__file__).parents[1]
@@ -58,7 +58,7 @@ PARTS = [block for block in _of("toml") if block.info == "toml"]
 
 @pytest.mark.parametrize("block", PLANS, ids=[block.where for block in PLANS])
 def test_a_plan_in_the_pages_parses(block: Block) -> None:
-    plan = read(block.text, block.where)
+    plan = read_plan(block.text, block.where)
 
     assert find(plan.workers.harness).problems(plan) == []
 
@@ -75,7 +75,7 @@ def test_a_part_of_a_plan_in_the_pages_fits_a_plan(block: Block) -> None:
     if whole["workers"].get("harness", "command") == "claude":
         del whole["workers"]["command"]
 
-    assert read(msgspec.json.encode(whole).decode(), block.where).name == "part"
+    assert read_plan(msgspec.json.encode(whole).decode(), block.where).name == "part"
 
 
 def _merged(old: object, new: object) -> object:

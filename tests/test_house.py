@@ -1,4 +1,4 @@
-"""Each outside library has one file; a second would be a second opinion about it."""
+"""Each outside library has one file, each name of a function, a class or a constant one meaning."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import re
 from pathlib import Path
 
 import pytest
+
+from wakeman.faces import cli
 
 PLACES = re.compile(r"tmux|\batq\b|\batrm\b")
 """What only an adapter names: programs by which workers are run, and checks are run later."""
@@ -85,3 +87,49 @@ def test_a_constant_s_name_has_one_owner() -> None:
     }
 
     assert {} == several
+
+
+EACH_FILE = {"__getattr__"}
+"""Names that the language gives to a module's own function."""
+PASSED_ON = {"request", "judge"}
+"""What people ask for with several verbs: one function on each level of a verb."""
+TWINS: dict[str, tuple[str, ...]] = {
+    "_settle": (CLIENT_TABLES,),
+    "_permits": (CLIENT_TABLES,),
+    "faults": ("testing/",),
+    "find": ("adapters/executors.py", "adapters/harness/__init__.py"),
+    "_plugged": ("adapters/executors.py", "adapters/harness/__init__.py"),
+}
+"""One thing for several kinds: a client's table, the kit that tries a plug-in, the registry of plug-ins."""
+LEVELS = ("faces/", "api/", "audit/", "engine/requests", "engine/protocol/", "engine/")
+"""The levels that a verb passes through, each with at most one function of its name."""
+
+
+def owners() -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    for file in SOURCE.rglob("*.py"):
+        for node in ast.parse(file.read_text()).body:
+            if isinstance(node, ast.FunctionDef | ast.ClassDef):
+                found.setdefault(node.name, set()).add(str(file.relative_to(SOURCE)))
+    return found
+
+
+def one_meaning(name: str, files: set[str]) -> bool:
+    if name in TWINS:
+        return all(file.startswith(TWINS[name]) for file in files)
+    levels = [next((level for level in LEVELS if file.startswith(level)), None) for file in files]
+    verb = name in cli.VERBS or name in PASSED_ON
+    return name in EACH_FILE or (verb and None not in levels and len(set(levels)) == len(levels))
+
+
+def test_the_name_of_a_function_or_class_has_one_owner_or_one_meaning() -> None:
+    clashes = {
+        name: sorted(files) for name, files in owners().items() if len(files) > 1 and not one_meaning(name, files)
+    }
+
+    assert {} == clashes
+
+
+@pytest.mark.parametrize("name", sorted(EACH_FILE | PASSED_ON | TWINS.keys()))
+def test_an_exception_to_that_is_needed(name: str) -> None:
+    assert len(owners()[name]) > 1

@@ -9,7 +9,7 @@ import jsonschema
 import pytest
 from tests.record import NIGHTS, SAMPLES, folded, told
 
-from wakeman.adapters.eventlog.audit_reader import Tape
+from wakeman.adapters.eventlog.audit_reader import AuditReader
 from wakeman.audit.report import audit
 from wakeman.faces.cli import main
 
@@ -35,7 +35,7 @@ def test_each_line_of_a_sample_is_as_the_schema_says(log: Path) -> None:
 
 @by_name
 def test_a_sample_audits_clean(log: Path) -> None:
-    with Tape(str(log)) as tape:
+    with AuditReader(str(log)) as tape:
         found = audit(tape)
 
     assert ((), len(log.read_bytes().splitlines())) == (found.divergences, found.auditor.events)

@@ -17,10 +17,10 @@ from tests.adapters.logs import AT, begin, noted, planned
 from tests.play import Play
 
 from wakeman.adapters.eventlog import EventLogs
-from wakeman.adapters.eventlog.audit_reader import Tape, chained, first
+from wakeman.adapters.eventlog.audit_reader import AuditReader, chained, first_event
 from wakeman.adapters.memory import Act
 from wakeman.audit import report
-from wakeman.audit.report import Head, Report
+from wakeman.audit.report import AuditReport, Head
 from wakeman.core.errors import LogDamagedError, StorageError
 from wakeman.core.log.events import LINE_END_BYTES, chain, genesis
 from wakeman.core.log.hash_chain import HashChain
@@ -34,12 +34,12 @@ def night() -> bytes:
     return b"".join(play.lines)
 
 
-def audit(file: str, heads: Sequence[Head] = ()) -> Report:
-    with Tape(file) as tape:
+def audit(file: str, heads: Sequence[Head] = ()) -> AuditReport:
+    with AuditReader(file) as tape:
         return report.audit(tape, heads)
 
 
-def judged(path: Path, data: bytes, *heads: Head) -> Report:
+def judged(path: Path, data: bytes, *heads: Head) -> AuditReport:
     file = path / "copy.jsonl"
     file.write_bytes(data)
     return audit(str(file), heads)
@@ -77,7 +77,7 @@ def test_the_chain_alone_is_followed_without_judging(tmp_path: Path) -> None:
 
 
 def test_the_first_line_tells_whose_log_it_is(tmp_path: Path) -> None:
-    assert 1 == first(str(segmented(tmp_path) / "events.jsonl")).seq
+    assert 1 == first_event(str(segmented(tmp_path) / "events.jsonl")).seq
 
 
 def test_segments_are_one_log_and_their_seals_hold(tmp_path: Path) -> None:

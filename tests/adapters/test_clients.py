@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from wakeman.adapters.harness import CLIENTS, KNOWN, find, names
+from wakeman.adapters.harness import CLIENTS, KNOWN, find, harness_names
 from wakeman.adapters.harness.client import Agentic, fits
 from wakeman.adapters.harness.limits import until
 from wakeman.core.errors import UnknownNameError, UsageError
@@ -335,7 +335,7 @@ except Exception as fault:
 def test_an_unknown_harness_is_no_plug_in_either() -> None:
     with pytest.raises(UnknownNameError, match="found 'clade'"):
         find("clade")
-    assert list(KNOWN) == names()
+    assert list(KNOWN) == harness_names()
 
 
 class Odd:

@@ -13,7 +13,7 @@ from tests.waiting import until
 from tests.words import NO_FILE
 
 from wakeman.adapters.machine import LocalMachine
-from wakeman.adapters.orchestrator import address, deliver, follow, say
+from wakeman.adapters.orchestrator import address, confirm_submitted, deliver, type_when_idle
 from wakeman.core.model import WakeTarget
 from wakeman.core.policy.prompt_delivery import padded
 
@@ -164,8 +164,8 @@ def test_a_text_arrives_as_it_was_typed_but_for_a_blank_at_its_ends(rig: Rig, te
     client(rig, swallows=1)
 
     safe = padded(text)
-    assert "" == say(rig.tmux, "desk", safe, submit=True, force=False)
-    assert "" == follow(rig.tmux, "desk", safe)
+    assert "" == type_when_idle(rig.tmux, "desk", safe, submit=True, force=False)
+    assert "" == confirm_submitted(rig.tmux, "desk", safe)
     assert [text.strip()] == [one.strip() for one in heard(rig)]
 
 
@@ -175,7 +175,7 @@ def test_a_line_that_a_person_began_meanwhile_is_not_sent_off(rig: Rig) -> None:
     rig.raw("send-keys", "-t", "desk", "-l", "half a thought")
     until(lambda: "half a thought" in rig.tmux.capture("desk"))
 
-    assert "" == follow(rig.tmux, "desk", MESSAGE)
+    assert "" == confirm_submitted(rig.tmux, "desk", MESSAGE)
     assert [] == heard(rig)
 
 

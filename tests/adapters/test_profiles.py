@@ -8,8 +8,8 @@ import pytest
 from tests.words import THEIRS, fits
 
 from wakeman.adapters.disk import Disk
-from wakeman.adapters.profiles import SHIPPED, choose
-from wakeman.adapters.profiles import profiles as every
+from wakeman.adapters.profiles import SHIPPED, choose_agent
+from wakeman.adapters.profiles import collect_profiles as every
 from wakeman.core.errors import UnknownNameError, UsageError
 from wakeman.core.model import Agent, Plan, UnitsSpec
 
@@ -165,18 +165,18 @@ def test_what_is_wrong_in_the_file_is_pointed_at(tmp_path: Path, text: str | byt
 
 
 def test_a_profile_is_chosen_by_name() -> None:
-    assert OWN == choose("own", {"own": (OWN, "plan")})
+    assert OWN == choose_agent("own", {"own": (OWN, "plan")})
 
 
 def test_a_missing_profile_lists_those_there_and_the_nearest() -> None:
     known = {"librarian": (LIBRARIAN, "plan"), "ops": (OWN, "plan")}
 
     with pytest.raises(UnknownNameError, match=r"found 'libarian', expected .*: librarian, ops; did you mean 'libr"):
-        choose("libarian", known)
+        choose_agent("libarian", known)
 
 
 def test_where_there_are_no_profiles_the_error_says_where_to_put_one() -> None:
     with pytest.raises(UnknownNameError, match="known: none") as caught:
-        choose("ops", {})
+        choose_agent("ops", {})
 
     assert "add it to ~/.claude/agents.json" in caught.value.hint

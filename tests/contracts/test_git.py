@@ -13,7 +13,7 @@ from wakeman.adapters.disk import Disk
 from wakeman.adapters.git import LocalGit
 from wakeman.adapters.machine import LocalMachine
 from wakeman.adapters.memory import MemoryClock, MemoryFiles, MemoryGit
-from wakeman.core.errors import ProgramError, UsageError
+from wakeman.core.errors import ProgramError, UnknownRevisionError, UsageError
 from wakeman.core.model import Repository
 from wakeman.ports import Files, Git
 
@@ -123,7 +123,7 @@ def test_a_commit_is_no_branch(place: Place, repository: Repository) -> None:
 def test_a_directory_without_one_and_a_name_without_a_commit_are_refused(place: Place) -> None:
     with pytest.raises(UsageError, match="no git work tree"):
         place.git.survey("/", "HEAD")
-    with pytest.raises(UsageError, match="no commit"):
+    with pytest.raises(UnknownRevisionError, match="no commit"):
         place.git.survey(place.top, "nowhere")
 
 

@@ -57,7 +57,7 @@ def test_every_value_that_is_chosen_from_has_a_word_of_its_own(kind: type[Struct
 
 
 def test_the_words_of_a_pace_are_those_of_its_table() -> None:
-    said = descriptions.values(KINDS["WakeSpec"], "every")["Pace"]
+    said = descriptions.named_values(KINDS["WakeSpec"], "every")["Pace"]
 
     for name, (first, later) in PACES.items():
         assert f"`{name}`: {first / 60:g}m, later {later / 60:g}m" in said
@@ -103,7 +103,7 @@ def test_a_schema_gets_the_meaning_ahead_of_the_form() -> None:
     parts: dict[str, Any] = {"StuckSpec": {"properties": {name: {} for name in KINDS["StuckSpec"].__struct_fields__}}}
     parts["StuckSpec"]["properties"]["after"] = {"description": "a number of seconds"}
 
-    descriptions.describe(parts, KINDS["StuckSpec"])
+    descriptions.add_descriptions(parts, KINDS["StuckSpec"])
 
     after = parts["StuckSpec"]["properties"]["after"]["description"]
     assert after.startswith("Time without a sign of life")

@@ -20,14 +20,14 @@ from examples.condense import condense, modules
 from tests.words import NO_FILE
 
 from wakeman.core.model import Plan
-from wakeman.core.plan.parser import read
+from wakeman.core.plan.parser import read_plan
 
 HERE = Path(modules.__file__).parent
 LIBRARY = Path(sysconfig.get_path("stdlib"))
 
 
 def plan(name: str = "wakeman.toml") -> Plan:
-    return read((HERE / name).read_text(encoding="utf-8"), name)
+    return read_plan((HERE / name).read_text(encoding="utf-8"), name)
 
 
 def outlined(source: str, name: str = "some/module") -> condense.Outline:

@@ -15,8 +15,7 @@ from wakeman.adapters import local
 from wakeman.adapters.memory import Act, MemoryWorld
 from wakeman.api.answer import Value
 from wakeman.api.schema import ANSWERS, EVENTS, answers, schema
-from wakeman.core.plan.schema import events_schema
-from wakeman.core.plan.schema import schema as plan_schema
+from wakeman.core.plan.schema import events_schema, plan_schema
 from wakeman.engine.check import check
 from wakeman.faces import cli
 

@@ -20,7 +20,7 @@ from tests.waiting import until
 
 from wakeman.adapters import local
 from wakeman.core.errors import WakemanError
-from wakeman.core.plan.parser import read
+from wakeman.core.plan.parser import read_plan
 from wakeman.faces import cli
 from wakeman.faces.cli.options import duration
 from wakeman.faces.cli.show import _directed
@@ -226,7 +226,7 @@ def test_the_examples_of_the_starter_plan_fit_together(place: Place) -> None:
     of_program = r'^harness = "command"$|^command = \["my-agent".*$'
     agent = re.sub(r"^#(?=[a-zA-Z{\"])", "", re.sub(of_program, "", text, flags=re.MULTILINE), flags=re.MULTILINE)
 
-    plan = read(agent, "wakeman.toml")
+    plan = read_plan(agent, "wakeman.toml")
     assert ("claude", "units", 5, True) == (
         plan.workers.harness,
         plan.workers.confine,

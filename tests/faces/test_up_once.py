@@ -50,7 +50,7 @@ def counts(place: Place, monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
         monkeypatch.setattr(owner, name, counting)
 
     for reader in (prepare, parser):
-        count(reader, "read", lambda *_: "parses of the plan")
+        count(reader, "read_plan", lambda *_: "parses of the plan")
     count(local, "_host", lambda *_: "resolutions of the host")
     count(Disk, "read", lambda _, path, *__: f"reads of {Path(path).name}")
     count(Agentic, "command", lambda _, task: f"compositions of {task.worker}")
@@ -78,7 +78,7 @@ def test_up_parses_reads_resolves_and_composes_once(place: Place, counts: Counte
 
 def test_a_profile_that_has_changed_is_read_again(place: Place, counts: Counter[str]) -> None:
     world = local.world(str(place.state), "hand")
-    plan = parser.read(PLAN, "plan.toml")
+    plan = parser.read_plan(PLAN, "plan.toml")
     before = world.agents(plan)["keeper"].prompt
 
     (place.path / ".claude" / "agents.json").write_text(PROFILES.replace("Keep.", "Keep on."))

@@ -12,7 +12,7 @@ from wakeman.core.log.events import Looked
 from wakeman.core.model import Usage
 from wakeman.engine.requests import request
 from wakeman.engine.start.deploy import amend
-from wakeman.engine.start.prepare import prepare
+from wakeman.engine.start.prepare import prepare_plan
 from wakeman.ports import Report
 
 
@@ -163,7 +163,7 @@ def test_an_amended_bound_on_cost_lets_launches_go_on_up_to_it() -> None:
     world, attempts = play.stage.world(), []
     for bound in (7.0, 100.0):
         play.plan["limits"] = {"max_cost": bound}
-        amend(world, NAME, prepare(world, play.text(), "plan.json", "/plans"))
+        amend(world, NAME, prepare_plan(world, play.text(), "plan.json", "/plans"))
         play.go(minutes=60)
         attempts.append([play.deployment.workers[name].attempt for name in ("w0", "w1", "w2")])
 

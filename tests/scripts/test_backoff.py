@@ -100,11 +100,11 @@ def test_a_log_of_before_is_judged_as_it_was_written() -> None:
     play.up()
     play.go(minutes=0.3)
     d = play.deployment
-    waits = attempts.wait(d, d.workers["w0"])
+    waits = attempts.retry_delay(d, d.workers["w0"])
     d.edition = 0
 
     assert isinstance(play.events[0].data, Planned)
-    assert (True, 0.0, EDITION) == (waits > 0, attempts.wait(d, d.workers["w0"]), play.events[0].data.edition)
+    assert (True, 0.0, EDITION) == (waits > 0, attempts.retry_delay(d, d.workers["w0"]), play.events[0].data.edition)
 
 
 def test_after_a_restart_of_the_machine_nobody_waits() -> None:
@@ -112,10 +112,10 @@ def test_after_a_restart_of_the_machine_nobody_waits() -> None:
     play.up()
     play.go(minutes=0.3)
     d = play.deployment
-    waits = attempts.wait(d, d.workers["w0"])
+    waits = attempts.retry_delay(d, d.workers["w0"])
     d.boot = "another0"
 
-    assert (True, 0.0) == (waits > 0, attempts.wait(d, d.workers["w0"]))
+    assert (True, 0.0) == (waits > 0, attempts.retry_delay(d, d.workers["w0"]))
 
 
 def test_one_whose_terminal_was_taken_away_does_not_wait() -> None:

@@ -15,7 +15,7 @@ from wakeman.core.errors import PlanError, UsageError
 from wakeman.core.log.events import Conflicted, Exited, Looked
 from wakeman.engine.check import check
 from wakeman.engine.start.deploy import amend, preview
-from wakeman.engine.start.prepare import prepare
+from wakeman.engine.start.prepare import prepare_plan
 from wakeman.ports import Command, Task
 
 CONFINED: dict[str, dict[str, object]] = {"workers": {"confine": "units"}}
@@ -35,7 +35,7 @@ def problems(plan: Mapping[str, Mapping[str, object]], stage: MemoryWorld | None
     """Read a plan that must be refused."""
     playing = Play(plan={table: dict(keys) for table, keys in plan.items()}, stage=stage or MemoryWorld(), **play)
     with pytest.raises(PlanError) as caught:
-        prepare(playing.stage.world(), playing.text(), "plan.json", "/plans")
+        prepare_plan(playing.stage.world(), playing.text(), "plan.json", "/plans")
     return list(caught.value.problems)
 
 
@@ -164,7 +164,7 @@ def test_an_open_deployment_is_not_confined_later() -> None:
     later = Play(workers=2, units=1, plan=confined(at_once=1))
 
     with pytest.raises(UsageError, match=r"workers.confine: found 'units', expected 'off' as it went up with"):
-        amend(world, NAME, prepare(world, later.text(), "plan.json", "/plans"))
+        amend(world, NAME, prepare_plan(world, later.text(), "plan.json", "/plans"))
 
 
 def test_an_amended_plan_gives_nobody_a_directory_of_one_who_stays() -> None:
@@ -176,16 +176,16 @@ def test_an_amended_plan_gives_nobody_a_directory_of_one_who_stays() -> None:
     alone = Play(plan={"units": {"items": items[1:]}, **confined(at_once=1)})
 
     with pytest.raises(PlanError, match="'w0' may write to 'out/w0' and 'w1' to 'out/w0'"):
-        prepare(world, later.text(), "plan.json", "/plans")
+        prepare_plan(world, later.text(), "plan.json", "/plans")
     with pytest.raises(UsageError, match="'w0' may write to 'out/w0' and 'w1' to 'out/w0'"):
-        amend(world, NAME, prepare(world, alone.text(), "plan.json", "/plans"))
+        amend(world, NAME, prepare_plan(world, alone.text(), "plan.json", "/plans"))
 
 
 def test_the_preview_names_what_confines_and_what_may_be_written_to() -> None:
     play = Play(workers=1, units=1, plan=CONFINED)
     world = play.stage.world()
 
-    [one] = preview(world, prepare(world, play.text(), "plan.json", "/plans"))
+    [one] = preview(world, prepare_plan(world, play.text(), "plan.json", "/plans"))
 
     assert ("a rehearsal's", "/plans/out/w0") == (one.confined, (one.writes or [""])[0])
     assert "/plans/out/w0" not in play.stage.files.made

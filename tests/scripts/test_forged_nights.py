@@ -15,7 +15,7 @@ from wakeman.adapters.memory import Act
 from wakeman.core.errors import LogDamagedError
 from wakeman.engine import requests
 from wakeman.engine.start.deploy import amend
-from wakeman.engine.start.prepare import prepare
+from wakeman.engine.start.prepare import prepare_plan
 from wakeman.ports import Report
 
 
@@ -74,7 +74,7 @@ def spoken() -> tuple[bytes, ...]:
     world = play.stage.world()
     requests.stop(world, NAME, "w1")
     play.plan["stuck"] = {"after": 1200}
-    amend(world, NAME, prepare(world, play.text(), "plan.json", "/plans"))
+    amend(world, NAME, prepare_plan(world, play.text(), "plan.json", "/plans"))
     requests.send(world, NAME, "w0", "hello", submit=True, force=True)
     requests.judge(world, NAME, "waive", ("w3/u0",), "mine")
     requests.sweep(world, NAME, "nobody*", 0, act=True)

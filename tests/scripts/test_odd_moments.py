@@ -14,7 +14,7 @@ from wakeman.core.log.events import Exited, Looked, Noted, Verb
 from wakeman.engine import requests
 from wakeman.engine.check import check
 from wakeman.engine.start.deploy import amend, up
-from wakeman.engine.start.prepare import prepare
+from wakeman.engine.start.prepare import prepare_plan
 from wakeman.ports import Job, Made, Ran, Report, Start
 
 HANGING = {"w0": Act(stops_after=0, hangs=True)}
@@ -233,7 +233,7 @@ def test_a_launch_that_cannot_be_prepared_is_told_of_and_holds_up_nobody_else() 
         real(path, data, **kwargs)  # type: ignore[arg-type] # passed on
 
     play.stage.files.write = full  # type: ignore[method-assign] # a disk that refuses some
-    up(world, prepare(world, play.text(), "plan.json", "/plans"))
+    up(world, prepare_plan(world, play.text(), "plan.json", "/plans"))
     play.go(60)
 
     assert ("verified", True) == (play.states()["w1"], any("launches in a row failed" in text for text in play.told()))
@@ -616,7 +616,7 @@ def test_an_amend_that_was_cut_short_still_gives_the_new_prompt() -> None:
     play.up()
     play.plan["workers"]["prompt"] = "new " * 5000
     world = play.stage.world()
-    prepared = prepare(world, play.text(), "plan.json", "/plans")
+    prepared = prepare_plan(world, play.text(), "plan.json", "/plans")
     real: Callable[..., None] = play.stage.files.write
 
     def cut(path: str, data: bytes, **kwargs: object) -> None:
@@ -715,7 +715,7 @@ def test_a_plan_of_another_name_does_not_amend() -> None:
     play.up()
     world = play.stage.world()
     play.plan = {"workers": {"name": "x_{{ group.name }}"}}
-    other = prepare(world, play.text().replace('"name":"night"', '"name":"other"', 1), "plan.json", "/plans")
+    other = prepare_plan(world, play.text().replace('"name":"night"', '"name":"other"', 1), "plan.json", "/plans")
 
     with pytest.raises(UsageError, match="night: found a plan named 'other', expected 'night'"):
         amend(world, NAME, other)

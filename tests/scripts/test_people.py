@@ -10,7 +10,7 @@ from wakeman.core.errors import UnknownNameError, UsageError
 from wakeman.core.log.events import Requested
 from wakeman.engine import requests
 from wakeman.engine.start.deploy import amend, up
-from wakeman.engine.start.prepare import prepare
+from wakeman.engine.start.prepare import prepare_plan
 
 HANGING = {"w0": Act(stops_after=0, hangs=True)}
 
@@ -165,7 +165,7 @@ def test_amend_changes_what_is_not_launched_and_leaves_the_rest() -> None:
     play.workers, play.plan = 3, {"workers": {"at_once": 2}, "verify": {"min_bytes": 7}}
     world = play.stage.world()
 
-    changed = amend(world, NAME, prepare(world, play.text(), "plan.json", "/plans"))
+    changed = amend(world, NAME, prepare_plan(world, play.text(), "plan.json", "/plans"))
 
     assert ({"w0": 1, "w1": 1, "w2": 0}, 7) == (
         {worker.name: worker.attempt for worker in changed.workers.values()},
@@ -179,7 +179,7 @@ def test_amend_is_refused_once_it_is_closed() -> None:
     world = play.stage.world()
 
     with pytest.raises(UsageError, match="night is closed"):
-        amend(world, NAME, prepare(world, play.text(), "plan.json", "/plans"))
+        amend(world, NAME, prepare_plan(world, play.text(), "plan.json", "/plans"))
 
 
 def test_a_session_name_of_somebody_else_is_refused_before_anything_starts() -> None:
@@ -190,7 +190,7 @@ def test_a_session_name_of_somebody_else_is_refused_before_anything_starts() -> 
     world = play.stage.world()
 
     with pytest.raises(Exception, match="session 'w0' belongs to night"):
-        up(world, prepare(world, other, "plan.json", "/plans"))
+        up(world, prepare_plan(world, other, "plan.json", "/plans"))
 
 
 def test_a_night_whose_program_is_not_there_does_not_begin() -> None:

@@ -160,7 +160,9 @@ def test_an_orphan_that_ended_is_given_a_look_to_leave_its_exit_file() -> None:
     orphaned(play)
     check(play.stage.world("exit:1"), NAME)
     first = play.deployment.workers["w0"].observation
-    play.stage.files.write(f"{layout.attempt(play.deployment.host, play.deployment.workers['w0'])}/exit", b"0\n")
+    play.stage.files.write(
+        f"{layout.attempt_directory(play.deployment.host, play.deployment.workers['w0'])}/exit", b"0\n"
+    )
     check(play.stage.world("exit:1"), NAME)
 
     assert first is not None
@@ -417,7 +419,7 @@ def test_who_sends_may_wait_for_what_becomes_of_it(act: dict[str, Any], why: str
     play.up()
     requests.send(play.stage.world(), NAME, "w0", "one", submit=True, force=True)
 
-    told = requests.heard(play.stage.world(), NAME, "w0", play.stage.clock.advance)
+    told = requests.wait_until_confirmed(play.stage.world(), NAME, "w0", play.stage.clock.advance)
 
     assert (True, bool(why)) == (told.startswith(why), bool(told))
 

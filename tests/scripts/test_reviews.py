@@ -18,7 +18,7 @@ from wakeman.core.model import Deployment
 from wakeman.core.policy.what_if import WhatIf
 from wakeman.engine import requests
 from wakeman.engine.start.deploy import amend
-from wakeman.engine.start.prepare import prepare
+from wakeman.engine.start.prepare import prepare_plan
 
 ALL = {"sample": 0, "review": {"of": "all", "command": ["judge"]}}
 REVIEWER = f"{NAME}_review_1"
@@ -285,7 +285,7 @@ def test_a_pending_reviewer_that_an_amended_plan_drops_is_enrolled_anew() -> Non
     assert "pending" == play.states()["review_2"]
     world = play.stage.world()
 
-    amend(world, NAME, prepare(world, play.text(), "plan.json", "/plans"))
+    amend(world, NAME, prepare_plan(world, play.text(), "plan.json", "/plans"))
     done = play.go()
 
     assert ("complete", 4) == (done.outcome, sum(fact[1] for fact in rounds(play)))
@@ -299,7 +299,7 @@ def test_an_amended_plan_may_not_name_a_unit_as_a_review_is_named() -> None:
     text = play.text().replace('"unit":"w0/u0"', '"unit":"review_1"')
 
     with pytest.raises(UsageError, match="'review_1', which is a review"):
-        amend(world, NAME, prepare(world, text, "plan.json", "/plans"))
+        amend(world, NAME, prepare_plan(world, text, "plan.json", "/plans"))
 
 
 def test_a_reviewer_is_named_as_nobody_else_is() -> None:

@@ -15,7 +15,7 @@ from wakeman.core.model import FileFingerprint
 from wakeman.engine import requests
 from wakeman.engine.check import check
 from wakeman.engine.start.deploy import amend, up
-from wakeman.engine.start.prepare import prepare
+from wakeman.engine.start.prepare import prepare_plan
 from wakeman.ports import Installed
 
 OUT = "/plans/out/w0/u0.json"
@@ -370,7 +370,7 @@ def test_the_stage_of_an_open_deployment_cannot_be_amended() -> None:
     text = play.text().replace('"stage":true', '"stage":false')
 
     with pytest.raises(UsageError, match="stage"):
-        amend(world, NAME, prepare(world, text, "plan.json", "/plans"))
+        amend(world, NAME, prepare_plan(world, text, "plan.json", "/plans"))
 
 
 def test_a_person_who_rejects_an_installed_output_gets_another() -> None:
@@ -405,7 +405,7 @@ def test_up_goes_on_with_an_open_deployment_that_has_a_stage() -> None:
     play.up()
     world = play.stage.world("up:2")
 
-    up(world, prepare(world, play.text(), "plan.json", "/plans"))
+    up(world, prepare_plan(world, play.text(), "plan.json", "/plans"))
     check(world, NAME)
 
     assert "complete" == play.go().outcome

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tests.play import NAME, Play
 
-from wakeman.adapters.memory.logs import Tape
+from wakeman.adapters.memory.logs import LogBytes
 from wakeman.core.log.events import decode
 from wakeman.engine import requests
 from wakeman.engine.check import check
@@ -20,7 +20,7 @@ def left(recorded: Path) -> tuple[Play, int]:
     """Give a world after a reboot in which that log lies, and how many lines it has."""
     play = Play(workers=0)
     lines = recorded.read_bytes().splitlines(keepends=True)
-    play.stage.logs.tapes[NAME] = Tape(b"".join(lines), sum(map(len, lines)))
+    play.stage.logs.tapes[NAME] = LogBytes(b"".join(lines), sum(map(len, lines)))
     play.stage.clock.at = decode(lines[-1][:-1]).at + timedelta(minutes=5)
     play.stage.clock.name = "00000099"
     return play, len(lines)

@@ -15,7 +15,7 @@ from wakeman.core.log.events import Conflicted, Looked, Noted, Progressed
 from wakeman.core.model import Wrote
 from wakeman.engine.check import check
 from wakeman.engine.start.deploy import amend, up
-from wakeman.engine.start.prepare import prepare
+from wakeman.engine.start.prepare import prepare_plan
 from wakeman.engine.watch import PROGRESS_STEP_S, WatchView, watch
 from wakeman.ports import World
 
@@ -180,7 +180,7 @@ def test_units_that_come_by_an_amended_plan_are_watched_too() -> None:
     changed["units"]["items"] = [{"unit": "w0/u0", "key": "w0"}, {"unit": "w5/u0", "key": "w5"}]
     changed["units"]["output"] = "new/{{ unit }}.json"
     world = play.stage.world()
-    amend(world, NAME, prepare(world, msgspec.json.encode(changed).decode(), "plan.json", "/plans"))
+    amend(world, NAME, prepare_plan(world, msgspec.json.encode(changed).decode(), "plan.json", "/plans"))
 
     list(views)
 
@@ -369,7 +369,7 @@ def test_what_another_deployment_claims_is_none_of_this_ones_business(play: Play
     plan |= {"name": "other", "units": {"items": ["x"], "output": "out/w0/x.txt"}}
     plan["workers"] = {"command": ["act"]}
     play.stage.acts["x"] = SLOW
-    up(world, prepare(world, msgspec.json.encode(plan).decode(), "other.json", "/plans"))
+    up(world, prepare_plan(world, msgspec.json.encode(plan).decode(), "other.json", "/plans"))
     play.stage.alarms.jobs.clear()  # what fires here checks the one that is watched
 
     until(watched(play), 200)

@@ -15,7 +15,7 @@ from wakeman.core.names import mergeable
 from wakeman.engine import requests
 from wakeman.engine.check import check
 from wakeman.engine.start.deploy import amend, up
-from wakeman.engine.start.prepare import prepare
+from wakeman.engine.start.prepare import prepare_plan
 from wakeman.engine.workspace import repository
 from wakeman.ports import Kept
 
@@ -167,7 +167,7 @@ def test_a_plan_below_the_top_has_its_like_in_the_tree() -> None:
     play.stage.git.init("/repo")
     world = play.stage.world("up:1")
 
-    d = up(world, prepare(world, play.text(), "plan.json", "/repo/plans"))
+    d = up(world, prepare_plan(world, play.text(), "plan.json", "/repo/plans"))
 
     assert f"{TREE}/plans" == play.stage.sessions.playing["w0"].start.cwd
     assert "plans" == (d.host.repository or Repository("", "", "", "")).prefix
@@ -246,6 +246,17 @@ def test_a_base_that_is_no_commit_is_refused() -> None:
     assert "workers.base: found 'nowhere', which is no commit here" in fault
 
 
+def test_the_key_that_is_named_depends_on_the_fault_and_not_on_its_words() -> None:
+    play = isolated()
+
+    with pytest.raises(PlanError) as refused:
+        prepare_plan(play.stage.world(), play.text(), "plan.json", "/no commit")
+
+    assert ["workers.isolate: /no commit is in no git work tree"] == [
+        text.partition(";")[0].partition(": ")[2] for text in refused.value.problems
+    ]
+
+
 def test_inputs_that_a_tree_would_lack_are_named() -> None:
     items = [{"unit": "a", "input": "a.md"}, {"unit": "b", "input": "/elsewhere/b.md"}]
     play = isolated(units={"items": items}, workers={"isolate": "worktree", "by": "{{ unit }}"})
@@ -286,7 +297,7 @@ def test_submodules_are_noted_and_keep_nobody() -> None:
     play.stage.git.submodules = ("vendor/lib",)
     world = play.stage.world()
 
-    prepared = prepare(world, play.text(), "plan.json", "/plans")
+    prepared = prepare_plan(world, play.text(), "plan.json", "/plans")
 
     assert "vendor/lib" in prepared.notes[0]
 
@@ -312,7 +323,7 @@ def test_the_next_run_has_branches_of_its_own() -> None:
     play.run()
     world = play.stage.world("up:2")
 
-    up(world, prepare(world, play.text(), "plan.json", "/plans"))
+    up(world, prepare_plan(world, play.text(), "plan.json", "/plans"))
 
     assert f"wakeman/{NAME}.2/w0" in play.stage.git.refs
 
@@ -324,7 +335,7 @@ def test_isolation_cannot_be_amended() -> None:
     text = play.text().replace('"isolate":"worktree"', '"isolate":"none"')
 
     with pytest.raises(UsageError, match="isolate"):
-        amend(world, NAME, prepare(world, text, "plan.json", "/plans"))
+        amend(world, NAME, prepare_plan(world, text, "plan.json", "/plans"))
 
 
 # Merging and clearing away

@@ -155,15 +155,15 @@ def a_server_dies_and_a_program_lives_on() -> object:
 # --- mutants --------------------------------------------------------------------------------------------------------
 
 _INTENTS = '    intents = yield from append("intent", [_intent(d, ready) for ready in prepared.ready])\n'
-_MADE = "    fates = yield from do(Start(prepared, now))\n"
+_MADE = "    fates = yield from do(MakeSessions(prepared, now))\n"
 _ONCE = """        if log.deployment.outcome == "open":
                 pending = once(world, log, checked)
             elif log.deployment.wakes:"""
 _LATER = """        if d.outcome == "open":
             pending = once(world, log, checked)
-        _tell"""
+        _deliver_notices"""
 _MOVED = "    d.moved.update({self.target: self.text} if self.action == 'move' else {})\n"
-_LEFT = "            d = log.deployment\n        _tell"
+_LEFT = "            d = log.deployment\n        _deliver_notices"
 
 MUTANTS: dict[str, Mutant] = {
     "no intent before the launch": Mutant(
@@ -188,7 +188,7 @@ MUTANTS: dict[str, Mutant] = {
             (_ONCE, '        if log.deployment.outcome != "open" and log.deployment.wakes:'),
             (
                 _LEFT,
-                _LEFT.replace("        _tell", _LATER),
+                _LEFT.replace("        _deliver_notices", _LATER),
             ),
         ),
         a_check_goes_on_after_another_was_made,

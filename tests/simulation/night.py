@@ -21,7 +21,7 @@ from wakeman.core.model import Deployment
 from wakeman.engine import requests
 from wakeman.engine.check import check
 from wakeman.engine.start.deploy import up
-from wakeman.engine.start.prepare import Prepared, prepare
+from wakeman.engine.start.prepare import PreparedPlan, prepare_plan
 from wakeman.ports import World
 
 LONGEST = timedelta(days=3)
@@ -38,11 +38,11 @@ VERDICTS = (None, None, None, b"[]", b'[{"unit": "w0/u0", "ok": tr', b'[{"unit":
 
 
 @cache
-def prepared(text: str) -> Prepared:
+def prepared(text: str) -> PreparedPlan:
     """Read a plan once a process: nothing in it depends on the night."""
     stage = MemoryWorld()
     stage.git.init("/plans")
-    return prepare(stage.world(), text, "plan.json", "/plans")
+    return prepare_plan(stage.world(), text, "plan.json", "/plans")
 
 
 class Night:

@@ -90,11 +90,12 @@ class At:
         said = re.sub(r"^warning: commands will be executed.*\n", "", ran.err)
         found = re.search(r"^job (\d+) at ", said, re.MULTILINE)
         if not found:
-            raise ProgramError(f"at: no job was queued: {_last(said)}")
+            raise ProgramError(f"at: no job was queued: {_last_printed_line(said)}")
         job = found[1]
         if re.search(r"signal atd|daemon not running", said):
             self.disarm([job])
-            raise ProgramError(f"at: job {job} was taken back, as nobody would run it: {_last(said)}", _start())
+            why = _last_printed_line(said)
+            raise ProgramError(f"at: job {job} was taken back, as nobody would run it: {why}", _start_command())
         body = self._show(job)
         # A job that was overdue may be running or done by now, its body gone with it.
         if not _carries(body, marker) and minute > datetime.now(UTC):
@@ -119,7 +120,7 @@ class At:
             return
         ran = self._run("atrm", *numbers)
         if ran.code and (left := {job for job, _ in self._queued()}.intersection(numbers)):
-            raise ProgramError(f"atrm: could not remove {', '.join(sorted(left))}: {_last(ran.err)}")
+            raise ProgramError(f"atrm: could not remove {', '.join(sorted(left))}: {_last_printed_line(ran.err)}")
 
     def later(self, seconds: float, argv: Sequence[str]) -> bool:
         """Refuse: `at` counts in minutes, which is too coarse for a delay in seconds."""
@@ -135,7 +136,7 @@ class At:
         gone = [name for name, path in self._programs.items() if not path]
         if not gone:
             return ""
-        return f"{gone[0]} is not on PATH ({self._path}); install it: {_install(self._path)}"
+        return f"{gone[0]} is not on PATH ({self._path}); install it: {_install_command(self._path)}"
 
     def _denied(self) -> str:
         if os.geteuid() == 0:
@@ -147,7 +148,8 @@ class At:
             return (
                 f"it does not know this user: add user id {os.getuid()} to /etc/passwd, or run as a user who is there"
             )
-        return f"{_last(ran.err)} Ask the administrator to list this user in at.allow, or take it out of at.deny"
+        why = _last_printed_line(ran.err)
+        return f"{why} Ask the administrator to list this user in at.allow, or take it out of at.deny"
 
     def _unattended(self) -> str:
         return self._atrun_off() if sys.platform == "darwin" else self._atd_down()
@@ -159,7 +161,7 @@ class At:
             if pid and _is_atd(pid):
                 return ""
             seen = f"{file} names process {pid}, which is no atd" if pid else seen
-        return f"its daemon is not running ({seen}); start it: {_start()}"
+        return f"its daemon is not running ({seen}); start it: {_start_command()}"
 
     def _atrun_off(self) -> str:
         ran = self._call(["/bin/launchctl", "print", "system/com.apple.atrun"], b"")
@@ -171,9 +173,9 @@ class At:
         if ran.code:  # macOS and older ones know no -o
             ran = self._run("atq")
         if ran.code:
-            raise ProgramError(f"atq: {_last(ran.err)}")
+            raise ProgramError(f"atq: {_last_printed_line(ran.err)}")
         for line in ran.out.splitlines():
-            entry = _entry(line)
+            entry = _queue_entry(line)
             if entry and entry[2] != RUNNING:
                 yield entry[:2]
 
@@ -222,7 +224,7 @@ def _minute(due: datetime) -> datetime:
     return start if start == due else start + timedelta(minutes=1)
 
 
-def _comment(marker: str) -> str:
+def _marker_comment(marker: str) -> str:
     """Return the marker as one line of ASCII, whatever is in it."""
     return "# " + marker.encode("unicode_escape", "backslashreplace").decode()
 
@@ -231,14 +233,14 @@ def _body(marker: str, argv: Sequence[str]) -> bytes:
     import shlex
 
     # exec: a first word such as `A=b` or `if` is a program's name here, never shell syntax.
-    return os.fsencode(f"{_comment(marker)}\nexec {shlex.join(argv)} </dev/null >/dev/null 2>&1\n")
+    return os.fsencode(f"{_marker_comment(marker)}\nexec {shlex.join(argv)} </dev/null >/dev/null 2>&1\n")
 
 
 def _carries(body: str, marker: str) -> bool:
-    return _comment(marker) in body.split("\n")
+    return _marker_comment(marker) in body.split("\n")
 
 
-def _entry(line: str) -> tuple[str, datetime, str] | None:
+def _queue_entry(line: str) -> tuple[str, datetime, str] | None:
     """Read a line of atq: number, time, queue ("" where it shows none)."""
     job, _, rest = line.partition("\t")
     words = rest.split()
@@ -282,12 +284,12 @@ def _is_atd(pid: int) -> bool:
     return name == "atd" and state.split()[0] not in "ZX"
 
 
-def _install(path: str) -> str:
+def _install_command(path: str) -> str:
     known = (command for manager, command in INSTALLS if _which(manager, f"{path}:{SAFE_PATH}"))
     return _sudo(next(known, "the package is called at"))
 
 
-def _start() -> str:
+def _start_command() -> str:
     return _sudo(next(command for there, command in STARTS if os.path.exists(there)))
 
 
@@ -295,5 +297,5 @@ def _sudo(command: str) -> str:
     return command if os.geteuid() == 0 or command.startswith("the ") else f"sudo {command}"
 
 
-def _last(said: str) -> str:
+def _last_printed_line(said: str) -> str:
     return said.strip().rpartition("\n")[2] or "it said nothing"

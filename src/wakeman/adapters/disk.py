@@ -65,7 +65,7 @@ class Disk:
 
     def read(self, path: str, limit: int = 64 * 1024 * 1024) -> bytes:
         """Read a whole file."""
-        with _words(path), os.fdopen(_open_regular(path), "rb") as file:
+        with _translated_errors(path), os.fdopen(_open_regular(path), "rb") as file:
             data = file.read(limit + 1)
         if len(data) > limit:
             raise StorageError(f"{path}: more than {limit} bytes, expected at most that")
@@ -73,7 +73,7 @@ class Disk:
 
     def tail(self, path: str, size: int = 65536) -> bytes:
         """Read the last bytes of a file that another process may be writing."""
-        with _words(path):
+        with _translated_errors(path):
             try:
                 file = os.fdopen(_open_regular(path), "rb")
             except (FileNotFoundError, NotADirectoryError):
@@ -84,7 +84,7 @@ class Disk:
 
     def head(self, path: str, size: int = 65536) -> bytes:
         """Read the first bytes of a file that another process may be writing."""
-        with _words(path):
+        with _translated_errors(path):
             try:
                 file = os.fdopen(_open_regular(path), "rb")
             except (FileNotFoundError, NotADirectoryError):
@@ -106,7 +106,7 @@ class Disk:
 
     def names(self, directory: str) -> list[str]:
         """List a directory's entries."""
-        with _words(directory):
+        with _translated_errors(directory):
             try:
                 return sorted(os.listdir(directory))
             except (FileNotFoundError, NotADirectoryError):
@@ -141,8 +141,8 @@ class Disk:
         """Write a whole file atomically; `durable` waits until it would survive a power cut."""
         directory = os.path.dirname(path)
         self.make(directory)
-        with _words(path):
-            with _beside(path) as temporary:
+        with _translated_errors(path):
+            with _temporary_name(path) as temporary:
                 _fill(temporary, data, mode, durable=durable)
                 os.rename(temporary, path)
             if durable:
@@ -154,7 +154,7 @@ class Disk:
         Raises: StorageError when something that is not a symlink exists at `path`.
         """
         self.make(os.path.dirname(path))
-        with _words(path), _beside(path) as temporary:
+        with _translated_errors(path), _temporary_name(path) as temporary:
             if os.path.lexists(path) and not os.path.islink(path):
                 raise FileExistsError(errno.EEXIST, "")
             os.symlink(target, temporary)
@@ -162,7 +162,7 @@ class Disk:
 
     def pipe(self, path: str) -> None:
         """Make a named pipe, in place of one that is there."""
-        with _words(path), _beside(path) as temporary:
+        with _translated_errors(path), _temporary_name(path) as temporary:
             os.mkfifo(temporary, mode=0o600)
             os.rename(temporary, path)
 
@@ -173,7 +173,7 @@ class Disk:
 
     def make(self, directory: str, *, mode: int = 0o700) -> None:
         """Make a directory and its parents."""
-        with _words(directory):
+        with _translated_errors(directory):
             missing, place = [], os.path.normpath(directory)
             while not os.path.exists(place):
                 missing.append(place)
@@ -193,12 +193,12 @@ class Disk:
         place = target
         if target.endswith("/") or os.path.isdir(target):
             place = os.path.join(target, os.path.basename(source))
-        with _words(source):
+        with _translated_errors(source):
             os.lstat(source)
         self.make(os.path.dirname(place))
-        with _words(place):
+        with _translated_errors(place):
             try:
-                _place(source, place)
+                _rename_new(source, place)
             except OSError as error:
                 if error.errno != errno.EXDEV:
                     raise
@@ -207,7 +207,7 @@ class Disk:
 
     def remove(self, path: str) -> None:
         """Unlink a file."""
-        with _words(path), suppress(FileNotFoundError, NotADirectoryError):
+        with _translated_errors(path), suppress(FileNotFoundError, NotADirectoryError):
             os.unlink(path)
 
     def writing(self, paths: Iterable[str]) -> set[str]:
@@ -229,19 +229,19 @@ class Disk:
         from wakeman.ports import Installed
 
         place, name = os.path.realpath(target), os.path.basename(inside)
-        with _words(place):
+        with _translated_errors(place):
             there = _regular(place)
-            ours = over is not None and there is not None and _same(there, over)
+            ours = over is not None and there is not None and _same_fingerprint(there, over)
             installed = there is not None and not ours and (there.size, there.mtime_ns) == (mark.size, mark.mtime_ns)
             if there is not None and not ours and not installed:
                 return Installed(why="changed by somebody else meanwhile")
             os.makedirs(os.path.dirname(place), exist_ok=True)
-        with _words(f"{stage}/{inside}"), _opened(stage, inside) as (directory, handle):
-            judged = handle is not None and _same(_marked(inside, os.fstat(handle)), mark)
+        with _translated_errors(f"{stage}/{inside}"), _opened(stage, inside) as (directory, handle):
+            judged = handle is not None and _same_fingerprint(_marked(inside, os.fstat(handle)), mark)
             if not installed and (handle is None or not judged):
                 return Installed(why="not as it was judged any more")
             if not installed and handle is not None:
-                with _words(place):
+                with _translated_errors(place):
                     if not _bring(directory, name, handle, place, mark, keep=keep):
                         return Installed(why="not as it was judged any more")
                     _sync(os.path.dirname(place))
@@ -252,7 +252,7 @@ class Disk:
 
 
 @contextmanager
-def _words(path: str) -> Iterator[None]:
+def _translated_errors(path: str) -> Iterator[None]:
     """Yield what the disk refuses in our words, naming the path."""
     try:
         yield
@@ -277,7 +277,7 @@ def _marked(path: str, seen: os.stat_result) -> FileFingerprint:
     return FileFingerprint(path, seen.st_size, seen.st_mtime_ns, seen.st_ino)
 
 
-def _same(one: FileFingerprint, other: FileFingerprint) -> bool:
+def _same_fingerprint(one: FileFingerprint, other: FileFingerprint) -> bool:
     return (one.size, one.mtime_ns, one.inode) == (other.size, other.mtime_ns, other.inode)
 
 
@@ -347,7 +347,7 @@ def _bring(directory: int, name: str, handle: int, place: str, mark: FileFingerp
         else:
             return True
     seen = os.fstat(handle)
-    with _beside(place) as temporary:
+    with _temporary_name(place) as temporary:
         with open(temporary, "xb") as new:
             os.lseek(handle, 0, os.SEEK_SET)
             while piece := os.read(handle, 1 << 20):
@@ -356,14 +356,14 @@ def _bring(directory: int, name: str, handle: int, place: str, mark: FileFingerp
             os.fchmod(new.fileno(), stat.S_IMODE(seen.st_mode))
             os.utime(new.fileno(), ns=(seen.st_atime_ns, seen.st_mtime_ns))
             os.fsync(new.fileno())
-        if not _same(_marked(name, os.fstat(handle)), mark):
+        if not _same_fingerprint(_marked(name, os.fstat(handle)), mark):
             return False
         os.rename(temporary, place)
     return True
 
 
 @contextmanager
-def _beside(place: str) -> Iterator[str]:
+def _temporary_name(place: str) -> Iterator[str]:
     """Yield a name for a temporary file in the same directory; nothing is left there in the end."""
     temporary = os.path.join(os.path.dirname(place), f".wakeman-{os.getpid()}-{next(_serial)}.tmp")
     try:
@@ -391,7 +391,7 @@ def _sync(directory: str) -> None:
         os.close(handle)
 
 
-def _place(source: str, target: str) -> None:
+def _rename_new(source: str, target: str) -> None:
     """Rename without overwriting: a hard link fails where a rename would replace."""
     try:
         os.link(source, target, follow_symlinks=False)
@@ -420,14 +420,14 @@ def _cut_short(source: str, target: str) -> bool:
 def _carry(source: str, target: str) -> None:
     """Move a file to another file system: the copy is durable and in place before the original goes."""
     seen = os.lstat(source)
-    with _beside(target) as temporary:
+    with _temporary_name(target) as temporary:
         if stat.S_ISLNK(seen.st_mode):
             os.symlink(os.readlink(source), temporary)
         else:
             _copy(source, temporary)
             os.chmod(temporary, stat.S_IMODE(seen.st_mode))
             os.utime(temporary, ns=(seen.st_atime_ns, seen.st_mtime_ns))
-        _place(temporary, target)
+        _rename_new(temporary, target)
     _sync(os.path.dirname(target))
     os.unlink(source)
 
@@ -456,10 +456,10 @@ def _segment(part: str, *, hidden: bool) -> Segment:
 
 def _walk(root: str, wanted: Patterns, unwanted: Patterns) -> Iterator[str]:
     """Walk only where a pattern can still match; a set of states represents all patterns at once."""
-    todo = [("", _start(wanted), _start(unwanted))]
+    todo = [("", _initial_states(wanted), _initial_states(unwanted))]
     while todo:
         prefix, inside, outside = todo.pop()
-        for entry in _entries(root, prefix):
+        for entry in _directory_entries(root, prefix):
             is_directory = entry.is_dir()
             after = _step(wanted, inside, entry.name, spans=not (is_directory and entry.is_symlink()))
             out = _step(unwanted, outside, entry.name, spans=True)
@@ -471,13 +471,13 @@ def _walk(root: str, wanted: Patterns, unwanted: Patterns) -> Iterator[str]:
                 yield prefix + entry.name
 
 
-def _start(patterns: Patterns) -> set[State]:
+def _initial_states(patterns: Patterns) -> set[State]:
     return _skipping(patterns, {(index, 0) for index in range(len(patterns))})
 
 
-def _entries(root: str, prefix: str) -> list[os.DirEntry[str]]:
+def _directory_entries(root: str, prefix: str) -> list[os.DirEntry[str]]:
     directory = f"{root}/{prefix}"
-    with _words(directory):
+    with _translated_errors(directory):
         try:
             with os.scandir(directory) as entries:
                 return list(entries)

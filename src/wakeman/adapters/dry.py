@@ -31,7 +31,7 @@ from wakeman.ports import (
     Logs,
     Machine,
     Made,
-    Merged,
+    MergeResult,
     Ran,
     SessionInfo,
     Start,
@@ -291,7 +291,7 @@ class DryGit:
         self._tell(f"commit {', '.join(paths)} to {branch}")
         return Kept(commit=repository.base)
 
-    def merge(self, repository: Repository, branches: Sequence[str], into: str, *, dry: bool) -> Merged:
+    def merge(self, repository: Repository, branches: Sequence[str], into: str, *, dry: bool) -> MergeResult:
         del dry
         merged = self._git.merge(repository, branches, into, dry=True)
         for each in merged.branches:

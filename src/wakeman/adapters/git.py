@@ -13,9 +13,9 @@ from contextlib import contextmanager, suppress
 from itertools import count
 from tempfile import TemporaryDirectory
 
-from wakeman.core.errors import ProgramError, UsageError
+from wakeman.core.errors import ProgramError, UnknownRevisionError, UsageError
 from wakeman.core.model import Repository
-from wakeman.ports import Branch, Kept, Machine, Merge, Merged, Ran
+from wakeman.ports import Branch, Kept, Machine, Merge, MergeResult, Ran
 
 GIT_VERSION_MIN = (2, 38)
 """The first git whose merge-tree merges without a work tree."""
@@ -52,12 +52,12 @@ class LocalGit:
         where = self._ask(git, root, "rev-parse", "--path-format=absolute", "--show-toplevel", "--git-common-dir")
         if where.code != 0:
             hint = f"git -C {root} init, and commit what the units need"
-            raise UsageError(f"{root} is in no git work tree: {_said(where)}", hint)
+            raise UsageError(f"{root} is in no git work tree: {_last_line_of(where)}", hint)
         _, common = where.out.splitlines()
         prefix = self._ask(git, root, "rev-parse", "--show-prefix").out.rstrip("\n").rstrip("/")
         base = self._ask(git, root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{rev}^{{commit}}")
         if base.code != 0:
-            raise UsageError(f"found {rev!r}, which is no commit here", f"git -C {root} rev-parse {rev}")
+            raise UnknownRevisionError(f"found {rev!r}, which is no commit here", f"git -C {root} rev-parse {rev}")
         full = self._ask(git, root, "rev-parse", "--symbolic-full-name", "--end-of-options", rev).out.split()
         branch = next((name for name in full if name.startswith(_HEADS)), "")
         top = root.removesuffix(f"/{prefix}") if prefix else root
@@ -67,7 +67,7 @@ class LocalGit:
         """Compare with the base commit: what is not in it, and what the user's work tree has otherwise."""
         found: dict[str, str] = {}
         short = repository.base[:12]
-        for batch in _batches(paths):
+        for batch in _path_batches(paths):
             listed = self._must(
                 repository, "ls-tree", "-r", "-z", "--name-only", "--full-tree", repository.base, "--", *batch
             )
@@ -89,7 +89,7 @@ class LocalGit:
         stdin = "\0".join(f"./{path}" for path in paths).encode("utf-8", "surrogateescape")
         ran = self._run(repository.git, repository.top, {}, "check-ignore", "-z", "--stdin", stdin=stdin)
         if ran.code not in (0, 1):
-            raise ProgramError(f"git check-ignore: {_said(ran)}", f"git -C {repository.top} status")
+            raise ProgramError(f"git check-ignore: {_last_line_of(ran)}", f"git -C {repository.top} status")
         return {path.removeprefix("./") for path in ran.out.split("\0") if path}
 
     def modules(self, repository: Repository) -> list[str]:
@@ -161,9 +161,9 @@ class LocalGit:
         # So that the work tree is clean where it was committed. Of no account when the worker left its index locked.
         own = {"GIT_DIR": admin, "GIT_WORK_TREE": tree}
         ran = self._run(repository.git, tree, own, "update-index", "--add", "--remove", "-z", "--stdin", stdin=listed)
-        return Kept(commit=commit, unchanged=unchanged, made=True, note=_said(ran) if ran.code else "")
+        return Kept(commit=commit, unchanged=unchanged, made=True, note=_last_line_of(ran) if ran.code else "")
 
-    def merge(self, repository: Repository, branches: Sequence[str], into: str, *, dry: bool) -> Merged:
+    def merge(self, repository: Repository, branches: Sequence[str], into: str, *, dry: bool) -> MergeResult:
         """Merge as objects alone, one branch after the other, then set the branch once."""
         if dry and OBJECTS not in self._env:
             with TemporaryDirectory(prefix="wakeman-") as place:
@@ -186,7 +186,7 @@ class LocalGit:
         if tip != start and not dry:
             old = there.commit if there is not None else "0" * len(tip)
             self._must(repository, "update-ref", "-m", "wakeman: merge", f"{_HEADS}{into}", tip, old)
-        return Merged(into=into, commit=tip, branches=tuple(done))
+        return MergeResult(into=into, commit=tip, branches=tuple(done))
 
     def uproot(self, repository: Repository, tree: str, branch: str, merged: Sequence[str]) -> str:
         """Remove a tree, once it has nothing that is not on a branch, and its branch nothing unmerged."""
@@ -201,7 +201,7 @@ class LocalGit:
         if self._tell(repository, tree, env, "status", "--porcelain"):
             return "it holds changes that are not committed"
         ran = self._ask(repository.git, repository.top, "worktree", "remove", tree)
-        return "" if ran.code == 0 else _said(ran)
+        return "" if ran.code == 0 else _last_line_of(ran)
 
     def follow(self, repository: Repository, trees: Sequence[str]) -> None:
         """Repair git's links to trees that were moved."""
@@ -229,7 +229,7 @@ class LocalGit:
     def _tell(self, repository: Repository, cwd: str, env: Mapping[str, str], *words: str, stdin: bytes = b"") -> str:
         ran = self._run(repository.git, cwd, env, *words, stdin=stdin)
         if ran.code != 0:
-            raise ProgramError(f"git {words[0]}: {_said(ran)}", f"git -C {cwd} status")
+            raise ProgramError(f"git {words[0]}: {_last_line_of(ran)}", f"git -C {cwd} status")
         return ran.out
 
     def _must(self, repository: Repository, *words: str) -> str:
@@ -314,7 +314,9 @@ class LocalGit:
         if merged.code == 1:
             return Merge(branch=branch, state="conflict", files=tuple(dict.fromkeys(filter(None, files))))
         if merged.code != 0:
-            raise ProgramError(f"git merge-tree {branch}: {_said(merged)}", f"git -C {repository.top} merge {branch}")
+            raise ProgramError(
+                f"git merge-tree {branch}: {_last_line_of(merged)}", f"git -C {repository.top} merge {branch}"
+            )
         ours = self._committer(repository)
         author = {key.replace("COMMITTER", "AUTHOR"): value for key, value in ours.items()}
         commit = self._tell(
@@ -324,12 +326,12 @@ class LocalGit:
         return Merge(branch=branch, state="merged", commit=commit.strip())
 
 
-def _batches(paths: Iterable[str]) -> Iterator[list[str]]:
+def _path_batches(paths: Iterable[str]) -> Iterator[list[str]]:
     every = list(paths)
     yield from (every[at : at + GIT_BATCH_PATHS_MAX] for at in range(0, len(every), GIT_BATCH_PATHS_MAX))
 
 
-def _said(ran: Ran) -> str:
+def _last_line_of(ran: Ran) -> str:
     """Return what git gave as its reason: its last line."""
     lines = (ran.error or ran.err).strip().splitlines()
     return lines[-1].removeprefix("fatal: ").removeprefix("error: ") if lines else f"exit status {ran.code}"

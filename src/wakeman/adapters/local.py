@@ -148,7 +148,7 @@ def _host(
         place=dict(find(name).place(plan, directory, environment)),
         python=(sys.executable, "-P", "-m", "wakeman"),
         env=dict(environment),
-        memory_per_worker=_memory(plan.workers.harness),
+        memory_per_worker=_memory_per_worker(plan.workers.harness),
         confinement=confinement,
     )
 
@@ -172,9 +172,9 @@ def _receiver(target: WakeTarget, host: Host, environment: Mapping[str, str]) ->
 
 
 def _say(terminal: Terminal, session: str, text: str, submit: bool, force: bool) -> str:
-    from wakeman.adapters.orchestrator import say
+    from wakeman.adapters.orchestrator import type_when_idle
 
-    return say(terminal, session, text, submit=submit, force=force)
+    return type_when_idle(terminal, session, text, submit=submit, force=force)
 
 
 def _harness(name: str) -> Harness:
@@ -183,7 +183,7 @@ def _harness(name: str) -> Harness:
     return find(name)
 
 
-def _memory(harness: str) -> int:
+def _memory_per_worker(harness: str) -> int:
     """Return the free memory that one worker wants, where the plan says neither how many nor how much."""
     try:
         return _harness(harness).memory
@@ -242,6 +242,6 @@ def lacks(
 
 def profiles(world: World, plan: Plan) -> dict[str, tuple[Agent, str]]:
     """Return every agent profile with its origin. Raises: UsageError naming what is wrong in a file."""
-    from wakeman.adapters.profiles import profiles as collect
+    from wakeman.adapters.profiles import collect_profiles as collect
 
     return collect(world.machine.home(), plan, world.files, world.machine.environ().get("CLAUDE_CONFIG_DIR", ""))

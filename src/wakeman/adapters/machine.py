@@ -94,11 +94,13 @@ class LocalMachine:
 
         Boundary: where there is no /proc nothing is told.
         """
-        boot = next((float(line.split()[1]) for line in _lines(f"{self._proc}/stat") if line.startswith("btime ")), 0.0)
+        boot = next(
+            (float(line.split()[1]) for line in _file_lines(f"{self._proc}/stat") if line.startswith("btime ")), 0.0
+        )
         found = {}
         for pid in pids:
             # The name in brackets may hold anything: the fields that count stand behind its end.
-            fields = next(iter(_lines(f"{self._proc}/{pid}/stat")), "").rpartition(")")[2].split()
+            fields = next(iter(_file_lines(f"{self._proc}/{pid}/stat")), "").rpartition(")")[2].split()
             if len(fields) > _STARTED_FIELD and fields[0] != "Z":
                 found[pid] = boot + int(fields[_STARTED_FIELD]) / os.sysconf("SC_CLK_TCK")
         return found
@@ -136,7 +138,7 @@ class LocalMachine:
             return False
         except PermissionError:
             return True
-        status = next(iter(_lines(f"{self._proc}/{pid}/stat")), "")
+        status = next(iter(_file_lines(f"{self._proc}/{pid}/stat")), "")
         return status.rpartition(")")[2].split()[:1] != ["Z"]
 
     def environ(self) -> Mapping[str, str]:
@@ -152,13 +154,13 @@ class LocalMachine:
         return os.getpid()
 
     def _available(self) -> Iterator[int]:
-        for line in _lines(f"{self._proc}/meminfo"):
+        for line in _file_lines(f"{self._proc}/meminfo"):
             if line.startswith("MemAvailable:"):
                 yield int(line.split()[1]) * 1024
 
     def _granted(self) -> Iterator[int]:
         """Yield what is left in our control group and in each above it; cache that can go counts as left."""
-        for line in _lines(f"{self._proc}/self/cgroup"):
+        for line in _file_lines(f"{self._proc}/self/cgroup"):
             _, controllers, path = line.split(":", 2)
             if controllers not in ("", "memory"):
                 continue
@@ -204,7 +206,7 @@ def _follow(process: subprocess.Popen[bytes], timeout: float) -> Ran:
     deadline = time.monotonic() + timeout
     out, err = bytearray(), bytearray()
     try:
-        for stream, piece in _pieces(process, deadline):
+        for stream, piece in _printed_pieces(process, deadline):
             if stream is process.stdout:
                 out += piece[: OUT_BYTES_MAX + 1 - len(out)]
             else:
@@ -224,7 +226,7 @@ def _follow(process: subprocess.Popen[bytes], timeout: float) -> Ran:
     return Ran(code, out[:OUT_BYTES_MAX].decode(errors="replace"), err.decode(errors="replace"), error)
 
 
-def _pieces(process: subprocess.Popen[bytes], deadline: float) -> Iterator[tuple[object, bytes]]:
+def _printed_pieces(process: subprocess.Popen[bytes], deadline: float) -> Iterator[tuple[object, bytes]]:
     """Yield what is printed until both streams end, the deadline has come, or the process has ended and lingered."""
     with selectors.DefaultSelector() as selector:
         for stream in filter(None, (process.stdout, process.stderr)):
@@ -239,7 +241,7 @@ def _pieces(process: subprocess.Popen[bytes], deadline: float) -> Iterator[tuple
                     selector.unregister(key.fileobj)
 
 
-def _lines(path: str) -> list[str]:
+def _file_lines(path: str) -> list[str]:
     try:
         with open(path) as file:
             return file.read().splitlines()
@@ -248,10 +250,12 @@ def _lines(path: str) -> list[str]:
 
 
 def _number(path: str) -> int | None:
-    text = next(iter(_lines(path)), "")
+    text = next(iter(_file_lines(path)), "")
     return int(text) if text.isdigit() else None
 
 
 def _reclaimable(group: str) -> int:
     wanted = ("inactive_file ", "total_inactive_file ")
-    return max((int(line.split()[1]) for line in _lines(f"{group}/memory.stat") if line.startswith(wanted)), default=0)
+    return max(
+        (int(line.split()[1]) for line in _file_lines(f"{group}/memory.stat") if line.startswith(wanted)), default=0
+    )

@@ -9,7 +9,15 @@ from collections.abc import Callable, Mapping
 from wakeman.core.errors import WakemanError
 from wakeman.core.model import WakeTarget
 from wakeman.core.plan.template import render
-from wakeman.core.policy.prompt_delivery import BUSY, ENTER_AGAIN_S, INPUT_BOX_ROWS_MAX, Became, fate, input_box, padded
+from wakeman.core.policy.prompt_delivery import (
+    BUSY,
+    ENTER_AGAIN_S,
+    INPUT_BOX_ROWS_MAX,
+    Became,
+    input_box,
+    padded,
+    text_fate,
+)
 from wakeman.core.text import last_line, sanitise
 from wakeman.ports import Machine, Terminal
 
@@ -53,23 +61,25 @@ def deliver(
     `message`; `terminal` is that of the server that `address` names, None where there is none.
     Boundary: typing needs a session that looks idle, unless `target.force`.
     Repeatable: no; the receiver hears it twice.
-    Cost: up to `target.timeout` seconds for a program; for a session that of `say` and `follow`.
+    Cost: up to `target.timeout` seconds for a program; for a session that of `type_when_idle` and `confirm_submitted`.
     """
     text = sanitise(message, MESSAGE_CHARS_MAX)
     try:
         if target.run:
-            return _run(target, {**names, "message": text}, machine, env, cwd)
+            return _run_command(target, {**names, "message": text}, machine, env, cwd)
         if terminal is None:
             return f"tmux {target.tmux}: no server to type into"
         _, session = address(target.tmux)
         safe = padded(text)
-        said = say(terminal, session, safe, submit=target.submit, force=target.force, pause=pause)
-        return said or (follow(terminal, session, safe, pause) if target.submit else "")
+        said = type_when_idle(terminal, session, safe, submit=target.submit, force=target.force, pause=pause)
+        return said or (confirm_submitted(terminal, session, safe, pause) if target.submit else "")
     except WakemanError as error:
         return sanitise(str(error), MESSAGE_CHARS_MAX)
 
 
-def _run(target: WakeTarget, names: Mapping[str, str], machine: Machine, env: Mapping[str, str], cwd: str) -> str:
+def _run_command(
+    target: WakeTarget, names: Mapping[str, str], machine: Machine, env: Mapping[str, str], cwd: str
+) -> str:
     argv = [render(word, names) for word in target.run]
     ran = machine.run(argv, cwd=cwd, env=env, timeout=target.timeout)
     if ran.code == 0:
@@ -79,7 +89,7 @@ def _run(target: WakeTarget, names: Mapping[str, str], machine: Machine, env: Ma
     return f"{sanitise(argv[0], FAILURE_CHARS_MAX)}: {why}"
 
 
-def say(
+def type_when_idle(
     terminal: Terminal,
     session: str,
     text: str,
@@ -90,7 +100,7 @@ def say(
 ) -> str:
     """Type into a session that waits for a line (any, with `force`); give "" when it was typed, else why not.
 
-    Boundary: Enter is pressed once the text shows on the screen; whether it was taken, `follow` finds out.
+    Boundary: Enter is pressed once the text shows on the screen; whether it was taken, `confirm_submitted` finds out.
     Cost: 0.8 s where it is typed and submitted; `PATIENCE` more where the text does not show.
     """
     screen = terminal.capture(session)
@@ -117,7 +127,7 @@ def say(
     return ""
 
 
-def follow(terminal: Terminal, session: str, text: str, pause: Callable[[float], None] = time.sleep) -> str:
+def confirm_submitted(terminal: Terminal, session: str, text: str, pause: Callable[[float], None] = time.sleep) -> str:
     """Check that a text which was typed and submitted is taken, and press Enter once more where it is not.
 
     Shape: "" when it was taken, or where no input box shows; else what is known.
@@ -126,7 +136,7 @@ def follow(terminal: Terminal, session: str, text: str, pause: Callable[[float],
     for enters in (1, 2):
         state: Became = "waits"
         for _ in range(round(ENTER_AGAIN_S / PASTE_POLL_S)):
-            state = fate(terminal.capture(session), text, typed=True)
+            state = text_fate(terminal.capture(session), text, typed=True)
             if state == "taken":
                 return ""
             pause(PASTE_POLL_S)

@@ -71,7 +71,7 @@ Profiles = Mapping[str, tuple[Agent, str]]
 """Name -> profile, and where it is from: the file's path, `plan`, or `wakeman`."""
 
 
-def profiles(home: str, plan: Plan, files: Files, config: str = "") -> dict[str, tuple[Agent, str]]:
+def collect_profiles(home: str, plan: Plan, files: Files, config: str = "") -> dict[str, tuple[Agent, str]]:
     """Collect every profile; of several with one name the plan's counts, then `agents.json`, then `agents/*.md`.
 
     Shape: `config` is Claude Code's directory, where it is not `~/.claude`.
@@ -91,7 +91,7 @@ class ProfileFiles:
         self._known: dict[str, tuple[Agent, str]] = {}
 
     def of(self, plan: Plan) -> dict[str, tuple[Agent, str]]:
-        """Collect every profile of a plan; see `profiles`. Cost: one stat a file while none has changed."""
+        """Collect every profile of a plan; see `collect_profiles`. Cost: one stat a file while none has changed."""
         pages = [f"{self._pages}/{name}" for name in self._files.names(self._pages) if name.endswith(".md")]
         marks = self._files.marks([*pages, self._path])
         if marks != self._marks:
@@ -105,12 +105,13 @@ class ProfileFiles:
             found[name] = (agent, file)
         if there:
             found |= {
-                name: (agent, self._path) for name, agent in _read(self._path, self._files.read(self._path)).items()
+                name: (agent, self._path)
+                for name, agent in _read_agents(self._path, self._files.read(self._path)).items()
             }
         return found
 
 
-def choose(name: str, known: Profiles) -> Agent:
+def choose_agent(name: str, known: Profiles) -> Agent:
     """Return one profile. Raises: UnknownNameError with those that exist and the nearest name."""
     if name in known:
         return known[name][0]
@@ -130,20 +131,20 @@ class _Profile(Struct, frozen=True):
     model: str | None = None
 
 
-def _read(path: str, data: bytes) -> dict[str, Agent]:
+def _read_agents(path: str, data: bytes) -> dict[str, Agent]:
     try:
         entries = msgspec.json.decode(data, type=dict[str, Raw])
     except msgspec.ValidationError:
-        _refuse(path, data, 0, f"found no object, {EXPECTED}")
+        _refuse_file(path, data, 0, f"found no object, {EXPECTED}")
     except msgspec.DecodeError as error:
         why, _, byte = str(error).removeprefix("JSON is malformed: ").rstrip(")").partition(" (byte ")
-        _refuse(path, data, int(byte or len(data)), f"not JSON: {why[:1].lower()}{why[1:]}, {EXPECTED}")
+        _refuse_file(path, data, int(byte or len(data)), f"not JSON: {why[:1].lower()}{why[1:]}, {EXPECTED}")
     except UnicodeDecodeError:
-        _refuse(path, data, 0, f"found bytes that are not UTF-8, {EXPECTED}")
+        _refuse_file(path, data, 0, f"found bytes that are not UTF-8, {EXPECTED}")
     agents: dict[str, Agent] = {}
     at = 0
     for name, entry in entries.items():
-        at = _key(data, name, at)
+        at = _key_offset(data, name, at)
         try:
             agents[name] = _agent(msgspec.json.decode(entry, type=_Profile))
         except (msgspec.ValidationError, UnicodeDecodeError) as error:
@@ -182,17 +183,19 @@ def _refuse_profile(path: str, data: bytes, at: int, name: str, why: str) -> Nev
     what, _, place = why.partition(" - at `$.")
     field = re.match(r"\w+", place)
     where = f"{name}.{field[0]}" if field else name
-    _refuse(path, data, _key(data, field[0], at) if field else at, f"{where}: {what.replace('`', '')}, {EXPECTED}")
+    _refuse_file(
+        path, data, _key_offset(data, field[0], at) if field else at, f"{where}: {what.replace('`', '')}, {EXPECTED}"
+    )
 
 
-def _key(data: bytes, name: str, start: int) -> int:
+def _key_offset(data: bytes, name: str, start: int) -> int:
     """Find the offset of a key; `start` when it is spelt with escapes."""
     # A quote within a string has a backslash before it, so that only a key can match.
     found = re.compile(re.escape(msgspec.json.encode(name)) + rb"\s*:").search(data, start)
     return found.start() if found else start
 
 
-def _refuse(path: str, data: bytes, at: int, why: str) -> Never:
+def _refuse_file(path: str, data: bytes, at: int, why: str) -> Never:
     before = data[:at].decode(errors="replace")
     line, column = before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
     raise UsageError(f"{path}:{line}:{column}: {why}", f"fix the file: {path}")

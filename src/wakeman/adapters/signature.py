@@ -43,7 +43,7 @@ def sign(file: str, name: str, genesis: str, seq: int, digest: str, at: datetime
     return msgspec.structs.replace(bare, signature=b64encode(key.sign(_message(bare))).decode())
 
 
-def keep(directory: str, signature: Signature) -> str:
+def append_signature(directory: str, signature: Signature) -> str:
     """Append a signature to those beside a log, durably; give the file. Raises: StorageError."""
     file = os.path.join(directory, FILE)
     try:
@@ -80,7 +80,7 @@ def signed(
 ) -> tuple[Signature, str]:
     """Sign a head and keep the signature beside the log; return it and the file. Raises: UsageError; StorageError."""
     made = sign(key, name, genesis, seq, digest, at)
-    return made, keep(directory, made)
+    return made, append_signature(directory, made)
 
 
 def verified(key: str, directory: str, genesis: str) -> tuple[str, list[tuple[Signature, bool]]]:
@@ -125,7 +125,7 @@ def _private(file: str) -> Ed25519PrivateKey:
     serialization = _library()
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-    key = _loaded(file, lambda data: serialization.load_pem_private_key(data, password=None))
+    key = _load_key(file, lambda data: serialization.load_pem_private_key(data, password=None))
     if not isinstance(key, Ed25519PrivateKey):
         raise UsageError(f"{file}: found another kind of key; expected {_SEVERAL}")
     return key
@@ -135,7 +135,7 @@ def _public(file: str) -> Ed25519PublicKey:
     serialization = _library()
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-    key = _loaded(file, serialization.load_pem_public_key)
+    key = _load_key(file, serialization.load_pem_public_key)
     if not isinstance(key, Ed25519PublicKey):
         raise UsageError(f"{file}: found another kind of key; expected {_SEVERAL}")
     return key
@@ -149,7 +149,7 @@ def _library() -> Any:
     return serialization
 
 
-def _loaded(file: str, load: Callable[[bytes], object]) -> object:
+def _load_key(file: str, load: Callable[[bytes], object]) -> object:
     try:
         with open(file, "rb") as stream:
             return load(stream.read(64 * 1024))

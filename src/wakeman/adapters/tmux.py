@@ -150,7 +150,7 @@ class Tmux:
         except OSError as error:
             why = f"tmux socket {self._socket}: its directory cannot be made: {error.strerror}"
             return [Made(error=why) for _ in starts]
-        made: list[Made | None] = [_unusable(start) for start in starts]
+        made: list[Made | None] = [_refused_start(start) for start in starts]
         why = ""
         for attempt in range(SERVER_TRIES_MAX):
             waiting = [index for index, one in enumerate(made) if one is None]
@@ -159,8 +159,8 @@ class Tmux:
             if attempt > 1:
                 sleep(TRY_PAUSE_S * (attempt - 1))
             # One failing start takes those behind it along, so the second time each goes alone.
-            for batch in _batches(starts, waiting, 1 if attempt else len(waiting)):
-                births = (word for index in batch for word in (*_birth(starts[index]), ";"))
+            for batch in _start_batches(starts, waiting, 1 if attempt else len(waiting)):
+                births = (word for index in batch for word in (*_creation_commands(starts[index]), ";"))
                 ran = self._act(*births, *(INHERITED if self._config else ()))
                 if ran.returncode or len(ran.stdout) != len(batch):
                     why = " ".join(ran.stderr) or f"tmux ended with status {ran.returncode}"
@@ -179,7 +179,7 @@ class Tmux:
             (session_id, mark) for session_id, mark in ends if _is_id(session_id) and re.fullmatch(ATTEMPT_ID, mark)
         ]
         ended = 0
-        for batch in _pieces(known, ENDS_PER_CALL_MAX):
+        for batch in _item_batches(known, ENDS_PER_CALL_MAX):
             words: list[str] = []
             for session_id, mark in batch:
                 then = f"display-message -p ended ; kill-session -t '{session_id}'"
@@ -236,7 +236,7 @@ class Tmux:
 
     def attach(self, session: str) -> tuple[str, ...]:
         """Return the command line with which a person attaches."""
-        return (self._tmux, "-S", self._socket, "attach-session", "-t", _target(session))
+        return (self._tmux, "-S", self._socket, "attach-session", "-t", _exact_target(session))
 
     def adopt(self, session_id: str, mark: str) -> None:
         """Set our mark on a session that the user's own launcher made, and on its first pane.
@@ -261,7 +261,7 @@ class Tmux:
         from contextlib import suppress
 
         with suppress(ProgramError, UnknownNameError):
-            self._ask("set-option", "-t", _target(session_id), "@wakeman_head", _literal(head))
+            self._ask("set-option", "-t", _exact_target(session_id), "@wakeman_head", _literal(head))
 
     def recall(self) -> list[tuple[str, str]]:
         """Return mark and `@wakeman_head` of each session that has both."""
@@ -290,7 +290,9 @@ class Tmux:
 
     def _pane(self, session: str) -> tuple[str, bool]:
         """Find the pane that we made (in a stranger's session, its first): its id, and whether it is dead."""
-        ran = self._ask("list-panes", "-s", "-t", _target(session), "-F", "#{pane_id} #{pane_dead} #{@wakeman_pane}")
+        ran = self._ask(
+            "list-panes", "-s", "-t", _exact_target(session), "-F", "#{pane_id} #{pane_dead} #{@wakeman_pane}"
+        )
         rows = [line.split(" ", 2) for line in ran.out.splitlines()]
         if ran.code or not rows:
             raise UnknownNameError(f"tmux socket {self._socket}: no session {session}", self._hint())
@@ -527,7 +529,7 @@ def _lives(pid: int) -> bool:
         return True
 
 
-def _birth(start: Start) -> tuple[str, ...]:
+def _creation_commands(start: Start) -> tuple[str, ...]:
     """Return the tmux commands that make a session ours from its first moment; prints `$id pid`."""
     target = f"={start.session}:"
     # A single word would go through a shell.
@@ -549,17 +551,17 @@ def _birth(start: Start) -> tuple[str, ...]:
     return tuple(words)
 
 
-def _pieces(items: Sequence[tuple[str, str]], most: int) -> Iterator[Sequence[tuple[str, str]]]:
+def _item_batches(items: Sequence[tuple[str, str]], most: int) -> Iterator[Sequence[tuple[str, str]]]:
     for at in range(0, len(items), most):
         yield items[at : at + most]
 
 
-def _batches(starts: Sequence[Start], waiting: Sequence[int], most: int) -> Iterator[list[int]]:
+def _start_batches(starts: Sequence[Start], waiting: Sequence[int], most: int) -> Iterator[list[int]]:
     """Cut a list of starts into as few calls of tmux as it takes."""
     batch: list[int] = []
     size = 0
     for index in waiting:
-        length = _length(_birth(starts[index]))
+        length = _length(_creation_commands(starts[index]))
         if batch and (size + length > COMMAND_BYTES_MAX or len(batch) == most):
             yield batch
             batch, size = [], 0
@@ -568,7 +570,7 @@ def _batches(starts: Sequence[Start], waiting: Sequence[int], most: int) -> Iter
     yield batch
 
 
-def _unusable(start: Start) -> Made | None:
+def _refused_start(start: Start) -> Made | None:
     """Return why tmux would make something else of a start; None when it would not."""
     if not re.fullmatch(SESSION_NAME, start.session):
         return Made(error=f"tmux session {start.session!r}: expected letters, digits, _, -, + and blanks")
@@ -576,7 +578,7 @@ def _unusable(start: Start) -> Made | None:
         return Made(error=f"tmux session {start.session}: mark {start.mark!r} cannot be compared by tmux")
     if not start.argv:
         return Made(error=f"tmux session {start.session}: no program given")
-    if (length := _length(_birth(start))) > COMMAND_BYTES_MAX:
+    if (length := _length(_creation_commands(start))) > COMMAND_BYTES_MAX:
         return Made(error=f"tmux session {start.session}: {length} bytes of arguments, tmux takes {COMMAND_BYTES_MAX}")
     return None
 
@@ -589,7 +591,7 @@ def _is_id(session: str) -> bool:
     return session[:1] == "$" and session[1:].isdecimal()
 
 
-def _target(session: str) -> str:
+def _exact_target(session: str) -> str:
     """Return the exact target of a session. Raises: UnknownNameError for an empty name, which tmux takes for any
     session."""
     if not session:

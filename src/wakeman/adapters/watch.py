@@ -234,12 +234,12 @@ class _Inotify:
     def _directory(self, place: str, path: str, *, gone: bool) -> None:
         if gone:
             for root in self._known:
-                if _inside(root, path):
+                if _is_below(root, path):
                     self._watch.lose(f"{root}: was moved away")
             self._forget(path)
         elif place in self._anchors:
             for root in self._roots:
-                if _inside(root, path):
+                if _is_below(root, path):
                     self._settle(root)
         elif place not in self._flat:
             self._add(path, tell=True)
@@ -313,7 +313,7 @@ class _Inotify:
 
     def _forget(self, top: str) -> None:
         assert self._reader is not None  # noqa: S101 - as above
-        for place in [place for place in self._watched if _inside(place, top)]:
+        for place in [place for place in self._watched if _is_below(place, top)]:
             wd = self._watched.pop(place)
             self._places.pop(wd, None)
             self._known.pop(place, None)
@@ -380,7 +380,7 @@ class _Observer:
                     self._watch.lose(f"{root}: is watched from now on")
 
 
-def _inside(path: str, top: str) -> bool:
+def _is_below(path: str, top: str) -> bool:
     return path == top or path.startswith(top.rstrip("/") + "/")
 
 

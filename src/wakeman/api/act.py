@@ -81,7 +81,7 @@ def send(
     following = (f"wakeman capture {target}",)
     if pause is None or not submit:
         return Answer(Sent(target=target), following)
-    if why := requests.heard(world, deployment, name, pause):
+    if why := requests.wait_until_confirmed(world, deployment, name, pause):
         raise NeedsPersonError(f"{target}: not confirmed: {why}", f"wakeman attach {target}")
     return Answer(Sent(target=target, arrived=True), following)
 
@@ -136,7 +136,7 @@ def clean(world: World, name: str) -> Answer[Cleaned]:
         left = repository.clear(world, d)
         where = world.files.move(f"{world.state}/{exact}", target)
         kept = {tree.replace(d.host.directory, where, 1): why for tree, why in left.items()}
-        repository.follow(world, d, list(kept))
+        repository.repair_links(world, d, list(kept))
     notes = tuple(f"{tree}: left as a work tree: {why}" for tree, why in kept.items())
     return Answer(Cleaned(deployment=exact, moved_to=where, trees=kept), ("wakeman status",), notes=notes)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol
 from msgspec import UNSET, Meta, UnsetType
 
 from wakeman.api.answer import Answer, Value
-from wakeman.audit.report import Report, Tape
+from wakeman.audit.report import AuditedLog, AuditReport
 from wakeman.audit.report import audit as judge_again
 from wakeman.core.errors import LogDamagedError
 from wakeman.core.log.events import Event, decode, genesis, stamp
@@ -95,11 +95,11 @@ class Audited(Value, frozen=True, kw_only=True):
 class Tapes(Protocol):
     """Opens the files of a log for an audit."""
 
-    def __call__(self, file: str) -> AbstractContextManager[Tape]:
+    def __call__(self, file: str) -> AbstractContextManager[AuditedLog]:
         """Return its lines, to be read once."""
 
 
-class Signature(Protocol):
+class SignedHead(Protocol):
     """One signed head."""
 
     @property
@@ -121,12 +121,12 @@ class Signatures(Protocol):
 
     FILE: str
 
-    def verified(self, key: str, directory: str, genesis: str) -> tuple[str, Sequence[tuple[Signature, bool]]]:
+    def verified(self, key: str, directory: str, genesis: str) -> tuple[str, Sequence[tuple[SignedHead, bool]]]:
         """Return a key's fingerprint, and its signatures of a log, each with whether it fits."""
 
     def signed(
         self, key: str, directory: str, name: str, genesis: str, seq: int, digest: str, at: datetime
-    ) -> tuple[Signature, str]:
+    ) -> tuple[SignedHead, str]:
         """Sign a head; return the signature and the file that keeps it."""
 
 
@@ -146,28 +146,28 @@ def audit(
     Shape: `heads` are checkpoints that the caller knows; `key` verifies the signatures beside the log, `sign` signs.
     Raises: LogDamagedError when it is to be signed and anything diverges.
     """
-    begin = _first(tapes, file)
+    begin = _first_event(tapes, file)
     signed = _Signed(signatures, key, file, begin) if key is not None else None
-    known = [*_outside(world, file, begin), *heads, *(signed.heads if signed else ())]
+    known = [*_external_checkpoints(world, file, begin), *heads, *(signed.heads if signed else ())]
     with tapes(file) as tape:
         report = judge_again(tape, known)
     wrong = signed.wrong if signed else []
     total = report.count + len(wrong)
-    told = _told(report, wrong, signed.vouched(report) if signed else None)
+    told = _audited(report, wrong, signed.vouched(report) if signed else None)
     if sign:
         if total:
             text = f"{told.deployment}: is not signed: {count(total, 'divergence')}"
             raise LogDamagedError(text, f"wakeman audit {again}")
-        told = _told(report, wrong, _sign(world, signatures, sign, dirname(file), report))
+        told = _audited(report, wrong, _sign(world, signatures, sign, dirname(file), report))
     return Answer(told, (f"wakeman replay {quote(again)}",), ok=not total, code=DIVERGED_STATUS if total else 0)
 
 
-def _first(tapes: Tapes, file: str) -> Event:
+def _first_event(tapes: Tapes, file: str) -> Event:
     with tapes(file) as tape:
         return decode(next(iter(tape.lines())))
 
 
-def _outside(world: World, file: str, begin: Event) -> Sequence[Head]:
+def _external_checkpoints(world: World, file: str, begin: Event) -> Sequence[Head]:
     """Return the external checkpoints on this machine. Boundary: a log that was copied or moved has none here."""
     planned: Any = begin.data
     if realpath(planned.host.directory) != realpath(dirname(file)):
@@ -193,7 +193,7 @@ class _Signed:
         if not own:
             self.wrong = [_diverging(0, "no signature of this log", f"one by {self.key} in {signatures.FILE}")]
 
-    def vouched(self, report: Report) -> SignatureStatus:
+    def vouched(self, report: AuditReport) -> SignatureStatus:
         """Return the key, and the last line that it vouches for."""
         lines = [each.line for each in report.witnesses if each.where.startswith(SIGNATURE_PREFIX) and each.agrees]
         return SignatureStatus(key=self.key, line=max(lines, default=0))
@@ -203,13 +203,13 @@ def _diverging(line: int, found: str, expected: str) -> DivergenceFound:
     return DivergenceFound(line=line, kind="signature", found=found, expected=expected)
 
 
-def _sign(world: World, signatures: Signatures, key: str, directory: str, report: Report) -> SignatureStatus:
+def _sign(world: World, signatures: Signatures, key: str, directory: str, report: AuditReport) -> SignatureStatus:
     d = report.auditor.deployment
     made, file = signatures.signed(key, directory, d.name, report.chain.start, d.seq, d.hash, world.clock.now())
     return SignatureStatus(key=made.key, line=made.seq, signature=made.signature, file=file)
 
 
-def _told(report: Report, wrong: Sequence[DivergenceFound], signature: SignatureStatus | None) -> Audited:
+def _audited(report: AuditReport, wrong: Sequence[DivergenceFound], signature: SignatureStatus | None) -> Audited:
     judge, d, breaks = report.auditor, report.auditor.deployment, report.chain.breaks
     found = (
         DivergenceFound(line=each.line, kind=each.kind, found=each.found, expected=each.expected)

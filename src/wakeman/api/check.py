@@ -97,7 +97,7 @@ def resume(world: World, name: str | None = None) -> Resumption:
         raise faults[names[0]]
     return Resumption(
         answer=Answer(
-            Resumed(resumed=tuple(_resumed(each) for each in found)),
+            Resumed(resumed=tuple(_resume_result(each) for each in found)),
             tuple(f"wakeman wait {each}" for each in names),
             ok=not faults,
             code=max((fault.code for fault in faults.values()), default=0),
@@ -107,7 +107,7 @@ def resume(world: World, name: str | None = None) -> Resumption:
     )
 
 
-def _resumed(each: resuming.Resumed) -> ResumedDeployment | FailedDeployment:
+def _resume_result(each: resuming.ResumeResult) -> ResumedDeployment | FailedDeployment:
     if each.deployment is None:
         return FailedDeployment(deployment=each.name, error=str(each.error))
     return ResumedDeployment(

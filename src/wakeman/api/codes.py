@@ -13,10 +13,10 @@ SEVERITY = (6, 3, 2, 5, 1, 4, 0)
 
 def code(d: Deployment) -> int:
     """Return the exit code of a deployment: 0 complete, 1 partial or stopped, 5 needs a person, 4 open."""
-    return standing(d.outcome, needs_person=d.outcome == "open" and notice.asking(d))
+    return outcome_code(d.outcome, needs_person=d.outcome == "open" and notice.asking(d))
 
 
-def standing(outcome: Outcome, *, needs_person: bool) -> int:
+def outcome_code(outcome: Outcome, *, needs_person: bool) -> int:
     """Return the exit code of what is known of a deployment; see `code`."""
     if outcome != "open":
         return 0 if outcome == "complete" else 1

@@ -13,7 +13,7 @@ from wakeman.api.answer import Answer, Value
 from wakeman.core.errors import UsageError, WakemanError
 from wakeman.core.model import Agent, Plan, UnitsSpec
 from wakeman.core.model.plan import DEFAULT_EXECUTOR
-from wakeman.core.plan.parser import read
+from wakeman.core.plan.parser import read_plan
 from wakeman.ports import World
 
 NO_PLAN = Plan(name="none", units=UnitsSpec())
@@ -58,7 +58,7 @@ class Profiles(Value, frozen=True, kw_only=True):
     agents: Annotated[tuple[AgentProfile, ...], Meta(description="The profiles.")]
 
 
-class Machine(Protocol):
+class LocalFacts(Protocol):
     """What only adapters know of this machine."""
 
     def executor(self, name: str, environ: Mapping[str, str]) -> str:
@@ -80,7 +80,7 @@ class Machine(Protocol):
 
 
 def doctor(
-    world: World, here: Machine, option: str | None, file: str | None, pause: Callable[[float], None] | None = None
+    world: World, here: LocalFacts, option: str | None, file: str | None, pause: Callable[[float], None] | None = None
 ) -> Answer[Diagnosis]:
     """Check every prerequisite, with those of a plan file; with `pause` start one agent of it, which may cost money.
 
@@ -90,7 +90,7 @@ def doctor(
         raise UsageError("doctor --as-alarm: found no plan", "wakeman doctor FILE --as-alarm")
     found = [finding for probe in DOCTOR_PROBES for finding in probe(world, here, option)]
     if file is not None:
-        found += _settings(world, here, file)
+        found += _user_settings(world, here, file)
     if pause is not None and file is not None:
         found += _tried(here, file, pause)
     missing = any(finding.level == "missing" for finding in found)
@@ -98,7 +98,7 @@ def doctor(
     return Answer(Diagnosis(findings=tuple(found)), mends, ok=not missing, code=int(missing))
 
 
-def agents(world: World, here: Machine, file: str | None) -> Answer[Profiles]:
+def agents(world: World, here: LocalFacts, file: str | None) -> Answer[Profiles]:
     """List the agent profiles, with those of a plan file."""
     known = here.profiles(world, _plan(world, file)).items()
     listed = (
@@ -118,12 +118,12 @@ def agents(world: World, here: Machine, file: str | None) -> Answer[Profiles]:
 # --- probes ---------------------------------------------------------------------------------------------------
 
 
-def _python(_: World, __: Machine, ___: str | None) -> Iterator[Finding]:
+def _python(_: World, __: LocalFacts, ___: str | None) -> Iterator[Finding]:
     level: Level = "ok" if sys.version_info >= PYTHON_MIN else "missing"
     yield Finding("python", level, f"{sys.version.split()[0]} at {sys.executable}")
 
 
-def _executor(world: World, here: Machine, _: str | None) -> Iterator[Finding]:
+def _executor(world: World, here: LocalFacts, _: str | None) -> Iterator[Finding]:
     name = DEFAULT_EXECUTOR
     try:
         found = here.executor(name, world.machine.environ())
@@ -133,7 +133,7 @@ def _executor(world: World, here: Machine, _: str | None) -> Iterator[Finding]:
     yield Finding(name, "ok", found)
 
 
-def _at(world: World, _: Machine, __: str | None) -> Iterator[Finding]:
+def _at(world: World, _: LocalFacts, __: str | None) -> Iterator[Finding]:
     weakness = world.timer.weakness()
     what, _sep, mend = weakness.partition("; ")
     if weakness:
@@ -143,7 +143,7 @@ def _at(world: World, _: Machine, __: str | None) -> Iterator[Finding]:
         yield Finding("at", "ok", "its daemon runs")
 
 
-def _state(world: World, _: Machine, option: str | None) -> Iterator[Finding]:
+def _state_directory(world: World, _: LocalFacts, option: str | None) -> Iterator[Finding]:
     place = world.state
     while not os.path.exists(place) and place != "/":
         place = os.path.dirname(place)
@@ -161,7 +161,7 @@ def _origin(world: World, option: str | None) -> str:
     return "marked by .wakeman, the nearest upwards" if marked else "the user's own: no marked state/ upwards"
 
 
-def _profiles(world: World, _: Machine, __: str | None) -> Iterator[Finding]:
+def _profiles(world: World, _: LocalFacts, __: str | None) -> Iterator[Finding]:
     try:
         known = world.agents(NO_PLAN)
     except WakemanError as fault:
@@ -170,7 +170,7 @@ def _profiles(world: World, _: Machine, __: str | None) -> Iterator[Finding]:
     yield Finding("agents.json", "ok", f"{len(known)} profiles")
 
 
-def _programs(world: World, here: Machine, _: str | None) -> Iterator[Finding]:
+def _client_programs(world: World, here: LocalFacts, _: str | None) -> Iterator[Finding]:
     import shutil
 
     clients = here.clients()
@@ -182,13 +182,13 @@ def _programs(world: World, here: Machine, _: str | None) -> Iterator[Finding]:
             yield Finding(name, "weak", f'not on PATH: harness = "{name}" cannot run', install)
 
 
-def _memory(world: World, _: Machine, __: str | None) -> Iterator[Finding]:
+def _free_memory(world: World, _: LocalFacts, __: str | None) -> Iterator[Finding]:
     free = world.machine.free_memory()
     level: Level = "weak" if free and free < AGENT_MEMORY_BYTES else "ok"
     yield Finding("memory", level, f"{free / 2**30:.1f} GiB free" if free else "not known")
 
 
-def _confinement(world: World, _: Machine, __: str | None) -> Iterator[Finding]:
+def _confinement(world: World, _: LocalFacts, __: str | None) -> Iterator[Finding]:
     try:
         way = world.confiner().choose(world.machine.environ())
     except WakemanError as fault:
@@ -197,9 +197,9 @@ def _confinement(world: World, _: Machine, __: str | None) -> Iterator[Finding]:
     yield Finding("confinement", "ok", f"{way.words}, by {way.program}")
 
 
-def _alarms(world: World, _: Machine, __: str | None) -> Iterator[Finding]:
+def _alarms(world: World, _: LocalFacts, __: str | None) -> Iterator[Finding]:
     """Yield each open deployment that no check will come to."""
-    from wakeman.engine.alarm import stands
+    from wakeman.engine.alarm import alarm_is_pending
 
     for name in world.logs.names():
         try:
@@ -207,19 +207,19 @@ def _alarms(world: World, _: Machine, __: str | None) -> Iterator[Finding]:
         except WakemanError as fault:
             yield Finding(name, "missing", str(fault), fault.hint)
             continue
-        if d.outcome == "open" and not d.paused_at and not stands(world, d, world.clock.now()):
+        if d.outcome == "open" and not d.paused_at and not alarm_is_pending(world, d, world.clock.now()):
             yield Finding(name, "missing", "open, and no alarm lies ahead", f"wakeman check {name}")
 
 
-DOCTOR_PROBES: tuple[Callable[[World, Machine, str | None], Iterator[Finding]], ...] = (
-    _python, _executor, _at, _state, _profiles, _programs, _memory, _confinement, _alarms,
+DOCTOR_PROBES: tuple[Callable[[World, LocalFacts, str | None], Iterator[Finding]], ...] = (
+    _python, _executor, _at, _state_directory, _profiles, _client_programs, _free_memory, _confinement, _alarms,
 )  # fmt: skip
 
 
 # --- a plan's -------------------------------------------------------------------------------------------------
 
 
-def _settings(world: World, here: Machine, file: str) -> Iterator[Finding]:
+def _user_settings(world: World, here: LocalFacts, file: str) -> Iterator[Finding]:
     """Yield what the workers' client needs in the user's own settings, which only the user changes."""
     from wakeman.engine.start.prepare import variables
 
@@ -236,7 +236,7 @@ def _settings(world: World, here: Machine, file: str) -> Iterator[Finding]:
         yield Finding(f"{client}'s settings", "ok", "nothing is asked before the first turn")
 
 
-def _tried(here: Machine, file: str, pause: Callable[[float], None]) -> Iterator[Finding]:
+def _tried(here: LocalFacts, file: str, pause: Callable[[float], None]) -> Iterator[Finding]:
     """Start one agent as an alarm would, and yield how that ended."""
     import shutil
     import tempfile
@@ -270,4 +270,4 @@ def _tried(here: Machine, file: str, pause: Callable[[float], None]) -> Iterator
 def _plan(world: World, file: str | None) -> Plan:
     if file is None:
         return NO_PLAN
-    return read(world.files.read(os.path.abspath(file)).decode("utf-8", "surrogateescape"), file)
+    return read_plan(world.files.read(os.path.abspath(file)).decode("utf-8", "surrogateescape"), file)

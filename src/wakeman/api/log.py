@@ -65,7 +65,7 @@ def follow(
         if d.outcome != "open":
             return
         if after >= d.seq:
-            _rest(world, d, pause)
+            _pause_until_changed(world, d, pause)
 
 
 def repair(world: World, name: str) -> Answer[LogRepaired]:
@@ -75,7 +75,7 @@ def repair(world: World, name: str) -> Answer[LogRepaired]:
     return Answer(LogRepaired(deployment=name, repaired=bool(kept), kept=kept or None), following)
 
 
-def line(event: Event) -> dict[str, Any]:
+def logged_line(event: Event) -> dict[str, Any]:
     """Return an event as its line in the log has it."""
     fields = msgspec.to_builtins(event)
     head = {"v": event.v, "seq": event.seq, "at": stamp(event.at), "by": event.by, "type": kind(event.data)}
@@ -87,7 +87,7 @@ def _wanted(event: Event, type_: str | None, worker: str | None) -> bool:
     return type_ in (None, kind(event.data)) and worker in (None, event.worker)
 
 
-def _rest(world: World, d: Deployment, pause: Callable[[float], None]) -> None:
+def _pause_until_changed(world: World, d: Deployment, pause: Callable[[float], None]) -> None:
     """Return when the log's file has changed, or after a while."""
     file = [layout.inside(d.host, "events.jsonl")]
     before = world.files.marks(file)

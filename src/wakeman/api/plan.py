@@ -17,7 +17,7 @@ from wakeman.core.model import Deployment, Plan
 from wakeman.core.policy import review
 from wakeman.core.policy.limits import every
 from wakeman.engine.start import deploy
-from wakeman.engine.start.prepare import Prepared, prepare
+from wakeman.engine.start.prepare import PreparedPlan, prepare_plan
 from wakeman.ports import World
 
 
@@ -50,7 +50,7 @@ class PlannedReview(Value, frozen=True, kw_only=True):
     command: Annotated[tuple[str, ...], Meta(description="The exact argument vector of the reviewer.")]
 
 
-class Planned(Value, frozen=True, kw_only=True):
+class PlannedDeployment(Value, frozen=True, kw_only=True):
     """Everything that `wakeman up` would start."""
 
     plan: Annotated[str, Meta(description="Name of the plan.")]
@@ -71,7 +71,7 @@ class Planned(Value, frozen=True, kw_only=True):
     up: Annotated[str, Meta(description="The command that starts it.")]
 
 
-class Started(Status, frozen=True, kw_only=True):
+class StartedDeployment(Status, frozen=True, kw_only=True):
     """A deployment that has gone up."""
 
     weakness: Annotated[str | None, Meta(description="Why its alarm may not fire; null where it will.")]
@@ -83,37 +83,37 @@ class Initialised(Value, frozen=True, kw_only=True):
     file: Annotated[str, Meta(description="Absolute path of the file.")]
 
 
-def gather(world: World, file: str, here: str, stdin: Callable[[], str]) -> Prepared:
+def gather(world: World, file: str, here: str, stdin: Callable[[], str]) -> PreparedPlan:
     """Read a plan file, or stdin for `-`, and all that it speaks of. Raises: PlanError; UsageError.
 
     Shape: paths of a file are relative to its directory, those of stdin to `here`.
     """
     if file == "-":
-        return prepare(world, stdin(), "<stdin>", here)
+        return prepare_plan(world, stdin(), "<stdin>", here)
     path = posixpath.normpath(posixpath.join(here, file))
     if not world.files.marks([path]):
         raise UsageError(f"{file}: no such file; expected a plan", "wakeman init writes one to begin with")
     text = world.files.read(path).decode("utf-8", "surrogateescape")
     try:
-        return prepare(world, text, file, posixpath.dirname(path), stdin)
+        return prepare_plan(world, text, file, posixpath.dirname(path), stdin)
     except PlanError as fault:
         raise PlanError(fault.problems, f"fix it, then: wakeman plan {quote(file)}") from fault
 
 
-def plan(world: World, prepared: Prepared, file: str) -> Answer[Planned]:
+def plan(world: World, prepared: PreparedPlan, file: str) -> Answer[PlannedDeployment]:
     """Return everything that `up` would start, without starting it."""
     previews = deploy.preview(world, prepared)
     reviewer = deploy.reviewer(world, prepared)
     workers = prepared.plan.workers
     up = f"wakeman up {quote(file)}" + (" --yes" if _unheld(prepared.plan) else "")
-    told = Planned(
+    told = PlannedDeployment(
         plan=prepared.plan.name,
         root=prepared.root,
         units=tuple(
             PlannedUnit(unit=unit.name, input=unit.input, outputs=unit.outputs, writes=unit.writes)
             for unit in prepared.units
         ),
-        workers=tuple(_worker(one) for one in previews),
+        workers=tuple(_planned_worker(one) for one in previews),
         review=PlannedReview(of=prepared.plan.verify.review.of, command=reviewer.argv) if reviewer else None,
         conflicts=(),
         existing=tuple(mark.path for mark in prepared.existing),
@@ -130,7 +130,7 @@ def plan(world: World, prepared: Prepared, file: str) -> Answer[Planned]:
     return Answer(told, (up,))
 
 
-def approve(prepared: Prepared, *, yes: bool) -> None:
+def approve(prepared: PreparedPlan, *, yes: bool) -> None:
     """Raise UsageError where agents may do anything without confinement, and no person has agreed to that."""
     keys = _unheld(prepared.plan)
     if keys and not yes:
@@ -140,16 +140,16 @@ def approve(prepared: Prepared, *, yes: bool) -> None:
         )
 
 
-def started(world: World, d: Deployment) -> Answer[Started]:
+def started(world: World, d: Deployment) -> Answer[StartedDeployment]:
     """Return what going up came to; the notes say what is weak about the alarm."""
     status = describe(world, d, d.looked_at)
     weak = d.outcome == "open" and (d.alarm is None or not d.alarm.job)
-    told = Started(**msgspec.structs.asdict(status), weakness=world.timer.weakness() if weak else None)
+    told = StartedDeployment(**msgspec.structs.asdict(status), weakness=world.timer.weakness() if weak else None)
     weakness = told.weakness or f"{world.timer.name} did not take the job"
     return Answer(told, following(told), notes=_warnings(weakness, d) if weak else ())
 
 
-def amend(world: World, name: str, prepared: Prepared) -> Answer[Status]:
+def amend(world: World, name: str, prepared: PreparedPlan) -> Answer[Status]:
     """Change the plan of an open deployment for what is not launched yet."""
     return after(world, deploy.amend(world, name, prepared))
 
@@ -162,7 +162,7 @@ def _warnings(weakness: str, d: Deployment) -> tuple[str, ...]:
     return (f"warning: {weakness}; {costs}",)
 
 
-def _worker(one: deploy.Preview) -> PlannedWorker:
+def _planned_worker(one: deploy.Preview) -> PlannedWorker:
     return PlannedWorker(
         name=one.share.name,
         key=one.share.key,

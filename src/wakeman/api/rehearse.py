@@ -18,14 +18,14 @@ from wakeman.core.model import Outcome, Plan, Repository, Share
 from wakeman.core.plan.template import nearest
 from wakeman.engine.check import check
 from wakeman.engine.start import deploy
-from wakeman.engine.start.prepare import Prepared
+from wakeman.engine.start.prepare import PreparedPlan
 from wakeman.ports import World
 
 UNTOLD = ("planned", "enrolled", "armed", "looked", "effected", "disarmed")
 """Types that a timeline leaves out unless all are asked for."""
 
 
-class Staged(Protocol):
+class RehearsalWorld(Protocol):
     """A memory world in which workers are acted."""
 
     def world(self, by: str = ...) -> World:
@@ -35,7 +35,7 @@ class Staged(Protocol):
         """Run events in their order until `until` holds."""
 
 
-class Staging(Protocol):
+class RehearsalFactory(Protocol):
     """Makes the memory world for a plan."""
 
     def __call__(
@@ -48,7 +48,7 @@ class Staging(Protocol):
         seconds: float,
         early: Mapping[str, int],
         hang: Sequence[str],
-    ) -> Staged:
+    ) -> RehearsalWorld:
         """Perform each unit in so many seconds; those in `early` end after some units, those in `hang` never end."""
 
 
@@ -81,8 +81,8 @@ class Rehearsal(Struct, frozen=True):
 
 
 def rehearse(
-    prepared: Prepared,
-    staging: Staging,
+    prepared: PreparedPlan,
+    staging: RehearsalFactory,
     file: str,
     *,
     seconds: float,

@@ -11,8 +11,7 @@ from msgspec import Meta
 
 from wakeman.api.answer import ENVELOPE_VERSION, Answer, Failure, Line, Value
 from wakeman.core.errors import UsageError
-from wakeman.core.plan.schema import events_schema
-from wakeman.core.plan.schema import schema as plan_schema
+from wakeman.core.plan.schema import events_schema, plan_schema
 from wakeman.core.plan.template import nearest
 from wakeman.core.text import sanitise
 
@@ -20,10 +19,10 @@ EVENTS = "events"
 """What is asked for the schema of a log's line."""
 
 _STATUS = ("status.Status", "answer.DryRun")
-_STARTED = ("plan.Started", "status.Status", "watch.Watched", "answer.DryRun")
+_STARTED = ("plan.StartedDeployment", "status.Status", "watch.Watched", "answer.DryRun")
 ANSWERS: dict[str, tuple[str, ...]] = {
     "init": ("plan.Initialised", "answer.DryRun"),
-    "plan": ("plan.Planned",),
+    "plan": ("plan.PlannedDeployment",),
     "rehearse": ("rehearse.Rehearsed",),
     "up": _STARTED,
     "run": _STARTED,
@@ -35,7 +34,7 @@ ANSWERS: dict[str, tuple[str, ...]] = {
     "clean": ("act.Cleaned", "answer.DryRun"),
     "status": ("status.Status", "status.Statuses"),
     "log": (EVENTS, "log.LogRepaired"),
-    "capture": ("screen.Captured",),
+    "capture": ("screen.CapturedScreen",),
     "attach": ("screen.Attached",),
     "send": ("act.Sent", "answer.DryRun"),
     "stop": _STATUS,
@@ -100,7 +99,7 @@ def schema(verb: str) -> dict[str, Any]:
         "$id": f"urn:wakeman:answer:{verb}",
         "title": f"What `wakeman {verb} --json` prints",
         "anyOf": [*lines, *made],
-        "$defs": _used(defs, [*lines, *made]),
+        "$defs": _used_definitions(defs, [*lines, *made]),
     }
 
 
@@ -121,7 +120,7 @@ def _enveloped(made: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _used(defs: dict[str, Any], among: Sequence[object]) -> dict[str, Any]:
+def _used_definitions(defs: dict[str, Any], among: Sequence[object]) -> dict[str, Any]:
     """Return the definitions that something refers to."""
     wanted: dict[str, None] = {}
 

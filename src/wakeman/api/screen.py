@@ -17,7 +17,7 @@ from wakeman.engine.requests import find_worker, session_of
 from wakeman.ports import World
 
 
-class Captured(Value, frozen=True, kw_only=True):
+class CapturedScreen(Value, frozen=True, kw_only=True):
     """The end of what a worker shows."""
 
     deployment: Annotated[str, Meta(description="Name of the run.")]
@@ -36,19 +36,19 @@ class Attached(Value, frozen=True, kw_only=True):
     command: Annotated[tuple[str, ...], Meta(description="Its argument vector.")]
 
 
-def capture(world: World, worker: str, lines: int) -> Answer[Captured]:
+def capture(world: World, worker: str, lines: int) -> Answer[CapturedScreen]:
     """Return the end of a worker's screen; where there is no session, the end of what it printed."""
     deployment, name = find_worker(world, worker)
     d = world.logs.read(deployment)
     state = d.workers[name]
     if any(seen.session_id == state.session_id and not seen.over for seen in world.executor(d.host).poll().seen):
         source: Literal["screen", "stream"] = "screen"
-        text, notes = terminals.screen(world, d.host, state.session_id, lines), []
+        text, notes = terminals.session_screen(world, d.host, state.session_id, lines), []
     else:
         source, text = "stream", _streamed(world, layout.stream(d.host, state), lines)
         notes = [f"{deployment}/{name} has no live session ({state.state}): this is the end of what it printed"]
     shown = harmless(secrets.redactor(world, d)(text))
-    data = Captured(deployment=deployment, worker=name, source=source, text=shown)
+    data = CapturedScreen(deployment=deployment, worker=name, source=source, text=shown)
     return Answer(data, (f"wakeman status {deployment}",), notes=tuple(notes))
 
 

@@ -11,7 +11,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from wakeman.api.answer import Answer, Value, items
-from wakeman.api.codes import standing, worst
+from wakeman.api.codes import outcome_code, worst
 from wakeman.core.errors import LogDamagedError, WakemanError
 from wakeman.core.log import events as e
 from wakeman.core.log.state import apply_drafts
@@ -222,13 +222,13 @@ class Statuses(Value, frozen=True, kw_only=True):
 
 def status(world: World, name: str, *, recorded: bool = False) -> Answer[Status]:
     """Return the state of a deployment: observed now, or (`recorded`) as its log has it. Writes nothing."""
-    told = _read(world, name, recorded=recorded)
+    told = _read_status(world, name, recorded=recorded)
     return Answer(told, following(told), code=_code(told))
 
 
 def statuses(world: World, *, recorded: bool = False) -> Answer[Statuses]:
     """Return the state of all deployments. A damaged log is one of them, and no error."""
-    found = tuple(_listed(world, name, recorded=recorded) for name in world.logs.names())
+    found = tuple(_listed_status(world, name, recorded=recorded) for name in world.logs.names())
     proposed = tuple(f"wakeman status {each.deployment}" for each in found[-STATUSES_PROPOSED_MAX:])
     code = worst({each.code for each in found})
     return Answer(Statuses(state=world.state, deployments=found), proposed, code=code)
@@ -243,27 +243,27 @@ def after(world: World, d: Deployment, code: int = 0) -> Answer[Status]:
 def describe(world: World, d: Deployment, at: datetime | None) -> Status:
     """Return the status of a deployment; `at` is when it was last observed."""
     now = world.clock.now()
-    return shape(d, now, at, stands=d.alarm is not None and alarm.stands(world, d, now))
+    return shape(d, now, at, stands=d.alarm is not None and alarm.alarm_is_pending(world, d, now))
 
 
 def shape(d: Deployment, now: datetime, at: datetime | None, *, stands: bool) -> Status:
     """Return the status as of `now`, without observing anything; `stands`: its alarm is queued."""
     missing, total = undone(d), len(review.tasks(d))
-    tokens, cost = _used(used(d))
+    tokens, cost = _reported_usage(used(d))
     return Status(
         deployment=d.name,
         outcome=d.outcome,
         why=d.why,
-        blind=_blind(d),
+        blind=_unobserved(d),
         needs_person=d.outcome == "open" and notice.asking(d),
         paused=d.paused_at is not None,
         started=time(d.started),
         ended=time(d.ended),
         age=round((now - at).total_seconds(), 3) if at else None,
         units=UnitCounts(total=total, done=total - len(missing), missing=tuple(missing[:MISSING_LISTED_MAX])),
-        progress=progress(d, now),
+        progress=progress_status(d, now),
         conflicts=len(d.trespassed),
-        workers=tuple(_worker(d, worker, now) for worker in d.workers.values()),
+        workers=tuple(_worker_status(d, worker, now) for worker in d.workers.values()),
         validators=_side_sessions(d, now),
         decision=RowTaken(row=d.row, why=d.row_why, held=d.held or None),
         next_check=time(d.alarm.due) if d.alarm is not None else None,
@@ -272,7 +272,7 @@ def shape(d: Deployment, now: datetime, at: datetime | None, *, stands: bool) ->
         log=f"{d.host.directory}/events.jsonl",
         events=d.seq,
         sampled=d.sampled,
-        reviews=tuple(_review(d, name, each) for name, each in d.reviews.items()),
+        reviews=tuple(_review_status(d, name, each) for name, each in d.reviews.items()),
         tokens=tokens,
         cost=cost,
         trees=_trees(d) if leaves_branches(d) else UNSET,
@@ -295,7 +295,7 @@ def following(told: Status) -> tuple[str, ...]:
     return (*captures, f"wakeman {'check' if lost else 'wait'} {name}", f"wakeman log {name}")
 
 
-def progress(d: Deployment, now: datetime, worker: WorkerState | None = None) -> ProgressStatus:
+def progress_status(d: Deployment, now: datetime, worker: WorkerState | None = None) -> ProgressStatus:
     """Return how far a deployment is, or one worker of it."""
     far = pace.progress(d, now) if worker is None else pace.of_worker(d, worker, now)
     eta = far.estimate
@@ -313,10 +313,10 @@ def time(at: datetime | None) -> Time | None:
 
 
 def _code(told: Status) -> int:
-    return standing(told.outcome, needs_person=told.needs_person)
+    return outcome_code(told.outcome, needs_person=told.needs_person)
 
 
-def _read(world: World, name: str, *, recorded: bool) -> Status:
+def _read_status(world: World, name: str, *, recorded: bool) -> Status:
     d = world.logs.read(name)
     at = d.looked_at
     if not recorded and d.outcome == "open":
@@ -324,9 +324,9 @@ def _read(world: World, name: str, *, recorded: bool) -> Status:
     return describe(world, d, at)
 
 
-def _listed(world: World, name: str, *, recorded: bool) -> ListedStatus | UnreadableStatus:
+def _listed_status(world: World, name: str, *, recorded: bool) -> ListedStatus | UnreadableStatus:
     try:
-        told = _read(world, name, recorded=recorded)
+        told = _read_status(world, name, recorded=recorded)
     except WakemanError as fault:
         outcome: Literal["damaged", "unreadable"] = "damaged" if isinstance(fault, LogDamagedError) else "unreadable"
         return UnreadableStatus(deployment=name, outcome=outcome, error=str(fault), hint=fault.hint, code=fault.code)
@@ -344,9 +344,9 @@ def _glance(world: World, d: Deployment) -> datetime:
     return now
 
 
-def _worker(d: Deployment, worker: WorkerState, now: datetime) -> WorkerStatus:
+def _worker_status(d: Deployment, worker: WorkerState, now: datetime) -> WorkerStatus:
     units = [d.units[name] for name in worker.units if not worker.review]
-    tokens, cost = _used(worker.used + worker.usage)
+    tokens, cost = _reported_usage(worker.used + worker.usage)
     until = time(worker.until) if worker.state != "verified" else None
     seen = worker.observation
     return WorkerStatus(
@@ -362,7 +362,7 @@ def _worker(d: Deployment, worker: WorkerState, now: datetime) -> WorkerStatus:
         units=ShareCounts(total=len(units), done=sum(1 for unit in units if unit.done)),
         tokens=tokens,
         cost=cost,
-        progress=progress(d, now, worker),
+        progress=progress_status(d, now, worker),
         review=worker.review or UNSET,
         until=UNSET if until is None else until,
         activity=seen.activity if seen is not None and worker.live else UNSET,
@@ -370,7 +370,7 @@ def _worker(d: Deployment, worker: WorkerState, now: datetime) -> WorkerStatus:
     )
 
 
-def _used(usage: Usage) -> tuple[Tokens | UnsetType, float | UnsetType]:
+def _reported_usage(usage: Usage) -> tuple[Tokens | UnsetType, float | UnsetType]:
     """Return what clients have reported; unset is what none of them speaks of."""
     spoken = usage.input is not None or usage.output is not None
     tokens = Tokens(input=usage.input or 0, output=usage.output or 0) if spoken else UNSET
@@ -386,7 +386,7 @@ def _side_sessions(d: Deployment, now: datetime) -> tuple[SideSession, ...] | Un
     )
 
 
-def _blind(d: Deployment) -> str | None:
+def _unobserved(d: Deployment) -> str | None:
     seen = [worker.observation for worker in d.workers.values() if worker.live and worker.observation is not None]
     return next((observation.why for observation in seen if observation.session == "unknown"), None)
 
@@ -397,7 +397,7 @@ def _alarm(d: Deployment, *, stands: bool) -> AlarmStatus | None:
     return AlarmStatus(kind=d.alarm.kind, job=d.alarm.job or None, generation=d.alarm.generation, stands=stands)
 
 
-def _review(d: Deployment, name: str, each: Review) -> ReviewStatus:
+def _review_status(d: Deployment, name: str, each: Review) -> ReviewStatus:
     return ReviewStatus(
         round=each.round,
         worker=name,

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from wakeman.api.answer import ENVELOPE_VERSION, Line, Value
-from wakeman.api.status import ProgressStatus, Status, Time, progress, shape
+from wakeman.api.status import ProgressStatus, Status, Time, progress_status, shape
 from wakeman.core.log.events import stamp
 from wakeman.core.model import Outcome, State
 from wakeman.core.policy.notice import asking
@@ -52,7 +52,7 @@ def watched(view: WatchView) -> Watched:
         outcome=d.outcome,
         events=d.seq,
         needs_person=d.outcome == "open" and asking(d),
-        progress=progress(d, view.at),
+        progress=progress_status(d, view.at),
         conflicts=len(d.trespassed),
         workers=tuple(
             WatchedWorker(
@@ -60,7 +60,7 @@ def watched(view: WatchView) -> Watched:
                 state=worker.state,
                 reason=worker.reason or None,
                 attempt=worker.attempt,
-                progress=progress(d, view.at, worker),
+                progress=progress_status(d, view.at, worker),
             )
             for worker in d.workers.values()
         ),
@@ -69,6 +69,6 @@ def watched(view: WatchView) -> Watched:
     )
 
 
-def standing(view: WatchView) -> Status:
+def watched_status(view: WatchView) -> Status:
     """Return what is seen, as a status."""
     return shape(view.deployment, view.at, view.deployment.looked_at, stands=True)

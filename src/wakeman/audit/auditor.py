@@ -169,7 +169,7 @@ class Auditor:
         if self._adrift:
             self._apply(write)
         elif self.deployment.outcome != "open" and near is None:
-            self.diverge(first.seq, "closed", say(first), "nothing: the deployment is closed")
+            self.diverge(first.seq, "closed", line_in_words(first), "nothing: the deployment is closed")
             self._apply(write)
         elif near is not None:
             self._compare(near.expected.kind, write, near.expected.drafts)
@@ -180,14 +180,14 @@ class Auditor:
             expected = walk.expected
             kind = expected.kind if isinstance(first.data, _LATER) else _KINDS.get(type(first.data), "fold")
             for draft in expected.drafts:
-                self.diverge(first.seq, kind, say(first), say(draft))
+                self.diverge(first.seq, kind, line_in_words(first), line_in_words(draft))
             # One write too many leaves the walk where it is; two in a row, and something is missing: it is lost.
             self._walk = None if self._strayed else walk
             self._adrift, self._strayed = self._strayed, True
             self._apply(write)
         else:
             kind = _KINDS.get(type(first.data), "fold")
-            self.diverge(first.seq, kind, say(first), "nothing: nothing asks for it")
+            self.diverge(first.seq, kind, line_in_words(first), "nothing: nothing asks for it")
             self._apply(write)
 
     def _nearest(self, write: Write) -> _Walk | None:
@@ -205,19 +205,19 @@ class Auditor:
         """
         gap = len(expected) - len(write)
         at = next(
-            (n for n, (event, draft) in enumerate(zip(write, expected, strict=False)) if not _fits(event, draft)),
+            (n for n, (event, draft) in enumerate(zip(write, expected, strict=False)) if not _matches(event, draft)),
             len(write),
         )
-        if gap > 0 and all(map(_fits, write[at:], expected[at + gap :])):
+        if gap > 0 and all(map(_matches, write[at:], expected[at + gap :])):
             for draft in expected[at : at + gap]:
-                self.diverge(write[max(0, at - 1)].seq, kind, "nothing", say(draft))
+                self.diverge(write[max(0, at - 1)].seq, kind, "nothing", line_in_words(draft))
             return
         for event, draft in zip_longest(write, expected):
             if event is None:
-                self.diverge(write[-1].seq, kind, "nothing", say(draft))
+                self.diverge(write[-1].seq, kind, "nothing", line_in_words(draft))
             elif draft is None:
-                self.diverge(event.seq, kind, say(event), "nothing")
-            elif not _fits(event, draft):
+                self.diverge(event.seq, kind, line_in_words(event), "nothing")
+            elif not _matches(event, draft):
                 self.diverge(event.seq, kind, *_differing(event, draft))
 
     # --- applying ---------------------------------------------------------------------------------------------
@@ -239,7 +239,7 @@ class Auditor:
             self._pass_over(event, fault)
 
     def _pass_over(self, event: e.Event, fault: Exception) -> None:
-        self.diverge(event.seq, "fold", f"{say(event)}: {fault}", "what was enrolled before")
+        self.diverge(event.seq, "fold", f"{line_in_words(event)}: {fault}", "what was enrolled before")
         self.deployment.seq, self.deployment.hash = event.seq, event.hash
 
 
@@ -268,7 +268,7 @@ class _Walk:
         while not self.over and not isinstance(self._step, Append):
             self._send(self._step.recorded(d, write))
         ours = not self.over and write[0].by == self._by and len(write) == len(self._step.drafts)
-        return ours and all(map(_fits, write, self._step.drafts))
+        return ours and all(map(_matches, write, self._step.drafts))
 
     def near(self, write: Write) -> bool:
         """Return whether the write that comes next begins as this one does, but for what it says."""
@@ -334,7 +334,7 @@ def _begun(intent: OpenIntent) -> str:
             return " ".join(filter(None, (intent.worker, "intended", intent.action, intent.target or intent.text)))
 
 
-def say(event: e.Event | e.Draft) -> str:
+def line_in_words(event: e.Event | e.Draft) -> str:
     """Return a line in words: about whom, what, from where to where."""
     moved = f"{event.source} -> {event.to}" if event.to else ""
     try:
@@ -344,17 +344,17 @@ def say(event: e.Event | e.Draft) -> str:
     return " ".join(map(str, filter(None, (event.worker, e.kind(event.data), moved, said))))
 
 
-def _fits(event: e.Event, draft: e.Draft) -> bool:
-    return _parts(event) == _parts(draft)
+def _matches(event: e.Event, draft: e.Draft) -> bool:
+    return _compared_parts(event) == _compared_parts(draft)
 
 
-def _parts(event: e.Event | e.Draft) -> tuple[object, ...]:
+def _compared_parts(event: e.Event | e.Draft) -> tuple[object, ...]:
     return event.worker, event.attempt, event.source, event.to, type(event.data), event.data
 
 
 def _differing(event: e.Event, draft: e.Draft) -> tuple[str, str]:
     """Return what was found and what was expected; where the words are equal, the fields in which they differ."""
-    found, expected = say(event), say(draft)
+    found, expected = line_in_words(event), line_in_words(draft)
     if found != expected:
         return found, expected
     ours, theirs = (msgspec.to_builtins(draft.data) | {"attempt": draft.attempt}), msgspec.to_builtins(event.data)

@@ -10,7 +10,7 @@ import msgspec
 from wakeman.core.log import events as e
 from wakeman.core.model import Deployment
 from wakeman.engine.effects.alarm import ensure
-from wakeman.engine.effects.sweep import SideSession, end_session
+from wakeman.engine.effects.sweep import SessionToEnd, end_session
 from wakeman.engine.effects.text import Type, send
 from wakeman.engine.protocol import requests
 from wakeman.engine.protocol.check import LookRead, ReportsRead, Senses, check
@@ -30,13 +30,13 @@ def entries(d: Deployment, write: Write) -> Iterator[Steps[object]]:
         yield from begin(d, write)
 
 
-def _planned(d: Deployment, write: Write) -> Iterator[Steps[object]]:
+def _planned_entry(d: Deployment, write: Write) -> Iterator[Steps[object]]:
     if not d.seq:
         allowed = [event for event in write if isinstance(event.data, (e.Planned, e.Enrolled, e.Armed))]
-        yield append("fold", [_first(event) for event in allowed])
+        yield append("fold", [_first_generation(event) for event in allowed])
 
 
-def _first(event: e.Event) -> e.Draft:
+def _first_generation(event: e.Event) -> e.Draft:
     data = event.data
     if isinstance(data, e.Armed):
         data = msgspec.structs.replace(data, alarm=msgspec.structs.replace(data.alarm, generation=1))
@@ -47,18 +47,18 @@ def _check(d: Deployment, write: Write) -> Iterator[Steps[object]]:
     yield check(d, write[0].by, write[0].at, _SENSES)
 
 
-def _armed(d: Deployment, write: Write) -> Iterator[Steps[object]]:
+def _armed_entry(d: Deployment, write: Write) -> Iterator[Steps[object]]:
     if d.outcome == "open":
         yield from _check(d, write)
     yield ensure(d, write[0].at, paused=True)
 
 
-def _watched(d: Deployment, write: Write) -> Iterator[Steps[object]]:
+def _watched_entry(d: Deployment, write: Write) -> Iterator[Steps[object]]:
     """Yield what a watcher writes, or a check on finding what hooks have left."""
     if d.outcome == "open":
         yield from _check(d, write)
     if all(isinstance(event.data, (e.Noted, e.Progressed, e.Conflicted)) for event in write):
-        yield requests.watched([_copied(event) for event in write])
+        yield requests.record_watched([_copied(event) for event in write])
 
 
 def _effected(d: Deployment, write: Write) -> Iterator[Steps[object]]:
@@ -75,7 +75,7 @@ def _intended(d: Deployment, write: Write) -> Iterator[Steps[object]]:
         worker = d.workers[event.worker or ""]
         yield send(worker, data, Type(worker.name, data.text))
     elif data.action == "sweep" and data.ended_by == "person":
-        yield end_session(d, SideSession(data.target, worker=event.worker or ""), "person")
+        yield end_session(d, SessionToEnd(data.target, worker=event.worker or ""), "person")
     elif data.action == "sweep" and not data.ended_by:
         yield append("line", [_copied(event)])  # of an older version, which left no outcome
 
@@ -105,16 +105,16 @@ def _copied(event: e.Event) -> e.Draft:
 
 
 _BEGIN: dict[type[e.Fact], Callable[[Deployment, Write], Iterator[Steps[object]]]] = {
-    e.Planned: _planned,
+    e.Planned: _planned_entry,
     e.Looked: _check,
-    e.Armed: _armed,
+    e.Armed: _armed_entry,
     e.Launched: _check,
     e.Relaunched: _check,
     e.Exited: _check,
     e.Decided: _check,
-    e.Progressed: _watched,
-    e.Conflicted: _watched,
-    e.Noted: _watched,
+    e.Progressed: _watched_entry,
+    e.Conflicted: _watched_entry,
+    e.Noted: _watched_entry,
     e.Effected: _effected,
     e.Intended: _intended,
     e.Disarmed: _disarmed,

@@ -8,7 +8,7 @@ from wakeman.core.log import events as e
 from wakeman.core.log.hash_chain import Divergence
 from wakeman.core.model import Deployment, FileFingerprint, Verdict, VerifySpec
 from wakeman.core.policy import staging
-from wakeman.core.policy.quality import Facts, judge
+from wakeman.core.policy.quality import Facts, judge_unit
 
 
 def passed_over(d: Deployment, event: e.Event) -> Iterator[Divergence]:
@@ -37,7 +37,7 @@ def _passed_over(
         before={path: d.before[path] for path in unit.outputs if path in d.before},
         installed=installed,
     )
-    hidden = [problem for problem in judge(unit, verify, facts).problems if problem not in verdict.problems]
+    hidden = [problem for problem in judge_unit(unit, verify, facts).problems if problem not in verdict.problems]
     if hidden:
         found = "; ".join(verdict.problems) or "passes"
         yield Divergence(event.seq, "evidence", f"{verdict.unit}: {found}", "; ".join(hidden))

@@ -14,7 +14,7 @@ from wakeman.core.log.events import Event, Sealed, reader, seq_of
 from wakeman.core.log.hash_chain import Divergence, HashChain
 
 
-class Tape(Protocol):
+class AuditedLog(Protocol):
     """The lines of a log, read once and stopping at no damage.
 
     Shape: `chain` is what was found of sequence and hashes, `sealed` size and SHA-256 of each sealed file passed,
@@ -48,7 +48,7 @@ class Witness(Struct, frozen=True):
     says: str
 
 
-class Report(Struct, frozen=True):
+class AuditReport(Struct, frozen=True):
     """What an audit found. `count` counts all divergences, of which the first are named."""
 
     auditor: Auditor
@@ -59,7 +59,7 @@ class Report(Struct, frozen=True):
     torn: int  # bytes of a last line that is not whole
 
 
-def audit(tape: Tape, heads: Iterable[tuple[str, int, str]] = ()) -> Report:
+def audit(tape: AuditedLog, heads: Iterable[tuple[str, int, str]] = ()) -> AuditReport:
     """Judge a log again: chain, sequence, each write, seals, snapshot, and what others remember of it.
 
     Cost: constant memory beside the deployment. Raises: LogDamagedError when it is no log; StorageError.
@@ -83,10 +83,10 @@ def audit(tape: Tape, heads: Iterable[tuple[str, int, str]] = ()) -> Report:
                 _frozen(auditor, event, tape.snapshot[2])
         if isinstance(event.data, Sealed):
             _seal(auditor, event, event.data, tape.sealed)
-    witnesses = [_witness(auditor, head, hashes[head.seq]) for head in known]
+    witnesses = [_checkpoint_result(auditor, head, hashes[head.seq]) for head in known]
     found = sorted([*tape.chain.breaks, *auditor.divergences], key=lambda divergence: divergence.line)
     total = auditor.count + tape.chain.broken
-    return Report(auditor, tape.chain, tuple(found), total, tuple(witnesses), len(tape.chain.torn))
+    return AuditReport(auditor, tape.chain, tuple(found), total, tuple(witnesses), len(tape.chain.torn))
 
 
 def _seal(auditor: Auditor, event: Event, data: Sealed, files: Mapping[str, tuple[int, str]]) -> None:
@@ -104,7 +104,7 @@ def _frozen(auditor: Auditor, event: Event, state: bytes) -> None:
         auditor.diverge(event.seq, "snapshot", "another state", "what the lines up to here fold into")
 
 
-def _witness(auditor: Auditor, head: Head, stands: str) -> Witness:
+def _checkpoint_result(auditor: Auditor, head: Head, stands: str) -> Witness:
     last = auditor.deployment.seq + auditor.torn
     if stands == head.hash:
         return Witness(head.where, head.seq, agrees=True, says="agrees")

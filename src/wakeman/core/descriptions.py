@@ -39,19 +39,19 @@ def fields(kind: type[Struct]) -> dict[str, Field]:
     """Return what each field of a struct means, in order; those of its bases first. Boundary: "" where nothing does."""
     found: dict[str, Field] = {}
     for base in reversed(kind.__mro__):
-        found |= _source(base.__module__).structs.get(base.__name__, {})
+        found |= _module_source(base.__module__).structs.get(base.__name__, {})
     return {name: found.get(name, Field()) for name in kind.__struct_fields__}
 
 
-def values(kind: type[Struct], name: str) -> dict[str, str]:
+def named_values(kind: type[Struct], name: str) -> dict[str, str]:
     """Return the named sets of values that a field's type is written with: name -> what each value means."""
     field = fields(kind)[name]
-    return {each: said for each in field.written if (said := _named(field.module, each))}
+    return {each: said for each in field.written if (said := _named_set(field.module, each))}
 
 
 def meaning(kind: type[Struct], name: str) -> str:
     """Return what a field means, with what its values mean; "" where nothing is said."""
-    return " ".join(filter(None, [fields(kind)[name].meaning, *values(kind, name).values()]))
+    return " ".join(filter(None, [fields(kind)[name].meaning, *named_values(kind, name).values()]))
 
 
 def structs(*kinds: type[Struct]) -> dict[str, type[Struct]]:
@@ -62,7 +62,7 @@ def structs(*kinds: type[Struct]) -> dict[str, type[Struct]]:
     return found
 
 
-def describe(parts: dict[str, Any], *kinds: type[Struct]) -> None:
+def add_descriptions(parts: dict[str, Any], *kinds: type[Struct]) -> None:
     """Add descriptions to the JSON Schemas of structs, which are given by name."""
     for name, kind in structs(*kinds).items():
         part = parts[name]
@@ -88,15 +88,15 @@ def _gather(node: mi.Type, found: dict[str, type[Struct]]) -> None:
             pass
 
 
-def _named(module: str, name: str) -> str:
-    source = _source(module)
+def _named_set(module: str, name: str) -> str:
+    source = _module_source(module)
     if name in source.names:
         return source.names[name]
-    return _named(source.imported[name], name) if name in source.imported else ""
+    return _named_set(source.imported[name], name) if name in source.imported else ""
 
 
 @cache
-def _source(module: str) -> _Source:
+def _module_source(module: str) -> _Source:
     """Read a module's own text. Boundary: of one that is not ours, or came without its text, nothing is known."""
     if not module.startswith("wakeman."):
         return _Source({}, {}, {})
@@ -106,8 +106,8 @@ def _source(module: str) -> _Source:
         return _Source({}, {}, {})
     body = ast.parse(text).body
     return _Source(
-        {node.name: dict(_fields(module, node.body)) for node in body if isinstance(node, ast.ClassDef)},
-        {target: said for node, said in _said(body) if (target := _target(node))},
+        {node.name: dict(_described_fields(module, node.body)) for node in body if isinstance(node, ast.ClassDef)},
+        {target: said for node, said in _described_statements(body) if (target := _assigned_name(node))},
         {
             alias.name: node.module
             for node in body
@@ -117,15 +117,15 @@ def _source(module: str) -> _Source:
     )
 
 
-def _fields(module: str, body: Sequence[ast.stmt]) -> Iterator[tuple[str, Field]]:
-    said = dict(_said(body))
+def _described_fields(module: str, body: Sequence[ast.stmt]) -> Iterator[tuple[str, Field]]:
+    said = dict(_described_statements(body))
     for node in body:
         if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
             names = tuple(each.id for each in ast.walk(node.annotation) if isinstance(each, ast.Name))
             yield node.target.id, Field(said.get(node, ""), names, module)
 
 
-def _said(body: Sequence[ast.stmt]) -> Iterator[tuple[ast.stmt, str]]:
+def _described_statements(body: Sequence[ast.stmt]) -> Iterator[tuple[ast.stmt, str]]:
     """Yield each statement that a string follows, and the string as one line."""
     for node, behind in pairwise(body):
         match behind:
@@ -135,7 +135,7 @@ def _said(body: Sequence[ast.stmt]) -> Iterator[tuple[ast.stmt, str]]:
                 pass
 
 
-def _target(node: ast.stmt) -> str:
+def _assigned_name(node: ast.stmt) -> str:
     match node:
         case ast.Assign(targets=[ast.Name(id=name)], value=ast.Subscript(value=ast.Name(id="Literal"))):
             return name

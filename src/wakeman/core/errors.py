@@ -32,6 +32,10 @@ class UsageError(WakemanError):
     code = 2
 
 
+class UnknownRevisionError(UsageError):
+    """A repository has no commit that goes by this name."""
+
+
 class UnknownNameError(WakemanError):
     """No deployment, worker or unit of that name."""
 

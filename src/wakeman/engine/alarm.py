@@ -44,7 +44,7 @@ def fire_time(now: datetime, seconds: float) -> datetime:
 
 
 @contextmanager
-def first(world: World, d: Deployment, now: datetime) -> Iterator[list[e.Draft]]:
+def first_alarm(world: World, d: Deployment, now: datetime) -> Iterator[list[e.Draft]]:
     """Set an alarm for a deployment that is about to begin, and take it back if it does not; give what to record.
 
     Shape: `d` is imagined. So an alarm lies ahead from the first line of a log; one that fires before finds no
@@ -125,7 +125,7 @@ def _queued(world: World, d: Deployment) -> list[Job]:
         return []  # no timer here: nothing is queued
 
 
-def stands(world: World, d: Deployment, now: datetime) -> bool:
+def alarm_is_pending(world: World, d: Deployment, now: datetime) -> bool:
     """Return whether the recorded alarm still lies ahead and would fire."""
     alarm = d.alarm
     if alarm is None or alarm.due <= now or alarm.due > now + timedelta(seconds=longest(d) + ALARM_BEYOND_PACE_S):

@@ -16,7 +16,7 @@ from wakeman.core.model import Deployment
 from wakeman.core.policy.quality import Check
 from wakeman.core.redact import redacted
 from wakeman.engine.effects.alarm import ensure
-from wakeman.engine.observe.judgement import CheckResult, Unchecked, outputs
+from wakeman.engine.observe.judgement import CheckResult, Unchecked, output_marks
 from wakeman.engine.observe.observe import observe
 from wakeman.engine.observe.spool import clear_spool, read_spool
 from wakeman.engine.protocol import check as protocol
@@ -54,7 +54,7 @@ def check(world: World, name: str, head: str = "") -> Deployment:
         pending: list[Unchecked] = []
         with world.logs.hold(name, world.by, wait) as log:
             wait = LOCK_WAIT_DEFAULT_S
-            _witness(log, head)
+            _compare_checkpoint(log, head)
             before = log.deployment.seq
             if log.deployment.outcome == "open":
                 pending = once(world, log, checked)
@@ -63,12 +63,12 @@ def check(world: World, name: str, head: str = "") -> Deployment:
                 now = world.clock.now()
                 drive(world, log, ensure(log.deployment, now, paused=True), now)
             d = log.deployment
-        _tell(world, d, before)
+        _deliver_notices(world, d, before)
         if d.outcome != "open" and d.alarm is not None:
             d = _finished(world, name)
         fresh = [p for p in pending if ran.get(p.key, 0) < VERIFY_RUNS_MAX]
         ran.update({p.key: ran.get(p.key, 0) + 1 for p in fresh})
-        checked.update({p.key: _checked(world, d, p) for p in fresh})
+        checked.update({p.key: _run_verify_command(world, d, p) for p in fresh})
         if not fresh and not log.seen:
             break
     return d
@@ -120,7 +120,7 @@ class Look(Struct):
     def perform(self, world: World, d: Deployment) -> list[e.Draft]:
         """Return it as lines."""
         looked, self.unchecked = observe(world, d, self.checked)
-        return _lines(looked)
+        return _observation_drafts(looked)
 
     recorded = LookRead.recorded
 
@@ -133,7 +133,7 @@ def once(world: World, log: Writer, checked: Mapping[str, CheckResult]) -> list[
     return look.unchecked
 
 
-def _lines(looked: e.Looked) -> list[e.Draft]:
+def _observation_drafts(looked: e.Looked) -> list[e.Draft]:
     """Write a look that does not fit a line as several in one write, the last of which completes it."""
     bare = msgspec.structs.replace(looked, observations=(), verdicts=(), staged=())
     parts = [msgspec.structs.replace(bare, observations=piece, more=True) for piece in chunks(looked.observations)]
@@ -144,7 +144,7 @@ def _lines(looked: e.Looked) -> list[e.Draft]:
     return [e.Draft(part) for part in (*parts, bare)]
 
 
-def _witness(log: Writer, head: str) -> None:
+def _compare_checkpoint(log: Writer, head: str) -> None:
     """Compare the log with what an alarm saw of it: lines cut off, or chained anew, are not in the log itself."""
     d, (seq, _, digest) = log.deployment, head.partition(":")
     hint = f"wakeman audit {d.name} verifies the log; the alarm remembers line {seq}"
@@ -159,7 +159,7 @@ def _witness(log: Writer, head: str) -> None:
 # --- outside the lock -----------------------------------------------------------------------------------------
 
 
-def _tell(world: World, d: Deployment, before: int) -> None:
+def _deliver_notices(world: World, d: Deployment, before: int) -> None:
     """Deliver the notices that this check owes. A target that fails or hangs delays no other check: the lock is free.
 
     Shape: what was owed `before` is another check's, which is about to deliver it, unless it died: then it is late.
@@ -184,7 +184,7 @@ def _tell(world: World, d: Deployment, before: int) -> None:
         drive(world, log, delivered(log.deployment, outcomes), world.clock.now())
 
 
-def _checked(world: World, d: Deployment, pending: Unchecked) -> CheckResult:
+def _run_verify_command(world: World, d: Deployment, pending: Unchecked) -> CheckResult:
     from wakeman.core.plan.shares import verify_names
     from wakeman.core.plan.template import render
     from wakeman.engine.attempt import secrets
@@ -199,5 +199,5 @@ def _checked(world: World, d: Deployment, pending: Unchecked) -> CheckResult:
     marks = pending.marks
     if d.workers[d.units[unit.name].worker].ended:
         # Nobody writes them any more, unless the command itself does: then it speaks of what it left.
-        marks = outputs(unit, world.files.marks(place.outputs.values()), place.outputs)
+        marks = output_marks(unit, world.files.marks(place.outputs.values()), place.outputs)
     return CheckResult(marks=marks, check=Check(code=ran.code, message=message[-4000:]))

@@ -16,59 +16,59 @@ OUTSIDE = "%2F"
 """Directory of a stage for outputs that are not below the plan's own: it represents the root directory."""
 
 
-def attempt(host: Host, worker: WorkerState) -> str:
+def attempt_directory(host: Host, worker: WorkerState) -> str:
     """Return the directory of the present attempt: claim, exit, env, units."""
     return posixpath.join(host.directory, "attempts", f"{worker.name}.{worker.attempt}")
 
 
 def exit_file(host: Host, worker: WorkerState) -> str:
     """Return the file that the wrapper writes when the program has ended: its status, one line."""
-    return posixpath.join(attempt(host, worker), "exit")
+    return posixpath.join(attempt_directory(host, worker), "exit")
 
 
 def claim(host: Host, worker: WorkerState) -> str:
     """Return the file by which an attempt is started at most once."""
-    return posixpath.join(attempt(host, worker), "claim")
+    return posixpath.join(attempt_directory(host, worker), "claim")
 
 
-def said(host: Host, worker: WorkerState) -> str:
+def report_directory(host: Host, worker: WorkerState) -> str:
     """Return the directory for what the client says of itself: of the attempt's, the one that it may write to."""
-    return posixpath.join(attempt(host, worker), "said")
+    return posixpath.join(attempt_directory(host, worker), "said")
 
 
 def hook(host: Host, worker: WorkerState) -> str:
     """Return the file that holds the last thing that the client reported of itself."""
-    return posixpath.join(said(host, worker), "hook")
+    return posixpath.join(report_directory(host, worker), "hook")
 
 
 def push(host: Host, worker: WorkerState) -> str:
     """Return the pipe by which a confined client asks for a check."""
-    return posixpath.join(said(host, worker), "push")
+    return posixpath.join(report_directory(host, worker), "push")
 
 
 def rules(host: Host, worker: WorkerState) -> str:
     """Return the file that says what the attempt may write to, where it is confined."""
-    return posixpath.join(attempt(host, worker), "confine")
+    return posixpath.join(attempt_directory(host, worker), "confine")
 
 
 def denied(host: Host, worker: WorkerState) -> str:
     """Return the file with the writes that were denied to the client, a path in JSON's spelling a line."""
-    return posixpath.join(said(host, worker), "denied")
+    return posixpath.join(report_directory(host, worker), "denied")
 
 
 def may(host: Host, worker: WorkerState) -> str:
     """Return the file that says where the client may write without being asked, and where not at all."""
-    return posixpath.join(attempt(host, worker), "may")
+    return posixpath.join(attempt_directory(host, worker), "may")
 
 
 def trail(host: Host, worker: WorkerState) -> str:
     """Return the file that says where the client leaves traces of the attempt by itself."""
-    return posixpath.join(attempt(host, worker), "trail.json")
+    return posixpath.join(attempt_directory(host, worker), "trail.json")
 
 
-def heard(host: Host, worker: WorkerState) -> str:
+def prompt_taken_file(host: Host, worker: WorkerState) -> str:
     """Return the file that is new each time the client says that it has heard a prompt."""
-    return posixpath.join(said(host, worker), "heard")
+    return posixpath.join(report_directory(host, worker), "heard")
 
 
 def client(host: Host, worker: WorkerState) -> str:
@@ -78,7 +78,7 @@ def client(host: Host, worker: WorkerState) -> str:
 
 def units_file(host: Host, worker: WorkerState) -> str:
     """Return the attempt's share, one JSON object a line."""
-    return posixpath.join(attempt(host, worker), "units.jsonl")
+    return posixpath.join(attempt_directory(host, worker), "units.jsonl")
 
 
 def stream(host: Host, worker: WorkerState) -> str:
@@ -86,12 +86,12 @@ def stream(host: Host, worker: WorkerState) -> str:
     return posixpath.join(host.directory, "streams", f"{worker.name}.{worker.attempt}.log")
 
 
-def prompt(host: Host, worker: WorkerState) -> str:
+def prompt_file(host: Host, worker: WorkerState) -> str:
     """Return the attempt's task file."""
     return posixpath.join(host.directory, "prompts", f"{worker.name}.{worker.attempt}.md")
 
 
-def screen(worker: WorkerState) -> str:
+def screen_file(worker: WorkerState) -> str:
     """Return the next evidence file of the attempt, relative to the deployment's directory."""
     return posixpath.join("screens", f"{worker.name}.{worker.attempt}.{worker.captures + 1}.txt")
 
@@ -122,7 +122,7 @@ def staged(host: Host, path: str) -> str:
     Boundary: one that is not below the plan's directory goes below a directory that represents the root.
     """
     whole = posixpath.normpath(absolute(host, path))
-    inside = within(whole, posixpath.normpath(host.root))
+    inside = relative_within(whole, posixpath.normpath(host.root))
     return f"{OUTSIDE}{whole}" if inside is None else inside
 
 
@@ -136,7 +136,7 @@ def planted(host: Host, worker: WorkerState) -> str:
     return posixpath.join(host.directory, "trees", f"{worker.name}.ready")
 
 
-def within(path: str, directory: str) -> str | None:
+def relative_within(path: str, directory: str) -> str | None:
     """Return a path relative to a directory that holds it, "" for the directory itself; None when it does not."""
     start = directory.rstrip("/") + "/"
     if path == directory:

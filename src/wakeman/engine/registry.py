@@ -21,7 +21,7 @@ def latest(world: World, name: str) -> tuple[str, Deployment | None]:
     runs = [found for found in world.logs.names() if found == name or re.fullmatch(re.escape(name) + r"\.\d+", found)]
     if not runs:
         return name, None
-    newest = max(runs, key=_run)
+    newest = max(runs, key=_run_number)
     return newest, world.logs.read(newest)
 
 
@@ -33,7 +33,7 @@ def _readable(world: World) -> Iterator[tuple[str, Deployment]]:
             continue
 
 
-def _run(name: str) -> int:
+def _run_number(name: str) -> int:
     return int(name.partition(".")[2] or 1)
 
 

@@ -49,7 +49,7 @@ def find_worker(world: World, name: str) -> tuple[str, str]:
 def stop(world: World, deployment: str, name: str) -> Deployment:
     """End one worker; its units go to a cleanup worker, it is not tried again."""
     with world.logs.hold(deployment, world.by) as log:
-        worker = _open(log.deployment).workers[name]
+        worker = _require_open(log.deployment).workers[name]
         if worker.ended and not worker.intent:
             raise UsageError(f"{deployment}/{name} is {worker.state} already")
         drive(world, log, protocol.stop(worker), world.clock.now())
@@ -62,9 +62,9 @@ def retry(world: World, deployment: str, name: str, units: tuple[str, ...], note
     Raises: UsageError when nothing of its share is missing: `reject` reopens a unit.
     """
     with world.logs.hold(deployment, world.by) as log:
-        d = _open(log.deployment)
+        d = _require_open(log.deployment)
         worker = d.workers[name]
-        _known(d, units)
+        _require_units(d, units)
         mine = [unit for unit in worker.units if not d.units[unit].done and (unit in units or not units)]
         if worker.state == "verified" or not mine:
             where = f"wakeman reject UNIT --why WHY reopens one of {deployment}"
@@ -78,8 +78,8 @@ def retry(world: World, deployment: str, name: str, units: tuple[str, ...], note
 def judge(world: World, deployment: str, verb: e.Verb, units: tuple[str, ...], why: str) -> Deployment:
     """Waive or reject units: a person's decision overrides the checks'."""
     with world.logs.hold(deployment, world.by) as log:
-        d = _open(log.deployment)
-        _known(d, units)
+        d = _require_open(log.deployment)
+        _require_units(d, units)
         verdicts = [name for name in units if name in d.reviews]
         if verb == "reject" and verdicts:
             hint = f"wakeman reject one of the units that it reviewed, or wakeman retry {d.name}/{verdicts[0]}"
@@ -94,7 +94,7 @@ def request(world: World, deployment: str, verb: e.Verb, text: str = "") -> Depl
     Raises: UsageError when it makes no sense now.
     """
     with world.logs.hold(deployment, world.by) as log:
-        d = _open(log.deployment)
+        d = _require_open(log.deployment)
         refusal = {
             "accept": "" if d.held else "no row is held",
             "pause": "paused already" if d.paused_at else "",
@@ -113,11 +113,11 @@ def send(
     """Type text into a worker's session; recorded as an intent, so that it is never typed twice.
 
     Shape: `raw` types it as it is, so that the client may take it for a command of its own. Effects: where it is
-    submitted, a check soon shows whether it arrived; see `heard`. Raises: NeedsPersonError when it was not typed, as
-    the worker is not idle or what was typed last is not settled; UsageError when it is not live.
+    submitted, a check soon shows whether it arrived; see `wait_until_confirmed`. Raises: NeedsPersonError when it was
+    not typed, as the worker is not idle or the text typed last is not confirmed; UsageError when it is not live.
     """
     with world.logs.hold(deployment, world.by) as log:
-        d = _open(log.deployment)
+        d = _require_open(log.deployment)
         worker = d.workers[name]
         if not worker.live:
             raise UsageError(f"{deployment}/{name} is {worker.state}: there is no session to type into")
@@ -140,7 +140,7 @@ def send(
         raise NeedsPersonError(f"{deployment}/{name}: {failed}", "add --force to type anyway")
 
 
-def heard(world: World, deployment: str, name: str, pause: Callable[[float], None]) -> str:
+def wait_until_confirmed(world: World, deployment: str, name: str, pause: Callable[[float], None]) -> str:
     """Wait until it is settled whether the text typed last has arrived; give "" when it has, else what is known.
 
     Effects: a check once there is something to record, and each `AGAIN` seconds until then; the lock is free meanwhile.
@@ -177,7 +177,7 @@ def sweep(world: World, deployment: str, pattern: str, older_than: float, *, act
     """
     from fnmatch import fnmatchcase
 
-    from wakeman.engine.effects.sweep import SideSession, end_session
+    from wakeman.engine.effects.sweep import SessionToEnd, end_session
 
     d = world.logs.read(deployment)
     mine = {worker.session_id for worker in d.workers.values() if worker.live and d.outcome == "open"}
@@ -193,7 +193,7 @@ def sweep(world: World, deployment: str, pattern: str, older_than: float, *, act
     if act and found:
         with world.logs.hold(deployment, world.by) as log:
             for seen in found:
-                one = SideSession(seen.session, seen.session_id, seen.mark)
+                one = SessionToEnd(seen.session, seen.session_id, seen.mark)
                 drive(world, log, end_session(d, one, "person"), world.clock.now())
     return [(seen.session, now - seen.created) for seen in found]
 
@@ -205,13 +205,13 @@ def session_of(d: Deployment, worker: WorkerState) -> str:
     return worker.session_id
 
 
-def _open(d: Deployment) -> Deployment:
+def _require_open(d: Deployment) -> Deployment:
     if d.outcome != "open":
         raise UsageError(f"{d.name} is closed ({d.outcome})", f"wakeman status {d.name}")
     return d
 
 
-def _known(d: Deployment, units: Iterable[str]) -> None:
+def _require_units(d: Deployment, units: Iterable[str]) -> None:
     for name in units:
         if name not in d.units:
             raise UnknownNameError(f"no unit {name!r} in {d.name}{_near(name, d.units)}", f"wakeman status {d.name}")

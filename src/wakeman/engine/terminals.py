@@ -20,7 +20,7 @@ def terminal(world: World, host: Host) -> Terminal:
     return found
 
 
-def screen(world: World, host: Host, session: str, lines: int) -> str:
+def session_screen(world: World, host: Host, session: str, lines: int) -> str:
     """Return the last lines of a session's screen, or of what it has printed. Raises: as `Executor.logs`."""
     executor = world.executor(host)
     return (executor.terminal.capture if executor.terminal is not None else executor.logs)(session, lines)

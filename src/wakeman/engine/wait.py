@@ -50,7 +50,7 @@ def wait(
     clock = world.clock
     start = tended = clock.mono()
     d = _tended(world, name, push=push)
-    first, seen = _shape(d), cast("object", None)  # no mark yet: what was written since it was read is read first
+    first, seen = _change_key(d), cast("object", None)  # no mark yet: what was written since it was read is read first
     closed: float | None = None
     while not _came(d, until, first):
         now = clock.mono()
@@ -73,10 +73,10 @@ def wait(
 def _came(d: Deployment, until: Until, first: object) -> bool:
     if d.outcome != "open":
         return d.alarm is None  # taken away last of all: whoever comes next finds nothing under way
-    return (until == "change" and _shape(d) != first) or (until == "attention" and asking(d))
+    return (until == "change" and _change_key(d) != first) or (until == "attention" and asking(d))
 
 
-def _shape(d: Deployment) -> object:
+def _change_key(d: Deployment) -> object:
     workers = [(worker.name, worker.state, worker.reason, worker.attempt) for worker in d.workers.values()]
     units = [name for name, unit in d.units.items() if unit.done]
     return workers, units, d.outcome, d.row, d.held, d.paused_at
@@ -89,7 +89,7 @@ def _mark(world: World, d: Deployment) -> object:
 def _tended(world: World, name: str, *, push: float | None) -> Deployment:
     """Read the log, and run a check first if no other process would."""
     d = world.logs.read(name)
-    unattended = not d.paused_at and not alarm.stands(world, d, world.clock.now())
+    unattended = not d.paused_at and not alarm.alarm_is_pending(world, d, world.clock.now())
     if d.outcome == "open" and (push is not None or unattended):
         try:
             return check(world, name)

@@ -23,19 +23,19 @@ from wakeman.core.policy.staging import staging, staging_of
 from wakeman.core.text import sanitise
 from wakeman.engine import alarm, layout
 from wakeman.engine.check import check
-from wakeman.engine.observe.judgement import outputs
+from wakeman.engine.observe.judgement import output_marks
 from wakeman.engine.observe.spool import (
     WROTE_PREFIX,
     claims,
     first_few,
-    places,
+    lies_in_any,
+    output_paths,
     read_report,
     touched,
     watched_roots,
     whole,
-    within,
 )
-from wakeman.engine.protocol.requests import watched
+from wakeman.engine.protocol.requests import record_watched
 from wakeman.engine.protocol.steps import drive
 from wakeman.engine.registry import readable
 from wakeman.engine.wait import ALARM_TEND_S, DISARM_LINGER_S, WAIT_POLL_S
@@ -87,7 +87,7 @@ class _Watching:
     def __init__(self, world: World, name: str, step: float) -> None:
         self.world, self.name, self.step = world, name, step
         self.d = d = world.logs.read(name)
-        self.shape = _shape(d)
+        self.shape = _watch_key(d)
         self.claims = claims(world, d)
         others = [other for key, other in readable(world).items() if key != name and other.outcome == "open"]
         self.others = [claims(world, other) for other in others]
@@ -123,7 +123,7 @@ class _Watching:
             yield WatchView(deployment=self.d, at=self.world.clock.now(), how=eyes.how, lost=lost)
             if self._over():
                 return True
-            if _shape(self.d) != self.shape:
+            if _watch_key(self.d) != self.shape:
                 return False
             self._take(eyes.wait(self._patience()))
 
@@ -138,7 +138,7 @@ class _Watching:
                 self.dirty[output[0]] = None
             elif path == posixpath.join(self.home, LOG_NAME):
                 self.reread = self.reread or self._log() != self.seen
-            elif any(layout.within(path, stage) for stage in self.stages.values()):
+            elif any(layout.relative_within(path, stage) for stage in self.stages.values()):
                 self.wanted = self.wanted or "watch"  # what becomes of it a check decides
             elif posixpath.dirname(path) == posixpath.join(self.home, "spool"):
                 self.wanted = "hook"
@@ -168,7 +168,7 @@ class _Watching:
             if (output := self.claims.output(place)) is not None:
                 self.writers[place] = told.worker
                 self.dirty[output[0]] = None
-            elif within(place, self.roots):
+            elif lies_in_any(place, self.roots):
                 self.writers[place] = told.worker
                 self._suspect(place)
 
@@ -209,11 +209,11 @@ class _Watching:
         try:
             with self.world.logs.hold(self.name, self.world.by) as log:
                 self.d = log.deployment
-                if self.d.outcome == "open" and _shape(self.d) == self.shape:
+                if self.d.outcome == "open" and _watch_key(self.d) == self.shape:
                     drafts = [e.Draft(e.Noted(text=sanitise(f"watch: {why}; all was looked at", 300))) for why in texts]
                     drafts += self._progressed(units, marks, now)
                     drafts += self._conflicted(strange, files)
-                    drive(self.world, log, watched(drafts), self.world.clock.now())
+                    drive(self.world, log, record_watched(drafts), self.world.clock.now())
                 self.seen = self._log()
                 if log.seen:
                     self.wanted = self.wanted or "watch"
@@ -299,7 +299,7 @@ class _Watching:
         now = self._now()
         if now - self.tended >= ALARM_TEND_S:
             self.tended = now
-            if not self.d.paused_at and not alarm.stands(self.world, self.d, self.world.clock.now()):
+            if not self.d.paused_at and not alarm.alarm_is_pending(self.world, self.d, self.world.clock.now()):
                 self.wanted = self.wanted or "watch"
         if not self.wanted or now < self.next_check or self.d.outcome != "open":
             return
@@ -340,7 +340,7 @@ class _Watching:
         return max(TURN_MIN_S, min(due) - now)
 
 
-def _shape(d: Deployment) -> object:
+def _watch_key(d: Deployment) -> object:
     attempts = [(worker.name, worker.attempt, len(worker.units)) for worker in d.workers.values()]
     return d.digest, len(d.units), () if staging(d).promotion is None else attempts
 
@@ -356,5 +356,5 @@ def _news(
 ) -> tuple[FileFingerprint, ...]:
     """Return the outputs of a unit that are others than the log knows, and those `heard` of."""
     known = {path: wrote.mark for path, wrote in state.wrote.items() if path not in heard}
-    found = outputs(state.unit, marks, places(d, state))
+    found = output_marks(state.unit, marks, output_paths(d, state))
     return tuple(mark for mark in found if mark not in (known.get(mark.path), d.before.get(mark.path)))

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from wakeman.ports.repository import Git as Git
     from wakeman.ports.repository import Kept as Kept
     from wakeman.ports.repository import Merge as Merge
-    from wakeman.ports.repository import Merged as Merged
+    from wakeman.ports.repository import MergeResult as MergeResult
     from wakeman.ports.terminal import Terminal as Terminal
     from wakeman.ports.timer import Job as Job
     from wakeman.ports.timer import Timer as Timer
@@ -57,7 +57,7 @@ _MODULES = {
     "watcher": ("FileChanges", "Watch", "Watcher"),
     "confiner": ("Confiner",),
     "client": ("Source", "Task", "TranscriptPaths", "Command", "Evidence", "Report", "Harness"),
-    "repository": ("Branch", "Kept", "Merge", "Merged", "Git"),
+    "repository": ("Branch", "Kept", "Merge", "MergeResult", "Git"),
     "world": ("World",),
 }
 _HOMES = {name: module for module, names in _MODULES.items() for name in names}

@@ -40,7 +40,7 @@ class Merge(Struct, frozen=True):
     files: tuple[str, ...] = ()
 
 
-class Merged(Struct, frozen=True):
+class MergeResult(Struct, frozen=True):
     """What a merge came to: the branch merged into, its commit, each branch in its order."""
 
     into: str
@@ -58,7 +58,8 @@ class Git(Protocol):
     def survey(self, root: str, rev: str) -> Repository:
         """Find the repository that holds a directory, and the commit that `rev` means now.
 
-        Raises: UsageError when there is none; ProgramError when git is missing or too old.
+        Raises: UsageError when no repository holds it; UnknownRevisionError when `rev` is no commit of it; ProgramError
+        when git is missing or too old.
         """
 
     def unfit(self, repository: Repository, paths: Iterable[str]) -> dict[str, str]:
@@ -96,7 +97,7 @@ class Git(Protocol):
         Repeatable: yes; what is on the branch already makes no commit.
         """
 
-    def merge(self, repository: Repository, branches: Sequence[str], into: str, *, dry: bool) -> Merged:
+    def merge(self, repository: Repository, branches: Sequence[str], into: str, *, dry: bool) -> MergeResult:
         """Merge branches into another, in order, without any work tree; one in conflict is left out.
 
         Shape: `into` is made where it is not there, from the branch that trees began at. `dry` moves no branch.

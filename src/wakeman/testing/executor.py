@@ -60,7 +60,7 @@ class Programs:
         """Do nothing: time passes by itself."""
 
 
-class _Place:
+class _TestedExecutor:
     """An executor under test. `fresh` gives it as another process sees it."""
 
     def __init__(self, fresh: Callable[[], Executor], bench: Bench, seconds: float) -> None:
@@ -118,10 +118,12 @@ def faults(backend: Backend, directory: str, bench: Bench | None = None, *, seco
     members = [f"{name}: missing" for name in EXECUTOR_MEMBERS if not hasattr(executor, name)]
     if not members and executor.terminal is not None:
         members = [f"terminal: {name}: missing" for name in TERMINAL if not hasattr(executor.terminal, name)]
-    return members or list(_asked(_Place(lambda: backend.executor(host), bench or Programs(directory), seconds)))
+    return members or list(
+        _probe_faults(_TestedExecutor(lambda: backend.executor(host), bench or Programs(directory), seconds))
+    )
 
 
-def _asked(place: _Place) -> Iterator[str]:
+def _probe_faults(place: _TestedExecutor) -> Iterator[str]:
     for probe in EXECUTOR_PROBES:
         name = probe.__name__.strip("_")
         try:
@@ -132,7 +134,7 @@ def _asked(place: _Place) -> Iterator[str]:
             place.clear()
 
 
-def _empty(place: _Place) -> Iterator[str]:
+def _empty(place: _TestedExecutor) -> Iterator[str]:
     if place.executor.poll().state == "unknown":
         yield f"poll: found unknown ({place.executor.poll().why}), expected up or down"
     if place.executor.submit([]):
@@ -143,7 +145,7 @@ def _empty(place: _Place) -> Iterator[str]:
         yield "address: found two for one place"
 
 
-def _many(place: _Place) -> Iterator[str]:
+def _many(place: _TestedExecutor) -> Iterator[str]:
     names = ("m2", "m1", "m3")
     made = place.executor.submit([place.bench.start(name, MARK, None) for name in names])
     seen = place.seen(place.fresh())
@@ -163,7 +165,7 @@ def _many(place: _Place) -> Iterator[str]:
         yield f"poll: found {place.executor.poll(listing.server).gone!r}, though the same answers"
 
 
-def _again(place: _Place) -> Iterator[str]:
+def _again(place: _TestedExecutor) -> Iterator[str]:
     first = place.begin("w")
     if place.begin("w").session_id != first.session_id:
         yield "submit: found another session for the same name and mark, expected the one that is there"
@@ -175,7 +177,7 @@ def _again(place: _Place) -> Iterator[str]:
         yield "submit: the session whose name was wanted is not as it was"
 
 
-def _exits(place: _Place) -> Iterator[str]:
+def _exits(place: _TestedExecutor) -> Iterator[str]:
     for name, code in (("good", 0), ("bad", 3)):
         place.begin(name, code=code)
         if not place.awaited(lambda name=name: place.phase(name) in ("exited", "killed", "lost", "gone")):  # type: ignore[misc] # bound on purpose
@@ -187,7 +189,7 @@ def _exits(place: _Place) -> Iterator[str]:
             yield f"poll: found {one and (one.phase, one.code)}, expected exited with {code}, until it is cancelled"
 
 
-def _cancels(place: _Place) -> Iterator[str]:
+def _cancels(place: _TestedExecutor) -> Iterator[str]:
     live, stays = place.begin("live"), place.begin("stays")
     place.begin("over", code=0)
     place.awaited(lambda: place.phase("over") == "exited")
@@ -207,7 +209,7 @@ def _cancels(place: _Place) -> Iterator[str]:
             yield "submit: the name of a session that was ended is not free again"
 
 
-def _shows(place: _Place) -> Iterator[str]:
+def _shows(place: _TestedExecutor) -> Iterator[str]:
     made = place.begin("s1")
     for session in ("s1", made.session_id):
         if not place.awaited(lambda session=session: place.executor.logs(session, 3) == "\n".join(ROWS[-3:])):  # type: ignore[misc] # bound on purpose
@@ -220,7 +222,7 @@ def _shows(place: _Place) -> Iterator[str]:
             pass
 
 
-def _shows_on_terminals(place: _Place) -> Iterator[str]:
+def _shows_on_terminals(place: _TestedExecutor) -> Iterator[str]:
     terminal = place.executor.terminal
     if terminal is None:
         return
@@ -242,7 +244,7 @@ def _shows_on_terminals(place: _Place) -> Iterator[str]:
         yield f"recall: found {terminal.recall()}, expected what was left on the session"
 
 
-EXECUTOR_PROBES: tuple[Callable[[_Place], Iterator[str]], ...] = (
+EXECUTOR_PROBES: tuple[Callable[[_TestedExecutor], Iterator[str]], ...] = (
     _empty, _many, _again, _exits, _cancels, _shows, _shows_on_terminals,
 )  # fmt: skip
 """Each asked of the place in turn; what one started is ended before the next."""

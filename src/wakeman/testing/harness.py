@@ -66,7 +66,7 @@ def _plans(harness: Harness, workers: dict[str, Any]) -> Iterator[Plan]:
             yield plan
 
 
-def _words(harness: Harness, workers: dict[str, Any]) -> Iterator[str]:
+def _command_faults(harness: Harness, workers: dict[str, Any]) -> Iterator[str]:
     plans = list(_plans(harness, workers))
     if not plans:
         yield "problems: no mode and approval is free of them"
@@ -89,7 +89,7 @@ def _reads(harness: Harness, _: dict[str, Any]) -> Iterator[str]:
         for evidence in (Evidence(stream=noise), Evidence(hook=noise), Evidence(screen=noise.decode(errors="replace"))):
             for name in ("report", "ending"):
                 try:
-                    report = _asked(harness, name, evidence)
+                    report = _read_evidence(harness, name, evidence)
                 except Exception as fault:
                     yield f"{name}: {fault!r} on {noise[:20]!r}"
                     continue
@@ -105,9 +105,9 @@ def _types(harness: Harness, _: dict[str, Any]) -> Iterator[str]:
             yield f"typed: found {harness.typed(text)!r}, expected {text!r} in it"
 
 
-def _asked(harness: Harness, name: str, evidence: Evidence) -> Report:
+def _read_evidence(harness: Harness, name: str, evidence: Evidence) -> Report:
     return harness.report(evidence, NOW) if name == "report" else harness.ending(evidence, 1, NOW)
 
 
-HARNESS_PROBES = (_words, _reads, _types)
+HARNESS_PROBES = (_command_faults, _reads, _types)
 """Each asked of the harness in turn."""

@@ -21,7 +21,7 @@ from wakeman.core.model import (
     WorkerState,
     Wrote,
 )
-from wakeman.core.plan.claims import Claims, paths, trespass
+from wakeman.core.plan.claims import Claims, claimed_paths, trespass
 
 NOW = datetime(2026, 1, 5, 22, 0, tzinfo=UTC)
 LATER = NOW + timedelta(seconds=5)
@@ -32,7 +32,7 @@ JUDGED = FileFingerprint("out/a", 3, 1)
 
 
 def claims(*units: Unit) -> Claims:
-    return Claims(units, {path: f"/p/{path}" for path in paths(units)})
+    return Claims(units, {path: f"/p/{path}" for path in claimed_paths(units)})
 
 
 def night() -> Deployment:

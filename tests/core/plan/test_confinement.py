@@ -6,19 +6,19 @@ import pytest
 
 from wakeman.core.model import Share, Unit
 from wakeman.core.plan.confinement import (
-    Place,
-    directories,
+    WritableDirectory,
     exposures,
     nested,
     overlaps,
-    places,
     refusals,
     tops,
+    unit_directories,
+    writable_directories,
 )
 
 
-def place(worker: str, path: str, *, shared: bool = False) -> Place:
-    return Place(worker, path, path, shared=shared)
+def place(worker: str, path: str, *, shared: bool = False) -> WritableDirectory:
+    return WritableDirectory(worker, path, path, shared=shared)
 
 
 @pytest.mark.parametrize(
@@ -32,7 +32,7 @@ def place(worker: str, path: str, *, shared: bool = False) -> Place:
     ],
 )  # fmt: skip
 def test_a_unit_needs_the_directories_of_its_outputs_and_claims(unit: Unit, wanted: list[str]) -> None:
-    assert wanted == directories(unit)
+    assert wanted == unit_directories(unit)
 
 
 def test_a_directory_counts_by_the_topmost_that_its_worker_was_given() -> None:
@@ -44,9 +44,9 @@ def test_a_directory_counts_by_the_topmost_that_its_worker_was_given() -> None:
 def test_places_are_those_of_outputs_and_those_that_may_be_shared() -> None:
     shares = [Share("w1", "k", (Unit("u", outputs=("out/a", "out/b")),)), Share("w2", "l", ())]
 
-    made = places(shares, {"w2": ["cache"]}, {"out": "/p/out", "cache": "/q/cache"})
+    made = writable_directories(shares, {"w2": ["cache"]}, {"out": "/p/out", "cache": "/q/cache"})
 
-    assert [Place("w1", "out", "/p/out"), Place("w2", "cache", "/q/cache", shared=True)] == made
+    assert [WritableDirectory("w1", "out", "/p/out"), WritableDirectory("w2", "cache", "/q/cache", shared=True)] == made
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,9 @@ def test_places_are_those_of_outputs_and_those_that_may_be_shared() -> None:
         ([place("a", "/c"), place("a", "/c/x", shared=True)], []),
     ],
 )
-def test_two_workers_that_could_write_one_directory_are_found(found: list[Place], pairs: list[tuple[str, str]]) -> None:
+def test_two_workers_that_could_write_one_directory_are_found(
+    found: list[WritableDirectory], pairs: list[tuple[str, str]]
+) -> None:
     told = overlaps(found, fold_case=False)
 
     assert len(pairs) == len(told)
@@ -94,7 +96,9 @@ def test_an_overlap_names_both_the_key_and_what_would_help() -> None:
         ([place("a", "/o"), place("a", "/o", shared=True)], []),
     ],
 )
-def test_of_two_directories_one_in_the_other_no_one_may_be_shared(found: list[Place], inner: list[str]) -> None:
+def test_of_two_directories_one_in_the_other_no_one_may_be_shared(
+    found: list[WritableDirectory], inner: list[str]
+) -> None:
     assert inner == [line.split("'")[1] for line in nested(found, fold_case=False)]
 
 

@@ -12,12 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wakeman.core.model import Unit
-from wakeman.core.plan.conflicts import claimed, conflicts, paths, quoted
+from wakeman.core.plan.conflicts import claimed, conflicts, escape_pattern, used_paths
 
 
 def found(*units: Unit, fold_case: bool = False, links: Mapping[str, str] = MappingProxyType({})) -> list[str]:
     """Check units whose paths are as they say, but for `links`."""
-    resolved = {path: f"/r/{path}" if path != "." else "/r" for path in paths(units)} | dict(links)
+    resolved = {path: f"/r/{path}" if path != "." else "/r" for path in used_paths(units)} | dict(links)
     return conflicts(units, resolved, fold_case=fold_case)
 
 
@@ -110,7 +110,7 @@ def test_a_claim_reaches_from_its_last_literal_directory(pattern: str, expected:
 
 @given(st.text(alphabet="a*?[]!-/", min_size=1))
 def test_a_quoted_value_claims_itself(text: str) -> None:
-    assert text == claimed(quoted(text))
+    assert text == claimed(escape_pattern(text))
 
 
 places = st.lists(st.sampled_from("abA"), min_size=1, max_size=3).map("/".join)

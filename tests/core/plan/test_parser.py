@@ -13,7 +13,7 @@ from tests.words import THEIRS, fits
 
 from wakeman.core.errors import PlanError
 from wakeman.core.model import Agent, MoveSpec, Plan, UnitsSpec, WakeTarget, WorkersSpec
-from wakeman.core.plan.parser import read
+from wakeman.core.plan.parser import read_plan
 
 GOOD = """
 name = "x"
@@ -28,7 +28,7 @@ command = ["true"]
 def problems(text: str) -> list[str]:
     """Read a text that must be refused."""
     with pytest.raises(PlanError) as caught:
-        read(text, "w.toml")
+        read_plan(text, "w.toml")
     return list(caught.value.problems)
 
 
@@ -51,15 +51,17 @@ def test_a_small_plan_is_read_with_its_defaults() -> None:
         workers=WorkersSpec(command=("true",)),
     )
 
-    assert expected == read(GOOD, "w.toml")
+    assert expected == read_plan(GOOD, "w.toml")
 
 
 def test_json_and_a_byte_order_mark_are_taken_too() -> None:
-    assert read(GOOD, "") == read("\n" + json.dumps(tomllib.loads(GOOD)), "") == read("\ufeff" + GOOD, "")
+    assert (
+        read_plan(GOOD, "") == read_plan("\n" + json.dumps(tomllib.loads(GOOD)), "") == read_plan("\ufeff" + GOOD, "")
+    )
 
 
 def test_every_kind_of_value_arrives_as_the_model_has_it() -> None:
-    plan = read(
+    plan = read_plan(
         GOOD
         + """
 stagger = 3
@@ -100,12 +102,12 @@ prompt = "{{ not a template }}"
     ("written", "seconds"), [('"90s"', 90.0), ('"5m"', 300.0), ('"2h"', 7200.0), ('"1d"', 86400.0), ("300", 300.0)]
 )
 def test_durations_become_seconds(written: str, seconds: float) -> None:
-    assert seconds == read(f"{GOOD}[wake]\nevery = {written}", "").wake.every
+    assert seconds == read_plan(f"{GOOD}[wake]\nevery = {written}", "").wake.every
 
 
 @pytest.mark.parametrize(("written", "size"), [('"512K"', 524288), ('"2M"', 2097152), ('"1G"', 2**30), ("7", 7)])
 def test_sizes_become_bytes(written: str, size: int) -> None:
-    assert size == read(f"{GOOD}[verify]\nmin_bytes = {written}", "").verify.min_bytes
+    assert size == read_plan(f"{GOOD}[verify]\nmin_bytes = {written}", "").verify.min_bytes
 
 
 def test_all_faults_are_reported_at_once_in_the_order_of_the_file() -> None:
@@ -323,7 +325,7 @@ def test_the_names_of_a_unit_depend_on_its_source(source: str, name: str, expect
 
 def read_or_none(text: str) -> Plan | None:
     try:
-        return read(text, "")
+        return read_plan(text, "")
     except PlanError:
         return None
 

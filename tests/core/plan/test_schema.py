@@ -10,16 +10,16 @@ import pytest
 
 from wakeman.core.log.events import FACTS
 from wakeman.core.model import Plan
-from wakeman.core.plan.schema import events_schema, schema
+from wakeman.core.plan.schema import events_schema, plan_schema
 
 
 def definitions() -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(json.dumps(schema()))["$defs"]
+    found: dict[str, Any] = json.loads(json.dumps(plan_schema()))["$defs"]
     return found
 
 
 def test_the_schema_names_itself_and_the_plan() -> None:
-    made = schema()
+    made = plan_schema()
 
     assert ("urn:wakeman:plan", "Wakeman plan", "#/$defs/Plan") == (made["$id"], made["title"], made["$ref"])
 

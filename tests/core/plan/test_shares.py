@@ -16,13 +16,13 @@ from wakeman.core.errors import PlanError
 from wakeman.core.model import Plan, Share, Unit, UnitsSpec, WakeSpec, WakeTarget, WorkersSpec
 from wakeman.core.plan.shares import (
     difference,
-    digest,
-    prompt,
+    plan_digest,
     shares,
-    unit_names,
+    task_text,
     unit_table,
+    unit_template_values,
     units,
-    units_file,
+    units_listing,
     verify_names,
     worker_names,
 )
@@ -58,11 +58,11 @@ def test_a_path_is_a_unit_whose_parts_templates_use() -> None:
         "suffix": ".gz",
         "unit": "docs/10/a.tar.gz",
         "input": "docs/10/a.tar.gz",
-    } == unit_names(unit)
+    } == unit_template_values(unit)
 
 
 def test_a_path_without_a_directory_has_the_root_as_parent() -> None:
-    names = unit_names(Unit(name="a", outputs=()))
+    names = unit_template_values(Unit(name="a", outputs=()))
 
     assert (".", ".", "a") == (names["parent"], names["parent_name"], names["name"])
 
@@ -237,16 +237,16 @@ def test_a_worker_knows_its_name_its_group_and_its_units() -> None:
 
 
 def test_a_prompt_is_its_template_and_then_the_note() -> None:
-    assert "Do u.\n\nMissing: u\n" == prompt("\nDo {{ unit_table }}.\n", {"unit_table": "u"}, note="Missing: u")
+    assert "Do u.\n\nMissing: u\n" == task_text("\nDo {{ unit_table }}.\n", {"unit_table": "u"}, note="Missing: u")
 
 
 def test_a_prompt_without_a_note_ends_in_one_newline() -> None:
-    assert "Do.\n" == prompt("Do.", {})
+    assert "Do.\n" == task_text("Do.", {})
 
 
 def test_a_prompt_file_with_an_unknown_name_is_refused_by_its_name() -> None:
     with pytest.raises(PlanError, match=r"^task.md: found unknown name 'x'"):
-        prompt("{{ x }}", {}, where="task.md")
+        task_text("{{ x }}", {}, where="task.md")
 
 
 def test_the_table_of_units_quotes_whatever_is_no_plain_path() -> None:
@@ -266,16 +266,16 @@ def test_the_file_of_units_is_one_json_object_a_line() -> None:
     assert [
         {"unit": "a\n", "input": "i", "outputs": ["o"]},
         {"unit": "\udc80", "input": None, "outputs": []},
-    ] == [json.loads(line) for line in units_file(given_units).splitlines()]
+    ] == [json.loads(line) for line in units_listing(given_units).splitlines()]
 
 
 def test_plans_that_mean_the_same_have_one_digest() -> None:
     plan = Plan(name="x", units=UnitsSpec(matrix={"a": ("1",), "b": ()}))
     same = Plan(name="x", units=UnitsSpec(matrix={"b": (), "a": ("1",)}), goal="")
 
-    assert re.fullmatch("[0-9a-f]{64}", digest(plan))
-    assert digest(plan) == digest(same)
-    assert digest(plan) != digest(msgspec.structs.replace(plan, goal="g"))
+    assert re.fullmatch("[0-9a-f]{64}", plan_digest(plan))
+    assert plan_digest(plan) == plan_digest(same)
+    assert plan_digest(plan) != plan_digest(msgspec.structs.replace(plan, goal="g"))
 
 
 def test_a_difference_is_told_key_by_key() -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from wakeman.core.errors import PlanError
 from wakeman.core.model import Plan, UnitsSpec
-from wakeman.core.plan.template import SCOPES, faults, render
+from wakeman.core.plan.template import SCOPES, render, template_faults
 
 BAD = 'expected {{ name }}, or {{ "{{" }} for braces'
 names = st.from_regex(r"[a-z][a-z0-9_]{0,5}(\.[a-z]{1,4})?", fullmatch=True)
@@ -49,21 +49,21 @@ def test_a_name_may_hold_dots_blanks_around_it_or_none() -> None:
 
 @pytest.mark.parametrize("text", ["{{ a", "{{ }}", "{{}}", "{{ a }", "{ a }}", "{{ 'a' }}", "{{{ a }}}"])
 def test_malformed_braces_are_refused(text: str) -> None:
-    assert [f"found malformed braces at {text!r}; {BAD}"] == faults(text, ["a"])
+    assert [f"found malformed braces at {text!r}; {BAD}"] == template_faults(text, ["a"])
 
 
 def test_an_unknown_name_is_refused_with_the_nearest_one() -> None:
     expected = "found unknown name 'parnt'; expected one of path, parent; did you mean 'parent'?"
 
-    assert [expected] == faults("{{ parnt }}/{{ parnt }}", ["path", "parent"])
+    assert [expected] == template_faults("{{ parnt }}/{{ parnt }}", ["path", "parent"])
 
 
 def test_a_name_like_no_other_is_refused_without_a_guess() -> None:
-    assert faults("{{ a | upper }}", ["path"]) == ["found unknown name 'a | upper'; expected one of path"]
+    assert template_faults("{{ a | upper }}", ["path"]) == ["found unknown name 'a | upper'; expected one of path"]
 
 
 def test_any_name_will_do_where_the_scope_is_not_known_yet() -> None:
-    assert faults("{{ whatever }}", None) == []
+    assert template_faults("{{ whatever }}", None) == []
 
 
 def test_rendering_reports_every_fault_of_the_template() -> None:

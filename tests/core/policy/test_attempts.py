@@ -20,7 +20,16 @@ from wakeman.core.model import (
     WorkersSpec,
     WorkerState,
 )
-from wakeman.core.policy.attempts import HUNG_UP_STATUS, may_retry, owed, settled, soonest, told_of_reset, wait, waits
+from wakeman.core.policy.attempts import (
+    HUNG_UP_STATUS,
+    attempt_is_over,
+    may_retry,
+    owed,
+    retry_delay,
+    soonest,
+    told_of_reset,
+    waits,
+)
 
 NOW = datetime(2026, 1, 5, 22, 0, tzinfo=UTC)
 BACKOFF_S = 10.0
@@ -55,7 +64,9 @@ def deployment(*workers: WorkerState, **fields: object) -> Deployment:
 def pauses(failed: int = 0, **fields: object) -> list[float]:
     """Give how long each of many workers waits in the same situation: the jitter goes by the name."""
     names = [f"w{n}" for n in range(60)]
-    return [wait(deployment(one, failed_launches=failed), one) for one in (worker(name, **fields) for name in names)]
+    return [
+        retry_delay(deployment(one, failed_launches=failed), one) for one in (worker(name, **fields) for name in names)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -79,13 +90,13 @@ def test_each_further_attempt_or_failed_launch_doubles_the_back_off_give_or_take
 def test_nothing_is_waited_for_after_what_is_not_its_fault_or_long_ago(fields: dict[str, object]) -> None:
     one = worker(**fields)  # type: ignore[arg-type] # fields of the worker
 
-    assert 0.0 == wait(deployment(one), one)
+    assert 0.0 == retry_delay(deployment(one), one)
 
 
 def test_a_log_of_before_knows_no_back_off() -> None:
     one = worker()
 
-    assert (True, 0.0) == (wait(deployment(one), one) > 0, wait(deployment(one, edition=0), one))
+    assert (True, 0.0) == (retry_delay(deployment(one), one) > 0, retry_delay(deployment(one, edition=0), one))
 
 
 LIMIT = {"ended_by": "limit"}
@@ -97,14 +108,14 @@ LIMIT = {"ended_by": "limit"}
 def test_after_a_usage_limit_one_is_tried_the_others_a_stagger_later(last: float, first: float, second: float) -> None:
     d = deployment(a := worker("a", **LIMIT), b := worker("b", **LIMIT), last_launch=last)
 
-    assert (first, second) == (wait(d, a), wait(d, b))
+    assert (first, second) == (retry_delay(d, a), retry_delay(d, b))
 
 
 @pytest.mark.parametrize("before", [{}, {**LIMIT, "units": []}, {**LIMIT, "intent": 7}], ids=str)
 def test_the_first_after_a_limit_is_the_first_who_waits_for_that(before: dict[str, object]) -> None:
     d = deployment(worker("a", **before), b := worker("b", **LIMIT), last_launch=900.0)
 
-    assert 0.0 == wait(d, b)
+    assert 0.0 == retry_delay(d, b)
 
 
 @pytest.mark.parametrize("hold", [{"paused_at": NOW}, {"down": "enough"}, {"full": "no space"}], ids=str)
@@ -125,8 +136,8 @@ def test_the_soonest_is_the_first_of_several() -> None:
     late, early = worker("a", spent=4), worker("b", over=999.0)
     d = deployment(late, early)
 
-    assert wait(d, early) == soonest(d)
-    assert wait(d, early) < wait(d, late)
+    assert retry_delay(d, early) == soonest(d)
+    assert retry_delay(d, early) < retry_delay(d, late)
 
 
 @pytest.mark.parametrize("again", [False, True])
@@ -153,15 +164,15 @@ def test_a_waived_unit_waits_for_no_command() -> None:
 def test_a_worker_is_not_settled_while_processes_of_its_attempt_are_left() -> None:
     left = Observation(worker="a", attempt=1, session="exited", processes=2)
 
-    assert settled(deployment(one := worker(code=0)), one)
-    assert not settled(deployment(one := worker(code=0, observation=left)), one)
+    assert attempt_is_over(deployment(one := worker(code=0)), one)
+    assert not attempt_is_over(deployment(one := worker(code=0, observation=left)), one)
 
 
 def test_the_jitter_of_an_attempt_is_the_same_for_ever() -> None:
     """Another would have old logs diverge: their decisions rest on it."""
     one = worker()
 
-    assert 7.3828125 == wait(deployment(one), one)
+    assert 7.3828125 == retry_delay(deployment(one), one)
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ from wakeman.core.model import (
 )
 from wakeman.core.policy.attempts import ended_badly, may_retry
 from wakeman.core.policy.deployment_rows import decide, deployment_facts, short
-from wakeman.core.policy.limits import BREAKER_LAUNCHES, due, elapsed, every, over_budget, reset, used
+from wakeman.core.policy.limits import BREAKER_LAUNCHES, due_launches, elapsed, every, over_budget, reset, used
 from wakeman.core.policy.tables import DEPLOYMENT_RULES, WORKER_RULES, Rule
 from wakeman.core.policy.transitions import transitions
 from wakeman.core.policy.worker_rows import decide_worker, ladder, worker_facts
@@ -110,7 +110,7 @@ def limited(**fields: object) -> WorkerState:
 def test_a_usage_limit_lasts_until_its_reset(fields: dict[str, object], until: datetime | None) -> None:
     night = deployment(limited(**fields), worker("b"))
 
-    assert (until, [] if until else ["b"]) == (reset(night), due(night))
+    assert (until, [] if until else ["b"]) == (reset(night), due_launches(night))
 
 
 def test_nobody_waits_for_a_reset_where_the_plan_says_so_or_nothing_was_seen() -> None:
@@ -158,7 +158,7 @@ def test_nobody_is_launched_beyond_the_bounds_on_cost_and_tokens(limits: LimitsS
     spent.usage = Usage(output=50, cost=2.0)
     night = deployment(spent, worker("b"), limits=limits)
 
-    assert (halted, [] if halted else ["b"]) == (over_budget(night), due(night))
+    assert (halted, [] if halted else ["b"]) == (over_budget(night), due_launches(night))
 
 
 def test_what_no_client_reports_is_absent() -> None:
@@ -166,22 +166,22 @@ def test_what_no_client_reports_is_absent() -> None:
 
 
 def test_pending_workers_are_due_at_once_without_a_stagger() -> None:
-    assert ["a", "b"] == due(deployment(worker("a"), worker("b")))
+    assert ["a", "b"] == due_launches(deployment(worker("a"), worker("b")))
 
 
 def test_a_stagger_lets_one_go_at_a_time() -> None:
     night = deployment(worker("a"), worker("b"), workers=WorkersSpec(stagger=2.0))
-    first = due(night)
+    first = due_launches(night)
     night.last_launch = 999.0
 
-    assert (["a"], []) == (first, due(night))
+    assert (["a"], []) == (first, due_launches(night))
 
 
 def test_a_stagger_measured_on_an_earlier_boot_holds_up_nobody() -> None:
     night = deployment(worker("a"), workers=WorkersSpec(stagger=2.0))
     night.last_launch = 5000.0
 
-    assert ["a"] == due(night)
+    assert ["a"] == due_launches(night)
 
 
 def test_at_once_counts_those_alive_and_those_being_launched() -> None:
@@ -189,14 +189,14 @@ def test_at_once_counts_those_alive_and_those_being_launched() -> None:
         worker("a", state="running"), worker("b", intent=7), worker("c"), workers=WorkersSpec(stagger=0.0, at_once=2)
     )
 
-    assert [] == due(night)
+    assert [] == due_launches(night)
 
 
 def test_free_memory_bounds_the_launches() -> None:
     night = deployment(worker("a"), worker("b"), worker("c"), limits=LimitsSpec(memory=100))
     night.memory = 250
 
-    assert ["a", "b"] == due(night)
+    assert ["a", "b"] == due_launches(night)
 
 
 @pytest.mark.parametrize(
@@ -207,7 +207,7 @@ def test_nothing_is_due_while_paused_going_down_broken_or_on_a_full_disk(field: 
     night = deployment()
     setattr(night, field, value)
 
-    assert [] == due(night)
+    assert [] == due_launches(night)
 
 
 @pytest.mark.parametrize(

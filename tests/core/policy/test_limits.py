@@ -17,7 +17,17 @@ from wakeman.core.model import (
     WorkersSpec,
     WorkerState,
 )
-from wakeman.core.policy.limits import due, every, longest, over_budget, reset, slots, staggered, starved, tokens
+from wakeman.core.policy.limits import (
+    due_launches,
+    every,
+    longest,
+    over_budget,
+    reset,
+    slots,
+    staggered,
+    starved,
+    tokens,
+)
 
 NOW = datetime(2026, 1, 5, 22, 0, tzinfo=UTC)
 GIGABYTE = 1 << 30
@@ -65,8 +75,8 @@ def test_what_holds_launches_up_leaves_nobody_due_and_no_stagger_to_wait_for(hol
     free = deployment(worker("a"), worker("b"), stagger=5.0)
     held = deployment(worker("a"), worker("b"), stagger=5.0, **hold)  # type: ignore[arg-type] # fields of the deployment
 
-    assert (["a"], True) == (due(free), staggered(free))
-    assert ([], False) == (due(held), staggered(held))
+    assert (["a"], True) == (due_launches(free), staggered(free))
+    assert ([], False) == (due_launches(held), staggered(held))
 
 
 @pytest.mark.parametrize(
@@ -92,13 +102,13 @@ def test_a_stagger_is_waited_for_where_somebody_has_a_slot(
 def test_one_worker_is_due_once_the_stagger_has_passed_or_the_clock_began_anew(since: float, names: list[str]) -> None:
     d = deployment(worker("a"), worker("b"), stagger=5.0, last_launch=1000.0 - since)
 
-    assert names == due(d)
+    assert names == due_launches(d)
 
 
 def test_more_at_work_than_may_be_leaves_nobody_due() -> None:
     workers = [worker("a"), worker("b"), worker("c", state="running"), worker("d", state="stuck")]
 
-    assert [] == due(deployment(*workers, at_once=1))
+    assert [] == due_launches(deployment(*workers, at_once=1))
     assert -1 == slots(deployment(*workers, at_once=1))
 
 

@@ -48,7 +48,7 @@ def stuck(**fields: object) -> WorkerState:
 
 
 def told(d: Deployment, decision: Decision = SLEEP, by: str = "exit:1") -> list[str]:
-    return [cause.key for cause in notice.due(d, notice.causes(d, decision, by), NOW)]
+    return [cause.key for cause in notice.due_causes(d, notice.causes(d, decision, by), NOW)]
 
 
 def test_a_trouble_is_told_once_and_again_after_the_reminder() -> None:

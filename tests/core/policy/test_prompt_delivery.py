@@ -13,10 +13,10 @@ from wakeman.core.policy.prompt_delivery import (
     ENTER_AGAIN_S,
     UNCONFIRMED_S,
     Became,
-    fate,
+    confirmation,
     input_box,
     padded,
-    settled,
+    text_fate,
     unsent,
 )
 
@@ -73,8 +73,8 @@ def test_a_text_that_was_typed_waits_in_the_box_or_was_taken(screen: str, empty:
     text = "Go on with these: a.md; b.md"
 
     assert ("waits", "taken") == (
-        fate(screen.format(text), text, typed=True),
-        fate(screen.format(empty), text, typed=True),
+        text_fate(screen.format(text), text, typed=True),
+        text_fate(screen.format(empty), text, typed=True),
     )
 
 
@@ -97,7 +97,7 @@ WORKS = "✻ Brewing… (esc to interrupt)\n"
     ],
 )
 def test_a_screen_tells_no_more_of_a_text_than_it_shows(screen: str, typed: bool, what: Became) -> None:
-    assert what == fate(screen, "Go on with these: a.md", typed=typed)
+    assert what == text_fate(screen, "Go on with these: a.md", typed=typed)
 
 
 def worker(**seen: object) -> WorkerState:
@@ -142,13 +142,13 @@ LATE = NOW + timedelta(seconds=UNCONFIRMED_S)
 def test_a_text_is_settled_by_evidence_or_when_none_can_be_waited_for(
     prompt: OpenIntent | None, seen: dict[str, object], seconds: float, ok: bool | None
 ) -> None:
-    told = settled(worker(**seen), prompt, NOW + timedelta(seconds=seconds))
+    told = confirmation(worker(**seen), prompt, NOW + timedelta(seconds=seconds))
 
     assert ok == (told.ok if told is not None else None)
 
 
 def test_what_was_lost_is_said_to_be_unknown_and_not_typed_again() -> None:
-    lost = settled(worker(prompt="unknown"), OpenIntent(seq=7, action="nudge", at=NOW, text="go on"), LATE)
+    lost = confirmation(worker(prompt="unknown"), OpenIntent(seq=7, action="nudge", at=NOW, text="go on"), LATE)
 
     assert lost is not None
     assert "whether it was typed is not known; it is not typed again" == lost.why
@@ -171,7 +171,7 @@ def test_enter_is_repeated_once_after_a_while(
 
 
 def test_without_a_look_nothing_is_settled() -> None:
-    assert settled(WorkerState(name="w", session="w"), TYPED, NOW) is None
+    assert confirmation(WorkerState(name="w", session="w"), TYPED, NOW) is None
     assert not unsent(worker(prompt="waits"), TYPED, None)
 
 

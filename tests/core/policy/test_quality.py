@@ -13,7 +13,7 @@ from tests.words import THEIRS, fits
 
 from wakeman.core.errors import UsageError
 from wakeman.core.model import FileFingerprint, Unit, VerifySpec
-from wakeman.core.policy.quality import Check, Facts, Kind, judge, parse, sample
+from wakeman.core.policy.quality import Check, Facts, Kind, judge_unit, parse, pick_names
 
 OUT = "out/a.yml"
 UNIT = Unit(name="a", outputs=(OUT,), input="in/a.md")
@@ -24,7 +24,7 @@ def mark(size: int = 100, at: int = 50, inode: int = 1, path: str = OUT) -> File
 
 
 def problems(verify: VerifySpec, facts: Facts, unit: Unit = UNIT) -> tuple[str, ...]:
-    return judge(unit, verify, facts).problems
+    return judge_unit(unit, verify, facts).problems
 
 
 def found(
@@ -39,14 +39,14 @@ def found(
 
 
 def test_an_output_that_is_there_and_new_passes() -> None:
-    assert judge(UNIT, VerifySpec(), found()).passed
+    assert judge_unit(UNIT, VerifySpec(), found()).passed
 
 
 def test_the_verdict_keeps_the_marks_that_were_judged_in_the_order_of_the_outputs() -> None:
     unit = Unit(name="a", outputs=("y", "x", "z"))
     marks = {"x": mark(path="x"), "y": mark(path="y")}
 
-    assert (marks["y"], marks["x"]) == judge(unit, VerifySpec(), Facts(marks=marks)).marks
+    assert (marks["y"], marks["x"]) == judge_unit(unit, VerifySpec(), Facts(marks=marks)).marks
 
 
 def test_an_output_that_is_not_there_is_missing_and_nothing_else() -> None:
@@ -234,21 +234,21 @@ def test_yaml_without_pyyaml_says_what_to_install(monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_sample_is_the_same_on_every_machine() -> None:
-    assert ("c", "e") == sample(["a", "b", "c", "d", "e"], 2, seed=7)
+    assert ("c", "e") == pick_names(["a", "b", "c", "d", "e"], 2, seed=7)
 
 
 def test_another_seed_picks_others() -> None:
     names = [str(number) for number in range(100)]
 
-    assert sample(names, 5, seed=1) != sample(names, 5, seed=2)
+    assert pick_names(names, 5, seed=1) != pick_names(names, 5, seed=2)
 
 
 @given(st.lists(st.text(), unique=True), st.integers(min_value=0, max_value=10), st.integers())
 def test_a_sample_keeps_the_order_given_and_does_not_depend_on_it(names: list[str], count: int, seed: int) -> None:
-    picked = sample(names, count, seed)
+    picked = pick_names(names, count, seed)
 
     assert (min(count, len(names)), [name for name in names if name in picked], set(picked)) == (
         len(picked),
         list(picked),
-        set(sample(names[::-1], count, seed)),
+        set(pick_names(names[::-1], count, seed)),
     )

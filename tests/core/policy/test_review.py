@@ -22,7 +22,7 @@ from wakeman.core.model import (
     WorkersSpec,
     WorkerState,
 )
-from wakeman.core.plan.parser import read
+from wakeman.core.plan.parser import read_plan
 from wakeman.core.policy import review
 
 UNITS = ("a", "b")
@@ -36,13 +36,13 @@ def verdict(*opinions: object) -> bytes:
 def test_a_verdict_names_whom_it_rejects_in_the_order_of_the_units() -> None:
     data = verdict({"unit": "b", "ok": False, "why": "thin"}, {"unit": "a", "ok": False, "why": "wrong", "more": 1})
 
-    assert ("", (Rejection("a", "wrong"), Rejection("b", "thin"))) == review.read(data, UNITS)
+    assert ("", (Rejection("a", "wrong"), Rejection("b", "thin"))) == review.read_verdict(data, UNITS)
 
 
 def test_a_verdict_that_accepts_all_rejects_nobody_whatever_it_says_besides() -> None:
     data = verdict({"unit": "a", "ok": True, "why": "a little thin"}, {"unit": "b", "ok": True})
 
-    assert ("", ()) == review.read(data, UNITS)
+    assert ("", ()) == review.read_verdict(data, UNITS)
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_a_verdict_that_accepts_all_rejects_nobody_whatever_it_says_besides() ->
     ],
 )
 def test_a_verdict_that_is_none_says_what_is_wrong_with_it(data: bytes, problem: str) -> None:
-    found, rejects = review.read(data, UNITS)
+    found, rejects = review.read_verdict(data, UNITS)
 
     assert (True, ()) == (fits(problem, found), rejects), found
 
@@ -68,14 +68,14 @@ def test_the_reasons_of_many_units_take_no_more_room_than_those_of_few() -> None
     many = tuple(f"u{n}" for n in range(100))
     data = verdict(*({"unit": unit, "ok": False, "why": "\N{SNOWMAN}" * 999} for unit in many))
 
-    _, rejects = review.read(data, many)
+    _, rejects = review.read_verdict(data, many)
 
     assert 100 == len(rejects)
     assert sum(len(each.why.encode()) for each in rejects) <= review.REASONS_BYTES_MAX
 
 
 def test_a_reason_is_quoted_for_who_is_to_mend_it() -> None:
-    assert '(about the file, no instruction): "say \\"sudo\\""' in review.quoted('say "sudo"')
+    assert '(about the file, no instruction): "say \\"sudo\\""' in review.quote_rejection('say "sudo"')
 
 
 def test_a_reviewer_has_a_plan_of_its_own() -> None:
@@ -153,27 +153,27 @@ def deployment(**verify: object) -> Deployment:
 
 def test_what_no_reviewer_has_accepted_as_it_is_is_unreviewed() -> None:
     d = deployment()
-    before = review.unreviewed(d), review.said(d)
+    before = review.unreviewed(d), review.review_summary(d)
     d.units["a"].reviewed = MARKS
     d.reviews["review_1"] = Review(round=1, units=("a",), heard=True)
 
     assert (["a"], "1 not reviewed") == before
-    assert ([], "reviewed") == (review.unreviewed(d), review.said(d))
+    assert ([], "reviewed") == (review.unreviewed(d), review.review_summary(d))
 
 
 def test_nothing_is_said_of_reviews_that_nobody_wants_or_nobody_had_to_make() -> None:
     d = deployment()
     d.units["a"].waived = True
 
-    assert ["", ""] == [review.said(d), review.said(Deployment())]
+    assert ["", ""] == [review.review_summary(d), review.review_summary(Deployment())]
 
 
 def test_a_unit_that_is_gone_waived_or_undone_is_not_as_it_was_given_out() -> None:
     d, task = deployment(), Review(round=1, units=("a",), marks={"a": MARKS})
-    stood = review.stands(d, task, "a")
+    stood = review.is_as_reviewed(d, task, "a")
     d.units["a"].reopened = "no"
 
-    assert [True, False, False] == [stood, review.stands(d, task, "a"), review.stands(d, task, "gone")]
+    assert [True, False, False] == [stood, review.is_as_reviewed(d, task, "a"), review.is_as_reviewed(d, task, "gone")]
 
 
 def test_a_unit_that_an_amended_plan_dropped_is_shown_to_no_reviewer() -> None:
@@ -185,7 +185,7 @@ def test_a_unit_that_an_amended_plan_dropped_is_shown_to_no_reviewer() -> None:
 
 def faults(text: str) -> list[str]:
     with pytest.raises(PlanError) as caught:
-        read(f'name = "n"\nunits = {{ items = ["a"], output = "{{{{ unit }}}}" }}\n{text}', "p")
+        read_plan(f'name = "n"\nunits = {{ items = ["a"], output = "{{{{ unit }}}}" }}\n{text}', "p")
     return [problem.partition(" ")[2] for problem in caught.value.problems]
 
 

@@ -13,7 +13,7 @@ from wakeman.core.errors import PlanError
 from wakeman.core.log.events import Effected, Event
 from wakeman.core.log.state import apply
 from wakeman.core.model import FileFingerprint
-from wakeman.core.plan.parser import read
+from wakeman.core.plan.parser import read_plan
 from wakeman.core.policy.deployment_rows import failures
 from wakeman.engine import requests
 
@@ -176,6 +176,6 @@ def test_keys_that_do_not_go_together_are_refused(keys: str, said: str) -> None:
     text = f'name = "n"\n[units]\nitems = ["a"]\noutput = "{{{{ unit }}}}"\n[workers]\ncommand = ["x"]\n{keys}\n'
 
     with pytest.raises(PlanError) as refused:
-        read(text, "plan.toml")
+        read_plan(text, "plan.toml")
 
     assert [problem for problem in refused.value.problems if said in problem], refused.value.problems

@@ -121,7 +121,7 @@ class Confine:
         )
 
     def kit(self, confinement: Confinement) -> Mapping[str, bytes]:
-        return {name: _made(name) for name in WAYS[confinement.way].files}
+        return {name: _file_content(name) for name in WAYS[confinement.way].files}
 
     def rules(self, confinement: Confinement, places: Sequence[str]) -> bytes:
         return WAYS[confinement.way].rules(places)
@@ -135,8 +135,8 @@ class Confine:
             place = os.path.realpath(made)
             os.mkdir(f"{place}/in")
             for name in way.files:
-                _put(f"{place}/{name}", _made(name))
-            _put(f"{place}/rules", way.rules([f"{place}/in"]))
+                _write_new_file(f"{place}/{name}", _file_content(name))
+            _write_new_file(f"{place}/rules", way.rules([f"{place}/in"]))
             argv = [*way.words(program, place, f"{place}/rules"), "/bin/sh", "-c", "echo >in/file; echo >file"]
             ran = self._machine.run(argv, cwd=place, env=env, timeout=CONFINE_TRIAL_S)
             inside, outside = os.path.exists(f"{place}/in/file"), os.path.exists(f"{place}/file")
@@ -146,13 +146,13 @@ class Confine:
         return said if not inside and said else "a write beside what it allows was not refused"
 
 
-def _made(name: str) -> bytes:
+def _file_content(name: str) -> bytes:
     if name == FILTER:
         return seccomp.program(platform.machine())
     with open(os.path.join(os.path.dirname(__file__), name), "rb") as file:
         return file.read()
 
 
-def _put(path: str, data: bytes) -> None:
+def _write_new_file(path: str, data: bytes) -> None:
     with open(path, "xb") as file:
         file.write(data)

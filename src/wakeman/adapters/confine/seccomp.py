@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 
-class Machine(NamedTuple):
+class Processor(NamedTuple):
     """What a kind of processor calls things: itself, in the kernel's audit numbers, and its system calls."""
 
     arch: int
@@ -20,12 +20,12 @@ class Machine(NamedTuple):
 
 
 _GENERIC = {"prctl": 167, "socket": 198, "socketpair": 199, "ioctl": 29, "io_uring_setup": 425}
-MACHINES: Mapping[str, Machine] = {
-    "x86_64": Machine(
+MACHINES: Mapping[str, Processor] = {
+    "x86_64": Processor(
         0xC000003E, {"prctl": 157, "socket": 41, "socketpair": 53, "ioctl": 16, "io_uring_setup": 425}, 0x40000000
     ),
-    "aarch64": Machine(0xC00000B7, _GENERIC),
-    "riscv64": Machine(0xC00000F3, _GENERIC),
+    "aarch64": Processor(0xC00000B7, _GENERIC),
+    "riscv64": Processor(0xC00000F3, _GENERIC),
 }
 """By `uname -m`."""
 
@@ -68,12 +68,12 @@ def program(machine: str) -> bytes:
     if known.foreign:
         steps += [(_LOAD, 0, 0, _NUMBER), (_AT_LEAST, 0, 1, known.foreign), (_RETURN, 0, 0, _EPERM)]
     for call, conditions in REFUSED:
-        steps += _row(known.calls[call], conditions)
+        steps += _refusing_steps(known.calls[call], conditions)
     steps.append((_RETURN, 0, 0, _ALLOW))
     return b"".join(struct.pack("=HBBI", *step) for step in steps)
 
 
-def _row(number: int, conditions: tuple[Argument, ...]) -> Iterator[Step]:
+def _refusing_steps(number: int, conditions: tuple[Argument, ...]) -> Iterator[Step]:
     """Refuse one call; whatever does not hold jumps behind the row."""
     tests = [
         [(_LOAD, _NUMBER), (_EQUAL, number)],

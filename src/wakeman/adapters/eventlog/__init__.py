@@ -22,7 +22,7 @@ from wakeman.adapters.eventlog.segments import (
     LIVE,
     NEW,
     RESERVE,
-    close,
+    close_quietly,
     make,
     refuse,
     refusing,
@@ -80,7 +80,7 @@ class EventLogs:
         with locked(directory, 5.0):
             if self._has(name):
                 raise UsageError(f"{name}: already exists, in {self._state}", f"wakeman status {name}")
-            _place(directory, lines)
+            _create_log(directory, lines)
 
     def read(self, name: str) -> Deployment:
         """Read a log without holding it, and return its deployment. An unfinished last write is left out.
@@ -114,18 +114,18 @@ class EventLogs:
                 yield writer
                 writer.put_in_order(self._segment, self._lag)
             finally:
-                close(fd)
+                close_quietly(fd)
 
     def repair(self, name: str, by: str) -> str:
         """Cut a damaged log off before its damage; give the directory that keeps the original, "" if it is whole.
 
         Raises: LogDamagedError when nothing before the damage can be used; BusyError; StorageError.
         """
-        from wakeman.adapters.eventlog.repair import repair
+        from wakeman.adapters.eventlog.repair import repair_log
 
         directory = self._existing(name)
         with locked(directory, 5.0):
-            return repair(directory, name, by)
+            return repair_log(directory, name, by)
 
     def _directory(self, name: str) -> str:
         if not RUN_NAME.fullmatch(name):
@@ -184,7 +184,7 @@ def _local(state: str) -> None:
         )
 
 
-def _place(directory: str, lines: bytes) -> None:
+def _create_log(directory: str, lines: bytes) -> None:
     """Create a whole log in one step. A crash in between leaves no file of a log's name."""
     new, live = join(directory, NEW), join(directory, LIVE)
     with refusing(live):

@@ -19,7 +19,7 @@ _FIRST_BYTES = 5
 """First bytes by which a file is told from one that is no log: `{"v":`."""
 
 
-class Tape(Reading):
+class AuditReader(Reading):
     """One pass over the lines of a log, sealed segments first; see `Reading` for which file is which.
 
     Shape: `chain` holds what was found of sequence and hashes, `sealed` size and SHA-256 of each sealed file passed,
@@ -67,14 +67,14 @@ def _alien(found: str) -> LogDamagedError:
     return LogDamagedError(f"{found}; expected the log of a deployment, which begins with line 1")
 
 
-def first(file: str) -> Event:
+def first_event(file: str) -> Event:
     """Return the first line of a log, sealed segments included. Raises: LogDamagedError when there is none."""
-    with Tape(file) as tape:
+    with AuditReader(file) as tape:
         return decode(next(iter(tape.lines())))
 
 
 def chained(file: str) -> HashChain:
     """Check sequence and hashes alone."""
-    with Tape(file) as tape:
+    with AuditReader(file) as tape:
         deque(tape.lines(), maxlen=0)
         return tape.chain

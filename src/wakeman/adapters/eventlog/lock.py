@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from os.path import basename, join
 
-from wakeman.adapters.eventlog.segments import ASKED, COMING, LOCK, close, refusing
+from wakeman.adapters.eventlog.segments import ASKED, COMING, LOCK, close_quietly, refusing
 from wakeman.core.errors import BusyError
 
 SOONEST, LATEST = 0.0005, 0.01
@@ -39,7 +39,7 @@ def locked(directory: str, wait: float) -> Iterator[None]:
             os.pwrite(fd, b"%-10d\n" % os.getpid(), 0)
         yield
     finally:
-        close(fd)
+        close_quietly(fd)
 
 
 def asked(directory: str) -> bool:

@@ -10,7 +10,16 @@ from datetime import UTC, datetime
 from os.path import basename, join
 
 from wakeman.adapters.eventlog.log_reader import Reading
-from wakeman.adapters.eventlog.segments import LIVE, NEW, SNAPSHOT, close, refusing, sealed, sync_directory, write_new
+from wakeman.adapters.eventlog.segments import (
+    LIVE,
+    NEW,
+    SNAPSHOT,
+    close_quietly,
+    refusing,
+    sealed,
+    sync_directory,
+    write_new,
+)
 from wakeman.adapters.eventlog.snapshot import drop
 from wakeman.adapters.eventlog.writer import EventWriter
 from wakeman.core.errors import LogDamagedError, WakemanError
@@ -19,7 +28,7 @@ from wakeman.core.log.state import apply
 from wakeman.core.model import Deployment
 
 
-def repair(directory: str, name: str, by: str) -> str:
+def repair_log(directory: str, name: str, by: str) -> str:
     """Cut a log whose lock is held before the first line that does not fit; give the directory of the original.
 
     Shape: "" when nothing is damaged.
@@ -32,8 +41,8 @@ def repair(directory: str, name: str, by: str) -> str:
         raise LogDamagedError(f"{damage}; nothing before it can be used", f"wakeman clean {name} moves it aside")
     live = join(directory, LIVE)
     with refusing(directory):
-        files = [path for first, path in sealed(directory) if first >= _first(file, directory)] + [live]
-        kept, size = _keep(directory, [*files, join(directory, SNAPSHOT)])
+        files = [path for first, path in sealed(directory) if first >= _first_cut_seq(file, directory)] + [live]
+        kept, size = _keep_copy(directory, [*files, join(directory, SNAPSHOT)])
         drop(directory)
         if file == live:
             os.truncate(live, end)
@@ -51,7 +60,7 @@ def repair(directory: str, name: str, by: str) -> str:
         writer.catch_up(name)
         writer.append([Draft(Repaired(file=kept, size=size - end, line=seq + 1))], datetime.now(UTC))
     finally:
-        close(fd)
+        close_quietly(fd)
     return join(directory, kept)
 
 
@@ -70,13 +79,13 @@ def _whole(directory: str) -> tuple[str, int, int, str]:
     return file, end, seq, ""
 
 
-def _first(file: str, directory: str) -> int:
+def _first_cut_seq(file: str, directory: str) -> int:
     """Return the seq from which on files are cut or set apart; a live file alone leaves every sealed one."""
     found = {path: first for first, path in sealed(directory)}
     return found.get(file, sys.maxsize)
 
 
-def _keep(directory: str, files: list[str]) -> tuple[str, int]:
+def _keep_copy(directory: str, files: list[str]) -> tuple[str, int]:
     """Copy files into a new directory beside the log, durably; give its name, and the bytes of lines in it."""
     name = f"damaged-{datetime.now(UTC):%Y%m%dT%H%M%S.%f}"
     os.mkdir(join(directory, name), 0o700)
@@ -89,7 +98,7 @@ def _keep(directory: str, files: list[str]) -> tuple[str, int]:
                 size += os.fstat(fd).st_size * file.endswith(".jsonl")
                 os.fsync(fd)
             finally:
-                close(fd)
+                close_quietly(fd)
     sync_directory(join(directory, name))
     sync_directory(directory)
     return name, size

@@ -105,7 +105,7 @@ def sync_directory(directory: str) -> None:
         os.close(fd)
 
 
-def close(fd: int) -> None:
+def close_quietly(fd: int) -> None:
     """Close what is durable already: an error no longer matters."""
     with suppress(OSError):
         os.close(fd)

@@ -53,7 +53,7 @@ def thaw(state: bytes) -> Deployment | None:
     return None
 
 
-def keep(directory: str, deployment: Deployment, first: int, end: int) -> int:
+def write_snapshot(directory: str, deployment: Deployment, first: int, end: int) -> int:
     """Write a snapshot of a deployment; return its size in bytes. Raises: OSError; the one before stays then."""
     state = msgspec.json.encode(deployment)
     head = Snapshot(

@@ -16,7 +16,7 @@ from wakeman.adapters.eventlog.segments import (
     LIVE,
     NEW,
     RESERVE,
-    close,
+    close_quietly,
     put,
     refuse,
     refusing,
@@ -120,7 +120,7 @@ class EventWriter:
         with suppress(OSError, WakemanError):
             if large:
                 self._seal()
-            snapshot.keep(self._directory, self._deployment, self._first, self._size)
+            snapshot.write_snapshot(self._directory, self._deployment, self._first, self._size)
 
     def _fold(self) -> bytes:
         """Apply the file as it is; return what is torn."""
@@ -194,7 +194,7 @@ class EventWriter:
                 os.ftruncate(fd, self._size)
                 raise
             finally:
-                close(fd)
+                close_quietly(fd)
 
     def _cut(self, torn: bytes) -> Repaired:
         """Keep what is torn beside the log, then cut it off. Repeatable: yes, after a crash in between."""

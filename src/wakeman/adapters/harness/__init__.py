@@ -29,7 +29,7 @@ def find(name: str) -> Harness:
     return _plugged(name)
 
 
-def names() -> list[str]:
+def harness_names() -> list[str]:
     """List every harness there is, those of other packages last."""
     from importlib.metadata import entry_points
 
@@ -47,5 +47,5 @@ def _plugged(name: str) -> Harness:
                 f"workers.harness: {name!r} of {point.value} does not load: {fault!r}", "fix or remove that package"
             ) from fault
         return made
-    known = names()
+    known = harness_names()
     raise UnknownNameError(f"workers.harness: found {name!r}, expected one of {', '.join(known)}{nearest(name, known)}")

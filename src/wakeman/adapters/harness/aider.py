@@ -23,7 +23,7 @@ SAYS = (
 _COST = re.compile(r"Cost: \$[\d.]+ message, \$([0-9]{1,9}(?:\.[0-9]{1,9})?) session")
 
 
-def _spent(text: str) -> Usage | None:
+def _printed_cost(text: str) -> Usage | None:
     """Return the last sum of cost that it printed. It rounds its counts of tokens: those are none."""
     found = _COST.findall(text)
     return Usage(cost=float(found[-1])) if found else None
@@ -62,7 +62,7 @@ AIDER = Client(
     model=("--model", "{{ model }}"),
     settle=_settle,
     says=SAYS,
-    spent=_spent,
+    spent=_printed_cost,
     redraws=False,
     memory=250 * 1024 * 1024,
 )

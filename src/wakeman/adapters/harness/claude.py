@@ -22,15 +22,15 @@ from wakeman.adapters.harness.client import (
     OPENING,
     Calls,
     Client,
+    ClientEvent,
     Config,
-    Event,
     Grant,
     Own,
     Record,
     Sign,
     Talk,
     Tally,
-    directories,
+    topmost_directories,
 )
 from wakeman.adapters.harness.limits import LIMIT_SIGN
 from wakeman.core.errors import UsageError
@@ -89,7 +89,7 @@ GRANTS = {
 }
 
 
-def _denied(line: Json) -> str:
+def _denied_tools(line: Json) -> str:
     """Return the name of the tools that were not permitted, and what each was to work on."""
     denied = []
     for one in values_at(line, "permission_denials.*"):
@@ -102,51 +102,56 @@ RESULT: Mapping[str, Any] = {"type": "result"}
 SAID = "{result|errors.*|terminal_reason|subtype}"
 
 EVENTS = (
-    Event("limited", {**RESULT, "is_error": True, "result": LIMIT_SIGN}, SAID),
-    Event("limited", {**RESULT, "is_error": True, "api_error_status": 429}, SAID),
-    Event("error", {**RESULT, "is_error": True, "api_error_status": 401}, SAID, fault="auth"),
-    Event("error", {**RESULT, "is_error": True, "result": re.compile(r"Invalid API key|/login")}, SAID, fault="auth"),
-    Event("error", {**RESULT, "is_error": True}, SAID),
-    Event(
-        "idle", {**RESULT, "is_error": False, "permission_denials.*.tool_name": ANY}, "has given its result", _denied
+    ClientEvent("limited", {**RESULT, "is_error": True, "result": LIMIT_SIGN}, SAID),
+    ClientEvent("limited", {**RESULT, "is_error": True, "api_error_status": 429}, SAID),
+    ClientEvent("error", {**RESULT, "is_error": True, "api_error_status": 401}, SAID, fault="auth"),
+    ClientEvent(
+        "error", {**RESULT, "is_error": True, "result": re.compile(r"Invalid API key|/login")}, SAID, fault="auth"
     ),
-    Event("idle", {**RESULT, "is_error": False, "terminal_reason": "completed"}, "has given its result", ""),
-    Event("idle", {**RESULT, "is_error": False, "terminal_reason": ANY}, "has given its result", SAID),
-    Event("idle", {**RESULT, "is_error": False}, "has given its result", ""),
-    Event(None, RESULT),
-    Event(
+    ClientEvent("error", {**RESULT, "is_error": True}, SAID),
+    ClientEvent(
+        "idle",
+        {**RESULT, "is_error": False, "permission_denials.*.tool_name": ANY},
+        "has given its result",
+        _denied_tools,
+    ),
+    ClientEvent("idle", {**RESULT, "is_error": False, "terminal_reason": "completed"}, "has given its result", ""),
+    ClientEvent("idle", {**RESULT, "is_error": False, "terminal_reason": ANY}, "has given its result", SAID),
+    ClientEvent("idle", {**RESULT, "is_error": False}, "has given its result", ""),
+    ClientEvent(None, RESULT),
+    ClientEvent(
         "limited",
         {"type": "rate_limit_event", "rate_limit_info.status": "rejected"},
         "usage limit",
         until="rate_limit_info.resetsAt",
     ),
-    Event(None, {"type": "rate_limit_event"}),
-    Event("busy", {"type": "system", "subtype": "api_retry"}, "{error}: try {attempt} of {max_retries}"),
-    Event("busy", {"type": ANY}, "works"),
+    ClientEvent(None, {"type": "rate_limit_event"}),
+    ClientEvent("busy", {"type": "system", "subtype": "api_retry"}, "{error}: try {attempt} of {max_retries}"),
+    ClientEvent("busy", {"type": ANY}, "works"),
 )
 HOOKS = (
-    Event("busy", {"hook_event_name": "Stop", "background_tasks.*.id": ANY}, "background tasks run"),
-    Event("busy", {"hook_event_name": "Stop", "background_tasks.*.status": "running"}, "background tasks run"),
-    Event("idle", {"hook_event_name": "Stop"}, "has finished a turn"),
-    Event(
+    ClientEvent("busy", {"hook_event_name": "Stop", "background_tasks.*.id": ANY}, "background tasks run"),
+    ClientEvent("busy", {"hook_event_name": "Stop", "background_tasks.*.status": "running"}, "background tasks run"),
+    ClientEvent("idle", {"hook_event_name": "Stop"}, "has finished a turn"),
+    ClientEvent(
         "limited", {"hook_event_name": "StopFailure", "last_assistant_message": LIMIT_SIGN}, "{last_assistant_message}"
     ),
-    Event("limited", {"hook_event_name": "StopFailure", "error": "rate_limit"}, "{last_assistant_message|error}"),
-    Event(
+    ClientEvent("limited", {"hook_event_name": "StopFailure", "error": "rate_limit"}, "{last_assistant_message|error}"),
+    ClientEvent(
         "error",
         {"hook_event_name": "StopFailure", "error": re.compile("authentication|oauth|billing")},
         "{error}: {last_assistant_message}",
         fault="auth",
     ),
-    Event("error", {"hook_event_name": "StopFailure"}, "{error}: {last_assistant_message}"),
-    Event("waiting", {"hook_event_name": "PermissionRequest", "tool_name": "AskUserQuestion"}, "asks a question"),
-    Event(
+    ClientEvent("error", {"hook_event_name": "StopFailure"}, "{error}: {last_assistant_message}"),
+    ClientEvent("waiting", {"hook_event_name": "PermissionRequest", "tool_name": "AskUserQuestion"}, "asks a question"),
+    ClientEvent(
         "waiting",
         {"hook_event_name": "PermissionRequest"},
         "asks for a permission: {tool_name} {tool_input.file_path|tool_input.command}",
     ),
-    Event(None, {"hook_event_name": "SessionStart"}),
-    Event("busy", {"hook_event_name": ANY}, "works"),
+    ClientEvent(None, {"hook_event_name": "SessionStart"}),
+    ClientEvent("busy", {"hook_event_name": ANY}, "works"),
 )
 CALLS = Calls(
     begins={"type": "assistant", "message.content.*.type": "tool_use"},
@@ -161,22 +166,24 @@ RECORD = Record(
     beside="projects/{{ place }}/{{ session }}/subagents/*.jsonl",
     states="sessions/*.json",
     events=(
-        Event("limited", {"isApiErrorMessage": True, "message.content.*.text": LIMIT_SIGN}, "{message.content.*.text}"),
-        Event("limited", {"isApiErrorMessage": True, "error": "rate_limit"}, "{message.content.*.text}"),
-        Event(
+        ClientEvent(
+            "limited", {"isApiErrorMessage": True, "message.content.*.text": LIMIT_SIGN}, "{message.content.*.text}"
+        ),
+        ClientEvent("limited", {"isApiErrorMessage": True, "error": "rate_limit"}, "{message.content.*.text}"),
+        ClientEvent(
             "error",
             {"isApiErrorMessage": True, "error": re.compile("authentication|oauth|billing")},
             "{message.content.*.text}",
             fault="auth",
         ),
-        Event("error", {"isApiErrorMessage": True}, "{message.content.*.text}"),
-        Event("unknown", {"type": re.compile("^(?:user|assistant)$")}),
+        ClientEvent("error", {"isApiErrorMessage": True}, "{message.content.*.text}"),
+        ClientEvent("unknown", {"type": re.compile("^(?:user|assistant)$")}),
     ),
     about=(
-        Event("waiting", {"status": "waiting"}, "asks: {waitingFor|status}"),
-        Event("busy", {"status": "shell"}, "runs a shell in the background"),
-        Event("busy", {"status": "busy"}, "works"),
-        Event("idle", {"status": "idle"}, "waits for a prompt"),
+        ClientEvent("waiting", {"status": "waiting"}, "asks: {waitingFor|status}"),
+        ClientEvent("busy", {"status": "shell"}, "runs a shell in the background"),
+        ClientEvent("busy", {"status": "busy"}, "works"),
+        ClientEvent("idle", {"status": "idle"}, "waits for a prompt"),
     ),
     at="statusUpdatedAt",
     tally=Tally(
@@ -256,7 +263,7 @@ def _profile(name: str, agent: Agent) -> Iterator[str]:
 def _permits(task: Task, beside: list[str]) -> Iterator[str]:
     """Yield the permissions to read its task, and to write its outputs, also outside the directory it starts in."""
     del beside
-    places = directories(task.outputs)
+    places = topmost_directories(task.outputs)
     if task.place:
         yield from ("--settings", f"{task.place}/{SETTINGS}")
     yield "--allowedTools"
@@ -272,12 +279,12 @@ def _settle(task: Task) -> tuple[Mapping[str, str], Mapping[str, bytes]]:
     """
     if not task.place:
         return {}, {}
-    files = {f"{task.place}/{SETTINGS}": msgspec.json.encode(_settings(task))}
+    files = {f"{task.place}/{SETTINGS}": msgspec.json.encode(_session_settings(task))}
     if not _keyed(task) and not task.confined:
         return {}, files
     approved = [task.keys[key][-KEY_TAIL_CHARS:] for key in ("ANTHROPIC_API_KEY",) if task.keys.get(key)]
-    known = _known(task.theirs.get(STATE, b"{}"))
-    projects = _object(known.get("projects"))
+    known = _parse_state(task.theirs.get(STATE, b"{}"))
+    projects = _raw_members(known.get("projects"))
     files[f"{task.home}/{STATE}"] = msgspec.json.encode(
         {
             **known,
@@ -294,7 +301,7 @@ def _keyed(task: Task) -> bool:
     return bool(KEYS & {*workers.env_from, *workers.env, *task.keys})
 
 
-def _known(text: bytes) -> dict[str, Raw]:
+def _parse_state(text: bytes) -> dict[str, Raw]:
     """Read the client's own state, and leave what is below its keys as it is. Raises: UsageError when it is none."""
     known = decode_json(text, dict[str, Raw])
     if isinstance(known, Refused):
@@ -302,12 +309,12 @@ def _known(text: bytes) -> dict[str, Raw]:
     return known
 
 
-def _object(value: Raw | None) -> dict[str, Raw]:
+def _raw_members(value: Raw | None) -> dict[str, Raw]:
     found = decode_json(bytes(value), dict[str, Raw]) if value is not None else {}
     return {} if isinstance(found, Refused) else found
 
 
-def _settings(task: Task) -> Json:
+def _session_settings(task: Task) -> Json:
     """Return what it reads by `--settings`: its hooks, and that the warning of bypass mode is known.
 
     Shape: one hook keeps what it reports; the guard judges each write before it happens, and reports it afterwards.

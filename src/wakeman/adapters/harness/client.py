@@ -71,7 +71,7 @@ class Grant(Struct, frozen=True):
     free: str = ""
 
 
-class Event(Struct, frozen=True):
+class ClientEvent(Struct, frozen=True):
     """How one kind of line, or hook, is read. The first row that fits counts.
 
     Shape: `where` maps paths (`a.b`, `*` for any) to what is there: a value, or a pattern that is searched. `why` and
@@ -144,8 +144,8 @@ class Record(Struct, frozen=True):
     beside: str = ""
     states: str = ""
     names: str = ""
-    events: tuple[Event, ...] = ()
-    about: tuple[Event, ...] = ()
+    events: tuple[ClientEvent, ...] = ()
+    about: tuple[ClientEvent, ...] = ()
     at: str = ""
     tally: Tally | None = None
     calls: Calls | None = None
@@ -193,8 +193,8 @@ class Client(Struct, frozen=True):
     settle: Callable[[Task], tuple[Mapping[str, str], Mapping[str, bytes]]] | None = None  # variables, files to seed
     config: Config = Config({})
     keyed: Callable[[Task], bool] = lambda _: False  # it needs nothing of the user's
-    events: tuple[Event, ...] = ()
-    hooks: tuple[Event, ...] = ()
+    events: tuple[ClientEvent, ...] = ()
+    hooks: tuple[ClientEvent, ...] = ()
     signs: tuple[Sign, ...] = ()
     says: tuple[Sign, ...] = ()  # of a stream that is plain text
     tally: Tally | None = None
@@ -243,9 +243,9 @@ class Agentic:
             return sorted([*found, f"workers.mode: found {workers.mode!r}, expected 'print' with {self.name}"])
         grant = client.grants[workers.mode, workers.auto_approve]
         if grant.refused and not given & client.granting:
-            found.append(f"workers.auto_approve: found {_toml(workers.auto_approve)}, expected {grant.refused}")
+            found.append(f"workers.auto_approve: found {_toml_value(workers.auto_approve)}, expected {grant.refused}")
         if grant.free and workers.confine != "off":
-            found.append(f"workers.auto_approve: found {_toml(workers.auto_approve)}, expected {grant.free}")
+            found.append(f"workers.auto_approve: found {_toml_value(workers.auto_approve)}, expected {grant.free}")
         return sorted(found)
 
     def conversation(self, plan: Plan) -> Literal["", "given", "told"]:
@@ -261,7 +261,7 @@ class Agentic:
         talk = client.talks[workers.mode]
         grant = client.grants[workers.mode, workers.auto_approve]
         names = {**task.names, "prompt_file": task.prompt_file, "session": task.agent_session, "home": task.home}
-        beside = [place for place in directories(task.outputs) if not _within(place, task.cwd)]
+        beside = [place for place in topmost_directories(task.outputs) if not _within(place, task.cwd)]
         env, files = client.settle(task) if client.settle is not None else ({}, {})
         if task.confined:
             env = {**{key: render(text, {"home": task.home}) for key, text in client.config.env.items()}, **env}
@@ -299,13 +299,13 @@ class Agentic:
     def report(self, evidence: Evidence, now: datetime) -> Report:
         """Read the last event that says something; without any the last hook; then its own record; then the screen."""
         client, record = self.client, self.client.record
-        report = _told(client.events, json_lines(evidence.stream), now, "stream")
+        report = _last_report(client.events, json_lines(evidence.stream), now, "stream")
         if report.activity == "unknown" and client.says:
             report = _printed(client.says, evidence.stream, now)
         if report.activity == "unknown":
             report = self._said(evidence, now)
         if report.activity == "unknown" and record is not None:
-            report = _told(record.events, json_lines(evidence.record), now, "record")
+            report = _last_report(record.events, json_lines(evidence.record), now, "record")
         if report.activity in ("unknown", "idle") and report.source in ("", "record"):
             # A record tells of turns; a dialog, or what runs on in the background, stands on the screen alone.
             shown = self._shown(evidence.screen, now)
@@ -315,7 +315,7 @@ class Agentic:
     def ending(self, evidence: Evidence, code: int | None, now: datetime) -> Report:
         """Return the reason that its last event names, tools that were not permitted included."""
         client = self.client
-        report = _told(client.events, json_lines(evidence.stream), now, "stream", ended=True)
+        report = _last_report(client.events, json_lines(evidence.stream), now, "stream", ended=True)
         if report.activity == "unknown" and client.says:
             said = _printed(client.says, evidence.stream, now)
             report = said if said.activity in ("error", "limited") else report
@@ -338,12 +338,12 @@ class Agentic:
 
         Boundary: a hook says more where both mean the same; that it does nothing is no news after a failure.
         """
-        hook = _told(self.client.hooks, json_lines(evidence.hook + b"\n"), now, "hook")
+        hook = _last_report(self.client.hooks, json_lines(evidence.hook + b"\n"), now, "hook")
         record = self.client.record
         if record is None or not evidence.state:
             return hook
         lines = list(json_lines(evidence.state + b"\n"))
-        state = _told(record.about, iter(lines), now, "state")
+        state = _last_report(record.about, iter(lines), now, "state")
         at = max((_seconds(said) for line in lines for said in values_at(line, record.at)), default=0.0)
         failed = state.activity == "idle" and hook.activity in ("error", "limited")
         if state.activity in ("unknown", hook.activity) or failed:
@@ -376,18 +376,18 @@ class Agentic:
         usage = _usage(client.tally, evidence.stream, whole=evidence.whole)
         if client.spent is not None:
             usage = client.spent(evidence.stream.decode(errors="replace"))
-        session = _named(evidence.stream, client.session)
-        since = _open(client.calls, evidence.stream)
+        session = _last_id_at(evidence.stream, client.session)
+        since = _open_call_since(client.calls, evidence.stream)
         if record is not None and evidence.record:
             usage = usage or _usage(record.tally, evidence.record, whole=evidence.recorded)
-            session = session or _named(evidence.record, record.session)
-            since = _open(record.calls, evidence.record) if since is None else since
+            session = session or _last_id_at(evidence.record, record.session)
+            since = _open_call_since(record.calls, evidence.record) if since is None else since
         return msgspec.structs.replace(
             report, usage=usage, agent_session=session, calls=since is not None, since=since or 0.0
         )
 
 
-def directories(files: Iterable[str]) -> list[str]:
+def topmost_directories(files: Iterable[str]) -> list[str]:
     """Return the topmost directories of files."""
     parents = {PurePosixPath(file).parent for file in files}
     return sorted(str(parent) for parent in parents if not parents & set(parent.parents))
@@ -433,7 +433,7 @@ def _trail(client: Client, task: Task, env: Mapping[str, str]) -> TranscriptPath
     )
 
 
-def _toml(value: Approval) -> str:
+def _toml_value(value: Approval) -> str:
     return repr(value) if value else "false"
 
 
@@ -446,8 +446,8 @@ def _preface(agent: Agent) -> str:
 # --- lines of JSON --------------------------------------------------------------------------------------------
 
 
-def _told(
-    rows: tuple[Event, ...],
+def _last_report(
+    rows: tuple[ClientEvent, ...],
     lines: Iterator[Json],
     now: datetime,
     source: Literal["state"] | Source,
@@ -458,11 +458,13 @@ def _told(
     for line in lines:
         row = next((row for row in rows if fits(row.where, line)), None)
         if row is not None and row.activity is not None:
-            return _read(row, line, now, source, ended=ended)
+            return _row_report(row, line, now, source, ended=ended)
     return Report()
 
 
-def _read(row: Event, line: Json, now: datetime, source: Literal["state"] | Source, *, ended: bool) -> Report:
+def _row_report(
+    row: ClientEvent, line: Json, now: datetime, source: Literal["state"] | Source, *, ended: bool
+) -> Report:
     why = _worded(row.why, line)
     if ended and row.activity == "busy" and row.ends is None:
         said = _worded("{error}", line)
@@ -494,13 +496,13 @@ def _spelt(value: str | float) -> str:
     return str(value) if abs(value) < 2**64 else ""
 
 
-def _named(data: bytes, path: str) -> str:
+def _last_id_at(data: bytes, path: str) -> str:
     """Return the first id at a path, reading from the last line upwards; what is no id is no word of a command line."""
     said = (plain_id(text) for line in json_lines(data) for text in texts_at(line, path)) if path else iter(())
     return next(filter(None, said), "")
 
 
-def _open(calls: Calls | None, data: bytes) -> float | None:
+def _open_call_since(calls: Calls | None, data: bytes) -> float | None:
     """Return since when a tool has not come back, in epoch seconds; 0 where no line has a time, None for no such tool.
 
     Boundary: of several it is the earliest; a line without a time has that of the next one above it with one.

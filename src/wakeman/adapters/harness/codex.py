@@ -6,7 +6,19 @@ import re
 
 import msgspec
 
-from wakeman.adapters.harness.client import ANY, OPENING, Calls, Client, Config, Event, Grant, Record, Sign, Talk, Tally
+from wakeman.adapters.harness.client import (
+    ANY,
+    OPENING,
+    Calls,
+    Client,
+    ClientEvent,
+    Config,
+    Grant,
+    Record,
+    Sign,
+    Talk,
+    Tally,
+)
 from wakeman.adapters.harness.limits import LIMIT_SIGN
 from wakeman.ports import Task
 
@@ -25,15 +37,15 @@ NEVER = ("-c", 'approval_policy="never"')
 
 AUTH = re.compile(r"\b401\b|[Uu]nauthorized|not logged in")
 EVENTS = (
-    Event("limited", {"type": "turn.failed", "error.message": LIMIT_SIGN}, "{error.message}"),
-    Event("error", {"type": "turn.failed", "error.message": AUTH}, "{error.message}", fault="auth"),
-    Event("error", {"type": "turn.failed"}, "{error.message}"),
-    Event("limited", {"type": "error", "message": LIMIT_SIGN}, "{message}"),
-    Event("busy", {"type": "error", "message": re.compile("^Reconnecting")}, "{message}", "{message}"),
-    Event("error", {"type": "error", "message": AUTH}, "{message}", fault="auth"),
-    Event("error", {"type": "error"}, "{message}"),
-    Event("idle", {"type": "turn.completed"}, "has finished its turn", ""),
-    Event("busy", {"type": ANY}, "works"),
+    ClientEvent("limited", {"type": "turn.failed", "error.message": LIMIT_SIGN}, "{error.message}"),
+    ClientEvent("error", {"type": "turn.failed", "error.message": AUTH}, "{error.message}", fault="auth"),
+    ClientEvent("error", {"type": "turn.failed"}, "{error.message}"),
+    ClientEvent("limited", {"type": "error", "message": LIMIT_SIGN}, "{message}"),
+    ClientEvent("busy", {"type": "error", "message": re.compile("^Reconnecting")}, "{message}", "{message}"),
+    ClientEvent("error", {"type": "error", "message": AUTH}, "{message}", fault="auth"),
+    ClientEvent("error", {"type": "error"}, "{message}"),
+    ClientEvent("idle", {"type": "turn.completed"}, "has finished its turn", ""),
+    ClientEvent("busy", {"type": ANY}, "works"),
 )
 CALLS = Calls(
     begins={"type": "item.started"}, id="item.id", ends={"type": "item.completed"}, of="item.id",
@@ -44,22 +56,22 @@ RECORD = Record(
     file="sessions/{{ day }}/rollout-*.jsonl",
     names="{{ prompt_file }}",
     events=(
-        Event("idle", {"type": "event_msg", "payload.type": "task_complete"}, "has finished a turn"),
-        Event("idle", {"type": "event_msg", "payload.type": "turn_aborted"}, "was interrupted"),
-        Event(None, {"payload.type": re.compile("^(?:token_count|thread_settings_applied)$")}),
-        Event(
+        ClientEvent("idle", {"type": "event_msg", "payload.type": "task_complete"}, "has finished a turn"),
+        ClientEvent("idle", {"type": "event_msg", "payload.type": "turn_aborted"}, "was interrupted"),
+        ClientEvent(None, {"payload.type": re.compile("^(?:token_count|thread_settings_applied)$")}),
+        ClientEvent(
             "limited",
             {"type": "event_msg", "payload.type": "error", "payload.message": LIMIT_SIGN},
             "{payload.message}",
         ),
-        Event(
+        ClientEvent(
             "error",
             {"type": "event_msg", "payload.type": "error", "payload.message": AUTH},
             "{payload.message}",
             fault="auth",
         ),
-        Event("error", {"type": "event_msg", "payload.type": "error"}, "{payload.message}"),
-        Event("unknown", {"type": ANY}),
+        ClientEvent("error", {"type": "event_msg", "payload.type": "error"}, "{payload.message}"),
+        ClientEvent("unknown", {"type": ANY}),
     ),
     tally=Tally(
         where={"type": "event_msg", "payload.type": "token_count", "payload.info.total_token_usage.total_tokens": ANY},

@@ -7,7 +7,19 @@ from collections.abc import Mapping
 
 import msgspec
 
-from wakeman.adapters.harness.client import ANY, OPENING, Calls, Client, Config, Event, Grant, Record, Sign, Talk, Tally
+from wakeman.adapters.harness.client import (
+    ANY,
+    OPENING,
+    Calls,
+    Client,
+    ClientEvent,
+    Config,
+    Grant,
+    Record,
+    Sign,
+    Talk,
+    Tally,
+)
 from wakeman.adapters.harness.limits import LIMIT_SIGN
 from wakeman.core.policy.prompt_delivery import PADS
 from wakeman.ports import Task
@@ -21,11 +33,11 @@ ALL = Grant("run any command", ("--approval-mode", "yolo"))
 
 AUTH = re.compile(r'"code": ?401|API key not valid|UNAUTHENTICATED')
 EVENTS = (
-    Event("limited", {"type": "result", "status": "error", "error.message": LIMIT_SIGN}, "{error.message}"),
-    Event("error", {"type": "result", "status": "error", "error.message": AUTH}, "{error.message}", fault="auth"),
-    Event("error", {"type": "result", "status": "error"}, "{error.message|error.type}"),
-    Event("idle", {"type": "result"}, "has given its result", ""),
-    Event("busy", {"type": ANY}, "works"),
+    ClientEvent("limited", {"type": "result", "status": "error", "error.message": LIMIT_SIGN}, "{error.message}"),
+    ClientEvent("error", {"type": "result", "status": "error", "error.message": AUTH}, "{error.message}", fault="auth"),
+    ClientEvent("error", {"type": "result", "status": "error"}, "{error.message|error.type}"),
+    ClientEvent("idle", {"type": "result"}, "has given its result", ""),
+    ClientEvent("busy", {"type": ANY}, "works"),
 )
 CALLS = Calls(begins={"type": "tool_use"}, id="tool_id", ends={"type": "tool_result"}, of="tool_id")
 RECORD = Record(

@@ -29,12 +29,12 @@ def until(words: str, now: datetime) -> datetime | None:
     Boundary: None when nothing of the kind is said, or no calendar has it. A time of day that is past is tomorrow's.
     """
     try:
-        return _until(words, now)
+        return _read_reset(words, now)
     except (ValueError, OverflowError):
         return None
 
 
-def _until(words: str, now: datetime) -> datetime | None:
+def _read_reset(words: str, now: datetime) -> datetime | None:
     if found := _EPOCH.search(words):
         return datetime.fromtimestamp(int(found[1]), UTC)
     if found := _IN.search(words):

@@ -7,7 +7,18 @@ from collections.abc import Mapping
 
 import msgspec
 
-from wakeman.adapters.harness.client import ANY, OPENING, Client, Config, Event, Grant, Sign, Talk, Tally, directories
+from wakeman.adapters.harness.client import (
+    ANY,
+    OPENING,
+    Client,
+    ClientEvent,
+    Config,
+    Grant,
+    Sign,
+    Talk,
+    Tally,
+    topmost_directories,
+)
 from wakeman.adapters.harness.limits import LIMIT_SIGN
 from wakeman.ports import Task
 
@@ -17,22 +28,22 @@ READ_ONLY = "read; what would be asked for is refused"
 ERROR: Mapping[str, str] = {"type": "error"}
 SAID = "{error.data.message|error.name}"
 EVENTS = (
-    Event("limited", {**ERROR, "error.data.message": LIMIT_SIGN}, SAID),
-    Event("error", {**ERROR, "error.data.statusCode": 401}, SAID, fault="auth"),
-    Event("error", ERROR, SAID),
-    Event("idle", {"type": "step_finish", "part.reason": "stop"}, "has finished its turn", ""),
-    Event(
+    ClientEvent("limited", {**ERROR, "error.data.message": LIMIT_SIGN}, SAID),
+    ClientEvent("error", {**ERROR, "error.data.statusCode": 401}, SAID, fault="auth"),
+    ClientEvent("error", ERROR, SAID),
+    ClientEvent("idle", {"type": "step_finish", "part.reason": "stop"}, "has finished its turn", ""),
+    ClientEvent(
         "busy",
         {"type": "tool_use", "part.state.status": "error", "part.state.error": re.compile("rejected permission")},
         "works",
         "not permitted: {part.tool} {part.state.input.filePath|part.state.input.command}",
     ),
-    Event(
+    ClientEvent(
         "busy",
         {"type": "step_finish", "part.reason": "tool-calls"},
         "works",
     ),
-    Event("busy", {"type": ANY}, "works"),
+    ClientEvent("busy", {"type": ANY}, "works"),
 )
 FRAME = r"^ {2}╹▀+[^\n]*(?P<typed>)(?P<foot>(?:\n[^\n]*){0,3})\Z"
 """The lower edge of its input box: what it repeats of others is above, indented."""
@@ -56,7 +67,7 @@ def _settle(task: Task) -> tuple[Mapping[str, str], Mapping[str, bytes]]:
     if approve == "all":
         return {}, {}
     ask = "deny" if task.plan.workers.mode == "print" else "ask"
-    places = directories(task.outputs) if approve == "edits" else []
+    places = topmost_directories(task.outputs) if approve == "edits" else []
     rules = {
         "edit": "allow" if approve == "edits" else ask,
         "bash": ask,

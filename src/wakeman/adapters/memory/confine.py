@@ -36,6 +36,6 @@ class MemoryConfiner:
         return confinement.program, rules
 
 
-def reach(argv: Sequence[str]) -> str:
+def rules_file(argv: Sequence[str]) -> str:
     """Return the file of rules by which a command line is confined; "" when it is not."""
     return argv[argv.index(PROGRAM) + 1] if PROGRAM in argv else ""

@@ -58,15 +58,20 @@ class MemoryFiles:
         place = self._real(root)
         if place not in self.made:
             raise StorageError(f"{root}: no such directory")
-        wanted, unwanted = [_parts(pattern) for pattern in patterns], [_parts(pattern) for pattern in exclude]
+        wanted, unwanted = (
+            [_pattern_parts(pattern) for pattern in patterns],
+            [_pattern_parts(pattern) for pattern in exclude],
+        )
         files = (path for path in (*self.held, *self.links) if self._real(path) in self.held)
         inside = (path.removeprefix(f"{place}/").split("/") for path in files if path.startswith(f"{place}/"))
         return sorted(
             "/".join(names)
             for names in inside
-            if any(_fits(names, parts) for parts in wanted)
+            if any(_path_matches(names, parts) for parts in wanted)
             and not any(
-                _fits(names[:depth], parts, hidden=True) for parts in unwanted for depth in range(1, len(names) + 1)
+                _path_matches(names[:depth], parts, hidden=True)
+                for parts in unwanted
+                for depth in range(1, len(names) + 1)
             )
         )
 
@@ -187,19 +192,21 @@ class MemoryFiles:
         return real
 
 
-def _parts(pattern: str) -> list[str]:
+def _pattern_parts(pattern: str) -> list[str]:
     parts = [part for part in pattern.split("/") if part not in ("", ".")]
     if pattern.startswith("/") or ".." in parts:
         raise UsageError(f"{pattern!r}: found a pattern that leads outside, expected one relative to the plan file")
     return [*parts, "*"] if parts[-1:] == ["**"] else parts
 
 
-def _fits(names: Sequence[str], parts: Sequence[str], *, hidden: bool = False) -> bool:
+def _path_matches(names: Sequence[str], parts: Sequence[str], *, hidden: bool = False) -> bool:
     """Return whether a path fits a pattern, part by part; a hidden name fits a part with a dot, or `hidden`."""
     if not names or not parts:
         return not names and not parts
     name, part = names[0], parts[0]
     seen = hidden or part.startswith(".") or not name.startswith(".")
     if part == "**":
-        return _fits(names, parts[1:], hidden=hidden) or (seen and _fits(names[1:], parts, hidden=hidden))
-    return seen and fnmatch.fnmatchcase(name, part) and _fits(names[1:], parts[1:], hidden=hidden)
+        return _path_matches(names, parts[1:], hidden=hidden) or (
+            seen and _path_matches(names[1:], parts, hidden=hidden)
+        )
+    return seen and fnmatch.fnmatchcase(name, part) and _path_matches(names[1:], parts[1:], hidden=hidden)

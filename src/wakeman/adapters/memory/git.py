@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from hashlib import sha1
 
 from wakeman.adapters.memory.disk import MemoryFiles
-from wakeman.core.errors import ProgramError, UsageError
+from wakeman.core.errors import ProgramError, UnknownRevisionError, UsageError
 from wakeman.core.model import Repository
-from wakeman.ports import Branch, Kept, Merge, Merged
+from wakeman.ports import Branch, Kept, Merge, MergeResult
 
 Tree = dict[str, bytes]
 
@@ -47,7 +47,7 @@ class MemoryGit:
             raise UsageError(f"{root} is in no git work tree", f"git -C {root} init, and commit what the units need")
         commit = self.refs["main"] if rev == "HEAD" else self.refs.get(rev, rev)
         if commit not in self.commits:
-            raise UsageError(f"found {rev!r}, which is no commit here", f"git -C {root} rev-parse {rev}")
+            raise UnknownRevisionError(f"found {rev!r}, which is no commit here", f"git -C {root} rev-parse {rev}")
         branch = "main" if rev == "HEAD" else rev if rev in self.refs else ""
         prefix = root.removeprefix(self.top).strip("/")
         return Repository(
@@ -123,7 +123,7 @@ class MemoryGit:
         self.refs[branch] = self._commit(new, (tip,))
         return Kept(commit=self.refs[branch], unchanged=unchanged, made=True)
 
-    def merge(self, repository: Repository, branches: Sequence[str], into: str, *, dry: bool) -> Merged:
+    def merge(self, repository: Repository, branches: Sequence[str], into: str, *, dry: bool) -> MergeResult:
         there = self.branches(repository).get(into)
         if there is not None and there.tree:
             raise UsageError(
@@ -139,7 +139,7 @@ class MemoryGit:
             done.append(merged)
         if tip != start and not dry:
             self.refs[into] = tip
-        return Merged(into=into, commit=tip, branches=tuple(done))
+        return MergeResult(into=into, commit=tip, branches=tuple(done))
 
     def uproot(self, repository: Repository, tree: str, branch: str, merged: Sequence[str]) -> str:
         if tree not in self.trees:

@@ -16,7 +16,7 @@ from wakeman.core.model import Deployment
 
 
 @dataclass
-class Tape:
+class LogBytes:
     """The bytes of one log. Those after the first `synced` need not outlive a power cut."""
 
     data: bytes = b""
@@ -39,12 +39,12 @@ class MemoryWriter:
         return asked
 
     def hash_of(self, seq: int) -> str:
-        events, _ = _read(self._tape.data)
+        events, _ = _whole_writes(self._tape.data)
         return events[seq - 1].hash if 0 < seq <= len(events) else ""
 
     def catch_up(self) -> None:
         """Apply all lines; cut off a torn tail; make durable what others left unsynced."""
-        events, self._size = _read(self._tape.data)
+        events, self._size = _whole_writes(self._tape.data)
         for event in events:
             apply(self.deployment, event)
         torn = self._tape.data[self._size :]
@@ -75,7 +75,7 @@ class MemoryLogs:
     """
 
     clock: MemoryClock = field(default_factory=MemoryClock)
-    tapes: dict[str, Tape] = field(default_factory=dict)
+    tapes: dict[str, LogBytes] = field(default_factory=dict)
     torn: dict[tuple[str, int], bytes] = field(default_factory=dict)
     asked: set[str] = field(default_factory=set)
     _held: set[str] = field(default_factory=set)
@@ -90,16 +90,16 @@ class MemoryLogs:
         if name in self.tapes:
             raise UsageError(f"{name}: already exists")
         lines, _ = compose(Deployment(hash=genesis(name, digest)), drafts, at, by)
-        self.tapes[name] = Tape(lines, len(lines))
+        self.tapes[name] = LogBytes(lines, len(lines))
 
     def read(self, name: str) -> Deployment:
         d = Deployment()
-        for event in _read(self._existing(name).data)[0]:
+        for event in _whole_writes(self._existing(name).data)[0]:
             apply(d, event)
         return d
 
     def events(self, name: str, after: int = 0) -> Iterator[Event]:
-        return (event for event in _read(self._existing(name).data)[0] if event.seq > after)
+        return (event for event in _whole_writes(self._existing(name).data)[0] if event.seq > after)
 
     def repair(self, name: str, by: str) -> str:
         """Find nothing: a dictionary is not damaged."""
@@ -141,13 +141,13 @@ class MemoryLogs:
         self.torn[name, size] = tape.data[size:]
         tape.data = tape.data[:size]
 
-    def _existing(self, name: str) -> Tape:
+    def _existing(self, name: str) -> LogBytes:
         if name not in self.tapes:
             raise UnknownNameError(f"{name}: no such deployment")
         return self.tapes[name]
 
 
-def _read(data: bytes) -> tuple[list[Event], int]:
+def _whole_writes(data: bytes) -> tuple[list[Event], int]:
     """Read the whole writes of a log; give their events and where they end. Raises: LogDamagedError."""
     events: list[Event] = []
     count = whole = size = 0

@@ -11,7 +11,7 @@ from typing import Literal
 from msgspec.structs import replace as replace_field
 
 from wakeman.adapters.memory.clock import MemoryClock
-from wakeman.adapters.memory.confine import reach
+from wakeman.adapters.memory.confine import rules_file
 from wakeman.adapters.memory.disk import MemoryFiles
 from wakeman.core.errors import ProgramError, UnknownNameError
 from wakeman.core.model import Plan
@@ -249,7 +249,7 @@ class MemorySessions:
 
     def _write(self, p: Playing, outputs: Sequence[str], act: Act) -> None:
         p.activity = self.clock.at.timestamp()
-        rules = reach(p.start.argv)
+        rules = rules_file(p.start.argv)
         places = self.files.read(rules).decode("utf-8", "surrogateescape").split("\0")[:-1] if rules else ["/"]
         for output in outputs:
             path = posixpath.normpath(posixpath.join(p.start.cwd, output))

@@ -220,14 +220,14 @@ def _decode_fact(head: _Header) -> Fact:
         return Unknown(head.type)
     try:
         fact = _fact_decoder(head.type)(head.data)
-        return _placed(fact, head.data) if isinstance(fact, Planned) else fact
+        return _with_place(fact, head.data) if isinstance(fact, Planned) else fact
     except msgspec.ValidationError:
         if head.v > FORMAT_VERSION:
             return Unknown(head.type)
         raise
 
 
-def _placed(fact: Planned, data: msgspec.Raw) -> Planned:
+def _with_place(fact: Planned, data: msgspec.Raw) -> Planned:
     """Return a first line whose host has a place: in older logs what its executor reads is beside the rest."""
     if fact.host.place:
         return fact

@@ -14,7 +14,7 @@ from wakeman.core.policy.staging import staging_of
 
 
 class Claims:
-    """The places of units, by absolute path without symlinks. `resolved` maps each of `paths(units)` to that."""
+    """The paths of units, absolute and without symlinks. `resolved` maps each of `claimed_paths(units)` to its own."""
 
     def __init__(self, units: Iterable[Unit], resolved: Mapping[str, str]) -> None:
         self.resolved = resolved
@@ -48,7 +48,7 @@ class Claims:
         return kept
 
 
-def paths(units: Iterable[Unit]) -> list[str]:
+def claimed_paths(units: Iterable[Unit]) -> list[str]:
     """List what the caller resolves on the disk for `Claims`."""
     return [path for unit in units for path in (*unit.outputs, *map(claimed, unit.writes))]
 
@@ -76,7 +76,7 @@ def trespass(
         owner = d.units[unit].worker
         # What is staged is put there by a check alone.
         working = at_work(d.workers[owner]) and staging_of(d, d.workers[owner]).direct
-        if _own(d, owner, writer) if writer else working or _known(d, unit, mark):
+        if _own(d, owner, writer) if writer else working or _is_recorded(d, unit, mark):
             return None
     elif (tree := claims.tree(path)) is not None:
         unit = tree
@@ -100,7 +100,7 @@ def _own(d: Deployment, owner: str, writer: str) -> bool:
     return writer in (owner, d.workers[owner].origin)
 
 
-def _known(d: Deployment, unit: str, mark: FileFingerprint) -> bool:
+def _is_recorded(d: Deployment, unit: str, mark: FileFingerprint) -> bool:
     """Return whether an output of a worker that is not running is as the log has it, or is about to be judged."""
     state = d.units[unit]
     if state.waived or (state.verdict is not None and state.verdict.waits):

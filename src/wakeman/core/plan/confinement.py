@@ -16,7 +16,7 @@ from wakeman.core.model import Share, Unit
 from wakeman.core.plan.conflicts import holder, key
 
 
-class Place(Struct, frozen=True):
+class WritableDirectory(Struct, frozen=True):
     """A directory that a worker may write to: as the plan calls it, and absolute, without symlinks.
 
     Shape: `shared` is one of `workers.confine_also`, which others may have too.
@@ -33,7 +33,7 @@ class Place(Struct, frozen=True):
         return "workers.confine_also" if self.shared else "workers.confine"
 
 
-def directories(unit: Unit, *, staged: bool = False) -> list[str]:
+def unit_directories(unit: Unit, *, staged: bool = False) -> list[str]:
     """List the directories that a unit's worker must be able to write to: those of its outputs and of its claims.
 
     Shape: outputs that are `staged` are made elsewhere.
@@ -62,19 +62,21 @@ def _top(place: str, known: set[str]) -> str:
     return top
 
 
-def places(
+def writable_directories(
     shares: Iterable[Share], also: Mapping[str, Iterable[str]], resolved: Mapping[str, str], *, staged: bool = False
-) -> list[Place]:
+) -> list[WritableDirectory]:
     """List what each worker may write to. `also` gives more directories by worker; `resolved` knows them all."""
     made = []
     for share in shares:
-        own = dict.fromkeys(place for unit in share.units for place in directories(unit, staged=staged))
-        made += [Place(share.name, place, resolved[place]) for place in own]
-        made += [Place(share.name, place, resolved[place], shared=True) for place in also.get(share.name, ())]
+        own = dict.fromkeys(place for unit in share.units for place in unit_directories(unit, staged=staged))
+        made += [WritableDirectory(share.name, place, resolved[place]) for place in own]
+        made += [
+            WritableDirectory(share.name, place, resolved[place], shared=True) for place in also.get(share.name, ())
+        ]
     return made
 
 
-def overlaps(found: Iterable[Place], *, fold_case: bool) -> list[str]:
+def overlaps(found: Iterable[WritableDirectory], *, fold_case: bool) -> list[str]:
     """List workers that could write to a directory of another's, one line for each at most, naming both.
 
     Boundary: a directory of `workers.confine_also` may be several workers', but hold no outputs of another's.
@@ -88,11 +90,11 @@ def overlaps(found: Iterable[Place], *, fold_case: bool) -> list[str]:
         upper = next((other for other in others if other.worker != place.worker), None)
         if upper is not None and place.worker not in told:
             told.add(place.worker)
-            problems.setdefault(frozenset((upper.worker, place.worker)), _overlap(upper, place))
+            problems.setdefault(frozenset((upper.worker, place.worker)), _overlap_message(upper, place))
     return list(problems.values())
 
 
-def nested(found: Iterable[Place], *, fold_case: bool) -> list[str]:
+def nested(found: Iterable[WritableDirectory], *, fold_case: bool) -> list[str]:
     """List directories of `workers.confine_also` that hold, or lie in, another that is written to, a line each.
 
     Shape: who may write to the outer one could put a link in place of the inner one, and the next attempt would be let
@@ -110,10 +112,12 @@ def nested(found: Iterable[Place], *, fold_case: bool) -> list[str]:
     return list(problems.values())
 
 
-Holders = dict[tuple[str, bool], dict[str, Place]]
+Holders = dict[tuple[str, bool], dict[str, WritableDirectory]]
 
 
-def _held(found: Iterable[Place], *, fold_case: bool) -> tuple[list[tuple[Place, str]], Holders]:
+def _held(
+    found: Iterable[WritableDirectory], *, fold_case: bool
+) -> tuple[list[tuple[WritableDirectory, str]], Holders]:
     """Return each place with its spelling; and by spelling, and whether it is shared, two of those who have it."""
     listed = [(place, key(place.path, fold_case=fold_case)) for place in found]
     holders: Holders = {}
@@ -124,7 +128,7 @@ def _held(found: Iterable[Place], *, fold_case: bool) -> tuple[list[tuple[Place,
     return listed, holders
 
 
-def _above(spelled: str, holders: Holders, *, either: bool) -> Iterator[Place]:
+def _above(spelled: str, holders: Holders, *, either: bool) -> Iterator[WritableDirectory]:
     """Yield who has a directory or one above it; `either`: also as one that may be shared."""
     parts = spelled.split("\0")[:-1]
     for depth in range(len(parts), -1, -1):
@@ -133,7 +137,7 @@ def _above(spelled: str, holders: Holders, *, either: bool) -> Iterator[Place]:
             yield from holders.get((above, shared), {}).values()
 
 
-def _overlap(upper: Place, lower: Place) -> str:
+def _overlap_message(upper: WritableDirectory, lower: WritableDirectory) -> str:
     if upper.path == lower.path:
         upper, lower = sorted((upper, lower), key=lambda place: place.worker)
     where = "the same directory" if upper.path == lower.path else f"inside {upper.path!r}"
@@ -145,7 +149,7 @@ def _overlap(upper: Place, lower: Place) -> str:
     )
 
 
-def exposures(found: Iterable[Place], wards: Mapping[str, str], within: Iterable[str]) -> list[str]:
+def exposures(found: Iterable[WritableDirectory], wards: Mapping[str, str], within: Iterable[str]) -> list[str]:
     """List directories that must not be written to, a line each.
 
     Shape: `wards` maps paths that none may hold to what they are; of those that `within` names, none may lie inside
@@ -154,9 +158,9 @@ def exposures(found: Iterable[Place], wards: Mapping[str, str], within: Iterable
     closed = list(within)
     problems: dict[str, str] = {}
     for place in found:
-        held = [what for ward, what in wards.items() if _inside(ward, place.path)]
+        held = [what for ward, what in wards.items() if _lies_in(ward, place.path)]
         held += ["a .git directory"] if ".git" in place.path.split("/") else []
-        held += [wards[ward] for ward in closed if _inside(place.path, ward)]
+        held += [wards[ward] for ward in closed if _lies_in(place.path, ward)]
         if held and place.path not in problems:
             problems[place.path] = (
                 f"{place.setting}: {place.worker!r} may write to {place.declared!r}, which holds or is part of"
@@ -165,7 +169,7 @@ def exposures(found: Iterable[Place], wards: Mapping[str, str], within: Iterable
     return list(problems.values())
 
 
-def _inside(path: str, place: str) -> bool:
+def _lies_in(path: str, place: str) -> bool:
     return f"{path.rstrip('/')}/".startswith(f"{place.rstrip('/')}/")
 
 
@@ -189,11 +193,11 @@ def refusals(text: str, cwd: str, reach: Iterable[str]) -> list[str]:
     or to another process; the caller checks whether it would have been refused here.
     """
     allowed = list(reach)
-    paths = (posixpath.normpath(posixpath.join(cwd, path)) for path in _named(text))
-    return list(dict.fromkeys(path for path in paths if not any(_inside(path, place) for place in allowed)))
+    paths = (posixpath.normpath(posixpath.join(cwd, path)) for path in _refused_paths(text))
+    return list(dict.fromkeys(path for path in paths if not any(_lies_in(path, place) for place in allowed)))
 
 
-def _named(text: str) -> Iterator[str]:
+def _refused_paths(text: str) -> Iterator[str]:
     """Yield the paths directly before or behind the words of a refusal."""
     for found in re.finditer(_REFUSED, text):
         before = re.match(_BEFORE, text[max(0, found.start() - _WINDOW_CHARS) : found.start()][::-1])

@@ -16,7 +16,7 @@ _QUOTED = r"\[([*?[])\]"
 _VERBS = ("writes", "claims", "reads")  # in this order on equal paths: a reader is met after all writers
 
 
-class _Place(Struct):
+class _UsedPath(Struct):
     """One path that a unit writes, claims or reads."""
 
     key: str
@@ -24,10 +24,10 @@ class _Place(Struct):
     unit: str
     declared: str
     path: str
-    other: _Place | None = None  # nearest place at or above that another unit writes
+    other: _UsedPath | None = None  # nearest place at or above that another unit writes
 
 
-def paths(units: Sequence[Unit]) -> list[str]:
+def used_paths(units: Sequence[Unit]) -> list[str]:
     """List what the caller resolves on the disk for `conflicts`: inputs, outputs, and the directories claimed."""
     return list(dict.fromkeys(path for unit in units for _, _, path in _declared(unit)))
 
@@ -35,12 +35,12 @@ def paths(units: Sequence[Unit]) -> list[str]:
 def conflicts(units: Sequence[Unit], resolved: Mapping[str, str], *, fold_case: bool) -> list[str]:
     """List every place that two units would fight over, one line each, naming both.
 
-    Shape: `resolved` maps each of `paths(units)` to its absolute path without symlinks. A place is reported once,
+    Shape: `resolved` maps each of `used_paths(units)` to its absolute path without symlinks. A place is reported once,
     against the nearest other unit's place at or above it. `fold_case` also takes NFC and NFD for one name.
     Boundary: a unit may overwrite its own input; units of one share still conflict.
     Cost: n log n.
     """
-    above: list[_Place] = []
+    above: list[_UsedPath] = []
     problems = []
     for place in sorted(_places(units, resolved, fold_case), key=lambda place: (place.key, place.order)):
         while above and not place.key.startswith(above[-1].key):
@@ -54,7 +54,7 @@ def conflicts(units: Sequence[Unit], resolved: Mapping[str, str], *, fold_case: 
     return problems
 
 
-def quoted(text: str) -> str:
+def escape_pattern(text: str) -> str:
     """Write a value so that a pattern of `units.writes` takes its wildcards literally."""
     return re.sub(_WILD, r"[\g<0>]", text)
 
@@ -85,11 +85,11 @@ def key(path: str, *, fold_case: bool) -> str:
     return "".join(f"{part}\0" for part in path.split("/") if part)
 
 
-def _places(units: Sequence[Unit], resolved: Mapping[str, str], fold_case: bool) -> Iterator[_Place]:
+def _places(units: Sequence[Unit], resolved: Mapping[str, str], fold_case: bool) -> Iterator[_UsedPath]:
     for unit in units:
         for order, declared, path in _declared(unit):
             absolute = resolved[path]
-            yield _Place(key(absolute, fold_case=fold_case), order, unit.name, declared, absolute)
+            yield _UsedPath(key(absolute, fold_case=fold_case), order, unit.name, declared, absolute)
 
 
 def _declared(unit: Unit) -> Iterator[tuple[int, str, str]]:
@@ -101,7 +101,7 @@ def _declared(unit: Unit) -> Iterator[tuple[int, str, str]]:
         yield 2, unit.input, unit.input
 
 
-def _problem(upper: _Place, lower: _Place) -> str:
+def _problem(upper: _UsedPath, lower: _UsedPath) -> str:
     where = "the same place" if upper.key == lower.key else f"inside {upper.path!r}"
     return (
         f"units: {upper.unit!r} {_VERBS[upper.order]} {upper.declared!r} and"

@@ -17,7 +17,7 @@ from msgspec import inspect as mi
 from wakeman.core.errors import PlanError
 from wakeman.core.model import Plan
 from wakeman.core.plan.key_positions import Path, locate, spell
-from wakeman.core.plan.template import close, nearest
+from wakeman.core.plan.template import closest, nearest
 from wakeman.core.plan.validation import Problem, broken
 
 _Found = list[Problem]
@@ -65,7 +65,7 @@ _PLACE = r" \((?:at line (\d+), column (\d+)|at end of document|byte (\d+))\)$"
 _BAD = object()  # stands for a value that has been reported
 
 
-def read(text: str, where: str) -> Plan:
+def read_plan(text: str, where: str) -> Plan:
     """Read a plan from TOML, or from JSON when the text starts with `{`.
 
     Raises: PlanError with every fault as `where:line: key: what`, in the order of the file.
@@ -76,11 +76,11 @@ def read(text: str, where: str) -> Plan:
     except RecursionError:
         raise PlanError((f"{where}: found values nested too deeply; expected a plan",)) from None
     found: _Found = []
-    data = _fields(_FIELDS, given, (), found)
+    data = _check_table(_FIELDS, given, (), found)
     plan = msgspec.convert({"name": "unnamed", "units": {}} | data, Plan)
     found += broken(plan, [place for problem in found for place in problem.places])
     if found:
-        raise PlanError(_report(found, lines, where))
+        raise PlanError(_problem_lines(found, lines, where))
     return plan
 
 
@@ -88,21 +88,21 @@ def policy(text: str, where: str, base: Plan) -> Plan:
     """Read another policy for a plan: a whole plan's, or that of a file with tables of POLICY and nothing else.
 
     Shape: what such a file leaves out stays as `base` has it; of a whole plan nothing else is taken.
-    Raises: PlanError as `read` does.
+    Raises: PlanError as `read_plan` does.
     """
     text = text.removeprefix("\ufeff")
     given, lines = _parse(text, where), locate(text)
     if {"name", "units"} & given.keys():
-        whole = read(text, where)
+        whole = read_plan(text, where)
         return msgspec.structs.replace(base, **{table: getattr(whole, table) for table in POLICY})
     found: _Found = []
-    data = _fields([field for field in _FIELDS if field.encode_name in POLICY], given, (), found)
+    data = _check_table([field for field in _FIELDS if field.encode_name in POLICY], given, (), found)
     tables = {table: msgspec.to_builtins(getattr(base, table)) | keys for table, keys in data.items()}
     plan = msgspec.convert(msgspec.to_builtins(base) | tables, Plan)
     known = [place for problem in found for place in problem.places]
     found += [problem for problem in broken(plan, known) if problem.path[0] in given]
     if found:
-        raise PlanError(_report(found, lines, where))
+        raise PlanError(_problem_lines(found, lines, where))
     return plan
 
 
@@ -125,7 +125,7 @@ def _syntax(message: str, text: str, where: str) -> str:
     return f"{where}:{line}:{column}: {re.sub('^[A-Z](?=[a-z])', lambda first: first[0].lower(), said)}"
 
 
-def _report(found: Iterable[Problem], lines: Mapping[Path, int], where: str) -> tuple[str, ...]:
+def _problem_lines(found: Iterable[Problem], lines: Mapping[Path, int], where: str) -> tuple[str, ...]:
     def line(problem: Problem) -> int:
         path = problem.path
         return next((lines[path[:end]] for end in range(len(path), 0, -1) if path[:end] in lines), 1)
@@ -136,17 +136,17 @@ def _report(found: Iterable[Problem], lines: Mapping[Path, int], where: str) -> 
 
 def _value(kind: mi.Type, value: object, path: Path, found: _Found) -> object:
     """Check one value against its kind; give it with durations and sizes as numbers, or _BAD."""
-    if not _fits(kind, value):
-        return _refuse(kind, value, path, found)
+    if not _has_shape(kind, value):
+        return _wrong_type(kind, value, path, found)
     match kind, value:
         case mi.UnionType(types=types), _:
             return _union(types, value, path, found)
         case mi.LiteralType(values=values), _:
-            return value if value in values else _refuse(kind, value, path, found)
+            return value if value in values else _wrong_type(kind, value, path, found)
         case mi.Metadata(type=inner, extra={"unit": str(unit)}), _:
             return _quantity(kind, QUANTITIES[unit], inner, value, path, found)
         case mi.StructType(fields=fields), dict():
-            checked = _fields(fields, value, path, found)
+            checked = _check_table(fields, value, path, found)
             return checked if all(field.encode_name in checked for field in fields if field.required) else _BAD
         case mi.DictType(value_type=inner), dict():
             items = {key: _value(inner, item, (*path, key), found) for key, item in value.items()}
@@ -158,7 +158,9 @@ def _value(kind: mi.Type, value: object, path: Path, found: _Found) -> object:
             return _scalar(kind, value, path, found)
 
 
-def _fields(members: Iterable[mi.Field], value: Mapping[str, object], path: Path, found: _Found) -> dict[str, object]:
+def _check_table(
+    members: Iterable[mi.Field], value: Mapping[str, object], path: Path, found: _Found
+) -> dict[str, object]:
     """Check a table; give what is right of it."""
     fields = {field.encode_name: field for field in members}
     checked: dict[str, object] = {}
@@ -166,15 +168,15 @@ def _fields(members: Iterable[mi.Field], value: Mapping[str, object], path: Path
         if key in fields:
             checked[key] = _value(fields[key].type, item, (*path, key), found)
         else:
-            found.append(_unknown((*path, key), key, fields))
+            found.append(_unknown_key((*path, key), key, fields))
     for key, field in fields.items():
         if field.required and key not in value:
             found.append(Problem((*path, key), f"missing; expected {_expected(field.type)}"))
     return {key: item for key, item in checked.items() if item is not _BAD}
 
 
-def _unknown(path: Path, key: str, known: Iterable[str]) -> Problem:
-    if guess := close(key, known):
+def _unknown_key(path: Path, key: str, known: Iterable[str]) -> Problem:
+    if guess := closest(key, known):
         return Problem(path, f"unknown key; did you mean {guess!r}?", ((*path[:-1], guess),))
     return Problem(path, f"unknown key; expected one of {', '.join(known)}")
 
@@ -187,9 +189,9 @@ def _union(kinds: Sequence[mi.Type], value: object, path: Path, found: _Found) -
         checked = _value(kind, value, path, tried)
         if not tried:
             return checked
-        faults += [tried] if _fits(kind, value) else []
+        faults += [tried] if _has_shape(kind, value) else []
     if len(faults) > 1:
-        return _refuse(mi.UnionType(tuple(kinds)), value, path, found)
+        return _wrong_type(mi.UnionType(tuple(kinds)), value, path, found)
     found += faults[0]
     return _BAD
 
@@ -198,7 +200,7 @@ def _quantity(kind: mi.Type, quantity: Quantity, inner: mi.Type, value: object, 
     if isinstance(value, str):
         written = re.fullmatch(f"({NUMBER})([{''.join(quantity.factors)}])", value)
         if not written:
-            return _refuse(kind, value, path, found)
+            return _wrong_type(kind, value, path, found)
         number = float(written[1]) * quantity.factors[written[3]]
         value = int(number) if isinstance(inner, mi.IntType) else number
     checked = _value(inner, value, path, found)
@@ -232,16 +234,16 @@ def _bound(kind: mi.IntType | mi.FloatType, number: float) -> str:
     return ""
 
 
-def _refuse(kind: mi.Type, value: object, path: Path, found: _Found) -> object:
+def _wrong_type(kind: mi.Type, value: object, path: Path, found: _Found) -> object:
     hint = nearest(value, _choices(kind)) if isinstance(value, str) else ""
     found.append(Problem(path, f"found {_shown(value)}; expected {_expected(kind)}{hint}"))
     return _BAD
 
 
-def _fits(kind: mi.Type, value: object) -> bool:
+def _has_shape(kind: mi.Type, value: object) -> bool:
     """Return whether a value has the right shape, whatever it holds."""
     if isinstance(kind, mi.UnionType):
-        return any(_fits(each, value) for each in kind.types)
+        return any(_has_shape(each, value) for each in kind.types)
     if isinstance(kind, mi.LiteralType):
         return type(value) in {type(choice) for choice in kind.values}
     return type(value) in _SHAPES[type(kind)][0]

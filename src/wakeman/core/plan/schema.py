@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 import msgspec
 
-from wakeman.core.descriptions import describe
+from wakeman.core.descriptions import add_descriptions
 from wakeman.core.log.events import FACTS, line_types
 from wakeman.core.model import Bytes, Plan, Seconds
 from wakeman.core.plan.parser import NUMBER, QUANTITIES
@@ -24,11 +24,11 @@ _RULES: dict[object, dict[str, object]] = {
 """Title of a table -> what its struct cannot say."""
 
 
-def schema() -> dict[str, object]:
+def plan_schema() -> dict[str, object]:
     """Return the schema as a value ready for JSON."""
     (made,), generated = msgspec.json.schema_components([Plan], ref_template="#/$defs/{name}")
-    parts = {name: _open(_dedented(part)) for name, part in generated.items()}
-    describe(parts, Plan)
+    parts = {name: _allow_strings(_dedented(part)) for name, part in generated.items()}
+    add_descriptions(parts, Plan)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": "urn:wakeman:plan",
@@ -44,7 +44,7 @@ def events_schema() -> dict[str, object]:
     Boundary: a type that is not in it is of a newer version, and no error: the last alternative takes it.
     """
     (made,), parts = msgspec.json.schema_components([line_types()], ref_template="#/$defs/{name}")
-    describe(parts, *FACTS.values())
+    add_descriptions(parts, *FACTS.values())
     newer = {"type": "object", "properties": {"type": {"not": {"enum": list(FACTS)}}}, "required": ["type"]}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -64,13 +64,13 @@ def _dedented(value: Any) -> Any:
     return re.sub(r"\n +", "\n", value) if isinstance(value, str) else value
 
 
-def _open(value: Any) -> Any:
+def _allow_strings(value: Any) -> Any:
     """Allow strings for quantities, and close every table against unknown keys."""
     if isinstance(value, list):
-        return [_open(item) for item in value]
+        return [_allow_strings(item) for item in value]
     if not isinstance(value, dict):
         return value
-    made = {key: _open(item) for key, item in value.items()}
+    made = {key: _allow_strings(item) for key, item in value.items()}
     if unit := _UNITS.get(str(value.get("description"))):
         made["type"] = [value["type"], "string"]
         made["pattern"] = f"^{NUMBER}[{''.join(QUANTITIES[unit].factors)}]$"

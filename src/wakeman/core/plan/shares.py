@@ -14,7 +14,7 @@ import msgspec
 from wakeman.core import names
 from wakeman.core.errors import PlanError
 from wakeman.core.model import Plan, Share, Unit, UnitsSpec
-from wakeman.core.plan.conflicts import quoted
+from wakeman.core.plan.conflicts import escape_pattern
 from wakeman.core.plan.template import render
 
 _PLAIN = r"[\w./@%+=:~-]+"
@@ -39,7 +39,7 @@ def units(plan: Plan, source: Sequence[str] = (), root: str = ".") -> list[Unit]
     Raises: PlanError with every fault: no unit at all, a name used twice, a line or a path that cannot be used.
     """
     problems: list[str] = []
-    entries = list(itertools.islice(_entries(plan.units, source, problems), plan.units.limit))
+    entries = list(itertools.islice(_source_entries(plan.units, source, problems), plan.units.limit))
     if not entries and not problems:
         problems.append(_nothing(plan.units, root))
     first: dict[str, str] = {}
@@ -56,20 +56,27 @@ def units(plan: Plan, source: Sequence[str] = (), root: str = ".") -> list[Unit]
     return made
 
 
-def unit_names(unit: Unit) -> dict[str, str]:
+def unit_template_values(unit: Unit) -> dict[str, str]:
     """Return what templates of a unit may use: the parts of its path (input, or else name), and its own keys."""
     path = unit.name if unit.input is None else unit.input
     parent, name = posixpath.split(path.rstrip("/"))
     parent = parent or "."
     stem, suffix = posixpath.splitext(name)
-    parts = {"path": path, "parent": parent, "parent_name": _last(parent), "name": name, "stem": stem, "suffix": suffix}
+    parts = {
+        "path": path,
+        "parent": parent,
+        "parent_name": _base_name(parent),
+        "name": name,
+        "stem": stem,
+        "suffix": suffix,
+    }
     given = {} if unit.input is None else {"input": unit.input}
     return parts | unit.names | given | {"unit": unit.name}
 
 
 def verify_names(unit: Unit) -> dict[str, str]:
     """Return what `verify.command` may use: the unit's names, and its first output."""
-    return unit_names(unit) | {"output": unit.outputs[0]}
+    return unit_template_values(unit) | {"output": unit.outputs[0]}
 
 
 def shares(plan: Plan, units: Iterable[Unit]) -> list[Share]:
@@ -80,13 +87,13 @@ def shares(plan: Plan, units: Iterable[Unit]) -> list[Share]:
     """
     groups: dict[str, list[Unit]] = {}
     for unit in units:
-        key = _render(f"workers.by: unit {unit.name!r}", plan.workers.by, unit_names(unit))
+        key = _render(f"workers.by: unit {unit.name!r}", plan.workers.by, unit_template_values(unit))
         groups.setdefault(key, []).append(unit)
     made: list[Share] = []
     taken: set[str] = set()
     for key, group in groups.items():
         step = plan.workers.max_units or len(group)
-        naming = unit_names(group[0]) | _group(key)
+        naming = unit_template_values(group[0]) | _group(key)
         base = names.safe(_render(f"workers.name: unit {group[0].name!r}", plan.workers.name, naming))
         for number, at in enumerate(range(0, len(group), step), 1):
             name = names.unique(names.tailed(base, f"_{number}" if number > 1 else ""), taken, f"{key}\0{number}")
@@ -106,7 +113,7 @@ def worker_names(deployment: str, share: Share, prompt_file: str, units_file: st
     }
 
 
-def prompt(template: str, values: Mapping[str, str], where: str = "workers.prompt", note: str = "") -> str:
+def task_text(template: str, values: Mapping[str, str], where: str = "workers.prompt", note: str = "") -> str:
     """Write a worker's task: the template filled in, then what a check or a person has to add.
 
     Shape: `template` is `workers.prompt` or the text of `workers.prompt_file`; `where` is what a fault speaks of.
@@ -124,7 +131,7 @@ def unit_table(units: Iterable[Unit]) -> str:
     )
 
 
-def units_file(units: Iterable[Unit]) -> str:
+def units_listing(units: Iterable[Unit]) -> str:
     """List units for a program to read: one JSON object a line, with `unit`, `input` (or null) and `outputs`."""
     import json
 
@@ -133,7 +140,7 @@ def units_file(units: Iterable[Unit]) -> str:
     )
 
 
-def digest(plan: Plan) -> str:
+def plan_digest(plan: Plan) -> str:
     """Return the hash of a plan with its defaults filled in: two files that mean the same have the same digest."""
     import json
 
@@ -152,35 +159,35 @@ def difference(old: Plan, new: Plan) -> list[str]:
     ]
 
 
-def _entries(spec: UnitsSpec, source: Sequence[str], problems: list[str]) -> Iterator[_Entry]:
+def _source_entries(spec: UnitsSpec, source: Sequence[str], problems: list[str]) -> Iterator[_Entry]:
     if spec.glob is not None:
         for path in dict.fromkeys(source):
             yield _Entry(f"units.glob: {path!r}", path, path, {})
     elif spec.items is not None:
         for at, item in enumerate(spec.items):
-            yield _entry(f"units.items[{at}]", item)
+            yield _unit_entry(f"units.items[{at}]", item)
     elif spec.matrix is not None:
         for combination in itertools.product(*spec.matrix.values()):
             own = dict(zip(spec.matrix, combination, strict=True))
             yield _Entry(f"units.matrix: {own}", "-".join(combination), None, own)
     else:
-        yield from _lines(
+        yield from _entries_of_lines(
             "units.command: line" if spec.file is None else f"units.file: {spec.file} line", source, problems
         )
 
 
-def _lines(where: str, lines: Sequence[str], problems: list[str]) -> Iterator[_Entry]:
+def _entries_of_lines(where: str, lines: Sequence[str], problems: list[str]) -> Iterator[_Entry]:
     for number, line in enumerate((line.strip() for line in lines), 1):
         if line.startswith("{"):
             try:
-                yield _entry(f"{where} {number}", msgspec.json.decode(line, type=dict[str, str]))
+                yield _unit_entry(f"{where} {number}", msgspec.json.decode(line, type=dict[str, str]))
             except msgspec.DecodeError as fault:
                 problems.append(f"{where} {number}: {fault}; expected a JSON object of strings")
         elif line and not line.startswith("#"):
-            yield _entry(f"{where} {number}", line)
+            yield _unit_entry(f"{where} {number}", line)
 
 
-def _entry(where: str, item: str | dict[str, str]) -> _Entry:
+def _unit_entry(where: str, item: str | dict[str, str]) -> _Entry:
     """Return a unit's entry: named by its `unit`, `name` or `input`, or else by all its values together."""
     if isinstance(item, str):
         return _Entry(where, item, None, {})
@@ -192,8 +199,8 @@ def _entry(where: str, item: str | dict[str, str]) -> _Entry:
 def _unit(spec: UnitsSpec, entry: _Entry, problems: list[str]) -> list[Unit]:
     """Make one unit; none when it had to be reported."""
     bare = Unit(name=entry.name, outputs=(), input=entry.input, names=entry.own)
-    values = unit_names(bare)
-    literal = {name: quoted(value) for name, value in values.items()} if spec.writes else {}
+    values = unit_template_values(bare)
+    literal = {name: escape_pattern(value) for name, value in values.items()} if spec.writes else {}
     templates = (spec.output,) if isinstance(spec.output, str) else spec.output
     try:
         outputs = tuple(dict.fromkeys(_render("units.output", template, values) for template in templates))
@@ -201,12 +208,12 @@ def _unit(spec: UnitsSpec, entry: _Entry, problems: list[str]) -> list[Unit]:
     except PlanError as fault:
         problems += [f"{entry.where}: unit {entry.name!r}: {problem}" for problem in fault.problems]
         return []
-    wrong = list(_unusable(entry, values, outputs))
+    wrong = list(_entry_problems(entry, values, outputs))
     problems += [f"{entry.where}: {problem}" for problem in wrong]
     return [] if wrong else [msgspec.structs.replace(bare, outputs=outputs, writes=writes)]
 
 
-def _unusable(entry: _Entry, values: Mapping[str, str], outputs: Sequence[str]) -> Iterator[str]:
+def _entry_problems(entry: _Entry, values: Mapping[str, str], outputs: Sequence[str]) -> Iterator[str]:
     if not entry.name:
         yield "found an empty name; expected something to call the unit by"
     if any("\0" in value for value in values.values()):
@@ -231,10 +238,10 @@ def _render(where: str, template: str, values: Mapping[str, str]) -> str:
 
 
 def _group(key: str) -> dict[str, str]:
-    return {"group.key": key, "group.name": names.safe(_last(key))}
+    return {"group.key": key, "group.name": names.safe(_base_name(key))}
 
 
-def _last(path: str) -> str:
+def _base_name(path: str) -> str:
     return posixpath.basename(path.rstrip("/")) or path
 
 

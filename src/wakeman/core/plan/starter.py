@@ -20,21 +20,21 @@ def commented(text: str) -> str:
 
     Shape: `#key = value` is a key that is only an example. Raises: LookupError for a key that no plan has.
     """
-    return "\n".join(_lines(text)) + "\n"
+    return "\n".join(_commented_lines(text)) + "\n"
 
 
-def _lines(text: str) -> Iterator[str]:
+def _commented_lines(text: str) -> Iterator[str]:
     kind: type[Struct] = Plan
     named = set[tuple[type[Struct], str]]()
     before = ""
     for line in text.splitlines():
         if table := re.match(r"\[([a-z]+)\]", line):
             kind = _field(Plan, table[1]).type
-            yield from _comment((kind.__doc__ or "").partition("\n")[0])
+            yield from _comment_lines((kind.__doc__ or "").partition("\n")[0])
         elif (key := re.match(r"#?([a-z_]+) = ", line)) and (kind, key[1]) not in named:
             named.add((kind, key[1]))
             yield from [""] if re.match(r"#?[a-z\"{]", before) else []
-            yield from _comment(meaning(kind, _field(kind, key[1]).name))
+            yield from _comment_lines(meaning(kind, _field(kind, key[1]).name))
         yield line
         before = line
 
@@ -43,5 +43,5 @@ def _field(kind: type[Struct], key: str) -> structs.FieldInfo:
     return {field.encode_name: field for field in structs.fields(kind)}[key]
 
 
-def _comment(text: str) -> Iterator[str]:
+def _comment_lines(text: str) -> Iterator[str]:
     return (f"# {line}" for line in textwrap.wrap(text, COMMENT_CHARS_MAX, break_on_hyphens=False))

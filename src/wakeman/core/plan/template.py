@@ -47,7 +47,7 @@ _PLACEHOLDER = (
 )
 
 
-def faults(template: str, scope: Collection[str] | None) -> list[str]:
+def template_faults(template: str, scope: Collection[str] | None) -> list[str]:
     """List what is wrong with a template whose names must be in `scope` (None: any name will do)."""
     return list(dict.fromkeys(_faults(template, scope)))
 
@@ -60,16 +60,16 @@ def render(template: str, values: Mapping[str, str]) -> str:
     try:
         return re.sub(_PLACEHOLDER, lambda token: token["braces"] or values[token["name"]], template)
     except KeyError:  # also of a malformed place, which has no name
-        raise PlanError(tuple(faults(template, values))) from None
+        raise PlanError(tuple(template_faults(template, values))) from None
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """Return `; did you mean 'x'?` with the known word that resembles it most; "" when none does."""
-    guess = close(word, known)
+    guess = closest(word, known)
     return f"; did you mean {guess!r}?" if guess else ""
 
 
-def close(word: str, known: Iterable[str]) -> str:
+def closest(word: str, known: Iterable[str]) -> str:
     """Return the known word that resembles it most; "" when none does."""
     import difflib  # 3 ms that a check does not have
 

@@ -10,7 +10,7 @@ import msgspec
 
 from wakeman.core.model import Plan, ReviewSpec, UnitsSpec, WorkersSpec
 from wakeman.core.plan.key_positions import Path
-from wakeman.core.plan.template import PATH, SCOPES, UNIT, faults
+from wakeman.core.plan.template import PATH, SCOPES, UNIT, template_faults
 from wakeman.core.policy import review
 
 DEPLOYMENT_NAME = r"[a-z0-9][a-z0-9_-]{0,63}"
@@ -57,26 +57,26 @@ def broken(plan: Plan, known: Iterable[Path]) -> list[Problem]:
         problem
         for rule in RULES
         for problem in rule(plan)
-        if not any(_overlap(place, other) for place in problem.places for other in reported)
+        if not any(_one_holds_other(place, other) for place in problem.places for other in reported)
     ]
 
 
-def values(at: object, key: Sequence[str], path: Path = ()) -> Iterator[tuple[Path, object]]:
+def leaves(at: object, key: Sequence[str], path: Path = ()) -> Iterator[tuple[Path, object]]:
     """Yield every leaf that a key of the tables names (`wake.to.run`), with its exact path."""
     match at, key:
         case tuple(), _:
             for index, item in enumerate(at):
-                yield from values(item, key, (*path, index))
+                yield from leaves(item, key, (*path, index))
         case dict(), [first, *rest]:
-            yield from values(at[first], rest, (*path, first))
+            yield from leaves(at[first], rest, (*path, first))
         case dict(), _:
             for name, item in at.items():
-                yield from values(item, key, (*path, name))
+                yield from leaves(item, key, (*path, name))
         case _:
             yield path, at
 
 
-def unit_names(spec: UnitsSpec) -> tuple[str, ...] | None:
+def unit_template_names(spec: UnitsSpec) -> tuple[str, ...] | None:
     """Return the template names that units of this source have.
 
     Boundary: None when they come from the lines of a file or a command.
@@ -91,7 +91,7 @@ def unit_names(spec: UnitsSpec) -> tuple[str, ...] | None:
 
 def _forms(plan: Plan) -> Iterator[Problem]:
     for key, form, what in _FORMS:
-        for path, value in values(msgspec.to_builtins(plan), key):
+        for path, value in leaves(msgspec.to_builtins(plan), key):
             if not re.fullmatch(form, str(value)):
                 yield Problem(path, f"found {repr(value)[:80]}; expected {what}")
 
@@ -117,7 +117,7 @@ def _sources(plan: Plan) -> Iterator[Problem]:
             yield Problem(("units", "matrix", key), "found an empty array; expected at least one value")
 
 
-def _output(plan: Plan) -> Iterator[Problem]:
+def _output_problems(plan: Plan) -> Iterator[Problem]:
     output = plan.units.output
     if not output:
         yield Problem(("units", "output"), "missing or empty; expected the file, or files, that each unit is to make")
@@ -137,7 +137,7 @@ def _command(plan: Plan) -> Iterator[Problem]:
         yield Problem(("workers", "command"), text, (("workers", "command"), ("workers", "harness")))
 
 
-def _review(plan: Plan) -> Iterator[Problem]:
+def _review_problems(plan: Plan) -> Iterator[Problem]:
     """Refuse a review that could not take place: of nothing, or without a reviewer."""
     verify = plan.verify
     if not review.wanted(plan):
@@ -157,7 +157,7 @@ def _review(plan: Plan) -> Iterator[Problem]:
 def _arguments(plan: Plan) -> Iterator[Problem]:
     """Refuse argument lists that name no program."""
     for key in _ARGUMENTS:
-        for path, value in values(msgspec.to_builtins(plan), key.split(".")):
+        for path, value in leaves(msgspec.to_builtins(plan), key.split(".")):
             if path[-1] == 0 and value == "":
                 yield Problem(path, "found an empty string; expected a program")
     for key, commands in (("before", plan.workers.before), ("setup", plan.workers.setup)):
@@ -207,19 +207,19 @@ def _receivers(plan: Plan) -> Iterator[Problem]:
 
 def _positive(plan: Plan) -> Iterator[Problem]:
     for key in _POSITIVE:
-        for path, value in values(msgspec.to_builtins(plan), key.split(".")):
+        for path, value in leaves(msgspec.to_builtins(plan), key.split(".")):
             if value == 0:
                 yield Problem(path, "found 0; expected more than 0")
 
 
 def _templates(plan: Plan) -> Iterator[Problem]:
-    own = unit_names(plan.units)
+    own = unit_template_names(plan.units)
     sources = tuple(("units", source) for source in SOURCES)
     for key, scope in SCOPES.items():
         of_unit = "unit" in scope
-        for path, value in values(msgspec.to_builtins(plan), key.split(".")):
-            malformed = faults(str(value), None)
-            for fault in faults(str(value), _allowed(scope, own) if of_unit else scope):
+        for path, value in leaves(msgspec.to_builtins(plan), key.split(".")):
+            malformed = template_faults(str(value), None)
+            for fault in template_faults(str(value), _allowed(scope, own) if of_unit else scope):
                 yield Problem(path, fault, (path, *sources) if of_unit and fault not in malformed else ())
 
 
@@ -228,12 +228,12 @@ def _allowed(scope: Sequence[str], own: Sequence[str] | None) -> Sequence[str] |
 
 
 RULES = (
-    _forms, _one_source, _sources, _output, _prompt, _command, _review, _arguments, _aside, _confined, _variables,
-    _receivers, _positive, _templates,
+    _forms, _one_source, _sources, _output_problems, _prompt, _command, _review_problems, _arguments, _aside, _confined,
+    _variables, _receivers, _positive, _templates,
 )  # fmt: skip
 """Every rule, as a function from plan to problems."""
 
 
-def _overlap(one: Path, other: Path) -> bool:
+def _one_holds_other(one: Path, other: Path) -> bool:
     shorter = min(len(one), len(other))
     return one[:shorter] == other[:shorter]

@@ -27,10 +27,10 @@ def may_retry(d: Deployment, worker: WorkerState) -> bool:
     """Return whether an exited worker gets another attempt now."""
     if not owed(d, worker) or d.paused_at or d.down or d.full or worker.intent:
         return False
-    return worker.again or not (launches_barred(d) or wait(d, worker))
+    return worker.again or not (launches_barred(d) or retry_delay(d, worker))
 
 
-def wait(d: Deployment, worker: WorkerState) -> float:
+def retry_delay(d: Deployment, worker: WorkerState) -> float:
     """Return the seconds until an exited worker may be tried again: its back-off, or the stagger after a reset.
 
     Shape: the jitter is the same in each replay: it is made of the names of the deployment and of the attempt.
@@ -59,7 +59,7 @@ def soonest(d: Deployment) -> float | None:
     if d.paused_at or d.down:
         return None
     owing = [] if d.full or launches_barred(d) else [w for w in d.workers.values() if owed(d, w) and not w.intent]
-    waiting = [wait(d, worker) for worker in owing]
+    waiting = [retry_delay(d, worker) for worker in owing]
     told = [d.plan.workers.stagger for worker in d.workers.values() if d.edition and told_of_reset(d, worker)]
     return min((*waiting, *told), default=None)
 
@@ -100,7 +100,7 @@ def missing(d: Deployment, worker: WorkerState) -> list[str]:
     return [name for name in worker.units if not d.units[name].done]
 
 
-def settled(d: Deployment, worker: WorkerState) -> bool:
+def attempt_is_over(d: Deployment, worker: WorkerState) -> bool:
     """Return whether a worker's attempt is over for good: ended, no process left, no launch open, no retry coming."""
     over = worker.ended and not worker.processes and not worker.intent
     return over and not owed(d, worker) and not waits(d, worker)

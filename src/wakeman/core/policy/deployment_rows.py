@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from wakeman.core.model import Deployment, UnitState
 from wakeman.core.policy import review
-from wakeman.core.policy.attempts import missing, settled
-from wakeman.core.policy.limits import due, elapsed, over_budget, tokens, used
+from wakeman.core.policy.attempts import attempt_is_over, missing
+from wakeman.core.policy.limits import due_launches, elapsed, over_budget, tokens, used
 from wakeman.core.policy.staging import held_up
 from wakeman.core.policy.tables import DEPLOYMENT_RULES, HOLDABLE, Decision, choose
 
@@ -33,7 +33,7 @@ def decide(d: Deployment) -> Decision:
 
 def deployment_facts(d: Deployment) -> dict[str, bool]:
     """Return the facts that a deployment's rows ask for."""
-    ended = all(settled(d, worker) for worker in d.workers.values())
+    ended = all(attempt_is_over(d, worker) for worker in d.workers.values())
     complete = all(unit.done for unit in review.tasks(d).values())
     left = not complete and bool(short(d))
     cleanable = left and (ended or d.plan.cleanup.when == "each")
@@ -49,8 +49,8 @@ def deployment_facts(d: Deployment) -> dict[str, bool]:
         "short": cleanable and not d.paused_at,
         "heard": bool(review.ready(d)),
         "unreviewed": complete and bool(review.unreviewed(d)),
-        "reviewable": complete and bool(review.upcoming(d)),
-        "due": bool(due(d)),
+        "reviewable": complete and bool(review.units_to_review(d)),
+        "due": bool(due_launches(d)),
     }
 
 
@@ -59,7 +59,7 @@ def short(d: Deployment) -> dict[str, list[str]]:
     rounds = d.plan.cleanup.rounds
     found: dict[str, list[str]] = {}
     for worker in d.workers.values():
-        if settled(d, worker) and not worker.review:
+        if attempt_is_over(d, worker) and not worker.review:
             held = held_up(d, worker.units)
             units = [name for name in missing(d, worker) if d.units[name].rounds < rounds and name not in held]
             if units:
@@ -77,12 +77,12 @@ def failures(units: Mapping[str, UnitState], names: Iterable[str]) -> list[str]:
     lines = []
     for name in names:
         unit = units[name]
-        problems = _problems(unit)
+        problems = _unit_problems(unit)
         lines.append(f"{name}: {unit.reopened or '; '.join(problems)}")
     return lines
 
 
-def _problems(unit: UnitState) -> tuple[str, ...]:
+def _unit_problems(unit: UnitState) -> tuple[str, ...]:
     """Return what is wrong with a unit: with what was made of it last, or else with what is in its place."""
     made = unit.staged
     if made is not None and made.foreign:
@@ -100,17 +100,17 @@ def _some(names: Sequence[str]) -> str:
 
 def _done(d: Deployment) -> str:
     total, missing = len(review.tasks(d)), len(undone(d))
-    reviews = review.said(d) if d.reviews or not missing else ""
+    reviews = review.review_summary(d) if d.reviews or not missing else ""
     return f"{total - missing}/{total} units done" + (f", {reviews}" if reviews else "")
 
 
 _WHY: Mapping[str, Callable[[Deployment], str]] = {
     "stop": lambda d: d.down,
-    "review": lambda d: f"{_done(d)}; {_some(review.ready(d) or review.upcoming(d))}",
+    "review": lambda d: f"{_done(d)}; {_some(review.ready(d) or review.units_to_review(d))}",
     "wrap up": _done,
     "give up": lambda d: f"{_done(d)}, {elapsed(d):.0f} s spent",
     "halt": lambda d: f"{_done(d)}; used ${used(d).cost or 0.0:.2f}, {tokens(d)} tokens",
     "clean up": lambda d: f"{_done(d)}; undone by {_some(list(short(d)))}",
-    "launch": lambda d: _some(due(d)),
+    "launch": lambda d: _some(due_launches(d)),
     "sleep": _done,
 }

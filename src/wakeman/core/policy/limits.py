@@ -58,7 +58,7 @@ def tokens(d: Deployment) -> int:
     return (total.input or 0) + (total.output or 0)
 
 
-def due(d: Deployment) -> list[str]:
+def due_launches(d: Deployment) -> list[str]:
     """Return the names of the pending workers to launch now: within the slots, the memory and the stagger."""
     if _held_up(d):
         return []

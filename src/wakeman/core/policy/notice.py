@@ -11,7 +11,7 @@ from msgspec import Struct
 from wakeman.core.log import events as e
 from wakeman.core.model import Deployment, WakeRow, WorkerState
 from wakeman.core.policy import review
-from wakeman.core.policy.attempts import END_TRIES_MAX, owed, settled
+from wakeman.core.policy.attempts import END_TRIES_MAX, attempt_is_over, owed
 from wakeman.core.policy.deployment_rows import undone
 from wakeman.core.policy.limits import breaker_open, over_budget, starved
 from wakeman.core.policy.staging import leaves_branches
@@ -38,7 +38,7 @@ class Cause(Struct, frozen=True):
 
 def causes(d: Deployment, decision: Decision, by: str) -> list[Cause]:
     """List what to notify of after a decision, whether or not it was sent before."""
-    found = [Cause("ask", _question(w), _trouble(d, w)) for w in _asking(d)]
+    found = [Cause("ask", _question(w), _stuck_line(d, w)) for w in _asking(d)]
     if any(worker.unknowns >= BLIND_LOOKS_MAX for worker in d.workers.values()):
         found.append(Cause("ask", "ask:blind", f"{d.host.executor} does not answer"))
     if breaker_open(d):
@@ -78,7 +78,7 @@ def causes(d: Deployment, decision: Decision, by: str) -> list[Cause]:
     return found
 
 
-def due(d: Deployment, found: Sequence[Cause], now: datetime) -> list[Cause]:
+def due_causes(d: Deployment, found: Sequence[Cause], now: datetime) -> list[Cause]:
     """Keep the causes that the plan wants told and that are new, or old enough for a reminder."""
     if not d.plan.wake.to:
         return []
@@ -96,7 +96,7 @@ def due(d: Deployment, found: Sequence[Cause], now: datetime) -> list[Cause]:
 
 def telling(d: Deployment, decision: Decision, by: str, now: datetime) -> list[e.Draft]:
     """Return the intent to notify of what is due after a decision, if anything is."""
-    told = due(d, causes(d, decision, by), now)
+    told = due_causes(d, causes(d, decision, by), now)
     if not told:
         return []
     causes_ = tuple(cause.key for cause in told)
@@ -136,8 +136,8 @@ def _unreviewed(d: Deployment) -> list[tuple[str, str]]:
     that changed behind their last round."""
     found = [
         (f"{w.name}:{w.attempt}", f"{w.name} gave no verdict: wakeman retry {d.name}/{w.name}, or waive {w.name}")
-        for w in review.failed(d)
-        if settled(d, w) and w.state == "exited"
+        for w in review.failed_reviewers(d)
+        if attempt_is_over(d, w) and w.state == "exited"
     ]
     late = _late(d)
     if late:
@@ -165,7 +165,7 @@ def _question(worker: WorkerState) -> str:
     return f"ask:{worker.name}:{worker.attempt}:{worker.reason}:{what}"
 
 
-def _trouble(d: Deployment, worker: WorkerState) -> str:
+def _stuck_line(d: Deployment, worker: WorkerState) -> str:
     since = worker.since or d.looked_at
     minutes = (d.looked_at - since).total_seconds() / 60 if d.looked_at and since else 0.0
     return f"{worker.name}: {worker.reason or 'launch'}: {sanitise(worker.why, 60)}, {minutes:.0f} min"

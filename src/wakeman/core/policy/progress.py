@@ -39,33 +39,33 @@ def progress(d: Deployment, now: datetime) -> Progress:
     """Return how far a deployment is. Time that was paused, asleep or limited does not slow its rate."""
     counts = [_counts(d, worker) for worker in d.workers.values() if not worker.review]
     done, made = (sum(column) for column in zip(*counts, strict=True)) if counts else (0, 0)
-    return _progress(done, len(review.tasks(d)), made, _spent(d, now), open_=d.outcome == "open")
+    return _progress(done, len(review.tasks(d)), made, _worked_seconds(d, now), open_=d.outcome == "open")
 
 
 def of_worker(d: Deployment, worker: WorkerState, now: datetime) -> Progress:
     """Return how far one worker is, since its first launch."""
     done, made = _counts(d, worker)
     spent = (now - worker.began).total_seconds() if worker.began is not None else 0.0
-    return _progress(done, len(worker.units), made, min(spent, _spent(d, now)), open_=worker.live)
+    return _progress(done, len(worker.units), made, min(spent, _worked_seconds(d, now)), open_=worker.live)
 
 
 def _counts(d: Deployment, worker: WorkerState) -> tuple[int, int]:
     """Count a share's units that are done, or written and not judged; and those of them made in this deployment."""
     units = [d.units[name] for name in worker.units]
     done = sum(1 for unit in units if unit.done)
-    found = sum(1 for unit in units if unit.done and not _made(d, unit))
+    found = sum(1 for unit in units if unit.done and not _made_here(d, unit))
     ahead = max(done, min(worker.written, len(units)))
     return ahead, ahead - found
 
 
-def _made(d: Deployment, unit: UnitState) -> bool:
+def _made_here(d: Deployment, unit: UnitState) -> bool:
     """Return whether a unit that is done was made here, rather than found or waived."""
     marks: Iterable[object] = unit.verdict.marks if unit.verdict is not None and not unit.waived else ()
     before = d.before
     return any(before.get(path) != wrote.mark for path, wrote in unit.wrote.items()) if marks else False
 
 
-def _spent(d: Deployment, now: datetime) -> float:
+def _worked_seconds(d: Deployment, now: datetime) -> float:
     """Return the seconds that were worked: those counted by looks, and what has passed since the last of them."""
     since = (now - d.looked_at).total_seconds() if d.looked_at is not None and d.outcome == "open" else 0.0
     return d.counted + (0.0 if d.paused_at is not None else max(0.0, since))

@@ -64,7 +64,7 @@ def input_box(screen: str) -> str | None:
     return None if found is None else found[0]
 
 
-def fate(screen: str, text: str, *, typed: bool) -> Became:
+def text_fate(screen: str, text: str, *, typed: bool) -> Became:
     """Read from a screen what became of a text: taken by the client, waiting in its input box, or not to be known.
 
     Shape: `typed` says that it is known to have been in the box. If that is not known, it must be seen. Boundary: a box
@@ -83,7 +83,7 @@ def fate(screen: str, text: str, *, typed: bool) -> Became:
     return "taken" if known and (working or box == "") else "unknown"
 
 
-def settled(worker: WorkerState, prompt: OpenIntent | None, now: datetime | None) -> e.Confirmed | None:
+def confirmation(worker: WorkerState, prompt: OpenIntent | None, now: datetime | None) -> e.Confirmed | None:
     """Return what became of the text typed into a worker's session, once that is known or can be waited for no more."""
     seen = worker.observation
     if prompt is None or seen is None or seen.attempt != worker.attempt:
@@ -93,7 +93,7 @@ def settled(worker: WorkerState, prompt: OpenIntent | None, now: datetime | None
     if seen.prompt in ("heard", "taken"):
         why = "the client said so" if seen.prompt == "heard" else "its input box is empty again"
         return e.Confirmed(intent=prompt.seq, ok=True, why=why)
-    if not seen.prompt or _age(prompt.at, now) < (ENTER_AGAIN_S if seen.prompt == "waits" else UNCONFIRMED_S):
+    if not seen.prompt or _seconds_since(prompt.at, now) < (ENTER_AGAIN_S if seen.prompt == "waits" else UNCONFIRMED_S):
         return None
     if seen.prompt == "waits":
         why = "it stands in the input box, Enter was pressed twice"
@@ -106,10 +106,10 @@ def unsent(worker: WorkerState, prompt: OpenIntent | None, now: datetime | None)
     """Return whether a text waits in the input box for an Enter that was swallowed."""
     seen = worker.observation
     waits = prompt is not None and seen is not None and seen.attempt == worker.attempt and seen.prompt == "waits"
-    return waits and prompt is not None and not prompt.enters and _age(prompt.at, now) >= ENTER_AGAIN_S
+    return waits and prompt is not None and not prompt.enters and _seconds_since(prompt.at, now) >= ENTER_AGAIN_S
 
 
-def _age(at: datetime, now: datetime | None) -> float:
+def _seconds_since(at: datetime, now: datetime | None) -> float:
     return (now - at).total_seconds() if now is not None else 0.0
 
 

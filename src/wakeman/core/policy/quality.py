@@ -52,19 +52,19 @@ class Facts(Struct, frozen=True):
     astray: frozenset[str] = frozenset()
 
 
-def judge(unit: Unit, verify: VerifySpec, facts: Facts) -> Verdict:
+def judge_unit(unit: Unit, verify: VerifySpec, facts: Facts) -> Verdict:
     """Judge one unit: problems in the order of its outputs, then of them together, then the check's.
 
     Boundary: a missing output has that one problem; a unit without outputs passes by its check alone, and
     without either never.
     """
     problems = [
-        f"{sanitise(path, 200)}: {problem}" for path in unit.outputs for problem in _output(path, verify, facts)
+        f"{sanitise(path, 200)}: {problem}" for path in unit.outputs for problem in _file_problems(path, verify, facts)
     ]
     marks = tuple(facts.marks[path] for path in unit.outputs if path in facts.marks)
     return Verdict(
         unit=unit.name,
-        problems=(*problems, *_together(unit, marks, verify, facts), *_checked(facts.check)),
+        problems=(*problems, *_together(unit, marks, verify, facts), *_check_problems(facts.check)),
         marks=marks,
     )
 
@@ -78,21 +78,21 @@ def parse(kind: Kind, data: bytes) -> str:
     return _PARSERS[kind](data)
 
 
-def sample(names: Sequence[str], count: int, seed: int) -> tuple[str, ...]:
+def pick_names(names: Sequence[str], count: int, seed: int) -> tuple[str, ...]:
     """Pick `count` names by a seed, in the order given. Repeatable: yes, on every machine and version."""
     ranked = sorted(set(names), key=lambda name: sha256(f"{seed}:{name}".encode(errors="surrogatepass")).digest())
     picked = set(ranked[:count])
     return tuple(name for name in dict.fromkeys(names) if name in picked)
 
 
-def _output(path: str, verify: VerifySpec, facts: Facts) -> Iterator[str]:
+def _file_problems(path: str, verify: VerifySpec, facts: Facts) -> Iterator[str]:
     mark = facts.marks.get(path)
     if mark is None:
         yield "missing"
         return
     if mark.size < verify.min_bytes:
         yield f"{mark.size} bytes, expected at least {verify.min_bytes}" if mark.size else "empty"
-    if verify.fresh == "changed" and _same(mark, facts.before.get(path)):
+    if verify.fresh == "changed" and _is_unchanged(mark, facts.before.get(path)):
         yield "unchanged since the launch"
     if verify.fresh == "newer" and facts.input and mark.mtime_ns < facts.input.mtime_ns:
         yield "older than the input"
@@ -102,11 +102,11 @@ def _output(path: str, verify: VerifySpec, facts: Facts) -> Iterator[str]:
         yield "a symbolic link, expected a file"
     elif facts.cut:
         yield "its worker was cut off and may not have finished it"
-    if facts.installed == {} and not _same(mark, facts.before.get(path)):
+    if facts.installed == {} and not _is_unchanged(mark, facts.before.get(path)):
         yield "put there by somebody else, expected it to be installed"
 
 
-def _same(mark: FileFingerprint, before: FileFingerprint | None) -> bool:
+def _is_unchanged(mark: FileFingerprint, before: FileFingerprint | None) -> bool:
     return before is not None and all(getattr(mark, part) == getattr(before, part) for part in _IDENTITY)
 
 
@@ -123,7 +123,7 @@ def _together(unit: Unit, marks: Sequence[FileFingerprint], verify: VerifySpec, 
         yield f"{what}: {percent:g}% of the input, expected at most {verify.max_ratio * 100:g}%"
 
 
-def _checked(check: Check | None) -> Iterator[str]:
+def _check_problems(check: Check | None) -> Iterator[str]:
     if check is None or check.code == 0:
         return
     ended = "" if check.code is None else f" (exit {check.code})"
@@ -144,7 +144,7 @@ def _json(data: bytes) -> str:
     return ""
 
 
-def _toml(data: bytes) -> str:
+def _toml_fault(data: bytes) -> str:
     import tomllib
 
     try:
@@ -190,6 +190,6 @@ def _fault(kind: str, why: str, before: bytes | None = None) -> str:
 _PARSERS: dict[Kind, Callable[[bytes], str]] = {
     "none": lambda _: "",
     "json": _json,
-    "toml": _toml,
+    "toml": _toml_fault,
     "yaml": _yaml,
 }

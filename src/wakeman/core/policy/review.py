@@ -22,7 +22,7 @@ from wakeman.core.model import (
     VerifySpec,
     WorkerState,
 )
-from wakeman.core.policy.quality import sample
+from wakeman.core.policy.quality import pick_names
 from wakeman.core.text import sanitise
 
 REASON_CHARS_MAX = 300
@@ -122,7 +122,7 @@ def tasks(d: Deployment) -> Mapping[str, UnitState]:
 
 def picked(d: Deployment) -> tuple[str, ...]:
     """Return the names of the sample: the one that was picked, or the one that will be."""
-    return d.sampled or sample(list(tasks(d)), d.plan.verify.sample, int(d.digest[:8] or "0", 16))
+    return d.sampled or pick_names(list(tasks(d)), d.plan.verify.sample, int(d.digest[:8] or "0", 16))
 
 
 # --- what is open ---------------------------------------------------------------------------------------------
@@ -134,7 +134,7 @@ def unreviewed(d: Deployment) -> list[str]:
         return []
     units = tasks(d)
     names = units if d.plan.verify.review.of == "all" else picked(d)
-    return [name for name in names if name in units and _open(units[name])]
+    return [name for name in names if name in units and _awaits_review(units[name])]
 
 
 def ready(d: Deployment) -> list[str]:
@@ -143,12 +143,12 @@ def ready(d: Deployment) -> list[str]:
     return [name for name, worker in found if worker is not None and worker.state == "verified"]
 
 
-def failed(d: Deployment) -> list[WorkerState]:
+def failed_reviewers(d: Deployment) -> list[WorkerState]:
     """List the reviewers that have ended without a verdict. Boundary: one that will be tried again is among them."""
     return [d.workers[name] for name, review in d.reviews.items() if not review.heard and d.workers[name].ended]
 
 
-def upcoming(d: Deployment) -> list[str]:
+def units_to_review(d: Deployment) -> list[str]:
     """List the units to give to reviewers now: none while a verdict is out, or for who had all its rounds."""
     if d.paused_at or any(not review.heard for review in d.reviews.values()):
         return []
@@ -156,7 +156,7 @@ def upcoming(d: Deployment) -> list[str]:
     return [name for name in unreviewed(d) if d.units[name].reviews < rounds]
 
 
-def said(d: Deployment) -> str:
+def review_summary(d: Deployment) -> str:
     """Return the state of the reviews; "" where the plan wants none."""
     if not wanted(d.plan):
         return ""
@@ -166,7 +166,7 @@ def said(d: Deployment) -> str:
     return "; ".join(filter(None, parts)) or ("reviewed" if any(each.heard for each in d.reviews.values()) else "")
 
 
-def _open(unit: UnitState) -> bool:
+def _awaits_review(unit: UnitState) -> bool:
     marks = unit.verdict.marks if unit.verdict is not None else ()
     return unit.done and not unit.waived and unit.reviewed != marks
 
@@ -184,7 +184,7 @@ def subjects(d: Deployment, worker: WorkerState) -> tuple[Unit, ...]:
     return tuple(d.units[name].unit for name in d.reviews[worker.name].units if name in d.units)
 
 
-def names(plan: Plan, review: Review, verdict_file: str) -> dict[str, str]:
+def review_template_names(plan: Plan, review: Review, verdict_file: str) -> dict[str, str]:
     """Return what a reviewer's templates may use besides a worker's names; `task` comes from the workers' prompt."""
     form = [{"unit": name, "ok": None, "why": ""} for name in review.units]
     lines = (msgspec.json.encode(entry).decode("utf-8", "replace") for entry in form)
@@ -211,7 +211,7 @@ def checks(verify: VerifySpec) -> Iterator[str]:
 # --- a verdict ------------------------------------------------------------------------------------------------
 
 
-def read(data: bytes, units: Sequence[str]) -> tuple[str, tuple[Rejection, ...]]:
+def read_verdict(data: bytes, units: Sequence[str]) -> tuple[str, tuple[Rejection, ...]]:
     """Read a verdict on these units: what is wrong with it ("" when nothing is), and whom it rejects, in their order.
 
     Boundary: every unit is judged, once, and nothing else is; what is rejected is so for a reason. Its words are
@@ -224,7 +224,7 @@ def read(data: bytes, units: Sequence[str]) -> tuple[str, tuple[Rejection, ...]]
             f"no verdict: {sanitise(str(fault), UNIT_NAME_CHARS_MAX)}; expected the JSON array that was asked for",
             (),
         )
-    problem = next(_problems(opinions, units), "")
+    problem = next(_verdict_problems(opinions, units), "")
     if problem:
         return problem, ()
     limit = max(1, min(REASON_CHARS_MAX, REASONS_BYTES_MAX // (4 * max(1, len(units)))))
@@ -232,7 +232,7 @@ def read(data: bytes, units: Sequence[str]) -> tuple[str, tuple[Rejection, ...]]
     return "", tuple(Rejection(unit, why[unit]) for unit in units if unit in why)
 
 
-def _problems(opinions: Sequence[_Opinion], units: Sequence[str]) -> Iterator[str]:
+def _verdict_problems(opinions: Sequence[_Opinion], units: Sequence[str]) -> Iterator[str]:
     known, judged = set(units), set[str]()
     for opinion in opinions:
         name = repr(sanitise(opinion.unit, UNIT_NAME_CHARS_MAX))
@@ -249,14 +249,14 @@ def _problems(opinions: Sequence[_Opinion], units: Sequence[str]) -> Iterator[st
         yield f"it does not judge {sanitise(left[0], UNIT_NAME_CHARS_MAX)!r}{more}"
 
 
-def quoted(why: str) -> str:
+def quote_rejection(why: str) -> str:
     """Format a rejection for the worker that is to fix it: as a quotation, so that it does not read as an order."""
     return (
         f"rejected by a reviewer, in whose words (about the file, no instruction): {msgspec.json.encode(why).decode()}"
     )
 
 
-def stands(d: Deployment, review: Review, name: str) -> bool:
+def is_as_reviewed(d: Deployment, review: Review, name: str) -> bool:
     """Return whether a unit is as it was given to a reviewer: of another file nothing was said."""
     unit = d.units.get(name)
     if unit is None or unit.verdict is None or not unit.done or unit.waived:

@@ -17,7 +17,11 @@ def owner(d: Deployment, sign: str) -> str:
     """Return the worker whose attempt, this or an earlier one, has a mark; "" for none of this deployment."""
     deployment, _, rest = sign.partition("/")
     worker = d.workers.get(rest.partition("/")[0])
-    ours = worker is not None and deployment == d.name and _birth(sign) == _birth(attempt_id(d, worker))
+    ours = (
+        worker is not None
+        and deployment == d.name
+        and _deployment_mark(sign) == _deployment_mark(attempt_id(d, worker))
+    )
     return worker.name if worker is not None and ours else ""
 
 
@@ -33,6 +37,6 @@ def overdue(d: Deployment, worker: WorkerState) -> list[Validator]:
     ]
 
 
-def _birth(sign: str) -> str:
+def _deployment_mark(sign: str) -> str:
     """Return what all marks of one deployment share, whatever the boot: when it began, and where."""
     return sign.rpartition("@")[2].partition(".")[2]

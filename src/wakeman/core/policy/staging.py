@@ -138,11 +138,13 @@ def promotions(d: Deployment) -> list[e.Draft]:
 
 def _promotion(d: Deployment, action: e.Action, unit: UnitState) -> e.Draft:
     worker = d.workers[unit.worker]
-    fact = e.Intended(action=action, target=unit.unit.name, files=_files(d, unit), keep=not attempt_over(worker))
+    fact = e.Intended(
+        action=action, target=unit.unit.name, files=_promoted_files(d, unit), keep=not attempt_over(worker)
+    )
     return e.Draft(fact, worker=worker.name, attempt=worker.attempt)
 
 
-def _files(d: Deployment, unit: UnitState) -> tuple[PromotedFile, ...]:
+def _promoted_files(d: Deployment, unit: UnitState) -> tuple[PromotedFile, ...]:
     made = unit.staged.marks if unit.staged is not None else ()
     over = {mark.path: mark for mark in unit.staged.foreign} if unit.staged is not None else {}
     known = {**d.before, **unit.installed, **over}

@@ -21,7 +21,7 @@ def transitions(d: Deployment) -> list[e.Draft]:
     """
     drafts: list[e.Draft] = []
     for worker in d.workers.values():
-        if (told := prompt_delivery.settled(worker, d.prompt_of(worker), d.looked_at)) is not None:
+        if (told := prompt_delivery.confirmation(worker, d.prompt_of(worker), d.looked_at)) is not None:
             drafts.append(e.Draft(told, worker=worker.name, attempt=worker.attempt))
         if worker.live and worker.observation is not None and worker.observation.attempt == worker.attempt:
             drafts += _path(worker, _live_facts(d, worker, worker.observation))
@@ -48,7 +48,7 @@ def _live_facts(d: Deployment, worker: WorkerState, seen: Observation) -> list[e
             return _running_facts(d, worker, seen)
         case _:
             exited = e.Exited(
-                why=_why(seen),
+                why=_why_with_refusals(seen),
                 code=seen.code,
                 ended_by=seen.ended_by,
                 free=seen.ended_by in ("machine", "person") or (seen.ended_by == "limit" and d.plan.limits.wait),
@@ -60,7 +60,7 @@ def _live_facts(d: Deployment, worker: WorkerState, seen: Observation) -> list[e
 
 
 def _running_facts(d: Deployment, worker: WorkerState, seen: Observation) -> list[e.Fact]:
-    trouble = _trouble(d, worker, seen)
+    trouble = _stuck_reason(d, worker, seen)
     if worker.state == "stuck":
         silent = worker.reason == "silent" and _still(worker, seen) and not seen.working
         if trouble == worker.reason or (trouble is None and silent):
@@ -75,7 +75,7 @@ def _running_facts(d: Deployment, worker: WorkerState, seen: Observation) -> lis
     return facts
 
 
-def _trouble(d: Deployment, worker: WorkerState, seen: Observation) -> Reason | None:
+def _stuck_reason(d: Deployment, worker: WorkerState, seen: Observation) -> Reason | None:
     if seen.activity in ("waiting", "limited", "error"):
         return seen.activity
     if _still(worker, seen) and d.mono - worker.life_mono >= d.plan.stuck.after:
@@ -90,10 +90,12 @@ def _still(worker: WorkerState, seen: Observation) -> bool:
 
 def _stalled(d: Deployment, reason: Reason, worker: WorkerState, seen: Observation) -> e.Stalled:
     silent = f"no sign of life for {d.mono - worker.life_mono:.0f} s"
-    return e.Stalled(reason=reason, why=_why(seen, silent if reason == "silent" else seen.why), until=seen.until)
+    return e.Stalled(
+        reason=reason, why=_why_with_refusals(seen, silent if reason == "silent" else seen.why), until=seen.until
+    )
 
 
-def _why(seen: Observation, why: str | None = None) -> str:
+def _why_with_refusals(seen: Observation, why: str | None = None) -> str:
     """Return what was seen, or `why`, and what it was refused."""
     return "; ".join(filter(None, (seen.why if why is None else why, refused(seen.refused))))
 

@@ -49,8 +49,8 @@ class WhatIf:
             self._rows = True
             yield from _paired(event, _rows(d), _under(d, plan, _rows))
         if event.worker is None:
-            did = _row(Decision(data.row, data.then, held=data.held))
-            would = _under(d, plan, lambda d: _row(decide(d)))
+            did = _row_text(Decision(data.row, data.then, held=data.held))
+            would = _under(d, plan, lambda d: _row_text(decide(d)))
             yield from _paired(event, {"": did}, {"": would})
 
     def after(self, d: Deployment, event: e.Event, plan: Plan) -> Iterator[Difference]:
@@ -78,10 +78,10 @@ def _moves(d: Deployment) -> dict[str, str]:
 
 
 def _rows(d: Deployment) -> dict[str, str]:
-    return {decision.worker: _row(decision) for decision in taken(d)}
+    return {decision.worker: _row_text(decision) for decision in taken(d)}
 
 
-def _row(decision: Decision) -> str:
+def _row_text(decision: Decision) -> str:
     then = f" -> {', '.join(decision.then)}" if decision.then else ""
     return f"{decision.row}{then}{' (held)' if decision.held else ''}"
 

@@ -14,7 +14,7 @@ from msgspec import Struct
 from wakeman.core.errors import ProgramError
 from wakeman.core.model import Deployment, Host, Plan, WorkerState, attempt_id
 from wakeman.core.plan.conflicts import claimed
-from wakeman.core.plan.shares import prompt, units_file
+from wakeman.core.plan.shares import task_text, units_listing
 from wakeman.core.plan.template import render
 from wakeman.core.policy import review
 from wakeman.core.policy.attempts import missing
@@ -22,7 +22,7 @@ from wakeman.core.policy.deployment_rows import failures
 from wakeman.core.policy.staging import staging_of
 from wakeman.engine import layout
 from wakeman.engine.attempt import confinement, secrets
-from wakeman.engine.attempt.task import names, share, verdict_file
+from wakeman.engine.attempt.task import share, template_names, verdict_file
 from wakeman.engine.terminals import terminal
 from wakeman.engine.workspace import workspace
 from wakeman.ports import Command, Harness, Made, Start, Task, World
@@ -53,10 +53,12 @@ def prepared(world: World, d: Deployment, worker: WorkerState) -> Attempt:
     _clear(world, d, worker)
     if trouble := _keyless(world, d.plan, d.host) or _before(world, d, ahead):
         raise ProgramError(trouble)
-    return prepare(world, d, ahead)
+    return prepare_attempt(world, d, ahead)
 
 
-def started(world: World, host: Host, attempts: Sequence[Attempt], now: datetime, redact: secrets.Redact) -> list[Made]:
+def start_sessions(
+    world: World, host: Host, attempts: Sequence[Attempt], now: datetime, redact: secrets.Redact
+) -> list[Made]:
     """Make what sessions are ours to make in one go; the others' launchers run one after the other.
 
     Raises: ProgramError when their place does not answer.
@@ -66,19 +68,19 @@ def started(world: World, host: Host, attempts: Sequence[Attempt], now: datetime
     return [_adopt(world, host, each, now, redact) if each.adopts else next(made) for each in attempts]
 
 
-def digest(start: Start) -> str:
+def argv_digest(start: Start) -> str:
     """Return the SHA-256 of a session's argument vector."""
     return sha256("\0".join(start.argv).encode("utf-8", "surrogateescape")).hexdigest()
 
 
-def equip(world: World, host: Host) -> None:
+def write_scripts(world: World, host: Host) -> None:
     """Write the scripts that an attempt and its confinement need, if they were removed."""
     scripts = {layout.WRAPPER: world.wrapper, layout.HOOK: world.hook, layout.GUARD: world.guard}
     for name, script in scripts.items():
         file = layout.inside(host, name)
         if not world.files.marks([file]):
             world.files.write(file, script(), durable=True)
-    confinement.equip(world, host)
+    confinement.write_confiner_files(world, host)
 
 
 def _keyless(world: World, plan: Plan, host: Host) -> str:
@@ -121,7 +123,7 @@ def _clear(world: World, d: Deployment, worker: WorkerState) -> None:
 
 def _before(world: World, d: Deployment, worker: WorkerState) -> str:
     plan, host = d.plan, d.host
-    values = names(d, worker)
+    values = template_names(d, worker)
     for command in plan.workers.before:
         argv = [render(word, values) for word in command]
         ran = world.machine.run(argv, cwd=host.root, env=host.env, timeout=BEFORE_TIMEOUT_S)
@@ -135,27 +137,27 @@ def harness_of(world: World, d: Deployment, worker: WorkerState) -> Harness:
     return world.harness(d.plan_of(worker).workers.harness)
 
 
-def attempt(
+def compose_attempt(
     world: World, d: Deployment, worker: WorkerState, keys: Mapping[str, str] | None = None
 ) -> tuple[Task, Command, Start]:
     """Compose one attempt: its task, the harness's command, and the session that runs it. Writes nothing."""
     plan, host = d.plan_of(worker), d.host
-    values, space = names(d, worker), workspace(d, worker)
+    values, space = template_names(d, worker), workspace(d, worker)
     cwd = space.source(render(plan.workers.cwd, values))
     task = Task(
         plan=plan,
         worker=worker.name,
         attempt=worker.attempt,
         names=values,
-        prompt=_text(world, d, worker, values),
-        prompt_file=layout.prompt(host, worker),
+        prompt=_task_text(world, d, worker, values),
+        prompt_file=layout.prompt_file(host, worker),
         units_file=layout.units_file(host, worker),
         agent_name=plan.workers.agent or "",
         agent=world.agents(plan).get(plan.workers.agent) if plan.workers.agent else None,
         agent_session=worker.agent_session,
         resume=worker.resumed,
         cwd=world.files.resolve([cwd])[cwd],  # as the client itself will see it
-        place=layout.attempt(host, worker),
+        place=layout.attempt_directory(host, worker),
         home=layout.client(host, worker),
         hook=layout.inside(host, layout.HOOK),
         guard=layout.inside(host, layout.GUARD),
@@ -170,7 +172,7 @@ def attempt(
         task = msgspec.structs.replace(task, theirs=confinement.borrowed(world, host, task, harness.borrows(task)))
     command = harness.command(task)
     sign = attempt_id(d, worker)
-    wrapped = ("/bin/sh", layout.inside(host, layout.WRAPPER), layout.attempt(host, worker), "--")
+    wrapped = ("/bin/sh", layout.inside(host, layout.WRAPPER), layout.attempt_directory(host, worker), "--")
     start = Start(
         session=worker.session,
         mark=sign,
@@ -189,11 +191,11 @@ def attempt(
     return task, command, start
 
 
-def _text(world: World, d: Deployment, worker: WorkerState, names: Mapping[str, str]) -> str:
+def _task_text(world: World, d: Deployment, worker: WorkerState, names: Mapping[str, str]) -> str:
     """Format the task: the plan's prompt for what is missing, and what the attempts before left undone and why."""
-    template, where = _template(world, d.plan)
+    template, where = _task_template(world, d.plan)
     if worker.review:
-        names = {**names, "task": prompt(template, names, where).strip() or "(nothing)"}
+        names = {**names, "task": task_text(template, names, where).strip() or "(nothing)"}
         template, where = d.plan_of(worker).workers.prompt, "verify.review.prompt"
     notes = [worker.note] if worker.note else []
     if worker.resumed:
@@ -202,10 +204,10 @@ def _text(world: World, d: Deployment, worker: WorkerState, names: Mapping[str, 
         notes.append("Write to the paths listed here. What was written to those of an earlier attempt is not taken.")
     if worker.attempt > 1:
         notes.append("Left undone by the attempt before:\n" + "\n".join(failures(d.units, missing(d, worker))))
-    return prompt(template, names, where, "\n\n".join(notes))
+    return task_text(template, names, where, "\n\n".join(notes))
 
 
-def _template(world: World, plan: Plan) -> tuple[str, str]:
+def _task_template(world: World, plan: Plan) -> tuple[str, str]:
     """Return the template of the workers' task, and what a fault in it speaks of."""
     file = plan.workers.prompt_file
     if not file:
@@ -213,24 +215,24 @@ def _template(world: World, plan: Plan) -> tuple[str, str]:
     return world.files.read(file).decode("utf-8", "surrogateescape"), file
 
 
-def prepare(world: World, d: Deployment, worker: WorkerState) -> Attempt:
+def prepare_attempt(world: World, d: Deployment, worker: WorkerState) -> Attempt:
     """Write the files of an attempt, all of them before its intent is recorded."""
     plan, host, files = d.plan_of(worker), d.host, world.files
-    task, command, start = attempt(world, d, worker, secrets.keys(world, plan, host))
-    home = layout.attempt(host, worker)
+    task, command, start = compose_attempt(world, d, worker, secrets.keys(world, plan, host))
+    home = layout.attempt_directory(host, worker)
     units = share(d, worker).units
     files.make(layout.scratch(host, worker))
-    files.make(layout.said(host, worker))
+    files.make(layout.report_directory(host, worker))
     files.make(layout.inside(host, "streams"))
     if worker.review:
         files.make(posixpath.dirname(verdict_file(d, worker)))
         files.remove(verdict_file(d, worker))  # what is there is not this attempt's
     workspace(d, worker).prepare(world, task, start)
-    files.write(task.units_file, units_file(review.subjects(d, worker) if worker.review else units).encode())
+    files.write(task.units_file, units_listing(review.subjects(d, worker) if worker.review else units).encode())
     text = f"{command.preface}\n\n{task.prompt}" if command.preface else task.prompt
     files.write(task.prompt_file, text.encode("utf-8", "surrogateescape"))
-    files.write(posixpath.join(home, "outputs"), _listed(task.outputs))
-    confinement.prepare(world, d, worker, task, command)
+    files.write(posixpath.join(home, "outputs"), _outputs_for_hook(task.outputs))
+    confinement.prepare_confinement(world, d, worker, task, command)
     for file, data in command.files.items():
         files.write(file, data)
     if command.guarded:
@@ -258,7 +260,7 @@ def prepare(world: World, d: Deployment, worker: WorkerState) -> Attempt:
     )
 
 
-def _listed(outputs: Sequence[str]) -> bytes:
+def _outputs_for_hook(outputs: Sequence[str]) -> bytes:
     """List outputs for the hook: a path and its spelling in JSON. What does not fit a line is left out."""
     import json
 

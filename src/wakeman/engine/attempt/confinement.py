@@ -21,19 +21,19 @@ OPEN_MODE = 0o777
 """Mode of a directory for outputs, but for the umask: what a worker's own `mkdir` would have made."""
 
 
-def outputs(d: Deployment, worker: WorkerState) -> list[str]:
+def output_directories(d: Deployment, worker: WorkerState) -> list[str]:
     """List the directories that an attempt needs for its outputs and claims, absolute.
 
     Shape: of a cleanup worker, as they were the worker's who had the units first. Cost: a look at each worker.
     """
     root = workspace(d, worker).root()
-    first = _first(d, worker)
-    family = [other for other in d.workers.values() if _first(d, other) == first]
+    first = _original_worker(d, worker)
+    family = [other for other in d.workers.values() if _original_worker(d, other) == first]
     known = [name for other in family for name in other.units]
     return [*([root] if root else []), *rules.tops(_directories(d, worker.units), _directories(d, known))]
 
 
-def _first(d: Deployment, worker: WorkerState) -> str:
+def _original_worker(d: Deployment, worker: WorkerState) -> str:
     while worker.origin:
         worker = d.workers[worker.origin]
     return worker.name
@@ -43,7 +43,7 @@ def _directories(d: Deployment, units: Sequence[str]) -> list[str]:
     return [
         layout.absolute(d.host, place)
         for name in units
-        for place in rules.directories(d.units[name].unit, staged=_staged(d, d.units[name]))
+        for place in rules.unit_directories(d.units[name].unit, staged=_staged(d, d.units[name]))
     ]
 
 
@@ -51,17 +51,17 @@ def _staged(d: Deployment, unit: UnitState) -> bool:
     return not staging_of(d, d.workers[unit.worker]).direct
 
 
-def places(d: Deployment, worker: WorkerState, *, stream: bool) -> list[str]:
+def writable_paths(d: Deployment, worker: WorkerState, *, stream: bool) -> list[str]:
     """List all that an attempt may write to: directories with what lies below, and its `stream`; absolute.
 
     Boundary: not the rest of its own directory. What is there is written by us, not by the attempt.
     """
     host = d.host
-    own = [layout.scratch(host, worker), layout.said(host, worker), layout.client(host, worker)]
+    own = [layout.scratch(host, worker), layout.report_directory(host, worker), layout.client(host, worker)]
     if stream:
         own.append(layout.stream(host, worker))  # it holds that open, and may open it again by /dev/stdout
     share = Share(worker.name, worker.key, ())
-    return [*outputs(d, worker), *own, *also(d.plan, host.root, d.name, share)]
+    return [*output_directories(d, worker), *own, *also(d.plan, host.root, d.name, share)]
 
 
 def also(plan: Plan, root: str, deployment: str, share: Share) -> list[str]:
@@ -77,7 +77,7 @@ def words(world: World, host: Host, worker: WorkerState) -> tuple[str, ...]:
     return world.confiner().words(host.confinement, host.directory, layout.rules(host, worker))
 
 
-def equip(world: World, host: Host) -> None:
+def write_confiner_files(world: World, host: Host) -> None:
     """Write what confines into the deployment's directory, where it is not there. Repeatable: yes."""
     if host.confinement is None:
         return
@@ -87,7 +87,7 @@ def equip(world: World, host: Host) -> None:
             world.files.write(file, data, durable=True)
 
 
-def prepare(world: World, d: Deployment, worker: WorkerState, task: Task, command: Command) -> None:
+def prepare_confinement(world: World, d: Deployment, worker: WorkerState, task: Task, command: Command) -> None:
     """Make what an attempt may write to, and word its rules; nothing where workers are not confined.
 
     Raises: UsageError when a file that we write for it would land elsewhere: an attempt before has left a link.
@@ -95,10 +95,10 @@ def prepare(world: World, d: Deployment, worker: WorkerState, task: Task, comman
     host, files = d.host, world.files
     if host.confinement is None:
         return
-    for place in outputs(d, worker):
+    for place in output_directories(d, worker):
         files.make(place, mode=OPEN_MODE)
     stream = layout.stream(host, worker)
-    reach = places(d, worker, stream=command.to_file)
+    reach = writable_paths(d, worker, stream=command.to_file)
     there = files.marks(reach)
     for place in reach:
         if place not in there and place != stream:
@@ -145,7 +145,7 @@ def _expanded(host: Host, candidate: str) -> str:
 # --- at plan time ---------------------------------------------------------------------------------------------
 
 
-def faults(world: World, plan: Plan, root: str, where: str, shares: Sequence[Share]) -> list[str]:
+def confinement_faults(world: World, plan: Plan, root: str, where: str, shares: Sequence[Share]) -> list[str]:
     """List why a plan's workers cannot be confined here. Shape: `where` is the plan file's name."""
     if plan.workers.confine == "off":
         return []
@@ -158,7 +158,7 @@ def faults(world: World, plan: Plan, root: str, where: str, shares: Sequence[Sha
     ]
 
 
-def overlaps(world: World, d: Deployment, kept: Iterable[WorkerState], new: Iterable[Share]) -> list[str]:
+def share_overlaps(world: World, d: Deployment, kept: Iterable[WorkerState], new: Iterable[Share]) -> list[str]:
     """List new shares that could write where workers who stay may; nothing where workers are not confined.
 
     Shape: a cleanup worker counts as the worker who had its units first.
@@ -166,20 +166,23 @@ def overlaps(world: World, d: Deployment, kept: Iterable[WorkerState], new: Iter
     if d.host.confinement is None:
         return []
     there = [
-        Share(_first(d, worker), worker.key, tuple(d.units[name].unit for name in worker.units)) for worker in kept
+        Share(_original_worker(d, worker), worker.key, tuple(d.units[name].unit for name in worker.units))
+        for worker in kept
     ]
     reach = _reach(world, d.plan, d.host.root, [*there, *new])
     return rules.overlaps(reach, fold_case=world.files.folds_case(d.host.root))
 
 
-def _reach(world: World, plan: Plan, root: str, shares: Sequence[Share]) -> list[rules.Place]:
+def _reach(world: World, plan: Plan, root: str, shares: Sequence[Share]) -> list[rules.WritableDirectory]:
     more = {share.name: also(plan, root, plan.name, share) for share in shares}
     staged = plan.workers.stage
-    declared = {place for share in shares for unit in share.units for place in rules.directories(unit, staged=staged)}
+    declared = {
+        place for share in shares for unit in share.units for place in rules.unit_directories(unit, staged=staged)
+    }
     absolute = {place: posixpath.join(root, place) for place in declared.union(*more.values())}
     resolved = world.files.resolve(absolute.values())
     known = {place: resolved[whole] for place, whole in absolute.items()}
-    return rules.places(shares, more, known, staged=staged)
+    return rules.writable_directories(shares, more, known, staged=staged)
 
 
 def _unable(world: World, plan: Plan) -> list[str]:
@@ -194,7 +197,9 @@ def _unable(world: World, plan: Plan) -> list[str]:
     return []
 
 
-def _wards(world: World, root: str, where: str, reach: Sequence[rules.Place]) -> tuple[dict[str, str], list[str]]:
+def _wards(
+    world: World, root: str, where: str, reach: Sequence[rules.WritableDirectory]
+) -> tuple[dict[str, str], list[str]]:
     """Return the paths that no worker may replace, and those of them that no worker may write into."""
     file = posixpath.join(root, posixpath.basename(where))
     state = world.files.resolve([world.state])[world.state]

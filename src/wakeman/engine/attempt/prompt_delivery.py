@@ -6,7 +6,7 @@ from typing import Literal
 
 from wakeman.core.errors import ProgramError, UnknownNameError
 from wakeman.core.model import Deployment, WorkerState
-from wakeman.core.policy.prompt_delivery import fate
+from wakeman.core.policy.prompt_delivery import text_fate
 from wakeman.engine import layout
 from wakeman.engine.terminals import terminal
 from wakeman.ports import World
@@ -17,12 +17,12 @@ PROMPT_SCREEN_ROWS = 60
 
 def prompts_heard(world: World, d: Deployment, worker: WorkerState) -> str:
     """Return a fingerprint of what the client has reported of prompts until now; "" for nothing yet."""
-    file = layout.heard(d.host, worker)
+    file = layout.prompt_taken_file(d.host, worker)
     mark = world.files.marks([file]).get(file)
     return f"{mark.mtime_ns}:{mark.inode}" if mark is not None else ""
 
 
-def type_into(
+def type_into_worker(
     world: World, d: Deployment, worker: WorkerState, text: str, *, submit: bool, force: bool = False, raw: bool = False
 ) -> str:
     """Type a text into a worker's session, unless a dialog or a person's half-typed line is there.
@@ -59,4 +59,4 @@ def prompt_fate(world: World, d: Deployment, worker: WorkerState) -> Literal["",
         screen = terminal(world, d.host).capture(worker.session_id or worker.session, PROMPT_SCREEN_ROWS)
     except (UnknownNameError, ProgramError):
         return "unknown"
-    return fate(screen, prompt.text, typed=prompt.typed)
+    return text_fate(screen, prompt.text, typed=prompt.typed)

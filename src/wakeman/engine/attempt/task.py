@@ -12,14 +12,16 @@ from wakeman.engine import layout
 from wakeman.engine.workspace import workspace
 
 
-def names(d: Deployment, worker: WorkerState) -> Mapping[str, str]:
+def template_names(d: Deployment, worker: WorkerState) -> Mapping[str, str]:
     """Return what templates of a worker may use for its present attempt. A reviewer's name the units it reviews."""
     host = d.host
-    files = layout.prompt(host, worker), layout.units_file(host, worker)
+    files = layout.prompt_file(host, worker), layout.units_file(host, worker)
     if not worker.review:
         return worker_names(d.name, share(d, worker), *files)
     given = Share(name=worker.name, key=worker.key, units=review.subjects(d, worker))
-    return worker_names(d.name, given, *files) | review.names(d.plan, d.reviews[worker.name], verdict_file(d, worker))
+    return worker_names(d.name, given, *files) | review.review_template_names(
+        d.plan, d.reviews[worker.name], verdict_file(d, worker)
+    )
 
 
 def verdict_file(d: Deployment, worker: WorkerState) -> str:

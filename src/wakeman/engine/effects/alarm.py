@@ -22,7 +22,7 @@ class Stands(Struct, frozen=True):
 
     def perform(self, world: World, d: Deployment) -> bool:
         """Return it. Effects: a timer below a minute that has fired is set once more."""
-        if not alarm.stands(world, d, self.now):
+        if not alarm.alarm_is_pending(world, d, self.now):
             return False
         alarm.repeat_timer(world, d)
         return True
@@ -45,7 +45,7 @@ class Arm(Struct, frozen=True):
 
     def recorded(self, d: Deployment, write: Write) -> e.Armed | None:
         """Read it. Boundary: the generation is not for the world to say."""
-        return _armed(d, write, self.why)
+        return _armed_fact(d, write, self.why)
 
 
 class Rearm(Struct, frozen=True):
@@ -58,14 +58,14 @@ class Rearm(Struct, frozen=True):
         job is not replaced by less, when the timer refuses this once.
         """
         now = world.clock.now()  # a check may have taken long: from now on, not from its look
-        there = d.alarm is not None and alarm.stands(world, d, now)
+        there = d.alarm is not None and alarm.alarm_is_pending(world, d, now)
         if there and d.alarm is not None and not d.alarm.job:
             return None
         return alarm.arm(world, d, now, "head", or_stand_in=not there)
 
     def recorded(self, d: Deployment, write: Write) -> e.Armed | None:
         """Read it, as `Arm` does."""
-        return _armed(d, write, "head")
+        return _armed_fact(d, write, "head")
 
 
 class Replace(Unrecorded, frozen=True):
@@ -101,7 +101,7 @@ class Soon(Unrecorded, frozen=True):
         alarm.soon(world, d, self.seconds, "timer")
 
 
-def _armed(d: Deployment, write: Write, why: str) -> e.Armed | None:
+def _armed_fact(d: Deployment, write: Write, why: str) -> e.Armed | None:
     data = write[0].data
     if not isinstance(data, e.Armed) or data.why != why:
         return None

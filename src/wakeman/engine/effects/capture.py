@@ -32,7 +32,7 @@ class Capture(Struct, frozen=True):
 
         worker = d.workers[self.worker]
         try:
-            text = terminals.screen(world, d.host, worker.session_id or worker.session, EVIDENCE_ROWS)
+            text = terminals.session_screen(world, d.host, worker.session_id or worker.session, EVIDENCE_ROWS)
         except (UnknownNameError, ProgramError) as fault:
             text = f"(no screen: {fault})"
         data = secrets.redactor(world, d)(text).encode("utf-8", "backslashreplace")
@@ -48,6 +48,6 @@ class Capture(Struct, frozen=True):
 def capture(d: Deployment, decision: Decision, _: datetime) -> Steps[None]:
     """Keep the screen of the worker that a decision is about."""
     worker = d.workers[decision.worker]
-    file = layout.screen(worker)
+    file = layout.screen_file(worker)
     digest = yield from do(Capture(worker.name, file))
     yield from append("action", [about(worker, e.Captured(file=file, sha256=digest, why=decision.why))])

@@ -22,6 +22,6 @@ def noted(text: str, chars: int = 300) -> e.Draft:
     return e.Draft(e.Noted(text=sanitise(text, chars)))
 
 
-def failure(write: object) -> str:
+def effect_failure(write: object) -> str:
     """Read from an `effected` event why an effect failed; "" where it did not, or where it is no such event."""
     return write.detail if isinstance(write, e.Effected) and not write.ok else ""

@@ -17,7 +17,7 @@ from wakeman.core.log import events as e
 from wakeman.core.log.state import transition
 from wakeman.core.model import Deployment, EndedBy, WorkerState, attempt_id
 from wakeman.core.policy.attempts import missing
-from wakeman.core.policy.limits import due
+from wakeman.core.policy.limits import due_launches
 from wakeman.core.policy.tables import Decision, recorded
 from wakeman.core.text import sanitise
 from wakeman.engine import layout, terminals
@@ -69,13 +69,13 @@ class Prepare(Struct, frozen=True):
 
     workers: tuple[str, ...]
 
-    def perform(self, world: World, d: Deployment) -> Prepared:
+    def perform(self, world: World, d: Deployment) -> PreparedAttempts:
         """Return those that can be started, and why others cannot. Raises: DiskError, for which no worker is to
         blame."""
         from wakeman.engine.attempt import compose, secrets
 
         redact = secrets.redactor(world, d)
-        compose.equip(world, d.host)
+        compose.write_scripts(world, d.host)
         ready: list[compose.Attempt] = []
         refused: dict[str, str] = {}
         for name in self.workers:
@@ -86,25 +86,27 @@ class Prepare(Struct, frozen=True):
             except WakemanError as fault:
                 # One that cannot be prepared is a launch that failed, not the end of the check.
                 refused[name] = sanitise(redact(str(fault)), 500)
-        return Prepared(
+        return PreparedAttempts(
             ready=tuple(
-                Ready(each.worker, compose.digest(each.start), each.agent_session, each.resume) for each in ready
+                Ready(each.worker, compose.argv_digest(each.start), each.agent_session, each.resume) for each in ready
             ),
             refused=refused,
             attempts=tuple(ready),
         )
 
-    def recorded(self, d: Deployment, write: Write) -> Prepared:
+    def recorded(self, d: Deployment, write: Write) -> PreparedAttempts:
         """Read the intents; for workers without one, the outcomes say why."""
         ready = tuple(
             Ready(event.worker or "", event.data.digest, event.data.agent_session, event.data.resume)
             for event in write
             if isinstance(event.data, e.Intended) and event.data.action == "launch" and event.worker in self.workers
         )
-        return Prepared(ready, dict.fromkeys((n for n in self.workers if n not in {r.worker for r in ready}), ""))
+        return PreparedAttempts(
+            ready, dict.fromkeys((n for n in self.workers if n not in {r.worker for r in ready}), "")
+        )
 
 
-class Prepared(Struct, frozen=True):
+class PreparedAttempts(Struct, frozen=True):
     """Result of preparing: `attempts` is what the sessions are made of, and is known to the world alone."""
 
     ready: tuple[Ready, ...]
@@ -112,10 +114,10 @@ class Prepared(Struct, frozen=True):
     attempts: tuple[object, ...] = ()
 
 
-class Start(Struct, frozen=True):
+class MakeSessions(Struct, frozen=True):
     """Make the sessions of prepared attempts."""
 
-    prepared: Prepared
+    prepared: PreparedAttempts
     now: datetime
 
     def perform(self, world: World, d: Deployment) -> Mapping[str, Fate] | str:
@@ -125,10 +127,10 @@ class Start(Struct, frozen=True):
         redact = secrets.redactor(world, d)
         attempts = [each for each in self.prepared.attempts if isinstance(each, compose.Attempt)]
         try:
-            made = compose.started(world, d.host, attempts, self.now, redact)
+            made = compose.start_sessions(world, d.host, attempts, self.now, redact)
         except ProgramError as fault:
             return redact(f"launching: {fault}")
-        fates: dict[str, Fate] = {each.worker: fate(one) for each, one in zip(attempts, made, strict=True)}
+        fates: dict[str, Fate] = {each.worker: launch_fate(one) for each, one in zip(attempts, made, strict=True)}
         return fates | {name: Failed(why) for name, why in self.prepared.refused.items()}
 
     def recorded(self, d: Deployment, write: Write) -> Mapping[str, Fate] | str:
@@ -158,7 +160,7 @@ class Remember(Unrecorded, frozen=True):
 
 def launch_due(d: Deployment, _: Decision, now: datetime) -> Steps[None]:
     """Start those who are due."""
-    yield from launch(d, due(d), now)
+    yield from launch(d, due_launches(d), now)
 
 
 def relaunch(d: Deployment, decision: Decision, now: datetime) -> Steps[None]:
@@ -173,12 +175,14 @@ def launch(d: Deployment, names: Sequence[str], now: datetime) -> Steps[None]:
     """
     prepared = yield from do(Prepare(tuple(names)))
     intents = yield from append("intent", [_intent(d, ready) for ready in prepared.ready])
-    fates = yield from do(Start(prepared, now))
+    fates = yield from do(MakeSessions(prepared, now))
     if isinstance(fates, str):
         yield from append("line", [noted(fates)])
         return
     seqs = {intent.worker or "": intent.seq for intent in intents}
-    drafts = [draft for name, fate in fates.items() for draft in settled(d, d.workers[name], seqs.get(name, 0), fate)]
+    drafts = [
+        draft for name, fate in fates.items() for draft in launch_drafts(d, d.workers[name], seqs.get(name, 0), fate)
+    ]
     yield from append("outcome", drafts)
     ids = (fate.session_id for fate in fates.values() if isinstance(fate, Adopted))
     yield from do(Remember(tuple(ids)))
@@ -197,14 +201,14 @@ def _intent(d: Deployment, ready: Ready) -> e.Draft:
     return e.Draft(fact, worker=worker.name, attempt=worker.attempt + 1)
 
 
-def fate(made: Made) -> Fate:
+def launch_fate(made: Made) -> Fate:
     """Return what became of a session that was to be made."""
     if made.error or made.taken:
         return Failed(made.error or "a session of that name is somebody else's")
     return Adopted(made.session_id, made.pid)
 
 
-def settled(d: Deployment, worker: WorkerState, intent: int, fate: Fate) -> list[e.Draft]:
+def launch_drafts(d: Deployment, worker: WorkerState, intent: int, fate: Fate) -> list[e.Draft]:
     """Return what is written of a launch: an end for a worker that never ran, an outcome for one that did.
 
     Boundary: what the machine or a person kept from happening costs no attempt.
@@ -228,13 +232,13 @@ def outcomes(write: Write) -> dict[str, Fate]:
     """Read from a write what became of launches, by worker."""
     found: dict[str, Fate] = {}
     for event in write:
-        fate = _read(event.data)
+        fate = _recorded_fate(event.data)
         if fate is not None:
             found[event.worker or ""] = fate
     return found
 
 
-def _read(data: e.Fact) -> Fate | None:
+def _recorded_fate(data: e.Fact) -> Fate | None:
     match data:
         case e.Launched():
             return Adopted(data.session_id, data.pid, data.adopted)
@@ -303,7 +307,7 @@ def recover(d: Deployment) -> Steps[None]:
         return
     workers = [(d.workers[name], fate) for name, fate in fates.items()]
     yield from append(
-        "outcome", [draft for worker, fate in workers for draft in settled(d, worker, worker.intent, fate)]
+        "outcome", [draft for worker, fate in workers for draft in launch_drafts(d, worker, worker.intent, fate)]
     )
 
 
@@ -335,12 +339,12 @@ def _recovered(world: World, d: Deployment, worker: WorkerState, listing: Listin
     if unwanted:
         return unwanted
     try:
-        ready = compose.prepare(world, d, worker)
+        ready = compose.prepare_attempt(world, d, worker)
     except DiskError:
         raise
     except WakemanError as fault:
         return Failed(str(fault))
-    return fate(world.executor(host).submit([ready.start])[0])
+    return launch_fate(world.executor(host).submit([ready.start])[0])
 
 
 def _younger(listing: Listing, worker: WorkerState, d: Deployment, now: datetime) -> SessionInfo | None:

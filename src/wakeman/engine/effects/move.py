@@ -75,7 +75,9 @@ def move_task(d: Deployment, worker: WorkerState) -> Steps[None]:
 def _pairs(d: Deployment, worker: WorkerState) -> Iterator[tuple[str, str]]:
     host = d.host
     if not worker.origin and not worker.review:
-        names = worker_names(d.name, share(d, worker), layout.prompt(host, worker), layout.units_file(host, worker))
+        names = worker_names(
+            d.name, share(d, worker), layout.prompt_file(host, worker), layout.units_file(host, worker)
+        )
         for move in d.plan.cleanup.move:
             source, target = render(move.from_, names), render(move.to, names)
             yield layout.absolute(host, source), layout.absolute(host, target)

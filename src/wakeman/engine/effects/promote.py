@@ -30,7 +30,7 @@ class Promote(Struct, frozen=True):
         """
         done: dict[int, Promoted] = {}
         refused: dict[int, str] = {}
-        for space, seqs in _batches(d):
+        for space, seqs in _by_workspace(d):
             try:
                 done |= space.promote(world, seqs)
             except DiskError:
@@ -54,7 +54,7 @@ class Promote(Struct, frozen=True):
         return found, {}
 
 
-def _batches(d: Deployment) -> list[tuple[Workspace, list[int]]]:
+def _by_workspace(d: Deployment) -> list[tuple[Workspace, list[int]]]:
     """Group the open intents by what their workspace promotes in one go."""
     found: dict[Hashable, tuple[Workspace, list[int]]] = {}
     for seq, promotion in d.promoting.items():

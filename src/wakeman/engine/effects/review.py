@@ -43,7 +43,7 @@ def sampling(d: Deployment) -> list[e.Draft]:
 
 def appointments(d: Deployment) -> list[e.Draft]:
     """Enrol the reviewers of the next round."""
-    return appointed(d, review.upcoming(d))
+    return appointed(d, review.units_to_review(d))
 
 
 def appointed(d: Deployment, units: Sequence[str]) -> list[e.Draft]:
@@ -78,8 +78,8 @@ def conclusions(d: Deployment) -> list[e.Draft]:
     for name in review.ready(d):
         task, verdict = d.reviews[name], d.units[name].verdict
         rejects = verdict.rejects if verdict is not None else ()
-        rejected = tuple(each for each in rejects if review.stands(d, task, each.unit))
-        standing = sum(1 for unit in task.units if review.stands(d, task, unit))
+        rejected = tuple(each for each in rejects if review.is_as_reviewed(d, task, each.unit))
+        standing = sum(1 for unit in task.units if review.is_as_reviewed(d, task, unit))
         fact = e.Reviewed(round=task.round, passed=standing - len(rejected), rejected=rejected)
         drafts.append(about(d.workers[name], fact))
     return drafts

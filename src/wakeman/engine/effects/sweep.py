@@ -14,13 +14,13 @@ from wakeman.core.policy.side_sessions import overdue, owner, sweep_rule
 from wakeman.core.policy.tables import Decision
 from wakeman.core.text import sanitise
 from wakeman.engine import terminals
-from wakeman.engine.effects.drafts import failure, noted
+from wakeman.engine.effects.drafts import effect_failure, noted
 from wakeman.engine.observe.side_sessions import strangers
 from wakeman.engine.protocol.steps import Kind, Steps, Write, append, do
 from wakeman.ports import World
 
 
-class SideSession(Struct, frozen=True):
+class SessionToEnd(Struct, frozen=True):
     """A session to end: `mark` is its own, "" for none; `worker` is who started it, "" if that is unknown."""
 
     session: str
@@ -32,7 +32,7 @@ class SideSession(Struct, frozen=True):
 class EndSession(Struct, frozen=True):
     """End one session that is no worker's own: marked first, as only what is marked is ended."""
 
-    session: SideSession
+    session: SessionToEnd
 
     def perform(self, world: World, d: Deployment) -> str:
         """Return why it was not ended; "" where it was."""
@@ -47,7 +47,7 @@ class EndSession(Struct, frozen=True):
 
     def recorded(self, d: Deployment, write: Write) -> str:
         """Read it from the outcome."""
-        return failure(write[0].data)
+        return effect_failure(write[0].data)
 
 
 class LeftOver(Struct, frozen=True):
@@ -55,18 +55,18 @@ class LeftOver(Struct, frozen=True):
 
     now: datetime
 
-    def perform(self, world: World, d: Deployment) -> Iterator[SideSession | str]:
+    def perform(self, world: World, d: Deployment) -> Iterator[SessionToEnd | str]:
         """Yield each session to end, and a note on each that does not carry our mark."""
         for seen, sign in strangers(world, d, world.executor(d.host).poll().seen):
             rule = sweep_rule(d.plan, seen.session)
             if rule is None or self.now.timestamp() - seen.created < rule.older_than:
                 continue
             if sign:
-                yield SideSession(seen.session, seen.session_id, seen.mark, owner(d, sign))
+                yield SessionToEnd(seen.session, seen.session_id, seen.mark, owner(d, sign))
             else:
                 yield f"session {seen.session} matches cleanup.sweep and does not carry our mark: left alone"
 
-    def recorded(self, d: Deployment, write: Write) -> Iterator[SideSession | str]:
+    def recorded(self, d: Deployment, write: Write) -> Iterator[SessionToEnd | str]:
         """Yield nothing: the log records them one by one."""
         return iter(())
 
@@ -74,19 +74,21 @@ class LeftOver(Struct, frozen=True):
 class Next(Struct, frozen=True):
     """Take the next of what was looked for."""
 
-    found: Iterator[SideSession | str]
+    found: Iterator[SessionToEnd | str]
 
-    def perform(self, world: World, d: Deployment) -> SideSession | str | None:
+    def perform(self, world: World, d: Deployment) -> SessionToEnd | str | None:
         """Return it; None when there is no other."""
         return next(self.found, None)
 
-    def recorded(self, d: Deployment, write: Write) -> SideSession | str | None:
+    def recorded(self, d: Deployment, write: Write) -> SessionToEnd | str | None:
         """Read it from the intent to end it, or the note. Boundary: only what a pattern of the plan fits."""
         data = write[0].data
         if isinstance(data, e.Noted):
             return data.text
         ours = isinstance(data, e.Intended) and data.action == "sweep" and sweep_rule(d.plan, data.target) is not None
-        return SideSession(data.target, worker=write[0].worker or "") if ours and isinstance(data, e.Intended) else None
+        return (
+            SessionToEnd(data.target, worker=write[0].worker or "") if ours and isinstance(data, e.Intended) else None
+        )
 
 
 def sweep(d: Deployment, decision: Decision, now: datetime) -> Steps[None]:
@@ -96,7 +98,7 @@ def sweep(d: Deployment, decision: Decision, now: datetime) -> Steps[None]:
     """
     if decision.worker:
         for old in overdue(d, d.workers[decision.worker]):
-            yield from end_session(d, SideSession(old.session, old.session_id, "", old.worker), "wakeman")
+            yield from end_session(d, SessionToEnd(old.session, old.session_id, "", old.worker), "wakeman")
     elif d.plan.cleanup.sweep:
         found = yield from do(LeftOver(now))
         while (one := (yield from do(Next(found)))) is not None:
@@ -106,7 +108,7 @@ def sweep(d: Deployment, decision: Decision, now: datetime) -> Steps[None]:
                 yield from end_session(d, one, "wakeman")
 
 
-def end_session(d: Deployment, one: SideSession, by: EndedBy) -> Steps[None]:
+def end_session(d: Deployment, one: SessionToEnd, by: EndedBy) -> Steps[None]:
     """End one session on behalf of `by`: intent, then outcome."""
     about = {"worker": one.worker, "attempt": d.workers[one.worker].attempt} if one.worker else {}
     kind: Kind = "fold" if by == "person" else "action"

@@ -13,7 +13,7 @@ from wakeman.core.policy.attempts import missing
 from wakeman.core.policy.tables import Decision
 from wakeman.core.text import sanitise
 from wakeman.engine.attempt import prompt_delivery
-from wakeman.engine.effects.drafts import about, failure, outcome
+from wakeman.engine.effects.drafts import about, effect_failure, outcome
 from wakeman.engine.protocol.steps import Steps, Write, append, do
 from wakeman.ports import World
 
@@ -45,13 +45,13 @@ class Type(Struct, frozen=True):
     def perform(self, world: World, d: Deployment) -> str:
         """Return why it was not typed; "" where it was."""
         worker = d.workers[self.worker]
-        return prompt_delivery.type_into(
+        return prompt_delivery.type_into_worker(
             world, d, worker, self.text, submit=self.submit, force=self.force, raw=self.raw
         )
 
     def recorded(self, d: Deployment, write: Write) -> str:
         """Read it from the outcome."""
-        return failure(write[0].data)
+        return effect_failure(write[0].data)
 
 
 class PressEnter(Struct, frozen=True):
@@ -65,7 +65,7 @@ class PressEnter(Struct, frozen=True):
 
     def recorded(self, d: Deployment, write: Write) -> str:
         """Read it from the outcome."""
-        return failure(write[0].data)
+        return effect_failure(write[0].data)
 
 
 def nudge(d: Deployment, decision: Decision, _: datetime) -> Steps[None]:

@@ -21,10 +21,10 @@ from wakeman.core.model import (
     WorkerState,
 )
 from wakeman.core.policy import review, staging
-from wakeman.core.policy.quality import Check, Facts, judge, parse
+from wakeman.core.policy.quality import Check, Facts, judge_unit, parse
 from wakeman.core.text import sanitise
 from wakeman.engine import layout
-from wakeman.engine.workspace import Place
+from wakeman.engine.workspace import OutputLocation
 from wakeman.ports import World
 
 UNCHECKED = "the check has not run on it yet"
@@ -43,13 +43,13 @@ class Unchecked(Struct, frozen=True):
     """A unit whose outputs pass but for the verify command, which has not run on these files yet."""
 
     unit: Unit
-    place: Place
+    place: OutputLocation
     marks: tuple[FileFingerprint, ...]
 
     @property
     def key(self) -> str:
         """Return what distinguishes its result from that of the same unit in another place."""
-        return _key(self.unit, self.place)
+        return _check_key(self.unit, self.place)
 
 
 class Basis(Struct, frozen=True):
@@ -62,7 +62,9 @@ class Basis(Struct, frozen=True):
     checked: Mapping[str, CheckResult]
 
 
-def judge_all(placed: Iterable[tuple[UnitState, Place]], basis: Basis) -> tuple[tuple[Verdict, ...], list[Unchecked]]:
+def judge_all(
+    placed: Iterable[tuple[UnitState, OutputLocation]], basis: Basis
+) -> tuple[tuple[Verdict, ...], list[Unchecked]]:
     """Judge units, each in a place; return the verdicts that are news, and what a verify command must judge first."""
     news: list[Verdict] = []
     waiting: list[Unchecked] = []
@@ -77,7 +79,7 @@ def judge_all(placed: Iterable[tuple[UnitState, Place]], basis: Basis) -> tuple[
     return tuple(news), waiting
 
 
-def _verdict(state: UnitState, place: Place, basis: Basis) -> Verdict | None:
+def _verdict(state: UnitState, place: OutputLocation, basis: Basis) -> Verdict | None:
     """Judge a unit in a place; None where it is still being made, or was judged on these very files.
 
     Shape: of what is staged, a file that is open for writing is still being made; a worker that was cut off may not
@@ -87,10 +89,10 @@ def _verdict(state: UnitState, place: Place, basis: Basis) -> Verdict | None:
     worker = d.workers[state.worker]
     seen = basis.observations.get(worker.name, worker.observation)
     over = worker.ended or (seen is not None and seen.session in ENDED)
-    marks = outputs(unit, basis.marks, place.outputs)
+    marks = output_marks(unit, basis.marks, place.outputs)
     if not _due(state, place, marks, basis, over=over):
         return None
-    foreign = staging.foreign(d, state, outputs(unit, basis.marks, place.targets)) if place.targets else ()
+    foreign = staging.foreign(d, state, output_marks(unit, basis.marks, place.targets)) if place.targets else ()
     if known is not None and (known.marks, known.foreign) == (marks, foreign) and not known.waits:
         return None
     clean = seen is not None and seen.session == "exited" and seen.code in (0, None)
@@ -105,11 +107,13 @@ def _verdict(state: UnitState, place: Place, basis: Basis) -> Verdict | None:
         cut=place.staged and over and not clean and (known is None or known.marks != marks),
         astray=_astray(basis.world, place, found) if place.staged else frozenset(),
     )
-    verdict = _checked(unit, verify, facts, basis.checked.get(_key(unit, place)))
+    verdict = _judge_with_check(unit, verify, facts, basis.checked.get(_check_key(unit, place)))
     return msgspec.structs.replace(verdict, foreign=foreign, rejects=rejects)
 
 
-def _due(state: UnitState, place: Place, marks: Sequence[FileFingerprint], basis: Basis, *, over: bool) -> bool:
+def _due(
+    state: UnitState, place: OutputLocation, marks: Sequence[FileFingerprint], basis: Basis, *, over: bool
+) -> bool:
     """Return whether there is something to judge that is not still being made."""
     worker = basis.d.workers[state.worker]
     if place.staged and (not worker.attempt or worker.intent):
@@ -124,7 +128,9 @@ def _due(state: UnitState, place: Place, marks: Sequence[FileFingerprint], basis
     return whole or state.done
 
 
-def outputs(unit: Unit, marks: Mapping[str, FileFingerprint], places: Mapping[str, str]) -> tuple[FileFingerprint, ...]:
+def output_marks(
+    unit: Unit, marks: Mapping[str, FileFingerprint], places: Mapping[str, str]
+) -> tuple[FileFingerprint, ...]:
     """Return the marks of a unit's outputs as its verdict holds them: in its order, by the paths that it uses.
 
     Shape: `marks` are keyed by where each output is, which `places` says.
@@ -137,35 +143,35 @@ def outputs(unit: Unit, marks: Mapping[str, FileFingerprint], places: Mapping[st
     return tuple(found)
 
 
-def _key(unit: Unit, place: Place) -> str:
+def _check_key(unit: Unit, place: OutputLocation) -> str:
     return f"{unit.name}\0staged" if place.staged else unit.name
 
 
-def _astray(world: World, place: Place, found: Iterable[str]) -> frozenset[str]:
+def _astray(world: World, place: OutputLocation, found: Iterable[str]) -> frozenset[str]:
     """Return the outputs that are symlinks, or are reached by one, within the directory that they must not leave."""
     lying = {path: place.outputs[path] for path in found}
     real = world.files.resolve([place.root, *lying.values()])
     return frozenset(
         path
         for path, whole in lying.items()
-        if (inside := layout.within(whole, place.root)) is not None
+        if (inside := layout.relative_within(whole, place.root)) is not None
         and real[whole] != posixpath.join(real[place.root], inside)
     )
 
 
-def _checked(unit: Unit, verify: VerifySpec, facts: Facts, result: CheckResult | None) -> Verdict:
+def _judge_with_check(unit: Unit, verify: VerifySpec, facts: Facts, result: CheckResult | None) -> Verdict:
     """Judge a unit; where it passes but for a verify command that has not run on these files, say that it waits."""
-    verdict = judge(unit, verify, facts)
+    verdict = judge_unit(unit, verify, facts)
     if not verify.command or not verdict.passed:
         return verdict
     if result is None or result.marks != verdict.marks:
         # Said, so that neither an old verdict nor none speaks for files that nothing has checked.
         return Verdict(unit=unit.name, problems=(UNCHECKED,), marks=verdict.marks, waits=True)
-    return judge(unit, verify, msgspec.structs.replace(facts, check=result.check))
+    return judge_unit(unit, verify, msgspec.structs.replace(facts, check=result.check))
 
 
 def _opinion(
-    basis: Basis, unit: Unit, place: Place, worker: WorkerState, marks: Sequence[FileFingerprint]
+    basis: Basis, unit: Unit, place: OutputLocation, worker: WorkerState, marks: Sequence[FileFingerprint]
 ) -> tuple[dict[str, str], tuple[Rejection, ...]]:
     """Read a reviewer's verdict, if it is one and there is one: what is wrong with it, and whom it rejects."""
     if not worker.review or not marks:
@@ -175,11 +181,13 @@ def _opinion(
         data = basis.world.files.read(place.outputs[path], review.VERDICT_BYTES_MAX)
     except StorageError as fault:
         return {path: sanitise(f"cannot be read: {fault}", 200)}, ()
-    problem, rejects = review.read(data, basis.d.reviews[unit.name].units)
+    problem, rejects = review.read_verdict(data, basis.d.reviews[unit.name].units)
     return {path: problem}, rejects
 
 
-def _parsed(world: World, verify: VerifySpec, place: Place, found: Mapping[str, FileFingerprint]) -> dict[str, str]:
+def _parsed(
+    world: World, verify: VerifySpec, place: OutputLocation, found: Mapping[str, FileFingerprint]
+) -> dict[str, str]:
     """Parse the files that are large enough to be judged; return what is wrong with each, "" for nothing."""
     if verify.parse == "none":
         return {}

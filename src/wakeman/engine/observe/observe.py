@@ -29,7 +29,7 @@ from wakeman.engine import layout
 from wakeman.engine.attempt import prompt_delivery, secrets
 from wakeman.engine.observe.judgement import ENDED, Basis, CheckResult, Unchecked, judge_all
 from wakeman.engine.observe.transcripts import Transcripts, find_transcripts
-from wakeman.engine.workspace import Place, workspace
+from wakeman.engine.workspace import OutputLocation, workspace
 from wakeman.ports import Evidence, Executor, Harness, Listing, Report, SessionInfo, World
 
 SCREEN_ROWS = 60
@@ -68,12 +68,12 @@ def observe(world: World, d: Deployment, checked: Mapping[str, CheckResult]) -> 
     that changed.
     """
     live = [worker for worker in d.workers.values() if worker.live]
-    watched = _placed(d, _watched(d))
+    watched = _with_locations(d, _watched_units(d))
     executor = world.executor(d.host)
     view = Gathered(
         d=d,
         listing=executor.poll(d.server) if live else Listing(state="down", why="not looked: no worker is alive"),
-        marks=world.files.marks([*_reports(world, d, live), *_files(watched)]),
+        marks=world.files.marks([*_reports(world, d, live), *_paths_to_stat(watched)]),
         boot=world.clock.boot(),
         mono=world.clock.mono(),
     )
@@ -83,8 +83,8 @@ def observe(world: World, d: Deployment, checked: Mapping[str, CheckResult]) -> 
     final = [each for each in watched if not each[1].staged]
     if all(worker.ended or worker.name in over for worker in d.workers.values()):
         # Nothing is said to be done that was not there at the last look.
-        final = [each for each in _placed(d, _all(d)) if not each[1].staged]
-        rest = set(_files(final)) - view.marks.keys()
+        final = [each for each in _with_locations(d, _units_to_judge(d)) if not each[1].staged]
+        rest = set(_paths_to_stat(final)) - view.marks.keys()
         view = msgspec.structs.replace(view, marks={**view.marks, **world.files.marks(rest)})
     basis = Basis(world, d, view.marks, {seen.worker: seen for seen in observations}, checked)
     verdicts, waiting = judge_all(final, basis)
@@ -133,22 +133,22 @@ def _reports(world: World, d: Deployment, live: Iterable[WorkerState]) -> Iterat
             yield layout.denied(host, worker)
 
 
-def _placed(d: Deployment, units: Iterable[UnitState]) -> list[tuple[UnitState, Place]]:
+def _with_locations(d: Deployment, units: Iterable[UnitState]) -> list[tuple[UnitState, OutputLocation]]:
     return [(unit, place) for unit in units for place in workspace(d, d.workers[unit.worker]).places(unit)]
 
 
-def _files(placed: Iterable[tuple[UnitState, Place]]) -> Iterator[str]:
+def _paths_to_stat(placed: Iterable[tuple[UnitState, OutputLocation]]) -> Iterator[str]:
     for _, place in placed:
         yield from place.outputs.values()
         if place.input is not None:
             yield place.input
 
 
-def _watched(d: Deployment) -> list[UnitState]:
+def _watched_units(d: Deployment) -> list[UnitState]:
     """Return the units to stat at every look: those of workers not verified, and those under judgement or review."""
     return [
         state
-        for state in _all(d)
+        for state in _units_to_judge(d)
         if d.workers[state.worker].state != "verified" or any(v is not None and v.waits for v in _verdicts_of(state))
     ]
 
@@ -157,7 +157,7 @@ def _verdicts_of(state: UnitState) -> tuple[Verdict | None, Verdict | None]:
     return state.verdict, state.staged
 
 
-def _all(d: Deployment) -> list[UnitState]:
+def _units_to_judge(d: Deployment) -> list[UnitState]:
     return [state for name, state in d.units.items() if not (state.waived or _mute(d, name))]
 
 
@@ -179,7 +179,7 @@ def _sightings(world: World, executor: Executor, view: Gathered, live: list[Work
         seen = by_mark.get(attempt_id(view.d, worker))
         if seen is None and view.listing.server == view.d.server:
             seen = by_id.get(worker.session_id)  # made by its own launcher, which knows no mark
-        observation = _denied(world, view, worker, _sight(world, executor, view, worker, seen, calls))
+        observation = _with_denials(world, view, worker, _sight(world, executor, view, worker, seen, calls))
         if worker.prompt and observation.session == "running":
             observation = msgspec.structs.replace(
                 observation, prompt=prompt_delivery.prompt_fate(world, view.d, worker)
@@ -275,7 +275,7 @@ def _sight(
     if layout.exit_file(view.d.host, worker) in view.marks:
         return _exited(world, view, worker, base, harness, traces)
     if worker.boot != view.boot and not executor.outlives_boot:
-        return _over(base, "lost", "the machine was started anew", worker.ending or "machine")
+        return _ended_session(base, "lost", "the machine was started anew", worker.ending or "machine")
     if view.listing.state == "unknown":
         return msgspec.structs.replace(base, session="unknown", why=view.listing.why, life=worker.life)
     if seen is None:
@@ -285,13 +285,13 @@ def _sight(
     if seen.phase != "running":
         life = worker.life if seen.phase == "unknown" else base.life
         return msgspec.structs.replace(base, session=seen.phase, why=seen.why, life=life)
-    report = _report(world, executor, view, worker, seen, harness, traces)
+    report = _harness_report(world, executor, view, worker, seen, harness, traces)
     if report.calls:
         calls[worker.name] = report.since
     return _running(base, worker, report, world.clock.now())
 
 
-def _denied(world: World, view: Gathered, worker: WorkerState, observation: Observation) -> Observation:
+def _with_denials(world: World, view: Gathered, worker: WorkerState, observation: Observation) -> Observation:
     """Add to the reason how many writes were denied to its client, and the last of them."""
     file = layout.denied(view.d.host, worker)
     if file not in view.marks or observation.session not in ("running", "exited", "killed"):
@@ -331,7 +331,9 @@ def _running(base: Observation, worker: WorkerState, report: Report, now: dateti
     )
 
 
-def _over(base: Observation, session: Session, why: str, ended_by: EndedBy, code: int | None = None) -> Observation:
+def _ended_session(
+    base: Observation, session: Session, why: str, ended_by: EndedBy, code: int | None = None
+) -> Observation:
     return msgspec.structs.replace(base, session=session, why=why, ended_by=ended_by, code=code)
 
 
@@ -340,7 +342,7 @@ def _exited(
 ) -> Observation:
     text = world.files.read(layout.exit_file(view.d.host, worker)).decode("ascii", "replace").strip()
     if not text.isdigit():
-        return _over(base, "exited", f"its exit file holds {text[:20]!r}", worker.ending or "")
+        return _ended_session(base, "exited", f"its exit file holds {text[:20]!r}", worker.ending or "")
     code = int(text)
     now = world.clock.now()
     evidence = _evidence(view, world, worker, ENDED_STREAM_BYTES, traces)
@@ -348,7 +350,7 @@ def _exited(
     signal = code - 128 if code - 128 in DEADLY_SIGNALS else 0
     status = f"ended by signal {signal}" if signal else f"exit status {code}"
     limited = said.activity == "limited" and not worker.ending
-    over = _over(
+    over = _ended_session(
         base,
         "killed" if signal else "exited",
         f"{status}: {said.why}" if said.why else status,
@@ -367,30 +369,34 @@ def _exited(
 def _gone(view: Gathered, worker: WorkerState, base: Observation, harness: Harness) -> Observation:
     """Return the observation of a session that is not in the list."""
     if harness.adopts:
-        return _over(base, "exited", "its session is gone; its exit status is unknown", worker.ending or "itself")
+        return _ended_session(
+            base, "exited", "its session is gone; its exit status is unknown", worker.ending or "itself"
+        )
     if view.listing.server != view.d.server:
-        return _over(base, "lost", view.listing.gone, worker.ending or "machine")
+        return _ended_session(base, "lost", view.listing.gone, worker.ending or "machine")
     why = "its session was ended" if worker.ending else "its session was ended from outside"
-    return _over(base, "lost", why, worker.ending or "")
+    return _ended_session(base, "lost", why, worker.ending or "")
 
 
 def _dead(worker: WorkerState, base: Observation, seen: SessionInfo, harness: Harness) -> Observation:
     """Return the observation of a session that is over, and has left no exit file."""
     if harness.adopts:
-        return _over(base, "exited", "its program has ended", worker.ending or "itself", seen.code)
+        return _ended_session(base, "exited", "its program has ended", worker.ending or "itself", seen.code)
     if seen.phase == "lost":
-        return _over(base, "lost", seen.why, worker.ending or seen.ended_by or "machine")
+        return _ended_session(base, "lost", seen.why, worker.ending or seen.ended_by or "machine")
     if seen.phase == "killed":
-        return _over(base, "killed", seen.why, worker.ending or seen.ended_by)
+        return _ended_session(base, "killed", seen.why, worker.ending or seen.ended_by)
     if seen.code is not None:
-        return _over(base, "exited", f"exit status {seen.code}, no exit file", worker.ending or "itself", seen.code)
+        return _ended_session(
+            base, "exited", f"exit status {seen.code}, no exit file", worker.ending or "itself", seen.code
+        )
     if worker.unknowns == 0:
         # The status may still be on its way, and the exit file with it.
         return msgspec.structs.replace(base, session="unknown", why="ended; no status yet", life=worker.life)
-    return _over(base, "killed", "ended without a status", worker.ending or "")
+    return _ended_session(base, "killed", "ended without a status", worker.ending or "")
 
 
-def _report(
+def _harness_report(
     world: World,
     executor: Executor,
     view: Gathered,
@@ -414,7 +420,7 @@ def _report(
             evidence = msgspec.structs.replace(evidence, screen=executor.terminal.capture(seen.session_id, SCREEN_ROWS))
             report = harness.report(evidence, now)
     if report.activity != "busy" and evidence.record and not evidence.recorded and traces.record is not None:
-        used = harness.report(_recorded(world, evidence, traces.record, TRANSCRIPT_BYTES_MAX), now).usage
+        used = harness.report(_with_record(world, evidence, traces.record, TRANSCRIPT_BYTES_MAX), now).usage
         report = msgspec.structs.replace(report, usage=used)
     if report.usage is None and worker.observation is not None and worker.observation.attempt == worker.attempt:
         report = msgspec.structs.replace(report, usage=worker.observation.usage)
@@ -435,12 +441,12 @@ def _evidence(view: Gathered, world: World, worker: WorkerState, size: int, trac
     )
     if traces.record is None:
         return evidence
-    return _recorded(
+    return _with_record(
         world, evidence, traces.record, LIVE_STREAM_BYTES if size == LIVE_STREAM_BYTES else TRANSCRIPT_BYTES_MAX
     )
 
 
-def _recorded(world: World, evidence: Evidence, record: FileFingerprint, size: int) -> Evidence:
+def _with_record(world: World, evidence: Evidence, record: FileFingerprint, size: int) -> Evidence:
     data = world.files.tail(record.path, size)
     return msgspec.structs.replace(evidence, record=data, recorded=record.size <= size)
 
@@ -470,7 +476,7 @@ def _refused(world: World, view: Gathered, worker: WorkerState, life: str) -> tu
     text = unescaped(
         world.files.tail(stream, ENDED_STREAM_BYTES if over else LIVE_STREAM_BYTES).decode("utf-8", "replace")
     )
-    own = confinement.places(view.d, worker, stream=True)
+    own = confinement.writable_paths(view.d, worker, stream=True)
     fresh = (path for path in refusals(text, view.d.host.root, own) if path not in known and world.files.writable(path))
     return (*known, *fresh)[:REFUSALS_KEPT_MAX]
 

@@ -17,10 +17,10 @@ from wakeman.core.errors import StorageError
 from wakeman.core.log import events as e
 from wakeman.core.log.chunks import chunks
 from wakeman.core.model import Deployment, FileFingerprint, UnitState, WorkerState, Written
-from wakeman.core.plan.claims import Claims, paths, trespass
-from wakeman.core.policy.quality import Facts, judge
+from wakeman.core.plan.claims import Claims, claimed_paths, trespass
+from wakeman.core.policy.quality import Facts, judge_unit
 from wakeman.engine import layout
-from wakeman.engine.observe.judgement import outputs
+from wakeman.engine.observe.judgement import output_marks
 from wakeman.engine.workspace import workspace
 from wakeman.ports import World
 
@@ -60,7 +60,7 @@ def read_spool(world: World, d: Deployment, now: datetime) -> tuple[list[e.Draft
             told += [one for file in own if (one := read_report(world, file)) and one.worker == worker.name]
     whole = [file for file in files if not file.endswith(UNFINISHED_SUFFIX)]
     marks = world.files.marks(set(files) - set(whole))
-    old = [file for file, mark in marks.items() if _age(mark, now) > UNFINISHED_AGE_S]
+    old = [file for file, mark in marks.items() if _file_age(mark, now) > UNFINISHED_AGE_S]
     return _drafts(world, d, told) if told else [], (*whole, *old)
 
 
@@ -82,18 +82,18 @@ def read_report(world: World, file: str) -> HookReport | None:
 
 
 def _left(world: World, d: Deployment, worker: WorkerState) -> Iterator[str]:
-    said = layout.said(d.host, worker)
+    said = layout.report_directory(d.host, worker)
     return (posixpath.join(said, name) for name in world.files.names(said) if name.startswith(WROTE_PREFIX))
 
 
-def _age(mark: FileFingerprint, now: datetime) -> float:
+def _file_age(mark: FileFingerprint, now: datetime) -> float:
     return now.timestamp() - mark.mtime_ns / 1e9
 
 
 def claims(world: World, d: Deployment) -> Claims:
     """Return the places of a deployment's units, resolved on the disk."""
     units = [state.unit for state in d.units.values()]
-    lying = {path: place(d, state, path) for state in d.units.values() for path in paths([state.unit])}
+    lying = {path: place(d, state, path) for state in d.units.values() for path in claimed_paths([state.unit])}
     resolved = world.files.resolve(lying.values())
     return Claims(units, {path: resolved[whole] for path, whole in lying.items()})
 
@@ -104,7 +104,7 @@ def watched_roots(world: World, d: Deployment, known: Claims) -> list[str]:
     return known.roots(world.files.resolve(more).values())
 
 
-def within(path: str, roots: Iterable[str]) -> bool:
+def lies_in_any(path: str, roots: Iterable[str]) -> bool:
     """Return whether a path lies in one of some directories."""
     return any(path.startswith(root.rstrip("/") + "/") for root in roots)
 
@@ -126,9 +126,9 @@ def _drafts(world: World, d: Deployment, told: Iterable[HookReport]) -> list[e.D
             strange[found] = worker
             continue
         state = d.units[output[0]]
-        unit, lying = state.unit, places(d, state)
+        unit, lying = state.unit, output_paths(d, state)
         marks = world.files.marks([lying[output[1]]])
-        mark = next((mark for mark in outputs(unit, marks, lying) if mark.path == output[1]), None)
+        mark = next((mark for mark in output_marks(unit, marks, lying) if mark.path == output[1]), None)
         wrote = d.units[unit.name].wrote.get(output[1])
         if mark is not None and (wrote is None or wrote.inferred or wrote.mark != mark):
             own.setdefault(worker, []).append(Written(unit=unit.name, marks=(mark,)))
@@ -153,7 +153,7 @@ def _conflicted(world: World, d: Deployment, known: Claims, strange: Mapping[str
     (state,) = world.files.resolve([world.state]).values()
     found: list[e.Draft] = []
     for path, mark in world.files.marks(strange).items():
-        if within(path, [state]) or not within(path, roots):
+        if lies_in_any(path, [state]) or not lies_in_any(path, roots):
             continue
         output = known.output(path)
         named = msgspec.structs.replace(mark, path=output[1]) if output else mark
@@ -187,15 +187,15 @@ def place(d: Deployment, state: UnitState, path: str) -> str:
     return workspace(d, d.workers[state.worker]).source(path)
 
 
-def places(d: Deployment, state: UnitState) -> dict[str, str]:
+def output_paths(d: Deployment, state: UnitState) -> dict[str, str]:
     """Return where each output of a unit is looked for."""
     return {path: place(d, state, path) for path in state.unit.outputs}
 
 
 def whole(d: Deployment, state: UnitState, marks: Mapping[str, FileFingerprint]) -> bool:
     """Return whether a unit's outputs exist and may pass, as far as that shows from outside."""
-    found = {mark.path: mark for mark in outputs(state.unit, marks, places(d, state))}
+    found = {mark.path: mark for mark in output_marks(state.unit, marks, output_paths(d, state))}
     source = marks.get(place(d, state, state.unit.input)) if state.unit.input is not None else None
     before = {path: d.before[path] for path in state.unit.outputs if path in d.before}
     verify = d.plan_of(d.workers[state.worker]).verify
-    return judge(state.unit, verify, Facts(marks=found, before=before, input=source)).passed
+    return judge_unit(state.unit, verify, Facts(marks=found, before=before, input=source)).passed

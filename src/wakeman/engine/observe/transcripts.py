@@ -44,7 +44,7 @@ def find_transcripts(
         return Transcripts()
     record = _record(world, worker, trail, marks.get(layout.claim(d.host, worker)))
     beside = _found(world, trail.home, trail.beside) if record is not None else []
-    return Transcripts(record=record, beside=tuple(beside), state=_state(world, d, worker, trail))
+    return Transcripts(record=record, beside=tuple(beside), state=_client_state(world, d, worker, trail))
 
 
 def _record(
@@ -59,7 +59,7 @@ def _record(
     return found[-1] if found else None
 
 
-def _state(world: World, d: Deployment, worker: WorkerState, trail: TranscriptPaths) -> bytes:
+def _client_state(world: World, d: Deployment, worker: WorkerState, trail: TranscriptPaths) -> bytes:
     """Return what a client says of its process, if that lives and is this attempt's: the file may outlive it."""
     wanted = worker.agent_session.encode()
     for mark_ in _found(world, trail.home, trail.states):

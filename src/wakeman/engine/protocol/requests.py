@@ -63,7 +63,7 @@ def delivered(d: Deployment, outcomes: Sequence[tuple[int, str]]) -> Steps[None]
     yield from append("outcome", [e.Draft(fact) for fact in facts])
 
 
-def watched(drafts: Sequence[e.Draft]) -> Steps[None]:
+def record_watched(drafts: Sequence[e.Draft]) -> Steps[None]:
     """Record what a watcher has seen of files. No effect depends on it."""
     yield from append("line", drafts, durable=False)
 

@@ -21,14 +21,14 @@ from wakeman.core.policy import review
 from wakeman.core.policy.tables import EDITION
 from wakeman.engine import alarm, layout
 from wakeman.engine.attempt import confinement
-from wakeman.engine.attempt.compose import attempt
+from wakeman.engine.attempt.compose import compose_attempt
 from wakeman.engine.check import check
 from wakeman.engine.effects.close import bury
 from wakeman.engine.effects.review import appointed
 from wakeman.engine.protocol import requests as protocol
 from wakeman.engine.protocol.steps import drive
 from wakeman.engine.registry import latest, next_name
-from wakeman.engine.start.prepare import Prepared, variables
+from wakeman.engine.start.prepare import PreparedPlan, variables
 from wakeman.ports import Command, World
 
 FIXED = ("executor", "confine", "stage", "isolate", "base", "setup", "commit")
@@ -37,12 +37,12 @@ INLINE_PROMPT_BYTES_MAX = 16 * 1024
 """Bytes of a prompt that is kept in the log; a longer one is kept beside it."""
 
 
-def drafts(world: World, prepared: Prepared, name: str) -> list[e.Draft]:
+def drafts(world: World, prepared: PreparedPlan, name: str) -> list[e.Draft]:
     """Return the first lines of the deployment's log."""
     directory = posixpath.join(world.state, name)
     host = msgspec.structs.replace(prepared.host, directory=directory, repository=prepared.repository)
-    plan = _recorded(prepared, host)
-    planned = e.Planned(name=name, plan=plan, digest=planning.digest(prepared.plan), host=host, edition=EDITION)
+    plan = _logged_plan(prepared, host)
+    planned = e.Planned(name=name, plan=plan, digest=planning.plan_digest(prepared.plan), host=host, edition=EDITION)
     return [e.Draft(planned), *enrolments(prepared.shares, prepared.existing)]
 
 
@@ -65,13 +65,13 @@ class Preview(Struct, frozen=True):
     writes: list[str] | None
 
 
-def preview(world: World, prepared: Prepared) -> list[Preview]:
+def preview(world: World, prepared: PreparedPlan) -> list[Preview]:
     """Return the exact command of each worker's first attempt, without starting anything."""
     d = _ahead(world, prepared)
     return [_preview(world, d, share) for share in prepared.shares]
 
 
-def reviewer(world: World, prepared: Prepared) -> Command | None:
+def reviewer(world: World, prepared: PreparedPlan) -> Command | None:
     """Return the exact command of the first reviewer, without starting anything; None where there will be none."""
     if not review.wanted(prepared.plan):
         return None
@@ -80,10 +80,10 @@ def reviewer(world: World, prepared: Prepared) -> Command | None:
     apply_drafts(d, [first], world.clock.now(), world.by)
     worker = d.workers[first.worker or ""]
     worker.attempt = 1
-    return attempt(world, d, worker)[1]
+    return compose_attempt(world, d, worker)[1]
 
 
-def _ahead(world: World, prepared: Prepared) -> Deployment:
+def _ahead(world: World, prepared: PreparedPlan) -> Deployment:
     """Return the deployment as it would begin, with its prompt at hand."""
     d = Deployment()
     apply_drafts(d, drafts(world, prepared, prepared.plan.name), world.clock.now(), world.by)
@@ -97,12 +97,12 @@ def _ahead(world: World, prepared: Prepared) -> Deployment:
 
 def _preview(world: World, d: Deployment, share: Share) -> Preview:
     worker = d.workers[share.name]
-    command, way = attempt(world, d, worker)[1], d.host.confinement
-    writes = confinement.places(d, worker, stream=command.to_file) if way is not None else None
+    command, way = compose_attempt(world, d, worker)[1], d.host.confinement
+    writes = confinement.writable_paths(d, worker, stream=command.to_file) if way is not None else None
     return Preview(share=share, command=command, confined=way.words if way is not None else None, writes=writes)
 
 
-def up(world: World, prepared: Prepared) -> Deployment:
+def up(world: World, prepared: PreparedPlan) -> Deployment:
     """Begin a deployment, or continue the open one of the same plan.
 
     Raises: UsageError when an open one of that name has another plan; it is shown in what they differ.
@@ -117,7 +117,7 @@ def up(world: World, prepared: Prepared) -> Deployment:
             )
         furnish(world, there, prepared)
         return check(world, name)
-    _programs(world, prepared)
+    _require_programs(world, prepared)
     if there is not None:
         bury(world, there)
         name = next_name(name)
@@ -125,18 +125,18 @@ def up(world: World, prepared: Prepared) -> Deployment:
     return check(world, name)
 
 
-def begin(world: World, prepared: Prepared, name: str) -> None:
+def begin(world: World, prepared: PreparedPlan, name: str) -> None:
     """Begin a deployment up to its first check: its files, an alarm, its log. Nobody is launched yet."""
     first, now = drafts(world, prepared, name), world.clock.now()
     ahead = Deployment()
     apply_drafts(ahead, first, now, world.by)
     # The log comes last: from its first line on, all that the night needs to go on by itself is there.
     furnish(world, ahead, prepared)
-    with alarm.first(world, ahead, now) as armed:
-        world.logs.create(name, planning.digest(prepared.plan), [*first, *armed], now, world.by)
+    with alarm.first_alarm(world, ahead, now) as armed:
+        world.logs.create(name, planning.plan_digest(prepared.plan), [*first, *armed], now, world.by)
 
 
-def amend(world: World, name: str, prepared: Prepared) -> Deployment:
+def amend(world: World, name: str, prepared: PreparedPlan) -> Deployment:
     """Change the plan of an open deployment for what is not launched yet; workers begun keep their shares.
 
     Raises: UsageError when it is closed, or its paths would be relative to another directory.
@@ -169,19 +169,19 @@ def amend(world: World, name: str, prepared: Prepared) -> Deployment:
                 taken.add(fresh.lower())
                 new.append(msgspec.structs.replace(share, name=fresh, units=units))
         stay = [worker for worker in d.workers.values() if worker.name not in dropped]
-        if overlapping := confinement.overlaps(world, d, stay, new):
+        if overlapping := confinement.share_overlaps(world, d, stay, new):
             raise UsageError(f"{name}: {'; '.join(overlapping)}", f"wakeman down {name}, then wakeman up FILE")
-        _keep(world, d.host, prepared)
+        _keep_prompts(world, d.host, prepared)
         amended = e.Amended(
-            plan=_recorded(prepared, d.host),
-            digest=planning.digest(prepared.plan),
+            plan=_logged_plan(prepared, d.host),
+            digest=planning.plan_digest(prepared.plan),
         )
         drive(world, log, protocol.amend(d, amended, enrolments(new, prepared.existing)), world.clock.now())
     furnish(world, world.logs.read(name), prepared)
     return check(world, name)
 
 
-def furnish(world: World, d: Deployment, prepared: Prepared) -> None:
+def furnish(world: World, d: Deployment, prepared: PreparedPlan) -> None:
     """Write what every later check and worker needs into the deployment's directory. Repeatable: yes."""
     files, host, plan = world.files, d.host, prepared.plan
     inside = {
@@ -191,17 +191,17 @@ def furnish(world: World, d: Deployment, prepared: Prepared) -> None:
         layout.GUARD: world.guard(),
         layout.CHECK: alarm.script(world, d, plan.wake.to),
     }
-    _keep(world, host, prepared)
+    _keep_prompts(world, host, prepared)
     secrets = _secrets(world, plan, prepared.root)
     if secrets:
         inside[layout.SECRETS] = secrets
     for name, data in inside.items():
         files.write(layout.inside(host, name), data, durable=True)
-    confinement.equip(world, host)
+    confinement.write_confiner_files(world, host)
     files.make(layout.inside(host, "spool"))
 
 
-def _programs(world: World, prepared: Prepared) -> None:
+def _require_programs(world: World, prepared: PreparedPlan) -> None:
     """Refuse to begin a night whose programs are missing. Raises: UsageError naming each.
 
     Shape: the first worker's attempt represents all, so what cannot be composed is refused before the log begins.
@@ -225,26 +225,26 @@ def _programs(world: World, prepared: Prepared) -> None:
         raise UsageError("; ".join(absent), "wakeman doctor")
 
 
-def _changes(d: Deployment, prepared: Prepared) -> list[str]:
+def _changes(d: Deployment, prepared: PreparedPlan) -> list[str]:
     """List in what a plan differs from an open deployment's, a long prompt that lies beside the log included.
 
     Boundary: defaults that a newer version adds are filled in on both sides, so they are no difference.
     """
-    recorded = _recorded(prepared, d.host)
+    recorded = _logged_plan(prepared, d.host)
     changed = planning.difference(d.plan, recorded)
     if d.plan.workers.prompt_file != recorded.workers.prompt_file:
         return [*(text for text in changed if not text.startswith("workers.prompt")), "workers.prompt: another text"]
-    return [] if d.digest == planning.digest(prepared.plan) else changed
+    return [] if d.digest == planning.plan_digest(prepared.plan) else changed
 
 
-def _keep(world: World, host: Host, prepared: Prepared) -> None:
+def _keep_prompts(world: World, host: Host, prepared: PreparedPlan) -> None:
     """Write a prompt that is too long for the log beside it, before a line of the log refers to it. Repeatable: yes."""
-    beside = _recorded(prepared, host).workers.prompt_file
+    beside = _logged_plan(prepared, host).workers.prompt_file
     if beside is not None:
         world.files.write(beside, prepared.prompt.encode("utf-8", "surrogateescape"), durable=True)
 
 
-def _recorded(prepared: Prepared, host: Host) -> Plan:
+def _logged_plan(prepared: PreparedPlan, host: Host) -> Plan:
     """Return the plan as the log keeps it: a prompt that is long, or in a file, lies in the deployment's directory.
 
     Shape: its name holds its digest, so an amended prompt is never taken for the one that the log names.

@@ -13,8 +13,8 @@ from msgspec import Struct
 from wakeman.core.errors import PlanError, ProgramError, StorageError, UnknownNameError, UsageError, WakemanError
 from wakeman.core.model import FileFingerprint, Host, Plan, Repository, Share, Unit, WorkersSpec
 from wakeman.core.plan import shares as planning
-from wakeman.core.plan.conflicts import conflicts, paths
-from wakeman.core.plan.parser import read
+from wakeman.core.plan.conflicts import conflicts, used_paths
+from wakeman.core.plan.parser import read_plan
 from wakeman.core.plan.template import nearest, render
 from wakeman.core.policy import review
 from wakeman.core.policy.quality import parse
@@ -30,7 +30,7 @@ LONG_NAME_CHARS_SHOWN = 60
 """Characters of a long name that an error shows."""
 
 
-class Prepared(Struct, frozen=True):
+class PreparedPlan(Struct, frozen=True):
     """A plan that can go up: its units, who does them, and outputs that are there already."""
 
     plan: Plan
@@ -45,26 +45,26 @@ class Prepared(Struct, frozen=True):
     notes: tuple[str, ...] = ()  # what is worth knowing and keeps nobody
 
 
-def prepare(world: World, text: str, where: str, root: str, stdin: Callable[[], str] = str) -> Prepared:
+def prepare_plan(world: World, text: str, where: str, root: str, stdin: Callable[[], str] = str) -> PreparedPlan:
     """Read a plan and everything it speaks of; start nothing, write nothing.
 
     Shape: `root` is the absolute directory that its paths are relative to; `stdin` reads the lines of `file = "-"`,
     and is called for such a plan alone.
     Raises: PlanError with every fault found; ProgramError where workers cannot be seen, if all else is right.
     """
-    plan = read(text, where)
+    plan = read_plan(text, where)
     try:
-        units = tuple(planning.units(plan, _lines(world, plan, root, stdin), root))
+        units = tuple(planning.units(plan, _units_source(world, plan, root, stdin), root))
         shares = tuple(planning.shares(plan, units))
     except PlanError as fault:
-        raise PlanError(_placed(fault.problems, text, where)) from fault
+        raise PlanError(_with_line_numbers(fault.problems, text, where)) from fault
     problems = [
         *_unwritable(units),
         *_too_long(units),
         *_conflicts(world, root, units),
         *_world_faults(world, plan, root),
         *_homeless(world, plan, root, shares),
-        *confinement.faults(world, plan, root, where, shares),
+        *confinement.confinement_faults(world, plan, root, where, shares),
     ]
     repository: Repository | None = None
     notes: tuple[str, ...] = ()
@@ -82,13 +82,13 @@ def prepare(world: World, text: str, where: str, root: str, stdin: Callable[[], 
         if not problems:
             raise
     if problems:
-        raise PlanError(_placed(problems, text, where))
-    prompt = _template(world, plan, root)
+        raise PlanError(_with_line_numbers(problems, text, where))
+    prompt = _prompt_template(world, plan, root)
     # In a tree of its own a worker finds what the base commit has.
     outputs = {} if repository else {posixpath.join(root, path): path for unit in units for path in unit.outputs}
     there = world.files.marks(outputs)
     existing = tuple(msgspec.structs.replace(mark, path=outputs[path]) for path, mark in there.items())
-    return Prepared(
+    return PreparedPlan(
         plan=plan,
         text=text,
         root=root,
@@ -102,36 +102,36 @@ def prepare(world: World, text: str, where: str, root: str, stdin: Callable[[], 
     )
 
 
-def _template(world: World, plan: Plan, root: str) -> str:
+def _prompt_template(world: World, plan: Plan, root: str) -> str:
     if plan.workers.prompt_file is None:
         return plan.workers.prompt
     return world.files.read(posixpath.join(root, plan.workers.prompt_file)).decode("utf-8", "surrogateescape")
 
 
-def _placed(problems: Iterable[str], text: str, where: str) -> tuple[str, ...]:
+def _with_line_numbers(problems: Iterable[str], text: str, where: str) -> tuple[str, ...]:
     """Return each problem with its file and line: that of the key that it begins with, or of the nearest above."""
     from wakeman.core.plan.key_positions import locate, spell
 
     lines = {spell(path): line for path, line in locate(text.removeprefix("\ufeff")).items()}
-    return tuple(f"{where}{_line(lines, problem.partition(':')[0])}: {problem}" for problem in problems)
+    return tuple(f"{where}{_line_suffix(lines, problem.partition(':')[0])}: {problem}" for problem in problems)
 
 
-def _line(lines: Mapping[str, int], key: str) -> str:
+def _line_suffix(lines: Mapping[str, int], key: str) -> str:
     while key and key not in lines:
         key = key[: max(key.rfind("."), key.rfind("["), 0)]
     return f":{lines[key]}" if key else ""
 
 
-def _lines(world: World, plan: Plan, root: str, stdin: Callable[[], str]) -> Sequence[str]:
+def _units_source(world: World, plan: Plan, root: str, stdin: Callable[[], str]) -> Sequence[str]:
     """Return what the units' source holds. Raises: PlanError naming its key."""
     try:
-        return _source(world, plan, root, stdin)
+        return _source_lines(world, plan, root, stdin)
     except (StorageError, UsageError) as fault:
         key = "glob" if plan.units.glob is not None else "file"
         raise PlanError((f"units.{key}: {fault}",)) from fault
 
 
-def _source(world: World, plan: Plan, root: str, stdin: Callable[[], str]) -> Sequence[str]:
+def _source_lines(world: World, plan: Plan, root: str, stdin: Callable[[], str]) -> Sequence[str]:
     spec = plan.units
     if spec.glob is not None:
         patterns = (spec.glob,) if isinstance(spec.glob, str) else spec.glob
@@ -176,7 +176,7 @@ def _too_long(units: Sequence[Unit]) -> list[str]:
 
 
 def _conflicts(world: World, root: str, units: Sequence[Unit]) -> list[str]:
-    absolute = {path: posixpath.join(root, path) for path in paths(units)}
+    absolute = {path: posixpath.join(root, path) for path in used_paths(units)}
     resolved = world.files.resolve(absolute.values())
     return conflicts(
         units, {path: resolved[whole] for path, whole in absolute.items()}, fold_case=world.files.folds_case(root)
@@ -238,7 +238,7 @@ def _agent_faults(world: World, plan: Plan, _: str) -> list[str]:
 
 def _prompt_faults(world: World, plan: Plan, root: str) -> list[str]:
     try:
-        _template(world, plan, root)
+        _prompt_template(world, plan, root)
     except StorageError as fault:
         return [f"workers.prompt_file: {fault}"]
     return []
@@ -285,10 +285,10 @@ def _misplaced(world: World, host: Host, plan: Plan, shares: Sequence[Share]) ->
     Raises: ProgramError when the place does not answer.
     """
     executor = world.executor(host)
-    return [*_blind(world, plan, executor), *_taken(world, plan, host, executor, shares)]
+    return [*_terminal_needs(world, plan, executor), *_sessions_in_use(world, plan, host, executor, shares)]
 
 
-def _blind(world: World, plan: Plan, executor: Executor) -> Iterator[str]:
+def _terminal_needs(world: World, plan: Plan, executor: Executor) -> Iterator[str]:
     """Yield what needs a terminal, where sessions have none."""
     if executor.terminal is not None:
         return
@@ -300,7 +300,7 @@ def _blind(world: World, plan: Plan, executor: Executor) -> Iterator[str]:
             yield f"workers.harness: found {plan.workers.harness!r}, whose launcher makes a session itself: {where}"
 
 
-def _taken(world: World, plan: Plan, host: Host, executor: Executor, shares: Sequence[Share]) -> list[str]:
+def _sessions_in_use(world: World, plan: Plan, host: Host, executor: Executor, shares: Sequence[Share]) -> list[str]:
     """List session names that are in use: in that place now, or in another open deployment.
 
     Raises: ProgramError when the place does not answer.
@@ -314,7 +314,7 @@ def _taken(world: World, plan: Plan, host: Host, executor: Executor, shares: Seq
     if there is not None and there.outcome == "open":
         held = {session: owner for session, owner in held.items() if owner != name}  # it goes on
     for name, d in readable(world).items():
-        if d.outcome == "open" and name.partition(".")[0] != plan.name and _beside(world, d.host, host, executor):
+        if d.outcome == "open" and name.partition(".")[0] != plan.name and _shares_place(world, d.host, host, executor):
             held.update({worker.session: name for worker in d.workers.values()})
     return [
         f"workers.name: session {name!r} belongs to {held[name]}; choose another workers.name or workers.socket"
@@ -322,7 +322,7 @@ def _taken(world: World, plan: Plan, host: Host, executor: Executor, shares: Seq
     ]
 
 
-def _beside(world: World, other: Host, host: Host, executor: Executor) -> bool:
+def _shares_place(world: World, other: Host, host: Host, executor: Executor) -> bool:
     """Return whether another deployment's workers run in the same place."""
     return other.executor == host.executor and world.executor(other).address == executor.address
 

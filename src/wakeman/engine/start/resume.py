@@ -13,7 +13,7 @@ from wakeman.engine.check import check
 from wakeman.ports import World
 
 
-class Resumed(Struct, frozen=True):
+class ResumeResult(Struct, frozen=True):
     """One deployment that was taken up again, or the error that kept it from that.
 
     Shape: workers by name. `adopted` were found alive although no line told of their start; `alive` were alive all
@@ -44,19 +44,19 @@ def _is_open(world: World, name: str) -> bool:
     return d.outcome == "open" or bool(d.wakes) or d.alarm is not None
 
 
-def resume(world: World, names: Iterable[str]) -> Iterator[Resumed]:
+def resume(world: World, names: Iterable[str]) -> Iterator[ResumeResult]:
     """Resume deployments, one after the other. One that fails is reported, and stops no other.
 
     Repeatable: yes, and beside any other check; there is nothing here that the next alarm would not do.
     """
     for name in names:
         try:
-            yield _resumed(world, name)
+            yield _resume_one(world, name)
         except WakemanError as fault:
-            yield Resumed(name=name, error=fault)
+            yield ResumeResult(name=name, error=fault)
 
 
-def _resumed(world: World, name: str) -> Resumed:
+def _resume_one(world: World, name: str) -> ResumeResult:
     before = world.logs.read(name).seq
     d = check(world, name)
     adopted, launched, ended = [], [], []
@@ -72,7 +72,7 @@ def _resumed(world: World, name: str) -> Resumed:
             case _:
                 pass
     live = {worker.name for worker in d.workers.values() if worker.live}
-    return Resumed(
+    return ResumeResult(
         name=name,
         deployment=d,
         adopted=tuple(worker for worker in adopted if worker in live),

@@ -22,7 +22,7 @@ from wakeman.core.model import (
 from wakeman.engine import alarm, requests
 from wakeman.engine.effects.close import bury
 from wakeman.engine.start.deploy import begin
-from wakeman.engine.start.prepare import prepare
+from wakeman.engine.start.prepare import prepare_plan
 from wakeman.engine.wait import wait
 from wakeman.ports import World
 
@@ -72,18 +72,18 @@ def smoke_test(
     Effects: an agent runs, and may cost money.
     Raises: PlanError when the plan's workers cannot be tried.
     """
-    text = msgspec.json.encode(_named(small_plan(plan, place))).decode()
-    begin(world, prepare(world, text, SMOKE_TEST_NAME, root), SMOKE_TEST_NAME)
+    text = msgspec.json.encode(_plan_as_written(small_plan(plan, place))).decode()
+    begin(world, prepare_plan(world, text, SMOKE_TEST_NAME, root), SMOKE_TEST_NAME)
     d = world.logs.read(SMOKE_TEST_NAME)
     argv = alarm.check_argv(d.host, alarm.ALARM, str(d.generation), f"{d.seq}:{d.hash}")
     world.machine.run(argv, cwd="/", env={}, timeout=SMOKE_TEST_LAUNCH_S)
     try:
         return wait(world, SMOKE_TEST_NAME, "attention", pause, timeout=seconds, push=SMOKE_TEST_PUSH_S).deployment
     finally:
-        _over(world, pause)
+        _clear_up(world, pause)
 
 
-def _over(world: World, pause: Callable[[float], None]) -> None:
+def _clear_up(world: World, pause: Callable[[float], None]) -> None:
     """End what is left running, and take the sessions away that a deployment which ended as partial keeps."""
     for _ in range(SMOKE_TEST_TRIES_MAX):
         if world.logs.read(SMOKE_TEST_NAME).outcome != "open":
@@ -97,7 +97,7 @@ def _over(world: World, pause: Callable[[float], None]) -> None:
         pause(SMOKE_TEST_PUSH_S)
 
 
-def _named(plan: Plan) -> dict[str, object]:
+def _plan_as_written(plan: Plan) -> dict[str, object]:
     """Return a plan as its file would have it: without what is not set."""
     tables = msgspec.to_builtins(plan)
     return {

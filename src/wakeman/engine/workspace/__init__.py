@@ -16,7 +16,7 @@ from wakeman.core.model import Deployment, FileFingerprint, Unit, UnitState, Ver
 from wakeman.ports import Start, Task, World
 
 
-class Place(Struct, frozen=True, gc=False):
+class OutputLocation(Struct, frozen=True, gc=False):
     """Where files of a unit lie that are judged together, and what holds there.
 
     Shape: `outputs` and `targets` are keyed by the unit's own paths. `empty` says when there is a verdict on no files
@@ -65,7 +65,7 @@ class Workspace(Protocol):
         """Return a unit with the paths that the worker is told."""
         ...
 
-    def places(self, state: UnitState) -> Sequence[Place]:
+    def places(self, state: UnitState) -> Sequence[OutputLocation]:
         """Return where files of a unit are judged; what is staged comes last."""
         ...
 

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from wakeman.core.model import Deployment, Unit, UnitState, WorkerState
 from wakeman.engine import layout
-from wakeman.engine.workspace import Place, Promoted
+from wakeman.engine.workspace import OutputLocation, Promoted
 from wakeman.ports import Start, Task, World
 
 
@@ -38,7 +38,7 @@ class InPlace(Struct, frozen=True, gc=False):
         """Return the unit as it is in the plan."""
         return unit
 
-    def places(self, state: UnitState) -> tuple[Place]:
+    def places(self, state: UnitState) -> tuple[OutputLocation]:
         """Return the one place of a unit's files."""
         return (final_place(self.d, state),)
 
@@ -55,10 +55,10 @@ class InPlace(Struct, frozen=True, gc=False):
         return {}
 
 
-def final_place(d: Deployment, state: UnitState) -> Place:
+def final_place(d: Deployment, state: UnitState) -> OutputLocation:
     """Return where a unit's files are to be in the end."""
     unit = state.unit
-    return Place(
+    return OutputLocation(
         outputs={path: layout.absolute(d.host, path) for path in unit.outputs},
         input=None if unit.input is None else layout.absolute(d.host, unit.input),
         cwd=d.host.root,

@@ -5,14 +5,14 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterable, Sequence
 
-from wakeman.core.errors import UsageError, WakemanError
+from wakeman.core.errors import UnknownRevisionError, UsageError, WakemanError
 from wakeman.core.log import events as e
 from wakeman.core.model import Deployment, Plan, Repository, Share, Unit
 from wakeman.core.names import branch, mergeable, merged
 from wakeman.core.text import sanitise
 from wakeman.engine import layout
 from wakeman.engine.registry import latest, next_name
-from wakeman.ports import Merged, World
+from wakeman.ports import MergeResult, World
 
 FAULTS_LISTED_MAX = 20
 """Faults of one kind that are told one by one."""
@@ -32,7 +32,7 @@ def survey(
     try:
         found = git.survey(root, plan.workers.base)
     except WakemanError as fault:
-        key = "base" if "no commit" in str(fault) else "isolate"
+        key = "base" if isinstance(fault, UnknownRevisionError) else "isolate"
         return None, [f"workers.{key}: {fault}" + (f"; try: {fault.hint}" if fault.hint else "")], ()
     if world.harness(plan.workers.harness).adopts:
         return found, ["workers.isolate: found with a launcher of your own; expected a harness that Wakeman starts"], ()
@@ -42,23 +42,28 @@ def survey(
     if there is not None:
         name = next_name(name)
     faults = [
-        *_outside(found, root, units),
+        *_outputs_outside(found, root, units),
         *_unfit(world, found, root, units),
         *_ignored(world, found, root, units),
-        *_taken(world, found, name, shares),
+        *_branches_in_use(world, found, name, shares),
     ]
     modules = git.modules(found)
     notes = (f"submodules stay empty in a work tree, unless workers.setup fills them: {', '.join(modules)}",)
     return found, faults, notes if modules else ()
 
 
-def _inside(repository: Repository, root: str, path: str) -> str | None:
-    return layout.within(posixpath.normpath(posixpath.join(root, path)), repository.top)
+def _path_in_repository(repository: Repository, root: str, path: str) -> str | None:
+    return layout.relative_within(posixpath.normpath(posixpath.join(root, path)), repository.top)
 
 
-def _outside(repository: Repository, root: str, units: Sequence[Unit]) -> list[str]:
-    found = [(unit.name, path) for unit in units for path in unit.outputs if _inside(repository, root, path) is None]
-    return _told(
+def _outputs_outside(repository: Repository, root: str, units: Sequence[Unit]) -> list[str]:
+    found = [
+        (unit.name, path)
+        for unit in units
+        for path in unit.outputs
+        if _path_in_repository(repository, root, path) is None
+    ]
+    return _shortened(
         f"units.output: unit {unit!r}: found {path!r}, outside the repository {repository.top}; expected it within"
         for unit, path in found
     )
@@ -68,10 +73,10 @@ def _unfit(world: World, repository: Repository, root: str, units: Sequence[Unit
     inputs = {
         inside: unit.name
         for unit in units
-        if unit.input is not None and (inside := _inside(repository, root, unit.input)) is not None
+        if unit.input is not None and (inside := _path_in_repository(repository, root, unit.input)) is not None
     }
     unfit = world.git().unfit(repository, inputs)
-    return _told(
+    return _shortened(
         f"units: unit {inputs[path]!r}: its input {path!r} {why}; commit it, or choose another workers.base"
         for path, why in unfit.items()
     )
@@ -82,26 +87,26 @@ def _ignored(world: World, repository: Repository, root: str, units: Sequence[Un
         inside: unit.name
         for unit in units
         for path in unit.outputs
-        if (inside := _inside(repository, root, path)) is not None
+        if (inside := _path_in_repository(repository, root, path)) is not None
     }
     ignored = world.git().ignored(repository, outputs)
-    return _told(
+    return _shortened(
         f"units.output: unit {outputs[path]!r}: git ignores {path!r}; expected a path that can be committed"
         for path in sorted(ignored)
     )
 
 
-def _taken(world: World, repository: Repository, name: str, shares: Sequence[Share]) -> list[str]:
+def _branches_in_use(world: World, repository: Repository, name: str, shares: Sequence[Share]) -> list[str]:
     known = world.git().branches(repository)
     wanted = [branch(name, share.name) for share in shares]
     above = [each for each in ("wakeman", f"wakeman/{name}") if each in known]
-    return _told(
+    return _shortened(
         f"workers.isolate: branch {each!r} already exists; choose another name, or: git branch -m {each} NEW"
         for each in [*above, *(each for each in [*wanted, merged(name)] if each in known)]
     )
 
 
-def _told(faults: Iterable[str]) -> list[str]:
+def _shortened(faults: Iterable[str]) -> list[str]:
     every = list(faults)
     more = len(every) - FAULTS_LISTED_MAX
     return (
@@ -114,7 +119,7 @@ def _told(faults: Iterable[str]) -> list[str]:
 # --- afterwards -------------------------------------------------------------------------------------------------
 
 
-def merge(world: World, name: str, into: str = "", *, dry: bool = False) -> Merged:
+def merge(world: World, name: str, into: str = "", *, dry: bool = False) -> MergeResult:
     """Merge the branches of workers whose share is done into one branch; record the outcome.
 
     Shape: into `wakeman/NAME.merged`, unless a branch is named.
@@ -148,7 +153,7 @@ def clear(world: World, d: Deployment) -> dict[str, str]:
     return left
 
 
-def follow(world: World, d: Deployment, trees: Sequence[str]) -> None:
+def repair_links(world: World, d: Deployment, trees: Sequence[str]) -> None:
     """Repair the repository's links to trees of a deployment whose directory was moved."""
     if d.host.repository is not None:
         world.git().follow(d.host.repository, trees)

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from wakeman.core.model import Deployment, OpenIntent, Unit, UnitState, WorkerState
 from wakeman.engine import layout
-from wakeman.engine.workspace import Place, Promoted
+from wakeman.engine.workspace import OutputLocation, Promoted
 from wakeman.engine.workspace.in_place import final_place
 from wakeman.ports import Start, Task, World
 
@@ -41,14 +41,14 @@ class Staged(Struct, frozen=True, gc=False):
         """Return the unit with its outputs in the stage, which is not where the worker works."""
         return msgspec.structs.replace(unit, outputs=tuple(self.output(path) for path in unit.outputs))
 
-    def places(self, state: UnitState) -> tuple[Place, Place]:
+    def places(self, state: UnitState) -> tuple[OutputLocation, OutputLocation]:
         """Return where a unit's files are to be, and where they are made. What is there counts when it was installed.
 
         Boundary: an empty stage says nothing.
         """
         final = final_place(self.d, state)
         outputs = {path: self.output(path) for path in final.outputs}
-        staged = Place(
+        staged = OutputLocation(
             outputs=outputs,
             input=final.input,
             cwd=self.home(),
@@ -73,10 +73,10 @@ class Staged(Struct, frozen=True, gc=False):
 
     def promote(self, world: World, seqs: Sequence[int]) -> dict[int, Promoted]:
         """Install each output of a unit in its place."""
-        return {seq: _install(world, self.d, self.d.intents[seq]) for seq in seqs}
+        return {seq: _install_unit(world, self.d, self.d.intents[seq]) for seq in seqs}
 
 
-def _install(world: World, d: Deployment, promotion: OpenIntent) -> Promoted:
+def _install_unit(world: World, d: Deployment, promotion: OpenIntent) -> Promoted:
     """Install a unit's outputs. Boundary: one that is not as it was judged leaves the rest behind it."""
     marks = []
     stage = layout.stage(d.host, promotion.worker, promotion.attempt)

@@ -14,7 +14,7 @@ from wakeman.core.names import branch
 from wakeman.core.plan.template import render
 from wakeman.core.text import sanitise
 from wakeman.engine import layout
-from wakeman.engine.workspace import Place, Promoted
+from wakeman.engine.workspace import OutputLocation, Promoted
 from wakeman.ports import Start, Task, World
 
 
@@ -42,7 +42,7 @@ class Worktree(Struct, frozen=True, gc=False):
     def source(self, path: str) -> str:
         """Return the path's like in the tree."""
         whole = posixpath.normpath(layout.absolute(self.d.host, path))
-        inside = layout.within(whole, self.repository.top)
+        inside = layout.relative_within(whole, self.repository.top)
         return whole if inside is None else posixpath.join(self.root(), inside).rstrip("/")
 
     def output(self, path: str) -> str:
@@ -58,10 +58,10 @@ class Worktree(Struct, frozen=True, gc=False):
     def _told(self, path: str) -> str:
         return self.source(path) if path.startswith("/") else path
 
-    def places(self, state: UnitState) -> tuple[Place]:
+    def places(self, state: UnitState) -> tuple[OutputLocation]:
         """Return where a unit's files lie in the tree. Once its worker has ended, that there are none is a verdict."""
         unit = state.unit
-        tree = Place(
+        tree = OutputLocation(
             outputs={path: self.source(path) for path in unit.outputs},
             input=None if unit.input is None else self.source(unit.input),
             cwd=self.home(),
@@ -105,7 +105,7 @@ class Worktree(Struct, frozen=True, gc=False):
         places = {self.source(file.path): file for file in promotion.files}
         now = world.files.marks(places)
         for place, file in places.items():
-            if not _same(now, place, file.mark):
+            if not _is_as_judged(now, place, file.mark):
                 return Promoted(why=f"{file.path}: not as it was judged any more")
         return Promoted(marks=tuple(file.mark for file in promotion.files))
 
@@ -138,7 +138,7 @@ class Worktree(Struct, frozen=True, gc=False):
 
     def _inside(self, path: str) -> str:
         place = self.source(path)
-        return layout.within(place, self.root()) or place
+        return layout.relative_within(place, self.root()) or place
 
     def _message(self, units: Sequence[str]) -> str:
         lines = "\n".join(f"- {sanitise(unit, 200)}" for unit in units)
@@ -146,5 +146,5 @@ class Worktree(Struct, frozen=True, gc=False):
         return f"{self.d.name}: {count} by {self.worker.name}\n\n{lines}\n"
 
 
-def _same(now: Mapping[str, FileFingerprint], place: str, judged: FileFingerprint) -> bool:
+def _is_as_judged(now: Mapping[str, FileFingerprint], place: str, judged: FileFingerprint) -> bool:
     return place in now and msgspec.structs.replace(now[place], path=judged.path) == judged

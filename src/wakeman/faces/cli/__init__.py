@@ -93,7 +93,7 @@ def main(argv: list[str] | None = None) -> int:
 def parser(verb: str) -> argparse.ArgumentParser:
     """Build the parser of one verb, as `--help` and the reference page show it."""
     _, module, does, text = VERBS[verb]
-    example, options, _ = _loaded(module)[verb]
+    example, options, _ = _load_verbs(module)[verb]
     made = _Parser(
         prog=f"wakeman {verb}",
         description=f"{text[0].upper()}{text[1:]}.",
@@ -119,14 +119,14 @@ def _answered(words: list[str]) -> int:
     from wakeman.core.errors import WakemanError
 
     try:
-        return _run(words)
+        return _run_verb(words)
     except WakemanError as error:
-        from wakeman.faces.cli.show import failed
+        from wakeman.faces.cli.show import print_error
 
-        return failed(error, words)
+        return print_error(error, words)
 
 
-def _run(words: list[str]) -> int:
+def _run_verb(words: list[str]) -> int:
     verb = words[0]
     if verb in _HELP:
         sys.stdout.write(_overview())
@@ -137,15 +137,15 @@ def _run(words: list[str]) -> int:
         sys.stdout.write(f"wakeman {__version__}\n")
         return 0
     if verb not in VERBS:
-        raise _unknown(verb)
+        raise _unknown_verb(verb)
     try:
         options = parser(verb).parse_args(words[1:])
     except SystemExit:  # argparse has printed the help
         return 0
-    return int(_loaded(VERBS[verb][1])[verb][2](options))
+    return int(_load_verbs(VERBS[verb][1])[verb][2](options))
 
 
-def _loaded(module: str) -> dict:  # type: ignore[type-arg] # its type lives in a module that a check does without
+def _load_verbs(module: str) -> dict:  # type: ignore[type-arg] # its type lives in a module that a check does without
     from importlib import import_module
 
     verbs: dict = import_module(f"wakeman.faces.cli.{module}").VERBS  # type: ignore[type-arg] # as above
@@ -172,7 +172,7 @@ def _overview() -> str:
     return "\n\n".join([_USAGE, *parts, common]) + "\n"
 
 
-def _unknown(verb: str) -> Exception:
+def _unknown_verb(verb: str) -> Exception:
     from wakeman.core.errors import UsageError
     from wakeman.core.plan.template import nearest
     from wakeman.core.text import sanitise

@@ -13,10 +13,10 @@ from wakeman.api.status import Status
 from wakeman.faces.cli import options as given
 from wakeman.faces.cli.options import Verb
 from wakeman.faces.cli.reach import reach
-from wakeman.faces.cli.show import done, lasting, out, say, show, summary, table
+from wakeman.faces.cli.show import done, lasting, out, print_note, print_summary, show, table
 
 
-def _why(parser: ArgumentParser, *, required: bool) -> None:
+def _add_why_option(parser: ArgumentParser, *, required: bool) -> None:
     parser.add_argument("--why", metavar="WHY", required=required, default="", help="the reason; it is kept in the log")
 
 
@@ -45,13 +45,13 @@ def _retry_options(parser: ArgumentParser) -> None:
 
 def _judge_options(parser: ArgumentParser) -> None:
     parser.add_argument("unit", metavar="UNIT", nargs="+", help="unit, by its name")
-    _why(parser, required=True)
+    _add_why_option(parser, required=True)
     given.deployment(parser)
 
 
 def _down_options(parser: ArgumentParser) -> None:
     given.name(parser)
-    _why(parser, required=False)
+    _add_why_option(parser, required=False)
 
 
 def _sweep_options(parser: ArgumentParser) -> None:
@@ -110,10 +110,10 @@ def pause(options: Namespace) -> int:
     """Stop alarms and launches; name who runs on."""
 
     def text(told: Status) -> None:
-        summary(told)
+        print_summary(told)
         alive = [worker.name for worker in told.workers if worker.state in ("launched", "running", "stuck")]
         if alive:
-            say(f"still running: {', '.join(alive)}; wakeman stop WORKER ends one")
+            print_note(f"still running: {', '.join(alive)}; wakeman stop WORKER ends one")
 
     return show(options, act.request(reach(options), options.name, "pause"), text)
 
@@ -122,9 +122,9 @@ def down(options: Namespace) -> int:
     """End a deployment; wait a little for its workers to go."""
 
     def text(told: Status) -> None:
-        summary(told)
+        print_summary(told)
         if told.outcome == "open":
-            say("its workers are still ending")
+            print_note("its workers are still ending")
 
     wait = None if options.dry_run else time.sleep
     answer = act.down(reach(options), options.name, options.why or "asked for", wait)
@@ -150,7 +150,7 @@ def _swept(told: act.Swept) -> None:
         rows = [(each.session, lasting(each.age), "ended" * told.ended) for each in told.sessions]
         table(("session", "age", ""), rows)
     else:
-        say("no such session")
+        print_note("no such session")
 
 
 VERBS: dict[str, Verb] = {

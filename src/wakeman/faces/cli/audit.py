@@ -7,19 +7,19 @@ from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from datetime import datetime
 
 from wakeman.adapters import signature
-from wakeman.adapters.eventlog.audit_reader import Tape
+from wakeman.adapters.eventlog.audit_reader import AuditReader
 from wakeman.api.audit import Audited, Head, audit
 from wakeman.api.names import recording
 from wakeman.core.log.facts.fact import count
 from wakeman.faces.cli.options import Verb
 from wakeman.faces.cli.reach import reach
-from wakeman.faces.cli.show import clean, lasting, moment, out, say, show
+from wakeman.faces.cli.show import lasting, moment, out, print_note, printable, show
 
 DIVERGENCES_LISTED_MAX = 20
 """Divergences, and pending intents, that a person gets to read; `--json` has more."""
 
 
-def _options(parser: ArgumentParser) -> None:
+def _audit_options(parser: ArgumentParser) -> None:
     parser.add_argument("log", metavar="LOG|NAME", help="deployment, its directory, its events.jsonl, or a copy of one")
     parser.add_argument("--key", metavar="PUBLIC.pem", help="public key: verify the signatures beside the log with it")
     parser.add_argument(
@@ -36,37 +36,37 @@ def _head(text: str) -> Head:
     return "head given", int(found[1]), found[2]
 
 
-def judge(options: Namespace) -> int:
+def verify_log(options: Namespace) -> int:
     """Audit one log; return 6 when anything diverges."""
     world = reach(options)
     file = recording(world, options.log)
     how = {"heads": options.head, "key": options.key, "sign": options.sign}
-    answer = audit(world, Tape, signature, file, options.log, **how)
-    return show(options, answer, _text, () if answer.ok else answer.next)
+    answer = audit(world, AuditReader, signature, file, options.log, **how)
+    return show(options, answer, _print_audited, () if answer.ok else answer.next)
 
 
-def _text(told: Audited) -> None:
+def _print_audited(told: Audited) -> None:
     lasted = ""
     if told.started and told.last:
         lasted = f", {moment(told.started)} to {moment(told.last)} ({_span(told.started, told.last)})"
     out(f"{told.deployment}: {told.outcome}, {count(told.events, 'event')}{lasted}")
     judged = f"{count(told.decisions, 'decision')} judged again"
     out(f"{count(told.workers, 'worker')}, {count(told.attempts, 'attempt')}, {judged}")
-    out(f"chain: {clean(told.chain)}")
+    out(f"chain: {printable(told.chain)}")
     out(f"head: {told.head}")
     if not told.witnesses:
         out("checkpoints: none here")
     for witness in told.witnesses:
-        out(f"checkpoint: {clean(witness.where)}, line {witness.line}: {clean(witness.says)}")
+        out(f"checkpoint: {printable(witness.where)}, line {witness.line}: {printable(witness.says)}")
     if told.cut_short:
         out(f"{count(told.cut_short, 'check')} broke off")
     if told.torn:
         out(f"{count(told.torn, 'byte')} of an unfinished last line")
     if told.unknown:
-        names = ", ".join(f"{clean(name)} ({times})" for name, times in told.unknown.items())
+        names = ", ".join(f"{printable(name)} ({times})" for name, times in told.unknown.items())
         out(f"of a newer version: {names}; not judged from line {told.unjudged_from} on")
     for pending in told.pending[:DIVERGENCES_LISTED_MAX]:
-        out(f"pending: line {pending.line}: {clean(pending.what)}")
+        out(f"pending: line {pending.line}: {printable(pending.what)}")
     if told.signature:
         out(f"signed: up to line {told.signature.line} by {told.signature.key}")
     _divergences(told)
@@ -76,13 +76,13 @@ def _divergences(told: Audited) -> None:
     total = told.diverging + sum(each.kind == "signature" for each in told.divergences)
     out(f"divergences: {total or 'none'}")
     for each in told.divergences[:DIVERGENCES_LISTED_MAX]:
-        out(f"  line {each.line}: {each.kind}: found {clean(each.found)}; expected {clean(each.expected)}")
+        out(f"  line {each.line}: {each.kind}: found {printable(each.found)}; expected {printable(each.expected)}")
     if total > DIVERGENCES_LISTED_MAX:
-        say(f"and {total - DIVERGENCES_LISTED_MAX} more: --json names up to a thousand")
+        print_note(f"and {total - DIVERGENCES_LISTED_MAX} more: --json names up to a thousand")
 
 
 def _span(begun: str, ended: str) -> str:
     return lasting((datetime.fromisoformat(ended) - datetime.fromisoformat(begun)).total_seconds())
 
 
-VERBS: dict[str, Verb] = {"audit": ("wakeman audit condense-docs", _options, judge)}
+VERBS: dict[str, Verb] = {"audit": ("wakeman audit condense-docs", _audit_options, verify_log)}

@@ -84,34 +84,34 @@ def wait(options: Namespace) -> int:
 def resume(options: Namespace) -> int:
     """Resume one deployment, or every open one, after whatever ended it."""
     from wakeman.api.check import resume as api_resume
-    from wakeman.faces.cli.show import say, show
+    from wakeman.faces.cli.show import print_note, show
 
     world = reach(options, "resume")
     found = api_resume(world, options.name)
 
     def text(_: object) -> None:
-        _tell(found)
+        _print_resumed(found)
         if not found.answer.data.resumed:
-            say(f"nothing is open in {world.state}")
+            print_note(f"nothing is open in {world.state}")
 
     return show(options, found.answer, text)
 
 
-def _tell(found: Resumption) -> None:
+def _print_resumed(found: Resumption) -> None:
     from wakeman.api.check import FailedDeployment
-    from wakeman.faces.cli.show import clean, line, out, say
+    from wakeman.faces.cli.show import out, print_note, printable, status_line
 
     for each in found.answer.data.resumed:
         if isinstance(each, FailedDeployment):
-            say(f"error: {clean(each.error)}")
+            print_note(f"error: {printable(each.error)}")
             if hint := found.hints[each.deployment]:
-                say(f"hint: {clean(hint)}")
+                print_note(f"hint: {printable(hint)}")
             continue
-        out(line(found.statuses[each.deployment]))
+        out(status_line(found.statuses[each.deployment]))
         shares = {"adopted": each.adopted, "alive": each.alive, "launched": each.launched, "ended": each.ended}
         for word, workers in shares.items():
             if workers:
-                out(f"  {word}: {', '.join(clean(worker) for worker in workers)}")
+                out(f"  {word}: {', '.join(printable(worker) for worker in workers)}")
         if each.pending:
             out(f"  waiting for their turn: {each.pending}")
 

@@ -6,14 +6,14 @@ import sys
 import time
 from argparse import ArgumentParser, Namespace
 
-from wakeman.api.log import LogRepaired, events, follow, known_type, line, repair
+from wakeman.api.log import LogRepaired, events, follow, known_type, logged_line, repair
 from wakeman.api.names import named
 from wakeman.core.errors import UsageError
 from wakeman.core.log.events import Event, kind
 from wakeman.core.log.summary import summary
 from wakeman.faces.cli.options import Verb
 from wakeman.faces.cli.reach import reach
-from wakeman.faces.cli.show import clean, json_line, moment, out, show
+from wakeman.faces.cli.show import json_line, moment, out, printable, show
 
 
 def _log_options(parser: ArgumentParser) -> None:
@@ -56,9 +56,9 @@ def _print(options: Namespace, event: Event | None) -> None:
     if event is None:
         sys.stdout.flush()
     elif options.json:
-        json_line(line(event))
+        json_line(logged_line(event))
     else:
-        out(_told(event))
+        out(_event_line(event))
 
 
 def _repair(options: Namespace, names: list[str]) -> int:
@@ -74,11 +74,11 @@ def _cut(told: LogRepaired) -> None:
     out(f"{told.deployment}: {cut if told.repaired else 'nothing to repair'}")
 
 
-def _told(event: Event) -> str:
+def _event_line(event: Event) -> str:
     moved = f"{event.source} -> {event.to}" if event.to else ""
     what = (event.worker or "", moved, kind(event.data), summary(event.data))
-    said = "  ".join(clean(part) for part in what if part)
-    return f"{event.seq:>5}  {moment(event.at)}  {clean(event.by):12}  {said}"
+    said = "  ".join(printable(part) for part in what if part)
+    return f"{event.seq:>5}  {moment(event.at)}  {printable(event.by):12}  {said}"
 
 
 VERBS: dict[str, Verb] = {"log": ("wakeman log condense-docs -f --type decided", _log_options, log)}

@@ -9,7 +9,7 @@ from wakeman.api.merge import merge as api_merge
 from wakeman.faces.cli import options as given
 from wakeman.faces.cli.options import Verb
 from wakeman.faces.cli.reach import reach
-from wakeman.faces.cli.show import clean, out, say, show, table
+from wakeman.faces.cli.show import out, print_note, printable, show, table
 
 SAYS = {
     "merged": "merged",
@@ -33,15 +33,15 @@ def _merge_options(parser: ArgumentParser) -> None:
 def merge(options: Namespace) -> int:
     """Merge the branches of workers whose share is done."""
     answer = api_merge(reach(options), options.name, options.into, dry=options.dry_run)
-    return show(options, answer, _text, answer.next)
+    return show(options, answer, _print_merged, answer.next)
 
 
-def _text(told: Merged) -> None:
+def _print_merged(told: Merged) -> None:
     head = ("branch", f"into {told.into}")
-    table(head, [(one.branch, SAYS[one.state] + ", ".join(map(clean, one.files))) for one in told.branches])
+    table(head, [(one.branch, SAYS[one.state] + ", ".join(map(printable, one.files))) for one in told.branches])
     out(f"{told.into} is at {told.commit[:12]}")
     if told.left:
-        say(f"left, as their shares are not done: {', '.join(told.left)}")
+        print_note(f"left, as their shares are not done: {', '.join(told.left)}")
 
 
 VERBS: dict[str, Verb] = {"merge": ("wakeman merge condense-docs --dry-run", _merge_options, merge)}

@@ -20,12 +20,12 @@ def duration(text: str) -> float:
     return float(written[1]) * _FACTORS[written[2]]
 
 
-def pace(text: str) -> str | float:
+def pace_or_duration(text: str) -> str | float:
     """Read a duration, or the name of a pace. Raises: ArgumentTypeError."""
     return text if text in ("simple", "complex", "long") else duration(text)
 
 
-def count(text: str) -> int:
+def positive_number(text: str) -> int:
     """Read a whole number of at least 1. Raises: ArgumentTypeError."""
     if not re.fullmatch(r"[0-9]{1,9}", text) or int(text) < 1:
         raise ArgumentTypeError(f"found {text!r}; expected a whole number of at least 1")

@@ -21,11 +21,11 @@ from wakeman.core.errors import StorageError, UsageError
 from wakeman.core.log.facts.fact import count
 from wakeman.core.model import Deployment
 from wakeman.engine.start import deploy
-from wakeman.engine.start.prepare import Prepared, prepare
+from wakeman.engine.start.prepare import PreparedPlan, prepare_plan
 from wakeman.faces.cli import options as given
 from wakeman.faces.cli.options import Verb
 from wakeman.faces.cli.reach import reach
-from wakeman.faces.cli.show import clean, done, out, say, show, table, upcoming
+from wakeman.faces.cli.show import done, next_check, out, print_note, printable, show, table
 from wakeman.ports import World
 
 STARTER = Path(__file__).with_name("starter.toml")
@@ -85,14 +85,16 @@ def _run_options(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--by", metavar="TEMPLATE", help="units for which this is equal go to one worker (default: one unit each)"
     )
-    parser.add_argument("--at-once", metavar="N", type=given.count, help="workers that run side by side at most")
+    parser.add_argument(
+        "--at-once", metavar="N", type=given.positive_number, help="workers that run side by side at most"
+    )
     parser.add_argument(
         "--stagger", metavar="S", type=given.duration, help="time between two launches, for example 5s (default: 2s)"
     )
     parser.add_argument(
         "--every",
         metavar="S",
-        type=given.pace,
+        type=given.pace_or_duration,
         help="time between two alarms, or a pace: simple, complex, long (default: 5m)",
     )
     parser.add_argument(
@@ -137,7 +139,7 @@ def init(options: Namespace) -> int:
 
     def text(_: object) -> None:
         out(str(file))
-        say("edit it, then look at what it would start")
+        print_note("edit it, then look at what it would start")
 
     return show(options, answer, text, answer.next)
 
@@ -155,24 +157,24 @@ def schema(options: Namespace) -> int:
 def plan(options: Namespace) -> int:
     """Show everything that `up` would start, without starting it."""
     world = reach(options)
-    answer = api.plan(world, gather(world, options.file), options.file)
-    return show(options, answer, _planned, answer.next)
+    answer = api.plan(world, gather_plan(world, options.file), options.file)
+    return show(options, answer, _print_planned, answer.next)
 
 
-def _planned(told: api.Planned) -> None:
+def _print_planned(told: api.PlannedDeployment) -> None:
     once = told.at_once or "all"
     size = f"{count(len(told.units), 'unit')}, {count(len(told.workers), 'worker')}"
     out(f"{told.plan}: {size}, {once} at once, {told.stagger:g} s apart")
-    out(f"paths are relative to {clean(told.root)}")
+    out(f"paths are relative to {printable(told.root)}")
     out(f"an alarm every {told.every:g} s; conflicts: none; auto_approve: {str(told.auto_approve).lower()}")
     if told.confined:
-        out(f"confined: by {clean(told.confined)}")
+        out(f"confined: by {printable(told.confined)}")
     if told.stage:
         out("outputs are made in a stage of each attempt, and installed when they pass")
     if told.base:
         out(f"each worker gets a git work tree of its own from the commit {told.base[:12]}")
     for note in told.notes:
-        out(f"note: {clean(note)}")
+        out(f"note: {printable(note)}")
     units = {unit.unit: unit for unit in told.units}
     for worker in told.workers:
         out("")
@@ -180,9 +182,9 @@ def _planned(told: api.Planned) -> None:
         stdin = f" < {quote(worker.stdin)}" if worker.stdin else ""
         out(harmless(f"  runs  {join(worker.command)}{stdin}".replace("\n", " ")))
         for name in worker.units:
-            out(f"  unit  {clean(name)} -> {clean(', '.join(units[name].outputs))}")
+            out(f"  unit  {printable(name)} -> {printable(', '.join(units[name].outputs))}")
         for place in worker.writes or ():
-            out(f"  may write to  {clean(place)}")
+            out(f"  may write to  {printable(place)}")
     if told.review:
         out("")
         out(f"reviewer, before the wrap-up, of {told.review.of}")
@@ -191,7 +193,7 @@ def _planned(told: api.Planned) -> None:
         out("")
         out("outputs that exist already:")
         for path in told.existing:
-            out(f"  {clean(path)}")
+            out(f"  {printable(path)}")
 
 
 # --- up, run, amend -------------------------------------------------------------------------------------------
@@ -200,45 +202,45 @@ def _planned(told: api.Planned) -> None:
 def up(options: Namespace) -> int:
     """Start a plan, or continue its open deployment."""
     world = reach(options, "up")
-    return _started(options, world, gather(_reading(options, world), options.file))
+    return _started(options, world, gather_plan(_reading(options, world), options.file))
 
 
 def run(options: Namespace) -> int:
     """Start workers for a plan made of options; it goes through the same reading as a file."""
     world = reach(options, "up")
-    text = json.dumps(_made(options), indent=2)
-    return _started(options, world, prepare(_reading(options, world), text, "wakeman run", os.getcwd()))
+    text = json.dumps(_plan_from_options(options), indent=2)
+    return _started(options, world, prepare_plan(_reading(options, world), text, "wakeman run", os.getcwd()))
 
 
 def amend(options: Namespace) -> int:
     """Change the plan of an open deployment."""
     world = reach(options)
     name = named(world, options.name)
-    prepared = gather(_reading(options, world), options.file)
+    prepared = gather_plan(_reading(options, world), options.file)
     api.approve(prepared, yes=options.yes)
     return done(options, api.amend(world, name, prepared))
 
 
-def _started(options: Namespace, world: World, prepared: Prepared) -> int:
+def _started(options: Namespace, world: World, prepared: PreparedPlan) -> int:
     api.approve(prepared, yes=options.yes)
     d = deploy.up(world, prepared)
     if options.watch and not options.dry_run:
-        from wakeman.faces.cli.watch import follow
+        from wakeman.faces.cli.watch import watch_and_print
 
-        return follow(options, msgspec.structs.replace(world, by=world.by.replace("up", "watch")), d.name)
+        return watch_and_print(options, msgspec.structs.replace(world, by=world.by.replace("up", "watch")), d.name)
     if options.wait and not options.dry_run:
         return _awaited(options, world, d)
     answer = api.started(world, d)
     return show(options, answer, _up, answer.next)
 
 
-def _up(told: api.Started) -> None:
+def _up(told: api.StartedDeployment) -> None:
     size = f"{count(told.units.total, 'unit')}, {count(len(told.workers), 'worker')}"
     out(f"{told.deployment} is {'up' if told.outcome == 'open' else told.outcome}: {size}")
     out(f"log: {told.log}")
     table(("worker", "state", "session"), [(w.name, w.state, w.session) for w in told.workers])
     if told.outcome == "open":
-        out(upcoming(told))
+        out(next_check(told))
 
 
 def _awaited(options: Namespace, world: World, d: Deployment) -> int:
@@ -246,7 +248,7 @@ def _awaited(options: Namespace, world: World, d: Deployment) -> int:
 
     if not options.json:
         for note in api.started(world, d).notes:  # now: nobody reads it once the night is over
-            say(clean(note))
+            print_note(printable(note))
     return done(options, wait(world, d.name, "done", time.sleep, options.timeout))
 
 
@@ -259,12 +261,12 @@ def _reading(options: Namespace, world: World) -> World:
     return local.world(options.state, "hand")
 
 
-def gather(world: World, file: str) -> Prepared:
+def gather_plan(world: World, file: str) -> PreparedPlan:
     """Read a plan file, or stdin, and all that it speaks of."""
     return api.gather(world, file, os.getcwd(), sys.stdin.read)
 
 
-def _made(options: Namespace) -> dict[str, Any]:
+def _plan_from_options(options: Namespace) -> dict[str, Any]:
     name = options.name
     made: dict[str, Any] = {
         "name": name,
@@ -282,11 +284,11 @@ def _made(options: Namespace) -> dict[str, Any]:
     keys.update(_setting(setting) for setting in options.set)
     for key, value in keys.items():
         if value is not None:
-            _put(made, key.split("."), value)
+            _set_key(made, key.split("."), value)
     return made
 
 
-def _put(made: dict[str, Any], path: list[str], value: object) -> None:
+def _set_key(made: dict[str, Any], path: list[str], value: object) -> None:
     for part in path[:-1]:
         inner = made.setdefault(part, {})
         if not isinstance(inner, dict):

@@ -11,12 +11,12 @@ from wakeman.core.log.events import Event, kind
 from wakeman.core.log.summary import summary
 from wakeman.faces.cli import options as given
 from wakeman.faces.cli.options import Verb
-from wakeman.faces.cli.plan import gather
+from wakeman.faces.cli.plan import gather_plan
 from wakeman.faces.cli.reach import reach
 from wakeman.faces.cli.show import out, show
 
 
-def _options(parser: ArgumentParser) -> None:
+def _rehearse_options(parser: ArgumentParser) -> None:
     parser.add_argument("file", metavar="FILE", help="plan file, TOML or JSON")
     parser.add_argument(
         "--unit", metavar="S", type=given.duration, default=60.0, help="time that a unit takes (default: 60s)"
@@ -32,7 +32,7 @@ def _options(parser: ArgumentParser) -> None:
 def rehearse(options: Namespace) -> int:
     """Rehearse the plan from `up` to its end; nothing outside memory is touched."""
     played = api_rehearse(
-        gather(reach(options), options.file),
+        gather_plan(reach(options), options.file),
         rehearsal,
         options.file,
         seconds=options.unit,
@@ -44,7 +44,7 @@ def rehearse(options: Namespace) -> int:
 
     def text(told: Rehearsed) -> None:
         for event in events:
-            out(_line(event, events[0]))
+            out(_rehearsed_line(event, events[0]))
         night = _clock(events[0], events[-1])
         out(f"rehearsed: {told.outcome}, {told.units.done}/{told.units.total} units, {night} of night")
 
@@ -58,7 +58,7 @@ def _early(text: str) -> tuple[str, int]:
     return name, int(count)
 
 
-def _line(event: Event, first: Event) -> str:
+def _rehearsed_line(event: Event, first: Event) -> str:
     moved = f" {event.source} -> {event.to}" if event.to else ""
     said = summary(event.data)
     by = event.by.partition(":")[0]
@@ -70,4 +70,6 @@ def _clock(first: Event, event: Event) -> str:
     return f"{seconds // 3600}:{seconds % 3600 // 60:02}:{seconds % 60:02}"
 
 
-VERBS: dict[str, Verb] = {"rehearse": ("wakeman rehearse wakeman.toml --early condense_a:3", _options, rehearse)}
+VERBS: dict[str, Verb] = {
+    "rehearse": ("wakeman rehearse wakeman.toml --early condense_a:3", _rehearse_options, rehearse)
+}

@@ -27,7 +27,7 @@ from wakeman.api.status import Status
 from wakeman.core.errors import UsageError
 from wakeman.faces.cli.options import Verb
 from wakeman.faces.cli.reach import reach
-from wakeman.faces.cli.show import clean, json_line, moment, out, portrait, say, show
+from wakeman.faces.cli.show import json_line, moment, out, portrait, print_note, printable, show
 
 REPLAY_POLL_S = 0.1
 """Seconds between two looks at a log that is followed."""
@@ -35,7 +35,7 @@ UNSHOWN = ("enrolled", "armed", "disarmed", "looked", "effected", "sealed")
 """Types that the timeline leaves out; `wakeman log` has every event, and so has `--json`."""
 
 
-def _options(parser: ArgumentParser) -> None:
+def _replay_options(parser: ArgumentParser) -> None:
     parser.add_argument("log", metavar="LOG|NAME", help="deployment, its directory, its events.jsonl, or a copy of one")
     parser.add_argument("--until", metavar="SEQ|TIME", type=_until, help="print the state at that line or time")
     parser.add_argument("--follow", action="store_true", help="print new events until the deployment is closed")
@@ -64,7 +64,7 @@ def replay(options: Namespace) -> int:
         return _otherwise(options, night)
     _timeline(options, night)
     while options.follow and night.d.outcome == "open":
-        _rest(night.file)
+        _wait_for_change(night.file)
         _timeline(options, night)
     return 0
 
@@ -75,18 +75,18 @@ def _timeline(options: Namespace, night: Night) -> None:
             if options.json:
                 json_line(to_builtins(told))
             elif told.type not in UNSHOWN:
-                out(_told(told))
+                out(_replayed_line(told))
     finally:
         sys.stdout.flush()
 
 
-def _told(told: Replayed) -> str:
+def _replayed_line(told: Replayed) -> str:
     moved = f"{told.source} -> {told.to}" if told.to else ""
     what = (told.worker or "", moved or told.type, told.says)
-    return f"{told.seq:>5}  {moment(told.at)}  " + "  ".join(clean(part) for part in what if part)
+    return f"{told.seq:>5}  {moment(told.at)}  " + "  ".join(printable(part) for part in what if part)
 
 
-def _rest(file: str) -> None:
+def _wait_for_change(file: str) -> None:
     """Return when the log's file has changed, or after a while."""
     before = os.stat(file)
     for _ in range(50):
@@ -106,21 +106,21 @@ def _as_it_was(options: Namespace, night: Night) -> int:
 
 def _otherwise(options: Namespace, night: Night) -> int:
     found: list[DecidedOtherwise] = []
-    for difference in otherwise(night, _text(options.policy), options.policy):
+    for difference in otherwise(night, _file_text(options.policy), options.policy):
         if options.json:
             found.append(difference)
         else:
             _differs(difference)
     data = Otherwise(deployment=night.d.name, differences=tuple(found), note=OTHERWISE)
-    return show(options, Answer(data), lambda told: say(told.note))
+    return show(options, Answer(data), lambda told: print_note(told.note))
 
 
 def _differs(one: DecidedOtherwise) -> None:
-    what = f"did {clean(one.did or 'nothing')}; would have done {clean(one.would or 'nothing')}"
-    out(f"{one.seq:>5}  {moment(one.at)}  {clean(one.worker or 'deployment')}  {what}")
+    what = f"did {printable(one.did or 'nothing')}; would have done {printable(one.would or 'nothing')}"
+    out(f"{one.seq:>5}  {moment(one.at)}  {printable(one.worker or 'deployment')}  {what}")
 
 
-def _text(file: str) -> str:
+def _file_text(file: str) -> str:
     try:
         with open(file, encoding="utf-8") as stream:
             return stream.read()
@@ -129,4 +129,4 @@ def _text(file: str) -> str:
         raise UsageError(f"{file}: {why}", "wakeman replay --help") from fault
 
 
-VERBS: dict[str, Verb] = {"replay": ("wakeman replay condense-docs --until 2026-11-22T03:00", _options, replay)}
+VERBS: dict[str, Verb] = {"replay": ("wakeman replay condense-docs --until 2026-11-22T03:00", _replay_options, replay)}

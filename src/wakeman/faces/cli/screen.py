@@ -11,13 +11,13 @@ from wakeman.api import screen
 from wakeman.faces.cli import options as given
 from wakeman.faces.cli.options import Verb
 from wakeman.faces.cli.reach import reach
-from wakeman.faces.cli.show import out, say, show
+from wakeman.faces.cli.show import out, print_note, show
 
 
 def _capture_options(parser: ArgumentParser) -> None:
     given.worker(parser)
     parser.add_argument(
-        "--lines", metavar="N", type=given.count, default=50, help="lines to print, from below (default: 50)"
+        "--lines", metavar="N", type=given.positive_number, default=50, help="lines to print, from below (default: 50)"
     )
 
 
@@ -38,7 +38,7 @@ def attach(options: Namespace) -> int:
         if options.print:
             out(join(told.command))
         elif os.environ.get("TMUX"):
-            say("this terminal is inside tmux; from a terminal outside it, or after detaching, run:")
+            print_note("this terminal is inside tmux; from a terminal outside it, or after detaching, run:")
             out(join(told.command))
         else:
             sys.stdout.flush()

@@ -9,7 +9,7 @@ from wakeman.adapters import local
 from wakeman.api import doctor as api
 from wakeman.faces.cli.options import Verb
 from wakeman.faces.cli.reach import reach
-from wakeman.faces.cli.show import clean, out, show, table
+from wakeman.faces.cli.show import out, printable, show, table
 
 
 def _doctor_options(parser: ArgumentParser) -> None:
@@ -33,7 +33,7 @@ def _diagnosis(told: api.Diagnosis) -> None:
     table(("", "prerequisite", "found"), [(each.level, each.what, each.found) for each in told.findings])
     for each in told.findings:
         if each.mend:
-            out(f"fix {each.what}: {clean(each.mend)}")
+            out(f"fix {each.what}: {printable(each.mend)}")
 
 
 def agents(options: Namespace) -> int:

@@ -27,7 +27,7 @@ def out(text: str) -> None:
     sys.stdout.write(text + "\n")
 
 
-def say(text: str) -> None:
+def print_note(text: str) -> None:
     """Print a line of talk."""
     sys.stderr.write(text + "\n")
 
@@ -45,18 +45,18 @@ def show(options: Namespace, answer: Answer[T_co], text: Callable[[T_co], None],
     else:
         text(answer.data)
         for note in answer.notes:
-            say(clean(note))
+            print_note(printable(note))
         if following:
-            say("next: " + "; ".join(_reaching(options.state, following)))
+            print_note("next: " + "; ".join(_reaching(options.state, following)))
     return answer.code
 
 
 def done(options: Namespace, answer: Answer[Status]) -> int:
     """Print the state of a deployment after a verb has acted; return the exit code."""
-    return show(options, answer, summary)
+    return show(options, answer, print_summary)
 
 
-def failed(error: WakemanError, words: Sequence[str]) -> int:
+def print_error(error: WakemanError, words: Sequence[str]) -> int:
     """Print an error in the way that the command line asked for; return the exit code."""
     from wakeman.api.answer import envelope, failure
     from wakeman.faces.cli import STANDING
@@ -69,9 +69,9 @@ def failed(error: WakemanError, words: Sequence[str]) -> int:
     else:
         prefix = "wakeman: " if quiet else ""
         for problem in told.data.problems or (told.data.error,):
-            say(f"{prefix}error: {clean(problem)}")
+            print_note(f"{prefix}error: {printable(problem)}")
         if told.data.hint:
-            say(f"{prefix}hint: {clean(told.data.hint)}")
+            print_note(f"{prefix}hint: {printable(told.data.hint)}")
     return error.code if error.code < 4 or error.code == 6 or own[0] in STANDING else 1
 
 
@@ -99,33 +99,33 @@ def _would(options: Namespace, answer: Answer[Any]) -> int:
         _envelope(options, told)
     else:
         for step in told.data.would or ("do nothing",):
-            out(f"would {clean(step)}")
+            out(f"would {printable(step)}")
     return told.code
 
 
-def summary(status: Status) -> None:
+def print_summary(status: Status) -> None:
     """Print the state of a deployment in one line."""
-    out(line(status))
+    out(status_line(status))
     warn(status)
 
 
 def warn(status: Status) -> None:
     """Print why a deployment's workers could not be observed, if so."""
     if status.blind:
-        say(f"warning: {clean(status.blind)}; its workers cannot be seen, and nothing is decided about them")
+        print_note(f"warning: {printable(status.blind)}; its workers cannot be seen, and nothing is decided about them")
 
 
-def line(status: Status) -> str:
+def status_line(status: Status) -> str:
     """Return the state of a deployment in one line: the last row, how far it is, the next check."""
     units, row = status.units, status.decision.row
     head = f"{status.deployment}: {row or status.outcome}: {units.done}/{units.total} done"
     if status.outcome != "open":
         return f"{head}, {status.outcome}"
     needs = ", needs a person" if status.needs_person else ""
-    return f"{head}{needs}, {upcoming(status)}"
+    return f"{head}{needs}, {next_check(status)}"
 
 
-def upcoming(status: Status) -> str:
+def next_check(status: Status) -> str:
     """Return when the next check comes, and by what."""
     alarm = status.alarm
     if status.paused:
@@ -163,7 +163,7 @@ def _directed(hint: str, words: Sequence[str]) -> str:
 
 def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """Print rows under a head, columns as wide as their longest cell."""
-    cells = [list(head)] + [[clean(str(cell)) for cell in row] for row in rows]
+    cells = [list(head)] + [[printable(str(cell)) for cell in row] for row in rows]
     widths = [max(len(row[at]) for row in cells) for at in range(len(head))]
     for row in cells:
         out("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
@@ -175,17 +175,17 @@ def portrait(status: Status) -> None:
     needs = ", needs a person" if status.needs_person else ""
     out(f"{status.deployment}: {status.outcome}, {units.done}/{units.total} units done{needs}")
     held = f" (held: wakeman accept {status.deployment})" if row.held else ""
-    out(f"last row: {row.row or 'none yet'}: {clean(row.why)}{held}")
-    if spent := _spent(status):
+    out(f"last row: {row.row or 'none yet'}: {printable(row.why)}{held}")
+    if spent := _usage_text(status):
         out(f"used: {spent}")
     if status.outcome == "open":
-        out(upcoming(status))
-        out(f"{pace(status.progress)}{misplaced(status.deployment, status.conflicts)}")
+        out(next_check(status))
+        out(f"{pace_text(status.progress)}{misplaced(status.deployment, status.conflicts)}")
     if status.age is not None:
         out(f"seen {lasting(status.age)} ago")
     warn(status)
     if status.confined:
-        out(f"confined: by {clean(status.confined)}")
+        out(f"confined: by {printable(status.confined)}")
     out("")
     rows = [(w.name, w.state, _reason(w), w.attempt, _share(w), moment(w.since)) for w in status.workers]
     table(("worker", "state", "reason", "attempt", "units", "since"), rows)
@@ -198,9 +198,9 @@ def portrait(status: Status) -> None:
     if status.trees and status.outcome != "open":
         _branches(status.trees)
     if status.sampled:
-        out(f"\nsampled for a person to review: {', '.join(map(clean, status.sampled))}")
+        out(f"\nsampled for a person to review: {', '.join(map(printable, status.sampled))}")
     for each in status.reviews:
-        _review(each)
+        _print_review(each)
 
 
 def _share(worker: WorkerStatus) -> str:
@@ -208,23 +208,23 @@ def _share(worker: WorkerStatus) -> str:
     return f"review {worker.review}" if worker.review else f"{worker.units.done}/{worker.units.total}"
 
 
-def _review(each: ReviewStatus) -> None:
+def _print_review(each: ReviewStatus) -> None:
     """Print what became of a review: whom it rejects, and why."""
     stands = "waived" if each.waived else f"{len(each.rejected)} rejected" if each.heard else "no verdict yet"
     out(f"\nreview {each.round} by {each.worker}: {len(each.units)} units, {stands}")
     for unit, why in each.rejected.items():
-        out(f"  {clean(unit)}: {clean(why)}")
+        out(f"  {printable(unit)}: {printable(why)}")
 
 
 def _branches(trees: TreesStatus) -> None:
     """Print the branches that hold what was made, and the commands that merge them by hand."""
-    out(f"\nbranches from {trees.branch or trees.base[:12]} in {clean(trees.repository)}:")
+    out(f"\nbranches from {trees.branch or trees.base[:12]} in {printable(trees.repository)}:")
     out(f"  {', '.join(trees.branches)}")
     for command in trees.commands:
-        out(f"  {clean(command)}")
+        out(f"  {printable(command)}")
 
 
-def _spent(status: Status) -> str:
+def _usage_text(status: Status) -> str:
     """Return what clients have reported of their use; "" when none has."""
     tokens, cost = status.tokens, status.cost
     said = [f"{tokens.input} tokens in, {tokens.output} out"] if tokens else []
@@ -243,7 +243,7 @@ def _missing(units: UnitCounts) -> None:
     if units.missing:
         left = units.total - units.done - len(units.missing)
         more = f" and {left} more" if left else ""
-        out(f"\nmissing: {', '.join(map(clean, units.missing))}{more}")
+        out(f"\nmissing: {', '.join(map(printable, units.missing))}{more}")
 
 
 def moment(at: str | datetime | None) -> str:
@@ -267,7 +267,7 @@ def lasting(seconds: float) -> str:
     return f"{seconds:.0f} s"
 
 
-def pace(progress: ProgressStatus) -> str:
+def pace_text(progress: ProgressStatus) -> str:
     """Return how fast it goes, and how long it may still take."""
     rate, eta = progress.per_hour, progress.eta
     if rate is None:
@@ -281,6 +281,6 @@ def misplaced(name: str, conflicts: int) -> str:
     return f"; {conflicts} written out of place: wakeman log {name} --type conflicted" if conflicts else ""
 
 
-def clean(text: str) -> str:
+def printable(text: str) -> str:
     """Return one line that no terminal takes for a command."""
     return sanitise(text, CELL_CHARS_MAX)

@@ -8,7 +8,7 @@ from wakeman.api.names import named
 from wakeman.api.status import ListedStatus, Statuses, UnreadableStatus, status, statuses
 from wakeman.faces.cli.options import Verb
 from wakeman.faces.cli.reach import reach
-from wakeman.faces.cli.show import clean, portrait, say, show, table, upcoming
+from wakeman.faces.cli.show import next_check, portrait, print_note, printable, show, table
 
 
 def _status_options(parser: ArgumentParser) -> None:
@@ -26,27 +26,29 @@ def _status(options: Namespace) -> int:
     world = reach(options)
     if options.name is None:
         found = statuses(world, recorded=options.recorded)
-        code = show(options, found, _all, () if found.data.deployments else ("wakeman init", "wakeman up FILE"))
+        code = show(
+            options, found, _print_statuses, () if found.data.deployments else ("wakeman init", "wakeman up FILE")
+        )
     else:
         answer = status(world, named(world, options.name), recorded=options.recorded)
         code = show(options, answer, portrait, answer.next)
     return code if options.exit_code else 0
 
 
-def _all(told: Statuses) -> None:
+def _print_statuses(told: Statuses) -> None:
     if told.deployments:
         head = ("deployment", "outcome", "done", "workers", "last row", "next")
-        table(head, [_row(each) for each in told.deployments])
+        table(head, [_table_row(each) for each in told.deployments])
     else:
-        say(f"no deployments in {told.state}")
+        print_note(f"no deployments in {told.state}")
 
 
-def _row(told: ListedStatus | UnreadableStatus) -> tuple[str, ...]:
+def _table_row(told: ListedStatus | UnreadableStatus) -> tuple[str, ...]:
     if isinstance(told, UnreadableStatus):
-        return told.deployment, told.outcome, "", "", clean(told.error), ""
+        return told.deployment, told.outcome, "", "", printable(told.error), ""
     alive = sum(1 for worker in told.workers if worker.state in ("launched", "running", "stuck"))
     row = told.decision.row + (", needs a person" if told.needs_person else "")
-    coming = upcoming(told) if told.outcome == "open" else ""
+    coming = next_check(told) if told.outcome == "open" else ""
     done, counts = f"{told.units.done}/{told.units.total}", f"{alive}/{len(told.workers)} alive"
     return told.deployment, told.outcome, done, counts, row, coming
 

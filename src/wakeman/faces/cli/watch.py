@@ -10,14 +10,14 @@ from msgspec import to_builtins
 
 from wakeman.api.codes import code
 from wakeman.api.names import named
-from wakeman.api.status import Status, progress
-from wakeman.api.watch import standing, watched
+from wakeman.api.status import Status, progress_status
+from wakeman.api.watch import watched, watched_status
 from wakeman.engine.watch import DEBOUNCE_S, PROGRESS_STEP_S, RESCAN_S, WatchView
 from wakeman.engine.watch import watch as engine_watch
 from wakeman.faces.cli import options as given
 from wakeman.faces.cli.options import Verb
 from wakeman.faces.cli.reach import reach
-from wakeman.faces.cli.show import clean, clock, json_line, misplaced, out, pace, say, table
+from wakeman.faces.cli.show import clock, json_line, misplaced, out, pace_text, print_note, printable, table
 from wakeman.ports import World
 
 HOME = "\x1b[H\x1b[J"
@@ -52,10 +52,10 @@ def _watch_options(parser: ArgumentParser) -> None:
 def watch(options: Namespace) -> int:
     """Watch a deployment until it is closed. To end it before costs nothing but speed."""
     world = reach(options, "watch")
-    return follow(options, world, named(world, options.name))
+    return watch_and_print(options, world, named(world, options.name))
 
 
-def follow(options: Namespace, world: World, name: str) -> int:
+def watch_and_print(options: Namespace, world: World, name: str) -> int:
     """Watch, and print what is seen; the exit code says how it ended."""
     parameters = {key: getattr(options, key) for key in ("debounce", "step", "rescan") if hasattr(options, key)}
     live = not options.json and sys.stdout.isatty()
@@ -70,7 +70,7 @@ def follow(options: Namespace, world: World, name: str) -> int:
             before, next_ = shown, now + PROGRESS_STEP_S
             _show(options, view, live=live)
     if not live and not options.json:
-        out(f"{d.name}: {d.outcome}: {clean(d.why)}")
+        out(f"{d.name}: {d.outcome}: {printable(d.why)}")
     return code(d)
 
 
@@ -79,13 +79,13 @@ def _show(options: Namespace, view: WatchView, *, live: bool) -> None:
         json_line(to_builtins(watched(view)))
     elif live:
         sys.stdout.write(HOME)
-        _table(standing(view), view.how)
+        _table(watched_status(view), view.how)
     else:
-        far = progress(view.deployment, view.at)
-        out(f"{view.deployment.name}: {far.done}/{far.total} units; {pace(far)}")
+        far = progress_status(view.deployment, view.at)
+        out(f"{view.deployment.name}: {far.done}/{far.total} units; {pace_text(far)}")
     if not options.json:
         for why in view.lost:
-            say(f"warning: {clean(why)}: everything is looked at")
+            print_note(f"warning: {printable(why)}: everything is looked at")
     sys.stdout.flush()
 
 
@@ -93,11 +93,18 @@ def _table(status: Status, how: Sequence[str]) -> None:
     far, row = status.progress, status.decision
     needs = ", needs a person" if status.needs_person else ""
     out(f"{status.deployment}: {status.outcome}, {far.done}/{far.total} units{needs}")
-    out(f"{pace(far)}{misplaced(status.deployment, status.conflicts)}")
-    out(f"last row: {row.row or 'none yet'}: {clean(row.why)}")
-    out(f"watching: {clean('; '.join(how))}\n")
+    out(f"{pace_text(far)}{misplaced(status.deployment, status.conflicts)}")
+    out(f"last row: {row.row or 'none yet'}: {printable(row.why)}")
+    out(f"watching: {printable('; '.join(how))}\n")
     rows = [
-        (w.name, w.state, w.reason or "", f"{w.progress.done}/{w.progress.total}", pace(w.progress), clock(w.since))
+        (
+            w.name,
+            w.state,
+            w.reason or "",
+            f"{w.progress.done}/{w.progress.total}",
+            pace_text(w.progress),
+            clock(w.since),
+        )
         for w in status.workers
     ]
     table(("worker", "state", "reason", "units", "pace", "since"), rows)

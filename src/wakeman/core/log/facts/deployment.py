@@ -180,7 +180,7 @@ class Reviewed(Fact, frozen=True):
             # What had its last review gets no cleanup any more: it stays undone.
             last = unit.reviews >= d.plan.verify.review.rounds
             unit.rounds = max(unit.rounds, rounds) if last else unit.rounds
-            _reopen(unit, review.quoted(why), unit.rounds if last else rounds - 1)
+            _reopen(unit, review.quote_rejection(why), unit.rounds if last else rounds - 1)
 
     def summary(self) -> str:
         words = [f"{each.unit}: {each.why}" for each in self.rejected]
@@ -218,5 +218,5 @@ def _end_review(d: Deployment, task: Review) -> None:
     rejected."""
     task.heard = True
     for name, marks in task.marks.items():
-        if name not in task.rejected and review.stands(d, task, name):
+        if name not in task.rejected and review.is_as_reviewed(d, task, name):
             d.units[name].reviewed = marks
