@@ -314,9 +314,9 @@ def test_another_package_brings_a_harness_by_its_entry_point(tmp_path: Path) -> 
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: mine\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text("[wakeman.harnesses]\nmine = mine:make\nbad = mine:broken\n")
     ask = """\
-from wakeman.adapters.harness import find, names
+from wakeman.adapters.harness import find, harness_names
 from wakeman.testing.harness import faults
-print(names()[-2:], find("mine").name, faults(find("mine"), command=("x",)))
+print(harness_names()[-2:], find("mine").name, faults(find("mine"), command=("x",)))
 try:
     find("bad")
 except Exception as fault:
