@@ -147,10 +147,8 @@ def _unreviewed(d: Deployment) -> list[tuple[str, str]]:
 
 
 def _late(d: Deployment) -> list[str]:
-    if any(not each.heard for each in d.reviews.values()):
-        return []
-    rounds = d.plan.verify.review.rounds
-    return [name for name in review.unreviewed(d) if d.units[name].reviews >= rounds]
+    heard, rounds = all(each.heard for each in d.reviews.values()), d.plan.verify.review.rounds
+    return [name for name in review.unreviewed(d) if heard and d.units[name].reviews >= rounds]
 
 
 def _asking(d: Deployment) -> list[WorkerState]:
@@ -166,6 +164,5 @@ def _question(worker: WorkerState) -> str:
 
 
 def _stuck_line(d: Deployment, worker: WorkerState) -> str:
-    since = worker.since or d.looked_at
-    minutes = (d.looked_at - since).total_seconds() / 60 if d.looked_at and since else 0.0
+    minutes = (d.looked_at - worker.since).total_seconds() / 60 if d.looked_at and worker.since else 0.0
     return f"{worker.name}: {worker.reason or 'launch'}: {sanitise(worker.why, 60)}, {minutes:.0f} min"
