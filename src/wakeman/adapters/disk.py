@@ -34,6 +34,8 @@ _REFUSALS: dict[int, tuple[str, str]] = {
 }
 """errno -> what is wrong, and what fixes it; other errors are reported in the system's words."""
 
+LOGGED_NUMBER_MAX = 2**63 - 1
+"""The largest number that a line of the log holds."""
 _FOR_ALL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}
 _NO_HARD_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 _serial = count()
@@ -60,12 +62,12 @@ class Disk:
             with suppress(OSError, ValueError):
                 seen = os.stat(path)
                 if stat.S_ISREG(seen.st_mode):
-                    found[path] = FileFingerprint(path, seen.st_size, seen.st_mtime_ns, seen.st_ino)
+                    found[path] = _marked(path, seen)
         return found
 
-    def read(self, path: str, limit: int = 64 * 1024 * 1024) -> bytes:
+    def read(self, path: str, limit: int = 64 * 1024 * 1024, *, follow: bool = True) -> bytes:
         """Read a whole file."""
-        with _translated_errors(path), os.fdopen(_open_regular(path), "rb") as file:
+        with _translated_errors(path), os.fdopen(_open_regular(path, follow=follow), "rb") as file:
             data = file.read(limit + 1)
         if len(data) > limit:
             raise StorageError(f"{path}: more than {limit} bytes, expected at most that")
@@ -73,24 +75,16 @@ class Disk:
 
     def tail(self, path: str, size: int = 65536) -> bytes:
         """Read the last bytes of a file that another process may be writing."""
-        with _translated_errors(path):
-            try:
-                file = os.fdopen(_open_regular(path), "rb")
-            except (FileNotFoundError, NotADirectoryError):
-                return b""
-            with file:
-                file.seek(max(0, file.seek(0, os.SEEK_END) - size))
-                return file.read(size)
+        with suppress(OSError, ValueError), os.fdopen(_open_regular(path, follow=False), "rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - size))
+            return file.read(size)
+        return b""
 
     def head(self, path: str, size: int = 65536) -> bytes:
         """Read the first bytes of a file that another process may be writing."""
-        with _translated_errors(path):
-            try:
-                file = os.fdopen(_open_regular(path), "rb")
-            except (FileNotFoundError, NotADirectoryError):
-                return b""
-            with file:
-                return file.read(size)
+        with suppress(OSError, ValueError), os.fdopen(_open_regular(path, follow=False), "rb") as file:
+            return file.read(size)
+        return b""
 
     def glob(self, root: str, patterns: Sequence[str], exclude: Sequence[str]) -> list[str]:
         """List regular files under `root`.
@@ -264,9 +258,9 @@ def _translated_errors(path: str) -> Iterator[None]:
         raise StorageError(f"{path!r}: {error}") from error
 
 
-def _open_regular(path: str) -> int:
+def _open_regular(path: str, *, follow: bool = True) -> int:
     # Not blocking: opening a pipe that nobody writes to would wait for ever.
-    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | (0 if follow else os.O_NOFOLLOW))
     if not stat.S_ISREG(os.fstat(handle).st_mode):
         os.close(handle)
         raise OSError(errno.EINVAL, "not a regular file")
@@ -274,7 +268,9 @@ def _open_regular(path: str) -> int:
 
 
 def _marked(path: str, seen: os.stat_result) -> FileFingerprint:
-    return FileFingerprint(path, seen.st_size, seen.st_mtime_ns, seen.st_ino)
+    # Some file systems keep times that no line of the log could hold.
+    mtime_ns = min(max(seen.st_mtime_ns, -LOGGED_NUMBER_MAX), LOGGED_NUMBER_MAX)
+    return FileFingerprint(path, seen.st_size, mtime_ns, seen.st_ino)
 
 
 def _same_fingerprint(one: FileFingerprint, other: FileFingerprint) -> bool:

@@ -194,8 +194,8 @@ class DryFiles:
     def marks(self, paths: Iterable[str]) -> dict[str, FileFingerprint]:
         return self._files.marks(paths)
 
-    def read(self, path: str, limit: int = 64 * 1024 * 1024) -> bytes:
-        return self._own[path] if path in self._own else self._files.read(path, limit)
+    def read(self, path: str, limit: int = 64 * 1024 * 1024, *, follow: bool = True) -> bytes:
+        return self._own[path] if path in self._own else self._files.read(path, limit, follow=follow)
 
     def tail(self, path: str, size: int = 65536) -> bytes:
         return self._files.tail(path, size)

@@ -23,14 +23,21 @@ class Files(Protocol):
     def marks(self, paths: Iterable[str]) -> dict[str, FileFingerprint]:
         """Stat files; what is missing, or no regular file, is left out. Cost: one stat each."""
 
-    def read(self, path: str, limit: int = 64 * 1024 * 1024) -> bytes:
-        """Read a file. Raises: StorageError naming it, also when it is larger than `limit` bytes."""
+    def read(self, path: str, limit: int = 64 * 1024 * 1024, *, follow: bool = True) -> bytes:
+        """Read a regular file, without waiting; a symlink at the path's end too, unless it may be somebody's trap.
+
+        Raises: StorageError naming it, also when it is larger than `limit` bytes.
+        """
 
     def tail(self, path: str, size: int = 65536) -> bytes:
-        """Read the last `size` bytes; empty when there is no such file."""
+        """Read the last `size` bytes of a file that others write.
+
+        Boundary: empty for what is no regular file of its own, a symlink included, and for what cannot be read:
+        anything may lie where a worker writes.
+        """
 
     def head(self, path: str, size: int = 65536) -> bytes:
-        """Read the first `size` bytes; empty when there is no such file."""
+        """Read the first `size` bytes of a file that others write; see `tail`."""
 
     def glob(self, root: str, patterns: Sequence[str], exclude: Sequence[str]) -> list[str]:
         """List regular files under `root` as relative paths, sorted; `**` spans directories.

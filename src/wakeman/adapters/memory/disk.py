@@ -39,8 +39,8 @@ class MemoryFiles:
                 found[path] = FileFingerprint(path=path, size=len(entry[0]), mtime_ns=entry[1], inode=entry[2])
         return found
 
-    def read(self, path: str, limit: int = 64 * 1024 * 1024) -> bytes:
-        entry = self.held.get(self._real(path))
+    def read(self, path: str, limit: int = 64 * 1024 * 1024, *, follow: bool = True) -> bytes:
+        entry = self.held.get(self._real(path) if follow else self._entry(path))
         if entry is None:
             raise StorageError(f"{path}: no such file")
         if len(entry[0]) > limit:
@@ -48,11 +48,11 @@ class MemoryFiles:
         return entry[0]
 
     def tail(self, path: str, size: int = 65536) -> bytes:
-        data = self.held.get(self._real(path), (b"", 0, 0))[0]
+        data = self.held.get(self._entry(path), (b"", 0, 0))[0]
         return data[max(0, len(data) - size) :]
 
     def head(self, path: str, size: int = 65536) -> bytes:
-        return self.held.get(self._real(path), (b"", 0, 0))[0][:size]
+        return self.held.get(self._entry(path), (b"", 0, 0))[0][:size]
 
     def glob(self, root: str, patterns: Sequence[str], exclude: Sequence[str]) -> list[str]:
         place = self._real(root)

@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from wakeman.core.errors import ProgramError, UnknownNameError
+from wakeman.core.gate import whole_number
 from wakeman.core.log import events as e
 from wakeman.core.model import (
     Deployment,
@@ -39,6 +40,10 @@ ENDED_STREAM_BYTES = 4 * 1024 * 1024
 """Bytes of an ended attempt's stream that are read, from its end; of a live one less."""
 TRANSCRIPT_BYTES_MAX = 16 * 1024 * 1024
 """Bytes of a client's own record that are read for what it has used; of a longer one that is not known."""
+EXIT_FILE_BYTES_MAX = 64
+"""Bytes of an exit file that are read."""
+STATUS_MAX = 255
+"""The largest exit status."""
 PATH_CHARS_MAX = 200
 """Characters of a path that a reason repeats."""
 TOOL_CLOCK_LAG_S = 1.0
@@ -340,10 +345,10 @@ def _ended_session(
 def _exited(
     world: World, view: Gathered, worker: WorkerState, base: Observation, harness: Harness, traces: Transcripts
 ) -> Observation:
-    text = world.files.read(layout.exit_file(view.d.host, worker)).decode("ascii", "replace").strip()
-    if not text.isdigit():
-        return _ended_session(base, "exited", f"its exit file holds {text[:20]!r}", worker.ending or "")
-    code = int(text)
+    text = world.files.head(layout.exit_file(view.d.host, worker), EXIT_FILE_BYTES_MAX).decode("ascii", "replace")
+    code = whole_number(text.strip(), STATUS_MAX)
+    if code is None:
+        return _ended_session(base, "exited", f"its exit file holds {text.strip()[:20]!r}", worker.ending or "")
     now = world.clock.now()
     evidence = _evidence(view, world, worker, ENDED_STREAM_BYTES, traces)
     said = harness.ending(evidence, code, now) if code or harness.reads else Report()

@@ -8,15 +8,17 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import datetime
+from itertools import islice
 
 import msgspec
 from msgspec import Struct
 
 from wakeman.core.errors import StorageError
+from wakeman.core.gate import Refused, decode_json, file_time, plain_path
 from wakeman.core.log import events as e
 from wakeman.core.log.chunks import chunks
-from wakeman.core.model import Deployment, FileFingerprint, UnitState, WorkerState, Written
+from wakeman.core.model import Deployment, FileFingerprint, UnitState, Written
 from wakeman.core.plan.claims import Claims, claimed_paths, trespass
 from wakeman.core.policy.quality import Facts, judge_unit
 from wakeman.engine import layout
@@ -26,6 +28,8 @@ from wakeman.ports import World
 
 SPOOL_FILE_BYTES_MAX = 65536
 """Bytes of a file in the spool at most."""
+SPOOL_FILES_MAX = 2000
+"""Files of one directory that one check reads."""
 CONFLICT_LINES_MAX = 20
 """Conflicts of one moment that get a line of their own."""
 UNFINISHED_AGE_S = 3600.0
@@ -50,12 +54,11 @@ def read_spool(world: World, d: Deployment, now: datetime) -> tuple[list[e.Draft
     believed of its worker alone. Cost: a listing of the spool, and of one directory for each worker alive whose
     client has hooks.
     """
-    spool = layout.inside(d.host, "spool")
-    files = [posixpath.join(spool, name) for name in world.files.names(spool)]
+    files = list(_left(world, layout.inside(d.host, "spool"), ""))
     told = [one for file in files if (one := read_report(world, file)) is not None]
     for worker in d.workers.values():
         if worker.live and "hook" in world.harness(d.plan_of(worker).workers.harness).reads:
-            own = list(_left(world, d, worker))
+            own = list(_left(world, layout.report_directory(d.host, worker), WROTE_PREFIX))
             files += own
             told += [one for file in own if (one := read_report(world, file)) and one.worker == worker.name]
     whole = [file for file in files if not file.endswith(UNFINISHED_SUFFIX)]
@@ -76,14 +79,20 @@ def read_report(world: World, file: str) -> HookReport | None:
     if file.endswith(UNFINISHED_SUFFIX):
         return None
     try:
-        return msgspec.json.decode(world.files.read(file, SPOOL_FILE_BYTES_MAX), type=HookReport)
-    except (StorageError, msgspec.DecodeError):
+        report = decode_json(world.files.read(file, SPOOL_FILE_BYTES_MAX, follow=False), HookReport)
+    except StorageError:
         return None
+    if isinstance(report, Refused):
+        return None
+    return msgspec.structs.replace(report, wrote=tuple(filter(plain_path, report.wrote)))
 
 
-def _left(world: World, d: Deployment, worker: WorkerState) -> Iterator[str]:
-    said = layout.report_directory(d.host, worker)
-    return (posixpath.join(said, name) for name in world.files.names(said) if name.startswith(WROTE_PREFIX))
+def _left(world: World, directory: str, prefix: str) -> Iterator[str]:
+    """Yield what lies in a directory that workers write to. Boundary: nothing where it cannot be listed; of a flood
+    what comes first, the rest is for the next checks."""
+    with suppress(StorageError):
+        names = (name for name in world.files.names(directory) if name.startswith(prefix))
+        yield from (posixpath.join(directory, name) for name in islice(names, SPOOL_FILES_MAX))
 
 
 def _file_age(mark: FileFingerprint, now: datetime) -> float:
@@ -157,7 +166,7 @@ def _conflicted(world: World, d: Deployment, known: Claims, strange: Mapping[str
             continue
         output = known.output(path)
         named = msgspec.structs.replace(mark, path=output[1]) if output else mark
-        written = datetime.fromtimestamp(mark.mtime_ns / 1e9, UTC)
+        written = file_time(mark.mtime_ns)
         if (told := trespass(d, known, path, named, written, strange[path])) is not None:
             found.append(e.Draft(told[1], worker=told[0]))
     return first_few(found)

@@ -306,7 +306,7 @@ def _setting(text: str) -> tuple[str, object]:
         raise UsageError(f"--set: found {text[:60]!r}; expected KEY=VALUE, as verify.min_bytes=200")
     try:
         return key, tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):  # no TOML, or none that ends
         return key, value
 
 
