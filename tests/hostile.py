@@ -34,6 +34,7 @@ WORDS = (
     "Cost: $. message, $1.2.3 session", "0001-01-01T00:00:00", "9999-12-31T23:59:59.999999-23:59", "a" * 70_000,
 )  # fmt: skip
 TEXTS = st.one_of(st.text(max_size=40), st.sampled_from(WORDS))
+RAW = TEXTS.map(lambda text: text.encode("utf-8", "surrogatepass"))
 LEAVES = st.one_of(st.none(), st.booleans(), NUMBERS, TEXTS)
 JSON = st.recursive(
     LEAVES,

@@ -16,7 +16,8 @@ from wakeman.core.errors import PlanError
 from wakeman.core.model import Plan, UnitsSpec, WorkersSpec
 from wakeman.core.plan.parser import KEY_PARTS_MAX, policy, read_plan
 from wakeman.core.plan.shares import shares, units
-from wakeman.core.plan.starter import starter
+from wakeman.core.plan.starter import commented
+from wakeman.faces.cli.plan import STARTER
 
 WHOLE: dict[str, Any] = {
     "name": "x",
@@ -29,7 +30,7 @@ WHOLE: dict[str, Any] = {
     "limits": {"give_up": "6h", "max_cost": 20.0},
     "agents": {"own": {"description": "d", "prompt": "p", "tools": ["Read"]}},
 }
-TOML = starter("x")
+TOML = commented(STARTER.read_text())
 
 
 def gone_through(text: str) -> None:

@@ -303,7 +303,7 @@ class Agentic:
         if report.activity == "unknown" and client.says:
             report = _printed(client.says, evidence.stream, now)
         if report.activity == "unknown":
-            report = self._said(evidence, now)
+            report = self._reported(evidence, now)
         if report.activity == "unknown" and record is not None:
             report = _last_report(record.events, json_lines(evidence.record), now, "record")
         if report.activity in ("unknown", "idle") and report.source in ("", "record"):
@@ -317,8 +317,8 @@ class Agentic:
         client = self.client
         report = _last_report(client.events, json_lines(evidence.stream), now, "stream", ended=True)
         if report.activity == "unknown" and client.says:
-            said = _printed(client.says, evidence.stream, now)
-            report = said if said.activity in ("error", "limited") else report
+            printed = _printed(client.says, evidence.stream, now)
+            report = printed if printed.activity in ("error", "limited") else report
         if report.activity == "unknown" and code != 0 and (code is None or code < SIGNALLED_FROM_STATUS):
             text = evidence.stream.decode(errors="replace")
             report = Report(why=last_line(text, CLIENT_REASON_CHARS_MAX))
@@ -333,7 +333,7 @@ class Agentic:
         elif agent.model and agent.model not in CLAUDES:
             yield from _filled(self.client.model, {"model": agent.model})
 
-    def _said(self, evidence: Evidence, now: datetime) -> Report:
+    def _reported(self, evidence: Evidence, now: datetime) -> Report:
         """Read the last hook, and what the client says of its process if that is of later.
 
         Boundary: a hook says more where both mean the same; that it does nothing is no news after a failure.
@@ -348,7 +348,7 @@ class Agentic:
         failed = state.activity == "idle" and hook.activity in ("error", "limited")
         if state.activity in ("unknown", hook.activity) or failed:
             return hook
-        return state if at > evidence.heard or hook.activity == "unknown" else hook
+        return state if at > evidence.hook_at or hook.activity == "unknown" else hook
 
     def _shown(self, screen: str, now: datetime) -> Report:
         rows = screen.replace("\N{NO-BREAK SPACE}", " ").rstrip().splitlines()[-SIGN_ROWS_MAX:]
@@ -467,8 +467,8 @@ def _row_report(
 ) -> Report:
     why = _worded(row.why, line)
     if ended and row.activity == "busy" and row.ends is None:
-        said = _worded("{error}", line)
-        return Report("busy", f"ended without a result{': ' if said else ''}{said}", source=source)
+        text = _worded("{error}", line)
+        return Report("busy", f"ended without a result{': ' if text else ''}{text}", source=source)
     if ended and row.ends is not None:
         why = row.ends(line) if callable(row.ends) else _worded(row.ends, line)
     reset: datetime | None = None
@@ -537,14 +537,14 @@ def _seconds(said: object) -> float:
 def _worded(template: str, line: Json) -> str:
     """Fill in the values at the paths in braces: of alternatives the first that exists, of several values all."""
 
-    def said(found: re.Match[str]) -> str:
+    def filled(found: re.Match[str]) -> str:
         for path in found[1].split("|"):
             there = [_spelt(value) for value in values_at(line, path) if isinstance(value, str | int | float)]
             if any(there):
                 return "; ".join(filter(None, there))
         return ""
 
-    return sanitise(re.sub(r"\{([^}]+)\}", said, template), CLIENT_REASON_CHARS_MAX)
+    return sanitise(re.sub(r"\{([^}]+)\}", filled, template), CLIENT_REASON_CHARS_MAX)
 
 
 # --- text -----------------------------------------------------------------------------------------------------
@@ -573,12 +573,12 @@ def _usage(tally: Tally | None, data: bytes, *, whole: bool) -> Usage | None:
     """Return what lines say of it. Boundary: sums of a file whose beginning was not read are none."""
     if tally is None or (tally.adds and not whole):
         return None
-    told = (line for line in json_lines(data) if fits(tally.where, line))
+    lines = (line for line in json_lines(data) if fits(tally.where, line))
     if not tally.adds:
-        last = next(told, None)
+        last = next(lines, None)
         return None if last is None else _counted(tally, last)
     counted: dict[str, Usage] = {}
-    for n, line in enumerate(told):
+    for n, line in enumerate(lines):
         key = next(iter(texts_at(line, tally.key)), "") if tally.key else ""
         counted.setdefault(key or str(n), _counted(tally, line))
     each = list(counted.values())
