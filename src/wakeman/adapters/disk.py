@@ -8,7 +8,7 @@ import fnmatch
 import os
 import re
 import stat
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import count
 from typing import TYPE_CHECKING, NamedTuple
@@ -42,10 +42,12 @@ _serial = count()
 
 
 class Segment(NamedTuple):
-    """One part of a pattern between slashes. `spans`: it is `**`, and stays for names further down."""
+    """One part of a pattern between slashes. `spans`: it is `**`, and stays for names further down; `any`: it matches
+    every name."""
 
     name: re.Pattern[str]
     spans: bool
+    any: bool
 
 
 Patterns = list[tuple[Segment, ...]]
@@ -447,7 +449,8 @@ def _segments(pattern: str, *, hidden: bool) -> tuple[Segment, ...]:
 
 def _segment(part: str, *, hidden: bool) -> Segment:
     spans = part == "**"
-    return Segment(re.compile(("" if hidden else r"(?!\.)") + ("" if spans else fnmatch.translate(part))), spans)
+    name = re.compile(("" if hidden else r"(?!\.)") + ("" if spans else fnmatch.translate(part)))
+    return Segment(name, spans, any=hidden and (spans or part == "*"))
 
 
 def _walk(root: str, wanted: Patterns, unwanted: Patterns) -> Iterator[str]:
@@ -456,15 +459,23 @@ def _walk(root: str, wanted: Patterns, unwanted: Patterns) -> Iterator[str]:
     while todo:
         prefix, inside, outside = todo.pop()
         for entry in _directory_entries(root, prefix):
-            is_directory = entry.is_dir()
+            is_directory = _is_kind(entry.is_dir)
             after = _step(wanted, inside, entry.name, spans=not (is_directory and entry.is_symlink()))
             out = _step(unwanted, outside, entry.name, spans=True)
             if not after or _ended(unwanted, out):
                 continue
-            if is_directory and any(at < len(wanted[index]) for index, at in after):
+            if is_directory and not _ends_below(unwanted, out) and any(at < len(wanted[i]) for i, at in after):
                 todo.append((f"{prefix}{entry.name}/", after, out))
-            elif _ended(wanted, after) and entry.is_file():
+            elif _ended(wanted, after) and _is_kind(entry.is_file):
                 yield prefix + entry.name
+
+
+def _is_kind(ask: Callable[[], bool]) -> bool:
+    """Return what an entry is asked; False for a link that leads nowhere, as one to itself."""
+    try:
+        return ask()
+    except OSError:
+        return False
 
 
 def _initial_states(patterns: Patterns) -> set[State]:
@@ -504,6 +515,15 @@ def _skipping(patterns: Patterns, states: set[State]) -> set[State]:
             after += 1
             every.add((index, after))
     return every
+
+
+def _ends_below(patterns: Patterns, states: set[State]) -> bool:
+    """Return whether some pattern matches whatever lies in a directory: it need not be listed to be passed over."""
+    left = (patterns[index][at:] for index, at in states)
+    return any(
+        all(segment.any for segment in segments) and sum(not segment.spans for segment in segments) == 1
+        for segments in left
+    )
 
 
 def _ended(patterns: Patterns, states: set[State]) -> bool:
