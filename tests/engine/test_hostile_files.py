@@ -29,7 +29,13 @@ from wakeman.engine.start.prepare import variables
 from wakeman.ports import TranscriptPaths, World
 
 SECRET = "kept from everybody"  # noqa: S105 - a mark to look for
-WORKERS: dict[str, object] = {"harness": "claude", "mode": "interactive", "auto_approve": "edits", "prompt": "Do.", "command": []}
+WORKERS: dict[str, object] = {
+    "harness": "claude",
+    "mode": "interactive",
+    "auto_approve": "edits",
+    "prompt": "Do.",
+    "command": [],
+}
 TRAILS = [
     {"home": "PLACE/own", "record": ["projects/*/x.jsonl"], "names": "", "beside": ["*.jsonl"], "states": ["*.json"]},
 ]
