@@ -23,6 +23,7 @@ from wakeman.core.errors import StorageError
 from wakeman.core.log import events as e
 from wakeman.core.model import Deployment, Plan, UnitsSpec, WorkersSpec
 from wakeman.engine import layout
+from wakeman.engine.observe.containment import Mishaps
 from wakeman.engine.observe.observe import observe
 from wakeman.engine.observe.spool import SPOOL_FILES_MAX, clear_spool, read_spool
 from wakeman.engine.start.prepare import variables
@@ -79,9 +80,11 @@ def begun(place: str) -> tuple[World, Deployment]:
 def looked(world: World, d: Deployment) -> tuple[e.Looked, list[e.Draft]]:
     """Make one look, as a check does it; return what a log would hold of it."""
     with hostile.bounded():
-        drafts, files = read_spool(world, d, world.clock.now())
+        mishaps = Mishaps()
+        drafts, files = read_spool(world, d, world.clock.now(), mishaps)
         clear_spool(world, files)
-        seen, _ = observe(world, d, {})
+        seen, _ = observe(world, d, {}, mishaps)
+        assert {} == mishaps.traces
     assert seen == msgspec.json.decode(msgspec.json.encode(seen), type=e.Looked)
     assert all(msgspec.json.encode(draft.data) for draft in drafts)
     return seen, drafts
