@@ -6,6 +6,7 @@ import re
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -28,8 +29,9 @@ def out(text: str) -> None:
 
 
 def print_note(text: str) -> None:
-    """Print a line of talk."""
-    sys.stderr.write(text + "\n")
+    """Print a line of talk. Boundary: where nobody can be told, nothing is."""
+    with suppress(OSError):
+        sys.stderr.write(text + "\n")
 
 
 def show(options: Namespace, answer: Answer[T_co], text: Callable[[T_co], None], following: Sequence[str] = ()) -> int:
