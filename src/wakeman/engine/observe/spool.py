@@ -101,9 +101,10 @@ def read_report(world: World, file: str) -> HookReport | None:
     if file.endswith(UNFINISHED_SUFFIX):
         return None
     try:
-        report = decode_json(world.files.read(file, SPOOL_FILE_BYTES_MAX, follow=False), HookReport)
+        data = world.files.read(file, SPOOL_FILE_BYTES_MAX, within=posixpath.dirname(file))
     except StorageError:
         return None
+    report = decode_json(data, HookReport)
     if isinstance(report, Refused):
         return None
     return msgspec.structs.replace(report, wrote=tuple(filter(plain_path, report.wrote)))

@@ -23,11 +23,15 @@ NAMED_WITHIN_BYTES = 256 * 1024
 
 
 class Transcripts(Struct, frozen=True):
-    """What a client has left of an attempt by itself: its record, those of its sub-agents, a word on its process."""
+    """What a client has left of an attempt by itself: its record, those of its sub-agents, a word on its process.
+
+    Shape: `within` is the directory of a client that has one of its own: no symlink there is believed.
+    """
 
     record: FileFingerprint | None = None
     beside: tuple[FileFingerprint, ...] = ()
     state: bytes = b""
+    within: str = ""
 
 
 def find_transcripts(
@@ -40,34 +44,38 @@ def find_transcripts(
     file = layout.trail(d.host, worker)
     if file not in marks:
         return Transcripts()
-    trail = decode_json(world.files.head(file, STATE_FILE_BYTES_MAX), TranscriptPaths)
+    trail = decode_json(world.files.head(file, STATE_FILE_BYTES_MAX, within=posixpath.dirname(file)), TranscriptPaths)
     if isinstance(trail, Refused):
         return Transcripts()
-    record = _record(world, worker, trail, marks.get(layout.claim(d.host, worker)))
+    within = trail.home if trail.home == layout.client(d.host, worker) else ""
+    record = _record(world, worker, trail, marks.get(layout.claim(d.host, worker)), within)
     beside = _found(world, trail.home, trail.beside) if record is not None else []
-    return Transcripts(record=record, beside=tuple(beside), state=_client_state(world, d, worker, trail))
+    state = _client_state(world, d, worker, trail, within)
+    return Transcripts(record=record, beside=tuple(beside), state=state, within=within)
 
 
 def _record(
-    world: World, worker: WorkerState, trail: TranscriptPaths, claimed: FileFingerprint | None
+    world: World, worker: WorkerState, trail: TranscriptPaths, claimed: FileFingerprint | None, within: str
 ) -> FileFingerprint | None:
     found = _found(world, trail.home, trail.record)
     if trail.names:
         known = [mark for mark in found if worker.agent_session and worker.agent_session in mark.path]
         wanted = trail.names.encode("utf-8", "surrogateescape")
         fresh = (mark for mark in found if claimed is not None and mark.mtime_ns >= claimed.mtime_ns)
-        found = known or [mark for mark in fresh if wanted in world.files.head(mark.path, NAMED_WITHIN_BYTES)]
+        found = known or [
+            mark for mark in fresh if wanted in world.files.head(mark.path, NAMED_WITHIN_BYTES, within=within)
+        ]
     return found[-1] if found else None
 
 
-def _client_state(world: World, d: Deployment, worker: WorkerState, trail: TranscriptPaths) -> bytes:
+def _client_state(world: World, d: Deployment, worker: WorkerState, trail: TranscriptPaths, within: str) -> bytes:
     """Return what a client says of its process, if that lives and is this attempt's: the file may outlive it."""
     wanted = worker.agent_session.encode()
     for mark_ in _found(world, trail.home, trail.states):
         pid = posixpath.basename(mark_.path).partition(".")[0]
         known = whole_number(pid, PID_MAX)
         if known is not None and world.machine.mark_of(known) == attempt_id(d, worker):
-            data = world.files.head(mark_.path, STATE_FILE_BYTES_MAX)
+            data = world.files.head(mark_.path, STATE_FILE_BYTES_MAX, within=within)
             if wanted and wanted in data:
                 return data
     return b""
