@@ -195,7 +195,7 @@ def _stand_streams() -> None:
             if handle != number:
                 os.dup2(handle, number)
                 os.close(handle)
-            setattr(sys, name, open(number, "r" if number == 0 else "w", encoding="utf-8", closefd=False))  # noqa: PTH123, SIM115 - it stays open
+            setattr(sys, name, open(number, "r" if number == 0 else "w", encoding="utf-8", closefd=False))  # noqa: SIM115 - it stays open
 
 
 def _tolerate() -> None:
@@ -223,16 +223,18 @@ def _unreachable(fault: OSError) -> int:
     import os
 
     from wakeman.core.errors import StorageError, UsageError
-    from wakeman.faces.cli.show import failed
+    from wakeman.faces.cli.show import print_error
 
-    try:
-        sys.stdout.flush()
-    except OSError as refused:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        return failed(StorageError(f"stdout: {refused.strerror}, expected a place to write to"), ["--quiet"])
     try:
         os.getcwd()
     except OSError as gone:
         hint = "change to a directory that exists, then try again"
-        return failed(UsageError(f"the current directory: {gone.strerror}", hint), sys.argv[1:] or ["status"])
+        return print_error(UsageError(f"the current directory: {gone.strerror}", hint), sys.argv[1:] or ["status"])
+    at = fault.__traceback__
+    while at is not None and at.tb_next is not None:
+        at = at.tb_next
+    if at is not None and fault.filename is None and at.tb_frame.f_globals["__name__"].startswith(__name__):
+        # Nothing else is written by this package itself. What is left to be said goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return print_error(StorageError(f"stdout: {fault.strerror}, expected a place to write to"), ["status"])
     raise fault

@@ -126,7 +126,7 @@ def init(options: Namespace) -> int:
     from wakeman.core.plan.starter import commented
 
     file = Path(options.file)
-    if file.exists():
+    if os.path.lexists(file):
         raise UsageError(f"{file}: already exists", f"wakeman plan {quote(str(file))}")
     options.would = [f"write {file.absolute()}"]
     answer = Answer(api.Initialised(file=str(file.absolute())), (f"wakeman plan {quote(str(file))}",))

@@ -6,7 +6,6 @@ import re
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -30,8 +29,13 @@ def out(text: str) -> None:
 
 def print_note(text: str) -> None:
     """Print a line of talk. Boundary: where nobody can be told, nothing is."""
-    with suppress(OSError):
+    try:
         sys.stderr.write(text + "\n")
+        sys.stderr.flush()
+    except OSError:
+        import os
+
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # or what is left would fail once more at the exit
 
 
 def show(options: Namespace, answer: Answer[T_co], text: Callable[[T_co], None], following: Sequence[str] = ()) -> int:
