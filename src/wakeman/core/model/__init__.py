@@ -5,6 +5,7 @@ from wakeman.core.model.deployment import (
     Confinement,
     Deployment,
     Host,
+    Identity,
     Outcome,
     Repository,
     attempt_id,
@@ -49,6 +50,7 @@ from wakeman.core.model.unit import (
     Wrote,
 )
 from wakeman.core.model.worker import (
+    INTERNAL_ERROR,
     Activity,
     EndedBy,
     Fault,
@@ -62,6 +64,7 @@ from wakeman.core.model.worker import (
 )
 
 __all__ = [
+    "INTERNAL_ERROR",
     "PACES",
     "Activity",
     "Agent",
@@ -75,6 +78,7 @@ __all__ = [
     "Fault",
     "FileFingerprint",
     "Host",
+    "Identity",
     "LimitsSpec",
     "MoveSpec",
     "Observation",
