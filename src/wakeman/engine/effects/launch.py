@@ -299,8 +299,6 @@ def _legal(d: Deployment, worker: WorkerState, fate: Fate) -> bool:
 
 def recover(d: Deployment) -> Steps[None]:
     """Settle open launches."""
-    if not any(worker.intent for worker in d.workers.values()):
-        return
     fates = yield from do(Recover())
     if isinstance(fates, str):
         yield from append("line", [noted(fates)])

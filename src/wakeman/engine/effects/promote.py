@@ -65,8 +65,6 @@ def _by_workspace(d: Deployment) -> list[tuple[Workspace, list[int]]]:
 
 def settle(d: Deployment) -> Steps[Mapping[int, str]]:
     """Promote what open intents speak of; return what was refused, by the intent's line."""
-    if not d.promoting:
-        return {}
     results, refused = yield from do(Promote())
     yield from append("outcome", [_outcome(d, seq, result) for seq, result in results.items()])
     return refused
