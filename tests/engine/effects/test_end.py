@@ -1,0 +1,144 @@
+"""Whom an end is about, what processes get by how often it was asked for, and in whose name."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from wakeman.core.log import events as e
+from wakeman.core.model import Deployment, Observation, WorkerState, attempt_id
+from wakeman.core.policy.tables import Decision
+from wakeman.engine.effects.end import HangUp, LeaveWord, end, end_workers, ender, to_end
+from wakeman.engine.effects.text import Type
+from wakeman.engine.protocol.steps import Append
+
+NOW = datetime(2026, 1, 5, tzinfo=UTC)
+
+
+def worker(name: str = "w", **fields: Any) -> WorkerState:
+    built = WorkerState(name=name, session=f"s_{name}", state="running", attempt=1, session_id=f"${name}")
+    for key, value in fields.items():
+        setattr(built, key, value)
+    return built
+
+
+def deployment(*workers: WorkerState) -> Deployment:
+    return Deployment(name="n", workers={one.name: one for one in workers})
+
+
+LEFT = Observation("w", 1, "exited", processes=1)
+
+
+@pytest.mark.parametrize(
+    ("fields", "hung_up", "signal"),
+    [
+        ({}, True, ""),
+        ({"ends": 1}, True, "TERM"),
+        ({"ends": 2}, True, "KILL"),
+        ({"ends": 9}, True, "KILL"),
+        ({"session_id": ""}, False, ""),
+        ({"session_id": "", "ends": 1}, False, "TERM"),
+        ({"state": "exited"}, False, "TERM"),
+        ({"state": "exited", "ends": 1}, True, "KILL"),
+        ({"state": "exited", "ends": 2}, True, "KILL"),
+    ],
+    ids=str,
+)
+def test_a_live_session_is_hung_up_on_then_its_processes_get_term_then_kill(
+    fields: dict[str, Any], hung_up: bool, signal: str
+) -> None:
+    """The dead session of one that has ended stays at first: its server may go with it."""
+    one = worker(**fields)
+    d = deployment(one)
+    mark = attempt_id(d, one)
+
+    asked, hang_up = end_workers(d, [one], "person")
+
+    intent = e.Intended(action="end", target="s_w", ended_by="person")
+    assert Append("action", (e.Draft(intent, worker="w", attempt=1),)) == asked
+    assert hang_up == HangUp(
+        sessions=(("$w", mark),) if hung_up else (),
+        term=(mark,) if signal == "TERM" else (),
+        kill=(mark,) if signal == "KILL" else (),
+    )
+
+
+def test_why_an_end_did_not_come_about_is_noted() -> None:
+    one = worker()
+    steps = end_workers(deployment(one), [one], "wakeman")
+    next(steps)
+    steps.send(None)
+
+    assert Append("line", (e.Draft(e.Noted(text="ending sessions: no answer")),)) == steps.send(
+        "ending sessions: no answer"
+    )
+
+
+def test_a_row_of_the_deployment_ends_all_that_live_or_have_left_processes_and_a_workers_row_that_worker() -> None:
+    d = deployment(
+        worker("a"),
+        worker("b", state="exited"),
+        worker("c", state="exited", observation=LEFT),
+        worker("d", state="pending"),
+        worker("e", state="stuck"),
+    )
+
+    assert ["a", "c", "e"] == [one.name for one in to_end(d, Decision("stop"))]
+    assert [["a"], [], ["c"]] == [[one.name for one in to_end(d, Decision("stop", worker=name))] for name in "abc"]
+
+
+@pytest.mark.parametrize(("row", "by"), [("stop", "person"), ("finish", "wakeman"), ("give up", "wakeman")])
+def test_what_a_person_asked_for_ends_in_their_name(row: str, by: str) -> None:
+    assert by == ender(Decision(row))
+
+
+def ending(one: WorkerState, row: str, word: str = "", why: str = "") -> list[object]:
+    """Give the steps of an end, where its client has that word and typing it fails so."""
+    steps = end(deployment(one), Decision(row, worker="w"), NOW)
+    found: list[object] = []
+    answer: object = None
+    try:
+        while True:
+            step = steps.send(answer)
+            found.append(type(step) if not isinstance(step, Append) else step.drafts[0].data)
+            match step:
+                case Append():
+                    answer = [
+                        e.Event(v=1, seq=7, at=NOW, by="at:1", worker=each.worker, attempt=1, data=each.data, hash="")
+                        for each in step.drafts
+                    ]
+                case LeaveWord():
+                    answer = word
+                case Type():
+                    assert (step.text, step.raw) == (word, True)
+                    answer = why
+                case _:
+                    answer = ""
+    except StopIteration:
+        return found
+
+
+WORD = [
+    LeaveWord,
+    e.Intended(action="end", target="s_w", text="/exit", ended_by="wakeman"),
+    Type,
+]
+HARD = [e.Intended(action="end", target="s_w", ended_by="wakeman"), HangUp]
+
+
+@pytest.mark.parametrize(
+    ("row", "ends", "word", "why", "steps"),
+    [
+        ("finish", 0, "/exit", "", [*WORD, e.Effected(intent=7, ok=True)]),
+        ("finish", 0, "/exit", "no box", [*WORD, e.Effected(intent=7, ok=False, detail="no box"), *HARD]),
+        ("finish", 0, "", "", [LeaveWord, *HARD]),
+        ("finish", 1, "/exit", "", HARD),
+        ("fence", 0, "/exit", "", HARD),
+    ],
+)
+def test_a_finished_client_is_asked_to_leave_once_and_ended_if_that_does_not_help(
+    row: str, ends: int, word: str, why: str, steps: list[object]
+) -> None:
+    assert steps == ending(worker(ends=ends), row, word, why)
