@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
+from datetime import UTC, datetime
+from itertools import count
 from typing import Any
 
 from wakeman.core.log import events as e
@@ -45,3 +47,40 @@ def in_words(draft: e.Draft) -> str:
     data = draft.data
     what = data.row if isinstance(data, e.Decided) else data.action if isinstance(data, e.Intended) else e.kind(data)
     return f"{draft.worker} {what}" if draft.worker else what
+
+
+AT = datetime(2026, 1, 5, tzinfo=UTC)
+
+
+def answered(steps: Steps[Any], answers: Mapping[type[object], object]) -> tuple[list[Any], Any]:
+    """Drive a protocol whose effects have these outcomes; give the effects and writes that it yields, and its result.
+
+    Shape: nothing is applied; lines are numbered from 7 on.
+    """
+    found: list[Any] = []
+    answer: object = None
+    numbers = count(7)
+    while True:
+        try:
+            step = steps.send(answer)
+        except StopIteration as end:
+            return found, end.value
+        found.append(step)
+        if isinstance(step, Append):
+            answer = [
+                e.Event(
+                    v=1,
+                    seq=next(numbers),
+                    at=AT,
+                    by="at:1",
+                    worker=draft.worker,
+                    attempt=draft.attempt,
+                    source=draft.source,
+                    to=draft.to,
+                    data=draft.data,
+                    hash="",
+                )
+                for draft in step.drafts
+            ]
+        else:
+            answer = answers[type(step)]

@@ -13,7 +13,7 @@ from wakeman.core.errors import ProgramError
 from wakeman.core.log import events as e
 from wakeman.core.model import Deployment
 from wakeman.engine.check import check
-from wakeman.engine.effects.alarm import Arm, Disarm, FindAlarm, Rearm, Replace, disarm, ensure, rearm
+from wakeman.engine.effects.alarm import Arm, Disarm, FindAlarm, Rearm, Replace, Soon, disarm, ensure, rearm
 from wakeman.engine.protocol import requests
 from wakeman.engine.protocol.steps import Steps, drive
 
@@ -116,6 +116,24 @@ def test_an_alarm_is_replaced_by_one_with_the_new_head_the_new_one_first(
     assert len(play.stage.alarms.jobs) == ("alarm: armed" in steps)
 
 
+def test_the_new_alarm_is_written_when_it_was_set_and_not_when_its_check_began() -> None:
+    play = begun()
+    world, now = play.stage.world(), play.stage.clock.now()
+    play.stage.clock.advance(90)
+    with world.logs.hold(NAME, world.by) as log:
+        drive(world, log, rearm(log.deployment), now)
+
+    assert play.stage.clock.now() == play.events[-1].at
+
+
+def test_a_check_is_had_soon_by_the_timer_of_its_place() -> None:
+    play = begun()
+    Soon(7.0).perform(play.stage.world(), play.deployment)
+
+    ((at, argv),) = play.stage.sessions.timers
+    assert (7.0, True) == ((at - play.stage.clock.now()).total_seconds(), "timer" in argv)
+
+
 def test_a_pause_that_begins_takes_the_alarm_away_and_then_writes_so() -> None:
     play = begun()
     driven(play, lambda d: requests.request(d, "pause", "", play.stage.clock.now()))
@@ -136,9 +154,10 @@ def test_the_first_alarm_of_a_log_is_the_first() -> None:
     assert FindAlarm("first", world.clock.now()) == step
 
 
-def stood_in() -> Play:
+def stood_in(every: float = 300) -> Play:
     """Give one whose alarm is its place's own timer, which cannot be taken back."""
-    play = begun()
+    play = Play(workers=1, units=1, plan={"wake": {"every": every}})
+    play.up()
     check(play.stage.world(), NAME)  # it has seen the server of its place
     play.stage.alarms.jobs.clear()
     play.stage.alarms.broken = "no daemon"
@@ -146,11 +165,13 @@ def stood_in() -> Play:
     return play
 
 
-def test_an_alarm_without_a_job_is_replaced_only_when_its_time_has_come() -> None:
-    play = stood_in()
-    d = play.deployment
+@pytest.mark.parametrize("every", [300, 20])
+def test_an_alarm_without_a_job_is_replaced_only_when_its_time_has_come(every: float) -> None:
+    play = stood_in(every)
+    d, timers = play.deployment, len(play.stage.sessions.timers)
     assert d.alarm is not None
     early = Rearm().perform(play.stage.world(), d)
+    assert timers == len(play.stage.sessions.timers)
     play.stage.clock.advance((d.alarm.due - play.stage.clock.now()).total_seconds())
 
     late = Rearm().perform(play.stage.world(), d)

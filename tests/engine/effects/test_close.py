@@ -36,6 +36,16 @@ def begun(*, owed: bool = False, answers: bool = True) -> Play:
     return play
 
 
+def paused() -> Play:
+    """Give one that is paused, a notice of which is owed."""
+    play = begun(owed=True)
+    world = play.stage.world()
+    with world.logs.hold(NAME, world.by) as log:
+        pause = e.Draft(e.Requested(verb="pause"))
+        drive(world, log, append("fold", [pause]), world.clock.now())
+    return play
+
+
 def closed(play: Play, row: str) -> list[Step]:
     world, into = play.stage.world(), list[Step]()
     with world.logs.hold(NAME, world.by) as log:
@@ -51,6 +61,7 @@ def closed(play: Play, row: str) -> list[Step]:
         (begun, "stop", [Bury, "action: closed", *GONE]),
         (begun, "give up", ["action: closed", *GONE]),
         (lambda: begun(owed=True), "wrap up", [Bury, FindAlarm, "action: closed"]),
+        (paused, "wrap up", [Bury, FindAlarm, "action: closed"]),
         (lambda: begun(owed=True), "give up", [FindAlarm, "action: closed"]),
         (lambda: begun(answers=False), "wrap up", [Bury, FindAlarm, "action: closed"]),
         (lambda: begun(answers=False), "give up", ["action: closed", *GONE]),
@@ -88,6 +99,13 @@ def test_only_the_deployments_own_dead_sessions_are_taken_away() -> None:
     assert (True, {own.start.session, "another", "unmarked"}) == lives
     assert bury(play.stage.world(), play.deployment)
     assert {"another", "unmarked"} == set(sessions)
+
+
+def test_of_a_place_that_does_not_answer_nothing_is_known_to_be_gone() -> None:
+    play = begun(answers=False)
+    play.stage.sessions.cancel = len  # type: ignore[method-assign] # it says how many it was given
+
+    assert not bury(play.stage.world(), play.deployment)
 
 
 @pytest.mark.parametrize("cancelled", [0, ProgramError("no answer")])

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from tests.transcript import answered
 
 from wakeman.core.log import events as e
 from wakeman.core.model import Deployment, Observation, WorkerState, attempt_id
@@ -97,27 +98,9 @@ def test_what_a_person_asked_for_ends_in_their_name(row: str, by: str) -> None:
 def ending(one: WorkerState, row: str, word: str = "", why: str = "") -> list[object]:
     """Give the steps of an end, where its client has that word and typing it fails so."""
     steps = end(deployment(one), Decision(row, worker="w"), NOW)
-    found: list[object] = []
-    answer: object = None
-    try:
-        while True:
-            step = steps.send(answer)
-            found.append(type(step) if not isinstance(step, Append) else step.drafts[0].data)
-            match step:
-                case Append():
-                    answer = [
-                        e.Event(v=1, seq=7, at=NOW, by="at:1", worker=each.worker, attempt=1, data=each.data, hash="")
-                        for each in step.drafts
-                    ]
-                case LeaveWord():
-                    answer = word
-                case Type():
-                    assert (step.text, step.raw) == (word, True)
-                    answer = why
-                case _:
-                    answer = ""
-    except StopIteration:
-        return found
+    found, _ = answered(steps, {LeaveWord: word, Type: why, HangUp: ""})
+    assert all(each == Type("w", word, raw=True) for each in found if isinstance(each, Type))
+    return [each.drafts[0].data if isinstance(each, Append) else type(each) for each in found]
 
 
 WORD = [

@@ -5,10 +5,30 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from tests.play import NAME, Play
+from tests.transcript import AT, answered
 
+from wakeman.core.errors import DiskError, ProgramError, StorageError
 from wakeman.core.log import events as e
-from wakeman.core.model import Deployment, WorkerState
-from wakeman.engine.effects.launch import Adopted, Failed, Fate, Unconfirmed, launch_drafts, launch_fate
+from wakeman.core.model import Deployment, Unit, UnitState, WorkerState
+from wakeman.engine import layout
+from wakeman.engine.effects.launch import (
+    Adopted,
+    Failed,
+    Fate,
+    MakeSessions,
+    Prepare,
+    PreparedAttempts,
+    Ready,
+    Recover,
+    Remember,
+    Unconfirmed,
+    launch,
+    launch_drafts,
+    launch_fate,
+    recover,
+)
+from wakeman.engine.protocol.steps import append, drive
 from wakeman.ports import Made
 
 
@@ -58,3 +78,152 @@ def test_what_became_of_a_launch_is_written_about_its_attempt(
     (draft,) = launch_drafts(d, worker, 3, fate)
 
     assert (fact, "w", 2, to) == (draft.data, draft.worker, draft.attempt, draft.to)
+
+
+# The steps of a launch
+
+READY = Ready("v", "d", "s", resume=True)
+NO_ANSWER = "launching: no answer"
+
+
+def workers() -> Deployment:
+    """Give three workers to launch: two for the first time, one again."""
+    found = [WorkerState(name=name, session=f"s_{name}", units=[f"{name}/1"]) for name in "vuw"]
+    found[2].state, found[2].attempt = "exited", 1
+    units = {name: UnitState(unit=Unit(name, ("o",)), worker=one.name) for one in found for name in one.units}
+    return Deployment(workers={one.name: one for one in found}, units=units)
+
+
+def about(step: Any) -> tuple[str, list[tuple[str | None, int | None, e.Fact]]]:
+    return step.kind, [(draft.worker, draft.attempt, draft.data) for draft in step.drafts]
+
+
+def test_all_intents_are_written_then_all_sessions_made_then_all_outcomes_written() -> None:
+    refused = {"u": "no file", "w": "no file"}
+    prepared = PreparedAttempts((READY,), refused)
+    fates = {"v": Adopted("$1", 7), **{name: Failed(why) for name, why in refused.items()}}
+
+    steps, _ = answered(
+        launch(workers(), ["v", "u", "w"], AT), {Prepare: prepared, MakeSessions: fates, Remember: None}
+    )
+
+    intent = e.Intended(action="launch", target="s_v", digest="d", units=1, agent_session="s", resume=True)
+    assert [Prepare(("v", "u", "w")), MakeSessions(prepared, AT), Remember(("v",))] == [steps[0], steps[2], steps[4]]
+    assert ("intent", [("v", 1, intent)]) == about(steps[1])
+    assert (
+        "outcome",
+        [
+            ("v", 0, e.Launched(intent=7, session_id="$1", pid=7)),
+            ("u", 0, exited("no file", "launch", free=False)),
+            ("w", 1, e.Effected(intent=0, ok=False, detail="no file", ended_by="launch")),
+        ],
+    ) == about(steps[3])
+
+
+def test_of_a_place_that_does_not_answer_only_that_is_written() -> None:
+    """The next check finds out what became of the launches."""
+    prepared = PreparedAttempts((READY,), {})
+    note = ("line", [(None, None, e.Noted(text=NO_ANSWER))])
+
+    launched, _ = answered(launch(workers(), ["v"], AT), {Prepare: prepared, MakeSessions: NO_ANSWER})
+    recovered, _ = answered(recover(workers()), {Recover: NO_ANSWER})
+
+    assert (4, note) == (len(launched), about(launched[3]))
+    assert (2, note) == (len(recovered), about(recovered[1]))
+
+
+def test_an_open_launch_is_settled_under_its_own_intent() -> None:
+    d = workers()
+    d.workers["v"].intent = 5
+
+    steps, _ = answered(recover(d), {Recover: {"v": Adopted("$1", 7, found=True)}})
+
+    launched = e.Launched(intent=5, session_id="$1", pid=7, adopted=True)
+    assert [Recover(), ("outcome", [("v", 0, launched)])] == [steps[0], about(steps[1])]
+
+
+# What a crash left, found in the world
+
+
+def left_open(**plan: Any) -> Play:
+    """Give a deployment whose second worker is about to be launched, its check having died after the intent."""
+    play = Play(workers=2, units=1, plan={"workers": {"at_once": 1, **plan}})
+    play.up()
+    world = play.stage.world()
+    with world.logs.hold(NAME, world.by) as log:
+        intent = e.Draft(e.Intended(action="launch", target="w1", digest="d"), worker="w1", attempt=1)
+        drive(world, log, append("intent", [intent]), world.clock.now())
+    return play
+
+
+def found(play: Play, **worker: Any) -> object:
+    """Look for what became of the launch; give that, or why it cannot be told."""
+    d = play.deployment
+    for key, value in worker.items():
+        setattr(d.workers["w1"], key, value)
+    fates = Recover().perform(play.stage.world(), d)
+    return fates if isinstance(fates, str) else fates.get("w1")
+
+
+def test_a_launch_that_never_began_is_made_now_and_the_session_is_adopted_by_the_next_check() -> None:
+    play = left_open()
+
+    made = found(play)
+    there = next(p for p in play.stage.sessions.playing.values() if "/w1/" in p.mark)
+
+    assert Adopted(there.session_id, there.pid) == made
+    assert Adopted(there.session_id, there.pid, found=True) == found(play)
+
+
+def test_what_was_begun_and_is_gone_is_not_started_twice() -> None:
+    play = left_open()
+    d = play.deployment
+    play.stage.files.write(layout.claim(d.host, d.workers["w1"]), b"")
+
+    assert Adopted(found=True) == found(play)
+    assert 1 == len(play.stage.sessions.playing)
+
+
+@pytest.mark.parametrize("wanted", [{"stop": True}, {"again": True}])
+def test_what_a_person_wants_otherwise_is_not_begun(wanted: dict[str, Any]) -> None:
+    play = left_open()
+
+    assert Failed("a person asked for something else", "person") == found(play, **wanted)
+    assert 1 == len(play.stage.sessions.playing)
+
+
+def test_a_restart_of_the_machine_is_nobodys_failure() -> None:
+    play = left_open()
+    play.stage.clock.name = "another"
+
+    assert Failed("the machine was started anew before the launch was confirmed", "machine") == found(play)
+
+
+def test_nothing_is_settled_while_the_place_does_not_answer() -> None:
+    silent, refusing = left_open(), left_open()
+    silent.stage.sessions.state = "unknown"
+
+    def refuse(_: object) -> Any:
+        raise ProgramError("no answer")
+
+    refusing.stage.sessions.submit = refuse  # type: ignore[method-assign,assignment] # a tmux that answers once
+
+    assert {} == Recover().perform(silent.stage.world(), silent.deployment)
+    assert "launching w1 again: no answer" == found(refusing)
+
+
+def test_an_attempt_that_cannot_be_prepared_has_failed_and_a_full_disk_is_nobodys_failure() -> None:
+    play, full = left_open(), left_open()
+
+    def refuse(*_: object, **__: object) -> None:
+        raise StorageError("w1: no such directory")
+
+    def fill(*_: object, **__: object) -> None:
+        raise DiskError("no space left")
+
+    play.stage.files.write = refuse  # type: ignore[method-assign] # a directory that was removed
+    full.stage.files.write = fill  # type: ignore[method-assign] # a full disk
+
+    assert Failed("w1: no such directory") == found(play)
+    with pytest.raises(DiskError):
+        found(full)

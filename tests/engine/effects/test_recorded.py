@@ -119,7 +119,7 @@ READ: list[tuple[Any, e.Fact, object]] = [
 @pytest.mark.parametrize(("effect", "fact", "outcome"), READ, ids=lambda value: type(value).__name__)
 def test_an_outcome_is_read_from_the_line_that_follows(effect: Any, fact: e.Fact, outcome: object) -> None:
     """What the line does not record is as it is most often, and no line's generation of an alarm is believed."""
-    assert outcome == effect.recorded(deployment(), [line(fact)])
+    assert outcome == effect.recorded(deployment(), [line(fact), line(e.Requested(verb="pause"), "v")])
 
 
 def test_a_session_that_nobody_known_has_started_is_read_without_a_worker() -> None:

@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from tests.play import Play
+from tests.transcript import answered
 
 from wakeman.core.log import events as e
 from wakeman.core.model import Deployment, Unit, UnitState, WorkerState
@@ -31,21 +33,14 @@ def deployment(one: WorkerState) -> Deployment:
 
 def driven(steps: Steps[Any], why: str) -> tuple[list[object], object]:
     """Give the effects and facts that a protocol yields, and what it returns, where typing fails so."""
-    found: list[object] = []
-    answer: object = None
-    while True:
-        try:
-            step = steps.send(answer)
-        except StopIteration as end:
-            return found, end.value
-        if isinstance(step, Append):
-            (draft,) = step.drafts
-            assert ("w", 2) == (draft.worker, draft.attempt)
-            found.append((step.kind, draft.data))
-            answer = [e.Event(v=1, seq=7, at=NOW, by="at:1", worker="w", attempt=2, data=draft.data, hash="")]
-        else:
-            found.append(step)
-            answer = "heard so far" if isinstance(step, ReportedPrompts) else why
+    found, returned = answered(steps, {ReportedPrompts: "heard so far", Type: why, PressEnter: why})
+    facts = [
+        (each.kind, *(draft.data for draft in each.drafts)) if isinstance(each, Append) else each for each in found
+    ]
+    assert {("w", 2)} == {
+        (draft.worker, draft.attempt) for each in found if isinstance(each, Append) for draft in each.drafts
+    }
+    return facts, returned
 
 
 def outcome(why: str) -> tuple[str, e.Fact]:
@@ -120,3 +115,16 @@ def test_long_names_are_cut() -> None:
     text = nudged(one)
 
     assert ("v" * 59 + "…. Go on" in text, text.endswith(": " + "u" * 99 + "…")) == (True, True)
+
+
+def test_what_the_clients_hook_left_and_the_screen_are_asked_of_the_world() -> None:
+    play = Play(workers=1, units=1, plan={"workers": {"harness": "claude", "mode": "interactive"}})
+    play.up()
+    world, d = play.stage.world(), play.deployment
+    before = ReportedPrompts("w0").perform(world, d)
+
+    assert "" == Type("w0", "go on", force=True).perform(world, d)
+    assert before != ReportedPrompts("w0").perform(world, d)
+    assert "" == PressEnter("w0").perform(world, d)
+    play.stage.sessions.playing.clear()
+    assert PressEnter("w0").perform(world, d)

@@ -44,8 +44,7 @@ class Promote(Struct, frozen=True):
         found = {}
         for event in write:
             data = event.data
-            promotion = d.promoting.get(data.intent) if isinstance(data, e.Effected) else None
-            if promotion is None or not isinstance(data, e.Effected):
+            if not isinstance(data, e.Effected) or (promotion := d.promoting.get(data.intent)) is None:
                 continue
             judged = tuple(file.mark for file in promotion.files)
             same = [mark.path for mark in data.marks] == [mark.path for mark in judged]
