@@ -103,7 +103,7 @@ def test_only_the_deployments_own_dead_sessions_are_taken_away() -> None:
 
 def test_of_a_place_that_does_not_answer_nothing_is_known_to_be_gone() -> None:
     play = begun(answers=False)
-    play.stage.sessions.cancel = len  # type: ignore[method-assign] # it says how many it was given
+    play.stage.sessions.cancel = len  # type: ignore[method-assign,assignment] # it says how many it was given
 
     assert not bury(play.stage.world(), play.deployment)
 
