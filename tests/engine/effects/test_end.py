@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from tests.play import Play
 from tests.transcript import answered
 
 from wakeman.core.log import events as e
@@ -125,3 +126,51 @@ def test_a_finished_client_is_asked_to_leave_once_and_ended_if_that_does_not_hel
     row: str, ends: int, word: str, why: str, steps: list[object]
 ) -> None:
     assert steps == ending(worker(ends=ends), row, word, why)
+
+
+# In the world
+
+
+@pytest.mark.parametrize(("mode", "said"), [("interactive", "/exit"), ("print", "")])
+def test_only_a_client_that_waits_for_a_word_is_told_to_leave(mode: str, said: str) -> None:
+    play = Play(workers=1, units=1, plan={"workers": {"mode": mode}})
+    play.up()
+    play.stage.harness.leave = "/exit"
+
+    assert said == LeaveWord("w0").perform(play.stage.world(), play.deployment)
+
+
+def test_sessions_are_ended_and_processes_signalled_by_their_marks() -> None:
+    play = Play(workers=2, units=1)
+    play.up()
+    machine, d = play.stage.machine, play.deployment
+    one, two = ((worker.session_id, attempt_id(d, worker)) for worker in d.workers.values())
+    machine.living = {one[1]: [11, 12], two[1]: [21], "another": [31]}
+
+    why = HangUp(sessions=(one,), term=(one[1], "gone"), kill=(two[1],)).perform(play.stage.world(), d)
+
+    assert ("", [(11, "TERM"), (12, "TERM"), (21, "KILL")]) == (why, machine.signals)
+    assert [two[0]] == [each.session_id for each in play.stage.sessions.playing.values()]
+
+
+def test_processes_are_signalled_even_if_the_place_does_not_end_its_session() -> None:
+    play = Play(workers=1, units=1)
+    play.up()
+    play.stage.sessions.state = "unknown"
+    play.stage.machine.living = {"m": [11]}
+
+    why = HangUp(sessions=(("$0", "m"),), term=("m",), kill=()).perform(play.stage.world(), play.deployment)
+
+    assert (True, [(11, "TERM")]) == (why.startswith("ending sessions: "), play.stage.machine.signals)
+
+
+def test_where_nobody_is_to_be_signalled_no_process_is_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    play = Play(workers=1, units=1)
+    play.up()
+
+    def never(_: object) -> Any:
+        raise AssertionError("it costs a walk over all processes")
+
+    monkeypatch.setattr(play.stage.machine, "marked", never)
+
+    assert "" == HangUp((), (), ()).perform(play.stage.world(), play.deployment)

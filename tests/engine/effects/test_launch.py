@@ -8,6 +8,8 @@ import pytest
 from tests.play import NAME, Play
 from tests.transcript import AT, answered
 
+from wakeman.adapters.memory import MemorySessions
+from wakeman.adapters.memory.sessions import Playing
 from wakeman.core.errors import DiskError, ProgramError, StorageError
 from wakeman.core.log import events as e
 from wakeman.core.model import Deployment, Unit, UnitState, WorkerState
@@ -29,7 +31,7 @@ from wakeman.engine.effects.launch import (
     recover,
 )
 from wakeman.engine.protocol.steps import append, drive
-from wakeman.ports import Made
+from wakeman.ports import Made, Start
 
 
 @pytest.mark.parametrize(
@@ -227,3 +229,163 @@ def test_an_attempt_that_cannot_be_prepared_has_failed_and_a_full_disk_is_nobody
     assert Failed("w1: no such directory") == found(play)
     with pytest.raises(DiskError):
         found(full)
+
+
+def external(created: float | None, *, seen: bool = True, name: str = "w1", **fields: Any) -> tuple[Play, object]:
+    """Look for a launch of a launcher of the user's own, where a session was created so long after the last look."""
+    play = left_open()
+    play.stage.harness.adopts = True
+    d = play.deployment
+    assert d.looked_at is not None
+    play.stage.clock.advance(100)
+    if created is not None:
+        at = (d.looked_at if seen else play.stage.clock.now()).timestamp() + created
+        start = Start(session=name, mark="", argv=("sh", "x", "/elsewhere"), cwd="/")
+        play.stage.sessions.playing[name] = Playing(start, "", "$77", 77, created=at, activity=at)
+    for key, value in fields.items():
+        setattr(d.workers["w1"], key, value)
+    if not seen:
+        d.looked_at = None
+    return play, Recover().perform(play.stage.world(), d)
+
+
+@pytest.mark.parametrize("seen", [True, False])
+@pytest.mark.parametrize(
+    ("created", "name", "ours"),
+    [(0.0, "w1", True), (60.0, "w1", True), (-1.0, "w1", True), (-2.0, "w1", False), (0.0, "another", False)],
+)
+def test_a_session_of_the_users_launcher_is_adopted_by_its_name_and_age(
+    created: float, name: str, ours: bool, seen: bool
+) -> None:
+    """One second before the look that led to the launch is within what clocks round."""
+    play, fates = external(created, seen=seen, name=name)
+    mark = play.stage.sessions.playing[name].mark
+
+    assert {"w1": Adopted("$77", 77, found=True) if ours else Unconfirmed()} == fates
+    assert ours == mark.startswith(f"{NAME}/w1/1@")
+
+
+@pytest.mark.parametrize(
+    ("fields", "fates"),
+    [
+        ({}, {"w1": Unconfirmed()}),
+        ({"asked": True}, {}),
+        ({"stop": True}, {"w1": Failed("a person asked for something else", "person")}),
+        ({"stop": True, "asked": True}, {"w1": Failed("a person asked for something else", "person")}),
+    ],
+    ids=str,
+)
+def test_a_launcher_that_was_started_and_made_no_session_is_a_persons_matter_once(
+    fields: dict[str, Any], fates: dict[str, Fate]
+) -> None:
+    assert fates == external(None, **fields)[1]
+
+
+def test_a_place_that_outlives_the_machine_is_asked_after_a_restart_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(MemorySessions, "outlives_boot", True)
+    play = left_open()
+    play.stage.clock.name = "another"
+
+    assert isinstance(found(play), Adopted)
+
+
+# Preparing and making
+
+
+def prepared(play: Play, *names: str) -> PreparedAttempts:
+    return Prepare(names).perform(play.stage.world(), play.deployment)
+
+
+def waiting() -> Play:
+    """Give a deployment whose second worker waits for its launch."""
+    play = Play(workers=2, units=1, plan={"workers": {"at_once": 1}})
+    play.up()
+    return play
+
+
+def test_the_scripts_of_attempts_are_written_where_they_are_gone() -> None:
+    play = waiting()
+    held = play.stage.files.held
+    scripts = {path for path in held if path.endswith(".sh") and "/check" not in path}
+    for path in scripts:
+        del held[path]
+
+    prepared(play, "w1")
+
+    assert scripts
+    assert scripts <= set(held)
+
+
+def test_who_cannot_be_prepared_is_refused_without_keys_and_the_others_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    play = waiting()
+    write = play.stage.files.write
+
+    def refuse(path: str, *rest: Any, **more: Any) -> None:
+        if "w1" in path:
+            raise StorageError(f"{path[-5:]}: \x1b[31mno such directory")
+        write(path, *rest, **more)
+
+    monkeypatch.setattr(play.stage.files, "write", refuse)
+    result = prepared(play, "w0", "w1")
+
+    assert (["w0"], ["w1"]) == ([each.worker for each in result.ready], list(result.refused))
+    assert result.refused["w1"].endswith(": no such directory")
+
+
+def test_a_full_disk_is_nobodys_failed_launch(monkeypatch: pytest.MonkeyPatch) -> None:
+    play = waiting()
+    scripts = prepared(play, "w1")
+
+    def fill(path: str, *_: Any, **__: Any) -> None:
+        raise DiskError(f"{path}: no space left")
+
+    monkeypatch.setattr(play.stage.files, "write", fill)
+
+    assert scripts.ready
+    with pytest.raises(DiskError):
+        prepared(play, "w1")
+
+
+def test_a_place_that_refuses_all_is_told_instead_of_fates(monkeypatch: pytest.MonkeyPatch) -> None:
+    play = waiting()
+
+    def refuse(_: object) -> Any:
+        raise ProgramError("no answer")
+
+    monkeypatch.setattr(play.stage.sessions, "submit", refuse)
+
+    made = MakeSessions(prepared(play, "w1"), AT).perform(play.stage.world(), play.deployment)
+
+    assert "launching: no answer" == made
+
+
+# The checkpoint on a session
+
+
+def test_the_head_of_the_log_is_left_on_the_first_session_that_was_made() -> None:
+    play = waiting()
+    d = play.deployment
+
+    Remember(("w1", "w0")).perform(play.stage.world(), d)
+
+    assert {d.workers["w0"].session_id: f"{d.seq}:{d.hash}"} == play.stage.sessions.heads
+
+
+@pytest.mark.parametrize("workers", [(), ("w1",)])
+def test_without_a_session_nothing_is_left(workers: tuple[str, ...]) -> None:
+    play = waiting()
+    play.stage.sessions.heads.clear()
+
+    Remember(workers).perform(play.stage.world(), play.deployment)
+
+    assert {} == play.stage.sessions.heads
+
+
+def test_a_place_without_a_terminal_is_left_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    play = waiting()
+    play.stage.sessions.heads.clear()
+    monkeypatch.setattr(MemorySessions, "terminal", None)
+
+    Remember(("w0",)).perform(play.stage.world(), play.deployment)
+
+    assert {} == play.stage.sessions.heads
