@@ -9,7 +9,8 @@ import operator
 import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import NamedTuple
+from itertools import accumulate
+from typing import NamedTuple, cast
 
 import msgspec
 from msgspec import inspect as mi
@@ -58,7 +59,7 @@ _BOUNDS: tuple[tuple[str, Callable[[float, float], bool], str], ...] = (
     ("gt", operator.gt, "more than"),
     ("le", operator.le, "at most"),
 )
-_FIELDS = [field for kind in mi.multi_type_info([Plan]) if isinstance(kind, mi.StructType) for field in kind.fields]
+_FIELDS = cast("mi.StructType", mi.type_info(Plan)).fields
 _WHOLE_NUMBER_MAX = 2**53
 _SHOWN_CHARS_MAX = 60
 _PLACE = r" \((?:at line (\d+), column (\d+)|at end of document|byte (\d+))\)$"
@@ -117,7 +118,7 @@ def _parse(text: str, where: str) -> Mapping[str, object]:
 
 def _syntax(message: str, text: str, where: str) -> str:
     """Turn a parser's message into ours: each says the place at the end, in its way."""
-    what, *place = re.split(_PLACE, message, maxsplit=1)
+    what, *place = re.split(_PLACE, message)
     line, column, byte = place[:3] or (None, None, None)
     if line is None:
         before = text.encode()[: int(byte)].decode(errors="ignore") if byte else text
@@ -127,8 +128,8 @@ def _syntax(message: str, text: str, where: str) -> str:
 
 def _problem_lines(found: Iterable[Problem], lines: Mapping[Path, int], where: str) -> tuple[str, ...]:
     def line(problem: Problem) -> int:
-        path = problem.path
-        return next((lines[path[:end]] for end in range(len(path), 0, -1) if path[:end] in lines), 1)
+        upwards = reversed(list(accumulate((part,) for part in problem.path)))
+        return next((lines[path] for path in upwards if path in lines), 1)
 
     ordered = sorted(((line(problem), problem) for problem in found), key=operator.itemgetter(0))
     return tuple(f"{where}:{at}: {spell(problem.path)}: {problem.text}" for at, problem in ordered)
@@ -192,7 +193,7 @@ def _union(kinds: Sequence[mi.Type], value: object, path: Path, found: _Found) -
         faults += [tried] if _has_shape(kind, value) else []
     if len(faults) > 1:
         return _wrong_type(mi.UnionType(tuple(kinds)), value, path, found)
-    found += faults[0]
+    found.extend(*faults)  # of the one that was meant
     return _BAD
 
 
@@ -212,11 +213,14 @@ def _quantity(kind: mi.Type, quantity: Quantity, inner: mi.Type, value: object, 
 
 def _scalar(kind: mi.Type, value: object, path: Path, found: _Found) -> object:
     wanted = ""
-    if isinstance(value, str):
-        wanted = "text without NUL characters" if "\0" in value else ""
-    elif isinstance(kind, mi.IntType | mi.FloatType) and isinstance(value, int | float):
-        wanted = _bound(kind, value)
-        value = float(value) if isinstance(kind, mi.FloatType) and not wanted else value
+    match kind, value:
+        case _, str():
+            wanted = "text without NUL characters" if "\0" in value else ""
+        case mi.IntType() | mi.FloatType(), int() | float():
+            wanted = _bound(kind, value)
+            value = float(value) if isinstance(kind, mi.FloatType) and not wanted else value
+        case _:
+            pass
     if not wanted:
         return value
     found.append(Problem(path, f"found {_shown(value)}; expected {wanted}"))
