@@ -66,6 +66,7 @@ def test_names_are_the_same_for_ever() -> None:
         safe("a\udcff"),
         unique("A", {"a"}, "key"),
     )
+    assert "A-c617d3" == unique("A", {"a", "a-2c70e1"}, "key")
 
 
 @pytest.mark.parametrize("count", range(1, 6))
