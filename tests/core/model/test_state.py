@@ -141,7 +141,7 @@ def test_the_id_of_an_attempt_is_the_same_for_ever() -> None:
 
 @pytest.mark.parametrize("change", [{"name": "v"}, {"attempt": 3}, {"boot": "b2"}], ids=str)
 def test_no_two_attempts_have_one_id(change: dict[str, Any]) -> None:
-    fields = {"name": "w", "session": "w", "attempt": 2, "boot": "b1"}
+    fields: dict[str, Any] = {"name": "w", "session": "w", "attempt": 2, "boot": "b1"}
     d = deployment()
 
     one, other = WorkerState(**fields), WorkerState(**{**fields, **change})

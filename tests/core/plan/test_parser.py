@@ -365,7 +365,9 @@ def test_more_directories_are_for_who_is_confined(keys: dict[str, object], probl
 
 
 def test_who_needs_no_command_may_have_none() -> None:
-    assert read_plan(GOOD.replace('command = ["true"]', 'harness = "claude"'), "")
+    plan = read_plan(GOOD.replace('command = ["true"]', 'harness = "claude"'), "")
+
+    assert ("claude", ()) == (plan.workers.harness, plan.workers.command)
 
 
 def test_a_command_is_not_missed_where_the_harness_is_wrong_in_itself() -> None:
