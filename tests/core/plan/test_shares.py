@@ -326,6 +326,12 @@ def test_a_value_that_fits_is_shown_whole(size: int, shown: str | None) -> None:
     assert [f'goal: "" -> "{shown}"' if shown else f'goal: "" -> ..."{"x" * 59}...'] == difference(old, new)
 
 
+def test_values_that_just_fit_are_shown_whole_wherever_they_part() -> None:
+    old, new = (Plan(name="x", units=UnitsSpec(), goal="x" * 57 + sign) for sign in "ab")
+
+    assert [f'goal: "{"x" * 57}a" -> "{"x" * 57}b"'] == difference(old, new)
+
+
 def test_long_values_that_part_at_once_are_shown_from_their_beginning() -> None:
     old, new = (Plan(name="x", units=UnitsSpec(), goal=sign * 99) for sign in "ab")
 

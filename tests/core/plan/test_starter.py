@@ -6,6 +6,7 @@ import pytest
 
 from wakeman.core.descriptions import meaning
 from wakeman.core.model import CleanupSpec, Plan, StuckSpec, UnitsSpec, VerifySpec, WorkersSpec
+from wakeman.core.plan import starter
 from wakeman.core.plan.starter import commented
 
 
@@ -23,7 +24,9 @@ def test_a_table_and_a_key_have_their_meaning_above_them() -> None:
     ] == [words(part) for part in made.split("\n\n")]
 
 
-def test_no_word_of_a_comment_is_broken() -> None:
+@pytest.mark.parametrize("width", [40, 60, starter.COMMENT_CHARS_MAX])
+def test_no_word_of_a_comment_is_broken(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(starter, "COMMENT_CHARS_MAX", width)
     for table, kind in (("units", UnitsSpec), ("workers", WorkersSpec), ("stuck", StuckSpec), ("verify", VerifySpec)):
         for key in kind.__struct_fields__:
             assert meaning(kind, key) in words(commented(f"[{table}]\n\n#{key} = 1\n"))
