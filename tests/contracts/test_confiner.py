@@ -14,7 +14,7 @@ from wakeman.adapters.confine import Confine, seccomp
 from wakeman.adapters.machine import LocalMachine
 from wakeman.adapters.memory import Act, MemoryClock, MemoryConfiner, MemoryFiles, MemorySessions
 from wakeman.core.errors import ProgramError
-from wakeman.ports import Confiner, Start
+from wakeman.ports import Confiner, Reach, Start
 
 ENV = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
 Tried = Callable[[list[str], str], bool]
@@ -58,7 +58,7 @@ def in_memory() -> tuple[Confiner, Tried]:
         files = MemoryFiles(clock)
         sessions = MemorySessions(clock, files, lambda _: Act(seconds=1))
         way = confiner.choose(ENV)
-        files.write("/a/1/rules", confiner.rules(way, [f"/arena/{place}" for place in places]))
+        files.write("/a/1/rules", confiner.rules(way, Reach([f"/arena/{place}" for place in places])))
         files.write("/a/1/units.jsonl", b'{"outputs": ["/arena/%s"]}\n' % target.encode())
         argv = ("/bin/sh", "wrapper.sh", "/a/1", "--", *confiner.words(way, "/a", "/a/1/rules"), "act")
         sessions.submit([Start(session="s", mark="m", argv=argv, cwd="/")])
@@ -78,7 +78,7 @@ def on_disk(root: Path) -> tuple[Confiner, Tried]:
             (root / name).write_bytes(data)
         for name in ("in", "other", "in/deep", "out"):
             (root / name).mkdir(exist_ok=True)
-        (root / "rules").write_bytes(confiner.rules(way, [str(root / place) for place in places]))
+        (root / "rules").write_bytes(confiner.rules(way, Reach([str(root / place) for place in places])))
         argv = [*confiner.words(way, str(root), str(root / "rules")), "touch", str(root / target)]
         subprocess.run(argv, env=ENV, capture_output=True)
         return (root / target).exists()

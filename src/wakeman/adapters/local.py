@@ -15,7 +15,7 @@ from wakeman.adapters.eventlog import EventLogs
 from wakeman.adapters.executors import find
 from wakeman.adapters.machine import LocalMachine
 from wakeman.core.errors import WakemanError
-from wakeman.core.model import Agent, Confinement, Deployment, Host, Plan, WakeTarget
+from wakeman.core.model import Agent, Confinement, Deployment, Host, Network, Plan, WakeTarget
 from wakeman.ports import World
 
 if TYPE_CHECKING:
@@ -82,8 +82,8 @@ def world(state: str | None, by: str) -> World:
         return {name: agent for name, (agent, _) in profile_files().of(plan).items()}
 
     @cache
-    def confinement() -> Confinement:
-        return _confiner(machine).choose(environment)
+    def confinement(network: Network) -> Confinement:
+        return _confiner(machine).choose(environment, network)
 
     return World(
         clock=SystemClock(),
@@ -98,7 +98,11 @@ def world(state: str | None, by: str) -> World:
         confiner=lambda: _confiner(machine),
         git=git,
         host=lambda plan, root, place: _host(
-            plan, root, place, environment, confinement() if plan.workers.confine == "units" else None
+            plan,
+            root,
+            place,
+            environment,
+            confinement(plan.workers.confine_network) if plan.workers.confine == "units" else None,
         ),
         agents=agents,
         wrapper=lambda: _script("wrapper.sh"),

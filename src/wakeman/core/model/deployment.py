@@ -9,7 +9,7 @@ from typing import Literal
 from msgspec import Struct
 
 from wakeman.core.model.intent import OpenIntent
-from wakeman.core.model.plan import DEFAULT_EXECUTOR, Plan, UnitsSpec
+from wakeman.core.model.plan import DEFAULT_EXECUTOR, Network, Plan, UnitsSpec
 from wakeman.core.model.unit import FileFingerprint, Review, UnitState
 from wakeman.core.model.worker import Validator, WorkerState
 
@@ -40,6 +40,8 @@ class Confinement(Struct, frozen=True, omit_defaults=True):
     """Absolute path of what applies the rules and then becomes the worker's program."""
     words: str = ""
     """The way in words, with the version of its rules."""
+    network: Network = "all"
+    """What of the network it leaves."""
 
 
 class Repository(Struct, frozen=True, omit_defaults=True):
