@@ -67,6 +67,8 @@ NEW_TIME, HIGH = 0x80, 1 << 32
         ("ioctl", (0, 0x5412), NO_TERMINAL),
         ("ioctl", (0, 0x5412 | 1 << 40), NO_TERMINAL),
         ("ioctl", (0, 0x541C), NO_TERMINAL),
+        ("ioctl", (0, 0x540A), NO_TERMINAL),
+        ("ioctl", (0, 0x540B), ALLOWED),
         ("ioctl", (0, 0x5413), ALLOWED),
         ("ioctl", (0, 0x802C542A), ALLOWED),  # TCGETS2 has its size above
         ("ioctl", (0, 0x8912), ALLOWED),

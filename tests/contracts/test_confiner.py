@@ -127,7 +127,8 @@ def test_its_words_name_the_rules(confiner: Confiner) -> None:
 @pytest.mark.real
 def test_where_nothing_works_it_says_what_each_way_lacks() -> None:
     with pytest.raises(
-        ProgramError, match=r"landlock: no perl on PATH; bwrap: no bwrap on PATH; expected .*kernel"
+        ProgramError,
+        match=r"mounts: no perl on PATH; bwrap: no bwrap on PATH; landlock: no perl on PATH; expected .*kernel",
     ) as no:
         Confine(LocalMachine()).choose({"PATH": "/nowhere"})
 
@@ -142,7 +143,9 @@ def test_a_program_that_confines_nothing_is_not_taken(tmp_path: Path) -> None:
     for name in ("perl", "bwrap"):
         (tmp_path / name).chmod(0o755)
 
-    with pytest.raises(ProgramError, match=r"landlock: a write beside .* not refused; bwrap: no namespaces here"):
+    with pytest.raises(
+        ProgramError, match=r"mounts: a write beside .* not refused; bwrap: no namespaces here; landlock: a write"
+    ):
         Confine(LocalMachine()).choose({"PATH": f"{tmp_path}:/bin"})
 
 

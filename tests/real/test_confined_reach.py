@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from tests.real.test_confine import ENV, FAULTS, Arena, arena, calling, pytestmark
 
-from wakeman.adapters.confine import WAYS, Confine, _landlock_leaves
+from wakeman.adapters.confine import WAYS, Confine, _signals_left
 from wakeman.adapters.machine import LocalMachine
 from wakeman.core.model import Confinement, Network
 from wakeman.ports import Reach
@@ -80,7 +80,7 @@ def test_one_s_own_places_lie_in_what_is_hidden(arena: Arena) -> None:
 def test_what_comes_beside_the_hidden_later_cannot_be_read_with_landlock(arena: Arena, way: str) -> None:
     """The pages say so. What comes deeper can be read, and with mounts all of it."""
     script = "until [ -e $IN/go ]; do sleep 0.05; done; cat $OUT/later; cat $OUT/../later && echo READ"
-    words = {"landlock": "later\ncat: ", "bwrap": "later\nlater\nREAD\n"}
+    words = {"landlock": "later\ncat: "}.get(way, "later\nlater\nREAD\n")
 
     def come() -> None:
         for file in ("out/later", "later", "in/go"):
@@ -90,7 +90,46 @@ def test_what_comes_beside_the_hidden_later_cannot_be_read_with_landlock(arena: 
 
     said = arena.run(script, confined=True)
 
-    assert said.startswith(words[way]), said
+    assert said.startswith(words), said
+
+
+@pytest.mark.parametrize("path", ["$LOCK", "$STATE/deployment", "$STATE", "$STATE/own"])
+def test_modes_of_what_is_hidden_are_kept_by_mounts(arena: Arena, way: str, path: str) -> None:
+    """Else a worker of a user who is not root could close the deployment's own files to every check."""
+    real = Path(path.replace("$LOCK", arena.env["LOCK"]).replace("$STATE", arena.env["STATE"]))
+    before = real.stat()
+
+    said = arena.run(
+        f"chmod 0 {path}; touch -d yesterday {path}; setfattr -n user.x -v x {path} 2>/dev/null; chgrp $(id -g) {path}",
+        confined=True,
+    )
+
+    after = real.stat()
+    kept = (before.st_mode, before.st_mtime_ns) == (after.st_mode, after.st_mtime_ns)
+    assert WAYS[way].own_mounts == kept, said
+
+
+def test_a_way_out_of_its_own_directory_does_not_lead_into_what_is_covered(arena: Arena) -> None:
+    own = arena.place / "state/deployment/own"
+    own.mkdir()
+    subprocess.run(["chown", "-R", f"{arena.user}:{arena.user}", str(own)], check=True)
+    allow(arena, Reach([str(own), f"{arena.place}/in"], hidden=[f"{arena.place}/state"]))
+    arena.env["OWN"] = str(own)
+
+    script = "cd $OWN && (cat ../lock || cat ../../own || cat $OWN/../lock || cat /proc/self/cwd/../lock) && echo READ"
+
+    assert "READ" not in arena.run(script, confined=True)
+    assert "READ" in arena.run(script, confined=False)
+
+
+def test_a_device_is_not_even_opened(arena: Arena, user: int) -> None:
+    """To open one may be enough to start it: a watchdog, a tape."""
+    if user or not os.access("/dev/kmsg", os.R_OK):
+        pytest.skip("needs a device that the user may open")
+    script = "exec 7</dev/kmsg && echo OPENED"
+
+    assert "OPENED" in arena.run(script, confined=False)
+    assert "OPENED" not in arena.run(script, confined=True)
 
 
 def test_a_state_directory_that_is_mounted_again_is_hidden_there_too(arena: Arena, user: int) -> None:
@@ -218,10 +257,10 @@ def test_a_confinement_is_found_for_each_network(way: str, user: int, network: N
 
 @pytest.mark.parametrize("version", [3, 4, 5, 6])
 def test_an_older_landlock_governs_files_as_well(arena: Arena, way: str, version: int) -> None:
-    if way != "landlock":
+    if way == "bwrap":
         pytest.skip("of Landlock")
-    prctl, unshare, _, *entries = (arena.place / "kit/rules").read_bytes().split(b"\0")
-    (arena.place / "kit/rules").write_bytes(b"\0".join([prctl, unshare, b"%d" % version, *entries]))
+    prctl, unshare, mount, _, *entries = (arena.place / "kit/rules").read_bytes().split(b"\0")
+    (arena.place / "kit/rules").write_bytes(b"\0".join([prctl, unshare, mount, b"%d" % version, *entries]))
 
     said = arena.run(
         "echo x >$IN/f && ! cat $LOCK && ! touch $OUT/x && kill -0 $SIBLING && echo SIGNALLED; true", confined=True
@@ -230,11 +269,11 @@ def test_an_older_landlock_governs_files_as_well(arena: Arena, way: str, version
     assert (version < 6) == ("SIGNALLED" in said), said
 
 
-def test_what_an_older_landlock_leaves_is_told(way: str, user: int) -> None:
+def test_what_an_older_signals_left_is_told(way: str, user: int) -> None:
     del way, user
-    assert "" == _landlock_leaves("Landlock, version 6")
-    assert "signals to processes outside" in _landlock_leaves("Landlock, version 5")
-    assert "signals to processes outside" in _landlock_leaves("Landlock, version -1")
+    assert "" == _signals_left("Landlock, version 6")
+    assert "signals to processes outside" in _signals_left("Landlock, version 5")
+    assert "signals to processes outside" in _signals_left("Landlock, version -1")
 
 
 @pytest.mark.skipif(any(FAULTS.values()), reason=f"needs each way: {FAULTS}")
@@ -251,8 +290,8 @@ def test_the_way_that_keeps_more_is_taken(way: str, user: int, tmp_path: Path) -
     both, alone = ({"PATH": path} for path in (f"{tmp_path}:{ENV['PATH']}", str(tmp_path)))
 
     assert "bwrap" == Confine(LocalMachine()).choose(both).way
-    assert "landlock" == Confine(LocalMachine()).choose(alone).way
-    assert "Landlock, version 4; signals to processes outside are not blocked before its version 6" == (
+    assert "landlock+mounts" == Confine(LocalMachine()).choose(alone).way
+    assert "Landlock, version 4; signals to processes outside are not blocked before version 6" == (
         Confine(LocalMachine()).choose(alone).words
     )
 

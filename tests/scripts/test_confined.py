@@ -285,6 +285,16 @@ def test_nothing_is_written_through_a_link_that_an_attempt_has_left() -> None:
     assert f"{HOME}/sub: found a link that leads to /home/me" in done.workers["w0"].why
 
 
+def test_what_an_earlier_version_has_left_is_written_anew() -> None:
+    play = Play(workers=1, units=1, acts={"w0": Act(stops_after=0)}, plan=CONFINED)
+    play.up()
+    play.stage.files.write(f"/state/{NAME}/confine.rehearsed", b"of another format")
+
+    play.go()
+
+    assert b"nothing runs\n" == play.stage.files.read(f"/state/{NAME}/confine.rehearsed")
+
+
 def test_what_confines_is_written_again_where_somebody_has_removed_it() -> None:
     play = Play(workers=1, units=1, acts={"w0": Act(stops_after=0)}, plan=CONFINED)
     play.up()

@@ -22,8 +22,8 @@ from wakeman.ports import Machine, Reach
 SCRIPT, FILTER = "landlock.pl", "confine.bpf"
 CONFINE_TRIAL_S = 20.0
 """Seconds that a trial may take."""
-TRIAL = "echo >in/file; echo >file; cat hidden/file; readlink /proc/self/ns/net"
-"""What is tried: it may make the first file, and neither make the second nor read the third."""
+TRIAL = "echo >in/file; echo >file; cat hidden/file; chmod a+x hidden/file; readlink /proc/self/ns/net"
+"""What is tried: it may make the first file, and neither make the second nor read or change the third."""
 NETWORK_WORDS: Mapping[Network, str] = {"none": "no network", "loopback": "a loopback interface of its own", "all": ""}
 LACKING_NETWORK = "; and for a network of its own, user namespaces for users other than root"
 LANDLOCK_VERSION_MAX = 7
@@ -53,30 +53,35 @@ class Way(NamedTuple):
     words: Callable[[str, str, str], tuple[str, ...]]
     version: tuple[str, ...]
     own_ipc: bool = False
+    own_mounts: bool = True  # modes and owners of what is hidden cannot be changed either
     leaves: Callable[[str], str] = lambda _: ""  # what it does not keep here, by what its program says of itself
 
 
-def _landlock_rules(reach: Reach, network: Network) -> bytes:
+def _landlock_rules(reach: Reach, network: Network, *, cover: bool = False) -> bytes:
     """Format the rules of the script: numbers, then paths, each with a letter that says what it is."""
-    numbers = [str(seccomp.MACHINES[platform.machine()].calls[call]) for call in ("prctl", "unshare")]
+    numbers = [str(seccomp.MACHINES[platform.machine()].calls[call]) for call in ("prctl", "unshare", "mount")]
+    flags = [flag for flag, wanted in (("m", cover), ("n", network == "loopback")) if wanted]
     tagged = (("h", _hidden(reach)), ("w", reach.writes), ("r", reach.reads))
-    alone = ["n"] if network == "loopback" else []
-    return _strings(
-        [*numbers, str(LANDLOCK_VERSION_MAX), *alone, *(tag + path for tag, paths in tagged for path in paths)]
-    )
+    paths = (tag + path for tag, each in tagged for path in each)
+    return _strings([*numbers, str(LANDLOCK_VERSION_MAX), *flags, *paths])
 
 
 def _landlock_words(program: str, kit: str, rules: str) -> tuple[str, ...]:
     return program, f"{kit}/{SCRIPT}", rules, f"{kit}/{FILTER}"
 
 
-def _landlock_leaves(words: str) -> str:
+def _covering_rules(reach: Reach, network: Network) -> bytes:
+    return _landlock_rules(reach, network, cover=True)
+
+
+def _signals_left(words: str) -> str:
     version = int("".join(re.findall(r"\d+$", words)) or 0)
-    return (
-        ""
-        if version >= LANDLOCK_SCOPES_VERSION
-        else "signals to processes outside are not blocked before its version 6"
-    )
+    return "" if version >= LANDLOCK_SCOPES_VERSION else "signals to processes outside are not blocked before version 6"
+
+
+def _modes_left(words: str) -> str:
+    modes = "modes and owners of the state directory can be changed, as no mounts of one's own are to be had"
+    return "; ".join(filter(None, (_signals_left(words), modes)))
 
 
 def _mount_rules(reach: Reach, network: Network) -> bytes:
@@ -114,14 +119,14 @@ WAYS: Mapping[str, Way] = {
     way.name: way
     for way in (
         Way(
-            "landlock",
+            "landlock+mounts",
             "perl",
-            "a kernel of 6.2 or newer that has Landlock enabled, and perl",
+            "a kernel of 6.2 or newer that has Landlock enabled, perl, and user namespaces for users other than root",
             (SCRIPT, FILTER),
-            _landlock_rules,
+            _covering_rules,
             _landlock_words,
             ("-e", 'print "Landlock, version ", syscall(444, 0, 0, 1)'),
-            leaves=_landlock_leaves,
+            leaves=_signals_left,
         ),
         Way(
             "bwrap",
@@ -132,6 +137,17 @@ WAYS: Mapping[str, Way] = {
             _mount_arguments,
             ("--version",),
             own_ipc=True,
+        ),
+        Way(
+            "landlock",
+            "perl",
+            "a kernel of 6.2 or newer that has Landlock enabled, and perl",
+            (SCRIPT, FILTER),
+            _landlock_rules,
+            _landlock_words,
+            ("-e", 'print "Landlock, version ", syscall(444, 0, 0, 1)'),
+            own_mounts=False,
+            leaves=_modes_left,
         ),
     )
 }
@@ -199,6 +215,7 @@ class Confine:
             argv = [*way.words(program, place, f"{place}/rules"), "/bin/sh", "-c", TRIAL]
             ran = self._machine.run(argv, cwd=place, env=env, timeout=CONFINE_TRIAL_S)
             inside, outside = os.path.exists(f"{place}/in/file"), os.path.exists(f"{place}/file")
+            changed = os.stat(f"{place}/hidden/file").st_mode & 0o111
         printed = (ran.err.strip().splitlines() or [""])[0] or ran.error
         if not inside:
             return printed or "a write to what it allows was refused"
@@ -206,6 +223,8 @@ class Confine:
             return "a write beside what it allows was not refused"
         if "seen" in ran.out:
             return "a file that it hides was read"
+        if changed and way.own_mounts:
+            return "the mode of a file that it hides was changed"
         if network == "loopback" and os.readlink("/proc/self/ns/net") in ran.out:
             return "the network is the machine's"
         return ""

@@ -50,6 +50,7 @@ SOCK_STREAM, SOCK_SEQPACKET, SOCK_TYPE = 1, 5, 0xF
 NEW_NAMESPACES, NEW_TIME_NAMESPACE = 0x7E020000, 0x80  # CLONE_NEW...; of clone the second is a part of the signal
 F_SETOWN, F_SETOWN_EX, F_SETLEASE, F_SETDELEG = 8, 15, 1024, 1040
 TIOCSTI, TIOCCONS, TIOCLINUX, TIOCSETD, FIOSETOWN, SIOCSPGRP = 0x5412, 0x541D, 0x541C, 0x5423, 0x8901, 0x8902
+TCXONC, TIOCEXCL = 0x540A, 0x540C
 OF_TERMINALS, OF_SOCKETS, IOCTL_TYPE = 0x5400, 0x8900, 0xFF00
 FICLONE, FICLONERANGE, FIEMAP, FIGETBSZ = 0x40049409, 0x4020940D, 0xC020660B, 2
 FS_IOC_GETFLAGS, FS_IOC_GETVERSION, FS_IOC_FSGETXATTR = 0x80086601, 0x80087601, 0x801C581F
@@ -106,7 +107,7 @@ KINDS: tuple[Kind, ...] = (
         cases=(
             *(
                 Case((Argument(1, each),), allowed=False)
-                for each in (TIOCSTI, TIOCLINUX, TIOCCONS, TIOCSETD, FIOSETOWN, SIOCSPGRP)
+                for each in (TIOCSTI, TIOCLINUX, TIOCCONS, TIOCSETD, TCXONC, TIOCEXCL, FIOSETOWN, SIOCSPGRP)
             ),
             Case((Argument(1, OF_TERMINALS, IOCTL_TYPE),), allowed=True),
             Case((Argument(1, OF_SOCKETS, IOCTL_TYPE),), allowed=True),
@@ -123,10 +124,10 @@ KINDS: tuple[Kind, ...] = (
                 )
             ),
         ),
-        rule="those of terminals, pipes and sockets, but for typing (TIOCSTI, TIOCLINUX), line disciplines, the console"
-        " and owners; cloning a file's data; reading a file's flags and extents",
+        rule="those of terminals, pipes and sockets, but for typing (TIOCSTI, TIOCLINUX), stopping output, line"
+        " disciplines, the console and owners; cloning a file's data; reading a file's flags and extents",
         error="ENOTTY",
-        escapes=("typing into another terminal", "flags of a file"),
+        escapes=("typing into another terminal", "stopping another terminal", "flags of a file"),
     ),
     Kind(
         "changing a file's flags and projects",

@@ -35,7 +35,7 @@ class Confinement(Struct, frozen=True, omit_defaults=True):
     """How the kernel is told what an attempt may write: found once, by trying it."""
 
     way: str
-    """What confines: `landlock`, or `bwrap` for bubblewrap."""
+    """What confines: `landlock+mounts`, with mounts over what is hidden; `landlock` without; `bwrap` for bubblewrap."""
     program: str
     """Absolute path of what applies the rules and then becomes the worker's program."""
     words: str = ""

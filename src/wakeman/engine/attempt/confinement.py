@@ -79,12 +79,15 @@ def words(world: World, host: Host, worker: WorkerState) -> tuple[str, ...]:
 
 
 def write_confiner_files(world: World, host: Host) -> None:
-    """Write what confines into the deployment's directory, where it is not there. Repeatable: yes."""
+    """Write what confines into the deployment's directory, where it is not there, or is an earlier version's.
+
+    Repeatable: yes.
+    """
     if host.confinement is None:
         return
     for name, data in world.confiner().kit(host.confinement).items():
         file = layout.inside(host, name)
-        if not world.files.marks([file]):
+        if not world.files.marks([file]) or world.files.read(file) != data:
             world.files.write(file, data, durable=True)
 
 
