@@ -50,6 +50,7 @@ from wakeman.core.model.unit import (
     Wrote,
 )
 from wakeman.core.model.worker import (
+    INTERNAL_ERROR,
     Activity,
     EndedBy,
     Fault,
@@ -63,6 +64,7 @@ from wakeman.core.model.worker import (
 )
 
 __all__ = [
+    "INTERNAL_ERROR",
     "PACES",
     "Activity",
     "Agent",
