@@ -120,7 +120,7 @@ def arena(user: int, way: str) -> Iterator[Arena]:
         one.env |= {"GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@b", "GIT_COMMITTER_NAME": "a"}
         one.env |= {"GIT_COMMITTER_EMAIL": "a@b"}
         one.run("git init -q $OUT/repo; tmux -f /dev/null -S $SOCK new-session -d 'sleep 600'", confined=False)
-        sibling = subprocess.Popen([*one.prefix(), "sleep", "600"], env=one.env, start_new_session=True)
+        sibling = subprocess.Popen([*one.prefix(), "sleep", "600"], env=one.env, cwd="/", start_new_session=True)
         until(lambda: Path(f"/proc/{sibling.pid}/comm").read_text() == "sleep\n")  # it is the user's by then
         terminal, other = os.openpty()
         os.chown(os.ttyname(other), user, -1)
@@ -265,6 +265,8 @@ ESCAPES |= {
     "a lock by a hard link": "ln $LOCK $IN/lock && cat $IN/lock && echo ESC''APED",
     "a lock by a symlink": "ln -s $STATE $IN/state && cat $IN/state/deployment/lock && echo ESC''APED",
     "a lock by another root": "cat /proc/self/root$LOCK && echo ESC''APED",
+    "a lock by a sibling's root": "cat /proc/$SIBLING/root$LOCK && echo ESC''APED",
+    "a lock by a sibling's working directory": "cat /proc/$SIBLING/cwd$LOCK && echo ESC''APED",
     "a lock by a rename": "mv $STATE/deployment $IN/mine && cat $IN/mine/lock && echo ESC''APED",
     "a lock of at's queue": calling(
         'fcntl.lockf(os.open("/var/spool/cron/atjobs/.SEQ", os.O_RDONLY), fcntl.LOCK_SH | fcntl.LOCK_NB); tell(True)'

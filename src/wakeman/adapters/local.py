@@ -131,6 +131,11 @@ def state_directory(option: str | None) -> str:
         if here == "/":
             break
         here = os.path.dirname(here)
+    return _own_state()
+
+
+def _own_state() -> str:
+    """Return the directory of this user for what belongs to no repository."""
     home = os.environ.get("XDG_STATE_HOME") or f"{LocalMachine().home()}/.local/state"
     return f"{home}/wakeman"
 
@@ -205,7 +210,7 @@ def _watcher() -> Watcher:
 def _confiner(machine: Machine) -> Confiner:
     from wakeman.adapters.confine import Confine
 
-    return Confine(machine)
+    return Confine(machine, hidden=(_own_state(),))
 
 
 def _script(name: str) -> bytes:

@@ -14,6 +14,8 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
+import msgspec
+
 from wakeman.adapters.confine import mounts, seccomp
 from wakeman.core.errors import ProgramError
 from wakeman.core.model import Confinement, Network
@@ -155,10 +157,11 @@ WAYS: Mapping[str, Way] = {
 
 
 class Confine:
-    """The kernel's own means, by way of programs."""
+    """The kernel's own means, by way of programs. `hidden` are directories that no attempt may read."""
 
-    def __init__(self, machine: Machine) -> None:
+    def __init__(self, machine: Machine, hidden: Sequence[str] = ()) -> None:
         self._machine = machine
+        self._hidden = tuple(hidden)
 
     def choose(self, env: Mapping[str, str], network: Network = "all") -> Confinement:
         kind = platform.machine()
@@ -196,7 +199,8 @@ class Confine:
         return {name: _file_content(way, name, confinement.network) for name in way.files}
 
     def rules(self, confinement: Confinement, reach: Reach) -> bytes:
-        return WAYS[confinement.way].rules(reach, confinement.network)
+        every = msgspec.structs.replace(reach, hidden=[*reach.hidden, *self._hidden])
+        return WAYS[confinement.way].rules(every, confinement.network)
 
     def words(self, confinement: Confinement, kit: str, rules: str) -> tuple[str, ...]:
         return WAYS[confinement.way].words(confinement.program, kit, rules)
