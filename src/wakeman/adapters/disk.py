@@ -116,6 +116,14 @@ class Disk:
         """Stat it."""
         return os.path.isdir(path)
 
+    def directory_id(self, path: str) -> str:
+        """Stat it."""
+        try:
+            found = os.stat(path)
+        except (OSError, ValueError):
+            return ""
+        return f"{found.st_ino}:{found.st_dev}" if stat.S_ISDIR(found.st_mode) else ""
+
     def resolve(self, paths: Iterable[str]) -> dict[str, str]:
         """Resolve symlinks and `..`, as far as the path exists."""
         return {path: os.path.realpath(path) for path in paths}

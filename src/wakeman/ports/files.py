@@ -45,6 +45,12 @@ class Files(Protocol):
     def is_directory(self, path: str) -> bool:
         """Return whether a directory is there, or a link to one."""
 
+    def directory_id(self, path: str) -> str:
+        """Return what tells a directory, or the one that a link leads to, from others at its path; "" for none.
+
+        Shape: `INODE:DEVICE`; the number of the device may be another after a restart of the machine.
+        """
+
     def resolve(self, paths: Iterable[str]) -> dict[str, str]:
         """Return each path with symlinks and `..` resolved, whether or not it exists."""
 

@@ -29,6 +29,8 @@ class MemoryFiles:
     pipes: set[str] = field(default_factory=set)
     closed: set[str] = field(default_factory=set)
     open: set[str] = field(default_factory=set)  # those that somebody has open for writing
+    known: dict[str, int] = field(default_factory=dict)  # inodes of the directories that were asked for
+    device: int = 1
     _inodes: int = 0
 
     def marks(self, paths: Iterable[str]) -> dict[str, FileFingerprint]:
@@ -86,6 +88,16 @@ class MemoryFiles:
 
     def is_directory(self, path: str) -> bool:
         return self._real(path) in self.made
+
+    def directory_id(self, path: str) -> str:
+        place = self._real(path)
+        if place not in self.made:
+            self.known.pop(place, None)
+            return ""
+        if place not in self.known:
+            self._inodes += 1
+            self.known[place] = self._inodes
+        return f"{self.known[place]}:{self.device}"
 
     def resolve(self, paths: Iterable[str]) -> dict[str, str]:
         return {path: self._real(path) for path in paths}

@@ -80,6 +80,9 @@ class Host(Struct, frozen=True, omit_defaults=True):
     """What confines the workers, with `workers.confine`."""
     repository: Repository | None = None
     """The git repository, with `workers.isolate`."""
+    root_id: str = ""
+    """What tells `root` from another directory in its place, as `INODE:DEVICE@BOOT`: nobody is launched in another.
+    Empty in older logs."""
 
 
 def attempt_id(d: Deployment, worker: WorkerState) -> str:

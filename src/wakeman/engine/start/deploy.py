@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from hashlib import sha256
 from shlex import quote
 
@@ -28,7 +28,7 @@ from wakeman.engine.effects.review import appointed
 from wakeman.engine.protocol import requests as protocol
 from wakeman.engine.protocol.steps import drive
 from wakeman.engine.registry import latest, next_name
-from wakeman.engine.start.prepare import PreparedPlan, variables
+from wakeman.engine.start.prepare import PreparedPlan, identified, variables
 from wakeman.ports import Command, World
 
 FIXED = ("executor", "confine", "stage", "isolate", "base", "setup", "commit")
@@ -40,19 +40,27 @@ INLINE_PROMPT_BYTES_MAX = 16 * 1024
 def drafts(world: World, prepared: PreparedPlan, name: str) -> list[e.Draft]:
     """Return the first lines of the deployment's log."""
     directory = posixpath.join(world.state, name)
-    host = msgspec.structs.replace(prepared.host, directory=directory, repository=prepared.repository)
+    host = msgspec.structs.replace(
+        prepared.host,
+        directory=directory,
+        repository=prepared.repository,
+        root_id=identified(world, prepared.root),
+    )
     plan = _logged_plan(prepared, host)
     planned = e.Planned(name=name, plan=plan, digest=planning.plan_digest(prepared.plan), host=host, edition=EDITION)
-    return [e.Draft(planned), *enrolments(prepared.shares, prepared.existing)]
+    return [e.Draft(planned), *enrolments(prepared.shares, prepared.existing, prepared.cwd_ids)]
 
 
-def enrolments(shares: Iterable[Share], existing: Iterable[FileFingerprint]) -> Iterator[e.Draft]:
+def enrolments(
+    shares: Iterable[Share], existing: Iterable[FileFingerprint], cwd_ids: Mapping[str, str]
+) -> Iterator[e.Draft]:
     """Yield one event a share, or several where a share's units do not fit a line."""
     there = {mark.path: mark for mark in existing}
     for share in shares:
         for units in chunks(share.units, room=e.LINE_BYTES_MAX // 2):
             marks = tuple(there[path] for unit in units for path in unit.outputs if path in there)
-            enrolled = e.Enrolled(session=share.name, units=units, existing=marks, key=share.key)
+            place = cwd_ids.get(share.name, "")
+            enrolled = e.Enrolled(session=share.name, units=units, existing=marks, key=share.key, cwd_id=place)
             yield e.Draft(enrolled, worker=share.name)
 
 
@@ -161,12 +169,13 @@ def amend(world: World, name: str, prepared: PreparedPlan) -> Deployment:
         clash = next((unit.name for share in prepared.shares for unit in share.units if unit.name in d.reviews), "")
         if clash:
             raise UsageError(f"{name}: found a unit named {clash!r}, which is a review; expected another name for it")
-        new = []
+        new, cwd_ids = [], {}
         for share in prepared.shares:
             units = tuple(unit for unit in share.units if unit.name not in kept)
             if units:
                 fresh = unique(share.name, taken, share.key)
                 taken.add(fresh.lower())
+                cwd_ids[fresh] = prepared.cwd_ids.get(share.name, "")
                 new.append(msgspec.structs.replace(share, name=fresh, units=units))
         stay = [worker for worker in d.workers.values() if worker.name not in dropped]
         if overlapping := confinement.share_overlaps(world, d, stay, new):
@@ -175,8 +184,10 @@ def amend(world: World, name: str, prepared: PreparedPlan) -> Deployment:
         amended = e.Amended(
             plan=_logged_plan(prepared, d.host),
             digest=planning.plan_digest(prepared.plan),
+            root_id=identified(world, d.host.root),
         )
-        drive(world, log, protocol.amend(d, amended, enrolments(new, prepared.existing)), world.clock.now())
+        begun = enrolments(new, prepared.existing, cwd_ids)
+        drive(world, log, protocol.amend(d, amended, begun), world.clock.now())
     furnish(world, world.logs.read(name), prepared)
     return check(world, name)
 

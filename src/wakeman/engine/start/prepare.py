@@ -43,6 +43,7 @@ class PreparedPlan(Struct, frozen=True):
     host: Host  # resolved once, for the plan's first run; `directory` and `repository` are put in as it begins
     repository: Repository | None = None
     notes: tuple[str, ...] = ()  # what is worth knowing and keeps nobody
+    cwd_ids: Mapping[str, str] = {}  # by share: what tells the directory that its worker starts in from others
 
 
 def prepare_plan(world: World, text: str, where: str, root: str, stdin: Callable[[], str] = str) -> PreparedPlan:
@@ -99,7 +100,18 @@ def prepare_plan(world: World, text: str, where: str, root: str, stdin: Callable
         host=host,
         repository=repository,
         notes=notes,
+        cwd_ids=_cwd_ids(world, plan, root, shares),
     )
+
+
+def _cwd_ids(world: World, plan: Plan, root: str, shares: Sequence[Share]) -> dict[str, str]:
+    """Return, by share, what tells the directory that its worker starts in from another that takes its place.
+
+    Boundary: in a tree of its own, or in what `workers.before` may make anew, that is not known.
+    """
+    places = {} if plan.workers.isolate == "worktree" else _starting_places(plan, root, shares)
+    known = {place: identified(world, place) for place in set(places.values())}
+    return {name: known[place] for name, place in places.items() if known[place]}
 
 
 def _prompt_template(world: World, plan: Plan, root: str) -> str:
@@ -210,14 +222,26 @@ def _homeless(world: World, plan: Plan, root: str, shares: Sequence[Share]) -> l
 
     Boundary: with `workers.before` they may be made in time, and are left to the launch.
     """
-    if plan.workers.cwd == WorkersSpec().cwd or plan.workers.before:
-        return []
-    places = {render(plan.workers.cwd, planning.worker_names(plan.name, share, "", "")): share.name for share in shares}
+    places = {place: name for name, place in _starting_places(plan, root, shares).items()}
     return [
         f"workers.cwd: found {place!r} for {name}; expected a directory that is there (workers.before may make it)"
         for place, name in places.items()
-        if not world.files.is_directory(posixpath.normpath(posixpath.join(root, place)))
+        if not world.files.is_directory(place)
     ]
+
+
+def _starting_places(plan: Plan, root: str, shares: Sequence[Share]) -> dict[str, str]:
+    """Return the directory that each share's worker starts in, where it is not the plan's and is to be there by now."""
+    if plan.workers.cwd == WorkersSpec().cwd or plan.workers.before:
+        return {}
+    cwds = {share.name: render(plan.workers.cwd, planning.worker_names(plan.name, share, "", "")) for share in shares}
+    return {name: posixpath.normpath(posixpath.join(root, cwd)) for name, cwd in cwds.items()}
+
+
+def identified(world: World, directory: str) -> str:
+    """Return what tells a directory from others, and on which boot; "" where there is none."""
+    found = world.files.directory_id(directory)
+    return f"{found}@{world.clock.boot()}" if found else ""
 
 
 def _harness_faults(world: World, plan: Plan, _: str) -> list[str]:
