@@ -11,6 +11,7 @@ from tests.waiting import until
 
 pytestmark = REAL
 
+WORK = "pwd -P >>PLACE/pwds; : >made; until [ -e PLACE/go ]; do sleep 0.1; done; : >OUT/$1"
 PLAN = """\
 name = "night"
 [units]
@@ -19,7 +20,7 @@ output = "OUT/{{ unit }}"
 [workers]
 by = "{{ unit }}"
 name = "night_{{ group.key }}"
-command = ["sh", "-c", "pwd >>PLACE/pwds; : >made; until [ -e PLACE/go ]; do sleep 0.1; done; : >OUT/$0", "{{ group.key }}"]
+command = ["sh", "PLACE/work.sh", "{{ group.key }}"]
 at_once = 1
 socket = "SOCKET"
 CWD
@@ -40,8 +41,9 @@ class Places(Rig):
         self.project = self.place / "project"
         for name in ("sub", "out"):
             (self.project / name).mkdir(parents=True)
-        plan = PLAN.replace("OUT", str(self.project / "out")).replace("CWD", f'cwd = "{cwd}"' if cwd else "")
-        self.write(plan, "project/wakeman.toml")
+        out = str(self.project / "out")
+        self.write(WORK.replace("OUT", out), "work.sh")
+        self.write(PLAN.replace("OUT", out).replace("CWD", f'cwd = "{cwd}"' if cwd else ""), "project/wakeman.toml")
         assert 0 == self.run("up", "project/wakeman.toml").returncode
         until(lambda: 1 == len(self.pwds()), 30)
 
@@ -65,7 +67,7 @@ def places() -> Iterator[Places]:
         yield places
 
 
-def moved(project: Path) -> Callable[[], None]:
+def moved(project: Path) -> Callable[[], object]:
     project.rename(project.with_name("moved"))
     return lambda: project.with_name("moved").rename(project)
 
@@ -82,7 +84,7 @@ def moved_and_made_anew(project: Path) -> Callable[[], None]:
     return restore
 
 
-def sub_moved(project: Path) -> Callable[[], None]:
+def sub_moved(project: Path) -> Callable[[], object]:
     return moved(project / "sub")
 
 
@@ -108,7 +110,7 @@ def sub_a_link(project: Path) -> Callable[[], None]:
     ],
 )
 def test_nobody_starts_elsewhere_a_person_is_told_and_once_it_is_back_all_is_done(
-    places: Places, cwd: str, happens: Callable[[Path], Callable[[], None]], why: str
+    places: Places, cwd: str, happens: Callable[[Path], Callable[[], object]], why: str
 ) -> None:
     places.begin(cwd)
     first = places.pwds()

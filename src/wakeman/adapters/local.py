@@ -63,7 +63,7 @@ def world(state: str | None, by: str) -> World:
             machine=machine,
             terminal=_receiver(target, host, environment),
             env=host.env if host.python else environment,
-            cwd=host.root,
+            cwd=host.root if os.path.isdir(host.root) else host.directory,  # told of a project that was moved, too
             names={"deployment": deployment.name},
         )
 
