@@ -22,7 +22,7 @@ BLIND_OBSERVATIONS_MAX = 3
 """Observations in a row that could not tell before a person is asked."""
 NOTICE_CHARS_MAX = 600
 """Characters of a notice at most."""
-FAILURE_CHARS_MAX = 200
+LAUNCH_FAILURE_CHARS_MAX = 200
 """Characters of a failed launch's reason that a notice repeats."""
 
 
@@ -131,7 +131,7 @@ def asking(d: Deployment) -> bool:
 def _last_failure(d: Deployment) -> str:
     """Return why the last launch failed, as the end of a sentence; "" where that is not known any more."""
     failed = [worker for worker in d.workers.values() if worker.ended_by == "launch"]
-    return f": {sanitise(max(failed, key=lambda w: w.over).why, FAILURE_CHARS_MAX)}" if failed else ""
+    return f": {sanitise(max(failed, key=lambda w: w.over).why, LAUNCH_FAILURE_CHARS_MAX)}" if failed else ""
 
 
 def _waiting(d: Deployment) -> bool:
