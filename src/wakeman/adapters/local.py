@@ -16,16 +16,13 @@ from wakeman.adapters.executors import find
 from wakeman.adapters.machine import LocalMachine
 from wakeman.core.errors import WakemanError
 from wakeman.core.model import Agent, Confinement, Deployment, Host, Plan, WakeTarget
-from wakeman.ports import World
+from wakeman.ports import STATE_MARKER, World
 
 if TYPE_CHECKING:
     from wakeman.ports import Confiner, Executor, Git, Harness, Machine, Terminal, Timer, Watcher
 
 if TYPE_CHECKING:
     from wakeman.adapters.profiles import ProfileFiles
-
-MARKER = ".wakeman"
-"""An (empty) file that makes a `state/` the one to use, from its parent downwards."""
 
 ENVIRONMENT_KEPT = (
     "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "PYTHONPATH", "TMUX_TMPDIR",
@@ -122,7 +119,7 @@ def state_directory(option: str | None) -> str:
         return os.path.abspath(chosen)
     here = os.getcwd()
     while True:
-        if os.path.exists(f"{here}/state/{MARKER}"):
+        if os.path.exists(f"{here}/state/{STATE_MARKER}"):
             return os.path.join(here, "state")
         if here == "/":
             break

@@ -9,6 +9,9 @@ from msgspec import Struct
 
 from wakeman.core.model import FileFingerprint
 
+STATE_MARKER = ".wakeman"
+"""An (empty) file in state directories and in that of each deployment."""
+
 
 class Installed(Struct, frozen=True):
     """What became of a file that was to be installed: its mark in its place, or `why` it was left where it is."""
@@ -35,7 +38,8 @@ class Files(Protocol):
     def glob(self, root: str, patterns: Sequence[str], exclude: Sequence[str]) -> list[str]:
         """List regular files under `root` as relative paths, sorted; `**` spans directories.
 
-        Boundary: hidden names are found by a pattern that names them; an exclusion takes what lies below it too.
+        Boundary: hidden names are found by a pattern that names them; an exclusion takes what lies below it too. A
+        directory that contains `STATE_MARKER` is Wakeman's own, and nothing in it is listed.
         Raises: StorageError for a directory that cannot be listed; UsageError for a pattern that leads outside.
         """
 

@@ -11,7 +11,7 @@ from typing import Any
 from wakeman.adapters.memory.clock import MemoryClock
 from wakeman.core.errors import StorageError, UsageError
 from wakeman.core.model import FileFingerprint
-from wakeman.ports import Installed
+from wakeman.ports import STATE_MARKER, Installed
 
 
 @dataclass
@@ -65,7 +65,13 @@ class MemoryFiles:
             [_pattern_parts(pattern) for pattern in exclude],
         )
         files = (path for path in (*self.held, *self.links) if self._real(path) in self.held)
-        inside = (path.removeprefix(f"{place}/").split("/") for path in files if path.startswith(f"{place}/"))
+        states = [f"{posixpath.dirname(path)}/" for path in self.held if posixpath.basename(path) == STATE_MARKER]
+        marked = tuple(state for state in states if state.startswith(f"{place}/") and state != f"{place}/")
+        inside = (
+            path.removeprefix(f"{place}/").split("/")
+            for path in files
+            if path.startswith(f"{place}/") and not path.startswith(marked)
+        )
         return sorted(
             "/".join(names)
             for names in inside

@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from wakeman.core.errors import ProgramError
-from wakeman.core.model import Deployment, Host, Plan, WorkersSpec, WorkerState, attempt_id
+from wakeman.core.model import Agent, Deployment, Host, Plan, WorkersSpec, WorkerState, attempt_id
 from wakeman.core.plan.conflicts import claimed
 from wakeman.core.plan.shares import task_text, units_listing
 from wakeman.core.plan.template import render
@@ -182,7 +182,7 @@ def compose_attempt(
         prompt_file=layout.prompt_file(host, worker),
         units_file=layout.units_file(host, worker),
         agent_name=plan.workers.agent or "",
-        agent=world.agents(plan).get(plan.workers.agent) if plan.workers.agent else None,
+        agent=_profile(world, plan),
         agent_session=worker.agent_session,
         resume=worker.resumed,
         cwd=world.files.resolve([cwd])[cwd],  # as the client itself will see it
@@ -218,6 +218,12 @@ def compose_attempt(
         stream="" if command.to_file else layout.stream(host, worker),
     )
     return task, command, start
+
+
+def _profile(world: World, plan: Plan) -> Agent | None:
+    """Return the profile of a plan's workers: the one that `up` recorded. Logs of the version before have none."""
+    name = plan.workers.agent
+    return (plan.agents.get(name) or world.agents(plan).get(name)) if name else None
 
 
 def _task_text(world: World, d: Deployment, worker: WorkerState, names: Mapping[str, str]) -> str:

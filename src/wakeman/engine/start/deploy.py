@@ -29,7 +29,7 @@ from wakeman.engine.protocol import requests as protocol
 from wakeman.engine.protocol.steps import drive
 from wakeman.engine.registry import latest, next_name
 from wakeman.engine.start.prepare import PreparedPlan, identified, variables
-from wakeman.ports import Command, World
+from wakeman.ports import STATE_MARKER, Command, World
 
 FIXED = ("executor", "confine", "stage", "isolate", "base", "setup", "commit")
 """Keys of `[workers]` that say where workers run, where outputs are made, and what keeps workers there."""
@@ -196,6 +196,7 @@ def furnish(world: World, d: Deployment, prepared: PreparedPlan) -> None:
     """Write what every later check and worker needs into the deployment's directory. Repeatable: yes."""
     files, host, plan = world.files, d.host, prepared.plan
     inside = {
+        STATE_MARKER: b"",
         "plan.toml": prepared.text.encode("utf-8", "surrogateescape"),
         layout.WRAPPER: world.wrapper(),
         layout.HOOK: world.hook(),
@@ -242,10 +243,15 @@ def _changes(d: Deployment, prepared: PreparedPlan) -> list[str]:
     Boundary: defaults that a newer version adds are filled in on both sides, so they are no difference.
     """
     recorded = _logged_plan(prepared, d.host)
-    changed = planning.difference(d.plan, recorded)
+    if d.digest == planning.plan_digest(prepared.plan):
+        # Logs of the version before keep no profile that is not the plan's.
+        edited = [name for name, agent in recorded.agents.items() if d.plan.agents.get(name, agent) != agent]
+        changed = [f"agents.{name}: another profile than at `up`" for name in edited]
+    else:
+        changed = planning.difference(d.plan, recorded)
     if d.plan.workers.prompt_file != recorded.workers.prompt_file:
         return [*(text for text in changed if not text.startswith("workers.prompt")), "workers.prompt: another text"]
-    return [] if d.digest == planning.plan_digest(prepared.plan) else changed
+    return changed
 
 
 def _keep_prompts(world: World, host: Host, prepared: PreparedPlan) -> None:
@@ -258,9 +264,11 @@ def _keep_prompts(world: World, host: Host, prepared: PreparedPlan) -> None:
 def _logged_plan(prepared: PreparedPlan, host: Host) -> Plan:
     """Return the plan as the log keeps it: a prompt that is long, or in a file, lies in the deployment's directory.
 
-    Shape: its name holds its digest, so an amended prompt is never taken for the one that the log names.
+    Shape: its name holds its digest, so an amended prompt is never taken for the one that the log names. Profiles are
+    its own, wherever they came from: every attempt gets what `up` has read.
     """
     plan, workers = prepared.plan, prepared.plan.workers
+    plan = msgspec.structs.replace(plan, agents={**plan.agents, **prepared.agents})
     if (
         workers.prompt_file is None
         and len(workers.prompt.encode("utf-8", "surrogateescape")) <= INLINE_PROMPT_BYTES_MAX
