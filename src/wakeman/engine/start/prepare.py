@@ -109,8 +109,8 @@ def _cwd_ids(world: World, plan: Plan, root: str, shares: Sequence[Share]) -> di
 
     Boundary: in a tree of its own, or in what `workers.before` may make anew, that is not known.
     """
-    places = {} if plan.workers.isolate == "worktree" else _starting_places(plan, root, shares)
-    known = {place: identified(world, place) for place in set(places.values())}
+    places = {} if plan.workers.isolate == "worktree" else _starting_places(plan, shares)
+    known = {place: identified(world, posixpath.join(root, place)) for place in set(places.values())}
     return {name: known[place] for name, place in places.items() if known[place]}
 
 
@@ -222,20 +222,19 @@ def _homeless(world: World, plan: Plan, root: str, shares: Sequence[Share]) -> l
 
     Boundary: with `workers.before` they may be made in time, and are left to the launch.
     """
-    places = {place: name for name, place in _starting_places(plan, root, shares).items()}
+    places = {place: name for name, place in _starting_places(plan, shares).items()}
     return [
         f"workers.cwd: found {place!r} for {name}; expected a directory that is there (workers.before may make it)"
         for place, name in places.items()
-        if not world.files.is_directory(place)
+        if not world.files.is_directory(posixpath.normpath(posixpath.join(root, place)))
     ]
 
 
-def _starting_places(plan: Plan, root: str, shares: Sequence[Share]) -> dict[str, str]:
-    """Return the directory that each share's worker starts in, where it is not the plan's and is to be there by now."""
+def _starting_places(plan: Plan, shares: Sequence[Share]) -> dict[str, str]:
+    """Return `workers.cwd` of each share's worker, where it is not the plan's directory and is to be there by now."""
     if plan.workers.cwd == WorkersSpec().cwd or plan.workers.before:
         return {}
-    cwds = {share.name: render(plan.workers.cwd, planning.worker_names(plan.name, share, "", "")) for share in shares}
-    return {name: posixpath.normpath(posixpath.join(root, cwd)) for name, cwd in cwds.items()}
+    return {share.name: render(plan.workers.cwd, planning.worker_names(plan.name, share, "", "")) for share in shares}
 
 
 def identified(world: World, directory: str) -> str:
