@@ -182,7 +182,7 @@ def compose_attempt(
         prompt_file=layout.prompt_file(host, worker),
         units_file=layout.units_file(host, worker),
         agent_name=plan.workers.agent or "",
-        agent=_profile(world, plan),
+        agent=_recorded_profile(world, plan),
         agent_session=worker.agent_session,
         resume=worker.resumed,
         cwd=world.files.resolve([cwd])[cwd],  # as the client itself will see it
@@ -220,7 +220,7 @@ def compose_attempt(
     return task, command, start
 
 
-def _profile(world: World, plan: Plan) -> Agent | None:
+def _recorded_profile(world: World, plan: Plan) -> Agent | None:
     """Return the profile of a plan's workers: the one that `up` recorded. Logs of the version before have none."""
     name = plan.workers.agent
     return (plan.agents.get(name) or world.agents(plan).get(name)) if name else None
@@ -269,9 +269,12 @@ def prepare_attempt(world: World, d: Deployment, worker: WorkerState) -> Attempt
     files.write(task.prompt_file, text.encode("utf-8", "surrogateescape"))
     files.write(posixpath.join(home, "outputs"), _outputs_for_hook(task.outputs))
     files.write(posixpath.join(home, "cwd"), f"{task.cwd}\n".encode("utf-8", "surrogateescape"))
-    confinement.prepare_confinement(world, d, worker, task, command)
+    confinement.prepare_confinement(world, d, worker, command)
+    if any(layout.relative_within(file, task.home) for file in command.files):
+        files.make(task.home)
     for file, data in command.files.items():
-        files.write(file, data)
+        # An attempt before may have left anything there.
+        files.write(file, data, within=task.home if layout.relative_within(file, task.home) else "")
     if command.guarded:
         files.write(layout.may(host, worker), _rules(world, d, worker))
     if command.trail is not None:

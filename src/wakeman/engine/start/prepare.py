@@ -110,12 +110,12 @@ def prepare_plan(world: World, text: str, where: str, root: str, stdin: Callable
         host=host,
         repository=repository,
         notes=notes,
-        agents=_agents(world, plan),
+        agents=_used_profiles(world, plan),
         cwd_ids=_cwd_ids(world, plan, root, shares),
     )
 
 
-def _agents(world: World, plan: Plan) -> dict[str, Agent]:
+def _used_profiles(world: World, plan: Plan) -> dict[str, Agent]:
     """Return the profiles that workers and reviewers get, as they are now."""
     named = {plan.workers.agent, plan.verify.agent if review.wanted(plan) else None} - {None}
     known = world.agents(plan) if named else {}
