@@ -124,19 +124,19 @@ def test_what_no_line_of_the_log_can_hold_is_refused_by_name(odd: Bytes, what: s
     assert (2, True, True) == (code, f"{named}: found " in said, LOG in said), said
 
 
-@pytest.mark.parametrize("what", ["plan file", "env_file", "env_from", "prompt_file"])
+@pytest.mark.parametrize("what", ["plan file", "env_from", "prompt_file"])
 def test_what_the_log_need_not_hold_is_carried_through_byte_for_byte(odd: Bytes, what: str) -> None:
     odd.plan = b"plan" + ODD + b".toml" if what == "plan file" else odd.plan
-    workers = {"env_file": 'env_file = "env"', "env_from": 'env_from = ["KEY"]', "prompt_file": 'prompt_file = "task"'}
+    workers = {"env_from": 'env_from = ["KEY"]', "prompt_file": 'prompt_file = "task"'}
     odd.env |= {b"KEY": b"k" + ODD} if what == "env_from" else {}
-    odd.write(workers=workers.get(what, ""), files={b"env": b"KEY=k" + ODD + b"\n", b"task": b"do " + ODD})
+    odd.write(workers=workers.get(what, ""), files={b"task": b"do " + ODD})
 
     code, said = odd.run(b"up", odd.plan)
     waited = odd.run(b"wait", b"night", b"--timeout", b"60")
 
     assert (0, 0) == (code, waited[0]), (said, waited)
     made = Path(os.fsdecode(odd.root), "out/a").read_bytes()
-    assert (b"k" + ODD if what.startswith("env") else b"") + b"\n" == made
+    assert (b"k" + ODD if what == "env_from" else b"") + b"\n" == made
     kept = [file.read_bytes() for file in Path(os.fsdecode(odd.state), "night", "prompts").rglob("*.md")]
     assert what != "prompt_file" or any(b"do " + ODD in data for data in kept) or not kept
 

@@ -16,6 +16,7 @@ from wakeman.core.model import Deployment
 from wakeman.core.policy.quality import Check
 from wakeman.core.redact import redacted
 from wakeman.engine.effects.alarm import ensure
+from wakeman.engine.observe.containment import Mishaps
 from wakeman.engine.observe.judgement import CheckResult, Unchecked, output_marks
 from wakeman.engine.observe.observe import observe
 from wakeman.engine.observe.spool import clear_spool, read_spool
@@ -95,7 +96,9 @@ class Spool(Struct):
 
     def perform(self, world: World, d: Deployment) -> list[e.Draft]:
         """Return it as lines."""
-        drafts, self.files = read_spool(world, d, self.now)
+        mishaps = Mishaps()
+        drafts, self.files = read_spool(world, d, self.now, mishaps)
+        mishaps.keep(world, d)
         return drafts
 
     recorded = ReportsRead.recorded
@@ -119,7 +122,9 @@ class Observe(Struct):
 
     def perform(self, world: World, d: Deployment) -> list[e.Draft]:
         """Return it as lines."""
-        looked, self.unchecked = observe(world, d, self.checked)
+        mishaps = Mishaps()
+        looked, self.unchecked = observe(world, d, self.checked, mishaps)
+        mishaps.keep(world, d)
         return _observation_drafts(looked)
 
     recorded = ObservationRead.recorded

@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from wakeman.core.errors import PlanError, ProgramError, StorageError, UnknownNameError, UsageError, WakemanError
+from wakeman.core.gate import Refused, decode_text
 from wakeman.core.model import Agent, FileFingerprint, Host, Plan, Repository, Share, Unit, WorkersSpec
 from wakeman.core.plan import shares as planning
 from wakeman.core.plan.conflicts import conflicts, used_paths
@@ -33,6 +34,8 @@ _NOT_A_LIST = {
     "": "found bytes that are not UTF-8 in its output; expected names that the log can hold",
 }
 """Why the output of `units.command` is no list of units."""
+ENV_FILE_BYTES_MAX = 1024 * 1024
+"""Bytes of `workers.env_file` at most."""
 FILE_NAME_BYTES_MAX = 255
 """Bytes between two slashes of a path: what file systems take."""
 LONG_NAME_CHARS_SHOWN = 60
@@ -341,8 +344,11 @@ def variables(world: World, plan: Plan, root: str) -> Mapping[str, str]:
     if plan.workers.env_file is None:
         return {}
     path = posixpath.join(root, plan.workers.env_file)
+    text = decode_text(world.files.read(path, ENV_FILE_BYTES_MAX))
+    if isinstance(text, Refused):
+        raise StorageError(f"{path}:{text.why}, expected lines NAME=VALUE in UTF-8", f"file {path}")
     found = {}
-    for number, raw in enumerate(world.files.read(path).decode("utf-8", "surrogateescape").split("\n"), 1):
+    for number, raw in enumerate(text.splitlines(), 1):
         line = raw.strip().removeprefix("export ")
         if not line or line.startswith("#"):
             continue
