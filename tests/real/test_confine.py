@@ -294,8 +294,8 @@ ESCAPES |= {
     "a sibling's file size": calling("resource.prlimit(pid, resource.RLIMIT_FSIZE, (9, 9)); tell(True)"),
     "a sibling's processors": calling("os.sched_setaffinity(pid, os.sched_getaffinity(pid)); tell(True)"),
     "a sibling's policy": calling("os.sched_setscheduler(pid, os.SCHED_BATCH, os.sched_param(0)); tell(True)"),
-    "a sibling's priority": calling("os.setpriority(os.PRIO_PROCESS, pid, 5); tell(True)"),
-    "a sibling's group's priority": calling("os.setpriority(os.PRIO_PGRP, pid, 5); tell(True)"),
+    "a sibling's priority": calling("os.setpriority(os.PRIO_PROCESS, pid, 19); tell(True)"),
+    "a sibling's group's priority": calling("os.setpriority(os.PRIO_PGRP, pid, 19); tell(True)"),
     "everybody's priority": calling(
         "c.setpriority(os.PRIO_USER, 54321, 5); tell(ctypes.get_errno() == errno.ESRCH)"  # nobody has that number
     ),
