@@ -95,6 +95,9 @@ class Host(Struct, frozen=True, omit_defaults=True):
     """The git repository, with `workers.isolate`."""
     identity: Identity | None = None
     """Machine, user and PID namespace of `up`, or of who adopted the deployment. Logs of before have none."""
+    root_id: str = ""
+    """What tells `root` from another directory in its place, as `INODE:DEVICE@BOOT`: nobody is launched in another.
+    Empty in older logs."""
 
 
 def attempt_id(d: Deployment, worker: WorkerState) -> str:

@@ -53,7 +53,7 @@ class UnitsSpec(Spec, frozen=True):
 
     glob: str | tuple[str, ...] | None = None
     """Pattern, or list of patterns, relative to the plan file; each file that matches is one unit, and its input.
-    Example: `"docs/*/*.md"`; `**` matches any number of directories."""
+    Example: `"docs/*/*.md"`; `**` matches any number of directories. State directories are left out."""
     items: tuple[str | dict[str, str], ...] | None = None
     """Units by name, or as tables whose keys templates may use: `unit` (or `name`) names one, `input` is its file."""
     file: str | None = None
