@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import os
 import platform
@@ -21,7 +22,7 @@ import pytest
 from tests.real.rig import REAL
 from tests.waiting import until
 
-from wakeman.adapters.confine import WAYS, Confine, seccomp
+from wakeman.adapters.confine import LANDLOCK_SCOPES_VERSION, WAYS, Confine, seccomp
 from wakeman.adapters.confine.calls import KINDS
 from wakeman.adapters.machine import LocalMachine
 from wakeman.core.model import Confinement
@@ -366,6 +367,10 @@ OF_ROOT = {
     "a program in the kernel",
 }
 OF_LISTED_USERS = {"an at job"}
+OF_OLDER_LANDLOCK = {escape for escape in ESCAPES if escape.startswith("a signal ")} - {
+    "a signal to everybody",
+    "a signal by way of a file",
+}
 OF_SOME_KERNELS = {
     "the kernel's ciphers",
     "the hypervisor",
@@ -380,8 +385,15 @@ OF_SOME_KERNELS = {
 }
 
 
+def landlock_version() -> int:
+    """Give the version of this kernel's Landlock."""
+    return int(ctypes.CDLL(None).syscall(444, None, 0, 1))
+
+
 @pytest.mark.parametrize("escape", ESCAPES)
-def test_an_escape_is_refused(arena: Arena, escape: str, user: int) -> None:
+def test_an_escape_is_refused(arena: Arena, escape: str, user: int, way: str) -> None:
+    if way != "bwrap" and escape in OF_OLDER_LANDLOCK and landlock_version() < LANDLOCK_SCOPES_VERSION:
+        pytest.skip("this kernel's Landlock does not keep signals inside, as status says")
     if user and escape in OF_ROOT:
         pytest.skip("without a confinement it takes root as well")
 
