@@ -15,7 +15,7 @@ from wakeman.core.log import events as e
 from wakeman.core.model import Deployment, Unit, UnitState, WorkerState
 from wakeman.engine import layout
 from wakeman.engine.effects.launch import (
-    Adopted,
+    Established,
     Failed,
     Fate,
     MakeSessions,
@@ -37,7 +37,7 @@ from wakeman.ports import Made, Start
 @pytest.mark.parametrize(
     ("made", "fate"),
     [
-        (Made("$1", 7), Adopted("$1", 7)),
+        (Made("$1", 7), Established("$1", 7)),
         (Made(error="no room"), Failed("no room")),
         (Made(taken=True), Failed("a session of that name is somebody else's")),
         (Made(error="w: exists", taken=True), Failed("w: exists")),
@@ -52,9 +52,9 @@ def exited(why: str, by: str, *, free: bool) -> e.Exited:
 
 
 FATES: list[tuple[str, Fate, e.Fact, str | None]] = [
-    ("pending", Adopted("$1", 7), e.Launched(intent=3, session_id="$1", pid=7), "launched"),
-    ("pending", Adopted(found=True), e.Launched(intent=3, adopted=True), "launched"),
-    ("exited", Adopted("$1", 7), e.Relaunched(intent=3, session_id="$1", pid=7), "launched"),
+    ("pending", Established("$1", 7), e.Launched(intent=3, session_id="$1", pid=7), "launched"),
+    ("pending", Established(found=True), e.Launched(intent=3, adopted=True), "launched"),
+    ("exited", Established("$1", 7), e.Relaunched(intent=3, session_id="$1", pid=7), "launched"),
     ("pending", Failed("no room"), exited("no room", "launch", free=False), "exited"),
     ("pending", Failed("anew", "machine"), exited("anew", "machine", free=True), "exited"),
     ("pending", Failed("stopped", "person"), exited("stopped", "person", free=True), "exited"),
@@ -103,7 +103,7 @@ def about(step: Any) -> tuple[str, list[tuple[str | None, int | None, e.Fact]]]:
 def test_all_intents_are_written_then_all_sessions_made_then_all_outcomes_written() -> None:
     refused = {"u": "no file", "w": "no file"}
     prepared = PreparedAttempts((READY,), refused)
-    fates = {"v": Adopted("$1", 7), **{name: Failed(why) for name, why in refused.items()}}
+    fates = {"v": Established("$1", 7), **{name: Failed(why) for name, why in refused.items()}}
 
     steps, _ = answered(
         launch(workers(), ["v", "u", "w"], AT), {Prepare: prepared, MakeSessions: fates, Remember: None}
@@ -138,7 +138,7 @@ def test_an_open_launch_is_settled_under_its_own_intent() -> None:
     d = workers()
     d.workers["v"].intent = 5
 
-    steps, _ = answered(recover(d), {Recover: {"v": Adopted("$1", 7, found=True)}})
+    steps, _ = answered(recover(d), {Recover: {"v": Established("$1", 7, found=True)}})
 
     launched = e.Launched(intent=5, session_id="$1", pid=7, adopted=True)
     assert [Recover(), ("outcome", [("v", 0, launched)])] == [steps[0], about(steps[1])]
@@ -173,8 +173,8 @@ def test_a_launch_that_never_began_is_made_now_and_the_session_is_adopted_by_the
     made = found(play)
     there = next(p for p in play.stage.sessions.playing.values() if "/w1/" in p.mark)
 
-    assert Adopted(there.session_id, there.pid) == made
-    assert Adopted(there.session_id, there.pid, found=True) == found(play)
+    assert Established(there.session_id, there.pid) == made
+    assert Established(there.session_id, there.pid, found=True) == found(play)
 
 
 def test_what_was_begun_and_is_gone_is_not_started_twice() -> None:
@@ -182,7 +182,7 @@ def test_what_was_begun_and_is_gone_is_not_started_twice() -> None:
     d = play.deployment
     play.stage.files.write(layout.claim(d.host, d.workers["w1"]), b"")
 
-    assert Adopted(found=True) == found(play)
+    assert Established(found=True) == found(play)
     assert 1 == len(play.stage.sessions.playing)
 
 
@@ -261,7 +261,7 @@ def test_a_session_of_the_users_launcher_is_adopted_by_its_name_and_age(
     play, fates = external(created, seen=seen, name=name)
     mark = play.stage.sessions.playing[name].mark
 
-    assert {"w1": Adopted("$77", 77, found=True) if ours else Unconfirmed()} == fates
+    assert {"w1": Established("$77", 77, found=True) if ours else Unconfirmed()} == fates
     assert ours == mark.startswith(f"{NAME}/w1/1@")
 
 
@@ -286,7 +286,7 @@ def test_a_place_that_outlives_the_machine_is_asked_after_a_restart_too(monkeypa
     play = left_open()
     play.stage.clock.name = "another"
 
-    assert isinstance(found(play), Adopted)
+    assert isinstance(found(play), Established)
 
 
 # Preparing and making

@@ -25,7 +25,7 @@ from wakeman.engine.effects.capture import Capture
 from wakeman.engine.effects.close import Bury
 from wakeman.engine.effects.end import HangUp, LeaveWord
 from wakeman.engine.effects.launch import (
-    Adopted,
+    Established,
     Failed,
     MakeSessions,
     Prepare,
@@ -154,10 +154,16 @@ PREPARED = PreparedAttempts((Ready("v"), Ready("w")), {"u": ""})
         ([line(OTHER)], "x"),
         (
             [line(BEGAN, "v"), line(REFUSED, "w"), line(FAILED, "u")],
-            {"v": Adopted("$1", 7), "w": Failed("no room"), "u": Failed("no room", "")},
+            {"v": Established("$1", 7), "w": Failed("no room"), "u": Failed("no room", "")},
         ),
-        ([line(FOUND, "v")], {"v": Adopted("$1", 7, found=True), "w": Adopted(), "u": Failed("why it was refused")}),
-        ([line(OTHER), line(BEGAN, "v")], {"v": Adopted("$1", 7), "w": Adopted(), "u": Failed("why it was refused")}),
+        (
+            [line(FOUND, "v")],
+            {"v": Established("$1", 7, found=True), "w": Established(), "u": Failed("why it was refused")},
+        ),
+        (
+            [line(OTHER), line(BEGAN, "v")],
+            {"v": Established("$1", 7), "w": Established(), "u": Failed("why it was refused")},
+        ),
     ],
 )
 def test_what_became_of_sessions_is_read_from_the_outcomes(write: list[e.Event], outcome: object) -> None:
@@ -167,8 +173,8 @@ def test_what_became_of_sessions_is_read_from_the_outcomes(write: list[e.Event],
 @pytest.mark.parametrize(
     ("worker", "fact", "fate"),
     [
-        ({"intent": 3}, BEGAN, Adopted("$1", 7)),
-        ({"intent": 3}, FOUND, Adopted("$1", 7, found=True)),
+        ({"intent": 3}, BEGAN, Established("$1", 7)),
+        ({"intent": 3}, FOUND, Established("$1", 7, found=True)),
         ({}, BEGAN, None),
         ({"intent": 3}, REFUSED, Failed("no room")),
         ({"intent": 3}, e.Exited(why="launch failed: anew", ended_by="machine"), Failed("anew", "machine")),
