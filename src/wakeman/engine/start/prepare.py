@@ -20,7 +20,8 @@ from wakeman.core.plan.template import nearest, render
 from wakeman.core.policy import review
 from wakeman.core.policy.quality import parse
 from wakeman.engine.attempt import confinement
-from wakeman.engine.registry import latest, readable
+from wakeman.engine.live import elsewhere
+from wakeman.engine.runs import latest, readable
 from wakeman.ports import Executor, SessionInfo, World
 
 UNITS_COMMAND_TIMEOUT_S = 120.0
@@ -320,7 +321,8 @@ def _sessions_in_use(world: World, plan: Plan, host: Host, executor: Executor, s
     if there is not None and there.outcome == "open":
         held = {session: owner for session, owner in held.items() if owner != name}  # it goes on
     for name, d in readable(world).items():
-        if d.outcome == "open" and name.partition(".")[0] != plan.name and _shares_place(world, d.host, host, executor):
+        beside = d.outcome == "open" and name.partition(".")[0] != plan.name and not elsewhere(world, name, d)
+        if beside and _shares_place(world, d.host, host, executor):
             held.update({worker.session: name for worker in d.workers.values()})
     return [
         f"workers.name: session {name!r} belongs to {held[name]}; choose another workers.name or workers.socket"
