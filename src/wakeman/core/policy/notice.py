@@ -32,6 +32,8 @@ WAITING_PHRASES = (
     "shows a dialog",
 )
 """How tables of clients begin to say what a client waits for; the rest may be its worker's own words."""
+LAUNCH_FAILURE_CHARS_MAX = 200
+"""Characters of a failed launch's reason that a notice repeats."""
 
 
 NOTIFIED_ROWS: dict[str, WakeRow] = {"clean up": "clean up", "wrap up": "wrap up", "give up": "give up"}
@@ -58,7 +60,7 @@ def causes(d: Deployment, decision: Decision, by: str) -> list[Cause]:
         if w.unseen
     ]
     if breaker_open(d):
-        found.append(Cause("ask", "ask:launches", f"{d.failed_launches} launches in a row failed"))
+        found.append(Cause("ask", "ask:launches", f"{d.failed_launches} launches in a row failed{_last_failure(d)}"))
     if d.full:
         found.append(Cause("ask", "ask:disk", "the disk is full: nobody is launched until there is room"))
     if d.barred:
@@ -149,6 +151,12 @@ def asking(d: Deployment) -> bool:
         breaker_open(d) or bool(d.barred or d.full or d.promoting) or (over_budget(d) and _waiting(d)) or starved(d)
     )
     return bool(_asking(d)) or bool(d.held) or blind or halted or bool(_unreviewed(d))
+
+
+def _last_failure(d: Deployment) -> str:
+    """Return why the last launch failed, as the end of a sentence; "" where that is not known any more."""
+    failed = [worker for worker in d.workers.values() if worker.ended_by == "launch"]
+    return f": {_named(d, max(failed, key=lambda w: w.over).why, LAUNCH_FAILURE_CHARS_MAX)}" if failed else ""
 
 
 def _waiting(d: Deployment) -> bool:
