@@ -18,7 +18,7 @@ SOURCE = Path(__file__).parent.parent / "src" / "wakeman"
 ROOMS = {
     "transitions": {"core/log/lifecycle.py"},
     "libtmux": {"adapters/tmux.py"},
-    "yaml": {"core/policy/quality.py"},
+    "yaml": {"core/formats.py"},
 }
 
 

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 
 import pytest
-import yaml
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.words import THEIRS, fits
 
-from wakeman.core.errors import UsageError
 from wakeman.core.model import FileFingerprint, Unit, VerifySpec
-from wakeman.core.policy.quality import Check, Facts, Kind, judge_unit, parse, pick_names
+from wakeman.core.policy.quality import Check, Facts, judge_unit, pick_names
 
 OUT = "out/a.yml"
 UNIT = Unit(name="a", outputs=(OUT,), input="in/a.md")
@@ -173,64 +169,6 @@ def test_a_unit_with_neither_outputs_nor_check_never_passes() -> None:
 
 def test_a_file_name_is_quoted_as_harmless_data() -> None:
     assert ("a b: missing",) == problems(VerifySpec(), Facts(), Unit(name="a", outputs=("a\n\x1b[31mb",)))
-
-
-@pytest.mark.parametrize(
-    ("kind", "data"),
-    [
-        ("none", b"\x00anything"),
-        ("json", b'{"a": [1, null]}'),
-        ("toml", b"a = 1\n"),
-        ("yaml", b"a: 1\n"),
-        ("yaml", b"---\n---\na: 1\n"),
-    ],
-)
-def test_a_good_file_has_no_problem(kind: Kind, data: bytes) -> None:
-    assert "" == parse(kind, data)
-
-
-@pytest.mark.parametrize(
-    ("kind", "data", "problem"),
-    [
-        ("json", b"", f"not JSON: line 1: {THEIRS}"),
-        ("json", b'{"a": 1,\n "b": }', f"not JSON: line 2: {THEIRS}"),
-        ("json", b'"\xff"', "not JSON: a string is not UTF-8"),
-        ("json", b"[" * 100_000, "not JSON: nested too deeply"),
-        ("toml", b"a = 1\nb = [1,,]\n", f"not TOML: line 2: {THEIRS}"),
-        ("toml", b"a = 1\nb = ", f"not TOML: line 2: {THEIRS}"),
-        ("toml", b"a = 1\nb = '\xff'", "not TOML: line 2: not UTF-8"),
-        ("toml", b"a = " + b"[" * 100_000, "not TOML: nested too deeply"),
-        ("yaml", b"", "holds nothing"),
-        ("yaml", b"# only a comment\n---\nnull\n", "holds nothing"),
-        ("yaml", b"a: 1\nb: [1,\nc: 2\n", f"not YAML: line 4: {THEIRS}"),
-        ("yaml", b"a: *nobody\n", f"not YAML: line 1: {THEIRS}"),
-        ("yaml", b"a: !strange 1\n", f"not YAML: line 1: {THEIRS}"),
-        ("yaml", b"day: 2024-13-45\n", f"not YAML: {THEIRS}"),
-        ("yaml", b"a: \xff\n", f"not YAML: {THEIRS}"),
-        ("yaml", b"a: " + b"[" * 600 + b"]" * 600, "not YAML: nested too deeply"),
-        ("yaml", b"a:\n " + b"[" * 100_000, f"not YAML: {THEIRS}"),  # PyYAML has a bound of its own from 6.0.4 on
-    ],
-)
-def test_a_bad_file_is_told_by_what_is_wrong_and_on_which_line(kind: Kind, data: bytes, problem: str) -> None:
-    found = parse(kind, data)
-
-    assert fits(problem, found), found
-
-
-@pytest.mark.parametrize("data", [b"a: 1\n", b"- [1, {b: 2}]\n"])
-def test_yaml_is_read_without_libyaml_too(data: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delattr(yaml, "CSafeLoader", raising=False)
-
-    assert "" == parse("yaml", data)
-
-
-def test_yaml_without_pyyaml_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "yaml", None)
-
-    with pytest.raises(UsageError) as caught:
-        parse("yaml", b"a: 1")
-
-    assert "pip install 'wakeman[yaml]'" == caught.value.hint
 
 
 def test_a_sample_is_the_same_on_every_machine() -> None:

@@ -10,6 +10,8 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
+from wakeman.core.formats import Format
+
 Rung = Literal["capture", "nudge", "wait", "restart", "ask", "sweep"]
 """`capture` keeps the screen as evidence; `nudge` types into an interactive session what is still missing (skipped in
 mode `print`); `wait` leaves one check out; `restart` ends the attempt and starts the next one, or asks once
@@ -244,8 +246,8 @@ class VerifySpec(Spec, frozen=True):
     max_ratio: Annotated[float, Meta(gt=0)] | None = None
     """Size of all outputs of a unit together, at most that part of its input's size; for units with an input.
     Example: `0.6`."""
-    parse: Literal["yaml", "json", "toml", "none"] = "none"
-    """Format that each output must be valid in: `json`, `toml`, `yaml` (needs `wakeman[yaml]`), or `none`."""
+    parse: Format = "none"
+    """Format that each output must be valid in: `json`, `toml`, `yaml`, or `none`."""
     command: tuple[str, ...] = ()
     """Program and arguments, run once for each unit whose files pass the rest; exit status 0 lets the unit pass, else
     its last line is the reason. Example: `["./check.sh", "{{ input }}", "{{ output }}"]`."""

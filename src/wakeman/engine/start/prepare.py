@@ -17,7 +17,6 @@ from wakeman.core.plan.conflicts import conflicts, used_paths
 from wakeman.core.plan.parser import read_plan
 from wakeman.core.plan.template import nearest, render
 from wakeman.core.policy import review
-from wakeman.core.policy.quality import parse
 from wakeman.engine.attempt import confinement
 from wakeman.engine.registry import latest, readable
 from wakeman.ports import Executor, SessionInfo, World
@@ -186,7 +185,7 @@ def _conflicts(world: World, root: str, units: Sequence[Unit]) -> list[str]:
 def _world_faults(world: World, plan: Plan, root: str) -> list[str]:
     """List what the plan needs of this machine and does not find."""
     faults = []
-    for probe in (_harness_faults, _agent_faults, _prompt_faults, _variable_faults, _parser_faults):
+    for probe in (_harness_faults, _agent_faults, _prompt_faults, _variable_faults):
         try:
             faults += probe(world, plan, root)
         except WakemanError as fault:
@@ -256,11 +255,6 @@ def _variable_faults(world: World, plan: Plan, root: str) -> list[str]:
     except StorageError as fault:
         faults.append(f"workers.env_file: {fault}")
     return faults
-
-
-def _parser_faults(_: World, plan: Plan, __: str) -> list[str]:
-    parse(plan.verify.parse, b'{"a": 1}')
-    return []
 
 
 def variables(world: World, plan: Plan, root: str) -> Mapping[str, str]:
