@@ -16,7 +16,7 @@ from bench.pairs import WAKEMAN, Place, paired
 
 from wakeman.adapters.eventlog import EventLogs
 from wakeman.adapters.eventlog.audit_reader import chained
-from wakeman.adapters.eventlog.log_reader import Reading, fold_all
+from wakeman.adapters.eventlog.log_reader import Reading, apply_all
 from wakeman.audit.auditor import Auditor
 from wakeman.core.log import events as e
 from wakeman.core.log.state import apply
@@ -112,7 +112,7 @@ def replay() -> None:
     def verified() -> float:
         began = time.process_time()
         with Reading(str(file)) as log:
-            fold_all(log, Deployment())
+            apply_all(log, Deployment())
         return time.process_time() - began
 
     print(f"replay of {MILLION:,} events beside typed decoding, CPU: {paired(folded, typed, 3)}")
@@ -173,7 +173,7 @@ def loading() -> None:
     def verified() -> float:
         began = time.process_time()
         with Reading(str(file)) as log:
-            fold_all(log, Deployment())
+            apply_all(log, Deployment())
         return time.process_time() - began
 
     theirs = rival(place.path, count)

@@ -70,7 +70,7 @@ def _cli() -> str:
     groups: dict[str, list[str]] = {}
     for verb, (group, _, _, _) in cli.VERBS.items():
         groups.setdefault(group, []).append(f"[`{verb}`](#wakeman-{verb})")
-    said = ", ".join(f"`{verb}`" for verb in cli.STANDING)
+    said = ", ".join(f"`{verb}`" for verb in cli.STATE_VERBS)
     parts = [
         "# The command line",
         NOTE,

@@ -104,7 +104,7 @@ class Play:
 
     def told(self) -> list[str]:
         """List the notices that were sent."""
-        return [text for _, text in self.stage.told]
+        return [text for _, text in self.stage.delivered]
 
     def intents(self, action: str) -> list[Intended]:
         """List the intents of one kind."""

@@ -15,7 +15,7 @@ from typing import Any
 
 from tests.play import NAME, Play
 
-from wakeman.adapters.eventlog.log_reader import Reading, fold_all
+from wakeman.adapters.eventlog.log_reader import Reading, apply_all
 from wakeman.adapters.memory import Act
 from wakeman.core.model import Deployment
 from wakeman.core.policy.deployment_rows import undone
@@ -102,7 +102,7 @@ NIGHTS: dict[str, Callable[[], Play]] = {each.__name__: each for each in (partia
 def folded(log: Path) -> Deployment:
     """Fold a recorded log, its chain checked."""
     with Reading(str(log)) as reading:
-        return fold_all(reading, Deployment())
+        return apply_all(reading, Deployment())
 
 
 def told(d: Deployment) -> dict[str, object]:

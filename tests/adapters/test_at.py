@@ -135,13 +135,13 @@ def test_an_armed_job_carries_its_marker_as_a_line(at: At, marker: str) -> None:
 def test_an_armed_job_stands(at: At, marker: str) -> None:
     job = at.arm(marker, ["/bin/true"], FAR)
 
-    assert at.stands(job.job, marker)
+    assert at.pending(job.job, marker)
 
 
 def test_another_job_of_the_same_number_does_not_stand(at: At, marker: str) -> None:
     job = at.arm(f"{marker}-other", ["/bin/true"], FAR)
 
-    assert not at.stands(job.job, marker)
+    assert not at.pending(job.job, marker)
 
 
 def test_a_marker_that_only_begins_alike_is_another_one(at: At, marker: str) -> None:
@@ -154,12 +154,12 @@ def test_a_job_that_is_gone_does_not_stand(at: At, marker: str) -> None:
     job = at.arm(marker, ["/bin/true"], FAR)
     at.disarm([job.job])
 
-    assert not at.stands(job.job, marker)
+    assert not at.pending(job.job, marker)
 
 
 @pytest.mark.parametrize("number", ["", "-c", "0", "99999999", "1 2", "x"])
 def test_what_is_no_job_number_does_not_stand(at: At, number: str) -> None:
-    assert not at.stands(number, "anything")
+    assert not at.pending(number, "anything")
 
 
 def test_a_running_job_is_not_found(at: At, marker: str, tmp_path: Path) -> None:

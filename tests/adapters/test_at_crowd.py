@@ -35,7 +35,7 @@ def _set_and_take_away(marker: str, troubles: list[str]) -> None:
         try:
             first = alarms.arm(marker, ["/bin/true"], due)
             second = alarms.arm(marker, ["/bin/true"], due)
-            assert alarms.stands(second.job, marker)
+            assert alarms.pending(second.job, marker)
             alarms.disarm([first.job, second.job])
         except ProgramError as trouble:
             troubles.append(str(trouble))

@@ -111,7 +111,7 @@ def test_a_directory_moved_out_is_not_told_any_more(tmp_path: Path) -> None:
 def test_an_overflow_of_the_queue_is_told_and_directories_made_meanwhile_are_watched(tmp_path: Path) -> None:
     with local().watch([str(tmp_path)], 0.0) as watch:
         told = Told(watch)
-        inotify = watch.mend[0].__self__  # type: ignore[attr-defined] # of the real one
+        inotify = watch.repairs[0].__self__  # type: ignore[attr-defined] # of the real one
         with inotify._lock:  # the reader stands still, and the kernel's queue fills
             for n in range(9000):
                 (tmp_path / f"{n % 50}").mkdir(exist_ok=True)

@@ -462,13 +462,13 @@ def test_an_alarm_of_a_stand_in_has_no_job_and_is_neither_found_nor_taken_back(b
 
     assert ("", [], "") == (job.job, timer.find("night"), timer.weakness())
     timer.disarm([job.job])
-    assert timer.stands(job.job, "night")
+    assert timer.pending(job.job, "night")
 
 
 def test_a_stand_in_of_another_server_does_not_stand(bench: Bench, host: Place) -> None:
     begin(host, bench.attempt())
 
-    assert not bench.stand_in("1:1").stands("", "night")
+    assert not bench.stand_in("1:1").pending("", "night")
 
 
 def test_a_stand_in_that_no_server_serves_refuses_an_alarm(bench: Bench) -> None:

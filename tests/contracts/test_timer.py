@@ -63,7 +63,7 @@ def test_an_armed_alarm_is_found_by_its_marker(alarms: Timer, marker: str) -> No
 def test_an_armed_alarm_stands(alarms: Timer, marker: str) -> None:
     job = alarms.arm(marker, RING, FAR)
 
-    assert alarms.stands(job.job, marker)
+    assert alarms.pending(job.job, marker)
 
 
 def test_the_marker_is_a_line_of_the_body(alarms: Timer, marker: str) -> None:
@@ -98,12 +98,12 @@ def test_only_a_whole_marker_is_found(alarms: Timer, marker: str, other: str) ->
 def test_an_alarm_of_another_marker_does_not_stand(alarms: Timer, marker: str) -> None:
     job = alarms.arm(f"{marker}-2", RING, FAR)
 
-    assert not alarms.stands(job.job, marker)
+    assert not alarms.pending(job.job, marker)
 
 
 @pytest.mark.parametrize("job", ["", "99999999", "no number"])
 def test_what_was_never_queued_does_not_stand(alarms: Timer, marker: str, job: str) -> None:
-    assert not alarms.stands(job, marker)
+    assert not alarms.pending(job, marker)
 
 
 def test_an_unused_marker_finds_nothing(alarms: Timer) -> None:
@@ -115,7 +115,7 @@ def test_a_disarmed_alarm_neither_stands_nor_is_found(alarms: Timer, marker: str
 
     alarms.disarm([job.job])
 
-    assert (False, []) == (alarms.stands(job.job, marker), alarms.find(marker))
+    assert (False, []) == (alarms.pending(job.job, marker), alarms.find(marker))
 
 
 def test_disarming_leaves_the_other_alarms(alarms: Timer, marker: str) -> None:

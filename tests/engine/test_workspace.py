@@ -89,7 +89,7 @@ def test_a_path_is_read_where_the_worker_finds_it_and_written_where_its_attempt_
 def test_a_worker_is_told_of_its_stage_and_else_of_the_plans_own_paths(
     kind: WorkspaceKind, outputs: tuple[str, ...]
 ) -> None:
-    told = space(kind).told(UNIT)
+    told = space(kind).for_worker(UNIT)
 
     assert (outputs, "in/u") == (told.outputs, told.input)
 

@@ -115,4 +115,4 @@ def test_every_alarm_tells_the_orchestrator_one_line() -> None:
         ("21:52", f"AT wake-up: night: sleep: 46/48 done. {tail}"),
         ("21:57", f"AT wake-up: night: clean up: 47/48 done. {tail}"),
         ("22:02", f"AT wake-up: night: wrap up: 48/48 done. {tail}"),
-    ] == [(f"{at:%H:%M}", text) for at, text in night.stage.told]
+    ] == [(f"{at:%H:%M}", text) for at, text in night.stage.delivered]

@@ -254,5 +254,5 @@ class Rules:
         tasks = [path for path in held if path.startswith(f"/state/{NAME}/prompts/") and "/completed/" not in path]
         _must(d.outcome != "complete" or not tasks, f"complete, and task files are left: {tasks}")
         row = {"complete": "wrap up", "partial": "give up", "stopped": "stop"}[d.outcome]
-        told = [text for _, text in self.scene.told if f": {row}: " in text]
+        told = [text for _, text in self.scene.delivered if f": {row}: " in text]
         _must(row == "stop" or told, f"nobody was told of the {row}")

@@ -29,7 +29,7 @@ POINTS = {
     "sessions": ("poll", "cancel", "capture", "type", "later", "adopt"),
     "files": ("marks", "read", "tail", "write", "move", "make", "link", "remove", "writing", "install"),
     "git": ("plant", "keep"),
-    "alarms": ("arm", "stands", "find", "disarm"),
+    "alarms": ("arm", "pending", "find", "disarm"),
     "machine": ("run", "marked", "signal"),
 }
 """Calls that are points as a whole. Those of the logs, and `sessions.submit`, have several."""

@@ -87,14 +87,14 @@ class At:
             raise ProgramError(f"at: {weak}")
         minute = _minute(due)
         ran = self._run("at", "-q", QUEUE, "-t", f"{minute:%Y%m%d%H%M}", stdin=_body(marker, argv))
-        said = re.sub(r"^warning: commands will be executed.*\n", "", ran.err)
-        found = re.search(r"^job (\d+) at ", said, re.MULTILINE)
+        printed = re.sub(r"^warning: commands will be executed.*\n", "", ran.err)
+        found = re.search(r"^job (\d+) at ", printed, re.MULTILINE)
         if not found:
-            raise ProgramError(f"at: no job was queued: {_last_printed_line(said)}")
+            raise ProgramError(f"at: no job was queued: {_last_printed_line(printed)}")
         job = found[1]
-        if re.search(r"signal atd|daemon not running", said):
+        if re.search(r"signal atd|daemon not running", printed):
             self.disarm([job])
-            why = _last_printed_line(said)
+            why = _last_printed_line(printed)
             raise ProgramError(f"at: job {job} was taken back, as nobody would run it: {why}", _start_command())
         body = self._show(job)
         # A job that was overdue may be running or done by now, its body gone with it.
@@ -102,7 +102,7 @@ class At:
             raise ProgramError(f"at: job {job} is not in the queue after it was accepted")
         return Job(job, minute, body)
 
-    def stands(self, job: str, marker: str) -> bool:
+    def pending(self, job: str, marker: str) -> bool:
         """Return whether that job is queued and ours. Cost: one process; `find` distinguishes the running ones."""
         return _carries(self._show(job), marker)
 
@@ -297,5 +297,5 @@ def _sudo(command: str) -> str:
     return command if os.geteuid() == 0 or command.startswith("the ") else f"sudo {command}"
 
 
-def _last_printed_line(said: str) -> str:
-    return said.strip().rpartition("\n")[2] or "it said nothing"
+def _last_printed_line(printed: str) -> str:
+    return printed.strip().rpartition("\n")[2] or "it said nothing"

@@ -41,6 +41,6 @@ def _boot_second() -> str:
     import re
     import subprocess
 
-    told = subprocess.run(["/usr/sbin/sysctl", "-n", "kern.boottime"], capture_output=True, text=True, check=True)
-    found = re.search(r"sec = (\d+)", told.stdout)  # { sec = 1763800000, usec = 0 } Sat Nov 22 ...
+    ran = subprocess.run(["/usr/sbin/sysctl", "-n", "kern.boottime"], capture_output=True, text=True, check=True)
+    found = re.search(r"sec = (\d+)", ran.stdout)  # { sec = 1763800000, usec = 0 } Sat Nov 22 ...
     return f"{int(found[1]) if found else 0:08x}"

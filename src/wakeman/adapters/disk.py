@@ -257,9 +257,9 @@ def _translated_errors(path: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        why, mend = _REFUSALS.get(error.errno or 0, (error.strerror or str(error), ""))
+        why, hint = _REFUSALS.get(error.errno or 0, (error.strerror or str(error), ""))
         kind = DiskError if error.errno in _FOR_ALL else StorageError
-        raise kind(f"{path}: {why}", mend) from error
+        raise kind(f"{path}: {why}", hint) from error
     except ValueError as error:  # a NUL in the path
         raise StorageError(f"{path!r}: {error}") from error
 

@@ -46,19 +46,19 @@ PREVIEWED = (
 )  # fmt: skip
 """Events that are reported; the others are outcomes of effects, which are reported themselves."""
 
-Tell = Callable[[str], None]
+PrintLine = Callable[[str], None]
 
 
-def dry(world: World, tell: Tell) -> World:
+def dry(world: World, print_line: PrintLine) -> World:
     """Return a world that reads from `world` and changes nothing; `tell` is called with each effect, in the
     imperative."""
-    told: set[str] = set()
+    printed: set[str] = set()
     executors: dict[str, DryExecutor] = {}
 
     def once(text: str) -> None:
-        if text not in told:
-            told.add(text)
-            tell(text)
+        if text not in printed:
+            printed.add(text)
+            print_line(text)
 
     def executor(host: Host) -> Executor:
         real = world.executor(host)
@@ -92,9 +92,9 @@ class DryWriter:
 
     seen = False
 
-    def __init__(self, deployment: Deployment, tell: Tell) -> None:
+    def __init__(self, deployment: Deployment, print_line: PrintLine) -> None:
         self.deployment = deployment
-        self._tell = tell
+        self._print_line = print_line
 
     def hash_of(self, seq: int) -> str:
         """Return "": lines that were applied here only have no hash."""
@@ -108,15 +108,15 @@ class DryWriter:
         for event in events:
             if isinstance(event.data, PREVIEWED):
                 about = f" {event.worker}:" if event.worker else ""
-                self._tell(f"record {e.kind(event.data)}:{about} {summary(event.data)}")
+                self._print_line(f"record {e.kind(event.data)}:{about} {summary(event.data)}")
         return events
 
 
 class DryLogs:
     """The real logs, and on top of them the lines applied here."""
 
-    def __init__(self, logs: Logs, tell: Tell) -> None:
-        self._logs, self._tell = logs, tell
+    def __init__(self, logs: Logs, print_line: PrintLine) -> None:
+        self._logs, self._print_line = logs, print_line
         self._own: dict[str, Deployment] = {}
 
     def names(self) -> list[str]:
@@ -126,8 +126,8 @@ class DryLogs:
         del digest, by
         if name in self.names():
             raise UsageError(f"{name}: already exists", f"wakeman status {name}")
-        self._tell(f"begin the log of {name}")
-        writer = DryWriter(Deployment(), self._tell)
+        self._print_line(f"begin the log of {name}")
+        writer = DryWriter(Deployment(), self._print_line)
         writer.append(drafts, at)
         self._own[name] = writer.deployment
 
@@ -139,21 +139,21 @@ class DryLogs:
 
     def repair(self, name: str, by: str) -> str:
         del by
-        self._tell(f"cut the log of {name} before its damage, if there is any")
+        self._print_line(f"cut the log of {name} before its damage, if there is any")
         return ""
 
     @contextmanager
     def hold(self, name: str, by: str, wait: float = 5.0) -> Iterator[DryWriter]:
         del by, wait
         self._own[name] = self.read(name)
-        yield DryWriter(self._own[name], self._tell)
+        yield DryWriter(self._own[name], self._print_line)
 
 
 class DryTimer:
     """The real queue; an alarm that is set here is assumed to be queued."""
 
-    def __init__(self, timer: Timer, tell: Tell) -> None:
-        self._timer, self._tell = timer, tell
+    def __init__(self, timer: Timer, print_line: PrintLine) -> None:
+        self._timer, self._print_line = timer, print_line
         self.name = timer.name
 
     def weakness(self) -> str:
@@ -161,11 +161,11 @@ class DryTimer:
 
     def arm(self, marker: str, argv: Sequence[str], due: datetime) -> Job:
         del argv
-        self._tell(f"set an alarm for {due.astimezone():%Y-%m-%d %H:%M}")
+        self._print_line(f"set an alarm for {due.astimezone():%Y-%m-%d %H:%M}")
         return Job(job="dry", due=due, body=marker)
 
-    def stands(self, job: str, marker: str) -> bool:
-        return job == "dry" or self._timer.stands(job, marker)
+    def pending(self, job: str, marker: str) -> bool:
+        return job == "dry" or self._timer.pending(job, marker)
 
     def find(self, marker: str) -> list[Job]:
         return self._timer.find(marker)
@@ -173,11 +173,11 @@ class DryTimer:
     def disarm(self, jobs: Sequence[str]) -> None:
         for job in jobs:
             if job != "dry":
-                self._tell(f"take away alarm job {job}")
+                self._print_line(f"take away alarm job {job}")
 
     def later(self, seconds: float, argv: Sequence[str]) -> bool:
         del argv
-        self._tell(f"have a check run in {seconds:g} s")
+        self._print_line(f"have a check run in {seconds:g} s")
         return True
 
     def shell(self) -> bytes:
@@ -187,8 +187,8 @@ class DryTimer:
 class DryFiles:
     """The disk as it is, and over it what would have been written."""
 
-    def __init__(self, files: Files, tell: Tell) -> None:
-        self._files, self._tell = files, tell
+    def __init__(self, files: Files, print_line: PrintLine) -> None:
+        self._files, self._print_line = files, print_line
         self._own: dict[str, bytes] = {}
 
     def marks(self, paths: Iterable[str]) -> dict[str, FileFingerprint]:
@@ -235,7 +235,7 @@ class DryFiles:
         return self._files.writable(path)
 
     def move(self, source: str, target: str) -> str:
-        self._tell(f"move {source} to {target}")
+        self._print_line(f"move {source} to {target}")
         return target
 
     def remove(self, path: str) -> None:
@@ -248,15 +248,15 @@ class DryFiles:
         self, stage: str, inside: str, target: str, mark: FileFingerprint, over: FileFingerprint | None, *, keep: bool
     ) -> Installed:
         del stage, inside, over, keep
-        self._tell(f"install {target}")
+        self._print_line(f"install {target}")
         return Installed(mark=msgspec.structs.replace(mark, path=target))
 
 
 class DryGit:
     """The repository as it is; trees, commits and branches are taken to be made."""
 
-    def __init__(self, git: Git, tell: Tell) -> None:
-        self._git, self._tell = git, tell
+    def __init__(self, git: Git, print_line: PrintLine) -> None:
+        self._git, self._print_line = git, print_line
 
     def survey(self, root: str, rev: str) -> Repository:
         return self._git.survey(root, rev)
@@ -274,7 +274,7 @@ class DryGit:
         return self._git.branches(repository)
 
     def plant(self, repository: Repository, tree: str, branch: str) -> tuple[str, ...]:
-        self._tell(f"make work tree {tree} on branch {branch} from {repository.base[:12]}")
+        self._print_line(f"make work tree {tree} on branch {branch} from {repository.base[:12]}")
         return ()
 
     def keep(
@@ -288,19 +288,19 @@ class DryGit:
         message: str,
     ) -> Kept:
         del tree, claims, author, message
-        self._tell(f"commit {', '.join(paths)} to {branch}")
+        self._print_line(f"commit {', '.join(paths)} to {branch}")
         return Kept(commit=repository.base)
 
     def merge(self, repository: Repository, branches: Sequence[str], into: str, *, dry: bool) -> MergeResult:
         del dry
         merged = self._git.merge(repository, branches, into, dry=True)
         for each in merged.branches:
-            self._tell(f"merge {each.branch} into {into}: {each.state} {' '.join(each.files)}".rstrip())
+            self._print_line(f"merge {each.branch} into {into}: {each.state} {' '.join(each.files)}".rstrip())
         return merged
 
     def uproot(self, repository: Repository, tree: str, branch: str, merged: Sequence[str]) -> str:
         del repository, branch, merged
-        self._tell(f"remove work tree {tree}, if it is clean and its branch is merged")
+        self._print_line(f"remove work tree {tree}, if it is clean and its branch is merged")
         return ""
 
     def follow(self, repository: Repository, trees: Sequence[str]) -> None:
@@ -310,12 +310,12 @@ class DryGit:
 class DryMachine:
     """The machine as it is; programs are not run, and taken to succeed."""
 
-    def __init__(self, machine: Machine, tell: Tell) -> None:
-        self._machine, self._tell = machine, tell
+    def __init__(self, machine: Machine, print_line: PrintLine) -> None:
+        self._machine, self._print_line = machine, print_line
 
     def run(self, argv: Sequence[str], *, cwd: str, env: Mapping[str, str], timeout: float, stdin: bytes = b"") -> Ran:
         del env, timeout, stdin
-        self._tell(f"run {join(argv)} in {cwd} (taken to succeed)")
+        self._print_line(f"run {join(argv)} in {cwd} (taken to succeed)")
         return Ran(code=0)
 
     def runs(self, program: str, cwd: str, path: str) -> bool:
@@ -335,7 +335,7 @@ class DryMachine:
 
     def signal(self, pids: Iterable[int], name: Literal["TERM", "KILL", "INT"]) -> None:
         for pid in pids:
-            self._tell(f"signal process {pid} with {name}")
+            self._print_line(f"signal process {pid} with {name}")
 
     def alive(self, pid: int) -> bool:
         return self._machine.alive(pid)
@@ -353,10 +353,10 @@ class DryMachine:
 class DryExecutor:
     """The sessions as they are, with those started here and without those ended here."""
 
-    def __init__(self, executor: Executor, tell: Tell, now: float) -> None:
-        self._executor, self._tell, self._now = executor, tell, now
+    def __init__(self, executor: Executor, print_line: PrintLine, now: float) -> None:
+        self._executor, self._print_line, self._now = executor, print_line, now
         self.address, self.outlives_boot = executor.address, executor.outlives_boot
-        self.terminal = DryTerminal(executor.terminal, self, tell) if executor.terminal is not None else None
+        self.terminal = DryTerminal(executor.terminal, self, print_line) if executor.terminal is not None else None
         self._started: dict[str, SessionInfo] = {}
         self._ended: set[str] = set()
         self.marks: dict[str, str] = {}
@@ -371,7 +371,7 @@ class DryExecutor:
         return [self._start(start) for start in starts]
 
     def _start(self, start: Start) -> Made:
-        self._tell(f"start session {start.session}: {join(start.argv)}")
+        self._print_line(f"start session {start.session}: {join(start.argv)}")
         session_id = f"$dry{len(self._started)}"
         self._started[session_id] = SessionInfo(
             session=start.session,
@@ -387,7 +387,7 @@ class DryExecutor:
         polled = self.poll().seen
         found = [seen for seen in polled if (seen.session_id, self.marks.get(seen.session_id, seen.mark)) in ends]
         for seen in found:
-            self._tell(f"end session {seen.session}")
+            self._print_line(f"end session {seen.session}")
             self._ended.add(seen.session_id)
             self._started.pop(seen.session_id, None)
         return len(found)
@@ -403,8 +403,8 @@ class DryExecutor:
 class DryTerminal:
     """The terminals as they are; what would be typed is told."""
 
-    def __init__(self, terminal: Terminal, executor: DryExecutor, tell: Tell) -> None:
-        self._terminal, self._executor, self._tell = terminal, executor, tell
+    def __init__(self, terminal: Terminal, executor: DryExecutor, print_line: PrintLine) -> None:
+        self._terminal, self._executor, self._print_line = terminal, executor, print_line
 
     def capture(self, session: str, lines: int = 50) -> str:
         return "" if self._executor.is_dry(session) else self._terminal.capture(session, lines)
@@ -412,7 +412,7 @@ class DryTerminal:
     def type(self, session: str, text: str, *, submit: bool) -> None:
         seen = self._executor.poll().seen
         name = next((one.session for one in seen if one.session_id == session), session)
-        self._tell(f"type into session {name}{' and press Enter' if submit else ''}: {text}")
+        self._print_line(f"type into session {name}{' and press Enter' if submit else ''}: {text}")
 
     def attach(self, session: str) -> tuple[str, ...]:
         return self._terminal.attach(session)

@@ -102,8 +102,8 @@ class LocalGit:
 
     def branches(self, repository: Repository) -> dict[str, Branch]:
         """List the branches of the repository with what is checked out where."""
-        told = self._must(repository, "for-each-ref", "--format=%(refname)%00%(objectname)", _HEADS)
-        found = dict(line.split("\0") for line in told.splitlines())
+        listed = self._must(repository, "for-each-ref", "--format=%(refname)%00%(objectname)", _HEADS)
+        found = dict(line.split("\0") for line in listed.splitlines())
         places = {branch: tree for tree, branch in self._trees(repository).items() if branch}
         return {
             name.removeprefix(_HEADS): Branch(commit=commit, tree=places.get(name, ""))
@@ -140,12 +140,12 @@ class LocalGit:
         admin, ref = self._admin(repository, tree), f"{_HEADS}{branch}"
         with self._index(tree) as index:
             env = {"GIT_DIR": admin, "GIT_WORK_TREE": tree, "GIT_INDEX_FILE": index}
-            tip = self._tell(repository, tree, env, "rev-parse", "--verify", f"{ref}^{{commit}}").strip()
-            self._tell(repository, tree, env, "read-tree", tip)
+            tip = self._run_checked(repository, tree, env, "rev-parse", "--verify", f"{ref}^{{commit}}").strip()
+            self._run_checked(repository, tree, env, "read-tree", tip)
             more = self._claimed(repository, tree, env, claims)
             listed = "\0".join([*paths, *more]).encode("utf-8", "surrogateescape")
-            self._tell(repository, tree, env, "update-index", "--add", "--remove", "-z", "--stdin", stdin=listed)
-            made = self._tell(repository, tree, env, "write-tree").strip()
+            self._run_checked(repository, tree, env, "update-index", "--add", "--remove", "-z", "--stdin", stdin=listed)
+            made = self._run_checked(repository, tree, env, "write-tree").strip()
         old = self._must(repository, "rev-parse", f"{tip}^{{tree}}").strip()
         changed = set(self._names(repository, repository.base, made))
         unchanged = tuple(path for path in paths if path not in changed)
@@ -154,7 +154,7 @@ class LocalGit:
         if not message:
             return Kept(commit=tip, unchanged=unchanged, loose=tuple(self._names(repository, tip, made)))
         identity = {"GIT_AUTHOR_NAME": author, "GIT_AUTHOR_EMAIL": "wakeman@localhost", **self._committer(repository)}
-        commit = self._tell(
+        commit = self._run_checked(
             repository, repository.top, identity, "commit-tree", made, "-p", tip, "-F", "-", stdin=message.encode()
         ).strip()
         self._must(repository, "update-ref", "-m", "wakeman: what passed", ref, commit, tip)
@@ -198,7 +198,7 @@ class LocalGit:
         if not tip or not any(self._contains(repository, other, tip) for other in tips):
             return f"{branch} is not merged"
         env = {"GIT_DIR": self._admin(repository, tree), "GIT_WORK_TREE": tree}
-        if self._tell(repository, tree, env, "status", "--porcelain"):
+        if self._run_checked(repository, tree, env, "status", "--porcelain"):
             return "it holds changes that are not committed"
         ran = self._ask(repository.git, repository.top, "worktree", "remove", tree)
         return "" if ran.code == 0 else _last_line_of(ran)
@@ -226,18 +226,20 @@ class LocalGit:
     def _ask(self, git: str, cwd: str, *words: str, stdin: bytes = b"") -> Ran:
         return self._run(git, cwd, {}, "--literal-pathspecs", *words, stdin=stdin)
 
-    def _tell(self, repository: Repository, cwd: str, env: Mapping[str, str], *words: str, stdin: bytes = b"") -> str:
+    def _run_checked(
+        self, repository: Repository, cwd: str, env: Mapping[str, str], *words: str, stdin: bytes = b""
+    ) -> str:
         ran = self._run(repository.git, cwd, env, *words, stdin=stdin)
         if ran.code != 0:
             raise ProgramError(f"git {words[0]}: {_last_line_of(ran)}", f"git -C {cwd} status")
         return ran.out
 
     def _must(self, repository: Repository, *words: str) -> str:
-        return self._tell(repository, repository.top, {}, "--literal-pathspecs", *words)
+        return self._run_checked(repository, repository.top, {}, "--literal-pathspecs", *words)
 
     def _names(self, repository: Repository, old: str, new: str) -> Iterator[str]:
-        told = self._must(repository, "diff-tree", "-r", "-z", "--name-only", "--no-renames", old, new)
-        return (name for name in told.split("\0") if name)
+        listed = self._must(repository, "diff-tree", "-r", "-z", "--name-only", "--no-renames", old, new)
+        return (name for name in listed.split("\0") if name)
 
     def _contains(self, repository: Repository, tip: str, commit: str) -> bool:
         return self._ask(repository.git, repository.top, "merge-base", "--is-ancestor", commit, tip).code == 0
@@ -283,7 +285,7 @@ class LocalGit:
         if not claims:
             return []
         words = ("ls-files", "-z", "-m", "-o", "-d", "--exclude-standard", "--", *(f":(glob){each}" for each in claims))
-        return [name for name in self._tell(repository, tree, env, *words).split("\0") if name]
+        return [name for name in self._run_checked(repository, tree, env, *words).split("\0") if name]
 
     def _committer(self, repository: Repository) -> Mapping[str, str]:
         known = self._ask(repository.git, repository.top, "var", "GIT_COMMITTER_IDENT").code == 0
@@ -319,7 +321,7 @@ class LocalGit:
             )
         ours = self._committer(repository)
         author = {key.replace("COMMITTER", "AUTHOR"): value for key, value in ours.items()}
-        commit = self._tell(
+        commit = self._run_checked(
             repository, repository.top, {**ours, **author}, "commit-tree", tree, "-p", tip, "-p", theirs,
             "-m", f"Merge branch '{branch}' into {into}",
         )  # fmt: skip

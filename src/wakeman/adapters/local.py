@@ -106,7 +106,7 @@ def world(state: str | None, by: str) -> World:
         guard=lambda: _script("guard.sh"),
         checker=lambda: _script("check.sh"),
         deliver=deliver,
-        say=_say,
+        type_text=_type_into,
         state=directory,
         by=f"{by}:{machine.pid()}",
     )
@@ -171,7 +171,7 @@ def _receiver(target: WakeTarget, host: Host, environment: Mapping[str, str]) ->
     return Tmux(socket_path(name, os.environ), tmux, directory, environment)
 
 
-def _say(terminal: Terminal, session: str, text: str, submit: bool, force: bool) -> str:
+def _type_into(terminal: Terminal, session: str, text: str, submit: bool, force: bool) -> str:
     from wakeman.adapters.orchestrator import type_when_idle
 
     return type_when_idle(terminal, session, text, submit=submit, force=force)

@@ -71,8 +71,8 @@ def deliver(
             return f"tmux {target.tmux}: no server to type into"
         _, session = address(target.tmux)
         safe = padded(text)
-        said = type_when_idle(terminal, session, safe, submit=target.submit, force=target.force, pause=pause)
-        return said or (confirm_submitted(terminal, session, safe, pause) if target.submit else "")
+        why = type_when_idle(terminal, session, safe, submit=target.submit, force=target.force, pause=pause)
+        return why or (confirm_submitted(terminal, session, safe, pause) if target.submit else "")
     except WakemanError as error:
         return sanitise(str(error), MESSAGE_CHARS_MAX)
 
@@ -84,8 +84,8 @@ def _run_command(
     ran = machine.run(argv, cwd=cwd, env=env, timeout=target.timeout)
     if ran.code == 0:
         return ""
-    said = last_line(ran.err, FAILURE_CHARS_MAX) or last_line(ran.out, FAILURE_CHARS_MAX)
-    why = ran.error if ran.code is None else f"exit {ran.code}" + (f": {said}" if said else "")
+    printed = last_line(ran.err, FAILURE_CHARS_MAX) or last_line(ran.out, FAILURE_CHARS_MAX)
+    why = ran.error if ran.code is None else f"exit {ran.code}" + (f": {printed}" if printed else "")
     return f"{sanitise(argv[0], FAILURE_CHARS_MAX)}: {why}"
 
 

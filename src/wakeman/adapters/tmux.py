@@ -266,10 +266,10 @@ class Tmux:
     def recall(self) -> list[tuple[str, str]]:
         """Return mark and `@wakeman_head` of each session that has both."""
         try:
-            said = self._ask("list-sessions", "-F", "#{@wakeman_head} #{@wakeman}").out
+            printed = self._ask("list-sessions", "-F", "#{@wakeman_head} #{@wakeman}").out
         except ProgramError:
             return []
-        found = (line.partition(" ") for line in said.splitlines())
+        found = (line.partition(" ") for line in printed.splitlines())
         return [(mark, head) for head, _, mark in found if head and mark]
 
     def _settle(self, starts: Sequence[Start], made: list[Made | None], batch: Sequence[int]) -> None:
@@ -405,7 +405,7 @@ class TmuxTimer:
             raise ProgramError(f"tmux socket {self._tmux.address}: no server takes a timer")
         return Job("", due, marker)
 
-    def stands(self, job: str, marker: str) -> bool:
+    def pending(self, job: str, marker: str) -> bool:
         """Return whether the server lives that was seen last."""
         del job, marker
         return self._tmux.poll().server == self._server

@@ -70,7 +70,7 @@ class DiskWatch:
     def __init__(self, debounce: float, blind: float) -> None:
         self.ways: list[str] = []
         self.troubles: dict[str, str] = {}
-        self.mend: list[Callable[[], None]] = []  # called now and then: looks whether all is still watched
+        self.repairs: list[Callable[[], None]] = []  # called now and then: looks whether all is still watched
         self._debounce, self._blind = debounce, blind
         self._paths: set[str] = set()
         self._resting: dict[str, float] = {}  # file that was made -> when to look whether anybody still writes it
@@ -83,7 +83,7 @@ class DiskWatch:
         """Return how it is watched."""
         return (*self.ways, *self.troubles.values())
 
-    def tell(self, path: str) -> None:
+    def record(self, path: str) -> None:
         """Record a file that was written, from any thread."""
         with self._stirred:
             self._paths.add(path)
@@ -140,8 +140,8 @@ class DiskWatch:
     def _tend(self) -> None:
         self._next = time.monotonic() + self._blind
         blind = bool(self.troubles)
-        for mend in self.mend:
-            mend()
+        for repair in self.repairs:
+            repair()
         if blind and not self.troubles:
             self.lose("all is watched again")
         for why in self.troubles.values():
@@ -167,7 +167,7 @@ class _Inotify:
 
     def __enter__(self) -> None:
         self._watch.ways.append(f"{len(self._roots)} by inotify")
-        self._watch.mend.append(self._mend)
+        self._watch.repairs.append(self._rewatch)
         self._open()
 
     def __exit__(self, *_: object) -> None:
@@ -206,7 +206,7 @@ class _Inotify:
             elif place in self._anchors:
                 pass
             elif event.is_close_write or event.is_moved_to:
-                self._watch.tell(path)
+                self._watch.record(path)
             elif event.is_create:
                 self._watch.expect(path)
 
@@ -242,9 +242,9 @@ class _Inotify:
                 if _is_below(root, path):
                     self._settle(root)
         elif place not in self._flat:
-            self._add(path, tell=True)
+            self._add(path, report=True)
 
-    def _mend(self) -> None:
+    def _rewatch(self) -> None:
         """Check that every root is still the same directory, and retry what could not be watched before."""
         with self._lock:
             if self._reader is None:
@@ -267,14 +267,14 @@ class _Inotify:
                 self._watch.lose(f"{root}: is another directory than before")
             if seen is not None and root not in self._known:
                 self._known[root] = seen
-                self._add(root, tell=new)
+                self._add(root, report=new)
             above = os.path.dirname(root)
             while _identity(above) is None:
                 above = os.path.dirname(above)
             if above not in self._watched and self._hold(above):
                 self._anchors.add(above)
 
-    def _add(self, top: str, *, tell: bool = False) -> None:
+    def _add(self, top: str, *, report: bool = False) -> None:
         """Watch a directory and all below it; report the files that are in them already."""
         todo = [top]
         while todo:
@@ -288,8 +288,8 @@ class _Inotify:
                 for entry in entries:
                     if entry.is_dir(follow_symlinks=False):
                         todo.append(entry.path)
-                    elif tell:
-                        self._watch.tell(entry.path)
+                    elif report:
+                        self._watch.record(entry.path)
 
     def _hold(self, place: str) -> bool:
         """Watch one directory; if that fails, report it for as long as it lasts."""
@@ -322,8 +322,8 @@ class _Inotify:
                 self._reader.remove_callbacks([(wd, id(self))])  # type: ignore[list-item] # as above
 
     def _trouble(self, key: str, fault: OSError, place: str) -> None:
-        what, mend = _LIMITS.get(fault.errno or 0, (fault.strerror or str(fault), "check who owns it: ls -ld"))
-        why = f"{place}: not watched: {what} ({mend}); looked at now and then"
+        what, hint = _LIMITS.get(fault.errno or 0, (fault.strerror or str(fault), "check who owns it: ls -ld"))
+        why = f"{place}: not watched: {what} ({hint}); looked at now and then"
         self._watch.troubles.setdefault(key, why)
         self._watch.lose(self._watch.troubles[key])
 
@@ -344,8 +344,8 @@ class _Observer:
 
         self._observer = PollingObserver(timeout=self._seconds) if self._polling else Observer()
         self._observer.start()
-        self._mend(new=False)
-        self._watch.mend.append(self._mend)
+        self._rewatch(new=False)
+        self._watch.repairs.append(self._rewatch)
 
     def __exit__(self, *_: object) -> None:
         self._observer.stop()
@@ -354,9 +354,9 @@ class _Observer:
     def dispatch(self, event: Any) -> None:
         """Process an event of watchdog."""
         if not event.is_directory:
-            self._watch.tell(os.fsdecode(event.dest_path or event.src_path))
+            self._watch.record(os.fsdecode(event.dest_path or event.src_path))
 
-    def _mend(self, *, new: bool = True) -> None:
+    def _rewatch(self, *, new: bool = True) -> None:
         """Watch every root that is there; one that was replaced is watched anew."""
         from watchdog.events import FileClosedEvent, FileCreatedEvent, FileModifiedEvent, FileMovedEvent
 

@@ -64,7 +64,7 @@ class Swept(Value, frozen=True, kw_only=True):
 
 def type_into(world: World, session: str, text: str, *, submit: bool, force: bool) -> Answer[Sent]:
     """Type text into a tmux session that is no worker's: `SESSION`, or `SOCKET:SESSION`."""
-    requests.tell(world, WakeTarget(tmux=session, submit=submit, force=force), text, "")
+    requests.deliver_text(world, WakeTarget(tmux=session, submit=submit, force=force), text, "")
     return Answer(Sent(target=f"tmux:{session}"))
 
 

@@ -153,13 +153,13 @@ def audit(
         report = judge_again(tape, known)
     wrong = signed.wrong if signed else []
     total = report.count + len(wrong)
-    told = _audited(report, wrong, signed.vouched(report) if signed else None)
+    data = _audited(report, wrong, signed.vouched(report) if signed else None)
     if sign:
         if total:
-            text = f"{told.deployment}: is not signed: {count(total, 'divergence')}"
+            text = f"{data.deployment}: is not signed: {count(total, 'divergence')}"
             raise LogDamagedError(text, f"wakeman audit {again}")
-        told = _audited(report, wrong, _sign(world, signatures, sign, dirname(file), report))
-    return Answer(told, (f"wakeman replay {quote(again)}",), ok=not total, code=DIVERGED_STATUS if total else 0)
+        data = _audited(report, wrong, _sign(world, signatures, sign, dirname(file), report))
+    return Answer(data, (f"wakeman replay {quote(again)}",), ok=not total, code=DIVERGED_STATUS if total else 0)
 
 
 def _first_event(tapes: Tapes, file: str) -> Event:

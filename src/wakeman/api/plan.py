@@ -106,7 +106,7 @@ def plan(world: World, prepared: PreparedPlan, file: str) -> Answer[PlannedDeplo
     reviewer = deploy.reviewer(world, prepared)
     workers = prepared.plan.workers
     up = f"wakeman up {quote(file)}" + (" --yes" if _unheld(prepared.plan) else "")
-    told = PlannedDeployment(
+    data = PlannedDeployment(
         plan=prepared.plan.name,
         root=prepared.root,
         units=tuple(
@@ -127,7 +127,7 @@ def plan(world: World, prepared: PreparedPlan, file: str) -> Answer[PlannedDeplo
         notes=prepared.notes,
         up=up,
     )
-    return Answer(told, (up,))
+    return Answer(data, (up,))
 
 
 def approve(prepared: PreparedPlan, *, yes: bool) -> None:
@@ -144,9 +144,9 @@ def started(world: World, d: Deployment) -> Answer[StartedDeployment]:
     """Return what going up came to; the notes say what is weak about the alarm."""
     status = describe(world, d, d.looked_at)
     weak = d.outcome == "open" and (d.alarm is None or not d.alarm.job)
-    told = StartedDeployment(**msgspec.structs.asdict(status), weakness=world.timer.weakness() if weak else None)
-    weakness = told.weakness or f"{world.timer.name} did not take the job"
-    return Answer(told, following(told), notes=_warnings(weakness, d) if weak else ())
+    data = StartedDeployment(**msgspec.structs.asdict(status), weakness=world.timer.weakness() if weak else None)
+    weakness = data.weakness or f"{world.timer.name} did not take the job"
+    return Answer(data, following(data), notes=_warnings(weakness, d) if weak else ())
 
 
 def amend(world: World, name: str, prepared: PreparedPlan) -> Answer[Status]:

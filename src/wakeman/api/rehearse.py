@@ -101,15 +101,15 @@ def rehearse(
     host = world.host(plan, root, posixpath.join(world.state, plan.name))
     name = deploy.up(world, msgspec.structs.replace(prepared, host=host)).name
     stage.run(lambda world, head: check(world, name, head), lambda: world.logs.read(name).outcome != "open")
-    told = describe(stage.world(), world.logs.read(name), None)
+    status = describe(stage.world(), world.logs.read(name), None)
     events = [event for event in world.logs.events(name) if every or kind(event.data) not in UNTOLD]
     data = Rehearsed(
-        deployment=told.deployment,
-        outcome=told.outcome,
-        units=told.units,
-        workers=told.workers,
-        started=told.started,
-        ended=told.ended,
+        deployment=status.deployment,
+        outcome=status.outcome,
+        units=status.units,
+        workers=status.workers,
+        started=status.started,
+        ended=status.ended,
         timeline=tuple(
             Scene(at=stamp(each.at), type=kind(each.data), worker=each.worker, says=summary(each.data))
             for each in events

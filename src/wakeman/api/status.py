@@ -222,8 +222,8 @@ class Statuses(Value, frozen=True, kw_only=True):
 
 def status(world: World, name: str, *, recorded: bool = False) -> Answer[Status]:
     """Return the state of a deployment: observed now, or (`recorded`) as its log has it. Writes nothing."""
-    told = _read_status(world, name, recorded=recorded)
-    return Answer(told, following(told), code=_code(told))
+    data = _read_status(world, name, recorded=recorded)
+    return Answer(data, following(data), code=_code(data))
 
 
 def statuses(world: World, *, recorded: bool = False) -> Answer[Statuses]:
@@ -236,8 +236,8 @@ def statuses(world: World, *, recorded: bool = False) -> Answer[Statuses]:
 
 def after(world: World, d: Deployment, code: int = 0) -> Answer[Status]:
     """Return the state of a deployment once a verb has acted on it."""
-    told = describe(world, d, d.looked_at)
-    return Answer(told, following(told), code=code)
+    data = describe(world, d, d.looked_at)
+    return Answer(data, following(data), code=code)
 
 
 def describe(world: World, d: Deployment, at: datetime | None) -> Status:
@@ -279,18 +279,18 @@ def shape(d: Deployment, now: datetime, at: datetime | None, *, stands: bool) ->
     )
 
 
-def following(told: Status) -> tuple[str, ...]:
+def following(data: Status) -> tuple[str, ...]:
     """Return the commands that make sense now."""
-    name = told.deployment
-    if told.outcome != "open":
-        merging = (f"wakeman merge {name}",) if told.trees is not UNSET and told.trees.mergeable else ()
+    name = data.deployment
+    if data.outcome != "open":
+        merging = (f"wakeman merge {name}",) if data.trees is not UNSET and data.trees.mergeable else ()
         return (*merging, f"wakeman log {name}", f"wakeman clean {name}")
-    if told.decision.held:
+    if data.decision.held:
         return f"wakeman accept {name}", f"wakeman status {name}"
-    if told.paused:
+    if data.paused:
         return f"wakeman unpause {name}", f"wakeman down {name}"
-    stuck = [worker.name for worker in told.workers if worker.state == "stuck"][:STUCK_LISTED_MAX]
-    lost = told.alarm is None or not told.alarm.stands
+    stuck = [worker.name for worker in data.workers if worker.state == "stuck"][:STUCK_LISTED_MAX]
+    lost = data.alarm is None or not data.alarm.stands
     captures = (f"wakeman capture {name}/{worker}" for worker in stuck)
     return (*captures, f"wakeman {'check' if lost else 'wait'} {name}", f"wakeman log {name}")
 
@@ -312,8 +312,8 @@ def time(at: datetime | None) -> Time | None:
     return e.stamp(at) if at is not None else None
 
 
-def _code(told: Status) -> int:
-    return outcome_code(told.outcome, needs_person=told.needs_person)
+def _code(data: Status) -> int:
+    return outcome_code(data.outcome, needs_person=data.needs_person)
 
 
 def _read_status(world: World, name: str, *, recorded: bool) -> Status:
@@ -326,11 +326,11 @@ def _read_status(world: World, name: str, *, recorded: bool) -> Status:
 
 def _listed_status(world: World, name: str, *, recorded: bool) -> ListedStatus | UnreadableStatus:
     try:
-        told = _read_status(world, name, recorded=recorded)
+        data = _read_status(world, name, recorded=recorded)
     except WakemanError as fault:
         outcome: Literal["damaged", "unreadable"] = "damaged" if isinstance(fault, LogDamagedError) else "unreadable"
         return UnreadableStatus(deployment=name, outcome=outcome, error=str(fault), hint=fault.hint, code=fault.code)
-    return ListedStatus(**msgspec.structs.asdict(told), code=_code(told))
+    return ListedStatus(**msgspec.structs.asdict(data), code=_code(data))
 
 
 def _glance(world: World, d: Deployment) -> datetime:

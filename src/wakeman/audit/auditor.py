@@ -157,9 +157,9 @@ class Auditor:
         """Record what is wrong with a write that no protocol would have written here."""
         if self._doubt is not None:
             # The last write was taken for the beginning of a check, and does not go on as one: it was none.
-            self._walk, told = self._doubt
-            self._compare(self._walk.expected.kind, told, self._walk.expected.drafts)
-            self._walk.advance(told)
+            self._walk, doubted = self._doubt
+            self._compare(self._walk.expected.kind, doubted, self._walk.expected.drafts)
+            self._walk.advance(doubted)
             self._doubt = None
             if self._walk.meets(self.deployment, write):
                 self._go_on(self._walk, write)
@@ -338,10 +338,10 @@ def line_in_words(event: e.Event | e.Draft) -> str:
     """Return a line in words: about whom, what, from where to where."""
     moved = f"{event.source} -> {event.to}" if event.to else ""
     try:
-        said = summary(event.data)
+        text = summary(event.data)
     except _STRAY:
-        said = ""  # its content is of another type
-    return " ".join(map(str, filter(None, (event.worker, e.kind(event.data), moved, said))))
+        text = ""  # its content is of another type
+    return " ".join(map(str, filter(None, (event.worker, e.kind(event.data), moved, text))))
 
 
 def _matches(event: e.Event, draft: e.Draft) -> bool:
@@ -360,5 +360,5 @@ def _differing(event: e.Event, draft: e.Draft) -> tuple[str, str]:
     ours, theirs = (msgspec.to_builtins(draft.data) | {"attempt": draft.attempt}), msgspec.to_builtins(event.data)
     theirs |= {"attempt": event.attempt}
     keys = [key for key in {**ours, **theirs} if ours.get(key) != theirs.get(key)]
-    told = [f"{found}, {', '.join(f'{key}={side.get(key)!r}' for key in keys)}" for side in (theirs, ours)]
-    return told[0], told[1]
+    recorded = [f"{found}, {', '.join(f'{key}={side.get(key)!r}' for key in keys)}" for side in (theirs, ours)]
+    return recorded[0], recorded[1]

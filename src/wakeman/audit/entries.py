@@ -13,10 +13,10 @@ from wakeman.engine.effects.alarm import ensure
 from wakeman.engine.effects.sweep import SessionToEnd, end_session
 from wakeman.engine.effects.text import Type, send
 from wakeman.engine.protocol import requests
-from wakeman.engine.protocol.check import LookRead, ReportsRead, Senses, check
+from wakeman.engine.protocol.check import ObservationRead, ReportsRead, Senses, check
 from wakeman.engine.protocol.steps import Steps, Unrecorded, Write, append
 
-_SENSES = Senses(look=LookRead(), reports=ReportsRead(), clear=Unrecorded())  # type: ignore[arg-type] # only read here
+_SENSES = Senses(look=ObservationRead(), reports=ReportsRead(), clear=Unrecorded())  # type: ignore[arg-type] # only read here
 
 
 def entries(d: Deployment, write: Write) -> Iterator[Steps[object]]:
@@ -62,11 +62,11 @@ def _watched_entry(d: Deployment, write: Write) -> Iterator[Steps[object]]:
 
 
 def _effected(d: Deployment, write: Write) -> Iterator[Steps[object]]:
-    told = [event.data for event in write if isinstance(event.data, e.Effected)]
+    effects = [event.data for event in write if isinstance(event.data, e.Effected)]
     if d.outcome == "open" and write[0].worker is not None:
         yield from _check(d, write)
     else:
-        yield requests.delivered(d, [(one.intent, "" if one.ok else one.detail) for one in told])
+        yield requests.delivered(d, [(one.intent, "" if one.ok else one.detail) for one in effects])
 
 
 def _intended(d: Deployment, write: Write) -> Iterator[Steps[object]]:

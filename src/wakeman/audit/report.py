@@ -39,7 +39,7 @@ class Head(NamedTuple):
     hash: str
 
 
-class Witness(Struct, frozen=True):
+class CheckpointMatch(Struct, frozen=True):
     """What became of a head: `agrees` with that line of the log, or not; `says` is why."""
 
     where: str
@@ -55,7 +55,7 @@ class AuditReport(Struct, frozen=True):
     chain: HashChain
     divergences: tuple[Divergence, ...]
     count: int
-    witnesses: tuple[Witness, ...]
+    witnesses: tuple[CheckpointMatch, ...]
     torn: int  # bytes of a last line that is not whole
 
 
@@ -92,10 +92,10 @@ def audit(tape: AuditedLog, heads: Iterable[tuple[str, int, str]] = ()) -> Audit
 def _seal(auditor: Auditor, event: Event, data: Sealed, files: Mapping[str, tuple[int, str]]) -> None:
     """Compare a sealed file with what the log says of it. Boundary: a file of lines that is alone has none beside
     it."""
-    there, told = files.get(data.file), (data.size, data.sha256)
-    if files and there != told:
+    there, recorded = files.get(data.file), (data.size, data.sha256)
+    if files and there != recorded:
         found = f"{there[0]} bytes, {there[1]}" if there else "no such file"
-        auditor.diverge(event.seq, "seal", f"{data.file}: {found}", f"{told[0]} bytes, {told[1]}")
+        auditor.diverge(event.seq, "seal", f"{data.file}: {found}", f"{recorded[0]} bytes, {recorded[1]}")
 
 
 def _frozen(auditor: Auditor, event: Event, state: bytes) -> None:
@@ -104,13 +104,13 @@ def _frozen(auditor: Auditor, event: Event, state: bytes) -> None:
         auditor.diverge(event.seq, "snapshot", "another state", "what the lines up to here fold into")
 
 
-def _checkpoint_result(auditor: Auditor, head: Head, stands: str) -> Witness:
+def _checkpoint_result(auditor: Auditor, head: Head, logged: str) -> CheckpointMatch:
     last = auditor.deployment.seq + auditor.torn
-    if stands == head.hash:
-        return Witness(head.where, head.seq, agrees=True, says="agrees")
+    if logged == head.hash:
+        return CheckpointMatch(head.where, head.seq, agrees=True, says="agrees")
     if head.seq > last:
         found, expected = f"the log ends at line {last}", f"line {head.seq}, which the {head.where} saw"
     else:
-        found, expected = f"hash {stands or 'of no whole line'}", f"hash {head.hash}, which the {head.where} saw"
+        found, expected = f"hash {logged or 'of no whole line'}", f"hash {head.hash}, which the {head.where} saw"
     auditor.diverge(min(head.seq, last), "witness", found, expected)
-    return Witness(head.where, head.seq, agrees=False, says=found)
+    return CheckpointMatch(head.where, head.seq, agrees=False, says=found)

@@ -46,7 +46,7 @@ def fields(kind: type[Struct]) -> dict[str, Field]:
 def named_values(kind: type[Struct], name: str) -> dict[str, str]:
     """Return the named sets of values that a field's type is written with: name -> what each value means."""
     field = fields(kind)[name]
-    return {each: said for each in field.written if (said := _named_set(field.module, each))}
+    return {each: text for each in field.written if (text := _named_set(field.module, each))}
 
 
 def meaning(kind: type[Struct], name: str) -> str:
@@ -107,7 +107,7 @@ def _module_source(module: str) -> _Source:
     body = ast.parse(text).body
     return _Source(
         {node.name: dict(_described_fields(module, node.body)) for node in body if isinstance(node, ast.ClassDef)},
-        {target: said for node, said in _described_statements(body) if (target := _assigned_name(node))},
+        {target: text for node, text in _described_statements(body) if (target := _assigned_name(node))},
         {
             alias.name: node.module
             for node in body
@@ -118,11 +118,11 @@ def _module_source(module: str) -> _Source:
 
 
 def _described_fields(module: str, body: Sequence[ast.stmt]) -> Iterator[tuple[str, Field]]:
-    said = dict(_described_statements(body))
+    text = dict(_described_statements(body))
     for node in body:
         if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
             names = tuple(each.id for each in ast.walk(node.annotation) if isinstance(each, ast.Name))
-            yield node.target.id, Field(said.get(node, ""), names, module)
+            yield node.target.id, Field(text.get(node, ""), names, module)
 
 
 def _described_statements(body: Sequence[ast.stmt]) -> Iterator[tuple[ast.stmt, str]]:

@@ -27,7 +27,7 @@ def format_fault(kind: Format, data: bytes) -> str:
     return _FORMATS[kind](data)
 
 
-def _json(data: bytes) -> str:
+def _json_fault(data: bytes) -> str:
     """Judge by RFC 8259, and more strictly: its keys are unique, as it recommends, and there is no byte order mark."""
     import json
 
@@ -36,13 +36,13 @@ def _json(data: bytes) -> str:
             data.decode(), object_pairs_hook=_unique, parse_constant=_constant, parse_int=len, parse_float=len
         )  # the length of a number's text: an object that is there already
     except UnicodeDecodeError as error:
-        return _said("JSON", "not UTF-8", data[: error.start])
+        return _fault("JSON", "not UTF-8", data[: error.start])
     except json.JSONDecodeError as error:
-        return _said("JSON", error.msg, b"\n" * (error.lineno - 1))
+        return _fault("JSON", error.msg, b"\n" * (error.lineno - 1))
     except RecursionError:
-        return _said("JSON", "nested too deeply")
+        return _fault("JSON", "nested too deeply")
     except _NotValidError as error:
-        return _said("JSON", str(error))
+        return _fault("JSON", str(error))
     return ""
 
 
@@ -62,25 +62,25 @@ def _constant(name: str) -> None:
     raise _NotValidError(f"a number that JSON does not have: {name}")
 
 
-def _toml(data: bytes) -> str:
+def _toml_fault(data: bytes) -> str:
     import tomllib
 
     try:
         tomllib.loads(data.decode())
     except UnicodeDecodeError as error:
-        return _said("TOML", "not UTF-8", data[: error.start])
+        return _fault("TOML", "not UTF-8", data[: error.start])
     except tomllib.TOMLDecodeError as error:
         why, _, place = str(error).rstrip(")").partition(" (at ")
         line = place.removeprefix("line ").partition(",")[0]
-        return _said("TOML", why, b"\n" * (int(line) - 1) if line.isdigit() else data)
+        return _fault("TOML", why, b"\n" * (int(line) - 1) if line.isdigit() else data)
     except ValueError as error:  # a number of thousands of digits: TOML's end at 64 bits
-        return _said("TOML", str(error).partition(";")[0])
+        return _fault("TOML", str(error).partition(";")[0])
     except RecursionError:
-        return _said("TOML", "nested too deeply")
+        return _fault("TOML", "nested too deeply")
     return ""
 
 
-def _yaml(data: bytes) -> str:
+def _yaml_fault(data: bytes) -> str:
     """Judge the events of the parser: nodes are not composed, tags not resolved, aliases not followed."""
     import yaml
 
@@ -89,9 +89,9 @@ def _yaml(data: bytes) -> str:
         return _Documents(yaml).first_fault(yaml.parse(data, Loader=loader))
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line if error.problem_mark else 0
-        return _said("YAML", error.problem or "malformed", b"\n" * line)
+        return _fault("YAML", error.problem or "malformed", b"\n" * line)
     except yaml.YAMLError as error:
-        return _said("YAML", str(error).partition("\n")[0])
+        return _fault("YAML", str(error).partition("\n")[0])
 
 
 class _Level:
@@ -165,7 +165,7 @@ class _Documents:
             else:
                 self._anchors.clear()  # a document ends or begins
             if why:
-                return _said("YAML", why, b"\n" * event.start_mark.line)
+                return _fault("YAML", why, b"\n" * event.start_mark.line)
         return "" if self._holds else "holds nothing"
 
     def _scalar(self, event: Any) -> str:
@@ -207,7 +207,7 @@ def _twice(key: str) -> str:
     return f"the key {key[:KEY_CHARS_SHOWN]!r} is there twice"
 
 
-def _said(kind: str, why: str, before: bytes | None = None) -> str:
+def _fault(kind: str, why: str, before: bytes | None = None) -> str:
     """Format a fault. `before` is what comes before it, so that its line can be counted."""
     line = "" if before is None else f"line {before.count(10) + 1}: "
     return f"not {kind}: {line}{why[:1].lower() + why[1:]}"
@@ -215,7 +215,7 @@ def _said(kind: str, why: str, before: bytes | None = None) -> str:
 
 _FORMATS: dict[Format, Callable[[bytes], str]] = {
     "none": lambda _: "",
-    "json": _json,
-    "toml": _toml,
-    "yaml": _yaml,
+    "json": _json_fault,
+    "toml": _toml_fault,
+    "yaml": _yaml_fault,
 }

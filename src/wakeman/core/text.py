@@ -26,8 +26,8 @@ def sanitise(text: str, limit: int) -> str:
 
 def last_line(text: str, limit: int) -> str:
     """Return the last line of `text` that says something, as `sayable`; "" when none does."""
-    said = (sanitise(line, limit) for line in reversed(re.sub(_ESCAPES, "", text).splitlines()))
-    return next(filter(None, said), "")
+    lines = (sanitise(line, limit) for line in reversed(re.sub(_ESCAPES, "", text).splitlines()))
+    return next(filter(None, lines), "")
 
 
 def unescaped(text: str) -> str:

@@ -132,8 +132,8 @@ def alarm_is_pending(world: World, d: Deployment, now: datetime) -> bool:
         return False
     if not alarm.job:
         stand_in = world.stand_in(d)
-        return bool(world.timer.weakness()) and stand_in is not None and stand_in.stands("", marker(d))
-    return not world.timer.weakness() and world.timer.stands(alarm.job, marker(d))
+        return bool(world.timer.weakness()) and stand_in is not None and stand_in.pending("", marker(d))
+    return not world.timer.weakness() and world.timer.pending(alarm.job, marker(d))
 
 
 def arm(world: World, d: Deployment, now: datetime, why: str, *, or_stand_in: bool = True) -> e.Armed | None:

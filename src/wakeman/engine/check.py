@@ -20,15 +20,15 @@ from wakeman.engine.observe.judgement import CheckResult, Unchecked, output_mark
 from wakeman.engine.observe.observe import observe
 from wakeman.engine.observe.spool import clear_spool, read_spool
 from wakeman.engine.protocol import check as protocol
-from wakeman.engine.protocol.check import LookRead, ReportsRead, Senses
+from wakeman.engine.protocol.check import ObservationRead, ReportsRead, Senses
 from wakeman.engine.protocol.steps import Unrecorded, drive
 from wakeman.ports import World
 
 if TYPE_CHECKING:
     from wakeman.ports import Writer
 
-LOOKS_MAX = 50
-"""Times that one call looks at most: again for a check asked for meanwhile, or for verify commands that ran."""
+OBSERVATIONS_MAX = 50
+"""Times that one call observes at most: again for a check asked for meanwhile, or for verify commands that ran."""
 VERIFY_RUNS_MAX = 3
 """Times that one call runs a unit's verify command at most: outputs that change meanwhile wait for the next."""
 DELIVERY_GRACE_S = 30.0
@@ -50,7 +50,7 @@ def check(world: World, name: str, head: str = "") -> Deployment:
     checked: dict[str, CheckResult] = {}
     ran: dict[str, int] = {}
     wait = LOCK_WAIT_S.get(world.by.partition(":")[0], LOCK_WAIT_DEFAULT_S)
-    for _ in range(LOOKS_MAX):
+    for _ in range(OBSERVATIONS_MAX):
         pending: list[Unchecked] = []
         with world.logs.hold(name, world.by, wait) as log:
             wait = LOCK_WAIT_DEFAULT_S
@@ -111,7 +111,7 @@ class ClearSpool(Unrecorded, frozen=True):
         clear_spool(world, self.spool.files)
 
 
-class Look(Struct):
+class Observe(Struct):
     """One look; `unchecked` are the units whose verify command must run before they can be judged."""
 
     checked: Mapping[str, CheckResult]
@@ -122,13 +122,13 @@ class Look(Struct):
         looked, self.unchecked = observe(world, d, self.checked)
         return _observation_drafts(looked)
 
-    recorded = LookRead.recorded
+    recorded = ObservationRead.recorded
 
 
 def once(world: World, log: Writer, checked: Mapping[str, CheckResult]) -> list[Unchecked]:
     """Make one check under the lock; return the units that wait for a verify command."""
     now = world.clock.now()
-    spool, look = Spool(now), Look(checked)
+    spool, look = Spool(now), Observe(checked)
     drive(world, log, protocol.check(log.deployment, world.by, now, Senses(look, spool, ClearSpool(spool))), now)
     return look.unchecked
 
@@ -174,7 +174,7 @@ def _deliver_notices(world: World, d: Deployment, before: int) -> None:
     for seq, wake in list(d.wakes.items()):
         if seq <= before and seq not in late:
             continue
-        failed = [said for target in d.plan.wake.to if (said := world.deliver(target, wake.text, d))]
+        failed = [why for target in d.plan.wake.to if (why := world.deliver(target, wake.text, d))]
         outcomes.append((seq, redacted("; ".join(failed))))
     if not outcomes:
         return
@@ -192,7 +192,7 @@ def _run_verify_command(world: World, d: Deployment, pending: Unchecked) -> Chec
     unit, place, verify = pending.unit, pending.place, d.plan.verify
     names = verify_names(unit)
     if place.staged:
-        names["output"] = place.told
+        names["output"] = place.first_output
     argv = [render(word, names) for word in verify.command]
     ran = world.machine.run(argv, cwd=place.cwd, env=d.host.env, timeout=verify.timeout)
     message = secrets.redactor(world, d)(ran.error or f"{ran.out}\n{ran.err}")

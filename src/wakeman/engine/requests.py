@@ -124,7 +124,7 @@ def send(
         if worker.prompt:
             why = f"what was typed in line {worker.prompt} is not confirmed yet"
             raise NeedsPersonError(f"{deployment}/{name}: {why}", f"wakeman check {deployment}, then send again")
-        known = prompt_delivery.prompts_heard(world, d, worker) if submit else ""
+        known = prompt_delivery.reported_prompts(world, d, worker) if submit else ""
         fact = e.Intended(
             action="send",
             target=worker.session,
@@ -154,19 +154,19 @@ def wait_until_confirmed(world: World, deployment: str, name: str, pause: Callab
                 break
             pause(FATE_POLL_S)
         d = check(world, deployment)
-    told = [
+    confirmed = [
         event.data
         for event in world.logs.events(deployment, prompt or d.seq)
         if isinstance(event.data, e.Confirmed) and event.data.intent == prompt
     ]
-    return "" if not told or told[-1].ok else told[-1].why
+    return "" if not confirmed or confirmed[-1].ok else confirmed[-1].why
 
 
-def tell(world: World, target: WakeTarget, text: str, deployment: str) -> None:
+def deliver_text(world: World, target: WakeTarget, text: str, deployment: str) -> None:
     """Send text to a session that is no worker's, as a notice would be. Raises: ProgramError."""
-    said = world.deliver(target, text, Deployment(name=deployment))
-    if said:
-        raise ProgramError(said)
+    why = world.deliver(target, text, Deployment(name=deployment))
+    if why:
+        raise ProgramError(why)
 
 
 def sweep(world: World, deployment: str, pattern: str, older_than: float, *, act: bool) -> list[tuple[str, float]]:

@@ -99,7 +99,7 @@ class _Watching:
         self.strange: dict[str, float] = {}  # files out of place -> when they count, if they are there then
         self.writers: dict[str, str] = {}  # path -> who was told to have written it
         self.whole: set[str] = set()  # units whose outputs are all there
-        self.told: dict[str, float] = {}  # worker -> when its progress was told
+        self.reported_at: dict[str, float] = {}  # worker -> when its progress was told
         self.called: set[tuple[str, int]] = set()  # attempts whose share is whole, for which a check was called
         self.wanted = "watch"  # in whose name a check is due
         self.lost: dict[str, None] = {}
@@ -142,10 +142,10 @@ class _Watching:
                 self.wanted = self.wanted or "watch"  # what becomes of it a check decides
             elif posixpath.dirname(path) == posixpath.join(self.home, "spool"):
                 self.wanted = "hook"
-                self._hear(path)
+                self._read_hook_report(path)
             elif path.startswith(f"{self.home}/attempts/"):
                 if posixpath.basename(path).startswith(WROTE_PREFIX):
-                    self._hear(path)
+                    self._read_hook_report(path)
             else:
                 self._suspect(path)
         if stir.lost:
@@ -154,22 +154,22 @@ class _Watching:
             self.notes.update((why, now) for why in stir.lost if now >= self.notes.get(why, now - RESCAN_S) + RESCAN_S)
             self.scan = True
 
-    def _hear(self, path: str) -> None:
+    def _read_hook_report(self, path: str) -> None:
         """Record what a hook reports of who wrote what; a report of another shape is left to the check."""
-        told = read_report(self.world, path)
+        report = read_report(self.world, path)
         attempt = posixpath.basename(posixpath.dirname(posixpath.dirname(path)))
-        if told is None or told.worker not in self.d.workers:
+        if report is None or report.worker not in self.d.workers:
             return
-        if posixpath.basename(path).startswith(WROTE_PREFIX) and told.worker != attempt.rpartition(".")[0]:
+        if posixpath.basename(path).startswith(WROTE_PREFIX) and report.worker != attempt.rpartition(".")[0]:
             return  # an attempt speaks for itself alone
-        for name in told.wrote:
+        for name in report.wrote:
             absolute = layout.absolute(self.d.host, name)
             place = self.world.files.resolve([absolute])[absolute]
             if (output := self.claims.output(place)) is not None:
-                self.writers[place] = told.worker
+                self.writers[place] = report.worker
                 self.dirty[output[0]] = None
             elif lies_in_any(place, self.roots):
-                self.writers[place] = told.worker
+                self.writers[place] = report.worker
                 self._suspect(place)
 
     def _suspect(self, path: str) -> None:
@@ -226,7 +226,7 @@ class _Watching:
         self.next_write = self._now() + IDLE_TIMES_BUSY * (self._now() - began)
 
     def _due(self, worker: str, now: float) -> bool:
-        return now >= self.told.get(worker, now - self.step) + self.step
+        return now >= self.reported_at.get(worker, now - self.step) + self.step
 
     def _progressed(self, units: Iterable[str], marks: Mapping[str, FileFingerprint], now: float) -> Iterator[e.Draft]:
         """Yield a worker's news, in as many events as they need; those of one that is not running are suspect."""
@@ -235,22 +235,22 @@ class _Watching:
         for name in units:
             state = d.units[name]
             worker = d.workers[state.worker]
-            self.told[worker.name] = now
+            self.reported_at[worker.name] = now
             if worker.written_at is not None and 0 <= (wall - worker.written_at).total_seconds() < self.step:
                 continue  # another watcher has told of this one just now
             del self.dirty[name]
             (self.whole.add if whole(d, state, marks) else self.whole.discard)(name)
-            told: dict[bool, list[FileFingerprint]] = {}
-            for mark in _news(d, state, marks, self._heard(state)):
+            by_origin: dict[bool, list[FileFingerprint]] = {}
+            for mark in _news(d, state, marks, self._newly_attributed(state)):
                 place = self.claims.resolved[mark.path]
                 writer = self.writers.get(place)
                 # What is staged comes to its place by a check, which tells of it itself.
                 if writer == worker.name or (writer is None and at_work(worker) and staging_of(d, worker).direct):
-                    told.setdefault(writer is None, []).append(mark)
+                    by_origin.setdefault(writer is None, []).append(mark)
                     self.writers.pop(place, None)  # said of this write, not of the next
                 else:
                     self._suspect(place)
-            for inferred, found in told.items():
+            for inferred, found in by_origin.items():
                 news.setdefault((worker.name, inferred), []).append(Written(unit=name, marks=tuple(found)))
         for (name, inferred), each in news.items():
             worker = d.workers[name]
@@ -262,7 +262,7 @@ class _Watching:
                 self.called.add((name, worker.attempt))
                 self.wanted = self.wanted or "watch"
 
-    def _heard(self, state: UnitState) -> set[str]:
+    def _newly_attributed(self, state: UnitState) -> set[str]:
         """List a unit's outputs whose writer was reported, while the log only infers that."""
         return {
             path
@@ -278,9 +278,9 @@ class _Watching:
             output = self.claims.output(path)
             known = msgspec.structs.replace(mark, path=output[1]) if output else mark
             written = datetime.fromtimestamp(mark.mtime_ns / 1e9, UTC)
-            told = trespass(self.d, self.claims, path, known, written, self.writers.pop(path, ""))
-            if told is not None:
-                found.append(e.Draft(told[1], worker=told[0]))
+            conflict = trespass(self.d, self.claims, path, known, written, self.writers.pop(path, ""))
+            if conflict is not None:
+                found.append(e.Draft(conflict[1], worker=conflict[0]))
         if found:
             self.wanted = self.wanted or "watch"
         return first_few(found)
@@ -333,7 +333,9 @@ class _Watching:
         if self.dirty or self.strange:
             # What is due later than this is seen to then: a look at what is due costs next to nothing.
             workers = {self.d.units[name].worker for name in self.dirty}
-            soonest = [self.told.get(worker, now) + self.step for worker in workers] + list(self.strange.values())
+            soonest = [self.reported_at.get(worker, now) + self.step for worker in workers] + list(
+                self.strange.values()
+            )
             due.append(max(self.next_write, min(soonest)))
         due += [self.next_check] if self.wanted and self.d.outcome == "open" else []
         due += [self.next_read] if self.reread else []

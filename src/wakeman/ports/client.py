@@ -86,8 +86,8 @@ class Evidence(Struct, frozen=True):
     """What there is to read of an attempt: the end of its stream, its last hook, its screen; empty where not read.
 
     Shape: `whole` says that `stream` begins with the stream's first line. `record` is the end of the transcript,
-    `recorded` says that it begins with its first line; `state` what the client keeps about its live process. `heard` is
-    when the hook report was kept, in epoch seconds.
+    `recorded` says that it begins with its first line; `state` is what the client keeps about its live process;
+    `hook_at` is when the hook report was kept, in epoch seconds.
     """
 
     stream: bytes = b""
@@ -97,7 +97,7 @@ class Evidence(Struct, frozen=True):
     record: bytes = b""
     recorded: bool = False
     state: bytes = b""
-    heard: float = 0.0
+    hook_at: float = 0.0
 
 
 class Report(Struct, frozen=True):

@@ -37,7 +37,7 @@ class Timer(Protocol):
         would run it.
         """
 
-    def stands(self, job: str, marker: str) -> bool:
+    def pending(self, job: str, marker: str) -> bool:
         """Return whether that job is there and ours (not another's of the same number).
 
         Boundary: one that runs at this moment may still be there; who asks knows when it was due.

@@ -25,9 +25,9 @@ from wakeman.core.policy.attempts import (
     attempt_is_over,
     may_retry,
     owed,
+    reset_is_due,
     retry_delay,
     soonest,
-    told_of_reset,
     waits,
 )
 
@@ -194,12 +194,12 @@ def test_who_is_alive_and_was_limited_is_told_once_the_limit_has_reset(fields: d
     impatient = deployment(one, plan=msgspec.structs.replace(d.plan, limits=LimitsSpec(wait=False)))
 
     assert (told, False, False) == (
-        told_of_reset(d, one),
-        told_of_reset(deployment(one), one),
-        told_of_reset(impatient, one),
+        reset_is_due(d, one),
+        reset_is_due(deployment(one), one),
+        reset_is_due(impatient, one),
     )
     assert (4.0 if told else None) == soonest(d)
     d.edition = 0
     assert None is soonest(d)
     d.looked_at = None
-    assert not told_of_reset(d, one)
+    assert not reset_is_due(d, one)

@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import TypeVar
 
 import msgspec
+import pytest
 
+from wakeman.core.log import events as e
 from wakeman.core.model import (
+    Alarm,
     Deployment,
+    FileFingerprint,
     LimitsSpec,
+    Observation,
+    OpenIntent,
     Plan,
+    Review,
+    ReviewSpec,
     Unit,
     UnitsSpec,
     UnitState,
     Usage,
+    Verdict,
+    VerifySpec,
     WakeSpec,
     WakeTarget,
     WatchSpec,
+    WorkersSpec,
     WorkerState,
 )
 from wakeman.core.policy import notice
@@ -24,6 +36,14 @@ from wakeman.core.policy.tables import Decision
 
 NOW = datetime(2026, 1, 5, 22, 0, tzinfo=UTC)
 SLEEP = Decision(row="sleep")
+T = TypeVar("T", Deployment, WorkerState)
+
+
+def changed(what: T, **fields: object) -> T:
+    """Give a deployment or a worker with these fields."""
+    for key, value in fields.items():
+        setattr(what, key, value)
+    return what
 
 
 def night(*workers: WorkerState, on: tuple[str, ...] = ("ask",)) -> Deployment:
@@ -129,9 +149,10 @@ def test_a_person_is_needed_while_a_question_stands() -> None:
     ]
 
 
-def test_a_worker_whose_age_is_unknown_is_told_without_it() -> None:
-    d = night(stuck(since=None))
-    d.looked_at = None
+@pytest.mark.parametrize(("looked_at", "since"), [(None, None), (NOW, None), (None, NOW)])
+def test_a_worker_whose_age_is_unknown_is_told_without_it(looked_at: datetime | None, since: datetime | None) -> None:
+    """So it is with one that was never launched: nobody knows whether its first session came about."""
+    d = changed(night(stuck(since=since)), looked_at=looked_at)
 
     assert "0 min" in notice.causes(d, SLEEP, "exit:1")[0].says
 
@@ -156,3 +177,265 @@ def test_writes_out_of_place_are_told_at_the_first_the_tenth_and_the_hundredth()
     d.plan = msgspec.structs.replace(d.plan, watch=WatchSpec(conflicts="ignore"))
     d.woken = {}
     assert [] == told(d)
+
+
+def under(d: Deployment, **tables: object) -> Deployment:
+    """Give the deployment with these tables of its plan."""
+    d.plan = msgspec.structs.replace(d.plan, **tables)
+    return d
+
+
+def spending(**fields: object) -> Deployment:
+    w = WorkerState(name="w", session="w", units=["a"], usage=Usage(cost=2.0))
+    return under(night(changed(w, **fields)), limits=LimitsSpec(max_cost=1.0))
+
+
+def of(**fields: object) -> Deployment:
+    """Give a deployment of one worker of these fields, who is otherwise at work."""
+    return night(changed(WorkerState(name="w", session="w", state="running", units=["a"]), **fields))
+
+
+def left(processes: int, ends: int) -> Deployment:
+    seen = Observation(worker="w", attempt=1, session="exited", processes=processes)
+    return of(state="exited", attempt=1, ended_by="itself", code=0, observation=seen, ends=ends)
+
+
+def reviewing(*, rounds: int = 1, heard: bool = True, reviews: int = 1, **reviewer: object) -> Deployment:
+    """Give a unit that changed behind its review, and the reviewer, who has ended without a verdict if not `heard`."""
+    judge = WorkerState(name="review_1", session="r", units=["review_1"], review=1, state="exited", attempt=1, spent=2)
+    judge.ended_by, judge.code = "itself", 0
+    d = under(night(WorkerState(name="w", session="w", state="verified", units=["a"])), verify=VerifySpec(agent="j"))
+    d.plan = msgspec.structs.replace(
+        d.plan, verify=VerifySpec(agent="judge", review=ReviewSpec(of="all", rounds=rounds))
+    )
+    d.workers["review_1"] = changed(judge, **reviewer)
+    d.units["review_1"] = UnitState(unit=Unit(name="review_1", outputs=("v",)), worker="review_1")
+    d.units["a"].verdict, d.units["a"].reviews = Verdict("a", marks=(FileFingerprint("o", 1, 2, 3),)), reviews
+    d.reviews["review_1"] = Review(round=1, units=("a",), heard=heard)
+    return d
+
+
+def with_another(d: Deployment) -> Deployment:
+    """Give the deployment with a second unit, which is as the first."""
+    d.units["b"] = msgspec.structs.replace(d.units["a"], unit=Unit(name="b", outputs=("p",)))
+    return d
+
+
+def awaited(d: Deployment) -> Deployment:
+    """Give the deployment with a second reviewer, who is at work."""
+    d.workers["review_2"] = WorkerState(name="review_2", session="r2", units=["review_2"], review=2, state="running")
+    d.units["review_2"] = UnitState(unit=Unit(name="review_2", outputs=("v2",)), worker="review_2")
+    d.reviews["review_2"] = Review(round=2, units=("a",))
+    return d
+
+
+GENERATION = {"generation": 4}
+ALARM = Alarm(kind="at", generation=4, due=NOW)
+NO_VERDICT = "review_1 gave no verdict: wakeman retry night/review_1, or waive review_1"
+
+TROUBLES: list[tuple[str, Deployment, list[tuple[str, str]]]] = [
+    ("nothing", night(), []),
+    ("a question", night(stuck()), [("ask:w:0:waiting:34fc8027", "w: waiting: asks for it, 12 min")]),
+    (
+        "an error",
+        night(stuck(reason="error", attempt=2)),
+        [("ask:w:2:error:34fc8027", "w: error: asks for it, 12 min")],
+    ),
+    ("silence", night(stuck(reason="silent")), [("ask:w:0:silent:", "w: silent: asks for it, 12 min")]),
+    ("nobody asked of it", night(stuck(asked=False)), []),
+    ("it has ended since", night(stuck(state="exited", ended_by="itself", code=0)), []),
+    (
+        "its next launch is in doubt",
+        night(stuck(state="exited", reason="", why="found nothing", intent=7)),
+        [("ask:w:0::", "w: launch: found nothing, 12 min")],
+    ),
+    ("two looks that could not tell", of(unknowns=2), []),
+    ("three looks that could not tell", of(unknowns=3), [("ask:blind", "tmux does not answer")]),
+    (
+        "one of several cannot be seen",
+        night(stuck(asked=False), stuck(name="v", asked=False, unknowns=4)),
+        [("ask:blind", "tmux does not answer")],
+    ),
+    ("two launches failed", changed(of(), failed_launches=2), []),
+    ("three launches failed", changed(of(), failed_launches=3), [("ask:launches", "3 launches in a row failed")]),
+    ("the disk", changed(of(), full="x"), [("ask:disk", "the disk is full: nobody is launched until there is room")]),
+    ("a key", changed(of(), barred="401\n"), [("ask:barred", "no launches: 401: wakeman unpause")]),
+    ("spent, and one waits", spending(), [("ask:dear", "limits.max_cost or max_tokens is reached: wakeman amend")]),
+    (
+        "spent, and one is to be tried again",
+        spending(state="exited", ended_by="machine"),
+        [("ask:dear", "limits.max_cost or max_tokens is reached: wakeman amend")],
+    ),
+    (
+        "spent, and one of several waits",
+        changed(spending(), workers=spending().workers | night(stuck(name="v", asked=False)).workers),
+        [("ask:dear", "limits.max_cost or max_tokens is reached: wakeman amend")],
+    ),
+    ("spent, and all are at work", spending(state="running"), []),
+    ("not spent", under(spending(), limits=LimitsSpec(max_cost=9.0)), []),
+    (
+        "a write out of place",
+        changed(of(), trespassed={"x": NOW}, trespass="x (nobody's)\x07 by w"),
+        [("ask:conflict:1", "1 writes out of place, the last x (nobody's) by w")],
+    ),
+    ("no alarm", changed(of(), **GENERATION), [("ask:alarm", "no alarm can be set: wakeman doctor")]),
+    ("no alarm yet", of(), []),
+    ("an alarm", changed(of(), alarm=ALARM, **GENERATION), []),
+    ("no alarm while paused", changed(of(), paused_at=NOW, **GENERATION), []),
+    ("no alarm once closed", changed(of(), outcome="partial", **GENERATION), []),
+    (
+        "a promotion that does not come about",
+        changed(of(), intents={7: OpenIntent(seq=7, action="install", at=NOW, worker="w", target="a\t1")}),
+        [("ask:place:7", "a 1 passes and cannot be taken over: wakeman log")],
+    ),
+    (
+        "no memory",
+        changed(under(of(state="pending"), limits=LimitsSpec(memory=9)), memory=1),
+        [("ask:memory", "too little free memory to start anybody")],
+    ),
+    ("processes that a KILL leaves", left(2, ends=4), [("ask:left:w:1", "w: 2 of its processes outlive a KILL")]),
+    ("processes that may still end", left(2, ends=3), []),
+    ("no process is left", left(0, ends=4), []),
+    ("a reviewer without a verdict", reviewing(heard=False), [("ask:review:review_1:1", NO_VERDICT)]),
+    ("a reviewer that is tried again", reviewing(heard=False, spent=1), []),
+    ("a reviewer whose verdict is there", reviewing(heard=False, state="verified"), []),
+    (
+        "a reviewer whose processes are left",
+        reviewing(heard=False, observation=Observation("review_1", 1, "exited", processes=1)),
+        [],
+    ),
+    (
+        "changed behind the last review",
+        reviewing(),
+        [("ask:review:late:1", "a changed behind its last review: wakeman waive, or reject")],
+    ),
+    (
+        "several changed behind the last review",
+        with_another(reviewing()),
+        [("ask:review:late:1", "a changed behind its last review: wakeman waive, or reject")],
+    ),
+    ("changed, with a round left", reviewing(rounds=2), []),
+    ("changed, with another verdict to come", awaited(reviewing()), []),
+]
+
+
+@pytest.mark.parametrize(("d", "causes"), [pytest.param(d, causes, id=name) for name, d, causes in TROUBLES])
+def test_each_trouble_that_needs_a_person_is_named_and_no_other(d: Deployment, causes: list[tuple[str, str]]) -> None:
+    found = notice.causes(d, SLEEP, "exit:1")
+
+    assert causes == [(cause.key, cause.says) for cause in found]
+    assert {"ask"} >= {cause.kind for cause in found}
+
+
+@pytest.mark.parametrize(("d", "causes"), [pytest.param(d, causes, id=name) for name, d, causes in TROUBLES])
+def test_a_person_is_needed_by_every_trouble_that_only_a_person_ends(
+    d: Deployment, causes: list[tuple[str, str]]
+) -> None:
+    """What ends by itself is told and asks for nobody: an alarm, a write out of place, processes that are left."""
+    passing = ("ask:alarm", "ask:conflict", "ask:left")
+
+    assert any(not key.startswith(passing) for key, _ in causes) == notice.asking(d)
+
+
+def test_a_row_that_is_proposed_needs_a_person() -> None:
+    assert notice.asking(changed(of(), held="clean up"))
+
+
+ROWS: list[tuple[Decision, dict[str, object], list[tuple[str, str, str]]]] = [
+    (Decision("wrap up", ("close",)), {"rows": {"wrap up": 2}}, [("wrap up", "wrap up:2", "")]),
+    (Decision("clean up", ("enrol",)), {}, [("clean up", "clean up:0", "")]),
+    (Decision("give up", ("close",)), {}, [("give up", "give up:0", "")]),
+    (Decision("give up", ("end",)), {}, []),
+    (Decision("launch", ("launch",)), {}, []),
+    (Decision("wrap up", held=True), {"holds": 2}, [("ask", "ask:held:wrap up:3", "waits for accept")]),
+    (Decision("sleep", under="wrap up"), {"holds": 3}, [("ask", "ask:held:wrap up:3", "waits for accept")]),
+    (Decision("give up", ("end",), held=True), {}, [("ask", "ask:held:give up:1", "waits for accept")]),
+]
+
+
+@pytest.mark.parametrize(("decision", "fields", "told"), ROWS)
+def test_a_row_is_told_when_it_is_taken_to_its_end_and_asked_of_when_it_is_proposed(
+    decision: Decision, fields: dict[str, object], told: list[tuple[str, str, str]]
+) -> None:
+    found = notice.causes(changed(of(), **fields), decision, "exit:1")
+
+    assert told == [(cause.kind, cause.key, cause.says) for cause in found]
+
+
+def test_what_was_told_and_is_no_question_is_never_told_again() -> None:
+    d = night(on=("ask", "wrap up"))
+    wrap_up = Decision("wrap up", ("close",))
+    first = told(d, wrap_up)
+    d.woken = dict.fromkeys(first, NOW - timedelta(days=9))
+
+    assert (["wrap up:0"], []) == (first, told(d, wrap_up))
+
+
+def test_another_permission_is_another_question_and_more_silence_is_not() -> None:
+    asks = {why: told(night(stuck(why=why))) for why in ("may I?", "may I not?")}
+    silent = {why: told(night(stuck(reason="silent", why=why))) for why in ("600 s", "900 s")}
+
+    assert (2, 1) == (len({*map(tuple, asks.values())}), len({*map(tuple, silent.values())}))
+
+
+def test_a_notice_that_is_due_is_written_as_an_intent_with_its_causes_and_none_is_otherwise() -> None:
+    d = night(stuck())
+
+    (draft,) = notice.telling(d, SLEEP, "exit:1", NOW)
+
+    assert isinstance(draft.data, e.Intended)
+    assert ("wake", ("ask:w:0:waiting:34fc8027",)) == (draft.data.action, draft.data.causes)
+    assert notice.message(d, SLEEP, notice.causes(d, SLEEP, "exit:1")) == draft.data.text
+    d.woken = dict.fromkeys(draft.data.causes, NOW)
+    assert [] == notice.telling(d, SLEEP, "exit:1", NOW)
+
+
+TREES = WorkersSpec(isolate="worktree")
+
+
+@pytest.mark.parametrize(
+    ("decision", "workers", "done", "text"),
+    [
+        (SLEEP, [], False, "sleep: 0/1 done. Next: wakeman status night."),
+        (SLEEP, [], True, "sleep: 1/1 done. Next: wakeman status night."),
+        (
+            SLEEP,
+            [stuck(), stuck(name="v", reason="error")],
+            False,
+            (
+                "sleep: 0/1 done, 2 need you (w: waiting: asks for it, 12 min; v: error: asks for it, 12 min). "
+                "Next: wakeman status night."
+            ),
+        ),
+        (
+            Decision("wrap up", held=True),
+            [],
+            True,
+            "wrap up: 1/1 done, 1 needs you (waits for accept). Next: wakeman accept night.",
+        ),
+        (
+            Decision("sleep", under="clean up"),
+            [],
+            False,
+            "clean up: 0/1 done, 1 needs you (waits for accept). Next: wakeman accept night.",
+        ),
+        (Decision("wrap up"), [], True, "wrap up: 1/1 done. Next: wakeman status night."),
+    ],
+)
+def test_a_notice_says_what_was_decided_how_far_it_is_who_needs_a_person_and_what_to_run(
+    decision: Decision, workers: list[WorkerState], done: bool, text: str
+) -> None:
+    d = night(*workers)
+    d.units["a"].waived = done
+
+    said = notice.message(d, decision, notice.causes(d, decision, "exit:1"))
+
+    assert f"AT wake-up: night: {text} Do not do the units yourself." == said
+
+
+@pytest.mark.parametrize(("row", "verb"), [("wrap up", "merge"), ("sleep", "status")])
+def test_trees_are_to_be_merged_once_all_is_done_and_not_before(row: str, verb: str) -> None:
+    d = under(night(), workers=TREES)
+
+    assert f"Next: wakeman {verb} night." in notice.message(d, Decision(row), [])
+    assert "Next: wakeman accept night." in notice.message(d, Decision(row, held=True), [])

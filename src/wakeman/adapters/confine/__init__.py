@@ -113,8 +113,8 @@ class Confine:
             elif fault := self._tried(way, program, env):
                 faults.append(f"{way.name}: {fault}")
             else:
-                said = self._machine.run([program, *way.version], cwd="/", env=env, timeout=CONFINE_TRIAL_S)
-                return Confinement(way=way.name, program=program, words=said.out.strip())
+                printed = self._machine.run([program, *way.version], cwd="/", env=env, timeout=CONFINE_TRIAL_S)
+                return Confinement(way=way.name, program=program, words=printed.out.strip())
         wanted = "; or ".join(way.lacks for way in WAYS.values())
         raise ProgramError(
             f"confinement: {'; '.join(faults)}; expected {wanted}", "apt-get install bubblewrap, then wakeman doctor"
@@ -142,8 +142,8 @@ class Confine:
             inside, outside = os.path.exists(f"{place}/in/file"), os.path.exists(f"{place}/file")
         if inside and not outside:
             return ""
-        said = (ran.err.strip().splitlines() or [""])[0] or ran.error
-        return said if not inside and said else "a write beside what it allows was not refused"
+        printed = (ran.err.strip().splitlines() or [""])[0] or ran.error
+        return printed if not inside and printed else "a write beside what it allows was not refused"
 
 
 def _file_content(name: str) -> bytes:

@@ -31,7 +31,7 @@ from wakeman.adapters.eventlog.segments import (
     write_new,
 )
 from wakeman.adapters.eventlog.snapshot import SNAPSHOT_LAG_BYTES_MIN, load
-from wakeman.adapters.eventlog.writer import RESERVE_BYTES, SEGMENT_BYTES_MAX, EventWriter, folded
+from wakeman.adapters.eventlog.writer import RESERVE_BYTES, SEGMENT_BYTES_MAX, EventWriter, read_deployment
 from wakeman.core.errors import UnknownNameError, UsageError
 from wakeman.core.log.events import Draft, Event, Planned, genesis
 from wakeman.core.log.state import compose
@@ -88,7 +88,7 @@ class EventLogs:
         Raises: UnknownNameError; LogDamagedError naming file and line; StorageError.
         """
         with Reading(join(self._existing(name), LIVE)) as log:
-            return folded(log)
+            return read_deployment(log)
 
     def events(self, name: str, after: int = 0) -> Iterator[Event]:
         """Stream a log's events with seq > `after`, in constant memory. Raises: as `read`."""

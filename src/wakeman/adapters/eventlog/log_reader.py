@@ -175,7 +175,7 @@ class Reading:
         raise LogDamagedError(f"{self.place(seq)}: {found}", hint)
 
 
-def fold_all(log: Reading, deployment: Deployment) -> Deployment:
+def apply_all(log: Reading, deployment: Deployment) -> Deployment:
     """Apply the lines of one pass. Raises: LogDamagedError, also for a line that does not follow from those before."""
     event = None
     try:

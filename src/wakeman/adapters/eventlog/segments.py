@@ -25,7 +25,7 @@ LIVE, NEW, SNAPSHOT, RESERVE, LOCK, ASKED, COMING = (
 )
 SEALED = re.compile(r"events-([0-9]+)\.jsonl")
 
-MENDS = {
+FIXES = {
     errno.ENOSPC: "free some space on that disk, then try again",
     errno.EDQUOT: "free some of your quota on that disk, then try again",
     errno.EFBIG: "raise the limit on file sizes (ulimit -f), then try again",
@@ -122,4 +122,4 @@ def refusing(path: str) -> Iterator[None]:
 
 def refuse(path: str, fault: OSError) -> NoReturn:
     """Raise StorageError for an error of the disk."""
-    raise StorageError(f"{path}: {fault.strerror}", MENDS.get(fault.errno or 0, "")) from fault
+    raise StorageError(f"{path}: {fault.strerror}", FIXES.get(fault.errno or 0, "")) from fault

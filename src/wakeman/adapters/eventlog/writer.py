@@ -11,7 +11,7 @@ from os.path import exists, getsize, join, samefile
 
 from wakeman.adapters.eventlog import snapshot
 from wakeman.adapters.eventlog.lock import asked
-from wakeman.adapters.eventlog.log_reader import Reading, fold_all
+from wakeman.adapters.eventlog.log_reader import Reading, apply_all
 from wakeman.adapters.eventlog.segments import (
     LIVE,
     NEW,
@@ -76,7 +76,7 @@ class EventWriter:
 
     def catch_up(self, name: str) -> None:
         """Apply all lines; cut off what is torn; make durable what others left in the page cache."""
-        torn = self._fold()
+        torn = self._load()
         if self._deployment.name != name:
             raise LogDamagedError(f"{self._file}:1: expected the log of {name}, found that of {self._deployment.name}")
         with refusing(self._file):
@@ -100,12 +100,12 @@ class EventWriter:
         if self._broken:
             raise StorageError(f"{self._file}: nothing more is written after: {self._broken}")
         try:
-            # Folded first: what cannot be folded must never be on disk.
+            # Applied first: what cannot be applied must never be on disk.
             lines, events = compose(self._deployment, drafts, at, self._by)
             self._write(lines, durable=durable)
-        except BaseException:  # Ctrl-C too: what is folded must be what the file holds
+        except BaseException:  # Ctrl-C too: what is applied must be what the file holds
             with suppress(WakemanError):
-                self._fold()
+                self._load()
             raise
         return events
 
@@ -122,10 +122,10 @@ class EventWriter:
                 self._seal()
             snapshot.write_snapshot(self._directory, self._deployment, self._first, self._size)
 
-    def _fold(self) -> bytes:
+    def _load(self) -> bytes:
         """Apply the file as it is; return what is torn."""
         with Reading(self._file) as log:
-            self._deployment = folded(log)
+            self._deployment = read_deployment(log)
             self._size, self._first = log.end, log.first
             self._known, self._weight = log.start, log.weight
             if log.newer:
@@ -182,7 +182,7 @@ class EventWriter:
         """
         with suppress(OSError, WakemanError):
             os.unlink(join(self._directory, RESERVE))
-            self._fold()
+            self._load()
             if self._deployment.full:
                 return
             lines, _ = compose(self._deployment, [Draft(Filled(size, why))], datetime.now(UTC), self._by)
@@ -225,14 +225,14 @@ class EventWriter:
             sync_directory(self._directory)
             os.rename(new, self._file)
             sync_directory(self._directory)
-        except BaseException:  # Ctrl-C too: what is folded must be what the file holds
-            self._fold()
+        except BaseException:  # Ctrl-C too: what is applied must be what the file holds
+            self._load()
             raise
         os.chmod(aside, 0o400)
         self._first, self._size = events[0].seq, len(lines)
 
 
-def folded(log: Reading) -> Deployment:
+def read_deployment(log: Reading) -> Deployment:
     """Return a log's deployment, from its snapshot on, where one fits, or from its beginning."""
     found = snapshot.load(log.directory)
     if found is not None:
@@ -240,5 +240,5 @@ def folded(log: Reading) -> Deployment:
         deployment = snapshot.thaw(state)
         if deployment is not None and log.known(mark.seq, mark.hash, mark.first, mark.end):
             log.weight = len(state)
-            return fold_all(log, deployment)
-    return fold_all(log, Deployment())
+            return apply_all(log, deployment)
+    return apply_all(log, Deployment())

@@ -11,7 +11,7 @@ from wakeman.core.model import Usage
 from wakeman.ports import Task
 
 REFUSED = "'edits' or 'all': it asks before it writes, and nobody can be asked"
-SAYS = (
+PRINTED = (
     Sign("limited", LIMIT_SIGN.pattern),
     Sign("busy", r"Retrying in [\d.]+ seconds", "API error, retrying"),
     Sign("error", r"litellm\.AuthenticationError.*|not able to authenticate you.*", fault="auth"),
@@ -61,7 +61,7 @@ AIDER = Client(
     granting=frozenset({"--yes-always"}),
     model=("--model", "{{ model }}"),
     settle=_settle,
-    says=SAYS,
+    says=PRINTED,
     spent=_printed_cost,
     redraws=False,
     memory=250 * 1024 * 1024,

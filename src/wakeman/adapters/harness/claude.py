@@ -98,16 +98,19 @@ def _denied_tools(line: Json) -> str:
 
 
 RESULT: Mapping[str, Any] = {"type": "result"}
-SAID = "{result|errors.*|terminal_reason|subtype}"
+RESULT_TEXT = "{result|errors.*|terminal_reason|subtype}"
 
 EVENTS = (
-    ClientEvent("limited", {**RESULT, "is_error": True, "result": LIMIT_SIGN}, SAID),
-    ClientEvent("limited", {**RESULT, "is_error": True, "api_error_status": 429}, SAID),
-    ClientEvent("error", {**RESULT, "is_error": True, "api_error_status": 401}, SAID, fault="auth"),
+    ClientEvent("limited", {**RESULT, "is_error": True, "result": LIMIT_SIGN}, RESULT_TEXT),
+    ClientEvent("limited", {**RESULT, "is_error": True, "api_error_status": 429}, RESULT_TEXT),
+    ClientEvent("error", {**RESULT, "is_error": True, "api_error_status": 401}, RESULT_TEXT, fault="auth"),
     ClientEvent(
-        "error", {**RESULT, "is_error": True, "result": re.compile(r"Invalid API key|/login")}, SAID, fault="auth"
+        "error",
+        {**RESULT, "is_error": True, "result": re.compile(r"Invalid API key|/login")},
+        RESULT_TEXT,
+        fault="auth",
     ),
-    ClientEvent("error", {**RESULT, "is_error": True}, SAID),
+    ClientEvent("error", {**RESULT, "is_error": True}, RESULT_TEXT),
     ClientEvent(
         "idle",
         {**RESULT, "is_error": False, "permission_denials.*.tool_name": ANY},
@@ -115,7 +118,7 @@ EVENTS = (
         _denied_tools,
     ),
     ClientEvent("idle", {**RESULT, "is_error": False, "terminal_reason": "completed"}, "has given its result", ""),
-    ClientEvent("idle", {**RESULT, "is_error": False, "terminal_reason": ANY}, "has given its result", SAID),
+    ClientEvent("idle", {**RESULT, "is_error": False, "terminal_reason": ANY}, "has given its result", RESULT_TEXT),
     ClientEvent("idle", {**RESULT, "is_error": False}, "has given its result", ""),
     ClientEvent(None, RESULT),
     ClientEvent(
@@ -315,8 +318,8 @@ def _session_settings(task: Task) -> Json:
     """
     workers = task.plan.workers
     hooks = {event: [_hook("", task.hook, task.place, event, *push)] for event, push in HOOKED[workers.mode].items()}
-    told = _hook(WRITES, task.guard, task.place, "after", msgspec.json.encode(task.worker).decode()[1:-1])
-    hooks["PostToolUse"] = [*hooks.get("PostToolUse", []), told]
+    hook = _hook(WRITES, task.guard, task.place, "after", msgspec.json.encode(task.worker).decode()[1:-1])
+    hooks["PostToolUse"] = [*hooks.get("PostToolUse", []), hook]
     if workers.auto_approve:
         judged = _hook(WRITES, task.guard, task.place, "before")
         hooks["PreToolUse"] = [*hooks.get("PreToolUse", []), judged]

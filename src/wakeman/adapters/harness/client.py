@@ -299,7 +299,7 @@ class Agentic:
         if report.activity == "unknown" and client.says:
             report = _printed(client.says, evidence.stream, now)
         if report.activity == "unknown":
-            report = self._said(evidence, now)
+            report = self._reported(evidence, now)
         if report.activity == "unknown" and record is not None:
             report = _last_report(record.events, _newest_first(evidence.record), now, "record")
         if report.activity in ("unknown", "idle") and report.source in ("", "record"):
@@ -313,8 +313,8 @@ class Agentic:
         client = self.client
         report = _last_report(client.events, _newest_first(evidence.stream), now, "stream", ended=True)
         if report.activity == "unknown" and client.says:
-            said = _printed(client.says, evidence.stream, now)
-            report = said if said.activity in ("error", "limited") else report
+            printed = _printed(client.says, evidence.stream, now)
+            report = printed if printed.activity in ("error", "limited") else report
         if report.activity == "unknown" and code != 0 and (code is None or code < SIGNALLED_FROM_STATUS):
             text = evidence.stream.decode(errors="replace")
             report = Report(why=last_line(text, CLIENT_REASON_CHARS_MAX))
@@ -329,7 +329,7 @@ class Agentic:
         elif agent.model and agent.model not in CLAUDES:
             yield from _filled(self.client.model, {"model": agent.model})
 
-    def _said(self, evidence: Evidence, now: datetime) -> Report:
+    def _reported(self, evidence: Evidence, now: datetime) -> Report:
         """Read the last hook, and what the client says of its process if that is of later.
 
         Boundary: a hook says more where both mean the same; that it does nothing is no news after a failure.
@@ -344,7 +344,7 @@ class Agentic:
         failed = state.activity == "idle" and hook.activity in ("error", "limited")
         if state.activity in ("unknown", hook.activity) or failed:
             return hook
-        return state if at > evidence.heard or hook.activity == "unknown" else hook
+        return state if at > evidence.hook_at or hook.activity == "unknown" else hook
 
     def _shown(self, screen: str, now: datetime) -> Report:
         rows = [row.rstrip() for row in screen.replace("\N{NO-BREAK SPACE}", " ").rstrip().splitlines()]
@@ -474,8 +474,8 @@ def _row_report(
 ) -> Report:
     why = _worded(row.why, line)
     if ended and row.activity == "busy" and row.ends is None:
-        said = _worded("{error}", line)
-        return Report("busy", f"ended without a result{': ' if said else ''}{said}", source=source)
+        text = _worded("{error}", line)
+        return Report("busy", f"ended without a result{': ' if text else ''}{text}", source=source)
     if ended and row.ends is not None:
         why = row.ends(line) if callable(row.ends) else _worded(row.ends, line)
     reset: datetime | None = None
@@ -513,7 +513,7 @@ def values_at(at: object, path: str) -> Iterator[object]:
 
 def _last_text_at(data: bytes, path: str) -> str:
     """Return the first text at a path, reading from the last line upwards."""
-    return next((said for line in _newest_first(data) if (said := _text_at(line, path))), "") if path else ""
+    return next((text for line in _newest_first(data) if (text := _text_at(line, path))), "") if path else ""
 
 
 def _open_call_since(calls: Calls | None, data: bytes) -> float | None:
@@ -552,7 +552,7 @@ def _text_at(line: Json, path: str) -> str:
 def _worded(template: str, line: Json) -> str:
     """Fill in the values at the paths in braces: of alternatives the first that exists, of several values all."""
 
-    def said(found: re.Match[str]) -> str:
+    def filled(found: re.Match[str]) -> str:
         for path in found[1].split("|"):
             there = [
                 str(value) for value in values_at(line, path) if isinstance(value, str | int | float) and value != ""
@@ -561,7 +561,7 @@ def _worded(template: str, line: Json) -> str:
                 return "; ".join(there)
         return ""
 
-    return sanitise(re.sub(r"\{([^}]+)\}", said, template), CLIENT_REASON_CHARS_MAX)
+    return sanitise(re.sub(r"\{([^}]+)\}", filled, template), CLIENT_REASON_CHARS_MAX)
 
 
 # --- text -----------------------------------------------------------------------------------------------------
@@ -590,12 +590,12 @@ def _usage(tally: Tally | None, data: bytes, *, whole: bool) -> Usage | None:
     """Return what lines say of it. Boundary: sums of a file whose beginning was not read are none."""
     if tally is None or (tally.adds and not whole):
         return None
-    told = (line for line in _newest_first(data) if fits(tally.where, line))
+    lines = (line for line in _newest_first(data) if fits(tally.where, line))
     if not tally.adds:
-        last = next(told, None)
+        last = next(lines, None)
         return None if last is None else _counted(tally, last)
     counted: dict[str, Usage] = {}
-    for n, line in enumerate(told):
+    for n, line in enumerate(lines):
         counted.setdefault((tally.key and _text_at(line, tally.key)) or str(n), _counted(tally, line))
     each = list(counted.values())
     return msgspec.structs.replace(sum(each[1:], each[0]), whole=tally.whole) if each else None

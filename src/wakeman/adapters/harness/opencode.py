@@ -26,11 +26,11 @@ EDITS = "write files below the directory it starts in and beside its outputs; it
 READ_ONLY = "read; what would be asked for is refused"
 
 ERROR: Mapping[str, str] = {"type": "error"}
-SAID = "{error.data.message|error.name}"
+ERROR_TEXT = "{error.data.message|error.name}"
 EVENTS = (
-    ClientEvent("limited", {**ERROR, "error.data.message": LIMIT_SIGN}, SAID),
-    ClientEvent("error", {**ERROR, "error.data.statusCode": 401}, SAID, fault="auth"),
-    ClientEvent("error", ERROR, SAID),
+    ClientEvent("limited", {**ERROR, "error.data.message": LIMIT_SIGN}, ERROR_TEXT),
+    ClientEvent("error", {**ERROR, "error.data.statusCode": 401}, ERROR_TEXT, fault="auth"),
+    ClientEvent("error", ERROR, ERROR_TEXT),
     ClientEvent("idle", {"type": "step_finish", "part.reason": "stop"}, "has finished its turn", ""),
     ClientEvent(
         "busy",

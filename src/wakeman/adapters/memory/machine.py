@@ -93,7 +93,7 @@ class MemoryTimer:
         self.jobs[job.job] = (job, tuple(argv))
         return job
 
-    def stands(self, job: str, marker: str) -> bool:
+    def pending(self, job: str, marker: str) -> bool:
         return any(job == found.job for found in self.find(marker))
 
     def find(self, marker: str) -> list[Job]:

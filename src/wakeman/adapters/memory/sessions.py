@@ -280,7 +280,7 @@ class MemoryStandIn:
             raise ProgramError("no server takes a timer")
         return Job("", due, marker)
 
-    def stands(self, job: str, marker: str) -> bool:
+    def pending(self, job: str, marker: str) -> bool:
         del job, marker
         return self._sessions.poll().server == self._server
 

@@ -23,7 +23,7 @@ class MemoryWorld:
     """A memory world with a clock that `run` moves from one thing that happens to the next.
 
     Shape: `push` says whether a worker's end starts a check at once; `reports` are what the harness reads, by session
-    name; `told` are the notices that were sent.
+    name; `delivered` are the notices that were sent.
     """
 
     acts: dict[str, Act] = field(default_factory=dict)
@@ -31,7 +31,7 @@ class MemoryWorld:
     push: bool = True
     clock: MemoryClock = field(default_factory=MemoryClock)
     reports: dict[str, Report] = field(default_factory=dict)
-    told: list[tuple[datetime, str]] = field(default_factory=list)
+    delivered: list[tuple[datetime, str]] = field(default_factory=list)
     agents: dict[str, Agent] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -66,7 +66,7 @@ class MemoryWorld:
             guard=lambda: b"",
             checker=lambda: b"",
             deliver=self._deliver,
-            say=self._say,
+            type_text=self._type_text,
             state="/state",
             by=by,
         )
@@ -129,7 +129,7 @@ class MemoryWorld:
         del name
         return self.harness
 
-    def _say(self, terminal: Terminal, session: str, text: str, submit: bool, force: bool) -> str:
+    def _type_text(self, terminal: Terminal, session: str, text: str, submit: bool, force: bool) -> str:
         if not force and not terminal.capture(session).endswith("❯"):
             return "not idle"
         terminal.type(session, text, submit=submit)
@@ -137,5 +137,5 @@ class MemoryWorld:
 
     def _deliver(self, target: WakeTarget, text: str, deployment: Deployment) -> str:
         del target, deployment
-        self.told.append((self.clock.at, text))
+        self.delivered.append((self.clock.at, text))
         return ""

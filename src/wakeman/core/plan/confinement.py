@@ -84,12 +84,12 @@ def overlaps(found: Iterable[WritableDirectory], *, fold_case: bool) -> list[str
     """
     listed, holders = _held(found, fold_case=fold_case)
     problems: dict[frozenset[str], str] = {}
-    told: set[str] = set()
+    reported: set[str] = set()
     for place, spelled in listed:
         others = _above(spelled, holders, either=not place.shared)
         upper = next((other for other in others if other.worker != place.worker), None)
-        if upper is not None and place.worker not in told:
-            told.add(place.worker)
+        if upper is not None and place.worker not in reported:
+            reported.add(place.worker)
             problems.setdefault(frozenset((upper.worker, place.worker)), _overlap_message(upper, place))
     return list(problems.values())
 

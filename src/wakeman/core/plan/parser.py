@@ -117,12 +117,12 @@ def _parse(text: str, where: str) -> Mapping[str, object]:
 
 def _syntax(message: str, text: str, where: str) -> str:
     """Turn a parser's message into ours: each says the place at the end, in its way."""
-    said, *place = re.split(_PLACE, message, maxsplit=1)
+    what, *place = re.split(_PLACE, message, maxsplit=1)
     line, column, byte = place[:3] or (None, None, None)
     if line is None:
         before = text.encode()[: int(byte)].decode(errors="ignore") if byte else text
         line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
-    return f"{where}:{line}:{column}: {re.sub('^[A-Z](?=[a-z])', lambda first: first[0].lower(), said)}"
+    return f"{where}:{line}:{column}: {re.sub('^[A-Z](?=[a-z])', lambda first: first[0].lower(), what)}"
 
 
 def _problem_lines(found: Iterable[Problem], lines: Mapping[Path, int], where: str) -> tuple[str, ...]:

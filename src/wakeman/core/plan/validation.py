@@ -166,7 +166,7 @@ def _arguments(plan: Plan) -> Iterator[Problem]:
                 yield Problem(("workers", key, at), "found an empty array; expected an argument list")
 
 
-def _aside(plan: Plan) -> Iterator[Problem]:
+def _isolation_problems(plan: Plan) -> Iterator[Problem]:
     workers = plan.workers
     isolated = workers.isolate == "worktree"
     reviewing = ("verify", "agent" if plan.verify.agent is not None else "review")
@@ -228,8 +228,8 @@ def _allowed(scope: Sequence[str], own: Sequence[str] | None) -> Sequence[str] |
 
 
 RULES = (
-    _forms, _one_source, _sources, _output_problems, _prompt, _command, _review_problems, _arguments, _aside, _confined,
-    _variables, _receivers, _positive, _templates,
+    _forms, _one_source, _sources, _output_problems, _prompt, _command, _review_problems, _arguments,
+    _isolation_problems, _confined, _variables, _receivers, _positive, _templates,
 )  # fmt: skip
 """Every rule, as a function from plan to problems."""
 

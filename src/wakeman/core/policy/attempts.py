@@ -16,7 +16,7 @@ BACKOFF_MAX_S = 300.0
 """Seconds that an attempt waits for the one before at most, jitter apart."""
 
 
-def told_of_reset(d: Deployment, worker: WorkerState) -> bool:
+def reset_is_due(d: Deployment, worker: WorkerState) -> bool:
     """Return whether a live worker is to be told that its limit has reset; one after the other, a look each."""
     mode = d.plan_of(worker).workers.mode
     waits = d.plan.limits.wait and mode == "interactive" and worker.reason == "limited"
@@ -60,8 +60,8 @@ def soonest(d: Deployment) -> float | None:
         return None
     owing = [] if d.full or launches_barred(d) else [w for w in d.workers.values() if owed(d, w) and not w.intent]
     waiting = [retry_delay(d, worker) for worker in owing]
-    told = [d.plan.workers.stagger for worker in d.workers.values() if d.edition and told_of_reset(d, worker)]
-    return min((*waiting, *told), default=None)
+    staggers = [d.plan.workers.stagger for worker in d.workers.values() if d.edition and reset_is_due(d, worker)]
+    return min((*waiting, *staggers), default=None)
 
 
 def owed(d: Deployment, worker: WorkerState) -> bool:

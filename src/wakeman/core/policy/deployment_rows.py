@@ -35,7 +35,7 @@ def deployment_facts(d: Deployment) -> dict[str, bool]:
     """Return the facts that a deployment's rows ask for."""
     ended = all(attempt_is_over(d, worker) for worker in d.workers.values())
     complete = all(unit.done for unit in review.tasks(d).values())
-    left = not complete and bool(short(d))
+    left = bool(short(d))
     cleanable = left and (ended or d.plan.cleanup.when == "each")
     nothing_left = ended and not complete and not left and not held_up(d, d.units)
     return {

@@ -18,13 +18,13 @@ from wakeman.core.policy.staging import leaves_branches
 from wakeman.core.policy.tables import Decision
 from wakeman.core.text import sanitise
 
-BLIND_LOOKS_MAX = 3
+BLIND_OBSERVATIONS_MAX = 3
 """Observations in a row that could not tell before a person is asked."""
 NOTICE_CHARS_MAX = 600
 """Characters of a notice at most."""
 
 
-TOLD: dict[str, WakeRow] = {"clean up": "clean up", "wrap up": "wrap up", "give up": "give up"}
+NOTIFIED_ROWS: dict[str, WakeRow] = {"clean up": "clean up", "wrap up": "wrap up", "give up": "give up"}
 """Rows of the deployment that are told as such."""
 
 
@@ -39,7 +39,7 @@ class Cause(Struct, frozen=True):
 def causes(d: Deployment, decision: Decision, by: str) -> list[Cause]:
     """List what to notify of after a decision, whether or not it was sent before."""
     found = [Cause("ask", _question(w), _stuck_line(d, w)) for w in _asking(d)]
-    if any(worker.unknowns >= BLIND_LOOKS_MAX for worker in d.workers.values()):
+    if any(worker.unknowns >= BLIND_OBSERVATIONS_MAX for worker in d.workers.values()):
         found.append(Cause("ask", "ask:blind", f"{d.host.executor} does not answer"))
     if breaker_open(d):
         found.append(Cause("ask", "ask:launches", f"{d.failed_launches} launches in a row failed"))
@@ -71,8 +71,8 @@ def causes(d: Deployment, decision: Decision, by: str) -> list[Cause]:
     proposed = decision.row if decision.held else decision.under
     if proposed:
         found.append(Cause("ask", f"ask:held:{proposed}:{d.holds + decision.held}", "waits for accept"))
-    elif decision.row in TOLD and "end" not in decision.then:
-        found.append(Cause(TOLD[decision.row], f"{decision.row}:{d.rows.get(decision.row, 0)}"))
+    elif decision.row in NOTIFIED_ROWS and "end" not in decision.then:
+        found.append(Cause(NOTIFIED_ROWS[decision.row], f"{decision.row}:{d.rows.get(decision.row, 0)}"))
     if by.startswith("at"):
         found.append(Cause("check", f"check:{d.generation}"))
     return found
@@ -96,16 +96,16 @@ def due_causes(d: Deployment, found: Sequence[Cause], now: datetime) -> list[Cau
 
 def telling(d: Deployment, decision: Decision, by: str, now: datetime) -> list[e.Draft]:
     """Return the intent to notify of what is due after a decision, if anything is."""
-    told = due_causes(d, causes(d, decision, by), now)
-    if not told:
+    due = due_causes(d, causes(d, decision, by), now)
+    if not due:
         return []
-    causes_ = tuple(cause.key for cause in told)
-    return [e.Draft(e.Intended(action="wake", text=message(d, decision, told), causes=causes_))]
+    causes_ = tuple(cause.key for cause in due)
+    return [e.Draft(e.Intended(action="wake", text=message(d, decision, due), causes=causes_))]
 
 
-def message(d: Deployment, decision: Decision, told: Sequence[Cause]) -> str:
+def message(d: Deployment, decision: Decision, due: Sequence[Cause]) -> str:
     """Format a notice: one line, what was decided, how far it is, who needs help, what to run next."""
-    asks = [cause.says for cause in told if cause.kind == "ask"]
+    asks = [cause.says for cause in due if cause.kind == "ask"]
     needs = ""
     if asks:
         needs = f", {len(asks)} need{'s' if len(asks) == 1 else ''} you ({'; '.join(asks)})"
@@ -119,7 +119,7 @@ def message(d: Deployment, decision: Decision, told: Sequence[Cause]) -> str:
 
 def asking(d: Deployment) -> bool:
     """Return whether a person is needed now: a question is open, a row is held, or nothing can continue by itself."""
-    blind = any(worker.unknowns >= BLIND_LOOKS_MAX for worker in d.workers.values())
+    blind = any(worker.unknowns >= BLIND_OBSERVATIONS_MAX for worker in d.workers.values())
     halted = (
         breaker_open(d) or bool(d.barred or d.full or d.promoting) or (over_budget(d) and _waiting(d)) or starved(d)
     )
@@ -147,10 +147,8 @@ def _unreviewed(d: Deployment) -> list[tuple[str, str]]:
 
 
 def _late(d: Deployment) -> list[str]:
-    if any(not each.heard for each in d.reviews.values()):
-        return []
-    rounds = d.plan.verify.review.rounds
-    return [name for name in review.unreviewed(d) if d.units[name].reviews >= rounds]
+    heard, rounds = all(each.heard for each in d.reviews.values()), d.plan.verify.review.rounds
+    return [name for name in review.unreviewed(d) if heard and d.units[name].reviews >= rounds]
 
 
 def _asking(d: Deployment) -> list[WorkerState]:
@@ -166,6 +164,5 @@ def _question(worker: WorkerState) -> str:
 
 
 def _stuck_line(d: Deployment, worker: WorkerState) -> str:
-    since = worker.since or d.looked_at
-    minutes = (d.looked_at - since).total_seconds() / 60 if d.looked_at and since else 0.0
+    minutes = (d.looked_at - worker.since).total_seconds() / 60 if d.looked_at and worker.since else 0.0
     return f"{worker.name}: {worker.reason or 'launch'}: {sanitise(worker.why, 60)}, {minutes:.0f} min"

@@ -116,5 +116,5 @@ def _check_problems(check: Check | None) -> Iterator[str]:
     if check is None or check.code == 0:
         return
     ended = "" if check.code is None else f" (exit {check.code})"
-    said = last_line(check.message, FAULT_CHARS_MAX)
-    yield f"check failed{ended}" + (f": {said}" if said else "")
+    message = last_line(check.message, FAULT_CHARS_MAX)
+    yield f"check failed{ended}" + (f": {message}" if message else "")

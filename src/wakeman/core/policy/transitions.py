@@ -21,8 +21,8 @@ def transitions(d: Deployment) -> list[e.Draft]:
     """
     drafts: list[e.Draft] = []
     for worker in d.workers.values():
-        if (told := prompt_delivery.confirmation(worker, d.prompt_of(worker), d.looked_at)) is not None:
-            drafts.append(e.Draft(told, worker=worker.name, attempt=worker.attempt))
+        if (confirmed := prompt_delivery.confirmation(worker, d.prompt_of(worker), d.looked_at)) is not None:
+            drafts.append(e.Draft(confirmed, worker=worker.name, attempt=worker.attempt))
         if worker.live and worker.observation is not None and worker.observation.attempt == worker.attempt:
             drafts += _path(worker, _live_facts(d, worker, worker.observation))
         elif worker.state in ("pending", "exited") and _verifiable(d, worker):

@@ -72,8 +72,8 @@ def _under(d: Deployment, plan: Plan, ask: Callable[[Deployment], T]) -> T:
 def _moves(d: Deployment) -> dict[str, str]:
     found: dict[str, str] = {}
     for draft in transitions(d):
-        worker, said = draft.worker or "", f"{e.kind(draft.data)}: {summary(draft.data)}"
-        found[worker] = f"{found[worker]}; {said}" if worker in found else said
+        worker, text = draft.worker or "", f"{e.kind(draft.data)}: {summary(draft.data)}"
+        found[worker] = f"{found[worker]}; {text}" if worker in found else text
     return found
 
 

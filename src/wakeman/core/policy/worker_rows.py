@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from wakeman.core.model import Deployment, Plan, Rung, WorkerState
 from wakeman.core.policy import prompt_delivery
-from wakeman.core.policy.attempts import may_retry, told_of_reset
+from wakeman.core.policy.attempts import may_retry, reset_is_due
 from wakeman.core.policy.side_sessions import overdue
 from wakeman.core.policy.tables import WORKER_RULES, Decision, Rule, choose
 
@@ -32,8 +32,8 @@ def worker_facts(d: Deployment, worker: WorkerState) -> dict[str, bool]:
         "unwanted": worker.stop,
         "again": worker.again,
         "unsent": prompt_delivery.unsent(worker, d.prompt_of(worker), d.looked_at),
-        "typed": worker.prompt > 0,
-        "overdue": bool(d.validators) and bool(overdue(d, worker)),
+        "typed": bool(worker.prompt),
+        "overdue": bool(overdue(d, worker)),
         "bereft": bool(worker.swept) and d.plan_of(worker).workers.mode == "interactive",
         "stuck": worker.state == "stuck",
         "rung": worker.state == "stuck" and worker.rung < len(_ladder(d, worker)),
@@ -48,9 +48,9 @@ def worker_facts(d: Deployment, worker: WorkerState) -> dict[str, bool]:
 
 def _reset(d: Deployment, worker: WorkerState) -> bool:
     """Return whether a live worker's usage limit should have reset, and it can be told so."""
-    if not told_of_reset(d, worker):
+    if not reset_is_due(d, worker):
         return False
-    return not d.edition or worker is next(w for w in d.workers.values() if told_of_reset(d, w))
+    return not d.edition or worker is next(w for w in d.workers.values() if reset_is_due(d, w))
 
 
 def ladder(plan: Plan, reason: str) -> tuple[Rung, ...]:

@@ -128,8 +128,8 @@ def _before(world: World, d: Deployment, worker: WorkerState) -> str:
         argv = [render(word, values) for word in command]
         ran = world.machine.run(argv, cwd=host.root, env=host.env, timeout=BEFORE_TIMEOUT_S)
         if ran.code != 0:
-            said = ran.error or (ran.err.strip().splitlines() or [""])[-1] or f"exit status {ran.code}"
-            return f"workers.before: {argv[0]}: {said}"
+            why = ran.error or (ran.err.strip().splitlines() or [""])[-1] or f"exit status {ran.code}"
+            return f"workers.before: {argv[0]}: {why}"
     return ""
 
 
@@ -312,5 +312,5 @@ def _adopt(world: World, host: Host, ready: Attempt, now: datetime, redact: secr
         if seen.session == ready.start.session and seen.created >= int(now.timestamp()):
             terminal(world, host).adopt(seen.session_id, ready.start.mark)
             return Made(session_id=seen.session_id, pid=seen.pid)
-    said = redact(ran.error or ran.err.strip() or f"exit status {ran.code}")
-    return Made(error=f"the launcher made no session '{ready.start.session}': {said[-200:]}")
+    why = redact(ran.error or ran.err.strip() or f"exit status {ran.code}")
+    return Made(error=f"the launcher made no session '{ready.start.session}': {why[-200:]}")

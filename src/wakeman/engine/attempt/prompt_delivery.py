@@ -15,7 +15,7 @@ PROMPT_SCREEN_ROWS = 60
 """Lines of a screen in which a text is looked for."""
 
 
-def prompts_heard(world: World, d: Deployment, worker: WorkerState) -> str:
+def reported_prompts(world: World, d: Deployment, worker: WorkerState) -> str:
     """Return a fingerprint of what the client has reported of prompts until now; "" for nothing yet."""
     file = layout.prompt_taken_file(d.host, worker)
     mark = world.files.marks([file]).get(file)
@@ -31,7 +31,7 @@ def type_into_worker(
     """
     safe = text if raw else world.harness(d.plan_of(worker).workers.harness).typed(text)
     try:
-        return world.say(terminal(world, d.host), worker.session_id or worker.session, safe, submit, force)
+        return world.type_text(terminal(world, d.host), worker.session_id or worker.session, safe, submit, force)
     except (UnknownNameError, ProgramError) as fault:
         return str(fault)
 
@@ -53,7 +53,7 @@ def prompt_fate(world: World, d: Deployment, worker: WorkerState) -> Literal["",
     prompt = d.prompt_of(worker)
     if prompt is None:
         return ""
-    if prompts_heard(world, d, worker) != prompt.before:
+    if reported_prompts(world, d, worker) != prompt.before:
         return "heard"
     try:
         screen = terminal(world, d.host).capture(worker.session_id or worker.session, PROMPT_SCREEN_ROWS)

@@ -32,5 +32,5 @@ def verdict_file(d: Deployment, worker: WorkerState) -> str:
 def share(d: Deployment, worker: WorkerState) -> Share:
     """Return what is left of a worker's share, as its next attempt gets it."""
     space = workspace(d, worker)
-    units = tuple(space.told(d.units[name].unit) for name in missing(d, worker))
+    units = tuple(space.for_worker(d.units[name].unit) for name in missing(d, worker))
     return Share(name=worker.name, key=worker.key, units=units)

@@ -14,7 +14,7 @@ from wakeman.engine.protocol.steps import Steps, Unrecorded, Write, append, do
 from wakeman.ports import World
 
 
-class Stands(Struct, frozen=True):
+class FindAlarm(Struct, frozen=True):
     """Ask whether the recorded alarm lies ahead; `why` is what another would be set for."""
 
     why: str
@@ -118,7 +118,7 @@ def ensure(d: Deployment, now: datetime, *, paused: bool = False) -> Steps[None]
     old = d.alarm
     ahead = old is not None and old.due > now
     why = "first" if d.generation == 0 else "missing" if old is None or ahead else "next"
-    if (yield from do(Stands(why, now))):
+    if (yield from do(FindAlarm(why, now))):
         return
     armed = yield from do(Arm(why, now))
     yield from append("alarm", [e.Draft(armed)] if armed else [])

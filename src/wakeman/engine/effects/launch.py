@@ -138,10 +138,11 @@ class MakeSessions(Struct, frozen=True):
         if len(write) == 1 and isinstance(write[0].data, e.Noted):
             return write[0].data.text
         names = [*(each.worker for each in self.prepared.ready), *self.prepared.refused]
-        told = outcomes(write)
+        recorded = outcomes(write)
         started = {each.worker for each in self.prepared.ready}
         return {
-            name: told.get(name) or (Adopted() if name in started else Failed("why it was refused")) for name in names
+            name: recorded.get(name) or (Adopted() if name in started else Failed("why it was refused"))
+            for name in names
         }
 
 

@@ -78,8 +78,8 @@ def promote(d: Deployment) -> Steps[bool]:
     intents = yield from append("action", drafts)
     if intents:
         refused = yield from settle(d)
-        told = {event.seq for event in intents}
-        why = "; ".join(why for seq, why in refused.items() if seq in told)
+        intended = {event.seq for event in intents}
+        why = "; ".join(why for seq, why in refused.items() if seq in intended)
         yield from append("line", [noted(f"not taken over: {why}", 1000)] if why else [])
     return bool(intents)
 

@@ -79,7 +79,7 @@ def conclusions(d: Deployment) -> list[e.Draft]:
         task, verdict = d.reviews[name], d.units[name].verdict
         rejects = verdict.rejects if verdict is not None else ()
         rejected = tuple(each for each in rejects if review.is_as_reviewed(d, task, each.unit))
-        standing = sum(1 for unit in task.units if review.is_as_reviewed(d, task, unit))
-        fact = e.Reviewed(round=task.round, passed=standing - len(rejected), rejected=rejected)
+        unchanged = sum(1 for unit in task.units if review.is_as_reviewed(d, task, unit))
+        fact = e.Reviewed(round=task.round, passed=unchanged - len(rejected), rejected=rejected)
         drafts.append(about(d.workers[name], fact))
     return drafts

@@ -18,14 +18,14 @@ from wakeman.engine.protocol.steps import Steps, Write, append, do
 from wakeman.ports import World
 
 
-class PromptsHeard(Struct, frozen=True):
+class ReportedPrompts(Struct, frozen=True):
     """Read what a worker's client has reported of prompts until now."""
 
     worker: str
 
     def perform(self, world: World, d: Deployment) -> str:
         """Return its fingerprint."""
-        return prompt_delivery.prompts_heard(world, d, d.workers[self.worker])
+        return prompt_delivery.reported_prompts(world, d, d.workers[self.worker])
 
     def recorded(self, d: Deployment, write: Write) -> str:
         """Read it from the intent that follows."""
@@ -71,7 +71,7 @@ class PressEnter(Struct, frozen=True):
 def nudge(d: Deployment, decision: Decision, _: datetime) -> Steps[None]:
     """Type into a worker's session what is missing."""
     worker = d.workers[decision.worker]
-    heard = yield from do(PromptsHeard(worker.name))
+    heard = yield from do(ReportedPrompts(worker.name))
     fact = msgspec.structs.replace(_nudge(d, worker), before=heard)
     (intent,) = yield from append("action", [about(worker, fact)])
     why = yield from do(Type(worker.name, fact.text))
@@ -97,9 +97,9 @@ def send(worker: WorkerState, fact: e.Intended, typing: Type) -> Steps[str]:
 def _nudge(d: Deployment, worker: WorkerState) -> e.Intended:
     """Return the intent to type what is missing, and which of its own sessions were ended."""
     gone = "; ".join(sanitise(name, 60) for name in worker.swept)
-    told = f"These sessions of yours took longer than is allowed and were ended: {gone}. Go on without them. "
+    note = f"These sessions of yours took longer than is allowed and were ended: {gone}. Go on without them. "
     text = (
-        (told if gone else "")
+        (note if gone else "")
         + "Still missing, go on with these: "
         + "; ".join(sanitise(name, 100) for name in missing(d, worker)[:20])
     )

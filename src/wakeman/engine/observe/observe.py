@@ -77,8 +77,8 @@ def observe(world: World, d: Deployment, checked: Mapping[str, CheckResult]) -> 
         boot=world.clock.boot(),
         mono=world.clock.mono(),
     )
-    hush = secrets.redactor(world, d) if live else redacted
-    observations = [_hushed(s, hush) for s in _sightings(world, executor, view, live)]
+    redact = secrets.redactor(world, d) if live else redacted
+    observations = [_redacted_observation(s, redact) for s in _sightings(world, executor, view, live)]
     over = {s.worker for s in observations if s.session in ENDED}
     final = [each for each in watched if not each[1].staged]
     if all(worker.ended or worker.name in over for worker in d.workers.values()):
@@ -110,9 +110,9 @@ def observe(world: World, d: Deployment, checked: Mapping[str, CheckResult]) -> 
     )
 
 
-def _hushed(observation: Observation, hush: secrets.Redact) -> Observation:
+def _redacted_observation(observation: Observation, redact: secrets.Redact) -> Observation:
     """Remove keys from what was read from screens, streams and hooks."""
-    why, shown = hush(observation.why), hush(observation.shown)
+    why, shown = redact(observation.why), redact(observation.shown)
     if (why, shown) == (observation.why, observation.shown):
         return observation
     return msgspec.structs.replace(observation, why=why, shown=shown)
@@ -346,23 +346,23 @@ def _exited(
     code = int(text)
     now = world.clock.now()
     evidence = _evidence(view, world, worker, ENDED_STREAM_BYTES, traces)
-    said = harness.ending(evidence, code, now) if code or harness.reads else Report()
+    report = harness.ending(evidence, code, now) if code or harness.reads else Report()
     signal = code - 128 if code - 128 in DEADLY_SIGNALS else 0
     status = f"ended by signal {signal}" if signal else f"exit status {code}"
-    limited = said.activity == "limited" and not worker.ending
+    limited = report.activity == "limited" and not worker.ending
     over = _ended_session(
         base,
         "killed" if signal else "exited",
-        f"{status}: {said.why}" if said.why else status,
+        f"{status}: {report.why}" if report.why else status,
         "limit" if limited else worker.ending or "itself",
         code,
     )
     return msgspec.structs.replace(
         over,
-        until=(said.until or now + UNNAMED_LIMIT) if limited else None,
-        fault=said.fault,
-        usage=said.usage,
-        agent_session=said.agent_session,
+        until=(report.until or now + UNNAMED_LIMIT) if limited else None,
+        fault=report.fault,
+        usage=report.usage,
+        agent_session=report.agent_session,
     )
 
 
@@ -431,13 +431,13 @@ def _evidence(view: Gathered, world: World, worker: WorkerState, size: int, trac
     """Read the files that report an attempt. What an interactive session's pane printed is no stream of events."""
     interactive = view.d.plan_of(worker).workers.mode == "interactive"
     stream, hook = layout.stream(view.d.host, worker), layout.hook(view.d.host, worker)
-    mark, heard = view.marks.get(stream), view.marks.get(hook)
+    mark, hook_mark = view.marks.get(stream), view.marks.get(hook)
     evidence = Evidence(
         stream=b"" if interactive and size == LIVE_STREAM_BYTES else world.files.tail(stream, size),
-        hook=world.files.tail(hook) if heard is not None else b"",
+        hook=world.files.tail(hook) if hook_mark is not None else b"",
         whole=mark is not None and mark.size <= size,
         state=traces.state,
-        heard=heard.mtime_ns / 1e9 if heard is not None else 0.0,
+        hook_at=hook_mark.mtime_ns / 1e9 if hook_mark is not None else 0.0,
     )
     if traces.record is None:
         return evidence

@@ -52,16 +52,16 @@ def read_spool(world: World, d: Deployment, now: datetime) -> tuple[list[e.Draft
     """
     spool = layout.inside(d.host, "spool")
     files = [posixpath.join(spool, name) for name in world.files.names(spool)]
-    told = [one for file in files if (one := read_report(world, file)) is not None]
+    reports = [one for file in files if (one := read_report(world, file)) is not None]
     for worker in d.workers.values():
         if worker.live and "hook" in world.harness(d.plan_of(worker).workers.harness).reads:
             own = list(_left(world, d, worker))
             files += own
-            told += [one for file in own if (one := read_report(world, file)) and one.worker == worker.name]
+            reports += [one for file in own if (one := read_report(world, file)) and one.worker == worker.name]
     whole = [file for file in files if not file.endswith(UNFINISHED_SUFFIX)]
     marks = world.files.marks(set(files) - set(whole))
     old = [file for file, mark in marks.items() if _file_age(mark, now) > UNFINISHED_AGE_S]
-    return _drafts(world, d, told) if told else [], (*whole, *old)
+    return _drafts(world, d, reports) if reports else [], (*whole, *old)
 
 
 def clear_spool(world: World, files: Iterable[str]) -> None:
@@ -82,8 +82,8 @@ def read_report(world: World, file: str) -> HookReport | None:
 
 
 def _left(world: World, d: Deployment, worker: WorkerState) -> Iterator[str]:
-    said = layout.report_directory(d.host, worker)
-    return (posixpath.join(said, name) for name in world.files.names(said) if name.startswith(WROTE_PREFIX))
+    directory = layout.report_directory(d.host, worker)
+    return (posixpath.join(directory, name) for name in world.files.names(directory) if name.startswith(WROTE_PREFIX))
 
 
 def _file_age(mark: FileFingerprint, now: datetime) -> float:
@@ -109,11 +109,11 @@ def lies_in_any(path: str, roots: Iterable[str]) -> bool:
     return any(path.startswith(root.rstrip("/") + "/") for root in roots)
 
 
-def _drafts(world: World, d: Deployment, told: Iterable[HookReport]) -> list[e.Draft]:
+def _drafts(world: World, d: Deployment, reports: Iterable[HookReport]) -> list[e.Draft]:
     """Format what is new: progress of those who wrote their own, conflicts of the others."""
     known = claims(world, d)
     writers: dict[str, str] = {}
-    for one in told:
+    for one in reports:
         for name in one.wrote if one.worker in d.workers else ():
             writers[layout.absolute(d.host, name)] = one.worker
     resolved = world.files.resolve(writers)
@@ -158,8 +158,8 @@ def _conflicted(world: World, d: Deployment, known: Claims, strange: Mapping[str
         output = known.output(path)
         named = msgspec.structs.replace(mark, path=output[1]) if output else mark
         written = datetime.fromtimestamp(mark.mtime_ns / 1e9, UTC)
-        if (told := trespass(d, known, path, named, written, strange[path])) is not None:
-            found.append(e.Draft(told[1], worker=told[0]))
+        if (conflict := trespass(d, known, path, named, written, strange[path])) is not None:
+            found.append(e.Draft(conflict[1], worker=conflict[0]))
     return first_few(found)
 
 

@@ -41,14 +41,14 @@ class Senses(Struct, frozen=True):
     clear: Do[None]
 
 
-class LookRead(Struct, frozen=True):
+class ObservationRead(Struct, frozen=True):
     """What reads a look in a log."""
 
     def recorded(self, d: Deployment, write: Write) -> tuple[e.Draft, ...]:
         """Read it. Boundary: what is no look, or none in one write, is not taken for one."""
-        told = [event.data for event in write]
-        looks = [data for data in told if isinstance(data, e.Looked)]
-        whole = len(looks) == len(told) and [look.more for look in looks] == [event.more for event in write]
+        facts = [event.data for event in write]
+        looks = [data for data in facts if isinstance(data, e.Looked)]
+        whole = len(looks) == len(facts) and [look.more for look in looks] == [event.more for event in write]
         return tuple(e.Draft(look) for look in looks) if whole else (e.Draft(e.Looked(mono=0.0, boot="")),)
 
 

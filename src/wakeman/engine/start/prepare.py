@@ -142,8 +142,8 @@ def _source_lines(world: World, plan: Plan, root: str, stdin: Callable[[], str])
     if spec.command is not None:
         ran = world.machine.run(spec.command, cwd=root, env=world.machine.environ(), timeout=UNITS_COMMAND_TIMEOUT_S)
         if ran.code != 0:
-            said = ran.error or ran.err.strip()[-300:] or f"exit status {ran.code}"
-            raise PlanError((f"units.command: {spec.command[0]}: {said}",))
+            why = ran.error or ran.err.strip()[-300:] or f"exit status {ran.code}"
+            raise PlanError((f"units.command: {spec.command[0]}: {why}",))
         return ran.out.split("\n")
     return ()
 

@@ -27,7 +27,7 @@ class OutputLocation(Struct, frozen=True, gc=False):
     outputs: Mapping[str, str]
     input: str | None
     cwd: str  # where a verify command runs
-    told: str  # the first output, as the worker is told of it
+    first_output: str  # as the worker sees it
     known: Verdict | None  # the last verdict on it
     staged: bool = False
     root: str = ""
@@ -61,7 +61,7 @@ class Workspace(Protocol):
         """Return where the attempt writes an output."""
         ...
 
-    def told(self, unit: Unit) -> Unit:
+    def for_worker(self, unit: Unit) -> Unit:
         """Return a unit with the paths that the worker is told."""
         ...
 

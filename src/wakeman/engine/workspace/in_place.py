@@ -34,7 +34,7 @@ class InPlace(Struct, frozen=True, gc=False):
         """Return the path, absolute."""
         return layout.absolute(self.d.host, path)
 
-    def told(self, unit: Unit) -> Unit:
+    def for_worker(self, unit: Unit) -> Unit:
         """Return the unit as it is in the plan."""
         return unit
 
@@ -62,6 +62,6 @@ def final_place(d: Deployment, state: UnitState) -> OutputLocation:
         outputs={path: layout.absolute(d.host, path) for path in unit.outputs},
         input=None if unit.input is None else layout.absolute(d.host, unit.input),
         cwd=d.host.root,
-        told=unit.outputs[0] if unit.outputs else "",
+        first_output=unit.outputs[0] if unit.outputs else "",
         known=state.verdict,
     )

@@ -128,9 +128,9 @@ def merge(world: World, name: str, into: str = "", *, dry: bool = False) -> Merg
     d = world.logs.read(name)
     repository = _repository(d)
     result = world.git().merge(repository, mergeable(d), into or merged(d.name), dry=dry)
-    said = [each.branch for each in result.branches if each.state == "merged"]
-    if said and not dry:
-        text = f"merged {', '.join(said)} into {result.into}, {result.commit[:12]}"
+    done = [each.branch for each in result.branches if each.state == "merged"]
+    if done and not dry:
+        text = f"merged {', '.join(done)} into {result.into}, {result.commit[:12]}"
         with world.logs.hold(name, world.by) as log:
             log.append([e.Draft(e.Noted(text=sanitise(text, 1000)))], world.clock.now())
     return result

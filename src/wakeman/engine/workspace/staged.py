@@ -37,7 +37,7 @@ class Staged(Struct, frozen=True, gc=False):
         """Return the output's like in the stage."""
         return posixpath.join(self.root(), layout.staged(self.d.host, path))
 
-    def told(self, unit: Unit) -> Unit:
+    def for_worker(self, unit: Unit) -> Unit:
         """Return the unit with its outputs in the stage, which is not where the worker works."""
         return msgspec.structs.replace(unit, outputs=tuple(self.output(path) for path in unit.outputs))
 
@@ -52,7 +52,7 @@ class Staged(Struct, frozen=True, gc=False):
             outputs=outputs,
             input=final.input,
             cwd=self.home(),
-            told=next(iter(outputs.values()), ""),
+            first_output=next(iter(outputs.values()), ""),
             known=state.staged,
             staged=True,
             root=self.root(),

@@ -49,13 +49,13 @@ class Worktree(Struct, frozen=True, gc=False):
         """Return the path's like in the tree."""
         return self.source(path)
 
-    def told(self, unit: Unit) -> Unit:
+    def for_worker(self, unit: Unit) -> Unit:
         """Return the unit with its absolute paths in the tree; relative ones begin where the worker works."""
-        outputs = tuple(map(self._told, unit.outputs))
-        source = None if unit.input is None else self._told(unit.input)
+        outputs = tuple(map(self._path_for_worker, unit.outputs))
+        source = None if unit.input is None else self._path_for_worker(unit.input)
         return msgspec.structs.replace(unit, outputs=outputs, input=source)
 
-    def _told(self, path: str) -> str:
+    def _path_for_worker(self, path: str) -> str:
         return self.source(path) if path.startswith("/") else path
 
     def places(self, state: UnitState) -> tuple[OutputLocation]:
@@ -65,7 +65,7 @@ class Worktree(Struct, frozen=True, gc=False):
             outputs={path: self.source(path) for path in unit.outputs},
             input=None if unit.input is None else self.source(unit.input),
             cwd=self.home(),
-            told=self._told(unit.outputs[0]) if unit.outputs else "",
+            first_output=self._path_for_worker(unit.outputs[0]) if unit.outputs else "",
             known=state.staged,
             staged=True,
             root=self.root(),

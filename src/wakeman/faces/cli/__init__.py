@@ -60,7 +60,7 @@ VERBS: dict[str, tuple[str, str, bool, str]] = {
 }
 """Verb -> group, module, whether it does something (then it has --dry-run), help."""
 
-STANDING = ("check", "watch", "wait", "up", "run", "status")
+STATE_VERBS = ("check", "watch", "wait", "up", "run", "status")
 """Verbs whose exit code may report the state of a deployment: 4 not finished yet, 5 needs a person."""
 
 _USAGE = "usage: wakeman [VERB] [OPTIONS]      without a verb: the state of all deployments"

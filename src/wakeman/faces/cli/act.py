@@ -78,7 +78,7 @@ def send(options: Namespace) -> int:
         pause = time.sleep if options.wait and not options.dry_run else None
         answer = act.send(world, options.target, text, **how, raw=options.as_is, pause=pause)
         name = answer.data.target
-    return show(options, answer, lambda told: out(f"{'arrived at' if told.arrived else 'sent to'} {name}"))
+    return show(options, answer, lambda data: out(f"{'arrived at' if data.arrived else 'sent to'} {name}"))
 
 
 def stop(options: Namespace) -> int:
@@ -109,9 +109,9 @@ def _requesting(verb: Literal["accept", "unpause"]) -> Callable[[Namespace], int
 def pause(options: Namespace) -> int:
     """Stop alarms and launches; name who runs on."""
 
-    def text(told: Status) -> None:
-        print_summary(told)
-        alive = [worker.name for worker in told.workers if worker.state in ("launched", "running", "stuck")]
+    def text(data: Status) -> None:
+        print_summary(data)
+        alive = [worker.name for worker in data.workers if worker.state in ("launched", "running", "stuck")]
         if alive:
             print_note(f"still running: {', '.join(alive)}; wakeman stop WORKER ends one")
 
@@ -121,21 +121,21 @@ def pause(options: Namespace) -> int:
 def down(options: Namespace) -> int:
     """End a deployment; wait a little for its workers to go."""
 
-    def text(told: Status) -> None:
-        print_summary(told)
-        if told.outcome == "open":
+    def text(data: Status) -> None:
+        print_summary(data)
+        if data.outcome == "open":
             print_note("its workers are still ending")
 
     wait = None if options.dry_run else time.sleep
     answer = act.down(reach(options), options.name, options.why or "asked for", wait)
-    told = answer.data
-    return show(options, answer, text, (f"wakeman wait {told.deployment}",) if told.outcome == "open" else ())
+    data = answer.data
+    return show(options, answer, text, (f"wakeman wait {data.deployment}",) if data.outcome == "open" else ())
 
 
 def clean(options: Namespace) -> int:
     """Move a closed deployment's directory to the trash."""
     answer = act.clean(reach(options), options.name)
-    return show(options, answer, lambda told: out(f"{told.deployment}: moved to {told.moved_to}"))
+    return show(options, answer, lambda data: out(f"{data.deployment}: moved to {data.moved_to}"))
 
 
 def sweep(options: Namespace) -> int:
@@ -145,9 +145,9 @@ def sweep(options: Namespace) -> int:
     return show(options, answer, _swept, answer.next)
 
 
-def _swept(told: act.Swept) -> None:
-    if told.sessions:
-        rows = [(each.session, lasting(each.age), "ended" * told.ended) for each in told.sessions]
+def _swept(data: act.Swept) -> None:
+    if data.sessions:
+        rows = [(each.session, lasting(each.age), "ended" * data.ended) for each in data.sessions]
         table(("session", "age", ""), rows)
     else:
         print_note("no such session")

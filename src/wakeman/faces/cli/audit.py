@@ -25,8 +25,8 @@ def _audit_options(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--sign", metavar="PRIVATE.pem", help="private key: sign the head of the log, if nothing diverges"
     )
-    told = "head that the log had once, as you know from elsewhere; may be repeated"
-    parser.add_argument("--head", metavar="SEQ:HASH", type=_head, action="append", default=[], help=told)
+    head_help = "head that the log had once, as you know from elsewhere; may be repeated"
+    parser.add_argument("--head", metavar="SEQ:HASH", type=_head, action="append", default=[], help=head_help)
 
 
 def _head(text: str) -> Head:
@@ -45,37 +45,37 @@ def verify_log(options: Namespace) -> int:
     return show(options, answer, _print_audited, () if answer.ok else answer.next)
 
 
-def _print_audited(told: Audited) -> None:
+def _print_audited(data: Audited) -> None:
     lasted = ""
-    if told.started and told.last:
-        lasted = f", {moment(told.started)} to {moment(told.last)} ({_span(told.started, told.last)})"
-    out(f"{told.deployment}: {told.outcome}, {count(told.events, 'event')}{lasted}")
-    judged = f"{count(told.decisions, 'decision')} judged again"
-    out(f"{count(told.workers, 'worker')}, {count(told.attempts, 'attempt')}, {judged}")
-    out(f"chain: {printable(told.chain)}")
-    out(f"head: {told.head}")
-    if not told.witnesses:
+    if data.started and data.last:
+        lasted = f", {moment(data.started)} to {moment(data.last)} ({_span(data.started, data.last)})"
+    out(f"{data.deployment}: {data.outcome}, {count(data.events, 'event')}{lasted}")
+    judged = f"{count(data.decisions, 'decision')} judged again"
+    out(f"{count(data.workers, 'worker')}, {count(data.attempts, 'attempt')}, {judged}")
+    out(f"chain: {printable(data.chain)}")
+    out(f"head: {data.head}")
+    if not data.witnesses:
         out("checkpoints: none here")
-    for witness in told.witnesses:
+    for witness in data.witnesses:
         out(f"checkpoint: {printable(witness.where)}, line {witness.line}: {printable(witness.says)}")
-    if told.cut_short:
-        out(f"{count(told.cut_short, 'check')} broke off")
-    if told.torn:
-        out(f"{count(told.torn, 'byte')} of an unfinished last line")
-    if told.unknown:
-        names = ", ".join(f"{printable(name)} ({times})" for name, times in told.unknown.items())
-        out(f"of a newer version: {names}; not judged from line {told.unjudged_from} on")
-    for pending in told.pending[:DIVERGENCES_LISTED_MAX]:
+    if data.cut_short:
+        out(f"{count(data.cut_short, 'check')} broke off")
+    if data.torn:
+        out(f"{count(data.torn, 'byte')} of an unfinished last line")
+    if data.unknown:
+        names = ", ".join(f"{printable(name)} ({times})" for name, times in data.unknown.items())
+        out(f"of a newer version: {names}; not judged from line {data.unjudged_from} on")
+    for pending in data.pending[:DIVERGENCES_LISTED_MAX]:
         out(f"pending: line {pending.line}: {printable(pending.what)}")
-    if told.signature:
-        out(f"signed: up to line {told.signature.line} by {told.signature.key}")
-    _divergences(told)
+    if data.signature:
+        out(f"signed: up to line {data.signature.line} by {data.signature.key}")
+    _divergences(data)
 
 
-def _divergences(told: Audited) -> None:
-    total = told.diverging + sum(each.kind == "signature" for each in told.divergences)
+def _divergences(data: Audited) -> None:
+    total = data.diverging + sum(each.kind == "signature" for each in data.divergences)
     out(f"divergences: {total or 'none'}")
-    for each in told.divergences[:DIVERGENCES_LISTED_MAX]:
+    for each in data.divergences[:DIVERGENCES_LISTED_MAX]:
         out(f"  line {each.line}: {each.kind}: found {printable(each.found)}; expected {printable(each.expected)}")
     if total > DIVERGENCES_LISTED_MAX:
         print_note(f"and {total - DIVERGENCES_LISTED_MAX} more: --json names up to a thousand")

@@ -69,16 +69,16 @@ def _repair(options: Namespace, names: list[str]) -> int:
     return show(options, answer, _cut, answer.next)
 
 
-def _cut(told: LogRepaired) -> None:
-    cut = f"cut before its damage; the original is in {told.kept}"
-    out(f"{told.deployment}: {cut if told.repaired else 'nothing to repair'}")
+def _cut(data: LogRepaired) -> None:
+    cut = f"cut before its damage; the original is in {data.kept}"
+    out(f"{data.deployment}: {cut if data.repaired else 'nothing to repair'}")
 
 
 def _event_line(event: Event) -> str:
     moved = f"{event.source} -> {event.to}" if event.to else ""
     what = (event.worker or "", moved, kind(event.data), summary(event.data))
-    said = "  ".join(printable(part) for part in what if part)
-    return f"{event.seq:>5}  {moment(event.at)}  {printable(event.by):12}  {said}"
+    text = "  ".join(printable(part) for part in what if part)
+    return f"{event.seq:>5}  {moment(event.at)}  {printable(event.by):12}  {text}"
 
 
 VERBS: dict[str, Verb] = {"log": ("wakeman log condense-docs -f --type decided", _log_options, log)}

@@ -11,7 +11,7 @@ from wakeman.faces.cli.options import Verb
 from wakeman.faces.cli.reach import reach
 from wakeman.faces.cli.show import out, print_note, printable, show, table
 
-SAYS = {
+STATE_TEXTS = {
     "merged": "merged",
     "contained": "is in it already",
     "conflict": "left out, in conflict: ",
@@ -36,12 +36,12 @@ def merge(options: Namespace) -> int:
     return show(options, answer, _print_merged, answer.next)
 
 
-def _print_merged(told: Merged) -> None:
-    head = ("branch", f"into {told.into}")
-    table(head, [(one.branch, SAYS[one.state] + ", ".join(map(printable, one.files))) for one in told.branches])
-    out(f"{told.into} is at {told.commit[:12]}")
-    if told.left:
-        print_note(f"left, as their shares are not done: {', '.join(told.left)}")
+def _print_merged(data: Merged) -> None:
+    head = ("branch", f"into {data.into}")
+    table(head, [(one.branch, STATE_TEXTS[one.state] + ", ".join(map(printable, one.files))) for one in data.branches])
+    out(f"{data.into} is at {data.commit[:12]}")
+    if data.left:
+        print_note(f"left, as their shares are not done: {', '.join(data.left)}")
 
 
 VERBS: dict[str, Verb] = {"merge": ("wakeman merge condense-docs --dry-run", _merge_options, merge)}

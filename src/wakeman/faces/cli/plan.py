@@ -148,7 +148,7 @@ def schema(options: Namespace) -> int:
     """Print the JSON Schema of the plan file, of a verb's answer, or of a line of the log."""
     from wakeman.api.schema import shown
 
-    return show(options, shown(options.verb), lambda told: out(json.dumps(told.schema, indent=2)))
+    return show(options, shown(options.verb), lambda data: out(json.dumps(data.schema, indent=2)))
 
 
 # --- plan -----------------------------------------------------------------------------------------------------
@@ -161,22 +161,22 @@ def plan(options: Namespace) -> int:
     return show(options, answer, _print_planned, answer.next)
 
 
-def _print_planned(told: api.PlannedDeployment) -> None:
-    once = told.at_once or "all"
-    size = f"{count(len(told.units), 'unit')}, {count(len(told.workers), 'worker')}"
-    out(f"{told.plan}: {size}, {once} at once, {told.stagger:g} s apart")
-    out(f"paths are relative to {printable(told.root)}")
-    out(f"an alarm every {told.every:g} s; conflicts: none; auto_approve: {str(told.auto_approve).lower()}")
-    if told.confined:
-        out(f"confined: by {printable(told.confined)}")
-    if told.stage:
+def _print_planned(data: api.PlannedDeployment) -> None:
+    once = data.at_once or "all"
+    size = f"{count(len(data.units), 'unit')}, {count(len(data.workers), 'worker')}"
+    out(f"{data.plan}: {size}, {once} at once, {data.stagger:g} s apart")
+    out(f"paths are relative to {printable(data.root)}")
+    out(f"an alarm every {data.every:g} s; conflicts: none; auto_approve: {str(data.auto_approve).lower()}")
+    if data.confined:
+        out(f"confined: by {printable(data.confined)}")
+    if data.stage:
         out("outputs are made in a stage of each attempt, and installed when they pass")
-    if told.base:
-        out(f"each worker gets a git work tree of its own from the commit {told.base[:12]}")
-    for note in told.notes:
+    if data.base:
+        out(f"each worker gets a git work tree of its own from the commit {data.base[:12]}")
+    for note in data.notes:
         out(f"note: {printable(note)}")
-    units = {unit.unit: unit for unit in told.units}
-    for worker in told.workers:
+    units = {unit.unit: unit for unit in data.units}
+    for worker in data.workers:
         out("")
         out(f"worker {worker.name} ({count(len(worker.units), 'unit')})")
         stdin = f" < {quote(worker.stdin)}" if worker.stdin else ""
@@ -185,14 +185,14 @@ def _print_planned(told: api.PlannedDeployment) -> None:
             out(f"  unit  {printable(name)} -> {printable(', '.join(units[name].outputs))}")
         for place in worker.writes or ():
             out(f"  may write to  {printable(place)}")
-    if told.review:
+    if data.review:
         out("")
-        out(f"reviewer, before the wrap-up, of {told.review.of}")
-        out(harmless(f"  runs  {join(told.review.command)}".replace("\n", " ")))
-    if told.existing:
+        out(f"reviewer, before the wrap-up, of {data.review.of}")
+        out(harmless(f"  runs  {join(data.review.command)}".replace("\n", " ")))
+    if data.existing:
         out("")
         out("outputs that exist already:")
-        for path in told.existing:
+        for path in data.existing:
             out(f"  {printable(path)}")
 
 
@@ -234,13 +234,13 @@ def _started(options: Namespace, world: World, prepared: PreparedPlan) -> int:
     return show(options, answer, _up, answer.next)
 
 
-def _up(told: api.StartedDeployment) -> None:
-    size = f"{count(told.units.total, 'unit')}, {count(len(told.workers), 'worker')}"
-    out(f"{told.deployment} is {'up' if told.outcome == 'open' else told.outcome}: {size}")
-    out(f"log: {told.log}")
-    table(("worker", "state", "session"), [(w.name, w.state, w.session) for w in told.workers])
-    if told.outcome == "open":
-        out(next_check(told))
+def _up(data: api.StartedDeployment) -> None:
+    size = f"{count(data.units.total, 'unit')}, {count(len(data.workers), 'worker')}"
+    out(f"{data.deployment} is {'up' if data.outcome == 'open' else data.outcome}: {size}")
+    out(f"log: {data.log}")
+    table(("worker", "state", "session"), [(w.name, w.state, w.session) for w in data.workers])
+    if data.outcome == "open":
+        out(next_check(data))
 
 
 def _awaited(options: Namespace, world: World, d: Deployment) -> int:

@@ -42,11 +42,11 @@ def rehearse(options: Namespace) -> int:
     )
     events = played.events
 
-    def text(told: Rehearsed) -> None:
+    def text(data: Rehearsed) -> None:
         for event in events:
             out(_rehearsed_line(event, events[0]))
         night = _clock(events[0], events[-1])
-        out(f"rehearsed: {told.outcome}, {told.units.done}/{told.units.total} units, {night} of night")
+        out(f"rehearsed: {data.outcome}, {data.units.done}/{data.units.total} units, {night} of night")
 
     return show(options, played.answer, text, played.answer.next)
 
@@ -60,9 +60,9 @@ def _early(text: str) -> tuple[str, int]:
 
 def _rehearsed_line(event: Event, first: Event) -> str:
     moved = f" {event.source} -> {event.to}" if event.to else ""
-    said = summary(event.data)
+    text = summary(event.data)
     by = event.by.partition(":")[0]
-    return f"{_clock(first, event)} {by:5} {event.worker or '-'} {kind(event.data)}{moved} {said}".rstrip()
+    return f"{_clock(first, event)} {by:5} {event.worker or '-'} {kind(event.data)}{moved} {text}".rstrip()
 
 
 def _clock(first: Event, event: Event) -> str:

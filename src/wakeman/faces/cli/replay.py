@@ -71,19 +71,19 @@ def replay(options: Namespace) -> int:
 
 def _timeline(options: Namespace, night: Night) -> None:
     try:
-        for told in timeline(night):
+        for data in timeline(night):
             if options.json:
-                json_line(to_builtins(told))
-            elif told.type not in UNSHOWN:
-                out(_replayed_line(told))
+                json_line(to_builtins(data))
+            elif data.type not in UNSHOWN:
+                out(_replayed_line(data))
     finally:
         sys.stdout.flush()
 
 
-def _replayed_line(told: Replayed) -> str:
-    moved = f"{told.source} -> {told.to}" if told.to else ""
-    what = (told.worker or "", moved or told.type, told.says)
-    return f"{told.seq:>5}  {moment(told.at)}  " + "  ".join(printable(part) for part in what if part)
+def _replayed_line(data: Replayed) -> str:
+    moved = f"{data.source} -> {data.to}" if data.to else ""
+    what = (data.worker or "", moved or data.type, data.says)
+    return f"{data.seq:>5}  {moment(data.at)}  " + "  ".join(printable(part) for part in what if part)
 
 
 def _wait_for_change(file: str) -> None:
@@ -97,9 +97,9 @@ def _wait_for_change(file: str) -> None:
 
 
 def _as_it_was(options: Namespace, night: Night) -> int:
-    def text(told: Status) -> None:
+    def text(data: Status) -> None:
         out(f"line {night.d.seq}, {moment(night.d.at)}")
-        portrait(told)
+        portrait(data)
 
     return show(options, as_it_was(night, options.until, options.log), text)
 
@@ -112,7 +112,7 @@ def _otherwise(options: Namespace, night: Night) -> int:
         else:
             _differs(difference)
     data = Otherwise(deployment=night.d.name, differences=tuple(found), note=OTHERWISE)
-    return show(options, Answer(data), lambda told: print_note(told.note))
+    return show(options, Answer(data), lambda data: print_note(data.note))
 
 
 def _differs(one: DecidedOtherwise) -> None:

@@ -28,21 +28,21 @@ def _attach_options(parser: ArgumentParser) -> None:
 
 def capture(options: Namespace) -> int:
     """Print the end of a worker's screen; where there is no session, the end of what it printed."""
-    return show(options, screen.capture(reach(options), options.worker, options.lines), lambda told: out(told.text))
+    return show(options, screen.capture(reach(options), options.worker, options.lines), lambda data: out(data.text))
 
 
 def attach(options: Namespace) -> int:
     """Attach this process to a worker's terminal."""
 
-    def text(told: screen.Attached) -> None:
+    def text(data: screen.Attached) -> None:
         if options.print:
-            out(join(told.command))
+            out(join(data.command))
         elif os.environ.get("TMUX"):
             print_note("this terminal is inside tmux; from a terminal outside it, or after detaching, run:")
-            out(join(told.command))
+            out(join(data.command))
         else:
             sys.stdout.flush()
-            os.execv(told.command[0], told.command)  # noqa: S606 - becoming tmux is the point
+            os.execv(data.command[0], data.command)  # noqa: S606 - becoming tmux is the point
 
     return show(options, screen.attach(reach(options), options.worker), text)
 

@@ -29,9 +29,9 @@ def doctor(options: Namespace) -> int:
     return show(options, api.doctor(reach(options), local, options.state, options.file, pause), _diagnosis)
 
 
-def _diagnosis(told: api.Diagnosis) -> None:
-    table(("", "prerequisite", "found"), [(each.level, each.what, each.found) for each in told.findings])
-    for each in told.findings:
+def _diagnosis(data: api.Diagnosis) -> None:
+    table(("", "prerequisite", "found"), [(each.level, each.what, each.found) for each in data.findings])
+    for each in data.findings:
         if each.mend:
             out(f"fix {each.what}: {printable(each.mend)}")
 
@@ -41,8 +41,8 @@ def agents(options: Namespace) -> int:
     return show(options, api.agents(reach(options), local, options.file), _agents)
 
 
-def _agents(told: api.Profiles) -> None:
-    rows = [(each.name, each.model or "", each.description, each.origin) for each in told.agents]
+def _agents(data: api.Profiles) -> None:
+    rows = [(each.name, each.model or "", each.description, each.origin) for each in data.agents]
     table(("agent", "model", "description", "from"), rows)
 
 

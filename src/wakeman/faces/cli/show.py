@@ -59,20 +59,20 @@ def done(options: Namespace, answer: Answer[Status]) -> int:
 def print_error(error: WakemanError, words: Sequence[str]) -> int:
     """Print an error in the way that the command line asked for; return the exit code."""
     from wakeman.api.answer import envelope, failure
-    from wakeman.faces.cli import STANDING
+    from wakeman.faces.cli import STATE_VERBS
 
     own = list(words[: words.index("--")] if "--" in words else words)
     quiet = "--quiet" in own
-    told = failure(error, _directed(error.hint, own))
+    answer = failure(error, _directed(error.hint, own))
     if "--json" in own:
-        json_line(envelope(told))
+        json_line(envelope(answer))
     else:
         prefix = "wakeman: " if quiet else ""
-        for problem in told.data.problems or (told.data.error,):
+        for problem in answer.data.problems or (answer.data.error,):
             print_note(f"{prefix}error: {printable(problem)}")
-        if told.data.hint:
-            print_note(f"{prefix}hint: {printable(told.data.hint)}")
-    return error.code if error.code < 4 or error.code == 6 or own[0] in STANDING else 1
+        if answer.data.hint:
+            print_note(f"{prefix}hint: {printable(answer.data.hint)}")
+    return error.code if error.code < 4 or error.code == 6 or own[0] in STATE_VERBS else 1
 
 
 def json_line(value: object) -> None:
@@ -94,13 +94,13 @@ def _would(options: Namespace, answer: Answer[Any]) -> int:
     """Print what a dry run has found that it would do."""
     from wakeman.api.answer import dry_run
 
-    told = dry_run(answer, options.would)
+    shown = dry_run(answer, options.would)
     if options.json:
-        _envelope(options, told)
+        _envelope(options, shown)
     else:
-        for step in told.data.would or ("do nothing",):
+        for step in shown.data.would or ("do nothing",):
             out(f"would {printable(step)}")
-    return told.code
+    return shown.code
 
 
 def print_summary(status: Status) -> None:
@@ -227,16 +227,16 @@ def _branches(trees: TreesStatus) -> None:
 def _usage_text(status: Status) -> str:
     """Return what clients have reported of their use; "" when none has."""
     tokens, cost = status.tokens, status.cost
-    said = [f"{tokens.input} tokens in, {tokens.output} out"] if tokens else []
-    return ", ".join([*said, f"${cost:.2f}"] if isinstance(cost, float | int) else said)
+    parts = [f"{tokens.input} tokens in, {tokens.output} out"] if tokens else []
+    return ", ".join([*parts, f"${cost:.2f}"] if isinstance(cost, float | int) else parts)
 
 
 def _reason(worker: WorkerStatus) -> str:
-    told = worker.state in ("stuck", "exited")  # its why names what it was refused
+    has_reason = worker.state in ("stuck", "exited")  # its why names what it was refused
     refused = worker.refused if worker.state in ("launched", "running") else None
     kept = f"refused {len(refused)}: {refused[-1]}" if refused else None
-    said = [worker.reason, worker.why if told else kept]
-    return sanitise(": ".join(filter(None, said)), STATUS_REASON_CHARS_MAX)
+    parts = [worker.reason, worker.why if has_reason else kept]
+    return sanitise(": ".join(filter(None, parts)), STATUS_REASON_CHARS_MAX)
 
 
 def _missing(units: UnitCounts) -> None:

@@ -35,22 +35,22 @@ def _status(options: Namespace) -> int:
     return code if options.exit_code else 0
 
 
-def _print_statuses(told: Statuses) -> None:
-    if told.deployments:
+def _print_statuses(data: Statuses) -> None:
+    if data.deployments:
         head = ("deployment", "outcome", "done", "workers", "last row", "next")
-        table(head, [_table_row(each) for each in told.deployments])
+        table(head, [_table_row(each) for each in data.deployments])
     else:
-        print_note(f"no deployments in {told.state}")
+        print_note(f"no deployments in {data.state}")
 
 
-def _table_row(told: ListedStatus | UnreadableStatus) -> tuple[str, ...]:
-    if isinstance(told, UnreadableStatus):
-        return told.deployment, told.outcome, "", "", printable(told.error), ""
-    alive = sum(1 for worker in told.workers if worker.state in ("launched", "running", "stuck"))
-    row = told.decision.row + (", needs a person" if told.needs_person else "")
-    coming = next_check(told) if told.outcome == "open" else ""
-    done, counts = f"{told.units.done}/{told.units.total}", f"{alive}/{len(told.workers)} alive"
-    return told.deployment, told.outcome, done, counts, row, coming
+def _table_row(data: ListedStatus | UnreadableStatus) -> tuple[str, ...]:
+    if isinstance(data, UnreadableStatus):
+        return data.deployment, data.outcome, "", "", printable(data.error), ""
+    alive = sum(1 for worker in data.workers if worker.state in ("launched", "running", "stuck"))
+    row = data.decision.row + (", needs a person" if data.needs_person else "")
+    coming = next_check(data) if data.outcome == "open" else ""
+    done, counts = f"{data.units.done}/{data.units.total}", f"{alive}/{len(data.workers)} alive"
+    return data.deployment, data.outcome, done, counts, row, coming
 
 
 VERBS: dict[str, Verb] = {"status": ("wakeman status condense-docs --json", _status_options, _status)}

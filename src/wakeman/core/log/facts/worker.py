@@ -74,7 +74,7 @@ class Enrolled(Fact, frozen=True):
             unit.reviews += 1
         marks = {unit: state.verdict.marks for unit, state in given.items() if state.verdict is not None}
         d.reviews[name] = Review(round=self.review, units=self.reviews, marks=marks)
-        d.reviewing = d.reviewing or review.reviewing(d.plan)
+        d.reviewing = review.reviewing(d.plan)
 
     def summary(self) -> str:
         if self.review:

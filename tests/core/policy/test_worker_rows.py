@@ -1,0 +1,199 @@
+"""What the workers' table asks of each worker, and which rung its ladder has come to."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+import pytest
+
+from wakeman.core.model import (
+    CleanupSpec,
+    Deployment,
+    Observation,
+    OpenIntent,
+    Plan,
+    StuckSpec,
+    SweepSpec,
+    Unit,
+    UnitsSpec,
+    UnitState,
+    Validator,
+    WatchSpec,
+    WorkersSpec,
+    WorkerState,
+)
+from wakeman.core.policy import review
+from wakeman.core.policy.tables import Decision
+from wakeman.core.policy.worker_rows import decide_worker, ladder, taken, worker_facts
+
+NOW = datetime(2026, 1, 5, 22, 0, tzinfo=UTC)
+INTERACTIVE = WorkersSpec(mode="interactive")
+OLD = Validator(session="check_1", session_id="$9", created=NOW - timedelta(minutes=10), worker="w")
+
+
+def worker(name: str = "w", **fields: object) -> WorkerState:
+    """Give a worker at work, at its first attempt."""
+    built = WorkerState(name=name, session=name, units=[f"{name}/1"], state="running", attempt=1, spent=1)
+    for key, value in fields.items():
+        setattr(built, key, value)
+    return built
+
+
+def deployment(*workers: WorkerState, **tables: object) -> Deployment:
+    sweep = CleanupSpec(sweep=(SweepSpec(sessions="check_*", older_than=600.0),))
+    plan = Plan(name="n", units=UnitsSpec(), cleanup=sweep, stuck=StuckSpec(attempts=2))
+    units = {name: UnitState(unit=Unit(name, ("o",)), worker=one.name) for one in workers for name in one.units}
+    return Deployment(
+        plan=msgspec.structs.replace(plan, **tables),
+        units=units,
+        workers={one.name: one for one in workers},
+        looked_at=NOW,
+        edition=1,
+    )
+
+
+def typed(one: WorkerState, *, seconds: float = 9.0, enters: int = 0, seen: str = "waits") -> Deployment:
+    """Give a deployment where a text was typed to the worker some seconds ago, and what a look says of it."""
+    one.prompt = 5
+    one.observation = Observation(one.name, 1, "running", prompt=seen)  # type: ignore[arg-type] # a literal of a parameter
+    d = deployment(one)
+    at = NOW - timedelta(seconds=seconds)
+    d.intents[5] = OpenIntent(seq=5, action="nudge", at=at, worker=one.name, confirm=True, enters=enters)
+    return d
+
+
+def swept(*validators: Validator) -> Deployment:
+    d = deployment(worker())
+    d.validators = validators
+    return d
+
+
+def left_by(state: str, processes: int) -> Deployment:
+    return deployment(worker(state=state, observation=Observation("w", 1, "exited", processes=processes)))
+
+
+TROUBLE: dict[str, Any] = {"state": "stuck", "reason": "waiting"}
+LIMITED: dict[str, Any] = {"state": "stuck", "reason": "limited", "until": NOW}
+
+FACTS: list[tuple[str, bool, Deployment]] = [
+    ("live", True, deployment(worker(state="launched"))),
+    ("live", True, deployment(worker(state="stuck"))),
+    ("live", False, deployment(worker(state="pending"))),
+    ("live", False, deployment(worker(state="exited"))),
+    ("unwanted", True, deployment(worker(stop=True))),
+    ("unwanted", False, deployment(worker())),
+    ("again", True, deployment(worker(again=True))),
+    ("again", False, deployment(worker())),
+    ("unsent", True, typed(worker())),
+    ("unsent", False, typed(worker(), seconds=1.0)),
+    ("unsent", False, typed(worker(), enters=1)),
+    ("unsent", False, typed(worker(), seen="unknown")),
+    ("unsent", False, deployment(worker())),
+    ("typed", True, typed(worker(), seen="unknown")),
+    ("typed", False, deployment(worker())),
+    ("overdue", True, swept(OLD)),
+    ("overdue", False, swept()),
+    ("overdue", False, swept(msgspec.structs.replace(OLD, worker="another"))),
+    ("overdue", False, swept(msgspec.structs.replace(OLD, created=NOW))),
+    ("overdue", False, swept(msgspec.structs.replace(OLD, session="mine"))),
+    ("bereft", True, deployment(worker(swept=("check_1",)), workers=INTERACTIVE)),
+    ("bereft", False, deployment(worker(swept=("check_1",)))),
+    ("bereft", False, deployment(worker(), workers=INTERACTIVE)),
+    ("stuck", True, deployment(worker(**TROUBLE))),
+    ("stuck", False, deployment(worker(reason="waiting"))),
+    ("rung", True, deployment(worker(**TROUBLE, rung=1))),
+    ("rung", False, deployment(worker(**TROUBLE, rung=2))),
+    ("rung", False, deployment(worker(reason="waiting"))),
+    ("rung", False, deployment(worker(state="stuck", reason="bored"))),
+    ("reset", True, deployment(worker(**LIMITED), workers=INTERACTIVE)),
+    ("reset", False, deployment(worker(**LIMITED))),
+    ("reset", False, deployment(worker("v", **LIMITED), worker(**LIMITED), workers=INTERACTIVE)),
+    ("reset", True, deployment(worker("v"), worker(**LIMITED), workers=INTERACTIVE)),
+    ("leftovers", True, left_by("exited", 1)),
+    ("leftovers", False, left_by("exited", 0)),
+    ("leftovers", False, left_by("running", 1)),
+    ("retry", True, deployment(worker(state="exited", ended_by="machine"))),
+    ("retry", False, deployment(worker(state="exited", ended_by="person"))),
+    ("finished", True, deployment(worker(finished=2))),
+    ("finished", True, deployment(worker(finished=3))),
+    ("finished", False, deployment(worker(finished=1))),
+    ("trespassed", True, deployment(worker(trespasses=1))),
+    ("trespassed", False, deployment(worker())),
+    ("strict", True, deployment(worker(), watch=WatchSpec(conflicts="stop"))),
+    ("strict", False, deployment(worker(), watch=WatchSpec(conflicts="warn"))),
+]
+
+
+@pytest.mark.parametrize(("fact", "holds", "d"), FACTS, ids=lambda value: value if isinstance(value, str) else "")
+def test_each_fact_of_a_worker_is_told_from_what_comes_near_it(fact: str, holds: bool, d: Deployment) -> None:
+    assert holds is worker_facts(d, d.workers["w"])[fact]
+
+
+def test_under_the_first_edition_everybody_whose_limit_has_reset_is_told_at_once() -> None:
+    d = deployment(worker("v", **LIMITED), worker(**LIMITED), workers=INTERACTIVE)
+    d.edition = 0
+
+    assert ["continue", "continue"] == [decision.row for decision in taken(d)]
+
+
+LADDERS = StuckSpec(waiting=("ask",), limited=("wait",), error=("capture", "ask"), silent=("nudge", "capture"))
+
+
+@pytest.mark.parametrize(
+    ("reason", "mode", "rungs"),
+    [
+        ("waiting", "print", ("ask",)),
+        ("limited", "print", ("wait",)),
+        ("error", "print", ("capture", "ask")),
+        ("silent", "print", ("capture",)),
+        ("silent", "interactive", ("nudge", "capture")),
+        ("bored", "interactive", ()),
+    ],
+)
+def test_each_reason_has_its_ladder_and_only_who_can_read_is_nudged(
+    reason: str, mode: str, rungs: tuple[str, ...]
+) -> None:
+    workers = WorkersSpec(mode=mode)  # type: ignore[arg-type] # a literal of a parameter
+
+    assert rungs == ladder(Plan(name="n", units=UnitsSpec(), workers=workers, stuck=LADDERS), reason)
+
+
+def test_a_stuck_worker_climbs_one_rung_after_the_other_and_then_is_left_alone() -> None:
+    rungs = [worker(state="stuck", reason="error", rung=rung, why="API 500") for rung in range(4)]
+
+    climbed = [decide_worker(deployment(one), one) for one in rungs]
+
+    assert [("capture",), ("restart",), ("ask",), ()] == [decision.then for decision in climbed]
+    assert ["investigate"] * 3 + ["leave"] == [decision.row for decision in climbed]
+    assert ["error: API 500"] * 3 + ["anything else"] == [decision.why for decision in climbed]
+
+
+@pytest.mark.parametrize(
+    ("rung", "spent", "then"),
+    [(0, 1, "capture"), (0, 2, "capture"), (1, 1, "restart"), (1, 2, "ask"), (1, 3, "ask"), (2, 2, "ask")],
+)
+def test_who_has_had_all_attempts_is_not_restarted_a_person_is_asked(rung: int, spent: int, then: str) -> None:
+    one = worker(state="stuck", reason="error", rung=rung, spent=spent)
+
+    assert (then,) == decide_worker(deployment(one), one).then
+
+
+def test_a_reviewer_climbs_the_ladder_of_its_own_plan() -> None:
+    """It cannot read what is typed, whatever the mode of those who make units."""
+    one = worker("w", state="stuck", reason="silent", rung=1, review=1)
+    d = deployment(one, workers=INTERACTIVE)
+    nudged = decide_worker(d, one).then
+    d.reviewing = review.reviewing(d.plan)
+
+    assert (("nudge",), ("ask",)) == (nudged, decide_worker(d, one).then)
+
+
+def test_the_rows_taken_are_those_of_all_workers_about_whom_something_is_done() -> None:
+    d = deployment(worker("a", stop=True), worker("b"), worker("c", state="exited", ended_by="machine"))
+
+    assert [
+        Decision("stop", ("end",), "a", "a person asked for its end"),
+        Decision("retry", ("relaunch",), "c", "ended badly, units missing"),
+    ] == taken(d)
