@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.words import THEIRS, fits
 
-from wakeman.core.formats import NESTING_MAX, Format, format_fault
+from wakeman.core.formats import NESTING_MAX, format_fault
+from wakeman.core.model import Format
 
 KINDS: tuple[Format, ...] = ("yaml", "json", "toml")
 

@@ -16,7 +16,16 @@ from typing import Any, Literal
 from tests.play import NAME
 from tests.simulation.crew import Crew, KilledError
 
-from wakeman.adapters.memory import Act, MemoryFiles, MemoryGit, MemoryLogs, MemoryMachine, MemorySessions, MemoryWorld
+from wakeman.adapters.memory import (
+    Act,
+    MemoryFiles,
+    MemoryGit,
+    MemoryLogs,
+    MemoryMachine,
+    MemoryParser,
+    MemorySessions,
+    MemoryWorld,
+)
 from wakeman.adapters.memory.clock import MemoryClock
 from wakeman.adapters.memory.logs import MemoryWriter
 from wakeman.adapters.memory.sessions import Playing
@@ -28,6 +37,7 @@ from wakeman.ports import Installed, Made, Start
 POINTS = {
     "sessions": ("poll", "cancel", "capture", "type", "later", "adopt"),
     "files": ("marks", "read", "tail", "write", "move", "make", "link", "remove", "writing", "install"),
+    "parser": ("parse",),
     "git": ("plant", "keep"),
     "alarms": ("arm", "pending", "find", "disarm"),
     "machine": ("run", "marked", "signal"),
@@ -277,6 +287,7 @@ class Scene(MemoryWorld):
         self.gone: Callable[[], bool] = lambda: dice.random() < 0.5  # whether it takes a file that it may take
         self.files: Files = Files(self.clock)
         self.logs: Logs = Logs(self.clock, crew, dice)
+        self.parser = MemoryParser(self.files)
         self.git = MemoryGit(self.files)
         self.git.init("/plans")
         self.sessions: Sessions = Sessions(self.clock, self.files, roles, crew)

@@ -19,7 +19,7 @@ from wakeman.core.model import Agent, Confinement, Deployment, Host, Plan, WakeT
 from wakeman.ports import World
 
 if TYPE_CHECKING:
-    from wakeman.ports import Confiner, Executor, Git, Harness, Machine, Terminal, Timer, Watcher
+    from wakeman.ports import Confiner, Executor, Git, Harness, Machine, Parser, Terminal, Timer, Watcher
 
 if TYPE_CHECKING:
     from wakeman.adapters.profiles import ProfileFiles
@@ -96,6 +96,7 @@ def world(state: str | None, by: str) -> World:
         harness=_harness,
         watcher=_watcher,
         confiner=lambda: _confiner(machine),
+        parser=_parser,
         git=git,
         host=lambda plan, root, place: _host(
             plan, root, place, environment, confinement() if plan.workers.confine == "units" else None
@@ -196,6 +197,12 @@ def _watcher() -> Watcher:
     from wakeman.adapters.watch import DiskWatcher
 
     return DiskWatcher(network)
+
+
+def _parser() -> Parser:
+    from wakeman.adapters.parser import ChildParser
+
+    return ChildParser()
 
 
 def _confiner(machine: Machine) -> Confiner:

@@ -32,6 +32,7 @@ from wakeman.core.policy.limits import used
 from wakeman.core.policy.staging import leaves_branches
 from wakeman.core.policy.transitions import transitions
 from wakeman.engine import alarm
+from wakeman.engine.observe.judgement import Findings
 from wakeman.engine.observe.observe import observe
 from wakeman.ports import World
 
@@ -336,7 +337,7 @@ def _listed_status(world: World, name: str, *, recorded: bool) -> ListedStatus |
 def _glance(world: World, d: Deployment) -> datetime:
     """Apply what one observation finds to a deployment read for this purpose. The log is left as it is."""
     now = world.clock.now()
-    looked, _ = observe(world, d, {})
+    looked, _ = observe(world, d, Findings())
     drafts = [e.Draft(looked)]
     while drafts:
         apply_drafts(d, drafts, now, world.by)

@@ -6,10 +6,12 @@ Raises: whatever a library does not foresee; who calls it makes a verdict of tha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any, Literal
+TYPE_CHECKING = False  # the module `typing` alone would double the time to a parser's start
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import Any
 
-Format = Literal["yaml", "json", "toml", "none"]
+    from wakeman.core.model import Format
 
 NESTING_MAX = 500
 """Levels that a YAML file may nest; the other formats end where their parser does, at about as many."""

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from wakeman.ports.log_store import Writer as Writer
     from wakeman.ports.machine import Machine as Machine
     from wakeman.ports.machine import Ran as Ran
+    from wakeman.ports.parser import Parser as Parser
     from wakeman.ports.repository import Branch as Branch
     from wakeman.ports.repository import Git as Git
     from wakeman.ports.repository import Kept as Kept
@@ -56,6 +57,7 @@ _MODULES = {
     "machine": ("Ran", "Machine"),
     "watcher": ("FileChanges", "Watch", "Watcher"),
     "confiner": ("Confiner",),
+    "parser": ("Parser",),
     "client": ("Source", "Task", "TranscriptPaths", "Command", "Evidence", "Report", "Harness"),
     "repository": ("Branch", "Kept", "Merge", "MergeResult", "Git"),
     "world": ("World",),

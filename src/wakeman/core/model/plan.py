@@ -10,13 +10,12 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
-from wakeman.core.formats import Format
-
 Rung = Literal["capture", "nudge", "wait", "restart", "ask", "sweep"]
 """`capture` keeps the screen as evidence; `nudge` types into an interactive session what is still missing (skipped in
 mode `print`); `wait` leaves one check out; `restart` ends the attempt and starts the next one, or asks once
 `stuck.attempts` are used up; `ask` notifies the orchestrator, once for each trouble; `sweep` ends old sessions that the
 worker started."""
+Format = Literal["yaml", "json", "toml", "none"]
 WakeRow = Literal["ask", "clean up", "wrap up", "give up", "check"]
 """`ask`: a person or the orchestrator is needed; `clean up`: units went to a cleanup worker; `wrap up`: complete;
 `give up`: ended as partial; `check`: every alarm."""
@@ -235,6 +234,17 @@ class ReviewSpec(Spec, frozen=True):
     """What the reviewer is told, instead of the prompt that comes along."""
 
 
+class ParseLimitSpec(Spec, frozen=True):
+    """What parsing one output may take, in a process of its own; beyond that the output is too large or too slow."""
+
+    time: Seconds = 10.0
+    """Processor time. More than 0. On the clock it may take five times that, on a machine that is busy."""
+    memory: Bytes = 536870912
+    """Memory of the process, beside what it has before it reads anything. More than 0."""
+    size: Bytes = 67108864
+    """Size of the file. More than 0."""
+
+
 class VerifySpec(Spec, frozen=True):
     """What makes an output good, and who looks at it besides."""
 
@@ -248,6 +258,8 @@ class VerifySpec(Spec, frozen=True):
     Example: `0.6`."""
     parse: Format = "none"
     """Format that each output must be valid in: `json`, `toml`, `yaml`, or `none`."""
+    parse_limit: ParseLimitSpec = ParseLimitSpec()
+    """What parsing one output may take. Example: `{ time = "30s", memory = "1G", size = "200M" }`."""
     command: tuple[str, ...] = ()
     """Program and arguments, run once for each unit whose files pass the rest; exit status 0 lets the unit pass, else
     its last line is the reason. Example: `["./check.sh", "{{ input }}", "{{ output }}"]`."""

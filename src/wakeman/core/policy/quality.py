@@ -1,4 +1,4 @@
-"""What a good output is: units judged against `[verify]`, contents against their format, samples picked.
+"""What a good output is: units judged against `[verify]`, samples picked.
 
 Whoever calls has read the disk and run the check; this looks at what was found and says what is wrong with it.
 """
@@ -10,7 +10,6 @@ from hashlib import sha256
 
 from msgspec import Struct
 
-from wakeman.core.formats import Format, format_fault
 from wakeman.core.model import FileFingerprint, Unit, Verdict, VerifySpec
 from wakeman.core.text import last_line, sanitise
 
@@ -60,11 +59,6 @@ def judge_unit(unit: Unit, verify: VerifySpec, facts: Facts) -> Verdict:
         problems=(*problems, *_together(unit, marks, verify, facts), *_check_problems(facts.check)),
         marks=marks,
     )
-
-
-def parse(kind: Format, data: bytes) -> str:
-    """Return why `data` is no good file of its kind; "" when it is one."""
-    return sanitise(format_fault(kind, data), FAULT_CHARS_MAX)
 
 
 def pick_names(names: Sequence[str], count: int, seed: int) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from wakeman.core.errors import StorageError
 from wakeman.core.model import (
     Deployment,
     FileFingerprint,
+    Format,
     Observation,
     Rejection,
     Unit,
@@ -21,12 +22,13 @@ from wakeman.core.model import (
     WorkerState,
 )
 from wakeman.core.policy import review, staging
-from wakeman.core.policy.quality import Check, Facts, judge_unit, parse
+from wakeman.core.policy.quality import Check, Facts, judge_unit
 from wakeman.core.text import sanitise
 from wakeman.engine import layout
 from wakeman.engine.workspace import OutputLocation
 from wakeman.ports import World
 
+UNPARSED = "not parsed yet"
 UNCHECKED = "the check has not run on it yet"
 ENDED = ("exited", "killed", "lost")
 """What an observation says of an attempt that is over."""
@@ -39,47 +41,99 @@ class CheckResult(Struct, frozen=True):
     check: Check
 
 
-class Unchecked(Struct, frozen=True):
-    """A unit whose outputs pass but for the verify command, which has not run on these files yet."""
+class Findings(Struct):
+    """What was found out while no lock was held, for as long as the files are as they were.
+
+    Shape: `parsed` is what is wrong with a file, "" for nothing, by its format and its mark where it lies; `checked`
+    goes by a unit's key; `trouble` is why no file can be parsed now.
+    """
+
+    parsed: dict[tuple[Format, FileFingerprint], str] = {}
+    checked: dict[str, CheckResult] = {}
+    trouble: str = ""
+
+
+class Waiting(Struct, frozen=True):
+    """A unit that cannot be judged under the lock: its files must be parsed first, or the verify command run on them.
+
+    Shape: `lying` are the marks of its outputs where they lie, by the unit's own paths; `facts` what else it is judged
+    by.
+    """
 
     unit: Unit
     place: OutputLocation
-    marks: tuple[FileFingerprint, ...]
+    verify: VerifySpec
+    facts: Facts
+    lying: Mapping[str, FileFingerprint]
 
     @property
     def key(self) -> str:
         """Return what distinguishes its result from that of the same unit in another place."""
-        return _check_key(self.unit, self.place)
+        return f"{self.unit.name}\0staged" if self.place.staged else self.unit.name
+
+    @property
+    def unparsed(self) -> dict[str, FileFingerprint]:
+        """Return the files that must be valid in a format, and are not too large or too small to be asked."""
+        verify, cut = self.verify, self.facts.cut  # who was cut off passes in no case
+        return {
+            path: mark
+            for path, mark in self.lying.items()
+            if verify.parse != "none" and not cut and max(1, verify.min_bytes) <= mark.size <= verify.parse_limit.size
+        }
+
+    def judged(self, findings: Findings) -> tuple[Verdict, bool]:
+        """Judge the unit by what is known of its files; return whether it is only the verify command that is missing.
+
+        Shape: where anything is missing the verdict says that it waits: neither an old one nor none is to speak for
+        files that nothing has checked.
+        """
+        asked = {path: findings.parsed.get((self.verify.parse, mark)) for path, mark in self.unparsed.items()}
+        known = {path: fault for path, fault in asked.items() if fault is not None}
+        facts = msgspec.structs.replace(self.facts, parsed={**self.facts.parsed, **known})
+        verdict = judge_unit(self.unit, self.verify, facts)
+        if len(known) < len(asked):
+            return _waiting(verdict, UNPARSED + (f": {findings.trouble}" if findings.trouble else "")), False
+        if not self.verify.command or not verdict.passed:
+            return verdict, False
+        result = findings.checked.get(self.key)
+        if result is None or result.marks != verdict.marks:
+            return _waiting(verdict, UNCHECKED), True
+        return judge_unit(self.unit, self.verify, msgspec.structs.replace(facts, check=result.check)), False
+
+
+def _waiting(verdict: Verdict, why: str) -> Verdict:
+    return msgspec.structs.replace(verdict, problems=(*verdict.problems, why), waits=True)
 
 
 class Basis(Struct, frozen=True):
-    """What units are judged by: the marks of files by where they lie, observations by worker, results of checks."""
+    """What units are judged by: the marks of files by where they lie, observations by worker, what was found out."""
 
     world: World
     d: Deployment
     marks: Mapping[str, FileFingerprint]
     observations: Mapping[str, Observation]
-    checked: Mapping[str, CheckResult]
+    findings: Findings
 
 
 def judge_all(
     placed: Iterable[tuple[UnitState, OutputLocation]], basis: Basis
-) -> tuple[tuple[Verdict, ...], list[Unchecked]]:
-    """Judge units, each in a place; return the verdicts that are news, and what a verify command must judge first."""
+) -> tuple[tuple[Verdict, ...], list[Waiting]]:
+    """Judge units, each in a place; return the verdicts that are news, and the units that wait for more."""
     news: list[Verdict] = []
-    waiting: list[Unchecked] = []
+    waiting: list[Waiting] = []
     for state, place in placed:
-        verdict = _verdict(state, place, basis)
-        if verdict is None:
+        found = _verdict(state, place, basis)
+        if found is None:
             continue
+        verdict, unit = found
         if verdict.waits:
-            waiting.append(Unchecked(state.unit, place, verdict.marks))
+            waiting.append(unit)
         if verdict != place.known:
             news.append(verdict)
     return tuple(news), waiting
 
 
-def _verdict(state: UnitState, place: OutputLocation, basis: Basis) -> Verdict | None:
+def _verdict(state: UnitState, place: OutputLocation, basis: Basis) -> tuple[Verdict, Waiting] | None:
     """Judge a unit in a place; None where it is still being made, or was judged on these very files.
 
     Shape: of what is staged, a file that is open for writing is still being made; a worker that was cut off may not
@@ -101,14 +155,15 @@ def _verdict(state: UnitState, place: OutputLocation, basis: Basis) -> Verdict |
     facts = Facts(
         marks=found,
         before={path: d.before[path] for path in unit.outputs if path in d.before},
-        parsed=opinion or _parsed(basis.world, verify, place, found),
+        parsed=opinion or _oversize(verify, found),
         input=basis.marks.get(place.input) if place.input is not None else None,
         installed=None if place.staged else staging.installed(d, state),
         cut=place.staged and over and not clean and (known is None or known.marks != marks),
         astray=_astray(basis.world, place, found) if place.staged else frozenset(),
     )
-    verdict = _judge_with_check(unit, verify, facts, basis.checked.get(_check_key(unit, place)))
-    return msgspec.structs.replace(verdict, foreign=foreign, rejects=rejects)
+    waiting = Waiting(unit, place, verify, facts, {path: basis.marks[place.outputs[path]] for path in found})
+    verdict, _ = waiting.judged(basis.findings)
+    return msgspec.structs.replace(verdict, foreign=foreign, rejects=rejects), waiting
 
 
 def _due(
@@ -143,10 +198,6 @@ def output_marks(
     return tuple(found)
 
 
-def _check_key(unit: Unit, place: OutputLocation) -> str:
-    return f"{unit.name}\0staged" if place.staged else unit.name
-
-
 def _astray(world: World, place: OutputLocation, found: Iterable[str]) -> frozenset[str]:
     """Return the outputs that are symlinks, or are reached by one, within the directory that they must not leave."""
     lying = {path: place.outputs[path] for path in found}
@@ -157,17 +208,6 @@ def _astray(world: World, place: OutputLocation, found: Iterable[str]) -> frozen
         if (inside := layout.relative_within(whole, place.root)) is not None
         and real[whole] != posixpath.join(real[place.root], inside)
     )
-
-
-def _judge_with_check(unit: Unit, verify: VerifySpec, facts: Facts, result: CheckResult | None) -> Verdict:
-    """Judge a unit; where it passes but for a verify command that has not run on these files, say that it waits."""
-    verdict = judge_unit(unit, verify, facts)
-    if not verify.command or not verdict.passed:
-        return verdict
-    if result is None or result.marks != verdict.marks:
-        # Said, so that neither an old verdict nor none speaks for files that nothing has checked.
-        return Verdict(unit=unit.name, problems=(UNCHECKED,), marks=verdict.marks, waits=True)
-    return judge_unit(unit, verify, msgspec.structs.replace(facts, check=result.check))
 
 
 def _opinion(
@@ -185,17 +225,11 @@ def _opinion(
     return {path: problem}, rejects
 
 
-def _parsed(
-    world: World, verify: VerifySpec, place: OutputLocation, found: Mapping[str, FileFingerprint]
-) -> dict[str, str]:
-    """Parse the files that are large enough to be judged; return what is wrong with each, "" for nothing."""
-    if verify.parse == "none":
-        return {}
-    faults = {}
-    for path, mark in found.items():
-        if mark.size >= max(1, verify.min_bytes):
-            try:
-                faults[path] = parse(verify.parse, world.files.read(place.outputs[path]))
-            except StorageError as fault:
-                faults[path] = sanitise(f"cannot be read: {fault}", 200)
-    return faults
+def _oversize(verify: VerifySpec, found: Mapping[str, FileFingerprint]) -> dict[str, str]:
+    """Return what is wrong with the files that are too large to be parsed."""
+    most = verify.parse_limit.size
+    return {
+        path: f"too large: {mark.size} bytes, expected at most {most} (verify.parse_limit.size)"
+        for path, mark in found.items()
+        if verify.parse != "none" and mark.size > most
+    }

@@ -27,7 +27,7 @@ from wakeman.core.redact import redacted
 from wakeman.core.text import sanitise, unescaped
 from wakeman.engine import layout
 from wakeman.engine.attempt import prompt_delivery, secrets
-from wakeman.engine.observe.judgement import ENDED, Basis, CheckResult, Unchecked, judge_all
+from wakeman.engine.observe.judgement import ENDED, Basis, Findings, Waiting, judge_all
 from wakeman.engine.observe.transcripts import Transcripts, find_transcripts
 from wakeman.engine.workspace import OutputLocation, workspace
 from wakeman.ports import Evidence, Executor, Harness, Listing, Report, SessionInfo, World
@@ -61,8 +61,9 @@ class Gathered(Struct, frozen=True):
     mono: float
 
 
-def observe(world: World, d: Deployment, checked: Mapping[str, CheckResult]) -> tuple[e.Looked, list[Unchecked]]:
-    """Observe once; return what changed since the last time, and the units that a verify command must judge.
+def observe(world: World, d: Deployment, findings: Findings) -> tuple[e.Looked, list[Waiting]]:
+    """Observe once; return what changed since the last time, and the units that wait for their files to be parsed,
+    or for the verify command.
 
     Cost: one listing of sessions (none while no worker is alive), a stat per file in question, a read per file
     that changed.
@@ -86,7 +87,7 @@ def observe(world: World, d: Deployment, checked: Mapping[str, CheckResult]) -> 
         final = [each for each in _with_locations(d, _units_to_judge(d)) if not each[1].staged]
         rest = set(_paths_to_stat(final)) - view.marks.keys()
         view = msgspec.structs.replace(view, marks={**view.marks, **world.files.marks(rest)})
-    basis = Basis(world, d, view.marks, {seen.worker: seen for seen in observations}, checked)
+    basis = Basis(world, d, view.marks, {seen.worker: seen for seen in observations}, findings)
     verdicts, waiting = judge_all(final, basis)
     staged, more = judge_all([each for each in watched if each[1].staged], basis)
     validators = None
