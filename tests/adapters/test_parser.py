@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -107,7 +106,7 @@ def test_a_file_that_takes_too_much_memory_is_too_large(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def instead(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def instead(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A program that is run instead of the parser; it is told the files on its standard input."""
     script = tmp_path / "instead.py"
     monkeypatch.setattr(parser, "SCRIPT", str(script))

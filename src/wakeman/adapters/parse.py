@@ -13,37 +13,34 @@ import resource
 import stat
 import sys
 
-TYPE_CHECKING = False  # as in `core/formats.py`
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
 ANSWER_CHARS_MAX = 1000
 
 
-def main(kind: str, memory: int, seconds: float, size: int) -> None:
+def serve(kind: str, memory: int, seconds: float, size: int) -> None:
     """Judge the files one after another, each under the same bounds."""
-    from wakeman.core.formats import format_fault
-
-    def judge(data: bytes) -> str:
-        return format_fault(kind, data)  # type: ignore[arg-type] # a word of the command line
-
-    judge(b"")  # loads what the format needs, before memory counts
-    _bound(memory)
+    _judge(kind, b"")  # loads what the format needs, before memory counts
+    _limit_process(memory)
     told = sys.stdin.buffer.read().split(b"\0")
     os.write(1, b"ready\0")
     for at in range(0, len(told) - 1, 4):
-        _renew(seconds)
-        answer = _answer(judge, told[at : at + 4], kind, memory, size)
+        _limit_file(seconds)
+        answer = _answer(told[at : at + 4], kind, memory, size)
         os.write(1, answer[:ANSWER_CHARS_MAX].replace("\0", "").encode(errors="replace") + b"\0")
         if answer.startswith("!"):
             break
 
 
-def _answer(judge: Callable[[bytes], str], told: Sequence[bytes], kind: str, memory: int, size: int) -> str:
+def _judge(kind: str, data: bytes) -> str:
+    from wakeman.core.formats import format_fault
+
+    return format_fault(kind, data)  # type: ignore[arg-type] # a word of the command line
+
+
+def _answer(told: list[bytes], kind: str, memory: int, size: int) -> str:
     """Return the answer for one file. Nothing that it does to a library is anything but wrong with this file."""
     try:
         data = _read(told[3], tuple(map(int, told[:3])), size)
-        return "?" if data is None else f"={judge(data)}"
+        return "?" if data is None else f"={_judge(kind, data)}"
     except (FileNotFoundError, NotADirectoryError):
         return "?"
     except OSError as error:
@@ -54,7 +51,7 @@ def _answer(judge: Callable[[bytes], str], told: Sequence[bytes], kind: str, mem
         return f"=not {kind.upper()}: {type(error).__name__}: {error}"
 
 
-def _bound(memory: int) -> None:
+def _limit_process(memory: int) -> None:
     """Limit what a hostile file may take, and be the first to go when the machine is out of memory."""
     held = 0
     try:
@@ -72,7 +69,7 @@ def _bound(memory: int) -> None:
             continue
 
 
-def _renew(seconds: float) -> None:
+def _limit_file(seconds: float) -> None:
     """Give the next file its processor time; the system ends the process at the end of it."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     most = resource.getrlimit(resource.RLIMIT_CPU)[1]
@@ -92,4 +89,4 @@ def _read(path: bytes, mark: tuple[int, ...], size: int) -> bytes | None:
 
 if __name__ == "__main__":
     sys.path[:0] = sys.argv[5:]
-    main(sys.argv[1], int(sys.argv[2]), float(sys.argv[3]), int(sys.argv[4]))
+    serve(sys.argv[1], int(sys.argv[2]), float(sys.argv[3]), int(sys.argv[4]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from msgspec import Struct
@@ -30,9 +30,11 @@ class Start(Struct, frozen=True):
 class SessionInfo(Struct, frozen=True):
     """One session as its place shows it.
 
-    Shape: `session_id` is never used twice; `mark` "" is not ours. One that has `exited` without a `code` has a status
-    that is not known, or not yet. Of one that was `killed`, `ended_by` and `why` say by whom and why, as far as the
-    place knows; `lost` is one that may be running where the place does not reach.
+    Shape: `session_id` is never used twice, by no server after this one either: it names its server where the place
+    counts from the beginning with each; it is compared and handed back, never taken apart. `mark` "" is not ours. One
+    that has `exited` without a `code` has a status that is not known, or not yet. Of one that was `killed`, `ended_by`
+    and `why` say by whom and why, as far as the place knows; `lost` is one that may be running where the place does
+    not reach.
     Units: `created` and `activity` are epoch seconds; `activity` is its last sign of life, 0 where none is seen.
     """
 
@@ -57,15 +59,23 @@ class SessionInfo(Struct, frozen=True):
 class Listing(Struct, frozen=True):
     """All sessions of one place. `state` unknown: it did not answer, decide nothing; down: nothing was started there.
 
-    Shape: `server` names what answered, another where it was started anew; `gone` is why the sessions of the one that
-    was `known` are lost, "" while it is the same.
+    Shape: `server` names what answered, another where it was started anew. Of the sessions that were known, by id:
+    `gone` says why those of another server are lost, `hidden` why nothing can be told of those whose server lives and
+    does not answer here.
     """
 
     state: Literal["up", "down", "unknown"]
     server: str = ""
     seen: tuple[SessionInfo, ...] = ()
     why: str = ""
-    gone: str = ""
+    gone: Mapping[str, str] = {}
+    hidden: Mapping[str, str] = {}
+
+    def finder(self) -> Callable[[str, str], SessionInfo | None]:
+        """Return what finds the session of an (id, mark): the one that carries the mark, or has the id and no mark."""
+        marked = {seen.mark: seen for seen in self.seen if seen.mark}
+        unmarked = {seen.session_id: seen for seen in self.seen if not seen.mark}
+        return lambda session_id, mark: marked.get(mark) or unmarked.get(session_id)
 
 
 class Made(Struct, frozen=True):
@@ -92,10 +102,11 @@ class Executor(Protocol):
     def terminal(self) -> Terminal | None:
         """Return the terminals of its sessions; None where they have none."""
 
-    def poll(self, known: str = "") -> Listing:
+    def poll(self, known: Mapping[str, str] = {}) -> Listing:
         """List all sessions, those queued included, in a constant number of calls. Never raises: `state` says it.
 
-        Shape: `known` is the `server` of the poll before.
+        Shape: `known` are ids of sessions that were there, each with the `server` of the last poll, for ids that do
+        not name theirs: those of logs of the version before, and "".
         """
 
     def submit(self, starts: Sequence[Start]) -> list[Made]:
@@ -113,8 +124,9 @@ class Executor(Protocol):
         skipped. Raises: ProgramError on a hung place.
         """
 
-    def logs(self, session: str, lines: int = 50) -> str:
+    def logs(self, session: str, lines: int = 50, *, mark: str = "") -> str:
         """Return the last lines of what a session has printed, as far as the place keeps that, without escape codes.
 
-        Shape: `session` is an id or an exact name. Raises: UnknownNameError; ProgramError on a hung place.
+        Shape: `session` is an id or an exact name; with a `mark` it must carry that.
+        Raises: UnknownNameError; ProgramError on a hung place.
         """

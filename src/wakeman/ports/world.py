@@ -46,8 +46,7 @@ class World(Struct, frozen=True):
     guard: Callable[[], bytes]  # the script that judges what it writes
     checker: Callable[[], bytes]  # the script of a check from outside
     deliver: Callable[[WakeTarget, str, Deployment], str]  # tell a target; "" or why it did not work
-    type_text: Callable[
-        [Terminal, str, str, bool, bool], str
-    ]  # (terminal, session, text, submit, force) -> "" or why not
+    # (terminal, session, mark, text, submit, force) -> "" or why not
+    type_text: Callable[[Terminal, str, str, str, bool, bool], str]
     state: str  # absolute path of the state directory
     by: str  # who writes, with the process id: `up:4711`; up, at, exit, timer, hook, watch, hand, resume

@@ -64,7 +64,7 @@ class Verdict(Struct, frozen=True, omit_defaults=True):
     rejects: tuple[Rejection, ...] = ()
     """Units that a reviewer's own output rejects, where it is well formed; empty for other units."""
     waits: bool = False
-    """It waits for `verify.command`, which has not run on these files yet."""
+    """Its files have not been parsed yet, or `verify.command` has not run on them; `problems` say which."""
     foreign: tuple[FileFingerprint, ...] = ()
     """For what is staged: files at its targets that were created outside Wakeman."""
 

@@ -92,16 +92,16 @@ class Waiting(Struct, frozen=True):
         facts = msgspec.structs.replace(self.facts, parsed={**self.facts.parsed, **known})
         verdict = judge_unit(self.unit, self.verify, facts)
         if len(known) < len(asked):
-            return _waiting(verdict, UNPARSED + (f": {findings.trouble}" if findings.trouble else "")), False
+            return _say_that_it_waits(verdict, UNPARSED + (f": {findings.trouble}" if findings.trouble else "")), False
         if not self.verify.command or not verdict.passed:
             return verdict, False
         result = findings.checked.get(self.key)
         if result is None or result.marks != verdict.marks:
-            return _waiting(verdict, UNCHECKED), True
+            return _say_that_it_waits(verdict, UNCHECKED), True
         return judge_unit(self.unit, self.verify, msgspec.structs.replace(facts, check=result.check)), False
 
 
-def _waiting(verdict: Verdict, why: str) -> Verdict:
+def _say_that_it_waits(verdict: Verdict, why: str) -> Verdict:
     return msgspec.structs.replace(verdict, problems=(*verdict.problems, why), waits=True)
 
 

@@ -163,6 +163,8 @@ def _take_observation(d: Deployment, seen: Observation, mono: float, *, same: bo
     # The first look at an attempt begins its silence: a check may be slow between a launch and its end.
     fresh = worker.observation is None
     worker.observation = seen
+    if seen.session_id:
+        worker.session_id = seen.session_id  # logs of the version before name no server
     if seen.usage is not None:
         worker.usage = seen.usage
     if seen.agent_session:

@@ -88,7 +88,7 @@ class Launched(Fact, frozen=True):
     intent: int
     """Line of the intent that it fulfils."""
     session_id: str = ""
-    """Id of the session in its place, such as `$3`."""
+    """Id of the session, never used twice, such as `$3@812:1764400000`; in older logs `$3`, a number of its server."""
     pid: int = 0
     """Process id of the session's first program; 0 while unknown."""
     adopted: bool = False
