@@ -14,6 +14,7 @@ from tests.words import THEIRS, fits
 from wakeman.core.formats import NESTING_MAX, format_fault
 from wakeman.core.model import Format
 
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 KINDS: tuple[Format, ...] = ("yaml", "json", "toml")
 
 VALID: list[tuple[Format, bytes]] = [
@@ -132,6 +133,37 @@ def test_yaml_is_read_without_libyaml_too(data: bytes, problem: str, monkeypatch
     monkeypatch.delattr(yaml, "CSafeLoader", raising=False)
 
     assert problem == format_fault("yaml", data)
+
+
+@pytest.mark.parametrize(
+    ("data", "deep"),
+    [
+        (b"[" * NESTING_MAX + b"]" * NESTING_MAX, False),
+        (b"[" * (NESTING_MAX + 1) + b"]" * (NESTING_MAX + 1), True),
+        (b"- [1, {a: 2}]\n" * NESTING_MAX, False),
+    ],
+    ids=["as deep as may be", "one deeper", "long and flat"],
+)
+def test_a_yaml_file_may_nest_so_deep_and_no_deeper(data: bytes, deep: bool) -> None:
+    assert ("not YAML: line 1: nested too deeply" if deep else "") == format_fault("yaml", data)
+
+
+@pytest.mark.parametrize("data", [b"a: 1\nb: [1,\nc: 2\n", b"a: !e!x y\n"])
+def test_a_fault_repeats_what_the_parser_says_of_it(data: bytes) -> None:
+    with pytest.raises(yaml.MarkedYAMLError) as theirs:
+        list(yaml.parse(data, Loader=LOADER))
+
+    assert theirs.value.problem is not None
+    assert theirs.value.problem[:20] in format_fault("yaml", data)
+
+
+def test_a_fault_of_several_lines_is_told_by_the_first() -> None:
+    data = b"a: \x00\n"
+    with pytest.raises(yaml.YAMLError) as theirs:
+        list(yaml.parse(data, Loader=LOADER))
+    first, last = str(theirs.value).splitlines()
+
+    assert (True, False) == (first[:12] in (found := format_fault("yaml", data)), last.strip() in found)
 
 
 values = st.recursive(

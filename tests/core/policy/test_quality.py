@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -112,6 +113,27 @@ def test_a_share_just_above_the_limit_does_not_read_as_the_limit() -> None:
     verify = VerifySpec(max_ratio=0.6)
 
     assert (f"{OUT}: 60.1% of the input, expected at most 60%",) == problems(verify, found(6001, source=mark(10000)))
+
+
+@pytest.mark.parametrize(
+    ("facts", "problem"),
+    [
+        ({"cut": True}, "its worker was cut off and may not have finished it"),
+        ({"astray": frozenset({OUT})}, "a symbolic link, expected a file"),
+        ({"astray": frozenset({OUT}), "cut": True}, "a symbolic link, expected a file"),
+        ({"astray": frozenset({"another"})}, None),
+        ({"installed": {}}, "put there by somebody else, expected it to be installed"),
+        ({"installed": {}, "before": {OUT: mark(inode=9)}}, "put there by somebody else, expected it to be installed"),
+        ({"installed": {}, "before": {OUT: mark()}}, None),
+        ({"installed": {OUT: mark()}}, None),
+        ({"installed": None}, None),
+    ],
+    ids=str,
+)
+def test_an_output_must_be_its_workers_own_and_finished(facts: dict[str, Any], problem: str | None) -> None:
+    found = problems(VerifySpec(fresh="exists"), Facts(marks={OUT: mark()}, **facts))
+
+    assert ((f"{OUT}: {problem}",) if problem else ()) == found
 
 
 def test_several_outputs_are_weighed_together() -> None:

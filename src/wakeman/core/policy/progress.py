@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from datetime import datetime
 
 from msgspec import Struct
@@ -38,14 +37,14 @@ class Progress(Struct, frozen=True):
 def progress(d: Deployment, now: datetime) -> Progress:
     """Return how far a deployment is. Time that was paused, asleep or limited does not slow its rate."""
     counts = [_counts(d, worker) for worker in d.workers.values() if not worker.review]
-    done, made = (sum(column) for column in zip(*counts, strict=True)) if counts else (0, 0)
+    done, made = sum(done for done, _ in counts), sum(made for _, made in counts)
     return _progress(done, len(review.tasks(d)), made, _worked_seconds(d, now), open_=d.outcome == "open")
 
 
 def of_worker(d: Deployment, worker: WorkerState, now: datetime) -> Progress:
     """Return how far one worker is, since its first launch."""
     done, made = _counts(d, worker)
-    spent = (now - worker.began).total_seconds() if worker.began is not None else 0.0
+    spent = (now - (worker.began or now)).total_seconds()
     return _progress(done, len(worker.units), made, min(spent, _worked_seconds(d, now)), open_=worker.live)
 
 
@@ -60,15 +59,14 @@ def _counts(d: Deployment, worker: WorkerState) -> tuple[int, int]:
 
 def _made_here(d: Deployment, unit: UnitState) -> bool:
     """Return whether a unit that is done was made here, rather than found or waived."""
-    marks: Iterable[object] = unit.verdict.marks if unit.verdict is not None and not unit.waived else ()
-    before = d.before
-    return any(before.get(path) != wrote.mark for path, wrote in unit.wrote.items()) if marks else False
+    return not unit.waived and any(d.before.get(path) != wrote.mark for path, wrote in unit.wrote.items())
 
 
 def _worked_seconds(d: Deployment, now: datetime) -> float:
     """Return the seconds that were worked: those counted by looks, and what has passed since the last of them."""
-    since = (now - d.looked_at).total_seconds() if d.looked_at is not None and d.outcome == "open" else 0.0
-    return d.counted + (0.0 if d.paused_at is not None else max(0.0, since))
+    if d.looked_at is None or d.paused_at is not None or d.outcome != "open":
+        return d.counted
+    return d.counted + max(0.0, (now - d.looked_at).total_seconds())
 
 
 def _progress(done: int, total: int, made: int, spent: float, *, open_: bool) -> Progress:
