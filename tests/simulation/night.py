@@ -323,7 +323,9 @@ class Night:
 
     def power(self) -> None:
         self.rules.step()
+        verified = self.rules.verified_files()
         self.scene.power_cut()
+        self.rules.all_kept(verified)
         self.rules.all_intended()
         self.rules.quiet(checked=False)
 

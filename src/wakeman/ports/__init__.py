@@ -26,8 +26,10 @@ if TYPE_CHECKING:
     from wakeman.ports.executor import Phase as Phase
     from wakeman.ports.executor import SessionInfo as SessionInfo
     from wakeman.ports.executor import Start as Start
+    from wakeman.ports.files import EntryKind as EntryKind
     from wakeman.ports.files import Files as Files
     from wakeman.ports.files import Installed as Installed
+    from wakeman.ports.files import PathEntry as PathEntry
     from wakeman.ports.log_store import Logs as Logs
     from wakeman.ports.log_store import Writer as Writer
     from wakeman.ports.machine import Machine as Machine
@@ -53,7 +55,7 @@ _MODULES = {
     "executor": ("Executor", "Listing", "Made", "Phase", "SessionInfo", "Start"),
     "terminal": ("Terminal",),
     "timer": ("Job", "Timer"),
-    "files": ("Installed", "Files"),
+    "files": ("EntryKind", "Installed", "PathEntry", "Files"),
     "machine": ("Ran", "Machine"),
     "watcher": ("FileChanges", "Watch", "Watcher"),
     "confiner": ("Confiner",),

@@ -119,9 +119,9 @@ def test_a_share_just_above_the_limit_does_not_read_as_the_limit() -> None:
     ("facts", "problem"),
     [
         ({"cut": True}, "its worker was cut off and may not have finished it"),
-        ({"astray": frozenset({OUT})}, "a symbolic link, expected a file"),
-        ({"astray": frozenset({OUT}), "cut": True}, "a symbolic link, expected a file"),
-        ({"astray": frozenset({"another"})}, None),
+        ({"astray": {OUT: "a symbolic link, expected a file"}}, "a symbolic link, expected a file"),
+        ({"astray": {OUT: "a symbolic link, expected a file"}, "cut": True}, "a symbolic link, expected a file"),
+        ({"astray": {"another": "a symbolic link, expected a file"}}, None),
         ({"installed": {}}, "put there by somebody else, expected it to be installed"),
         ({"installed": {}, "before": {OUT: mark(inode=9)}}, "put there by somebody else, expected it to be installed"),
         ({"installed": {}, "before": {OUT: mark()}}, None),

@@ -28,10 +28,11 @@ class Check(Struct, frozen=True):
 class Facts(Struct, frozen=True):
     """What was found of one unit; the mappings go by the path as the unit names it.
 
-    Shape: `marks` are the outputs that exist, `before` those that did at the launch, `parsed` what `parse` found wrong,
-    `input` the fingerprint of the unit's input if that exists, `check` None when the command was not run. Where outputs
-    are staged, `installed` are those that were promoted from there, and of what is judged there `cut` says that its
-    worker was cut off and may not have finished it, `astray` which lead out of the place by a link.
+    Shape: `marks` are the outputs that exist, `before` those that did at the launch, `parsed` what a parser found
+    wrong, `input` the fingerprint of the unit's input if that exists, `check` None when the command was not run.
+    `astray` is what is wrong with outputs as files: no file, or none of its own. Where outputs are staged, `installed`
+    are those that were promoted from there, and of what is judged there `cut` says that its worker was cut off and may
+    not have finished it.
     """
 
     marks: Mapping[str, FileFingerprint] = {}
@@ -41,7 +42,7 @@ class Facts(Struct, frozen=True):
     check: Check | None = None
     installed: Mapping[str, FileFingerprint] | None = None
     cut: bool = False
-    astray: frozenset[str] = frozenset()
+    astray: Mapping[str, str] = {}
 
 
 def judge_unit(unit: Unit, verify: VerifySpec, facts: Facts) -> Verdict:
@@ -72,6 +73,8 @@ def _file_problems(path: str, verify: VerifySpec, facts: Facts) -> Iterator[str]
     mark = facts.marks.get(path)
     if mark is None:
         yield "missing"
+        if path in facts.astray:
+            yield facts.astray[path]
         return
     if mark.size < verify.min_bytes:
         yield f"{mark.size} bytes, expected at least {verify.min_bytes}" if mark.size else "empty"
@@ -82,7 +85,7 @@ def _file_problems(path: str, verify: VerifySpec, facts: Facts) -> Iterator[str]
     if problem := facts.parsed.get(path):
         yield problem
     if path in facts.astray:
-        yield "a symbolic link, expected a file"
+        yield facts.astray[path]
     elif facts.cut:
         yield "its worker was cut off and may not have finished it"
     if facts.installed == {} and not _is_unchanged(mark, facts.before.get(path)):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import posixpath
 from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
@@ -24,8 +23,8 @@ from wakeman.core.model import (
 from wakeman.core.policy import review, staging
 from wakeman.core.policy.quality import Check, Facts, judge_unit
 from wakeman.core.text import sanitise
-from wakeman.engine import layout
-from wakeman.engine.workspace import OutputLocation
+from wakeman.engine.observe.ownership import HARD_LINK, Ownership
+from wakeman.engine.workspace import OutputLocation, workspace
 from wakeman.ports import World
 
 UNPARSED = "not parsed yet"
@@ -113,6 +112,7 @@ class Basis(Struct, frozen=True):
     marks: Mapping[str, FileFingerprint]
     observations: Mapping[str, Observation]
     findings: Findings
+    ownership: Ownership
 
 
 def judge_all(
@@ -133,7 +133,23 @@ def judge_all(
     return tuple(news), waiting
 
 
-def _verdict(state: UnitState, place: OutputLocation, basis: Basis) -> tuple[Verdict, Waiting] | None:
+def judge_shared(basis: Basis, judged: Iterable[Verdict]) -> tuple[Verdict, ...]:
+    """Judge again the units that were done and of which an output has turned out to be another unit's, too."""
+    named = {verdict.unit for verdict in judged}
+    news = []
+    for name in sorted(basis.ownership.shared - named):
+        state = basis.d.units[name]
+        place = workspace(basis.d, basis.d.workers[state.worker]).places(state)[0]
+        if state.done and not place.staged:
+            marks = basis.world.files.marks(place.outputs.values())
+            found = _verdict(state, place, msgspec.structs.replace(basis, marks={**basis.marks, **marks}), again=True)
+            news += [found[0]] if found is not None else []
+    return tuple(news)
+
+
+def _verdict(
+    state: UnitState, place: OutputLocation, basis: Basis, *, again: bool = False
+) -> tuple[Verdict, Waiting] | None:
     """Judge a unit in a place; None where it is still being made, or was judged on these very files.
 
     Shape: of what is staged, a file that is open for writing is still being made; a worker that was cut off may not
@@ -147,10 +163,15 @@ def _verdict(state: UnitState, place: OutputLocation, basis: Basis) -> tuple[Ver
     if not _due(state, place, marks, basis, over=over):
         return None
     foreign = staging.foreign(d, state, output_marks(unit, basis.marks, place.targets)) if place.targets else ()
-    if known is not None and (known.marks, known.foreign) == (marks, foreign) and not known.waits:
+    if (
+        known is not None
+        and (known.marks, known.foreign) == (marks, foreign)
+        and not (known.waits or known.shared or again)
+    ):
         return None
     clean = seen is not None and seen.session == "exited" and seen.code in (0, None)
     verify, found = d.plan_of(worker).verify, {mark.path: mark for mark in marks}
+    astray = basis.ownership.faults(unit, place)
     opinion, rejects = _opinion(basis, unit, place, worker, marks)
     facts = Facts(
         marks=found,
@@ -159,11 +180,12 @@ def _verdict(state: UnitState, place: OutputLocation, basis: Basis) -> tuple[Ver
         input=basis.marks.get(place.input) if place.input is not None else None,
         installed=None if place.staged else staging.installed(d, state),
         cut=place.staged and over and not clean and (known is None or known.marks != marks),
-        astray=_astray(basis.world, place, found) if place.staged else frozenset(),
+        astray=astray,
     )
     waiting = Waiting(unit, place, verify, facts, {path: basis.marks[place.outputs[path]] for path in found})
     verdict, _ = waiting.judged(basis.findings)
-    return msgspec.structs.replace(verdict, foreign=foreign, rejects=rejects), waiting
+    shared = any(why.startswith(HARD_LINK) for why in astray.values())
+    return msgspec.structs.replace(verdict, foreign=foreign, rejects=rejects, shared=shared), waiting
 
 
 def _due(
@@ -196,18 +218,6 @@ def output_marks(
         if mark is not None:
             found.append(mark if mark.path == path else msgspec.structs.replace(mark, path=path))
     return tuple(found)
-
-
-def _astray(world: World, place: OutputLocation, found: Iterable[str]) -> frozenset[str]:
-    """Return the outputs that are symlinks, or are reached by one, within the directory that they must not leave."""
-    lying = {path: place.outputs[path] for path in found}
-    real = world.files.resolve([place.root, *lying.values()])
-    return frozenset(
-        path
-        for path, whole in lying.items()
-        if (inside := layout.relative_within(whole, place.root)) is not None
-        and real[whole] != posixpath.join(real[place.root], inside)
-    )
 
 
 def _opinion(

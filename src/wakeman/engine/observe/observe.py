@@ -27,7 +27,8 @@ from wakeman.core.redact import redacted
 from wakeman.core.text import sanitise, unescaped
 from wakeman.engine import layout
 from wakeman.engine.attempt import prompt_delivery, secrets
-from wakeman.engine.observe.judgement import ENDED, Basis, Findings, Waiting, judge_all
+from wakeman.engine.observe.judgement import ENDED, Basis, Findings, Waiting, judge_all, judge_shared
+from wakeman.engine.observe.ownership import Ownership
 from wakeman.engine.observe.transcripts import Transcripts, find_transcripts
 from wakeman.engine.workspace import OutputLocation, workspace
 from wakeman.ports import Evidence, Executor, Harness, Listing, Report, SessionInfo, World
@@ -89,9 +90,10 @@ def observe(world: World, d: Deployment, findings: Findings) -> tuple[e.Looked, 
         final = [each for each in _with_locations(d, _units_to_judge(d)) if not each[1].staged]
         rest = set(_paths_to_stat(final)) - view.marks.keys()
         view = msgspec.structs.replace(view, marks={**view.marks, **world.files.marks(rest)})
-    basis = Basis(world, d, view.marks, {seen.worker: seen for seen in observations}, findings)
+    basis = Basis(world, d, view.marks, {seen.worker: seen for seen in observations}, findings, Ownership(world, d))
     verdicts, waiting = judge_all(final, basis)
     staged, more = judge_all([each for each in watched if each[1].staged], basis)
+    verdicts += judge_shared(basis, verdicts)
     validators = None
     if d.plan.cleanup.sweep and view.listing.state == "up":
         from wakeman.engine.observe.side_sessions import found

@@ -14,9 +14,10 @@ from wakeman.core.errors import UsageError
 from wakeman.core.log import events as e
 from wakeman.core.log.chunks import chunks
 from wakeman.core.log.state import apply_drafts
-from wakeman.core.model import Deployment, FileFingerprint, Host, Plan, Share
+from wakeman.core.model import Deployment, Host, Plan, Share
 from wakeman.core.names import unique
 from wakeman.core.plan import shares as planning
+from wakeman.core.plan.links import directories_above
 from wakeman.core.policy import review
 from wakeman.core.policy.tables import EDITION
 from wakeman.engine import alarm, layout
@@ -43,16 +44,18 @@ def drafts(world: World, prepared: PreparedPlan, name: str) -> list[e.Draft]:
     host = msgspec.structs.replace(prepared.host, directory=directory, repository=prepared.repository)
     plan = _logged_plan(prepared, host)
     planned = e.Planned(name=name, plan=plan, digest=planning.plan_digest(prepared.plan), host=host, edition=EDITION)
-    return [e.Draft(planned), *enrolments(prepared.shares, prepared.existing)]
+    return [e.Draft(planned), *enrolments(prepared.shares, prepared)]
 
 
-def enrolments(shares: Iterable[Share], existing: Iterable[FileFingerprint]) -> Iterator[e.Draft]:
+def enrolments(shares: Iterable[Share], prepared: PreparedPlan) -> Iterator[e.Draft]:
     """Yield one event a share, or several where a share's units do not fit a line."""
-    there = {mark.path: mark for mark in existing}
+    there = {mark.path: mark for mark in prepared.existing}
     for share in shares:
         for units in chunks(share.units, room=e.LINE_BYTES_MAX // 2):
             marks = tuple(there[path] for unit in units for path in unit.outputs if path in there)
-            enrolled = e.Enrolled(session=share.name, units=units, existing=marks, key=share.key)
+            above = directories_above(posixpath.join(prepared.root, path) for unit in units for path in unit.outputs)
+            links = {path: prepared.links[path] for path in above if path in prepared.links}
+            enrolled = e.Enrolled(session=share.name, units=units, existing=marks, links=links, key=share.key)
             yield e.Draft(enrolled, worker=share.name)
 
 
@@ -176,7 +179,7 @@ def amend(world: World, name: str, prepared: PreparedPlan) -> Deployment:
             plan=_logged_plan(prepared, d.host),
             digest=planning.plan_digest(prepared.plan),
         )
-        drive(world, log, protocol.amend(d, amended, enrolments(new, prepared.existing)), world.clock.now())
+        drive(world, log, protocol.amend(d, amended, enrolments(new, prepared)), world.clock.now())
     furnish(world, world.logs.read(name), prepared)
     return check(world, name)
 

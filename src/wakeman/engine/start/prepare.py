@@ -14,6 +14,7 @@ from wakeman.core.errors import PlanError, ProgramError, StorageError, UnknownNa
 from wakeman.core.model import FileFingerprint, Host, Plan, Repository, Share, Unit, WorkersSpec
 from wakeman.core.plan import shares as planning
 from wakeman.core.plan.conflicts import conflicts, used_paths
+from wakeman.core.plan.links import directories_above, find_links
 from wakeman.core.plan.parser import read_plan
 from wakeman.core.plan.template import nearest, render
 from wakeman.core.policy import review
@@ -41,6 +42,7 @@ class PreparedPlan(Struct, frozen=True):
     prompt: str  # the prompt's template, read once: what is recorded is what is used
     host: Host  # resolved once, for the plan's first run; `directory` and `repository` are put in as it begins
     repository: Repository | None = None
+    links: Mapping[str, str] = {}  # directories above outputs that are symlinks, and where they lead
     notes: tuple[str, ...] = ()  # what is worth knowing and keeps nobody
 
 
@@ -61,6 +63,7 @@ def prepare_plan(world: World, text: str, where: str, root: str, stdin: Callable
         *_unwritable(units),
         *_too_long(units),
         *_conflicts(world, root, units),
+        *_occupied(world, plan, root, units),
         *_world_faults(world, plan, root),
         *_homeless(world, plan, root, shares),
         *confinement.confinement_faults(world, plan, root, where, shares),
@@ -97,8 +100,13 @@ def prepare_plan(world: World, text: str, where: str, root: str, stdin: Callable
         prompt=prompt,
         host=host,
         repository=repository,
+        links={} if repository else _links(world, outputs),
         notes=notes,
     )
+
+
+def _links(world: World, outputs: Iterable[str]) -> Mapping[str, str]:
+    return find_links(world.files.resolve(directories_above(outputs)))
 
 
 def _prompt_template(world: World, plan: Plan, root: str) -> str:
@@ -180,6 +188,19 @@ def _conflicts(world: World, root: str, units: Sequence[Unit]) -> list[str]:
     return conflicts(
         units, {path: resolved[whole] for path, whole in absolute.items()}, fold_case=world.files.folds_case(root)
     )
+
+
+def _occupied(world: World, plan: Plan, root: str, units: Sequence[Unit]) -> list[str]:
+    """List outputs in whose place there is something that is no file. Boundary: not of trees, which are to be made."""
+    if plan.workers.isolate == "worktree":
+        return []
+    owners = {posixpath.join(root, path): (unit.name, path) for unit in units for path in unit.outputs}
+    return [
+        f"units.output: unit {owners[whole][0]!r}: found a {entry.kind} at {owners[whole][1]!r};"
+        " expected a file of its own, or nothing"
+        for whole, entry in world.files.entries(owners).items()
+        if entry.kind != "file"
+    ]
 
 
 def _world_faults(world: World, plan: Plan, root: str) -> list[str]:
