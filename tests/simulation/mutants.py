@@ -165,10 +165,10 @@ def the_next_server_gives_a_number_again() -> object:
 _INTENTS = '    intents = yield from append("intent", [_intent(d, ready) for ready in prepared.ready])\n'
 _MADE = "    fates = yield from do(MakeSessions(prepared, now))\n"
 _ONCE = """        if log.deployment.outcome == "open":
-                pending = once(world, log, checked)
+                waiting = once(world, log, findings)
             elif log.deployment.wakes:"""
 _LATER = """        if d.outcome == "open":
-            pending = once(world, log, checked)
+            waiting = once(world, log, findings)
         _deliver_notices"""
 _MOVED = "    d.moved.update({self.target: self.text} if self.action == 'move' else {})\n"
 _FIND = "    find = view.listing.finder()\n"
