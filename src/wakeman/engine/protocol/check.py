@@ -99,7 +99,7 @@ def _move(d: Deployment) -> Steps[bool]:
     moved = False
     while drafts := transitions(d):
         verified = [draft.worker or "" for draft in drafts if draft.to == "verified"]
-        if verified and not (yield from _sync(d, verified)):
+        if verified and not (yield from _keep_outputs(d, verified)):
             continue  # what is not on the disk is not done
         moved = True
         yield from append("transition", drafts)
@@ -110,7 +110,7 @@ def _move(d: Deployment) -> Steps[bool]:
     return moved
 
 
-def _sync(d: Deployment, workers: Iterable[str]) -> Steps[bool]:
+def _keep_outputs(d: Deployment, workers: Iterable[str]) -> Steps[bool]:
     """Sync what workers have made; return whether the disk keeps it."""
     from wakeman.engine.effects.sync import sync_outputs
 
@@ -132,7 +132,7 @@ def _deployment(d: Deployment, by: str, now: datetime) -> Steps[list[str]]:
     rows: list[str] = []
     for _ in range(ROWS_PER_CHECK_MAX):
         decision = decide(d)
-        if decision.row == "wrap up" and not (yield from _sync(d, d.workers)):
+        if decision.row == "wrap up" and not (yield from _keep_outputs(d, d.workers)):
             decision = decide(d)
         if decision == last:
             break  # what follows from it is for the next look

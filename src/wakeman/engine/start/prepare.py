@@ -63,7 +63,7 @@ def prepare_plan(world: World, text: str, where: str, root: str, stdin: Callable
         *_unwritable(units),
         *_too_long(units),
         *_conflicts(world, root, units),
-        *_occupied(world, plan, root, units),
+        *_misplaced_entries(world, plan, root, units),
         *_world_faults(world, plan, root),
         *_homeless(world, plan, root, shares),
         *confinement.confinement_faults(world, plan, root, where, shares),
@@ -190,7 +190,7 @@ def _conflicts(world: World, root: str, units: Sequence[Unit]) -> list[str]:
     )
 
 
-def _occupied(world: World, plan: Plan, root: str, units: Sequence[Unit]) -> list[str]:
+def _misplaced_entries(world: World, plan: Plan, root: str, units: Sequence[Unit]) -> list[str]:
     """List outputs in whose place there is something that is no file. Boundary: not of trees, which are to be made."""
     if plan.workers.isolate == "worktree":
         return []
