@@ -322,7 +322,7 @@ def test_tools_that_were_not_permitted_are_named_whatever_they_take() -> None:
     denials = [{"tool_name": "Bash", "tool_input": {"command": ["a", "b"]}}, {"tool_name": "mcp__x"}]
     result = {"type": "result", "is_error": False, "permission_denials": denials}
 
-    assert "not permitted: Bash ['a', 'b'], mcp__x" == reason(json.dumps(result).encode() + b"\n", 0)
+    assert "not permitted: Bash a b, mcp__x" == reason(json.dumps(result).encode() + b"\n", 0)
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from wakeman.core.errors import LogDamagedError, WakemanError
 from wakeman.core.log import events as e
 from wakeman.core.log.state import apply_drafts
 from wakeman.core.model import (
+    INTERNAL_ERROR,
     Activity,
     Deployment,
     EndedBy,
@@ -32,6 +33,8 @@ from wakeman.core.policy.limits import used
 from wakeman.core.policy.staging import leaves_branches
 from wakeman.core.policy.transitions import transitions
 from wakeman.engine import alarm
+from wakeman.engine.live import elsewhere
+from wakeman.engine.observe.containment import Mishaps
 from wakeman.engine.observe.judgement import Findings
 from wakeman.engine.observe.observe import observe
 from wakeman.ports import World
@@ -109,6 +112,7 @@ class WorkerStatus(Value, frozen=True, kw_only=True):
     until: Annotated[Time | UnsetType, Meta(description="When its usage limit ends, RFC 3339 in UTC.")] = UNSET
     activity: Annotated[Activity | UnsetType, Meta(description="What a live one did at the last look.")] = UNSET
     refused: Annotated[tuple[str, ...] | UnsetType, Meta(description="Paths that confinement kept it from.")] = UNSET
+    unseen: Annotated[str | UnsetType, Meta(description="The error that kept Wakeman from looking at it.")] = UNSET
 
 
 class SideSession(Value, frozen=True, kw_only=True):
@@ -191,6 +195,10 @@ class Status(Value, frozen=True, kw_only=True):
         UNSET
     )
     trees: Annotated[TreesStatus | UnsetType, Meta(description="Branches; absent without `workers.isolate`.")] = UNSET
+    elsewhere: Annotated[
+        str | UnsetType,
+        Meta(description="Why it is not live here, so that only its log was read; absent where it is live."),
+    ] = UNSET
 
 
 class ListedStatus(Status, frozen=True, kw_only=True):
@@ -242,7 +250,7 @@ def after(world: World, d: Deployment, code: int = 0) -> Answer[Status]:
 
 
 def describe(world: World, d: Deployment, at: datetime | None) -> Status:
-    """Return the status of a deployment; `at` is when it was last observed."""
+    """Return the status of a deployment that is live here; `at` is when it was last observed."""
     now = world.clock.now()
     return shape(d, now, at, stands=d.alarm is not None and alarm.alarm_is_pending(world, d, now))
 
@@ -283,6 +291,8 @@ def shape(d: Deployment, now: datetime, at: datetime | None, *, stands: bool) ->
 def following(data: Status) -> tuple[str, ...]:
     """Return the commands that make sense now."""
     name = data.deployment
+    if data.elsewhere is not UNSET:
+        return f"wakeman log {name}", f"wakeman adopt {name}"
     if data.outcome != "open":
         merging = (f"wakeman merge {name}",) if data.trees is not UNSET and data.trees.mergeable else ()
         return (*merging, f"wakeman log {name}", f"wakeman clean {name}")
@@ -320,6 +330,8 @@ def _code(data: Status) -> int:
 def _read_status(world: World, name: str, *, recorded: bool) -> Status:
     d = world.logs.read(name)
     at = d.looked_at
+    if why := elsewhere(world, name, d):
+        return msgspec.structs.replace(shape(d, world.clock.now(), at, stands=False), elsewhere=why)
     if not recorded and d.outcome == "open":
         at = _glance(world, d)
     return describe(world, d, at)
@@ -337,7 +349,7 @@ def _listed_status(world: World, name: str, *, recorded: bool) -> ListedStatus |
 def _glance(world: World, d: Deployment) -> datetime:
     """Apply what one observation finds to a deployment read for this purpose. The log is left as it is."""
     now = world.clock.now()
-    looked, _ = observe(world, d, Findings())
+    looked, _ = observe(world, d, Findings(), Mishaps())
     drafts = [e.Draft(looked)]
     while drafts:
         apply_drafts(d, drafts, now, world.by)
@@ -368,6 +380,7 @@ def _worker_status(d: Deployment, worker: WorkerState, now: datetime) -> WorkerS
         until=UNSET if until is None else until,
         activity=seen.activity if seen is not None and worker.live else UNSET,
         refused=tuple(seen.refused) if seen is not None and seen.refused else UNSET,
+        unseen=worker.unseen or UNSET,
     )
 
 
@@ -389,7 +402,8 @@ def _side_sessions(d: Deployment, now: datetime) -> tuple[SideSession, ...] | Un
 
 def _unobserved(d: Deployment) -> str | None:
     seen = [worker.observation for worker in d.workers.values() if worker.live and worker.observation is not None]
-    return next((observation.why for observation in seen if observation.session == "unknown"), None)
+    unknown = (observation.why for observation in seen if observation.session == "unknown")
+    return next((why for why in unknown if not why.startswith(INTERNAL_ERROR)), None)
 
 
 def _alarm(d: Deployment, *, stands: bool) -> AlarmStatus | None:

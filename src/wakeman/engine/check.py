@@ -14,6 +14,8 @@ from wakeman.core.log.chunks import CHUNK_BYTES, chunks
 from wakeman.core.model import Deployment
 from wakeman.core.redact import redacted
 from wakeman.engine.effects.alarm import ensure
+from wakeman.engine.live import LOCK_WAIT_DEFAULT_S, hold
+from wakeman.engine.observe.containment import Mishaps
 from wakeman.engine.observe.judgement import Findings, Waiting
 from wakeman.engine.observe.observe import observe
 from wakeman.engine.observe.spool import clear_spool, read_spool
@@ -34,8 +36,6 @@ DELIVERY_GRACE_S = 30.0
 LOCK_WAIT_S: dict[str, float] = {"exit": 0.2, "hook": 0.2, "watch": 0.2}
 """Seconds that a check waits for the lock, by who calls. Those who call because something happened do not queue behind
 a check: it looks again. But who only writes a line may be waited for."""
-LOCK_WAIT_DEFAULT_S = 5.0
-"""Seconds that all others wait."""
 
 
 def check(world: World, name: str, head: str = "") -> Deployment:
@@ -50,7 +50,7 @@ def check(world: World, name: str, head: str = "") -> Deployment:
     wait = LOCK_WAIT_S.get(world.by.partition(":")[0], LOCK_WAIT_DEFAULT_S)
     for _ in range(OBSERVATIONS_MAX):
         waiting: list[Waiting] = []
-        with world.logs.hold(name, world.by, wait) as log:
+        with hold(world, name, wait) as log:
             wait = LOCK_WAIT_DEFAULT_S
             _compare_checkpoint(log, head)
             before = log.deployment.seq
@@ -81,7 +81,7 @@ def _finished(world: World, name: str) -> Deployment:
     from wakeman.engine.effects.close import bury
     from wakeman.engine.protocol.requests import put_away
 
-    with world.logs.hold(name, world.by) as log:
+    with hold(world, name) as log:
         d, now = log.deployment, world.clock.now()
         if d.alarm and not d.wakes and (d.outcome == "partial" or bury(world, d) or d.alarm.due <= now):
             drive(world, log, put_away(d), now)
@@ -96,7 +96,9 @@ class Spool(Struct):
 
     def perform(self, world: World, d: Deployment) -> list[e.Draft]:
         """Return it as lines."""
-        drafts, self.files = read_spool(world, d, self.now)
+        mishaps = Mishaps()
+        drafts, self.files = read_spool(world, d, self.now, mishaps)
+        mishaps.keep(world, d)
         return drafts
 
     recorded = ReportsRead.recorded
@@ -120,7 +122,9 @@ class Observe(Struct):
 
     def perform(self, world: World, d: Deployment) -> list[e.Draft]:
         """Return it as lines."""
-        looked, self.waiting = observe(world, d, self.findings)
+        mishaps = Mishaps()
+        looked, self.waiting = observe(world, d, self.findings, mishaps)
+        mishaps.keep(world, d)
         return _observation_drafts(looked)
 
     recorded = ObservationRead.recorded
@@ -181,5 +185,5 @@ def _deliver_notices(world: World, d: Deployment, before: int) -> None:
         return
     from wakeman.engine.protocol.requests import delivered
 
-    with world.logs.hold(d.name, world.by, wait=DELIVERY_GRACE_S) as log:
+    with hold(world, d.name, DELIVERY_GRACE_S) as log:
         drive(world, log, delivered(log.deployment, outcomes), world.clock.now())

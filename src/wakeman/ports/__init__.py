@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from wakeman.ports.client import Command as Command
     from wakeman.ports.client import Evidence as Evidence
     from wakeman.ports.client import Harness as Harness
+    from wakeman.ports.client import Reader as Reader
     from wakeman.ports.client import Report as Report
     from wakeman.ports.client import Source as Source
     from wakeman.ports.client import Task as Task
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from wakeman.ports.machine import Machine as Machine
     from wakeman.ports.machine import Ran as Ran
     from wakeman.ports.parser import Parser as Parser
+    from wakeman.ports.registry import Registry as Registry
     from wakeman.ports.repository import Branch as Branch
     from wakeman.ports.repository import Git as Git
     from wakeman.ports.repository import Kept as Kept
@@ -60,8 +62,9 @@ _MODULES = {
     "watcher": ("FileChanges", "Watch", "Watcher"),
     "confiner": ("Confiner",),
     "parser": ("Parser",),
-    "client": ("Source", "Task", "TranscriptPaths", "Command", "Evidence", "Report", "Harness"),
+    "client": ("Source", "Task", "TranscriptPaths", "Command", "Evidence", "Report", "Reader", "Harness"),
     "repository": ("Branch", "Kept", "Merge", "MergeResult", "Git"),
+    "registry": ("Registry",),
     "world": ("World",),
 }
 _HOMES = {name: module for module, names in _MODULES.items() for name in names}

@@ -119,15 +119,26 @@ class Report(Struct, frozen=True):
     since: float = 0.0
 
 
-class Harness(Protocol):
+class Reader(Protocol):
+    """What is made of an attempt's evidence."""
+
+    adopts: bool  # starts its session itself; we only find it
+    redraws: bool  # repaints its screen even while it hangs: neither screen nor what the pane printed is life
+    reads: frozenset[Source]  # what `report` wants to see
+
+    def report(self, evidence: Evidence, now: datetime) -> Report:
+        """Read what a live attempt does, the best evidence first. Outputs and exit files win over it."""
+
+    def ending(self, evidence: Evidence, code: int | None, now: datetime) -> Report:
+        """Return why an attempt ended as it did; `why` is "" when its stream shows no error."""
+
+
+class Harness(Reader, Protocol):
     """The program that runs an agent."""
 
     name: str
     uses_agent: bool  # takes a profile
     uses_prompt: bool  # needs `workers.prompt`
-    adopts: bool  # starts its session itself; we only find it
-    redraws: bool  # repaints its screen even while it hangs: neither screen nor what the pane printed is life
-    reads: frozenset[Source]  # what `report` wants to see
     leave: str  # what is typed to end an interactive session gently; "" for none
     memory: int  # bytes that one worker wants; 0 when unknown
 
@@ -148,9 +159,3 @@ class Harness(Protocol):
 
     def typed(self, text: str) -> str:
         """Return a text as it must be typed into an interactive session to arrive: no command, no completion."""
-
-    def report(self, evidence: Evidence, now: datetime) -> Report:
-        """Read what a live attempt does, the best evidence first. Outputs and exit files win over it."""
-
-    def ending(self, evidence: Evidence, code: int | None, now: datetime) -> Report:
-        """Return why an attempt ended as it did; `why` is "" when its stream shows no error."""

@@ -5,6 +5,7 @@ from wakeman.core.model.deployment import (
     Confinement,
     Deployment,
     Host,
+    Identity,
     Outcome,
     Repository,
     attempt_id,
@@ -51,6 +52,7 @@ from wakeman.core.model.unit import (
     Wrote,
 )
 from wakeman.core.model.worker import (
+    INTERNAL_ERROR,
     Activity,
     EndedBy,
     Fault,
@@ -64,6 +66,7 @@ from wakeman.core.model.worker import (
 )
 
 __all__ = [
+    "INTERNAL_ERROR",
     "PACES",
     "Activity",
     "Agent",
@@ -78,6 +81,7 @@ __all__ = [
     "FileFingerprint",
     "Format",
     "Host",
+    "Identity",
     "LimitsSpec",
     "MoveSpec",
     "Observation",

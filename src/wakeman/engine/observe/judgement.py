@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 
 import msgspec
 from msgspec import Struct
@@ -23,6 +24,7 @@ from wakeman.core.model import (
 from wakeman.core.policy import review, staging
 from wakeman.core.policy.quality import Check, Facts, judge_unit
 from wakeman.core.text import sanitise
+from wakeman.engine.observe.containment import Mishap, Mishaps
 from wakeman.engine.observe.ownership import HARD_LINK, Ownership
 from wakeman.engine.workspace import OutputLocation, workspace
 from wakeman.ports import World
@@ -116,13 +118,21 @@ class Basis(Struct, frozen=True):
 
 
 def judge_all(
-    placed: Iterable[tuple[UnitState, OutputLocation]], basis: Basis
+    placed: Iterable[tuple[UnitState, OutputLocation]], basis: Basis, mishaps: Mishaps
 ) -> tuple[tuple[Verdict, ...], list[Waiting]]:
-    """Judge units, each in a place; return the verdicts that are news, and the units that wait for more."""
+    """Judge units, each in a place; return the verdicts that are news, and the units that wait for more.
+
+    Boundary: what nobody foresaw in judging a unit is a fault of it, and its worker's; see `containment`.
+    """
     news: list[Verdict] = []
     waiting: list[Waiting] = []
     for state, place in placed:
-        found = _verdict(state, place, basis)
+        found = mishaps.contain(state.worker, partial(_verdict, state, place, basis))
+        if isinstance(found, Mishap):
+            mishaps.unjudged[state.worker] = found
+            if place.known is None:
+                news.append(Verdict(unit=state.unit.name, problems=(found.why,)))
+            continue
         if found is None:
             continue
         verdict, unit = found
@@ -133,7 +143,7 @@ def judge_all(
     return tuple(news), waiting
 
 
-def judge_shared(basis: Basis, judged: Iterable[Verdict]) -> tuple[Verdict, ...]:
+def judge_shared(basis: Basis, judged: Iterable[Verdict], mishaps: Mishaps) -> tuple[Verdict, ...]:
     """Judge again the units that were done and of which an output has turned out to be another unit's, too."""
     named = {verdict.unit for verdict in judged}
     news = []
@@ -141,9 +151,10 @@ def judge_shared(basis: Basis, judged: Iterable[Verdict]) -> tuple[Verdict, ...]
         state = basis.d.units[name]
         place = workspace(basis.d, basis.d.workers[state.worker]).places(state)[0]
         if state.done and not place.staged:
-            marks = basis.world.files.marks(place.outputs.values())
-            found = _verdict(state, place, msgspec.structs.replace(basis, marks={**basis.marks, **marks}), again=True)
-            news += [found[0]] if found is not None else []
+            marks = {**basis.marks, **basis.world.files.marks(place.outputs.values())}
+            judge = partial(_verdict, state, place, msgspec.structs.replace(basis, marks=marks), again=True)
+            found = mishaps.contain(state.worker, judge)
+            news += [found[0]] if isinstance(found, tuple) else []
     return tuple(news)
 
 

@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from wakeman.core.errors import PlanError, ProgramError, StorageError, UnknownNameError, UsageError, WakemanError
+from wakeman.core.gate import Refused, decode_text
 from wakeman.core.model import FileFingerprint, Host, Plan, Repository, Share, Unit, WorkersSpec
 from wakeman.core.plan import shares as planning
 from wakeman.core.plan.conflicts import conflicts, used_paths
@@ -19,11 +20,14 @@ from wakeman.core.plan.parser import read_plan
 from wakeman.core.plan.template import nearest, render
 from wakeman.core.policy import review
 from wakeman.engine.attempt import confinement
-from wakeman.engine.registry import latest, readable
+from wakeman.engine.live import elsewhere
+from wakeman.engine.runs import latest, readable
 from wakeman.ports import Executor, SessionInfo, World
 
 UNITS_COMMAND_TIMEOUT_S = 120.0
 """Seconds that `units.command` may take."""
+ENV_FILE_BYTES_MAX = 1024 * 1024
+"""Bytes of `workers.env_file` at most."""
 FILE_NAME_BYTES_MAX = 255
 """Bytes between two slashes of a path: what file systems take."""
 LONG_NAME_CHARS_SHOWN = 60
@@ -282,8 +286,11 @@ def variables(world: World, plan: Plan, root: str) -> Mapping[str, str]:
     if plan.workers.env_file is None:
         return {}
     path = posixpath.join(root, plan.workers.env_file)
+    text = decode_text(world.files.read(path, ENV_FILE_BYTES_MAX))
+    if isinstance(text, Refused):
+        raise StorageError(f"{path}:{text.why}, expected lines NAME=VALUE in UTF-8", f"file {path}")
     found = {}
-    for number, raw in enumerate(world.files.read(path).decode().splitlines(), 1):
+    for number, raw in enumerate(text.splitlines(), 1):
         line = raw.strip().removeprefix("export ")
         if not line or line.startswith("#"):
             continue
@@ -329,7 +336,8 @@ def _sessions_in_use(world: World, plan: Plan, host: Host, executor: Executor, s
     if there is not None and there.outcome == "open":
         held = {session: owner for session, owner in held.items() if owner != name}  # it goes on
     for name, d in readable(world).items():
-        if d.outcome == "open" and name.partition(".")[0] != plan.name and _shares_place(world, d.host, host, executor):
+        beside = d.outcome == "open" and name.partition(".")[0] != plan.name and not elsewhere(world, name, d)
+        if beside and _shares_place(world, d.host, host, executor):
             held.update({worker.session: name for worker in d.workers.values()})
     return [
         f"workers.name: session {name!r} belongs to {held[name]}; choose another workers.name or workers.socket"

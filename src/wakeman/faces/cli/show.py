@@ -28,8 +28,14 @@ def out(text: str) -> None:
 
 
 def print_note(text: str) -> None:
-    """Print a line of talk."""
-    sys.stderr.write(text + "\n")
+    """Print a line of talk. Boundary: where nobody can be told, nothing is."""
+    try:
+        sys.stderr.write(text + "\n")
+        sys.stderr.flush()
+    except OSError:
+        import os
+
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # or what is left would fail once more at the exit
 
 
 def show(options: Namespace, answer: Answer[T_co], text: Callable[[T_co], None], following: Sequence[str] = ()) -> int:
@@ -111,6 +117,8 @@ def print_summary(status: Status) -> None:
 
 def warn(status: Status) -> None:
     """Print why a deployment's workers could not be observed, if so."""
+    if status.elsewhere:
+        print_note(f"warning: {printable(status.elsewhere)}: this is what its log says, and nothing else was looked at")
     if status.blind:
         print_note(f"warning: {printable(status.blind)}; its workers cannot be seen, and nothing is decided about them")
 
