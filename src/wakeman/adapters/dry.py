@@ -243,6 +243,9 @@ class DryFiles:
     def is_directory(self, path: str) -> bool:
         return self._files.is_directory(path)
 
+    def directory_id(self, path: str) -> str:
+        return self._files.directory_id(path)
+
     def resolve(self, paths: Iterable[str]) -> dict[str, str]:
         return self._files.resolve(paths)
 

@@ -18,18 +18,15 @@ from wakeman.adapters.executors import find
 from wakeman.adapters.machine import LocalMachine
 from wakeman.adapters.registry import LocalRegistry
 from wakeman.core.errors import NotLiveError, StorageError, WakemanError
-from wakeman.core.model import Agent, Confinement, Deployment, Host, Plan, WakeTarget
+from wakeman.core.model import Agent, Confinement, Deployment, Host, Network, Plan, WakeTarget
 from wakeman.core.policy.ownership import digest, refusal
-from wakeman.ports import World
+from wakeman.ports import STATE_MARKER, World
 
 if TYPE_CHECKING:
     from wakeman.ports import Confiner, Executor, Git, Harness, Machine, Parser, Terminal, Timer, Watcher
 
 if TYPE_CHECKING:
     from wakeman.adapters.profiles import ProfileFiles
-
-MARKER = ".wakeman"
-"""An (empty) file that makes a `state/` the one to use, from its parent downwards."""
 
 ENVIRONMENT_KEPT = (
     "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "PYTHONPATH", "TMUX_TMPDIR",
@@ -73,7 +70,7 @@ def world(state: str | None, by: str) -> World:
             machine=machine,
             terminal=_receiver(target, host, environment),
             env=host.env if host.python else environment,
-            cwd=host.root,
+            cwd=host.root if os.path.isdir(host.root) else host.directory,  # told of a project that was moved, too
             names={"deployment": deployment.name},
         )
 
@@ -92,11 +89,11 @@ def world(state: str | None, by: str) -> World:
         return {name: agent for name, (agent, _) in profile_files().of(plan).items()}
 
     @cache
-    def confinement() -> Confinement:
-        return _confiner(machine).choose(environment)
+    def confinement(network: Network) -> Confinement:
+        return _confiner(machine).choose(environment, network)
 
     def host(plan: Plan, root: str, place: str) -> Host:
-        confined = confinement() if plan.workers.confine == "units" else None
+        confined = confinement(plan.workers.confine_network) if plan.workers.confine == "units" else None
         found = _host(plan, root, place, environment, confined)
         _admitted.add(_programs(found))
         return found
@@ -158,7 +155,7 @@ def _marked_state(here: str) -> tuple[str, bool]:
     while os.stat(here).st_uid in (0, os.geteuid()):
         bordered = bordered or os.path.exists(f"{here}/.git")
         found = os.path.join(here, "state")
-        if os.path.exists(f"{found}/{MARKER}"):
+        if os.path.exists(f"{found}/{STATE_MARKER}"):
             return found, not bordered or LocalRegistry(registry_directory(), SystemClock().boot()).knows(found)
         if here == "/":
             break
@@ -274,7 +271,7 @@ def _parser() -> Parser:
 def _confiner(machine: Machine) -> Confiner:
     from wakeman.adapters.confine import Confine
 
-    return Confine(machine)
+    return Confine(machine, hidden=(f"{_state_home()}/wakeman",))
 
 
 def _script(name: str) -> bytes:

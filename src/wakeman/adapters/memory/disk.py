@@ -12,7 +12,7 @@ from typing import Any
 from wakeman.adapters.memory.clock import MemoryClock
 from wakeman.core.errors import StorageError, UsageError
 from wakeman.core.model import FileFingerprint
-from wakeman.ports import Installed, PathEntry
+from wakeman.ports import STATE_MARKER, Installed, PathEntry
 
 Held = tuple[bytes, int, int]
 FLUSHED_S = 30.0
@@ -37,6 +37,8 @@ class MemoryFiles:
     open: set[str] = field(default_factory=set)  # those that somebody has open for writing
     unsynced: dict[str, tuple[datetime, Held | None]] = field(default_factory=dict)
     failing: dict[str, str] = field(default_factory=dict)
+    known: dict[str, int] = field(default_factory=dict)  # inodes of the directories that were asked for
+    device: int = 1
     _inodes: int = 0
 
     def marks(self, paths: Iterable[str]) -> dict[str, FileFingerprint]:
@@ -85,7 +87,13 @@ class MemoryFiles:
             [_pattern_parts(pattern) for pattern in exclude],
         )
         files = (path for path in (*self.held, *self.links) if self._real(path) in self.held)
-        inside = (path.removeprefix(f"{place}/").split("/") for path in files if path.startswith(f"{place}/"))
+        states = [f"{posixpath.dirname(path)}/" for path in self.held if posixpath.basename(path) == STATE_MARKER]
+        marked = tuple(state for state in states if state.startswith(f"{place}/") and state != f"{place}/")
+        inside = (
+            path.removeprefix(f"{place}/").split("/")
+            for path in files
+            if path.startswith(f"{place}/") and not path.startswith(marked)
+        )
         return sorted(
             "/".join(names)
             for names in inside
@@ -108,6 +116,16 @@ class MemoryFiles:
 
     def is_directory(self, path: str) -> bool:
         return self._real(path) in self.made
+
+    def directory_id(self, path: str) -> str:
+        place = self._real(path)
+        if place not in self.made:
+            self.known.pop(place, None)
+            return ""
+        if place not in self.known:
+            self._inodes += 1
+            self.known[place] = self._inodes
+        return f"{self.known[place]}:{self.device}"
 
     def resolve(self, paths: Iterable[str]) -> dict[str, str]:
         return {path: self._real(path) for path in paths}

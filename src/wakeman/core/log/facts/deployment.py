@@ -66,9 +66,13 @@ class Amended(Fact, frozen=True):
     """SHA-256 of that plan, in hex."""
     dropped: tuple[str, ...] = ()
     """Workers that had not been launched and are no more."""
+    root_id: str = ""
+    """As in the host of `planned`, as it is now; empty in older logs."""
 
     def apply(self, d: Deployment, event: Event) -> None:
         d.digest = self.digest
+        if self.root_id:
+            d.host = replace(d.host, root_id=self.root_id)
         review.adopt_plan(d, self.plan)
         for name in self.dropped:
             d.restless.pop(name, None)
