@@ -27,6 +27,7 @@ from wakeman.engine.effects.end import HangUp
 from wakeman.engine.effects.launch import MakeSessions, Prepare, Recover, Remember
 from wakeman.engine.effects.move import Exists, Rename
 from wakeman.engine.effects.promote import Promote
+from wakeman.engine.observe.judgement import Findings
 from wakeman.engine.protocol.check import (
     ENDING_LOOK_S,
     TIMER_MIN_S,
@@ -64,7 +65,7 @@ def steps(
     with world.logs.hold(NAME, by) as log:
         spool = Spool(now)
         given = e.Looked(mono=world.clock.mono(), boot=world.clock.boot(), observations=seen, **look)
-        senses = Senses(Given([e.Draft(given)]) if seen else Observe({}), spool, ClearSpool(spool))
+        senses = Senses(Given([e.Draft(given)]) if seen else Observe(Findings()), spool, ClearSpool(spool))
         drive(world, log, noted(check(log.deployment, by, now, senses), into, dies_at), now)
     return into
 
