@@ -302,6 +302,45 @@ def test_what_stands_in_one_write_with_a_line_of_the_log_is_judged(first: bool) 
     assert "closed" in [kind for _, kind in kinds(log)]
 
 
+def within_a_check(*lines: Line) -> Forged:
+    """Give a night in which one write more stands in the middle of a check."""
+    log = Forged(busy())
+    at = log.find("decided", lambda line: "worker" not in line and row(line) == "sleep")
+    for n, line in enumerate(lines):
+        log.insert(at + n, {**log.lines[at], **line})
+        log.lines[at + n]["write"] = -1
+    return log
+
+
+NOTE: Line = {"type": "noted", "data": {"text": "git refused"}}
+
+
+def test_a_note_within_a_check_is_no_divergence_and_the_check_goes_on() -> None:
+    found = judged(within_a_check(NOTE).encoded())
+
+    assert ([], 0) == (found.divergences, found.cut)
+
+
+def test_a_note_is_applied_as_any_line_is() -> None:
+    log = within_a_check(NOTE)
+    at = log.find("noted") + 1
+
+    assert (at, at) == ((found := judged(log.encoded()[:at])).deployment.seq, found.events)
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_what_stands_in_one_write_with_a_note_is_judged(first: bool) -> None:
+    screen: Line = {"type": "captured", "worker": "w0", "attempt": 1, "data": {"file": "s", "sha256": "0"}}
+
+    assert within_a_check(*((NOTE, screen) if first else (screen, NOTE))).judged()
+
+
+def test_a_check_ends_where_the_log_writes_of_itself() -> None:
+    found = judged(within_a_check({"type": "sealed", "data": SEALED}).encoded())
+
+    assert (True, 1) == (bool(found.divergences), found.cut)
+
+
 def test_a_disk_that_was_full_is_known_to_who_judges_what_follows() -> None:
     found = judged(Forged(busy()).encoded()[:9])
     assert "" == found.deployment.full
