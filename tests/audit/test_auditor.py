@@ -254,6 +254,23 @@ def test_who_has_ended_is_not_being_ended_whatever_was_left_behind() -> None:
     assert ([], [(len(busy()), "end of w0")]) == (before, [(one.line, one.what) for one in found.pending()])
 
 
+@pytest.mark.parametrize("skip", [0, 1, 2, 3])
+def test_a_line_of_a_write_that_names_another_writer_is_found_and_no_other(skip: int) -> None:
+    log = Forged(busy())
+    ends = [
+        n
+        for n, line in enumerate(log.lines)
+        if n and line["write"] == log.lines[n - 1]["write"] and line["write"] != log.lines[n + 1]["write"]
+    ]
+    log.lines[ends[skip]]["by"] = "hand:9"
+
+    [found] = log.judged()
+
+    assert (ends[skip] + 1, "fold") == (found.line, found.kind)
+    assert found.found.endswith(", by hand:9")
+    assert found.expected.startswith("one writer, ")
+
+
 # --- newer versions -----------------------------------------------------------------------------------------------
 
 

@@ -2,7 +2,7 @@
 written, and what was expected there.
 
 `python -m tests.audit.test_transcript > tests/audit/changes.txt` writes it anew. Then read the difference: each change
-must be named where it was made, or where it shows first; `nothing else` stands where the rest of the log is as it was.
+must be named where it was made, or where it shows first. The last line says how far it echoes: the fewer, the better.
 """
 
 from __future__ import annotations
@@ -27,7 +27,9 @@ def told(what: str) -> list[str]:
     found = log.judged()
     first = [one for one in found if one.line == found[0].line]
     lines = [f"  {one.line} {one.kind}: {one.found} | {one.expected}" for one in first]
-    return lines if len(found) > len(first) else [*lines, "  nothing else"]
+    behind = sorted({one.line for one in found} - {found[0].line})
+    echo = f"{len(found) - len(first)} more, at {', '.join(map(str, behind))}" if behind else "nothing else"
+    return [*lines, f"  {echo}"]
 
 
 @cache

@@ -118,6 +118,8 @@ class Auditor:
 
     def _weigh(self, write: Write) -> None:
         for event in write:
+            if event.by != write[0].by:
+                self.diverge(event.seq, "fold", f"{line_in_words(event)}, by {event.by}", f"one writer, {write[0].by}")
             with suppress(*_STRAY):  # it speaks of what is not there, which applying it tells
                 for one in passed_over(self.deployment, event):
                     self.diverge(one.line, one.kind, one.found, one.expected)
