@@ -14,6 +14,7 @@ CODES = {
     "UnknownRevisionError": 2,
     "UnknownNameError": 3,
     "NeedsPersonError": 5,
+    "NotLiveError": 5,
     "LogDamagedError": 6,
     "BusyError": 1,
     "TransitionError": 1,

@@ -7,6 +7,8 @@
 #
 #     claim   written here first, holding this process's id. When it is there already, the attempt was started
 #             before: nothing is run, nothing is written, exit status 125.
+#     cwd     optional, the real path of the directory that the program is to start in, and a line feed. In another one,
+#             where tmux starts it if it cannot go there, nothing is run, and the exit status is 126.
 #     env     optional, lines `export KEY='value'`, mode 0600: variables for the program alone.
 #     setup   optional, a script that is run ahead of the program; what it prints goes to the terminal. Where it fails
 #             the program is not run, and its exit status is the attempt's.
@@ -66,6 +68,14 @@ attempt() {
     fi
     (
         exec 9>&-
+        # The `.` keeps a line feed at the end of a name.
+        if [ -e "$dir/cwd" ] && [ "$(pwd -P && echo .)" != "$(cat "$dir/cwd" && echo .)" ]; then
+            if [ -h "$dir/stdout" ] || [ -e "$dir/stdout" ]; then
+                exec >>"$dir/stdout"
+            fi
+            echo "not run: started in $(pwd -P), expected $(cat "$dir/cwd")"
+            exit 126
+        fi
         if [ -e "$dir/env" ]; then
             . "$dir/env"
         fi

@@ -9,6 +9,9 @@ from msgspec import Struct
 
 from wakeman.core.model import FileFingerprint
 
+STATE_MARKER = ".wakeman"
+"""An (empty) file in state directories and in that of each deployment."""
+
 
 class Installed(Struct, frozen=True):
     """What became of a file that was to be installed: its mark in its place, or `why` it was left where it is."""
@@ -42,7 +45,8 @@ class Files(Protocol):
     def glob(self, root: str, patterns: Sequence[str], exclude: Sequence[str]) -> list[str]:
         """List regular files under `root` as relative paths, sorted; `**` spans directories.
 
-        Boundary: hidden names are found by a pattern that names them; an exclusion takes what lies below it too.
+        Boundary: hidden names are found by a pattern that names them; an exclusion takes what lies below it too. A
+        directory that contains `STATE_MARKER` is Wakeman's own, and nothing in it is listed.
         Raises: StorageError for a directory that cannot be listed; UsageError for a pattern that leads outside.
         """
 
@@ -51,6 +55,12 @@ class Files(Protocol):
 
     def is_directory(self, path: str) -> bool:
         """Return whether a directory is there, or a link to one."""
+
+    def directory_id(self, path: str) -> str:
+        """Return what tells a directory, or the one that a link leads to, from others at its path; "" for none.
+
+        Shape: `INODE:DEVICE`; the number of the device may be another after a restart of the machine.
+        """
 
     def resolve(self, paths: Iterable[str]) -> dict[str, str]:
         """Return each path with symlinks and `..` resolved, whether or not it exists."""

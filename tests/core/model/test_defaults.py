@@ -44,6 +44,7 @@ SAID = {
     "workers.socket": "wakeman",
     "workers.cwd": ".",
     "workers.confine": "off",
+    "workers.confine_network": "all",
     "workers.isolate": "none",
     "workers.base": "HEAD",
     "workers.commit": True,
@@ -113,6 +114,7 @@ def test_what_a_state_or_a_part_of_a_line_leaves_out_is_empty_but_for_these() ->
     }
 
     assert {
+        "Confinement.network": "all",
         "Deployment.outcome": "open",
         "Deployment.last_launch": -1e18,  # before any clock: the first launch waits for no other
         "Host.executor": "tmux",

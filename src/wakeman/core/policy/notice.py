@@ -22,6 +22,8 @@ BLIND_OBSERVATIONS_MAX = 3
 """Observations in a row that could not tell before a person is asked."""
 NOTICE_CHARS_MAX = 600
 """Characters of a notice at most."""
+LAUNCH_FAILURE_CHARS_MAX = 200
+"""Characters of a failed launch's reason that a notice repeats."""
 
 
 NOTIFIED_ROWS: dict[str, WakeRow] = {"clean up": "clean up", "wrap up": "wrap up", "give up": "give up"}
@@ -48,7 +50,7 @@ def causes(d: Deployment, decision: Decision, by: str) -> list[Cause]:
         if w.unseen
     ]
     if breaker_open(d):
-        found.append(Cause("ask", "ask:launches", f"{d.failed_launches} launches in a row failed"))
+        found.append(Cause("ask", "ask:launches", f"{d.failed_launches} launches in a row failed{_last_failure(d)}"))
     if d.full:
         found.append(Cause("ask", "ask:disk", "the disk is full: nobody is launched until there is room"))
     if d.barred:
@@ -130,6 +132,12 @@ def asking(d: Deployment) -> bool:
         breaker_open(d) or bool(d.barred or d.full or d.promoting) or (over_budget(d) and _waiting(d)) or starved(d)
     )
     return bool(_asking(d)) or bool(d.held) or blind or halted or bool(_unreviewed(d))
+
+
+def _last_failure(d: Deployment) -> str:
+    """Return why the last launch failed, as the end of a sentence; "" where that is not known any more."""
+    failed = [worker for worker in d.workers.values() if worker.ended_by == "launch"]
+    return f": {sanitise(max(failed, key=lambda w: w.over).why, LAUNCH_FAILURE_CHARS_MAX)}" if failed else ""
 
 
 def _waiting(d: Deployment) -> bool:

@@ -41,6 +41,9 @@ class Enrolled(Fact, frozen=True):
     """For a reviewer: the number of the review; `units` is then its own, the verdict. 0 for other workers."""
     reviews: tuple[str, ...] = ()
     """For a reviewer: the units to review."""
+    cwd_id: str = ""
+    """What tells the directory that it starts in from others, as `INODE:DEVICE@BOOT`, if `workers.cwd` names one that
+    was there: it is not launched in another. Empty otherwise."""
 
     def apply(self, d: Deployment, event: Event) -> None:
         name = cast("str", event.worker)
@@ -50,6 +53,7 @@ class Enrolled(Fact, frozen=True):
                 name=name,
                 session=self.session,
                 key=self.key,
+                cwd_id=self.cwd_id,
                 origin=self.origin,
                 note=self.note,
                 review=self.review,
