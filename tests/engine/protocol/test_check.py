@@ -27,9 +27,10 @@ from wakeman.engine.effects.end import HangUp
 from wakeman.engine.effects.launch import MakeSessions, Prepare, Recover, Remember
 from wakeman.engine.effects.move import Exists, Rename
 from wakeman.engine.effects.promote import Promote
+from wakeman.engine.effects.sync import Sync
+from wakeman.engine.observe.judgement import Findings
 from wakeman.engine.protocol.check import (
     ENDING_LOOK_S,
-    FAILED_LAUNCH_S,
     TIMER_MIN_S,
     ObservationRead,
     ReportsRead,
@@ -65,7 +66,7 @@ def steps(
     with world.logs.hold(NAME, by) as log:
         spool = Spool(now)
         given = e.Looked(mono=world.clock.mono(), boot=world.clock.boot(), observations=seen, **look)
-        senses = Senses(Given([e.Draft(given)]) if seen else Observe({}), spool, ClearSpool(spool))
+        senses = Senses(Given([e.Draft(given)]) if seen else Observe(Findings()), spool, ClearSpool(spool))
         drive(world, log, noted(check(log.deployment, by, now, senses), into, dies_at), now)
     return into
 
@@ -120,7 +121,7 @@ def intruded(made: Play) -> Play:
 LOOK: list[Step] = [FindAlarm, Spool, ClearSpool, Observe, "look?: looked"]
 REARM: list[Step] = [Rearm, "alarm: armed", Replace]
 ENDED: list[Step] = [Exists, "action: w0 move", Rename, "outcome: w0 effected", Exists]
-VERIFIED: list[Step] = ["transition: w0 exited, w0 verified", *ENDED]
+VERIFIED: list[Step] = [Sync, "transition: w0 exited, w0 verified", *ENDED]
 WRAP_UP: list[Step] = ["decision: wrap up, wake", Exists, Bury, FindAlarm, "action: closed"]
 INSTALL: list[Step] = [Promote, "outcome: w0 effected"]
 NOW_STARTED = "transition: w0 started"
@@ -216,6 +217,7 @@ CHECKS: dict[str, tuple[Callable[[], Play], list[Step]]] = {
             Recover,
             "outcome: w0_c1 launched",
             *LOOK[1:],
+            Sync,
             "transition: w0 verified, w0_c1 started",
             *ENDED,
             "decision: sleep",
@@ -328,7 +330,7 @@ def test_a_launch_that_failed_is_tried_again_after_a_while() -> None:
     made = backing_off(0)
     made.stage.sessions.submit = lambda starts: [Made(error="no room") for _ in starts]  # type: ignore[method-assign] # a tmux that refuses
 
-    assert [f"Soon {FAILED_LAUNCH_S:g}"] == soon(steps(made, seen(session="exited", code=1, ended_by="itself")))
+    assert ["Soon 5"] == soon(steps(made, seen(session="exited", code=1, ended_by="itself")))
 
 
 def test_no_check_takes_more_rows_than_there_are_things_to_do() -> None:

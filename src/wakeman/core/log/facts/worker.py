@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import cast
 
-from wakeman.core.log.facts.fact import Event, Fact, count, worker_of
+from wakeman.core.log.facts.fact import Event, Fact, count, quoted_words, worker_of
 from wakeman.core.model import (
     Deployment,
     EndedBy,
@@ -29,6 +29,8 @@ class Enrolled(Fact, frozen=True):
     """Units that are new to the deployment."""
     existing: tuple[FileFingerprint, ...] = ()
     """Outputs of these units that existed before anything ran."""
+    links: dict[str, str] | None = None
+    """Directories above these units' outputs that were symbolic links then, and where they led; null in older logs."""
     moved: tuple[str, ...] = ()
     """Units already known that move to this worker's share."""
     key: str = ""
@@ -59,6 +61,8 @@ class Enrolled(Fact, frozen=True):
                 review=self.review,
             )
         d.before.update((mark.path, mark) for mark in self.existing)
+        if self.links is not None:
+            d.links = {**(d.links or {}), **self.links}
         for unit in self.units:
             d.units[unit.name] = UnitState(unit=unit, worker=name)
             worker.units.append(unit.name)
@@ -130,7 +134,7 @@ class Started(Fact, frozen=True):
         _clear_trouble(worker_of(d, event))
 
     def summary(self) -> str:
-        return self.why
+        return quoted_words(self.why)
 
 
 class Stalled(Fact, frozen=True):
@@ -153,7 +157,7 @@ class Stalled(Fact, frozen=True):
             d.restless[worker.name] = None
 
     def summary(self) -> str:
-        return f"{self.reason}: {self.why}"
+        return f"{self.reason}: {quoted_words(self.why)}"
 
 
 class Recovered(Fact, frozen=True):
@@ -166,7 +170,7 @@ class Recovered(Fact, frozen=True):
         _clear_trouble(worker_of(d, event))
 
     def summary(self) -> str:
-        return self.why
+        return quoted_words(self.why)
 
 
 class Exited(Fact, frozen=True):
@@ -201,7 +205,7 @@ class Exited(Fact, frozen=True):
 
     def summary(self) -> str:
         code = "" if self.code is None else f", code {self.code}"
-        return f"by {self.ended_by or 'nobody known'}{code}: {self.why}"
+        return f"by {self.ended_by or 'nobody known'}{code}: {quoted_words(self.why)}"
 
 
 class Verified(Fact, frozen=True):
@@ -211,6 +215,11 @@ class Verified(Fact, frozen=True):
     """Files that were judged."""
     digest: str = ""
     """SHA-256 over the fingerprints of these files, in hex."""
+
+    def apply(self, d: Deployment, event: Event) -> None:
+        for name in worker_of(d, event).units:
+            unit = d.units[name]
+            unit.synced = unit.verdict.marks if unit.verdict is not None else ()
 
     def summary(self) -> str:
         return f"{count(self.files, 'file')} judged"
