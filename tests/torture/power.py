@@ -66,7 +66,9 @@ class PowerDisk:
         """Make the disk and mount it; take it away in the end."""
         self._fuse.mkdir()
         self.place.mkdir()
-        server = subprocess.Popen([sys.executable, "-m", "tests.torture.power", str(self._fuse), str(self.file)], cwd=ROOT)
+        server = subprocess.Popen(
+            [sys.executable, "-m", "tests.torture.power", str(self._fuse), str(self.file)], cwd=ROOT
+        )
         try:
             until((self._fuse / "disk").exists, 20)
             shown = _run("losetup", "--find", "--show", str(self._fuse / "disk"))
@@ -84,6 +86,7 @@ class PowerDisk:
             with suppress(subprocess.TimeoutExpired):
                 server.wait(10)
             server.kill()
+            server.wait()
 
     def sync(self) -> None:
         """Have everything written: what follows is another moment."""
@@ -145,12 +148,12 @@ def _run(*words: str) -> str:
 
 def serve(mountpoint: str, log: str) -> None:
     """Serve the one file `disk`, and write to the log what is written to it."""
-    import mfusepy  # type: ignore[import-not-found,unused-ignore] # where it is installed
+    import mfusepy
 
     data = bytearray(DISK_BYTES)
     out = open(log, "ab", buffering=0)  # noqa: SIM115 - for as long as the process lives
 
-    class Disk(mfusepy.Operations):  # type: ignore[misc,unused-ignore] # it has no types
+    class Disk(mfusepy.Operations):  # type: ignore[misc,unused-ignore] # it may have no types
         use_ns = True
 
         def getattr(self, path: str, fh: int | None = None) -> dict[str, Any]:
