@@ -24,7 +24,7 @@ def serve(kind: str, memory: int, seconds: float, size: int) -> None:
     os.write(1, b"ready\0")
     for at in range(0, len(told) - 1, 4):
         _limit_file(seconds)
-        answer = _judged_file(told[at : at + 4], kind, memory, size)
+        answer = _parse_answer(told[at : at + 4], kind, memory, size)
         os.write(1, answer[:ANSWER_CHARS_MAX].replace("\0", "").encode(errors="replace") + b"\0")
         if answer.startswith("!"):
             break
@@ -36,7 +36,7 @@ def _judge(kind: str, data: bytes) -> str:
     return format_fault(kind, data)  # type: ignore[arg-type] # a word of the command line
 
 
-def _judged_file(told: list[bytes], kind: str, memory: int, size: int) -> str:
+def _parse_answer(told: list[bytes], kind: str, memory: int, size: int) -> str:
     """Return the answer for one file. Nothing that it does to a library is anything but wrong with this file."""
     try:
         data = _read(told[3], tuple(map(int, told[:3])), size)
