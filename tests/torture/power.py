@@ -129,11 +129,14 @@ def cut(entries: list[Entry], at: int, how: str, seed: int) -> bytearray:
 
 @contextmanager
 def recovered(disk: bytearray, home: Path) -> Iterator[Path]:
-    """Mount what a cut left, as a machine does that starts again."""
+    """Mount what a cut left, as a machine does that starts again: where ext4 asks for it, e2fsck comes first."""
     image, place = home / "image", home / "recovered"
     image.write_bytes(disk)
     place.mkdir(exist_ok=True)
-    _run("mount", "-o", "loop", str(image), str(place))
+    mounting = ["mount", "-o", "loop", str(image), str(place)]
+    if subprocess.run(mounting, capture_output=True).returncode:  # a torn superblock: not every disk writes it whole
+        subprocess.run(["e2fsck", "-fy", str(image)], capture_output=True)
+        _run(*mounting)
     try:
         yield place
     finally:
