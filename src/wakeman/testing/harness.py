@@ -22,7 +22,8 @@ HARNESS_MEMBERS = ("name", "uses_agent", "uses_prompt", "adopts", "redraws", "re
 CALLS = ("problems", "conversation", "borrows", "command", "typed", "report", "ending")
 NOISE = (
     b"", b"\n", b"{", b'{"type":7}\n', b"[1]\n", bytes(range(256)) + b"\n", b'{"a":' + b"[" * 9999 + b"\n",
-    b'{"type":["x"],"message":{"content":[{"id":["x"]}]},"result":{},"error":1e300}\n', b'{"type":"' + b"a" * 65536 + b'"}\n',
+    b'{"type":["x"],"message":{"content":[{"id":["x"]}]},"result":{},"error":1e300}\n',
+    b'{"type":"' + b"a" * 65536 + b'"}\n',
 )  # fmt: skip
 
 TEXTS = ("go on", "!ls", "/help", "read @a", "C:\\", "two\nlines;")
