@@ -301,6 +301,7 @@ _KINDS: dict[type[e.Fact], Kind] = {
     e.Armed: "alarm",
     e.Disarmed: "alarm",
     e.Looked: "look",
+    e.Unsynced: "outcome",
     e.Decided: "decision",
     e.Intended: "action",
     e.Captured: "action",
