@@ -220,6 +220,7 @@ def test_of_two_copies_the_newer_one_counts(older: bool, wanted: bytes) -> None:
     play = Play(workers=1, units=1, plan=CONFINED)
     client(play.stage)
     play.stage.clock.advance(-60 if older else 60)
+    play.cut_short()
     play.stage.files.write(f"{HOME}/login", b"its own")
     play.stage.clock.advance(60 if older else 0)
     play.up()
@@ -230,6 +231,7 @@ def test_of_two_copies_the_newer_one_counts(older: bool, wanted: bytes) -> None:
 def test_nothing_is_written_through_a_link_that_an_attempt_has_left() -> None:
     play = Play(workers=1, units=1, plan={**confined(), "stuck": {"attempts": 1}, "cleanup": {"rounds": 0}})
     client(play.stage)
+    play.cut_short()
     play.stage.files.link("/home/me", f"{HOME}/sub")
 
     done = play.run()

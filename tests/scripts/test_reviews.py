@@ -269,6 +269,7 @@ def test_a_verdict_that_was_there_before_its_reviewer_is_none(at_once: int) -> N
     play = reviewed(
         verify={"review": {"of": "all", "command": ["judge"], "max_units": 2}}, workers={"at_once": at_once}
     )
+    play.cut_short()
     for n in (1, 2):
         play.stage.acts[f"{NAME}_review_{n}"] = Act(stops_after=0)
         forged = [{"unit": f"w{n - 1}/u{u}", "ok": True} for u in (0, 1)]

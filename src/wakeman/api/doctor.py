@@ -201,6 +201,7 @@ def _confinement(world: World, _: LocalFacts, __: str | None) -> Iterator[Findin
 def _alarms(world: World, _: LocalFacts, __: str | None) -> Iterator[Finding]:
     """Yield each open deployment that no check will come to."""
     from wakeman.engine.alarm import alarm_is_pending
+    from wakeman.engine.live import elsewhere
 
     for name in world.logs.names():
         try:
@@ -208,7 +209,9 @@ def _alarms(world: World, _: LocalFacts, __: str | None) -> Iterator[Finding]:
         except WakemanError as fault:
             yield Finding(name, "missing", str(fault), fault.hint)
             continue
-        if d.outcome == "open" and not d.paused_at and not alarm_is_pending(world, d, world.clock.now()):
+        if why := elsewhere(world, name, d):
+            yield Finding(name, "weak", f"{why}: it is read, and not acted on", f"wakeman adopt {name}")
+        elif d.outcome == "open" and not d.paused_at and not alarm_is_pending(world, d, world.clock.now()):
             yield Finding(name, "missing", "open, and no alarm lies ahead", f"wakeman check {name}")
 
 

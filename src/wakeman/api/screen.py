@@ -14,6 +14,7 @@ from wakeman.core.model import Deployment, WorkerState
 from wakeman.core.text import sanitise
 from wakeman.engine import layout, terminals
 from wakeman.engine.attempt import secrets
+from wakeman.engine.live import require
 from wakeman.engine.requests import find_worker
 from wakeman.ports import SessionInfo, World
 
@@ -41,6 +42,7 @@ def capture(world: World, worker: str, lines: int) -> Answer[CapturedScreen]:
     """Return the end of a worker's screen; where there is no session, the end of what it printed."""
     deployment, name = find_worker(world, worker)
     d = world.logs.read(deployment)
+    require(world, deployment, d)
     state = d.workers[name]
     seen, hidden = _found_session(world, d, state)
     if seen is not None and not seen.over:
@@ -59,6 +61,7 @@ def attach(world: World, worker: str) -> Answer[Attached]:
     """Return the command that attaches to a worker's session. Raises: UsageError when the session is gone."""
     deployment, name = find_worker(world, worker)
     d = world.logs.read(deployment)
+    require(world, deployment, d)
     state = d.workers[name]
     if not state.session_id:
         raise UsageError(f"{deployment}/{name} is {state.state}: it has no session", f"wakeman status {deployment}")

@@ -33,6 +33,7 @@ from wakeman.core.policy.limits import used
 from wakeman.core.policy.staging import leaves_branches
 from wakeman.core.policy.transitions import transitions
 from wakeman.engine import alarm
+from wakeman.engine.live import elsewhere
 from wakeman.engine.observe.containment import Mishaps
 from wakeman.engine.observe.observe import observe
 from wakeman.ports import World
@@ -193,6 +194,10 @@ class Status(Value, frozen=True, kw_only=True):
         UNSET
     )
     trees: Annotated[TreesStatus | UnsetType, Meta(description="Branches; absent without `workers.isolate`.")] = UNSET
+    elsewhere: Annotated[
+        str | UnsetType,
+        Meta(description="Why it is not live here, so that only its log was read; absent where it is live."),
+    ] = UNSET
 
 
 class ListedStatus(Status, frozen=True, kw_only=True):
@@ -244,7 +249,7 @@ def after(world: World, d: Deployment, code: int = 0) -> Answer[Status]:
 
 
 def describe(world: World, d: Deployment, at: datetime | None) -> Status:
-    """Return the status of a deployment; `at` is when it was last observed."""
+    """Return the status of a deployment that is live here; `at` is when it was last observed."""
     now = world.clock.now()
     return shape(d, now, at, stands=d.alarm is not None and alarm.alarm_is_pending(world, d, now))
 
@@ -285,6 +290,8 @@ def shape(d: Deployment, now: datetime, at: datetime | None, *, stands: bool) ->
 def following(data: Status) -> tuple[str, ...]:
     """Return the commands that make sense now."""
     name = data.deployment
+    if data.elsewhere is not UNSET:
+        return f"wakeman log {name}", f"wakeman adopt {name}"
     if data.outcome != "open":
         merging = (f"wakeman merge {name}",) if data.trees is not UNSET and data.trees.mergeable else ()
         return (*merging, f"wakeman log {name}", f"wakeman clean {name}")
@@ -322,6 +329,8 @@ def _code(data: Status) -> int:
 def _read_status(world: World, name: str, *, recorded: bool) -> Status:
     d = world.logs.read(name)
     at = d.looked_at
+    if why := elsewhere(world, name, d):
+        return msgspec.structs.replace(shape(d, world.clock.now(), at, stands=False), elsewhere=why)
     if not recorded and d.outcome == "open":
         at = _glance(world, d)
     return describe(world, d, at)

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from wakeman.ports.machine import OUT_BYTES_MAX as OUT_BYTES_MAX
     from wakeman.ports.machine import Machine as Machine
     from wakeman.ports.machine import Ran as Ran
+    from wakeman.ports.registry import Registry as Registry
     from wakeman.ports.repository import Branch as Branch
     from wakeman.ports.repository import Git as Git
     from wakeman.ports.repository import Kept as Kept
@@ -61,6 +62,7 @@ _MODULES = {
     "confiner": ("Confiner",),
     "client": ("Source", "Task", "TranscriptPaths", "Command", "Evidence", "Report", "Reader", "Harness"),
     "repository": ("Branch", "Kept", "Merge", "MergeResult", "Git"),
+    "registry": ("Registry",),
     "world": ("World",),
 }
 _HOMES = {name: module for module, names in _MODULES.items() for name in names}

@@ -148,13 +148,21 @@ class MemoryFiles:
         into = target.endswith("/") or self._real(target) in self.made
         goal = posixpath.join(target, posixpath.basename(source)) if into else target
         old = self._entry(source)
-        if old not in self.held and old not in self.links:
+        below = f"{old}/"
+        moved = [each for each in (*self.held, *self.links, *self.made) if each == old or each.startswith(below)]
+        if not moved:
             raise StorageError(f"{source}: no such file")
         new = self._place(goal)
         if new in self.held or new in self.links:
             raise StorageError(f"{goal}: exists already, and nothing is overwritten")
-        kind: dict[str, Any] = self.held if old in self.held else self.links
-        kind[new] = kind.pop(old)
+        for each in moved:
+            there = new + each.removeprefix(old)
+            if each in self.made:
+                self.made.discard(each)
+                self.made.add(there)
+            else:
+                kind: dict[str, Any] = self.held if each in self.held else self.links
+                kind[there] = kind.pop(each)
         return goal
 
     def remove(self, path: str) -> None:

@@ -59,6 +59,17 @@ class Repository(Struct, frozen=True, omit_defaults=True):
     """Full name of the branch that `workers.base` named; empty for none."""
 
 
+class Identity(Struct, frozen=True, omit_defaults=True):
+    """Where and as whom a process runs: what another copy of the same state directory does not share."""
+
+    machine: str = ""
+    """Id of the machine (`/etc/machine-id`), or its host name where it has none."""
+    uid: int = -1
+    """Number of the user."""
+    pid_namespace: int = 0
+    """Number of the PID namespace, by which containers differ from their machine; 0 where there is none."""
+
+
 class Host(Struct, frozen=True, omit_defaults=True):
     """The absolute world of a deployment, resolved once at `up`, so that a check from `at` sees the same."""
 
@@ -80,6 +91,8 @@ class Host(Struct, frozen=True, omit_defaults=True):
     """What confines the workers, with `workers.confine`."""
     repository: Repository | None = None
     """The git repository, with `workers.isolate`."""
+    identity: Identity | None = None
+    """Machine, user and PID namespace of `up`, or of who adopted the deployment. Logs of before have none."""
     root_id: str = ""
     """What tells `root` from another directory in its place, as `INODE:DEVICE@BOOT`: nobody is launched in another.
     Empty in older logs."""

@@ -38,7 +38,7 @@ class Ready(Struct, frozen=True):
     resume: bool = False
 
 
-class Adopted(Struct, frozen=True):
+class Established(Struct, frozen=True):
     """A session of the attempt: made now, or found."""
 
     session_id: str = ""
@@ -57,7 +57,7 @@ class Unconfirmed(Struct, frozen=True):
     """A launcher of the user's own that was started, and whose session was not seen: a person's, never repeated."""
 
 
-Fate: TypeAlias = Adopted | Failed | Unconfirmed
+Fate: TypeAlias = Established | Failed | Unconfirmed
 """What became of a launch."""
 
 
@@ -141,7 +141,7 @@ class MakeSessions(Struct, frozen=True):
         recorded = outcomes(write)
         started = {each.worker for each in self.prepared.ready}
         return {
-            name: recorded.get(name) or (Adopted() if name in started else Failed("why it was refused"))
+            name: recorded.get(name) or (Established() if name in started else Failed("why it was refused"))
             for name in names
         }
 
@@ -185,7 +185,7 @@ def launch(d: Deployment, names: Sequence[str], now: datetime) -> Steps[None]:
         draft for name, fate in fates.items() for draft in launch_drafts(d, d.workers[name], seqs.get(name, 0), fate)
     ]
     yield from append("outcome", drafts)
-    yield from do(Remember(tuple(name for name, fate in fates.items() if isinstance(fate, Adopted))))
+    yield from do(Remember(tuple(name for name, fate in fates.items() if isinstance(fate, Established))))
 
 
 def _intent(d: Deployment, ready: Ready) -> e.Draft:
@@ -205,7 +205,7 @@ def launch_fate(made: Made) -> Fate:
     """Return what became of a session that was to be made."""
     if made.error or made.taken:
         return Failed(made.error or "a session of that name is somebody else's")
-    return Adopted(made.session_id, made.pid)
+    return Established(made.session_id, made.pid)
 
 
 def launch_drafts(d: Deployment, worker: WorkerState, intent: int, fate: Fate) -> list[e.Draft]:
@@ -214,7 +214,7 @@ def launch_drafts(d: Deployment, worker: WorkerState, intent: int, fate: Fate) -
     Boundary: what the machine or a person kept from happening costs no attempt.
     """
     match fate:
-        case Adopted():
+        case Established():
             kind = e.Launched if worker.state == "pending" else e.Relaunched
             fact = kind(intent=intent, session_id=fate.session_id, pid=fate.pid, adopted=fate.found)
             return [transition(worker, fact)]
@@ -241,7 +241,7 @@ def outcomes(write: Write) -> dict[str, Fate]:
 def _recorded_fate(data: e.Fact) -> Fate | None:
     match data:
         case e.Launched():
-            return Adopted(data.session_id, data.pid, data.adopted)
+            return Established(data.session_id, data.pid, data.adopted)
         case e.Exited():
             return Failed(data.why.removeprefix(UNLAUNCHED), data.ended_by)
         case e.Effected():
@@ -322,7 +322,7 @@ def _recovered(world: World, d: Deployment, worker: WorkerState, listing: Listin
     host, sign = d.host, attempt_id(d, worker)
     seen = next((s for s in listing.seen if s.mark == sign), None)
     if seen is not None:
-        return Adopted(seen.session_id, seen.pid, found=True)
+        return Established(seen.session_id, seen.pid, found=True)
     if worker.boot != world.clock.boot() and not world.executor(host).outlives_boot:
         return Failed("the machine was started anew before the launch was confirmed", "machine")
     unwanted = Failed("a person asked for something else", "person") if _unwanted(d, worker) else None
@@ -331,11 +331,11 @@ def _recovered(world: World, d: Deployment, worker: WorkerState, listing: Listin
         if found is not None:
             with suppress(ProgramError):
                 terminals.terminal(world, host).adopt(found.session_id, sign)
-            return Adopted(found.session_id, found.pid, found=True)
+            return Established(found.session_id, found.pid, found=True)
         return unwanted or (None if worker.asked else Unconfirmed())
     if world.files.marks([layout.claim(host, worker)]):
         # It ran: the session is gone, but the attempt was started and is not to be started twice.
-        return Adopted(found=True)
+        return Established(found=True)
     if unwanted:
         return unwanted
     try:

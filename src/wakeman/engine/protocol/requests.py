@@ -10,7 +10,7 @@ from datetime import datetime
 
 from wakeman.core.log import events as e
 from wakeman.core.log.state import transition
-from wakeman.core.model import Deployment, WorkerState
+from wakeman.core.model import Deployment, Identity, WorkerState
 from wakeman.engine.effects.alarm import disarm, ensure
 from wakeman.engine.protocol.steps import Steps, append
 
@@ -42,6 +42,11 @@ def request(d: Deployment, verb: e.Verb, text: str, now: datetime) -> Steps[None
     if d.paused_at and verb in ("unpause", "down"):
         yield from ensure(d, now, paused=True)  # or a crash before the check would leave it open without one
     yield from append("fold", [e.Draft(e.Requested(verb=verb, text=text))])
+
+
+def adopt(d: Deployment, identity: Identity, root_id: str) -> Steps[None]:
+    """Make a deployment live where it is now."""
+    yield from append("fold", [e.Draft(e.Adopted(identity=identity, before=d.host.identity, root_id=root_id))])
 
 
 def unlaunched(d: Deployment) -> tuple[str, ...]:

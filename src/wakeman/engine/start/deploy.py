@@ -19,16 +19,18 @@ from wakeman.core.names import unique
 from wakeman.core.plan import shares as planning
 from wakeman.core.policy import review
 from wakeman.core.policy.tables import EDITION
-from wakeman.engine import alarm, layout
+from wakeman.engine import alarm, layout, live
 from wakeman.engine.attempt import confinement
 from wakeman.engine.attempt.compose import compose_attempt
 from wakeman.engine.check import check
+from wakeman.engine.directories import identified
 from wakeman.engine.effects.close import bury
 from wakeman.engine.effects.review import appointed
+from wakeman.engine.live import hold
 from wakeman.engine.protocol import requests as protocol
 from wakeman.engine.protocol.steps import drive
-from wakeman.engine.registry import latest, next_name
-from wakeman.engine.start.prepare import PreparedPlan, identified, variables
+from wakeman.engine.runs import latest, next_name
+from wakeman.engine.start.prepare import PreparedPlan, variables
 from wakeman.ports import STATE_MARKER, Command, World
 
 FIXED = ("executor", "confine", "stage", "isolate", "base", "setup", "commit")
@@ -44,6 +46,7 @@ def drafts(world: World, prepared: PreparedPlan, name: str) -> list[e.Draft]:
         prepared.host,
         directory=directory,
         repository=prepared.repository,
+        identity=world.registry.identity(),
         root_id=identified(world, prepared.root),
     )
     plan = _logged_plan(prepared, host)
@@ -127,7 +130,8 @@ def up(world: World, prepared: PreparedPlan) -> Deployment:
         return check(world, name)
     _require_programs(world, prepared)
     if there is not None:
-        bury(world, there)
+        if not live.elsewhere(world, name, there):
+            bury(world, there)
         name = next_name(name)
     begin(world, prepared, name)
     return check(world, name)
@@ -139,6 +143,7 @@ def begin(world: World, prepared: PreparedPlan, name: str) -> None:
     ahead = Deployment()
     apply_drafts(ahead, first, now, world.by)
     # The log comes last: from its first line on, all that the night needs to go on by itself is there.
+    live.make_directory(world, name, ahead.host)
     furnish(world, ahead, prepared)
     with alarm.first_alarm(world, ahead, now) as armed:
         world.logs.create(name, planning.plan_digest(prepared.plan), [*first, *armed], now, world.by)
@@ -149,7 +154,7 @@ def amend(world: World, name: str, prepared: PreparedPlan) -> Deployment:
 
     Raises: UsageError when it is closed, or its paths would be relative to another directory.
     """
-    with world.logs.hold(name, world.by) as log:
+    with hold(world, name) as log:
         d = log.deployment
         if d.outcome != "open":
             raise UsageError(f"{name} is closed ({d.outcome})", "wakeman up FILE starts the next run")

@@ -21,7 +21,9 @@ from wakeman.core.policy import review
 from wakeman.core.policy.quality import parse
 from wakeman.engine import layout
 from wakeman.engine.attempt import confinement
-from wakeman.engine.registry import latest, readable
+from wakeman.engine.directories import identified
+from wakeman.engine.live import elsewhere
+from wakeman.engine.runs import latest, readable
 from wakeman.ports import OUT_BYTES_MAX, Executor, SessionInfo, World
 
 UNITS_COMMAND_TIMEOUT_S = 120.0
@@ -287,12 +289,6 @@ def _starting_places(plan: Plan, shares: Sequence[Share]) -> dict[str, str]:
     return {share.name: render(plan.workers.cwd, planning.worker_names(plan.name, share, "", "")) for share in shares}
 
 
-def identified(world: World, directory: str) -> str:
-    """Return what tells a directory from others, and on which boot; "" where there is none."""
-    found = world.files.directory_id(directory)
-    return f"{found}@{world.clock.boot()}" if found else ""
-
-
 def _harness_faults(world: World, plan: Plan, _: str) -> list[str]:
     return world.harness(plan.workers.harness).problems(plan)
 
@@ -394,7 +390,8 @@ def _sessions_in_use(world: World, plan: Plan, host: Host, executor: Executor, s
     if there is not None and there.outcome == "open":
         held = {session: owner for session, owner in held.items() if owner != name}  # it goes on
     for name, d in readable(world).items():
-        if d.outcome == "open" and name.partition(".")[0] != plan.name and _shares_place(world, d.host, host, executor):
+        beside = d.outcome == "open" and name.partition(".")[0] != plan.name and not elsewhere(world, name, d)
+        if beside and _shares_place(world, d.host, host, executor):
             held.update({worker.session: name for worker in d.workers.values()})
     return [
         f"workers.name: session {name!r} belongs to {held[name]}; choose another workers.name or workers.socket"

@@ -117,6 +117,8 @@ def print_summary(status: Status) -> None:
 
 def warn(status: Status) -> None:
     """Print why a deployment's workers could not be observed, if so."""
+    if status.elsewhere:
+        print_note(f"warning: {printable(status.elsewhere)}: this is what its log says, and nothing else was looked at")
     if status.blind:
         print_note(f"warning: {printable(status.blind)}; its workers cannot be seen, and nothing is decided about them")
 

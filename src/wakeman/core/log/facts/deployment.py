@@ -8,7 +8,7 @@ from typing import Literal
 from msgspec.structs import replace
 
 from wakeman.core.log.facts.fact import Event, Fact, worker_of
-from wakeman.core.model import Alarm, Deployment, Host, Outcome, Plan, Rejection, Review, UnitState
+from wakeman.core.model import Alarm, Deployment, Host, Identity, Outcome, Plan, Rejection, Review, UnitState
 from wakeman.core.policy import review
 
 Verb = Literal["stop", "retry", "waive", "reject", "accept", "pause", "unpause", "amend", "down", "send", "check"]
@@ -39,6 +39,26 @@ class Planned(Fact, frozen=True):
 
     def summary(self) -> str:
         return f"{self.name}, plan {self.digest[:8]} in {self.host.root}"
+
+
+class Adopted(Fact, frozen=True):
+    """A person made the deployment live where it is now: on this machine, as this user, in this PID namespace."""
+
+    identity: Identity
+    """Where it is live from here on."""
+    before: Identity | None = None
+    """Where it was live; null in a log that does not say."""
+    root_id: str = ""
+    """As in the host of `planned`, as it is now: what was restored has other inodes."""
+
+    def apply(self, d: Deployment, event: Event) -> None:
+        d.host = replace(d.host, identity=self.identity, root_id=self.root_id)
+        for worker in d.workers.values():
+            worker.cwd_id = ""
+        d.server = ""  # the process id of a server says nothing in another PID namespace
+
+    def summary(self) -> str:
+        return f"live on {self.identity.machine[:8]} as user {self.identity.uid}"
 
 
 class Amended(Fact, frozen=True):
