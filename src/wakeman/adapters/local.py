@@ -18,7 +18,7 @@ from wakeman.adapters.executors import find
 from wakeman.adapters.machine import LocalMachine
 from wakeman.adapters.registry import LocalRegistry
 from wakeman.core.errors import NotLiveError, StorageError, WakemanError
-from wakeman.core.model import Agent, Confinement, Deployment, Host, Plan, WakeTarget
+from wakeman.core.model import Agent, Confinement, Deployment, Host, Network, Plan, WakeTarget
 from wakeman.core.policy.ownership import digest, refusal
 from wakeman.ports import STATE_MARKER, World
 
@@ -89,11 +89,11 @@ def world(state: str | None, by: str) -> World:
         return {name: agent for name, (agent, _) in profile_files().of(plan).items()}
 
     @cache
-    def confinement() -> Confinement:
-        return _confiner(machine).choose(environment)
+    def confinement(network: Network) -> Confinement:
+        return _confiner(machine).choose(environment, network)
 
     def host(plan: Plan, root: str, place: str) -> Host:
-        confined = confinement() if plan.workers.confine == "units" else None
+        confined = confinement(plan.workers.confine_network) if plan.workers.confine == "units" else None
         found = _host(plan, root, place, environment, confined)
         _admitted.add(_programs(found))
         return found
@@ -264,7 +264,7 @@ def _watcher() -> Watcher:
 def _confiner(machine: Machine) -> Confiner:
     from wakeman.adapters.confine import Confine
 
-    return Confine(machine)
+    return Confine(machine, hidden=(f"{_state_home()}/wakeman",))
 
 
 def _script(name: str) -> bytes:

@@ -12,7 +12,7 @@ from msgspec import Meta
 from wakeman.api.answer import Answer, Value
 from wakeman.core.errors import UsageError, WakemanError
 from wakeman.core.model import Agent, Plan, UnitsSpec
-from wakeman.core.model.plan import DEFAULT_EXECUTOR
+from wakeman.core.model.plan import DEFAULT_EXECUTOR, Network
 from wakeman.core.plan.parser import read_plan
 from wakeman.ports import World
 
@@ -191,11 +191,18 @@ def _free_memory(world: World, _: LocalFacts, __: str | None) -> Iterator[Findin
 
 def _confinement(world: World, _: LocalFacts, __: str | None) -> Iterator[Finding]:
     try:
-        way = world.confiner().choose(world.machine.environ())
+        way = world.confiner().choose(world.machine.environ(), "all")
     except WakemanError as fault:
         yield Finding("confinement", "weak", f'{fault}: workers.confine = "units" cannot be had', fault.hint)
         return
     yield Finding("confinement", "ok", f"{way.words}, by {way.program}")
+    networks: tuple[Network, ...] = ("none", "loopback")
+    for network in networks:
+        try:
+            world.confiner().choose(world.machine.environ(), network)
+        except WakemanError as fault:
+            what = f'{fault}: workers.confine_network = "{network}" cannot be had'
+            yield Finding("confinement", "weak", what, fault.hint)
 
 
 def _alarms(world: World, _: LocalFacts, __: str | None) -> Iterator[Finding]:

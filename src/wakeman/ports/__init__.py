@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from wakeman.ports.client import TranscriptPaths as TranscriptPaths
     from wakeman.ports.clock import Clock as Clock
     from wakeman.ports.confiner import Confiner as Confiner
+    from wakeman.ports.confiner import Reach as Reach
     from wakeman.ports.executor import Executor as Executor
     from wakeman.ports.executor import Listing as Listing
     from wakeman.ports.executor import Made as Made
@@ -59,7 +60,7 @@ _MODULES = {
     "files": ("STATE_MARKER", "Installed", "Files"),
     "machine": ("OUT_BYTES_MAX", "Ran", "Machine"),
     "watcher": ("FileChanges", "Watch", "Watcher"),
-    "confiner": ("Confiner",),
+    "confiner": ("Confiner", "Reach"),
     "client": ("Source", "Task", "TranscriptPaths", "Command", "Evidence", "Report", "Reader", "Harness"),
     "repository": ("Branch", "Kept", "Merge", "MergeResult", "Git"),
     "registry": ("Registry",),

@@ -229,6 +229,10 @@ def spent(**fields: object) -> Deployment:
         (deployment(worker(), done=True), Decision("wrap up", WRAPPED, why=SAYS)),
         (changed(deployment(worker(), done=True), held="wrap up"), Decision("wrap up", WRAPPED, why=SAYS)),
         (ready(), Decision("wrap up", WRAPPED, why=SAYS, held=True)),
+        (
+            deployment(worker(), wake=HOLD),
+            Decision("clean up", ("enrol",), why="0/1 units done; undone by w", held=True),
+        ),
         (ready(held="give up"), Decision("wrap up", WRAPPED, why=SAYS, held=True)),
         (ready(accepted="wrap up"), Decision("wrap up", WRAPPED, why=SAYS)),
         (ready(accepted="give up"), Decision("wrap up", WRAPPED, why=SAYS, held=True)),

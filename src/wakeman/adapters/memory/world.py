@@ -112,7 +112,9 @@ class MemoryWorld:
             check(self.world(f"{argv[2]}:1"), argv[4] if len(argv) > 4 else "")
 
     def _host(self, plan: Plan, root: str, directory: str) -> Host:
-        confinement = self.confiner.choose({}) if plan.workers.confine == "units" else None
+        confinement = (
+            self.confiner.choose({}, plan.workers.confine_network) if plan.workers.confine == "units" else None
+        )
         return Host(
             root=root,
             directory=directory,

@@ -9,7 +9,7 @@ from typing import Literal
 from msgspec import Struct
 
 from wakeman.core.model.intent import OpenIntent
-from wakeman.core.model.plan import DEFAULT_EXECUTOR, Plan, UnitsSpec
+from wakeman.core.model.plan import DEFAULT_EXECUTOR, Network, Plan, UnitsSpec
 from wakeman.core.model.unit import FileFingerprint, Review, UnitState
 from wakeman.core.model.worker import Validator, WorkerState
 
@@ -35,11 +35,13 @@ class Confinement(Struct, frozen=True, omit_defaults=True):
     """How the kernel is told what an attempt may write: found once, by trying it."""
 
     way: str
-    """What confines: `landlock`, or `bwrap` for bubblewrap."""
+    """What confines: `landlock+mounts`, with mounts over what is hidden; `landlock` without; `bwrap` for bubblewrap."""
     program: str
     """Absolute path of what applies the rules and then becomes the worker's program."""
     words: str = ""
     """The way in words, with the version of its rules."""
+    network: Network = "all"
+    """What of the network it leaves."""
 
 
 class Repository(Struct, frozen=True, omit_defaults=True):

@@ -21,6 +21,9 @@ WakeRow = Literal["ask", "clean up", "wrap up", "give up", "check"]
 Pace = Literal["simple", "complex", "long"]
 """`simple`: 3m, later 5m; `complex`: 5m, later 10m; `long`: 10m, later 15m. Later is after two alarms without
 progress, until there is some."""
+Network = Literal["none", "loopback", "all"]
+"""`none`: no internet sockets; `loopback`: an interface of the attempt's own, on which it meets its children alone;
+`all`: what you reach."""
 WorkspaceKind = Literal["in place", "staged", "worktree"]
 """Where workers make their outputs: in their places, in a stage of each attempt, in a git work tree of each worker."""
 Seconds = Annotated[
@@ -136,6 +139,8 @@ class WorkersSpec(Spec, frozen=True):
     children; `off`: it writes wherever you may."""
     confine_also: tuple[str, ...] = ()
     """Further directories that a confined worker may write to, such as caches. Example: `["/home/me/.npm"]`."""
+    confine_network: Network = "all"
+    """What of the network a confined worker has. Clients of a model need `all`."""
     stage: bool = False
     """Have outputs made in a directory of the attempt's own and moved into place in one step, once they pass."""
     isolate: Literal["none", "worktree"] = "none"

@@ -73,7 +73,7 @@ def closest(word: str, known: Iterable[str]) -> str:
     """Return the known word that resembles it most; "" when none does."""
     import difflib  # 3 ms that a check does not have
 
-    return next(iter(difflib.get_close_matches(word, list(known), n=1)), "")
+    return next(iter(difflib.get_close_matches(word, list(known))), "")
 
 
 def _faults(template: str, scope: Collection[str] | None) -> Iterator[str]:

@@ -39,8 +39,7 @@ class Site(Struct, frozen=True):
 
 
 def digest(host: Host) -> str:
-    """Return a digest of a host, wherever it is live, and whichever directory is at its root: no program is named by
-    these."""
+    """Return a digest of a host, wherever it is live, and whichever directory is at its root now."""
     data = msgspec.json.encode(msgspec.structs.replace(host, identity=None, root_id=""))
     return blake2b(data, digest_size=16).hexdigest()
 

@@ -259,7 +259,7 @@ def prepare_attempt(world: World, d: Deployment, worker: WorkerState) -> Attempt
     files.write(task.units_file, units_listing(review.subjects(d, worker) if worker.review else units).encode())
     text = f"{command.preface}\n\n{task.prompt}" if command.preface else task.prompt
     files.write(task.prompt_file, text.encode("utf-8", "surrogateescape"))
-    files.write(posixpath.join(home, "outputs"), _outputs_for_hook(task.outputs))
+    files.write(layout.outputs_list(host, worker), _outputs_for_hook(task.outputs))
     files.write(posixpath.join(home, "cwd"), f"{task.cwd}\n".encode("utf-8", "surrogateescape"))
     confinement.prepare_confinement(world, d, worker, command)
     if any(layout.relative_within(file, task.home) for file in command.files):

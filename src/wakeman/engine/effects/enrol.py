@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from itertools import count
 
 from wakeman.core.log import events as e
 from wakeman.core.log.chunks import chunks
@@ -24,7 +25,7 @@ def cleanups(d: Deployment) -> list[e.Draft]:
     for name, units in short(d).items():
         worker = d.workers[name]
         origin = worker.origin or name
-        fresh = next(f"{origin}_c{n}" for n in range(1, len(taken) + 2) if f"{origin}_c{n}".lower() not in taken)
+        fresh = next(name for n in count(1) if (name := f"{origin}_c{n}").lower() not in taken)
         taken.add(fresh.lower())
         note = ("Checks that failed:\n" + "\n".join(failures(d.units, units)))[:8000]
         drafts += [

@@ -135,8 +135,9 @@ class MakeSessions(Struct, frozen=True):
 
     def recorded(self, d: Deployment, write: Write) -> Mapping[str, Fate] | str:
         """Read the outcomes. Boundary: what is not there is taken to have been started."""
-        if len(write) == 1 and isinstance(write[0].data, e.Noted):
-            return write[0].data.text
+        first, *more = write
+        if not more and isinstance(first.data, e.Noted):
+            return first.data.text
         names = [*(each.worker for each in self.prepared.ready), *self.prepared.refused]
         recorded = outcomes(write)
         started = {each.worker for each in self.prepared.ready}
@@ -180,7 +181,7 @@ def launch(d: Deployment, names: Sequence[str], now: datetime) -> Steps[None]:
     if isinstance(fates, str):
         yield from append("line", [noted(fates)])
         return
-    seqs = {intent.worker or "": intent.seq for intent in intents}
+    seqs = {intent.worker: intent.seq for intent in intents}
     drafts = [
         draft for name, fate in fates.items() for draft in launch_drafts(d, d.workers[name], seqs.get(name, 0), fate)
     ]
@@ -299,8 +300,6 @@ def _legal(d: Deployment, worker: WorkerState, fate: Fate) -> bool:
 
 def recover(d: Deployment) -> Steps[None]:
     """Settle open launches."""
-    if not any(worker.intent for worker in d.workers.values()):
-        return
     fates = yield from do(Recover())
     if isinstance(fates, str):
         yield from append("line", [noted(fates)])

@@ -33,7 +33,7 @@ from wakeman.engine.runs import latest, next_name
 from wakeman.engine.start.prepare import PreparedPlan, variables
 from wakeman.ports import STATE_MARKER, Command, World
 
-FIXED = ("executor", "confine", "stage", "isolate", "base", "setup", "commit")
+FIXED = ("executor", "confine", "confine_network", "stage", "isolate", "base", "setup", "commit")
 """Keys of `[workers]` that say where workers run, where outputs are made, and what keeps workers there."""
 INLINE_PROMPT_BYTES_MAX = 16 * 1024
 """Bytes of a prompt that is kept in the log; a longer one is kept beside it."""
