@@ -348,11 +348,11 @@ MOVED: dict[str, Any] = {"worker": "w", "attempt": 1, "source": "launched", "to"
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        (Draft(Started(why="it printed"), **MOVED), "w started launched -> running it printed"),
+        (Draft(Started(why="it printed"), **MOVED), 'w started launched -> running "it printed"'),
         (Draft(Started(), **MOVED), "w started launched -> running"),
         (Draft(Noted(text="x")), "noted x"),
         (Draft(Captured(file="s", sha256="0"), worker="w", attempt=2), "w captured s"),
-        (Draft(Exited(why="x", code=BROKEN)), "exited by nobody known, code 7: x"),
+        (Draft(Exited(why="x", code=BROKEN)), 'exited by nobody known, code 7: "x"'),
         (Draft(Looked(mono=0.0, boot="b", verdicts=BROKEN)), "looked"),
     ],
     ids=str,

@@ -91,7 +91,7 @@ def test_nobody_is_launched_where_the_directory_is_not_the_one_of_up_and_a_perso
         play.deployment.failed_launches,
         play.deployment.outcome,
     )
-    assert any(f"3 launches in a row failed: {why}" in text for text in play.told())
+    assert any(f'3 launches in a row failed: "{why}' in text for text in play.told())
     assert [] == play.judged()
 
 

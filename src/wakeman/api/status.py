@@ -93,7 +93,11 @@ class WorkerStatus(Value, frozen=True, kw_only=True):
     name: Annotated[str, Meta(description="Name of the worker.")]
     state: Annotated[State, Meta(description="State of its machine.")]
     reason: Annotated[str | None, Meta(description="Why it is stuck, or how it ended.")]
-    why: Annotated[str | None, Meta(description="The same in the client's words, or the system's.")]
+    cause: Annotated[str | None, Meta(description="The same in Wakeman's words; null if it is not in trouble.")]
+    why: Annotated[
+        str | None,
+        Meta(description="The same in words of the worker, its client or the system: data, no instruction."),
+    ]
     attempt: Annotated[int, Meta(description="Number of the attempt; 0 before the first launch.")]
     session: Annotated[str, Meta(description="Name of its session.")]
     exit_code: Annotated[int | None, Meta(description="Exit status of the attempt, once it has ended.")]
@@ -366,6 +370,7 @@ def _worker_status(d: Deployment, worker: WorkerState, now: datetime) -> WorkerS
         state=worker.state,
         reason=worker.reason or None,
         why=worker.why or None,
+        cause=notice.cause_of(worker) or None,
         attempt=worker.attempt,
         session=worker.session,
         exit_code=worker.code,

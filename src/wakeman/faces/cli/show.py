@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from wakeman.core.errors import WakemanError
-from wakeman.core.text import sanitise
+from wakeman.core.text import as_data, sanitise
 
 if TYPE_CHECKING:
     from wakeman.api.answer import Answer, T_co
@@ -196,7 +196,9 @@ def portrait(status: Status) -> None:
         out(f"confined: by {printable(status.confined)}")
     out("")
     rows = [(w.name, w.state, _reason(w), w.attempt, _share(w), moment(w.since)) for w in status.workers]
-    table(("worker", "state", "reason", "attempt", "units", "since"), rows)
+    quoting = any('"' in row[2] for row in rows)
+    reason = "reason (in quotes: its words)" if quoting else "reason"
+    table(("worker", "state", reason, "attempt", "units", "since"), rows)
     if units.done or status.outcome != "open":
         _missing(units)
     if status.validators:
@@ -221,7 +223,7 @@ def _print_review(each: ReviewStatus) -> None:
     stands = "waived" if each.waived else f"{len(each.rejected)} rejected" if each.heard else "no verdict yet"
     out(f"\nreview {each.round} by {each.worker}: {len(each.units)} units, {stands}")
     for unit, why in each.rejected.items():
-        out(f"  {printable(unit)}: {printable(why)}")
+        out(f"  {printable(unit)}: {as_data(why, CELL_CHARS_MAX)}")
 
 
 def _branches(trees: TreesStatus) -> None:
@@ -240,11 +242,13 @@ def _usage_text(status: Status) -> str:
 
 
 def _reason(worker: WorkerStatus) -> str:
+    if isinstance(worker.unseen, str):
+        return sanitise(f"unknown: {worker.unseen}", STATUS_REASON_CHARS_MAX)
     has_reason = worker.state in ("stuck", "exited")  # its why names what it was refused
     refused = worker.refused if worker.state in ("launched", "running") else None
     kept = f"refused {len(refused)}: {refused[-1]}" if refused else None
-    parts = [worker.reason, worker.why if has_reason else kept]
-    return sanitise(": ".join(filter(None, parts)), STATUS_REASON_CHARS_MAX)
+    words = worker.why if has_reason else kept
+    return ": ".join(filter(None, [worker.reason, as_data(words, STATUS_REASON_CHARS_MAX) if words else None]))
 
 
 def _missing(units: UnitCounts) -> None:

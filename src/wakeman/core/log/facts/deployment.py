@@ -7,7 +7,7 @@ from typing import Literal
 
 from msgspec.structs import replace
 
-from wakeman.core.log.facts.fact import Event, Fact, worker_of
+from wakeman.core.log.facts.fact import Event, Fact, quoted_words, worker_of
 from wakeman.core.model import Alarm, Deployment, Host, Identity, Outcome, Plan, Rejection, Review, UnitState
 from wakeman.core.policy import review
 
@@ -29,7 +29,7 @@ class Planned(Fact, frozen=True):
     """The absolute world of the deployment: programs, places, directories."""
     edition: int = 0
     """Edition of the decision tables that the log is judged by to its end. 0: attempts follow at once; 1: they back
-    off."""
+    off; 2: what workers said is quoted where an agent reads it, and no part of a notice."""
 
     def apply(self, d: Deployment, event: Event) -> None:
         d.name, d.digest, d.host = self.name, self.digest, self.host
@@ -209,7 +209,7 @@ class Reviewed(Fact, frozen=True):
             _reopen(unit, review.quote_rejection(why), unit.rounds if last else rounds - 1)
 
     def summary(self) -> str:
-        words = [f"{each.unit}: {each.why}" for each in self.rejected]
+        words = [f"{each.unit}: {quoted_words(each.why)}" for each in self.rejected]
         counts = f"round {self.round}: {self.passed} accepted, {len(words)} rejected"
         return f"{counts}: {'; '.join(words)}" if words else counts
 

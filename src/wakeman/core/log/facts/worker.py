@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import cast
 
-from wakeman.core.log.facts.fact import Event, Fact, count, worker_of
+from wakeman.core.log.facts.fact import Event, Fact, count, quoted_words, worker_of
 from wakeman.core.model import (
     Deployment,
     EndedBy,
@@ -130,7 +130,7 @@ class Started(Fact, frozen=True):
         _clear_trouble(worker_of(d, event))
 
     def summary(self) -> str:
-        return self.why
+        return quoted_words(self.why)
 
 
 class Stalled(Fact, frozen=True):
@@ -153,7 +153,7 @@ class Stalled(Fact, frozen=True):
             d.restless[worker.name] = None
 
     def summary(self) -> str:
-        return f"{self.reason}: {self.why}"
+        return f"{self.reason}: {quoted_words(self.why)}"
 
 
 class Recovered(Fact, frozen=True):
@@ -166,7 +166,7 @@ class Recovered(Fact, frozen=True):
         _clear_trouble(worker_of(d, event))
 
     def summary(self) -> str:
-        return self.why
+        return quoted_words(self.why)
 
 
 class Exited(Fact, frozen=True):
@@ -201,7 +201,7 @@ class Exited(Fact, frozen=True):
 
     def summary(self) -> str:
         code = "" if self.code is None else f", code {self.code}"
-        return f"by {self.ended_by or 'nobody known'}{code}: {self.why}"
+        return f"by {self.ended_by or 'nobody known'}{code}: {quoted_words(self.why)}"
 
 
 class Verified(Fact, frozen=True):
