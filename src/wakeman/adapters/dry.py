@@ -33,6 +33,7 @@ from wakeman.ports import (
     Machine,
     Made,
     MergeResult,
+    PathEntry,
     Ran,
     Registry,
     SessionInfo,
@@ -221,6 +222,9 @@ class DryFiles:
     def marks(self, paths: Iterable[str]) -> dict[str, FileFingerprint]:
         return self._files.marks(paths)
 
+    def entries(self, paths: Iterable[str]) -> dict[str, PathEntry]:
+        return self._files.entries(paths)
+
     def read(self, path: str, limit: int = 64 * 1024 * 1024, *, within: str = "") -> bytes:
         return self._own[path] if path in self._own else self._files.read(path, limit, within=within)
 
@@ -270,6 +274,11 @@ class DryFiles:
 
     def remove(self, path: str) -> None:
         """Do nothing: files of our own that were read are not worth a line."""
+
+    def sync(self, paths: Iterable[str], *, within: str) -> dict[str, str]:
+        """Do nothing: what is there stays there."""
+        del paths, within
+        return {}
 
     def writing(self, paths: Iterable[str]) -> set[str]:
         return self._files.writing(paths)

@@ -16,6 +16,7 @@ a log that was given up: that row closes while others are at work, if the plan l
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from itertools import zip_longest
 from typing import Any
 
@@ -110,18 +111,18 @@ class Auditor:
             self._apply(write)
         elif self._walk is not None and self._walk.meets(self.deployment, write):
             self._go_on(self._walk, write)
-        elif self._walk is not None and not self._walk.over and len(write) == 1 and isinstance(write[0].data, e.Noted):
-            self._apply(write)  # what the disk, git or tmux refused: the check goes on
+        elif len(write) == 1 and isinstance(write[0].data, e.Noted):
+            self._apply(write)  # what the disk, git or tmux refused: a check that is under way goes on
         elif not self._enter(write):
             self._stray(write)
 
     def _weigh(self, write: Write) -> None:
         for event in write:
-            try:
+            if event.by != write[0].by:
+                self.diverge(event.seq, "fold", f"{line_in_words(event)}, by {event.by}", f"one writer, {write[0].by}")
+            with suppress(*_STRAY):  # it speaks of what is not there, which applying it tells
                 for one in passed_over(self.deployment, event):
                     self.diverge(one.line, one.kind, one.found, one.expected)
-            except _STRAY:
-                return  # it speaks of what is not there, which applying it tells
 
     def _enter(self, write: Write) -> bool:
         """Begin the protocol that may have written this; return whether there is one."""
@@ -301,6 +302,7 @@ _KINDS: dict[type[e.Fact], Kind] = {
     e.Armed: "alarm",
     e.Disarmed: "alarm",
     e.Looked: "look",
+    e.Unsynced: "outcome",
     e.Decided: "decision",
     e.Intended: "action",
     e.Captured: "action",
