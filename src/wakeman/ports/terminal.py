@@ -1,4 +1,4 @@
-"""What a place whose sessions have terminals adds to an executor."""
+"""Methods of a place whose sessions have terminals, in addition to its executor."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ class Terminal(Protocol):
         """
 
     def type(self, session: str, text: str, *, submit: bool) -> None:
-        """Paste text, bracketed where the program asked for it; `submit` presses Enter apart.
+        """Paste text, bracketed if the program asked for that; `submit` presses Enter separately.
 
         Raises: UnknownNameError; ProgramError.
         """
 
     def attach(self, session: str) -> tuple[str, ...]:
-        """Return the command line with which a person attaches."""
+        """Return the command line by which a person attaches."""
 
     def adopt(self, session_id: str, mark: str) -> None:
         """Set our mark on a session that was made outside Wakeman, as by the user's own launcher.
@@ -33,4 +33,4 @@ class Terminal(Protocol):
         """Store the log's head on the session, a checkpoint outside the log. Failure is silent."""
 
     def recall(self) -> list[tuple[str, str]]:
-        """Return what was left so: mark and head of each session that has both; empty where nothing answers."""
+        """Return the stored checkpoints: mark and head of each session that has both; empty if nothing answers."""

@@ -1,4 +1,4 @@
-"""What a plan must keep to beyond the shape of each value: one function a rule, all of them in RULES."""
+"""Rules for a plan beyond the type of each value: one function per rule, all listed in RULES."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 class Problem(NamedTuple):
-    """One fault of a plan: where, and what. `about`: the keys that it speaks of, when not `path` itself."""
+    """One fault of a plan: where, and what. `about`: the keys concerned, if not `path` itself."""
 
     path: Path
     text: str
@@ -46,12 +46,12 @@ class Problem(NamedTuple):
 
     @property
     def places(self) -> tuple[Path, ...]:
-        """Return the keys that it speaks of."""
+        """Return the keys concerned."""
         return self.about or (self.path,)
 
 
 def broken(plan: Plan, known: Iterable[Path]) -> list[Problem]:
-    """List the rules that a plan breaks, but for those about a key that is `known` to be wrong in itself."""
+    """List the rules that a plan breaks, except those about a key that is `known` to be wrong by itself."""
     reported = list(known)
     return [
         problem
@@ -107,7 +107,7 @@ def _one_source(plan: Plan) -> Iterator[Problem]:
 
 
 def _sources(plan: Plan) -> Iterator[Problem]:
-    """Refuse a source that holds nothing; what a full one yields is seen when it is read."""
+    """Refuse an empty source; the content of others is checked when it is read."""
     for source in SOURCES:
         given = getattr(plan.units, source)
         if given is not None and not given:
@@ -138,7 +138,7 @@ def _command(plan: Plan) -> Iterator[Problem]:
 
 
 def _review_problems(plan: Plan) -> Iterator[Problem]:
-    """Refuse a review that could not take place: of nothing, or without a reviewer."""
+    """Refuse a review of nothing, or without a reviewer."""
     verify = plan.verify
     if not review.wanted(plan):
         if verify.review != ReviewSpec():
@@ -155,7 +155,7 @@ def _review_problems(plan: Plan) -> Iterator[Problem]:
 
 
 def _arguments(plan: Plan) -> Iterator[Problem]:
-    """Refuse argument lists that name no program."""
+    """Refuse argument lists without a program."""
     for key in _ARGUMENTS:
         for path, value in leaves(msgspec.to_builtins(plan), key.split(".")):
             if path[-1] == 0 and value == "":

@@ -1,6 +1,5 @@
-"""What a good output is: units judged against `[verify]`, contents against their format, samples picked.
-
-Whoever calls has read the disk and run the check; this looks at what was found and says what is wrong with it.
+"""When an output passes: units judged by `[verify]`, contents parsed by format, samples picked. The caller has read the
+disk and run the command; these functions judge what was found.
 """
 
 from __future__ import annotations
@@ -20,26 +19,26 @@ from wakeman.core.text import last_line, sanitise
 Kind = Literal["yaml", "json", "toml", "none"]
 
 FAULT_CHARS_MAX = 120
-"""Characters of what a parser or a check says that a problem repeats."""
+"""Characters of a parser's or a command's message that a problem quotes."""
 NESTING_MAX = 500
-"""Levels that a YAML file may nest: libyaml's loader recurses in C and brings the process down with it."""
+"""Levels of nesting of a YAML file at most: libyaml's loader recurses in C, and deeper files crash the process."""
 _IDENTITY = ("size", "mtime_ns", "inode")  # not the path: one side may spell it another way
 
 
 class Check(Struct, frozen=True):
-    """What became of the verify command: its exit code, or None when it could not end, and what it printed."""
+    """Result of `verify.command`: its exit status, None if it did not end, and what it printed."""
 
     code: int | None
     message: str = ""
 
 
 class Facts(Struct, frozen=True):
-    """What was found of one unit; the mappings go by the path as the unit names it.
+    """What was found of one unit; mappings are keyed by the path as the unit names it.
 
-    Shape: `marks` are the outputs that exist, `before` those that did at the launch, `parsed` what `parse` found wrong,
-    `input` the fingerprint of the unit's input if that exists, `check` None when the command was not run. Where outputs
-    are staged, `installed` are those that were promoted from there, and of what is judged there `cut` says that its
-    worker was cut off and may not have finished it, `astray` which lead out of the place by a link.
+    Shape: `marks` are the outputs that exist, `before` those that existed at the launch, `parsed` the faults that
+    `parse` found, `input` the fingerprint of the unit's input if that exists, `check` None when the command was not
+    run. If outputs are staged, `installed` are those that were promoted; `cut` says that the worker was ended and may
+    not have finished them, `astray` lists those that are links to outside the stage.
     """
 
     marks: Mapping[str, FileFingerprint] = {}
@@ -53,10 +52,10 @@ class Facts(Struct, frozen=True):
 
 
 def judge_unit(unit: Unit, verify: VerifySpec, facts: Facts) -> Verdict:
-    """Judge one unit: problems in the order of its outputs, then of them together, then the check's.
+    """Judge one unit: the problems of each output in order, then of all together, then of the command.
 
-    Boundary: a missing output has that one problem; a unit without outputs passes by its check alone, and
-    without either never.
+    Boundary: a missing output has only that problem; a unit without outputs passes by its command alone, and without
+    either never.
     """
     problems = [
         f"{sanitise(path, 200)}: {problem}" for path in unit.outputs for problem in _file_problems(path, verify, facts)
@@ -70,10 +69,10 @@ def judge_unit(unit: Unit, verify: VerifySpec, facts: Facts) -> Verdict:
 
 
 def parse(kind: Kind, data: bytes) -> str:
-    """Return why `data` is no good file of its kind; "" when it is one.
+    """Return why `data` is not valid in its format; "" if it is.
 
-    Boundary: a YAML file may hold several documents, but not only empty ones. Raises: UsageError when PyYAML
-    is needed and not installed.
+    Boundary: a YAML file may have several documents, but not only empty ones. Raises: UsageError when PyYAML is needed
+    and not installed.
     """
     return _PARSERS[kind](data)
 
