@@ -7,6 +7,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -152,34 +153,49 @@ def test_a_pane_that_a_person_added_is_not_taken_for_the_worker(rig: Rig) -> Non
     assert [made.pid] == [one.pid for one in rig.tmux.poll().seen]
 
 
-def test_a_server_that_lives_and_cannot_be_reached_is_unknown_and_not_gone(rig: Rig) -> None:
-    begin(rig, born("w1"))
-    known, server = rig.tmux.poll().server, rig.server()
+def test_a_server_whose_socket_was_removed_and_made_anew_shows_its_sessions_again(rig: Rig) -> None:
+    [made] = begin(rig, born("w1"))
+    server = rig.server()
     os.unlink(rig.socket)
     try:
-        listing, stranger = rig.tmux.poll(known), rig.tmux.poll()
+        listing = rig.tmux.poll({made: ""})
     finally:
         os.kill(server, signal.SIGUSR1)  # it makes its socket anew
         until(lambda: rig.tmux.poll().state == "up")
 
-    assert ("unknown", "") == (listing.state, listing.gone)
-    assert f"no answer on {rig.socket}, though its tmux server lives" == listing.why
-    assert "down" == stranger.state
+    assert {made: f"no answer on {rig.socket} from its tmux server, which lives"} == listing.hidden
+    assert ({}, [made]) == (rig.tmux.poll({made: ""}).hidden, [one.session_id for one in rig.tmux.poll().seen])
+
+
+def test_a_process_that_has_the_number_of_a_server_that_ended_is_not_taken_for_it(rig: Rig) -> None:
+    begin(rig, born("w1"))
+    with subprocess.Popen(["sleep", "600"]) as other:
+        gone, there = (f"$0@{other.pid}:{started}" for started in (1, int(time.time())))
+        listing = rig.tmux.poll({gone: "", there: ""})
+        other.kill()
+
+    # One that began just now may be a server by another name.
+    assert ([gone], [there]) == ([*listing.gone], [*listing.hidden])
 
 
 def test_the_sessions_of_a_server_that_has_ended_are_gone(rig: Rig) -> None:
-    begin(rig, born("w1"))
-    known = rig.tmux.poll().server
+    [made] = begin(rig, born("w1"))
     rig.raw("kill-server")
-    until(lambda: rig.tmux.poll(known).state == "down")
+    until(lambda: rig.tmux.poll().state == "down")
 
-    assert "its tmux server is gone" == rig.tmux.poll(known).gone
+    assert {made: "its tmux server is gone"} == rig.tmux.poll({made: ""}).gone
 
 
 def test_while_the_same_server_answers_nothing_is_gone(rig: Rig) -> None:
-    begin(rig, born("w1"))
+    [made] = begin(rig, born("w1"))
 
-    assert "" == rig.tmux.poll(rig.tmux.poll().server).gone
+    assert {} == rig.tmux.poll({made: "", "$9": rig.tmux.poll().server}).gone
+
+
+def test_an_id_names_the_server_that_counted_it(rig: Rig) -> None:
+    [made] = begin(rig, born("w1"))
+
+    assert rig.raw("display-message", "-p", "#{session_id}@#{pid}:#{start_time}") == made
 
 
 def test_a_worker_whose_pane_was_closed_is_dead_although_another_pane_is_open(rig: Rig) -> None:
@@ -426,7 +442,7 @@ def test_ending_refuses_a_session_of_another_mark(rig: Rig) -> None:
 def test_ending_refuses_a_session_without_a_mark(rig: Rig) -> None:
     rig.raw("new-session", "-d", "-s", "mine", "sleep 600")
 
-    assert (rig.tmux.cancel([("$0", "dep/w1.1")]), len(rig.tmux.poll().seen)) == (False, 1)
+    assert (rig.tmux.cancel([(seen(rig, "mine").session_id, "dep/w1.1")]), len(rig.tmux.poll().seen)) == (False, 1)
 
 
 def test_ending_by_name_is_refused(rig: Rig) -> None:
@@ -617,20 +633,37 @@ def test_nothing_runs_later_where_no_server_is(rig: Rig) -> None:
 def test_the_head_is_left_on_the_session(rig: Rig) -> None:
     [one] = begin(rig, born("w1"))
 
-    rig.tmux.remember(one, "18:abc;")
+    rig.tmux.remember(one, "18:abc;", mark="dep/w1.1")
 
     assert rig.raw("display-message", "-p", "-t", "=w1:", "#{@wakeman_head}") == "18:abc;"
 
 
 def test_a_head_that_cannot_be_left_is_no_error(rig: Rig) -> None:
-    rig.tmux.remember("$7", "18:abc")
-    Tmux(rig.socket, "/no/such/tmux", str(rig.place), ENV).remember("$7", "18:abc")
+    rig.tmux.remember("$7", "18:abc", mark="dep/w1.1")
+    Tmux(rig.socket, "/no/such/tmux", str(rig.place), ENV).remember("$7", "18:abc", mark="dep/w1.1")
 
     assert rig.tmux.poll().state == "down"
 
 
 def test_a_person_attaches_by_exact_name(rig: Rig) -> None:
     assert (PROGRAM, "-S", rig.socket, "attach-session", "-t", "=w1:") == rig.tmux.attach("w1")
+
+
+def test_a_person_attaches_to_the_session_of_that_id_and_mark_and_to_no_other(rig: Rig) -> None:
+    [one] = begin(rig, born("w1"))
+    pid, _, started = one.partition("@")[2].partition(":")
+    wrong = (f"{one}1", f"$0@1{pid}:{started}", f"$9@{pid}:{started}")
+    told = {}
+    for session, mark in ((one, "dep/w1.1"), (one, "dep/w1.2"), *((other, "dep/w1.1") for other in wrong)):
+        argv = ["script", "-qec", shlex.join(rig.tmux.attach(session, mark=mark)), "/dev/null"]
+        with subprocess.Popen(argv, env={**ENV, "TERM": "xterm"}, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as it:
+            if mark == "dep/w1.1" and session == one:
+                until(lambda: rig.raw("list-clients", "-F", "#{session_name}") == "w1")
+                rig.raw("detach-client", "-s", "=w1")
+            told[session, mark] = it.communicate()[0].decode()
+
+    assert "detached" in told.pop((one, "dep/w1.1"))
+    assert [] == [said for said in told.values() if "gone" not in said and "can't find session" not in said]
 
 
 def test_the_users_own_server_reads_the_users_configuration(rig: Rig) -> None:
@@ -645,7 +678,7 @@ def test_the_users_own_server_reads_the_users_configuration(rig: Rig) -> None:
 def test_a_look_does_not_load_libtmux(rig: Rig) -> None:
     code = (
         "import sys; from wakeman.adapters.tmux import Tmux; "
-        f"t = Tmux({rig.socket!r}, {PROGRAM!r}, '/', {{}}); t.poll(); t.remember('$1', 'x'); "
+        f"t = Tmux({rig.socket!r}, {PROGRAM!r}, '/', {{}}); t.poll(); t.remember('$1', 'x', mark='m'); "
         "print([name for name in ('libtmux', 'shlex', 'logging') if name in sys.modules])"
     )
     ran = subprocess.run((sys.executable, "-c", code), capture_output=True, text=True, check=False)
@@ -655,10 +688,11 @@ def test_a_look_does_not_load_libtmux(rig: Rig) -> None:
 
 def test_a_strangers_session_can_be_marked_and_then_ended(rig: Rig) -> None:
     rig.raw("new-session", "-d", "-s", "mine", "sleep 600", ";", "split-window", "sleep 600")
-    rig.tmux.adopt("$0", "dep/w 1.1")
+    theirs = seen(rig, "mine").session_id
+    rig.tmux.adopt(theirs, "dep/w 1.1")
 
     assert (seen(rig, "mine").mark, seen(rig, "mine").over) == ("dep/w 1.1", False)
-    assert rig.tmux.cancel([("$0", "dep/w 1.1")])
+    assert rig.tmux.cancel([(theirs, "dep/w 1.1")])
 
 
 def test_marking_twice_is_no_error(rig: Rig) -> None:
@@ -668,12 +702,15 @@ def test_marking_twice_is_no_error(rig: Rig) -> None:
     assert seen(rig, "w1").mark == "dep/w1.1"
 
 
-@pytest.mark.parametrize(("session", "mark"), [("$0", "dep/w1.2"), ("$7", "dep/w1.1"), ("w1", "m"), ("$0", "it's")])
+@pytest.mark.parametrize(
+    ("session", "mark"),
+    [("it", "dep/w1.2"), ("$0", "dep/w1.1"), ("$7", "dep/w1.1"), ("w1", "m"), ("it", "it's")],
+)
 def test_what_is_not_free_is_not_marked(rig: Rig, session: str, mark: str) -> None:
-    begin(rig, born("w1"))
+    [one] = begin(rig, born("w1"))
 
     with pytest.raises(ProgramError):
-        rig.tmux.adopt(session, mark)
+        rig.tmux.adopt(one if session == "it" else session, mark)
 
     assert seen(rig, "w1").mark == "dep/w1.1"
 

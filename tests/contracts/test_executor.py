@@ -70,6 +70,14 @@ class Bench(Protocol):
         """Give the time in ten minutes."""
 
     @abstractmethod
+    def dies(self) -> None:
+        """Have the server end at once: the next start brings another one up."""
+
+    @abstractmethod
+    def unreachable(self) -> AbstractContextManager[None]:
+        """Have the server answer no more, for a while, though it lives: the next start brings another one up."""
+
+    @abstractmethod
     def hung(self) -> AbstractContextManager[Place]:
         """Have the host give no answer for a while; give it as seen by somebody impatient."""
 
@@ -107,6 +115,15 @@ class MemoryBench(Bench):
     def later(self) -> datetime:
         return self.clock.at + timedelta(minutes=10)
 
+    def dies(self) -> None:
+        self.sessions.leave()
+
+    @contextmanager
+    def unreachable(self) -> Iterator[None]:
+        self.sessions.hide()
+        yield
+        self.sessions.away.clear()
+
     @contextmanager
     def hung(self) -> Iterator[Place]:
         self.sessions.state = "unknown"
@@ -127,7 +144,7 @@ class TmuxBench(Bench):
         return Start(session, mark, argv, "/")
 
     def stranger(self, session: str) -> str:
-        return self.rig.raw("new-session", "-d", "-P", "-F", "#{session_id}", "-s", session, "cat")
+        return self.rig.raw("new-session", "-d", "-P", "-F", "#{session_id}@#{pid}:#{start_time}", "-s", session, "cat")
 
     def exit_status(self, start: Start) -> str:
         return _read(Path(start.argv[2]) / "exit")
@@ -147,6 +164,19 @@ class TmuxBench(Bench):
 
     def later(self) -> datetime:
         return datetime.now(UTC) + timedelta(minutes=10)
+
+    def dies(self) -> None:
+        os.kill(self.rig.server(), signal.SIGKILL)
+        until(lambda: self.sessions.poll().state == "down")
+
+    @contextmanager
+    def unreachable(self) -> Iterator[None]:
+        server = self.rig.server()
+        os.unlink(self.rig.socket)
+        try:
+            yield
+        finally:
+            os.kill(server, signal.SIGTERM)
 
     @contextmanager
     def hung(self) -> Iterator[Place]:
@@ -524,13 +554,13 @@ def test_marking_what_is_gone_is_refused(bench: Bench, host: Place) -> None:
 
 
 def test_a_head_that_cannot_be_left_is_no_error(host: Place) -> None:
-    host.remember("$99", "7:abc")
+    host.remember("$99", "7:abc", mark=MARK)
 
 
 def test_a_head_that_was_left_is_found_with_the_mark_of_its_session(bench: Bench, host: Place) -> None:
     made = begin(host, bench.attempt())
     bench.stranger("w9")
-    host.remember(made, "7:abc")
+    host.remember(made, "7:abc", mark=MARK)
 
     assert [(MARK, "7:abc")] == host.recall()
 
@@ -540,3 +570,126 @@ def test_a_host_that_does_not_answer_recalls_nothing(bench: Bench, host: Place) 
 
     with bench.hung() as hung:
         assert [] == hung.recall()
+
+
+# A second server, which counts its sessions from the beginning
+
+
+VERBS: dict[str, Callable[[Place, str, str], object]] = {
+    "cancel": lambda host, session, mark: host.cancel([(session, mark)]),
+    "capture": lambda host, session, mark: host.capture(session, mark=mark),
+    "capture, whoever's": lambda host, session, _: host.capture(session),
+    "logs": lambda host, session, mark: host.logs(session, mark=mark),
+    "type": lambda host, session, mark: host.type(session, "astray", submit=True, mark=mark),
+    "type, whoever's": lambda host, session, _: host.type(session, "astray", submit=True),
+    "adopt": lambda host, session, mark: host.adopt(session, mark),
+    "remember": lambda host, session, mark: host.remember(session, "7:abc", mark=mark),
+}
+"""Each verb that takes a session's id, with an id and the mark that its session should carry."""
+
+
+def refused(verb: str, host: Place, session: str, mark: str) -> bool:
+    """Tell whether a verb does nothing with an id and a mark, and finds nothing."""
+    try:
+        return not VERBS[verb](host, session, mark)
+    except (UnknownNameError, ProgramError):
+        return True
+
+
+@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("mark", [MARK, OTHER])
+def test_an_id_of_a_server_that_is_gone_reaches_no_session_of_the_next(
+    bench: Bench, host: Place, verb: str, mark: str
+) -> None:
+    old = begin(host, bench.attempt())
+    bench.dies()
+    start = bench.attempt("w2", OTHER)
+    new = begin(host, start)
+
+    assert (True, True) == (refused(verb, host, old, mark), old != new)
+    assert (["w2"], OTHER, []) == (names(host), seen(host, "w2").mark, host.recall())
+    host.type("w2", "mine", submit=True)
+    until(lambda: bench.heard(start))
+    assert "mine" == bench.heard(start)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("mark", [MARK, OTHER])
+def test_an_id_of_a_server_that_cannot_be_reached_reaches_no_session_of_the_next(
+    bench: Bench, host: Place, verb: str, mark: str
+) -> None:
+    old = begin(host, bench.attempt())
+    with bench.unreachable():
+        begin(host, bench.attempt("w2", OTHER))
+
+        assert refused(verb, host, old, mark)
+        assert (["w2"], OTHER, []) == (names(host), seen(host, "w2").mark, host.recall())
+
+
+@pytest.mark.parametrize("verb", [verb for verb in VERBS if "whoever" not in verb])
+@pytest.mark.parametrize("by", ["id", "name"])
+def test_what_carries_another_mark_is_not_reached_by_its_id_or_name(
+    bench: Bench, host: Place, verb: str, by: str
+) -> None:
+    session_id = begin(host, bench.attempt())
+
+    assert refused(verb, host, session_id if by == "id" else "w1", OTHER)
+    assert (["w1"], MARK, []) == (names(host), seen(host).mark, host.recall())
+
+
+@pytest.mark.parametrize("answers", [False, True])
+def test_sessions_of_a_server_that_is_gone_are_gone(bench: Bench, host: Place, *, answers: bool) -> None:
+    old = begin(host, bench.attempt())
+    bench.dies()
+    new = begin(host, bench.attempt("w2", OTHER)) if answers else "$7@1:1"
+
+    listing = host.poll({old: "", new: ""})
+
+    assert ([old] if answers else [old, new], []) == ([*listing.gone], [*listing.hidden])
+
+
+@pytest.mark.parametrize("answers", [False, True])
+def test_of_sessions_whose_server_lives_and_cannot_be_reached_nothing_is_told(
+    bench: Bench, host: Place, *, answers: bool
+) -> None:
+    old = begin(host, bench.attempt())
+    with bench.unreachable():
+        new = begin(host, bench.attempt("w2", OTHER)) if answers else ""
+
+        listing = host.poll({old: "", new: ""})
+
+        assert ([], [old]) == ([*listing.gone], [*listing.hidden])
+
+
+def test_an_id_of_the_version_before_counts_with_the_server_that_was_seen(bench: Bench, host: Place) -> None:
+    old = begin(host, bench.attempt())
+    server, bare = host.poll().server, old.partition("@")[0]
+    same = host.poll({bare: server})
+    bench.dies()
+    begin(host, bench.attempt("w2", OTHER))
+
+    listing = host.poll({bare: server, "": server})
+
+    assert ({}, {}, [bare, ""], {}) == (same.gone, same.hidden, [*listing.gone], listing.hidden)
+
+
+def test_a_session_known_by_an_id_of_the_version_before_is_ended_by_its_mark(bench: Bench, host: Place) -> None:
+    bare = begin(host, bench.attempt()).partition("@")[0]
+
+    assert (0, 1) == (host.cancel([(bare, OTHER)]), host.cancel([(bare, MARK)]))
+
+
+def test_an_id_of_the_version_before_finds_nothing_without_a_mark(bench: Bench, host: Place) -> None:
+    bare = begin(host, bench.attempt()).partition("@")[0]
+
+    with pytest.raises(UnknownNameError):
+        host.capture(bare)
+
+
+def test_a_session_is_found_by_its_mark_and_by_its_id_only_without_one(bench: Bench, host: Place) -> None:
+    ours, stranger = begin(host, bench.attempt()), bench.stranger("mine")
+
+    find = host.poll().finder()
+
+    found = [find(*pair) for pair in ((ours, MARK), ("$9", MARK), (ours, OTHER), (stranger, OTHER), ("$9", ""))]
+    assert ["w1", "w1", None, "mine", None] == [one and one.session for one in found]

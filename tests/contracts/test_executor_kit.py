@@ -125,7 +125,7 @@ class Backwards(MemorySessions):
 class Forgetful(MemorySessions):
     """Does not know how a session ended."""
 
-    def poll(self, known: str = "") -> Listing:
+    def poll(self, known: Mapping[str, str] = {}) -> Listing:
         listing = super().poll(known)
         return replace(listing, seen=tuple(replace(one, code=None) for one in listing.seen))
 
@@ -133,7 +133,7 @@ class Forgetful(MemorySessions):
 class Hasty(MemorySessions):
     """Forgets a session as soon as it has ended."""
 
-    def poll(self, known: str = "") -> Listing:
+    def poll(self, known: Mapping[str, str] = {}) -> Listing:
         listing = super().poll(known)
         return replace(listing, seen=tuple(one for one in listing.seen if not one.over))
 
@@ -141,22 +141,46 @@ class Hasty(MemorySessions):
 class Restless(MemorySessions):
     """Takes every answer for that of a new server."""
 
-    def poll(self, known: str = "") -> Listing:
-        return replace(super().poll(known), gone="it is another")
+    def poll(self, known: Mapping[str, str] = {}) -> Listing:
+        return replace(super().poll(known), gone=dict.fromkeys(known, "it is another"))
 
 
 class Prefixed(MemorySessions):
     """Takes the beginning of a name for the name."""
 
-    def logs(self, session: str, lines: int = 50) -> str:
-        return super().logs(next((name for name in self.playing if name.startswith(session)), session), lines)
+    def logs(self, session: str, lines: int = 50, *, mark: str = "") -> str:
+        return super().logs(
+            next((name for name in self.playing if name.startswith(session)), session), lines, mark=mark
+        )
 
 
 class Whole(MemorySessions):
     """Shows all, however few lines were asked for."""
 
-    def logs(self, session: str, lines: int = 50) -> str:
-        return super().logs(session, max(lines, 50))
+    def logs(self, session: str, lines: int = 50, *, mark: str = "") -> str:
+        return super().logs(session, max(lines, 50), mark=mark)
+
+
+class Unmarked(MemorySessions):
+    """Shows, and types into, whoever has the id or name, whatever its mark."""
+
+    def capture(self, session: str, lines: int = 50, *, mark: str = "") -> str:
+        del mark
+        return super().capture(session, lines)
+
+    def type(self, session: str, text: str, *, submit: bool, mark: str = "") -> None:
+        del mark
+        super().type(session, text, submit=submit)
+
+
+class Recounting(MemorySessions):
+    """Gives the same id to each session of a name."""
+
+    def submit(self, starts: Sequence[Start]) -> list[Made]:
+        made = super().submit(starts)
+        for start in starts:
+            self.playing[start.session].session_id = f"${start.session}"
+        return [replace(one, session_id=f"${start.session}") for one, start in zip(made, starts, strict=True)]
 
 
 class Adopting(MemorySessions):
@@ -178,6 +202,10 @@ class Adopting(MemorySessions):
         (Restless, "many: poll"),
         (Prefixed, "shows: logs"),
         (Whole, "shows: logs"),
+        (Unmarked, "shows: logs"),
+        (Unmarked, "shows_on_terminals: type"),
+        (Unmarked, "shows_on_terminals: capture"),
+        (Recounting, "never_again: submit"),
         (Adopting, "shows_on_terminals: adopt"),
     ],
 )

@@ -27,7 +27,7 @@ class Forked:
     def __init__(self, place: str) -> None:
         self.address = place
 
-    def poll(self, known: str = "") -> Listing:
+    def poll(self, known: Mapping[str, str] = {}) -> Listing:
         del known
         return Listing("up", "forked", tuple(map(self._info, sorted(Path(self.address).iterdir()))))
 
@@ -42,9 +42,9 @@ class Forked:
             shutil.rmtree(Path(self.address, one.session), ignore_errors=True)
         return len(found)
 
-    def logs(self, session: str, lines: int = 50) -> str:
+    def logs(self, session: str, lines: int = 50, *, mark: str = "") -> str:
         for one in self.poll().seen:
-            if session in (one.session, one.session_id):
+            if session in (one.session, one.session_id) and mark in ("", one.mark):
                 log = Path(self.address, one.session, "log").read_text(errors="replace")
                 return "\n".join(log.rstrip().split("\n")[-lines:])
         raise UnknownNameError(f"forked: no session {session!r}")

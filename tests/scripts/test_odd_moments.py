@@ -355,8 +355,8 @@ def test_a_screen_that_cannot_be_read_is_no_end_of_the_check() -> None:
     play.stage.harness.reads = frozenset({"screen"})
     play.up()
 
-    def gone(session: str, lines: int = 50) -> str:
-        raise ProgramError(f"{session}: no answer after {lines}")
+    def gone(session: str, lines: int = 50, *, mark: str = "") -> str:
+        raise ProgramError(f"{session} of {mark}: no answer after {lines}")
 
     play.stage.sessions.capture = gone  # type: ignore[method-assign] # a tmux that hangs
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -21,7 +23,7 @@ def shown(play: Play, **fields: Any) -> None:
     sessions = play.stage.sessions
     real, first = sessions.poll, sessions.playing["w0"].session_id
 
-    def poll(known: str = "") -> Listing:
+    def poll(known: Mapping[str, str] = MappingProxyType({})) -> Listing:
         listing = real(known)
         seen = tuple(replace(one, **fields) if one.session_id == first else one for one in listing.seen)
         return replace(listing, seen=seen)

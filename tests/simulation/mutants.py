@@ -152,6 +152,14 @@ def a_server_dies_and_a_program_lives_on() -> object:
     return night.rest()
 
 
+def the_next_server_gives_a_number_again() -> object:
+    """Its first session has the number of one whose program lives on, and ends."""
+    night = Staged(workers=2, w0=Role(deaf=True, seconds=3000))
+    night.up()
+    night.scene.sessions.die()
+    return night.rest()
+
+
 # --- mutants --------------------------------------------------------------------------------------------------------
 
 _INTENTS = '    intents = yield from append("intent", [_intent(d, ready) for ready in prepared.ready])\n'
@@ -163,6 +171,11 @@ _LATER = """        if d.outcome == "open":
             pending = once(world, log, checked)
         _deliver_notices"""
 _MOVED = "    d.moved.update({self.target: self.text} if self.action == 'move' else {})\n"
+_FIND = "    find = view.listing.finder()\n"
+_BY_NUMBER = """    by_mark = {seen.mark: seen for seen in view.listing.seen}
+    numbers = {seen.session_id.partition("@")[0]: seen for seen in view.listing.seen}
+    find = lambda session_id, mark: by_mark.get(mark) or numbers.get(session_id.partition("@")[0])
+"""
 _LEFT = "            d = log.deployment\n        _deliver_notices"
 
 MUTANTS: dict[str, Mutant] = {
@@ -213,6 +226,9 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "orphans not looked for": Mutant(
         observe._with_processes, (('observation.session == "lost"', "False"),), a_server_dies_and_a_program_lives_on
+    ),
+    "ids compared without their server": Mutant(
+        observe._sightings, ((_FIND, _BY_NUMBER),), the_next_server_gives_a_number_again
     ),
 }
 """By name: the product without that one thing."""

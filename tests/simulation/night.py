@@ -300,8 +300,8 @@ class Night:
 
     def fault(self) -> None:
         faults = [
-            self.power, self.reboot, self.die, self.hang, self.lose, self.double, self.early, self.vanish, self.remove,
-            self.rewrite, self.speak, self.speak, self.linger, self.silence,
+            self.power, self.reboot, self.die, self.hide, self.hang, self.lose, self.double, self.early, self.vanish,
+            self.remove, self.rewrite, self.speak, self.speak, self.linger, self.silence,
         ]  # fmt: skip
         if self.crew.actors:
             faults += [self.kill] * 8 + [self.power] * 3
@@ -330,6 +330,26 @@ class Night:
 
     def die(self) -> None:
         self.scene.sessions.die()
+        self.counted()
+
+    def hide(self) -> None:
+        """Have the server's socket removed; the server dies later, or not at all."""
+        sessions, server = self.scene.sessions, self.scene.sessions.server
+        if not sessions.playing:
+            return
+        sessions.hide()
+        self.counted()
+        minutes = self.dice.choice([1, 20, 150, None])
+        if minutes is not None:
+            at = self.scene.clock.at + timedelta(minutes=minutes)
+            self.agenda.append((at, lambda: sessions.die_aside(server)))
+
+    def counted(self) -> None:
+        """Have somebody else's session begin first on the next server, at times: it gets the number of one of ours."""
+        for name in ("theirs", "yours"):
+            if self.dice.random() < 0.3:
+                visitor = self.scene.sessions.visit(name, self.dice.choice(["", "other/w0/1@00000001.0"]))
+                self.rules.visitor = visitor, visitor.mark
 
     def hang(self) -> None:
         self.scene.sessions.state = "unknown"

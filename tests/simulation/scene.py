@@ -147,7 +147,6 @@ class Sessions(MemorySessions):
         self.role: dict[str, Role] = {}  # by session id
         self.running: list[Playing] = []
         self.orphans: list[Playing] = []
-        self.acts = lambda name: self.role[self.playing[name].session_id]
         self.ran: Callable[[Playing], None] = lambda _: None
         self.ended: Callable[[Playing], None] = lambda _: None
         self.made: Callable[[], bool] = lambda: False  # whether a session is made although the host hangs
@@ -166,7 +165,7 @@ class Sessions(MemorySessions):
 
     def cancel(self, ends: Sequence[tuple[str, str]]) -> int:
         self._answer()
-        found = [(name, p) for name, p in self.playing.items() if p.mark and (p.session_id, p.mark) in ends]
+        found = [(name, p) for name, p in self.playing.items() if (p.session_id, p.mark) in ends and p.mark]
         for name, p in found:
             self.ended(p)
             del self.playing[name]
@@ -175,23 +174,30 @@ class Sessions(MemorySessions):
 
     def visit(self, name: str, mark: str) -> Playing:
         """Have somebody else's session on the same host."""
-        self._ids += 1
         start = Start(session=name, mark=mark, argv=("/bin/sh", "-c", "/home/somebody"), cwd="/home/somebody")
-        at = self.clock.at.timestamp()
-        p = self.playing[name] = Playing(start, mark, f"${self._ids}", 1000 + self._ids, created=at, activity=at)
-        return p
+        return self._born(start, mark)
 
     def die(self) -> None:
         """Have the server die: all sessions are gone, their programs hung up on, its timers lost."""
         gone = list(self.playing.values())
-        self.playing.clear()
-        self.timers.clear()
-        self.server = f"{int(self.server.partition(':')[0]) + 1}:1"
+        self.leave()
         for p in gone:
+            self._hung_up(p)
+
+    def hide(self) -> None:
+        """Have somebody remove the server's socket: it lives, its programs go on, and the next start begins another."""
+        self.orphans += [p for p in self.playing.values() if p.steps and p not in self.orphans]
+        super().hide()
+
+    def die_aside(self, server: str) -> None:
+        """Have a server die that cannot be reached."""
+        for p in self.away.pop(server, {}).values():
             self._hung_up(p)
 
     def off(self) -> None:
         """Have the machine stop: nothing of it lives on."""
+        for server in list(self.away):
+            self.die_aside(server)
         self.die()
         self.running.clear()
         self.orphans.clear()
@@ -216,13 +222,16 @@ class Sessions(MemorySessions):
         if p not in self.running:
             p.steps = []  # the wrapper had not claimed yet, or all is over
         elif self.role[p.session_id].deaf:
-            self.orphans.append(p)
+            self.orphans += [] if p in self.orphans else [p]
         else:
             self._finish(p, 129)
 
     def _wrapped(self, p: Playing) -> None:
         self.role[p.session_id] = role = self.roles(p.start.session)
         p.steps = [(self.clock.at + timedelta(seconds=role.delay), lambda: self._claimed(p))]
+
+    def _act_of(self, p: Playing) -> Role:
+        return self.role[p.session_id]
 
     def _claims(self, p: Playing) -> bool:
         claimed = super()._claims(p)

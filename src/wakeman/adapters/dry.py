@@ -361,7 +361,7 @@ class DryExecutor:
         self._ended: set[str] = set()
         self.marks: dict[str, str] = {}
 
-    def poll(self, known: str = "") -> Listing:
+    def poll(self, known: Mapping[str, str] = {}) -> Listing:
         listing = self._executor.poll(known)
         seen = tuple(one for one in listing.seen if one.session_id not in self._ended)
         state = "up" if self._started and listing.state == "down" else listing.state
@@ -392,8 +392,8 @@ class DryExecutor:
             self._started.pop(seen.session_id, None)
         return len(found)
 
-    def logs(self, session: str, lines: int = 50) -> str:
-        return "" if self.is_dry(session) else self._executor.logs(session, lines)
+    def logs(self, session: str, lines: int = 50, *, mark: str = "") -> str:
+        return "" if self.is_dry(session) else self._executor.logs(session, lines, mark=mark)
 
     def is_dry(self, session: str) -> bool:
         """Return whether a session was started here alone."""
@@ -406,21 +406,22 @@ class DryTerminal:
     def __init__(self, terminal: Terminal, executor: DryExecutor, print_line: PrintLine) -> None:
         self._terminal, self._executor, self._print_line = terminal, executor, print_line
 
-    def capture(self, session: str, lines: int = 50) -> str:
-        return "" if self._executor.is_dry(session) else self._terminal.capture(session, lines)
+    def capture(self, session: str, lines: int = 50, *, mark: str = "") -> str:
+        return "" if self._executor.is_dry(session) else self._terminal.capture(session, lines, mark=mark)
 
-    def type(self, session: str, text: str, *, submit: bool) -> None:
+    def type(self, session: str, text: str, *, submit: bool, mark: str = "") -> None:
+        del mark
         seen = self._executor.poll().seen
         name = next((one.session for one in seen if one.session_id == session), session)
         self._print_line(f"type into session {name}{' and press Enter' if submit else ''}: {text}")
 
-    def attach(self, session: str) -> tuple[str, ...]:
-        return self._terminal.attach(session)
+    def attach(self, session: str, *, mark: str = "") -> tuple[str, ...]:
+        return self._terminal.attach(session, mark=mark)
 
     def adopt(self, session_id: str, mark: str) -> None:
         self._executor.marks[session_id] = mark
 
-    def remember(self, session_id: str, head: str) -> None:
+    def remember(self, session_id: str, head: str, *, mark: str) -> None:
         """Do nothing: the head belongs to no log that exists."""
 
     def recall(self) -> list[tuple[str, str]]:

@@ -171,10 +171,10 @@ def _receiver(target: WakeTarget, host: Host, environment: Mapping[str, str]) ->
     return Tmux(socket_path(name, os.environ), tmux, directory, environment)
 
 
-def _type_into(terminal: Terminal, session: str, text: str, submit: bool, force: bool) -> str:
+def _type_into(terminal: Terminal, session: str, mark: str, text: str, submit: bool, force: bool) -> str:
     from wakeman.adapters.orchestrator import type_when_idle
 
-    return type_when_idle(terminal, session, text, submit=submit, force=force)
+    return type_when_idle(terminal, session, text, mark=mark, submit=submit, force=force)
 
 
 def _harness(name: str) -> Harness:

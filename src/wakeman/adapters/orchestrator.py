@@ -96,34 +96,36 @@ def type_when_idle(
     *,
     submit: bool,
     force: bool,
+    mark: str = "",
     pause: Callable[[float], None] = time.sleep,
 ) -> str:
     """Type into a session that waits for a line (any, with `force`); give "" when it was typed, else why not.
 
+    Shape: with a `mark` the session must carry that.
     Boundary: Enter is pressed once the text shows on the screen; whether it was taken, `confirm_submitted` finds out.
     Cost: 0.8 s where it is typed and submitted; `PATIENCE` more where the text does not show.
     """
-    screen = terminal.capture(session)
+    screen = terminal.capture(session, mark=mark)
     if not force:
         if why := _occupied(screen, submit=submit):
             return f"tmux {session}: {why}"
         pause(SCREENS_APART_S)
-        if terminal.capture(session) != screen:
+        if terminal.capture(session, mark=mark) != screen:
             return f"tmux {session}: not idle: its screen changes"
     if text:
-        terminal.type(session, text, submit=False)
+        terminal.type(session, text, submit=False, mark=mark)
     if not submit:
         return ""
     if text:
         pause(ENTER_DELAY_S)
         for _ in range(round(PASTE_SHOWS_S / PASTE_POLL_S)):
-            if terminal.capture(session) != screen:
+            if terminal.capture(session, mark=mark) != screen:
                 break
             pause(PASTE_POLL_S)
         else:
             if not force:
                 return f"tmux {session}: typed, and nothing of it shows: Enter was not pressed"
-    terminal.type(session, "", submit=True)
+    terminal.type(session, "", submit=True, mark=mark)
     return ""
 
 

@@ -3,6 +3,8 @@
 Rules that hold in this file, each the answer to a quirk of tmux:
 
 - A target is an id, or `=name:`; a bare name would match by prefix.
+- Ids of sessions and panes are a server's: the next one counts from `$0` again. So a session's id is `$3@PID:START`,
+  and every command on one stands behind a condition that tmux evaluates in the same call: server, session, mark.
 - Text that tmux would read as a format, a `strftime` pattern or its own syntax is made harmless first.
 - Options are set on our own sessions; globally one, and on a server of our own alone. `@wakeman` marks a session,
   `@wakeman_pane` the pane in it.
@@ -14,6 +16,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import reduce
 from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec.structs import replace
@@ -30,14 +33,17 @@ if TYPE_CHECKING:
     from wakeman.ports import Job, Phase
 
 COMMAND_BYTES_MAX = 16_000  # bytes of one tmux command line; tmux refuses 16,384
-ENDS_PER_CALL_MAX = 40  # sessions ended in one call: an id, a mark and their command are under 400 bytes
+ENDS_PER_CALL_MAX = 30  # sessions ended in one call: an id, its condition and their command are under 500 bytes
 SERVER_TRIES_MAX = 5  # a server on its way out refuses the first calls
 TRY_PAUSE_S = 0.1  # seconds, longer each time
 SIZE = ("-x", "200", "-y", "50")
+BORN_FIELD = 19  # of /proc/PID/stat, behind the name: ticks from the boot to the start
+CLOCK_STEP_S = 3600  # seconds by which the clock may have been set since a server started
 PASTE_PAUSE_S = 0.3  # seconds; a client that is still reading a paste swallows Enter
 
 ABSENT = ("no server running on", "(No such file or directory)", "(Connection refused)")
 SESSION_NAME = r"\w[\w +-]*"  # what tmux keeps as it is and reads as nothing else
+SESSION_ID = re.compile(r"(\$\d+)(?:@(\d+:\d+))?")  # of the server's counting, and its server; older logs name none
 ATTEMPT_ID = r"[\w ./@+=-]+"  # what a format compares as it is
 PANE_FIELDS = (
     "pid",
@@ -51,6 +57,7 @@ PANE_FIELDS = (
     "window_activity",
     "@wakeman_pane",
 )
+BORN = "#{session_id}@#{pid}:#{start_time} #{pane_pid}"
 TEXT_FIELDS = ("session_name", "@wakeman", "pane_title")  # may hold anything
 INHERITED = ("set-option", "-g", "update-environment[90]", "WAKEMAN_ATTEMPT")
 """Sessions that a worker makes carry its mark. On a server of our own alone: the user's options stay theirs."""
@@ -108,18 +115,24 @@ class Tmux:
     def terminal(self) -> Tmux:
         return self
 
-    def poll(self, known: str = "") -> Listing:
+    def poll(self, known: Mapping[str, str] = {}) -> Listing:
         """List all sessions in one call of tmux.
 
         Shape: one entry per session: the pane we made, in a stranger's session the first.
-        Boundary: where the server of the poll before lives and cannot be reached, nothing is known.
+        Boundary: of sessions whose server lives and cannot be reached, as its socket was removed, nothing is known.
         """
         listing = self._list()
-        if listing.state == "unknown" or listing.server == known:
+        if listing.state == "unknown":
             return listing
-        if listing.state == "down" and _lives(int(known.partition(":")[0])):
-            return Listing("unknown", why=f"no answer on {self._socket}, though its tmux server lives")
-        return replace(listing, gone="its tmux server is gone")
+        homes = {session_id: _server_of(session_id) or server for session_id, server in known.items()}
+        away = {session_id: server for session_id, server in homes.items() if server not in ("", listing.server)}
+        alive = {server for server in set(away.values()) if _lives(server)}
+        hidden = f"no answer on {self._socket} from its tmux server, which lives"
+        return replace(
+            listing,
+            gone={session_id: "its tmux server is gone" for session_id, server in away.items() if server not in alive},
+            hidden={session_id: hidden for session_id, server in away.items() if server in alive},
+        )
 
     def _list(self) -> Listing:
         cut = f"~{os.urandom(6).hex()}~"  # no title can hold it: it is new each time
@@ -175,53 +188,53 @@ class Tmux:
 
     def cancel(self, ends: Sequence[tuple[str, str]]) -> int:
         """End sessions by id, each if it carries its mark: test and end are one call, many in one call of tmux."""
-        known = [
-            (session_id, mark) for session_id, mark in ends if _is_id(session_id) and re.fullmatch(ATTEMPT_ID, mark)
-        ]
+        known = [one for one in ends if SESSION_ID.fullmatch(one[0]) and re.fullmatch(ATTEMPT_ID, one[1])]
         ended = 0
         for batch in _item_batches(known, ENDS_PER_CALL_MAX):
             words: list[str] = []
             for session_id, mark in batch:
-                then = f"display-message -p ended ; kill-session -t '{session_id}'"
-                words += ["if-shell", "-F", "-t", session_id, f"#{{==:#{{@wakeman}},{mark}}}", then, ";"]
+                number = _local_id(session_id)
+                then = f"display-message -p ended ; kill-session -t '{number}'"
+                words += ["if-shell", "-F", "-t", number, _match_format(session_id, mark), then, ";"]
             ran = self._act(*words)
             ended += ran.stdout.count("ended")
             if ran.returncode and len(batch) > 1:  # one that is gone takes those behind it along
                 ended += sum(self.cancel([one]) for one in batch)
         return ended
 
-    def capture(self, session: str, lines: int = 50) -> str:
+    def capture(self, session: str, lines: int = 50, *, mark: str = "") -> str:
         """Return the last lines of the pane's screen and history; wrapped lines are joined.
 
         Boundary: blank lines at the end do not count, nor does the line that tmux itself writes into a dead pane.
         """
-        pane, dead = self._pane(session)
-        ran = self._ask("capture-pane", "-p", "-J", "-S", f"-{lines + 1}", "-t", pane)
-        if ran.code:
-            raise UnknownNameError(f"tmux socket {self._socket}: {ran.err}", self._hint())
-        rows = [row.rstrip() for row in _plain(ran.out).rstrip().split("\n")]
-        if dead and rows[-1].startswith("Pane is dead"):
+        found = self._pane(session, mark)
+        capture = f"display-message -p ours ; capture-pane -p -J -S -{lines + 1} -t '{found.pane}'"
+        ran = self._ask("if-shell", "-F", "-t", found.pane, found.condition, capture)
+        if ran.code or not ran.out.startswith("ours\n"):
+            raise self._unknown(session)
+        rows = [row.rstrip() for row in _plain(ran.out.removeprefix("ours\n")).rstrip().split("\n")]
+        if found.dead and rows[-1].startswith("Pane is dead"):
             rows = "\n".join(rows[:-1]).rstrip().split("\n")
         return "\n".join(rows[-lines:])
 
-    def logs(self, session: str, lines: int = 50) -> str:
+    def logs(self, session: str, lines: int = 50, *, mark: str = "") -> str:
         """Return the last lines of the pane's screen and history: what it has printed, as far as tmux keeps it."""
-        return self.capture(session, lines)
+        return self.capture(session, lines, mark=mark)
 
-    def type(self, session: str, text: str, *, submit: bool) -> None:
+    def type(self, session: str, text: str, *, submit: bool, mark: str = "") -> None:
         """Paste text into the pane, then press Enter apart from it if `submit`.
 
         Boundary: control characters other than line feed and tab are left out; 1 MB arrives whole.
         """
         from time import sleep
 
-        pane, _ = self._pane(session)
+        found = self._pane(session, mark)
         if text:
-            self._paste(pane, _plain(text))
+            self._paste(found, _plain(text))
         if submit:
             sleep(PASTE_PAUSE_S if text else 0)
             # A person who scrolled left the pane in copy mode, where keys do not reach the program.
-            self._alive(pane, f"copy-mode -q -t '{pane}' ; send-keys -t '{pane}' Enter")
+            self._alive(found, f"copy-mode -q -t '{found.pane}' ; send-keys -t '{found.pane}' Enter")
 
     def later(self, seconds: float, argv: Sequence[str]) -> bool:
         """Run `argv` once after a delay, by the server, detached from it and unaware of it."""
@@ -234,34 +247,45 @@ class Tmux:
         except ProgramError:
             return False
 
-    def attach(self, session: str) -> tuple[str, ...]:
-        """Return the command line with which a person attaches."""
-        return (self._tmux, "-S", self._socket, "attach-session", "-t", _exact_target(session))
+    def attach(self, session: str, *, mark: str = "") -> tuple[str, ...]:
+        """Return the command line with which a person attaches; tmux says `gone` when it is another session by then."""
+        target = _exact_target(session)
+        command = (self._tmux, "-S", self._socket)
+        if target.startswith("=") and not mark:
+            return (*command, "attach-session", "-t", target)
+        then = f"attach-session -t '{target}'"
+        return (*command, "if-shell", "-F", "-t", target, _match_format(session, mark), then, "display-message -p gone")
 
     def adopt(self, session_id: str, mark: str) -> None:
         """Set our mark on a session that the user's own launcher made, and on its first pane.
 
         Raises: ProgramError when it is gone, or carries another mark; nothing is changed then.
         """
+        if not (_server_of(session_id) and re.fullmatch(ATTEMPT_ID, mark)):
+            raise ProgramError(f"tmux socket {self._socket}: {session_id} cannot be marked {mark}", self._hint())
         try:
-            pane, _ = self._pane(session_id)
+            found = self._pane(session_id, "")
         except UnknownNameError as error:
             raise ProgramError(str(error), error.hint) from error
         free = f"#{{||:#{{==:#{{@wakeman}},}},#{{==:#{{@wakeman}},{mark}}}}}"
         then = (
-            f"set-option -t '{session_id}' @wakeman '{mark}' ; set-option -p -t '{pane}' @wakeman_pane 1"
-            " ; display-message -p marked"
+            f"set-option -t '{_local_id(session_id)}' @wakeman '{mark}'"
+            f" ; set-option -p -t '{found.pane}' @wakeman_pane 1 ; display-message -p marked"
         )
-        known = _is_id(session_id) and re.fullmatch(ATTEMPT_ID, mark)
-        if not known or "marked" not in self._act("if-shell", "-F", "-t", session_id, free, then).stdout:
+        ran = self._act("if-shell", "-F", "-t", found.pane, _and(found.condition, free), then)
+        if "marked" not in ran.stdout:
             raise ProgramError(f"tmux socket {self._socket}: {session_id} cannot be marked {mark}", self._hint())
 
-    def remember(self, session_id: str, head: str) -> None:
+    def remember(self, session_id: str, head: str, *, mark: str) -> None:
         """Store the log's head on the session as `@wakeman_head`."""
         from contextlib import suppress
 
+        if not SESSION_ID.fullmatch(session_id) or not re.fullmatch(r"[\w:;]+", head):
+            return
+        number = _local_id(session_id)
         with suppress(ProgramError, UnknownNameError):
-            self._ask("set-option", "-t", _exact_target(session_id), "@wakeman_head", _literal(head))
+            then = f"set-option -t '{number}' @wakeman_head '{head}'"
+            self._ask("if-shell", "-F", "-t", number, _match_format(session_id, mark), then)
 
     def recall(self) -> list[tuple[str, str]]:
         """Return mark and `@wakeman_head` of each session that has both."""
@@ -288,36 +312,41 @@ class Tmux:
                     error=f"tmux session {start.session}: exists, and is not of {start.mark}", taken=True
                 )
 
-    def _pane(self, session: str) -> tuple[str, bool]:
-        """Find the pane that we made (in a stranger's session, its first): its id, and whether it is dead."""
-        ran = self._ask(
-            "list-panes", "-s", "-t", _exact_target(session), "-F", "#{pane_id} #{pane_dead} #{@wakeman_pane}"
-        )
-        rows = [line.split(" ", 2) for line in ran.out.splitlines()]
-        if ran.code or not rows:
-            raise UnknownNameError(f"tmux socket {self._socket}: no session {session}", self._hint())
-        pane, dead, _ = next((row for row in rows if row[2]), rows[0])
-        return pane, dead == "1"
+    def _pane(self, session: str, mark: str) -> _Pane:
+        """Find the pane that we made; in a stranger's session, its first."""
+        row = f"#{{session_id}}@#{{pid}}:#{{start_time}} #{{pane_id}} #{{pane_dead}} {_match_format(session, mark)}"
+        ran = self._ask("list-panes", "-s", "-t", _exact_target(session), "-F", f"{row} #{{@wakeman_pane}}")
+        rows = [line.split(" ", 4) for line in ran.out.splitlines()]
+        if ran.code or not rows or rows[0][3] != "1":
+            raise self._unknown(session)
+        session_id, pane, dead, _, _ = next((row for row in rows if row[4]), rows[0])
+        return _Pane(pane, dead == "1", _match_format(session_id, mark))
 
-    def _paste(self, pane: str, text: str) -> None:
+    def _unknown(self, session: str) -> UnknownNameError:
+        return UnknownNameError(f"tmux socket {self._socket}: no session {session}", self._hint())
+
+    def _paste(self, found: _Pane, text: str) -> None:
         buffer = f"wakeman-{os.getpid()}-{os.urandom(4).hex()}"
         loaded = self._ask("load-buffer", "-b", buffer, "-", stdin=text)
         if loaded.code:
             raise ProgramError(f"tmux socket {self._socket}: {loaded.err}", self._hint())
         try:
-            self._alive(pane, f"paste-buffer -p -d -b {buffer} -t '{pane}'")
+            self._alive(found, f"paste-buffer -p -d -b {buffer} -t '{found.pane}'")
         except ProgramError:
             self._ask("delete-buffer", "-b", buffer)
             raise
 
-    def _alive(self, pane: str, command: str) -> None:
-        """Run a command on a pane unless it is dead, which tmux decides itself, in the same call.
+    def _alive(self, found: _Pane, command: str) -> None:
+        """Run a command on a pane unless it is dead or another by now, which tmux decides itself, in the same call.
 
         Source: Debian bug 1063237: until 3.4, a paste into a dead pane ends the server with all its sessions.
         """
-        ran = self._act("if-shell", "-F", "-t", pane, "#{pane_dead}", "display-message -p dead", command)
-        if ran.returncode or "dead" in ran.stdout:
-            why = " ".join(ran.stderr) or f"pane {pane} is dead: its program has ended"
+        condition = _and(found.condition, "#{==:#{pane_dead},0}")
+        otherwise = f"display-message -p -t '{found.pane}' '#{{pane_dead}}'"
+        ran = self._act("if-shell", "-F", "-t", found.pane, condition, command, otherwise)
+        if ran.returncode or ran.stdout:
+            gone = f"pane {found.pane} is dead: its program has ended" if ran.stdout == ["1"] else "its session is gone"
+            why = " ".join(ran.stderr) or gone
             raise ProgramError(f"tmux socket {self._socket}: {why}", self._hint())
 
     def _ask(self, *words: str, stdin: str = "") -> _Ran:
@@ -477,6 +506,14 @@ class _Ran(NamedTuple):
     err: str
 
 
+class _Pane(NamedTuple):
+    """A pane that was found; `condition` holds while it is that one."""
+
+    pane: str
+    dead: bool
+    condition: str
+
+
 def _listing(parts: list[str]) -> Listing:
     """Read what `look` asked for: per pane the facts, then each text. Raises: ValueError."""
     width = 1 + len(TEXT_FIELDS)
@@ -487,10 +524,11 @@ def _listing(parts: list[str]) -> Listing:
     ours: set[str] = set()
     for place in range(0, len(parts), width):
         facts = parts[place].split(",")
-        pid, started, session_id, pane_pid, dead, code, signal, created, activity, own = facts
+        pid, started, number, pane_pid, dead, code, signal, created, activity, own = facts
         name, mark, title = parts[place + 1 : place + width]
         over = dead == "1" or (mark != "" and not own)  # our own pane was closed, another was left open
         server = f"{pid}:{started}"
+        session_id = f"{number}@{server}"
         if session_id in ours or (session_id in seen and not own):
             continue
         if own:
@@ -517,26 +555,35 @@ def _phase(over: bool, code: str, signal: str) -> Phase:
     return "killed" if signal and not code else "exited"
 
 
-def _lives(pid: int) -> bool:
-    """Return whether a process lives; a zombie does not, another user's does."""
+def _lives(server: str) -> bool:
+    """Return whether a server's process lives; a zombie does not, another user's does.
+
+    Boundary: a process of that number that began after the server, and is not called tmux, is another.
+    """
+    pid, _, started = server.partition(":")
     try:
-        os.kill(pid, 0)
+        os.kill(int(pid), 0)
         with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as stream:
-            return stream.read().rpartition(")")[2].split()[:1] != ["Z"]
+            name, _, fields = stream.read().partition("(")[2].rpartition(")")
+        with open("/proc/stat", encoding="ascii") as stream:
+            booted = next(int(line.split()[1]) for line in stream if line.startswith("btime "))
     except ProcessLookupError:
         return False
-    except OSError:
+    except (OSError, StopIteration):
         return True
+    values = fields.split()
+    born = booted + int(values[BORN_FIELD]) / os.sysconf("SC_CLK_TCK")
+    return values[0] != "Z" and (name.startswith("tmux") or born < int(started) + CLOCK_STEP_S)
 
 
 def _creation_commands(start: Start) -> tuple[str, ...]:
-    """Return the tmux commands that make a session ours from its first moment; prints `$id pid`."""
+    """Return the tmux commands that make a session ours from its first moment; prints its id and `pid`."""
     target = f"={start.session}:"
     # A single word would go through a shell.
     argv = start.argv if len(start.argv) > 1 else ("/bin/sh", "-c", 'exec "$0"', *start.argv)
     env = tuple(word for key, value in start.env.items() for word in ("-e", _literal(f"{key}={value}")))
     words = [
-        *("new-session", "-d", "-P", "-F", "#{session_id} #{pane_pid}", "-s", start.session, *SIZE),
+        *("new-session", "-d", "-P", "-F", BORN, "-s", start.session, *SIZE),
         *("-c", _literal(_unformatted(start.cwd)), *env, "--", *map(_literal, argv), ";"),
         *("set-option", "-t", target, "@wakeman", start.mark, ";"),
         *("set-option", "-t", target, "destroy-unattached", "off", ";"),
@@ -587,8 +634,15 @@ def _length(words: Sequence[str]) -> int:
     return sum(len(word.encode(errors="surrogateescape")) + 1 for word in words) + 2
 
 
-def _is_id(session: str) -> bool:
-    return session[:1] == "$" and session[1:].isdecimal()
+def _local_id(session_id: str) -> str:
+    """Return what a session's own server calls it."""
+    return session_id.partition("@")[0]
+
+
+def _server_of(session_id: str) -> str:
+    """Return the server that an id names; "" for an id of the version before, or none."""
+    found = SESSION_ID.fullmatch(session_id)
+    return (found[2] or "") if found else ""
 
 
 def _exact_target(session: str) -> str:
@@ -596,7 +650,30 @@ def _exact_target(session: str) -> str:
     session."""
     if not session:
         raise UnknownNameError("tmux: found an empty session name")
-    return f"{session}:" if _is_id(session) else f"={session}:"
+    return f"{_local_id(session)}:" if SESSION_ID.fullmatch(session) else f"={session}:"
+
+
+def _match_format(session: str, mark: str) -> str:
+    """Write the format that is 1 on the session of an id (or, of a name, on any) with that mark, and on no other.
+
+    Raises: UnknownNameError for an id that names no server, unless a mark is compared: every server has a `$0`.
+    """
+    found = SESSION_ID.fullmatch(session)
+    tests = {"session_id": found[1]} if found else {}
+    if found and found[2]:
+        tests["pid"], _, tests["start_time"] = found[2].partition(":")
+    elif found and not mark:
+        raise UnknownNameError(f"tmux: found {session}, which is of no known server; expected a session's name")
+    if mark:
+        if not re.fullmatch(ATTEMPT_ID, mark):
+            raise UnknownNameError(f"tmux: mark {mark!r} cannot be compared by tmux")
+        tests["@wakeman"] = mark
+    formats = [f"#{{==:#{{{name}}},{value}}}" for name, value in tests.items()]
+    return reduce(_and, formats) if formats else "1"
+
+
+def _and(one: str, other: str) -> str:
+    return f"#{{&&:{one},{other}}}"
 
 
 def _literal(word: str) -> str:

@@ -13,7 +13,7 @@ from wakeman.core.errors import UsageError
 from wakeman.core.text import sanitise
 from wakeman.engine import layout, terminals
 from wakeman.engine.attempt import secrets
-from wakeman.engine.requests import find_worker, session_of
+from wakeman.engine.requests import find_worker
 from wakeman.ports import World
 
 
@@ -41,9 +41,10 @@ def capture(world: World, worker: str, lines: int) -> Answer[CapturedScreen]:
     deployment, name = find_worker(world, worker)
     d = world.logs.read(deployment)
     state = d.workers[name]
-    if any(seen.session_id == state.session_id and not seen.over for seen in world.executor(d.host).poll().seen):
+    seen = world.executor(d.host).poll().finder()(*terminals.session_address(d, state))
+    if seen is not None and not seen.over:
         source: Literal["screen", "stream"] = "screen"
-        text, notes = terminals.session_screen(world, d.host, state.session_id, lines), []
+        text, notes = terminals.session_screen(world, d, state, lines), []
     else:
         source, text = "stream", _streamed(world, layout.stream(d.host, state), lines)
         notes = [f"{deployment}/{name} has no live session ({state.state}): this is the end of what it printed"]
@@ -56,10 +57,13 @@ def attach(world: World, worker: str) -> Answer[Attached]:
     """Return the command that attaches to a worker's session. Raises: UsageError when the session is gone."""
     deployment, name = find_worker(world, worker)
     d = world.logs.read(deployment)
-    session = session_of(d, d.workers[name])
-    if all(seen.session_id != session for seen in world.executor(d.host).poll().seen):
+    state = d.workers[name]
+    if not state.session_id:
+        raise UsageError(f"{deployment}/{name} is {state.state}: it has no session", f"wakeman status {deployment}")
+    seen = world.executor(d.host).poll().finder()(*terminals.session_address(d, state))
+    if seen is None:
         raise UsageError(f"{deployment}/{name}: its session is gone", f"wakeman capture {deployment}/{name}")
-    argv = terminals.terminal(world, d.host).attach(session)
+    argv = terminals.terminal(world, d.host).attach(seen.session_id, mark=seen.mark)
     return Answer(Attached(deployment=deployment, worker=name, command=tuple(argv)), (join(argv),))
 
 

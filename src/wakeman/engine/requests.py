@@ -7,7 +7,7 @@ from difflib import get_close_matches
 
 from wakeman.core.errors import NeedsPersonError, ProgramError, UnknownNameError, UsageError
 from wakeman.core.log import events as e
-from wakeman.core.model import Deployment, WakeTarget, WorkerState
+from wakeman.core.model import Deployment, WakeTarget
 from wakeman.core.policy.prompt_delivery import ENTER_AGAIN_S
 from wakeman.core.text import sanitise
 from wakeman.engine import alarm
@@ -180,14 +180,15 @@ def sweep(world: World, deployment: str, pattern: str, older_than: float, *, act
     from wakeman.engine.effects.sweep import SessionToEnd, end_session
 
     d = world.logs.read(deployment)
-    mine = {worker.session_id for worker in d.workers.values() if worker.live and d.outcome == "open"}
+    live = [worker for worker in d.workers.values() if worker.live and d.outcome == "open"]
+    mine = {key for worker in live for key in (worker.session_id, worker.session_mark)} - {""}
     now = world.clock.now().timestamp()
     found = [
         seen
         for seen in world.executor(d.host).poll().seen
         if fnmatchcase(seen.session, pattern)
         and now - seen.created >= older_than
-        and seen.session_id not in mine
+        and not mine & {seen.session_id, seen.mark}
         and (seen.mark or world.machine.mark_of(seen.pid) or f"{deployment}/").startswith(f"{deployment}/")
     ]
     if act and found:
@@ -196,13 +197,6 @@ def sweep(world: World, deployment: str, pattern: str, older_than: float, *, act
                 one = SessionToEnd(seen.session, seen.session_id, seen.mark)
                 drive(world, log, end_session(d, one, "person"), world.clock.now())
     return [(seen.session, now - seen.created) for seen in found]
-
-
-def session_of(d: Deployment, worker: WorkerState) -> str:
-    """Return what addresses a worker's session exactly. Raises: UsageError when it has none."""
-    if not worker.session_id:
-        raise UsageError(f"{d.name}/{worker.name} is {worker.state}: it has no session", f"wakeman status {d.name}")
-    return worker.session_id
 
 
 def _require_open(d: Deployment) -> Deployment:

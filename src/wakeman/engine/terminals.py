@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from wakeman.core.errors import ProgramError
-from wakeman.core.model import Host
+from wakeman.core.model import Deployment, Host, WorkerState, attempt_id
 from wakeman.ports import World
 
 if TYPE_CHECKING:
@@ -20,7 +20,13 @@ def terminal(world: World, host: Host) -> Terminal:
     return found
 
 
-def session_screen(world: World, host: Host, session: str, lines: int) -> str:
-    """Return the last lines of a session's screen, or of what it has printed. Raises: as `Executor.logs`."""
-    executor = world.executor(host)
-    return (executor.terminal.capture if executor.terminal is not None else executor.logs)(session, lines)
+def session_screen(world: World, d: Deployment, worker: WorkerState, lines: int) -> str:
+    """Return the last lines of a worker's screen, or of what it has printed. Raises: as `Executor.logs`."""
+    executor = world.executor(d.host)
+    session, mark = session_address(d, worker)
+    return (executor.terminal.capture if executor.terminal is not None else executor.logs)(session, lines, mark=mark)
+
+
+def session_address(d: Deployment, worker: WorkerState) -> tuple[str, str]:
+    """Return what addresses the session of a worker's last attempt, and nothing else: its id, or name, and its mark."""
+    return worker.session_id or worker.session, worker.session_mark or attempt_id(d, worker)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from msgspec import Struct
@@ -30,10 +30,11 @@ class Start(Struct, frozen=True):
 class SessionInfo(Struct, frozen=True):
     """One session as its place reports it.
 
-    Shape: `session_id` is never reused; with `mark` "" it is not ours. If it has `exited` without a `code`, the status
-    is not known, or not yet. If it was `killed`, `ended_by` and `why` say by whom and why, as far as the place knows;
-    one that is `lost` may still be running out of the place's reach. Units: `created` and `activity` are epoch seconds;
-    `activity` is its last sign of life, 0 for none.
+    Shape: `session_id` is never reused, also not by a later server: it contains its server's id if a new server counts
+    from the beginning. Callers compare it and pass it back, and never parse it. With `mark` "" the session is not ours.
+    If it has `exited` without a `code`, the status is not known, or not yet. If it was `killed`, `ended_by` and `why`
+    say by whom and why, as far as the place knows; one that is `lost` may still be running out of the place's reach.
+    Units: `created` and `activity` are epoch seconds; `activity` is its last sign of life, 0 for none.
     """
 
     session: str
@@ -57,15 +58,23 @@ class SessionInfo(Struct, frozen=True):
 class Listing(Struct, frozen=True):
     """All sessions of one place. `state` unknown: it did not answer, so nothing is decided; down: it does not run.
 
-    Shape: `server` identifies the server that answered and changes when it is restarted; `gone` is why the sessions of
-    the `known` one are lost, "" while it is the same.
+    Shape: `server` identifies the server that answered and changes when it is restarted. Of the known sessions, by id:
+    `gone` is why those of another server are lost, `hidden` why those of a server that runs but does not answer here
+    are unknown.
     """
 
     state: Literal["up", "down", "unknown"]
     server: str = ""
     seen: tuple[SessionInfo, ...] = ()
     why: str = ""
-    gone: str = ""
+    gone: Mapping[str, str] = {}
+    hidden: Mapping[str, str] = {}
+
+    def finder(self) -> Callable[[str, str], SessionInfo | None]:
+        """Return what finds the session of an (id, mark): the one that carries the mark, or has the id and no mark."""
+        marked = {seen.mark: seen for seen in self.seen if seen.mark}
+        unmarked = {seen.session_id: seen for seen in self.seen if not seen.mark}
+        return lambda session_id, mark: marked.get(mark) or unmarked.get(session_id)
 
 
 class Made(Struct, frozen=True):
@@ -92,10 +101,11 @@ class Executor(Protocol):
     def terminal(self) -> Terminal | None:
         """Return the terminals of its sessions; None if they have none."""
 
-    def poll(self, known: str = "") -> Listing:
+    def poll(self, known: Mapping[str, str] = {}) -> Listing:
         """List all sessions, queued ones included, in a constant number of calls. Never raises: see `state`.
 
-        Shape: `known` is the `server` of the previous poll.
+        Shape: `known` maps ids of known sessions to the `server` of the last poll, for ids that do not contain it:
+        those in logs of the previous version, and "".
         """
 
     def submit(self, starts: Sequence[Start]) -> list[Made]:
@@ -113,8 +123,9 @@ class Executor(Protocol):
         or has another mark, is skipped. Raises: ProgramError on a hung place.
         """
 
-    def logs(self, session: str, lines: int = 50) -> str:
+    def logs(self, session: str, lines: int = 50, *, mark: str = "") -> str:
         """Return the last lines of a session's output, as far as the place keeps it, without escape codes.
 
-        Shape: `session` is an id or an exact name. Raises: UnknownNameError; ProgramError on a hung place.
+        Shape: `session` is an id or an exact name; with a `mark` it must carry that.
+        Raises: UnknownNameError; ProgramError on a hung place.
         """

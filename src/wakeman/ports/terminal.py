@@ -6,22 +6,30 @@ from typing import Protocol
 
 
 class Terminal(Protocol):
-    """The terminals of an executor's sessions. `session` is an id or an exact name."""
+    """The terminals of an executor's sessions.
 
-    def capture(self, session: str, lines: int = 50) -> str:
+    Shape: `session` is an id or an exact name. With a `mark` the session must carry that, and is otherwise unknown: so
+    is each of a worker addressed, as a name may be used again. Without one it is somebody else's, such as a person's.
+    Boundary: server, session and mark are compared in the call that acts, not before it.
+    """
+
+    def capture(self, session: str, lines: int = 50, *, mark: str = "") -> str:
         """Return the last lines of the screen and its history as plain text, without escape codes.
 
         Raises: UnknownNameError; ProgramError on a hung place.
         """
 
-    def type(self, session: str, text: str, *, submit: bool) -> None:
+    def type(self, session: str, text: str, *, submit: bool, mark: str = "") -> None:
         """Paste text, bracketed if the program asked for that; `submit` presses Enter separately.
 
         Raises: UnknownNameError; ProgramError.
         """
 
-    def attach(self, session: str) -> tuple[str, ...]:
-        """Return the command line by which a person attaches."""
+    def attach(self, session: str, *, mark: str = "") -> tuple[str, ...]:
+        """Return the command line by which a person attaches; it does nothing if the session is gone by then.
+
+        Raises: UnknownNameError for a name that no session can have.
+        """
 
     def adopt(self, session_id: str, mark: str) -> None:
         """Set our mark on a session that was made outside Wakeman, as by the user's own launcher.
@@ -29,7 +37,7 @@ class Terminal(Protocol):
         Raises: ProgramError when it is gone, or carries another's mark: nothing has changed then.
         """
 
-    def remember(self, session_id: str, head: str) -> None:
+    def remember(self, session_id: str, head: str, *, mark: str) -> None:
         """Store the log's head on the session, a checkpoint outside the log. Failure is silent."""
 
     def recall(self) -> list[tuple[str, str]]:

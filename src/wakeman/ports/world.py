@@ -44,8 +44,7 @@ class World(Struct, frozen=True):
     guard: Callable[[], bytes]  # the script that allows or denies its writes
     checker: Callable[[], bytes]  # the script of a check from outside
     deliver: Callable[[WakeTarget, str, Deployment], str]  # notify a target; "" or why it failed
-    type_text: Callable[
-        [Terminal, str, str, bool, bool], str
-    ]  # (terminal, session, text, submit, force) -> "" or why not
+    # (terminal, session, mark, text, submit, force) -> "" or why not
+    type_text: Callable[[Terminal, str, str, str, bool, bool], str]
     state: str  # absolute path of the state directory
     by: str  # who writes, with the process id: `up:4711`; up, at, exit, timer, hook, watch, hand, resume

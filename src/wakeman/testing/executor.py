@@ -161,8 +161,9 @@ def _many(place: _TestedExecutor) -> Iterator[str]:
     listing = place.executor.poll()
     if listing.state != "up" or not listing.server:
         yield f"poll: found {listing.state} {listing.server!r}, expected up, and a name for what answers"
-    if place.executor.poll(listing.server).gone:
-        yield f"poll: found {place.executor.poll(listing.server).gone!r}, though the same answers"
+    again = place.executor.poll({one.session_id: listing.server for one in made})
+    if lost := {**again.gone, **again.hidden}:
+        yield f"poll: found {lost}, though the same answers"
 
 
 def _again(place: _TestedExecutor) -> Iterator[str]:
@@ -220,6 +221,25 @@ def _shows(place: _TestedExecutor) -> Iterator[str]:
             yield f"logs: found something of {session!r}, expected UnknownNameError"
         except UnknownNameError:
             pass
+    for session in ("s1", made.session_id):
+        if place.executor.logs(session, 3, mark=MARK) != "\n".join(ROWS[-3:]):
+            yield f"logs: found {place.executor.logs(session, 3, mark=MARK)!r} of its own mark, expected {ROWS[-3:]}"
+        try:
+            place.executor.logs(session, mark=OTHER)
+            yield f"logs: found something of {session!r} with another mark, expected UnknownNameError"
+        except UnknownNameError:
+            pass
+
+
+def _never_again(place: _TestedExecutor) -> Iterator[str]:
+    first = place.begin("n1")
+    place.executor.cancel([(first.session_id, MARK)])
+    place.awaited(lambda: place.phase("n1") not in ("queued", "running"))
+    second = place.begin("n1", OTHER)
+    if second.session_id == first.session_id:
+        yield "submit: found the id of a session that is over, expected one that was never used"
+    if place.executor.cancel([(first.session_id, OTHER)]) or place.phase("n1") not in ("queued", "running"):
+        yield "cancel: ended a session by the id of one that is over"
 
 
 def _shows_on_terminals(place: _TestedExecutor) -> Iterator[str]:
@@ -231,20 +251,34 @@ def _shows_on_terminals(place: _TestedExecutor) -> Iterator[str]:
         yield f"capture: found {terminal.capture('w1', 2)!r}, expected {ROWS[-2:]}"
     if not any("t1" in word or made.session_id in word for word in terminal.attach("t1")):
         yield f"attach: found {terminal.attach('w1')}, which names no session"
-    terminal.type("t1", "hello", submit=False)
-    if not place.awaited(lambda: "hello" in terminal.capture("t1")):
+    terminal.type("t1", "hello", submit=False, mark=MARK)
+    if not place.awaited(lambda: "hello" in terminal.capture("t1", mark=MARK)):
         yield "type: nothing of it shows"
+    for session in ("t1", made.session_id):
+        try:
+            terminal.type(session, "astray", submit=False, mark=OTHER)
+            yield f"type: typed into {session!r} of another mark"
+        except (UnknownNameError, ProgramError):
+            pass
+        try:
+            terminal.capture(session, mark=OTHER)
+            yield f"capture: found something of {session!r} with another mark, expected UnknownNameError"
+        except UnknownNameError:
+            pass
+    if "astray" in terminal.capture("t1"):
+        yield "type: what was typed for another mark shows"
     try:
         terminal.adopt(made.session_id, OTHER)
         yield "adopt: took a session of another mark"
     except ProgramError:
         pass
-    terminal.remember(made.session_id, "7:abc")
+    terminal.remember(made.session_id, "8:abc", mark=OTHER)
+    terminal.remember(made.session_id, "7:abc", mark=MARK)
     if (MARK, "7:abc") not in terminal.recall():
         yield f"recall: found {terminal.recall()}, expected what was left on the session"
 
 
 EXECUTOR_PROBES: tuple[Callable[[_TestedExecutor], Iterator[str]], ...] = (
-    _empty, _many, _again, _exits, _cancels, _shows, _shows_on_terminals,
+    _empty, _many, _again, _exits, _cancels, _never_again, _shows, _shows_on_terminals,
 )  # fmt: skip
 """Each asked of the place in turn; what one started is ended before the next."""

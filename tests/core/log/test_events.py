@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
+from typing import get_args
 
 import msgspec
 import pytest
@@ -37,6 +38,13 @@ def test_keys_that_do_not_apply_are_left_out() -> None:
 
 def test_a_time_is_written_with_microseconds_and_z() -> None:
     assert "2026-01-05T21:36:00.123456Z" == json.loads(line(e.Noted(text="")))["at"]
+
+
+@pytest.mark.parametrize("hours", [-11, 0, 5.75])
+def test_a_time_of_any_zone_is_written_as_the_same_moment_in_utc(hours: float) -> None:
+    there = NOW.astimezone(timezone(timedelta(hours=hours)))
+
+    assert "2026-01-05T21:36:00.123456Z" == e.stamp(there)
 
 
 def test_a_line_read_back_is_the_event_that_was_written() -> None:
@@ -92,7 +100,23 @@ def test_the_hash_is_over_the_hash_before_and_the_bytes_before_it() -> None:
     assert (written.index(b'"hash":"') + 8, e.chain(START, head)) == (len(head), found)
 
 
-@pytest.mark.parametrize("bad", [b"", b"{}", b'{"v":1}', b"x" * 50], ids=["empty", "bare", "no hash", "noise"])
+HASH = b"0" * 32
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        b"",
+        b"{}",
+        b'{"v":1}',
+        b"x" * 50,
+        b'{"v":1,"hash":"' + HASH,
+        b'{"v":1,"hash":"' + HASH + b"']",
+        b'{"v":1,"hash":"' + HASH + b'0"}',
+        b'{"v":1,"hush":"' + HASH + b'"}',
+    ],
+    ids=["empty", "bare", "no hash", "noise", "not closed", "closed otherwise", "longer", "by another name"],
+)
 def test_a_line_without_a_hash_at_its_end_is_no_line(bad: bytes) -> None:
     with pytest.raises(LogDamagedError, match="does not end in its hash"):
         e.split(bad)
@@ -129,6 +153,29 @@ def test_a_known_fact_that_a_newer_version_wrote_in_another_shape_is_kept_withou
 def test_what_is_no_event_is_refused_with_the_reason(bad: bytes, said: str) -> None:
     with pytest.raises(LogDamagedError, match=said):
         e.decode(bad)
+
+
+@pytest.mark.parametrize(
+    ("first", "seq"),
+    [
+        (b'{"v":1,"seq":7,', 7),
+        (b'{"v":2,"seq":1234567,"at":"not a time', 1234567),
+        (b'{"v":1,"seq":7', 0),
+        (b'{"seq":7,"v":1,', 0),
+        (b' {"v":1,"seq":7,', 0),
+        (b"", 0),
+    ],
+    ids=str,
+)
+def test_the_first_bytes_of_a_line_say_its_number_or_nothing_does(first: bytes, seq: int) -> None:
+    assert seq == e.seq_of(first)
+
+
+def test_each_type_of_line_has_the_fields_of_a_line_in_their_order() -> None:
+    kinds = get_args(e.line_types())
+
+    assert set(e.FACTS) == {kind.__struct_config__.tag for kind in kinds}
+    assert {e.Event.__struct_fields__} == {kind.__struct_fields__ for kind in kinds}
 
 
 def test_every_fact_has_a_name_of_its_own() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+import msgspec
 import pytest
 
 from wakeman.core.errors import TransitionError
@@ -38,6 +39,24 @@ def test_a_new_fact_needs_its_struct_and_a_line_in_the_list_of_all(monkeypatch: 
     assert [Renamed("day", "\x1b[1mlight")] == [event.data for event in events]
     assert ("day", NOW, 1) == (d.name, d.ended, d.seq)
     assert "day: light" == summary(events[0].data)
+
+
+def test_a_field_that_a_line_leaves_out_was_empty_but_for_a_writer_that_is_taken_to_be_it() -> None:
+    """Older logs leave out every field that came later: its default is for ever."""
+    kept = {
+        (kind, field.name): field.default
+        for kind, fact in e.FACTS.items()
+        for field in msgspec.structs.fields(fact)
+        if field.default not in (msgspec.NODEFAULT, None, "", 0, ()) or field.default_factory is not msgspec.NODEFAULT
+    }
+
+    assert {("progressed", "inferred"): True, ("conflicted", "inferred"): True} == kept
+
+
+def test_a_line_leaves_out_what_is_as_it_always_was() -> None:
+    written, _ = e.encode(e.Draft(e.Intended("end", units=0, files=())), seq=1, at=NOW, by="at:1", previous="")
+
+    assert b'"data":{"action":"end"},' in written
 
 
 def test_a_fact_that_is_not_in_the_list_is_read_as_one_of_a_newer_version() -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from wakeman.core.errors import TransitionError
 from wakeman.core.log.lifecycle import NEXT, STATES, TRANSITIONS, TRIGGERS, machine, step
+from wakeman.core.model import State
 
 
 def test_the_table_of_replay_is_the_machine_itself() -> None:
@@ -39,6 +40,17 @@ def test_a_step_goes_where_the_table_says_or_is_refused(state: str, trigger: str
     else:
         with pytest.raises(TransitionError, match=f"w: '{trigger}' is not possible while {state}"):
             step("w", state, trigger)  # type: ignore[arg-type] # as above
+
+
+@pytest.mark.parametrize(
+    ("state", "possible"),
+    [("pending", "launched, exited"), ("exited", "relaunched, verified"), ("verified", "nothing")],
+)
+def test_a_step_that_is_refused_says_which_are_possible(state: State, possible: str) -> None:
+    with pytest.raises(TransitionError) as refused:
+        step("w", state, "started")
+
+    assert f"w: 'started' is not possible while {state}; possible: {possible}" == str(refused.value)
 
 
 def test_every_state_but_verified_can_be_left() -> None:

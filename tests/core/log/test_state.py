@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from hashlib import sha256
 
 import msgspec
 import pytest
+from tests.log import HOST, NOW, Log
 
 from wakeman.core.errors import TransitionError
 from wakeman.core.log import events as e
-from wakeman.core.log.state import STATE_VERSION, apply, transition, validate
+from wakeman.core.log.state import STATE_VERSION, apply_drafts, apply_unchecked, compose, transition, validate
 from wakeman.core.model import (
     Deployment,
     FileFingerprint,
-    Host,
     Observation,
     Plan,
     State,
@@ -29,48 +29,11 @@ from wakeman.core.model import (
 )
 from wakeman.core.policy.review import REVIEWER_PROMPT
 
-NOW = datetime(2026, 1, 5, 21, 36, tzinfo=UTC)
-HOST = Host(root="/r", directory="/s/night", place={"socket": "/x", "tmux": "tmux"}, python=("wakeman",))
-UNITS = (Unit(name="a", outputs=("a.out",)), Unit(name="b", outputs=("b.out",)))
 
-
-class Log:
-    """A deployment and the events that made it."""
-
-    def __init__(self) -> None:
-        self.d = Deployment()
-        self.say(e.Planned(name="night", plan=Plan(name="night", units=UnitsSpec(items=("x",))), digest="d", host=HOST))
-        self.say(e.Enrolled(session="w", units=UNITS), worker="w")
-
-    def say(
-        self,
-        data: e.Fact,
-        *,
-        worker: str | None = None,
-        attempt: int | None = None,
-        source: State | None = None,
-        to: State | None = None,
-        by: str = "at:1",
-        after: float = 0.0,
-    ) -> Log:
-        at = NOW + timedelta(seconds=after)
-        seq = self.d.seq + 1
-        apply(
-            self.d,
-            e.Event(
-                v=1, seq=seq, at=at, by=by, worker=worker, attempt=attempt, source=source, to=to, data=data, hash=""
-            ),
-        )
-        return self
-
-    def move(self, data: e.Fact) -> Log:
-        draft = transition(self.d.workers["w"], data)
-        return self.say(data, worker="w", attempt=draft.attempt, source=draft.source, to=draft.to)
-
-    def running(self) -> Log:
-        self.say(e.Looked(mono=10.0, boot="b1"))
-        self.say(e.Intended(action="launch", target="w", agent_session="u"), worker="w", attempt=1)
-        return self.move(e.Launched(intent=self.d.seq, session_id="$1")).move(e.Started())
+def launched() -> Log:
+    """Give a log of four lines, the last of which launched its worker."""
+    log = Log().say(e.Intended(action="launch", target="w"), worker="w", attempt=1)
+    return log.move(e.Launched(intent=3))
 
 
 def test_a_look_in_several_lines_is_one_look_and_its_last_line_completes_it() -> None:
@@ -252,6 +215,89 @@ def test_an_event_that_moves_a_worker_from_where_it_is_not_is_refused_with_its_l
         Log().say(e.Started(), worker="w", attempt=1, source="launched", to="running")
 
 
+WRONG: list[tuple[e.Fact, State, State]] = [
+    (e.Started(), "launched", "stuck"),
+    (e.Started(), "running", "running"),
+    (e.Recovered(), "launched", "running"),
+    (e.Verified(), "exited", "verified"),
+    (e.Noted(text="x"), "launched", "running"),
+]
+"""What cannot happen to a worker that was launched and is no further."""
+
+
+@pytest.mark.parametrize(("fact", "source", "to"), WRONG, ids=str)
+def test_a_transition_that_the_table_does_not_have_is_refused_when_it_is_read_and_before_it_is_written(
+    fact: e.Fact, source: State, to: State
+) -> None:
+    d = launched().d
+    draft = e.Draft(fact, worker="w", attempt=1, source=source, to=to)
+    before, said = msgspec.json.encode(d), f"w: '{e.kind(fact)}' from {source} to {to} while launched"
+
+    with pytest.raises(TransitionError, match=f"^{said}$"):
+        validate(d, [draft])
+    with pytest.raises(TransitionError, match=f"^{said}$"):
+        compose(d, [e.Draft(e.Noted(text="x")), draft], NOW, "at:1")
+    assert before == msgspec.json.encode(d)
+    with pytest.raises(TransitionError, match=f"^line 5: {said}$"):
+        apply_drafts(d, [draft], NOW, "at:1")
+
+
+def test_a_worker_is_in_its_state_since_the_line_that_brought_it_there() -> None:
+    log = Log()
+    log.say(e.Intended(action="launch", target="w"), worker="w", attempt=1)
+    log.say(e.Launched(intent=3), worker="w", attempt=1, source="pending", to="launched", after=20.0)
+    log.say(e.Looked(mono=1.0, boot="b"), after=30.0)
+
+    assert ("launched", NOW + timedelta(seconds=20)) == (log.d.workers["w"].state, log.d.workers["w"].since)
+
+
+def test_drafts_that_are_applied_without_a_log_follow_the_line_before_and_have_no_hash() -> None:
+    d = launched().d
+    drafts = [transition(d.workers["w"], e.Started(why="it printed")), e.Draft(e.Disarmed(generation=3))]
+
+    events = apply_drafts(d, drafts, NOW, "at:1")
+
+    assert [(5, NOW, "at:1", ""), (6, NOW, "at:1", "")] == [(one.seq, one.at, one.by, one.hash) for one in events]
+    assert drafts == [e.Draft(one.data, one.worker, one.attempt, one.source, one.to) for one in events]
+    assert ("running", 6) == (d.workers["w"].state, d.seq)
+
+
+def test_the_lines_of_one_write_say_that_more_follows_but_for_the_last() -> None:
+    d, read = launched().d, []
+    first = d.seq + 1
+
+    written, events = compose(d, [e.Draft(e.Noted(text=text)) for text in "abc"], NOW, "at:1")
+
+    read = [e.decode(line) for line in written.splitlines()]
+    assert [msgspec.structs.astuple(one) for one in events] == [msgspec.structs.astuple(one) for one in read]
+    assert [(first, True), (first + 1, True), (first + 2, False)] == [(one.seq, one.more) for one in read]
+    assert (first + 2, read[-1].hash) == (d.seq, d.hash)
+
+
+@pytest.mark.parametrize(
+    ("source", "fact", "state", "seq"),
+    [
+        ("exited", e.Relaunched(intent=3), "launched", 9),
+        ("launched", e.Started(), "running", 9),
+        (None, e.Started(), "running", 9),
+        ("stuck", e.Started(), "stuck", 4),
+        (None, e.Relaunched(intent=3), "launched", 4),
+    ],
+    ids=str,
+)
+def test_an_audit_goes_on_behind_an_illegal_transition_as_if_the_worker_had_been_where_the_line_says(
+    source: State | None, fact: e.Fact, state: State, seq: int
+) -> None:
+    d = launched().d
+
+    apply_unchecked(
+        d,
+        e.Event(v=1, seq=9, at=NOW, by="at:1", worker="w", attempt=1, source=source, to="verified", data=fact, hash=""),
+    )
+
+    assert (state, seq) == (d.workers["w"].state, d.seq)
+
+
 def test_an_event_about_a_worker_that_was_not_enrolled_is_refused() -> None:
     with pytest.raises(TransitionError, match="line 3: no worker 'x' was enrolled"):
         Log().say(e.Captured(file="f", sha256="0"), worker="x")
@@ -279,9 +325,21 @@ def test_a_draft_for_a_worker_enrolled_in_the_same_write_is_taken() -> None:
     )
 
 
-def test_a_draft_for_nobody_is_refused() -> None:
-    with pytest.raises(TransitionError, match="x: no such worker in night"):
-        validate(Log().d, [e.Draft(e.Started(), worker="x", source="launched", to="running")])
+def test_a_worker_that_gets_more_units_in_the_same_write_is_where_it_is() -> None:
+    d = launched().d
+
+    validate(d, [e.Draft(e.Enrolled(session="w"), worker="w"), transition(d.workers["w"], e.Started())])
+
+
+@pytest.mark.parametrize("name", ["x", None])
+def test_a_draft_for_nobody_is_refused(name: str | None) -> None:
+    with pytest.raises(TransitionError, match=f"{name}: no such worker in night"):
+        validate(Log().d, [e.Draft(e.Started(), worker=name, source="launched", to="running")])
+
+
+def test_a_move_of_nobody_is_refused_when_it_is_read() -> None:
+    with pytest.raises(TransitionError, match="line 3: no worker None was enrolled"):
+        Log().say(e.Started(), source="launched", to="running")
 
 
 def test_a_restart_is_another_attempt_asked_for() -> None:

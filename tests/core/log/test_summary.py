@@ -8,7 +8,19 @@ import pytest
 
 from wakeman.core.log import events as e
 from wakeman.core.log.summary import summary
-from wakeman.core.model import Alarm, FileFingerprint, Host, Observation, Plan, Unit, UnitsSpec, Verdict, Written
+from wakeman.core.model import (
+    Alarm,
+    FileFingerprint,
+    Host,
+    Observation,
+    Plan,
+    Rejection,
+    Unit,
+    UnitsSpec,
+    Validator,
+    Verdict,
+    Written,
+)
 
 DUE = datetime(2026, 1, 5, 21, 45, tzinfo=UTC)
 HOST = Host(root="/w", directory="/s/n", place={"socket": "/s", "tmux": "/t"}, python=("p",))
@@ -59,6 +71,30 @@ SAID: list[tuple[e.Fact, str]] = [
     (e.Amended(plan=PLAN, digest="0123456789"), "plan 01234567"),
     (e.Amended(plan=PLAN, digest="0123456789", dropped=("w",)), "plan 01234567, without w"),
     (e.Sampled(seed=1, units=("a", "b")), "a, b"),
+    (e.Reviewed(round=2, passed=3), "round 2: 3 accepted, 0 rejected"),
+    (
+        e.Reviewed(round=1, passed=1, rejected=(Rejection("a", "thin"), Rejection("b", "wrong"))),
+        "round 1: 1 accepted, 2 rejected: a: thin; b: wrong",
+    ),
+    (e.Enrolled(session="r", units=(UNIT,), review=2, reviews=("a", "b")), "review 2 of 2 units: a, b"),
+    (e.Verified(), "0 files judged"),
+    (e.Intended(action="wake"), "wake"),
+    (e.Intended(action="launch", target="s", text="t"), "launch s"),
+    (e.Effected(intent=1, ok=True, detail="at once"), "done: at once"),
+    (e.Confirmed(intent=1, ok=True, why="it was read"), "arrived: it was read"),
+    (e.Confirmed(intent=1, ok=False, why="nothing shows it"), "not confirmed: nothing shows it"),
+    (
+        e.Looked(
+            mono=1.0,
+            boot="b",
+            observations=(
+                Observation("w", 1, "running", "waiting", "a question"),
+                Observation("x", 1, "exited", refused=("/a", "/b")),
+            ),
+            validators=(Validator("val_1", "$1", DUE, "w"), Validator("v", "$2", DUE)),
+        ),
+        "w running waiting; x exited (may not write to /b and 1 more, its output says); val_1 of w; v of nobody known",
+    ),
     (e.Repaired(file="torn-9.bin", size=3), "3 bytes of an unfinished write, kept in torn-9.bin"),
     (
         e.Repaired(file="damaged-1", size=3, line=7),

@@ -67,7 +67,8 @@ class MemorySessions:
     Shape: `timers` is what `later` was asked for, `pushes` what the wrappers of ended attempts call, `started` the
     marks of those that ran. To be set from outside: `screens` by session name, and `state`, unknown while the host
     is to hang.
-    Boundary: the first start brings the server up; it stays, like that of a user who has other sessions.
+    Boundary: the first start brings the server up; it stays, like that of a user who has other sessions. Each server
+    counts its sessions from `$0`.
     """
 
     def __init__(self, clock: MemoryClock, files: MemoryFiles, acts: Callable[[str], Act]) -> None:
@@ -81,7 +82,9 @@ class MemorySessions:
         self.server = "100:1"
         self.screens: dict[str, str] = {}
         self.heads: dict[str, str] = {}  # what sessions were left with, by id
-        self._ids = 0
+        self.away: dict[str, dict[str, Playing]] = {}  # sessions of servers that live and cannot be reached, by server
+        self._ids = 0  # of this server
+        self._pids = 1000
 
     address, outlives_boot = "/memory", False
 
@@ -89,10 +92,17 @@ class MemorySessions:
     def terminal(self) -> MemorySessions:
         return self
 
-    def poll(self, known: str = "") -> Listing:
+    def poll(self, known: Mapping[str, str] = {}) -> Listing:
         listing = self._list()
-        gone = "its tmux server is gone" if listing.state != "unknown" and listing.server != known else ""
-        return replace_field(listing, gone=gone)
+        if listing.state == "unknown":
+            return listing
+        homes = {session_id: session_id.partition("@")[2] or server for session_id, server in known.items()}
+        lost = {session_id: server for session_id, server in homes.items() if server not in ("", listing.server)}
+        return replace_field(
+            listing,
+            gone={session_id: "its tmux server is gone" for session_id, home in lost.items() if home not in self.away},
+            hidden={session_id: "its server lives" for session_id, home in lost.items() if home in self.away},
+        )
 
     def _list(self) -> Listing:
         if self.state == "unknown":
@@ -123,33 +133,33 @@ class MemorySessions:
 
     def cancel(self, ends: Sequence[tuple[str, str]]) -> int:
         self._answer()
-        found = [(name, p) for name, p in self.playing.items() if p.mark and (p.session_id, p.mark) in ends]
+        found = [(name, p) for name, p in self.playing.items() if _is_to_end(ends, p)]
         for name, p in found:
             if not p.dead:
                 self._finish(p, 129)
             del self.playing[name]
         return len(found)
 
-    def capture(self, session: str, lines: int = 50) -> str:
-        name = self._name(session)
+    def capture(self, session: str, lines: int = 50, *, mark: str = "") -> str:
+        name = self._name(session, mark)
         # The name comes first on a screen: by it the harness finds its report.
         rows = self.screens.get(name, f"{name}: nothing to see").splitlines()
         if (p := self.playing[name]).box and rows[-1].endswith("❯"):
             rows[-1:] = [rows[-1].removesuffix("❯"), f"❯ {p.box}"]
         return "\n".join(rows[-lines:])
 
-    def logs(self, session: str, lines: int = 50) -> str:
-        return self.capture(session, lines)
+    def logs(self, session: str, lines: int = 50, *, mark: str = "") -> str:
+        return self.capture(session, lines, mark=mark)
 
-    def type(self, session: str, text: str, *, submit: bool) -> None:
-        name = self._name(session)
+    def type(self, session: str, text: str, *, submit: bool, mark: str = "") -> None:
+        name = self._name(session, mark)
         p = self.playing[name]
         if p.dead:
             raise ProgramError(f"{session}: its program has ended")
         self.typed.append((name, text, submit))
         p.box += text
         if submit:
-            self._enter(p, self.acts(name))
+            self._enter(p, self._act_of(p))
 
     def later(self, seconds: float, argv: Sequence[str]) -> bool:
         if self.state == "unknown" or not self.playing:
@@ -157,8 +167,8 @@ class MemorySessions:
         self.timers.append((self.clock.at + timedelta(seconds=seconds), tuple(argv)))
         return True
 
-    def attach(self, session: str) -> tuple[str, ...]:
-        return ("tmux", "attach", "-t", session)
+    def attach(self, session: str, *, mark: str = "") -> tuple[str, ...]:
+        return ("tmux", "attach", "-t", session, *([mark] if mark else []))
 
     def adopt(self, session_id: str, mark: str) -> None:
         p = next((p for p in self.playing.values() if p.session_id == session_id), None)
@@ -166,8 +176,9 @@ class MemorySessions:
             raise ProgramError(f"{session_id}: cannot be marked {mark}")
         p.mark = mark
 
-    def remember(self, session_id: str, head: str) -> None:
-        self.heads[session_id] = head
+    def remember(self, session_id: str, head: str, *, mark: str) -> None:
+        if any(p.session_id == session_id and p.mark == mark for p in self.playing.values()):
+            self.heads[session_id] = head
 
     def recall(self) -> list[tuple[str, str]]:
         there = {p.session_id: p.mark for p in self.playing.values() if p.mark and self.state == "up"}
@@ -183,10 +194,22 @@ class MemorySessions:
             while p.steps and p.steps[0][0] <= self.clock.at:
                 p.steps.pop(0)[1]()
 
-    def _name(self, session: str) -> str:
+    def hide(self) -> None:
+        """Have this server answer no more, though it lives."""
+        self.away[self.server] = dict(self.playing)
+        self.leave()
+
+    def leave(self) -> None:
+        """Have another server answer from now on: this one's sessions are gone from sight, its timers lost."""
+        self.playing.clear()
+        self.timers.clear()
+        self.server = f"{int(self.server.partition(':')[0]) + 1}:1"
+        self._ids = 0
+
+    def _name(self, session: str, mark: str) -> str:
         self._answer()
         for name, p in self.playing.items():
-            if session in (name, p.session_id):
+            if session in (name, p.session_id, *([_id_without_server(p)] if mark else [])) and mark in ("", p.mark):
                 return name
         raise UnknownNameError(f"{session}: no such session")
 
@@ -200,12 +223,17 @@ class MemorySessions:
             if there.mark != start.mark:
                 return Made(error=f"{start.session}: exists, and is not of {start.mark}", taken=True)
             return Made(there.session_id, there.pid)
-        self._ids += 1
-        now = self.clock.at.timestamp()
-        p = Playing(start, start.mark, f"${self._ids}", 1000 + self._ids, created=now, activity=now)
-        self.playing[start.session] = p
+        p = self._born(start, start.mark)
         self._wrapped(p)
         return Made(p.session_id, p.pid)
+
+    def _born(self, start: Start, mark: str) -> Playing:
+        now = self.clock.at.timestamp()
+        self._pids += 1
+        p = Playing(start, mark, f"${self._ids}@{self.server}", self._pids, created=now, activity=now)
+        self._ids += 1
+        self.playing[start.session] = p
+        return p
 
     def _wrapped(self, p: Playing) -> None:
         """Imitate the wrapper: claim the attempt, and run nothing if it was claimed before."""
@@ -213,7 +241,10 @@ class MemorySessions:
             p.dead, p.code = True, 125
             return
         self.started.append(p.mark)
-        p.steps = self._script(p, self.acts(p.start.session))
+        p.steps = self._script(p, self._act_of(p))
+
+    def _act_of(self, p: Playing) -> Act:
+        return self.acts(p.start.session)
 
     def _enter(self, p: Playing, act: Act) -> None:
         """Imitate a client: take the text of its input box, and report that by its hook."""
@@ -296,6 +327,15 @@ class MemoryStandIn:
 
     def shell(self) -> bytes:
         return b""
+
+
+def _is_to_end(ends: Sequence[tuple[str, str]], p: Playing) -> bool:
+    """Return whether a session is among those to end; in logs of the version before, ids name no server."""
+    return bool(p.mark) and ((p.session_id, p.mark) in ends or (_id_without_server(p), p.mark) in ends)
+
+
+def _id_without_server(p: Playing) -> str:
+    return p.session_id.partition("@")[0]
 
 
 def _opinions(units: Sequence[Mapping[str, str]], rejects: Sequence[str]) -> bytes:

@@ -129,10 +129,10 @@ class MemoryWorld:
         del name
         return self.harness
 
-    def _type_text(self, terminal: Terminal, session: str, text: str, submit: bool, force: bool) -> str:
-        if not force and not terminal.capture(session).endswith("❯"):
+    def _type_text(self, terminal: Terminal, session: str, mark: str, text: str, submit: bool, force: bool) -> str:
+        if not force and not terminal.capture(session, mark=mark).endswith("❯"):
             return "not idle"
-        terminal.type(session, text, submit=submit)
+        terminal.type(session, text, submit=submit, mark=mark)
         return ""
 
     def _deliver(self, target: WakeTarget, text: str, deployment: Deployment) -> str:

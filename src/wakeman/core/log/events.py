@@ -106,15 +106,7 @@ def line_types() -> Any:
     kinds: Any = None
     for name, fact in FACTS.items():
         line = msgspec.defstruct(
-            f"{fact.__name__}Event",
-            [("data", fact)],
-            bases=(Event,),
-            tag_field="type",
-            tag=name,
-            frozen=True,
-            gc=False,
-            kw_only=True,
-            rename={"source": "from"},
+            f"{fact.__name__}Event", [("data", fact)], bases=(Event,), tag_field="type", tag=name, kw_only=True
         )
         kinds = line if kinds is None else kinds | line
     return kinds

@@ -101,16 +101,17 @@ class HashChain:
             return
         if not chained and _carries_own_hash(line[:-1] + b"\n", previous):
             self._add_break("another byte in the place of its line feed", "a line feed")
-        elif not chained and line.endswith(b"\r\n") and _carries_own_hash(line[:-2] + b"\n", previous):
+        elif line.endswith(b"\r\n") and _carries_own_hash(line[:-2] + b"\n", previous):
             self._add_break("its line feed became CR LF: something converted the file", "a line feed")
         elif not chained and _unfinished(line) and last():
             self.seq, self.torn = expected - 1, line
             return
         elif found is None:
             self._add_break("a line that does not begin as one", f"line {expected}")
-        elif seq != expected:
-            missing = f"lines {expected} to {seq - 1} are not here" if seq > expected else "it stands here again"
-            self._add_break(f"line {seq}: {missing}", f"line {expected}")
+        elif seq > expected:
+            self._add_break(f"line {seq}: lines {expected} to {seq - 1} are not here", f"line {expected}")
+        elif seq < expected:
+            self._add_break(f"line {seq}: it stands here again", f"line {expected}")
         else:
             self._add_break(
                 "its hash does not fit: it is not as it was written", "the hash of the line before and its own"

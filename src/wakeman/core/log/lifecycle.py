@@ -52,7 +52,6 @@ def machine() -> Machine:
         ],
         initial="pending",
         auto_transitions=False,
-        send_event=False,
     )
 
 

@@ -37,10 +37,10 @@ def validate(deployment: Deployment, drafts: Sequence[e.Draft]) -> None:
     """
     states: dict[str, State] = {}
     for draft in drafts:
-        name = draft.worker
-        if isinstance(draft.data, e.Enrolled) and name is not None:
+        name = cast("str", draft.worker)  # None is the name of no worker
+        if isinstance(draft.data, e.Enrolled):
             states.setdefault(name, _state_of(deployment, name) or "pending")
-        if draft.to is None or name is None:
+        if draft.to is None:
             continue
         state = states.get(name) or _state_of(deployment, name)
         if state is None:
@@ -99,16 +99,16 @@ def apply(deployment: Deployment, event: e.Event) -> None:
     # A million times in a replay: each line of a log is of another type, and what is read of it twice costs twice.
     deployment.seq, deployment.at, deployment.hash = event.seq, event.at, event.hash
     if event.to is not None:
-        _move_worker(deployment, event)
+        _move_worker(deployment, event, event.to)
     event.data.apply(deployment, event)
 
 
 def apply_unchecked(deployment: Deployment, event: e.Event) -> None:
     """Apply an event even if its transition is illegal, so that an audit can continue behind it.
 
-    Raises: LookupError when it refers to a worker, unit or intent that does not exist.
+    Raises: TransitionError, LookupError when it refers to what does not exist.
     """
-    worker = deployment.workers[event.worker or ""]
+    worker = worker_of(deployment, event)
     worker.state = event.source or worker.state
     if (worker.state, e.kind(event.data)) in NEXT:
         apply(
@@ -121,13 +121,12 @@ def _state_of(deployment: Deployment, name: str) -> State | None:
     return worker.state if worker is not None else None
 
 
-def _move_worker(deployment: Deployment, event: e.Event) -> None:
+def _move_worker(deployment: Deployment, event: e.Event, to: State) -> None:
     worker = worker_of(deployment, event)
     trigger = e.kind(event.data)
-    to = NEXT.get((worker.state, trigger))
-    if to is None or to != event.to or worker.state != event.source:
+    if worker.state != event.source or NEXT.get((worker.state, trigger)) != to:
         raise TransitionError(
-            f"line {event.seq}: {worker.name}: '{trigger}' from {event.source} to {event.to} while {worker.state}"
+            f"line {event.seq}: {worker.name}: '{trigger}' from {event.source} to {to} while {worker.state}"
         )
     worker.state = to
     worker.since = event.at

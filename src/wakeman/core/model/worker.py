@@ -52,7 +52,7 @@ class Observation(Struct, frozen=True, omit_defaults=True):
     life: str = ""
     """Fingerprint of its signs of life: equal in two observations means none in between."""
     session_id: str = ""
-    """Id of the session in its place, such as `$3`."""
+    """Id of the session, never used twice, such as `$3@812:1764400000`; in older logs `$3`, a number of its server."""
     pid: int = 0
     """Process id of the session's first program; 0 while unknown."""
     processes: int = 0
@@ -80,7 +80,7 @@ class Validator(Struct, frozen=True, omit_defaults=True):
     session: str
     """Name of the session."""
     session_id: str
-    """Id of the session in its place, such as `$3`."""
+    """Id of the session, never used twice, such as `$3@812:1764400000`; in older logs `$3`, a number of its server."""
     created: datetime
     """When it was made."""
     worker: str = ""

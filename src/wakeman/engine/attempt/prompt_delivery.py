@@ -8,7 +8,7 @@ from wakeman.core.errors import ProgramError, UnknownNameError
 from wakeman.core.model import Deployment, WorkerState
 from wakeman.core.policy.prompt_delivery import text_fate
 from wakeman.engine import layout
-from wakeman.engine.terminals import terminal
+from wakeman.engine.terminals import session_address, terminal
 from wakeman.ports import World
 
 PROMPT_SCREEN_ROWS = 60
@@ -31,7 +31,8 @@ def type_into_worker(
     """
     safe = text if raw else world.harness(d.plan_of(worker).workers.harness).typed(text)
     try:
-        return world.type_text(terminal(world, d.host), worker.session_id or worker.session, safe, submit, force)
+        session, mark = session_address(d, worker)
+        return world.type_text(terminal(world, d.host), session, mark, safe, submit, force)
     except (UnknownNameError, ProgramError) as fault:
         return str(fault)
 
@@ -39,7 +40,8 @@ def type_into_worker(
 def press_enter(world: World, d: Deployment, worker: WorkerState) -> str:
     """Press Enter in a worker's session; return "" when it was pressed, else why not."""
     try:
-        terminal(world, d.host).type(worker.session_id or worker.session, "", submit=True)
+        session, mark = session_address(d, worker)
+        terminal(world, d.host).type(session, "", submit=True, mark=mark)
     except (UnknownNameError, ProgramError) as fault:
         return str(fault)
     return ""
@@ -56,7 +58,8 @@ def prompt_fate(world: World, d: Deployment, worker: WorkerState) -> Literal["",
     if reported_prompts(world, d, worker) != prompt.before:
         return "heard"
     try:
-        screen = terminal(world, d.host).capture(worker.session_id or worker.session, PROMPT_SCREEN_ROWS)
+        session, mark = session_address(d, worker)
+        screen = terminal(world, d.host).capture(session, PROMPT_SCREEN_ROWS, mark=mark)
     except (UnknownNameError, ProgramError):
         return "unknown"
     return text_fate(screen, prompt.text, typed=prompt.typed)

@@ -32,7 +32,7 @@ class Capture(Struct, frozen=True):
 
         worker = d.workers[self.worker]
         try:
-            text = terminals.session_screen(world, d.host, worker.session_id or worker.session, EVIDENCE_ROWS)
+            text = terminals.session_screen(world, d, worker, EVIDENCE_ROWS)
         except (UnknownNameError, ProgramError) as fault:
             text = f"(no screen: {fault})"
         data = secrets.redactor(world, d)(text).encode("utf-8", "backslashreplace")

@@ -149,14 +149,14 @@ class MakeSessions(Struct, frozen=True):
 class Remember(Unrecorded, frozen=True):
     """Leave the log's head on one of the sessions that were made: a checkpoint outside the log."""
 
-    sessions: tuple[str, ...]
+    workers: tuple[str, ...]
 
     def perform(self, world: World, d: Deployment) -> None:
-        """Undo it, where one was made."""
-        session = next(filter(None, self.sessions), "")
+        """Leave it, where a session was made."""
+        made = next((d.workers[name] for name in self.workers if d.workers[name].session_id), None)
         terminal = world.executor(d.host).terminal
-        if session and terminal is not None:
-            terminal.remember(session, f"{d.seq}:{d.hash}")
+        if made is not None and terminal is not None:
+            terminal.remember(made.session_id, f"{d.seq}:{d.hash}", mark=made.session_mark)
 
 
 def launch_due(d: Deployment, _: Decision, now: datetime) -> Steps[None]:
@@ -185,8 +185,7 @@ def launch(d: Deployment, names: Sequence[str], now: datetime) -> Steps[None]:
         draft for name, fate in fates.items() for draft in launch_drafts(d, d.workers[name], seqs.get(name, 0), fate)
     ]
     yield from append("outcome", drafts)
-    ids = (fate.session_id for fate in fates.values() if isinstance(fate, Adopted))
-    yield from do(Remember(tuple(ids)))
+    yield from do(Remember(tuple(name for name, fate in fates.items() if isinstance(fate, Adopted))))
 
 
 def _intent(d: Deployment, ready: Ready) -> e.Draft:

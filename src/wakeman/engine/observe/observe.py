@@ -72,7 +72,9 @@ def observe(world: World, d: Deployment, checked: Mapping[str, CheckResult]) -> 
     executor = world.executor(d.host)
     view = Gathered(
         d=d,
-        listing=executor.poll(d.server) if live else Listing(state="down", why="not looked: no worker is alive"),
+        listing=executor.poll({worker.session_id: d.server for worker in live})
+        if live
+        else Listing(state="down", why="not looked: no worker is alive"),
         marks=world.files.marks([*_reports(world, d, live), *_paths_to_stat(watched)]),
         boot=world.clock.boot(),
         mono=world.clock.mono(),
@@ -171,14 +173,11 @@ def _mute(d: Deployment, name: str) -> bool:
 
 
 def _sightings(world: World, executor: Executor, view: Gathered, live: list[WorkerState]) -> list[Observation]:
-    by_mark = {seen.mark: seen for seen in view.listing.seen if seen.mark}
-    by_id = {seen.session_id: seen for seen in view.listing.seen}
+    find = view.listing.finder()
     found = []
     calls: dict[str, float] = {}
     for worker in live:
-        seen = by_mark.get(attempt_id(view.d, worker))
-        if seen is None and view.listing.server == view.d.server:
-            seen = by_id.get(worker.session_id)  # made by its own launcher, which knows no mark
+        seen = find(worker.session_id, attempt_id(view.d, worker))
         observation = _with_denials(world, view, worker, _sight(world, executor, view, worker, seen, calls))
         if worker.prompt and observation.session == "running":
             observation = msgspec.structs.replace(
@@ -278,6 +277,8 @@ def _sight(
         return _ended_session(base, "lost", "the machine was started anew", worker.ending or "machine")
     if view.listing.state == "unknown":
         return msgspec.structs.replace(base, session="unknown", why=view.listing.why, life=worker.life)
+    if seen is None and (why := view.listing.hidden.get(worker.session_id)):
+        return msgspec.structs.replace(base, session="unknown", why=why, life=worker.life)
     if seen is None:
         return _gone(view, worker, base, harness)
     if seen.over:
@@ -372,8 +373,8 @@ def _gone(view: Gathered, worker: WorkerState, base: Observation, harness: Harne
         return _ended_session(
             base, "exited", "its session is gone; its exit status is unknown", worker.ending or "itself"
         )
-    if view.listing.server != view.d.server:
-        return _ended_session(base, "lost", view.listing.gone, worker.ending or "machine")
+    if why := view.listing.gone.get(worker.session_id):
+        return _ended_session(base, "lost", why, worker.ending or "machine")
     why = "its session was ended" if worker.ending else "its session was ended from outside"
     return _ended_session(base, "lost", why, worker.ending or "")
 
@@ -417,7 +418,8 @@ def _harness_report(
     if "screen" in harness.reads and report.source in ("", "record") and executor.terminal is not None:
         # Gone since the listing, or slow: the next look tells.
         with suppress(ProgramError, UnknownNameError):
-            evidence = msgspec.structs.replace(evidence, screen=executor.terminal.capture(seen.session_id, SCREEN_ROWS))
+            screen = executor.terminal.capture(seen.session_id, SCREEN_ROWS, mark=seen.mark)
+            evidence = msgspec.structs.replace(evidence, screen=screen)
             report = harness.report(evidence, now)
     if report.activity != "busy" and evidence.record and not evidence.recorded and traces.record is not None:
         used = harness.report(_with_record(world, evidence, traces.record, TRANSCRIPT_BYTES_MAX), now).usage

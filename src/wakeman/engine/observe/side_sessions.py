@@ -33,9 +33,9 @@ def strangers(world: World, d: Deployment, seen: Iterable[SessionInfo]) -> Itera
 
     Shape: with each the mark of the attempt that started it, else the session's own; "" for neither.
     """
-    own = {worker.session_id for worker in d.workers.values()}
+    own = {key for worker in d.workers.values() for key in (worker.session_id, worker.session_mark)} - {""}
     for one in seen:
-        if one.over or one.session_id in own or sweep_rule(d.plan, one.session) is None:
+        if one.over or own & {one.session_id, one.mark} or sweep_rule(d.plan, one.session) is None:
             continue
         sign = world.machine.mark_of(one.pid) or one.mark
         if not sign or sign.startswith(f"{d.name}/"):

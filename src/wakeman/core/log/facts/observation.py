@@ -54,7 +54,7 @@ class Looked(Fact, frozen=True):
             _take_observation(d, observation, mono, same=same)
         if self.more:
             return
-        if same and not d.resting and mono > d.mono and not (d.met and _all_limited(d, d.at)):
+        if same and not d.resting and mono > d.mono and not (d.met and _all_limited(d, event.at)):
             d.counted += mono - d.mono
         d.resting = d.paused_at is not None
         if d.restless:
@@ -147,7 +147,7 @@ def take_verdict(d: Deployment, verdict: Verdict) -> bool:
     for file in verdict.marks:
         if d.before.get(file.path) != file:
             _note_writer(unit, file, unit.worker, inferred=True)
-    if unit.reopened and verdict.marks != unit.rejected:
+    if verdict.marks != unit.rejected:
         unit.reopened = ""
     return unit.done and not was
 
@@ -163,6 +163,8 @@ def _take_observation(d: Deployment, seen: Observation, mono: float, *, same: bo
     # The first look at an attempt begins its silence: a check may be slow between a launch and its end.
     fresh = worker.observation is None
     worker.observation = seen
+    if seen.session_id:
+        worker.session_id = seen.session_id  # logs of the version before name no server
     if seen.usage is not None:
         worker.usage = seen.usage
     if seen.agent_session:
@@ -191,18 +193,18 @@ def _counts_look(d: Deployment, worker: WorkerState) -> bool:
     if not worker.live:
         return bool(worker.intent)
     seen = worker.observation
-    unknown = seen is not None and seen.session == "unknown"
+    session, activity = (seen.session, seen.activity) if seen is not None else ("queued", "unknown")
+    unknown, quiet = session == "unknown", activity == "idle" or worker.reason == "silent"
     worker.unknowns = worker.unknowns + 1 if unknown else 0
-    quiet = seen is not None and (seen.activity == "idle" or worker.reason == "silent")
-    idle = quiet and seen is not None and seen.session == "running"
+    idle = quiet and session == "running"
     worker.finished = worker.finished + 1 if idle and all(d.units[u].made for u in worker.units) else 0
     return unknown or quiet or bool(worker.intent)
 
 
-def _all_limited(d: Deployment, at: datetime | None) -> bool:
+def _all_limited(d: Deployment, at: datetime) -> bool:
     """Return whether a usage limit keeps all workers from working: all alive are stuck in it, or one waits for it."""
     live = [worker for worker in d.workers.values() if worker.live]
-    waiting = any(w.ended_by == "limit" and w.until and at and w.until > at for w in d.workers.values())
+    waiting = any(w.ended_by == "limit" and w.until and w.until > at for w in d.workers.values())
     return bool(live or waiting) and all(worker.reason == "limited" for worker in live)
 
 

@@ -74,7 +74,7 @@ class Enrolled(Fact, frozen=True):
             unit.reviews += 1
         marks = {unit: state.verdict.marks for unit, state in given.items() if state.verdict is not None}
         d.reviews[name] = Review(round=self.review, units=self.reviews, marks=marks)
-        d.reviewing = d.reviewing or review.reviewing(d.plan)
+        d.reviewing = review.reviewing(d.plan)
 
     def summary(self) -> str:
         if self.review:
@@ -88,7 +88,7 @@ class Launched(Fact, frozen=True):
     intent: int
     """Line of its intent."""
     session_id: str = ""
-    """Id of the session in its place, such as `$3`."""
+    """Id of the session, never used twice, such as `$3@812:1764400000`; in older logs `$3`, a number of its server."""
     pid: int = 0
     """Process id of the session's first program; 0 while unknown."""
     adopted: bool = False

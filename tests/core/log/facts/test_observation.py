@@ -1,0 +1,390 @@
+"""What each fact about what was seen changes, and that it changes nothing else."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from tests.log import NOW, Log
+
+from wakeman.core.log import events as e
+from wakeman.core.model import (
+    FileFingerprint,
+    Observation,
+    Usage,
+    Validator,
+    Verdict,
+    WorkerState,
+    Written,
+    Wrote,
+)
+
+ONE, TWO = FileFingerprint("a.out", 1, 1), FileFingerprint("a.out", 2, 2)
+PASSES, FAILS = Verdict("a", marks=(ONE,)), Verdict("a", ("empty",), marks=(ONE,))
+MONO = 100.0
+
+
+def of_w(**fields: object) -> dict[str, object]:
+    return {f"workers.w.{name}": value for name, value in fields.items()}
+
+
+def night(state: str = "running", **fields: object) -> Log:
+    """Give a deployment that was looked at; its worker has had a sign of life long ago."""
+    log = Log().say(e.Looked(mono=MONO, boot="b1"), by="exit:1")
+    for name, value in {"state": state, "attempt": 1, "life": "l1", "life_mono": 5.0, **fields}.items():
+        setattr(log.d.workers["w"], name, value)
+    return log
+
+
+def looked(mono: float = MONO, boot: str = "b1", **fields: Any) -> e.Looked:
+    return e.Looked(mono=mono, boot=boot, **fields)
+
+
+def seen(session: Any = "running", **fields: Any) -> Observation:
+    return Observation("w", 1, session, **{"life": "l1", **fields})
+
+
+def look(log: Log, fact: e.Looked, by: str = "exit:1", **fields: Any) -> dict[str, object]:
+    """Give what a look changed besides that there was one."""
+    found = log.changed_by(fact, by=by, **fields)
+    if not fact.more:
+        assert log.d.seq == found.pop("looked")
+    return {place: value for place, value in found.items() if place not in ("looked_at", "mono", "boot", "counted")}
+
+
+# --- one look -----------------------------------------------------------------------------------------------------
+
+
+def test_a_look_is_the_last_one_with_all_that_it_read() -> None:
+    there = (Validator("val_1", "$1", NOW),)
+    log, read = night(), looked(mono=130.0, boot="b2", memory=7, server="s2", validators=there)
+
+    assert {
+        "looked": 4,
+        "looked_at": NOW + timedelta(seconds=9),
+        "mono": 130.0,
+        "boot": "b2",
+        "memory": 7,
+        "server": "s2",
+        "validators": there,
+    } == log.changed_by(read, by="exit:1", after=9.0)
+
+
+def test_a_look_that_does_not_speak_of_the_server_or_of_side_sessions_leaves_them_as_they_were() -> None:
+    log = night()
+    log.d.server, log.d.validators = "s1", (Validator("val_1", "$1", NOW),)
+
+    assert {} == look(log, looked())
+    assert {"validators": ()} == look(log, looked(validators=()))
+
+
+def test_a_part_of_a_look_counts_as_no_look() -> None:
+    log = night()
+    log.d.restless["w"] = None
+    part = looked(mono=130.0, boot="b2", memory=7, server="s2", validators=(), more=True, verdicts=(PASSES,))
+
+    assert {"gained", "units.a.verdict", "units.a.wrote.a.out"} == set(log.changed_by(part))
+
+
+@pytest.mark.parametrize(
+    ("by", "verdicts", "idle"),
+    [("at:1", (), 3), ("exit:1", (), 2), ("at:1", (FAILS,), 3), ("at:1", (PASSES,), 0), ("hook:1", (PASSES,), 0)],
+)
+def test_an_alarm_without_a_unit_newly_done_is_idle(by: str, verdicts: tuple[Verdict, ...], idle: int) -> None:
+    log = night()
+    log.d.idle_looks = 2
+    look(log, looked(verdicts=verdicts), by=by)
+
+    assert (idle, 0) == (log.d.idle_looks, log.d.gained)
+
+
+# --- what counts towards the end ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("mono", "boot", "paused", "counted"),
+    [
+        (130.0, "b1", False, 30.0),
+        (MONO, "b1", False, 0.0),
+        (70.0, "b1", False, 0.0),
+        (130.0, "b2", False, 0.0),
+        (130.0, "b1", True, 0.0),
+    ],
+)
+def test_the_time_between_two_looks_of_one_boot_counts_unless_it_was_a_pause(
+    mono: float, boot: str, paused: bool, counted: float
+) -> None:
+    log = night()
+    log.d.resting = paused
+    look(log, looked(mono=mono, boot=boot))
+
+    assert (counted, False) == (log.d.counted, log.d.resting)
+
+
+def test_a_pause_begins_to_rest_with_its_first_look() -> None:
+    log = night()
+    log.d.paused_at = NOW
+
+    assert {"resting": True} == look(log, looked(mono=130.0))
+    assert 30.0 == log.d.counted
+
+
+LIMITED: dict[str, Any] = {"state": "stuck", "reason": "limited"}
+WAITS: dict[str, Any] = {"state": "exited", "ended_by": "limit", "until": NOW + timedelta(seconds=1)}
+
+
+@pytest.mark.parametrize(
+    ("workers", "counts"),
+    [
+        ([LIMITED], False),
+        ([LIMITED, LIMITED], False),
+        ([LIMITED, {"state": "exited"}], False),
+        ([LIMITED, {"state": "running"}], True),
+        ([LIMITED, {"state": "stuck", "reason": "error"}], True),
+        ([{"state": "exited"}], True),
+        ([WAITS], False),
+        ([WAITS, {"state": "exited"}], False),
+        ([WAITS, LIMITED], False),
+        ([WAITS, {"state": "running"}], True),
+        ([{**WAITS, "until": NOW}], True),
+        ([{**WAITS, "until": None}], True),
+        ([{**WAITS, "ended_by": "itself"}], True),
+    ],
+    ids=str,
+)
+def test_time_counts_unless_a_usage_limit_keeps_everybody_from_work(
+    workers: list[dict[str, Any]], counts: bool
+) -> None:
+    log = night()
+    log.d.workers = {str(n): WorkerState(**{"name": str(n), "session": "", **each}) for n, each in enumerate(workers)}
+    log.d.met = True
+    look(log, looked(mono=130.0))
+
+    assert (30.0 if counts else 0.0) == log.d.counted
+
+
+def test_a_limit_that_nobody_met_keeps_nobody_from_work() -> None:
+    log = night(**LIMITED)
+    look(log, looked(mono=130.0))
+
+    assert 30.0 == log.d.counted
+
+
+# --- what was seen of a worker ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("boot", "before", "now", "changed"),
+    [
+        ("b1", seen(), seen(), {}),
+        ("b1", seen(), seen(life="l2"), {"life": "l2", "life_mono": 130.0}),
+        ("b1", seen(), seen(working=120.0), {"life_mono": 130.0}),
+        ("b2", seen(), seen(), {"life_mono": 130.0}),
+        ("b1", None, seen(), {"life_mono": 130.0}),
+        ("b1", seen(agent_session="u"), seen(), {}),
+        ("b1", seen(), seen(agent_session="u2"), {"agent_session": "u2"}),
+        ("b1", seen(usage=Usage(input=1)), seen(), {}),
+        ("b1", seen(), seen(usage=Usage(input=2)), {"usage": Usage(input=2)}),
+    ],
+    ids=str,
+)
+def test_a_worker_is_silent_since_its_last_sign_of_life_of_this_boot(
+    boot: str, before: Observation | None, now: Observation, changed: dict[str, object]
+) -> None:
+    log = night(observation=before, usage=Usage(input=1), agent_session="u")
+
+    found = look(log, looked(mono=130.0, boot=boot, observations=(now,)))
+
+    observed = {} if before == now else {"observation": now}
+    assert of_w(**changed, **observed) == found
+
+
+COUNTS: list[tuple[dict[str, Any], Observation | None, dict[str, object], bool]] = [
+    ({}, seen("unknown"), {"unknowns": 3, "finished": 0}, True),
+    ({}, seen(), {"unknowns": 0, "finished": 0}, False),
+    ({}, seen(activity="idle"), {"unknowns": 0, "finished": 0}, True),
+    ({"made": True}, seen(activity="idle"), {"unknowns": 0, "finished": 6}, True),
+    ({"made": True}, seen(activity="busy"), {"unknowns": 0, "finished": 0}, False),
+    ({"made": True}, seen("queued", activity="idle"), {"unknowns": 0, "finished": 0}, True),
+    ({"made": True, "reason": "silent"}, seen(), {"unknowns": 0, "finished": 6}, True),
+    ({"made": True, "reason": "silent"}, seen("unknown"), {"unknowns": 3, "finished": 0}, True),
+    ({"made": True, "reason": "error"}, seen(), {"unknowns": 0, "finished": 0}, False),
+    ({}, None, {"unknowns": 0, "finished": 0}, False),
+    ({"intent": 2}, seen(), {"unknowns": 0, "finished": 0}, True),
+    ({"state": "exited"}, None, {}, False),
+    ({"state": "exited", "made": True}, seen(activity="idle"), {}, False),
+    ({"state": "exited", "intent": 2}, None, {"unknowns": 3}, True),
+    ({"state": "pending", "intent": 2}, None, {"unknowns": 3}, True),
+    ({"state": "pending", "intent": 2, "asked": True}, None, {}, True),
+]
+"""Who is looked at, what the next look finds, what it counts, and whether the look after it may count, too."""
+
+
+@pytest.mark.parametrize(("fields", "found", "counted", "again"), COUNTS, ids=str)
+def test_a_look_counts_what_it_cannot_tell_and_who_has_nothing_left_to_do(
+    fields: dict[str, Any], found: Observation | None, counted: dict[str, object], again: bool
+) -> None:
+    made = fields.get("made", False)
+    log = night(
+        **{"unknowns": 2, "finished": 5, "observation": found, **{k: v for k, v in fields.items() if k != "made"}}
+    )
+    log.d.units["a"].waived, log.d.units["b"].staged = made, Verdict("b", () if made else ("empty",))
+    log.d.restless["w"] = None
+
+    changed = look(log, looked())
+
+    assert of_w(**counted) | ({} if again else {"restless.w": "gone"}) == changed
+
+
+@pytest.mark.parametrize("of", ["a", "b"])
+def test_who_is_idle_with_a_unit_left_to_make_has_not_finished(of: str) -> None:
+    log = night(finished=5)
+    log.d.units[of].waived = True
+
+    assert 0 == look(log, looked(observations=(seen(activity="idle"),)))["workers.w.finished"]
+
+
+@pytest.mark.parametrize(
+    ("observation", "restless"),
+    [
+        (seen(), False),
+        (seen(activity="idle"), True),
+        (seen(activity="waiting"), False),
+        (seen("unknown"), True),
+        (seen("exited"), False),
+    ],
+    ids=str,
+)
+def test_a_worker_is_counted_from_the_look_on_that_finds_it_idle_or_cannot_tell(
+    observation: Observation, restless: bool
+) -> None:
+    log = night()
+    look(log, looked(observations=(observation,)))
+
+    assert restless == ("w" in log.d.restless)
+
+
+# --- what was judged ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "gained"),
+    [(None, PASSES, 1), (None, FAILS, 0), (FAILS, PASSES, 1), (PASSES, PASSES, 0), (PASSES, FAILS, 0)],
+)
+def test_a_unit_is_gained_when_it_is_newly_done(before: Verdict | None, now: Verdict, gained: int) -> None:
+    log = night()
+    log.d.units["a"].verdict = before
+    log.say(looked(verdicts=(now,), more=True))
+
+    assert (now, gained) == (log.d.units["a"].verdict, log.d.gained)
+
+
+@pytest.mark.parametrize(
+    ("rejected", "now", "reopened", "gained"),
+    [((ONE,), (ONE,), "thin", 0), ((ONE,), (TWO,), "", 1), ((), (ONE,), "", 1), ((ONE,), (), "", 1)],
+)
+def test_a_rejection_holds_until_other_files_are_judged(
+    rejected: tuple[FileFingerprint, ...], now: tuple[FileFingerprint, ...], reopened: str, gained: int
+) -> None:
+    log = night()
+    log.d.units["a"].reopened, log.d.units["a"].rejected = "thin", rejected
+    log.say(looked(verdicts=(Verdict("a", marks=now),), more=True))
+
+    assert (reopened, gained) == (log.d.units["a"].reopened, log.d.gained)
+
+
+@pytest.mark.parametrize("marks", [(ONE,), (TWO, FileFingerprint("a.2", 1, 1))], ids=len)
+def test_a_judged_file_was_written_by_the_units_worker_unless_it_was_there_before(
+    marks: tuple[FileFingerprint, ...],
+) -> None:
+    log = night()
+    log.d.before = {"a.out": ONE, "a.2": ONE}
+    log.say(looked(verdicts=(Verdict("a", marks=marks),)))
+
+    assert {mark.path: Wrote(mark, "w", "w") for mark in marks if mark != ONE} == log.d.units["a"].wrote
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "since"),
+    [
+        (None, PASSES, 130.0),
+        (Verdict("a", marks=(TWO,)), PASSES, 130.0),
+        (FAILS, PASSES, 5.0),
+        (PASSES, PASSES, 5.0),
+    ],
+    ids=str,
+)
+def test_what_is_staged_rests_since_these_very_files_were_seen(
+    before: Verdict | None, now: Verdict, since: float
+) -> None:
+    log = night()
+    unit = log.d.units["a"]
+    unit.staged, unit.staged_mono = before, 5.0
+    log.say(looked(mono=130.0, staged=(now,)))
+
+    assert (now, since, None) == (unit.staged, unit.staged_mono, unit.verdict)
+
+
+# --- who wrote it -------------------------------------------------------------------------------------------------
+
+
+KNOWN: list[tuple[Wrote | None, FileFingerprint, bool, Wrote]] = [
+    (None, ONE, True, Wrote(ONE, "w", "w", True)),
+    (None, ONE, False, Wrote(ONE, "w", "w", False)),
+    (Wrote(ONE, "x", "x", True), ONE, True, Wrote(ONE, "x", "x", True)),
+    (Wrote(ONE, "x", "x", True), ONE, False, Wrote(ONE, "w", "w", False)),
+    (Wrote(ONE, "x", "y", True), ONE, False, Wrote(ONE, "x", "w", False)),
+    (Wrote(ONE, "x", "x", False), ONE, True, Wrote(ONE, "x", "x", False)),
+    (Wrote(ONE, "x", "x", False), ONE, False, Wrote(ONE, "x", "x", False)),
+    (Wrote(ONE, "x", "x", False), TWO, True, Wrote(TWO, "x", "w", True)),
+    (Wrote(ONE, "x", "x", False), TWO, False, Wrote(TWO, "x", "w", False)),
+    (Wrote(ONE, "x", "x", True), TWO, False, Wrote(TWO, "x", "w", True)),
+    (Wrote(ONE, "x", "x", True), TWO, True, Wrote(TWO, "x", "w", True)),
+]
+"""Who was known to have written which file, what `w` wrote now, whether that is inferred, and who is known then."""
+
+
+@pytest.mark.parametrize(("known", "mark", "inferred", "now"), KNOWN, ids=str)
+def test_who_is_told_to_have_written_a_file_outweighs_who_is_taken_to_have(
+    known: Wrote | None, mark: FileFingerprint, inferred: bool, now: Wrote
+) -> None:
+    log = night()
+    log.d.units["a"].wrote = {} if known is None else {"a.out": known}
+    fact = e.Progressed(written=1, total=2, files=(Written("a", (mark,)),), inferred=inferred)
+
+    found = log.changed_by(fact, worker="w", after=9.0)
+
+    changed = {} if known == now else {"units.a.wrote.a.out": now}
+    assert {**of_w(written=1, written_at=NOW + timedelta(seconds=9)), **changed} == found
+
+
+@pytest.mark.parametrize(
+    ("worker", "unit", "mark", "words", "wrote"),
+    [
+        ("w", "", None, "/r/a.out (nobody's) by w", None),
+        ("w", "b", None, "/r/a.out (b's) by w", None),
+        ("w", "b", ONE, "/r/a.out (b's) by w", Wrote(ONE, "w", "w", True)),
+        (None, "b", ONE, "/r/a.out (b's) by nobody known", Wrote(ONE, "", "", True)),
+        ("w", "gone", ONE, "/r/a.out (gone's) by w", None),
+    ],
+)
+def test_a_conflict_is_held_against_its_writer_and_known_by_its_path(
+    worker: str | None, unit: str, mark: FileFingerprint | None, words: str, wrote: Wrote | None
+) -> None:
+    log = night(trespasses=4)
+    fact = e.Conflicted(path="/r/a.out", written=NOW, unit=unit, mark=mark)
+
+    assert {
+        "trespassed./r/a.out": NOW,
+        "trespass": words,
+        **({"workers.w.trespasses": 5} if worker else {}),
+        **({"units.b.wrote.a.out": wrote} if wrote else {}),
+    } == log.changed_by(fact, worker=worker)
+
+
+def test_a_hook_that_tells_of_a_conflict_is_certain_of_its_writer() -> None:
+    log = night()
+    log.say(e.Conflicted(path="/r/a.out", written=NOW, unit="a", mark=ONE, inferred=False), worker="w")
+
+    assert {"a.out": Wrote(ONE, "w", "w", False)} == log.d.units["a"].wrote
