@@ -1,4 +1,4 @@
-"""The check: lock, drive its protocol, unlock, deliver notices. Every doing verb ends here."""
+"""The check: lock, drive its protocol, unlock, deliver notices. Every verb that changes something ends here."""
 
 from __future__ import annotations
 
@@ -28,24 +28,24 @@ if TYPE_CHECKING:
     from wakeman.ports import Writer
 
 OBSERVATIONS_MAX = 50
-"""Times that one call observes at most: again for a check asked for meanwhile, or for verify commands that ran."""
+"""Observations of one call at most: a further one for a check requested meanwhile, or after verify commands."""
 VERIFY_RUNS_MAX = 3
-"""Times that one call runs a unit's verify command at most: outputs that change meanwhile wait for the next."""
+"""Runs of a unit's verify command in one call at most: outputs that keep changing wait for the next check."""
 DELIVERY_GRACE_S = 30.0
-"""Seconds, beside the targets' own limits, that another check has to deliver what it owes."""
+"""Seconds that another check has to deliver its notices, in addition to the targets' timeouts."""
 LOCK_WAIT_S: dict[str, float] = {"exit": 0.2, "hook": 0.2, "watch": 0.2}
-"""Seconds that a check waits for the lock, by who calls. Those who call because something happened do not queue behind
-a check: it looks again. But who only writes a line may be waited for."""
+"""Seconds that a check waits for the lock, by author. A check that was caused by an event does not queue behind
+another, which observes again anyway; it only waits for a process that writes a line."""
 LOCK_WAIT_DEFAULT_S = 5.0
-"""Seconds that all others wait."""
+"""Seconds that all others wait for the lock."""
 
 
 def check(world: World, name: str, head: str = "") -> Deployment:
-    """Run one check, and another one if that was asked for meanwhile.
+    """Run one check, and another one if that was requested meanwhile.
 
-    Shape: `head` is `seq:hash` as an alarm carried it, a checkpoint that shows whether the log was cut. Effects:
-    everything that the decision tables demand. A deployment that is closed only delivers what it owes. Raises:
-    BusyError when another check holds the lock: it will observe again.
+    Shape: `head` is `seq:hash` from an alarm, a checkpoint that shows whether the log was cut. Effects: all actions of
+    the decision tables. A closed deployment only delivers overdue notices. Raises: BusyError when another check holds
+    the lock: it will observe again.
     """
     checked: dict[str, CheckResult] = {}
     ran: dict[str, int] = {}
@@ -59,7 +59,7 @@ def check(world: World, name: str, head: str = "") -> Deployment:
             if log.deployment.outcome == "open":
                 pending = once(world, log, checked)
             elif log.deployment.wakes:
-                # This check may have come before the notice is late: what fires then must lie ahead.
+                # This check may run before the notice is overdue: then an alarm must be pending for it.
                 now = world.clock.now()
                 drive(world, log, ensure(log.deployment, now, paused=True), now)
             d = log.deployment
@@ -75,8 +75,10 @@ def check(world: World, name: str, head: str = "") -> Deployment:
 
 
 def _finished(world: World, name: str) -> Deployment:
-    """Remove the alarm of a closed deployment once all notices are delivered, and its dead sessions are gone: until
-    then it repeats that. When it has fired nothing more is waited for."""
+    """Remove the alarm of a closed deployment once all notices are delivered and its dead sessions are gone.
+
+    Boundary: until then each check tries again; after the alarm has fired, nothing is waited for.
+    """
     from wakeman.engine.effects.close import bury
     from wakeman.engine.protocol.requests import put_away
 
@@ -88,13 +90,13 @@ def _finished(world: World, name: str) -> Deployment:
 
 
 class Spool(Struct):
-    """What hooks have left, read once; `files` are to be removed when it is in the log."""
+    """Hook reports, read once; `files` are removed after they are in the log."""
 
     now: datetime
     files: tuple[str, ...] = ()
 
     def perform(self, world: World, d: Deployment) -> list[e.Draft]:
-        """Return it as lines."""
+        """Return them as drafts."""
         drafts, self.files = read_spool(world, d, self.now)
         return drafts
 
@@ -102,7 +104,7 @@ class Spool(Struct):
 
 
 class ClearSpool(Unrecorded, frozen=True):
-    """Take away what was read from the spool."""
+    """Remove what was read from the spool."""
 
     spool: Spool
 
@@ -112,13 +114,13 @@ class ClearSpool(Unrecorded, frozen=True):
 
 
 class Observe(Struct):
-    """One look; `unchecked` are the units whose verify command must run before they can be judged."""
+    """One observation; `unchecked` are the units whose verify command must run before they can be judged."""
 
     checked: Mapping[str, CheckResult]
     unchecked: list[Unchecked] = []
 
     def perform(self, world: World, d: Deployment) -> list[e.Draft]:
-        """Return it as lines."""
+        """Return them as drafts."""
         looked, self.unchecked = observe(world, d, self.checked)
         return _observation_drafts(looked)
 
@@ -126,7 +128,7 @@ class Observe(Struct):
 
 
 def once(world: World, log: Writer, checked: Mapping[str, CheckResult]) -> list[Unchecked]:
-    """Make one check under the lock; return the units that wait for a verify command."""
+    """Run one check under the lock; return the units that wait for a verify command."""
     now = world.clock.now()
     spool, look = Spool(now), Observe(checked)
     drive(world, log, protocol.check(log.deployment, world.by, now, Senses(look, spool, ClearSpool(spool))), now)
@@ -134,7 +136,7 @@ def once(world: World, log: Writer, checked: Mapping[str, CheckResult]) -> list[
 
 
 def _observation_drafts(looked: e.Looked) -> list[e.Draft]:
-    """Write a look that does not fit a line as several in one write, the last of which completes it."""
+    """Split an observation that does not fit a line into several lines of one write."""
     bare = msgspec.structs.replace(looked, observations=(), verdicts=(), staged=())
     parts = [msgspec.structs.replace(bare, observations=piece, more=True) for piece in chunks(looked.observations)]
     parts += [msgspec.structs.replace(bare, verdicts=piece, more=True) for piece in chunks(looked.verdicts)]
@@ -145,7 +147,7 @@ def _observation_drafts(looked: e.Looked) -> list[e.Draft]:
 
 
 def _compare_checkpoint(log: Writer, head: str) -> None:
-    """Compare the log with what an alarm saw of it: lines cut off, or chained anew, are not in the log itself."""
+    """Compare the log with an alarm's checkpoint: the log itself cannot show that lines were cut off or rewritten."""
     d, (seq, _, digest) = log.deployment, head.partition(":")
     hint = f"wakeman audit {d.name} verifies the log; the alarm remembers line {seq}"
     if not seq.isdigit():
@@ -160,15 +162,16 @@ def _compare_checkpoint(log: Writer, head: str) -> None:
 
 
 def _deliver_notices(world: World, d: Deployment, before: int) -> None:
-    """Deliver the notices that this check owes. A target that fails or hangs delays no other check: the lock is free.
+    """Deliver the notices of this check. A target that fails or hangs delays no other check: the lock is free.
 
-    Shape: what was owed `before` is another check's, which is about to deliver it, unless it died: then it is late.
+    Shape: notices that were open `before` belong to another check, which is about to deliver them, unless it died: then
+    they are overdue.
     """
     if not d.wakes:
         return
     patience = DELIVERY_GRACE_S + sum(target.timeout for target in d.plan.wake.to)
     now = world.clock.now()
-    # Whichever way the clock was set: a notice from the future is nobody's who still delivers it.
+    # Whichever way the clock was set: the check of a notice from the future no longer runs.
     late = {seq for seq, wake in d.wakes.items() if abs((now - wake.at).total_seconds()) > patience}
     outcomes: list[tuple[int, str]] = []
     for seq, wake in list(d.wakes.items()):
@@ -198,6 +201,6 @@ def _run_verify_command(world: World, d: Deployment, pending: Unchecked) -> Chec
     message = secrets.redactor(world, d)(ran.error or f"{ran.out}\n{ran.err}")
     marks = pending.marks
     if d.workers[d.units[unit.name].worker].ended:
-        # Nobody writes them any more, unless the command itself does: then it speaks of what it left.
+        # No worker writes them any more. If the command itself changes them, its result is about the changed files.
         marks = output_marks(unit, world.files.marks(place.outputs.values()), place.outputs)
     return CheckResult(marks=marks, check=Check(code=ran.code, message=message[-4000:]))

@@ -1,4 +1,4 @@
-"""Confined attempts: what one may write to, what it gets of the user's client, and which plans are refused."""
+"""Confined attempts: what one may write to, which files of the user's client it gets, and which plans are refused."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from wakeman.engine.workspace import workspace
 from wakeman.ports import Command, Task, World
 
 OPEN_MODE = 0o777
-"""Mode of a directory for outputs, but for the umask: what a worker's own `mkdir` would have made."""
+"""Mode of a directory for outputs, less the umask: the same as by a worker's own `mkdir`."""
 
 
 def output_directories(d: Deployment, worker: WorkerState) -> list[str]:
     """List the directories that an attempt needs for its outputs and claims, absolute.
 
-    Shape: of a cleanup worker, as they were the worker's who had the units first. Cost: a look at each worker.
+    Shape: a cleanup worker gets those of the worker that had the units first. Cost: visits each worker.
     """
     root = workspace(d, worker).root()
     first = _original_worker(d, worker)
@@ -52,33 +52,33 @@ def _staged(d: Deployment, unit: UnitState) -> bool:
 
 
 def writable_paths(d: Deployment, worker: WorkerState, *, stream: bool) -> list[str]:
-    """List all that an attempt may write to: directories with what lies below, and its `stream`; absolute.
+    """List everything that an attempt may write to: directories with all below, and its `stream`; absolute.
 
-    Boundary: not the rest of its own directory. What is there is written by us, not by the attempt.
+    Boundary: not the rest of its own directory: those files are written by Wakeman.
     """
     host = d.host
     own = [layout.scratch(host, worker), layout.report_directory(host, worker), layout.client(host, worker)]
     if stream:
-        own.append(layout.stream(host, worker))  # it holds that open, and may open it again by /dev/stdout
+        own.append(layout.stream(host, worker))  # it has it open, and may open it again as /dev/stdout
     share = Share(worker.name, worker.key, ())
     return [*output_directories(d, worker), *own, *also(d.plan, host.root, d.name, share)]
 
 
 def also(plan: Plan, root: str, deployment: str, share: Share) -> list[str]:
-    """List what `workers.confine_also` comes to for one worker, absolute."""
+    """List the directories of `workers.confine_also` for one worker, absolute."""
     names = worker_names(deployment, msgspec.structs.replace(share, units=()), "", "")
     return [posixpath.normpath(posixpath.join(root, render(path, names))) for path in plan.workers.confine_also]
 
 
 def words(world: World, host: Host, worker: WorkerState) -> tuple[str, ...]:
-    """Return the words before the program's own; nothing where workers are not confined."""
+    """Return the arguments before the program's own; none if workers are not confined."""
     if host.confinement is None:
         return ()
     return world.confiner().words(host.confinement, host.directory, layout.rules(host, worker))
 
 
 def write_confiner_files(world: World, host: Host) -> None:
-    """Write what confines into the deployment's directory, where it is not there. Repeatable: yes."""
+    """Write the confiner's files into the deployment's directory, if they are missing. Repeatable: yes."""
     if host.confinement is None:
         return
     for name, data in world.confiner().kit(host.confinement).items():
@@ -88,9 +88,9 @@ def write_confiner_files(world: World, host: Host) -> None:
 
 
 def prepare_confinement(world: World, d: Deployment, worker: WorkerState, task: Task, command: Command) -> None:
-    """Make what an attempt may write to, and word its rules; nothing where workers are not confined.
+    """Create the directories that an attempt may write to, and write its rules; do nothing if workers are not confined.
 
-    Raises: UsageError when a file that we write for it would land elsewhere: an attempt before has left a link.
+    Raises: UsageError when a link left by an earlier attempt would redirect a file that we write for it.
     """
     host, files = d.host, world.files
     if host.confinement is None:
@@ -121,7 +121,7 @@ def _kept_inside(world: World, home: str, targets: Sequence[str]) -> None:
 
 
 def borrowed(world: World, host: Host, task: Task, wanted: Mapping[str, tuple[str, ...]]) -> dict[str, bytes]:
-    """Read what a worker's client gets of the user's: of each file the newer one, the user's or its own from before."""
+    """Read the user's files that a worker's client gets: of each the newer one, the user's or the worker's own copy."""
     found = {}
     for name, candidates in wanted.items():
         theirs = [place for place in (_expanded(host, candidate) for candidate in candidates) if place]
@@ -134,7 +134,7 @@ def borrowed(world: World, host: Host, task: Task, wanted: Mapping[str, tuple[st
 
 
 def _expanded(host: Host, candidate: str) -> str:
-    """Expand a variable of the host; "" where it is not set."""
+    """Expand a variable of the host; "" if it is not set."""
     if not candidate.startswith("$"):
         return candidate
     name, slash, rest = candidate[1:].partition("/")
@@ -146,7 +146,7 @@ def _expanded(host: Host, candidate: str) -> str:
 
 
 def confinement_faults(world: World, plan: Plan, root: str, where: str, shares: Sequence[Share]) -> list[str]:
-    """List why a plan's workers cannot be confined here. Shape: `where` is the plan file's name."""
+    """List the reasons why a plan's workers cannot be confined here. Shape: `where` is the plan file's name."""
     if plan.workers.confine == "off":
         return []
     reach = _reach(world, plan, root, shares)
@@ -159,9 +159,9 @@ def confinement_faults(world: World, plan: Plan, root: str, where: str, shares: 
 
 
 def share_overlaps(world: World, d: Deployment, kept: Iterable[WorkerState], new: Iterable[Share]) -> list[str]:
-    """List new shares that could write where workers who stay may; nothing where workers are not confined.
+    """List new shares that could write to directories of existing workers; none if workers are not confined.
 
-    Shape: a cleanup worker counts as the worker who had its units first.
+    Shape: a cleanup worker counts as the worker that had its units first.
     """
     if d.host.confinement is None:
         return []
@@ -200,7 +200,7 @@ def _unable(world: World, plan: Plan) -> list[str]:
 def _wards(
     world: World, root: str, where: str, reach: Sequence[rules.WritableDirectory]
 ) -> tuple[dict[str, str], list[str]]:
-    """Return the paths that no worker may replace, and those of them that no worker may write into."""
+    """Return the paths that no worker may replace, and those of them that no worker may write inside."""
     file = posixpath.join(root, posixpath.basename(where))
     state = world.files.resolve([world.state])[world.state]
     wards = {world.machine.home(): "your home directory", state: "the state directory"}

@@ -1,4 +1,4 @@
-"""Outputs judged where they lie: one judgement, of what is in its place and of what is staged."""
+"""Verdicts on outputs, in place or staged."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ from wakeman.ports import World
 
 UNCHECKED = "the check has not run on it yet"
 ENDED = ("exited", "killed", "lost")
-"""What an observation says of an attempt that is over."""
+"""Phases of an attempt that is over."""
 
 
 class CheckResult(Struct, frozen=True):
-    """A verify command's result, good for exactly these files."""
+    """A verify command's result, valid for exactly these files."""
 
     marks: tuple[FileFingerprint, ...]
     check: Check
@@ -48,12 +48,12 @@ class Unchecked(Struct, frozen=True):
 
     @property
     def key(self) -> str:
-        """Return what distinguishes its result from that of the same unit in another place."""
+        """Return the key of its result: a unit may be in place and staged."""
         return _check_key(self.unit, self.place)
 
 
 class Basis(Struct, frozen=True):
-    """What units are judged by: the marks of files by where they lie, observations by worker, results of checks."""
+    """Evidence for verdicts: fingerprints by path, observations by worker, results of verify commands."""
 
     world: World
     d: Deployment
@@ -65,7 +65,7 @@ class Basis(Struct, frozen=True):
 def judge_all(
     placed: Iterable[tuple[UnitState, OutputLocation]], basis: Basis
 ) -> tuple[tuple[Verdict, ...], list[Unchecked]]:
-    """Judge units, each in a place; return the verdicts that are news, and what a verify command must judge first."""
+    """Judge units, each at a location; return the new verdicts, and the units that a verify command must judge."""
     news: list[Verdict] = []
     waiting: list[Unchecked] = []
     for state, place in placed:
@@ -80,10 +80,10 @@ def judge_all(
 
 
 def _verdict(state: UnitState, place: OutputLocation, basis: Basis) -> Verdict | None:
-    """Judge a unit in a place; None where it is still being made, or was judged on these very files.
+    """Judge a unit at a location; None if it is still being made, or these very files were judged before.
 
-    Shape: of what is staged, a file that is open for writing is still being made; a worker that was cut off may not
-    have finished what was not seen to be so before; and a link is none of its files.
+    Shape: a staged file that is open for writing is still being made; a worker that was ended may not have finished
+    files that were not seen complete before; a link to outside the stage is no output.
     """
     d, unit, known = basis.d, state.unit, place.known
     worker = d.workers[state.worker]
@@ -114,7 +114,7 @@ def _verdict(state: UnitState, place: OutputLocation, basis: Basis) -> Verdict |
 def _due(
     state: UnitState, place: OutputLocation, marks: Sequence[FileFingerprint], basis: Basis, *, over: bool
 ) -> bool:
-    """Return whether there is something to judge that is not still being made."""
+    """Return whether there is a file to judge that is not still being made."""
     worker = basis.d.workers[state.worker]
     if place.staged and (not worker.attempt or worker.intent):
         return False
@@ -131,9 +131,9 @@ def _due(
 def output_marks(
     unit: Unit, marks: Mapping[str, FileFingerprint], places: Mapping[str, str]
 ) -> tuple[FileFingerprint, ...]:
-    """Return the marks of a unit's outputs as its verdict holds them: in its order, by the paths that it uses.
+    """Return the fingerprints of a unit's outputs for its verdict: in its order, by its own paths.
 
-    Shape: `marks` are keyed by where each output is, which `places` says.
+    Shape: `marks` are keyed by the real path of each output, which `places` maps.
     """
     found = []
     for path in unit.outputs:
@@ -148,7 +148,7 @@ def _check_key(unit: Unit, place: OutputLocation) -> str:
 
 
 def _astray(world: World, place: OutputLocation, found: Iterable[str]) -> frozenset[str]:
-    """Return the outputs that are symlinks, or are reached by one, within the directory that they must not leave."""
+    """Return the outputs that are symlinks, or are reached by one, in a directory that they must not leave."""
     lying = {path: place.outputs[path] for path in found}
     real = world.files.resolve([place.root, *lying.values()])
     return frozenset(
@@ -160,12 +160,12 @@ def _astray(world: World, place: OutputLocation, found: Iterable[str]) -> frozen
 
 
 def _judge_with_check(unit: Unit, verify: VerifySpec, facts: Facts, result: CheckResult | None) -> Verdict:
-    """Judge a unit; where it passes but for a verify command that has not run on these files, say that it waits."""
+    """Judge a unit; if only a verify command has not run on these files, the verdict says that it waits."""
     verdict = judge_unit(unit, verify, facts)
     if not verify.command or not verdict.passed:
         return verdict
     if result is None or result.marks != verdict.marks:
-        # Said, so that neither an old verdict nor none speaks for files that nothing has checked.
+        # A verdict of its own, so that no older one counts for files that were not checked.
         return Verdict(unit=unit.name, problems=(UNCHECKED,), marks=verdict.marks, waits=True)
     return judge_unit(unit, verify, msgspec.structs.replace(facts, check=result.check))
 
@@ -173,7 +173,7 @@ def _judge_with_check(unit: Unit, verify: VerifySpec, facts: Facts, result: Chec
 def _opinion(
     basis: Basis, unit: Unit, place: OutputLocation, worker: WorkerState, marks: Sequence[FileFingerprint]
 ) -> tuple[dict[str, str], tuple[Rejection, ...]]:
-    """Read a reviewer's verdict, if it is one and there is one: what is wrong with it, and whom it rejects."""
+    """Read a reviewer's verdict, if it exists: its fault, and the units that it rejects."""
     if not worker.review or not marks:
         return {}, ()
     path = unit.outputs[0]
@@ -188,7 +188,7 @@ def _opinion(
 def _parsed(
     world: World, verify: VerifySpec, place: OutputLocation, found: Mapping[str, FileFingerprint]
 ) -> dict[str, str]:
-    """Parse the files that are large enough to be judged; return what is wrong with each, "" for nothing."""
+    """Parse the files that have the minimum size; return the fault of each, "" for none."""
     if verify.parse == "none":
         return {}
     faults = {}
