@@ -1,4 +1,4 @@
-"""The disk: marks of files, globs, whole files put in place, moves that never overwrite."""
+"""The disk: fingerprints of files, globs, atomic writes, moves that never overwrite."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _REFUSALS: dict[int, tuple[str, str]] = {
     errno.ENAMETOOLONG: ("the name is too long", "choose a shorter one"),
     errno.ELOOP: ("too many symbolic links", ""),
 }
-"""errno -> what is wrong, and what fixes it; other errors are reported in the system's words."""
+"""errno -> what is wrong, and what fixes it; other errors have the system's message."""
 
 _FOR_ALL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}
 _NO_HARD_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
@@ -40,18 +40,18 @@ _serial = count()
 
 
 class Segment(NamedTuple):
-    """One part of a pattern between slashes. `spans`: it is `**`, and stays for names further down."""
+    """One part of a pattern between slashes. `spans`: it is `**`, and also applies further down."""
 
     name: re.Pattern[str]
     spans: bool
 
 
 Patterns = list[tuple[Segment, ...]]
-State = tuple[int, int]  # which pattern, and which of its segments comes next
+State = tuple[int, int]  # index of the pattern, and of its next segment
 
 
 class Disk:
-    """Files of this machine. Names that are not UTF-8 come and go unharmed (surrogate escapes)."""
+    """Files of this machine. Names that are not UTF-8 are preserved, by surrogate escapes."""
 
     def marks(self, paths: Iterable[str]) -> dict[str, FileFingerprint]:
         """Stat files, through symlinks."""
@@ -96,9 +96,9 @@ class Disk:
         """List regular files under `root`.
 
         Shape: `*`, `?` and `[...]` stay within a segment; `**` is any number of directories, symlinked ones not
-        followed; a name that begins with a dot is found only by a segment that does. What is excluded is so with
-        all that lies below, hidden or not.
-        Raises: StorageError for a directory that cannot be listed: a unit must not go missing in silence.
+        followed; a name that begins with a dot is found only by a segment that does. An exclusion also excludes
+        everything below, hidden or not. Raises: StorageError for a directory that cannot be listed, so that no unit is
+        lost silently.
         """
         wanted = [_segments(pattern, hidden=False) for pattern in patterns]
         unwanted = [_segments(pattern, hidden=True) for pattern in exclude]
@@ -124,8 +124,8 @@ class Disk:
         """Return whether names differ by more than case here, by looking up an existing name in the other case; nothing
         is written.
 
-        Boundary: of an empty or missing directory its own name is asked, then its parents'; False when none has
-        a letter.
+        Boundary: for an empty or missing directory, its own name is tried, then its parents'; False if none has a
+        letter.
         """
         place, below = os.path.realpath(path), ""
         while place != below:
@@ -149,7 +149,7 @@ class Disk:
                 _sync(directory)
 
     def link(self, target: str, path: str) -> None:
-        """Make or replace a symlink at `path`, in one step; nothing is written through the old one.
+        """Make or replace a symlink at `path` in one step, without following the old one.
 
         Raises: StorageError when something that is not a symlink exists at `path`.
         """
@@ -161,13 +161,13 @@ class Disk:
             os.rename(temporary, path)
 
     def pipe(self, path: str) -> None:
-        """Make a named pipe, in place of one that is there."""
+        """Make a named pipe, replacing an existing one."""
         with _translated_errors(path), _temporary_name(path) as temporary:
             os.mkfifo(temporary, mode=0o600)
             os.rename(temporary, path)
 
     def writable(self, path: str) -> bool:
-        """Ask the system for what is there; of what is not, for its directory."""
+        """Ask the system about the file or, if it is missing, its directory."""
         there = path if os.path.lexists(path) else os.path.dirname(path)
         return os.access(there, os.W_OK)
 
@@ -187,7 +187,7 @@ class Disk:
     def move(self, source: str, target: str) -> str:
         """Rename a file into place, across file systems too; makes the directory.
 
-        Repeatable: a move that was cut short between its two names is completed.
+        Repeatable: a move that was interrupted between its two names is completed.
         """
         source = source.rstrip("/")
         place = target
@@ -211,20 +211,19 @@ class Disk:
             os.unlink(path)
 
     def writing(self, paths: Iterable[str]) -> set[str]:
-        """Return the files that are open for writing, by asking for a read lease on each, which the kernel grants
-        otherwise.
+        """Return the files that are open for writing: those for which the kernel refuses a read lease.
 
-        Boundary: empty where there are no leases: not on Linux, another user's file, some file systems.
+        Boundary: empty without leases: other systems than Linux, another user's file, some file systems.
         """
         return {path for path in paths if _written(path)}
 
     def install(
         self, stage: str, inside: str, target: str, mark: FileFingerprint, over: FileFingerprint | None, *, keep: bool
     ) -> Installed:
-        """Rename the file, or rename a durable copy beside the target.
+        """Rename the file, or a durable copy beside the target.
 
-        Shape: a copy is made where the original stays, has other names, or lies on another file system.
-        Boundary: what comes to `target` between the last look at it and the rename is replaced unseen.
+        Shape: a copy is made if the original stays, has other names, or is on another file system. Boundary: a file
+        that appears at `target` between the last test and the rename is replaced.
         """
         from wakeman.ports import Installed
 
@@ -253,7 +252,7 @@ class Disk:
 
 @contextmanager
 def _translated_errors(path: str) -> Iterator[None]:
-    """Yield what the disk refuses in our words, naming the path."""
+    """Raise errors of the disk as ours, naming the path."""
     try:
         yield
     except OSError as error:
@@ -265,7 +264,7 @@ def _translated_errors(path: str) -> Iterator[None]:
 
 
 def _open_regular(path: str) -> int:
-    # Not blocking: opening a pipe that nobody writes to would wait for ever.
+    # Non-blocking: opening a pipe without a writer would wait for ever.
     handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     if not stat.S_ISREG(os.fstat(handle).st_mode):
         os.close(handle)
@@ -282,7 +281,7 @@ def _same_fingerprint(one: FileFingerprint, other: FileFingerprint) -> bool:
 
 
 def _regular(path: str) -> FileFingerprint | None:
-    """Return the mark of a file; None when nothing is there. Raises: FileExistsError for anything but a file."""
+    """Return the fingerprint of a file; None if it does not exist. Raises: FileExistsError for anything but a file."""
     try:
         seen = os.stat(path)
     except (FileNotFoundError, NotADirectoryError):
@@ -312,9 +311,9 @@ def _written(path: str) -> bool:
 
 @contextmanager
 def _opened(stage: str, inside: str) -> Iterator[tuple[int, int | None]]:
-    """Open a file in a directory, part by part, so that no symlink leads elsewhere: its own directory, and it.
+    """Open a file in a directory, and its own directory, part by part, without following symlinks.
 
-    Boundary: None for the file when it, or a part of its way, is missing or no such thing.
+    Boundary: None for the file if it, or a part of its path, is missing or of another type.
     """
     flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW
     *parts, name = inside.split("/")
@@ -336,7 +335,7 @@ def _opened(stage: str, inside: str) -> Iterator[tuple[int, int | None]]:
 
 
 def _bring(directory: int, name: str, handle: int, place: str, mark: FileFingerprint, *, keep: bool) -> bool:
-    """Rename an open file into a place, or a copy of it; False when it changed while it was copied."""
+    """Rename an open file, or a copy of it, to its target; return False if it changed while it was copied."""
     if not keep and os.fstat(handle).st_nlink == 1:
         os.fsync(handle)
         try:
@@ -364,7 +363,7 @@ def _bring(directory: int, name: str, handle: int, place: str, mark: FileFingerp
 
 @contextmanager
 def _temporary_name(place: str) -> Iterator[str]:
-    """Yield a name for a temporary file in the same directory; nothing is left there in the end."""
+    """Yield a name for a temporary file in the same directory; remove the file at the end."""
     temporary = os.path.join(os.path.dirname(place), f".wakeman-{os.getpid()}-{next(_serial)}.tmp")
     try:
         yield temporary
@@ -401,7 +400,7 @@ def _rename_new(source: str, target: str) -> None:
     except OSError as error:
         if error.errno not in _NO_HARD_LINKS:
             raise
-        # A directory, or a file system without hard links: here a look must do.
+        # A directory, or a file system without hard links: test, then rename.
         if os.path.lexists(target):
             raise FileExistsError(errno.EEXIST, "") from error
         os.rename(source, target)
@@ -410,7 +409,7 @@ def _rename_new(source: str, target: str) -> None:
 
 
 def _cut_short(source: str, target: str) -> bool:
-    """Return whether a move ended after the link: two entries, one file."""
+    """Return whether a move was interrupted after the link: two entries, one file."""
     one_file = os.path.samestat(os.lstat(source), os.lstat(target))
     (old, name), (new, other) = os.path.split(source), os.path.split(target)
     one_entry = os.path.samefile(old, new) and name.casefold() == other.casefold()
@@ -455,7 +454,7 @@ def _segment(part: str, *, hidden: bool) -> Segment:
 
 
 def _walk(root: str, wanted: Patterns, unwanted: Patterns) -> Iterator[str]:
-    """Walk only where a pattern can still match; a set of states represents all patterns at once."""
+    """Walk only directories in which a pattern can match; a set of states represents all patterns at once."""
     todo = [("", _initial_states(wanted), _initial_states(unwanted))]
     while todo:
         prefix, inside, outside = todo.pop()

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from wakeman.core.model import Deployment, FileFingerprint, Unit, UnitState, Verdict, WorkerState, Wrote
+from wakeman.core.model import Deployment, FileFingerprint, Review, Unit, UnitState, Verdict, WorkerState, Wrote
 from wakeman.core.policy.progress import Progress, of_worker, progress
 
 NOW = datetime(2026, 1, 5, 22, 0, tzinfo=UTC)
@@ -34,6 +34,34 @@ def night(done: int, total: int, *, counted: float = 100.0, found: int = 0) -> D
 @pytest.mark.parametrize("done", [0, 1, 2])
 def test_there_is_no_estimate_before_three_units_are_made(done: int) -> None:
     assert Progress(done=done, total=9) == progress(night(done, 9), NOW)
+
+
+def test_there_is_one_from_the_third_unit_on() -> None:
+    assert progress(night(3, 9), NOW).estimate is not None
+
+
+@pytest.mark.parametrize("counted", [0.5, 1.0])
+def test_a_rate_needs_no_whole_second(counted: float) -> None:
+    assert 4 / counted == progress(night(4, 9, counted=counted), NOW).rate
+
+
+def test_a_clock_that_was_set_back_slows_no_rate() -> None:
+    assert 0.04 == progress(night(4, 12), NOW - timedelta(hours=1)).rate
+
+
+def test_what_was_found_done_counts_as_done_and_not_as_made() -> None:
+    told = progress(night(5, 9, found=2), NOW)
+
+    assert (5, 0.03) == (told.done, told.rate)
+
+
+def test_a_verdict_is_no_unit_and_its_reviewer_makes_none() -> None:
+    d = night(4, 12)
+    d.workers["review_1"] = WorkerState(name="review_1", session="r", units=["review_1"], review=1)
+    d.units["review_1"] = made("review_1")
+    d.reviews["review_1"] = Review(round=1, units=("u1",))
+
+    assert progress(night(4, 12), NOW) == progress(d, NOW)
 
 
 def test_the_estimate_is_what_is_left_at_the_rate_so_far_and_lies_within_its_range() -> None:

@@ -11,6 +11,7 @@ from wakeman.core.log.state import apply_drafts
 from wakeman.core.model import Deployment, Observation, OpenIntent, WorkerState
 from wakeman.core.policy.prompt_delivery import (
     ENTER_AGAIN_S,
+    INPUT_BOX_ROWS_MAX,
     UNCONFIRMED_S,
     Became,
     confirmation,
@@ -78,6 +79,48 @@ def test_a_text_that_was_typed_waits_in_the_box_or_was_taken(screen: str, empty:
     )
 
 
+@pytest.mark.parametrize("below", range(INPUT_BOX_ROWS_MAX + 1))
+@pytest.mark.parametrize("blank", ["", "\n"])
+def test_a_box_is_looked_for_in_the_last_lines_that_have_text(below: int, blank: str) -> None:
+    screen = "❯ half typed\n" + f"row\n{blank}" * below
+
+    assert ("half typed" if below < INPUT_BOX_ROWS_MAX else None) == input_box(screen)
+    assert input_box(screen) == input_box("another\n" * 9 + screen)
+
+
+def test_of_several_boxes_the_lowest_counts() -> None:
+    assert ["now"] * 2 == [input_box(screen.format("before") + screen.format("now")) for screen in (CLAUDE, OPENCODE)]
+
+
+@pytest.mark.parametrize("text", ["y", "Hi\nthere,\nfriends", "Go on with these: a.md; b.md", "é" * 300])
+def test_a_text_of_any_length_is_known_again_in_the_box_with_all_its_lines(text: str) -> None:
+    screen = CLAUDE.format("\n  ".join(text.splitlines()))
+
+    assert "waits" == text_fate(screen, text, typed=False)
+    assert "unknown" == text_fate(screen, "something else\nof two lines", typed=True)
+
+
+@pytest.mark.parametrize("shown", ["Go on with", "these: a.md; b.md"])
+def test_a_box_may_show_the_beginning_or_the_end_of_a_text(shown: str) -> None:
+    assert "waits" == text_fate(CLAUDE.format(shown), "Go on with these: a.md; b.md", typed=False)
+
+
+@EACH
+@pytest.mark.parametrize("text", ["", "…", "not", "Go on with these"])
+def test_a_box_that_holds_something_else_shows_nothing(screen: str, empty: str, text: str) -> None:
+    assert "unknown" == text_fate(screen.format("a person's line"), text, typed=True)
+    assert "unknown" == text_fate(screen.format(empty), text, typed=False)
+
+
+def test_a_client_at_work_has_taken_the_text_wherever_it_says_so() -> None:
+    text = "Go on with these: a.md"
+
+    assert ["taken"] * 3 == [
+        text_fate(screen, text, typed=True)
+        for screen in ("● Done.\n" + WORKS, WORKS + "? for shortcuts\n", WORKS + CLAUDE.format("a person's line"))
+    ]
+
+
 WORKS = "✻ Brewing… (esc to interrupt)\n"
 
 
@@ -122,7 +165,9 @@ LATE = NOW + timedelta(seconds=UNCONFIRMED_S)
         (TYPED, {"prompt": "unknown"}, UNCONFIRMED_S, False),
         (TYPED, {"prompt": ""}, UNCONFIRMED_S, None),
         (TYPED, {"prompt": "unknown", "session": "unknown"}, ENTER_AGAIN_S, None),
+        (TYPED, {"prompt": "unknown", "session": "queued"}, ENTER_AGAIN_S, None),
         (TYPED, {"session": "exited"}, 0.0, False),
+        (TYPED, {"session": "exited", "prompt": "heard"}, 0.0, False),
         (TYPED, {"prompt": "heard", "attempt": 2}, 0.0, None),
         (
             ENTERED,
@@ -147,6 +192,24 @@ def test_a_text_is_settled_by_evidence_or_when_none_can_be_waited_for(
     assert ok == (told.ok if told is not None else None)
 
 
+@pytest.mark.parametrize(
+    ("seen", "why"),
+    [
+        ({"prompt": "heard"}, "the client said so"),
+        ({"prompt": "taken"}, "its input box is empty again"),
+        ({"prompt": "waits"}, "it stands in the input box, Enter was pressed twice"),
+        ({"prompt": "unknown"}, "nothing tells that it arrived; it is not typed again"),
+        ({"session": "killed"}, "its attempt has ended"),
+    ],
+    ids=str,
+)
+def test_a_text_is_settled_with_the_reason_for_it(seen: dict[str, object], why: str) -> None:
+    told = confirmation(worker(**seen), ENTERED, LATE)
+
+    assert told is not None
+    assert (7, why) == (told.intent, told.why)
+
+
 def test_what_was_lost_is_said_to_be_unknown_and_not_typed_again() -> None:
     lost = confirmation(worker(prompt="unknown"), OpenIntent(seq=7, action="nudge", at=NOW, text="go on"), LATE)
 
@@ -168,6 +231,11 @@ def test_enter_is_repeated_once_after_a_while(
     prompt: OpenIntent | None, seen: str, seconds: float, wanted: bool
 ) -> None:
     assert wanted == unsent(worker(prompt=seen), prompt, NOW + timedelta(seconds=seconds))
+
+
+def test_no_enter_is_pressed_for_another_attempt_or_one_that_was_not_seen() -> None:
+    assert not unsent(worker(prompt="waits", attempt=2), TYPED, LATE)
+    assert not unsent(WorkerState(name="w", session="w"), TYPED, LATE)
 
 
 def test_without_a_look_nothing_is_settled() -> None:

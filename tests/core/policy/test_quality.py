@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from typing import Any
 
 import pytest
 import yaml
@@ -13,9 +14,10 @@ from tests.words import THEIRS, fits
 
 from wakeman.core.errors import UsageError
 from wakeman.core.model import FileFingerprint, Unit, VerifySpec
-from wakeman.core.policy.quality import Check, Facts, Kind, judge_unit, parse, pick_names
+from wakeman.core.policy.quality import NESTING_MAX, Check, Facts, Kind, judge_unit, parse, pick_names
 
 OUT = "out/a.yml"
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 UNIT = Unit(name="a", outputs=(OUT,), input="in/a.md")
 
 
@@ -118,6 +120,27 @@ def test_a_share_just_above_the_limit_does_not_read_as_the_limit() -> None:
     assert (f"{OUT}: 60.1% of the input, expected at most 60%",) == problems(verify, found(6001, source=mark(10000)))
 
 
+@pytest.mark.parametrize(
+    ("facts", "problem"),
+    [
+        ({"cut": True}, "its worker was cut off and may not have finished it"),
+        ({"astray": frozenset({OUT})}, "a symbolic link, expected a file"),
+        ({"astray": frozenset({OUT}), "cut": True}, "a symbolic link, expected a file"),
+        ({"astray": frozenset({"another"})}, None),
+        ({"installed": {}}, "put there by somebody else, expected it to be installed"),
+        ({"installed": {}, "before": {OUT: mark(inode=9)}}, "put there by somebody else, expected it to be installed"),
+        ({"installed": {}, "before": {OUT: mark()}}, None),
+        ({"installed": {OUT: mark()}}, None),
+        ({"installed": None}, None),
+    ],
+    ids=str,
+)
+def test_an_output_must_be_its_workers_own_and_finished(facts: dict[str, Any], problem: str | None) -> None:
+    found = problems(VerifySpec(fresh="exists"), Facts(marks={OUT: mark()}, **facts))
+
+    assert ((f"{OUT}: {problem}",) if problem else ()) == found
+
+
 def test_several_outputs_are_weighed_together() -> None:
     unit = Unit(name="a", outputs=("x", "y"), input="i")
     facts = Facts(marks={"x": mark(60, path="x"), "y": mark(60, path="y")}, input=mark(100))
@@ -193,7 +216,7 @@ def test_a_good_file_has_no_problem(kind: Kind, data: bytes) -> None:
     ("kind", "data", "problem"),
     [
         ("json", b"", f"not JSON: line 1: {THEIRS}"),
-        ("json", b'{"a": 1,\n "b": }', f"not JSON: line 2: {THEIRS}"),
+        ("json", b'{"a": 1,\n "b": }\n\n', f"not JSON: line 2: {THEIRS}"),
         ("json", b'"\xff"', "not JSON: a string is not UTF-8"),
         ("json", b"[" * 100_000, "not JSON: nested too deeply"),
         ("toml", b"a = 1\nb = [1,,]\n", f"not TOML: line 2: {THEIRS}"),
@@ -215,6 +238,37 @@ def test_a_bad_file_is_told_by_what_is_wrong_and_on_which_line(kind: Kind, data:
     found = parse(kind, data)
 
     assert fits(problem, found), found
+
+
+@pytest.mark.parametrize(
+    ("data", "deep"),
+    [
+        (b"[" * NESTING_MAX + b"]" * NESTING_MAX, False),
+        (b"[" * (NESTING_MAX + 1) + b"]" * (NESTING_MAX + 1), True),
+        (b"- [1, {a: 2}]\n" * NESTING_MAX, False),
+    ],
+    ids=["as deep as may be", "one deeper", "long and flat"],
+)
+def test_a_yaml_file_may_nest_so_deep_and_no_deeper(data: bytes, deep: bool) -> None:
+    assert ("not YAML: nested too deeply" if deep else "") == parse("yaml", data)
+
+
+@pytest.mark.parametrize("data", [b"a: 1\nb: [1,\nc: 2\n", b"a: *nobody\n", b"a: !strange 1\n"])
+def test_a_fault_repeats_what_the_parser_says_of_it(data: bytes) -> None:
+    with pytest.raises(yaml.MarkedYAMLError) as theirs:
+        list(yaml.load_all(data, Loader=LOADER))
+
+    assert theirs.value.problem is not None
+    assert theirs.value.problem[:20] in parse("yaml", data)
+
+
+def test_a_fault_of_several_lines_is_told_by_the_first() -> None:
+    data = b"a: \x00\n"
+    with pytest.raises(yaml.YAMLError) as theirs:
+        list(yaml.load_all(data, Loader=LOADER))
+    first, last = str(theirs.value).splitlines()
+
+    assert (True, False) == (first[:12] in (found := parse("yaml", data)), last.strip() in found)
 
 
 @pytest.mark.parametrize("data", [b"a: 1\n", b"- [1, {b: 2}]\n"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import msgspec
 import pytest
 from tests.words import THEIRS, fits
@@ -24,6 +26,7 @@ from wakeman.core.model import (
 )
 from wakeman.core.plan.parser import read_plan
 from wakeman.core.policy import review
+from wakeman.core.policy.quality import pick_names
 
 UNITS = ("a", "b")
 MARKS = (FileFingerprint("out/a", 1, 2, 3),)
@@ -64,14 +67,22 @@ def test_a_verdict_that_is_none_says_what_is_wrong_with_it(data: bytes, problem:
     assert (True, ()) == (fits(problem, found), rejects), found
 
 
-def test_the_reasons_of_many_units_take_no_more_room_than_those_of_few() -> None:
-    many = tuple(f"u{n}" for n in range(100))
-    data = verdict(*({"unit": unit, "ok": False, "why": "\N{SNOWMAN}" * 999} for unit in many))
+@pytest.mark.parametrize("count", [1, 20, 50, 100])
+def test_the_reasons_of_many_units_are_cut_to_the_room_that_a_line_has_and_no_shorter(count: int) -> None:
+    units = tuple(f"u{n}" for n in range(count))
+    data = verdict(*({"unit": unit, "ok": False, "why": "\N{GRINNING FACE}" * 999} for unit in units))
 
-    _, rejects = review.read_verdict(data, many)
+    _, rejects = review.read_verdict(data, units)
+    bytes_ = sum(len(each.why.encode()) for each in rejects)
+    whole = review.REASON_CHARS_MAX in {len(each.why) for each in rejects}
 
-    assert 100 == len(rejects)
-    assert sum(len(each.why.encode()) for each in rejects) <= review.REASONS_BYTES_MAX
+    assert count == len(rejects)
+    assert bytes_ <= review.REASONS_BYTES_MAX
+    assert whole or bytes_ > 0.95 * review.REASONS_BYTES_MAX
+
+
+def test_a_verdict_that_judges_nothing_is_one_where_nothing_was_to_be_judged() -> None:
+    assert ("", ()) == review.read_verdict(b"[]", ())
 
 
 def test_a_reason_is_quoted_for_who_is_to_mend_it() -> None:
@@ -133,6 +144,46 @@ def test_reviewers_run_under_the_harness_named_or_that_of_their_command_or_of_th
     assert harness == review.harness(plan)
 
 
+def test_reviewers_under_the_workers_command_have_a_command_of_their_own_without_its_arguments() -> None:
+    workers = WorkersSpec(harness="command", command=("make",), args=("-k",))
+    spec = ReviewSpec(command=("judge",), prompt="Judge these.")
+
+    own = review.reviewing(Plan(name="n", units=UnitsSpec(), workers=workers, verify=VerifySpec(review=spec))).workers
+
+    assert ("command", ("judge",), (), "Judge these.") == (own.harness, own.command, own.args, own.prompt)
+
+
+def test_a_plan_is_resolved_for_reviewers_as_soon_as_there_are_any() -> None:
+    d, plan = deployment(), Plan(name="other", units=UnitsSpec())
+    review.adopt_plan(d, plan)
+    before = d.plan, d.reviewing
+    d.reviews["review_1"] = Review(round=1, units=("a",))
+    review.adopt_plan(d, plan)
+
+    assert ((plan, None), (plan, review.reviewing(plan))) == (before, (d.plan, d.reviewing))
+
+
+def test_a_reviewer_writes_its_verdict_in_a_directory_of_its_own() -> None:
+    assert Unit("review_1", ("/state/n/reviews/review_1/verdict.json",)) == review.own("/state/n", "review_1")
+
+
+@pytest.mark.parametrize(("goal", "said"), [("a good night", "a good night"), ("", "(not said)")])
+def test_a_reviewer_is_told_the_goal_the_checks_and_the_form_of_its_verdict(goal: str, said: str) -> None:
+    plan = Plan(name="n", units=UnitsSpec(), goal=goal, verify=VerifySpec(min_bytes=2, parse="json"))
+
+    assert {
+        "goal": said,
+        "checks": "at least 2 bytes; valid JSON",
+        "verdict_file": "/v.json",
+        "verdict_form": '[\n {"unit":"a","ok":null,"why":""},\n {"unit":"b \\"","ok":null,"why":""}\n]',
+        "round": "2",
+    } == review.review_template_names(plan, Review(round=2, units=("a", 'b "')), "/v.json")
+
+
+def test_checks_that_were_not_made_are_not_said() -> None:
+    assert ["at least 1 bytes"] == list(review.checks(VerifySpec()))
+
+
 def test_the_checks_that_passed_are_said() -> None:
     verify = VerifySpec(min_bytes=200, max_ratio=0.6, parse="yaml", command=("./check.sh", "{{ output }}"))
 
@@ -168,12 +219,124 @@ def test_nothing_is_said_of_reviews_that_nobody_wants_or_nobody_had_to_make() ->
     assert ["", ""] == [review.review_summary(d), review.review_summary(Deployment())]
 
 
-def test_a_unit_that_is_gone_waived_or_undone_is_not_as_it_was_given_out() -> None:
+@pytest.mark.parametrize(
+    ("fields", "same"),
+    [
+        ({}, True),
+        ({"reopened": "no"}, False),
+        ({"waived": True}, False),
+        ({"waived": True, "verdict": None}, False),
+        ({"verdict": None}, False),
+        ({"verdict": Verdict("a", problems=("empty",), marks=MARKS)}, False),
+        ({"verdict": Verdict("a", marks=(FileFingerprint("out/a", 9, 9, 9),))}, False),
+    ],
+    ids=str,
+)
+def test_a_unit_that_was_waived_undone_or_made_anew_is_not_as_it_was_given_out(
+    fields: dict[str, object], same: bool
+) -> None:
     d, task = deployment(), Review(round=1, units=("a",), marks={"a": MARKS})
-    stood = review.is_as_reviewed(d, task, "a")
-    d.units["a"].reopened = "no"
+    for key, value in fields.items():
+        setattr(d.units["a"], key, value)
 
-    assert [True, False, False] == [stood, review.is_as_reviewed(d, task, "a"), review.is_as_reviewed(d, task, "gone")]
+    assert same == review.is_as_reviewed(d, task, "a")
+    assert not review.is_as_reviewed(d, task, "gone")
+
+
+@pytest.mark.parametrize("digest", ["", "12345678" * 8, "fedcba9876543210" * 4])
+def test_the_sample_is_picked_by_the_plans_digest_and_stays_what_it_was(digest: str) -> None:
+    d = deployment(sample=9)
+    d.digest = digest
+    for n in range(99):
+        d.units[f"u{n}"] = UnitState(unit=Unit(f"u{n}", ("o",)), worker="w")
+    picked = review.picked(d)
+
+    assert pick_names(list(d.units), 9, int(digest[:8], 16) if digest else 0) == picked
+    d.sampled = ("u1",)
+    assert ("u1",) == review.picked(d)
+
+
+def test_a_unit_of_the_sample_that_is_gone_is_not_reviewed() -> None:
+    d = deployment(sample=2)
+    d.plan = Plan(name="n", units=UnitsSpec(), verify=VerifySpec(agent="judge", sample=2))
+    d.sampled = ("gone", "a")
+
+    assert ["a"] == review.unreviewed(d)
+
+
+def reviewed(state: str, *, heard: bool = False) -> Deployment:
+    """Give a deployment whose one unit is with a reviewer in that state."""
+    d = deployment()
+    d.workers["review_1"] = WorkerState(name="review_1", session="s", units=["review_1"], review=1)
+    d.workers["review_1"].state = state  # type: ignore[assignment] # a literal of a parameter
+    d.units["review_1"] = UnitState(unit=Unit("review_1", ("v",)), worker="review_1")
+    d.reviews["review_1"] = Review(round=1, units=("a",), heard=heard)
+    return d
+
+
+@pytest.mark.parametrize(
+    ("state", "ready", "failed"),
+    [
+        ("pending", False, False),
+        ("running", False, False),
+        ("exited", False, True),
+        ("verified", True, True),
+    ],
+)
+def test_a_verdict_is_ready_once_its_reviewer_is_verified_and_is_taken_once(
+    state: str, ready: bool, failed: bool
+) -> None:
+    d, taken = reviewed(state), reviewed(state, heard=True)
+
+    assert (["review_1"] * ready, ["review_1"] * failed) == (
+        review.ready(d),
+        [worker.name for worker in review.failed_reviewers(d)],
+    )
+    assert ([], []) == (review.ready(taken), review.failed_reviewers(taken))
+
+
+@pytest.mark.parametrize(
+    ("d", "units"),
+    [
+        (deployment(), ["a"]),
+        (reviewed("running"), []),
+        (reviewed("verified"), []),
+        (reviewed("verified", heard=True), ["a"]),
+    ],
+)
+def test_no_unit_goes_to_a_reviewer_while_a_verdict_is_out_or_all_is_paused(d: Deployment, units: list[str]) -> None:
+    given = review.units_to_review(d)
+    d.paused_at = datetime(2026, 1, 5, tzinfo=UTC)
+
+    assert (units, []) == (given, review.units_to_review(d))
+
+
+@pytest.mark.parametrize(("reviews", "units"), [(0, ["a"]), (1, ["a"]), (2, []), (3, [])])
+def test_a_unit_goes_to_a_reviewer_as_often_as_the_plan_says(reviews: int, units: list[str]) -> None:
+    d = deployment()
+    d.plan = Plan(name="n", units=UnitsSpec(), verify=VerifySpec(agent="j", review=ReviewSpec(of="all", rounds=2)))
+    d.units["a"].reviews = reviews
+
+    assert units == review.units_to_review(d)
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({}, "1 not reviewed"),
+        ({"reviewed": MARKS}, "reviewed"),
+        ({"reopened": "thin", "reviews": 1}, "1 rejected"),
+        ({"reopened": "thin"}, "reviewed"),
+        ({"reviewed": MARKS, "reviews": 1}, "reviewed"),
+    ],
+    ids=str,
+)
+def test_what_a_reviewer_rejected_is_told_from_what_a_person_did(fields: dict[str, object], said: str) -> None:
+    d = reviewed("verified", heard=True)
+    for key, value in fields.items():
+        setattr(d.units["a"], key, value)
+
+    assert said == review.review_summary(d)
 
 
 def test_a_unit_that_an_amended_plan_dropped_is_shown_to_no_reviewer() -> None:

@@ -1,7 +1,6 @@
-"""Ways in which the kernel confines an attempt without root: Landlock, or the mounts of bubblewrap; a filter with both.
-
-The first one that works here is taken. To work is to have been tried: a file in a directory that may be written to is
-made, and one beside it is refused.
+"""Mechanisms by which the kernel confines an attempt without root: Landlock, or the mounts of bubblewrap; both with a
+system call filter. The first one that passes a test here is used: a write to an allowed directory must succeed, and one
+beside it must be refused.
 """
 
 from __future__ import annotations
@@ -20,20 +19,21 @@ from wakeman.ports import Machine
 
 SCRIPT, FILTER = "landlock.pl", "confine.bpf"
 CONFINE_TRIAL_S = 20.0
-"""Seconds that a trial may take."""
+"""Seconds that a test may take."""
 CAPABILITIES_KEPT = ("chown", "dac_override", "fowner", "fsetid", "setgid", "setuid", "net_bind_service", "sys_chroot")
-"""Capabilities that root keeps: what changes files, where the mounts decide, and who it is itself."""
+"""Capabilities that root keeps: to change files, which the mounts limit, and its own user id."""
 
 
 class Way(NamedTuple):
-    """One way to confine: the program that does it, and what it is told.
+    """One mechanism: its program and arguments.
 
-    Shape: `words` get the program, the directory of the kit and the file of rules; `version` is asked of the program.
+    Shape: `words` takes the program, the directory of the kit and the file of rules; `version` are the arguments that
+    print its version.
     """
 
     name: str
     program: str
-    lacks: str  # what is the matter where it does not work
+    lacks: str  # the likely cause if it does not work
     files: tuple[str, ...]
     rules: Callable[[Sequence[str]], bytes]
     words: Callable[[str, str, str], tuple[str, ...]]
@@ -50,7 +50,7 @@ def _landlock_words(program: str, kit: str, rules: str) -> tuple[str, ...]:
 
 
 def _mounts(places: Sequence[str]) -> bytes:
-    """Format the arguments of bwrap: all is read-only but the places; processes and terminals outside are not there."""
+    """Format the arguments of bwrap: read-only except these places; outside processes and terminals are hidden."""
     words = ["--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc", "--unshare-pid", "--unshare-ipc"]
     words += ["--remount-ro", "/proc", "--die-with-parent", "--cap-drop", "ALL"]
     if os.geteuid() == 0:
@@ -59,7 +59,7 @@ def _mounts(places: Sequence[str]) -> bytes:
 
 
 def _mount_words(program: str, kit: str, rules: str) -> tuple[str, ...]:
-    # It reads both from open files: an argument list would be too long for tmux.
+    # bwrap reads both from open files: an argument list would be too long for tmux.
     shell = 'exec 8<"$1" 9<"$2" && shift 2 && exec "$@"'
     return "/bin/sh", "-c", shell, "sh", rules, f"{kit}/{FILTER}", program, "--args", "8", "--seccomp", "9"
 
@@ -91,11 +91,11 @@ WAYS: Mapping[str, Way] = {
         ),
     )
 }
-"""In the order in which they are tried. Landlock costs less, and leaves device files and processes as they are."""
+"""In the order in which they are tested. Landlock is faster, and does not change device files and processes."""
 
 
 class Confine:
-    """The kernel's own means, by way of programs."""
+    """Confinement by the kernel, through helper programs."""
 
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
@@ -130,7 +130,7 @@ class Confine:
         return WAYS[confinement.way].words(confinement.program, kit, rules)
 
     def _tried(self, way: Way, program: str, env: Mapping[str, str]) -> str:
-        """Return why a way does not work; "" when it does."""
+        """Return why a mechanism does not work; "" if it does."""
         with tempfile.TemporaryDirectory(prefix="wakeman-") as made:
             place = os.path.realpath(made)
             os.mkdir(f"{place}/in")

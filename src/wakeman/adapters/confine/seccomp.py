@@ -1,7 +1,6 @@
-"""The seccomp program of a confined attempt: what Landlock does not reach, refused by system call.
-
-Landlock governs files by path. It does not keep a process from calling a server on a socket with a path (tmux, Docker,
-D-Bus) that would then act for it, unconfined; nor from typing into another terminal.
+"""The seccomp filter of a confined attempt: refuses system calls that Landlock does not cover. Landlock controls files
+by path. It does not prevent a process from calling a server on a Unix socket (tmux, Docker, D-Bus), which would then
+act for it, unconfined; nor from typing into another terminal.
 """
 
 from __future__ import annotations
@@ -12,11 +11,11 @@ from typing import NamedTuple
 
 
 class Processor(NamedTuple):
-    """What a kind of processor calls things: itself, in the kernel's audit numbers, and its system calls."""
+    """Numbers of a kind of processor: its audit architecture, and its system calls."""
 
     arch: int
     calls: Mapping[str, int]
-    foreign: int = 0  # numbers from here on are calls of another kind of program (x32); 0: there are none
+    foreign: int = 0  # numbers from here on belong to another ABI (x32); 0: none
 
 
 _GENERIC = {"prctl": 167, "socket": 198, "socketpair": 199, "ioctl": 29, "io_uring_setup": 425}
@@ -43,13 +42,13 @@ TIOCSTI, TIOCLINUX = 0x5412, 0x541C
 
 REFUSED: tuple[tuple[str, tuple[Argument, ...]], ...] = (
     ("socket", (Argument(0, AF_UNIX),)),
-    # A pair is closed to others, unless it may send to any name.
+    # A socket pair is private, unless it can send to any address.
     ("socketpair", (Argument(0, AF_UNIX), Argument(1, SOCK_DGRAM, KIND))),
-    ("io_uring_setup", ()),  # its operations pass by this filter
+    ("io_uring_setup", ()),  # its operations bypass this filter
     ("ioctl", (Argument(1, TIOCSTI),)),
     ("ioctl", (Argument(1, TIOCLINUX),)),
 )
-"""System call -> conditions that all hold when it is refused."""
+"""System call -> conditions; it is refused if all hold."""
 
 _LOAD, _AND, _EQUAL, _AT_LEAST, _RETURN = 0x20, 0x54, 0x15, 0x35, 0x06
 _NUMBER, _ARCH, _ARGUMENTS = 0, 4, 16
@@ -59,9 +58,10 @@ Step = tuple[int, int, int, int]  # code, jump if true, jump if false, operand
 
 
 def program(machine: str) -> bytes:
-    """Assemble the filter for a kind of processor. Raises: KeyError for one that is not in MACHINES.
+    """Assemble the filter for a kind of processor.
 
-    Shape: a program of another kind (32 bits) is killed: its calls have other numbers.
+    Raises: KeyError for one that is not in MACHINES. Shape: a 32-bit program is killed, as its calls have other
+    numbers.
     """
     known = MACHINES[machine]
     steps: list[Step] = [(_LOAD, 0, 0, _ARCH), (_EQUAL, 1, 0, known.arch), (_RETURN, 0, 0, _KILL)]
@@ -74,7 +74,7 @@ def program(machine: str) -> bytes:
 
 
 def _refusing_steps(number: int, conditions: tuple[Argument, ...]) -> Iterator[Step]:
-    """Refuse one call; whatever does not hold jumps behind the row."""
+    """Refuse one call; a condition that does not hold jumps behind these steps."""
     tests = [
         [(_LOAD, _NUMBER), (_EQUAL, number)],
         *(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from datetime import datetime
 
 from msgspec import Struct
@@ -39,14 +38,14 @@ class Progress(Struct, frozen=True):
 def progress(d: Deployment, now: datetime) -> Progress:
     """Return the progress of a deployment. Time paused, asleep or at a usage limit does not lower its rate."""
     counts = [_counts(d, worker) for worker in d.workers.values() if not worker.review]
-    done, made = (sum(column) for column in zip(*counts, strict=True)) if counts else (0, 0)
+    done, made = sum(done for done, _ in counts), sum(made for _, made in counts)
     return _progress(done, len(review.tasks(d)), made, _worked_seconds(d, now), open_=d.outcome == "open")
 
 
 def of_worker(d: Deployment, worker: WorkerState, now: datetime) -> Progress:
     """Return the progress of one worker, since its first launch."""
     done, made = _counts(d, worker)
-    spent = (now - worker.began).total_seconds() if worker.began is not None else 0.0
+    spent = (now - (worker.began or now)).total_seconds()
     return _progress(done, len(worker.units), made, min(spent, _worked_seconds(d, now)), open_=worker.live)
 
 
@@ -61,15 +60,14 @@ def _counts(d: Deployment, worker: WorkerState) -> tuple[int, int]:
 
 def _made_here(d: Deployment, unit: UnitState) -> bool:
     """Return whether a done unit was made in this deployment, not found or waived."""
-    marks: Iterable[object] = unit.verdict.marks if unit.verdict is not None and not unit.waived else ()
-    before = d.before
-    return any(before.get(path) != wrote.mark for path, wrote in unit.wrote.items()) if marks else False
+    return not unit.waived and any(d.before.get(path) != wrote.mark for path, wrote in unit.wrote.items())
 
 
 def _worked_seconds(d: Deployment, now: datetime) -> float:
     """Return the seconds worked: those counted by observations, and the time since the last one."""
-    since = (now - d.looked_at).total_seconds() if d.looked_at is not None and d.outcome == "open" else 0.0
-    return d.counted + (0.0 if d.paused_at is not None else max(0.0, since))
+    if d.looked_at is None or d.paused_at is not None or d.outcome != "open":
+        return d.counted
+    return d.counted + max(0.0, (now - d.looked_at).total_seconds())
 
 
 def _progress(done: int, total: int, made: int, spent: float, *, open_: bool) -> Progress:

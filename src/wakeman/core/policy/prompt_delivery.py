@@ -71,15 +71,10 @@ def text_fate(screen: str, text: str, *, typed: bool) -> Became:
     """
     box, below = _box(screen) or (None, "")
     whole = _squashed(text.removesuffix("…"))
-    if box and (
-        re.search(_FOLDED, box)
-        or _piece(_squashed(box), whole)
-        or _squashed(below).startswith(whole[:COMPARED_CHARS_MAX])
-    ):
+    if box and whole and _holds(box, below, whole):
         return "waits"
-    working = any(re.search(_WORKS, row) for row in screen.splitlines() if row.strip())
     known = typed or (bool(whole) and whole[:COMPARED_CHARS_MAX] in _squashed(screen))
-    return "taken" if known and (working or box == "") else "unknown"
+    return "taken" if known and (box == "" or re.search(_WORKS, screen)) else "unknown"
 
 
 def confirmation(worker: WorkerState, prompt: OpenIntent | None, now: datetime | None) -> e.Confirmed | None:
@@ -104,12 +99,13 @@ def confirmation(worker: WorkerState, prompt: OpenIntent | None, now: datetime |
 def unsent(worker: WorkerState, prompt: OpenIntent | None, now: datetime | None) -> bool:
     """Return whether a text is still in the input box because its Enter was lost."""
     seen = worker.observation
-    waits = prompt is not None and seen is not None and seen.attempt == worker.attempt and seen.prompt == "waits"
-    return waits and prompt is not None and not prompt.enters and _seconds_since(prompt.at, now) >= ENTER_AGAIN_S
+    if prompt is None or seen is None or seen.attempt != worker.attempt or seen.prompt != "waits":
+        return False
+    return not prompt.enters and _seconds_since(prompt.at, now) >= ENTER_AGAIN_S
 
 
 def _seconds_since(at: datetime, now: datetime | None) -> float:
-    return (now - at).total_seconds() if now is not None else 0.0
+    return ((now or at) - at).total_seconds()
 
 
 def _box(screen: str) -> tuple[str, str] | None:
@@ -127,9 +123,15 @@ def _unhinted(text: str) -> str:
     return "" if re.match(_HINT, text.strip()) else text.strip()
 
 
-def _piece(box: str, whole: str) -> bool:
-    """Return whether a box shows the beginning or the end of a text."""
-    return len(box) >= min(INPUT_BOX_CHARS_MIN, len(whole)) > 0 and (whole.startswith(box) or whole.endswith(box))
+def _holds(box: str, below: str, whole: str) -> bool:
+    """Return whether a box holds a text: folded, its beginning or its end, or all of it in several lines."""
+    shown = _squashed(box)
+    known = len(shown) >= min(INPUT_BOX_CHARS_MIN, len(whole))
+    return (
+        re.search(_FOLDED, box) is not None
+        or (known and (whole.startswith(shown) or whole.endswith(shown)))
+        or _squashed(below).startswith(whole[:COMPARED_CHARS_MAX])
+    )
 
 
 def _squashed(text: str) -> str:

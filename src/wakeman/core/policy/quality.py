@@ -112,11 +112,12 @@ def _is_unchanged(mark: FileFingerprint, before: FileFingerprint | None) -> bool
 def _together(unit: Unit, marks: Sequence[FileFingerprint], verify: VerifySpec, facts: Facts) -> Iterator[str]:
     if not unit.outputs and not verify.command:
         yield "nothing to judge: neither an output nor a check"
-    if verify.max_ratio is None or not marks or not facts.input or not facts.input.size:
+    if verify.max_ratio is None or not facts.input or not facts.input.size:
         return
     size, source = sum(mark.size for mark in marks), facts.input.size
     if size / source > verify.max_ratio:
-        what = sanitise(unit.outputs[0], 200) if len(unit.outputs) == 1 else f"{len(unit.outputs)} outputs"
+        first, *more = unit.outputs
+        what = f"{len(unit.outputs)} outputs" if more else sanitise(first, 200)
         # Rounded up, in whole numbers: 60.04 % must not read as the 60 % that is allowed.
         percent = -(-size * 1000 // source) / 10
         yield f"{what}: {percent:g}% of the input, expected at most {verify.max_ratio * 100:g}%"

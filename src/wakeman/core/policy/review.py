@@ -138,8 +138,8 @@ def unreviewed(d: Deployment) -> list[str]:
 
 def ready(d: Deployment) -> list[str]:
     """List the reviews whose verdict exists and was not applied."""
-    found = ((name, d.workers.get(name)) for name, review in d.reviews.items() if not review.heard)
-    return [name for name, worker in found if worker is not None and worker.state == "verified"]
+    waiting = (name for name, review in d.reviews.items() if not review.heard)
+    return [name for name in waiting if d.workers[name].state == "verified"]
 
 
 def failed_reviewers(d: Deployment) -> list[WorkerState]:
@@ -226,8 +226,7 @@ def read_verdict(data: bytes, units: Sequence[str]) -> tuple[str, tuple[Rejectio
     problem = next(_verdict_problems(opinions, units), "")
     if problem:
         return problem, ()
-    limit = max(1, min(REASON_CHARS_MAX, REASONS_BYTES_MAX // (4 * max(1, len(units)))))
-    why = {opinion.unit: sanitise(opinion.why, limit) for opinion in opinions if not opinion.ok}
+    why = {opinion.unit: sanitise(opinion.why, _reason_chars(units)) for opinion in opinions if not opinion.ok}
     return "", tuple(Rejection(unit, why[unit]) for unit in units if unit in why)
 
 
@@ -246,6 +245,11 @@ def _verdict_problems(opinions: Sequence[_Opinion], units: Sequence[str]) -> Ite
     if left:
         more = f" and {len(left) - 1} more" if len(left) > 1 else ""
         yield f"it does not judge {sanitise(left[0], UNIT_NAME_CHARS_MAX)!r}{more}"
+
+
+def _reason_chars(units: Sequence[str]) -> int:
+    """Return how many characters of a reason are kept: each takes four bytes at most."""
+    return min(REASON_CHARS_MAX, REASONS_BYTES_MAX // (4 * len(units)))
 
 
 def quote_rejection(why: str) -> str:

@@ -17,12 +17,9 @@ def owner(d: Deployment, sign: str) -> str:
     """Return the worker with this attempt id, current or earlier; "" if it is of another deployment."""
     deployment, _, rest = sign.partition("/")
     worker = d.workers.get(rest.partition("/")[0])
-    ours = (
-        worker is not None
-        and deployment == d.name
-        and _deployment_mark(sign) == _deployment_mark(attempt_id(d, worker))
-    )
-    return worker.name if worker is not None and ours else ""
+    if worker is None or deployment != d.name:
+        return ""
+    return worker.name if _deployment_mark(sign) == _deployment_mark(attempt_id(d, worker)) else ""
 
 
 def overdue(d: Deployment, worker: WorkerState) -> list[Validator]:

@@ -38,15 +38,15 @@ class WhatIf:
     """
 
     def __init__(self) -> None:
-        self._rows = False  # the workers' rows of the present look are compared
+        self._compared: int | None = None  # the look whose rows of workers are compared
 
     def before(self, d: Deployment, event: e.Event, plan: Plan) -> Iterator[Difference]:
         """Compare rows at each row of the log; call it before the event is applied."""
         data = event.data
         if not isinstance(data, e.Decided):
             return
-        if not self._rows:
-            self._rows = True
+        if self._compared != d.looked:
+            self._compared = d.looked
             yield from _paired(event, _rows(d), _under(d, plan, _rows))
         if event.worker is None:
             did = _row_text(Decision(data.row, data.then, held=data.held))
@@ -56,7 +56,6 @@ class WhatIf:
     def after(self, d: Deployment, event: e.Event, plan: Plan) -> Iterator[Difference]:
         """Compare the transitions that an observation triggers; call it after the event is applied."""
         if isinstance(event.data, e.Looked) and not event.data.more:
-            self._rows = False
             yield from _paired(event, _moves(d), _under(d, plan, _moves))
 
 
