@@ -404,7 +404,7 @@ def test_another_policy_shows_where_it_would_have_gone_otherwise(copy: Copy) -> 
     code, out, err = copy("replay", "night", "--policy", "other.toml")
     told = json.loads(copy("replay", "night", "--policy", "other.toml", "--json")[1])
 
-    assert (0, True) == (code, "would have gone on otherwise" in err)
+    assert (0, True) == (code, "would have gone otherwise" in err)
     assert "w1  did retry -> relaunch; would have done nothing" in out
     assert ("w1", "retry -> relaunch", None) == tuple(told["differences"][0][key] for key in ("worker", "did", "would"))
 
