@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import shutil
+import signal
+import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wakeman.adapters.disk import Disk
+from wakeman.adapters.disk import Disk, _carry
 from wakeman.core.errors import StorageError, UsageError
 from wakeman.core.model import FileFingerprint
 
@@ -460,3 +464,123 @@ def test_an_install_goes_where_a_symlink_in_the_place_leads(tmp_path: Path) -> N
 
     assert (tmp_path / "link").is_symlink()
     assert b"judged" == (tmp_path / "real").read_bytes()
+
+
+# What somebody has planted
+
+
+@pytest.fixture
+def impatient() -> Iterator[None]:
+    """End a test that waits for a pipe."""
+    signal.alarm(10)
+    yield
+    signal.alarm(0)
+
+
+@contextmanager
+def planted(path: Path, kind: str) -> Iterator[None]:
+    """Put something that is no regular file of its own at a path."""
+    beside = path.with_name(f"{path.name}.target")
+    with socket.socket(socket.AF_UNIX) as server:
+        match kind:
+            case "pipe":
+                os.mkfifo(path)
+            case "directory":
+                path.mkdir()
+            case "socket":
+                server.bind(str(path))
+            case "link to a pipe":
+                os.mkfifo(beside)
+                path.symlink_to(beside)
+            case "link to nothing":
+                path.symlink_to(beside)
+            case "link to itself":
+                path.symlink_to(path.name)
+            case device:
+                path.symlink_to(device)
+        yield
+
+
+PLANTED = [
+    "pipe",
+    "directory",
+    "socket",
+    "link to a pipe",
+    "link to nothing",
+    "link to itself",
+    "/dev/zero",
+    "/dev/tty",
+]
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("within", [False, True])
+@pytest.mark.parametrize("kind", PLANTED)
+def test_what_is_no_file_is_neither_read_nor_waited_for(tmp_path: Path, kind: str, within: bool) -> None:
+    path, place = str(tmp_path / "x"), str(tmp_path) if within else ""
+    judged = FileFingerprint("x", 0, 0, 0)
+    with planted(tmp_path / "x", kind):
+        with pytest.raises(StorageError):
+            disk.read(path, within=place)
+
+        assert (b"", b"") == (disk.tail(path, within=place), disk.head(path, within=place))
+        assert (disk.marks([path]), disk.writing([path])) == ({}, set())
+        assert not disk.install(str(tmp_path), "x", str(tmp_path / "target"), judged, None, keep=False).mark
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("kind", PLANTED)
+def test_what_is_in_the_place_of_a_directory_is_neither_entered_nor_waited_for(tmp_path: Path, kind: str) -> None:
+    with planted(tmp_path / "x", kind):
+        if kind == "directory":
+            pytest.skip("it is one")
+        with pytest.raises(StorageError):
+            disk.write(str(tmp_path / "x/file"), b"1", within=str(tmp_path))
+        with pytest.raises(StorageError):
+            disk.write(str(tmp_path / "x/file"), b"1", within=str(tmp_path / "x"))
+        assert b"" == disk.tail(str(tmp_path / "x/file"), within=str(tmp_path))
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("kind", [kind for kind in PLANTED if kind != "directory"])
+def test_what_is_in_the_place_of_a_file_is_replaced(tmp_path: Path, kind: str) -> None:
+    with planted(tmp_path / "x", kind):
+        disk.write(str(tmp_path / "x"), b"1", within=str(tmp_path))
+
+        assert b"1" == (tmp_path / "x").read_bytes()
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("writes", ["write", "link", "pipe", "install", "move"])
+def test_the_name_of_a_temporary_file_cannot_be_guessed(tmp_path: Path, writes: str) -> None:
+    """Somebody who may write there sees one name after another, and has a pipe at each that fits the pattern."""
+    seen: list[str] = []
+    listening = True
+
+    def heard(event: str, arguments: tuple[object, ...]) -> None:
+        if listening and event in ("open", "os.rename", "os.symlink", "os.link", "os.remove"):
+            seen.extend(re.findall(r"\.wakeman-[^/]*\.tmp", " ".join(map(str, arguments[:2]))))
+
+    sys.addaudithook(heard)
+    for number in range(20):
+        source = tmp_path / f"source-{number}"
+        source.write_bytes(b"x")
+        target = str(tmp_path / f"target-{number}")
+        match writes:
+            case "write":
+                disk.write(target, b"x")
+            case "link":
+                disk.link("x", target)
+            case "pipe":
+                disk.pipe(target)
+            case "install":
+                mark = disk.marks([str(source)])[str(source)]
+                disk.install(str(tmp_path), source.name, target, mark, None, keep=True)
+            case "move":
+                _carry(str(source), target)
+    listening = False
+
+    names = set(seen)
+    assert len(names) == 20
+    assert not any(str(os.getpid()) in name for name in names)
+    assert all(len({name[at] for name in names}) > 3 for at in range(9, 33))

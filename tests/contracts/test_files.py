@@ -565,3 +565,63 @@ def test_nobody_writes_a_file_that_is_closed(files: Files, root: str) -> None:
     files.write(f"{root}/a", b"closed")
 
     assert set() == files.writing([f"{root}/a", f"{root}/missing"])
+
+
+# Below a directory in which somebody else may put what they like
+
+
+@pytest.mark.parametrize("name", ["link/file", "there"])
+def test_no_symlink_is_followed_within_another_s_directory(files: Files, root: str, name: str) -> None:
+    files.write(f"{root}/outside/file", b"secret")
+    files.make(f"{root}/theirs")
+    files.link(f"{root}/outside", f"{root}/theirs/link")
+    files.link(f"{root}/outside/file", f"{root}/theirs/there")
+    path, within = f"{root}/theirs/{name}", f"{root}/theirs"
+
+    assert b"secret" == files.read(path)
+    assert (b"", b"") == (files.tail(path, within=within), files.head(path, within=within))
+    with pytest.raises(StorageError):
+        files.read(path, within=within)
+
+
+def test_a_way_to_another_s_directory_may_have_symlinks(files: Files, root: str) -> None:
+    files.write(f"{root}/outside/theirs/d/file", b"1")
+    files.link(f"{root}/outside", f"{root}/link")
+    path, within = f"{root}/link/theirs/d/file", f"{root}/link/theirs"
+
+    files.write(path, b"12", within=within)
+
+    assert (b"12", b"12", b"12") == (
+        files.read(path, within=within),
+        files.tail(path, within=within),
+        files.head(path, within=within),
+    )
+
+
+def test_nothing_is_written_through_a_link_in_another_s_directory(files: Files, root: str) -> None:
+    files.make(f"{root}/outside")
+    files.make(f"{root}/theirs")
+    files.link(f"{root}/outside", f"{root}/theirs/link")
+
+    with pytest.raises(StorageError, match=f"{root}/theirs/link: found a link that leads to {root}/outside") as caught:
+        files.write(f"{root}/theirs/link/deep/file", b"1", within=f"{root}/theirs")
+
+    assert ([], "remove it, and retry the worker") == (files.names(f"{root}/outside"), caught.value.hint)
+
+
+def test_a_link_in_the_place_of_a_file_is_replaced(files: Files, root: str) -> None:
+    files.write(f"{root}/outside", b"theirs")
+    files.make(f"{root}/d")
+    files.link(f"{root}/outside", f"{root}/d/file")
+
+    files.write(f"{root}/d/file", b"ours", within=f"{root}/d")
+
+    assert (b"theirs", b"ours") == (files.read(f"{root}/outside"), files.read(f"{root}/d/file", within=f"{root}/d"))
+
+
+def test_directories_are_made_on_the_way(files: Files, root: str) -> None:
+    files.make(f"{root}/d")
+
+    files.write(f"{root}/d/e/f/g", b"1", within=f"{root}/d")
+
+    assert b"1" == files.read(f"{root}/d/e/f/g")

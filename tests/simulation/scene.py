@@ -104,13 +104,13 @@ class Files(MemoryFiles):
         super().__init__(clock)
         self.before: dict[str, tuple[datetime, tuple[bytes, int, int] | None]] = {}
 
-    def write(self, path: str, data: bytes, *, mode: int = 0o600, durable: bool = False) -> None:
+    def write(self, path: str, data: bytes, *, mode: int = 0o600, durable: bool = False, within: str = "") -> None:
         if durable:
             self.before.pop(path, None)
         else:
             at, held = self.before.get(path, (self.clock.at, self.held.get(path)))
             self.before[path] = (self.clock.at, held if self.clock.at - at < FLUSHED else self.held.get(path))
-        super().write(path, data, mode=mode, durable=durable)
+        super().write(path, data, mode=mode, durable=durable, within=within)
 
     def move(self, source: str, target: str) -> str:
         self.before.pop(source, None)

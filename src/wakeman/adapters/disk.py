@@ -10,8 +10,7 @@ import re
 import stat
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from itertools import count
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from wakeman.core.errors import DiskError, StorageError, UsageError
 from wakeman.core.model import FileFingerprint
@@ -36,7 +35,13 @@ _REFUSALS: dict[int, tuple[str, str]] = {
 
 _FOR_ALL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}
 _NO_HARD_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
-_serial = count()
+
+
+class NotRegularError(OSError):
+    """A path leads to something else than a regular file, or by a symlink where none is followed."""
+
+
+_NO_FILE = (FileNotFoundError, NotADirectoryError, NotRegularError)
 
 
 class Segment(NamedTuple):
@@ -63,34 +68,26 @@ class Disk:
                     found[path] = FileFingerprint(path, seen.st_size, seen.st_mtime_ns, seen.st_ino)
         return found
 
-    def read(self, path: str, limit: int = 64 * 1024 * 1024) -> bytes:
+    def read(self, path: str, limit: int = 64 * 1024 * 1024, *, within: str = "") -> bytes:
         """Read a whole file."""
-        with _translated_errors(path), os.fdopen(_open_regular(path), "rb") as file:
+        with _translated_errors(path), _opened_for_reading(path, within) as file:
             data = file.read(limit + 1)
         if len(data) > limit:
             raise StorageError(f"{path}: more than {limit} bytes, expected at most that")
         return data
 
-    def tail(self, path: str, size: int = 65536) -> bytes:
+    def tail(self, path: str, size: int = 65536, *, within: str = "") -> bytes:
         """Read the last bytes of a file that another process may be writing."""
-        with _translated_errors(path):
-            try:
-                file = os.fdopen(_open_regular(path), "rb")
-            except (FileNotFoundError, NotADirectoryError):
-                return b""
-            with file:
-                file.seek(max(0, file.seek(0, os.SEEK_END) - size))
-                return file.read(size)
+        with _translated_errors(path), suppress(*_NO_FILE), _opened_for_reading(path, within) as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - size))
+            return file.read(size)
+        return b""
 
-    def head(self, path: str, size: int = 65536) -> bytes:
+    def head(self, path: str, size: int = 65536, *, within: str = "") -> bytes:
         """Read the first bytes of a file that another process may be writing."""
-        with _translated_errors(path):
-            try:
-                file = os.fdopen(_open_regular(path), "rb")
-            except (FileNotFoundError, NotADirectoryError):
-                return b""
-            with file:
-                return file.read(size)
+        with _translated_errors(path), suppress(*_NO_FILE), _opened_for_reading(path, within) as file:
+            return file.read(size)
+        return b""
 
     def glob(self, root: str, patterns: Sequence[str], exclude: Sequence[str]) -> list[str]:
         """List regular files under `root`.
@@ -137,16 +134,22 @@ class Disk:
             place, below = os.path.dirname(place), place
         return False
 
-    def write(self, path: str, data: bytes, *, mode: int = 0o600, durable: bool = False) -> None:
+    def write(self, path: str, data: bytes, *, mode: int = 0o600, durable: bool = False, within: str = "") -> None:
         """Write a whole file atomically; `durable` waits until it would survive a power cut."""
-        directory = os.path.dirname(path)
-        self.make(directory)
-        with _translated_errors(path):
-            with _temporary_name(path) as temporary:
-                _fill(temporary, data, mode, durable=durable)
-                os.rename(temporary, path)
+        directory, name = os.path.split(path)
+        if not within:
+            self.make(directory)
+        with _translated_errors(path), _opened_directory(path, within) as place:
+            temporary = _unguessable_name()
+            try:
+                _fill(temporary, data, mode, durable=durable, directory=place)
+                os.rename(temporary, name, src_dir_fd=place, dst_dir_fd=place)
+            except BaseException:
+                with suppress(OSError):
+                    os.unlink(temporary, dir_fd=place)
+                raise
             if durable:
-                _sync(directory)
+                os.fsync(place)
 
     def link(self, target: str, path: str) -> None:
         """Make or replace a symlink at `path` in one step, without following the old one.
@@ -263,13 +266,88 @@ def _translated_errors(path: str) -> Iterator[None]:
         raise StorageError(f"{path!r}: {error}") from error
 
 
-def _open_regular(path: str) -> int:
-    # Non-blocking: opening a pipe without a writer would wait for ever.
-    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    if not stat.S_ISREG(os.fstat(handle).st_mode):
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NONBLOCK
+"""How a directory is opened: what was swapped for it, such as a pipe, is refused at once."""
+
+
+def _open_regular(path: str, directory: int | None = None) -> int:
+    """Open a file for reading; below an open `directory` a symlink is refused.
+
+    Raises: OSError for what is no regular file, before it is opened: to open a device may be enough to start it.
+    """
+    follow = directory is None
+    # Not blocking: a pipe may have come in its place since, and opening one that nobody writes to would wait for ever.
+    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY | (0 if follow else os.O_NOFOLLOW)
+    try:
+        _insist(os.stat(path, dir_fd=directory, follow_symlinks=follow))
+        handle = os.open(path, flags, dir_fd=directory)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise NotRegularError(error.errno, error.strerror) from error
+        raise
+    try:
+        _insist(os.fstat(handle))
+    except OSError:
         os.close(handle)
-        raise OSError(errno.EINVAL, "not a regular file")
+        raise
     return handle
+
+
+def _insist(seen: os.stat_result) -> None:
+    if not stat.S_ISREG(seen.st_mode):
+        raise NotRegularError(errno.EINVAL, "not a regular file")
+
+
+@contextmanager
+def _opened_for_reading(path: str, within: str) -> Iterator[BinaryIO]:
+    if not within:
+        with os.fdopen(_open_regular(path), "rb") as file:
+            yield file
+        return
+    with _opened_directory(path, within, make=False) as place, _open_for_reading(path, place) as file:
+        yield file
+
+
+def _open_for_reading(path: str, place: int) -> BinaryIO:
+    return os.fdopen(_open_regular(os.path.basename(path), place), "rb")
+
+
+@contextmanager
+def _opened_directory(path: str, within: str, *, make: bool = True) -> Iterator[int]:
+    """Open the directory of a file; below `within` part by part, so that no symlink leads out of there.
+
+    Effects: with both, what is missing is made, 0700.
+    Raises: StorageError for a symlink on the way; OSError.
+    """
+    directory = os.path.dirname(path)
+    inside = os.path.relpath(directory, within) if within else "."
+    place = os.open(within or directory, _DIRECTORY)
+    try:
+        at = within or directory
+        for part in inside.split("/") if inside != "." else ():
+            at = os.path.join(at, part)
+            if make:
+                with suppress(FileExistsError):
+                    os.mkdir(part, 0o700, dir_fd=place)
+            below = _open_below(part, at, place, told=make)
+            os.close(place)
+            place = below
+        yield place
+    finally:
+        os.close(place)
+
+
+def _open_below(part: str, at: str, place: int, *, told: bool) -> int:
+    try:
+        return os.open(part, _DIRECTORY | os.O_NOFOLLOW, dir_fd=place)
+    except NotADirectoryError:
+        with suppress(OSError):
+            leads = os.readlink(part, dir_fd=place)
+            if told:
+                raise StorageError(
+                    f"{at}: found a link that leads to {leads}", "remove it, and retry the worker"
+                ) from None
+        raise
 
 
 def _marked(path: str, seen: os.stat_result) -> FileFingerprint:
@@ -315,18 +393,16 @@ def _opened(stage: str, inside: str) -> Iterator[tuple[int, int | None]]:
 
     Boundary: None for the file if it, or a part of its path, is missing or of another type.
     """
-    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW
     *parts, name = inside.split("/")
-    place = os.open(stage, flags | os.O_DIRECTORY)
+    place = os.open(stage, _DIRECTORY | os.O_NOFOLLOW)
     handle = None
     try:
-        with suppress(FileNotFoundError, NotADirectoryError):
+        with suppress(*_NO_FILE):
             for part in parts:
-                below = os.open(part, flags | os.O_DIRECTORY, dir_fd=place)
+                below = os.open(part, _DIRECTORY | os.O_NOFOLLOW, dir_fd=place)
                 os.close(place)
                 place = below
-            if stat.S_ISREG(os.stat(name, dir_fd=place, follow_symlinks=False).st_mode):
-                handle = os.open(name, flags | os.O_NONBLOCK, dir_fd=place)
+            handle = _open_regular(name, place)
         yield place, handle
     finally:
         os.close(place)
@@ -364,7 +440,7 @@ def _bring(directory: int, name: str, handle: int, place: str, mark: FileFingerp
 @contextmanager
 def _temporary_name(place: str) -> Iterator[str]:
     """Yield a name for a temporary file in the same directory; remove the file at the end."""
-    temporary = os.path.join(os.path.dirname(place), f".wakeman-{os.getpid()}-{next(_serial)}.tmp")
+    temporary = os.path.join(os.path.dirname(place), _unguessable_name())
     try:
         yield temporary
     finally:
@@ -372,8 +448,14 @@ def _temporary_name(place: str) -> Iterator[str]:
             os.unlink(temporary)
 
 
-def _fill(place: str, data: bytes, mode: int, *, durable: bool) -> None:
-    handle = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+def _unguessable_name() -> str:
+    """Return a name that nobody can guess: at one that is known beforehand somebody could leave a pipe or a link."""
+    return f".wakeman-{os.urandom(12).hex()}.tmp"
+
+
+def _fill(name: str, data: bytes, mode: int, *, durable: bool, directory: int) -> None:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+    handle = os.open(name, flags, 0o600, dir_fd=directory)
     with os.fdopen(handle, "wb") as file:
         file.write(data)
         file.flush()
@@ -383,7 +465,7 @@ def _fill(place: str, data: bytes, mode: int, *, durable: bool) -> None:
 
 
 def _sync(directory: str) -> None:
-    handle = os.open(directory, os.O_RDONLY | os.O_CLOEXEC)
+    handle = os.open(directory, _DIRECTORY)
     try:
         os.fsync(handle)
     finally:

@@ -195,14 +195,14 @@ class DryFiles:
     def marks(self, paths: Iterable[str]) -> dict[str, FileFingerprint]:
         return self._files.marks(paths)
 
-    def read(self, path: str, limit: int = 64 * 1024 * 1024) -> bytes:
-        return self._own[path] if path in self._own else self._files.read(path, limit)
+    def read(self, path: str, limit: int = 64 * 1024 * 1024, *, within: str = "") -> bytes:
+        return self._own[path] if path in self._own else self._files.read(path, limit, within=within)
 
-    def tail(self, path: str, size: int = 65536) -> bytes:
-        return self._files.tail(path, size)
+    def tail(self, path: str, size: int = 65536, *, within: str = "") -> bytes:
+        return self._files.tail(path, size, within=within)
 
-    def head(self, path: str, size: int = 65536) -> bytes:
-        return self._files.head(path, size)
+    def head(self, path: str, size: int = 65536, *, within: str = "") -> bytes:
+        return self._files.head(path, size, within=within)
 
     def glob(self, root: str, patterns: Sequence[str], exclude: Sequence[str]) -> list[str]:
         return self._files.glob(root, patterns, exclude)
@@ -219,8 +219,8 @@ class DryFiles:
     def folds_case(self, path: str) -> bool:
         return self._files.folds_case(path)
 
-    def write(self, path: str, data: bytes, *, mode: int = 0o600, durable: bool = False) -> None:
-        del mode, durable
+    def write(self, path: str, data: bytes, *, mode: int = 0o600, durable: bool = False, within: str = "") -> None:
+        del mode, durable, within
         self._own[path] = data
 
     def link(self, target: str, path: str) -> None:

@@ -10,7 +10,6 @@ import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from itertools import count
 from tempfile import TemporaryDirectory
 
 from wakeman.core.errors import ProgramError, UnknownRevisionError, UsageError
@@ -33,7 +32,6 @@ FALLBACK = {"GIT_COMMITTER_NAME": "Wakeman", "GIT_COMMITTER_EMAIL": "wakeman@loc
 OBJECTS, MORE_OBJECTS = "GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES"
 """Where git writes objects, and where else it reads them: a dry merge leaves none behind."""
 _HEADS = "refs/heads/"
-_serial = count()
 
 
 class LocalGit:
@@ -272,7 +270,7 @@ class LocalGit:
 
     @contextmanager
     def _index(self, tree: str) -> Iterator[str]:
-        index = f"{tree}.index-{os.getpid()}-{next(_serial)}"
+        index = f"{tree}.index-{os.urandom(12).hex()}"
         try:
             yield index
         finally:

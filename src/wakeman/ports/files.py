@@ -18,18 +18,22 @@ class Installed(Struct, frozen=True):
 
 
 class Files(Protocol):
-    """The disk. Paths are absolute."""
+    """The disk. Paths are absolute.
+
+    Shape: `within` is a directory above a path, in which somebody else may put what they like: from there on no symlink
+    is followed. What is no regular file is never read, nor waited for.
+    """
 
     def marks(self, paths: Iterable[str]) -> dict[str, FileFingerprint]:
         """Stat files; what is missing, or no regular file, is left out. Cost: one stat each."""
 
-    def read(self, path: str, limit: int = 64 * 1024 * 1024) -> bytes:
+    def read(self, path: str, limit: int = 64 * 1024 * 1024, *, within: str = "") -> bytes:
         """Read a file. Raises: StorageError naming it, also when it is larger than `limit` bytes."""
 
-    def tail(self, path: str, size: int = 65536) -> bytes:
+    def tail(self, path: str, size: int = 65536, *, within: str = "") -> bytes:
         """Read the last `size` bytes; empty when there is no such file."""
 
-    def head(self, path: str, size: int = 65536) -> bytes:
+    def head(self, path: str, size: int = 65536, *, within: str = "") -> bytes:
         """Read the first `size` bytes; empty when there is no such file."""
 
     def glob(self, root: str, patterns: Sequence[str], exclude: Sequence[str]) -> list[str]:
@@ -51,8 +55,11 @@ class Files(Protocol):
     def folds_case(self, path: str) -> bool:
         """Return whether the file system there treats `A` and `a` as the same name."""
 
-    def write(self, path: str, data: bytes, *, mode: int = 0o600, durable: bool = False) -> None:
-        """Write a whole file at once (temporary file, then rename); makes directories, 0700."""
+    def write(self, path: str, data: bytes, *, mode: int = 0o600, durable: bool = False, within: str = "") -> None:
+        """Write a whole file at once (temporary file, then rename); makes directories, 0700.
+
+        Raises: StorageError, naming a symlink that leads out of `within`.
+        """
 
     def link(self, target: str, path: str) -> None:
         """Make `path` a symlink to `target`, replacing an existing one; makes directories, 0700."""

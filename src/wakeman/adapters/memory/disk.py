@@ -39,20 +39,20 @@ class MemoryFiles:
                 found[path] = FileFingerprint(path=path, size=len(entry[0]), mtime_ns=entry[1], inode=entry[2])
         return found
 
-    def read(self, path: str, limit: int = 64 * 1024 * 1024) -> bytes:
-        entry = self.held.get(self._real(path))
+    def read(self, path: str, limit: int = 64 * 1024 * 1024, *, within: str = "") -> bytes:
+        entry = self._seen(path, within)
         if entry is None:
             raise StorageError(f"{path}: no such file")
         if len(entry[0]) > limit:
             raise StorageError(f"{path}: more than {limit} bytes, expected at most that")
         return entry[0]
 
-    def tail(self, path: str, size: int = 65536) -> bytes:
-        data = self.held.get(self._real(path), (b"", 0, 0))[0]
+    def tail(self, path: str, size: int = 65536, *, within: str = "") -> bytes:
+        data = (self._seen(path, within) or (b"", 0, 0))[0]
         return data[max(0, len(data) - size) :]
 
-    def head(self, path: str, size: int = 65536) -> bytes:
-        return self.held.get(self._real(path), (b"", 0, 0))[0][:size]
+    def head(self, path: str, size: int = 65536, *, within: str = "") -> bytes:
+        return (self._seen(path, within) or (b"", 0, 0))[0][:size]
 
     def glob(self, root: str, patterns: Sequence[str], exclude: Sequence[str]) -> list[str]:
         place = self._real(root)
@@ -94,8 +94,12 @@ class MemoryFiles:
         del path
         return False
 
-    def write(self, path: str, data: bytes, *, mode: int = 0o600, durable: bool = False) -> None:
+    def write(self, path: str, data: bytes, *, mode: int = 0o600, durable: bool = False, within: str = "") -> None:
         del mode, durable
+        if within and (link := self._link(posixpath.dirname(path), within)):
+            raise StorageError(
+                f"{link}: found a link that leads to {self.links[link]}", "remove it, and retry the worker"
+            )
         place = self._place(path)
         self.links.pop(place, None)
         self._inodes += 1
@@ -163,6 +167,18 @@ class MemoryFiles:
         if judged and not keep:
             del self.held[source]
         return Installed(mark=self.marks([place])[place])
+
+    def _seen(self, path: str, within: str) -> tuple[bytes, int, int] | None:
+        return None if within and self._link(path, within) else self.held.get(self._real(path))
+
+    def _link(self, path: str, within: str) -> str:
+        """Return the first symlink on the way from a directory to a path; "" without one."""
+        at = self._real(within)
+        for part in posixpath.relpath(path, within).split("/"):
+            at = posixpath.join(at, part)
+            if at in self.links:
+                return at
+        return ""
 
     def _as(self, place: str, mark: FileFingerprint) -> bool:
         entry = self.held.get(place)

@@ -232,9 +232,12 @@ def prepare_attempt(world: World, d: Deployment, worker: WorkerState) -> Attempt
     text = f"{command.preface}\n\n{task.prompt}" if command.preface else task.prompt
     files.write(task.prompt_file, text.encode("utf-8", "surrogateescape"))
     files.write(posixpath.join(home, "outputs"), _outputs_for_hook(task.outputs))
-    confinement.prepare_confinement(world, d, worker, task, command)
+    confinement.prepare_confinement(world, d, worker, command)
+    if any(layout.relative_within(file, task.home) for file in command.files):
+        files.make(task.home)
     for file, data in command.files.items():
-        files.write(file, data)
+        # An attempt before may have left anything there.
+        files.write(file, data, within=task.home if layout.relative_within(file, task.home) else "")
     if command.guarded:
         files.write(layout.may(host, worker), _rules(world, d, worker))
     if command.trail is not None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 
 import msgspec
 
-from wakeman.core.errors import UsageError, WakemanError
+from wakeman.core.errors import StorageError, WakemanError
 from wakeman.core.model import Deployment, Host, Plan, Share, UnitState, WorkerState
 from wakeman.core.plan import confinement as rules
 from wakeman.core.plan.shares import worker_names
@@ -87,11 +88,8 @@ def write_confiner_files(world: World, host: Host) -> None:
             world.files.write(file, data, durable=True)
 
 
-def prepare_confinement(world: World, d: Deployment, worker: WorkerState, task: Task, command: Command) -> None:
-    """Create the directories that an attempt may write to, and write its rules; do nothing if workers are not confined.
-
-    Raises: UsageError when a link left by an earlier attempt would redirect a file that we write for it.
-    """
+def prepare_confinement(world: World, d: Deployment, worker: WorkerState, command: Command) -> None:
+    """Make what an attempt may write to, and word its rules; nothing where workers are not confined."""
     host, files = d.host, world.files
     if host.confinement is None:
         return
@@ -103,21 +101,10 @@ def prepare_confinement(world: World, d: Deployment, worker: WorkerState, task: 
     for place in reach:
         if place not in there and place != stream:
             files.make(place)
-    _kept_inside(world, task.home, [file for file in command.files if file.startswith(f"{task.home}/")])
     workers = d.plan_of(worker).workers
     if "hook" in world.harness(workers.harness).reads and workers.mode == "interactive":
         files.pipe(layout.push(host, worker))
     files.write(layout.rules(host, worker), world.confiner().rules(host.confinement, reach))
-
-
-def _kept_inside(world: World, home: str, targets: Sequence[str]) -> None:
-    parents = {posixpath.dirname(target) for target in targets}
-    resolved = world.files.resolve([home, *parents])
-    for parent in parents:
-        if resolved[parent] != resolved[home] + parent.removeprefix(home):
-            raise UsageError(
-                f"{parent}: found a link that leads to {resolved[parent]}; remove it, and retry the worker"
-            )
 
 
 def borrowed(world: World, host: Host, task: Task, wanted: Mapping[str, tuple[str, ...]]) -> dict[str, bytes]:
@@ -128,8 +115,9 @@ def borrowed(world: World, host: Host, task: Task, wanted: Mapping[str, tuple[st
         own = posixpath.join(task.home, name)
         marks = world.files.marks([own, *theirs])
         there = [place for place in theirs if place in marks][:1] + ([own] if own in marks else [])
-        if there:
-            found[name] = world.files.read(max(there, key=lambda place: marks[place].mtime_ns))
+        for place in sorted(there, key=lambda place: marks[place].mtime_ns):
+            with suppress(*([StorageError] if place == own else [])):  # it may be a link, or have become anything
+                found[name] = world.files.read(place, within=task.home if place == own else "")
     return found
 
 

@@ -297,7 +297,8 @@ def _with_denials(world: World, view: Gathered, worker: WorkerState, observation
     file = layout.denied(view.d.host, worker)
     if file not in view.marks or observation.session not in ("running", "exited", "killed"):
         return observation
-    found = [line for line in world.files.tail(file, LIVE_STREAM_BYTES).split(b"\n")[:-1] if line]
+    said = layout.report_directory(view.d.host, worker)
+    found = [line for line in world.files.tail(file, LIVE_STREAM_BYTES, within=said).split(b"\n")[:-1] if line]
     if not found:
         return observation
     last = found[-1].decode(errors="replace").strip('"')
@@ -422,7 +423,7 @@ def _harness_report(
             evidence = msgspec.structs.replace(evidence, screen=screen)
             report = harness.report(evidence, now)
     if report.activity != "busy" and evidence.record and not evidence.recorded and traces.record is not None:
-        used = harness.report(_with_record(world, evidence, traces.record, TRANSCRIPT_BYTES_MAX), now).usage
+        used = harness.report(_with_record(world, evidence, traces, TRANSCRIPT_BYTES_MAX), now).usage
         report = msgspec.structs.replace(report, usage=used)
     if report.usage is None and worker.observation is not None and worker.observation.attempt == worker.attempt:
         report = msgspec.structs.replace(report, usage=worker.observation.usage)
@@ -436,20 +437,20 @@ def _evidence(view: Gathered, world: World, worker: WorkerState, size: int, trac
     mark, hook_mark = view.marks.get(stream), view.marks.get(hook)
     evidence = Evidence(
         stream=b"" if interactive and size == LIVE_STREAM_BYTES else world.files.tail(stream, size),
-        hook=world.files.tail(hook) if hook_mark is not None else b"",
+        hook=world.files.tail(hook, within=layout.report_directory(view.d.host, worker)) if hook_mark else b"",
         whole=mark is not None and mark.size <= size,
         state=traces.state,
         hook_at=hook_mark.mtime_ns / 1e9 if hook_mark is not None else 0.0,
     )
-    if traces.record is None:
-        return evidence
     return _with_record(
-        world, evidence, traces.record, LIVE_STREAM_BYTES if size == LIVE_STREAM_BYTES else TRANSCRIPT_BYTES_MAX
+        world, evidence, traces, LIVE_STREAM_BYTES if size == LIVE_STREAM_BYTES else TRANSCRIPT_BYTES_MAX
     )
 
 
-def _with_record(world: World, evidence: Evidence, record: FileFingerprint, size: int) -> Evidence:
-    data = world.files.tail(record.path, size)
+def _with_record(world: World, evidence: Evidence, traces: Transcripts, size: int) -> Evidence:
+    if (record := traces.record) is None:
+        return evidence
+    data = world.files.tail(record.path, size, within=traces.within)
     return msgspec.structs.replace(evidence, record=data, recorded=record.size <= size)
 
 

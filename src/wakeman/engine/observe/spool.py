@@ -75,7 +75,8 @@ def read_report(world: World, file: str) -> HookReport | None:
     if file.endswith(UNFINISHED_SUFFIX):
         return None
     try:
-        return msgspec.json.decode(world.files.read(file, SPOOL_FILE_BYTES_MAX), type=HookReport)
+        data = world.files.read(file, SPOOL_FILE_BYTES_MAX, within=posixpath.dirname(file))
+        return msgspec.json.decode(data, type=HookReport)
     except (StorageError, msgspec.DecodeError):
         return None
 

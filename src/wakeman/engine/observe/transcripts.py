@@ -21,11 +21,15 @@ NAMED_WITHIN_BYTES = 256 * 1024
 
 
 class Transcripts(Struct, frozen=True):
-    """Files that a client keeps about an attempt: its transcript, those of its sub-agents, the state of its process."""
+    """Files that a client keeps about an attempt: its transcript, those of its sub-agents, the state of its process.
+
+    Shape: `within` is the directory of a client that has one of its own: no symlink there is believed.
+    """
 
     record: FileFingerprint | None = None
     beside: tuple[FileFingerprint, ...] = ()
     state: bytes = b""
+    within: str = ""
 
 
 def find_transcripts(
@@ -42,31 +46,35 @@ def find_transcripts(
         trail = msgspec.json.decode(world.files.read(file, STATE_FILE_BYTES_MAX), type=TranscriptPaths)
     except (StorageError, msgspec.DecodeError):
         return Transcripts()
-    record = _record(world, worker, trail, marks.get(layout.claim(d.host, worker)))
+    within = trail.home if trail.home == layout.client(d.host, worker) else ""
+    record = _record(world, worker, trail, marks.get(layout.claim(d.host, worker)), within)
     beside = _found(world, trail.home, trail.beside) if record is not None else []
-    return Transcripts(record=record, beside=tuple(beside), state=_client_state(world, d, worker, trail))
+    state = _client_state(world, d, worker, trail, within)
+    return Transcripts(record=record, beside=tuple(beside), state=state, within=within)
 
 
 def _record(
-    world: World, worker: WorkerState, trail: TranscriptPaths, claimed: FileFingerprint | None
+    world: World, worker: WorkerState, trail: TranscriptPaths, claimed: FileFingerprint | None, within: str
 ) -> FileFingerprint | None:
     found = _found(world, trail.home, trail.record)
     if trail.names:
         known = [mark for mark in found if worker.agent_session and worker.agent_session in mark.path]
         wanted = trail.names.encode("utf-8", "surrogateescape")
         fresh = (mark for mark in found if claimed is not None and mark.mtime_ns >= claimed.mtime_ns)
-        found = known or [mark for mark in fresh if wanted in world.files.head(mark.path, NAMED_WITHIN_BYTES)]
+        found = known or [
+            mark for mark in fresh if wanted in world.files.head(mark.path, NAMED_WITHIN_BYTES, within=within)
+        ]
     return found[-1] if found else None
 
 
-def _client_state(world: World, d: Deployment, worker: WorkerState, trail: TranscriptPaths) -> bytes:
+def _client_state(world: World, d: Deployment, worker: WorkerState, trail: TranscriptPaths, within: str) -> bytes:
     """Return the state file of a client's process, if that is alive and of this attempt: the file may outlive it."""
     wanted = worker.agent_session.encode()
     for mark_ in _found(world, trail.home, trail.states):
         pid = posixpath.basename(mark_.path).partition(".")[0]
         if pid.isdigit() and world.machine.mark_of(int(pid)) == attempt_id(d, worker):
             with suppress(StorageError):
-                data = world.files.read(mark_.path, STATE_FILE_BYTES_MAX)
+                data = world.files.read(mark_.path, STATE_FILE_BYTES_MAX, within=within)
                 if wanted and wanted in data:
                     return data
     return b""
