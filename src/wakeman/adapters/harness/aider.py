@@ -1,4 +1,4 @@
-"""Aider: its table. Known of version 0.86. It prints plain text, and ends with 0 also when a key was refused."""
+"""Aider's table, tested with version 0.86. It prints plain text, and exits with 0 also if a key was refused."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ _COST = re.compile(r"Cost: \$[\d.]+ message, \$([\d.]+) session")
 
 
 def _printed_cost(text: str) -> Usage | None:
-    """Return the last sum of cost that it printed. It rounds its counts of tokens: those are none."""
+    """Return the last sum of cost that it printed. Its counts of tokens are rounded, and therefore not used."""
     found = _COST.findall(text)
     return Usage(cost=float(found[-1])) if found else None
 
 
 def _settle(task: Task) -> tuple[Mapping[str, str], Mapping[str, bytes]]:
-    """Begin the files of its own that it appends to: it makes no directory for them."""
+    """Create the files to which it appends: it does not create directories."""
     return {}, {f"{task.home}/aider.input": b""}
 
 

@@ -1,4 +1,4 @@
-"""Gemini CLI: its table. Known of version 0.61."""
+"""Gemini CLI's table, tested with version 0.61."""
 
 from __future__ import annotations
 
@@ -51,10 +51,10 @@ RECORD = Record(
         key="id",
     ),
 )
-"""Gemini keeps its chats; it records a tool once that has come back, and nothing of a turn."""
+"""Gemini keeps its chats; it records a tool call after its return, and nothing about turns."""
 
 FRAME = r"^─{8,}[^\n]*\n(?:[^\n─╰]*\n){0,3}? [*>!r] {1,3}(?P<typed>[^\n]*)(?P<foot>(?:\n(?: [^\n]*)?)*)\Z"
-"""A rule from the first column on, and its input box below: what it repeats of others is set in."""
+"""A rule from the first column, and its input box below. Quoted text is indented."""
 BELOW = r"(?:\s|^⚠[^\n]*|^ +\S[^\n]*)*\Z"
 CHOICE = rf"[\s\S]*^ ?│ ● \d\. [\s\S]*^ ?╰─+╯{BELOW}"
 """A dialog replaces the input box, in the last frame of the screen."""
@@ -84,7 +84,7 @@ SIGNS = (
 def _settle(task: Task) -> tuple[Mapping[str, str], Mapping[str, bytes]]:
     """Return settings that take precedence over the user's: no update, and no notice about one, during a run.
 
-    Boundary: it passes over a file below a directory that others may write to, such as /tmp, and says so.
+    Boundary: it ignores, and reports, a file in a directory that others may write to, such as /tmp.
     """
     if not task.place:
         return {}, {}
@@ -140,6 +140,6 @@ GEMINI = Client(
     record=RECORD,
     frame=FRAME,
     prompt_line=r"^ > \S.*$",
-    pads=((r"\A(?=\s*/[a-z])", "> "), *PADS),  # it looks for a command behind blanks, too
+    pads=((r"\A(?=\s*/[a-z])", "> "), *PADS),  # it also finds a command after spaces
     memory=350 * 1024 * 1024,
 )
