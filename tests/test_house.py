@@ -18,7 +18,7 @@ SOURCE = Path(__file__).parent.parent / "src" / "wakeman"
 ROOMS = {
     "transitions": {"core/log/lifecycle.py"},
     "libtmux": {"adapters/tmux.py"},
-    "yaml": {"core/policy/quality.py"},
+    "yaml": {"core/policy/quality.py", "adapters/profiles.py"},
 }
 
 
@@ -133,3 +133,27 @@ def test_the_name_of_a_function_or_class_has_one_owner_or_one_meaning() -> None:
 @pytest.mark.parametrize("name", sorted(EACH_FILE | PASSED_ON | TWINS.keys()))
 def test_an_exception_to_that_is_needed(name: str) -> None:
     assert len(owners()[name]) > 1
+
+
+CONTAINED = {"engine/observe/containment.py"}
+"""Where an error of any kind in looking at one worker is caught."""
+FOREIGN = {"adapters/harness/__init__.py", "adapters/executors.py", "testing/harness.py"}
+"""Where code of other packages is called, whose errors may be of any kind."""
+
+
+def test_an_exception_of_any_kind_is_caught_in_one_place_beside_those_that_call_other_packages() -> None:
+    found = set()
+    for file in SOURCE.rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            caught = (
+                {each.id for each in ast.walk(node.type) if isinstance(each, ast.Name)}
+                if (isinstance(node, ast.ExceptHandler) and node.type is not None)
+                else set()
+            )
+            called = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "suppress"
+            given = {each.id for each in getattr(node, "args", ()) if isinstance(each, ast.Name)} if called else set()
+            bare = isinstance(node, ast.ExceptHandler) and node.type is None
+            if "Exception" in caught | given or bare:
+                found.add(str(file.relative_to(SOURCE)))
+
+    assert CONTAINED | FOREIGN == found

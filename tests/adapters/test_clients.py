@@ -1,4 +1,5 @@
-"""Each client's table keeps to the protocol, words what it is to word, and reads what real runs printed and showed.
+"""Each client's table follows the protocol, builds the expected commands, and reads the output and screens of real
+runs.
 
 The files in `streams/` and `screens/` are from runs against the stand-in of `tests/agents`, shortened.
 """
@@ -16,9 +17,10 @@ import msgspec
 import pytest
 
 from wakeman.adapters.harness import CLIENTS, KNOWN, find, harness_names
-from wakeman.adapters.harness.client import Agentic, fits, values_at
+from wakeman.adapters.harness.client import Agentic, fits
 from wakeman.adapters.harness.limits import until
 from wakeman.core.errors import UnknownNameError, UsageError
+from wakeman.core.gate import values_at
 from wakeman.core.model import Agent, Plan, UnitsSpec, Usage, WorkersSpec
 from wakeman.ports import Command, Evidence, Report
 from wakeman.testing.harness import faults, task
@@ -313,9 +315,9 @@ def test_another_package_brings_a_harness_by_its_entry_point(tmp_path: Path) -> 
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: mine\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text("[wakeman.harnesses]\nmine = mine:make\nbad = mine:broken\n")
     ask = """\
-from wakeman.adapters.harness import find, names
+from wakeman.adapters.harness import find, harness_names
 from wakeman.testing.harness import faults
-print(names()[-2:], find("mine").name, faults(find("mine"), command=("x",)))
+print(harness_names()[-2:], find("mine").name, faults(find("mine"), command=("x",)))
 try:
     find("bad")
 except Exception as fault:

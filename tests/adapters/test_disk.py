@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -464,6 +465,66 @@ def test_an_install_goes_where_a_symlink_in_the_place_leads(tmp_path: Path) -> N
 
     assert (tmp_path / "link").is_symlink()
     assert b"judged" == (tmp_path / "real").read_bytes()
+
+
+# What lies in the way of a glob
+
+
+def test_a_link_that_leads_nowhere_is_no_file_and_no_directory(tree: Path) -> None:
+    (tree / "loop.md").symlink_to("loop.md")
+    (tree / "docs/loop").symlink_to("loop")
+    (tree / "docs/nowhere").symlink_to("nothing")
+
+    assert ["a.md"] == glob(tree, "*.md")
+    assert ["docs/x/1.md"] == glob(tree, "docs/*/*.md")
+    assert ["docs/x/1.md", "docs/y/deep/3.md"] == glob(tree, "docs/**/*.md")
+
+
+@pytest.mark.parametrize("exclude", ["docs/x", "docs/x/**", "docs/x/*", "**/x/**", "docs/x/**/*", "docs/[x]/**"])
+def test_a_directory_that_is_excluded_is_not_listed(tree: Path, exclude: str) -> None:
+    listed = []
+
+    def listing(event: str, args: tuple[object, ...]) -> None:
+        if event == "os.scandir":
+            listed.append(str(args[0]).rstrip("/"))
+
+    sys.addaudithook(listing)
+    found = glob(tree, "docs/**/*.md", exclude=[exclude])
+
+    assert ["docs/y/deep/3.md"] == found
+    assert str(tree / "docs/x") not in listed
+    assert str(tree / "docs/y") in listed
+
+
+@pytest.mark.parametrize("exclude", ["docs/x/*/*", "docs/x/*.txt", "docs/x/.*"])
+def test_a_directory_of_which_a_part_is_excluded_is_listed(tree: Path, exclude: str) -> None:
+    assert "docs/x/1.md" in glob(tree, "docs/**/*.md", exclude=[exclude])
+
+
+# Reading what others write
+
+
+def test_a_file_that_others_write_is_read_at_neither_end_through_a_link(tmp_path: Path) -> None:
+    file, link = tmp_path / "file", tmp_path / "link"
+    file.write_bytes(b"12345")
+    link.symlink_to(file)
+
+    assert (b"123", b"345") == (disk.head(str(file), 3), disk.tail(str(file), 3))
+    within = str(tmp_path)
+    assert (b"", b"") == (disk.head(str(link), 3, within=within), disk.tail(str(link), 3, within=within))
+    assert b"12345" == disk.read(str(link))
+    with pytest.raises(StorageError):
+        disk.read(str(link), within=within)
+
+
+def test_a_mark_holds_any_time_that_a_file_system_keeps(tmp_path: Path) -> None:
+    place = Path("/dev/shm") if os.path.isdir("/dev/shm") else tmp_path
+    with tempfile.NamedTemporaryFile(dir=place) as file:
+        for mtime_ns in (2**70, -(2**62)):
+            os.utime(file.name, ns=(0, mtime_ns))
+            mark = disk.marks([file.name])[file.name]
+
+            assert mark == msgspec.json.decode(msgspec.json.encode(mark), type=FileFingerprint)
 
 
 # What somebody has planted

@@ -1,4 +1,4 @@
-"""A harness words its command line, and reads what its program prints and shows.
+"""A harness builds its command line, and reads what its program prints and shows.
 
 The files in `streams/` are from runs of claude 2.1.197, shortened; the screens are drawn after its own.
 """
@@ -322,7 +322,7 @@ def test_tools_that_were_not_permitted_are_named_whatever_they_take() -> None:
     denials = [{"tool_name": "Bash", "tool_input": {"command": ["a", "b"]}}, {"tool_name": "mcp__x"}]
     result = {"type": "result", "is_error": False, "permission_denials": denials}
 
-    assert "not permitted: Bash ['a', 'b'], mcp__x" == reason(json.dumps(result).encode() + b"\n", 0)
+    assert "not permitted: Bash a b, mcp__x" == reason(json.dumps(result).encode() + b"\n", 0)
 
 
 @pytest.mark.parametrize(

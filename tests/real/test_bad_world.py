@@ -1,4 +1,5 @@
-"""What can be wrong around us: a tmux, a disk, an environment. It is said, nothing is lost, and it goes on."""
+"""Faults of the environment: tmux, disk, variables. They are reported, nothing is lost, and the deployment
+continues."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ import fnmatch
 import os
 import re
 import stat
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
@@ -33,6 +33,8 @@ _REFUSALS: dict[int, tuple[str, str]] = {
 }
 """errno -> what is wrong, and what fixes it; other errors have the system's message."""
 
+LOGGED_NUMBER_MAX = 2**63 - 1
+"""The largest number that a line of the log holds."""
 _FOR_ALL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}
 _NO_HARD_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 
@@ -45,10 +47,14 @@ _NO_FILE = (FileNotFoundError, NotADirectoryError, NotRegularError)
 
 
 class Segment(NamedTuple):
-    """One part of a pattern between slashes. `spans`: it is `**`, and also applies further down."""
+    """One part of a pattern between slashes.
+
+    `spans`: it is `**`, and stays for names further down; `any`: it matches every name.
+    """
 
     name: re.Pattern[str]
     spans: bool
+    any: bool
 
 
 Patterns = list[tuple[Segment, ...]]
@@ -65,7 +71,7 @@ class Disk:
             with suppress(OSError, ValueError):
                 seen = os.stat(path)
                 if stat.S_ISREG(seen.st_mode):
-                    found[path] = FileFingerprint(path, seen.st_size, seen.st_mtime_ns, seen.st_ino)
+                    found[path] = _marked(path, seen)
         return found
 
     def read(self, path: str, limit: int = 64 * 1024 * 1024, *, within: str = "") -> bytes:
@@ -78,14 +84,14 @@ class Disk:
 
     def tail(self, path: str, size: int = 65536, *, within: str = "") -> bytes:
         """Read the last bytes of a file that another process may be writing."""
-        with _translated_errors(path), suppress(*_NO_FILE), _opened_for_reading(path, within) as file:
+        with suppress(OSError, ValueError), _opened_for_reading(path, within) as file:
             file.seek(max(0, file.seek(0, os.SEEK_END) - size))
             return file.read(size)
         return b""
 
     def head(self, path: str, size: int = 65536, *, within: str = "") -> bytes:
         """Read the first bytes of a file that another process may be writing."""
-        with _translated_errors(path), suppress(*_NO_FILE), _opened_for_reading(path, within) as file:
+        with suppress(OSError, ValueError), _opened_for_reading(path, within) as file:
             return file.read(size)
         return b""
 
@@ -351,7 +357,9 @@ def _open_below(part: str, at: str, place: int, *, told: bool) -> int:
 
 
 def _marked(path: str, seen: os.stat_result) -> FileFingerprint:
-    return FileFingerprint(path, seen.st_size, seen.st_mtime_ns, seen.st_ino)
+    # Some file systems keep times that no line of the log could hold.
+    mtime_ns = min(max(seen.st_mtime_ns, -LOGGED_NUMBER_MAX), LOGGED_NUMBER_MAX)
+    return FileFingerprint(path, seen.st_size, mtime_ns, seen.st_ino)
 
 
 def _same_fingerprint(one: FileFingerprint, other: FileFingerprint) -> bool:
@@ -532,7 +540,8 @@ def _segments(pattern: str, *, hidden: bool) -> tuple[Segment, ...]:
 
 def _segment(part: str, *, hidden: bool) -> Segment:
     spans = part == "**"
-    return Segment(re.compile(("" if hidden else r"(?!\.)") + ("" if spans else fnmatch.translate(part))), spans)
+    name = re.compile(("" if hidden else r"(?!\.)") + ("" if spans else fnmatch.translate(part)))
+    return Segment(name, spans, any=hidden and (spans or part == "*"))
 
 
 def _walk(root: str, wanted: Patterns, unwanted: Patterns) -> Iterator[str]:
@@ -541,15 +550,23 @@ def _walk(root: str, wanted: Patterns, unwanted: Patterns) -> Iterator[str]:
     while todo:
         prefix, inside, outside = todo.pop()
         for entry in _directory_entries(root, prefix):
-            is_directory = entry.is_dir()
+            is_directory = _is_kind(entry.is_dir)
             after = _step(wanted, inside, entry.name, spans=not (is_directory and entry.is_symlink()))
             out = _step(unwanted, outside, entry.name, spans=True)
             if not after or _ended(unwanted, out):
                 continue
-            if is_directory and any(at < len(wanted[index]) for index, at in after):
+            if is_directory and not _ends_below(unwanted, out) and any(at < len(wanted[i]) for i, at in after):
                 todo.append((f"{prefix}{entry.name}/", after, out))
-            elif _ended(wanted, after) and entry.is_file():
+            elif _ended(wanted, after) and _is_kind(entry.is_file):
                 yield prefix + entry.name
+
+
+def _is_kind(ask: Callable[[], bool]) -> bool:
+    """Return what an entry is asked; False for a link that leads nowhere, as one to itself."""
+    try:
+        return ask()
+    except OSError:
+        return False
 
 
 def _initial_states(patterns: Patterns) -> set[State]:
@@ -589,6 +606,15 @@ def _skipping(patterns: Patterns, states: set[State]) -> set[State]:
             after += 1
             every.add((index, after))
     return every
+
+
+def _ends_below(patterns: Patterns, states: set[State]) -> bool:
+    """Return whether some pattern matches whatever lies in a directory: it need not be listed to be passed over."""
+    left = (patterns[index][at:] for index, at in states)
+    return any(
+        all(segment.any for segment in segments) and sum(not segment.spans for segment in segments) == 1
+        for segments in left
+    )
 
 
 def _ended(patterns: Patterns, states: set[State]) -> bool:

@@ -14,7 +14,7 @@ from wakeman.adapters.disk import Disk
 from wakeman.adapters.eventlog import EventLogs
 from wakeman.adapters.executors import find
 from wakeman.adapters.machine import LocalMachine
-from wakeman.core.errors import WakemanError
+from wakeman.core.errors import StorageError, WakemanError
 from wakeman.core.model import Agent, Confinement, Deployment, Host, Plan, WakeTarget
 from wakeman.ports import World
 
@@ -233,15 +233,24 @@ def lacks(
     harness = _harness(plan.workers.harness)
     if not isinstance(harness, Agentic) or harness.client.lacks is None:
         return None
-    files = world.files
-    own = Own(
-        world.machine.home(), world.machine.environ(), cwd, lambda path: files.tail(path, SETTINGS_BYTES_MAX), keys()
-    )
+
+    def settings(path: str) -> bytes:
+        try:
+            return world.files.read(path, SETTINGS_BYTES_MAX)
+        except StorageError:
+            return b""
+
+    own = Own(world.machine.home(), world.machine.environ(), cwd, settings, keys())
     return harness.name, list(harness.client.lacks(plan, own))
 
 
-def profiles(world: World, plan: Plan) -> dict[str, tuple[Agent, str]]:
-    """Return every agent profile with its origin. Raises: UsageError naming what is wrong in a file."""
-    from wakeman.adapters.profiles import collect_profiles as collect
+def profiles(world: World, plan: Plan) -> tuple[dict[str, tuple[Agent, str]], list[str]]:
+    """Return every agent profile with its origin, and why pages are passed over.
 
-    return collect(world.machine.home(), plan, world.files, world.machine.environ().get("CLAUDE_CONFIG_DIR", ""))
+    Raises: UsageError naming what is wrong in a file.
+    """
+    from wakeman.adapters.profiles import ProfileFiles
+
+    config = world.machine.environ().get("CLAUDE_CONFIG_DIR", "")
+    found = ProfileFiles(world.machine.home(), world.files, config)
+    return found.of(plan), found.notes

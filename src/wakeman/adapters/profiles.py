@@ -1,22 +1,28 @@
 """Agent profiles: built-in ones, those of `agents/*.md` and `~/.claude/agents.json`, and the plan's own. Claude Code
-reads these files itself or not at all, and does not report an invalid one: so all are read here, and passed to it.
+reads these files itself or not at all, and does not report an invalid one: so all are read here, and passed to it. A
+page that is no profile, such as a README, is passed over with a note.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Never
 
 import msgspec
 from msgspec import Raw, Struct
 
-from wakeman.core.errors import UnknownNameError, UsageError
+from wakeman.core.errors import StorageError, UnknownNameError, UsageError
+from wakeman.core.gate import Refused, decode_json, decode_text
 from wakeman.core.model import Agent, Plan
 from wakeman.core.plan.template import nearest
 from wakeman.ports import Files
 
 PLACE = ".claude/agents.json"
+PAGE_BYTES_MAX = 1024 * 1024
+"""Bytes of a page at most."""
+FRONT_MATTER_CHARS_MAX = 16 * 1024
+"""Characters before a page's prompt at most."""
 EXPECTED = "expected { NAME: { description, prompt, tools?, model? } }"
 
 SHIPPED = {
@@ -72,8 +78,9 @@ Profiles = Mapping[str, tuple[Agent, str]]
 def collect_profiles(home: str, plan: Plan, files: Files, config: str = "") -> dict[str, tuple[Agent, str]]:
     """Collect every profile; of several with the same name the plan's counts, then `agents.json`, then `agents/*.md`.
 
-    Shape: `config` is Claude Code's directory, if it is not `~/.claude`. Boundary: a missing file has no profiles;
-    unknown keys are ignored. Raises: UsageError naming line and column of what is wrong in the file; StorageError.
+    Shape: `config` is Claude Code's directory, where it is not `~/.claude`.
+    Boundary: no file, no profiles of it; keys that it has besides are passed over.
+    Raises: UsageError naming line and column of what is wrong in `agents.json`; StorageError.
     """
     return ProfileFiles(home, files, config).of(plan)
 
@@ -86,6 +93,7 @@ class ProfileFiles:
         self._pages = f"{config or f'{home}/.claude'}/agents"
         self._marks: object = None
         self._known: dict[str, tuple[Agent, str]] = {}
+        self.notes: list[str] = []  # why pages are passed over
 
     def of(self, plan: Plan) -> dict[str, tuple[Agent, str]]:
         """Collect every profile of a plan; see `collect_profiles`. Cost: one stat per file while none has changed."""
@@ -97,15 +105,25 @@ class ProfileFiles:
 
     def _read(self, pages: Iterable[str], *, there: bool) -> dict[str, tuple[Agent, str]]:
         found = {name: (agent, "wakeman") for name, agent in SHIPPED.items()}
+        self.notes = []
         for file in pages:
-            name, agent = _page(file, self._files.read(file))
-            found[name] = (agent, file)
+            page = _page(self._page_bytes(file))
+            if isinstance(page, Refused):
+                self.notes.append(f"{file}: passed over: {page.why}")
+            else:
+                found[page[0]] = (page[1], file)
         if there:
             found |= {
                 name: (agent, self._path)
                 for name, agent in _read_agents(self._path, self._files.read(self._path)).items()
             }
         return found
+
+    def _page_bytes(self, file: str) -> bytes | Refused:
+        try:
+            return self._files.read(file, PAGE_BYTES_MAX)
+        except StorageError as fault:
+            return Refused(str(fault).removeprefix(f"{file}: "))
 
 
 def choose_agent(name: str, known: Profiles) -> Agent:
@@ -129,6 +147,7 @@ class _Profile(Struct, frozen=True):
 
 
 def _read_agents(path: str, data: bytes) -> dict[str, Agent]:
+    data = data.removeprefix(b"\xef\xbb\xbf")
     try:
         entries = msgspec.json.decode(data, type=dict[str, Raw])
     except msgspec.ValidationError:
@@ -138,40 +157,86 @@ def _read_agents(path: str, data: bytes) -> dict[str, Agent]:
         _refuse_file(path, data, int(byte or len(data)), f"not JSON: {why[:1].lower()}{why[1:]}, {EXPECTED}")
     except UnicodeDecodeError:
         _refuse_file(path, data, 0, f"found bytes that are not UTF-8, {EXPECTED}")
+    except RecursionError:
+        _refuse_file(path, data, 0, f"nested too deep, {EXPECTED}")
     agents: dict[str, Agent] = {}
     at = 0
     for name, entry in entries.items():
         at = _key_offset(data, name, at)
-        try:
-            agents[name] = _agent(msgspec.json.decode(entry, type=_Profile))
-        except (msgspec.ValidationError, UnicodeDecodeError) as error:
-            _refuse_profile(path, data, at, name, str(error))
+        profile = decode_json(bytes(entry), _Profile)
+        if isinstance(profile, Refused):
+            _refuse_profile(path, data, at, name, profile.why)
+        agents[name] = _agent(profile)
         at += len(bytes(entry))
     return agents
 
 
-def _page(path: str, data: bytes) -> tuple[str, Agent]:
-    """Read a profile in Markdown: keys between two lines of dashes, then the prompt."""
-    expected = "expected '---', lines `name: ...` and `description: ...`, '---', then the prompt"
-    lines = data.decode("utf-8", "replace").splitlines()
-    if not lines or lines[0].strip() != "---" or "---" not in (line.strip() for line in lines[1:]):
-        raise UsageError(f"{path}:1: found no keys between lines of dashes, {expected}", f"fix the file: {path}")
-    end = next(at for at, line in enumerate(lines[1:], 1) if line.strip() == "---")
-    pairs = (line.partition(":") for line in lines[1:end] if ":" in line and not line.startswith((" ", "\t", "#")))
-    keys = {key.strip(): value.strip().strip("\"'") for key, _, value in pairs}
-    for key in ("name", "description"):
-        if not keys.get(key):
-            raise UsageError(f"{path}:{end + 1}: found no {key}, {expected}", f"fix the file: {path}")
-    prompt = "\n".join(lines[end + 1 :]).strip("\n")
-    tools, model = keys.get("tools"), keys.get("model") or None
-    profile = _Profile(description=keys["description"], prompt=prompt, tools=tools, model=model)
-    return keys["name"], _agent(profile)
+def _page(data: bytes | Refused) -> tuple[str, Agent] | Refused:
+    """Read a profile that is a page: keys in YAML between two lines of dashes, then the prompt."""
+    text = data if isinstance(data, Refused) else decode_text(data)
+    if isinstance(text, Refused):
+        return text
+    lines = text.splitlines()
+    dashes = [at for at, line in enumerate(lines) if line.rstrip() == "---"][:2]
+    if len(dashes) < 2 or dashes[0] != 0:
+        return Refused("found no keys between two lines of dashes at its beginning")
+    front = "\n".join(lines[1 : dashes[1]])
+    if len(front) > FRONT_MATTER_CHARS_MAX:
+        return Refused(f"found more than {FRONT_MATTER_CHARS_MAX} characters of keys", much=True)
+    keys = _yaml_keys(front) or _line_keys(lines[1 : dashes[1]])
+    name, description, model = (keys.get(key) for key in ("name", "description", "model"))
+    if not isinstance(name, str) or not isinstance(description, str) or not name or not description:
+        return Refused("found no name, or no description")
+    prompt = "\n".join(lines[dashes[1] + 1 :]).strip("\n")
+    given = keys.get("tools")
+    tools = given if isinstance(given, str) or given is None else tuple(given)
+    wanted = model if isinstance(model, str) and model else None
+    profile = _Profile(description=description.strip(), prompt=prompt, tools=tools, model=wanted)
+    return name, _agent(profile)
+
+
+def _yaml_keys(text: str) -> dict[str, str | Sequence[str]]:
+    """Return the keys of a mapping with their texts, or their lists of texts; nothing where it is no such mapping.
+
+    Shape: the parser's events are read, no value is made of them: nesting, tags and aliases cost nothing.
+    """
+    import yaml
+
+    found: dict[str, str | Sequence[str]] = {}
+    parts: list[str] = []
+    depth, key = 0, ""
+    try:
+        for event in yaml.parse(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+            if isinstance(event, yaml.CollectionStartEvent):
+                depth, parts = depth + 1, parts if depth > 1 else []
+            elif isinstance(event, yaml.CollectionEndEvent):
+                depth -= 1
+                if depth == 1 and key:
+                    found[key], key = parts, ""
+            elif isinstance(event, yaml.ScalarEvent | yaml.AliasEvent):
+                value = event.value if isinstance(event, yaml.ScalarEvent) else ""
+                if depth > 1:
+                    parts.append(value)
+                elif key:
+                    found[key], key = value, ""
+                else:
+                    key = value
+    except yaml.YAMLError:
+        return {}
+    return found
+
+
+def _line_keys(lines: Iterable[str]) -> dict[str, str | Sequence[str]]:
+    """Return `key: text` of each line: what Claude Code takes too, though a text with a colon is no YAML."""
+    pairs = (line.partition(":") for line in lines if ":" in line and not line.startswith((" ", "\t", "#")))
+    return {key.strip(): value.strip().strip("\"'") for key, _, value in pairs}
 
 
 def _agent(read: _Profile) -> Agent:
     tools = read.tools
     if isinstance(tools, str):
-        tools = tuple(tool.strip() for tool in tools.split(",") if tool.strip())
+        # A comma within parentheses belongs to a tool's own rules.
+        tools = tuple(tool.strip() for tool in re.split(r",(?![^(]*\))", tools) if tool.strip())
     return Agent(description=read.description, prompt=read.prompt, tools=tools, model=read.model)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Annotated, Literal, Protocol
 
 from msgspec import Meta
@@ -72,8 +72,8 @@ class LocalFacts(Protocol):
     ) -> tuple[str, list[tuple[str, str]]] | None:
         """Return the plan's client and the faults of its settings, each with the fix; None if they are not known."""
 
-    def profiles(self, world: World, plan: Plan) -> Mapping[str, tuple[Agent, str]]:
-        """Return every agent profile with its origin. Raises: UsageError."""
+    def profiles(self, world: World, plan: Plan) -> tuple[Mapping[str, tuple[Agent, str]], Sequence[str]]:
+        """Return every agent profile with its origin, and why pages are passed over. Raises: UsageError."""
 
     def world(self, state: str | None, by: str) -> World:
         """Compose the real world."""
@@ -101,7 +101,7 @@ def doctor(
 
 def agents(world: World, here: LocalFacts, file: str | None) -> Answer[Profiles]:
     """List the agent profiles, including those of a plan file."""
-    known = here.profiles(world, _plan(world, file)).items()
+    known, passed_over = here.profiles(world, _plan(world, file))
     listed = (
         AgentProfile(
             name=name,
@@ -111,9 +111,9 @@ def agents(world: World, here: LocalFacts, file: str | None) -> Answer[Profiles]
             tools=agent.tools,
             model=agent.model,
         )
-        for name, (agent, origin) in known
+        for name, (agent, origin) in known.items()
     )
-    return Answer(Profiles(agents=tuple(listed)), ("wakeman init",))
+    return Answer(Profiles(agents=tuple(listed)), ("wakeman init",), notes=tuple(passed_over))
 
 
 # --- probes ---------------------------------------------------------------------------------------------------
@@ -162,13 +162,14 @@ def _origin(world: World, option: str | None) -> str:
     return "marked by .wakeman, the nearest upwards" if marked else "the user's own: no marked state/ upwards"
 
 
-def _profiles(world: World, _: LocalFacts, __: str | None) -> Iterator[Finding]:
+def _profiles(world: World, here: LocalFacts, __: str | None) -> Iterator[Finding]:
     try:
-        known = world.agents(NO_PLAN)
+        known, passed_over = here.profiles(world, NO_PLAN)
     except WakemanError as fault:
         yield Finding("agents.json", "missing", str(fault), fault.hint)
         return
     yield Finding("agents.json", "ok", f"{len(known)} profiles")
+    yield from (Finding("agents", "ok", note) for note in passed_over)
 
 
 def _client_programs(world: World, here: LocalFacts, _: str | None) -> Iterator[Finding]:

@@ -16,6 +16,7 @@ from wakeman.core.errors import LogDamagedError, WakemanError
 from wakeman.core.log import events as e
 from wakeman.core.log.state import apply_drafts
 from wakeman.core.model import (
+    INTERNAL_ERROR,
     Activity,
     Deployment,
     EndedBy,
@@ -32,6 +33,7 @@ from wakeman.core.policy.limits import used
 from wakeman.core.policy.staging import leaves_branches
 from wakeman.core.policy.transitions import transitions
 from wakeman.engine import alarm
+from wakeman.engine.observe.containment import Mishaps
 from wakeman.engine.observe.observe import observe
 from wakeman.ports import World
 
@@ -110,6 +112,7 @@ class WorkerStatus(Value, frozen=True, kw_only=True):
         Activity | UnsetType, Meta(description="Activity of a live worker at the last observation.")
     ] = UNSET
     refused: Annotated[tuple[str, ...] | UnsetType, Meta(description="Paths to which its writes were blocked.")] = UNSET
+    unseen: Annotated[str | UnsetType, Meta(description="The error that kept Wakeman from looking at it.")] = UNSET
 
 
 class SideSession(Value, frozen=True, kw_only=True):
@@ -336,7 +339,7 @@ def _listed_status(world: World, name: str, *, recorded: bool) -> ListedStatus |
 def _glance(world: World, d: Deployment) -> datetime:
     """Apply one observation to a deployment that was read for this purpose. The log is not changed."""
     now = world.clock.now()
-    looked, _ = observe(world, d, {})
+    looked, _ = observe(world, d, {}, Mishaps())
     drafts = [e.Draft(looked)]
     while drafts:
         apply_drafts(d, drafts, now, world.by)
@@ -367,6 +370,7 @@ def _worker_status(d: Deployment, worker: WorkerState, now: datetime) -> WorkerS
         until=UNSET if until is None else until,
         activity=seen.activity if seen is not None and worker.live else UNSET,
         refused=tuple(seen.refused) if seen is not None and seen.refused else UNSET,
+        unseen=worker.unseen or UNSET,
     )
 
 
@@ -388,7 +392,8 @@ def _side_sessions(d: Deployment, now: datetime) -> tuple[SideSession, ...] | Un
 
 def _unobserved(d: Deployment) -> str | None:
     seen = [worker.observation for worker in d.workers.values() if worker.live and worker.observation is not None]
-    return next((observation.why for observation in seen if observation.session == "unknown"), None)
+    unknown = (observation.why for observation in seen if observation.session == "unknown")
+    return next((why for why in unknown if not why.startswith(INTERNAL_ERROR)), None)
 
 
 def _alarm(d: Deployment, *, stands: bool) -> AlarmStatus | None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from wakeman.core.log import events as e
 from wakeman.core.log.hash_chain import Divergence
-from wakeman.core.model import Deployment, FileFingerprint, Verdict, VerifySpec
+from wakeman.core.model import INTERNAL_ERROR, Deployment, FileFingerprint, Verdict, VerifySpec
 from wakeman.core.policy import staging
 from wakeman.core.policy.quality import Facts, judge_unit
 
@@ -31,6 +31,8 @@ def _passed_over(
     verify: VerifySpec,
     installed: Mapping[str, FileFingerprint] | None,
 ) -> Iterator[Divergence]:
+    if any(problem.startswith(INTERNAL_ERROR) for problem in verdict.problems):
+        return  # its evidence was not looked at, and it says so
     unit = d.units[verdict.unit].unit
     facts = Facts(
         marks={mark.path: mark for mark in verdict.marks},

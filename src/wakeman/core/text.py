@@ -11,6 +11,8 @@ _ESCAPES = (  # compiled on first use: many checks print nothing
     r"|\x1b[\]PX^_].*?(?:\x07|\x1b\\|\Z)"  # OSC, DCS and kin: titles, links, clipboard
     r"|\x1b[ -/]*[0-~]?)"
 )
+_LOOKED_AT_TIMES, _LOOKED_AT_CHARS_MIN = 16, 4096
+"""How much of a text is looked at for what is to be said of it: the rest is taken for more of the same."""
 _UNSAYABLE = {"Cc", "Cf", "Co", "Cn"}  # control, bidirectional and invisible, private, unassigned
 
 
@@ -20,8 +22,9 @@ def sanitise(text: str, limit: int) -> str:
     Units: `limit` in characters. Boundary: longer text is cut and ends in an ellipsis, which counts; a byte that is not
     UTF-8 becomes the replacement character.
     """
-    plain = " ".join("".join(map(_sayable, re.sub(_ESCAPES, "", text))).split())
-    return plain if len(plain) <= limit else plain[: limit - 1].rstrip() + "…"
+    head = text[: limit * _LOOKED_AT_TIMES + _LOOKED_AT_CHARS_MIN]
+    plain = " ".join("".join(map(_sayable, re.sub(_ESCAPES, "", head))).split())
+    return plain if len(plain) <= limit and head == text else plain[: limit - 1].rstrip() + "…"
 
 
 def last_line(text: str, limit: int) -> str:

@@ -16,6 +16,7 @@ from wakeman.core.model import Deployment
 from wakeman.core.policy.quality import Check
 from wakeman.core.redact import redacted
 from wakeman.engine.effects.alarm import ensure
+from wakeman.engine.observe.containment import Mishaps
 from wakeman.engine.observe.judgement import CheckResult, Unchecked, output_marks
 from wakeman.engine.observe.observe import observe
 from wakeman.engine.observe.spool import clear_spool, read_spool
@@ -97,7 +98,9 @@ class Spool(Struct):
 
     def perform(self, world: World, d: Deployment) -> list[e.Draft]:
         """Return them as drafts."""
-        drafts, self.files = read_spool(world, d, self.now)
+        mishaps = Mishaps()
+        drafts, self.files = read_spool(world, d, self.now, mishaps)
+        mishaps.keep(world, d)
         return drafts
 
     recorded = ReportsRead.recorded
@@ -121,7 +124,9 @@ class Observe(Struct):
 
     def perform(self, world: World, d: Deployment) -> list[e.Draft]:
         """Return them as drafts."""
-        looked, self.unchecked = observe(world, d, self.checked)
+        mishaps = Mishaps()
+        looked, self.unchecked = observe(world, d, self.checked, mishaps)
+        mishaps.keep(world, d)
         return _observation_drafts(looked)
 
     recorded = ObservationRead.recorded

@@ -96,6 +96,11 @@ def screen_file(worker: WorkerState) -> str:
     return posixpath.join("screens", f"{worker.name}.{worker.attempt}.{worker.captures + 1}.txt")
 
 
+def mishap(host: Host, worker: WorkerState) -> str:
+    """Return the file with the traceback of what nobody foresaw in looking at the attempt."""
+    return posixpath.join(host.directory, "errors", f"{worker.name}.{worker.attempt}.txt")
+
+
 def scratch(host: Host, worker: WorkerState) -> str:
     """Return the worker's private TMPDIR."""
     return posixpath.join(host.directory, "tmp", worker.name)

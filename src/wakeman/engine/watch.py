@@ -8,12 +8,13 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import datetime
 
 import msgspec
 from msgspec import Struct
 
 from wakeman.core.errors import BusyError, StorageError
+from wakeman.core.gate import file_time
 from wakeman.core.log import events as e
 from wakeman.core.log.chunks import chunks
 from wakeman.core.model import Deployment, FileFingerprint, UnitState, Written
@@ -275,7 +276,7 @@ class _Watching:
                 continue
             output = self.claims.output(path)
             known = msgspec.structs.replace(mark, path=output[1]) if output else mark
-            written = datetime.fromtimestamp(mark.mtime_ns / 1e9, UTC)
+            written = file_time(mark.mtime_ns)
             conflict = trespass(self.d, self.claims, path, known, written, self.writers.pop(path, ""))
             if conflict is not None:
                 found.append(e.Draft(conflict[1], worker=conflict[0]))

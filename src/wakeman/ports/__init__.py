@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from wakeman.ports.client import Command as Command
     from wakeman.ports.client import Evidence as Evidence
     from wakeman.ports.client import Harness as Harness
+    from wakeman.ports.client import Reader as Reader
     from wakeman.ports.client import Report as Report
     from wakeman.ports.client import Source as Source
     from wakeman.ports.client import Task as Task
@@ -56,7 +57,7 @@ _MODULES = {
     "machine": ("Ran", "Machine"),
     "watcher": ("FileChanges", "Watch", "Watcher"),
     "confiner": ("Confiner",),
-    "client": ("Source", "Task", "TranscriptPaths", "Command", "Evidence", "Report", "Harness"),
+    "client": ("Source", "Task", "TranscriptPaths", "Command", "Evidence", "Report", "Reader", "Harness"),
     "repository": ("Branch", "Kept", "Merge", "MergeResult", "Git"),
     "world": ("World",),
 }

@@ -118,15 +118,26 @@ class Report(Struct, frozen=True):
     since: float = 0.0
 
 
-class Harness(Protocol):
+class Reader(Protocol):
+    """What is made of an attempt's evidence."""
+
+    adopts: bool  # starts its session itself; Wakeman only finds it
+    redraws: bool  # repaints its screen even while it hangs: screen and output are no signs of life
+    reads: frozenset[Source]  # the evidence that `report` uses
+
+    def report(self, evidence: Evidence, now: datetime) -> Report:
+        """Read what a live attempt does, from the best evidence first. Outputs and exit files take precedence."""
+
+    def ending(self, evidence: Evidence, code: int | None, now: datetime) -> Report:
+        """Return why an attempt ended; `why` is "" if its stream shows no error."""
+
+
+class Harness(Reader, Protocol):
     """The program that runs an agent."""
 
     name: str
     uses_agent: bool  # takes a profile
     uses_prompt: bool  # needs `workers.prompt`
-    adopts: bool  # starts its session itself; Wakeman only finds it
-    redraws: bool  # repaints its screen even while it hangs: screen and output are no signs of life
-    reads: frozenset[Source]  # the evidence that `report` uses
     leave: str  # text that ends an interactive session; "" for none
     memory: int  # bytes that one worker needs; 0 if unknown
 
@@ -147,9 +158,3 @@ class Harness(Protocol):
 
     def typed(self, text: str) -> str:
         """Return a text as it must be typed into an interactive session, so that it is no command or completion."""
-
-    def report(self, evidence: Evidence, now: datetime) -> Report:
-        """Read what a live attempt does, from the best evidence first. Outputs and exit files take precedence."""
-
-    def ending(self, evidence: Evidence, code: int | None, now: datetime) -> Report:
-        """Return why an attempt ended; `why` is "" if its stream shows no error."""

@@ -31,10 +31,13 @@ class Files(Protocol):
         """Read a file. Raises: StorageError naming it, also when it is larger than `limit` bytes."""
 
     def tail(self, path: str, size: int = 65536, *, within: str = "") -> bytes:
-        """Read the last `size` bytes; empty when there is no such file."""
+        """Read the last `size` bytes of a file that others may write.
+
+        Boundary: empty where there is no such file, or it cannot be read: anything may lie where a worker writes.
+        """
 
     def head(self, path: str, size: int = 65536, *, within: str = "") -> bytes:
-        """Read the first `size` bytes; empty when there is no such file."""
+        """Read the first `size` bytes of a file that others may write; see `tail`."""
 
     def glob(self, root: str, patterns: Sequence[str], exclude: Sequence[str]) -> list[str]:
         """List regular files under `root` as relative paths, sorted; `**` spans directories.

@@ -33,7 +33,7 @@ def problems(text: str) -> list[str]:
 
 
 def with_line(line: str) -> list[str]:
-    """Read the good plan with one more line, `key = value`, at its end; give the problems without their place."""
+    """Read the good plan with one more line, `key = value`, at its end; return the problems without their place."""
     key, _, value = line.partition(" = ")
     *table, last = key.split(".")
     data: dict[str, Any] = tomllib.loads(GOOD)

@@ -1,4 +1,4 @@
-"""What a reviewer is told, and what its verdict comes to."""
+"""A reviewer's task, and the effect of its verdict."""
 
 from __future__ import annotations
 
@@ -265,7 +265,7 @@ def test_a_unit_of_the_sample_that_is_gone_is_not_reviewed() -> None:
 
 
 def reviewed(state: str, *, heard: bool = False) -> Deployment:
-    """Give a deployment whose one unit is with a reviewer in that state."""
+    """Return a deployment whose one unit is with a reviewer in that state."""
     d = deployment()
     d.workers["review_1"] = WorkerState(name="review_1", session="s", units=["review_1"], review=1)
     d.workers["review_1"].state = state  # type: ignore[assignment] # a literal of a parameter

@@ -23,6 +23,7 @@ from wakeman.adapters.eventlog.segments import (
     RESERVE,
     close_quietly,
     make,
+    open_regular_file,
     refuse,
     refusing,
     sealed,
@@ -163,7 +164,8 @@ def _events(directory: str, after: int) -> Iterator[Event]:
 
 def _born(directory: str) -> bytes:
     """Return the time in a log's first line; it is the third field, of fixed width, so that its bytes sort by time."""
-    with suppress(OSError), open([*(file for _, file in sealed(directory)), join(directory, LIVE)][0], "rb") as stream:
+    first = [*(file for _, file in sealed(directory)), join(directory, LIVE)][0]
+    with suppress(OSError), open_regular_file(first) as stream:
         found = re.search(rb'"at":"([^"]*)"', stream.read(256))
         return found[1] if found else b""
     return b""

@@ -10,7 +10,7 @@ from typing import Self
 
 from wakeman.adapters.eventlog import snapshot
 from wakeman.adapters.eventlog.log_reader import Reading
-from wakeman.adapters.eventlog.segments import LIVE, refusing
+from wakeman.adapters.eventlog.segments import LIVE, open_regular_file, refusing
 from wakeman.core.errors import LogDamagedError
 from wakeman.core.log.events import Event, decode
 from wakeman.core.log.hash_chain import HashChain
@@ -50,7 +50,7 @@ class AuditReader(Reading):
 
     def _all(self) -> Iterator[bytes]:
         for _, file in self._sealed:
-            with refusing(file), open(file, "rb") as stream:
+            with refusing(file), open_regular_file(file) as stream:
                 yield from self.chain.follow(stream, lambda: False)
                 stream.seek(0)
                 self.sealed[basename(file)] = getsize(file), file_digest(stream, "sha256").hexdigest()

@@ -10,7 +10,7 @@ from os.path import basename, dirname
 from types import TracebackType
 from typing import NoReturn, Self
 
-from wakeman.adapters.eventlog.segments import LIVE, refusing, sealed
+from wakeman.adapters.eventlog.segments import LIVE, open_regular_file, refusing, sealed
 from wakeman.core.errors import LogDamagedError, TransitionError
 from wakeman.core.log.events import (
     FORMAT_VERSION,
@@ -51,7 +51,7 @@ class Reading:
     def __enter__(self) -> Self:
         # The live segment first: if it is sealed meanwhile, the listing has it too, and it is skipped as already open.
         with refusing(self._path):
-            self._live: BufferedReader = open(self._path, "rb")
+            self._live: BufferedReader = open_regular_file(self._path)
             self._first = seq_of(self._live.peek(64)) or 1
         if basename(self._path) == LIVE:
             self._sealed = [(seq, file) for seq, file in sealed(dirname(self._path)) if seq < self._first]
@@ -83,7 +83,7 @@ class Reading:
 
     def __iter__(self) -> Iterator[Event]:
         for first, file in self._sealed:
-            with refusing(file), open(file, "rb") as stream:
+            with refusing(file), open_regular_file(file) as stream:
                 yield from self._lines(file, stream, first)
             if self.torn:
                 self._damaged("a sealed segment ends in an unfinished line", self.seq + 1)

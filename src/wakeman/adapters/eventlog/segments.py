@@ -9,7 +9,9 @@ import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from io import BufferedReader
 from os.path import join
+from stat import S_ISREG
 from typing import NoReturn
 
 from wakeman.core.errors import StorageError
@@ -112,6 +114,19 @@ def close_quietly(fd: int) -> None:
     """Close a file that is already durable: an error no longer matters."""
     with suppress(OSError):
         os.close(fd)
+
+
+def open_regular_file(path: str) -> BufferedReader:
+    """Open a file of a log for reading. Raises: OSError, also for what is no regular file, without waiting for it."""
+    stream = open(path, "rb", opener=_without_waiting)  # noqa: SIM115 - the caller closes it
+    if not S_ISREG(os.fstat(stream.fileno()).st_mode):
+        stream.close()
+        raise OSError(errno.EINVAL, "not a regular file")
+    return stream
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC)
 
 
 @contextmanager

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from functools import cache
+from collections.abc import Callable
+from functools import cache, partial
 from importlib import import_module
+from typing import cast
 
-from wakeman.core.errors import UnknownNameError, UsageError
+from wakeman.core.errors import UnknownNameError, UsageError, WakemanError
 from wakeman.core.plan.template import nearest
 from wakeman.ports import Harness
 
@@ -36,6 +38,25 @@ def harness_names() -> list[str]:
     return [*KNOWN, *sorted(set(entry_points(group=PLUGINS).names) - set(KNOWN))]
 
 
+class _Plugged:
+    """A harness of another package, whose errors are told as that package's."""
+
+    def __init__(self, harness: Harness, where: str) -> None:
+        self._harness, self._where = harness, where
+
+    def __getattr__(self, name: str) -> object:
+        found = getattr(self._harness, name)
+        return partial(self._call, found, name) if callable(found) else found
+
+    def _call(self, method: Callable[..., object], name: str, *given: object) -> object:
+        try:
+            return method(*given)
+        except WakemanError:
+            raise
+        except Exception as fault:
+            raise UsageError(f"{self._where}: {name}: {fault!r}", "fix or remove that package") from fault
+
+
 def _plugged(name: str) -> Harness:
     from importlib.metadata import entry_points
 
@@ -46,6 +67,6 @@ def _plugged(name: str) -> Harness:
             raise UsageError(
                 f"workers.harness: {name!r} of {point.value} does not load: {fault!r}", "fix or remove that package"
             ) from fault
-        return made
+        return cast("Harness", _Plugged(made, f"workers.harness: {name!r} of {point.value}"))
     known = harness_names()
     raise UnknownNameError(f"workers.harness: found {name!r}, expected one of {', '.join(known)}{nearest(name, known)}")

@@ -20,7 +20,7 @@ PRINTED = (
     Sign("idle", r"^Applied edit to ", "has applied an edit"),
     Sign("busy", r"^(?:Model|Aider v|Git repo|Repo-map|Tokens): ?", "works"),
 )
-_COST = re.compile(r"Cost: \$[\d.]+ message, \$([\d.]+) session")
+_COST = re.compile(r"Cost: \$[\d.]+ message, \$([0-9]{1,9}(?:\.[0-9]{1,9})?) session")
 
 
 def _printed_cost(text: str) -> Usage | None:

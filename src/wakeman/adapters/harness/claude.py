@@ -13,6 +13,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 import msgspec
+from msgspec import Raw
 
 from wakeman.adapters.harness.client import (
     ANY,
@@ -23,7 +24,6 @@ from wakeman.adapters.harness.client import (
     ClientEvent,
     Config,
     Grant,
-    Json,
     Own,
     Record,
     Sign,
@@ -33,6 +33,7 @@ from wakeman.adapters.harness.client import (
 )
 from wakeman.adapters.harness.limits import LIMIT_SIGN
 from wakeman.core.errors import UsageError
+from wakeman.core.gate import Json, Refused, decode_json, texts_at, values_at
 from wakeman.core.model import Agent, Plan
 from wakeman.core.text import sanitise
 from wakeman.ports import Task
@@ -90,9 +91,9 @@ GRANTS = {
 def _denied_tools(line: Json) -> str:
     """Return the tools that were not permitted, each with its target."""
     denied = []
-    for one in line["permission_denials"]:
-        put = one.get("tool_input") or {}
-        denied.append(f"{one.get('tool_name', '')} {put.get('file_path') or put.get('command') or ''}".rstrip())
+    for one in values_at(line, "permission_denials.*"):
+        on = (" ".join(texts_at(one, f"tool_input.{key}")) for key in ("file_path", "command", "command.*"))
+        denied.append(" ".join((*texts_at(one, "tool_name"), next(filter(None, on), ""))).rstrip())
     return sanitise(f"not permitted: {', '.join(denied)}", CLIENT_REASON_CHARS_MAX)
 
 
@@ -285,12 +286,13 @@ def _settle(task: Task) -> tuple[Mapping[str, str], Mapping[str, bytes]]:
         return {}, files
     approved = [task.keys[key][-KEY_TAIL_CHARS:] for key in ("ANTHROPIC_API_KEY",) if task.keys.get(key)]
     known = _parse_state(task.theirs.get(STATE, b"{}"))
+    projects = _raw_members(known.get("projects"))
     files[f"{task.home}/{STATE}"] = msgspec.json.encode(
         {
             **known,
             "hasCompletedOnboarding": True,
             "customApiKeyResponses": {"approved": approved, "rejected": []},
-            "projects": {**known.get("projects", {}), task.cwd: {"hasTrustDialogAccepted": True}},
+            "projects": {**projects, task.cwd: {"hasTrustDialogAccepted": True}},
         }
     )
     return {"CLAUDE_CONFIG_DIR": task.home}, files
@@ -301,13 +303,17 @@ def _keyed(task: Task) -> bool:
     return bool(KEYS & {*workers.env_from, *workers.env, *task.keys})
 
 
-def _parse_state(text: bytes) -> Json:
-    """Read the client's own state. Raises: UsageError when it is invalid."""
-    try:
-        known: Json = msgspec.json.decode(text, type=dict[str, Any])
-    except msgspec.DecodeError as fault:
-        raise UsageError(f"{STATE}: {fault}, expected the client's own JSON", "start claude once, or fix it") from fault
+def _parse_state(text: bytes) -> dict[str, Raw]:
+    """Read the client's own state, and leave what is below its keys as it is. Raises: UsageError when it is none."""
+    known = decode_json(text, dict[str, Raw])
+    if isinstance(known, Refused):
+        raise UsageError(f"{STATE}: {known.why}, expected the client's own JSON", "start claude once, or fix it")
     return known
+
+
+def _raw_members(value: Raw | None) -> dict[str, Raw]:
+    found = decode_json(bytes(value), dict[str, Raw]) if value is not None else {}
+    return {} if isinstance(found, Refused) else found
 
 
 def _session_settings(task: Task) -> Json:
@@ -344,10 +350,9 @@ def _lacks(plan: Plan, own: Own) -> Iterator[tuple[str, str]]:
     if KEYS & {*workers.env_from, *workers.env, *own.keys}:
         return
     file = f"{own.environ.get('CLAUDE_CONFIG_DIR') or own.home}/.claude.json"
-    try:
-        known = msgspec.json.decode(own.read(file) or b"{}", type=dict[str, Any])
-    except msgspec.DecodeError as fault:
-        yield f"{file}: {fault}", "claude"
+    known = decode_json(own.read(file) or b"{}", Json)
+    if isinstance(known, Refused):
+        yield f"{file}: {known.why}", "claude"
         return
     if known.get("hasCompletedOnboarding") is not True:
         yield f"{file}: hasCompletedOnboarding is not true: a session would ask for theme and login", "claude"

@@ -6,14 +6,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import PurePosixPath
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 from msgspec import Struct
 
 from wakeman.adapters.harness.limits import until
+from wakeman.core.gate import Json, instant, json_lines, numbers_at, plain_id, texts_at, total, values_at
 from wakeman.core.model import Activity, Agent, Fault, Plan, Usage
 from wakeman.core.plan.template import render
 from wakeman.core.policy.prompt_delivery import PADS, Pad, padded
@@ -22,7 +23,6 @@ from wakeman.ports import Command, Evidence, Report, Source, Task, TranscriptPat
 
 Mode = Literal["print", "interactive"]
 Approval = Literal[False, "edits", "all"]
-Json = dict[str, Any]
 
 CLIENT_REASON_CHARS_MAX = 160
 """Characters of a client's message that a reason quotes."""
@@ -32,6 +32,10 @@ SIGN_ROWS_MAX = 60
 """Last lines of a screen in which a sign counts."""
 TEXT_STREAM_ROWS_MAX = 200
 """Last lines of a stream of plain text that are read."""
+SEARCHED_CHARS_MAX = 4000
+"""Characters of a value, or of a line, in which a pattern is searched."""
+SCREEN_ROW_CHARS_MAX = 500
+"""Characters of a line of a screen that are read."""
 ANY = re.compile("")
 """Matches any value."""
 OPENING = "Read {{ prompt_file }} and do what it says."
@@ -299,13 +303,13 @@ class Agentic:
     def report(self, evidence: Evidence, now: datetime) -> Report:
         """Read the last event with a meaning; else the last hook report; then its transcript; then the screen."""
         client, record = self.client, self.client.record
-        report = _last_report(client.events, _newest_first(evidence.stream), now, "stream")
+        report = _last_report(client.events, json_lines(evidence.stream), now, "stream")
         if report.activity == "unknown" and client.says:
             report = _printed(client.says, evidence.stream, now)
         if report.activity == "unknown":
             report = self._reported(evidence, now)
         if report.activity == "unknown" and record is not None:
-            report = _last_report(record.events, _newest_first(evidence.record), now, "record")
+            report = _last_report(record.events, json_lines(evidence.record), now, "record")
         if report.activity in ("unknown", "idle") and report.source in ("", "record"):
             # A transcript has turns; dialogs and background tasks are only on the screen.
             shown = self._shown(evidence.screen, now)
@@ -315,7 +319,7 @@ class Agentic:
     def ending(self, evidence: Evidence, code: int | None, now: datetime) -> Report:
         """Return the reason of its last event, including tools that were not permitted."""
         client = self.client
-        report = _last_report(client.events, _newest_first(evidence.stream), now, "stream", ended=True)
+        report = _last_report(client.events, json_lines(evidence.stream), now, "stream", ended=True)
         if report.activity == "unknown" and client.says:
             printed = _printed(client.says, evidence.stream, now)
             report = printed if printed.activity in ("error", "limited") else report
@@ -338,21 +342,21 @@ class Agentic:
 
         Boundary: if both mean the same, the hook has more detail; an idle process after a reported failure is no news.
         """
-        hook = _last_report(self.client.hooks, _newest_first(evidence.hook + b"\n"), now, "hook")
+        hook = _last_report(self.client.hooks, json_lines(evidence.hook + b"\n"), now, "hook")
         record = self.client.record
         if record is None or not evidence.state:
             return hook
-        lines = list(_newest_first(evidence.state + b"\n"))
+        lines = list(json_lines(evidence.state + b"\n"))
         state = _last_report(record.about, iter(lines), now, "state")
-        at = max((n for line in lines for n in _numbers(line, record.at)), default=0.0) / 1000
+        at = max((_seconds(said) for line in lines for said in values_at(line, record.at)), default=0.0)
         failed = state.activity == "idle" and hook.activity in ("error", "limited")
         if state.activity in ("unknown", hook.activity) or failed:
             return hook
         return state if at > evidence.hook_at or hook.activity == "unknown" else hook
 
     def _shown(self, screen: str, now: datetime) -> Report:
-        rows = [row.rstrip() for row in screen.replace("\N{NO-BREAK SPACE}", " ").rstrip().splitlines()]
-        text = "\n".join(rows[-SIGN_ROWS_MAX:])
+        rows = screen.replace("\N{NO-BREAK SPACE}", " ").rstrip().splitlines()[-SIGN_ROWS_MAX:]
+        text = "\n".join(row[:SCREEN_ROW_CHARS_MAX].rstrip() for row in rows)
         parts = self._parts(text)
         for sign in self.client.signs:
             if sign.part in parts and (found := re.search(sign.pattern, parts[sign.part], re.MULTILINE)):
@@ -376,11 +380,11 @@ class Agentic:
         usage = _usage(client.tally, evidence.stream, whole=evidence.whole)
         if client.spent is not None:
             usage = client.spent(evidence.stream.decode(errors="replace"))
-        session = _last_text_at(evidence.stream, client.session)
+        session = _last_id_at(evidence.stream, client.session)
         since = _open_call_since(client.calls, evidence.stream)
         if record is not None and evidence.record:
             usage = usage or _usage(record.tally, evidence.record, whole=evidence.recorded)
-            session = session or _last_text_at(evidence.record, record.session)
+            session = session or _last_id_at(evidence.record, record.session)
             since = _open_call_since(record.calls, evidence.record) if since is None else since
         return msgspec.structs.replace(
             report, usage=usage, agent_session=session, calls=since is not None, since=since or 0.0
@@ -446,17 +450,6 @@ def _preface(agent: Agent) -> str:
 # --- lines of JSON --------------------------------------------------------------------------------------------
 
 
-def _newest_first(stream: bytes) -> Iterator[Json]:
-    """Yield the events, newest first. The last line may be incomplete, and the first one cut."""
-    for line in reversed(stream.split(b"\n")[:-1]):
-        if line.startswith(b"{"):
-            try:
-                event = msgspec.json.decode(line)
-            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-                continue
-            yield event
-
-
 def _last_report(
     rows: tuple[ClientEvent, ...],
     lines: Iterator[Json],
@@ -484,8 +477,8 @@ def _row_report(
         why = row.ends(line) if callable(row.ends) else _worded(row.ends, line)
     reset: datetime | None = None
     if row.activity == "limited":
-        at = _numbers(line, row.until) if row.until else []
-        reset = datetime.fromtimestamp(at[0], UTC) if at else until(why, now)
+        told = (at for said in values_at(line, row.until) if (at := instant(said)) is not None)
+        reset = next(told, None) or until(why, now)
     return Report(row.activity or "unknown", sanitise(why, CLIENT_REASON_CHARS_MAX), reset, source, row.fault)
 
 
@@ -496,28 +489,21 @@ def fits(where: Mapping[str, object], line: Json) -> bool:
 
 def _equal(wanted: object, value: object) -> bool:
     if isinstance(wanted, re.Pattern):
-        return isinstance(value, str | int) and wanted.search(str(value)) is not None
+        return isinstance(value, str | int) and wanted.search(_spelt(value)) is not None
     return value == wanted and isinstance(value, bool) == isinstance(wanted, bool)
 
 
-def values_at(at: object, path: str) -> Iterator[object]:
-    """Yield the values at a path; `*` matches every key or element."""
-    head, _, rest = path.partition(".")
-    found: Iterable[object] = ()
-    if isinstance(at, dict):
-        found = at.values() if head == "*" else [at[head]] if head in at else ()
-    elif isinstance(at, list) and head == "*":
-        found = at
-    for value in found:
-        if rest:
-            yield from values_at(value, rest)
-        elif value is not None:
-            yield value
+def _spelt(value: str | float) -> str:
+    """Return a value as text to search or to show. Boundary: a number of more digits than Python writes is none."""
+    if isinstance(value, str):
+        return value[:SEARCHED_CHARS_MAX]
+    return str(value) if abs(value) < 2**64 else ""
 
 
-def _last_text_at(data: bytes, path: str) -> str:
-    """Return the last text at a path."""
-    return next((text for line in _newest_first(data) if (text := _text_at(line, path))), "") if path else ""
+def _last_id_at(data: bytes, path: str) -> str:
+    """Return the first id at a path, reading from the last line upwards; what is no id is no word of a command line."""
+    said = (plain_id(text) for line in json_lines(data) for text in texts_at(line, path)) if path else iter(())
+    return next(filter(None, said), "")
 
 
 def _open_call_since(calls: Calls | None, data: bytes) -> float | None:
@@ -528,30 +514,29 @@ def _open_call_since(calls: Calls | None, data: bytes) -> float | None:
     """
     if calls is None:
         return None
-    over: set[object] = set()
+    over: set[str] = set()
     found, wanted = None, False
-    for line in _newest_first(data):
+    for line in json_lines(data):
         if wanted and (at := _time(line)):
             found, wanted = at, False
         if calls.turn is not None and fits(calls.turn, line):
             break
         if fits(calls.ends, line):
-            over.update(values_at(line, calls.of))
-        if fits(calls.begins, line) and not over.issuperset(values_at(line, calls.id)):
+            over.update(texts_at(line, calls.of))
+        if fits(calls.begins, line) and not over.issuperset(texts_at(line, calls.id)):
             at = _time(line)
             found, wanted = at, not at
     return found
 
 
 def _time(line: Json) -> float:
-    try:
-        return datetime.fromisoformat(_text_at(line, "timestamp")).timestamp()
-    except ValueError:
-        return 0.0
+    return max(map(_seconds, texts_at(line, "timestamp")), default=0.0)
 
 
-def _text_at(line: Json, path: str) -> str:
-    return next((value for value in values_at(line, path) if isinstance(value, str) and value), "")
+def _seconds(said: object) -> float:
+    """Return a time in epoch seconds; 0 for what is none."""
+    at = instant(said)
+    return at.timestamp() if at is not None else 0.0
 
 
 def _worded(template: str, line: Json) -> str:
@@ -559,11 +544,9 @@ def _worded(template: str, line: Json) -> str:
 
     def filled(found: re.Match[str]) -> str:
         for path in found[1].split("|"):
-            there = [
-                str(value) for value in values_at(line, path) if isinstance(value, str | int | float) and value != ""
-            ]
-            if there:
-                return "; ".join(there)
+            there = [_spelt(value) for value in values_at(line, path) if isinstance(value, str | int | float)]
+            if any(there):
+                return "; ".join(filter(None, there))
         return ""
 
     return sanitise(re.sub(r"\{([^}]+)\}", filled, template), CLIENT_REASON_CHARS_MAX)
@@ -583,7 +566,7 @@ def _printed(signs: tuple[Sign, ...], stream: bytes, now: datetime) -> Report:
     lines = stream.decode(errors="replace").splitlines()
     for line in reversed(lines[-TEXT_STREAM_ROWS_MAX:]):
         for sign in signs:
-            if found := re.search(sign.pattern, line):
+            if found := re.search(sign.pattern, line[:SEARCHED_CHARS_MAX]):
                 return _signed(sign, found[0], now, "stream")
     return Report()
 
@@ -595,23 +578,20 @@ def _usage(tally: Tally | None, data: bytes, *, whole: bool) -> Usage | None:
     """Return the usage that lines report. Boundary: none if sums need the file's beginning, and that was not read."""
     if tally is None or (tally.adds and not whole):
         return None
-    lines = (line for line in _newest_first(data) if fits(tally.where, line))
+    lines = (line for line in json_lines(data) if fits(tally.where, line))
     if not tally.adds:
         last = next(lines, None)
         return None if last is None else _counted(tally, last)
     counted: dict[str, Usage] = {}
     for n, line in enumerate(lines):
-        counted.setdefault((tally.key and _text_at(line, tally.key)) or str(n), _counted(tally, line))
+        key = next(iter(texts_at(line, tally.key)), "") if tally.key else ""
+        counted.setdefault(key or str(n), _counted(tally, line))
     each = list(counted.values())
     return msgspec.structs.replace(sum(each[1:], each[0]), whole=tally.whole) if each else None
 
 
 def _counted(tally: Tally, line: Json) -> Usage:
-    tokens = [[n for path in paths for n in _numbers(line, path)] for paths in (tally.input, tally.output)]
-    cost = [n for path in tally.cost for n in _numbers(line, path)]
-    put, got = (int(sum(found)) if found else None for found in tokens)
-    return Usage(input=put, output=got, cost=float(sum(cost)) if cost else None, whole=tally.whole)
-
-
-def _numbers(line: Json, path: str) -> list[float]:
-    return [n for n in values_at(line, path) if isinstance(n, int | float) and not isinstance(n, bool)]
+    tokens = [[n for path in paths for n in numbers_at(line, path)] for paths in (tally.input, tally.output)]
+    cost = [n for path in tally.cost for n in numbers_at(line, path)]
+    put, got = (int(total(found)) if found else None for found in tokens)
+    return Usage(input=put, output=got, cost=total(cost) if cost else None, whole=tally.whole)

@@ -6,7 +6,7 @@ import re
 from datetime import UTC, datetime, timedelta, tzinfo
 
 LIMIT_SIGN = re.compile(
-    r"(?:You've (?:hit|reached) your|You're out of|(?:[\w-]+ )?limit reached|usage limit|"
+    r"(?:You've (?:hit|reached) your|You're out of|(?:(?<![\w-])[\w-]+ )?limit reached|usage limit|"
     r"exceeded your current quota|quota (?:has been )?exceeded|RESOURCE_EXHAUSTED).*"
 )
 """Messages of a usage limit, not of a rate limit for which the client waits by itself."""
@@ -26,8 +26,15 @@ _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
 def until(words: str, now: datetime) -> datetime | None:
     """Read when a limit resets: epoch seconds, a span ("in 2h 5m"), or a time of day in a named zone or the machine's.
 
-    Boundary: None without any. A time of day that has passed is tomorrow's.
+    Boundary: None when nothing of the kind is said, or no calendar has it. A time of day that is past is tomorrow's.
     """
+    try:
+        return _read_reset(words, now)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _read_reset(words: str, now: datetime) -> datetime | None:
     if found := _EPOCH.search(words):
         return datetime.fromtimestamp(int(found[1]), UTC)
     if found := _IN.search(words):
@@ -38,14 +45,11 @@ def until(words: str, now: datetime) -> datetime | None:
     hour = int(found["hour"])
     if found["half"]:
         hour = hour % 12 + 12 * (found["half"].lower() == "pm")
-    try:
-        at = here.replace(hour=hour, minute=int(found["minute"] or 0), second=0, microsecond=0)
-        if found["month"]:
-            year = int(found["year"] or here.year)
-            at = at.replace(year=year, month=_MONTHS.index(found["month"]) + 1, day=int(found["day"]))
-            at = at if at >= here or found["year"] else at.replace(year=at.year + 1)
-    except ValueError:
-        return None
+    at = here.replace(hour=hour, minute=int(found["minute"] or 0), second=0, microsecond=0)
+    if found["month"]:
+        year = int(found["year"] or here.year)
+        at = at.replace(year=year, month=_MONTHS.index(found["month"]) + 1, day=int(found["day"]))
+        at = at if at >= here or found["year"] else at.replace(year=at.year + 1)
     return (at if at > here else at + timedelta(days=1)).astimezone(UTC)
 
 
@@ -54,5 +58,5 @@ def _zone(name: str | None) -> tzinfo | None:
 
     try:
         return ZoneInfo(name) if name else None
-    except (ZoneInfoNotFoundError, ValueError):
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # OSError: a directory of zones, a name too long for a file
         return None

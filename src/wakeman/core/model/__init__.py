@@ -49,6 +49,7 @@ from wakeman.core.model.unit import (
     Wrote,
 )
 from wakeman.core.model.worker import (
+    INTERNAL_ERROR,
     Activity,
     EndedBy,
     Fault,
@@ -62,6 +63,7 @@ from wakeman.core.model.worker import (
 )
 
 __all__ = [
+    "INTERNAL_ERROR",
     "PACES",
     "Activity",
     "Agent",

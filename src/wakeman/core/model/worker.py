@@ -30,6 +30,10 @@ Fault = Literal["", "auth"]
 """`auth`: the client's key or login was refused; empty: no such refusal."""
 
 
+INTERNAL_ERROR = "internal error"
+"""How the reason of an unknown session begins, where looking at it failed in a way that nobody foresaw."""
+
+
 class Observation(Struct, frozen=True, omit_defaults=True):
     """One check's observation of a worker's attempt."""
 
@@ -148,6 +152,13 @@ class WorkerState(Struct):
     def ended(self) -> bool:
         """Return whether its attempt is over: exited or verified."""
         return self.state in ("exited", "verified")
+
+    @property
+    def unseen(self) -> str:
+        """Return why looking at it failed in a way that nobody foresaw; "" where it did not."""
+        seen = self.observation
+        failed = self.live and seen is not None and seen.session == "unknown" and seen.why.startswith(INTERNAL_ERROR)
+        return seen.why if failed and seen is not None else ""
 
     @property
     def processes(self) -> int:

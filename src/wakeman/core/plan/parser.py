@@ -59,6 +59,11 @@ _BOUNDS: tuple[tuple[str, Callable[[float, float], bool], str], ...] = (
     ("le", operator.le, "at most"),
 )
 _FIELDS = [field for kind in mi.multi_type_info([Plan]) if isinstance(kind, mi.StructType) for field in kind.fields]
+KEY_PARTS_MAX = 100
+"""Parts of a dotted key at most: a library needs time that grows with their square."""
+PLAN_DEPTH_MAX = 32
+"""Levels of tables and lists at most."""
+_LONG_KEY = rf"(?<![A-Za-z0-9_-])(?:[A-Za-z0-9_-]+[ \t]*\.[ \t]*){{{KEY_PARTS_MAX},}}"
 _WHOLE_NUMBER_MAX = 2**53
 _SHOWN_CHARS_MAX = 60
 _PLACE = r" \((?:at line (\d+), column (\d+)|at end of document|byte (\d+))\)$"
@@ -71,10 +76,7 @@ def read_plan(text: str, where: str) -> Plan:
     Raises: PlanError with every fault as `where:line: key: what`, in the order of the file.
     """
     text = text.removeprefix("\ufeff")
-    try:
-        given, lines = _parse(text, where), locate(text)
-    except RecursionError:
-        raise PlanError((f"{where}: found values nested too deeply; expected a plan",)) from None
+    given, lines = _parse(text, where), locate(text)
     found: _Found = []
     data = _check_table(_FIELDS, given, (), found)
     plan = msgspec.convert({"name": "unnamed", "units": {}} | data, Plan)
@@ -108,11 +110,27 @@ def policy(text: str, where: str, base: Plan) -> Plan:
 
 def _parse(text: str, where: str) -> Mapping[str, object]:
     json = text.lstrip().startswith("{")
+    if not json and (long := re.search(_LONG_KEY, text)):
+        line = text.count("\n", 0, long.start()) + 1
+        raise PlanError((f"{where}:{line}: found a key of more than {KEY_PARTS_MAX} parts",))
     try:
         given: Mapping[str, object] = msgspec.json.decode(text) if json else tomllib.loads(text)
+        if not _depth_exceeds(given, PLAN_DEPTH_MAX):
+            return given
     except ValueError as fault:
         raise PlanError((_syntax(str(fault), text, where),)) from fault
-    return given
+    except RecursionError:
+        pass
+    raise PlanError((f"{where}: found values nested too deeply; expected a plan",))
+
+
+def _depth_exceeds(value: object, most: int) -> bool:
+    """Return whether tables and lists are nested deeper than `most` levels."""
+    level: list[object] = [value]
+    for _ in range(most + 1):
+        inner = (each.values() if isinstance(each, dict) else each for each in level if isinstance(each, dict | list))
+        level = [each for values in inner for each in values]
+    return bool(level)
 
 
 def _syntax(message: str, text: str, where: str) -> str:
@@ -120,7 +138,7 @@ def _syntax(message: str, text: str, where: str) -> str:
     what, *place = re.split(_PLACE, message, maxsplit=1)
     line, column, byte = place[:3] or (None, None, None)
     if line is None:
-        before = text.encode()[: int(byte)].decode(errors="ignore") if byte else text
+        before = text.encode(errors="replace")[: int(byte)].decode(errors="ignore") if byte else text
         line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
     return f"{where}:{line}:{column}: {re.sub('^[A-Z](?=[a-z])', lambda first: first[0].lower(), what)}"
 

@@ -13,6 +13,7 @@ import msgspec
 
 from wakeman.core import names
 from wakeman.core.errors import PlanError
+from wakeman.core.gate import Refused, decode_json
 from wakeman.core.model import Plan, Share, Unit, UnitsSpec
 from wakeman.core.plan.conflicts import escape_pattern
 from wakeman.core.plan.template import render
@@ -179,10 +180,11 @@ def _source_entries(spec: UnitsSpec, source: Sequence[str], problems: list[str])
 def _entries_of_lines(where: str, lines: Sequence[str], problems: list[str]) -> Iterator[_Entry]:
     for number, line in enumerate((line.strip() for line in lines), 1):
         if line.startswith("{"):
-            try:
-                yield _unit_entry(f"{where} {number}", msgspec.json.decode(line, type=dict[str, str]))
-            except msgspec.DecodeError as fault:
-                problems.append(f"{where} {number}: {fault}; expected a JSON object of strings")
+            found = decode_json(line.encode("utf-8", "surrogateescape"), dict[str, str])
+            if isinstance(found, Refused):
+                problems.append(f"{where} {number}: {found.why}; expected a JSON object of strings")
+            else:
+                yield _unit_entry(f"{where} {number}", found)
         elif line and not line.startswith("#"):
             yield _unit_entry(f"{where} {number}", line)
 

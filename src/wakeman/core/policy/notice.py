@@ -39,8 +39,14 @@ class Cause(Struct, frozen=True):
 def causes(d: Deployment, decision: Decision, by: str) -> list[Cause]:
     """List the causes for a notice after a decision, sent before or not."""
     found = [Cause("ask", _question(w), _stuck_line(d, w)) for w in _asking(d)]
-    if any(worker.unknowns >= BLIND_OBSERVATIONS_MAX for worker in d.workers.values()):
+    blind = [worker for worker in d.workers.values() if worker.unknowns >= BLIND_OBSERVATIONS_MAX]
+    if any(not worker.unseen for worker in blind):
         found.append(Cause("ask", "ask:blind", f"{d.host.executor} does not answer"))
+    found += [
+        Cause("ask", f"ask:unseen:{w.name}:{w.attempt}", f"{w.name} cannot be looked at, by an error of Wakeman's own")
+        for w in blind
+        if w.unseen
+    ]
     if breaker_open(d):
         found.append(Cause("ask", "ask:launches", f"{d.failed_launches} launches in a row failed"))
     if d.full:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import msgspec
 from msgspec import Struct
 
+from wakeman.core.gate import Refused, decode_json
 from wakeman.core.model import (
     Deployment,
     Plan,
@@ -216,18 +217,15 @@ def read_verdict(data: bytes, units: Sequence[str]) -> tuple[str, tuple[Rejectio
     Boundary: it must judge each of these units once and no other, and give a reason for each rejection. A reason is
     data: one line, without control characters, cut to a limit.
     """
-    try:
-        opinions = msgspec.json.decode(data, type=list[_Opinion])
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as fault:
-        return (
-            f"no verdict: {sanitise(str(fault), UNIT_NAME_CHARS_MAX)}; expected the JSON array that was asked for",
-            (),
-        )
+    opinions = decode_json(data, list[_Opinion])
+    if isinstance(opinions, Refused):
+        why = sanitise(opinions.why, UNIT_NAME_CHARS_MAX)
+        return f"no verdict: {why}; expected the JSON array that was asked for", ()
     problem = next(_verdict_problems(opinions, units), "")
     if problem:
         return problem, ()
-    why = {opinion.unit: sanitise(opinion.why, _reason_chars(units)) for opinion in opinions if not opinion.ok}
-    return "", tuple(Rejection(unit, why[unit]) for unit in units if unit in why)
+    reasons = {opinion.unit: sanitise(opinion.why, _reason_chars(units)) for opinion in opinions if not opinion.ok}
+    return "", tuple(Rejection(unit, reasons[unit]) for unit in units if unit in reasons)
 
 
 def _verdict_problems(opinions: Sequence[_Opinion], units: Sequence[str]) -> Iterator[str]:

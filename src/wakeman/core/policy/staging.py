@@ -6,10 +6,10 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
 
 from msgspec import Struct
 
+from wakeman.core.gate import file_time
 from wakeman.core.log import events as e
 from wakeman.core.model import (
     Deployment,
@@ -165,5 +165,5 @@ def trespasses(d: Deployment) -> list[e.Draft]:
 
 def _trespass(d: Deployment, name: str, mark: FileFingerprint) -> e.Conflicted:
     path = posixpath.normpath(posixpath.join(d.host.root, mark.path))
-    written = datetime.fromtimestamp(mark.mtime_ns / 1e9, UTC)
+    written = file_time(mark.mtime_ns)
     return e.Conflicted(path=path, written=written, unit=name, owner=d.units[name].worker, mark=mark)

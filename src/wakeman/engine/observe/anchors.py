@@ -10,8 +10,8 @@ from wakeman.core.model import attempt_id as mark_of
 from wakeman.engine import alarm
 from wakeman.ports import World
 
-_HEAD = re.compile(r"\bat [0-9]+ '?([0-9]+):([0-9a-f]{32})\b")
-_OWN = re.compile(r"([0-9]+):([0-9a-f]{32})")
+_HEAD = re.compile(r"\bat [0-9]+ '?([0-9]{1,18}):([0-9a-f]{32})\b")
+_OWN = re.compile(r"([0-9]{1,18}):([0-9a-f]{32})")
 
 
 def checkpoints(world: World, d: Deployment) -> list[tuple[str, int, str]]:

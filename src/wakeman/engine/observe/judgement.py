@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 
 import msgspec
 from msgspec import Struct
@@ -24,6 +25,7 @@ from wakeman.core.policy import review, staging
 from wakeman.core.policy.quality import Check, Facts, judge_unit, parse
 from wakeman.core.text import sanitise
 from wakeman.engine import layout
+from wakeman.engine.observe.containment import Mishap, Mishaps
 from wakeman.engine.workspace import OutputLocation
 from wakeman.ports import World
 
@@ -63,13 +65,19 @@ class Basis(Struct, frozen=True):
 
 
 def judge_all(
-    placed: Iterable[tuple[UnitState, OutputLocation]], basis: Basis
+    placed: Iterable[tuple[UnitState, OutputLocation]], basis: Basis, mishaps: Mishaps
 ) -> tuple[tuple[Verdict, ...], list[Unchecked]]:
-    """Judge units, each at a location; return the new verdicts, and the units that a verify command must judge."""
+    """Judge units, each at a location; return the new verdicts, and the units that a verify command must judge.
+
+    Boundary: what nobody foresaw in judging a unit is a fault of it, and its worker's; see `containment`.
+    """
     news: list[Verdict] = []
     waiting: list[Unchecked] = []
     for state, place in placed:
-        verdict = _verdict(state, place, basis)
+        verdict = mishaps.contain(state.worker, partial(_verdict, state, place, basis))
+        if isinstance(verdict, Mishap):
+            mishaps.unjudged[state.worker] = verdict
+            verdict = place.known or Verdict(unit=state.unit.name, problems=(verdict.why,))
         if verdict is None:
             continue
         if verdict.waits:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
+from functools import partial
 from hashlib import blake2b
+from posixpath import dirname
 
 import msgspec
 from msgspec import Struct
 
 from wakeman.core.errors import ProgramError, UnknownNameError
+from wakeman.core.gate import whole_number
 from wakeman.core.log import events as e
 from wakeman.core.model import (
     Deployment,
@@ -27,10 +30,19 @@ from wakeman.core.redact import redacted
 from wakeman.core.text import sanitise, unescaped
 from wakeman.engine import layout
 from wakeman.engine.attempt import prompt_delivery, secrets
+from wakeman.engine.observe.containment import (
+    Mishap,
+    Mishaps,
+    Unheard,
+    being_ended,
+    loggable,
+    unknown,
+    without_unjudged,
+)
 from wakeman.engine.observe.judgement import ENDED, Basis, CheckResult, Unchecked, judge_all
 from wakeman.engine.observe.transcripts import Transcripts, find_transcripts
 from wakeman.engine.workspace import OutputLocation, workspace
-from wakeman.ports import Evidence, Executor, Harness, Listing, Report, SessionInfo, World
+from wakeman.ports import Evidence, Executor, Listing, Reader, Report, SessionInfo, World
 
 SCREEN_ROWS = 60
 """Lines of a screen that a harness reads."""
@@ -39,6 +51,10 @@ ENDED_STREAM_BYTES = 4 * 1024 * 1024
 """Bytes that are read from the end of an ended attempt's stream; fewer of a live one."""
 TRANSCRIPT_BYTES_MAX = 16 * 1024 * 1024
 """Bytes of a client's transcript that are read for its usage; a longer one gives none."""
+EXIT_FILE_BYTES_MAX = 64
+"""Bytes of an exit file that are read."""
+STATUS_MAX = 255
+"""The largest exit status."""
 PATH_CHARS_MAX = 200
 """Characters of a path that a reason quotes."""
 TOOL_CLOCK_LAG_S = 1.0
@@ -61,9 +77,12 @@ class Gathered(Struct, frozen=True):
     mono: float
 
 
-def observe(world: World, d: Deployment, checked: Mapping[str, CheckResult]) -> tuple[e.Looked, list[Unchecked]]:
+def observe(
+    world: World, d: Deployment, checked: Mapping[str, CheckResult], mishaps: Mishaps
+) -> tuple[e.Looked, list[Unchecked]]:
     """Observe once; return the changes since the last observation, and the units that a verify command must judge.
 
+    Shape: `mishaps` gets what nobody foresaw; the workers concerned are unknown.
     Cost: one listing of sessions (none while no worker is alive), a stat per file in question, a read per file
     that changed.
     """
@@ -75,12 +94,12 @@ def observe(world: World, d: Deployment, checked: Mapping[str, CheckResult]) -> 
         listing=executor.poll({worker.session_id: d.server for worker in live})
         if live
         else Listing(state="down", why="not looked: no worker is alive"),
-        marks=world.files.marks([*_reports(world, d, live), *_paths_to_stat(watched)]),
+        marks=world.files.marks([*_reports(d, live), *_paths_to_stat(watched)]),
         boot=world.clock.boot(),
         mono=world.clock.mono(),
     )
     redact = secrets.redactor(world, d) if live else redacted
-    observations = [_redacted_observation(s, redact) for s in _sightings(world, executor, view, live)]
+    observations = [_redacted_observation(s, redact) for s in _sightings(world, executor, view, live, mishaps)]
     over = {s.worker for s in observations if s.session in ENDED}
     final = [each for each in watched if not each[1].staged]
     if all(worker.ended or worker.name in over for worker in d.workers.values()):
@@ -89,8 +108,9 @@ def observe(world: World, d: Deployment, checked: Mapping[str, CheckResult]) -> 
         rest = set(_paths_to_stat(final)) - view.marks.keys()
         view = msgspec.structs.replace(view, marks={**view.marks, **world.files.marks(rest)})
     basis = Basis(world, d, view.marks, {seen.worker: seen for seen in observations}, checked)
-    verdicts, waiting = judge_all(final, basis)
-    staged, more = judge_all([each for each in watched if each[1].staged], basis)
+    verdicts, waiting = judge_all(final, basis, mishaps)
+    staged, more = judge_all([each for each in watched if each[1].staged], basis, mishaps)
+    observations = without_unjudged(d, observations, mishaps.unjudged)
     validators = None
     if d.plan.cleanup.sweep and view.listing.state == "up":
         from wakeman.engine.observe.side_sessions import found
@@ -120,19 +140,17 @@ def _redacted_observation(observation: Observation, redact: secrets.Redact) -> O
     return msgspec.structs.replace(observation, why=why, shown=shown)
 
 
-def _reports(world: World, d: Deployment, live: Iterable[WorkerState]) -> Iterator[str]:
+def _reports(d: Deployment, live: Iterable[WorkerState]) -> Iterator[str]:
     """Yield the files that report on attempts in progress."""
     host = d.host
     for worker in live:
-        workers = d.plan_of(worker).workers
         yield layout.exit_file(host, worker)
         yield layout.claim(host, worker)
         yield layout.stream(host, worker)
-        if workers.mode == "interactive":
+        yield layout.denied(host, worker)
+        if d.plan_of(worker).workers.mode == "interactive":
             yield layout.hook(host, worker)
             yield layout.trail(host, worker)
-        if "hook" in world.harness(workers.harness).reads:
-            yield layout.denied(host, worker)
 
 
 def _with_locations(d: Deployment, units: Iterable[UnitState]) -> list[tuple[UnitState, OutputLocation]]:
@@ -172,18 +190,16 @@ def _mute(d: Deployment, name: str) -> bool:
 # --- observations ------------------------------------------------------------------------------------------------
 
 
-def _sightings(world: World, executor: Executor, view: Gathered, live: list[WorkerState]) -> list[Observation]:
+def _sightings(
+    world: World, executor: Executor, view: Gathered, live: list[WorkerState], mishaps: Mishaps
+) -> list[Observation]:
     find = view.listing.finder()
     found = []
     calls: dict[str, float] = {}
     for worker in live:
         seen = find(worker.session_id, attempt_id(view.d, worker))
-        observation = _with_denials(world, view, worker, _sight(world, executor, view, worker, seen, calls))
-        if worker.prompt and observation.session == "running":
-            observation = msgspec.structs.replace(
-                observation, prompt=prompt_delivery.prompt_fate(world, view.d, worker)
-            )
-        found.append(observation)
+        look = partial(_observed, world, executor, view, worker, seen, calls)
+        found.append(_contained(look, view.d, worker, mishaps))
     found = _working(world, view, found, calls)
     left = [w for w in view.d.workers.values() if w.state == "exited" and w.processes]
     over = {s.worker for s in found if s.session not in ("running", "queued", "unknown")}
@@ -197,6 +213,36 @@ def _sightings(world: World, executor: Executor, view: Gathered, live: list[Work
         _with_processes(s, counts.get(s.worker, 0), view.d.workers[s.worker], view.boot)
         for s in [*found, *left_sightings]
     ]
+
+
+def _contained(
+    look: Callable[[Reader | None], Observation], d: Deployment, worker: WorkerState, mishaps: Mishaps
+) -> Observation:
+    """Look at one worker; where that fails in a way that nobody foresaw it is unknown, unless its end was asked for."""
+    seen = mishaps.contain(worker.name, partial(look, None))
+    if isinstance(seen, Mishap) and being_ended(d, worker):
+        plain = mishaps.contain(worker.name, partial(look, Unheard()))
+        seen = seen if isinstance(plain, Mishap) else plain
+    return unknown(worker, seen) if isinstance(seen, Mishap) else seen
+
+
+def _observed(
+    world: World,
+    executor: Executor,
+    view: Gathered,
+    worker: WorkerState,
+    seen: SessionInfo | None,
+    calls: dict[str, float],
+    reader: Reader | None,
+) -> Observation:
+    """Look at one worker; what its client says is read by `reader`, or by the harness of the plan."""
+    calls.pop(worker.name, None)
+    harness = reader or world.harness(view.d.plan_of(worker).workers.harness)
+    observation = _with_denials(world, view, worker, _sight(world, executor, view, worker, seen, calls, harness))
+    if worker.prompt and observation.session == "running":
+        fate = prompt_delivery.prompt_fate(world, view.d, worker)
+        observation = msgspec.structs.replace(observation, prompt=fate)
+    return loggable(observation)
 
 
 def _working(world: World, view: Gathered, found: list[Observation], calls: Mapping[str, float]) -> list[Observation]:
@@ -258,8 +304,8 @@ def _sight(
     worker: WorkerState,
     seen: SessionInfo | None,
     calls: dict[str, float],
+    harness: Reader,
 ) -> Observation:
-    harness = world.harness(view.d.plan_of(worker).workers.harness)
     traces = find_transcripts(world, view.d, worker, view.marks) if "record" in harness.reads else Transcripts()
     life = _life(view, worker, seen, harness, traces)
     base = Observation(
@@ -288,7 +334,7 @@ def _sight(
         return msgspec.structs.replace(base, session=seen.phase, why=seen.why, life=life)
     report = _harness_report(world, executor, view, worker, seen, harness, traces)
     if report.calls:
-        calls[worker.name] = report.since
+        calls[worker.name] = float(report.since)
     return _running(base, worker, report, world.clock.now())
 
 
@@ -340,12 +386,13 @@ def _ended_session(
 
 
 def _exited(
-    world: World, view: Gathered, worker: WorkerState, base: Observation, harness: Harness, traces: Transcripts
+    world: World, view: Gathered, worker: WorkerState, base: Observation, harness: Reader, traces: Transcripts
 ) -> Observation:
-    text = world.files.read(layout.exit_file(view.d.host, worker)).decode("ascii", "replace").strip()
-    if not text.isdigit():
-        return _ended_session(base, "exited", f"its exit file holds {text[:20]!r}", worker.ending or "")
-    code = int(text)
+    file, within = layout.exit_file(view.d.host, worker), layout.attempt_directory(view.d.host, worker)
+    text = world.files.head(file, EXIT_FILE_BYTES_MAX, within=within).decode("ascii", "replace")
+    code = whole_number(text.strip(), STATUS_MAX)
+    if code is None:
+        return _ended_session(base, "exited", f"its exit file holds {text.strip()[:20]!r}", worker.ending or "")
     now = world.clock.now()
     evidence = _evidence(view, world, worker, ENDED_STREAM_BYTES, traces)
     report = harness.ending(evidence, code, now) if code or harness.reads else Report()
@@ -368,7 +415,7 @@ def _exited(
     )
 
 
-def _gone(view: Gathered, worker: WorkerState, base: Observation, harness: Harness) -> Observation:
+def _gone(view: Gathered, worker: WorkerState, base: Observation, harness: Reader) -> Observation:
     """Return the observation of a session that is not in the list."""
     if harness.adopts:
         return _ended_session(
@@ -380,7 +427,7 @@ def _gone(view: Gathered, worker: WorkerState, base: Observation, harness: Harne
     return _ended_session(base, "lost", why, worker.ending or "")
 
 
-def _dead(worker: WorkerState, base: Observation, seen: SessionInfo, harness: Harness) -> Observation:
+def _dead(worker: WorkerState, base: Observation, seen: SessionInfo, harness: Reader) -> Observation:
     """Return the observation of a session that is over and left no exit file."""
     if harness.adopts:
         return _ended_session(base, "exited", "its program has ended", worker.ending or "itself", seen.code)
@@ -404,7 +451,7 @@ def _harness_report(
     view: Gathered,
     worker: WorkerState,
     seen: SessionInfo,
-    harness: Harness,
+    harness: Reader,
     traces: Transcripts,
 ) -> Report:
     """Return the harness's reading of the evidence; costly evidence is read only if the cheap says nothing.
@@ -436,7 +483,9 @@ def _evidence(view: Gathered, world: World, worker: WorkerState, size: int, trac
     stream, hook = layout.stream(view.d.host, worker), layout.hook(view.d.host, worker)
     mark, hook_mark = view.marks.get(stream), view.marks.get(hook)
     evidence = Evidence(
-        stream=b"" if interactive and size == LIVE_STREAM_BYTES else world.files.tail(stream, size),
+        stream=b""
+        if interactive and size == LIVE_STREAM_BYTES
+        else world.files.tail(stream, size, within=dirname(stream)),
         hook=world.files.tail(hook, within=layout.report_directory(view.d.host, worker)) if hook_mark else b"",
         whole=mark is not None and mark.size <= size,
         state=traces.state,
@@ -477,14 +526,16 @@ def _refused(world: World, view: Gathered, worker: WorkerState, life: str) -> tu
     if before is not None and before.life == life and mode == "print" and not over:
         return known
     text = unescaped(
-        world.files.tail(stream, ENDED_STREAM_BYTES if over else LIVE_STREAM_BYTES).decode("utf-8", "replace")
+        world.files.tail(stream, ENDED_STREAM_BYTES if over else LIVE_STREAM_BYTES, within=dirname(stream)).decode(
+            "utf-8", "replace"
+        )
     )
     own = confinement.writable_paths(view.d, worker, stream=True)
     fresh = (path for path in refusals(text, view.d.host.root, own) if path not in known and world.files.writable(path))
     return (*known, *fresh)[:REFUSALS_KEPT_MAX]
 
 
-def _life(view: Gathered, worker: WorkerState, seen: SessionInfo | None, harness: Harness, traces: Transcripts) -> str:
+def _life(view: Gathered, worker: WorkerState, seen: SessionInfo | None, harness: Reader, traces: Transcripts) -> str:
     """Return a fingerprint of the signs of life.
 
     Boundary: "" until the wrapper has written the claim, or an output exists.

@@ -5,26 +5,32 @@ harmless: what is in the log is not recorded again.
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import datetime
+from functools import partial
+from itertools import islice
 
 import msgspec
 from msgspec import Struct
 
 from wakeman.core.errors import StorageError
+from wakeman.core.gate import Refused, decode_json, file_time, plain_path
 from wakeman.core.log import events as e
 from wakeman.core.log.chunks import chunks
 from wakeman.core.model import Deployment, FileFingerprint, UnitState, WorkerState, Written
 from wakeman.core.plan.claims import Claims, claimed_paths, trespass
 from wakeman.core.policy.quality import Facts, judge_unit
 from wakeman.engine import layout
+from wakeman.engine.observe.containment import Mishap, Mishaps
 from wakeman.engine.observe.judgement import output_marks
 from wakeman.engine.workspace import workspace
 from wakeman.ports import World
 
 SPOOL_FILE_BYTES_MAX = 65536
 """Bytes of a file in the spool at most."""
+SPOOL_FILES_MAX = 2000
+"""Files of one directory that one check reads."""
 CONFLICT_LINES_MAX = 20
 """Conflicts of one moment that are logged separately."""
 UNFINISHED_AGE_S = 3600.0
@@ -42,25 +48,44 @@ class HookReport(Struct, frozen=True):
     wrote: tuple[str, ...]
 
 
-def read_spool(world: World, d: Deployment, now: datetime) -> tuple[list[e.Draft], tuple[str, ...]]:
-    """Read the reports since the last check; return facts, and the files to remove once these are written.
+def read_spool(world: World, d: Deployment, now: datetime, mishaps: Mishaps) -> tuple[list[e.Draft], tuple[str, ...]]:
+    """Read what was told since the last check; return it as lines, and the files to remove once these are written.
 
     Boundary: a file of another shape only requested a check, and is removed too. A report of an attempt's own hooks
     counts only for its worker. Cost: a listing of the spool, and of one directory for each live worker whose client has
     hooks.
     """
-    spool = layout.inside(d.host, "spool")
-    files = [posixpath.join(spool, name) for name in world.files.names(spool)]
+    files = list(_left(world, layout.inside(d.host, "spool"), ""))
     reports = [one for file in files if (one := read_report(world, file)) is not None]
     for worker in d.workers.values():
-        if worker.live and "hook" in world.harness(d.plan_of(worker).workers.harness).reads:
-            own = list(_left(world, d, worker))
+        own = mishaps.contain(worker.name, partial(_own_files, world, d, worker)) if worker.live else []
+        if not isinstance(own, Mishap):
             files += own
             reports += [one for file in own if (one := read_report(world, file)) and one.worker == worker.name]
     whole = [file for file in files if not file.endswith(UNFINISHED_SUFFIX)]
     marks = world.files.marks(set(files) - set(whole))
     old = [file for file, mark in marks.items() if _file_age(mark, now) > UNFINISHED_AGE_S]
-    return _drafts(world, d, reports) if reports else [], (*whole, *old)
+    return _contained_drafts(world, d, reports, mishaps) if reports else [], (*whole, *old)
+
+
+def _own_files(world: World, d: Deployment, worker: WorkerState) -> list[str]:
+    """List what a worker's hooks have left, if its client has hooks."""
+    if "hook" not in world.harness(d.plan_of(worker).workers.harness).reads:
+        return []
+    return list(_left(world, layout.report_directory(d.host, worker), WROTE_PREFIX))
+
+
+def _contained_drafts(world: World, d: Deployment, reports: Sequence[HookReport], mishaps: Mishaps) -> list[e.Draft]:
+    """Format what was reported; where that fails in a way that nobody foresaw, each worker's by itself."""
+    drafts: list[e.Draft] = []
+    if not isinstance(whole := mishaps.contain("", partial(_drafts, world, d, reports)), Mishap):
+        return whole
+    del mishaps.traces[""]
+    for name in d.workers:
+        own = [one for one in reports if one.worker == name]
+        each = mishaps.contain(name, partial(_drafts, world, d, own))
+        drafts += [] if isinstance(each, Mishap) else each
+    return drafts
 
 
 def clear_spool(world: World, files: Iterable[str]) -> None:
@@ -76,14 +101,22 @@ def read_report(world: World, file: str) -> HookReport | None:
         return None
     try:
         data = world.files.read(file, SPOOL_FILE_BYTES_MAX, within=posixpath.dirname(file))
-        return msgspec.json.decode(data, type=HookReport)
-    except (StorageError, msgspec.DecodeError):
+    except StorageError:
         return None
+    report = decode_json(data, HookReport)
+    if isinstance(report, Refused):
+        return None
+    return msgspec.structs.replace(report, wrote=tuple(filter(plain_path, report.wrote)))
 
 
-def _left(world: World, d: Deployment, worker: WorkerState) -> Iterator[str]:
-    directory = layout.report_directory(d.host, worker)
-    return (posixpath.join(directory, name) for name in world.files.names(directory) if name.startswith(WROTE_PREFIX))
+def _left(world: World, directory: str, prefix: str) -> Iterator[str]:
+    """Yield what lies in a directory that workers write to.
+
+    Boundary: nothing where it cannot be listed; of a flood what comes first, the rest is for the next checks.
+    """
+    with suppress(StorageError):
+        names = (name for name in world.files.names(directory) if name.startswith(prefix))
+        yield from (posixpath.join(directory, name) for name in islice(names, SPOOL_FILES_MAX))
 
 
 def _file_age(mark: FileFingerprint, now: datetime) -> float:
@@ -157,9 +190,9 @@ def _conflicted(world: World, d: Deployment, known: Claims, strange: Mapping[str
             continue
         output = known.output(path)
         named = msgspec.structs.replace(mark, path=output[1]) if output else mark
-        written = datetime.fromtimestamp(mark.mtime_ns / 1e9, UTC)
-        if (conflict := trespass(d, known, path, named, written, strange[path])) is not None:
-            found.append(e.Draft(conflict[1], worker=conflict[0]))
+        written = file_time(mark.mtime_ns)
+        if (told := trespass(d, known, path, named, written, strange[path])) is not None:
+            found.append(e.Draft(told[1], worker=told[0]))
     return first_few(found)
 
 

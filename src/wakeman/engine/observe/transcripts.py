@@ -6,16 +6,18 @@ import posixpath
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 
-import msgspec
 from msgspec import Struct
 
-from wakeman.core.errors import StorageError
+from wakeman.core.errors import StorageError, UsageError
+from wakeman.core.gate import Refused, decode_json, whole_number
 from wakeman.core.model import Deployment, FileFingerprint, WorkerState, attempt_id
 from wakeman.engine import layout
 from wakeman.ports import TranscriptPaths, World
 
 STATE_FILE_BYTES_MAX = 64 * 1024
 """Bytes of a process's state file at most."""
+PID_MAX = 2**22
+"""The largest process id that Linux gives."""
 NAMED_WITHIN_BYTES = 256 * 1024
 """Bytes at the beginning of a transcript in which its attempt is named."""
 
@@ -42,9 +44,8 @@ def find_transcripts(
     file = layout.trail(d.host, worker)
     if file not in marks:
         return Transcripts()
-    try:
-        trail = msgspec.json.decode(world.files.read(file, STATE_FILE_BYTES_MAX), type=TranscriptPaths)
-    except (StorageError, msgspec.DecodeError):
+    trail = decode_json(world.files.head(file, STATE_FILE_BYTES_MAX, within=posixpath.dirname(file)), TranscriptPaths)
+    if isinstance(trail, Refused):
         return Transcripts()
     within = trail.home if trail.home == layout.client(d.host, worker) else ""
     record = _record(world, worker, trail, marks.get(layout.claim(d.host, worker)), within)
@@ -72,11 +73,11 @@ def _client_state(world: World, d: Deployment, worker: WorkerState, trail: Trans
     wanted = worker.agent_session.encode()
     for mark_ in _found(world, trail.home, trail.states):
         pid = posixpath.basename(mark_.path).partition(".")[0]
-        if pid.isdigit() and world.machine.mark_of(int(pid)) == attempt_id(d, worker):
-            with suppress(StorageError):
-                data = world.files.read(mark_.path, STATE_FILE_BYTES_MAX, within=within)
-                if wanted and wanted in data:
-                    return data
+        known = whole_number(pid, PID_MAX)
+        if known is not None and world.machine.mark_of(known) == attempt_id(d, worker):
+            data = world.files.head(mark_.path, STATE_FILE_BYTES_MAX, within=within)
+            if wanted and wanted in data:
+                return data
     return b""
 
 
@@ -89,7 +90,7 @@ def _found(world: World, home: str, patterns: Iterable[str]) -> list[FileFingerp
         if "*" not in pattern:
             paths.append(posixpath.join(home, pattern))
             continue
-        with suppress(StorageError):  # it is not there
+        with suppress(StorageError, UsageError):  # it is not there, or no pattern of a client's
             rest = pattern.removeprefix(fixed).lstrip("/")
             paths += (posixpath.join(root, name) for name in world.files.glob(root, [rest], []))
     return sorted(world.files.marks(paths).values(), key=lambda mark: mark.mtime_ns)

@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from wakeman.core.errors import PlanError, ProgramError, StorageError, UnknownNameError, UsageError, WakemanError
+from wakeman.core.gate import Refused, decode_text
 from wakeman.core.model import FileFingerprint, Host, Plan, Repository, Share, Unit, WorkersSpec
 from wakeman.core.plan import shares as planning
 from wakeman.core.plan.conflicts import conflicts, used_paths
@@ -24,6 +25,8 @@ from wakeman.ports import Executor, SessionInfo, World
 
 UNITS_COMMAND_TIMEOUT_S = 120.0
 """Seconds that `units.command` may take."""
+ENV_FILE_BYTES_MAX = 1024 * 1024
+"""Bytes of `workers.env_file` at most."""
 FILE_NAME_BYTES_MAX = 255
 """Bytes of a file name at most, on usual file systems."""
 LONG_NAME_CHARS_SHOWN = 60
@@ -267,8 +270,11 @@ def variables(world: World, plan: Plan, root: str) -> Mapping[str, str]:
     if plan.workers.env_file is None:
         return {}
     path = posixpath.join(root, plan.workers.env_file)
+    text = decode_text(world.files.read(path, ENV_FILE_BYTES_MAX))
+    if isinstance(text, Refused):
+        raise StorageError(f"{path}:{text.why}, expected lines NAME=VALUE in UTF-8", f"file {path}")
     found = {}
-    for number, raw in enumerate(world.files.read(path).decode().splitlines(), 1):
+    for number, raw in enumerate(text.splitlines(), 1):
         line = raw.strip().removeprefix("export ")
         if not line or line.startswith("#"):
             continue

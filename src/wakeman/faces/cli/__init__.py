@@ -78,6 +78,7 @@ def main(argv: list[str] | None = None) -> int:
 
     Shape: data goes to stdout, messages to stderr; with `--json` an error, too, is one envelope on stdout.
     """
+    _stand_streams()
     _tolerate()
     try:
         code = _answered(_ordered(sys.argv[1:] if argv is None else argv))
@@ -86,6 +87,8 @@ def main(argv: list[str] | None = None) -> int:
         return 130
     except BrokenPipeError:
         return _unheard()
+    except OSError as fault:
+        return _unreachable(fault)
     return code
 
 
@@ -182,11 +185,28 @@ def _unknown_verb(verb: str) -> Exception:
     return UsageError(f"unknown verb {sanitise(verb, 40)!r}{nearest(verb, VERBS)}", "wakeman --help")
 
 
+def _stand_streams() -> None:
+    """Have nothing in the place of a standard stream that was closed: the next file that is opened would take it."""
+    if None not in (sys.stdin, sys.stdout, sys.stderr):
+        return
+    import os
+
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            handle = os.open(os.devnull, os.O_RDWR)
+            if handle != number:
+                os.dup2(handle, number)
+                os.close(handle)
+            setattr(sys, name, open(number, "r" if number == 0 else "w", encoding="utf-8", closefd=False))  # noqa: SIM115 - it stays open
+
+
 def _tolerate() -> None:
-    """Print a character's escape sequence if the terminal cannot show the character, instead of failing."""
+    """Show a character's escape instead of failing, if the terminal cannot show the character; take any bytes in."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        sys.stdin.reconfigure(errors="surrogateescape")
 
 
 def _unheard() -> int:
@@ -195,3 +215,28 @@ def _unheard() -> int:
 
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     return 141
+
+
+def _unreachable(fault: OSError) -> int:
+    """Report that stdout takes nothing, or that the current directory is gone; return the exit code.
+
+    Raises: any other error, as it is.
+    """
+    import os
+
+    from wakeman.core.errors import StorageError, UsageError
+    from wakeman.faces.cli.show import print_error
+
+    try:
+        os.getcwd()
+    except OSError as gone:
+        hint = "change to a directory that exists, then try again"
+        return print_error(UsageError(f"the current directory: {gone.strerror}", hint), sys.argv[1:] or ["status"])
+    at = fault.__traceback__
+    while at is not None and at.tb_next is not None:
+        at = at.tb_next
+    if at is not None and fault.filename is None and at.tb_frame.f_globals["__name__"].startswith(__name__):
+        # Nothing else is written by this package itself. What is left to be said goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return print_error(StorageError(f"stdout: {fault.strerror}, expected a place to write to"), ["status"])
+    raise fault

@@ -128,7 +128,7 @@ def init(options: Namespace) -> int:
     from wakeman.core.plan.starter import commented
 
     file = Path(options.file)
-    if file.exists():
+    if os.path.lexists(file):
         raise UsageError(f"{file}: already exists", f"wakeman plan {quote(str(file))}")
     options.would = [f"write {file.absolute()}"]
     answer = Answer(api.Initialised(file=str(file.absolute())), (f"wakeman plan {quote(str(file))}",))
@@ -308,7 +308,7 @@ def _setting(text: str) -> tuple[str, object]:
         raise UsageError(f"--set: found {text[:60]!r}; expected KEY=VALUE, as verify.min_bytes=200")
     try:
         return key, tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):  # no TOML, or none that ends
         return key, value
 
 

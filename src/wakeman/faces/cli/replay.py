@@ -10,6 +10,7 @@ from datetime import datetime
 
 from msgspec import to_builtins
 
+from wakeman.adapters.disk import Disk
 from wakeman.adapters.eventlog.log_reader import Reading
 from wakeman.api.answer import Answer
 from wakeman.api.names import recording
@@ -24,10 +25,15 @@ from wakeman.api.replay import (
     timeline,
 )
 from wakeman.api.status import Status
-from wakeman.core.errors import UsageError
+from wakeman.core.errors import StorageError, UsageError
+from wakeman.core.gate import Refused, decode_text
 from wakeman.faces.cli.options import Verb
 from wakeman.faces.cli.reach import reach
 from wakeman.faces.cli.show import json_line, moment, out, portrait, print_note, printable, show
+
+POLICY_BYTES_MAX = 16 * 2**20
+"""Bytes of a file of `--policy` at most."""
+
 
 REPLAY_POLL_S = 0.1
 """Seconds between two polls of a log that is followed."""
@@ -122,11 +128,12 @@ def _differs(one: DecidedOtherwise) -> None:
 
 def _file_text(file: str) -> str:
     try:
-        with open(file, encoding="utf-8") as stream:
-            return stream.read()
-    except (OSError, UnicodeDecodeError) as fault:
-        why = getattr(fault, "strerror", None) or "not UTF-8"
-        raise UsageError(f"{file}: {why}", "wakeman replay --help") from fault
+        text = decode_text(Disk().read(os.path.abspath(file), POLICY_BYTES_MAX))
+    except StorageError as fault:
+        raise UsageError(str(fault), "wakeman replay --help") from fault
+    if isinstance(text, Refused):
+        raise UsageError(f"{file}:{text.why}, expected a plan's tables", "wakeman replay --help")
+    return text
 
 
 VERBS: dict[str, Verb] = {"replay": ("wakeman replay condense-docs --until 2026-11-22T03:00", _replay_options, replay)}

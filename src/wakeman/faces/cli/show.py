@@ -28,8 +28,14 @@ def out(text: str) -> None:
 
 
 def print_note(text: str) -> None:
-    """Print a message."""
-    sys.stderr.write(text + "\n")
+    """Print a message. Boundary: where nobody can be told, nothing is."""
+    try:
+        sys.stderr.write(text + "\n")
+        sys.stderr.flush()
+    except OSError:
+        import os
+
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # or what is left would fail once more at the exit
 
 
 def show(options: Namespace, answer: Answer[T_co], text: Callable[[T_co], None], following: Sequence[str] = ()) -> int:
