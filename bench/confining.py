@@ -16,6 +16,7 @@ from wakeman.adapters.confine import WAYS, Confine
 from wakeman.adapters.machine import LocalMachine
 from wakeman.core.errors import ProgramError
 from wakeman.core.model import Confinement
+from wakeman.ports import Reach
 
 LAUNCHES = 400
 PLACES = 8
@@ -54,7 +55,9 @@ def _furnished(confiner: Confine, confinement: Confinement, kit: Path) -> tuple[
         place.mkdir(parents=True)
     for name, data in confiner.kit(confinement).items():
         (kit / name).write_bytes(data)
-    (kit / "rules").write_bytes(confiner.rules(confinement, [str(place) for place in places]))
+    (kit / "rules").write_bytes(
+        confiner.rules(confinement, Reach([str(place) for place in places], hidden=[str(kit.parent)]))
+    )
     return confiner.words(confinement, str(kit), str(kit / "rules"))
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 from msgspec import inspect as mi
 
+from wakeman.adapters.confine.calls import KINDS, Kind
 from wakeman.adapters.harness import CLIENTS, find
 from wakeman.adapters.harness.client import Agentic, Client, Record
 from wakeman.api.schema import ANSWERS, EVENTS
@@ -50,6 +51,7 @@ def pages() -> dict[str, str]:
         "plan.md": _plan(),
         "clients.md": _clients(),
         "answers.md": _answers(),
+        "system-calls.md": _system_calls(),
     }
 
 
@@ -455,6 +457,40 @@ def _json_type(schema: dict[str, Any]) -> str:
 
 def _name(schema: dict[str, Any]) -> str:
     return str(schema["$ref"]).rpartition("/")[2]
+
+
+# --- system-calls.md ------------------------------------------------------------------------------------------
+
+
+def _system_calls() -> str:
+    return _page(
+        (
+            "# System calls of a confined worker",
+            NOTE,
+            (
+                "What the filter of [`confine`](../how-to/confine.md) decides, for each kind of call. What is refused "
+                "fails with the error that is named. A call that stands nowhere here, such as one of a newer kernel, "
+                "fails with `ENOSYS`; a 32-bit program is killed."
+            ),
+            _table(("kind", "calls", "decided", "because"), [_decided(kind) for kind in KINDS]),
+            "## What was tried",
+            (
+                "Each of these gets through without a confinement, and not with one: by Landlock and by bubblewrap, "
+                "as root and as another user (`tests/real/test_confine.py`). So does each call that is always refused."
+            ),
+            _table(("kind", "escapes"), [(kind.name, "; ".join(kind.escapes)) for kind in KINDS if kind.escapes]),
+        )
+    )
+
+
+def _decided(kind: Kind) -> tuple[str, ...]:
+    names = " ".join(f"`{call}`" for call in kind.calls.split())
+    answer = "allowed" if kind.allowed and not kind.cases else f"refused: `{kind.error}`"
+    if kind.cases:
+        answer = f"allowed: {kind.rule}; else `{kind.error}`"
+    if kind.own_ipc:
+        answer += "; by bubblewrap allowed, with those of the attempt alone"
+    return kind.name, names, answer, kind.why
 
 
 # --- all of them ----------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from wakeman.adapters.memory import Act, MemoryWorld
 from wakeman.audit.auditor import Auditor
 from wakeman.core.log.events import Decided, Event, Intended
 from wakeman.core.log.hash_chain import Divergence
-from wakeman.core.model import Deployment
+from wakeman.core.model import Deployment, Host
 from wakeman.engine.check import check
 from wakeman.engine.start.deploy import up
 from wakeman.engine.start.prepare import prepare_plan
@@ -43,6 +43,11 @@ class Play:
         for table, keys in self.plan.items():
             tables[table] = {**tables.get(table, {}), **keys}
         return msgspec.json.encode({"name": NAME, **tables}).decode()
+
+    def cut_short(self) -> None:
+        """Leave its directory as an `up` that did not come to its end has: made, and enrolled."""
+        directory = f"/state/{NAME}"
+        self.stage.registry.enrol(directory, Host(root="/plans", directory=directory, python=()))
 
     def up(self) -> Deployment:
         """Begin it."""

@@ -135,6 +135,12 @@ def test_an_exception_to_that_is_needed(name: str) -> None:
     assert len(owners()[name]) > 1
 
 
+def test_a_log_is_held_through_the_one_door_that_asks_whether_it_is_live_here() -> None:
+    held = {str(file.relative_to(SOURCE)) for file in SOURCE.rglob("*.py") if "logs.hold(" in file.read_text()}
+
+    assert {"engine/live.py"} == held
+
+
 CONTAINED = {"engine/observe/containment.py"}
 """Where an error of any kind in looking at one worker is caught."""
 FOREIGN = {"adapters/harness/__init__.py", "adapters/executors.py", "testing/harness.py"}

@@ -17,8 +17,8 @@ from tests.waiting import until
 from tests.words import DENIED, NO_FILE, THEIRS, fits
 
 from wakeman.adapters.clock import SystemClock
-from wakeman.adapters.machine import ERR_BYTES_MAX, OUT_BYTES_MAX, LocalMachine
-from wakeman.ports import Ran
+from wakeman.adapters.machine import ERR_BYTES_MAX, LocalMachine
+from wakeman.ports import OUT_BYTES_MAX, Ran
 
 machine = LocalMachine()
 linux = pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="needs /proc")
@@ -100,12 +100,33 @@ def test_what_a_program_leaves_in_the_background_is_not_waited_for(noise: str) -
 def test_output_beyond_the_limit_is_dropped_and_says_so() -> None:
     ran = run("sh", "-c", f"echo first; head -c {OUT_BYTES_MAX + 10} /dev/zero; exit 1")
 
-    assert (1, OUT_BYTES_MAX, "first", f"printed more than {OUT_BYTES_MAX} bytes; the rest was dropped") == (
-        ran.code,
-        len(ran.out),
-        ran.out[:5],
-        ran.error,
-    )
+    assert (1, OUT_BYTES_MAX, "first", "", "size") == (ran.code, len(ran.out), ran.out[:5], ran.error, ran.cut)
+
+
+@pytest.mark.parametrize("size", [0, 1, OUT_BYTES_MAX - 1, OUT_BYTES_MAX])
+def test_output_up_to_the_limit_is_whole(size: int) -> None:
+    ran = run("head", "-c", str(size), "/dev/zero")
+
+    assert (0, size, "", False) == (ran.code, len(ran.out), ran.cut, ran.inexact)
+
+
+def test_output_that_what_is_left_behind_could_still_add_to_is_not_whole() -> None:
+    ran = run("sh", "-c", "echo one; sleep 60 2>/dev/null & echo $! >&2")
+    quiet = run("sh", "-c", "echo one; sleep 60 >/dev/null 2>&1 & echo $! >&2")
+    for each in (ran, quiet):
+        os.kill(int(each.err), signal.SIGKILL)
+
+    assert [("one\n", "open"), ("one\n", "")] == [(each.out, each.cut) for each in (ran, quiet)]
+
+
+@pytest.mark.parametrize(
+    ("data", "inexact"),
+    [(b"a", False), ("\N{REPLACEMENT CHARACTER}".encode(), False), (b"a\xff", True), (b"\xed\xb3\xbf", True)],
+)
+def test_output_that_is_no_text_says_so(data: bytes, *, inexact: bool) -> None:
+    octal = "".join(f"\\{byte:03o}" for byte in data)
+
+    assert inexact is run("printf", octal).inexact
 
 
 def test_of_a_long_standard_error_the_end_is_kept() -> None:

@@ -188,3 +188,24 @@ def test_a_network_file_system_is_polled_and_that_is_said(tmp_path: Path) -> Non
         told.sees(out / "b")
 
     assert ("1 on nfs4: looked at every 0.1 s",) == watch.how
+
+
+def test_a_directory_that_is_marked_as_wakeman_s_own_is_not_watched_unless_it_is_asked_for(tmp_path: Path) -> None:
+    for name in ("there", "later"):
+        (tmp_path / name / "night" / "attempts").mkdir(parents=True)
+    (tmp_path / "there" / ".wakeman").touch()
+    asked = tmp_path / "there" / "night" / "attempts"
+    with local().watch([str(tmp_path), str(asked)], 0.0) as watch:
+        told = Told(watch)
+        (tmp_path / "made").mkdir()
+        told.sees(tmp_path / "made" / "first")  # all directories are watched by now
+        (tmp_path / "new").mkdir()
+        (tmp_path / "new.tmp").mkdir()
+        (tmp_path / "new.tmp" / ".wakeman").touch()
+        (tmp_path / "new.tmp").rename(tmp_path / "marked")
+        for silent in ("there/x", "there/night/events.jsonl", "marked/y"):
+            (tmp_path / silent).write_text("x")
+        told.sees(asked / "said")
+        told.sees(tmp_path / "later" / "night" / "z")
+
+    assert [] == [path for path in told.paths if Path(path).name in ("x", "events.jsonl", "y")]

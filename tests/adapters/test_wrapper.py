@@ -39,12 +39,19 @@ def attempt(tmp_path: Path) -> Path:
 
 
 def run(
-    attempt: Path, *argv: str, sh: str = "/bin/sh", env: Mapping[str, str] = ENV
+    attempt: Path, *argv: str, sh: str = "/bin/sh", env: Mapping[str, str] = ENV, cwd: Path | None = None
 ) -> subprocess.CompletedProcess[bytes]:
     """Run the wrapper without a terminal."""
     words = (sh, WRAPPER, str(attempt), "--", *argv)
     return subprocess.run(
-        words, capture_output=True, env=env, check=False, stdin=subprocess.DEVNULL, timeout=20, start_new_session=True
+        words,
+        capture_output=True,
+        env=env,
+        cwd=cwd,
+        check=False,
+        stdin=subprocess.DEVNULL,
+        timeout=20,
+        start_new_session=True,
     )
 
 
@@ -80,6 +87,71 @@ def store(attempt: Path, name: str, script: str) -> Path:
     draft = home / f"{name}.tmp"
     (home / "check.sh").write_text(f'{{ {script}; }} >"{draft}"\n/bin/mv "{draft}" "{target}"\n')
     return target
+
+
+# Where it starts
+
+PLACES = ["plain", "it's", "a b", "#{pid}", "$HOME `id`", "-x", "ü;", "two\nlines", "ends\n", os.fsdecode(b"\xff\xfe")]
+
+
+def expects(attempt: Path, place: Path) -> None:
+    """Write down where the attempt is to start."""
+    (attempt / "cwd").write_bytes(os.fsencode(place) + b"\n")
+
+
+@pytest.mark.parametrize("name", PLACES)
+def test_a_program_starts_in_the_directory_that_is_expected(attempt: Path, sh: str, tmp_path: Path, name: str) -> None:
+    place = tmp_path / name
+    place.mkdir()
+    (tmp_path / "link").symlink_to(place)
+    expects(attempt, place)
+    ran = [run(attempt, "/bin/pwd", sh=sh, cwd=tmp_path / "link")]
+    (attempt / "claim").unlink()
+    (attempt / "exit").unlink()
+    ran.append(run(attempt, "/bin/pwd", sh=sh, cwd=place))
+
+    assert [os.fsencode(place) + b"\n"] * 2 == [each.stdout for each in ran]
+
+
+@pytest.mark.parametrize("name", PLACES)
+@pytest.mark.parametrize("file", [False, True])
+def test_in_another_directory_nothing_is_run_and_the_reason_is_in_the_stream(
+    attempt: Path, sh: str, tmp_path: Path, name: str, *, file: bool
+) -> None:
+    place = tmp_path / name
+    place.mkdir()
+    expects(attempt, place)
+    if file:
+        (attempt / "stdout").symlink_to(attempt / "stream")
+    (attempt / "setup").write_text("echo set up")
+
+    ran = run(attempt, "/usr/bin/touch", str(tmp_path / "ran"), sh=sh, cwd=Path("/"))
+
+    said = (attempt / "stream").read_bytes() if file else ran.stdout
+    assert (126, "126\n", False) == (ran.returncode, status(attempt), (tmp_path / "ran").exists())
+    assert b"not run: started in /, expected " + os.fsencode(place).rstrip(b"\n") == said.rstrip(b"\n")
+
+
+def test_in_a_directory_that_was_removed_nothing_is_run(attempt: Path, sh: str, tmp_path: Path) -> None:
+    place = tmp_path / "gone"
+    place.mkdir()
+    expects(attempt, place)
+    start = f'cd "{place}" && rmdir "{place}" && exec "$@"'
+    words = ("/bin/sh", "-c", start, "sh", sh, WRAPPER, str(attempt), "--", "/usr/bin/touch", str(tmp_path / "ran"))
+    subprocess.run(words, capture_output=True, env=ENV, check=False, stdin=subprocess.DEVNULL, timeout=20)
+
+    assert ("126\n", False) == (status(attempt), (tmp_path / "ran").exists())
+
+
+def test_where_tmux_cannot_go_it_starts_elsewhere_without_a_word_and_nothing_is_run(
+    rig: Rig, attempt: Path, tmp_path: Path
+) -> None:
+    expects(attempt, tmp_path / "gone")
+    argv = ("/bin/sh", WRAPPER, str(attempt), "--", "/usr/bin/touch", str(tmp_path / "ran"))
+    [made] = rig.tmux.submit([Start("w1", "dep/w1.1", argv, str(tmp_path / "gone"), ENV)])
+
+    assert ("", "126\n", False) == (made.error, status(attempt), (tmp_path / "ran").exists())
+    until(lambda: "not run: started in /" in rig.tmux.capture("w1"))
 
 
 # The exit file

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
-from tests.forge import Forged, judged
+from tests.forge import Forged, Line, judged
+from tests.log import NOW
 from tests.play import NAME, Play
 from tests.scripts.test_forged_nights import action, busy, row, stuck
 
 from wakeman.adapters.memory import Act
-from wakeman.core.log.events import Decided
+from wakeman.audit.auditor import line_in_words
+from wakeman.core.log.events import Captured, Decided, Draft, Exited, Looked, Noted, Started
 from wakeman.core.log.hash_chain import DIVERGENCES_KEPT_MAX
+from wakeman.core.model import OpenIntent
 from wakeman.engine.check import check
 from wakeman.ports import Ran
 
@@ -194,3 +199,163 @@ def test_an_end_among_launches_is_found() -> None:
     log.lines[at]["data"] = {"action": "end", "target": "w1", "ended_by": "wakeman"}
 
     assert (at + 1, "intent") in kinds(log)
+
+
+# --- what is counted ----------------------------------------------------------------------------------------------
+
+
+def test_every_line_and_decision_of_a_night_is_counted_and_no_check_of_it_broke_off() -> None:
+    found = judged(busy())
+    decided = [line for line in Forged(busy()).lines if line["type"] == "decided"]
+
+    assert (len(busy()), len(decided)) == (found.events, found.decisions)
+    assert (0, 0, 0, {}) == (found.count, found.cut, found.until, found.unknown)
+
+
+def test_a_check_that_broke_off_behind_its_look_is_counted() -> None:
+    log = Forged(stuck())
+    at = log.find("intended", action("nudge"))
+    look = next(n for n in range(at, len(log.lines)) if log.lines[n]["type"] == "looked")
+    del log.lines[at + 1 : look]
+    del log.lines[at + 2 :]
+
+    found = judged(log.encoded())
+
+    assert ([], 1) == (found.divergences, found.cut)
+
+
+def test_a_check_that_broke_off_before_its_look_or_has_ended_is_not_counted() -> None:
+    log = Forged(stuck())
+    at = log.find("armed", lambda line: line["data"]["why"] == "next")
+    for line in log.lines[at + 1 :]:
+        line["by"] = "hand:9"
+    del log.lines[at + 2 :]
+
+    found = judged(log.encoded())
+
+    assert ([], 0, "looked") == (found.divergences, found.cut, log.lines[-1]["type"])
+
+
+def test_a_write_that_never_became_whole_is_counted_and_not_applied() -> None:
+    size = next(n for n, line in enumerate(busy(), 1) if b'"more":true' in line)
+
+    found = judged(busy()[:size])
+
+    assert (1, size - 1, size - 1) == (found.torn, found.events, found.deployment.seq)
+
+
+def test_who_has_ended_is_not_being_ended_whatever_was_left_behind() -> None:
+    found = judged(busy())
+    worker = found.deployment.workers["w0"]
+    worker.ends = 2
+    before = found.pending()
+    worker.state = "running"
+
+    assert ([], [(len(busy()), "end of w0")]) == (before, [(one.line, one.what) for one in found.pending()])
+
+
+# --- newer versions -----------------------------------------------------------------------------------------------
+
+
+def test_what_a_newer_version_wrote_ends_the_judging_and_not_the_reading() -> None:
+    log = Forged(busy())
+    first = log.find("looked", skip=1)
+    for at, change in ((first, {"type": "dreamt"}), (first + 9, {"type": "dreamt"}), (first + 20, {"v": 7})):
+        log.insert(at, {**log.lines[log.find("looked")], "type": "noted", "data": {"text": "x"}, **change})
+    log.drop(log.find("decided", lambda line: row(line) == "wrap up"))
+
+    found = judged(log.encoded())
+
+    assert ([], first + 1) == (found.divergences, found.until)
+    assert {"dreamt": 2, "version 7": 1} == found.unknown
+    assert ("complete", len(log.lines)) == (found.deployment.outcome, found.deployment.seq)
+
+
+# --- the log's own lines ------------------------------------------------------------------------------------------
+
+SEALED = {"file": "events-1.jsonl", "size": 1, "sha256": "ab"}
+FILLED = {"size": 1, "why": "disk full"}
+
+
+@pytest.mark.parametrize("at", range(1, 40, 3))
+def test_the_log_may_write_of_itself_between_any_two_writes(at: int) -> None:
+    log = Forged(busy())
+    while log.lines[at]["write"] == log.lines[at - 1]["write"]:
+        at += 1
+    begun = next(n for n in range(at, len(log.lines)) if log.lines[n]["type"] == "looked")
+    del log.lines[at:begun]
+    log.insert(at, {**log.lines[0], "type": "sealed", "data": SEALED})
+
+    assert at + 1 not in [divergence.line for divergence in log.judged()]
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_what_stands_in_one_write_with_a_line_of_the_log_is_judged(first: bool) -> None:
+    log = Forged(busy())
+    last, end = log.lines[-1], len(log.lines)
+    forged: Line = {**last, "type": "closed", "data": {"outcome": "stopped", "why": "forged"}}
+    own: Line = {**last, "type": "sealed", "data": SEALED}
+    for line in (forged, own) if first else (own, forged):
+        log.insert(end, line)
+        log.lines[end]["write"] = -1
+
+    assert "closed" in [kind for _, kind in kinds(log)]
+
+
+def test_a_disk_that_was_full_is_known_to_who_judges_what_follows() -> None:
+    found = judged(Forged(busy()).encoded()[:9])
+    assert "" == found.deployment.full
+    log = Forged(busy()[:9])
+    log.insert(9, {**log.lines[0], "type": "filled", "data": FILLED})
+
+    assert "disk full" == judged(log.encoded()).deployment.full
+
+
+# --- words --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("intent", "words"),
+    [
+        (OpenIntent(7, "launch", NOW, worker="w"), "launch of w"),
+        (OpenIntent(7, "wake", NOW, text="t"), "wake"),
+        (OpenIntent(7, "send", NOW, worker="w", text="hello", typed=True), "text to w"),
+        (OpenIntent(7, "send", NOW, worker="w", text="hello"), "w intended send hello"),
+        (OpenIntent(7, "move", NOW, worker="w", target="/a", text="/b"), "w intended move /a"),
+        (OpenIntent(7, "sweep", NOW, target="val_1"), "intended sweep val_1"),
+    ],
+    ids=str,
+)
+def test_what_is_pending_is_said_in_words_at_its_line(intent: OpenIntent, words: str) -> None:
+    found = judged([])
+    found.deployment.intents[7] = intent
+
+    assert [(7, words)] == [(one.line, one.what) for one in found.pending()]
+
+
+def test_what_is_pending_is_told_in_the_order_of_its_lines() -> None:
+    found = judged([])
+    found.deployment.intents = {seq: OpenIntent(seq, "wake", NOW) for seq in (9, 3, 7)}
+
+    assert [3, 7, 9] == [one.line for one in found.pending()]
+
+
+BROKEN: Any = 7
+"""A value of another type, as who forges a line may write it."""
+MOVED: dict[str, Any] = {"worker": "w", "attempt": 1, "source": "launched", "to": "running"}
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        (Draft(Started(why="it printed"), **MOVED), 'w started launched -> running "it printed"'),
+        (Draft(Started(), **MOVED), "w started launched -> running"),
+        (Draft(Noted(text="x")), "noted x"),
+        (Draft(Captured(file="s", sha256="0"), worker="w", attempt=2), "w captured s"),
+        (Draft(Exited(why="x", code=BROKEN)), 'exited by nobody known, code 7: "x"'),
+        (Draft(Looked(mono=0.0, boot="b", verdicts=BROKEN)), "looked"),
+    ],
+    ids=str,
+)
+def test_a_line_is_said_in_words_whatever_it_holds(line: Draft, words: str) -> None:
+    assert words == line_in_words(line)

@@ -14,7 +14,7 @@ from wakeman.adapters.confine import Confine, seccomp
 from wakeman.adapters.machine import LocalMachine
 from wakeman.adapters.memory import Act, MemoryClock, MemoryConfiner, MemoryFiles, MemorySessions
 from wakeman.core.errors import ProgramError
-from wakeman.ports import Confiner, Start
+from wakeman.ports import Confiner, Reach, Start
 
 ENV = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
 Tried = Callable[[list[str], str], bool]
@@ -58,7 +58,7 @@ def in_memory() -> tuple[Confiner, Tried]:
         files = MemoryFiles(clock)
         sessions = MemorySessions(clock, files, lambda _: Act(seconds=1))
         way = confiner.choose(ENV)
-        files.write("/a/1/rules", confiner.rules(way, [f"/arena/{place}" for place in places]))
+        files.write("/a/1/rules", confiner.rules(way, Reach([f"/arena/{place}" for place in places])))
         files.write("/a/1/units.jsonl", b'{"outputs": ["/arena/%s"]}\n' % target.encode())
         argv = ("/bin/sh", "wrapper.sh", "/a/1", "--", *confiner.words(way, "/a", "/a/1/rules"), "act")
         sessions.submit([Start(session="s", mark="m", argv=argv, cwd="/")])
@@ -78,7 +78,7 @@ def on_disk(root: Path) -> tuple[Confiner, Tried]:
             (root / name).write_bytes(data)
         for name in ("in", "other", "in/deep", "out"):
             (root / name).mkdir(exist_ok=True)
-        (root / "rules").write_bytes(confiner.rules(way, [str(root / place) for place in places]))
+        (root / "rules").write_bytes(confiner.rules(way, Reach([str(root / place) for place in places])))
         argv = [*confiner.words(way, str(root), str(root / "rules")), "touch", str(root / target)]
         subprocess.run(argv, env=ENV, capture_output=True)
         return (root / target).exists()
@@ -127,7 +127,8 @@ def test_its_words_name_the_rules(confiner: Confiner) -> None:
 @pytest.mark.real
 def test_where_nothing_works_it_says_what_each_way_lacks() -> None:
     with pytest.raises(
-        ProgramError, match=r"landlock: no perl on PATH; bwrap: no bwrap on PATH; expected .*kernel"
+        ProgramError,
+        match=r"mounts: no perl on PATH; bwrap: no bwrap on PATH; landlock: no perl on PATH; expected .*kernel",
     ) as no:
         Confine(LocalMachine()).choose({"PATH": "/nowhere"})
 
@@ -142,7 +143,9 @@ def test_a_program_that_confines_nothing_is_not_taken(tmp_path: Path) -> None:
     for name in ("perl", "bwrap"):
         (tmp_path / name).chmod(0o755)
 
-    with pytest.raises(ProgramError, match=r"landlock: a write beside .* not refused; bwrap: no namespaces here"):
+    with pytest.raises(
+        ProgramError, match=r"mounts: a write beside .* not refused; bwrap: no namespaces here; landlock: a write"
+    ):
         Confine(LocalMachine()).choose({"PATH": f"{tmp_path}:/bin"})
 
 

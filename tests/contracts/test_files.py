@@ -567,6 +567,57 @@ def test_nobody_writes_a_file_that_is_closed(files: Files, root: str) -> None:
     assert set() == files.writing([f"{root}/a", f"{root}/missing"])
 
 
+# Which directory it is
+
+
+def test_each_directory_is_told_from_others(files: Files, root: str) -> None:
+    for name in ("a", "b"):
+        files.make(f"{root}/{name}")
+    first = [files.directory_id(f"{root}/{name}") for name in ("a", "b", "b/../a", "c")]
+
+    assert (first, 3, "") == (
+        [files.directory_id(f"{root}/{n}") for n in ("a", "b", "a", "c")],
+        len(set(first)),
+        first[3],
+    )
+
+
+def test_a_link_to_a_directory_is_that_directory_and_a_file_is_none(files: Files, root: str) -> None:
+    files.make(f"{root}/d")
+    files.link(f"{root}/d", f"{root}/link")
+    files.write(f"{root}/file", b"")
+
+    assert files.directory_id(f"{root}/d") == files.directory_id(f"{root}/link")
+    assert ["", ""] == [files.directory_id(f"{root}/file"), files.directory_id(f"{root}/none")]
+
+
+# What is Wakeman's own
+
+
+@pytest.mark.parametrize("pattern", ["**", "**/*.md", "*/*/*.md", "runs/**", "*"])
+def test_nothing_in_a_directory_that_is_marked_is_listed(files: Files, root: str, pattern: str) -> None:
+    for name in ("a.md", "docs/b.md", "runs/.wakeman", "runs/night/prompts/w.md", "x/.wakeman", "x/y/z.md", "x/w.md"):
+        files.write(f"{root}/{name}", b"")
+
+    found = files.glob(root, [pattern], [])
+
+    assert [] == [path for path in found if path.startswith(("runs", "x"))]
+    assert ("a.md" in found, "docs/b.md" in found) == {
+        "**": (True, True),
+        "**/*.md": (True, True),
+        "*/*/*.md": (False, False),
+        "runs/**": (False, False),
+        "*": (True, False),
+    }[pattern]
+
+
+def test_a_directory_that_is_marked_is_listed_from_within(files: Files, root: str) -> None:
+    for name in (".wakeman", "a.md"):
+        files.write(f"{root}/{name}", b"")
+
+    assert ["a.md"] == files.glob(root, ["*"], [])
+
+
 # Below a directory in which somebody else may put what they like
 
 

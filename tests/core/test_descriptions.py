@@ -6,6 +6,7 @@ import importlib.util
 import py_compile
 import re
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -82,21 +83,106 @@ def test_a_struct_of_somebody_else_says_nothing() -> None:
     assert {"kind": ""} == {name: field.meaning for name, field in descriptions.fields(Foreign).items()}
 
 
-def test_a_program_that_came_without_its_source_says_nothing_and_goes_on(tmp_path: Path) -> None:
-    source, compiled = tmp_path / "bare.py", tmp_path / "bare.pyc"
-    source.write_text('import msgspec\nclass Bare(msgspec.Struct):\n    a: int = 0\n    """A number."""\n')
-    py_compile.compile(str(source), str(compiled))
-    source.unlink()
-    spec = importlib.util.spec_from_file_location("wakeman.bare", compiled)
-    assert spec is not None
-    assert spec.loader is not None
-    bare = importlib.util.module_from_spec(spec)
-    sys.modules["wakeman.bare"] = bare
-    try:
-        spec.loader.exec_module(bare)
-        assert "" == descriptions.meaning(bare.Bare, "a")
-    finally:
-        del sys.modules["wakeman.bare"]
+SOURCE = '''
+"""A module."""
+from typing import Literal
+
+import msgspec
+
+from wakeman.core.model import Pace
+
+Colour = Literal["red", "blue"]
+"""`red`: warm;
+`blue`: cold."""
+Number = int
+"""This is no set of values."""
+
+
+class Bare(msgspec.Struct):
+    """A struct."""
+
+    a: int = 0
+    """A number,
+    from 0."""
+    b: int = 0
+    colour: Colour | None = None
+    """A colour."""
+    pace: Pace = "long"
+    number: Number = 0
+    """Another number."""
+'''
+
+
+@pytest.fixture
+def bare(tmp_path: Path) -> Iterator[Callable[[bool], Any]]:
+    """Give what imports the module above, with or without its source."""
+
+    def load(with_source: bool) -> Any:
+        source, compiled = tmp_path / "bare.py", tmp_path / "bare.pyc"
+        source.write_text(SOURCE)
+        py_compile.compile(str(source), str(compiled))
+        if not with_source:
+            source.unlink()
+        spec = importlib.util.spec_from_file_location(NAME, source if with_source else compiled)
+        assert spec is not None
+        assert spec.loader is not None
+        sys.modules[NAME] = module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module.Bare
+
+    descriptions._module_source.cache_clear()
+    yield load
+    del sys.modules[NAME]
+    descriptions._module_source.cache_clear()
+
+
+NAME = "wakeman.bare"
+
+
+def test_a_program_that_came_without_its_source_says_nothing_and_goes_on(bare: Callable[[bool], Any]) -> None:
+    kind = bare(False)
+
+    assert [""] * 5 == [descriptions.meaning(kind, name) for name in kind.__struct_fields__]
+
+
+def test_a_field_means_what_is_said_behind_it_and_what_the_values_mean_that_it_is_written_with(
+    bare: Callable[[bool], Any],
+) -> None:
+    kind = bare(True)
+    pace = descriptions.named_values(kind, "pace")["Pace"]
+
+    assert ["A number, from 0.", "", "A colour. `red`: warm; `blue`: cold.", pace, "Another number."] == [
+        descriptions.meaning(kind, name) for name in kind.__struct_fields__
+    ]
+    assert {"Colour": "`red`: warm; `blue`: cold."} == descriptions.named_values(kind, "colour")
+    assert ({}, {}) == (descriptions.named_values(kind, "a"), descriptions.named_values(kind, "number"))
+    assert pace.startswith("`simple`: 3m, later 5m;")
+
+
+@pytest.mark.parametrize(
+    ("kind", "parts"),
+    [
+        (Plan, {"UnitsSpec", "WorkersSpec", "WakeTarget", "ReviewSpec", "MoveSpec", "Agent"}),
+        (FACTS["looked"], {"Observation", "Verdict", "FileFingerprint", "Usage", "Rejection", "Validator"}),
+        (FACTS["armed"], {"Alarm"}),
+    ],
+)
+def test_a_struct_is_known_with_all_that_its_fields_are_made_of(kind: type[Struct], parts: set[str]) -> None:
+    found = descriptions.structs(kind)
+
+    assert kind is next(iter(found.values()))
+    assert parts <= set(found)
+
+
+def test_the_items_of_an_array_get_their_meanings_by_their_order() -> None:
+    kind = KINDS["FileFingerprint"]
+    parts: dict[str, Any] = {"FileFingerprint": {"prefixItems": [{}, {}, {}, {}]}}
+
+    descriptions.add_descriptions(parts, kind)
+
+    assert [descriptions.meaning(kind, name) for name in kind.__struct_fields__] == [
+        item["description"] for item in parts["FileFingerprint"]["prefixItems"]
+    ]
 
 
 def test_a_schema_gets_the_meaning_ahead_of_the_form() -> None:

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wakeman.core.names import NAME_CHARS_MAX, safe, tailed, unique
+from wakeman.core.model import Deployment, State, WorkerState
+from wakeman.core.names import NAME_CHARS_MAX, branch, mergeable, merged, safe, tailed, unique
 
 
 @given(st.text())
@@ -49,6 +50,51 @@ def test_long_names_are_cut_and_stay_distinct() -> None:
 
 def test_a_byte_that_was_no_text_is_no_obstacle() -> None:
     assert re.fullmatch(r"a-[0-9a-f]{6}", safe("a\udcff"))
+
+
+def test_a_name_as_long_as_may_be_is_left_and_a_longer_one_ends_in_a_hash() -> None:
+    assert "x" * NAME_CHARS_MAX == safe("x" * NAME_CHARS_MAX)
+    assert re.fullmatch(r"x{93}-[0-9a-f]{6}", safe("x" * (NAME_CHARS_MAX + 1)))
+
+
+def test_names_are_the_same_for_ever() -> None:
+    """Sessions, directories and logs carry them."""
+    assert (100, "x" * 93 + "-c675a2", "docs-c9235e", "a-d76edf", "A-2c70e1") == (
+        NAME_CHARS_MAX,
+        safe("x" * 101),
+        safe("docs中"),
+        safe("a\udcff"),
+        unique("A", {"a"}, "key"),
+    )
+    assert "A-c617d3" == unique("A", {"a", "a-2c70e1"}, "key")
+
+
+@pytest.mark.parametrize("count", range(1, 6))
+def test_of_names_that_are_taken_the_next_is_another(count: int) -> None:
+    taken: set[str] = set()
+    for _ in range(count):
+        found = unique("A", taken, "key")
+        assert found.lower() not in taken
+        taken.add(found.lower())
+
+    assert count == len(taken)
+
+
+@pytest.mark.parametrize(
+    ("state", "attempt", "merged_in"),
+    [("verified", 1, True), ("verified", 0, False), ("exited", 1, False), ("running", 1, False)],
+)
+def test_what_a_worker_made_in_an_attempt_of_its_own_is_merged_once_it_is_verified(
+    state: State, attempt: int, merged_in: bool
+) -> None:
+    d = Deployment(name="night", workers={"w": WorkerState(name="w", session="s", state=state, attempt=attempt)})
+
+    assert (["wakeman/night/w"] if merged_in else []) == mergeable(d)
+
+
+def test_the_branch_that_all_are_merged_into_is_no_workers() -> None:
+    assert "wakeman/night.merged" == merged("night")
+    assert not merged("night").startswith(branch("night", ""))
 
 
 def test_a_tail_keeps_to_the_width() -> None:

@@ -56,6 +56,24 @@ def test_a_value_is_hidden_whole_wrapped_and_cut_off(text: str, left: str) -> No
     assert left == redacted(text, VALUES)
 
 
+@pytest.mark.parametrize("length", range(SECRET_CHARS_MIN, len(KEY)))
+def test_a_value_is_hidden_wherever_the_text_ends(length: int) -> None:
+    assert "cut off [THE_KEY hidden]" == redacted(f"cut off {KEY[:length]}", VALUES)
+
+
+@pytest.mark.parametrize(
+    ("value", "text", "left"),
+    [
+        ("abcd1234", "│ abcd │\n│ 1234 │", "│ [V hidden] │"),
+        ("abcd123", "│ abcd │\n│ 123 │", "│ abcd │\n│ 123 │"),
+        ("a b c d e", "abcde", "abcde"),
+        ("a b c d e", "a b c d e", "[V hidden]"),
+    ],
+)
+def test_a_value_without_its_blanks_is_hidden_where_it_is_long_enough(value: str, text: str, left: str) -> None:
+    assert left == redacted(text, {"V": value})
+
+
 def test_a_value_of_several_lines_is_hidden_line_by_line_and_a_short_one_is_left() -> None:
     values = {"PEM": "first-line-1\nx\nsecond-line", "SHORT": "yes"}
 

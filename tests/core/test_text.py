@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wakeman.core.text import last_line, refused, sanitise
+from wakeman.core.text import last_line, refused, sanitise, unescaped
 
 
 def test_escape_sequences_are_taken_out_whole() -> None:
@@ -14,6 +14,14 @@ def test_escape_sequences_are_taken_out_whole() -> None:
 
 def test_bidirectional_and_invisible_characters_are_taken_out() -> None:
     assert "abcdef" == sanitise("abc\u202edef\u200b\ufeff", 100)
+
+
+def test_private_unassigned_and_control_characters_are_taken_out() -> None:
+    assert "abcd" == sanitise("a\ue000b\u0378c\x07\x9fd", 100)
+
+
+def test_the_text_of_a_screen_is_left_without_what_steers_it() -> None:
+    assert "one\n\ttwo  three" == unescaped("\x1b[1mone\x1b[0m\n\ttwo \x1b]0;title\x07 three")
 
 
 def test_white_space_of_all_kinds_folds_into_one_space() -> None:
@@ -50,4 +58,5 @@ def test_there_is_no_last_line_where_nothing_is_said() -> None:
 def test_refused_writes_are_told_by_the_last_and_how_many_more() -> None:
     assert "" == refused(())
     assert "may not write to /a, its output says" == refused(("/a",))
+    assert "may not write to /b and 1 more, its output says" == refused(("/a", "/b"))
     assert "may not write to /c and 2 more, its output says" == refused(("/a", "/b", "/c"))

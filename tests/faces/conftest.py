@@ -17,7 +17,7 @@ from tests.waiting import until
 
 from wakeman.adapters import local
 from wakeman.engine import alarm
-from wakeman.engine.registry import readable
+from wakeman.engine.runs import readable
 from wakeman.faces.cli import main
 
 TMUX = shutil.which("tmux") or "tmux"
@@ -98,6 +98,10 @@ class Place:
     def markers(self) -> list[str]:
         """Return what the bodies of the alarms of the deployments here hold."""
         return [alarm.marker(d) for d in readable(local.world(str(self.state), "hand")).values()]
+
+    def disown(self, name: str) -> None:
+        """Have the registry know nothing of a deployment, as on another machine."""
+        local.world(str(self.state), "hand").registry.forget(str(self.state / name))
 
     def vanish(self) -> None:
         """Take the logs away between two checks, so that none sets another alarm or writes another file."""

@@ -111,6 +111,7 @@ class Desk:
 def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Desk:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("TMUX", raising=False)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "home"))
     return Desk(tmp_path, monkeypatch, capsys)
 
 
@@ -160,6 +161,9 @@ def _people(desk: Desk) -> None:
     desk("up", "plan.toml")
     for verb in ("status", "check", "pause", "unpause", "resume", "log"):
         desk(verb, "night")
+    desk.stage.registry.forget("/state/night")
+    for verb in ("status", "check", "adopt"):
+        desk(verb, "night")
     for verb in ("capture", "attach", "retry", "stop"):
         desk(verb, *(("night_a",) if verb != "stop" else ("night_b",)))
     desk("waive", "c", "--why", "x")
@@ -198,6 +202,8 @@ def _nights(desk: Desk) -> None:
     desk("watch", "night")
     assert desk("status", "night")[0]["trees"]["mergeable"]
     desk("merge", "night")
+    desk("clean", "night", "--dry-run")
+    desk("clean", "night")
     desk("run", "--items", "a", "--output", "more/{{ unit }}", "--", "act")
 
 
@@ -222,9 +228,6 @@ def _files(desk: Desk) -> None:
     desk("audit", "damaged", *there)
     desk("doctor", *there)
     desk("agents", *there)
-    shutil.copytree(SAMPLES / "demo", state / "condense")  # by the name that its log has
-    desk("clean", "condense", "--dry-run", *there)
-    desk("clean", "condense", *there)
 
 
 def test_a_list_of_several_kinds_names_each() -> None:

@@ -505,6 +505,7 @@ def test_doing_verbs_give_envelopes(place: Place) -> None:
         ("resume", "night"),
         ("retry", "night_a"),
         ("stop", "night_b"),
+        ("adopt", "night"),
         ("down", "night"),
         ("clean", "night"),
         ("run", "--items", "a", *WRITER, "--set", "workers.isolate=worktree", "--wait", *COMMAND),
@@ -513,6 +514,8 @@ def test_doing_verbs_give_envelopes(place: Place) -> None:
     place.repository()
 
     for words in calls:
+        if words[0] == "adopt":
+            place.disown(words[1])
         said = place(words[0], "--json", *words[1:])
         assert said.json["ok"] is True, (words, said)
         assert said.json["v"] == 1
@@ -695,6 +698,7 @@ DOING: dict[str, tuple[str, ...]] = {
     "pause": ("night",),
     "unpause": ("paused",),
     "resume": ("night",),
+    "adopt": ("lost",),
     "amend": ("night", "longer.toml"),
     "sweep": ("val_*", "--older-than", "0", "--deployment", "night"),
     "merge": ("apart",),
@@ -711,6 +715,7 @@ TOLD = {
     "retry": "end session night_a",
     "pause": "record requested: pause",
     "sweep": "end session val_1",
+    "adopt": "record adopted: ",
     "merge": "merge wakeman/apart/apart_a into wakeman/apart.merged: merged",
 }
 """What a dry run has to tell, where it would do more than record."""
@@ -726,6 +731,8 @@ def _stage(place: Place) -> None:
     place("run", "--name", "paused", "--items", "a", *WRITER, "--", "sleep", "600")
     place("pause", "paused")
     place.tmux("new-session", "-d", "-s", "val_1", "sleep 600")
+    place("run", "--name", "lost", "--items", "a", *WRITER, "--", "sleep", "600")
+    place.disown("lost")
     place.repository()
     apart = ("--items", "a", *WRITER, "--set", "workers.isolate=worktree", *COMMAND)
     assert place("run", "--name", "apart", "--wait", *apart).code == 0
@@ -853,7 +860,8 @@ def test_without_at_up_says_what_the_stand_in_cannot_do(place: Place, monkeypatc
 
 
 def _program(*words: str, code: str = "") -> subprocess.CompletedProcess[str]:
-    env = {"TMUX_TMPDIR": os.environ.get("TMUX_TMPDIR", "/tmp"), "PATH": "/usr/local/bin:/usr/bin:/bin"}
+    env = {name: os.environ[name] for name in ("TMUX_TMPDIR", "HOME") if name in os.environ}
+    env["PATH"] = "/usr/local/bin:/usr/bin:/bin"
     argv = [sys.executable, "-c", code, *words] if code else [sys.executable, "-m", "wakeman", *words]
     return subprocess.run(argv, env=env, cwd="/", capture_output=True, text=True, check=False, timeout=60)
 

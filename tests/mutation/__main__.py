@@ -24,6 +24,7 @@ import traceback
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
+from importlib import import_module
 from itertools import accumulate
 from pathlib import Path
 from types import CodeType, FunctionType
@@ -65,6 +66,8 @@ class Stand:
         if _wait(_fork(lambda: _measure(items, reach))) != 0:
             raise SystemExit("the tests fail without any mutant: make test")
         told = json.loads(reach.read_text())
+        for file in {mutant.file for mutant in self.found}:
+            import_module(_module(file))  # much is imported where it is used, which only the measuring process has done
         live = _live_functions()
         tasks: list[Task] = []
         for mutant in self.found:
@@ -159,6 +162,11 @@ def _tests_of(mutant: Mutant) -> Path:
 
 
 # --- one mutant ------------------------------------------------------------------------------------------------------
+
+
+def _module(file: str) -> str:
+    parts = Path(file).relative_to(SOURCE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
 def _live_functions() -> dict[tuple[str, str, int], list[FunctionType]]:

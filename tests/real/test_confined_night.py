@@ -59,6 +59,33 @@ def test_nothing_that_is_said_of_a_worker_can_be_written_by_one(rig: Rig) -> Non
     assert 0 == rig.run("audit", "night").returncode
 
 
+def test_nothing_that_wakeman_keeps_can_be_read_by_a_worker_but_its_own_task(rig: Rig) -> None:
+    kept = rig.place / ".local/state/wakeman/registry"
+    kept.mkdir(parents=True, mode=0o700)
+    (kept / "file").write_text("kept\n")
+    rig.write(PLAN)
+    reading = """\
+own=$2/attempts/$1.1; case $1 in night_a) who=night_b ;; *) who=night_a ;; esac
+for file in $2/lock $2/coming $2/events.jsonl $2/check.sh $2/plan.toml $2/confine.bpf $2/generation $own/claim \
+  $own/env $own/confine $2/attempts/$who.1/units.jsonl $2/prompts/$who.1.md $2/clients/$who/x $2/../.wakeman \\
+  REGISTRY/file
+do (exec <$file) 2>/dev/null && echo "READ $file"; chmod 0 $file; chmod 777 ${file%/*}; done
+chmod 0 $2 $2/.. REGISTRY; touch -d yesterday $2/events.jsonl
+cat $own/units.jsonl $2/prompts/$1.1.md $own/outputs $2/hook.sh >/dev/null && echo OWN; umask
+echo made >out/${1#night_}/made
+"""
+    rig.write(reading.replace("REGISTRY", str(kept)), "work.sh")
+
+    up = rig.run("up", "wakeman.toml", "--wait", "--timeout", "60")
+
+    assert 0 == up.returncode, up.stderr
+    streams = [(rig.state / f"night/streams/night_{name}.1.log").read_text() for name in "ab"]
+    assert [] == [line for text in streams for line in text.splitlines() if "READ" in line]
+    assert [True, True] == ["OWN" in text for text in streams]
+    modes = [oct(path.stat().st_mode & 0o777) for path in (kept, kept / "file", rig.state / "night", rig.log())]
+    assert ["0o700", "0o644", "0o700", "0o600"] == modes
+
+
 def test_a_refusal_is_the_reason_that_people_read(rig: Rig) -> None:
     rig.write(PLAN)
     rig.write("[ $1 = night_b ] || echo x >out/b/stolen; touch out/x; sleep 600", "work.sh")

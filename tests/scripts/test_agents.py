@@ -116,7 +116,7 @@ def test_a_key_that_was_refused_bars_launches_until_a_person_says_so() -> None:
     play.up()
     play.go(minutes=120)
     barred = [worker.attempt for worker in play.deployment.workers.values()]
-    told = [text for text in play.told() if "no launches: exit status 1: 401" in text]
+    told = [text for text in play.told() if "no launches: a key or a login was refused: wakeman unpause" in text]
     mended(play)
     request(play.stage.world(), "night", "unpause")
 
@@ -234,7 +234,7 @@ def test_a_worker_whose_limit_has_reset_is_told_what_is_missing() -> None:
     before = list(play.stage.sessions.typed)
     play.go(minutes=3)
 
-    assert ([], [("w0", "Still missing, go on with these: w0/u0", True)]) == (before, play.stage.sessions.typed)
+    assert ([], [("w0", 'Still missing, go on with these: "w0/u0"', True)]) == (before, play.stage.sessions.typed)
 
 
 def test_a_live_limit_that_names_no_end_is_tried_after_a_quarter_of_an_hour() -> None:

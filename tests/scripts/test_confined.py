@@ -16,7 +16,7 @@ from wakeman.core.log.events import Conflicted, Exited, Looked
 from wakeman.engine.check import check
 from wakeman.engine.start.deploy import amend, preview
 from wakeman.engine.start.prepare import prepare_plan
-from wakeman.ports import Command, Task
+from wakeman.ports import Command, Reach, Task
 
 CONFINED: dict[str, dict[str, object]] = {"workers": {"confine": "units"}}
 HOME = f"/state/{NAME}/clients/w0"
@@ -128,6 +128,7 @@ def test_workers_that_share_a_directory_are_refused() -> None:
         (confined(confine_also=["cache", "cache/deep"]), "'/plans/cache/deep' is inside '/plans/cache'"),
         (confined(confine_also=["~/.npm"]), "a path, relative to the plan file or absolute; '~' is none here"),
         ({"workers": {"confine_also": ["x"]}}, "found without workers.confine = 'units'"),
+        ({"workers": {"confine_network": "none"}}, "found without workers.confine = 'units'"),
         (confined(confine_also=["{{ unit_table }}"]), "found unknown name 'unit_table'"),
     ],
 )
@@ -146,6 +147,52 @@ def test_where_nothing_confines_the_plan_is_refused_with_what_mends_it() -> None
     [told] = problems(CONFINED, stage, workers=1)
 
     assert told.endswith("workers.confine: no kernel for it; wakeman doctor")
+
+
+def test_the_network_that_a_worker_has_is_recorded() -> None:
+    play = Play(workers=1, units=1, plan=confined(confine_network="none"))
+    play.up()
+
+    confinement = play.stage.world().logs.read(NAME).host.confinement
+
+    assert confinement is not None
+    assert "none" == confinement.network
+
+
+def test_a_plan_whose_network_cannot_be_had_is_refused_with_what_mends_it() -> None:
+    stage = MemoryWorld()
+    stage.confiner.lacks = "loopback"
+
+    [told] = problems(confined(confine_network="loopback"), stage, workers=1)
+
+    assert told.endswith("workers.confine: no network 'loopback' here; wakeman doctor")
+
+
+def test_the_network_of_an_open_deployment_stays() -> None:
+    play = Play(workers=2, units=1, plan=confined(at_once=1))
+    play.up()
+    world = play.stage.world()
+    later = Play(workers=2, units=1, plan=confined(at_once=1, confine_network="none"))
+
+    with pytest.raises(UsageError, match=r"workers.confine_network: found 'none', expected 'all' as it went up with"):
+        amend(world, NAME, prepare_plan(world, later.text(), "plan.json", "/plans"))
+
+
+def test_a_worker_reads_its_own_files_of_the_state_directory_and_no_others() -> None:
+    play = Play(workers=1, units=1, plan=CONFINED)
+    asked: list[Reach] = []
+    play.stage.confiner.asked = asked
+    play.up()
+
+    [reach] = asked
+    assert ("/state",) == tuple(reach.hidden)
+    assert [
+        f"/state/{NAME}/hook.sh",
+        f"/state/{NAME}/guard.sh",
+        f"/state/{NAME}/attempts/w0.1/units.jsonl",
+        f"/state/{NAME}/prompts/w0.1.md",
+        f"/state/{NAME}/attempts/w0.1/outputs",
+    ] == list(reach.reads)
 
 
 def test_a_session_that_somebody_else_starts_cannot_be_confined() -> None:
@@ -220,6 +267,7 @@ def test_of_two_copies_the_newer_one_counts(older: bool, wanted: bytes) -> None:
     play = Play(workers=1, units=1, plan=CONFINED)
     client(play.stage)
     play.stage.clock.advance(-60 if older else 60)
+    play.cut_short()
     play.stage.files.write(f"{HOME}/login", b"its own")
     play.stage.clock.advance(60 if older else 0)
     play.up()
@@ -230,12 +278,23 @@ def test_of_two_copies_the_newer_one_counts(older: bool, wanted: bytes) -> None:
 def test_nothing_is_written_through_a_link_that_an_attempt_has_left() -> None:
     play = Play(workers=1, units=1, plan={**confined(), "stuck": {"attempts": 1}, "cleanup": {"rounds": 0}})
     client(play.stage)
+    play.cut_short()
     play.stage.files.link("/home/me", f"{HOME}/sub")
 
     done = play.run()
 
     assert "/home/me/state.json" not in play.stage.files.held
     assert f"{HOME}/sub: found a link that leads to /home/me" in done.workers["w0"].why
+
+
+def test_what_an_earlier_version_has_left_is_written_anew() -> None:
+    play = Play(workers=1, units=1, acts={"w0": Act(stops_after=0)}, plan=CONFINED)
+    play.up()
+    play.stage.files.write(f"/state/{NAME}/confine.rehearsed", b"of another format")
+
+    play.go()
+
+    assert b"nothing runs\n" == play.stage.files.read(f"/state/{NAME}/confine.rehearsed")
 
 
 def test_what_confines_is_written_again_where_somebody_has_removed_it() -> None:

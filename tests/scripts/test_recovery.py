@@ -318,10 +318,10 @@ def test_a_silent_interactive_worker_is_nudged_with_what_is_missing() -> None:
     play.run(minutes=40)
 
     assert ["capture", "nudge", "ask"] == play.rungs("w0")
-    assert [("w0", "Still missing, go on with these: w0/u0", True)] == play.stage.sessions.typed
+    assert [("w0", 'Still missing, go on with these: "w0/u0"', True)] == play.stage.sessions.typed
 
 
-NUDGED = "Still missing, go on with these: w0/u0"
+NUDGED = 'Still missing, go on with these: "w0/u0"'
 
 
 def nudged(**act: Any) -> Play:

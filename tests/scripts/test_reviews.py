@@ -62,7 +62,7 @@ def test_a_rejected_unit_goes_to_a_cleanup_worker_with_the_reason_and_is_reviewe
     assert "complete" == done.outcome
     assert [(1, 3, ("w0/u1",)), (2, 1, ())] == rounds(play)
     assert ["w0/u1"] == done.workers["w0_c1"].units
-    words = 'w0/u1: rejected by a reviewer, in whose words (about the file, no instruction): "thin"'
+    words = '"w0/u1": rejected by a reviewer, in whose words (about the file, no instruction): "thin"'
     assert words in prompt(play, "w0_c1")
     assert ["review", "review", "clean up", "review", "review", "wrap up"] == play.rows(without=("launch", "sleep"))
 
@@ -233,7 +233,7 @@ def test_outputs_that_change_behind_their_last_review_are_a_persons() -> None:
     requests.judge(play.stage.world(), NAME, "waive", ("w0/u0",), "I changed it")
 
     assert "open" == still.outcome
-    assert [text for text in play.told() if "w0/u0 changed behind its last review" in text]
+    assert [text for text in play.told() if '"w0/u0" changed behind its last review' in text]
     assert "complete" == play.go().outcome
 
 
@@ -269,6 +269,7 @@ def test_a_verdict_that_was_there_before_its_reviewer_is_none(at_once: int) -> N
     play = reviewed(
         verify={"review": {"of": "all", "command": ["judge"], "max_units": 2}}, workers={"at_once": at_once}
     )
+    play.cut_short()
     for n in (1, 2):
         play.stage.acts[f"{NAME}_review_{n}"] = Act(stops_after=0)
         forged = [{"unit": f"w{n - 1}/u{u}", "ok": True} for u in (0, 1)]

@@ -66,7 +66,7 @@ def test_one_that_is_too_old_is_ended_and_its_worker_told_once() -> None:
     (outcome,) = [e.data for e in play.events if isinstance(e.data, Effected) and e.data.intent == intent.seq]
     assert ("w0", 1, True) == (intent.worker, intent.attempt, outcome.ok)
     (said,) = [text for _, text, _ in play.stage.sessions.typed]
-    assert said.startswith("These sessions of yours took longer than is allowed and were ended: val_a. Go on")
+    assert said.startswith('These sessions of yours took longer than is allowed and were ended: "val_a". Go on')
     assert [] == play.judged()
 
 

@@ -313,7 +313,7 @@ def test_what_the_disk_refuses_waits_and_asks_and_is_tried_again(monkeypatch: py
 
     assert "open" == d.outcome
     assert ["not taken over: w0/u0: /plans/out: permission denied"] == noted
-    assert [text for text in told if "w0/u0 passes and cannot be taken over" in text]
+    assert [text for text in told if '"w0/u0" passes and cannot be taken over' in text]
     assert "complete" == play.go().outcome
 
 

@@ -35,7 +35,7 @@ def left(recorded: Path) -> tuple[Play, int]:
 def test_a_deployment_of_the_version_before_goes_on_and_ends(recorded: Path) -> None:
     play, lines = left(recorded)
 
-    check(play.stage.world("resume:1"), NAME)
+    check(play.stage.world("at:1"), NAME)
     play.go(24 * 60)
     while play.deployment.held:
         requests.request(play.stage.world(), NAME, "accept")

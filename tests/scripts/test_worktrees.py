@@ -223,6 +223,7 @@ def test_what_git_refuses_waits_asks_and_is_tried_again(monkeypatch: pytest.Monk
 
 def test_a_tree_that_cannot_be_made_is_a_launch_that_failed() -> None:
     play = isolated(cleanup={"rounds": 0}, stuck={"attempts": 1})
+    play.cut_short()
     play.stage.files.write(f"{TREE}/somebodys", b"own")
 
     d = play.run()

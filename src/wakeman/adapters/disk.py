@@ -119,6 +119,14 @@ class Disk:
         """Stat it."""
         return os.path.isdir(path)
 
+    def directory_id(self, path: str) -> str:
+        """Stat it."""
+        try:
+            found = os.stat(path)
+        except (OSError, ValueError):
+            return ""
+        return f"{found.st_ino}:{found.st_dev}" if stat.S_ISDIR(found.st_mode) else ""
+
     def resolve(self, paths: Iterable[str]) -> dict[str, str]:
         """Resolve symlinks and `..`, as far as the path exists."""
         return {path: os.path.realpath(path) for path in paths}
@@ -457,7 +465,7 @@ def _temporary_name(place: str) -> Iterator[str]:
 
 
 def _unguessable_name() -> str:
-    """Return a name that nobody can guess: at one that is known beforehand somebody could leave a pipe or a link."""
+    """Return a name that cannot be guessed: at a predictable one, another process could leave a pipe or a link."""
     return f".wakeman-{os.urandom(12).hex()}.tmp"
 
 
@@ -546,10 +554,15 @@ def _segment(part: str, *, hidden: bool) -> Segment:
 
 def _walk(root: str, wanted: Patterns, unwanted: Patterns) -> Iterator[str]:
     """Walk only directories in which a pattern can match; a set of states represents all patterns at once."""
+    from wakeman.ports import STATE_MARKER
+
     todo = [("", _initial_states(wanted), _initial_states(unwanted))]
     while todo:
         prefix, inside, outside = todo.pop()
-        for entry in _directory_entries(root, prefix):
+        entries = _directory_entries(root, prefix)
+        if prefix and any(entry.name == STATE_MARKER for entry in entries):
+            continue
+        for entry in entries:
             is_directory = _is_kind(entry.is_dir)
             after = _step(wanted, inside, entry.name, spans=not (is_directory and entry.is_symlink()))
             out = _step(unwanted, outside, entry.name, spans=True)

@@ -17,7 +17,8 @@ from wakeman.core.errors import UsageError
 from wakeman.core.log import events as e
 from wakeman.core.log.state import apply_drafts, validate
 from wakeman.core.log.summary import summary
-from wakeman.core.model import Deployment, FileFingerprint, Host, Repository, WakeTarget
+from wakeman.core.model import Deployment, FileFingerprint, Host, Identity, Repository, WakeTarget
+from wakeman.core.policy.ownership import Entry, Site, entry
 from wakeman.ports import (
     Branch,
     Executor,
@@ -32,6 +33,7 @@ from wakeman.ports import (
     Made,
     MergeResult,
     Ran,
+    Registry,
     SessionInfo,
     Start,
     Terminal,
@@ -40,8 +42,8 @@ from wakeman.ports import (
 )
 
 PREVIEWED = (
-    e.Enrolled, e.Decided, e.Stalled, e.Recovered, e.Exited, e.Verified, e.Requested, e.Amended, e.Sampled, e.Noted,
-    e.Closed,
+    e.Enrolled, e.Decided, e.Stalled, e.Recovered, e.Exited, e.Verified, e.Requested, e.Amended, e.Adopted,
+    e.Sampled, e.Noted, e.Closed,
 )  # fmt: skip
 """Events that are reported; the others are outcomes of effects, which are reported themselves."""
 
@@ -78,6 +80,7 @@ def dry(world: World, print_line: PrintLine) -> World:
     return msgspec.structs.replace(
         world,
         logs=DryLogs(world.logs, once),
+        registry=DryRegistry(world.registry),
         timer=DryTimer(world.timer, once),
         stand_in=stand_in,
         files=DryFiles(world.files, once),
@@ -150,6 +153,30 @@ class DryLogs:
         yield DryWriter(self._own[name], self._print_line)
 
 
+class DryRegistry:
+    """The real registry, and on top of it what was enrolled here."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+        self._own: dict[str, Entry] = {}
+
+    def identity(self) -> Identity:
+        return self._registry.identity()
+
+    def unsafe(self, directory: str) -> str:
+        return self._registry.unsafe(directory)
+
+    def look(self, directory: str) -> tuple[Entry | None, Site]:
+        known, site = self._registry.look(directory)
+        return self._own.get(directory, known), site
+
+    def enrol(self, directory: str, host: Host) -> None:
+        self._own[directory] = entry(self._registry.look(directory)[1], host)
+
+    def forget(self, directory: str) -> None:
+        self._own.pop(directory, None)
+
+
 class DryTimer:
     """The real queue; an alarm that is set here is assumed to be queued."""
 
@@ -212,6 +239,9 @@ class DryFiles:
 
     def is_directory(self, path: str) -> bool:
         return self._files.is_directory(path)
+
+    def directory_id(self, path: str) -> str:
+        return self._files.directory_id(path)
 
     def resolve(self, paths: Iterable[str]) -> dict[str, str]:
         return self._files.resolve(paths)

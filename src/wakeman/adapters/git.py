@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 
 from wakeman.core.errors import ProgramError, UnknownRevisionError, UsageError
 from wakeman.core.model import Repository
-from wakeman.ports import Branch, Kept, Machine, Merge, MergeResult, Ran
+from wakeman.ports import OUT_BYTES_MAX, Branch, Kept, Machine, Merge, MergeResult, Ran
 
 GIT_VERSION_MIN = (2, 38)
 """The first git whose merge-tree merges without a work tree."""
@@ -218,7 +218,10 @@ class LocalGit:
 
     def _run(self, git: str, cwd: str, env: Mapping[str, str], *words: str, stdin: bytes = b"") -> Ran:
         argv = [git, *GIT_SETTINGS, *words]
-        return self._machine.run(argv, cwd=cwd, env={**self._env, **env}, timeout=GIT_TIMEOUT_S, stdin=stdin)
+        ran = self._machine.run(argv, cwd=cwd, env={**self._env, **env}, timeout=GIT_TIMEOUT_S, stdin=stdin)
+        if ran.cut == "size":  # what a hook leaves may hold the pipe, and git's own words are complete then
+            raise ProgramError(f"git: found more than {OUT_BYTES_MAX} bytes of output, expected at most that")
+        return ran
 
     def _ask(self, git: str, cwd: str, *words: str, stdin: bytes = b"") -> Ran:
         return self._run(git, cwd, {}, "--literal-pathspecs", *words, stdin=stdin)

@@ -8,24 +8,25 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from wakeman.adapters.at import At
 from wakeman.adapters.clock import SystemClock
 from wakeman.adapters.disk import Disk
 from wakeman.adapters.eventlog import EventLogs
 from wakeman.adapters.executors import find
 from wakeman.adapters.machine import LocalMachine
-from wakeman.core.errors import StorageError, WakemanError
-from wakeman.core.model import Agent, Confinement, Deployment, Host, Plan, WakeTarget
-from wakeman.ports import World
+from wakeman.adapters.registry import LocalRegistry
+from wakeman.core.errors import NotLiveError, StorageError, WakemanError
+from wakeman.core.model import Agent, Confinement, Deployment, Host, Network, Plan, WakeTarget
+from wakeman.core.policy.ownership import digest, refusal
+from wakeman.ports import STATE_MARKER, World
 
 if TYPE_CHECKING:
     from wakeman.ports import Confiner, Executor, Git, Harness, Machine, Terminal, Timer, Watcher
 
 if TYPE_CHECKING:
     from wakeman.adapters.profiles import ProfileFiles
-
-MARKER = ".wakeman"
-"""An (empty) file that marks a `state/` as the one to use, for its parent directory and below."""
 
 ENVIRONMENT_KEPT = (
     "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "PYTHONPATH", "TMUX_TMPDIR",
@@ -43,27 +44,33 @@ def world(state: str | None, by: str) -> World:
     directory = state_directory(state)
     environment = clean_environment(machine.environ(), machine.home())
     executors: dict[tuple[str, ...], Executor] = {}
+    clock = SystemClock()
+    registry = LocalRegistry(registry_directory(), clock.boot())
 
     def executor(host: Host) -> Executor:
+        _admit(registry, directory, host)
         key = (host.executor, host.directory, *host.place.values())
         if key not in executors:
             executors[key] = find(host.executor).executor(host)
         return executors[key]
 
     def stand_in(d: Deployment) -> Timer | None:
+        _admit(registry, directory, d.host)
         return find(d.host.executor).stand_in(d.host, d.server)
 
     def deliver(target: WakeTarget, message: str, deployment: Deployment) -> str:
         from wakeman.adapters import orchestrator
 
         host = deployment.host
+        if host.python:
+            _admit(registry, directory, host)
         return orchestrator.deliver(
             target,
             message,
             machine=machine,
             terminal=_receiver(target, host, environment),
             env=host.env if host.python else environment,
-            cwd=host.root,
+            cwd=host.root if os.path.isdir(host.root) else host.directory,  # told of a project that was moved, too
             names={"deployment": deployment.name},
         )
 
@@ -82,12 +89,19 @@ def world(state: str | None, by: str) -> World:
         return {name: agent for name, (agent, _) in profile_files().of(plan).items()}
 
     @cache
-    def confinement() -> Confinement:
-        return _confiner(machine).choose(environment)
+    def confinement(network: Network) -> Confinement:
+        return _confiner(machine).choose(environment, network)
+
+    def host(plan: Plan, root: str, place: str) -> Host:
+        confined = confinement(plan.workers.confine_network) if plan.workers.confine == "units" else None
+        found = _host(plan, root, place, environment, confined)
+        _admitted.add(_programs(found))
+        return found
 
     return World(
-        clock=SystemClock(),
+        clock=clock,
         logs=EventLogs(directory),
+        registry=registry,
         timer=At(environment),
         stand_in=stand_in,
         files=files,
@@ -97,9 +111,7 @@ def world(state: str | None, by: str) -> World:
         watcher=_watcher,
         confiner=lambda: _confiner(machine),
         git=git,
-        host=lambda plan, root, place: _host(
-            plan, root, place, environment, confinement() if plan.workers.confine == "units" else None
-        ),
+        host=host,
         agents=agents,
         wrapper=lambda: _script("wrapper.sh"),
         hook=lambda: _script("hook.sh"),
@@ -115,20 +127,71 @@ def world(state: str | None, by: str) -> World:
 def state_directory(option: str | None) -> str:
     """Find the state directory: the option, `$WAKEMAN_STATE`, the nearest marked `state/` upwards, or XDG's.
 
-    Shape: an absolute path, which need not exist.
+    Shape: an absolute path, which need not exist. The search ends at a directory of another user, and passes over one
+    that a repository has brought along (see `foreign_state`).
     """
     chosen = option or os.environ.get("WAKEMAN_STATE")
     if chosen:
         return os.path.abspath(chosen)
-    here = os.getcwd()
-    while True:
-        if os.path.exists(f"{here}/state/{MARKER}"):
-            return os.path.join(here, "state")
+    found, known = _marked_state(os.getcwd())
+    return found if known else f"{_state_home()}/wakeman"
+
+
+def foreign_state(option: str | None) -> str:
+    """Return the marked state directory that was not taken, as somebody else may have prepared what is in it."""
+    if option or os.environ.get("WAKEMAN_STATE"):
+        return ""
+    found, known = _marked_state(os.getcwd())
+    return "" if known else found
+
+
+def _marked_state(here: str) -> tuple[str, bool]:
+    """Return the nearest marked `state/` from a directory upwards, "" for none, and whether it is known to be ours.
+
+    Shape: one that is not in a repository is; one that is in a repository, once a deployment was begun in it here.
+    """
+    bordered = False
+    while os.stat(here).st_uid in (0, os.geteuid()):
+        bordered = bordered or os.path.exists(f"{here}/.git")
+        found = os.path.join(here, "state")
+        if os.path.exists(f"{found}/{STATE_MARKER}"):
+            return found, not bordered or LocalRegistry(registry_directory(), SystemClock().boot()).knows(found)
         if here == "/":
             break
         here = os.path.dirname(here)
-    home = os.environ.get("XDG_STATE_HOME") or f"{LocalMachine().home()}/.local/state"
-    return f"{home}/wakeman"
+    return "", False
+
+
+def registry_directory() -> str:
+    """Return where live deployments are registered: of this user on this machine, outside every state directory."""
+    return f"{_state_home()}/wakeman/registry"
+
+
+def _state_home() -> str:
+    return os.environ.get("XDG_STATE_HOME") or f"{LocalMachine().home()}/.local/state"
+
+
+_admitted: set[str] = set()
+"""Digests of hosts whose programs this process may run: its own, before a log names them, and those of live logs."""
+
+
+def _programs(host: Host) -> str:
+    """Return what a host names that is run, wherever its deployment's directory will be."""
+    return digest(msgspec.structs.replace(host, directory="", root="", repository=None))
+
+
+def _admit(registry: LocalRegistry, state: str, host: Host) -> None:
+    """Refuse to run what a log names that is not known to be of a live deployment of this state directory."""
+    if _programs(host) in _admitted or (named := digest(host)) in _admitted:
+        return
+    known, site = registry.look(host.directory)
+    why = refusal(known, site, host)
+    if not why and os.path.realpath(os.path.dirname(host.directory)) != os.path.realpath(state):
+        why = f"is a copy of {host.directory}"
+    if why:
+        name = os.path.basename(host.directory)
+        raise NotLiveError(f"{name}: {why}: what its log names is not run", f"wakeman adopt {name}")
+    _admitted.add(named)
 
 
 def clean_environment(environ: Mapping[str, str], home: str) -> dict[str, str]:
@@ -201,7 +264,7 @@ def _watcher() -> Watcher:
 def _confiner(machine: Machine) -> Confiner:
     from wakeman.adapters.confine import Confine
 
-    return Confine(machine)
+    return Confine(machine, hidden=(f"{_state_home()}/wakeman",))
 
 
 def _script(name: str) -> bytes:

@@ -12,10 +12,8 @@ from contextlib import contextmanager, suppress
 from typing import Literal
 
 from wakeman.core.errors import ProgramError
-from wakeman.ports import Ran
+from wakeman.ports import OUT_BYTES_MAX, Ran
 
-OUT_BYTES_MAX = 8 * 1024 * 1024
-"""Bytes of standard output that are kept, from its beginning, as a list of units must not lose its first ones."""
 ERR_BYTES_MAX = 64 * 1024
 """Bytes of standard error that are kept, from its end, where the reason is."""
 
@@ -44,8 +42,9 @@ class LocalMachine:
     ) -> Ran:
         """Run a program in its own session, with exactly `env`, whose PATH is searched.
 
-        Shape: `code` is negative if a signal ended it. If the output is too long, `code` is kept and `error` says that
-        the rest was dropped. Boundary: does not wait for background processes, and ends them at the time limit.
+        Shape: `code` is negative when a signal ended it. More than `OUT_BYTES_MAX` bytes of output keep their
+        code, and `cut` says that the rest was dropped.
+        Boundary: what it leaves in the background is not waited for; at the time limit that ends too.
         """
         try:
             with _input(stdin) as source:
@@ -203,9 +202,11 @@ def _unstarted(argv: Sequence[str], error: Exception) -> str:
 def _follow(process: subprocess.Popen[bytes], timeout: float) -> Ran:
     deadline = time.monotonic() + timeout
     out, err = bytearray(), bytearray()
+    still_open = True
     try:
         for stream, piece in _printed_pieces(process, deadline):
             if stream is process.stdout:
+                still_open = bool(piece)
                 out += piece[: OUT_BYTES_MAX + 1 - len(out)]
             else:
                 err = (err + piece)[-ERR_BYTES_MAX:]
@@ -219,13 +220,23 @@ def _follow(process: subprocess.Popen[bytes], timeout: float) -> Ran:
     error = ""
     if code is None:
         error = f"did not end within {timeout:g} s"
-    elif len(out) > OUT_BYTES_MAX:
-        error = f"printed more than {OUT_BYTES_MAX} bytes; the rest was dropped"
-    return Ran(code, out[:OUT_BYTES_MAX].decode(errors="replace"), err.decode(errors="replace"), error)
+    kept = bytes(out[:OUT_BYTES_MAX])
+    text = kept.decode(errors="replace")
+    return Ran(
+        code,
+        text,
+        err.decode(errors="replace"),
+        error,
+        cut="size" if len(out) > OUT_BYTES_MAX else "open" if still_open and code is not None else "",
+        inexact="\ufffd" in text and text.encode() != kept,
+    )
 
 
 def _printed_pieces(process: subprocess.Popen[bytes], deadline: float) -> Iterator[tuple[object, bytes]]:
-    """Yield the output until both streams end, the deadline passes, or shortly after the process has ended."""
+    """Yield the output until both streams end, the deadline passes, or shortly after the process has ended.
+
+    Shape: of a stream that ends, the last piece is empty.
+    """
     with selectors.DefaultSelector() as selector:
         for stream in filter(None, (process.stdout, process.stderr)):
             selector.register(stream, selectors.EVENT_READ)
@@ -233,10 +244,10 @@ def _printed_pieces(process: subprocess.Popen[bytes], deadline: float) -> Iterat
             if process.poll() is not None:
                 deadline = min(deadline, now + _LINGER_S)
             for key, _ in selector.select(min(deadline - now, _LINGER_S)):
-                if piece := os.read(key.fd, 65536):
-                    yield key.fileobj, piece
-                else:
+                piece = os.read(key.fd, 65536)
+                if not piece:
                     selector.unregister(key.fileobj)
+                yield key.fileobj, piece
 
 
 def _file_lines(path: str) -> list[str]:

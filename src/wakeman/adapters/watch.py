@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
-from wakeman.ports import FileChanges
+from wakeman.ports import STATE_MARKER, FileChanges
 
 if TYPE_CHECKING:
     from watchdog.observers.inotify_c import InotifyEvent, InotifyFD
@@ -278,6 +278,8 @@ class _Inotify:
         todo = [top]
         while todo:
             place = todo.pop()
+            if place not in self._known and os.path.exists(f"{place}/{STATE_MARKER}"):
+                continue
             if not self._hold(place):
                 continue
             self._anchors.discard(place)

@@ -14,6 +14,7 @@ from wakeman.core.errors import NeedsPersonError, UsageError
 from wakeman.core.model import WakeTarget
 from wakeman.engine import requests
 from wakeman.engine.effects.close import bury
+from wakeman.engine.live import hold, require
 from wakeman.engine.wait import wait
 from wakeman.engine.workspace import repository
 from wakeman.ports import World
@@ -115,6 +116,11 @@ def request(world: World, name: str, verb: Literal["accept", "pause", "unpause"]
     return after(world, requests.request(world, named(world, name), verb))
 
 
+def adopt(world: World, name: str) -> Answer[Status]:
+    """Make a deployment live here, after its disk was restored, its container started anew, or the registry lost."""
+    return after(world, requests.adopt(world, named(world, name)))
+
+
 def down(world: World, name: str, why: str, pause: Pause | None) -> Answer[Status]:
     """End a deployment; with `pause`, wait some seconds for its workers to end."""
     exact = named(world, name)
@@ -128,15 +134,17 @@ def clean(world: World, name: str) -> Answer[Cleaned]:
     """Move a closed deployment's directory to the trash. Raises: UsageError while it is open."""
     exact = named(world, name)
     d = world.logs.read(exact)
+    require(world, exact, d)
     if d.outcome == "open":
         raise UsageError(f"{exact} is open", f"wakeman down {exact}")
     target = f"{world.state}/.trash/{exact}-{world.clock.now():%Y%m%dT%H%M%SZ}"
     bury(world, d)
-    with world.logs.hold(exact, world.by):  # no check is running
+    with hold(world, exact):  # no check is running
         left = repository.clear(world, d)
         where = world.files.move(f"{world.state}/{exact}", target)
         kept = {tree.replace(d.host.directory, where, 1): why for tree, why in left.items()}
         repository.repair_links(world, d, list(kept))
+    world.registry.forget(f"{world.state}/{exact}")
     notes = tuple(f"{tree}: left as a work tree: {why}" for tree, why in kept.items())
     return Answer(Cleaned(deployment=exact, moved_to=where, trees=kept), ("wakeman status",), notes=notes)
 

@@ -12,7 +12,7 @@ from msgspec import Meta
 from wakeman.api.answer import Answer, Value
 from wakeman.core.errors import UsageError, WakemanError
 from wakeman.core.model import Agent, Plan, UnitsSpec
-from wakeman.core.model.plan import DEFAULT_EXECUTOR
+from wakeman.core.model.plan import DEFAULT_EXECUTOR, Network
 from wakeman.core.plan.parser import read_plan
 from wakeman.ports import World
 
@@ -192,16 +192,24 @@ def _free_memory(world: World, _: LocalFacts, __: str | None) -> Iterator[Findin
 
 def _confinement(world: World, _: LocalFacts, __: str | None) -> Iterator[Finding]:
     try:
-        way = world.confiner().choose(world.machine.environ())
+        way = world.confiner().choose(world.machine.environ(), "all")
     except WakemanError as fault:
         yield Finding("confinement", "weak", f'{fault}: workers.confine = "units" cannot be had', fault.hint)
         return
     yield Finding("confinement", "ok", f"{way.words}, by {way.program}")
+    networks: tuple[Network, ...] = ("none", "loopback")
+    for network in networks:
+        try:
+            world.confiner().choose(world.machine.environ(), network)
+        except WakemanError as fault:
+            what = f'{fault}: workers.confine_network = "{network}" cannot be had'
+            yield Finding("confinement", "weak", what, fault.hint)
 
 
 def _alarms(world: World, _: LocalFacts, __: str | None) -> Iterator[Finding]:
     """Yield each open deployment without a pending alarm."""
     from wakeman.engine.alarm import alarm_is_pending
+    from wakeman.engine.live import elsewhere
 
     for name in world.logs.names():
         try:
@@ -209,7 +217,9 @@ def _alarms(world: World, _: LocalFacts, __: str | None) -> Iterator[Finding]:
         except WakemanError as fault:
             yield Finding(name, "missing", str(fault), fault.hint)
             continue
-        if d.outcome == "open" and not d.paused_at and not alarm_is_pending(world, d, world.clock.now()):
+        if why := elsewhere(world, name, d):
+            yield Finding(name, "weak", f"{why}: it is read, and not acted on", f"wakeman adopt {name}")
+        elif d.outcome == "open" and not d.paused_at and not alarm_is_pending(world, d, world.clock.now()):
             yield Finding(name, "missing", "open, and no alarm lies ahead", f"wakeman check {name}")
 
 

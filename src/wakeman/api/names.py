@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable
 
 from wakeman.core.errors import UnknownNameError, UsageError
-from wakeman.engine.registry import latest, readable
+from wakeman.engine.runs import latest, readable
 from wakeman.ports import World
 
 LIVE_LOG_NAME = "events.jsonl"

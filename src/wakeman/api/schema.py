@@ -30,6 +30,7 @@ ANSWERS: dict[str, tuple[str, ...]] = {
     "watch": ("watch.Watched",),
     "wait": ("status.Status",),
     "resume": ("check.Resumed", "answer.DryRun"),
+    "adopt": _STATUS,
     "down": _STATUS,
     "clean": ("act.Cleaned", "answer.DryRun"),
     "status": ("status.Status", "status.Statuses"),

@@ -10,11 +10,13 @@ from msgspec import Meta
 
 from wakeman.api.answer import Answer, Value
 from wakeman.core.errors import UsageError
+from wakeman.core.model import Deployment, WorkerState
 from wakeman.core.text import sanitise
 from wakeman.engine import layout, terminals
 from wakeman.engine.attempt import secrets
+from wakeman.engine.live import require
 from wakeman.engine.requests import find_worker
-from wakeman.ports import World
+from wakeman.ports import SessionInfo, World
 
 
 class CapturedScreen(Value, frozen=True, kw_only=True):
@@ -40,14 +42,16 @@ def capture(world: World, worker: str, lines: int) -> Answer[CapturedScreen]:
     """Return the end of a worker's screen; without a session, the end of its output."""
     deployment, name = find_worker(world, worker)
     d = world.logs.read(deployment)
+    require(world, deployment, d)
     state = d.workers[name]
-    seen = world.executor(d.host).poll().finder()(*terminals.session_address(d, state))
+    seen, hidden = _found_session(world, d, state)
     if seen is not None and not seen.over:
         source: Literal["screen", "stream"] = "screen"
         text, notes = terminals.session_screen(world, d, state, lines), []
     else:
         source, text = "stream", _streamed(world, layout.stream(d.host, state), lines)
-        notes = [f"{deployment}/{name} has no live session ({state.state}): this is the end of what it printed"]
+        why = f": {hidden}" if hidden else f" has no live session ({state.state})"
+        notes = [f"{deployment}/{name}{why}: this is the end of what it printed"]
     shown = harmless(secrets.redactor(world, d)(text))
     data = CapturedScreen(deployment=deployment, worker=name, source=source, text=shown)
     return Answer(data, (f"wakeman status {deployment}",), notes=tuple(notes))
@@ -57,14 +61,22 @@ def attach(world: World, worker: str) -> Answer[Attached]:
     """Return the command that attaches to a worker's session. Raises: UsageError when the session is gone."""
     deployment, name = find_worker(world, worker)
     d = world.logs.read(deployment)
+    require(world, deployment, d)
     state = d.workers[name]
     if not state.session_id:
         raise UsageError(f"{deployment}/{name} is {state.state}: it has no session", f"wakeman status {deployment}")
-    seen = world.executor(d.host).poll().finder()(*terminals.session_address(d, state))
+    seen, hidden = _found_session(world, d, state)
     if seen is None:
-        raise UsageError(f"{deployment}/{name}: its session is gone", f"wakeman capture {deployment}/{name}")
+        why = hidden or "its session is gone"
+        raise UsageError(f"{deployment}/{name}: {why}", f"wakeman capture {deployment}/{name}")
     argv = terminals.terminal(world, d.host).attach(seen.session_id, mark=seen.mark)
     return Answer(Attached(deployment=deployment, worker=name, command=tuple(argv)), (join(argv),))
+
+
+def _found_session(world: World, d: Deployment, worker: WorkerState) -> tuple[SessionInfo | None, str]:
+    """Find a worker's session; else return why nothing can be told of it, "" where it is gone."""
+    listing = world.executor(d.host).poll({worker.session_id: d.server})
+    return listing.finder()(*terminals.session_address(d, worker)), listing.hidden.get(worker.session_id, "")
 
 
 def harmless(text: str) -> str:

@@ -101,7 +101,7 @@ class Auditor:
     def _judge(self, write: Write) -> None:
         self.decisions += sum(isinstance(event.data, e.Decided) for event in write)
         self._weigh(write)
-        if isinstance(write[0].data, _LOGS_OWN):
+        if all(isinstance(event.data, _LOGS_OWN) for event in write):
             self._leave(None)
             self._apply(write)
         elif self._walk is not None and self._walk.meets(self.deployment, write):

@@ -100,6 +100,10 @@ def _requested(d: Deployment, write: Write) -> Iterator[Steps[object]]:
         yield append("fold", [_copied(event)])
 
 
+def _adopted(d: Deployment, write: Write) -> Iterator[Steps[object]]:
+    yield requests.adopt(d, cast("e.Adopted", write[0].data).identity)
+
+
 def _copied(event: e.Event) -> e.Draft:
     return e.Draft(event.data, worker=event.worker, attempt=event.attempt)
 
@@ -119,8 +123,9 @@ _BEGIN: dict[type[e.Fact], Callable[[Deployment, Write], Iterator[Steps[object]]
     e.Intended: _intended,
     e.Disarmed: _disarmed,
     e.Requested: _requested,
+    e.Adopted: _adopted,
 }
 """Type of a write's first line -> the protocols that may have written it."""
 
-_BEHIND_THE_END = (e.Armed, e.Disarmed, e.Effected, e.Intended, e.Noted, e.Progressed, e.Conflicted)
+_BEHIND_THE_END = (e.Adopted, e.Armed, e.Disarmed, e.Effected, e.Intended, e.Noted, e.Progressed, e.Conflicted)
 """Types that may follow the end of a deployment; an alarm, too, for a notice or for dead sessions that are left."""

@@ -114,21 +114,19 @@ def _module_source(module: str) -> _Source:
     return _Source(
         {node.name: dict(_described_fields(module, node.body)) for node in body if isinstance(node, ast.ClassDef)},
         {target: text for node, text in _described_statements(body) if (target := _assigned_name(node))},
-        {
-            alias.name: node.module
-            for node in body
-            if isinstance(node, ast.ImportFrom) and node.module is not None and node.module.startswith("wakeman.")
-            for alias in node.names
-        },
+        {alias.name: str(node.module) for node in body if isinstance(node, ast.ImportFrom) for alias in node.names},
     )
 
 
 def _described_fields(module: str, body: Sequence[ast.stmt]) -> Iterator[tuple[str, Field]]:
     text = dict(_described_statements(body))
     for node in body:
-        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
-            names = tuple(each.id for each in ast.walk(node.annotation) if isinstance(each, ast.Name))
-            yield node.target.id, Field(text.get(node, ""), names, module)
+        match node:
+            case ast.AnnAssign(target=ast.Name(id=name), annotation=annotation):
+                written = tuple(each.id for each in ast.walk(annotation) if isinstance(each, ast.Name))
+                yield name, Field(text.get(node, ""), written, module)
+            case _:
+                pass
 
 
 def _described_statements(body: Sequence[ast.stmt]) -> Iterator[tuple[ast.stmt, str]]:

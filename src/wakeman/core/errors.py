@@ -48,6 +48,10 @@ class NeedsPersonError(WakemanError):
     code = 5
 
 
+class NotLiveError(NeedsPersonError):
+    """The deployment is not this user's on this machine: its log can be read, and nothing is done by it."""
+
+
 class LogDamagedError(WakemanError):
     """The event log is damaged at the place that the message names."""
 

@@ -37,11 +37,10 @@ def unique(name: str, taken: Container[str], why: str) -> str:
 
     Shape: `taken` holds names in lower case, as a file system may not distinguish `A` from `a`.
     """
-    tries = 0
     found = name
     while found.lower() in taken:
-        found = tailed(name, f"-{_hash(why + '!' * tries)}")
-        tries += 1
+        found = tailed(name, f"-{_hash(why)}")
+        why += "!"
     return found
 
 

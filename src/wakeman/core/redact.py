@@ -29,9 +29,9 @@ _GAP = r"[\s│┃]*"
 def redacted(text: str, values: Mapping[str, str] = {}) -> str:
     """Return text with each of `values` (by name) replaced by `[NAME hidden]`, and what looks like a key likewise.
 
-    Boundary: a value is found across the lines of a screen that wraps it, and if the text's end cuts it off after the
-    minimum length. A value of several lines is hidden line by line. Cost: a scan for each value, and one more for all
-    patterns.
+    Boundary: a value is found across the lines of a screen that wraps it, and where the text's end cuts it off after
+    SECRET_CHARS_MIN characters. A value of several lines is hidden line by line.
+    Cost: a scan for each value; one more for all shapes.
     """
     for name, value in values.items():
         for line in value.splitlines():
@@ -49,7 +49,7 @@ def _without(text: str, value: str, instead: str) -> str:
     if len(bare) >= SECRET_CHARS_MIN and bare in re.sub(_GAP, "", text):
         text = re.sub(_GAP.join(map(re.escape, bare)), lambda _: instead, text)
     kept = text.removesuffix("…")
-    for length in range(min(len(value) - 1, len(kept)), SECRET_CHARS_MIN - 1, -1):
+    for length in range(len(value), SECRET_CHARS_MIN - 1, -1):
         if kept.endswith(value[:length]):
             return kept[:-length] + instead + text[len(kept) :]
     return text

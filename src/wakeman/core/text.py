@@ -27,6 +27,16 @@ def sanitise(text: str, limit: int) -> str:
     return plain if len(plain) <= limit and head == text else plain[: limit - 1].rstrip() + "…"
 
 
+def as_data(text: str, limit: int) -> str:
+    """Return text of others in double quotes, as one harmless line: what an agent or a person reads is a quotation.
+
+    Shape: as JSON has it, so that no text ends its own quotation. Units: `limit` in characters, before the quotes.
+    """
+    import msgspec
+
+    return msgspec.json.encode(sanitise(text, limit)).decode()
+
+
 def last_line(text: str, limit: int) -> str:
     """Return the last non-empty line of `text`, sanitised; "" if there is none."""
     lines = (sanitise(line, limit) for line in reversed(re.sub(_ESCAPES, "", text).splitlines()))

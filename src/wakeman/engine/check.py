@@ -16,6 +16,7 @@ from wakeman.core.model import Deployment
 from wakeman.core.policy.quality import Check
 from wakeman.core.redact import redacted
 from wakeman.engine.effects.alarm import ensure
+from wakeman.engine.live import LOCK_WAIT_DEFAULT_S, hold
 from wakeman.engine.observe.containment import Mishaps
 from wakeman.engine.observe.judgement import CheckResult, Unchecked, output_marks
 from wakeman.engine.observe.observe import observe
@@ -37,8 +38,6 @@ DELIVERY_GRACE_S = 30.0
 LOCK_WAIT_S: dict[str, float] = {"exit": 0.2, "hook": 0.2, "watch": 0.2}
 """Seconds that a check waits for the lock, by author. A check that was caused by an event does not queue behind
 another, which observes again anyway; it only waits for a process that writes a line."""
-LOCK_WAIT_DEFAULT_S = 5.0
-"""Seconds that all others wait for the lock."""
 
 
 def check(world: World, name: str, head: str = "") -> Deployment:
@@ -53,7 +52,7 @@ def check(world: World, name: str, head: str = "") -> Deployment:
     wait = LOCK_WAIT_S.get(world.by.partition(":")[0], LOCK_WAIT_DEFAULT_S)
     for _ in range(OBSERVATIONS_MAX):
         pending: list[Unchecked] = []
-        with world.logs.hold(name, world.by, wait) as log:
+        with hold(world, name, wait) as log:
             wait = LOCK_WAIT_DEFAULT_S
             _compare_checkpoint(log, head)
             before = log.deployment.seq
@@ -83,7 +82,7 @@ def _finished(world: World, name: str) -> Deployment:
     from wakeman.engine.effects.close import bury
     from wakeman.engine.protocol.requests import put_away
 
-    with world.logs.hold(name, world.by) as log:
+    with hold(world, name) as log:
         d, now = log.deployment, world.clock.now()
         if d.alarm and not d.wakes and (d.outcome == "partial" or bury(world, d) or d.alarm.due <= now):
             drive(world, log, put_away(d), now)
@@ -188,7 +187,7 @@ def _deliver_notices(world: World, d: Deployment, before: int) -> None:
         return
     from wakeman.engine.protocol.requests import delivered
 
-    with world.logs.hold(d.name, world.by, wait=DELIVERY_GRACE_S) as log:
+    with hold(world, d.name, DELIVERY_GRACE_S) as log:
         drive(world, log, delivered(log.deployment, outcomes), world.clock.now())
 
 

@@ -81,6 +81,11 @@ def units_file(host: Host, worker: WorkerState) -> str:
     return posixpath.join(attempt_directory(host, worker), "units.jsonl")
 
 
+def outputs_list(host: Host, worker: WorkerState) -> str:
+    """Return the file that lists the outputs to make, for the hook."""
+    return posixpath.join(attempt_directory(host, worker), "outputs")
+
+
 def stream(host: Host, worker: WorkerState) -> str:
     """Return the file of the attempt's stream."""
     return posixpath.join(host.directory, "streams", f"{worker.name}.{worker.attempt}.log")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 
-from wakeman.core.errors import NeedsPersonError, ProgramError, UnknownNameError, UsageError
+from wakeman.core.errors import NeedsPersonError, NotLiveError, ProgramError, UnknownNameError, UsageError
 from wakeman.core.log import events as e
 from wakeman.core.model import Deployment, WakeTarget
 from wakeman.core.policy.prompt_delivery import ENTER_AGAIN_S
@@ -15,9 +15,10 @@ from wakeman.engine.attempt import prompt_delivery, secrets
 from wakeman.engine.check import check
 from wakeman.engine.effects.text import Type
 from wakeman.engine.effects.text import send as send_text
+from wakeman.engine.live import elsewhere, hold, require
 from wakeman.engine.protocol import requests as protocol
 from wakeman.engine.protocol.steps import drive
-from wakeman.engine.registry import readable
+from wakeman.engine.runs import readable
 from wakeman.ports import World
 
 FATE_POLL_S = 0.25
@@ -48,7 +49,7 @@ def find_worker(world: World, name: str) -> tuple[str, str]:
 
 def stop(world: World, deployment: str, name: str) -> Deployment:
     """End one worker; its units go to a cleanup worker, and it is not retried."""
-    with world.logs.hold(deployment, world.by) as log:
+    with hold(world, deployment) as log:
         worker = _require_open(log.deployment).workers[name]
         if worker.ended and not worker.intent:
             raise UsageError(f"{deployment}/{name} is {worker.state} already")
@@ -61,7 +62,7 @@ def retry(world: World, deployment: str, name: str, units: tuple[str, ...], note
 
     Raises: UsageError when nothing of its share is missing: `reject` reopens a unit.
     """
-    with world.logs.hold(deployment, world.by) as log:
+    with hold(world, deployment) as log:
         d = _require_open(log.deployment)
         worker = d.workers[name]
         _require_units(d, units)
@@ -77,7 +78,7 @@ def retry(world: World, deployment: str, name: str, units: tuple[str, ...], note
 
 def judge(world: World, deployment: str, verb: e.Verb, units: tuple[str, ...], why: str) -> Deployment:
     """Waive or reject units: a person's decision overrides the checks'."""
-    with world.logs.hold(deployment, world.by) as log:
+    with hold(world, deployment) as log:
         d = _require_open(log.deployment)
         _require_units(d, units)
         verdicts = [name for name in units if name in d.reviews]
@@ -93,7 +94,7 @@ def request(world: World, deployment: str, verb: e.Verb, text: str = "") -> Depl
 
     Raises: UsageError when it is not possible now.
     """
-    with world.logs.hold(deployment, world.by) as log:
+    with hold(world, deployment) as log:
         d = _require_open(log.deployment)
         refusal = {
             "accept": "" if d.held else "no row is held",
@@ -107,6 +108,29 @@ def request(world: World, deployment: str, verb: e.Verb, text: str = "") -> Depl
     return check(world, deployment)
 
 
+def adopt(world: World, name: str) -> Deployment:
+    """Make a deployment live here that was restored, or whose container or registry is another now.
+
+    Raises: UsageError when it is live here already; NotLiveError for a copy, whose log names the original's files and
+    sessions, and where others could change it.
+    """
+    d, directory = world.logs.read(name), f"{world.state}/{name}"
+    why = elsewhere(world, name, d)
+    if not why:
+        raise UsageError(f"{name} is live here already", f"wakeman status {name}")
+    if (unsafe := world.registry.unsafe(directory)) or world.files.resolve([directory]) != world.files.resolve(
+        [d.host.directory]
+    ):
+        raise NotLiveError(
+            f"{name}: {unsafe or why}: it cannot be adopted",
+            f"move it to {d.host.directory}, or begin again with wakeman up",
+        )
+    world.registry.enrol(directory, d.host)
+    with hold(world, name) as log:
+        drive(world, log, protocol.adopt(log.deployment, world.registry.identity()), world.clock.now())
+    return check(world, name)
+
+
 def send(
     world: World, deployment: str, name: str, text: str, *, submit: bool, force: bool = False, raw: bool = False
 ) -> None:
@@ -116,7 +140,7 @@ def send(
     shows whether it arrived; see `wait_until_confirmed`. Raises: NeedsPersonError when it was not typed, because the
     worker is not idle or earlier text is not confirmed; UsageError when the worker is not live.
     """
-    with world.logs.hold(deployment, world.by) as log:
+    with hold(world, deployment) as log:
         d = _require_open(log.deployment)
         worker = d.workers[name]
         if not worker.live:
@@ -180,6 +204,7 @@ def sweep(world: World, deployment: str, pattern: str, older_than: float, *, act
     from wakeman.engine.effects.sweep import SessionToEnd, end_session
 
     d = world.logs.read(deployment)
+    require(world, deployment, d)
     live = [worker for worker in d.workers.values() if worker.live and d.outcome == "open"]
     mine = {key for worker in live for key in (worker.session_id, worker.session_mark)} - {""}
     now = world.clock.now().timestamp()
@@ -192,7 +217,7 @@ def sweep(world: World, deployment: str, pattern: str, older_than: float, *, act
         and (seen.mark or world.machine.mark_of(seen.pid) or f"{deployment}/").startswith(f"{deployment}/")
     ]
     if act and found:
-        with world.logs.hold(deployment, world.by) as log:
+        with hold(world, deployment) as log:
             for seen in found:
                 one = SessionToEnd(seen.session, seen.session_id, seen.mark)
                 drive(world, log, end_session(d, one, "person"), world.clock.now())

@@ -12,6 +12,7 @@ from wakeman.core.model import Deployment
 from wakeman.core.policy.notice import asking
 from wakeman.engine import alarm, layout
 from wakeman.engine.check import check
+from wakeman.engine.live import require
 from wakeman.ports import World
 
 Until = Literal["done", "change", "attention"]
@@ -48,6 +49,8 @@ def wait(
     """
     clock = world.clock
     start = tended = clock.mono()
+    if (d := world.logs.read(name)).outcome == "open":
+        require(world, name, d)
     d = _tended(world, name, push=push)
     first, seen = _change_key(d), cast("object", None)  # no mark yet: first read what was written since
     closed: float | None = None

@@ -23,6 +23,7 @@ from wakeman.core.policy.staging import staging, staging_of
 from wakeman.core.text import sanitise
 from wakeman.engine import alarm, layout
 from wakeman.engine.check import check
+from wakeman.engine.live import hold, require
 from wakeman.engine.observe.judgement import output_marks
 from wakeman.engine.observe.spool import (
     WROTE_PREFIX,
@@ -37,7 +38,7 @@ from wakeman.engine.observe.spool import (
 )
 from wakeman.engine.protocol.requests import record_watched
 from wakeman.engine.protocol.steps import drive
-from wakeman.engine.registry import readable
+from wakeman.engine.runs import readable
 from wakeman.engine.wait import ALARM_TEND_S, DISARM_LINGER_S, WAIT_POLL_S
 from wakeman.engine.workspace import workspace
 from wakeman.ports import FileChanges, Watch, World
@@ -86,6 +87,7 @@ class _Watching:
     def __init__(self, world: World, name: str, step: float) -> None:
         self.world, self.name, self.step = world, name, step
         self.d = d = world.logs.read(name)
+        require(world, name, d)
         self.shape = _watch_key(d)
         self.claims = claims(world, d)
         others = [other for key, other in readable(world).items() if key != name and other.outcome == "open"]
@@ -206,7 +208,7 @@ class _Watching:
         marks = self._marks(units)
         files = self.world.files.marks(strange)
         try:
-            with self.world.logs.hold(self.name, self.world.by) as log:
+            with hold(self.world, self.name) as log:
                 self.d = log.deployment
                 if self.d.outcome == "open" and _watch_key(self.d) == self.shape:
                     drafts = [e.Draft(e.Noted(text=sanitise(f"watch: {why}; all was looked at", 300))) for why in texts]

@@ -21,18 +21,22 @@ if TYPE_CHECKING:
     from wakeman.ports.client import TranscriptPaths as TranscriptPaths
     from wakeman.ports.clock import Clock as Clock
     from wakeman.ports.confiner import Confiner as Confiner
+    from wakeman.ports.confiner import Reach as Reach
     from wakeman.ports.executor import Executor as Executor
     from wakeman.ports.executor import Listing as Listing
     from wakeman.ports.executor import Made as Made
     from wakeman.ports.executor import Phase as Phase
     from wakeman.ports.executor import SessionInfo as SessionInfo
     from wakeman.ports.executor import Start as Start
+    from wakeman.ports.files import STATE_MARKER as STATE_MARKER
     from wakeman.ports.files import Files as Files
     from wakeman.ports.files import Installed as Installed
     from wakeman.ports.log_store import Logs as Logs
     from wakeman.ports.log_store import Writer as Writer
+    from wakeman.ports.machine import OUT_BYTES_MAX as OUT_BYTES_MAX
     from wakeman.ports.machine import Machine as Machine
     from wakeman.ports.machine import Ran as Ran
+    from wakeman.ports.registry import Registry as Registry
     from wakeman.ports.repository import Branch as Branch
     from wakeman.ports.repository import Git as Git
     from wakeman.ports.repository import Kept as Kept
@@ -53,12 +57,13 @@ _MODULES = {
     "executor": ("Executor", "Listing", "Made", "Phase", "SessionInfo", "Start"),
     "terminal": ("Terminal",),
     "timer": ("Job", "Timer"),
-    "files": ("Installed", "Files"),
-    "machine": ("Ran", "Machine"),
+    "files": ("STATE_MARKER", "Installed", "Files"),
+    "machine": ("OUT_BYTES_MAX", "Ran", "Machine"),
     "watcher": ("FileChanges", "Watch", "Watcher"),
-    "confiner": ("Confiner",),
+    "confiner": ("Confiner", "Reach"),
     "client": ("Source", "Task", "TranscriptPaths", "Command", "Evidence", "Report", "Reader", "Harness"),
     "repository": ("Branch", "Kept", "Merge", "MergeResult", "Git"),
+    "registry": ("Registry",),
     "world": ("World",),
 }
 _HOMES = {name: module for module, names in _MODULES.items() for name in names}

@@ -9,6 +9,9 @@ from msgspec import Struct
 
 from wakeman.core.model import FileFingerprint
 
+STATE_MARKER = ".wakeman"
+"""An (empty) file in state directories and in that of each deployment."""
+
 
 class Installed(Struct, frozen=True):
     """Result of an install: the file's mark at its target, or `why` it was not installed."""
@@ -42,7 +45,8 @@ class Files(Protocol):
     def glob(self, root: str, patterns: Sequence[str], exclude: Sequence[str]) -> list[str]:
         """List regular files under `root` as relative paths, sorted; `**` spans directories.
 
-        Boundary: hidden names match only a pattern that names them; an exclusion also excludes everything below.
+        Boundary: hidden names match only a pattern that names them; an exclusion also excludes everything below. A
+        directory that contains `STATE_MARKER` is Wakeman's own, and nothing in it is listed.
         Raises: StorageError for a directory that cannot be listed; UsageError for a pattern that leads outside `root`.
         """
 
@@ -51,6 +55,12 @@ class Files(Protocol):
 
     def is_directory(self, path: str) -> bool:
         """Return whether it is a directory, or a link to one."""
+
+    def directory_id(self, path: str) -> str:
+        """Return what tells a directory, or the one that a link leads to, from others at its path; "" for none.
+
+        Shape: `INODE:DEVICE`; the number of the device may be another after a restart of the machine.
+        """
 
     def resolve(self, paths: Iterable[str]) -> dict[str, str]:
         """Return each path with symlinks and `..` resolved, whether or not it exists."""

@@ -7,14 +7,24 @@ from typing import Literal, Protocol
 
 from msgspec import Struct
 
+OUT_BYTES_MAX = 8 * 1024 * 1024
+"""Bytes of standard output that are kept: its beginning, as a list of units must not lose its first."""
+
 
 class Ran(Struct, frozen=True):
-    """Result of a program. `code` is None if it was ended by the time limit or could not start (`error`)."""
+    """Result of a program. `code` is None if it was ended by the time limit or could not start (`error`).
+
+    Shape: `cut` says why `out` is not all that was printed: `size`, it was longer than `OUT_BYTES_MAX`, or `open`, a
+    process that the program left could still have printed more. `inexact` says that bytes in it were no UTF-8, and are
+    replaced. Who reads a list, and not words for a person, must look at both.
+    """
 
     code: int | None
     out: str = ""
     err: str = ""
     error: str = ""
+    cut: Literal["", "size", "open"] = ""
+    inexact: bool = False
 
 
 class Machine(Protocol):

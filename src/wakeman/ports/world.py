@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from wakeman.ports.files import Files
     from wakeman.ports.log_store import Logs
     from wakeman.ports.machine import Machine
+    from wakeman.ports.registry import Registry
     from wakeman.ports.repository import Git
     from wakeman.ports.terminal import Terminal
     from wakeman.ports.timer import Timer
@@ -28,6 +29,7 @@ class World(Struct, frozen=True):
 
     clock: Clock
     logs: Logs
+    registry: Registry  # which deployments are live here
     timer: Timer  # the machine's, which survives everything else
     stand_in: Callable[[Deployment], Timer | None]  # of the deployment's place
     files: Files

@@ -42,28 +42,29 @@ SAID: list[tuple[e.Fact, str]] = [
             observations=(Observation("w", 1, "running", "busy"), Observation("x", 1, "exited")),
             verdicts=(Verdict("a"), Verdict("b", ("missing", "empty"))),
         ),
-        "w running busy; x exited; a: passes; b: missing; empty",
+        'w running busy; x exited; a: passes; b: "missing; empty"',
     ),
     (
         e.Progressed(written=1, total=2, files=(Written("a", (FileFingerprint("a.out", 1, 1),)),)),
         "1/2 units written: a.out",
     ),
     (e.Progressed(written=1, total=2), "1/2 units written"),
-    (e.Conflicted(path="/w/x", written=DUE), "/w/x, in nobody's place"),
-    (e.Conflicted(path="/w/x", written=DUE, unit="a", owner="w", more=3), "/w/x, in the place of a (w), and 3 more"),
+    (e.Conflicted(path="/w/x", written=DUE), '"/w/x", in nobody\'s place'),
+    (e.Conflicted(path="/w/x", written=DUE, unit="a", owner="w", more=3), '"/w/x", in the place of a (w), and 3 more'),
     (e.Decided(row="sleep", looked=1, why="0/1 units done"), "sleep: 0/1 units done"),
     (e.Decided(row="wrap up", looked=1, then=("close",), why="1/1", held=True), "wrap up -> close (held): 1/1"),
+    (e.Decided(row="investigate", looked=1, why="waiting: x"), 'investigate: "waiting: x"'),
     (e.Intended(action="launch", target="s"), "launch s"),
     (e.Intended(action="wake", text="AT wake-up"), "wake AT wake-up"),
     (e.Effected(intent=1, ok=True), "done"),
-    (e.Effected(intent=1, ok=False, detail="exit 1"), "failed: exit 1"),
+    (e.Effected(intent=1, ok=False, detail="exit 1"), 'failed: "exit 1"'),
     (e.Launched(intent=1), ""),
     (e.Relaunched(intent=1, adopted=True), "adopted"),
-    (e.Started(why="it printed"), "it printed"),
-    (e.Stalled(reason="waiting", why="a permission"), "waiting: a permission"),
-    (e.Recovered(why="it printed"), "it printed"),
-    (e.Exited(why="exit status 1", code=1, ended_by="itself"), "by itself, code 1: exit status 1"),
-    (e.Exited(why="gone"), "by nobody known: gone"),
+    (e.Started(why="it printed"), '"it printed"'),
+    (e.Stalled(reason="waiting", why="a permission"), 'waiting: "a permission"'),
+    (e.Recovered(why="it printed"), '"it printed"'),
+    (e.Exited(why="exit status 1", code=1, ended_by="itself"), 'by itself, code 1: "exit status 1"'),
+    (e.Exited(why="gone"), 'by nobody known: "gone"'),
     (e.Verified(files=1), "1 file judged"),
     (e.Captured(file="screens/w.1.1.txt", sha256=""), "screens/w.1.1.txt"),
     (e.Requested(verb="waive", units=("a", "b"), text="old"), "waive a, b old"),
@@ -74,13 +75,13 @@ SAID: list[tuple[e.Fact, str]] = [
     (e.Reviewed(round=2, passed=3), "round 2: 3 accepted, 0 rejected"),
     (
         e.Reviewed(round=1, passed=1, rejected=(Rejection("a", "thin"), Rejection("b", "wrong"))),
-        "round 1: 1 accepted, 2 rejected: a: thin; b: wrong",
+        'round 1: 1 accepted, 2 rejected: a: "thin"; b: "wrong"',
     ),
     (e.Enrolled(session="r", units=(UNIT,), review=2, reviews=("a", "b")), "review 2 of 2 units: a, b"),
     (e.Verified(), "0 files judged"),
     (e.Intended(action="wake"), "wake"),
     (e.Intended(action="launch", target="s", text="t"), "launch s"),
-    (e.Effected(intent=1, ok=True, detail="at once"), "done: at once"),
+    (e.Effected(intent=1, ok=True, detail="at once"), 'done: "at once"'),
     (e.Confirmed(intent=1, ok=True, why="it was read"), "arrived: it was read"),
     (e.Confirmed(intent=1, ok=False, why="nothing shows it"), "not confirmed: nothing shows it"),
     (
@@ -119,5 +120,5 @@ def test_every_type_of_event_has_words() -> None:
 
 
 def test_what_others_wrote_is_made_harmless() -> None:
-    assert "by nobody known: red x" == summary(e.Exited(why="\x1b[31mred\nx"))
+    assert 'by nobody known: "red x"' == summary(e.Exited(why="\x1b[31mred\nx"))
     assert "\x1b" not in summary(e.Noted(text="\x1b]0;title\x07"))

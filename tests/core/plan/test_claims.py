@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import msgspec
 import pytest
@@ -12,16 +13,18 @@ from wakeman.core.model import (
     Deployment,
     FileFingerprint,
     Host,
+    Observation,
     Plan,
     Unit,
     UnitsSpec,
     UnitState,
     Verdict,
     WatchSpec,
+    WorkersSpec,
     WorkerState,
     Wrote,
 )
-from wakeman.core.plan.claims import Claims, claimed_paths, trespass
+from wakeman.core.plan.claims import Claims, at_work, claimed_paths, trespass
 
 NOW = datetime(2026, 1, 5, 22, 0, tzinfo=UTC)
 LATER = NOW + timedelta(seconds=5)
@@ -37,7 +40,9 @@ def claims(*units: Unit) -> Claims:
 
 def night() -> Deployment:
     """`wa` has ended with its output judged, `wb` is at work."""
-    d = Deployment(plan=Plan(name="n", units=UnitsSpec(), watch=WatchSpec(ignore=("*.log",))), host=HOST, started=NOW)
+    d = Deployment(
+        plan=Plan(name="n", units=UnitsSpec(), watch=WatchSpec(ignore=("*.log", "*.tmp"))), host=HOST, started=NOW
+    )
     d.units = {
         "a": UnitState(unit=A, worker="wa", verdict=Verdict("a", marks=(JUDGED,))),
         "b": UnitState(unit=B, worker="wb"),
@@ -69,6 +74,27 @@ def test_a_claim_is_of_its_unit_with_all_below(path: str, unit: str | None) -> N
     assert unit == claims(A, B).tree(path)
 
 
+def test_claims_know_where_each_path_lies() -> None:
+    assert {"out/b": "/p/out/b", "log/b": "/p/log/b"} == claims(B).resolved
+
+
+@pytest.mark.parametrize(
+    ("fields", "busy"),
+    [
+        ({"state": "running"}, True),
+        ({"state": "exited"}, False),
+        ({"state": "exited", "intent": 7}, True),
+        ({"state": "exited", "observation": Observation("w", 1, "exited", processes=1)}, True),
+        ({"state": "exited", "observation": Observation("w", 1, "exited")}, False),
+    ],
+    ids=str,
+)
+def test_a_worker_may_be_writing_while_it_lives_is_launched_or_has_left_processes(
+    fields: dict[str, Any], busy: bool
+) -> None:
+    assert busy == at_work(WorkerState(name="w", session="w", **fields))
+
+
 def test_without_claims_nobody_has_a_tree() -> None:
     assert None is claims(B).tree("/p/src/a")
 
@@ -81,6 +107,23 @@ def test_the_roots_are_the_topmost_directories() -> None:
 
 def test_one_at_work_may_write_its_own() -> None:
     assert None is judged(night(), "/p/out/b", FileFingerprint("out/b", 1, 1))
+
+
+def test_one_whose_outputs_are_staged_writes_no_output_in_its_place() -> None:
+    d = night()
+    d.plan = msgspec.structs.replace(d.plan, workers=WorkersSpec(stage=True))
+
+    assert ("wb", "b", "wb") == judged(d, "/p/out/b", FileFingerprint("out/b", 1, 1))
+
+
+@pytest.mark.parametrize(("path", "marked"), [("/p/out/a", True), ("/p/src/a/x", False), ("/p/stray", False)])
+def test_a_conflict_carries_the_file_where_it_is_an_output(path: str, marked: bool) -> None:
+    mark = FileFingerprint("out/a", 9, 9)
+
+    told = trespass(night(), claims(A, B), path, mark, LATER)
+
+    assert told is not None
+    assert (path, LATER, mark if marked else None) == (told[1].path, told[1].written, told[1].mark)
 
 
 def test_what_nobody_claims_is_a_conflict_of_the_only_one_at_work() -> None:
@@ -147,6 +190,24 @@ def test_a_claimed_tree_is_closed_when_its_worker_has_ended() -> None:
     assert None is judged(d, "/p/src/a/x", written=NOW)
     d.workers["wa"].state = "running"
     assert None is judged(d, "/p/src/a/x")
+
+
+@pytest.mark.parametrize(
+    ("since", "started", "written", "conflicts"),
+    [(10, 0, 5, False), (10, 0, 10, False), (10, 0, 11, True), (None, 0, 0, False), (None, 0, 5, True)],
+)
+def test_a_claimed_tree_is_closed_since_the_end_of_its_worker_or_the_start_where_it_never_ran(
+    since: int | None, started: int, written: int, conflicts: bool
+) -> None:
+    d = night()
+    d.started = NOW + timedelta(seconds=started)
+    d.workers["wa"].since = None if since is None else NOW + timedelta(seconds=since)
+
+    assert conflicts == (judged(d, "/p/src/a/x", written=NOW + timedelta(seconds=written)) is not None)
+
+
+def test_what_is_written_at_the_very_start_counts() -> None:
+    assert None is not judged(night(), "/p/out/new", written=NOW)
 
 
 def test_a_writer_who_was_told_is_held_to_its_own_places() -> None:

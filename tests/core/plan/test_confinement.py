@@ -63,6 +63,8 @@ def test_places_are_those_of_outputs_and_those_that_may_be_shared() -> None:
         ([place("a", "/c/a"), place("b", "/c", shared=True)], [("a", "b")]),
         ([place("a", "/c"), place("b", "/c/x", shared=True)], [("a", "b")]),
         ([place("a", "/c"), place("a", "/c/x", shared=True)], []),
+        ([place("a", "/p"), place("b", "/q"), place("c", "/p/x"), place("c", "/q/x")], [("a", "c")]),
+        ([place("c", "/r"), place("b", "/r/x"), place("a", "/p"), place("b", "/p")], [("b", "c"), ("a", "b")]),
     ],
 )
 def test_two_workers_that_could_write_one_directory_are_found(
@@ -83,6 +85,12 @@ def test_an_overlap_names_both_the_key_and_what_would_help() -> None:
         " expected directories of its own for each worker: units.output and workers.by decide; or workers.stage = true"
     )
     assert inside.startswith("workers.confine_also: 'a' may write to '/p' and 'b' to '/p/x': '/p/x' is inside '/p';")
+
+
+def test_an_overlap_with_a_directory_that_may_be_shared_names_that_key() -> None:
+    for upper, lower in ((True, False), (False, True)):
+        [told] = overlaps([place("a", "/p", shared=upper), place("b", "/p/x", shared=lower)], fold_case=False)
+        assert told.startswith("workers.confine_also: ")
 
 
 @pytest.mark.parametrize(
@@ -133,6 +141,19 @@ def test_a_directory_that_holds_what_nobody_may_write_is_refused(path: str, what
     assert ([what] if what else []) == [line.partition("part of ")[2].partition(";")[0] for line in told]
 
 
+@pytest.mark.parametrize(
+    ("found", "told"),
+    [
+        (WritableDirectory("w", "p", "/p"), "workers.confine: 'w' may write to 'p', which"),
+        (WritableDirectory("w", "p", "/p", shared=True), "workers.confine_also: 'w' may write to 'p', which"),
+    ],
+)
+def test_what_is_exposed_names_its_key_and_the_first_who_may_write_it(found: WritableDirectory, told: str) -> None:
+    [line] = exposures([found, place("v", "/p")], {"/p/plan.toml": "the plan file"}, [])
+
+    assert line.startswith(told)
+
+
 TOLD = """\
 sh: 1: cannot create ../docs/no: Permission denied
 touch: cannot touch '/root/nope': Permission denied
@@ -154,6 +175,24 @@ def test_output_tells_which_paths_were_refused() -> None:
     wanted = "/docs/no /root/nope /tmp/zzz /node/x.txt /py/x /json/q /ro/x /go/x"
 
     assert wanted.split() == refusals(TOLD, "/w", ["/w/in"])
+
+
+@pytest.mark.parametrize(
+    ("text", "reach", "paths"),
+    [
+        ("/x: Permission denied", [], ["/x"]),
+        (f"Permission denied: '/{'a' * 599}'", [], [f"/{'a' * 599}"]),
+        ("/a/x: Permission denied", ["/w/in", "/a"], []),
+        ("/a/x: Permission denied", ["/a", "/w/in"], []),
+        ("/ab/x: Permission denied", ["/a", "/w/in"], ["/ab/x"]),
+        ("./x: Permission denied", ["/w"], []),
+    ],
+    ids=["at the start", "long", "allowed by the last", "allowed by the first", "beside", "relative"],
+)
+def test_a_refused_path_is_whole_and_outside_of_all_that_may_be_written(
+    text: str, reach: list[str], paths: list[str]
+) -> None:
+    assert paths == refusals(text, "/w", reach)
 
 
 def test_output_that_is_made_to_be_slow_to_search_is_not() -> None:

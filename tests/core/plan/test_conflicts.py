@@ -80,6 +80,14 @@ def test_an_own_place_between_does_not_hide_anothers_above() -> None:
     ]
 
 
+def test_of_several_places_above_the_nearest_is_named() -> None:
+    units = unit("a", "x", writes=("w/**",)), unit("b", "y", writes=("w/v/**",)), unit("c", "w/v/z")
+
+    assert ["'a' claims 'w/**' and 'b' claims 'w/v/**'", "'b' claims 'w/v/**' and 'c' writes 'w/v/z'"] == [
+        problem.removeprefix("units: ").split(":")[0] for problem in found(*units)
+    ]
+
+
 def test_two_names_of_one_file_on_the_disk_are_one_place() -> None:
     assert 1 == len(found(unit("a", "link/x"), unit("b", "real/x"), links={"link/x": "/r/real/x"}))
 

@@ -152,6 +152,47 @@ def test_keys_of_json_stand_on_their_lines() -> None:
     assert locate('{\n"a": {\n"b" : 1},\n"c": [\n2]}') == {("a",): 2, ("a", "b"): 3, ("c",): 4, ("c", 0): 5}
 
 
+def test_what_is_written_without_a_blank_is_found_too() -> None:
+    text = 'a=[1,[2,{b="=",c=2}],3]\n[t]#x\nd={e=[\n4]}\n[[u]]#y\nf="#"\n[[u]]\n'
+
+    assert {
+        ("a",): 1,
+        ("a", 0): 1,
+        ("a", 1): 1,
+        ("a", 1, 0): 1,
+        ("a", 1, 1): 1,
+        ("a", 2): 1,
+        ("a", 1, 1, "b"): 1,
+        ("a", 1, 1, "c"): 1,
+        ("t",): 2,
+        ("t", "d"): 3,
+        ("t", "d", "e"): 3,
+        ("t", "d", "e", 0): 4,
+        ("u",): 5,
+        ("u", 0): 5,
+        ("u", 0, "f"): 6,
+        ("u", 1): 7,
+    } == locate(text)
+    assert set(every_path(tomllib.loads(text))) == set(locate(text))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"a"\n:\n1,"b":{"c":[1,[2,{"d":3,"e":4}]]}}',
+        r'{"a\/b": 1, "\ud83d\ude00": {"\u00e9\"": 2}}',
+        '{"a": "x", "b": []}',
+    ],
+)
+def test_a_key_of_json_is_found_as_json_means_it(text: str) -> None:
+    assert set(every_path(json.loads(text))) == set(locate(text))
+
+
+@pytest.mark.parametrize("text", [r'"\U0001F600" = 1', r"'a\/b' = 1", r'"a\"b".c = 1', '"" = 1'])
+def test_a_key_of_toml_is_found_as_toml_means_it(text: str) -> None:
+    assert set(every_path(tomllib.loads(text))) == set(locate(text))
+
+
 def test_a_table_below_an_array_of_tables_belongs_to_the_latest_element() -> None:
     text = "[[a]]\nx = 1\n[[a]]\n[a.b]\nx = 2\n[[a.c]]\n[[a.c]]\ny = 1"
     data = tomllib.loads(text)

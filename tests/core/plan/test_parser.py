@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 import tomllib
-from typing import Any
+from typing import Any, cast
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.words import THEIRS, fits
 
 from wakeman.core.errors import PlanError
-from wakeman.core.model import Agent, MoveSpec, Plan, UnitsSpec, WakeTarget, WorkersSpec
-from wakeman.core.plan.parser import read_plan
+from wakeman.core.model import Agent, MoveSpec, Plan, StuckSpec, UnitsSpec, VerifySpec, WakeTarget, WorkersSpec
+from wakeman.core.plan.parser import policy, read_plan
 
 GOOD = """
 name = "x"
@@ -105,7 +106,9 @@ def test_durations_become_seconds(written: str, seconds: float) -> None:
     assert seconds == read_plan(f"{GOOD}[wake]\nevery = {written}", "").wake.every
 
 
-@pytest.mark.parametrize(("written", "size"), [('"512K"', 524288), ('"2M"', 2097152), ('"1G"', 2**30), ("7", 7)])
+@pytest.mark.parametrize(
+    ("written", "size"), [('"512K"', 524288), ('"2M"', 2097152), ('"1G"', 2**30), ('"2T"', 2**41), ("7", 7)]
+)
 def test_sizes_become_bytes(written: str, size: int) -> None:
     assert size == read_plan(f"{GOOD}[verify]\nmin_bytes = {written}", "").verify.min_bytes
 
@@ -217,11 +220,169 @@ def test_nothing_at_all_lacks_a_name_and_units() -> None:
             "cleanup.sweep[0].session: unknown key; did you mean 'sessions'?",
         ),
         (f'goal = ["{"x" * 99}"]', "goal: found an array; expected a string"),
+        (
+            'workers.auto_approve = "edit"',
+            "workers.auto_approve: found 'edit'; expected 'all', 'edits' or false; did you mean 'edits'?",
+        ),
+        ("goal = 9007199254740992", "goal: found 9007199254740992; expected a string"),
+        ("goal = 9007199254740993", "goal: found a huge number; expected a string"),
+        (f'workers.mode = "{"x" * 60}"', f"workers.mode: found '{'x' * 60}'; expected 'interactive' or 'print'"),
+        ('stuck.after = "3651d"', "stuck.after: found 315446400.0; expected at most 315360000"),
+        ('wake.to = [{"run": ["a"], "submit": 1}]', "wake.to[0].submit: found 1; expected true or false"),
         (f'workers.mode = "{"x" * 99}"', f"workers.mode: found '{'x' * 60}...'; expected 'interactive' or 'print'"),
     ],
 )
 def test_a_value_of_the_wrong_shape_is_refused(line: str, expected: str) -> None:
     assert [expected] == with_line(line)
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {"stuck.after": "3650d", "stuck.attempts": 9007199254740992, "verify.min_bytes": 9007199254740992},
+        {"limits.wait": False, "wake.hold": True},
+        {"units.exclude": ["a"]},
+        {"workers.prompt": "Do it."},
+        {"workers.prompt_file": "task.md"},
+        {"workers.command": ["a", ""]},
+        {"units.output": ["a", "b"]},
+        {"wake.to": [{"run": ["a", "{{ message }}"]}, {"tmux": "main"}]},
+        {"workers.env": {"A_1": "{{ worker }}"}},
+    ],
+    ids=str,
+)
+def test_what_a_plan_may_say_is_taken(keys: dict[str, object]) -> None:
+    assert [] == refused(keys)
+
+
+def nested(key: str, value: object) -> dict[str, Any]:
+    """Give a table with one key: `wake.every` is in a table of its own."""
+    for part in reversed(key.split(".")):
+        value = {part: value}
+    return cast("dict[str, Any]", value)
+
+
+def merged(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    """Give both tables as one, the other's keys first."""
+    shared = [key for key in one if isinstance(one[key], dict) and isinstance(other.get(key), dict)]
+    return {**one, **other, **{key: merged(one[key], other[key]) for key in shared}}
+
+
+def refused(keys: dict[str, object]) -> list[str]:
+    """Give what is wrong with the good plan once it also says this, without the place."""
+    plan = tomllib.loads(GOOD)
+    for key, value in keys.items():
+        plan = merged(plan, nested(key, value))
+    try:
+        read_plan(json.dumps(plan), "w.toml")
+    except PlanError as fault:
+        return [problem.partition(": ")[2] for problem in fault.problems]
+    return []
+
+
+NO_REVIEWER = "verify.review: found without verify.agent; expected that, or verify.review.command: nobody would review"
+NO_SAMPLE = "verify.sample: found 0, and a review of the sample; expected at least 1, or verify.review.of = 'all'"
+NO_COMMAND = (
+    "verify.review.command: missing or empty; expected an argument list, as the reviewer's harness is 'command'"
+)
+AGENT = {"description": "d", "prompt": "p"}
+SAMPLED: dict[str, object] = {"verify.sample": 1}
+BY_COMMAND: dict[str, object] = {"verify.review.command": ["judge"]}
+BY_AGENT: dict[str, object] = {"verify.agent": "judge", "agents.judge": AGENT, "verify.review.harness": "claude"}
+
+
+@pytest.mark.parametrize(
+    ("keys", "problems"),
+    [
+        ({}, []),
+        ({"verify.review": {}}, []),
+        ({"verify.review.rounds": 2}, [NO_REVIEWER]),
+        ({"verify.review.prompt": "x"}, [NO_REVIEWER]),
+        ({**SAMPLED, **BY_COMMAND}, []),
+        ({**SAMPLED, **BY_AGENT}, []),
+        (BY_COMMAND, [NO_SAMPLE]),
+        (BY_AGENT, [NO_SAMPLE]),
+        ({**BY_COMMAND, "verify.review.of": "all"}, []),
+        ({**BY_COMMAND, **SAMPLED, "verify.review.of": "all"}, []),
+        ({**SAMPLED, "verify.agent": "judge", "agents.judge": AGENT}, [NO_COMMAND]),
+        ({**SAMPLED, **BY_AGENT, "verify.review.harness": "command"}, [NO_COMMAND]),
+        ({**SAMPLED, **BY_AGENT, **BY_COMMAND, "verify.review.harness": "command"}, []),
+    ],
+    ids=str,
+)
+def test_a_review_needs_a_reviewer_and_something_to_review(keys: dict[str, object], problems: list[str]) -> None:
+    assert problems == refused(keys)
+
+
+TREE: dict[str, object] = {"workers.isolate": "worktree"}
+BESIDE = "found beside workers.isolate; expected one of the two"
+NO_TREE = "found without workers.isolate = 'worktree'; expected it beside"
+
+
+@pytest.mark.parametrize(
+    ("keys", "problems"),
+    [
+        ({**TREE, "workers.stage": True}, [f"workers.stage: {BESIDE}: a tree of its own is a place aside already"]),
+        (
+            {**TREE, "workers.confine": "units"},
+            [f"workers.confine: {BESIDE}: commits are written outside a worker's tree"],
+        ),
+        (
+            {**TREE, **SAMPLED, **BY_COMMAND},
+            [f"verify.review: {BESIDE}: a reviewer does not see the workers' trees"],
+        ),
+        ({**TREE, **SAMPLED, **BY_AGENT}, [f"verify.agent: {BESIDE}: a reviewer does not see the workers' trees"]),
+        ({"workers.stage": True, "workers.confine": "units"}, []),
+        ({**TREE, "workers.base": "main", "workers.setup": [["make"]], "workers.commit": False}, []),
+        ({"workers.base": "main"}, [f"workers.base: {NO_TREE}"]),
+        ({"workers.setup": [["make"]]}, [f"workers.setup: {NO_TREE}"]),
+        ({"workers.commit": False}, [f"workers.commit: {NO_TREE}"]),
+        ({"workers.base": "HEAD", "workers.setup": [], "workers.commit": True}, []),
+    ],
+    ids=str,
+)
+def test_a_worker_has_one_place_aside_and_a_tree_has_its_own_keys(keys: dict[str, object], problems: list[str]) -> None:
+    assert problems == refused(keys)
+
+
+ALSO = "workers.confine_also"
+
+
+@pytest.mark.parametrize(
+    ("keys", "problems"),
+    [
+        ({"workers.confine": "units", ALSO: ["cache"]}, []),
+        ({ALSO: ["cache"]}, [f"{ALSO}: found without workers.confine = 'units'; expected only beside it"]),
+        (
+            {"workers.confine": "units", ALSO: ["~/cache"]},
+            [f"{ALSO}[0]: found '~/cache'; expected a path, relative to the plan file or absolute; '~' is none here"],
+        ),
+    ],
+    ids=str,
+)
+def test_more_directories_are_for_who_is_confined(keys: dict[str, object], problems: list[str]) -> None:
+    assert problems == refused(keys)
+
+
+def test_who_needs_no_command_may_have_none() -> None:
+    plan = read_plan(GOOD.replace('command = ["true"]', 'harness = "claude"'), "")
+
+    assert ("claude", ()) == (plan.workers.harness, plan.workers.command)
+
+
+def test_a_command_is_not_missed_where_the_harness_is_wrong_in_itself() -> None:
+    text = GOOD.replace('command = ["true"]', "harness = 7")
+
+    assert ["w.toml:7: workers.harness: found 7; expected a string"] == problems(text)
+
+
+def test_a_name_that_no_template_has_is_refused_even_where_the_source_is_wrong() -> None:
+    text = GOOD.replace("glob", "globb") + '[wake]\nto = [{ run = ["{{ worker }}"] }]'
+
+    assert [
+        "w.toml:4: units.globb: unknown key; did you mean 'glob'?",
+        "w.toml:9: wake.to[0].run[0]: found unknown name 'worker'; expected one of message, deployment",
+    ] == problems(text)
 
 
 def test_numbers_without_end_are_refused() -> None:
@@ -308,6 +469,7 @@ def test_a_matrix_needs_a_value_for_each_key() -> None:
         ("items = ['a', { lang = 'b' }]", "lang", True),
         ("items = ['a', { input = 'b' }]", "input", True),
         ("items = ['a']", "input", False),
+        ("items = ['a']", "a", False),
         ("items = ['a/b.c']", "stem", True),
         ("matrix = { os = ['a'] }", "os", True),
         ("matrix = { os = ['a'] }", "path", False),
@@ -359,3 +521,50 @@ def test_malformed_braces_are_reported_even_where_the_names_are_not_known_yet() 
             ' expected {{ name }}, or {{ "{{" }} for braces'
         ),
     ] == problems(text)
+
+
+# --- another policy -----------------------------------------------------------------------------------------------
+
+BASE = Plan(name="base", units=UnitsSpec(file="list"), goal="g", stuck=StuckSpec(after=9.0, attempts=5))
+"""A plan that breaks rules of its own: it has no output and no command."""
+
+
+def test_a_file_of_policy_changes_what_it_says_and_nothing_else() -> None:
+    found = policy('\ufeff[stuck]\nattempts = 7\n[verify]\nmin_bytes = "1K"\n', "p.toml", BASE)
+
+    expected = msgspec.structs.replace(BASE, stuck=StuckSpec(after=9.0, attempts=7), verify=VerifySpec(min_bytes=1024))
+    assert expected == found
+
+
+def test_of_a_whole_plan_the_policy_is_taken_and_nothing_else() -> None:
+    found = policy(GOOD + 'stagger = 7\n[stuck]\nattempts = 7\n[watch]\nconflicts = "stop"', "p.toml", BASE)
+
+    workers = WorkersSpec(command=("true",), stagger=7.0)
+    assert msgspec.structs.replace(BASE, workers=workers, stuck=StuckSpec(attempts=7)) == found
+
+
+@pytest.mark.parametrize("part", ['name = "x"', "[units]\nglob = '*'\noutput = 'o'"])
+def test_what_has_a_name_or_units_is_a_whole_plan(part: str) -> None:
+    with pytest.raises(PlanError) as caught:
+        policy(part, "p.toml", BASE)
+
+    assert "missing" in caught.value.problems[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "problems"),
+    [
+        ("[stuck]\nattempts = 0", ["p.toml:2: stuck.attempts: found 0; expected at least 1"]),
+        ("[wake]\nevery = 0\n[stuck]\nattempts = 7", ["p.toml:2: wake.every: found 0; expected more than 0"]),
+        ("goal = 'x'", ["p.toml:1: goal: unknown key; expected one of workers, wake, stuck, verify, cleanup, limits"]),
+        (
+            "[watch]\nconflicts = 'stop'",
+            ["p.toml:1: watch: unknown key; expected one of workers, wake, stuck, verify, cleanup, limits"],
+        ),
+    ],
+)
+def test_a_policy_that_cannot_be_used_is_refused_for_what_it_says_itself(text: str, problems: list[str]) -> None:
+    with pytest.raises(PlanError) as caught:
+        policy(text, "p.toml", BASE)
+
+    assert problems == list(caught.value.problems)

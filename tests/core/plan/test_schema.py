@@ -58,6 +58,24 @@ def test_units_come_from_exactly_one_source_and_names_are_plain() -> None:
     assert re.search(tables["Plan"]["allOf"][0]["properties"]["name"]["pattern"], "condense-docs")
 
 
+def test_every_key_and_every_field_of_a_line_has_its_meaning_without_indentation() -> None:
+    parts = [*definitions().values(), *json.loads(json.dumps(events_schema()))["$defs"].values()]
+    described = [part for part in parts if not part["title"].endswith("Event")]
+    told = [schema.get("description", "") for part in described for schema in part.get("properties", {}).values()]
+
+    assert len(told) > 150
+    assert all(told)
+    assert not [text for text in (*told, *(part["description"] for part in described)) if "\n " in text]
+
+
+def test_what_bounds_a_key_is_kept() -> None:
+    tables = definitions()
+
+    assert 0 == tables["VerifySpec"]["properties"]["min_bytes"]["minimum"]
+    assert 1 == tables["WorkersSpec"]["properties"]["at_once"]["anyOf"][0]["minimum"]
+    assert ["off", "units"] == tables["WorkersSpec"]["properties"]["confine"]["enum"]
+
+
 def test_the_schema_of_a_line_names_every_type_and_takes_those_of_a_newer_version() -> None:
     made = events_schema()
 

@@ -67,6 +67,12 @@ def test_a_path_without_a_directory_has_the_root_as_parent() -> None:
     assert (".", ".", "a") == (names["parent"], names["parent_name"], names["name"])
 
 
+def test_the_parent_of_what_lies_at_the_top_is_the_top() -> None:
+    names = unit_template_values(Unit(name="/a", outputs=()))
+
+    assert ("/", "/", "a") == (names["parent"], names["parent_name"], names["name"])
+
+
 def test_a_path_that_two_patterns_find_is_one_unit() -> None:
     assert ["a", "b"] == [unit.name for unit in made(["a", "b", "a"], glob="*")]
 
@@ -99,6 +105,10 @@ def test_a_line_that_is_no_object_of_strings_is_refused_with_its_number() -> Non
         line.split(":")[0] + ":" + line.split(":")[1] for line in wrong
     ]
     assert all(line.endswith("; expected a JSON object of strings") for line in wrong)
+
+
+def test_a_line_that_cannot_be_read_is_the_only_fault() -> None:
+    assert 1 == len(refused(["{b"], file="list"))
 
 
 def test_a_matrix_is_every_combination_in_the_order_of_its_keys() -> None:
@@ -166,6 +176,11 @@ def test_no_unit_at_all_is_refused_with_what_was_looked_for(spec: dict[str, Any]
             "units.items[0]: unit 'a': found output 'out/'; expected the path of a file",
         ),
         (
+            {"items": ["a"], "output": "o/."},
+            "units.items[0]: unit 'a': found output 'o/.'; expected the path of a file",
+        ),
+        ({"items": ["a"], "output": ".."}, "units.items[0]: unit 'a': found output '..'; expected the path of a file"),
+        (
             {"items": ["a"], "output": "{{ unitt }}"},
             (
                 "units.items[0]: unit 'a': units.output: found unknown name 'unitt'; expected one of"
@@ -190,6 +205,14 @@ def test_units_of_one_key_go_to_one_worker_in_the_order_first_seen() -> None:
     assert [("w_b", "b", ["b/1", "b/2"]), ("w_a", "a", ["a/1"])] == [
         (share.name, share.key, [unit.name for unit in share.units]) for share in found
     ]
+
+
+def test_a_worker_is_named_after_the_first_unit_of_its_key() -> None:
+    [share] = shared(["b/1", "b/2", "b/3"], by="{{ parent }}", name="w_{{ stem }}")
+
+    assert "w_1" == share.name
+    with pytest.raises(PlanError, match=r"workers.name: unit 'b/1': found unknown name"):
+        shared(["b/1", "b/2", "b/3"], by="{{ parent }}", name="{{ lang }}")
 
 
 def test_a_large_share_is_cut_into_numbered_parts() -> None:
@@ -294,6 +317,25 @@ def test_a_difference_is_told_key_by_key() -> None:
         "workers.env: (none) -> {}",
     ] == [line if "wake.to" not in line else line[:15] + "..." for line in difference(old, new)]
     assert [] == difference(old, old)
+
+
+@pytest.mark.parametrize(("size", "shown"), [(58, "x" * 58), (59, None)])
+def test_a_value_that_fits_is_shown_whole(size: int, shown: str | None) -> None:
+    old, new = (Plan(name="x", units=UnitsSpec(), goal=goal) for goal in ("", "x" * size))
+
+    assert [f'goal: "" -> "{shown}"' if shown else f'goal: "" -> ..."{"x" * 59}...'] == difference(old, new)
+
+
+def test_values_that_just_fit_are_shown_whole_wherever_they_part() -> None:
+    old, new = (Plan(name="x", units=UnitsSpec(), goal="x" * 57 + sign) for sign in "ab")
+
+    assert [f'goal: "{"x" * 57}a" -> "{"x" * 57}b"'] == difference(old, new)
+
+
+def test_long_values_that_part_at_once_are_shown_from_their_beginning() -> None:
+    old, new = (Plan(name="x", units=UnitsSpec(), goal=sign * 99) for sign in "ab")
+
+    assert [f'goal: ..."{"a" * 59}... -> ..."{"b" * 59}...'] == difference(old, new)
 
 
 def test_long_values_are_shown_where_they_part() -> None:

@@ -52,6 +52,10 @@ def test_malformed_braces_are_refused(text: str) -> None:
     assert [f"found malformed braces at {text!r}; {BAD}"] == template_faults(text, ["a"])
 
 
+def test_braces_between_quotes_are_no_name() -> None:
+    assert [] == template_faults('{{ "{{" }} {{ a }}', ["a"])
+
+
 def test_an_unknown_name_is_refused_with_the_nearest_one() -> None:
     expected = "found unknown name 'parnt'; expected one of path, parent; did you mean 'parent'?"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -91,6 +92,10 @@ def test_nothing_is_waited_for_after_what_is_not_its_fault_or_long_ago(fields: d
     one = worker(**fields)  # type: ignore[arg-type] # fields of the worker
 
     assert 0.0 == retry_delay(deployment(one), one)
+
+
+def test_a_hang_up_is_known_by_what_a_shell_makes_of_its_signal() -> None:
+    assert 128 + signal.SIGHUP == HUNG_UP_STATUS
 
 
 def test_a_log_of_before_knows_no_back_off() -> None:

@@ -229,6 +229,10 @@ def spent(**fields: object) -> Deployment:
         (deployment(worker(), done=True), Decision("wrap up", WRAPPED, why=SAYS)),
         (changed(deployment(worker(), done=True), held="wrap up"), Decision("wrap up", WRAPPED, why=SAYS)),
         (ready(), Decision("wrap up", WRAPPED, why=SAYS, held=True)),
+        (
+            deployment(worker(), wake=HOLD),
+            Decision("clean up", ("enrol",), why="0/1 units done; undone by w", held=True),
+        ),
         (ready(held="give up"), Decision("wrap up", WRAPPED, why=SAYS, held=True)),
         (ready(accepted="wrap up"), Decision("wrap up", WRAPPED, why=SAYS)),
         (ready(accepted="give up"), Decision("wrap up", WRAPPED, why=SAYS, held=True)),
@@ -320,4 +324,6 @@ def test_what_is_wrong_with_a_unit_is_said_by_a_person_or_else_of_what_was_made_
 ) -> None:
     d = unit(deployment(worker(units=2)), **fields)
 
-    assert [f"w/1: {said}", "w/2: not done"] == failures(d.units, ["w/1", "w/2"])
+    quotation = said if "reopened" in fields else f'"{said}"'
+    assert [f'"w/1": {quotation}', '"w/2": "not done"'] == failures(d.units, ["w/1", "w/2"])
+    assert [f"w/1: {said}", "w/2: not done"] == failures(d.units, ["w/1", "w/2"], quoted=False)

@@ -77,6 +77,7 @@ def test_the_reasons_of_many_units_are_cut_to_the_room_that_a_line_has_and_no_sh
     whole = review.REASON_CHARS_MAX in {len(each.why) for each in rejects}
 
     assert count == len(rejects)
+    assert len(data) <= review.VERDICT_BYTES_MAX
     assert bytes_ <= review.REASONS_BYTES_MAX
     assert whole or bytes_ > 0.95 * review.REASONS_BYTES_MAX
 

@@ -139,7 +139,7 @@ def test_a_unit_whose_place_is_taken_says_so() -> None:
     play.stage.files.write("/plans/out/w0/u0.json", b"mine" * 100)
     d = play.go(minutes=10)
 
-    assert ["w0/u0: out/w0/u0.json: changed by somebody else, what was made is kept aside"] == failures(
+    assert ['"w0/u0": "out/w0/u0.json: changed by somebody else, what was made is kept aside"'] == failures(
         d.units, ["w0/u0"]
     )
 

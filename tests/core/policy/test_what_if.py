@@ -82,14 +82,14 @@ TWICE = ("w0", "w1")
         (
             silence,
             {"stuck": StuckSpec(after=300.0)},
-            [(name, "", "stalled: silent: no sign of life for 359 s") for name in TWICE],
+            [(name, "", 'stalled: silent: "no sign of life for 359 s"') for name in TWICE],
         ),
         (
             silence,
             {"stuck": StuckSpec(after=0.0)},
             [
-                *((name, "started: ", "started: ; stalled: silent: no sign of life for 0 s") for name in TWICE),
-                *((name, "", "stalled: silent: no sign of life for 359 s") for name in TWICE),
+                *((name, "started: ", 'started: ; stalled: silent: "no sign of life for 0 s"') for name in TWICE),
+                *((name, "", 'stalled: silent: "no sign of life for 359 s"') for name in TWICE),
             ],
         ),
     ],

@@ -11,7 +11,7 @@ from typing import Any
 from wakeman.adapters.memory.clock import MemoryClock
 from wakeman.core.errors import StorageError, UsageError
 from wakeman.core.model import FileFingerprint
-from wakeman.ports import Installed
+from wakeman.ports import STATE_MARKER, Installed
 
 
 @dataclass
@@ -28,6 +28,8 @@ class MemoryFiles:
     pipes: set[str] = field(default_factory=set)
     closed: set[str] = field(default_factory=set)
     open: set[str] = field(default_factory=set)  # files that are open for writing
+    known: dict[str, int] = field(default_factory=dict)  # inodes of the directories that were asked for
+    device: int = 1
     _inodes: int = 0
 
     def marks(self, paths: Iterable[str]) -> dict[str, FileFingerprint]:
@@ -62,7 +64,13 @@ class MemoryFiles:
             [_pattern_parts(pattern) for pattern in exclude],
         )
         files = (path for path in (*self.held, *self.links) if self._real(path) in self.held)
-        inside = (path.removeprefix(f"{place}/").split("/") for path in files if path.startswith(f"{place}/"))
+        states = [f"{posixpath.dirname(path)}/" for path in self.held if posixpath.basename(path) == STATE_MARKER]
+        marked = tuple(state for state in states if state.startswith(f"{place}/") and state != f"{place}/")
+        inside = (
+            path.removeprefix(f"{place}/").split("/")
+            for path in files
+            if path.startswith(f"{place}/") and not path.startswith(marked)
+        )
         return sorted(
             "/".join(names)
             for names in inside
@@ -85,6 +93,16 @@ class MemoryFiles:
 
     def is_directory(self, path: str) -> bool:
         return self._real(path) in self.made
+
+    def directory_id(self, path: str) -> str:
+        place = self._real(path)
+        if place not in self.made:
+            self.known.pop(place, None)
+            return ""
+        if place not in self.known:
+            self._inodes += 1
+            self.known[place] = self._inodes
+        return f"{self.known[place]}:{self.device}"
 
     def resolve(self, paths: Iterable[str]) -> dict[str, str]:
         return {path: self._real(path) for path in paths}
@@ -129,13 +147,21 @@ class MemoryFiles:
         into = target.endswith("/") or self._real(target) in self.made
         goal = posixpath.join(target, posixpath.basename(source)) if into else target
         old = self._entry(source)
-        if old not in self.held and old not in self.links:
+        below = f"{old}/"
+        moved = [each for each in (*self.held, *self.links, *self.made) if each == old or each.startswith(below)]
+        if not moved:
             raise StorageError(f"{source}: no such file")
         new = self._place(goal)
         if new in self.held or new in self.links:
             raise StorageError(f"{goal}: exists already, and nothing is overwritten")
-        kind: dict[str, Any] = self.held if old in self.held else self.links
-        kind[new] = kind.pop(old)
+        for each in moved:
+            there = new + each.removeprefix(old)
+            if each in self.made:
+                self.made.discard(each)
+                self.made.add(there)
+            else:
+                kind: dict[str, Any] = self.held if each in self.held else self.links
+                kind[there] = kind.pop(each)
         return goal
 
     def remove(self, path: str) -> None:

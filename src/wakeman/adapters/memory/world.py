@@ -12,6 +12,7 @@ from wakeman.adapters.memory.disk import MemoryFiles
 from wakeman.adapters.memory.git import MemoryGit
 from wakeman.adapters.memory.logs import MemoryLogs
 from wakeman.adapters.memory.machine import MemoryMachine, MemoryTimer
+from wakeman.adapters.memory.registry import MemoryRegistry
 from wakeman.adapters.memory.sessions import Act, MemoryHarness, MemorySessions, MemoryStandIn
 from wakeman.adapters.memory.watch import MemoryWatcher
 from wakeman.core.model import Agent, Deployment, Host, Plan, WakeTarget
@@ -41,6 +42,7 @@ class MemoryWorld:
         self.git = MemoryGit(self.files)
         self.alarms = MemoryTimer()
         self.logs = MemoryLogs(self.clock)
+        self.registry = MemoryRegistry()
         self.harness = MemoryHarness(self.reports)
         self.watcher = MemoryWatcher(self.files, self.clock.advance)
         self.sessions = MemorySessions(self.clock, self.files, lambda name: self.acts.get(name, self.usual))
@@ -50,6 +52,7 @@ class MemoryWorld:
         return World(
             clock=self.clock,
             logs=self.logs,
+            registry=self.registry,
             timer=self.alarms,
             stand_in=lambda d: MemoryStandIn(self.sessions, d.server),
             files=self.files,
@@ -109,7 +112,9 @@ class MemoryWorld:
             check(self.world(f"{argv[2]}:1"), argv[4] if len(argv) > 4 else "")
 
     def _host(self, plan: Plan, root: str, directory: str) -> Host:
-        confinement = self.confiner.choose({}) if plan.workers.confine == "units" else None
+        confinement = (
+            self.confiner.choose({}, plan.workers.confine_network) if plan.workers.confine == "units" else None
+        )
         return Host(
             root=root,
             directory=directory,

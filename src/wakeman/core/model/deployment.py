@@ -9,7 +9,7 @@ from typing import Literal
 from msgspec import Struct
 
 from wakeman.core.model.intent import OpenIntent
-from wakeman.core.model.plan import DEFAULT_EXECUTOR, Plan, UnitsSpec
+from wakeman.core.model.plan import DEFAULT_EXECUTOR, Network, Plan, UnitsSpec
 from wakeman.core.model.unit import FileFingerprint, Review, UnitState
 from wakeman.core.model.worker import Validator, WorkerState
 
@@ -35,11 +35,13 @@ class Confinement(Struct, frozen=True, omit_defaults=True):
     """How the kernel confines an attempt; determined once, by testing it."""
 
     way: str
-    """What confines: `landlock`, or `bwrap` for bubblewrap."""
+    """What confines: `landlock+mounts`, with mounts over what is hidden; `landlock` without; `bwrap` for bubblewrap."""
     program: str
     """Absolute path of the program that applies the rules and then executes the worker's program."""
     words: str = ""
     """Description of it, with the version of its rules."""
+    network: Network = "all"
+    """What of the network it leaves."""
 
 
 class Repository(Struct, frozen=True, omit_defaults=True):
@@ -57,6 +59,17 @@ class Repository(Struct, frozen=True, omit_defaults=True):
     """The plan's directory, relative to `top`."""
     branch: str = ""
     """Full name of the branch that `workers.base` named; empty for none."""
+
+
+class Identity(Struct, frozen=True, omit_defaults=True):
+    """Where and as whom a process runs: what another copy of the same state directory does not share."""
+
+    machine: str = ""
+    """Id of the machine (`/etc/machine-id`), or its host name where it has none."""
+    uid: int = -1
+    """Number of the user."""
+    pid_namespace: int = 0
+    """Number of the PID namespace, by which containers differ from their machine; 0 where there is none."""
 
 
 class Host(Struct, frozen=True, omit_defaults=True):
@@ -80,6 +93,11 @@ class Host(Struct, frozen=True, omit_defaults=True):
     """What confines the workers, with `workers.confine`."""
     repository: Repository | None = None
     """The git repository, with `workers.isolate`."""
+    identity: Identity | None = None
+    """Machine, user and PID namespace of `up`, or of who adopted the deployment. Logs of before have none."""
+    root_id: str = ""
+    """What tells `root` from another directory in its place, as `INODE:DEVICE@BOOT`: nobody is launched in another.
+    Empty in older logs."""
 
 
 def attempt_id(d: Deployment, worker: WorkerState) -> str:
@@ -140,7 +158,7 @@ class Deployment(Struct):
     moved: dict[str, str] = {}
     last_launch: float = -1e18  # mono of the last launch
     failed_launches: int = 0  # in a row
-    met: bool = False  # somebody has met a usage limit; until then nobody has to look for one
+    met: bool = False  # a worker has met a usage limit; until then none is searched for
     restless: dict[str, None] = {}  # workers of whom a look counts something: unknown, idle, silent, being launched
     validators: tuple[Validator, ...] = ()  # as the last look saw them
     trespassed: dict[str, datetime] = {}  # path -> when it was written by whom it must not

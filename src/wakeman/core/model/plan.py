@@ -21,6 +21,9 @@ WakeRow = Literal["ask", "clean up", "wrap up", "give up", "check"]
 Pace = Literal["simple", "complex", "long"]
 """`simple`: 3m, later 5m; `complex`: 5m, later 10m; `long`: 10m, later 15m. Later is after two alarms without
 progress, until there is some."""
+Network = Literal["none", "loopback", "all"]
+"""`none`: no internet sockets; `loopback`: an interface of the attempt's own, on which it meets its children alone;
+`all`: what you reach."""
 WorkspaceKind = Literal["in place", "staged", "worktree"]
 """Where workers make their outputs: at their final paths, in a stage per attempt, or in a git work tree per worker."""
 Seconds = Annotated[
@@ -50,7 +53,7 @@ class UnitsSpec(Spec, frozen=True):
 
     glob: str | tuple[str, ...] | None = None
     """Pattern, or list of patterns, relative to the plan file; each file that matches is one unit, and its input.
-    Example: `"docs/*/*.md"`; `**` matches any number of directories."""
+    Example: `"docs/*/*.md"`; `**` matches any number of directories. State directories are left out."""
     items: tuple[str | dict[str, str], ...] | None = None
     """Units by name, or as tables whose keys templates may use: `unit` (or `name`) names one, `input` is its file."""
     file: str | None = None
@@ -136,6 +139,8 @@ class WorkersSpec(Spec, frozen=True):
     children; `off`: it writes wherever you may."""
     confine_also: tuple[str, ...] = ()
     """Further directories that a confined worker may write to, such as caches. Example: `["/home/me/.npm"]`."""
+    confine_network: Network = "all"
+    """What of the network a confined worker has. Clients of a model need `all`."""
     stage: bool = False
     """Have outputs made in a private directory of the attempt and moved into place in one step, once they pass."""
     isolate: Literal["none", "worktree"] = "none"

@@ -22,7 +22,7 @@ class Unit(Struct, frozen=True, omit_defaults=True):
     """Further names for this unit's templates (path, parent, stem, matrix keys)."""
 
 
-class Share(Struct, frozen=True, omit_defaults=True):
+class Share(Struct, frozen=True):
     """The units that one worker is to do. `name` is safe for a session and unique in the deployment."""
 
     name: str
@@ -30,7 +30,7 @@ class Share(Struct, frozen=True, omit_defaults=True):
     units: tuple[Unit, ...]
 
 
-class FileFingerprint(Struct, frozen=True, omit_defaults=True, array_like=True):
+class FileFingerprint(Struct, frozen=True, array_like=True):
     """A file's fingerprint: if equal, the content is taken as unchanged and a verdict stays valid."""
 
     path: str
@@ -110,7 +110,7 @@ def _sum(one: Any, other: Any) -> Any:
     return other if one is None else one if other is None else one + other
 
 
-class Written(Struct, frozen=True, omit_defaults=True):
+class Written(Struct, frozen=True):
     """Outputs of one unit that were written, as they were found then."""
 
     unit: str

@@ -100,6 +100,7 @@ class WorkerState(Struct):
     name: str
     session: str
     key: str = ""
+    cwd_id: str = ""  # inode, device and boot of the directory that it starts in; "" for one that may change
     origin: str = ""  # the worker whose share it took over; "" for an ordinary worker
     review: int = 0  # the round of reviews that it is a reviewer of; 0 for one that makes units
     units: list[str] = []

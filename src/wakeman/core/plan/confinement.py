@@ -9,6 +9,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import accumulate
 
 from msgspec import Struct
 
@@ -129,9 +130,8 @@ def _held(
 
 def _above(spelled: str, holders: Holders, *, either: bool) -> Iterator[WritableDirectory]:
     """Yield the owners of a directory or of one above it; `either`: also of shared ones."""
-    parts = spelled.split("\0")[:-1]
-    for depth in range(len(parts), -1, -1):
-        above = "".join(f"{part}\0" for part in parts[:depth])
+    parts = (f"{part}\0" for part in spelled.split("\0")[:-1])
+    for above in reversed(list(accumulate(parts, initial=""))):
         for shared in (False, True) if either else (False,):
             yield from holders.get((above, shared), {}).values()
 

@@ -9,7 +9,8 @@ import operator
 import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import NamedTuple
+from itertools import accumulate
+from typing import NamedTuple, cast
 
 import msgspec
 from msgspec import inspect as mi
@@ -58,7 +59,7 @@ _BOUNDS: tuple[tuple[str, Callable[[float, float], bool], str], ...] = (
     ("gt", operator.gt, "more than"),
     ("le", operator.le, "at most"),
 )
-_FIELDS = [field for kind in mi.multi_type_info([Plan]) if isinstance(kind, mi.StructType) for field in kind.fields]
+_FIELDS = cast("mi.StructType", mi.type_info(Plan)).fields
 KEY_PARTS_MAX = 100
 """Parts of a dotted key at most: a library needs time that grows with their square."""
 PLAN_DEPTH_MAX = 32
@@ -135,7 +136,7 @@ def _depth_exceeds(value: object, most: int) -> bool:
 
 def _syntax(message: str, text: str, where: str) -> str:
     """Convert a parser's message to ours: each has the position at its end, in its own format."""
-    what, *place = re.split(_PLACE, message, maxsplit=1)
+    what, *place = re.split(_PLACE, message)
     line, column, byte = place[:3] or (None, None, None)
     if line is None:
         before = text.encode(errors="replace")[: int(byte)].decode(errors="ignore") if byte else text
@@ -145,8 +146,8 @@ def _syntax(message: str, text: str, where: str) -> str:
 
 def _problem_lines(found: Iterable[Problem], lines: Mapping[Path, int], where: str) -> tuple[str, ...]:
     def line(problem: Problem) -> int:
-        path = problem.path
-        return next((lines[path[:end]] for end in range(len(path), 0, -1) if path[:end] in lines), 1)
+        upwards = reversed(list(accumulate((part,) for part in problem.path)))
+        return next((lines[path] for path in upwards if path in lines), 1)
 
     ordered = sorted(((line(problem), problem) for problem in found), key=operator.itemgetter(0))
     return tuple(f"{where}:{at}: {spell(problem.path)}: {problem.text}" for at, problem in ordered)
@@ -210,7 +211,7 @@ def _union(kinds: Sequence[mi.Type], value: object, path: Path, found: _Found) -
         faults += [tried] if _has_shape(kind, value) else []
     if len(faults) > 1:
         return _wrong_type(mi.UnionType(tuple(kinds)), value, path, found)
-    found += faults[0]
+    found.extend(*faults)  # of the one that was meant
     return _BAD
 
 
@@ -230,11 +231,14 @@ def _quantity(kind: mi.Type, quantity: Quantity, inner: mi.Type, value: object, 
 
 def _scalar(kind: mi.Type, value: object, path: Path, found: _Found) -> object:
     wanted = ""
-    if isinstance(value, str):
-        wanted = "text without NUL characters" if "\0" in value else ""
-    elif isinstance(kind, mi.IntType | mi.FloatType) and isinstance(value, int | float):
-        wanted = _bound(kind, value)
-        value = float(value) if isinstance(kind, mi.FloatType) and not wanted else value
+    match kind, value:
+        case _, str():
+            wanted = "text without NUL characters" if "\0" in value else ""
+        case mi.IntType() | mi.FloatType(), int() | float():
+            wanted = _bound(kind, value)
+            value = float(value) if isinstance(kind, mi.FloatType) and not wanted else value
+        case _:
+            pass
     if not wanted:
         return value
     found.append(Problem(path, f"found {_shown(value)}; expected {wanted}"))

@@ -168,9 +168,9 @@ def _source_entries(spec: UnitsSpec, source: Sequence[str], problems: list[str])
         for at, item in enumerate(spec.items):
             yield _unit_entry(f"units.items[{at}]", item)
     elif spec.matrix is not None:
-        for combination in itertools.product(*spec.matrix.values()):
-            own = dict(zip(spec.matrix, combination, strict=True))
-            yield _Entry(f"units.matrix: {own}", "-".join(combination), None, own)
+        for pairs in itertools.product(*([(key, each) for each in choices] for key, choices in spec.matrix.items())):
+            own = dict(pairs)
+            yield _Entry(f"units.matrix: {own}", "-".join(own.values()), None, own)
     else:
         yield from _entries_of_lines(
             "units.command: line" if spec.file is None else f"units.file: {spec.file} line", source, problems
@@ -254,7 +254,7 @@ def _word(text: str) -> str:
 
 
 def _leaves(value: object, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], str]]:
-    if isinstance(value, dict) and (value or not path):
+    if isinstance(value, dict) and value:
         for key, item in value.items():
             yield from _leaves(item, (*path, key))
     else:

@@ -30,7 +30,7 @@ def _commented_lines(text: str) -> Iterator[str]:
     for line in text.splitlines():
         if table := re.match(r"\[([a-z]+)\]", line):
             kind = _field(Plan, table[1]).type
-            yield from _comment_lines((kind.__doc__ or "").partition("\n")[0])
+            yield from _comment_lines(str(kind.__doc__).partition("\n")[0])
         elif (key := re.match(r"#?([a-z_]+) = ", line)) and (kind, key[1]) not in named:
             named.add((kind, key[1]))
             yield from [""] if re.match(r"#?[a-z\"{]", before) else []

@@ -73,7 +73,7 @@ def closest(word: str, known: Iterable[str]) -> str:
     """Return the most similar known word; "" if none is similar."""
     import difflib  # 3 ms, which a check does not pay
 
-    return next(iter(difflib.get_close_matches(word, list(known), n=1)), "")
+    return next(iter(difflib.get_close_matches(word, list(known))), "")
 
 
 def _faults(template: str, scope: Collection[str] | None) -> Iterator[str]:

@@ -186,8 +186,10 @@ def _isolation_problems(plan: Plan) -> Iterator[Problem]:
 
 
 def _confined(plan: Plan) -> Iterator[Problem]:
-    if plan.workers.confine_also and plan.workers.confine == "off":
-        yield Problem(("workers", "confine_also"), "found without workers.confine = 'units'; expected only beside it")
+    unset = WorkersSpec()
+    for name in ("confine_also", "confine_network") if plan.workers.confine == "off" else ():
+        if getattr(plan.workers, name) != getattr(unset, name):
+            yield Problem(("workers", name), "found without workers.confine = 'units'; expected only beside it")
 
 
 def _variables(plan: Plan) -> Iterator[Problem]:

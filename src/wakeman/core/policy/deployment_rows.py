@@ -10,7 +10,10 @@ from wakeman.core.policy.attempts import attempt_is_over, missing
 from wakeman.core.policy.limits import due_launches, elapsed, over_budget, tokens, used
 from wakeman.core.policy.staging import held_up
 from wakeman.core.policy.tables import DEPLOYMENT_RULES, HOLDABLE, Decision, choose
+from wakeman.core.text import as_data
 
+CHECK_WORDS_CHARS_MAX = 2000
+"""Characters of a failed check that a task repeats."""
 WHY_NAMES_MAX = 50
 """Workers that the reason of a decision names; the rest are counted."""
 ROWS_PER_CHECK_MAX = 8
@@ -72,13 +75,18 @@ def undone(d: Deployment) -> list[str]:
     return [name for name, unit in review.tasks(d).items() if not unit.done]
 
 
-def failures(units: Mapping[str, UnitState], names: Iterable[str]) -> list[str]:
-    """Return the problem of each unit, a line each: a person's rejection, the failed checks, or that it is missing."""
+def failures(units: Mapping[str, UnitState], names: Iterable[str], *, quoted: bool = True) -> list[str]:
+    """Return the problem of each unit, a line each: a person's rejection, the failed checks, or that it is missing.
+
+    Shape: `quoted` marks what files and commands say as quotations: who reads it is an agent.
+    """
     lines = []
     for name in names:
         unit = units[name]
         problems = _unit_problems(unit)
-        lines.append(f"{name}: {unit.reopened or '; '.join(problems)}")
+        said = "; ".join(problems)
+        wrong = unit.reopened or (as_data(said, CHECK_WORDS_CHARS_MAX) if quoted else said)
+        lines.append(f"{as_data(name, CHECK_WORDS_CHARS_MAX) if quoted else name}: {wrong}")
     return lines
 
 

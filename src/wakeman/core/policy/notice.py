@@ -15,13 +15,25 @@ from wakeman.core.policy.attempts import END_TRIES_MAX, attempt_is_over, owed
 from wakeman.core.policy.deployment_rows import undone
 from wakeman.core.policy.limits import breaker_open, over_budget, starved
 from wakeman.core.policy.staging import leaves_branches
-from wakeman.core.policy.tables import Decision
-from wakeman.core.text import sanitise
+from wakeman.core.policy.tables import EDITION_QUOTING_MIN, Decision
+from wakeman.core.text import as_data, sanitise
 
 BLIND_OBSERVATIONS_MAX = 3
 """Failed observations in a row after which a person is asked."""
 NOTICE_CHARS_MAX = 600
 """Characters of a notice at most."""
+WAITING_PHRASES = (
+    "asks for a permission",
+    "asks a question",
+    "asks whether it may trust",
+    "asks for a login",
+    "asks whether to use the API key",
+    "asks to accept bypass mode",
+    "shows a dialog",
+)
+"""How tables of clients begin to say what a client waits for; the rest may be its worker's own words."""
+LAUNCH_FAILURE_CHARS_MAX = 200
+"""Characters of a failed launch's reason that a notice repeats."""
 
 
 NOTIFIED_ROWS: dict[str, WakeRow] = {"clean up": "clean up", "wrap up": "wrap up", "give up": "give up"}
@@ -48,22 +60,22 @@ def causes(d: Deployment, decision: Decision, by: str) -> list[Cause]:
         if w.unseen
     ]
     if breaker_open(d):
-        found.append(Cause("ask", "ask:launches", f"{d.failed_launches} launches in a row failed"))
+        found.append(Cause("ask", "ask:launches", f"{d.failed_launches} launches in a row failed{_last_failure(d)}"))
     if d.full:
         found.append(Cause("ask", "ask:disk", "the disk is full: nobody is launched until there is room"))
     if d.barred:
-        found.append(Cause("ask", "ask:barred", f"no launches: {sanitise(d.barred, 100)}: wakeman unpause"))
+        why = _in_our_words(d, d.barred, 100, "a key or a login was refused")
+        found.append(Cause("ask", "ask:barred", f"no launches: {why}: wakeman unpause"))
     if over_budget(d) and _waiting(d):
         found.append(Cause("ask", "ask:dear", "limits.max_cost or max_tokens is reached: wakeman amend"))
     key = f"ask:conflict:{len(str(len(d.trespassed)))}"  # the first, the tenth, the hundredth
     if d.trespassed and d.plan.watch.conflicts != "ignore" and key not in d.woken:
-        found.append(
-            Cause("ask", key, f"{len(d.trespassed)} writes out of place, the last {sanitise(d.trespass, 120)}")
-        )
+        last = _in_our_words(d, f", the last {d.trespass}", 131, f": wakeman log {d.name} --type conflicted")
+        found.append(Cause("ask", key, f"{len(d.trespassed)} writes out of place{last}"))
     if d.alarm is None and d.generation and not d.paused_at and d.outcome == "open":
         found.append(Cause("ask", "ask:alarm", "no alarm can be set: wakeman doctor"))
     found += [
-        Cause("ask", f"ask:place:{seq}", f"{sanitise(taking.target, 80)} passes and cannot be taken over: wakeman log")
+        Cause("ask", f"ask:place:{seq}", f"{_named(d, taking.target, 80)} passes and cannot be taken over: wakeman log")
         for seq, taking in d.promoting.items()
     ]
     if starved(d):
@@ -112,15 +124,24 @@ def telling(d: Deployment, decision: Decision, by: str, now: datetime) -> list[e
 def message(d: Deployment, decision: Decision, due: Sequence[Cause]) -> str:
     """Format a notice in one line: the decision, the progress, who needs help, what to run next."""
     asks = [cause.says for cause in due if cause.kind == "ask"]
-    needs = ""
-    if asks:
-        needs = f", {len(asks)} need{'s' if len(asks) == 1 else ''} you ({'; '.join(asks)})"
     total = len(review.tasks(d))
     head = f"AT wake-up: {d.name}: {decision.under or decision.row}: {total - len(undone(d))}/{total} done"
     merging = decision.row == "wrap up" and leaves_branches(d)
     verb = "accept" if decision.held or decision.under else "merge" if merging else "status"
     tail = f". Next: wakeman {verb} {d.name}. Do not do the units yourself."
-    return sanitise(head + needs, NOTICE_CHARS_MAX - len(tail)) + tail
+    room = NOTICE_CHARS_MAX - len(tail)
+    if d.edition < EDITION_QUOTING_MIN:
+        return sanitise(head + _needs(asks, len(asks)), room) + tail
+    told = next(n for n in range(len(asks), -1, -1) if n == 0 or len(head + _needs(asks, n)) <= room)
+    return sanitise(head + _needs(asks, told), room) + tail
+
+
+def _needs(asks: Sequence[str], told: int) -> str:
+    """Format who needs help: the first of them in words, so that no quotation is cut, and how many there are."""
+    if not asks:
+        return ""
+    words = [*asks[:told], *([f"{len(asks) - told} more"] if told < len(asks) else [])]
+    return f", {len(asks)} need{'s' if len(asks) == 1 else ''} you ({'; '.join(words)})"
 
 
 def asking(d: Deployment) -> bool:
@@ -130,6 +151,12 @@ def asking(d: Deployment) -> bool:
         breaker_open(d) or bool(d.barred or d.full or d.promoting) or (over_budget(d) and _waiting(d)) or starved(d)
     )
     return bool(_asking(d)) or bool(d.held) or blind or halted or bool(_unreviewed(d))
+
+
+def _last_failure(d: Deployment) -> str:
+    """Return why the last launch failed, as the end of a sentence; "" where that is not known any more."""
+    failed = [worker for worker in d.workers.values() if worker.ended_by == "launch"]
+    return f": {_named(d, max(failed, key=lambda w: w.over).why, LAUNCH_FAILURE_CHARS_MAX)}" if failed else ""
 
 
 def _waiting(d: Deployment) -> bool:
@@ -146,7 +173,7 @@ def _unreviewed(d: Deployment) -> list[tuple[str, str]]:
     ]
     late = _late(d)
     if late:
-        says = f"{sanitise(late[0], 60)} changed behind its last review: wakeman waive, or reject"
+        says = f"{_named(d, late[0], 60)} changed behind its last review: wakeman waive, or reject"
         found.append((f"late:{len(d.reviews)}", says))
     return found
 
@@ -170,4 +197,34 @@ def _question(worker: WorkerState) -> str:
 
 def _stuck_line(d: Deployment, worker: WorkerState) -> str:
     minutes = (d.looked_at - worker.since).total_seconds() / 60 if d.looked_at and worker.since else 0.0
-    return f"{worker.name}: {worker.reason or 'launch'}: {sanitise(worker.why, 60)}, {minutes:.0f} min"
+    why = _in_our_words(d, worker.why, 60, cause_of(worker))
+    return f"{worker.name}: {worker.reason or 'launch'}: {why}, {minutes:.0f} min"
+
+
+def cause_of(worker: WorkerState) -> str:
+    """Return in Wakeman's words why a worker is in trouble; "" where it is in none.
+
+    Boundary: of what its client said only a phrase that Wakeman has for it is repeated: the reader may be an agent.
+    """
+    match worker.reason:
+        case "waiting":
+            return next((phrase for phrase in WAITING_PHRASES if worker.why.startswith(phrase)), "asks for something")
+        case "limited":
+            return f"usage limit until {worker.until:%Y-%m-%d %H:%M} UTC" if worker.until is not None else "usage limit"
+        case "error":
+            refused = worker.observation is not None and worker.observation.fault == "auth"
+            return "its key or login was refused" if refused else "its client reports an error"
+        case "silent":
+            return "no sign of life"
+        case _:
+            return "its launch is not confirmed" if worker.intent else ""
+
+
+def _in_our_words(d: Deployment, theirs: str, limit: int, ours: str) -> str:
+    """Return our words for what others said; in logs of an earlier edition those were repeated."""
+    return sanitise(theirs, limit) if d.edition < EDITION_QUOTING_MIN else ours
+
+
+def _named(d: Deployment, name: str, limit: int) -> str:
+    """Return the name of a unit or a file as a quotation; in logs of an earlier edition it was none."""
+    return sanitise(name, limit) if d.edition < EDITION_QUOTING_MIN else as_data(name, limit)

@@ -10,7 +10,9 @@ from msgspec import Struct
 from wakeman.core.log import events as e
 from wakeman.core.model import Deployment
 
-EDITION = 1
+EDITION = 2
+EDITION_QUOTING_MIN = 2
+"""Edition from which on what others said is quoted."""
 """Edition of the tables: a log is verified by the edition under which it was begun. 1: attempts back off."""
 
 

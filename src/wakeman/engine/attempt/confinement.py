@@ -16,7 +16,7 @@ from wakeman.core.plan.template import render
 from wakeman.core.policy.staging import staging_of
 from wakeman.engine import layout
 from wakeman.engine.workspace import workspace
-from wakeman.ports import Command, Task, World
+from wakeman.ports import Command, Reach, Task, World
 
 OPEN_MODE = 0o777
 """Mode of a directory for outputs, less the umask: the same as by a worker's own `mkdir`."""
@@ -79,12 +79,15 @@ def words(world: World, host: Host, worker: WorkerState) -> tuple[str, ...]:
 
 
 def write_confiner_files(world: World, host: Host) -> None:
-    """Write the confiner's files into the deployment's directory, if they are missing. Repeatable: yes."""
+    """Write what confines into the deployment's directory, where it is not there, or is an earlier version's.
+
+    Repeatable: yes.
+    """
     if host.confinement is None:
         return
     for name, data in world.confiner().kit(host.confinement).items():
         file = layout.inside(host, name)
-        if not world.files.marks([file]):
+        if not world.files.marks([file]) or world.files.read(file) != data:
             world.files.write(file, data, durable=True)
 
 
@@ -96,15 +99,33 @@ def prepare_confinement(world: World, d: Deployment, worker: WorkerState, comman
     for place in output_directories(d, worker):
         files.make(place, mode=OPEN_MODE)
     stream = layout.stream(host, worker)
-    reach = writable_paths(d, worker, stream=command.to_file)
-    there = files.marks(reach)
-    for place in reach:
+    writes = writable_paths(d, worker, stream=command.to_file)
+    there = files.marks(writes)
+    for place in writes:
         if place not in there and place != stream:
             files.make(place)
     workers = d.plan_of(worker).workers
     if "hook" in world.harness(workers.harness).reads and workers.mode == "interactive":
         files.pipe(layout.push(host, worker))
+    reads = _readable_paths(host, worker, command)
+    known = files.resolve([*writes, *reads, world.state])
+    reach = Reach([known[each] for each in writes], [known[each] for each in reads], [known[world.state]])
     files.write(layout.rules(host, worker), world.confiner().rules(host.confinement, reach))
+
+
+def _readable_paths(host: Host, worker: WorkerState, command: Command) -> list[str]:
+    """List what an attempt reads of what Wakeman keeps, besides what it may write to.
+
+    Shape: file by file. The rest of the state directory is hidden: who may open a file can lock it.
+    """
+    scripts = [layout.inside(host, name) for name in (layout.HOOK, layout.GUARD)]
+    own = [layout.units_file(host, worker), layout.prompt_file(host, worker), layout.outputs_list(host, worker)]
+    guarded = [layout.may(host, worker)] if command.guarded else []
+    home, place = layout.client(host, worker), layout.attempt_directory(host, worker)
+    given = [file for file in command.files if layout.relative_within(file, home) is None]
+    given += [command.stdin] if command.stdin else []
+    inside = [file for file in given if layout.relative_within(file, place)]
+    return list(dict.fromkeys([*scripts, *own, *guarded, *inside]))
 
 
 def borrowed(world: World, host: Host, task: Task, wanted: Mapping[str, tuple[str, ...]]) -> dict[str, bytes]:
@@ -179,7 +200,7 @@ def _unable(world: World, plan: Plan) -> list[str]:
         if world.harness(workers.harness).adopts:
             found = f"found 'units' with harness {workers.harness!r}, whose launcher starts the session itself"
             return [f"workers.confine: {found}; expected 'off'"]
-        world.confiner().choose(world.machine.environ())
+        world.confiner().choose(world.machine.environ(), workers.confine_network)
     except WakemanError as fault:
         return [f"workers.confine: {fault}{f'; {fault.hint}' if fault.hint else ''}"]
     return []

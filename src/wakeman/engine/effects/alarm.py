@@ -58,10 +58,10 @@ class Rearm(Struct, frozen=True):
         not replaced by the place's timer because `at` fails once.
         """
         now = world.clock.now()  # a check may have taken long: count from now, not from its observation
-        there = d.alarm is not None and alarm.alarm_is_pending(world, d, now)
-        if there and d.alarm is not None and not d.alarm.job:
+        old = d.alarm if alarm.alarm_is_pending(world, d, now) else None
+        if old is not None and not old.job:
             return None
-        return alarm.arm(world, d, now, "head", or_stand_in=not there)
+        return alarm.arm(world, d, now, "head", or_stand_in=old is None)
 
     def recorded(self, d: Deployment, write: Write) -> e.Armed | None:
         """Read it, as `Arm` does."""

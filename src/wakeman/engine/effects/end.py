@@ -69,8 +69,10 @@ def _signal(world: World, ids: Sequence[str], name: Literal["TERM", "KILL"]) -> 
 def end(d: Deployment, decision: Decision, _: datetime) -> Steps[None]:
     """End a decision's worker or, for a row of the deployment, each worker that is alive or has left processes."""
     chosen, by = to_end(d, decision), ender(decision)
-    if decision.row == "finish" and not chosen[0].ends and (yield from _leave(chosen[0])):
-        return
+    if decision.row == "finish":
+        (worker,) = chosen
+        if not worker.ends and (yield from _leave(worker)):
+            return
     yield from end_workers(d, chosen, by)
 
 

@@ -38,7 +38,7 @@ class Ready(Struct, frozen=True):
     resume: bool = False
 
 
-class Adopted(Struct, frozen=True):
+class Established(Struct, frozen=True):
     """The session of an attempt, made or found."""
 
     session_id: str = ""
@@ -57,7 +57,7 @@ class Unconfirmed(Struct, frozen=True):
     """A user's launcher that was started, but whose session was not found: left to a person, never repeated."""
 
 
-Fate: TypeAlias = Adopted | Failed | Unconfirmed
+Fate: TypeAlias = Established | Failed | Unconfirmed
 """The outcome of a launch."""
 
 
@@ -134,13 +134,14 @@ class MakeSessions(Struct, frozen=True):
 
     def recorded(self, d: Deployment, write: Write) -> Mapping[str, Fate] | str:
         """Read the outcomes. Boundary: one without an outcome is assumed to have started."""
-        if len(write) == 1 and isinstance(write[0].data, e.Noted):
-            return write[0].data.text
+        first, *more = write
+        if not more and isinstance(first.data, e.Noted):
+            return first.data.text
         names = [*(each.worker for each in self.prepared.ready), *self.prepared.refused]
         recorded = outcomes(write)
         started = {each.worker for each in self.prepared.ready}
         return {
-            name: recorded.get(name) or (Adopted() if name in started else Failed("why it was refused"))
+            name: recorded.get(name) or (Established() if name in started else Failed("why it was refused"))
             for name in names
         }
 
@@ -179,12 +180,12 @@ def launch(d: Deployment, names: Sequence[str], now: datetime) -> Steps[None]:
     if isinstance(fates, str):
         yield from append("line", [noted(fates)])
         return
-    seqs = {intent.worker or "": intent.seq for intent in intents}
+    seqs = {intent.worker: intent.seq for intent in intents}
     drafts = [
         draft for name, fate in fates.items() for draft in launch_drafts(d, d.workers[name], seqs.get(name, 0), fate)
     ]
     yield from append("outcome", drafts)
-    yield from do(Remember(tuple(name for name, fate in fates.items() if isinstance(fate, Adopted))))
+    yield from do(Remember(tuple(name for name, fate in fates.items() if isinstance(fate, Established))))
 
 
 def _intent(d: Deployment, ready: Ready) -> e.Draft:
@@ -204,7 +205,7 @@ def launch_fate(made: Made) -> Fate:
     """Return the outcome of making a session."""
     if made.error or made.taken:
         return Failed(made.error or "a session of that name is somebody else's")
-    return Adopted(made.session_id, made.pid)
+    return Established(made.session_id, made.pid)
 
 
 def launch_drafts(d: Deployment, worker: WorkerState, intent: int, fate: Fate) -> list[e.Draft]:
@@ -213,7 +214,7 @@ def launch_drafts(d: Deployment, worker: WorkerState, intent: int, fate: Fate) -
     Boundary: a launch that the machine or a person prevented costs no attempt.
     """
     match fate:
-        case Adopted():
+        case Established():
             kind = e.Launched if worker.state == "pending" else e.Relaunched
             fact = kind(intent=intent, session_id=fate.session_id, pid=fate.pid, adopted=fate.found)
             return [transition(worker, fact)]
@@ -240,7 +241,7 @@ def outcomes(write: Write) -> dict[str, Fate]:
 def _recorded_fate(data: e.Fact) -> Fate | None:
     match data:
         case e.Launched():
-            return Adopted(data.session_id, data.pid, data.adopted)
+            return Established(data.session_id, data.pid, data.adopted)
         case e.Exited():
             return Failed(data.why.removeprefix(UNLAUNCHED), data.ended_by)
         case e.Effected():
@@ -298,8 +299,6 @@ def _legal(d: Deployment, worker: WorkerState, fate: Fate) -> bool:
 
 def recover(d: Deployment) -> Steps[None]:
     """Settle open launches."""
-    if not any(worker.intent for worker in d.workers.values()):
-        return
     fates = yield from do(Recover())
     if isinstance(fates, str):
         yield from append("line", [noted(fates)])
@@ -321,7 +320,7 @@ def _recovered(world: World, d: Deployment, worker: WorkerState, listing: Listin
     host, sign = d.host, attempt_id(d, worker)
     seen = next((s for s in listing.seen if s.mark == sign), None)
     if seen is not None:
-        return Adopted(seen.session_id, seen.pid, found=True)
+        return Established(seen.session_id, seen.pid, found=True)
     if worker.boot != world.clock.boot() and not world.executor(host).outlives_boot:
         return Failed("the machine was started anew before the launch was confirmed", "machine")
     unwanted = Failed("a person asked for something else", "person") if _unwanted(d, worker) else None
@@ -330,11 +329,11 @@ def _recovered(world: World, d: Deployment, worker: WorkerState, listing: Listin
         if found is not None:
             with suppress(ProgramError):
                 terminals.terminal(world, host).adopt(found.session_id, sign)
-            return Adopted(found.session_id, found.pid, found=True)
+            return Established(found.session_id, found.pid, found=True)
         return unwanted or (None if worker.asked else Unconfirmed())
     if world.files.marks([layout.claim(host, worker)]):
         # It ran: the session is gone, but the attempt was started and must not be started twice.
-        return Adopted(found=True)
+        return Established(found=True)
     if unwanted:
         return unwanted
     try:

@@ -43,8 +43,7 @@ class Promote(Struct, frozen=True):
         found = {}
         for event in write:
             data = event.data
-            promotion = d.promoting.get(data.intent) if isinstance(data, e.Effected) else None
-            if promotion is None or not isinstance(data, e.Effected):
+            if not isinstance(data, e.Effected) or (promotion := d.promoting.get(data.intent)) is None:
                 continue
             judged = tuple(file.mark for file in promotion.files)
             same = [mark.path for mark in data.marks] == [mark.path for mark in judged]
@@ -64,8 +63,6 @@ def _by_workspace(d: Deployment) -> list[tuple[Workspace, list[int]]]:
 
 def settle(d: Deployment) -> Steps[Mapping[int, str]]:
     """Promote the outputs of open intents; return what was refused, by the intent's line."""
-    if not d.promoting:
-        return {}
     results, refused = yield from do(Promote())
     yield from append("outcome", [_outcome(d, seq, result) for seq, result in results.items()])
     return refused

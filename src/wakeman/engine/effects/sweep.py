@@ -88,10 +88,9 @@ class Next(Struct, frozen=True):
         data = write[0].data
         if isinstance(data, e.Noted):
             return data.text
-        ours = isinstance(data, e.Intended) and data.action == "sweep" and sweep_rule(d.plan, data.target) is not None
-        return (
-            SessionToEnd(data.target, worker=write[0].worker or "") if ours and isinstance(data, e.Intended) else None
-        )
+        if not isinstance(data, e.Intended) or data.action != "sweep" or sweep_rule(d.plan, data.target) is None:
+            return None
+        return SessionToEnd(data.target, worker=write[0].worker or "")
 
 
 def sweep(d: Deployment, decision: Decision, now: datetime) -> Steps[None]:

@@ -10,8 +10,8 @@ from msgspec import Struct
 from wakeman.core.log import events as e
 from wakeman.core.model import Deployment, WorkerState
 from wakeman.core.policy.attempts import missing
-from wakeman.core.policy.tables import Decision
-from wakeman.core.text import sanitise
+from wakeman.core.policy.tables import EDITION_QUOTING_MIN, Decision
+from wakeman.core.text import as_data, sanitise
 from wakeman.engine.attempt import prompt_delivery
 from wakeman.engine.effects.drafts import about, effect_failure, outcome
 from wakeman.engine.protocol.steps import Steps, Write, append, do
@@ -96,12 +96,13 @@ def send(worker: WorkerState, fact: e.Intended, typing: Type) -> Steps[str]:
 
 def _nudge(d: Deployment, worker: WorkerState) -> e.Intended:
     """Return the intent to type the missing units, and which side sessions were ended."""
-    gone = "; ".join(sanitise(name, 60) for name in worker.swept)
+    quote = as_data if d.edition >= EDITION_QUOTING_MIN else sanitise
+    gone = "; ".join(quote(name, 60) for name in worker.swept)
     note = f"These sessions of yours took longer than is allowed and were ended: {gone}. Go on without them. "
     text = (
         (note if gone else "")
         + "Still missing, go on with these: "
-        + "; ".join(sanitise(name, 100) for name in missing(d, worker)[:20])
+        + "; ".join(quote(name, 100) for name in missing(d, worker)[:20])
     )
     return e.Intended(action="nudge", target=worker.session, text=text, confirm=True)
 

@@ -46,7 +46,7 @@ class ObservationRead(Struct, frozen=True):
         """Read it. Boundary: another line, or an observation without its further lines, is none."""
         facts = [event.data for event in write]
         looks = [data for data in facts if isinstance(data, e.Looked)]
-        whole = len(looks) == len(facts) and [look.more for look in looks] == [event.more for event in write]
+        whole = [look.more for look in looks] == [event.more for event in write]
         return tuple(e.Draft(look) for look in looks) if whole else (e.Draft(e.Looked(mono=0.0, boot="")),)
 
 
@@ -55,9 +55,8 @@ class ReportsRead(Struct, frozen=True):
 
     def recorded(self, d: Deployment, write: Write) -> tuple[e.Draft, ...]:
         """Read it."""
-        if not all(isinstance(event.data, (e.Progressed, e.Conflicted)) for event in write):
-            return ()
-        return tuple(e.Draft(event.data, worker=event.worker, attempt=event.attempt) for event in write)
+        theirs = all(isinstance(event.data, (e.Progressed, e.Conflicted)) for event in write)
+        return tuple(e.Draft(event.data, worker=event.worker, attempt=event.attempt) for event in write if theirs)
 
 
 def check(d: Deployment, by: str, now: datetime, senses: Senses) -> Steps[None]:
@@ -157,4 +156,4 @@ def _pressing(worker: WorkerState) -> bool:
     ending = 0 < worker.ends <= END_TRIES_MAX and (worker.live or worker.processes > 0)
     seen = worker.observation
     unsure = seen is not None and seen.attempt == worker.attempt and bool(seen.shown) and seen.activity == "unknown"
-    return ending or (worker.live and (worker.finished == 1 or unsure or worker.prompt > 0))
+    return ending or (worker.live and (worker.finished == 1 or unsure or bool(worker.prompt)))

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from wakeman.core.log import events as e
 from wakeman.core.log.state import transition
-from wakeman.core.model import Deployment, WorkerState
+from wakeman.core.model import Deployment, Identity, WorkerState
 from wakeman.engine.effects.alarm import disarm, ensure
 from wakeman.engine.protocol.steps import Steps, append
 
@@ -43,6 +43,11 @@ def request(d: Deployment, verb: e.Verb, text: str, now: datetime) -> Steps[None
             d, now, paused=True
         )  # otherwise a crash before the check would leave it open without an alarm
     yield from append("fold", [e.Draft(e.Requested(verb=verb, text=text))])
+
+
+def adopt(d: Deployment, identity: Identity) -> Steps[None]:
+    """Make a deployment live where it is now."""
+    yield from append("fold", [e.Draft(e.Adopted(identity=identity, before=d.host.identity))])
 
 
 def unlaunched(d: Deployment) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from hashlib import sha256
 from shlex import quote
 
@@ -19,19 +19,20 @@ from wakeman.core.names import unique
 from wakeman.core.plan import shares as planning
 from wakeman.core.policy import review
 from wakeman.core.policy.tables import EDITION
-from wakeman.engine import alarm, layout
+from wakeman.engine import alarm, layout, live
 from wakeman.engine.attempt import confinement
 from wakeman.engine.attempt.compose import compose_attempt
 from wakeman.engine.check import check
 from wakeman.engine.effects.close import bury
 from wakeman.engine.effects.review import appointed
+from wakeman.engine.live import hold
 from wakeman.engine.protocol import requests as protocol
 from wakeman.engine.protocol.steps import drive
-from wakeman.engine.registry import latest, next_name
-from wakeman.engine.start.prepare import PreparedPlan, variables
-from wakeman.ports import Command, World
+from wakeman.engine.runs import latest, next_name
+from wakeman.engine.start.prepare import PreparedPlan, identified, variables
+from wakeman.ports import STATE_MARKER, Command, World
 
-FIXED = ("executor", "confine", "stage", "isolate", "base", "setup", "commit")
+FIXED = ("executor", "confine", "confine_network", "stage", "isolate", "base", "setup", "commit")
 """Keys of `[workers]` that say where workers run, where outputs are made, and what confines workers."""
 INLINE_PROMPT_BYTES_MAX = 16 * 1024
 """Bytes of a prompt in the log at most; a longer one is kept in a file."""
@@ -40,19 +41,28 @@ INLINE_PROMPT_BYTES_MAX = 16 * 1024
 def drafts(world: World, prepared: PreparedPlan, name: str) -> list[e.Draft]:
     """Return the first lines of the deployment's log."""
     directory = posixpath.join(world.state, name)
-    host = msgspec.structs.replace(prepared.host, directory=directory, repository=prepared.repository)
+    host = msgspec.structs.replace(
+        prepared.host,
+        directory=directory,
+        repository=prepared.repository,
+        identity=world.registry.identity(),
+        root_id=identified(world, prepared.root),
+    )
     plan = _logged_plan(prepared, host)
     planned = e.Planned(name=name, plan=plan, digest=planning.plan_digest(prepared.plan), host=host, edition=EDITION)
-    return [e.Draft(planned), *enrolments(prepared.shares, prepared.existing)]
+    return [e.Draft(planned), *enrolments(prepared.shares, prepared.existing, prepared.cwd_ids)]
 
 
-def enrolments(shares: Iterable[Share], existing: Iterable[FileFingerprint]) -> Iterator[e.Draft]:
+def enrolments(
+    shares: Iterable[Share], existing: Iterable[FileFingerprint], cwd_ids: Mapping[str, str]
+) -> Iterator[e.Draft]:
     """Yield one event per share, or several if a share's units do not fit a line."""
     there = {mark.path: mark for mark in existing}
     for share in shares:
         for units in chunks(share.units, room=e.LINE_BYTES_MAX // 2):
             marks = tuple(there[path] for unit in units for path in unit.outputs if path in there)
-            enrolled = e.Enrolled(session=share.name, units=units, existing=marks, key=share.key)
+            place = cwd_ids.get(share.name, "")
+            enrolled = e.Enrolled(session=share.name, units=units, existing=marks, key=share.key, cwd_id=place)
             yield e.Draft(enrolled, worker=share.name)
 
 
@@ -119,7 +129,8 @@ def up(world: World, prepared: PreparedPlan) -> Deployment:
         return check(world, name)
     _require_programs(world, prepared)
     if there is not None:
-        bury(world, there)
+        if not live.elsewhere(world, name, there):
+            bury(world, there)
         name = next_name(name)
     begin(world, prepared, name)
     return check(world, name)
@@ -131,6 +142,7 @@ def begin(world: World, prepared: PreparedPlan, name: str) -> None:
     ahead = Deployment()
     apply_drafts(ahead, first, now, world.by)
     # The log comes last: from its first line on, the deployment has everything to continue by itself.
+    live.make_directory(world, name, ahead.host)
     furnish(world, ahead, prepared)
     with alarm.first_alarm(world, ahead, now) as armed:
         world.logs.create(name, planning.plan_digest(prepared.plan), [*first, *armed], now, world.by)
@@ -141,14 +153,14 @@ def amend(world: World, name: str, prepared: PreparedPlan) -> Deployment:
 
     Raises: UsageError when it is closed, or its paths would be relative to another directory.
     """
-    with world.logs.hold(name, world.by) as log:
+    with hold(world, name) as log:
         d = log.deployment
         if d.outcome != "open":
             raise UsageError(f"{name} is closed ({d.outcome})", "wakeman up FILE starts the next run")
         if d.plan.name != prepared.plan.name:
             raise UsageError(f"{name}: found a plan named {prepared.plan.name!r}, expected {d.plan.name!r}")
         if d.host.root != prepared.root:
-            raise UsageError(f"{name}: the plan lies in {prepared.root}, its paths are relative to {d.host.root}")
+            raise UsageError(f"{name}: the plan is in {prepared.root}, its paths are relative to {d.host.root}")
         for key in FIXED:
             there, wanted = getattr(d.plan.workers, key), getattr(prepared.plan.workers, key)
             if there != wanted:
@@ -161,12 +173,13 @@ def amend(world: World, name: str, prepared: PreparedPlan) -> Deployment:
         clash = next((unit.name for share in prepared.shares for unit in share.units if unit.name in d.reviews), "")
         if clash:
             raise UsageError(f"{name}: found a unit named {clash!r}, which is a review; expected another name for it")
-        new = []
+        new, cwd_ids = [], {}
         for share in prepared.shares:
             units = tuple(unit for unit in share.units if unit.name not in kept)
             if units:
                 fresh = unique(share.name, taken, share.key)
                 taken.add(fresh.lower())
+                cwd_ids[fresh] = prepared.cwd_ids.get(share.name, "")
                 new.append(msgspec.structs.replace(share, name=fresh, units=units))
         stay = [worker for worker in d.workers.values() if worker.name not in dropped]
         if overlapping := confinement.share_overlaps(world, d, stay, new):
@@ -175,8 +188,10 @@ def amend(world: World, name: str, prepared: PreparedPlan) -> Deployment:
         amended = e.Amended(
             plan=_logged_plan(prepared, d.host),
             digest=planning.plan_digest(prepared.plan),
+            root_id=identified(world, d.host.root),
         )
-        drive(world, log, protocol.amend(d, amended, enrolments(new, prepared.existing)), world.clock.now())
+        begun = enrolments(new, prepared.existing, cwd_ids)
+        drive(world, log, protocol.amend(d, amended, begun), world.clock.now())
     furnish(world, world.logs.read(name), prepared)
     return check(world, name)
 
@@ -185,6 +200,7 @@ def furnish(world: World, d: Deployment, prepared: PreparedPlan) -> None:
     """Write what every later check and worker needs into the deployment's directory. Repeatable: yes."""
     files, host, plan = world.files, d.host, prepared.plan
     inside = {
+        STATE_MARKER: b"",
         "plan.toml": prepared.text.encode("utf-8", "surrogateescape"),
         layout.WRAPPER: world.wrapper(),
         layout.HOOK: world.hook(),
@@ -232,10 +248,15 @@ def _changes(d: Deployment, prepared: PreparedPlan) -> list[str]:
     Boundary: defaults that a newer version adds are filled in on both sides, so they are no difference.
     """
     recorded = _logged_plan(prepared, d.host)
-    changed = planning.difference(d.plan, recorded)
+    if d.digest == planning.plan_digest(prepared.plan):
+        # Logs of the version before keep no profile that is not the plan's.
+        edited = [name for name, agent in recorded.agents.items() if d.plan.agents.get(name, agent) != agent]
+        changed = [f"agents.{name}: another profile than at `up`" for name in edited]
+    else:
+        changed = planning.difference(d.plan, recorded)
     if d.plan.workers.prompt_file != recorded.workers.prompt_file:
         return [*(text for text in changed if not text.startswith("workers.prompt")), "workers.prompt: another text"]
-    return [] if d.digest == planning.plan_digest(prepared.plan) else changed
+    return changed
 
 
 def _keep_prompts(world: World, host: Host, prepared: PreparedPlan) -> None:
@@ -248,9 +269,11 @@ def _keep_prompts(world: World, host: Host, prepared: PreparedPlan) -> None:
 def _logged_plan(prepared: PreparedPlan, host: Host) -> Plan:
     """Return the plan for the log: a prompt that is long, or in a file, is stored in the deployment's directory.
 
-    Shape: its name contains its digest, so an amended prompt never replaces the one that the log names.
+    Shape: its name holds its digest, so an amended prompt is never taken for the one that the log names. Profiles are
+    its own, wherever they came from: every attempt gets what `up` has read.
     """
     plan, workers = prepared.plan, prepared.plan.workers
+    plan = msgspec.structs.replace(plan, agents={**plan.agents, **prepared.agents})
     if (
         workers.prompt_file is None
         and len(workers.prompt.encode("utf-8", "surrogateescape")) <= INLINE_PROMPT_BYTES_MAX

@@ -12,19 +12,29 @@ from msgspec import Struct
 
 from wakeman.core.errors import PlanError, ProgramError, StorageError, UnknownNameError, UsageError, WakemanError
 from wakeman.core.gate import Refused, decode_text
-from wakeman.core.model import FileFingerprint, Host, Plan, Repository, Share, Unit, WorkersSpec
+from wakeman.core.model import Agent, FileFingerprint, Host, Plan, Repository, Share, Unit, WorkersSpec
 from wakeman.core.plan import shares as planning
 from wakeman.core.plan.conflicts import conflicts, used_paths
 from wakeman.core.plan.parser import read_plan
 from wakeman.core.plan.template import nearest, render
 from wakeman.core.policy import review
 from wakeman.core.policy.quality import parse
+from wakeman.engine import layout
 from wakeman.engine.attempt import confinement
-from wakeman.engine.registry import latest, readable
-from wakeman.ports import Executor, SessionInfo, World
+from wakeman.engine.live import elsewhere
+from wakeman.engine.runs import latest, readable
+from wakeman.ports import OUT_BYTES_MAX, Executor, SessionInfo, World
 
 UNITS_COMMAND_TIMEOUT_S = 120.0
 """Seconds that `units.command` may take."""
+PROFILE_BYTES_MAX = 24 * 1024
+"""Bytes of an agent's profile, which the first line of the log keeps."""
+_NOT_A_LIST = {
+    "size": f"found more than {OUT_BYTES_MAX} bytes of output; expected at most that: print less, or use units.file",
+    "open": "ended while a process that it left could still print; expected it to wait for what it starts",
+    "": "found bytes that are not UTF-8 in its output; expected names that the log can hold",
+}
+"""Why the output of `units.command` is no list of units."""
 ENV_FILE_BYTES_MAX = 1024 * 1024
 """Bytes of `workers.env_file` at most."""
 FILE_NAME_BYTES_MAX = 255
@@ -46,6 +56,8 @@ class PreparedPlan(Struct, frozen=True):
     host: Host  # resolved once, for the plan's first run; `directory` and `repository` are set when it begins
     repository: Repository | None = None
     notes: tuple[str, ...] = ()  # remarks that prevent nothing
+    agents: Mapping[str, Agent] = {}  # the profiles that its workers and reviewers get, read once, by name
+    cwd_ids: Mapping[str, str] = {}  # by share: what tells the directory that its worker starts in from others
 
 
 def prepare_plan(world: World, text: str, where: str, root: str, stdin: Callable[[], str] = str) -> PreparedPlan:
@@ -78,7 +90,7 @@ def prepare_plan(world: World, text: str, where: str, root: str, stdin: Callable
         problems += found
     try:
         host = world.host(plan, root, posixpath.join(world.state, plan.name))
-        problems += _misplaced(world, host, plan, shares)
+        problems += _unloggable(host) or _misplaced(world, host, plan, shares)
     except (UnknownNameError, UsageError) as fault:
         problems.append(str(fault))
     except ProgramError:
@@ -102,7 +114,26 @@ def prepare_plan(world: World, text: str, where: str, root: str, stdin: Callable
         host=host,
         repository=repository,
         notes=notes,
+        agents=_used_profiles(world, plan),
+        cwd_ids=_cwd_ids(world, plan, root, shares),
     )
+
+
+def _used_profiles(world: World, plan: Plan) -> dict[str, Agent]:
+    """Return the profiles that workers and reviewers get, as they are now."""
+    named = {plan.workers.agent, plan.verify.agent if review.wanted(plan) else None} - {None}
+    known = world.agents(plan) if named else {}
+    return {name: known[name] for name in sorted(filter(None, named)) if name in known}
+
+
+def _cwd_ids(world: World, plan: Plan, root: str, shares: Sequence[Share]) -> dict[str, str]:
+    """Return, by share, what tells the directory that its worker starts in from another that takes its place.
+
+    Boundary: in a tree of its own, or in what `workers.before` may make anew, that is not known.
+    """
+    places = {} if plan.workers.isolate == "worktree" else _starting_places(plan, shares)
+    known = {place: identified(world, posixpath.join(root, place)) for place in set(places.values())}
+    return {name: known[place] for name, place in places.items() if known[place]}
 
 
 def _prompt_template(world: World, plan: Plan, root: str) -> str:
@@ -138,7 +169,7 @@ def _source_lines(world: World, plan: Plan, root: str, stdin: Callable[[], str])
     spec = plan.units
     if spec.glob is not None:
         patterns = (spec.glob,) if isinstance(spec.glob, str) else spec.glob
-        return world.files.glob(root, patterns, spec.exclude)
+        return _outside_state(world, root, world.files.glob(root, patterns, spec.exclude))
     if spec.file == "-":
         return stdin().splitlines()
     if spec.file is not None:
@@ -148,8 +179,17 @@ def _source_lines(world: World, plan: Plan, root: str, stdin: Callable[[], str])
         if ran.code != 0:
             why = ran.error or ran.err.strip()[-300:] or f"exit status {ran.code}"
             raise PlanError((f"units.command: {spec.command[0]}: {why}",))
+        if ran.cut or ran.inexact:
+            raise PlanError((f"units.command: {spec.command[0]}: {_NOT_A_LIST[ran.cut]}",))
         return ran.out.split("\n")
     return ()
+
+
+def _outside_state(world: World, root: str, paths: Sequence[str]) -> list[str]:
+    """Leave out what lies in the state directory: what an earlier run has kept there is no work."""
+    resolved = world.files.resolve([world.state, root])
+    inside = layout.relative_within(resolved[world.state], resolved[root])
+    return [path for path in paths if not inside or not f"{path}/".startswith(f"{inside}/")]
 
 
 def _unwritable(units: Sequence[Unit]) -> list[str]:
@@ -157,8 +197,28 @@ def _unwritable(units: Sequence[Unit]) -> list[str]:
     return [
         f"units: {unit.name!r}: found bytes that are not UTF-8; expected a name that the log can hold: rename the file"
         for unit in units
-        if any("\ud800" <= sign <= "\udfff" for text in (unit.name, *unit.outputs, *unit.writes) for sign in text)
+        if not all(map(_is_utf8, (unit.name, *unit.outputs, *unit.writes)))
     ]
+
+
+def _unloggable(host: Host) -> list[str]:
+    """List what of the machine no log line can hold as it is: a check would find other names in it."""
+    named = {
+        "the plan's directory": host.root,
+        "the state directory": posixpath.dirname(host.directory),
+        "python": host.python[0] if host.python else "",
+        **{f"workers.executor: its {key}": value for key, value in host.place.items()},
+        **{f"${name}": f"{name}={value}" for name, value in host.env.items()},
+    }
+    return [
+        f"{what}: found {text!r}, which is not UTF-8; expected a name that the log can hold: use another"
+        for what, text in named.items()
+        if not _is_utf8(text)
+    ]
+
+
+def _is_utf8(text: str) -> bool:
+    return not any("\ud800" <= sign <= "\udfff" for sign in text)
 
 
 def _too_long(units: Sequence[Unit]) -> list[str]:
@@ -213,14 +273,25 @@ def _homeless(world: World, plan: Plan, root: str, shares: Sequence[Share]) -> l
 
     Boundary: `workers.before` may create them, so with it the launch reports them.
     """
-    if plan.workers.cwd == WorkersSpec().cwd or plan.workers.before:
-        return []
-    places = {render(plan.workers.cwd, planning.worker_names(plan.name, share, "", "")): share.name for share in shares}
+    places = {place: name for name, place in _starting_places(plan, shares).items()}
     return [
         f"workers.cwd: found {place!r} for {name}; expected a directory that is there (workers.before may make it)"
         for place, name in places.items()
         if not world.files.is_directory(posixpath.normpath(posixpath.join(root, place)))
     ]
+
+
+def _starting_places(plan: Plan, shares: Sequence[Share]) -> dict[str, str]:
+    """Return `workers.cwd` of each share's worker, where it is not the plan's directory and is to be there by now."""
+    if plan.workers.cwd == WorkersSpec().cwd or plan.workers.before:
+        return {}
+    return {share.name: render(plan.workers.cwd, planning.worker_names(plan.name, share, "", "")) for share in shares}
+
+
+def identified(world: World, directory: str) -> str:
+    """Return what tells a directory from others, and on which boot; "" where there is none."""
+    found = world.files.directory_id(directory)
+    return f"{found}@{world.clock.boot()}" if found else ""
 
 
 def _harness_faults(world: World, plan: Plan, _: str) -> list[str]:
@@ -233,7 +304,11 @@ def _agent_faults(world: World, plan: Plan, _: str) -> list[str]:
         return []
     known = world.agents(plan)
     if wanted in known:
-        return []
+        size = len(msgspec.json.encode(known[wanted]))
+        found = f"workers.agent: found a profile {wanted!r} of {size} bytes"
+        return (
+            [f"{found}; expected at most {PROFILE_BYTES_MAX}, as the log keeps it"] if size > PROFILE_BYTES_MAX else []
+        )
     names = ", ".join(sorted(known)) or "(none known)"
     origin = "from [agents.NAME] or ~/.claude/agents.json"
     return [f"workers.agent: found {wanted!r}; expected one of {names}, {origin}{nearest(wanted, known)}"]
@@ -320,7 +395,8 @@ def _sessions_in_use(world: World, plan: Plan, host: Host, executor: Executor, s
     if there is not None and there.outcome == "open":
         held = {session: owner for session, owner in held.items() if owner != name}  # it continues
     for name, d in readable(world).items():
-        if d.outcome == "open" and name.partition(".")[0] != plan.name and _shares_place(world, d.host, host, executor):
+        beside = d.outcome == "open" and name.partition(".")[0] != plan.name and not elsewhere(world, name, d)
+        if beside and _shares_place(world, d.host, host, executor):
             held.update({worker.session: name for worker in d.workers.values()})
     return [
         f"workers.name: session {name!r} belongs to {held[name]}; choose another workers.name or workers.socket"

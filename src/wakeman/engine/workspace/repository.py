@@ -11,7 +11,8 @@ from wakeman.core.model import Deployment, Plan, Repository, Share, Unit
 from wakeman.core.names import branch, mergeable, merged
 from wakeman.core.text import sanitise
 from wakeman.engine import layout
-from wakeman.engine.registry import latest, next_name
+from wakeman.engine.live import hold, require
+from wakeman.engine.runs import latest, next_name
 from wakeman.ports import MergeResult, World
 
 FAULTS_LISTED_MAX = 20
@@ -126,12 +127,13 @@ def merge(world: World, name: str, into: str = "", *, dry: bool = False) -> Merg
     Raises: UsageError when the deployment has no trees, or that branch is checked out.
     """
     d = world.logs.read(name)
+    require(world, name, d)
     repository = _repository(d)
     result = world.git().merge(repository, mergeable(d), into or merged(d.name), dry=dry)
     done = [each.branch for each in result.branches if each.state == "merged"]
     if done and not dry:
         text = f"merged {', '.join(done)} into {result.into}, {result.commit[:12]}"
-        with world.logs.hold(name, world.by) as log:
+        with hold(world, name) as log:
             log.append([e.Draft(e.Noted(text=sanitise(text, 1000)))], world.clock.now())
     return result
 

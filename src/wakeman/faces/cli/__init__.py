@@ -19,6 +19,7 @@ VERBS: dict[str, tuple[str, str, bool, str]] = {
     "watch": ("carry on", "watch", False, "report progress and conflicts as files are written, and check at once"),
     "wait": ("carry on", "check", False, "return when a deployment is done, has changed, or needs a person"),
     "resume": ("carry on", "check", True, "resume open deployments after a crash or a reboot"),
+    "adopt": ("carry on", "act", True, "make a deployment live here, after a restore or in a new container"),
     "down": ("carry on", "act", True, "end a deployment and its workers"),
     "clean": ("carry on", "act", True, "move a closed deployment's directory to the trash; delete nothing"),
     "status": ("look", "status", False, "show the state of deployments"),

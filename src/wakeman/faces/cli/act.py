@@ -132,6 +132,11 @@ def down(options: Namespace) -> int:
     return show(options, answer, text, (f"wakeman wait {data.deployment}",) if data.outcome == "open" else ())
 
 
+def adopt(options: Namespace) -> int:
+    """Make a deployment live here."""
+    return done(options, act.adopt(reach(options), options.name))
+
+
 def clean(options: Namespace) -> int:
     """Move a closed deployment's directory to the trash."""
     answer = act.clean(reach(options), options.name)
@@ -162,6 +167,7 @@ VERBS: dict[str, Verb] = {
     "accept": ("wakeman accept condense-docs", given.name, _requesting("accept")),
     "pause": ("wakeman pause condense-docs", given.name, pause),
     "unpause": ("wakeman unpause condense-docs", given.name, _requesting("unpause")),
+    "adopt": ("wakeman adopt condense-docs", given.name, adopt),
     "down": ("wakeman down condense-docs --why 'wrong branch'", _down_options, down),
     "clean": ("wakeman clean condense-docs", given.name, clean),
     "sweep": ("wakeman sweep 'val_*' --older-than 10m", _sweep_options, sweep),

@@ -12,6 +12,10 @@ def reach(options: Namespace, by: str = "hand") -> World:
     from wakeman.adapters import local
 
     world = local.world(options.state, by)
+    if not options.json and (other := local.foreign_state(options.state)):
+        from wakeman.faces.cli.show import print_note
+
+        print_note(f"note: {other} came with a repository, and nothing was begun in it here: --state {other} uses it")
     if not options.dry_run:
         return world
     from wakeman.adapters.dry import dry

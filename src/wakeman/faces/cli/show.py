@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from wakeman.core.errors import WakemanError
-from wakeman.core.text import sanitise
+from wakeman.core.text import as_data, sanitise
 
 if TYPE_CHECKING:
     from wakeman.api.answer import Answer, T_co
@@ -28,7 +28,7 @@ def out(text: str) -> None:
 
 
 def print_note(text: str) -> None:
-    """Print a message. Boundary: where nobody can be told, nothing is."""
+    """Print a message. Boundary: does nothing if it cannot be printed."""
     try:
         sys.stderr.write(text + "\n")
         sys.stderr.flush()
@@ -117,6 +117,8 @@ def print_summary(status: Status) -> None:
 
 def warn(status: Status) -> None:
     """Print why a deployment's workers could not be observed, if so."""
+    if status.elsewhere:
+        print_note(f"warning: {printable(status.elsewhere)}: this is what its log says, and nothing else was looked at")
     if status.blind:
         print_note(
             f"warning: {printable(status.blind)}; its workers cannot be observed, so nothing is decided about them"
@@ -196,7 +198,9 @@ def portrait(status: Status) -> None:
         out(f"confined: by {printable(status.confined)}")
     out("")
     rows = [(w.name, w.state, _reason(w), w.attempt, _share(w), moment(w.since)) for w in status.workers]
-    table(("worker", "state", "reason", "attempt", "units", "since"), rows)
+    quoting = any('"' in row[2] for row in rows)
+    reason = "reason (in quotes: its words)" if quoting else "reason"
+    table(("worker", "state", reason, "attempt", "units", "since"), rows)
     if units.done or status.outcome != "open":
         _missing(units)
     if status.validators:
@@ -221,7 +225,7 @@ def _print_review(each: ReviewStatus) -> None:
     stands = "waived" if each.waived else f"{len(each.rejected)} rejected" if each.heard else "no verdict yet"
     out(f"\nreview {each.round} by {each.worker}: {len(each.units)} units, {stands}")
     for unit, why in each.rejected.items():
-        out(f"  {printable(unit)}: {printable(why)}")
+        out(f"  {printable(unit)}: {as_data(why, CELL_CHARS_MAX)}")
 
 
 def _branches(trees: TreesStatus) -> None:
@@ -240,11 +244,13 @@ def _usage_text(status: Status) -> str:
 
 
 def _reason(worker: WorkerStatus) -> str:
+    if isinstance(worker.unseen, str):
+        return sanitise(f"unknown: {worker.unseen}", STATUS_REASON_CHARS_MAX)
     has_reason = worker.state in ("stuck", "exited")  # its reason includes the blocked writes
     refused = worker.refused if worker.state in ("launched", "running") else None
     kept = f"refused {len(refused)}: {refused[-1]}" if refused else None
-    parts = [worker.reason, worker.why if has_reason else kept]
-    return sanitise(": ".join(filter(None, parts)), STATUS_REASON_CHARS_MAX)
+    words = worker.why if has_reason else kept
+    return ": ".join(filter(None, [worker.reason, as_data(words, STATUS_REASON_CHARS_MAX) if words else None]))
 
 
 def _missing(units: UnitCounts) -> None:

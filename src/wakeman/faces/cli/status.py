@@ -51,6 +51,8 @@ def _table_row(data: ListedStatus | UnreadableStatus) -> tuple[str, ...]:
     alive = sum(1 for worker in data.workers if worker.state in ("launched", "running", "stuck"))
     row = data.decision.row + (", needs a person" if data.needs_person else "")
     coming = next_check(data) if data.outcome == "open" else ""
+    if data.elsewhere:
+        row, coming = f"not live here: {printable(data.elsewhere)}", ""
     done, counts = f"{data.units.done}/{data.units.total}", f"{alive}/{len(data.workers)} alive"
     return data.deployment, data.outcome, done, counts, row, coming
 

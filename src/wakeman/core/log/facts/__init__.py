@@ -29,6 +29,7 @@ FACTS: dict[str, type[Fact]] = {
         worker.Captured,
         deployment.Requested,
         deployment.Amended,
+        deployment.Adopted,
         deployment.Sampled,
         deployment.Reviewed,
         log_file.Repaired,

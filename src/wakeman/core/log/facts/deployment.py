@@ -5,8 +5,10 @@ from __future__ import annotations
 from datetime import UTC
 from typing import Literal
 
-from wakeman.core.log.facts.fact import Event, Fact, worker_of
-from wakeman.core.model import Alarm, Deployment, Host, Outcome, Plan, Rejection, Review, UnitState
+from msgspec.structs import replace
+
+from wakeman.core.log.facts.fact import Event, Fact, quoted_words, worker_of
+from wakeman.core.model import Alarm, Deployment, Host, Identity, Outcome, Plan, Rejection, Review, UnitState
 from wakeman.core.policy import review
 
 Verb = Literal["stop", "retry", "waive", "reject", "accept", "pause", "unpause", "amend", "down", "send", "check"]
@@ -26,7 +28,8 @@ class Planned(Fact, frozen=True):
     host: Host
     """The absolute world of the deployment: programs, places, directories."""
     edition: int = 0
-    """Edition of the decision tables by which this log is verified. 0: attempts follow at once; 1: they back off."""
+    """Edition of the decision tables that the log is judged by to its end. 0: attempts follow at once; 1: they back
+    off; 2: what workers said is quoted where an agent reads it, and no part of a notice."""
 
     def apply(self, d: Deployment, event: Event) -> None:
         d.name, d.digest, d.host = self.name, self.digest, self.host
@@ -38,6 +41,22 @@ class Planned(Fact, frozen=True):
         return f"{self.name}, plan {self.digest[:8]} in {self.host.root}"
 
 
+class Adopted(Fact, frozen=True):
+    """A person made the deployment live where it is now: on this machine, as this user, in this PID namespace."""
+
+    identity: Identity
+    """Where it is live from here on."""
+    before: Identity | None = None
+    """Where it was live; null in a log that does not say."""
+
+    def apply(self, d: Deployment, event: Event) -> None:
+        d.host = replace(d.host, identity=self.identity)
+        d.server = ""  # the process id of a server says nothing in another PID namespace
+
+    def summary(self) -> str:
+        return f"live on {self.identity.machine[:8]} as user {self.identity.uid}"
+
+
 class Amended(Fact, frozen=True):
     """The plan was changed for what is not launched yet."""
 
@@ -47,9 +66,13 @@ class Amended(Fact, frozen=True):
     """SHA-256 of that plan, in hex."""
     dropped: tuple[str, ...] = ()
     """Workers that were removed before they were launched."""
+    root_id: str = ""
+    """As in the host of `planned`, as it is now; empty in older logs."""
 
     def apply(self, d: Deployment, event: Event) -> None:
         d.digest = self.digest
+        if self.root_id:
+            d.host = replace(d.host, root_id=self.root_id)
         review.adopt_plan(d, self.plan)
         for name in self.dropped:
             d.restless.pop(name, None)
@@ -182,7 +205,7 @@ class Reviewed(Fact, frozen=True):
             _reopen(unit, review.quote_rejection(why), unit.rounds if last else rounds - 1)
 
     def summary(self) -> str:
-        words = [f"{each.unit}: {each.why}" for each in self.rejected]
+        words = [f"{each.unit}: {quoted_words(each.why)}" for each in self.rejected]
         counts = f"round {self.round}: {self.passed} accepted, {len(words)} rejected"
         return f"{counts}: {'; '.join(words)}" if words else counts
 

@@ -7,7 +7,7 @@ from typing import Literal
 
 from msgspec.structs import replace
 
-from wakeman.core.log.facts.fact import Event, Fact, worker_of
+from wakeman.core.log.facts.fact import Event, Fact, quoted_words, worker_of
 from wakeman.core.log.facts.observation import take_verdict
 from wakeman.core.log.facts.worker import forget_staged, settle_failed_launch
 from wakeman.core.model import (
@@ -72,7 +72,8 @@ class Decided(Fact, frozen=True):
 
     def summary(self) -> str:
         then = f" -> {', '.join(self.then)}" if self.then else ""
-        return f"{self.row}{then}{' (held)' if self.held else ''}: {self.why}"
+        why = quoted_words(self.why) if self.row == "investigate" else self.why  # the worker's words
+        return f"{self.row}{then}{' (held)' if self.held else ''}: {why}"
 
 
 class Intended(Fact, frozen=True):
@@ -226,7 +227,7 @@ class Effected(Fact, frozen=True):
             unit.staged = replace(unit.staged, problems=(self.detail,))
 
     def summary(self) -> str:
-        return f"{'done' if self.ok else 'failed'}{': ' if self.detail else ''}{self.detail}"
+        return f"{'done' if self.ok else 'failed'}{': ' if self.detail else ''}{quoted_words(self.detail)}"
 
 
 class Confirmed(Fact, frozen=True):

@@ -10,6 +10,9 @@ from msgspec import Struct
 from wakeman.core.errors import TransitionError
 from wakeman.core.model import Deployment, State, WorkerState
 
+SUMMARY_WORDS_CHARS_MAX = 2000
+"""Characters of others' words in a summary at most."""
+
 
 class Fact(Struct, frozen=True, omit_defaults=True, gc=False):
     """Base of what can have happened. Fields are only ever added, with defaults."""
@@ -21,7 +24,7 @@ class Fact(Struct, frozen=True, omit_defaults=True, gc=False):
         """
 
     def summary(self) -> str:
-        """Return what happened in one line, "" when the type's name says it all; others' words as they are."""
+        """Return what happened in one line, "" when the type's name says it all; others' words quoted."""
         return ""
 
 
@@ -68,6 +71,13 @@ def worker_of(d: Deployment, event: Event) -> WorkerState:
         return d.workers[cast("str", event.worker)]
     except KeyError:
         raise TransitionError(f"line {event.seq}: no worker {event.worker!r} was enrolled") from None
+
+
+def quoted_words(text: str) -> str:
+    """Return what workers, clients, files and commands said as a quotation; "" for nothing."""
+    from wakeman.core.text import as_data
+
+    return as_data(text, SUMMARY_WORDS_CHARS_MAX) if text else ""
 
 
 def count(number: int, noun: str) -> str:

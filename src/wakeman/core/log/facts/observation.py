@@ -6,7 +6,7 @@ from datetime import datetime
 
 from msgspec import field
 
-from wakeman.core.log.facts.fact import Event, Fact, worker_of
+from wakeman.core.log.facts.fact import Event, Fact, quoted_words, worker_of
 from wakeman.core.model import (
     Deployment,
     FileFingerprint,
@@ -79,7 +79,7 @@ class Looked(Fact, frozen=True):
             + (f" ({refused(s.refused)})" if s.refused else "")
             for s in self.observations
         ]
-        judged = [f"{v.unit}: {'; '.join(v.problems) or 'passes'}" for v in self.verdicts]
+        judged = [f"{v.unit}: {quoted_words('; '.join(v.problems)) or 'passes'}" for v in self.verdicts]
         others = [f"{v.session} of {v.worker or 'nobody known'}" for v in self.validators or ()]
         return "; ".join(seen + judged + others) or "nothing new"
 
@@ -136,7 +136,7 @@ class Conflicted(Fact, frozen=True):
 
     def summary(self) -> str:
         whose = f"in the place of {self.unit} ({self.owner})" if self.unit else "in nobody's place"
-        return f"{self.path}, {whose}" + (f", and {self.more} more" if self.more else "")
+        return f"{quoted_words(self.path)}, {whose}" + (f", and {self.more} more" if self.more else "")
 
 
 def take_verdict(d: Deployment, verdict: Verdict) -> bool:

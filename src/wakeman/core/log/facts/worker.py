@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import cast
 
-from wakeman.core.log.facts.fact import Event, Fact, count, worker_of
+from wakeman.core.log.facts.fact import Event, Fact, count, quoted_words, worker_of
 from wakeman.core.model import (
     Deployment,
     EndedBy,
@@ -41,6 +41,9 @@ class Enrolled(Fact, frozen=True):
     """For a reviewer: the number of the review; `units` is then the unit of its verdict. 0 for other workers."""
     reviews: tuple[str, ...] = ()
     """For a reviewer: the units to review."""
+    cwd_id: str = ""
+    """What tells the directory that it starts in from others, as `INODE:DEVICE@BOOT`, if `workers.cwd` names one that
+    was there: it is not launched in another. Empty otherwise."""
 
     def apply(self, d: Deployment, event: Event) -> None:
         name = cast("str", event.worker)
@@ -50,6 +53,7 @@ class Enrolled(Fact, frozen=True):
                 name=name,
                 session=self.session,
                 key=self.key,
+                cwd_id=self.cwd_id,
                 origin=self.origin,
                 note=self.note,
                 review=self.review,
@@ -126,7 +130,7 @@ class Started(Fact, frozen=True):
         _clear_trouble(worker_of(d, event))
 
     def summary(self) -> str:
-        return self.why
+        return quoted_words(self.why)
 
 
 class Stalled(Fact, frozen=True):
@@ -149,7 +153,7 @@ class Stalled(Fact, frozen=True):
             d.restless[worker.name] = None
 
     def summary(self) -> str:
-        return f"{self.reason}: {self.why}"
+        return f"{self.reason}: {quoted_words(self.why)}"
 
 
 class Recovered(Fact, frozen=True):
@@ -162,7 +166,7 @@ class Recovered(Fact, frozen=True):
         _clear_trouble(worker_of(d, event))
 
     def summary(self) -> str:
-        return self.why
+        return quoted_words(self.why)
 
 
 class Exited(Fact, frozen=True):
@@ -197,7 +201,7 @@ class Exited(Fact, frozen=True):
 
     def summary(self) -> str:
         code = "" if self.code is None else f", code {self.code}"
-        return f"by {self.ended_by or 'nobody known'}{code}: {self.why}"
+        return f"by {self.ended_by or 'nobody known'}{code}: {quoted_words(self.why)}"
 
 
 class Verified(Fact, frozen=True):

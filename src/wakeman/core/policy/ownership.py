@@ -1,0 +1,73 @@
+"""Whether a deployment is live here: begun or adopted by this user, on this machine, in this very directory.
+
+A log names programs, sockets and processes. What a clone, a copy or another host's disk brings along must not be run
+or ended by them, so a log is only data until the registry of this user and machine vouches for its directory.
+"""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+
+import msgspec
+from msgspec import Struct
+
+from wakeman.core.model import Host, Identity
+
+
+class Entry(Struct, frozen=True):
+    """What the registry keeps of one deployment: its directory as it was when it began, or was adopted.
+
+    Shape: `host` is a digest of the programs and places that its log names; `boot` is that of the latest check.
+    """
+
+    directory: str
+    device: int
+    inode: int
+    identity: Identity
+    boot: str
+    host: str
+
+
+class Site(Struct, frozen=True):
+    """What is found now: the directory, and where and as whom this process runs."""
+
+    directory: str
+    device: int
+    inode: int
+    identity: Identity
+    boot: str
+
+
+def digest(host: Host) -> str:
+    """Return a digest of a host, wherever it is live, and whichever directory is at its root now."""
+    data = msgspec.json.encode(msgspec.structs.replace(host, identity=None, root_id=""))
+    return blake2b(data, digest_size=16).hexdigest()
+
+
+def entry(site: Site, host: Host) -> Entry:
+    """Return what the registry is to keep of a deployment that is live from now on."""
+    return Entry(site.directory, site.device, site.inode, site.identity, site.boot, digest(host))
+
+
+def refusal(known: Entry | None, site: Site, host: Host | None = None) -> str:
+    """Return why a deployment is not live here; "" when it is.
+
+    Shape: `host` is what its log names, None before that is read.
+    Boundary: the number of a device may change with a restart of the machine, so it counts within one boot.
+    """
+    if known is None:
+        return "was not begun by this user on this machine"
+    if (known.directory, known.inode) != (site.directory, site.inode):
+        return f"is another directory than the one that began as {known.directory}"
+    if known.boot == site.boot and known.device != site.device:
+        return "is on another disk than the one that it began on"
+    was, now = known.identity, site.identity
+    if was.machine != now.machine:
+        return f"is live on another machine ({was.machine[:8]}, this is {now.machine[:8]})"
+    if was.uid != now.uid:
+        return f"belongs to user {was.uid}, this is user {now.uid}"
+    if was.pid_namespace != now.pid_namespace:
+        return "is live in another PID namespace: its processes cannot be seen from this container"
+    if host is not None and known.host != digest(host):
+        return "names other programs or places in its log than it began with"
+    return ""

@@ -1,0 +1,97 @@
+"""Which deployments may be acted on: those that are live here, as the registry of this user and machine knows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from posixpath import dirname, join
+
+from wakeman.core.errors import NotLiveError
+from wakeman.core.model import Deployment, Host
+from wakeman.core.policy.ownership import Entry, refusal
+from wakeman.ports import World, Writer
+
+LOCK_WAIT_DEFAULT_S = 5.0
+"""Seconds to wait for a deployment's log."""
+CALLED_FROM_INSIDE = ("at", "timer", "exit", "hook")
+"""Callers that come by the script in the deployment's own directory, which runs as this user already."""
+
+IS_COPY = "is a copy of"
+"""How the reason begins for a log whose directory is another."""
+
+
+@contextmanager
+def hold(world: World, name: str, wait: float = LOCK_WAIT_DEFAULT_S) -> Iterator[Writer]:
+    """Hold the log of a deployment that is live here: the only way to a log that is written to.
+
+    Raises: NotLiveError before anything is changed; as the log store's `hold`.
+    """
+    directory = join(world.state, name)
+    known, site = world.registry.look(directory)
+    if world.registry.unsafe(directory) or refusal(known, site):
+        d = world.logs.read(name)
+        if not _enrolled_late(world, name, d, known):
+            raise NotLiveError(*_told(world, name, d))
+        known, site = world.registry.look(directory)
+    with world.logs.hold(name, world.by, wait) as log:
+        host = log.deployment.host
+        if refusal(known, site, host):
+            raise NotLiveError(*_told(world, name, log.deployment))
+        if known is not None and known.boot != site.boot:
+            world.registry.enrol(directory, host)
+        yield log
+
+
+def require(world: World, name: str, d: Deployment) -> None:
+    """Raise NotLiveError for a deployment that is not live here. Runs nothing that its log names."""
+    if why := elsewhere(world, name, d):
+        raise NotLiveError(*_told(world, name, d, why))
+
+
+def elsewhere(world: World, name: str, d: Deployment) -> str:
+    """Return why a deployment that was read by a name is not live here; "" when it is. Runs nothing of its log's."""
+    directory = join(world.state, name)
+    known, site = world.registry.look(directory)
+    if why := world.registry.unsafe(directory):
+        return why
+    if known is None and d.host.directory not in (directory, site.directory):
+        return f"{IS_COPY} {d.host.directory}"
+    return refusal(known, site, d.host)
+
+
+def make_directory(world: World, name: str, host: Host) -> None:
+    """Make the directory of a new deployment, and enrol it as live here.
+
+    Boundary: the directory of an `up` that was cut short is used again. Raises: NotLiveError where others could change
+    it, or it holds what is not ours; StorageError.
+    """
+    directory, files = join(world.state, name), world.files
+    if why := world.registry.unsafe(directory):
+        raise NotLiveError(f"{name}: {why}", "--state DIR chooses a directory of yours")
+    real = files.resolve([directory, world.state])
+    strange = real[directory] != join(real[world.state], name)
+    if strange or (files.names(directory) and world.registry.look(directory)[0] is None):
+        raise NotLiveError(
+            f"{directory}: already exists, and was not made by this user on this machine",
+            f"mv {directory} {directory}.old",
+        )
+    files.make(directory)
+    world.registry.enrol(directory, host)
+
+
+def _enrolled_late(world: World, name: str, d: Deployment, known: Entry | None) -> bool:
+    """Enrol a deployment that a version without a registry began, at the first call from inside; return whether."""
+    directory = join(world.state, name)
+    before = known is None and d.host.identity is None and d.host.directory == directory
+    if not before or world.by.partition(":")[0] not in CALLED_FROM_INSIDE or world.registry.unsafe(directory):
+        return False
+    world.registry.enrol(directory, d.host)
+    return True
+
+
+def _told(world: World, name: str, d: Deployment, why: str = "") -> tuple[str, str]:
+    """Return the message and hint of a refusal."""
+    why = why or elsewhere(world, name, d)
+    copied = why.startswith(IS_COPY)
+    hint = f"wakeman --state {dirname(d.host.directory)} status" if copied else f"wakeman adopt {name}"
+    return f"{name}: {why}: its log can be read, not acted on", hint

@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from wakeman.core.model import Host, Identity
+from wakeman.core.policy.ownership import Site, digest, entry, refusal
+
+HERE = Identity(machine="m1", uid=1000, pid_namespace=7)
+HOST = Host(root="/p", directory="/state/night", python=("python",), place={"tmux": "/usr/bin/tmux"}, identity=HERE)
+SITE = Site(directory="/state/night", device=1, inode=42, identity=HERE, boot="b1")
+KNOWN = entry(SITE, HOST)
+
+
+def other(site: Site = SITE, **identity: object) -> Site:
+    return msgspec.structs.replace(site, identity=msgspec.structs.replace(HERE, **identity))
+
+
+@pytest.mark.parametrize(
+    ("site", "words"),
+    [
+        (msgspec.structs.replace(SITE, directory="/copy/night"), "another directory"),
+        (msgspec.structs.replace(SITE, inode=43), "another directory"),
+        (msgspec.structs.replace(SITE, device=2), "another disk"),
+        (other(machine="m2"), "another machine"),
+        (other(uid=0), "belongs to user 1000, this is user 0"),
+        (other(pid_namespace=8), "another PID namespace"),
+        (other(msgspec.structs.replace(SITE, boot="b2"), machine="m2"), "another machine"),
+    ],
+)
+def test_what_differs_from_where_it_began_is_not_live(site: Site, words: str) -> None:
+    assert words in refusal(KNOWN, site, HOST)
+
+
+def test_what_the_registry_does_not_know_is_not_live() -> None:
+    assert refusal(None, SITE, HOST)
+
+
+@pytest.mark.parametrize("host", [HOST, None])
+def test_where_it_began_it_is_live(host: Host | None) -> None:
+    assert "" == refusal(KNOWN, SITE, host)
+
+
+def test_a_restart_of_the_machine_may_number_its_disks_anew() -> None:
+    assert "" == refusal(KNOWN, msgspec.structs.replace(SITE, boot="b2", device=9), HOST)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"place": {"tmux": "/clone/tmux"}},
+        {"python": ("/clone/python",)},
+        {"env": {"PATH": "/clone/bin"}},
+        {"root": "/elsewhere"},
+        {"directory": "/state/other"},
+    ],
+)
+def test_a_log_that_names_other_programs_or_places_is_not_live(change: dict[str, object]) -> None:
+    assert "names other programs" in refusal(KNOWN, SITE, msgspec.structs.replace(HOST, **change))
+
+
+def test_a_host_has_one_digest_wherever_it_was_adopted() -> None:
+    assert digest(HOST) == digest(msgspec.structs.replace(HOST, identity=None))

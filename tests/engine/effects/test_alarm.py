@@ -1,0 +1,207 @@
+"""When an alarm is set, replaced or removed, and for which reason."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from tests.play import NAME, Play
+from tests.transcript import Step, noted
+
+from wakeman.core.errors import ProgramError
+from wakeman.core.log import events as e
+from wakeman.core.model import Deployment
+from wakeman.engine.check import check
+from wakeman.engine.effects.alarm import Arm, Disarm, FindAlarm, Rearm, Replace, Soon, disarm, ensure, rearm
+from wakeman.engine.protocol import requests
+from wakeman.engine.protocol.steps import Steps, drive
+
+
+def begun() -> Play:
+    """Give a deployment with an alarm ahead."""
+    play = Play(workers=1, units=1)
+    play.up()
+    return play
+
+
+def unarmed() -> Play:
+    """Give one whose alarm is gone from the queue."""
+    play = begun()
+    play.stage.alarms.jobs.clear()
+    return play
+
+
+def fired() -> Play:
+    """Give one whose alarm has just fired."""
+    play = unarmed()
+    alarm = play.deployment.alarm
+    assert alarm is not None
+    play.stage.clock.advance((alarm.due - play.stage.clock.now()).total_seconds())
+    return play
+
+
+def paused() -> Play:
+    """Give one that is paused, its alarm removed."""
+    play = begun()
+    driven(play, lambda d: requests.request(d, "pause", "", play.stage.clock.now()))
+    check(play.stage.world(), NAME)
+    return play
+
+
+def refused() -> Play:
+    """Give one whose alarm is gone, and no timer takes another."""
+    play = unarmed()
+
+    def refuse(*_: object, **__: object) -> Any:
+        raise ProgramError("no daemon")
+
+    play.stage.alarms.arm = refuse  # type: ignore[method-assign] # an `at` that does not run
+    play.stage.sessions.later = lambda *_: False  # type: ignore[method-assign] # and a tmux that does not
+    return play
+
+
+def driven(play: Play, protocol: Callable[[Deployment], Steps[None]]) -> list[Step]:
+    world, into = play.stage.world("hand:1"), list[Step]()
+    with world.logs.hold(NAME, world.by) as log:
+        drive(world, log, noted(protocol(log.deployment), into), world.clock.now())
+    return into
+
+
+def reasons(play: Play) -> list[str]:
+    return [event.data.why for event in play.events if isinstance(event.data, e.Armed)]
+
+
+ARMED: list[Step] = [FindAlarm, Arm, "alarm: armed"]
+
+
+@pytest.mark.parametrize(
+    ("given", "waking", "steps", "why"),
+    [
+        (begun, False, [FindAlarm], "first"),
+        (unarmed, False, [*ARMED, Replace], "missing"),
+        (fired, False, ARMED, "next"),
+        (paused, False, [], "head"),
+        (paused, True, ARMED, "missing"),
+        (begun, True, [FindAlarm], "first"),
+        (refused, False, [FindAlarm, Arm, Replace], "head"),
+    ],
+)
+def test_an_alarm_is_set_where_none_lies_ahead_for_the_reason_that_there_is(
+    given: Callable[[], Play], waking: bool, steps: list[Step], why: str
+) -> None:
+    play = given()
+    before = len(play.events)
+
+    assert steps == driven(play, lambda d: ensure(d, play.stage.clock.now(), paused=waking))
+    assert ([why] if "alarm: armed" in steps else []) == [
+        event.data.why for event in play.events[before:] if isinstance(event.data, e.Armed)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("given", "steps"),
+    [
+        (begun, [Rearm, "alarm: armed", Replace]),
+        (refused, [Rearm, Replace]),
+        (paused, [Disarm]),
+    ],
+)
+def test_an_alarm_is_replaced_by_one_with_the_new_head_the_new_one_first(
+    given: Callable[[], Play], steps: list[Step]
+) -> None:
+    play = given()
+
+    assert steps == driven(play, rearm)
+    assert len(play.stage.alarms.jobs) == ("alarm: armed" in steps)
+
+
+def test_the_new_alarm_is_written_when_it_was_set_and_not_when_its_check_began() -> None:
+    play = begun()
+    world, now = play.stage.world(), play.stage.clock.now()
+    play.stage.clock.advance(90)
+    with world.logs.hold(NAME, world.by) as log:
+        drive(world, log, rearm(log.deployment), now)
+
+    assert play.stage.clock.now() == play.events[-1].at
+
+
+def test_a_check_is_had_soon_by_the_timer_of_its_place() -> None:
+    play = begun()
+    Soon(7.0).perform(play.stage.world(), play.deployment)
+
+    ((at, argv),) = play.stage.sessions.timers
+    assert (7.0, True) == ((at - play.stage.clock.now()).total_seconds(), "timer" in argv)
+
+
+def test_a_pause_that_begins_takes_the_alarm_away_and_then_writes_so() -> None:
+    play = begun()
+    driven(play, lambda d: requests.request(d, "pause", "", play.stage.clock.now()))
+
+    assert [Disarm, "alarm: disarmed"] == driven(play, rearm)
+    assert {} == play.stage.alarms.jobs
+    assert [Disarm] == driven(play, disarm)
+
+
+def test_the_first_alarm_of_a_log_is_the_first() -> None:
+    play = begun()
+    world = play.stage.world()
+    d = play.deployment
+    d.generation, d.alarm = 0, None
+
+    step = next(ensure(d, world.clock.now()))
+
+    assert FindAlarm("first", world.clock.now()) == step
+
+
+def stood_in(every: float = 300) -> Play:
+    """Give one whose alarm is its place's own timer, which cannot be taken back."""
+    play = Play(workers=1, units=1, plan={"wake": {"every": every}})
+    play.up()
+    check(play.stage.world(), NAME)  # it has seen the server of its place
+    play.stage.alarms.jobs.clear()
+    play.stage.alarms.broken = "no daemon"
+    driven(play, lambda d: ensure(d, play.stage.clock.now()))
+    return play
+
+
+@pytest.mark.parametrize("every", [300, 20])
+def test_an_alarm_without_a_job_is_replaced_only_when_its_time_has_come(every: float) -> None:
+    play = stood_in(every)
+    d, timers = play.deployment, len(play.stage.sessions.timers)
+    assert d.alarm is not None
+    early = Rearm().perform(play.stage.world(), d)
+    assert timers == len(play.stage.sessions.timers)
+    play.stage.clock.advance((d.alarm.due - play.stage.clock.now()).total_seconds())
+
+    late = Rearm().perform(play.stage.world(), d)
+
+    assert ("", None) == (d.alarm.job, early)
+    assert late is not None
+    assert ("head", d.generation + 1) == (late.why, late.alarm.generation)
+
+
+def test_an_alarm_with_a_job_is_not_replaced_by_one_without() -> None:
+    """The timer refuses this once: what is queued is worth more."""
+    play = begun()
+
+    def refuse(*_: object, **__: object) -> Any:
+        raise ProgramError("try again")
+
+    play.stage.alarms.arm = refuse  # type: ignore[method-assign] # an `at` that refuses once
+    kept = Rearm().perform(play.stage.world(), play.deployment)
+    play.stage.alarms.jobs.clear()
+    gone = Rearm().perform(play.stage.world(), play.deployment)
+
+    assert kept is None
+    assert gone is not None
+    assert "" == gone.alarm.job
+
+
+def test_an_alarm_below_a_minute_goes_on_by_its_timer() -> None:
+    play = Play(workers=1, units=1, plan={"wake": {"every": 5}})
+    play.up()
+    before = len(play.stage.sessions.timers)
+
+    assert FindAlarm("next", play.stage.clock.now()).perform(play.stage.world("at:1"), play.deployment)
+    assert before + 1 == len(play.stage.sessions.timers)
