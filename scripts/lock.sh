@@ -21,10 +21,10 @@ export UV_DEFAULT_INDEX=https://pypi.org/simple
 
 uv lock --quiet "$@"
 for kind in demo dev bench; do
-  case $kind in demo) extra=yaml ;; *) extra=$kind ;; esac
+  case $kind in demo) extra= ;; *) extra=$kind ;; esac
   {
     echo "# What '$kind' installs, from uv.lock; written by: make lock"
-    uv export --quiet --locked --extra "$extra" --group build --no-emit-project --no-header --no-annotate
+    uv export --quiet --locked ${extra:+--extra "$extra"} --group build --no-emit-project --no-header --no-annotate
   } >"requirements/$kind.txt.new"
   mv "requirements/$kind.txt.new" "requirements/$kind.txt"
 done

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Set up what `make` needs: Python, tmux, at, and the virtual environment. Quiet when there is nothing to do.
 #
-#   scripts/setup.sh demo    tmux, and the package with PyYAML; `at` if it may be installed
+#   scripts/setup.sh demo    tmux, and the package; `at` if it may be installed
 #   scripts/setup.sh dev     tmux, `at` with its daemon, and the package with all that tests and checks need; for root
 #                            on Linux strace, faketime and bubblewrap too, if they can be had: tests are skipped without
 #   scripts/setup.sh bench   the same, and the programs that measurements compare with
@@ -208,10 +208,10 @@ moved() {
   return 1
 }
 
-# Fill .venv with the locked packages of this kind (an extra) and the package itself.
+# Fill .venv with what is locked for this kind and the package itself, with an extra if one is named.
 locked() {
   if have uv; then
-    set -- uv sync --quiet --locked --python .venv/bin/python --extra "$1"
+    set -- uv sync --quiet --locked --python .venv/bin/python ${1:+--extra "$1"}
     quietly env UV_PROJECT_ENVIRONMENT=.venv "$@" && return 0
     say "going on with pip, from requirements/$kind.txt"
   fi
@@ -219,7 +219,7 @@ locked() {
   quietly "$@" --require-hashes -r "requirements/$kind.txt" && quietly "$@" --no-deps --no-build-isolation -e .
 }
 
-# Fill .venv for an extra of the package, unless it is already filled for one of the kinds that include it.
+# Fill .venv for an extra of the package ('' for none), unless a filling of one of the kinds that follow it will do.
 package() {
   extra=$1
   shift
@@ -259,7 +259,7 @@ if [ "$kind" = demo ]; then
   if [ -n "${weak:-}" ] || ! at_ready; then
     say 'going on without at: a tmux timer is then the alarm, and it ends with the tmux server'
   fi
-  package yaml demo dev bench
+  package '' demo dev bench
 else
   [ "$at" = there ] || missing="$missing at"
   # shellcheck disable=SC2086 # a list of package names

@@ -17,8 +17,8 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 LOCK = tomllib.loads((ROOT / "uv.lock").read_text())
 PACKAGES: dict[str, dict[str, Any]] = {package["name"]: package for package in LOCK["package"]}
 OURS = PACKAGES["wakeman"]
-EXPORTS = {"demo": "yaml", "dev": "dev", "bench": "bench"}
-"""What `scripts/setup.sh` sets up -> the extra of the package; `build` goes along with each."""
+EXPORTS = {"demo": "", "dev": "dev", "bench": "bench"}
+"""What `scripts/setup.sh` sets up -> the extra of the package, "" for none; `build` goes along with each."""
 
 PUBLIC = {"https://pypi.org", "https://files.pythonhosted.org"}
 MEND = "run: make lock"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import re
@@ -20,6 +21,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from wakeman.adapters import disk as adapter
 from wakeman.adapters.disk import Disk, _carry
 from wakeman.core.errors import StorageError, UsageError
 from wakeman.core.model import FileFingerprint
@@ -645,3 +647,103 @@ def test_the_name_of_a_temporary_file_cannot_be_guessed(tmp_path: Path, writes: 
     assert len(names) == 20
     assert not any(str(os.getpid()) in name for name in names)
     assert all(len({name[at] for name in names}) > 3 for at in range(9, 33))
+
+
+# --- syncing ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def synced(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Note what is synced, by name; the disk refuses what is named `bad`."""
+    seen: list[str] = []
+    real = os.fsync
+
+    def fsync(handle: int) -> None:
+        path = os.readlink(f"/proc/self/fd/{handle}")
+        seen.append(path)
+        if path.endswith("bad"):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        real(handle)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    return seen
+
+
+LINUX = pytest.mark.skipif(sys.platform == "darwin", reason="names what is open by /proc")
+
+
+@LINUX
+def test_a_few_files_are_synced_each_with_the_directories_that_they_are_found_in(
+    tmp_path: Path, synced: list[str]
+) -> None:
+    for name in ("a/b/1", "a/2"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"x")
+
+    assert {} == Disk().sync([f"{tmp_path}/a/b/1", f"{tmp_path}/a/2"], within=str(tmp_path))
+    assert [str(tmp_path / name) for name in ("a/b/1", "a/2", "a/b", "a", "")] == synced
+
+
+@LINUX
+def test_many_files_are_synced_by_their_file_system(tmp_path: Path, synced: list[str]) -> None:
+    paths = [str(tmp_path / str(n)) for n in range(100)]
+    for path in paths:
+        Path(path).write_bytes(b"x")
+
+    assert ({}, []) == (Disk().sync(paths, within=str(tmp_path)), synced)
+
+
+@LINUX
+@pytest.mark.parametrize("others", [1, 30])
+def test_what_the_disk_refuses_is_told_by_file(
+    others: int, tmp_path: Path, synced: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = [str(tmp_path / str(n)) for n in range(others)] + [str(tmp_path / "bad")]
+    for path in paths:
+        Path(path).write_bytes(b"x")
+    if others > 1:  # what a file system refuses it does not tell by file
+        monkeypatch.setattr(adapter, "_sync_file_system", lambda _: False)
+
+    assert {str(tmp_path / "bad"): os.strerror(errno.EIO)} == Disk().sync(paths, within=str(tmp_path))
+    assert len(synced) > others
+
+
+@LINUX
+def test_a_directory_that_the_disk_refuses_fails_for_its_files(tmp_path: Path, synced: list[str]) -> None:
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "bad" / "1").write_bytes(b"x")
+    (tmp_path / "2").write_bytes(b"x")
+    paths = [str(tmp_path / "bad" / "1"), str(tmp_path / "2")]
+
+    assert {paths[0]: f"{tmp_path}/bad: {os.strerror(errno.EIO)}"} == Disk().sync(paths, within=str(tmp_path))
+    assert synced
+
+
+@pytest.mark.parametrize("code", [errno.EINVAL, errno.ENOTSUP])
+def test_a_disk_that_cannot_sync_is_taken_to_have(code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: int) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    (tmp_path / "1").write_bytes(b"x")
+
+    assert {} == Disk().sync([str(tmp_path / "1")], within=str(tmp_path))
+
+
+def test_two_names_of_one_file_are_told_by_its_inode(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"x")
+    (tmp_path / "b").hardlink_to(tmp_path / "a")
+
+    a, b = Disk().entries([str(tmp_path / "a"), str(tmp_path / "b")]).values()
+
+    assert (a, 2) == (b, a.names)
+
+
+@pytest.mark.parametrize("path", ["/dev/null", "/dev/zero"])
+def test_a_device_is_one(path: str) -> None:
+    assert ["device"] == [entry.kind for entry in Disk().entries([path]).values()]
+
+
+def test_a_name_that_no_system_takes_has_no_entry_and_is_not_kept() -> None:
+    assert {} == Disk().entries(["/a\0b"])
+    assert ["/a\0b"] == list(Disk().sync(["/a\0b"], within="/"))

@@ -254,6 +254,23 @@ def test_who_has_ended_is_not_being_ended_whatever_was_left_behind() -> None:
     assert ([], [(len(busy()), "end of w0")]) == (before, [(one.line, one.what) for one in found.pending()])
 
 
+@pytest.mark.parametrize("skip", [0, 1, 2, 3])
+def test_a_line_of_a_write_that_names_another_writer_is_found_and_no_other(skip: int) -> None:
+    log = Forged(busy())
+    ends = [
+        n
+        for n, line in enumerate(log.lines)
+        if n and line["write"] == log.lines[n - 1]["write"] and line["write"] != log.lines[n + 1]["write"]
+    ]
+    log.lines[ends[skip]]["by"] = "hand:9"
+
+    [found] = log.judged()
+
+    assert (ends[skip] + 1, "fold") == (found.line, found.kind)
+    assert found.found.endswith(", by hand:9")
+    assert f"one writer, {log.lines[ends[skip] - 1]['by']}" == found.expected
+
+
 # --- newer versions -----------------------------------------------------------------------------------------------
 
 
@@ -300,6 +317,45 @@ def test_what_stands_in_one_write_with_a_line_of_the_log_is_judged(first: bool) 
         log.lines[end]["write"] = -1
 
     assert "closed" in [kind for _, kind in kinds(log)]
+
+
+def within_a_check(*lines: Line) -> Forged:
+    """Give a night in which one write more stands in the middle of a check."""
+    log = Forged(busy())
+    at = log.find("decided", lambda line: "worker" not in line and row(line) == "sleep")
+    for n, line in enumerate(lines):
+        log.insert(at + n, {**log.lines[at], **line})
+        log.lines[at + n]["write"] = -1
+    return log
+
+
+NOTE: Line = {"type": "noted", "data": {"text": "git refused"}}
+
+
+def test_a_note_within_a_check_is_no_divergence_and_the_check_goes_on() -> None:
+    found = judged(within_a_check(NOTE).encoded())
+
+    assert ([], 0) == (found.divergences, found.cut)
+
+
+def test_a_note_is_applied_as_any_line_is() -> None:
+    log = within_a_check(NOTE)
+    at = log.find("noted") + 1
+
+    assert (at, at) == ((found := judged(log.encoded()[:at])).deployment.seq, found.events)
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_what_stands_in_one_write_with_a_note_is_judged(first: bool) -> None:
+    screen: Line = {"type": "captured", "worker": "w0", "attempt": 1, "data": {"file": "s", "sha256": "0"}}
+
+    assert within_a_check(*((NOTE, screen) if first else (screen, NOTE))).judged()
+
+
+def test_a_check_ends_where_the_log_writes_of_itself() -> None:
+    found = judged(within_a_check({"type": "sealed", "data": SEALED}).encoded())
+
+    assert (True, 1) == (bool(found.divergences), found.cut)
 
 
 def test_a_disk_that_was_full_is_known_to_who_judges_what_follows() -> None:

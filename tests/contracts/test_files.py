@@ -105,6 +105,50 @@ def test_a_symlink_to_nothing_has_no_mark(files: Files, root: str) -> None:
     assert {} == files.marks([f"{root}/link"])
 
 
+# Entries
+
+
+def test_an_entry_says_what_has_the_name_itself(files: Files, root: str) -> None:
+    files.write(f"{root}/file", b"1")
+    files.make(f"{root}/directory")
+    files.pipe(f"{root}/pipe")
+    files.link(f"{root}/file", f"{root}/link")
+    files.link(f"{root}/nothing", f"{root}/astray")
+
+    found = files.entries(f"{root}/{name}" for name in ("file", "directory", "pipe", "link", "astray", "nothing"))
+
+    assert ["file", "directory", "named pipe", "symbolic link", "symbolic link"] == [one.kind for one in found.values()]
+
+
+def test_a_file_of_one_name_has_an_inode_as_its_mark_says(files: Files, root: str) -> None:
+    files.write(f"{root}/a", b"1")
+    files.write(f"{root}/b", b"1")
+    a, b = files.entries([f"{root}/a", f"{root}/b"]).values()
+
+    assert (1, 1, files.marks([f"{root}/a"])[f"{root}/a"].inode) == (a.names, b.names, a.inode)
+    assert (a.device, a.inode) != (b.device, b.inode)
+
+
+# Syncing
+
+
+def test_files_that_are_there_are_kept(files: Files, root: str) -> None:
+    paths = [f"{root}/new/{n}/a" for n in range(40)]
+    for path in paths:
+        files.write(path, b"1")
+
+    assert {} == files.sync(paths, within=root)
+    assert {} == files.sync(paths[:2], within=root)
+    assert {} == files.sync(paths[:2], within="/")
+    assert {} == files.sync([], within=root)
+
+
+def test_a_file_that_is_not_there_is_not_kept(files: Files, root: str) -> None:
+    files.write(f"{root}/a", b"1")
+
+    assert {f"{root}/b": "no such file or directory"} == files.sync([f"{root}/a", f"{root}/b"], within=root)
+
+
 # Reading
 
 

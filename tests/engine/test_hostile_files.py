@@ -24,6 +24,7 @@ from wakeman.core.log import events as e
 from wakeman.core.model import Deployment, Plan, UnitsSpec, WorkersSpec
 from wakeman.engine import layout
 from wakeman.engine.observe.containment import Mishaps
+from wakeman.engine.observe.judgement import Findings
 from wakeman.engine.observe.observe import observe
 from wakeman.engine.observe.spool import SPOOL_FILES_MAX, clear_spool, read_spool
 from wakeman.engine.start.prepare import variables
@@ -83,7 +84,7 @@ def looked(world: World, d: Deployment) -> tuple[e.Looked, list[e.Draft]]:
         mishaps = Mishaps()
         drafts, files = read_spool(world, d, world.clock.now(), mishaps)
         clear_spool(world, files)
-        seen, _ = observe(world, d, {}, mishaps)
+        seen, _ = observe(world, d, Findings(), mishaps)
         assert {} == mishaps.traces
     assert seen == msgspec.json.decode(msgspec.json.encode(seen), type=e.Looked)
     assert all(msgspec.json.encode(draft.data) for draft in drafts)

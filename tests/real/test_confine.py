@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import os
 import platform
@@ -21,7 +22,7 @@ import pytest
 from tests.real.rig import REAL
 from tests.waiting import until
 
-from wakeman.adapters.confine import WAYS, Confine, seccomp
+from wakeman.adapters.confine import LANDLOCK_SCOPES_VERSION, WAYS, Confine, seccomp
 from wakeman.adapters.confine.calls import KINDS
 from wakeman.adapters.machine import LocalMachine
 from wakeman.core.model import Confinement
@@ -294,8 +295,8 @@ ESCAPES |= {
     "a sibling's file size": calling("resource.prlimit(pid, resource.RLIMIT_FSIZE, (9, 9)); tell(True)"),
     "a sibling's processors": calling("os.sched_setaffinity(pid, os.sched_getaffinity(pid)); tell(True)"),
     "a sibling's policy": calling("os.sched_setscheduler(pid, os.SCHED_BATCH, os.sched_param(0)); tell(True)"),
-    "a sibling's priority": calling("os.setpriority(os.PRIO_PROCESS, pid, 5); tell(True)"),
-    "a sibling's group's priority": calling("os.setpriority(os.PRIO_PGRP, pid, 5); tell(True)"),
+    "a sibling's priority": calling("os.setpriority(os.PRIO_PROCESS, pid, 19); tell(True)"),
+    "a sibling's group's priority": calling("os.setpriority(os.PRIO_PGRP, pid, 19); tell(True)"),
     "everybody's priority": calling(
         "c.setpriority(os.PRIO_USER, 54321, 5); tell(ctypes.get_errno() == errno.ESRCH)"  # nobody has that number
     ),
@@ -366,6 +367,10 @@ OF_ROOT = {
     "a program in the kernel",
 }
 OF_LISTED_USERS = {"an at job"}
+OF_OLDER_LANDLOCK = {escape for escape in ESCAPES if escape.startswith("a signal ")} - {
+    "a signal to everybody",
+    "a signal by way of a file",
+}
 OF_SOME_KERNELS = {
     "the kernel's ciphers",
     "the hypervisor",
@@ -380,8 +385,15 @@ OF_SOME_KERNELS = {
 }
 
 
+def landlock_version() -> int:
+    """Give the version of this kernel's Landlock."""
+    return int(ctypes.CDLL(None).syscall(444, None, 0, 1))
+
+
 @pytest.mark.parametrize("escape", ESCAPES)
-def test_an_escape_is_refused(arena: Arena, escape: str, user: int) -> None:
+def test_an_escape_is_refused(arena: Arena, escape: str, user: int, way: str) -> None:
+    if way != "bwrap" and escape in OF_OLDER_LANDLOCK and landlock_version() < LANDLOCK_SCOPES_VERSION:
+        pytest.skip("this kernel's Landlock does not keep signals inside, as status says")
     if user and escape in OF_ROOT:
         pytest.skip("without a confinement it takes root as well")
 

@@ -3,6 +3,7 @@ them."""
 
 from __future__ import annotations
 
+import ast
 import os
 import sys
 from collections.abc import Iterator
@@ -80,7 +81,8 @@ if (out / "made").is_dir() and not (out / "made").is_symlink():
     os.rename(out / "made", out / "was")
 (out / "made").unlink(missing_ok=True)
 (out / "made").write_text("made\n")
-time.sleep(1)
+(said / "hook").write_text('{"hook_event_name":"Stop"}')
+time.sleep(9 if unit == "b" else 1)
 """
 KINDS = ["pipe", "directory", "link to a pipe", "/proc/self/mem", "/dev/zero", "/nowhere", "OUTSIDE"]
 
@@ -129,3 +131,35 @@ def test_what_a_worker_has_planted_holds_up_no_check_and_no_launch(rig: Rig, kin
     assert '{"theirs": true}\n' == (rig.place / "outside").read_text()
     assert "theirs" not in Path(rig.state / "night/clients/night_a/.claude.json").read_text()
     assert 0o600 == os.stat(rig.state / "night/clients/night_a/.claude.json").st_mode & 0o777
+
+
+OPENS = """\
+import ast, os, runpy, sys
+seen = open(sys.argv.pop(1), "a", buffering=1)
+sys.addaudithook(lambda event, given: event == "open" and seen.write(repr(given) + "\\n") and None)
+sys.argv[0] = "wakeman"
+runpy.run_module("wakeman", run_name="__main__", alter_sys=True)
+"""
+
+
+def test_whatever_a_check_opens_where_a_worker_may_write_it_does_not_wait_for(rig: Rig) -> None:
+    """Of names below an open directory the path is not told: all of them count."""
+    env = furnished(rig, "/nowhere")
+    assert 0 == rig.run("up", "wakeman.toml", env=env).returncode
+    (rig.state / "night/check.sh").unlink()  # so that the end of a worker starts no other check
+    until((rig.state / "night/attempts/night_a.1/exit").exists, 30)
+    own = [rig.state / f"night/{place}" for place in ("attempts/night_a.1/said", "attempts/night_b.1/said", "clients")]
+    theirs = tuple(f"{place}/" for place in (*own, rig.state / "night/tmp", rig.place / "out"))
+    seen = rig.place / "seen"
+
+    while rig.status()["outcome"] == "open":
+        words = rig.argv("check", "night")
+        rig.call([words[0], "-P", "-c", OPENS, str(seen), *words[words.index("wakeman") + 1 :]])
+
+    opened = [ast.literal_eval(line) for line in seen.read_text().splitlines()]
+    paths = [(str(path), flags) for path, _, flags in opened if isinstance(path, str)]
+    below = [(path, flags) for path, flags in paths if not path.startswith("/") or path.startswith(theirs)]
+    assert [] == [path for path, flags in below if not flags & (os.O_NONBLOCK | os.O_EXCL)]
+    names = {os.path.basename(path) for path, _ in below}
+    assert "hook" in names  # it has read, and written
+    assert any(name.startswith(".wakeman-") for name in names)

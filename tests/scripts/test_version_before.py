@@ -62,6 +62,7 @@ def still_there(server: str) -> tuple[Play, list[WorkerState]]:
     play, _ = left(next(file for file in RECORDED if file.stem == "at-work"))
     live = [worker for worker in play.deployment.workers.values() if worker.live]
     play.stage.clock.name = play.deployment.boot
+    play.stage.registry.enrol(f"/state/{NAME}", play.deployment.host)  # as a check of its own does
     play.stage.usual = Act(hangs=True, stops_after=0)
     play.stage.sessions.server = server
     assert live

@@ -21,7 +21,7 @@ from wakeman.adapters.memory.logs import MemoryWriter
 from wakeman.adapters.memory.sessions import MemorySessions
 from wakeman.core.log.facts import effect, observation
 from wakeman.engine import check
-from wakeman.engine.effects import alarm, close, launch
+from wakeman.engine.effects import alarm, close, launch, sync
 from wakeman.engine.observe import observe
 from wakeman.engine.protocol import requests
 
@@ -159,15 +159,24 @@ def the_next_server_gives_a_number_again() -> object:
     return night.rest()
 
 
+def the_power_is_cut_once_a_worker_is_verified() -> object:
+    """What its program has written was in the page cache alone when it ended."""
+    night = Staged()
+    night.up()
+    night.past(night.fires(), "logs.sync", having=b'"type":"verified"')
+    night.power()
+    return night.rest()
+
+
 # --- mutants --------------------------------------------------------------------------------------------------------
 
 _INTENTS = '    intents = yield from append("intent", [_intent(d, ready) for ready in prepared.ready])\n'
 _MADE = "    fates = yield from do(MakeSessions(prepared, now))\n"
 _ONCE = """        if log.deployment.outcome == "open":
-                pending = once(world, log, checked)
+                waiting = once(world, log, findings)
             elif log.deployment.wakes:"""
 _LATER = """        if d.outcome == "open":
-            pending = once(world, log, checked)
+            waiting = once(world, log, findings)
         _deliver_notices"""
 _MOVED = "    d.moved.update({self.target: self.text} if self.action == 'move' else {})\n"
 _FIND = "    find = view.listing.finder()\n"
@@ -189,6 +198,11 @@ MUTANTS: dict[str, Mutant] = {
         a_session_is_lost_before_its_launch_is_recorded_and_its_program_lives_on,
     ),
     "no sync": Mutant(MemoryWriter.append, (("if durable:", "if False:"),), the_power_is_cut_once_a_program_runs),
+    "no sync of outputs": Mutant(
+        sync.Sync.perform,
+        (("world.files.sync(owners, within=d.host.root)", "{}"),),
+        the_power_is_cut_once_a_worker_is_verified,
+    ),
     "no barrier at hold": Mutant(
         MemoryWriter.catch_up,
         (("    self._logs.sync(self._name)\n", "    pass\n"),),

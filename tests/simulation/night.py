@@ -6,6 +6,7 @@ import random
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cache
 
@@ -62,7 +63,8 @@ class Night:
         self.scene.push = dice.random() < 0.7
         self.scene.sessions.made = lambda: dice.random() < 0.5
         aside: dict[str, object] = dice.choice([{}, {}, {"stage": True}, {"isolate": "worktree"}])
-        verify: list[dict[str, object]] = [{}, {}, {"command": ["judge"]}, REVIEWED, {**REVIEWED, "command": ["judge"]}]
+        both: dict[str, object] = {"parse": "json", "command": ["judge"]}
+        verify: list[dict[str, object]] = [{}, {"parse": "json"}, both, REVIEWED, {**REVIEWED, **both}]
         if "isolate" in aside:  # neither reviewers nor a confinement go with trees
             verify = verify[:3]
         else:
@@ -97,7 +99,7 @@ class Night:
         """Draw how the next program plays. When the faults are over all play well."""
         dice, calm = self.dice, self.troubles <= 0
         reviews = "_review_" in session
-        return Role(
+        role = Role(
             seconds=dice.choice([5, 60, 200]),
             stops_after=None if calm or dice.random() < 0.7 else dice.randint(0, 1),
             code=0 if calm else dice.choice([0, 0, 1, 137]),
@@ -107,6 +109,7 @@ class Night:
             rejects=("w0/u0",) if reviews and dice.random() < 0.4 else (),
             verdict=None if calm or not reviews else dice.choice(VERDICTS),
         )
+        return replace(role, content=b'{"cut": ') if role.code == 1 else role  # by a program that failed
 
     # --- the course of the night ----------------------------------------------------------------------------------
 
@@ -320,7 +323,9 @@ class Night:
 
     def power(self) -> None:
         self.rules.step()
+        verified = self.rules.verified_files()
         self.scene.power_cut()
+        self.rules.all_kept(verified)
         self.rules.all_intended()
         self.rules.quiet(checked=False)
 

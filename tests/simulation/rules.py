@@ -199,6 +199,23 @@ class Rules:
         given_up = any(isinstance(event.data, Decided) and event.data.row == "give up" for event in self.events)
         _must(asked or given_up, f"{p.mark} was healthy, and is ended")
 
+    def verified_files(self) -> dict[str, tuple[bytes, int, int]]:
+        """Return the outputs of verified workers that are as they were judged."""
+        held, found = self.scene.files.held, {}
+        for worker in self.d.workers.values():
+            for name in worker.units if worker.state == "verified" else ():
+                verdict = self.d.units[name].verdict
+                for mark in verdict.marks if verdict is not None else ():
+                    entry = held.get(f"/plans/{mark.path}")
+                    if entry is not None and (len(entry[0]), *entry[1:]) == (mark.size, mark.mtime_ns, mark.inode):
+                        found[f"/plans/{mark.path}"] = entry
+        return found
+
+    def all_kept(self, files: dict[str, tuple[bytes, int, int]]) -> None:
+        """See to it that what was verified is there after a power cut, as it was."""
+        lost = [path for path, entry in files.items() if self.scene.files.held.get(path) != entry]
+        _must(not lost, f"verified, and lost with the power: {lost}")
+
     def all_intended(self) -> None:
         """Check that every program that ever ran has its intent in the log."""
         self.step()

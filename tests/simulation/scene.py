@@ -16,25 +16,33 @@ from typing import Any, Literal
 from tests.play import NAME
 from tests.simulation.crew import Crew, KilledError
 
-from wakeman.adapters.memory import Act, MemoryFiles, MemoryGit, MemoryLogs, MemoryMachine, MemorySessions, MemoryWorld
+from wakeman.adapters.memory import (
+    Act,
+    MemoryFiles,
+    MemoryGit,
+    MemoryLogs,
+    MemoryMachine,
+    MemoryParser,
+    MemorySessions,
+    MemoryWorld,
+)
 from wakeman.adapters.memory.clock import MemoryClock
 from wakeman.adapters.memory.logs import MemoryWriter
 from wakeman.adapters.memory.sessions import Playing
 from wakeman.core.log.events import Draft, Event
-from wakeman.core.model import Deployment, FileFingerprint, Plan, UnitsSpec
+from wakeman.core.model import Deployment, Plan, UnitsSpec
 from wakeman.engine import alarm
-from wakeman.ports import Installed, Made, Start
+from wakeman.ports import Made, Start
 
 POINTS = {
     "sessions": ("poll", "cancel", "capture", "type", "later", "adopt"),
-    "files": ("marks", "read", "tail", "write", "move", "make", "link", "remove", "writing", "install"),
+    "files": ("marks", "read", "tail", "write", "move", "make", "link", "remove", "writing", "install", "sync"),
+    "parser": ("parse",),
     "git": ("plant", "keep"),
     "alarms": ("arm", "pending", "find", "disarm"),
     "machine": ("run", "marked", "signal"),
 }
 """Calls that are points as a whole. Those of the logs, and `sessions.submit`, have several."""
-FLUSHED = timedelta(seconds=30)
-"""After that time the system has written by itself what nobody synced."""
 
 
 class Logs(MemoryLogs):
@@ -97,36 +105,6 @@ class Logs(MemoryLogs):
         tape.synced = min(tape.synced, size)
 
 
-class Files(MemoryFiles):
-    """Files of which a power cut takes those that nobody has synced."""
-
-    def __init__(self, clock: MemoryClock) -> None:
-        super().__init__(clock)
-        self.before: dict[str, tuple[datetime, tuple[bytes, int, int] | None]] = {}
-
-    def write(self, path: str, data: bytes, *, mode: int = 0o600, durable: bool = False, within: str = "") -> None:
-        if durable:
-            self.before.pop(path, None)
-        else:
-            at, held = self.before.get(path, (self.clock.at, self.held.get(path)))
-            self.before[path] = (self.clock.at, held if self.clock.at - at < FLUSHED else self.held.get(path))
-        super().write(path, data, mode=mode, durable=durable, within=within)
-
-    def move(self, source: str, target: str) -> str:
-        self.before.pop(source, None)
-        return super().move(source, target)
-
-    def install(
-        self, stage: str, inside: str, target: str, mark: FileFingerprint, over: FileFingerprint | None, *, keep: bool
-    ) -> Installed:
-        put = super().install(stage, inside, target, mark, over, keep=keep)
-        if put.mark is not None:
-            self.before.pop(target, None)
-            if not keep:
-                self.before.pop(f"{stage}/{inside}", None)
-        return put
-
-
 @dataclass
 class Role(Act):
     """An act that may ignore a hang-up (`deaf`), and whose wrapper takes `delay` seconds to its claim."""
@@ -141,7 +119,7 @@ class Sessions(MemorySessions):
     Shape: `ran` is told of each program that starts, `ended` of each that we end.
     """
 
-    def __init__(self, clock: MemoryClock, files: Files, roles: Callable[[str], Role], crew: Crew) -> None:
+    def __init__(self, clock: MemoryClock, files: MemoryFiles, roles: Callable[[str], Role], crew: Crew) -> None:
         super().__init__(clock, files, roles)
         self.disk, self.roles, self.crew = files, roles, crew
         self.role: dict[str, Role] = {}  # by session id
@@ -237,7 +215,7 @@ class Sessions(MemorySessions):
         claimed = super()._claims(p)
         if claimed:
             # The wrapper syncs the claim and its directory; that the directory is there at all nobody syncs.
-            self.disk.before[f"{p.home}/claim"] = (self.clock.at, None)
+            self.disk.unsynced[f"{p.home}/claim"] = (self.clock.at, None)
         return claimed
 
     def _claimed(self, p: Playing) -> None:
@@ -284,8 +262,9 @@ class Scene(MemoryWorld):
         self.crew, self.dice = crew, dice
         self.kept: Callable[[int, int], int] = dice.randint  # bytes of a log that a power cut leaves, of those it may
         self.gone: Callable[[], bool] = lambda: dice.random() < 0.5  # whether it takes a file that it may take
-        self.files: Files = Files(self.clock)
+        self.files = MemoryFiles(self.clock)
         self.logs: Logs = Logs(self.clock, crew, dice)
+        self.parser = MemoryParser(self.files)
         self.git = MemoryGit(self.files)
         self.git.init("/plans")
         self.sessions: Sessions = Sessions(self.clock, self.files, roles, crew)
@@ -323,12 +302,7 @@ class Scene(MemoryWorld):
         for tape in self.logs.tapes.values():
             tape.data = tape.data[: self.kept(tape.synced, len(tape.data))]
             tape.synced = len(tape.data)
-        for path, (at, held) in self.files.before.items():
-            if self.clock.at - at < FLUSHED and self.gone():
-                self.files.held.pop(path, None)
-                if held is not None:
-                    self.files.held[path] = held
-        self.files.before.clear()
+        self.files.lose(self.gone)
         self._boot()
 
     def reboot(self) -> None:
@@ -337,7 +311,7 @@ class Scene(MemoryWorld):
             self.crew.kill(actor)
         for tape in self.logs.tapes.values():
             tape.synced = len(tape.data)
-        self.files.before.clear()
+        self.files.unsynced.clear()
         self._boot()
 
     def _boot(self) -> None:

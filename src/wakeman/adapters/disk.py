@@ -16,7 +16,7 @@ from wakeman.core.errors import DiskError, StorageError, UsageError
 from wakeman.core.model import FileFingerprint
 
 if TYPE_CHECKING:
-    from wakeman.ports import Installed
+    from wakeman.ports import EntryKind, Installed, PathEntry
 
 _REFUSALS: dict[int, tuple[str, str]] = {
     errno.ENOSPC: ("no space left on the disk", "free some space, then try again"),
@@ -36,6 +36,16 @@ _REFUSALS: dict[int, tuple[str, str]] = {
 LOGGED_NUMBER_MAX = 2**63 - 1
 """The largest number that a line of the log holds."""
 _FOR_ALL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}
+_NO_SYNC = {errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
+_KINDS_OF_FILE: dict[int, EntryKind] = {
+    stat.S_IFREG: "file",
+    stat.S_IFLNK: "symbolic link",
+    stat.S_IFDIR: "directory",
+    stat.S_IFIFO: "named pipe",
+    stat.S_IFSOCK: "socket",
+}
+SYNCED_EACH_MAX = 16
+"""Files that are synced one by one: each takes a flush of the disk. Of more the file system is synced, by one flush."""
 _NO_HARD_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 
 
@@ -72,6 +82,18 @@ class Disk:
                 seen = os.stat(path)
                 if stat.S_ISREG(seen.st_mode):
                     found[path] = _marked(path, seen)
+        return found
+
+    def entries(self, paths: Iterable[str]) -> dict[str, PathEntry]:
+        """Stat names, not what they lead to."""
+        from wakeman.ports import PathEntry
+
+        found: dict[str, PathEntry] = {}
+        for path in paths:
+            with suppress(OSError, ValueError):
+                seen = os.lstat(path)
+                kind: EntryKind = _KINDS_OF_FILE.get(stat.S_IFMT(seen.st_mode), "device")
+                found[path] = PathEntry(kind, seen.st_dev, seen.st_ino, seen.st_nlink)
         return found
 
     def read(self, path: str, limit: int = 64 * 1024 * 1024, *, within: str = "") -> bytes:
@@ -226,6 +248,24 @@ class Disk:
         """Unlink a file."""
         with _translated_errors(path), suppress(FileNotFoundError, NotADirectoryError):
             os.unlink(path)
+
+    def sync(self, paths: Iterable[str], *, within: str) -> dict[str, str]:
+        """Sync each file and its directories, or the whole file system where there are many files.
+
+        Cost: one flush of the disk for each file and directory, or one for all, which takes along what others have
+        written.
+        """
+        by_device: dict[int, list[str]] = {}
+        for path in paths:
+            device = -1
+            with suppress(OSError, ValueError):
+                device = os.stat(path).st_dev
+            by_device.setdefault(device, []).append(path)
+        refused: dict[str, str] = {}
+        for device, files in by_device.items():
+            if device < 0 or len(files) <= SYNCED_EACH_MAX or not _sync_file_system(files[0]):
+                refused |= _sync_each(files, within)
+        return refused
 
     def writing(self, paths: Iterable[str]) -> set[str]:
         """Return the files that are open for writing: those for which the kernel refuses a read lease.
@@ -478,6 +518,57 @@ def _fill(name: str, data: bytes, mode: int, *, durable: bool, directory: int) -
         os.fchmod(handle, mode)
         if durable:
             os.fsync(handle)
+
+
+def _sync_each(files: Sequence[str], within: str) -> dict[str, str]:
+    """Sync files and their directories one by one; return what the disk refuses, and why."""
+    refused = {path: why for path in files if (why := _sync_refusal(path))}
+    directories: dict[str, list[str]] = {}
+    for path in files:
+        directory = os.path.dirname(path)
+        directories.setdefault(directory, []).append(path)
+        while directory.startswith(within.rstrip("/") + "/") and directory != "/":
+            directory = os.path.dirname(directory)
+            directories.setdefault(directory, []).append(path)
+    for directory, held in directories.items():
+        if why := _sync_refusal(directory):
+            refused |= dict.fromkeys(held, f"{directory}: {why}")
+    return refused
+
+
+def _sync_refusal(path: str) -> str:
+    """Sync a file or a directory; return why the disk refuses it, "" where it does not."""
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+    except PermissionError as error:  # what may not be read can still be synced with all else
+        return "" if _sync_file_system(path) else _REFUSALS[error.errno or 0][0]
+    except OSError as error:
+        if error.errno in _NO_SYNC:
+            return ""
+        return _REFUSALS.get(error.errno or 0, (error.strerror or str(error), ""))[0]
+    except ValueError as error:  # a NUL in the path
+        return str(error)
+    return ""
+
+
+def _sync_file_system(path: str) -> bool:
+    """Sync the file system that a path is on; return whether that was possible, and nothing of it failed."""
+    import ctypes
+
+    call = getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None)  # not on macOS
+    if call is None:
+        return False
+    with suppress(OSError):
+        handle = os.open(os.path.dirname(path), os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            return bool(call(handle) == 0)
+        finally:
+            os.close(handle)
+    return False
 
 
 def _sync(directory: str) -> None:

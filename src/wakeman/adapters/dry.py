@@ -32,6 +32,7 @@ from wakeman.ports import (
     Machine,
     Made,
     MergeResult,
+    PathEntry,
     Ran,
     Registry,
     SessionInfo,
@@ -222,6 +223,9 @@ class DryFiles:
     def marks(self, paths: Iterable[str]) -> dict[str, FileFingerprint]:
         return self._files.marks(paths)
 
+    def entries(self, paths: Iterable[str]) -> dict[str, PathEntry]:
+        return self._files.entries(paths)
+
     def read(self, path: str, limit: int = 64 * 1024 * 1024, *, within: str = "") -> bytes:
         return self._own[path] if path in self._own else self._files.read(path, limit, within=within)
 
@@ -271,6 +275,11 @@ class DryFiles:
 
     def remove(self, path: str) -> None:
         """Do nothing: removing files of our own is not reported."""
+
+    def sync(self, paths: Iterable[str], *, within: str) -> dict[str, str]:
+        """Do nothing: what is there stays there."""
+        del paths, within
+        return {}
 
     def writing(self, paths: Iterable[str]) -> set[str]:
         return self._files.writing(paths)

@@ -23,7 +23,7 @@ from wakeman.core.policy.ownership import digest, refusal
 from wakeman.ports import STATE_MARKER, World
 
 if TYPE_CHECKING:
-    from wakeman.ports import Confiner, Executor, Git, Harness, Machine, Terminal, Timer, Watcher
+    from wakeman.ports import Confiner, Executor, Git, Harness, Machine, Parser, Terminal, Timer, Watcher
 
 if TYPE_CHECKING:
     from wakeman.adapters.profiles import ProfileFiles
@@ -110,6 +110,7 @@ def world(state: str | None, by: str) -> World:
         harness=_harness,
         watcher=_watcher,
         confiner=lambda: _confiner(machine),
+        parser=_parser,
         git=git,
         host=host,
         agents=agents,
@@ -259,6 +260,12 @@ def _watcher() -> Watcher:
     from wakeman.adapters.watch import DiskWatcher
 
     return DiskWatcher(network)
+
+
+def _parser() -> Parser:
+    from wakeman.adapters.parser import ChildParser
+
+    return ChildParser()
 
 
 def _confiner(machine: Machine) -> Confiner:

@@ -35,6 +35,7 @@ from wakeman.core.policy.transitions import transitions
 from wakeman.engine import alarm
 from wakeman.engine.live import elsewhere
 from wakeman.engine.observe.containment import Mishaps
+from wakeman.engine.observe.judgement import Findings
 from wakeman.engine.observe.observe import observe
 from wakeman.ports import World
 
@@ -352,7 +353,7 @@ def _listed_status(world: World, name: str, *, recorded: bool) -> ListedStatus |
 def _glance(world: World, d: Deployment) -> datetime:
     """Apply one observation to a deployment that was read for this purpose. The log is not changed."""
     now = world.clock.now()
-    looked, _ = observe(world, d, {}, Mishaps())
+    looked, _ = observe(world, d, Findings(), Mishaps())
     drafts = [e.Draft(looked)]
     while drafts:
         apply_drafts(d, drafts, now, world.by)

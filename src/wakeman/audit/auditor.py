@@ -12,6 +12,7 @@ that was given up is none either: that row closes while workers run, if the plan
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from itertools import zip_longest
 from typing import Any
 
@@ -106,18 +107,18 @@ class Auditor:
             self._apply(write)
         elif self._walk is not None and self._walk.meets(self.deployment, write):
             self._go_on(self._walk, write)
-        elif self._walk is not None and not self._walk.over and len(write) == 1 and isinstance(write[0].data, e.Noted):
-            self._apply(write)  # refused by the disk, git or tmux: the check continues
+        elif len(write) == 1 and isinstance(write[0].data, e.Noted):
+            self._apply(write)  # what the disk, git or tmux refused: a check that is under way goes on
         elif not self._enter(write):
             self._stray(write)
 
     def _weigh(self, write: Write) -> None:
         for event in write:
-            try:
+            if event.by != write[0].by:
+                self.diverge(event.seq, "fold", f"{line_in_words(event)}, by {event.by}", f"one writer, {write[0].by}")
+            with suppress(*_STRAY):  # it refers to what does not exist, which applying it reports
                 for one in passed_over(self.deployment, event):
                     self.diverge(one.line, one.kind, one.found, one.expected)
-            except _STRAY:
-                return  # it refers to what does not exist, which applying it reports
 
     def _enter(self, write: Write) -> bool:
         """Start the protocol that may have written this; return whether there is one."""
@@ -299,6 +300,7 @@ _KINDS: dict[type[e.Fact], Kind] = {
     e.Armed: "alarm",
     e.Disarmed: "alarm",
     e.Looked: "look",
+    e.Unsynced: "outcome",
     e.Decided: "decision",
     e.Intended: "action",
     e.Captured: "action",

@@ -72,7 +72,7 @@ def _effected(d: Deployment, write: Write) -> Iterator[Steps[object]]:
 def _intended(d: Deployment, write: Write) -> Iterator[Steps[object]]:
     event, data = write[0], cast("e.Intended", write[0].data)
     if data.action == "send" and d.outcome == "open":
-        worker = d.workers[event.worker or ""]
+        worker = d.workers[cast("str", event.worker)]
         yield send(worker, data, Type(worker.name, data.text))
     elif data.action == "sweep" and data.ended_by == "person":
         yield end_session(d, SessionToEnd(data.target, worker=event.worker or ""), "person")
@@ -87,7 +87,7 @@ def _disarmed(d: Deployment, _: Write) -> Iterator[Steps[object]]:
 
 def _requested(d: Deployment, write: Write) -> Iterator[Steps[object]]:
     event, data = write[0], cast("e.Requested", write[0].data)
-    worker = d.workers.get(event.worker or "")
+    worker = d.workers.get(cast("str", event.worker))  # None is the name of no worker
     if data.verb == "stop" and worker is not None:
         yield requests.stop(worker, data.text)
     elif data.verb == "retry" and worker is not None:

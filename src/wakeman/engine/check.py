@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -13,12 +12,11 @@ from wakeman.core.errors import LogDamagedError
 from wakeman.core.log import events as e
 from wakeman.core.log.chunks import CHUNK_BYTES, chunks
 from wakeman.core.model import Deployment
-from wakeman.core.policy.quality import Check
 from wakeman.core.redact import redacted
 from wakeman.engine.effects.alarm import ensure
 from wakeman.engine.live import LOCK_WAIT_DEFAULT_S, hold
 from wakeman.engine.observe.containment import Mishaps
-from wakeman.engine.observe.judgement import CheckResult, Unchecked, output_marks
+from wakeman.engine.observe.judgement import Findings, Waiting
 from wakeman.engine.observe.observe import observe
 from wakeman.engine.observe.spool import clear_spool, read_spool
 from wakeman.engine.protocol import check as protocol
@@ -30,9 +28,9 @@ if TYPE_CHECKING:
     from wakeman.ports import Writer
 
 OBSERVATIONS_MAX = 50
-"""Observations of one call at most: a further one for a check requested meanwhile, or after verify commands."""
-VERIFY_RUNS_MAX = 3
-"""Runs of a unit's verify command in one call at most: outputs that keep changing wait for the next check."""
+"""Times that one call observes at most: again for a check asked for meanwhile, or for outputs that were examined."""
+EXAMINATIONS_MAX = 3
+"""Times that one call examines a unit's outputs at most: those that change meanwhile wait for the next."""
 DELIVERY_GRACE_S = 30.0
 """Seconds that another check has to deliver its notices, in addition to the targets' timeouts."""
 LOCK_WAIT_S: dict[str, float] = {"exit": 0.2, "hook": 0.2, "watch": 0.2}
@@ -47,17 +45,17 @@ def check(world: World, name: str, head: str = "") -> Deployment:
     the decision tables. A closed deployment only delivers overdue notices. Raises: BusyError when another check holds
     the lock: it will observe again.
     """
-    checked: dict[str, CheckResult] = {}
-    ran: dict[str, int] = {}
+    findings = Findings()
+    examined: dict[str, int] = {}
     wait = LOCK_WAIT_S.get(world.by.partition(":")[0], LOCK_WAIT_DEFAULT_S)
     for _ in range(OBSERVATIONS_MAX):
-        pending: list[Unchecked] = []
+        waiting: list[Waiting] = []
         with hold(world, name, wait) as log:
             wait = LOCK_WAIT_DEFAULT_S
             _compare_checkpoint(log, head)
             before = log.deployment.seq
             if log.deployment.outcome == "open":
-                pending = once(world, log, checked)
+                waiting = once(world, log, findings)
             elif log.deployment.wakes:
                 # This check may run before the notice is overdue: then an alarm must be pending for it.
                 now = world.clock.now()
@@ -66,11 +64,14 @@ def check(world: World, name: str, head: str = "") -> Deployment:
         _deliver_notices(world, d, before)
         if d.outcome != "open" and d.alarm is not None:
             d = _finished(world, name)
-        fresh = [p for p in pending if ran.get(p.key, 0) < VERIFY_RUNS_MAX]
-        ran.update({p.key: ran.get(p.key, 0) + 1 for p in fresh})
-        checked.update({p.key: _run_verify_command(world, d, p) for p in fresh})
+        fresh = [unit for unit in waiting if examined.get(unit.key, 0) < EXAMINATIONS_MAX]
         if not fresh and not log.seen:
             break
+        if fresh:
+            from wakeman.engine.observe.examination import examine
+
+            begun = examine(world, d, fresh, findings)
+            examined.update({key: examined.get(key, 0) + 1 for key in begun})
     return d
 
 
@@ -116,27 +117,27 @@ class ClearSpool(Unrecorded, frozen=True):
 
 
 class Observe(Struct):
-    """One observation; `unchecked` are the units whose verify command must run before they can be judged."""
+    """One look; `waiting` are the units that cannot be judged before they are examined."""
 
-    checked: Mapping[str, CheckResult]
-    unchecked: list[Unchecked] = []
+    findings: Findings
+    waiting: list[Waiting] = []
 
     def perform(self, world: World, d: Deployment) -> list[e.Draft]:
         """Return them as drafts."""
         mishaps = Mishaps()
-        looked, self.unchecked = observe(world, d, self.checked, mishaps)
+        looked, self.waiting = observe(world, d, self.findings, mishaps)
         mishaps.keep(world, d)
         return _observation_drafts(looked)
 
     recorded = ObservationRead.recorded
 
 
-def once(world: World, log: Writer, checked: Mapping[str, CheckResult]) -> list[Unchecked]:
-    """Run one check under the lock; return the units that wait for a verify command."""
+def once(world: World, log: Writer, findings: Findings) -> list[Waiting]:
+    """Make one check under the lock; return the units that wait to be examined without it."""
     now = world.clock.now()
-    spool, look = Spool(now), Observe(checked)
+    spool, look = Spool(now), Observe(findings)
     drive(world, log, protocol.check(log.deployment, world.by, now, Senses(look, spool, ClearSpool(spool))), now)
-    return look.unchecked
+    return look.waiting
 
 
 def _observation_drafts(looked: e.Looked) -> list[e.Draft]:
@@ -189,22 +190,3 @@ def _deliver_notices(world: World, d: Deployment, before: int) -> None:
 
     with hold(world, d.name, DELIVERY_GRACE_S) as log:
         drive(world, log, delivered(log.deployment, outcomes), world.clock.now())
-
-
-def _run_verify_command(world: World, d: Deployment, pending: Unchecked) -> CheckResult:
-    from wakeman.core.plan.shares import verify_names
-    from wakeman.core.plan.template import render
-    from wakeman.engine.attempt import secrets
-
-    unit, place, verify = pending.unit, pending.place, d.plan.verify
-    names = verify_names(unit)
-    if place.staged:
-        names["output"] = place.first_output
-    argv = [render(word, names) for word in verify.command]
-    ran = world.machine.run(argv, cwd=place.cwd, env=d.host.env, timeout=verify.timeout)
-    message = secrets.redactor(world, d)(ran.error or f"{ran.out}\n{ran.err}")
-    marks = pending.marks
-    if d.workers[d.units[unit.name].worker].ended:
-        # No worker writes them any more. If the command itself changes them, its result is about the changed files.
-        marks = output_marks(unit, world.files.marks(place.outputs.values()), place.outputs)
-    return CheckResult(marks=marks, check=Check(code=ran.code, message=message[-4000:]))

@@ -29,13 +29,16 @@ if TYPE_CHECKING:
     from wakeman.ports.executor import SessionInfo as SessionInfo
     from wakeman.ports.executor import Start as Start
     from wakeman.ports.files import STATE_MARKER as STATE_MARKER
+    from wakeman.ports.files import EntryKind as EntryKind
     from wakeman.ports.files import Files as Files
     from wakeman.ports.files import Installed as Installed
+    from wakeman.ports.files import PathEntry as PathEntry
     from wakeman.ports.log_store import Logs as Logs
     from wakeman.ports.log_store import Writer as Writer
     from wakeman.ports.machine import OUT_BYTES_MAX as OUT_BYTES_MAX
     from wakeman.ports.machine import Machine as Machine
     from wakeman.ports.machine import Ran as Ran
+    from wakeman.ports.parser import Parser as Parser
     from wakeman.ports.registry import Registry as Registry
     from wakeman.ports.repository import Branch as Branch
     from wakeman.ports.repository import Git as Git
@@ -57,7 +60,8 @@ _MODULES = {
     "executor": ("Executor", "Listing", "Made", "Phase", "SessionInfo", "Start"),
     "terminal": ("Terminal",),
     "timer": ("Job", "Timer"),
-    "files": ("STATE_MARKER", "Installed", "Files"),
+    "files": ("STATE_MARKER", "EntryKind", "Installed", "PathEntry", "Files"),
+    "parser": ("Parser",),
     "machine": ("OUT_BYTES_MAX", "Ran", "Machine"),
     "watcher": ("FileChanges", "Watch", "Watcher"),
     "confiner": ("Confiner", "Reach"),

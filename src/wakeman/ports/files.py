@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Protocol
+from typing import Literal, Protocol, TypeAlias
 
 from msgspec import Struct
 
@@ -20,6 +20,18 @@ class Installed(Struct, frozen=True):
     why: str = ""
 
 
+EntryKind: TypeAlias = Literal["file", "symbolic link", "directory", "named pipe", "socket", "device"]
+
+
+class PathEntry(Struct, frozen=True):
+    """What has a name: itself, where that is a symlink. Two names with one device and inode are one file."""
+
+    kind: EntryKind
+    device: int
+    inode: int
+    names: int  # that it has
+
+
 class Files(Protocol):
     """The disk. Paths are absolute.
 
@@ -29,6 +41,9 @@ class Files(Protocol):
 
     def marks(self, paths: Iterable[str]) -> dict[str, FileFingerprint]:
         """Stat files; what is missing, or no regular file, is left out. Cost: one stat each."""
+
+    def entries(self, paths: Iterable[str]) -> dict[str, PathEntry]:
+        """Return what has each name; a name that nothing has is left out. Cost: one stat each."""
 
     def read(self, path: str, limit: int = 64 * 1024 * 1024, *, within: str = "") -> bytes:
         """Read a file. Raises: StorageError naming it, also when it is larger than `limit` bytes."""
@@ -94,6 +109,13 @@ class Files(Protocol):
 
     def remove(self, path: str) -> None:
         """Unlink a file of ours. No error when it is gone."""
+
+    def sync(self, paths: Iterable[str], *, within: str) -> dict[str, str]:
+        """Have the disk keep files, and their names in the directories up to `within`, whatever happens to the power;
+        return those that it does not keep, and why.
+
+        Boundary: a file that is not there is not kept. Where the system cannot sync, it is taken to have done so.
+        """
 
     def writing(self, paths: Iterable[str]) -> set[str]:
         """Return those files that a process has open for writing, as far as the system shows it."""

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from wakeman.ports.files import Files
     from wakeman.ports.log_store import Logs
     from wakeman.ports.machine import Machine
+    from wakeman.ports.parser import Parser
     from wakeman.ports.registry import Registry
     from wakeman.ports.repository import Git
     from wakeman.ports.terminal import Terminal
@@ -38,6 +39,7 @@ class World(Struct, frozen=True):
     harness: Callable[[str], Harness]
     watcher: Callable[[], Watcher]  # loaded when it is asked for
     confiner: Callable[[], Confiner]  # loaded when it is asked for
+    parser: Callable[[], Parser]  # as the watcher
     git: Callable[[], Git]  # as the watcher
     host: Callable[[Plan, str, str], Host]  # (plan, root, deployment directory) -> the absolute world
     agents: Callable[[Plan], Mapping[str, Agent]]  # profiles by name: the plan's own, then the user's

@@ -22,6 +22,7 @@ from wakeman.core.model import (
     WorkerState,
     attempt_id,
 )
+from wakeman.core.model.worker import INTERNAL_ERROR
 from wakeman.core.policy.review import reviewing
 
 PASSES, FAILS = Verdict("a"), Verdict("a", ("empty",))
@@ -32,6 +33,27 @@ def test_a_worker_is_alive_from_its_launch_to_its_end(state: State) -> None:
     worker = WorkerState(name="w", session="w", state=state)
 
     assert (state in ("launched", "running", "stuck"), state in ("exited", "verified")) == (worker.live, worker.ended)
+
+
+FAILED = f"{INTERNAL_ERROR} x"
+
+
+@pytest.mark.parametrize(
+    ("state", "observation", "why"),
+    [
+        ("running", Observation("w", 1, "unknown", why=FAILED), FAILED),
+        ("stuck", Observation("w", 1, "unknown", why=FAILED), FAILED),
+        ("exited", Observation("w", 1, "unknown", why=FAILED), ""),
+        ("running", Observation("w", 1, "running", why=FAILED), ""),
+        ("running", Observation("w", 1, "unknown", why="no server"), ""),
+        ("running", None, ""),
+    ],
+    ids=str,
+)
+def test_a_worker_alive_is_unseen_where_looking_at_it_failed_as_nobody_foresaw(
+    state: State, observation: Observation | None, why: str
+) -> None:
+    assert why == WorkerState(name="w", session="w", state=state, observation=observation).unseen
 
 
 def test_processes_that_outlive_a_session_are_those_of_the_last_look() -> None:

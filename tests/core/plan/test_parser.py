@@ -174,8 +174,8 @@ def test_nothing_at_all_lacks_a_name_and_units() -> None:
         (
             "verify.zz = 1",
             (
-                "verify.zz: unknown key; expected one of fresh, min_bytes, max_ratio, parse, command, timeout, sample,"
-                " agent, review"
+                "verify.zz: unknown key; expected one of fresh, min_bytes, max_ratio, parse, parse_limit, command,"
+                " timeout, sample, agent, review"
             ),
         ),
         ("name = null", "name: found null; expected a string"),

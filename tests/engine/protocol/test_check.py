@@ -27,6 +27,8 @@ from wakeman.engine.effects.end import HangUp
 from wakeman.engine.effects.launch import MakeSessions, Prepare, Recover, Remember
 from wakeman.engine.effects.move import Exists, Rename
 from wakeman.engine.effects.promote import Promote
+from wakeman.engine.effects.sync import Sync
+from wakeman.engine.observe.judgement import Findings
 from wakeman.engine.protocol.check import (
     ENDING_LOOK_S,
     TIMER_MIN_S,
@@ -64,7 +66,7 @@ def steps(
     with world.logs.hold(NAME, by) as log:
         spool = Spool(now)
         given = e.Looked(mono=world.clock.mono(), boot=world.clock.boot(), observations=seen, **look)
-        senses = Senses(Given([e.Draft(given)]) if seen else Observe({}), spool, ClearSpool(spool))
+        senses = Senses(Given([e.Draft(given)]) if seen else Observe(Findings()), spool, ClearSpool(spool))
         drive(world, log, noted(check(log.deployment, by, now, senses), into, dies_at), now)
     return into
 
@@ -119,7 +121,7 @@ def intruded(made: Play) -> Play:
 LOOK: list[Step] = [FindAlarm, Spool, ClearSpool, Observe, "look?: looked"]
 REARM: list[Step] = [Rearm, "alarm: armed", Replace]
 ENDED: list[Step] = [Exists, "action: w0 move", Rename, "outcome: w0 effected", Exists]
-VERIFIED: list[Step] = ["transition: w0 exited, w0 verified", *ENDED]
+VERIFIED: list[Step] = [Sync, "transition: w0 exited, w0 verified", *ENDED]
 WRAP_UP: list[Step] = ["decision: wrap up, wake", Exists, Bury, FindAlarm, "action: closed"]
 INSTALL: list[Step] = [Promote, "outcome: w0 effected"]
 NOW_STARTED = "transition: w0 started"
@@ -215,6 +217,7 @@ CHECKS: dict[str, tuple[Callable[[], Play], list[Step]]] = {
             Recover,
             "outcome: w0_c1 launched",
             *LOOK[1:],
+            Sync,
             "transition: w0 verified, w0_c1 started",
             *ENDED,
             "decision: sleep",

@@ -9,6 +9,7 @@ from wakeman.adapters.memory.disk import MemoryFiles
 from wakeman.adapters.memory.git import MemoryGit
 from wakeman.adapters.memory.logs import MemoryLogs
 from wakeman.adapters.memory.machine import MemoryMachine, MemoryTimer
+from wakeman.adapters.memory.parser import MemoryParser
 from wakeman.adapters.memory.sessions import Act, MemoryHarness, MemorySessions
 from wakeman.adapters.memory.watch import MemoryWatcher
 from wakeman.adapters.memory.world import MemoryWorld
@@ -22,6 +23,7 @@ __all__ = [
     "MemoryHarness",
     "MemoryLogs",
     "MemoryMachine",
+    "MemoryParser",
     "MemorySessions",
     "MemoryTimer",
     "MemoryWatcher",

@@ -4,30 +4,39 @@ from __future__ import annotations
 
 import fnmatch
 import posixpath
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from wakeman.adapters.memory.clock import MemoryClock
 from wakeman.core.errors import StorageError, UsageError
 from wakeman.core.model import FileFingerprint
-from wakeman.ports import STATE_MARKER, Installed
+from wakeman.ports import STATE_MARKER, Installed, PathEntry
+
+Held = tuple[bytes, int, int]
+FLUSHED_S = 30.0
+"""Seconds after which the system has written by itself what nobody synced."""
 
 
 @dataclass
 class MemoryFiles:
     """Files in a dictionary: absolute path -> (bytes, mtime in nanoseconds, inode).
 
-    Shape: `links` are symlinks: path -> target; `made` are the directories; `closed` are paths that refuse writes.
+    Shape: `links` are symlinks: path -> target; `made` are the directories; `closed` is what may not be
+    written to; `unsynced` is what a power cut may take: path -> when it was written, and what was there before;
+    `failing` are the files that the disk does not keep: path -> why.
     """
 
     clock: MemoryClock
-    held: dict[str, tuple[bytes, int, int]] = field(default_factory=dict)
+    held: dict[str, Held] = field(default_factory=dict)
     links: dict[str, str] = field(default_factory=dict)
     made: set[str] = field(default_factory=set)
     pipes: set[str] = field(default_factory=set)
     closed: set[str] = field(default_factory=set)
     open: set[str] = field(default_factory=set)  # files that are open for writing
+    unsynced: dict[str, tuple[datetime, Held | None]] = field(default_factory=dict)
+    failing: dict[str, str] = field(default_factory=dict)
     known: dict[str, int] = field(default_factory=dict)  # inodes of the directories that were asked for
     device: int = 1
     _inodes: int = 0
@@ -38,6 +47,20 @@ class MemoryFiles:
             entry = self.held.get(self._real(path))
             if entry is not None:
                 found[path] = FileFingerprint(path=path, size=len(entry[0]), mtime_ns=entry[1], inode=entry[2])
+        return found
+
+    def entries(self, paths: Iterable[str]) -> dict[str, PathEntry]:
+        found = {}
+        for path in paths:
+            place = self._entry(path)
+            held = self.held.get(place)
+            if place in self.links:
+                found[path] = PathEntry("symbolic link", 1, 0, 1)
+            elif held is not None:
+                names = sum(other[2] == held[2] for other in self.held.values())
+                found[path] = PathEntry("file", 1, held[2], names)
+            elif place in self.made or place in self.pipes:
+                found[path] = PathEntry("directory" if place in self.made else "named pipe", 1, 0, 1)
         return found
 
     def read(self, path: str, limit: int = 64 * 1024 * 1024, *, within: str = "") -> bytes:
@@ -112,13 +135,14 @@ class MemoryFiles:
         return False
 
     def write(self, path: str, data: bytes, *, mode: int = 0o600, durable: bool = False, within: str = "") -> None:
-        del mode, durable
+        del mode
         if within and (link := self._link(posixpath.dirname(path), within)):
             raise StorageError(
                 f"{link}: found a link that leads to {self.links[link]}", "remove it, and retry the worker"
             )
         place = self._place(path)
         self.links.pop(place, None)
+        self._note(path, durable=durable)
         self._inodes += 1
         self.held[place] = (data, int(self.clock.at.timestamp() * 1e9), self._inodes)
 
@@ -154,6 +178,7 @@ class MemoryFiles:
         new = self._place(goal)
         if new in self.held or new in self.links:
             raise StorageError(f"{goal}: exists already, and nothing is overwritten")
+        self.unsynced.pop(source, None)
         for each in moved:
             there = new + each.removeprefix(old)
             if each in self.made:
@@ -167,6 +192,34 @@ class MemoryFiles:
     def remove(self, path: str) -> None:
         self.held.pop(self._entry(path), None)
         self.links.pop(self._entry(path), None)
+
+    def sync(self, paths: Iterable[str], *, within: str) -> dict[str, str]:
+        del within
+        refused = {}
+        for path in paths:
+            if path in self.failing or self._real(path) not in self.held:
+                refused[path] = self.failing.get(path, "no such file or directory")
+            else:
+                self.unsynced.pop(path, None)
+        return refused
+
+    def lose(self, taken: Callable[[], bool]) -> None:
+        """Lose in a power cut what nobody synced, as far as it is `taken`, which is asked for each."""
+        for path, (at, held) in self.unsynced.items():
+            if (self.clock.at - at).total_seconds() < FLUSHED_S and taken():
+                self.held.pop(path, None)
+                if held is not None:
+                    self.held[path] = held
+        self.unsynced.clear()
+
+    def _note(self, path: str, *, durable: bool) -> None:
+        """Note what a power cut may take of a file that is about to be written."""
+        if durable:
+            self.unsynced.pop(path, None)
+            return
+        now, there = self.clock.at, self.held.get(path)
+        at, held = self.unsynced.get(path, (now, there))
+        self.unsynced[path] = (now, held if (now - at).total_seconds() < FLUSHED_S else there)
 
     def writing(self, paths: Iterable[str]) -> set[str]:
         return self.open.intersection(paths)
@@ -189,11 +242,13 @@ class MemoryFiles:
             self.make(posixpath.dirname(place))
             self._inodes += keep
             self.held[place] = (entry[0], entry[1], self._inodes if keep else entry[2])
+        self.unsynced.pop(target, None)
         if judged and not keep:
             del self.held[source]
+            self.unsynced.pop(f"{stage}/{inside}", None)
         return Installed(mark=self.marks([place])[place])
 
-    def _seen(self, path: str, within: str) -> tuple[bytes, int, int] | None:
+    def _seen(self, path: str, within: str) -> Held | None:
         return None if within and self._link(path, within) else self.held.get(self._real(path))
 
     def _link(self, path: str, within: str) -> str:

@@ -12,6 +12,7 @@ from wakeman.adapters.memory.disk import MemoryFiles
 from wakeman.adapters.memory.git import MemoryGit
 from wakeman.adapters.memory.logs import MemoryLogs
 from wakeman.adapters.memory.machine import MemoryMachine, MemoryTimer
+from wakeman.adapters.memory.parser import MemoryParser
 from wakeman.adapters.memory.registry import MemoryRegistry
 from wakeman.adapters.memory.sessions import Act, MemoryHarness, MemorySessions, MemoryStandIn
 from wakeman.adapters.memory.watch import MemoryWatcher
@@ -39,6 +40,7 @@ class MemoryWorld:
         self.files = MemoryFiles(self.clock)
         self.machine = MemoryMachine()
         self.confiner = MemoryConfiner()
+        self.parser = MemoryParser(self.files)
         self.git = MemoryGit(self.files)
         self.alarms = MemoryTimer()
         self.logs = MemoryLogs(self.clock)
@@ -61,6 +63,7 @@ class MemoryWorld:
             harness=self._harness,
             watcher=lambda: self.watcher,
             confiner=lambda: self.confiner,
+            parser=lambda: self.parser,
             git=lambda: self.git,
             host=self._host,
             agents=lambda plan: {**self.agents, **plan.agents},

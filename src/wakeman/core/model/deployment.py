@@ -127,6 +127,7 @@ class Deployment(Struct):
     units: dict[str, UnitState] = {}
     workers: dict[str, WorkerState] = {}
     before: dict[str, FileFingerprint] = {}  # outputs that existed before the launch
+    links: dict[str, str] | None = None  # symlinks above outputs, and where they led then; None: nobody has looked
     alarm: Alarm | None = None
     generation: int = 0
     seq: int = 0

@@ -15,6 +15,7 @@ Rung = Literal["capture", "nudge", "wait", "restart", "ask", "sweep"]
 mode `print`); `wait` leaves one check out; `restart` ends the attempt and starts the next one, or asks once
 `stuck.attempts` are used up; `ask` notifies the orchestrator, once for each problem; `sweep` ends old sessions that the
 worker started."""
+Format = Literal["yaml", "json", "toml", "none"]
 WakeRow = Literal["ask", "clean up", "wrap up", "give up", "check"]
 """`ask`: a person or the orchestrator is needed; `clean up`: units went to a cleanup worker; `wrap up`: complete;
 `give up`: ended as partial; `check`: every alarm."""
@@ -238,6 +239,17 @@ class ReviewSpec(Spec, frozen=True):
     """Prompt of the reviewer, instead of the built-in one."""
 
 
+class ParseLimitSpec(Spec, frozen=True):
+    """What parsing one output may take, in a process of its own; beyond that the output is too large or too slow."""
+
+    time: Seconds = 10.0
+    """Processor time. More than 0. On the clock it may take five times that, on a machine that is busy."""
+    memory: Bytes = 536870912
+    """Memory of the process, beside what it has before it reads anything. More than 0."""
+    size: Bytes = 67108864
+    """Size of the file. More than 0."""
+
+
 class VerifySpec(Spec, frozen=True):
     """When an output passes, and who reviews it in addition."""
 
@@ -249,8 +261,10 @@ class VerifySpec(Spec, frozen=True):
     max_ratio: Annotated[float, Meta(gt=0)] | None = None
     """Maximum size of all outputs of a unit together, as a fraction of its input's size; for units with an input.
     Example: `0.6`."""
-    parse: Literal["yaml", "json", "toml", "none"] = "none"
-    """Format that each output must be valid in: `json`, `toml`, `yaml` (needs `wakeman[yaml]`), or `none`."""
+    parse: Format = "none"
+    """Format that each output must be valid in: `json`, `toml`, `yaml`, or `none`."""
+    parse_limit: ParseLimitSpec = ParseLimitSpec()
+    """What parsing one output may take. Example: `{ time = "30s", memory = "1G", size = "200M" }`."""
     command: tuple[str, ...] = ()
     """Program and arguments, run once for each unit whose files pass the other checks; with exit status 0 the unit
     passes, otherwise the last line of its output is the reason. Example: `["./check.sh", "{{ input }}", "{{ output

@@ -63,8 +63,10 @@ class Verdict(Struct, frozen=True, omit_defaults=True):
     """The files that were judged."""
     rejects: tuple[Rejection, ...] = ()
     """Units that a reviewer's own output rejects, where it is well formed; empty for other units."""
+    shared: bool = False
+    """One of its files is another's, too, by a hard link; it is judged again at each look."""
     waits: bool = False
-    """`verify.command` has not run on these files yet."""
+    """Its files have not been parsed yet, or `verify.command` has not run on them; `problems` say which."""
     foreign: tuple[FileFingerprint, ...] = ()
     """For what is staged: files at its targets that were created outside Wakeman."""
 
@@ -144,6 +146,7 @@ class UnitState(Struct):
     wrote: dict[str, Wrote] = {}  # by output
     reviews: int = 0  # rounds of review
     reviewed: tuple[FileFingerprint, ...] = ()  # what a reviewer or a person accepted
+    synced: tuple[FileFingerprint, ...] = ()  # what is on the disk, since its worker was verified
     staged: Verdict | None = None  # on what the present attempt has made in its stage or tree
     staged_mono: float = 0.0  # when these very files were seen first
     promoted: tuple[FileFingerprint, ...] = ()  # what was promoted from there

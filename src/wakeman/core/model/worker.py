@@ -158,8 +158,9 @@ class WorkerState(Struct):
     def unseen(self) -> str:
         """Return why looking at it failed in a way that nobody foresaw; "" where it did not."""
         seen = self.observation
-        failed = self.live and seen is not None and seen.session == "unknown" and seen.why.startswith(INTERNAL_ERROR)
-        return seen.why if failed and seen is not None else ""
+        if not self.live or seen is None or seen.session != "unknown" or not seen.why.startswith(INTERNAL_ERROR):
+            return ""
+        return seen.why
 
     @property
     def processes(self) -> int:

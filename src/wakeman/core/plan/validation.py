@@ -33,7 +33,10 @@ _ARGUMENTS = (
     "units.command", "workers.command", "workers.before", "workers.setup", "wake.to.run", "verify.command",
     "verify.review.command",
 )  # fmt: skip
-_POSITIVE = ("wake.every", "wake.to.timeout", "verify.timeout")
+_POSITIVE = (
+    "wake.every", "wake.to.timeout", "verify.timeout", "verify.parse_limit.time", "verify.parse_limit.memory",
+    "verify.parse_limit.size",
+)  # fmt: skip
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 

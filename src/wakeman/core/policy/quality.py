@@ -1,27 +1,20 @@
-"""When an output passes: units judged by `[verify]`, contents parsed by format, samples picked. The caller has read the
-disk and run the command; these functions judge what was found.
+"""What a good output is: units judged against `[verify]`, samples picked.
+
+Whoever calls has read the disk and run the check; this looks at what was found and says what is wrong with it.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
-from typing import Literal
 
-import msgspec
 from msgspec import Struct
 
-from wakeman.core.errors import UsageError
 from wakeman.core.model import FileFingerprint, Unit, Verdict, VerifySpec
 from wakeman.core.text import last_line, sanitise
 
-Kind = Literal["yaml", "json", "toml", "none"]
-
-FAULT_CHARS_MAX = 120
+FAULT_CHARS_MAX = 160
 """Characters of a parser's or a command's message that a problem quotes."""
-NESTING_MAX = 500
-"""Levels of nesting of a YAML file at most: libyaml's loader recurses in C, and deeper files crash the process."""
 _IDENTITY = ("size", "mtime_ns", "inode")  # not the path: one side may spell it another way
 
 
@@ -35,10 +28,11 @@ class Check(Struct, frozen=True):
 class Facts(Struct, frozen=True):
     """What was found of one unit; mappings are keyed by the path as the unit names it.
 
-    Shape: `marks` are the outputs that exist, `before` those that existed at the launch, `parsed` the faults that
-    `parse` found, `input` the fingerprint of the unit's input if that exists, `check` None when the command was not
-    run. If outputs are staged, `installed` are those that were promoted; `cut` says that the worker was ended and may
-    not have finished them, `astray` lists those that are links to outside the stage.
+    Shape: `marks` are the outputs that exist, `before` those that did at the launch, `parsed` what a parser found
+    wrong, `input` the fingerprint of the unit's input if that exists, `check` None when the command was not run.
+    `astray` is what is wrong with outputs as files: no file, or none of its own. Where outputs are staged, `installed`
+    are those that were promoted from there, and of what is judged there `cut` says that its worker was cut off and may
+    not have finished it.
     """
 
     marks: Mapping[str, FileFingerprint] = {}
@@ -48,7 +42,7 @@ class Facts(Struct, frozen=True):
     check: Check | None = None
     installed: Mapping[str, FileFingerprint] | None = None
     cut: bool = False
-    astray: frozenset[str] = frozenset()
+    astray: Mapping[str, str] = {}
 
 
 def judge_unit(unit: Unit, verify: VerifySpec, facts: Facts) -> Verdict:
@@ -68,15 +62,6 @@ def judge_unit(unit: Unit, verify: VerifySpec, facts: Facts) -> Verdict:
     )
 
 
-def parse(kind: Kind, data: bytes) -> str:
-    """Return why `data` is not valid in its format; "" if it is.
-
-    Boundary: a YAML file may have several documents, but not only empty ones. Raises: UsageError when PyYAML is needed
-    and not installed.
-    """
-    return _PARSERS[kind](data)
-
-
 def pick_names(names: Sequence[str], count: int, seed: int) -> tuple[str, ...]:
     """Pick `count` names by a seed, in the order given. Repeatable: yes, on every machine and version."""
     ranked = sorted(set(names), key=lambda name: sha256(f"{seed}:{name}".encode(errors="surrogatepass")).digest())
@@ -88,6 +73,8 @@ def _file_problems(path: str, verify: VerifySpec, facts: Facts) -> Iterator[str]
     mark = facts.marks.get(path)
     if mark is None:
         yield "missing"
+        if path in facts.astray:
+            yield facts.astray[path]
         return
     if mark.size < verify.min_bytes:
         yield f"{mark.size} bytes, expected at least {verify.min_bytes}" if mark.size else "empty"
@@ -98,7 +85,7 @@ def _file_problems(path: str, verify: VerifySpec, facts: Facts) -> Iterator[str]
     if problem := facts.parsed.get(path):
         yield problem
     if path in facts.astray:
-        yield "a symbolic link, expected a file"
+        yield facts.astray[path]
     elif facts.cut:
         yield "its worker was cut off and may not have finished it"
     if facts.installed == {} and not _is_unchanged(mark, facts.before.get(path)):
@@ -129,67 +116,3 @@ def _check_problems(check: Check | None) -> Iterator[str]:
     ended = "" if check.code is None else f" (exit {check.code})"
     message = last_line(check.message, FAULT_CHARS_MAX)
     yield f"check failed{ended}" + (f": {message}" if message else "")
-
-
-def _json(data: bytes) -> str:
-    try:
-        msgspec.json.decode(data)
-    except msgspec.DecodeError as error:
-        why, _, byte = str(error).removeprefix("JSON is malformed: ").rstrip(")").partition(" (byte ")
-        return _fault("JSON", why, data[: int(byte or len(data))])
-    except UnicodeDecodeError:
-        return _fault("JSON", "a string is not UTF-8")
-    except RecursionError:
-        return _fault("JSON", "nested too deeply")
-    return ""
-
-
-def _toml_fault(data: bytes) -> str:
-    import tomllib
-
-    try:
-        tomllib.loads(data.decode())
-    except UnicodeDecodeError as error:
-        return _fault("TOML", "not UTF-8", data[: error.start])
-    except tomllib.TOMLDecodeError as error:
-        why, _, place = str(error).rstrip(")").partition(" (at ")
-        line = re.match(r"line (\d+)", place)
-        return _fault("TOML", why, b"\n" * (int(line[1]) - 1) if line else data)
-    except RecursionError:
-        return _fault("TOML", "nested too deeply")
-    return ""
-
-
-def _yaml(data: bytes) -> str:
-    try:
-        import yaml
-    except ImportError as error:
-        raise UsageError("verify.parse: yaml needs PyYAML", "pip install 'wakeman[yaml]'") from error
-    loader: type[yaml.SafeLoader | yaml.CSafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    try:
-        depth = 0
-        for event in yaml.parse(data, Loader=loader):
-            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-            if depth > NESTING_MAX:
-                return _fault("YAML", "nested too deeply")
-        documents = list(yaml.load_all(data, Loader=loader))
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line if error.problem_mark else 0
-        return _fault("YAML", error.problem or "malformed", b"\n" * line)
-    except (yaml.YAMLError, ValueError, OverflowError, RecursionError) as error:
-        return _fault("YAML", str(error).splitlines()[0])
-    return "" if any(document is not None for document in documents) else "holds nothing"
-
-
-def _fault(kind: str, why: str, before: bytes | None = None) -> str:
-    """Format a fault. `before` is what comes before it, so that its line can be counted."""
-    line = "" if before is None else f"line {before.count(10) + 1}: "
-    return f"not {kind}: {line}{sanitise(why[:1].lower() + why[1:], FAULT_CHARS_MAX)}"
-
-
-_PARSERS: dict[Kind, Callable[[bytes], str]] = {
-    "none": lambda _: "",
-    "json": _json,
-    "toml": _toml_fault,
-    "yaml": _yaml,
-}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import posixpath
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 
@@ -13,6 +12,7 @@ from wakeman.core.errors import StorageError
 from wakeman.core.model import (
     Deployment,
     FileFingerprint,
+    Format,
     Observation,
     Rejection,
     Unit,
@@ -22,13 +22,14 @@ from wakeman.core.model import (
     WorkerState,
 )
 from wakeman.core.policy import review, staging
-from wakeman.core.policy.quality import Check, Facts, judge_unit, parse
+from wakeman.core.policy.quality import Check, Facts, judge_unit
 from wakeman.core.text import sanitise
-from wakeman.engine import layout
 from wakeman.engine.observe.containment import Mishap, Mishaps
-from wakeman.engine.workspace import OutputLocation
+from wakeman.engine.observe.ownership import HARD_LINK, Ownership
+from wakeman.engine.workspace import OutputLocation, workspace
 from wakeman.ports import World
 
+UNPARSED = "not parsed yet"
 UNCHECKED = "the check has not run on it yet"
 ENDED = ("exited", "killed", "lost")
 """Phases of an attempt that is over."""
@@ -41,54 +42,126 @@ class CheckResult(Struct, frozen=True):
     check: Check
 
 
-class Unchecked(Struct, frozen=True):
-    """A unit whose outputs pass but for the verify command, which has not run on these files yet."""
+class Findings(Struct):
+    """What was found out while no lock was held, for as long as the files are as they were.
+
+    Shape: `parsed` is what is wrong with a file, "" for nothing, by its format and its mark where it lies; `checked`
+    goes by a unit's key; `trouble` is why no file can be parsed now.
+    """
+
+    parsed: dict[tuple[Format, FileFingerprint], str] = {}
+    checked: dict[str, CheckResult] = {}
+    trouble: str = ""
+
+
+class Waiting(Struct, frozen=True):
+    """A unit that cannot be judged under the lock: its files must be parsed first, or the verify command run on them.
+
+    Shape: `lying` are the marks of its outputs where they lie, by the unit's own paths; `facts` what else it is judged
+    by.
+    """
 
     unit: Unit
     place: OutputLocation
-    marks: tuple[FileFingerprint, ...]
+    verify: VerifySpec
+    facts: Facts
+    lying: Mapping[str, FileFingerprint]
 
     @property
     def key(self) -> str:
         """Return the key of its result: a unit may be in place and staged."""
-        return _check_key(self.unit, self.place)
+        return f"{self.unit.name}\0staged" if self.place.staged else self.unit.name
+
+    @property
+    def unparsed(self) -> dict[str, FileFingerprint]:
+        """Return the files that must be valid in a format, and are not too large or too small to be asked."""
+        verify, cut = self.verify, self.facts.cut  # who was cut off passes in no case
+        return {
+            path: mark
+            for path, mark in self.lying.items()
+            if verify.parse != "none" and not cut and max(1, verify.min_bytes) <= mark.size <= verify.parse_limit.size
+        }
+
+    def judged(self, findings: Findings) -> tuple[Verdict, bool]:
+        """Judge the unit by what is known of its files; return whether it is only the verify command that is missing.
+
+        Shape: where anything is missing the verdict says that it waits: neither an old one nor none is to speak for
+        files that nothing has checked.
+        """
+        asked = {path: findings.parsed.get((self.verify.parse, mark)) for path, mark in self.unparsed.items()}
+        known = {path: fault for path, fault in asked.items() if fault is not None}
+        facts = msgspec.structs.replace(self.facts, parsed={**self.facts.parsed, **known})
+        verdict = judge_unit(self.unit, self.verify, facts)
+        if len(known) < len(asked):
+            return _say_that_it_waits(verdict, UNPARSED + (f": {findings.trouble}" if findings.trouble else "")), False
+        if not self.verify.command or not verdict.passed:
+            return verdict, False
+        result = findings.checked.get(self.key)
+        if result is None or result.marks != verdict.marks:
+            return _say_that_it_waits(verdict, UNCHECKED), True
+        return judge_unit(self.unit, self.verify, msgspec.structs.replace(facts, check=result.check)), False
+
+
+def _say_that_it_waits(verdict: Verdict, why: str) -> Verdict:
+    return msgspec.structs.replace(verdict, problems=(*verdict.problems, why), waits=True)
 
 
 class Basis(Struct, frozen=True):
-    """Evidence for verdicts: fingerprints by path, observations by worker, results of verify commands."""
+    """What units are judged by: the marks of files by where they lie, observations by worker, what was found out."""
 
     world: World
     d: Deployment
     marks: Mapping[str, FileFingerprint]
     observations: Mapping[str, Observation]
-    checked: Mapping[str, CheckResult]
+    findings: Findings
+    ownership: Ownership
 
 
 def judge_all(
     placed: Iterable[tuple[UnitState, OutputLocation]], basis: Basis, mishaps: Mishaps
-) -> tuple[tuple[Verdict, ...], list[Unchecked]]:
-    """Judge units, each at a location; return the new verdicts, and the units that a verify command must judge.
+) -> tuple[tuple[Verdict, ...], list[Waiting]]:
+    """Judge units, each in a place; return the verdicts that are news, and the units that wait for more.
 
-    Boundary: what nobody foresaw in judging a unit is a fault of it, and its worker's; see `containment`.
+    Boundary: an unexpected error in judging a unit is a problem of that unit and its worker; see `containment`.
     """
     news: list[Verdict] = []
-    waiting: list[Unchecked] = []
+    waiting: list[Waiting] = []
     for state, place in placed:
-        verdict = mishaps.contain(state.worker, partial(_verdict, state, place, basis))
-        if isinstance(verdict, Mishap):
-            mishaps.unjudged[state.worker] = verdict
-            verdict = place.known or Verdict(unit=state.unit.name, problems=(verdict.why,))
-        if verdict is None:
+        found = mishaps.contain(state.worker, partial(_verdict, state, place, basis))
+        if isinstance(found, Mishap):
+            mishaps.unjudged[state.worker] = found
+            if place.known is None:
+                news.append(Verdict(unit=state.unit.name, problems=(found.why,)))
             continue
+        if found is None:
+            continue
+        verdict, unit = found
         if verdict.waits:
-            waiting.append(Unchecked(state.unit, place, verdict.marks))
+            waiting.append(unit)
         if verdict != place.known:
             news.append(verdict)
     return tuple(news), waiting
 
 
-def _verdict(state: UnitState, place: OutputLocation, basis: Basis) -> Verdict | None:
-    """Judge a unit at a location; None if it is still being made, or these very files were judged before.
+def judge_shared(basis: Basis, judged: Iterable[Verdict], mishaps: Mishaps) -> tuple[Verdict, ...]:
+    """Judge again the units that were done and of which an output has turned out to be another unit's, too."""
+    named = {verdict.unit for verdict in judged}
+    news = []
+    for name in sorted(basis.ownership.shared - named):
+        state = basis.d.units[name]
+        place = workspace(basis.d, basis.d.workers[state.worker]).places(state)[0]
+        if state.done and not place.staged:
+            marks = {**basis.marks, **basis.world.files.marks(place.outputs.values())}
+            judge = partial(_verdict, state, place, msgspec.structs.replace(basis, marks=marks), again=True)
+            found = mishaps.contain(state.worker, judge)
+            news += [found[0]] if isinstance(found, tuple) else []
+    return tuple(news)
+
+
+def _verdict(
+    state: UnitState, place: OutputLocation, basis: Basis, *, again: bool = False
+) -> tuple[Verdict, Waiting] | None:
+    """Judge a unit in a place; None where it is still being made, or was judged on these very files.
 
     Shape: a staged file that is open for writing is still being made; a worker that was ended may not have finished
     files that were not seen complete before; a link to outside the stage is no output.
@@ -101,22 +174,29 @@ def _verdict(state: UnitState, place: OutputLocation, basis: Basis) -> Verdict |
     if not _due(state, place, marks, basis, over=over):
         return None
     foreign = staging.foreign(d, state, output_marks(unit, basis.marks, place.targets)) if place.targets else ()
-    if known is not None and (known.marks, known.foreign) == (marks, foreign) and not known.waits:
+    if (
+        known is not None
+        and (known.marks, known.foreign) == (marks, foreign)
+        and not (known.waits or known.shared or again)
+    ):
         return None
     clean = seen is not None and seen.session == "exited" and seen.code in (0, None)
     verify, found = d.plan_of(worker).verify, {mark.path: mark for mark in marks}
+    astray = basis.ownership.faults(unit, place)
     opinion, rejects = _opinion(basis, unit, place, worker, marks)
     facts = Facts(
         marks=found,
         before={path: d.before[path] for path in unit.outputs if path in d.before},
-        parsed=opinion or _parsed(basis.world, verify, place, found),
+        parsed=opinion or _oversize(verify, found),
         input=basis.marks.get(place.input) if place.input is not None else None,
         installed=None if place.staged else staging.installed(d, state),
         cut=place.staged and over and not clean and (known is None or known.marks != marks),
-        astray=_astray(basis.world, place, found) if place.staged else frozenset(),
+        astray=astray,
     )
-    verdict = _judge_with_check(unit, verify, facts, basis.checked.get(_check_key(unit, place)))
-    return msgspec.structs.replace(verdict, foreign=foreign, rejects=rejects)
+    waiting = Waiting(unit, place, verify, facts, {path: basis.marks[place.outputs[path]] for path in found})
+    verdict, _ = waiting.judged(basis.findings)
+    shared = any(why.startswith(HARD_LINK) for why in astray.values())
+    return msgspec.structs.replace(verdict, foreign=foreign, rejects=rejects, shared=shared), waiting
 
 
 def _due(
@@ -151,33 +231,6 @@ def output_marks(
     return tuple(found)
 
 
-def _check_key(unit: Unit, place: OutputLocation) -> str:
-    return f"{unit.name}\0staged" if place.staged else unit.name
-
-
-def _astray(world: World, place: OutputLocation, found: Iterable[str]) -> frozenset[str]:
-    """Return the outputs that are symlinks, or are reached by one, in a directory that they must not leave."""
-    lying = {path: place.outputs[path] for path in found}
-    real = world.files.resolve([place.root, *lying.values()])
-    return frozenset(
-        path
-        for path, whole in lying.items()
-        if (inside := layout.relative_within(whole, place.root)) is not None
-        and real[whole] != posixpath.join(real[place.root], inside)
-    )
-
-
-def _judge_with_check(unit: Unit, verify: VerifySpec, facts: Facts, result: CheckResult | None) -> Verdict:
-    """Judge a unit; if only a verify command has not run on these files, the verdict says that it waits."""
-    verdict = judge_unit(unit, verify, facts)
-    if not verify.command or not verdict.passed:
-        return verdict
-    if result is None or result.marks != verdict.marks:
-        # A verdict of its own, so that no older one counts for files that were not checked.
-        return Verdict(unit=unit.name, problems=(UNCHECKED,), marks=verdict.marks, waits=True)
-    return judge_unit(unit, verify, msgspec.structs.replace(facts, check=result.check))
-
-
 def _opinion(
     basis: Basis, unit: Unit, place: OutputLocation, worker: WorkerState, marks: Sequence[FileFingerprint]
 ) -> tuple[dict[str, str], tuple[Rejection, ...]]:
@@ -193,17 +246,11 @@ def _opinion(
     return {path: problem}, rejects
 
 
-def _parsed(
-    world: World, verify: VerifySpec, place: OutputLocation, found: Mapping[str, FileFingerprint]
-) -> dict[str, str]:
-    """Parse the files that have the minimum size; return the fault of each, "" for none."""
-    if verify.parse == "none":
-        return {}
-    faults = {}
-    for path, mark in found.items():
-        if mark.size >= max(1, verify.min_bytes):
-            try:
-                faults[path] = parse(verify.parse, world.files.read(place.outputs[path]))
-            except StorageError as fault:
-                faults[path] = sanitise(f"cannot be read: {fault}", 200)
-    return faults
+def _oversize(verify: VerifySpec, found: Mapping[str, FileFingerprint]) -> dict[str, str]:
+    """Return what is wrong with the files that are too large to be parsed."""
+    most = verify.parse_limit.size
+    return {
+        path: f"too large: {mark.size} bytes, expected at most {most} (verify.parse_limit.size)"
+        for path, mark in found.items()
+        if verify.parse != "none" and mark.size > most
+    }

@@ -39,7 +39,8 @@ from wakeman.engine.observe.containment import (
     unknown,
     without_unjudged,
 )
-from wakeman.engine.observe.judgement import ENDED, Basis, CheckResult, Unchecked, judge_all
+from wakeman.engine.observe.judgement import ENDED, Basis, Findings, Waiting, judge_all, judge_shared
+from wakeman.engine.observe.ownership import Ownership
 from wakeman.engine.observe.transcripts import Transcripts, find_transcripts
 from wakeman.engine.workspace import OutputLocation, workspace
 from wakeman.ports import Evidence, Executor, Listing, Reader, Report, SessionInfo, World
@@ -77,12 +78,11 @@ class Gathered(Struct, frozen=True):
     mono: float
 
 
-def observe(
-    world: World, d: Deployment, checked: Mapping[str, CheckResult], mishaps: Mishaps
-) -> tuple[e.Looked, list[Unchecked]]:
-    """Observe once; return the changes since the last observation, and the units that a verify command must judge.
+def observe(world: World, d: Deployment, findings: Findings, mishaps: Mishaps) -> tuple[e.Looked, list[Waiting]]:
+    """Observe once; return what changed since the last time, and the units that wait for their files to be parsed,
+    or for the verify command.
 
-    Shape: `mishaps` gets what nobody foresaw; the workers concerned are unknown.
+    Shape: `mishaps` gets unexpected errors; the workers concerned are unknown.
     Cost: one listing of sessions (none while no worker is alive), a stat per file in question, a read per file
     that changed.
     """
@@ -107,9 +107,10 @@ def observe(
         final = [each for each in _with_locations(d, _units_to_judge(d)) if not each[1].staged]
         rest = set(_paths_to_stat(final)) - view.marks.keys()
         view = msgspec.structs.replace(view, marks={**view.marks, **world.files.marks(rest)})
-    basis = Basis(world, d, view.marks, {seen.worker: seen for seen in observations}, checked)
+    basis = Basis(world, d, view.marks, {seen.worker: seen for seen in observations}, findings, Ownership(world, d))
     verdicts, waiting = judge_all(final, basis, mishaps)
     staged, more = judge_all([each for each in watched if each[1].staged], basis, mishaps)
+    verdicts += judge_shared(basis, verdicts, mishaps)
     observations = without_unjudged(d, observations, mishaps.unjudged)
     validators = None
     if d.plan.cleanup.sweep and view.listing.state == "up":
@@ -218,7 +219,7 @@ def _sightings(
 def _contained(
     look: Callable[[Reader | None], Observation], d: Deployment, worker: WorkerState, mishaps: Mishaps
 ) -> Observation:
-    """Look at one worker; where that fails in a way that nobody foresaw it is unknown, unless its end was asked for."""
+    """Observe one worker; after an unexpected error it is unknown, unless its end was requested."""
     seen = mishaps.contain(worker.name, partial(look, None))
     if isinstance(seen, Mishap) and being_ended(d, worker):
         plain = mishaps.contain(worker.name, partial(look, Unheard()))

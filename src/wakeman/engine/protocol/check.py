@@ -4,7 +4,7 @@ again. This is its only definition. What comes from the world is passed in: one 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from msgspec import Struct
@@ -95,14 +95,23 @@ def _move(d: Deployment) -> Steps[bool]:
     """Write the transitions that the observation triggers; return whether there were any."""
     moved = False
     while drafts := transitions(d):
+        verified = [draft.worker or "" for draft in drafts if draft.to == "verified"]
+        if verified and not (yield from _keep_outputs(d, verified)):
+            continue  # what is not on the disk is not done
         moved = True
         yield from append("transition", drafts)
-        for draft in drafts:
-            if draft.to == "verified":
-                from wakeman.engine.effects.move import move_task
+        for name in verified:
+            from wakeman.engine.effects.move import move_task
 
-                yield from move_task(d, d.workers[draft.worker or ""])
+            yield from move_task(d, d.workers[name])
     return moved
+
+
+def _keep_outputs(d: Deployment, workers: Iterable[str]) -> Steps[bool]:
+    """Sync what workers have made; return whether the disk keeps it."""
+    from wakeman.engine.effects.sync import sync_outputs
+
+    return (yield from sync_outputs(d, workers))
 
 
 def _workers(d: Deployment, now: datetime) -> Steps[bool]:
@@ -120,6 +129,8 @@ def _deployment(d: Deployment, by: str, now: datetime) -> Steps[list[str]]:
     rows: list[str] = []
     for _ in range(ROWS_PER_CHECK_MAX):
         decision = decide(d)
+        if decision.row == "wrap up" and not (yield from _keep_outputs(d, d.workers)):
+            decision = decide(d)
         if decision == last:
             break  # the next observation continues from it
         last = decision

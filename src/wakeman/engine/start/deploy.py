@@ -14,9 +14,10 @@ from wakeman.core.errors import UsageError
 from wakeman.core.log import events as e
 from wakeman.core.log.chunks import chunks
 from wakeman.core.log.state import apply_drafts
-from wakeman.core.model import Deployment, FileFingerprint, Host, Plan, Share
+from wakeman.core.model import Deployment, Host, Plan, Share
 from wakeman.core.names import unique
 from wakeman.core.plan import shares as planning
+from wakeman.core.plan.links import directories_above
 from wakeman.core.policy import review
 from wakeman.core.policy.tables import EDITION
 from wakeman.engine import alarm, layout, live
@@ -50,19 +51,24 @@ def drafts(world: World, prepared: PreparedPlan, name: str) -> list[e.Draft]:
     )
     plan = _logged_plan(prepared, host)
     planned = e.Planned(name=name, plan=plan, digest=planning.plan_digest(prepared.plan), host=host, edition=EDITION)
-    return [e.Draft(planned), *enrolments(prepared.shares, prepared.existing, prepared.cwd_ids)]
+    return [e.Draft(planned), *enrolments(prepared.shares, prepared, prepared.cwd_ids)]
 
 
-def enrolments(
-    shares: Iterable[Share], existing: Iterable[FileFingerprint], cwd_ids: Mapping[str, str]
-) -> Iterator[e.Draft]:
+def enrolments(shares: Iterable[Share], prepared: PreparedPlan, cwd_ids: Mapping[str, str]) -> Iterator[e.Draft]:
     """Yield one event per share, or several if a share's units do not fit a line."""
-    there = {mark.path: mark for mark in existing}
+    there = {mark.path: mark for mark in prepared.existing}
     for share in shares:
         for units in chunks(share.units, room=e.LINE_BYTES_MAX // 2):
             marks = tuple(there[path] for unit in units for path in unit.outputs if path in there)
-            place = cwd_ids.get(share.name, "")
-            enrolled = e.Enrolled(session=share.name, units=units, existing=marks, key=share.key, cwd_id=place)
+            above = directories_above(posixpath.join(prepared.root, path) for unit in units for path in unit.outputs)
+            enrolled = e.Enrolled(
+                session=share.name,
+                units=units,
+                existing=marks,
+                links={path: prepared.links[path] for path in above if path in prepared.links},
+                key=share.key,
+                cwd_id=cwd_ids.get(share.name, ""),
+            )
             yield e.Draft(enrolled, worker=share.name)
 
 
@@ -190,7 +196,7 @@ def amend(world: World, name: str, prepared: PreparedPlan) -> Deployment:
             digest=planning.plan_digest(prepared.plan),
             root_id=identified(world, d.host.root),
         )
-        begun = enrolments(new, prepared.existing, cwd_ids)
+        begun = enrolments(new, prepared, cwd_ids)
         drive(world, log, protocol.amend(d, amended, begun), world.clock.now())
     furnish(world, world.logs.read(name), prepared)
     return check(world, name)

@@ -15,10 +15,10 @@ from wakeman.core.gate import Refused, decode_text
 from wakeman.core.model import Agent, FileFingerprint, Host, Plan, Repository, Share, Unit, WorkersSpec
 from wakeman.core.plan import shares as planning
 from wakeman.core.plan.conflicts import conflicts, used_paths
+from wakeman.core.plan.links import directories_above, find_links
 from wakeman.core.plan.parser import read_plan
 from wakeman.core.plan.template import nearest, render
 from wakeman.core.policy import review
-from wakeman.core.policy.quality import parse
 from wakeman.engine import layout
 from wakeman.engine.attempt import confinement
 from wakeman.engine.live import elsewhere
@@ -55,6 +55,7 @@ class PreparedPlan(Struct, frozen=True):
     prompt: str  # the prompt's template, read once, so that the recorded one is the one used
     host: Host  # resolved once, for the plan's first run; `directory` and `repository` are set when it begins
     repository: Repository | None = None
+    links: Mapping[str, str] = {}  # directories above outputs that are symlinks, and where they lead
     notes: tuple[str, ...] = ()  # remarks that prevent nothing
     agents: Mapping[str, Agent] = {}  # the profiles that its workers and reviewers get, read once, by name
     cwd_ids: Mapping[str, str] = {}  # by share: what tells the directory that its worker starts in from others
@@ -77,6 +78,7 @@ def prepare_plan(world: World, text: str, where: str, root: str, stdin: Callable
         *_unwritable(units),
         *_too_long(units),
         *_conflicts(world, root, units),
+        *_misplaced_entries(world, plan, root, units),
         *_world_faults(world, plan, root),
         *_homeless(world, plan, root, shares),
         *confinement.confinement_faults(world, plan, root, where, shares),
@@ -113,10 +115,15 @@ def prepare_plan(world: World, text: str, where: str, root: str, stdin: Callable
         prompt=prompt,
         host=host,
         repository=repository,
+        links={} if repository else _links(world, outputs),
         notes=notes,
         agents=_used_profiles(world, plan),
         cwd_ids=_cwd_ids(world, plan, root, shares),
     )
+
+
+def _links(world: World, outputs: Iterable[str]) -> Mapping[str, str]:
+    return find_links(world.files.resolve(directories_above(outputs)))
 
 
 def _used_profiles(world: World, plan: Plan) -> dict[str, Agent]:
@@ -246,10 +253,23 @@ def _conflicts(world: World, root: str, units: Sequence[Unit]) -> list[str]:
     )
 
 
+def _misplaced_entries(world: World, plan: Plan, root: str, units: Sequence[Unit]) -> list[str]:
+    """List outputs in whose place there is something that is no file. Boundary: not of trees, which are to be made."""
+    if plan.workers.isolate == "worktree":
+        return []
+    owners = {posixpath.join(root, path): (unit.name, path) for unit in units for path in unit.outputs}
+    return [
+        f"units.output: unit {owners[whole][0]!r}: found a {entry.kind} at {owners[whole][1]!r};"
+        " expected a file of its own, or nothing"
+        for whole, entry in world.files.entries(owners).items()
+        if entry.kind != "file"
+    ]
+
+
 def _world_faults(world: World, plan: Plan, root: str) -> list[str]:
     """List what the plan needs and this machine lacks."""
     faults = []
-    for probe in (_harness_faults, _agent_faults, _prompt_faults, _variable_faults, _parser_faults):
+    for probe in (_harness_faults, _agent_faults, _prompt_faults, _variable_faults):
         try:
             faults += probe(world, plan, root)
         except WakemanError as fault:
@@ -334,11 +354,6 @@ def _variable_faults(world: World, plan: Plan, root: str) -> list[str]:
     except StorageError as fault:
         faults.append(f"workers.env_file: {fault}")
     return faults
-
-
-def _parser_faults(_: World, plan: Plan, __: str) -> list[str]:
-    parse(plan.verify.parse, b'{"a": 1}')
-    return []
 
 
 def variables(world: World, plan: Plan, root: str) -> Mapping[str, str]:

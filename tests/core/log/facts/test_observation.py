@@ -186,6 +186,8 @@ def test_a_limit_that_nobody_met_keeps_nobody_from_work() -> None:
         ("b1", seen(), seen(agent_session="u2"), {"agent_session": "u2"}),
         ("b1", seen(usage=Usage(input=1)), seen(), {}),
         ("b1", seen(), seen(usage=Usage(input=2)), {"usage": Usage(input=2)}),
+        ("b1", seen(session_id="$9"), seen(), {}),
+        ("b1", seen(), seen(session_id="$9"), {"session_id": "$9"}),
     ],
     ids=str,
 )

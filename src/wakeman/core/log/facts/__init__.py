@@ -13,6 +13,7 @@ FACTS: dict[str, type[Fact]] = {
         deployment.Armed,
         deployment.Disarmed,
         observation.Looked,
+        observation.Unsynced,
         observation.Progressed,
         observation.Conflicted,
         effect.Decided,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+import msgspec
 from msgspec import field
 
 from wakeman.core.log.facts.fact import Event, Fact, quoted_words, worker_of
@@ -82,6 +83,23 @@ class Looked(Fact, frozen=True):
         judged = [f"{v.unit}: {quoted_words('; '.join(v.problems)) or 'passes'}" for v in self.verdicts]
         others = [f"{v.session} of {v.worker or 'nobody known'}" for v in self.validators or ()]
         return "; ".join(seen + judged + others) or "nothing new"
+
+
+class Unsynced(Fact, frozen=True):
+    """The disk did not take an output to keep it: its unit is not done, whatever was said before."""
+
+    unit: str
+    """Name of the unit."""
+    why: str
+    """Its output, and what the disk said."""
+
+    def apply(self, d: Deployment, event: Event) -> None:
+        unit = d.units[self.unit]
+        verdict = unit.verdict or Verdict(unit=self.unit)
+        unit.verdict = msgspec.structs.replace(verdict, problems=(*verdict.problems, f"not on the disk: {self.why}"))
+
+    def summary(self) -> str:
+        return f"{self.unit}: {self.why}"
 
 
 class Progressed(Fact, frozen=True):

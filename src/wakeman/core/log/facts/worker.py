@@ -29,6 +29,8 @@ class Enrolled(Fact, frozen=True):
     """Units that are new to the deployment."""
     existing: tuple[FileFingerprint, ...] = ()
     """Outputs of these units that existed before anything ran."""
+    links: dict[str, str] | None = None
+    """Directories above these units' outputs that were symbolic links then, and where they led; null in older logs."""
     moved: tuple[str, ...] = ()
     """Units already known that move to this worker's share."""
     key: str = ""
@@ -59,6 +61,8 @@ class Enrolled(Fact, frozen=True):
                 review=self.review,
             )
         d.before.update((mark.path, mark) for mark in self.existing)
+        if self.links is not None:
+            d.links = {**(d.links or {}), **self.links}
         for unit in self.units:
             d.units[unit.name] = UnitState(unit=unit, worker=name)
             worker.units.append(unit.name)
@@ -211,6 +215,11 @@ class Verified(Fact, frozen=True):
     """Files that were judged."""
     digest: str = ""
     """SHA-256 over the fingerprints of these files, in hex."""
+
+    def apply(self, d: Deployment, event: Event) -> None:
+        for name in worker_of(d, event).units:
+            unit = d.units[name]
+            unit.synced = unit.verdict.marks if unit.verdict is not None else ()
 
     def summary(self) -> str:
         return f"{count(self.files, 'file')} judged"

@@ -1,0 +1,55 @@
+"""Verdicts are held against their own evidence."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from tests.log import GONE, Log
+
+from wakeman.audit.evidence import passed_over
+from wakeman.core.log import events as e
+from wakeman.core.model import FileFingerprint, Verdict
+
+FULL, EMPTY = FileFingerprint("a.out", 9, 1), FileFingerprint("a.out", 0, 1)
+
+
+def found(fact: e.Fact, **before: FileFingerprint) -> list[tuple[int, str, str, str]]:
+    """Give what an audit finds in a line of a night with one worker, in which files were there before."""
+    d = Log().d
+    d.before = {mark.path: mark for mark in before.values()}
+    event = e.Event(v=1, seq=7, at=d.at, by="at:1", data=fact, hash="")  # type: ignore[arg-type] # the log has begun
+    return [(one.line, one.kind, one.found, one.expected) for one in passed_over(d, event)]
+
+
+@pytest.mark.parametrize("place", ["verdicts", "staged"])
+@pytest.mark.parametrize(
+    ("verdict", "said", "hidden"),
+    [
+        (Verdict("a", marks=(FULL,)), None, ""),
+        (Verdict("a", ("a.out: empty",), marks=(EMPTY,)), None, ""),
+        (Verdict("a", ("thin",), marks=(FULL,)), None, ""),
+        (Verdict("a", marks=(EMPTY,)), "a: passes", "a.out: empty"),
+        (Verdict("a", ("thin", "short"), marks=(EMPTY,)), "a: thin; short", "a.out: empty"),
+        (Verdict("a"), "a: passes", "a.out: missing"),
+    ],
+    ids=str,
+)
+def test_a_verdict_must_name_what_its_files_show(place: str, verdict: Verdict, said: str | None, hidden: str) -> None:
+    fields: dict[str, Any] = {place: (verdict,)}
+
+    assert ([(7, "evidence", said, hidden)] if said else []) == found(e.Looked(mono=1.0, boot="b", **fields))
+
+
+def test_a_file_that_was_there_before_and_has_not_changed_is_none_that_was_made() -> None:
+    looked = e.Looked(mono=1.0, boot="b", verdicts=(Verdict("a", marks=(FULL,)),))
+
+    [(_, _, said, hidden)] = found(looked, a=FULL)
+
+    assert ("a: passes", True) == (said, hidden.startswith("a.out: "))
+    assert [] == found(looked, a=FileFingerprint("a.out", 8, 0))
+    assert [] == found(looked, other=FileFingerprint("b.out", 9, 1))
+
+
+def test_only_a_look_has_verdicts() -> None:
+    assert [] == found(e.Noted(text=GONE))
