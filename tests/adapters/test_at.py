@@ -372,7 +372,7 @@ def test_a_job_that_at_itself_could_not_announce_is_taken_back(marker: str, tmp_
 
     if "mount" in told.stderr or "unshare" in told.stderr:
         pytest.skip(f"no private mounts here: {told.stderr.strip()}")
-    assert "was taken back, as nobody would run it: Can't open /run/atd.pid" in told.stdout
+    assert "was removed, as it would never run: Can't open /run/atd.pid" in told.stdout
     assert told.stdout.endswith(" []\n")
 
 

@@ -381,7 +381,7 @@ def test_the_kit_finds_what_a_harness_does_not_keep_to() -> None:
             "without NUL",
             "a key is outside",
             "writes outside",
-            "said of no evidence",
+            "a statement without evidence",
             "ValueError",
             "idle by",
             "one line",

@@ -94,7 +94,7 @@ class At:
         if re.search(r"signal atd|daemon not running", printed):
             self.disarm([job])
             why = _last_printed_line(printed)
-            raise ProgramError(f"at: job {job} was taken back, as nobody would run it: {why}", _start_command())
+            raise ProgramError(f"at: job {job} was removed, as it would never run: {why}", _start_command())
         body = self._show(job)
         # A job that was overdue may be running or done by now, its body gone with it.
         if not _carries(body, marker) and minute > datetime.now(UTC):

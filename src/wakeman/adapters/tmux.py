@@ -4,7 +4,7 @@ Rules of this file, each because of a quirk of tmux:
 
 - A target is an id, or `=name:`; a bare name would match by prefix.
 - Ids of sessions and panes are a server's: the next one counts from `$0` again. So a session's id is `$3@PID:START`,
-  and every command on one stands behind a condition that tmux evaluates in the same call: server, session, mark.
+  and every command on one has a condition that tmux evaluates in the same call: server, session, mark.
 - Text that tmux would interpret as a format, a `strftime` pattern or its own syntax is escaped.
 - Options are set on our own sessions; one is set globally, only on our own server. `@wakeman` marks a session,
   `@wakeman_pane` the pane in it.

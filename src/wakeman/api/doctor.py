@@ -220,7 +220,7 @@ def _alarms(world: World, _: LocalFacts, __: str | None) -> Iterator[Finding]:
         if why := elsewhere(world, name, d):
             yield Finding(name, "weak", f"{why}: it is read, and not acted on", f"wakeman adopt {name}")
         elif d.outcome == "open" and not d.paused_at and not alarm_is_pending(world, d, world.clock.now()):
-            yield Finding(name, "missing", "open, and no alarm lies ahead", f"wakeman check {name}")
+            yield Finding(name, "missing", "open, and no alarm is pending", f"wakeman check {name}")
 
 
 DOCTOR_PROBES: tuple[Callable[[World, LocalFacts, str | None], Iterator[Finding]], ...] = (

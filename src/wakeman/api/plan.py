@@ -157,9 +157,9 @@ def amend(world: World, name: str, prepared: PreparedPlan) -> Answer[Status]:
 
 def _warnings(weakness: str, d: Deployment) -> tuple[str, ...]:
     if d.alarm is None:
-        return (f"warning: {weakness}; no alarm lies ahead: run `wakeman check` yourself, or wait",)
+        return (f"warning: {weakness}; no alarm is pending: run `wakeman check` yourself, or wait",)
     place = d.alarm.kind
-    costs = f"the {place} timer stands in: it does not survive the {place} server or a restart of the machine"
+    costs = f"the {place} timer is used instead: it does not survive the {place} server or a restart of the machine"
     return (f"warning: {weakness}; {costs}",)
 
 

@@ -120,7 +120,7 @@ class Night:
         except (TransitionError, LookupError, ValueError) as fault:
             where = self._log.place(event.seq) if self._log else self.file
             text = f"{where}: does not follow from the lines before: {fault}"
-            raise LogDamagedError(text, f"wakeman audit {self.file} tells what is wrong") from fault
+            raise LogDamagedError(text, f"wakeman audit {self.file} shows what is wrong") from fault
 
 
 def timeline(night: Night) -> Iterator[Replayed]:

@@ -102,7 +102,7 @@ def screen_file(worker: WorkerState) -> str:
 
 
 def mishap(host: Host, worker: WorkerState) -> str:
-    """Return the file with the traceback of what nobody foresaw in looking at the attempt."""
+    """Return the file with the traceback of an unexpected error in observing the attempt."""
     return posixpath.join(host.directory, "errors", f"{worker.name}.{worker.attempt}.txt")
 
 

@@ -9,7 +9,7 @@ class Terminal(Protocol):
     """The terminals of an executor's sessions.
 
     Shape: `session` is an id or an exact name. With a `mark` the session must carry that, and is otherwise unknown: so
-    is each of a worker addressed, as a name may be used again. Without one it is somebody else's, such as a person's.
+    is each of a worker addressed, as a name may be used again. Without one it is another's session, such as a person's.
     Boundary: server, session and mark are compared in the call that acts, not before it.
     """
 

@@ -84,7 +84,7 @@ def _command_faults(harness: Harness, workers: dict[str, Any]) -> Iterator[str]:
 
 def _reads(harness: Harness, _: dict[str, Any]) -> Iterator[str]:
     if harness.report(Evidence(), NOW).activity != "unknown":
-        yield "report: found something said of no evidence, expected unknown"
+        yield "report: found a statement without evidence, expected unknown"
     for noise in NOISE:
         for evidence in (Evidence(stream=noise), Evidence(hook=noise), Evidence(screen=noise.decode(errors="replace"))):
             for name in ("report", "ending"):

@@ -365,7 +365,7 @@ COMMAND = 'workers = { command = ["make"] }\n'
         ),
         (
             f"{COMMAND}verify = {{ review = {{ rounds = 2 }} }}",
-            "verify.review: found without verify.agent; expected that, or verify.review.command: nobody would review",
+            "verify.review: found without verify.agent; expected that, or verify.review.command: there is no reviewer",
         ),
         (
             f'{COMMAND}verify = {{ agent = "reviewer", sample = 1 }}',

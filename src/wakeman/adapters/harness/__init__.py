@@ -39,7 +39,7 @@ def harness_names() -> list[str]:
 
 
 class _Plugged:
-    """A harness of another package, whose errors are told as that package's."""
+    """A harness of another package, whose errors are reported as that package's."""
 
     def __init__(self, harness: Harness, where: str) -> None:
         self._harness, self._where = harness, where

@@ -10,7 +10,7 @@ from wakeman.adapters.harness.limits import LIMIT_SIGN
 from wakeman.core.model import Usage
 from wakeman.ports import Task
 
-REFUSED = "'edits' or 'all': it asks before it writes, and nobody can be asked"
+REFUSED = "'edits' or 'all': it asks before it writes, and gets no answer"
 PRINTED = (
     Sign("limited", LIMIT_SIGN.pattern),
     Sign("busy", r"Retrying in [\d.]+ seconds", "API error, retrying"),

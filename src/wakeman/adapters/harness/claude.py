@@ -64,8 +64,7 @@ WRITES = "Write|Edit|MultiEdit|NotebookEdit"
 """Its tools that write files."""
 
 REFUSED = (
-    "'edits' or 'all' in mode 'print', where nobody can be asked "
-    "(or name the tools: workers.args = ['--allowedTools', ...])"
+    "'edits' or 'all' in mode 'print', which cannot ask (or name the tools: workers.args = ['--allowedTools', ...])"
 )
 EDITS = "write its outputs, what its units claim by `units.writes`, and below its `TMPDIR`"
 ALL = (
@@ -74,7 +73,7 @@ ALL = (
 )
 GRANTS = {
     ("print", False): Grant(
-        "what its tools and your settings permit; nobody can be asked, so name tools in `workers.args`",
+        "what its tools and your settings permit; it cannot ask, so name tools in `workers.args`",
         ("--permission-mode", "default"),
         refused=REFUSED,
     ),

@@ -24,7 +24,7 @@ from wakeman.adapters.harness.limits import LIMIT_SIGN
 from wakeman.core.policy.prompt_delivery import PADS
 from wakeman.ports import Task
 
-REFUSED = "'edits' or 'all' in mode 'print', where nobody can be asked (or workers.args = ['--allowed-tools', ...])"
+REFUSED = "'edits' or 'all' in mode 'print', which cannot ask (or workers.args = ['--allowed-tools', ...])"
 EDITS = Grant(
     "write files below the directory it starts in and beside its outputs (five directories at most)",
     ("--approval-mode", "auto_edit"),

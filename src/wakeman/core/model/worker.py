@@ -31,7 +31,7 @@ Fault = Literal["", "auth"]
 
 
 INTERNAL_ERROR = "internal error"
-"""How the reason of an unknown session begins, where looking at it failed in a way that nobody foresaw."""
+"""Beginning of the reason of an unknown session, after an unexpected error in observing it."""
 
 
 class Observation(Struct, frozen=True, omit_defaults=True):
@@ -156,7 +156,7 @@ class WorkerState(Struct):
 
     @property
     def unseen(self) -> str:
-        """Return why looking at it failed in a way that nobody foresaw; "" where it did not."""
+        """Return the unexpected error in observing it; "" for none."""
         seen = self.observation
         if not self.live or seen is None or seen.session != "unknown" or not seen.why.startswith(INTERNAL_ERROR):
             return ""

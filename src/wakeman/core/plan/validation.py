@@ -145,7 +145,7 @@ def _review_problems(plan: Plan) -> Iterator[Problem]:
     verify = plan.verify
     if not review.wanted(plan):
         if verify.review != ReviewSpec():
-            text = "found without verify.agent; expected that, or verify.review.command: nobody would review"
+            text = "found without verify.agent; expected that, or verify.review.command: there is no reviewer"
             yield Problem(("verify", "review"), text)
         return
     if verify.review.of == "sample" and not verify.sample:
@@ -174,7 +174,7 @@ def _isolation_problems(plan: Plan) -> Iterator[Problem]:
     isolated = workers.isolate == "worktree"
     reviewing = ("verify", "agent" if plan.verify.agent is not None else "review")
     others = (
-        (("workers", "stage"), workers.stage, "a tree of its own is a place aside already"),
+        (("workers", "stage"), workers.stage, "a tree of its own already keeps outputs apart"),
         (("workers", "confine"), workers.confine != "off", "commits are written outside a worker's tree"),
         (reviewing, review.wanted(plan), "a reviewer does not see the workers' trees"),
     )

@@ -76,7 +76,7 @@ def _own_files(world: World, d: Deployment, worker: WorkerState) -> list[str]:
 
 
 def _contained_drafts(world: World, d: Deployment, reports: Sequence[HookReport], mishaps: Mishaps) -> list[e.Draft]:
-    """Format what was reported; where that fails in a way that nobody foresaw, each worker's by itself."""
+    """Return the facts of reports; after an unexpected error, those of each worker separately."""
     drafts: list[e.Draft] = []
     if not isinstance(whole := mishaps.contain("", partial(_drafts, world, d, reports)), Mishap):
         return whole

@@ -249,7 +249,7 @@ def _awaited(options: Namespace, world: World, d: Deployment) -> int:
     from wakeman.api.check import wait
 
     if not options.json:
-        for note in api.started(world, d).notes:  # now: nobody reads it once the night is over
+        for note in api.started(world, d).notes:  # now: a warning after the end would come too late
             print_note(printable(note))
     return done(options, wait(world, d.name, "done", time.sleep, options.timeout))
 
