@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Sequence
 
 import msgspec
@@ -220,6 +222,26 @@ def test_a_worker_that_was_cut_off_passes_no_sooner_because_its_file_was_to_be_p
     assert "partial" == done.outcome
     assert said
     assert all(any("cut off" in problem for problem in problems) for problems in said)
+
+
+IDLE_CHECK = """
+import sys
+from tests.play import Play, NAME
+from wakeman.adapters.memory import Act
+from wakeman.engine.check import check
+play = Play(workers=1, units=1, plan={"verify": {"parse": "json"}}, acts={"w0": Act(hangs=True, stops_after=0)})
+play.up()
+before = set(sys.modules)
+check(play.stage.world("at:1"), NAME)
+print(*sorted(set(sys.modules) - before), *sorted({"ctypes", "wakeman.engine.observe.examination",
+      "wakeman.engine.observe.ownership", "wakeman.engine.effects.sync"} & set(sys.modules)))
+"""
+
+
+def test_a_check_that_finds_no_new_file_loads_nothing_for_them() -> None:
+    ran = subprocess.run([sys.executable, "-c", IDLE_CHECK], capture_output=True, text=True, check=True)
+
+    assert "" == ran.stdout.strip()
 
 
 # --- files of their own -----------------------------------------------------------------------------------------

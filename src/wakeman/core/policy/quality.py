@@ -15,6 +15,8 @@ from wakeman.core.text import last_line, sanitise
 
 FAULT_CHARS_MAX = 160
 """Characters of a parser's or a command's message that a problem quotes."""
+HARD_LINK = "a hard link of"
+"""How the problem of an output begins that is another file's second name."""
 _IDENTITY = ("size", "mtime_ns", "inode")  # not the path: one side may spell it another way
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
+from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec import Struct
@@ -22,12 +23,14 @@ from wakeman.core.model import (
     WorkerState,
 )
 from wakeman.core.policy import review, staging
-from wakeman.core.policy.quality import Check, Facts, judge_unit
+from wakeman.core.policy.quality import HARD_LINK, Check, Facts, judge_unit
 from wakeman.core.text import sanitise
 from wakeman.engine.observe.containment import Mishap, Mishaps
-from wakeman.engine.observe.ownership import HARD_LINK, Ownership
 from wakeman.engine.workspace import OutputLocation, workspace
 from wakeman.ports import World
+
+if TYPE_CHECKING:
+    from wakeman.engine.observe.ownership import Ownership
 
 UNPARSED = "not parsed yet"
 UNCHECKED = "the check has not run on it yet"
@@ -106,15 +109,26 @@ def _say_that_it_waits(verdict: Verdict, why: str) -> Verdict:
     return msgspec.structs.replace(verdict, problems=(*verdict.problems, why), waits=True)
 
 
-class Basis(Struct, frozen=True):
-    """What units are judged by: the marks of files by where they lie, observations by worker, what was found out."""
+class Basis(Struct):
+    """What units are judged by: the marks of files by where they lie, observations by worker, what was found out.
+
+    Shape: `ownership` is there once a file is new: a look that finds none loads nothing for it.
+    """
 
     world: World
     d: Deployment
     marks: Mapping[str, FileFingerprint]
     observations: Mapping[str, Observation]
     findings: Findings
-    ownership: Ownership
+    ownership: Ownership | None = None
+
+    def file_faults(self, unit: Unit, place: OutputLocation) -> dict[str, str]:
+        """Return what is wrong with a unit's outputs as files."""
+        if self.ownership is None:
+            from wakeman.engine.observe.ownership import Ownership
+
+            self.ownership = Ownership(self.world, self.d)
+        return self.ownership.faults(unit, place)
 
 
 def judge_all(
@@ -145,9 +159,9 @@ def judge_all(
 
 def judge_shared(basis: Basis, judged: Iterable[Verdict], mishaps: Mishaps) -> tuple[Verdict, ...]:
     """Judge again the units that were done and of which an output has turned out to be another unit's, too."""
-    named = {verdict.unit for verdict in judged}
+    shared = basis.ownership.shared if basis.ownership is not None else set()
     news = []
-    for name in sorted(basis.ownership.shared - named):
+    for name in sorted(shared - {verdict.unit for verdict in judged}):
         state = basis.d.units[name]
         place = workspace(basis.d, basis.d.workers[state.worker]).places(state)[0]
         if state.done and not place.staged:
@@ -182,7 +196,7 @@ def _verdict(
         return None
     clean = seen is not None and seen.session == "exited" and seen.code in (0, None)
     verify, found = d.plan_of(worker).verify, {mark.path: mark for mark in marks}
-    astray = basis.ownership.faults(unit, place)
+    astray = basis.file_faults(unit, place)
     opinion, rejects = _opinion(basis, unit, place, worker, marks)
     facts = Facts(
         marks=found,

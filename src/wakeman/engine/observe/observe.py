@@ -40,7 +40,6 @@ from wakeman.engine.observe.containment import (
     without_unjudged,
 )
 from wakeman.engine.observe.judgement import ENDED, Basis, Findings, Waiting, judge_all, judge_shared
-from wakeman.engine.observe.ownership import Ownership
 from wakeman.engine.observe.transcripts import Transcripts, find_transcripts
 from wakeman.engine.workspace import OutputLocation, workspace
 from wakeman.ports import Evidence, Executor, Listing, Reader, Report, SessionInfo, World
@@ -107,7 +106,7 @@ def observe(world: World, d: Deployment, findings: Findings, mishaps: Mishaps) -
         final = [each for each in _with_locations(d, _units_to_judge(d)) if not each[1].staged]
         rest = set(_paths_to_stat(final)) - view.marks.keys()
         view = msgspec.structs.replace(view, marks={**view.marks, **world.files.marks(rest)})
-    basis = Basis(world, d, view.marks, {seen.worker: seen for seen in observations}, findings, Ownership(world, d))
+    basis = Basis(world, d, view.marks, {seen.worker: seen for seen in observations}, findings)
     verdicts, waiting = judge_all(final, basis, mishaps)
     staged, more = judge_all([each for each in watched if each[1].staged], basis, mishaps)
     verdicts += judge_shared(basis, verdicts, mishaps)

@@ -8,13 +8,12 @@ from collections.abc import Iterator
 from wakeman.core.model import Deployment, Unit, UnitState
 from wakeman.core.plan.conflicts import claimed
 from wakeman.core.plan.links import follow_links
+from wakeman.core.policy.quality import HARD_LINK
 from wakeman.core.text import sanitise
 from wakeman.engine import layout
 from wakeman.engine.workspace import OutputLocation, workspace
 from wakeman.ports import PathEntry, World
 
-HARD_LINK = "a hard link of"
-"""How the reason begins where a file has the name of another."""
 NAME_CHARS_SHOWN = 200
 """Characters of a path or a unit that a reason repeats."""
 
