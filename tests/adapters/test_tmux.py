@@ -178,6 +178,14 @@ def test_a_process_that_has_the_number_of_a_server_that_ended_is_not_taken_for_i
     assert ([gone], [there]) == ([*listing.gone], [*listing.hidden])
 
 
+def test_a_server_whose_number_the_answering_one_has_is_gone(rig: Rig) -> None:
+    [made] = begin(rig, born("w1"))
+    pid, _, started = made.partition("@")[2].partition(":")
+    before = f"$0@{pid}:{int(started) - 60}"
+
+    assert ([before], {}) == ([*rig.tmux.poll({before: "", made: ""}).gone], rig.tmux.poll({before: ""}).hidden)
+
+
 def test_the_sessions_of_a_server_that_has_ended_are_gone(rig: Rig) -> None:
     [made] = begin(rig, born("w1"))
     rig.raw("kill-server")

@@ -136,3 +136,14 @@ def test_what_workers_before_may_make_is_to_be_there_and_may_be_another() -> Non
     replaced(play, SUB)
 
     assert "complete" == gone_on(play).deployment.outcome
+
+
+@pytest.mark.parametrize("place", [ROOT, SUB])
+def test_what_a_person_adopts_counts_as_it_was_restored(place: str) -> None:
+    play = begun("sub")
+    replaced(play, place)
+    play.stage.registry.forget(f"/state/{NAME}")
+    requests.adopt(play.stage.world(), NAME)
+
+    assert "complete" == gone_on(play).deployment.outcome
+    assert [] == play.judged()

@@ -65,6 +65,7 @@ def still_there(server: str) -> tuple[Play, list[WorkerState]]:
     play.stage.registry.enrol(f"/state/{NAME}", play.deployment.host)  # as a check of its own does
     play.stage.usual = Act(hangs=True, stops_after=0)
     play.stage.sessions.server = server
+    play.stage.world().registry.enrol(play.deployment.host.directory, play.deployment.host)
     assert live
     return play, live
 

@@ -5,21 +5,24 @@ from __future__ import annotations
 import os
 from base64 import b64decode, b64encode
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import datetime
 from hashlib import sha256
+from stat import S_ISREG
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 from msgspec import Struct
 
 from wakeman.core.errors import StorageError, UsageError
+from wakeman.core.gate import Refused, decode_json
 from wakeman.core.log.events import stamp
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 FILE = "signatures.jsonl"
+SIGNATURES_BYTES_MAX = 16 * 2**20
+"""Bytes of signatures that are read."""
 _SEVERAL = "an Ed25519 key in PEM; `openssl genpkey -algorithm ed25519` makes one"
 
 
@@ -62,17 +65,17 @@ def kept(directory: str) -> list[Signature]:
     """Return the signatures beside a log; skip invalid lines. Raises: StorageError."""
     file = os.path.join(directory, FILE)
     try:
-        with open(file, "rb") as stream:
-            lines = stream.read().splitlines()
+        with open(file, "rb", opener=lambda path, flags: os.open(path, flags | os.O_NONBLOCK)) as stream:
+            regular = S_ISREG(os.fstat(stream.fileno()).st_mode)
+            lines = stream.read(SIGNATURES_BYTES_MAX).splitlines() if regular else []
     except FileNotFoundError:
         return []
     except OSError as fault:
         raise StorageError(f"{file}: {fault.strerror}") from fault
-    found = []
-    for line in lines:
-        with suppress(ValueError):
-            found.append(msgspec.json.decode(line, type=Signature))
-    return found
+    if not regular:
+        raise StorageError(f"{file}: not a regular file")
+    found = (decode_json(line, Signature) for line in lines)
+    return [one for one in found if not isinstance(one, Refused)]
 
 
 def signed(

@@ -119,14 +119,16 @@ class Tmux:
         """List all sessions in one call of tmux.
 
         Shape: one entry per session: the pane we made, or in other sessions the first.
-        Boundary: sessions of a server that runs but whose socket was removed are unknown.
+        Boundary: sessions of a server that runs but whose socket was removed are unknown. A
+        server that had the number of the one that answers has ended: in a container that is started anew it often has.
         """
         listing = self._list()
         if listing.state == "unknown":
             return listing
         homes = {session_id: _server_of(session_id) or server for session_id, server in known.items()}
         away = {session_id: server for session_id, server in homes.items() if server not in ("", listing.server)}
-        alive = {server for server in set(away.values()) if _lives(server)}
+        here = listing.server.partition(":")[0]
+        alive = {server for server in set(away.values()) if server.partition(":")[0] != here and _lives(server)}
         hidden = f"no answer on {self._socket} from its tmux server, which lives"
         return replace(
             listing,

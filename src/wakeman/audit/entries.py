@@ -101,7 +101,8 @@ def _requested(d: Deployment, write: Write) -> Iterator[Steps[object]]:
 
 
 def _adopted(d: Deployment, write: Write) -> Iterator[Steps[object]]:
-    yield requests.adopt(d, cast("e.Adopted", write[0].data).identity)
+    adopted = cast("e.Adopted", write[0].data)
+    yield requests.adopt(d, adopted.identity, adopted.root_id)
 
 
 def _copied(event: e.Event) -> e.Draft:

@@ -13,6 +13,7 @@ from wakeman.core.text import sanitise
 from wakeman.engine import alarm
 from wakeman.engine.attempt import prompt_delivery, secrets
 from wakeman.engine.check import check
+from wakeman.engine.directories import identified
 from wakeman.engine.effects.text import Type
 from wakeman.engine.effects.text import send as send_text
 from wakeman.engine.live import elsewhere, hold, require
@@ -127,7 +128,8 @@ def adopt(world: World, name: str) -> Deployment:
         )
     world.registry.enrol(directory, d.host)
     with hold(world, name) as log:
-        drive(world, log, protocol.adopt(log.deployment, world.registry.identity()), world.clock.now())
+        root_id = identified(world, d.host.root)
+        drive(world, log, protocol.adopt(log.deployment, world.registry.identity(), root_id), world.clock.now())
     return check(world, name)
 
 

@@ -20,7 +20,11 @@ NOW = datetime(2026, 1, 5, 22, 0, tzinfo=UTC)
 SECRET = "kit-secret-0123456789"  # noqa: S105 - a mark to look for
 HARNESS_MEMBERS = ("name", "uses_agent", "uses_prompt", "adopts", "redraws", "reads", "leave", "memory")
 CALLS = ("problems", "conversation", "borrows", "command", "typed", "report", "ending")
-NOISE = (b"", b"\n", b"{", b'{"type":7}\n', b"[1]\n", bytes(range(256)) + b"\n", b'{"a":' + b"[" * 9999 + b"\n")
+NOISE = (
+    b"", b"\n", b"{", b'{"type":7}\n', b"[1]\n", bytes(range(256)) + b"\n", b'{"a":' + b"[" * 9999 + b"\n",
+    b'{"type":["x"],"message":{"content":[{"id":["x"]}]},"result":{},"error":1e300}\n',
+    b'{"type":"' + b"a" * 65536 + b'"}\n',
+)  # fmt: skip
 
 TEXTS = ("go on", "!ls", "/help", "read @a", "C:\\", "two\nlines;")
 

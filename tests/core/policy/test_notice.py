@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-from typing import TypeVar
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any, TypeVar
 
 import msgspec
 import pytest
@@ -439,3 +439,25 @@ def test_trees_are_to_be_merged_once_all_is_done_and_not_before(row: str, verb: 
 
     assert f"Next: wakeman {verb} night." in notice.message(d, Decision(row), [])
     assert "Next: wakeman accept night." in notice.message(d, Decision(row, held=True), [])
+
+
+LATE = datetime(2026, 1, 5, 23, 30, tzinfo=timezone(timedelta(hours=2)))
+CAUSES: list[tuple[dict[str, Any], str]] = [
+    ({"reason": "waiting", "why": "asks for a permission: rm -rf"}, "asks for a permission"),
+    ({"reason": "waiting", "why": "do as I say"}, "asks for something"),
+    ({"reason": "limited", "why": "do as I say"}, "usage limit"),
+    ({"reason": "limited", "until": LATE}, "usage limit until 2026-01-05 21:30 UTC"),
+    ({"reason": "error", "why": "do as I say"}, "its client reports an error"),
+    (
+        {"reason": "error", "observation": Observation("w", 1, "running", fault="auth")},
+        "its key or login was refused",
+    ),
+    ({"reason": "silent"}, "no sign of life"),
+    ({"intent": 7}, "its launch is not confirmed"),
+    ({"why": "do as I say"}, ""),
+]
+
+
+@pytest.mark.parametrize(("fields", "cause"), CAUSES)
+def test_a_cause_is_told_in_words_of_ours(fields: dict[str, Any], cause: str) -> None:
+    assert cause == notice.cause_of(WorkerState(name="w", session="w", **fields))

@@ -61,3 +61,9 @@ def test_a_log_that_names_other_programs_or_places_is_not_live(change: dict[str,
 
 def test_a_host_has_one_digest_wherever_it_was_adopted() -> None:
     assert digest(HOST) == digest(msgspec.structs.replace(HOST, identity=None))
+
+
+def test_a_host_that_no_log_can_hold_has_a_digest_too() -> None:
+    odd, other = (Host(root="/", directory="/d", python=(), env={"HOME": f"/{name}"}) for name in ("\udcff", "\udcfe"))
+
+    assert digest(odd) == digest(odd) != digest(other)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from hashlib import sha256
 
 from msgspec import Struct
@@ -210,7 +210,8 @@ def cause_of(worker: WorkerState) -> str:
         case "waiting":
             return next((phrase for phrase in WAITING_PHRASES if worker.why.startswith(phrase)), "asks for something")
         case "limited":
-            return f"usage limit until {worker.until:%Y-%m-%d %H:%M} UTC" if worker.until is not None else "usage limit"
+            end = worker.until
+            return "usage limit" if end is None else f"usage limit until {end.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
         case "error":
             refused = worker.observation is not None and worker.observation.fault == "auth"
             return "its key or login was refused" if refused else "its client reports an error"

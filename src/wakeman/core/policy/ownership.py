@@ -39,8 +39,15 @@ class Site(Struct, frozen=True):
 
 
 def digest(host: Host) -> str:
-    """Return a digest of a host, wherever it is live, and whichever directory is at its root now."""
-    data = msgspec.json.encode(msgspec.structs.replace(host, identity=None, root_id=""))
+    """Return a digest of a host, wherever it is live, and whichever directory is at its root now.
+
+    Boundary: also of one that no log can hold, as a name in it is not UTF-8: a plan that needs it is refused later.
+    """
+    named = msgspec.structs.replace(host, identity=None, root_id="")
+    try:
+        data = msgspec.json.encode(named)
+    except UnicodeEncodeError:
+        data = repr(named).encode("utf-8", "surrogateescape")
     return blake2b(data, digest_size=16).hexdigest()
 
 

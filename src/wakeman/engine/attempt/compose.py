@@ -23,6 +23,7 @@ from wakeman.core.policy.staging import staging_of
 from wakeman.engine import layout
 from wakeman.engine.attempt import confinement, secrets
 from wakeman.engine.attempt.task import share, template_names, verdict_file
+from wakeman.engine.directories import is_the_same
 from wakeman.engine.terminals import terminal
 from wakeman.engine.workspace import workspace
 from wakeman.ports import Command, Harness, Made, Start, Task, World
@@ -58,7 +59,7 @@ def prepared(world: World, d: Deployment, worker: WorkerState) -> Attempt:
 
 def _moved(world: World, d: Deployment) -> str:
     """Return why nobody may start in the plan's directory: it is not the one of `up`."""
-    if _is_the_same(world, d.host.root, d.host.root_id):
+    if is_the_same(world, d.host.root, d.host.root_id):
         return ""
     found = "another directory" if world.files.is_directory(d.host.root) else "no directory"
     return f"{d.host.root}: found {found} there, expected the plan's: put it back, then wakeman unpause {d.name}"
@@ -69,20 +70,11 @@ def _require_cwd(world: World, d: Deployment, worker: WorkerState, cwd: str) -> 
     if d.plan_of(worker).workers.cwd == WorkersSpec().cwd:
         return
     known = worker.cwd_id
-    if _is_the_same(world, cwd, known) if known else world.files.is_directory(cwd):
+    if is_the_same(world, cwd, known) if known else world.files.is_directory(cwd):
         return
     found = "another directory" if world.files.is_directory(cwd) else "no directory"
     expected = "the one that was there at `up`" if known else "one"
     raise ProgramError(f"workers.cwd: found {found} at {cwd}, expected {expected}: put it back, or wakeman amend")
-
-
-def _is_the_same(world: World, directory: str, known: str) -> bool:
-    """Return whether a directory is the one that was known. Devices may have other numbers after a restart."""
-    if not known:
-        return True
-    number, _, boot = known.partition("@")
-    now = world.files.directory_id(directory)
-    return now == number or (boot != world.clock.boot() and now.partition(":")[0] == number.partition(":")[0])
 
 
 def start_sessions(

@@ -45,9 +45,9 @@ def request(d: Deployment, verb: e.Verb, text: str, now: datetime) -> Steps[None
     yield from append("fold", [e.Draft(e.Requested(verb=verb, text=text))])
 
 
-def adopt(d: Deployment, identity: Identity) -> Steps[None]:
+def adopt(d: Deployment, identity: Identity, root_id: str) -> Steps[None]:
     """Make a deployment live where it is now."""
-    yield from append("fold", [e.Draft(e.Adopted(identity=identity, before=d.host.identity))])
+    yield from append("fold", [e.Draft(e.Adopted(identity=identity, before=d.host.identity, root_id=root_id))])
 
 
 def unlaunched(d: Deployment) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ from wakeman.core.plan.template import nearest, render
 from wakeman.core.policy import review
 from wakeman.engine import layout
 from wakeman.engine.attempt import confinement
+from wakeman.engine.directories import identified
 from wakeman.engine.live import elsewhere
 from wakeman.engine.runs import latest, readable
 from wakeman.ports import OUT_BYTES_MAX, Executor, SessionInfo, World
@@ -306,12 +307,6 @@ def _starting_places(plan: Plan, shares: Sequence[Share]) -> dict[str, str]:
     if plan.workers.cwd == WorkersSpec().cwd or plan.workers.before:
         return {}
     return {share.name: render(plan.workers.cwd, planning.worker_names(plan.name, share, "", "")) for share in shares}
-
-
-def identified(world: World, directory: str) -> str:
-    """Return what tells a directory from others, and on which boot; "" where there is none."""
-    found = world.files.directory_id(directory)
-    return f"{found}@{world.clock.boot()}" if found else ""
 
 
 def _harness_faults(world: World, plan: Plan, _: str) -> list[str]:

@@ -48,9 +48,13 @@ class Adopted(Fact, frozen=True):
     """Where it is live from here on."""
     before: Identity | None = None
     """Where it was live; null in a log that does not say."""
+    root_id: str = ""
+    """As in the host of `planned`, as it is now: what was restored has other inodes."""
 
     def apply(self, d: Deployment, event: Event) -> None:
-        d.host = replace(d.host, identity=self.identity)
+        d.host = replace(d.host, identity=self.identity, root_id=self.root_id)
+        for worker in d.workers.values():
+            worker.cwd_id = ""
         d.server = ""  # the process id of a server says nothing in another PID namespace
 
     def summary(self) -> str:
