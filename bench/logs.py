@@ -15,7 +15,7 @@ START = datetime(2026, 11, 22, 21, 0, tzinfo=UTC)
 
 
 def host(directory: str) -> Host:
-    """Give a world that nothing is done in."""
+    """Return a world that nothing is done in."""
     return Host(root="/", directory=directory, place={"socket": "/x", "tmux": "tmux"}, python=("wakeman",))
 
 

@@ -45,7 +45,7 @@ class Place:
         return file
 
     def run(self, *words: str) -> float:
-        """Run a verb; give its wall time in seconds."""
+        """Run a verb; return its wall time in seconds."""
         began = time.perf_counter()
         argv = [*WAKEMAN, *words, "--state", str(self.path / "state")]
         code = subprocess.run(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=self.path).returncode
@@ -64,7 +64,7 @@ class Place:
         shutil.rmtree(self.path, ignore_errors=True)
 
     def busy(self) -> bool:
-        """Tell whether a process that was started with this place among its arguments lives."""
+        """Return whether a process that was started with this place among its arguments lives."""
         for file in Path("/proc").glob("[0-9]*/cmdline"):
             with suppress(OSError):
                 if str(self.path) in file.read_text(errors="replace"):

@@ -31,7 +31,7 @@ while read -r line; do printf '> MOCK: %s\\n❯ ' "$line"; done
 
 
 def installed() -> tuple[Path, str]:
-    """Give the peer's server program and its version, installed first where it is not there yet."""
+    """Return the peer's server program and its version, installed first where it is not there yet."""
     python = PEERS / "bin/python"
     if not python.exists():
         subprocess.run([sys.executable, "-m", "venv", str(PEERS)], check=True)
@@ -44,7 +44,7 @@ def installed() -> tuple[Path, str]:
 
 @contextmanager
 def peer(workers: int) -> Iterator[tuple[str, list[int]]]:
-    """Run the peer with that many idle agents of its mock provider; give its version and its processes.
+    """Run the peer with that many idle agents of its mock provider; return its version and its processes.
 
     Shape: what counts is its server and what that has started outside tmux; the agents and tmux are as ours are.
     """

@@ -12,7 +12,7 @@ from typing import Any
 
 
 def eventsourcing(path: Path, size: int) -> Callable[[], float]:
-    """Give what saves `size` events of one aggregate, each durably by itself, and says how long that took."""
+    """Return what saves `size` events of one aggregate, each durably by itself, and says how long that took."""
     from eventsourcing.application import Application
     from eventsourcing.domain import Aggregate, event
 
@@ -39,7 +39,7 @@ def eventsourcing(path: Path, size: int) -> Callable[[], float]:
 
 
 def loading(path: Path, count: int) -> Callable[[], float]:
-    """Give what loads an aggregate of `count` events, and says how much of the processor that took."""
+    """Return what loads an aggregate of `count` events, and says how much of the processor that took."""
     from eventsourcing.application import Application
     from eventsourcing.domain import Aggregate, event
 
@@ -66,7 +66,7 @@ def loading(path: Path, count: int) -> Callable[[], float]:
 
 
 def dbos(path: Path, size: int) -> Callable[[], float]:
-    """Give what runs a workflow of `size` steps, and says how long each of ours has to beat."""
+    """Return what runs a workflow of `size` steps, and says how long each of ours has to beat."""
     from dbos import DBOS
 
     DBOS(config={"name": "bench", "system_database_url": f"sqlite:///{path}/dbos.db", "log_level": "ERROR"})

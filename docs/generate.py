@@ -38,12 +38,12 @@ SCHEMA = PLACE.parent.parent / "state" / "events.schema.json"
 
 
 def schema() -> str:
-    """Give the JSON Schema of a line of a log, as it stands in `state/`."""
+    """Return the JSON Schema of a line of a log, as it stands in `state/`."""
     return json.dumps(events_schema(), indent=1, sort_keys=True) + "\n"
 
 
 def pages() -> dict[str, str]:
-    """Give every generated page: file name -> text."""
+    """Return every generated page: file name -> text."""
     return {
         "cli.md": _cli(),
         "events.md": _events(),
@@ -140,7 +140,7 @@ _PARTS: dict[type[msgspec.Struct], str] = {Plan: "[plan](plan.md)", Fact: "objec
 
 
 def _values(kind: type[msgspec.Struct]) -> Iterable[str]:
-    """Give what the values mean that several fields choose from, once for all of them."""
+    """Yield what the values mean that several fields choose from, once for all of them."""
     sharing: dict[str, list[str]] = {}
     for field in _fields(kind):
         for text in named_values(kind, field.name).values():
@@ -235,7 +235,7 @@ def _plan() -> str:
 
 
 def _tables(kind: type[msgspec.Struct], path: str = "") -> Iterable[tuple[str, type[msgspec.Struct]]]:
-    """Give each table of the plan with its path, those within arrays and tables of tables included."""
+    """Yield each table of the plan with its path, those within arrays and tables of tables included."""
     yield path, kind
     for field in _fields(kind):
         key = f"{path}.{field.encode_name}".removeprefix(".")

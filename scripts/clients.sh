@@ -1,13 +1,13 @@
 #!/bin/sh
-# Install the clients that tests/agents drives, and print the directories of their programs, apart by colons.
+# Install the clients that tests/agents runs, and print the directories of their programs, separated by colons.
 #
 #   scripts/clients.sh [DIR]    into DIR, .clients without one; 1.8 GB
 #
-# From npm and PyPI alone, in the versions below, which are those that Wakeman's tables are known to fit; what stands
-# there already in that version is left as it is. Where node or npm is missing, or too old, they come from PyPI too.
-# What cannot be installed is left out and said: its tests are skipped. Ends with 0 in any case.
-# PYTHON names the interpreter; without it that of .venv, or python3. CLIENTS_LIMIT is how many seconds all of it may
-# take (900): what is not done by then is left out.
+# Uses only npm and PyPI, in the versions below, with which Wakeman's tables were tested; a client that is installed in
+# that version is kept. If node or npm is missing or too old, it comes from PyPI too. A client that cannot be installed
+# is reported, and its tests are skipped. The exit status is always 0.
+# PYTHON names the interpreter; by default that of .venv, or python3. CLIENTS_LIMIT is the time limit of all
+# installations in seconds (900); clients that are not installed by then are skipped.
 set -eu
 cd "$(dirname "$0")/.."
 mkdir -p "${1:-.clients}"
@@ -16,7 +16,7 @@ log=$home/install.log
 say() { printf 'clients: %s\n' "$*" >&2; }
 have() { command -v "$1" >/dev/null 2>&1; }
 
-NODE=24.19.0 # from PyPI; any from 20 on will do
+NODE=24.19.0 # from PyPI; 20 or newer is enough
 AIDER=0.86.2
 NPM='
 claude   @anthropic-ai/claude-code 2.1.197

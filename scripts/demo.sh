@@ -1,5 +1,5 @@
 #!/bin/sh
-# Run the example deployment to its end and tell what came of it. `make demo` calls this after the set-up.
+# Run the example deployment to its end and print a summary. `make demo` calls this after the set-up.
 set -u
 cd "$(dirname "$0")/.." || exit
 PATH=$PWD/.venv/bin:$PATH # recorded by `up`: the plan's python3 must be the one that has PyYAML

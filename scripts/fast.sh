@@ -1,8 +1,8 @@
 #!/bin/sh
-# Run the fast part of the tests: the core, nights by script, the contracts on memory, adapters and faces without tmux,
-# `at` or another program for real. Under a minute.
+# Run the fast tests: the core, scripted deployments, the contracts on the in-memory adapters, and the tests of adapters
+# and faces that need no tmux, `at` or other program. Under a minute.
 #
-#   scripts/fast.sh PYTHON [ARGUMENT ...]    with this interpreter, here; what follows goes to pytest
+#   scripts/fast.sh PYTHON [ARGUMENT ...]    with this interpreter, here; the arguments go to pytest
 set -eu
 python=$1
 shift

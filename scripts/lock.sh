@@ -1,9 +1,9 @@
 #!/bin/sh
-# Fit uv.lock to pyproject.toml, and write its exports: requirements/KIND.txt, with hashes, from which scripts/setup.sh
-# installs where uv is absent. Names PyPI alone, whatever index this machine is set to.
+# Update uv.lock to match pyproject.toml, and write its exports: requirements/KIND.txt, with hashes, from which
+# scripts/setup.sh installs without uv. The only index in them is PyPI, regardless of this machine's settings.
 #
-#   scripts/lock.sh              what is locked stays, where pyproject.toml lets it
-#   scripts/lock.sh --upgrade    everything in its newest version; what else uv lock takes goes along too
+#   scripts/lock.sh              locked versions stay, if pyproject.toml allows them
+#   scripts/lock.sh --upgrade    the newest version of everything; other arguments of `uv lock` work too
 #
 # Without uv on PATH, one is installed from PyPI for this run.
 set -eu

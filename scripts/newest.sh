@@ -1,6 +1,6 @@
 #!/bin/sh
-# Run the fast part of the tests with the newest versions that pyproject.toml allows, and tell what differs from
-# uv.lock. What the tests find is told, and fails nothing: the lock holds until somebody renews it with `make lock`.
+# Run the fast tests with the newest versions that pyproject.toml allows, and report what differs from uv.lock. Failures
+# are only reported: the locked versions stay until `make lock` updates them.
 set -eu
 cd "$(dirname "$0")/.."
 room=$(mktemp -d)
@@ -9,7 +9,7 @@ pip='-m pip --disable-pip-version-check --no-input'
 
 .venv/bin/python -m venv "$room/venv"
 python=$room/venv/bin/python
-# shellcheck disable=SC2086 # words of ours
+# shellcheck disable=SC2086 # our own words
 if ! "$python" $pip install --quiet -e '.[dev]'; then
   echo 'newest: the newest versions cannot be installed together, see above; those of uv.lock hold'
   exit 0
@@ -24,7 +24,7 @@ from importlib.metadata import PackageNotFoundError, version
 for name, locked in re.findall(r"^([a-z0-9-]+)==([^ ;]+)", open(sys.argv[1]).read(), re.MULTILINE):
     try:
         newest = version(name)
-    except PackageNotFoundError:  # what builds the package, which pip has in an environment of its own
+    except PackageNotFoundError:  # build tools, which pip installs into a separate environment
         continue
     if newest != locked:
         print(f"newest:   {name} {newest}, locked {locked}")

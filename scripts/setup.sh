@@ -6,16 +6,16 @@
 #                            on Linux strace, faketime, bubblewrap and libfuse too, if they can be had: tests are skipped without
 #   scripts/setup.sh bench   the same, and what the measurements are held against
 #
-# Python packages come in the versions of uv.lock: by uv, or where that is absent by pip from requirements/KIND.txt, the
-# lock's export with hashes. What builds the package is among them. `make lock` renews both.
+# Python packages have the versions of uv.lock, build tools included: installed by uv, or without it by pip from
+# requirements/KIND.txt, the lock's export with hashes. `make lock` updates both.
 #
-# System packages are installed as root, by sudo without a password, or by brew. Where none of these may be, it names
-# the command that a person must run and exits 2.
-# PYTHON names the interpreter to use; without it, the first of python3 and python3.14 to python3.11 that will do.
+# System packages are installed as root, by sudo without a password, or by brew. If none of these is possible, it prints
+# the command that a person must run and exits with 2.
+# PYTHON names the interpreter to use; by default, the first suitable one of python3 and python3.14 to python3.11.
 set -eu
 cd "$(dirname "$0")/.."
 root=$(pwd)
-sbin=/usr/local/sbin:/usr/sbin:/sbin # atd and what package managers call stand there; a user's PATH may lack them
+sbin=/usr/local/sbin:/usr/sbin:/sbin # atd and programs of package managers are there; a user's PATH may lack them
 
 say() { printf 'setup: %s\n' "$*" >&2; }
 
@@ -41,7 +41,7 @@ for name in brew apk pacman zypper dnf apt-get; do
   if have "$name"; then manager=$name; fi
 done
 
-# Words before a command that needs root: nothing for root, `sudo -n` where that asks nothing. Fails if neither may be.
+# Prefix of a command that needs root: nothing for root, `sudo -n` if that asks nothing. Fails if neither is possible.
 rights() {
   if [ "$(id -u)" = 0 ] || [ "$manager" = brew ]; then
     return 0
@@ -70,14 +70,14 @@ as_person() {
   esac
 }
 
-# Install packages; 2 if it may not. Lists of packages that are missing or old are fetched when the first try fails.
+# Install packages; return 2 if it may not. Package lists are updated if the first try fails.
 install() (
   # shellcheck disable=SC2030,SC2031 # meant for this subshell alone
   PATH=$PATH:$sbin
   if [ -z "$manager" ] || ! prefix=$(rights); then exit 2; fi
   say "installing $*"
   command=$(installs "$@")
-  # Unquoted on purpose: both are words of ours, none holds a space.
+  # Unquoted on purpose: both are our own words, without spaces.
   # shellcheck disable=SC2086
   case $manager in
     apt-get)
@@ -130,7 +130,7 @@ at_start() (
   fi
 )
 
-# See that the daemon runs. Fails, having said what to run, if a person must start it.
+# Ensure that the daemon runs. If a person must start it, print the command and fail.
 at_ready() {
   at_runs && return 0
   if [ "$(id -u)" != 0 ]; then
@@ -138,7 +138,7 @@ at_ready() {
     return 1
   fi
   say "the daemon of at is not running; starting it: $(at_start)"
-  # shellcheck disable=SC2046 # words of a command of ours
+  # shellcheck disable=SC2046 # our own command
   quietly $(at_start) || return 1
   for _ in 1 2 3 4 5 6 7 8 9 10; do
     at_runs && return 0
@@ -192,7 +192,7 @@ virtual_environment() {
   quietly "$python" -m venv --clear .venv
 }
 
-# The stamp says for which tree, which pyproject.toml and which lock the environment was filled.
+# The stamp identifies the tree, pyproject.toml and lock with which the environment was filled.
 filled() {
   for filling in "$@"; do
     if [ "$(cat ".venv/setup-$filling" 2>/dev/null)" = "$stamp" ]; then return 0; fi
@@ -200,7 +200,7 @@ filled() {
   return 1
 }
 
-# Programs in .venv name its path in their first line, so one that was copied or moved is made anew.
+# Programs in .venv have its path in their first line, so a copied or moved one is made again.
 moved() {
   for file in .venv/setup-*; do
     case $(cat "$file" 2>/dev/null) in "$root "* | '') ;; *) return 0 ;; esac
@@ -236,7 +236,7 @@ package() {
   echo "$stamp" >".venv/setup-$kind"
 }
 
-# --- here it begins --------------------------------------------------------------------------------------------------
+# --- start ---------------------------------------------------------------------------------------------------------
 
 kind=${1:-}
 case $kind in
@@ -257,7 +257,7 @@ if [ "$kind" = demo ]; then
     weak=yes
   fi
   if [ -n "${weak:-}" ] || ! at_ready; then
-    say 'going on without at: a timer of tmux is the alarm then, and it dies with the tmux server'
+    say 'going on without at: a tmux timer is then the alarm, and it ends with the tmux server'
   fi
   package '' demo dev bench
 else

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Build the wheel, and run the fast part of the tests from it, installed with the locked versions, outside the checkout:
-# on the oldest and on the newest Python that scripts/pythons.sh finds.
+# Build the wheel, install it with the locked versions, and run the fast tests on it outside the checkout, on the oldest
+# and the newest Python that scripts/pythons.sh finds.
 #
 #   scripts/wheel.sh [PYTHON ...]    on these interpreters instead
 set -eu
@@ -24,7 +24,7 @@ set -- "$room"/dist/*.whl "$@"
 wheel=$1
 shift
 
-# What the fast part reads; no src.
+# The files that the fast tests read, without src.
 mkdir -p "$room/place/docs" "$room/place/state"
 cp -R tests examples scripts pyproject.toml "$room/place"
 cp -R docs/generate.py docs/reference "$room/place/docs"

@@ -1,4 +1,4 @@
-"""Logs changed by somebody who chains them anew: only what the lines say can give them away."""
+"""Forged logs, changed and chained again: only the content of the lines can reveal it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Forged:
             self.lines.append(line)
 
     def find(self, kind: str, fits: Callable[[Line], bool] = lambda _: True, skip: int = 0) -> int:
-        """Give where a line of that type stands, after `skip` others."""
+        """Return where a line of that type stands, after `skip` others."""
         found = [n for n, line in enumerate(self.lines) if line["type"] == kind and fits(line)]
         return found[skip]
 
@@ -64,7 +64,7 @@ class Forged:
         return out
 
     def judged(self) -> list[Divergence]:
-        """Give what a judge finds."""
+        """Return what a judge finds."""
         return judged(self.encoded()).divergences
 
 

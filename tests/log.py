@@ -1,4 +1,5 @@
-"""A deployment told in events, without a log or a world: the shortest way to a state, and to what a fact changes."""
+"""A deployment made from events, without a log or a world: the shortest way to a state, and to the changes of a
+fact."""
 
 from __future__ import annotations
 
@@ -69,13 +70,13 @@ class Log:
         by: str = "at:1",
         after: float = 0.0,
     ) -> dict[str, object]:
-        """Say a fact; give all that it changed, but for the head: by its place in the state, what is there now."""
+        """Say a fact; return all that it changed, but for the head: by its place in the state, what is there now."""
         before = copy.deepcopy(self.d)
         self.say(data, worker=worker, attempt=attempt, by=by, after=after)
         return changes(before, self.d)
 
     def changed_by_move(self, data: e.Fact) -> dict[str, object]:
-        """Say a transition of `w`; give all that it changed, but for the head and the state itself."""
+        """Say a transition of `w`; return all that it changed, but for the head and the state itself."""
         before = copy.deepcopy(self.d)
         self.move(data)
         found = changes(before, self.d)
@@ -83,7 +84,7 @@ class Log:
 
 
 def changes(before: Deployment, after: Deployment) -> dict[str, object]:
-    """Give what differs between two states, by its place, but for the head of the log."""
+    """Return what differs between two states, by its place, but for the head of the log."""
     found = _differing(before, after, "")
     return {place: value for place, value in found.items() if place not in ("seq", "at", "hash")}
 

@@ -1,4 +1,4 @@
-"""Play a plan on the in-memory world and tell what happened: the shortest way to a scenario."""
+"""Run a plan on the in-memory world and query what happened: the shortest way to a scenario."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Play:
         self.stage.acts.update(self.acts)
 
     def text(self) -> str:
-        """Give the plan as JSON text."""
+        """Return the plan as JSON text."""
         items = [{"unit": f"w{w}/u{u}", "key": f"w{w}"} for w in range(self.workers) for u in range(self.units)]
         tables: dict[str, dict[str, object]] = {
             "units": {"items": items, "output": "out/{{ unit }}.json"},
@@ -65,7 +65,7 @@ class Play:
         return self.deployment
 
     def judged(self) -> list[Divergence]:
-        """Auditor its log again; give the divergences."""
+        """Auditor its log again; return the divergences."""
         judge = Auditor()
         for event in self.events:
             judge.take(event)
@@ -77,7 +77,7 @@ class Play:
 
     @property
     def lines(self) -> list[bytes]:
-        """Give the log's lines, each with its line feed."""
+        """Return the log's lines, each with its line feed."""
         return self.stage.logs.tapes[NAME].data.splitlines(keepends=True)
 
     @property
@@ -104,7 +104,7 @@ class Play:
         ]
 
     def states(self) -> dict[str, str]:
-        """Give each worker's state."""
+        """Return each worker's state."""
         return {worker.name: worker.state for worker in self.deployment.workers.values()}
 
     def told(self) -> list[str]:

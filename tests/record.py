@@ -1,7 +1,6 @@
-"""Record sample nights into state/samples/: `python -m tests.record`. What is there is never recorded again.
-
-A sample is for ever: each later version must read it. Beside its log stands what it tells (`expected.json`), as the
-version that recorded it understood it. `demo` was recorded from a real run of examples/condense.
+"""Record sample nights into state/samples/: `python -m tests.record`. An existing sample is never recorded again: each
+later version must read it. `expected.json` beside its log has the state, as understood by the version that recorded it.
+`demo` was recorded from a real run of examples/condense.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ class CrashError(BaseException):
 
 
 def partial() -> Play:
-    """Play a night that gives up: one worker never gets past its first unit, nor do two cleanups."""
+    """Run a night that gives up: one worker never gets past its first unit, nor do two cleanups."""
     stops = Act(stops_after=0)
     play = Play(workers=3, units=2, acts={"w1": Act(stops_after=1), "w1_c1": stops, "w1_c1_c1": stops, "w1_c2": stops})
     play.run()
@@ -40,7 +39,7 @@ def partial() -> Play:
 
 
 def stuck() -> Play:
-    """Play a night in which one waits for an answer, one is silent and ended by a person, and the rest is done."""
+    """Run a night in which one waits for an answer, one is silent and ended by a person, and the rest is done."""
     play = Play(workers=3, units=2, acts={"w0": HANGS, "w2": HANGS}, plan={"stuck": {"silent": ["capture", "ask"]}})
     stage = play.stage
     stage.harness.reads = frozenset({"screen"})
@@ -57,7 +56,7 @@ def stuck() -> Play:
 
 
 def crashed() -> Play:
-    """Play a night in which `up` dies between a session and its line, and the machine is started anew later."""
+    """Run a night in which `up` dies between a session and its line, and the machine is started anew later."""
     play = Play(workers=3, units=3, plan={"workers": {"at_once": 2}})
     stage = play.stage
     start = stage.sessions.submit
@@ -82,7 +81,7 @@ def crashed() -> Play:
 
 
 def limited() -> Play:
-    """Play a night in which everybody meets a usage limit for two hours, and goes on after it."""
+    """Run a night in which everybody meets a usage limit for two hours, and goes on after it."""
     play = Play(workers=2, units=2, acts={"w0": Act(seconds=9000), "w1": Act(seconds=9000)})
     stage = play.stage
     stage.harness.reads = frozenset({"screen"})
@@ -106,7 +105,7 @@ def folded(log: Path) -> Deployment:
 
 
 def told(d: Deployment) -> dict[str, object]:
-    """Give what a deployment tells: what a later version must still find in its log."""
+    """Return what a deployment tells: what a later version must still find in its log."""
     return {
         "deployment": d.name,
         "events": d.seq,

@@ -1,4 +1,4 @@
-"""The pages say what is so: plans parse, verbs and options exist, links lead somewhere, the tutorial runs."""
+"""The pages are correct: plans parse, verbs and options exist, links work, the tutorial runs."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def _merged(old: object, new: object) -> object:
 
 
 def _calls(name: str) -> Iterator[str]:
-    """Give every command line of `wakeman` that a page shows: in a block's lines, or between backquotes."""
+    """Yield every command line of `wakeman` that a page shows: in a block's lines, or between backquotes."""
     text = (REPOSITORY / name).read_text()
     fenced = "\n".join(block.text for block in _blocks(name) if block.info in ("", "sh", "text"))
     spans = re.findall(r"`([^`\n]+)`", re.sub(r"^```[\s\S]*?^```$", "", text, flags=re.MULTILINE))
@@ -250,7 +250,7 @@ def test_the_map_of_the_code_names_its_files() -> None:
 
 
 def _environment(directory: Path) -> Mapping[str, str]:
-    """Give an environment of its own: home, tmux sockets and state are all in the directory."""
+    """Return an environment of its own: home, tmux sockets and state are all in the directory."""
     (directory / "bin").mkdir()
     (directory / "bin" / "wakeman").write_text(f'#!/bin/sh\nexec {sys.executable} -m wakeman "$@"\n')
     (directory / "bin" / "wakeman").chmod(0o755)

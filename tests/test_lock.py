@@ -1,4 +1,4 @@
-"""uv.lock, its exports and pyproject.toml say the same; a person renews the first two with `make lock`."""
+"""uv.lock, its exports and pyproject.toml agree; `make lock` updates the first two."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The package as it is installed: its one version, and whether it is the one that is meant to be tested."""
+"""The installed package: its version, and that it is the one under test."""
 
 from __future__ import annotations
 

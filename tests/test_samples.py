@@ -1,4 +1,4 @@
-"""Every log ever released loads for ever: folded, held against its schema, and telling what it told then."""
+"""Every released log loads in every version: applied, valid against the schema, and with the same state as then."""
 
 from __future__ import annotations
 

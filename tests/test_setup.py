@@ -55,14 +55,14 @@ class Machine:
         (self.bin / name).chmod(0o755)
 
     def setup(self, kind: str) -> tuple[int, str]:
-        """Run the script; give its status and what it said."""
+        """Run the script; return its status and what it said."""
         argv = [str(self.bin / "sh"), "scripts/setup.sh", kind]
         env = {"PATH": str(self.bin), "TMPDIR": str(self.tree)}
         ran = subprocess.run(argv, cwd=self.tree, env=env, capture_output=True, text=True)
         return ran.returncode, ran.stdout + ran.stderr
 
     def calls(self) -> list[str]:
-        """Give what was done to the machine since the last call."""
+        """Return what was done to the machine since the last call."""
         file = self.tree / "calls"
         lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
         file.unlink(missing_ok=True)

@@ -2,7 +2,7 @@
 
     python tui.py HEARD [SWALLOWS] [MODE]
 
-Each prompt that it takes is a line of JSON in HEARD. The first SWALLOWS Enters are swallowed. MODE `dialog` asks
+Each prompt that it takes is a line of JSON in HEARD. The first SWALLOWS Enters are ignored. MODE `dialog` asks
 something instead of showing a box, `works` shows that it works for ever, `blind` keeps what is pasted off the screen.
 """
 

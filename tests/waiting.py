@@ -1,4 +1,4 @@
-"""Await a condition; tests never sleep for a guess."""
+"""Wait for a condition; tests never sleep for a fixed time."""
 
 from __future__ import annotations
 

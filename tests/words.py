@@ -1,4 +1,4 @@
-"""Words that are not Wakeman's: no test asserts them, as another version of a library or a system has others."""
+"""Messages of libraries and systems: no test asserts them, as they differ between versions."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ class Stop(NamedTuple):
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Condense one share; give the exit code: 0 even when told to stop early, 1 on bad input."""
+    """Condense one share; return the exit code: 0 even when told to stop early, 1 on bad input."""
     options = _options().parse_args(argv)
     try:
         share = units(options.units_file)
@@ -126,7 +126,7 @@ def _signature(node: Function) -> str:
 
 
 def _reached(body: Sequence[ast.stmt]) -> Iterator[ast.stmt]:
-    """Give the statements of a body and of the `if` and `try` blocks in it: names are defined there too."""
+    """Yield the statements of a body and of the `if` and `try` blocks in it: names are defined there too."""
     for node in body:
         yield node
         match node:
@@ -138,7 +138,7 @@ def _reached(body: Sequence[ast.stmt]) -> Iterator[ast.stmt]:
 
 
 def _says(node: ast.Module | ast.ClassDef) -> str:
-    """Give the first sentence of a docstring, on one line; "" without one."""
+    """Return the first sentence of a docstring, on one line; "" without one."""
     first = (ast.get_docstring(node) or "").partition("\n\n")[0]
     return re.split(r"(?<=[.!?])\s", " ".join(first.split()), maxsplit=1)[0]
 

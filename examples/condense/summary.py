@@ -42,7 +42,7 @@ def latest(name: str, state: Path) -> str:
 
 
 def wakeman() -> Path:
-    """Give the program that stands beside this Python, relative to here where it can be."""
+    """Return the program that stands beside this Python, relative to here where it can be."""
     program = Path(sys.executable).with_name("wakeman")
     return program.relative_to(Path.cwd()) if program.is_relative_to(Path.cwd()) else program
 
@@ -72,7 +72,7 @@ def facts(events: Sequence[dict[str, Any]]) -> list[tuple[str, str]]:
 
 
 def outcome(events: Sequence[dict[str, Any]]) -> str:
-    """Give the deployment's outcome: open until it is closed."""
+    """Return the deployment's outcome: open until it is closed."""
     closed = of_type(events, "closed")
     return str(closed[-1]["data"]["outcome"]) if closed else "open"
 
@@ -83,7 +83,7 @@ def of_type(events: Iterable[dict[str, Any]], kind: str) -> list[dict[str, Any]]
 
 
 def instant(event: dict[str, Any]) -> datetime:
-    """Give an event's time, as aware UTC."""
+    """Return an event's time, as aware UTC."""
     return datetime.fromisoformat(event["at"])
 
 

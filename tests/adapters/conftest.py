@@ -25,7 +25,7 @@ class Rig:
         self.tmux = Tmux(self.socket, PROGRAM, str(place), ENV)
 
     def impatient(self) -> Tmux:
-        """Give the same sessions, seen by somebody who waits half a second only."""
+        """Return the same sessions, through an adapter with a timeout of half a second."""
         directory = self.place / "impatient"
         directory.mkdir(exist_ok=True)
         return Tmux(self.socket, PROGRAM, str(directory), ENV, timeout=0.5)
@@ -37,7 +37,7 @@ class Rig:
         return ran.stdout.decode().strip()
 
     def server(self) -> int:
-        """Give the server's process id."""
+        """Return the server's process id."""
         return int(self.raw("display-message", "-p", "#{pid}"))
 
 

@@ -1,4 +1,4 @@
-"""The real `at`: what is queued, what it runs, what it keeps of us, and what it says when it would not ring."""
+"""The real `at`: what is queued, what it runs, which environment a job gets, and how failures are reported."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def at(atd: None) -> At:  # noqa: ARG001 # the daemon has to be there
 
 @pytest.fixture
 def marker() -> Iterator[str]:
-    """A marker of this test alone; jobs that carry it or begin with it are taken away afterwards."""
+    """A marker for this test only; jobs with it, or with it as a prefix, are removed afterwards."""
     name = f"wakeman-test-{uuid.uuid4().hex}"
     yield name
     left = [number for number in numbers() if name in body(number)]
@@ -72,7 +72,7 @@ def queue_of(job: str) -> str:
 
 
 def recorder(file: Path, *words: str) -> list[str]:
-    """Give a command that writes its words to `file`, each ended by NUL, then renames it into place."""
+    """Return a command that writes its words to `file`, each ended by NUL, then renames it into place."""
     script = 'f=$1; shift; printf "%s\\0" "$@" > "$f.tmp"; mv "$f.tmp" "$f"'
     return ["/bin/sh", "-c", script, "recorder", str(file), *words]
 
@@ -114,7 +114,7 @@ def test_an_overdue_job_is_run_by_one_pass_of_a_daemon_that_was_down(at: At, mar
 
 
 def postpone_to_the_past(job: Job) -> None:
-    """Give a queued job a time that has passed, as a machine that was off finds it: the file's name holds it."""
+    """Give a queued job a time that has passed, as after a power off: the time is in the file's name."""
     spool = Path("/var/spool/cron/atjobs")
     (file,) = spool.glob(f"a{int(job.job):05x}*")
     file.rename(spool / f"a{int(job.job):05x}{int(PAST.timestamp()) // 60:08x}")
@@ -372,7 +372,7 @@ def test_a_job_that_at_itself_could_not_announce_is_taken_back(marker: str, tmp_
 
     if "mount" in told.stderr or "unshare" in told.stderr:
         pytest.skip(f"no private mounts here: {told.stderr.strip()}")
-    assert "was taken back, as nobody would run it: Can't open /run/atd.pid" in told.stdout
+    assert "was removed, as it would never run: Can't open /run/atd.pid" in told.stdout
     assert told.stdout.endswith(" []\n")
 
 

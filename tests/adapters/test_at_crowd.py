@@ -1,4 +1,4 @@
-"""Several deployments set and take away alarms at once: `at`'s own programs stumble over each other, ours do not."""
+"""Several deployments set and remove alarms at once: `at`'s own programs disturb each other, ours do not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Logs as an audit reads them: whole, in segments, damaged in every way, and such as are none."""
+"""Logs as an audit reads them: complete, in segments, damaged in every way, and files that are no log."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from wakeman.core.log.hash_chain import HashChain
 
 @cache
 def night() -> bytes:
-    """Give a small whole log: a night with a cleanup."""
+    """Return a small whole log: a night with a cleanup."""
     play = Play(workers=1, units=2, acts={"w0": Act(stops_after=1)})
     play.run(600)
     return b"".join(play.lines)
@@ -50,7 +50,7 @@ def lines() -> list[bytes]:
 
 
 def segmented(path: Path, notes: int = 30) -> Path:
-    """Write a log that was sealed several times; give its directory."""
+    """Write a log that was sealed several times; return its directory."""
     logs = EventLogs(str(path), segment=4096, lag=1)
     logs.create("night", "d1", [planned()], AT, "up:1")
     for _ in range(notes):
@@ -141,7 +141,7 @@ def test_all_segments_in_one_file_are_a_log_too(tmp_path: Path) -> None:
     assert () == judged(tmp_path, whole).divergences
 
 
-# --- witnesses ------------------------------------------------------------------------------------------------
+# --- external checkpoints -------------------------------------------------------------------------------------
 
 
 def test_a_head_that_stands_in_the_log_agrees(tmp_path: Path) -> None:
@@ -194,7 +194,7 @@ def test_a_snapshot_that_does_not_hold_together_is_no_witness(tmp_path: Path) ->
     assert ((), ()) == (report.divergences, report.witnesses)
 
 
-# --- what is no log -------------------------------------------------------------------------------------------
+# --- files that are no log ------------------------------------------------------------------------------------
 
 
 NOTED = b'{"v":1,"seq":1,"at":"2026-01-01T00:00:00Z","by":"x","type":"noted","data":{"text":""},"hash":""}\n'

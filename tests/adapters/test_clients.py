@@ -1,4 +1,5 @@
-"""Each client's table keeps to the protocol, words what it is to word, and reads what real runs printed and showed.
+"""Each client's table follows the protocol, builds the expected commands, and reads the output and screens of real
+runs.
 
 The files in `streams/` and `screens/` are from runs against the stand-in of `tests/agents`, shortened.
 """
@@ -380,7 +381,7 @@ def test_the_kit_finds_what_a_harness_does_not_keep_to() -> None:
             "without NUL",
             "a key is outside",
             "writes outside",
-            "said of no evidence",
+            "a statement without evidence",
             "ValueError",
             "idle by",
             "one line",

@@ -1,4 +1,4 @@
-"""The log on a real disk: who may write, what survives a kill, what is mended and what is refused."""
+"""The log on a real disk: who may write, what survives a kill, what is repaired and what is refused."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ with EventLogs(sys.argv[1]).hold("night", "at:1"):
 """
 
 
-# --- what stands in the file
+# --- the content of the file
 
 
 def test_a_line_has_its_keys_in_order(state: Path) -> None:

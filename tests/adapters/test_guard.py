@@ -1,4 +1,4 @@
-"""`adapters/guard.sh`: own files are written without a question, others' not at all; what is unsure is denied."""
+"""`adapters/guard.sh`: writes to own files are allowed, to others' denied; what is uncertain is denied."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Place:
         ).stdout
 
     def judge(self, sh: str, said: str) -> str:
-        """Give what was decided: allow, deny, or "" where nothing was said."""
+        """Return what was decided: allow, deny, or "" where nothing was said."""
         out = self.call(sh, said)
         return json.loads(out)["hookSpecificOutput"]["permissionDecision"] if out else ""
 
@@ -68,7 +68,7 @@ def place(tmp_path: Path) -> Place:
 
 
 def write(path: object, tool: str = "Write", **more: Any) -> str:
-    """Give what the client says at a write."""
+    """Return what the client says at a write."""
     key = "notebook_path" if tool == "NotebookEdit" else "file_path"
     put = {key: str(path), "content": 'say "file_path":"/x" {[}\\', **more}
     said = {"session_id": "s", "cwd": "/tool_input", "hook_event_name": "PreToolUse", "tool_name": tool}

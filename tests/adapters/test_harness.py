@@ -1,4 +1,4 @@
-"""A harness words its command line, and reads what its program prints and shows.
+"""A harness builds its command line, and reads what its program prints and shows.
 
 The files in `streams/` are from runs of claude 2.1.197, shortened; the screens are drawn after its own.
 """

@@ -1,4 +1,5 @@
-"""`adapters/hook.sh`: what a client says is kept whole, and a stop with outputs missing is refused, twice at most."""
+"""`adapters/hook.sh`: a client's report is stored completely, and a stop with missing outputs is refused, twice at
+most."""
 
 from __future__ import annotations
 

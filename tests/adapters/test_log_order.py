@@ -1,4 +1,4 @@
-"""What keeps a log cheap and whole over the years: whole writes, snapshots, sealed segments, the reserve, repair."""
+"""What keeps a log fast and intact: whole writes, snapshots, sealed segments, the reserve, repair."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A notice reaches a program as an argument, or a session when nobody is in the middle of something."""
+"""A notice reaches a program as an argument, or a session while it is idle."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def told(target: WakeTarget, message: str = MESSAGE, rig: Rig | None = None, env
 
 
 def noting(file: Path) -> tuple[str, ...]:
-    """Give a program that notes its arguments, one a line."""
+    """Return a program that notes its arguments, one a line."""
     return (sys.executable, "-c", f"import sys; open({str(file)!r}, 'w').write('\\n'.join(sys.argv[1:]))")
 
 

@@ -1,4 +1,4 @@
-"""Agent profiles come from the user's file and from the plan; what is wrong in the file is pointed at."""
+"""Agent profiles come from the user's file and from the plan; a fault in the file is reported with its position."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ FILE = """{
 
 
 def profiles(home: str, plan: Plan, files: Disk, config: str = "") -> dict[str, tuple[Agent, str]]:
-    """Give all but those that come along."""
+    """Return all but those that come along."""
     found = every(home, plan, files, config)
     return {name: (agent, origin) for name, (agent, origin) in found.items() if origin != "wakeman"}
 

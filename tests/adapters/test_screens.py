@@ -1,4 +1,4 @@
-"""What a screen shows is told by the client's own frame, in each size; what it repeats of another's tells nothing.
+"""A screen is read by the client's own frame, in each size; text that it quotes from others has no effect.
 
 The files in `screens/` were shown by the real clients at the stand-in of `tests/agents`, recorded by its `record`:
 client, what it shows, size.

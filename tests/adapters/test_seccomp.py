@@ -1,4 +1,4 @@
-"""The filter, run step by step as the kernel would: what it refuses, what it lets through, on each processor."""
+"""The filter, run step by step like the kernel: what it refuses, and what it allows, on each processor."""
 
 from __future__ import annotations
 

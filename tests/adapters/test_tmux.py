@@ -55,7 +55,7 @@ def seen(rig: Rig, name: str) -> SessionInfo:
 
 
 def begin(rig: Rig, *starts: Start) -> list[str]:
-    """Start sessions that must succeed; give their ids."""
+    """Start sessions that must succeed; return their ids."""
     made = rig.tmux.submit(starts)
     assert [""] * len(starts) == [one.error for one in made]
     return [one.session_id for one in made]

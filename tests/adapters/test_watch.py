@@ -1,4 +1,4 @@
-"""The real watch, where the kernel and the disk make it hard: each loss is told, and what comes after is seen."""
+"""The real watch under difficult conditions of kernel and disk: each loss is reported, and later changes are seen."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ WAIT = "while :; do sleep 0.05; done"
 
 @pytest.fixture(params=SHELLS)
 def sh(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """Give each shell of this machine under the name `sh`, which makes it a POSIX one."""
+    """Return each shell of this machine under the name `sh`, which makes it a POSIX one."""
     link = tmp_path / "sh"
     link.symlink_to(shutil.which(request.param) or "/bin/sh")
     return str(link)
@@ -65,7 +65,7 @@ def programs(tmp_path: Path, *names: str) -> Path:
 
 
 def pane(rig: Rig, attempt: Path, script: str, sh: str = "/bin/sh", **env: str) -> str:
-    """Run the wrapper in a session, around a script that creates `ready` in its own time; give the session's id."""
+    """Run the wrapper in a session, around a script that creates `ready` in its own time; return the session's id."""
     ready = attempt / "ready"
     argv = (sh, WRAPPER, str(attempt), "--", "/bin/sh", "-c", script, str(ready))
     [made] = rig.tmux.submit([Start("w1", "dep/w1.1", argv, "/", env)])
@@ -81,7 +81,7 @@ def status(attempt: Path) -> str:
 
 
 def store(attempt: Path, name: str, script: str) -> Path:
-    """Write the deployment's `check.sh` so that it leaves what `script` prints in a file; give that file."""
+    """Write the deployment's `check.sh` so that it leaves what `script` prints in a file; return that file."""
     home = attempt.parent.parent
     target = home / name
     draft = home / f"{name}.tmp"

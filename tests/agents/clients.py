@@ -1,4 +1,4 @@
-"""Real clients, found by WAKEMAN_CLIENTS, in a home of their own, pointed at the stand-in for the model APIs."""
+"""Real clients, found by WAKEMAN_CLIENTS, in a home of their own, connected to the simulated model server."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ KINDS: dict[str, Kind] = {
 
 
 def absent(name: str) -> str:
-    """Say why a client cannot run here; "" when it can."""
+    """Return why a client cannot run here; "" when it can."""
     if not PLACES:
         return "WAKEMAN_CLIENTS names no directory with clients: make test-agents"
     return "" if shutil.which(name, path=PLACES) else f"{name} is not in {PLACES}"
@@ -91,7 +91,7 @@ class Agents(Rig):
     client: str
 
     def clean(self) -> dict[str, str]:
-        """Give the environment of `up`: a scratch home, the clients' directories, the key that workers get."""
+        """Return the environment of `up`: a scratch home, the clients' directories, the key that workers get."""
         node = os.path.dirname(shutil.which("node") or "/usr/bin/node")
         path = f"{PLACES}:{node}:{PATH}"
         return {"PATH": path, "HOME": str(self.place), "LANG": "C.UTF-8", KINDS[self.client].key: KEY}
@@ -161,7 +161,7 @@ to = [{{ run = ["sh", "-c", 'printf "%s\\n" "$0" >>PLACE/wakes', "{{{{ message }
         return self.run("wait", "night", "--until", "attention", "--timeout", str(seconds))
 
     def closed(self) -> bool:
-        """Tell whether the deployment is over."""
+        """Return whether the deployment is over."""
         return "closed" in (event["type"] for event in self.events())
 
     def files(self) -> list[str]:
@@ -182,5 +182,5 @@ to = [{{ run = ["sh", "-c", 'printf "%s\\n" "$0" >>PLACE/wakes', "{{{{ message }
 
 
 def place() -> Path:
-    """Give the directory of this file: where recorded streams lie."""
+    """Return the directory of this file: where recorded streams lie."""
     return Path(__file__).parent

@@ -1,10 +1,8 @@
-"""A stand-in for the model APIs on the loopback, so that real clients work without a model.
-
-It speaks Anthropic Messages, OpenAI Responses and Chat, and Gemini's generateContent. What it does next follows from
-the conversation alone: it reads the file that it is told to read, then writes each path that stands behind an arrow,
-one a turn, and is done. A word `play=NAME` in the task chooses something else: see `PLAYS`.
-
-It keeps what it was asked, when, and by which process: what is true of a client, whatever is told of it.
+"""A simulated model server on the loopback interface, so that real clients work without a model. It implements
+Anthropic Messages, OpenAI Responses and Chat, and Gemini's generateContent. Its next answer follows from the
+conversation alone: it reads the file that the task names, then writes each path after an arrow, one per turn, and ends.
+A word `play=NAME` in the task chooses another behaviour: see `PLAYS`. It records what it was asked, when, and by which
+process: the truth about a client, to compare with what the log has.
 """
 
 from __future__ import annotations
@@ -312,7 +310,7 @@ class Models:
 
     @property
     def url(self) -> str:
-        """Give the address that a client is pointed to."""
+        """Return the address that a client is pointed to."""
         return f"http://127.0.0.1:{self.port}"
 
     def answer(self, said: Said, by: str) -> tuple[Asked, Turn]:
@@ -345,7 +343,7 @@ class Models:
 
 
 def asker(port: int) -> str:
-    """Give the mark of the attempt whose process holds a connection from a port of this machine.
+    """Return the mark of the attempt whose process holds a connection from a port of this machine.
 
     Boundary: "" for a process that has none, "?" where the process has ended already. Cost: a walk of /proc.
     Source: the environment that Wakeman gives to an attempt's processes and to nothing else.

@@ -1,7 +1,7 @@
 """Record the clients' screens into tests/adapters/screens: `python -m tests.agents.record [NAME...]`.
 
-Each is shown by the real client, in a terminal of its own, at the stand-in for the model APIs; WAKEMAN_CLIENTS names
-the directories with the programs. A test reads what stands there, and needs none of this.
+Each is a real client's screen, in a terminal of its own, connected to the simulated model server; WAKEMAN_CLIENTS names
+the directories with the programs. Tests only read the recorded files.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ SHOWS: dict[str, Show] = {
 
 
 def record(name: str, size: tuple[int, int]) -> str:
-    """Record one screen in one size; give what became of it."""
+    """Record one screen in one size; return what became of it."""
     show, client = SHOWS[name], name.partition("-")[0]
     place = Path(f"/tmp/wkr{abs(hash((name, size))) % 10**5:05}")
     shutil.rmtree(place, ignore_errors=True)

@@ -1,7 +1,6 @@
-"""What can happen to a real client, each thing made to happen: what is true of it, what is told of it, and how soon.
-
-True is what the stand-in for the model API saw and did, and what a test did to a process. Told is what stands in the
-log, written by checks that the alarm, a hook or a worker's end started: nobody calls `wakeman check` here.
+"""Scenes of what can happen to a real client: what is true, what the log reports, and after how long. True is what the
+simulated model server saw and did, and what a test did to a process. Reported is what is in the log, written by checks
+that the alarm, a hook or a worker's end started: no test calls `wakeman check` here.
 """
 
 from __future__ import annotations
@@ -57,13 +56,13 @@ class Scene(NamedTuple):
     also: tuple[str, ...] = ()  # what the path names besides, see `SOMETIMES`
 
     def fits(self, path: tuple[str, ...]) -> bool:
-        """Tell whether a path is the one that must be. Workers side by side end in any order."""
+        """Return whether a path is the one that must be. Workers side by side end in any order."""
         must = self.told + self.then
         return sorted(path) == sorted(must) if len(self.units) > 8 else path == must
 
     @property
     def mode(self) -> str:
-        """Give the mode in which the client runs."""
+        """Return the mode in which the client runs."""
         return self.workers.get("mode", '"print"').strip('"')
 
 
@@ -82,7 +81,7 @@ class Seen(NamedTuple):
 
 
 def play(scene: Scene, agents: Agents) -> Seen:
-    """Play a scene to its end and give what was seen. Raises: AssertionError when something is not told in time."""
+    """Run a scene to its end and give what was seen. Raises: AssertionError when something is not told in time."""
     agents.plan(
         scene.client,
         task=f"play={scene.play}",
@@ -123,7 +122,7 @@ SOMETIMES = ("running, idle", "tidy")
 
 
 def path(events: Iterable[Mapping[str, Any]], *, also: tuple[str, ...] = ()) -> Iterator[tuple[str, float, str]]:
-    """Give what a log tells: each worker's states but the first two, the row clean up, and `also`; when, and why."""
+    """Return what a log tells: each worker's states but the first two, the row clean up, and `also`; when, and why."""
     return (one for one in _told(events) if one[0] not in SOMETIMES or one[0] in also)
 
 
@@ -190,7 +189,7 @@ def kill(agents: Agents) -> float:
 
 
 def goes_on(agents: Agents) -> None:
-    """See that the attempt after a cut carries on with the conversation that was cut: both prompts are in it.
+    """Check that the attempt after a cut carries on with the conversation that was cut: both prompts are in it.
 
     What was answered last may not be: a client writes its conversation down a moment later than it acts.
     """
@@ -215,7 +214,7 @@ def comes_back(agents: Agents) -> None:
 
 
 def mended_key(agents: Agents) -> None:
-    """See that nobody is launched and the orchestrator is told once; then mend the key and lift the bar."""
+    """Check that nobody is launched and the orchestrator is told once; then mend the key and lift the bar."""
     launches = len(agents.models.asked)
     waited = agents.run("wait", "night", "--until", "attention", "--timeout", "30")
     assert waited.returncode == 5, waited
@@ -229,7 +228,7 @@ def mended_key(agents: Agents) -> None:
 
 
 def waits_for_the_reset(agents: Agents) -> None:
-    """See that an alarm is set for the reset, that nobody asks before it, and that all is done after it."""
+    """Check that an alarm is set for the reset, that nobody asks before it, and that all is done after it."""
     reset = float(agents.models.state["reset"])
     alarms = [datetime.fromisoformat(e["data"]["alarm"]["due"]) for e in agents.events() if e["type"] == "armed"]
     assert alarms[-1] >= datetime.now(UTC), alarms
@@ -244,7 +243,7 @@ def waits_for_the_reset(agents: Agents) -> None:
 
 
 def no_orphan(agents: Agents) -> None:
-    """See that the child which outlived its client is ended."""
+    """Check that the child which outlived its client is ended."""
     until(lambda: not pids(agents, "7200"), 30)
 
 

@@ -1,4 +1,4 @@
-"""The scenes as a table: what was true, what was told of it, after how many seconds, and what supervision cost."""
+"""The scenes as a table: what was true, what was reported, after how many seconds, and the cost of supervision."""
 
 from __future__ import annotations
 

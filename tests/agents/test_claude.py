@@ -1,4 +1,4 @@
-"""Claude Code for real: what the scenes leave open, from dialogs that do not come to keys that stand nowhere."""
+"""The real Claude Code, beyond the scenes: from dialogs that must not appear to keys that must not be stored."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ pytestmark = [*REAL, needs("claude"), pytest.mark.timeout(180)]
 
 
 def state(agents: Agents, name: str = "w") -> tuple[str, str | None]:
-    """Give a worker's state and reason as the last check had them."""
+    """Return a worker's state and reason as the last check had them."""
     said = agents.run("status", "night", "--recorded", "--json").stdout
     worker = next(one for one in json.loads(said)["workers"] if one["name"] == name)
     return worker["state"], worker["reason"]

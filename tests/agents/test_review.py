@@ -1,4 +1,4 @@
-"""Real clients that review what real clients made: one output is rejected, mended and reviewed again."""
+"""Real clients that review outputs of real clients: one output is rejected, fixed and reviewed again."""
 
 from __future__ import annotations
 

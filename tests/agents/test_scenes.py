@@ -1,4 +1,4 @@
-"""What happens to a real client is told of it, soon, and without a token of supervision."""
+"""What happens to a real client is reported soon, without using tokens for supervision."""
 
 from __future__ import annotations
 

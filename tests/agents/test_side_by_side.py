@@ -1,4 +1,4 @@
-"""Two deployments and a person's own session of Claude Code in one home: nobody spoils what the other has."""
+"""Two deployments and a person's own session of Claude Code in one home do not disturb each other."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a judge makes of moments that the forged nights do not come to."""
+"""The audit of situations that the forged logs do not have."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_a_launcher_that_never_confirmed_is_a_persons_and_judged_as_such() -> No
 
 
 def refused() -> Forged:
-    """Give a night in which one of three launches is refused before its intent."""
+    """Return a night in which one of three launches is refused before its intent."""
     plan: dict[str, dict[str, object]] = {"workers": {"before": [["{{ worker }}"]]}}
     play = Play(workers=3, units=1, plan=plan)
     play.stage.machine.answers["w1"] = Ran(code=1, err="no")

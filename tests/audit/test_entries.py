@@ -1,4 +1,4 @@
-"""What may stand between checks, and what may not."""
+"""Which lines may be between checks, and which may not."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ Tried = Callable[[list[str], str], bool]
 
 
 def choosable() -> str:
-    """Say why nothing can be confined here; "" when it can."""
+    """Return why nothing can be confined here; "" when it can."""
     if platform.system() != "Linux" or platform.machine() not in seccomp.MACHINES:
         return "no Linux whose system calls are known"
     try:
@@ -36,7 +36,7 @@ REAL = [pytest.mark.real, pytest.mark.skipif(bool(choosable()), reason=choosable
 
 @pytest.fixture(params=["memory", pytest.param("real", marks=REAL)])
 def pair(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Confiner, Tried]:
-    """Give a confiner, and whether an attempt that may write to some places makes a file."""
+    """Return a confiner, and whether an attempt that may write to some places makes a file."""
     return in_memory() if request.param == "memory" else on_disk(tmp_path)
 
 

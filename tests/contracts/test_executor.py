@@ -47,7 +47,7 @@ class Bench(Protocol):
 
     @abstractmethod
     def stranger(self, session: str) -> str:
-        """Begin a session that is not ours; give its id."""
+        """Begin a session that is not ours; return its id."""
 
     @abstractmethod
     def exit_status(self, start: Start) -> str:
@@ -55,7 +55,7 @@ class Bench(Protocol):
 
     @abstractmethod
     def heard(self, start: Start) -> str:
-        """Give the line that an attempt read from its terminal."""
+        """Return the line that an attempt read from its terminal."""
 
     @abstractmethod
     def settle(self) -> None:
@@ -63,11 +63,11 @@ class Bench(Protocol):
 
     @abstractmethod
     def stand_in(self, server: str) -> Timer:
-        """Give the place's own timer."""
+        """Return the place's own timer."""
 
     @abstractmethod
     def later(self) -> datetime:
-        """Give the time in ten minutes."""
+        """Return the time in ten minutes."""
 
     @abstractmethod
     def dies(self) -> None:
@@ -79,7 +79,7 @@ class Bench(Protocol):
 
     @abstractmethod
     def hung(self) -> AbstractContextManager[Place]:
-        """Have the host give no answer for a while; give it as seen by somebody impatient."""
+        """Have the host give no answer for a while; return it as seen by somebody impatient."""
 
 
 class MemoryBench(Bench):
@@ -214,7 +214,7 @@ def names(host: Place) -> list[str]:
 
 
 def begin(host: Place, start: Start) -> str:
-    """Start a session; give its id."""
+    """Start a session; return its id."""
     return host.submit([start])[0].session_id
 
 
@@ -589,7 +589,7 @@ VERBS: dict[str, Callable[[Place, str, str], object]] = {
 
 
 def refused(verb: str, host: Place, session: str, mark: str) -> bool:
-    """Tell whether a verb does nothing with an id and a mark, and finds nothing."""
+    """Return whether a verb does nothing with an id and a mark, and finds nothing."""
     try:
         return not VERBS[verb](host, session, mark)
     except (UnknownNameError, ProgramError):

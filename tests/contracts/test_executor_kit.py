@@ -1,4 +1,4 @@
-"""The kit for executors of other packages, held to those that are known to be right, and to some that are wrong."""
+"""The kit for executors of other packages, run on correct ones and on some with a fault each."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class MemoryBackend:
 
 
 def found(kind: type[MemorySessions], seconds: float = 0.1) -> list[str]:
-    """Give what the kit says of an executor in memory."""
+    """Return what the kit says of an executor in memory."""
     backend = MemoryBackend(kind)
     return faults(backend, "/state/kit", backend, seconds=seconds)
 
@@ -73,7 +73,7 @@ def test_the_sessions_in_memory_keep_to_the_protocol() -> None:
 
 @pytest.fixture
 def directory() -> Iterator[Path]:
-    """Give a directory whose path is short enough for a socket in it."""
+    """Yield a directory whose path is short enough for a socket in it."""
     with TemporaryDirectory(prefix="wk", dir="/tmp", ignore_cleanup_errors=True) as place:
         yield Path(place)
 

@@ -65,7 +65,7 @@ class Place:
             self.memory.refs[name] = self.memory.refs["main"]
 
     def read(self, branch: str, path: str) -> bytes | None:
-        """Give a file as a branch has it."""
+        """Return a file as a branch has it."""
         if not self.real:
             return self.memory.commits[self.memory.refs[branch]][0].get(path)
         ran = subprocess.run(["git", "show", f"{branch}:{path}"], cwd=self.top, env=clean(), capture_output=True)

@@ -221,7 +221,7 @@ def test_two_logs_are_held_at_the_same_time(logs: Logs) -> None:
 
 
 def torn(logs: Logs, tmp_path: Path, keep: int) -> bytes:
-    """Have a write of two lines end after some bytes; give those."""
+    """Have a write of two lines end after some bytes; return those."""
     with logs.hold("night", "at:2") as log:
         size = len(written(logs, tmp_path))
         log.append(noted(2, "cut off"), AT)

@@ -61,7 +61,7 @@ def machine(place: MemoryPlace | LocalPlace) -> Machine:
 
 @pytest.fixture
 def begin(place: MemoryPlace | LocalPlace) -> Begin:
-    """Give what begins a process that carries a mark and lives until it is signalled; it gives the process's id."""
+    """Return what begins a process that carries a mark and lives until it is signalled; it gives the process's id."""
     return place.begin
 
 

@@ -1,4 +1,4 @@
-"""Keys are taken out of what comes from outside, and nothing else is."""
+"""Keys are removed from text that comes from outside, and nothing else is."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What others wrote is said as one harmless line."""
+"""Text from outside is sanitised to one line."""
 
 from __future__ import annotations
 

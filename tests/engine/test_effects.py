@@ -1,4 +1,4 @@
-"""Each action that the tables and ladders name is done by one function, which is there."""
+"""Each action of the tables and ladders has one function."""
 
 from __future__ import annotations
 

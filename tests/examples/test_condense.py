@@ -35,7 +35,7 @@ def outlined(source: str, name: str = "some/module") -> condense.Outline:
 
 
 def share(directory: Path, units: Sequence[str], worker: str = "condense_email") -> tuple[Path, list[Path]]:
-    """Write a units file for modules of `email`; give it, and the outputs it names."""
+    """Write a units file for modules of `email`; return it, and the outputs it names."""
     outputs = [directory / "out" / f"{unit}.yml" for unit in units]
     file = directory / f"{worker}.jsonl"
     file.write_text(

@@ -81,7 +81,7 @@ class Place:
         return ran.stdout.strip()
 
     def tree(self) -> dict[str, tuple[int, int]]:
-        """Give every file below with its size and time of change; sockets and what a reader locks are left out."""
+        """Return every file below with its size and time of change; sockets and what a reader locks are left out."""
         files = [path for path in self.path.rglob("*") if path.is_file() and path.name != "tmux.sh"]
         return {str(path): (path.stat().st_size, path.stat().st_mtime_ns) for path in files}
 
@@ -92,11 +92,11 @@ class Place:
             subprocess.run(["git", *who, *words], cwd=self.path, check=True)
 
     def checking(self) -> bool:
-        """Tell whether a check that a worker's end or a timer called for is under way here."""
+        """Return whether a check that a worker's end or a timer called for is under way here."""
         return bool(_busy(str(self.path), b"check"))
 
     def markers(self) -> list[str]:
-        """Give what the bodies of the alarms of the deployments here hold."""
+        """Return what the bodies of the alarms of the deployments here hold."""
         return [alarm.marker(d) for d in readable(local.world(str(self.state), "hand")).values()]
 
     def disown(self, name: str) -> None:

@@ -1,4 +1,4 @@
-"""What verbs answer fits the schema that they print for it, and every field of it says what it means."""
+"""Verbs' answers are valid against their schemas, and every field has a description."""
 
 from __future__ import annotations
 
@@ -177,7 +177,7 @@ def _people(desk: Desk) -> None:
 
 
 def _nights(desk: Desk) -> None:
-    """Play nights with a stuck worker, a held row, a review, work trees; and one that is watched."""
+    """Run nights with a stuck worker, a held row, a review, work trees; and one that is watched."""
     desk.begin(STUCK, night_a=Act(hangs=True, stops_after=0))
     desk("up", "plan.toml")
     desk.sleep(1500)

@@ -63,7 +63,7 @@ def copy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.Capture
 
 
 def forged(copy: Copy) -> int:
-    """Change a decision of the copy and chain it anew; give its line."""
+    """Change a decision of the copy and chain it anew; return its line."""
     log = Forged(copy.lines)
     at = log.find("decided", lambda line: line["data"]["row"] == "clean up")
     log.lines[at]["data"]["why"] = "a whim"
@@ -194,7 +194,7 @@ def test_a_head_that_a_person_knows_is_a_witness(copy: Copy) -> None:
 
 
 def keys(path: Path) -> tuple[str, str]:
-    """Make an Ed25519 key pair; give both files."""
+    """Make an Ed25519 key pair; return both files."""
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -404,7 +404,7 @@ def test_another_policy_shows_where_it_would_have_gone_otherwise(copy: Copy) -> 
     code, out, err = copy("replay", "night", "--policy", "other.toml")
     told = json.loads(copy("replay", "night", "--policy", "other.toml", "--json")[1])
 
-    assert (0, True) == (code, "would have gone on otherwise" in err)
+    assert (0, True) == (code, "would have gone otherwise" in err)
     assert "w1  did retry -> relaunch; would have done nothing" in out
     assert ("w1", "retry -> relaunch", None) == tuple(told["differences"][0][key] for key in ("worker", "did", "would"))
 

@@ -50,7 +50,7 @@ def test_a_rehearsal_tells_the_night_from_the_launch_to_the_wrap_up(
     assert "0:00:00 up    - decided launch -> launch: w_a" == said[0]
     assert [] == [line for line in said if line.endswith("2 units of w_a")]
     assert any("clean up -> enrol" in line for line in said)
-    assert said[-1].startswith("rehearsed: complete, 5/5 units, 0:0")
+    assert said[-1].startswith("rehearsed: complete, 5/5 units, in 0:0")
     assert not (plan.parent / "state").exists()
 
 

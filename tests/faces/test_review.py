@@ -1,4 +1,4 @@
-"""How people meet reviews: before the launch, while they run, and when a person must speak."""
+"""Reviews as people see them: before the launch, while they run, and when a person must decide."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
-"""Break the program in each small way, and tell which breaks no test notices.
+"""Mutation testing: make each small change of the program, and report those that no test detects.
 
     python -m tests.mutation [--jobs N] [ROOM ...]     a room: core/policy, or a file: core/policy/limits.py
 
-A mutant of a function takes the place of the function's code in a process that has everything imported; what stands
-outside of functions is imported anew with the mutant in it. Each runs in a process of its own the tests that reach
-its line, the quickest first, until one fails. Survivors must stand in `survivors.txt` with their reason.
+A mutant of a function replaces the function's code in a process that has everything imported; for code outside
+functions, the module is imported again with the mutant in it. Each runs in a process of its own the tests that reach
+its line, the quickest first, until one fails. Survivors must be listed in `survivors.txt` with their reason.
 """
 
 from __future__ import annotations
@@ -146,7 +146,7 @@ def _passes(item: pytest.Item) -> bool:
 
 
 def _reaching(told: dict[str, Any], mutant: Mutant, paths: Sequence[str], most: float) -> list[int]:
-    """Give the tests that run a mutant's statement: those of its own room first, then the quickest.
+    """Return the tests that run a mutant's statement: those of its own room first, then the quickest.
 
     Boundary: no more than take `most` seconds.
     """
@@ -179,7 +179,7 @@ def _live_functions() -> dict[tuple[str, str, int], list[FunctionType]]:
 
 
 def _code_of(mutant: Mutant) -> CodeType | None:
-    """Give the code of a mutant's outermost function; None where the mutant stands outside of any."""
+    """Return the code of a mutant's outermost function; None where the mutant stands outside of any."""
     if not mutant.function:
         return None
     return next(code for code in _codes(mutant.code) if code.co_qualname == mutant.function and _spans(code, mutant))
@@ -237,7 +237,7 @@ def _importing(mutant: Mutant) -> None:
 
 
 def _fork(run: Callable[[], int], *, quiet: bool = True, seconds: float | None = None) -> int:
-    """Run it in a process of its own; give its id."""
+    """Run it in a process of its own; return its id."""
     sys.stdout.flush()
     child = os.fork()
     if child:
@@ -267,7 +267,7 @@ def _wait(child: int) -> int:
 
 
 def _tried(tasks: Sequence[Task], jobs: int) -> Iterator[tuple[Mutant, int]]:
-    """Try mutants, some at a time; give what became of each."""
+    """Try mutants, some at a time; return what became of each."""
     running: dict[int, Mutant] = {}
     queue = iter(tasks)
     done = 0

@@ -1,4 +1,4 @@
-"""A back end as another package brings one: each worker a process of its own, without a terminal."""
+"""A back end of another package: each worker is a process of its own, without a terminal."""
 
 from __future__ import annotations
 

@@ -42,11 +42,11 @@ class Rig:
         (self.place / file).write_text(plan)
 
     def argv(self, *words: str) -> list[str]:
-        """Give the command line of a verb."""
+        """Return the command line of a verb."""
         return [sys.executable, "-P", "-m", "wakeman", *words, "--state", str(self.state)]
 
     def clean(self) -> dict[str, str]:
-        """Give the environment that the program gets here unless a test says otherwise."""
+        """Return the environment that the program gets here unless a test says otherwise."""
         return {"PATH": PATH, "HOME": str(self.place)}
 
     def run(self, *words: str, env: Mapping[str, str] | None = None) -> Said:
@@ -76,12 +76,12 @@ class Rig:
         return [Said(p.args, p.returncode, *texts) for p, texts in zip(running, said, strict=True)]
 
     def status(self, name: str = "night") -> dict[str, Any]:
-        """Give what `status --json` says."""
+        """Return what `status --json` says."""
         found: dict[str, Any] = json.loads(self.run("status", name, "--json").stdout)
         return found
 
     def log(self, name: str = "night") -> Path:
-        """Give the file of a deployment's log."""
+        """Return the file of a deployment's log."""
         return self.state / name / "events.jsonl"
 
     def events(self, name: str = "night") -> list[dict[str, Any]]:
@@ -102,12 +102,12 @@ class Rig:
         return self.tmux("list-sessions", "-F", "#{session_name}").split()
 
     def panes(self) -> dict[str, int]:
-        """Give the process in each session: its number changes when the session is touched."""
+        """Return the process in each session: its number changes when the session is touched."""
         rows = self.tmux("list-panes", "-a", "-F", "#{session_name} #{pane_pid}").splitlines()
         return {name: int(pid) for name, pid in (row.rsplit(" ", 1) for row in rows)}
 
     def server(self) -> int:
-        """Give the tmux server's process id."""
+        """Return the tmux server's process id."""
         return int(self.tmux("display-message", "-p", "#{pid}"))
 
     def alarms(self) -> list[str]:
@@ -118,11 +118,11 @@ class Rig:
         return [job for job in queued if str(self.place) in self.body(job)]
 
     def body(self, job: str) -> str:
-        """Give what a job runs."""
+        """Return what a job runs."""
         return subprocess.run(["at", "-c", job], capture_output=True, text=True).stdout
 
     def trail(self, name: str = "night") -> str:
-        """Give what checks from outside have said, for the message of a test that fails."""
+        """Return what checks from outside have said, for the message of a test that fails."""
         file = self.state / name / "check.log"
         return file.read_text() if file.exists() else ""
 
@@ -134,14 +134,14 @@ class Rig:
         subprocess.run(["atd", "-s"], capture_output=True)  # where no daemon runs, one pass over the queue
 
     def tree(self) -> dict[str, tuple[int, int]]:
-        """Give every path with its size and time of change."""
+        """Return every path with its size and time of change."""
         paths = [path for path in self.place.rglob("*") if path.name != "tmux" and not path.is_symlink()]
         return {str(path): (path.stat().st_size, path.stat().st_mtime_ns) for path in paths if not path.is_dir()} | {
             f"{path}/": (0, 0) for path in paths if path.is_dir()
         }
 
     def everything(self) -> tuple[dict[str, tuple[int, int]], dict[str, int], list[str]]:
-        """Give all that a refused command must leave as it was: files, sessions, alarms."""
+        """Return all that a refused command must leave as it was: files, sessions, alarms."""
         return self.tree(), self.panes(), self.alarms()
 
     def close(self) -> None:
@@ -157,7 +157,7 @@ class Rig:
 
 
 def command_lines() -> Iterator[str]:
-    """Give the command line of every process."""
+    """Yield the command line of every process."""
     for file in Path("/proc").glob("[0-9]*/cmdline"):
         with suppress(OSError):  # it has ended meanwhile
             yield file.read_text(errors="replace")
@@ -168,7 +168,7 @@ AnyRig = TypeVar("AnyRig", bound=Rig)
 
 @contextmanager
 def rigged(kind: type[AnyRig]) -> Iterator[AnyRig]:
-    """Give a rig in a directory of its own."""
+    """Yield a rig in a directory of its own."""
     rig = kind(Path(tempfile.mkdtemp(prefix="wk", dir="/tmp")))  # a socket's path has room for a hundred bytes
     try:
         yield rig

@@ -1,4 +1,4 @@
-"""What people can write wrong: each is refused with file, line, what was found and expected, and nothing begins."""
+"""Invalid input: each is refused with file, line, what was found and expected, and nothing begins."""
 
 from __future__ import annotations
 

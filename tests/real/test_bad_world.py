@@ -1,4 +1,5 @@
-"""What can be wrong around us: a tmux, a disk, an environment. It is said, nothing is lost, and it goes on."""
+"""Faults of the environment: tmux, disk, variables. They are reported, nothing is lost, and the deployment
+continues."""
 
 from __future__ import annotations
 
@@ -160,7 +161,7 @@ def test_a_hung_server_is_said_within_bounds_and_decides_nothing(rig: Rig) -> No
         status, check, again, other = rig.side_by_side(*calls)
 
     silence = f"tmux socket {rig.socket}: no answer within 10 s"
-    warning = f"warning: {silence}; its workers cannot be seen, and nothing is decided about them\n"
+    warning = f"warning: {silence}; its workers cannot be observed, so nothing is decided about them\n"
     assert time.monotonic() - begun < 30
     assert (0, True) == (status.returncode, warning in status.stderr), status.stderr
     assert (4, warning) == (check.returncode, check.stderr)

@@ -1,4 +1,4 @@
-"""Escapes from a confinement, each tried for real: refused inside, and seen to succeed outside."""
+"""Escapes from a confinement, each really tried: refused inside, and successful outside."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ USERS = [pytest.param(0, id="root"), pytest.param(NOBODY, id="nobody")] if os.ge
 
 
 def fault(name: str) -> str:
-    """Say why a way cannot be tried here."""
+    """Return why a way cannot be tried here."""
     if platform.system() != "Linux" or platform.machine() not in seccomp.MACHINES:
         return "Linux on a machine whose system calls are known"
     way = WAYS[name]
@@ -60,12 +60,12 @@ class Arena:
     env: dict[str, str] = field(default_factory=dict)
 
     def prefix(self) -> list[str]:
-        """Give the words that run a program as the user."""
+        """Return the words that run a program as the user."""
         ids = ["setpriv", f"--reuid={self.user}", f"--regid={self.user}", "--clear-groups"]
         return ids if self.user != os.geteuid() else []
 
     def run(self, script: str, *, confined: bool) -> str:
-        """Run a shell script as the user; give all that it printed."""
+        """Run a shell script as the user; return all that it printed."""
         way = WAYS[self.way]
         confinement = Confinement(way=self.way, program=shutil.which(way.program, path=ENV["PATH"]) or "")
         words = Confine(LocalMachine()).words(confinement, f"{self.place}/kit", f"{self.place}/kit/rules")
@@ -82,7 +82,7 @@ class Arena:
         return ran.stdout.decode(errors="replace")
 
     def picture(self) -> dict[str, tuple[int, bytes]]:
-        """Give what stands outside: mode and content of each file."""
+        """Return what stands outside: mode and content of each file."""
         found = {}
         for path in sorted((self.place / "out").rglob("*")):
             mode = path.lstat().st_mode
@@ -90,7 +90,7 @@ class Arena:
         return found
 
     def broken(self, script: str, *, confined: bool) -> bool:
-        """Tell whether a script changed something outside, or says that it could have."""
+        """Return whether a script changed something outside, or says that it could have."""
         before = self.picture()
         said = self.run(script, confined=confined)
         (self.place / "said").write_text(said)

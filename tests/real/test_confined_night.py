@@ -1,4 +1,4 @@
-"""Confined nights for real: what a worker cannot forge, what it is told, and that its end and its files count."""
+"""Real confined deployments: what a worker cannot forge, what it is told, and that its end and its files count."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The main job for real: seven tmux sessions, the machine's own `at`, processes that end, one log that tells all."""
+"""A whole real deployment: seven tmux sessions, the machine's own `at`, processes that end, one log."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""What a confined worker leaves in its own directories, and no check or launch reads, follows or waits for."""
+"""Links, pipes and devices that a confined worker leaves in its directories: no check or launch follows or waits for
+them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A worker's end, or a hook, calls for a check at once; many at a time share a few; the alarm stands all along."""
+"""A worker's end, or a hook, starts a check at once; many at the same time share a few; an alarm is always pending."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Going on after a crash, for real: nobody is started twice, what lives goes on, the rest is done."""
+"""Resuming after a real crash: no worker is started twice, live ones continue, the rest is done."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Outputs reviewed by a program in a real tmux session: it rejects one, which is mended and reviewed again."""
+"""Outputs reviewed by a program in a real tmux session: it rejects one, which is fixed and reviewed again."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def rig() -> Iterator[Rig]:
 
 
 def what_happened(rig: Rig) -> tuple[list[list[str]], list[tuple[int, list[str]]], list[str]]:
-    """Give what each reviewer got, what it said, and which attempts ran."""
+    """Return what each reviewer got, what it said, and which attempts ran."""
     events = rig.events()
     given = [e["data"]["reviews"] for e in events if e["type"] == "enrolled" and "review" in e["data"]]
     said = [

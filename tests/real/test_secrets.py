@@ -1,4 +1,5 @@
-"""A key reaches the workers, also those that an alarm starts, and stands nowhere else, whoever prints it."""
+"""A key reaches the workers, also those that an alarm starts, and is stored nowhere else, even if a worker prints
+it."""
 
 from __future__ import annotations
 

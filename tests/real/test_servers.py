@@ -1,4 +1,4 @@
-"""A second tmux server at the same socket, for real: it counts from the beginning, and no session is confused."""
+"""A second real tmux server at the same socket: its ids start again, and no session is confused with another."""
 
 from __future__ import annotations
 
@@ -67,11 +67,11 @@ class Servers(Rig):
         return self.starts()
 
     def worker(self, name: str) -> dict[str, object]:
-        """Give what the status says of one worker."""
+        """Return what the status says of one worker."""
         return next(each for each in self.status()["workers"] if each["name"] == name)
 
     def ids(self) -> dict[str, str]:
-        """Give each session's number, by name."""
+        """Return each session's number, by name."""
         rows = self.tmux("list-sessions", "-F", "#{session_name} #{session_id}").splitlines()
         return dict(row.split(" ") for row in rows)
 

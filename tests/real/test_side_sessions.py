@@ -1,4 +1,4 @@
-"""A session that a worker starts by itself is known as its own, and ended when it is too old; a stranger's is not."""
+"""A session that a worker starts is recognised as its own, and ended when it is too old; others are not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Outputs made in a stage by real workers on a real disk: nothing half-written, nothing of others, comes in place."""
+"""Outputs staged by real workers on a real disk: nothing incomplete, and no other file, reaches a target."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The watcher as a process: what it writes, that its end at any moment costs nothing, and that several agree."""
+"""The watcher as a process: what it writes, that it may end at any moment, and that several agree."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every log that a scripted night leaves is judged again: none of them diverges."""
+"""The log of every scripted deployment is audited: none diverges."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Nights of real agents, played in memory: limits, conversations that go on, keys that are refused, money."""
+"""Deployments of agents in memory: usage limits, resumed conversations, refused keys, cost."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An attempt waits before it is tried again: longer each time, and not all at one moment."""
+"""The delay before another attempt grows each time, and differs between workers."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def ends(play: Play, worker: str = "w0") -> list[datetime]:
 
 
 def pauses(play: Play, worker: str = "w0") -> list[float]:
-    """Give the seconds between each end and the launch behind it."""
+    """Return the seconds between each end and the launch behind it."""
     rest = launches(play, worker)[1:]
     return [(launch - end).total_seconds() for end, launch in zip(ends(play, worker), rest, strict=False)]
 

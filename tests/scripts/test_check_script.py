@@ -1,4 +1,4 @@
-"""The script that an alarm runs: what it does when the check it starts cannot be made."""
+"""The alarm's script: what it does if its check cannot run."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ def program(path: Path, text: str) -> Path:
 
 
 def written(host: Host, *targets: WakeTarget) -> bytes:
-    """Give the script of a deployment, with the machine's own timer."""
+    """Return the script of a deployment, with the machine's own timer."""
     world = replace(MemoryWorld().world(), state="/state", timer=At(host.env), checker=CHECK.read_bytes)
     return script(world, Deployment(name="night", host=host), targets)
 
 
 @pytest.fixture
 def place(tmp_path: Path) -> Path:
-    """Give a deployment's directory with its script; `wakeman` there prints and ends as a test says."""
+    """Return a deployment's directory with its script; `wakeman` there prints and ends as a test says."""
     (tmp_path / "bin").mkdir()
     queue = tmp_path / "queued"
     said = 'echo "job 7 at Mon Jan  5 21:41:00 2026" >&2'
@@ -53,7 +53,7 @@ def place(tmp_path: Path) -> Path:
 
 
 def fired(place: Path, says: str, code: int, by: str = "at") -> tuple[int, int]:
-    """Run it once; give the exit status and how many alarms are queued by now."""
+    """Run it once; return the exit status and how many alarms are queued by now."""
     program(place / "wakeman", f"printf '%s' '{says}' >&2\nexit {code}")
     ran = subprocess.run(["/bin/sh", str(place / "check.sh"), by], capture_output=True, timeout=20)
     queued = place / "queued"

@@ -1,4 +1,4 @@
-"""Nights in which workers are confined: what each may write to, what it is told, and which plans are refused."""
+"""Deployments with confined workers: what each may write to, what it is told, and which plans are refused."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def confined(**workers: object) -> dict[str, dict[str, object]]:
 
 
 def rules(stage: MemoryWorld, attempt: str) -> list[str]:
-    """Give what an attempt may write to."""
+    """Return what an attempt may write to."""
     return stage.files.held[f"/state/{NAME}/attempts/{attempt}/confine"][0].decode().split("\0")[:-1]
 
 

@@ -1,4 +1,4 @@
-"""Nights that somebody changed and chained anew: each change is found, at the line where it shows."""
+"""Forged logs, changed and chained again: each change is found, at its line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whole nights on the in-memory world: what is launched, which rows are taken, how it ends."""
+"""Whole deployments on the in-memory world: what is launched, which rows are taken, how it ends."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Odd moments: what happens between two effects, while tmux hangs, a pause lasts, or a person says something else."""
+"""Unusual moments: between two effects, while tmux hangs, during a pause, or when a person intervenes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What people ask for, and what it does to the night."""
+"""People's requests, and their effect on the deployment."""
 
 from __future__ import annotations
 

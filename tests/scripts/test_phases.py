@@ -1,4 +1,4 @@
-"""What a place where workers run tells of their sessions, and what a night makes of it."""
+"""The phases of sessions that a place reports, and their effect on a deployment."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a crash, a lost host or a machine that does not answer leaves behind, and how the next check goes on."""
+"""How the next check continues after a crash, a lost server, or a host that does not answer."""
 
 from __future__ import annotations
 
@@ -325,7 +325,7 @@ NUDGED = 'Still missing, go on with these: "w0/u0"'
 
 
 def nudged(**act: Any) -> Play:
-    """Play a night in which a silent interactive worker is nudged."""
+    """Run a night in which a silent interactive worker is nudged."""
     acts = {"w0": Act(stops_after=0, hangs=True, **act)}
     play = Play(workers=1, units=1, acts=acts, plan={"workers": {"mode": "interactive"}})
     play.stage.sessions.screens["w0"] = "❯"

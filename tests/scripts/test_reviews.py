@@ -1,4 +1,4 @@
-"""Outputs reviewed by an agent before the wrap-up: accepted, rejected and mended, and how a reviewer may fail."""
+"""Outputs reviewed by an agent before the wrap-up: accepted, rejected and fixed, and how a reviewer may fail."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def reviewed(acts: dict[str, Act] | None = None, *, verify: dict[str, Any] | Non
 
 
 def rounds(play: Play) -> list[tuple[int, int, tuple[str, ...]]]:
-    """Give each verdict that was taken: round, how many it accepts, whom it rejects."""
+    """Return each verdict that was taken: round, how many it accepts, whom it rejects."""
     found = [event.data for event in play.events if isinstance(event.data, Reviewed)]
     return [(fact.round, fact.passed, tuple(each.unit for each in fact.rejected)) for fact in found]
 
@@ -380,7 +380,7 @@ def test_another_policy_tells_where_a_review_would_have_been_and_where_none() ->
 
 
 def differences(play: Play, other: Play) -> list[tuple[str, str]]:
-    """Give the rows that the deployment took, and would have taken under another's policy, where they differ."""
+    """Return the rows that the deployment took, and would have taken under another's policy, where they differ."""
     d, judge, found = Deployment(), WhatIf(), []
     for event in play.events:
         found += list(judge.before(d, event, other.deployment.plan))

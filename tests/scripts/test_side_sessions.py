@@ -1,4 +1,4 @@
-"""Sessions that workers start themselves: listed with who started them, ended when they are too old, and told of."""
+"""Sessions that workers start themselves: listed with their owner, ended when they are too old, and reported to it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def beside(play: Play, name: str, sign: str = "", pid: int = PID) -> None:
 
 
 def night(mode: str = "interactive", sign: str | None = None, **act: Any) -> Play:
-    """Play a night to its first minutes: one worker hangs, and a validator is there that it has started."""
+    """Run a night to its first minutes: one worker hangs, and a validator is there that it has started."""
     acts = {"w0": Act(**{"stops_after": 0, "hangs": True, **act})}
     plan: dict[str, dict[str, object]] = {"cleanup": SWEEP, "workers": {"mode": mode}, "stuck": {"after": 36000}}
     play = Play(workers=1, units=1, acts=acts, plan=plan)

@@ -1,4 +1,4 @@
-"""What hooks and workers tell of files is taken in by a check, also where nobody watches, and the files go."""
+"""A check reads the reports of hooks and workers about files, also without a watcher, and removes them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Nights in which outputs are made in a stage, and put in their places by the check."""
+"""Deployments whose outputs are staged, and installed by the check."""
 
 from __future__ import annotations
 

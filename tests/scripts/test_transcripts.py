@@ -1,4 +1,4 @@
-"""What a client leaves by itself tells of its attempt, on the world in memory: transcripts, session files, rollouts."""
+"""A client's own files as evidence of its attempt, in memory: transcripts, session files, rollouts."""
 
 from __future__ import annotations
 

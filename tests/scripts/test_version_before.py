@@ -1,4 +1,4 @@
-"""Deployments that the version before left open: this one goes on with each, and audits all of it."""
+"""Deployments that the previous version left open: this one continues and audits each."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ RECORDED = sorted((Path(__file__).parents[1] / "recorded").glob("*.jsonl"))
 
 
 def left(recorded: Path) -> tuple[Play, int]:
-    """Give a world after a reboot in which that log lies, and how many lines it has."""
+    """Return a world after a reboot in which that log lies, and how many lines it has."""
     play = Play(workers=0)
     lines = recorded.read_bytes().splitlines(keepends=True)
     play.stage.logs.tapes[NAME] = LogBytes(b"".join(lines), sum(map(len, lines)))

@@ -11,7 +11,7 @@ from wakeman.engine.wait import DISARM_LINGER_S, Waited, wait
 
 
 def waited(play: Play, timeout: float | None = None) -> tuple[Waited, float]:
-    """Wait while the stage plays on; give what came of it, and the seconds it took."""
+    """Wait while the stage plays on; return what came of it, and the seconds it took."""
     stage = play.stage
     world, began = stage.world("hand:2"), stage.clock.mono()
     file = layout.inside(play.deployment.host, "events.jsonl")

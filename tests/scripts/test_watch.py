@@ -1,4 +1,4 @@
-"""A night with somebody who watches it: what the files tell, in the log, and what follows."""
+"""A watched deployment: how changes of files are logged, and what follows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Nights in which each worker has a git work tree of its own: what passes is committed to its branch."""
+"""Deployments in which each worker has a git work tree of its own: what passes is committed to its branch."""
 
 from __future__ import annotations
 

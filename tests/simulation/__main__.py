@@ -1,4 +1,4 @@
-"""Play simulated nights: `SEED [--trace]` plays one again, `--seeds 0:100000` plays many, `--mutants` measures."""
+"""Run simulated deployments: `SEED [--trace]` repeats one, `--seeds 0:100000` runs many, `--mutants` measures."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ STEPS = 60
 
 
 def again(seed: int) -> str:
-    """Give the command that plays a night again."""
+    """Return the command that plays a night again."""
     return f"{sys.executable} -m tests.simulation {seed} --trace"
 
 
 def one(seed: int, *, trace: bool) -> bool:
-    """Play one night and say how it ended; tell whether all held."""
+    """Run one night and say how it ended; tell whether all held."""
     try:
         d = Night(seed, print if trace else None).play()
     except BrokenError as fault:
@@ -36,7 +36,7 @@ def one(seed: int, *, trace: bool) -> bool:
 
 
 def many(first: int, end: int, mutant: str = "") -> list[tuple[int, str]]:
-    """Play many nights, each by its own seed; list those in which something happened that never must, and why."""
+    """Run many nights, each by its own seed; list those in which something happened that never must, and why."""
     broken = []
     ends: Counter[str] = Counter()
     began, spent = time.monotonic(), time.process_time()
@@ -56,7 +56,7 @@ def many(first: int, end: int, mutant: str = "") -> list[tuple[int, str]]:
 
 
 def main() -> int:
-    """Play what is asked for; 1 when something happened that must never happen."""
+    """Run what is asked for; 1 when something happened that must never happen."""
     parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
     parser.add_argument("seed", nargs="?", type=int)
     parser.add_argument("--trace", action="store_true", help="print each step")

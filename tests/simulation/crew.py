@@ -1,4 +1,4 @@
-"""Processes that run one at a time, each from one call of a port to the next: whoever holds the baton is chosen."""
+"""Processes of which one runs at a time, from one call of a port to the next; a scheduler chooses which."""
 
 from __future__ import annotations
 

@@ -1,6 +1,5 @@
-"""Small breaks of the product, each a change of a few words, and the schedule in which it must show.
-
-A schedule ends as usual on the product as it is; with its mutant something happens that must never happen.
+"""Mutants of the product, each a change of a few words, and the schedule that must reveal it. Without its mutant a
+schedule ends as usual; with it, something happens that must never happen.
 """
 
 from __future__ import annotations

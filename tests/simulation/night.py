@@ -1,4 +1,4 @@
-"""One night by one seed: who comes when, who goes on, and what goes wrong, are all drawn from it."""
+"""One simulated deployment from one seed: processes, their interleaving and all faults are drawn from it."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ class Night:
     # --- the course of the night ----------------------------------------------------------------------------------
 
     def play(self) -> Deployment:
-        """Play it to its end. Raises: BrokenError, naming what happened that must never happen."""
+        """Run it to its end. Raises: BrokenError, naming what happened that must never happen."""
         with _numbered(self.dice):
             self.go_up()
             if self.dice.random() < 0.2:

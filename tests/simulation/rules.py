@@ -1,4 +1,4 @@
-"""What must never happen, asked after every step of a simulated night."""
+"""What must never happen, tested after every step of a simulated deployment."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ class Rules:
         return [path for worker, path in wanted if not self._there(worker, path)]
 
     def _there(self, worker: str, path: str) -> bool:
-        """Tell whether an output is where it belongs: in its place, or on its worker's branch."""
+        """Return whether an output is where it belongs: in its place, or on its worker's branch."""
         if self.d.host.repository is None:
             return f"/plans/{path}" in self.scene.files.held
         git = self.scene.git
@@ -167,7 +167,7 @@ class Rules:
     # --- when a program starts, or is ended ---------------------------------------------------------------------
 
     def ran(self, p: Playing) -> None:
-        """See to it that a program may run: once, intended, and with nobody else on its units."""
+        """Check that a program may run: once, intended, and with nobody else on its units."""
         self.step()
         started = self.scene.sessions.started
         _must(started.count(p.mark) == 1, f"{p.mark} is run twice")
@@ -184,7 +184,7 @@ class Rules:
             _must(other is p or not both, f"{other.mark} and {p.mark} both work on {sorted(both)}")
 
     def ended(self, p: Playing) -> None:
-        """See to it that only who was asked to go, has come to nothing, or is nobody's any more is ended."""
+        """Check that only who was asked to go, has come to nothing, or is nobody's any more is ended."""
         self.step()
         _must(p.mark.startswith(f"{NAME}/"), f"session {p.start.session} is not ours")
         if p not in self.scene.sessions.running or self.scene.sessions.role[p.session_id].hangs:
@@ -217,7 +217,7 @@ class Rules:
         _must(not lost, f"verified, and lost with the power: {lost}")
 
     def all_intended(self) -> None:
-        """See to it that every program that ever ran has its intent in the log."""
+        """Check that every program that ever ran has its intent in the log."""
         self.step()
         without = [ran for ran in self.scene.sessions.started if ran not in self.marks]
         _must(not without, f"ran without an intent in the log: {without}")
@@ -225,7 +225,7 @@ class Rules:
     # --- when nobody runs -----------------------------------------------------------------------------------------
 
     def quiet(self, *, checked: bool) -> None:
-        """See to it that somebody will look again.
+        """Check that somebody will look again.
 
         Shape: once `up` has returned, a job stands in the queue of `at` whenever no process runs while the deployment
         is open and not paused, or closed and a notice is owed. After a check that came to its end it is due later.
@@ -247,7 +247,7 @@ class Rules:
             _must(max(dues) >= self.scene.clock.at, "a check came to its end, and every alarm is overdue")
 
     def over(self, last: Deployment | None, limit: datetime) -> None:
-        """See to it that the night ended, and that its log tells the same from scratch."""
+        """Check that the night ended, and that its log tells the same from scratch."""
         self.step()
         d = self.d
         _must(

@@ -324,12 +324,12 @@ class Scene(MemoryWorld):
     # --- what check.sh does -------------------------------------------------------------------------------------
 
     def stale(self, argv: Sequence[str]) -> bool:
-        """Tell whether an alarm is of an old generation, and another lies ahead: the script ends then."""
+        """Return whether an alarm is of an old generation, and another lies ahead: the script ends then."""
         kept = self.files.held.get(f"/state/{NAME}/generation", (b"0",))[0]
         return len(argv) > 3 and int(argv[3]) < int(kept or b"0") and bool(self.alarms.jobs)
 
     def again(self) -> str:
-        """Set an alarm in five minutes unless one lies ahead; give its job, "" for none."""
+        """Set an alarm in five minutes unless one lies ahead; return its job, "" for none."""
         d = self.known
         with self.crew.aside():
             if self.alarms.find(alarm.marker(d)):

@@ -1,4 +1,4 @@
-"""A night in which a test says who goes on, how far, and what goes wrong."""
+"""A simulated deployment in which a test decides which process runs, how far, and what fails."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Staged(Night):
         self.text = Play(workers=workers, units=1, plan={"wake": {"every": 900}, **(plan or {})}).text()
 
     def role(self, session: str) -> Role:
-        """Give what was said of that worker; the others take a minute a unit."""
+        """Return what was said of that worker; the others take a minute a unit."""
         return self.roles.get(session, Role())
 
     def upped(self) -> Actor:
@@ -71,7 +71,7 @@ class Staged(Night):
         self.rules.step()
 
     def fires(self) -> Actor:
-        """Let time pass until an alarm fires or a worker's end calls; give the process that it starts."""
+        """Let time pass until an alarm fires or a worker's end calls; return the process that it starts."""
         while not self.crew.actors:
             if self.due():
                 self.happen()

@@ -1,4 +1,4 @@
-"""The rules have teeth: each small break of the product shows, in a schedule of its own, every time."""
+"""The rules are effective: each mutant of the product is revealed by its schedule, every time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ten thousand nights, each by its seed: whatever goes wrong, what must never happen does not."""
+"""Ten thousand simulated deployments, each from its seed: whatever fails, what must never happen does not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A night with reviews, whose checks are killed at each call in turn: everything happens once."""
+"""A deployment with reviews whose checks are killed at each call in turn: everything happens once."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def night() -> Staged:
 
 
 def happened(staged: Staged) -> tuple[object, ...]:
-    """Give what must be the same whoever was killed: outcome, reviewers, verdicts, cleanups, what ran."""
+    """Return what must be the same whoever was killed: outcome, reviewers, verdicts, cleanups, what ran."""
     events = staged.rules.events
     return (
         staged.rules.d.outcome,
@@ -31,7 +31,7 @@ def happened(staged: Staged) -> tuple[object, ...]:
 
 
 def killed_at(call: int) -> tuple[str, tuple[object, ...]]:
-    """Play the night, and kill the process that is about to make that call of a check; "" when there are fewer."""
+    """Run the night, and kill the process that is about to make that call of a check; "" when there are fewer."""
     staged = night()
     staged.up()
     seen, at = 0, ""

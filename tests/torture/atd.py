@@ -35,7 +35,7 @@ def private_spool() -> None:
 
 
 def begin() -> int:
-    """Start the daemon; give its process id."""
+    """Start the daemon; return its process id."""
     PID_FILE.unlink(missing_ok=True)  # of one that was killed
     subprocess.run([shutil.which("atd") or "atd"], check=True)
     until(lambda: PID_FILE.exists() and PID_FILE.read_text().strip())

@@ -1,4 +1,4 @@
-"""Which cases of a table are run: all, a sample by a seed, or the one that is named.
+"""Which cases of a table are run: all, a sample from a seed, or a named one.
 
 `WAKEMAN_TORTURE` is `all`, a number of cases for each table, or a case's name; `WAKEMAN_TORTURE_SEED` draws another
 sample. Without either a few are drawn, the same ones each time.
@@ -40,13 +40,15 @@ def chosen(table: str, cases: Sequence[str], few: int) -> list[str]:
 
 
 def wanted(table: str) -> bool:
-    """Tell whether any case of a table can be among those asked for; to list its cases may cost a run."""
+    """Return whether any case of a table can be among those asked for; to list its cases may cost a run."""
     return not WANTED or WANTED == "all" or WANTED.isdecimal() or WANTED.startswith(f"{table} ")
 
 
 def torture(table: str, cases: Sequence[str], few: int, play: Callable[[Torture, str], None]) -> None:
-    """Play the chosen cases, each in a rig of its own. Raises: AssertionError naming each that failed, and how to
-    run it again."""
+    """Run the chosen cases, each in a rig of its own.
+
+    Raises: AssertionError naming each that failed, and how to run it again.
+    """
     picked = chosen(table, cases, few)
     begun = time.monotonic()
     with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:

@@ -1,6 +1,5 @@
-"""A night of four attempts, brought to each of its three commands; faults put into one of them; what must hold after.
-
-The night: workers a, b and c; c leaves its unit undone, so a cleanup worker does it. Each attempt writes its id to
+"""A deployment of four attempts, run up to one of its commands, faults in that command, and what must be true
+afterwards. Workers a, b and c; c leaves its unit undone, so a cleanup worker does it. Each attempt writes its id to
 `runs` and waits for its gate. The scenes are the commands that do things: `up` launches, one check repairs the log's
 torn end, one cleans up and launches, one wraps up. The workers' own checks are held back until a scene is set.
 """
@@ -81,8 +80,10 @@ EFFECTS = frozenset({
 
 
 class Call(NamedTuple):
-    """One system call of a clean run: whose, its name, the how manieth of that name. `state`: it is about a file of
-    the state directory; `acts`: it may change something outside."""
+    """One system call of a clean run: whose, its name, the how manieth of that name.
+
+    `state`: it is about a file of the state directory; `acts`: it may change something outside.
+    """
 
     program: str  # `wakeman`, or `tmux/2` for the second call of tmux
     name: str
@@ -198,11 +199,11 @@ class Torture(Rig):
     # --- what must hold -------------------------------------------------------------------------------------------
 
     def exists(self) -> bool:
-        """Tell whether the deployment has begun."""
+        """Return whether the deployment has begun."""
         return self.log().exists()
 
     def outcome(self) -> str:
-        """Give how the deployment stands, as its log has it."""
+        """Return how the deployment stands, as its log has it."""
         said = self.run("status", "night", "--json", "--recorded")
         assert 0 == said.returncode or '"outcome"' in said.stdout, said.stderr
         return str(json.loads(said.stdout)["outcome"])
@@ -212,7 +213,7 @@ class Torture(Rig):
         return [pid for pid in self.panes().values() if _alive(pid)]
 
     def closed(self) -> bool:
-        """Tell whether the log's last word is there; cheap enough to be asked often."""
+        """Return whether the log's last word is there; cheap enough to be asked often."""
         with suppress(OSError):
             return b'"type":"closed"' in self.log().read_bytes()
         return False
@@ -280,7 +281,7 @@ class Torture(Rig):
         assert "wrap up: 3/3 done" in (self.place / "told").read_text()
 
     def evidence(self) -> str:
-        """Give what tells how it came to this: the log's end, what checks have said, who ran."""
+        """Return what tells how it came to this: the log's end, what checks have said, who ran."""
         told = [self.run("log", "night").stdout[-4000:]]
         told += [
             file.read_text()[-2000:] for file in (self.place / "runs", self.state / "night/check.log") if file.exists()
@@ -325,7 +326,7 @@ def _read(program: str, file: Path, place: str) -> Iterator[Call]:
 
 
 def works() -> str:
-    """Say why system calls cannot be disturbed here; "" where they can."""
+    """Return why system calls cannot be disturbed here; "" where they can."""
     if not STRACE or not FAKETIME:
         return "strace and faketime are not both installed"
     probe = subprocess.run([STRACE, "-qq", "-o", os.devnull, "-e", "inject=mkdir:signal=KILL", "true"])

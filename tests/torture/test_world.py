@@ -1,4 +1,4 @@
-"""What can happen to a night: disks full or read-only, servers and daemons killed, clocks set, a holder stopped."""
+"""Faults of the environment: disks full or read-only, servers and daemons killed, clocks set, a lock holder stopped."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def mounts() -> bool:
-    """Tell whether a disk can be mounted here, in a mount namespace that goes with the probe."""
+    """Return whether a disk can be mounted here, in a mount namespace that goes with the probe."""
     probe = ["unshare", "-m", "mount", "-t", "tmpfs", "none", "/mnt"]
     return os.geteuid() == 0 and subprocess.run(probe, capture_output=True).returncode == 0
 
@@ -315,7 +315,7 @@ def is_stopped(pid: int) -> bool:
 
 
 def running() -> Iterator[str]:
-    """Give every command line, its words parted by blanks."""
+    """Return every command line, its words parted by blanks."""
     return (line.replace("\0", " ") for line in command_lines())
 
 

@@ -1,8 +1,7 @@
 # a check does without pathlib
-"""The machine's own alarm clock: `at`, its queue and its daemon.
-
-`at` accepts jobs that will never run, and reports that in words only; its exit status is no evidence. So every job is
-looked up again after it was queued, and the pid file of the daemon is read.
+"""The machine's timer: `at`, its queue and its daemon. `at` accepts jobs that will never run, and reports that only as
+text; its exit status proves nothing. So every job is searched in the queue after it was accepted, and the daemon's pid
+file is read.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ PROGRAMS = ("at", "atq", "atrm")
 PID_FILES = ("/run/atd.pid", "/var/run/atd.pid")
 SAFE_PATH = "/usr/local/bin:/usr/bin:/bin"
 QUEUE = "a"  # a later letter runs at a nicer priority, and so would every worker of a tmux server it starts
-RUNNING = "="  # the queue of a job that runs; it stays for ever when atd is killed meanwhile
+RUNNING = "="  # the queue of a running job; the job stays in it if atd is killed meanwhile
 AT_TIMEOUT_S = 10.0
 ARM_TRIES_MAX = 5
 
@@ -42,7 +41,7 @@ STARTS = (
     ("/etc/init.d/atd", "service atd start"),
     ("/", "atd"),
 )
-"""(what is there, what starts the daemon then)"""
+"""(existing path, command that starts the daemon)"""
 
 MAC_START = "sudo launchctl load -w /System/Library/LaunchDaemons/com.apple.atrun.plist"
 
@@ -50,8 +49,8 @@ MAC_START = "sudo launchctl load -w /System/Library/LaunchDaemons/com.apple.atru
 class At:
     """Alarms by `at`, found on `env`'s PATH. A job gets PATH and HOME of `env` and nothing else.
 
-    Shape: the body is the marker as a comment line, then one command line. Boundary: whole markers match, never
-    parts of them. Cost: one process of 1-2 ms a question, one more for each job that `find` reads.
+    Shape: the body is the marker as a comment line, then one command line. Boundary: only whole markers match. Cost:
+    one process of 1-2 ms per call, and one for each job that `find` reads.
     """
 
     name = "at"
@@ -66,7 +65,7 @@ class At:
         self._timeout = timeout
 
     def weakness(self) -> str:
-        """Return why alarms set here would not fire ("" when they would), with what fixes it.
+        """Return why alarms set here would not fire, and what fixes it; "" if they would.
 
         Cost: file checks; for users other than root also one `atq`, as only it can read who may use `at`.
         """
@@ -95,7 +94,7 @@ class At:
         if re.search(r"signal atd|daemon not running", printed):
             self.disarm([job])
             why = _last_printed_line(printed)
-            raise ProgramError(f"at: job {job} was taken back, as nobody would run it: {why}", _start_command())
+            raise ProgramError(f"at: job {job} was removed, as it would never run: {why}", _start_command())
         body = self._show(job)
         # A job that was overdue may be running or done by now, its body gone with it.
         if not _carries(body, marker) and minute > datetime.now(UTC):
@@ -103,7 +102,7 @@ class At:
         return Job(job, minute, body)
 
     def pending(self, job: str, marker: str) -> bool:
-        """Return whether that job is queued and ours. Cost: one process; `find` distinguishes the running ones."""
+        """Return whether that job is queued and ours. Cost: one process. Boundary: includes a running one."""
         return _carries(self._show(job), marker)
 
     def find(self, marker: str) -> list[Job]:
@@ -168,7 +167,7 @@ class At:
         return f"atrun is off, so queued jobs never run; switch it on: {MAC_START}" if ran.code else ""
 
     def _queued(self) -> Iterator[tuple[str, datetime]]:
-        """List job numbers and times of what waits; epoch seconds where atq can give them."""
+        """List the numbers and times of queued jobs; epoch seconds if atq supports them."""
         ran = self._run("atq", "-o", "%s")
         if ran.code:  # macOS and older ones know no -o
             ran = self._run("atq")
@@ -189,7 +188,7 @@ class At:
             raise ProgramError(f"at: {self._missing()}")
         ran = self._call([program, *args], stdin)
         for _ in range(ARM_TRIES_MAX):
-            # Each gives up when any job, also a stranger's, vanishes while it reads the queue.
+            # Each fails if any job, also another user's, vanishes while it reads the queue.
             if stdin or not ran.code or "Cannot stat" not in ran.err:
                 break
             ran = self._call([program, *args], stdin)
@@ -225,14 +224,14 @@ def _minute(due: datetime) -> datetime:
 
 
 def _marker_comment(marker: str) -> str:
-    """Return the marker as one line of ASCII, whatever is in it."""
+    """Return the marker as one line of ASCII."""
     return "# " + marker.encode("unicode_escape", "backslashreplace").decode()
 
 
 def _body(marker: str, argv: Sequence[str]) -> bytes:
     import shlex
 
-    # exec: a first word such as `A=b` or `if` is a program's name here, never shell syntax.
+    # exec: a first word such as `A=b` or `if` is a program's name, never shell syntax.
     return os.fsencode(f"{_marker_comment(marker)}\nexec {shlex.join(argv)} </dev/null >/dev/null 2>&1\n")
 
 
@@ -241,7 +240,7 @@ def _carries(body: str, marker: str) -> bool:
 
 
 def _queue_entry(line: str) -> tuple[str, datetime, str] | None:
-    """Read a line of atq: number, time, queue ("" where it shows none)."""
+    """Read a line of atq: number, time, queue ("" for none)."""
     job, _, rest = line.partition("\t")
     words = rest.split()
     if not job.isdecimal() or not words:
@@ -269,7 +268,7 @@ def _pid(file: str) -> int:
 
 
 def _is_atd(pid: int) -> bool:
-    """Return whether a live process of that id is atd. What may not be looked at is taken to be."""
+    """Return whether a live process of that id is atd. One that may not be inspected counts as atd."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

@@ -1,4 +1,4 @@
-# What check.sh can do with the queue of `at`; needs `clean`, `marker` and `command` from above.
+# Functions of check.sh for the queue of `at`; they need `clean`, `marker` and `command` from above.
 
 queued() { # succeeds if a job of this deployment lies ahead
     for job in $(clean atq | grep -v ' = ' | cut -f 1); do (clean at -c "$job"); done 2>/dev/null |

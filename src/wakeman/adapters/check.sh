@@ -1,27 +1,27 @@
-# One check from outside, whoever calls it and with whatever environment: an alarm, a timer, the end of a worker.
+# Run one check for any caller and from any environment: an alarm, a timer, the end of a worker.
 #
 #     /bin/sh check.sh BY [GENERATION HEAD]
 #
-# What it needs stands above, as the deployment has it:
+# It needs these values and functions of the deployment, defined above:
 #
 #     deployment directory state   its name, its own directory, the state directory
-#     marker command               what its alarms carry, and what they run
-#     clean WORD...                becomes a program in the recorded environment; to be called in a subshell
-#     wakeman WORD...              becomes Wakeman in it, likewise
-#     notices                      tells the wake targets that a check could not be made; waits for none
-#     queued again removed         its timer's: an alarm lies ahead; set one; take back the one that was set
+#     marker command               the marker in its alarms, and the command that they run
+#     clean WORD...                executes a program in the recorded environment; call it in a subshell
+#     wakeman WORD...              executes Wakeman in it, likewise
+#     notices                      notifies the wake targets that a check failed to run; waits for none
+#     queued again removed         of its timer: is an alarm pending; set one; cancel the one that was set
 #
-# It queues the next alarm before all else when it is one, and takes it back after a check that came to its end; one of
-# an old generation ends without starting Wakeman if another is queued. Output goes to check.log. When Wakeman cannot
-# start or cannot check, the wake targets hear of it once, and where no alarm lies ahead one is set.
+# If an alarm calls it, it first queues the next alarm, and cancels that after a completed check; an alarm of an old
+# generation ends without starting Wakeman if another is queued. Output goes to check.log. If Wakeman cannot start or
+# cannot check, the wake targets are notified once, and an alarm is set if none is pending.
 
 by=${1:-hand} generation=${2:-} head=${3:-}
 cd "$directory" || exit 1
 if [ -n "$generation" ] && [ "$generation" -lt "$(cat generation 2>/dev/null || echo 0)" ] && queued 2>/dev/null; then
     exit 0 # a newer alarm lies ahead
 fi
-# An alarm that has fired is out of the queue, and is not run twice. The next one stands before anything can end this: a
-# kill, a power cut, a process that holds the lock and dies. It goes when the check has set its own.
+# A fired alarm has left the queue and is not run again. The next one is queued before anything can end this script: a
+# kill, a power cut, a process that holds the lock and dies. It is removed when the check has set its own.
 next=
 if [ "$by" = at ] && ! queued 2>/dev/null; then
     next=$(again 2>&1)
@@ -54,8 +54,7 @@ esac
 [ -n "$said$failed" ] || exit "$code"
 [ -z "$said" ] || printf '%s\n' "$said" >>"$log"
 if [ -n "$failed" ]; then
-    # A disk that is full, a log that is damaged: nobody would set the next alarm. Say so, once, in plain sh, and try
-    # again.
+    # A full disk or a damaged log: no check would set the next alarm. Report that once, in plain sh, and try again.
     if [ ! -e troubled ]; then
         (: >troubled) 2>/dev/null
         notices 2>>"$log"

@@ -1,4 +1,4 @@
-"""The machine's clocks, and the name of its boot."""
+"""The machine's clocks, and the id of its boot."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from functools import cache
 
 
 class SystemClock:
-    """Wall clock, the clock that stops in sleep, and the boot that the latter counts from."""
+    """The wall clock, the clock that stops during sleep, and the boot at which the latter starts."""
 
     def now(self) -> datetime:
         """Read the wall clock."""

@@ -1,4 +1,4 @@
-"""The disk: marks of files, globs, whole files put in place, moves that never overwrite."""
+"""The disk: fingerprints of files, globs, atomic writes, moves that never overwrite."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _REFUSALS: dict[int, tuple[str, str]] = {
     errno.ENAMETOOLONG: ("the name is too long", "choose a shorter one"),
     errno.ELOOP: ("too many symbolic links", ""),
 }
-"""errno -> what is wrong, and what fixes it; other errors are reported in the system's words."""
+"""errno -> what is wrong, and what fixes it; other errors have the system's message."""
 
 LOGGED_NUMBER_MAX = 2**63 - 1
 """The largest number that a line of the log holds."""
@@ -57,8 +57,10 @@ _NO_FILE = (FileNotFoundError, NotADirectoryError, NotRegularError)
 
 
 class Segment(NamedTuple):
-    """One part of a pattern between slashes. `spans`: it is `**`, and stays for names further down; `any`: it matches
-    every name."""
+    """One part of a pattern between slashes.
+
+    `spans`: it is `**`, and stays for names further down; `any`: it matches every name.
+    """
 
     name: re.Pattern[str]
     spans: bool
@@ -66,11 +68,11 @@ class Segment(NamedTuple):
 
 
 Patterns = list[tuple[Segment, ...]]
-State = tuple[int, int]  # which pattern, and which of its segments comes next
+State = tuple[int, int]  # index of the pattern, and of its next segment
 
 
 class Disk:
-    """Files of this machine. Names that are not UTF-8 come and go unharmed (surrogate escapes)."""
+    """Files of this machine. Names that are not UTF-8 are preserved, by surrogate escapes."""
 
     def marks(self, paths: Iterable[str]) -> dict[str, FileFingerprint]:
         """Stat files, through symlinks."""
@@ -119,9 +121,9 @@ class Disk:
         """List regular files under `root`.
 
         Shape: `*`, `?` and `[...]` stay within a segment; `**` is any number of directories, symlinked ones not
-        followed; a name that begins with a dot is found only by a segment that does. What is excluded is so with
-        all that lies below, hidden or not.
-        Raises: StorageError for a directory that cannot be listed: a unit must not go missing in silence.
+        followed; a name that begins with a dot is found only by a segment that does. An exclusion also excludes
+        everything below, hidden or not. Raises: StorageError for a directory that cannot be listed, so that no unit is
+        lost silently.
         """
         wanted = [_segments(pattern, hidden=False) for pattern in patterns]
         unwanted = [_segments(pattern, hidden=True) for pattern in exclude]
@@ -155,8 +157,8 @@ class Disk:
         """Return whether names differ by more than case here, by looking up an existing name in the other case; nothing
         is written.
 
-        Boundary: of an empty or missing directory its own name is asked, then its parents'; False when none has
-        a letter.
+        Boundary: for an empty or missing directory, its own name is tried, then its parents'; False if none has a
+        letter.
         """
         place, below = os.path.realpath(path), ""
         while place != below:
@@ -186,7 +188,7 @@ class Disk:
                 os.fsync(place)
 
     def link(self, target: str, path: str) -> None:
-        """Make or replace a symlink at `path`, in one step; nothing is written through the old one.
+        """Make or replace a symlink at `path` in one step, without following the old one.
 
         Raises: StorageError when something that is not a symlink exists at `path`.
         """
@@ -198,13 +200,13 @@ class Disk:
             os.rename(temporary, path)
 
     def pipe(self, path: str) -> None:
-        """Make a named pipe, in place of one that is there."""
+        """Make a named pipe, replacing an existing one."""
         with _translated_errors(path), _temporary_name(path) as temporary:
             os.mkfifo(temporary, mode=0o600)
             os.rename(temporary, path)
 
     def writable(self, path: str) -> bool:
-        """Ask the system for what is there; of what is not, for its directory."""
+        """Ask the system about the file or, if it is missing, its directory."""
         there = path if os.path.lexists(path) else os.path.dirname(path)
         return os.access(there, os.W_OK)
 
@@ -224,7 +226,7 @@ class Disk:
     def move(self, source: str, target: str) -> str:
         """Rename a file into place, across file systems too; makes the directory.
 
-        Repeatable: a move that was cut short between its two names is completed.
+        Repeatable: a move that was interrupted between its two names is completed.
         """
         source = source.rstrip("/")
         place = target
@@ -266,20 +268,19 @@ class Disk:
         return refused
 
     def writing(self, paths: Iterable[str]) -> set[str]:
-        """Return the files that are open for writing, by asking for a read lease on each, which the kernel grants
-        otherwise.
+        """Return the files that are open for writing: those for which the kernel refuses a read lease.
 
-        Boundary: empty where there are no leases: not on Linux, another user's file, some file systems.
+        Boundary: empty without leases: other systems than Linux, another user's file, some file systems.
         """
         return {path for path in paths if _written(path)}
 
     def install(
         self, stage: str, inside: str, target: str, mark: FileFingerprint, over: FileFingerprint | None, *, keep: bool
     ) -> Installed:
-        """Rename the file, or rename a durable copy beside the target.
+        """Rename the file, or a durable copy beside the target.
 
-        Shape: a copy is made where the original stays, has other names, or lies on another file system.
-        Boundary: what comes to `target` between the last look at it and the rename is replaced unseen.
+        Shape: a copy is made if the original stays, has other names, or is on another file system. Boundary: a file
+        that appears at `target` between the last test and the rename is replaced.
         """
         from wakeman.ports import Installed
 
@@ -308,7 +309,7 @@ class Disk:
 
 @contextmanager
 def _translated_errors(path: str) -> Iterator[None]:
-    """Yield what the disk refuses in our words, naming the path."""
+    """Raise errors of the disk as ours, naming the path."""
     try:
         yield
     except OSError as error:
@@ -414,7 +415,7 @@ def _same_fingerprint(one: FileFingerprint, other: FileFingerprint) -> bool:
 
 
 def _regular(path: str) -> FileFingerprint | None:
-    """Return the mark of a file; None when nothing is there. Raises: FileExistsError for anything but a file."""
+    """Return the fingerprint of a file; None if it does not exist. Raises: FileExistsError for anything but a file."""
     try:
         seen = os.stat(path)
     except (FileNotFoundError, NotADirectoryError):
@@ -444,9 +445,9 @@ def _written(path: str) -> bool:
 
 @contextmanager
 def _opened(stage: str, inside: str) -> Iterator[tuple[int, int | None]]:
-    """Open a file in a directory, part by part, so that no symlink leads elsewhere: its own directory, and it.
+    """Open a file in a directory, and its own directory, part by part, without following symlinks.
 
-    Boundary: None for the file when it, or a part of its way, is missing or no such thing.
+    Boundary: None for the file if it, or a part of its path, is missing or of another type.
     """
     *parts, name = inside.split("/")
     place = os.open(stage, _DIRECTORY | os.O_NOFOLLOW)
@@ -466,7 +467,7 @@ def _opened(stage: str, inside: str) -> Iterator[tuple[int, int | None]]:
 
 
 def _bring(directory: int, name: str, handle: int, place: str, mark: FileFingerprint, *, keep: bool) -> bool:
-    """Rename an open file into a place, or a copy of it; False when it changed while it was copied."""
+    """Rename an open file, or a copy of it, to its target; return False if it changed while it was copied."""
     if not keep and os.fstat(handle).st_nlink == 1:
         os.fsync(handle)
         try:
@@ -494,7 +495,7 @@ def _bring(directory: int, name: str, handle: int, place: str, mark: FileFingerp
 
 @contextmanager
 def _temporary_name(place: str) -> Iterator[str]:
-    """Yield a name for a temporary file in the same directory; nothing is left there in the end."""
+    """Yield a name for a temporary file in the same directory; remove the file at the end."""
     temporary = os.path.join(os.path.dirname(place), _unguessable_name())
     try:
         yield temporary
@@ -504,7 +505,7 @@ def _temporary_name(place: str) -> Iterator[str]:
 
 
 def _unguessable_name() -> str:
-    """Return a name that nobody can guess: at one that is known beforehand somebody could leave a pipe or a link."""
+    """Return a name that cannot be guessed: at a predictable one, another process could leave a pipe or a link."""
     return f".wakeman-{os.urandom(12).hex()}.tmp"
 
 
@@ -588,7 +589,7 @@ def _rename_new(source: str, target: str) -> None:
     except OSError as error:
         if error.errno not in _NO_HARD_LINKS:
             raise
-        # A directory, or a file system without hard links: here a look must do.
+        # A directory, or a file system without hard links: test, then rename.
         if os.path.lexists(target):
             raise FileExistsError(errno.EEXIST, "") from error
         os.rename(source, target)
@@ -597,7 +598,7 @@ def _rename_new(source: str, target: str) -> None:
 
 
 def _cut_short(source: str, target: str) -> bool:
-    """Return whether a move ended after the link: two entries, one file."""
+    """Return whether a move was interrupted after the link: two entries, one file."""
     one_file = os.path.samestat(os.lstat(source), os.lstat(target))
     (old, name), (new, other) = os.path.split(source), os.path.split(target)
     one_entry = os.path.samefile(old, new) and name.casefold() == other.casefold()
@@ -643,7 +644,7 @@ def _segment(part: str, *, hidden: bool) -> Segment:
 
 
 def _walk(root: str, wanted: Patterns, unwanted: Patterns) -> Iterator[str]:
-    """Walk only where a pattern can still match; a set of states represents all patterns at once."""
+    """Walk only directories in which a pattern can match; a set of states represents all patterns at once."""
     from wakeman.ports import STATE_MARKER
 
     todo = [("", _initial_states(wanted), _initial_states(unwanted))]

@@ -1,7 +1,6 @@
-"""A world in which nothing is done: what is read is real, what would be done is told and taken to have succeeded.
-
-It wraps another world, so that a dry run takes the same steps as the real one. Log lines are applied in memory, so that
-later steps see the earlier ones.
+"""A world for dry runs: it reads from the real one; effects are printed and assumed to succeed. It wraps another world,
+so that a dry run takes the same steps as a real one. Log lines are applied in memory, so that later steps see the
+earlier ones.
 """
 
 from __future__ import annotations
@@ -53,8 +52,10 @@ PrintLine = Callable[[str], None]
 
 
 def dry(world: World, print_line: PrintLine) -> World:
-    """Return a world that reads from `world` and changes nothing; `tell` is called with each effect, in the
-    imperative."""
+    """Return a world that reads from `world` and changes nothing.
+
+    Shape: `print_line` is called with each effect, in the imperative.
+    """
     printed: set[str] = set()
     executors: dict[str, DryExecutor] = {}
 
@@ -92,7 +93,7 @@ def dry(world: World, print_line: PrintLine) -> World:
 
 
 class DryWriter:
-    """A log whose lines are applied, and not written."""
+    """A log whose lines are applied and not written."""
 
     seen = False
 
@@ -101,7 +102,7 @@ class DryWriter:
         self._print_line = print_line
 
     def hash_of(self, seq: int) -> str:
-        """Return "": lines that were applied here only have no hash."""
+        """Return "": lines that are only applied here have no hash."""
         del seq
         return ""
 
@@ -117,7 +118,7 @@ class DryWriter:
 
 
 class DryLogs:
-    """The real logs, and on top of them the lines applied here."""
+    """The real logs, and the lines applied here on top."""
 
     def __init__(self, logs: Logs, print_line: PrintLine) -> None:
         self._logs, self._print_line = logs, print_line
@@ -213,7 +214,7 @@ class DryTimer:
 
 
 class DryFiles:
-    """The disk as it is, and over it what would have been written."""
+    """The real disk, with what would have been written on top."""
 
     def __init__(self, files: Files, print_line: PrintLine) -> None:
         self._files, self._print_line = files, print_line
@@ -257,13 +258,13 @@ class DryFiles:
         self._own[path] = data
 
     def link(self, target: str, path: str) -> None:
-        """Do nothing: links are only made for what starts later."""
+        """Do nothing: links are only made for later launches."""
 
     def make(self, directory: str, *, mode: int = 0o700) -> None:
-        """Do nothing: a directory of our own is not worth a line."""
+        """Do nothing: directories of our own are not reported."""
 
     def pipe(self, path: str) -> None:
-        """Do nothing: it is only made for what starts later."""
+        """Do nothing: it is only made for later launches."""
 
     def writable(self, path: str) -> bool:
         return self._files.writable(path)
@@ -273,7 +274,7 @@ class DryFiles:
         return target
 
     def remove(self, path: str) -> None:
-        """Do nothing: files of our own that were read are not worth a line."""
+        """Do nothing: removing files of our own is not reported."""
 
     def sync(self, paths: Iterable[str], *, within: str) -> dict[str, str]:
         """Do nothing: what is there stays there."""
@@ -292,7 +293,7 @@ class DryFiles:
 
 
 class DryGit:
-    """The repository as it is; trees, commits and branches are taken to be made."""
+    """The real repository; trees, commits and branches are assumed to be made."""
 
     def __init__(self, git: Git, print_line: PrintLine) -> None:
         self._git, self._print_line = git, print_line
@@ -347,7 +348,7 @@ class DryGit:
 
 
 class DryMachine:
-    """The machine as it is; programs are not run, and taken to succeed."""
+    """The real machine; programs are not run, and assumed to succeed."""
 
     def __init__(self, machine: Machine, print_line: PrintLine) -> None:
         self._machine, self._print_line = machine, print_line
@@ -390,7 +391,7 @@ class DryMachine:
 
 
 class DryExecutor:
-    """The sessions as they are, with those started here and without those ended here."""
+    """The real sessions, with those started here and without those ended here."""
 
     def __init__(self, executor: Executor, print_line: PrintLine, now: float) -> None:
         self._executor, self._print_line, self._now = executor, print_line, now
@@ -435,12 +436,12 @@ class DryExecutor:
         return "" if self.is_dry(session) else self._executor.logs(session, lines, mark=mark)
 
     def is_dry(self, session: str) -> bool:
-        """Return whether a session was started here alone."""
+        """Return whether a session was only started here."""
         return session in self._started
 
 
 class DryTerminal:
-    """The terminals as they are; what would be typed is told."""
+    """The real terminals; what would be typed is printed."""
 
     def __init__(self, terminal: Terminal, executor: DryExecutor, print_line: PrintLine) -> None:
         self._terminal, self._executor, self._print_line = terminal, executor, print_line
@@ -461,7 +462,7 @@ class DryTerminal:
         self._executor.marks[session_id] = mark
 
     def remember(self, session_id: str, head: str, *, mark: str) -> None:
-        """Do nothing: the head belongs to no log that exists."""
+        """Do nothing: it is the head of a log that does not exist."""
 
     def recall(self) -> list[tuple[str, str]]:
         return self._terminal.recall()

@@ -1,4 +1,4 @@
-"""The kinds of places where workers run, by name: loaded when one is asked for."""
+"""The kinds of places where workers run, by name; loaded on first use."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from wakeman.ports import Backend
 
 KNOWN = {"tmux": ("wakeman.adapters.tmux", "TmuxBackend")}
-"""Those that come along: name -> module and class."""
+"""Built-in ones: name -> module and class."""
 PLUGINS = "wakeman.executors"
 """Entry points of other packages: name -> a function without arguments that gives a `Backend`."""
 

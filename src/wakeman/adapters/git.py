@@ -1,7 +1,6 @@
-"""git: a work tree and a branch for each worker, commits of what passes, merges that touch no file of the user's.
-
-Every call is the git program's own: no hook of the repository runs, nothing is signed, nothing is asked. A worker owns
-its tree, so the tree's `.git` file is not believed: the directory that git itself keeps for it is named instead.
+"""git: a work tree and a branch for each worker, commits of what passes, merges that touch no file of the user. Every
+call runs the git program: no hook of the repository runs, nothing is signed, nothing is asked. A worker can change its
+tree, so the tree's `.git` file is not trusted: calls name the directory that git itself keeps for it.
 """
 
 from __future__ import annotations
@@ -19,18 +18,18 @@ from wakeman.ports import OUT_BYTES_MAX, Branch, Kept, Machine, Merge, MergeResu
 GIT_VERSION_MIN = (2, 38)
 """The first git whose merge-tree merges without a work tree."""
 GIT_TIMEOUT_S = 600.0
-"""Seconds that one call may take."""
+"""Time limit of one call in seconds."""
 GIT_BATCH_PATHS_MAX = 500
-"""Paths in one command line."""
+"""Paths in one command line at most."""
 GIT_SETTINGS = (
     "-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "-c", "gc.auto=0", "-c", "maintenance.auto=false",
     "-c", "commit.gpgSign=false", "-c", "core.quotePath=false", "-c", "advice.detachedHead=false",
 )  # fmt: skip
-"""A person's hooks may wait for a person, a signature for a key."""
+"""Options against waiting: the user's hooks may wait for input, a signature for a key."""
 FALLBACK = {"GIT_COMMITTER_NAME": "Wakeman", "GIT_COMMITTER_EMAIL": "wakeman@localhost"}
-"""Who commits where git does not know who the user is."""
+"""Committer if git does not know the user's identity."""
 OBJECTS, MORE_OBJECTS = "GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES"
-"""Where git writes objects, and where else it reads them: a dry merge leaves none behind."""
+"""Variables for a dry merge: git writes objects to a temporary directory, and reads those of the repository."""
 _HEADS = "refs/heads/"
 
 
@@ -42,7 +41,7 @@ class LocalGit:
         self._env = {**env, "LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0"}
 
     def survey(self, root: str, rev: str) -> Repository:
-        """Ask git where it is, and what `rev` means."""
+        """Ask git for the repository and the commit of `rev`."""
         git = shutil.which("git", path=self._env.get("PATH"))
         if git is None:
             raise ProgramError("git: not found on PATH", "apt-get install git, or brew install git")
@@ -62,7 +61,7 @@ class LocalGit:
         return Repository(git=git, top=top, common=common, base=base.out.strip(), prefix=prefix, branch=branch)
 
     def unfit(self, repository: Repository, paths: Iterable[str]) -> dict[str, str]:
-        """Compare with the base commit: what is not in it, and what the user's work tree has otherwise."""
+        """Compare with the base commit: paths that are not in it, or differ in the user's work tree."""
         found: dict[str, str] = {}
         short = repository.base[:12]
         for batch in _path_batches(paths):
@@ -70,7 +69,7 @@ class LocalGit:
                 repository, "ls-tree", "-r", "-z", "--name-only", "--full-tree", repository.base, "--", *batch
             )
             there = set(listed.split("\0"))
-            # A name that ls-tree takes for a directory's is none of a file.
+            # ls-tree also accepts a directory's name, which is no file.
             found |= {path: f"is not in the commit {short}" for path in batch if path not in there}
             differing = self._must(
                 repository, "diff", "--no-ext-diff", "--name-only", "-z", repository.base, "--", *batch
@@ -83,7 +82,7 @@ class LocalGit:
         return found
 
     def ignored(self, repository: Repository, paths: Iterable[str]) -> set[str]:
-        """Ask which paths `.gitignore` and its like leave out."""
+        """Ask which paths git ignores."""
         stdin = "\0".join(f"./{path}" for path in paths).encode("utf-8", "surrogateescape")
         ran = self._run(repository.git, repository.top, {}, "check-ignore", "-z", "--stdin", stdin=stdin)
         if ran.code not in (0, 1):
@@ -99,7 +98,7 @@ class LocalGit:
         return [entry.partition("\n")[2] for entry in ran.out.split("\0") if entry] if ran.code == 0 else []
 
     def branches(self, repository: Repository) -> dict[str, Branch]:
-        """List the branches of the repository with what is checked out where."""
+        """List the branches of the repository, each with the work tree that has it checked out."""
         listed = self._must(repository, "for-each-ref", "--format=%(refname)%00%(objectname)", _HEADS)
         found = dict(line.split("\0") for line in listed.splitlines())
         places = {branch: tree for tree, branch in self._trees(repository).items() if branch}
@@ -109,10 +108,10 @@ class LocalGit:
         }
 
     def plant(self, repository: Repository, tree: str, branch: str) -> tuple[str, ...]:
-        """Add a work tree without its files, which its worker fetches by the command that is given."""
+        """Add a work tree without its files, which its worker checks out by the returned command."""
         real, there = os.path.realpath(tree), self._trees(repository)
         if real in there and not os.path.exists(f"{real}/.git"):
-            self._must(repository, "worktree", "prune", "--expire=now")  # somebody has removed its directory
+            self._must(repository, "worktree", "prune", "--expire=now")  # its directory was removed
             there.pop(real)
         if real not in there:
             if os.path.isdir(real) and os.listdir(real):
@@ -134,7 +133,7 @@ class LocalGit:
         author: str,
         message: str,
     ) -> Kept:
-        """Write a tree from the branch and these paths alone, by an index of our own; the worker's stays as it is."""
+        """Write a tree from the branch and only these paths, by a separate index; the worker's index is not used."""
         admin, ref = self._admin(repository, tree), f"{_HEADS}{branch}"
         with self._index(tree) as index:
             env = {"GIT_DIR": admin, "GIT_WORK_TREE": tree, "GIT_INDEX_FILE": index}
@@ -156,13 +155,13 @@ class LocalGit:
             repository, repository.top, identity, "commit-tree", made, "-p", tip, "-F", "-", stdin=message.encode()
         ).strip()
         self._must(repository, "update-ref", "-m", "wakeman: what passed", ref, commit, tip)
-        # So that the work tree is clean where it was committed. Of no account when the worker left its index locked.
+        # So that the committed paths are clean in the work tree. It may fail if the worker left its index locked.
         own = {"GIT_DIR": admin, "GIT_WORK_TREE": tree}
         ran = self._run(repository.git, tree, own, "update-index", "--add", "--remove", "-z", "--stdin", stdin=listed)
         return Kept(commit=commit, unchanged=unchanged, made=True, note=_last_line_of(ran) if ran.code else "")
 
     def merge(self, repository: Repository, branches: Sequence[str], into: str, *, dry: bool) -> MergeResult:
-        """Merge as objects alone, one branch after the other, then set the branch once."""
+        """Merge in the object database only, one branch after the other, then update the target branch once."""
         if dry and OBJECTS not in self._env:
             with TemporaryDirectory(prefix="wakeman-") as place:
                 elsewhere = {OBJECTS: place, MORE_OBJECTS: f"{repository.common}/objects"}
@@ -187,7 +186,7 @@ class LocalGit:
         return MergeResult(into=into, commit=tip, branches=tuple(done))
 
     def uproot(self, repository: Repository, tree: str, branch: str, merged: Sequence[str]) -> str:
-        """Remove a tree, once it has nothing that is not on a branch, and its branch nothing unmerged."""
+        """Remove a tree if everything in it is committed, and its branch is merged."""
         known = self.branches(repository)
         if os.path.realpath(tree) not in self._trees(repository):
             return ""
@@ -206,7 +205,7 @@ class LocalGit:
         if trees:
             self._must(repository, "worktree", "repair", *trees)
 
-    # --- how git is asked ---------------------------------------------------------------------------------------
+    # --- calls of git -------------------------------------------------------------------------------------------
 
     def _new_enough(self, git: str) -> None:
         words = self._ask(git, "/", "--version").out.split()
@@ -246,7 +245,7 @@ class LocalGit:
         return self._ask(repository.git, repository.top, "merge-base", "--is-ancestor", commit, tip).code == 0
 
     def _trees(self, repository: Repository) -> dict[str, str]:
-        """Return the work trees of the repository, by path, with the full name of the branch that each has."""
+        """Return the work trees of the repository, by path, each with the full name of its branch."""
         found: dict[str, str] = {}
         place = ""
         for line in self._must(repository, "worktree", "list", "--porcelain", "-z").split("\0"):
@@ -282,7 +281,7 @@ class LocalGit:
                     os.unlink(left)
 
     def _claimed(self, repository: Repository, tree: str, env: Mapping[str, str], claims: Sequence[str]) -> list[str]:
-        """List what was written within the patterns of `units.writes`, but for what git ignores."""
+        """List the changed paths that match the patterns of `units.writes`, without ignored ones."""
         if not claims:
             return []
         words = ("ls-files", "-z", "-m", "-o", "-d", "--exclude-standard", "--", *(f":(glob){each}" for each in claims))
@@ -335,6 +334,6 @@ def _path_batches(paths: Iterable[str]) -> Iterator[list[str]]:
 
 
 def _last_line_of(ran: Ran) -> str:
-    """Return what git gave as its reason: its last line."""
+    """Return git's reason: the last line of its output."""
     lines = (ran.error or ran.err).strip().splitlines()
     return lines[-1].removeprefix("fatal: ").removeprefix("error: ") if lines else f"exit status {ran.code}"

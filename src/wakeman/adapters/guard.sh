@@ -1,21 +1,21 @@
 #!/bin/sh
-# Judge a write that Claude Code is about to make, or tell of one that it made.
+# Allow or deny a write that Claude Code is about to make, or report one that it made.
 #
-#     /bin/sh guard.sh DIR before          at PreToolUse: allow, deny, or say nothing, which leaves it to the client
-#     /bin/sh guard.sh DIR asked           at PermissionRequest: allow, or else what hook.sh does
-#     /bin/sh guard.sh DIR after WORKER    at PostToolUse: leave in DIR/said/ who wrote what
+#     /bin/sh guard.sh DIR before          at PreToolUse: allow, deny, or print nothing, which leaves it to the client
+#     /bin/sh guard.sh DIR asked           at PermissionRequest: allow, otherwise the same as hook.sh
+#     /bin/sh guard.sh DIR after WORKER    at PostToolUse: record in DIR/said/ who wrote what
 #
-# DIR is the attempt's directory. DIR/may has a rule a line, the first that fits counts: allow, pass or deny, a tab, and
-# an absolute path without symlinks; with a slash at its end it is that directory and all below. Where no rule fits
-# nothing is said. A path that cannot be read beyond doubt, and one that is spelled in a roundabout way, is denied.
-# DIR/said/denied gets a line for each denial: the path, as JSON spells it.
+# DIR is the attempt's directory. DIR/may has one rule per line, the first that matches counts: allow, pass or deny, a
+# tab, and an absolute path without symlinks; a slash at its end includes everything below. If no rule matches, nothing
+# is printed. A path that cannot be parsed with certainty, or is not in its simplest form, is denied.
+# DIR/said/denied gets a line for each denial: the path, in JSON's spelling.
 
 dir=$1 event=$2 worker=$3
 said=$dir/said
 umask 077
 
-# The path of the call, as JSON spells it; nothing where it is not exactly one. RS cuts at each quotation mark: every
-# second piece lies within a string, unless a backslash before the mark says that the string goes on.
+# The path of the call, in JSON's spelling; nothing unless it has exactly one. RS splits at each quotation mark: every
+# second piece is inside a string, unless a backslash before the mark continues the string.
 spelled() {
     LC_ALL=C awk '
 BEGIN { RS = "\""; depth = 0; found = 0 }
@@ -47,7 +47,7 @@ END { if (closed && found == 1 && length(path) <= 8192 && path !~ /[\001-\037]/)
     cat >/dev/null
 }
 
-# What a spelling stands for. Of the escapes only those of signs that a path may have are known.
+# Decode JSON's spelling. It knows only the escapes of characters that a path may have.
 plain() {
     printf '%s\n' "$1" | LC_ALL=C awk '
 {
@@ -62,7 +62,7 @@ plain() {
 }'
 }
 
-# Where a path leads, in `place`: as far as it exists without symlinks, and the rest as it is.
+# Set `place` to the resolved path: without symlinks as far as it exists, the rest unchanged.
 resolve() {
     case $1/ in
     /*) ;;
@@ -85,7 +85,7 @@ resolve() {
     place=${at%/}/$rest
 }
 
-# The first rule that fits, in `rule`.
+# Set `rule` to the first rule that matches.
 judge() {
     rule=
     while IFS='	' read -r verb own; do
@@ -107,7 +107,7 @@ deny() {
     decide deny "$1"
 }
 
-# Where the call writes, in `place`.
+# Set `place` to the path that the call writes.
 where() {
     [ -n "$spelling" ] && path=$(plain "$spelling") && [ -n "$path" ] && resolve "$path"
 }

@@ -1,14 +1,14 @@
 #!/bin/sh
-# Keep the last thing that a client said of itself, whole or not at all, in DIR/said/hook.
+# Store a client's last hook report atomically in DIR/said/hook.
 #
 #     /bin/sh hook.sh DIR EVENT [push [TEXT]]
 #
-# DIR is the attempt's directory. What is kept is TEXT, or standard input, or (of events whose name says enough)
-# `{"hook_event_name":"EVENT"}`. With `push` a check is started, as the wrapper does at the end of an attempt; of
-# a confined one by the wrapper itself, which waits at the pipe DIR/said/push.
+# DIR is the attempt's directory. The report is TEXT, or standard input, or (for events whose name is enough)
+# `{"hook_event_name":"EVENT"}`. With `push` it starts a check, as the wrapper does at the end of an attempt; for a
+# confined attempt the wrapper starts it, which reads the pipe DIR/said/push.
 #
-# DIR/outputs lists what is to be made, a path and its spelling in JSON a line, a tab between. At the event Stop the
-# client is told twice at most which of them are not there, in the words that Claude Code reads as a refusal.
+# DIR/outputs lists the outputs, one per line: the path, a tab, and its spelling in JSON. At the event Stop the client
+# is told, at most twice, which of them are missing, in the format that Claude Code takes as a refusal to stop.
 
 dir=$1 event=$2 push=$3
 said=$dir/said
@@ -30,10 +30,10 @@ if [ -n "$missing" ]; then
     event=Refused push=
 fi
 
-# By its being new it is known that what was typed has arrived.
+# A new file shows that the typed text has arrived.
 [ "$event" = UserPromptSubmit ] && : >"$said/heard.$$" && mv -f "$said/heard.$$" "$said/heard"
 
-# Line feeds stand between the tokens of JSON alone: a text has them escaped.
+# Line feeds occur only between the tokens of JSON: strings have them escaped.
 case $event in
 Stop | StopFailure | PermissionRequest) tr -d '\n' ;;
 notify) printf '%s' "$4" ;;

@@ -1,4 +1,4 @@
-"""This machine as a world: the one place that knows every real adapter, and where the state directory is."""
+"""This machine as a world: the only module that knows every real adapter and the state directory."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ ENVIRONMENT_KEPT = (
     "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "PYTHONPATH", "TMUX_TMPDIR",
     "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME", "CLAUDE_CONFIG_DIR",
 )  # fmt: skip
-"""Variables of `up`'s environment that workers and checks get; PATH besides, and nothing else unless it is named."""
+"""Variables of `up`'s environment that workers and checks get, in addition to PATH and those that the plan names."""
 DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin"
 SETTINGS_BYTES_MAX = 16 * 2**20
 """Bytes of a client's own settings that are read."""
 
 
 def world(state: str | None, by: str) -> World:
-    """Compose the real world. `by` is who writes (`up`, `at`, ...); the process id is added."""
+    """Compose the real world. `by` is the author of log lines (`up`, `at`, ...); the process id is added."""
     machine, files = LocalMachine(), Disk()
     directory = state_directory(state)
     environment = clean_environment(machine.environ(), machine.home())
@@ -128,8 +128,8 @@ def world(state: str | None, by: str) -> World:
 def state_directory(option: str | None) -> str:
     """Find the state directory: the option, `$WAKEMAN_STATE`, the nearest marked `state/` upwards, or XDG's.
 
-    Shape: an absolute path; it need not exist. The search ends at a directory of another user, and passes over one that
-    a repository has brought along (see `foreign_state`).
+    Shape: an absolute path, which need not exist. The search ends at a directory of another user, and passes over one
+    that a repository has brought along (see `foreign_state`).
     """
     chosen = option or os.environ.get("WAKEMAN_STATE")
     if chosen:
@@ -196,7 +196,7 @@ def _admit(registry: LocalRegistry, state: str, host: Host) -> None:
 
 
 def clean_environment(environ: Mapping[str, str], home: str) -> dict[str, str]:
-    """Return what a check and a worker start with, whoever starts them; an empty environment gets defaults."""
+    """Return the environment of checks and workers, independent of the caller's; an empty one gets defaults."""
     env = {key: environ[key] for key in ENVIRONMENT_KEPT if environ.get(key)}
     return {"PATH": environ.get("PATH") or DEFAULT_PATH, "HOME": home, "LANG": "C.UTF-8", **env}
 
@@ -223,7 +223,7 @@ def executor(name: str, environ: Mapping[str, str]) -> str:
 
 
 def _receiver(target: WakeTarget, host: Host, environment: Mapping[str, str]) -> Terminal | None:
-    """Return the terminals of the orchestrator's own tmux server, wherever the workers run."""
+    """Return the terminals of the orchestrator's tmux server, which need not be the workers' place."""
     if not target.tmux:
         return None
     from wakeman.adapters.orchestrator import address
@@ -248,11 +248,11 @@ def _harness(name: str) -> Harness:
 
 
 def _memory_per_worker(harness: str) -> int:
-    """Return the free memory that one worker wants, where the plan says neither how many nor how much."""
+    """Return the free memory that one worker needs, if the plan sets neither a number of workers nor memory."""
     try:
         return _harness(harness).memory
     except WakemanError:
-        return 0  # a harness that does not exist is told of elsewhere
+        return 0  # an unknown harness is reported elsewhere
 
 
 def _watcher() -> Watcher:
@@ -279,11 +279,11 @@ def _script(name: str) -> bytes:
         return file.read()
 
 
-# --- of this machine, for who sets it up --------------------------------------------------------------------------
+# --- for the doctor -----------------------------------------------------------------------------------------------
 
 
 def clients() -> dict[str, str]:
-    """Return the clients that come along, each with what installs it; "" for one that runs no agent."""
+    """Return the built-in clients, each with the command that installs it; "" for one that runs no agent."""
     from wakeman.adapters.harness import CLIENTS, find
     from wakeman.adapters.harness.client import Agentic
 
@@ -294,7 +294,7 @@ def clients() -> dict[str, str]:
 def lacks(
     world: World, plan: Plan, cwd: str, keys: Callable[[], frozenset[str]]
 ) -> tuple[str, list[tuple[str, str]]] | None:
-    """Return a plan's client and what the user's settings lack for it, each with the fix.
+    """Return a plan's client and the faults of the user's settings for it, each with the fix.
 
     Shape: workers start in `cwd` with the variables `keys`. Boundary: None for a client whose settings are not checked.
     """

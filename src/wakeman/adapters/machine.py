@@ -1,4 +1,4 @@
-"""This machine: programs run to their end, memory left, processes found by the mark in their environment."""
+"""This machine: running programs, free memory, and processes by the mark in their environment."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from wakeman.core.errors import ProgramError
 from wakeman.ports import OUT_BYTES_MAX, Ran
 
 ERR_BYTES_MAX = 64 * 1024
-"""Bytes of standard error that are kept: its end, where the reason is."""
+"""Bytes of standard error that are kept, from its end, where the reason is."""
 
 ATTEMPT_VARIABLE = "WAKEMAN_ATTEMPT"
 """The variable that every process of an attempt inherits."""
 
-_STARTED_FIELD = 19  # field of /proc/PID/stat behind the name: ticks from the boot to the start
-_LINGER_S = 0.1  # seconds for what a program printed just before its end, while a child of its holds the pipe
+_STARTED_FIELD = 19  # field of /proc/PID/stat, counted after the name: ticks from the boot to the start
+_LINGER_S = 0.1  # seconds to read a program's last output, while a child of it still has the pipe open
 
 
 class LocalMachine:
-    """The machine that we run on. `proc` and `cgroup` are where Linux shows itself."""
+    """This machine. `proc` and `cgroup` are the paths of Linux's file systems."""
 
     def __init__(self, proc: str = "/proc", cgroup: str = "/sys/fs/cgroup") -> None:
         self._proc = proc
@@ -40,7 +40,7 @@ class LocalMachine:
         timeout: float,
         stdin: bytes = b"",
     ) -> Ran:
-        """Run a program in a session of its own, with exactly `env`, which also says where it is looked for.
+        """Run a program in its own session, with exactly `env`, whose PATH is searched.
 
         Shape: `code` is negative when a signal ended it. More than `OUT_BYTES_MAX` bytes of output keep their
         code, and `cut` says that the rest was dropped.
@@ -63,21 +63,20 @@ class LocalMachine:
             return _follow(process, timeout)
 
     def runs(self, program: str, cwd: str, path: str) -> bool:
-        """Return whether an executable file of that name can be found."""
+        """Return whether an executable of that name exists."""
         places = [cwd] if "/" in program else path.split(":")
         files = (os.path.join(place, program) for place in places)
         return any(os.path.isfile(file) and os.access(file, os.X_OK) for file in files)
 
     def free_memory(self) -> int:
-        """Return what is available to new programs, and no more than the control group still grants."""
+        """Return the memory available to new programs, at most the control group's remainder."""
         left = [*self._available(), *self._granted()]
         return max(0, min(left)) if left else 0
 
     def marked(self, marks: Iterable[str]) -> dict[str, list[int]]:
-        """Find live processes by mark; a mark that none carries is left out.
+        """Find live processes by mark; omit marks without any.
 
-        Boundary: a zombie has no environment any more, and this process is left out. Where there is no /proc
-        (macOS) nothing can be seen: empty.
+        Boundary: without zombies, which have no environment, and without this process. Empty without /proc (macOS).
         Cost: one read for each process of this user.
         """
         wanted = {f"{ATTEMPT_VARIABLE}={mark}".encode(): mark for mark in marks}
@@ -88,23 +87,23 @@ class LocalMachine:
         return found
 
     def born(self, pids: Iterable[int]) -> dict[int, float]:
-        """Read each process's start from Linux, exact to a hundredth of a second and to the clock's last setting.
+        """Read each process's start on Linux, exact to a hundredth of a second, unless the clock was set since.
 
-        Boundary: where there is no /proc nothing is told.
+        Boundary: empty without /proc.
         """
         boot = next(
             (float(line.split()[1]) for line in _file_lines(f"{self._proc}/stat") if line.startswith("btime ")), 0.0
         )
         found = {}
         for pid in pids:
-            # The name in brackets may hold anything: the fields that count stand behind its end.
+            # The name in brackets may contain anything: count the fields after its end.
             fields = next(iter(_file_lines(f"{self._proc}/{pid}/stat")), "").rpartition(")")[2].split()
             if len(fields) > _STARTED_FIELD and fields[0] != "Z":
                 found[pid] = boot + int(fields[_STARTED_FIELD]) / os.sysconf("SC_CLK_TCK")
         return found
 
     def mark_of(self, pid: int) -> str:
-        """Read its environment as it was started. Boundary: where there is no /proc (macOS), none is known."""
+        """Read the environment with which it was started. Boundary: "" without /proc (macOS)."""
         with suppress(OSError), open(f"{self._proc}/{pid}/environ", "rb") as file:
             found = (entry for entry in file.read().split(b"\0") if entry.startswith(f"{ATTEMPT_VARIABLE}=".encode()))
             return next(found, b"").partition(b"=")[2].decode("utf-8", "surrogateescape")
@@ -113,8 +112,8 @@ class LocalMachine:
     def signal(self, pids: Iterable[int], name: Literal["TERM", "KILL", "INT"]) -> None:
         """Signal processes.
 
-        Boundary: 0, 1 and negative numbers, which mean many, are passed over. Raises: ProgramError for another
-        user's process.
+        Boundary: ignores 0, 1 and negative numbers, which address groups. Raises: ProgramError for another user's
+        process.
         """
         for pid in pids:
             if pid <= 1:
@@ -127,7 +126,7 @@ class LocalMachine:
                 raise ProgramError(f"process {pid}: not permitted to signal it", f"ps -fp {pid}") from error
 
     def alive(self, pid: int) -> bool:
-        """Return whether a process lives; a zombie does not, another user's does."""
+        """Return whether a process is alive; a zombie is not, another user's is."""
         if pid <= 0:
             return False
         try:
@@ -157,7 +156,7 @@ class LocalMachine:
                 yield int(line.split()[1]) * 1024
 
     def _granted(self) -> Iterator[int]:
-        """Yield what is left in our control group and in each above it; cache that can go counts as left."""
+        """Yield the memory left in our control group and in each above it; reclaimable cache counts as free."""
         for line in _file_lines(f"{self._proc}/self/cgroup"):
             _, controllers, path = line.split(":", 2)
             if controllers not in ("", "memory"):
@@ -182,7 +181,7 @@ _VERSION_1 = ("memory.limit_in_bytes", "memory.usage_in_bytes")
 
 @contextmanager
 def _input(data: bytes) -> Iterator[int]:
-    """Yield what the program reads: a file, since a pipe would have to be fed while its output is read."""
+    """Yield the program's standard input: a file, as a pipe would have to be written while its output is read."""
     if not data:
         yield subprocess.DEVNULL
         return
@@ -216,7 +215,7 @@ def _follow(process: subprocess.Popen[bytes], timeout: float) -> Ran:
     finally:
         code = process.poll()
         if code is None:
-            # Not reaped yet, so the group's number cannot be another's.
+            # Not reaped yet, so no other group can have its number.
             os.killpg(process.pid, signal.SIGKILL)
     error = ""
     if code is None:
@@ -234,7 +233,7 @@ def _follow(process: subprocess.Popen[bytes], timeout: float) -> Ran:
 
 
 def _printed_pieces(process: subprocess.Popen[bytes], deadline: float) -> Iterator[tuple[object, bytes]]:
-    """Yield what is printed until both streams end, the deadline has come, or the process has ended and lingered.
+    """Yield the output until both streams end, the deadline passes, or shortly after the process has ended.
 
     Shape: of a stream that ends, the last piece is empty.
     """

@@ -1,4 +1,4 @@
-"""The orchestrator's ear: a notice is handed to a program, or typed into a session."""
+"""Delivers notices to the orchestrator: by a program, or typed into a session."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ from wakeman.ports import Machine, Terminal
 MESSAGE_CHARS_MAX = 600
 """Characters of a message at most."""
 FAILURE_CHARS_MAX = 120
-"""Characters of a failing program's last line that are repeated."""
+"""Characters of a failed program's last line that are quoted."""
 SCREENS_APART_S = 0.5
-"""Seconds between two looks at a screen that must be equal."""
+"""Seconds between two captures of a screen that must be equal."""
 ENTER_DELAY_S = 0.3
-"""Seconds between a paste and its Enter: a client that still reads the paste swallows it."""
+"""Seconds between a paste and its Enter: a client that is still reading the paste ignores it."""
 PASTE_SHOWS_S = 1.0
 """Seconds more that a paste may take to show on the screen."""
 PASTE_POLL_S = 0.1
-"""Seconds between two looks for what becomes of it."""
+"""Seconds between two captures afterwards."""
 
 _SHELL = re.compile(r"^[^$#%❯>]*(?:[$#❯]|>+|(?<!\d)%)$")
-"""A shell's prompt: its sign is the only one and the last; `50%` is a program counting."""
+"""A shell's prompt: its sign occurs once, at the end; `50%` is a program's progress."""
 
 
 def address(tmux: str) -> tuple[str, str]:
@@ -57,10 +57,9 @@ def deliver(
 ) -> str:
     """Deliver one message to one receiver; return "" when it arrived, else why not.
 
-    Shape: the message becomes one line of harmless characters. `names` are those of `wake.to.run` besides
-    `message`; `terminal` is that of the server that `address` names, None where there is none.
-    Boundary: typing needs a session that looks idle, unless `target.force`.
-    Repeatable: no; the receiver hears it twice.
+    Shape: the message is sanitised to one line. `names` are those of `wake.to.run` in addition to `message`; `terminal`
+    is that of the server that `address` names, None without one. Boundary: typing needs a session that looks idle,
+    unless `target.force`. Repeatable: no; the receiver would get it twice.
     Cost: up to `target.timeout` seconds for a program; for a session that of `type_when_idle` and `confirm_submitted`.
     """
     text = sanitise(message, MESSAGE_CHARS_MAX)
@@ -99,11 +98,11 @@ def type_when_idle(
     mark: str = "",
     pause: Callable[[float], None] = time.sleep,
 ) -> str:
-    """Type into a session that waits for a line (any, with `force`); give "" when it was typed, else why not.
+    """Type into a session that waits for input (any session, with `force`); return "" if it was typed, else why not.
 
     Shape: with a `mark` the session must carry that.
-    Boundary: Enter is pressed once the text shows on the screen; whether it was taken, `confirm_submitted` finds out.
-    Cost: 0.8 s where it is typed and submitted; `PATIENCE` more where the text does not show.
+    Boundary: Enter is pressed once the text is visible on the screen; `confirm_submitted` finds out whether it was
+    taken. Cost: 0.8 s if it is typed and submitted; more if the text is not visible at first.
     """
     screen = terminal.capture(session, mark=mark)
     if not force:
@@ -130,10 +129,10 @@ def type_when_idle(
 
 
 def confirm_submitted(terminal: Terminal, session: str, text: str, pause: Callable[[float], None] = time.sleep) -> str:
-    """Check that a text which was typed and submitted is taken, and press Enter once more where it is not.
+    """Check that a submitted text was taken, and press Enter once more if it was not.
 
-    Shape: "" when it was taken, or where no input box shows; else what is known.
-    Cost: nothing to wait for where it is taken at once; twice `AGAIN` seconds otherwise.
+    Shape: "" if it was taken, or if there is no input box; else what is known. Cost: no wait if it is taken at once;
+    otherwise two intervals.
     """
     for enters in (1, 2):
         state: Became = "waits"
@@ -150,9 +149,9 @@ def confirm_submitted(terminal: Terminal, session: str, text: str, pause: Callab
 
 
 def _occupied(screen: str, *, submit: bool) -> str:
-    """Return why a screen is not one that waits for a line; "" when it is.
+    """Return why a screen does not wait for input; "" if it does.
 
-    Boundary: a shell gets nothing submitted: it would run the words, and some of them are an agent's.
+    Boundary: nothing is submitted to a shell: it would run the text, parts of which come from agents.
     """
     rows = [row.strip() for row in screen.splitlines() if row.strip()]
     if any(re.search(BUSY, row) for row in rows[-INPUT_BOX_ROWS_MAX:]):

@@ -1,7 +1,6 @@
-"""Agent profiles: those that come along, those of `agents/*.md` and `~/.claude/agents.json`, and the plan's own.
-
-Claude Code reads the first two kinds of file by itself or not at all, and says nothing of one that is wrong: so all
-are read here, and passed on. A page that is no profile, such as a README, is passed over with a note.
+"""Agent profiles: built-in ones, those of `agents/*.md` and `~/.claude/agents.json`, and the plan's own. Claude Code
+reads these files itself or not at all, and does not report an invalid one: so all are read here, and passed to it. A
+page that is no profile, such as a README, is passed over with a note.
 """
 
 from __future__ import annotations
@@ -70,14 +69,14 @@ SHIPPED = {
         ),
     ),
 }
-"""Profiles that come along, each with what it is for. Anybody's of the same name counts instead."""
+"""Built-in profiles, each with its purpose. Any other profile of the same name takes precedence."""
 
 Profiles = Mapping[str, tuple[Agent, str]]
-"""Name -> profile, and where it is from: the file's path, `plan`, or `wakeman`."""
+"""Name -> profile, and its origin: the file's path, `plan`, or `wakeman`."""
 
 
 def collect_profiles(home: str, plan: Plan, files: Files, config: str = "") -> dict[str, tuple[Agent, str]]:
-    """Collect every profile; of several with one name the plan's counts, then `agents.json`, then `agents/*.md`.
+    """Collect every profile; of several with the same name the plan's counts, then `agents.json`, then `agents/*.md`.
 
     Shape: `config` is Claude Code's directory, where it is not `~/.claude`.
     Boundary: no file, no profiles of it; keys that it has besides are passed over.
@@ -87,7 +86,7 @@ def collect_profiles(home: str, plan: Plan, files: Files, config: str = "") -> d
 
 
 class ProfileFiles:
-    """The user's files of profiles; each is read once, and again when it has changed."""
+    """The user's files of profiles; each is read once, and again after a change."""
 
     def __init__(self, home: str, files: Files, config: str = "") -> None:
         self._files, self._path = files, f"{home}/{PLACE}"
@@ -97,7 +96,7 @@ class ProfileFiles:
         self.notes: list[str] = []  # why pages are passed over
 
     def of(self, plan: Plan) -> dict[str, tuple[Agent, str]]:
-        """Collect every profile of a plan; see `collect_profiles`. Cost: one stat a file while none has changed."""
+        """Collect every profile of a plan; see `collect_profiles`. Cost: one stat per file while none has changed."""
         pages = [f"{self._pages}/{name}" for name in self._files.names(self._pages) if name.endswith(".md")]
         marks = self._files.marks([*pages, self._path])
         if marks != self._marks:
@@ -128,7 +127,7 @@ class ProfileFiles:
 
 
 def choose_agent(name: str, known: Profiles) -> Agent:
-    """Return one profile. Raises: UnknownNameError with those that exist and the nearest name."""
+    """Return one profile. Raises: UnknownNameError with the known names and the nearest one."""
     if name in known:
         return known[name][0]
     listed = ", ".join(sorted(known)) or "none"
@@ -139,7 +138,7 @@ def choose_agent(name: str, known: Profiles) -> Agent:
 
 
 class _Profile(Struct, frozen=True):
-    """As the file has it: `tools` is a list, or names between commas."""
+    """A profile in a file: `tools` is a list, or names separated by commas."""
 
     description: str
     prompt: str
@@ -242,7 +241,7 @@ def _agent(read: _Profile) -> Agent:
 
 
 def _refuse_profile(path: str, data: bytes, at: int, name: str, why: str) -> Never:
-    """Raise UsageError at the key that is wrong; msgspec says what is, and where below the profile."""
+    """Raise UsageError at the invalid key; msgspec reports the fault, and its place below the profile."""
     what, _, place = why.partition(" - at `$.")
     field = re.match(r"\w+", place)
     where = f"{name}.{field[0]}" if field else name
@@ -252,8 +251,8 @@ def _refuse_profile(path: str, data: bytes, at: int, name: str, why: str) -> Nev
 
 
 def _key_offset(data: bytes, name: str, start: int) -> int:
-    """Find the offset of a key; `start` when it is spelt with escapes."""
-    # A quote within a string has a backslash before it, so that only a key can match.
+    """Find the offset of a key; `start` if it is spelled with escapes."""
+    # A quote inside a string has a backslash before it, so only a key can match.
     found = re.compile(re.escape(msgspec.json.encode(name)) + rb"\s*:").search(data, start)
     return found.start() if found else start
 

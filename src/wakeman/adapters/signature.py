@@ -1,4 +1,4 @@
-"""Signatures of a log's head: Ed25519, detached, one JSON object a line in a file beside the log."""
+"""Signatures of a log's head: Ed25519, detached, one JSON object per line in a file beside the log."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ class Signature(Struct, frozen=True):
 
 
 def sign(file: str, name: str, genesis: str, seq: int, digest: str, at: datetime) -> Signature:
-    """Sign a head with the private key in `file`. Raises: UsageError when it is none."""
+    """Sign a head with the private key in `file`. Raises: UsageError when it is no such key."""
     key = _private(file)
     bare = Signature(1, name, genesis, seq, digest, stamp(at), _fingerprint(key.public_key()))
     return msgspec.structs.replace(bare, signature=b64encode(key.sign(_message(bare))).decode())
 
 
 def append_signature(directory: str, signature: Signature) -> str:
-    """Append a signature to those beside a log, durably; give the file. Raises: StorageError."""
+    """Append a signature to those beside a log, durably; return the file. Raises: StorageError."""
     file = os.path.join(directory, FILE)
     try:
         fd = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -62,7 +62,7 @@ def append_signature(directory: str, signature: Signature) -> str:
 
 
 def kept(directory: str) -> list[Signature]:
-    """Return the signatures beside a log; a line that is none is passed over. Raises: StorageError."""
+    """Return the signatures beside a log; skip invalid lines. Raises: StorageError."""
     file = os.path.join(directory, FILE)
     try:
         with open(file, "rb", opener=lambda path, flags: os.open(path, flags | os.O_NONBLOCK)) as stream:
@@ -81,13 +81,13 @@ def kept(directory: str) -> list[Signature]:
 def signed(
     key: str, directory: str, name: str, genesis: str, seq: int, digest: str, at: datetime
 ) -> tuple[Signature, str]:
-    """Sign a head and keep the signature beside the log; return it and the file. Raises: UsageError; StorageError."""
+    """Sign a head and store the signature beside the log; return it and the file. Raises: UsageError; StorageError."""
     made = sign(key, name, genesis, seq, digest, at)
     return made, append_signature(directory, made)
 
 
 def verified(key: str, directory: str, genesis: str) -> tuple[str, list[tuple[Signature, bool]]]:
-    """Return the fingerprint of a public key, and its signatures of one log, each with whether it fits.
+    """Return the fingerprint of a public key, and its signatures of one log, each with whether it is valid.
 
     Raises: UsageError when the file is no key; StorageError.
     """
@@ -97,15 +97,15 @@ def verified(key: str, directory: str, genesis: str) -> tuple[str, list[tuple[Si
 
 
 class Verifier:
-    """Verifies what one public key has signed."""
+    """Verifies the signatures of one public key."""
 
     def __init__(self, file: str) -> None:
-        """Read the public key. Raises: UsageError when the file is none."""
+        """Read the public key. Raises: UsageError when the file has none."""
         self._key = _public(file)
         self.key = _fingerprint(self._key)
 
     def fits(self, signature: Signature) -> bool:
-        """Return whether the key has signed exactly this."""
+        """Return whether the key has signed exactly this head."""
         from cryptography.exceptions import InvalidSignature
 
         try:
@@ -116,7 +116,7 @@ class Verifier:
 
 
 def _message(signature: Signature) -> bytes:
-    """Return the bytes that are signed: everything but the signature itself."""
+    """Return the signed bytes: everything except the signature itself."""
     return msgspec.json.encode(msgspec.structs.replace(signature, signature=""))
 
 

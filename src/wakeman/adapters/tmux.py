@@ -1,14 +1,14 @@
-"""The sessions of one tmux socket: looking is one plain call of tmux, acting goes through libtmux.
+"""The sessions of one tmux socket: listing is one direct call of tmux, other actions go through libtmux.
 
-Rules that hold in this file, each the answer to a quirk of tmux:
+Rules of this file, each because of a quirk of tmux:
 
 - A target is an id, or `=name:`; a bare name would match by prefix.
 - Ids of sessions and panes are a server's: the next one counts from `$0` again. So a session's id is `$3@PID:START`,
-  and every command on one stands behind a condition that tmux evaluates in the same call: server, session, mark.
-- Text that tmux would read as a format, a `strftime` pattern or its own syntax is made harmless first.
-- Options are set on our own sessions; globally one, and on a server of our own alone. `@wakeman` marks a session,
+  and every command on one has a condition that tmux evaluates in the same call: server, session, mark.
+- Text that tmux would interpret as a format, a `strftime` pattern or its own syntax is escaped.
+- Options are set on our own sessions; one is set globally, only on our own server. `@wakeman` marks a session,
   `@wakeman_pane` the pane in it.
-- Every call ends within a time limit, and starts in `/` with the same environment whoever makes it.
+- Every call has a time limit, and runs in `/` with the same environment for every caller.
 """
 
 from __future__ import annotations
@@ -34,15 +34,15 @@ if TYPE_CHECKING:
 
 COMMAND_BYTES_MAX = 16_000  # bytes of one tmux command line; tmux refuses 16,384
 ENDS_PER_CALL_MAX = 30  # sessions ended in one call: an id, its condition and their command are under 500 bytes
-SERVER_TRIES_MAX = 5  # a server on its way out refuses the first calls
-TRY_PAUSE_S = 0.1  # seconds, longer each time
+SERVER_TRIES_MAX = 5  # a server that is ending refuses the first calls
+TRY_PAUSE_S = 0.1  # seconds, longer with each try
 SIZE = ("-x", "200", "-y", "50")
 BORN_FIELD = 19  # of /proc/PID/stat, behind the name: ticks from the boot to the start
 CLOCK_STEP_S = 3600  # seconds by which the clock may have been set since a server started
 PASTE_PAUSE_S = 0.3  # seconds; a client that is still reading a paste swallows Enter
 
 ABSENT = ("no server running on", "(No such file or directory)", "(Connection refused)")
-SESSION_NAME = r"\w[\w +-]*"  # what tmux keeps as it is and reads as nothing else
+SESSION_NAME = r"\w[\w +-]*"  # characters without a special meaning for tmux
 SESSION_ID = re.compile(r"(\$\d+)(?:@(\d+:\d+))?")  # of the server's counting, and its server; older logs name none
 ATTEMPT_ID = r"[\w ./@+=-]+"  # what a format compares as it is
 PANE_FIELDS = (
@@ -58,13 +58,13 @@ PANE_FIELDS = (
     "@wakeman_pane",
 )
 BORN = "#{session_id}@#{pid}:#{start_time} #{pane_pid}"
-TEXT_FIELDS = ("session_name", "@wakeman", "pane_title")  # may hold anything
+TEXT_FIELDS = ("session_name", "@wakeman", "pane_title")  # may contain anything
 INHERITED = ("set-option", "-g", "update-environment[90]", "WAKEMAN_ATTEMPT")
-"""Sessions that a worker makes carry its mark. On a server of our own alone: the user's options stay theirs."""
+"""Sessions that a worker makes carry its mark. Only on our own server: the user's options are not changed."""
 PLAIN = {n: None for n in (*range(0x20), *range(0x7F, 0xA0)) if chr(n) not in "\n\t"}
 
-# libtmux waits for ever and hands on the caller's environment; this stands in for tmux and does neither.
-# A client passes its standard output to the server, and a hung server never closes it: hence the file between.
+# libtmux waits for ever and passes on the caller's environment; this wrapper of tmux does neither.
+# A client passes its standard output to the server, and a hung server never closes it: so it is a file.
 BOUNDED = """\
 #!/bin/sh
 # Run tmux in a fixed environment, {limit} seconds at most. Written by wakeman when it differs; do not edit.
@@ -96,8 +96,8 @@ class Tmux:
         """Address a server; nothing runs yet.
 
         Shape: `socket` and `tmux` are absolute paths; `directory` is ours and gets the file `tmux.sh` when something
-        is done; `env` is all that a server started here knows. A socket named `default` is the user's: a server
-        started there reads their configuration, any other reads none.
+        is done; `env` is all that a server started here knows. A socket named `default` is the user's: a server started
+        there reads the user's configuration, others read none.
         Units: `timeout` in seconds, for each call of tmux.
         """
         self._socket = socket
@@ -118,8 +118,8 @@ class Tmux:
     def poll(self, known: Mapping[str, str] = {}) -> Listing:
         """List all sessions in one call of tmux.
 
-        Shape: one entry per session: the pane we made, in a stranger's session the first.
-        Boundary: of sessions whose server lives and cannot be reached, as its socket was removed, nothing is known. A
+        Shape: one entry per session: the pane we made, or in other sessions the first.
+        Boundary: sessions of a server that runs but whose socket was removed are unknown. A
         server that had the number of the one that answers has ended: in a container that is started anew it often has.
         """
         listing = self._list()
@@ -137,7 +137,7 @@ class Tmux:
         )
 
     def _list(self) -> Listing:
-        cut = f"~{os.urandom(6).hex()}~"  # no title can hold it: it is new each time
+        cut = f"~{os.urandom(6).hex()}~"  # random, so that no title can contain it
         facts = ",".join(f"#{{{name}}}" for name in PANE_FIELDS)
         try:
             ran = self._ask(
@@ -156,12 +156,12 @@ class Tmux:
     def submit(self, starts: Sequence[Start]) -> list[Made]:
         """Make several detached sessions, many in one call of tmux.
 
-        Boundary: a name that tmux would change, or a start longer than tmux takes, gives `error`.
+        Boundary: a name that tmux would change, or a command line that is too long for tmux, gives `error`.
         """
         from time import sleep
 
         try:
-            os.makedirs(os.path.dirname(self._socket), mode=0o700, exist_ok=True)  # tmux makes none for -S
+            os.makedirs(os.path.dirname(self._socket), mode=0o700, exist_ok=True)  # tmux makes no directory for -S
         except OSError as error:
             why = f"tmux socket {self._socket}: its directory cannot be made: {error.strerror}"
             return [Made(error=why) for _ in starts]
@@ -173,7 +173,7 @@ class Tmux:
                 break
             if attempt > 1:
                 sleep(TRY_PAUSE_S * (attempt - 1))
-            # One failing start takes those behind it along, so the second time each goes alone.
+            # One failing start also fails those after it, so on the second try each is a call of its own.
             for batch in _start_batches(starts, waiting, 1 if attempt else len(waiting)):
                 births = (word for index in batch for word in (*_creation_commands(starts[index]), ";"))
                 ran = self._act(*births, *(INHERITED if self._config else ()))
@@ -189,7 +189,7 @@ class Tmux:
         return [one or Made(error=why) for one in made]
 
     def cancel(self, ends: Sequence[tuple[str, str]]) -> int:
-        """End sessions by id, each if it carries its mark: test and end are one call, many in one call of tmux."""
+        """End sessions by id, each if it has its mark; test and end happen in one call of tmux, for many at once."""
         known = [one for one in ends if SESSION_ID.fullmatch(one[0]) and re.fullmatch(ATTEMPT_ID, one[1])]
         ended = 0
         for batch in _item_batches(known, ENDS_PER_CALL_MAX):
@@ -200,14 +200,14 @@ class Tmux:
                 words += ["if-shell", "-F", "-t", number, _match_format(session_id, mark), then, ";"]
             ran = self._act(*words)
             ended += ran.stdout.count("ended")
-            if ran.returncode and len(batch) > 1:  # one that is gone takes those behind it along
+            if ran.returncode and len(batch) > 1:  # one that is gone also fails those after it
                 ended += sum(self.cancel([one]) for one in batch)
         return ended
 
     def capture(self, session: str, lines: int = 50, *, mark: str = "") -> str:
         """Return the last lines of the pane's screen and history; wrapped lines are joined.
 
-        Boundary: blank lines at the end do not count, nor does the line that tmux itself writes into a dead pane.
+        Boundary: without blank lines at the end, and without the line that tmux writes into a dead pane.
         """
         found = self._pane(session, mark)
         capture = f"display-message -p ours ; capture-pane -p -J -S -{lines + 1} -t '{found.pane}'"
@@ -220,13 +220,13 @@ class Tmux:
         return "\n".join(rows[-lines:])
 
     def logs(self, session: str, lines: int = 50, *, mark: str = "") -> str:
-        """Return the last lines of the pane's screen and history: what it has printed, as far as tmux keeps it."""
+        """Return the last lines of the pane's screen and history."""
         return self.capture(session, lines, mark=mark)
 
     def type(self, session: str, text: str, *, submit: bool, mark: str = "") -> None:
-        """Paste text into the pane, then press Enter apart from it if `submit`.
+        """Paste text into the pane, then press Enter separately if `submit`.
 
-        Boundary: control characters other than line feed and tab are left out; 1 MB arrives whole.
+        Boundary: without control characters except line feed and tab; 1 MB arrives complete.
         """
         from time import sleep
 
@@ -235,14 +235,14 @@ class Tmux:
             self._paste(found, _plain(text))
         if submit:
             sleep(PASTE_PAUSE_S if text else 0)
-            # A person who scrolled left the pane in copy mode, where keys do not reach the program.
+            # After a person has scrolled, the pane is in copy mode, in which keys do not reach the program.
             self._alive(found, f"copy-mode -q -t '{found.pane}' ; send-keys -t '{found.pane}' Enter")
 
     def later(self, seconds: float, argv: Sequence[str]) -> bool:
-        """Run `argv` once after a delay, by the server, detached from it and unaware of it."""
+        """Run `argv` once after a delay, by the server, detached from it."""
         import shlex
 
-        # Whatever a run-shell prints, its status too, would be shown over the screen of some session.
+        # Output and status of a run-shell would be shown over the screen of some session.
         command = f"unset TMUX TMUX_PANE; {shlex.join(argv)} </dev/null >/dev/null 2>&1 &"
         try:
             return self._act("run-shell", "-b", "-d", f"{seconds:.3f}", _shielded(command)).returncode == 0
@@ -250,7 +250,7 @@ class Tmux:
             return False
 
     def attach(self, session: str, *, mark: str = "") -> tuple[str, ...]:
-        """Return the command line with which a person attaches; tmux says `gone` when it is another session by then."""
+        """Return the command line by which a person attaches; tmux prints `gone` if it is another session by then."""
         target = _exact_target(session)
         command = (self._tmux, "-S", self._socket)
         if target.startswith("=") and not mark:
@@ -299,9 +299,9 @@ class Tmux:
         return [(mark, head) for head, _, mark in found if head and mark]
 
     def _settle(self, starts: Sequence[Start], made: list[Made | None], batch: Sequence[int]) -> None:
-        """Find out, after a failed call, which of the batch exist all the same, and whose they are.
+        """Find out, after a failed call, which sessions of the batch exist, and whose they are.
 
-        Boundary: a server that cannot be looked at, as on its way out, settles nothing.
+        Boundary: with a server that does not answer, nothing is known.
         """
         listing = self._list()
         there = {seen.session: seen for seen in listing.seen}
@@ -315,7 +315,7 @@ class Tmux:
                 )
 
     def _pane(self, session: str, mark: str) -> _Pane:
-        """Find the pane that we made; in a stranger's session, its first."""
+        """Find the pane that we made; in other sessions, the first."""
         row = f"#{{session_id}}@#{{pid}}:#{{start_time}} #{{pane_id}} #{{pane_dead}} {_match_format(session, mark)}"
         ran = self._ask("list-panes", "-s", "-t", _exact_target(session), "-F", f"{row} #{{@wakeman_pane}}")
         rows = [line.split(" ", 4) for line in ran.out.splitlines()]
@@ -339,7 +339,7 @@ class Tmux:
             raise
 
     def _alive(self, found: _Pane, command: str) -> None:
-        """Run a command on a pane unless it is dead or another by now, which tmux decides itself, in the same call.
+        """Run a command on a pane, unless it is dead or was replaced, which tmux tests in the same call.
 
         Source: Debian bug 1063237: until 3.4, a paste into a dead pane ends the server with all its sessions.
         """
@@ -392,7 +392,7 @@ class Tmux:
         return ran
 
     def _write_script(self) -> None:
-        """Write the stand-in for tmux, unless it exists. Repeatable: yes, also by two at once."""
+        """Write the wrapper of tmux, unless it exists. Repeatable: yes, also by two processes at once."""
         import shlex
         from pathlib import Path
 
@@ -417,7 +417,7 @@ class Tmux:
 
 
 class TmuxTimer:
-    """The timer of a tmux server, which ends with it: what it was given is neither found nor taken back."""
+    """The timer of a tmux server, which ends with it: its jobs can be neither found nor cancelled."""
 
     name = "tmux"
 
@@ -437,7 +437,7 @@ class TmuxTimer:
         return Job("", due, marker)
 
     def pending(self, job: str, marker: str) -> bool:
-        """Return whether the server lives that was seen last."""
+        """Return whether the server that was seen last is alive."""
         del job, marker
         return self._tmux.poll().server == self._server
 
@@ -483,7 +483,7 @@ class TmuxBackend:
 
 
 def socket_path(name: str, environ: Mapping[str, str]) -> str:
-    """Return the absolute path of a tmux socket by its name, as tmux itself does; a path stays what it is."""
+    """Return the absolute path of a tmux socket by its name, as tmux does; a path is not changed."""
     if name.startswith("/"):
         return name
     if "/" in name or not name:
@@ -493,7 +493,7 @@ def socket_path(name: str, environ: Mapping[str, str]) -> str:
 
 
 def tmux_program(path: str) -> str:
-    """Find tmux. Raises: ProgramError with what installs it."""
+    """Find tmux. Raises: ProgramError with the command that installs it."""
     import shutil
 
     found = shutil.which("tmux", path=path)
@@ -517,7 +517,7 @@ class _Pane(NamedTuple):
 
 
 def _listing(parts: list[str]) -> Listing:
-    """Read what `look` asked for: per pane the facts, then each text. Raises: ValueError."""
+    """Read the output of a listing: per pane the facts, then each text. Raises: ValueError."""
     width = 1 + len(TEXT_FIELDS)
     if len(parts) % width:
         raise ValueError(f"{len(parts)} fields, not a multiple of {width}")
@@ -528,7 +528,7 @@ def _listing(parts: list[str]) -> Listing:
         facts = parts[place].split(",")
         pid, started, number, pane_pid, dead, code, signal, created, activity, own = facts
         name, mark, title = parts[place + 1 : place + width]
-        over = dead == "1" or (mark != "" and not own)  # our own pane was closed, another was left open
+        over = dead == "1" or (mark != "" and not own)  # our own pane was closed, another is open
         server = f"{pid}:{started}"
         session_id = f"{number}@{server}"
         if session_id in ours or (session_id in seen and not own):
@@ -551,16 +551,16 @@ def _listing(parts: list[str]) -> Listing:
 
 
 def _phase(over: bool, code: str, signal: str) -> Phase:
-    """Return what became of a pane. Boundary: the status of one that has just died may still be on its way."""
+    """Return the phase of a pane. Boundary: the status of one that has just died may still be missing."""
     if not over:
         return "running"
     return "killed" if signal and not code else "exited"
 
 
 def _lives(server: str) -> bool:
-    """Return whether a server's process lives; a zombie does not, another user's does.
+    """Return whether a server's process is alive; a zombie is not, another user's is.
 
-    Boundary: a process of that number that began after the server, and is not called tmux, is another.
+    Boundary: a process of that id that began later, and is not called tmux, is another one.
     """
     pid, _, started = server.partition(":")
     try:
@@ -581,7 +581,7 @@ def _lives(server: str) -> bool:
 def _creation_commands(start: Start) -> tuple[str, ...]:
     """Return the tmux commands that make a session ours from its first moment; prints its id and `pid`."""
     target = f"={start.session}:"
-    # A single word would go through a shell.
+    # A single word would be run by a shell.
     argv = start.argv if len(start.argv) > 1 else ("/bin/sh", "-c", 'exec "$0"', *start.argv)
     env = tuple(word for key, value in start.env.items() for word in ("-e", _literal(f"{key}={value}")))
     words = [
@@ -606,7 +606,7 @@ def _item_batches(items: Sequence[tuple[str, str]], most: int) -> Iterator[Seque
 
 
 def _start_batches(starts: Sequence[Start], waiting: Sequence[int], most: int) -> Iterator[list[int]]:
-    """Cut a list of starts into as few calls of tmux as it takes."""
+    """Split a list of starts into as few calls of tmux as possible."""
     batch: list[int] = []
     size = 0
     for index in waiting:
@@ -620,7 +620,7 @@ def _start_batches(starts: Sequence[Start], waiting: Sequence[int], most: int) -
 
 
 def _refused_start(start: Start) -> Made | None:
-    """Return why tmux would make something else of a start; None when it would not."""
+    """Return why tmux would misinterpret a start; None if it would not."""
     if not re.fullmatch(SESSION_NAME, start.session):
         return Made(error=f"tmux session {start.session!r}: expected letters, digits, _, -, + and blanks")
     if not re.fullmatch(ATTEMPT_ID, start.mark):
@@ -637,28 +637,30 @@ def _length(words: Sequence[str]) -> int:
 
 
 def _local_id(session_id: str) -> str:
-    """Return what a session's own server calls it."""
+    """Return a session's id within its server."""
     return session_id.partition("@")[0]
 
 
 def _server_of(session_id: str) -> str:
-    """Return the server that an id names; "" for an id of the version before, or none."""
+    """Return the server in an id; "" for an id of the previous version, or none."""
     found = SESSION_ID.fullmatch(session_id)
     return (found[2] or "") if found else ""
 
 
 def _exact_target(session: str) -> str:
-    """Return the exact target of a session. Raises: UnknownNameError for an empty name, which tmux takes for any
-    session."""
+    """Return the exact target of a session.
+
+    Raises: UnknownNameError for an empty name, which tmux takes as any session.
+    """
     if not session:
         raise UnknownNameError("tmux: found an empty session name")
     return f"{_local_id(session)}:" if SESSION_ID.fullmatch(session) else f"={session}:"
 
 
 def _match_format(session: str, mark: str) -> str:
-    """Write the format that is 1 on the session of an id (or, of a name, on any) with that mark, and on no other.
+    """Write the format that is 1 only on the session with that id (or any, for a name) and that mark.
 
-    Raises: UnknownNameError for an id that names no server, unless a mark is compared: every server has a `$0`.
+    Raises: UnknownNameError for an id without a server, unless a mark is compared: every server has a `$0`.
     """
     found = SESSION_ID.fullmatch(session)
     tests = {"session_id": found[1]} if found else {}
@@ -679,17 +681,17 @@ def _and(one: str, other: str) -> str:
 
 
 def _literal(word: str) -> str:
-    """Keep the `;` at a word's end, which tmux would take for the end of the command."""
+    """Escape a `;` at a word's end, which would end the command."""
     return f"{word[:-1]}\\;" if word.endswith(";") else word
 
 
 def _unformatted(text: str) -> str:
-    """Return text with each `#` doubled, except before `[`, where tmux leaves it alone."""
+    """Return text with each `#` doubled, except before `[`, which tmux does not interpret."""
     return re.sub(r"#+(?![#\[])", lambda run: run[0] * 2, text)
 
 
 def _shielded(command: str) -> str:
-    """Write a shell command so that tmux finds no format and no `strftime` pattern in it."""
+    """Write a shell command without anything that tmux takes as a format or `strftime` pattern."""
     if not set("#%") & set(command):
         return _literal(command)
     plain = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 /_.,=:>"
@@ -699,5 +701,5 @@ def _shielded(command: str) -> str:
 
 
 def _plain(text: str) -> str:
-    """Return text without control characters but line feed and tab; a carriage return counts as a line feed."""
+    """Return text without control characters except line feed and tab; a carriage return becomes a line feed."""
     return text.replace("\r\n", "\n").replace("\r", "\n").translate(PLAIN)

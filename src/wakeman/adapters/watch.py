@@ -1,8 +1,7 @@
-"""Files as they are written, by watchdog: inotify for local disks, its polling observer for network file systems.
-
-On Linux the directories are watched one by one through watchdog's own inotify layer, on one thread and one instance:
-its recursive observer keeps a limit of the kernel to itself, and after an overflow takes its watches down and walks
-the tree anew. Elsewhere its observer of that system is used.
+"""Reports files as they are written, by watchdog: inotify for local disks, its polling observer for network file
+systems. On Linux the directories are watched one by one through watchdog's inotify layer, with one thread and one
+instance: its recursive observer hides a limit of the kernel, and after an overflow removes its watches and scans the
+tree again. On other systems, watchdog's own observer is used.
 """
 
 from __future__ import annotations
@@ -23,20 +22,20 @@ if TYPE_CHECKING:
     from watchdog.observers.inotify_c import InotifyEvent, InotifyFD
 
 BLIND_REMINDER_S = 5.0
-"""Seconds between two reminders that something cannot be watched, and between two looks at whether it now can."""
+"""Seconds between two reports that something cannot be watched, and between two tries to watch it."""
 UNCLOSED_REST_S = 0.5
-"""Seconds without a write after which a file that was made, and never closed, is told: a link, a file moved in."""
+"""Seconds without a write after which a new file that was never closed is reported, such as a link."""
 OBSERVER_POLL_S = 1.0
 """Seconds between two passes of the polling observer."""
 _LIMITS = {
     errno.ENOSPC: ("no more inotify watches", "sysctl fs.inotify.max_user_watches"),
     errno.EMFILE: ("no more inotify instances, or open files", "sysctl fs.inotify.max_user_instances; ulimit -n"),
 }
-"""errno -> which limit, and what raises it."""
+"""errno -> the limit, and how to raise it."""
 
 
 class DiskWatcher:
-    """Watches this machine's files. `network` names the type of the network file system that a path is on, or ""."""
+    """Watches this machine's files. `network` returns the type of a path's network file system, or ""."""
 
     def __init__(
         self, network: Callable[[str], str], *, blind: float = BLIND_REMINDER_S, poll: float = OBSERVER_POLL_S
@@ -65,15 +64,15 @@ class DiskWatcher:
 
 
 class DiskWatch:
-    """What happened, collected from threads until it is asked for. `troubles` last until they are taken out."""
+    """Changes, collected from threads until they are read. `troubles` stay until they are removed."""
 
     def __init__(self, debounce: float, blind: float) -> None:
         self.ways: list[str] = []
         self.troubles: dict[str, str] = {}
-        self.repairs: list[Callable[[], None]] = []  # called now and then: looks whether all is still watched
+        self.repairs: list[Callable[[], None]] = []  # called regularly: tries to watch what is not watched
         self._debounce, self._blind = debounce, blind
         self._paths: set[str] = set()
-        self._resting: dict[str, float] = {}  # file that was made -> when to look whether anybody still writes it
+        self._resting: dict[str, float] = {}  # new file -> when to test whether it still changes
         self._lost: dict[str, None] = {}
         self._stirred = threading.Condition()
         self._next = time.monotonic() + blind
@@ -97,13 +96,13 @@ class DiskWatch:
             self._stirred.notify()
 
     def lose(self, why: str) -> None:
-        """Record that something may have gone unseen."""
+        """Record that changes may have been missed."""
         with self._stirred:
             self._lost[why] = None
             self._stirred.notify()
 
     def wait(self, seconds: float) -> FileChanges:
-        """Return what happened, once it has been so for `debounce`; nothing after `seconds`."""
+        """Return changes after `debounce`; none after `seconds`."""
         end = time.monotonic() + seconds
         while not self._look() and (now := time.monotonic()) < end:
             with self._stirred:
@@ -119,7 +118,7 @@ class DiskWatch:
         return found
 
     def _look(self) -> bool:
-        """Process what is due by now, and return whether there is something to report."""
+        """Process what is due, and return whether there is something to report."""
         now = time.monotonic()
         if now >= self._next:
             self._tend()
@@ -162,8 +161,8 @@ class _Inotify:
         self._lock = threading.RLock()
         self._places: dict[int, str] = {}  # watch descriptor -> directory
         self._watched: dict[str, int] = {}
-        self._anchors: set[str] = set()  # directories watched only for a root to come back in
-        self._known: dict[str, tuple[int, int]] = {}  # root -> device and inode while it is there
+        self._anchors: set[str] = set()  # directories watched only because a root may reappear in them
+        self._known: dict[str, tuple[int, int]] = {}  # root -> device and inode while it exists
 
     def __enter__(self) -> None:
         self._watch.ways.append(f"{len(self._roots)} by inotify")
@@ -171,7 +170,7 @@ class _Inotify:
         self._open()
 
     def __exit__(self, *_: object) -> None:
-        reader, self._reader = self._reader, None  # what comes from now on is no news
+        reader, self._reader = self._reader, None  # existing files are not reported
         if reader is not None:
             reader.stop()
             reader.join()
@@ -188,7 +187,7 @@ class _Inotify:
         for root in self._roots:
             self._settle(root, new=False)
 
-    # --- what watchdog calls
+    # --- called by watchdog
 
     def on_event(self, event: InotifyEvent) -> None:
         """Process one event of one directory."""
@@ -223,7 +222,7 @@ class _Inotify:
                 self._settle(place)
 
     def on_queue_overflow(self) -> None:
-        """Record that the kernel dropped events: directories may have been made that are not watched."""
+        """Record that the kernel dropped events: there may be new directories that are not watched."""
         with self._lock:
             self._watch.lose("the queue of inotify overflowed")
             for root in self._roots:
@@ -245,7 +244,7 @@ class _Inotify:
             self._add(path, report=True)
 
     def _rewatch(self) -> None:
-        """Check that every root is still the same directory, and retry what could not be watched before."""
+        """Check that every root is still the same directory, and retry what could not be watched."""
         with self._lock:
             if self._reader is None:
                 self._watch.troubles.clear()
@@ -259,7 +258,7 @@ class _Inotify:
                     self._add(root)
 
     def _settle(self, root: str, *, new: bool = True) -> None:
-        """Watch a root, if it is there, and the nearest directory in which it may come to be (again)."""
+        """Watch a root, if it exists, and the nearest directory in which it may (re)appear."""
         with self._lock:
             seen, known = _identity(root), self._known.get(root)
             if known is not None and seen != known:
@@ -275,7 +274,7 @@ class _Inotify:
                 self._anchors.add(above)
 
     def _add(self, top: str, *, report: bool = False) -> None:
-        """Watch a directory and all below it; report the files that are in them already."""
+        """Watch a directory and all below it; report the files that exist already."""
         todo = [top]
         while todo:
             place = todo.pop()
@@ -300,7 +299,7 @@ class _Inotify:
         if known is not None and known in self._places:
             return True
         try:
-            if not os.access(place, os.R_OK):  # of that, watchdog's layer says nothing
+            if not os.access(place, os.R_OK):  # watchdog's layer does not report that
                 raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
             wd = self._reader.add_callback(os.fsencode(place), self._mask, self, id(self))  # type: ignore[arg-type] # ints under other names
         except OSError as fault:
@@ -331,7 +330,7 @@ class _Inotify:
 
 
 class _Observer:
-    """Trees watched by an observer of watchdog: the system's own, or the polling one."""
+    """Trees watched by an observer of watchdog: the system's, or the polling one."""
 
     def __init__(
         self, watch: DiskWatch, roots: list[str], flat: set[str], seconds: float, *, polling: bool = False
@@ -359,7 +358,7 @@ class _Observer:
             self._watch.record(os.fsdecode(event.dest_path or event.src_path))
 
     def _rewatch(self, *, new: bool = True) -> None:
-        """Watch every root that is there; one that was replaced is watched anew."""
+        """Watch every existing root; watch a replaced one again."""
         from watchdog.events import FileClosedEvent, FileCreatedEvent, FileModifiedEvent, FileMovedEvent
 
         for root in self._roots:
@@ -395,7 +394,7 @@ def _identity(path: str) -> tuple[int, int] | None:
 
 
 def _rests(path: str) -> bool:
-    """Return whether a file has not been written for a while, or is gone."""
+    """Return whether a file no longer changes, or is gone."""
     try:
         return time.time() - os.lstat(path).st_mtime >= UNCLOSED_REST_S
     except OSError:

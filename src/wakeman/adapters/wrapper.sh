@@ -1,9 +1,9 @@
 #!/bin/sh
-# Run one attempt of a worker and leave its exit status behind.
+# Run one attempt of a worker and store its exit status.
 #
 #     /bin/sh wrapper.sh DIR -- PROGRAM ARG...
 #
-# DIR is the attempt's own directory, an absolute path: DEPLOYMENT/attempts/ATTEMPT. What stands there:
+# DIR is the attempt's own directory, an absolute path: DEPLOYMENT/attempts/ATTEMPT. Its files:
 #
 #     claim   written here first, holding this process's id. When it is there already, the attempt was started
 #             before: nothing is run, nothing is written, exit status 125.
@@ -15,17 +15,17 @@
 #     stdin   optional, a file or a symlink to one: the program reads it instead of the terminal.
 #     stdout  optional, a file or a symlink to one (which need not exist yet): the program's standard output is
 #             appended to it. Standard error stays on the terminal.
-#     exit    written here last, whole or not at all: the exit status and a line feed; 128 + n for signal n,
-#             127 for no such program, 126 for one that cannot be run. When it is there, the program is gone.
+#     exit    written last, atomically: the exit status and a line feed; 128 + n for signal n, 127 for no such
+#             program, 126 for one that cannot be run. If it exists, the program has ended.
 #
-# The exit file is written however the program ends, also when the session or this process is killed. A TERM, INT or
-# QUIT to this process alone is outlived; a HUP or KILL hangs up on the program.
+# The exit file is written however the program ends, also when the session or this process is killed. The
+# program survives a TERM, INT or QUIT to this process; a HUP or KILL hangs up on the program.
 #
-# DEPLOYMENT/check.sh, if there is one, is then started as `sh check.sh exit`: in a session of its own, in `/`, without
+# DEPLOYMENT/check.sh, if there is one, is then started as `sh check.sh exit`: in its own session, in `/`, without
 # any environment. This script ends with the program's exit status.
 #
-# While the program runs, each line that comes by the pipe DIR/said/push, if there is one, starts `sh check.sh hook` in
-# the same way: a confined program cannot. Whatever the line says, nothing else is done.
+# While the program runs, each line from the pipe DIR/said/push, if there is one, starts `sh check.sh hook` in the same
+# way, as a confined program cannot do that itself. The line's content is ignored.
 
 dir=$1
 shift 2
@@ -47,8 +47,8 @@ check() { # BY
     fi
 }
 
-# Ends when nobody holds the pipe open any more: the attempt does, for as long as the program runs. The pause keeps a
-# program that writes without end from filling the machine with checks.
+# Ends when no process has the pipe open: the attempt has, as long as the program runs. The pause keeps a program that
+# writes endlessly from flooding the machine with checks.
 pushes() {
     while read -r line; do
         check hook
@@ -57,7 +57,7 @@ pushes() {
 }
 
 # Runs in a child, so that this process, the leader of the terminal's session, can die of a hang-up: only then does the
-# kernel hang up on the program too, and the child lives on to write down how that ended.
+# kernel hang up on the program too, and the child survives to write its exit status.
 attempt() {
     # Caught, not ignored: the program starts with the signals' defaults.
     trap : HUP INT QUIT TERM
@@ -93,7 +93,7 @@ attempt() {
     code=$?
     exec 9>&-
 
-    # Ignored: a second Ctrl-C, or the hang-up when a session ends, spares the tools below.
+    # Ignored: a second Ctrl-C, or the hang-up when a session ends, must not end the tools below.
     trap '' HUP INT QUIT TERM
     if (umask 077 && printf '%s\n' "$code" >"$dir/exit.tmp"); then
         keep "$dir/exit.tmp"

@@ -1,5 +1,5 @@
-"""What the verbs answer, as values with schemas: each face renders these and computes nothing itself.
+"""The answers of verbs, as values with schemas: faces render them and compute nothing.
 
-A function takes the world, and gives an `Answer`; `schema` has the table of verbs. What only an adapter can do is
-handed in by the face.
+A function takes the world, and gives an `Answer`; `schema` has the table of verbs. A face passes in what needs an
+adapter.
 """

@@ -1,4 +1,4 @@
-"""What a person does to a deployment: each is a request that is recorded, then a check."""
+"""A person's actions on a deployment: each is a recorded request, then a check."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Pause = Callable[[float], None]
 DOWN_WAIT_S = 10.0
 """Seconds that `down` waits for the workers to end."""
 DOWN_PUSH_S = 1.0
-"""Seconds between the checks that `down` runs meanwhile."""
+"""Seconds between the checks of `down` meanwhile."""
 
 
 class Sent(Value, frozen=True, kw_only=True):
@@ -33,7 +33,7 @@ class Sent(Value, frozen=True, kw_only=True):
 
     target: Annotated[str, Meta(description="`DEPLOYMENT/WORKER`, or `tmux:SESSION` as it was given.")]
     arrived: Annotated[
-        Literal[True] | UnsetType, Meta(description="With `--wait`: the client has taken it; absent otherwise.")
+        Literal[True] | UnsetType, Meta(description="With `--wait`: whether it arrived; absent otherwise.")
     ] = UNSET
 
 
@@ -41,12 +41,12 @@ class Cleaned(Value, frozen=True, kw_only=True):
     """A deployment that was moved to the trash."""
 
     deployment: Annotated[str, Meta(description="Name of the run.")]
-    moved_to: Annotated[str, Meta(description="Absolute path of its directory now.")]
-    trees: Annotated[Mapping[str, str], Meta(description="Work trees that were left, each with the reason.")]
+    moved_to: Annotated[str, Meta(description="New absolute path of its directory.")]
+    trees: Annotated[Mapping[str, str], Meta(description="Work trees that were kept, each with the reason.")]
 
 
 class SweptSession(Value, frozen=True, kw_only=True):
-    """A session that the pattern and the age fit."""
+    """A session that matches the pattern and the age."""
 
     session: Annotated[str, Meta(description="Its name.")]
     age: Annotated[int, Meta(description="Seconds since it was made.")]
@@ -56,7 +56,7 @@ class Swept(Value, frozen=True, kw_only=True):
     """Old sessions of a pattern."""
 
     deployment: Annotated[str, Meta(description="Name of the run whose log has it.")]
-    ended: Annotated[bool, Meta(description="They were ended; without `--yes` they are listed.")]
+    ended: Annotated[bool, Meta(description="Whether they were ended; without `--yes` they are only listed.")]
     sessions: Annotated[tuple[SweptSession, ...], Meta(description="The sessions.")]
 
 
@@ -64,7 +64,7 @@ class Swept(Value, frozen=True, kw_only=True):
 
 
 def type_into(world: World, session: str, text: str, *, submit: bool, force: bool) -> Answer[Sent]:
-    """Type text into a tmux session that is no worker's: `SESSION`, or `SOCKET:SESSION`."""
+    """Type text into a tmux session of no worker: `SESSION`, or `SOCKET:SESSION`."""
     requests.deliver_text(world, WakeTarget(tmux=session, submit=submit, force=force), text, "")
     return Answer(Sent(target=f"tmux:{session}"))
 
@@ -104,7 +104,7 @@ def retry(world: World, worker: str, units: tuple[str, ...], note: str) -> Answe
 def judge(
     world: World, verb: Literal["waive", "reject"], units: tuple[str, ...], why: str, deployment: str | None
 ) -> Answer[Status]:
-    """Count units as done, or reopen them; without a deployment in the open one that has them."""
+    """Count units as done, or reopen them; without a deployment, in the open one that has them."""
     return after(world, requests.judge(world, sole(world, deployment, units), verb, units, why))
 
 
@@ -122,7 +122,7 @@ def adopt(world: World, name: str) -> Answer[Status]:
 
 
 def down(world: World, name: str, why: str, pause: Pause | None) -> Answer[Status]:
-    """End a deployment; with `pause`, wait a little for its workers to end."""
+    """End a deployment; with `pause`, wait some seconds for its workers to end."""
     exact = named(world, name)
     d = requests.request(world, exact, "down", why)
     if pause is not None and d.outcome == "open":
@@ -139,7 +139,7 @@ def clean(world: World, name: str) -> Answer[Cleaned]:
         raise UsageError(f"{exact} is open", f"wakeman down {exact}")
     target = f"{world.state}/.trash/{exact}-{world.clock.now():%Y%m%dT%H%M%SZ}"
     bury(world, d)
-    with hold(world, exact):  # no check is under way
+    with hold(world, exact):  # no check is running
         left = repository.clear(world, d)
         where = world.files.move(f"{world.state}/{exact}", target)
         kept = {tree.replace(d.host.directory, where, 1): why for tree, why in left.items()}
@@ -152,7 +152,7 @@ def clean(world: World, name: str) -> Answer[Cleaned]:
 def sweep(
     world: World, pattern: str, older_than: float, deployment: str | None, *, end: bool, proposed: bool
 ) -> Answer[Swept]:
-    """List old sessions of a pattern, and `end` them; `proposed`: say which command would."""
+    """List old sessions of a pattern, and `end` them; `proposed`: suggest the command that would."""
     name = sole(world, deployment)
     found = requests.sweep(world, name, pattern, older_than, act=end)
     again = f"wakeman sweep '{pattern}' --older-than {older_than:g} --deployment {name} --yes"

@@ -15,9 +15,9 @@ ENVELOPE_VERSION = 1
 
 
 class Value(Struct, frozen=True, kw_only=True):
-    """Base of all that is answered. A field that is unset is absent from the JSON.
+    """Base of all answers. A field that is unset is absent from the JSON.
 
-    Shape: `parts` are the values in a list of several kinds, which its schema could not name by itself.
+    Shape: `parts` are the types in a list of several kinds, for its schema.
     """
 
     parts: ClassVar[tuple[type[Value], ...]] = ()
@@ -36,9 +36,9 @@ T_co = TypeVar("T_co", bound=Value, covariant=True)
 
 
 class Answer(Struct, Generic[T_co], frozen=True):
-    """What a verb answers.
+    """A verb's answer.
 
-    Shape: `code` is the exit code that it calls for; `notes` are for a person and in no JSON.
+    Shape: `code` is its exit code; `notes` are for a person and not in the JSON.
     """
 
     data: T_co
@@ -54,7 +54,7 @@ class Failure(Value, frozen=True, kw_only=True):
     error: Annotated[str, Meta(description="Where, what was found, what was expected.")]
     hint: Annotated[str, Meta(description='The command or the step that helps; "" where none is known.')]
     problems: Annotated[
-        tuple[str, ...] | UnsetType, Meta(description="Every fault of an invalid plan, each with file and line.")
+        tuple[str, ...] | UnsetType, Meta(description="All faults of an invalid plan, each with file and line.")
     ] = UNSET
 
 
@@ -64,24 +64,24 @@ class DryRun(Value, frozen=True, kw_only=True):
     dry_run: Annotated[Literal[True], Meta(description="Nothing was done.")]
     deployment: Annotated[str | UnsetType, Meta(description="Name of the deployment.")] = UNSET
     deployments: Annotated[tuple[str, ...] | UnsetType, Meta(description="Names of the deployments.")] = UNSET
-    target: Annotated[str | UnsetType, Meta(description="Whose session would get the text.")] = UNSET
+    target: Annotated[str | UnsetType, Meta(description="Worker whose session would get the text.")] = UNSET
     file: Annotated[str | UnsetType, Meta(description="Absolute path of the file that would be written.")] = UNSET
-    moved_to: Annotated[str | UnsetType, Meta(description="Where the directory would be moved to.")] = UNSET
+    moved_to: Annotated[str | UnsetType, Meta(description="Path to which the directory would be moved.")] = UNSET
     trees: Annotated[
-        Mapping[str, str] | UnsetType, Meta(description="Work trees that would be left, each with the reason.")
+        Mapping[str, str] | UnsetType, Meta(description="Work trees that would be kept, each with the reason.")
     ] = UNSET
     would: Annotated[tuple[str, ...], Meta(description="The steps, in the imperative and in order.")]
 
 
 def dry_run(answer: Answer[Value], would: Sequence[str]) -> Answer[DryRun]:
-    """Turn the answer of a world in which nothing is done into one that says so."""
+    """Convert the answer of a dry world to one of a dry run."""
     names = [name for name in DryRun.__struct_fields__ if name not in ("dry_run", "would")]
     kept = {name: getattr(answer.data, name, UNSET) for name in names}
     return Answer(DryRun(dry_run=True, **kept, would=tuple(would)), code=answer.code)
 
 
 def failure(error: WakemanError, hint: str) -> Answer[Failure]:
-    """Return what is answered instead, where a verb failed."""
+    """Return the answer of a verb that failed."""
     problems = error.problems if isinstance(error, PlanError) else UNSET
     return Answer(Failure(error=str(error), hint=hint, problems=problems), ok=False)
 

@@ -29,13 +29,13 @@ DIVERGED_STATUS = 6
 SIGNATURE_PREFIX = "signature of "
 
 Head = tuple[str, int, str]
-"""A line as remembered outside the log: by whom, its number, its hash."""
+"""A checkpoint: its source, the line's number, and its hash."""
 
 
 class DivergenceFound(Value, frozen=True, kw_only=True):
-    """One thing that is not as it must be."""
+    """One divergence."""
 
-    line: Annotated[int, Meta(description="Where it shows; 0 where it is about no line.")]
+    line: Annotated[int, Meta(description="Line of the log; 0 if it is about no line.")]
     kind: Annotated[str, Meta(description="What was checked.")]
     found: Annotated[str, Meta(description="What was found.")]
     expected: Annotated[str, Meta(description="What was expected.")]
@@ -44,10 +44,10 @@ class DivergenceFound(Value, frozen=True, kw_only=True):
 class CheckpointFound(Value, frozen=True, kw_only=True):
     """An external checkpoint, compared with the log."""
 
-    where: Annotated[str, Meta(description="Who remembers it.")]
+    where: Annotated[str, Meta(description="Where the checkpoint is kept.")]
     line: Annotated[int, Meta(description="Number of the line.")]
-    agrees: Annotated[bool, Meta(description="The line is as it is remembered.")]
-    says: Annotated[str, Meta(description="agrees, or what is found instead.")]
+    agrees: Annotated[bool, Meta(description="Whether the line has that hash.")]
+    says: Annotated[str, Meta(description="`agrees`, or what was found instead.")]
 
 
 class PendingIntent(Value, frozen=True, kw_only=True):
@@ -58,36 +58,38 @@ class PendingIntent(Value, frozen=True, kw_only=True):
 
 
 class SignatureStatus(Value, frozen=True, kw_only=True):
-    """What one key vouches for."""
+    """Result of verifying one key's signatures."""
 
     key: Annotated[str, Meta(description="Fingerprint of the public key.")]
-    line: Annotated[int, Meta(description="The last line that it vouches for; 0 for none.")]
+    line: Annotated[int, Meta(description="The last signed line; 0 for none.")]
     signature: Annotated[str | UnsetType, Meta(description="After `--sign`: the signature, in base64.")] = UNSET
-    file: Annotated[str | UnsetType, Meta(description="After `--sign`: absolute path of the file that keeps it.")] = (
-        UNSET
-    )
+    file: Annotated[
+        str | UnsetType, Meta(description="After `--sign`: absolute path of the file with the signature.")
+    ] = UNSET
 
 
 class Audited(Value, frozen=True, kw_only=True):
-    """What an audit found."""
+    """Result of an audit."""
 
     deployment: Annotated[str, Meta(description="Name of the run.")]
-    outcome: Annotated[Outcome, Meta(description="open, or how it was closed.")]
+    outcome: Annotated[Outcome, Meta(description="`open`, or how it was closed.")]
     events: Annotated[int, Meta(description="Lines that were read.")]
     started: Annotated[str | None, Meta(description="When it went up, RFC 3339 in UTC.")]
     last: Annotated[str | None, Meta(description="When its last line was written, RFC 3339 in UTC.")]
-    workers: Annotated[int, Meta(description="Workers, those of cleanup rounds and reviewers included.")]
+    workers: Annotated[int, Meta(description="Workers, including cleanup workers and reviewers.")]
     attempts: Annotated[int, Meta(description="Attempts of all workers.")]
     decisions: Annotated[int, Meta(description="Decisions that were judged again.")]
-    divergences: Annotated[tuple[DivergenceFound, ...], Meta(description="The first thousand, by line.")]
+    divergences: Annotated[tuple[DivergenceFound, ...], Meta(description="The first thousand divergences, by line.")]
     diverging: Annotated[int, Meta(description="Number of all divergences of the log itself.")]
-    chain: Annotated[str, Meta(description="ok, or the first break of the hash chain.")]
+    chain: Annotated[str, Meta(description="`ok`, or the first break of the hash chain.")]
     head: Annotated[str, Meta(description="`SEQ:HASH` of the last line.")]
     witnesses: Annotated[tuple[CheckpointFound, ...], Meta(description="External checkpoints.")]
     pending: Annotated[tuple[PendingIntent, ...], Meta(description="Intents without an outcome.")]
-    unknown: Annotated[Mapping[str, int], Meta(description="Events of newer versions: type and number.")]
-    unjudged_from: Annotated[int | None, Meta(description="Line from which on nothing is judged, after one of these.")]
-    cut_short: Annotated[int, Meta(description="Checks that broke off.")]
+    unknown: Annotated[Mapping[str, int], Meta(description="Events of newer versions: number by type.")]
+    unjudged_from: Annotated[
+        int | None, Meta(description="Line of the first of these, from which on nothing is judged.")
+    ]
+    cut_short: Annotated[int, Meta(description="Checks that were interrupted.")]
     torn: Annotated[int, Meta(description="Bytes of an unfinished last line.")]
     signature: Annotated[SignatureStatus | None, Meta(description="The signature that was verified, or made.")]
 
@@ -122,7 +124,7 @@ class Signatures(Protocol):
     FILE: str
 
     def verified(self, key: str, directory: str, genesis: str) -> tuple[str, Sequence[tuple[SignedHead, bool]]]:
-        """Return a key's fingerprint, and its signatures of a log, each with whether it fits."""
+        """Return a key's fingerprint, and its signatures of a log, each with whether it is valid."""
 
     def signed(
         self, key: str, directory: str, name: str, genesis: str, seq: int, digest: str, at: datetime
@@ -143,8 +145,8 @@ def audit(
 ) -> Answer[Audited]:
     """Audit a log's live file; `again` is its name in commands.
 
-    Shape: `heads` are checkpoints that the caller knows; `key` verifies the signatures beside the log, `sign` signs.
-    Raises: LogDamagedError when it is to be signed and anything diverges.
+    Shape: `heads` are checkpoints of the caller; `key` verifies the signatures beside the log, `sign` signs. Raises:
+    LogDamagedError when a log with a divergence is to be signed.
     """
     begin = _first_event(tapes, file)
     signed = _Signed(signatures, key, file, begin) if key is not None else None
@@ -168,7 +170,7 @@ def _first_event(tapes: Tapes, file: str) -> Event:
 
 
 def _external_checkpoints(world: World, file: str, begin: Event) -> Sequence[Head]:
-    """Return the external checkpoints on this machine. Boundary: a log that was copied or moved has none here."""
+    """Return the external checkpoints on this machine. Boundary: a log that was copied or moved has none."""
     planned: Any = begin.data
     if realpath(planned.host.directory) != realpath(dirname(file)):
         return []
@@ -176,9 +178,9 @@ def _external_checkpoints(world: World, file: str, begin: Event) -> Sequence[Hea
 
 
 class _Signed:
-    """What one key has signed of a log: the heads, and what is wrong with its signatures.
+    """The heads of a log that one key has signed, and the faults of its signatures.
 
-    Boundary: signatures of other keys, and of other logs in that place, say nothing.
+    Boundary: ignores signatures of other keys, and of other logs in that directory.
     """
 
     def __init__(self, signatures: Signatures, key: str, file: str, begin: Event) -> None:
@@ -194,7 +196,7 @@ class _Signed:
             self.wrong = [_diverging(0, "no signature of this log", f"one by {self.key} in {signatures.FILE}")]
 
     def vouched(self, report: AuditReport) -> SignatureStatus:
-        """Return the key, and the last line that it vouches for."""
+        """Return the key, and the last line that it has signed."""
         lines = [each.line for each in report.witnesses if each.where.startswith(SIGNATURE_PREFIX) and each.agrees]
         return SignatureStatus(key=self.key, line=max(lines, default=0))
 

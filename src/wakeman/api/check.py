@@ -1,4 +1,4 @@
-"""What carries a deployment on: check, wait, resume."""
+"""The verbs that continue a deployment: check, wait, resume."""
 
 from __future__ import annotations
 
@@ -20,23 +20,25 @@ if TYPE_CHECKING:
     from wakeman.engine.wait import Until
 
 STOPPED_WAITING_STATUS = 4
-"""Exit code of a wait that ended before what it waited for."""
+"""Exit code of a wait that timed out."""
 
 
 class ResumedDeployment(Value, frozen=True, kw_only=True):
-    """One deployment that was taken up again; workers by name."""
+    """One resumed deployment; workers by name."""
 
     deployment: Annotated[str, Meta(description="Name of the run.")]
     outcome: Annotated[Outcome, Meta(description="Its state now.")]
-    adopted: Annotated[tuple[str, ...], Meta(description="Found alive although no line told of their start.")]
+    adopted: Annotated[
+        tuple[str, ...], Meta(description="Found alive although the log had no outcome of their launch.")
+    ]
     alive: Annotated[tuple[str, ...], Meta(description="Alive all along.")]
-    launched: Annotated[tuple[str, ...], Meta(description="Started for what their share still misses.")]
+    launched: Annotated[tuple[str, ...], Meta(description="Started for the missing units of their share.")]
     ended: Annotated[tuple[str, ...], Meta(description="Had ended meanwhile.")]
-    pending: Annotated[int, Meta(description="Workers that wait for their turn.")]
+    pending: Annotated[int, Meta(description="Number of workers that are not launched yet.")]
 
 
 class FailedDeployment(Value, frozen=True, kw_only=True):
-    """One deployment that could not be taken up; it holds up no other."""
+    """One deployment that could not be resumed; it stops no other."""
 
     deployment: Annotated[str, Meta(description="Name of the run.")]
     error: Annotated[str, Meta(description="Where, what was found, what was expected.")]
@@ -48,7 +50,7 @@ class Resumed(Value, frozen=True, kw_only=True):
     parts: ClassVar[tuple[type[Value], ...]] = (ResumedDeployment, FailedDeployment)
 
     resumed: Annotated[
-        tuple[Any, ...],  # msgspec makes no schema of a union of structs: it is said here
+        tuple[Any, ...],  # msgspec makes no schema for a union of structs, so it is given here
         Meta(
             description="Each deployment, oldest first.",
             extra_json_schema=items(ResumedDeployment, FailedDeployment),
@@ -70,7 +72,7 @@ def check(world: World, name: str, head: str = "") -> Answer[Status]:
 def wait(
     world: World, name: str, until: Until, pause: Callable[[float], None], timeout: float | None = None
 ) -> Answer[Status]:
-    """Wait for a deployment; the exit code is its state, or says that the time is over."""
+    """Wait for a deployment; the exit code is its state, or that of a timeout."""
     from wakeman.engine.wait import wait as engine_wait
 
     waited = engine_wait(world, named(world, name), until, pause, timeout=timeout)
@@ -78,7 +80,7 @@ def wait(
 
 
 class Resumption(Struct, frozen=True):
-    """What `resume` came to. `statuses` are those of deployments that were taken up, `hints` those of the others."""
+    """Result of `resume`. `statuses` are those of resumed deployments, `hints` those of the others."""
 
     answer: Answer[Resumed]
     statuses: Mapping[str, Status]
@@ -86,7 +88,7 @@ class Resumption(Struct, frozen=True):
 
 
 def resume(world: World, name: str | None = None) -> Resumption:
-    """Resume one deployment, or every open one, after whatever ended it. Raises: for one that is named."""
+    """Resume one deployment, or every open one, after a crash or a restart. Raises: the error of one that is named."""
     from wakeman.engine.start.resume import openings
     from wakeman.engine.start.resume import resume as engine_resume
 

@@ -17,7 +17,7 @@ def code(d: Deployment) -> int:
 
 
 def outcome_code(outcome: Outcome, *, needs_person: bool) -> int:
-    """Return the exit code of what is known of a deployment; see `code`."""
+    """Return the exit code for an outcome; see `code`."""
     if outcome != "open":
         return 0 if outcome == "complete" else 1
     return 5 if needs_person else 4

@@ -1,4 +1,4 @@
-"""This machine: what Wakeman needs of it, and the agent profiles that it knows."""
+"""Prerequisites on this machine, and its agent profiles."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from wakeman.ports import World
 NO_PLAN = Plan(name="none", units=UnitsSpec())
 PYTHON_MIN = (3, 11)
 SMOKE_TEST_S = 120.0
-"""Seconds that an agent has for a small unit."""
+"""Timeout, in seconds, of an agent with a small unit."""
 AGENT_MEMORY_BYTES = 400 * 2**20
-"""Bytes that one agent wants, about."""
+"""Bytes of memory that one agent needs, roughly."""
 
 Level = Literal["ok", "weak", "missing"]
 
@@ -30,9 +30,9 @@ class Finding(Value, frozen=True):
     """One prerequisite."""
 
     what: Annotated[str, Meta(description="The prerequisite.")]
-    level: Annotated[Level, Meta(description="ok; weak: works with a limitation; missing: cannot run.")]
+    level: Annotated[Level, Meta(description="`ok`; `weak`: works with a limitation; `missing`: cannot run.")]
     found: Annotated[str, Meta(description="What was found.")]
-    mend: Annotated[str, Meta(description='What fixes it; "" where nothing is to be fixed.')] = ""
+    mend: Annotated[str, Meta(description='Command or step that fixes it; "" if nothing is to be fixed.')] = ""
 
 
 class Diagnosis(Value, frozen=True, kw_only=True):
@@ -45,11 +45,11 @@ class AgentProfile(Value, frozen=True, kw_only=True):
     """One agent profile."""
 
     name: Annotated[str, Meta(description="Its name.")]
-    origin: Annotated[str, Meta(description="Path of its file; `plan`; or `wakeman` for one that comes along.")]
+    origin: Annotated[str, Meta(description="Path of its file; `plan`; or `wakeman` for a built-in one.")]
     description: Annotated[str, Meta(description="What it is for.")]
-    prompt: Annotated[str, Meta(description="What the agent is told.")]
-    tools: Annotated[tuple[str, ...] | None, Meta(description="Tools that it may use; null for all.")]
-    model: Annotated[str | None, Meta(description="Its model; null for the client's own choice.")]
+    prompt: Annotated[str, Meta(description="Its prompt.")]
+    tools: Annotated[tuple[str, ...] | None, Meta(description="Tools that it may use; null for the client's default.")]
+    model: Annotated[str | None, Meta(description="Its model; null for the client's default.")]
 
 
 class Profiles(Value, frozen=True, kw_only=True):
@@ -59,18 +59,18 @@ class Profiles(Value, frozen=True, kw_only=True):
 
 
 class LocalFacts(Protocol):
-    """What only adapters know of this machine."""
+    """Facts about this machine that only adapters provide."""
 
     def executor(self, name: str, environ: Mapping[str, str]) -> str:
         """Return what runs workers here, with its version. Raises: ProgramError; UnknownNameError."""
 
     def clients(self) -> Mapping[str, str]:
-        """Return the known clients, each with what installs it; "" for one that runs no agent."""
+        """Return the known clients, each with the command that installs it; "" for one that runs no agent."""
 
     def lacks(
         self, world: World, plan: Plan, cwd: str, keys: Callable[[], frozenset[str]]
     ) -> tuple[str, list[tuple[str, str]]] | None:
-        """Return the plan's client and what its settings lack, each with the fix; None where nothing is known."""
+        """Return the plan's client and the faults of its settings, each with the fix; None if they are not known."""
 
     def profiles(self, world: World, plan: Plan) -> tuple[Mapping[str, tuple[Agent, str]], Sequence[str]]:
         """Return every agent profile with its origin, and why pages are passed over. Raises: UsageError."""
@@ -82,9 +82,10 @@ class LocalFacts(Protocol):
 def doctor(
     world: World, here: LocalFacts, option: str | None, file: str | None, pause: Callable[[float], None] | None = None
 ) -> Answer[Diagnosis]:
-    """Check every prerequisite, with those of a plan file; with `pause` start one agent of it, which may cost money.
+    """Check every prerequisite, including those of a plan file; with `pause` start one agent of it, which may cost
+    money.
 
-    Shape: `option` is the state directory as the caller was given it. Raises: UsageError for a trial without a plan.
+    Shape: `option` is the state directory from the command line. Raises: UsageError for a trial without a plan.
     """
     if pause is not None and file is None:
         raise UsageError("doctor --as-alarm: found no plan", "wakeman doctor FILE --as-alarm")
@@ -99,7 +100,7 @@ def doctor(
 
 
 def agents(world: World, here: LocalFacts, file: str | None) -> Answer[Profiles]:
-    """List the agent profiles, with those of a plan file."""
+    """List the agent profiles, including those of a plan file."""
     known, passed_over = here.profiles(world, _plan(world, file))
     listed = (
         AgentProfile(
@@ -206,7 +207,7 @@ def _confinement(world: World, _: LocalFacts, __: str | None) -> Iterator[Findin
 
 
 def _alarms(world: World, _: LocalFacts, __: str | None) -> Iterator[Finding]:
-    """Yield each open deployment that no check will come to."""
+    """Yield each open deployment without a pending alarm."""
     from wakeman.engine.alarm import alarm_is_pending
     from wakeman.engine.live import elsewhere
 
@@ -219,7 +220,7 @@ def _alarms(world: World, _: LocalFacts, __: str | None) -> Iterator[Finding]:
         if why := elsewhere(world, name, d):
             yield Finding(name, "weak", f"{why}: it is read, and not acted on", f"wakeman adopt {name}")
         elif d.outcome == "open" and not d.paused_at and not alarm_is_pending(world, d, world.clock.now()):
-            yield Finding(name, "missing", "open, and no alarm lies ahead", f"wakeman check {name}")
+            yield Finding(name, "missing", "open, and no alarm is pending", f"wakeman check {name}")
 
 
 DOCTOR_PROBES: tuple[Callable[[World, LocalFacts, str | None], Iterator[Finding]], ...] = (
@@ -231,7 +232,7 @@ DOCTOR_PROBES: tuple[Callable[[World, LocalFacts, str | None], Iterator[Finding]
 
 
 def _user_settings(world: World, here: LocalFacts, file: str) -> Iterator[Finding]:
-    """Yield what the workers' client needs in the user's own settings, which only the user changes."""
+    """Yield what the workers' client needs in the user's own settings, which Wakeman does not change."""
     from wakeman.engine.start.prepare import variables
 
     plan = _plan(world, file)
@@ -248,7 +249,7 @@ def _user_settings(world: World, here: LocalFacts, file: str) -> Iterator[Findin
 
 
 def _tried(here: LocalFacts, file: str, pause: Callable[[float], None]) -> Iterator[Finding]:
-    """Start one agent as an alarm would, and yield how that ended."""
+    """Start one agent as an alarm would, and yield the result."""
     import shutil
     import tempfile
 
@@ -271,7 +272,7 @@ def _tried(here: LocalFacts, file: str, pause: Callable[[float], None]) -> Itera
             mend = "see how it starts: wakeman plan FILE; what it needs from you: docs/how-to/clients.md"
             yield Finding("an agent, as by an alarm", "missing", sanitise(why, 300), mend)
     finally:
-        for _ in range(50):  # what was ended may still be putting its files away
+        for _ in range(50):  # an ended client may still be writing files
             shutil.rmtree(place, ignore_errors=True)
             if not os.path.exists(place):
                 break

@@ -18,22 +18,22 @@ from wakeman.engine import layout
 from wakeman.ports import World
 
 FOLLOW_POLL_S = 0.1
-"""Seconds between two looks at a log that is followed."""
+"""Seconds between two polls of a log that is followed."""
 FOLLOW_POLLS_MAX = 50
-"""Looks after which the log is read again, changed or not."""
+"""Polls after which the log is read again, changed or not."""
 _LINE_ORDER = ("worker", "attempt", "from", "to", "more")
 
 
 class LogRepaired(Value, frozen=True, kw_only=True):
-    """A damaged log that was cut off before its damage."""
+    """A damaged log that was truncated before its damage."""
 
     deployment: Annotated[str, Meta(description="Name of the run.")]
     repaired: Annotated[bool, Meta(description="There was damage.")]
-    kept: Annotated[str | None, Meta(description="Absolute path of the original; null where nothing was cut.")]
+    kept: Annotated[str | None, Meta(description="Absolute path of the original; null if nothing was cut.")]
 
 
 def known_type(text: str | None) -> None:
-    """Raise UsageError for a type of event that does not exist."""
+    """Raise UsageError for an unknown type of event."""
     if text is not None and text not in FACTS:
         raise UsageError(f"--type: found {sanitise(text, 2000)!r}{nearest(text, FACTS)}", "wakeman log --help")
 
@@ -41,7 +41,7 @@ def known_type(text: str | None) -> None:
 def events(
     world: World, name: str, after: int = 0, *, type_: str | None = None, worker: str | None = None
 ) -> Iterator[Event]:
-    """Yield a log's events with a number above `after`, of one type and of one worker where these are given."""
+    """Yield a log's events with a number above `after`, of one type and of one worker if given."""
     return (event for event in world.logs.events(name, after) if _wanted(event, type_, worker))
 
 
@@ -54,7 +54,7 @@ def follow(
     type_: str | None = None,
     worker: str | None = None,
 ) -> Iterator[Event | None]:
-    """Yield events until the deployment is closed; None says that all written so far were given."""
+    """Yield events until the deployment is closed; None after all that are written so far."""
     while True:
         d = world.logs.read(name)
         for event in world.logs.events(name, after):
@@ -69,14 +69,14 @@ def follow(
 
 
 def repair(world: World, name: str) -> Answer[LogRepaired]:
-    """Cut a damaged log off before its damage and keep the original. `name` is exact."""
+    """Truncate a damaged log before its damage and keep the original. `name` is exact."""
     kept = world.logs.repair(name, world.by)
     following = (f"wakeman audit {name}", f"wakeman resume {name}") if kept else (f"wakeman status {name}",)
     return Answer(LogRepaired(deployment=name, repaired=bool(kept), kept=kept or None), following)
 
 
 def logged_line(event: Event) -> dict[str, Any]:
-    """Return an event as its line in the log has it."""
+    """Return an event as in its line of the log."""
     fields = msgspec.to_builtins(event)
     head = {"v": event.v, "seq": event.seq, "at": stamp(event.at), "by": event.by, "type": kind(event.data)}
     body = {key: fields[key] for key in _LINE_ORDER if fields.get(key) not in (None, False)}

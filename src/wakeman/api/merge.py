@@ -1,4 +1,4 @@
-"""The merge of what workers have made in git work trees."""
+"""The merge of workers' branches."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from wakeman.ports import World
 
 
 class MergedBranch(Value, frozen=True, kw_only=True):
-    """What became of one branch."""
+    """Result for one branch."""
 
     branch: Annotated[str, Meta(description="Its name.")]
     state: Annotated[
         Literal["merged", "contained", "conflict", "gone"],
-        Meta(description="merged; contained already; left out for a conflict; or gone."),
+        Meta(description="`merged`; `contained` already; left out for a `conflict`; or `gone`."),
     ]
     files: Annotated[tuple[str, ...], Meta(description="Files in conflict.")]
 
@@ -29,9 +29,9 @@ class Merged(Value, frozen=True, kw_only=True):
 
     deployment: Annotated[str, Meta(description="Name of the run.")]
     into: Annotated[str, Meta(description="Branch that they were merged into.")]
-    commit: Annotated[str, Meta(description="Where that branch is now.")]
+    commit: Annotated[str, Meta(description="Commit of that branch now.")]
     branches: Annotated[tuple[MergedBranch, ...], Meta(description="Branches, in the order of the merge.")]
-    left: Annotated[tuple[str, ...], Meta(description="Workers that were left, as their share is not done.")]
+    left: Annotated[tuple[str, ...], Meta(description="Workers that were skipped, as their share is not done.")]
 
 
 def merge(world: World, name: str, into: str, *, dry: bool) -> Answer[Merged]:

@@ -1,4 +1,4 @@
-"""From what a person calls a deployment, or its log, to the exact one."""
+"""Resolves the name that a person gives to a deployment or a log."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LIVE_LOG_NAME = "events.jsonl"
 def named(world: World, name: str) -> str:
     """Return the exact name of a deployment: `NAME` is its latest run, `NAME.1` the first.
 
-    Boundary: one that does not exist is left to who reads it. Raises: LogDamagedError.
+    Boundary: does not check that it exists. Raises: LogDamagedError.
     """
     base, _, run = name.partition(".")
     if not run and any(found.partition(".")[0] == name for found in world.logs.names()):
@@ -24,7 +24,7 @@ def named(world: World, name: str) -> str:
 
 
 def sole(world: World, given: str | None, units: Iterable[str] = ()) -> str:
-    """Return the deployment named, or else the one that is open and has these units.
+    """Return the deployment named, otherwise the open one that has these units.
 
     Raises: UnknownNameError when there is none; UsageError when there are several.
     """
@@ -41,11 +41,11 @@ def sole(world: World, given: str | None, units: Iterable[str] = ()) -> str:
 
 
 def recording(world: World, text: str) -> str:
-    """Return the live file of the log that a person names: by the deployment's name, or by a path.
+    """Return the live file of a log given by a deployment's name or by a path.
 
-    Shape: an existing path, or what holds a slash or ends in `.jsonl`, is a path: a deployment's directory,
-    its `events.jsonl`, or any file of lines.
-    Boundary: nothing is read, so a damaged log is found too. Raises: UnknownNameError.
+    Shape: an existing path, or a text with a slash or ending in `.jsonl`, is a path: a deployment's directory, its
+    `events.jsonl`, or any file of lines. Boundary: nothing is read, so it also finds a damaged log. Raises:
+    UnknownNameError.
     """
     if os.path.exists(text) or "/" in text or text.endswith(".jsonl"):
         file = os.path.join(text, LIVE_LOG_NAME) if os.path.isdir(text) else text

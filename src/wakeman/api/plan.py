@@ -1,4 +1,4 @@
-"""What a plan would start, and what starting it came to."""
+"""What a plan would start, and the result of starting it."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ class PlannedUnit(Value, frozen=True, kw_only=True):
     """One unit of work."""
 
     unit: Annotated[str, Meta(description="Its name.")]
-    input: Annotated[str | None, Meta(description="Its input file, where it has one.")]
-    outputs: Annotated[tuple[str, ...], Meta(description="Files that it makes, relative to `root`.")]
-    writes: Annotated[tuple[str, ...], Meta(description="Patterns of what else it may write.")]
+    input: Annotated[str | None, Meta(description="Its input file, if it has one.")]
+    outputs: Annotated[tuple[str, ...], Meta(description="Its outputs, relative to `root`.")]
+    writes: Annotated[tuple[str, ...], Meta(description="Patterns of further paths that it may write.")]
 
 
 class PlannedWorker(Value, frozen=True, kw_only=True):
     """One worker, and the command of its first attempt."""
 
-    name: Annotated[str, Meta(description="Its name, which is its session's.")]
-    key: Annotated[str, Meta(description="What its units have in common, by `workers.by`.")]
+    name: Annotated[str, Meta(description="Its name, also of its session.")]
+    key: Annotated[str, Meta(description="Value of `workers.by` for its units.")]
     units: Annotated[tuple[str, ...], Meta(description="Names of its units.")]
     command: Annotated[tuple[str, ...], Meta(description="The exact argument vector.")]
-    stdin: Annotated[str | None, Meta(description="File that the command reads as its stdin.")]
+    stdin: Annotated[str | None, Meta(description="File that is the command's stdin.")]
     writes: Annotated[
-        tuple[str, ...] | None, Meta(description="All that it may write to; null where nothing confines it.")
+        tuple[str, ...] | None, Meta(description="Everything that it may write to; null if it is not confined.")
     ]
 
 
@@ -57,35 +57,36 @@ class PlannedDeployment(Value, frozen=True, kw_only=True):
     root: Annotated[str, Meta(description="Absolute directory that its paths are relative to.")]
     units: Annotated[tuple[PlannedUnit, ...], Meta(description="All units.")]
     workers: Annotated[tuple[PlannedWorker, ...], Meta(description="All workers, in the order of their launch.")]
-    review: Annotated[PlannedReview | None, Meta(description="The review; null where there is none.")]
+    review: Annotated[PlannedReview | None, Meta(description="The review; null without one.")]
     conflicts: Annotated[tuple[str, ...], Meta(description="Always empty: a plan with one is refused.")]
     existing: Annotated[tuple[str, ...], Meta(description="Outputs that exist already.")]
     every: Annotated[float, Meta(description="Seconds between two alarms.")]
-    at_once: Annotated[int | None, Meta(description="Workers that run side by side; null for all.")]
+    at_once: Annotated[int | None, Meta(description="Workers that run at the same time at most; null for all.")]
     stagger: Annotated[float, Meta(description="Seconds between two launches.")]
-    auto_approve: Annotated[Literal[False, "edits", "all"], Meta(description="What agents may do unasked.")]
-    confined: Annotated[str | None, Meta(description="What confines the workers; null where nothing does.")]
+    auto_approve: Annotated[Literal[False, "edits", "all"], Meta(description="What agents may do without asking.")]
+    confined: Annotated[str | None, Meta(description="What confines the workers; null for nothing.")]
     stage: Annotated[bool, Meta(description="Outputs are staged and moved into place when they pass.")]
-    base: Annotated[str | None, Meta(description="Commit that each worker's git work tree begins at.")]
-    notes: Annotated[tuple[str, ...], Meta(description="What is worth knowing and stops nothing.")]
+    base: Annotated[str | None, Meta(description="Commit at which each worker's git work tree begins.")]
+    notes: Annotated[tuple[str, ...], Meta(description="Remarks that prevent nothing.")]
     up: Annotated[str, Meta(description="The command that starts it.")]
 
 
 class StartedDeployment(Status, frozen=True, kw_only=True):
-    """A deployment that has gone up."""
+    """A deployment that was started."""
 
-    weakness: Annotated[str | None, Meta(description="Why its alarm may not fire; null where it will.")]
+    weakness: Annotated[str | None, Meta(description="Why its alarm may not fire; null if it will.")]
 
 
 class Initialised(Value, frozen=True, kw_only=True):
-    """A plan file to begin with."""
+    """A new plan file."""
 
     file: Annotated[str, Meta(description="Absolute path of the file.")]
 
 
 def gather(world: World, file: str, here: str, stdin: Callable[[], str]) -> PreparedPlan:
-    """Read a plan file, or stdin for `-`, and all that it speaks of. Raises: PlanError; UsageError.
+    """Read a plan file, or stdin for `-`, and everything that it refers to.
 
+    Raises: PlanError; UsageError.
     Shape: paths of a file are relative to its directory, those of stdin to `here`.
     """
     if file == "-":
@@ -131,7 +132,7 @@ def plan(world: World, prepared: PreparedPlan, file: str) -> Answer[PlannedDeplo
 
 
 def approve(prepared: PreparedPlan, *, yes: bool) -> None:
-    """Raise UsageError where agents may do anything without confinement, and no person has agreed to that."""
+    """Raise UsageError if agents may do anything without confinement, and `--yes` is missing."""
     keys = _unheld(prepared.plan)
     if keys and not yes:
         raise UsageError(
@@ -141,7 +142,7 @@ def approve(prepared: PreparedPlan, *, yes: bool) -> None:
 
 
 def started(world: World, d: Deployment) -> Answer[StartedDeployment]:
-    """Return what going up came to; the notes say what is weak about the alarm."""
+    """Return the answer of `up`; the notes say why the alarm may not fire."""
     status = describe(world, d, d.looked_at)
     weak = d.outcome == "open" and (d.alarm is None or not d.alarm.job)
     data = StartedDeployment(**msgspec.structs.asdict(status), weakness=world.timer.weakness() if weak else None)
@@ -150,15 +151,15 @@ def started(world: World, d: Deployment) -> Answer[StartedDeployment]:
 
 
 def amend(world: World, name: str, prepared: PreparedPlan) -> Answer[Status]:
-    """Change the plan of an open deployment for what is not launched yet."""
+    """Change the plan of an open deployment for workers that are not launched yet."""
     return after(world, deploy.amend(world, name, prepared))
 
 
 def _warnings(weakness: str, d: Deployment) -> tuple[str, ...]:
     if d.alarm is None:
-        return (f"warning: {weakness}; no alarm lies ahead: run `wakeman check` yourself, or wait",)
+        return (f"warning: {weakness}; no alarm is pending: run `wakeman check` yourself, or wait",)
     place = d.alarm.kind
-    costs = f"the {place} timer stands in: it does not survive the {place} server or a restart of the machine"
+    costs = f"the {place} timer is used instead: it does not survive the {place} server or a restart of the machine"
     return (f"warning: {weakness}; {costs}",)
 
 
@@ -174,7 +175,7 @@ def _planned_worker(one: deploy.Preview) -> PlannedWorker:
 
 
 def _unheld(plan: Plan) -> list[str]:
-    """Return the names of the keys that let agents run anything, with nothing to hold them."""
+    """Return the keys that let agents run anything without confinement."""
     if plan.workers.confine != "off":
         return []
     approvals: Mapping[str, object] = {"workers.auto_approve": plan.workers.auto_approve}

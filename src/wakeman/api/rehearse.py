@@ -1,4 +1,4 @@
-"""A plan played in memory: the real engine, real rows and log lines, acted workers, a clock that jumps."""
+"""A plan run in memory: the real engine, real rows and log lines, simulated workers, a clock that jumps."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ from wakeman.engine.start.prepare import PreparedPlan
 from wakeman.ports import World
 
 UNTOLD = ("planned", "enrolled", "armed", "looked", "effected", "disarmed")
-"""Types that a timeline leaves out unless all are asked for."""
+"""Types that a timeline omits unless all are requested."""
 
 
 class RehearsalWorld(Protocol):
-    """A memory world in which workers are acted."""
+    """A memory world with simulated workers."""
 
     def world(self, by: str = ...) -> World:
         """Return the world as a process called by `by` sees it."""
 
     def run(self, check: Callable[[World, str], object], until: Callable[[], bool]) -> None:
-        """Run events in their order until `until` holds."""
+        """Run events in order until `until` is true."""
 
 
 class RehearsalFactory(Protocol):
@@ -49,7 +49,7 @@ class RehearsalFactory(Protocol):
         early: Mapping[str, int],
         hang: Sequence[str],
     ) -> RehearsalWorld:
-        """Perform each unit in so many seconds; those in `early` end after some units, those in `hang` never end."""
+        """Let each unit take so many seconds; workers in `early` end after some units, those in `hang` never end."""
 
 
 class Scene(Value, frozen=True, kw_only=True):
@@ -57,24 +57,24 @@ class Scene(Value, frozen=True, kw_only=True):
 
     at: Annotated[Time, Meta(description="When, RFC 3339 in UTC.")]
     type: Annotated[str, Meta(description="Type of the event.")]
-    worker: Annotated[str | None, Meta(description="Whose it is; null for the deployment.")]
+    worker: Annotated[str | None, Meta(description="Worker that it is about; null for the deployment.")]
     says: Annotated[str, Meta(description="The event in a few words.")]
 
 
 class Rehearsed(Value, frozen=True, kw_only=True):
-    """How a plan would go."""
+    """The expected course of a plan."""
 
     deployment: Annotated[str, Meta(description="Name of the plan.")]
-    outcome: Annotated[Outcome, Meta(description="How it would be closed.")]
+    outcome: Annotated[Outcome, Meta(description="Its outcome.")]
     units: Annotated[UnitCounts, Meta(description="Its units.")]
     workers: Annotated[tuple[WorkerStatus, ...], Meta(description="Its workers, at the end.")]
-    started: Annotated[Time | None, Meta(description="When it would go up, RFC 3339 in UTC.")]
+    started: Annotated[Time | None, Meta(description="When it would start, RFC 3339 in UTC.")]
     ended: Annotated[Time | None, Meta(description="When it would be closed, RFC 3339 in UTC.")]
     timeline: Annotated[tuple[Scene, ...], Meta(description="What would happen, in order.")]
 
 
 class Rehearsal(Struct, frozen=True):
-    """What a rehearsal came to, and the events of its timeline."""
+    """Result of a rehearsal, and the events of its timeline."""
 
     answer: Answer[Rehearsed]
     events: Sequence[Event]

@@ -20,20 +20,22 @@ from wakeman.core.plan.parser import policy
 from wakeman.core.policy.review import tasks
 from wakeman.core.policy.what_if import Difference, WhatIf
 
-OTHERWISE = "behind the first difference the night would have gone on otherwise: looks and outcomes are those recorded"
+OTHERWISE = (
+    "after the first difference the deployment would have gone otherwise: observations and outcomes are those recorded"
+)
 
 
 class UnitsMade(Value, frozen=True, kw_only=True):
-    """How many units were done."""
+    """Progress in units."""
 
     done: Annotated[int, Meta(description="Units that were done.")]
     total: Annotated[int, Meta(description="Units of the plan then.")]
 
 
 class StateAfter(Value, frozen=True, kw_only=True):
-    """The state after an event, in a few words."""
+    """The state after an event, in short."""
 
-    outcome: Annotated[Outcome, Meta(description="open, or how it was closed.")]
+    outcome: Annotated[Outcome, Meta(description="`open`, or how it was closed.")]
     units: Annotated[UnitsMade, Meta(description="Its units.")]
     workers: Annotated[dict[str, State], Meta(description="State of each worker.")]
 
@@ -43,32 +45,32 @@ class Replayed(Line, frozen=True, kw_only=True, rename={"source": "from"}):
 
     seq: Annotated[int, Meta(description="Number of the line.")]
     at: Annotated[Time, Meta(description="When it was written, RFC 3339 in UTC.")]
-    by: Annotated[str, Meta(description="Who wrote it, with the process id.")]
+    by: Annotated[str, Meta(description="Its author, with the process id.")]
     type: Annotated[str, Meta(description="Type of the event.")]
-    worker: Annotated[str | UnsetType, Meta(description="Whose it is; absent for the deployment.")] = UNSET
+    worker: Annotated[str | UnsetType, Meta(description="Worker that it is about; absent for the deployment.")] = UNSET
     attempt: Annotated[int | UnsetType, Meta(description="Number of the worker's attempt.")] = UNSET
     source: Annotated[State | UnsetType, Meta(description="State that the worker left.")] = UNSET
-    to: Annotated[State | UnsetType, Meta(description="State that it came into.")] = UNSET
+    to: Annotated[State | UnsetType, Meta(description="State that the worker entered.")] = UNSET
     says: Annotated[str, Meta(description="The event in a few words.")]
     state: Annotated[StateAfter, Meta(description="The state after it.")]
 
 
 class DecidedOtherwise(Value, frozen=True, kw_only=True):
-    """One thing that would have gone otherwise."""
+    """One difference."""
 
     seq: Annotated[int, Meta(description="Number of the line.")]
     at: Annotated[Time, Meta(description="When it was written, RFC 3339 in UTC.")]
-    worker: Annotated[str | None, Meta(description="Whose it is; null for the deployment.")]
+    worker: Annotated[str | None, Meta(description="Worker that it is about; null for the deployment.")]
     did: Annotated[str | None, Meta(description="What was done; null for nothing.")]
     would: Annotated[str | None, Meta(description="What would have been done; null for nothing.")]
 
 
 class Otherwise(Value, frozen=True, kw_only=True):
-    """A night under another policy."""
+    """A log under another policy."""
 
     deployment: Annotated[str, Meta(description="Name of the run.")]
-    differences: Annotated[tuple[DecidedOtherwise, ...], Meta(description="What would have gone otherwise, in order.")]
-    note: Annotated[str, Meta(description="How far that can be relied on.")]
+    differences: Annotated[tuple[DecidedOtherwise, ...], Meta(description="The differences, in order.")]
+    note: Annotated[str, Meta(description="Limits of the comparison.")]
 
 
 class Recording(AbstractContextManager["Recording"], Protocol):
@@ -81,7 +83,7 @@ class Recording(AbstractContextManager["Recording"], Protocol):
         """Return the number of the live segment's first line."""
 
     def known(self, seq: int, digest: str, first: int, end: int) -> bool:
-        """Continue after a known line."""
+        """Continue behind a known line."""
 
     def place(self, seq: int) -> str:
         """Return the name of the file and line of an event."""
@@ -91,7 +93,7 @@ class Recording(AbstractContextManager["Recording"], Protocol):
 
 
 class Night:
-    """A log while it is read. `d` is the deployment with the lines read so far applied."""
+    """A log that is being read. `d` is the deployment with the lines read so far applied."""
 
     def __init__(self, file: str, reading: Callable[[str], Recording]) -> None:
         self.file, self._reading = file, reading
@@ -100,9 +102,9 @@ class Night:
         self._place = (1, 0)  # first line of the live segment, and where in it the last event ends
 
     def events(self) -> Iterator[Event]:
-        """Yield the events behind those taken.
+        """Yield further events.
 
-        Raises: LogDamagedError at what does not fit, once everything before it was given.
+        Raises: LogDamagedError at damage, after everything before it was yielded.
         """
         with self._reading(self.file) as log:
             self._log = log
@@ -112,17 +114,17 @@ class Night:
             self._place = log.first, log.end
 
     def take(self, event: Event) -> None:
-        """Apply an event. Raises: LogDamagedError when it does not follow."""
+        """Apply an event. Raises: LogDamagedError when it does not follow from the lines before."""
         try:
             apply(self.d, event)
         except (TransitionError, LookupError, ValueError) as fault:
             where = self._log.place(event.seq) if self._log else self.file
             text = f"{where}: does not follow from the lines before: {fault}"
-            raise LogDamagedError(text, f"wakeman audit {self.file} tells what is wrong") from fault
+            raise LogDamagedError(text, f"wakeman audit {self.file} shows what is wrong") from fault
 
 
 def timeline(night: Night) -> Iterator[Replayed]:
-    """Yield each event behind those taken, with the state after it. Raises: LogDamagedError."""
+    """Yield each further event, with the state after it. Raises: LogDamagedError."""
     state = _States(night.d)
     for event in night.events():
         night.take(event)
@@ -143,9 +145,9 @@ def as_it_was(night: Night, until: int | datetime, again: str) -> Answer[Status]
 
 
 def otherwise(night: Night, text: str, file: str) -> Iterator[DecidedOtherwise]:
-    """Yield what would have gone otherwise under another policy, the `text` of a `file`.
+    """Yield the differences under another policy, the `text` of a `file`.
 
-    Shape: what a file of tables leaves out stays as that hour's plan has it.
+    Shape: tables that the file omits stay as in the log's plan at that time.
     """
     judge, d = WhatIf(), night.d
     own, other = d.plan, d.plan
@@ -173,7 +175,7 @@ def _replayed(event: Event, state: StateAfter) -> Replayed:
 
 
 class _States:
-    """The state in a few words, kept from event to event: most change little of it."""
+    """The state in short, updated from event to event: most change little of it."""
 
     def __init__(self, d: Deployment) -> None:
         self.d = d

@@ -1,4 +1,4 @@
-"""The JSON Schema of each verb's answer, made from the structs that it is made of."""
+"""The JSON Schema of each verb's answer, made from its structs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from wakeman.core.plan.template import nearest
 from wakeman.core.text import sanitise
 
 EVENTS = "events"
-"""What is asked for the schema of a log's line."""
+"""Argument of `schema` for a log's line."""
 
 _STATUS = ("status.Status", "answer.DryRun")
 _STARTED = ("plan.StartedDeployment", "status.Status", "watch.Watched", "answer.DryRun")
@@ -54,11 +54,11 @@ ANSWERS: dict[str, tuple[str, ...]] = {
     "agents": ("doctor.Profiles",),
     "schema": ("schema.SchemaShown",),
 }
-"""Verb -> what it answers: module and struct; `events` are lines of the log. Each may answer a failure instead."""
+"""Verb -> its answers: module and struct; `events` are lines of the log. Each may answer a failure instead."""
 
 _ENVELOPE: dict[str, dict[str, Any]] = {
     "v": {"const": ENVELOPE_VERSION, "description": "Version of the envelope."},
-    "ok": {"type": "boolean", "description": "Nothing failed, diverged or is missing."},
+    "ok": {"type": "boolean", "description": "Whether nothing failed, diverged or is missing."},
 }
 _NEXT = {"type": "array", "items": {"type": "string"}, "description": "Commands that make sense now."}
 
@@ -105,14 +105,14 @@ def schema(verb: str) -> dict[str, Any]:
 
 
 def answers(verb: str) -> tuple[type[Value], ...]:
-    """Return the structs that a verb answers, the failure included and lines of the log left out."""
+    """Return the structs of a verb's answers, including the failure and without lines of the log."""
     named = [name.split(".") for name in ANSWERS[verb] if name != EVENTS]
     found: list[type[Value]] = [getattr(import_module(f"wakeman.api.{module}"), name) for module, name in named]
     return (*found, Failure)
 
 
 def _enveloped(made: dict[str, Any]) -> dict[str, Any]:
-    """Return a schema with the fields of the envelope around those of a value."""
+    """Return a value's schema with the fields of the envelope added."""
     ok = {"const": False, "description": "It failed."} if made["title"] == Failure.__name__ else _ENVELOPE["ok"]
     return {
         **made,
@@ -122,7 +122,7 @@ def _enveloped(made: dict[str, Any]) -> dict[str, Any]:
 
 
 def _used_definitions(defs: dict[str, Any], among: Sequence[object]) -> dict[str, Any]:
-    """Return the definitions that something refers to."""
+    """Return the definitions that are referred to."""
     wanted: dict[str, None] = {}
 
     def follow(value: object) -> None:

@@ -1,4 +1,4 @@
-"""A worker's session: what its screen shows, and how a person gets to it."""
+"""A worker's session: its screen, and how a person attaches to it."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from wakeman.ports import SessionInfo, World
 
 
 class CapturedScreen(Value, frozen=True, kw_only=True):
-    """The end of what a worker shows."""
+    """The end of a worker's screen or output."""
 
     deployment: Annotated[str, Meta(description="Name of the run.")]
     worker: Annotated[str, Meta(description="Name of the worker.")]
     source: Annotated[
-        Literal["screen", "stream"], Meta(description="Its screen; or what it printed, where no session is live.")
+        Literal["screen", "stream"], Meta(description="`screen`; or `stream`, its output, without a live session.")
     ]
-    text: Annotated[str, Meta(description="The lines, without control characters and without keys.")]
+    text: Annotated[str, Meta(description="The lines, without control characters and keys.")]
 
 
 class Attached(Value, frozen=True, kw_only=True):
@@ -39,7 +39,7 @@ class Attached(Value, frozen=True, kw_only=True):
 
 
 def capture(world: World, worker: str, lines: int) -> Answer[CapturedScreen]:
-    """Return the end of a worker's screen; where there is no session, the end of what it printed."""
+    """Return the end of a worker's screen; without a session, the end of its output."""
     deployment, name = find_worker(world, worker)
     d = world.logs.read(deployment)
     require(world, deployment, d)
@@ -80,7 +80,7 @@ def _found_session(world: World, d: Deployment, worker: WorkerState) -> tuple[Se
 
 
 def harmless(text: str) -> str:
-    """Return several lines without control characters, their blanks as they were."""
+    """Return several lines without control characters, white space unchanged."""
     return "\n".join(
         "".join(part if part.isspace() else sanitise(part, len(part) or 1) for part in re.split(r"([ \t]+)", row))
         for row in text.splitlines()

@@ -1,4 +1,4 @@
-"""The state of a deployment, as most verbs answer it."""
+"""The state of a deployment, the answer of most verbs."""
 
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ from wakeman.engine.observe.observe import observe
 from wakeman.ports import World
 
 MISSING_LISTED_MAX = 50
-"""Names of missing units that a status lists; the count is beside it."""
+"""Names of missing units that a status lists at most; it also has the count."""
 STUCK_LISTED_MAX = 3
-"""Stuck workers whose screens are proposed to be looked at."""
+"""Stuck workers for which `capture` is suggested, at most."""
 STATUSES_PROPOSED_MAX = 3
-"""Deployments whose status is proposed beside that of all."""
+"""Deployments for which `status NAME` is suggested, at most."""
 
 Time = Annotated[str, Meta(description="RFC 3339, in UTC.")]
 
@@ -53,7 +53,7 @@ class UnitCounts(Value, frozen=True, kw_only=True):
     """The units of a deployment."""
 
     total: Annotated[int, Meta(description="Units of the plan.")]
-    done: Annotated[int, Meta(description="Units whose outputs are good, waived ones included.")]
+    done: Annotated[int, Meta(description="Units that are done, including waived ones.")]
     missing: Annotated[tuple[str, ...], Meta(description="Names of units that are not done, the first 50.")]
 
 
@@ -61,24 +61,24 @@ class ShareCounts(Value, frozen=True, kw_only=True):
     """The units of a worker's share."""
 
     total: Annotated[int, Meta(description="Units of the share; 0 for a reviewer.")]
-    done: Annotated[int, Meta(description="Those that are done.")]
+    done: Annotated[int, Meta(description="Units that are done.")]
 
 
 class Eta(Value, frozen=True, kw_only=True):
-    """Seconds that are likely left."""
+    """Estimated time left."""
 
     left: Annotated[int, Meta(description="Best estimate, in seconds.")]
-    soonest: Annotated[int, Meta(description="Lower end of the range that it will mostly be in, in seconds.")]
-    latest: Annotated[int, Meta(description="Upper end of that range, in seconds.")]
+    soonest: Annotated[int, Meta(description="Lower end of its likely range, in seconds.")]
+    latest: Annotated[int, Meta(description="Upper end of its likely range, in seconds.")]
 
 
 class ProgressStatus(Value, frozen=True, kw_only=True):
-    """How far a worker or the deployment is, and how fast."""
+    """Progress and rate of a worker or the deployment."""
 
-    done: Annotated[int, Meta(description="Units made, those written included that no check has judged yet.")]
+    done: Annotated[int, Meta(description="Units made, including those written and not verified yet.")]
     total: Annotated[int, Meta(description="Units to make.")]
-    per_hour: Annotated[float | None, Meta(description="Units an hour; null until three were made.")]
-    eta: Annotated[Eta | None, Meta(description="Time left; null without a rate, or with nothing left.")]
+    per_hour: Annotated[float | None, Meta(description="Units per hour; null until three were made.")]
+    eta: Annotated[Eta | None, Meta(description="Estimated time left; null without a rate, or with nothing left.")]
 
 
 class Tokens(Value, frozen=True, kw_only=True):
@@ -92,30 +92,32 @@ class WorkerStatus(Value, frozen=True, kw_only=True):
     """One worker and its present attempt."""
 
     name: Annotated[str, Meta(description="Name of the worker.")]
-    state: Annotated[State, Meta(description="State of its machine.")]
+    state: Annotated[State, Meta(description="Its state.")]
     reason: Annotated[str | None, Meta(description="Why it is stuck, or how it ended.")]
     cause: Annotated[str | None, Meta(description="The same in Wakeman's words; null if it is not in trouble.")]
     why: Annotated[
         str | None,
         Meta(description="The same in words of the worker, its client or the system: data, no instruction."),
     ]
-    attempt: Annotated[int, Meta(description="Number of the attempt; 0 before the first launch.")]
+    attempt: Annotated[int, Meta(description="Number of its attempt; 0 before the first launch.")]
     session: Annotated[str, Meta(description="Name of its session.")]
     exit_code: Annotated[int | None, Meta(description="Exit status of the attempt, once it has ended.")]
     ended_by: Annotated[EndedBy | None, Meta(description="Who or what ended the attempt.")]
-    since: Annotated[Time | None, Meta(description="When it came into this state, RFC 3339 in UTC.")]
+    since: Annotated[Time | None, Meta(description="When it entered this state, RFC 3339 in UTC.")]
     units: Annotated[ShareCounts, Meta(description="Its share.")]
-    tokens: Annotated[
-        Tokens | UnsetType, Meta(description="Tokens of all attempts, where its client reports them.")
-    ] = UNSET
-    cost: Annotated[
-        float | UnsetType, Meta(description="US dollars of all attempts, where its client reports them.")
-    ] = UNSET
-    progress: Annotated[ProgressStatus, Meta(description="How far it is, since its first launch.")]
+    tokens: Annotated[Tokens | UnsetType, Meta(description="Tokens of all attempts, if its client reports them.")] = (
+        UNSET
+    )
+    cost: Annotated[float | UnsetType, Meta(description="US dollars of all attempts, if its client reports them.")] = (
+        UNSET
+    )
+    progress: Annotated[ProgressStatus, Meta(description="Its progress, since its first launch.")]
     review: Annotated[int | UnsetType, Meta(description="Round of the review that it does; absent for others.")] = UNSET
-    until: Annotated[Time | UnsetType, Meta(description="When its usage limit ends, RFC 3339 in UTC.")] = UNSET
-    activity: Annotated[Activity | UnsetType, Meta(description="What a live one did at the last look.")] = UNSET
-    refused: Annotated[tuple[str, ...] | UnsetType, Meta(description="Paths that confinement kept it from.")] = UNSET
+    until: Annotated[Time | UnsetType, Meta(description="When its usage limit resets, RFC 3339 in UTC.")] = UNSET
+    activity: Annotated[
+        Activity | UnsetType, Meta(description="Activity of a live worker at the last observation.")
+    ] = UNSET
+    refused: Annotated[tuple[str, ...] | UnsetType, Meta(description="Paths to which its writes were blocked.")] = UNSET
     unseen: Annotated[str | UnsetType, Meta(description="The error that kept Wakeman from looking at it.")] = UNSET
 
 
@@ -123,7 +125,7 @@ class SideSession(Value, frozen=True, kw_only=True):
     """A session that a worker has started."""
 
     session: Annotated[str, Meta(description="Its name.")]
-    worker: Annotated[str | None, Meta(description="Who started it; null where that is not known.")]
+    worker: Annotated[str | None, Meta(description="Worker that started it; null if that is not known.")]
     age: Annotated[int, Meta(description="Seconds since it was made.")]
 
 
@@ -131,17 +133,17 @@ class RowTaken(Value, frozen=True, kw_only=True):
     """The last row of the deployment's table."""
 
     row: Annotated[str, Meta(description='Name of the row; "" before the first.')]
-    why: Annotated[str, Meta(description="What it was taken for.")]
-    held: Annotated[str | None, Meta(description="The row that waits for `wakeman accept`.")]
+    why: Annotated[str, Meta(description="Its reason.")]
+    held: Annotated[str | None, Meta(description="The row that is held and waits for `wakeman accept`.")]
 
 
 class AlarmStatus(Value, frozen=True, kw_only=True):
     """The alarm that runs the next check."""
 
-    kind: Annotated[str, Meta(description="The timer that holds it: `at`, or that of the place where workers run.")]
-    job: Annotated[str | None, Meta(description="Its number there; null where it cannot be found again.")]
-    generation: Annotated[int, Meta(description="How many were set so far.")]
-    stands: Annotated[bool, Meta(description="It lies ahead and would fire.")]
+    kind: Annotated[str, Meta(description="Its timer: `at`, or that of the place where workers run.")]
+    job: Annotated[str | None, Meta(description="Its number there; null if it cannot be found again.")]
+    generation: Annotated[int, Meta(description="Number of alarms set so far.")]
+    stands: Annotated[bool, Meta(description="It is pending and would fire.")]
 
 
 class ReviewStatus(Value, frozen=True, kw_only=True):
@@ -150,36 +152,36 @@ class ReviewStatus(Value, frozen=True, kw_only=True):
     round: Annotated[int, Meta(description="Round, from 1.")]
     worker: Annotated[str, Meta(description="Name of the reviewer.")]
     units: Annotated[tuple[str, ...], Meta(description="Units that it reviews.")]
-    heard: Annotated[bool, Meta(description="Its verdict is taken, or let go.")]
+    heard: Annotated[bool, Meta(description="Its verdict was applied, or waived.")]
     waived: Annotated[bool, Meta(description="A person has waived it.")]
     rejected: Annotated[Mapping[str, str], Meta(description="Units that it rejects, each with its reason.")]
 
 
 class TreesStatus(Value, frozen=True, kw_only=True):
-    """Where workers in git work trees put their work."""
+    """Branches of workers with git work trees."""
 
     repository: Annotated[str, Meta(description="Top directory of the repository.")]
-    base: Annotated[str, Meta(description="Commit that the trees begin at.")]
-    branch: Annotated[str | None, Meta(description="Branch of that commit, where `workers.base` named one.")]
+    base: Annotated[str, Meta(description="Commit at which the trees begin.")]
+    branch: Annotated[str | None, Meta(description="Branch of that commit, if `workers.base` named one.")]
     branches: Annotated[tuple[str, ...], Meta(description="Branches of workers that were launched.")]
-    mergeable: Annotated[tuple[str, ...], Meta(description="Those whose share is done.")]
-    commands: Annotated[tuple[str, ...], Meta(description="Commands that merge these by hand.")]
+    mergeable: Annotated[tuple[str, ...], Meta(description="Branches of workers whose share is done.")]
+    commands: Annotated[tuple[str, ...], Meta(description="Commands that merge these manually.")]
 
 
 class Status(Value, frozen=True, kw_only=True):
     """The state of one deployment."""
 
     deployment: Annotated[str, Meta(description="Name of the run: `NAME`, then `NAME.2` and so on.")]
-    outcome: Annotated[Outcome, Meta(description="open, or how it was closed.")]
+    outcome: Annotated[Outcome, Meta(description="`open`, or how it was closed.")]
     why: Annotated[str, Meta(description='Why it was closed; "" while it is open.')]
-    blind: Annotated[str | None, Meta(description="Why workers could not be seen at the last look.")]
-    needs_person: Annotated[bool, Meta(description="It is open, and waits for a person.")]
-    paused: Annotated[bool, Meta(description="No alarm and no launch until `wakeman unpause`.")]
-    started: Annotated[Time | None, Meta(description="When it went up, RFC 3339 in UTC.")]
+    blind: Annotated[str | None, Meta(description="Why workers could not be observed last time.")]
+    needs_person: Annotated[bool, Meta(description="Whether it is open, and waits for a person.")]
+    paused: Annotated[bool, Meta(description="Paused: no alarm and no launch until `wakeman unpause`.")]
+    started: Annotated[Time | None, Meta(description="When it was started, RFC 3339 in UTC.")]
     ended: Annotated[Time | None, Meta(description="When it was closed, RFC 3339 in UTC.")]
-    age: Annotated[float | None, Meta(description="Seconds since what is shown was seen.")]
+    age: Annotated[float | None, Meta(description="Seconds since the observation that is shown.")]
     units: Annotated[UnitCounts, Meta(description="Its units.")]
-    progress: Annotated[ProgressStatus, Meta(description="How far it is, and how fast.")]
+    progress: Annotated[ProgressStatus, Meta(description="Its progress and rate.")]
     conflicts: Annotated[int, Meta(description="Files that were written out of place.")]
     workers: Annotated[tuple[WorkerStatus, ...], Meta(description="Its workers, in the order of their launch.")]
     validators: Annotated[
@@ -188,16 +190,14 @@ class Status(Value, frozen=True, kw_only=True):
     ] = UNSET
     decision: Annotated[RowTaken, Meta(description="The last row of the deployment's table.")]
     next_check: Annotated[Time | None, Meta(description="When the alarm fires, RFC 3339 in UTC.")]
-    alarm: Annotated[AlarmStatus | None, Meta(description="The alarm; null where none is set.")]
-    confined: Annotated[str | None, Meta(description="What confines the workers; null where nothing does.")]
+    alarm: Annotated[AlarmStatus | None, Meta(description="The alarm; null if none is set.")]
+    confined: Annotated[str | None, Meta(description="What confines the workers; null for nothing.")]
     log: Annotated[str, Meta(description="Absolute path of the event log.")]
     events: Annotated[int, Meta(description="Number of the log's last line.")]
-    sampled: Annotated[tuple[str, ...], Meta(description="Units chosen for a person to look at.")]
+    sampled: Annotated[tuple[str, ...], Meta(description="Units sampled for a person to inspect.")]
     reviews: Annotated[tuple[ReviewStatus, ...], Meta(description="Reviews, oldest first.")]
-    tokens: Annotated[Tokens | UnsetType, Meta(description="Tokens of all workers, where clients report them.")] = UNSET
-    cost: Annotated[float | UnsetType, Meta(description="US dollars of all workers, where clients report them.")] = (
-        UNSET
-    )
+    tokens: Annotated[Tokens | UnsetType, Meta(description="Tokens of all workers, if clients report them.")] = UNSET
+    cost: Annotated[float | UnsetType, Meta(description="US dollars of all workers, if clients report them.")] = UNSET
     trees: Annotated[TreesStatus | UnsetType, Meta(description="Branches; absent without `workers.isolate`.")] = UNSET
     elsewhere: Annotated[
         str | UnsetType,
@@ -212,13 +212,13 @@ class ListedStatus(Status, frozen=True, kw_only=True):
 
 
 class UnreadableStatus(Value, frozen=True, kw_only=True):
-    """A deployment whose log cannot be read; it does not hide the others."""
+    """A deployment whose log cannot be read; the others are listed anyway."""
 
     deployment: Annotated[str, Meta(description="Name of the run.")]
     outcome: Annotated[Literal["damaged", "unreadable"], Meta(description="What is wrong with its log.")]
     error: Annotated[str, Meta(description="Where, what was found, what was expected.")]
-    hint: Annotated[str, Meta(description="The command or the step that helps.")]
-    code: Annotated[int, Meta(description="Exit code that the error calls for.")]
+    hint: Annotated[str, Meta(description="The next command or step.")]
+    code: Annotated[int, Meta(description="Exit code of the error.")]
 
 
 class Statuses(Value, frozen=True, kw_only=True):
@@ -228,19 +228,19 @@ class Statuses(Value, frozen=True, kw_only=True):
 
     state: Annotated[str, Meta(description="Absolute path of the state directory.")]
     deployments: Annotated[
-        tuple[Any, ...],  # msgspec makes no schema of a union of structs: it is said here
+        tuple[Any, ...],  # msgspec makes no schema for a union of structs, so it is given here
         Meta(description="Oldest first.", extra_json_schema=items(ListedStatus, UnreadableStatus)),
     ]
 
 
 def status(world: World, name: str, *, recorded: bool = False) -> Answer[Status]:
-    """Return the state of a deployment: observed now, or (`recorded`) as its log has it. Writes nothing."""
+    """Return the state of a deployment: observed now, or (`recorded`) as in its log. Writes nothing."""
     data = _read_status(world, name, recorded=recorded)
     return Answer(data, following(data), code=_code(data))
 
 
 def statuses(world: World, *, recorded: bool = False) -> Answer[Statuses]:
-    """Return the state of all deployments. A damaged log is one of them, and no error."""
+    """Return the state of all deployments. A damaged log is listed, and is no error."""
     found = tuple(_listed_status(world, name, recorded=recorded) for name in world.logs.names())
     proposed = tuple(f"wakeman status {each.deployment}" for each in found[-STATUSES_PROPOSED_MAX:])
     code = worst({each.code for each in found})
@@ -248,7 +248,7 @@ def statuses(world: World, *, recorded: bool = False) -> Answer[Statuses]:
 
 
 def after(world: World, d: Deployment, code: int = 0) -> Answer[Status]:
-    """Return the state of a deployment once a verb has acted on it."""
+    """Return the state of a deployment after a verb has acted on it."""
     data = describe(world, d, d.looked_at)
     return Answer(data, following(data), code=code)
 
@@ -260,7 +260,7 @@ def describe(world: World, d: Deployment, at: datetime | None) -> Status:
 
 
 def shape(d: Deployment, now: datetime, at: datetime | None, *, stands: bool) -> Status:
-    """Return the status as of `now`, without observing anything; `stands`: its alarm is queued."""
+    """Return the status as of `now`, without observing anything; `stands`: its alarm is pending."""
     missing, total = undone(d), len(review.tasks(d))
     tokens, cost = _reported_usage(used(d))
     return Status(
@@ -293,7 +293,7 @@ def shape(d: Deployment, now: datetime, at: datetime | None, *, stands: bool) ->
 
 
 def following(data: Status) -> tuple[str, ...]:
-    """Return the commands that make sense now."""
+    """Return the suggested next commands."""
     name = data.deployment
     if data.elsewhere is not UNSET:
         return f"wakeman log {name}", f"wakeman adopt {name}"
@@ -311,7 +311,7 @@ def following(data: Status) -> tuple[str, ...]:
 
 
 def progress_status(d: Deployment, now: datetime, worker: WorkerState | None = None) -> ProgressStatus:
-    """Return how far a deployment is, or one worker of it."""
+    """Return the progress of a deployment, or of one worker."""
     far = pace.progress(d, now) if worker is None else pace.of_worker(d, worker, now)
     eta = far.estimate
     return ProgressStatus(
@@ -323,7 +323,7 @@ def progress_status(d: Deployment, now: datetime, worker: WorkerState | None = N
 
 
 def time(at: datetime | None) -> Time | None:
-    """Return a time as answers have it."""
+    """Return a time in the format of answers."""
     return e.stamp(at) if at is not None else None
 
 
@@ -351,7 +351,7 @@ def _listed_status(world: World, name: str, *, recorded: bool) -> ListedStatus |
 
 
 def _glance(world: World, d: Deployment) -> datetime:
-    """Apply what one observation finds to a deployment read for this purpose. The log is left as it is."""
+    """Apply one observation to a deployment that was read for this purpose. The log is not changed."""
     now = world.clock.now()
     looked, _ = observe(world, d, Findings(), Mishaps())
     drafts = [e.Draft(looked)]
@@ -390,7 +390,7 @@ def _worker_status(d: Deployment, worker: WorkerState, now: datetime) -> WorkerS
 
 
 def _reported_usage(usage: Usage) -> tuple[Tokens | UnsetType, float | UnsetType]:
-    """Return what clients have reported; unset is what none of them speaks of."""
+    """Return the usage that clients have reported; unset what none of them reports."""
     spoken = usage.input is not None or usage.output is not None
     tokens = Tokens(input=usage.input or 0, output=usage.output or 0) if spoken else UNSET
     return tokens, round(usage.cost, 6) if usage.cost is not None else UNSET

@@ -1,4 +1,4 @@
-"""A deployment as it is watched: one value whenever something may have changed."""
+"""A watched deployment: one value whenever something may have changed."""
 
 from __future__ import annotations
 
@@ -15,34 +15,34 @@ from wakeman.engine.watch import WatchView
 
 
 class WatchedWorker(Value, frozen=True, kw_only=True):
-    """One worker, as it is watched."""
+    """One worker of a watched deployment."""
 
     name: Annotated[str, Meta(description="Name of the worker.")]
-    state: Annotated[State, Meta(description="State of its machine.")]
+    state: Annotated[State, Meta(description="Its state.")]
     reason: Annotated[str | None, Meta(description="Why it is stuck, or how it ended.")]
     attempt: Annotated[int, Meta(description="Number of the attempt.")]
-    progress: Annotated[ProgressStatus, Meta(description="How far it is.")]
+    progress: Annotated[ProgressStatus, Meta(description="Its progress.")]
 
 
 class Watched(Line, frozen=True, kw_only=True):
     """One line of `watch --json`: the deployment at one moment."""
 
     v: Annotated[int, Meta(description="Version of the envelope.")]
-    ok: Annotated[Literal[True], Meta(description="It is no error.")]
-    at: Annotated[Time, Meta(description="The moment, RFC 3339 in UTC.")]
+    ok: Annotated[Literal[True], Meta(description="Always true.")]
+    at: Annotated[Time, Meta(description="Time of the view, RFC 3339 in UTC.")]
     deployment: Annotated[str, Meta(description="Name of the run.")]
-    outcome: Annotated[Outcome, Meta(description="open, or how it was closed.")]
+    outcome: Annotated[Outcome, Meta(description="`open`, or how it was closed.")]
     events: Annotated[int, Meta(description="Number of the log's last line.")]
-    needs_person: Annotated[bool, Meta(description="It is open, and waits for a person.")]
-    progress: Annotated[ProgressStatus, Meta(description="How far it is.")]
+    needs_person: Annotated[bool, Meta(description="Whether it is open, and waits for a person.")]
+    progress: Annotated[ProgressStatus, Meta(description="Its progress.")]
     conflicts: Annotated[int, Meta(description="Files that were written out of place.")]
     workers: Annotated[tuple[WatchedWorker, ...], Meta(description="Its workers.")]
-    watching: Annotated[tuple[str, ...], Meta(description="How files are watched, and where that is slow or blind.")]
-    lost: Annotated[tuple[str, ...], Meta(description="Why files may have gone unseen: everything is looked at.")]
+    watching: Annotated[tuple[str, ...], Meta(description="How files are watched, and its limitations.")]
+    lost: Annotated[tuple[str, ...], Meta(description="Why changes may have been missed; everything is then scanned.")]
 
 
 def watched(view: WatchView) -> Watched:
-    """Return what is seen, as a line."""
+    """Return a view as a line of JSON."""
     d = view.deployment
     return Watched(
         v=ENVELOPE_VERSION,
@@ -70,5 +70,5 @@ def watched(view: WatchView) -> Watched:
 
 
 def watched_status(view: WatchView) -> Status:
-    """Return what is seen, as a status."""
+    """Return a view as a status."""
     return shape(view.deployment, view.at, view.deployment.looked_at, stands=True)

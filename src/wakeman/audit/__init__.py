@@ -1,1 +1,1 @@
-"""A log judged again: the protocol driven with the recorded lines."""
+"""The audit of a log: the protocol is driven with the recorded lines."""

@@ -1,16 +1,12 @@
-"""A log judged again, write by write: each must be the next one that a protocol would have written.
+"""The audit of a log, write by write: each must be the next one that a protocol would have written. The protocols are
+those of the engine. Here the recorded lines drive them: lines that a protocol appends are compared with the next write,
+and the outcome of an effect is read from it. The first line that the protocol would not have written is the divergence.
 
-The protocols are those that the engine is driven by. Here the recorded lines drive them: lines that a protocol appends
-are compared with the next write, and the outcome of an effect is read from it. The first line that the protocol would
-not have written is the divergence.
-
-A process can be killed anywhere, so a protocol may break off after any write, and another begins. What it may not do is
-continue without a step, or with a step that nothing asks for.
-
-What leaves no outcome in the log, and is therefore none that could be missing: an `end` (a later look sees it), and a
-`sweep` of an older version. A `nudge`, a `send` or a `move` whose process was killed before its outcome stays without
-one for ever, as it must not be done twice: it is pending, and no divergence. Nor is a launch or an end that is open in
-a log that was given up: that row closes while others are at work, if the plan leaves them.
+A process can be killed anywhere, so a protocol may stop after any write, and another begins. It may not skip a step, or
+add one that nothing requires. An `end` (which a later observation shows) and a `sweep` of an older version have no
+outcome in the log, so none can be missing. A `nudge`, a `send` or a `move` whose process was killed before its outcome
+never gets one, as it must not be done twice: it is pending, and no divergence. A launch or an end that is open in a log
+that was given up is none either: that row closes while workers run, if the plan leaves them.
 """
 
 from __future__ import annotations
@@ -34,10 +30,10 @@ from wakeman.core.model import Deployment, OpenIntent
 from wakeman.engine.protocol.steps import Append, Kind, Steps, Write
 
 _STRAY = (WakemanError, LookupError, ValueError, AttributeError, TypeError, ArithmeticError)
-"""What judging or applying a line may raise that no engine ever wrote."""
+"""Exceptions of judging or applying a line that no engine wrote."""
 
 _LOGS_OWN = (e.Repaired, e.Sealed, e.Filled, e.Freed)
-"""What the log writes of itself: between two protocols, or where the disk ended one."""
+"""Facts about the log itself: written between two protocols, or when the disk ended one."""
 
 
 class Pending(Struct, frozen=True):
@@ -48,11 +44,11 @@ class Pending(Struct, frozen=True):
 
 
 class Auditor:
-    """One pass over a log, write by write; constant in memory beside the deployment.
+    """One pass over a log, write by write, in constant memory in addition to the deployment.
 
     Shape: `divergences` are the first DIVERGENCES_KEPT_MAX, `count` counts all; `decisions` those that were judged;
-    `cut` the checks that broke off; `unknown` counts events of newer versions by type, the line of the first is
-    `until`: what comes behind it is applied and no longer judged.
+    `cut` the checks that were interrupted; `unknown` counts events of newer versions by type; from the line of the
+    first, `until`, on, lines are applied and no longer judged.
     """
 
     def __init__(self) -> None:
@@ -63,11 +59,11 @@ class Auditor:
         self._write: list[e.Event] = []
         self._walk: _Walk | None = None
         self._strayed = False  # the last write was none of the walk's
-        self._doubt: tuple[_Walk, Write] | None = None  # who may have written the last write otherwise, and the write
-        self._adrift = False  # what comes next belongs to a check that was lost
+        self._doubt: tuple[_Walk, Write] | None = None  # another that may have written the last write
+        self._adrift = False  # the next lines belong to a check that the audit lost track of
 
     def take(self, event: e.Event) -> None:
-        """Judge and apply one event; the lines of a write are judged when its last one is here."""
+        """Judge and apply one event; the lines of a write are judged at its last one."""
         self._write.append(event)
         if event.more:
             return
@@ -85,7 +81,7 @@ class Auditor:
 
     @property
     def torn(self) -> int:
-        """Count the lines of a last write that never became whole."""
+        """Count the lines of an incomplete last write."""
         return len(self._write)
 
     def pending(self) -> list[Pending]:
@@ -120,12 +116,12 @@ class Auditor:
         for event in write:
             if event.by != write[0].by:
                 self.diverge(event.seq, "fold", f"{line_in_words(event)}, by {event.by}", f"one writer, {write[0].by}")
-            with suppress(*_STRAY):  # it speaks of what is not there, which applying it tells
+            with suppress(*_STRAY):  # it refers to what does not exist, which applying it reports
                 for one in passed_over(self.deployment, event):
                     self.diverge(one.line, one.kind, one.found, one.expected)
 
     def _enter(self, write: Write) -> bool:
-        """Begin the protocol that may have written this; return whether there is one."""
+        """Start the protocol that may have written this; return whether there is one."""
         for steps in self._entries(write):
             walk = _Walk(steps, write[0].by)
             if walk.meets(self.deployment, write):
@@ -143,7 +139,7 @@ class Auditor:
             return []  # as in `_weigh`
 
     def _leave(self, walk: _Walk | None) -> None:
-        """Leave a protocol that has ended, or broken off."""
+        """Leave a protocol that has ended or was interrupted."""
         if self._walk is not None and self._walk.looked and not self._walk.over:
             self.cut += 1
         self._walk = walk
@@ -157,7 +153,7 @@ class Auditor:
     def _stray(self, write: Write) -> None:
         """Record what is wrong with a write that no protocol would have written here."""
         if self._doubt is not None:
-            # The last write was taken for the beginning of a check, and does not go on as one: it was none.
+            # The last write was taken for the beginning of a check, but it does not continue as one.
             self._walk, doubted = self._doubt
             self._compare(self._walk.expected.kind, doubted, self._walk.expected.drafts)
             self._walk.advance(doubted)
@@ -182,7 +178,7 @@ class Auditor:
             kind = expected.kind if isinstance(first.data, _LATER) else _KINDS.get(type(first.data), "fold")
             for draft in expected.drafts:
                 self.diverge(first.seq, kind, line_in_words(first), line_in_words(draft))
-            # One write too many leaves the walk where it is; two in a row, and something is missing: it is lost.
+            # After one extra write the walk stays where it is; after two in a row it is lost: something is missing.
             self._walk = None if self._strayed else walk
             self._adrift, self._strayed = self._strayed, True
             self._apply(write)
@@ -192,7 +188,7 @@ class Auditor:
             self._apply(write)
 
     def _nearest(self, write: Write) -> _Walk | None:
-        """Find the protocol that would have begun with such a write, in other words."""
+        """Find the protocol that would have begun with a similar write."""
         for steps in self._entries(write):
             walk = _Walk(steps, write[0].by)
             if not walk.meets(self.deployment, write) and walk.near(write):
@@ -200,9 +196,9 @@ class Auditor:
         return None
 
     def _compare(self, kind: str, write: Write, expected: Sequence[e.Draft]) -> None:
-        """Compare the lines of a write with the drafts that they must have been.
+        """Compare the lines of a write with the expected drafts.
 
-        Boundary: a line that is missing shows at the one that it should have followed.
+        Boundary: a missing line is reported at the one that it should have followed.
         """
         gap = len(expected) - len(write)
         at = next(
@@ -245,9 +241,9 @@ class Auditor:
 
 
 class _Walk:
-    """One protocol on its way, driven by recorded writes of one process.
+    """One protocol in progress, driven by the recorded writes of one process.
 
-    Shape: `looked`: its look is behind it; `over`: it has ended.
+    Shape: `looked`: its observation is done; `over`: it has ended.
     """
 
     def __init__(self, steps: Steps[object], by: str) -> None:
@@ -259,20 +255,22 @@ class _Walk:
 
     @property
     def expected(self) -> Append:
-        """Return the write that comes next; to be asked after `meets`, of one that is not over."""
+        """Return the next expected write; call it after `meets`, while the walk is not over."""
         step: Append = self._step
         return step
 
     def meets(self, d: Deployment, write: Write) -> bool:
-        """Advance to the next write; return whether this is the one. Boundary: no other process continues a protocol
-        with it."""
+        """Advance to the next write; return whether this is the one.
+
+        Boundary: no other process continues a protocol with it.
+        """
         while not self.over and not isinstance(self._step, Append):
             self._send(self._step.recorded(d, write))
         ours = not self.over and write[0].by == self._by and len(write) == len(self._step.drafts)
         return ours and all(map(_matches, write, self._step.drafts))
 
     def near(self, write: Write) -> bool:
-        """Return whether the write that comes next begins as this one does, but for what it says."""
+        """Return whether the next expected write begins like this one, apart from its content."""
         if self.over or not isinstance(self._step, Append) or write[0].by != self._by:
             return False
         draft, event = self._step.drafts[0], write[0]
@@ -280,7 +278,7 @@ class _Walk:
         return action and type(draft.data) is type(event.data) and (draft.worker is None) == (event.worker is None)
 
     def advance(self, write: Write) -> None:
-        """Accept a write as made, and continue behind it."""
+        """Accept a write, and continue after it."""
         self.looked = self.looked or self._step.kind == "look"
         self._send(write)
 
@@ -290,13 +288,13 @@ class _Walk:
         except StopIteration:
             self.over = True
         except _STRAY:
-            self.over = True  # a line speaks of what is not there
+            self.over = True  # a line refers to what does not exist
 
 
 # --- words ----------------------------------------------------------------------------------------------------
 
 _LATER = (e.Armed, e.Disarmed, e.Looked, e.Closed)
-"""Written last, or first: if it is too early, the divergence is what it passes over."""
+"""Kinds written last, or first: if one comes too early, the divergence is what it skips."""
 
 _KINDS: dict[type[e.Fact], Kind] = {
     e.Armed: "alarm",
@@ -320,11 +318,11 @@ _KINDS: dict[type[e.Fact], Kind] = {
     e.Exited: "transition",
     e.Verified: "transition",
 }
-"""Type of a line that nothing asks for -> what it is a divergence of."""
+"""Type of an unexpected line -> the kind of its divergence."""
 
 
 def _begun(intent: OpenIntent) -> str:
-    """Return an open intent in words."""
+    """Describe an open intent."""
     match intent.action:
         case "launch":
             return f"launch of {intent.worker}"
@@ -337,12 +335,12 @@ def _begun(intent: OpenIntent) -> str:
 
 
 def line_in_words(event: e.Event | e.Draft) -> str:
-    """Return a line in words: about whom, what, from where to where."""
+    """Describe a line: the worker, the type, the transition."""
     moved = f"{event.source} -> {event.to}" if event.to else ""
     try:
         text = summary(event.data)
     except _STRAY:
-        text = ""  # its content is of another type
+        text = ""  # its content has another type
     return " ".join(map(str, filter(None, (event.worker, e.kind(event.data), moved, text))))
 
 
@@ -355,7 +353,7 @@ def _compared_parts(event: e.Event | e.Draft) -> tuple[object, ...]:
 
 
 def _differing(event: e.Event, draft: e.Draft) -> tuple[str, str]:
-    """Return what was found and what was expected; where the words are equal, the fields in which they differ."""
+    """Describe what was found and what was expected; if the descriptions are equal, the fields that differ."""
     found, expected = line_in_words(event), line_in_words(draft)
     if found != expected:
         return found, expected

@@ -1,4 +1,4 @@
-"""What may begin where nothing is under way: the protocols, chosen by the first line of a write."""
+"""The protocols that may begin when none is in progress, chosen by the first line of a write."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from wakeman.engine.protocol import requests
 from wakeman.engine.protocol.check import ObservationRead, ReportsRead, Senses, check
 from wakeman.engine.protocol.steps import Steps, Unrecorded, Write, append
 
-_SENSES = Senses(look=ObservationRead(), reports=ReportsRead(), clear=Unrecorded())  # type: ignore[arg-type] # only read here
+_SENSES = Senses(look=ObservationRead(), reports=ReportsRead(), clear=Unrecorded())  # type: ignore[arg-type] # only read
 
 
 def entries(d: Deployment, write: Write) -> Iterator[Steps[object]]:
     """Yield the protocols that may have written a log's next write, the likeliest first.
 
-    Boundary: of a deployment that is closed only what may come behind its end.
+    Boundary: for a closed deployment, only those that may follow its end.
     """
     first = write[0]
     begin = _BEGIN.get(type(first.data))
@@ -54,7 +54,7 @@ def _armed_entry(d: Deployment, write: Write) -> Iterator[Steps[object]]:
 
 
 def _watched_entry(d: Deployment, write: Write) -> Iterator[Steps[object]]:
-    """Yield what a watcher writes, or a check on finding what hooks have left."""
+    """Yield the writes of a watcher, or of a check that reads hook reports."""
     if d.outcome == "open":
         yield from _check(d, write)
     if all(isinstance(event.data, (e.Noted, e.Progressed, e.Conflicted)) for event in write):
@@ -126,7 +126,7 @@ _BEGIN: dict[type[e.Fact], Callable[[Deployment, Write], Iterator[Steps[object]]
     e.Requested: _requested,
     e.Adopted: _adopted,
 }
-"""Type of a write's first line -> who may have written it."""
+"""Type of a write's first line -> the protocols that may have written it."""
 
 _BEHIND_THE_END = (e.Adopted, e.Armed, e.Disarmed, e.Effected, e.Intended, e.Noted, e.Progressed, e.Conflicted)
-"""What may follow the end of a deployment: an alarm too, for a notice or dead sessions that are left."""
+"""Types that may follow the end of a deployment; an alarm, too, for a notice or for dead sessions that are left."""

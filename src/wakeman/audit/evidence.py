@@ -1,4 +1,4 @@
-"""Verdicts held against their own evidence: the marks of the outputs, and of what was there before."""
+"""Verdicts compared with their own evidence: the fingerprints of the outputs, and of the files before."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from wakeman.core.policy.quality import Facts, judge_unit
 
 
 def passed_over(d: Deployment, event: e.Event) -> Iterator[Divergence]:
-    """Yield a divergence for each verdict of an observation that ignores what its fingerprints show."""
+    """Yield a divergence for each verdict of an observation that contradicts its fingerprints."""
     data = event.data
     if not isinstance(data, e.Looked):
         return

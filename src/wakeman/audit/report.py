@@ -1,4 +1,4 @@
-"""An audit of a whole log: its bytes, its lines as the protocols would have written them, and what others remember."""
+"""The audit of a whole log: its bytes, its lines compared with the protocols, and external checkpoints."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from wakeman.core.log.hash_chain import Divergence, HashChain
 
 
 class AuditedLog(Protocol):
-    """The lines of a log, read once and stopping at no damage.
+    """The lines of a log, read once; damage does not stop it.
 
-    Shape: `chain` is what was found of sequence and hashes, `sealed` size and SHA-256 of each sealed file passed,
-    `size` the bytes of all files, `snapshot` line, hash and state of the one beside the log.
+    Shape: `chain` is the result for sequence and hashes, `sealed` size and SHA-256 of each sealed file read, `size` the
+    bytes of all files, `snapshot` line, hash and state of the snapshot beside the log.
     """
 
     chain: HashChain
@@ -27,12 +27,12 @@ class AuditedLog(Protocol):
     snapshot: tuple[int, str, bytes] | None
 
     def lines(self) -> Iterator[bytes]:
-        """Yield every line, newline included. Raises: LogDamagedError for what is no log, or no whole one."""
+        """Yield every line, newline included. Raises: LogDamagedError if it is no log, or its beginning is missing."""
         ...
 
 
 class Head(NamedTuple):
-    """A line of the log as remembered outside it. `where` names the checkpoint."""
+    """A line of the log as kept outside the log. `where` names the checkpoint."""
 
     where: str
     seq: int
@@ -40,7 +40,7 @@ class Head(NamedTuple):
 
 
 class CheckpointMatch(Struct, frozen=True):
-    """What became of a head: `agrees` with that line of the log, or not; `says` is why."""
+    """Result for a checkpoint: whether it `agrees` with that line of the log; `says` is why."""
 
     where: str
     line: int
@@ -49,20 +49,20 @@ class CheckpointMatch(Struct, frozen=True):
 
 
 class AuditReport(Struct, frozen=True):
-    """What an audit found. `count` counts all divergences, of which the first are named."""
+    """Result of an audit. `count` counts all divergences, the first of which are listed."""
 
     auditor: Auditor
     chain: HashChain
     divergences: tuple[Divergence, ...]
     count: int
     witnesses: tuple[CheckpointMatch, ...]
-    torn: int  # bytes of a last line that is not whole
+    torn: int  # bytes of an incomplete last line
 
 
 def audit(tape: AuditedLog, heads: Iterable[tuple[str, int, str]] = ()) -> AuditReport:
-    """Judge a log again: chain, sequence, each write, seals, snapshot, and what others remember of it.
+    """Verify a log: chain, sequence, each write, seals, snapshot, and external checkpoints.
 
-    Cost: constant memory beside the deployment. Raises: LogDamagedError when it is no log; StorageError.
+    Cost: constant memory in addition to the deployment. Raises: LogDamagedError when it is no log; StorageError.
     """
     auditor, known = Auditor(), [Head(*head) for head in heads]
     if tape.snapshot is not None:
@@ -90,8 +90,7 @@ def audit(tape: AuditedLog, heads: Iterable[tuple[str, int, str]] = ()) -> Audit
 
 
 def _seal(auditor: Auditor, event: Event, data: Sealed, files: Mapping[str, tuple[int, str]]) -> None:
-    """Compare a sealed file with what the log says of it. Boundary: a file of lines that is alone has none beside
-    it."""
+    """Compare a sealed file with its record in the log. Boundary: a log given as a single file has no sealed ones."""
     there, recorded = files.get(data.file), (data.size, data.sha256)
     if files and there != recorded:
         found = f"{there[0]} bytes, {there[1]}" if there else "no such file"
@@ -99,7 +98,7 @@ def _seal(auditor: Auditor, event: Event, data: Sealed, files: Mapping[str, tupl
 
 
 def _frozen(auditor: Auditor, event: Event, state: bytes) -> None:
-    """Compare the snapshot with the state at its line; whether it is of this very line is for the checkpoints."""
+    """Compare the snapshot with the state at its line; the checkpoints compare that line's hash."""
     if auditor.deployment.seq == event.seq and msgspec.json.encode(auditor.deployment) != state:
         auditor.diverge(event.seq, "snapshot", "another state", "what the lines up to here fold into")
 

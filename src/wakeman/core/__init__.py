@@ -1,1 +1,1 @@
-"""The pure room: values in, values out; no clock, no files, no processes, no logging."""
+"""The pure core: values in, values out; no clock, files, processes or logging."""

@@ -1,8 +1,8 @@
 """What fields and values mean: the strings that follow them in the source of their structs.
 
-Beside the field they cost a check nothing: they are in no compiled module, and no decoder is built around them, as
-it would be around `Annotated[..., Meta(description=...)]`. Who shows them (reference, JSON Schema, `wakeman init`)
-reads the source, which comes along in each package.
+Written there they cost a check nothing: the compiled module does not contain them, and no decoder is built around them,
+as one would be around `Annotated[..., Meta(description=...)]`. The reference, the JSON Schema and `wakeman init` read
+them from the source, which each package includes.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Field(NamedTuple):
 
 
 class _Source(NamedTuple):
-    """What a module says of its structs' fields and of its own names, and where it has other names from."""
+    """Descriptions of a module's struct fields and of its names, and where its other names are imported from."""
 
     structs: dict[str, dict[str, Field]]
     names: dict[str, str]
@@ -36,7 +36,10 @@ class _Source(NamedTuple):
 
 
 def fields(kind: type[Struct]) -> dict[str, Field]:
-    """Return what each field of a struct means, in order; those of its bases first. Boundary: "" where nothing does."""
+    """Return what each field of a struct means, in order; fields of its bases first.
+
+    Boundary: "" for one without a description.
+    """
     found: dict[str, Field] = {}
     for base in reversed(kind.__mro__):
         found |= _module_source(base.__module__).structs.get(base.__name__, {})
@@ -50,7 +53,7 @@ def named_values(kind: type[Struct], name: str) -> dict[str, str]:
 
 
 def meaning(kind: type[Struct], name: str) -> str:
-    """Return what a field means, with what its values mean; "" where nothing is said."""
+    """Return what a field means, with what its values mean; "" without a description."""
     return " ".join(filter(None, [fields(kind)[name].meaning, *named_values(kind, name).values()]))
 
 
@@ -97,7 +100,10 @@ def _named_set(module: str, name: str) -> str:
 
 @cache
 def _module_source(module: str) -> _Source:
-    """Read a module's own text. Boundary: of one that is not ours, or came without its text, nothing is known."""
+    """Read a module's source.
+
+    Boundary: nothing is known of a module that is not ours, or is installed without its source.
+    """
     if not module.startswith("wakeman."):
         return _Source({}, {}, {})
     try:

@@ -53,7 +53,7 @@ class NotLiveError(NeedsPersonError):
 
 
 class LogDamagedError(WakemanError):
-    """The event log does not hold together at the place that the message names."""
+    """The event log is damaged at the place that the message names."""
 
     code = 6
 
@@ -71,7 +71,7 @@ class StorageError(WakemanError):
 
 
 class DiskError(StorageError):
-    """The disk takes nothing from anybody now: it is full, read-only, or fails. No file of one's own is to blame."""
+    """The disk refuses every write: it is full, read-only, or failing. The cause is not one particular file."""
 
 
 class ProgramError(WakemanError):

@@ -147,7 +147,7 @@ def plain_id(said: str) -> str:
 
 
 def plain_path(said: str) -> str:
-    """Return a path that somebody has told of, if a file system could hold it; else ""."""
+    """Return a reported path if a file system could have it; otherwise ""."""
     fit = "\0" not in said and len(said.encode("utf-8", "replace")) <= PATH_BYTES_MAX
     return said if fit else ""
 

@@ -1,4 +1,4 @@
-"""Names that are safe as a session's: what a terminal, a directory and a person can all take."""
+"""Names that are safe for sessions and directories, and readable."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from collections.abc import Container
 from wakeman.core.model import Deployment
 
 NAME_CHARS_MAX = 100
-"""Characters that a name keeps to."""
+"""Characters of a name at most."""
 
 
 def safe(text: str) -> str:
     """Make a name of letters, digits, `_` and `-` that does not begin with `-`.
 
-    Shape: accents are dropped, other signs become `_`. Where letters of another script had to go, a hash of the whole
-    text distinguishes what would look the same. Boundary: 1 to 100 characters; a longer one is cut and ends in a hash.
+    Shape: accents are dropped, other signs become `_`. If letters of another script were replaced, a hash of the whole
+    text keeps different names different. Boundary: 1 to 100 characters; a longer one is cut and ends in a hash.
     """
     bare = "".join(sign for sign in unicodedata.normalize("NFKD", text) if not unicodedata.combining(sign))
     plain = bare.encode("ascii", "ignore").decode()
@@ -28,12 +28,12 @@ def safe(text: str) -> str:
 
 
 def tailed(name: str, tail: str) -> str:
-    """Add a tail, such as `_2`; the name gives way so that both keep to the width."""
+    """Append a suffix, such as `_2`; the name is cut so that both fit the limit."""
     return name[: NAME_CHARS_MAX - len(tail)] + tail
 
 
 def unique(name: str, taken: Container[str], why: str) -> str:
-    """Return `name`, or where that is taken the name with a hash of `why`: what makes it another's.
+    """Return `name`; if it is taken, add a hash of `why`, which distinguishes it.
 
     Shape: `taken` holds names in lower case, as a file system may not distinguish `A` from `a`.
     """
@@ -45,7 +45,7 @@ def unique(name: str, taken: Container[str], why: str) -> str:
 
 
 def branch(deployment: str, worker: str) -> str:
-    """Return the name of the branch of a worker's tree. Boundary: `merged` is no worker's: see `merged`."""
+    """Return the name of the branch of a worker's tree. Boundary: `merged` is not a worker's, see `merged`."""
     return f"wakeman/{deployment}/{worker}"
 
 

@@ -1,4 +1,4 @@
-"""Keys taken out of text that comes from outside: values that the plan names, and what looks like a key."""
+"""Secrets removed from text that comes from outside: values that the plan names, and what looks like a key."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 
 SECRET_CHARS_MIN = 8
-"""Characters of a value, or of a part of one, that is hidden: a shorter one would take words with it."""
+"""Minimum length of a value, or part of one, that is hidden: a shorter one would also match ordinary words."""
 
 SHAPES: tuple[tuple[str, str], ...] = (
     ("private key", r"-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)"),
@@ -19,11 +19,11 @@ SHAPES: tuple[tuple[str, str], ...] = (
     ("token", r"\beyJ[\w-]{8,}\.eyJ[\w-]{4,}(?:\.[\w-]*)?"),
     ("token", r"(?<=Bearer )[\w.~+/-]{12,}=*"),
 )
-"""What it is -> how it looks, also where its end is cut off."""
+"""Kind of key -> its pattern, which also matches if its end is cut off."""
 _KEY_SIGN = r"sk-|gh[pousr]_|github_pat_|AKIA|ASIA|AIza|xox|eyJ|Bearer |PRIVATE KEY"
-"""Without one of these no shape fits."""
+"""Without one of these no pattern can match."""
 _GAP = r"[\s│┃]*"
-"""What a screen puts into a value that it wraps."""
+"""Characters that a screen inserts into a value when it wraps it."""
 
 
 def redacted(text: str, values: Mapping[str, str] = {}) -> str:

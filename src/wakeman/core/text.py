@@ -1,4 +1,4 @@
-"""Text that others wrote, made fit to be said: in a log line, on a terminal, in a message to an agent."""
+"""Text from outside, sanitised for a log line, a terminal, or a message to an agent."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
-_ESCAPES = (  # compiled when something is said: many a check says nothing
+_ESCAPES = (  # compiled on first use: many checks print nothing
     r"(?s:\x1b\[[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor moves
     r"|\x1b[\]PX^_].*?(?:\x07|\x1b\\|\Z)"  # OSC, DCS and kin: titles, links, clipboard
     r"|\x1b[ -/]*[0-~]?)"
@@ -19,8 +19,8 @@ _UNSAYABLE = {"Cc", "Cf", "Co", "Cn"}  # control, bidirectional and invisible, p
 def sanitise(text: str, limit: int) -> str:
     """Return `text` as one line without control, escape or bidirectional characters, white space collapsed.
 
-    Units: `limit` in characters. Boundary: what is longer is cut and ends in an ellipsis, which counts;
-    a byte that was no UTF-8 becomes the replacement character.
+    Units: `limit` in characters. Boundary: longer text is cut and ends in an ellipsis, which counts; a byte that is not
+    UTF-8 becomes the replacement character.
     """
     head = text[: limit * _LOOKED_AT_TIMES + _LOOKED_AT_CHARS_MIN]
     plain = " ".join("".join(map(_sayable, re.sub(_ESCAPES, "", head))).split())
@@ -38,13 +38,13 @@ def as_data(text: str, limit: int) -> str:
 
 
 def last_line(text: str, limit: int) -> str:
-    """Return the last line of `text` that says something, as `sayable`; "" when none does."""
+    """Return the last non-empty line of `text`, sanitised; "" if there is none."""
     lines = (sanitise(line, limit) for line in reversed(re.sub(_ESCAPES, "", text).splitlines()))
     return next(filter(None, lines), "")
 
 
 def unescaped(text: str) -> str:
-    """Return `text` without the sequences that steer a terminal."""
+    """Return `text` without terminal control sequences."""
     return re.sub(_ESCAPES, "", text)
 
 
@@ -58,7 +58,7 @@ def _sayable(character: str) -> str:
 
 
 def refused(paths: Sequence[str]) -> str:
-    """Return which writes of an attempt were refused, as its output reports; "" for none."""
+    """Return the blocked writes of an attempt, as its output reports them; "" for none."""
     if not paths:
         return ""
     more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""

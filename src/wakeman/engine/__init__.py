@@ -1,1 +1,1 @@
-"""The one loop: look, move, decide, act. Every verb that does something ends in it."""
+"""The loop: observe, transition, decide, act. Every verb that changes something ends in it."""

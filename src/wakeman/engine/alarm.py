@@ -1,4 +1,4 @@
-"""The alarm as an invariant: while a deployment is open, one generation of it lies ahead."""
+"""The alarm as an invariant: while a deployment is open, one alarm is pending."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ if TYPE_CHECKING:
     from wakeman.ports import Job, Timer
 
 ALARM = "at"
-"""Who a check is by that an alarm has started, whatever its timer: a word of the log."""
+"""Author, in the log, of a check that an alarm has started, with any timer."""
 ALARM_AHEAD_MIN_S = 60.0
-"""Seconds ahead that an alarm is set at least: its grain is the minute."""
+"""Minimum seconds until an alarm: `at` counts in minutes."""
 DISARM_PASSES_MAX = 3
-"""Times that the queue is searched at most for jobs to remove."""
+"""Searches of the queue for jobs to remove, at most."""
 ALARM_BEYOND_PACE_S = 180.0
-"""Seconds beyond the longest pace after which an alarm is none: the clock was set back since it was armed."""
+"""Seconds beyond the longest interval after which an alarm is ignored: the clock was set back since it was set."""
 
 
 def marker(d: Deployment) -> str:
-    """Return what marks the deployment's jobs: one of the same name in another state directory has another marker."""
+    """Return the marker of the deployment's jobs; it differs for the same name in another state directory."""
     host = d.host
     return f"wakeman:{d.name}:{hashlib.sha256(host.directory.encode()).hexdigest()[:12]}"
 
@@ -45,25 +45,25 @@ def fire_time(now: datetime, seconds: float) -> datetime:
 
 @contextmanager
 def first_alarm(world: World, d: Deployment, now: datetime) -> Iterator[list[e.Draft]]:
-    """Set an alarm for a deployment that is about to begin, and take it back if it does not; give what to record.
+    """Set an alarm for a deployment that is about to begin, and cancel it if it does not; yield the facts to record.
 
-    Shape: `d` is imagined. So an alarm lies ahead from the first line of a log; one that fires before finds no
-    deployment and ends. Boundary: where the timer cannot, it is left to the first check.
+    Shape: `d` is a preview. So an alarm is pending from the first line of a log; one that fires earlier finds no
+    deployment and ends. Boundary: if the timer cannot set one, the first check does.
     """
     weak = world.timer.weakness()
     armed = None if weak else arm(world, msgspec.structs.replace(d, seq=0, hash=""), now, "first")
     try:
         yield [e.Draft(armed)] if armed is not None else []
-    except BaseException:  # Ctrl-C too: an alarm of what has not begun is nobody's
+    except BaseException:  # Ctrl-C too: otherwise the alarm would be left without a deployment
         with suppress(ProgramError):
             world.timer.disarm([armed.alarm.job] if armed is not None else [])
         raise
 
 
 def repeat_timer(world: World, d: Deployment) -> None:
-    """Start the timer that replaces an alarm below a minute again when it has fired: an idle check sets no other alarm.
+    """Restart the timer for an interval below a minute after it has fired: a check that did nothing sets no new alarm.
 
-    Shape: of the same generation, so that there is one chain of them, and it ends when another alarm is set.
+    Shape: it has the same generation, so there is only one chain of timers, which ends when another alarm is set.
     """
     below = every(d) < ALARM_AHEAD_MIN_S
     if d.alarm is not None and d.alarm.job and below and world.by.partition(":")[0] == ALARM:
@@ -71,10 +71,10 @@ def repeat_timer(world: World, d: Deployment) -> None:
 
 
 def replaced(world: World, d: Deployment, old: Alarm | None) -> None:
-    """Remove the previous job from the queue. A failure is harmless: its generation is an old one.
+    """Remove the previous job from the queue. A failure is harmless: its generation is outdated.
 
-    Boundary: it stays if this process was suspended for so long that the new one has fired by now: that one saw this
-    one queued and set no other.
+    Boundary: it stays if this process was suspended until the new alarm fired: that check saw this job in the queue and
+    set no other.
     """
     new = d.alarm
     if old is not None and old.job and new is not None and new is not old and new.due > world.clock.now():
@@ -83,11 +83,10 @@ def replaced(world: World, d: Deployment, old: Alarm | None) -> None:
 
 
 def remove_all(world: World, d: Deployment) -> None:
-    """Remove every alarm of the deployment from the queue, those without a line in the log included.
+    """Remove every alarm of the deployment from the queue, including those without a line in the log.
 
-    Repeatable: yes, after a crash in between; a job that stays finds nothing to do and sets no other.
-    Cost: the queue is listed once more than there was something to take: a listing beside others' jobs that come and
-    go may have passed one over.
+    Repeatable: yes, after a crash in between; a remaining job finds nothing to do and sets no other. Cost: the queue is
+    listed until a listing has none: while jobs of others come and go, a listing may miss one.
     """
     recorded = {d.alarm.job} if d.alarm and d.alarm.job else set()
     world.files.write(layout.inside(d.host, layout.GENERATION), b"0\n")
@@ -101,12 +100,12 @@ def remove_all(world: World, d: Deployment) -> None:
 
 
 def soon(world: World, d: Deployment, seconds: float, by: str) -> None:
-    """Start a check after some seconds. A failure is harmless: the alarm is behind it."""
+    """Start a check after some seconds. A failure is harmless: the alarm follows anyway."""
     _later(world, d, seconds, check_argv(d.host, by))
 
 
 def _later(world: World, d: Deployment, seconds: float, argv: Sequence[str]) -> Timer | None:
-    """Run a command later by the place's own timer, or else by the machine's; return which accepted it."""
+    """Run a command later by the place's own timer, otherwise by the machine's; return which accepted it."""
     for timer in (world.stand_in(d), world.timer):
         if timer is not None and timer.later(seconds, argv):
             return timer
@@ -114,7 +113,7 @@ def _later(world: World, d: Deployment, seconds: float, argv: Sequence[str]) -> 
 
 
 def check_argv(host: Host, by: str, *more: str) -> tuple[str, ...]:
-    """Return the argument vector of one check from outside: an alarm, a timer, the end of a worker."""
+    """Return the argument vector of a check that an alarm, a timer or the end of a worker starts."""
     return ("/bin/sh", layout.inside(host, layout.CHECK), by, *more)
 
 
@@ -122,11 +121,11 @@ def _queued(world: World, d: Deployment) -> list[Job]:
     try:
         return world.timer.find(marker(d))
     except ProgramError:
-        return []  # no timer here: nothing is queued
+        return []  # without this timer nothing can be queued
 
 
 def alarm_is_pending(world: World, d: Deployment, now: datetime) -> bool:
-    """Return whether the recorded alarm still lies ahead and would fire."""
+    """Return whether the recorded alarm is pending and would fire."""
     alarm = d.alarm
     if alarm is None or alarm.due <= now or alarm.due > now + timedelta(seconds=longest(d) + ALARM_BEYOND_PACE_S):
         return False
@@ -137,10 +136,10 @@ def alarm_is_pending(world: World, d: Deployment, now: datetime) -> bool:
 
 
 def arm(world: World, d: Deployment, now: datetime, why: str, *, or_stand_in: bool = True) -> e.Armed | None:
-    """Set the alarm of the next generation; return what there is to record, None where none could be set.
+    """Set the alarm of the next generation; return the fact to record, None if none could be set.
 
-    Shape: `or_stand_in` lets the place's own timer be the alarm where the machine's cannot. Such an alarm has no job:
-    it cannot be taken back.
+    Shape: with `or_stand_in` the place's own timer is the alarm if the machine's cannot be. Such an alarm has no job:
+    it cannot be cancelled.
     """
     _equip(world, d)
     generation = d.generation + 1
@@ -165,14 +164,14 @@ def arm(world: World, d: Deployment, now: datetime, why: str, *, or_stand_in: bo
 
 
 def _equip(world: World, d: Deployment) -> None:
-    """Write the script that the alarm is to run, if it was removed."""
+    """Write the alarm's script if it was removed."""
     file = layout.inside(d.host, layout.CHECK)
     if not world.files.marks([file]):
         world.files.write(file, script(world, d, d.plan.wake.to), durable=True)
 
 
 def script(world: World, d: Deployment, targets: Sequence[WakeTarget]) -> bytes:
-    """Return `check.sh`: what only this deployment knows, what its timer can do, and what every check does."""
+    """Return `check.sh`: this deployment's values, the functions of its timer, and the part common to all."""
     from shlex import join, quote
 
     words = {

@@ -1,4 +1,4 @@
-"""The check: lock, drive its protocol, unlock, deliver notices. Every doing verb ends here."""
+"""The check: lock, drive its protocol, unlock, deliver notices. Every verb that changes something ends here."""
 
 from __future__ import annotations
 
@@ -32,18 +32,18 @@ OBSERVATIONS_MAX = 50
 EXAMINATIONS_MAX = 3
 """Times that one call examines a unit's outputs at most: those that change meanwhile wait for the next."""
 DELIVERY_GRACE_S = 30.0
-"""Seconds, beside the targets' own limits, that another check has to deliver what it owes."""
+"""Seconds that another check has to deliver its notices, in addition to the targets' timeouts."""
 LOCK_WAIT_S: dict[str, float] = {"exit": 0.2, "hook": 0.2, "watch": 0.2}
-"""Seconds that a check waits for the lock, by who calls. Those who call because something happened do not queue behind
-a check: it looks again. But who only writes a line may be waited for."""
+"""Seconds that a check waits for the lock, by author. A check that was caused by an event does not queue behind
+another, which observes again anyway; it only waits for a process that writes a line."""
 
 
 def check(world: World, name: str, head: str = "") -> Deployment:
-    """Run one check, and another one if that was asked for meanwhile.
+    """Run one check, and another one if that was requested meanwhile.
 
-    Shape: `head` is `seq:hash` as an alarm carried it, a checkpoint that shows whether the log was cut. Effects:
-    everything that the decision tables demand. A deployment that is closed only delivers what it owes. Raises:
-    BusyError when another check holds the lock: it will observe again.
+    Shape: `head` is `seq:hash` from an alarm, a checkpoint that shows whether the log was cut. Effects: all actions of
+    the decision tables. A closed deployment only delivers overdue notices. Raises: BusyError when another check holds
+    the lock: it will observe again.
     """
     findings = Findings()
     examined: dict[str, int] = {}
@@ -57,7 +57,7 @@ def check(world: World, name: str, head: str = "") -> Deployment:
             if log.deployment.outcome == "open":
                 waiting = once(world, log, findings)
             elif log.deployment.wakes:
-                # This check may have come before the notice is late: what fires then must lie ahead.
+                # This check may run before the notice is overdue: then an alarm must be pending for it.
                 now = world.clock.now()
                 drive(world, log, ensure(log.deployment, now, paused=True), now)
             d = log.deployment
@@ -76,8 +76,10 @@ def check(world: World, name: str, head: str = "") -> Deployment:
 
 
 def _finished(world: World, name: str) -> Deployment:
-    """Remove the alarm of a closed deployment once all notices are delivered, and its dead sessions are gone: until
-    then it repeats that. When it has fired nothing more is waited for."""
+    """Remove the alarm of a closed deployment once all notices are delivered and its dead sessions are gone.
+
+    Boundary: until then each check tries again; after the alarm has fired, nothing is waited for.
+    """
     from wakeman.engine.effects.close import bury
     from wakeman.engine.protocol.requests import put_away
 
@@ -89,13 +91,13 @@ def _finished(world: World, name: str) -> Deployment:
 
 
 class Spool(Struct):
-    """What hooks have left, read once; `files` are to be removed when it is in the log."""
+    """Hook reports, read once; `files` are removed after they are in the log."""
 
     now: datetime
     files: tuple[str, ...] = ()
 
     def perform(self, world: World, d: Deployment) -> list[e.Draft]:
-        """Return it as lines."""
+        """Return them as drafts."""
         mishaps = Mishaps()
         drafts, self.files = read_spool(world, d, self.now, mishaps)
         mishaps.keep(world, d)
@@ -105,7 +107,7 @@ class Spool(Struct):
 
 
 class ClearSpool(Unrecorded, frozen=True):
-    """Take away what was read from the spool."""
+    """Remove what was read from the spool."""
 
     spool: Spool
 
@@ -121,7 +123,7 @@ class Observe(Struct):
     waiting: list[Waiting] = []
 
     def perform(self, world: World, d: Deployment) -> list[e.Draft]:
-        """Return it as lines."""
+        """Return them as drafts."""
         mishaps = Mishaps()
         looked, self.waiting = observe(world, d, self.findings, mishaps)
         mishaps.keep(world, d)
@@ -139,7 +141,7 @@ def once(world: World, log: Writer, findings: Findings) -> list[Waiting]:
 
 
 def _observation_drafts(looked: e.Looked) -> list[e.Draft]:
-    """Write a look that does not fit a line as several in one write, the last of which completes it."""
+    """Split an observation that does not fit a line into several lines of one write."""
     bare = msgspec.structs.replace(looked, observations=(), verdicts=(), staged=())
     parts = [msgspec.structs.replace(bare, observations=piece, more=True) for piece in chunks(looked.observations)]
     parts += [msgspec.structs.replace(bare, verdicts=piece, more=True) for piece in chunks(looked.verdicts)]
@@ -150,7 +152,7 @@ def _observation_drafts(looked: e.Looked) -> list[e.Draft]:
 
 
 def _compare_checkpoint(log: Writer, head: str) -> None:
-    """Compare the log with what an alarm saw of it: lines cut off, or chained anew, are not in the log itself."""
+    """Compare the log with an alarm's checkpoint: the log itself cannot show that lines were cut off or rewritten."""
     d, (seq, _, digest) = log.deployment, head.partition(":")
     hint = f"wakeman audit {d.name} verifies the log; the alarm remembers line {seq}"
     if not seq.isdigit():
@@ -165,15 +167,16 @@ def _compare_checkpoint(log: Writer, head: str) -> None:
 
 
 def _deliver_notices(world: World, d: Deployment, before: int) -> None:
-    """Deliver the notices that this check owes. A target that fails or hangs delays no other check: the lock is free.
+    """Deliver the notices of this check. A target that fails or hangs delays no other check: the lock is free.
 
-    Shape: what was owed `before` is another check's, which is about to deliver it, unless it died: then it is late.
+    Shape: notices that were open `before` belong to another check, which is about to deliver them, unless it died: then
+    they are overdue.
     """
     if not d.wakes:
         return
     patience = DELIVERY_GRACE_S + sum(target.timeout for target in d.plan.wake.to)
     now = world.clock.now()
-    # Whichever way the clock was set: a notice from the future is nobody's who still delivers it.
+    # Whichever way the clock was set: the check of a notice from the future no longer runs.
     late = {seq for seq, wake in d.wakes.items() if abs((now - wake.at).total_seconds()) > patience}
     outcomes: list[tuple[int, str]] = []
     for seq, wake in list(d.wakes.items()):

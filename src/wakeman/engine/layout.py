@@ -1,4 +1,4 @@
-"""Where everything of a deployment lies: pure functions of its directory and a worker's name."""
+"""Paths of a deployment's files: pure functions of its directory and a worker's name."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ GUARD = "guard.sh"
 SECRETS = "secrets.sh"
 GENERATION = "generation"
 OUTSIDE = "%2F"
-"""Directory of a stage for outputs that are not below the plan's own: it represents the root directory."""
+"""Directory in a stage that stands for the root directory: for outputs outside the plan's directory."""
 
 
 def attempt_directory(host: Host, worker: WorkerState) -> str:
@@ -32,22 +32,22 @@ def claim(host: Host, worker: WorkerState) -> str:
 
 
 def report_directory(host: Host, worker: WorkerState) -> str:
-    """Return the directory for what the client says of itself: of the attempt's, the one that it may write to."""
+    """Return the directory for the client's reports: the only one of the attempt's that it may write to."""
     return posixpath.join(attempt_directory(host, worker), "said")
 
 
 def hook(host: Host, worker: WorkerState) -> str:
-    """Return the file that holds the last thing that the client reported of itself."""
+    """Return the file with the client's last hook report."""
     return posixpath.join(report_directory(host, worker), "hook")
 
 
 def push(host: Host, worker: WorkerState) -> str:
-    """Return the pipe by which a confined client asks for a check."""
+    """Return the pipe by which a confined client requests a check."""
     return posixpath.join(report_directory(host, worker), "push")
 
 
 def rules(host: Host, worker: WorkerState) -> str:
-    """Return the file that says what the attempt may write to, where it is confined."""
+    """Return the file with the confinement's rules."""
     return posixpath.join(attempt_directory(host, worker), "confine")
 
 
@@ -57,22 +57,22 @@ def denied(host: Host, worker: WorkerState) -> str:
 
 
 def may(host: Host, worker: WorkerState) -> str:
-    """Return the file that says where the client may write without being asked, and where not at all."""
+    """Return the file with the guard's rules."""
     return posixpath.join(attempt_directory(host, worker), "may")
 
 
 def trail(host: Host, worker: WorkerState) -> str:
-    """Return the file that says where the client leaves traces of the attempt by itself."""
+    """Return the file with the paths of the client's own transcripts."""
     return posixpath.join(attempt_directory(host, worker), "trail.json")
 
 
 def prompt_taken_file(host: Host, worker: WorkerState) -> str:
-    """Return the file that is new each time the client says that it has heard a prompt."""
+    """Return the file that is replaced each time the client reports a prompt."""
     return posixpath.join(report_directory(host, worker), "heard")
 
 
 def client(host: Host, worker: WorkerState) -> str:
-    """Return the worker's own directory for its client, the same for each attempt."""
+    """Return the worker's private directory for its client, the same for all attempts."""
     return posixpath.join(host.directory, "clients", worker.name)
 
 
@@ -87,7 +87,7 @@ def outputs_list(host: Host, worker: WorkerState) -> str:
 
 
 def stream(host: Host, worker: WorkerState) -> str:
-    """Return the file that gets what the attempt prints."""
+    """Return the file of the attempt's stream."""
     return posixpath.join(host.directory, "streams", f"{worker.name}.{worker.attempt}.log")
 
 
@@ -102,7 +102,7 @@ def screen_file(worker: WorkerState) -> str:
 
 
 def mishap(host: Host, worker: WorkerState) -> str:
-    """Return the file with the traceback of what nobody foresaw in looking at the attempt."""
+    """Return the file with the traceback of an unexpected error in observing the attempt."""
     return posixpath.join(host.directory, "errors", f"{worker.name}.{worker.attempt}.txt")
 
 
@@ -127,9 +127,9 @@ def stage(host: Host, worker: str, attempt: int) -> str:
 
 
 def staged(host: Host, path: str) -> str:
-    """Return where an output lies within a stage.
+    """Return the path of an output in a stage.
 
-    Boundary: one that is not below the plan's directory goes below a directory that represents the root.
+    Boundary: one outside the plan's directory is below a directory that stands for the root.
     """
     whole = posixpath.normpath(absolute(host, path))
     inside = relative_within(whole, posixpath.normpath(host.root))
@@ -137,17 +137,17 @@ def staged(host: Host, path: str) -> str:
 
 
 def tree(host: Host, worker: WorkerState) -> str:
-    """Return the worker's own work tree, the same for each attempt, with `workers.isolate`."""
+    """Return the worker's work tree, the same for all attempts, with `workers.isolate`."""
     return posixpath.join(host.directory, "trees", worker.name)
 
 
 def planted(host: Host, worker: WorkerState) -> str:
-    """Return the file that says that the worker's tree is whole and was set up."""
+    """Return the file that marks the worker's tree as complete and set up."""
     return posixpath.join(host.directory, "trees", f"{worker.name}.ready")
 
 
 def relative_within(path: str, directory: str) -> str | None:
-    """Return a path relative to a directory that holds it, "" for the directory itself; None when it does not."""
+    """Return a path relative to a directory, "" for the directory itself; None if it is outside."""
     start = directory.rstrip("/") + "/"
     if path == directory:
         return ""

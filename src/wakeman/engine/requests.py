@@ -1,4 +1,4 @@
-"""What people and scripts ask for: recorded as `requested`, then a check that carries it out."""
+"""Requests of people and scripts: recorded as `requested`, then carried out by a check."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from wakeman.engine.runs import readable
 from wakeman.ports import World
 
 FATE_POLL_S = 0.25
-"""Seconds between two looks for a text that was typed."""
+"""Seconds between two observations of typed text."""
 
 
 def find_worker(world: World, name: str) -> tuple[str, str]:
-    """Find a worker by `DEPLOYMENT/WORKER`, or by its bare name while that is unique among open deployments.
+    """Find a worker by `DEPLOYMENT/WORKER`, or by its bare name if that is unique among open deployments.
 
     Shape: (deployment, worker). Raises: UnknownNameError; UsageError when the bare name is not unique.
     """
@@ -49,7 +49,7 @@ def find_worker(world: World, name: str) -> tuple[str, str]:
 
 
 def stop(world: World, deployment: str, name: str) -> Deployment:
-    """End one worker; its units go to a cleanup worker, it is not tried again."""
+    """End one worker; its units go to a cleanup worker, and it is not retried."""
     with hold(world, deployment) as log:
         worker = _require_open(log.deployment).workers[name]
         if worker.ended and not worker.intent:
@@ -91,9 +91,9 @@ def judge(world: World, deployment: str, verb: e.Verb, units: tuple[str, ...], w
 
 
 def request(world: World, deployment: str, verb: e.Verb, text: str = "") -> Deployment:
-    """Record a wish about the whole deployment (accept, pause, unpause, down), then check.
+    """Record a request about the whole deployment (accept, pause, unpause, down), then check.
 
-    Raises: UsageError when it makes no sense now.
+    Raises: UsageError when it is not possible now.
     """
     with hold(world, deployment) as log:
         d = _require_open(log.deployment)
@@ -138,9 +138,9 @@ def send(
 ) -> None:
     """Type text into a worker's session; recorded as an intent, so that it is never typed twice.
 
-    Shape: `raw` types it as it is, so that the client may take it for a command of its own. Effects: where it is
-    submitted, a check soon shows whether it arrived; see `wait_until_confirmed`. Raises: NeedsPersonError when it was
-    not typed, as the worker is not idle or the text typed last is not confirmed; UsageError when it is not live.
+    Shape: `raw` adds no pad, so that the client may take it for a command. Effects: if it is submitted, a check soon
+    shows whether it arrived; see `wait_until_confirmed`. Raises: NeedsPersonError when it was not typed, because the
+    worker is not idle or earlier text is not confirmed; UsageError when the worker is not live.
     """
     with hold(world, deployment) as log:
         d = _require_open(log.deployment)
@@ -167,10 +167,10 @@ def send(
 
 
 def wait_until_confirmed(world: World, deployment: str, name: str, pause: Callable[[float], None]) -> str:
-    """Wait until it is settled whether the text typed last has arrived; give "" when it has, else what is known.
+    """Wait until it is known whether the text typed last has arrived; return "" if it has, else what is known.
 
-    Effects: a check once there is something to record, and each `AGAIN` seconds until then; the lock is free meanwhile.
-    Cost: at most about `DOUBT` seconds, two readings of the screen a second.
+    Effects: a check once there is something to record, and regularly until then; the lock is free meanwhile. Cost:
+    until the text counts as unconfirmed, two readings of the screen a second.
     """
     d = world.logs.read(deployment)
     prompt = d.workers[name].prompt
@@ -189,17 +189,17 @@ def wait_until_confirmed(world: World, deployment: str, name: str, pause: Callab
 
 
 def deliver_text(world: World, target: WakeTarget, text: str, deployment: str) -> None:
-    """Send text to a session that is no worker's, as a notice would be. Raises: ProgramError."""
+    """Type text into a session that is no worker's, in the same way as a notice. Raises: ProgramError."""
     why = world.deliver(target, text, Deployment(name=deployment))
     if why:
         raise ProgramError(why)
 
 
 def sweep(world: World, deployment: str, pattern: str, older_than: float, *, act: bool) -> list[tuple[str, float]]:
-    """List sessions of a pattern (fnmatch) and least age, and end them if `act`: a person's own decision.
+    """List sessions of a pattern (fnmatch) and a minimum age, and end them if `act`: a person's own decision.
 
-    Shape: (session, age in seconds). Boundary: a live worker's session is never among them, nor one of another
-    deployment. Those that a closed deployment has left running are: nothing else ends them.
+    Shape: (session, age in seconds). Boundary: never a live worker's session, nor one of another deployment. Sessions
+    that a closed deployment left running are included: nothing else ends them.
     """
     from fnmatch import fnmatchcase
 

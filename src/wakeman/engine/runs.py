@@ -1,4 +1,4 @@
-"""The deployments there are: all that can be read, and the latest run of a name."""
+"""The deployments of a state directory: all readable ones, and the latest run of a name."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from wakeman.ports import World
 
 
 def readable(world: World) -> dict[str, Deployment]:
-    """Read every log, oldest first. Boundary: damaged ones are left out: one damaged log stops nothing that concerns
-    the others; `wakeman status` names them."""
+    """Read every log, oldest first.
+
+    Boundary: skips damaged ones, so that they do not affect the others; `wakeman status` names them.
+    """
     return dict(_readable(world))
 
 

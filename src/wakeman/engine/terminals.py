@@ -1,4 +1,4 @@
-"""What needs a terminal, and what is had where there is none."""
+"""Access to terminals, and what replaces it without one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def terminal(world: World, host: Host) -> Terminal:
-    """Return the terminals of a deployment's sessions. Raises: ProgramError where they have none."""
+    """Return the terminals of a deployment's sessions. Raises: ProgramError if they have none."""
     found = world.executor(host).terminal
     if found is None:
         raise ProgramError(f"{host.executor}: its sessions have no terminal", "wakeman capture WORKER")
@@ -21,7 +21,7 @@ def terminal(world: World, host: Host) -> Terminal:
 
 
 def session_screen(world: World, d: Deployment, worker: WorkerState, lines: int) -> str:
-    """Return the last lines of a worker's screen, or of what it has printed. Raises: as `Executor.logs`."""
+    """Return the last lines of a worker's screen, or of its output. Raises: as `Executor.logs`."""
     executor = world.executor(d.host)
     session, mark = session_address(d, worker)
     return (executor.terminal.capture if executor.terminal is not None else executor.logs)(session, lines, mark=mark)

@@ -1,4 +1,4 @@
-"""Wait for a deployment without observing it: its log is polled, and other processes' checks fill it."""
+"""Waits for a deployment without observing it: polls the log, to which other processes' checks write."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from wakeman.ports import World
 Until = Literal["done", "change", "attention"]
 
 WAIT_POLL_S = 0.1
-"""Seconds between two looks at the log's size."""
+"""Seconds between two polls of the log's size."""
 ALARM_TEND_S = 60.0
-"""Seconds between two looks at whether an alarm lies ahead, while the log stays as it is."""
+"""Seconds between two tests for a pending alarm, while the log is unchanged."""
 DISARM_LINGER_S = 15.0
-"""Seconds after the close that the check which closed has to deliver its notices and to take the alarm away."""
+"""Seconds that the closing check has to deliver its notices and to remove the alarm."""
 
 
 class Waited(Struct, frozen=True):
-    """How a wait ended: the deployment, and whether what was waited for came about."""
+    """How a wait ended: the deployment, and whether the condition was reached."""
 
     deployment: Deployment
     came: bool
@@ -41,19 +41,18 @@ def wait(
     timeout: float | None = None,
     push: float | None = None,
 ) -> Waited:
-    """Return when the deployment is closed and put away, has changed, needs a person, or the time is up.
+    """Return when the deployment is closed and tidied, has changed, needs a person, or the time is over.
 
-    Shape: `pause` lets that many seconds pass. Without `push` a check is run only where no alarm lies ahead; with
-    it, one is run every `push` seconds.
-    Boundary: `change` is a worker's state, a unit done or reopened, a row or an outcome: not each look.
-    Raises: as `check`.
+    Shape: `pause` lets that many seconds pass. Without `push` a check is run only if no alarm is pending; with it,
+    every `push` seconds. Boundary: `change` is a worker's state, a unit done or reopened, a row or an outcome, not
+    every observation. Raises: as `check`.
     """
     clock = world.clock
     start = tended = clock.mono()
     if (d := world.logs.read(name)).outcome == "open":
         require(world, name, d)
     d = _tended(world, name, push=push)
-    first, seen = _change_key(d), cast("object", None)  # no mark yet: what was written since it was read is read first
+    first, seen = _change_key(d), cast("object", None)  # no mark yet: first read what was written since
     closed: float | None = None
     while not _came(d, until, first):
         now = clock.mono()
@@ -75,7 +74,7 @@ def wait(
 
 def _came(d: Deployment, until: Until, first: object) -> bool:
     if d.outcome != "open":
-        return d.alarm is None  # taken away last of all: whoever comes next finds nothing under way
+        return d.alarm is None  # removed last: whoever comes next finds nothing in progress
     return (until == "change" and _change_key(d) != first) or (until == "attention" and asking(d))
 
 
@@ -90,12 +89,12 @@ def _mark(world: World, d: Deployment) -> object:
 
 
 def _tended(world: World, name: str, *, push: float | None) -> Deployment:
-    """Read the log, and run a check first if no other process would."""
+    """Read the log; before that, run a check if no other process would."""
     d = world.logs.read(name)
     unattended = not d.paused_at and not alarm.alarm_is_pending(world, d, world.clock.now())
     if d.outcome == "open" and (push is not None or unattended):
         try:
             return check(world, name)
         except BusyError:
-            return world.logs.read(name)  # somebody checks right now, and was asked to look again
+            return world.logs.read(name)  # another check is running, and was asked to observe again
     return d

@@ -1,7 +1,6 @@
-"""Watching a deployment: files as they are written become progress and conflicts in its log, and checks at once.
-
-A watcher only adds speed. It writes through the same lock as a check, and what it decides, a check decides. Several may
-run side by side: what one has recorded, the others find in the log and do not record again.
+"""Watches a deployment: files as they are written become progress and conflicts in its log, and start checks at once. A
+watcher only adds speed. It writes under the same lock as a check, and leaves decisions to checks. Several may run at
+the same time: what one has recorded, the others find in the log and do not record again.
 """
 
 from __future__ import annotations
@@ -45,20 +44,20 @@ from wakeman.engine.workspace import workspace
 from wakeman.ports import FileChanges, Watch, World
 
 DEBOUNCE_S = 0.005
-"""Seconds in which what happens is taken together."""
+"""Seconds in which changes are combined."""
 PROGRESS_STEP_S = 1.0
 """Seconds between two events about the progress of one worker, and until a file out of place counts."""
 RESCAN_S = 300.0
-"""Seconds between two looks at everything, whether or not anything was lost."""
+"""Seconds between two scans of everything, also if nothing was lost."""
 TURN_MIN_S = 0.005
-"""Seconds between two turns of the loop, unless something is told."""
+"""Seconds between two turns of the loop, unless something is reported."""
 IDLE_TIMES_BUSY = 9
-"""Times its own duration that a write of the watcher, or a check, lets pass before the next."""
+"""Multiple of a write's or check's duration that the watcher waits before the next."""
 LOG_NAME = "events.jsonl"
 
 
 class WatchView(Struct, frozen=True):
-    """The state of a deployment at one moment. `lost`: why files may have gone unseen since the view before."""
+    """The state of a deployment at one moment. `lost`: why changes may have been missed since the previous view."""
 
     deployment: Deployment
     at: datetime
@@ -69,22 +68,21 @@ class WatchView(Struct, frozen=True):
 def watch(
     world: World, name: str, *, debounce: float = DEBOUNCE_S, step: float = PROGRESS_STEP_S, rescan: float = RESCAN_S
 ) -> Iterator[WatchView]:
-    """Watch a deployment until it is closed and put away; give a view whenever something may have changed.
+    """Watch a deployment until it is closed and tidied; yield a view whenever something may have changed.
 
-    Units: all in seconds; a view comes at least every `step`.
-    Effects: `progressed`, `conflicted` and `noted` events, and checks. Not going on with it at any point costs
-    nothing but speed. Raises: as `check`.
+    Units: all in seconds; a view comes at least every `step`. Effects: `progressed`, `conflicted` and `noted` events,
+    and checks. Stopping it at any point costs only speed. Raises: as `check`.
     """
     over = False
     while not over:
         watching = _Watching(world, name, step)
-        attempts = layout.inside(watching.d.host, "attempts")  # where hooks tell of writes
+        attempts = layout.inside(watching.d.host, "attempts")  # where hooks report writes
         with world.watcher().watch([*watching.roots, attempts], debounce, watching.flat) as eyes:
             over = yield from watching.run(eyes, rescan)
 
 
 class _Watching:
-    """One watch with the claims as they are; others than these begin another."""
+    """One watch with the present claims; when claims change, another begins."""
 
     def __init__(self, world: World, name: str, step: float) -> None:
         self.world, self.name, self.step = world, name, step
@@ -99,14 +97,14 @@ class _Watching:
         self.stages = world.files.resolve(_stages(d))
         self.roots = [*watched_roots(world, d, self.claims), *self.stages.values()]
         self.dirty: dict[str, None] = {}  # units of which an output was written
-        self.strange: dict[str, float] = {}  # files out of place -> when they count, if they are there then
-        self.writers: dict[str, str] = {}  # path -> who was told to have written it
-        self.whole: set[str] = set()  # units whose outputs are all there
-        self.reported_at: dict[str, float] = {}  # worker -> when its progress was told
-        self.called: set[tuple[str, int]] = set()  # attempts whose share is whole, for which a check was called
-        self.wanted = "watch"  # in whose name a check is due
+        self.strange: dict[str, float] = {}  # files out of place -> when they count, if they still exist then
+        self.writers: dict[str, str] = {}  # path -> its reported writer
+        self.whole: set[str] = set()  # units whose outputs all exist
+        self.reported_at: dict[str, float] = {}  # worker -> when its progress was reported
+        self.called: set[tuple[str, int]] = set()  # attempts whose share is complete, for which a check was requested
+        self.wanted = "watch"  # author of a check that is due
         self.lost: dict[str, None] = {}
-        self.notes: dict[str, float] = {}  # what was lost -> when that was last for the log to say
+        self.notes: dict[str, float] = {}  # what was lost -> when that was last logged
         self.noted = 0.0
         self.seen: object = None  # the log as this watcher left it
         self.scan, self.reread = True, False
@@ -133,7 +131,7 @@ class _Watching:
     def _now(self) -> float:
         return self.world.clock.mono()
 
-    # --- what is told
+    # --- reports
 
     def _take(self, stir: FileChanges) -> None:
         for path in stir.paths:
@@ -142,7 +140,7 @@ class _Watching:
             elif path == posixpath.join(self.home, LOG_NAME):
                 self.reread = self.reread or self._log() != self.seen
             elif any(layout.relative_within(path, stage) for stage in self.stages.values()):
-                self.wanted = self.wanted or "watch"  # what becomes of it a check decides
+                self.wanted = self.wanted or "watch"  # a check handles it
             elif posixpath.dirname(path) == posixpath.join(self.home, "spool"):
                 self.wanted = "hook"
                 self._read_hook_report(path)
@@ -158,13 +156,13 @@ class _Watching:
             self.scan = True
 
     def _read_hook_report(self, path: str) -> None:
-        """Record what a hook reports of who wrote what; a report of another shape is left to the check."""
+        """Record a hook's report of who wrote what; a report of another shape is left to the check."""
         report = read_report(self.world, path)
         attempt = posixpath.basename(posixpath.dirname(posixpath.dirname(path)))
         if report is None or report.worker not in self.d.workers:
             return
         if posixpath.basename(path).startswith(WROTE_PREFIX) and report.worker != attempt.rpartition(".")[0]:
-            return  # an attempt speaks for itself alone
+            return  # an attempt may only report its own writes
         for name in report.wrote:
             absolute = layout.absolute(self.d.host, name)
             place = self.world.files.resolve([absolute])[absolute]
@@ -176,14 +174,14 @@ class _Watching:
                 self._suspect(place)
 
     def _suspect(self, path: str) -> None:
-        """Record a file out of place: it counts if it is still there after a step, so that temporary ones do not."""
+        """Record a file out of place: it counts if it still exists after a step, so that temporary files do not."""
         if self.d.plan.watch.conflicts == "ignore" or path.startswith(f"{self.state}/"):
             return
         if not any(other.output(path) or other.tree(path) for other in self.others):
             self.strange.setdefault(path, self._now() + self.step)
 
     def _rescan(self, rescan: float) -> None:
-        """Check all outputs, and all files where claims are, as if each had been reported."""
+        """Scan all outputs, and all files in claimed directories, as if each had been reported."""
         began = self._now()
         self.scan = False
         marks = self._marks(self.d.units)
@@ -197,10 +195,10 @@ class _Watching:
         self.wanted = self.wanted or "watch"
         self.next_scan = self._now() + max(rescan, IDLE_TIMES_BUSY * (self._now() - began))
 
-    # --- what is written
+    # --- writes
 
     def _write(self) -> None:
-        """Write what there is to record, within the watcher's share of the time."""
+        """Write pending facts, within the watcher's share of the time."""
         began = now = self._now()
         strange = [path for path, due in self.strange.items() if due <= now]
         units = [name for name in self.dirty if self._due(self.d.units[name].worker, now)]
@@ -232,7 +230,7 @@ class _Watching:
         return now >= self.reported_at.get(worker, now - self.step) + self.step
 
     def _progressed(self, units: Iterable[str], marks: Mapping[str, FileFingerprint], now: float) -> Iterator[e.Draft]:
-        """Yield a worker's news, in as many events as they need; those of one that is not running are suspect."""
+        """Yield a worker's progress, in as many events as needed; writes of one that is not running are suspect."""
         d, news = self.d, dict[tuple[str, bool], list[Written]]()
         wall = self.world.clock.now()
         for name in units:
@@ -240,17 +238,17 @@ class _Watching:
             worker = d.workers[state.worker]
             self.reported_at[worker.name] = now
             if worker.written_at is not None and 0 <= (wall - worker.written_at).total_seconds() < self.step:
-                continue  # another watcher has told of this one just now
+                continue  # another watcher has just reported this one
             del self.dirty[name]
             (self.whole.add if whole(d, state, marks) else self.whole.discard)(name)
             by_origin: dict[bool, list[FileFingerprint]] = {}
             for mark in _news(d, state, marks, self._newly_attributed(state)):
                 place = self.claims.resolved[mark.path]
                 writer = self.writers.get(place)
-                # What is staged comes to its place by a check, which tells of it itself.
+                # A staged output is promoted by a check, which records it itself.
                 if writer == worker.name or (writer is None and at_work(worker) and staging_of(d, worker).direct):
                     by_origin.setdefault(writer is None, []).append(mark)
-                    self.writers.pop(place, None)  # said of this write, not of the next
+                    self.writers.pop(place, None)  # reported for this write, not for the next
                 else:
                     self._suspect(place)
             for inferred, found in by_origin.items():
@@ -266,7 +264,7 @@ class _Watching:
                 self.wanted = self.wanted or "watch"
 
     def _newly_attributed(self, state: UnitState) -> set[str]:
-        """List a unit's outputs whose writer was reported, while the log only infers that."""
+        """List a unit's outputs whose writer was reported, while the log only has an inferred one."""
         return {
             path
             for path, wrote in state.wrote.items()
@@ -295,10 +293,10 @@ class _Watching:
         wanted = (path for name in units for path in touched(self.d, self.d.units[name]))
         return self.world.files.marks(wanted)
 
-    # --- what is done
+    # --- checks
 
     def _check(self) -> None:
-        """Run a check where one is due, or if no other process would."""
+        """Run a check if one is due, or if no other process would."""
         now = self._now()
         if now - self.tended >= ALARM_TEND_S:
             self.tended = now
@@ -311,7 +309,7 @@ class _Watching:
             pid = self.world.machine.pid()
             self.d = check(msgspec.structs.replace(self.world, by=f"{by}:{pid}"), self.name)
         except BusyError:
-            self.reread = True  # somebody checks right now, and will look again
+            self.reread = True  # another check is running, and will observe again
         self.next_check = self._now() + max(self.step, IDLE_TIMES_BUSY * (self._now() - now))
 
     def _read(self) -> None:
@@ -330,11 +328,11 @@ class _Watching:
         return self.d.alarm is None or now - self.closed >= DISARM_LINGER_S
 
     def _patience(self) -> float:
-        """Return the seconds until something is due that no event announces."""
+        """Return the seconds until the next action that no event triggers."""
         now = self._now()
         due = [now + self.step, self.next_scan]
         if self.dirty or self.strange:
-            # What is due later than this is seen to then: a look at what is due costs next to nothing.
+            # Later ones are handled then: testing what is due costs next to nothing.
             workers = {self.d.units[name].worker for name in self.dirty}
             soonest = [self.reported_at.get(worker, now) + self.step for worker in workers] + list(
                 self.strange.values()
@@ -359,7 +357,7 @@ def _stages(d: Deployment) -> list[str]:
 def _news(
     d: Deployment, state: UnitState, marks: Mapping[str, FileFingerprint], heard: Iterable[str] = ()
 ) -> tuple[FileFingerprint, ...]:
-    """Return the outputs of a unit that are others than the log knows, and those `heard` of."""
+    """Return the outputs of a unit that differ from the log, and those in `heard`."""
     known = {path: wrote.mark for path, wrote in state.wrote.items() if path not in heard}
     found = output_marks(state.unit, marks, output_paths(d, state))
     return tuple(mark for mark in found if mark not in (known.get(mark.path), d.before.get(mark.path)))

@@ -1,7 +1,7 @@
 """What Wakeman needs from outside, as protocols, one module for what varies together; `World` is one of each.
 
-The engine talks to these alone. Real ones are in `adapters/`, their in-memory twins in `adapters/memory/`; the
-tests in `tests/contracts/` hold both to the same words. A name is loaded when it is first asked for: a check needs few.
+The engine talks to these alone. Real ones are in `adapters/`, their in-memory twins in `adapters/memory/`; the tests in
+`tests/contracts/` run the same contract on both. A name is loaded on first use: a check needs few.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A kind of place where workers run, as other packages bring one."""
+"""A kind of place where workers run, which another package can add."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ class Backend(Protocol):
         """Return what runs workers here, with its version, for `doctor`. Raises: ProgramError with what installs it."""
 
     def place(self, plan: Plan, directory: str, environ: Mapping[str, str]) -> Mapping[str, str]:
-        """Resolve what an executor needs for ever, as the log keeps it: once, at `up`.
+        """Resolve, once at `up`, what an executor needs for the whole deployment; the log keeps it.
 
-        Shape: `directory` is the deployment's own; `environ` is that of `up`.
-        Raises: UsageError for a plan that it cannot serve; ProgramError for what is missing here.
+        Shape: `directory` is the deployment's own; `environ` is that of `up`. Raises: UsageError for a plan that it
+        cannot run; ProgramError for a missing program.
         """
 
     def executor(self, host: Host) -> Executor:
         """Return the executor of a deployment, by `host.place`; nothing runs yet."""
 
     def stand_in(self, host: Host, server: str) -> Timer | None:
-        """Return the place's own timer, which ends with `server`; None where what is due in seconds has to wait."""
+        """Return the place's own timer, which ends with `server`; None if it has none."""

@@ -1,4 +1,4 @@
-"""The program that runs an agent, and what there is to read of it."""
+"""The program that runs an agent, and the evidence of what it does."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from msgspec import Struct
 from wakeman.core.model import Activity, Agent, Fault, Plan, Usage
 
 Source = Literal["stream", "hook", "record", "screen"]
-"""What reports on a live attempt: what it prints, reports by a hook, keeps by itself, shows."""
+"""Sources of evidence of a live attempt: what it prints, reports by a hook, stores itself, shows."""
 
 
 class Task(Struct, frozen=True):
     """One attempt's work, as a harness gets it. All paths are absolute; `names` are the worker's template names.
 
     Shape: `place` is the attempt's own directory, `home` one of the worker's that its attempts share; `hook` is the
-    script that keeps what a client says (`sh HOOK PLACE EVENT`), `guard` the one that judges what it writes. `keys`
-    holds the values that the program gets in its environment and that are nowhere else: for files that a client
-    reads, never for an argument list. `env` is what it starts with besides, `at` when the attempt is composed. One that
-    is `confined` can write to `home`, and nothing else of what its client keeps: `theirs` are files of the user's
-    client, as the harness has asked for them.
+    script that stores what a client reports (`sh HOOK PLACE EVENT`), `guard` the one that allows or denies its writes.
+    `keys` are secret values of its environment, which are stored nowhere else: for files that a client reads, never for
+    an argument list. `env` is the rest of its environment, `at` when the attempt is composed. If `confined`, it can
+    write to `home` and no other directory of its client; `theirs` are files of the user's client that the harness asked
+    for.
     """
 
     plan: Plan
@@ -50,11 +50,11 @@ class Task(Struct, frozen=True):
 
 
 class TranscriptPaths(Struct, frozen=True, omit_defaults=True):
-    """Where a client leaves traces of one conversation by itself, as globs below `home`, an absolute path.
+    """Where a client stores transcripts of one conversation, as globs below `home`, an absolute path.
 
-    Shape: `record` is the file that it appends to, its own only if it `names` that text near its beginning; `beside`
-    are files that its sub-agents append to; `states` are small files, each named by the id of the process that it
-    describes.
+    Shape: `record` is the file that it appends to; it is this conversation's if it contains the text `names` near its
+    beginning; `beside` are files that its sub-agents append to; `states` are small files, each named by the id of the
+    process that it describes.
     """
 
     home: str
@@ -65,11 +65,11 @@ class TranscriptPaths(Struct, frozen=True, omit_defaults=True):
 
 
 class Command(Struct, frozen=True):
-    """How a harness is started.
+    """The command of an attempt.
 
     Shape: `stdin` is a file to read from ("" = the terminal); `to_file`: stdout is a stream; `files` are written before
-    the start, 0600, by absolute path; `preface` is placed before the task in its prompt file; `guarded` says that it
-    asks the guard before it writes.
+    the start, 0600, by absolute path; `preface` is placed before the task in its prompt file; `guarded`: it asks the
+    guard before it writes.
     """
 
     argv: tuple[str, ...]
@@ -83,7 +83,7 @@ class Command(Struct, frozen=True):
 
 
 class Evidence(Struct, frozen=True):
-    """What there is to read of an attempt: the end of its stream, its last hook, its screen; empty where not read.
+    """Evidence of an attempt: the end of its stream, its last hook report, its screen; empty if not read.
 
     Shape: `whole` says that `stream` begins with the stream's first line. `record` is the end of the transcript,
     `recorded` says that it begins with its first line; `state` is what the client keeps about its live process;
@@ -101,11 +101,10 @@ class Evidence(Struct, frozen=True):
 
 
 class Report(Struct, frozen=True):
-    """What a harness makes of the evidence. `why` in its own words, one line; `source`: what it rests on.
+    """A harness's reading of the evidence. `why` is one line; `source` is the evidence used.
 
-    Shape: `fault` distinguishes kinds of error that call for something else than another try; `usage` and
-    `agent_session` are given where the client reports them. `calls`: a tool was called and has not come back, `since`
-    when, in epoch seconds, 0 where that is unknown.
+    Shape: `fault` distinguishes errors that another attempt does not solve; `usage` and `agent_session` are set if the
+    client reports them. `calls`: a tool was called and has not returned, since `since`, in epoch seconds, 0 if unknown.
     """
 
     activity: Activity = "unknown"
@@ -122,15 +121,15 @@ class Report(Struct, frozen=True):
 class Reader(Protocol):
     """What is made of an attempt's evidence."""
 
-    adopts: bool  # starts its session itself; we only find it
-    redraws: bool  # repaints its screen even while it hangs: neither screen nor what the pane printed is life
-    reads: frozenset[Source]  # what `report` wants to see
+    adopts: bool  # starts its session itself; Wakeman only finds it
+    redraws: bool  # repaints its screen even while it hangs: screen and output are no signs of life
+    reads: frozenset[Source]  # the evidence that `report` uses
 
     def report(self, evidence: Evidence, now: datetime) -> Report:
-        """Read what a live attempt does, the best evidence first. Outputs and exit files win over it."""
+        """Read what a live attempt does, from the best evidence first. Outputs and exit files take precedence."""
 
     def ending(self, evidence: Evidence, code: int | None, now: datetime) -> Report:
-        """Return why an attempt ended as it did; `why` is "" when its stream shows no error."""
+        """Return why an attempt ended; `why` is "" if its stream shows no error."""
 
 
 class Harness(Reader, Protocol):
@@ -139,14 +138,14 @@ class Harness(Reader, Protocol):
     name: str
     uses_agent: bool  # takes a profile
     uses_prompt: bool  # needs `workers.prompt`
-    leave: str  # what is typed to end an interactive session gently; "" for none
-    memory: int  # bytes that one worker wants; 0 when unknown
+    leave: str  # text that ends an interactive session; "" for none
+    memory: int  # bytes that one worker needs; 0 if unknown
 
     def problems(self, plan: Plan) -> list[str]:
-        """List what in a plan this harness cannot do, each as `key: found, expected`."""
+        """List the settings of a plan that this harness cannot serve, each as `key: found, expected`."""
 
     def conversation(self, plan: Plan) -> Literal["", "given", "told"]:
-        """Return whose the id is by which a conversation can be continued: ours, the client's; "" when it cannot."""
+        """Return who chooses the id by which a conversation can be resumed: we or the client; "" if it cannot."""
 
     def borrows(self, task: Task) -> Mapping[str, tuple[str, ...]]:
         """Return the files of the user's client that a confined worker gets copies of: name in `home` -> source.
@@ -158,4 +157,4 @@ class Harness(Reader, Protocol):
         """Return the argument vector of one attempt, and the files it reads. Raises: UsageError."""
 
     def typed(self, text: str) -> str:
-        """Return a text as it must be typed into an interactive session to arrive: no command, no completion."""
+        """Return a text as it must be typed into an interactive session, so that it is no command or completion."""

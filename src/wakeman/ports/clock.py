@@ -16,4 +16,4 @@ class Clock(Protocol):
         """Read the clock that stops while the machine sleeps, in seconds since an unknown start."""
 
     def boot(self) -> str:
-        """Return the id of this boot: eight hex digits, another at each start of the machine."""
+        """Return the id of this boot: eight hex digits that change at each start of the machine."""

@@ -1,4 +1,4 @@
-"""What keeps an attempt to its own places."""
+"""Confines an attempt to its own directories."""
 
 from __future__ import annotations
 
@@ -23,8 +23,9 @@ class Reach(Struct, frozen=True):
 
 
 class Confiner(Protocol):
-    """Blocks writes of an attempt, and every process that it starts, outside its own directories. For ever: no process
-    inside can end it, and if a part of it is not available, the program does not run at all.
+    """Blocks writes of an attempt, and every process that it starts, outside its own directories.
+
+    It cannot be lifted: no process inside can end it, and if a part of it is not available, the program does not run.
     """
 
     def choose(self, env: Mapping[str, str], network: Network = "all") -> Confinement:
@@ -33,14 +34,15 @@ class Confiner(Protocol):
         Shape: one that keeps less than the others is taken only where no other works; `words` say what it leaves.
         Raises: ProgramError with why none does, and what fixes it.
 
-        Effects: runs programs; writes to a directory that it makes and removes.
+        Raises: ProgramError with why none does, and what fixes it. Effects: runs programs; writes to a directory that
+        it makes and removes.
         """
 
     def kit(self, confinement: Confinement) -> Mapping[str, bytes]:
-        """Return the files that it needs in the deployment's directory, by their names there."""
+        """Return the files that it needs in the deployment's directory, by name."""
 
     def rules(self, confinement: Confinement, reach: Reach) -> bytes:
         """Format what an attempt may write and read."""
 
     def words(self, confinement: Confinement, kit: str, rules: str) -> tuple[str, ...]:
-        """Return the words before a program's own: `kit` is the directory, `rules` the file that hold those."""
+        """Return the arguments before a program's own; `kit` is the directory of its files, `rules` the rules' file."""

@@ -1,4 +1,4 @@
-"""Where workers run: many are submitted at once, all are polled at once, any is cancelled."""
+"""Where workers run: it submits many at once, polls all at once, and cancels any."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from wakeman.ports.terminal import Terminal
 
 Phase = Literal["queued", "running", "exited", "killed", "lost", "unknown"]
-"""What became of a session. It is over in three of them; of one that is unknown nothing is decided."""
+"""Phase of a session. Three of them are final; nothing is decided about one that is unknown."""
 OVER: frozenset[Phase] = frozenset(("exited", "killed", "lost"))
 
 
@@ -24,18 +24,17 @@ class Start(Struct, frozen=True):
     argv: tuple[str, ...]
     cwd: str
     env: Mapping[str, str] = {}
-    stream: str = ""  # absolute file that gets what its terminal shows, if it has one; "" for none
+    stream: str = ""  # absolute file that gets a copy of its terminal's output, if it has one; "" for none
 
 
 class SessionInfo(Struct, frozen=True):
-    """One session as its place shows it.
+    """One session as its place reports it.
 
-    Shape: `session_id` is never used twice, by no server after this one either: it names its server where the place
-    counts from the beginning with each; it is compared and handed back, never taken apart. `mark` "" is not ours. One
-    that has `exited` without a `code` has a status that is not known, or not yet. Of one that was `killed`, `ended_by`
-    and `why` say by whom and why, as far as the place knows; `lost` is one that may be running where the place does
-    not reach.
-    Units: `created` and `activity` are epoch seconds; `activity` is its last sign of life, 0 where none is seen.
+    Shape: `session_id` is never reused, also not by a later server: it contains its server's id if a new server counts
+    from the beginning. Callers compare it and pass it back, and never parse it. With `mark` "" the session is not ours.
+    If it has `exited` without a `code`, the status is not known, or not yet. If it was `killed`, `ended_by` and `why`
+    say by whom and why, as far as the place knows; one that is `lost` may still be running out of the place's reach.
+    Units: `created` and `activity` are epoch seconds; `activity` is its last sign of life, 0 for none.
     """
 
     session: str
@@ -57,11 +56,11 @@ class SessionInfo(Struct, frozen=True):
 
 
 class Listing(Struct, frozen=True):
-    """All sessions of one place. `state` unknown: it did not answer, decide nothing; down: nothing was started there.
+    """All sessions of one place. `state` unknown: it did not answer, so nothing is decided; down: it does not run.
 
-    Shape: `server` names what answered, another where it was started anew. Of the sessions that were known, by id:
-    `gone` says why those of another server are lost, `hidden` why nothing can be told of those whose server lives and
-    does not answer here.
+    Shape: `server` identifies the server that answered and changes when it is restarted. Of the known sessions, by id:
+    `gone` is why those of another server are lost, `hidden` why those of a server that runs but does not answer here
+    are unknown.
     """
 
     state: Literal["up", "down", "unknown"]
@@ -79,7 +78,7 @@ class Listing(Struct, frozen=True):
 
 
 class Made(Struct, frozen=True):
-    """What became of one `Start`: ids, or `error`. `taken` besides: the name is that of a session not of this mark."""
+    """Result of one `Start`: ids, or `error`. `taken`: a session with another mark has that name."""
 
     session_id: str = ""
     pid: int = 0
@@ -92,7 +91,7 @@ class Executor(Protocol):
 
     @property
     def address(self) -> str:
-        """Return what distinguishes this place from others of its kind."""
+        """Return an identifier of this place among others of its kind."""
 
     @property
     def outlives_boot(self) -> bool:
@@ -100,32 +99,32 @@ class Executor(Protocol):
 
     @property
     def terminal(self) -> Terminal | None:
-        """Return the terminals of its sessions; None where they have none."""
+        """Return the terminals of its sessions; None if they have none."""
 
     def poll(self, known: Mapping[str, str] = {}) -> Listing:
-        """List all sessions, those queued included, in a constant number of calls. Never raises: `state` says it.
+        """List all sessions, queued ones included, in a constant number of calls. Never raises: see `state`.
 
-        Shape: `known` are ids of sessions that were there, each with the `server` of the last poll, for ids that do
-        not name theirs: those of logs of the version before, and "".
+        Shape: `known` maps ids of known sessions to the `server` of the last poll, for ids that do not contain it:
+        those in logs of the previous version, and "".
         """
 
     def submit(self, starts: Sequence[Start]) -> list[Made]:
-        """Make or queue several sessions, each with its mark from its first moment; same order.
+        """Make or queue several sessions, each with its mark from the first moment; results in the same order.
 
-        Repeatable: no; a name that is taken gives `taken`, unless its mark equals: then that session is given.
-        Raises: ProgramError when the place does not answer.
+        Repeatable: no; a name in use gives `taken`, unless its mark is equal: then that session is returned. Raises:
+        ProgramError when the place does not answer.
         """
 
     def cancel(self, ends: Sequence[tuple[str, str]]) -> int:
-        """End sessions, each given by (id, mark), that carry that mark; return their number. Their names are free then.
+        """End sessions, each given by (id, mark), if they carry that mark; return their number.
 
-        Shape: processes get SIGHUP, or what the place has for it; a later poll shows when they have ended. Those that
-        are over count, too, and need not be listed any longer. Boundary: one that is gone, or carries another mark, is
-        skipped. Raises: ProgramError on a hung place.
+        Shape: their names become free; processes get SIGHUP, or the place's equivalent; a later poll shows when they
+        have ended. Sessions that have ended count, too, and need not be listed any longer. Boundary: one that is gone,
+        or has another mark, is skipped. Raises: ProgramError on a hung place.
         """
 
     def logs(self, session: str, lines: int = 50, *, mark: str = "") -> str:
-        """Return the last lines of what a session has printed, as far as the place keeps that, without escape codes.
+        """Return the last lines of a session's output, as far as the place keeps it, without escape codes.
 
         Shape: `session` is an id or an exact name; with a `mark` it must carry that.
         Raises: UnknownNameError; ProgramError on a hung place.

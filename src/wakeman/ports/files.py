@@ -14,7 +14,7 @@ STATE_MARKER = ".wakeman"
 
 
 class Installed(Struct, frozen=True):
-    """What became of a file that was to be installed: its mark in its place, or `why` it was left where it is."""
+    """Result of an install: the file's mark at its target, or `why` it was not installed."""
 
     mark: FileFingerprint | None = None
     why: str = ""
@@ -60,16 +60,16 @@ class Files(Protocol):
     def glob(self, root: str, patterns: Sequence[str], exclude: Sequence[str]) -> list[str]:
         """List regular files under `root` as relative paths, sorted; `**` spans directories.
 
-        Boundary: hidden names are found by a pattern that names them; an exclusion takes what lies below it too. A
+        Boundary: hidden names match only a pattern that names them; an exclusion also excludes everything below. A
         directory that contains `STATE_MARKER` is Wakeman's own, and nothing in it is listed.
-        Raises: StorageError for a directory that cannot be listed; UsageError for a pattern that leads outside.
+        Raises: StorageError for a directory that cannot be listed; UsageError for a pattern that leads outside `root`.
         """
 
     def names(self, directory: str) -> list[str]:
         """List the entries of a directory, sorted; empty when there is none."""
 
     def is_directory(self, path: str) -> bool:
-        """Return whether a directory is there, or a link to one."""
+        """Return whether it is a directory, or a link to one."""
 
     def directory_id(self, path: str) -> str:
         """Return what tells a directory, or the one that a link leads to, from others at its path; "" for none.
@@ -81,7 +81,7 @@ class Files(Protocol):
         """Return each path with symlinks and `..` resolved, whether or not it exists."""
 
     def folds_case(self, path: str) -> bool:
-        """Return whether the file system there takes `A` and `a` for one name."""
+        """Return whether the file system there treats `A` and `a` as the same name."""
 
     def write(self, path: str, data: bytes, *, mode: int = 0o600, durable: bool = False, within: str = "") -> None:
         """Write a whole file at once (temporary file, then rename); makes directories, 0700.
@@ -90,19 +90,19 @@ class Files(Protocol):
         """
 
     def link(self, target: str, path: str) -> None:
-        """Make `path` a symlink to `target`, in place of one that is there; makes directories, 0700."""
+        """Make `path` a symlink to `target`, replacing an existing one; makes directories, 0700."""
 
     def make(self, directory: str, *, mode: int = 0o700) -> None:
-        """Make a directory and its parents, of that mode but for the umask. No error when it is there."""
+        """Make a directory and its parents with that mode, less the umask. No error if it exists."""
 
     def pipe(self, path: str) -> None:
-        """Make a named pipe, 0600, in place of one that is there; its directory is. Raises: StorageError."""
+        """Make a named pipe, 0600, replacing an existing one; its directory must exist. Raises: StorageError."""
 
     def writable(self, path: str) -> bool:
-        """Return whether this process could write to a file, or make it."""
+        """Return whether this process could write or create a file."""
 
     def move(self, source: str, target: str) -> str:
-        """Rename a file or directory; give where it went: `target`, or into it if it is a directory or ends in `/`.
+        """Rename a file or directory; return its new path: `target`, or inside it if it is a directory or ends in `/`.
 
         Raises: StorageError when the source is missing or the target exists.
         """
@@ -118,17 +118,16 @@ class Files(Protocol):
         """
 
     def writing(self, paths: Iterable[str]) -> set[str]:
-        """Return those files that a process has open for writing, as far as the system shows; others are left out."""
+        """Return those files that a process has open for writing, as far as the system shows it."""
 
     def install(
         self, stage: str, inside: str, target: str, mark: FileFingerprint, over: FileFingerprint | None, *, keep: bool
     ) -> Installed:
         """Install the file `inside` a directory at `target` in one step, durable on return.
 
-        Shape: `mark` is what it was when it was judged, `over` what may be at `target` and is replaced; `keep`
-        leaves the original where it is. Makes directories, with the rights of any other. A symlink at `target` is
-        followed, one `inside` is not.
-        Boundary: where either is something else, nothing is done, and `why` says which.
-        Repeatable: yes; a file of that size and time at `target` is the one installed before.
+        Shape: `mark` is its fingerprint when it was judged, `over` that of the file at `target` that may be replaced;
+        `keep` leaves the original where it is. Makes directories, with the usual mode. A symlink at `target` is
+        followed, one `inside` is not. Boundary: if either differs, nothing is done, and `why` says which. Repeatable:
+        yes; a file of that size and time at `target` is taken as installed before.
         Raises: StorageError for what the disk refuses.
         """

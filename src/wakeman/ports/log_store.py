@@ -12,28 +12,26 @@ from wakeman.core.model import Deployment
 
 
 class Writer(Protocol):
-    """The log of one deployment, held: no other process writes until it is released."""
+    """The locked log of one deployment: no other process writes until it is released."""
 
     @property
     def deployment(self) -> Deployment:
-        """Return the deployment with all lines applied, those appended here included. Not to be changed by the
-        caller."""
+        """Return the deployment with all lines applied, also those appended here. The caller must not change it."""
 
     @property
     def seen(self) -> bool:
         """Return whether a check was asked for while the lock was held; the call clears it."""
 
     def hash_of(self, seq: int) -> str:
-        """Return the hash of a line; "" for one that is not there, or too far back to look for."""
+        """Return the hash of a line; "" for one that does not exist, or is too far back to search."""
 
     def append(self, drafts: Sequence[Draft], at: datetime, *, durable: bool = True) -> list[Event]:
         """Write all drafts as one write, durable on return, and apply them.
 
-        Shape: lines on which no effect depends may be written with `durable` off; the next durable write, or
-        whoever holds the log next, makes them so.
-        Boundary: no drafts, no write.
-        Raises: TransitionError before anything is written when a draft's move is illegal; StorageError when
-        the disk refuses: then the log is as before and this writer refuses all further appends.
+        Shape: lines on which no effect depends may be written with `durable` off; the next durable write, or the next
+        holder of the lock, makes them durable. Boundary: no drafts, no write. Raises: TransitionError for an illegal
+        transition, before anything is written; StorageError when the disk refuses: then the log is as before and this
+        writer refuses all further appends.
         """
 
 
@@ -44,13 +42,13 @@ class Logs(Protocol):
         """List the deployments that have a log, oldest first."""
 
     def create(self, name: str, digest: str, drafts: Sequence[Draft], at: datetime, by: str) -> None:
-        """Begin a log with its first lines, all or nothing.
+        """Create a log with its first lines, all or none.
 
         Raises: UsageError when a log of that name already exists; StorageError.
         """
 
     def read(self, name: str) -> Deployment:
-        """Read a log without holding it, and return its deployment. An unfinished last line is left out.
+        """Read a log without its lock, and return its deployment. An unfinished last line is ignored.
 
         Raises: UnknownNameError; LogDamagedError naming file and line.
         """
@@ -59,14 +57,14 @@ class Logs(Protocol):
         """Stream a log's events with seq > `after`, in constant memory. Raises: as `read`."""
 
     def repair(self, name: str, by: str) -> str:
-        """Cut a damaged log off before its damage, and record it; give what keeps the original, "" if it is whole.
+        """Truncate a damaged log before its damage; return the directory of the original, "" if the log is intact.
 
         Raises: LogDamagedError when nothing before the damage can be used; BusyError.
         """
 
     def hold(self, name: str, by: str, wait: float = 5.0) -> AbstractContextManager[Writer]:
-        """Lock, repair a torn tail, make what others wrote durable, and apply all lines.
+        """Lock the log, repair a torn tail, make earlier writes durable, and apply all lines.
 
-        Units: `wait` in seconds.
-        Raises: BusyError naming the holder, after leaving a mark that the holder will see; LogDamagedError.
+        Units: `wait` in seconds. Raises: BusyError naming the holder, after leaving a mark by which the holder checks
+        again; LogDamagedError.
         """

@@ -12,7 +12,7 @@ OUT_BYTES_MAX = 8 * 1024 * 1024
 
 
 class Ran(Struct, frozen=True):
-    """What became of a program. `code` is None when it was ended by the time limit or could not start (`error`).
+    """Result of a program. `code` is None if it was ended by the time limit or could not start (`error`).
 
     Shape: `cut` says why `out` is not all that was printed: `size`, it was longer than `OUT_BYTES_MAX`, or `open`, a
     process that the program left could still have printed more. `inexact` says that bytes in it were no UTF-8, and are
@@ -42,7 +42,7 @@ class Machine(Protocol):
         """Run a program from an argument vector, no shell; end its whole process group at the time limit."""
 
     def runs(self, program: str, cwd: str, path: str) -> bool:
-        """Return whether a program could be started: on `path`, or where it has a slash, from `cwd`."""
+        """Return whether a program could be started: found on `path` or, if it contains a slash, from `cwd`."""
 
     def free_memory(self) -> int:
         """Return bytes of memory that a new worker could use; 0 when unknown."""
@@ -51,16 +51,16 @@ class Machine(Protocol):
         """Find the live processes whose environment holds `WAKEMAN_ATTEMPT=<mark>`, per mark."""
 
     def mark_of(self, pid: int) -> str:
-        """Return the mark in a process's environment; "" for none, one that is gone, or cannot be read."""
+        """Return the mark in a process's environment; "" for none, or if the process is gone or cannot be read."""
 
     def born(self, pids: Iterable[int]) -> dict[int, float]:
-        """Return when processes were started, in epoch seconds; one that is gone is left out."""
+        """Return when processes were started, in epoch seconds, without those that are gone."""
 
     def signal(self, pids: Iterable[int], name: Literal["TERM", "KILL", "INT"]) -> None:
-        """Signal processes; those gone are no error."""
+        """Signal processes; one that is gone is no error."""
 
     def alive(self, pid: int) -> bool:
-        """Return whether a process of that number lives (a zombie does not)."""
+        """Return whether a process of that id is alive; a zombie is not."""
 
     def environ(self) -> Mapping[str, str]:
         """Return this process's environment."""

@@ -1,4 +1,4 @@
-"""The git repository that workers get work trees of."""
+"""The git repository of the workers' work trees."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ class Branch(Struct, frozen=True):
 
 
 class Kept(Struct, frozen=True):
-    """What became of paths that were to be on a branch; `commit` is its commit now.
+    """Result of a commit of paths to a branch; `commit` is the branch's commit now.
 
-    Shape: `made` says that it was made for them; `unchanged` are those that are as in the base commit, `loose` what is
-    not committed and was to be left so; `note` what did not matter and may be worth reporting.
+    Shape: `made`: it was made by this call; `unchanged` are the paths that equal the base commit, `loose` those
+    deliberately not committed; `note` is a harmless remark.
     """
 
     commit: str
@@ -32,7 +32,7 @@ class Kept(Struct, frozen=True):
 
 
 class Merge(Struct, frozen=True):
-    """What became of one branch: `commit` is what it was merged as, `files` those in conflict."""
+    """Result for one branch: `commit` is its merge, `files` are those in conflict."""
 
     branch: str
     state: Literal["merged", "contained", "conflict", "gone"]
@@ -41,7 +41,7 @@ class Merge(Struct, frozen=True):
 
 
 class MergeResult(Struct, frozen=True):
-    """What a merge came to: the branch merged into, its commit, each branch in its order."""
+    """Result of a merge: the branch merged into, its commit, and each branch in order."""
 
     into: str
     commit: str
@@ -49,10 +49,10 @@ class MergeResult(Struct, frozen=True):
 
 
 class Git(Protocol):
-    """The repository that workers get work trees of. Paths are relative to its top, but for `root` and `tree`.
+    """The repository of the workers' work trees. Paths are relative to its top, except `root` and `tree`.
 
-    Shape: branches go by their short names. No hook of the repository runs and nothing is signed.
-    Raises: ProgramError wherever git fails, in its words.
+    Shape: branches go by their short names. No hook of the repository runs and nothing is signed. Raises: ProgramError
+    with git's message if git fails.
     """
 
     def survey(self, root: str, rev: str) -> Repository:
@@ -63,10 +63,10 @@ class Git(Protocol):
         """
 
     def unfit(self, repository: Repository, paths: Iterable[str]) -> dict[str, str]:
-        """Return the paths that a tree of the base commit would lack or have otherwise, each with the reason."""
+        """Return the paths that would be missing or different in a tree of the base commit, each with the reason."""
 
     def ignored(self, repository: Repository, paths: Iterable[str]) -> set[str]:
-        """Return the paths that git leaves out."""
+        """Return the paths that git ignores."""
 
     def modules(self, repository: Repository) -> list[str]:
         """List the base commit's submodules by path; a new tree holds none of their files."""
@@ -75,7 +75,7 @@ class Git(Protocol):
         """List all branches."""
 
     def plant(self, repository: Repository, tree: str, branch: str) -> tuple[str, ...]:
-        """Make a work tree on a branch of its own from the base commit; give the command that puts its files there.
+        """Make a work tree on its own branch from the base commit; return the command that checks out its files.
 
         Repeatable: yes; an existing tree is adopted, a half-made one completed, an existing branch continued. Raises:
         ProgramError when something else is at `tree`.
@@ -91,24 +91,25 @@ class Git(Protocol):
         author: str,
         message: str,
     ) -> Kept:
-        """Commit these paths of a tree, and what was changed within `claims`, to its branch; nothing else.
+        """Commit these paths of a tree, and changes within `claims`, to its branch; nothing else.
 
-        Shape: `claims` are patterns; `author` is whose work it is; without a `message` nothing is committed.
+        Shape: `claims` are patterns; `author` is the commit's author; without a `message` nothing is committed.
         Repeatable: yes; what is on the branch already makes no commit.
         """
 
     def merge(self, repository: Repository, branches: Sequence[str], into: str, *, dry: bool) -> MergeResult:
-        """Merge branches into another, in order, without any work tree; one in conflict is left out.
+        """Merge branches into another, in order, without a work tree; one in conflict is skipped.
 
-        Shape: `into` is made where it is not there, from the branch that trees began at. `dry` moves no branch.
-        Raises: UsageError when `into` is checked out somewhere.
+        Shape: `into` is created if missing, from the branch at which the trees began. `dry` moves no branch. Raises:
+        UsageError when `into` is checked out somewhere.
         """
 
     def uproot(self, repository: Repository, tree: str, branch: str, merged: Sequence[str]) -> str:
-        """Remove a tree that is clean and whose branch is in one of `merged`, or in the base; "" or why it was left.
+        """Remove a tree that is clean and whose branch is in one of `merged`, or in the base; return "" or why it was
+        kept.
 
-        Boundary: the branch itself stays. One that is no tree any more is no error.
+        Boundary: the branch itself stays. A tree that is gone is no error.
         """
 
     def follow(self, repository: Repository, trees: Sequence[str]) -> None:
-        """Repair git's links to trees that were moved, given their new places."""
+        """Repair git's links to trees that were moved, given their new paths."""

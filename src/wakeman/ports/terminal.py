@@ -1,4 +1,4 @@
-"""What a place whose sessions have terminals adds to an executor."""
+"""Methods of a place whose sessions have terminals, in addition to its executor."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ class Terminal(Protocol):
     """The terminals of an executor's sessions.
 
     Shape: `session` is an id or an exact name. With a `mark` the session must carry that, and is otherwise unknown: so
-    is each of a worker addressed, as a name may be used again. Without one it is somebody else's, such as a person's.
+    is each of a worker addressed, as a name may be used again. Without one it is another's session, such as a person's.
     Boundary: server, session and mark are compared in the call that acts, not before it.
     """
 
@@ -20,15 +20,15 @@ class Terminal(Protocol):
         """
 
     def type(self, session: str, text: str, *, submit: bool, mark: str = "") -> None:
-        """Paste text, bracketed where the program asked for it; `submit` presses Enter apart.
+        """Paste text, bracketed if the program asked for that; `submit` presses Enter separately.
 
         Raises: UnknownNameError; ProgramError.
         """
 
     def attach(self, session: str, *, mark: str = "") -> tuple[str, ...]:
-        """Return the command line with which a person attaches; it attaches to nothing if the session is gone by then.
+        """Return the command line by which a person attaches; it does nothing if the session is gone by then.
 
-        Raises: UnknownNameError for what cannot be a session.
+        Raises: UnknownNameError for a name that no session can have.
         """
 
     def adopt(self, session_id: str, mark: str) -> None:
@@ -41,4 +41,4 @@ class Terminal(Protocol):
         """Store the log's head on the session, a checkpoint outside the log. Failure is silent."""
 
     def recall(self) -> list[tuple[str, str]]:
-        """Return what was left so: mark and head of each session that has both; empty where nothing answers."""
+        """Return the stored checkpoints: mark and head of each session that has both; empty if nothing answers."""

@@ -10,9 +10,9 @@ from msgspec import Struct
 
 
 class FileChanges(Struct, frozen=True):
-    """What happened on the disk since it was asked last: files written, moved in or made, by absolute path.
+    """Changes on the disk since the previous call: files written, moved in or created, by absolute path.
 
-    Shape: `lost` says why there may be more than `paths` has. The receiver checks everything then.
+    Shape: `lost` says why `paths` may be incomplete. The receiver then checks everything.
     """
 
     paths: frozenset[str] = frozenset()
@@ -20,27 +20,26 @@ class FileChanges(Struct, frozen=True):
 
 
 class Watch(Protocol):
-    """Directories under watch, with all that lies below them, those that are made later included."""
+    """Watched directories with everything below them, also directories that are created later."""
 
     @property
     def how(self) -> tuple[str, ...]:
-        """Return how it is watched, one entry for each way: what, and where it is slow or blind."""
+        """Return how it is watched, one entry per mechanism, with its limitations."""
 
     def wait(self, seconds: float) -> FileChanges:
-        """Return what happened as soon as something has; nothing after `seconds`.
+        """Return changes as soon as there are any; none after `seconds`.
 
-        Boundary: a file that is being written is told when it is closed, or rests; a path that is told may be gone
-        or be written again.
+        Boundary: a file that is being written is reported when it is closed, or no longer changes; a reported path may
+        be gone or be written again.
         """
 
 
 class Watcher(Protocol):
-    """Tells of files as they are written. It is a hint and never evidence: who hears of a file looks at it."""
+    """Reports files as they are written. A report is a hint and never evidence: the receiver inspects the file."""
 
     def watch(self, roots: Iterable[str], debounce: float, flat: Iterable[str] = ()) -> AbstractContextManager[Watch]:
-        """Watch directories, whether or not they are there yet; of those in `flat` not what lies deeper.
+        """Watch directories, existing or not; of those in `flat` only the top level.
 
-        Units: `debounce` in seconds: what happens so soon after something else is reported together with it. Boundary:
-        limits of the system and directories that cannot be watched are no error: `lost` reports them, again and again
-        while they last.
+        Units: `debounce` in seconds: changes within that time are reported together. Boundary: limits of the system and
+        directories that cannot be watched are no error: `lost` reports them repeatedly while they last.
         """

@@ -31,8 +31,8 @@ class World(Struct, frozen=True):
     clock: Clock
     logs: Logs
     registry: Registry  # which deployments are live here
-    timer: Timer  # the machine's, which outlives all else
-    stand_in: Callable[[Deployment], Timer | None]  # what the deployment's place has
+    timer: Timer  # the machine's, which survives everything else
+    stand_in: Callable[[Deployment], Timer | None]  # of the deployment's place
     files: Files
     machine: Machine
     executor: Callable[[Host], Executor]
@@ -44,10 +44,10 @@ class World(Struct, frozen=True):
     host: Callable[[Plan, str, str], Host]  # (plan, root, deployment directory) -> the absolute world
     agents: Callable[[Plan], Mapping[str, Agent]]  # profiles by name: the plan's own, then the user's
     wrapper: Callable[[], bytes]  # the script around each worker
-    hook: Callable[[], bytes]  # the script that keeps what a client says
-    guard: Callable[[], bytes]  # the script that judges what it writes
+    hook: Callable[[], bytes]  # the script that stores what a client reports
+    guard: Callable[[], bytes]  # the script that allows or denies its writes
     checker: Callable[[], bytes]  # the script of a check from outside
-    deliver: Callable[[WakeTarget, str, Deployment], str]  # tell a target; "" or why it did not work
+    deliver: Callable[[WakeTarget, str, Deployment], str]  # notify a target; "" or why it failed
     # (terminal, session, mark, text, submit, force) -> "" or why not
     type_text: Callable[[Terminal, str, str, str, bool, bool], str]
     state: str  # absolute path of the state directory

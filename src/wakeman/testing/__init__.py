@@ -1,1 +1,1 @@
-"""Conformance suites for what others plug in."""
+"""Conformance tests for plug-ins."""

@@ -1,4 +1,4 @@
-"""A test kit for executors of other packages: what every place where workers run must keep to, asked of one.
+"""A test kit for executors of other packages: the contract of every place where workers run.
 
 from wakeman.testing.executor import faults
 
@@ -26,21 +26,21 @@ MARK, OTHER = "kit/w/1@1", "kit/w/2@1"
 ODD = "odd 'words' $HOME; # %"
 ROWS = ("one", "two", ODD, "❯")
 POLL_S = 0.05
-"""Seconds between two polls for what takes its time."""
+"""Seconds between two polls while waiting."""
 
 
 class Bench(Protocol):
-    """What the kit has run in a place: programs of this machine, or what replaces them."""
+    """What the kit runs in a place: programs of this machine, or their replacement."""
 
     def start(self, session: str, mark: str, code: int | None) -> Start:
         """Prepare a session that prints `ROWS`, and ends with `code` or (None) lives until it is ended."""
 
     def settle(self) -> None:
-        """Run what is about to happen."""
+        """Let time pass."""
 
 
 class Programs:
-    """Programs that every machine has, for a place that shares this machine's files."""
+    """Programs of every machine, for a place that shares this machine's files."""
 
     def __init__(self, directory: str) -> None:
         self.directory = directory
@@ -61,7 +61,7 @@ class Programs:
 
 
 class _TestedExecutor:
-    """An executor under test. `fresh` gives it as another process sees it."""
+    """An executor under test. `fresh` returns a new instance, as another process has it."""
 
     def __init__(self, fresh: Callable[[], Executor], bench: Bench, seconds: float) -> None:
         self.fresh, self.bench, self.seconds = fresh, bench, seconds
@@ -78,7 +78,7 @@ class _TestedExecutor:
         return one.phase if one is not None else "gone"
 
     def awaited(self, holds: Callable[[], bool]) -> bool:
-        """Return whether something comes about in time."""
+        """Return whether a condition becomes true in time."""
         until = time.monotonic() + self.seconds
         while not holds():
             if time.monotonic() > until:
@@ -88,7 +88,7 @@ class _TestedExecutor:
         return True
 
     def clear(self) -> None:
-        """End what was started. Boundary: a place may go on to list what is over."""
+        """End what was started. Boundary: a place may still list ended sessions."""
 
         def gone() -> bool:
             self.executor.cancel([(one.session_id, one.mark) for one in self.seen().values()])
@@ -98,11 +98,11 @@ class _TestedExecutor:
 
 
 def faults(backend: Backend, directory: str, bench: Bench | None = None, *, seconds: float = 20.0) -> list[str]:
-    """List what a back end does not keep to.
+    """List the violations of the contract by a back end.
 
-    Shape: `directory` is empty and serves as a deployment's own; `bench` for a place that runs no programs of this
-    machine; `seconds` is what the place may take for what it does not do at once. Effects: sessions of the marks
-    `kit/...` are started, and ended.
+    Shape: `directory` is empty and is used as a deployment's own; `bench` is for a place that runs no programs of this
+    machine; `seconds` is the time that the place may take for each step. Effects: sessions with marks `kit/...` are
+    started, and ended.
     """
     missing = [f"back end: {name}: missing" for name in BACKEND if not hasattr(backend, name)]
     if missing:
@@ -281,4 +281,4 @@ def _shows_on_terminals(place: _TestedExecutor) -> Iterator[str]:
 EXECUTOR_PROBES: tuple[Callable[[_TestedExecutor], Iterator[str]], ...] = (
     _empty, _many, _again, _exits, _cancels, _never_again, _shows, _shows_on_terminals,
 )  # fmt: skip
-"""Each asked of the place in turn; what one started is ended before the next."""
+"""Run one after the other; sessions of one are ended before the next."""

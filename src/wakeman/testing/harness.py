@@ -1,4 +1,4 @@
-"""A test kit for harnesses of other packages: what every harness must keep to, asked of one.
+"""A test kit for harnesses of other packages: the contract of every harness.
 
 from wakeman.testing.harness import faults
 
@@ -30,7 +30,7 @@ TEXTS = ("go on", "!ls", "/help", "read @a", "C:\\", "two\nlines;")
 
 
 def faults(harness: Harness, **workers: Any) -> list[str]:
-    """List what a harness does not keep to; `workers` are keys of the plan's `[workers]` that it needs."""
+    """List the violations of the contract by a harness; `workers` are keys of `[workers]` that it needs."""
     missing = [f"{name}: missing" for name in (*HARNESS_MEMBERS, *CALLS) if not hasattr(harness, name)]
     return missing or [fault for probe in HARNESS_PROBES for fault in probe(harness, workers)]
 
@@ -61,7 +61,7 @@ def task(plan: Plan, *, resume: bool = False) -> Task:
 
 
 def _plans(harness: Harness, workers: dict[str, Any]) -> Iterator[Plan]:
-    """Yield a plan for each mode and approval that the harness takes."""
+    """Yield a plan for each mode and approval that the harness accepts."""
     modes: tuple[Literal["print", "interactive"], ...] = ("print", "interactive")
     for mode, approve in product(modes, (False, "edits", "all")):
         spec = WorkersSpec(harness=harness.name, mode=mode, auto_approve=approve, prompt="Do it.", **workers)  # type: ignore[arg-type] # product widens the literals
@@ -88,7 +88,7 @@ def _command_faults(harness: Harness, workers: dict[str, Any]) -> Iterator[str]:
 
 def _reads(harness: Harness, _: dict[str, Any]) -> Iterator[str]:
     if harness.report(Evidence(), NOW).activity != "unknown":
-        yield "report: found something said of no evidence, expected unknown"
+        yield "report: found a statement without evidence, expected unknown"
     for noise in NOISE:
         for evidence in (Evidence(stream=noise), Evidence(hook=noise), Evidence(screen=noise.decode(errors="replace"))):
             for name in ("report", "ending"):
@@ -114,4 +114,4 @@ def _read_evidence(harness: Harness, name: str, evidence: Evidence) -> Report:
 
 
 HARNESS_PROBES = (_command_faults, _reads, _types)
-"""Each asked of the harness in turn."""
+"""Run one after the other."""

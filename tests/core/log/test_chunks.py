@@ -1,4 +1,4 @@
-"""Lists that are too long for a line are cut into pieces that fit."""
+"""Lists that are too long for a line are split into pieces that fit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A fact becomes one line and comes back as it was; a line that is none is told from one of a newer version."""
+"""A fact is encoded as one line and decoded unchanged; an invalid line is distinguished from one of a newer version."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A chain is followed over the bytes of its lines: each break is named where it shows, and nothing stops at one."""
+"""A chain is verified on the bytes of its lines: each break is reported at its line, and does not stop the reader."""
 
 from __future__ import annotations
 
@@ -50,14 +50,14 @@ def forged(lines: Lines) -> Lines:
 
 
 def changed(at: int, change: Callable[[bytes], bytes]) -> Lines:
-    """Give the log with one line, counted from 1, as something made it."""
+    """Return the log with one line, counted from 1, as something made it."""
     lines = whole()
     lines[at - 1] = change(lines[at - 1])
     return lines
 
 
 def followed(data: Iterable[bytes], *, sealed: bool = False) -> tuple[HashChain, list[tuple[bytes, bool]]]:
-    """Follow a file to its end; give every line that came out, and whether it fitted."""
+    """Follow a file to its end; return every line that came out, and whether it fitted."""
     chain = HashChain()
     return chain, onward(chain, data, sealed=sealed)
 

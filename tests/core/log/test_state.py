@@ -31,7 +31,7 @@ from wakeman.core.policy.review import REVIEWER_PROMPT
 
 
 def launched() -> Log:
-    """Give a log of four lines, the last of which launched its worker."""
+    """Return a log of four lines, the last of which launched its worker."""
     log = Log().say(e.Intended(action="launch", target="w"), worker="w", attempt=1)
     return log.move(e.Launched(intent=3))
 

@@ -34,7 +34,7 @@ def problems(text: str) -> list[str]:
 
 
 def with_line(line: str) -> list[str]:
-    """Read the good plan with one more line, `key = value`, at its end; give the problems without their place."""
+    """Read the good plan with one more line, `key = value`, at its end; return the problems without their place."""
     key, _, value = line.partition(" = ")
     *table, last = key.split(".")
     data: dict[str, Any] = tomllib.loads(GOOD)
@@ -280,7 +280,7 @@ def refused(keys: dict[str, object]) -> list[str]:
     return []
 
 
-NO_REVIEWER = "verify.review: found without verify.agent; expected that, or verify.review.command: nobody would review"
+NO_REVIEWER = "verify.review: found without verify.agent; expected that, or verify.review.command: there is no reviewer"
 NO_SAMPLE = "verify.sample: found 0, and a review of the sample; expected at least 1, or verify.review.of = 'all'"
 NO_COMMAND = (
     "verify.review.command: missing or empty; expected an argument list, as the reviewer's harness is 'command'"
@@ -322,7 +322,7 @@ NO_TREE = "found without workers.isolate = 'worktree'; expected it beside"
 @pytest.mark.parametrize(
     ("keys", "problems"),
     [
-        ({**TREE, "workers.stage": True}, [f"workers.stage: {BESIDE}: a tree of its own is a place aside already"]),
+        ({**TREE, "workers.stage": True}, [f"workers.stage: {BESIDE}: a tree of its own already keeps outputs apart"]),
         (
             {**TREE, "workers.confine": "units"},
             [f"workers.confine: {BESIDE}: commits are written outside a worker's tree"],

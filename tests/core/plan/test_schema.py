@@ -1,4 +1,4 @@
-"""The JSON Schema says what the reader takes."""
+"""The JSON Schema describes what the parser accepts."""
 
 from __future__ import annotations
 

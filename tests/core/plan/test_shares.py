@@ -1,4 +1,4 @@
-"""From a plan to units, shares, and what workers are told."""
+"""From a plan to units, shares, and the tasks of workers."""
 
 from __future__ import annotations
 

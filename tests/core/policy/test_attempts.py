@@ -37,7 +37,7 @@ BACKOFF_S = 10.0
 
 
 def worker(name: str = "a", **fields: object) -> WorkerState:
-    """Give a worker whose first attempt has failed."""
+    """Return a worker whose first attempt has failed."""
     built = WorkerState(name=name, session=name, units=[f"{name}/1"], state="exited", ended_by="itself", code=1)
     built.boot, built.spent, built.attempt, built.over = "b", 1, 1, 1000.0
     for key, value in fields.items():
@@ -63,7 +63,7 @@ def deployment(*workers: WorkerState, **fields: object) -> Deployment:
 
 
 def pauses(failed: int = 0, **fields: object) -> list[float]:
-    """Give how long each of many workers waits in the same situation: the jitter goes by the name."""
+    """Return how long each of many workers waits in the same situation: the jitter goes by the name."""
     names = [f"w{n}" for n in range(60)]
     return [
         retry_delay(deployment(one, failed_launches=failed), one) for one in (worker(name, **fields) for name in names)

@@ -1,4 +1,4 @@
-"""The decision tables are complete, and the facts that they ask are told right."""
+"""The decision tables are complete, and their facts are computed correctly."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the deployment's table asks, in which words a decision is recorded, and what is held."""
+"""The conditions of the deployment's table, the recorded reason of a decision, and held rows."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ PASSED = Verdict("u", marks=MARKS)
 
 
 def worker(name: str = "w", *, units: int = 1, **fields: object) -> WorkerState:
-    """Give a worker that has ended by itself, with attempts left that it does not need."""
+    """Return a worker that has ended by itself, with attempts left that it does not need."""
     own = [f"{name}/{n}" for n in range(1, units + 1)]
     built = WorkerState(name=name, session=name, units=own, state="exited", attempt=1, spent=1)
     built.ended_by, built.code = "itself", 0
@@ -55,7 +55,7 @@ def worker(name: str = "w", *, units: int = 1, **fields: object) -> WorkerState:
 
 
 def deployment(*workers: WorkerState, done: bool = False, **tables: object) -> Deployment:
-    """Give a deployment of these workers, their units all done or all missing."""
+    """Return a deployment of these workers, their units all done or all missing."""
     plan = Plan(name="n", units=UnitsSpec(), workers=WorkersSpec(stagger=0.0))
     units = {
         name: UnitState(unit=Unit(name, ("o",)), worker=one.name, verdict=PASSED if done else None)
@@ -87,7 +87,7 @@ REVIEW = VerifySpec(agent="judge", review=ReviewSpec(of="all", rounds=1))
 
 
 def reviewed(*, heard: bool = True, state: str = "verified") -> Deployment:
-    """Give a deployment whose one unit is done and not accepted, and a reviewer who has written its verdict."""
+    """Return a deployment whose one unit is done and not accepted, and a reviewer who has written its verdict."""
     judge = worker("review_1", review=1, state=state)
     judge.units = ["review_1"]
     d = deployment(worker(state="verified"), done=True, verify=REVIEW)
@@ -213,12 +213,12 @@ SAYS = "1/1 units done"
 
 
 def ready(**fields: object) -> Deployment:
-    """Give a deployment that could be wrapped up, under a plan that holds rows."""
+    """Return a deployment that could be wrapped up, under a plan that holds rows."""
     return changed(deployment(worker(state="verified"), done=True, wake=HOLD), **fields)
 
 
 def spent(**fields: object) -> Deployment:
-    """Give a deployment that is out of time while a worker lives, under a plan that holds rows and ends workers."""
+    """Return a deployment that is out of time while a worker lives, under a plan that holds rows and ends workers."""
     d = deployment(worker(state="running"), worker("v", state="pending"), wake=HOLD, limits=STOP_AT)
     return changed(d, counted=3600.0, **fields)
 

@@ -1,4 +1,4 @@
-"""Who is told what, once, and in one line."""
+"""Which notices are sent, once each, in one line."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ T = TypeVar("T", Deployment, WorkerState)
 
 
 def changed(what: T, **fields: object) -> T:
-    """Give a deployment or a worker with these fields."""
+    """Return a deployment or a worker with these fields."""
     for key, value in fields.items():
         setattr(what, key, value)
     return what
@@ -180,7 +180,7 @@ def test_writes_out_of_place_are_told_at_the_first_the_tenth_and_the_hundredth()
 
 
 def under(d: Deployment, **tables: object) -> Deployment:
-    """Give the deployment with these tables of its plan."""
+    """Return the deployment with these tables of its plan."""
     d.plan = msgspec.structs.replace(d.plan, **tables)
     return d
 
@@ -191,7 +191,7 @@ def spending(**fields: object) -> Deployment:
 
 
 def of(**fields: object) -> Deployment:
-    """Give a deployment of one worker of these fields, who is otherwise at work."""
+    """Return a deployment of one worker of these fields, who is otherwise at work."""
     return night(changed(WorkerState(name="w", session="w", state="running", units=["a"]), **fields))
 
 
@@ -216,13 +216,13 @@ def reviewing(*, rounds: int = 1, heard: bool = True, reviews: int = 1, **review
 
 
 def with_another(d: Deployment) -> Deployment:
-    """Give the deployment with a second unit, which is as the first."""
+    """Return the deployment with a second unit, which is as the first."""
     d.units["b"] = msgspec.structs.replace(d.units["a"], unit=Unit(name="b", outputs=("p",)))
     return d
 
 
 def awaited(d: Deployment) -> Deployment:
-    """Give the deployment with a second reviewer, who is at work."""
+    """Return the deployment with a second reviewer, who is at work."""
     d.workers["review_2"] = WorkerState(name="review_2", session="r2", units=["review_2"], review=2, state="running")
     d.units["review_2"] = UnitState(unit=Unit(name="review_2", outputs=("v2",)), worker="review_2")
     d.reviews["review_2"] = Review(round=2, units=("a",))

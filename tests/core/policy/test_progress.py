@@ -1,4 +1,4 @@
-"""How far, how fast, and how long still."""
+"""Progress, rate, and estimated time left."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is typed is made safe, and found again on the screens of the clients that are known."""
+"""Typed text is padded, and recognised on the screens of known clients."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ def test_a_screen_tells_no_more_of_a_text_than_it_shows(screen: str, typed: bool
 
 
 def worker(**seen: object) -> WorkerState:
-    """Give a worker who was typed to, as a look has seen it."""
+    """Return a worker who was typed to, as a look has seen it."""
     observation = Observation(**{"worker": "w", "attempt": 1, "session": "running", **seen})  # type: ignore[arg-type] # a test's own
     return WorkerState(name="w", session="w", attempt=1, observation=observation)
 

@@ -1,4 +1,4 @@
-"""A unit passes when its outputs are there, new, large and small enough, well formed, and its check agrees."""
+"""A unit passes if its outputs exist, are new, within the sizes, well formed, and its command succeeds."""
 
 from __future__ import annotations
 

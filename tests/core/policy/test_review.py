@@ -1,4 +1,4 @@
-"""What a reviewer is told, and what its verdict comes to."""
+"""A reviewer's task, and the effect of its verdict."""
 
 from __future__ import annotations
 
@@ -266,7 +266,7 @@ def test_a_unit_of_the_sample_that_is_gone_is_not_reviewed() -> None:
 
 
 def reviewed(state: str, *, heard: bool = False) -> Deployment:
-    """Give a deployment whose one unit is with a reviewer in that state."""
+    """Return a deployment whose one unit is with a reviewer in that state."""
     d = deployment()
     d.workers["review_1"] = WorkerState(name="review_1", session="s", units=["review_1"], review=1)
     d.workers["review_1"].state = state  # type: ignore[assignment] # a literal of a parameter
@@ -365,7 +365,7 @@ COMMAND = 'workers = { command = ["make"] }\n'
         ),
         (
             f"{COMMAND}verify = {{ review = {{ rounds = 2 }} }}",
-            "verify.review: found without verify.agent; expected that, or verify.review.command: nobody would review",
+            "verify.review: found without verify.agent; expected that, or verify.review.command: there is no reviewer",
         ),
         (
             f'{COMMAND}verify = {{ agent = "reviewer", sample = 1 }}',

@@ -1,4 +1,4 @@
-"""Whose a session is that Wakeman did not make, and when it is to end."""
+"""The owner of a session that Wakeman did not make, and when it is ended."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Outputs that are staged: what a log of them must hold, and what becomes of units meanwhile."""
+"""Staged outputs: what a log of them must contain, and the state of their units."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When what is staged is promoted, and what a kind of workspace has to do with it."""
+"""When staged outputs are promoted, by kind of workspace."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ TREES = WorkersSpec(isolate="worktree")
 def deployment(
     workers: WorkersSpec = STAGED, *, state: str = "running", rested: float = 0.0, **unit: object
 ) -> Deployment:
-    """Give one unit that passes where its worker made it, seen so first `rested` seconds ago."""
+    """Return one unit that passes where its worker made it, seen so first `rested` seconds ago."""
     session = {"running": "running", "exited": "exited"}[state]
     worker = WorkerState(name="w", session="w", units=["u"], state=state, attempt=1)  # type: ignore[arg-type] # one of the two
     worker.observation = Observation(worker="w", attempt=1, session=session)  # type: ignore[arg-type] # likewise

@@ -16,7 +16,7 @@ Table = tuple[Rule, ...]
 
 
 def of_a_worker(facts: Facts) -> Answer:
-    """Say what is done about a worker: a person's word first, then what does harm, then what helps."""
+    """Return what is done about a worker: a person's word first, then what does harm, then what helps."""
     if facts["live"]:
         return of_a_live_worker(facts) or otherwise(facts)
     if facts["leftovers"]:
@@ -53,7 +53,7 @@ def otherwise(facts: Facts) -> Answer:
 
 
 def of_the_deployment(facts: Facts) -> Answer:
-    """Say what is done about a deployment: ended first, then closed, then fed."""
+    """Return what is done about a deployment: ended first, then closed, then fed."""
     if facts["down"]:
         return "stop", ("end",) if facts["alive"] else ("close",)
     if facts["heard"]:
@@ -96,7 +96,7 @@ def every(names: Sequence[str]) -> Iterator[dict[str, bool]]:
 
 
 def few(names: Sequence[str], most: int = 5) -> Iterator[dict[str, bool]]:
-    """Give those combinations in which few facts hold: two rows ask no more of each other."""
+    """Yield those combinations in which few facts hold: two rows ask no more of each other."""
     for count in range(most + 1):
         for true in combinations(names, count):
             yield {name: name in true for name in names}
@@ -120,7 +120,7 @@ def test_a_table_with_any_row_or_condition_left_out_turned_round_or_out_of_its_o
 
 
 def planted(rules: Table) -> Iterator[tuple[str, Table]]:
-    """Give each table that is wrong in one thing."""
+    """Yield each table that is wrong in one thing."""
     for at, rule in enumerate(rules):
         before, after = rules[:at], rules[at + 1 :]
         if after:

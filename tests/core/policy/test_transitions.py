@@ -33,7 +33,7 @@ MARKS = (FileFingerprint("out/1", 1, 2, 3),)
 
 
 def worker(state: str, name: str = "w", **fields: object) -> WorkerState:
-    """Give a worker at its first attempt, whose life was seen to move just now."""
+    """Return a worker at its first attempt, whose life was seen to move just now."""
     built = WorkerState(name=name, session=name, units=[f"{name}/1"], attempt=1, life="aa", life_mono=MONO)
     for key, value in {"state": state, **fields}.items():
         setattr(built, key, value)
@@ -41,7 +41,7 @@ def worker(state: str, name: str = "w", **fields: object) -> WorkerState:
 
 
 def seen(one: WorkerState, **fields: object) -> WorkerState:
-    """Give the worker, observed so."""
+    """Return the worker, observed so."""
     found = {"worker": one.name, "attempt": 1, "session": "running", "life": "aa", **fields}
     one.observation = Observation(**found)  # type: ignore[arg-type] # fields of the observation
     return one
@@ -62,7 +62,7 @@ def deployment(*workers: WorkerState, done: bool = False, wait: bool = True) -> 
 
 
 def moves(d: Deployment) -> list[tuple[str | None, e.Fact]]:
-    """Give what each worker goes through, in order."""
+    """Return what each worker goes through, in order."""
     return [(draft.worker, draft.data) for draft in transitions(d)]
 
 

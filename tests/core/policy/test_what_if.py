@@ -1,4 +1,4 @@
-"""What another policy would have said of the same night."""
+"""What another policy would have decided on the same log."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ def under(**tables: object) -> Callable[[Plan], Plan]:
 
 
 def crash() -> Play:
-    """Give a night in which a worker crashed and was tried again."""
+    """Return a night in which a worker crashed and was tried again."""
     play = Play(workers=2, units=2, acts={"w0": Act(stops_after=1, code=1)})
     play.run()
     return play
 
 
 def silence() -> Play:
-    """Give a night in which two of three workers fall silent: their screens are kept, then a person is asked."""
+    """Return a night in which two of three workers fall silent: their screens are kept, then a person is asked."""
     hangs = Act(stops_after=0, hangs=True)
     play = Play(workers=3, units=2, acts={"w0": hangs, "w1": hangs})
     play.run(minutes=40)

@@ -1,4 +1,4 @@
-"""What the workers' table asks of each worker, and which rung its ladder has come to."""
+"""The conditions of the workers' table for each worker, and the current rung of its ladder."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ OLD = Validator(session="check_1", session_id="$9", created=NOW - timedelta(minu
 
 
 def worker(name: str = "w", **fields: object) -> WorkerState:
-    """Give a worker at work, at its first attempt."""
+    """Return a worker at work, at its first attempt."""
     built = WorkerState(name=name, session=name, units=[f"{name}/1"], state="running", attempt=1, spent=1)
     for key, value in fields.items():
         setattr(built, key, value)
@@ -55,7 +55,7 @@ def deployment(*workers: WorkerState, **tables: object) -> Deployment:
 
 
 def typed(one: WorkerState, *, seconds: float = 9.0, enters: int = 0, seen: str = "waits") -> Deployment:
-    """Give a deployment where a text was typed to the worker some seconds ago, and what a look says of it."""
+    """Return a deployment where a text was typed to the worker some seconds ago, and what a look says of it."""
     one.prompt = 5
     one.observation = Observation(one.name, 1, "running", prompt=seen)  # type: ignore[arg-type] # a literal of a parameter
     d = deployment(one)

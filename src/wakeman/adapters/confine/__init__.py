@@ -1,7 +1,6 @@
-"""Ways in which the kernel confines an attempt without root: Landlock, or the mounts of bubblewrap; a filter with both.
-
-The first one that works here is taken. To work is to have been tried: a file in a directory that may be written to is
-made, and one beside it is refused.
+"""Mechanisms by which the kernel confines an attempt without root: Landlock, or the mounts of bubblewrap; both with a
+system call filter. The first one that passes a test here is used: a write to an allowed directory must succeed, and one
+beside it must be refused.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from wakeman.ports import Machine, Reach
 
 SCRIPT, FILTER = "landlock.pl", "confine.bpf"
 CONFINE_TRIAL_S = 20.0
-"""Seconds that a trial may take."""
+"""Seconds that a test may take."""
 TRIAL = "echo >in/file; echo >file; cat hidden/file; chmod a+x hidden/file; readlink /proc/self/ns/net"
 """What is tried: it may make the first file, and neither make the second nor read or change the third."""
 NETWORK_WORDS: Mapping[Network, str] = {"none": "no network", "loopback": "a loopback interface of its own", "all": ""}
@@ -33,7 +32,7 @@ LANDLOCK_VERSION_MAX = 7
 LANDLOCK_SCOPES_VERSION = 6
 """The first version of Landlock that keeps signals inside."""
 CAPABILITIES_KEPT = ("chown", "dac_override", "fowner", "fsetid", "setgid", "setuid", "net_bind_service", "sys_chroot")
-"""Capabilities that root keeps: what changes files, where the mounts decide, and who it is itself."""
+"""Capabilities that root keeps: to change files, which the mounts limit, and its own user id."""
 
 
 LOCKED = ("/var/spool/cron", "/var/spool/at", "/var/spool/atjobs", "/var/spool/atspool")
@@ -41,7 +40,7 @@ LOCKED = ("/var/spool/cron", "/var/spool/at", "/var/spool/atjobs", "/var/spool/a
 
 
 class Way(NamedTuple):
-    """One way to confine: the program that does it, and what it is told.
+    """One mechanism: its program and arguments.
 
     Shape: `words` get the program, the directory of the kit and the file of rules; `version` is asked of the program.
     `own_ipc`: nobody outside sees its shared memory.
@@ -49,7 +48,7 @@ class Way(NamedTuple):
 
     name: str
     program: str
-    lacks: str  # what is the matter where it does not work
+    lacks: str  # the likely cause if it does not work
     files: tuple[str, ...]
     rules: Callable[[Reach, Network], bytes]
     words: Callable[[str, str, str], tuple[str, ...]]
@@ -87,7 +86,7 @@ def _modes_left(words: str) -> str:
 
 
 def _mount_rules(reach: Reach, network: Network) -> bytes:
-    """Format the arguments of bwrap: all is read-only but the places; processes and terminals outside are not there."""
+    """Format the arguments of bwrap: read-only except these places; outside processes and terminals are hidden."""
     hidden = _hidden(reach)
     words = ["--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc", "--unshare-pid", "--unshare-ipc"]
     words += ["--remount-ro", "/proc", "--die-with-parent", "--cap-drop", "ALL"]
@@ -101,7 +100,7 @@ def _mount_rules(reach: Reach, network: Network) -> bytes:
 
 
 def _mount_arguments(program: str, kit: str, rules: str) -> tuple[str, ...]:
-    # It reads both from open files: an argument list would be too long for tmux.
+    # bwrap reads both from open files: an argument list would be too long for tmux.
     shell = 'exec 8<"$1" 9<"$2" && shift 2 && exec "$@"'
     return "/bin/sh", "-c", shell, "sh", rules, f"{kit}/{FILTER}", program, "--args", "8", "--seccomp", "9"
 
@@ -153,11 +152,11 @@ WAYS: Mapping[str, Way] = {
         ),
     )
 }
-"""In the order in which they are tried. Landlock costs less, and leaves device files and processes as they are."""
+"""In the order in which they are tested. Landlock is faster, and does not change device files and processes."""
 
 
 class Confine:
-    """The kernel's own means, by way of programs. `hidden` are directories that no attempt may read."""
+    """Confinement by the kernel, through helper programs. `hidden` are directories that no attempt may read."""
 
     def __init__(self, machine: Machine, hidden: Sequence[str] = ()) -> None:
         self._machine = machine
@@ -206,7 +205,7 @@ class Confine:
         return WAYS[confinement.way].words(confinement.program, kit, rules)
 
     def _tried(self, way: Way, program: str, env: Mapping[str, str], network: Network = "all") -> str:
-        """Return why a way does not work; "" when it does."""
+        """Return why a mechanism does not work; "" if it does."""
         with tempfile.TemporaryDirectory(prefix="wakeman-") as made:
             place = os.path.realpath(made)
             for name in ("in", "hidden"):

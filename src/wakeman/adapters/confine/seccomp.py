@@ -16,11 +16,11 @@ from wakeman.adapters.confine.numbers import GENERIC, X86_64
 
 
 class Processor(NamedTuple):
-    """What a kind of processor calls things: itself, in the kernel's audit numbers, and its system calls."""
+    """Numbers of a kind of processor: its audit architecture, and its system calls."""
 
     arch: int
     calls: Mapping[str, int]
-    foreign: int = 0  # numbers from here on are calls of another kind of program (x32); 0: there are none
+    foreign: int = 0  # numbers from here on belong to another ABI (x32); 0: none
 
 
 MACHINES: Mapping[str, Processor] = {
@@ -39,8 +39,9 @@ Step = tuple[int, int, int, int]  # code, jump if true, jump if false, operand
 
 
 def program(machine: str, *, network: bool = True, own_ipc: bool = False) -> bytes:
-    """Assemble the filter for a kind of processor. Raises: KeyError for one that is not in MACHINES.
+    """Assemble the filter for a kind of processor.
 
+    Raises: KeyError for one that is not in MACHINES.
     Shape: `network` and `own_ipc` say what else the attempt has. A program of another kind (32 bits) is killed: its
     calls have other numbers.
     """

@@ -1,10 +1,9 @@
 # a check does without pathlib
-"""The event logs of one state directory: one directory a deployment, lines only ever appended, under one lock.
-
-`lock` is held by flock and never renamed or unlinked; `asked` is the mark of those who found it held. One append is one
+"""The event logs of one state directory: one directory per deployment; lines are only appended, under one lock. `lock`
+is held by flock and never renamed or unlinked; `asked` is the mark of a process that found it held. One append is one
 write and one fdatasync. `events.jsonl` is the live segment, `events-<first seq>.jsonl` are sealed ones, `snapshot.json`
-is a cache of the state, `reserve` is released when the disk is full. Only what follows the last whole write, unfinished
-or holding NUL, counts as torn: whatever else does not fit is damage, which only a person repairs.
+is a cache of the state, `reserve` is released when the disk is full. Only bytes after the last whole write, if
+unfinished or with NUL, count as torn: everything else that does not fit is damage, which only a person repairs.
 """
 
 from __future__ import annotations
@@ -44,9 +43,9 @@ RUN_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}(\.[0-9]+)?")
 
 
 class EventLogs:
-    """The logs under the directory `state`. What is read is checked line by line, from the snapshot on.
+    """The logs in the directory `state`. Lines are verified as they are read, from the snapshot on.
 
-    Units: `segment` and `lag` in bytes: from which size on the live file is sealed, and how far a snapshot may lag.
+    Units: `segment` and `lag` in bytes: the size from which the live file is sealed, and how far a snapshot may lag.
     """
 
     def __init__(self, state: str, *, segment: int = SEGMENT_BYTES_MAX, lag: int = SNAPSHOT_LAG_BYTES_MIN) -> None:
@@ -65,7 +64,7 @@ class EventLogs:
         return [name for _, name in sorted((_born(join(self._state, name)), name) for name in names if self._has(name))]
 
     def create(self, name: str, digest: str, drafts: Sequence[Draft], at: datetime, by: str) -> None:
-        """Begin a log with its first lines, all or nothing. The directory of an attempt that failed is used again.
+        """Create a log with its first lines, all or none. The directory of a failed call is reused.
 
         Raises: UsageError when a log of that name already exists, the first draft plans another one, or the
         directory is on a network file system; TransitionError; StorageError.
@@ -84,7 +83,7 @@ class EventLogs:
             _create_log(directory, lines)
 
     def read(self, name: str) -> Deployment:
-        """Read a log without holding it, and return its deployment. An unfinished last write is left out.
+        """Read a log without its lock, and return its deployment. An unfinished last write is ignored.
 
         Raises: UnknownNameError; LogDamagedError naming file and line; StorageError.
         """
@@ -97,12 +96,11 @@ class EventLogs:
 
     @contextmanager
     def hold(self, name: str, by: str, wait: float = 5.0) -> Iterator[EventWriter]:
-        """Lock, cut off what a crash left unfinished, make durable what others wrote, and apply all lines.
+        """Lock the log, cut off an unfinished write, make earlier writes durable, and apply all lines.
 
-        Effects: afterwards, when nothing went wrong, a snapshot and a sealed segment where they are due.
-        Units: `wait` in seconds.
-        Raises: BusyError naming the holder, after leaving a mark that the holder will see; UnknownNameError;
-        LogDamagedError; StorageError.
+        Effects: afterwards, if nothing failed, a snapshot and a sealed segment if they are due. Units: `wait` in
+        seconds. Raises: BusyError naming the holder, after leaving a mark by which the holder checks again;
+        UnknownNameError; LogDamagedError; StorageError.
         """
         directory = self._existing(name)
         file = join(directory, LIVE)
@@ -118,7 +116,7 @@ class EventLogs:
                 close_quietly(fd)
 
     def repair(self, name: str, by: str) -> str:
-        """Cut a damaged log off before its damage; give the directory that keeps the original, "" if it is whole.
+        """Truncate a damaged log before its damage; return the directory of the original, "" if it is intact.
 
         Raises: LogDamagedError when nothing before the damage can be used; BusyError; StorageError.
         """
@@ -165,7 +163,7 @@ def _events(directory: str, after: int) -> Iterator[Event]:
 
 
 def _born(directory: str) -> bytes:
-    """Return the time in a log's first line; it is the third field, of fixed width, so that bytes sort as times do."""
+    """Return the time in a log's first line; it is the third field, of fixed width, so that its bytes sort by time."""
     first = [*(file for _, file in sealed(directory)), join(directory, LIVE)][0]
     with suppress(OSError), open_regular_file(first) as stream:
         found = re.search(rb'"at":"([^"]*)"', stream.read(256))
@@ -174,7 +172,7 @@ def _born(directory: str) -> bytes:
 
 
 def _local(state: str) -> None:
-    """Refuse a network file system, unless the environment says that it is to be used all the same."""
+    """Refuse a network file system, unless the environment allows it."""
     from wakeman.adapters.eventlog.network import network
 
     kind = "" if os.environ.get("WAKEMAN_NETWORK_DISK") == "1" else network(state)
@@ -187,7 +185,7 @@ def _local(state: str) -> None:
 
 
 def _create_log(directory: str, lines: bytes) -> None:
-    """Create a whole log in one step. A crash in between leaves no file of a log's name."""
+    """Create a whole log in one step. A crash leaves no file with a log's name."""
     new, live = join(directory, NEW), join(directory, LIVE)
     with refusing(live):
         try:
@@ -196,7 +194,7 @@ def _create_log(directory: str, lines: bytes) -> None:
             os.rename(new, live)
             sync_directory(directory)
             sync_directory(os.path.dirname(directory))
-        except BaseException:  # Ctrl-C too: all or nothing
+        except BaseException:  # Ctrl-C too: all or none
             for file in (new, live, join(directory, RESERVE)):
                 with suppress(OSError):
                     os.unlink(file)

@@ -1,4 +1,4 @@
-"""A log's files as one run of lines, for who must not stop at damage: an audit."""
+"""A log's files as one sequence of lines, for an audit, which must not stop at damage."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from wakeman.core.log.events import Event, decode
 from wakeman.core.log.hash_chain import HashChain
 
 _FIRST_BYTES = 5
-"""First bytes by which a file is told from one that is no log: `{"v":`."""
+"""First bytes of a log, which distinguish it from other files: `{"v":`."""
 
 
 class AuditReader(Reading):
-    """One pass over the lines of a log, sealed segments first; see `Reading` for which file is which.
+    """One pass over the lines of a log, sealed segments first; `Reading` describes the files.
 
-    Shape: `chain` holds what was found of sequence and hashes, `sealed` size and SHA-256 of each sealed file passed,
-    `size` the bytes of all files, `snapshot` line, hash and state of the one beside the log.
+    Shape: `chain` is the result for sequence and hashes, `sealed` size and SHA-256 of each sealed file read, `size` the
+    bytes of all files, `snapshot` line, hash and state of the snapshot beside the log.
     """
 
     def __init__(self, file: str) -> None:
@@ -34,7 +34,7 @@ class AuditReader(Reading):
         self.snapshot: tuple[int, str, bytes] | None = None
 
     def __enter__(self) -> Self:
-        # What remembers lines is asked before the lines are read: some may be written in between.
+        # The snapshot is read before the lines: some may be written in between.
         kept = snapshot.load(dirname(self._path)) if basename(self._path) == LIVE else None
         self.snapshot = (kept[0].seq, kept[0].hash, kept[1]) if kept is not None else None
         super().__enter__()
@@ -42,7 +42,7 @@ class AuditReader(Reading):
         return self
 
     def lines(self) -> Iterator[bytes]:
-        """Yield every line, newline included. Raises: LogDamagedError for what is no log, or no whole one."""
+        """Yield every line, newline included. Raises: LogDamagedError if it is no log, or its beginning is missing."""
         try:
             yield from self._all()
         except LogDamagedError as fault:
@@ -68,13 +68,13 @@ def _alien(found: str) -> LogDamagedError:
 
 
 def first_event(file: str) -> Event:
-    """Return the first line of a log, sealed segments included. Raises: LogDamagedError when there is none."""
+    """Return the first line of a log, sealed segments included. Raises: LogDamagedError if there is none."""
     with AuditReader(file) as tape:
         return decode(next(iter(tape.lines())))
 
 
 def chained(file: str) -> HashChain:
-    """Check sequence and hashes alone."""
+    """Verify only sequence and hashes."""
     with AuditReader(file) as tape:
         deque(tape.lines(), maxlen=0)
         return tape.chain

@@ -13,18 +13,19 @@ from wakeman.adapters.eventlog.segments import ASKED, COMING, LOCK, close_quietl
 from wakeman.core.errors import BusyError
 
 SOONEST, LATEST = 0.0005, 0.01
-"""Seconds between two tries for the lock, at first and at last."""
+"""Seconds between two tries for the lock, first and maximum."""
 
 
 @contextmanager
 def locked(directory: str, wait: float) -> Iterator[None]:
-    """Hold the lock of a log. Units: `wait` in seconds.
+    """Hold a log's lock.
 
+    Units: `wait` in seconds.
     Raises: BusyError naming the holder, after leaving a mark that the holder will see; StorageError.
     """
     file = join(directory, LOCK)
     with suppress(OSError):
-        # Before the lock is tried: what happens from here on needs a check of its own (see check.sh).
+        # Before the lock is tried: later events need a check of their own (see check.sh).
         os.unlink(join(directory, COMING))
     with refusing(file):
         fd = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -32,7 +33,7 @@ def locked(directory: str, wait: float) -> Iterator[None]:
         with refusing(file):
             if not _acquired(fd, wait):
                 _ask(directory)
-                # Once more: the holder may have looked for the mark just before it was left.
+                # Try once more: the holder may have tested for the mark just before it was set.
                 if not _acquired(fd, 0):
                     raise _busy(directory, fd)
         with suppress(OSError):  # a full disk costs the name of the holder, not the lock

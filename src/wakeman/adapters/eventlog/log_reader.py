@@ -1,4 +1,4 @@
-"""Reading a log: each line checked against the line before, and only whole writes given."""
+"""Reads a log: verifies each line against the line before, and yields only whole writes."""
 
 from __future__ import annotations
 
@@ -27,29 +27,29 @@ from wakeman.core.log.state import apply
 from wakeman.core.model import Deployment
 
 OURS = b'{"v":%d,' % FORMAT_VERSION
-"""How a line of this version of the format begins."""
+"""Beginning of a line in this version of the format."""
 
 
 class Reading:
-    """One pass over the events of a log; a context, open from before its files are listed.
+    """One pass over the events of a log; a context manager that opens the live file before it lists the others.
 
-    Shape: `file` is the live segment, the sealed ones beside it included, or any one file of lines. After the pass
-    `torn` holds what follows the last whole write, and `end` is the offset in the live segment where that
-    begins; `seq` and `hash` are those of the last event given.
+    Shape: `file` is the live segment, read with the sealed ones beside it, or any one file of lines. After the pass
+    `torn` are the bytes after the last whole write, and `end` is their offset in the live segment; `seq` and `hash` are
+    those of the last event.
     """
 
     def __init__(self, file: str) -> None:
         self._path = self.file = file  # the live segment, and the one being read
         self._first = self._begins = 1  # seq of the first line of the live segment, and of the one being read
         self._sealed: list[tuple[int, str]] = []
-        self.start = self.weight = 0  # offset behind the line known before, and bytes of the snapshot that told of it
+        self.start = self.weight = 0  # offset behind the snapshot's line, and bytes of the snapshot
         self.seq, self.hash = 0, ""
         self.end = 0
         self.torn = b""
         self.newer = False  # a line of another version of the format was read
 
     def __enter__(self) -> Self:
-        # The live segment first: one sealed meanwhile is found in the listing, and left out as what is open already.
+        # The live segment first: if it is sealed meanwhile, the listing has it too, and it is skipped as already open.
         with refusing(self._path):
             self._live: BufferedReader = open_regular_file(self._path)
             self._first = seq_of(self._live.peek(64)) or 1
@@ -61,7 +61,7 @@ class Reading:
         self._live.close()
 
     def known(self, seq: int, digest: str, first: int, end: int) -> bool:
-        """Continue after a known line, if it is where the caller says: `end` is its end in the live segment."""
+        """Continue after a known line, if it is at the given place: `end` is its end in the live segment."""
         if first != self._first or end < LINE_END_BYTES:
             return False
         with refusing(self._path):
@@ -104,7 +104,7 @@ class Reading:
                 previous = self._genesis(line)
             digest = sha256(previous + line[:-LINE_END_BYTES]).hexdigest()[:32].encode()
             if line[-LINE_END_BYTES:] != digest + b'"}\n':
-                # An unfinished line is the last although more may stand behind it by now: its writer goes on.
+                # An unfinished line is the last one, although its writer may have written more by now.
                 self._unfit(line, previous, seq + 1, last=line[-1:] != b"\n" or not stream.peek(1))
                 size += len(line)
                 break
@@ -129,10 +129,10 @@ class Reading:
             self.torn = os.pread(stream.fileno(), size, self.end)
 
     def _unfit(self, line: bytes, previous: bytes, seq: int, *, last: bool) -> None:
-        """Raise LogDamagedError with what is wrong with a line whose hash does not fit; a torn one is no damage.
+        """Raise LogDamagedError for a line whose hash does not fit, unless it is torn.
 
-        Boundary: torn is what lacks its line feed, or holds NUL and is the last: JSON never holds one, a sector that
-        was never written does. A whole line with one other byte in place of its line feed was whole.
+        Boundary: a line is torn if it lacks its line feed, or is the last and contains NUL: JSON never does, but a
+        sector that was never written does. A complete line with another byte instead of its line feed is damaged.
         """
         whole = line[:-1] + b"\n"
         fits = whole[-LINE_END_BYTES:] == sha256(previous + whole[:-LINE_END_BYTES]).hexdigest()[:32].encode() + b'"}\n'
@@ -150,7 +150,7 @@ class Reading:
         self._damaged("the hash does not fit; this line is not as it was written", seq)
 
     def _genesis(self, line: bytes) -> bytes:
-        """Return the hash before the first line. Boundary: one that is torn fits none, and is found to be so."""
+        """Return the hash before the first line. Boundary: a torn first line fits none, which is detected later."""
         try:
             event = decode(line)
         except LogDamagedError:
@@ -162,7 +162,7 @@ class Reading:
         return genesis(event.data.name, event.data.digest).encode()
 
     def place(self, seq: int) -> str:
-        """Return the name of the file and line of an event of the segment read last."""
+        """Return file name and line of an event of the current segment."""
         return f"{self.file}:{max(1, seq - self._begins + 1)}"
 
     def _damaged(self, found: str, seq: int = 1) -> NoReturn:
@@ -176,7 +176,7 @@ class Reading:
 
 
 def apply_all(log: Reading, deployment: Deployment) -> Deployment:
-    """Apply the lines of one pass. Raises: LogDamagedError, also for a line that does not follow from those before."""
+    """Apply the events of one pass. Raises: LogDamagedError, also for a line that does not follow from those before."""
     event = None
     try:
         for event in log:

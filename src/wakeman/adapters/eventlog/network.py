@@ -1,4 +1,4 @@
-"""Which file system holds a path, as far as the kernel reports it."""
+"""The type of a path's file system, as far as the kernel reports it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ REMOTE = re.compile(
     r"nfs\d?|cifs|smb\d?|smbfs|9p|afs|coda|ceph|glusterfs|lustre|gfs2?|ocfs2|beegfs|gpfs|orangefs|pvfs2|davfs|"
     r"fuse\.(?!fuse-overlayfs|gvfsd|portal).+|virtiofs"
 )
-"""Types whose locks and appends another machine, or a program, answers for. Source: mount(8), statfs(2)."""
+"""Types whose locks and appends depend on another machine or a program. Source: mount(8), statfs(2)."""
 MOUNTS = "/proc/self/mountinfo"
 
 

@@ -1,4 +1,4 @@
-"""Cutting a damaged log, when a person asks for it: the original is kept, and the log continues before its damage."""
+"""Truncates a damaged log on a person's request: the original is kept, and the log continues before its damage."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ from wakeman.core.model import Deployment
 
 
 def repair_log(directory: str, name: str, by: str) -> str:
-    """Cut a log whose lock is held before the first line that does not fit; give the directory of the original.
+    """Truncate a locked log before the first line that does not fit; return the directory of the original.
 
-    Shape: "" when nothing is damaged.
-    Boundary: repeatable after a crash at any point. Raises: LogDamagedError when no line can be used; StorageError.
+    Shape: "" if nothing is damaged. Boundary: repeatable after a crash at any point. Raises: LogDamagedError when no
+    line can be used; StorageError.
     """
     file, end, seq, damage = _whole(directory)
     if not damage:
@@ -51,7 +51,7 @@ def repair_log(directory: str, name: str, by: str) -> str:
                 write_new(join(directory, NEW), stream.read(end))
             os.rename(join(directory, NEW), live)
         sync_directory(directory)
-        for path in files[:-1]:  # passed over from here on: the live one begins no later
+        for path in files[:-1]:  # ignored from here on: the live one begins no later
             os.unlink(path)
         sync_directory(directory)
         fd = os.open(live, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
@@ -65,7 +65,7 @@ def repair_log(directory: str, name: str, by: str) -> str:
 
 
 def _whole(directory: str) -> tuple[str, int, int, str]:
-    """Return file, offset and seq at which the last whole write before any damage ends, and what the damage is."""
+    """Return file, offset and seq at the end of the last whole write before the damage, and the damage."""
     deployment = Deployment()
     file, end, seq = "", 0, 0
     with Reading(join(directory, LIVE)) as log:
@@ -80,13 +80,13 @@ def _whole(directory: str) -> tuple[str, int, int, str]:
 
 
 def _first_cut_seq(file: str, directory: str) -> int:
-    """Return the seq from which on files are cut or set apart; a live file alone leaves every sealed one."""
+    """Return the seq from which on files are cut or moved; if only the live file is damaged, sealed ones stay."""
     found = {path: first for first, path in sealed(directory)}
     return found.get(file, sys.maxsize)
 
 
 def _keep_copy(directory: str, files: list[str]) -> tuple[str, int]:
-    """Copy files into a new directory beside the log, durably; give its name, and the bytes of lines in it."""
+    """Copy files into a new directory beside the log, durably; return its name, and its bytes of lines."""
     name = f"damaged-{datetime.now(UTC):%Y%m%dT%H%M%S.%f}"
     os.mkdir(join(directory, name), 0o700)
     size = 0

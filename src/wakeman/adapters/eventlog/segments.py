@@ -1,4 +1,4 @@
-"""The files of one deployment's log, and how bytes become durable in them."""
+"""The files of one deployment's log, and durable writes to them."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ FIXES = {
     errno.EPERM: "a file that may only be appended to (lsattr shows `a`) cannot be repaired: as root, chattr -a it",
     errno.EIO: "the disk fails: copy the state directory to another one, then try again there",
 }
-"""What a person can do when the disk refuses."""
+"""errno -> what a person can do."""
 
 
 def sealed(directory: str) -> list[tuple[int, str]]:
@@ -60,7 +60,7 @@ def make(directory: str) -> None:
 
 
 def write_new(file: str, data: bytes) -> None:
-    """Write a file durably; what an interrupted attempt left is replaced."""
+    """Write a file durably, replacing the leftover of an interrupted call."""
     with suppress(FileNotFoundError):
         os.unlink(file)
     fd = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
@@ -80,7 +80,10 @@ def replace(directory: str, name: str, data: bytes) -> None:
 
 
 def put(fd: int, data: bytes) -> None:
-    """Write all in one call. A disk that fills takes a part first, and names the error only at the next write."""
+    """Write everything in one call.
+
+    Boundary: a disk that fills up first writes a part, and reports the error only at the next write.
+    """
     if os.write(fd, data) < len(data):
         raise OSError(errno.ENOSPC, "the disk is full, or the limit on file sizes is reached")
 
@@ -91,7 +94,7 @@ if sys.platform == "darwin":
         """Make a file's bytes durable."""
         try:
             fcntl.fcntl(fd, fcntl.F_FULLFSYNC)
-        except OSError:  # not every file system there knows it
+        except OSError:  # not every file system there supports it
             os.fsync(fd)
 
 else:
@@ -108,7 +111,7 @@ def sync_directory(directory: str) -> None:
 
 
 def close_quietly(fd: int) -> None:
-    """Close what is durable already: an error no longer matters."""
+    """Close a file that is already durable: an error no longer matters."""
     with suppress(OSError):
         os.close(fd)
 
@@ -128,7 +131,7 @@ def _without_waiting(path: str, flags: int) -> int:
 
 @contextmanager
 def refusing(path: str) -> Iterator[None]:
-    """Turn what the disk refuses into an error that names the file, and what a person can do."""
+    """Raise errors of the disk with the file's name and what a person can do."""
     try:
         yield
     except OSError as fault:

@@ -1,4 +1,4 @@
-"""The snapshot beside a log: a cache of its state, valid for one line of one file, and never repaired."""
+"""The snapshot beside a log: a cache of its state at one line of one file, never repaired."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from wakeman.core.log.state import STATE_VERSION
 from wakeman.core.model import Deployment
 
 SNAPSHOT_LAG_BYTES_MIN = 256 * 1024
-"""Bytes of lines behind a snapshot before another is worth its writing; a large deployment waits for as many more."""
+"""Bytes of lines after a snapshot before another is written; a large deployment waits for proportionally more."""
 
 
 class Snapshot(Struct, frozen=True):
@@ -34,7 +34,7 @@ class Snapshot(Struct, frozen=True):
 
 
 def load(directory: str) -> tuple[Snapshot, bytes] | None:
-    """Read a snapshot, if one is whole and of this version. Whether it fits the log is for the reader to see."""
+    """Read a snapshot, if it is complete and of this version. The reader verifies that it fits the log."""
     try:
         with open(join(directory, SNAPSHOT), "rb") as stream:
             head, _, state = stream.read().partition(b"\n")
@@ -47,14 +47,14 @@ def load(directory: str) -> tuple[Snapshot, bytes] | None:
 
 
 def thaw(state: bytes) -> Deployment | None:
-    """Make a deployment of a snapshot's second line; None where it is none."""
+    """Decode a deployment from a snapshot's second line; None if that fails."""
     with suppress(ValueError):
         return msgspec.json.decode(state, type=Deployment)
     return None
 
 
 def write_snapshot(directory: str, deployment: Deployment, first: int, end: int) -> int:
-    """Write a snapshot of a deployment; return its size in bytes. Raises: OSError; the one before stays then."""
+    """Write a snapshot of a deployment; return its size in bytes. Raises: OSError, which leaves the previous one."""
     state = msgspec.json.encode(deployment)
     head = Snapshot(
         fold=STATE_VERSION,

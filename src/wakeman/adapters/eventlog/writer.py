@@ -1,4 +1,4 @@
-"""Appending to a log that is held: one write, one fdatasync, and nothing more after an error."""
+"""Appends to a locked log: one write, one fdatasync, and no further write after an error."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ from wakeman.core.log.state import compose
 from wakeman.core.model import Deployment
 
 RESERVE_BYTES = 64 * 1024
-"""Bytes of the reserve: what a night still has to say when the disk is full."""
+"""Bytes of the reserve, for lines that must be written when the disk is full."""
 RESERVE_NEEDS_FREE_BYTES = 4 * RESERVE_BYTES
-"""Bytes free before the reserve is put back: what it gave room for must not be taken by itself."""
+"""Free bytes required before the reserve is created again, so that it does not fill the disk itself."""
 SEGMENT_BYTES_MAX = 8 * 1024 * 1024
-"""Bytes of the live segment from which on it is sealed."""
+"""Bytes of the live segment at which it is sealed."""
 
 
 class EventWriter:
-    """The log of one deployment, held: what the port calls `Writer`."""
+    """The locked log of one deployment; implements `Writer`."""
 
     def __init__(self, directory: str, fd: int, by: str) -> None:
         self._directory = directory
@@ -54,20 +54,19 @@ class EventWriter:
 
     @property
     def deployment(self) -> Deployment:
-        """Return the deployment with all lines applied, those appended here included. Not to be changed by the
-        caller."""
+        """Return the deployment with all lines applied, also those appended here. The caller must not change it."""
         return self._deployment
 
     @property
     def seen(self) -> bool:
         """Return whether a check was asked for while the lock was held; the call clears it.
 
-        Boundary: may be asked once more after the lock was let go, for those who came in the last moment.
+        Boundary: may be read once more after the lock was released, for requests at the last moment.
         """
         return asked(self._directory)
 
     def hash_of(self, seq: int) -> str:
-        """Return the hash of a line of the live segment; "" for one that is not there, or far back."""
+        """Return the hash of a line of the live segment; "" for one that does not exist, or is far back."""
         span = min(self._size, 1024 * 1024)
         tail = os.pread(self._fd, span, self._size - span)
         at = tail.find(b'{"v":1,"seq":%d,' % seq)
@@ -75,13 +74,13 @@ class EventWriter:
         return tail[end - LINE_END_BYTES : end - 3].decode("ascii", "replace") if at >= 0 < end else ""
 
     def catch_up(self, name: str) -> None:
-        """Apply all lines; cut off what is torn; make durable what others left in the page cache."""
+        """Apply all lines, cut off a torn one, and make earlier writes durable."""
         torn = self._load()
         if self._deployment.name != name:
             raise LogDamagedError(f"{self._file}:1: expected the log of {name}, found that of {self._deployment.name}")
         with refusing(self._file):
             repaired = [Draft(self._cut(torn))] if torn else []
-            # Barrier: nothing is acted on that a power cut could still take back.
+            # Barrier: no action may depend on lines that a power cut could still lose.
             sync(self._fd)
         now = datetime.now(UTC)
         self.append(repaired, now)
@@ -89,7 +88,7 @@ class EventWriter:
             self.append([Draft(Freed())], now)
 
     def append(self, drafts: Sequence[Draft], at: datetime, *, durable: bool = True) -> list[Event]:
-        """Write all drafts as one write, durable on return unless that is not asked for, and apply them.
+        """Write all drafts as one write, durable on return unless `durable` is off, and apply them.
 
         Boundary: no drafts, no write. Raises: TransitionError before anything is written when a draft's transition is
         illegal; StorageError when the disk refuses: then the log is as before and this writer refuses all further
@@ -112,7 +111,7 @@ class EventWriter:
     def put_in_order(self, segment: int, lag: int) -> None:
         """Seal the live segment once it is large, and write a snapshot once it is far behind.
 
-        Effects: failing is harmless, and silent: the log stays as it is, and the next holder tries again.
+        Effects: a failure is harmless and silent: the log is unchanged, and the next holder tries again.
         """
         large = self._size >= segment
         if self._broken or not (large or self._size - self._known >= max(lag, self._weight)):
@@ -123,7 +122,7 @@ class EventWriter:
             snapshot.write_snapshot(self._directory, self._deployment, self._first, self._size)
 
     def _load(self) -> bytes:
-        """Apply the file as it is; return what is torn."""
+        """Apply the file; return its torn bytes."""
         with Reading(self._file) as log:
             self._deployment = read_deployment(log)
             self._size, self._first = log.end, log.first
@@ -142,13 +141,13 @@ class EventWriter:
             put(self._fd, lines)
             if durable:
                 sync(self._fd)
-        except BaseException as fault:  # Ctrl-C too: a write may be half done
+        except BaseException as fault:  # Ctrl-C too: a write may be incomplete
             self._spoil(fault, len(lines))
             raise
         self._size += len(lines)
 
     def _spoil(self, fault: BaseException, size: int) -> None:
-        """Cut back to the lines before, and refuse all further ones: what the disk did with these is not known."""
+        """Truncate to the lines before, and refuse further writes: the disk's state after the failed one is unknown."""
         self._broken = getattr(fault, "strerror", None) or str(fault) or type(fault).__name__
         with suppress(OSError):
             os.ftruncate(self._fd, self._size)
@@ -178,7 +177,7 @@ class EventWriter:
         """Release the reserve on a full disk, and record that in the log: no worker is launched until there is more
         room.
 
-        Boundary: by another descriptor; what the disk did with the first one's bytes is not known.
+        Boundary: uses another descriptor, as the state of the first one's bytes is unknown.
         """
         with suppress(OSError, WakemanError):
             os.unlink(join(self._directory, RESERVE))
@@ -197,7 +196,7 @@ class EventWriter:
                 close_quietly(fd)
 
     def _cut(self, torn: bytes) -> Repaired:
-        """Keep what is torn beside the log, then cut it off. Repeatable: yes, after a crash in between."""
+        """Copy torn bytes to a file beside the log, then cut them off. Repeatable: yes, after a crash in between."""
         name = f"torn-{self._size}.bin"
         write_new(join(self._directory, name), torn)
         sync_directory(self._directory)
@@ -208,7 +207,7 @@ class EventWriter:
         """Seal the live segment under the seq of its first line, and begin another whose first line records its hash.
 
         Boundary: there is a live segment at each moment; a crash in between leaves a second name for it, which readers
-        skip. Raises: OSError, on file systems without hard links too: the log continues in one file.
+        skip. Raises: OSError, also on file systems without hard links: the log then continues in one file.
         """
         from hashlib import file_digest
 
@@ -233,7 +232,7 @@ class EventWriter:
 
 
 def read_deployment(log: Reading) -> Deployment:
-    """Return a log's deployment, from its snapshot on, where one fits, or from its beginning."""
+    """Return a log's deployment, read from its snapshot on if that fits, otherwise from its beginning."""
     found = snapshot.load(log.directory)
     if found is not None:
         mark, state = found

@@ -1,4 +1,4 @@
-"""The programs that run agents, by name: loaded when it is asked for."""
+"""The programs that run agents, by name; loaded on first use."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from wakeman.core.plan.template import nearest
 from wakeman.ports import Harness
 
 CLIENTS = ("claude", "codex", "gemini", "opencode", "aider")
-"""Clients whose table is in a module of their name, under that name in capitals."""
+"""Clients whose table is in the module of their name, as a constant of that name in capitals."""
 KNOWN = (*CLIENTS, "command", "external")
 PLUGINS = "wakeman.harnesses"
 """Entry points of other packages: name -> a function without arguments that gives a harness."""
@@ -32,14 +32,14 @@ def find(name: str) -> Harness:
 
 
 def harness_names() -> list[str]:
-    """List every harness there is, those of other packages last."""
+    """List every harness, those of other packages last."""
     from importlib.metadata import entry_points
 
     return [*KNOWN, *sorted(set(entry_points(group=PLUGINS).names) - set(KNOWN))]
 
 
 class _Plugged:
-    """A harness of another package, whose errors are told as that package's."""
+    """A harness of another package, whose errors are reported as that package's."""
 
     def __init__(self, harness: Harness, where: str) -> None:
         self._harness, self._where = harness, where

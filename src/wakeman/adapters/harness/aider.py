@@ -1,4 +1,4 @@
-"""Aider: its table. Known of version 0.86. It prints plain text, and ends with 0 also when a key was refused."""
+"""Aider's table, tested with version 0.86. It prints plain text, and exits with 0 also if a key was refused."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from wakeman.adapters.harness.limits import LIMIT_SIGN
 from wakeman.core.model import Usage
 from wakeman.ports import Task
 
-REFUSED = "'edits' or 'all': it asks before it writes, and nobody can be asked"
+REFUSED = "'edits' or 'all': it asks before it writes, and gets no answer"
 PRINTED = (
     Sign("limited", LIMIT_SIGN.pattern),
     Sign("busy", r"Retrying in [\d.]+ seconds", "API error, retrying"),
@@ -24,13 +24,13 @@ _COST = re.compile(r"Cost: \$[\d.]+ message, \$([0-9]{1,9}(?:\.[0-9]{1,9})?) ses
 
 
 def _printed_cost(text: str) -> Usage | None:
-    """Return the last sum of cost that it printed. It rounds its counts of tokens: those are none."""
+    """Return the last sum of cost that it printed. Its counts of tokens are rounded, and therefore not used."""
     found = _COST.findall(text)
     return Usage(cost=float(found[-1])) if found else None
 
 
 def _settle(task: Task) -> tuple[Mapping[str, str], Mapping[str, bytes]]:
-    """Begin the files of its own that it appends to: it makes no directory for them."""
+    """Create the files to which it appends: it does not create directories."""
     return {}, {f"{task.home}/aider.input": b""}
 
 

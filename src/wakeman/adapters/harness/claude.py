@@ -1,7 +1,6 @@
-"""Claude Code: its table. Known of version 2.1; what a later one says otherwise reads as unknown or busy, never idle.
-
-Print mode prints one JSON object a line. An interactive session reports by hooks what it does; its screen shows dialogs
-that come before any hook. Both get their settings from a file of the attempt's own.
+"""Claude Code's table, tested with version 2.1; unknown messages of a later one read as unknown or busy, never idle.
+Print mode prints one JSON object per line. An interactive session reports by hooks; its screen shows dialogs that come
+before any hook. Both get their settings from a file of the attempt.
 """
 
 from __future__ import annotations
@@ -40,17 +39,17 @@ from wakeman.core.text import sanitise
 from wakeman.ports import Task
 
 ARGUMENT_BYTES_MAX = 131_071
-"""Bytes of one argument that Linux takes."""
+"""Bytes of one argument at most, on Linux."""
 KEYS = frozenset(
     {
         "ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN",
         "CLAUDE_CODE_USE_BEDROCK", "CLAUDE_CODE_USE_VERTEX",
     }
 )  # fmt: skip
-"""Variables by which it needs no login: with one of them a worker gets a configuration directory of its own."""
+"""Variables that replace a login: with one of them a worker gets its own configuration directory."""
 SETTINGS, STATE = "settings.json", ".claude.json"
 KEY_TAIL_CHARS = 20
-"""Characters of a key by which the client remembers that it was approved."""
+"""Last characters of a key, by which the client remembers that it was approved."""
 
 HOOKED: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "print": {"Stop": ()},
@@ -59,14 +58,13 @@ HOOKED: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         **dict.fromkeys(("PermissionRequest", "Stop", "StopFailure"), ("push",)),
     },
 }
-"""The hooks of each mode, and those that start a check. In print mode its stream says the rest."""
+"""The hooks of each mode, and those that start a check. In print mode the stream reports the rest."""
 
 WRITES = "Write|Edit|MultiEdit|NotebookEdit"
-"""Its tools that write a file."""
+"""Its tools that write files."""
 
 REFUSED = (
-    "'edits' or 'all' in mode 'print', where nobody can be asked "
-    "(or name the tools: workers.args = ['--allowedTools', ...])"
+    "'edits' or 'all' in mode 'print', which cannot ask (or name the tools: workers.args = ['--allowedTools', ...])"
 )
 EDITS = "write its outputs, what its units claim by `units.writes`, and below its `TMPDIR`"
 ALL = (
@@ -75,7 +73,7 @@ ALL = (
 )
 GRANTS = {
     ("print", False): Grant(
-        "what its tools and your settings permit; nobody can be asked, so name tools in `workers.args`",
+        "what its tools and your settings permit; it cannot ask, so name tools in `workers.args`",
         ("--permission-mode", "default"),
         refused=REFUSED,
     ),
@@ -90,7 +88,7 @@ GRANTS = {
 
 
 def _denied_tools(line: Json) -> str:
-    """Return the name of the tools that were not permitted, and what each was to work on."""
+    """Return the tools that were not permitted, each with its target."""
     denied = []
     for one in values_at(line, "permission_denials.*"):
         on = (" ".join(texts_at(one, f"tool_input.{key}")) for key in ("file_path", "command", "command.*"))
@@ -161,7 +159,7 @@ CALLS = Calls(
     id="message.content.*.id",
     ends={"type": "user", "message.content.*.type": "tool_result"},
     of="message.content.*.tool_use_id",
-    turn={"type": "user", "message.content": ANY},  # a prompt: what it answers is a list
+    turn={"type": "user", "message.content": ANY},  # a prompt: answers are lists
 )
 RECORD = Record(
     home=("CLAUDE_CONFIG_DIR", ".claude"),
@@ -203,18 +201,18 @@ RECORD = Record(
     ),
     calls=CALLS,
 )
-"""It keeps a transcript, in which an interactive session's every message is, and a file about each process."""
+"""It keeps a transcript with every message of an interactive session, and a state file for each process."""
 
 FRAME = (
     r"^─{8,}[^\n]*\n❯(?P<typed>[^\n]*(?:\n(?!─{8})[^\n]*)*)\n─{8,}[^\n]*"
     r"(?P<foot>(?:\n(?: [^\n]*)?)*)\Z"
 )
-"""Two rules from the first column on, and what is typed between: what it repeats of others is always set in."""
+"""Its input box: two rules from the first column, with the typed text between. Quoted text is always indented."""
 CHOICE = r"[\s\S]*^ {0,3}(?:Enter to (?:select|confirm)|Esc to cancel)[^\n]*\Z"
 """A dialog replaces the input box, with its keys in the last line."""
 OVER = r"\s*^✻ [^\n]* for [^\n]*\s*\Z"
 LAST = rf"(?:{OVER}|\s*\Z)"
-"""What a turn ends with: its last words are right above, a tool's output is not."""
+"""The last line of a turn: the client's last message is right above it, a tool's output is not."""
 MORE = r"(?:\n {2,5}\S[^\n]*)*"
 SIGNS = (
     Sign("unknown", r"^Resume this session with:", "has left", part="open"),
@@ -250,7 +248,7 @@ SIGNS = (
     ),
     Sign("idle", r"\A\s*\Z", "waits for a prompt", part="typed"),
 )
-"""Read top-down, the first that is found counts: an input box is there in most states."""
+"""Read from the top, the first match counts: an input box is visible in most states."""
 
 
 def _profile(name: str, agent: Agent) -> Iterator[str]:
@@ -264,7 +262,7 @@ def _profile(name: str, agent: Agent) -> Iterator[str]:
 
 
 def _permits(task: Task, beside: list[str]) -> Iterator[str]:
-    """Yield the permissions to read its task, and to write its outputs, also outside the directory it starts in."""
+    """Yield the permissions to read its task and to write its outputs, also outside its working directory."""
     del beside
     places = topmost_directories(task.outputs)
     if task.place:
@@ -277,8 +275,8 @@ def _permits(task: Task, beside: list[str]) -> Iterator[str]:
 
 
 def _settle(task: Task) -> tuple[Mapping[str, str], Mapping[str, bytes]]:
-    """Seed the attempt's settings, and a configuration of the worker's own: with a key, which makes a login needless,
-    or where it may not write to the user's.
+    """Write the attempt's settings, and a configuration for the worker alone: with a key, which replaces a login, or if
+    it may not write to the user's.
     """
     if not task.place:
         return {}, {}
@@ -318,9 +316,10 @@ def _raw_members(value: Raw | None) -> dict[str, Raw]:
 
 
 def _session_settings(task: Task) -> Json:
-    """Return what it reads by `--settings`: its hooks, and that the warning of bypass mode is known.
+    """Return the settings for `--settings`: its hooks, and the acceptance of bypass mode.
 
-    Shape: one hook keeps what it reports; the guard judges each write before it happens, and reports it afterwards.
+    Shape: one hook stores its reports; the guard allows or denies each write before it happens, and reports it
+    afterwards.
     """
     workers = task.plan.workers
     hooks = {event: [_hook("", task.hook, task.place, event, *push)] for event, push in HOOKED[workers.mode].items()}
@@ -342,9 +341,9 @@ def _hook(tools: str, script: str, *words: str) -> Json:
 
 
 def _lacks(plan: Plan, own: Own) -> Iterator[tuple[str, str]]:
-    """Yield what the user's own configuration does not hold yet that an unattended session needs; it is never written.
+    """Yield what an unattended session needs and the user's own configuration lacks; it is never written.
 
-    Boundary: with a key workers have a configuration of their own, and nothing of this is needed.
+    Boundary: nothing with a key, as workers then have their own configuration.
     """
     workers = plan.workers
     if KEYS & {*workers.env_from, *workers.env, *own.keys}:
@@ -392,7 +391,7 @@ CLAUDE = Client(
     },
     grants=GRANTS,  # type: ignore[arg-type] # mypy widens the keys of a literal
     env={
-        "DISABLE_AUTOUPDATER": "1",  # no update under running workers
+        "DISABLE_AUTOUPDATER": "1",  # no update while workers run
         "CLAUDE_CODE_DISABLE_OFFICIAL_MARKETPLACE_AUTOINSTALL": "1",  # nor a download by each of them
     },
     ours=frozenset(

@@ -1,6 +1,5 @@
-"""The one shape of all clients: tables that word a command line and read what a client prints, says and shows.
-
-A client is a `Client` filled in; `Agentic` reads any of them. What a table cannot say is a function in it.
+"""All clients as tables: how a command line is built, and how stream, hooks and screen are read. A client is an
+instance of `Client`; `Agentic` interprets it. What a table cannot express is a function in it.
 """
 
 from __future__ import annotations
@@ -26,13 +25,13 @@ Mode = Literal["print", "interactive"]
 Approval = Literal[False, "edits", "all"]
 
 CLIENT_REASON_CHARS_MAX = 160
-"""Characters of its own words that are repeated."""
+"""Characters of a client's message that a reason quotes."""
 SIGNALLED_FROM_STATUS = 128
-"""Exit status from which on a signal ended it: the last line of a terminal says nothing of that."""
+"""Exit status from which on a signal ended it, so that its last line is not the reason."""
 SIGN_ROWS_MAX = 60
-"""Lines, from below, in which a sign counts."""
+"""Last lines of a screen in which a sign counts."""
 TEXT_STREAM_ROWS_MAX = 200
-"""Lines of a stream of plain text that are read, from the last one upwards."""
+"""Last lines of a stream of plain text that are read."""
 SEARCHED_CHARS_MAX = 4000
 """Characters of a value, or of a line, in which a pattern is searched."""
 SCREEN_ROW_CHARS_MAX = 500
@@ -40,13 +39,14 @@ SCREEN_ROW_CHARS_MAX = 500
 ANY = re.compile("")
 """Matches any value."""
 OPENING = "Read {{ prompt_file }} and do what it says."
-"""What an interactive session is given: a prompt may be longer than an argument, and begin with anything."""
+"""Prompt of an interactive session: the task itself may be too long for an argument, or begin with a command."""
 
 
 class Talk(Struct, frozen=True):
     """One mode's command line: `begin`, grants, reach, profile, `workers.args`, `fresh` or `resume`, then `end`.
 
-    Shape: words are templates of the worker's names and `session`. `resume` empty: a conversation is not continued.
+    Shape: arguments are templates of the worker's names and `session`. With an empty `resume`, conversations are not
+    resumed.
     """
 
     begin: tuple[str, ...]
@@ -58,9 +58,9 @@ class Talk(Struct, frozen=True):
 
 
 class Grant(Struct, frozen=True):
-    """What one value of `workers.auto_approve` comes to, and what it allows; `refused` says why it cannot be.
+    """Arguments for one value of `workers.auto_approve`, and what it allows; `refused` says why it is not possible.
 
-    Shape: a confined worker gets `confined` instead of `words`, where there is one; `free` says why it cannot be that.
+    Shape: a confined worker gets `confined` instead of `words`, if set; `free` says why confinement is not possible.
     """
 
     allows: str
@@ -72,26 +72,28 @@ class Grant(Struct, frozen=True):
 
 
 class ClientEvent(Struct, frozen=True):
-    """How one kind of line, or hook, is read. The first row that fits counts.
+    """How one kind of line, or hook report, is read. The first that matches counts.
 
-    Shape: `where` maps paths (`a.b`, `*` for any) to what is there: a value, or a pattern that is searched. `why` and
-    `ends` may hold paths in braces, alternatives separated by `|`; `ends` is the text for an attempt that ended with
-    it, "" that all went well, None the same as `why`. An `activity` of None means nothing: an earlier line counts.
+    Shape: `where` maps paths (`a.b`, `*` for any) to the expected value, or a pattern to search. `why` and `ends` may
+    contain paths in braces, alternatives separated by `|`; `ends` is the reason of an attempt that ended with this
+    line, "" for success, None for the same as `why`. With an `activity` of None the line is skipped, and an earlier one
+    counts.
     """
 
     activity: Activity | None
     where: Mapping[str, object] = {}
     why: str = ""
     ends: str | Callable[[Json], str] | None = None
-    until: str = ""  # path of epoch seconds; without one the words are searched for a time
+    until: str = ""  # path of epoch seconds; without one, the text is searched for a time
     fault: Fault = ""
 
 
 class Sign(Struct, frozen=True):
-    """What a screen, or a stream of plain text, shows in a state.
+    """A sign on a screen, or in a stream of plain text, of an activity.
 
-    Shape: `why` "" repeats the group `said`, or all that matched. `part` is where it counts: `above` the client's
-    input box, in its `foot`, in what is `typed` there; `open` on a screen without one; "" anywhere at the bottom.
+    Shape: with `why` "" the reason is the group `said`, or the whole match. `part` is where it counts: `above` the
+    client's input box, in its `foot`, in the text `typed` there; `open` on a screen without a box; "" anywhere at the
+    bottom.
     """
 
     activity: Activity
@@ -102,9 +104,9 @@ class Sign(Struct, frozen=True):
 
 
 class Tally(Struct, frozen=True):
-    """Where lines report what was used. `adds`: each such line counts; otherwise the last one has the sum.
+    """Where lines report usage. `adds`: each such line counts; otherwise the last one has the sum.
 
-    Shape: several paths are summed; a path that is not there is none. Of lines with the same `key` the last counts.
+    Shape: several paths are summed; a missing path counts as none. Of lines with the same `key` only the last counts.
     `whole` as in `Usage`.
     """
 
@@ -118,9 +120,9 @@ class Tally(Struct, frozen=True):
 
 
 class Calls(Struct, frozen=True):
-    """How lines report a tool that was called (`begins`, its id at `id`) and came back (`ends`, its id at `of`).
+    """How lines report a tool call (`begins`, its id at `id`) and its return (`ends`, its id at `of`).
 
-    Shape: what precedes a line that fits `turn` is of an earlier turn, and over.
+    Shape: calls before a line that matches `turn` belong to an earlier turn, and are over.
     """
 
     begins: Mapping[str, object]
@@ -131,12 +133,12 @@ class Calls(Struct, frozen=True):
 
 
 class Record(Struct, frozen=True):
-    """What a client keeps of a live conversation by itself, as lines of JSON: where it is, and how it is read.
+    """A client's own transcript of a live conversation, as lines of JSON: where it is, and how it is read.
 
     Shape: `home` are the variable that names its directory and the default, below HOME; the globs of `file`, `beside`
-    and `states` are templates below it; `day` in them is each day that may be meant. A file is the attempt's own if its
-    beginning holds `names`, or if that is "". `events` are read as those of the stream, `about` as hooks; `at` is the
-    path of the time of what a state says, in milliseconds; `session` the path of the conversation's id.
+    and `states` are templates below it; `day` in them is each possible day. A file is the attempt's own if its
+    beginning contains `names`, or if that is "". `events` are read like those of the stream, `about` like hooks; `at`
+    is the path of a state's time, in milliseconds; `session` the path of the conversation's id.
     """
 
     home: tuple[str, str]
@@ -153,9 +155,9 @@ class Record(Struct, frozen=True):
 
 
 class Own(Struct, frozen=True):
-    """Where a user's own settings are found: the home directory, the environment, where workers start, how to read.
+    """Where a user's own settings are: the home directory, the environment, the workers' directory, a reader.
 
-    Shape: `read` gives "" for a file that is not there; `keys` names the variables that workers get besides.
+    Shape: `read` returns "" for a missing file; `keys` names further variables that workers get.
     """
 
     home: str
@@ -166,10 +168,10 @@ class Own(Struct, frozen=True):
 
 
 class Config(Struct, frozen=True):
-    """What a client keeps of its own, and how a worker that cannot write there gets that in a directory of its own.
+    """A client's own directory, and its replacement for a worker that cannot write there.
 
-    Shape: `env` are variables that lead it there, templates of `home`; `copies` are the files it needs of the user's:
-    name in that directory -> where to look for it, as in `Harness.borrows`.
+    Shape: `env` are variables that name the replacement, templates of `home`; `copies` are the user's files that it
+    needs: name in that directory -> places to search, as in `Harness.borrows`.
     """
 
     env: Mapping[str, str]
@@ -184,36 +186,38 @@ class Client(Struct, frozen=True):
     grants: Mapping[tuple[Mode, Approval], Grant]
     install: str
     env: Mapping[str, str] = {}
-    ours: frozenset[str] = frozenset()  # arguments that a plan may not give: the watch depends on them
+    ours: frozenset[str] = frozenset()  # arguments that a plan may not set: observation depends on them
     granting: frozenset[str] = frozenset()  # arguments by which a plan permits tools itself
-    reach: tuple[str, ...] = ()  # words for each directory beside its own that outputs go to
-    model: tuple[str, ...] = ()  # words that choose a profile's model
+    reach: tuple[str, ...] = ()  # arguments for each further directory of outputs
+    model: tuple[str, ...] = ()  # arguments that choose a profile's model
     profile: Callable[[str, Agent], Iterable[str]] | None = None  # takes profiles itself
-    permits: Callable[[Task, list[str]], Iterable[str]] | None = None  # further words by what an attempt may do
+    permits: Callable[[Task, list[str]], Iterable[str]] | None = None  # further arguments by what an attempt may do
     settle: Callable[[Task], tuple[Mapping[str, str], Mapping[str, bytes]]] | None = None  # variables, files to seed
     config: Config = Config({})
-    keyed: Callable[[Task], bool] = lambda _: False  # it needs nothing of the user's
+    keyed: Callable[[Task], bool] = lambda _: False  # it needs no file of the user
     events: tuple[ClientEvent, ...] = ()
     hooks: tuple[ClientEvent, ...] = ()
     signs: tuple[Sign, ...] = ()
-    says: tuple[Sign, ...] = ()  # of a stream that is plain text
+    says: tuple[Sign, ...] = ()  # signs in a stream of plain text
     tally: Tally | None = None
-    spent: Callable[[str], Usage | None] | None = None  # reads usage out of plain text
+    spent: Callable[[str], Usage | None] | None = None  # reads usage from plain text
     calls: Calls | None = None  # in its stream
     guarded: bool = False  # its hooks call the guard before it writes
     record: Record | None = None
-    session: str = ""  # path, in any line, of the id that the client gave its conversation
-    frame: str = r"(?!)"  # its input box at a screen's end, with groups `typed` and `foot`: what it quotes is no frame
-    prompt_line: str = r"^❯ (?!\d\. )\S.*$"  # a prompt on the screen: what is above was about an earlier one
+    session: str = ""  # path, in any line, of the conversation's id, if the client chooses it
+    frame: str = r"(?!)"  # its input box at a screen's end, with groups `typed` and `foot`; must not match quoted text
+    prompt_line: str = r"^❯ (?!\d\. )\S.*$"  # a prompt on the screen: text above belongs to an earlier turn
     leave: str = ""
-    lacks: Callable[[Plan, Own], Iterable[tuple[str, str]]] | None = None  # of the user's settings, with the fix
-    pads: tuple[Pad, ...] = PADS  # what it makes of a text's beginning and end, and what prevents that
+    lacks: Callable[[Plan, Own], Iterable[tuple[str, str]]] | None = (
+        None  # faults of the user's settings, each with the fix
+    )
+    pads: tuple[Pad, ...] = PADS  # beginnings and ends of a text that it interprets, and the pad against that
     redraws: bool = True
     memory: int = 0
 
 
 CLAUDES = frozenset({"sonnet", "opus", "haiku", "inherit", "default"})
-"""Names of models that only Claude Code knows."""
+"""Model names that only Claude Code accepts."""
 
 
 class Agentic:
@@ -231,7 +235,7 @@ class Agentic:
         self.reads: frozenset[Source] = frozenset(("stream", "hook", "screen", *record))
 
     def problems(self, plan: Plan) -> list[str]:
-        """List what it cannot do with a plan."""
+        """List the settings of a plan that it cannot serve."""
         workers, client = plan.workers, self.client
         given = {word.partition("=")[0] for word in workers.args}
         found = [f"workers.args: found {word}, expected none that Wakeman sets itself" for word in given & client.ours]
@@ -249,7 +253,7 @@ class Agentic:
         return sorted(found)
 
     def conversation(self, plan: Plan) -> Literal["", "given", "told"]:
-        """Read from the table whether it has words for that."""
+        """Read it from the table."""
         talk = self.client.talks[plan.workers.mode]
         if not talk.resume:
             return ""
@@ -289,15 +293,15 @@ class Agentic:
         )
 
     def typed(self, text: str) -> str:
-        """Read from the table what the client would make something else of."""
+        """Pad a text by the table."""
         return padded(text, self.client.pads)
 
     def borrows(self, task: Task) -> Mapping[str, tuple[str, ...]]:
-        """Read from the table what it needs of the user's; nothing with a key."""
+        """Read from the table which of the user's files it needs; none with a key."""
         return {} if self.client.keyed(task) else self.client.config.copies
 
     def report(self, evidence: Evidence, now: datetime) -> Report:
-        """Read the last event that says something; without any the last hook; then its own record; then the screen."""
+        """Read the last event with a meaning; else the last hook report; then its transcript; then the screen."""
         client, record = self.client, self.client.record
         report = _last_report(client.events, json_lines(evidence.stream), now, "stream")
         if report.activity == "unknown" and client.says:
@@ -307,13 +311,13 @@ class Agentic:
         if report.activity == "unknown" and record is not None:
             report = _last_report(record.events, json_lines(evidence.record), now, "record")
         if report.activity in ("unknown", "idle") and report.source in ("", "record"):
-            # A record tells of turns; a dialog, or what runs on in the background, stands on the screen alone.
+            # A transcript has turns; dialogs and background tasks are only on the screen.
             shown = self._shown(evidence.screen, now)
             report = shown if report.activity == "unknown" or shown.activity in ("busy", "waiting") else report
         return self._measured(report, evidence)
 
     def ending(self, evidence: Evidence, code: int | None, now: datetime) -> Report:
-        """Return the reason that its last event names, tools that were not permitted included."""
+        """Return the reason of its last event, including tools that were not permitted."""
         client = self.client
         report = _last_report(client.events, json_lines(evidence.stream), now, "stream", ended=True)
         if report.activity == "unknown" and client.says:
@@ -334,9 +338,9 @@ class Agentic:
             yield from _filled(self.client.model, {"model": agent.model})
 
     def _reported(self, evidence: Evidence, now: datetime) -> Report:
-        """Read the last hook, and what the client says of its process if that is of later.
+        """Read the last hook report, or the state of the client's process if that is newer.
 
-        Boundary: a hook says more where both mean the same; that it does nothing is no news after a failure.
+        Boundary: if both mean the same, the hook has more detail; an idle process after a reported failure is no news.
         """
         hook = _last_report(self.client.hooks, json_lines(evidence.hook + b"\n"), now, "hook")
         record = self.client.record
@@ -361,7 +365,7 @@ class Agentic:
         return Report()
 
     def _parts(self, text: str) -> dict[str, str]:
-        """Cut a screen by its input box; what is above the last prompt was about an earlier one."""
+        """Split a screen at its input box; drop text above the last prompt, which belongs to an earlier turn."""
 
         def latest(above: str) -> str:
             return re.split(self.client.prompt_line, above, flags=re.MULTILINE)[-1]
@@ -402,7 +406,7 @@ def _filled(words: Iterable[str], names: Mapping[str, str]) -> Iterator[str]:
 
 
 def _trail(client: Client, task: Task, env: Mapping[str, str]) -> TranscriptPaths | None:
-    """Return where the attempt's transcript will be, by the variables that it starts with."""
+    """Return the paths of the attempt's transcript, by the variables that it starts with."""
     record = client.record
     if record is None:
         return None
@@ -438,7 +442,7 @@ def _toml_value(value: Approval) -> str:
 
 
 def _preface(agent: Agent) -> str:
-    """Format a profile for a client that takes none: it precedes the task."""
+    """Format a profile for a client without profiles: it precedes the task."""
     tools = f"\n\nUse these tools alone: {', '.join(agent.tools)}." if agent.tools else ""
     return agent.prompt.rstrip("\n") + tools
 
@@ -454,7 +458,7 @@ def _last_report(
     *,
     ended: bool = False,
 ) -> Report:
-    """Read the last event of which a row says something."""
+    """Read the last event that a row of the table matches."""
     for line in lines:
         row = next((row for row in rows if fits(row.where, line)), None)
         if row is not None and row.activity is not None:
@@ -479,7 +483,7 @@ def _row_report(
 
 
 def fits(where: Mapping[str, object], line: Json) -> bool:
-    """Return whether a line has at each path what is asked for; of several values there, one is enough."""
+    """Return whether a line has the expected value at each path; of several values there, one is enough."""
     return all(any(_equal(wanted, value) for value in values_at(line, path)) for path, wanted in where.items())
 
 
@@ -503,9 +507,10 @@ def _last_id_at(data: bytes, path: str) -> str:
 
 
 def _open_call_since(calls: Calls | None, data: bytes) -> float | None:
-    """Return since when a tool has not come back, in epoch seconds; 0 where no line has a time, None for no such tool.
+    """Return since when a tool call has not returned, in epoch seconds; 0 if no line has a time, None without such a
+    call.
 
-    Boundary: of several it is the earliest; a line without a time has that of the next one above it with one.
+    Boundary: the earliest of several; a line without a time has that of the nearest one above.
     """
     if calls is None:
         return None
@@ -535,7 +540,7 @@ def _seconds(said: object) -> float:
 
 
 def _worded(template: str, line: Json) -> str:
-    """Fill in the values at the paths in braces: of alternatives the first that exists, of several values all."""
+    """Fill in the values at the paths in braces: the first alternative that exists, and all of several values."""
 
     def filled(found: re.Match[str]) -> str:
         for path in found[1].split("|"):
@@ -557,7 +562,7 @@ def _signed(sign: Sign, found: str, now: datetime, source: Source) -> Report:
 
 
 def _printed(signs: tuple[Sign, ...], stream: bytes, now: datetime) -> Report:
-    """Read a stream of plain text from its last line upwards: what was said last counts."""
+    """Read a stream of plain text from its last line upwards: the last match counts."""
     lines = stream.decode(errors="replace").splitlines()
     for line in reversed(lines[-TEXT_STREAM_ROWS_MAX:]):
         for sign in signs:
@@ -570,7 +575,7 @@ def _printed(signs: tuple[Sign, ...], stream: bytes, now: datetime) -> Report:
 
 
 def _usage(tally: Tally | None, data: bytes, *, whole: bool) -> Usage | None:
-    """Return what lines say of it. Boundary: sums of a file whose beginning was not read are none."""
+    """Return the usage that lines report. Boundary: none if sums need the file's beginning, and that was not read."""
     if tally is None or (tally.adds and not whole):
         return None
     lines = (line for line in json_lines(data) if fits(tally.where, line))

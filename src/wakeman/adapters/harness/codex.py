@@ -1,4 +1,4 @@
-"""Codex: its table. Known of version 0.169."""
+"""Codex's table, tested with version 0.169."""
 
 from __future__ import annotations
 
@@ -88,11 +88,11 @@ RECORD = Record(
     ),
     session="payload.session_id",
 )
-"""Codex keeps what it calls a rollout; the first prompt, which names the attempt's task, identifies whose it is."""
+"""Codex keeps a transcript that it calls a rollout; the first prompt, which names the attempt's task, identifies it."""
 
 SET_IN = r"(?:\n(?: {2}[^\n]*)?)*\Z"
 FRAME = rf"^›(?P<typed>[^\n]*)(?P<foot>{SET_IN})"
-"""A mark in the first column below which all is set in: what it repeats of others is set in itself."""
+"""A mark in the first column, with everything below indented. Quoted text is indented itself."""
 CHOICE = rf"[\s\S]*^› \d\. [^\n]*{SET_IN}"
 FAILED = r"(?P<said>[^\n]*(?:\n(?![•›■])[^\n]*)*)\Z"
 SIGNS = (
@@ -109,14 +109,14 @@ SIGNS = (
     Sign("error", rf"^■ {FAILED}", part="above"),
     Sign("idle", r"^\n {2}Worked for [^\n]*\s*\Z", "has finished a turn", part="above"),
 )
-"""Its input box is there while it works too; only the line under a finished turn says that it is one."""
+"""Its input box is visible also while it works; only the line below a finished turn shows the end."""
 
 
 def _permits(task: Task, beside: list[str]) -> tuple[str, ...]:
-    """Return the settings that it would ask for or look up: trust of its directory, and what to run after a turn.
+    """Return the settings that it would otherwise ask for: trust of its directory, and the program to run after a turn.
 
-    Boundary: it reports its own turns too (a title for the session), and never a turn's beginning. So a notice starts a
-    check, and its content is no evidence.
+    Boundary: it also reports its internal turns (a title for the session), and never the beginning of a turn. So its
+    report only starts a check, and is no evidence.
     """
     del beside
     place = msgspec.json.encode(task.cwd).decode()

@@ -13,14 +13,14 @@ from wakeman.core.text import last_line
 from wakeman.ports import Command, Evidence, Report, Task
 
 LAST_LINE_CHARS_MAX = 120
-"""Characters of a program's last line that are repeated."""
+"""Characters of a program's last line that a reason quotes."""
 
 
 class Program:
     """A program that takes neither a profile nor a prompt; its share is in `units_file`.
 
-    Shape: with `adopts` it is the user's own launcher, which returns at once: it starts the session itself, and we
-    find that by its name; stream and exit code are not ours to know then.
+    Shape: with `adopts` it is the user's own launcher, which starts the session itself and returns at once; Wakeman
+    finds the session by its name, and knows neither stream nor exit status.
     """
 
     uses_agent = False
@@ -34,7 +34,7 @@ class Program:
         self.name, self.adopts = name, adopts
 
     def problems(self, plan: Plan) -> list[str]:
-        """Ask for the argument list."""
+        """Require the argument list."""
         if plan.workers.command:
             return []
         return [f"workers.command: found none, expected an argument list with harness {plan.workers.harness!r}"]
@@ -55,16 +55,16 @@ class Program:
         return ""
 
     def typed(self, text: str) -> str:
-        """Pad text for a client that a launcher has started; a program gets it as it is."""
+        """Pad text for a client that a launcher has started; a program gets it unchanged."""
         return padded(text) if self.adopts else text
 
     def report(self, evidence: Evidence, now: datetime) -> Report:
-        """Return an empty report: outputs and the exit file say it all."""
+        """Return an empty report: outputs and the exit file are the evidence."""
         del evidence, now
         return Report()
 
     def ending(self, evidence: Evidence, code: int | None, now: datetime) -> Report:
-        """Return the last line that it printed, when it ended badly."""
+        """Return the last line of its output if it failed."""
         del now
         quiet = self.adopts or code == 0
         return Report(why="" if quiet else last_line(evidence.stream.decode(errors="replace"), LAST_LINE_CHARS_MAX))

@@ -1,4 +1,4 @@
-"""Gemini CLI: its table. Known of version 0.61."""
+"""Gemini CLI's table, tested with version 0.61."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from wakeman.adapters.harness.limits import LIMIT_SIGN
 from wakeman.core.policy.prompt_delivery import PADS
 from wakeman.ports import Task
 
-REFUSED = "'edits' or 'all' in mode 'print', where nobody can be asked (or workers.args = ['--allowed-tools', ...])"
+REFUSED = "'edits' or 'all' in mode 'print', which cannot ask (or workers.args = ['--allowed-tools', ...])"
 EDITS = Grant(
     "write files below the directory it starts in and beside its outputs (five directories at most)",
     ("--approval-mode", "auto_edit"),
@@ -51,10 +51,10 @@ RECORD = Record(
         key="id",
     ),
 )
-"""Gemini keeps its chats; it records a tool once that has come back, and nothing of a turn."""
+"""Gemini keeps its chats; it records a tool call after its return, and nothing about turns."""
 
 FRAME = r"^─{8,}[^\n]*\n(?:[^\n─╰]*\n){0,3}? [*>!r] {1,3}(?P<typed>[^\n]*)(?P<foot>(?:\n(?: [^\n]*)?)*)\Z"
-"""A rule from the first column on, and its input box below: what it repeats of others is set in."""
+"""A rule from the first column, and its input box below. Quoted text is indented."""
 BELOW = r"(?:\s|^⚠[^\n]*|^ +\S[^\n]*)*\Z"
 DIALOG = rf"^ ?│ ● \d\. [\s\S]*^ ?╰─+╯{BELOW}"
 CHOICE = rf"[\s\S]*{DIALOG}"
@@ -85,7 +85,7 @@ SIGNS = (
 def _settle(task: Task) -> tuple[Mapping[str, str], Mapping[str, bytes]]:
     """Return settings that take precedence over the user's: no update, and no notice about one, during a run.
 
-    Boundary: it passes over a file below a directory that others may write to, such as /tmp, and says so.
+    Boundary: it ignores, and reports, a file in a directory that others may write to, such as /tmp.
     """
     if not task.place:
         return {}, {}
@@ -141,6 +141,6 @@ GEMINI = Client(
     record=RECORD,
     frame=FRAME,
     prompt_line=r"^ > \S.*$",
-    pads=((r"\A(?=\s*/[a-z])", "> "), *PADS),  # it looks for a command behind blanks, too
+    pads=((r"\A(?=\s*/[a-z])", "> "), *PADS),  # it also finds a command after spaces
     memory=350 * 1024 * 1024,
 )

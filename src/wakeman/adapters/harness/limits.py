@@ -1,4 +1,4 @@
-"""When a usage limit ends, as clients word it."""
+"""Reads when a usage limit resets from clients' messages."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ LIMIT_SIGN = re.compile(
     r"(?:You've (?:hit|reached) your|You're out of|(?:(?<![\w-])[\w-]+ )?limit reached|usage limit|"
     r"exceeded your current quota|quota (?:has been )?exceeded|RESOURCE_EXHAUSTED).*"
 )
-"""Words of a limit that only time lifts, unlike a rate limit that the client waits out by itself."""
+"""Messages of a usage limit, not of a rate limit for which the client waits by itself."""
 
 _EPOCH = re.compile(r"\|(\d{10})\b")
 _AT = re.compile(
@@ -24,7 +24,7 @@ _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
 
 
 def until(words: str, now: datetime) -> datetime | None:
-    """Read when a limit ends: an epoch, a span ("in 2h 5m"), or a time of day in a zone that is named or ours.
+    """Read when a limit resets: epoch seconds, a span ("in 2h 5m"), or a time of day in a named zone or the machine's.
 
     Boundary: None when nothing of the kind is said, or no calendar has it. A time of day that is past is tomorrow's.
     """

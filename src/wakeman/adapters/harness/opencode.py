@@ -1,4 +1,4 @@
-"""OpenCode: its table. Known of version 1.18."""
+"""OpenCode's table, tested with version 1.18."""
 
 from __future__ import annotations
 
@@ -46,10 +46,10 @@ EVENTS = (
     ClientEvent("busy", {"type": ANY}, "works"),
 )
 FRAME = r"^ {2}╹▀+[^\n]*(?P<typed>)(?P<foot>(?:\n[^\n]*){0,3})\Z"
-"""The lower edge of its input box: what it repeats of others is above, indented."""
+"""The lower edge of its input box. Quoted text is above it, indented."""
 BOX = r"(?:\s*^ {2}┃[^\n]*)*\s*\Z"
 CUT = rf"(?:\n {{2}}┃[^\n]*)*\s*^ {{5}}▣ [^\n·]+ · [^\n·]+{BOX}"
-"""A turn that has ended without its duration has failed: the line above says why."""
+"""A turn that ended without a duration has failed: the line above has the reason."""
 SIGNS = (
     Sign("waiting", r"^ {2}┃ +△ +Permission required", "asks for a permission"),
     Sign("waiting", r"^ {2,3}[^\n]*enter (?:confirm|submit) [^\n]*\Z", "asks a question"),
@@ -62,7 +62,7 @@ SIGNS = (
 
 
 def _settle(task: Task) -> tuple[Mapping[str, str], Mapping[str, bytes]]:
-    """Format its permissions: what a table of rules may say by directory, no argument can."""
+    """Format its permissions by directory, for which it has no arguments."""
     approve = task.plan.workers.auto_approve
     if approve == "all":
         return {}, {}
@@ -72,7 +72,7 @@ def _settle(task: Task) -> tuple[Mapping[str, str], Mapping[str, bytes]]:
         "edit": "allow" if approve == "edits" else ask,
         "bash": ask,
         "webfetch": ask,
-        # The last rule that fits counts.
+        # The last rule that matches counts.
         "external_directory": {"*": ask, f"{task.prompt_file}": "allow", **{f"{place}/*": "allow" for place in places}},
     }
     return {"OPENCODE_PERMISSION": msgspec.json.encode(rules).decode()}, {}

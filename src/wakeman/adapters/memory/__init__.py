@@ -1,7 +1,6 @@
-"""The twin of everything outside, in memory: the same ports, a clock that is moved by hand, workers that are acted.
-
-`rehearse` plays a plan on it and the tests run on it; nothing of the machine is touched, and a night takes
-milliseconds. Log lines are the real ones, encoded, chained and decoded.
+"""Every port in memory: a clock that is moved manually, and simulated workers. `rehearse` and the tests use it; nothing
+of the machine is touched, and a deployment takes milliseconds. Log lines are the real ones, encoded, chained and
+decoded.
 """
 
 from wakeman.adapters.memory.clock import MemoryClock

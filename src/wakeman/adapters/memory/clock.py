@@ -1,4 +1,4 @@
-"""A clock that is moved by hand."""
+"""A clock that is moved manually."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 DAWN = datetime(2026, 1, 5, 21, 36, tzinfo=UTC)
-"""When a rehearsal begins, unless it is told otherwise."""
+"""Default time at which a rehearsal begins."""
 
 
 @dataclass
 class MemoryClock:
-    """A clock that moves when told to."""
+    """A clock that moves only by `advance`."""
 
     at: datetime = DAWN
     seconds: float = 1000.0

@@ -1,4 +1,4 @@
-"""A confinement that the sessions in memory keep to: what an actor writes elsewhere does not come about."""
+"""A confinement for sessions in memory: an actor's writes outside its directories have no effect."""
 
 from __future__ import annotations
 
@@ -41,5 +41,5 @@ class MemoryConfiner:
 
 
 def rules_file(argv: Sequence[str]) -> str:
-    """Return the file of rules by which a command line is confined; "" when it is not."""
+    """Return the file of rules by which a command line is confined; "" if it is not."""
     return argv[argv.index(PROGRAM) + 1] if PROGRAM in argv else ""

@@ -34,7 +34,7 @@ class MemoryFiles:
     made: set[str] = field(default_factory=set)
     pipes: set[str] = field(default_factory=set)
     closed: set[str] = field(default_factory=set)
-    open: set[str] = field(default_factory=set)  # those that somebody has open for writing
+    open: set[str] = field(default_factory=set)  # files that are open for writing
     unsynced: dict[str, tuple[datetime, Held | None]] = field(default_factory=dict)
     failing: dict[str, str] = field(default_factory=dict)
     known: dict[str, int] = field(default_factory=dict)  # inodes of the directories that were asked for
@@ -265,7 +265,7 @@ class MemoryFiles:
         return entry is not None and (len(entry[0]), entry[1], entry[2]) == (mark.size, mark.mtime_ns, mark.inode)
 
     def _place(self, path: str) -> str:
-        """Return where an entry is to be, and make its directory. Raises: StorageError for a directory's place."""
+        """Return the resolved path of an entry, and make its directory. Raises: StorageError if it is a directory."""
         place = self._entry(path)
         if place in self.made:
             raise StorageError(f"{path}: is a directory, expected a file")
@@ -273,7 +273,7 @@ class MemoryFiles:
         return place
 
     def _entry(self, path: str) -> str:
-        """Resolve a path, but not a symlink that it ends in."""
+        """Resolve a path, except a symlink at its end."""
         directory, name = posixpath.split(path.rstrip("/"))
         return posixpath.join(self._real(directory), name)
 
@@ -296,7 +296,7 @@ def _pattern_parts(pattern: str) -> list[str]:
 
 
 def _path_matches(names: Sequence[str], parts: Sequence[str], *, hidden: bool = False) -> bool:
-    """Return whether a path fits a pattern, part by part; a hidden name fits a part with a dot, or `hidden`."""
+    """Return whether a path matches a pattern, part by part; a hidden name needs a part with a dot, or `hidden`."""
     if not names or not parts:
         return not names and not parts
     name, part = names[0], parts[0]

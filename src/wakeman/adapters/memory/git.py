@@ -1,4 +1,4 @@
-"""A repository in a dictionary, with its trees among the files in memory."""
+"""A repository in a dictionary; its trees are among the files in memory."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ Tree = dict[str, bytes]
 
 @dataclass
 class MemoryGit:
-    """Commits by id: what they hold and their parents. `top` is the user's own work tree, on branch `main`.
+    """Commits by id: their files and parents. `top` is the user's own work tree, on branch `main`.
 
-    Shape: `trees` are the others: path -> branch; `ignore` patterns that are left out; `submodules` their paths.
+    Shape: `trees` are the others: path -> branch; `ignore` are ignored patterns; `submodules` are their paths.
     """
 
     files: MemoryFiles
@@ -32,12 +32,12 @@ class MemoryGit:
     submodules: tuple[str, ...] = ()
 
     def init(self, top: str) -> None:
-        """Make a repository of a directory, all that is in it in one commit on `main`."""
+        """Make a repository of a directory, with all its files in one commit on `main`."""
         self.top = top
         self.refs["main"] = self._commit(self._tree(top), ())
 
     def imitate(self, repository: Repository) -> None:
-        """Stand in for a repository elsewhere: its base commit holds what lies below its top here."""
+        """Imitate a repository elsewhere: its base commit has the files below its top here."""
         self.top = repository.top
         self.commits[repository.base] = (self._tree(self.top), ())
         self.refs["main"] = repository.base

@@ -17,14 +17,14 @@ from wakeman.core.model import Deployment
 
 @dataclass
 class LogBytes:
-    """The bytes of one log. Those after the first `synced` need not outlive a power cut."""
+    """The bytes of one log. Those after the first `synced` may be lost in a power cut."""
 
     data: bytes = b""
     synced: int = 0
 
 
 class MemoryWriter:
-    """A held log."""
+    """A locked log."""
 
     def __init__(self, logs: MemoryLogs, name: str, by: str) -> None:
         self._logs, self._name, self._by = logs, name, by
@@ -43,7 +43,7 @@ class MemoryWriter:
         return events[seq - 1].hash if 0 < seq <= len(events) else ""
 
     def catch_up(self) -> None:
-        """Apply all lines; cut off a torn tail; make durable what others left unsynced."""
+        """Apply all lines, cut off a torn one, and make earlier writes durable."""
         events, self._size = _whole_writes(self._tape.data)
         for event in events:
             apply(self.deployment, event)
@@ -71,7 +71,8 @@ class MemoryWriter:
 class MemoryLogs:
     """Logs in a dictionary, by deployment.
 
-    Shape: `torn` keeps what was cut off, by deployment and offset; `asked` are those whose holder is to look again.
+    Shape: `torn` has the bytes that were cut off, by deployment and offset; `asked` are deployments whose holder must
+    check again.
     """
 
     clock: MemoryClock = field(default_factory=MemoryClock)
@@ -123,20 +124,20 @@ class MemoryLogs:
             self._held.discard(name)
 
     def free(self, name: str, wait: float) -> bool:
-        """Return whether a log can be held within that time: no other process can release it meanwhile."""
+        """Return whether a log can be locked: no other process can release it while this one waits."""
         del wait
         return name not in self._held
 
     def write(self, name: str, data: bytes) -> None:
-        """Append bytes to a log, where a reader finds them at once."""
+        """Append bytes to a log, visible to readers at once."""
         self.tapes[name].data += data
 
     def sync(self, name: str) -> None:
-        """Make everything written so far survive a power cut."""
+        """Make everything written so far durable."""
         self.tapes[name].synced = len(self.tapes[name].data)
 
     def cut(self, name: str, size: int) -> None:
-        """Keep a copy of a torn tail, and shorten the log to the whole lines before it."""
+        """Keep a copy of a torn tail, and truncate the log before it."""
         tape = self.tapes[name]
         self.torn[name, size] = tape.data[size:]
         tape.data = tape.data[:size]
@@ -148,7 +149,7 @@ class MemoryLogs:
 
 
 def _whole_writes(data: bytes) -> tuple[list[Event], int]:
-    """Read the whole writes of a log; give their events and where they end. Raises: LogDamagedError."""
+    """Read the whole writes of a log; return their events and the offset of their end. Raises: LogDamagedError."""
     events: list[Event] = []
     count = whole = size = 0
     *lines, _ = data.split(b"\n")
@@ -162,7 +163,7 @@ def _whole_writes(data: bytes) -> tuple[list[Event], int]:
 
 @lru_cache(maxsize=8192)
 def _event(line: bytes, seq: int, previous: str) -> Event:
-    """Read one line, which is to follow the one before. Cost: kept, as every hold reads all of them again."""
+    """Read one line, which must follow the one before. Cost: cached, as every lock reads all of them again."""
     event = decode(line)
     if not previous and isinstance(event.data, Planned):
         previous = genesis(event.data.name, event.data.digest)

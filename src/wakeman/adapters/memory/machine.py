@@ -1,4 +1,4 @@
-"""Programs, memory and alarms of a machine on which nothing runs."""
+"""A machine in memory: programs that do nothing, free memory, and alarms."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from wakeman.ports import Job, Ran
 
 @dataclass
 class MemoryMachine:
-    """A machine on which every program succeeds, or as `answers` say by its name, and nothing runs.
+    """A machine on which nothing runs and every program succeeds, or ends as in `answers`.
 
-    Shape: `ran` keeps the argument vectors, `signals` what was sent; `living` are processes by mark.
+    Shape: `ran` are the argument vectors, `signals` the signals sent; `living` are processes by mark.
     """
 
     memory: int = 0
@@ -25,7 +25,7 @@ class MemoryMachine:
     absent: set[str] = field(default_factory=set)  # programs that are not installed
     living: dict[str, list[int]] = field(default_factory=dict)
     signals: list[tuple[int, str]] = field(default_factory=list)
-    births: dict[int, float] = field(default_factory=dict)  # of those living, in epoch seconds
+    births: dict[int, float] = field(default_factory=dict)  # start of live processes, in epoch seconds
 
     def run(self, argv: Sequence[str], *, cwd: str, env: Mapping[str, str], timeout: float, stdin: bytes = b"") -> Ran:
         del cwd, env, timeout, stdin
@@ -70,9 +70,9 @@ class MemoryMachine:
 
 @dataclass
 class MemoryTimer:
-    """A timer that a stage looks at: job -> what is queued and its argument vector.
+    """A timer in memory: job -> its alarm and argument vector.
 
-    Shape: `broken` says why it does not serve.
+    Shape: `broken` says why it cannot be used.
     """
 
     broken: str = ""

@@ -1,4 +1,4 @@
-"""A memory world furnished for a plan: what its workers find, and how each is acted."""
+"""Prepares a memory world for a plan: its inputs, and how each worker acts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from wakeman.adapters.memory.world import MemoryWorld
 from wakeman.core.model import Plan, Repository, Share, VerifySpec
 
 CONTENT = {"yaml": b"rehearsed: true", "json": b"true", "toml": b"rehearsed = true", "none": b"rehearsed"}
-"""What an acted worker writes for each `verify.parse`; blanks bring it to its size."""
+"""Content that a simulated worker writes for each `verify.parse`; spaces fill it to the required size."""
 
 
 def rehearsal(
@@ -26,7 +26,7 @@ def rehearsal(
 ) -> MemoryWorld:
     """Make the memory world for a plan.
 
-    Shape: a unit takes so many seconds; those `early` end by themselves after that many units, who `hang` never end.
+    Shape: each unit takes so many seconds; workers in `early` end after that many units, those in `hang` never end.
     """
     content, source = _sizes(plan.verify)
     stage = MemoryWorld(usual=Act(seconds=seconds, content=content))
@@ -46,7 +46,7 @@ def rehearsal(
 
 
 def _sizes(verify: VerifySpec) -> tuple[bytes, int]:
-    """Return an output that passes, and the size of an input beside which it does."""
+    """Return an output that passes, and the size of an input for which it does."""
     content = CONTENT[verify.parse]
     content += b"\n" + b" " * max(0, verify.min_bytes - len(content))
     return content, math.ceil(len(content) / (verify.max_ratio or 1.0)) + 1

@@ -1,4 +1,4 @@
-"""Sessions, and those who act in them."""
+"""Sessions in memory, and the actors in them."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from wakeman.ports import Command, Evidence, Job, Listing, Made, Report, Session
 
 @dataclass
 class Act:
-    """How a worker plays: seconds for each unit, and what goes wrong.
+    """How a worker acts: seconds for each unit, and its failures.
 
     Shape: it ends after `stops_after` units (None: all) with `code`; `hangs` never ends and shows no sign of life
     after that; `content` is what it writes into each output (None: enough to count). A reviewer takes its seconds
-    once and writes `verdict` (None: one that rejects the units of `rejects`). Of what is typed it swallows the first
-    `swallows` Enters, and says so of what it hears unless it is `mute`.
+    once and writes `verdict` (None: one that rejects the units of `rejects`). It ignores the first `swallows` Enters,
+    and reports each prompt that it takes, unless it is `mute`.
     """
 
     seconds: float = 60.0
@@ -41,7 +41,7 @@ class Act:
 
 @dataclass
 class Playing:
-    """One session: what was started in it, and what its actor does next."""
+    """One session: its start, and what its actor does next."""
 
     start: Start
     mark: str
@@ -52,7 +52,7 @@ class Playing:
     steps: list[tuple[datetime, Callable[[], None]]] = field(default_factory=list)
     dead: bool = False
     code: int | None = None
-    box: str = ""  # what was typed and not submitted
+    box: str = ""  # text that was typed and not submitted
     entered: int = 0  # Enters so far
 
     @property
@@ -62,13 +62,12 @@ class Playing:
 
 
 class MemorySessions:
-    """An executor in whose sessions acts are played. `acts` is asked by session name; what is written appears on time.
+    """An executor with simulated sessions. `acts` returns the act of a session by its name; its writes appear on time.
 
-    Shape: `timers` is what `later` was asked for, `pushes` what the wrappers of ended attempts call, `started` the
-    marks of those that ran. To be set from outside: `screens` by session name, and `state`, unknown while the host
-    is to hang.
-    Boundary: the first start brings the server up; it stays, like that of a user who has other sessions. Each server
-    counts its sessions from `$0`.
+    Shape: `timers` are the calls of `later`, `pushes` those of the wrappers of ended attempts, `started` the marks of
+    those that ran. Tests set `screens` by session name, and `state`, unknown while the host hangs. Boundary: the first
+    start starts the server; it stays, like that of a user with other sessions. Each server counts its sessions from
+    `$0`.
     """
 
     def __init__(self, clock: MemoryClock, files: MemoryFiles, acts: Callable[[str], Act]) -> None:
@@ -81,7 +80,7 @@ class MemorySessions:
         self.state: Literal["up", "unknown"] = "up"
         self.server = "100:1"
         self.screens: dict[str, str] = {}
-        self.heads: dict[str, str] = {}  # what sessions were left with, by id
+        self.heads: dict[str, str] = {}  # stored checkpoints, by id
         self.away: dict[str, dict[str, Playing]] = {}  # sessions of servers that live and cannot be reached, by server
         self._ids = 0  # of this server
         self._pids = 1000
@@ -142,7 +141,7 @@ class MemorySessions:
 
     def capture(self, session: str, lines: int = 50, *, mark: str = "") -> str:
         name = self._name(session, mark)
-        # The name comes first on a screen: by it the harness finds its report.
+        # A screen begins with the session's name, by which the harness finds its report.
         rows = self.screens.get(name, f"{name}: nothing to see").splitlines()
         if (p := self.playing[name]).box and rows[-1].endswith("❯"):
             rows[-1:] = [rows[-1].removesuffix("❯"), f"❯ {p.box}"]
@@ -185,11 +184,11 @@ class MemorySessions:
         return [(there[session_id], head) for session_id, head in self.heads.items() if session_id in there]
 
     def next_step(self) -> datetime | None:
-        """Return the time of the next thing that an actor does."""
+        """Return the time of an actor's next action."""
         return min((at for p in self.playing.values() for at, _ in p.steps), default=None)
 
     def play(self) -> None:
-        """Perform what is due by now."""
+        """Perform all actions that are due."""
         for p in list(self.playing.values()):
             while p.steps and p.steps[0][0] <= self.clock.at:
                 p.steps.pop(0)[1]()
@@ -236,7 +235,7 @@ class MemorySessions:
         return p
 
     def _wrapped(self, p: Playing) -> None:
-        """Imitate the wrapper: claim the attempt, and run nothing if it was claimed before."""
+        """Imitate the wrapper: write the claim, and run nothing if it existed before."""
         if not self._claims(p):
             p.dead, p.code = True, 125
             return
@@ -247,7 +246,7 @@ class MemorySessions:
         return self.acts(p.start.session)
 
     def _enter(self, p: Playing, act: Act) -> None:
-        """Imitate a client: take the text of its input box, and report that by its hook."""
+        """Imitate a client: take the text from its input box, and report it by a hook."""
         p.entered += 1
         if p.entered <= act.swallows:
             return
@@ -346,7 +345,7 @@ def _opinions(units: Sequence[Mapping[str, str]], rejects: Sequence[str]) -> byt
 
 
 class MemoryHarness:
-    """A harness whose program is never started: the act replaces it."""
+    """A harness whose program never starts: the act replaces it."""
 
     name, uses_agent, uses_prompt, adopts, redraws = "command", False, False, False, False
     reads: frozenset[Source] = frozenset()

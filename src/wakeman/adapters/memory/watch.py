@@ -1,4 +1,4 @@
-"""A watch over the files in memory: what differs from the time before has happened."""
+"""A watch over the files in memory: it reports what differs from the previous call."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from wakeman.ports import FileChanges
 
 
 class MemoryWatch:
-    """Directories of the files in memory. `pause` lets time pass while nothing happens."""
+    """Watched directories in memory. `pause` lets time pass while nothing happens."""
 
     how = ("memory",)
 
@@ -45,7 +45,7 @@ class MemoryWatch:
 
 
 class MemoryWatcher:
-    """Watches files in memory. What is in `lost` is reported next, instead of the files that were missed."""
+    """Watches files in memory. `lost` is reported next, instead of the files that were missed."""
 
     def __init__(self, files: MemoryFiles, pause: Callable[[float], object]) -> None:
         self.files, self.pause = files, pause

@@ -1,4 +1,4 @@
-"""A memory world whole, and a clock that goes from one thing that happens to the next."""
+"""A complete memory world, whose clock jumps from event to event."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from wakeman.ports import Harness, Report, Terminal, World
 
 @dataclass
 class MemoryWorld:
-    """A memory world with a clock that `run` moves from one thing that happens to the next.
+    """A memory world with a clock that `run` moves from event to event.
 
     Shape: `push` says whether a worker's end starts a check at once; `reports` are what the harness reads, by session
     name; `delivered` are the notices that were sent.
     """
 
     acts: dict[str, Act] = field(default_factory=dict)
-    usual: Act = field(default_factory=Act)  # how those play that `acts` does not name
+    usual: Act = field(default_factory=Act)  # the act of workers that `acts` does not name
     push: bool = True
     clock: MemoryClock = field(default_factory=MemoryClock)
     reports: dict[str, Report] = field(default_factory=dict)
@@ -78,9 +78,9 @@ class MemoryWorld:
         )
 
     def run(self, check: Callable[[World, str], object], until: Callable[[], bool], seconds: float = 86400.0) -> None:
-        """Run events in their order until `until` holds, no event is left, or time is up.
+        """Run events in order until `until` is true, no event is left, or the time is over.
 
-        Shape: `check` gets a world whose `by` names the cause, and the head that an alarm carried.
+        Shape: `check` gets a world whose `by` names the cause, and the alarm's checkpoint.
         """
         end = self.clock.at + timedelta(seconds=seconds)
         while not until():
@@ -128,7 +128,7 @@ class MemoryWorld:
         )
 
     def _stale(self, script: str, generation: int) -> bool:
-        """Return whether `check.sh` would end at once: its alarm is an old one, and another lies ahead."""
+        """Return whether `check.sh` would end at once: its alarm is outdated, and another is pending."""
         file = script.rpartition("/")[0] + "/generation"
         latest = self.files.read(file) if self.files.marks([file]) else b"0"
         return generation < int(latest) and bool(self.alarms.jobs)

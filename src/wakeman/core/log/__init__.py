@@ -1,1 +1,1 @@
-"""Facts, the lines that they become, and the state that they make."""
+"""Facts, how they are written as lines, and the state that results from them."""

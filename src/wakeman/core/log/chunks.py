@@ -1,4 +1,4 @@
-"""Cut what is long into pieces that fit a line of the log."""
+"""Split long lists into pieces that fit a line of the log."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from wakeman.core.log.events import LINE_BYTES_MAX
 T = TypeVar("T")
 
 CHUNK_BYTES = LINE_BYTES_MAX * 3 // 4
-"""Bytes for one list in a line; the rest is for what is beside it."""
+"""Bytes for one list in a line; the rest is for the line's other fields."""
 
 
 def chunks(items: Sequence[T], room: int = CHUNK_BYTES) -> Iterator[tuple[T, ...]]:

@@ -1,8 +1,8 @@
-"""Events as lines of JSON in the log; the facts that they carry are in `facts`, and known here by their names, too.
+"""Events as lines of JSON in the log. The facts that they carry are in `facts`, and re-exported here.
 
 A line is `v seq at by type [worker attempt from to more] data hash`, in that order; `hash` is the last field at fixed
-width, so that a reader checks the chain by slicing bytes and never by encoding again. `more` is on every line of
-one write but its last: what must be true together counts only when all of it is there.
+width, so that a reader checks the chain by slicing bytes and never by encoding again. `more` is on every line of one
+write but its last: a write counts only as a whole.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ HASH_CHARS = 32
 LINE_END_BYTES = HASH_CHARS + len(b'"}\n')
 """Bytes at the end of each line that its hash does not cover: the hash itself, and what closes the line."""
 LINE_BYTES_MAX = 64 * 1024
-"""Bytes that one line keeps to: units are enrolled in several lines, screens go to files."""
+"""Bytes of a line at most: units are enrolled in several lines, screens go to files."""
 
 
 class _Body(Struct, frozen=True, omit_defaults=True, kw_only=True, rename={"source": "from"}):
@@ -57,7 +57,7 @@ class _Body(Struct, frozen=True, omit_defaults=True, kw_only=True, rename={"sour
 
 
 class _Header(Struct, frozen=True, gc=False, rename={"source": "from"}):
-    """What can be read of any line, whatever its type; `data` is not decoded."""
+    """The fields that every type of line has; `data` is not decoded."""
 
     v: int
     seq: int
@@ -79,13 +79,13 @@ _decode_header = msgspec.json.Decoder(_Header).decode
 
 @cache
 def _fact_decoder(name: str) -> Callable[[msgspec.Raw], Fact]:
-    """Build the decoder of one type, when a line of it is met: a check meets few."""
+    """Build the decoder of one type, at the first line of that type: a check reads few types."""
     decode_: Callable[[msgspec.Raw], Fact] = msgspec.json.Decoder(FACTS[name]).decode
     return decode_
 
 
 UNION_FROM_BYTES = 1_000_000
-"""Bytes of a log from which on building the union pays."""
+"""Bytes of a log above which it is faster to build the union of all types."""
 
 
 def reader(size: int) -> Callable[[bytes], Event]:
@@ -171,7 +171,7 @@ def chain(previous: str, head: bytes) -> str:
 
 
 def split(line: bytes) -> tuple[bytes, str]:
-    """Cut a line (without newline) into what was hashed and the hash written.
+    """Split a line (without newline) into what was hashed and the hash written.
 
     Raises: LogDamagedError when the line does not end in a hash field.
     """
@@ -220,7 +220,7 @@ def _decode_fact(head: _Header) -> Fact:
 
 
 def _with_place(fact: Planned, data: msgspec.Raw) -> Planned:
-    """Return a first line whose host has a place: in older logs what its executor reads is beside the rest."""
+    """Return a first line whose host has a place: older logs have the executor's keys among the host's other fields."""
     if fact.host.place:
         return fact
     beside = {key: value for key, value in msgspec.json.decode(data)["host"].items() if key not in _HOST_KEYS}
@@ -240,6 +240,6 @@ def _without_surrogates(value: Any) -> Any:
 
 
 def seq_of(line: bytes) -> int:
-    """Return the seq of a line by its first bytes; 0 where none can be told."""
+    """Return the seq of a line from its first bytes; 0 if there is none."""
     found = re.match(rb'\{"v":\d+,"seq":(\d+),', line)
     return int(found[1]) if found else 0

@@ -1,4 +1,4 @@
-"""The chain of a log's lines, followed over their bytes alone: nothing is decoded, and nothing stops at a break."""
+"""The hash chain of a log, verified on its bytes alone: no line is decoded, and a break does not stop it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LINE_TAIL = re.compile(rb'[0-9a-f]{%d}"\}\n' % HASH_CHARS)
 
 
 class Divergence(Struct, frozen=True):
-    """One thing that is not as it must be. `line` is the `seq` where it shows; 0 when it is about no line."""
+    """One divergence. `line` is the `seq` at which it was found; 0 if it is about no line."""
 
     line: int
     kind: str
@@ -44,7 +44,7 @@ class HashChain:
         """Yield each line, newline included, after checking it against the one before; `fits` is the result.
 
         Shape: `last` says whether the line is the last one; only that one can be torn. Cost: two thirds of a
-        microsecond beside the hash of each line.
+        microsecond for each line, in addition to its hash.
         """
         seq, previous = self.seq, self.hash
         for line in lines:
@@ -66,7 +66,10 @@ class HashChain:
         self.seq, self.hash = seq, previous
 
     def _hash_before_first(self, line: bytes, last: Callable[[], bool]) -> bytes:
-        """Return the hash before the first line. Raises: LogDamagedError when it is no log of ours, or no whole one."""
+        """Return the hash before the first line.
+
+        Raises: LogDamagedError if it is no log of Wakeman, or its beginning is missing.
+        """
         try:
             event = decode(line)
         except LogDamagedError as fault:
@@ -86,7 +89,7 @@ class HashChain:
     def _report_misfit(self, line: bytes, digest: bytes, last: Callable[[], bool]) -> None:
         """Record what is wrong with a line, and continue from its own seq and hash.
 
-        Boundary: a line of a newer version fits, if its hash does.
+        Boundary: a line of a newer version is valid if its hash is.
         """
         found = _LINE_HEAD.match(line)
         seq, expected, previous = int(found[2]) if found else self.seq, self.seq, self.hash
@@ -130,5 +133,5 @@ def _carries_own_hash(line: bytes, previous: bytes) -> bool:
 
 
 def _unfinished(line: bytes) -> bool:
-    """Return whether a last line may be one that a crash left: without its line feed, or with NUL in it."""
+    """Return whether a last line may be the result of a crash: without its line feed, or with NUL in it."""
     return line[-1:] != b"\n" or b"\0" in line

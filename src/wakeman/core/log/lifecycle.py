@@ -1,8 +1,8 @@
 """The worker's state machine. Everything that affects it is in this file.
 
-TRANSITIONS is the one table. `transitions` holds it as a machine, which decides about every live trigger; replay
-looks the same table up directly, 100 times faster, and a test proves the two equal. No callback hangs on the
-machine: a replay must not run effects again.
+TRANSITIONS is the one table. The library `transitions` builds a state machine from it, which decides about every live
+trigger; a replay looks up the same table directly, 100 times faster, and a test proves that both agree. The machine has
+no callbacks: a replay must not run effects again.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ TRANSITIONS: tuple[tuple[Trigger, tuple[State, ...], State, str], ...] = (
 NEXT: dict[tuple[State, str], State] = {
     (source, trigger): to for trigger, sources, to, _ in TRANSITIONS for source in sources
 }
-"""(state, trigger) -> state: the table as replay looks it up."""
+"""(state, trigger) -> state: the table in the form that a replay uses."""
 
 
 @cache
 def machine() -> Machine:
-    """Build the machine, once a process, when something is about to move.
+    """Build the machine, once per process, before the first transition.
 
-    Cost: 20 ms for the import; a check in which nothing moves does without.
+    Cost: 20 ms for the import, which a check without transitions does not pay.
     """
     from transitions import Machine
 

@@ -1,6 +1,5 @@
-"""Events applied to a deployment, each by its fact; the machine has its say first.
-
-Nothing else changes state, and no effect hangs on it, so a replay is harmless.
+"""Events applied to a deployment, each by its fact, after the state machine has accepted its transition. Nothing else
+changes state, and applying has no side effects, so a replay is harmless.
 """
 
 from __future__ import annotations
@@ -18,11 +17,11 @@ from wakeman.core.log.lifecycle import NEXT, step
 from wakeman.core.model import Deployment, State, Trigger, WorkerState
 
 STATE_VERSION = 12
-"""Counted up whenever the same log leads to another state: snapshots of another version are ignored."""
+"""Increased whenever the same log leads to another state: snapshots of another version are ignored."""
 
 
 def transition(worker: WorkerState, fact: e.Fact, state: State | None = None) -> e.Draft:
-    """Make the event that takes a worker through a trigger, from `state` (default: where it is).
+    """Make the event for a worker's transition by a trigger, from `state` (default: its current state).
 
     Raises: TransitionError when the machine has no such transition.
     """
@@ -56,7 +55,7 @@ def compose(deployment: Deployment, drafts: Sequence[e.Draft], at: datetime, by:
     """Encode the lines of one write, and apply them as a reader will.
 
     Shape: all lines but the last say that more follows, so that a write of which a part is missing counts as none.
-    Raises: TransitionError, nothing being applied; whatever `apply` raises, a part being applied.
+    Raises: TransitionError before anything is applied; whatever `apply` raises, with a part applied.
     """
     validate(deployment, drafts)
     lines, events = [], []
@@ -71,7 +70,7 @@ def compose(deployment: Deployment, drafts: Sequence[e.Draft], at: datetime, by:
 
 
 def apply_drafts(deployment: Deployment, drafts: Sequence[e.Draft], at: datetime, by: str) -> list[e.Event]:
-    """Apply drafts as if they were in the log, which they are not: their hash is empty. Raises: TransitionError."""
+    """Apply drafts that are not in the log, as a preview: their hash is empty. Raises: TransitionError."""
     events = []
     for draft in drafts:
         event = e.Event(
@@ -95,7 +94,7 @@ def apply(deployment: Deployment, event: e.Event) -> None:
     """Change the deployment by one event.
 
     Raises: TransitionError when the event moves a worker from a state that it is not in.
-    Cost: constant, but for a look, which visits the workers alive.
+    Cost: constant, except for an observation, which visits the live workers.
     """
     # A million times in a replay: each line of a log is of another type, and what is read of it twice costs twice.
     deployment.seq, deployment.at, deployment.hash = event.seq, event.at, event.hash
@@ -107,7 +106,7 @@ def apply(deployment: Deployment, event: e.Event) -> None:
 def apply_unchecked(deployment: Deployment, event: e.Event) -> None:
     """Apply an event even if its transition is illegal, so that an audit can continue behind it.
 
-    Raises: TransitionError, LookupError when it speaks of what is not there.
+    Raises: TransitionError, LookupError when it refers to what does not exist.
     """
     worker = worker_of(deployment, event)
     worker.state = event.source or worker.state

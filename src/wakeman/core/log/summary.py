@@ -1,4 +1,4 @@
-"""One line about an event, for people. The log holds the rest."""
+"""An event as one line for people; details are in the log."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ SUMMARY_CHARS_MAX = 200
 
 
 def summary(fact: e.Fact) -> str:
-    """Return what happened in one line, "" when the type's name says it all. Others' words are made harmless."""
+    """Return what happened in one line, "" if the type's name is enough. Text from outside is sanitised."""
     return sanitise(fact.summary(), SUMMARY_CHARS_MAX)

@@ -1,4 +1,4 @@
-"""The nouns: plan, unit, worker, deployment. Structs only; nothing here decides."""
+"""The model: plan, unit, worker, deployment. Structs only; no decisions."""
 
 from wakeman.core.model.deployment import (
     Alarm,

@@ -22,30 +22,30 @@ class Alarm(Struct, frozen=True, omit_defaults=True):
     """One armed alarm."""
 
     kind: str
-    """Its timer: `at`, or that of the place where workers run, where `at` cannot serve."""
+    """Its timer: `at`, or the timer of the place where workers run if `at` cannot be used."""
     generation: int
     """Number of the alarm; only the latest one counts."""
     due: datetime
     """When it fires."""
     job: str = ""
-    """Its number there; empty where it can be neither found again nor taken back."""
+    """Its number in that timer; empty if the timer cannot find or cancel it."""
 
 
 class Confinement(Struct, frozen=True, omit_defaults=True):
-    """How the kernel is told what an attempt may write: found once, by trying it."""
+    """How the kernel confines an attempt; determined once, by testing it."""
 
     way: str
     """What confines: `landlock+mounts`, with mounts over what is hidden; `landlock` without; `bwrap` for bubblewrap."""
     program: str
-    """Absolute path of what applies the rules and then becomes the worker's program."""
+    """Absolute path of the program that applies the rules and then executes the worker's program."""
     words: str = ""
-    """The way in words, with the version of its rules."""
+    """Description of it, with the version of its rules."""
     network: Network = "all"
     """What of the network it leaves."""
 
 
 class Repository(Struct, frozen=True, omit_defaults=True):
-    """The git repository that workers get trees of, as it was at `up`."""
+    """The git repository of the workers' trees, as it was at `up`."""
 
     git: str
     """Absolute path of the git program."""
@@ -84,11 +84,11 @@ class Host(Struct, frozen=True, omit_defaults=True):
     env: dict[str, str] = {}
     """Variables that a worker and a check start with; nothing secret."""
     executor: str = DEFAULT_EXECUTOR
-    """What runs workers. Logs without one are of the default's."""
+    """Executor that runs the workers; logs without one used the default."""
     place: dict[str, str] = {}
-    """Where it runs them, in words that it alone reads. In older logs they are beside the other fields."""
+    """Where it runs them, as keys of the executor's own. In older logs they are among the other fields."""
     memory_per_worker: int = 0
-    """Bytes that one worker's client is known to need; 0 where that is not known."""
+    """Bytes of memory that one worker's client needs; 0 if that is not known."""
     confinement: Confinement | None = None
     """What confines the workers, with `workers.confine`."""
     repository: Repository | None = None
@@ -103,8 +103,8 @@ class Host(Struct, frozen=True, omit_defaults=True):
 def attempt_id(d: Deployment, worker: WorkerState) -> str:
     """Return the id of a worker's attempt: in its environment, on its session.
 
-    Boundary: never used twice, not across boots, nor by a later deployment of a name that was cleaned away, nor by
-    one of that name in another state directory.
+    Boundary: never reused, neither across boots, nor by a later deployment of the same name, nor by one of that name in
+    another state directory.
     """
     born = int(d.started.timestamp()) if d.started is not None else 0
     place = blake2b(d.host.directory.encode("utf-8", "surrogateescape"), digest_size=4).hexdigest()
@@ -159,7 +159,7 @@ class Deployment(Struct):
     moved: dict[str, str] = {}
     last_launch: float = -1e18  # mono of the last launch
     failed_launches: int = 0  # in a row
-    met: bool = False  # somebody has met a usage limit; until then nobody has to look for one
+    met: bool = False  # a worker has met a usage limit; until then none is searched for
     restless: dict[str, None] = {}  # workers of whom a look counts something: unknown, idle, silent, being launched
     validators: tuple[Validator, ...] = ()  # as the last look saw them
     trespassed: dict[str, datetime] = {}  # path -> when it was written by whom it must not

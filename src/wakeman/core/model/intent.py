@@ -1,4 +1,4 @@
-"""An effect that was begun and whose outcome is not recorded yet: what a crash may have left half done."""
+"""An effect that was begun and has no recorded outcome yet: a crash may have left it half done."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class OpenIntent(Struct, frozen=True, omit_defaults=True):
     causes: tuple[str, ...] = ()
     files: tuple[PromotedFile, ...] = ()
     keep: bool = False  # the worker is at work and keeps its own
-    confirm: bool = False  # a later look tells whether the text arrived
-    before: str = ""  # what the client had said of prompts by then, as a fingerprint
+    confirm: bool = False  # a later observation shows whether the text arrived
+    before: str = ""  # fingerprint of what the client had reported of prompts by then
     typed: bool = False
     enters: int = 0

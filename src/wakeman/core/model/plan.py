@@ -1,7 +1,7 @@
-"""What a plan file says: its tables, their keys and defaults. Structs only; nothing here decides.
+"""A plan file's tables, their keys and defaults. Structs only; no decisions.
 
-The string behind a key says what it means; `wakeman.core.descriptions` reads it for the reference, the JSON Schema
-and `wakeman init`. A check, which reads none, pays nothing for it.
+The string below a key says what it means; `wakeman.core.descriptions` reads it for the reference, the JSON Schema and
+`wakeman init`. A check reads none of them.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from msgspec import Meta, Struct, field
 Rung = Literal["capture", "nudge", "wait", "restart", "ask", "sweep"]
 """`capture` keeps the screen as evidence; `nudge` types into an interactive session what is still missing (skipped in
 mode `print`); `wait` leaves one check out; `restart` ends the attempt and starts the next one, or asks once
-`stuck.attempts` are used up; `ask` notifies the orchestrator, once for each trouble; `sweep` ends old sessions that the
+`stuck.attempts` are used up; `ask` notifies the orchestrator, once for each problem; `sweep` ends old sessions that the
 worker started."""
 Format = Literal["yaml", "json", "toml", "none"]
 WakeRow = Literal["ask", "clean up", "wrap up", "give up", "check"]
@@ -26,7 +26,7 @@ Network = Literal["none", "loopback", "all"]
 """`none`: no internet sockets; `loopback`: an interface of the attempt's own, on which it meets its children alone;
 `all`: what you reach."""
 WorkspaceKind = Literal["in place", "staged", "worktree"]
-"""Where workers make their outputs: in their places, in a stage of each attempt, in a git work tree of each worker."""
+"""Where workers make their outputs: at their final paths, in a stage per attempt, or in a git work tree per worker."""
 Seconds = Annotated[
     float,
     Meta(ge=0, description="a number of seconds, or '90s', '5m', '2h', '1d'", extra={"unit": "seconds"}),
@@ -42,7 +42,7 @@ PACES: dict[Pace, tuple[float, float]] = {
 
 
 class Spec(Struct, frozen=True):
-    """Base of the plan file's tables. Defaults are written out: a log keeps the policy it ran under."""
+    """Base of the plan file's tables. Defaults are encoded too: a log keeps the whole policy."""
 
 
 DEFAULT_EXECUTOR = "tmux"
@@ -71,8 +71,8 @@ class UnitsSpec(Spec, frozen=True):
     """File, or files, that a unit is to make; it is done when all of them exist and pass `[verify]`. At least one is
     required."""
     writes: tuple[str, ...] = ()
-    """Further paths that a unit's worker may write, as files, directories or patterns. Two units that could write one
-    place are refused by `wakeman plan`. Example: `["src/{{ stem }}/**"]`."""
+    """Further paths that a unit's worker may write, as files, directories or patterns. `wakeman plan` refuses two units
+    that could write the same path. Example: `["src/{{ stem }}/**"]`."""
     limit: Count | None = None
     """Take only the first units, that many. Without it all are taken."""
 
@@ -81,17 +81,17 @@ class WorkersSpec(Spec, frozen=True):
     """How units are shared out, and how each share's agent is started."""
 
     by: str = "{{ unit }}"
-    """What groups units: those for which this comes to the same text go to one worker. By default each unit gets a
+    """Template that groups units: those for which it gives the same text go to one worker. By default each unit gets a
     worker of its own. Example: `"{{ parent }}"`, one worker for each directory."""
     max_units: Count | None = None
-    """Units that one worker gets at most; a larger group is cut into several, whose names get `_2`, `_3`. Without it a
-    group stays whole."""
+    """Maximum number of units of one worker; a larger group is split, and the further workers' names get `_2`, `_3`.
+    Without it no group is split."""
     name: str = "{{ group.name }}"
     """Name of a worker and of its tmux session; characters that tmux cannot take are replaced. It must differ from
     that of every other open deployment on the same `socket`."""
     agent: str | None = None
-    """Agent profile: its prompt, tools and model. It comes from `[agents.NAME]`, `~/.claude/agents.json` or the ones
-    that come along; `wakeman agents` lists them."""
+    """Agent profile: its prompt, tools and model. It comes from `[agents.NAME]`, `~/.claude/agents.json` or the
+    built-in ones; `wakeman agents` lists them."""
     harness: str = "command"
     """What runs an attempt: `command` (any program), `claude`, `codex`, `gemini`, `opencode`, `aider`, `external`
     (your own launcher starts the session), or the name of a plug-in."""
@@ -99,24 +99,24 @@ class WorkersSpec(Spec, frozen=True):
     """`print`: the client does its task and ends; `interactive`: it keeps a session open, into which text can be
     typed and to which you can attach."""
     auto_approve: Literal[False, "edits", "all"] = False
-    """What a client may do without asking: `false`: nothing but read (some clients cannot, in mode `print`); `"edits"`:
+    """What a client may do without asking: `false`: only read (some clients cannot, in mode `print`); `"edits"`:
     write its units' files; `"all"`: everything, which without `confine` needs `--yes`."""
     command: tuple[str, ...] = ()
     """With `harness = "command"` the program to run and its arguments; required there. No shell reads them. With
     `external` it is the launcher. Example: `["my-agent", "--units", "{{ units_file }}"]`."""
     args: tuple[str, ...] = ()
-    """Further arguments for the client, behind those of the harness. Example: `["--model", "opus"]`."""
+    """Further arguments for the client, after those of the harness. Example: `["--model", "opus"]`."""
     prompt: str = ""
     """What a worker is told. `{{ unit_table }}` is replaced by its units and their outputs, a line each."""
     prompt_file: str | None = None
     """File that holds the prompt, relative to the plan file, instead of `prompt`."""
     stagger: Seconds = 2.0
-    """Time between two launches, so that clients do not log in all at once. 0 launches all together."""
+    """Time between two launches, so that clients do not all log in at once. 0 launches all together."""
     at_once: Count | None = None
-    """Workers that run side by side at most; the rest wait as pending. Without it free memory alone is the bound
-    (`limits.memory`)."""
+    """Maximum number of workers that run at the same time; the rest are pending. Without it only free memory limits
+    them (`limits.memory`)."""
     env: dict[str, str] = {}
-    """Variables for the worker's program. They are in the plan and in the log: secrets belong into `env_from`."""
+    """Variables for the worker's program. They are in the plan and in the log: put secrets into `env_from`."""
     env_from: tuple[str, ...] = ()
     """Names of variables that are copied from the environment of `up` into a private file, and never into the log.
     One that is not set is an error. Example: `["ANTHROPIC_API_KEY"]`."""
@@ -126,13 +126,13 @@ class WorkersSpec(Spec, frozen=True):
     """Names of the variables whose values are hidden in screens, messages and the log. Without it those of `env_from`
     and `env_file` are, from eight characters on."""
     before: tuple[tuple[str, ...], ...] = ()
-    """Commands run ahead of each launch in the plan's directory, as lists of arguments; one that fails fails the
-    launch. Example: `[["mkdir", "-p", "out"]]`."""
+    """Commands to run before each launch in the plan's directory, as lists of arguments; if one fails, the launch
+    fails. Example: `[["mkdir", "-p", "out"]]`."""
     executor: str = DEFAULT_EXECUTOR
-    """Who runs workers: `tmux`, or the name of another package's executor, an entry point of `wakeman.executors`."""
+    """Executor that runs the workers: `tmux`, or the name of an entry point of `wakeman.executors` in another
+    package."""
     socket: str = "wakeman"
-    """tmux server that holds the sessions: a name, as of `tmux -L NAME`, or an absolute path; `default` is your own
-    server."""
+    """tmux server of the sessions: a name, as in `tmux -L NAME`, or an absolute path; `default` is your own server."""
     cwd: str = "."
     """Directory in which workers start, relative to the plan file; it must exist, unless `before` makes it."""
     confine: Literal["off", "units"] = "off"
@@ -143,13 +143,13 @@ class WorkersSpec(Spec, frozen=True):
     confine_network: Network = "all"
     """What of the network a confined worker has. Clients of a model need `all`."""
     stage: bool = False
-    """Have outputs made in a directory of the attempt's own and moved into place in one step, once they pass."""
+    """Have outputs made in a private directory of the attempt and moved into place in one step, once they pass."""
     isolate: Literal["none", "worktree"] = "none"
-    """`worktree`: each worker gets a git work tree and a branch of its own; `none`: all work in one directory."""
+    """`worktree`: each worker gets its own git work tree and branch; `none`: all work in one directory."""
     base: str = "HEAD"
     """With `isolate`: the commit at which the work trees begin, resolved once at `up`."""
     setup: tuple[tuple[str, ...], ...] = ()
-    """With `isolate`: commands run once in each new work tree ahead of the worker's program. Example:
+    """With `isolate`: commands to run once in each new work tree before the worker's program. Example:
     `[["npm", "ci"]]`."""
     commit: bool = True
     """With `isolate`: commit what passes on the worker's branch; `false` leaves that to the worker."""
@@ -173,46 +173,46 @@ class WakeTarget(Spec, frozen=True):
     force: bool = False
     """With `tmux`: type even if the session is not at an empty prompt, or is a shell."""
     timeout: Seconds = 20.0
-    """Time that the receiver has; then it is ended and counts as failed. More than 0."""
+    """Timeout of the receiver, after which it is ended and counts as failed. More than 0."""
 
 
 class WakeSpec(Spec, frozen=True):
-    """When the alarm fires and what the orchestrator hears."""
+    """When the alarm fires, and of what the orchestrator is notified."""
 
     every: Seconds | Pace = 300.0
-    """Time between two alarms, or a pace; more than 0. A worker's end starts a check at once, whatever is set here.
-    `at` counts in minutes: below 60 seconds a timer of tmux fires besides."""
+    """Time between two alarms, or a pace; more than 0. A worker's end always starts a check at once. `at` counts in
+    minutes: below 60 seconds a tmux timer fires in addition."""
     on: tuple[WakeRow, ...] = ("ask", "wrap up", "give up")
-    """What the receivers in `to` are told of."""
+    """Of what the receivers in `to` are notified."""
     remind: Seconds = 1800.0
     """Time after which an `ask` without an answer is sent again."""
     to: tuple[WakeTarget, ...] = ()
-    """Receivers of notices. Without one no notice is sent; everything is in the log."""
+    """Receivers of notices. Without any, no notice is sent; everything is in the log."""
     hold: bool = False
     """Propose `wrap up`, `give up` and `clean up` instead of taking them; each waits for `wakeman accept`."""
 
 
 class StuckSpec(Spec, frozen=True):
-    """When a worker counts as stuck, and the ladder that is climbed for each reason, one rung a check.
+    """When a worker counts as stuck, and the ladder for each reason: one rung per check.
 
-    When a ladder is used up nothing more is tried: what remains is `limits.give_up`. A sign of life ends the climb.
+    After the last rung nothing more is tried until `limits.give_up`. A sign of life ends the ladder.
     """
 
     after: Seconds = 600.0
-    """Time without a sign of life after which a worker counts as silent. Keep it at two intervals of `wake.every` or
-    more, as a check must notice it."""
+    """Time without a sign of life after which a worker counts as silent. Only a check notices it, so set it to two
+    intervals of `wake.every` or more."""
     attempts: Count = 2
-    """Starts that a worker has, the first included. Ends that it is not to blame for (a restart of the machine, a
-    person, a usage limit that is waited for) do not count."""
+    """Maximum number of attempts of a worker, the first included. Attempts that end through no fault of the worker (a
+    restart of the machine, a person, a usage limit that is waited for) do not count."""
     backoff: Seconds = 10.0
-    """Time that an attempt waits behind one that ended badly, give or take half of it; it doubles with each further
-    one, up to five minutes."""
+    """Delay after an attempt that failed, plus or minus half of it; it doubles with each further failure, up to five
+    minutes."""
     waiting: tuple[Rung, ...] = ("capture", "ask")
     """Ladder for a worker that asks for something: a permission, an answer."""
     limited: tuple[Rung, ...] = ("wait",)
-    """Ladder for a worker that has met a usage limit. An interactive one is told to continue once the limit resets."""
+    """Ladder for a worker at a usage limit. An interactive one is told to continue once the limit resets."""
     error: tuple[Rung, ...] = ("capture", "restart", "ask")
-    """Ladder for a worker whose client shows an error that it does not get over."""
+    """Ladder for a worker whose client shows an error from which it does not recover."""
     silent: tuple[Rung, ...] = ("capture", "nudge", "ask")
     """Ladder for a worker without a sign of life for `after`. Add `restart` only if a healthy worker may be ended."""
 
@@ -223,20 +223,20 @@ class ReviewSpec(Spec, frozen=True):
     of: Literal["sample", "all"] = "sample"
     """`sample`: the `verify.sample` units; `all`: every unit."""
     rounds: Count = 3
-    """Times that one unit is reviewed at most; what is rejected in the last one stays undone."""
+    """Maximum number of reviews of one unit; what the last one rejects stays undone."""
     max_units: Annotated[int, Meta(ge=1, le=100)] = 20
-    """Units that one reviewer gets at most; the rest go to others beside it."""
+    """Maximum number of units of one reviewer; the rest go to further reviewers."""
     harness: str | None = None
-    """What runs a reviewer, as for workers. By default `command` where `command` is given, else that of the workers."""
+    """Harness of a reviewer, as for workers. By default `command` if `command` is given, else the workers' harness."""
     auto_approve: Literal[False, "edits", "all"] = "edits"
-    """What a reviewer may do without asking: `false`: nothing but read; `"edits"`: write its verdict; `"all"`:
+    """What a reviewer may do without asking: `false`: only read; `"edits"`: write its verdict; `"all"`:
     everything."""
     command: tuple[str, ...] = ()
     """Program that reviews, instead of a client: it reads `{{ units_file }}` and writes `{{ verdict_file }}`."""
     args: tuple[str, ...] | None = None
-    """Further arguments for the reviewer's client. By default the workers', where the harness is theirs."""
+    """Further arguments for the reviewer's client. By default the workers' arguments, if the harness is the same."""
     prompt: str = ""
-    """What the reviewer is told, instead of the prompt that comes along."""
+    """Prompt of the reviewer, instead of the built-in one."""
 
 
 class ParseLimitSpec(Spec, frozen=True):
@@ -251,39 +251,40 @@ class ParseLimitSpec(Spec, frozen=True):
 
 
 class VerifySpec(Spec, frozen=True):
-    """What makes an output good, and who looks at it besides."""
+    """When an output passes, and who reviews it in addition."""
 
     fresh: Literal["changed", "newer", "exists"] = "changed"
-    """Which files count: `changed`: only those that changed since the launch; `newer`: those not older than their
+    """Which files pass: `changed`: only those that changed since the launch; `newer`: those not older than their
     input; `exists`: whatever exists."""
     min_bytes: Bytes = 1
-    """Size that each output has at least. 0 lets empty files pass."""
+    """Minimum size of each output. 0 lets empty files pass."""
     max_ratio: Annotated[float, Meta(gt=0)] | None = None
-    """Size of all outputs of a unit together, at most that part of its input's size; for units with an input.
+    """Maximum size of all outputs of a unit together, as a fraction of its input's size; for units with an input.
     Example: `0.6`."""
     parse: Format = "none"
     """Format that each output must be valid in: `json`, `toml`, `yaml`, or `none`."""
     parse_limit: ParseLimitSpec = ParseLimitSpec()
     """What parsing one output may take. Example: `{ time = "30s", memory = "1G", size = "200M" }`."""
     command: tuple[str, ...] = ()
-    """Program and arguments, run once for each unit whose files pass the rest; exit status 0 lets the unit pass, else
-    its last line is the reason. Example: `["./check.sh", "{{ input }}", "{{ output }}"]`."""
+    """Program and arguments, run once for each unit whose files pass the other checks; with exit status 0 the unit
+    passes, otherwise the last line of its output is the reason. Example: `["./check.sh", "{{ input }}", "{{ output
+    }}"]`."""
     timeout: Seconds = 120.0
-    """Time that `command` has for one unit; then the unit fails. More than 0."""
+    """Timeout of `command` for one unit, after which the unit fails. More than 0."""
     sample: Annotated[int, Meta(ge=0)] = 0
-    """Units that are picked, by a recorded seed, for a look at their quality at the wrap-up. 0 picks none."""
+    """Number of units that are picked, by a recorded seed, for a person to inspect at the wrap-up. 0 picks none."""
     agent: str | None = None
     """Agent profile that reviews the outputs before the wrap-up; see `[verify.review]`. Without it, and without
     `verify.review.command`, there is no review."""
     review: ReviewSpec = ReviewSpec()
-    """How the outputs are reviewed, with `agent` or a `command` of its own."""
+    """How the outputs are reviewed, by `agent` or by a `command`."""
 
 
 class SweepSpec(Spec, frozen=True):
     """Sessions that workers start on their own, such as validators, and when they are ended."""
 
     sessions: str
-    """Pattern of session names. Example: `"val_*"`. Only those that carry the mark of an attempt of this deployment are
+    """Pattern of session names. Example: `"val_*"`. Only sessions that carry an attempt id of this deployment are
     ended."""
     older_than: Seconds = 600.0
     """Age at which such a session is ended while its worker is alive."""
@@ -293,20 +294,20 @@ class MoveSpec(Spec, frozen=True):
     """A file that is moved when its worker is verified."""
 
     from_: str = field(name="from")
-    """File to move, relative to the plan file. One that does not exist is passed over."""
+    """File to move, relative to the plan file. One that does not exist is skipped."""
     to: str
-    """Where it goes; with a `/` at the end, into that directory under its own name."""
+    """Target; with a `/` at the end, a directory in which it keeps its name."""
 
 
 class CleanupSpec(Spec, frozen=True):
-    """What happens with units left undone, and with what a deployment leaves lying about."""
+    """What happens with undone units, and with sessions and files that remain."""
 
     rounds: Annotated[int, Meta(ge=0)] = 2
-    """Times that an undone unit goes to a cleanup worker at most; 0 means never."""
+    """Maximum number of times that an undone unit goes to a cleanup worker; 0 means never."""
     when: Literal["each", "all"] = "each"
     """`each`: as soon as a worker has ended with units undone; `all`: only when all workers have ended."""
     sweep: tuple[SweepSpec, ...] = ()
-    """Sessions of workers' own to end; the first pattern that fits counts."""
+    """Side sessions to end; the first pattern that matches counts."""
     move: tuple[MoveSpec, ...] = ()
     """Files to move when their worker is verified."""
 
@@ -318,55 +319,57 @@ class LimitsSpec(Spec, frozen=True):
     """Time after which the deployment ends as partial. Not counted: while the machine sleeps or is off, while paused,
     while every worker waits for a usage limit."""
     give_up_do: Literal["leave", "stop"] = "leave"
-    """With workers still alive then: `leave` lets them run on unwatched, `stop` ends them first."""
+    """If workers are still alive then: `leave` lets them run unsupervised, `stop` ends them first."""
     memory: Bytes = 0
-    """Free memory wanted for each launch; with less a worker waits. 0 takes what its client is known to need."""
+    """Free memory required for each launch; with less, a worker stays pending. 0 uses the known requirement of its
+    client."""
     max_cost: Annotated[float, Meta(gt=0)] | None = None
-    """US dollars, as far as clients report them; from there on no worker is launched."""
+    """US dollars, as far as clients report them; once reached, no worker is launched."""
     max_tokens: Count | None = None
-    """Tokens, input and output together, as far as clients report them; from there on no worker is launched."""
+    """Tokens, input and output together, as far as clients report them; once reached, no worker is launched."""
     over: Literal["leave", "stop"] = "leave"
     """Beyond `max_cost` or `max_tokens`: `leave` lets running workers continue, `stop` ends them."""
     wait: bool = True
-    """Launch no worker until a usage limit that a worker has met resets, and let its end cost no attempt; `false`
-    treats such an end as any other."""
+    """After a worker has met a usage limit, launch none until it resets, and do not count the attempt; `false` treats
+    it like any other failure."""
 
 
 class WatchSpec(Spec, frozen=True):
-    """What `wakeman watch` makes of files that are written where they must not be."""
+    """How `wakeman watch` treats files that are written out of place."""
 
     conflicts: Literal["ignore", "warn", "stop"] = "warn"
-    """`ignore`: not recorded; `warn`: recorded and told; `stop`: besides, the worker that wrote it is ended."""
+    """`ignore`: not recorded; `warn`: recorded and reported; `stop`: the worker that wrote it is also ended."""
     roots: tuple[str, ...] = ()
-    """Directories that are watched besides those of outputs; a write there that is no unit's is out of place."""
+    """Directories that are watched in addition to those of outputs; a write there to a path of no unit is out of
+    place."""
     ignore: tuple[str, ...] = ()
     """Patterns of files that are never out of place, relative to the plan file; `*` matches `/` too. Example:
     `["*.log"]`."""
 
 
 class Agent(Spec, frozen=True):
-    """A profile: what an agent is told and may use."""
+    """A profile: an agent's prompt, tools and model."""
 
     description: str
     """What the agent is for, in one sentence."""
     prompt: str
-    """What it is told ahead of each task."""
+    """Its prompt, placed before each task."""
     tools: tuple[str, ...] | None = None
-    """Tools that it may use, by the client's names. Without it the client's own default holds. Example:
+    """Tools that it may use, by the client's names. By default those of the client. Example:
     `["Read", "Write"]`."""
     model: str | None = None
-    """Model that it runs on, by the client's name for it. Without it the client's own default holds."""
+    """Model that it runs on, by the client's name for it. By default that of the client."""
 
 
 class Plan(Spec, frozen=True):
-    """The whole file. With its defaults filled in it is also what the event `planned` records."""
+    """The whole file. The event `planned` records it with its defaults filled in."""
 
     name: str
     """Name of the deployment: 1 to 64 of `a-z`, `0-9`, `_` and `-`. A second run of it is `NAME.2`."""
     units: UnitsSpec
     """The pieces of work."""
     goal: str = ""
-    """What the whole is for, in one sentence; reviewers are told."""
+    """Purpose of the whole task, in one sentence; part of the reviewers' prompt."""
     workers: WorkersSpec = WorkersSpec()
     """Who does them."""
     wake: WakeSpec = WakeSpec()
@@ -376,10 +379,10 @@ class Plan(Spec, frozen=True):
     verify: VerifySpec = VerifySpec()
     """When an output is good."""
     cleanup: CleanupSpec = CleanupSpec()
-    """What is left undone, or lying about."""
+    """Undone units, and what remains of a deployment."""
     limits: LimitsSpec = LimitsSpec()
     """When to stop."""
     watch: WatchSpec = WatchSpec()
     """Files out of place."""
     agents: dict[str, Agent] = {}
-    """Agent profiles of the plan's own, by name; they count before those of the machine."""
+    """Agent profiles of the plan, by name; they take precedence over those of the machine."""

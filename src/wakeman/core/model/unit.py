@@ -13,13 +13,13 @@ class Unit(Struct, frozen=True, omit_defaults=True):
     name: str
     """Name of the unit, unique in the deployment."""
     outputs: tuple[str, ...]
-    """Files that it is to make."""
+    """Its outputs."""
     input: str | None = None
-    """File that it is made from, where its source names one."""
+    """Its input, if its source names one."""
     writes: tuple[str, ...] = ()
     """Further paths that its worker may write: `units.writes`, filled in."""
     names: dict[str, str] = {}
-    """What a template of this unit may use besides (path, parent, stem, matrix keys)."""
+    """Further names for this unit's templates (path, parent, stem, matrix keys)."""
 
 
 class Share(Struct, frozen=True):
@@ -31,7 +31,7 @@ class Share(Struct, frozen=True):
 
 
 class FileFingerprint(Struct, frozen=True, array_like=True):
-    """A file's identity: equal marks mean the same content, so a verdict still holds."""
+    """A file's fingerprint: if equal, the content is taken as unchanged and a verdict stays valid."""
 
     path: str
     """Path of the file, as the plan names it."""
@@ -44,7 +44,7 @@ class FileFingerprint(Struct, frozen=True, array_like=True):
 
 
 class Rejection(Struct, frozen=True):
-    """A unit that a reviewer does not accept, and its words for that, made harmless."""
+    """A unit that a reviewer rejects, and the reason, sanitised."""
 
     unit: str
     """Name of the unit."""
@@ -84,7 +84,7 @@ class PromotedFile(Struct, frozen=True, array_like=True):
     mark: FileFingerprint
     """The file that was judged."""
     over: FileFingerprint | None = None
-    """The file that may be in its place and is replaced; null for none."""
+    """The file at its target that may be replaced; null for none."""
 
 
 class Usage(Struct, frozen=True, omit_defaults=True):
@@ -97,10 +97,10 @@ class Usage(Struct, frozen=True, omit_defaults=True):
     cost: float | None = None
     """US dollars; absent where the client does not say."""
     whole: bool = False
-    """The earlier part of a resumed conversation is counted in."""
+    """Whether the earlier part of a resumed conversation is included."""
 
     def __add__(self, other: Usage) -> Usage:
-        """Add two; what only one of them knows stays as it is."""
+        """Add two; a value that only one of them has is kept."""
         return Usage(
             input=_sum(self.input, other.input),
             output=_sum(self.output, other.output),
@@ -124,7 +124,7 @@ class Written(Struct, frozen=True):
 class Wrote(Struct, frozen=True, array_like=True):
     """Who wrote an output first and last, "" for unknown; `mark` is the fingerprint after the last write.
 
-    Shape: `inferred` unless it was reported: then it is the worker whose share the unit was in.
+    Shape: `inferred` unless a hook reported it; inferred is the worker whose share the unit was in.
     """
 
     mark: FileFingerprint
@@ -134,7 +134,7 @@ class Wrote(Struct, frozen=True, array_like=True):
 
 
 class UnitState(Struct):
-    """A unit and what is known of it: who answers for it, its last verdict, a person's word."""
+    """A unit and its state: its worker, its last verdict, decisions of people."""
 
     unit: Unit
     worker: str
@@ -144,8 +144,8 @@ class UnitState(Struct):
     reopened: str = ""  # why a person or a reviewer rejected it; holds until its outputs change
     rejected: tuple[FileFingerprint, ...] = ()
     wrote: dict[str, Wrote] = {}  # by output
-    reviews: int = 0  # times that it went to a reviewer
-    reviewed: tuple[FileFingerprint, ...] = ()  # what a reviewer accepted, or a person in its place
+    reviews: int = 0  # rounds of review
+    reviewed: tuple[FileFingerprint, ...] = ()  # what a reviewer or a person accepted
     synced: tuple[FileFingerprint, ...] = ()  # what is on the disk, since its worker was verified
     staged: Verdict | None = None  # on what the present attempt has made in its stage or tree
     staged_mono: float = 0.0  # when these very files were seen first
@@ -154,7 +154,7 @@ class UnitState(Struct):
 
     @property
     def made(self) -> bool:
-        """Return whether nothing more is to be made of it: done, or passing where it waits to be promoted."""
+        """Return whether no work is left on it: done, or staged, passing and not promoted yet."""
         return self.done or (self.staged is not None and self.staged.passed)
 
     @property
@@ -164,10 +164,10 @@ class UnitState(Struct):
 
 
 class Review(Struct):
-    """One reviewer's task, named as the reviewer is: its one unit is to write down what it thinks of others."""
+    """One reviewer's task, with the reviewer's name; its own unit is the verdict file."""
 
     round: int
     units: tuple[str, ...]
-    marks: dict[str, tuple[FileFingerprint, ...]] = {}  # by unit: what there was to review
-    heard: bool = False  # its verdict is taken, or a person let it go
+    marks: dict[str, tuple[FileFingerprint, ...]] = {}  # by unit: the files that were to be reviewed
+    heard: bool = False  # its verdict was applied, or a person waived it
     rejected: dict[str, str] = {}  # by unit: the reviewer's words

@@ -22,31 +22,31 @@ by a signal or with its session; `lost`: gone, the cause unknown; `absent`: ther
 observed, so nothing is decided."""
 Activity = Literal["busy", "idle", "waiting", "limited", "error", "unknown"]
 """`busy`: at work; `idle`: at an empty prompt; `waiting`: it asks for something; `limited`: at a usage limit; `error`:
-it shows an error; `unknown`: cannot be told."""
+it shows an error; `unknown`: cannot be determined."""
 EndedBy = Literal["", "itself", "wakeman", "person", "limit", "machine", "launch"]
 """`itself`: the program ended; `wakeman`: a row ended it; `person`: a verb or a signal by hand; `limit`: a usage limit;
 `machine`: a restart, a lost server, too little memory; `launch`: it never started; empty: not known."""
 Fault = Literal["", "auth"]
-"""`auth`: the client's key or login was refused; empty: nothing of the kind."""
+"""`auth`: the client's key or login was refused; empty: no such refusal."""
 
 
 INTERNAL_ERROR = "internal error"
-"""How the reason of an unknown session begins, where looking at it failed in a way that nobody foresaw."""
+"""Beginning of the reason of an unknown session, after an unexpected error in observing it."""
 
 
 class Observation(Struct, frozen=True, omit_defaults=True):
-    """What one check saw of one worker's attempt."""
+    """One check's observation of a worker's attempt."""
 
     worker: str
     """Name of the worker."""
     attempt: int
     """Its attempt, from 1."""
     session: Session
-    """What became of the session."""
+    """Phase of the session."""
     activity: Activity = "unknown"
-    """What a running client does."""
+    """Activity of a running client."""
     why: str = ""
-    """What exactly: which permission, which error, who killed it."""
+    """Details: which permission, which error, who killed it."""
     code: int | None = None
     """Exit status of the program, from 0 to 255; absent while unknown."""
     ended_by: EndedBy = ""
@@ -54,33 +54,32 @@ class Observation(Struct, frozen=True, omit_defaults=True):
     until: datetime | None = None
     """When its usage limit resets, where the client says so."""
     life: str = ""
-    """Fingerprint of its signs of life: equal in two looks means no sign between them."""
+    """Fingerprint of its signs of life: equal in two observations means none in between."""
     session_id: str = ""
     """Id of the session, never used twice, such as `$3@812:1764400000`; in older logs `$3`, a number of its server."""
     pid: int = 0
     """Process id of the session's first program; 0 while unknown."""
     processes: int = 0
-    """Processes that carry the attempt's mark although its session is over."""
+    """Processes with the attempt's id that outlive its session."""
     fault: Fault = ""
-    """What its end means for other launches."""
+    """`auth` if its end bars further launches."""
     usage: Usage | None = None
     """What the attempt has used so far, as its client reports it."""
     agent_session: str = ""
-    """The client's conversation, where the client itself chose the id."""
+    """Id of the client's conversation, if the client chose it."""
     working: float = 0.0
-    """Seconds of the clock `mono` at which a tool that it called was seen at work, though nothing else told of life; 0
-    for none."""
+    """Time, on the clock `mono`, at which a running tool that it called was the only sign of life; 0 for none."""
     shown: str = ""
-    """What the screen alone says, and no second look has confirmed yet."""
+    """What only the screen shows, until a second observation confirms it."""
     prompt: Literal["", "heard", "taken", "waits", "unknown"] = ""
-    """What became of the text typed last: `heard`: the client reported it; `taken`: the input box is empty again;
+    """State of the text typed last: `heard`: the client reported it; `taken`: the input box is empty again;
     `waits`: it is in the box; `unknown`: cannot be observed; empty: none is under way."""
     refused: tuple[str, ...] = ()
-    """Paths whose writing the confinement blocked, as the attempt's output reports; 20 at most."""
+    """Paths to which the confinement blocked writes, as reported by the attempt's output; 20 at most."""
 
 
 class Validator(Struct, frozen=True, omit_defaults=True):
-    """A session of a name that `cleanup.sweep` speaks of, which a worker started itself."""
+    """A session that a worker started itself, with a name that `cleanup.sweep` matches."""
 
     session: str
     """Name of the session."""
@@ -93,8 +92,10 @@ class Validator(Struct, frozen=True, omit_defaults=True):
 
 
 class WorkerState(Struct):
-    """A worker as the log records it. Times are aware UTC; `*_mono` are seconds of the clock that stops while the
-    machine sleeps."""
+    """A worker as the log records it.
+
+    Times are aware UTC; `*_mono` are seconds of the clock that stops while the machine sleeps.
+    """
 
     name: str
     session: str
@@ -105,19 +106,19 @@ class WorkerState(Struct):
     units: list[str] = []
     state: State = "pending"
     attempt: int = 0
-    spent: int = 0  # starts that count against stuck.attempts
+    spent: int = 0  # attempts that count towards stuck.attempts
     since: datetime | None = None
     reason: str = ""
     why: str = ""
     code: int | None = None
     ended_by: EndedBy = ""
-    ending: EndedBy = ""  # in whose name its session is being ended
-    ends: int = 0  # times that was asked of the live session, or of what it left behind
+    ending: EndedBy = ""  # on whose behalf its session is being ended
+    ends: int = 0  # times that the live session, or what it left, was asked to end
     rung: int = 0  # next rung of the ladder for the present reason
     until: datetime | None = None  # when a limit resets
     stalled_life: str = ""
     observation: Observation | None = None
-    unknowns: int = 0  # looks in a row that could not tell
+    unknowns: int = 0  # observations in a row that failed
     life: str = ""
     life_mono: float = 0.0
     intent: int = 0  # seq of a launch whose outcome is not recorded yet; 0 = none
@@ -129,19 +130,19 @@ class WorkerState(Struct):
     fault: Fault = ""  # of the last end
     usage: Usage = Usage()  # of the present attempt
     used: Usage = Usage()  # of those before
-    note: str = ""  # what the next attempt is told besides its task
+    note: str = ""  # what is added to the next attempt's task
     again: bool = False  # another attempt was asked for, by a person or a restart rung
     stop: bool = False  # a person asked for its end
     asked: bool = False  # a person was asked about its present trouble
     captures: int = 0
-    finished: int = 0  # looks in a row that saw it idle with its whole share done
+    finished: int = 0  # observations in a row of an idle worker whose whole share is done
     began: datetime | None = None  # first launch
     over: float = 0.0  # mono at which its last attempt was seen to be over
-    written: int = 0  # units of its share with all outputs there, as a watcher told
+    written: int = 0  # units of its share with all outputs there, as a watcher reported
     written_at: datetime | None = None
     swept: tuple[str, ...] = ()  # sessions that it started and that were ended, of which it was not told yet
     prompt: int = 0  # seq of a text typed into its session, until it is known what became of it; 0 = none
-    trespasses: int = 0  # writes where it must not, about which no row was taken yet
+    trespasses: int = 0  # writes out of place about which no row was taken yet
 
     @property
     def live(self) -> bool:
@@ -155,7 +156,7 @@ class WorkerState(Struct):
 
     @property
     def unseen(self) -> str:
-        """Return why looking at it failed in a way that nobody foresaw; "" where it did not."""
+        """Return the unexpected error in observing it; "" for none."""
         seen = self.observation
         if not self.live or seen is None or seen.session != "unknown" or not seen.why.startswith(INTERNAL_ERROR):
             return ""

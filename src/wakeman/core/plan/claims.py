@@ -1,4 +1,4 @@
-"""Who owns a path, and whether a file that was found there was written by a worker that must not."""
+"""Which unit owns a path, and whether a file found there was written out of place."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Claims:
             self._trees.update((resolved[claimed(pattern)], unit.name) for pattern in unit.writes)
 
     def output(self, path: str) -> tuple[str, str] | None:
-        """Return the unit whose output a path is, and what the unit calls it."""
+        """Return the unit of which a path is an output, and the path as the unit names it."""
         return self._files.get(path)
 
     def tree(self, path: str) -> str | None:
@@ -49,7 +49,7 @@ class Claims:
 
 
 def claimed_paths(units: Iterable[Unit]) -> list[str]:
-    """List what the caller resolves on the disk for `Claims`."""
+    """List the paths that the caller resolves on the disk for `Claims`."""
     return [path for unit in units for path in (*unit.outputs, *map(claimed, unit.writes))]
 
 
@@ -61,12 +61,12 @@ def at_work(worker: WorkerState) -> bool:
 def trespass(
     d: Deployment, claims: Claims, path: str, mark: FileFingerprint, written: datetime, writer: str = ""
 ) -> tuple[str | None, e.Conflicted] | None:
-    """Judge a file that was written: None where that is in order, else who wrote it, as far as known, and the fact.
+    """Judge a file that was written: None if it is in place, else the writer, as far as known, and the fact.
 
-    Shape: `mark` carries the path as the unit calls it, where it is one's output; `writer` is who is reported to have
-    written it. Without a report, every running worker may write its own outputs, and only one that is not confined is
-    suspected of anything else; what no running worker owns must be as it was when it was judged last. Boundary: a
-    hidden file, or one in a hidden directory, is ignored unless it is claimed.
+    Shape: `mark` has the path as the unit names it, if it is an output; `writer` is who is reported to have written it.
+    Without a report, every running worker may write its own outputs, and only one that is not confined is suspected of
+    anything else; what no running worker owns must be unchanged since it was verified. Boundary: a hidden file, or one
+    in a hidden directory, is ignored unless it is claimed.
     """
     if d.trespassed.get(path) == written:
         return None
@@ -74,7 +74,7 @@ def trespass(
     if (claim := claims.output(path)) is not None:
         unit = claim[0]
         owner = d.units[unit].worker
-        # What is staged is put there by a check alone.
+        # only a check promotes what is staged
         working = at_work(d.workers[owner]) and staging_of(d, d.workers[owner]).direct
         if _own(d, owner, writer) if writer else working or _is_recorded(d, unit, mark):
             return None
@@ -86,7 +86,7 @@ def trespass(
             return None
     elif _overlooked(d, path) or d.started is None or written < d.started:
         return None
-    # A confined worker cannot have been it: the kernel keeps it to its own directories.
+    # It was no confined worker: the kernel blocks writes outside its own directories.
     free = [] if d.host.confinement is not None else [one.name for one in d.workers.values() if at_work(one)]
     busy = [writer] if writer else free
     fact = e.Conflicted(
@@ -96,12 +96,12 @@ def trespass(
 
 
 def _own(d: Deployment, owner: str, writer: str) -> bool:
-    """Return whether a worker wrote to its own path, or to one that a cleanup worker has had from it since."""
+    """Return whether a worker wrote to its own path, or to one that a cleanup worker took over from it."""
     return writer in (owner, d.workers[owner].origin)
 
 
 def _is_recorded(d: Deployment, unit: str, mark: FileFingerprint) -> bool:
-    """Return whether an output of a worker that is not running is as the log has it, or is about to be judged."""
+    """Return whether an output of a worker that is not running matches the log, or is about to be verified."""
     state = d.units[unit]
     if state.waived or (state.verdict is not None and state.verdict.waits):
         return True

@@ -1,7 +1,7 @@
-"""The directories that confined workers may write to: which they are, when they cannot be kept apart, and refusals.
+"""The directories that confined workers may write to: which they are, which plans are refused, and blocked writes.
 
-Neither Landlock nor a mount can name a file that is not there yet, and to make or rename one takes rights on its
-directory. So workers are confined to whole directories, and no two of them may have one in common.
+Neither Landlock nor a mount can name a file that does not exist yet, and creating or renaming one needs rights on its
+directory. So workers are confined to whole directories, and no two workers may share one.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from wakeman.core.plan.conflicts import holder, key
 
 
 class WritableDirectory(Struct, frozen=True):
-    """A directory that a worker may write to: as the plan calls it, and absolute, without symlinks.
+    """A directory that a worker may write to: as the plan names it, and absolute, without symlinks.
 
     Shape: `shared` is one of `workers.confine_also`, which others may have too.
     """
@@ -45,10 +45,10 @@ def unit_directories(unit: Unit, *, staged: bool = False) -> list[str]:
 
 
 def tops(wanted: Iterable[str], known: Iterable[str]) -> list[str]:
-    """Return for each directory the topmost of those known in which it lies, or itself; absolute paths all.
+    """Return for each directory the topmost known directory that contains it, or itself; all paths are absolute.
 
-    Shape: what lies below a directory can be replaced, by a link to somewhere else, by who may write there; of those
-    at the top that cannot be.
+    Shape: a worker that may write to a directory can replace what is below it by a link to somewhere else, but not the
+    topmost directory itself.
     """
     there = {posixpath.normpath(place) for place in known}
     return list(dict.fromkeys(_top(posixpath.normpath(place), there) for place in wanted))
@@ -78,10 +78,10 @@ def writable_directories(
 
 
 def overlaps(found: Iterable[WritableDirectory], *, fold_case: bool) -> list[str]:
-    """List workers that could write to a directory of another's, one line for each at most, naming both.
+    """List workers that could write to a directory of another worker, at most one line each, naming both.
 
-    Boundary: a directory of `workers.confine_also` may be several workers', but hold no outputs of another's.
-    Cost: one look-up for each part of each path.
+    Boundary: several workers may share a directory of `workers.confine_also`, but it may not contain another worker's
+    outputs. Cost: one look-up for each part of each path.
     """
     listed, holders = _held(found, fold_case=fold_case)
     problems: dict[frozenset[str], str] = {}
@@ -96,10 +96,9 @@ def overlaps(found: Iterable[WritableDirectory], *, fold_case: bool) -> list[str
 
 
 def nested(found: Iterable[WritableDirectory], *, fold_case: bool) -> list[str]:
-    """List directories of `workers.confine_also` that hold, or lie in, another that is written to, a line each.
+    """List directories of `workers.confine_also` that contain, or are inside, another writable one, a line each.
 
-    Shape: who may write to the outer one could put a link in place of the inner one, and the next attempt would be let
-    in where that leads.
+    Shape: a worker could replace the inner one by a link, and the next attempt would get access to the link's target.
     """
     listed, holders = _held(found, fold_case=fold_case)
     problems: dict[tuple[str, str], str] = {}
@@ -119,7 +118,7 @@ Holders = dict[tuple[str, bool], dict[str, WritableDirectory]]
 def _held(
     found: Iterable[WritableDirectory], *, fold_case: bool
 ) -> tuple[list[tuple[WritableDirectory, str]], Holders]:
-    """Return each place with its spelling; and by spelling, and whether it is shared, two of those who have it."""
+    """Return each directory with its spelling; and, by spelling and whether it is shared, two of its owners."""
     listed = [(place, key(place.path, fold_case=fold_case)) for place in found]
     holders: Holders = {}
     for place, spelled in listed:
@@ -130,7 +129,7 @@ def _held(
 
 
 def _above(spelled: str, holders: Holders, *, either: bool) -> Iterator[WritableDirectory]:
-    """Yield who has a directory or one above it; `either`: also as one that may be shared."""
+    """Yield the owners of a directory or of one above it; `either`: also of shared ones."""
     parts = (f"{part}\0" for part in spelled.split("\0")[:-1])
     for above in reversed(list(accumulate(parts, initial=""))):
         for shared in (False, True) if either else (False,):
@@ -150,10 +149,10 @@ def _overlap_message(upper: WritableDirectory, lower: WritableDirectory) -> str:
 
 
 def exposures(found: Iterable[WritableDirectory], wards: Mapping[str, str], within: Iterable[str]) -> list[str]:
-    """List directories that must not be written to, a line each.
+    """List directories that must not be writable, a line each.
 
-    Shape: `wards` maps paths that none may hold to what they are; of those that `within` names, none may lie inside
-    either.
+    Shape: `wards` maps protected paths to what they are: no directory may contain one, nor be inside one of those in
+    `within`.
     """
     closed = list(within)
     problems: dict[str, str] = {}
@@ -173,24 +172,24 @@ def _lies_in(path: str, place: str) -> bool:
     return f"{path.rstrip('/')}/".startswith(f"{place.rstrip('/')}/")
 
 
-# --- what output tells of refusals ----------------------------------------------------------------------------
+# --- refusals that output reports -----------------------------------------------------------------------------
 
-# Patterns are compiled where they are met: most checks read no refusal.
+# Patterns are compiled on first use: most checks read no refusal.
 _REFUSED = r"(?i)permission denied|read-only file system|operation not permitted"
 _PATH_SIGN = r"""[^\s'"`\u2018\u2019:,;()\\]"""
 _BEFORE = rf""" (?::?['"\u2019]?)(?P<path>{_PATH_SIGN}+)"""  # backwards: sh: cannot create /x: Permission denied
 _AFTER = rf"""[^/\\\n]{{0,20}}['"](?P<path>{_PATH_SIGN}{{1,600}})['"]"""  # Permission denied: '/x'
 _WINDOW_CHARS = 600
-"""Characters in which a path is looked for. Output may be made to be slow to search: each step is linear in this."""
+"""Characters that are searched for a path; it bounds the time that hostile output can cost."""
 REFUSALS_KEPT_MAX = 20
-"""Paths of refused writes that are kept of one attempt."""
+"""Paths of blocked writes that are kept for one attempt."""
 
 
 def refusals(text: str, cwd: str, reach: Iterable[str]) -> list[str]:
-    """List paths that a program's output says it was refused, outside of what it may write to, in order, each once.
+    """List the paths, each once, that were refused according to a program's output, outside what it may write to.
 
-    Shape: `cwd` is where it works, for relative ones. Boundary: output also reports what was refused for other reasons,
-    or to another process; the caller checks whether it would have been refused here.
+    Shape: `cwd` resolves relative ones. Boundary: output also reports what was refused for other reasons, or to another
+    process; the caller checks whether it would have been refused here.
     """
     allowed = list(reach)
     paths = (posixpath.normpath(posixpath.join(cwd, path)) for path in _refused_paths(text))
@@ -198,7 +197,7 @@ def refusals(text: str, cwd: str, reach: Iterable[str]) -> list[str]:
 
 
 def _refused_paths(text: str) -> Iterator[str]:
-    """Yield the paths directly before or behind the words of a refusal."""
+    """Yield the paths directly before or after the words of a refusal."""
     for found in re.finditer(_REFUSED, text):
         before = re.match(_BEFORE, text[max(0, found.start() - _WINDOW_CHARS) : found.start()][::-1])
         path = before["path"][::-1] if before else ""

@@ -1,4 +1,4 @@
-"""Write conflicts: no two units may be able to write one place, nor one what another reads."""
+"""Conflicts: no two units may write the same path, and none may write what another reads."""
 
 from __future__ import annotations
 
@@ -24,21 +24,20 @@ class _UsedPath(Struct):
     unit: str
     declared: str
     path: str
-    other: _UsedPath | None = None  # nearest place at or above that another unit writes
+    other: _UsedPath | None = None  # nearest path, this one or above, that another unit writes
 
 
 def used_paths(units: Sequence[Unit]) -> list[str]:
-    """List what the caller resolves on the disk for `conflicts`: inputs, outputs, and the directories claimed."""
+    """List the paths that the caller resolves on the disk for `conflicts`: inputs, outputs, claimed directories."""
     return list(dict.fromkeys(path for unit in units for _, _, path in _declared(unit)))
 
 
 def conflicts(units: Sequence[Unit], resolved: Mapping[str, str], *, fold_case: bool) -> list[str]:
-    """List every place that two units would fight over, one line each, naming both.
+    """List every path in conflict, one line each, naming both units.
 
-    Shape: `resolved` maps each of `used_paths(units)` to its absolute path without symlinks. A place is reported once,
-    against the nearest other unit's place at or above it. `fold_case` also takes NFC and NFD for one name.
-    Boundary: a unit may overwrite its own input; units of one share still conflict.
-    Cost: n log n.
+    Shape: `resolved` maps each of `used_paths(units)` to its absolute path without symlinks. A path is reported once,
+    against the nearest path of another unit at or above it. `fold_case` also treats NFC and NFD as the same name.
+    Boundary: a unit may overwrite its own input; units of one share still conflict. Cost: n log n.
     """
     above: list[_UsedPath] = []
     problems = []
@@ -55,12 +54,12 @@ def conflicts(units: Sequence[Unit], resolved: Mapping[str, str], *, fold_case: 
 
 
 def escape_pattern(text: str) -> str:
-    """Write a value so that a pattern of `units.writes` takes its wildcards literally."""
+    """Escape a value so that its wildcards are literal in a pattern of `units.writes`."""
     return re.sub(_WILD, r"[\g<0>]", text)
 
 
 def claimed(pattern: str) -> str:
-    """Return the directory or file that a pattern reaches: its parts before the first with a wildcard."""
+    """Return the directory or file that a pattern covers: its parts before the first with a wildcard."""
     parts = pattern.split("/")
     wild = next((i for i, part in enumerate(parts) if re.search(_WILD, re.sub(_QUOTED, "", part))), len(parts))
     prefix = re.sub(_QUOTED, r"\1", "/".join(parts[:wild]))
@@ -68,7 +67,7 @@ def claimed(pattern: str) -> str:
 
 
 def holder(pattern: str) -> str:
-    """Return the directory in which lies whatever a pattern names: one without a wildcard names a file."""
+    """Return the directory that contains everything a pattern names; without a wildcard it names a file."""
     reached = claimed(pattern)
     if reached == re.sub(_QUOTED, r"\1", pattern) and not pattern.endswith("/"):
         return posixpath.dirname(reached) or "."
@@ -76,9 +75,9 @@ def holder(pattern: str) -> str:
 
 
 def key(path: str, *, fold_case: bool) -> str:
-    """Return an absolute path spelled so that a path below it begins with the same spelling.
+    """Return a spelling of an absolute path that is a prefix of the spellings of all paths below it.
 
-    Shape: part after part, each ended by NUL; `fold_case` also takes NFC and NFD for one name.
+    Shape: part after part, each ended by NUL; `fold_case` also treats NFC and NFD as the same name.
     """
     if fold_case:
         path = unicodedata.normalize("NFD", unicodedata.normalize("NFD", path).casefold())

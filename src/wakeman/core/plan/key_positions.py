@@ -27,8 +27,8 @@ _KEY = re.compile(rf"[ \t]*{_PART.pattern}(?:[ \t]*\.[ \t]*{_PART.pattern})*[ \t
 def locate(text: str) -> dict[Path, int]:
     """Return the line of every key and array element, counted from 1.
 
-    Boundary: a table that no line opens by itself is where its first key is. The text must have been parsed
-    without error before; JSON is told by its first character, `{`.
+    Boundary: a table without a line of its own has the line of its first key. The text must have been parsed without
+    error before; JSON is recognised by its first character, `{`.
     """
     scan = _Scan(text)
     if text.lstrip().startswith("{"):
@@ -39,7 +39,7 @@ def locate(text: str) -> dict[Path, int]:
 
 
 def spell(path: Path) -> str:
-    """Write a key as a person would: `wake.to[0].run`; odd parts in quotes."""
+    """Format a key as a person would write it: `wake.to[0].run`; unusual parts in quotes."""
     parts = (
         f"[{part}]" if isinstance(part, int) else f".{part if _BARE.fullmatch(part) else repr(part)}" for part in path
     )

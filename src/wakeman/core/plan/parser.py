@@ -1,6 +1,6 @@
 """Read a plan file's text: every fault at once, each with its line.
 
-The walk follows the structs of `model`, so a new field needs nothing here; what concerns several keys is in `rules`.
+It follows the structs of `model`, so a new field needs no change here; rules about several keys are in `validation`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _Found = list[Problem]
 
 
 class Quantity(NamedTuple):
-    """A number with a unit: what each unit is worth, and the largest number taken."""
+    """A number with a unit: the factor of each unit, and the largest accepted number."""
 
     factors: Mapping[str, int]
     most: float
@@ -38,7 +38,7 @@ QUANTITIES = {
 NUMBER = r"[0-9]{1,15}(\.[0-9]{1,9})?"
 
 POLICY = ("wake", "stuck", "verify", "cleanup", "limits", "workers")
-"""Tables of a plan that say what is decided, rather than what is to be done."""
+"""Tables of a plan that are policy, not work."""
 
 _SHAPES: dict[type[mi.Type], tuple[tuple[type, ...], str]] = {
     mi.StrType: ((str,), "a string"),
@@ -52,7 +52,7 @@ _SHAPES: dict[type[mi.Type], tuple[tuple[type, ...], str]] = {
     mi.LiteralType: ((str, bool), "a choice"),
     mi.Metadata: ((int, float, str), "a quantity"),
 }
-"""Kind of a field -> what a parser gives for it, and how we call that."""
+"""Kind of a field -> the type that a parser returns for it, and its name in messages."""
 
 _BOUNDS: tuple[tuple[str, Callable[[float, float], bool], str], ...] = (
     ("ge", operator.ge, "at least"),
@@ -88,10 +88,10 @@ def read_plan(text: str, where: str) -> Plan:
 
 
 def policy(text: str, where: str, base: Plan) -> Plan:
-    """Read another policy for a plan: a whole plan's, or that of a file with tables of POLICY and nothing else.
+    """Read another policy for a plan, from a whole plan or from a file with only tables of POLICY.
 
-    Shape: what such a file leaves out stays as `base` has it; of a whole plan nothing else is taken.
-    Raises: PlanError as `read_plan` does.
+    Shape: keys missing from such a file stay as in `base`; the rest of a whole plan is ignored. Raises: PlanError as
+    `read_plan` does.
     """
     text = text.removeprefix("\ufeff")
     given, lines = _parse(text, where), locate(text)
@@ -135,7 +135,7 @@ def _depth_exceeds(value: object, most: int) -> bool:
 
 
 def _syntax(message: str, text: str, where: str) -> str:
-    """Turn a parser's message into ours: each says the place at the end, in its way."""
+    """Convert a parser's message to ours: each has the position at its end, in its own format."""
     what, *place = re.split(_PLACE, message)
     line, column, byte = place[:3] or (None, None, None)
     if line is None:
@@ -180,7 +180,7 @@ def _value(kind: mi.Type, value: object, path: Path, found: _Found) -> object:
 def _check_table(
     members: Iterable[mi.Field], value: Mapping[str, object], path: Path, found: _Found
 ) -> dict[str, object]:
-    """Check a table; give what is right of it."""
+    """Check a table; return its valid part."""
     fields = {field.encode_name: field for field in members}
     checked: dict[str, object] = {}
     for key, item in value.items():
@@ -201,7 +201,7 @@ def _unknown_key(path: Path, key: str, known: Iterable[str]) -> Problem:
 
 
 def _union(kinds: Sequence[mi.Type], value: object, path: Path, found: _Found) -> object:
-    """Return the first alternative without a fault; else report the one that was meant, or all of them."""
+    """Return the first alternative without a fault; otherwise report the one that was probably meant, or all."""
     faults: list[_Found] = []
     for kind in kinds:
         tried: _Found = []
@@ -246,7 +246,7 @@ def _scalar(kind: mi.Type, value: object, path: Path, found: _Found) -> object:
 
 
 def _bound(kind: mi.IntType | mi.FloatType, number: float) -> str:
-    """Return what a number outside its bounds should be; "" for one inside."""
+    """Return what was expected of a number outside its bounds; "" for one inside."""
     if not abs(number) <= _WHOLE_NUMBER_MAX:
         return "a number of ordinary size"
     for name, holds, words in _BOUNDS:
@@ -263,7 +263,7 @@ def _wrong_type(kind: mi.Type, value: object, path: Path, found: _Found) -> obje
 
 
 def _has_shape(kind: mi.Type, value: object) -> bool:
-    """Return whether a value has the right shape, whatever it holds."""
+    """Return whether a value has the right type, regardless of its content."""
     if isinstance(kind, mi.UnionType):
         return any(_has_shape(each, value) for each in kind.types)
     if isinstance(kind, mi.LiteralType):

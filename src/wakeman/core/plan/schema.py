@@ -14,14 +14,14 @@ from wakeman.core.plan.parser import NUMBER, QUANTITIES
 from wakeman.core.plan.validation import DEPLOYMENT_NAME, SOURCES
 
 _UNITS = {get_args(kind)[1].description: get_args(kind)[1].extra["unit"] for kind in (Seconds, Bytes)}
-"""A quantity's description, which no other field has, -> its unit: all that the generated schema keeps of it."""
+"""Description of a quantity, which is unique -> its unit: the generated schema keeps only the description."""
 
 
 _RULES: dict[object, dict[str, object]] = {
     "Plan": {"allOf": [{"properties": {"name": {"pattern": f"^{DEPLOYMENT_NAME}$"}}}]},
     "UnitsSpec": {"oneOf": [{"required": [source]} for source in SOURCES]},
 }
-"""Title of a table -> what its struct cannot say."""
+"""Title of a table -> constraints that its struct cannot express."""
 
 
 def plan_schema() -> dict[str, object]:
@@ -41,7 +41,7 @@ def plan_schema() -> dict[str, object]:
 def events_schema() -> dict[str, object]:
     """Return the schema of one line of a log as a value ready for JSON.
 
-    Boundary: a type that is not in it is of a newer version, and no error: the last alternative takes it.
+    Boundary: an unknown type is from a newer version and not an error: the last alternative accepts it.
     """
     (made,), parts = msgspec.json.schema_components([line_types()], ref_template="#/$defs/{name}")
     add_descriptions(parts, *FACTS.values())
@@ -65,7 +65,7 @@ def _dedented(value: Any) -> Any:
 
 
 def _allow_strings(value: Any) -> Any:
-    """Allow strings for quantities, and close every table against unknown keys."""
+    """Allow strings for quantities, and forbid unknown keys in every table."""
     if isinstance(value, list):
         return [_allow_strings(item) for item in value]
     if not isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""From a plan to its units, and from units to shares and what their workers are told."""
+"""From a plan to its units, and from units to shares and the tasks of their workers."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _SOURCES = ("glob", "items", "file", "command", "matrix")
 
 
 class _Entry(NamedTuple):
-    """One thing that a source names: its place, its unit's name, and the names it brings along."""
+    """One entry of a source: its position, its unit's name, and its own template names."""
 
     where: str
     name: str
@@ -36,7 +36,7 @@ def units(plan: Plan, source: Sequence[str] = (), root: str = ".") -> list[Unit]
     """Make the units of a plan.
 
     Shape: `source` is what the caller obtained: relative paths for `glob`, lines for `file` and `command`; `items`
-    and `matrix` need none. `root` is only spoken of. Blank lines and those that begin with `#` are passed over.
+    and `matrix` need none. `root` is used only in messages. Blank lines and those that begin with `#` are passed over.
     Raises: PlanError with every fault: no unit at all, a name used twice, a line or a path that cannot be used.
     """
     problems: list[str] = []
@@ -81,7 +81,7 @@ def verify_names(unit: Unit) -> dict[str, str]:
 
 
 def shares(plan: Plan, units: Iterable[Unit]) -> list[Share]:
-    """Divide units among workers: those of one key together, in the order in which keys are met.
+    """Divide units among workers: those with the same key together, in the order of the keys' first units.
 
     Shape: the worker is named after the first unit of its key; `max_units` cuts further.
     Raises: PlanError when a template asks for a name that a unit does not have.
@@ -115,9 +115,9 @@ def worker_names(deployment: str, share: Share, prompt_file: str, units_file: st
 
 
 def task_text(template: str, values: Mapping[str, str], where: str = "workers.prompt", note: str = "") -> str:
-    """Write a worker's task: the template filled in, then what a check or a person has to add.
+    """Format a worker's task: the template filled in, then what a check or a person adds.
 
-    Shape: `template` is `workers.prompt` or the text of `workers.prompt_file`; `where` is what a fault speaks of.
+    Shape: `template` is `workers.prompt` or the text of `workers.prompt_file`; `where` names the template in errors.
     Raises: PlanError for a name out of scope, which a prompt file can still hold.
     """
     text = _render(where, template, values)
@@ -190,7 +190,7 @@ def _entries_of_lines(where: str, lines: Sequence[str], problems: list[str]) -> 
 
 
 def _unit_entry(where: str, item: str | dict[str, str]) -> _Entry:
-    """Return a unit's entry: named by its `unit`, `name` or `input`, or else by all its values together."""
+    """Return a unit's entry, named by its `unit`, `name` or `input`, otherwise by all its values together."""
     if isinstance(item, str):
         return _Entry(where, item, None, {})
     name = next((item[key] for key in ("unit", "name", "input") if key in item), "-".join(item.values()))
@@ -199,7 +199,7 @@ def _unit_entry(where: str, item: str | dict[str, str]) -> _Entry:
 
 
 def _unit(spec: UnitsSpec, entry: _Entry, problems: list[str]) -> list[Unit]:
-    """Make one unit; none when it had to be reported."""
+    """Make one unit; None if it was reported as a problem."""
     bare = Unit(name=entry.name, outputs=(), input=entry.input, names=entry.own)
     values = unit_template_values(bare)
     literal = {name: escape_pattern(value) for name, value in values.items()} if spec.writes else {}
@@ -264,7 +264,7 @@ def _leaves(value: object, path: tuple[str | int, ...] = ()) -> Iterator[tuple[t
 
 
 def _excerpts(old: str, new: str) -> Iterator[str]:
-    """Show two long values from a little before where they part."""
+    """Show two long values from shortly before the point where they differ."""
     start = max(0, len(posixpath.commonprefix((old, new))) - _EXCERPT_CHARS_MAX // 2)
     for text in (old, new):
         cut = text if len(text) <= _EXCERPT_CHARS_MAX else text[start : start + _EXCERPT_CHARS_MAX]

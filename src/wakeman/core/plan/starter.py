@@ -1,4 +1,4 @@
-"""A plan to begin with: examples of keys, and above each what it means."""
+"""A plan to start from: example keys, each with its meaning above it."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from wakeman.core.descriptions import meaning
 from wakeman.core.model import Plan
 
 COMMENT_CHARS_MAX = 98
-"""Characters of a line of comment, its sign left out."""
+"""Characters of a comment line, without the `#`."""
 
 
 def commented(text: str) -> str:
-    """Return a plan with a comment above each table and key; a key that is named again gets none.
+    """Return a plan with a comment above each table and key, at its first occurrence.
 
     Shape: `#key = value` is a key that is only an example. Raises: LookupError for a key that no plan has.
     """

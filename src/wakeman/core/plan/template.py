@@ -1,6 +1,6 @@
 """Strict `{{ name }}` templates, and which names each key of a plan may use.
 
-Values are filled in as they are: never evaluated, never scanned again. `{{ "{{" }}` writes the braces themselves (any
+Values are inserted unchanged: never evaluated, never scanned again. `{{ "{{" }}` writes the braces themselves (any
 run of braces between quotes); `}}` without an opening is ordinary text, so that a prompt may contain JSON.
 """
 
@@ -38,7 +38,7 @@ SCOPES: dict[str, tuple[str, ...]] = {
     "cleanup.move.from": WORKER,
     "cleanup.move.to": WORKER,
 }
-"""Key -> names in scope. Where `unit` is, the unit's own keys (of a matrix, an item, a JSON line) are too."""
+"""Key -> names in scope. Where `unit` is in scope, the unit's own keys (of a matrix, an item, a JSON line) are too."""
 
 _PLACEHOLDER = (
     r"""\{\{\s*(?P<quote>["'])(?P<braces>[{}]+)(?P=quote)\s*\}\}"""
@@ -48,7 +48,7 @@ _PLACEHOLDER = (
 
 
 def template_faults(template: str, scope: Collection[str] | None) -> list[str]:
-    """List what is wrong with a template whose names must be in `scope` (None: any name will do)."""
+    """List the faults of a template whose names must be in `scope` (None: any name is allowed)."""
     return list(dict.fromkeys(_faults(template, scope)))
 
 
@@ -64,14 +64,14 @@ def render(template: str, values: Mapping[str, str]) -> str:
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """Return `; did you mean 'x'?` with the known word that resembles it most; "" when none does."""
+    """Return `; did you mean 'x'?` with the most similar known word; "" if none is similar."""
     guess = closest(word, known)
     return f"; did you mean {guess!r}?" if guess else ""
 
 
 def closest(word: str, known: Iterable[str]) -> str:
-    """Return the known word that resembles it most; "" when none does."""
-    import difflib  # 3 ms that a check does not have
+    """Return the most similar known word; "" if none is similar."""
+    import difflib  # 3 ms, which a check does not pay
 
     return next(iter(difflib.get_close_matches(word, list(known))), "")
 

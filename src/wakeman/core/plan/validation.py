@@ -1,4 +1,4 @@
-"""What a plan must keep to beyond the shape of each value: one function a rule, all of them in RULES."""
+"""Rules for a plan beyond the type of each value: one function per rule, all listed in RULES."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 class Problem(NamedTuple):
-    """One fault of a plan: where, and what. `about`: the keys that it speaks of, when not `path` itself."""
+    """One fault of a plan: where, and what. `about`: the keys concerned, if not `path` itself."""
 
     path: Path
     text: str
@@ -49,12 +49,12 @@ class Problem(NamedTuple):
 
     @property
     def places(self) -> tuple[Path, ...]:
-        """Return the keys that it speaks of."""
+        """Return the keys concerned."""
         return self.about or (self.path,)
 
 
 def broken(plan: Plan, known: Iterable[Path]) -> list[Problem]:
-    """List the rules that a plan breaks, but for those about a key that is `known` to be wrong in itself."""
+    """List the rules that a plan breaks, except those about a key that is `known` to be wrong by itself."""
     reported = list(known)
     return [
         problem
@@ -110,7 +110,7 @@ def _one_source(plan: Plan) -> Iterator[Problem]:
 
 
 def _sources(plan: Plan) -> Iterator[Problem]:
-    """Refuse a source that holds nothing; what a full one yields is seen when it is read."""
+    """Refuse an empty source; the content of others is checked when it is read."""
     for source in SOURCES:
         given = getattr(plan.units, source)
         if given is not None and not given:
@@ -141,11 +141,11 @@ def _command(plan: Plan) -> Iterator[Problem]:
 
 
 def _review_problems(plan: Plan) -> Iterator[Problem]:
-    """Refuse a review that could not take place: of nothing, or without a reviewer."""
+    """Refuse a review of nothing, or without a reviewer."""
     verify = plan.verify
     if not review.wanted(plan):
         if verify.review != ReviewSpec():
-            text = "found without verify.agent; expected that, or verify.review.command: nobody would review"
+            text = "found without verify.agent; expected that, or verify.review.command: there is no reviewer"
             yield Problem(("verify", "review"), text)
         return
     if verify.review.of == "sample" and not verify.sample:
@@ -158,7 +158,7 @@ def _review_problems(plan: Plan) -> Iterator[Problem]:
 
 
 def _arguments(plan: Plan) -> Iterator[Problem]:
-    """Refuse argument lists that name no program."""
+    """Refuse argument lists without a program."""
     for key in _ARGUMENTS:
         for path, value in leaves(msgspec.to_builtins(plan), key.split(".")):
             if path[-1] == 0 and value == "":
@@ -174,7 +174,7 @@ def _isolation_problems(plan: Plan) -> Iterator[Problem]:
     isolated = workers.isolate == "worktree"
     reviewing = ("verify", "agent" if plan.verify.agent is not None else "review")
     others = (
-        (("workers", "stage"), workers.stage, "a tree of its own is a place aside already"),
+        (("workers", "stage"), workers.stage, "a tree of its own already keeps outputs apart"),
         (("workers", "confine"), workers.confine != "off", "commits are written outside a worker's tree"),
         (reviewing, review.wanted(plan), "a reviewer does not see the workers' trees"),
     )

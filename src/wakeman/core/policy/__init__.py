@@ -1,1 +1,1 @@
-"""What is to be done, and why: the tables and what they ask."""
+"""Decisions: the tables, and the conditions that they test."""

@@ -1,4 +1,4 @@
-"""A worker's attempts: whether another is coming, and after how long."""
+"""A worker's attempts: whether another follows, and after which delay."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from wakeman.core.policy.limits import launches_barred
 from wakeman.core.policy.staging import held_up
 
 END_TRIES_MAX = 3
-"""Times that an end is asked for in a row: HUP, TERM, KILL. Then the alarm's pace is soon enough."""
+"""Ends that are tried in quick succession: HUP, TERM, KILL. Further ones wait for the alarm."""
 HUNG_UP_STATUS = 129
-"""Status of a program whose terminal was closed: with its server the timer of a wait is gone, too."""
+"""Exit status of a program whose terminal was closed: with the server its timers are gone, too."""
 BACKOFF_MAX_S = 300.0
-"""Seconds that an attempt waits for the one before at most, jitter apart."""
+"""Seconds of back-off at most, without jitter."""
 
 
 def reset_is_due(d: Deployment, worker: WorkerState) -> bool:
-    """Return whether a live worker is to be told that its limit has reset; one after the other, a look each."""
+    """Return whether a live worker is to be notified that its limit has reset; one worker per observation."""
     mode = d.plan_of(worker).workers.mode
     waits = d.plan.limits.wait and mode == "interactive" and worker.reason == "limited"
     return bool(waits and worker.until and d.looked_at and worker.until <= d.looked_at)
@@ -31,10 +31,10 @@ def may_retry(d: Deployment, worker: WorkerState) -> bool:
 
 
 def retry_delay(d: Deployment, worker: WorkerState) -> float:
-    """Return the seconds until an exited worker may be tried again: its back-off, or the stagger after a reset.
+    """Return the seconds until an exited worker may be retried: its back-off, or the stagger after a reset.
 
-    Shape: the jitter is the same in each replay: it is made of the names of the deployment and of the attempt.
-    Boundary: 0 for what neither the worker nor its launch is to blame for: a restart of the machine, a hang-up.
+    Shape: the jitter is computed from the names of the deployment and of the attempt, so a replay gets the same.
+    Boundary: 0 after an end that is no fault of the worker or its launch: a restart of the machine, a hang-up.
     """
     if not d.edition or worker.ended_by == "machine" or worker.code == HUNG_UP_STATUS or worker.boot != d.boot:
         return 0.0
@@ -49,13 +49,13 @@ def retry_delay(d: Deployment, worker: WorkerState) -> float:
 
 
 def _jitter(d: Deployment, worker: WorkerState) -> float:
-    """Return a number from 0 up to 1, another for each attempt."""
+    """Return a number from 0 to 1 that differs between attempts."""
     digest = sha256(f"{d.name}/{worker.name}/{worker.attempt}/{d.failed_launches}".encode(errors="replace")).digest()
     return digest[0] / 256
 
 
 def soonest(d: Deployment) -> float | None:
-    """Return the seconds until a waiting worker may be tried again; None if none waits."""
+    """Return the seconds until the next worker may be retried; None if none waits for that."""
     if d.paused_at or d.down:
         return None
     owing = [] if d.full or launches_barred(d) else [w for w in d.workers.values() if owed(d, w) and not w.intent]
@@ -65,7 +65,7 @@ def soonest(d: Deployment) -> float | None:
 
 
 def owed(d: Deployment, worker: WorkerState) -> bool:
-    """Return whether an exited worker has another attempt coming: asked for, or ended badly with attempts left."""
+    """Return whether an exited worker gets another attempt: requested, or the last one failed and more are left."""
     if worker.state != "exited":
         return False
     if worker.again:
@@ -75,16 +75,16 @@ def owed(d: Deployment, worker: WorkerState) -> bool:
 
 
 def waits(d: Deployment, worker: WorkerState) -> bool:
-    """Return whether a unit of its share waits for the verify command: nothing is decided until that has run."""
+    """Return whether a unit of its share waits for `verify.command`: nothing is decided until that has run."""
     units = [d.units[name] for name in worker.units if not d.units[name].waived]
     verdicts = [verdict for unit in units for verdict in (unit.verdict, unit.staged)]
     return any(verdict is not None and verdict.waits for verdict in verdicts)
 
 
 def ended_badly(worker: WorkerState) -> bool:
-    """Return whether the last attempt failed, rather than stopped short: then the same worker tries again.
+    """Return whether the last attempt failed, and did not just stop early: then the same worker is retried.
 
-    Boundary: a reviewer that stops short fails, as no worker cleans up after it.
+    Boundary: a reviewer that stops early has failed, as there is no cleanup for a verdict.
     """
     match worker.ended_by:
         case "person" | "wakeman":
@@ -101,6 +101,6 @@ def missing(d: Deployment, worker: WorkerState) -> list[str]:
 
 
 def attempt_is_over(d: Deployment, worker: WorkerState) -> bool:
-    """Return whether a worker's attempt is over for good: ended, no process left, no launch open, no retry coming."""
+    """Return whether a worker is finished: ended, no process left, no open launch, no further attempt."""
     over = worker.ended and not worker.processes and not worker.intent
     return over and not owed(d, worker) and not waits(d, worker)

@@ -1,4 +1,4 @@
-"""The deployment's table: what its rows ask, and in which words a decision is recorded. Pure, as the workers' is."""
+"""The conditions of the deployment's table, and the reason that a decision records. Pure, like the workers'."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from wakeman.core.text import as_data
 CHECK_WORDS_CHARS_MAX = 2000
 """Characters of a failed check that a task repeats."""
 WHY_NAMES_MAX = 50
-"""Workers that the reason of a decision names; the rest it counts."""
+"""Workers that the reason of a decision names; the rest are counted."""
 ROWS_PER_CHECK_MAX = 8
-"""Deployment rows taken at most on one look: clean up, then launch, then sleep."""
+"""Deployment rows taken on one observation at most: clean up, then launch, then sleep."""
 
 
 _FREE = tuple(rule for rule in DEPLOYMENT_RULES if rule.row not in HOLDABLE)
@@ -29,13 +29,13 @@ def decide(d: Deployment) -> Decision:
     rule, under = choose(DEPLOYMENT_RULES, facts), ""
     agreed = d.accepted == rule.row or (rule.row == "give up" and "give up" in d.rows)  # its second step
     held = d.plan.wake.hold and rule.row in HOLDABLE and not agreed
-    if held and d.held == rule.row:  # proposed before: what needs no word goes on
+    if held and d.held == rule.row:  # proposed before: rows that are not held are still taken
         rule, under, held = choose(_FREE, facts), rule.row, False
     return Decision(row=rule.row, then=rule.then, why=_WHY[rule.row](d), held=held, under=under)
 
 
 def deployment_facts(d: Deployment) -> dict[str, bool]:
-    """Return the facts that a deployment's rows ask for."""
+    """Return the facts that the deployment's rows test."""
     ended = all(attempt_is_over(d, worker) for worker in d.workers.values())
     complete = all(unit.done for unit in review.tasks(d).values())
     left = bool(short(d))
@@ -58,7 +58,7 @@ def deployment_facts(d: Deployment) -> dict[str, bool]:
 
 
 def short(d: Deployment) -> dict[str, list[str]]:
-    """Return, per settled worker, the units left undone that a cleanup worker may still take."""
+    """Return, per finished worker, the undone units that a cleanup worker may still get."""
     rounds = d.plan.cleanup.rounds
     found: dict[str, list[str]] = {}
     for worker in d.workers.values():
@@ -71,12 +71,12 @@ def short(d: Deployment) -> dict[str, list[str]]:
 
 
 def undone(d: Deployment) -> list[str]:
-    """List every unit that is not done, in the order of enrolment; a reviewer's verdict is none."""
+    """List every unit that is not done, in the order of enrolment, without reviewers' verdicts."""
     return [name for name, unit in review.tasks(d).items() if not unit.done]
 
 
 def failures(units: Mapping[str, UnitState], names: Iterable[str], *, quoted: bool = True) -> list[str]:
-    """Return what is wrong with units, a line each: a person's word, the failed checks, or that they are missing.
+    """Return the problem of each unit, a line each: a person's rejection, the failed checks, or that it is missing.
 
     Shape: `quoted` marks what files and commands say as quotations: who reads it is an agent.
     """
@@ -91,7 +91,7 @@ def failures(units: Mapping[str, UnitState], names: Iterable[str], *, quoted: bo
 
 
 def _unit_problems(unit: UnitState) -> tuple[str, ...]:
-    """Return what is wrong with a unit: with what was made of it last, or else with what is in its place."""
+    """Return the problems of a unit: of what was staged last, otherwise of the files at its targets."""
     made = unit.staged
     if made is not None and made.foreign:
         return tuple(f"{mark.path}: changed by somebody else, what was made is kept aside" for mark in made.foreign)
@@ -101,7 +101,7 @@ def _unit_problems(unit: UnitState) -> tuple[str, ...]:
 
 
 def _some(names: Sequence[str]) -> str:
-    """Return the name of the first of many: the reason of a decision is one line of the log."""
+    """Return the first names and the number of the others: a decision's reason is one line of the log."""
     more = len(names) - WHY_NAMES_MAX
     return ", ".join(names[:WHY_NAMES_MAX]) + (f" and {more} more" if more > 0 else "")
 

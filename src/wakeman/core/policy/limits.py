@@ -1,4 +1,4 @@
-"""Bounds on the whole deployment: who may be launched now, what was spent, when the next alarm is due."""
+"""Limits of the whole deployment: who may be launched now, what was used, when the next alarm is due."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from datetime import datetime
 from wakeman.core.model import PACES, Deployment, Usage
 
 AFTER_RESET_S = 5.0
-"""Seconds after a usage limit has reset at which it is tried."""
+"""Seconds after the reset of a usage limit before the next launch."""
 BREAKER_LAUNCHES = 3
-"""Launches that failed in a row before no more are tried until a person says `unpause`."""
+"""Failed launches in a row after which no more are tried until a person runs `unpause`."""
 
 
 def elapsed(d: Deployment) -> float:
@@ -18,18 +18,17 @@ def elapsed(d: Deployment) -> float:
 
 
 def breaker_open(d: Deployment) -> bool:
-    """Return whether launches have failed so often in a row that no more are tried."""
+    """Return whether too many launches in a row have failed for another to be tried."""
     return d.failed_launches >= BREAKER_LAUNCHES
 
 
 def launches_barred(d: Deployment) -> bool:
-    """Return whether launches are barred: they fail, a key was refused, money is spent, or a limit lasts."""
+    """Return whether launches are barred: they fail, a key was refused, the budget is spent, or a usage limit lasts."""
     return breaker_open(d) or bool(d.barred) or over_budget(d) or reset(d) is not None
 
 
 def reset(d: Deployment) -> datetime | None:
-    """Return when the usage limit that some worker has met resets; None when there is none, or no worker waits for
-    it."""
+    """Return when the usage limit of some worker resets; None if there is none, or no worker waits for it."""
     if not d.met or not d.plan.limits.wait or d.looked_at is None:
         return None
     met = [w.until for w in d.workers.values() if w.until and (w.reason == "limited" or w.ended_by == "limit")]
@@ -37,7 +36,7 @@ def reset(d: Deployment) -> datetime | None:
 
 
 def used(d: Deployment) -> Usage:
-    """Add up what all attempts have used, as far as their clients say."""
+    """Add up the usage of all attempts, as far as their clients report it."""
     total = Usage()
     for worker in d.workers.values():
         total = total + worker.used + worker.usage
@@ -45,7 +44,7 @@ def used(d: Deployment) -> Usage:
 
 
 def over_budget(d: Deployment) -> bool:
-    """Return whether what was used has reached a bound of the plan."""
+    """Return whether usage has reached a limit of the plan."""
     limits = d.plan.limits
     if limits.max_cost is None and limits.max_tokens is None:
         return False
@@ -59,7 +58,7 @@ def tokens(d: Deployment) -> int:
 
 
 def due_launches(d: Deployment) -> list[str]:
-    """Return the names of the pending workers to launch now: within the slots, the memory and the stagger."""
+    """Return the pending workers to launch now, within the slots, the memory and the stagger."""
     if _held_up(d):
         return []
     waiting = [worker.name for worker in d.workers.values() if worker.state == "pending" and not worker.intent]
@@ -71,20 +70,20 @@ def _held_up(d: Deployment) -> bool:
 
 
 def staggered(d: Deployment) -> bool:
-    """Return whether a launch waits for nothing but the stagger."""
+    """Return whether a launch waits only for the stagger."""
     waiting = any(worker.state == "pending" and not worker.intent for worker in d.workers.values())
     return waiting and not _held_up(d) and bool(d.plan.workers.stagger) and slots(d) > 0
 
 
 def starved(d: Deployment) -> bool:
-    """Return whether no worker is alive, some wait, and free memory allows none to start."""
+    """Return whether no worker is alive, some are pending, and free memory allows no launch."""
     alive = any(worker.live or worker.intent for worker in d.workers.values())
     waiting = any(worker.state == "pending" for worker in d.workers.values())
     return waiting and not alive and slots(d) <= 0
 
 
 def slots(d: Deployment) -> int:
-    """Count the workers that may still be started beside those alive: `at_once`, and free memory."""
+    """Count the workers that may be launched in addition to those alive, by `at_once` and free memory."""
     plan = d.plan
     busy = sum(1 for worker in d.workers.values() if worker.live or worker.intent)
     free = len(d.workers) if plan.workers.at_once is None else plan.workers.at_once - busy
@@ -102,7 +101,7 @@ def _staggered(d: Deployment) -> int:
 
 
 def every(d: Deployment) -> float:
-    """Return the seconds until the next alarm: the plan's number, or its pace, slower after two idle alarms."""
+    """Return the seconds until the next alarm: the plan's interval, or its pace, slower after two idle alarms."""
     pace = d.plan.wake.every
     if isinstance(pace, str):
         first, later = PACES[pace]
@@ -114,6 +113,6 @@ def every(d: Deployment) -> float:
 
 
 def longest(d: Deployment) -> float:
-    """Return the most seconds that this plan sets between two alarms."""
+    """Return the longest interval, in seconds, between two alarms of this plan."""
     pace = d.plan.wake.every
     return max(PACES[pace]) if isinstance(pace, str) else pace

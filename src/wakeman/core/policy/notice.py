@@ -1,4 +1,4 @@
-"""What the orchestrator hears: when, and in which words."""
+"""Notices to the orchestrator: when one is sent, and its text."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from wakeman.core.policy.tables import EDITION_QUOTING_MIN, Decision
 from wakeman.core.text import as_data, sanitise
 
 BLIND_OBSERVATIONS_MAX = 3
-"""Observations in a row that could not tell before a person is asked."""
+"""Failed observations in a row after which a person is asked."""
 NOTICE_CHARS_MAX = 600
 """Characters of a notice at most."""
 WAITING_PHRASES = (
@@ -37,11 +37,11 @@ LAUNCH_FAILURE_CHARS_MAX = 200
 
 
 NOTIFIED_ROWS: dict[str, WakeRow] = {"clean up": "clean up", "wrap up": "wrap up", "give up": "give up"}
-"""Rows of the deployment that are told as such."""
+"""Rows of the deployment that are notified under their name."""
 
 
 class Cause(Struct, frozen=True):
-    """One reason to notify the orchestrator. `key` is equal for the same trouble, so that it is sent once."""
+    """One reason to notify the orchestrator. `key` is equal for the same problem, so that it is sent once."""
 
     kind: WakeRow
     key: str
@@ -49,7 +49,7 @@ class Cause(Struct, frozen=True):
 
 
 def causes(d: Deployment, decision: Decision, by: str) -> list[Cause]:
-    """List what to notify of after a decision, whether or not it was sent before."""
+    """List the causes for a notice after a decision, sent before or not."""
     found = [Cause("ask", _question(w), _stuck_line(d, w)) for w in _asking(d)]
     blind = [worker for worker in d.workers.values() if worker.unknowns >= BLIND_OBSERVATIONS_MAX]
     if any(not worker.unseen for worker in blind):
@@ -97,7 +97,7 @@ def causes(d: Deployment, decision: Decision, by: str) -> list[Cause]:
 
 
 def due_causes(d: Deployment, found: Sequence[Cause], now: datetime) -> list[Cause]:
-    """Keep the causes that the plan wants told and that are new, or old enough for a reminder."""
+    """Return the causes that the plan wants, if they are new or old enough for a reminder."""
     if not d.plan.wake.to:
         return []
     wake = d.plan.wake
@@ -113,7 +113,7 @@ def due_causes(d: Deployment, found: Sequence[Cause], now: datetime) -> list[Cau
 
 
 def telling(d: Deployment, decision: Decision, by: str, now: datetime) -> list[e.Draft]:
-    """Return the intent to notify of what is due after a decision, if anything is."""
+    """Return the intent to notify after a decision, if a cause is due."""
     due = due_causes(d, causes(d, decision, by), now)
     if not due:
         return []
@@ -122,7 +122,7 @@ def telling(d: Deployment, decision: Decision, by: str, now: datetime) -> list[e
 
 
 def message(d: Deployment, decision: Decision, due: Sequence[Cause]) -> str:
-    """Format a notice: one line, what was decided, how far it is, who needs help, what to run next."""
+    """Format a notice in one line: the decision, the progress, who needs help, what to run next."""
     asks = [cause.says for cause in due if cause.kind == "ask"]
     total = len(review.tasks(d))
     head = f"AT wake-up: {d.name}: {decision.under or decision.row}: {total - len(undone(d))}/{total} done"
@@ -145,7 +145,7 @@ def _needs(asks: Sequence[str], told: int) -> str:
 
 
 def asking(d: Deployment) -> bool:
-    """Return whether a person is needed now: a question is open, a row is held, or nothing can continue by itself."""
+    """Return whether a person is needed now: a question is open, a row is held, or no worker can continue."""
     blind = any(worker.unknowns >= BLIND_OBSERVATIONS_MAX for worker in d.workers.values())
     halted = (
         breaker_open(d) or bool(d.barred or d.full or d.promoting) or (over_budget(d) and _waiting(d)) or starved(d)
@@ -165,8 +165,7 @@ def _waiting(d: Deployment) -> bool:
 
 
 def _unreviewed(d: Deployment) -> list[tuple[str, str]]:
-    """Return what keeps outputs from being reviewed and is a person's, by a key: reviewers without a verdict, or files
-    that changed behind their last round."""
+    """Return, by key, what blocks reviews until a person acts: no verdict, or changes after the last round."""
     found = [
         (f"{w.name}:{w.attempt}", f"{w.name} gave no verdict: wakeman retry {d.name}/{w.name}, or waive {w.name}")
         for w in review.failed_reviewers(d)
@@ -189,7 +188,7 @@ def _asking(d: Deployment) -> list[WorkerState]:
 
 
 def _question(worker: WorkerState) -> str:
-    """Return the key of what a worker needs: another permission or error is another question, more silence is not."""
+    """Return the key of a worker's problem: another permission or error is a new one, longer silence is not."""
     what = (
         sha256(worker.why.encode("utf-8", "replace")).hexdigest()[:8] if worker.reason in ("waiting", "error") else ""
     )

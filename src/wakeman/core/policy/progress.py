@@ -1,4 +1,4 @@
-"""How far a deployment is, how fast, and how long it may still take: a pure function of its state."""
+"""Progress of a deployment, its rate, and the estimated time left: a pure function of its state."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from wakeman.core.model import Deployment, UnitState, WorkerState
 from wakeman.core.policy import review
 
 ESTIMATE_UNITS_MIN = 3
-"""Units made from which on an estimate is given."""
+"""Units that must be made before an estimate is given."""
 
 
 class Estimate(Struct, frozen=True):
-    """Seconds that are likely left, and the range that they will mostly be in."""
+    """Estimated seconds left, and their likely range."""
 
     left: float
     soonest: float
@@ -23,9 +23,10 @@ class Estimate(Struct, frozen=True):
 
 
 class Progress(Struct, frozen=True):
-    """How far a worker or the deployment is: units done, written ones that are not judged yet included.
+    """Progress of a worker or the deployment: units done, and units written but not verified yet.
 
-    Shape: `rate` in units a second, None until `LEAST` were made; `estimate` None then too, and when nothing is left.
+    Shape: `rate` is in units per second, None until enough units were made; `estimate` is None then too, and when
+    nothing is left.
     """
 
     done: int
@@ -35,21 +36,21 @@ class Progress(Struct, frozen=True):
 
 
 def progress(d: Deployment, now: datetime) -> Progress:
-    """Return how far a deployment is. Time that was paused, asleep or limited does not slow its rate."""
+    """Return the progress of a deployment. Time paused, asleep or at a usage limit does not lower its rate."""
     counts = [_counts(d, worker) for worker in d.workers.values() if not worker.review]
     done, made = sum(done for done, _ in counts), sum(made for _, made in counts)
     return _progress(done, len(review.tasks(d)), made, _worked_seconds(d, now), open_=d.outcome == "open")
 
 
 def of_worker(d: Deployment, worker: WorkerState, now: datetime) -> Progress:
-    """Return how far one worker is, since its first launch."""
+    """Return the progress of one worker, since its first launch."""
     done, made = _counts(d, worker)
     spent = (now - (worker.began or now)).total_seconds()
     return _progress(done, len(worker.units), made, min(spent, _worked_seconds(d, now)), open_=worker.live)
 
 
 def _counts(d: Deployment, worker: WorkerState) -> tuple[int, int]:
-    """Count a share's units that are done, or written and not judged; and those of them made in this deployment."""
+    """Count a share's units that are done, or written and not verified; and those of them made in this deployment."""
     units = [d.units[name] for name in worker.units]
     done = sum(1 for unit in units if unit.done)
     found = sum(1 for unit in units if unit.done and not _made_here(d, unit))
@@ -58,12 +59,12 @@ def _counts(d: Deployment, worker: WorkerState) -> tuple[int, int]:
 
 
 def _made_here(d: Deployment, unit: UnitState) -> bool:
-    """Return whether a unit that is done was made here, rather than found or waived."""
+    """Return whether a done unit was made in this deployment, not found or waived."""
     return not unit.waived and any(d.before.get(path) != wrote.mark for path, wrote in unit.wrote.items())
 
 
 def _worked_seconds(d: Deployment, now: datetime) -> float:
-    """Return the seconds that were worked: those counted by looks, and what has passed since the last of them."""
+    """Return the seconds worked: those counted by observations, and the time since the last one."""
     if d.looked_at is None or d.paused_at is not None or d.outcome != "open":
         return d.counted
     return d.counted + max(0.0, (now - d.looked_at).total_seconds())
@@ -75,7 +76,7 @@ def _progress(done: int, total: int, made: int, spent: float, *, open_: bool) ->
     rate, left = made / spent, total - done
     if not left or not open_:
         return Progress(done=done, total=total, rate=rate)
-    # Units come as if by chance: of n of them the rate is known to one part in the root of n.
+    # As for random arrivals: after n units the relative error of the rate is one over the root of n.
     doubt = 1 / math.sqrt(made)
     estimate = Estimate(left=left / rate, soonest=left / (rate * (1 + doubt)), latest=left / (rate * (1 - doubt)))
     return Progress(done=done, total=total, rate=rate, estimate=estimate)

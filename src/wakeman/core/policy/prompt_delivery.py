@@ -1,6 +1,5 @@
-"""Text typed into a client: made safe beforehand, looked for on the screen afterwards, and when it counts as arrived.
-
-What is known of clients is in tables; how each row was measured is in `docs/how-to/send.md`.
+"""Text typed into a client: padded before, searched on the screen afterwards, and when it counts as arrived. The
+behaviour of clients is in tables; `docs/how-to/send.md` describes how each row was measured.
 """
 
 from __future__ import annotations
@@ -14,29 +13,29 @@ from wakeman.core.log import events as e
 from wakeman.core.model import OpenIntent, WorkerState
 
 ENTER_AGAIN_S = 2.0
-"""Seconds after which Enter is pressed once more, where the text is still in the input box."""
+"""Seconds after which Enter is pressed once more, if the text is still in the input box."""
 UNCONFIRMED_S = 10.0
 """Seconds after which a text without any sign of its arrival counts as not confirmed."""
 INPUT_BOX_ROWS_MAX = 6
-"""Lines with text, from below, in which an input box is looked for."""
+"""Non-empty lines, from the bottom, in which an input box is searched."""
 INPUT_BOX_CHARS_MIN = 8
-"""Characters of a text by which it is known again in an input box."""
+"""Characters of a text that identify it in an input box."""
 COMPARED_CHARS_MAX = 100
 """Characters of a text, blanks left out, that are compared."""
 
 Pad = tuple[str, str]
-"""A pattern, and what is put in its place."""
+"""A pattern and its replacement."""
 Became = Literal["taken", "waits", "unknown"]
 
 PADS: tuple[Pad, ...] = (
     (r"\A(?=[!/#])", " "),  # a shell's command, the client's own, a note for its memory
     (r"(\\|(?:\A|(?<=\s))@\S*)\Z", r"\1 "),  # Enter is a line feed then, or chooses a file
 )
-"""What clients make something else of at a text's beginning and end. A blank there changes nothing for the model."""
+"""Beginnings and ends of a text that clients interpret. A space there makes no difference to the model."""
 
-# Patterns are compiled where they are met: most checks read no screen.
+# Patterns are compiled on first use: most checks read no screen.
 BUSY = r"(?i)\besc (?:again )?(?:to )?(?:interrupt|cancel|back)|\benter (?:to )?(?:select|confirm|submit|add|default)\b"
-"""It works, or shows a dialog."""
+"""It is busy, or shows a dialog."""
 _WORKS = r"(?i)\besc (?:again )?(?:to )?interrupt|\(esc to cancel"
 _BOX = r"^[│|]?\s*[❯>›]\s*(?P<text>.*?)\s*[│|]?$"
 """An input box's line: Claude Code, Codex, Gemini."""
@@ -45,30 +44,30 @@ _BLOCK = r"(?m)^ *┃ *(?P<text>.*?) *\n *┃ *\n *┃ +\w+ · "
 _HINT = r"(?:Ask Codex to do anything|Type your message or @path\S*|Ask anything\b.*|Try \".*\")\Z"
 """What an empty box shows."""
 _FOLDED = r"(?i)\[Pasted (?:text|content|~?\d+ lines)"
-"""What a box shows in the place of a long paste."""
+"""What a box shows instead of a long paste."""
 
 
 def padded(text: str, pads: Iterable[Pad] = PADS) -> str:
-    """Return a text as it must be typed to arrive as it is, but for a blank at its beginning or end."""
+    """Return a text with a space before or after it where needed, so that a client does not interpret it."""
     for pattern, instead in pads:
         text = re.sub(pattern, instead, text)
     return text
 
 
 def input_box(screen: str) -> str | None:
-    """Return what is in the input box at the foot of a screen: "" for an empty box, None where no box is seen.
+    """Return the text in the input box at the bottom of a screen: "" for an empty box, None if there is no box.
 
-    Boundary: of a box of several lines one is given, the first or the last; of a dialog's choices the chosen one.
+    Boundary: only one line of a box of several lines, the first or the last; of a dialog, the selected choice.
     """
     found = _box(screen)
     return None if found is None else found[0]
 
 
 def text_fate(screen: str, text: str, *, typed: bool) -> Became:
-    """Read from a screen what became of a text: taken by the client, waiting in its input box, or not to be known.
+    """Read from a screen whether a text was taken by the client, waits in its input box, or is unknown.
 
-    Shape: `typed` says that it is known to have been in the box. If that is not known, it must be seen. Boundary: a box
-    that holds something else, such as a person's half-typed line, shows nothing.
+    Shape: `typed`: it is known to have been in the box; otherwise it must be visible. Boundary: a box with another
+    text, such as a person's half-typed line, proves nothing.
     """
     box, below = _box(screen) or (None, "")
     whole = _squashed(text.removesuffix("…"))
@@ -79,7 +78,7 @@ def text_fate(screen: str, text: str, *, typed: bool) -> Became:
 
 
 def confirmation(worker: WorkerState, prompt: OpenIntent | None, now: datetime | None) -> e.Confirmed | None:
-    """Return what became of the text typed into a worker's session, once that is known or can be waited for no more."""
+    """Return whether the text typed into a worker's session arrived, once that is known or the wait is over."""
     seen = worker.observation
     if prompt is None or seen is None or seen.attempt != worker.attempt:
         return None
@@ -98,7 +97,7 @@ def confirmation(worker: WorkerState, prompt: OpenIntent | None, now: datetime |
 
 
 def unsent(worker: WorkerState, prompt: OpenIntent | None, now: datetime | None) -> bool:
-    """Return whether a text waits in the input box for an Enter that was swallowed."""
+    """Return whether a text is still in the input box because its Enter was lost."""
     seen = worker.observation
     if prompt is None or seen is None or seen.attempt != worker.attempt or seen.prompt != "waits":
         return False

@@ -14,21 +14,21 @@ from wakeman.core.model import FileFingerprint, Unit, Verdict, VerifySpec
 from wakeman.core.text import last_line, sanitise
 
 FAULT_CHARS_MAX = 160
-"""Characters of what a parser or a check says that a problem repeats."""
+"""Characters of a parser's or a command's message that a problem quotes."""
 HARD_LINK = "a hard link of"
 """How the problem of an output begins that is another file's second name."""
 _IDENTITY = ("size", "mtime_ns", "inode")  # not the path: one side may spell it another way
 
 
 class Check(Struct, frozen=True):
-    """What became of the verify command: its exit code, or None when it could not end, and what it printed."""
+    """Result of `verify.command`: its exit status, None if it did not end, and what it printed."""
 
     code: int | None
     message: str = ""
 
 
 class Facts(Struct, frozen=True):
-    """What was found of one unit; the mappings go by the path as the unit names it.
+    """What was found of one unit; mappings are keyed by the path as the unit names it.
 
     Shape: `marks` are the outputs that exist, `before` those that did at the launch, `parsed` what a parser found
     wrong, `input` the fingerprint of the unit's input if that exists, `check` None when the command was not run.
@@ -48,10 +48,10 @@ class Facts(Struct, frozen=True):
 
 
 def judge_unit(unit: Unit, verify: VerifySpec, facts: Facts) -> Verdict:
-    """Judge one unit: problems in the order of its outputs, then of them together, then the check's.
+    """Judge one unit: the problems of each output in order, then of all together, then of the command.
 
-    Boundary: a missing output has that one problem; a unit without outputs passes by its check alone, and
-    without either never.
+    Boundary: a missing output has only that problem; a unit without outputs passes by its command alone, and without
+    either never.
     """
     problems = [
         f"{sanitise(path, 200)}: {problem}" for path in unit.outputs for problem in _file_problems(path, verify, facts)

@@ -1,5 +1,5 @@
-"""Sessions that workers start themselves, of names that `cleanup.sweep` speaks of: whose they are, and when they are
-to end."""
+"""Sessions that workers start themselves, with names that `cleanup.sweep` matches: their owners, and when they are
+ended."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from wakeman.core.model import Deployment, Plan, SweepSpec, Validator, WorkerSta
 
 
 def sweep_rule(plan: Plan, session: str) -> SweepSpec | None:
-    """Return the first rule of the plan whose pattern fits a session's name."""
+    """Return the first rule of the plan whose pattern matches a session's name."""
     return next((each for each in plan.cleanup.sweep if fnmatchcase(session, each.sessions)), None)
 
 
 def owner(d: Deployment, sign: str) -> str:
-    """Return the worker whose attempt, this or an earlier one, has a mark; "" for none of this deployment."""
+    """Return the worker with this attempt id, current or earlier; "" if it is of another deployment."""
     deployment, _, rest = sign.partition("/")
     worker = d.workers.get(rest.partition("/")[0])
     if worker is None or deployment != d.name:
@@ -23,7 +23,7 @@ def owner(d: Deployment, sign: str) -> str:
 
 
 def overdue(d: Deployment, worker: WorkerState) -> list[Validator]:
-    """List the validators of a worker that the last look saw and that are older than the plan lets them be."""
+    """List the side sessions of a worker, as last observed, that are older than the plan allows."""
     if d.looked_at is None:
         return []
     rules = ((each, sweep_rule(d.plan, each.session)) for each in d.validators if each.worker == worker.name)
@@ -35,5 +35,5 @@ def overdue(d: Deployment, worker: WorkerState) -> list[Validator]:
 
 
 def _deployment_mark(sign: str) -> str:
-    """Return what all marks of one deployment share, whatever the boot: when it began, and where."""
+    """Return the part that all attempt ids of one deployment share, on every boot: when it began, and where."""
     return sign.rpartition("@")[2].partition(".")[2]

@@ -1,6 +1,5 @@
-"""Outputs that are staged: made in a workspace of their worker's own, and promoted to where they belong once they pass.
-
-A table says what sets the kinds of workspaces apart; what is asked of one is asked here.
+"""Staged outputs: made in a private workspace, and promoted once they pass. The table describes how the kinds of
+workspaces differ.
 """
 
 from __future__ import annotations
@@ -22,14 +21,14 @@ from wakeman.core.model import (
 )
 
 STAGED_REST_S = 1.0
-"""Seconds between two looks that found the same files, after which a worker at work is taken to have finished them."""
+"""Seconds between two observations of the same files after which a running worker is assumed to have finished them."""
 
 
 class Staging(Struct, frozen=True):
-    """What sets one kind of workspace apart.
+    """Properties of one kind of workspace.
 
-    Shape: `promotion` is the action that promotes what passes, None where outputs are made in place; with `at_work`
-    also from a worker that is still running; `direct` says that the worker itself writes where its outputs count.
+    Shape: `promotion` is the action that promotes what passes, None if outputs are made in place; `at_work`: also while
+    the worker runs; `direct`: the worker writes to the final paths itself.
     """
 
     promotion: e.Action | None = None
@@ -45,32 +44,32 @@ STAGING: Mapping[WorkspaceKind, Staging] = {
 
 
 def staging(d: Deployment) -> Staging:
-    """Return what holds for those that make units."""
+    """Return the properties for workers that make units."""
     return STAGING[d.plan.workers.workspace]
 
 
 def staging_of(d: Deployment, worker: WorkerState) -> Staging:
-    """Return what holds for a worker: a reviewer writes its verdict in place."""
+    """Return the properties for a worker: a reviewer writes its verdict in place."""
     return STAGING[d.plan_of(worker).workers.workspace]
 
 
 def leaves_branches(d: Deployment) -> bool:
-    """Return whether what passes ends on branches, which a person merges."""
+    """Return whether outputs are promoted to branches, which a person merges."""
     return staging(d).promotion == "commit"
 
 
 def installed(d: Deployment, unit: UnitState) -> Mapping[str, FileFingerprint] | None:
-    """Return what was promoted to a unit's places; None where its worker writes there itself."""
+    """Return what was promoted to a unit's targets; None if its worker writes there itself."""
     return None if staging_of(d, d.workers[unit.worker]).direct else unit.installed
 
 
 def foreign(d: Deployment, unit: UnitState, there: Iterable[FileFingerprint]) -> tuple[FileFingerprint, ...]:
-    """Return the files at a unit's targets that were neither there at first nor promoted since."""
+    """Return the files at a unit's targets that neither existed at first nor were promoted."""
     return tuple(mark for mark in there if mark != unit.installed.get(mark.path, d.before.get(mark.path)))
 
 
 def attempt_over(worker: WorkerState) -> bool:
-    """Return whether no process of a worker's last attempt is left, as of the last observation."""
+    """Return whether the last observation found no process of a worker's last attempt."""
     seen = worker.observation
     over = worker.ended or (seen is not None and seen.session in ("exited", "killed", "lost"))
     return over and not worker.processes and not worker.intent
@@ -80,9 +79,9 @@ def attempt_over(worker: WorkerState) -> bool:
 
 
 def ready_to_promote(d: Deployment) -> list[str]:
-    """Return the names of the units to promote now: they pass, their target is unchanged, they are at rest.
+    """Return the units to promote now: they pass, their targets are unchanged, and their files no longer change.
 
-    Boundary: of a worker at work its tree is left alone, and its stage is read when two looks have found the same.
+    Boundary: the tree of a running worker is not touched, and its stage only after two equal observations.
     """
     kind = staging(d)
     if kind.promotion is None:
@@ -98,19 +97,19 @@ def _ready(d: Deployment, unit: UnitState, kind: Staging) -> bool:
 
 
 def _waits(d: Deployment, unit: UnitState) -> bool:
-    """Return whether a unit passes where it was made, was not promoted as it is, and may be."""
+    """Return whether a unit passes in its workspace and may be promoted, which was not done yet."""
     made = unit.staged
     return made is not None and made.passed and made.marks != unit.promoted and not blocked(d, unit)
 
 
 def blocked(d: Deployment, unit: UnitState) -> bool:
-    """Return whether a unit passes, and cannot be promoted, as a file created outside Wakeman is at its target."""
+    """Return whether a unit passes and cannot be promoted because a file created outside Wakeman is at its target."""
     made = unit.staged
     return bool(made and made.passed and made.foreign) and d.plan.watch.conflicts != "ignore" and not unit.done
 
 
 def held_up(d: Deployment, names: Iterable[str]) -> list[str]:
-    """List those of some units that pass and cannot be promoted yet: to do them again would not help."""
+    """List those of some units that pass and cannot be promoted yet: doing them again would not help."""
     if staging(d).promotion is None:
         return []
     under_way = {promotion.target for promotion in d.promoting.values()}
@@ -118,7 +117,7 @@ def held_up(d: Deployment, names: Iterable[str]) -> list[str]:
 
 
 def unrested(d: Deployment) -> bool:
-    """Return whether a unit only waits for the look that finds its files at rest."""
+    """Return whether a unit only waits for an observation that finds its files unchanged."""
     return staging(d).at_work and any(_waits(d, unit) and _at_work(d, unit) for unit in d.units.values())
 
 
@@ -127,7 +126,7 @@ def _at_work(d: Deployment, unit: UnitState) -> bool:
     return worker.live and not attempt_over(worker)
 
 
-# --- what is written of it ------------------------------------------------------------------------------------
+# --- the facts that are written -------------------------------------------------------------------------------
 
 
 def promotions(d: Deployment) -> list[e.Draft]:
@@ -152,7 +151,7 @@ def _promoted_files(d: Deployment, unit: UnitState) -> tuple[PromotedFile, ...]:
 
 
 def trespasses(d: Deployment) -> list[e.Draft]:
-    """Return the conflicts that the last look found in the places of outputs that are staged."""
+    """Return the conflicts that the last observation found at the targets of staged outputs."""
     if staging(d).promotion is None or d.plan.watch.conflicts == "ignore":
         return []
     return [

@@ -1,4 +1,4 @@
-"""The two decision tables, and how a row is chosen: top-down, the first that fits."""
+"""The two decision tables, and how a row is chosen: from the top, the first whose conditions hold."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from wakeman.core.model import Deployment
 EDITION = 2
 EDITION_QUOTING_MIN = 2
 """Edition from which on what others said is quoted."""
-"""Of the tables: a log is judged by those that it was begun under. 1: attempts back off."""
+"""Edition of the tables: a log is verified by the edition under which it was begun. 1: attempts back off."""
 
 
 Row = Literal[
@@ -128,7 +128,7 @@ HOLDABLE = frozenset({"wrap up", "give up", "clean up"})
 
 
 def choose(rules: Sequence[Rule], facts: Mapping[str, bool]) -> Rule:
-    """Return the first rule that fits. Boundary: the last rule of a table asks nothing, so there always is one."""
+    """Return the first rule whose conditions hold. Boundary: the last rule has none, so there always is one."""
     for rule in rules[:-1]:
         for name, value in rule.when.items():
             if facts[name] is not value:

@@ -1,4 +1,4 @@
-"""From what a look observed to the transitions that it demands of the workers' machines."""
+"""The transitions of workers' state machines that an observation triggers."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from wakeman.core.text import refused
 
 
 def transitions(d: Deployment) -> list[e.Draft]:
-    """Return the transitions that the last look demands, worker by worker, in legal order, and what it settles.
+    """Return the transitions that the last observation triggers, in legal order, and confirmations of typed text.
 
-    Boundary: a session that is queued or unknown moves nothing.
+    Boundary: a session that is queued or unknown triggers none.
     """
     drafts: list[e.Draft] = []
     for worker in d.workers.values():
@@ -84,7 +84,7 @@ def _stuck_reason(d: Deployment, worker: WorkerState, seen: Observation) -> Reas
 
 
 def _still(worker: WorkerState, seen: Observation) -> bool:
-    """Return whether nothing moved since it stalled (or, if it is not stuck, since its life was last seen)."""
+    """Return whether there was no sign of life since it stalled or, if it is not stuck, since the last one."""
     return seen.life == (worker.stalled_life if worker.reason == "silent" else worker.life)
 
 
@@ -96,7 +96,7 @@ def _stalled(d: Deployment, reason: Reason, worker: WorkerState, seen: Observati
 
 
 def _why_with_refusals(seen: Observation, why: str | None = None) -> str:
-    """Return what was seen, or `why`, and what it was refused."""
+    """Return the reason observed, or `why`, and the last blocked write."""
     return "; ".join(filter(None, (seen.why if why is None else why, refused(seen.refused))))
 
 

@@ -1,4 +1,4 @@
-"""The same night under another policy: where the tables would have said something else."""
+"""The same log under another policy: where the tables would have decided otherwise."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 
 class Difference(Struct, frozen=True):
-    """One thing that would have gone otherwise. `worker` is "" for the deployment; "" did or would: nothing."""
+    """One difference. `worker` is "" for the deployment; `did` or `would` is "" for nothing."""
 
     seq: int
     at: datetime
@@ -31,17 +31,17 @@ class Difference(Struct, frozen=True):
 
 
 class WhatIf:
-    """Compares the transitions and decisions of a log with those of another policy, on the state that the log has.
+    """Compares the transitions and decisions of a log with those of another policy, on the recorded state.
 
-    Shape: what is recorded stays as it is: looks, verdicts, the pace of the alarms. So behind the first difference
-    the night itself would have gone on otherwise.
+    Shape: observations, verdicts and alarm times stay as recorded. So after the first difference the real deployment
+    would have gone otherwise.
     """
 
     def __init__(self) -> None:
         self._compared: int | None = None  # the look whose rows of workers are compared
 
     def before(self, d: Deployment, event: e.Event, plan: Plan) -> Iterator[Difference]:
-        """Compare rows where the log has one; to be called before the event is applied."""
+        """Compare rows at each row of the log; call it before the event is applied."""
         data = event.data
         if not isinstance(data, e.Decided):
             return
@@ -54,7 +54,7 @@ class WhatIf:
             yield from _paired(event, {"": did}, {"": would})
 
     def after(self, d: Deployment, event: e.Event, plan: Plan) -> Iterator[Difference]:
-        """Compare the transitions that an observation demands; to be called once the event is applied."""
+        """Compare the transitions that an observation triggers; call it after the event is applied."""
         if isinstance(event.data, e.Looked) and not event.data.more:
             yield from _paired(event, _moves(d), _under(d, plan, _moves))
 

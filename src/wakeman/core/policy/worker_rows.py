@@ -1,7 +1,6 @@
-"""The workers' table, asked of each worker: what its rows ask, and the rung that its ladder has come to.
-
-Every function here is pure in the deployment as its log has it up to the last observation; the clock is that
-observation's. So the same log gives the same decision anywhere.
+"""The conditions of the workers' table, evaluated for each worker, and the current rung of its ladder. Every function
+here depends only on the logged deployment up to the last observation, and uses that observation's clock. So the same
+log gives the same decision everywhere.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ def decide_worker(d: Deployment, worker: WorkerState) -> Decision:
 
 
 def worker_facts(d: Deployment, worker: WorkerState) -> dict[str, bool]:
-    """Return the facts that a worker's rows ask for. Each is independent in the tables' proof of completeness."""
+    """Return the facts that a worker's rows test. The tables' proof of completeness takes them as independent."""
     return {
         "live": worker.live,
         "unwanted": worker.stop,
@@ -54,7 +53,7 @@ def _reset(d: Deployment, worker: WorkerState) -> bool:
 
 
 def ladder(plan: Plan, reason: str) -> tuple[Rung, ...]:
-    """Return the rungs for a reason under a worker's plan. A nudge is for who can read one: interactive workers."""
+    """Return the rungs for a reason under a worker's plan. Only interactive workers can be nudged."""
     ladders: dict[str, tuple[Rung, ...]] = {
         "waiting": plan.stuck.waiting,
         "limited": plan.stuck.limited,

@@ -1,1 +1,1 @@
-"""What an attempt is made of, and what is typed into its session."""
+"""The parts of an attempt, and typing into its session."""

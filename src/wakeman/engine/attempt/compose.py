@@ -1,4 +1,4 @@
-"""What an attempt is made of: its task, its command, its files, its session."""
+"""Composes an attempt: its task, command, files and session."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ BEFORE_TIMEOUT_S = 30.0
 
 
 class Attempt(Struct, frozen=True):
-    """An attempt whose files are written: what is recorded of it, and what is started."""
+    """An attempt whose files are written: what is recorded, and what is started."""
 
     worker: str
     start: Start
@@ -46,9 +46,9 @@ class Attempt(Struct, frozen=True):
 
 
 def prepared(world: World, d: Deployment, worker: WorkerState) -> Attempt:
-    """Prepare a worker's next attempt: its files, and what the plan has run before.
+    """Prepare a worker's next attempt: write its files, run the commands of `workers.before`.
 
-    Raises: WakemanError where it cannot be started as it is; DiskError.
+    Raises: WakemanError if it cannot be started; DiskError.
     """
     ahead = _next(world, d, worker)
     _clear(world, d, worker)
@@ -80,7 +80,7 @@ def _require_cwd(world: World, d: Deployment, worker: WorkerState, cwd: str) -> 
 def start_sessions(
     world: World, host: Host, attempts: Sequence[Attempt], now: datetime, redact: secrets.Redact
 ) -> list[Made]:
-    """Make what sessions are ours to make in one go; the others' launchers run one after the other.
+    """Make the sessions in one call; external launchers run one after the other.
 
     Raises: ProgramError when their place does not answer.
     """
@@ -105,7 +105,7 @@ def write_scripts(world: World, host: Host) -> None:
 
 
 def _keyless(world: World, plan: Plan, host: Host) -> str:
-    """Return which variables a worker would lack, as they were removed."""
+    """Return which variables a worker would lack because their file was removed."""
     wanted = [*plan.workers.env_from, *([plan.workers.env_file] if plan.workers.env_file is not None else [])]
     if not wanted or world.files.marks([layout.inside(host, layout.SECRETS)]):
         return ""
@@ -113,10 +113,10 @@ def _keyless(world: World, plan: Plan, host: Host) -> str:
 
 
 def _next(world: World, d: Deployment, worker: WorkerState) -> WorkerState:
-    """Return the worker as the next attempt will see it. The log's own is changed by `apply` alone.
+    """Return the worker with the state of its next attempt. Only `apply` changes the log's own.
 
-    Shape: it continues the conversation of the attempt before where that did not end by its own fault; one that a
-    signal ended is continued once.
+    Shape: it continues the previous attempt's conversation if that ended through no fault of its own; after an end by a
+    signal, once.
     """
     import copy
     import uuid
@@ -136,7 +136,7 @@ def _next(world: World, d: Deployment, worker: WorkerState) -> WorkerState:
 
 
 def _clear(world: World, d: Deployment, worker: WorkerState) -> None:
-    """Remove what the attempt before left of its session, which holds the name. Failing, the launch will."""
+    """Remove the previous attempt's session, which still holds the name; if that fails, the launch reports it."""
     if worker.session_id:
         with suppress(ProgramError):
             world.executor(d.host).cancel([(worker.session_id, worker.session_mark)])
@@ -161,7 +161,7 @@ def harness_of(world: World, d: Deployment, worker: WorkerState) -> Harness:
 def compose_attempt(
     world: World, d: Deployment, worker: WorkerState, keys: Mapping[str, str] | None = None
 ) -> tuple[Task, Command, Start]:
-    """Compose one attempt: its task, the harness's command, and the session that runs it. Writes nothing."""
+    """Compose one attempt: its task, the harness's command, and its session. Writes nothing."""
     plan, host = d.plan_of(worker), d.host
     values, space = template_names(d, worker), workspace(d, worker)
     cwd = space.source(render(plan.workers.cwd, values))
@@ -219,7 +219,7 @@ def _recorded_profile(world: World, plan: Plan) -> Agent | None:
 
 
 def _task_text(world: World, d: Deployment, worker: WorkerState, names: Mapping[str, str]) -> str:
-    """Format the task: the plan's prompt for what is missing, and what the attempts before left undone and why."""
+    """Format the task: the plan's prompt for the missing units, and what earlier attempts left undone and why."""
     template, where = _task_template(world, d.plan)
     if worker.review:
         names = {**names, "task": task_text(template, names, where).strip() or "(nothing)"}
@@ -236,7 +236,7 @@ def _task_text(world: World, d: Deployment, worker: WorkerState, names: Mapping[
 
 
 def _task_template(world: World, plan: Plan) -> tuple[str, str]:
-    """Return the template of the workers' task, and what a fault in it speaks of."""
+    """Return the template of the workers' task, and its name in errors."""
     file = plan.workers.prompt_file
     if not file:
         return plan.workers.prompt, "workers.prompt"
@@ -244,7 +244,7 @@ def _task_template(world: World, plan: Plan) -> tuple[str, str]:
 
 
 def prepare_attempt(world: World, d: Deployment, worker: WorkerState) -> Attempt:
-    """Write the files of an attempt, all of them before its intent is recorded."""
+    """Write all files of an attempt, before its intent is recorded."""
     plan, host, files = d.plan_of(worker), d.host, world.files
     task, command, start = compose_attempt(world, d, worker, secrets.keys(world, plan, host))
     home = layout.attempt_directory(host, worker)
@@ -254,7 +254,7 @@ def prepare_attempt(world: World, d: Deployment, worker: WorkerState) -> Attempt
     files.make(layout.inside(host, "streams"))
     if worker.review:
         files.make(posixpath.dirname(verdict_file(d, worker)))
-        files.remove(verdict_file(d, worker))  # what is there is not this attempt's
+        files.remove(verdict_file(d, worker))  # an existing one is not this attempt's
     workspace(d, worker).prepare(world, task, start)
     _require_cwd(world, d, worker, start.cwd)
     files.write(task.units_file, units_listing(review.subjects(d, worker) if worker.review else units).encode())
@@ -272,7 +272,7 @@ def prepare_attempt(world: World, d: Deployment, worker: WorkerState) -> Attempt
         files.write(layout.may(host, worker), _rules(world, d, worker))
     if command.trail is not None:
         files.write(layout.trail(host, worker), msgspec.json.encode(command.trail))
-    # The mark reaches the program alone: the wrapper outlives it for a moment and is none of its leftovers.
+    # Only the program gets the mark: the wrapper outlives it for a moment and must not count as a leftover.
     env = {
         "WAKEMAN_ATTEMPT": start.mark,
         **command.env,
@@ -294,7 +294,7 @@ def prepare_attempt(world: World, d: Deployment, worker: WorkerState) -> Attempt
 
 
 def _outputs_for_hook(outputs: Sequence[str]) -> bytes:
-    """List outputs for the hook: a path and its spelling in JSON. What does not fit a line is left out."""
+    """List outputs for the hook: a path and its spelling in JSON. A path that does not fit a line is omitted."""
     import json
 
     plain = [path for path in outputs if not set("\n\r\t\\") & set(path)]
@@ -302,11 +302,11 @@ def _outputs_for_hook(outputs: Sequence[str]) -> bytes:
 
 
 def _rules(world: World, d: Deployment, worker: WorkerState) -> bytes:
-    """Return where an attempt may write, and where not at all, as the guard reads it: the first rule that fits counts.
+    """Return the guard's rules: where an attempt may write, and where not; the first rule that matches counts.
 
-    Shape: its outputs, what its units claim besides, and its TMPDIR; not elsewhere in the plan's root and in what the
-    deployment keeps, unless the plan does not mind. Of its client's own directory nothing is said. A path that does
-    not fit a line is left out.
+    Shape: allowed are its outputs, the claims of its units, and its TMPDIR; denied is the rest of the plan's root and
+    of the deployment's directory, unless the plan ignores conflicts. No rule is about its client's own directory. A
+    path that does not fit a line is omitted.
     """
     host = d.host
     units, space = share(d, worker).units, workspace(d, worker)
@@ -333,12 +333,12 @@ def _exports(env: Mapping[str, str], host: Host) -> bytes:
 
 
 def _adopt(world: World, host: Host, ready: Attempt, now: datetime, redact: secrets.Redact) -> Made:
-    """Run the user's own launcher, and take the session of that name if it was not there before."""
+    """Run the user's own launcher, and adopt the session of that name if it did not exist before."""
     executor = world.executor(host)
     before = executor.poll()
     if before.state == "unknown" or any(seen.session == ready.start.session for seen in before.seen):
         return Made(error=before.why or "a session of that name already exists", taken=True)
-    # The launcher gets what a wrapper would read: the plan's variables, and the secrets by way of a file.
+    # The launcher gets what a wrapper would read: the plan's variables, and the secrets in a file.
     argv = ("/bin/sh", "-c", '. "$0" && exec "$@"', posixpath.join(ready.start.argv[2], "env"), *ready.command.argv)
     ran = world.machine.run(argv, cwd=ready.start.cwd, env=ready.start.env, timeout=BEFORE_TIMEOUT_S)
     for seen in executor.poll().seen:

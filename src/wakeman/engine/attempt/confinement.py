@@ -1,4 +1,4 @@
-"""Confined attempts: what one may write to, what it gets of the user's client, and which plans are refused."""
+"""Confined attempts: what one may write to, which files of the user's client it gets, and which plans are refused."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from wakeman.engine.workspace import workspace
 from wakeman.ports import Command, Reach, Task, World
 
 OPEN_MODE = 0o777
-"""Mode of a directory for outputs, but for the umask: what a worker's own `mkdir` would have made."""
+"""Mode of a directory for outputs, less the umask: the same as by a worker's own `mkdir`."""
 
 
 def output_directories(d: Deployment, worker: WorkerState) -> list[str]:
     """List the directories that an attempt needs for its outputs and claims, absolute.
 
-    Shape: of a cleanup worker, as they were the worker's who had the units first. Cost: a look at each worker.
+    Shape: a cleanup worker gets those of the worker that had the units first. Cost: visits each worker.
     """
     root = workspace(d, worker).root()
     first = _original_worker(d, worker)
@@ -53,26 +53,26 @@ def _staged(d: Deployment, unit: UnitState) -> bool:
 
 
 def writable_paths(d: Deployment, worker: WorkerState, *, stream: bool) -> list[str]:
-    """List all that an attempt may write to: directories with what lies below, and its `stream`; absolute.
+    """List everything that an attempt may write to: directories with all below, and its `stream`; absolute.
 
-    Boundary: not the rest of its own directory. What is there is written by us, not by the attempt.
+    Boundary: not the rest of its own directory: those files are written by Wakeman.
     """
     host = d.host
     own = [layout.scratch(host, worker), layout.report_directory(host, worker), layout.client(host, worker)]
     if stream:
-        own.append(layout.stream(host, worker))  # it holds that open, and may open it again by /dev/stdout
+        own.append(layout.stream(host, worker))  # it has it open, and may open it again as /dev/stdout
     share = Share(worker.name, worker.key, ())
     return [*output_directories(d, worker), *own, *also(d.plan, host.root, d.name, share)]
 
 
 def also(plan: Plan, root: str, deployment: str, share: Share) -> list[str]:
-    """List what `workers.confine_also` comes to for one worker, absolute."""
+    """List the directories of `workers.confine_also` for one worker, absolute."""
     names = worker_names(deployment, msgspec.structs.replace(share, units=()), "", "")
     return [posixpath.normpath(posixpath.join(root, render(path, names))) for path in plan.workers.confine_also]
 
 
 def words(world: World, host: Host, worker: WorkerState) -> tuple[str, ...]:
-    """Return the words before the program's own; nothing where workers are not confined."""
+    """Return the arguments before the program's own; none if workers are not confined."""
     if host.confinement is None:
         return ()
     return world.confiner().words(host.confinement, host.directory, layout.rules(host, worker))
@@ -129,7 +129,7 @@ def _readable_paths(host: Host, worker: WorkerState, command: Command) -> list[s
 
 
 def borrowed(world: World, host: Host, task: Task, wanted: Mapping[str, tuple[str, ...]]) -> dict[str, bytes]:
-    """Read what a worker's client gets of the user's: of each file the newer one, the user's or its own from before."""
+    """Read the user's files that a worker's client gets: of each the newer one, the user's or the worker's own copy."""
     found = {}
     for name, candidates in wanted.items():
         theirs = [place for place in (_expanded(host, candidate) for candidate in candidates) if place]
@@ -143,7 +143,7 @@ def borrowed(world: World, host: Host, task: Task, wanted: Mapping[str, tuple[st
 
 
 def _expanded(host: Host, candidate: str) -> str:
-    """Expand a variable of the host; "" where it is not set."""
+    """Expand a variable of the host; "" if it is not set."""
     if not candidate.startswith("$"):
         return candidate
     name, slash, rest = candidate[1:].partition("/")
@@ -155,7 +155,7 @@ def _expanded(host: Host, candidate: str) -> str:
 
 
 def confinement_faults(world: World, plan: Plan, root: str, where: str, shares: Sequence[Share]) -> list[str]:
-    """List why a plan's workers cannot be confined here. Shape: `where` is the plan file's name."""
+    """List the reasons why a plan's workers cannot be confined here. Shape: `where` is the plan file's name."""
     if plan.workers.confine == "off":
         return []
     reach = _reach(world, plan, root, shares)
@@ -168,9 +168,9 @@ def confinement_faults(world: World, plan: Plan, root: str, where: str, shares: 
 
 
 def share_overlaps(world: World, d: Deployment, kept: Iterable[WorkerState], new: Iterable[Share]) -> list[str]:
-    """List new shares that could write where workers who stay may; nothing where workers are not confined.
+    """List new shares that could write to directories of existing workers; none if workers are not confined.
 
-    Shape: a cleanup worker counts as the worker who had its units first.
+    Shape: a cleanup worker counts as the worker that had its units first.
     """
     if d.host.confinement is None:
         return []
@@ -209,7 +209,7 @@ def _unable(world: World, plan: Plan) -> list[str]:
 def _wards(
     world: World, root: str, where: str, reach: Sequence[rules.WritableDirectory]
 ) -> tuple[dict[str, str], list[str]]:
-    """Return the paths that no worker may replace, and those of them that no worker may write into."""
+    """Return the paths that no worker may replace, and those of them that no worker may write inside."""
     file = posixpath.join(root, posixpath.basename(where))
     state = world.files.resolve([world.state])[world.state]
     wards = {world.machine.home(): "your home directory", state: "the state directory"}

@@ -1,4 +1,4 @@
-"""Typing into workers' sessions: what is typed, and what a look finds of it afterwards."""
+"""Typing into workers' sessions, and observing whether the text arrived."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from wakeman.engine.terminals import session_address, terminal
 from wakeman.ports import World
 
 PROMPT_SCREEN_ROWS = 60
-"""Lines of a screen in which a text is looked for."""
+"""Lines of a screen in which a text is searched."""
 
 
 def reported_prompts(world: World, d: Deployment, worker: WorkerState) -> str:
-    """Return a fingerprint of what the client has reported of prompts until now; "" for nothing yet."""
+    """Return a fingerprint of the client's latest report of a prompt; "" for none yet."""
     file = layout.prompt_taken_file(d.host, worker)
     mark = world.files.marks([file]).get(file)
     return f"{mark.mtime_ns}:{mark.inode}" if mark is not None else ""
@@ -27,7 +27,7 @@ def type_into_worker(
 ) -> str:
     """Type a text into a worker's session, unless a dialog or a person's half-typed line is there.
 
-    Shape: "" when it was typed, else why not. `raw` leaves out what keeps a client from taking it for a command.
+    Shape: "" when it was typed, else why not. `raw` adds no pad, so that a client may take it for a command.
     """
     safe = text if raw else world.harness(d.plan_of(worker).workers.harness).typed(text)
     try:
@@ -48,7 +48,7 @@ def press_enter(world: World, d: Deployment, worker: WorkerState) -> str:
 
 
 def prompt_fate(world: World, d: Deployment, worker: WorkerState) -> Literal["", "heard", "taken", "waits", "unknown"]:
-    """Find what became of the text typed last; "" when none is on its way.
+    """Find the state of the text typed last; "" if none is unconfirmed.
 
     Cost: a stat, and one capture of the screen.
     """

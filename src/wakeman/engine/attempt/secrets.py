@@ -1,4 +1,4 @@
-"""The keys that workers get, read back from where `up` has kept them, and kept out of all that is told."""
+"""The workers' keys, read from the file that `up` wrote, and removed from everything that is logged or shown."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from wakeman.engine import layout
 from wakeman.ports import World
 
 Redact = Callable[[str], str]
-"""Takes keys out of a text."""
+"""Removes keys from a text."""
 
 
 def keys(world: World, plan: Plan, host: Host) -> Mapping[str, str]:
-    """Read back the values that `up` has kept for the workers' environment. Raises: StorageError."""
+    """Read the values that `up` stored for the workers' environment. Raises: StorageError."""
     if not plan.workers.env_from and plan.workers.env_file is None:
         return {}
     import shlex
@@ -27,10 +27,9 @@ def keys(world: World, plan: Plan, host: Host) -> Mapping[str, str]:
 
 
 def redactor(world: World, d: Deployment) -> Redact:
-    """Return what takes the deployment's keys out of text from outside: those that `workers.redact` names, or all.
+    """Return a function that removes the deployment's keys from text: those that `workers.redact` names, or all.
 
-    Boundary: where the file of keys is gone, what looks like a key is still taken out.
-    Cost: one read where the plan has keys.
+    Boundary: if the file of keys is gone, what looks like a key is still removed. Cost: one read if the plan has keys.
     """
     workers = d.plan.workers
     try:

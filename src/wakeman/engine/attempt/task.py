@@ -1,4 +1,4 @@
-"""What an attempt is told: its share as it is left, the names that templates may use, where a verdict goes."""
+"""An attempt's task: the rest of its share, the names of its templates, the path of a verdict."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from wakeman.engine.workspace import workspace
 
 
 def template_names(d: Deployment, worker: WorkerState) -> Mapping[str, str]:
-    """Return what templates of a worker may use for its present attempt. A reviewer's name the units it reviews."""
+    """Return the template names of a worker's present attempt. A reviewer's include the units that it reviews."""
     host = d.host
     files = layout.prompt_file(host, worker), layout.units_file(host, worker)
     if not worker.review:
@@ -25,12 +25,12 @@ def template_names(d: Deployment, worker: WorkerState) -> Mapping[str, str]:
 
 
 def verdict_file(d: Deployment, worker: WorkerState) -> str:
-    """Return where a reviewer is to write its verdict; "" for a worker that is none."""
+    """Return the path of a reviewer's verdict; "" for other workers."""
     return d.units[worker.units[0]].unit.outputs[0] if worker.review else ""
 
 
 def share(d: Deployment, worker: WorkerState) -> Share:
-    """Return what is left of a worker's share, as its next attempt gets it."""
+    """Return the rest of a worker's share, with the paths that its next attempt uses."""
     space = workspace(d, worker)
     units = tuple(space.for_worker(d.units[name].unit) for name in missing(d, worker))
     return Share(name=worker.name, key=worker.key, units=units)

@@ -1,7 +1,7 @@
-"""One file an effect: its intent, what performs it, its outcome, and how that is read from a log.
+"""One file per effect: its intent, how it is performed, its outcome, and how that is read from a log.
 
-`ACTIONS` names what each action of the decision tables does. An action that is not here (`wait`, `ask`) leaves its
-mark in the decision itself.
+`ACTIONS` names what each action of the decision tables does. An action that is not listed (`wait`, `ask`) has no effect
+beyond its decision.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ ACTIONS: dict[str, str] = {
     "sweep": "sweep.sweep",
     "close": "close.close",
 }
-"""Action -> module and function in this package; loaded when it is first taken: most checks take none."""
+"""Action -> module and function in this package, loaded on first use: most checks take none."""
 
 
 def steps_of(action: str, d: Deployment, decision: Decision, now: datetime) -> Steps[None]:
-    """Yield what an action of a decision writes and does."""
+    """Yield the steps of a decision's action."""
     if action in ACTIONS:
         module, _, name = ACTIONS[action].partition(".")
         found = cast("Action", getattr(import_module(f"{__name__}.{module}"), name))

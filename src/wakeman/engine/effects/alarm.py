@@ -1,4 +1,4 @@
-"""Keep the alarm: while a deployment is open, one generation of it lies ahead."""
+"""Keep the alarm: while a deployment is open, one alarm is pending."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from wakeman.ports import World
 
 
 class FindAlarm(Struct, frozen=True):
-    """Ask whether the recorded alarm lies ahead; `why` is what another would be set for."""
+    """Ask whether the recorded alarm is pending; `why` is the reason for which another would be set."""
 
     why: str
     now: datetime
 
     def perform(self, world: World, d: Deployment) -> bool:
-        """Return it. Effects: a timer below a minute that has fired is set once more."""
+        """Return it. Effects: restarts a timer for an interval below a minute that has fired."""
         if not alarm.alarm_is_pending(world, d, self.now):
             return False
         alarm.repeat_timer(world, d)
         return True
 
     def recorded(self, d: Deployment, write: Write) -> bool:
-        """Read it from what follows: one that is gone is replaced, if any can be set."""
+        """Read it from the next write: an alarm that is gone is replaced, if one can be set."""
         data = write[0].data
         return not (isinstance(data, e.Armed) and data.why == self.why)
 
@@ -40,11 +40,11 @@ class Arm(Struct, frozen=True):
     now: datetime
 
     def perform(self, world: World, d: Deployment) -> e.Armed | None:
-        """Return what there is to record; None where none could be set."""
+        """Return the fact to record; None if no alarm could be set."""
         return alarm.arm(world, d, self.now, self.why)
 
     def recorded(self, d: Deployment, write: Write) -> e.Armed | None:
-        """Read it. Boundary: the generation is not for the world to say."""
+        """Read it. Boundary: the generation does not depend on the world."""
         return _armed_fact(d, write, self.why)
 
 
@@ -52,12 +52,12 @@ class Rearm(Struct, frozen=True):
     """Set an alarm that carries the log's last line, before the present one is removed."""
 
     def perform(self, world: World, d: Deployment) -> e.Armed | None:
-        """Return what there is to record; None where the present one cannot be taken back, or is worth more.
+        """Return the fact to record; None if the present alarm is kept.
 
-        Boundary: an alarm without a job cannot be taken back, so it is replaced only when its time has come; one with a
-        job is not replaced by less, when the timer refuses this once.
+        Boundary: an alarm without a job cannot be cancelled, so it is replaced only when it is due; one with a job is
+        not replaced by the place's timer because `at` fails once.
         """
-        now = world.clock.now()  # a check may have taken long: from now on, not from its look
+        now = world.clock.now()  # a check may have taken long: count from now, not from its observation
         old = d.alarm if alarm.alarm_is_pending(world, d, now) else None
         if old is not None and not old.job:
             return None
@@ -69,7 +69,7 @@ class Rearm(Struct, frozen=True):
 
 
 class Replace(Unrecorded, frozen=True):
-    """Take the job before out of the queue. Failing is harmless: its generation is an old one."""
+    """Remove the previous job from the queue. A failure is harmless: its generation is outdated."""
 
     old: Alarm | None
 
@@ -79,7 +79,7 @@ class Replace(Unrecorded, frozen=True):
 
 
 class Disarm(Struct, frozen=True):
-    """Remove every alarm of the deployment, those without a line in the log included."""
+    """Remove every alarm of the deployment, including those without a line in the log."""
 
     def perform(self, world: World, d: Deployment) -> bool:
         """Return whether one was recorded."""
@@ -92,7 +92,7 @@ class Disarm(Struct, frozen=True):
 
 
 class Soon(Unrecorded, frozen=True):
-    """Have a check run after some seconds. Failing is harmless: the alarm is behind it."""
+    """Start a check after some seconds. A failure is harmless: the alarm follows anyway."""
 
     seconds: float
 
@@ -111,7 +111,7 @@ def _armed_fact(d: Deployment, write: Write, why: str) -> e.Armed | None:
 def ensure(d: Deployment, now: datetime, *, paused: bool = False) -> Steps[None]:
     """Ensure that an alarm is set before anything else is done.
 
-    Shape: a paused deployment has none, unless `paused`: for who is about to end the pause.
+    Shape: a paused deployment has none, except with `paused`: for a request that ends the pause.
     """
     if d.paused_at and not paused:
         return
@@ -127,7 +127,7 @@ def ensure(d: Deployment, now: datetime, *, paused: bool = False) -> Steps[None]
 
 
 def rearm(d: Deployment) -> Steps[None]:
-    """Replace the alarm by one that carries the last line, the new one first; a pause takes the alarm away."""
+    """Replace the alarm by one with the last line's checkpoint, the new one first; remove it during a pause."""
     if d.paused_at:
         yield from disarm(d)
         return
@@ -138,6 +138,6 @@ def rearm(d: Deployment) -> Steps[None]:
 
 
 def disarm(d: Deployment) -> Steps[None]:
-    """Remove every alarm, and only then record that. Repeatable: yes; a job that stays finds nothing to do."""
+    """Remove every alarm, and only then record that. Repeatable: yes; a remaining job finds nothing to do."""
     if (yield from do(Disarm())):
         yield from append("alarm", [e.Draft(e.Disarmed(generation=d.generation))])

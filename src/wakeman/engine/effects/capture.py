@@ -27,7 +27,7 @@ class Capture(Struct, frozen=True):
     file: str
 
     def perform(self, world: World, d: Deployment) -> str:
-        """Return the SHA-256 of what was written: the screen without keys, or why there is none."""
+        """Return the SHA-256 of the file: the screen without keys, or why there is none."""
         from wakeman.engine.attempt import secrets
 
         worker = d.workers[self.worker]
@@ -46,7 +46,7 @@ class Capture(Struct, frozen=True):
 
 
 def capture(d: Deployment, decision: Decision, _: datetime) -> Steps[None]:
-    """Keep the screen of the worker that a decision is about."""
+    """Keep the screen of a decision's worker."""
     worker = d.workers[decision.worker]
     file = layout.screen_file(worker)
     digest = yield from do(Capture(worker.name, file))

@@ -1,4 +1,4 @@
-"""Close a deployment, and remove what it leaves on the machine."""
+"""Close a deployment, and remove its alarm and dead sessions."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ OUTCOMES: dict[str, Outcome] = {"wrap up": "complete", "give up": "partial", "st
 
 
 class Bury(Struct, frozen=True):
-    """Take away the dead sessions that `remain-on-exit` has kept; what they printed is in `streams/`."""
+    """Remove the dead sessions that `remain-on-exit` has kept; their output is in `streams/`."""
 
     def perform(self, world: World, d: Deployment) -> bool:
         """Return whether all are gone."""
         return bury(world, d)
 
     def recorded(self, d: Deployment, write: Write) -> bool:
-        """Read it from what follows: an alarm is set only if a check must come back for them."""
+        """Read it from the next write: an alarm is kept only if a check must try again."""
         return not isinstance(write[0].data, e.Armed)
 
 
 def bury(world: World, d: Deployment) -> bool:
     """Remove a deployment's dead sessions; return whether all are gone.
 
-    Effects: a place that does not answer keeps them: the alarm, or else the plan's next run, takes them away.
+    Effects: if their place does not answer, the alarm's check, or the plan's next run, removes them.
     """
     executor = world.executor(d.host)
     listing = executor.poll()
@@ -46,16 +46,16 @@ def bury(world: World, d: Deployment) -> bool:
 
 
 def close(d: Deployment, decision: Decision, now: datetime) -> Steps[None]:
-    """Close it. The alarm goes with it, unless a notice is owed or dead sessions are left."""
+    """Close it and remove the alarm, unless a notice is not delivered or dead sessions are left."""
     buried = OUTCOMES[decision.row] == "partial" or (yield from do(Bury()))
     if d.wakes or not buried:
-        yield from ensure(d, now, paused=True)  # first: it is what sees to that if this check does not
+        yield from ensure(d, now, paused=True)  # first: its check delivers the notice if this one does not
     yield from append("action", [closing(d, decision)])
     if buried and not d.wakes:
-        yield from disarm(d)  # or else it goes when the notice was delivered, and the dead are taken away
+        yield from disarm(d)  # otherwise it is removed after the notice and the dead sessions
 
 
 def closing(d: Deployment, decision: Decision) -> e.Draft:
-    """Return the end of a deployment."""
+    """Return the `closed` fact of a deployment."""
     fact = e.Closed(outcome=OUTCOMES[decision.row], why=decision.why, missing=tuple(undone(d))[:100])
     return e.Draft(fact)

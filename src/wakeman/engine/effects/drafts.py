@@ -13,15 +13,15 @@ def about(worker: WorkerState, fact: e.Fact) -> e.Draft:
 
 
 def outcome(intent: e.Event, why: str) -> e.Draft:
-    """Return the outcome of an intent, about whom that was; `why` it failed, "" where it did not."""
+    """Return the outcome of an intent, about the intent's worker; `why` it failed, "" if it did not."""
     return e.Draft(e.Effected(intent=intent.seq, ok=not why, detail=why), worker=intent.worker, attempt=intent.attempt)
 
 
 def noted(text: str, chars: int = 300) -> e.Draft:
-    """Return a note, without what a terminal would act on, cut to `chars` characters."""
+    """Return a note, sanitised, and cut to `chars` characters."""
     return e.Draft(e.Noted(text=sanitise(text, chars)))
 
 
 def effect_failure(write: object) -> str:
-    """Read from an `effected` event why an effect failed; "" where it did not, or where it is no such event."""
+    """Read from an `effected` event why an effect failed; "" if it did not, or for another event."""
     return write.detail if isinstance(write, e.Effected) and not write.ok else ""

@@ -1,4 +1,4 @@
-"""End workers: a word to the client where it knows one, else SIGHUP to the session, then TERM and KILL."""
+"""End workers: by the client's own command if it has one, else by SIGHUP to the session, then TERM and KILL."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from wakeman.engine.protocol.steps import Steps, Write, append, do
 from wakeman.ports import World
 
 _SIGNALS: tuple[Literal["", "TERM", "KILL"], ...] = ("", "TERM", "KILL")
-"""What processes get, by how often an end was asked for. A live session's are hung up on first."""
+"""Signals by number of tries. Processes of a live session get SIGHUP first."""
 
 
 class LeaveWord(Struct, frozen=True):
-    """Ask for the word with which a worker's client ends itself, if it waits for one."""
+    """Ask for the text that ends a worker's client, if it waits for input."""
 
     worker: str
 
@@ -37,14 +37,14 @@ class LeaveWord(Struct, frozen=True):
 
 
 class HangUp(Struct, frozen=True):
-    """End sessions, each by its id and its attempt's; and signal processes by their attempts' ids."""
+    """End sessions, each by its id and its attempt's id; and signal processes by their attempts' ids."""
 
     sessions: tuple[tuple[str, str], ...]
     term: tuple[str, ...]
     kill: tuple[str, ...]
 
     def perform(self, world: World, d: Deployment) -> str:
-        """Return why its place did not do it; the next check tries again."""
+        """Return why the place refused; the next check tries again."""
         why = ""
         try:
             world.executor(d.host).cancel(self.sessions)
@@ -67,7 +67,7 @@ def _signal(world: World, ids: Sequence[str], name: Literal["TERM", "KILL"]) -> 
 
 
 def end(d: Deployment, decision: Decision, _: datetime) -> Steps[None]:
-    """End the worker that a decision is about, or (the deployment's row) each that is alive or has left processes."""
+    """End a decision's worker or, for a row of the deployment, each worker that is alive or has left processes."""
     chosen, by = to_end(d, decision), ender(decision)
     if decision.row == "finish":
         (worker,) = chosen
@@ -77,7 +77,7 @@ def end(d: Deployment, decision: Decision, _: datetime) -> Steps[None]:
 
 
 def _leave(worker: WorkerState) -> Steps[bool]:
-    """Ask a finished client to end itself; return whether it was told to."""
+    """Ask a finished client to end itself; return whether that was typed."""
     from wakeman.engine.effects.text import Type
 
     word = yield from do(LeaveWord(worker.name))
@@ -93,8 +93,8 @@ def _leave(worker: WorkerState) -> Steps[bool]:
 def end_workers(d: Deployment, workers: Sequence[WorkerState], by: EndedBy) -> Steps[None]:
     """End workers: their sessions get SIGHUP; processes that outlive that TERM, then KILL.
 
-    Boundary: the dead session of an ended worker stays at first: with the last one its server may go, and
-    the timer of the next look with it.
+    Boundary: the dead session of an ended worker stays at first: with the last session the server may end, and with it
+    the timer of the next check.
     """
     signals = {attempt_id(d, worker): _SIGNALS[min(2, worker.ends + (not worker.live))] for worker in workers}
     sessions = [(w.session_id, attempt_id(d, w)) for w in workers if w.session_id and (w.live or w.ends)]
@@ -110,13 +110,13 @@ def end_workers(d: Deployment, workers: Sequence[WorkerState], by: EndedBy) -> S
 
 
 def to_end(d: Deployment, decision: Decision) -> list[WorkerState]:
-    """List whom a decision ends: its worker, or for the deployment everybody alive or with processes left."""
+    """List the workers that a decision ends: its own, or for the deployment all alive or with processes left."""
     chosen = [d.workers[decision.worker]] if decision.worker else d.workers.values()
     return [worker for worker in chosen if worker.live or worker.processes]
 
 
 def ender(decision: Decision) -> EndedBy:
-    """Return in whose name a decision ends a session."""
+    """Return on whose behalf a decision ends a session."""
     return "person" if decision.row == "stop" else "wakeman"
 
 

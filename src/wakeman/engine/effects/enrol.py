@@ -1,4 +1,4 @@
-"""Enrol a cleanup worker for each worker whose share is short."""
+"""Enrol a cleanup worker for each worker with undone units."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def enrol(d: Deployment, _: Decision, __: datetime) -> Steps[None]:
 
 
 def cleanups(d: Deployment) -> list[e.Draft]:
-    """Enrol a cleanup worker for each worker whose share is short."""
+    """Enrol a cleanup worker for each worker with undone units."""
     taken = {name.lower() for name in d.workers}
     drafts = []
     for name, units in short(d).items():

@@ -1,6 +1,6 @@
 """Start attempts exactly once each: all intents in one write, then all sessions, then the outcomes.
 
-What a crash leaves between is settled by the next check: what runs is adopted, what never began is started.
+The next check settles what a crash left: it adopts what runs and starts what never began.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from wakeman.engine.protocol.steps import Steps, Unrecorded, Write, append, do
 from wakeman.ports import Listing, Made, SessionInfo, World
 
 UNLAUNCHED = "launch failed: "
-"""How the reason begins of a worker that ended before its program was started."""
+"""Beginning of the reason of a worker that ended before its program started."""
 
 
 class Ready(Struct, frozen=True):
-    """An attempt whose files are written, as far as the log records it."""
+    """The recorded part of an attempt whose files are written."""
 
     worker: str
     digest: str = ""
@@ -39,7 +39,7 @@ class Ready(Struct, frozen=True):
 
 
 class Established(Struct, frozen=True):
-    """A session of the attempt: made now, or found."""
+    """The session of an attempt, made or found."""
 
     session_id: str = ""
     pid: int = 0
@@ -47,31 +47,30 @@ class Established(Struct, frozen=True):
 
 
 class Failed(Struct, frozen=True):
-    """A launch that did not happen, and whose doing that is."""
+    """A launch that failed, and the cause."""
 
     why: str
     by: EndedBy = "launch"
 
 
 class Unconfirmed(Struct, frozen=True):
-    """A launcher of the user's own that was started, and whose session was not seen: a person's, never repeated."""
+    """A user's launcher that was started, but whose session was not found: left to a person, never repeated."""
 
 
 Fate: TypeAlias = Established | Failed | Unconfirmed
-"""What became of a launch."""
+"""The outcome of a launch."""
 
 
 # --- starting -------------------------------------------------------------------------------------------------
 
 
 class Prepare(Struct, frozen=True):
-    """Write the files of the next attempts, and run what the plan has run before each."""
+    """Write the files of the next attempts, and run the commands of `workers.before`."""
 
     workers: tuple[str, ...]
 
     def perform(self, world: World, d: Deployment) -> PreparedAttempts:
-        """Return those that can be started, and why others cannot. Raises: DiskError, for which no worker is to
-        blame."""
+        """Return those that can be started, and why others cannot. Raises: DiskError, which is no worker's failure."""
         from wakeman.engine.attempt import compose, secrets
 
         redact = secrets.redactor(world, d)
@@ -82,9 +81,9 @@ class Prepare(Struct, frozen=True):
             try:
                 ready.append(compose.prepared(world, d, d.workers[name]))
             except DiskError:
-                raise  # the next check, behind an alarm, tries again
+                raise  # the next check tries again
             except WakemanError as fault:
-                # One that cannot be prepared is a launch that failed, not the end of the check.
+                # If one cannot be prepared, its launch has failed; the check continues.
                 refused[name] = sanitise(redact(str(fault)), 500)
         return PreparedAttempts(
             ready=tuple(
@@ -95,7 +94,7 @@ class Prepare(Struct, frozen=True):
         )
 
     def recorded(self, d: Deployment, write: Write) -> PreparedAttempts:
-        """Read the intents; for workers without one, the outcomes say why."""
+        """Read the intents; for workers without one, the outcomes have the reason."""
         ready = tuple(
             Ready(event.worker or "", event.data.digest, event.data.agent_session, event.data.resume)
             for event in write
@@ -107,7 +106,7 @@ class Prepare(Struct, frozen=True):
 
 
 class PreparedAttempts(Struct, frozen=True):
-    """Result of preparing: `attempts` is what the sessions are made of, and is known to the world alone."""
+    """Result of preparing. `attempts` describe the sessions to make; they are not in the log."""
 
     ready: tuple[Ready, ...]
     refused: Mapping[str, str]
@@ -121,7 +120,7 @@ class MakeSessions(Struct, frozen=True):
     now: datetime
 
     def perform(self, world: World, d: Deployment) -> Mapping[str, Fate] | str:
-        """Return what became of each; or why their place did not answer: then the next check finds out."""
+        """Return the outcome of each, or why their place did not answer: then the next check finds out."""
         from wakeman.engine.attempt import compose, secrets
 
         redact = secrets.redactor(world, d)
@@ -134,7 +133,7 @@ class MakeSessions(Struct, frozen=True):
         return fates | {name: Failed(why) for name, why in self.prepared.refused.items()}
 
     def recorded(self, d: Deployment, write: Write) -> Mapping[str, Fate] | str:
-        """Read the outcomes. Boundary: what is not there is taken to have been started."""
+        """Read the outcomes. Boundary: one without an outcome is assumed to have started."""
         first, *more = write
         if not more and isinstance(first.data, e.Noted):
             return first.data.text
@@ -148,7 +147,7 @@ class MakeSessions(Struct, frozen=True):
 
 
 class Remember(Unrecorded, frozen=True):
-    """Leave the log's head on one of the sessions that were made: a checkpoint outside the log."""
+    """Store the log's head on one of the new sessions: a checkpoint outside the log."""
 
     workers: tuple[str, ...]
 
@@ -161,19 +160,19 @@ class Remember(Unrecorded, frozen=True):
 
 
 def launch_due(d: Deployment, _: Decision, now: datetime) -> Steps[None]:
-    """Start those who are due."""
+    """Start the workers that are due."""
     yield from launch(d, due_launches(d), now)
 
 
 def relaunch(d: Deployment, decision: Decision, now: datetime) -> Steps[None]:
-    """Start the next attempt of the worker that a decision is about."""
+    """Start the next attempt of a decision's worker."""
     yield from launch(d, [decision.worker], now)
 
 
 def launch(d: Deployment, names: Sequence[str], now: datetime) -> Steps[None]:
     """Start the next attempt of each worker named.
 
-    Boundary: a session name that is in use outside the deployment fails that attempt and touches nothing.
+    Boundary: if a session name is in use outside the deployment, that attempt fails and nothing is touched.
     """
     prepared = yield from do(Prepare(tuple(names)))
     intents = yield from append("intent", [_intent(d, ready) for ready in prepared.ready])
@@ -203,16 +202,16 @@ def _intent(d: Deployment, ready: Ready) -> e.Draft:
 
 
 def launch_fate(made: Made) -> Fate:
-    """Return what became of a session that was to be made."""
+    """Return the outcome of making a session."""
     if made.error or made.taken:
         return Failed(made.error or "a session of that name is somebody else's")
     return Established(made.session_id, made.pid)
 
 
 def launch_drafts(d: Deployment, worker: WorkerState, intent: int, fate: Fate) -> list[e.Draft]:
-    """Return what is written of a launch: an end for a worker that never ran, an outcome for one that did.
+    """Return the facts of a launch: an end for a worker that never ran, an outcome for one that did.
 
-    Boundary: what the machine or a person kept from happening costs no attempt.
+    Boundary: a launch that the machine or a person prevented costs no attempt.
     """
     match fate:
         case Established():
@@ -230,7 +229,7 @@ def launch_drafts(d: Deployment, worker: WorkerState, intent: int, fate: Fate) -
 
 
 def outcomes(write: Write) -> dict[str, Fate]:
-    """Read from a write what became of launches, by worker."""
+    """Read the outcomes of launches from a write, by worker."""
     found: dict[str, Fate] = {}
     for event in write:
         fate = _recorded_fate(event.data)
@@ -253,14 +252,14 @@ def _recorded_fate(data: e.Fact) -> Fate | None:
             return None
 
 
-# --- settling what a crash left ---------------------------------------------------------------------------------
+# --- after a crash ----------------------------------------------------------------------------------------------
 
 
 class Recover(Struct, frozen=True):
-    """Find what became of launches whose outcome is not recorded: adopt what runs, start what never began."""
+    """Find the outcome of launches without one: adopt what runs, start what never began."""
 
     def perform(self, world: World, d: Deployment) -> Mapping[str, Fate] | str:
-        """Return what became of each that can be told.
+        """Return the outcomes that can be determined.
 
         Repeatable: yes. An external launcher's unconfirmed start is left to a person, never repeated.
         """
@@ -311,7 +310,7 @@ def recover(d: Deployment) -> Steps[None]:
 
 
 def _unwanted(d: Deployment, worker: WorkerState) -> bool:
-    """Return whether a person has asked for something else than a launch that never came about."""
+    """Return whether a person's request has replaced a launch that never happened."""
     return bool(worker.stop or worker.again or d.down)
 
 
@@ -333,7 +332,7 @@ def _recovered(world: World, d: Deployment, worker: WorkerState, listing: Listin
             return Established(found.session_id, found.pid, found=True)
         return unwanted or (None if worker.asked else Unconfirmed())
     if world.files.marks([layout.claim(host, worker)]):
-        # It ran: the session is gone, but the attempt was started and is not to be started twice.
+        # It ran: the session is gone, but the attempt was started and must not be started twice.
         return Established(found=True)
     if unwanted:
         return unwanted
@@ -355,6 +354,6 @@ def _younger(listing: Listing, worker: WorkerState, d: Deployment, now: datetime
 
 
 def unconfirmed(worker: WorkerState) -> Decision:
-    """Return the row for a launch that an external launcher never confirmed: it is a person's, and never repeated."""
+    """Return the row for a launch that an external launcher never confirmed: left to a person, never repeated."""
     why = "its launcher was started, and no session was seen"
     return Decision(row="investigate", then=("ask",), worker=worker.name, why=why)

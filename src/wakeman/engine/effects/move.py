@@ -1,4 +1,4 @@
-"""Move a worker's task files once it is verified: its prompts, and what `cleanup.move` names."""
+"""Move a worker's task files once it is verified: its prompts, and the files of `cleanup.move`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from wakeman.ports import World
 
 
 class Exists(Struct, frozen=True):
-    """Ask whether a file is there."""
+    """Ask whether a file exists."""
 
     path: str
 
@@ -43,7 +43,7 @@ class Rename(Struct, frozen=True):
     target: str
 
     def perform(self, world: World, d: Deployment) -> tuple[bool, str]:
-        """Return whether it was moved, and where it went or why not."""
+        """Return whether it was moved, and its new path or why not."""
         try:
             return True, world.files.move(self.source, self.target)
         except StorageError as fault:
@@ -56,13 +56,13 @@ class Rename(Struct, frozen=True):
 
 
 def move_all(d: Deployment, _: Decision, __: datetime) -> Steps[None]:
-    """Move the task files of all workers that are left."""
+    """Move the remaining task files of all workers."""
     for worker in list(d.workers.values()):
         yield from move_task(d, worker)
 
 
 def move_task(d: Deployment, worker: WorkerState) -> Steps[None]:
-    """Move a worker's task files. What was moved is not moved again."""
+    """Move a worker's task files, each once."""
     for source, target in list(_pairs(d, worker)):
         if source in d.moved or not (yield from do(Exists(source))):
             continue

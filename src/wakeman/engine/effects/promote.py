@@ -1,7 +1,6 @@
-"""Promote what workers have made: from a stage into its place, or from a work tree onto its branch.
-
-The intent is in the log before, the outcome after. What a crash leaves between is tried again by the next check, and so
-is what the disk refuses: no worker makes a unit anew that only waits for that.
+"""Promote outputs: from a stage to their targets, or from a work tree to its branch. The intent is logged before, the
+outcome after. The next check repeats what a crash or the disk prevented; no worker redoes a unit that only waits for
+that.
 """
 
 from __future__ import annotations
@@ -21,12 +20,12 @@ from wakeman.ports import World
 
 
 class Promote(Struct, frozen=True):
-    """Promote what open intents speak of."""
+    """Promote the outputs of open intents."""
 
     def perform(self, world: World, d: Deployment) -> tuple[Mapping[int, Promoted], Mapping[int, str]]:
-        """Return what became of each intent, by its line, and what disk or git refused: that stays open.
+        """Return the outcome of each intent, by its line, and what disk or git refused: that stays open.
 
-        Repeatable: yes; what was promoted before a crash is found in its place. Raises: DiskError.
+        Repeatable: yes; what was promoted before a crash is recognised. Raises: DiskError.
         """
         done: dict[int, Promoted] = {}
         refused: dict[int, str] = {}
@@ -34,7 +33,7 @@ class Promote(Struct, frozen=True):
             try:
                 done |= space.promote(world, seqs)
             except DiskError:
-                raise  # no file is to blame; the next check, behind an alarm, tries again
+                raise  # not one file's fault; the next check tries again
             except WakemanError as fault:
                 refused |= {seq: f"{d.intents[seq].target}: {fault}" for seq in seqs}
         return done, refused
@@ -54,7 +53,7 @@ class Promote(Struct, frozen=True):
 
 
 def _by_workspace(d: Deployment) -> list[tuple[Workspace, list[int]]]:
-    """Group the open intents by what their workspace promotes in one go."""
+    """Group the open intents by what their workspace promotes in one call."""
     found: dict[Hashable, tuple[Workspace, list[int]]] = {}
     for seq, promotion in d.promoting.items():
         space = workspace(d, d.workers[promotion.worker])
@@ -63,14 +62,14 @@ def _by_workspace(d: Deployment) -> list[tuple[Workspace, list[int]]]:
 
 
 def settle(d: Deployment) -> Steps[Mapping[int, str]]:
-    """Promote what open intents speak of; return what was refused, by the intent's line."""
+    """Promote the outputs of open intents; return what was refused, by the intent's line."""
     results, refused = yield from do(Promote())
     yield from append("outcome", [_outcome(d, seq, result) for seq, result in results.items()])
     return refused
 
 
 def promote(d: Deployment) -> Steps[bool]:
-    """Promote all that is ready; return whether anything was."""
+    """Promote everything that is ready; return whether anything was."""
     drafts = promotions(d)
     intents = yield from append("action", drafts)
     if intents:

@@ -1,4 +1,4 @@
-"""Have outputs reviewed: pick the sample, appoint reviewers, take their verdicts."""
+"""Have outputs reviewed: pick the sample, appoint reviewers, apply their verdicts."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from wakeman.engine.effects.drafts import about
 from wakeman.engine.protocol.steps import Steps, append
 
 REVIEWER_NAMES_BYTES_MAX = e.LINE_BYTES_MAX // 4
-"""Bytes that the names of one reviewer's units take in a line; the reasons of its verdict need room there, too."""
+"""Bytes of the names of one reviewer's units in a line; the reasons of its verdict need room there, too."""
 
 
 def sample(d: Deployment, _: Decision, __: datetime) -> Steps[None]:
-    """Pick the sample, where the plan wants one and none was picked."""
+    """Pick the sample, if the plan wants one and none was picked."""
     yield from append("action", sampling(d))
 
 
@@ -35,7 +35,7 @@ def conclude(d: Deployment, _: Decision, __: datetime) -> Steps[None]:
 
 
 def sampling(d: Deployment) -> list[e.Draft]:
-    """Pick the sample, where the plan wants one and none was picked."""
+    """Pick the sample, if the plan wants one and none was picked."""
     if not d.plan.verify.sample or d.sampled:
         return []
     return [e.Draft(e.Sampled(seed=int(d.digest[:8] or "0", 16), units=review.picked(d)))]
@@ -47,7 +47,7 @@ def appointments(d: Deployment) -> list[e.Draft]:
 
 
 def appointed(d: Deployment, units: Sequence[str]) -> list[e.Draft]:
-    """Enrol reviewers for these units, each with as many as the plan lets one have."""
+    """Enrol reviewers for these units, each with as many as the plan allows."""
     most = d.plan.verify.review.max_units
     turn = 1 + max((each.round for each in d.reviews.values()), default=0)
     taken = {name.lower() for name in (*d.workers, *d.units)}
@@ -73,7 +73,7 @@ def appointed(d: Deployment, units: Sequence[str]) -> list[e.Draft]:
 
 
 def conclusions(d: Deployment) -> list[e.Draft]:
-    """Return what the verdicts accept and reject of the files that are as they were handed to the reviewer."""
+    """Return what the verdicts accept and reject, for files unchanged since they were handed to the reviewer."""
     drafts = []
     for name in review.ready(d):
         task, verdict = d.reviews[name], d.units[name].verdict

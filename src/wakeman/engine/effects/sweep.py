@@ -21,7 +21,7 @@ from wakeman.ports import World
 
 
 class SessionToEnd(Struct, frozen=True):
-    """A session to end: `mark` is its own, "" for none; `worker` is who started it, "" if that is unknown."""
+    """A session to end: `mark` is its own, "" for none; `worker` started it, "" if that is unknown."""
 
     session: str
     session_id: str = ""
@@ -30,12 +30,12 @@ class SessionToEnd(Struct, frozen=True):
 
 
 class EndSession(Struct, frozen=True):
-    """End one session that is no worker's own: marked first, as only what is marked is ended."""
+    """End one side session; set our mark first, as only marked sessions are ended."""
 
     session: SessionToEnd
 
     def perform(self, world: World, d: Deployment) -> str:
-        """Return why it was not ended; "" where it was."""
+        """Return why it was not ended; "" if it was."""
         one = self.session
         try:
             mark = one.mark or f"{d.name}/swept/0@{world.clock.boot()}"
@@ -51,12 +51,12 @@ class EndSession(Struct, frozen=True):
 
 
 class LeftOver(Struct, frozen=True):
-    """Look for sessions of the plan's patterns that are old enough; one after the other."""
+    """Find sessions of the plan's patterns that are old enough."""
 
     now: datetime
 
     def perform(self, world: World, d: Deployment) -> Iterator[SessionToEnd | str]:
-        """Yield each session to end, and a note on each that does not carry our mark."""
+        """Yield each session to end, and a note about each that does not carry our mark."""
         for seen, sign in strangers(world, d, world.executor(d.host).poll().seen):
             rule = sweep_rule(d.plan, seen.session)
             if rule is None or self.now.timestamp() - seen.created < rule.older_than:
@@ -72,16 +72,19 @@ class LeftOver(Struct, frozen=True):
 
 
 class Next(Struct, frozen=True):
-    """Take the next of what was looked for."""
+    """Take the next session that was found."""
 
     found: Iterator[SessionToEnd | str]
 
     def perform(self, world: World, d: Deployment) -> SessionToEnd | str | None:
-        """Return it; None when there is no other."""
+        """Return it; None if there is no other."""
         return next(self.found, None)
 
     def recorded(self, d: Deployment, write: Write) -> SessionToEnd | str | None:
-        """Read it from the intent to end it, or the note. Boundary: only what a pattern of the plan fits."""
+        """Read it from the intent to end it, or the note.
+
+        Boundary: only sessions that a pattern of the plan matches.
+        """
         data = write[0].data
         if isinstance(data, e.Noted):
             return data.text

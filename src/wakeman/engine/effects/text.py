@@ -1,4 +1,4 @@
-"""Deliver text to a worker's session: a nudge, a person's words, Enter once more."""
+"""Deliver text to a worker's session: a nudge, a person's text, Enter once more."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from wakeman.ports import World
 
 
 class ReportedPrompts(Struct, frozen=True):
-    """Read what a worker's client has reported of prompts until now."""
+    """Read a fingerprint of the client's latest report of a prompt."""
 
     worker: str
 
     def perform(self, world: World, d: Deployment) -> str:
-        """Return its fingerprint."""
+        """Return it."""
         return prompt_delivery.reported_prompts(world, d, d.workers[self.worker])
 
     def recorded(self, d: Deployment, write: Write) -> str:
@@ -43,7 +43,7 @@ class Type(Struct, frozen=True):
     raw: bool = False
 
     def perform(self, world: World, d: Deployment) -> str:
-        """Return why it was not typed; "" where it was."""
+        """Return why it was not typed; "" if it was."""
         worker = d.workers[self.worker]
         return prompt_delivery.type_into_worker(
             world, d, worker, self.text, submit=self.submit, force=self.force, raw=self.raw
@@ -60,7 +60,7 @@ class PressEnter(Struct, frozen=True):
     worker: str
 
     def perform(self, world: World, d: Deployment) -> str:
-        """Return why it was not pressed; "" where it was."""
+        """Return why it was not pressed; "" if it was."""
         return prompt_delivery.press_enter(world, d, d.workers[self.worker])
 
     def recorded(self, d: Deployment, write: Write) -> str:
@@ -69,7 +69,7 @@ class PressEnter(Struct, frozen=True):
 
 
 def nudge(d: Deployment, decision: Decision, _: datetime) -> Steps[None]:
-    """Type into a worker's session what is missing."""
+    """Type the missing units into a worker's session."""
     worker = d.workers[decision.worker]
     heard = yield from do(ReportedPrompts(worker.name))
     fact = msgspec.structs.replace(_nudge(d, worker), before=heard)
@@ -87,7 +87,7 @@ def enter(d: Deployment, decision: Decision, _: datetime) -> Steps[None]:
 
 
 def send(worker: WorkerState, fact: e.Intended, typing: Type) -> Steps[str]:
-    """Type what a person has asked for; return why it was not typed. `fact` is the intent, without keys in its text."""
+    """Type a person's text; return why it was not typed. `fact` is the intent, without keys in its text."""
     (intent,) = yield from append("fold", [about(worker, fact)])
     why = yield from do(typing)
     yield from append("outcome", [outcome(intent, why)])
@@ -95,7 +95,7 @@ def send(worker: WorkerState, fact: e.Intended, typing: Type) -> Steps[str]:
 
 
 def _nudge(d: Deployment, worker: WorkerState) -> e.Intended:
-    """Return the intent to type what is missing, and which of its own sessions were ended."""
+    """Return the intent to type the missing units, and which side sessions were ended."""
     quote = as_data if d.edition >= EDITION_QUOTING_MIN else sanitise
     gone = "; ".join(quote(name, 60) for name in worker.swept)
     note = f"These sessions of yours took longer than is allowed and were ended: {gone}. Go on without them. "

@@ -1,1 +1,1 @@
-"""What one check sees of sessions, files, clients and outputs."""
+"""A check's observation of sessions, files, clients and outputs."""

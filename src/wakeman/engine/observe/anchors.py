@@ -1,4 +1,4 @@
-"""What remembers a log's head outside the log: alarms in the queue, options of our sessions."""
+"""External checkpoints of a log's head: in queued alarms, and in options of our sessions."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _OWN = re.compile(r"([0-9]{1,18}):([0-9a-f]{32})")
 
 
 def checkpoints(world: World, d: Deployment) -> list[tuple[str, int, str]]:
-    """Return what each external checkpoint says: where, `seq`, hash. Boundary: one that cannot be read is left out."""
+    """Return the external checkpoints: where, `seq`, hash. Boundary: one that cannot be read is skipped."""
     found = []
     try:
         jobs = world.timer.find(alarm.marker(d))
@@ -23,7 +23,7 @@ def checkpoints(world: World, d: Deployment) -> list[tuple[str, int, str]]:
         jobs = []
     for job in jobs:
         found += [(f"alarm of job {job.job}", head) for head in _HEAD.finditer(job.body)]
-    own = mark_of(d, WorkerState(name="", session="")).partition("@")[2]  # what all marks of this deployment end in
+    own = mark_of(d, WorkerState(name="", session="")).partition("@")[2]  # the end of all marks of this deployment
     terminal = world.executor(d.host).terminal
     for mark, text in terminal.recall() if terminal is not None else ():
         head = _OWN.fullmatch(text)

@@ -1,4 +1,4 @@
-"""An error that nobody foresaw in looking at one worker stays that worker's: all others are looked at.
+"""Contains an unexpected error in observing one worker: all others are observed.
 
 What is read of a worker was written by it, by its client or by a package of somebody else: no list of what may be wrong
 with that is complete. So this is the one place where an `Exception` of any kind is caught, beside those that call such
@@ -25,7 +25,7 @@ from wakeman.ports import Evidence, Report, Source, World
 T = TypeVar("T")
 
 MISHAP_CHARS_MAX = 200
-"""Characters of what is said of an error; its traceback is in a file."""
+"""Characters of an error's text at most; its traceback is in a file."""
 OBSERVATION_BYTES_MAX = 32 * 1024
 """Bytes of an observation in the log at most."""
 
@@ -37,7 +37,7 @@ class Mishap(Struct, frozen=True):
 
 
 class Mishaps:
-    """What nobody foresaw in one look: the traceback by worker, and the workers of whom an output was not judged."""
+    """Unexpected errors of one observation: tracebacks by worker, and workers with outputs that were not judged."""
 
     def __init__(self) -> None:
         self.traces: dict[str, str] = {}

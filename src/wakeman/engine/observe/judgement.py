@@ -1,4 +1,4 @@
-"""Outputs judged where they lie: one judgement, of what is in its place and of what is staged."""
+"""Verdicts on outputs, in place or staged."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ if TYPE_CHECKING:
 UNPARSED = "not parsed yet"
 UNCHECKED = "the check has not run on it yet"
 ENDED = ("exited", "killed", "lost")
-"""What an observation says of an attempt that is over."""
+"""Phases of an attempt that is over."""
 
 
 class CheckResult(Struct, frozen=True):
-    """A verify command's result, good for exactly these files."""
+    """A verify command's result, valid for exactly these files."""
 
     marks: tuple[FileFingerprint, ...]
     check: Check
@@ -72,7 +72,7 @@ class Waiting(Struct, frozen=True):
 
     @property
     def key(self) -> str:
-        """Return what distinguishes its result from that of the same unit in another place."""
+        """Return the key of its result: a unit may be in place and staged."""
         return f"{self.unit.name}\0staged" if self.place.staged else self.unit.name
 
     @property
@@ -136,7 +136,7 @@ def judge_all(
 ) -> tuple[tuple[Verdict, ...], list[Waiting]]:
     """Judge units, each in a place; return the verdicts that are news, and the units that wait for more.
 
-    Boundary: what nobody foresaw in judging a unit is a fault of it, and its worker's; see `containment`.
+    Boundary: an unexpected error in judging a unit is a problem of that unit and its worker; see `containment`.
     """
     news: list[Verdict] = []
     waiting: list[Waiting] = []
@@ -177,8 +177,8 @@ def _verdict(
 ) -> tuple[Verdict, Waiting] | None:
     """Judge a unit in a place; None where it is still being made, or was judged on these very files.
 
-    Shape: of what is staged, a file that is open for writing is still being made; a worker that was cut off may not
-    have finished what was not seen to be so before; and a link is none of its files.
+    Shape: a staged file that is open for writing is still being made; a worker that was ended may not have finished
+    files that were not seen complete before; a link to outside the stage is no output.
     """
     d, unit, known = basis.d, state.unit, place.known
     worker = d.workers[state.worker]
@@ -216,7 +216,7 @@ def _verdict(
 def _due(
     state: UnitState, place: OutputLocation, marks: Sequence[FileFingerprint], basis: Basis, *, over: bool
 ) -> bool:
-    """Return whether there is something to judge that is not still being made."""
+    """Return whether there is a file to judge that is not still being made."""
     worker = basis.d.workers[state.worker]
     if place.staged and (not worker.attempt or worker.intent):
         return False
@@ -233,9 +233,9 @@ def _due(
 def output_marks(
     unit: Unit, marks: Mapping[str, FileFingerprint], places: Mapping[str, str]
 ) -> tuple[FileFingerprint, ...]:
-    """Return the marks of a unit's outputs as its verdict holds them: in its order, by the paths that it uses.
+    """Return the fingerprints of a unit's outputs for its verdict: in its order, by its own paths.
 
-    Shape: `marks` are keyed by where each output is, which `places` says.
+    Shape: `marks` are keyed by the real path of each output, which `places` maps.
     """
     found = []
     for path in unit.outputs:
@@ -248,7 +248,7 @@ def output_marks(
 def _opinion(
     basis: Basis, unit: Unit, place: OutputLocation, worker: WorkerState, marks: Sequence[FileFingerprint]
 ) -> tuple[dict[str, str], tuple[Rejection, ...]]:
-    """Read a reviewer's verdict, if it is one and there is one: what is wrong with it, and whom it rejects."""
+    """Read a reviewer's verdict, if it exists: its fault, and the units that it rejects."""
     if not worker.review or not marks:
         return {}, ()
     path = unit.outputs[0]

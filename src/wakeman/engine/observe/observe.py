@@ -1,4 +1,4 @@
-"""One look at everything: what became of each attempt, and whether the outputs are there and pass."""
+"""One observation: the phase and activity of each attempt, and verdicts on outputs."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ from wakeman.core.model import (
     WorkerState,
     attempt_id,
 )
+from wakeman.core.policy.attempts import END_TRIES_MAX
 from wakeman.core.redact import redacted
 from wakeman.core.text import sanitise, unescaped
 from wakeman.engine import layout
@@ -45,30 +46,30 @@ from wakeman.engine.workspace import OutputLocation, workspace
 from wakeman.ports import Evidence, Executor, Listing, Reader, Report, SessionInfo, World
 
 SCREEN_ROWS = 60
-"""Lines of a screen that a harness gets to read."""
+"""Lines of a screen that a harness reads."""
 LIVE_STREAM_BYTES = 64 * 1024
 ENDED_STREAM_BYTES = 4 * 1024 * 1024
-"""Bytes of an ended attempt's stream that are read, from its end; of a live one less."""
+"""Bytes that are read from the end of an ended attempt's stream; fewer of a live one."""
 TRANSCRIPT_BYTES_MAX = 16 * 1024 * 1024
-"""Bytes of a client's own record that are read for what it has used; of a longer one that is not known."""
+"""Bytes of a client's transcript that are read for its usage; a longer one gives none."""
 EXIT_FILE_BYTES_MAX = 64
 """Bytes of an exit file that are read."""
 STATUS_MAX = 255
 """The largest exit status."""
 PATH_CHARS_MAX = 200
-"""Characters of a path that a reason repeats."""
+"""Characters of a path that a reason quotes."""
 TOOL_CLOCK_LAG_S = 1.0
-"""Seconds that a tool's process may seem older than its call: two clocks."""
+"""Seconds by which a tool's process may seem older than its call, as two clocks are compared."""
 CLIENT_START_S = 3.0
-"""Seconds after an attempt's start whose processes are the client's own, where nothing says when a tool began."""
+"""Seconds after an attempt's start in which new processes count as the client's own, if no tool call has a time."""
 UNNAMED_LIMIT = timedelta(minutes=15)
-"""Until when a usage limit is taken to last that names no time."""
+"""Duration assumed of a usage limit that names no reset."""
 DEADLY_SIGNALS = frozenset({1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 13, 14, 15, 24, 25, 31})
-"""Signals that end a process; a status of 128 and another number is the program's own."""
+"""Signals that end a process; with another number, a status above 128 is the program's own."""
 
 
 class Gathered(Struct, frozen=True):
-    """What one look gathered from outside, before anything is made of it."""
+    """Raw evidence of one observation."""
 
     d: Deployment
     listing: Listing
@@ -81,7 +82,7 @@ def observe(world: World, d: Deployment, findings: Findings, mishaps: Mishaps) -
     """Observe once; return what changed since the last time, and the units that wait for their files to be parsed,
     or for the verify command.
 
-    Shape: `mishaps` gets what nobody foresaw; the workers concerned are unknown.
+    Shape: `mishaps` gets unexpected errors; the workers concerned are unknown.
     Cost: one listing of sessions (none while no worker is alive), a stat per file in question, a read per file
     that changed.
     """
@@ -102,7 +103,7 @@ def observe(world: World, d: Deployment, findings: Findings, mishaps: Mishaps) -
     over = {s.worker for s in observations if s.session in ENDED}
     final = [each for each in watched if not each[1].staged]
     if all(worker.ended or worker.name in over for worker in d.workers.values()):
-        # Nothing is said to be done that was not there at the last look.
+        # A unit cannot become done if it was missing in the last observation.
         final = [each for each in _with_locations(d, _units_to_judge(d)) if not each[1].staged]
         rest = set(_paths_to_stat(final)) - view.marks.keys()
         view = msgspec.structs.replace(view, marks={**view.marks, **world.files.marks(rest)})
@@ -133,7 +134,7 @@ def observe(world: World, d: Deployment, findings: Findings, mishaps: Mishaps) -
 
 
 def _redacted_observation(observation: Observation, redact: secrets.Redact) -> Observation:
-    """Remove keys from what was read from screens, streams and hooks."""
+    """Remove keys from text of screens, streams and hooks."""
     why, shown = redact(observation.why), redact(observation.shown)
     if (why, shown) == (observation.why, observation.shown):
         return observation
@@ -141,7 +142,7 @@ def _redacted_observation(observation: Observation, redact: secrets.Redact) -> O
 
 
 def _reports(d: Deployment, live: Iterable[WorkerState]) -> Iterator[str]:
-    """Yield the files that report attempts under way."""
+    """Yield the files that report on attempts in progress."""
     host = d.host
     for worker in live:
         yield layout.exit_file(host, worker)
@@ -165,7 +166,7 @@ def _paths_to_stat(placed: Iterable[tuple[UnitState, OutputLocation]]) -> Iterat
 
 
 def _watched_units(d: Deployment) -> list[UnitState]:
-    """Return the units to stat at every look: those of workers not verified, and those under judgement or review."""
+    """Return the units to stat in every observation: of workers not verified, and those being judged or reviewed."""
     return [
         state
         for state in _units_to_judge(d)
@@ -182,7 +183,7 @@ def _units_to_judge(d: Deployment) -> list[UnitState]:
 
 
 def _mute(d: Deployment, name: str) -> bool:
-    """Return whether a unit is a verdict that says nothing any more, or, before its reviewer has begun, nothing yet."""
+    """Return whether a unit is a verdict that was applied, or whose reviewer has not begun."""
     task = d.reviews.get(name)
     return task is not None and (task.heard or not d.workers[name].attempt)
 
@@ -218,7 +219,7 @@ def _sightings(
 def _contained(
     look: Callable[[Reader | None], Observation], d: Deployment, worker: WorkerState, mishaps: Mishaps
 ) -> Observation:
-    """Look at one worker; where that fails in a way that nobody foresaw it is unknown, unless its end was asked for."""
+    """Observe one worker; after an unexpected error it is unknown, unless its end was requested."""
     seen = mishaps.contain(worker.name, partial(look, None))
     if isinstance(seen, Mishap) and being_ended(d, worker):
         plain = mishaps.contain(worker.name, partial(look, Unheard()))
@@ -248,8 +249,8 @@ def _observed(
 def _working(world: World, view: Gathered, found: list[Observation], calls: Mapping[str, float]) -> list[Observation]:
     """Mark a quiet worker as busy while a tool it called is still running.
 
-    Shape: `calls` has, by worker, since when one has not come back. A process that was started with the client itself,
-    and serves it until its end, is no running tool. Cost: one pass over the processes, if a worker is quiet.
+    Shape: `calls` has, by worker, since when a call has not returned. A process that was started together with the
+    client, and runs as long, is no tool. Cost: one pass over the processes, if a worker is quiet.
     """
     quiet = [s for s in found if s.worker in calls and _quiet(view, view.d.workers[s.worker], s)]
     if not quiet:
@@ -271,7 +272,7 @@ def _working(world: World, view: Gathered, found: list[Observation], calls: Mapp
 
 
 def _quiet(view: Gathered, worker: WorkerState, observation: Observation) -> bool:
-    """Return whether a worker would be silent by this look."""
+    """Return whether a worker would count as silent by this observation."""
     if observation.session != "running" or observation.activity not in ("busy", "unknown") or view.boot != view.d.boot:
         return False
     known = worker.observation is not None and observation.life == worker.life
@@ -279,10 +280,10 @@ def _quiet(view: Gathered, worker: WorkerState, observation: Observation) -> boo
 
 
 def _with_processes(observation: Observation, count: int, worker: WorkerState, boot: str) -> Observation:
-    """Add what outlives the session. A session that is lost while its processes live is no end: they work on.
+    """Add processes that outlive the session. A session lost while its processes live is not the end: they continue.
 
-    Boundary: when the last of these has ended, its wrapper outlives it for a moment, and writes the exit file: one
-    look that finds neither decides nothing.
+    Boundary: after the last process the wrapper lives for a moment and writes the exit file: an observation that finds
+    neither decides nothing.
     """
     before = worker.observation
     if observation.session == "lost" and observation.ended_by in ("", "machine"):
@@ -324,7 +325,7 @@ def _sight(
     if view.listing.state == "unknown":
         return msgspec.structs.replace(base, session="unknown", why=view.listing.why, life=worker.life)
     if seen is None and (why := view.listing.hidden.get(worker.session_id)):
-        return msgspec.structs.replace(base, session="unknown", why=why, life=worker.life)
+        return _out_of_reach(world, view, worker, base, why)
     if seen is None:
         return _gone(view, worker, base, harness)
     if seen.over:
@@ -338,8 +339,18 @@ def _sight(
     return _running(base, worker, report, world.clock.now())
 
 
+def _out_of_reach(world: World, view: Gathered, worker: WorkerState, base: Observation, why: str) -> Observation:
+    """Return the observation of a session whose server lives and cannot be reached: nothing can be told of it.
+
+    Boundary: once its end was asked for in every way, and no process of it lives, it is over: so `down` ends.
+    """
+    if worker.ends >= END_TRIES_MAX and not world.machine.marked([attempt_id(view.d, worker)]):
+        return _ended_session(base, "lost", f"{why}; it was ended, and no process of it lives", worker.ending)
+    return msgspec.structs.replace(base, session="unknown", why=why, life=worker.life)
+
+
 def _with_denials(world: World, view: Gathered, worker: WorkerState, observation: Observation) -> Observation:
-    """Add to the reason how many writes were denied to its client, and the last of them."""
+    """Add to the reason the number of writes that were denied to the client, and the last one."""
     file = layout.denied(view.d.host, worker)
     if file not in view.marks or observation.session not in ("running", "exited", "killed"):
         return observation
@@ -354,9 +365,9 @@ def _with_denials(world: World, view: Gathered, worker: WorkerState, observation
 
 
 def _running(base: Observation, worker: WorkerState, report: Report, now: datetime) -> Observation:
-    """Add what it does. A screen alone is believed when two looks saw the same on it.
+    """Add the activity. A screen alone counts only if two observations saw the same.
 
-    Boundary: a usage limit that names no end gets one when it is first seen.
+    Boundary: a usage limit without a reset time gets one when it is first seen.
     """
     shown, until = "", report.until
     if report.activity == "limited" and until is None:
@@ -428,7 +439,7 @@ def _gone(view: Gathered, worker: WorkerState, base: Observation, harness: Reade
 
 
 def _dead(worker: WorkerState, base: Observation, seen: SessionInfo, harness: Reader) -> Observation:
-    """Return the observation of a session that is over, and has left no exit file."""
+    """Return the observation of a session that is over and left no exit file."""
     if harness.adopts:
         return _ended_session(base, "exited", "its program has ended", worker.ending or "itself", seen.code)
     if seen.phase == "lost":
@@ -440,7 +451,7 @@ def _dead(worker: WorkerState, base: Observation, seen: SessionInfo, harness: Re
             base, "exited", f"exit status {seen.code}, no exit file", worker.ending or "itself", seen.code
         )
     if worker.unknowns == 0:
-        # The status may still be on its way, and the exit file with it.
+        # The status, and the exit file, may still be written.
         return msgspec.structs.replace(base, session="unknown", why="ended; no status yet", life=worker.life)
     return _ended_session(base, "killed", "ended without a status", worker.ending or "")
 
@@ -456,7 +467,7 @@ def _harness_report(
 ) -> Report:
     """Return the harness's reading of the evidence; costly evidence is read only if the cheap says nothing.
 
-    Shape: what was used, if only a whole transcript shows it, is read when the client rests.
+    Shape: usage that only a whole transcript shows is read while the client is not busy.
     """
     if not harness.reads:
         return Report()
@@ -464,7 +475,7 @@ def _harness_report(
     evidence = _evidence(view, world, worker, LIVE_STREAM_BYTES, traces) if "stream" in harness.reads else Evidence()
     report = harness.report(evidence, now)
     if "screen" in harness.reads and report.source in ("", "record") and executor.terminal is not None:
-        # Gone since the listing, or slow: the next look tells.
+        # Gone since the listing, or slow: the next observation decides.
         with suppress(ProgramError, UnknownNameError):
             screen = executor.terminal.capture(seen.session_id, SCREEN_ROWS, mark=seen.mark)
             evidence = msgspec.structs.replace(evidence, screen=screen)
@@ -478,7 +489,7 @@ def _harness_report(
 
 
 def _evidence(view: Gathered, world: World, worker: WorkerState, size: int, traces: Transcripts) -> Evidence:
-    """Read the files that report an attempt. What an interactive session's pane printed is no stream of events."""
+    """Read the files that report on an attempt. The pane output of an interactive session is no stream of events."""
     interactive = view.d.plan_of(worker).workers.mode == "interactive"
     stream, hook = layout.stream(view.d.host, worker), layout.hook(view.d.host, worker)
     mark, hook_mark = view.marks.get(stream), view.marks.get(hook)
@@ -504,10 +515,10 @@ def _with_record(world: World, evidence: Evidence, traces: Transcripts, size: in
 
 
 def _refused(world: World, view: Gathered, worker: WorkerState, life: str) -> tuple[str, ...]:
-    """Return the paths that its output says it may not write to, and this process may: those were kept from it.
+    """Return the blocked writes: paths that its output reports as refused, and that this process could write.
 
-    Shape: those of the looks before come first. Boundary: what it does not print is not known. Cost: the end of its
-    stream is read, in print mode only when there is a new sign of life.
+    Shape: earlier ones come first. Boundary: only what it prints is known. Cost: reads the end of its stream; in print
+    mode only after a new sign of life.
     """
     if view.d.host.confinement is None:
         return ()
@@ -536,8 +547,10 @@ def _refused(world: World, view: Gathered, worker: WorkerState, life: str) -> tu
 
 
 def _life(view: Gathered, worker: WorkerState, seen: SessionInfo | None, harness: Reader, traces: Transcripts) -> str:
-    """Return a fingerprint of the signs of life. Boundary: "" until the wrapper has claimed the attempt, or a file
-    came."""
+    """Return a fingerprint of the signs of life.
+
+    Boundary: "" until the wrapper has written the claim, or an output exists.
+    """
     signs = [view.marks.get(layout.claim(view.d.host, worker)), view.marks.get(layout.hook(view.d.host, worker))]
     if not (harness.redraws and view.d.plan_of(worker).workers.mode == "interactive"):
         signs.append(view.marks.get(layout.stream(view.d.host, worker)))

@@ -1,4 +1,4 @@
-"""Sessions that workers start themselves, found by the mark in their environment."""
+"""Side sessions, found by the attempt id in their environment."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from wakeman.ports import SessionInfo, World
 
 
 def found(world: World, d: Deployment, seen: Iterable[SessionInfo]) -> tuple[Validator, ...]:
-    """List the live sessions of the plan's patterns that are no workers' own, those of an unknown owner included.
+    """List the live side sessions that match the plan's patterns, including those of unknown owners.
 
-    Boundary: another deployment's are left out.
-    Cost: nothing without `cleanup.sweep`; one read for each session of its patterns.
+    Boundary: without those of other deployments. Cost: nothing without `cleanup.sweep`; one read for each session of
+    its patterns.
     """
     known = {each.session_id: each.worker for each in d.validators}
     return tuple(
@@ -31,7 +31,7 @@ def found(world: World, d: Deployment, seen: Iterable[SessionInfo]) -> tuple[Val
 def strangers(world: World, d: Deployment, seen: Iterable[SessionInfo]) -> Iterator[tuple[SessionInfo, str]]:
     """Yield the live sessions of the plan's patterns that are neither a worker's own nor another deployment's.
 
-    Shape: with each the mark of the attempt that started it, else the session's own; "" for neither.
+    Shape: each with the mark of the attempt that started it, or else the session's own; "" for neither.
     """
     own = {key for worker in d.workers.values() for key in (worker.session_id, worker.session_mark)} - {""}
     for one in seen:

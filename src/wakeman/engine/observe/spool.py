@@ -1,6 +1,5 @@
-"""What hooks and workers report of files: who wrote which. A check records it in the log, and removes the files.
-
-Reading twice is harmless: what the log knows is not told again.
+"""Hook reports about files: who wrote which. A check records them in the log, and removes the reports. Reading twice is
+harmless: what is in the log is not recorded again.
 """
 
 from __future__ import annotations
@@ -33,17 +32,17 @@ SPOOL_FILE_BYTES_MAX = 65536
 SPOOL_FILES_MAX = 2000
 """Files of one directory that one check reads."""
 CONFLICT_LINES_MAX = 20
-"""Conflicts of one moment that get a line of their own."""
+"""Conflicts of one moment that are logged separately."""
 UNFINISHED_AGE_S = 3600.0
 """Seconds after which an unfinished file is removed."""
 UNFINISHED_SUFFIX = ".tmp"
-"""How the name of an unfinished file ends."""
+"""Suffix of an unfinished file."""
 WROTE_PREFIX = "wrote."
-"""How the names of files begin in which hooks report writes."""
+"""Prefix of the files in which hooks report writes."""
 
 
 class HookReport(Struct, frozen=True):
-    """What a hook leaves about files: who wrote which, by path."""
+    """A hook's report about files: who wrote which, by path."""
 
     worker: str
     wrote: tuple[str, ...]
@@ -52,9 +51,9 @@ class HookReport(Struct, frozen=True):
 def read_spool(world: World, d: Deployment, now: datetime, mishaps: Mishaps) -> tuple[list[e.Draft], tuple[str, ...]]:
     """Read what was told since the last check; return it as lines, and the files to remove once these are written.
 
-    Boundary: a file of another shape has called for a check, and goes too. What is told by an attempt's own hooks is
-    believed of its worker alone. Cost: a listing of the spool, and of one directory for each worker alive whose
-    client has hooks.
+    Boundary: a file of another shape only requested a check, and is removed too. A report of an attempt's own hooks
+    counts only for its worker. Cost: a listing of the spool, and of one directory for each live worker whose client has
+    hooks.
     """
     files = list(_left(world, layout.inside(d.host, "spool"), ""))
     reports = [one for file in files if (one := read_report(world, file)) is not None]
@@ -77,7 +76,7 @@ def _own_files(world: World, d: Deployment, worker: WorkerState) -> list[str]:
 
 
 def _contained_drafts(world: World, d: Deployment, reports: Sequence[HookReport], mishaps: Mishaps) -> list[e.Draft]:
-    """Format what was reported; where that fails in a way that nobody foresaw, each worker's by itself."""
+    """Return the facts of reports; after an unexpected error, those of each worker separately."""
     drafts: list[e.Draft] = []
     if not isinstance(whole := mishaps.contain("", partial(_drafts, world, d, reports)), Mishap):
         return whole
@@ -97,7 +96,7 @@ def clear_spool(world: World, files: Iterable[str]) -> None:
 
 
 def read_report(world: World, file: str) -> HookReport | None:
-    """Read one file; None where it says nothing of writes, or is gone."""
+    """Read one report; None if it is not about writes, or is gone."""
     if file.endswith(UNFINISHED_SUFFIX):
         return None
     try:
@@ -111,8 +110,10 @@ def read_report(world: World, file: str) -> HookReport | None:
 
 
 def _left(world: World, directory: str, prefix: str) -> Iterator[str]:
-    """Yield what lies in a directory that workers write to. Boundary: nothing where it cannot be listed; of a flood
-    what comes first, the rest is for the next checks."""
+    """Yield what lies in a directory that workers write to.
+
+    Boundary: nothing where it cannot be listed; of a flood what comes first, the rest is for the next checks.
+    """
     with suppress(StorageError):
         names = (name for name in world.files.names(directory) if name.startswith(prefix))
         yield from (posixpath.join(directory, name) for name in islice(names, SPOOL_FILES_MAX))
@@ -123,7 +124,7 @@ def _file_age(mark: FileFingerprint, now: datetime) -> float:
 
 
 def claims(world: World, d: Deployment) -> Claims:
-    """Return the places of a deployment's units, resolved on the disk."""
+    """Return the claims of a deployment's units, resolved on the disk."""
     units = [state.unit for state in d.units.values()]
     lying = {path: place(d, state, path) for state in d.units.values() for path in claimed_paths([state.unit])}
     resolved = world.files.resolve(lying.values())
@@ -137,12 +138,12 @@ def watched_roots(world: World, d: Deployment, known: Claims) -> list[str]:
 
 
 def lies_in_any(path: str, roots: Iterable[str]) -> bool:
-    """Return whether a path lies in one of some directories."""
+    """Return whether a path is in one of some directories."""
     return any(path.startswith(root.rstrip("/") + "/") for root in roots)
 
 
 def _drafts(world: World, d: Deployment, reports: Iterable[HookReport]) -> list[e.Draft]:
-    """Format what is new: progress of those who wrote their own, conflicts of the others."""
+    """Return the new facts: progress for writes to own paths, conflicts for the others."""
     known = claims(world, d)
     writers: dict[str, str] = {}
     for one in reports:
@@ -196,7 +197,7 @@ def _conflicted(world: World, d: Deployment, known: Claims, strange: Mapping[str
 
 
 def first_few(found: list[e.Draft]) -> list[e.Draft]:
-    """Keep what gets a line of its own; the last of these counts the rest."""
+    """Keep the first few facts; the last of these counts the rest."""
     if (more := len(found) - CONFLICT_LINES_MAX) <= 0:
         return found
     last = found[CONFLICT_LINES_MAX - 1]
@@ -207,7 +208,7 @@ def first_few(found: list[e.Draft]) -> list[e.Draft]:
 
 
 def touched(d: Deployment, state: UnitState) -> Iterator[str]:
-    """Yield where the files of a unit are looked for, its outputs and its input, as absolute paths."""
+    """Yield the absolute paths at which a unit's files are expected, its outputs and its input."""
     for path in state.unit.outputs:
         yield place(d, state, path)
     if state.unit.input is not None:
@@ -215,17 +216,17 @@ def touched(d: Deployment, state: UnitState) -> Iterator[str]:
 
 
 def place(d: Deployment, state: UnitState, path: str) -> str:
-    """Return where a path of a unit is looked for: in the worker's tree, or where it is to be in the end."""
+    """Return where a path of a unit is expected: in the worker's tree, or at its target."""
     return workspace(d, d.workers[state.worker]).source(path)
 
 
 def output_paths(d: Deployment, state: UnitState) -> dict[str, str]:
-    """Return where each output of a unit is looked for."""
+    """Return where each output of a unit is expected."""
     return {path: place(d, state, path) for path in state.unit.outputs}
 
 
 def whole(d: Deployment, state: UnitState, marks: Mapping[str, FileFingerprint]) -> bool:
-    """Return whether a unit's outputs exist and may pass, as far as that shows from outside."""
+    """Return whether a unit's outputs exist and may pass, judged without reading them."""
     found = {mark.path: mark for mark in output_marks(state.unit, marks, output_paths(d, state))}
     source = marks.get(place(d, state, state.unit.input)) if state.unit.input is not None else None
     before = {path: d.before[path] for path in state.unit.outputs if path in d.before}

@@ -1,4 +1,4 @@
-"""What a client leaves of an attempt by itself: its record of the conversation, and a word on its process."""
+"""Files that a client itself keeps about an attempt: its transcript, and the state of its process."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from wakeman.engine import layout
 from wakeman.ports import TranscriptPaths, World
 
 STATE_FILE_BYTES_MAX = 64 * 1024
-"""Bytes of a file that says something of a process at most."""
+"""Bytes of a process's state file at most."""
 PID_MAX = 2**22
 """The largest process id that Linux gives."""
 NAMED_WITHIN_BYTES = 256 * 1024
-"""Bytes at the beginning of a record in which its attempt is named."""
+"""Bytes at the beginning of a transcript in which its attempt is named."""
 
 
 class Transcripts(Struct, frozen=True):
-    """What a client has left of an attempt by itself: its record, those of its sub-agents, a word on its process.
+    """Files that a client keeps about an attempt: its transcript, those of its sub-agents, the state of its process.
 
     Shape: `within` is the directory of a client that has one of its own: no symlink there is believed.
     """
@@ -37,9 +37,9 @@ class Transcripts(Struct, frozen=True):
 def find_transcripts(
     world: World, d: Deployment, worker: WorkerState, marks: Mapping[str, FileFingerprint]
 ) -> Transcripts:
-    """Find what a client has left of an interactive attempt; `marks` are those of our own files of it.
+    """Find the client's files of an interactive attempt; `marks` are fingerprints of our own files of it.
 
-    Boundary: nothing, until the client has left something. Another's file is never taken for it.
+    Boundary: nothing until the client has written some. A file of another conversation is never used.
     """
     file = layout.trail(d.host, worker)
     if file not in marks:
@@ -69,7 +69,7 @@ def _record(
 
 
 def _client_state(world: World, d: Deployment, worker: WorkerState, trail: TranscriptPaths, within: str) -> bytes:
-    """Return what a client says of its process, if that lives and is this attempt's: the file may outlive it."""
+    """Return the state file of a client's process, if that is alive and of this attempt: the file may outlive it."""
     wanted = worker.agent_session.encode()
     for mark_ in _found(world, trail.home, trail.states):
         pid = posixpath.basename(mark_.path).partition(".")[0]
@@ -82,7 +82,7 @@ def _client_state(world: World, d: Deployment, worker: WorkerState, trail: Trans
 
 
 def _found(world: World, home: str, patterns: Iterable[str]) -> list[FileFingerprint]:
-    """Stat the files of some globs, the latest last. Cost: a listing of each directory that a glob matches."""
+    """Stat the files of some globs, the newest last. Cost: a listing of each directory that a glob matches."""
     paths: list[str] = []
     for pattern in patterns:
         fixed = posixpath.dirname(pattern.partition("*")[0])

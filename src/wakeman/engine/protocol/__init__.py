@@ -1,1 +1,1 @@
-"""What is written and done, in which order: described once, driven by the engine and by the audit."""
+"""What is written and done, in which order: defined once, driven by the engine and by the audit."""

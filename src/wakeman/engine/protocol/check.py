@@ -1,7 +1,5 @@
-"""The check, under the lock: see to the alarm, settle what is open, look, move, decide, act, set the alarm again.
-
-This is the only description of it. What the world alone can say is passed in: one observation, and what hooks have
-left.
+"""The check, under the lock: ensure the alarm, settle open intents, observe, transition, decide, act, set the alarm
+again. This is its only definition. What comes from the world is passed in: one observation, and the hook reports.
 """
 
 from __future__ import annotations
@@ -26,15 +24,15 @@ from wakeman.engine.effects.alarm import Soon, ensure, rearm
 from wakeman.engine.protocol.steps import Do, Steps, Write, append, do
 
 ENDING_LOOK_S = 2.0
-"""Seconds until what is being ended is looked at."""
+"""Seconds until the check after an end was requested."""
 FAILED_LAUNCH_S = 5.0
-"""Seconds until a launch that failed is tried again."""
+"""Seconds until the retry of a failed launch."""
 TIMER_MIN_S = 0.1
-"""Seconds between two checks by the timer at least: what is due a moment later would be asked for again and again."""
+"""Minimum seconds between two checks by the timer: otherwise one that comes a moment too early would repeat at once."""
 
 
 class Senses(Struct, frozen=True):
-    """What the world alone can say: one observation of everything, what hooks have left, and what removes that."""
+    """Input from the world: one observation of everything, the hook reports, and the removal of these."""
 
     look: Do[Sequence[e.Draft]]
     reports: Do[Sequence[e.Draft]]
@@ -42,10 +40,10 @@ class Senses(Struct, frozen=True):
 
 
 class ObservationRead(Struct, frozen=True):
-    """What reads a look in a log."""
+    """Reads an observation from a log."""
 
     def recorded(self, d: Deployment, write: Write) -> tuple[e.Draft, ...]:
-        """Read it. Boundary: what is no look, or none in one write, is not taken for one."""
+        """Read it. Boundary: another line, or an observation without its further lines, is none."""
         facts = [event.data for event in write]
         looks = [data for data in facts if isinstance(data, e.Looked)]
         whole = [look.more for look in looks] == [event.more for event in write]
@@ -53,7 +51,7 @@ class ObservationRead(Struct, frozen=True):
 
 
 class ReportsRead(Struct, frozen=True):
-    """What reads in a log what hooks have left: it is of no check's making, and any may be there."""
+    """Reads the hook reports from a log: any may be there, as no check produces them."""
 
     def recorded(self, d: Deployment, write: Write) -> tuple[e.Draft, ...]:
         """Read it."""
@@ -62,7 +60,7 @@ class ReportsRead(Struct, frozen=True):
 
 
 def check(d: Deployment, by: str, now: datetime, senses: Senses) -> Steps[None]:
-    """Observe once, and do what follows. `by` is who calls, `now` the one reading of the clock."""
+    """Observe once, and act on it. `by` is the caller, `now` the one reading of the clock."""
     yield from ensure(d, now)
     if any(worker.intent for worker in d.workers.values()):
         from wakeman.engine.effects.launch import recover
@@ -74,7 +72,7 @@ def check(d: Deployment, by: str, now: datetime, senses: Senses) -> Steps[None]:
         yield from settle(d)
     yield from append("line", (yield from do(senses.reports)))
     yield from do(senses.clear)
-    # What follows from a look is written durably.
+    # What follows from an observation is written durably.
     yield from append("look", (yield from do(senses.look)), durable=False)
     yield from append("line", trespasses(d))
     promoted = False
@@ -89,12 +87,12 @@ def check(d: Deployment, by: str, now: datetime, senses: Senses) -> Steps[None]:
         if (seconds := _soon(d, rows[-1:])) is not None:
             yield from do(Soon(seconds))
         if promoted or moved or acted or rows != ["sleep"] or (d.paused_at and d.alarm):
-            # Where nothing was done the alarm's head is a look old, and stays a witness of all that matters.
+            # If nothing was done, the alarm's checkpoint is one observation old and still covers all that matters.
             yield from rearm(d)
 
 
 def _move(d: Deployment) -> Steps[bool]:
-    """Make the transitions that the look demands; return whether there were any."""
+    """Write the transitions that the observation triggers; return whether there were any."""
     moved = False
     while drafts := transitions(d):
         verified = [draft.worker or "" for draft in drafts if draft.to == "verified"]
@@ -126,7 +124,7 @@ def _workers(d: Deployment, now: datetime) -> Steps[bool]:
 
 
 def _deployment(d: Deployment, by: str, now: datetime) -> Steps[list[str]]:
-    """Choose the deployment's rows, one after the other, until one asks for no more; return those chosen."""
+    """Choose the deployment's rows, one after the other, until the last; return those chosen."""
     last: Decision | None = None
     rows: list[str] = []
     for _ in range(ROWS_PER_CHECK_MAX):
@@ -134,7 +132,7 @@ def _deployment(d: Deployment, by: str, now: datetime) -> Steps[list[str]]:
         if decision.row == "wrap up" and not (yield from _keep_outputs(d, d.workers)):
             decision = decide(d)
         if decision == last:
-            break  # what follows from it is for the next look
+            break  # the next observation continues from it
         last = decision
         rows.append(decision.row)
         yield from append("decision", [recorded(d, decision), *notice.telling(d, decision, by, now)])
@@ -152,7 +150,7 @@ def _act(d: Deployment, decision: Decision, now: datetime) -> Steps[None]:
 
 
 def _soon(d: Deployment, last: Sequence[str]) -> float | None:
-    """Return the seconds until the next step of a staggered launch, or a look at what is being ended; None for none."""
+    """Return the seconds until the next staggered launch, or the check of a requested end; None if neither is due."""
     if last == ["sleep"] and staggered(d):
         return d.plan.workers.stagger
     if any(_pressing(worker) for worker in d.workers.values()) or unrested(d):
@@ -162,8 +160,10 @@ def _soon(d: Deployment, last: Sequence[str]) -> float | None:
 
 
 def _pressing(worker: WorkerState) -> bool:
-    """Return whether a second look is wanted: it is being ended, seems finished, was typed to, or its screen alone said
-    something."""
+    """Return whether a worker needs a second observation soon.
+
+    Boundary: it is being ended, seems finished, was typed to, or only its screen showed something.
+    """
     ending = 0 < worker.ends <= END_TRIES_MAX and (worker.live or worker.processes > 0)
     seen = worker.observation
     unsure = seen is not None and seen.attempt == worker.attempt and bool(seen.shown) and seen.activity == "unknown"

@@ -1,6 +1,5 @@
-"""What is written between checks: what people ask for, what a watcher reports, what became of notices.
-
-Each is a protocol of its own, under the lock. Whether a request makes sense is asked before, by who takes it.
+"""What is written between checks: people's requests, a watcher's reports, outcomes of notices. Each is a protocol of
+its own, under the lock. The caller validates a request before.
 """
 
 from __future__ import annotations
@@ -40,7 +39,9 @@ def judge(verb: e.Verb, units: tuple[str, ...], why: str) -> Steps[None]:
 def request(d: Deployment, verb: e.Verb, text: str, now: datetime) -> Steps[None]:
     """Ask for something of the whole deployment."""
     if d.paused_at and verb in ("unpause", "down"):
-        yield from ensure(d, now, paused=True)  # or a crash before the check would leave it open without one
+        yield from ensure(
+            d, now, paused=True
+        )  # otherwise a crash before the check would leave it open without an alarm
     yield from append("fold", [e.Draft(e.Requested(verb=verb, text=text))])
 
 
@@ -50,7 +51,7 @@ def adopt(d: Deployment, identity: Identity, root_id: str) -> Steps[None]:
 
 
 def unlaunched(d: Deployment) -> tuple[str, ...]:
-    """Return the names of the workers that an amended plan drops: those of whom nothing has begun."""
+    """Return the workers that an amended plan removes: those that were never launched."""
     return tuple(worker.name for worker in d.workers.values() if worker.state == "pending" and not worker.intent)
 
 
@@ -63,13 +64,13 @@ def amend(d: Deployment, amended: e.Amended, enrolled: Iterable[e.Draft]) -> Ste
 
 
 def delivered(d: Deployment, outcomes: Sequence[tuple[int, str]]) -> Steps[None]:
-    """Record what became of notices that are owed: the intent's line, and why it failed, "" where it did not."""
+    """Record the outcomes of notices: the intent's line, and why it failed, "" if it did not."""
     facts = [e.Effected(intent=seq, ok=not why, detail=why[:500]) for seq, why in outcomes if seq in d.wakes]
     yield from append("outcome", [e.Draft(fact) for fact in facts])
 
 
 def record_watched(drafts: Sequence[e.Draft]) -> Steps[None]:
-    """Record what a watcher has seen of files. No effect depends on it."""
+    """Record a watcher's reports of files. No effect depends on them."""
     yield from append("line", drafts, durable=False)
 
 

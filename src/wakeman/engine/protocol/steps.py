@@ -1,9 +1,9 @@
-"""What a protocol yields: lines to append, and effects to have done.
+"""What a protocol yields: lines to append, and effects to perform.
 
 A protocol is a generator over the deployment as its log has it. It is driven twice. The engine appends the lines to the
 log and has the effects performed by the world; the audit compares the lines with those of a log, and reads the outcome
-of an effect from the lines that follow it. Either way the deployment has the lines when the generator continues, so
-what a protocol asks of it is the same in both.
+of an effect from the lines that follow it. Either way the lines are applied to the deployment before the generator
+continues, so a protocol decides the same in both.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ R_co = TypeVar("R_co", covariant=True)
 Write: TypeAlias = Sequence[e.Event]
 """The lines of one write."""
 Kind = Literal["alarm", "outcome", "look", "action", "intent", "transition", "decision", "fold", "line"]
-"""What lines are about: how the audit names a divergence among them."""
+"""Kinds of lines, by which the audit names a divergence."""
 
 
 class Append(Struct, frozen=True):
-    """One write: lines that count together or not at all.
+    """One write: its lines count together or not at all.
 
-    Shape: lines on which no effect depends need not be `durable`; `late` ones bear the time at which they are
-    written, all others that at which the check began.
+    Shape: lines on which no effect depends need not be `durable`; `late` ones have the time of the write, all others
+    the time at which the check began.
     """
 
     kind: Kind
@@ -47,14 +47,14 @@ class Do(Protocol[R_co]):
     """An effect, as a value."""
 
     def perform(self, world: World, d: Deployment) -> R_co:
-        """Perform it in the world; return the outcome. Raises: what ends the check, to be made again by the next."""
+        """Perform it in the world; return the outcome. Raises: errors that end the check; the next one repeats it."""
 
     def recorded(self, d: Deployment, write: Write) -> R_co:
-        """Read the outcome from the next write of a log; what that does not record is as it is most often."""
+        """Read the outcome from the next write of a log; what is not recorded gets its usual value."""
 
 
 class Unrecorded(Struct, frozen=True):
-    """Base of effects that leave nothing in the log, and on whose outcome nothing depends."""
+    """Base of effects that are not logged, and on whose outcome nothing depends."""
 
     def recorded(self, d: Deployment, write: Write) -> None:
         """Return nothing."""
@@ -81,9 +81,9 @@ def do(effect: Do[T]) -> Steps[T]:
 
 
 def drive(world: World, log: Writer, steps: Steps[T], now: datetime) -> T:
-    """Drive a protocol with a world and a log that is held; return what the protocol returns.
+    """Drive a protocol with a world and a locked log; return what the protocol returns.
 
-    Effects: all that it yields. Raises: what the log or an effect raises; nothing is done behind it.
+    Effects: all that it yields. Raises: errors of the log or of an effect, after which nothing more is done.
     """
     answer: Any = None
     try:

@@ -1,1 +1,1 @@
-"""From a plan to an open deployment, and back to one after a crash."""
+"""Starts a deployment from a plan, and resumes one after a crash."""

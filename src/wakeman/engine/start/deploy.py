@@ -35,9 +35,9 @@ from wakeman.engine.start.prepare import PreparedPlan, variables
 from wakeman.ports import STATE_MARKER, Command, World
 
 FIXED = ("executor", "confine", "confine_network", "stage", "isolate", "base", "setup", "commit")
-"""Keys of `[workers]` that say where workers run, where outputs are made, and what keeps workers there."""
+"""Keys of `[workers]` that say where workers run, where outputs are made, and what confines workers."""
 INLINE_PROMPT_BYTES_MAX = 16 * 1024
-"""Bytes of a prompt that is kept in the log; a longer one is kept beside it."""
+"""Bytes of a prompt in the log at most; a longer one is kept in a file."""
 
 
 def drafts(world: World, prepared: PreparedPlan, name: str) -> list[e.Draft]:
@@ -56,7 +56,7 @@ def drafts(world: World, prepared: PreparedPlan, name: str) -> list[e.Draft]:
 
 
 def enrolments(shares: Iterable[Share], prepared: PreparedPlan, cwd_ids: Mapping[str, str]) -> Iterator[e.Draft]:
-    """Yield one event a share, or several where a share's units do not fit a line."""
+    """Yield one event per share, or several if a share's units do not fit a line."""
     there = {mark.path: mark for mark in prepared.existing}
     for share in shares:
         for units in chunks(share.units, room=e.LINE_BYTES_MAX // 2):
@@ -74,7 +74,7 @@ def enrolments(shares: Iterable[Share], prepared: PreparedPlan, cwd_ids: Mapping
 
 
 class Preview(Struct, frozen=True):
-    """A worker's first attempt. Where it is confined: by what, and the directories that it may write to."""
+    """A worker's first attempt and, if it is confined, the mechanism and the directories that it may write to."""
 
     share: Share
     command: Command
@@ -89,7 +89,7 @@ def preview(world: World, prepared: PreparedPlan) -> list[Preview]:
 
 
 def reviewer(world: World, prepared: PreparedPlan) -> Command | None:
-    """Return the exact command of the first reviewer, without starting anything; None where there will be none."""
+    """Return the exact command of the first reviewer, without starting anything; None without a review."""
     if not review.wanted(prepared.plan):
         return None
     d = _ahead(world, prepared)
@@ -101,7 +101,7 @@ def reviewer(world: World, prepared: PreparedPlan) -> Command | None:
 
 
 def _ahead(world: World, prepared: PreparedPlan) -> Deployment:
-    """Return the deployment as it would begin, with its prompt at hand."""
+    """Return a preview of the deployment at its beginning, with its prompt."""
     d = Deployment()
     apply_drafts(d, drafts(world, prepared, prepared.plan.name), world.clock.now(), world.by)
     workers = prepared.plan.workers
@@ -122,7 +122,7 @@ def _preview(world: World, d: Deployment, share: Share) -> Preview:
 def up(world: World, prepared: PreparedPlan) -> Deployment:
     """Begin a deployment, or continue the open one of the same plan.
 
-    Raises: UsageError when an open one of that name has another plan; it is shown in what they differ.
+    Raises: UsageError when an open one of that name has another plan, with the differences.
     """
     name, there = latest(world, prepared.plan.name)
     if there is not None and there.outcome == "open":
@@ -144,11 +144,11 @@ def up(world: World, prepared: PreparedPlan) -> Deployment:
 
 
 def begin(world: World, prepared: PreparedPlan, name: str) -> None:
-    """Begin a deployment up to its first check: its files, an alarm, its log. Nobody is launched yet."""
+    """Begin a deployment up to its first check: its files, an alarm, its log. No worker is launched yet."""
     first, now = drafts(world, prepared, name), world.clock.now()
     ahead = Deployment()
     apply_drafts(ahead, first, now, world.by)
-    # The log comes last: from its first line on, all that the night needs to go on by itself is there.
+    # The log comes last: from its first line on, the deployment has everything to continue by itself.
     live.make_directory(world, name, ahead.host)
     furnish(world, ahead, prepared)
     with alarm.first_alarm(world, ahead, now) as armed:
@@ -156,7 +156,7 @@ def begin(world: World, prepared: PreparedPlan, name: str) -> None:
 
 
 def amend(world: World, name: str, prepared: PreparedPlan) -> Deployment:
-    """Change the plan of an open deployment for what is not launched yet; workers begun keep their shares.
+    """Change the plan of an open deployment for workers that are not launched yet; the others keep their shares.
 
     Raises: UsageError when it is closed, or its paths would be relative to another directory.
     """
@@ -167,7 +167,7 @@ def amend(world: World, name: str, prepared: PreparedPlan) -> Deployment:
         if d.plan.name != prepared.plan.name:
             raise UsageError(f"{name}: found a plan named {prepared.plan.name!r}, expected {d.plan.name!r}")
         if d.host.root != prepared.root:
-            raise UsageError(f"{name}: the plan lies in {prepared.root}, its paths are relative to {d.host.root}")
+            raise UsageError(f"{name}: the plan is in {prepared.root}, its paths are relative to {d.host.root}")
         for key in FIXED:
             there, wanted = getattr(d.plan.workers, key), getattr(prepared.plan.workers, key)
             if there != wanted:
@@ -225,9 +225,10 @@ def furnish(world: World, d: Deployment, prepared: PreparedPlan) -> None:
 
 
 def _require_programs(world: World, prepared: PreparedPlan) -> None:
-    """Refuse to begin a night whose programs are missing. Raises: UsageError naming each.
+    """Refuse to begin if programs are missing.
 
-    Shape: the first worker's attempt represents all, so what cannot be composed is refused before the log begins.
+    Raises: UsageError naming each. Shape: composes the first worker's attempt as an example, so that errors in it are
+    found before the log begins.
     """
     plan = prepared.plan
     command = _preview(world, _ahead(world, prepared), prepared.shares[0]).command
@@ -249,7 +250,7 @@ def _require_programs(world: World, prepared: PreparedPlan) -> None:
 
 
 def _changes(d: Deployment, prepared: PreparedPlan) -> list[str]:
-    """List in what a plan differs from an open deployment's, a long prompt that lies beside the log included.
+    """List the differences between a plan and an open deployment's, including a long prompt outside the log.
 
     Boundary: defaults that a newer version adds are filled in on both sides, so they are no difference.
     """
@@ -266,14 +267,14 @@ def _changes(d: Deployment, prepared: PreparedPlan) -> list[str]:
 
 
 def _keep_prompts(world: World, host: Host, prepared: PreparedPlan) -> None:
-    """Write a prompt that is too long for the log beside it, before a line of the log refers to it. Repeatable: yes."""
+    """Write a prompt that is too long for the log to a file, before a line of the log refers to it. Repeatable: yes."""
     beside = _logged_plan(prepared, host).workers.prompt_file
     if beside is not None:
         world.files.write(beside, prepared.prompt.encode("utf-8", "surrogateescape"), durable=True)
 
 
 def _logged_plan(prepared: PreparedPlan, host: Host) -> Plan:
-    """Return the plan as the log keeps it: a prompt that is long, or in a file, lies in the deployment's directory.
+    """Return the plan for the log: a prompt that is long, or in a file, is stored in the deployment's directory.
 
     Shape: its name holds its digest, so an amended prompt is never taken for the one that the log names. Profiles are
     its own, wherever they came from: every attempt gets what `up` has read.

@@ -1,4 +1,4 @@
-"""From a plan's text to all that it speaks of: read, gather, and refuse everything wrong at once."""
+"""Reads a plan and everything that it refers to, and reports all faults at once."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ _NOT_A_LIST = {
 ENV_FILE_BYTES_MAX = 1024 * 1024
 """Bytes of `workers.env_file` at most."""
 FILE_NAME_BYTES_MAX = 255
-"""Bytes between two slashes of a path: what file systems take."""
+"""Bytes of a file name at most, on usual file systems."""
 LONG_NAME_CHARS_SHOWN = 60
 """Characters of a long name that an error shows."""
 
 
 class PreparedPlan(Struct, frozen=True):
-    """A plan that can go up: its units, who does them, and outputs that are there already."""
+    """A valid plan: its units, its shares, and outputs that already exist."""
 
     plan: Plan
     text: str
@@ -53,21 +53,21 @@ class PreparedPlan(Struct, frozen=True):
     units: tuple[Unit, ...]
     shares: tuple[Share, ...]
     existing: tuple[FileFingerprint, ...]
-    prompt: str  # the prompt's template, read once: what is recorded is what is used
-    host: Host  # resolved once, for the plan's first run; `directory` and `repository` are put in as it begins
+    prompt: str  # the prompt's template, read once, so that the recorded one is the one used
+    host: Host  # resolved once, for the plan's first run; `directory` and `repository` are set when it begins
     repository: Repository | None = None
     links: Mapping[str, str] = {}  # directories above outputs that are symlinks, and where they lead
-    notes: tuple[str, ...] = ()  # what is worth knowing and keeps nobody
+    notes: tuple[str, ...] = ()  # remarks that prevent nothing
     agents: Mapping[str, Agent] = {}  # the profiles that its workers and reviewers get, read once, by name
     cwd_ids: Mapping[str, str] = {}  # by share: what tells the directory that its worker starts in from others
 
 
 def prepare_plan(world: World, text: str, where: str, root: str, stdin: Callable[[], str] = str) -> PreparedPlan:
-    """Read a plan and everything it speaks of; start nothing, write nothing.
+    """Read a plan and everything it refers to; start nothing, write nothing.
 
-    Shape: `root` is the absolute directory that its paths are relative to; `stdin` reads the lines of `file = "-"`,
-    and is called for such a plan alone.
-    Raises: PlanError with every fault found; ProgramError where workers cannot be seen, if all else is right.
+    Shape: `root` is the absolute directory that its paths are relative to; `stdin` reads the lines of `file = "-"`, and
+    is called only for such a plan. Raises: PlanError with every fault; ProgramError if workers cannot be observed and
+    everything else is valid.
     """
     plan = read_plan(text, where)
     try:
@@ -102,7 +102,7 @@ def prepare_plan(world: World, text: str, where: str, root: str, stdin: Callable
     if problems:
         raise PlanError(_with_line_numbers(problems, text, where))
     prompt = _prompt_template(world, plan, root)
-    # In a tree of its own a worker finds what the base commit has.
+    # In its own tree a worker finds the files of the base commit.
     outputs = {} if repository else {posixpath.join(root, path): path for unit in units for path in unit.outputs}
     there = world.files.marks(outputs)
     existing = tuple(msgspec.structs.replace(mark, path=outputs[path]) for path, mark in there.items())
@@ -151,7 +151,7 @@ def _prompt_template(world: World, plan: Plan, root: str) -> str:
 
 
 def _with_line_numbers(problems: Iterable[str], text: str, where: str) -> tuple[str, ...]:
-    """Return each problem with its file and line: that of the key that it begins with, or of the nearest above."""
+    """Return each problem with file and line: of the key that it begins with, or of the nearest key above."""
     from wakeman.core.plan.key_positions import locate, spell
 
     lines = {spell(path): line for path, line in locate(text.removeprefix("\ufeff")).items()}
@@ -165,7 +165,7 @@ def _line_suffix(lines: Mapping[str, int], key: str) -> str:
 
 
 def _units_source(world: World, plan: Plan, root: str, stdin: Callable[[], str]) -> Sequence[str]:
-    """Return what the units' source holds. Raises: PlanError naming its key."""
+    """Return the content of the units' source. Raises: PlanError naming its key."""
     try:
         return _source_lines(world, plan, root, stdin)
     except (StorageError, UsageError) as fault:
@@ -201,7 +201,7 @@ def _outside_state(world: World, root: str, paths: Sequence[str]) -> list[str]:
 
 
 def _unwritable(units: Sequence[Unit]) -> list[str]:
-    """List units whose names or paths no log line can hold as they are."""
+    """List units whose names or paths a log line cannot represent."""
     return [
         f"units: {unit.name!r}: found bytes that are not UTF-8; expected a name that the log can hold: rename the file"
         for unit in units
@@ -230,7 +230,7 @@ def _is_utf8(text: str) -> bool:
 
 
 def _too_long(units: Sequence[Unit]) -> list[str]:
-    """List outputs that no file system takes."""
+    """List outputs whose names are too long for a file system."""
     sizes = {
         output: max(len(part.encode("utf-8", "surrogateescape")) for part in output.split("/"))
         for u in units
@@ -268,7 +268,7 @@ def _misplaced_entries(world: World, plan: Plan, root: str, units: Sequence[Unit
 
 
 def _world_faults(world: World, plan: Plan, root: str) -> list[str]:
-    """List what the plan needs of this machine and does not find."""
+    """List what the plan needs and this machine lacks."""
     faults = []
     for probe in (_harness_faults, _agent_faults, _prompt_faults, _variable_faults):
         try:
@@ -279,7 +279,7 @@ def _world_faults(world: World, plan: Plan, root: str) -> list[str]:
 
 
 def _reviewer_faults(world: World, plan: Plan, root: str) -> list[str]:
-    """List what a reviewer would lack, by the keys that say how it is started."""
+    """List what a reviewer would lack, by the keys about its start."""
     faults = []
     for probe in (_harness_faults, _agent_faults):
         try:
@@ -290,9 +290,9 @@ def _reviewer_faults(world: World, plan: Plan, root: str) -> list[str]:
 
 
 def _homeless(world: World, plan: Plan, root: str, shares: Sequence[Share]) -> list[str]:
-    """List directories that workers are to start in and that are not there.
+    """List missing directories in which workers are to start.
 
-    Boundary: with `workers.before` they may be made in time, and are left to the launch.
+    Boundary: `workers.before` may create them, so with it the launch reports them.
     """
     places = {place: name for name, place in _starting_places(plan, shares).items()}
     return [
@@ -371,7 +371,7 @@ def variables(world: World, plan: Plan, root: str) -> Mapping[str, str]:
 
 
 def _misplaced(world: World, host: Host, plan: Plan, shares: Sequence[Share]) -> list[str]:
-    """List what is wrong with the place where workers are to run.
+    """List the faults of the place where workers are to run.
 
     Raises: ProgramError when the place does not answer.
     """
@@ -380,19 +380,19 @@ def _misplaced(world: World, host: Host, plan: Plan, shares: Sequence[Share]) ->
 
 
 def _terminal_needs(world: World, plan: Plan, executor: Executor) -> Iterator[str]:
-    """Yield what needs a terminal, where sessions have none."""
+    """Yield the settings that need a terminal, if sessions have none."""
     if executor.terminal is not None:
         return
     where = f"workers.executor = {plan.workers.executor!r} gives no terminal"
     if plan.workers.mode != "print":
         yield f"workers.mode: found {plan.workers.mode!r}, expected 'print': {where}"
-    with suppress(UnknownNameError, UsageError):  # told of elsewhere
+    with suppress(UnknownNameError, UsageError):  # reported elsewhere
         if world.harness(plan.workers.harness).adopts:
             yield f"workers.harness: found {plan.workers.harness!r}, whose launcher makes a session itself: {where}"
 
 
 def _sessions_in_use(world: World, plan: Plan, host: Host, executor: Executor, shares: Sequence[Share]) -> list[str]:
-    """List session names that are in use: in that place now, or in another open deployment.
+    """List session names that are in use, in that place or in another open deployment.
 
     Raises: ProgramError when the place does not answer.
     """
@@ -403,7 +403,7 @@ def _sessions_in_use(world: World, plan: Plan, host: Host, executor: Executor, s
     held = {seen.session: _owner(seen) for seen in listing.seen if not _ours_and_over(seen, plan)}
     name, there = latest(world, plan.name)
     if there is not None and there.outcome == "open":
-        held = {session: owner for session, owner in held.items() if owner != name}  # it goes on
+        held = {session: owner for session, owner in held.items() if owner != name}  # it continues
     for name, d in readable(world).items():
         beside = d.outcome == "open" and name.partition(".")[0] != plan.name and not elsewhere(world, name, d)
         if beside and _shares_place(world, d.host, host, executor):
@@ -424,5 +424,5 @@ def _owner(seen: SessionInfo) -> str:
 
 
 def _ours_and_over(seen: SessionInfo, plan: Plan) -> bool:
-    """Return whether a session is a dead one that an earlier run of this plan has kept: `up` takes it away."""
+    """Return whether a session is a dead one of an earlier run of this plan, which `up` removes."""
     return seen.over and _owner(seen).partition(".")[0] == plan.name

@@ -14,11 +14,11 @@ from wakeman.ports import World
 
 
 class ResumeResult(Struct, frozen=True):
-    """One deployment that was taken up again, or the error that kept it from that.
+    """One resumed deployment, or the error that prevented it.
 
-    Shape: workers by name. `adopted` were found alive although no line told of their start; `alive` were alive all
-    along; `launched` were started for what their share still misses; `ended` had ended meanwhile. `pending` counts
-    those who wait for their turn.
+    Shape: workers by name. `adopted` were found alive though the log had no outcome of their launch; `alive` were alive
+    all along; `launched` were started for the missing units of their share; `ended` had ended meanwhile. `pending`
+    counts workers that are not launched yet.
     """
 
     name: str
@@ -32,7 +32,7 @@ class ResumeResult(Struct, frozen=True):
 
 
 def openings(world: World) -> list[str]:
-    """List what can be resumed, oldest first: what is open, or closed and owes a notice, or cannot be read."""
+    """List what can be resumed, oldest first: open ones, closed ones with an undelivered notice, unreadable ones."""
     return [name for name in world.logs.names() if _is_open(world, name)]
 
 
@@ -40,14 +40,14 @@ def _is_open(world: World, name: str) -> bool:
     try:
         d = world.logs.read(name)
     except WakemanError:
-        return True  # nobody can tell: to take it up says why
+        return True  # unreadable: resuming it reports why
     return d.outcome == "open" or bool(d.wakes) or d.alarm is not None
 
 
 def resume(world: World, names: Iterable[str]) -> Iterator[ResumeResult]:
     """Resume deployments, one after the other. One that fails is reported, and stops no other.
 
-    Repeatable: yes, and beside any other check; there is nothing here that the next alarm would not do.
+    Repeatable: yes, also while another check runs; the next alarm would do the same.
     """
     for name in names:
         try:

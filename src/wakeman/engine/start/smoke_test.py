@@ -1,4 +1,4 @@
-"""One agent tried before the night: launched by the very script that an alarm runs, in an empty environment."""
+"""A trial of one agent before the deployment: launched by the same script as an alarm, in an empty environment."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ SMOKE_TEST_PROMPT = "Write the word ok, and nothing else, into the file on the r
 SMOKE_TEST_LAUNCH_S = 60.0
 """Seconds that the alarm's script may take."""
 SMOKE_TEST_TRIES_MAX = 3
-"""Times that what is left is ended."""
+"""Checks that end what is left, at most."""
 SMOKE_TEST_PUSH_S = 2.0
 """Seconds between two checks."""
 
 
 def small_plan(plan: Plan, place: str) -> Plan:
-    """Return a plan of one small unit with the workers of another: harness, agent, keys, arguments, mode, approval."""
+    """Return a plan of one small unit with another plan's harness, agent, keys, arguments, mode and approval."""
     workers = msgspec.structs.replace(
         plan.workers,
         by="all",
@@ -47,7 +47,7 @@ def small_plan(plan: Plan, place: str) -> Plan:
         before=(),
         socket=f"{place}/socket",
     )
-    if "{{" in workers.cwd:  # a worker's own directory, which is not there yet
+    if "{{" in workers.cwd:  # a worker's own directory, which does not exist yet
         workers = msgspec.structs.replace(workers, cwd=place)
     return Plan(
         name=SMOKE_TEST_NAME,
@@ -66,11 +66,10 @@ def small_plan(plan: Plan, place: str) -> Plan:
 def smoke_test(
     world: World, plan: Plan, root: str, place: str, seconds: float, pause: Callable[[float], None]
 ) -> Deployment:
-    """Run one agent on one small unit, and return how that ended; what is left running is ended.
+    """Run one agent on one small unit, return how it ended, and end what is left running.
 
-    Shape: `world` has a state directory of its own, below `place`.
-    Effects: an agent runs, and may cost money.
-    Raises: PlanError when the plan's workers cannot be tried.
+    Shape: `world` has a state directory of its own, below `place`. Effects: an agent runs, and may cost money. Raises:
+    PlanError when the plan's workers cannot be tried.
     """
     text = msgspec.json.encode(_plan_as_written(small_plan(plan, place))).decode()
     begin(world, prepare_plan(world, text, SMOKE_TEST_NAME, root), SMOKE_TEST_NAME)
@@ -84,11 +83,11 @@ def smoke_test(
 
 
 def _clear_up(world: World, pause: Callable[[float], None]) -> None:
-    """End what is left running, and take the sessions away that a deployment which ended as partial keeps."""
+    """End what is left running, and remove the dead sessions that a partial deployment keeps."""
     for _ in range(SMOKE_TEST_TRIES_MAX):
         if world.logs.read(SMOKE_TEST_NAME).outcome != "open":
             break
-        with suppress(BusyError, UsageError):  # a check is under way, or has just closed it
+        with suppress(BusyError, UsageError):  # a check is running, or has just closed it
             requests.request(world, SMOKE_TEST_NAME, "down", "tried")
             wait(world, SMOKE_TEST_NAME, "done", pause, timeout=SMOKE_TEST_LAUNCH_S, push=SMOKE_TEST_PUSH_S)
     for _ in range(SMOKE_TEST_TRIES_MAX):
@@ -98,7 +97,7 @@ def _clear_up(world: World, pause: Callable[[float], None]) -> None:
 
 
 def _plan_as_written(plan: Plan) -> dict[str, object]:
-    """Return a plan as its file would have it: without what is not set."""
+    """Return a plan as in a file: without unset keys."""
     tables = msgspec.to_builtins(plan)
     return {
         key: {name: value for name, value in table.items() if value is not None} if isinstance(table, dict) else table

@@ -1,7 +1,5 @@
-"""Where a worker works: one protocol, and one file for each kind of workspace that answers it.
-
-Paths are those of the plan as they come in, and absolute ones as they go out. What decisions ask of a workspace is
-in `core/policy/staging.py`.
+"""Where a worker works: one protocol, and one file for each kind of workspace. Arguments are paths of the plan, results
+are absolute paths. What decisions need to know of a workspace is in `core/policy/staging.py`.
 """
 
 from __future__ import annotations
@@ -17,11 +15,11 @@ from wakeman.ports import Start, Task, World
 
 
 class OutputLocation(Struct, frozen=True, gc=False):
-    """Where files of a unit lie that are judged together, and what holds there.
+    """Location of a unit's files that are judged together.
 
-    Shape: `outputs` and `targets` are keyed by the unit's own paths. `empty` says when there is a verdict on no files
-    at all. Of what is `staged`, `root` is the directory that it must not leave by a link, `targets` are where it goes
-    once it passes, if files may have been created there by others.
+    Shape: `outputs` and `targets` are keyed by the unit's own paths. `empty` says when a verdict is given although no
+    file exists. If `staged`, `root` is the directory that files must not leave by a link, and `targets` are the final
+    paths, if others may have created files there.
     """
 
     outputs: Mapping[str, str]
@@ -36,7 +34,7 @@ class OutputLocation(Struct, frozen=True, gc=False):
 
 
 class Promoted(Struct, frozen=True):
-    """What became of one unit: the marks that count from now on, or `why` it cannot be promoted as it was judged."""
+    """Result for one unit: the fingerprints that count from now on, or `why` it cannot be promoted as judged."""
 
     marks: tuple[FileFingerprint, ...] = ()
     why: str = ""
@@ -46,15 +44,15 @@ class Workspace(Protocol):
     """The workspace of a worker's present attempt."""
 
     def home(self) -> str:
-        """Return the directory that the worker's relative paths begin at."""
+        """Return the directory to which the worker's paths are relative."""
         ...
 
     def root(self) -> str:
-        """Return the directory that holds everything the attempt makes; "" where outputs are made in place."""
+        """Return the directory of everything the attempt makes; "" if outputs are made in place."""
         ...
 
     def source(self, path: str) -> str:
-        """Return where the worker finds a path of the plan, and where others look for it."""
+        """Return where a path of the plan is, for the worker and for others."""
         ...
 
     def output(self, path: str) -> str:
@@ -62,25 +60,26 @@ class Workspace(Protocol):
         ...
 
     def for_worker(self, unit: Unit) -> Unit:
-        """Return a unit with the paths that the worker is told."""
+        """Return a unit with the paths that its worker uses."""
         ...
 
     def places(self, state: UnitState) -> Sequence[OutputLocation]:
-        """Return where files of a unit are judged; what is staged comes last."""
+        """Return where files of a unit are judged, staged ones last."""
         ...
 
     def prepare(self, world: World, task: Task, start: Start) -> None:
-        """Make what the attempt needs before it is launched. Repeatable: yes."""
+        """Prepare the workspace before the launch. Repeatable: yes."""
         ...
 
     def batch(self, seq: int) -> Hashable:
-        """Return what promotions have in common that are made in one go, by the seq of their intents."""
+        """Return the key by which promotions are batched, by the seq of their intents."""
         ...
 
     def promote(self, world: World, seqs: Sequence[int]) -> dict[int, Promoted]:
-        """Promote what a batch of open intents speaks of.
+        """Promote the outputs of a batch of open intents.
 
-        Repeatable: yes; what was promoted before a crash is found to be so. Raises: WakemanError; nothing is settled.
+        Repeatable: yes; what was promoted before a crash is recognised. Raises: WakemanError, after which all intents
+        stay open.
         """
         ...
 
@@ -92,7 +91,7 @@ def workspace(d: Deployment, worker: WorkerState) -> Workspace:
 
 @cache
 def _kind(kind: WorkspaceKind) -> Callable[[Deployment, WorkerState], Workspace]:
-    """Load the one kind that is needed: a check that has nothing to do loads no other."""
+    """Load only the kind that is needed, to keep a check fast."""
     match kind:
         case "in place":
             from wakeman.engine.workspace.in_place import InPlace

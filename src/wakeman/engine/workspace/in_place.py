@@ -1,4 +1,4 @@
-"""No workspace of its own: a worker makes its outputs where they are to be."""
+"""No private workspace: a worker makes its outputs at their final paths."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from wakeman.ports import Start, Task, World
 
 
 class InPlace(Struct, frozen=True, gc=False):
-    """The plan's own directory. Nothing is prepared, and nothing is left to promote."""
+    """The plan's own directory. Nothing is prepared or promoted."""
 
     d: Deployment
     worker: WorkerState
@@ -23,7 +23,7 @@ class InPlace(Struct, frozen=True, gc=False):
         return self.d.host.root
 
     def root(self) -> str:
-        """Return nothing: its outputs have no directory in common."""
+        """Return "": its outputs have no common directory."""
         return ""
 
     def source(self, path: str) -> str:
@@ -35,18 +35,18 @@ class InPlace(Struct, frozen=True, gc=False):
         return layout.absolute(self.d.host, path)
 
     def for_worker(self, unit: Unit) -> Unit:
-        """Return the unit as it is in the plan."""
+        """Return the unit unchanged."""
         return unit
 
     def places(self, state: UnitState) -> tuple[OutputLocation]:
-        """Return the one place of a unit's files."""
+        """Return the one location of a unit's files."""
         return (final_place(self.d, state),)
 
     def prepare(self, world: World, task: Task, start: Start) -> None:
         """Do nothing."""
 
     def batch(self, seq: int) -> Hashable:
-        """Return the intent itself: no other goes with it."""
+        """Return the intent itself: there are no batches."""
         return seq
 
     def promote(self, world: World, seqs: Sequence[int]) -> dict[int, Promoted]:
@@ -56,7 +56,7 @@ class InPlace(Struct, frozen=True, gc=False):
 
 
 def final_place(d: Deployment, state: UnitState) -> OutputLocation:
-    """Return where a unit's files are to be in the end."""
+    """Return the final paths of a unit's files."""
     unit = state.unit
     return OutputLocation(
         outputs={path: layout.absolute(d.host, path) for path in unit.outputs},

@@ -1,4 +1,4 @@
-"""The repository behind work trees: what a plan needs of it, merging what is done, clearing trees away."""
+"""The repository of the work trees: checks before `up`, merging, removal of trees."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from wakeman.engine.runs import latest, next_name
 from wakeman.ports import MergeResult, World
 
 FAULTS_LISTED_MAX = 20
-"""Faults of one kind that are told one by one."""
+"""Faults of one kind that are listed; the rest are counted."""
 
 
 # --- before it begins -------------------------------------------------------------------------------------------
@@ -25,9 +25,9 @@ FAULTS_LISTED_MAX = 20
 def survey(
     world: World, plan: Plan, root: str, units: Sequence[Unit], shares: Sequence[Share]
 ) -> tuple[Repository | None, list[str], tuple[str, ...]]:
-    """Find the repository of a plan; give it, what is wrong with it, and what is worth knowing.
+    """Find the repository of a plan; return it, its faults, and remarks.
 
-    Boundary: of a plan whose deployment is open only the repository is looked for: its workers have their trees.
+    Boundary: if the plan's deployment is open, only the repository is searched: its workers have their trees.
     """
     git = world.git()
     try:
@@ -139,9 +139,9 @@ def merge(world: World, name: str, into: str = "", *, dry: bool = False) -> Merg
 
 
 def clear(world: World, d: Deployment) -> dict[str, str]:
-    """Remove the trees that hold nothing that is not merged; give the others, by path, and why each is left.
+    """Remove the trees whose contents are fully merged; return the others, by path, each with the reason.
 
-    Boundary: none where workers have no trees.
+    Boundary: none if workers have no trees.
     """
     repository = d.host.repository
     if repository is None:

@@ -1,4 +1,4 @@
-"""A stage: a private directory of each attempt, from which outputs that pass are installed in their places."""
+"""A stage: a private directory of each attempt, from which outputs that pass are installed at their targets."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from wakeman.ports import Start, Task, World
 
 
 class Staged(Struct, frozen=True, gc=False):
-    """The stage of a worker's present attempt. The worker reads in the plan's own directory."""
+    """The stage of a worker's present attempt. The worker reads inputs in the plan's own directory."""
 
     d: Deployment
     worker: WorkerState
@@ -34,17 +34,17 @@ class Staged(Struct, frozen=True, gc=False):
         return layout.absolute(self.d.host, path)
 
     def output(self, path: str) -> str:
-        """Return the output's like in the stage."""
+        """Return the output's path in the stage."""
         return posixpath.join(self.root(), layout.staged(self.d.host, path))
 
     def for_worker(self, unit: Unit) -> Unit:
-        """Return the unit with its outputs in the stage, which is not where the worker works."""
+        """Return the unit with its outputs in the stage, by absolute paths."""
         return msgspec.structs.replace(unit, outputs=tuple(self.output(path) for path in unit.outputs))
 
     def places(self, state: UnitState) -> tuple[OutputLocation, OutputLocation]:
-        """Return where a unit's files are to be, and where they are made. What is there counts when it was installed.
+        """Return a unit's targets and its paths in the stage. A file at a target counts if it was installed.
 
-        Boundary: an empty stage says nothing.
+        Boundary: an empty stage gives no verdict.
         """
         final = final_place(self.d, state)
         outputs = {path: self.output(path) for path in final.outputs}
@@ -62,22 +62,22 @@ class Staged(Struct, frozen=True, gc=False):
         return final, staged
 
     def prepare(self, world: World, task: Task, start: Start) -> None:
-        """Make the directories of its outputs: what is to be made there is to be the worker's only care."""
+        """Make the directories of its outputs, so that the worker need not."""
         del start
         for directory in {posixpath.dirname(path) for path in task.outputs}:
             world.files.make(directory)
 
     def batch(self, seq: int) -> Hashable:
-        """Return the intent itself: each unit is installed for itself."""
+        """Return the intent itself: each unit is installed alone."""
         return seq
 
     def promote(self, world: World, seqs: Sequence[int]) -> dict[int, Promoted]:
-        """Install each output of a unit in its place."""
+        """Install each output of a unit at its target."""
         return {seq: _install_unit(world, self.d, self.d.intents[seq]) for seq in seqs}
 
 
 def _install_unit(world: World, d: Deployment, promotion: OpenIntent) -> Promoted:
-    """Install a unit's outputs. Boundary: one that is not as it was judged leaves the rest behind it."""
+    """Install a unit's outputs. Boundary: stops at the first one that changed since it was judged."""
     marks = []
     stage = layout.stage(d.host, promotion.worker, promotion.attempt)
     for file in promotion.files:

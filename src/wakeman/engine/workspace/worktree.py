@@ -1,4 +1,4 @@
-"""A git work tree of each worker's own, whose files are committed on the worker's branch once they pass."""
+"""A git work tree per worker, whose files are committed on the worker's branch once they pass."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from wakeman.ports import Start, Task, World
 
 
 class Worktree(Struct, frozen=True, gc=False):
-    """The work tree of a worker, the same for each attempt. What lies outside the repository stays where it is."""
+    """The work tree of a worker, the same for all attempts. Paths outside the repository stay as they are."""
 
     d: Deployment
     worker: WorkerState
 
     @property
     def repository(self) -> Repository:
-        """Return the repository that the tree is one of."""
+        """Return the tree's repository."""
         found = self.d.host.repository
         assert found is not None  # noqa: S101 - `up` has found it, or refused the plan
         return found
 
     def home(self) -> str:
-        """Return the like of the plan's directory in the tree."""
+        """Return the path of the plan's directory in the tree."""
         return posixpath.join(self.root(), self.repository.prefix).rstrip("/")
 
     def root(self) -> str:
@@ -40,17 +40,17 @@ class Worktree(Struct, frozen=True, gc=False):
         return layout.tree(self.d.host, self.worker)
 
     def source(self, path: str) -> str:
-        """Return the path's like in the tree."""
+        """Return the path's counterpart in the tree."""
         whole = posixpath.normpath(layout.absolute(self.d.host, path))
         inside = layout.relative_within(whole, self.repository.top)
         return whole if inside is None else posixpath.join(self.root(), inside).rstrip("/")
 
     def output(self, path: str) -> str:
-        """Return the path's like in the tree."""
+        """Return the path's counterpart in the tree."""
         return self.source(path)
 
     def for_worker(self, unit: Unit) -> Unit:
-        """Return the unit with its absolute paths in the tree; relative ones begin where the worker works."""
+        """Return the unit with its absolute paths in the tree; relative ones stay, as they begin there anyway."""
         outputs = tuple(map(self._path_for_worker, unit.outputs))
         source = None if unit.input is None else self._path_for_worker(unit.input)
         return msgspec.structs.replace(unit, outputs=outputs, input=source)
@@ -59,7 +59,10 @@ class Worktree(Struct, frozen=True, gc=False):
         return self.source(path) if path.startswith("/") else path
 
     def places(self, state: UnitState) -> tuple[OutputLocation]:
-        """Return where a unit's files lie in the tree. Once its worker has ended, that there are none is a verdict."""
+        """Return the paths of a unit's files in the tree.
+
+        Boundary: after its worker has ended, missing files are a verdict, too.
+        """
         unit = state.unit
         tree = OutputLocation(
             outputs={path: self.source(path) for path in unit.outputs},
@@ -74,7 +77,7 @@ class Worktree(Struct, frozen=True, gc=False):
         return (tree,)
 
     def prepare(self, world: World, task: Task, start: Start) -> None:
-        """Make the tree. Where it is not whole, the worker's own session first runs a script that fills it.
+        """Make the tree. If it is incomplete, the worker's session first runs a script that fills it.
 
         Shape: a checkout and dependencies may take minutes.
         """
@@ -88,12 +91,12 @@ class Worktree(Struct, frozen=True, gc=False):
         world.files.make(start.cwd)
 
     def batch(self, seq: int) -> Hashable:
-        """Return the attempt: what it has made is one commit."""
+        """Return the attempt: its units are one commit."""
         promotion = self.d.intents[seq]
         return promotion.worker, promotion.attempt
 
     def promote(self, world: World, seqs: Sequence[int]) -> dict[int, Promoted]:
-        """Commit the units of a batch, but for those of which a file is not as it was judged any more."""
+        """Commit the units of a batch, except those with a file that changed since it was judged."""
         promotions = {seq: self.d.intents[seq] for seq in seqs}
         results = {seq: self._judged(world, promotion) for seq, promotion in promotions.items()}
         taken = [promotions[seq] for seq, result in results.items() if not result.why]
@@ -112,7 +115,7 @@ class Worktree(Struct, frozen=True, gc=False):
     def _commit(self, world: World, promotions: Sequence[OpenIntent]) -> dict[str, Promoted]:
         """Commit units to the branch in one commit; return those that are not accepted.
 
-        Boundary: without `workers.commit` what the worker has not committed itself is not taken.
+        Boundary: without `workers.commit`, only what the worker has committed itself counts.
         """
         d, on = self.d, branch(self.d.name, self.worker.name)
         paths = {each.target: [self._inside(file.path) for file in each.files] for each in promotions}

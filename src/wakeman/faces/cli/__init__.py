@@ -1,7 +1,6 @@
-"""The command line: one table of verbs; a verb's module is loaded when that verb is called, and no other.
-
-A module's VERBS has for each verb: an example, its options, and the function that carries it out. Here is what all of
-them share: finding the verb, the common options, errors, exit codes.
+"""The command line: one table of verbs; only the module of the called verb is loaded. A module's VERBS has for each
+verb: an example, its options, and the function that runs it. This module has what all verbs share: finding the verb,
+common options, errors, exit codes.
 """
 
 from __future__ import annotations
@@ -29,11 +28,11 @@ VERBS: dict[str, tuple[str, str, bool, str]] = {
     "attach": ("look", "screen", False, "attach this terminal to a worker's session"),
     "send": ("act", "act", True, "type text into a worker's session, or any tmux session"),
     "stop": ("act", "act", True, "end one worker"),
-    "retry": ("act", "act", True, "start another attempt of a worker for what is missing"),
+    "retry": ("act", "act", True, "start another attempt of a worker for its missing units"),
     "waive": ("act", "act", True, "count units as done"),
     "reject": ("act", "act", True, "reopen units; they go to cleanup with the reason"),
     "accept": ("act", "act", True, "accept the row that is held"),
-    "pause": ("act", "act", True, "stop alarms and launches; running agents go on"),
+    "pause": ("act", "act", True, "stop alarms and launches; running agents continue"),
     "unpause": ("act", "act", True, "continue after a pause, or after failed launches"),
     "merge": (
         "act",
@@ -41,7 +40,7 @@ VERBS: dict[str, tuple[str, str, bool, str]] = {
         True,
         "merge the workers' branches without touching your work tree",
     ),
-    "amend": ("act", "plan", True, "change the plan for what is not launched yet"),
+    "amend": ("act", "plan", True, "change the plan for workers that are not launched yet"),
     "sweep": ("act", "act", True, "list old sessions of a pattern, and end them with --yes"),
     "replay": (
         "audit",
@@ -59,7 +58,7 @@ VERBS: dict[str, tuple[str, str, bool, str]] = {
     "agents": ("set up", "setup", False, "list the agent profiles and where each comes from"),
     "schema": ("set up", "plan", False, "print the JSON Schema of the plan file, of an answer, or of the log"),
 }
-"""Verb -> group, module, whether it does something (then it has --dry-run), help."""
+"""Verb -> group, module, whether it changes something (then it has --dry-run), help."""
 
 STATE_VERBS = ("check", "watch", "wait", "up", "run", "status")
 """Verbs whose exit code may report the state of a deployment: 4 not finished yet, 5 needs a person."""
@@ -78,7 +77,7 @@ class _Parser(argparse.ArgumentParser):
 def main(argv: list[str] | None = None) -> int:
     """Run one command line and return its exit code.
 
-    Shape: data goes to stdout, talk to stderr; with `--json` an error too is one envelope on stdout.
+    Shape: data goes to stdout, messages to stderr; with `--json` an error, too, is one envelope on stdout.
     """
     _stand_streams()
     _tolerate()
@@ -103,7 +102,7 @@ def parser(verb: str) -> argparse.ArgumentParser:
         description=f"{text[0].upper()}{text[1:]}.",
         epilog=f"example: {example}",
         allow_abbrev=False,
-        # A width of its own: to ask the terminal costs an import, and the reference page is to come out the same.
+        # A fixed width: asking the terminal costs an import, and the reference page must not depend on it.
         formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(prog, max_help_position=28, width=100),
     )
     options(made)
@@ -172,7 +171,10 @@ def _overview() -> str:
     for verb, (group, _, _, text) in VERBS.items():
         groups.setdefault(group, []).append(f"  {verb:10}{text}")
     parts = [f"{group}:\n" + "\n".join(lines) for group, lines in groups.items()]
-    common = "Every verb has --help, --json and --state DIR (environment: WAKEMAN_STATE); doing ones have --dry-run."
+    common = (
+        "Every verb has --help, --json and --state DIR (environment: WAKEMAN_STATE).\n"
+        "Those that change something have --dry-run."
+    )
     return "\n\n".join([_USAGE, *parts, common]) + "\n"
 
 
@@ -209,7 +211,7 @@ def _tolerate() -> None:
 
 
 def _unheard() -> int:
-    """Exit quietly when the reader of stdout has gone; Python would complain once more at its exit."""
+    """Exit silently when the reader of stdout is gone; Python would print another error at exit."""
     import os
 
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

@@ -25,7 +25,7 @@ def _send_options(parser: ArgumentParser) -> None:
         "target", metavar="TARGET", help="a worker, or any session as tmux:SESSION or tmux:SOCKET:SESSION"
     )
     parser.add_argument("text", metavar="TEXT", help="text to type; - reads it from stdin")
-    parser.add_argument("--submit", action="store_true", help="press Enter behind the text")
+    parser.add_argument("--submit", action="store_true", help="press Enter after the text")
     parser.add_argument("--wait", action="store_true", help="with --submit: return once it is known whether it arrived")
     parser.add_argument("--force", action="store_true", help="type even if the session is not at an empty prompt")
     parser.add_argument(
@@ -36,7 +36,7 @@ def _send_options(parser: ArgumentParser) -> None:
 def _retry_options(parser: ArgumentParser) -> None:
     given.worker(parser)
     parser.add_argument(
-        "--unit", metavar="U", action="append", default=[], help="do only this unit of what is missing; may be repeated"
+        "--unit", metavar="U", action="append", default=[], help="do only this missing unit; may be repeated"
     )
     parser.add_argument(
         "--note", metavar="WHY", default="", help="text that is added to the prompt of the next attempt"
@@ -57,7 +57,7 @@ def _down_options(parser: ArgumentParser) -> None:
 def _sweep_options(parser: ArgumentParser) -> None:
     parser.add_argument("pattern", metavar="PATTERN", help="pattern of session names, for example 'val_*'")
     parser.add_argument(
-        "--older-than", metavar="AGE", type=given.duration, required=True, help="least age, for example 10m"
+        "--older-than", metavar="AGE", type=given.duration, required=True, help="minimum age, for example 10m"
     )
     parser.add_argument("--yes", action="store_true", help="end the sessions that are listed")
     given.deployment(parser)
@@ -107,7 +107,7 @@ def _requesting(verb: Literal["accept", "unpause"]) -> Callable[[Namespace], int
 
 
 def pause(options: Namespace) -> int:
-    """Stop alarms and launches; name who runs on."""
+    """Stop alarms and launches; name the workers that continue."""
 
     def text(data: Status) -> None:
         print_summary(data)
@@ -119,7 +119,7 @@ def pause(options: Namespace) -> int:
 
 
 def down(options: Namespace) -> int:
-    """End a deployment; wait a little for its workers to go."""
+    """End a deployment; wait some seconds for its workers to end."""
 
     def text(data: Status) -> None:
         print_summary(data)
@@ -144,7 +144,7 @@ def clean(options: Namespace) -> int:
 
 
 def sweep(options: Namespace) -> int:
-    """List old sessions of a pattern; end them when told to."""
+    """List old sessions of a pattern; with `--yes`, end them."""
     end, given_ = options.yes or options.dry_run, (options.pattern, options.older_than, options.deployment)
     answer = act.sweep(reach(options), *given_, end=end, proposed=not options.yes)
     return show(options, answer, _swept, answer.next)

@@ -1,4 +1,4 @@
-"""The verb that judges a log again."""
+"""The verb that verifies a log."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from wakeman.faces.cli.reach import reach
 from wakeman.faces.cli.show import lasting, moment, out, print_note, printable, show
 
 DIVERGENCES_LISTED_MAX = 20
-"""Divergences, and pending intents, that a person gets to read; `--json` has more."""
+"""Divergences, and pending intents, that are printed; `--json` has more."""
 
 
 def _audit_options(parser: ArgumentParser) -> None:
@@ -25,7 +25,7 @@ def _audit_options(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--sign", metavar="PRIVATE.pem", help="private key: sign the head of the log, if nothing diverges"
     )
-    head_help = "head that the log had once, as you know from elsewhere; may be repeated"
+    head_help = "head that the log had once, from a checkpoint of yours; may be repeated"
     parser.add_argument("--head", metavar="SEQ:HASH", type=_head, action="append", default=[], help=head_help)
 
 

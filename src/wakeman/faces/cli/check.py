@@ -1,4 +1,4 @@
-"""The verbs that carry a deployment on: check, wait and resume."""
+"""The verbs that continue a deployment: check, wait and resume."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _check_options(parser: ArgumentParser) -> None:
         "--head",
         metavar="SEQ:HASH",
         default="",
-        help="head of the log as the alarm knew it: a log cut off since is found",
+        help="head of the log when the alarm was set; shows whether the log was cut since",
     )
     parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
 
@@ -60,7 +60,7 @@ def check(options: Namespace) -> int:
         from wakeman.api.names import named
 
         name = named(world, name)
-    if options.quiet and not options.dry_run:  # an alarm's: what nobody reads is not worked out
+    if options.quiet and not options.dry_run:  # of an alarm: an answer that is not printed is not computed
         from wakeman.api.codes import code
         from wakeman.engine.check import check as engine_check
 
@@ -82,7 +82,7 @@ def wait(options: Namespace) -> int:
 
 
 def resume(options: Namespace) -> int:
-    """Resume one deployment, or every open one, after whatever ended it."""
+    """Resume one deployment, or every open one, after a crash or a restart."""
     from wakeman.api.check import resume as api_resume
     from wakeman.faces.cli.show import print_note, show
 

@@ -1,4 +1,4 @@
-"""The verb that shows what happened, event by event, and repairs a log when asked to."""
+"""The verb that shows what happened, event by event, and repairs a log on request."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ def _log_options(parser: ArgumentParser) -> None:
         "words",
         metavar="NAME",
         nargs="+",
-        help="deployment: NAME is its latest run, NAME.1 the first. `repair NAME` cuts a damaged log off before its "
+        help="deployment: NAME is its latest run, NAME.1 the first. `repair NAME` truncates a damaged log before its "
         "damage and keeps the original",
     )
     parser.add_argument("-f", "--follow", action="store_true", help="print new events until the deployment is closed")
     parser.add_argument("--type", metavar="T", help="only events of this type, for example decided")
     parser.add_argument("--worker", metavar="W", help="only events of this worker")
     parser.add_argument(
-        "--since", metavar="SEQ", type=int, default=0, help="only events behind that line (default: 0, all)"
+        "--since", metavar="SEQ", type=int, default=0, help="only events after that line (default: 0, all)"
     )
 
 
@@ -62,10 +62,10 @@ def _print(options: Namespace, event: Event | None) -> None:
 
 
 def _repair(options: Namespace, names: list[str]) -> int:
-    """Cut a damaged log; the next check continues from there, and adopts what it finds alive."""
+    """Truncate a damaged log; the next check continues from there, and adopts live sessions."""
     if len(names) > 1:
         raise UsageError(f"log repair: found {len(names)} names, expected one", "wakeman log --help")
-    answer = repair(reach(options), names[0])  # by its exact name: a damaged log is not looked for by what it says
+    answer = repair(reach(options), names[0])  # by its exact name: a damaged log cannot be found by its content
     return show(options, answer, _cut, answer.next)
 
 

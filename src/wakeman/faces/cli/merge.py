@@ -1,4 +1,4 @@
-"""The verb that merges what workers have made in trees of their own."""
+"""The verb that merges workers' branches."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ STATE_TEXTS = {
     "conflict": "left out, in conflict: ",
     "gone": "is not there any more",
 }
-"""State of a branch -> what is printed of it."""
+"""State of a branch -> its text."""
 
 
 def _merge_options(parser: ArgumentParser) -> None:
@@ -26,7 +26,7 @@ def _merge_options(parser: ArgumentParser) -> None:
         "--into",
         metavar="BRANCH",
         default="",
-        help="branch to merge into; made if it does not exist (default: wakeman/NAME.merged)",
+        help="branch to merge into; created if it does not exist (default: wakeman/NAME.merged)",
     )
 
 

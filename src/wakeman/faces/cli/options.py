@@ -1,4 +1,4 @@
-"""What an option's value becomes, and options that several verbs share."""
+"""Parsers of option values, and options that several verbs share."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Callable
 
 Verb = tuple[str, Callable[[ArgumentParser], None], Callable[[Namespace], int]]
-"""Example, what adds its options, what carries it out: a line of a module's VERBS."""
+"""Example, function that adds its options, function that runs it: an entry of a module's VERBS."""
 
 _FACTORS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -40,7 +40,7 @@ def name(parser: ArgumentParser) -> None:
 def worker(parser: ArgumentParser) -> None:
     """Add a worker's name."""
     parser.add_argument(
-        "worker", metavar="WORKER", help="worker: DEPLOYMENT/WORKER, or its name alone while that is unique"
+        "worker", metavar="WORKER", help="worker: DEPLOYMENT/WORKER, or only its name if that is unique"
     )
 
 

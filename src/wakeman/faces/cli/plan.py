@@ -83,10 +83,12 @@ def _run_options(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--name", default="run", help="name of the deployment (default: run)")
     parser.add_argument(
-        "--by", metavar="TEMPLATE", help="units for which this is equal go to one worker (default: one unit each)"
+        "--by",
+        metavar="TEMPLATE",
+        help="template; units with the same result go to one worker (default: one unit each)",
     )
     parser.add_argument(
-        "--at-once", metavar="N", type=given.positive_number, help="workers that run side by side at most"
+        "--at-once", metavar="N", type=given.positive_number, help="maximum number of workers that run at the same time"
     )
     parser.add_argument(
         "--stagger", metavar="S", type=given.duration, help="time between two launches, for example 5s (default: 2s)"
@@ -114,7 +116,7 @@ def _run_options(parser: ArgumentParser) -> None:
 
 
 def _schema_options(parser: ArgumentParser) -> None:
-    text = "verb, whose answer's schema is printed; or `events`, for a line of the log (default: the plan file's)"
+    text = "verb, for the schema of its answer; or `events`, for a line of the log (default: the plan file)"
     parser.add_argument("verb", metavar="VERB", nargs="?", help=text)
 
 
@@ -122,7 +124,7 @@ def _schema_options(parser: ArgumentParser) -> None:
 
 
 def init(options: Namespace) -> int:
-    """Write the starter plan, never over a file."""
+    """Write the starter plan, never over an existing file."""
     from wakeman.core.plan.starter import commented
 
     file = Path(options.file)
@@ -206,7 +208,7 @@ def up(options: Namespace) -> int:
 
 
 def run(options: Namespace) -> int:
-    """Start workers for a plan made of options; it goes through the same reading as a file."""
+    """Start workers for a plan made of options, which is read like a file."""
     world = reach(options, "up")
     text = json.dumps(_plan_from_options(options), indent=2)
     return _started(options, world, prepare_plan(_reading(options, world), text, "wakeman run", os.getcwd()))
@@ -247,13 +249,13 @@ def _awaited(options: Namespace, world: World, d: Deployment) -> int:
     from wakeman.api.check import wait
 
     if not options.json:
-        for note in api.started(world, d).notes:  # now: nobody reads it once the night is over
+        for note in api.started(world, d).notes:  # now: a warning after the end would come too late
             print_note(printable(note))
     return done(options, wait(world, d.name, "done", time.sleep, options.timeout))
 
 
 def _reading(options: Namespace, world: World) -> World:
-    """Return the world in which a plan's sources are read: `units.command` runs, also in a dry run, as in `plan`."""
+    """Return the world in which a plan's sources are read: `units.command` runs, also in a dry run and in `plan`."""
     if not options.dry_run:
         return world
     from wakeman.adapters import local
@@ -262,7 +264,7 @@ def _reading(options: Namespace, world: World) -> World:
 
 
 def gather_plan(world: World, file: str) -> PreparedPlan:
-    """Read a plan file, or stdin, and all that it speaks of."""
+    """Read a plan file, or stdin, and everything that it refers to."""
     return api.gather(world, file, os.getcwd(), sys.stdin.read)
 
 
@@ -298,7 +300,7 @@ def _set_key(made: dict[str, Any], path: list[str], value: object) -> None:
 
 
 def _setting(text: str) -> tuple[str, object]:
-    """Read KEY=VALUE: the value as TOML has it, or else a string."""
+    """Read KEY=VALUE: the value as TOML, otherwise as a string."""
     import tomllib
 
     key, equals, value = text.partition("=")

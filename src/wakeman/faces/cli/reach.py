@@ -1,4 +1,4 @@
-"""From options to the world that a verb acts in."""
+"""Builds the world of a verb from its options."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from wakeman.ports import World
 
 
 def reach(options: Namespace, by: str = "hand") -> World:
-    """Return the world that a verb acts in; with `--dry-run` one in which nothing is done."""
+    """Return the world of a verb; with `--dry-run` one in which nothing is done."""
     from wakeman.adapters import local
 
     world = local.world(options.state, by)

@@ -1,4 +1,4 @@
-"""The verb that plays a plan in memory."""
+"""The verb that runs a plan in memory."""
 
 from __future__ import annotations
 
@@ -24,7 +24,11 @@ def _rehearse_options(parser: ArgumentParser) -> None:
     early = "have WORKER end by itself after N units; may be repeated"
     parser.add_argument("--early", metavar="WORKER:N", type=_early, action="append", default=[], help=early)
     parser.add_argument(
-        "--hang", metavar="WORKER", action="append", default=[], help="have WORKER never do anything; may be repeated"
+        "--hang",
+        metavar="WORKER",
+        action="append",
+        default=[],
+        help="have WORKER hang without doing anything; may be repeated",
     )
     parser.add_argument("--all", action="store_true", help="print every event")
 
@@ -46,7 +50,7 @@ def rehearse(options: Namespace) -> int:
         for event in events:
             out(_rehearsed_line(event, events[0]))
         night = _clock(events[0], events[-1])
-        out(f"rehearsed: {data.outcome}, {data.units.done}/{data.units.total} units, {night} of night")
+        out(f"rehearsed: {data.outcome}, {data.units.done}/{data.units.total} units, in {night}")
 
     return show(options, played.answer, text, played.answer.next)
 

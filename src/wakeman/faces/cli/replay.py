@@ -36,9 +36,9 @@ POLICY_BYTES_MAX = 16 * 2**20
 
 
 REPLAY_POLL_S = 0.1
-"""Seconds between two looks at a log that is followed."""
+"""Seconds between two polls of a log that is followed."""
 UNSHOWN = ("enrolled", "armed", "disarmed", "looked", "effected", "sealed")
-"""Types that the timeline leaves out; `wakeman log` has every event, and so has `--json`."""
+"""Types that the timeline omits; `wakeman log` and `--json` have every event."""
 
 
 def _replay_options(parser: ArgumentParser) -> None:

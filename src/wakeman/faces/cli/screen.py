@@ -17,7 +17,11 @@ from wakeman.faces.cli.show import out, print_note, show
 def _capture_options(parser: ArgumentParser) -> None:
     given.worker(parser)
     parser.add_argument(
-        "--lines", metavar="N", type=given.positive_number, default=50, help="lines to print, from below (default: 50)"
+        "--lines",
+        metavar="N",
+        type=given.positive_number,
+        default=50,
+        help="number of last lines to print (default: 50)",
     )
 
 
@@ -27,7 +31,7 @@ def _attach_options(parser: ArgumentParser) -> None:
 
 
 def capture(options: Namespace) -> int:
-    """Print the end of a worker's screen; where there is no session, the end of what it printed."""
+    """Print the end of a worker's screen; without a session, the end of its output."""
     return show(options, screen.capture(reach(options), options.worker, options.lines), lambda data: out(data.text))
 
 

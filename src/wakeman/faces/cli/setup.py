@@ -37,7 +37,7 @@ def _diagnosis(data: api.Diagnosis) -> None:
 
 
 def agents(options: Namespace) -> int:
-    """List profiles with where each is from."""
+    """List profiles with their origin."""
     return show(options, api.agents(reach(options), local, options.file), _agents)
 
 

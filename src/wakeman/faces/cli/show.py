@@ -1,4 +1,4 @@
-"""What all verbs print with: the envelope, errors, tables, times."""
+"""Printing for all verbs: the envelope, errors, tables, times."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from wakeman.api.status import ProgressStatus, ReviewStatus, Status, TreesStatus, UnitCounts, WorkerStatus
 
 STATUS_REASON_CHARS_MAX = 60
-"""Characters of a reason in the table; `--json` has all of it."""
+"""Characters of a reason in the table; `--json` has the whole reason."""
 CELL_CHARS_MAX = 2000
-"""Characters of one cell or message at most, where it came from outside."""
+"""Characters of one cell or message from outside at most."""
 
 
 def out(text: str) -> None:
@@ -28,7 +28,7 @@ def out(text: str) -> None:
 
 
 def print_note(text: str) -> None:
-    """Print a line of talk. Boundary: where nobody can be told, nothing is."""
+    """Print a message. Boundary: does nothing if it cannot be printed."""
     try:
         sys.stderr.write(text + "\n")
         sys.stderr.flush()
@@ -39,10 +39,10 @@ def print_note(text: str) -> None:
 
 
 def show(options: Namespace, answer: Answer[T_co], text: Callable[[T_co], None], following: Sequence[str] = ()) -> int:
-    """Print an answer in the way that the command line asked for; return its exit code.
+    """Print an answer in the format that the command line asked for; return its exit code.
 
-    Shape: after a dry run, what would have been done; else the envelope; else `text`, the notes, and the commands
-    that a person is told to be the next.
+    Shape: after a dry run, what would have been done; with `--json` the envelope; otherwise `text`, the notes, and the
+    suggested next commands.
     """
     if options.dry_run:
         return _would(options, answer)
@@ -63,7 +63,7 @@ def done(options: Namespace, answer: Answer[Status]) -> int:
 
 
 def print_error(error: WakemanError, words: Sequence[str]) -> int:
-    """Print an error in the way that the command line asked for; return the exit code."""
+    """Print an error in the format that the command line asked for; return the exit code."""
     from wakeman.api.answer import envelope, failure
     from wakeman.faces.cli import STATE_VERBS
 
@@ -97,7 +97,7 @@ def _envelope(options: Namespace, answer: Answer[Any]) -> None:
 
 
 def _would(options: Namespace, answer: Answer[Any]) -> int:
-    """Print what a dry run has found that it would do."""
+    """Print what a dry run would do."""
     from wakeman.api.answer import dry_run
 
     shown = dry_run(answer, options.would)
@@ -120,11 +120,13 @@ def warn(status: Status) -> None:
     if status.elsewhere:
         print_note(f"warning: {printable(status.elsewhere)}: this is what its log says, and nothing else was looked at")
     if status.blind:
-        print_note(f"warning: {printable(status.blind)}; its workers cannot be seen, and nothing is decided about them")
+        print_note(
+            f"warning: {printable(status.blind)}; its workers cannot be observed, so nothing is decided about them"
+        )
 
 
 def status_line(status: Status) -> str:
-    """Return the state of a deployment in one line: the last row, how far it is, the next check."""
+    """Return the state of a deployment in one line: the last row, the progress, the next check."""
     units, row = status.units, status.decision.row
     head = f"{status.deployment}: {row or status.outcome}: {units.done}/{units.total} done"
     if status.outcome != "open":
@@ -134,19 +136,19 @@ def status_line(status: Status) -> str:
 
 
 def next_check(status: Status) -> str:
-    """Return when the next check comes, and by what."""
+    """Return when the next check runs, and what starts it."""
     alarm = status.alarm
     if status.paused:
         return "paused: no check comes by itself"
     if status.next_check is None or alarm is None:
-        return "no check lies ahead"
+        return "no check is scheduled"
     how = f"{alarm.kind} job {alarm.job}" if alarm.job else f"{alarm.kind} timer"
     gone = "" if alarm.stands else ", which is gone"
     return f"next check {moment(status.next_check)} ({how}{gone})"
 
 
 def _reaching(state: str | None, following: Sequence[str]) -> list[str]:
-    """Add this command's state directory to commands, so that they reach it too."""
+    """Add this command's state directory to suggested commands."""
     from shlex import quote
 
     if state is None:
@@ -170,7 +172,7 @@ def _directed(hint: str, words: Sequence[str]) -> str:
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Print rows under a head, columns as wide as their longest cell."""
+    """Print rows under a heading, columns as wide as their longest cell."""
     cells = [list(head)] + [[printable(str(cell)) for cell in row] for row in rows]
     widths = [max(len(row[at]) for row in cells) for at in range(len(head))]
     for row in cells:
@@ -214,12 +216,12 @@ def portrait(status: Status) -> None:
 
 
 def _share(worker: WorkerStatus) -> str:
-    """Return how far a worker is with its units; a reviewer has none."""
+    """Return a worker's progress in units; "" for a reviewer."""
     return f"review {worker.review}" if worker.review else f"{worker.units.done}/{worker.units.total}"
 
 
 def _print_review(each: ReviewStatus) -> None:
-    """Print what became of a review: whom it rejects, and why."""
+    """Print a review's verdict: the units that it rejects, and why."""
     stands = "waived" if each.waived else f"{len(each.rejected)} rejected" if each.heard else "no verdict yet"
     out(f"\nreview {each.round} by {each.worker}: {len(each.units)} units, {stands}")
     for unit, why in each.rejected.items():
@@ -227,7 +229,7 @@ def _print_review(each: ReviewStatus) -> None:
 
 
 def _branches(trees: TreesStatus) -> None:
-    """Print the branches that hold what was made, and the commands that merge them by hand."""
+    """Print the workers' branches, and the commands that merge them manually."""
     out(f"\nbranches from {trees.branch or trees.base[:12]} in {printable(trees.repository)}:")
     out(f"  {', '.join(trees.branches)}")
     for command in trees.commands:
@@ -235,7 +237,7 @@ def _branches(trees: TreesStatus) -> None:
 
 
 def _usage_text(status: Status) -> str:
-    """Return what clients have reported of their use; "" when none has."""
+    """Return the usage that clients have reported; "" if none has."""
     tokens, cost = status.tokens, status.cost
     parts = [f"{tokens.input} tokens in, {tokens.output} out"] if tokens else []
     return ", ".join([*parts, f"${cost:.2f}"] if isinstance(cost, float | int) else parts)
@@ -244,7 +246,7 @@ def _usage_text(status: Status) -> str:
 def _reason(worker: WorkerStatus) -> str:
     if isinstance(worker.unseen, str):
         return sanitise(f"unknown: {worker.unseen}", STATUS_REASON_CHARS_MAX)
-    has_reason = worker.state in ("stuck", "exited")  # its why names what it was refused
+    has_reason = worker.state in ("stuck", "exited")  # its reason includes the blocked writes
     refused = worker.refused if worker.state in ("launched", "running") else None
     kept = f"refused {len(refused)}: {refused[-1]}" if refused else None
     words = worker.why if has_reason else kept
@@ -259,7 +261,7 @@ def _missing(units: UnitCounts) -> None:
 
 
 def moment(at: str | datetime | None) -> str:
-    """Return a time as the clock on the wall has it; "" for none."""
+    """Return a local date and time; "" for none."""
     if at is None:
         return ""
     when = datetime.fromisoformat(at) if isinstance(at, str) else at
@@ -267,12 +269,12 @@ def moment(at: str | datetime | None) -> str:
 
 
 def clock(at: str | None) -> str:
-    """Return the time of day alone; "" for none."""
+    """Return a local time of day; "" for none."""
     return f"{datetime.fromisoformat(at).astimezone():%H:%M:%S}" if at is not None else ""
 
 
 def lasting(seconds: float) -> str:
-    """Return how long in the largest unit that fits."""
+    """Return a duration in its largest unit."""
     for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
         if seconds >= 2 * size:
             return f"{seconds / size:.0f} {unit}"
@@ -280,7 +282,7 @@ def lasting(seconds: float) -> str:
 
 
 def pace_text(progress: ProgressStatus) -> str:
-    """Return how fast it goes, and how long it may still take."""
+    """Return the rate and the estimated time left."""
     rate, eta = progress.per_hour, progress.eta
     if rate is None:
         return "no estimate yet"
@@ -294,5 +296,5 @@ def misplaced(name: str, conflicts: int) -> str:
 
 
 def printable(text: str) -> str:
-    """Return one line that no terminal takes for a command."""
+    """Return one line without control characters."""
     return sanitise(text, CELL_CHARS_MAX)

@@ -13,7 +13,9 @@ from wakeman.faces.cli.show import next_check, portrait, print_note, printable, 
 
 def _status_options(parser: ArgumentParser) -> None:
     parser.add_argument("name", metavar="NAME", nargs="?", help="deployment (default: all, a line each)")
-    parser.add_argument("--recorded", action="store_true", help="print what the last check saw, instead of looking now")
+    parser.add_argument(
+        "--recorded", action="store_true", help="print what the last check observed, instead of observing now"
+    )
     parser.add_argument(
         "--exit-code",
         action="store_true",

@@ -21,7 +21,7 @@ from wakeman.faces.cli.show import clock, json_line, misplaced, out, pace_text, 
 from wakeman.ports import World
 
 HOME = "\x1b[H\x1b[J"
-"""What puts the cursor at the top of a terminal and clears it."""
+"""Escape sequence that clears a terminal and moves the cursor to the top."""
 
 
 def _watch_options(parser: ArgumentParser) -> None:
@@ -31,7 +31,7 @@ def _watch_options(parser: ArgumentParser) -> None:
         metavar="S",
         type=given.duration,
         default=DEBOUNCE_S,
-        help=f"take changes of files within that time together (default: {DEBOUNCE_S:g}s)",
+        help=f"combine changes of files within that time (default: {DEBOUNCE_S:g}s)",
     )
     parser.add_argument(
         "--step",
@@ -45,18 +45,18 @@ def _watch_options(parser: ArgumentParser) -> None:
         metavar="S",
         type=given.duration,
         default=RESCAN_S,
-        help=f"time between two looks at every file (default: {RESCAN_S:g}s)",
+        help=f"time between two scans of every file (default: {RESCAN_S:g}s)",
     )
 
 
 def watch(options: Namespace) -> int:
-    """Watch a deployment until it is closed. To end it before costs nothing but speed."""
+    """Watch a deployment until it is closed. Ending the watch earlier costs only speed."""
     world = reach(options, "watch")
     return watch_and_print(options, world, named(world, options.name))
 
 
 def watch_and_print(options: Namespace, world: World, name: str) -> int:
-    """Watch, and print what is seen; the exit code says how it ended."""
+    """Watch, and print each view; the exit code says how it ended."""
     parameters = {key: getattr(options, key) for key in ("debounce", "step", "rescan") if hasattr(options, key)}
     live = not options.json and sys.stdout.isatty()
     before: object = None
@@ -65,7 +65,7 @@ def watch_and_print(options: Namespace, world: World, name: str) -> int:
         d, now = view.deployment, world.clock.mono()
         shown = (d.seq, view.lost, d.outcome)
         if d.outcome == "open" and now < next_ and not view.lost:
-            continue  # often enough: what is not shown now is shown with what comes
+            continue  # often enough: the next view shows what this one does not
         if live or shown != before:
             before, next_ = shown, now + PROGRESS_STEP_S
             _show(options, view, live=live)
@@ -85,7 +85,7 @@ def _show(options: Namespace, view: WatchView, *, live: bool) -> None:
         out(f"{view.deployment.name}: {far.done}/{far.total} units; {pace_text(far)}")
     if not options.json:
         for why in view.lost:
-            print_note(f"warning: {printable(why)}: everything is looked at")
+            print_note(f"warning: {printable(why)}; everything is scanned")
     sys.stdout.flush()
 
 

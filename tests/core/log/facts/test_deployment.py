@@ -38,7 +38,7 @@ REVIEWED = Plan(
 
 
 def under_review() -> Log:
-    """Give a deployment whose two units pass and were given to the reviewer `r`."""
+    """Return a deployment whose two units pass and were given to the reviewer `r`."""
     log = Log(REVIEWED)
     passing = (Verdict("a", marks=(ONE,)), Verdict("b", marks=(FileFingerprint("b.out", 1, 1),)))
     log.say(e.Looked(mono=1.0, boot="b", verdicts=passing))
@@ -209,7 +209,7 @@ def test_what_a_reviewer_accepts_needs_no_review_and_what_it_rejects_is_open_aga
 
 
 def flat(found: dict[str, object]) -> dict[str, object]:
-    """Give the rejections of the review as one value."""
+    """Return the rejections of the review as one value."""
     rejected = {place[19:]: found.pop(place) for place in list(found) if place.startswith("reviews.r.rejected.")}
     return {**found, "reviews.r.rejected": rejected}
 

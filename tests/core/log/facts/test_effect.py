@@ -28,7 +28,7 @@ def of_w(**fields: object) -> dict[str, object]:
 
 
 def night(**fields: object) -> Log:
-    """Give a deployment of one worker, of whom something is known."""
+    """Return a deployment of one worker, of whom something is known."""
     log = Log()
     log.d.mono, log.d.boot, log.d.row, log.d.row_why, log.d.accepted = 100.0, "b1", "sleep", "old", "wrap up"
     for name, value in fields.items():
@@ -233,7 +233,7 @@ def test_what_a_resumed_client_reports_of_the_whole_conversation_is_not_counted_
 
 
 def opened(action: str, **fields: Any) -> Log:
-    """Give a deployment with one open intent, number 2."""
+    """Return a deployment with one open intent, number 2."""
     log = night(intent=2 if action == "launch" else 0, prompt=2 if fields.get("confirm") else 0, spent=2, unknowns=1)
     log.d.intents[2] = OpenIntent(seq=2, action=action, at=NOW, worker="w", **fields)
     log.d.failed_launches = 1

@@ -30,7 +30,7 @@ def of_w(**fields: object) -> dict[str, object]:
 
 
 def night(state: str = "running", **fields: object) -> Log:
-    """Give a deployment that was looked at; its worker has had a sign of life long ago."""
+    """Return a deployment that was looked at; its worker has had a sign of life long ago."""
     log = Log().say(e.Looked(mono=MONO, boot="b1"), by="exit:1")
     for name, value in {"state": state, "attempt": 1, "life": "l1", "life_mono": 5.0, **fields}.items():
         setattr(log.d.workers["w"], name, value)
@@ -46,7 +46,7 @@ def seen(session: Any = "running", **fields: Any) -> Observation:
 
 
 def look(log: Log, fact: e.Looked, by: str = "exit:1", **fields: Any) -> dict[str, object]:
-    """Give what a look changed besides that there was one."""
+    """Return what a look changed besides that there was one."""
     found = log.changed_by(fact, by=by, **fields)
     if not fact.more:
         assert log.d.seq == found.pop("looked")

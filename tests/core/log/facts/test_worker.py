@@ -71,7 +71,7 @@ CALM = {"reason": "", "why": "", "rung": 0, "asked": False, "until": None}
 
 
 def used(state: str = "running", **fields: object) -> Log:
-    """Give a deployment in the middle of its night: much has happened to its worker."""
+    """Return a deployment in the middle of its night: much has happened to its worker."""
     log = Log()
     log.d.mono, log.d.boot, log.d.failed_launches = 100.0, "b1", 2
     for name, value in {**USED, "state": state, **fields}.items():

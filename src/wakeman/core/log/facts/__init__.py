@@ -41,4 +41,4 @@ FACTS: dict[str, type[Fact]] = {
         deployment.Closed,
     )
 }
-"""`type` in the log -> struct. The names are for ever."""
+"""`type` in the log -> struct. The names never change."""

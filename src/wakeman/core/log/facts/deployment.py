@@ -1,4 +1,4 @@
-"""Facts about the whole deployment: its plan, its alarm, what people and reviewers say of it, its end."""
+"""Facts about the whole deployment: its plan, its alarm, requests of people, verdicts of reviewers, its end."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from wakeman.core.policy import review
 
 Verb = Literal["stop", "retry", "waive", "reject", "accept", "pause", "unpause", "amend", "down", "send", "check"]
 """`stop`, `retry`: of a worker; `waive`, `reject`: of units; `accept`: take the held row; `pause`, `unpause`; `amend`:
-the plan was changed; `down`: end the deployment; `send`: text for a worker; `check`: look now."""
+the plan was changed; `down`: end the deployment; `send`: text for a worker; `check`: observe now."""
 
 
 class Planned(Fact, frozen=True):
@@ -69,7 +69,7 @@ class Amended(Fact, frozen=True):
     digest: str
     """SHA-256 of that plan, in hex."""
     dropped: tuple[str, ...] = ()
-    """Workers that had not been launched and are no more."""
+    """Workers that were removed before they were launched."""
     root_id: str = ""
     """As in the host of `planned`, as it is now; empty in older logs."""
 
@@ -91,15 +91,15 @@ class Amended(Fact, frozen=True):
 
 
 class Armed(Fact, frozen=True):
-    """An alarm lies ahead."""
+    """An alarm was set."""
 
     alarm: Alarm
-    """The alarm that lies ahead."""
+    """The alarm that is pending."""
     why: str = ""
-    """Why it was set: `first`: at `up`; `next`: the one before has fired; `missing`: none lay ahead; `head`: the log
+    """Why it was set: `first`: at `up`; `next`: the one before has fired; `missing`: none was pending; `head`: the log
     has a new head."""
     weak: str = ""
-    """Why `at` could not serve, and what that costs; empty when it does."""
+    """Why `at` cannot be used, and what is lost without it; empty if it is used."""
 
     def apply(self, d: Deployment, event: Event) -> None:
         d.alarm = self.alarm
@@ -160,7 +160,7 @@ class Requested(Fact, frozen=True):
                 d.failed_launches, d.barred = 0, ""
             case "down":
                 d.down = self.text or "asked for"
-                d.paused_at = None  # the way down takes looks, and those an alarm
+                d.paused_at = None  # ending takes several checks, which need an alarm
             case _:
                 pass
 
@@ -169,7 +169,7 @@ class Requested(Fact, frozen=True):
 
 
 class Sampled(Fact, frozen=True):
-    """Outputs picked for a person's quality look, by a recorded seed."""
+    """Outputs were picked by a recorded seed, for a person to inspect."""
 
     seed: int
     """Seed of the choice: the same seed picks the same units."""
@@ -184,9 +184,9 @@ class Sampled(Fact, frozen=True):
 
 
 class Reviewed(Fact, frozen=True):
-    """What a reviewer (the worker in the line) had to say was taken: those that it rejects are opened again.
+    """A verdict of a reviewer (the worker in the line) was applied: units that it rejects are reopened.
 
-    Of a unit that changed since it was given out, nothing is taken.
+    It does not apply to a unit that changed after it was handed out.
     """
 
     round: int
@@ -194,7 +194,7 @@ class Reviewed(Fact, frozen=True):
     passed: int = 0
     """Units that the reviewer accepts."""
     rejected: tuple[Rejection, ...] = ()
-    """Units that it does not accept; they are opened again."""
+    """Units that it does not accept; they are reopened."""
 
     def apply(self, d: Deployment, event: Event) -> None:
         task = d.reviews[worker_of(d, event).name]
@@ -203,7 +203,7 @@ class Reviewed(Fact, frozen=True):
         _end_review(d, task)
         for name, why in task.rejected.items():
             unit = d.units[name]
-            # What had its last review gets no cleanup any more: it stays undone.
+            # after its last review a unit gets no further cleanup: it stays undone
             last = unit.reviews >= d.plan.verify.review.rounds
             unit.rounds = max(unit.rounds, rounds) if last else unit.rounds
             _reopen(unit, review.quote_rejection(why), unit.rounds if last else rounds - 1)
@@ -232,7 +232,7 @@ class Closed(Fact, frozen=True):
 
 
 def _reopen(unit: UnitState, why: str, rounds: int) -> None:
-    """Open a unit again, with `rounds` of cleanup used up at most: who says so gets one for it, unless none is due."""
+    """Reopen a unit; count at most `rounds` of cleanup as used, so that the rejection leads to one more."""
     unit.rounds = min(unit.rounds, rounds)
     unit.waived = False
     unit.reopened = why
@@ -240,8 +240,7 @@ def _reopen(unit: UnitState, why: str, rounds: int) -> None:
 
 
 def _end_review(d: Deployment, task: Review) -> None:
-    """Record which files need no review any more: those that are as they were handed to a reviewer, and not
-    rejected."""
+    """Record which files need no further review: unchanged since they were handed to a reviewer, and not rejected."""
     task.heard = True
     for name, marks in task.marks.items():
         if name not in task.rejected and review.is_as_reviewed(d, task, name):

@@ -1,4 +1,4 @@
-"""Facts about what was decided and done: the row that was taken, the intent of an effect, and what became of it."""
+"""Facts about decisions and effects: the row that was taken, the intent of an effect, and its outcome."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from wakeman.core.model import (
 )
 
 NUDGE_AFTER_RESET = timedelta(minutes=10)
-"""Between two nudges of a worker whose usage limit should have reset."""
+"""Seconds between two nudges of a worker whose usage limit should have reset."""
 
 Action = Literal["launch", "end", "nudge", "send", "enter", "wake", "sweep", "move", "run", "install", "commit"]
 """`launch` an attempt, `end` one, `nudge` or `send` a text, press `enter` again, `wake` a receiver, `sweep` a session,
@@ -33,9 +33,9 @@ class Decided(Fact, frozen=True):
     """A row was taken, for a worker (named in the line) or for the deployment."""
 
     row: str
-    """Name of the row in the tables of rules."""
+    """Name of the row in the decision tables."""
     looked: int
-    """Line of the look that it was decided on."""
+    """Line of the observation on which it was decided."""
     then: tuple[str, ...] = ()
     """Actions that follow, in order."""
     why: str = ""
@@ -88,11 +88,11 @@ class Intended(Fact, frozen=True):
     text: str = ""
     """The text to type or to send; for a move, where the file goes."""
     causes: tuple[str, ...] = ()
-    """For a wake: what it speaks of."""
+    """For a wake: the causes that it reports."""
     units: int = 0
-    """For a launch: the number of units that it is asked to do."""
+    """For a launch: the number of units that it is to do."""
     ended_by: EndedBy = ""
-    """For an end: in whose name."""
+    """For an end: on whose behalf."""
     agent_session: str = ""
     """For a launch: id of the client's conversation."""
     resume: bool = False
@@ -100,7 +100,7 @@ class Intended(Fact, frozen=True):
     confirm: bool = False
     """For a text: a later observation shows whether it arrived."""
     before: str = ""
-    """For a text: fingerprint of what the client had said by then."""
+    """For a text: fingerprint of what the client had reported by then."""
     files: tuple[PromotedFile, ...] = ()
     """For an install or a commit: the outputs of the unit in `target`."""
     keep: bool = False
@@ -108,8 +108,7 @@ class Intended(Fact, frozen=True):
 
     @property
     def settles(self) -> bool:
-        """Return whether its outcome is to be logged: whether an end without a word to the client worked is
-        observed."""
+        """Return whether its outcome is logged: not of an end by a signal alone, which a later check observes."""
         return bool(self.text if self.action == "end" else self.ended_by if self.action == "sweep" else True)
 
     def apply(self, d: Deployment, event: Event) -> None:
@@ -175,7 +174,7 @@ class Intended(Fact, frozen=True):
 
 
 class Effected(Fact, frozen=True):
-    """What became of an intent."""
+    """Outcome of an intent."""
 
     intent: int
     """Line of the intent."""
@@ -184,9 +183,9 @@ class Effected(Fact, frozen=True):
     detail: str = ""
     """What happened: an error's words, a commit's id."""
     ended_by: EndedBy = ""
-    """For a launch that did not happen: who or what kept it from happening."""
+    """For a launch that did not happen: who or what prevented it."""
     marks: tuple[FileFingerprint, ...] = ()
-    """For an install or a commit: the outputs as they count from now on."""
+    """For an install or a commit: the outputs that count from now on."""
 
     def apply(self, d: Deployment, event: Event) -> None:
         intent = d.intents.get(self.intent)
@@ -215,7 +214,7 @@ class Effected(Fact, frozen=True):
         settle_failed_launch(d, worker)
 
     def _end_promotion(self, d: Deployment, promotion: OpenIntent) -> None:
-        """Apply what was promoted: from now on it counts. What could not be promoted gets that problem."""
+        """Apply a promotion: its outputs count from now on. A unit that could not be promoted gets that problem."""
         unit = d.units[promotion.target]
         files = tuple(promoted.mark for promoted in promotion.files)
         if self.ok:
@@ -239,7 +238,7 @@ class Confirmed(Fact, frozen=True):
     ok: bool
     """The text arrived; `false` if nothing shows that. It is never typed again."""
     why: str = ""
-    """What told so."""
+    """The evidence for that."""
 
     def apply(self, d: Deployment, event: Event) -> None:
         worker = worker_of(d, event)

@@ -1,4 +1,4 @@
-"""What every fact has: how it is applied, and how it reads in a line. Beside it the event that it becomes."""
+"""The base of all facts: how one is applied, and how it reads in a line; and the event that carries it."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ class Fact(Struct, frozen=True, omit_defaults=True, gc=False):
     """Base of what can have happened. Fields are only ever added, with defaults."""
 
     def apply(self, d: Deployment, event: Event) -> None:
-        """Change the deployment by what happened; the worker's state has moved already.
+        """Apply the fact to the deployment; the worker's state has changed already.
 
-        Boundary: nothing changes unless a fact says so. Cost: a million times in a replay.
+        Boundary: nothing by default. Cost: runs a million times in a replay.
         """
 
     def summary(self) -> str:
@@ -44,7 +44,7 @@ class Event(Struct, frozen=True, gc=False, kw_only=True, rename={"source": "from
     v: int
     """Version of the line's format: 1."""
     seq: int
-    """Number of the line: 1, 2, 3 and so on, without gaps."""
+    """Number of the line: 1, 2, 3, without gaps."""
     at: datetime
     """When it happened: UTC, RFC 3339, six decimals, `Z`."""
     by: str
@@ -56,7 +56,7 @@ class Event(Struct, frozen=True, gc=False, kw_only=True, rename={"source": "from
     source: State | None = None
     """State that the worker leaves, for a transition."""
     to: State | None = None
-    """State that the worker comes to, for a transition."""
+    """State that the worker enters, for a transition."""
     more: bool = False
     """`true` on every line of one write but its last: the write counts only when all of it is there."""
     data: Fact
@@ -81,5 +81,5 @@ def quoted_words(text: str) -> str:
 
 
 def count(number: int, noun: str) -> str:
-    """Return how many of what."""
+    """Return a number with its noun, in the plural where needed."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

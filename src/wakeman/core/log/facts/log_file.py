@@ -7,7 +7,7 @@ from wakeman.core.model import Deployment
 
 
 class Repaired(Fact, frozen=True):
-    """What followed the last whole write was cut off and kept."""
+    """Bytes behind the last whole write were cut off and kept."""
 
     file: str
     """File that keeps what was cut off."""
@@ -23,26 +23,26 @@ class Repaired(Fact, frozen=True):
 
 
 class Sealed(Fact, frozen=True):
-    """The lines before this one were put into a file of their own."""
+    """The lines before this one were moved to a sealed file."""
 
     file: str
-    """Name of the file that now holds the lines before this one."""
+    """Name of that file."""
     size: int
-    """Its bytes."""
+    """Its size in bytes."""
     sha256: str
-    """SHA-256 over all of them, in hex."""
+    """SHA-256 of its contents, in hex."""
 
     def summary(self) -> str:
         return f"the lines before, {self.size} bytes, as {self.file}"
 
 
 class Filled(Fact, frozen=True):
-    """The disk is full. The reserve was given up for what must still be written."""
+    """The disk is full. The reserve was released for what must still be written."""
 
     size: int
-    """Bytes that the disk refused."""
+    """Bytes that could not be written."""
     why: str
-    """What the system said."""
+    """Error message of the system."""
 
     def apply(self, d: Deployment, event: Event) -> None:
         d.full = self.why
@@ -62,7 +62,7 @@ class Freed(Fact, frozen=True):
 
 
 class Noted(Fact, frozen=True):
-    """Something worth telling that changes nothing: an orphan, a refusal, a stale mark."""
+    """A note that changes no state: an orphan, a refusal, a stale mark."""
 
     text: str
     """What is noted."""
@@ -72,6 +72,6 @@ class Noted(Fact, frozen=True):
 
 
 class Unknown(Fact, frozen=True):
-    """A fact of a newer version: kept in its place, without effect. `name` is what it calls its type."""
+    """A fact of a newer version: kept, without effect. `name` is its type in the log."""
 
     name: str = ""

@@ -1,4 +1,4 @@
-"""Facts about what was seen: by a check that looks at everything, and by a watcher as files are written."""
+"""Facts about observations: of everything by a check, and of files as they are written by a watcher."""
 
 from __future__ import annotations
 
@@ -22,29 +22,29 @@ from wakeman.core.model import (
 
 
 class Looked(Fact, frozen=True):
-    """One look at everything; only what changed since the look before. The clock reading is the line's `at`."""
+    """One observation of everything: what changed since the previous one. Its wall-clock time is the line's `at`."""
 
     mono: float
     """Seconds of a clock that stops while the machine sleeps."""
     boot: str
-    """Name of the machine's present boot: another one means a restart."""
+    """Id of the machine's current boot: a different one means a restart."""
     observations: tuple[Observation, ...] = field(default=(), name="sightings")
-    """What was seen of each worker of whom something changed."""
+    """The observation of each worker that changed."""
     verdicts: tuple[Verdict, ...] = ()
-    """Units whose outputs were judged anew."""
+    """Units whose outputs were verified again."""
     memory: int = 0
     """Bytes of free memory."""
     validators: tuple[Validator, ...] | None = None
-    """All sessions that workers started themselves, where that changed."""
+    """All sessions that workers started themselves, if the list changed."""
     server: str = ""
-    """What answered for the place where workers run, another after a new start; empty when nothing did."""
+    """Id of the server where workers run, which changes when it is restarted; empty if none answered."""
     more: bool = False
     """The observation continues in the next line: a line is at most 64 KiB long."""
     staged: tuple[Verdict, ...] = field(default=(), name="aside")
     """Verdicts on what is in a stage or a tree, and is not promoted yet."""
 
     def apply(self, d: Deployment, event: Event) -> None:
-        # The most frequent of all: what is done here a replay does a million times.
+        # the most frequent fact: a replay runs this a million times
         for verdict in self.verdicts:
             d.gained += take_verdict(d, verdict)
         mono, boot = self.mono, self.boot
@@ -103,16 +103,16 @@ class Unsynced(Fact, frozen=True):
 
 
 class Progressed(Fact, frozen=True):
-    """Outputs of this worker's share were written; told by a watcher, at most once a second."""
+    """Outputs of this worker's share were written; recorded by a watcher, at most once a second."""
 
     written: int
-    """Units of the share whose outputs all exist, not judged yet."""
+    """Units of the share whose outputs all exist and are not verified yet."""
     total: int
     """Units of the share."""
     files: tuple[Written, ...] = ()
-    """Outputs written since it was told last."""
+    """Outputs written since the previous such event."""
     inferred: bool = True
-    """The writer is taken to be the worker whose share the unit is in; `false` where a hook said who it was."""
+    """The writer is assumed to be the worker that has the unit; `false` if a hook reported it."""
 
     def apply(self, d: Deployment, event: Event) -> None:
         worker = worker_of(d, event)
@@ -127,7 +127,7 @@ class Progressed(Fact, frozen=True):
 
 
 class Conflicted(Fact, frozen=True):
-    """A file was written where it must not be, by the worker in the line, where one is known."""
+    """A file was written out of place, by the worker in the line if that is known."""
 
     path: str
     """The file that was written."""
@@ -140,7 +140,7 @@ class Conflicted(Fact, frozen=True):
     mark: FileFingerprint | None = None
     """The file as it was found."""
     inferred: bool = True
-    """The writer is taken to be the only worker at work; `false` where a hook said who it was."""
+    """The writer is assumed to be the only worker at work; `false` if a hook reported it."""
     more: int = 0
     """Further files of the same second that have no line of their own."""
 
@@ -202,10 +202,9 @@ def _count_look(d: Deployment) -> None:
 
 
 def _counts_look(d: Deployment, worker: WorkerState) -> bool:
-    """Count an observation that could not tell, or that found nothing left to do; return whether the next one may
-    count.
+    """Count failed or idle observations in a row; return whether the next one may count, too.
 
-    Boundary: of a worker that is none of these, a look counts nothing; `restless` names those that may be.
+    Boundary: for other workers nothing is counted; `restless` names those that may need it.
     """
     # A launch that is settled is so before the look: this one could not be.
     worker.unknowns += bool(worker.intent and not worker.asked)
@@ -221,7 +220,7 @@ def _counts_look(d: Deployment, worker: WorkerState) -> bool:
 
 
 def _all_limited(d: Deployment, at: datetime) -> bool:
-    """Return whether a usage limit keeps everybody from working: all alive are stuck in it, or one waits for it."""
+    """Return whether a usage limit keeps all workers from working: all alive are stuck in it, or one waits for it."""
     live = [worker for worker in d.workers.values() if worker.live]
     waiting = any(w.ended_by == "limit" and w.until and w.until > at for w in d.workers.values())
     return bool(live or waiting) and all(worker.reason == "limited" for worker in live)

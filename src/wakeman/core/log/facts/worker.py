@@ -1,4 +1,4 @@
-"""Facts about one worker: its units, and the way of its attempts through the states."""
+"""Facts about one worker: its units, and the state changes of its attempts."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from wakeman.core.policy import review
 
 
 class Enrolled(Fact, frozen=True):
-    """A worker, or more units for one named before. A unit that another worker had moves here."""
+    """A worker was added, or units were added to an existing one. A unit of another worker moves here."""
 
     session: str
     """Name of its session."""
@@ -34,13 +34,13 @@ class Enrolled(Fact, frozen=True):
     moved: tuple[str, ...] = ()
     """Units already known that move to this worker's share."""
     key: str = ""
-    """What `workers.by` came to for its units."""
+    """Value of `workers.by` for its units."""
     origin: str = ""
     """For a cleanup worker: the worker whose units it continues."""
     note: str = ""
-    """What its prompt adds: the failed checks, a person's reason."""
+    """Text added to its prompt: the failed checks, a person's reason."""
     review: int = 0
-    """For a reviewer: the number of the review; `units` is then its own, the verdict. 0 for other workers."""
+    """For a reviewer: the number of the review; `units` is then the unit of its verdict. 0 for other workers."""
     reviews: tuple[str, ...] = ()
     """For a reviewer: the units to review."""
     cwd_id: str = ""
@@ -91,16 +91,16 @@ class Enrolled(Fact, frozen=True):
 
 
 class Launched(Fact, frozen=True):
-    """The attempt's session exists: made now, or found and adopted."""
+    """The attempt's session exists: it was made, or found and adopted."""
 
     intent: int
-    """Line of the intent that it fulfils."""
+    """Line of its intent."""
     session_id: str = ""
     """Id of the session, never used twice, such as `$3@812:1764400000`; in older logs `$3`, a number of its server."""
     pid: int = 0
     """Process id of the session's first program; 0 while unknown."""
     adopted: bool = False
-    """The session was found, as a check had been interrupted after making it."""
+    """The session was found: the check that made it was interrupted."""
 
     def apply(self, d: Deployment, event: Event) -> None:
         worker = worker_of(d, event)
@@ -121,7 +121,7 @@ class Launched(Fact, frozen=True):
 
 
 class Relaunched(Launched, frozen=True):
-    """As launched, for the next attempt of the same worker."""
+    """Same as `launched`, for a further attempt of the same worker."""
 
 
 class Started(Fact, frozen=True):
@@ -138,12 +138,12 @@ class Started(Fact, frozen=True):
 
 
 class Stalled(Fact, frozen=True):
-    """The worker is stuck: alive, and in trouble."""
+    """The worker is stuck: alive, and waiting, limited, in error or silent."""
 
     reason: str
     """`waiting`, `limited`, `error` or `silent`: the ladder of that name in `[stuck]` is climbed."""
     why: str = ""
-    """What exactly was seen."""
+    """Details of what was observed."""
     until: datetime | None = None
     """When a usage limit resets, where the client says so."""
 
@@ -248,8 +248,10 @@ def forget_staged(unit: UnitState) -> None:
 
 
 def settle_failed_launch(d: Deployment, worker: WorkerState) -> None:
-    """Settle a failed launch. A failure of the machine, or a person's doing, costs no attempt and counts as no
-    failure."""
+    """Settle a failed launch.
+
+    A failure of the machine, or a person's doing, costs no attempt and counts as no failure.
+    """
     if worker.ended_by == "launch":
         d.failed_launches += 1
     else:
