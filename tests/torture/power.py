@@ -2,7 +2,7 @@
 
 The disk is a file in a FUSE file system of ours, which appends to a log what the kernel writes and when it flushes. A
 loop device makes it a block device, on which ext4 is made and a night is run. A cut then leaves any prefix of the
-log; what was written after the last flush may also be missing, come in another order, or be torn within a write.
+log; what was written after the last flush may also be missing in part, or be torn within a write.
 """
 
 from __future__ import annotations
@@ -108,13 +108,13 @@ def cut(entries: list[Entry], at: int, how: str, seed: int) -> bytearray:
     """Return the disk as a cut before entry `at` leaves it.
 
     Shape: `prefix`: all that was written is there; `flushed`: only what was flushed; `subset`: what was flushed, and
-    some of the rest in another order; `torn`: a prefix, the last write of which is cut between two sectors.
+    some of the rest (of two writes to one place the later counts); `torn`: a prefix, the last write of which is cut between two sectors.
     """
     draw = Random(f"{at} {how} {seed}")  # noqa: S311 - no secret
     flush = max((n for n in range(at) if not entries[n].data), default=0)
     late = [entry for entry in entries[flush:at] if entry.data]
     if how == "subset":
-        late = draw.sample(late, draw.randint(0, len(late)))
+        late = [late[n] for n in sorted(draw.sample(range(len(late)), draw.randint(0, len(late))))]
     elif how == "flushed":
         late = []
     elif how == "torn" and late:
@@ -129,11 +129,14 @@ def cut(entries: list[Entry], at: int, how: str, seed: int) -> bytearray:
 
 @contextmanager
 def recovered(disk: bytearray, home: Path) -> Iterator[Path]:
-    """Mount what a cut left, as a machine does that starts again."""
+    """Mount what a cut left, as a machine does that starts again: where ext4 asks for it, e2fsck comes first."""
     image, place = home / "image", home / "recovered"
     image.write_bytes(disk)
     place.mkdir(exist_ok=True)
-    _run("mount", "-o", "loop", str(image), str(place))
+    mounting = ["mount", "-o", "loop", str(image), str(place)]
+    if subprocess.run(mounting, capture_output=True).returncode:  # a torn superblock: not every disk writes it whole
+        subprocess.run(["e2fsck", "-fy", str(image)], capture_output=True)
+        _run(*mounting)
     try:
         yield place
     finally:
