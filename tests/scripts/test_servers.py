@@ -100,3 +100,19 @@ def test_a_server_that_died_before_the_first_look_is_told_from_the_next_by_the_i
 
     ends = [event.data for event in play.events if isinstance(event.data, Exited)]
     assert [("its tmux server is gone", "machine")] == [(e.why, e.ended_by) for e in ends]
+
+
+def test_a_session_that_cannot_be_reached_and_of_which_nothing_lives_does_not_keep_a_deployment_open() -> None:
+    play = begun()
+    play.stage.sessions.hide()
+    seen(play)
+
+    requests.request(play.stage.world(), NAME, "down")
+    play.go(minutes=120)
+
+    ends = [event.data for event in play.events if isinstance(event.data, Exited)]
+    assert ("stopped", [("person", True)] * 2) == (
+        play.deployment.outcome,
+        [(e.ended_by, "no process of it lives" in e.why) for e in ends],
+    )
+    assert [] == play.judged()

@@ -26,6 +26,7 @@ from wakeman.core.model import (
     WorkerState,
     attempt_id,
 )
+from wakeman.core.policy.attempts import END_TRIES_MAX
 from wakeman.core.redact import redacted
 from wakeman.core.text import sanitise, unescaped
 from wakeman.engine import layout
@@ -324,7 +325,7 @@ def _sight(
     if view.listing.state == "unknown":
         return msgspec.structs.replace(base, session="unknown", why=view.listing.why, life=worker.life)
     if seen is None and (why := view.listing.hidden.get(worker.session_id)):
-        return msgspec.structs.replace(base, session="unknown", why=why, life=worker.life)
+        return _out_of_reach(world, view, worker, base, why)
     if seen is None:
         return _gone(view, worker, base, harness)
     if seen.over:
@@ -336,6 +337,16 @@ def _sight(
     if report.calls:
         calls[worker.name] = float(report.since)
     return _running(base, worker, report, world.clock.now())
+
+
+def _out_of_reach(world: World, view: Gathered, worker: WorkerState, base: Observation, why: str) -> Observation:
+    """Return the observation of a session whose server lives and cannot be reached: nothing can be told of it.
+
+    Boundary: once its end was asked for in every way, and no process of it lives, it is over: so `down` ends.
+    """
+    if worker.ends >= END_TRIES_MAX and not world.machine.marked([attempt_id(view.d, worker)]):
+        return _ended_session(base, "lost", f"{why}; it was ended, and no process of it lives", worker.ending)
+    return msgspec.structs.replace(base, session="unknown", why=why, life=worker.life)
 
 
 def _with_denials(world: World, view: Gathered, worker: WorkerState, observation: Observation) -> Observation:
