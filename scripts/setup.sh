@@ -4,7 +4,7 @@
 #   scripts/setup.sh demo    tmux, and the package; `at` if it may be installed
 #   scripts/setup.sh dev     tmux, `at` with its daemon, and the package with all that tests and checks need; for root
 #                            on Linux strace, faketime, bubblewrap and libfuse too, if they can be had: tests are skipped without
-#   scripts/setup.sh bench   the same, and what the measurements are held against
+#   scripts/setup.sh bench   the same, and the programs that measurements compare with
 #
 # Python packages have the versions of uv.lock, build tools included: installed by uv, or without it by pip from
 # requirements/KIND.txt, the lock's export with hashes. `make lock` updates both.

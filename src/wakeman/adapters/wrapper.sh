@@ -5,13 +5,13 @@
 #
 # DIR is the attempt's own directory, an absolute path: DEPLOYMENT/attempts/ATTEMPT. Its files:
 #
-#     claim   written here first, holding this process's id. When it is there already, the attempt was started
-#             before: nothing is run, nothing is written, exit status 125.
+#     claim   written first, with this process's id. If it already exists, the attempt was started before:
+#             nothing is run or written, exit status 125.
 #     cwd     optional, the real path of the directory that the program is to start in, and a line feed. In another one,
 #             where tmux starts it if it cannot go there, nothing is run, and the exit status is 126.
-#     env     optional, lines `export KEY='value'`, mode 0600: variables for the program alone.
-#     setup   optional, a script that is run ahead of the program; what it prints goes to the terminal. Where it fails
-#             the program is not run, and its exit status is the attempt's.
+#     env     optional, lines `export KEY='value'`, mode 0600: variables only for the program.
+#     setup   optional, a script that runs before the program; its output goes to the terminal. If it fails, the
+#             program is not run, and the script's exit status is the attempt's.
 #     stdin   optional, a file or a symlink to one: the program reads it instead of the terminal.
 #     stdout  optional, a file or a symlink to one (which need not exist yet): the program's standard output is
 #             appended to it. Standard error stays on the terminal.
