@@ -134,7 +134,10 @@ OUTSIDE = "../../x"
 NOT_A_NAME = "not a deployment's name: expected a-z, 0-9, '_' and '-', at most 64\nhint: wakeman --state STATE status\n"
 NAMED = {
     **{verb: (verb, OUTSIDE) for verb in ("check", "wait", "watch", "resume", "down", "clean", "status", "log")},
-    **{verb: (verb, OUTSIDE) for verb in ("capture", "attach", "stop", "retry", "accept", "pause", "unpause", "merge")},
+    **{
+        verb: (verb, OUTSIDE)
+        for verb in ("capture", "attach", "stop", "retry", "accept", "pause", "unpause", "merge", "adopt")
+    },
     "send": ("send", OUTSIDE, "hello"),
     "waive": ("waive", "a", "--why", "x", "--deployment", OUTSIDE),
     "reject": ("reject", "a", "--why", "x", "--deployment", OUTSIDE),
@@ -220,7 +223,9 @@ def test_odd_unit_names_are_data_to_everything_on_their_way(rig: Rig) -> None:
     told = [json.loads(line) for line in rig.run("log", "night", "--json").stdout.splitlines()]
     enrolled = [unit["name"] for event in told if event["type"] == "enrolled" for unit in event["data"]["units"]]
     assert list(ODD) == enrolled
-    assert {"judged", "out", "state", "tmux", "wakeman.json", "writer.py"} == {p.name for p in rig.place.iterdir()}
+    assert {".local", "judged", "out", "state", "tmux", "wakeman.json", "writer.py"} == {
+        p.name for p in rig.place.iterdir()
+    }
     shown = [rig.run(*words) for words in (("plan", "wakeman.json"), ("status", "night"), ("log", "night"))]
     controls = {sign for said in shown for sign in said.stdout + said.stderr if sign < " " or sign == "\u202e"}
     assert {"\n", "\t"} == controls

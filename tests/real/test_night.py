@@ -118,7 +118,8 @@ def test_a_check_works_with_nothing_in_its_environment(night: Night) -> None:
 def test_up_killed_half_way_and_run_again_starts_nobody_twice(night: Night) -> None:
     night.write(PLAN.replace('stagger = "0.1s"', "stagger = 0"))
     argv, log = night.argv("up", "wakeman.toml"), night.log()
-    first = subprocess.Popen(argv, cwd=night.place, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    quiet = subprocess.DEVNULL
+    first = subprocess.Popen(argv, cwd=night.place, env=night.clean(), stdout=quiet, stderr=quiet)
     until(lambda: log.exists() and '"action":"launch"' in log.read_text(), 30)
     first.kill()
     first.wait()

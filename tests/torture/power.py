@@ -108,7 +108,8 @@ def cut(entries: list[Entry], at: int, how: str, seed: int) -> bytearray:
     """Return the disk as a cut before entry `at` leaves it.
 
     Shape: `prefix`: all that was written is there; `flushed`: only what was flushed; `subset`: what was flushed, and
-    some of the rest (of two writes to one place the later counts); `torn`: a prefix, the last write of which is cut between two sectors.
+    some of the rest (of two writes to one place the later counts); `torn`: a prefix, the last write of which is cut
+    between two sectors.
     """
     draw = Random(f"{at} {how} {seed}")  # noqa: S311 - no secret
     flush = max((n for n in range(at) if not entries[n].data), default=0)

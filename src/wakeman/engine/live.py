@@ -70,13 +70,23 @@ def make_directory(world: World, name: str, host: Host) -> None:
         raise NotLiveError(f"{name}: {why}", "--state DIR chooses a directory of yours")
     real = files.resolve([directory, world.state])
     strange = real[directory] != join(real[world.state], name)
-    if strange or (files.names(directory) and world.registry.look(directory)[0] is None):
+    if strange or (_holds_anything(world, directory) and world.registry.look(directory)[0] is None):
         raise NotLiveError(
             f"{directory}: already exists, and was not made by this user on this machine",
             f"mv {directory} {directory}.old",
         )
     files.make(directory)
     world.registry.enrol(directory, host)
+
+
+def _holds_anything(world: World, directory: str) -> bool:
+    """Return whether there is more in a directory than empty ones, which a back end may have made for itself."""
+    below = [join(directory, name) for name in world.files.names(directory)]
+    real = world.files.resolve([directory, *below])
+    return any(
+        world.files.names(path) or not world.files.is_directory(path) or real[path] != join(real[directory], name)
+        for path, name in ((path, path.rpartition("/")[2]) for path in below)
+    )
 
 
 def _enrolled_late(world: World, name: str, d: Deployment, known: Entry | None) -> bool:

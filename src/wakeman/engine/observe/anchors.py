@@ -8,6 +8,7 @@ from wakeman.core.errors import ProgramError
 from wakeman.core.model import Deployment, WorkerState
 from wakeman.core.model import attempt_id as mark_of
 from wakeman.engine import alarm
+from wakeman.engine.live import elsewhere
 from wakeman.ports import World
 
 _HEAD = re.compile(r"\bat [0-9]+ '?([0-9]{1,18}):([0-9a-f]{32})\b")
@@ -24,7 +25,8 @@ def checkpoints(world: World, d: Deployment) -> list[tuple[str, int, str]]:
     for job in jobs:
         found += [(f"alarm of job {job.job}", head) for head in _HEAD.finditer(job.body)]
     own = mark_of(d, WorkerState(name="", session="")).partition("@")[2]  # the end of all marks of this deployment
-    terminal = world.executor(d.host).terminal
+    # The sessions of a log that is not live here are not asked: it names the program that would do it.
+    terminal = None if elsewhere(world, d.name, d) else world.executor(d.host).terminal
     for mark, text in terminal.recall() if terminal is not None else ():
         head = _OWN.fullmatch(text)
         if head and mark.startswith(f"{d.name}/") and mark.endswith(own):

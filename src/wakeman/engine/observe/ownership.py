@@ -57,7 +57,7 @@ class Ownership:
             elif place.root or self._d.links is None:
                 continue
             else:
-                allowed = [follow_links(directory, self._d.links)]
+                allowed = [posixpath.normpath(follow_links(posixpath.normpath(directory), self._d.links))]
             if real[directory] not in allowed and not self._claims(unit, real[directory]):
                 yield path, real[directory]
 
