@@ -185,7 +185,7 @@ def _admit(registry: LocalRegistry, state: str, host: Host) -> None:
     """Refuse to run what a log names that is not known to be of a live deployment of this state directory."""
     if _programs(host) in _admitted or (named := digest(host)) in _admitted:
         return
-    known, site = registry.look(host.directory)
+    known, site = registry.latest.get(host.directory) or registry.look(host.directory)
     why = refusal(known, site, host)
     if not why and os.path.realpath(os.path.dirname(host.directory)) != os.path.realpath(state):
         why = f"is a copy of {host.directory}"

@@ -30,6 +30,7 @@ class LocalRegistry:
 
     def __init__(self, directory: str, boot: str) -> None:
         self._directory, self._boot = directory, boot
+        self.latest: dict[str, tuple[Entry | None, Site]] = {}  # what `look` returned, by directory
 
     def identity(self) -> Identity:
         return Identity(machine=_machine(), uid=os.geteuid(), pid_namespace=_pid_namespace())
@@ -49,10 +50,12 @@ class LocalRegistry:
 
     def look(self, directory: str) -> tuple[Entry | None, Site]:
         """Return what is kept and what is found; a directory reached by another path is found by its real one."""
-        known = self._entry(directory)
+        asked, known = directory, self._entry(directory)
         if known is None and (real := os.path.realpath(directory)) != directory:
             known, directory = self._entry(real), real
-        return known, self._site(directory, known)
+        found = known, self._site(directory, known)
+        self.latest[asked] = self.latest[directory] = found
+        return found
 
     def knows(self, state: str) -> bool:
         """Return whether a deployment was begun in a state directory, by this user on this machine."""

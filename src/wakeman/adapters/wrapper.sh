@@ -24,7 +24,7 @@
 # DEPLOYMENT/check.sh, if there is one, is then started as `sh check.sh exit`: in its own session, in `/`, without
 # any environment. This script ends with the program's exit status.
 #
-# While the program runs, each line from the pipe DIR/said/push, if there is one, starts `sh check.sh hook` in the same
+# While the program runs, what comes by the pipe DIR/said/push, if there is one, starts `sh check.sh hook` in the same
 # way, as a confined program cannot do that itself. The line's content is ignored.
 
 dir=$1
@@ -48,9 +48,10 @@ check() { # BY
 }
 
 # Ends when no process has the pipe open: the attempt has, as long as the program runs. The pause keeps a program that
-# writes endlessly from flooding the machine with checks.
+# writes endlessly from flooding the machine with checks, and blocks instead of lines keep one that never ends a line from
+# filling the memory of this shell, which is outside of its confinement.
 pushes() {
-    while read -r line; do
+    while [ "$(dd bs=4096 count=1 2>/dev/null | wc -c)" -gt 0 ]; do
         check hook
         sleep 0.2
     done
