@@ -121,7 +121,8 @@ def test_up_killed_half_way_goes_on_by_resume(crash: Crash) -> None:
     (crash.place / "worker.py").write_text(WORKER)
     (crash.place / "go").write_text("")
     argv = crash.argv("up", "wakeman.toml")
-    first = subprocess.Popen(argv, cwd=crash.place, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    quiet = subprocess.DEVNULL
+    first = subprocess.Popen(argv, cwd=crash.place, env=crash.clean(), stdout=quiet, stderr=quiet)
     until(lambda: crash.log().exists() and '"action":"launch"' in crash.log().read_text(), 30)
     first.kill()
     first.wait()

@@ -93,7 +93,7 @@ def test_a_rejected_output_is_mended_and_reviewed_again_before_the_wrap_up(rig: 
     assert "the whole story" == (rig.place / "b.txt").read_text()
     assert [{"b": "it says nothing"}, {}] == [each["rejected"] for each in status["reviews"]]
     assert ([], []) == (rig.alarms(), rig.sessions())
-    assert "review 1 by review_1: 3 units, 1 rejected\n  b: it says nothing" in rig.run("status", "night").stdout
+    assert 'review 1 by review_1: 3 units, 1 rejected\n  b: "it says nothing"' in rig.run("status", "night").stdout
 
 
 def wrote(kind: str, key: str) -> Callable[[dict[str, Any]], bool]:

@@ -44,7 +44,7 @@ LEFT = (0, 4, 8, 12, 16, 20, 24, 28, 32, 40, 48, 64, 80)
 def disk(rig: Torture) -> Iterator[None]:
     """Have the state directory on a small disk of its own."""
     rig.state.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "wakeman-torture", str(rig.state)], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m,mode=700", "wakeman-torture", str(rig.state)], check=True)
     try:
         yield
     except BaseException:
