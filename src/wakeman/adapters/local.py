@@ -20,6 +20,7 @@ from wakeman.adapters.registry import LocalRegistry
 from wakeman.core.errors import NotLiveError, StorageError, WakemanError
 from wakeman.core.model import Agent, Confinement, Deployment, Host, Network, Plan, WakeTarget
 from wakeman.core.policy.ownership import digest, refusal
+from wakeman.engine.live import IS_COPY
 from wakeman.ports import STATE_MARKER, World
 
 if TYPE_CHECKING:
@@ -188,7 +189,7 @@ def _admit(registry: LocalRegistry, state: str, host: Host) -> None:
     known, site = registry.latest.get(host.directory) or registry.look(host.directory)
     why = refusal(known, site, host)
     if not why and os.path.realpath(os.path.dirname(host.directory)) != os.path.realpath(state):
-        why = f"is a copy of {host.directory}"
+        why = f"{IS_COPY} {host.directory}"
     if why:
         name = os.path.basename(host.directory)
         raise NotLiveError(f"{name}: {why}: what its log names is not run", f"wakeman adopt {name}")
