@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -173,6 +174,8 @@ class TmuxBench(Bench):
     def unreachable(self) -> Iterator[None]:
         server = self.rig.server()
         os.unlink(self.rig.socket)
+        with socket.socket(socket.AF_UNIX) as nobody:  # otherwise the server is asked to make its socket anew
+            nobody.bind(self.rig.socket)
         try:
             yield
         finally:
