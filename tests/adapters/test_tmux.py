@@ -612,34 +612,6 @@ def test_typing_to_nobody_raises(rig: Rig) -> None:
 # The rest
 
 
-def test_a_later_command_runs_once_with_its_arguments_whole(rig: Rig) -> None:
-    begin(rig, born("w1"))
-    target = rig.place / "it's #{pid} %H"
-    script = 'printf \'%s\\0\' "$@" >$0.tmp; mv $0.tmp "$LAST"'.replace("$LAST", str(target)).replace(
-        "$0", f"{rig.place}/x"
-    )
-
-    assert rig.tmux.later(0.05, ["/bin/sh", "-c", script, "sh", *ODD])
-
-    until(target.exists)
-    assert [*ODD, ""] == target.read_bytes().decode().split("\0")
-
-
-def test_a_later_command_shows_nothing_on_any_screen(rig: Rig) -> None:
-    begin(rig, born("w1"))
-    done = rig.place / "done"
-
-    rig.tmux.later(0.05, ["/bin/sh", "-c", f"echo loud; echo loud >&2; touch {shlex.quote(str(done))}; exit 3"])
-
-    until(done.exists)
-    rig.raw("run-shell", "sleep 0.1")
-    assert [rig.tmux.capture("w1"), rig.raw("display-message", "-p", "-t", "=w1:", "#{pane_in_mode}")] == ["", "0"]
-
-
-def test_nothing_runs_later_where_no_server_is(rig: Rig) -> None:
-    assert (rig.tmux.later(1, ["true"]), rig.tmux.poll().state) == (False, "down")
-
-
 def test_the_head_is_left_on_the_session(rig: Rig) -> None:
     [one] = begin(rig, born("w1"))
 
@@ -723,16 +695,6 @@ def test_what_is_not_free_is_not_marked(rig: Rig, session: str, mark: str) -> No
         rig.tmux.adopt(one if session == "it" else session, mark)
 
     assert seen(rig, "w1").mark == "dep/w1.1"
-
-
-def test_a_later_command_does_not_know_that_tmux_started_it(rig: Rig) -> None:
-    begin(rig, born("w1"))
-    target = rig.place / "env"
-
-    rig.tmux.later(0, ["/bin/sh", "-c", f"env >{target}.tmp; mv {target}.tmp {target}"])
-
-    until(target.exists)
-    assert [line for line in target.read_text().splitlines() if line.startswith(("TMUX=", "TMUX_PANE="))] == []
 
 
 # A user's own configuration

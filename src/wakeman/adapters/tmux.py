@@ -3,8 +3,8 @@
 Rules of this file, each because of a quirk of tmux:
 
 - A target is an id, or `=name:`; a bare name would match by prefix.
-- A session's pane is the one that we made, by the id that its creation printed. The active one may be another: a hook of
-  the user's configuration can have opened it in the same call.
+- A session's pane is the one that we made, by the id that its creation printed. The active one may be another: a hook
+  of the user's configuration can have opened it in the same call.
 - Ids of sessions and panes are a server's: the next one counts from `$0` again. So a session's id is `$3@PID:START`,
   and every command on one has a condition that tmux evaluates in the same call: server, session, mark.
 - Text that tmux would interpret as a format, a `strftime` pattern or its own syntax is escaped.
@@ -28,12 +28,10 @@ from wakeman.core.errors import ProgramError, UnknownNameError, UsageError
 from wakeman.ports import Listing, Made, SessionInfo, Start
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from libtmux.common import tmux_cmd
 
     from wakeman.core.model import Host, Plan
-    from wakeman.ports import Job, Phase
+    from wakeman.ports import Phase
 
 COMMAND_BYTES_MAX = 16_000  # bytes of one tmux command line; tmux refuses 16,384
 ENDS_PER_CALL_MAX = 30  # sessions ended in one call: an id, its condition and their command are under 500 bytes
@@ -129,8 +127,8 @@ class Tmux:
         """List all sessions in one call of tmux.
 
         Shape: one entry per session: the pane we made, or in other sessions the first.
-        Boundary: a server that runs but whose socket was removed makes it anew; if it does not, its sessions are unknown.
-        A server that had the number of the one that answers has ended: in a container that is started anew it often has.
+        Boundary: a server that runs but whose socket was removed makes it anew; otherwise its sessions are unknown. A
+        server that had the number of the one that answers has ended: in a container that is started anew it often has.
         """
         homes = {session_id: _server_of(session_id) or server for session_id, server in known.items()}
         listing = self._list()
@@ -267,17 +265,6 @@ class Tmux:
             sleep(PASTE_PAUSE_S if text else 0)
             # After a person has scrolled, the pane is in copy mode, in which keys do not reach the program.
             self._alive(found, f"copy-mode -q -t '{found.pane}' ; send-keys -t '{found.pane}' Enter")
-
-    def later(self, seconds: float, argv: Sequence[str]) -> bool:
-        """Run `argv` once after a delay, by the server, detached from it."""
-        import shlex
-
-        # Output and status of a run-shell would be shown over the screen of some session.
-        command = f"unset TMUX TMUX_PANE; {shlex.join(argv)} </dev/null >/dev/null 2>&1 &"
-        try:
-            return self._act("run-shell", "-b", "-d", f"{seconds:.3f}", _shielded(command)).returncode == 0
-        except ProgramError:
-            return False
 
     def attach(self, session: str, *, mark: str = "") -> tuple[str, ...]:
         """Return the command line by which a person attaches; tmux prints `gone` if it is another session by then."""
@@ -468,45 +455,6 @@ class Tmux:
         return f"look at the server: {shlex.join((self._tmux, '-S', self._socket, 'ls'))}"
 
 
-class TmuxTimer:
-    """The timer of a tmux server, which ends with it: its jobs can be neither found nor cancelled."""
-
-    name = "tmux"
-
-    def __init__(self, tmux: Tmux, server: str) -> None:
-        self._tmux, self._server = tmux, server
-
-    def weakness(self) -> str:
-        return ""
-
-    def arm(self, marker: str, argv: Sequence[str], due: datetime) -> Job:
-        from datetime import UTC, datetime
-
-        from wakeman.ports import Job
-
-        if not self.later(max(0.0, (due - datetime.now(UTC)).total_seconds()), argv):
-            raise ProgramError(f"tmux socket {self._tmux.address}: no server takes a timer")
-        return Job("", due, marker)
-
-    def pending(self, job: str, marker: str) -> bool:
-        """Return whether the server that was seen last is alive."""
-        del job, marker
-        return self._tmux.poll().server == self._server
-
-    def find(self, marker: str) -> list[Job]:
-        del marker
-        return []
-
-    def disarm(self, jobs: Sequence[str]) -> None:
-        """Do nothing: a timer of the place cannot be disarmed."""
-
-    def later(self, seconds: float, argv: Sequence[str]) -> bool:
-        return self._tmux.later(seconds, argv)
-
-    def shell(self) -> bytes:
-        return b""
-
-
 class TmuxBackend:
     """Workers in detached sessions of a tmux server on this machine."""
 
@@ -529,9 +477,6 @@ class TmuxBackend:
 
     def executor(self, host: Host) -> Tmux:
         return Tmux(host.place.get("socket", ""), host.place.get("tmux", ""), host.directory, host.env)
-
-    def stand_in(self, host: Host, server: str) -> TmuxTimer:
-        return TmuxTimer(self.executor(host), server)
 
 
 def socket_path(name: str, environ: Mapping[str, str]) -> str:
