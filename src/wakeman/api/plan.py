@@ -161,13 +161,13 @@ def started(world: World, d: Deployment, prepared: PreparedPlan) -> Answer[Start
         warnings=prepared.warnings,
     )
     weakness = data.weakness or f"{world.timer.name} did not take the job"
-    return Answer(data, following(data), notes=(*_spoken(prepared), *(_warnings(weakness, d) if weak else ())))
+    return Answer(data, following(data), notes=(*_as_notes(prepared), *(_warnings(weakness, d) if weak else ())))
 
 
 def amend(world: World, name: str, prepared: PreparedPlan) -> Answer[Status]:
     """Change the plan of an open deployment for workers that are not launched yet."""
     answer = after(world, deploy.amend(world, name, prepared))
-    return msgspec.structs.replace(answer, notes=(*_spoken(prepared), *answer.notes))
+    return msgspec.structs.replace(answer, notes=(*_as_notes(prepared), *answer.notes))
 
 
 def find_prompt(data: PlannedDeployment, name: str) -> str:
@@ -181,7 +181,7 @@ def find_prompt(data: PlannedDeployment, name: str) -> str:
     return known[name]
 
 
-def _spoken(prepared: PreparedPlan) -> tuple[str, ...]:
+def _as_notes(prepared: PreparedPlan) -> tuple[str, ...]:
     return tuple(f"warning: {text}" for text in prepared.warnings)
 
 

@@ -120,7 +120,7 @@ def prepare_plan(world: World, text: str, where: str, root: str, stdin: Callable
         repository=repository,
         links={} if repository else _links(world, outputs),
         notes=notes,
-        warnings=_with_line_numbers(_warnings(world, plan, prompt), text, where),
+        warnings=_with_line_numbers(_mistakes(world, plan, prompt), text, where),
         agents=_used_profiles(world, plan),
         cwd_ids=_cwd_ids(world, plan, root, shares),
     )
@@ -343,7 +343,7 @@ def _prompt_faults(world: World, plan: Plan, root: str) -> list[str]:
     return []
 
 
-def _warnings(world: World, plan: Plan, prompt: str) -> Iterator[str]:
+def _mistakes(world: World, plan: Plan, prompt: str) -> Iterator[str]:
     """Yield what is probably a mistake in the prompts of a plan without faults, by key."""
     harness = world.harness(plan.workers.harness)
     yield from telling.prompt_warnings(plan, prompt, asks=harness.uses_prompt, takes_profile=harness.uses_agent)
