@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 import pytest
 from hypothesis import given
@@ -20,7 +22,7 @@ from wakeman.core.plan.telling import (
 BLANKS = ["", " ", "\n\n \t", "\ufeff", "\ufeff \n", "\u200b\n", "\u00a0\u2003", "\u2060", "\0"]
 
 
-def plan(review: ReviewSpec | None = None, agent: str | None = None, **workers: object) -> Plan:
+def plan(review: ReviewSpec | None = None, agent: str | None = None, **workers: Any) -> Plan:
     verify = VerifySpec(agent=agent, review=review or ReviewSpec())
     spec = msgspec.structs.replace(WorkersSpec(harness="claude"), **workers)
     return Plan(name="n", units=UnitsSpec(items=("a",)), workers=spec, verify=verify)
@@ -44,7 +46,7 @@ def test_a_client_with_an_empty_task_is_refused(blank: str) -> None:
 
 @pytest.mark.parametrize("blank", BLANKS[1:])
 def test_a_program_that_reads_its_prompt_gets_no_blank_one(blank: str) -> None:
-    reads = {"harness": "command", "command": ("agent", "{{ prompt_file }}")}
+    reads: dict[str, Any] = {"harness": "command", "command": ("agent", "{{ prompt_file }}")}
     assert ["workers.prompt: found nothing but blanks"] == faults(plan(prompt=blank, **reads), blank, asks=False)
     assert [] == faults(plan(prompt=blank, harness="command", command=("agent",)), blank, asks=False)
 
@@ -93,8 +95,15 @@ def test_a_program_s_prompt_is_read_and_tells_its_units(command: tuple[str, ...]
 @pytest.mark.parametrize("key", ["args", "env", "before", "setup", "cwd"])
 def test_a_prompt_file_may_be_named_in_each_key_that_a_program_is_started_with(key: str) -> None:
     word = "{{ prompt_file }}"
-    value = {"args": (word,), "env": {"P": word}, "before": (("cp", word, "."),), "setup": ((word,),), "cwd": word}[key]
-    made = plan(harness="command", command=("agent", "{{ units_file }}"), prompt="Do it.", **{key: value})
+    value: Any = {
+        "args": (word,),
+        "env": {"P": word},
+        "before": (("cp", word, "."),),
+        "setup": ((word,),),
+        "cwd": word,
+    }[key]
+    given: dict[str, Any] = {key: value}
+    made = plan(harness="command", command=("agent", "{{ units_file }}"), prompt="Do it.", **given)
 
     assert [] == warned(made, "Do it.", asks=False)
 
