@@ -311,6 +311,67 @@ def _of_another(log: Forged) -> int:
     return at
 
 
+# --- writes of several lines ----------------------------------------------------------------------------------
+
+
+def _several(log: Forged) -> int:
+    """Find the first of four transitions in one write."""
+    return log.find("verified", lambda line: line["worker"] == "w0")
+
+
+def _without(*which: int) -> Change:
+    """Drop some of four transitions; it shows at the line before the first of them."""
+
+    def change(log: Forged) -> int:
+        at = _several(log)
+        for n in sorted(which, reverse=True):
+            log.drop(at + n)
+        return at + min(which) - 1
+
+    return change
+
+
+def _with_another(behind: int) -> Change:
+    """Put one more among four transitions."""
+
+    def change(log: Forged) -> int:
+        at = _several(log)
+        log.insert(at + behind, log.lines[log.find("started")])
+        log.lines[at + behind]["write"] = log.lines[at]["write"]
+        return at + behind
+
+    return change
+
+
+def one_dropped_and_another_turned(log: Forged) -> int:
+    at = _several(log)
+    log.lines[at + 3]["worker"] = "w1_c1"
+    log.drop(at + 1)
+    return at + 1
+
+
+def first_ones_dropped(log: Forged) -> int:
+    at = log.find("started")
+    log.drop(at)
+    log.drop(at)
+    return at
+
+
+# --- lines that begin a check, within one ------------------------------------------------------------------------
+
+
+def looked_before_its_end(log: Forged) -> int:
+    at = log.find("decided", lambda line: row(line) == "sleep")
+    log.insert(at, log.lines[log.find("looked")])
+    return at + 1
+
+
+def armed_for_another_reason(log: Forged) -> int:
+    at = log.find("armed", lambda line: line["data"]["why"] == "head")
+    log.lines[at]["data"]["why"] = "next"
+    return at
+
+
 CHANGES: list[tuple[str, str, Change]] = [
     ("a row changed", "busy", _changed("decided", "row", "give up", own)),
     ("a worker's row changed", "busy", _changed("decided", "row", "tidy", lambda line: not own(line))),
@@ -389,6 +450,17 @@ CHANGES: list[tuple[str, str, Change]] = [
     ("a verdict of another round", "reviewed", _changed("reviewed", "round", 7)),
     ("a verdict dropped", "reviewed", _dropped("reviewed")),
     ("a verdict taken twice", "reviewed", _doubled("reviewed")),
+    ("one of four transitions dropped", "busy", _without(1)),
+    ("the last of four transitions dropped", "busy", _without(3)),
+    ("two of four transitions dropped", "busy", _without(1, 2)),
+    ("the last two of four transitions dropped", "busy", _without(2, 3)),
+    ("three of four transitions dropped", "busy", _without(1, 2, 3)),
+    ("the first two of three transitions dropped", "busy", first_ones_dropped),
+    ("one of four transitions dropped, another turned", "busy", one_dropped_and_another_turned),
+    ("another among four transitions", "busy", _with_another(1)),
+    ("another behind four transitions", "busy", _with_another(4)),
+    ("another look before a check's end", "busy", looked_before_its_end),
+    ("the alarm set for another reason", "busy", armed_for_another_reason),
     ("a reviewer spared units", "reviewed", _changed("enrolled", "reviews", ["w0/u0"], appointed)),
     ("a reviewer dropped", "reviewed", _dropped("enrolled", appointed)),
 ]  # fmt: skip
