@@ -137,6 +137,8 @@ def test_any_value_is_a_time_of_this_century_or_none(said: Any) -> None:
         ([], None),
         (-1, None),
         (1e300, None),
+        (4102444799 * 10**9, datetime(2099, 12, 31, 23, 59, 59, tzinfo=UTC)),
+        (4102444800 * 10**9, None),
         (float("nan"), None),
     ],
 )
