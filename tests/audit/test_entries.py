@@ -163,7 +163,7 @@ def line(fact: e.Fact, worker: str | None = None, *, by: str = "at:1", after: fl
 
 def first_writes(d: Deployment, *write: e.Event) -> list[tuple[str, tuple[e.Draft, ...]]]:
     """Give what each protocol that may have written this would write first."""
-    found = []
+    found: list[tuple[str, tuple[e.Draft, ...]]] = []
     for steps in entries(d, write):
         step: Any = next(steps, None)
         while step is not None and not isinstance(step, Append):
