@@ -100,7 +100,7 @@ class Sleep:
     def _commands(self) -> Iterator[tuple[int, list[str]]]:
         """Yield each process that a shell runs, with its words."""
         if not os.path.isdir(self._proc):
-            yield from _listed()
+            yield from _process_list()
             return
         for name in os.listdir(self._proc):
             if name.isdigit():
@@ -110,7 +110,7 @@ class Sleep:
                         yield int(name), words
 
 
-def _listed() -> Iterator[tuple[int, list[str]]]:
+def _process_list() -> Iterator[tuple[int, list[str]]]:
     """Yield processes where there is no /proc (macOS), which lists their words without their borders."""
     import subprocess
 
