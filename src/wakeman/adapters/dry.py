@@ -264,6 +264,9 @@ class DryFiles:
     def writable(self, path: str) -> bool:
         return self._files.writable(path)
 
+    def room(self, path: str) -> int | None:
+        return self._files.room(path)
+
     def move(self, source: str, target: str) -> str:
         self._print_line(f"move {source} to {target}")
         return target

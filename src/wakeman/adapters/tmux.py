@@ -623,7 +623,8 @@ def _pane_commands(start: Start, pane: str, lasting: Sequence[str]) -> tuple[str
     if start.stream:
         import shlex
 
-        words += (";", "pipe-pane", "-t", pane, _shielded(f"umask 077; exec cat >>{shlex.quote(start.stream)}"))
+        cat = shlex.join(start.keeper) if start.keeper else f"cat >>{shlex.quote(start.stream)}"
+        words += (";", "pipe-pane", "-t", pane, _shielded(f"umask 077; exec {cat}"))
     return words
 
 

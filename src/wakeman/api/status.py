@@ -32,7 +32,7 @@ from wakeman.core.policy.deployment_rows import undone
 from wakeman.core.policy.limits import used
 from wakeman.core.policy.staging import leaves_branches
 from wakeman.core.policy.transitions import transitions
-from wakeman.engine import alarm
+from wakeman.engine import alarm, layout
 from wakeman.engine.live import elsewhere
 from wakeman.engine.observe.containment import Mishaps
 from wakeman.engine.observe.judgement import Findings
@@ -168,6 +168,14 @@ class TreesStatus(Value, frozen=True, kw_only=True):
     commands: Annotated[tuple[str, ...], Meta(description="Commands that merge these manually.")]
 
 
+class RoomStatus(Value, frozen=True, kw_only=True):
+    """What may still be written to the disk."""
+
+    state: Annotated[int | None, Meta(description="Bytes left where the state directory is; null if not known.")]
+    root: Annotated[int | None, Meta(description="Bytes left where the plan's directory is; null if not known.")]
+    streams: Annotated[int, Meta(description="Bytes that attempts have printed and that are kept.")]
+
+
 class Status(Value, frozen=True, kw_only=True):
     """The state of one deployment."""
 
@@ -199,6 +207,7 @@ class Status(Value, frozen=True, kw_only=True):
     tokens: Annotated[Tokens | UnsetType, Meta(description="Tokens of all workers, if clients report them.")] = UNSET
     cost: Annotated[float | UnsetType, Meta(description="US dollars of all workers, if clients report them.")] = UNSET
     trees: Annotated[TreesStatus | UnsetType, Meta(description="Branches; absent without `workers.isolate`.")] = UNSET
+    room: Annotated[RoomStatus | UnsetType, Meta(description="Room on the disk; only from `status`.")] = UNSET
     elsewhere: Annotated[
         str | UnsetType,
         Meta(description="Why it is not live here, so that only its log was read; absent where it is live."),
@@ -257,6 +266,16 @@ def describe(world: World, d: Deployment, at: datetime | None) -> Status:
     """Return the status of a deployment that is live here; `at` is when it was last observed."""
     now = world.clock.now()
     return shape(d, now, at, stands=d.alarm is not None and alarm.alarm_is_pending(world, d, now))
+
+
+def _room(world: World, d: Deployment) -> RoomStatus:
+    workers = (msgspec.structs.replace(w, attempt=n) for w in d.workers.values() for n in range(1, w.attempt + 1))
+    kept = world.files.marks([layout.stream(d.host, worker) for worker in workers])
+    return RoomStatus(
+        state=world.files.room(d.host.directory),
+        root=world.files.room(d.host.root),
+        streams=sum(mark.size for mark in kept.values()),
+    )
 
 
 def shape(d: Deployment, now: datetime, at: datetime | None, *, stands: bool) -> Status:
@@ -338,7 +357,7 @@ def _read_status(world: World, name: str, *, recorded: bool) -> Status:
         return msgspec.structs.replace(shape(d, world.clock.now(), at, stands=False), elsewhere=why)
     if not recorded and d.outcome == "open":
         at = _glance(world, d)
-    return describe(world, d, at)
+    return msgspec.structs.replace(describe(world, d, at), room=_room(world, d))
 
 
 def _listed_status(world: World, name: str, *, recorded: bool) -> ListedStatus | UnreadableStatus:

@@ -44,6 +44,7 @@ class World(Struct, frozen=True):
     host: Callable[[Plan, str, str], Host]  # (plan, root, deployment directory) -> the absolute world
     agents: Callable[[Plan], Mapping[str, Agent]]  # profiles by name: the plan's own, then the user's
     wrapper: Callable[[], bytes]  # the script around each worker
+    keeper: Callable[[], bytes]  # the script that keeps what an attempt prints within bounds
     hook: Callable[[], bytes]  # the script that stores what a client reports
     guard: Callable[[], bytes]  # the script that allows or denies its writes
     checker: Callable[[], bytes]  # the script of a check from outside

@@ -69,6 +69,7 @@ class MemoryWorld:
             host=self._host,
             agents=lambda plan: {**self.agents, **plan.agents},
             wrapper=lambda: b"",
+            keeper=lambda: b"",
             hook=lambda: b"",
             guard=lambda: b"",
             checker=lambda: b"",

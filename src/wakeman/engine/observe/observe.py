@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -50,6 +51,8 @@ SCREEN_ROWS = 60
 LIVE_STREAM_BYTES = 64 * 1024
 ENDED_STREAM_BYTES = 4 * 1024 * 1024
 """Bytes that are read from the end of an ended attempt's stream; fewer of a live one."""
+LEFT_OUT = re.compile(rb"\n\[wakeman: [0-9]+ bytes left out\]\n")
+"""What `keep.sh` writes in place of the middle of a stream."""
 TRANSCRIPT_BYTES_MAX = 16 * 1024 * 1024
 """Bytes of a client's transcript that are read for its usage; a longer one gives none."""
 EXIT_FILE_BYTES_MAX = 64
@@ -493,12 +496,12 @@ def _evidence(view: Gathered, world: World, worker: WorkerState, size: int, trac
     interactive = view.d.plan_of(worker).workers.mode == "interactive"
     stream, hook = layout.stream(view.d.host, worker), layout.hook(view.d.host, worker)
     mark, hook_mark = view.marks.get(stream), view.marks.get(hook)
+    unread = interactive and size == LIVE_STREAM_BYTES
+    printed = b"" if unread else world.files.tail(stream, size, within=dirname(stream))
     evidence = Evidence(
-        stream=b""
-        if interactive and size == LIVE_STREAM_BYTES
-        else world.files.tail(stream, size, within=dirname(stream)),
+        stream=printed,
         hook=world.files.tail(hook, within=layout.report_directory(view.d.host, worker)) if hook_mark else b"",
-        whole=mark is not None and mark.size <= size,
+        whole=mark is not None and mark.size <= size and LEFT_OUT.search(printed) is None,
         state=traces.state,
         hook_at=hook_mark.mtime_ns / 1e9 if hook_mark is not None else 0.0,
     )

@@ -223,6 +223,7 @@ def furnish(world: World, d: Deployment, prepared: PreparedPlan) -> None:
         STATE_MARKER: b"",
         "plan.toml": prepared.text.encode("utf-8", "surrogateescape"),
         layout.WRAPPER: world.wrapper(),
+        layout.KEEP: world.keeper(),
         layout.HOOK: world.hook(),
         layout.GUARD: world.guard(),
         layout.CHECK: alarm.script(world, d, plan.wake.to),

@@ -14,7 +14,15 @@ from wakeman.core.text import as_data, sanitise
 
 if TYPE_CHECKING:
     from wakeman.api.answer import Answer, T_co
-    from wakeman.api.status import ProgressStatus, ReviewStatus, Status, TreesStatus, UnitCounts, WorkerStatus
+    from wakeman.api.status import (
+        ProgressStatus,
+        ReviewStatus,
+        RoomStatus,
+        Status,
+        TreesStatus,
+        UnitCounts,
+        WorkerStatus,
+    )
 
 STATUS_REASON_CHARS_MAX = 60
 """Characters of a reason in the table; `--json` has the whole reason."""
@@ -193,6 +201,8 @@ def portrait(status: Status) -> None:
         out(f"{pace_text(status.progress)}{misplaced(status.deployment, status.conflicts)}")
     if status.age is not None:
         out(f"seen {lasting(status.age)} ago")
+    if status.room:
+        out(_room_text(status.room))
     warn(status)
     if status.confined:
         out(f"confined: by {printable(status.confined)}")
@@ -213,6 +223,12 @@ def portrait(status: Status) -> None:
         out(f"\nsampled for a person to review: {', '.join(map(printable, status.sampled))}")
     for each in status.reviews:
         _print_review(each)
+
+
+def _room_text(room: RoomStatus) -> str:
+    left = {"state": room.state, "plan's directory": room.root}
+    known = [f"{amount(bytes_left)} ({name})" for name, bytes_left in left.items() if bytes_left is not None]
+    return f"disk: {' and '.join(known) or 'nobody knows how much'} left; streams have {amount(room.streams)}"
 
 
 def _share(worker: WorkerStatus) -> str:
@@ -279,6 +295,14 @@ def lasting(seconds: float) -> str:
         if seconds >= 2 * size:
             return f"{seconds / size:.0f} {unit}"
     return f"{seconds:.0f} s"
+
+
+def amount(size: int) -> str:
+    """Return a number of bytes in its largest unit."""
+    for unit, power in (("GiB", 30), ("MiB", 20), ("KiB", 10)):
+        if size >= 2**power:
+            return f"{size / 2**power:.1f} {unit}"
+    return f"{size} B"
 
 
 def pace_text(progress: ProgressStatus) -> str:
