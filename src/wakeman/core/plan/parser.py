@@ -354,12 +354,12 @@ def _meant(kind: mi.Type, value: object) -> str:
         case mi.StrType() if isinstance(value, int | float) and not isinstance(value, bool):
             return f'"{value}"' if abs(value) <= _WHOLE_NUMBER_MAX else ""
         case mi.VarTupleType(item_type=mi.StrType()) if plain:
-            return _listed(plain)
+            return _as_list(plain)
         case _:
             return ""
 
 
-def _listed(text: str) -> str:
+def _as_list(text: str) -> str:
     """Return the words of a text as a list; "" for a text of which no list can be made."""
     import shlex
 

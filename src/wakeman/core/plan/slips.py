@@ -70,7 +70,7 @@ _TRUE = ("true", "yes", "on")
 _FALSE = ("false", "no", "off")
 _NOTHING = ("none", "null", "nil", "undefined", "~")
 _ODD_BLANKS = (0x85, 0xA0, 0x1680, *range(0x2000, 0x200B), 0x2028, 0x2029, 0x202F, 0x205F, 0x3000, 11, 12)
-_BLANKS = dict.fromkeys(_ODD_BLANKS, " ")
+_TO_BLANK = dict.fromkeys(_ODD_BLANKS, " ")
 _INVISIBLE = dict.fromkeys([0xAD, 0x200B, 0x200C, 0x200D, 0x2060, 0xFEFF], "")
 _CURLY = str.maketrans({**dict.fromkeys("“”„‟«»″＂", '"'), **dict.fromkeys("‘’‚‛‹›′`´＇", "'")})
 _WIDE = str.maketrans("＝：，；［］｛｝＃．", "=:,;[]{}#.")
@@ -341,7 +341,7 @@ SLIPS = (
     SlipRule("this is no TOML", _page_mark),
     SlipRule(
         "a blank that TOML does not know",
-        _whole_line(lambda text: _outside_strings(text, lambda part: part.translate(_BLANKS))),
+        _whole_line(lambda text: _outside_strings(text, lambda part: part.translate(_TO_BLANK))),
     ),
     SlipRule(
         "a character that cannot be seen",
