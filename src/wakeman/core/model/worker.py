@@ -26,8 +26,11 @@ it shows an error; `unknown`: cannot be determined."""
 EndedBy = Literal["", "itself", "wakeman", "person", "limit", "machine", "launch"]
 """`itself`: the program ended; `wakeman`: a row ended it; `person`: a verb or a signal by hand; `limit`: a usage limit;
 `machine`: a restart, a lost server, too little memory; `launch`: it never started; empty: not known."""
-Fault = Literal["", "auth"]
-"""`auth`: the client's key or login was refused; empty: no such refusal."""
+Fault = Literal["", "auth", "billing", "outage"]
+"""`auth`: the client's key or login was refused; `billing`: nothing is left to pay with; `outage`: its service is
+overloaded or cannot be reached; empty: no such refusal."""
+BARRING: tuple[Fault, ...] = ("auth", "billing")
+"""Refusals that another attempt does not solve: a person must change something."""
 
 
 INTERNAL_ERROR = "internal error"
@@ -62,7 +65,7 @@ class Observation(Struct, frozen=True, omit_defaults=True):
     processes: int = 0
     """Processes with the attempt's id that outlive its session."""
     fault: Fault = ""
-    """`auth` if its end bars further launches."""
+    """Kind of refusal: `auth` and `billing` bar further launches, `outage` is waited for."""
     usage: Usage | None = None
     """What the attempt has used so far, as its client reports it."""
     agent_session: str = ""

@@ -32,6 +32,11 @@ WAITING_PHRASES = (
     "shows a dialog",
 )
 """How tables of clients begin to say what a client waits for; the rest may be its worker's own words."""
+REFUSED_PHRASES: dict[str, str] = {
+    "auth": "its key or login was refused",
+    "billing": "nothing is left to pay with",
+}
+"""What a refusal is called in a notice."""
 LAUNCH_FAILURE_CHARS_MAX = 200
 """Characters of a failed launch's reason that a notice repeats."""
 
@@ -213,8 +218,8 @@ def cause_of(worker: WorkerState) -> str:
             end = worker.until
             return "usage limit" if end is None else f"usage limit until {end.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
         case "error":
-            refused = worker.observation is not None and worker.observation.fault == "auth"
-            return "its key or login was refused" if refused else "its client reports an error"
+            fault = worker.observation.fault if worker.observation is not None else ""
+            return REFUSED_PHRASES.get(fault, "its client reports an error")
         case "silent":
             return "no sign of life"
         case _:

@@ -7,6 +7,7 @@ from typing import cast
 
 from wakeman.core.log.facts.fact import Event, Fact, count, quoted_words, worker_of
 from wakeman.core.model import (
+    BARRING,
     Deployment,
     EndedBy,
     Fault,
@@ -187,7 +188,7 @@ class Exited(Fact, frozen=True):
     until: datetime | None = None
     """When a usage limit resets, where the client says so."""
     fault: Fault = ""
-    """`auth` bars all launches until `wakeman unpause`."""
+    """`auth` and `billing` bar all launches until `wakeman unpause`."""
 
     def apply(self, d: Deployment, event: Event) -> None:
         worker = worker_of(d, event)
@@ -196,7 +197,7 @@ class Exited(Fact, frozen=True):
         worker.stop, worker.ending, worker.ends, worker.trespasses = False, "", 0, 0
         worker.until, worker.fault, worker.over = self.until, self.fault, d.mono
         d.met = d.met or self.ended_by == "limit"
-        if self.fault == "auth":
+        if self.fault in BARRING:
             d.barred = self.why
         if worker.intent or self.ended_by == "launch":
             settle_failed_launch(d, worker)
