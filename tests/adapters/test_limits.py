@@ -18,7 +18,7 @@ from wakeman.adapters.harness.limits import (
     LIMIT_SIGN,
     SESSION_LIMIT_MAX,
     WEEKLY_LIMIT_MAX,
-    refusal,
+    refusal_kind,
     retrying,
     until,
 )
@@ -39,7 +39,9 @@ class Wording(NamedTuple):
 def wordings() -> list[Wording]:
     lines = (Path(__file__).parent / "wordings.tsv").read_text().splitlines()
     rows = (line.split("\t") for line in lines if line and not line.startswith("#"))
-    return [Wording(source, words, datetime.fromisoformat(read), kind, reset) for source, words, read, kind, reset in rows]
+    return [
+        Wording(source, words, datetime.fromisoformat(read), kind, reset) for source, words, read, kind, reset in rows
+    ]
 
 
 def expected(reset: str, read: datetime) -> datetime | None:
@@ -73,14 +75,17 @@ def zone(request: pytest.FixtureRequest) -> Iterator[str]:
 def test_a_wording_is_read_by_its_kind_and_its_reset(wording: Wording) -> None:
     kind = "" if wording.kind == "-" else wording.kind
 
-    assert (kind, expected(wording.reset, wording.read)) == (refusal(wording.words), until(wording.words, wording.read))
+    assert (kind, expected(wording.reset, wording.read)) == (
+        refusal_kind(wording.words),
+        until(wording.words, wording.read),
+    )
 
 
 @pytest.mark.parametrize("wording", [one for one in wordings() if one.kind == "limit" and "limit" in one.words.lower()])
 def test_a_typographic_apostrophe_makes_no_difference(wording: Wording) -> None:
     other = wording.words.replace("’", "'") if "’" in wording.words else wording.words.replace("'", "’")
 
-    assert (refusal(wording.words), until(wording.words, NOON)) == (refusal(other), until(other, NOON))
+    assert (refusal_kind(wording.words), until(wording.words, NOON)) == (refusal_kind(other), until(other, NOON))
 
 
 @pytest.mark.parametrize(
@@ -114,7 +119,7 @@ def test_any_words_are_read_without_an_error(words: str) -> None:
     for said in (words, f"resets {words}", f"try again in {words}"):
         at = until(said, NOON)
         assert at is None or at <= NOON + WEEKLY_LIMIT_MAX
-        refusal(said)
+        refusal_kind(said)
         retrying(said)
 
 
@@ -137,10 +142,16 @@ def test_times_that_no_calendar_has_are_none(parts: list[str]) -> None:
     ("words", "told"),
     [
         ("API error · Retrying in 3s · attempt 7/10", "retrying: API error (7 of 10)"),
-        ("Unable to connect to API (ConnectionRefused) · Retrying in 1s · attempt 6/10", "retrying: connection refused (6 of 10)"),
+        (
+            "Unable to connect to API (ConnectionRefused) · Retrying in 1s · attempt 6/10",
+            "retrying: connection refused (6 of 10)",
+        ),
         ("500 internal error · retrying in 13s · attempt 6/10", "retrying: server error (6 of 10)"),
         ("overloaded 529 attempt 1/10", "retrying: overloaded (1 of 10)"),
-        ("Reconnecting... 2/5 (unexpected status 503 Service Unavailable)", "retrying: the service is unavailable (2 of 5)"),
+        (
+            "Reconnecting... 2/5 (unexpected status 503 Service Unavailable)",
+            "retrying: the service is unavailable (2 of 5)",
+        ),
         ("Reconnecting... waiting for network (Connection failed: error sending request)", "retrying: connection lost"),
         ("Rate limited [retrying in 3s attempt #2]", "retrying: too many requests (try 2)"),
         ("Retrying in 0.2 seconds...", "retrying: API error"),
@@ -151,6 +162,11 @@ def test_a_retry_is_told_in_words_of_our_own(words: str, told: str) -> None:
 
 
 def test_a_limit_that_is_not_the_account_s_is_no_sign() -> None:
-    others = ["Concurrent subagent limit reached", "Context limit reached", "File size limit reached", "recursion limit reached"]
+    others = [
+        "Concurrent subagent limit reached",
+        "Context limit reached",
+        "File size limit reached",
+        "recursion limit reached",
+    ]
 
     assert [] == [words for words in others if LIMIT_SIGN.search(words)]

@@ -47,6 +47,14 @@ class Way(NamedTuple):
     env: Mapping[str, str] = {}
 
 
+NO_QUOTA: dict[str, Any] = {
+    "status": 429,
+    "error": {
+        "message": "You exceeded your current quota, please check your plan and billing details.",
+        "type": "insufficient_quota",
+        "code": "insufficient_quota",
+    },
+}
 WAYS: dict[str, Way] = {
     "400": Way("the request is not valid", 400, "messages: field required", "invalid_request_error"),
     "401": Way("the key is refused", 401, "invalid x-api-key", "authentication_error"),
@@ -57,17 +65,9 @@ WAYS: dict[str, Way] = {
         "Your credit balance is too low to access the Anthropic API. Please go to Plans & Billing to upgrade.",
         "invalid_request_error",
         bodies={
-            **dict.fromkeys(
-                ("codex", "opencode", "aider"),
-                {
-                    "status": 429,
-                    "error": {
-                        "message": "You exceeded your current quota, please check your plan and billing details.",
-                        "type": "insufficient_quota",
-                        "code": "insufficient_quota",
-                    },
-                },
-            ),
+            "codex": NO_QUOTA,
+            "opencode": NO_QUOTA,
+            "aider": NO_QUOTA,
             "gemini": {
                 "status": 429,
                 "error": {
@@ -175,7 +175,12 @@ def _turn(client: str, way: Way) -> Turn:
     if not body:
         error: dict[str, Any] = {"type": way.kind, "message": way.error}
         if client == "gemini":
-            names = {400: "INVALID_ARGUMENT", 401: "UNAUTHENTICATED", 403: "PERMISSION_DENIED", 429: "RESOURCE_EXHAUSTED"}
+            names = {
+                400: "INVALID_ARGUMENT",
+                401: "UNAUTHENTICATED",
+                403: "PERMISSION_DENIED",
+                429: "RESOURCE_EXHAUSTED",
+            }
             error = {"code": status, "message": way.error, "status": names.get(status, "UNAVAILABLE")}
         body = {"type": "error", "error": error} if client == "claude" else {"error": error}
     return Turn(status=status, body=json.dumps(body), headers=way.headers)
@@ -217,7 +222,12 @@ def _started(place: Path, client: str, mode: str, way: Way, url: str) -> tuple[d
         usual += ["-c", f'projects={{"{work}"={{trust_level="trusted"}}}}', *args]
         usual += ["-c", "model_providers.stand.stream_idle_timeout_ms=4000"]
         if mode == "retrying":
-            usual += ["-c", "model_providers.stand.request_max_retries=8", "-c", "model_providers.stand.stream_max_retries=8"]
+            usual += [
+                "-c",
+                "model_providers.stand.request_max_retries=8",
+                "-c",
+                "model_providers.stand.stream_max_retries=8",
+            ]
         free = "--dangerously-bypass-approvals-and-sandbox"
         if live:
             return env, ["codex", "--no-daemon", *usual, free, "--", prompt]
@@ -228,7 +238,13 @@ def _started(place: Path, client: str, mode: str, way: Way, url: str) -> tuple[d
             return env, ["gemini", *usual, "--prompt-interactive", prompt]
         return env, ["gemini", *usual, "--output-format", "stream-json", "-p", prompt]
     if client == "opencode":
-        return env, ["opencode", "--auto", "--prompt", prompt] if live else ["opencode", "run", "--format", "json", prompt]
+        return env, ["opencode", "--auto", "--prompt", prompt] if live else [
+            "opencode",
+            "run",
+            "--format",
+            "json",
+            prompt,
+        ]
     usual = ["--no-check-update", "--no-show-release-notes", "--no-show-model-warnings", "--analytics-disable"]
     usual += ["--no-pretty", "--no-stream", "--no-detect-urls", "--no-auto-commits", "--no-gitignore", "--yes-always"]
     return env, ["aider", *usual, *args, "--message", prompt]
@@ -244,7 +260,12 @@ def _printed(place: Path, env: dict[str, str], argv: list[str], client: str) -> 
     """Run it; a stream as Wakeman keeps it: what it prints, with both channels in one where the client has no JSON."""
     with (place / "stream").open("wb") as out, (place / "errors").open("wb") as errors:
         run = subprocess.Popen(
-            argv, cwd=place / "work", env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=out if client == "aider" else errors
+            argv,
+            cwd=place / "work",
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=out if client == "aider" else errors,
         )
         try:
             code: int | None = run.wait(PATIENCE)
@@ -291,7 +312,9 @@ def _shown(place: Path, env: dict[str, str], argv: list[str], client: str, mode:
             time.sleep(0.3)
         time.sleep(0.2 if mode == "retrying" else 1.5)
         screen = capture()
-        records = sorted(place.glob(".claude/projects/*/*.jsonl")) + sorted(place.glob(".codex/sessions/**/rollout-*.jsonl"))
+        records = sorted(place.glob(".claude/projects/*/*.jsonl")) + sorted(
+            place.glob(".codex/sessions/**/rollout-*.jsonl")
+        )
         record = _tail(records[-1].read_text()) if records else ""
         states = sorted(place.glob(".claude/sessions/*.json"))
         state = states[-1].read_text() if states else ""
@@ -301,7 +324,13 @@ def _shown(place: Path, env: dict[str, str], argv: list[str], client: str, mode:
     reports = [line for line in hook.splitlines() if line and '"SessionEnd"' not in line]
     shown = "\n".join(line.rstrip() for line in screen.splitlines()).rstrip("\n") + "\n"
     found = bool(re.search(wanted, screen))
-    return {"found": found, "screen": shown, "record": record, "state": state, "hook": "".join(f"{one}\n" for one in reports[-1:])}
+    return {
+        "found": found,
+        "screen": shown,
+        "record": record,
+        "state": state,
+        "hook": "".join(f"{one}\n" for one in reports[-1:]),
+    }
 
 
 def main() -> None:
@@ -311,7 +340,7 @@ def main() -> None:
         if any(re.fullmatch(each.replace("*", ".*"), name) for each in chosen):
             try:
                 print(record(name), flush=True)
-            except Exception as fault:  # noqa: BLE001 - a run of one client does not end the others
+            except Exception as fault:
                 print(f"{name}: {fault!r}", flush=True)
 
 

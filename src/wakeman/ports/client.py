@@ -105,8 +105,8 @@ class Evidence(Struct, frozen=True):
 class Report(Struct, frozen=True):
     """A harness's reading of the evidence. `why` is one line; `source` is the evidence used.
 
-    Shape: `fault` distinguishes refusals that are no failure of the worker; `retries`: it is refused, and tries again by
-    itself. `usage` and `agent_session` are set if the client reports them. `calls`: a tool was called and has not
+    Shape: `fault` distinguishes refusals that are no failure of the worker; `retries`: it is refused, and tries again
+    by itself. `usage` and `agent_session` are set if the client reports them. `calls`: a tool was called and has not
     returned, since `since`, in epoch seconds, 0 if unknown.
     """
 

@@ -413,6 +413,7 @@ CLAUDE = Client(
                 for name in (".credentials.json", "settings.json", "CLAUDE.md")
             },
         },
+        (".credentials.json", "settings.json"),
     ),
     keyed=_keyed,
     events=EVENTS,

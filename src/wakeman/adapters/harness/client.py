@@ -13,7 +13,7 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
-from wakeman.adapters.harness.limits import JUST_PASSED, Kind, capped, refusal, retrying, until
+from wakeman.adapters.harness.limits import JUST_PASSED, Kind, capped, refusal_kind, retrying, until
 from wakeman.core.gate import Json, instant, json_lines, numbers_at, plain_id, texts_at, total, values_at
 from wakeman.core.model import Activity, Agent, Fault, Plan, Usage
 from wakeman.core.plan.template import render
@@ -200,11 +200,13 @@ class Config(Struct, frozen=True):
     """A client's own directory, and its replacement for a worker that cannot write there.
 
     Shape: `env` are variables that name the replacement, templates of `home`; `copies` are the user's files that it
-    needs: name in that directory -> places to search, as in `Harness.borrows`.
+    needs: name in that directory -> places to search, as in `Harness.borrows`. `logins` are those of them that hold a
+    login or a key.
     """
 
     env: Mapping[str, str]
     copies: Mapping[str, tuple[str, ...]] = {}
+    logins: tuple[str, ...] = ()
 
 
 class Client(Struct, frozen=True):
@@ -330,12 +332,17 @@ class Agentic:
         """Read from the table which of the user's files it needs; none with a key."""
         return {} if self.client.keyed(task) else self.client.config.copies
 
+    def logins(self) -> tuple[str, ...]:
+        """Read from the table where the user's login is kept."""
+        config = self.client.config
+        return tuple(place for name in config.logins for place in config.copies[name])
+
     def report(self, evidence: Evidence, now: datetime) -> Report:
         """Read the last event with a meaning; else the last hook report; then its transcript; then the screen."""
         client, record = self.client, self.client.record
         report = self._streamed(evidence, now)
         if report.activity == "unknown" and client.says:
-            report = _printed(client.says, evidence.stream, _moment(evidence.stream_at, now))
+            report = _printed(client.says, evidence.stream, _said_at(evidence.stream_at, now))
         if report.activity == "unknown":
             report = self._reported(evidence, now)
         if report.activity == "unknown" and record is not None:
@@ -344,7 +351,7 @@ class Agentic:
             # A transcript has turns; dialogs, background tasks and some failures are only on the screen.
             shown = self._shown(evidence.screen, now)
             report = shown if WORSE[shown.activity] > WORSE[report.activity] else report
-        elif report.activity == "busy" and report.source in ("hook", "state") and evidence.screen:
+        elif report.activity == "busy" and evidence.screen:
             shown = self._shown(evidence.screen, now)
             report = shown if shown.retries else report
         if record is not None:
@@ -354,7 +361,7 @@ class Agentic:
     def ending(self, evidence: Evidence, code: int | None, now: datetime) -> Report:
         """Return the reason of its last event, including tools that were not permitted."""
         client = self.client
-        at = _moment(evidence.stream_at, now)
+        at = _said_at(evidence.stream_at, now)
         report = self._streamed(evidence, now, ended=True)
         if report.activity == "unknown" and client.says:
             printed = _printed(client.says, evidence.stream, at)
@@ -366,7 +373,7 @@ class Agentic:
 
     def _streamed(self, evidence: Evidence, now: datetime, *, ended: bool = False) -> Report:
         """Read the stream; a line there that names a reset counts more than words."""
-        at = _moment(evidence.stream_at, now)
+        at = _said_at(evidence.stream_at, now)
         report = _last_report(self.client.events, json_lines(evidence.stream), at, "stream", ended=ended)
         return _with_reset(report, self.client.windows, evidence.stream, now)
 
@@ -384,8 +391,8 @@ class Agentic:
 
         Boundary: if both mean the same, the hook has more detail; an idle process after a reported failure is no news.
         """
-        at = _moment(evidence.hook_at, now)
-        hook = _last_report(self.client.hooks, json_lines(evidence.hook + b"\n"), at, "hook")
+        heard = _said_at(evidence.hook_at, now)
+        hook = _last_report(self.client.hooks, json_lines(evidence.hook + b"\n"), heard, "hook")
         record = self.client.record
         if record is None or not evidence.state:
             return hook
@@ -515,41 +522,41 @@ def _row_report(
     words = _worded(row.why, line)
     if ended and row.activity == "busy" and row.ends is None:
         text = _worded("{error}", line)
-        return Report("busy", _cut(f"ended without a result{': ' if text else ''}{text}"), source=source)
+        return Report("busy", _quotable(f"ended without a result{': ' if text else ''}{text}"), source=source)
     if ended and row.ends is not None:
         words = row.ends(line) if callable(row.ends) else _worded(row.ends, line)
     elif row.retries:
         return Report("busy", retrying(words), source=source, retries=True)
     if row.activity not in ("error", "limited"):
-        return Report(row.activity or "unknown", _cut(words), source=source)
-    at = _moment(_time(line), now)
-    report = _refused(row.activity, words, at, source, row.fault, _worded(row.also, line))
+        return Report(row.activity or "unknown", _quotable(words), source=source)
+    at = _said_at(_time(line), now)
+    report = _refusal_report(row.activity, words, at, source, row.fault, _worded(row.also, line))
     told = (when for said in values_at(line, row.until) if (when := instant(said)) is not None)
     until_ = next(told, None)
     return report if until_ is None else msgspec.structs.replace(report, until=capped(until_, words, at))
 
 
-def _refused(
+def _refusal_report(
     activity: Activity, words: str, at: datetime, source: Literal["", "state"] | Source, fault: Fault, also: str = ""
 ) -> Report:
     """Return what an error is told as: by the kind of refusal in its words, or as its row says."""
-    if (kind := refusal(f"{words} {also}".rstrip())) and not (fault and activity == "error"):
+    if (kind := refusal_kind(f"{words} {also}".rstrip())) and not (fault and activity == "error"):
         activity, fault = TOLD_AS[kind]
     reset = until(words, at) if activity == "limited" and not fault else None
     said = f"{UNAVAILABLE}: {words}" if fault == "outage" and words else words
-    return Report(activity, _cut(said), reset, source, fault)
+    return Report(activity, _quotable(said), reset, source, fault)
 
 
 def _last_words(words: str, at: datetime) -> Report:
     """Return the last line of a client that ended badly without an event: what it was refused, if it says so."""
-    return _refused("error", words, at, "", "") if refusal(words) else Report(why=_cut(words))
+    return _refusal_report("error", words, at, "", "") if refusal_kind(words) else Report(why=_quotable(words))
 
 
-def _cut(words: str) -> str:
+def _quotable(words: str) -> str:
     return sanitise(words, CLIENT_REASON_CHARS_MAX)
 
 
-def _moment(seconds: float, now: datetime) -> datetime:
+def _said_at(seconds: float, now: datetime) -> datetime:
     """Return when something was said, in epoch seconds; `now` where that is not known, or lies ahead."""
     at = instant(seconds) if seconds else None
     return now if at is None or at > now else at
@@ -649,9 +656,9 @@ def _signed(sign: Sign, found: str, now: datetime, source: Source) -> Report:
         return Report("busy", retrying(found), source=source, retries=True)
     if sign.activity in ("error", "limited"):
         words = sanitise(found, SEARCHED_CHARS_MAX)
-        report = _refused(sign.activity, words, now, source, sign.fault)
+        report = _refusal_report(sign.activity, words, now, source, sign.fault)
         return msgspec.structs.replace(report, why=sign.why) if sign.why else report
-    return Report(sign.activity, sign.why or _cut(found), source=source, fault=sign.fault)
+    return Report(sign.activity, sign.why or _quotable(found), source=source, fault=sign.fault)
 
 
 def _printed(signs: tuple[Sign, ...], stream: bytes, now: datetime) -> Report:

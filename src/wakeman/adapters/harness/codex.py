@@ -37,7 +37,9 @@ NEVER = ("-c", 'approval_policy="never"')
 
 EVENTS = (
     ClientEvent("error", {"type": "turn.failed"}, "{error.message}"),
-    ClientEvent("busy", {"type": "error", "message": re.compile("^Reconnecting")}, "{message}", "{message}", retries=True),
+    ClientEvent(
+        "busy", {"type": "error", "message": re.compile("^Reconnecting")}, "{message}", "{message}", retries=True
+    ),
     ClientEvent("error", {"type": "error"}, "{message}"),
     ClientEvent("idle", {"type": "turn.completed"}, "has finished its turn", ""),
     ClientEvent("busy", {"type": ANY}, "works"),
@@ -155,6 +157,7 @@ CODEX = Client(
     config=Config(
         {"CODEX_HOME": "{{ home }}"},
         {name: (f"$HOME/.codex/{name}",) for name in ("auth.json", "config.toml", "AGENTS.md")},
+        ("auth.json", "config.toml"),
     ),
     events=EVENTS,
     signs=SIGNS,

@@ -55,6 +55,7 @@ DIALOG = rf"^ ?│ ● \d\. [\s\S]*^ ?╰─+╯{BELOW}"
 CHOICE = rf"[\s\S]*{DIALOG}"
 """A dialog replaces the input box, in the last frame of the screen."""
 SIGNS = (
+    Sign("busy", r"^Attempt \d+ failed[^\n]*(?![\s\S]*^Attempt \d+ failed)", retries=True),
     Sign(
         "waiting",
         rf"(?:Allow execution of|Apply this change\?|Do you want to proceed\?){CHOICE}",
@@ -121,6 +122,7 @@ GEMINI = Client(
             f".gemini/{name}": (f"$HOME/.gemini/{name}",)
             for name in ("settings.json", "oauth_creds.json", "google_accounts.json", "GEMINI.md", ".env")
         },
+        (".gemini/settings.json", ".gemini/oauth_creds.json", ".gemini/.env"),
     ),
     events=EVENTS,
     signs=SIGNS,

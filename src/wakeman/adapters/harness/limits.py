@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from typing import Literal
 
@@ -42,43 +42,73 @@ LIMIT_SIGN = re.compile(
 """Messages of an account's usage limit: not of a rate for which the client waits by itself, nor of a limit of a tool,
 of subagents, of a context or of a file."""
 
-REFUSALS: tuple[tuple[Kind, str], ...] = (
-    ("outage", r"temporarily limiting requests \(not your usage limit\)"),
-    (
-        "billing",
-        r"credit balance (?:is )?too low|insufficient[_ ](?:quota|credits?|funds|balance)|billing_(?:error|not_active)|"
-        r"billing hard limit|payment required|\b402\b(?= |$)|out of (?:usage )?credits|credits are depleted|"
-        r"spend(?:ing)? (?:cap|limit)|usage limit is set to \$0|org(?:anization)? is out of usage|"
-        r"check your plan and billing details(?![\s\S]*(?:quota exceeded for|retry in|per ?day|free.?tier))",
-    ),
-    ("limit", LIMIT_SIGN.pattern),
-    (
-        "auth",
-        r"\b401\b(?! tokens)|\b403 forbidden|failed to authenticate|unauthori[sz]ed|unauthenticated|invalid (?:x-)?api[- ]key|api key (?:is )?(?:not valid|invalid)|"
-        r"incorrect api key|invalid authentication|authentication[_ ](?:error|failed)|not able to authenticate|"
-        r"not logged in|please run /login|oauth token (?:has )?(?:expired|revoked|been revoked)|authenticationerror",
-    ),
-    (
-        "outage",
-        r"\boverloaded|\b(?:status(?: code)?|http|error|code)\W{0,4}(?:408|502|503|504|52\d)\b|"
-        r"\b(?:502|503|504|529) (?:bad gateway|service|gateway|overloaded)|"
-        r"service (?:is )?(?:currently |temporarily )?unavailable|\bUNAVAILABLE\b|bad gateway|gateway time-?out|"
-        r"connection (?:was )?(?:refused|reset|closed|error|aborted|timed out)|ECONN\w+|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|"
-        r"EHOSTUNREACH|ENETUNREACH|(?:unable|failed|cannot|could not) (?:to )?connect|connectionrefused|"
-        r"failed to lookup|name or service not known|getaddrinfo|dns error|temporary failure in name resolution|"
-        r"(?:request|connection|operation|api|stream|server) (?:has )?timed? ?out|timeout (?:waiting|error|exceeded)|"
-        r"error sending request|stream disconnected before completion|fetch failed|socket hang up|network error|"
-        r"apiconnectionerror|serviceunavailableerror|timeouterror|at capacity|experiencing high load|"
-        r"model_capacity_exhausted|high demand(?!, which may cause temporary errors)",
-    ),
-    (
-        "limit",
-        r"\b429\b|too many requests|(?:\A|[:·] |\bAPI )rate limit (?:reached|exceeded|hit)|rate_limit_error|"
-        r"ratelimiterror",
-    ),
+_NO_MONEY = (
+    r"credit balance (?:is )?too low",
+    r"insufficient[_ ](?:quota|credits?|funds|balance)",
+    r"billing_(?:error|not_active)",
+    r"billing hard limit",
+    r"payment required",
+    r"out of (?:usage )?credits",
+    r"credits are depleted",
+    r"spend(?:ing)? (?:cap|limit)",
+    r"usage limit is set to \$0",
+    r"org(?:anization)? is out of usage",
+    r"check your plan and billing details(?![\s\S]*(?:quota exceeded for|retry in|per ?day|free.?tier))",
+)
+_NO_ACCESS = (
+    r"\b401\b(?! tokens)",
+    r"\b403 forbidden",
+    r"failed to authenticate",
+    r"unauthori[sz]ed",
+    r"unauthenticated",
+    r"(?:invalid|incorrect) (?:x-)?api[- ]key",
+    r"api key (?:is )?(?:not valid|invalid)",
+    r"invalid authentication",
+    r"authentication[_ ]?(?:error|failed)",
+    r"not able to authenticate",
+    r"not logged in",
+    r"please run /login",
+    r"oauth token (?:has )?(?:been )?(?:expired|revoked)",
+    r"permission_?denied",
+)
+_NO_SERVICE = (
+    r"\boverloaded",
+    r"\b(?:status(?: code)?|http|error|code)\W{0,4}(?:408|502|503|504|52\d)\b",
+    r"\b(?:502|503|504|529) (?:bad gateway|service|gateway|overloaded)",
+    r"service (?:is )?(?:currently |temporarily )?unavailable",
+    r"\bunavailable\b(?! for)",
+    r"bad gateway",
+    r"gateway time-?out",
+    r"connection (?:was )?(?:refused|reset|closed|error|aborted|timed out|failed)",
+    r"\bECONN\w+|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH",
+    r"(?:unable|failed|cannot|could not) (?:to )?connect",
+    r"connectionrefused",
+    r"failed to lookup|name or service not known|getaddrinfo|dns error|temporary failure in name resolution",
+    r"(?:request|connection|operation|api|stream|server) (?:has )?timed? ?out",
+    r"timeout (?:waiting|error|exceeded)",
+    r"error sending request",
+    r"stream disconnected before completion",
+    r"fetch failed|socket hang up|network error",
+    r"apiconnectionerror|serviceunavailableerror|timeouterror",
+    r"at capacity|experiencing high load|model_capacity_exhausted",
+    r"high demand(?!, which may cause temporary errors)",  # that is how Codex words an error 500
+)
+_TOO_OFTEN = (
+    r"\b429\b",
+    r"too many requests",
+    r"(?:\A|[:·] |\bAPI )rate limit (?:reached|exceeded|hit)",
+    r"rate_limit_error|ratelimiterror",
+)
+REFUSALS: tuple[tuple[Kind, tuple[str, ...]], ...] = (
+    ("outage", (r"temporarily limiting requests \(not your usage limit\)",)),
+    ("billing", _NO_MONEY),
+    ("limit", (LIMIT_SIGN.pattern,)),
+    ("auth", _NO_ACCESS),
+    ("outage", _NO_SERVICE),
+    ("limit", _TOO_OFTEN),
 )
 """Wordings of each kind of refusal in the errors of clients, the first that is found counts."""
-_REFUSALS = tuple((kind, re.compile(pattern, re.IGNORECASE)) for kind, pattern in REFUSALS)
+_REFUSALS = tuple((kind, re.compile("|".join(patterns), re.IGNORECASE)) for kind, patterns in REFUSALS)
 
 CAUSES: tuple[tuple[str, str], ...] = (
     ("connection refused", r"refused|unable to connect|failed to connect"),
@@ -97,7 +127,7 @@ _TRIES = re.compile(r"(?i)(?:\battempt|\btry|reconnecting\.*)?\W{0,3}\b(\d{1,3})
 _TRY = re.compile(r"(?i)\battempt\W{0,3}(\d{1,3})\b")
 
 
-def refusal(words: str) -> Kind:
+def refusal_kind(words: str) -> Kind:
     """Return which kind of refusal an error's words name; "" for none of those known."""
     return next((kind for kind, pattern in _REFUSALS if pattern.search(words)), "")
 
@@ -124,7 +154,7 @@ _UNIT = (
     r"(?P<d>d|days?)|(?P<w>w|weeks?))(?![a-z])"
 )
 _PART = re.compile(rf"(?i)(?P<n>\d+(?:\.\d+)?|an?\b) ?-?{_UNIT}[ ,]*(?:and )?")
-_PART_RUN = re.compile(rf"(?i)(?P<n>\d+(?:\.\d+)?)(?P<unit>ms|[smhdw])(?=\d)")
+_PART_RUN = re.compile(r"(?i)(?P<n>\d+(?:\.\d+)?)(?P<unit>ms|[smhdw])(?=\d)")
 _SPAN = re.compile(r"(?i)\b(?:in|after|within)(?: about| approximately)?[ :]+")
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -230,7 +260,7 @@ def _read_span(text: str) -> float | None:
 def _scanned(rest: str) -> _When | None:
     """Read a time from the beginning of a text, token by token; None if there is none. Raises: ValueError."""
     when, at = _When(), 0
-    while found := next(_matches(rest, at), None):
+    while found := next(_tokens_at(rest, at), None):
         kind, match = found
         if not _taken(when, kind, match):
             break
@@ -239,7 +269,7 @@ def _scanned(rest: str) -> _When | None:
     return when if any(one is not None for one in said) else None
 
 
-def _matches(text: str, at: int) -> Iterator[tuple[str, re.Match[str]]]:
+def _tokens_at(text: str, at: int) -> Iterator[tuple[str, re.Match[str]]]:
     return ((kind, found) for kind, pattern in _TOKENS if (found := pattern.match(text, at)) and found.end() > at)
 
 
@@ -262,7 +292,7 @@ def _taken(when: _When, kind: str, found: re.Match[str]) -> bool:
         case "near" if not dated:
             when.ahead = int(found["near"].lower() == "tomorrow")
         case "time" if when.clock is None:
-            when.clock = _clock(found.groupdict())
+            when.clock = _time_of_day(found.groupdict())
         case "offset" if when.clock is not None:
             offset = timedelta(hours=int(found["hours"]), minutes=int(found["minutes"] or 0))
             when.zone = timezone(offset if found["sign"] == "+" else -offset)
@@ -275,7 +305,7 @@ def _taken(when: _When, kind: str, found: re.Match[str]) -> bool:
     return True
 
 
-def _clock(said: dict[str, str | None]) -> time:
+def _time_of_day(said: dict[str, str | None]) -> time:
     if said.get("word"):
         return time(12 if str(said["word"]).lower() == "noon" else 0)
     hour = int(said["hour"] or 0)
@@ -304,18 +334,15 @@ def _resolved(when: _When, now: datetime, longest: timedelta) -> datetime:
     if when.weekday is not None:
         day = today + timedelta(days=(when.weekday - today.weekday()) % 7)
         return at(day) if at(day) >= now - JUST_PASSED else at(day + timedelta(days=7))
-    found = next(
-        moment for n in (-1, 0, 1, 2) if (moment := at(today + timedelta(days=n))) >= now - JUST_PASSED
-    )
+    found = next(moment for n in (-1, 0, 1, 2) if (moment := at(today + timedelta(days=n))) >= now - JUST_PASSED)
     # A limit of five hours that seems to reset later than that has reset already.
     return found if found <= now + longest + JUST_PASSED else found - timedelta(days=1)
 
 
-def _nearest_year(at: object, month: tuple[int, int], today: date) -> datetime:
+def _nearest_year(at: Callable[[date], datetime], month: tuple[int, int], today: date) -> datetime:
     """Return the day of a year that is not said: in this year or a neighbour, whichever is nearest."""
-    assert callable(at)
     days = [found for n in (-1, 0, 1) if (found := _day(today.year + n, *month)) is not None]
-    return at(min(days, key=lambda day: abs(day - today)))  # type: ignore[no-any-return] # `at` gives a time
+    return at(min(days, key=lambda day: abs(day - today)))
 
 
 def _day(year: int, month: int, day: int) -> date | None:

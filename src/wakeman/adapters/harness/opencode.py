@@ -101,6 +101,7 @@ OPENCODE = Client(
     config=Config(
         {f"XDG_{kind}_HOME": f"{{{{ home }}}}/{kind.lower()}" for kind in ("DATA", "STATE", "CACHE")},
         {"data/opencode/auth.json": ("$XDG_DATA_HOME/opencode/auth.json", "$HOME/.local/share/opencode/auth.json")},
+        ("data/opencode/auth.json",),
     ),
     events=EVENTS,
     signs=SIGNS,

@@ -1,11 +1,15 @@
-"""The workers' keys, read from the file that `up` wrote, and removed from everything that is logged or shown."""
+"""The workers' keys, read from the file that `up` wrote, and removed from everything that is logged or shown. After a
+refusal they are read anew from where they came from.
+"""
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Callable, Mapping
 from functools import partial
+from hashlib import blake2b
 
-from wakeman.core.errors import StorageError
+from wakeman.core.errors import StorageError, WakemanError
 from wakeman.core.model import Deployment, Host, Plan
 from wakeman.core.redact import redacted
 from wakeman.engine import layout
@@ -13,6 +17,8 @@ from wakeman.ports import World
 
 Redact = Callable[[str], str]
 """Removes keys from a text."""
+BY_HAND = "hand"
+"""Beginning of the author of what a person runs, with the variables of their shell."""
 
 
 def keys(world: World, plan: Plan, host: Host) -> Mapping[str, str]:
@@ -24,6 +30,59 @@ def keys(world: World, plan: Plan, host: Host) -> Mapping[str, str]:
     words = shlex.split(world.files.read(layout.inside(host, layout.SECRETS)).decode("utf-8", "surrogateescape"))
     pairs = (word.partition("=") for word in words if word != "export")
     return {name: value for name, _, value in pairs}
+
+
+def renew_keys(world: World, d: Deployment) -> None:
+    """Write the workers' keys anew if `workers.env_file` has changed, or a person runs this with other variables.
+
+    Boundary: a file that cannot be read now, and an alarm's own variables, change nothing.
+    """
+    from wakeman.engine.start.prepare import variables
+
+    plan, file = d.plan, layout.inside(d.host, layout.SECRETS)
+    try:
+        kept = keys(world, plan, d.host)
+        fresh = variables(world, plan, d.host.root)
+    except WakemanError:
+        return
+    environ = world.machine.environ() if world.by.startswith(BY_HAND) else {}
+    given = {name: environ[name] for name in plan.workers.env_from if name in environ}
+    renewed = {**kept, **given, **fresh}
+    if renewed != kept:
+        world.files.write(file, exports(renewed), durable=True)
+
+
+def exports(values: Mapping[str, str]) -> bytes:
+    """Format variables for the shell of an attempt."""
+    import shlex
+
+    lines = (f"export {key}={shlex.quote(value)}\n" for key, value in values.items())
+    return "".join(lines).encode("utf-8", "surrogateescape")
+
+
+def keys_fingerprint(world: World, d: Deployment) -> str:
+    """Return what tells the files that hold the workers' keys from others in their places: identity, no content.
+
+    Shape: the file that `up` wrote, `workers.env_file`, and those that the client itself keeps its login in.
+    """
+    plan, host = d.plan, d.host
+    harness = world.harness(plan.workers.harness)
+    logins: tuple[str, ...] = getattr(harness, "logins", tuple)()  # harnesses of other packages may have none
+    paths = [layout.inside(host, layout.SECRETS), *filter(None, (expanded(host, place) for place in logins))]
+    if plan.workers.env_file is not None:
+        paths.append(posixpath.join(host.root, plan.workers.env_file))
+    marks = world.files.marks(paths)
+    there = [(path, marks[path].size, marks[path].mtime_ns, marks[path].inode) for path in paths if path in marks]
+    return blake2b(repr(there).encode("utf-8", "surrogateescape"), digest_size=8).hexdigest()
+
+
+def expanded(host: Host, candidate: str) -> str:
+    """Expand a variable of the host at the beginning of a path; "" if it is not set."""
+    if not candidate.startswith("$"):
+        return candidate
+    name, slash, rest = candidate[1:].partition("/")
+    value = host.env.get(name)
+    return f"{value}{slash}{rest}" if value else ""
 
 
 def redactor(world: World, d: Deployment) -> Redact:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterable, Iterator, Mapping
 from hashlib import sha256
-from shlex import quote
 
 import msgspec
 from msgspec import Struct
@@ -23,6 +22,7 @@ from wakeman.core.policy.tables import EDITION
 from wakeman.engine import alarm, layout, live
 from wakeman.engine.attempt import confinement
 from wakeman.engine.attempt.compose import compose_attempt
+from wakeman.engine.attempt.secrets import exports
 from wakeman.engine.check import check
 from wakeman.engine.directories import identified
 from wakeman.engine.effects.close import bury
@@ -295,4 +295,4 @@ def _secrets(world: World, plan: Plan, root: str) -> bytes:
     environ = world.machine.environ()
     values = {name: environ[name] for name in plan.workers.env_from if name in environ}
     values.update(variables(world, plan, root))
-    return "".join(f"export {key}={quote(value)}\n" for key, value in values.items()).encode("utf-8", "surrogateescape")
+    return exports(values)
