@@ -5,11 +5,13 @@ refusal they are read anew from where they came from.
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Callable, Mapping
 from functools import partial
 from hashlib import blake2b
 
 from wakeman.core.errors import StorageError, WakemanError
+from wakeman.core.gate import Refused, decode_text
 from wakeman.core.model import Deployment, Host, Plan
 from wakeman.core.redact import redacted
 from wakeman.engine import layout
@@ -17,6 +19,8 @@ from wakeman.ports import World
 
 Redact = Callable[[str], str]
 """Removes keys from a text."""
+ENV_FILE_BYTES_MAX = 1024 * 1024
+"""Bytes of `workers.env_file` at most."""
 BY_HAND = "hand"
 """Beginning of the author of what a person runs, with the variables of their shell."""
 
@@ -32,13 +36,31 @@ def keys(world: World, plan: Plan, host: Host) -> Mapping[str, str]:
     return {name: value for name, _, value in pairs}
 
 
+def variables(world: World, plan: Plan, root: str) -> Mapping[str, str]:
+    """Read `workers.env_file` below `root`. Raises: StorageError, naming the line that is no NAME=VALUE."""
+    if plan.workers.env_file is None:
+        return {}
+    path = posixpath.join(root, plan.workers.env_file)
+    text = decode_text(world.files.read(path, ENV_FILE_BYTES_MAX))
+    if isinstance(text, Refused):
+        raise StorageError(f"{path}:{text.why}, expected lines NAME=VALUE in UTF-8", f"file {path}")
+    found = {}
+    for number, raw in enumerate(text.splitlines(), 1):
+        line = raw.strip().removeprefix("export ")
+        if not line or line.startswith("#"):
+            continue
+        key, equals, value = line.partition("=")
+        if not equals or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", key):
+            raise StorageError(f"{path}:{number}: found no NAME=VALUE")
+        found[key] = value.strip("'\"")
+    return found
+
+
 def renew_keys(world: World, d: Deployment) -> None:
     """Write the workers' keys anew if `workers.env_file` has changed, or a person runs this with other variables.
 
     Boundary: a file that cannot be read now, and an alarm's own variables, change nothing.
     """
-    from wakeman.engine.start.prepare import variables
-
     plan, file = d.plan, layout.inside(d.host, layout.SECRETS)
     try:
         kept = keys(world, plan, d.host)

@@ -22,7 +22,7 @@ from wakeman.core.policy.tables import EDITION
 from wakeman.engine import alarm, layout, live
 from wakeman.engine.attempt import confinement
 from wakeman.engine.attempt.compose import compose_attempt
-from wakeman.engine.attempt.secrets import exports
+from wakeman.engine.attempt.secrets import exports, variables
 from wakeman.engine.check import check
 from wakeman.engine.directories import identified
 from wakeman.engine.effects.close import bury
@@ -31,7 +31,7 @@ from wakeman.engine.live import hold
 from wakeman.engine.protocol import requests as protocol
 from wakeman.engine.protocol.steps import drive
 from wakeman.engine.runs import latest, next_name
-from wakeman.engine.start.prepare import PreparedPlan, variables
+from wakeman.engine.start.prepare import PreparedPlan
 from wakeman.ports import STATE_MARKER, Command, World
 
 FIXED = ("executor", "confine", "confine_network", "stage", "isolate", "base", "setup", "commit")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import posixpath
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 
@@ -11,7 +10,6 @@ import msgspec
 from msgspec import Struct
 
 from wakeman.core.errors import PlanError, ProgramError, StorageError, UnknownNameError, UsageError, WakemanError
-from wakeman.core.gate import Refused, decode_text
 from wakeman.core.model import Agent, FileFingerprint, Host, Plan, Repository, Share, Unit, WorkersSpec
 from wakeman.core.plan import shares as planning
 from wakeman.core.plan.conflicts import conflicts, used_paths
@@ -21,6 +19,7 @@ from wakeman.core.plan.template import nearest, render
 from wakeman.core.policy import review
 from wakeman.engine import layout
 from wakeman.engine.attempt import confinement
+from wakeman.engine.attempt.secrets import variables
 from wakeman.engine.directories import identified
 from wakeman.engine.live import elsewhere
 from wakeman.engine.runs import latest, readable
@@ -36,8 +35,6 @@ _NOT_A_LIST = {
     "": "found bytes that are not UTF-8 in its output; expected names that the log can hold",
 }
 """Why the output of `units.command` is no list of units."""
-ENV_FILE_BYTES_MAX = 1024 * 1024
-"""Bytes of `workers.env_file` at most."""
 FILE_NAME_BYTES_MAX = 255
 """Bytes of a file name at most, on usual file systems."""
 LONG_NAME_CHARS_SHOWN = 60
@@ -349,25 +346,6 @@ def _variable_faults(world: World, plan: Plan, root: str) -> list[str]:
     except StorageError as fault:
         faults.append(f"workers.env_file: {fault}")
     return faults
-
-
-def variables(world: World, plan: Plan, root: str) -> Mapping[str, str]:
-    if plan.workers.env_file is None:
-        return {}
-    path = posixpath.join(root, plan.workers.env_file)
-    text = decode_text(world.files.read(path, ENV_FILE_BYTES_MAX))
-    if isinstance(text, Refused):
-        raise StorageError(f"{path}:{text.why}, expected lines NAME=VALUE in UTF-8", f"file {path}")
-    found = {}
-    for number, raw in enumerate(text.splitlines(), 1):
-        line = raw.strip().removeprefix("export ")
-        if not line or line.startswith("#"):
-            continue
-        key, equals, value = line.partition("=")
-        if not equals or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", key):
-            raise StorageError(f"{path}:{number}: found no NAME=VALUE")
-        found[key] = value.strip("'\"")
-    return found
 
 
 def _misplaced(world: World, host: Host, plan: Plan, shares: Sequence[Share]) -> list[str]:
