@@ -36,11 +36,16 @@ def keys(world: World, plan: Plan, host: Host) -> Mapping[str, str]:
     return {name: value for name, _, value in pairs}
 
 
+def from_home(world: World, root: str, path: str) -> str:
+    """Return the absolute path of a file that is read at `up`: `~/` is this user's home."""
+    return posixpath.join(world.machine.home(), path[2:]) if path.startswith("~/") else posixpath.join(root, path)
+
+
 def variables(world: World, plan: Plan, root: str) -> Mapping[str, str]:
     """Read `workers.env_file` below `root`. Raises: StorageError, naming the line that is no NAME=VALUE."""
     if plan.workers.env_file is None:
         return {}
-    path = posixpath.join(root, plan.workers.env_file)
+    path = from_home(world, root, plan.workers.env_file)
     text = decode_text(world.files.read(path, ENV_FILE_BYTES_MAX))
     if isinstance(text, Refused):
         raise StorageError(f"{path}:{text.why}, expected lines NAME=VALUE in UTF-8", f"file {path}")
@@ -92,7 +97,7 @@ def keys_fingerprint(world: World, d: Deployment) -> str:
     logins: tuple[str, ...] = getattr(harness, "logins", tuple)()  # harnesses of other packages may have none
     paths = [layout.inside(host, layout.SECRETS), *filter(None, (expanded(host, place) for place in logins))]
     if plan.workers.env_file is not None:
-        paths.append(posixpath.join(host.root, plan.workers.env_file))
+        paths.append(from_home(world, host.root, plan.workers.env_file))
     marks = world.files.marks(paths)
     there = [(path, marks[path].size, marks[path].mtime_ns, marks[path].inode) for path in paths if path in marks]
     return blake2b(repr(there).encode("utf-8", "surrogateescape"), digest_size=8).hexdigest()
