@@ -252,7 +252,7 @@ def test_lines_that_are_no_events_are_passed_over() -> None:
 @pytest.mark.parametrize(
     ("name", "report"),
     [
-        ("denied", Report("idle", "has given its result")),
+        ("denied", Report("idle", "has given its result", given=True)),
         ("turns", Report("error", "Reached maximum number of turns (1)")),
         ("key", Report("error", "Invalid API key · Fix external API key", fault="auth")),
         (
@@ -260,7 +260,7 @@ def test_lines_that_are_no_events_are_passed_over() -> None:
             Report(
                 "limited",
                 "API Error: Request rejected (429) · Claude AI usage limit reached|1999999999",
-                datetime.fromtimestamp(1999999999, UTC),
+                NOW + timedelta(days=7),  # 2033 is further away than any limit lasts
             ),
         ),
     ],
@@ -272,13 +272,13 @@ def test_a_result_says_how_it_ended(name: str, report: Report) -> None:
 def test_a_rate_limit_that_it_tries_again_is_no_limit_yet() -> None:
     lines = stream("rate").splitlines(keepends=True)
 
-    assert Report("busy", "rate_limit: try 1 of 1") == read(b"".join(lines[:2]))
+    assert Report("busy", "retrying: too many requests (1 of 1)", retries=True) == read(b"".join(lines[:2]))
 
 
 def test_another_error_that_is_tried_again_is_busy() -> None:
     lines = stream("key").splitlines(keepends=True)
 
-    assert Report("busy", "authentication_failed: try 1 of 1") == read(b"".join(lines[:2]))
+    assert Report("busy", "retrying: the key is refused (1 of 1)", retries=True) == read(b"".join(lines[:2]))
 
 
 @pytest.mark.parametrize(
@@ -287,7 +287,7 @@ def test_another_error_that_is_tried_again_is_busy() -> None:
         ({"status": "allowed_warning", "resetsAt": 1999999999}, Report("busy", "works")),
         (
             {"status": "rejected", "resetsAt": 1999999999},
-            Report("limited", "usage limit", datetime.fromtimestamp(1999999999, UTC)),
+            Report("limited", "usage limit", NOW + timedelta(days=7)),
         ),
         ({"status": "rejected"}, Report("limited", "usage limit")),
     ],
@@ -370,7 +370,7 @@ IDLE = f"❯ go\n\n● Done.\n\n✻ Worked for 9s\n\n{BOX}  ? for shortcuts\n"
         ("waiting", "  Some new question\n  ❯ 1. OK\n  Enter to confirm · Esc to cancel"),
         ("error", f"❯ go\n● API Error: 500 Internal server error.\n✻ Worked for 9s\n{BOX}"),
         ("error", f"❯ go\n  ⎿  Invalid API key · Fix external API key\n✻ Worked for 9s\n{BOX}"),
-        ("error", f"❯ go\n  ⎿  Request timed out\n✻ Worked for 8s\n{BOX}"),
+        ("limited", f"❯ go\n  ⎿  Request timed out\n✻ Worked for 8s\n{BOX}"),
         ("error", f"❯ go\n  ⎿  Prompt is too long · reduce attached files\n✻ Worked for 9s\n{BOX}"),
         ("limited", f"❯ go\n● API Error: Request rejected (429) · usage limit reached|1999999999\n{BOX}"),
         ("idle", f"❯ go\n● API Error: 500\n❯ again\n● Done.\n{BOX}"),
@@ -390,7 +390,7 @@ def test_events_count_for_more_than_a_screen() -> None:
 def test_an_error_on_the_screen_is_repeated_as_one_line() -> None:
     screen = f"❯ go\n● API Error: 529 Overloaded · Please try\n  again later.\n{BOX}"
 
-    assert "API Error: 529 Overloaded · Please try again later." == read(screen=screen).why
+    assert "the service is unavailable: API Error: 529 Overloaded · Please try again later." == read(screen=screen).why
 
 
 @pytest.mark.parametrize(
@@ -401,7 +401,7 @@ def test_an_error_on_the_screen_is_repeated_as_one_line() -> None:
         ("You've hit your weekly limit · resets 3:30am (UTC)", NOW.replace(hour=3, minute=30) + timedelta(days=1)),
         ("You've hit your limit · resets 2pm (Europe/Berlin)", NOW.replace(hour=13)),
         ("You've hit your limit · resets Nov 25, 12am (UTC)", NOW.replace(day=25, hour=0)),
-        ("You've hit your limit · resets Jan 2 at 12pm (UTC)", NOW.replace(year=2027, month=1, day=2)),
+        ("You've hit your limit · resets Jan 2 at 12pm (UTC)", NOW + timedelta(days=7)),
         ("You've hit your limit · resets Nov 31, 1pm (UTC)", None),
         ("You've hit your limit · resets Foo 3, 1pm (UTC)", None),
         ("You've hit your limit", None),
@@ -431,3 +431,49 @@ def test_reading_a_harness_loads_no_program_runner() -> None:
 
 def after(option: str, command: Command) -> str:
     return command.argv[command.argv.index(option) + 1]
+
+
+LOST = {
+    "claude: to resume": "No conversation found with session ID: 0f3c",
+    "claude: to begin": "Error: Session ID 0f3c is already in use.",
+    "codex": "Error: thread/resume: no rollout found for thread id 0f3c (code -32600)",
+    "gemini": 'Error resuming session: Invalid session identifier "0f3c".',
+    "gemini, none": "No previous sessions found for this project.",
+    "opencode": "Error: Session not found: 0f3c",
+}
+
+
+@pytest.mark.parametrize("words", LOST.values(), ids=LOST)
+@pytest.mark.parametrize("where", ["terminal", "stream"])
+def test_why_a_client_could_not_begin_or_resume_its_conversation_is_told(words: str, where: str) -> None:
+    """Its errors go to the terminal; what comes after them is no reason."""
+    text = f"(node:7) Warning: x\n{words}\nhint: see the documentation\n"
+    evidence = Evidence(screen=text) if where == "terminal" else Evidence(stream=text.encode())
+    for name in ("claude", "codex", "gemini", "opencode"):
+        report = find(name).ending(evidence, 1, NOW)
+        assert (words, "conversation") == (report.why, report.fault)
+
+
+@pytest.mark.parametrize("code", [0, 143])
+def test_an_end_that_is_no_failure_of_the_client_has_no_such_reason(code: int) -> None:
+    evidence = Evidence(screen="No conversation found with session ID: 0f3c\n")
+
+    assert "" == find("claude").ending(evidence, code, NOW).fault
+
+
+def test_the_last_words_on_the_terminal_are_the_reason_where_the_stream_has_none() -> None:
+    evidence = Evidence(screen="Segmentation fault (core dumped)\n\n")
+
+    assert "Segmentation fault (core dumped)" == find("claude").ending(evidence, 1, NOW).why
+
+
+@pytest.mark.parametrize(
+    ("last", "given"),
+    [
+        (b'{"type":"result","subtype":"success","is_error":false,"result":"done"}', True),
+        (b'{"type":"assistant","message":{"content":[{"type":"text","text":"x"}]}}', False),
+        (b'{"type":"result","subtype":"success","is_error":true,"result":"x"}', False),
+    ],
+)
+def test_a_stream_that_ends_in_a_result_says_that_the_client_is_over(last: bytes, given: bool) -> None:
+    assert given == find("claude").report(Evidence(stream=last + b"\n"), NOW).given

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Annotated, Literal, Protocol
 
 from msgspec import Meta
 
+from wakeman.api import trial
 from wakeman.api.answer import Answer, Value
 from wakeman.core.errors import UsageError, WakemanError
 from wakeman.core.model import Agent, Plan, UnitsSpec
@@ -90,6 +92,7 @@ def doctor(
     if pause is not None and file is None:
         raise UsageError("doctor --as-alarm: found no plan", "wakeman doctor FILE --as-alarm")
     found = [finding for probe in DOCTOR_PROBES for finding in probe(world, here, option)]
+    found = [*_after_trials(world, file, found)]
     if file is not None:
         found += _user_settings(world, here, file)
     if pause is not None and file is not None:
@@ -114,6 +117,31 @@ def agents(world: World, here: LocalFacts, file: str | None) -> Answer[Profiles]
         for name, (agent, origin) in known.items()
     )
     return Answer(Profiles(agents=tuple(listed)), ("wakeman init",), notes=tuple(passed_over))
+
+
+def _after_trials(world: World, file: str | None, found: Sequence[Finding]) -> Iterator[Finding]:
+    """Yield the findings; what is there, and fails when it is tried, is not ok."""
+    from time import sleep
+
+    from wakeman.engine.start.prepare import prepare_plan
+
+    plan, outputs = _plan(world, file), list[str]()
+    root = os.path.dirname(os.path.abspath(file)) if file is not None else os.getcwd()
+    if file is not None:
+        text = world.files.read(os.path.abspath(file)).decode("utf-8", "surrogateescape")
+        with suppress(WakemanError):  # its faults are those of `plan`
+            prepared = prepare_plan(world, text, file, root)
+            outputs = trial.output_paths(prepared)
+    tried = {each.what: each for each in (trial.alarm(world), *trial.trials(world, plan, root, outputs, sleep))}
+    for finding in found:
+        failed = tried.pop(finding.what, None)
+        if finding.level == "ok" and failed is not None and failed.why:
+            level: Level = "weak" if finding.what == world.timer.name else "missing"
+            yield Finding(finding.what, level, failed.why, failed.mend or finding.mend)
+        else:
+            yield finding
+    for each in tried.values():
+        yield Finding(each.what, "missing" if each.why else "ok", each.why or "tried", each.mend if each.why else "")
 
 
 # --- probes ---------------------------------------------------------------------------------------------------
@@ -233,7 +261,7 @@ DOCTOR_PROBES: tuple[Callable[[World, LocalFacts, str | None], Iterator[Finding]
 
 def _user_settings(world: World, here: LocalFacts, file: str) -> Iterator[Finding]:
     """Yield what the workers' client needs in the user's own settings, which Wakeman does not change."""
-    from wakeman.engine.start.prepare import variables
+    from wakeman.engine.attempt.secrets import variables
 
     plan = _plan(world, file)
     root = os.path.dirname(os.path.abspath(file))

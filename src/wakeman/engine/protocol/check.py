@@ -12,16 +12,17 @@ from msgspec import Struct
 from wakeman.core.log import events as e
 from wakeman.core.model import Deployment, WorkerState
 from wakeman.core.policy import notice
-from wakeman.core.policy.attempts import END_TRIES_MAX, soonest
+from wakeman.core.policy.attempts import END_TRIES_MAX, grace_left, soonest
 from wakeman.core.policy.deployment_rows import ROWS_PER_CHECK_MAX, decide
 from wakeman.core.policy.limits import staggered
 from wakeman.core.policy.staging import staging, trespasses, unrested
 from wakeman.core.policy.tables import Decision, recorded
-from wakeman.core.policy.transitions import transitions
+from wakeman.core.policy.transitions import lifted, transitions
 from wakeman.core.policy.worker_rows import taken
 from wakeman.engine.effects import steps_of
 from wakeman.engine.effects.alarm import Soon, ensure, rearm
-from wakeman.engine.protocol.steps import Do, Steps, Write, append, do
+from wakeman.engine.protocol.steps import Do, Steps, Unrecorded, Write, append, do
+from wakeman.ports import World
 
 ENDING_LOOK_S = 2.0
 """Seconds until the check after an end was requested."""
@@ -59,6 +60,16 @@ class ReportsRead(Struct, frozen=True):
         return tuple(e.Draft(event.data, worker=event.worker, attempt=event.attempt) for event in write if theirs)
 
 
+class RenewKeys(Unrecorded, frozen=True):
+    """Read the workers' keys anew: launches are barred until they have changed."""
+
+    def perform(self, world: World, d: Deployment) -> None:
+        """Do it."""
+        from wakeman.engine.attempt.secrets import renew_keys
+
+        renew_keys(world, d)
+
+
 def check(d: Deployment, by: str, now: datetime, senses: Senses) -> Steps[None]:
     """Observe once, and act on it. `by` is the caller, `now` the one reading of the clock."""
     yield from ensure(d, now)
@@ -70,11 +81,13 @@ def check(d: Deployment, by: str, now: datetime, senses: Senses) -> Steps[None]:
         from wakeman.engine.effects.promote import settle
 
         yield from settle(d)
+    if d.barred:
+        yield from do(RenewKeys())
     yield from append("line", (yield from do(senses.reports)))
     yield from do(senses.clear)
     # What follows from an observation is written durably.
     yield from append("look", (yield from do(senses.look)), durable=False)
-    yield from append("line", trespasses(d))
+    yield from append("line", [*lifted(d), *trespasses(d)])
     promoted = False
     if staging(d).promotion is not None:
         from wakeman.engine.effects.promote import promote
@@ -150,13 +163,17 @@ def _act(d: Deployment, decision: Decision, now: datetime) -> Steps[None]:
 
 
 def _soon(d: Deployment, last: Sequence[str]) -> float | None:
-    """Return the seconds until the next staggered launch, or the check of a requested end; None if neither is due."""
+    """Return the seconds until the first of what is due soon: a staggered launch, another look, a retry."""
+    waits = []
     if last == ["sleep"] and staggered(d):
-        return d.plan.workers.stagger
+        waits.append(d.plan.workers.stagger)
     if any(_pressing(worker) for worker in d.workers.values()) or unrested(d):
-        return ENDING_LOOK_S
-    wait = soonest(d)
-    return None if wait is None else max(wait, TIMER_MIN_S) if wait else FAILED_LAUNCH_S
+        waits.append(ENDING_LOOK_S)
+    if (wait := soonest(d)) is not None:
+        waits.append(wait or FAILED_LAUNCH_S)
+    if (grace := grace_left(d)) is not None:
+        waits.append(grace or ENDING_LOOK_S)
+    return max(min(waits), TIMER_MIN_S) if waits else None
 
 
 def _pressing(worker: WorkerState) -> bool:

@@ -201,6 +201,9 @@ def portrait(status: Status) -> None:
     out(f"{status.deployment}: {status.outcome}, {units.done}/{units.total} units done{needs}")
     held = f" (held: wakeman accept {status.deployment})" if row.held else ""
     out(f"last row: {row.row or 'none yet'}: {printable(row.why)}{held}")
+    for why in (status.barred, status.outage):
+        if why:
+            out(printable(why))
     if spent := _usage_text(status):
         out(f"used: {spent}")
     if status.outcome == "open":
@@ -208,11 +211,8 @@ def portrait(status: Status) -> None:
         out(f"{pace_text(status.progress)}{misplaced(status.deployment, status.conflicts)}")
     if status.age is not None:
         out(f"seen {lasting(status.age)} ago")
-    if status.room:
-        out(_room_text(status.room))
     warn(status)
-    if status.confined:
-        out(f"confined: by {printable(status.confined)}")
+    _place(status)
     out("")
     rows = [(w.name, w.state, _reason(w), w.attempt, _share(w), moment(w.since)) for w in status.workers]
     quoting = any('"' in row[2] for row in rows)
@@ -230,6 +230,14 @@ def portrait(status: Status) -> None:
         out(f"\nsampled for a person to review: {', '.join(map(printable, status.sampled))}")
     for each in status.reviews:
         _print_review(each)
+
+
+def _place(status: Status) -> None:
+    """Print what room there is, and what confines the workers."""
+    if status.room:
+        out(_room_text(status.room))
+    if status.confined:
+        out(f"confined: by {printable(status.confined)}")
 
 
 def _room_text(room: RoomStatus) -> str:
@@ -272,8 +280,11 @@ def _reason(worker: WorkerStatus) -> str:
     has_reason = worker.state in ("stuck", "exited")  # its reason includes the blocked writes
     refused = worker.refused if worker.state in ("launched", "running") else None
     kept = f"refused {len(refused)}: {refused[-1]}" if refused else None
-    words = worker.why if has_reason else kept
-    return ": ".join(filter(None, [worker.reason, as_data(words, STATUS_REASON_CHARS_MAX) if words else None]))
+    words = worker.why if has_reason else kept or worker.why
+    reason = worker.retrying or worker.reason or ("limited" if worker.ended_by == "limit" and has_reason else None)
+    if reason == "limited" and worker.cause:
+        reason = f"limited: {worker.cause}"
+    return ": ".join(filter(None, [reason, as_data(words, STATUS_REASON_CHARS_MAX) if words else None]))
 
 
 def _missing(units: UnitCounts) -> None:
