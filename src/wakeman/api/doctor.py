@@ -131,7 +131,7 @@ def _after_trials(world: World, file: str | None, found: Sequence[Finding]) -> I
         text = world.files.read(os.path.abspath(file)).decode("utf-8", "surrogateescape")
         with suppress(WakemanError):  # its faults are those of `plan`
             prepared = prepare_plan(world, text, file, root)
-            outputs = trial.output_paths(prepared)
+            outputs = trial.planned_outputs(prepared)
     tried = {each.what: each for each in (trial.alarm(world), *trial.trials(world, plan, root, outputs, sleep))}
     for finding in found:
         failed = tried.pop(finding.what, None)

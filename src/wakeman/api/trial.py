@@ -25,7 +25,7 @@ OUTPUT_DIRECTORIES_MAX = 100
 """Directories of outputs that are written to, at most."""
 PAUSE_S = 0.02
 SPOOL = "look at its spool: df /var/spool/cron/atjobs or /var/spool/at, and ls -ld of it"
-PROGRAM = b"#!/bin/sh\nexit 0\n"
+TRIAL_PROGRAM = b"#!/bin/sh\nexit 0\n"
 
 
 class Trial(NamedTuple):
@@ -44,14 +44,14 @@ def trials(
     Shape: `outputs` are absolute. Effects: a session is made and ended; files are made and removed.
     """
     try:
-        with _place(world.state) as place:
-            tried = _state_directory(world, place)
+        with _trial_directory(world.state) as place:
+            tried = _try_state(world, place)
             yield tried
             if not tried.why:
-                yield _session(world, plan, root, place, pause)
+                yield _try_session(world, plan, root, place, pause)
     except OSError as error:
         yield Trial("state", f"{world.state}: cannot be written to: {error.strerror}", "--state DIR, or WAKEMAN_STATE")
-    yield from _outputs(outputs)
+    yield from _try_outputs(outputs)
 
 
 def alarm(world: World) -> Trial:
@@ -67,17 +67,17 @@ def alarm(world: World) -> Trial:
     return Trial(world.timer.name)
 
 
-def require(world: World, prepared: PreparedPlan, pause: Callable[[float], None]) -> None:
+def require_prerequisites(world: World, prepared: PreparedPlan, pause: Callable[[float], None]) -> None:
     """Try what launches need, unless the deployment of that plan is open. Raises: ProgramError with what fails."""
     _, there = latest(world, prepared.plan.name)
     if there is not None and there.outcome == "open":
         return
-    for each in trials(world, prepared.plan, prepared.root, output_paths(prepared), pause):
+    for each in trials(world, prepared.plan, prepared.root, planned_outputs(prepared), pause):
         if each.why:
             raise ProgramError(f"nobody can be launched: {each.what}: {each.why}", each.mend or "wakeman doctor FILE")
 
 
-def output_paths(prepared: PreparedPlan) -> list[str]:
+def planned_outputs(prepared: PreparedPlan) -> list[str]:
     """List the outputs, absolute; none if they are made in the state directory first."""
     if prepared.plan.workers.workspace == "worktree":
         return []
@@ -85,7 +85,7 @@ def output_paths(prepared: PreparedPlan) -> list[str]:
 
 
 @contextmanager
-def _place(state: str) -> Iterator[str]:
+def _trial_directory(state: str) -> Iterator[str]:
     """Yield a directory in the state directory or, while that is missing, in the nearest one above."""
     place = tempfile.mkdtemp(prefix=".trial-", dir=_nearest(state))
     try:
@@ -100,11 +100,11 @@ def _nearest(path: str) -> str:
     return path
 
 
-def _state_directory(world: World, place: str) -> Trial:
+def _try_state(world: World, place: str) -> Trial:
     """Make what an attempt consists of, and run a program."""
     files = world.files
     try:
-        files.write(f"{place}/program", PROGRAM, mode=0o700, durable=True)
+        files.write(f"{place}/program", TRIAL_PROGRAM, mode=0o700, durable=True)
         files.link(f"{place}/program", f"{place}/link")
         files.pipe(f"{place}/pipe")
     except WakemanError as fault:
@@ -117,7 +117,7 @@ def _state_directory(world: World, place: str) -> Trial:
     return Trial("state", f"{world.state}: a program in it cannot be run: {why}", mend)
 
 
-def _session(world: World, plan: Plan, root: str, place: str, pause: Callable[[float], None]) -> Trial:
+def _try_session(world: World, plan: Plan, root: str, place: str, pause: Callable[[float], None]) -> Trial:
     """Run a program in a session, within the script that is around every attempt, and end the session."""
     what, home = plan.workers.executor, f"{place}/attempts/trial"
     mark = f"trial/{os.getpid()}@{os.urandom(4).hex()}"
@@ -132,14 +132,14 @@ def _session(world: World, plan: Plan, root: str, place: str, pause: Callable[[f
         if made.error:
             return Trial(what, made.error, "wakeman doctor")
         try:
-            return _ended(world, what, home, pause)
+            return _run_to_its_end(world, what, home, pause)
         finally:
             _removed(executor, made, mark, pause)
     except WakemanError as fault:
         return Trial(what, str(fault), fault.hint)
 
 
-def _ended(world: World, what: str, home: str, pause: Callable[[float], None]) -> Trial:
+def _run_to_its_end(world: World, what: str, home: str, pause: Callable[[float], None]) -> Trial:
     for _ in range(round(SESSION_S / PAUSE_S)):
         if code := world.files.tail(f"{home}/exit").strip():
             why = "" if code == b"0" else f"a program in a session ended with status {code.decode(errors='replace')}"
@@ -160,7 +160,7 @@ def _removed(executor: Executor, made: Made, mark: str, pause: Callable[[float],
             pause(PAUSE_S)
 
 
-def _outputs(outputs: Iterable[str]) -> Iterator[Trial]:
+def _try_outputs(outputs: Iterable[str]) -> Iterator[Trial]:
     """Write where outputs are to be: without a name, so that nobody sees it."""
     places = sorted({_nearest(posixpath.dirname(path)) for path in outputs})
     for place in places[:OUTPUT_DIRECTORIES_MAX]:

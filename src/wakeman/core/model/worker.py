@@ -65,7 +65,8 @@ class Observation(Struct, frozen=True, omit_defaults=True):
     processes: int = 0
     """Processes with the attempt's id that outlive its session."""
     fault: Fault = ""
-    """Kind of refusal: `auth` and `billing` bar further launches, `outage` is waited for."""
+    """Kind of refusal: `auth` and `billing` bar further launches, `outage` is waited for; `conversation` is
+    none: the client could not begin or resume its conversation."""
     usage: Usage | None = None
     """What the attempt has used so far, as its client reports it."""
     agent_session: str = ""

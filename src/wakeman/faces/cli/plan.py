@@ -237,7 +237,7 @@ def amend(options: Namespace) -> int:
 def _started(options: Namespace, world: World, prepared: PreparedPlan) -> int:
     api.approve(prepared, yes=options.yes)
     if not options.dry_run:
-        trial.require(world, prepared, time.sleep)
+        trial.require_prerequisites(world, prepared, time.sleep)
     d = deploy.up(world, prepared)
     if options.watch and not options.dry_run:
         from wakeman.faces.cli.watch import watch_and_print

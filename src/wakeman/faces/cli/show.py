@@ -212,7 +212,7 @@ def portrait(status: Status) -> None:
     if status.age is not None:
         out(f"seen {lasting(status.age)} ago")
     warn(status)
-    _place(status)
+    _room_and_confinement(status)
     out("")
     rows = [(w.name, w.state, _reason(w), w.attempt, _share(w), moment(w.since)) for w in status.workers]
     quoting = any('"' in row[2] for row in rows)
@@ -232,7 +232,7 @@ def portrait(status: Status) -> None:
         _print_review(each)
 
 
-def _place(status: Status) -> None:
+def _room_and_confinement(status: Status) -> None:
     """Print what room there is, and what confines the workers."""
     if status.room:
         out(_room_text(status.room))
