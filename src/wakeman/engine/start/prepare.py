@@ -6,6 +6,7 @@ import posixpath
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from datetime import datetime
 
 import msgspec
 from msgspec import Struct
@@ -63,6 +64,7 @@ class PreparedPlan(Struct, frozen=True):
     agents: Mapping[str, Agent] = {}  # the profiles that its workers and reviewers get, read once, by name
     origins: Mapping[str, str] = {}  # where each of them comes from
     cwd_ids: Mapping[str, str] = {}  # by share: what tells the directory that its worker starts in from others
+    at: datetime | None = None  # when the reading began
 
 
 def prepare_plan(world: World, text: str, where: str, root: str, stdin: Callable[[], str] = str) -> PreparedPlan:
@@ -72,6 +74,7 @@ def prepare_plan(world: World, text: str, where: str, root: str, stdin: Callable
     is called only for such a plan. Raises: PlanError with every fault; ProgramError if workers cannot be observed and
     everything else is valid.
     """
+    at = world.clock.now()
     plan = read_plan(text, where)
     try:
         units = tuple(planning.units(plan, _units_source(world, plan, root, stdin), root))
@@ -127,6 +130,7 @@ def prepare_plan(world: World, text: str, where: str, root: str, stdin: Callable
         agents={name: profiles.known[name] for name in named if name in profiles.known},
         origins={name: profiles.origins.get(name, "") for name in named if name in profiles.known},
         cwd_ids=_cwd_ids(world, plan, root, shares),
+        at=at,
     )
 
 
