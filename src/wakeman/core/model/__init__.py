@@ -54,6 +54,7 @@ from wakeman.core.model.unit import (
     Wrote,
 )
 from wakeman.core.model.worker import (
+    BARRING,
     INTERNAL_ERROR,
     Activity,
     EndedBy,
@@ -68,6 +69,7 @@ from wakeman.core.model.worker import (
 )
 
 __all__ = [
+    "BARRING",
     "INTERNAL_ERROR",
     "PACES",
     "Activity",
