@@ -152,7 +152,8 @@ class Stalled(Fact, frozen=True):
     until: datetime | None = None
     """When a usage limit resets, where the client says so."""
     fault: Fault = ""
-    """Kind of refusal: `auth` and `billing` bar all launches, as an end by them does; `outage` is waited for by all."""
+    """Kind of refusal: `auth` and `billing` bar all launches, as an end by them does; `outage` is waited for by
+    all; `conversation` is none: the client could not begin or resume its own."""
     guess: bool = False
     """`until` is a guess: nothing names the reset."""
 
