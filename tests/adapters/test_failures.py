@@ -50,7 +50,7 @@ EXCEPT: dict[str, tuple[str, str]] = {
     **{f"gemini-print-{way}": RETRIES for way in ("rate", "dns", "timeout")},
     **{f"opencode-live-{way}": SILENT for way in RETRIED},
     **{f"opencode-print-{way}": NOTHING for way in RETRIED if way != "rate"},
-    "aider-print-403": ("error", ""),  # it prints no status, and the words may be any
+    **dict.fromkeys(("aider-print-403", "opencode-live-403"), ("error", "")),  # no status, and the words may be any
     "aider-print-timeout": SILENT,
     **{f"codex-{mode}-{way}": RETRIES for mode in ("print", "live") for way in ("refused", "dns")},
     **{f"codex-{mode}-timeout": ("busy", "") for mode in ("print", "live")},

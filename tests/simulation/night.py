@@ -249,7 +249,8 @@ class Night:
 
         def job(world: World) -> None:
             losses = self.losses
-            self.looked(up(world, prepared(self.text)), losses)
+            read = msgspec.structs.replace(prepared(self.text), at=world.clock.now())
+            self.looked(up(world, read), losses)
             self.rules.up = True
 
         self.begin("up", job)
