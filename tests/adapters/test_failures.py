@@ -48,9 +48,12 @@ RETRIED = ("billing", "rate", "limit", "500", "503", "529", "refused", "dns", "t
 EXCEPT: dict[str, tuple[str, str]] = {
     **{f"gemini-live-{way}": SILENT for way in RETRIED if way != "limit"},
     **{f"gemini-print-{way}": RETRIES for way in ("rate", "dns", "timeout")},
-    **{f"opencode-live-{way}": SILENT for way in RETRIED},
+    **{f"opencode-live-{way}": RETRIES for way in ("billing", "refused", "dns")},
+    "opencode-live-timeout": SILENT,
     **{f"opencode-print-{way}": NOTHING for way in RETRIED if way != "rate"},
-    **dict.fromkeys(("aider-print-403", "opencode-live-403"), ("error", "")),  # no status, and the words may be any
+    **dict.fromkeys(
+        ("aider-print-403", "opencode-live-403", "opencode-live-rate"), ("error", "")
+    ),  # no status, and the words may be any
     "aider-print-timeout": SILENT,
     **{f"codex-{mode}-{way}": RETRIES for mode in ("print", "live") for way in ("refused", "dns")},
     **{f"codex-{mode}-timeout": ("busy", "") for mode in ("print", "live")},

@@ -11,6 +11,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -267,6 +268,7 @@ def _printed(place: Path, env: dict[str, str], argv: list[str], client: str) -> 
             cwd=place / "work",
             env=env,
             stdin=subprocess.DEVNULL,
+            start_new_session=True,
             stdout=out,
             stderr=out if client == "aider" else errors,
         )
@@ -274,7 +276,7 @@ def _printed(place: Path, env: dict[str, str], argv: list[str], client: str) -> 
             code: int | None = run.wait(PATIENCE)
         except subprocess.TimeoutExpired:
             code = None
-            run.kill()
+            os.killpg(run.pid, signal.SIGKILL)
             run.wait()
     stream = (place / "stream").read_text(errors="replace")
     return {"code": code, "stream": _tail(stream), "errors": _tail((place / "errors").read_text(errors="replace"), 20)}
@@ -284,7 +286,7 @@ GIVEN_UP = {
     "claude": r"for \d+s\n|API Error|Credit balance|API key|hit your|limit reached|Please run /login",
     "codex": r"■ ",
     "gemini": r"✕ |Error",
-    "opencode": r"▣ [^\n·]+ · [^\n·]+\n(?![\s\S]*esc +interrupt)",
+    "opencode": r"▣ [^\n·]+ · [^\n·]+\n(?![\s\S]*(?:esc +interrupt|retrying in))",
 }
 RETRIES = {
     "claude": r"(?i)retrying in",
