@@ -7,6 +7,7 @@ from wakeman.core.model.deployment import (
     Host,
     Identity,
     Outcome,
+    RecordedProfile,
     Repository,
     attempt_id,
 )
@@ -53,6 +54,7 @@ from wakeman.core.model.unit import (
     Wrote,
 )
 from wakeman.core.model.worker import (
+    BARRING,
     INTERNAL_ERROR,
     Activity,
     EndedBy,
@@ -67,6 +69,7 @@ from wakeman.core.model.worker import (
 )
 
 __all__ = [
+    "BARRING",
     "INTERNAL_ERROR",
     "PACES",
     "Activity",
@@ -94,6 +97,7 @@ __all__ = [
     "Plan",
     "PromotedFile",
     "Reason",
+    "RecordedProfile",
     "Rejection",
     "Repository",
     "Review",

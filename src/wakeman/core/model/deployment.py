@@ -44,6 +44,17 @@ class Confinement(Struct, frozen=True, omit_defaults=True):
     """What of the network it leaves."""
 
 
+class RecordedProfile(Struct, frozen=True, omit_defaults=True):
+    """What tells the profile that workers get from another; its text is among the plan's `agents`."""
+
+    name: str
+    """Its name."""
+    digest: str
+    """SHA-256 of the profile, in hex."""
+    origin: str = ""
+    """Where it was found: the path of a file; `plan`; `wakeman` for a built-in one."""
+
+
 class Repository(Struct, frozen=True, omit_defaults=True):
     """The git repository of the workers' trees, as it was at `up`."""
 
@@ -117,6 +128,7 @@ class Deployment(Struct):
     name: str = ""
     digest: str = ""
     edition: int = 0  # of the tables that judge this log
+    profiles: dict[str, str] = {}  # name -> digest of the profile that attempts get; older logs have none
     plan: Plan = Plan(name="", units=UnitsSpec())  # the first line of every log fills in these two
     reviewing: Plan | None = None  # `plan` as it holds for reviewers, from the enrolment of the first on
     host: Host = Host(root="/", directory="", python=())
@@ -151,6 +163,14 @@ class Deployment(Struct):
     row: str = ""  # the last deployment row taken
     row_why: str = ""
     barred: str = ""  # why no launch is tried until a person says `unpause`: a key that was refused
+    keys: str = ""  # fingerprint of what holds the keys, as the last look saw it; "" while nobody asked
+    barred_keys: str = ""  # the same when launches were barred
+    outage: str = ""  # why the service is unavailable; "" while it is not
+    outage_tries: int = 0  # times in a row that it did not answer
+    outage_until: datetime | None = None  # when one worker tries again
+    probe: str = ""  # the worker that tries whether the service answers; "" for none
+    probed: str = ""  # the last that tried
+    probe_mono: float = 0.0  # when it began
     rows: dict[str, int] = {}
     woken: dict[str, datetime] = {}  # cause -> when the orchestrator last heard of it
     intents: dict[int, OpenIntent] = {}  # by seq: what was begun and is not settled

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import posixpath
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
@@ -13,7 +12,6 @@ import msgspec
 from msgspec import Struct
 
 from wakeman.core.errors import PlanError, ProgramError, StorageError, UnknownNameError, UsageError, WakemanError
-from wakeman.core.gate import Refused, decode_text
 from wakeman.core.model import Agent, FileFingerprint, Host, Plan, Repository, Share, Unit, WorkersSpec
 from wakeman.core.plan import shares as planning
 from wakeman.core.plan import telling
@@ -26,11 +24,12 @@ from wakeman.core.policy import review
 from wakeman.core.policy.ownership import refusal
 from wakeman.engine import layout
 from wakeman.engine.attempt import confinement
+from wakeman.engine.attempt.secrets import from_home, variables
 from wakeman.engine.directories import identified
 from wakeman.engine.live import elsewhere
 from wakeman.engine.runs import latest, readable
 from wakeman.engine.start.programs import at_once, memory_faults, program_faults
-from wakeman.ports import OUT_BYTES_MAX, Executor, SessionInfo, World
+from wakeman.ports import OUT_BYTES_MAX, Executor, FoundProfiles, SessionInfo, World
 
 UNITS_COMMAND_TIMEOUT_S = 120.0
 """Seconds that `units.command` may take."""
@@ -42,8 +41,6 @@ _NOT_A_LIST = {
     "": "found bytes that are not UTF-8 in its output; expected names that the log can hold",
 }
 """Why the output of `units.command` is no list of units."""
-ENV_FILE_BYTES_MAX = 1024 * 1024
-"""Bytes of `workers.env_file` at most."""
 FILE_NAME_BYTES_MAX = 255
 """Bytes of a file name at most, on usual file systems."""
 LONG_NAME_CHARS_SHOWN = 60
@@ -66,6 +63,7 @@ class PreparedPlan(Struct, frozen=True):
     notes: tuple[str, ...] = ()  # remarks that prevent nothing
     warnings: tuple[str, ...] = ()  # what prevents nothing, and is probably a mistake; each with its line
     agents: Mapping[str, Agent] = {}  # the profiles that its workers and reviewers get, read once, by name
+    origins: Mapping[str, str] = {}  # where each of them comes from
     cwd_ids: Mapping[str, str] = {}  # by share: what tells the directory that its worker starts in from others
     at: datetime | None = None  # when the reading began
     outside: tuple[str, ...] = ()  # what would be moved from or to places outside the plan's directory
@@ -121,6 +119,8 @@ def prepare_plan(
     if problems:
         raise PlanError(_with_line_numbers(problems, text, where))
     prompt = _prompt_template(world, plan, root)
+    named = _named_profiles(plan)
+    profiles = world.agents(plan, root) if named else FoundProfiles({})
     # In its own tree a worker finds the files of the base commit.
     outputs = {} if repository else {posixpath.join(root, path): path for unit in units for path in unit.outputs}
     there = world.files.marks(outputs)
@@ -136,12 +136,13 @@ def prepare_plan(
         host=host,
         repository=repository,
         links={} if repository else _links(world, outputs),
-        notes=notes,
+        notes=(*notes, *profiles.notes),
         warnings=_with_line_numbers(_mistakes(world, plan, prompt, shares, host), text, where),
+        agents={name: profiles.known[name] for name in named if name in profiles.known},
+        origins={name: profiles.origins.get(name, "") for name in named if name in profiles.known},
         outside=tuple(_moves_outside(world, plan, root, shares)),
         faults=_with_line_numbers(program_faults(world, plan, host), text, where),
         at_once=at_once(world, plan, host, len(shares)),
-        agents=_used_profiles(world, plan),
         cwd_ids=_cwd_ids(world, plan, root, shares),
         at=at,
     )
@@ -151,11 +152,10 @@ def _links(world: World, outputs: Iterable[str]) -> Mapping[str, str]:
     return find_links(world.files.resolve(directories_above(outputs)))
 
 
-def _used_profiles(world: World, plan: Plan) -> dict[str, Agent]:
-    """Return the profiles that workers and reviewers get, as they are now."""
-    named = {plan.workers.agent, plan.verify.agent if review.wanted(plan) else None} - {None}
-    known = world.agents(plan) if named else {}
-    return {name: known[name] for name in sorted(filter(None, named)) if name in known}
+def _named_profiles(plan: Plan) -> list[str]:
+    """List the names of the profiles that workers and reviewers get."""
+    named = {plan.workers.agent, plan.verify.agent if review.wanted(plan) else None}
+    return sorted(filter(None, named))
 
 
 def _cwd_ids(world: World, plan: Plan, root: str, shares: Sequence[Share]) -> dict[str, str]:
@@ -171,7 +171,7 @@ def _cwd_ids(world: World, plan: Plan, root: str, shares: Sequence[Share]) -> di
 def _prompt_template(world: World, plan: Plan, root: str) -> str:
     if plan.workers.prompt_file is None:
         return plan.workers.prompt
-    return world.files.read(_from_home(world, root, plan.workers.prompt_file)).decode("utf-8", "surrogateescape")
+    return world.files.read(from_home(world, root, plan.workers.prompt_file)).decode("utf-8", "surrogateescape")
 
 
 def _with_line_numbers(problems: Iterable[str], text: str, where: str) -> tuple[str, ...]:
@@ -205,7 +205,7 @@ def _source_lines(world: World, plan: Plan, root: str, stdin: Callable[[], str])
     if spec.file == "-":
         return _lines(stdin(), "stdin")
     if spec.file is not None:
-        data = world.files.read(_from_home(world, root, spec.file))
+        data = world.files.read(from_home(world, root, spec.file))
         return _lines(data.decode("utf-8", "surrogateescape"), spec.file)
     if spec.command is not None:
         ran = world.machine.run(spec.command, cwd=root, env=world.machine.environ(), timeout=UNITS_COMMAND_TIMEOUT_S)
@@ -224,11 +224,6 @@ def _lines(text: str, source: str) -> Sequence[str]:
     if "UTF-16" in fault:
         raise UsageError(f"{source}:{fault}")
     return text.removeprefix("\ufeff").split("\n")
-
-
-def _from_home(world: World, root: str, path: str) -> str:
-    """Return the absolute path of a file that is read at `up`: `~/` is this user's home."""
-    return posixpath.join(world.machine.home(), path[2:]) if path.startswith("~/") else posixpath.join(root, path)
 
 
 def _outside_state(world: World, root: str, paths: Sequence[str]) -> list[str]:
@@ -392,11 +387,14 @@ def _harness_faults(world: World, plan: Plan, _: str) -> list[str]:
     return world.harness(plan.workers.harness).problems(plan)
 
 
-def _agent_faults(world: World, plan: Plan, _: str) -> list[str]:
+def _agent_faults(world: World, plan: Plan, root: str) -> list[str]:
     wanted = plan.workers.agent
     if wanted is None:
         return []
-    known = world.agents(plan)
+    profiles = world.agents(plan, root)
+    if fault := profiles.fault(wanted):
+        return [f"workers.agent: {fault}; fix that file, or name another profile"]
+    known = profiles.known
     if wanted in known:
         size = len(msgspec.json.encode(known[wanted]))
         found = f"workers.agent: found a profile {wanted!r} of {size} bytes"
@@ -404,8 +402,8 @@ def _agent_faults(world: World, plan: Plan, _: str) -> list[str]:
             [f"{found}; expected at most {PROFILE_BYTES_MAX}, as the log keeps it"] if size > PROFILE_BYTES_MAX else []
         )
     names = ", ".join(sorted(known)) or "(none known)"
-    origin = "from [agents.NAME] or ~/.claude/agents.json"
-    return [f"workers.agent: found {wanted!r}; expected one of {names}, {origin}{nearest(wanted, known)}"]
+    sources = "from [agents.NAME], ~/.claude/agents.json or a page in .claude/agents"
+    return [f"workers.agent: found {wanted!r}; expected one of {names}, {sources}{nearest(wanted, known)}"]
 
 
 def _prompt_faults(world: World, plan: Plan, root: str) -> list[str]:
@@ -442,25 +440,6 @@ def _variable_faults(world: World, plan: Plan, root: str) -> list[str]:
     except StorageError as fault:
         faults.append(f"workers.env_file: {fault}")
     return faults
-
-
-def variables(world: World, plan: Plan, root: str) -> Mapping[str, str]:
-    if plan.workers.env_file is None:
-        return {}
-    path = _from_home(world, root, plan.workers.env_file)
-    text = decode_text(world.files.read(path, ENV_FILE_BYTES_MAX))
-    if isinstance(text, Refused):
-        raise StorageError(f"{path}:{text.why}, expected lines NAME=VALUE in UTF-8", f"file {path}")
-    found = {}
-    for number, raw in enumerate(text.splitlines(), 1):
-        line = raw.strip().removeprefix("export ")
-        if not line or line.startswith("#"):
-            continue
-        key, equals, value = line.partition("=")
-        if not equals or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", key):
-            raise StorageError(f"{path}:{number}: found no NAME=VALUE")
-        found[key] = value.strip("'\"")
-    return found
 
 
 def _misplaced(world: World, host: Host, plan: Plan, shares: Sequence[Share]) -> list[str]:

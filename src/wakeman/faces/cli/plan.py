@@ -193,15 +193,13 @@ def _print_planned(data: api.PlannedDeployment) -> None:
     out(f"{data.plan}: {size}, {once} at once{carried}, {data.stagger:g} s apart")
     out(f"paths are relative to {printable(data.root)}")
     out(f"an alarm every {data.every:g} s; conflicts: none; auto_approve: {str(data.auto_approve).lower()}")
+    _print_remarks(data)
     if data.confined:
         out(f"confined: by {printable(data.confined)}")
     if data.stage:
         out("outputs are made in a stage of each attempt, and installed when they pass")
     if data.base:
         out(f"each worker gets a git work tree of its own from the commit {data.base[:12]}")
-    for kind, texts in (("note", data.notes), ("fault", data.faults), ("warning", data.warnings)):
-        for text in texts:
-            out(f"{kind}: {printable(text)}")
     _print_footprint(data)
     units = {unit.unit: unit for unit in data.units}
     for worker in data.workers:
@@ -239,6 +237,14 @@ def _print_footprint(data: api.PlannedDeployment) -> None:
     for each in data.variables:
         shown = each.name if each.value is None else f"{each.name}={each.value}"
         out(harmless(f"  {each.news:8}{shown}".replace("\n", " ")))
+
+
+def _print_remarks(data: api.PlannedDeployment) -> None:
+    for name, origin in data.profiles.items():
+        out(f"profile {printable(name)}: from {printable(origin)}")
+    for word, texts in (("note", data.notes), ("fault", data.faults), ("warning", data.warnings)):
+        for text in texts:
+            out(f"{word}: {printable(text)}")
 
 
 # --- up, run, amend -------------------------------------------------------------------------------------------
