@@ -311,6 +311,12 @@ class DryGit:
     def modules(self, repository: Repository) -> list[str]:
         return self._git.modules(repository)
 
+    def unfilled(self, repository: Repository) -> str:
+        return self._git.unfilled(repository)
+
+    def loose(self, repository: Repository, tree: str) -> list[str]:
+        return self._git.loose(repository, tree)
+
     def branches(self, repository: Repository) -> dict[str, Branch]:
         return self._git.branches(repository)
 

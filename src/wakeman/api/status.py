@@ -43,6 +43,8 @@ MISSING_LISTED_MAX = 50
 """Names of missing units that a status lists at most; it also has the count."""
 OVERSTAYING = "has given its result, and has not ended"
 """Why a running worker is looked at: its task is over, its process is not."""
+LOOSE_LISTED_MAX = 20
+"""Files of one worker's tree that a status lists at most."""
 STUCK_LISTED_MAX = 3
 """Stuck workers for which `capture` is suggested, at most."""
 STATUSES_PROPOSED_MAX = 3
@@ -172,6 +174,10 @@ class TreesStatus(Value, frozen=True, kw_only=True):
     branches: Annotated[tuple[str, ...], Meta(description="Branches of workers that were launched.")]
     mergeable: Annotated[tuple[str, ...], Meta(description="Branches of workers whose share is done.")]
     commands: Annotated[tuple[str, ...], Meta(description="Commands that merge these manually.")]
+    loose: Annotated[
+        Mapping[str, tuple[str, ...]],
+        Meta(description="By worker: files in its tree that are on no branch, the first 20; only from `status NAME`."),
+    ] = {}
 
 
 class RoomStatus(Value, frozen=True, kw_only=True):
@@ -257,7 +263,19 @@ class Statuses(Value, frozen=True, kw_only=True):
 def status(world: World, name: str, *, recorded: bool = False) -> Answer[Status]:
     """Return the state of a deployment: observed now, or (`recorded`) as in its log. Writes nothing."""
     data = _read_status(world, name, recorded=recorded)
+    if data.trees is not UNSET and not recorded:
+        left = {worker: files[:LOOSE_LISTED_MAX] for worker, files in _loose(world, name).items()}
+        data = msgspec.structs.replace(data, trees=msgspec.structs.replace(data.trees, loose=left))
     return Answer(data, following(data), code=_code(data))
+
+
+def _loose(world: World, name: str) -> Mapping[str, tuple[str, ...]]:
+    from wakeman.engine.workspace.repository import loose
+
+    try:
+        return loose(world, world.logs.read(name))
+    except WakemanError:
+        return {}  # the repository is gone, or git is
 
 
 def statuses(world: World, *, recorded: bool = False) -> Answer[Statuses]:

@@ -157,6 +157,10 @@ def up(world: World, prepared: PreparedPlan) -> Deployment:
         if not live.elsewhere(world, name, there):
             bury(world, there)
         name = next_name(name)
+    if prepared.repository is not None:
+        from wakeman.engine.workspace.repository import free_name
+
+        name = free_name(world, prepared.repository, name, prepared.shares)
     begin(world, prepared, name)
     return check(world, name)
 

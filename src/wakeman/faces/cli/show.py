@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from argparse import Namespace
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -265,6 +265,7 @@ def _branches(trees: TreesStatus) -> None:
     out(f"  {', '.join(trees.branches)}")
     for command in trees.commands:
         out(f"  {printable(command)}")
+    print_loose(trees.loose)
 
 
 def _usage_text(status: Status) -> str:
@@ -285,6 +286,12 @@ def _reason(worker: WorkerStatus) -> str:
     if reason == "limited" and worker.cause:
         reason = f"limited: {worker.cause}"
     return ": ".join(filter(None, [reason, as_data(words, STATUS_REASON_CHARS_MAX) if words else None]))
+
+
+def print_loose(loose: Mapping[str, Sequence[str]]) -> None:
+    """Print what workers left in their trees outside of what they were to make."""
+    for worker, files in loose.items():
+        out(f"left by {worker}, and on no branch: {', '.join(map(printable, files))}")
 
 
 def _missing(units: UnitCounts) -> None:
