@@ -8,7 +8,7 @@ from typing import Literal, Protocol
 
 from msgspec import Struct
 
-from wakeman.core.model import Activity, Agent, Fault, Plan, Usage
+from wakeman.core.model import Activity, Agent, EndedBy, Fault, Plan, Usage
 
 Source = Literal["stream", "hook", "record", "screen"]
 """Sources of evidence of a live attempt: what it prints, reports by a hook, stores itself, shows."""
@@ -105,6 +105,7 @@ class Report(Struct, frozen=True):
 
     Shape: `fault` distinguishes errors that another attempt does not solve; `usage` and `agent_session` are set if the
     client reports them. `calls`: a tool was called and has not returned, since `since`, in epoch seconds, 0 if unknown.
+    `background`: it is busy with nothing but work in the background. `ended_by` is who ended the client, if it says so.
     """
 
     activity: Activity = "unknown"
@@ -116,6 +117,8 @@ class Report(Struct, frozen=True):
     agent_session: str = ""
     calls: bool = False
     since: float = 0.0
+    background: bool = False
+    ended_by: EndedBy = ""
 
 
 class Reader(Protocol):
@@ -130,6 +133,9 @@ class Reader(Protocol):
 
     def ending(self, evidence: Evidence, code: int | None, now: datetime) -> Report:
         """Return why an attempt ended; `why` is "" if its stream shows no error."""
+
+    def last_words(self, evidence: Evidence) -> str:
+        """Return what the client said last, sanitised and shortened; "" for nothing."""
 
 
 class Harness(Reader, Protocol):

@@ -15,10 +15,11 @@ from msgspec import Struct
 
 from wakeman.adapters.harness.limits import until
 from wakeman.core.gate import Json, instant, json_lines, numbers_at, plain_id, texts_at, total, values_at
-from wakeman.core.model import Activity, Agent, Fault, Plan, Usage
+from wakeman.core.model import Activity, Agent, EndedBy, Fault, Plan, Usage
 from wakeman.core.plan.template import render
+from wakeman.core.policy.last_words import WORDS_CHARS_MAX, shortened
 from wakeman.core.policy.prompt_delivery import PADS, Pad, padded
-from wakeman.core.text import last_line, sanitise
+from wakeman.core.text import last_line, sanitise, unescaped
 from wakeman.ports import Command, Evidence, Report, Source, Task, TranscriptPaths
 
 Mode = Literal["print", "interactive"]
@@ -86,6 +87,8 @@ class ClientEvent(Struct, frozen=True):
     ends: str | Callable[[Json], str] | None = None
     until: str = ""  # path of epoch seconds; without one, the text is searched for a time
     fault: Fault = ""
+    background: bool = False  # what runs is work in the background
+    ended_by: EndedBy = ""  # of a line that tells an end: who ended it
 
 
 class Sign(Struct, frozen=True):
@@ -101,6 +104,18 @@ class Sign(Struct, frozen=True):
     why: str = ""
     fault: Fault = ""
     part: Literal["", "above", "foot", "typed", "open"] = ""
+    background: bool = False  # what runs is work in the background
+
+
+class Spoken(Struct, frozen=True):
+    """Where a line has words of the model: at the path `text` of a line that fits `where`; of several values the last.
+
+    Shape: with `parts` each line has a part of one message, and the ones before it belong to it.
+    """
+
+    where: Mapping[str, object]
+    text: str
+    parts: bool = False
 
 
 class Tally(Struct, frozen=True):
@@ -152,6 +167,7 @@ class Record(Struct, frozen=True):
     tally: Tally | None = None
     calls: Calls | None = None
     session: str = ""
+    spoken: tuple[Spoken, ...] = ()
 
 
 class Own(Struct, frozen=True):
@@ -199,6 +215,7 @@ class Client(Struct, frozen=True):
     hooks: tuple[ClientEvent, ...] = ()
     signs: tuple[Sign, ...] = ()
     says: tuple[Sign, ...] = ()  # signs in a stream of plain text
+    spoken: tuple[Spoken, ...] = ()  # words of the model in its stream, and in its hook reports
     tally: Tally | None = None
     spent: Callable[[str], Usage | None] | None = None  # reads usage from plain text
     calls: Calls | None = None  # in its stream
@@ -314,6 +331,10 @@ class Agentic:
             # A transcript has turns; dialogs and background tasks are only on the screen.
             shown = self._shown(evidence.screen, now)
             report = shown if report.activity == "unknown" or shown.activity in ("busy", "waiting") else report
+        elif report.activity == "idle":
+            # What a hook reports is newer than the screen, but may leave out what the client names there.
+            shown = self._shown(evidence.screen, now)
+            report = shown if shown.background else report
         return self._measured(report, evidence)
 
     def ending(self, evidence: Evidence, code: int | None, now: datetime) -> Report:
@@ -326,7 +347,8 @@ class Agentic:
         if report.activity == "unknown" and code != 0 and (code is None or code < SIGNALLED_FROM_STATUS):
             text = evidence.stream.decode(errors="replace")
             report = Report(why=last_line(text, CLIENT_REASON_CHARS_MAX))
-        return self._measured(report, evidence)
+        told = _last_report(client.hooks, json_lines(evidence.hook + b"\n"), now, "hook")
+        return self._measured(msgspec.structs.replace(report, ended_by=told.ended_by), evidence)
 
     def _profile(self, task: Task) -> Iterator[str]:
         agent = task.agent
@@ -387,8 +409,26 @@ class Agentic:
             session = session or _last_id_at(evidence.record, record.session)
             since = _open_call_since(record.calls, evidence.record) if since is None else since
         return msgspec.structs.replace(
-            report, usage=usage, agent_session=session, calls=since is not None, since=since or 0.0
+            report,
+            usage=usage,
+            agent_session=session,
+            calls=since is not None,
+            since=since or 0.0,
         )
+
+    def last_words(self, evidence: Evidence) -> str:
+        """Return the model's last words: in its hook report, else in its stream, else in its transcript."""
+        client, record = self.client, self.client.record
+        for data, rows in (
+            (evidence.hook + b"\n", client.spoken),
+            (evidence.stream, client.spoken),
+            (evidence.record, record.spoken if record is not None else ()),
+        ):
+            if said := _last_spoken(rows, data):
+                return said
+        if not client.says:
+            return ""
+        return shortened(unescaped(evidence.stream.decode(errors="replace")).strip().rpartition("\n\n")[2])
 
 
 def topmost_directories(files: Iterable[str]) -> list[str]:
@@ -479,7 +519,32 @@ def _row_report(
     if row.activity == "limited":
         told = (at for said in values_at(line, row.until) if (at := instant(said)) is not None)
         reset = next(told, None) or until(why, now)
-    return Report(row.activity or "unknown", sanitise(why, CLIENT_REASON_CHARS_MAX), reset, source, row.fault)
+    return Report(
+        row.activity or "unknown",
+        sanitise(why, CLIENT_REASON_CHARS_MAX),
+        reset,
+        source,
+        row.fault,
+        background=row.background,
+        ended_by=row.ended_by,
+    )
+
+
+def _last_spoken(rows: tuple[Spoken, ...], data: bytes) -> str:
+    """Return the last words of a client, sanitised, and cut to their end; "" for none."""
+    found: list[str] = []
+    size = 0
+    for line in json_lines(data) if rows else ():
+        row = next((row for row in rows if fits(row.where, line)), None)
+        words = "\n".join(texts_at(line, row.text)) if row is not None else ""
+        if found and (row is None or not row.parts):
+            break
+        if words.strip() or found:
+            found.append(words)
+            size += len(words)
+        if found and (row is None or not row.parts or size > WORDS_CHARS_MAX):
+            break
+    return shortened("".join(reversed(found)))
 
 
 def fits(where: Mapping[str, object], line: Json) -> bool:
@@ -558,7 +623,7 @@ def _worded(template: str, line: Json) -> str:
 def _signed(sign: Sign, found: str, now: datetime, source: Source) -> Report:
     words = sign.why or sanitise(found, CLIENT_REASON_CHARS_MAX)
     reset = until(found, now) if sign.activity == "limited" else None
-    return Report(sign.activity, words, reset, source, sign.fault)
+    return Report(sign.activity, words, reset, source, sign.fault, background=sign.background)
 
 
 def _printed(signs: tuple[Sign, ...], stream: bytes, now: datetime) -> Report:

@@ -16,6 +16,7 @@ from wakeman.adapters.harness.client import (
     Grant,
     Record,
     Sign,
+    Spoken,
     Talk,
     Tally,
 )
@@ -87,6 +88,10 @@ RECORD = Record(
         turn={"type": "event_msg", "payload.type": "task_started"},
     ),
     session="payload.session_id",
+    spoken=(
+        Spoken({"type": "event_msg", "payload.type": "task_complete"}, "payload.last_agent_message"),
+        Spoken({"type": "event_msg", "payload.type": "agent_message"}, "payload.message"),
+    ),
 )
 """Codex keeps a transcript that it calls a rollout; the first prompt, which names the attempt's task, identifies it."""
 
@@ -102,7 +107,11 @@ SIGNS = (
     Sign("waiting", rf"^› \d\. [^\n]*{SET_IN}", "shows a dialog"),
     Sign("busy", r"^[•◦] [^\n]*esc to interrupt", "works", part="above"),
     Sign(
-        "busy", r"^ {2}\d+ background terminals? running[^\n]*\s*\Z", "runs a command in the background", part="above"
+        "busy",
+        r"^ {2}\d+ background (?:terminal|agent|task|command|job|process)e?s? running[^\n]*\s*\Z",
+        "runs a command in the background",
+        part="above",
+        background=True,
     ),
     Sign("limited", rf"^■ (?=[^•›■]*(?:{LIMIT_SIGN.pattern})){FAILED}", part="above"),
     Sign("error", rf"^■ (?=[^•›■]*401 Unauthorized){FAILED}", fault="auth", part="above"),
@@ -159,6 +168,7 @@ CODEX = Client(
     ),
     events=EVENTS,
     signs=SIGNS,
+    spoken=(Spoken({"type": "item.completed", "item.type": "agent_message"}, "item.text"),),
     tally=Tally(
         where={"type": "turn.completed"}, input=("usage.input_tokens",), output=("usage.output_tokens",), whole=True
     ),

@@ -17,6 +17,7 @@ from wakeman.adapters.harness.client import (
     Grant,
     Record,
     Sign,
+    Spoken,
     Talk,
     Tally,
 )
@@ -50,6 +51,7 @@ RECORD = Record(
         adds=True,
         key="id",
     ),
+    spoken=(Spoken({"type": "gemini"}, "content"),),
 )
 """Gemini keeps its chats; it records a tool call after its return, and nothing about turns."""
 
@@ -136,6 +138,7 @@ GEMINI = Client(
     ),
     events=EVENTS,
     signs=SIGNS,
+    spoken=(Spoken({"type": "message", "role": "assistant"}, "content", parts=True),),
     tally=Tally(where={"type": "result"}, input=("stats.input_tokens",), output=("stats.output_tokens",)),
     calls=CALLS,
     record=RECORD,

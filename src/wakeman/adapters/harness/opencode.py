@@ -15,6 +15,7 @@ from wakeman.adapters.harness.client import (
     Config,
     Grant,
     Sign,
+    Spoken,
     Talk,
     Tally,
     topmost_directories,
@@ -109,6 +110,7 @@ OPENCODE = Client(
     ),
     events=EVENTS,
     signs=SIGNS,
+    spoken=(Spoken({"type": "text"}, "part.text"),),
     tally=Tally(
         where={"type": "step_finish"},
         input=("part.tokens.input", "part.tokens.cache.read", "part.tokens.cache.write"),

@@ -1,6 +1,7 @@
 """The model: plan, unit, worker, deployment. Structs only; no decisions."""
 
 from wakeman.core.model.deployment import (
+    EDITION_PROGRESS_MIN,
     Alarm,
     Confinement,
     Deployment,
@@ -54,9 +55,11 @@ from wakeman.core.model.unit import (
 )
 from wakeman.core.model.worker import (
     INTERNAL_ERROR,
+    QUIET,
     Activity,
     EndedBy,
     Fault,
+    Meaning,
     Observation,
     Reason,
     Session,
@@ -64,11 +67,14 @@ from wakeman.core.model.worker import (
     Trigger,
     Validator,
     WorkerState,
+    forget_ladder,
 )
 
 __all__ = [
+    "EDITION_PROGRESS_MIN",
     "INTERNAL_ERROR",
     "PACES",
+    "QUIET",
     "Activity",
     "Agent",
     "Alarm",
@@ -84,6 +90,7 @@ __all__ = [
     "Host",
     "Identity",
     "LimitsSpec",
+    "Meaning",
     "MoveSpec",
     "Network",
     "Observation",
@@ -124,4 +131,5 @@ __all__ = [
     "Written",
     "Wrote",
     "attempt_id",
+    "forget_ladder",
 ]

@@ -11,6 +11,7 @@ from wakeman.core.log.facts.fact import Event, Fact, quoted_words, worker_of
 from wakeman.core.log.facts.observation import take_verdict
 from wakeman.core.log.facts.worker import forget_staged, settle_failed_launch
 from wakeman.core.model import (
+    EDITION_PROGRESS_MIN,
     Deployment,
     EndedBy,
     FileFingerprint,
@@ -47,7 +48,7 @@ class Decided(Fact, frozen=True):
 
     def apply(self, d: Deployment, event: Event) -> None:
         if event.worker is not None:
-            self._apply_to_worker(worker_of(d, event), event)
+            self._apply_to_worker(d, worker_of(d, event), event)
             return
         d.row, d.row_why = self.row, self.why
         d.accepted = ""
@@ -59,11 +60,14 @@ class Decided(Fact, frozen=True):
         rows = d.rows
         rows[self.row] = rows.get(self.row, 0) + 1
 
-    def _apply_to_worker(self, worker: WorkerState, event: Event) -> None:
+    def _apply_to_worker(self, d: Deployment, worker: WorkerState, event: Event) -> None:
         if self.row == "investigate":
             worker.rung += 1
+            worker.tried += self.then if d.edition >= EDITION_PROGRESS_MIN else ()
         elif self.row == "continue":
             worker.until = event.at + NUDGE_AFTER_RESET
+        elif self.row == "finish":
+            worker.finishing = d.edition >= EDITION_PROGRESS_MIN
         elif self.row == "warn":
             worker.trespasses = 0
         worker.asked = worker.asked or "ask" in self.then

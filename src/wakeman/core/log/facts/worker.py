@@ -7,6 +7,8 @@ from typing import cast
 
 from wakeman.core.log.facts.fact import Event, Fact, count, quoted_words, worker_of
 from wakeman.core.model import (
+    EDITION_PROGRESS_MIN,
+    QUIET,
     Deployment,
     EndedBy,
     Fault,
@@ -16,8 +18,12 @@ from wakeman.core.model import (
     UnitState,
     WorkerState,
     attempt_id,
+    forget_ladder,
 )
 from wakeman.core.policy import review
+
+ACTING_RUNGS = frozenset({"nudge", "restart"})
+"""Rungs that act on a worker: whatever its trouble is, one is taken again only once a unit of it was done."""
 
 
 class Enrolled(Fact, frozen=True):
@@ -110,10 +116,13 @@ class Launched(Fact, frozen=True):
         worker.session_mark = attempt_id(d, worker)
         worker.observation, worker.unknowns, worker.life, worker.life_mono = None, 0, "", d.mono
         worker.code, worker.ended_by, worker.ending, worker.note = None, "", "", ""
-        worker.ends, worker.finished, worker.prompt = 0, 0, 0
+        worker.ends, worker.finished, worker.prompt, worker.finishing = 0, 0, 0, False
+        worker.idle, worker.idle_life, worker.background_mono = 0, "", 0.0
+        worker.said, worker.means = "", ""
+        forget_ladder(worker)
         worker.swept = ()
         worker.began = worker.began or event.at
-        _clear_trouble(worker)
+        _clear_trouble(d, worker)
         d.failed_launches = 0
 
     def summary(self) -> str:
@@ -131,7 +140,7 @@ class Started(Fact, frozen=True):
     """The sign of life."""
 
     def apply(self, d: Deployment, event: Event) -> None:
-        _clear_trouble(worker_of(d, event))
+        _clear_trouble(d, worker_of(d, event))
 
     def summary(self) -> str:
         return quoted_words(self.why)
@@ -141,23 +150,42 @@ class Stalled(Fact, frozen=True):
     """The worker is stuck: alive, and waiting, limited, in error or silent."""
 
     reason: str
-    """`waiting`, `limited`, `error` or `silent`: the ladder of that name in `[stuck]` is climbed."""
+    """`waiting`, `limited`, `error` or `silent`: the ladder of that name in `[stuck]` is climbed. `asks`, `claims`,
+    `refuses`: it has ended its turn with units undone; the ladder is that of `silent`. `background`: only its
+    background work shows life, for `stuck.background`; a person is asked."""
     why: str = ""
     """Details of what was observed."""
+    said: str = ""
+    """The client's last words, where these are the reason."""
     until: datetime | None = None
     """When a usage limit resets, where the client says so."""
 
     def apply(self, d: Deployment, event: Event) -> None:
         worker = worker_of(d, event)
-        _clear_trouble(worker)
+        _clear_trouble(d, worker)
         worker.reason, worker.why, worker.until = self.reason, self.why, self.until
         worker.stalled_life = worker.life
+        if d.edition >= EDITION_PROGRESS_MIN:
+            self._remember(worker)
         d.met = d.met or self.reason == "limited"
         if self.reason == "silent":
             d.restless[worker.name] = None
 
+    def _remember(self, worker: WorkerState) -> None:
+        """Keep the rungs that were taken before: only for another question a screen is kept, and a person asked, anew.
+
+        Boundary: a person who was asked about the same is still needed.
+        """
+        what = self.why if self.reason in ("waiting", "error") else ""
+        trouble = f"{'silent' if self.reason in QUIET else self.reason}: {what}"
+        if trouble != worker.trouble:
+            worker.barred += tuple(rung for rung in worker.tried if rung in ACTING_RUNGS)
+            worker.trouble, worker.tried, worker.rung = trouble, (), 0
+        worker.asked = "ask" in worker.tried
+
     def summary(self) -> str:
-        return f"{self.reason}: {quoted_words(self.why)}"
+        said = f"; it said {quoted_words(self.said)}" if self.said else ""
+        return f"{self.reason}: {quoted_words(self.why)}{said}"
 
 
 class Recovered(Fact, frozen=True):
@@ -167,7 +195,7 @@ class Recovered(Fact, frozen=True):
     """The sign of life."""
 
     def apply(self, d: Deployment, event: Event) -> None:
-        _clear_trouble(worker_of(d, event))
+        _clear_trouble(d, worker_of(d, event))
 
     def summary(self) -> str:
         return quoted_words(self.why)
@@ -191,9 +219,10 @@ class Exited(Fact, frozen=True):
 
     def apply(self, d: Deployment, event: Event) -> None:
         worker = worker_of(d, event)
-        _clear_trouble(worker)
+        _clear_trouble(d, worker)
         worker.why, worker.code, worker.ended_by = self.why, self.code, self.ended_by
         worker.stop, worker.ending, worker.ends, worker.trespasses = False, "", 0, 0
+        worker.finishing = False
         worker.until, worker.fault, worker.over = self.until, self.fault, d.mono
         d.met = d.met or self.ended_by == "limit"
         if self.fault == "auth":
@@ -260,5 +289,7 @@ def settle_failed_launch(d: Deployment, worker: WorkerState) -> None:
     worker.intent, worker.unknowns, worker.stop, worker.over = 0, 0, False, d.mono
 
 
-def _clear_trouble(worker: WorkerState) -> None:
-    worker.reason, worker.why, worker.rung, worker.asked, worker.until = "", "", 0, False, None
+def _clear_trouble(d: Deployment, worker: WorkerState) -> None:
+    worker.reason, worker.why, worker.asked, worker.until = "", "", False, None
+    if d.edition < EDITION_PROGRESS_MIN:
+        worker.rung = 0
