@@ -8,7 +8,7 @@ import pytest
 from tests.forge import Forged, Line, judged
 from tests.log import NOW
 from tests.play import NAME, Play
-from tests.scripts.test_forged_nights import action, busy, row, stuck
+from tests.scripts.test_forged_nights import SCREEN, action, busy, row, stuck
 
 from wakeman.adapters.memory import Act
 from wakeman.audit.auditor import line_in_words
@@ -236,6 +236,19 @@ def test_a_check_that_broke_off_before_its_look_or_has_ended_is_not_counted() ->
     assert ([], 0, "looked") == (found.divergences, found.cut, log.lines[-1]["type"])
 
 
+@pytest.mark.parametrize(("strays", "cut"), [(1, 1), (2, 0), (3, 0)])
+def test_a_check_that_the_audit_has_lost_is_not_counted_as_one_that_broke_off(strays: int, cut: int) -> None:
+    log = Forged(busy())
+    at = log.find("decided", lambda line: "worker" not in line and row(line) == "sleep")
+    del log.lines[at : at + 2]
+    for _ in range(strays):
+        log.insert(at, {**log.lines[at], **SCREEN})
+    for n in range(strays):
+        log.lines[at + n]["write"] = -1 - n
+
+    assert cut == judged(log.encoded()).cut
+
+
 def test_a_write_that_never_became_whole_is_counted_and_not_applied() -> None:
     size = next(n for n, line in enumerate(busy(), 1) if b'"more":true' in line)
 
@@ -254,7 +267,7 @@ def test_who_has_ended_is_not_being_ended_whatever_was_left_behind() -> None:
     assert ([], [(len(busy()), "end of w0")]) == (before, [(one.line, one.what) for one in found.pending()])
 
 
-@pytest.mark.parametrize("skip", [0, 1, 2, 3])
+@pytest.mark.parametrize("skip", [0, 1, 2, 3, 4])
 def test_a_line_of_a_write_that_names_another_writer_is_found_and_no_other(skip: int) -> None:
     log = Forged(busy())
     ends = [
@@ -347,9 +360,7 @@ def test_a_note_is_applied_as_any_line_is() -> None:
 
 @pytest.mark.parametrize("first", [True, False])
 def test_what_stands_in_one_write_with_a_note_is_judged(first: bool) -> None:
-    screen: Line = {"type": "captured", "worker": "w0", "attempt": 1, "data": {"file": "s", "sha256": "0"}}
-
-    assert within_a_check(*((NOTE, screen) if first else (screen, NOTE))).judged()
+    assert within_a_check(*((NOTE, SCREEN) if first else (SCREEN, NOTE))).judged()
 
 
 def test_a_check_ends_where_the_log_writes_of_itself() -> None:

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from typing import Any
+
 import pytest
+from tests.engine.protocol.test_check import STAGED, after, begun, crashed
 from tests.forge import Forged, Line, judged
+from tests.log import HOST, NOW, PLAN, Log
 from tests.play import NAME, Play
 from tests.scripts.test_forged_nights import action, busy, spoken, stuck, validated
 
 from wakeman.adapters.memory import Act
+from wakeman.audit.entries import entries
+from wakeman.core.log import events as e
+from wakeman.core.model import Alarm, Deployment, Identity, OpenIntent
 from wakeman.engine import requests
+from wakeman.engine.check import check
+from wakeman.engine.effects.launch import MakeSessions
+from wakeman.engine.effects.promote import Promote
+from wakeman.engine.protocol.steps import Append
 
 
 def test_a_sweep_of_an_older_version_has_no_outcome() -> None:
@@ -126,7 +138,10 @@ def test_nothing_of_a_check_may_follow_the_end(behind: str) -> None:
     line = log.lines[log.find(behind)]
     log.insert(len(log.lines), line)
 
-    assert (len(log.lines), "closed") in [(one.line, one.kind) for one in log.judged()]
+    found = judged(log.encoded())
+
+    assert (len(log.lines), "closed") in [(one.line, one.kind) for one in found.divergences]
+    assert len(log.lines) == found.deployment.seq
 
 
 @pytest.mark.parametrize("behind", ["noted", "progressed"])
@@ -137,3 +152,161 @@ def test_what_a_watcher_tells_may_follow_the_end(behind: str) -> None:
     log.insert(len(log.lines), {**log.lines[-1], **of, "type": behind, "data": data})
 
     assert [] == log.judged()
+
+
+# --- chosen by the first line -------------------------------------------------------------------------------------
+
+
+def line(fact: e.Fact, worker: str | None = None, *, by: str = "at:1", after: float = 0.0) -> e.Event:
+    return e.Event(v=1, seq=9, at=NOW + timedelta(seconds=after), by=by, worker=worker, attempt=1, data=fact, hash="")
+
+
+def first_writes(d: Deployment, *write: e.Event) -> list[tuple[str, tuple[e.Draft, ...]]]:
+    """Give what each protocol that may have written this would write first."""
+    found: list[tuple[str, tuple[e.Draft, ...]]] = []
+    for steps in entries(d, write):
+        step: Any = next(steps, None)
+        while step is not None and not isinstance(step, Append):
+            step = steps.send(step.recorded(d, write))
+        if step is not None:
+            found.append((step.kind, step.drafts))
+    return found
+
+
+def open_log() -> Deployment:
+    """Give a deployment at work whose alarm is due now, that owes a notice."""
+    d = Log().running().d
+    d.generation, d.alarm = 4, Alarm(kind="at", generation=4, due=NOW, job="7")
+    d.intents[3] = OpenIntent(seq=3, action="wake", at=NOW)
+    return d
+
+
+def closed_log() -> Deployment:
+    d = open_log()
+    d.outcome = "complete"
+    return d
+
+
+def fresh_log() -> Deployment:
+    return Deployment()
+
+
+ARMED = e.Armed(alarm=Alarm(kind="at", generation=5, due=NOW, job="8"), why="next")
+LOOKED = e.Looked(mono=20.0, boot="b1")
+SENT = e.Intended(action="send", target="w", text="hello")
+SWEPT = e.Intended(action="sweep", target="val_1", ended_by="person")
+OLD_SWEEP = e.Intended(action="sweep", target="val_1")
+ADOPTED = e.Adopted(identity=Identity(machine="m", uid=1, pid_namespace=2), root_id="r")
+STOP, PAUSE = e.Requested(verb="stop", text="enough"), e.Requested(verb="pause")
+HEARD = e.Progressed(written=1, total=2)
+DELIVERED = e.Effected(intent=3, ok=True)
+
+BEGINNINGS: list[tuple[Any, e.Event, list[str]]] = [
+    (fresh_log, line(e.Planned(name="night", plan=PLAN, digest="d", host=HOST)), ["fold"]),
+    (open_log, line(e.Planned(name="night", plan=PLAN, digest="d", host=HOST)), []),
+    (open_log, line(LOOKED), ["look"]),
+    (closed_log, line(LOOKED), []),
+    (open_log, line(ARMED), ["alarm", "alarm"]),
+    (closed_log, line(ARMED), ["alarm"]),
+    (open_log, line(HEARD, "w"), ["line", "line"]),
+    (closed_log, line(HEARD, "w"), ["line"]),
+    (open_log, line(DELIVERED), ["outcome"]),
+    (closed_log, line(DELIVERED), ["outcome"]),
+    (open_log, line(SENT, "w"), ["fold"]),
+    (closed_log, line(SENT, "w"), []),
+    (open_log, line(SWEPT, "w"), ["fold"]),
+    (closed_log, line(SWEPT), ["fold"]),
+    (open_log, line(OLD_SWEEP), ["line"]),
+    (open_log, line(e.Intended(action="end", target="w", ended_by="person"), "w"), []),
+    (open_log, line(e.Intended(action="end", target="w"), "w"), []),
+    (open_log, line(e.Intended(action="sweep", target="val_1", ended_by="wakeman")), []),
+    (open_log, line(e.Disarmed(generation=4)), []),
+    (closed_log, line(e.Disarmed(generation=4)), []),
+    (open_log, line(STOP, "w"), ["transition"]),
+    (open_log, line(e.Requested(verb="retry"), "w"), ["fold"]),
+    (open_log, line(PAUSE), ["fold"]),
+    (closed_log, line(PAUSE), []),
+    (open_log, line(ADOPTED), ["fold"]),
+    (closed_log, line(ADOPTED), ["fold"]),
+    (open_log, line(e.Captured(file="s", sha256="0"), "w"), []),
+    (open_log, line(e.Started(), "w"), []),
+]
+
+
+@pytest.mark.parametrize(("given", "first", "kinds"), BEGINNINGS, ids=str)
+def test_a_protocol_may_begin_where_its_first_line_is_one_that_it_writes(
+    given: Any, first: e.Event, kinds: list[str]
+) -> None:
+    assert kinds == [kind for kind, _ in first_writes(given(), first)]
+
+
+SECOND = [
+    line(fact, worker, by="hand:9", after=-3600)
+    for fact in (PAUSE, SENT, SWEPT, OLD_SWEEP, ADOPTED)
+    for worker in (None, "w")
+]
+"""Lines that differ from those before in all that a line says."""
+
+
+@pytest.mark.parametrize("second", SECOND, ids=str)
+@pytest.mark.parametrize(
+    "first",
+    [
+        line(ARMED),
+        line(DELIVERED),
+        line(SENT, "w"),
+        line(SWEPT, "w"),
+        line(OLD_SWEEP),
+        line(ADOPTED),
+        line(STOP, "w"),
+        line(e.Requested(verb="retry"), "w"),
+        line(PAUSE),
+    ],
+    ids=str,
+)
+def test_what_stands_behind_the_first_line_changes_nothing(first: e.Event, second: e.Event) -> None:
+    assert first_writes(open_log(), first) == first_writes(open_log(), first, second)
+
+
+def test_an_outcome_of_a_worker_is_a_checks_and_one_of_nobody_is_a_notices() -> None:
+    """A check may come to what another left open; of a notice, only those are written that are owed."""
+    d = open_log()
+    d.intents[5] = OpenIntent(seq=5, action="end", at=NOW, worker="w", target="w")
+
+    assert [("outcome", (e.Draft(DELIVERED),))] == first_writes(d, line(DELIVERED), line(SENT, "w"))
+    assert ["look"] == [kind for kind, _ in first_writes(d, line(DELIVERED, "w"), line(DELIVERED))]
+
+
+@pytest.mark.parametrize("verb", ["stop", "retry", "pause", "unpause"])
+def test_a_request_is_begun_as_it_was_written(verb: e.Verb) -> None:
+    asked = e.Requested(verb=verb, text="enough")
+
+    ((_, drafts),) = first_writes(open_log(), line(asked, "w"))
+
+    assert [("w", asked)] == [(draft.worker, draft.data) for draft in drafts]
+
+
+@pytest.mark.parametrize(("owed", "kinds"), [(True, []), (False, ["alarm"])])
+def test_the_alarm_may_be_taken_away_once_no_notice_is_owed(owed: bool, kinds: list[str]) -> None:
+    d = closed_log()
+    if not owed:
+        d.intents.clear()
+
+    assert kinds == [kind for kind, _ in first_writes(d, line(e.Disarmed(generation=4)))]
+
+
+@pytest.mark.parametrize(
+    ("given", "dies_at"),
+    [
+        (lambda: after(begun(**STAGED, units=1), 70), Promote),
+        (lambda: after(begun(workers=2, units=2, acts={"w0": Act(stops_after=1)}), 70), MakeSessions),
+    ],
+    ids=["a promotion", "a launch"],
+)
+def test_a_check_may_begin_with_the_outcome_of_what_another_left_open(given: Any, dies_at: Any) -> None:
+    play = crashed(given(), dies_at)
+
+    check(play.stage.world("hand:9"), NAME)
+
+    left = next(n for n, event in enumerate(play.events) if event.by == "hand:9")
+    assert (True, []) == (isinstance(play.events[left].data, e.Effected | e.Launched), play.judged())

@@ -9,7 +9,7 @@ from tests.log import GONE, Log
 
 from wakeman.audit.evidence import passed_over
 from wakeman.core.log import events as e
-from wakeman.core.model import FileFingerprint, Verdict
+from wakeman.core.model import INTERNAL_ERROR, FileFingerprint, Verdict
 
 FULL, EMPTY = FileFingerprint("a.out", 9, 1), FileFingerprint("a.out", 0, 1)
 
@@ -29,6 +29,9 @@ def found(fact: e.Fact, **before: FileFingerprint) -> list[tuple[int, str, str, 
         (Verdict("a", marks=(FULL,)), None, ""),
         (Verdict("a", ("a.out: empty",), marks=(EMPTY,)), None, ""),
         (Verdict("a", ("thin",), marks=(FULL,)), None, ""),
+        (Verdict("a", (f"{INTERNAL_ERROR}: KeyError",), marks=(EMPTY,)), None, ""),
+        (Verdict("a", ("thin", f"{INTERNAL_ERROR}: KeyError")), None, ""),
+        (Verdict("a", (f"no {INTERNAL_ERROR}",), marks=(EMPTY,)), f"a: no {INTERNAL_ERROR}", "a.out: empty"),
         (Verdict("a", marks=(EMPTY,)), "a: passes", "a.out: empty"),
         (Verdict("a", ("thin", "short"), marks=(EMPTY,)), "a: thin; short", "a.out: empty"),
         (Verdict("a"), "a: passes", "a.out: missing"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import tomllib
 
 import pytest
 import yaml
@@ -58,6 +59,12 @@ VALID: list[tuple[Format, bytes]] = [
     ("yaml", b"1: a\n'1': b\n"),
     ("yaml", b"a: 1\n!x a: 2\n"),
     ("yaml", b"a: {b: 1}\nb: 1\n"),
+    ("yaml", b"a: 1\n---\n~\n"),
+    ("yaml", b"? {a: 1}\n: 1\n? {a: 2}\n: 2\n"),
+    ("yaml", b"- &a [x]\n- &b [y]\n- ? *a\n  : 1\n  ? *b\n  : 2\n"),
+    # A collection that is no key itself is not taken apart: it could be as large as the whole file, many times over.
+    ("yaml", b"- &a [x]\n- ? *a\n  : 1\n  ? [x]\n  : 2\n"),
+    ("yaml", b"a: &a [x]\n? *a\n: 1\n? [x]\n: 2\n"),
     ("yaml", b"- {a: 1}\n- {a: 1}\n"),
     ("yaml", b"? [a, b]\n: 1\n? [b, a]\n: 2\n"),
     ("yaml", b"? !x [a]\n: 1\n? !y [a]\n: 2\n"),
@@ -109,6 +116,9 @@ NOT_VALID: list[tuple[Format, bytes, str]] = [
     ("yaml", b"&k a: 1\n*k : 2\n", "not YAML: line 2: the key 'a' is there twice"),
     ("yaml", b"&k [a]: 1\n*k : 2\n", "not YAML: line 2: a key is there twice"),
     ("yaml", b"? [a, b]\n: 1\n? [a, b]\n: 2\n", "not YAML: line 3: a key is there twice"),
+    ("yaml", b"? !x [a]\n: 1\n? !x [a]\n: 2\n", "not YAML: line 3: a key is there twice"),
+    ("yaml", b"- ? [a]\n  : 1\n  ? [a]\n  : 2\n", "not YAML: line 3: a key is there twice"),
+    ("yaml", b"- &a [x]\n- ? *a\n  : 1\n  ? *a\n  : 2\n", "not YAML: line 4: a key is there twice"),
     ("yaml", b"? {a: 1, b: 2}\n: 1\n? {b: 2, a: 1}\n: 2\n", "not YAML: line 3: a key is there twice"),
     ("yaml", b"a: &a {x: 1}\nb: &b {y: 1}\nc:\n  <<: *a\n  <<: *b\n", "not YAML: line 5: the key '<<' is there twice"),
 ]
@@ -155,6 +165,16 @@ def test_a_fault_repeats_what_the_parser_says_of_it(data: bytes) -> None:
 
     assert theirs.value.problem is not None
     assert theirs.value.problem[:20] in format_fault("yaml", data)
+
+
+def test_a_number_that_is_too_long_is_told_without_the_advice_to_programmers() -> None:
+    data = "a = " + "9" * 5000
+    with pytest.raises(ValueError) as theirs:  # noqa: PT011 - whatever the library says
+        tomllib.loads(data)
+
+    told = format_fault("toml", data.encode())
+
+    assert (True, False) == (str(theirs.value)[1:20] in told, "sys." in told)
 
 
 def test_a_fault_of_several_lines_is_told_by_the_first() -> None:

@@ -82,6 +82,36 @@ def test_any_path_of_any_value_has_texts_and_numbers_or_none(path: str, value: A
     assert 0 <= gate.total(gate.numbers_at({"a": value}, path)) <= gate.NUMBER_MAX
 
 
+@pytest.mark.parametrize(
+    ("value", "path", "found"),
+    [
+        ({"a": 1}, "a", [1]),
+        ({"a": 1}, "b", []),
+        ({"a": {"b": 1}}, "a.b", [1]),
+        ({"a": {"b": 1}, "c": {"b": 2}}, "*.b", [1, 2]),
+        ({"a": [1, 2]}, "a.*", [1, 2]),
+        ({"a": [1, 2]}, "a.b", []),
+        ({"a": [{"b": 1}, {"c": 2}]}, "a.*.b", [1]),
+        ([1], "a", []),
+        ({"a": None}, "a", []),
+        ("a", "a", []),
+    ],
+    ids=str,
+)
+def test_a_path_leads_to_a_key_or_to_all_that_is_there(value: Any, path: str, found: list[object]) -> None:
+    assert found == list(gate.values_at(value, path))
+
+
+def test_texts_are_those_that_say_something() -> None:
+    assert ["a", " "] == gate.texts_at(["a", "", " ", 1, True, ["b"], {"c": "d"}], "*")
+
+
+def test_numbers_are_those_that_count_something() -> None:
+    most = gate.NUMBER_MAX
+
+    assert [0, 1, 1.5, most] == gate.numbers_at([0, 1, 1.5, most, most + 2, -1, True, False, "7", [8]], "*")
+
+
 @given(said=st.one_of(hostile.JSON, hostile.TEXTS, hostile.NUMBERS))
 @hostile.often(300)
 def test_any_value_is_a_time_of_this_century_or_none(said: Any) -> None:
@@ -97,8 +127,19 @@ def test_any_value_is_a_time_of_this_century_or_none(said: Any) -> None:
         (1795908855.5e9, datetime(2026, 11, 28, 23, 34, 15, 500000, tzinfo=UTC)),
         ("2026-11-28T23:34:15", datetime(2026, 11, 28, 23, 34, 15, tzinfo=UTC)),
         ("2026-11-29T00:34:15+01:00", datetime(2026, 11, 28, 23, 34, 15, tzinfo=UTC)),
+        ("2000-01-01T00:00:00Z", datetime(2000, 1, 1, tzinfo=UTC)),
+        ("1999-12-31T23:59:59Z", None),
+        ("2099-12-31T23:59:59Z", datetime(2099, 12, 31, 23, 59, 59, tzinfo=UTC)),
+        ("2100-01-01T00:00:00Z", None),
         ("", None),
         (False, None),
+        (None, None),
+        ([], None),
+        (-1, None),
+        (1e300, None),
+        (4102444799 * 10**9, datetime(2099, 12, 31, 23, 59, 59, tzinfo=UTC)),
+        (4102444800 * 10**9, None),
+        (float("nan"), None),
     ],
 )
 def test_a_time_is_read_in_the_unit_that_its_size_tells(said: object, at: datetime | None) -> None:
@@ -111,6 +152,14 @@ def test_any_time_of_a_file_is_a_date(mtime_ns: int) -> None:
 
 
 @pytest.mark.parametrize(
+    ("mtime_ns", "seconds"),
+    [(-5, 0), (0, 0), (1_500_000_000, 1.5), (1795908855 * 10**9, 1795908855), (2**80, 4102444800)],
+)
+def test_the_time_of_a_file_is_the_nearest_that_a_date_can_hold(mtime_ns: int, seconds: float) -> None:
+    assert datetime.fromtimestamp(seconds, UTC) == gate.file_time(mtime_ns)
+
+
+@pytest.mark.parametrize(
     ("said", "kept"),
     [("a-1.b:c_d", True), ("-a", False), ("a/b", False), ("", False), ("a" * 129, False), ("a\n", False)],
 )
@@ -118,7 +167,17 @@ def test_an_id_is_a_word_that_is_neither_an_option_nor_a_path(said: str, kept: b
     assert (said if kept else "") == gate.plain_id(said)
 
 
-@pytest.mark.parametrize(("said", "kept"), [("a b/\n", True), ("a\0b", False), ("é" * 3000, False), ("\ud800", True)])
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ("a b/\n", True),
+        ("a\0b", False),
+        ("é" * 3000, False),
+        ("\ud800", True),
+        ("a" * gate.PATH_BYTES_MAX, True),
+        ("a" * (gate.PATH_BYTES_MAX + 1), False),
+    ],
+)
 def test_a_path_is_what_a_file_system_could_hold(said: str, kept: bool) -> None:
     assert (said if kept else "") == gate.plain_path(said)
 

@@ -146,6 +146,7 @@ def of_w1(line: Line) -> bool:
     return bool(line["worker"] == "w1")
 
 
+SCREEN: Line = {"type": "captured", "worker": "w0", "attempt": 1, "data": {"file": "s", "sha256": "0"}}
 FAR = {"kind": "at", "generation": 9, "due": "2026-01-05T22:00:00Z"}
 
 # --- decisions ------------------------------------------------------------------------------------------------
@@ -311,6 +312,132 @@ def _of_another(log: Forged) -> int:
     return at
 
 
+# --- writes of several lines ----------------------------------------------------------------------------------
+
+
+def _several(log: Forged) -> int:
+    """Find the first of four transitions in one write."""
+    return log.find("verified", lambda line: line["worker"] == "w0")
+
+
+def _without(*which: int) -> Change:
+    """Drop some of four transitions; it shows at the line before the first of them."""
+
+    def change(log: Forged) -> int:
+        at = _several(log)
+        for n in sorted(which, reverse=True):
+            log.drop(at + n)
+        return at + min(which) - 1
+
+    return change
+
+
+def _with_another(behind: int) -> Change:
+    """Put one more among four transitions."""
+
+    def change(log: Forged) -> int:
+        at = _several(log)
+        log.insert(at + behind, log.lines[log.find("started")])
+        log.lines[at + behind]["write"] = log.lines[at]["write"]
+        return at + behind
+
+    return change
+
+
+def one_dropped_and_another_turned(log: Forged) -> int:
+    at = _several(log)
+    log.lines[at + 3]["worker"] = "w1_c1"
+    log.drop(at + 1)
+    return at + 1
+
+
+def first_ones_dropped(log: Forged) -> int:
+    at = log.find("started")
+    log.drop(at)
+    log.drop(at)
+    return at
+
+
+# --- what follows a line that was dropped ---------------------------------------------------------------------------
+
+
+def outcome_dropped_and_row_turned(log: Forged) -> int:
+    at = log.find("launched")
+    log.drop(at)
+    log.lines[at + 2]["data"]["row"] = "give up"
+    return at
+
+
+def outcome_dropped_and_row_lost(log: Forged) -> int:
+    at = log.find("launched")
+    log.drop(at)
+    log.insert(at + 2, {**log.lines[at + 2], **SCREEN})
+    log.lines[at + 3] = {**log.lines[at + 2], "write": -1}
+    return at
+
+
+def screen_behind_the_alarm(log: Forged) -> int:
+    at = log.find("armed", lambda line: line["data"]["why"] == "next") + 1
+    log.insert(at, {**log.lines[at - 1], **SCREEN})
+    return at
+
+
+def screen_behind_a_hooks_report(log: Forged) -> int:
+    at = log.find("looked", skip=1)
+    told: Line = {"type": "progressed", "worker": "w0", "attempt": 1, "data": {"written": 1, "total": 2}}
+    log.insert(at, {**log.lines[at], **told})
+    log.insert(at + 1, {**log.lines[at], **SCREEN})
+    return at + 1
+
+
+def swept_with_something_behind_it(log: Forged) -> int:
+    at = log.find("intended", action("sweep")) + 1
+    log.insert(at, {**log.lines[at - 1], **SCREEN})
+    log.lines[at]["write"] = log.lines[at - 1]["write"]
+    return at
+
+
+# --- writers ----------------------------------------------------------------------------------------------------
+
+
+def continued_by_another(log: Forged) -> int:
+    at = log.find("decided", lambda line: row(line) == "sleep")
+    log.lines[at]["by"] = log.lines[at + 1]["by"] = "hand:9"
+    return at
+
+
+def looked_by_two(log: Forged) -> int:
+    at = log.find("looked", skip=1)
+    log.insert(at, log.lines[at])
+    log.lines[at]["data"] = {"mono": 1001.0, "boot": "00000001", "more": True}
+    log.lines[at]["write"] = log.lines[at + 1]["write"]
+    log.lines[at + 1]["by"] = "at:9"
+    return at + 1
+
+
+def amended_by_two(log: Forged) -> int:
+    at = _changed("amended", "dropped", ["w0"])(log)
+    while log.lines[at + 1]["write"] == log.lines[at]["write"]:
+        at += 1
+    log.lines[at]["by"] = "hand:9"
+    return at
+
+
+# --- lines that begin a check, within one ------------------------------------------------------------------------
+
+
+def looked_before_its_end(log: Forged) -> int:
+    at = log.find("decided", lambda line: row(line) == "sleep")
+    log.insert(at, log.lines[log.find("looked")])
+    return at + 1
+
+
+def armed_for_another_reason(log: Forged) -> int:
+    at = log.find("armed", lambda line: line["data"]["why"] == "head")
+    log.lines[at]["data"]["why"] = "next"
+    return at
+
+
 CHANGES: list[tuple[str, str, Change]] = [
     ("a row changed", "busy", _changed("decided", "row", "give up", own)),
     ("a worker's row changed", "busy", _changed("decided", "row", "tidy", lambda line: not own(line))),
@@ -389,6 +516,27 @@ CHANGES: list[tuple[str, str, Change]] = [
     ("a verdict of another round", "reviewed", _changed("reviewed", "round", 7)),
     ("a verdict dropped", "reviewed", _dropped("reviewed")),
     ("a verdict taken twice", "reviewed", _doubled("reviewed")),
+    ("one of four transitions dropped", "busy", _without(1)),
+    ("the last of four transitions dropped", "busy", _without(3)),
+    ("two of four transitions dropped", "busy", _without(1, 2)),
+    ("the last two of four transitions dropped", "busy", _without(2, 3)),
+    ("three of four transitions dropped", "busy", _without(1, 2, 3)),
+    ("the first two of three transitions dropped", "busy", first_ones_dropped),
+    ("one of four transitions dropped, another turned", "busy", one_dropped_and_another_turned),
+    ("another among four transitions", "busy", _with_another(1)),
+    ("another behind four transitions", "busy", _with_another(4)),
+    ("the first of three outcomes dropped", "busy", _dropped("launched")),
+    ("an outcome dropped, the row behind it turned", "busy", outcome_dropped_and_row_turned),
+    ("an outcome dropped, two screens for the row behind it", "busy", outcome_dropped_and_row_lost),
+    ("a check continued by another process", "busy", continued_by_another),
+    ("a look of two writers", "busy", looked_by_two),
+    ("a screen behind the alarm of a check", "stuck", screen_behind_the_alarm),
+    ("a screen behind a hook's report", "busy", screen_behind_a_hooks_report),
+    ("a session swept with something behind it", "validated", swept_with_something_behind_it),
+    ("an amendment of two writers", "spoken", amended_by_two),
+    ("another alarm taken away at the end", "busy", _changed("disarmed", "generation", 9)),
+    ("another look before a check's end", "busy", looked_before_its_end),
+    ("the alarm set for another reason", "busy", armed_for_another_reason),
     ("a reviewer spared units", "reviewed", _changed("enrolled", "reviews", ["w0/u0"], appointed)),
     ("a reviewer dropped", "reviewed", _dropped("enrolled", appointed)),
 ]  # fmt: skip

@@ -12,13 +12,17 @@ from msgspec import Meta
 
 from wakeman.api.answer import Answer, Value
 from wakeman.api.status import Status, after, describe, following
-from wakeman.core.errors import PlanError, UsageError
+from wakeman.core.errors import PlanError, UnknownNameError, UsageError
 from wakeman.core.model import Deployment, Plan
+from wakeman.core.plan.template import nearest
 from wakeman.core.policy import review
 from wakeman.core.policy.limits import every
 from wakeman.engine.start import deploy
 from wakeman.engine.start.prepare import PreparedPlan, prepare_plan
-from wakeman.ports import World
+from wakeman.ports import Command, World
+
+WORKERS_LISTED_MAX = 10
+"""Workers at most that an error lists."""
 
 
 class PlannedUnit(Value, frozen=True, kw_only=True):
@@ -38,6 +42,7 @@ class PlannedWorker(Value, frozen=True, kw_only=True):
     units: Annotated[tuple[str, ...], Meta(description="Names of its units.")]
     command: Annotated[tuple[str, ...], Meta(description="The exact argument vector.")]
     stdin: Annotated[str | None, Meta(description="File that is the command's stdin.")]
+    prompt: Annotated[str, Meta(description="What its prompt file holds: all that it is told.")]
     writes: Annotated[
         tuple[str, ...] | None, Meta(description="Everything that it may write to; null if it is not confined.")
     ]
@@ -47,7 +52,9 @@ class PlannedReview(Value, frozen=True, kw_only=True):
     """The review before the wrap-up."""
 
     of: Annotated[Literal["sample", "all"], Meta(description="What is reviewed.")]
+    name: Annotated[str, Meta(description="Name of the first reviewer.")]
     command: Annotated[tuple[str, ...], Meta(description="The exact argument vector of the reviewer.")]
+    prompt: Annotated[str, Meta(description="What its prompt file holds: all that it is told.")]
 
 
 class PlannedDeployment(Value, frozen=True, kw_only=True):
@@ -68,6 +75,7 @@ class PlannedDeployment(Value, frozen=True, kw_only=True):
     stage: Annotated[bool, Meta(description="Outputs are staged and moved into place when they pass.")]
     base: Annotated[str | None, Meta(description="Commit at which each worker's git work tree begins.")]
     notes: Annotated[tuple[str, ...], Meta(description="Remarks that prevent nothing.")]
+    warnings: Annotated[tuple[str, ...], Meta(description="Probable mistakes, each with file and line.")]
     up: Annotated[str, Meta(description="The command that starts it.")]
 
 
@@ -75,6 +83,7 @@ class StartedDeployment(Status, frozen=True, kw_only=True):
     """A deployment that was started."""
 
     weakness: Annotated[str | None, Meta(description="Why its alarm may not fire; null if it will.")]
+    warnings: Annotated[tuple[str, ...], Meta(description="Probable mistakes in the plan, each with file and line.")]
 
 
 class Initialised(Value, frozen=True, kw_only=True):
@@ -115,7 +124,7 @@ def plan(world: World, prepared: PreparedPlan, file: str) -> Answer[PlannedDeplo
             for unit in prepared.units
         ),
         workers=tuple(_planned_worker(one) for one in previews),
-        review=PlannedReview(of=prepared.plan.verify.review.of, command=reviewer.argv) if reviewer else None,
+        review=_planned_review(prepared.plan, reviewer),
         conflicts=(),
         existing=tuple(mark.path for mark in prepared.existing),
         every=every(Deployment(plan=prepared.plan)),
@@ -126,6 +135,7 @@ def plan(world: World, prepared: PreparedPlan, file: str) -> Answer[PlannedDeplo
         stage=workers.stage,
         base=prepared.repository.base if prepared.repository else None,
         notes=prepared.notes,
+        warnings=prepared.warnings,
         up=up,
     )
     return Answer(data, (up,))
@@ -141,18 +151,38 @@ def approve(prepared: PreparedPlan, *, yes: bool) -> None:
         )
 
 
-def started(world: World, d: Deployment) -> Answer[StartedDeployment]:
-    """Return the answer of `up`; the notes say why the alarm may not fire."""
+def started(world: World, d: Deployment, prepared: PreparedPlan) -> Answer[StartedDeployment]:
+    """Return the answer of `up`; the notes say why the alarm may not fire, and what is probably wrong in the plan."""
     status = describe(world, d, d.looked_at)
     weak = d.outcome == "open" and (d.alarm is None or not d.alarm.job)
-    data = StartedDeployment(**msgspec.structs.asdict(status), weakness=world.timer.weakness() if weak else None)
+    data = StartedDeployment(
+        **msgspec.structs.asdict(status),
+        weakness=world.timer.weakness() if weak else None,
+        warnings=prepared.warnings,
+    )
     weakness = data.weakness or f"{world.timer.name} did not take the job"
-    return Answer(data, following(data), notes=_warnings(weakness, d) if weak else ())
+    return Answer(data, following(data), notes=(*_as_notes(prepared), *(_warnings(weakness, d) if weak else ())))
 
 
 def amend(world: World, name: str, prepared: PreparedPlan) -> Answer[Status]:
     """Change the plan of an open deployment for workers that are not launched yet."""
-    return after(world, deploy.amend(world, name, prepared))
+    answer = after(world, deploy.amend(world, name, prepared))
+    return msgspec.structs.replace(answer, notes=(*_as_notes(prepared), *answer.notes))
+
+
+def find_prompt(data: PlannedDeployment, name: str) -> str:
+    """Return what a worker, or the first reviewer, is told. Raises: UnknownNameError with the nearest name."""
+    known = {worker.name: worker.prompt for worker in data.workers}
+    if data.review is not None:
+        known[data.review.name] = data.review.prompt
+    if name not in known:
+        listed = ", ".join([*known][:WORKERS_LISTED_MAX]) + (", ..." if len(known) > WORKERS_LISTED_MAX else "")
+        raise UnknownNameError(f"--prompt: found {name!r}; expected one of {listed}{nearest(name, known)}")
+    return known[name]
+
+
+def _as_notes(prepared: PreparedPlan) -> tuple[str, ...]:
+    return tuple(f"warning: {text}" for text in prepared.warnings)
 
 
 def _warnings(weakness: str, d: Deployment) -> tuple[str, ...]:
@@ -170,8 +200,17 @@ def _planned_worker(one: deploy.Preview) -> PlannedWorker:
         units=tuple(unit.name for unit in one.share.units),
         command=one.command.argv,
         stdin=one.command.stdin or None,
+        prompt=one.prompt.encode(errors="replace").decode(),
         writes=None if one.writes is None else tuple(one.writes),
     )
+
+
+def _planned_review(plan: Plan, first: tuple[str, Command, str] | None) -> PlannedReview | None:
+    if first is None:
+        return None
+    name, command, prompt = first
+    shown = prompt.encode(errors="replace").decode()
+    return PlannedReview(of=plan.verify.review.of, name=name, command=command.argv, prompt=shown)
 
 
 def _unheld(plan: Plan) -> list[str]:

@@ -254,9 +254,22 @@ def test_a_worker_knows_its_name_its_group_and_its_units() -> None:
         "group.key": "docs/a b/",
         "group.name": "a_b",
         "unit_table": "u -> o",
+        "unit": "u",
+        "input": "u",
+        "output": "o",
         "prompt_file": "/p",
         "units_file": "/u",
     } == worker_names("d", share, "/p", "/u")
+
+
+def test_a_prompt_may_name_all_units_inputs_and_outputs_in_one_line() -> None:
+    units = (Unit(name="u", outputs=("o", "p q")), Unit(name="v", input="in/v.md", outputs=("w",)))
+    names = worker_names("d", Share(name="w", key="k", units=units), "/p", "/u")
+
+    assert ("u, v", "u, in/v.md", 'o, "p q", w') == (names["unit"], names["input"], names["output"])
+    assert ("", "", "") == tuple(
+        worker_names("d", Share(name="w", key="k", units=()), "", "")[name] for name in ("unit", "input", "output")
+    )
 
 
 def test_a_prompt_is_its_template_and_then_the_note() -> None:

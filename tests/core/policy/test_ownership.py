@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-import msgspec
 import pytest
+from msgspec import structs
 
 from wakeman.core.model import Host, Identity
 from wakeman.core.policy.ownership import Site, digest, entry, refusal
@@ -13,23 +13,32 @@ KNOWN = entry(SITE, HOST)
 
 
 def other(site: Site = SITE, **identity: object) -> Site:
-    return msgspec.structs.replace(site, identity=msgspec.structs.replace(HERE, **identity))
+    return structs.replace(site, identity=structs.replace(HERE, **identity))
 
 
 @pytest.mark.parametrize(
     ("site", "words"),
     [
-        (msgspec.structs.replace(SITE, directory="/copy/night"), "another directory"),
-        (msgspec.structs.replace(SITE, inode=43), "another directory"),
-        (msgspec.structs.replace(SITE, device=2), "another disk"),
+        (structs.replace(SITE, directory="/copy/night"), "another directory"),
+        (structs.replace(SITE, inode=43), "another directory"),
+        (structs.replace(SITE, device=2), "another disk"),
         (other(machine="m2"), "another machine"),
         (other(uid=0), "belongs to user 1000, this is user 0"),
         (other(pid_namespace=8), "another PID namespace"),
-        (other(msgspec.structs.replace(SITE, boot="b2"), machine="m2"), "another machine"),
+        (other(structs.replace(SITE, boot="b2"), machine="m2"), "another machine"),
     ],
 )
 def test_what_differs_from_where_it_began_is_not_live(site: Site, words: str) -> None:
     assert words in refusal(KNOWN, site, HOST)
+
+
+def test_of_a_machines_id_so_much_is_shown_that_two_are_told_apart() -> None:
+    was, now = (structs.replace(HERE, machine=each * 4) for each in ("0123abcd", "4567fedc"))
+    known = entry(structs.replace(SITE, identity=was), HOST)
+
+    told = refusal(known, structs.replace(SITE, identity=now), HOST)
+
+    assert "(0123abcd, this is 4567fedc)" in told
 
 
 def test_what_the_registry_does_not_know_is_not_live() -> None:
@@ -42,7 +51,7 @@ def test_where_it_began_it_is_live(host: Host | None) -> None:
 
 
 def test_a_restart_of_the_machine_may_number_its_disks_anew() -> None:
-    assert "" == refusal(KNOWN, msgspec.structs.replace(SITE, boot="b2", device=9), HOST)
+    assert "" == refusal(KNOWN, structs.replace(SITE, boot="b2", device=9), HOST)
 
 
 @pytest.mark.parametrize(
@@ -56,11 +65,11 @@ def test_a_restart_of_the_machine_may_number_its_disks_anew() -> None:
     ],
 )
 def test_a_log_that_names_other_programs_or_places_is_not_live(change: dict[str, object]) -> None:
-    assert "names other programs" in refusal(KNOWN, SITE, msgspec.structs.replace(HOST, **change))
+    assert "names other programs" in refusal(KNOWN, SITE, structs.replace(HOST, **change))
 
 
 def test_a_host_has_one_digest_wherever_it_was_adopted() -> None:
-    assert digest(HOST) == digest(msgspec.structs.replace(HOST, identity=None))
+    assert digest(HOST) == digest(structs.replace(HOST, identity=None))
 
 
 def test_a_host_that_no_log_can_hold_has_a_digest_too() -> None:

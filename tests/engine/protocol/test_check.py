@@ -118,10 +118,28 @@ def intruded(made: Play) -> Play:
     return made
 
 
+def written_anew(why: str = "") -> Play:
+    """Give a deployment whose last worker ends, after an output of the first was written anew; `why`: not kept."""
+    made = begun(workers=2, units=1, acts={"w1": Act(seconds=120)})
+    looked(after(made, 70)).stage.files.write("/plans/out/w0/u0.json", b"anew")
+    if why:
+        made.stage.files.failing["/plans/out/w0/u0.json"] = why
+    return after(made, 70)
+
+
 LOOK: list[Step] = [FindAlarm, Spool, ClearSpool, Observe, "look?: looked"]
 REARM: list[Step] = [Rearm, "alarm: armed", Replace]
 ENDED: list[Step] = [Exists, "action: w0 move", Rename, "outcome: w0 effected", Exists]
 VERIFIED: list[Step] = [Sync, "transition: w0 exited, w0 verified", *ENDED]
+LAST_VERIFIED: list[Step] = [
+    Sync,
+    "transition: w1 exited, w1 verified",
+    Exists,
+    "action: w1 move",
+    Rename,
+    "outcome: w1 effected",
+    Exists,
+]
 WRAP_UP: list[Step] = ["decision: wrap up, wake", Exists, Bury, FindAlarm, "action: closed"]
 INSTALL: list[Step] = [Promote, "outcome: w0 effected"]
 NOW_STARTED = "transition: w0 started"
@@ -195,6 +213,25 @@ CHECKS: dict[str, tuple[Callable[[], Play], list[Step]]] = {
     "a strange file is in the place of a staged output": (
         lambda: intruded(after(begun(**STAGED), 70)),
         [*LOOK, "line: conflicted", NOW_STARTED, "decision: sleep, wake", *REARM],
+    ),
+    "an output was written anew since it was done": (
+        written_anew,
+        [*LOOK, *LAST_VERIFIED, Sync, "decision: wrap up, wake", Exists, Exists, Bury, FindAlarm, "action: closed"],
+    ),
+    "the disk does not keep an output that was written anew": (
+        lambda: written_anew("no room"),
+        [
+            *LOOK,
+            *LAST_VERIFIED,
+            Sync,
+            "outcome: w0 unsynced",
+            "decision: clean up",
+            "action: w0_c1 enrolled",
+            "decision: launch",
+            *launch("w0_c1"),
+            "decision: sleep",
+            *REARM,
+        ],
     ),
     "a row is proposed": (
         lambda: after(begun(**HELD), 70),

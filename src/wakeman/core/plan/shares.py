@@ -109,6 +109,9 @@ def worker_names(deployment: str, share: Share, prompt_file: str, units_file: st
         "worker": share.name,
         "deployment": deployment,
         "unit_table": unit_table(share.units),
+        "unit": ", ".join(_word(unit.name) for unit in share.units),
+        "input": ", ".join(map(_source_word, share.units)),
+        "output": ", ".join(_word(output) for unit in share.units for output in unit.outputs),
         "prompt_file": prompt_file,
         "units_file": units_file,
     }
@@ -126,10 +129,7 @@ def task_text(template: str, values: Mapping[str, str], where: str = "workers.pr
 
 def unit_table(units: Iterable[Unit]) -> str:
     """List units for an agent to read, one a line: `input -> outputs`; anything but a plain path is quoted."""
-    return "\n".join(
-        f"{_word(unit.name if unit.input is None else unit.input)} -> {', '.join(map(_word, unit.outputs))}"
-        for unit in units
-    )
+    return "\n".join(f"{_source_word(unit)} -> {', '.join(map(_word, unit.outputs))}" for unit in units)
 
 
 def units_listing(units: Iterable[Unit]) -> str:
@@ -245,6 +245,11 @@ def _group(key: str) -> dict[str, str]:
 
 def _base_name(path: str) -> str:
     return posixpath.basename(path.rstrip("/")) or path
+
+
+def _source_word(unit: Unit) -> str:
+    """Return a unit's input for an agent to read; its name, if it has none."""
+    return _word(unit.name if unit.input is None else unit.input)
 
 
 def _word(text: str) -> str:

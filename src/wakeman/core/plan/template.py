@@ -14,6 +14,8 @@ from wakeman.core.errors import PlanError
 PATH = ("path", "parent", "parent_name", "name", "stem", "suffix")
 UNIT = (*PATH, "unit", "input")
 WORKER = ("worker", "group.key", "group.name", "unit_table", "prompt_file", "units_file", "deployment")
+SHARE = ("unit", "input", "output")
+"""Of a worker's prompt: all of its units, their inputs, their outputs, each list in one line."""
 
 REVIEW = (*WORKER, "verdict_file", "round")
 
@@ -22,7 +24,7 @@ SCOPES: dict[str, tuple[str, ...]] = {
     "units.writes": UNIT,
     "workers.by": UNIT,
     "workers.name": (*UNIT, "group.key", "group.name"),
-    "workers.prompt": WORKER,
+    "workers.prompt": (*WORKER, *SHARE),
     "workers.command": WORKER,
     "workers.args": WORKER,
     "workers.before": WORKER,
@@ -38,7 +40,7 @@ SCOPES: dict[str, tuple[str, ...]] = {
     "cleanup.move.from": WORKER,
     "cleanup.move.to": WORKER,
 }
-"""Key -> names in scope. Where `unit` is in scope, the unit's own keys (of a matrix, an item, a JSON line) are too."""
+"""Key -> names in scope. Where those of UNIT are, the unit's own keys (of a matrix, an item, a JSON line) are too."""
 
 _PLACEHOLDER = (
     r"""\{\{\s*(?P<quote>["'])(?P<braces>[{}]+)(?P=quote)\s*\}\}"""
@@ -50,6 +52,11 @@ _PLACEHOLDER = (
 def template_faults(template: str, scope: Collection[str] | None) -> list[str]:
     """List the faults of a template whose names must be in `scope` (None: any name is allowed)."""
     return list(dict.fromkeys(_faults(template, scope)))
+
+
+def names_used(template: str) -> set[str]:
+    """Return the names that a template asks for."""
+    return {token["name"] for token in re.finditer(_PLACEHOLDER, template) if token["name"]}
 
 
 def render(template: str, values: Mapping[str, str]) -> str:

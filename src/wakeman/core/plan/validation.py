@@ -221,7 +221,7 @@ def _templates(plan: Plan) -> Iterator[Problem]:
     own = unit_template_names(plan.units)
     sources = tuple(("units", source) for source in SOURCES)
     for key, scope in SCOPES.items():
-        of_unit = "unit" in scope
+        of_unit = scope[: len(UNIT)] == UNIT
         for path, value in leaves(msgspec.to_builtins(plan), key.split(".")):
             malformed = template_faults(str(value), None)
             for fault in template_faults(str(value), _allowed(scope, own) if of_unit else scope):

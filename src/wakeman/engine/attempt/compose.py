@@ -212,6 +212,11 @@ def compose_attempt(
     return task, command, start
 
 
+def prompt_text(task: Task, command: Command) -> str:
+    """Return what an attempt's prompt file holds: its task, after what the client is told of its profile."""
+    return f"{command.preface}\n\n{task.prompt}" if command.preface else task.prompt
+
+
 def _recorded_profile(world: World, plan: Plan) -> Agent | None:
     """Return the profile of a plan's workers: the one that `up` recorded. Logs of the version before have none."""
     name = plan.workers.agent
@@ -258,8 +263,7 @@ def prepare_attempt(world: World, d: Deployment, worker: WorkerState) -> Attempt
     workspace(d, worker).prepare(world, task, start)
     _require_cwd(world, d, worker, start.cwd)
     files.write(task.units_file, units_listing(review.subjects(d, worker) if worker.review else units).encode())
-    text = f"{command.preface}\n\n{task.prompt}" if command.preface else task.prompt
-    files.write(task.prompt_file, text.encode("utf-8", "surrogateescape"))
+    files.write(task.prompt_file, prompt_text(task, command).encode("utf-8", "surrogateescape"))
     files.write(layout.outputs_list(host, worker), _outputs_for_hook(task.outputs))
     files.write(posixpath.join(home, "cwd"), f"{task.cwd}\n".encode("utf-8", "surrogateescape"))
     confinement.prepare_confinement(world, d, worker, command)

@@ -22,7 +22,7 @@ from wakeman.core.policy import review
 from wakeman.core.policy.tables import EDITION
 from wakeman.engine import alarm, layout, live
 from wakeman.engine.attempt import confinement
-from wakeman.engine.attempt.compose import compose_attempt
+from wakeman.engine.attempt.compose import compose_attempt, prompt_text
 from wakeman.engine.check import check
 from wakeman.engine.directories import identified
 from wakeman.engine.effects.close import bury
@@ -78,6 +78,7 @@ class Preview(Struct, frozen=True):
 
     share: Share
     command: Command
+    prompt: str  # what its prompt file holds
     confined: str | None
     writes: list[str] | None
 
@@ -88,8 +89,8 @@ def preview(world: World, prepared: PreparedPlan) -> list[Preview]:
     return [_preview(world, d, share) for share in prepared.shares]
 
 
-def reviewer(world: World, prepared: PreparedPlan) -> Command | None:
-    """Return the exact command of the first reviewer, without starting anything; None without a review."""
+def reviewer(world: World, prepared: PreparedPlan) -> tuple[str, Command, str] | None:
+    """Return name, exact command and prompt of the first reviewer, without starting anything; None without a review."""
     if not review.wanted(prepared.plan):
         return None
     d = _ahead(world, prepared)
@@ -97,7 +98,8 @@ def reviewer(world: World, prepared: PreparedPlan) -> Command | None:
     apply_drafts(d, [first], world.clock.now(), world.by)
     worker = d.workers[first.worker or ""]
     worker.attempt = 1
-    return compose_attempt(world, d, worker)[1]
+    task, command, _ = compose_attempt(world, d, worker)
+    return worker.name, command, prompt_text(task, command)
 
 
 def _ahead(world: World, prepared: PreparedPlan) -> Deployment:
@@ -114,9 +116,11 @@ def _ahead(world: World, prepared: PreparedPlan) -> Deployment:
 
 def _preview(world: World, d: Deployment, share: Share) -> Preview:
     worker = d.workers[share.name]
-    command, way = compose_attempt(world, d, worker)[1], d.host.confinement
+    task, command, _ = compose_attempt(world, d, worker)
+    way = d.host.confinement
     writes = confinement.writable_paths(d, worker, stream=command.to_file) if way is not None else None
-    return Preview(share=share, command=command, confined=way.words if way is not None else None, writes=writes)
+    confined = way.words if way is not None else None
+    return Preview(share=share, command=command, prompt=prompt_text(task, command), confined=confined, writes=writes)
 
 
 def up(world: World, prepared: PreparedPlan) -> Deployment:
@@ -238,7 +242,7 @@ def _require_programs(world: World, prepared: PreparedPlan) -> None:
     programs |= {f"wake.to[{n}].run": target.run[0] for n, target in enumerate(plan.wake.to) if target.run}
     programs |= {"verify.command": plan.verify.command[0]} if plan.verify.command else {}
     judge = reviewer(world, prepared)
-    programs |= {"verify.review": judge.argv[0]} if judge is not None else {}
+    programs |= {"verify.review": judge[1].argv[0]} if judge is not None else {}
     path, cwd = prepared.host.env.get("PATH", ""), plan.workers.cwd
     absent = [
         f"{key}: found {program!r}, which is no program on PATH or at that place"

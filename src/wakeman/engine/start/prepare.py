@@ -14,6 +14,7 @@ from wakeman.core.errors import PlanError, ProgramError, StorageError, UnknownNa
 from wakeman.core.gate import Refused, decode_text
 from wakeman.core.model import Agent, FileFingerprint, Host, Plan, Repository, Share, Unit, WorkersSpec
 from wakeman.core.plan import shares as planning
+from wakeman.core.plan import telling
 from wakeman.core.plan.conflicts import conflicts, used_paths
 from wakeman.core.plan.links import directories_above, find_links
 from wakeman.core.plan.parser import read_plan
@@ -58,6 +59,7 @@ class PreparedPlan(Struct, frozen=True):
     repository: Repository | None = None
     links: Mapping[str, str] = {}  # directories above outputs that are symlinks, and where they lead
     notes: tuple[str, ...] = ()  # remarks that prevent nothing
+    warnings: tuple[str, ...] = ()  # what prevents nothing, and is probably a mistake; each with its line
     agents: Mapping[str, Agent] = {}  # the profiles that its workers and reviewers get, read once, by name
     cwd_ids: Mapping[str, str] = {}  # by share: what tells the directory that its worker starts in from others
 
@@ -118,6 +120,7 @@ def prepare_plan(world: World, text: str, where: str, root: str, stdin: Callable
         repository=repository,
         links={} if repository else _links(world, outputs),
         notes=notes,
+        warnings=_with_line_numbers(_mistakes(world, plan, prompt), text, where),
         agents=_used_profiles(world, plan),
         cwd_ids=_cwd_ids(world, plan, root, shares),
     )
@@ -286,7 +289,8 @@ def _reviewer_faults(world: World, plan: Plan, root: str) -> list[str]:
             faults += probe(world, review.reviewing(plan), root)
         except WakemanError as fault:
             faults.append(str(fault))
-    return [f.replace("workers.agent", "verify.agent").replace("workers.", "verify.review.") for f in faults]
+    found = [f.replace("workers.agent", "verify.agent").replace("workers.", "verify.review.") for f in faults]
+    return [*found, *telling.review_prompt_faults(plan)]
 
 
 def _homeless(world: World, plan: Plan, root: str, shares: Sequence[Share]) -> list[str]:
@@ -331,10 +335,20 @@ def _agent_faults(world: World, plan: Plan, _: str) -> list[str]:
 
 def _prompt_faults(world: World, plan: Plan, root: str) -> list[str]:
     try:
-        _prompt_template(world, plan, root)
+        prompt = _prompt_template(world, plan, root)
     except StorageError as fault:
         return [f"workers.prompt_file: {fault}"]
+    with suppress(UnknownNameError, UsageError):  # reported elsewhere
+        return [*telling.prompt_faults(plan, prompt, asks=world.harness(plan.workers.harness).uses_prompt)]
     return []
+
+
+def _mistakes(world: World, plan: Plan, prompt: str) -> Iterator[str]:
+    """Yield what is probably a mistake in the prompts of a plan without faults, by key."""
+    harness = world.harness(plan.workers.harness)
+    yield from telling.prompt_warnings(plan, prompt, asks=harness.uses_prompt, takes_profile=harness.uses_agent)
+    if review.wanted(plan):
+        yield from telling.review_warnings(plan, asks=world.harness(review.harness(plan)).uses_prompt)
 
 
 def _variable_faults(world: World, plan: Plan, root: str) -> list[str]:

@@ -45,6 +45,11 @@ def _init_options(parser: ArgumentParser) -> None:
     )
 
 
+def _plan_options(parser: ArgumentParser) -> None:
+    _file(parser)
+    parser.add_argument("--prompt", metavar="WORKER", help="print what that worker is told, and nothing else")
+
+
 def _up_options(parser: ArgumentParser) -> None:
     _file(parser)
     _starting(parser)
@@ -160,7 +165,10 @@ def plan(options: Namespace) -> int:
     """Show everything that `up` would start, without starting it."""
     world = reach(options)
     answer = api.plan(world, gather_plan(world, options.file), options.file)
-    return show(options, answer, _print_planned, answer.next)
+    if options.prompt is None:
+        return show(options, answer, _print_planned, answer.next)
+    prompt = api.find_prompt(answer.data, options.prompt)
+    return show(options, answer, lambda _: out(harmless(prompt)))
 
 
 def _print_planned(data: api.PlannedDeployment) -> None:
@@ -177,6 +185,8 @@ def _print_planned(data: api.PlannedDeployment) -> None:
         out(f"each worker gets a git work tree of its own from the commit {data.base[:12]}")
     for note in data.notes:
         out(f"note: {printable(note)}")
+    for warning in data.warnings:
+        out(f"warning: {printable(warning)}")
     units = {unit.unit: unit for unit in data.units}
     for worker in data.workers:
         out("")
@@ -229,10 +239,11 @@ def _started(options: Namespace, world: World, prepared: PreparedPlan) -> int:
     if options.watch and not options.dry_run:
         from wakeman.faces.cli.watch import watch_and_print
 
+        _tell(options, world, d, prepared)
         return watch_and_print(options, msgspec.structs.replace(world, by=world.by.replace("up", "watch")), d.name)
     if options.wait and not options.dry_run:
-        return _awaited(options, world, d)
-    answer = api.started(world, d)
+        return _awaited(options, world, d, prepared)
+    answer = api.started(world, d, prepared)
     return show(options, answer, _up, answer.next)
 
 
@@ -245,13 +256,18 @@ def _up(data: api.StartedDeployment) -> None:
         out(next_check(data))
 
 
-def _awaited(options: Namespace, world: World, d: Deployment) -> int:
+def _awaited(options: Namespace, world: World, d: Deployment, prepared: PreparedPlan) -> int:
     from wakeman.api.check import wait
 
-    if not options.json:
-        for note in api.started(world, d).notes:  # now: a warning after the end would come too late
-            print_note(printable(note))
+    _tell(options, world, d, prepared)
     return done(options, wait(world, d.name, "done", time.sleep, options.timeout))
+
+
+def _tell(options: Namespace, world: World, d: Deployment, prepared: PreparedPlan) -> None:
+    """Print the notes of `up` now: a warning after the end would come too late."""
+    if not options.json:
+        for note in api.started(world, d, prepared).notes:
+            print_note(printable(note))
 
 
 def _reading(options: Namespace, world: World) -> World:
@@ -314,7 +330,7 @@ def _setting(text: str) -> tuple[str, object]:
 
 VERBS: dict[str, Verb] = {
     "init": ("wakeman init wakeman.toml", _init_options, init),
-    "plan": ("wakeman plan wakeman.toml", _file, plan),
+    "plan": ("wakeman plan wakeman.toml --prompt condense_a", _plan_options, plan),
     "up": ("wakeman up wakeman.toml --wait", _up_options, up),
     "run": (
         "wakeman run --items a b --output 'out/{{ unit }}' -- sh -c 'date > out/$1' sh '{{ group.key }}'",

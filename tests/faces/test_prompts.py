@@ -1,0 +1,106 @@
+"""What workers are told can be read before they are paid, and an empty or lost task is said before they start."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from tests.faces.conftest import SLEEPER, Place
+
+pytestmark = pytest.mark.real
+
+CLIENT = """\
+name = "night"
+[units]
+items = ["a", "b c"]
+output = "out/{{ unit }}.txt"
+[workers]
+by = "all"
+name = "night_all"
+harness = "codex"
+auto_approve = "edits"
+agent = "keeper"
+socket = "faces"
+"""
+KEEPER = '[agents.keeper]\ndescription = "keeps"\nprompt = "Keep every fact."\n'
+TASK = 'prompt = "Write {{ unit }}:\\n{{ unit_table }}"\n'
+TABLE = 'a -> out/a.txt\n"b c" -> "out/b c.txt"\n'
+BLANK_FILES = {"empty": b"", "blanks": b" \n\t\n", "mark": b"\xef\xbb\xbf", "mark and blanks": b"\xef\xbb\xbf\n"}
+
+
+def test_the_prompt_of_a_worker_is_printed_as_it_gets_it_and_nothing_else(place: Place) -> None:
+    said = place("plan", place.plan(CLIENT + TASK + KEEPER), "--prompt", "night_all")
+
+    assert (0, "") == (said.code, said.err)
+    assert said.out.startswith("Keep every fact.\n")
+    assert said.out.endswith(f'\n\nWrite a, "b c":\n{TABLE}')
+
+
+def test_every_prompt_is_in_the_json(place: Place) -> None:
+    data = place("plan", place.plan(CLIENT + TASK + KEEPER), "--json").json
+
+    assert data["workers"][0]["prompt"].endswith(f'\n\nWrite a, "b c":\n{TABLE}')
+    assert [] == data["warnings"]
+
+
+def test_the_prompt_of_a_reviewer_is_printed_too(place: Place) -> None:
+    plan = place.plan(CLIENT + TASK + KEEPER + '[verify]\nagent = "keeper"\nsample = 1\n')
+    said = place("plan", plan, "--prompt", "review_1")
+
+    assert "Review files that others have made." in said.out
+    assert said.out.rstrip("\n") == place("plan", plan, "--json").json["review"]["prompt"].rstrip("\n")
+
+
+def test_a_worker_that_is_not_there_is_named_with_those_that_are(place: Place) -> None:
+    said = place("plan", place.plan(CLIENT + TASK + KEEPER), "--prompt", "night_al")
+
+    assert (3, "") == (said.code, said.out)
+    assert "--prompt: found 'night_al'; expected one of night_all; did you mean 'night_all'?" in said.err
+
+
+@pytest.mark.parametrize("verb", ["plan", "up"])
+@pytest.mark.parametrize("harness", ["claude", "codex", "gemini", "opencode", "aider"])
+def test_a_client_without_a_prompt_is_refused_with_line_and_cure(place: Place, verb: str, harness: str) -> None:
+    said = place(verb, place.plan(CLIENT.replace('"codex"', f'"{harness}"') + KEEPER))
+
+    assert 2 == said.code
+    assert "error: plan.toml:5: workers.prompt: missing, and so is workers.prompt_file; expected what each" in said.err
+    assert not place.state.exists()
+
+
+def test_a_plan_in_json_or_with_dotted_keys_gets_its_line_too(place: Place) -> None:
+    tables = {
+        "units": {"items": ["a"], "output": "o"},
+        "workers": {"harness": "claude", "auto_approve": "edits"},
+    }
+    (place.path / "plan.json").write_text(json.dumps({"name": "n", **tables}, indent=1))
+    dotted = 'name = "n"\nunits.items = ["a"]\nunits.output = "o"\nworkers.harness = "claude"\n'
+
+    assert "plan.json:" in place("plan", "plan.json").err
+    assert "plan.toml:4: workers.prompt: missing" in place("plan", place.plan(dotted)).err
+
+
+@pytest.mark.parametrize("name", BLANK_FILES)
+def test_a_prompt_file_without_a_visible_sign_is_refused(place: Place, name: str) -> None:
+    (place.path / "p.md").write_bytes(BLANK_FILES[name])
+
+    said = place("plan", place.plan(CLIENT + 'prompt_file = "p.md"\n' + KEEPER))
+
+    assert "plan.toml:12: workers.prompt_file: found nothing but blanks in 'p.md'" in said.err
+
+
+def test_a_prompt_that_names_no_unit_is_a_warning(place: Place) -> None:
+    said = place("plan", place.plan(CLIENT + 'prompt = "Do it."\n' + KEEPER))
+
+    assert 0 == said.code
+    assert "\nwarning: plan.toml:12: workers.prompt: names none of {{ unit_table }}, " in said.out
+
+
+def test_up_says_what_is_probably_wrong_and_begins(place: Place) -> None:
+    said = place("up", place.plan(SLEEPER + 'prompt = "Do it."\n'))
+    again = place("up", "plan.toml", "--json").json
+
+    assert 0 == said.code
+    assert "warning: plan.toml:11: workers.prompt: nobody reads it" in said.err
+    assert ["plan.toml:11: workers.prompt: nobody reads it"] == [text[:45] for text in again["warnings"]]
+    assert "warning: plan.toml:11" in place("amend", "night", "plan.toml").err
