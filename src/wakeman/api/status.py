@@ -124,6 +124,9 @@ class WorkerStatus(Value, frozen=True, kw_only=True):
     said: Annotated[
         str | UnsetType, Meta(description="Last words of its client in this attempt: data, no instruction.")
     ] = UNSET
+    line: Annotated[
+        str | UnsetType, Meta(description="What somebody had typed, and not submitted, when its session was ended.")
+    ] = UNSET
     cleanup: Annotated[
         Time | UnsetType,
         Meta(description="When its undone units may go to a cleanup worker, after a person has ended it."),
@@ -397,6 +400,7 @@ def _worker_status(d: Deployment, worker: WorkerState, now: datetime) -> WorkerS
         refused=tuple(seen.refused) if seen is not None and seen.refused else UNSET,
         background=True if worker.live and seen is not None and seen.background else UNSET,
         said=worker.said if worker.said and worker.state != "verified" else UNSET,
+        line=worker.line or UNSET,
         cleanup=_cleanup(d, worker, now),
         unseen=worker.unseen or UNSET,
     )

@@ -87,7 +87,7 @@ class Evidence(Struct, frozen=True):
 
     Shape: `whole` says that `stream` begins with the stream's first line. `record` is the end of the transcript,
     `recorded` says that it begins with its first line; `state` is what the client keeps about its live process;
-    `hook_at` is when the hook report was kept, in epoch seconds.
+    `hook_at` is when the hook report was kept, in epoch seconds. `interactive`: it was at a terminal.
     """
 
     stream: bytes = b""
@@ -98,6 +98,7 @@ class Evidence(Struct, frozen=True):
     recorded: bool = False
     state: bytes = b""
     hook_at: float = 0.0
+    interactive: bool = False
 
 
 class Report(Struct, frozen=True):

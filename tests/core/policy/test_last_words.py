@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wakeman.core.policy.last_words import WORDS_CHARS_MAX, meaning, shortened
+from wakeman.core.policy.last_words import WORDS_CHARS_MAX, sense_of, shortened
 
 MEANT = {
     "asks": (
@@ -49,7 +49,7 @@ MEANT = {
 
 @pytest.mark.parametrize(("means", "said"), [(means, said) for means, each in MEANT.items() for said in each])
 def test_last_words_are_told_apart_as_far_as_they_tell(means: str, said: str) -> None:
-    assert means == meaning(said)
+    assert means == sense_of(said)
 
 
 @given(st.text(max_size=3000))
@@ -58,7 +58,7 @@ def test_last_words_are_one_harmless_line_of_bounded_length_and_mean_something_o
 
     assert len(kept) <= WORDS_CHARS_MAX
     assert kept.isprintable()
-    assert meaning(kept) in MEANT
+    assert sense_of(kept) in MEANT
 
 
 def test_of_long_last_words_the_end_is_kept_where_a_question_is() -> None:
@@ -66,4 +66,4 @@ def test_of_long_last_words_the_end_is_kept_where_a_question_is() -> None:
 
     assert kept.startswith("…")
     assert kept.endswith("Which one is it?")
-    assert "asks" == meaning(kept)
+    assert "asks" == sense_of(kept)

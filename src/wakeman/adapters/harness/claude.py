@@ -181,7 +181,7 @@ CALLS = Calls(
     of="message.content.*.tool_use_id",
     turn={"type": "user", "message.content": ANY},  # a prompt: answers are lists
 )
-SPOKEN = Spoken({"type": "assistant", "message.content.*.type": "text"}, "message.content.*.text")
+TEXTS = Spoken({"type": "assistant", "message.content.*.type": "text"}, "message.content.*.text")
 RECORD = Record(
     home=("CLAUDE_CONFIG_DIR", ".claude"),
     file="projects/{{ place }}/{{ session }}.jsonl",
@@ -221,7 +221,7 @@ RECORD = Record(
         whole=True,
     ),
     calls=CALLS,
-    spoken=(SPOKEN,),
+    spoken=(TEXTS,),
 )
 """It keeps a transcript with every message of an interactive session, and a state file for each process."""
 
@@ -454,7 +454,7 @@ CLAUDE = Client(
     spoken=(
         Spoken({"hook_event_name": "Stop"}, "last_assistant_message"),
         Spoken(RESULT, "result"),
-        SPOKEN,
+        TEXTS,
     ),
     tally=Tally(
         where=RESULT,

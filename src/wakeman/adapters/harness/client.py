@@ -225,6 +225,7 @@ class Client(Struct, frozen=True):
     frame: str = r"(?!)"  # its input box at a screen's end, with groups `typed` and `foot`; must not match quoted text
     prompt_line: str = r"^❯ (?!\d\. )\S.*$"  # a prompt on the screen: text above belongs to an earlier turn
     leave: str = ""
+    left_by_hand: bool = False  # at a terminal it ends with status 0 only if somebody leaves it, and reports no end
     lacks: Callable[[Plan, Own], Iterable[tuple[str, str]]] | None = (
         None  # faults of the user's settings, each with the fix
     )
@@ -347,8 +348,10 @@ class Agentic:
         if report.activity == "unknown" and code != 0 and (code is None or code < SIGNALLED_FROM_STATUS):
             text = evidence.stream.decode(errors="replace")
             report = Report(why=last_line(text, CLIENT_REASON_CHARS_MAX))
-        told = _last_report(client.hooks, json_lines(evidence.hook + b"\n"), now, "hook")
-        return self._measured(msgspec.structs.replace(report, ended_by=told.ended_by), evidence)
+        told = _last_report(client.hooks, json_lines(evidence.hook + b"\n"), now, "hook").ended_by
+        if client.left_by_hand and evidence.interactive and code == 0 and not told:
+            told = "person"
+        return self._measured(msgspec.structs.replace(report, ended_by=told), evidence)
 
     def _profile(self, task: Task) -> Iterator[str]:
         agent = task.agent

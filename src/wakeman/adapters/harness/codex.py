@@ -177,5 +177,6 @@ CODEX = Client(
     frame=FRAME,
     session="thread_id",
     prompt_line=r"^› (?!Ask Codex)(?!\d\. )\S.*$",
+    left_by_hand=True,
     memory=200 * 1024 * 1024,
 )

@@ -145,5 +145,6 @@ GEMINI = Client(
     frame=FRAME,
     prompt_line=r"^ > \S.*$",
     pads=((r"\A(?=\s*/[a-z])", "> "), *PADS),  # it also finds a command after spaces
+    left_by_hand=True,
     memory=350 * 1024 * 1024,
 )

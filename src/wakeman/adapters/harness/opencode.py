@@ -121,5 +121,6 @@ OPENCODE = Client(
     session="sessionID",
     frame=FRAME,
     prompt_line=r"(?!)",
+    left_by_hand=True,
     memory=500 * 1024 * 1024,
 )

@@ -124,6 +124,7 @@ class WorkerState(Struct):
     code: int | None = None
     ended_by: EndedBy = ""
     ending: EndedBy = ""  # on whose behalf its session is being ended
+    line: str = ""  # what somebody had typed, and not submitted, when its session was ended
     ends: int = 0  # times that the live session, or what it left, was asked to end
     rung: int = 0  # next rung of the ladder for the present trouble
     trouble: str = ""  # what the ladder is for: it is remembered until another trouble, or until a unit is done

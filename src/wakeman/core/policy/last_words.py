@@ -50,7 +50,7 @@ def shortened(said: str) -> str:
     return end if whole else "…" + end[1 - WORDS_CHARS_MAX :].lstrip()
 
 
-def meaning(said: str) -> Meaning:
+def sense_of(said: str) -> Meaning:
     """Return what last words mean; "" where they do not tell.
 
     Shape: a question at the end counts first, then a refusal anywhere, then a claim that nothing takes back. An offer

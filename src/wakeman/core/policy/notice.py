@@ -32,7 +32,7 @@ WAITING_PHRASES = (
     "shows a dialog",
 )
 """How tables of clients begin to say what a client waits for; the rest may be its worker's own words."""
-SPOKEN = frozenset({"asks", "claims", "refuses"})
+SPOKEN_REASONS = frozenset({"asks", "claims", "refuses"})
 """Reasons that a worker's last words gave: other words are another question."""
 LAUNCH_FAILURE_CHARS_MAX = 200
 """Characters of a failed launch's reason that a notice repeats."""
@@ -199,7 +199,9 @@ def last_words(d: Deployment) -> str:
 def _question(worker: WorkerState) -> str:
     """Return the key of a worker's problem: another permission, error or question is a new one, longer silence is
     not."""
-    told = worker.why if worker.reason in ("waiting", "error") else worker.said if worker.reason in SPOKEN else ""
+    told = (
+        worker.why if worker.reason in ("waiting", "error") else worker.said if worker.reason in SPOKEN_REASONS else ""
+    )
     what = sha256(told.encode("utf-8", "replace")).hexdigest()[:8] if told else ""
     return f"ask:{worker.name}:{worker.attempt}:{worker.reason}:{what}"
 

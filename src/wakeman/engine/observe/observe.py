@@ -27,7 +27,7 @@ from wakeman.core.model import (
     attempt_id,
 )
 from wakeman.core.policy.attempts import END_TRIES_MAX
-from wakeman.core.policy.last_words import meaning
+from wakeman.core.policy.last_words import sense_of
 from wakeman.core.redact import redacted
 from wakeman.core.text import sanitise, unescaped
 from wakeman.engine import layout
@@ -416,7 +416,7 @@ def _running(base: Observation, worker: WorkerState, report: Report, said: str, 
         shown=shown,
         background=report.background,
         said=said,
-        means=meaning(said),
+        means=sense_of(said),
     )
 
 
@@ -456,7 +456,7 @@ def _exited(
         usage=report.usage,
         agent_session=report.agent_session,
         said=said,
-        means=meaning(said),
+        means=sense_of(said),
     )
 
 
@@ -543,6 +543,7 @@ def _evidence(view: Gathered, world: World, worker: WorkerState, size: int, trac
         whole=mark is not None and mark.size <= size,
         state=traces.state,
         hook_at=hook_mark.mtime_ns / 1e9 if hook_mark is not None else 0.0,
+        interactive=interactive,
     )
     return _with_record(
         world, evidence, traces, LIVE_STREAM_BYTES if size == LIVE_STREAM_BYTES else TRANSCRIPT_BYTES_MAX

@@ -16,8 +16,7 @@ if TYPE_CHECKING:
     from wakeman.api.answer import Answer, T_co
     from wakeman.api.status import ProgressStatus, ReviewStatus, Status, TreesStatus, UnitCounts, WorkerStatus
 
-SPOKEN = ("asks", "claims", "refuses")
-"""Reasons that a worker's last words are."""
+
 STATUS_REASON_CHARS_MAX = 60
 """Characters of a reason in the table; `--json` has the whole reason."""
 CELL_CHARS_MAX = 2000
@@ -223,6 +222,10 @@ def _stopped(workers: Sequence[WorkerStatus]) -> None:
     for worker in workers:
         if isinstance(worker.said, str) and worker.state in ("stuck", "exited"):
             out(f"{worker.name} said last: {as_data(worker.said, CELL_CHARS_MAX)}")
+        if isinstance(worker.line, str):
+            out(
+                f"{worker.name} was ended with a line that nobody had submitted: {as_data(worker.line, CELL_CHARS_MAX)}"
+            )
         if isinstance(worker.cleanup, str):
             out(f"{worker.name} was ended by a person: no cleanup worker before {clock(worker.cleanup)}")
 
@@ -264,7 +267,9 @@ def _reason(worker: WorkerStatus) -> str:
     running = worker.state in ("launched", "running") and worker.background is True
     if running and not kept:
         return "works in the background"
-    spoken = worker.said if worker.reason in SPOKEN and isinstance(worker.said, str) else None
+    from wakeman.core.policy.notice import SPOKEN_REASONS
+
+    spoken = worker.said if worker.reason in SPOKEN_REASONS and isinstance(worker.said, str) else None
     words = (spoken or worker.why) if has_reason else kept
     return ": ".join(filter(None, [worker.reason, as_data(words, STATUS_REASON_CHARS_MAX) if words else None]))
 

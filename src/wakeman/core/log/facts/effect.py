@@ -97,6 +97,8 @@ class Intended(Fact, frozen=True):
     """For a launch: the number of units that it is to do."""
     ended_by: EndedBy = ""
     """For an end: on whose behalf."""
+    line: str = ""
+    """For an end: what somebody had typed into the session's input box and not submitted."""
     agent_session: str = ""
     """For a launch: id of the client's conversation."""
     resume: bool = False
@@ -137,6 +139,7 @@ class Intended(Fact, frozen=True):
             case "end":
                 worker = worker_of(d, event)
                 worker.ending, worker.ends = self.ended_by, worker.ends + 1
+                worker.line = self.line or worker.line
             case "sweep":
                 d.validators = tuple(each for each in d.validators if each.session != self.target)
                 if event.worker is not None:
@@ -174,7 +177,8 @@ class Intended(Fact, frozen=True):
             worker.observation = replace(worker.observation, prompt="")
 
     def summary(self) -> str:
-        return f"{self.action} {self.target or self.text}".rstrip()
+        lost = f", with a line that nobody had submitted: {quoted_words(self.line)}" if self.line else ""
+        return f"{self.action} {self.target or self.text}".rstrip() + lost
 
 
 class Effected(Fact, frozen=True):

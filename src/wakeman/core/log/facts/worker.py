@@ -118,7 +118,7 @@ class Launched(Fact, frozen=True):
         worker.code, worker.ended_by, worker.ending, worker.note = None, "", "", ""
         worker.ends, worker.finished, worker.prompt, worker.finishing = 0, 0, 0, False
         worker.idle, worker.idle_life, worker.background_mono = 0, "", 0.0
-        worker.said, worker.means = "", ""
+        worker.said, worker.means, worker.line = "", "", ""
         forget_ladder(worker)
         worker.swept = ()
         worker.began = worker.began or event.at
