@@ -850,10 +850,10 @@ def test_without_at_up_says_what_the_stand_in_cannot_do(place: Place, monkeypatc
     said = place("up", place.plan())
 
     assert said.code == 0, said.err
-    assert "tmux timer" in said.out
+    assert ("sleep timer" in said.out, "gone" in said.out) == (True, False)
     assert "does not survive" in said.err
     assert place("up", "plan.toml", "--json").json["weakness"]
-    assert place("status", "night", "--json").json["alarm"]["kind"] == "tmux"
+    assert place("status", "night", "--json").json["alarm"]["kind"] == "sleep"
 
 
 # --- the program by itself ------------------------------------------------------------------------------------

@@ -213,14 +213,14 @@ def test_a_lost_alarm_is_set_again_by_whatever_looks_next() -> None:
     assert 1 == len(play.stage.alarms.jobs)
 
 
-def test_without_at_a_timer_of_tmux_stands_in_and_the_log_says_what_that_costs() -> None:
+def test_without_at_a_process_that_sleeps_stands_in_and_the_log_says_what_that_costs() -> None:
     play = Play(workers=1, units=1)
     play.stage.alarms.broken = "atd does not run"
 
     up = play.up()
     done = play.go()
 
-    assert ("tmux", "complete") == (up.alarm.kind if up.alarm else None, done.outcome)
+    assert ("sleep", "complete") == (up.alarm.kind if up.alarm else None, done.outcome)
 
 
 def test_below_a_minute_one_timer_after_another_looks_while_the_alarm_stands() -> None:
@@ -232,7 +232,7 @@ def test_below_a_minute_one_timer_after_another_looks_while_the_alarm_stands() -
     apart = [round(later - one) for one, later in pairwise(looked)][1:]
     assert 28 <= len(apart) <= 31
     assert {10} == set(apart)
-    assert 1 == len(play.stage.sessions.timers)
+    assert 1 == len(play.stage.sleepers.jobs)
 
 
 def test_the_old_alarm_stays_where_the_new_one_has_fired_before_it_could_go() -> None:

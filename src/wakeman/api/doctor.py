@@ -138,7 +138,7 @@ def _at(world: World, _: LocalFacts, __: str | None) -> Iterator[Finding]:
     weakness = world.timer.weakness()
     what, _sep, mend = weakness.partition("; ")
     if weakness:
-        lost = "alarms do not survive the tmux server or a restart of the machine"
+        lost = "alarms do not survive a restart of the machine"
         yield Finding("at", "weak", f"{what}: {lost}", mend or "apt-get install at; service atd start")
     else:
         yield Finding("at", "ok", "its daemon runs")

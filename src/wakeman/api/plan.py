@@ -13,6 +13,7 @@ from msgspec import Meta
 from wakeman.api.answer import Answer, Value
 from wakeman.api.status import Status, after, describe, following
 from wakeman.core.errors import PlanError, UnknownNameError, UsageError
+from wakeman.core.log import events as e
 from wakeman.core.model import Deployment, Plan
 from wakeman.core.plan.template import nearest
 from wakeman.core.policy import review
@@ -155,13 +156,15 @@ def started(world: World, d: Deployment, prepared: PreparedPlan) -> Answer[Start
     """Return the answer of `up`; the notes say why the alarm may not fire, and what is probably wrong in the plan."""
     status = describe(world, d, d.looked_at)
     weak = d.outcome == "open" and (d.alarm is None or not d.alarm.job)
-    data = StartedDeployment(
-        **msgspec.structs.asdict(status),
-        weakness=world.timer.weakness() if weak else None,
-        warnings=prepared.warnings,
-    )
-    weakness = data.weakness or f"{world.timer.name} did not take the job"
-    return Answer(data, following(data), notes=(*_as_notes(prepared), *(_warnings(weakness, d) if weak else ())))
+    weakness = (world.timer.weakness() or _refusal(world, d)) if weak else None
+    data = StartedDeployment(**msgspec.structs.asdict(status), weakness=weakness, warnings=prepared.warnings)
+    return Answer(data, following(data), notes=(*_as_notes(prepared), *(_warnings(weakness or "", d) if weak else ())))
+
+
+def _refusal(world: World, d: Deployment) -> str:
+    """Return why the timer did not take the last alarm."""
+    armed = [event.data.weak for event in world.logs.events(d.name) if isinstance(event.data, e.Armed)]
+    return next(filter(None, reversed(armed)), f"{world.timer.name} did not take the job")
 
 
 def amend(world: World, name: str, prepared: PreparedPlan) -> Answer[Status]:
@@ -188,8 +191,7 @@ def _as_notes(prepared: PreparedPlan) -> tuple[str, ...]:
 def _warnings(weakness: str, d: Deployment) -> tuple[str, ...]:
     if d.alarm is None:
         return (f"warning: {weakness}; no alarm is pending: run `wakeman check` yourself, or wait",)
-    place = d.alarm.kind
-    costs = f"the {place} timer is used instead: it does not survive the {place} server or a restart of the machine"
+    costs = "a process that sleeps is the alarm instead: it does not survive a restart of the machine"
     return (f"warning: {weakness}; {costs}",)
 
 

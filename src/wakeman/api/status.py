@@ -153,7 +153,7 @@ class RowTaken(Value, frozen=True, kw_only=True):
 class AlarmStatus(Value, frozen=True, kw_only=True):
     """The alarm that runs the next check."""
 
-    kind: Annotated[str, Meta(description="Its timer: `at`, or that of the place where workers run.")]
+    kind: Annotated[str, Meta(description="Its timer: `at`; `sleep`, a process that sleeps, if `at` does not work.")]
     job: Annotated[str | None, Meta(description="Its number there; null if it cannot be found again.")]
     generation: Annotated[int, Meta(description="Number of alarms set so far.")]
     stands: Annotated[bool, Meta(description="It is pending and would fire.")]

@@ -25,13 +25,13 @@ class Alarm(Struct, frozen=True, omit_defaults=True):
     """One armed alarm."""
 
     kind: str
-    """Its timer: `at`, or the timer of the place where workers run if `at` cannot be used."""
+    """Its timer: `at`; `sleep`, a process that sleeps, if `at` cannot be used; in older logs also a place's."""
     generation: int
     """Number of the alarm; only the latest one counts."""
     due: datetime
     """When it fires."""
     job: str = ""
-    """Its number in that timer; empty if the timer cannot find or cancel it."""
+    """Its number in the queue of `at`; empty with another timer."""
 
 
 class Confinement(Struct, frozen=True, omit_defaults=True):

@@ -183,7 +183,7 @@ class WakeSpec(Spec, frozen=True):
 
     every: Seconds | Pace = 300.0
     """Time between two alarms, or a pace; more than 0. A worker's end always starts a check at once. `at` counts in
-    minutes: below 60 seconds a tmux timer fires in addition."""
+    minutes: below 60 seconds a process that sleeps fires in addition."""
     on: tuple[WakeRow, ...] = ("ask", "wrap up", "give up")
     """Of what the receivers in `to` are notified."""
     remind: Seconds = 1800.0

@@ -11,7 +11,7 @@ from wakeman.core.policy.staging import held_up
 END_TRIES_MAX = 3
 """Ends that are tried in quick succession: HUP, TERM, KILL. Further ones wait for the alarm."""
 HUNG_UP_STATUS = 129
-"""Exit status of a program whose terminal was closed: with the server its timers are gone, too."""
+"""Exit status of a program whose terminal was closed."""
 BACKOFF_MAX_S = 300.0
 """Seconds of back-off at most, without jitter."""
 

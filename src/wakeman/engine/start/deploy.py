@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
 from hashlib import sha256
 from shlex import quote
 
@@ -126,9 +127,12 @@ def _preview(world: World, d: Deployment, share: Share) -> Preview:
 def up(world: World, prepared: PreparedPlan) -> Deployment:
     """Begin a deployment, or continue the open one of the same plan.
 
-    Raises: UsageError when an open one of that name has another plan, with the differences.
+    Raises: UsageError when an open one of that name has another plan, with the differences; when another `up` began it
+    while this one read the plan: it is not this one's.
     """
     name, there = latest(world, prepared.plan.name)
+    if there is not None and _overtaken(prepared, there, world.clock.now()):
+        raise UsageError(f"{name}: was begun meanwhile by another `up`", f"wakeman status {name}")
     if there is not None and there.outcome == "open":
         changed = _changes(there, prepared)
         if changed:
@@ -145,6 +149,11 @@ def up(world: World, prepared: PreparedPlan) -> Deployment:
         name = next_name(name)
     begin(world, prepared, name)
     return check(world, name)
+
+
+def _overtaken(prepared: PreparedPlan, there: Deployment, now: datetime) -> bool:
+    """Return whether a deployment began after its plan was read here; a clock that was set back says nothing."""
+    return bool(prepared.at and there.started and prepared.at < there.started <= now)
 
 
 def begin(world: World, prepared: PreparedPlan, name: str) -> None:

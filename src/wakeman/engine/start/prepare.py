@@ -6,6 +6,7 @@ import posixpath
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from datetime import datetime
 
 import msgspec
 from msgspec import Struct
@@ -62,6 +63,7 @@ class PreparedPlan(Struct, frozen=True):
     warnings: tuple[str, ...] = ()  # what prevents nothing, and is probably a mistake; each with its line
     agents: Mapping[str, Agent] = {}  # the profiles that its workers and reviewers get, read once, by name
     cwd_ids: Mapping[str, str] = {}  # by share: what tells the directory that its worker starts in from others
+    at: datetime | None = None  # when the reading began
 
 
 def prepare_plan(world: World, text: str, where: str, root: str, stdin: Callable[[], str] = str) -> PreparedPlan:
@@ -71,6 +73,7 @@ def prepare_plan(world: World, text: str, where: str, root: str, stdin: Callable
     is called only for such a plan. Raises: PlanError with every fault; ProgramError if workers cannot be observed and
     everything else is valid.
     """
+    at = world.clock.now()
     plan = read_plan(text, where)
     try:
         units = tuple(planning.units(plan, _units_source(world, plan, root, stdin), root))
@@ -123,6 +126,7 @@ def prepare_plan(world: World, text: str, where: str, root: str, stdin: Callable
         warnings=_with_line_numbers(_mistakes(world, plan, prompt), text, where),
         agents=_used_profiles(world, plan),
         cwd_ids=_cwd_ids(world, plan, root, shares),
+        at=at,
     )
 
 
