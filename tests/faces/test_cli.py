@@ -420,6 +420,19 @@ def test_a_busy_worker_is_typed_to_only_by_force(place: Place) -> None:
     assert "--force" in said.err
 
 
+def test_what_even_force_cannot_type_is_not_hinted_at_again(place: Place) -> None:
+    place.up()
+    place.tmux("kill-server")
+
+    said = place("send", "night_a", "go on", "--force")
+
+    assert (1, "hint: wakeman attach night/night_a", False) == (
+        said.code,
+        said.err.splitlines()[-1],
+        "--force" in said.err,
+    )
+
+
 def test_stopping_a_worker_leaves_the_others(place: Place) -> None:
     place.up(SLEEPER + "[cleanup]\nrounds = 0\n")
 

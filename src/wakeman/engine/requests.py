@@ -163,7 +163,8 @@ def send(
         if submit and not failed:
             alarm.soon(world, log.deployment, ENTER_AGAIN_S, "timer")
     if failed:
-        raise NeedsPersonError(f"{deployment}/{name}: {failed}", "add --force to type anyway")
+        hint = f"wakeman attach {deployment}/{name}" if force else "add --force to type anyway"
+        raise NeedsPersonError(f"{deployment}/{name}: {failed}", hint)
 
 
 def wait_until_confirmed(world: World, deployment: str, name: str, pause: Callable[[float], None]) -> str:
