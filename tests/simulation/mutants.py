@@ -19,7 +19,8 @@ from tests.simulation.staged import Staged
 from wakeman.adapters.memory import MemoryClock
 from wakeman.adapters.memory.logs import MemoryWriter
 from wakeman.adapters.memory.sessions import MemorySessions
-from wakeman.core.log.facts import effect, observation
+from wakeman.core.log.facts import effect, observation, worker
+from wakeman.core.policy import transitions
 from wakeman.engine import check
 from wakeman.engine.effects import alarm, close, launch, sync
 from wakeman.engine.observe import observe
@@ -27,6 +28,8 @@ from wakeman.engine.protocol import requests
 
 ANNOTATIONS = __future__.annotations.compiler_flag
 INTENT = b'"action":"launch"'
+LIVE: dict[str, dict[str, object]] = {"workers": {"mode": "interactive"}, "stuck": {"silent": ["restart", "ask"]}}
+"""Clients at a terminal, of which a silent one is restarted."""
 
 
 class Mutant(NamedTuple):
@@ -168,6 +171,20 @@ def the_power_is_cut_once_a_worker_is_verified() -> object:
     return night.rest()
 
 
+def a_client_works_in_the_background_for_longer_than_silence_takes() -> object:
+    """It is at its prompt, and something of it still writes."""
+    night = Staged(plan=LIVE, w0=Role(rests=True, background=2700))
+    night.up()
+    return night.rest()
+
+
+def a_client_answers_a_nudge_with_words() -> object:
+    """Words are a sign of life, and no progress."""
+    night = Staged(plan={**LIVE, "stuck": {"silent": ["nudge", "ask"]}}, w0=Role(rests=True, stops_after=0))
+    night.up()
+    return night.rest()
+
+
 # --- mutants --------------------------------------------------------------------------------------------------------
 
 _INTENTS = '    intents = yield from append("intent", [_intent(d, ready) for ready in prepared.ready])\n'
@@ -239,6 +256,16 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "orphans not looked for": Mutant(
         observe._with_processes, (('observation.session == "lost"', "False"),), a_server_dies_and_a_program_lives_on
+    ),
+    "work in the background is no life": Mutant(
+        transitions._trouble,
+        (("    if seen.background:\n", "    if False:\n"),),
+        a_client_works_in_the_background_for_longer_than_silence_takes,
+    ),
+    "ladders forget what they tried": Mutant(
+        worker.Recovered.apply,
+        (("(d, worker_of(d, event))", "(d, worker_of(d, event)) or forget_ladder(worker_of(d, event))"),),
+        a_client_answers_a_nudge_with_words,
     ),
     "ids compared without their server": Mutant(
         observe._sightings, ((_FIND, _BY_NUMBER),), the_next_server_gives_a_number_again

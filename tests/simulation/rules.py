@@ -63,6 +63,7 @@ class Rules:
         self.events: list[Event] = []
         self.marks: dict[str, int] = {}  # of launches intended: the line
         self.placed: set[str] = set()  # outputs that were intended to be taken over
+        self.nudges: dict[tuple[str, int], frozenset[str]] = {}  # by worker and attempt: units done at its last nudge
         self.size = 0
 
     # --- after every step ---------------------------------------------------------------------------------------
@@ -106,9 +107,20 @@ class Rules:
             self.closed.add(event.hash)  # asked once: what the power takes afterwards was there
             _must(not self._absent(), f"closed as complete without {self._absent()}")
             _must(not self._unreviewed(), f"closed as complete, and nobody accepted {self._unreviewed()}")
+        if isinstance(data, Intended) and data.action == "nudge":
+            self._nudged(event.worker or "")
         if isinstance(data, Reviewed):
             taken = [each for each in self.events if isinstance(each.data, Reviewed) and each.worker == event.worker]
             _must(len(taken) == 1, f"the verdict of {event.worker} is taken twice")
+
+    def _nudged(self, worker: str) -> None:
+        """Check that a worker is nudged with something to say, and again only once a unit of it was done."""
+        known = self.d.workers[worker]
+        done = frozenset(name for name in known.units if self.d.units[name].done)
+        before = self.nudges.get((worker, known.attempt))
+        _must(len(done) < len(known.units), f"{worker} is nudged with nothing to say")
+        _must(before is None or done - before, f"{worker} is nudged again, and nothing was achieved since")
+        self.nudges[worker, known.attempt] = done
 
     def _absent(self) -> list[str]:
         wanted = [
@@ -188,6 +200,8 @@ class Rules:
         self.step()
         _must(p.mark.startswith(f"{NAME}/"), f"session {p.start.session} is not ours")
         if p not in self.scene.sessions.running or self.scene.sessions.role[p.session_id].hangs:
+            return
+        if self.scene.sessions.at_rest(p):
             return
         worker = p.mark.split("/")[1]
         since = self.marks.get(p.mark, 0)

@@ -209,7 +209,7 @@ def _host(
         directory=directory,
         executor=name,
         place=dict(find(name).place(plan, directory, environment)),
-        python=(sys.executable, "-P", "-m", "wakeman"),
+        python=(sys.executable, *(("-X", "utf8") if sys.flags.utf8_mode else ()), "-P", "-m", "wakeman"),
         env=dict(environment),
         memory_per_worker=_memory_per_worker(plan.workers.harness),
         confinement=confinement,

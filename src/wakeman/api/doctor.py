@@ -282,4 +282,6 @@ def _tried(here: LocalFacts, file: str, pause: Callable[[float], None]) -> Itera
 def _plan(world: World, file: str | None) -> Plan:
     if file is None:
         return NO_PLAN
-    return read_plan(world.files.read(os.path.abspath(file)).decode("utf-8", "surrogateescape"), file)
+    from wakeman.api.plan import plan_text
+
+    return read_plan(plan_text(world, os.path.abspath(file), file), file)

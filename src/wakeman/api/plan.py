@@ -15,7 +15,7 @@ from wakeman.api.status import Status, after, describe, following
 from wakeman.core.errors import PlanError, UnknownNameError, UsageError
 from wakeman.core.log import events as e
 from wakeman.core.model import Deployment, Plan
-from wakeman.core.plan.template import nearest
+from wakeman.core.plan.template import closest, nearest
 from wakeman.core.policy import review
 from wakeman.core.policy.limits import every
 from wakeman.engine.start import deploy
@@ -102,13 +102,30 @@ def gather(world: World, file: str, here: str, stdin: Callable[[], str]) -> Prep
     if file == "-":
         return prepare_plan(world, stdin(), "<stdin>", here)
     path = posixpath.normpath(posixpath.join(here, file))
-    if not world.files.marks([path]):
-        raise UsageError(f"{file}: no such file; expected a plan", "wakeman init writes one to begin with")
-    text = world.files.read(path).decode("utf-8", "surrogateescape")
+    text = plan_text(world, path, file)
     try:
         return prepare_plan(world, text, file, posixpath.dirname(path), stdin)
     except PlanError as fault:
         raise PlanError(fault.problems, f"fix it, then: wakeman plan {quote(file)}") from fault
+
+
+def plan_text(world: World, path: str, file: str) -> str:
+    """Read a plan file, which the caller has named `file`. Raises: UsageError with the nearest name."""
+    if world.files.marks([path]):
+        return world.files.read(path).decode("utf-8", "surrogateescape")
+    if world.files.is_directory(path):
+        plans = [name for name in world.files.names(path) if name.endswith((".toml", ".json"))]
+        hint = f"wakeman plan {quote(posixpath.join(file, plans[0]))}" if plans else "wakeman init writes a plan"
+        raise UsageError(f"{file}: is a directory; expected a plan file", hint)
+    if entry := world.files.entries([path]).get(path):
+        raise UsageError(f"{file}: is a {entry.kind}; expected a plan file, or - for a plan on stdin")
+    above, name = posixpath.split(path)
+    names = [each for each in world.files.names(above) if not world.files.is_directory(posixpath.join(above, each))]
+    guess = closest(name, [each for each in names if each.endswith((".toml", ".json"))]) or closest(name, names)
+    if guess:
+        near = posixpath.join(posixpath.dirname(file), guess)
+        raise UsageError(f"{file}: no such file; did you mean {near!r}?", f"wakeman plan {quote(near)}")
+    raise UsageError(f"{file}: no such file; expected a plan", "wakeman init writes one to begin with")
 
 
 def plan(world: World, prepared: PreparedPlan, file: str) -> Answer[PlannedDeployment]:

@@ -18,7 +18,7 @@ from wakeman.core.plan import shares as planning
 from wakeman.core.plan import telling
 from wakeman.core.plan.conflicts import conflicts, used_paths
 from wakeman.core.plan.links import directories_above, find_links
-from wakeman.core.plan.parser import read_plan
+from wakeman.core.plan.parser import encoding_fault, read_plan, with_plain_ends
 from wakeman.core.plan.template import nearest, render
 from wakeman.core.policy import review
 from wakeman.engine import layout
@@ -154,14 +154,14 @@ def _cwd_ids(world: World, plan: Plan, root: str, shares: Sequence[Share]) -> di
 def _prompt_template(world: World, plan: Plan, root: str) -> str:
     if plan.workers.prompt_file is None:
         return plan.workers.prompt
-    return world.files.read(posixpath.join(root, plan.workers.prompt_file)).decode("utf-8", "surrogateescape")
+    return world.files.read(_from_home(world, root, plan.workers.prompt_file)).decode("utf-8", "surrogateescape")
 
 
 def _with_line_numbers(problems: Iterable[str], text: str, where: str) -> tuple[str, ...]:
     """Return each problem with file and line: of the key that it begins with, or of the nearest key above."""
     from wakeman.core.plan.key_positions import locate, spell
 
-    lines = {spell(path): line for path, line in locate(text.removeprefix("\ufeff")).items()}
+    lines = {spell(path): line for path, line in locate(with_plain_ends(text)).items()}
     return tuple(f"{where}{_line_suffix(lines, problem.partition(':')[0])}: {problem}" for problem in problems)
 
 
@@ -186,9 +186,10 @@ def _source_lines(world: World, plan: Plan, root: str, stdin: Callable[[], str])
         patterns = (spec.glob,) if isinstance(spec.glob, str) else spec.glob
         return _outside_state(world, root, world.files.glob(root, patterns, spec.exclude))
     if spec.file == "-":
-        return stdin().splitlines()
+        return _lines(stdin(), "stdin")
     if spec.file is not None:
-        return world.files.read(posixpath.join(root, spec.file)).decode("utf-8", "surrogateescape").split("\n")
+        data = world.files.read(_from_home(world, root, spec.file))
+        return _lines(data.decode("utf-8", "surrogateescape"), spec.file)
     if spec.command is not None:
         ran = world.machine.run(spec.command, cwd=root, env=world.machine.environ(), timeout=UNITS_COMMAND_TIMEOUT_S)
         if ran.code != 0:
@@ -196,8 +197,21 @@ def _source_lines(world: World, plan: Plan, root: str, stdin: Callable[[], str])
             raise PlanError((f"units.command: {spec.command[0]}: {why}",))
         if ran.cut or ran.inexact:
             raise PlanError((f"units.command: {spec.command[0]}: {_NOT_A_LIST[ran.cut]}",))
-        return ran.out.split("\n")
+        return _lines(ran.out, spec.command[0])
     return ()
+
+
+def _lines(text: str, source: str) -> Sequence[str]:
+    """Return the lines of a list of units. Boundary: a line ends at a line feed only, as names may hold other signs."""
+    fault = encoding_fault(text)
+    if "UTF-16" in fault:
+        raise UsageError(f"{source}:{fault}")
+    return text.removeprefix("\ufeff").split("\n")
+
+
+def _from_home(world: World, root: str, path: str) -> str:
+    """Return the absolute path of a file that is read at `up`: `~/` is this user's home."""
+    return posixpath.join(world.machine.home(), path[2:]) if path.startswith("~/") else posixpath.join(root, path)
 
 
 def _outside_state(world: World, root: str, paths: Sequence[str]) -> list[str]:
@@ -212,7 +226,7 @@ def _unwritable(units: Sequence[Unit]) -> list[str]:
     return [
         f"units: {unit.name!r}: found bytes that are not UTF-8; expected a name that the log can hold: rename the file"
         for unit in units
-        if not all(map(_is_utf8, (unit.name, *unit.outputs, *unit.writes)))
+        if not all(map(_is_utf8, (unit.name, unit.input or "", *unit.names.values(), *unit.outputs, *unit.writes)))
     ]
 
 
@@ -372,7 +386,7 @@ def _variable_faults(world: World, plan: Plan, root: str) -> list[str]:
 def variables(world: World, plan: Plan, root: str) -> Mapping[str, str]:
     if plan.workers.env_file is None:
         return {}
-    path = posixpath.join(root, plan.workers.env_file)
+    path = _from_home(world, root, plan.workers.env_file)
     text = decode_text(world.files.read(path, ENV_FILE_BYTES_MAX))
     if isinstance(text, Refused):
         raise StorageError(f"{path}:{text.why}, expected lines NAME=VALUE in UTF-8", f"file {path}")

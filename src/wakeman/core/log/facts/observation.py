@@ -188,6 +188,7 @@ def _take_observation(d: Deployment, seen: Observation, mono: float, *, same: bo
     worker = d.workers[seen.worker]
     # The first look at an attempt begins its silence: a check may be slow between a launch and its end.
     fresh = worker.observation is None
+    before = worker.observation
     worker.observation = seen
     if seen.session_id:
         worker.session_id = seen.session_id  # logs of the version before name no server
@@ -204,9 +205,9 @@ def _take_observation(d: Deployment, seen: Observation, mono: float, *, same: bo
         worker.background_mono = mono
     if changed:
         worker.life, worker.life_mono = seen.life, mono
-    elif seen.working:
-        worker.life_mono = mono
-    if seen.activity == "idle" or seen.session == "unknown" or seen.background:
+    elif seen.working or (before is not None and before.background and not seen.background):
+        worker.life_mono = mono  # a tool that runs, or work in the background that has ended
+    if seen.activity == "idle" or seen.session == "unknown":
         d.restless[worker.name] = None
 
 
@@ -233,14 +234,11 @@ def _counts_look(d: Deployment, worker: WorkerState, mono: float) -> bool:
     if d.edition < EDITION_PROGRESS_MIN:
         worker.finished = worker.finished + 1 if quiet and session == "running" and made else 0
         return unknown or quiet or bool(worker.intent)
-    background = seen is not None and seen.background
-    if background:
-        worker.life_mono = mono  # also where this observation is the same as the one before, and has no line
-    busy = background or (seen is not None and bool(seen.working))
+    busy = seen is not None and (seen.background or bool(seen.working))
     rests = session == "running" and not busy and (activity == "idle" or (quiet and activity == "unknown"))
     _count_rest(worker, mono, rests=rests)
     worker.finished = min(worker.idle, worker.finished + 1) if made else 0
-    return unknown or quiet or busy or bool(worker.intent)
+    return unknown or quiet or bool(worker.intent)
 
 
 def _count_rest(worker: WorkerState, mono: float, *, rests: bool) -> None:
