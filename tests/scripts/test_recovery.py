@@ -354,7 +354,16 @@ def test_a_text_that_stays_in_the_box_is_not_confirmed() -> None:
     play = nudged(swallows=9)
 
     assert [(False, "it stands in the input box, Enter was pressed twice")] == confirmations(play)
-    assert (1, 1) == (len(play.intents("nudge")), len(play.intents("enter")))
+    assert (3, 1) == (len(play.intents("nudge")), len(play.intents("enter")))
+
+
+def test_a_nudge_that_does_not_arrive_is_tried_at_later_looks_and_then_a_person_is_asked() -> None:
+    play = nudged(swallows=9)
+
+    rows = [row for row in play.rows(worker=True) if row in ("repeat", "report")]
+    assert (["repeat", "repeat"], True) == (rows, play.deployment.workers["w0"].asked)
+    assert any("w0" in text and "need" in text for text in play.told())
+    assert [] == play.judged()
 
 
 def test_a_client_that_says_nothing_is_read_from_its_screen() -> None:

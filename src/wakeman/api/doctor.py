@@ -233,7 +233,7 @@ DOCTOR_PROBES: tuple[Callable[[World, LocalFacts, str | None], Iterator[Finding]
 
 def _user_settings(world: World, here: LocalFacts, file: str) -> Iterator[Finding]:
     """Yield what the workers' client needs in the user's own settings, which Wakeman does not change."""
-    from wakeman.engine.start.prepare import variables
+    from wakeman.engine.attempt.secrets import variables
 
     plan = _plan(world, file)
     root = os.path.dirname(os.path.abspath(file))

@@ -104,6 +104,10 @@ def request(world: World, deployment: str, verb: e.Verb, text: str = "") -> Depl
         }.get(verb, "")
         if refusal:
             raise UsageError(f"{deployment}: {refusal}", f"wakeman status {deployment}")
+        if verb == "unpause" and d.barred:
+            from wakeman.engine.attempt.secrets import renew_keys
+
+            renew_keys(world, d)
         now = world.clock.now()
         drive(world, log, protocol.request(d, verb, text, now), now)
     return check(world, deployment)

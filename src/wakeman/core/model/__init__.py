@@ -54,6 +54,7 @@ from wakeman.core.model.unit import (
     Wrote,
 )
 from wakeman.core.model.worker import (
+    BARRING,
     INTERNAL_ERROR,
     QUIET,
     Activity,
@@ -71,6 +72,7 @@ from wakeman.core.model.worker import (
 )
 
 __all__ = [
+    "BARRING",
     "EDITION_PROGRESS_MIN",
     "INTERNAL_ERROR",
     "PACES",

@@ -15,11 +15,13 @@ EDITION = 3
 `EDITION_PROGRESS_MIN`."""
 EDITION_QUOTING_MIN = 2
 """Edition from which on what others said is quoted."""
+EDITION_REFUSALS_MIN = 3
+"""Edition from which on outages are waited for, and a refusal in a live session bars launches."""
 
 
 Row = Literal[
-    "stop", "fence", "restart", "enter", "sweep", "tell", "continue", "investigate", "tidy", "retry",
-    "finish", "warn", "leave",
+    "stop", "fence", "restart", "enter", "sweep", "tell", "continue", "repeat", "report", "investigate", "tidy",
+    "retry", "finish", "warn", "leave",
     "review", "wrap up", "give up", "halt", "clean up", "launch", "sleep",
 ]  # fmt: skip
 
@@ -73,6 +75,18 @@ WORKER_RULES: tuple[Rule, ...] = (
         {"live": True, "typed": False, "reset": True},
         ("nudge",),
         "its usage limit has reset: told to go on",
+    ),
+    Rule(
+        "repeat",
+        {"live": True, "typed": False, "unheard": True, "mute": False},
+        ("nudge",),
+        "the text before was refused, or nothing tells that it arrived: typed again",
+    ),
+    Rule(
+        "report",
+        {"live": True, "typed": False, "unheard": True},
+        ("ask",),
+        "no text reaches it: a person is asked",
     ),
     Rule(
         "investigate",

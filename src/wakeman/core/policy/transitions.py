@@ -10,12 +10,19 @@ import msgspec
 
 from wakeman.core.log import events as e
 from wakeman.core.log.state import transition
-from wakeman.core.model import EDITION_PROGRESS_MIN, QUIET, Deployment, Observation, Reason, WorkerState
+from wakeman.core.model import BARRING, EDITION_PROGRESS_MIN, QUIET, Deployment, Observation, Reason, WorkerState
 from wakeman.core.policy import prompt_delivery
+from wakeman.core.policy.tables import EDITION_REFUSALS_MIN
 from wakeman.core.text import refused
 
 RESTS_MIN = 2
 """Observations of a worker at rest after which it counts as such: one may come between two steps of its work."""
+
+
+def lifted(d: Deployment) -> list[e.Draft]:
+    """Return the fact that launches are no longer barred, once what holds the workers' keys has changed."""
+    changed = d.barred and d.barred_keys and d.keys != d.barred_keys
+    return [e.Draft(e.Lifted(why="what holds the workers' keys has changed"))] if changed else []
 
 
 def transitions(d: Deployment) -> list[e.Draft]:
@@ -55,12 +62,22 @@ def _live_facts(d: Deployment, worker: WorkerState, seen: Observation) -> list[e
                 why=_why_with_refusals(seen),
                 code=seen.code,
                 ended_by=seen.ended_by,
-                free=seen.ended_by in ("machine", "person") or (seen.ended_by == "limit" and d.plan.limits.wait),
+                free=_free(d, seen),
                 until=seen.until,
                 fault=seen.fault,
+                guess=seen.guess,
             )
             verified = not seen.processes and _complete(d, worker)
             return [exited, _verified(d, worker)] if verified else [exited]
+
+
+def _free(d: Deployment, seen: Observation) -> bool:
+    """Return whether an end costs no attempt: it is no fault of the worker, and nothing that another attempt solves."""
+    if seen.ended_by in ("machine", "person"):
+        return True
+    if seen.fault in BARRING:
+        return d.edition >= EDITION_REFUSALS_MIN and seen.ended_by == "itself"
+    return seen.ended_by == "limit" and d.plan.limits.wait
 
 
 def _running_facts(d: Deployment, worker: WorkerState, seen: Observation) -> list[e.Fact]:
@@ -123,6 +140,8 @@ def _stalled(d: Deployment, reason: Reason, worker: WorkerState, seen: Observati
         reason=reason,
         why=_why_with_refusals(seen, why),
         until=seen.until,
+        fault=seen.fault if d.edition >= EDITION_REFUSALS_MIN and reason == seen.activity else "",
+        guess=seen.guess,
         said=worker.said if spoke else "",
     )
 

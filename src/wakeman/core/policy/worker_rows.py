@@ -5,11 +5,13 @@ log gives the same decision everywhere.
 
 from __future__ import annotations
 
-from wakeman.core.model import EDITION_PROGRESS_MIN, QUIET, Deployment, Plan, Rung, WorkerState
+from wakeman.core.log.facts.effect import UNHEARD_AGAIN_S, UNHEARD_MAX
+from wakeman.core.model import BARRING, EDITION_PROGRESS_MIN, QUIET, Deployment, Plan, Rung, WorkerState
 from wakeman.core.policy import prompt_delivery
 from wakeman.core.policy.attempts import may_retry, missing, reset_is_due
+from wakeman.core.policy.limits import outage_holds
 from wakeman.core.policy.side_sessions import overdue
-from wakeman.core.policy.tables import WORKER_RULES, Decision, Rule, choose
+from wakeman.core.policy.tables import EDITION_REFUSALS_MIN, WORKER_RULES, Decision, Rule, choose
 
 BACKGROUND_LADDER: tuple[Rung, ...] = ("capture", "ask")
 """Rungs for a worker of which only the background has worked for `stuck.background`."""
@@ -40,12 +42,27 @@ def worker_facts(d: Deployment, worker: WorkerState) -> dict[str, bool]:
         "stuck": worker.state == "stuck",
         "rung": worker.state == "stuck" and bool(rungs_left(d, worker)),
         "reset": _reset(d, worker),
+        "unheard": _untold(d, worker),
+        "mute": _told_too_often(worker),
         "leftovers": worker.state == "exited" and worker.processes > 0,
         "retry": may_retry(d, worker),
         "finished": worker.finished >= 2 or worker.finishing,
         "trespassed": worker.trespasses > 0,
         "strict": d.plan.watch.conflicts == "stop",
     }
+
+
+def _untold(d: Deployment, worker: WorkerState) -> bool:
+    """Return whether a text that did not arrive is to be seen to: tried again, or a person asked."""
+    if d.edition < EDITION_REFUSALS_MIN or not worker.unheard or (worker.fault == "outage" and outage_holds(d)):
+        return False
+    if _told_too_often(worker):
+        return not worker.asked
+    return worker.state == "stuck" and not 0 <= d.mono - worker.unheard_mono < UNHEARD_AGAIN_S
+
+
+def _told_too_often(worker: WorkerState) -> bool:
+    return worker.unheard >= UNHEARD_MAX
 
 
 def _reset(d: Deployment, worker: WorkerState) -> bool:
@@ -77,8 +94,9 @@ def rungs_left(d: Deployment, worker: WorkerState) -> tuple[Rung, ...]:
 
     Boundary: nobody is nudged with nothing to say. In logs of earlier editions a recovery began the ladder anew.
     """
-    spent = worker.spent >= d.plan.stuck.attempts
-    ladder: tuple[Rung, ...] = tuple("ask" if rung == "restart" and spent else rung for rung in _ladder(d, worker))
+    spent, refused = worker.spent >= d.plan.stuck.attempts, worker.fault in BARRING  # neither rung changes a key
+    vain = {"nudge": refused, "restart": refused or spent}
+    ladder: tuple[Rung, ...] = tuple("ask" if vain.get(rung) else rung for rung in _ladder(d, worker))
     if d.edition < EDITION_PROGRESS_MIN:
         return ladder[worker.rung :]
     mute = not missing(d, worker)

@@ -6,7 +6,6 @@ import posixpath
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from hashlib import sha256
-from shlex import quote
 
 import msgspec
 from msgspec import Struct
@@ -24,6 +23,7 @@ from wakeman.core.policy.tables import EDITION
 from wakeman.engine import alarm, layout, live
 from wakeman.engine.attempt import confinement
 from wakeman.engine.attempt.compose import compose_attempt, prompt_text
+from wakeman.engine.attempt.secrets import exports, variables
 from wakeman.engine.check import check
 from wakeman.engine.directories import identified
 from wakeman.engine.effects.close import bury
@@ -32,7 +32,7 @@ from wakeman.engine.live import hold
 from wakeman.engine.protocol import requests as protocol
 from wakeman.engine.protocol.steps import drive
 from wakeman.engine.runs import latest, next_name
-from wakeman.engine.start.prepare import PreparedPlan, variables
+from wakeman.engine.start.prepare import PreparedPlan
 from wakeman.ports import STATE_MARKER, Command, World
 
 FIXED = ("executor", "confine", "confine_network", "stage", "isolate", "base", "setup", "commit")
@@ -308,4 +308,4 @@ def _secrets(world: World, plan: Plan, root: str) -> bytes:
     environ = world.machine.environ()
     values = {name: environ[name] for name in plan.workers.env_from if name in environ}
     values.update(variables(world, plan, root))
-    return "".join(f"export {key}={quote(value)}\n" for key, value in values.items()).encode("utf-8", "surrogateescape")
+    return exports(values)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import posixpath
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
@@ -12,7 +11,6 @@ import msgspec
 from msgspec import Struct
 
 from wakeman.core.errors import PlanError, ProgramError, StorageError, UnknownNameError, UsageError, WakemanError
-from wakeman.core.gate import Refused, decode_text
 from wakeman.core.model import Agent, FileFingerprint, Host, Plan, Repository, Share, Unit, WorkersSpec
 from wakeman.core.plan import shares as planning
 from wakeman.core.plan import telling
@@ -23,6 +21,7 @@ from wakeman.core.plan.template import nearest, render
 from wakeman.core.policy import review
 from wakeman.engine import layout
 from wakeman.engine.attempt import confinement
+from wakeman.engine.attempt.secrets import from_home, variables
 from wakeman.engine.directories import identified
 from wakeman.engine.live import elsewhere
 from wakeman.engine.runs import latest, readable
@@ -38,8 +37,6 @@ _NOT_A_LIST = {
     "": "found bytes that are not UTF-8 in its output; expected names that the log can hold",
 }
 """Why the output of `units.command` is no list of units."""
-ENV_FILE_BYTES_MAX = 1024 * 1024
-"""Bytes of `workers.env_file` at most."""
 FILE_NAME_BYTES_MAX = 255
 """Bytes of a file name at most, on usual file systems."""
 LONG_NAME_CHARS_SHOWN = 60
@@ -154,7 +151,7 @@ def _cwd_ids(world: World, plan: Plan, root: str, shares: Sequence[Share]) -> di
 def _prompt_template(world: World, plan: Plan, root: str) -> str:
     if plan.workers.prompt_file is None:
         return plan.workers.prompt
-    return world.files.read(_from_home(world, root, plan.workers.prompt_file)).decode("utf-8", "surrogateescape")
+    return world.files.read(from_home(world, root, plan.workers.prompt_file)).decode("utf-8", "surrogateescape")
 
 
 def _with_line_numbers(problems: Iterable[str], text: str, where: str) -> tuple[str, ...]:
@@ -188,7 +185,7 @@ def _source_lines(world: World, plan: Plan, root: str, stdin: Callable[[], str])
     if spec.file == "-":
         return _lines(stdin(), "stdin")
     if spec.file is not None:
-        data = world.files.read(_from_home(world, root, spec.file))
+        data = world.files.read(from_home(world, root, spec.file))
         return _lines(data.decode("utf-8", "surrogateescape"), spec.file)
     if spec.command is not None:
         ran = world.machine.run(spec.command, cwd=root, env=world.machine.environ(), timeout=UNITS_COMMAND_TIMEOUT_S)
@@ -207,11 +204,6 @@ def _lines(text: str, source: str) -> Sequence[str]:
     if "UTF-16" in fault:
         raise UsageError(f"{source}:{fault}")
     return text.removeprefix("\ufeff").split("\n")
-
-
-def _from_home(world: World, root: str, path: str) -> str:
-    """Return the absolute path of a file that is read at `up`: `~/` is this user's home."""
-    return posixpath.join(world.machine.home(), path[2:]) if path.startswith("~/") else posixpath.join(root, path)
 
 
 def _outside_state(world: World, root: str, paths: Sequence[str]) -> list[str]:
@@ -381,25 +373,6 @@ def _variable_faults(world: World, plan: Plan, root: str) -> list[str]:
     except StorageError as fault:
         faults.append(f"workers.env_file: {fault}")
     return faults
-
-
-def variables(world: World, plan: Plan, root: str) -> Mapping[str, str]:
-    if plan.workers.env_file is None:
-        return {}
-    path = _from_home(world, root, plan.workers.env_file)
-    text = decode_text(world.files.read(path, ENV_FILE_BYTES_MAX))
-    if isinstance(text, Refused):
-        raise StorageError(f"{path}:{text.why}, expected lines NAME=VALUE in UTF-8", f"file {path}")
-    found = {}
-    for number, raw in enumerate(text.splitlines(), 1):
-        line = raw.strip().removeprefix("export ")
-        if not line or line.startswith("#"):
-            continue
-        key, equals, value = line.partition("=")
-        if not equals or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", key):
-            raise StorageError(f"{path}:{number}: found no NAME=VALUE")
-        found[key] = value.strip("'\"")
-    return found
 
 
 def _misplaced(world: World, host: Host, plan: Plan, shares: Sequence[Share]) -> list[str]:

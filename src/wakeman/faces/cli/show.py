@@ -194,6 +194,9 @@ def portrait(status: Status) -> None:
     out(f"{status.deployment}: {status.outcome}, {units.done}/{units.total} units done{needs}")
     held = f" (held: wakeman accept {status.deployment})" if row.held else ""
     out(f"last row: {row.row or 'none yet'}: {printable(row.why)}{held}")
+    for why in (status.barred, status.outage):
+        if why:
+            out(printable(why))
     if spent := _usage_text(status):
         out(f"used: {spent}")
     if status.outcome == "open":
@@ -278,7 +281,10 @@ def _reason(worker: WorkerStatus) -> str:
 
     spoken = worker.said if worker.reason in SPOKEN_REASONS and isinstance(worker.said, str) else None
     words = (spoken or worker.why) if has_reason else kept
-    return ": ".join(filter(None, [worker.reason, as_data(words, STATUS_REASON_CHARS_MAX) if words else None]))
+    reason = worker.retrying or worker.reason or ("limited" if worker.ended_by == "limit" and has_reason else None)
+    if reason == "limited" and worker.cause:
+        reason = f"limited: {worker.cause}"
+    return ": ".join(filter(None, [reason, as_data(words, STATUS_REASON_CHARS_MAX) if words else None]))
 
 
 def _missing(units: UnitCounts) -> None:
