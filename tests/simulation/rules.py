@@ -201,7 +201,7 @@ class Rules:
         _must(p.mark.startswith(f"{NAME}/"), f"session {p.start.session} is not ours")
         if p not in self.scene.sessions.running or self.scene.sessions.role[p.session_id].hangs:
             return
-        if self.scene.sessions.at_rest(p):
+        if self.scene.sessions.at_rest(p) or self.scene.sessions.unseen(p):
             return
         worker = p.mark.split("/")[1]
         since = self.marks.get(p.mark, 0)

@@ -188,6 +188,10 @@ class Sessions(MemorySessions):
         """Return whether a program is a client at its prompt, and nothing of it works."""
         return p in self.running and self.role[p.session_id].rests and not p.steps
 
+    def unseen(self, p: Playing) -> bool:
+        """Return whether a program is a client whose terminal is gone: nothing tells that it still works."""
+        return p in self.orphans and self.role[p.session_id].rests
+
     def type(self, session: str, text: str, *, submit: bool, mark: str = "") -> None:
         super().type(session, text, submit=submit, mark=mark)
         p = self.playing[self._name(session, mark)]

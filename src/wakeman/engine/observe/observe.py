@@ -466,7 +466,7 @@ def _exited(
         "limit" if limited else worker.ending or report.ended_by or "itself",
         code,
     )
-    said = _last_words(harness, evidence)
+    said = _said_last(harness, evidence)
     waited = limited and report.fault != "outage"
     return msgspec.structs.replace(
         over,
@@ -544,10 +544,10 @@ def _harness_report(
         report = msgspec.structs.replace(report, usage=used)
     if report.usage is None and worker.observation is not None and worker.observation.attempt == worker.attempt:
         report = msgspec.structs.replace(report, usage=worker.observation.usage)
-    return report, _last_words(harness, evidence) if report.activity == "idle" else ""
+    return report, _said_last(harness, evidence) if report.activity == "idle" else ""
 
 
-def _last_words(harness: Reader, evidence: Evidence) -> str:
+def _said_last(harness: Reader, evidence: Evidence) -> str:
     """Return the client's last words. Boundary: a harness of another package may be of an earlier version."""
     tell = getattr(harness, "last_words", None)
     return tell(evidence) if tell is not None else ""
