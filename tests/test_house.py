@@ -18,7 +18,7 @@ SOURCE = Path(__file__).parent.parent / "src" / "wakeman"
 ROOMS = {
     "transitions": {"core/log/lifecycle.py"},
     "libtmux": {"adapters/tmux.py"},
-    "yaml": {"core/formats.py", "adapters/profiles.py"},
+    "yaml": {"core/formats.py", "core/profile_page.py"},
 }
 
 

@@ -8,6 +8,7 @@ from wakeman.core.model.deployment import (
     Host,
     Identity,
     Outcome,
+    RecordedProfile,
     Repository,
     attempt_id,
 )
@@ -103,6 +104,7 @@ __all__ = [
     "Plan",
     "PromotedFile",
     "Reason",
+    "RecordedProfile",
     "Rejection",
     "Repository",
     "Review",
