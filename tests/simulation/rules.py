@@ -13,10 +13,12 @@ from wakeman.audit.auditor import Auditor
 from wakeman.core.errors import WakemanError
 from wakeman.core.log.events import (
     Closed,
+    Confirmed,
     Decided,
     Effected,
     Enrolled,
     Event,
+    Exited,
     Intended,
     Looked,
     Requested,
@@ -63,7 +65,9 @@ class Rules:
         self.events: list[Event] = []
         self.marks: dict[str, int] = {}  # of launches intended: the line
         self.placed: set[str] = set()  # outputs that were intended to be taken over
-        self.nudges: dict[tuple[str, int], frozenset[str]] = {}  # by worker and attempt: units done at its last nudge
+        self.rows: dict[str, str] = {}  # the last row of each worker
+        self.nudging: dict[int, frozenset[str]] = {}  # by line of a nudge: units done then
+        self.nudges: dict[tuple[str, int], frozenset[str]] = {}  # of the last that was heard, by worker and attempt
         self.size = 0
 
     # --- after every step ---------------------------------------------------------------------------------------
@@ -97,6 +101,7 @@ class Rules:
         data = event.data
         before = self.d.hash or genesis(data.name, data.digest)  # type: ignore[attr-defined] # the first is planned
         _must(event.seq == self.d.seq + 1 and chain(before, head) == written, f"line {self.d.seq + 1} does not follow")
+        self._refusals(event)
         apply(self.d, event)
         self.events.append(event)
         if isinstance(data, Intended):
@@ -107,20 +112,40 @@ class Rules:
             self.closed.add(event.hash)  # asked once: what the power takes afterwards was there
             _must(not self._absent(), f"closed as complete without {self._absent()}")
             _must(not self._unreviewed(), f"closed as complete, and nobody accepted {self._unreviewed()}")
-        if isinstance(data, Intended) and data.action == "nudge":
-            self._nudged(event.worker or "")
+        self._nudged(event)
         if isinstance(data, Reviewed):
             taken = [each for each in self.events if isinstance(each.data, Reviewed) and each.worker == event.worker]
             _must(len(taken) == 1, f"the verdict of {event.worker} is taken twice")
 
-    def _nudged(self, worker: str) -> None:
-        """Check that a worker is nudged with something to say, and again only once a unit of it was done."""
+    def _nudged(self, event: Event) -> None:
+        """Check that a worker is nudged with something to say, and again only once a unit of it was done.
+
+        Boundary: a nudge that nobody heard is typed again, and after a limit has reset each worker is told so.
+        """
+        data, worker = event.data, event.worker or ""
+        if isinstance(data, Decided):
+            self.rows[worker] = data.row
+        if isinstance(data, Confirmed) and data.ok and data.intent in self.nudging:
+            self.nudges[worker, event.attempt or 0] = self.nudging[data.intent]
+        if not isinstance(data, Intended) or data.action != "nudge" or self.rows.get(worker) != "investigate":
+            return
         known = self.d.workers[worker]
-        done = frozenset(name for name in known.units if self.d.units[name].done)
+        self.nudging[event.seq] = done = frozenset(name for name in known.units if self.d.units[name].done)
         before = self.nudges.get((worker, known.attempt))
         _must(len(done) < len(known.units), f"{worker} is nudged with nothing to say")
         _must(before is None or done - before, f"{worker} is nudged again, and nothing was achieved since")
-        self.nudges[worker, known.attempt] = done
+
+    def _refusals(self, event: Event) -> None:
+        """Check that an outage costs nothing and is tried by one at a time, and that nobody runs into a refused key."""
+        d, data = self.d, event.data
+        if isinstance(data, Exited) and data.fault:
+            _must(data.free, f"{event.worker} was refused ({data.fault}), and it costs an attempt")
+        if not isinstance(data, Intended) or data.action != "launch" or d.workers[event.worker or ""].again:
+            return  # a person may ask for anything
+        _must(not d.barred, f"{event.worker} is launched while launches are barred: {d.barred}")
+        _must(not d.outage or not d.probe, f"{event.worker} is launched while {d.probe} tries the service")
+        early = d.outage and d.outage_until and d.looked_at and d.outage_until > d.looked_at
+        _must(not early, f"{event.worker} is launched before the service is to be tried again")
 
     def _absent(self) -> list[str]:
         wanted = [

@@ -5,9 +5,8 @@ from __future__ import annotations
 from tests.play import Play
 from tests.simulation.crew import Actor
 from tests.simulation.night import Night
-from tests.simulation.scene import Client, Role
+from tests.simulation.scene import Client, RefusedHarness, Role
 
-from wakeman.adapters.memory.sessions import MemoryHarness
 from wakeman.core.model import Deployment
 
 OUT = "/plans/out/w0/u0.json"
@@ -24,7 +23,7 @@ class Staged(Night):
         self.scene.kept = min
         self.scene.gone = lambda: True
         self.live = (plan or {}).get("workers", {}).get("mode") == "interactive"
-        self.scene.harness = Client(self.scene.sessions) if self.live else MemoryHarness()
+        self.scene.harness = Client(self.scene.sessions) if self.live else RefusedHarness()
         self.text = Play(workers=workers, units=1, plan={"wake": {"every": 900}, **(plan or {})}).text()
 
     def role(self, session: str) -> Role:
