@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         WorkerStatus,
     )
 
+
 STATUS_REASON_CHARS_MAX = 60
 """Characters of a reason in the table; `--json` has the whole reason."""
 CELL_CHARS_MAX = 2000
@@ -218,6 +219,7 @@ def portrait(status: Status) -> None:
     quoting = any('"' in row[2] for row in rows)
     reason = "reason (in quotes: its words)" if quoting else "reason"
     table(("worker", "state", reason, "attempt", "units", "since"), rows)
+    _stopped(status.workers)
     if units.done or status.outcome != "open":
         _missing(units)
     if status.validators:
@@ -244,6 +246,19 @@ def _room_text(room: RoomStatus) -> str:
     left = {"state": room.state, "plan's directory": room.root}
     known = [f"{amount(bytes_left)} ({name})" for name, bytes_left in left.items() if bytes_left is not None]
     return f"disk: {' and '.join(known) or 'nobody knows how much'} left; streams have {amount(room.streams)}"
+
+
+def _stopped(workers: Sequence[WorkerStatus]) -> None:
+    """Print the last words of workers that have stopped short, and until when nobody continues what a person ended."""
+    for worker in workers:
+        if isinstance(worker.said, str) and worker.state in ("stuck", "exited"):
+            out(f"{worker.name} said last: {as_data(worker.said, CELL_CHARS_MAX)}")
+        if isinstance(worker.line, str):
+            out(
+                f"{worker.name} was ended with a line that nobody had submitted: {as_data(worker.line, CELL_CHARS_MAX)}"
+            )
+        if isinstance(worker.cleanup, str):
+            out(f"{worker.name} was ended by a person: no cleanup worker before {clock(worker.cleanup)}")
 
 
 def _share(worker: WorkerStatus) -> str:
@@ -281,7 +296,13 @@ def _reason(worker: WorkerStatus) -> str:
     has_reason = worker.state in ("stuck", "exited")  # its reason includes the blocked writes
     refused = worker.refused if worker.state in ("launched", "running") else None
     kept = f"refused {len(refused)}: {refused[-1]}" if refused else None
-    words = worker.why if has_reason else kept or worker.why
+    running = worker.state in ("launched", "running") and worker.background is True
+    if running and not kept:
+        return "works in the background"
+    from wakeman.core.policy.notice import SPOKEN_REASONS
+
+    spoken = worker.said if worker.reason in SPOKEN_REASONS and isinstance(worker.said, str) else None
+    words = (spoken or worker.why) if has_reason else kept or worker.why
     reason = worker.retrying or worker.reason or ("limited" if worker.ended_by == "limit" and has_reason else None)
     if reason == "limited" and worker.cause:
         reason = f"limited: {worker.cause}"
