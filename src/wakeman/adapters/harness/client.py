@@ -400,7 +400,7 @@ class Agentic:
             printed = _printed(client.says, evidence.stream, at)
             report = printed if printed.activity in ("error", "limited") else report
         if report.activity == "unknown" and code != 0 and (code is None or code < SIGNALLED_FROM_STATUS):
-            report = _said_last(evidence, at)
+            report = _reason_given_last(evidence, at)
         told = _last_report(client.hooks, json_lines(evidence.hook + b"\n"), now, "hook").ended_by
         if client.left_by_hand and evidence.interactive and code == 0 and not told:
             told = "person"
@@ -494,7 +494,7 @@ class Agentic:
         return shortened(unescaped(evidence.stream.decode(errors="replace")).strip().rpartition("\n\n")[2])
 
 
-def _said_last(evidence: Evidence, at: datetime) -> Report:
+def _reason_given_last(evidence: Evidence, at: datetime) -> Report:
     """Return the last words of a client that failed: of its stream, otherwise of its terminal, where its errors go.
 
     Shape: words that say why no conversation began or went on count more than what was printed after them.
