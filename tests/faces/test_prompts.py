@@ -153,3 +153,25 @@ def test_a_faulty_profile_stops_the_plan_that_names_it_and_no_other(place: Place
     assert "fix that file, or name another profile" in said.err
     assert 0 == place("plan", place.plan(CLIENT.replace("keeper", "librarian") + TASK)).code
     assert 0 == place("plan", place.plan(CLIENT + TASK + KEEPER)).code
+
+
+# --- versions ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("version", "newer"), [("0.171.0", False), ("0.999.0", True)])
+def test_a_client_that_is_newer_than_any_recorded_is_said(
+    place: Place, monkeypatch: pytest.MonkeyPatch, version: str, newer: bool
+) -> None:
+    programs = place.path / "bin"
+    programs.mkdir()
+    (programs / "codex").write_text(f"#!/bin/sh\necho codex-cli {version}\n")
+    (programs / "codex").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}:/usr/local/bin:/usr/bin:/bin")
+    plan = place.plan(CLIENT + TASK + KEEPER)
+
+    said = place("plan", plan).out
+    found = {one["what"]: one for one in place("doctor", plan, "--json").json["findings"]}
+
+    words = f"codex {version} is newer than 0.171.0, the newest whose screens are known"
+    assert newer == (f"warning: plan.toml:8: workers.harness: {words}" in said)
+    assert ("weak" if newer else "ok") == found["codex's version"]["level"]
