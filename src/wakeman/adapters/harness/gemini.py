@@ -16,6 +16,7 @@ from wakeman.adapters.harness.client import (
     Grant,
     Record,
     Sign,
+    Spoken,
     Talk,
     Tally,
 )
@@ -44,6 +45,7 @@ RECORD = Record(
         adds=True,
         key="id",
     ),
+    spoken=(Spoken({"type": "gemini"}, "content"),),
 )
 """Gemini keeps its chats; it records a tool call after its return, and nothing about turns."""
 
@@ -127,10 +129,12 @@ GEMINI = Client(
     ),
     events=EVENTS,
     signs=SIGNS,
+    spoken=(Spoken({"type": "message", "role": "assistant"}, "content", parts=True),),
     tally=Tally(where={"type": "result"}, input=("stats.input_tokens",), output=("stats.output_tokens",)),
     calls=CALLS,
     record=RECORD,
     frame=FRAME,
     prompt_line=r"^ > \S.*$",
+    left_by_hand=True,
     memory=350 * 1024 * 1024,
 )

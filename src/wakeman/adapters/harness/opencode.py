@@ -15,6 +15,7 @@ from wakeman.adapters.harness.client import (
     Config,
     Grant,
     Sign,
+    Spoken,
     Talk,
     Tally,
     topmost_directories,
@@ -107,6 +108,7 @@ OPENCODE = Client(
     ),
     events=EVENTS,
     signs=SIGNS,
+    spoken=(Spoken({"type": "text"}, "part.text"),),
     tally=Tally(
         where={"type": "step_finish"},
         input=("part.tokens.input", "part.tokens.cache.read", "part.tokens.cache.write"),
@@ -117,5 +119,6 @@ OPENCODE = Client(
     session="sessionID",
     frame=FRAME,
     prompt_line=r"(?!)",
+    left_by_hand=True,
     memory=500 * 1024 * 1024,
 )
