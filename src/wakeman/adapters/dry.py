@@ -28,6 +28,7 @@ from wakeman.ports import (
     Installed,
     Job,
     Kept,
+    Kin,
     Listing,
     Logs,
     Machine,
@@ -167,6 +168,9 @@ class DryRegistry:
     def look(self, directory: str) -> tuple[Entry | None, Site]:
         known, site = self._registry.look(directory)
         return self._own.get(directory, known), site
+
+    def directories(self) -> list[str]:
+        return self._registry.directories()
 
     def enrol(self, directory: str, host: Host) -> None:
         self._own[directory] = entry(self._registry.look(directory)[1], host)
@@ -359,11 +363,17 @@ class DryMachine:
     def free_memory(self) -> int:
         return self._machine.free_memory()
 
+    def capacity(self) -> tuple[int, int]:
+        return self._machine.capacity()
+
     def marked(self, marks: Iterable[str]) -> dict[str, list[int]]:
         return self._machine.marked(marks)
 
     def born(self, pids: Iterable[int]) -> dict[int, float]:
         return self._machine.born(pids)
+
+    def kin(self, pids: Iterable[int]) -> dict[int, Kin]:
+        return self._machine.kin(pids)
 
     def mark_of(self, pid: int) -> str:
         return self._machine.mark_of(pid)

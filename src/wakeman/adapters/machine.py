@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from typing import Literal
 
 from wakeman.core.errors import ProgramError
-from wakeman.ports import OUT_BYTES_MAX, Ran
+from wakeman.ports import OUT_BYTES_MAX, Kin, Ran
 
 ERR_BYTES_MAX = 64 * 1024
 """Bytes of standard error that are kept, from its end, where the reason is."""
@@ -20,7 +20,9 @@ ERR_BYTES_MAX = 64 * 1024
 ATTEMPT_VARIABLE = "WAKEMAN_ATTEMPT"
 """The variable that every process of an attempt inherits."""
 
+_PARENT_FIELD, _SESSION_FIELD = 1, 3
 _STARTED_FIELD = 19  # field of /proc/PID/stat, counted after the name: ticks from the boot to the start
+_HEAD_BYTES_MAX = 4096  # of a process's status, and of its command line
 _LINGER_S = 0.1  # seconds to read a program's last output, while a child of it still has the pipe open
 
 
@@ -70,8 +72,14 @@ class LocalMachine:
 
     def free_memory(self) -> int:
         """Return the memory available to new programs, at most the control group's remainder."""
-        left = [*self._available(), *self._granted()]
+        left = [*self._memory("MemAvailable:"), *self._granted()]
         return max(0, min(left)) if left else 0
+
+    def capacity(self) -> tuple[int, int]:
+        """Return the memory of the machine, at most the control group's, and the processors of this process."""
+        limits = [*self._memory("MemTotal:"), *(limit for _, limit, _ in self._groups())]
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+        return min(limits, default=0), cores or 0
 
     def marked(self, marks: Iterable[str]) -> dict[str, list[int]]:
         """Find live processes by mark; omit marks without any.
@@ -91,15 +99,21 @@ class LocalMachine:
 
         Boundary: empty without /proc.
         """
+        return {pid: process.born for pid, process in self.kin(pids).items()}
+
+    def kin(self, pids: Iterable[int]) -> dict[int, Kin]:
+        """Read them on Linux. Boundary: empty without /proc."""
         boot = next(
             (float(line.split()[1]) for line in _file_lines(f"{self._proc}/stat") if line.startswith("btime ")), 0.0
         )
         found = {}
         for pid in pids:
             # The name in brackets may contain anything: count the fields after its end.
-            fields = next(iter(_file_lines(f"{self._proc}/{pid}/stat")), "").rpartition(")")[2].split()
-            if len(fields) > _STARTED_FIELD and fields[0] != "Z":
-                found[pid] = boot + int(fields[_STARTED_FIELD]) / os.sysconf("SC_CLK_TCK")
+            fields = _file_head(f"{self._proc}/{pid}/stat").rpartition(b")")[2].split()
+            if len(fields) > _STARTED_FIELD and fields[0] != b"Z":
+                born = boot + int(fields[_STARTED_FIELD]) / os.sysconf("SC_CLK_TCK")
+                words = _file_head(f"{self._proc}/{pid}/cmdline").replace(b"\0", b" ").decode("utf-8", "replace")
+                found[pid] = Kin(born, int(fields[_PARENT_FIELD]), int(fields[_SESSION_FIELD]), words)
         return found
 
     def mark_of(self, pid: int) -> str:
@@ -150,13 +164,17 @@ class LocalMachine:
         """Return this process's id."""
         return os.getpid()
 
-    def _available(self) -> Iterator[int]:
+    def _memory(self, row: str) -> Iterator[int]:
         for line in _file_lines(f"{self._proc}/meminfo"):
-            if line.startswith("MemAvailable:"):
+            if line.startswith(row):
                 yield int(line.split()[1]) * 1024
 
     def _granted(self) -> Iterator[int]:
         """Yield the memory left in our control group and in each above it; reclaimable cache counts as free."""
+        return (limit - used + _reclaimable(group) for group, limit, used in self._groups())
+
+    def _groups(self) -> Iterator[tuple[str, int, int]]:
+        """Yield our control group and each above it that bounds memory: its directory, its bound, and what is used."""
         for line in _file_lines(f"{self._proc}/self/cgroup"):
             _, controllers, path = line.split(":", 2)
             if controllers not in ("", "memory"):
@@ -167,7 +185,7 @@ class LocalMachine:
                 group = os.path.join(self._cgroup, controllers, *parts[:depth])
                 limit, used = (_number(f"{group}/{name}") for name in names)
                 if limit is not None and used is not None:
-                    yield limit - used + _reclaimable(group)
+                    yield group, limit, used
 
     def _environs(self) -> Iterator[tuple[int, bytes]]:
         for name in os.listdir(self._proc) if os.path.isdir(self._proc) else ():
@@ -256,6 +274,14 @@ def _file_lines(path: str) -> list[str]:
             return file.read().splitlines()
     except OSError:
         return []
+
+
+def _file_head(path: str) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            return file.read(_HEAD_BYTES_MAX)
+    except OSError:
+        return b""
 
 
 def _number(path: str) -> int | None:
