@@ -73,7 +73,7 @@ def crashed() -> Play:
         check(stage.world("resume:2"), NAME)
     play.go(minutes=2.5)
     stage.sessions.playing.clear()
-    stage.sessions.timers.clear()
+    stage.sleepers.jobs.clear()
     stage.sessions.server, stage.clock.name, stage.clock.seconds = "900:1", "00000002", 60.0
     check(stage.world("resume:3"), NAME)
     play.go()

@@ -460,15 +460,6 @@ def test_a_file_with_another_name_is_installed_as_one_of_its_own(tmp_path: Path)
     assert b"judged" == (tmp_path / "a").read_bytes()
 
 
-def test_an_install_goes_where_a_symlink_in_the_place_leads(tmp_path: Path) -> None:
-    (tmp_path / "link").symlink_to("real")
-
-    install(tmp_path, tmp_path / "link", staged(tmp_path))
-
-    assert (tmp_path / "link").is_symlink()
-    assert b"judged" == (tmp_path / "real").read_bytes()
-
-
 # What lies in the way of a glob
 
 

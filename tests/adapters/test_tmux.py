@@ -153,18 +153,20 @@ def test_a_pane_that_a_person_added_is_not_taken_for_the_worker(rig: Rig) -> Non
     assert [made.pid] == [one.pid for one in rig.tmux.poll().seen]
 
 
-def test_a_server_whose_socket_was_removed_and_made_anew_shows_its_sessions_again(rig: Rig) -> None:
+def test_a_server_whose_socket_was_removed_makes_it_anew(rig: Rig) -> None:
     [made] = begin(rig, born("w1"))
-    server = rig.server()
     os.unlink(rig.socket)
-    try:
-        listing = rig.tmux.poll({made: ""})
-    finally:
-        os.kill(server, signal.SIGUSR1)  # it makes its socket anew
-        until(lambda: rig.tmux.poll().state == "up")
 
-    assert {made: f"no answer on {rig.socket} from its tmux server, which lives"} == listing.hidden
     assert ({}, [made]) == (rig.tmux.poll({made: ""}).hidden, [one.session_id for one in rig.tmux.poll().seen])
+
+
+def test_a_program_that_is_no_server_gets_no_signal(rig: Rig) -> None:
+    with subprocess.Popen(["sleep", "600"]) as other:
+        listing = rig.tmux.poll({(there := f"$0@{other.pid}:{int(time.time())}"): ""})
+        still = other.poll()
+        other.kill()
+
+    assert ([there], None) == ([*listing.hidden], still)
 
 
 def test_a_process_that_has_the_number_of_a_server_that_ended_is_not_taken_for_it(rig: Rig) -> None:
@@ -610,34 +612,6 @@ def test_typing_to_nobody_raises(rig: Rig) -> None:
 # The rest
 
 
-def test_a_later_command_runs_once_with_its_arguments_whole(rig: Rig) -> None:
-    begin(rig, born("w1"))
-    target = rig.place / "it's #{pid} %H"
-    script = 'printf \'%s\\0\' "$@" >$0.tmp; mv $0.tmp "$LAST"'.replace("$LAST", str(target)).replace(
-        "$0", f"{rig.place}/x"
-    )
-
-    assert rig.tmux.later(0.05, ["/bin/sh", "-c", script, "sh", *ODD])
-
-    until(target.exists)
-    assert [*ODD, ""] == target.read_bytes().decode().split("\0")
-
-
-def test_a_later_command_shows_nothing_on_any_screen(rig: Rig) -> None:
-    begin(rig, born("w1"))
-    done = rig.place / "done"
-
-    rig.tmux.later(0.05, ["/bin/sh", "-c", f"echo loud; echo loud >&2; touch {shlex.quote(str(done))}; exit 3"])
-
-    until(done.exists)
-    rig.raw("run-shell", "sleep 0.1")
-    assert [rig.tmux.capture("w1"), rig.raw("display-message", "-p", "-t", "=w1:", "#{pane_in_mode}")] == ["", "0"]
-
-
-def test_nothing_runs_later_where_no_server_is(rig: Rig) -> None:
-    assert (rig.tmux.later(1, ["true"]), rig.tmux.poll().state) == (False, "down")
-
-
 def test_the_head_is_left_on_the_session(rig: Rig) -> None:
     [one] = begin(rig, born("w1"))
 
@@ -723,11 +697,69 @@ def test_what_is_not_free_is_not_marked(rig: Rig, session: str, mark: str) -> No
     assert seen(rig, "w1").mark == "dep/w1.1"
 
 
-def test_a_later_command_does_not_know_that_tmux_started_it(rig: Rig) -> None:
-    begin(rig, born("w1"))
-    target = rig.place / "env"
+# A user's own configuration
 
-    rig.tmux.later(0, ["/bin/sh", "-c", f"env >{target}.tmp; mv {target}.tmp {target}"])
+HOOKS = {
+    "a pane": """set-hook -g after-new-session 'split-window -h "sleep 600"'""",
+    "a pane in front": """set-hook -g after-new-session 'split-window -hb "sleep 600"'""",
+    "a window": """set-hook -g after-new-session 'new-window "sleep 600"'""",
+    "a window in front": """set-hook -g after-new-session 'new-window -b "sleep 600"'""",
+    "a window, told": """set-hook -g session-created 'new-window "sleep 600"'""",
+    "a pane in each window": """set-hook -g after-new-window 'split-window "sleep 600"'
+set-hook -g after-new-session 'new-window "sleep 600"'""",
+    "another pane after a split": """set-hook -g after-split-window 'select-pane -l'
+set-hook -g after-new-session 'split-window "sleep 600"'""",
+    "another name": """set-hook -g after-new-session 'rename-session "#{session_name}-mine"'""",
+    "words": """set-hook -g after-new-session 'run-shell "echo wakeman: \\$0@1:1 2 %3"'
+set-hook -g after-new-window 'display-message -p "wakeman: equipped"'""",
+    "numbers": "set -g base-index 1\nsetw -g pane-base-index 1\nset -g renumber-windows on",
+    "a shell": """set -g default-command 'exec sh'\nset -g default-shell /bin/sh""",
+    "what is dead stays": "set -g remain-on-exit on",
+    "what is dead goes": "set -g remain-on-exit off\nset -g destroy-unattached on",
+    "a status line": """set -g status-right '#(echo busy)'\nset -g status-interval 1
+set-hook -g client-attached 'new-window'""",
+}
 
-    until(target.exists)
-    assert [line for line in target.read_text().splitlines() if line.startswith(("TMUX=", "TMUX_PANE="))] == []
+
+@pytest.mark.parametrize("many", [1, 3])
+@pytest.mark.parametrize("hook", HOOKS)
+def test_whatever_a_configuration_opens_the_worker_is_marked_kept_shown_and_typed_to(
+    rig: Rig, hook: str, many: int
+) -> None:
+    (rig.place / ".tmux.conf").write_text(HOOKS[hook] + "\n")
+    mine = Tmux(str(rig.place / "default"), PROGRAM, str(rig.place), ENV | {"HOME": str(rig.place)})
+    rig.socket = str(rig.place / "default")
+    files = [rig.place / f"stream {number}" for number in range(many)]
+    starts = [
+        born(f"w{number}", "/bin/sh", "-c", "read line; echo got $line; exit 7", stream=str(file))
+        for number, file in enumerate(files)
+    ]
+    made = mine.submit(starts)
+    assert [""] * many == [one.error for one in made]
+    for one in made:
+        mine.type(one.session_id, "hello", submit=True, mark="")
+
+    def over() -> bool:
+        rig.raw("run-shell", "true")  # makes tmux collect a status that it has missed
+        listed = {one.session_id: one for one in mine.poll().seen}
+        return all(listed[one.session_id].over and listed[one.session_id].code == 7 for one in made)
+
+    until(over, 30)
+    listed = {one.session_id: one for one in mine.poll().seen}
+    assert [(start.mark, one.pid) for start, one in zip(starts, made, strict=True)] == [
+        (listed[one.session_id].mark, listed[one.session_id].pid) for one in made
+    ]
+    for one, file in zip(made, files, strict=True):
+        assert "got hello" in mine.capture(one.session_id)
+        until(lambda file=file: "got hello" in file.read_text())  # type: ignore[misc] # a bound loop variable
+
+
+def test_a_worker_whose_pane_was_closed_is_not_typed_to_in_the_pane_of_another(rig: Rig) -> None:
+    [made] = begin(rig, born("w1"))
+    ours = rig.raw("display-message", "-p", "-t", "=w1:", "#{pane_id}")
+    rig.raw("split-window", "-t", "=w1:", "cat")
+    rig.raw("kill-pane", "-t", ours)
+
+    for act in (lambda: rig.tmux.type(made, "rm", submit=True), lambda: rig.tmux.capture(made)):
+        with pytest.raises(UnknownNameError, match="was closed"):
+            act()

@@ -80,6 +80,7 @@ class Turn(NamedTuple):
     status: int = 200
     error: str = ""
     headers: tuple[tuple[str, str], ...] = ()
+    body: str = ""  # of an error, in place of the usual one
     hangs: bool = False
     cut: bool = False
     crash: bool = False
@@ -251,6 +252,13 @@ def _quotes_then_hangs(said: Said, state: Json) -> Turn:
     return turn if turn.call else Turn(hangs=True)
 
 
+def _fails(said: Said, state: Json) -> Turn:
+    """Fail in the way that the test chose, as often as it said; then work."""
+    state["failed"] = state.get("failed", 0) + 1
+    left = state.get("times")
+    return work(said) if left is not None and state["failed"] > left else state["turn"]
+
+
 def _plants(said: Said, _: Json) -> Turn:
     """Write a hook into the configuration that the user's next session reads."""
     if ARROW.search(said.told) and not any("planted" in call for call in said.calls):
@@ -278,6 +286,7 @@ PLAYS: dict[str, Callable[[Said, Json], Turn]] = {
     "strays": _strays,
     "toils": _toils,
     "plants": _plants,
+    "fails": _fails,
     "long": lambda _, __: Turn(status=400, error="prompt is too long: 250000 tokens > 200000 maximum"),
     "fail": lambda _, __: Turn(status=500, error="internal error"),
     "hang": lambda said, _: work(said) if not ARROW.search(said.told) else Turn(hangs=True),
@@ -435,6 +444,9 @@ class _Handler(BaseHTTPRequestHandler):
         asked.status, asked.answered = turn.status, time.time()
 
     def _give(self, body: Json, path: str, speak: Speak, asked: Asked, turn: Turn) -> None:
+        if turn.body:
+            self._json(json.loads(turn.body), turn.status, turn.headers)
+            return
         if turn.status != 200:
             kind = {401: "authentication_error", 429: "rate_limit_error"}.get(turn.status, "api_error")
             error = {"type": kind, "message": turn.error, "code": turn.status}

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
@@ -18,10 +18,8 @@ from tests.waiting import until
 
 import wakeman.adapters
 from wakeman.adapters.memory import Act, MemoryClock, MemoryFiles, MemorySessions
-from wakeman.adapters.memory.sessions import MemoryStandIn
-from wakeman.adapters.tmux import TmuxTimer
 from wakeman.core.errors import ProgramError, UnknownNameError
-from wakeman.ports import Executor, SessionInfo, Start, Terminal, Timer
+from wakeman.ports import Executor, SessionInfo, Start, Terminal
 
 WRAPPER = str(Path(wakeman.adapters.__file__).with_name("wrapper.sh"))
 MARK, OTHER = "night/w1/1", "night/w1/2"
@@ -30,10 +28,7 @@ LIVE = 'printf "%s\\n" one two three; IFS= read -r line; printf %s "$line" >"$0.
 
 
 class Place(Executor, Terminal, Protocol):
-    """A place whose sessions have terminals, and which has a timer."""
-
-    def later(self, seconds: float, argv: Sequence[str]) -> bool:
-        """Run a command later."""
+    """A place whose sessions have terminals."""
 
 
 class Bench(Protocol):
@@ -60,14 +55,6 @@ class Bench(Protocol):
     @abstractmethod
     def settle(self) -> None:
         """Let everything end that is about to."""
-
-    @abstractmethod
-    def stand_in(self, server: str) -> Timer:
-        """Return the place's own timer."""
-
-    @abstractmethod
-    def later(self) -> datetime:
-        """Return the time in ten minutes."""
 
     @abstractmethod
     def dies(self) -> None:
@@ -108,12 +95,6 @@ class MemoryBench(Bench):
     def settle(self) -> None:
         self.clock.advance(60)
         self.sessions.play()
-
-    def stand_in(self, server: str) -> Timer:
-        return MemoryStandIn(self.sessions, server)
-
-    def later(self) -> datetime:
-        return self.clock.at + timedelta(minutes=10)
 
     def dies(self) -> None:
         self.sessions.leave()
@@ -159,12 +140,6 @@ class TmuxBench(Bench):
         """
         os.kill(self.rig.server(), signal.SIGCHLD)
 
-    def stand_in(self, server: str) -> Timer:
-        return TmuxTimer(self.rig.tmux, server)
-
-    def later(self) -> datetime:
-        return datetime.now(UTC) + timedelta(minutes=10)
-
     def dies(self) -> None:
         os.kill(self.rig.server(), signal.SIGKILL)
         until(lambda: self.sessions.poll().state == "down")
@@ -173,6 +148,8 @@ class TmuxBench(Bench):
     def unreachable(self) -> Iterator[None]:
         server = self.rig.server()
         os.unlink(self.rig.socket)
+        with socket.socket(socket.AF_UNIX) as nobody:  # otherwise the server is asked to make its socket anew
+            nobody.bind(self.rig.socket)
         try:
             yield
         finally:
@@ -472,42 +449,6 @@ def test_typing_to_a_dead_session_is_refused(bench: Bench, host: Place) -> None:
 
 
 # What else a host does
-
-
-def test_where_nothing_was_started_nothing_is_run_later(host: Place) -> None:
-    assert not host.later(60, ["/bin/true"])
-
-
-def test_a_host_that_is_up_takes_what_is_to_be_run_later(bench: Bench, host: Place) -> None:
-    begin(host, bench.attempt())
-
-    assert host.later(60, ["/bin/true"])
-
-
-def test_an_alarm_of_a_stand_in_has_no_job_and_is_neither_found_nor_taken_back(bench: Bench, host: Place) -> None:
-    begin(host, bench.attempt())
-    timer = bench.stand_in(host.poll().server)
-
-    job = timer.arm("night", ["/bin/true"], bench.later())
-
-    assert ("", [], "") == (job.job, timer.find("night"), timer.weakness())
-    timer.disarm([job.job])
-    assert timer.pending(job.job, "night")
-
-
-def test_a_stand_in_of_another_server_does_not_stand(bench: Bench, host: Place) -> None:
-    begin(host, bench.attempt())
-
-    assert not bench.stand_in("1:1").pending("", "night")
-
-
-def test_a_stand_in_that_no_server_serves_refuses_an_alarm(bench: Bench) -> None:
-    with pytest.raises(ProgramError):
-        bench.stand_in("1:1").arm("night", ["/bin/true"], bench.later())
-
-
-def test_what_a_stand_in_was_given_cannot_be_asked_for_from_a_shell(bench: Bench) -> None:
-    assert b"" == bench.stand_in("1:1").shell()
 
 
 def test_the_command_line_that_attaches_names_the_session(host: Place) -> None:

@@ -46,9 +46,6 @@ class MemoryBackend:
         del host
         return self.sessions
 
-    def stand_in(self, host: Host, server: str) -> None:
-        del host, server
-
     def start(self, session: str, mark: str, code: int | None) -> Start:
         home = f"/state/kit/attempts/{next(self.numbers)}"
         self.files.write(f"{home}/units.jsonl", b"")

@@ -597,6 +597,22 @@ def test_no_symlink_leads_an_install_out_of_its_stage(files: Files, root: str) -
     assert {"secret", STAGE} == set(files.names(root))
 
 
+def test_an_install_follows_a_symlink_above_its_place_and_none_in_it(files: Files, root: str) -> None:
+    """A worker can leave one there that leads to any file of its user."""
+    files.make(f"{root}/real")
+    files.link(f"{root}/real", f"{root}/above")
+    files.link(f"{root}/elsewhere", f"{root}/a")
+    mark = staged(files, root)
+
+    refused = files.install(f"{root}/{STAGE}", "out/a", f"{root}/a", mark, None, keep=False)
+    done = files.install(f"{root}/{STAGE}", "out/a", f"{root}/above/a", mark, None, keep=False)
+
+    assert (None, "a symbolic link is there") == (refused.mark, refused.why)
+    assert "elsewhere" not in files.names(root)
+    assert done.mark is not None
+    assert b"judged" == files.read(f"{root}/real/a")
+
+
 def test_a_directory_in_the_place_is_refused(files: Files, root: str) -> None:
     files.make(f"{root}/a")
     mark = staged(files, root)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import uuid
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from tests.adapters.test_at import ENV
 
 from wakeman.adapters.at import At
 from wakeman.adapters.memory import MemoryTimer
+from wakeman.adapters.sleep import Sleep
 from wakeman.core.errors import ProgramError
 from wakeman.ports import Timer
 
@@ -25,7 +27,7 @@ REAL = (
 )
 
 
-@pytest.fixture(params=["memory", pytest.param("real", marks=REAL)])
+@pytest.fixture(params=["memory", pytest.param("sleep", marks=pytest.mark.real), pytest.param("real", marks=REAL)])
 def kind(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
@@ -33,20 +35,39 @@ def kind(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def marker(kind: str, request: pytest.FixtureRequest) -> str:
     """A marker of this test alone; real jobs of it are taken away afterwards."""
+    if kind == "sleep":
+        return f"wakeman-test:{uuid.uuid4().hex}"
     return "night" if kind == "memory" else str(request.getfixturevalue("at_marker"))
 
 
 @pytest.fixture
-def alarms(kind: str, request: pytest.FixtureRequest) -> Timer:
+def alarms(kind: str, request: pytest.FixtureRequest) -> Iterator[Timer]:
     if kind == "memory":
-        return MemoryTimer()
-    request.getfixturevalue("atd")
-    return At(ENV)
+        yield MemoryTimer()
+    elif kind == "sleep":
+        yield from sleepers()
+    else:
+        request.getfixturevalue("atd")
+        yield At(ENV)
+
+
+def sleepers() -> Iterator[Timer]:
+    """Yield the timer whose timers are processes, and end those that it has begun."""
+    timer, before = Sleep(ENV), set(_asleep())
+    yield timer
+    timer.disarm(sorted(set(_asleep()) - before))
+
+
+def _asleep() -> list[str]:
+    words = ((file.parent.name, file.read_bytes()) for file in Path("/proc").glob("[0-9]*/cmdline") if file.exists())
+    return [pid for pid, line in words if b"\0wakeman-timer\0" in line]
 
 
 @pytest.fixture
 def broken(kind: str, tmp_path: Path) -> Timer:
     """An alarm clock whose alarms would not fire."""
+    if kind == "sleep":
+        pytest.skip("it needs nothing")
     return MemoryTimer("nobody is there") if kind == "memory" else At(ENV, pid_files=[str(tmp_path / "atd.pid")])
 
 
@@ -74,8 +95,10 @@ def test_the_marker_is_a_line_of_the_body(alarms: Timer, marker: str) -> None:
     ("seconds", "minutes"), [(0.0, 0), (0.5, 1), (59.0, 1), (60.0, 1)], ids=["on it", "just after", "before", "next"]
 )
 def test_an_alarm_is_queued_for_the_minute_at_or_after_it_is_due(
-    alarms: Timer, marker: str, seconds: float, minutes: int
+    kind: str, alarms: Timer, marker: str, seconds: float, minutes: int
 ) -> None:
+    if kind == "sleep":
+        pytest.skip("it counts exactly")
     alarms.arm(marker, RING, FAR + timedelta(seconds=seconds))
 
     assert [FAR + timedelta(minutes=minutes)] == [job.due for job in alarms.find(marker)]

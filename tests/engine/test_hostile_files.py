@@ -23,11 +23,11 @@ from wakeman.core.errors import StorageError
 from wakeman.core.log import events as e
 from wakeman.core.model import Deployment, Plan, UnitsSpec, WorkersSpec
 from wakeman.engine import layout
+from wakeman.engine.attempt.secrets import variables
 from wakeman.engine.observe.containment import Mishaps
 from wakeman.engine.observe.judgement import Findings
 from wakeman.engine.observe.observe import observe
 from wakeman.engine.observe.spool import SPOOL_FILES_MAX, clear_spool, read_spool
-from wakeman.engine.start.prepare import variables
 from wakeman.ports import TranscriptPaths, World
 
 SECRET = "kept from everybody"  # noqa: S105 - a mark to look for

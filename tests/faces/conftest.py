@@ -19,6 +19,7 @@ from wakeman.adapters import local
 from wakeman.engine import alarm
 from wakeman.engine.runs import readable
 from wakeman.faces.cli import main
+from wakeman.ports import SOON
 
 TMUX = shutil.which("tmux") or "tmux"
 
@@ -132,8 +133,15 @@ def place(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -
         markers = here.markers()
         here.vanish()  # first: the end of a worker would have a check start others
         here.tmux("kill-server")
-        until(lambda: not _busy(directory))  # a check on its way may set one more alarm
+        until(lambda: _woken(markers) and not _busy(directory))  # a check on its way may set one more alarm
         local.world(None, "hand").timer.disarm(_jobs(markers))
+
+
+def _woken(markers: Iterable[str]) -> bool:
+    """End what sleeps for these deployments."""
+    timer = local.world(None, "hand").stand_in
+    timer.disarm([job.job for marker in markers for end in ("", SOON) for job in timer.find(marker + end)])
+    return True
 
 
 def _busy(directory: str, word: bytes = b"") -> list[str]:

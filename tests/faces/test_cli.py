@@ -420,6 +420,19 @@ def test_a_busy_worker_is_typed_to_only_by_force(place: Place) -> None:
     assert "--force" in said.err
 
 
+def test_what_even_force_cannot_type_is_not_hinted_at_again(place: Place) -> None:
+    place.up()
+    place.tmux("kill-server")
+
+    said = place("send", "night_a", "go on", "--force")
+
+    assert (1, "hint: wakeman attach night/night_a", False) == (
+        said.code,
+        said.err.splitlines()[-1],
+        "--force" in said.err,
+    )
+
+
 def test_stopping_a_worker_leaves_the_others(place: Place) -> None:
     place.up(SLEEPER + "[cleanup]\nrounds = 0\n")
 
@@ -850,10 +863,10 @@ def test_without_at_up_says_what_the_stand_in_cannot_do(place: Place, monkeypatc
     said = place("up", place.plan())
 
     assert said.code == 0, said.err
-    assert "tmux timer" in said.out
+    assert ("sleep timer" in said.out, "gone" in said.out) == (True, False)
     assert "does not survive" in said.err
     assert place("up", "plan.toml", "--json").json["weakness"]
-    assert place("status", "night", "--json").json["alarm"]["kind"] == "tmux"
+    assert place("status", "night", "--json").json["alarm"]["kind"] == "sleep"
 
 
 # --- the program by itself ------------------------------------------------------------------------------------

@@ -91,6 +91,3 @@ class ForkedBackend:
     def executor(self, host: Host) -> Forked:
         os.makedirs(host.place["forks"], exist_ok=True)
         return Forked(host.place["forks"])
-
-    def stand_in(self, host: Host, server: str) -> None:
-        del host, server

@@ -117,16 +117,24 @@ def test_a_worker_that_outlives_its_server_is_not_taken_for_the_first_session_of
     assert ["night_a/1", "night_b/1", "night_b/2"] == servers.starts()
 
 
-@pytest.mark.parametrize("answers", [False, True])
-def test_of_workers_whose_server_lives_and_cannot_be_reached_nothing_is_decided(
-    servers: Servers, *, answers: bool
-) -> None:
+def test_a_server_whose_socket_was_removed_is_asked_to_make_it_anew(servers: Servers) -> None:
     servers.begin()
     server, panes = servers.server(), servers.panes()
     (servers.place / "tmux").unlink()
-    if answers:
-        servers.tmux("-f", "/dev/null", "new-session", "-d", "-s", "theirs", "exec sh -c 'exit 0'")
-        servers.tmux("new-session", "-d", "-s", "also", "sleep 600")
+    told = servers.status()
+
+    assert (server, panes) == (servers.server(), servers.panes())
+    assert {"running"} == {worker["state"] for worker in told["workers"]}
+    servers.completes()
+    assert ["night_a/1", "night_b/1"] == servers.starts()
+
+
+def test_of_workers_whose_server_lives_and_cannot_be_reached_nothing_is_decided(servers: Servers) -> None:
+    servers.begin()
+    server, panes = servers.server(), servers.panes()
+    (servers.place / "tmux").unlink()
+    servers.tmux("-f", "/dev/null", "new-session", "-d", "-s", "theirs", "exec sh -c 'exit 0'")
+    servers.tmux("new-session", "-d", "-s", "also", "sleep 600")
     before = len(servers.events())
     servers.run("check", "night")
     servers.run("check", "night")
@@ -136,8 +144,7 @@ def test_of_workers_whose_server_lives_and_cannot_be_reached_nothing_is_decided(
     assert all("which lives" in s["why"] for s in seen), seen
     assert [] == [e for e in servers.events()[before:] if e["type"] in ("exited", "relaunched")]
     assert ["night_a/1", "night_b/1"] == servers.starts()
-    if answers:
-        servers.tmux("kill-server")
+    servers.tmux("kill-server")
     os.kill(server, signal.SIGUSR1)  # it makes its socket anew
     until(lambda: panes == servers.panes(), 30)
     servers.completes()

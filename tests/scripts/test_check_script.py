@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
+from tests.waiting import until
 
 import wakeman.adapters
 from wakeman.adapters.at import At
 from wakeman.adapters.memory import MemoryWorld
+from wakeman.adapters.sleep import Sleep
 from wakeman.core.model import Deployment, Host, WakeTarget
+from wakeman.engine import alarm
 from wakeman.engine.alarm import script
+from wakeman.ports import Timer
 
 CHECK = Path(wakeman.adapters.__file__).with_name("check.sh")
 
@@ -62,8 +68,6 @@ def fired(place: Path, says: str, code: int, by: str = "at") -> tuple[int, int]:
 
 def told(place: Path) -> int:
     """Count the notices. They are sent by a process that nobody waits for, unless there is none."""
-    from tests.waiting import until
-
     until((place / "told").exists, 20)
     return len((place / "told").read_text().splitlines())
 
@@ -173,3 +177,45 @@ def test_the_machines_own_at_takes_the_next_alarm_and_gives_it_back(tmp_path: Pa
 
     after = subprocess.run(["/bin/sh", "-c", ours], capture_output=True, text=True, timeout=60).stdout
     assert ("1\n", "0\n") == ((tmp_path / "during").read_text(), after)
+
+
+@pytest.fixture
+def sleepers(place: Path) -> Iterator[Timer]:
+    """Yield what sleeps for the deployment, which has no `at` that takes a job."""
+    timer = Sleep({"PATH": "/usr/bin:/bin"})
+    yield timer
+    timer.disarm([job.job for job in timer.find(place_marker(place))])
+
+
+def place_marker(place: Path) -> str:
+    return alarm.marker(Deployment(name="night", host=Host(root="/", directory=str(place), python=("true",))))
+
+
+REFUSALS = {
+    "none": "exit 127",
+    "no daemon": 'echo "job 7 at Mon Jan  5 21:41:00 2026" >&2; echo "Can\'t open /run/atd.pid to signal atd" >&2',
+    "a full spool": 'echo "Cannot create job file: No space left on device" >&2; exit 1',
+}
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("at", REFUSALS)
+def test_where_at_takes_no_job_a_process_that_sleeps_is_the_next_alarm_and_only_one(
+    place: Path, sleepers: Timer, at: str
+) -> None:
+    program(place / "bin" / "at", REFUSALS[at])
+    marker = place_marker(place)
+
+    for _ in range(3):
+        fired(place, "wakeman: damaged", 6)
+    for _ in range(2):
+        fired(place, "/bin/sh: python: not found", 127, by="hook")
+
+    (job,) = sleepers.find(marker)
+    assert 0 < (job.due - datetime.now(UTC)).total_seconds() <= 300
+    assert 1 == told(place)
+    # It goes when the check that it starts has set its own.
+    sleepers.disarm([job.job])
+    program(place / "wakeman", "exit 0")
+    subprocess.run(["/bin/sh", str(place / "check.sh"), "at"], capture_output=True, timeout=20)
+    until(lambda: not sleepers.find(marker))

@@ -213,14 +213,14 @@ def test_a_lost_alarm_is_set_again_by_whatever_looks_next() -> None:
     assert 1 == len(play.stage.alarms.jobs)
 
 
-def test_without_at_a_timer_of_tmux_stands_in_and_the_log_says_what_that_costs() -> None:
+def test_without_at_a_process_that_sleeps_stands_in_and_the_log_says_what_that_costs() -> None:
     play = Play(workers=1, units=1)
     play.stage.alarms.broken = "atd does not run"
 
     up = play.up()
     done = play.go()
 
-    assert ("tmux", "complete") == (up.alarm.kind if up.alarm else None, done.outcome)
+    assert ("sleep", "complete") == (up.alarm.kind if up.alarm else None, done.outcome)
 
 
 def test_below_a_minute_one_timer_after_another_looks_while_the_alarm_stands() -> None:
@@ -232,7 +232,7 @@ def test_below_a_minute_one_timer_after_another_looks_while_the_alarm_stands() -
     apart = [round(later - one) for one, later in pairwise(looked)][1:]
     assert 28 <= len(apart) <= 31
     assert {10} == set(apart)
-    assert 1 == len(play.stage.sessions.timers)
+    assert 1 == len(play.stage.sleepers.jobs)
 
 
 def test_the_old_alarm_stays_where_the_new_one_has_fired_before_it_could_go() -> None:
@@ -354,7 +354,16 @@ def test_a_text_that_stays_in_the_box_is_not_confirmed() -> None:
     play = nudged(swallows=9)
 
     assert [(False, "it stands in the input box, Enter was pressed twice")] == confirmations(play)
-    assert (1, 1) == (len(play.intents("nudge")), len(play.intents("enter")))
+    assert (3, 1) == (len(play.intents("nudge")), len(play.intents("enter")))
+
+
+def test_a_nudge_that_does_not_arrive_is_tried_at_later_looks_and_then_a_person_is_asked() -> None:
+    play = nudged(swallows=9)
+
+    rows = [row for row in play.rows(worker=True) if row in ("repeat", "report")]
+    assert (["repeat", "repeat"], True) == (rows, play.deployment.workers["w0"].asked)
+    assert any("w0" in text and "need" in text for text in play.told())
+    assert [] == play.judged()
 
 
 def test_a_client_that_says_nothing_is_read_from_its_screen() -> None:

@@ -180,8 +180,7 @@ class Night:
 
     def next(self) -> datetime | None:
         scene = self.scene
-        times = [job.due for job, _ in scene.alarms.jobs.values()]
-        times += [at for at, _ in scene.sessions.timers]
+        times = [job.due for timer in (scene.alarms, scene.sleepers) for job, _ in timer.jobs.values()]
         times += [at for at, _ in self.agenda]
         step = scene.sessions.next_step()
         if step is not None:
@@ -200,14 +199,10 @@ class Night:
         if scene.push and scene.sessions.pushes:
             ready.append(lambda: self.script(scene.sessions.pushes.pop(0)))
         ready += [
-            lambda job=job: self.script(scene.alarms.jobs.pop(job)[1])  # type: ignore[misc] # a bound loop variable
-            for job, (found, _) in scene.alarms.jobs.items()
+            lambda timer=timer, job=job: self.script(timer.jobs.pop(job)[1])  # type: ignore[misc] # bound loop variables
+            for timer in (scene.alarms, scene.sleepers)
+            for job, (found, _) in timer.jobs.items()
             if found.due <= now
-        ]
-        ready += [
-            lambda timer=timer: self.timer(timer)  # type: ignore[misc] # a bound loop variable
-            for timer in scene.sessions.timers
-            if timer[0] <= now
         ]
         ready += [
             lambda entry=entry: self.keep(entry)  # type: ignore[misc] # a bound loop variable
@@ -215,10 +210,6 @@ class Night:
             if entry[0] <= now
         ]
         self.dice.choice(ready)()
-
-    def timer(self, timer: tuple[datetime, tuple[str, ...]]) -> None:
-        self.scene.sessions.timers.remove(timer)
-        self.script(timer[1])
 
     def keep(self, entry: tuple[datetime, Callable[[], None]]) -> None:
         """Do what was put down for this time."""

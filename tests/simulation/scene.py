@@ -35,11 +35,12 @@ from wakeman.engine import alarm
 from wakeman.ports import Made, Start
 
 POINTS = {
-    "sessions": ("poll", "cancel", "capture", "type", "later", "adopt"),
+    "sessions": ("poll", "cancel", "capture", "type", "adopt"),
     "files": ("marks", "read", "tail", "write", "move", "make", "link", "remove", "writing", "install", "sync"),
     "parser": ("parse",),
     "git": ("plant", "keep"),
     "alarms": ("arm", "pending", "find", "disarm"),
+    "sleepers": ("arm", "find", "disarm"),
     "machine": ("run", "marked", "signal"),
 }
 """Calls that are points as a whole. Those of the logs, and `sessions.submit`, have several."""
@@ -148,6 +149,8 @@ class Sessions(MemorySessions):
             self.ended(p)
             del self.playing[name]
             self._hung_up(p)
+        if found and not self.playing:
+            self.leave()
         return len(found)
 
     def visit(self, name: str, mark: str) -> Playing:
@@ -156,7 +159,7 @@ class Sessions(MemorySessions):
         return self._born(start, mark)
 
     def die(self) -> None:
-        """Have the server die: all sessions are gone, their programs hung up on, its timers lost."""
+        """Have the server die: all sessions are gone, their programs hung up on."""
         gone = list(self.playing.values())
         self.leave()
         for p in gone:
@@ -316,6 +319,7 @@ class Scene(MemoryWorld):
 
     def _boot(self) -> None:
         self.sessions.off()
+        self.sleepers.jobs.clear()
         self.sessions.state = "up"
         self.clock.name = f"{int(self.clock.name) + 1:08}"
         self.clock.at += timedelta(minutes=self.dice.choice([1, 7, 90]))

@@ -121,11 +121,6 @@ class At:
         if ran.code and (left := {job for job, _ in self._queued()}.intersection(numbers)):
             raise ProgramError(f"atrm: could not remove {', '.join(sorted(left))}: {_last_printed_line(ran.err)}")
 
-    def later(self, seconds: float, argv: Sequence[str]) -> bool:
-        """Refuse: `at` counts in minutes, which is too coarse for a delay in seconds."""
-        del seconds, argv
-        return False
-
     def shell(self) -> bytes:
         """Return `at.sh`."""
         with open(os.path.join(os.path.dirname(__file__), "at.sh"), "rb") as file:

@@ -284,14 +284,17 @@ class Disk:
         """
         from wakeman.ports import Installed
 
-        place, name = os.path.realpath(target), os.path.basename(inside)
+        above, name = os.path.realpath(os.path.dirname(target)), os.path.basename(inside)
+        place = os.path.join(above, os.path.basename(target))
         with _translated_errors(place):
+            if os.path.islink(place):
+                return Installed(why="a symbolic link is there")
             there = _regular(place)
             ours = over is not None and there is not None and _same_fingerprint(there, over)
             installed = there is not None and not ours and (there.size, there.mtime_ns) == (mark.size, mark.mtime_ns)
             if there is not None and not ours and not installed:
                 return Installed(why="changed by somebody else meanwhile")
-            os.makedirs(os.path.dirname(place), exist_ok=True)
+            os.makedirs(above, exist_ok=True)
         with _translated_errors(f"{stage}/{inside}"), _opened(stage, inside) as (directory, handle):
             judged = handle is not None and _same_fingerprint(_marked(inside, os.fstat(handle)), mark)
             if not installed and (handle is None or not judged):
@@ -300,7 +303,7 @@ class Disk:
                 with _translated_errors(place):
                     if not _bring(directory, name, handle, place, mark, keep=keep):
                         return Installed(why="not as it was judged any more")
-                    _sync(os.path.dirname(place))
+                    _sync(above)
             if judged and not keep:
                 with suppress(FileNotFoundError):
                     os.unlink(name, dir_fd=directory)

@@ -20,6 +20,7 @@ from wakeman.core.log.summary import summary
 from wakeman.core.model import Deployment, FileFingerprint, Host, Identity, Repository, WakeTarget
 from wakeman.core.policy.ownership import Entry, Site, entry
 from wakeman.ports import (
+    SOON,
     Branch,
     Executor,
     Files,
@@ -70,10 +71,6 @@ def dry(world: World, print_line: PrintLine) -> World:
             executors[real.address] = DryExecutor(real, once, world.clock.now().timestamp())
         return executors[real.address]
 
-    def stand_in(d: Deployment) -> Timer | None:
-        real = world.stand_in(d)
-        return DryTimer(real, once) if real is not None else None
-
     def deliver(target: WakeTarget, message: str, _: Deployment) -> str:
         once(f"tell {target.tmux or join(target.run)}: {message}")
         return ""
@@ -83,7 +80,7 @@ def dry(world: World, print_line: PrintLine) -> World:
         logs=DryLogs(world.logs, once),
         registry=DryRegistry(world.registry),
         timer=DryTimer(world.timer, once),
-        stand_in=stand_in,
+        stand_in=DryTimer(world.stand_in, once),
         files=DryFiles(world.files, once),
         machine=DryMachine(world.machine, once),
         executor=executor,
@@ -183,6 +180,7 @@ class DryTimer:
 
     def __init__(self, timer: Timer, print_line: PrintLine) -> None:
         self._timer, self._print_line = timer, print_line
+        self._set: set[str] = set()
         self.name = timer.name
 
     def weakness(self) -> str:
@@ -190,11 +188,13 @@ class DryTimer:
 
     def arm(self, marker: str, argv: Sequence[str], due: datetime) -> Job:
         del argv
-        self._print_line(f"set an alarm for {due.astimezone():%Y-%m-%d %H:%M}")
+        what = "have a check run" if marker.endswith(SOON) else "set an alarm for"
+        self._print_line(f"{what} {due.astimezone():%Y-%m-%d %H:%M}")
+        self._set.add(marker)
         return Job(job="dry", due=due, body=marker)
 
     def pending(self, job: str, marker: str) -> bool:
-        return job == "dry" or self._timer.pending(job, marker)
+        return job == "dry" or marker in self._set or self._timer.pending(job, marker)
 
     def find(self, marker: str) -> list[Job]:
         return self._timer.find(marker)
@@ -203,11 +203,6 @@ class DryTimer:
         for job in jobs:
             if job != "dry":
                 self._print_line(f"take away alarm job {job}")
-
-    def later(self, seconds: float, argv: Sequence[str]) -> bool:
-        del argv
-        self._print_line(f"have a check run in {seconds:g} s")
-        return True
 
     def shell(self) -> bytes:
         return self._timer.shell()

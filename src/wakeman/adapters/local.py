@@ -17,6 +17,7 @@ from wakeman.adapters.eventlog import EventLogs
 from wakeman.adapters.executors import find
 from wakeman.adapters.machine import LocalMachine
 from wakeman.adapters.registry import LocalRegistry
+from wakeman.adapters.sleep import Sleep
 from wakeman.core.errors import NotLiveError, StorageError, WakemanError
 from wakeman.core.model import Agent, Confinement, Deployment, Host, Network, Plan, WakeTarget
 from wakeman.core.policy.ownership import digest, refusal
@@ -24,7 +25,7 @@ from wakeman.engine.live import IS_COPY
 from wakeman.ports import STATE_MARKER, World
 
 if TYPE_CHECKING:
-    from wakeman.ports import Confiner, Executor, Git, Harness, Machine, Parser, Terminal, Timer, Watcher
+    from wakeman.ports import Confiner, Executor, Git, Harness, Machine, Parser, Terminal, Watcher
 
 if TYPE_CHECKING:
     from wakeman.adapters.profiles import ProfileFiles
@@ -54,10 +55,6 @@ def world(state: str | None, by: str) -> World:
         if key not in executors:
             executors[key] = find(host.executor).executor(host)
         return executors[key]
-
-    def stand_in(d: Deployment) -> Timer | None:
-        _admit(registry, directory, d.host)
-        return find(d.host.executor).stand_in(d.host, d.server)
 
     def deliver(target: WakeTarget, message: str, deployment: Deployment) -> str:
         from wakeman.adapters import orchestrator
@@ -104,7 +101,7 @@ def world(state: str | None, by: str) -> World:
         logs=EventLogs(directory),
         registry=registry,
         timer=At(environment),
-        stand_in=stand_in,
+        stand_in=Sleep(environment),
         files=files,
         machine=machine,
         executor=executor,
@@ -211,7 +208,7 @@ def _host(
         directory=directory,
         executor=name,
         place=dict(find(name).place(plan, directory, environment)),
-        python=(sys.executable, "-P", "-m", "wakeman"),
+        python=(sys.executable, *(("-X", "utf8") if sys.flags.utf8_mode else ()), "-P", "-m", "wakeman"),
         env=dict(environment),
         memory_per_worker=_memory_per_worker(plan.workers.harness),
         confinement=confinement,

@@ -3,6 +3,8 @@
 Rules of this file, each because of a quirk of tmux:
 
 - A target is an id, or `=name:`; a bare name would match by prefix.
+- A session's pane is the one that we made, by the id that its creation printed. The active one may be another: a hook
+  of the user's configuration can have opened it in the same call.
 - Ids of sessions and panes are a server's: the next one counts from `$0` again. So a session's id is `$3@PID:START`,
   and every command on one has a condition that tmux evaluates in the same call: server, session, mark.
 - Text that tmux would interpret as a format, a `strftime` pattern or its own syntax is escaped.
@@ -15,6 +17,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 from collections.abc import Iterator, Mapping, Sequence
 from functools import reduce
 from typing import TYPE_CHECKING, NamedTuple
@@ -25,12 +28,10 @@ from wakeman.core.errors import ProgramError, UnknownNameError, UsageError
 from wakeman.ports import Listing, Made, SessionInfo, Start
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from libtmux.common import tmux_cmd
 
     from wakeman.core.model import Host, Plan
-    from wakeman.ports import Job, Phase
+    from wakeman.ports import Phase
 
 COMMAND_BYTES_MAX = 16_000  # bytes of one tmux command line; tmux refuses 16,384
 ENDS_PER_CALL_MAX = 30  # sessions ended in one call: an id, its condition and their command are under 500 bytes
@@ -39,6 +40,7 @@ TRY_PAUSE_S = 0.1  # seconds, longer with each try
 SIZE = ("-x", "200", "-y", "50")
 BORN_FIELD = 19  # of /proc/PID/stat, behind the name: ticks from the boot to the start
 CLOCK_STEP_S = 3600  # seconds by which the clock may have been set since a server started
+REOPEN_S = 2.0  # seconds; a server makes its socket anew within milliseconds
 PASTE_PAUSE_S = 0.3  # seconds; a client that is still reading a paste swallows Enter
 
 ABSENT = ("no server running on", "(No such file or directory)", "(Connection refused)")
@@ -49,6 +51,7 @@ PANE_FIELDS = (
     "pid",
     "start_time",
     "session_id",
+    "pane_id",
     "pane_pid",
     "pane_dead",
     "pane_dead_status",
@@ -57,7 +60,12 @@ PANE_FIELDS = (
     "window_activity",
     "@wakeman_pane",
 )
-BORN = "#{session_id}@#{pid}:#{start_time} #{pane_pid}"
+BORN = "wakeman: #{session_id}@#{pid}:#{start_time} #{pane_pid} #{pane_id}"
+BIRTH = re.compile(r"wakeman: (\$\d+@\d+:\d+) (\d+) (%\d+)")
+ALONE = "#{==:#{session_windows}.#{window_panes},1.1}"  # one window, one pane: the target cannot be another
+EQUIPPED = "wakeman: equipped"
+UNSETTLED, OWN = "0", "1"
+"""`@wakeman_pane`: of a session until our pane is known, of our pane."""
 TEXT_FIELDS = ("session_name", "@wakeman", "pane_title")  # may contain anything
 INHERITED = ("set-option", "-g", "update-environment[90]", "WAKEMAN_ATTEMPT")
 """Sessions that a worker makes carry its mark. Only on our own server: the user's options are not changed."""
@@ -119,13 +127,15 @@ class Tmux:
         """List all sessions in one call of tmux.
 
         Shape: one entry per session: the pane we made, or in other sessions the first.
-        Boundary: sessions of a server that runs but whose socket was removed are unknown. A
+        Boundary: a server that runs but whose socket was removed makes it anew; otherwise its sessions are unknown. A
         server that had the number of the one that answers has ended: in a container that is started anew it often has.
         """
+        homes = {session_id: _server_of(session_id) or server for session_id, server in known.items()}
         listing = self._list()
+        if listing.state == "down" and self._reopened(set(homes.values()) - {""}):
+            listing = self._list()
         if listing.state == "unknown":
             return listing
-        homes = {session_id: _server_of(session_id) or server for session_id, server in known.items()}
         away = {session_id: server for session_id, server in homes.items() if server not in ("", listing.server)}
         here = listing.server.partition(":")[0]
         alive = {server for server in set(away.values()) if server.partition(":")[0] != here and _lives(server)}
@@ -135,6 +145,23 @@ class Tmux:
             gone={session_id: "its tmux server is gone" for session_id, server in away.items() if server not in alive},
             hidden={session_id: hidden for session_id, server in away.items() if server in alive},
         )
+
+    def _reopened(self, servers: set[str]) -> bool:
+        """Have a live server make its socket anew that something removed, such as a cleaner of old files."""
+        from contextlib import suppress
+        from time import monotonic, sleep
+
+        owners = [int(server.partition(":")[0]) for server in servers if _lives(server)]
+        mine = [pid for pid in owners if _is_tmux(pid)]
+        if len(mine) != 1 or os.path.lexists(self._socket):
+            return False
+        with suppress(OSError):
+            os.makedirs(os.path.dirname(self._socket), mode=0o700, exist_ok=True)
+            os.kill(mine[0], signal.SIGUSR1)  # tmux(1): recreates its socket
+            deadline = monotonic() + REOPEN_S
+            while not os.path.lexists(self._socket) and monotonic() < deadline:
+                sleep(0.01)
+        return os.path.lexists(self._socket)
 
     def _list(self) -> Listing:
         cut = f"~{os.urandom(6).hex()}~"  # random, so that no title can contain it
@@ -177,13 +204,14 @@ class Tmux:
             for batch in _start_batches(starts, waiting, 1 if attempt else len(waiting)):
                 births = (word for index in batch for word in (*_creation_commands(starts[index]), ";"))
                 ran = self._act(*births, *(INHERITED if self._config else ()))
-                if ran.returncode or len(ran.stdout) != len(batch):
+                born = _births(ran.stdout)
+                for index, one in zip(batch, born, strict=False):
+                    made[index] = Made(one.session_id, one.pid)
+                    if not one.equipped:
+                        self._equip(starts[index], one)
+                if ran.returncode or len(born) != len(batch):
                     why = " ".join(ran.stderr) or f"tmux ended with status {ran.returncode}"
-                    self._settle(starts, made, batch)
-                    continue
-                for index, line in zip(batch, ran.stdout, strict=True):
-                    session_id, pid = line.split(" ")
-                    made[index] = Made(session_id, int(pid))
+                    self._settle(starts, made, batch[len(born) :])
         if None in made and self._list().state == "unknown":
             raise ProgramError(f"tmux socket {self._socket}: {why}", self._hint())
         return [one or Made(error=why) for one in made]
@@ -237,17 +265,6 @@ class Tmux:
             sleep(PASTE_PAUSE_S if text else 0)
             # After a person has scrolled, the pane is in copy mode, in which keys do not reach the program.
             self._alive(found, f"copy-mode -q -t '{found.pane}' ; send-keys -t '{found.pane}' Enter")
-
-    def later(self, seconds: float, argv: Sequence[str]) -> bool:
-        """Run `argv` once after a delay, by the server, detached from it."""
-        import shlex
-
-        # Output and status of a run-shell would be shown over the screen of some session.
-        command = f"unset TMUX TMUX_PANE; {shlex.join(argv)} </dev/null >/dev/null 2>&1 &"
-        try:
-            return self._act("run-shell", "-b", "-d", f"{seconds:.3f}", _shielded(command)).returncode == 0
-        except ProgramError:
-            return False
 
     def attach(self, session: str, *, mark: str = "") -> tuple[str, ...]:
         """Return the command line by which a person attaches; tmux prints `gone` if it is another session by then."""
@@ -314,14 +331,36 @@ class Tmux:
                     error=f"tmux session {start.session}: exists, and is not of {start.mark}", taken=True
                 )
 
+    def _equip(self, start: Start, born: _Birth) -> None:
+        """Do by ids what the creation left out, as a hook had opened other panes, or had given it another name.
+
+        Boundary: a session that has ended meanwhile is left to the next poll.
+        """
+        number = _local_id(born.session_id)
+        rules = (
+            *("set-option", "-t", number, "@wakeman", start.mark, ";"),
+            *("set-option", "-t", number, "destroy-unattached", "off", ";"),
+            *_pane_commands(start, born.pane, ("-p", "-t", born.pane)),
+        )
+        self._act("if-shell", "-F", "-t", born.pane, _match_format(born.session_id, ""), _line(rules))
+
     def _pane(self, session: str, mark: str) -> _Pane:
-        """Find the pane that we made; in other sessions, the first."""
+        """Find the pane that we made; in other sessions, the first.
+
+        Raises: UnknownNameError also when ours was closed: another in the session is not the worker's.
+        """
         row = f"#{{session_id}}@#{{pid}}:#{{start_time}} #{{pane_id}} #{{pane_dead}} {_match_format(session, mark)}"
-        ran = self._ask("list-panes", "-s", "-t", _exact_target(session), "-F", f"{row} #{{@wakeman_pane}}")
-        rows = [line.split(" ", 4) for line in ran.out.splitlines()]
+        whose = "#{?@wakeman,1,0} #{@wakeman_pane}"
+        ran = self._ask("list-panes", "-s", "-t", _exact_target(session), "-F", f"{row} {whose}")
+        rows = [line.split(" ", 5) for line in ran.out.splitlines()]
         if ran.code or not rows or rows[0][3] != "1":
             raise self._unknown(session)
-        session_id, pane, dead, _, _ = next((row for row in rows if row[4]), rows[0])
+        rows.sort(key=lambda row: (row[5] != OWN, int(row[1][1:])))
+        session_id, pane, dead, _, ours, own = rows[0]
+        if ours == "1" and not own:
+            raise UnknownNameError(
+                f"tmux socket {self._socket}: the worker's pane of {session} was closed", self._hint()
+            )
         return _Pane(pane, dead == "1", _match_format(session_id, mark))
 
     def _unknown(self, session: str) -> UnknownNameError:
@@ -416,45 +455,6 @@ class Tmux:
         return f"look at the server: {shlex.join((self._tmux, '-S', self._socket, 'ls'))}"
 
 
-class TmuxTimer:
-    """The timer of a tmux server, which ends with it: its jobs can be neither found nor cancelled."""
-
-    name = "tmux"
-
-    def __init__(self, tmux: Tmux, server: str) -> None:
-        self._tmux, self._server = tmux, server
-
-    def weakness(self) -> str:
-        return ""
-
-    def arm(self, marker: str, argv: Sequence[str], due: datetime) -> Job:
-        from datetime import UTC, datetime
-
-        from wakeman.ports import Job
-
-        if not self.later(max(0.0, (due - datetime.now(UTC)).total_seconds()), argv):
-            raise ProgramError(f"tmux socket {self._tmux.address}: no server takes a timer")
-        return Job("", due, marker)
-
-    def pending(self, job: str, marker: str) -> bool:
-        """Return whether the server that was seen last is alive."""
-        del job, marker
-        return self._tmux.poll().server == self._server
-
-    def find(self, marker: str) -> list[Job]:
-        del marker
-        return []
-
-    def disarm(self, jobs: Sequence[str]) -> None:
-        """Do nothing: a timer of the place cannot be disarmed."""
-
-    def later(self, seconds: float, argv: Sequence[str]) -> bool:
-        return self._tmux.later(seconds, argv)
-
-    def shell(self) -> bytes:
-        return b""
-
-
 class TmuxBackend:
     """Workers in detached sessions of a tmux server on this machine."""
 
@@ -477,9 +477,6 @@ class TmuxBackend:
 
     def executor(self, host: Host) -> Tmux:
         return Tmux(host.place.get("socket", ""), host.place.get("tmux", ""), host.directory, host.env)
-
-    def stand_in(self, host: Host, server: str) -> TmuxTimer:
-        return TmuxTimer(self.executor(host), server)
 
 
 def socket_path(name: str, environ: Mapping[str, str]) -> str:
@@ -508,6 +505,15 @@ class _Ran(NamedTuple):
     err: str
 
 
+class _Birth(NamedTuple):
+    """A session as its creation printed it; `equipped` says whether its pane is marked."""
+
+    session_id: str
+    pid: int
+    pane: str
+    equipped: bool
+
+
 class _Pane(NamedTuple):
     """A pane that was found; `condition` holds while it is that one."""
 
@@ -523,18 +529,18 @@ def _listing(parts: list[str]) -> Listing:
         raise ValueError(f"{len(parts)} fields, not a multiple of {width}")
     server = ""
     seen: dict[str, SessionInfo] = {}
-    ours: set[str] = set()
+    ranks: dict[str, tuple[bool, int]] = {}
     for place in range(0, len(parts), width):
         facts = parts[place].split(",")
-        pid, started, number, pane_pid, dead, code, signal, created, activity, own = facts
+        pid, started, number, pane, pane_pid, dead, code, signal, created, activity, own = facts
         name, mark, title = parts[place + 1 : place + width]
         over = dead == "1" or (mark != "" and not own)  # our own pane was closed, another is open
         server = f"{pid}:{started}"
         session_id = f"{number}@{server}"
-        if session_id in ours or (session_id in seen and not own):
+        rank = own != OWN, int(pane[1:])
+        if session_id in ranks and ranks[session_id] <= rank:
             continue
-        if own:
-            ours.add(session_id)
+        ranks[session_id] = rank
         seen[session_id] = SessionInfo(
             session=name,
             session_id=session_id,
@@ -555,6 +561,15 @@ def _phase(over: bool, code: str, signal: str) -> Phase:
     if not over:
         return "running"
     return "killed" if signal and not code else "exited"
+
+
+def _is_tmux(pid: int) -> bool:
+    """Return whether a process is a tmux server of this user: to another program, the signal would be its end."""
+    try:
+        with open(f"/proc/{pid}/comm", encoding="utf-8", errors="replace") as stream:
+            return stream.read().startswith("tmux") and os.stat(f"/proc/{pid}").st_uid == os.geteuid()
+    except OSError:
+        return False
 
 
 def _lives(server: str) -> bool:
@@ -579,25 +594,57 @@ def _lives(server: str) -> bool:
 
 
 def _creation_commands(start: Start) -> tuple[str, ...]:
-    """Return the tmux commands that make a session ours from its first moment; prints its id and `pid`."""
+    """Return the tmux commands that make a session ours from its first moment; print its ids, and `EQUIPPED`.
+
+    Shape: the pane is marked in the same call if it is the session's only one.
+    """
     target = f"={start.session}:"
     # A single word would be run by a shell.
     argv = start.argv if len(start.argv) > 1 else ("/bin/sh", "-c", 'exec "$0"', *start.argv)
     env = tuple(word for key, value in start.env.items() for word in ("-e", _literal(f"{key}={value}")))
-    words = [
+    equip = (*_pane_commands(start, target, ("-w", "-t", target)), ";", "display-message", "-p", EQUIPPED)
+    return (
         *("new-session", "-d", "-P", "-F", BORN, "-s", start.session, *SIZE),
         *("-c", _literal(_unformatted(start.cwd)), *env, "--", *map(_literal, argv), ";"),
         *("set-option", "-t", target, "@wakeman", start.mark, ";"),
+        *("set-option", "-t", target, "@wakeman_pane", UNSETTLED, ";"),
         *("set-option", "-t", target, "destroy-unattached", "off", ";"),
-        *("set-option", "-w", "-t", target, "remain-on-exit", "on", ";"),
-        *("set-option", "-p", "-t", target, "@wakeman_pane", "1"),
-    ]
+        *("if-shell", "-F", "-t", target, ALONE, _line(equip)),
+    )
+
+
+def _pane_commands(start: Start, pane: str, lasting: Sequence[str]) -> tuple[str, ...]:
+    """Return the tmux commands that make a pane the worker's."""
+    words: tuple[str, ...] = (
+        *("set-option", *lasting, "remain-on-exit", "on", ";"),
+        *("set-option", "-p", "-t", pane, "@wakeman_pane", OWN, ";"),
+        *("set-option", "-u", "-t", pane, "@wakeman_pane"),
+    )
     if start.stream:
         import shlex
 
-        cat = f"umask 077; exec cat >>{shlex.quote(start.stream)}"
-        words += (";", "pipe-pane", "-t", target, _shielded(cat))
-    return tuple(words)
+        words += (";", "pipe-pane", "-t", pane, _shielded(f"umask 077; exec cat >>{shlex.quote(start.stream)}"))
+    return words
+
+
+def _line(words: Sequence[str]) -> str:
+    """Write commands as one line for tmux's own parser."""
+    return " ".join(";" if word == ";" else _quoted(word) for word in words)
+
+
+def _quoted(word: str) -> str:
+    return '"' + re.sub(r'(["\\$])', r"\\\1", word) + '"'
+
+
+def _births(lines: Sequence[str]) -> list[_Birth]:
+    """Read what creations printed. Boundary: a hook of the user's configuration may print, too."""
+    born: list[_Birth] = []
+    for line in lines:
+        if found := BIRTH.fullmatch(line):
+            born.append(_Birth(found[1], int(found[2]), found[3], equipped=False))
+        elif line == EQUIPPED and born:
+            born[-1] = born[-1]._replace(equipped=True)
+    return born
 
 
 def _item_batches(items: Sequence[tuple[str, str]], most: int) -> Iterator[Sequence[tuple[str, str]]]:

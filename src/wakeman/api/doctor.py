@@ -138,7 +138,7 @@ def _at(world: World, _: LocalFacts, __: str | None) -> Iterator[Finding]:
     weakness = world.timer.weakness()
     what, _sep, mend = weakness.partition("; ")
     if weakness:
-        lost = "alarms do not survive the tmux server or a restart of the machine"
+        lost = "alarms do not survive a restart of the machine"
         yield Finding("at", "weak", f"{what}: {lost}", mend or "apt-get install at; service atd start")
     else:
         yield Finding("at", "ok", "its daemon runs")
@@ -233,7 +233,7 @@ DOCTOR_PROBES: tuple[Callable[[World, LocalFacts, str | None], Iterator[Finding]
 
 def _user_settings(world: World, here: LocalFacts, file: str) -> Iterator[Finding]:
     """Yield what the workers' client needs in the user's own settings, which Wakeman does not change."""
-    from wakeman.engine.start.prepare import variables
+    from wakeman.engine.attempt.secrets import variables
 
     plan = _plan(world, file)
     root = os.path.dirname(os.path.abspath(file))
@@ -282,4 +282,6 @@ def _tried(here: LocalFacts, file: str, pause: Callable[[float], None]) -> Itera
 def _plan(world: World, file: str | None) -> Plan:
     if file is None:
         return NO_PLAN
-    return read_plan(world.files.read(os.path.abspath(file)).decode("utf-8", "surrogateescape"), file)
+    from wakeman.api.plan import plan_text
+
+    return read_plan(plan_text(world, os.path.abspath(file), file), file)

@@ -13,8 +13,9 @@ from msgspec import Meta
 from wakeman.api.answer import Answer, Value
 from wakeman.api.status import Status, after, describe, following
 from wakeman.core.errors import PlanError, UnknownNameError, UsageError
+from wakeman.core.log import events as e
 from wakeman.core.model import Deployment, Plan
-from wakeman.core.plan.template import nearest
+from wakeman.core.plan.template import closest, nearest
 from wakeman.core.policy import review
 from wakeman.core.policy.limits import every
 from wakeman.engine.start import deploy
@@ -101,13 +102,30 @@ def gather(world: World, file: str, here: str, stdin: Callable[[], str]) -> Prep
     if file == "-":
         return prepare_plan(world, stdin(), "<stdin>", here)
     path = posixpath.normpath(posixpath.join(here, file))
-    if not world.files.marks([path]):
-        raise UsageError(f"{file}: no such file; expected a plan", "wakeman init writes one to begin with")
-    text = world.files.read(path).decode("utf-8", "surrogateescape")
+    text = plan_text(world, path, file)
     try:
         return prepare_plan(world, text, file, posixpath.dirname(path), stdin)
     except PlanError as fault:
         raise PlanError(fault.problems, f"fix it, then: wakeman plan {quote(file)}") from fault
+
+
+def plan_text(world: World, path: str, file: str) -> str:
+    """Read a plan file, which the caller has named `file`. Raises: UsageError with the nearest name."""
+    if world.files.marks([path]):
+        return world.files.read(path).decode("utf-8", "surrogateescape")
+    if world.files.is_directory(path):
+        plans = [name for name in world.files.names(path) if name.endswith((".toml", ".json"))]
+        hint = f"wakeman plan {quote(posixpath.join(file, plans[0]))}" if plans else "wakeman init writes a plan"
+        raise UsageError(f"{file}: is a directory; expected a plan file", hint)
+    if entry := world.files.entries([path]).get(path):
+        raise UsageError(f"{file}: is a {entry.kind}; expected a plan file, or - for a plan on stdin")
+    above, name = posixpath.split(path)
+    names = [each for each in world.files.names(above) if not world.files.is_directory(posixpath.join(above, each))]
+    guess = closest(name, [each for each in names if each.endswith((".toml", ".json"))]) or closest(name, names)
+    if guess:
+        near = posixpath.join(posixpath.dirname(file), guess)
+        raise UsageError(f"{file}: no such file; did you mean {near!r}?", f"wakeman plan {quote(near)}")
+    raise UsageError(f"{file}: no such file; expected a plan", "wakeman init writes one to begin with")
 
 
 def plan(world: World, prepared: PreparedPlan, file: str) -> Answer[PlannedDeployment]:
@@ -155,13 +173,15 @@ def started(world: World, d: Deployment, prepared: PreparedPlan) -> Answer[Start
     """Return the answer of `up`; the notes say why the alarm may not fire, and what is probably wrong in the plan."""
     status = describe(world, d, d.looked_at)
     weak = d.outcome == "open" and (d.alarm is None or not d.alarm.job)
-    data = StartedDeployment(
-        **msgspec.structs.asdict(status),
-        weakness=world.timer.weakness() if weak else None,
-        warnings=prepared.warnings,
-    )
-    weakness = data.weakness or f"{world.timer.name} did not take the job"
-    return Answer(data, following(data), notes=(*_as_notes(prepared), *(_warnings(weakness, d) if weak else ())))
+    weakness = (world.timer.weakness() or _refusal(world, d)) if weak else None
+    data = StartedDeployment(**msgspec.structs.asdict(status), weakness=weakness, warnings=prepared.warnings)
+    return Answer(data, following(data), notes=(*_as_notes(prepared), *(_warnings(weakness or "", d) if weak else ())))
+
+
+def _refusal(world: World, d: Deployment) -> str:
+    """Return why the timer did not take the last alarm."""
+    armed = [event.data.weak for event in world.logs.events(d.name) if isinstance(event.data, e.Armed)]
+    return next(filter(None, reversed(armed)), f"{world.timer.name} did not take the job")
 
 
 def amend(world: World, name: str, prepared: PreparedPlan) -> Answer[Status]:
@@ -188,8 +208,7 @@ def _as_notes(prepared: PreparedPlan) -> tuple[str, ...]:
 def _warnings(weakness: str, d: Deployment) -> tuple[str, ...]:
     if d.alarm is None:
         return (f"warning: {weakness}; no alarm is pending: run `wakeman check` yourself, or wait",)
-    place = d.alarm.kind
-    costs = f"the {place} timer is used instead: it does not survive the {place} server or a restart of the machine"
+    costs = "a process that sleeps is the alarm instead: it does not survive a restart of the machine"
     return (f"warning: {weakness}; {costs}",)
 
 

@@ -114,6 +114,10 @@ class WorkerStatus(Value, frozen=True, kw_only=True):
     progress: Annotated[ProgressStatus, Meta(description="Its progress, since its first launch.")]
     review: Annotated[int | UnsetType, Meta(description="Round of the review that it does; absent for others.")] = UNSET
     until: Annotated[Time | UnsetType, Meta(description="When its usage limit resets, RFC 3339 in UTC.")] = UNSET
+    guess: Annotated[bool | UnsetType, Meta(description="`until` is a guess: no reset is named.")] = UNSET
+    retrying: Annotated[
+        str | UnsetType, Meta(description="Why its client tries again by itself, and which try it is.")
+    ] = UNSET
     activity: Annotated[
         Activity | UnsetType, Meta(description="Activity of a live worker at the last observation.")
     ] = UNSET
@@ -140,7 +144,7 @@ class RowTaken(Value, frozen=True, kw_only=True):
 class AlarmStatus(Value, frozen=True, kw_only=True):
     """The alarm that runs the next check."""
 
-    kind: Annotated[str, Meta(description="Its timer: `at`, or that of the place where workers run.")]
+    kind: Annotated[str, Meta(description="Its timer: `at`; `sleep`, a process that sleeps, if `at` does not work.")]
     job: Annotated[str | None, Meta(description="Its number there; null if it cannot be found again.")]
     generation: Annotated[int, Meta(description="Number of alarms set so far.")]
     stands: Annotated[bool, Meta(description="It is pending and would fire.")]
@@ -199,6 +203,12 @@ class Status(Value, frozen=True, kw_only=True):
     tokens: Annotated[Tokens | UnsetType, Meta(description="Tokens of all workers, if clients report them.")] = UNSET
     cost: Annotated[float | UnsetType, Meta(description="US dollars of all workers, if clients report them.")] = UNSET
     trees: Annotated[TreesStatus | UnsetType, Meta(description="Branches; absent without `workers.isolate`.")] = UNSET
+    barred: Annotated[
+        str | UnsetType, Meta(description="Why nobody is launched, and what a person types about it.")
+    ] = UNSET
+    outage: Annotated[
+        str | UnsetType, Meta(description="That the service is unavailable, and when a worker tries it again.")
+    ] = UNSET
     elsewhere: Annotated[
         str | UnsetType,
         Meta(description="Why it is not live here, so that only its log was read; absent where it is live."),
@@ -289,6 +299,8 @@ def shape(d: Deployment, now: datetime, at: datetime | None, *, stands: bool) ->
         tokens=tokens,
         cost=cost,
         trees=_trees(d) if leaves_branches(d) else UNSET,
+        barred=(notice.bar(d) or UNSET) if d.outcome == "open" else UNSET,
+        outage=(notice.outage(d) or UNSET) if d.outcome == "open" else UNSET,
     )
 
 
@@ -302,7 +314,7 @@ def following(data: Status) -> tuple[str, ...]:
         return (*merging, f"wakeman log {name}", f"wakeman clean {name}")
     if data.decision.held:
         return f"wakeman accept {name}", f"wakeman status {name}"
-    if data.paused:
+    if data.paused or data.barred is not UNSET:
         return f"wakeman unpause {name}", f"wakeman down {name}"
     stuck = [worker.name for worker in data.workers if worker.state == "stuck"][:STUCK_LISTED_MAX]
     lost = data.alarm is None or not data.alarm.stands
@@ -383,6 +395,8 @@ def _worker_status(d: Deployment, worker: WorkerState, now: datetime) -> WorkerS
         progress=progress_status(d, now, worker),
         review=worker.review or UNSET,
         until=UNSET if until is None else until,
+        guess=True if until is not None and worker.guess else UNSET,
+        retrying=seen.why if seen is not None and worker.live and seen.retries else UNSET,
         activity=seen.activity if seen is not None and worker.live else UNSET,
         refused=tuple(seen.refused) if seen is not None and seen.refused else UNSET,
         unseen=worker.unseen or UNSET,

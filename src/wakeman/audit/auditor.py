@@ -177,7 +177,7 @@ class Auditor:
             expected = walk.expected
             kind = expected.kind if isinstance(first.data, _LATER) else _KINDS.get(type(first.data), "fold")
             for draft in expected.drafts:
-                self.diverge(first.seq, kind, line_in_words(first), line_in_words(draft))
+                self.diverge(first.seq, kind, *_apart(first, draft, walk.by))
             # After one extra write the walk stays where it is; after two in a row it is lost: something is missing.
             self._walk = None if self._strayed else walk
             self._adrift, self._strayed = self._strayed, True
@@ -243,11 +243,11 @@ class Auditor:
 class _Walk:
     """One protocol in progress, driven by the recorded writes of one process.
 
-    Shape: `looked`: its observation is done; `over`: it has ended.
+    Shape: `by`: the process; `looked`: its observation is done; `over`: it has ended.
     """
 
     def __init__(self, steps: Steps[object], by: str) -> None:
-        self._by = by
+        self.by = by
         self.looked = self.over = False
         self._steps = steps
         self._step: Any = None
@@ -266,12 +266,12 @@ class _Walk:
         """
         while not self.over and not isinstance(self._step, Append):
             self._send(self._step.recorded(d, write))
-        ours = not self.over and write[0].by == self._by and len(write) == len(self._step.drafts)
+        ours = not self.over and write[0].by == self.by and len(write) == len(self._step.drafts)
         return ours and all(map(_matches, write, self._step.drafts))
 
     def near(self, write: Write) -> bool:
         """Return whether the next expected write begins like this one, apart from its content."""
-        if self.over or not isinstance(self._step, Append) or write[0].by != self._by:
+        if self.over or not isinstance(self._step, Append) or write[0].by != self.by:
             return False
         draft, event = self._step.drafts[0], write[0]
         action = getattr(draft.data, "action", None) == getattr(event.data, "action", None)
@@ -350,6 +350,12 @@ def _matches(event: e.Event, draft: e.Draft) -> bool:
 
 def _compared_parts(event: e.Event | e.Draft) -> tuple[object, ...]:
     return event.worker, event.attempt, event.source, event.to, type(event.data), event.data
+
+
+def _apart(event: e.Event, draft: e.Draft, by: str) -> tuple[str, str]:
+    """Describe what was found and what was expected of a process, with the writers where they differ."""
+    found, expected = line_in_words(event), line_in_words(draft)
+    return (found, expected) if event.by == by else (f"{found}, by {event.by}", f"{expected}, by {by}")
 
 
 def _differing(event: e.Event, draft: e.Draft) -> tuple[str, str]:

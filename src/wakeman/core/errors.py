@@ -16,6 +16,10 @@ class WakemanError(Exception):
         self.hint = hint
 
 
+WRITE = "; write: "
+"""Stands in a problem of a plan between what was found and what to write instead; faces begin a new line there."""
+
+
 class PlanError(WakemanError):
     """A plan cannot be used; `problems` holds every fault found, one line each, in file order."""
 

@@ -9,17 +9,17 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-import msgspec
+from msgspec.structs import replace
 
 from wakeman.core.errors import ProgramError
 from wakeman.core.log import events as e
 from wakeman.core.model import Alarm, Deployment, Host, WakeTarget
 from wakeman.core.policy.limits import every, longest
 from wakeman.engine import layout
-from wakeman.ports import World
+from wakeman.ports import SOON, World
 
 if TYPE_CHECKING:
-    from wakeman.ports import Job, Timer
+    from wakeman.ports import Job
 
 ALARM = "at"
 """Author, in the log, of a check that an alarm has started, with any timer."""
@@ -48,15 +48,15 @@ def first_alarm(world: World, d: Deployment, now: datetime) -> Iterator[list[e.D
     """Set an alarm for a deployment that is about to begin, and cancel it if it does not; yield the facts to record.
 
     Shape: `d` is a preview. So an alarm is pending from the first line of a log; one that fires earlier finds no
-    deployment and ends. Boundary: if the timer cannot set one, the first check does.
+    deployment and ends. Boundary: if none can be set, the first check does.
     """
-    weak = world.timer.weakness()
-    armed = None if weak else arm(world, msgspec.structs.replace(d, seq=0, hash=""), now, "first")
+    armed = arm(world, replace(d, seq=0, hash=""), now, "first")
     try:
         yield [e.Draft(armed)] if armed is not None else []
     except BaseException:  # Ctrl-C too: otherwise the alarm would be left without a deployment
         with suppress(ProgramError):
-            world.timer.disarm([armed.alarm.job] if armed is not None else [])
+            world.timer.disarm([armed.alarm.job] if armed is not None and armed.alarm.job else [])
+        _wake(world, d, "")
         raise
 
 
@@ -67,7 +67,7 @@ def repeat_timer(world: World, d: Deployment) -> None:
     """
     below = every(d) < ALARM_AHEAD_MIN_S
     if d.alarm is not None and d.alarm.job and below and world.by.partition(":")[0] == ALARM:
-        _later(world, d, every(d), check_argv(d.host, ALARM, str(d.alarm.generation), f"{d.seq}:{d.hash}"))
+        _sleep(world, d, every(d), check_argv(d.host, ALARM, str(d.alarm.generation), f"{d.seq}:{d.hash}"))
 
 
 def replaced(world: World, d: Deployment, old: Alarm | None) -> None:
@@ -77,6 +77,8 @@ def replaced(world: World, d: Deployment, old: Alarm | None) -> None:
     set no other.
     """
     new = d.alarm
+    if old is not None and not old.job and new is not None and new.job and every(d) >= ALARM_AHEAD_MIN_S:
+        _wake(world, d, "")
     if old is not None and old.job and new is not None and new is not old and new.due > world.clock.now():
         with suppress(ProgramError):
             world.timer.disarm([old.job])
@@ -97,19 +99,34 @@ def remove_all(world: World, d: Deployment) -> None:
         recorded = set()
         with suppress(ProgramError):
             world.timer.disarm(sorted(jobs))
+    _wake(world, d, "", SOON)
 
 
 def soon(world: World, d: Deployment, seconds: float, by: str) -> None:
-    """Start a check after some seconds. A failure is harmless: the alarm follows anyway."""
-    _later(world, d, seconds, check_argv(d.host, by))
+    """Start a check after some seconds, unless one comes earlier. A failure is harmless: the alarm follows anyway."""
+    due = world.clock.now() + timedelta(seconds=seconds)
+    with suppress(ProgramError):
+        waiting = world.stand_in.find(marker(d) + SOON)
+        if not any(job.due <= due for job in waiting):
+            world.stand_in.arm(marker(d) + SOON, check_argv(d.host, by), due)
+            world.stand_in.disarm([job.job for job in waiting])
 
 
-def _later(world: World, d: Deployment, seconds: float, argv: Sequence[str]) -> Timer | None:
-    """Run a command later by the place's own timer, otherwise by the machine's; return which accepted it."""
-    for timer in (world.stand_in(d), world.timer):
-        if timer is not None and timer.later(seconds, argv):
-            return timer
+def _sleep(world: World, d: Deployment, seconds: float, argv: Sequence[str]) -> Alarm | None:
+    """Set the stand-in's alarm in place of its last one; return it without a generation, None if there is none."""
+    due = world.clock.now() + timedelta(seconds=seconds)
+    with suppress(ProgramError):
+        waiting = world.stand_in.find(marker(d))
+        world.stand_in.arm(marker(d), argv, due)
+        world.stand_in.disarm([job.job for job in waiting])
+        return Alarm(kind=world.stand_in.name, generation=0, due=due)
     return None
+
+
+def _wake(world: World, d: Deployment, *ends: str) -> None:
+    """Cancel what the stand-in has for this deployment."""
+    with suppress(ProgramError):
+        world.stand_in.disarm([job.job for end in ends for job in world.stand_in.find(marker(d) + end)])
 
 
 def check_argv(host: Host, by: str, *more: str) -> tuple[str, ...]:
@@ -130,16 +147,15 @@ def alarm_is_pending(world: World, d: Deployment, now: datetime) -> bool:
     if alarm is None or alarm.due <= now or alarm.due > now + timedelta(seconds=longest(d) + ALARM_BEYOND_PACE_S):
         return False
     if not alarm.job:
-        stand_in = world.stand_in(d)
-        return bool(world.timer.weakness()) and stand_in is not None and stand_in.pending("", marker(d))
+        return world.stand_in.pending("", marker(d))
     return not world.timer.weakness() and world.timer.pending(alarm.job, marker(d))
 
 
 def arm(world: World, d: Deployment, now: datetime, why: str, *, or_stand_in: bool = True) -> e.Armed | None:
     """Set the alarm of the next generation; return the fact to record, None if none could be set.
 
-    Shape: with `or_stand_in` the place's own timer is the alarm if the machine's cannot be. Such an alarm has no job:
-    it cannot be cancelled.
+    Shape: with `or_stand_in` its stand-in is the alarm if the machine's timer cannot be. Such an alarm has no job in
+    the log; there is one at most, as each is set in place of the last.
     """
     _equip(world, d)
     generation = d.generation + 1
@@ -153,10 +169,9 @@ def arm(world: World, d: Deployment, now: datetime, why: str, *, or_stand_in: bo
             alarm = Alarm(kind=world.timer.name, generation=generation, due=due, job=job.job)
         except ProgramError as fault:
             weak = str(fault)
-    if (weak and or_stand_in) or every(d) < ALARM_AHEAD_MIN_S:
-        taker = _later(world, d, every(d), argv)
-        if alarm is None and taker is not None and or_stand_in:
-            alarm = Alarm(kind=taker.name, generation=generation, due=now + timedelta(seconds=every(d)))
+    if (weak and or_stand_in) or (alarm is not None and every(d) < ALARM_AHEAD_MIN_S):
+        asleep = _sleep(world, d, every(d), argv)
+        alarm = alarm or (asleep and replace(asleep, generation=generation))
     if alarm is None:
         return None
     world.files.write(layout.inside(d.host, layout.GENERATION), f"{generation}\n".encode())

@@ -104,6 +104,10 @@ def request(world: World, deployment: str, verb: e.Verb, text: str = "") -> Depl
         }.get(verb, "")
         if refusal:
             raise UsageError(f"{deployment}: {refusal}", f"wakeman status {deployment}")
+        if verb == "unpause" and d.barred:
+            from wakeman.engine.attempt.secrets import renew_keys
+
+            renew_keys(world, d)
         now = world.clock.now()
         drive(world, log, protocol.request(d, verb, text, now), now)
     return check(world, deployment)
@@ -163,7 +167,8 @@ def send(
         if submit and not failed:
             alarm.soon(world, log.deployment, ENTER_AGAIN_S, "timer")
     if failed:
-        raise NeedsPersonError(f"{deployment}/{name}: {failed}", "add --force to type anyway")
+        hint = f"wakeman attach {deployment}/{name}" if force else "add --force to type anyway"
+        raise NeedsPersonError(f"{deployment}/{name}: {failed}", hint)
 
 
 def wait_until_confirmed(world: World, deployment: str, name: str, pause: Callable[[float], None]) -> str:

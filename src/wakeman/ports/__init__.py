@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from wakeman.ports.repository import Merge as Merge
     from wakeman.ports.repository import MergeResult as MergeResult
     from wakeman.ports.terminal import Terminal as Terminal
+    from wakeman.ports.timer import SOON as SOON
     from wakeman.ports.timer import Job as Job
     from wakeman.ports.timer import Timer as Timer
     from wakeman.ports.watcher import FileChanges as FileChanges
@@ -59,7 +60,7 @@ _MODULES = {
     "backend": ("Backend",),
     "executor": ("Executor", "Listing", "Made", "Phase", "SessionInfo", "Start"),
     "terminal": ("Terminal",),
-    "timer": ("Job", "Timer"),
+    "timer": ("SOON", "Job", "Timer"),
     "files": ("STATE_MARKER", "EntryKind", "Installed", "PathEntry", "Files"),
     "parser": ("Parser",),
     "machine": ("OUT_BYTES_MAX", "Ran", "Machine"),

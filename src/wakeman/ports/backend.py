@@ -7,7 +7,6 @@ from typing import Protocol
 
 from wakeman.core.model import Host, Plan
 from wakeman.ports.executor import Executor
-from wakeman.ports.timer import Timer
 
 
 class Backend(Protocol):
@@ -25,6 +24,3 @@ class Backend(Protocol):
 
     def executor(self, host: Host) -> Executor:
         """Return the executor of a deployment, by `host.place`; nothing runs yet."""
-
-    def stand_in(self, host: Host, server: str) -> Timer | None:
-        """Return the place's own timer, which ends with `server`; None if it has none."""

@@ -87,7 +87,8 @@ class Evidence(Struct, frozen=True):
 
     Shape: `whole` says that `stream` begins with the stream's first line. `record` is the end of the transcript,
     `recorded` says that it begins with its first line; `state` is what the client keeps about its live process;
-    `hook_at` is when the hook report was kept, in epoch seconds.
+    `hook_at` is when the hook report was kept, `stream_at` when the stream was last written, in epoch seconds; 0.0 if
+    that is not known.
     """
 
     stream: bytes = b""
@@ -98,13 +99,15 @@ class Evidence(Struct, frozen=True):
     recorded: bool = False
     state: bytes = b""
     hook_at: float = 0.0
+    stream_at: float = 0.0
 
 
 class Report(Struct, frozen=True):
     """A harness's reading of the evidence. `why` is one line; `source` is the evidence used.
 
-    Shape: `fault` distinguishes errors that another attempt does not solve; `usage` and `agent_session` are set if the
-    client reports them. `calls`: a tool was called and has not returned, since `since`, in epoch seconds, 0 if unknown.
+    Shape: `fault` distinguishes refusals that are no failure of the worker; `retries`: it is refused, and tries again
+    by itself. `usage` and `agent_session` are set if the client reports them. `calls`: a tool was called and has not
+    returned, since `since`, in epoch seconds, 0 if unknown.
     """
 
     activity: Activity = "unknown"
@@ -112,6 +115,7 @@ class Report(Struct, frozen=True):
     until: datetime | None = None
     source: Literal["", "state"] | Source = ""
     fault: Fault = ""
+    retries: bool = False
     usage: Usage | None = None
     agent_session: str = ""
     calls: bool = False

@@ -126,8 +126,8 @@ class Files(Protocol):
         """Install the file `inside` a directory at `target` in one step, durable on return.
 
         Shape: `mark` is its fingerprint when it was judged, `over` that of the file at `target` that may be replaced;
-        `keep` leaves the original where it is. Makes directories, with the usual mode. A symlink at `target` is
-        followed, one `inside` is not. Boundary: if either differs, nothing is done, and `why` says which. Repeatable:
-        yes; a file of that size and time at `target` is taken as installed before.
+        `keep` leaves the original where it is. Makes directories, with the usual mode. Symlinks above `target` are
+        followed; one at `target`, or on the way `inside`, is not. Boundary: if either differs, nothing is done, and
+        `why` says which. Repeatable: yes; a file of that size and time at `target` is taken as installed before.
         Raises: StorageError for what the disk refuses.
         """

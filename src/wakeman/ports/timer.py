@@ -8,6 +8,9 @@ from typing import Protocol
 
 from msgspec import Struct
 
+SOON = ":soon"
+"""End of the marker of a check that is due in seconds, which is no alarm."""
+
 
 class Job(Struct, frozen=True):
     """An alarm as a timer's queue shows it. `job` is "" if it can be neither found again nor cancelled."""
@@ -18,9 +21,9 @@ class Job(Struct, frozen=True):
 
 
 class Timer(Protocol):
-    """Runs a command later: the machine's timer, which survives everything else, or the timer of an executor's place.
+    """Runs a command later: `at`, which survives everything else, or what stands in for it.
 
-    Shape: alarms in the log have its `name`.
+    Shape: alarms in the log have its `name`. Boundary: a timer lives in nothing that a check may end.
     """
 
     @property
@@ -48,9 +51,6 @@ class Timer(Protocol):
 
     def disarm(self, jobs: Sequence[str]) -> None:
         """Remove jobs from the queue. It is no error if one is gone already."""
-
-    def later(self, seconds: float, argv: Sequence[str]) -> bool:
-        """Run `argv` once after some seconds; return False if it cannot, or counts too coarsely. Never raises."""
 
     def shell(self) -> bytes:
         """Return the shell functions that `check.sh` needs to keep an alarm pending when Wakeman cannot start.

@@ -32,7 +32,7 @@ class World(Struct, frozen=True):
     logs: Logs
     registry: Registry  # which deployments are live here
     timer: Timer  # the machine's, which survives everything else
-    stand_in: Callable[[Deployment], Timer | None]  # of the deployment's place
+    stand_in: Timer  # for delays in seconds, and where the other cannot be used
     files: Files
     machine: Machine
     executor: Callable[[Host], Executor]

@@ -19,7 +19,7 @@ from wakeman.core.errors import ProgramError, UnknownNameError, WakemanError
 from wakeman.core.model import Host, Plan, UnitsSpec, WorkersSpec
 from wakeman.ports import Backend, Executor, Made, SessionInfo, Start
 
-BACKEND = ("found", "place", "executor", "stand_in")
+BACKEND = ("found", "place", "executor")
 EXECUTOR_MEMBERS = ("address", "outlives_boot", "terminal", "poll", "submit", "cancel", "logs")
 TERMINAL = ("capture", "type", "attach", "adopt", "remember", "recall")
 MARK, OTHER = "kit/w/1@1", "kit/w/2@1"

@@ -90,10 +90,10 @@ def test_items_are_values_or_objects_with_their_own_names() -> None:
 
 
 def test_lines_are_values_or_json_objects_and_comments_are_passed_over() -> None:
-    lines = ["# two units", "", " a \r\n", '{"unit": "#b", "lang": "de"}', "\t"]
+    lines = ["# two units", "", " a \r", ' {"unit": "#b", "lang": "de"}', "\t", "  # end"]
 
     assert [
-        Unit(name="a", outputs=("a.",)),
+        Unit(name=" a ", outputs=(" a .",)),
         Unit(name="#b", outputs=("#b.",), names={"lang": "de"}),
     ] == made(lines, command=["ls"], output="{{ unit }}.")
 
@@ -170,16 +170,23 @@ def test_no_unit_at_all_is_refused_with_what_was_looked_for(spec: dict[str, Any]
             {"items": [{"unit": "a\0"}], "output": "x"},
             ("units.items[0]: found a NUL character in unit 'a\\x00'; expected text without"),
         ),
-        ({"items": ["a"], "output": []}, "units.items[0]: unit 'a': found no output; expected at least one"),
+        ({"items": ["a"], "output": []}, "units.output: unit 'a': found no output; expected at least one"),
         (
             {"items": ["a"], "output": "out/"},
-            "units.items[0]: unit 'a': found output 'out/'; expected the path of a file",
+            "units.output: unit 'a': found 'out/'; expected the path of a file",
         ),
         (
             {"items": ["a"], "output": "o/."},
-            "units.items[0]: unit 'a': found output 'o/.'; expected the path of a file",
+            "units.output: unit 'a': found 'o/.'; expected the path of a file",
         ),
-        ({"items": ["a"], "output": ".."}, "units.items[0]: unit 'a': found output '..'; expected the path of a file"),
+        ({"items": ["a"], "output": ".."}, "units.output: unit 'a': found '..'; expected the path of a file"),
+        (
+            {"items": ["~/a.md"], "output": "{{ parent }}/b"},
+            (
+                "units.output: unit '~/a.md': found '~/b': a leading '~' is not expanded; expected a path, relative to"
+                " the plan file or absolute"
+            ),
+        ),
         (
             {"items": ["a"], "output": "{{ unitt }}"},
             (

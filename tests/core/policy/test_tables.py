@@ -43,6 +43,8 @@ def of_one_that_can_be_told(facts: Facts) -> Answer | None:
         return "tell", ("nudge",)
     if facts["reset"]:
         return "continue", ("nudge",)
+    if facts["unheard"]:
+        return ("report", ("ask",)) if facts["mute"] else ("repeat", ("nudge",))
     if facts["stuck"] and facts["rung"]:
         return "investigate", ("rung",)
     return ("finish", ("end",)) if facts["finished"] else None

@@ -57,7 +57,7 @@ def refused() -> Play:
         raise ProgramError("no daemon")
 
     play.stage.alarms.arm = refuse  # type: ignore[method-assign] # an `at` that does not run
-    play.stage.sessions.later = lambda *_: False  # type: ignore[method-assign] # and a tmux that does not
+    play.stage.sleepers.broken = "no process can be started"
     return play
 
 
@@ -126,12 +126,16 @@ def test_the_new_alarm_is_written_when_it_was_set_and_not_when_its_check_began()
     assert play.stage.clock.now() == play.events[-1].at
 
 
-def test_a_check_is_had_soon_by_the_timer_of_its_place() -> None:
+def test_a_check_is_had_soon_by_the_earliest_of_those_that_want_one() -> None:
     play = begun()
     Soon(7.0).perform(play.stage.world(), play.deployment)
 
-    ((at, argv),) = play.stage.sessions.timers
-    assert (7.0, True) == ((at - play.stage.clock.now()).total_seconds(), "timer" in argv)
+    Soon(30.0).perform(play.stage.world(), play.deployment)  # one that comes earlier is enough
+    ((job, argv),) = play.stage.sleepers.jobs.values()
+    assert (7.0, True) == ((job.due - play.stage.clock.now()).total_seconds(), "timer" in argv)
+    Soon(2.0).perform(play.stage.world(), play.deployment)
+    ((job, _),) = play.stage.sleepers.jobs.values()
+    assert 2.0 == (job.due - play.stage.clock.now()).total_seconds()
 
 
 def test_a_pause_that_begins_takes_the_alarm_away_and_then_writes_so() -> None:
@@ -155,10 +159,9 @@ def test_the_first_alarm_of_a_log_is_the_first() -> None:
 
 
 def stood_in(every: float = 300) -> Play:
-    """Give one whose alarm is its place's own timer, which cannot be taken back."""
+    """Give one whose alarm is the stand-in's."""
     play = Play(workers=1, units=1, plan={"wake": {"every": every}})
     play.up()
-    check(play.stage.world(), NAME)  # it has seen the server of its place
     play.stage.alarms.jobs.clear()
     play.stage.alarms.broken = "no daemon"
     driven(play, lambda d: ensure(d, play.stage.clock.now()))
@@ -168,10 +171,10 @@ def stood_in(every: float = 300) -> Play:
 @pytest.mark.parametrize("every", [300, 20])
 def test_an_alarm_without_a_job_is_replaced_only_when_its_time_has_come(every: float) -> None:
     play = stood_in(every)
-    d, timers = play.deployment, len(play.stage.sessions.timers)
+    d, timers = play.deployment, len(play.stage.sleepers.jobs)
     assert d.alarm is not None
     early = Rearm().perform(play.stage.world(), d)
-    assert timers == len(play.stage.sessions.timers)
+    assert timers == len(play.stage.sleepers.jobs)
     play.stage.clock.advance((d.alarm.due - play.stage.clock.now()).total_seconds())
 
     late = Rearm().perform(play.stage.world(), d)
@@ -201,7 +204,7 @@ def test_an_alarm_with_a_job_is_not_replaced_by_one_without() -> None:
 def test_an_alarm_below_a_minute_goes_on_by_its_timer() -> None:
     play = Play(workers=1, units=1, plan={"wake": {"every": 5}})
     play.up()
-    before = len(play.stage.sessions.timers)
+    before = len(play.stage.sleepers.jobs)
 
     assert FindAlarm("next", play.stage.clock.now()).perform(play.stage.world("at:1"), play.deployment)
-    assert before + 1 == len(play.stage.sessions.timers)
+    assert before == len(play.stage.sleepers.jobs) == 1

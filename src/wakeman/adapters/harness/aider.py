@@ -6,16 +6,13 @@ import re
 from collections.abc import Mapping
 
 from wakeman.adapters.harness.client import Client, Grant, Sign, Talk
-from wakeman.adapters.harness.limits import LIMIT_SIGN
 from wakeman.core.model import Usage
 from wakeman.ports import Task
 
 REFUSED = "'edits' or 'all': it asks before it writes, and gets no answer"
 PRINTED = (
-    Sign("limited", LIMIT_SIGN.pattern),
-    Sign("busy", r"Retrying in [\d.]+ seconds", "API error, retrying"),
-    Sign("error", r"litellm\.AuthenticationError.*|not able to authenticate you.*", fault="auth"),
-    Sign("busy", r"litellm\.(?:RateLimit|InternalServer|APIConnection|ServiceUnavailable|Timeout)Error", "API error"),
+    Sign("busy", r"Retrying in [\d.]+ seconds[^\n]*", retries=True),
+    Sign("error", r"not able to authenticate you.*", fault="auth"),
     Sign("error", r"litellm\.\w+Error.*"),
     Sign("idle", r"^Applied edit to ", "has applied an edit"),
     Sign("busy", r"^(?:Model|Aider v|Git repo|Repo-map|Tokens): ?", "works"),

@@ -29,6 +29,7 @@ from wakeman.adapters.harness.client import (
     Sign,
     Talk,
     Tally,
+    Window,
     topmost_directories,
 )
 from wakeman.adapters.harness.limits import LIMIT_SIGN
@@ -99,17 +100,11 @@ def _denied_tools(line: Json) -> str:
 RESULT: Mapping[str, Any] = {"type": "result"}
 RESULT_TEXT = "{result|errors.*|terminal_reason|subtype}"
 
+STATUS = "status {api_error_status}"
+
 EVENTS = (
-    ClientEvent("limited", {**RESULT, "is_error": True, "result": LIMIT_SIGN}, RESULT_TEXT),
     ClientEvent("limited", {**RESULT, "is_error": True, "api_error_status": 429}, RESULT_TEXT),
-    ClientEvent("error", {**RESULT, "is_error": True, "api_error_status": 401}, RESULT_TEXT, fault="auth"),
-    ClientEvent(
-        "error",
-        {**RESULT, "is_error": True, "result": re.compile(r"Invalid API key|/login")},
-        RESULT_TEXT,
-        fault="auth",
-    ),
-    ClientEvent("error", {**RESULT, "is_error": True}, RESULT_TEXT),
+    ClientEvent("error", {**RESULT, "is_error": True}, RESULT_TEXT, also=STATUS),
     ClientEvent(
         "idle",
         {**RESULT, "is_error": False, "permission_denials.*.tool_name": ANY},
@@ -127,20 +122,31 @@ EVENTS = (
         until="rate_limit_info.resetsAt",
     ),
     ClientEvent(None, {"type": "rate_limit_event"}),
-    ClientEvent("busy", {"type": "system", "subtype": "api_retry"}, "{error}: try {attempt} of {max_retries}"),
+    ClientEvent(
+        "busy",
+        {"type": "system", "subtype": "api_retry"},
+        "{error} {error_status} attempt {attempt}/{max_retries}",
+        retries=True,
+    ),
     ClientEvent("busy", {"type": ANY}, "works"),
 )
+WINDOWS = (
+    Window(
+        {"type": "rate_limit_event", "rate_limit_info.status": "rejected"},
+        "rate_limit_info.resetsAt",
+        "{rate_limit_info.rateLimitType}",
+    ),
+    Window({"type": "rate_limit_event"}, "rate_limit_info.resetsAt", "{rate_limit_info.rateLimitType}", sure=False),
+)
+"""An account's limits, in lines of its stream: each used up, or on its way to be."""
 HOOKS = (
     ClientEvent("busy", {"hook_event_name": "Stop", "background_tasks.*.id": ANY}, "background tasks run"),
     ClientEvent("busy", {"hook_event_name": "Stop", "background_tasks.*.status": "running"}, "background tasks run"),
     ClientEvent("idle", {"hook_event_name": "Stop"}, "has finished a turn"),
-    ClientEvent(
-        "limited", {"hook_event_name": "StopFailure", "last_assistant_message": LIMIT_SIGN}, "{last_assistant_message}"
-    ),
     ClientEvent("limited", {"hook_event_name": "StopFailure", "error": "rate_limit"}, "{last_assistant_message|error}"),
     ClientEvent(
         "error",
-        {"hook_event_name": "StopFailure", "error": re.compile("authentication|oauth|billing")},
+        {"hook_event_name": "StopFailure", "error": re.compile("authentication|oauth")},
         "{error}: {last_assistant_message}",
         fault="auth",
     ),
@@ -167,17 +173,14 @@ RECORD = Record(
     beside="projects/{{ place }}/{{ session }}/subagents/*.jsonl",
     states="sessions/*.json",
     events=(
-        ClientEvent(
-            "limited", {"isApiErrorMessage": True, "message.content.*.text": LIMIT_SIGN}, "{message.content.*.text}"
-        ),
         ClientEvent("limited", {"isApiErrorMessage": True, "error": "rate_limit"}, "{message.content.*.text}"),
         ClientEvent(
             "error",
-            {"isApiErrorMessage": True, "error": re.compile("authentication|oauth|billing")},
+            {"isApiErrorMessage": True, "error": re.compile("authentication|oauth")},
             "{message.content.*.text}",
             fault="auth",
         ),
-        ClientEvent("error", {"isApiErrorMessage": True}, "{message.content.*.text}"),
+        ClientEvent("error", {"isApiErrorMessage": True}, "{message.content.*.text}", also="{error}"),
         ClientEvent("unknown", {"type": re.compile("^(?:user|assistant)$")}),
     ),
     about=(
@@ -214,6 +217,8 @@ OVER = r"\s*^✻ [^\n]* for [^\n]*\s*\Z"
 LAST = rf"(?:{OVER}|\s*\Z)"
 """The last line of a turn: the client's last message is right above it, a tool's output is not."""
 MORE = r"(?:\n {2,5}\S[^\n]*)*"
+KEY_OR_MONEY = r"Invalid API key|Please run /login|Not logged in|Credit balance|You(?:r|['’]re) (?:org|out of|group)"
+TOO_MUCH = "Request timed out|Prompt is too long|Context limit reached"
 SIGNS = (
     Sign("unknown", r"^Resume this session with:", "has left", part="open"),
     Sign("error", r"Unable to connect to Anthropic services", part="open"),
@@ -224,7 +229,7 @@ SIGNS = (
     Sign("waiting", rf"Do you want to [^?]*\?\s+❯?\s*1\. Yes{CHOICE}", "asks for a permission", part="open"),
     Sign("waiting", r"^ {0,3}Enter to select[^\n]*\Z", "asks a question", part="open"),
     Sign("waiting", r"^ {0,3}(?:Enter to confirm|Esc to cancel)[^\n]*\Z", "shows a dialog", part="open"),
-    Sign("busy", r"^[·✢✳✶✻✽*] API error · Retrying", "API error, retrying", part="above"),
+    Sign("busy", r"^[·✢✳✶✻✽*] [^\n]*[Rr]etrying in [^\n]*", part="above", retries=True),
     Sign("busy", r"esc to interrupt", "works", part="foot"),
     Sign("busy", r"^[·✢✳✶✻✽*] [^\n]*…", "works", part="above"),
     Sign("busy", r"^✻ [^\n]*\d+ shells? still running", "runs a shell in the background", part="above"),
@@ -234,15 +239,13 @@ SIGNS = (
     Sign("error", rf"^● (?P<said>API Error: [^\n]*{MORE}){LAST}", part="above"),
     Sign(
         "error",
-        rf"^(?:● | {{2}}⎿  )(?P<said>(?:Invalid API key|Please run /login)[^\n]*{MORE}){OVER}",
-        fault="auth",
+        rf"^(?:● | {{2}}⎿  )(?P<said>(?:{KEY_OR_MONEY})[^\n]*{MORE}){OVER}",
         part="above",
     ),
-    Sign("error", rf"^ {{2}}⎿  (?P<said>(?:Request timed out|Prompt is too long)[^\n]*{MORE}){OVER}", part="above"),
+    Sign("error", rf"^(?:● | {{2}}⎿  )(?P<said>(?:{TOO_MUCH})[^\n]*{MORE}){OVER}", part="above"),
     Sign(
         "unknown",
-        rf"^ {{2}}⎿  (?:{LIMIT_SIGN.pattern}|Invalid API key|Please run /login|Request timed out|Prompt is too long)"
-        rf"[^\n]*{MORE}\s*\Z",
+        rf"^ {{2}}⎿  (?:{LIMIT_SIGN.pattern}|{KEY_OR_MONEY}|{TOO_MUCH})[^\n]*{MORE}\s*\Z",
         "a tool's output, or a failure",
         part="above",
     ),
@@ -410,9 +413,11 @@ CLAUDE = Client(
                 for name in (".credentials.json", "settings.json", "CLAUDE.md")
             },
         },
+        (".credentials.json", "settings.json"),
     ),
     keyed=_keyed,
     events=EVENTS,
+    windows=WINDOWS,
     hooks=HOOKS,
     signs=SIGNS,
     tally=Tally(

@@ -13,7 +13,7 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
-from wakeman.adapters.harness.limits import until
+from wakeman.adapters.harness.limits import JUST_PASSED, Kind, capped, refusal_kind, retrying, until
 from wakeman.core.gate import Json, instant, json_lines, numbers_at, plain_id, texts_at, total, values_at
 from wakeman.core.model import Activity, Agent, Fault, Plan, Usage
 from wakeman.core.plan.template import render
@@ -38,6 +38,17 @@ SCREEN_ROW_CHARS_MAX = 500
 """Characters of a line of a screen that are read."""
 ANY = re.compile("")
 """Matches any value."""
+TOLD_AS: Mapping[Kind, tuple[Activity, Fault]] = {
+    "limit": ("limited", ""),
+    "outage": ("limited", "outage"),
+    "auth": ("error", "auth"),
+    "billing": ("error", "billing"),
+}
+"""What each kind of refusal means for the worker."""
+UNAVAILABLE = "the service is unavailable"
+"""Beginning of the reason of a worker whose service is overloaded or cannot be reached."""
+WORSE: Mapping[Activity, int] = {"unknown": 0, "idle": 1, "busy": 2, "waiting": 3, "limited": 4, "error": 4}
+"""Of a transcript and a screen that disagree, the one that is worse counts."""
 OPENING = "Read {{ prompt_file }} and do what it says."
 """Prompt of an interactive session: the task itself may be too long for an argument, or begin with a command."""
 
@@ -77,7 +88,8 @@ class ClientEvent(Struct, frozen=True):
     Shape: `where` maps paths (`a.b`, `*` for any) to the expected value, or a pattern to search. `why` and `ends` may
     contain paths in braces, alternatives separated by `|`; `ends` is the reason of an attempt that ended with this
     line, "" for success, None for the same as `why`. With an `activity` of None the line is skipped, and an earlier one
-    counts.
+    counts. The words of an error, and those of `also`, are searched for the kind of refusal that they name. `retries`:
+    the client is refused and tries again by itself, as `why` says.
     """
 
     activity: Activity | None
@@ -86,6 +98,21 @@ class ClientEvent(Struct, frozen=True):
     ends: str | Callable[[Json], str] | None = None
     until: str = ""  # path of epoch seconds; without one, the text is searched for a time
     fault: Fault = ""
+    also: str = ""
+    retries: bool = False
+
+
+class Window(Struct, frozen=True):
+    """How a line tells when a limit resets: epoch seconds at the path `at`, words for its kind at `kind`.
+
+    Shape: one that is `sure` is about a limit that is used up, and counts more than words; another only where the words
+    name no time.
+    """
+
+    where: Mapping[str, object]
+    at: str
+    kind: str = ""
+    sure: bool = True
 
 
 class Sign(Struct, frozen=True):
@@ -101,6 +128,7 @@ class Sign(Struct, frozen=True):
     why: str = ""
     fault: Fault = ""
     part: Literal["", "above", "foot", "typed", "open"] = ""
+    retries: bool = False
 
 
 class Tally(Struct, frozen=True):
@@ -152,6 +180,7 @@ class Record(Struct, frozen=True):
     tally: Tally | None = None
     calls: Calls | None = None
     session: str = ""
+    windows: tuple[Window, ...] = ()
 
 
 class Own(Struct, frozen=True):
@@ -171,11 +200,13 @@ class Config(Struct, frozen=True):
     """A client's own directory, and its replacement for a worker that cannot write there.
 
     Shape: `env` are variables that name the replacement, templates of `home`; `copies` are the user's files that it
-    needs: name in that directory -> places to search, as in `Harness.borrows`.
+    needs: name in that directory -> places to search, as in `Harness.borrows`. `logins` are those of them that hold a
+    login or a key.
     """
 
     env: Mapping[str, str]
     copies: Mapping[str, tuple[str, ...]] = {}
+    logins: tuple[str, ...] = ()
 
 
 class Client(Struct, frozen=True):
@@ -196,6 +227,7 @@ class Client(Struct, frozen=True):
     config: Config = Config({})
     keyed: Callable[[Task], bool] = lambda _: False  # it needs no file of the user
     events: tuple[ClientEvent, ...] = ()
+    windows: tuple[Window, ...] = ()
     hooks: tuple[ClientEvent, ...] = ()
     signs: tuple[Sign, ...] = ()
     says: tuple[Sign, ...] = ()  # signs in a stream of plain text
@@ -300,33 +332,50 @@ class Agentic:
         """Read from the table which of the user's files it needs; none with a key."""
         return {} if self.client.keyed(task) else self.client.config.copies
 
+    def logins(self) -> tuple[str, ...]:
+        """Read from the table where the user's login is kept."""
+        config = self.client.config
+        return tuple(place for name in config.logins for place in config.copies[name])
+
     def report(self, evidence: Evidence, now: datetime) -> Report:
         """Read the last event with a meaning; else the last hook report; then its transcript; then the screen."""
         client, record = self.client, self.client.record
-        report = _last_report(client.events, json_lines(evidence.stream), now, "stream")
+        report = self._streamed(evidence, now)
         if report.activity == "unknown" and client.says:
-            report = _printed(client.says, evidence.stream, now)
+            report = _printed(client.says, evidence.stream, _said_at(evidence.stream_at, now))
         if report.activity == "unknown":
             report = self._reported(evidence, now)
         if report.activity == "unknown" and record is not None:
             report = _last_report(record.events, json_lines(evidence.record), now, "record")
         if report.activity in ("unknown", "idle") and report.source in ("", "record"):
-            # A transcript has turns; dialogs and background tasks are only on the screen.
+            # A transcript has turns; dialogs, background tasks and some failures are only on the screen.
             shown = self._shown(evidence.screen, now)
-            report = shown if report.activity == "unknown" or shown.activity in ("busy", "waiting") else report
+            report = shown if WORSE[shown.activity] > WORSE[report.activity] else report
+        elif report.activity == "busy" and evidence.screen:
+            shown = self._shown(evidence.screen, now)
+            report = shown if shown.retries else report
+        if record is not None:
+            report = _with_reset(report, record.windows, evidence.record, now)
         return self._measured(report, evidence)
 
     def ending(self, evidence: Evidence, code: int | None, now: datetime) -> Report:
         """Return the reason of its last event, including tools that were not permitted."""
         client = self.client
-        report = _last_report(client.events, json_lines(evidence.stream), now, "stream", ended=True)
+        at = _said_at(evidence.stream_at, now)
+        report = self._streamed(evidence, now, ended=True)
         if report.activity == "unknown" and client.says:
-            printed = _printed(client.says, evidence.stream, now)
+            printed = _printed(client.says, evidence.stream, at)
             report = printed if printed.activity in ("error", "limited") else report
         if report.activity == "unknown" and code != 0 and (code is None or code < SIGNALLED_FROM_STATUS):
             text = evidence.stream.decode(errors="replace")
-            report = Report(why=last_line(text, CLIENT_REASON_CHARS_MAX))
+            report = _last_words(last_line(text, SEARCHED_CHARS_MAX), at)
         return self._measured(report, evidence)
+
+    def _streamed(self, evidence: Evidence, now: datetime, *, ended: bool = False) -> Report:
+        """Read the stream; a line there that names a reset counts more than words."""
+        at = _said_at(evidence.stream_at, now)
+        report = _last_report(self.client.events, json_lines(evidence.stream), at, "stream", ended=ended)
+        return _with_reset(report, self.client.windows, evidence.stream, now)
 
     def _profile(self, task: Task) -> Iterator[str]:
         agent = task.agent
@@ -342,7 +391,8 @@ class Agentic:
 
         Boundary: if both mean the same, the hook has more detail; an idle process after a reported failure is no news.
         """
-        hook = _last_report(self.client.hooks, json_lines(evidence.hook + b"\n"), now, "hook")
+        heard = _said_at(evidence.hook_at, now)
+        hook = _last_report(self.client.hooks, json_lines(evidence.hook + b"\n"), heard, "hook")
         record = self.client.record
         if record is None or not evidence.state:
             return hook
@@ -469,17 +519,63 @@ def _last_report(
 def _row_report(
     row: ClientEvent, line: Json, now: datetime, source: Literal["state"] | Source, *, ended: bool
 ) -> Report:
-    why = _worded(row.why, line)
+    words = _worded(row.why, line)
     if ended and row.activity == "busy" and row.ends is None:
         text = _worded("{error}", line)
-        return Report("busy", f"ended without a result{': ' if text else ''}{text}", source=source)
+        return Report("busy", _quotable(f"ended without a result{': ' if text else ''}{text}"), source=source)
     if ended and row.ends is not None:
-        why = row.ends(line) if callable(row.ends) else _worded(row.ends, line)
-    reset: datetime | None = None
-    if row.activity == "limited":
-        told = (at for said in values_at(line, row.until) if (at := instant(said)) is not None)
-        reset = next(told, None) or until(why, now)
-    return Report(row.activity or "unknown", sanitise(why, CLIENT_REASON_CHARS_MAX), reset, source, row.fault)
+        words = row.ends(line) if callable(row.ends) else _worded(row.ends, line)
+    elif row.retries:
+        return Report("busy", retrying(words), source=source, retries=True)
+    if row.activity not in ("error", "limited"):
+        return Report(row.activity or "unknown", _quotable(words), source=source)
+    at = _said_at(_time(line), now)
+    report = _refusal_report(row.activity, words, at, source, row.fault, _worded(row.also, line))
+    told = (when for said in values_at(line, row.until) if (when := instant(said)) is not None)
+    until_ = next(told, None)
+    return report if until_ is None else msgspec.structs.replace(report, until=capped(until_, words, at))
+
+
+def _refusal_report(
+    activity: Activity, words: str, at: datetime, source: Literal["", "state"] | Source, fault: Fault, also: str = ""
+) -> Report:
+    """Return what an error is told as: by the kind of refusal in its words, or as its row says."""
+    if (kind := refusal_kind(f"{words} {also}".rstrip())) and not (fault and activity == "error"):
+        activity, fault = TOLD_AS[kind]
+    reset = until(words, at) if activity == "limited" and not fault else None
+    said = f"{UNAVAILABLE}: {words}" if fault == "outage" and words else words
+    return Report(activity, _quotable(said), reset, source, fault)
+
+
+def _last_words(words: str, at: datetime) -> Report:
+    """Return the last line of a client that ended badly without an event: what it was refused, if it says so."""
+    return _refusal_report("error", words, at, "", "") if refusal_kind(words) else Report(why=_quotable(words))
+
+
+def _quotable(words: str) -> str:
+    return sanitise(words, CLIENT_REASON_CHARS_MAX)
+
+
+def _said_at(seconds: float, now: datetime) -> datetime:
+    """Return when something was said, in epoch seconds; `now` where that is not known, or lies ahead."""
+    at = instant(seconds) if seconds else None
+    return now if at is None or at > now else at
+
+
+def _with_reset(report: Report, windows: tuple[Window, ...], data: bytes, now: datetime) -> Report:
+    """Return a report of a limit with the reset that a line names, before or after what the report was read from."""
+    if report.activity != "limited" or report.fault or not windows or not data:
+        return report
+    for sure in (True, False) if report.until is None else (True,):
+        for line in json_lines(data):
+            for row in windows:
+                if row.sure is sure and fits(row.where, line):
+                    told = (at for said in values_at(line, row.at) if (at := instant(said)) is not None)
+                    found = max(told, default=None)
+                    if found is not None and found >= now - JUST_PASSED:
+                        kind = f"{_worded(row.kind, line)} {report.why}"
+                        return msgspec.structs.replace(report, until=capped(found, kind, now))
+    return report
 
 
 def fits(where: Mapping[str, object], line: Json) -> bool:
@@ -549,16 +645,20 @@ def _worded(template: str, line: Json) -> str:
                 return "; ".join(filter(None, there))
         return ""
 
-    return sanitise(re.sub(r"\{([^}]+)\}", filled, template), CLIENT_REASON_CHARS_MAX)
+    return sanitise(re.sub(r"\{([^}]+)\}", filled, template), SEARCHED_CHARS_MAX)
 
 
 # --- text -----------------------------------------------------------------------------------------------------
 
 
 def _signed(sign: Sign, found: str, now: datetime, source: Source) -> Report:
-    words = sign.why or sanitise(found, CLIENT_REASON_CHARS_MAX)
-    reset = until(found, now) if sign.activity == "limited" else None
-    return Report(sign.activity, words, reset, source, sign.fault)
+    if sign.retries:
+        return Report("busy", retrying(found), source=source, retries=True)
+    if sign.activity in ("error", "limited"):
+        words = sanitise(found, SEARCHED_CHARS_MAX)
+        report = _refusal_report(sign.activity, words, now, source, sign.fault)
+        return msgspec.structs.replace(report, why=sign.why) if sign.why else report
+    return Report(sign.activity, sign.why or _quotable(found), source=source, fault=sign.fault)
 
 
 def _printed(signs: tuple[Sign, ...], stream: bytes, now: datetime) -> Report:

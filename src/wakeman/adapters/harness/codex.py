@@ -18,8 +18,8 @@ from wakeman.adapters.harness.client import (
     Sign,
     Talk,
     Tally,
+    Window,
 )
-from wakeman.adapters.harness.limits import LIMIT_SIGN
 from wakeman.ports import Task
 
 SANDBOXED = (
@@ -35,14 +35,11 @@ BYPASS = Grant("run any command, without its sandbox", ("--dangerously-bypass-ap
 NO_UPDATES = ("-c", "check_for_update_on_startup=false", "--disable", "plugins")
 NEVER = ("-c", 'approval_policy="never"')
 
-AUTH = re.compile(r"\b401\b|[Uu]nauthorized|not logged in")
 EVENTS = (
-    ClientEvent("limited", {"type": "turn.failed", "error.message": LIMIT_SIGN}, "{error.message}"),
-    ClientEvent("error", {"type": "turn.failed", "error.message": AUTH}, "{error.message}", fault="auth"),
     ClientEvent("error", {"type": "turn.failed"}, "{error.message}"),
-    ClientEvent("limited", {"type": "error", "message": LIMIT_SIGN}, "{message}"),
-    ClientEvent("busy", {"type": "error", "message": re.compile("^Reconnecting")}, "{message}", "{message}"),
-    ClientEvent("error", {"type": "error", "message": AUTH}, "{message}", fault="auth"),
+    ClientEvent(
+        "busy", {"type": "error", "message": re.compile("^Reconnecting")}, "{message}", "{message}", retries=True
+    ),
     ClientEvent("error", {"type": "error"}, "{message}"),
     ClientEvent("idle", {"type": "turn.completed"}, "has finished its turn", ""),
     ClientEvent("busy", {"type": ANY}, "works"),
@@ -51,25 +48,22 @@ CALLS = Calls(
     begins={"type": "item.started"}, id="item.id", ends={"type": "item.completed"}, of="item.id",
     turn={"type": "turn.started"},
 )  # fmt: skip
+USED_UP = re.compile(r"^1\d\d(?:\.|$)")
+"""Per cent of a limit, from 100 on."""
 RECORD = Record(
     home=("CODEX_HOME", ".codex"),
     file="sessions/{{ day }}/rollout-*.jsonl",
     names="{{ prompt_file }}",
     events=(
+        ClientEvent(
+            "error",
+            {"type": "event_msg", "payload.type": "task_complete", "payload.error.message": ANY},
+            "{payload.error.message}",
+            also="{payload.error.codex_error_info} status {payload.error.codex_error_info.*.http_status_code}",
+        ),
         ClientEvent("idle", {"type": "event_msg", "payload.type": "task_complete"}, "has finished a turn"),
         ClientEvent("idle", {"type": "event_msg", "payload.type": "turn_aborted"}, "was interrupted"),
         ClientEvent(None, {"payload.type": re.compile("^(?:token_count|thread_settings_applied)$")}),
-        ClientEvent(
-            "limited",
-            {"type": "event_msg", "payload.type": "error", "payload.message": LIMIT_SIGN},
-            "{payload.message}",
-        ),
-        ClientEvent(
-            "error",
-            {"type": "event_msg", "payload.type": "error", "payload.message": AUTH},
-            "{payload.message}",
-            fault="auth",
-        ),
         ClientEvent("error", {"type": "event_msg", "payload.type": "error"}, "{payload.message}"),
         ClientEvent("unknown", {"type": ANY}),
     ),
@@ -87,6 +81,14 @@ RECORD = Record(
         turn={"type": "event_msg", "payload.type": "task_started"},
     ),
     session="payload.session_id",
+    windows=tuple(
+        Window(
+            {"payload.type": "token_count", f"payload.rate_limits.{which}.used_percent": USED_UP},
+            f"payload.rate_limits.{which}.resets_at",
+            f"{{payload.rate_limits.{which}.window_minutes}} minutes",
+        )
+        for which in ("primary", "secondary")
+    ),
 )
 """Codex keeps a transcript that it calls a rollout; the first prompt, which names the attempt's task, identifies it."""
 
@@ -100,12 +102,11 @@ SIGNS = (
     Sign("waiting", rf"(?:Would you like to|Allow Codex to) [^?]*\?{CHOICE}", "asks for a permission"),
     Sign("waiting", rf"Sign in with ChatGPT{CHOICE}", "asks for a login"),
     Sign("waiting", rf"^› \d\. [^\n]*{SET_IN}", "shows a dialog"),
+    Sign("busy", r"^[•◦] (?P<said>Reconnecting[^\n]*(?:\n {2}[^\n]*)*)", part="above", retries=True),
     Sign("busy", r"^[•◦] [^\n]*esc to interrupt", "works", part="above"),
     Sign(
         "busy", r"^ {2}\d+ background terminals? running[^\n]*\s*\Z", "runs a command in the background", part="above"
     ),
-    Sign("limited", rf"^■ (?=[^•›■]*(?:{LIMIT_SIGN.pattern})){FAILED}", part="above"),
-    Sign("error", rf"^■ (?=[^•›■]*401 Unauthorized){FAILED}", fault="auth", part="above"),
     Sign("error", rf"^■ {FAILED}", part="above"),
     Sign("idle", r"^\n {2}Worked for [^\n]*\s*\Z", "has finished a turn", part="above"),
 )
@@ -156,6 +157,7 @@ CODEX = Client(
     config=Config(
         {"CODEX_HOME": "{{ home }}"},
         {name: (f"$HOME/.codex/{name}",) for name in ("auth.json", "config.toml", "AGENTS.md")},
+        ("auth.json", "config.toml"),
     ),
     events=EVENTS,
     signs=SIGNS,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
 import msgspec
@@ -20,7 +19,6 @@ from wakeman.adapters.harness.client import (
     Talk,
     Tally,
 )
-from wakeman.adapters.harness.limits import LIMIT_SIGN
 from wakeman.core.policy.prompt_delivery import PADS
 from wakeman.ports import Task
 
@@ -31,11 +29,8 @@ EDITS = Grant(
 )
 ALL = Grant("run any command", ("--approval-mode", "yolo"))
 
-AUTH = re.compile(r'"code": ?401|API key not valid|UNAUTHENTICATED')
 EVENTS = (
-    ClientEvent("limited", {"type": "result", "status": "error", "error.message": LIMIT_SIGN}, "{error.message}"),
-    ClientEvent("error", {"type": "result", "status": "error", "error.message": AUTH}, "{error.message}", fault="auth"),
-    ClientEvent("error", {"type": "result", "status": "error"}, "{error.message|error.type}"),
+    ClientEvent("error", {"type": "result", "status": "error"}, "{error.message|error.type}", also="{error.type}"),
     ClientEvent("idle", {"type": "result"}, "has given its result", ""),
     ClientEvent("busy", {"type": ANY}, "works"),
 )
@@ -60,6 +55,7 @@ DIALOG = rf"^ ?│ ● \d\. [\s\S]*^ ?╰─+╯{BELOW}"
 CHOICE = rf"[\s\S]*{DIALOG}"
 """A dialog replaces the input box, in the last frame of the screen."""
 SIGNS = (
+    Sign("busy", r"^Attempt \d+ failed[^\n]*(?![\s\S]*^Attempt \d+ failed)", retries=True),
     Sign(
         "waiting",
         rf"(?:Allow execution of|Apply this change\?|Do you want to proceed\?){CHOICE}",
@@ -70,13 +66,6 @@ SIGNS = (
     Sign("waiting", rf"How would you like to authenticate{CHOICE}", "asks for a login", part="open"),
     Sign("waiting", DIALOG, "shows a dialog", part="open"),
     Sign("busy", r"^ [⠁-⣿] [^\n]*esc to cancel[^\n]*\s*\Z", "works", part="above"),
-    Sign("limited", rf"^✕ (?=[^✕✦]*(?:{LIMIT_SIGN.pattern}))(?P<said>[^\n]*(?:\n {{2}}[^\n]*)*){BELOW}", part="above"),
-    Sign(
-        "error",
-        rf"^✕ (?=[^✕✦]*(?:\"code\": ?401|API key not valid))(?P<said>[^\n]*(?:\n {{2}}[^\n]*)*){BELOW}",
-        fault="auth",
-        part="above",
-    ),
     Sign("error", rf"^✕ (?P<said>\[API Error:[^\n]*(?:\n {{2}}[^\n]*)*){BELOW}", part="above"),
     Sign("idle", r"^Type your message or @path", "waits for a prompt", part="typed"),
 )
@@ -133,6 +122,7 @@ GEMINI = Client(
             f".gemini/{name}": (f"$HOME/.gemini/{name}",)
             for name in ("settings.json", "oauth_creds.json", "google_accounts.json", "GEMINI.md", ".env")
         },
+        (".gemini/settings.json", ".gemini/oauth_creds.json", ".gemini/.env"),
     ),
     events=EVENTS,
     signs=SIGNS,

@@ -19,7 +19,6 @@ from wakeman.adapters.harness.client import (
     Tally,
     topmost_directories,
 )
-from wakeman.adapters.harness.limits import LIMIT_SIGN
 from wakeman.ports import Task
 
 EDITS = "write files below the directory it starts in and beside its outputs; it may run no command"
@@ -28,9 +27,7 @@ READ_ONLY = "read; what would be asked for is refused"
 ERROR: Mapping[str, str] = {"type": "error"}
 ERROR_TEXT = "{error.data.message|error.name}"
 EVENTS = (
-    ClientEvent("limited", {**ERROR, "error.data.message": LIMIT_SIGN}, ERROR_TEXT),
-    ClientEvent("error", {**ERROR, "error.data.statusCode": 401}, ERROR_TEXT, fault="auth"),
-    ClientEvent("error", ERROR, ERROR_TEXT),
+    ClientEvent("error", ERROR, ERROR_TEXT, also="status {error.data.statusCode} {error.data.responseBody}"),
     ClientEvent("idle", {"type": "step_finish", "part.reason": "stop"}, "has finished its turn", ""),
     ClientEvent(
         "busy",
@@ -54,8 +51,6 @@ SIGNS = (
     Sign("waiting", r"^ {2}┃ +△ +Permission required", "asks for a permission"),
     Sign("waiting", r"^ {2,3}[^\n]*enter (?:confirm|submit) [^\n]*\Z", "asks a question"),
     Sign("busy", r"esc (?:again to )?interrupt", "works", part="foot"),
-    Sign("limited", rf"^ {{2}}┃ {{2}}(?P<said>[^\n]*{LIMIT_SIGN.pattern}){CUT}", part="above"),
-    Sign("error", rf"^ {{2}}┃ {{2}}(?P<said>[^\n]*(?:\b401\b|api.?key)[^\n]*){CUT}", fault="auth", part="above"),
     Sign("error", rf"^ {{2}}┃\n {{2}}┃ {{2}}(?P<said>[^\s#$┃][^\n]*){CUT}", part="above"),
     Sign("idle", rf"^ {{5}}▣ [^\n]* · \d+(?:\.\d+)?(?:ms|s|m)[^\n]*{BOX}", "has finished a turn", part="above"),
 )
@@ -106,6 +101,7 @@ OPENCODE = Client(
     config=Config(
         {f"XDG_{kind}_HOME": f"{{{{ home }}}}/{kind.lower()}" for kind in ("DATA", "STATE", "CACHE")},
         {"data/opencode/auth.json": ("$XDG_DATA_HOME/opencode/auth.json", "$HOME/.local/share/opencode/auth.json")},
+        ("data/opencode/auth.json",),
     ),
     events=EVENTS,
     signs=SIGNS,

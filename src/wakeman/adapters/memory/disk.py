@@ -227,7 +227,9 @@ class MemoryFiles:
     def install(
         self, stage: str, inside: str, target: str, mark: FileFingerprint, over: FileFingerprint | None, *, keep: bool
     ) -> Installed:
-        place, source = self._real(target), posixpath.join(self._real(stage), inside)
+        place, source = self._entry(target), posixpath.join(self._real(stage), inside)
+        if place in self.links:
+            return Installed(why="a symbolic link is there")
         there, entry = self.held.get(place), self.held.get(source)
         ours = over is not None and there is not None and self._as(place, over)
         installed = there is not None and not ours and (len(there[0]), there[1]) == (mark.size, mark.mtime_ns)

@@ -72,12 +72,13 @@ class MemoryMachine:
 class MemoryTimer:
     """A timer in memory: job -> its alarm and argument vector.
 
-    Shape: `broken` says why it cannot be used.
+    Shape: `broken` says why it cannot be used; one that is not `exact` counts in minutes.
     """
 
     broken: str = ""
     jobs: dict[str, tuple[Job, tuple[str, ...]]] = field(default_factory=dict)
     name: str = "at"
+    exact: bool = False
     _last: int = 0
 
     def weakness(self) -> str:
@@ -87,14 +88,14 @@ class MemoryTimer:
         if self.broken:
             raise ProgramError(self.broken)
         self._last += 1
-        minute = due.replace(second=0, microsecond=0)
+        minute = due if self.exact else due.replace(second=0, microsecond=0)
         minute += timedelta(minutes=minute < due)
         job = Job(job=str(self._last), due=minute, body=f"# {marker}\n{' '.join(argv)}\n")
         self.jobs[job.job] = (job, tuple(argv))
         return job
 
     def pending(self, job: str, marker: str) -> bool:
-        return any(job == found.job for found in self.find(marker))
+        return any(job == found.job or (self.exact and not job) for found in self.find(marker))
 
     def find(self, marker: str) -> list[Job]:
         carrying = (job for job, _ in self.jobs.values() if f"# {marker}" in job.body.split("\n"))
@@ -103,10 +104,6 @@ class MemoryTimer:
     def disarm(self, jobs: Sequence[str]) -> None:
         for job in jobs:
             self.jobs.pop(job, None)
-
-    def later(self, seconds: float, argv: Sequence[str]) -> bool:
-        del seconds, argv
-        return False
 
     def shell(self) -> bytes:
         return b""

@@ -15,7 +15,7 @@ from wakeman.adapters.memory.confine import rules_file
 from wakeman.adapters.memory.disk import MemoryFiles
 from wakeman.core.errors import ProgramError, UnknownNameError
 from wakeman.core.model import Plan
-from wakeman.ports import Command, Evidence, Job, Listing, Made, Report, SessionInfo, Source, Start, Task
+from wakeman.ports import Command, Evidence, Listing, Made, Report, SessionInfo, Source, Start, Task
 
 
 @dataclass
@@ -64,16 +64,14 @@ class Playing:
 class MemorySessions:
     """An executor with simulated sessions. `acts` returns the act of a session by its name; its writes appear on time.
 
-    Shape: `timers` are the calls of `later`, `pushes` those of the wrappers of ended attempts, `started` the marks of
-    those that ran. Tests set `screens` by session name, and `state`, unknown while the host hangs. Boundary: the first
-    start starts the server; it stays, like that of a user with other sessions. Each server counts its sessions from
-    `$0`.
+    Shape: `pushes` are the calls of the wrappers of ended attempts, `started` the marks of those that ran. Tests set
+    `screens` by session name, and `state`, unknown while the host hangs. Boundary: the first start starts the server,
+    the end of the last session ends it. Each server counts its sessions from `$0`.
     """
 
     def __init__(self, clock: MemoryClock, files: MemoryFiles, acts: Callable[[str], Act]) -> None:
         self.clock, self.files, self.acts = clock, files, acts
         self.playing: dict[str, Playing] = {}
-        self.timers: list[tuple[datetime, tuple[str, ...]]] = []
         self.typed: list[tuple[str, str, bool]] = []
         self.pushes: list[tuple[str, ...]] = []
         self.started: list[str] = []
@@ -137,6 +135,8 @@ class MemorySessions:
             if not p.dead:
                 self._finish(p, 129)
             del self.playing[name]
+        if found and not self.playing:
+            self.leave()
         return len(found)
 
     def capture(self, session: str, lines: int = 50, *, mark: str = "") -> str:
@@ -159,12 +159,6 @@ class MemorySessions:
         p.box += text
         if submit:
             self._enter(p, self._act_of(p))
-
-    def later(self, seconds: float, argv: Sequence[str]) -> bool:
-        if self.state == "unknown" or not self.playing:
-            return False
-        self.timers.append((self.clock.at + timedelta(seconds=seconds), tuple(argv)))
-        return True
 
     def attach(self, session: str, *, mark: str = "") -> tuple[str, ...]:
         return ("tmux", "attach", "-t", session, *([mark] if mark else []))
@@ -199,9 +193,8 @@ class MemorySessions:
         self.leave()
 
     def leave(self) -> None:
-        """Have another server answer from now on: this one's sessions are gone from sight, its timers lost."""
+        """Have another server answer from now on: this one's sessions are gone from sight."""
         self.playing.clear()
-        self.timers.clear()
         self.server = f"{int(self.server.partition(':')[0]) + 1}:1"
         self._ids = 0
 
@@ -292,40 +285,6 @@ class MemorySessions:
         p.dead, p.code, p.steps = True, code, []
         self.files.write(f"{p.home}/exit", f"{code}\n".encode(), durable=True)
         self.pushes.append(("/bin/sh", posixpath.normpath(f"{p.home}/../../check.sh"), "exit"))
-
-
-class MemoryStandIn:
-    """The timer of the memory sessions' server, which ends with it."""
-
-    name = "tmux"
-
-    def __init__(self, sessions: MemorySessions, server: str) -> None:
-        self._sessions, self._server = sessions, server
-
-    def weakness(self) -> str:
-        return ""
-
-    def arm(self, marker: str, argv: Sequence[str], due: datetime) -> Job:
-        if not self.later((due - self._sessions.clock.at).total_seconds(), argv):
-            raise ProgramError("no server takes a timer")
-        return Job("", due, marker)
-
-    def pending(self, job: str, marker: str) -> bool:
-        del job, marker
-        return self._sessions.poll().server == self._server
-
-    def find(self, marker: str) -> list[Job]:
-        del marker
-        return []
-
-    def disarm(self, jobs: Sequence[str]) -> None:
-        """Do nothing: a timer of the place cannot be disarmed."""
-
-    def later(self, seconds: float, argv: Sequence[str]) -> bool:
-        return self._sessions.later(seconds, argv)
-
-    def shell(self) -> bytes:
-        return b""
 
 
 def _is_to_end(ends: Sequence[tuple[str, str]], p: Playing) -> bool:

@@ -14,7 +14,7 @@ from wakeman.adapters.memory.logs import MemoryLogs
 from wakeman.adapters.memory.machine import MemoryMachine, MemoryTimer
 from wakeman.adapters.memory.parser import MemoryParser
 from wakeman.adapters.memory.registry import MemoryRegistry
-from wakeman.adapters.memory.sessions import Act, MemoryHarness, MemorySessions, MemoryStandIn
+from wakeman.adapters.memory.sessions import Act, MemoryHarness, MemorySessions
 from wakeman.adapters.memory.watch import MemoryWatcher
 from wakeman.core.model import Agent, Deployment, Host, Plan, WakeTarget
 from wakeman.ports import Harness, Report, Terminal, World
@@ -43,6 +43,7 @@ class MemoryWorld:
         self.parser = MemoryParser(self.files)
         self.git = MemoryGit(self.files)
         self.alarms = MemoryTimer()
+        self.sleepers = MemoryTimer(name="sleep", exact=True)
         self.logs = MemoryLogs(self.clock)
         self.registry = MemoryRegistry()
         self.harness = MemoryHarness(self.reports)
@@ -56,7 +57,7 @@ class MemoryWorld:
             logs=self.logs,
             registry=self.registry,
             timer=self.alarms,
-            stand_in=lambda d: MemoryStandIn(self.sessions, d.server),
+            stand_in=self.sleepers,
             files=self.files,
             machine=self.machine,
             executor=lambda _: self.sessions,
@@ -95,8 +96,7 @@ class MemoryWorld:
     def _pending(self) -> Iterator[datetime]:
         if self.push and self.sessions.pushes:
             yield self.clock.at
-        yield from (job.due for job, _ in self.alarms.jobs.values())
-        yield from (at for at, _ in self.sessions.timers)
+        yield from (job.due for timer in (self.alarms, self.sleepers) for job, _ in timer.jobs.values())
         step = self.sessions.next_step()
         if step is not None:
             yield step
@@ -105,10 +105,9 @@ class MemoryWorld:
         now = self.clock.at
         calls = [argv for argv in self.sessions.pushes if self.push]
         self.sessions.pushes.clear()
-        due = [job for job, _ in self.alarms.jobs.values() if job.due <= now]
-        calls += [self.alarms.jobs.pop(job.job)[1] for job in due]
-        calls += [argv for at, argv in self.sessions.timers if at <= now]
-        self.sessions.timers = [(at, argv) for at, argv in self.sessions.timers if at > now]
+        for timer in (self.alarms, self.sleepers):
+            due = [job for job, _ in timer.jobs.values() if job.due <= now]
+            calls += [timer.jobs.pop(job.job)[1] for job in due]
         for argv in calls:
             if len(argv) > 3 and self._stale(argv[1], int(argv[3])):
                 continue

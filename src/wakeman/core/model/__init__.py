@@ -53,6 +53,7 @@ from wakeman.core.model.unit import (
     Wrote,
 )
 from wakeman.core.model.worker import (
+    BARRING,
     INTERNAL_ERROR,
     Activity,
     EndedBy,
@@ -67,6 +68,7 @@ from wakeman.core.model.worker import (
 )
 
 __all__ = [
+    "BARRING",
     "INTERNAL_ERROR",
     "PACES",
     "Activity",

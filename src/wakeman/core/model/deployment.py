@@ -22,13 +22,13 @@ class Alarm(Struct, frozen=True, omit_defaults=True):
     """One armed alarm."""
 
     kind: str
-    """Its timer: `at`, or the timer of the place where workers run if `at` cannot be used."""
+    """Its timer: `at`; `sleep`, a process that sleeps, if `at` cannot be used; in older logs also a place's."""
     generation: int
     """Number of the alarm; only the latest one counts."""
     due: datetime
     """When it fires."""
     job: str = ""
-    """Its number in that timer; empty if the timer cannot find or cancel it."""
+    """Its number in the queue of `at`; empty with another timer."""
 
 
 class Confinement(Struct, frozen=True, omit_defaults=True):
@@ -151,6 +151,14 @@ class Deployment(Struct):
     row: str = ""  # the last deployment row taken
     row_why: str = ""
     barred: str = ""  # why no launch is tried until a person says `unpause`: a key that was refused
+    keys: str = ""  # fingerprint of what holds the keys, as the last look saw it; "" while nobody asked
+    barred_keys: str = ""  # the same when launches were barred
+    outage: str = ""  # why the service is unavailable; "" while it is not
+    outage_tries: int = 0  # times in a row that it did not answer
+    outage_until: datetime | None = None  # when one worker tries again
+    probe: str = ""  # the worker that tries whether the service answers; "" for none
+    probed: str = ""  # the last that tried
+    probe_mono: float = 0.0  # when it began
     rows: dict[str, int] = {}
     woken: dict[str, datetime] = {}  # cause -> when the orchestrator last heard of it
     intents: dict[int, OpenIntent] = {}  # by seq: what was begun and is not settled

@@ -59,7 +59,7 @@ class UnitsSpec(Spec, frozen=True):
     """Units by name, or as tables whose keys templates may use: `unit` (or `name`) names one, `input` is its file."""
     file: str | None = None
     """File that names one unit a line, or holds one JSON object a line; `-` reads stdin. Blank lines and those that
-    begin with `#` are passed over."""
+    begin with `#` are passed over; blanks around a name are part of it."""
     command: tuple[str, ...] | None = None
     """Program and arguments whose output names one unit a line, as a `file` does. No shell reads them."""
     matrix: dict[str, tuple[str, ...]] | None = None
@@ -181,7 +181,7 @@ class WakeSpec(Spec, frozen=True):
 
     every: Seconds | Pace = 300.0
     """Time between two alarms, or a pace; more than 0. A worker's end always starts a check at once. `at` counts in
-    minutes: below 60 seconds a tmux timer fires in addition."""
+    minutes: below 60 seconds a process that sleeps fires in addition."""
     on: tuple[WakeRow, ...] = ("ask", "wrap up", "give up")
     """Of what the receivers in `to` are notified."""
     remind: Seconds = 1800.0

@@ -26,8 +26,11 @@ it shows an error; `unknown`: cannot be determined."""
 EndedBy = Literal["", "itself", "wakeman", "person", "limit", "machine", "launch"]
 """`itself`: the program ended; `wakeman`: a row ended it; `person`: a verb or a signal by hand; `limit`: a usage limit;
 `machine`: a restart, a lost server, too little memory; `launch`: it never started; empty: not known."""
-Fault = Literal["", "auth"]
-"""`auth`: the client's key or login was refused; empty: no such refusal."""
+Fault = Literal["", "auth", "billing", "outage"]
+"""`auth`: the client's key or login was refused; `billing`: nothing is left to pay with; `outage`: its service is
+overloaded or cannot be reached; empty: no such refusal."""
+BARRING: tuple[Fault, ...] = ("auth", "billing")
+"""Refusals that another attempt does not solve: a person must change something."""
 
 
 INTERNAL_ERROR = "internal error"
@@ -62,7 +65,7 @@ class Observation(Struct, frozen=True, omit_defaults=True):
     processes: int = 0
     """Processes with the attempt's id that outlive its session."""
     fault: Fault = ""
-    """`auth` if its end bars further launches."""
+    """Kind of refusal: `auth` and `billing` bar further launches, `outage` is waited for."""
     usage: Usage | None = None
     """What the attempt has used so far, as its client reports it."""
     agent_session: str = ""
@@ -74,6 +77,10 @@ class Observation(Struct, frozen=True, omit_defaults=True):
     prompt: Literal["", "heard", "taken", "waits", "unknown"] = ""
     """State of the text typed last: `heard`: the client reported it; `taken`: the input box is empty again;
     `waits`: it is in the box; `unknown`: cannot be observed; empty: none is under way."""
+    guess: bool = False
+    """`until` is a guess: nothing names the reset."""
+    retries: bool = False
+    """Its client is refused by the service, and tries again by itself, as `why` says."""
     refused: tuple[str, ...] = ()
     """Paths to which the confinement blocked writes, as reported by the attempt's output; 20 at most."""
 
@@ -116,6 +123,10 @@ class WorkerState(Struct):
     ends: int = 0  # times that the live session, or what it left, was asked to end
     rung: int = 0  # next rung of the ladder for the present reason
     until: datetime | None = None  # when a limit resets
+    guess: bool = False  # that is a guess
+    refusals: int = 0  # ends by a limit, or because the service was unavailable, in a row
+    unheard: int = 0  # nudges in a row that were refused or are not confirmed
+    unheard_mono: float = 0.0  # when the last of them was
     stalled_life: str = ""
     observation: Observation | None = None
     unknowns: int = 0  # observations in a row that failed
@@ -127,7 +138,7 @@ class WorkerState(Struct):
     session_mark: str = ""  # the attempt whose session that is
     agent_session: str = ""  # the client's own conversation, for a resume
     resumed: bool = False  # the last attempt continued the conversation of the one before
-    fault: Fault = ""  # of the last end
+    fault: Fault = ""  # of the present trouble, or of the last end
     usage: Usage = Usage()  # of the present attempt
     used: Usage = Usage()  # of those before
     note: str = ""  # what is added to the next attempt's task

@@ -6,6 +6,7 @@ import json
 import re
 import tomllib
 from bisect import bisect_left
+from contextlib import suppress
 
 Path = tuple[str | int, ...]
 """A key as its parts: `wake.to[0].run` is ("wake", "to", 0, "run")."""
@@ -38,6 +39,25 @@ def locate(text: str) -> dict[Path, int]:
     return scan.lines
 
 
+def repeated(text: str) -> list[tuple[Path, int]]:
+    """Return the keys of a JSON text that stand twice in one object, each with the line of the second."""
+    scan = _Scan(text)
+    scan.value(())
+    return scan.again
+
+
+def statements(text: str) -> list[tuple[int, Path]]:
+    """Return where each line of TOML begins that holds a statement, and in which table; at least one.
+
+    Boundary: of a text that is not valid, what stands before the first fault is right.
+    """
+    scan = _Scan(text)
+    with suppress(ValueError, RecursionError):
+        scan.document()
+    begun = {text.rfind("\n", 0, at) + 1: table for at, table in reversed(scan.begun)}
+    return sorted(begun.items()) or [(0, ())]
+
+
 def spell(path: Path) -> str:
     """Format a key as a person would write it: `wake.to[0].run`; unusual parts in quotes."""
     parts = (
@@ -54,13 +74,16 @@ class _Scan:
         self.at = 0
         self.json = text.lstrip().startswith("{")
         self.lines: dict[Path, int] = {}
+        self.again: list[tuple[Path, int]] = []  # keys of JSON that were there already, and their lines
         self.last: dict[Path, int] = {}  # array of tables -> index of its latest
+        self.begun: list[tuple[int, Path]] = []  # statements, each with the table that it is in
         self.newlines = [found.start() for found in re.finditer("\n", text)]
 
     def document(self) -> None:
         table: Path = ()
-        while self.peek():
-            if self.peek() == "[":
+        while first := self.peek():
+            self.begun.append((self.at, () if first == "[" else table))
+            if first == "[":
                 table = self.header()
             else:
                 self.pair(table)
@@ -84,7 +107,10 @@ class _Scan:
     def pair(self, table: Path) -> None:
         opened, path = self.at, table
         for part in self.key():
-            path = self.note((*path, part), opened)
+            path = (*path, part)
+            if self.json and path in self.lines:
+                self.again.append((path, self.line(opened)))
+            self.note(path, opened)
         self.at += 1  # `=` or `:`
         self.value(path)
 
@@ -94,13 +120,13 @@ class _Scan:
             self.items(path)
         elif first == "{":
             self.inline(path)
-        else:
-            self.take(_STRING, _SCALAR)
+        elif not self.take(_STRING, _SCALAR):
+            self.at += 1  # only in a text that is not valid
 
     def items(self, path: Path) -> None:
         self.at += 1
         index = 0
-        while self.peek() != "]":
+        while self.peek() not in ("]", ""):
             self.value(self.note((*path, index), self.at))
             index += 1
             self.comma()
@@ -108,7 +134,7 @@ class _Scan:
 
     def inline(self, path: Path) -> None:
         self.at += 1
-        while self.peek() != "}":
+        while self.peek() not in ("}", ""):
             self.pair(path)
             self.comma()
         self.at += 1
@@ -139,5 +165,8 @@ class _Scan:
         return found[0] if found else ""
 
     def note(self, path: Path, at: int) -> Path:
-        self.lines.setdefault(path, bisect_left(self.newlines, at) + 1)
+        self.lines.setdefault(path, self.line(at))
         return path
+
+    def line(self, at: int) -> int:
+        return bisect_left(self.newlines, at) + 1

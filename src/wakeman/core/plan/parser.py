@@ -15,9 +15,11 @@ from typing import NamedTuple, cast
 import msgspec
 from msgspec import inspect as mi
 
-from wakeman.core.errors import PlanError
+from wakeman.core.errors import WRITE, PlanError
 from wakeman.core.model import Plan
+from wakeman.core.plan.json_slips import keys_twice, mend_json
 from wakeman.core.plan.key_positions import Path, locate, spell
+from wakeman.core.plan.slips import Slip, mend
 from wakeman.core.plan.template import closest, nearest
 from wakeman.core.plan.validation import Problem, broken
 
@@ -67,7 +69,17 @@ PLAN_DEPTH_MAX = 32
 _LONG_KEY = rf"(?<![A-Za-z0-9_-])(?:[A-Za-z0-9_-]+[ \t]*\.[ \t]*){{{KEY_PARTS_MAX},}}"
 _WHOLE_NUMBER_MAX = 2**53
 _SHOWN_CHARS_MAX = 60
-_PLACE = r" \((?:at line (\d+), column (\d+)|at end of document|byte (\d+))\)$"
+_TRUTHS = {"true": "true", "yes": "true", "on": "true", "false": "false", "no": "false", "off": "false"}
+_SPELLINGS = {
+    "seconds": {
+        **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), "s"),
+        **dict.fromkeys(("m", "min", "mins", "minute", "minutes"), "m"),
+        **dict.fromkeys(("h", "hr", "hrs", "hour", "hours"), "h"),
+        **dict.fromkeys(("d", "day", "days"), "d"),
+    },
+    "bytes": {f"{letter.lower()}{rest}": letter for letter in "KMGT" for rest in ("", "b", "ib")},
+}
+"""How people write units -> how they are written here."""
 _BAD = object()  # stands for a value that has been reported
 
 
@@ -76,12 +88,12 @@ def read_plan(text: str, where: str) -> Plan:
 
     Raises: PlanError with every fault as `where:line: key: what`, in the order of the file.
     """
-    text = text.removeprefix("\ufeff")
-    given, lines = _parse(text, where), locate(text)
+    given, lines, slips = _parse(text, where)
     found: _Found = []
     data = _check_table(_FIELDS, given, (), found)
     plan = msgspec.convert({"name": "unnamed", "units": {}} | data, Plan)
-    found += broken(plan, [place for problem in found for place in problem.places])
+    found += broken(plan, [place for problem in (*found, *slips) for place in problem.places])
+    found = _with_slips(slips, found)
     if found:
         raise PlanError(_problem_lines(found, lines, where))
     return plan
@@ -93,8 +105,7 @@ def policy(text: str, where: str, base: Plan) -> Plan:
     Shape: keys missing from such a file stay as in `base`; the rest of a whole plan is ignored. Raises: PlanError as
     `read_plan` does.
     """
-    text = text.removeprefix("\ufeff")
-    given, lines = _parse(text, where), locate(text)
+    given, lines, slips = _parse(text, where)
     if {"name", "units"} & given.keys():
         whole = read_plan(text, where)
         return msgspec.structs.replace(base, **{table: getattr(whole, table) for table in POLICY})
@@ -102,27 +113,96 @@ def policy(text: str, where: str, base: Plan) -> Plan:
     data = _check_table([field for field in _FIELDS if field.encode_name in POLICY], given, (), found)
     tables = {table: msgspec.to_builtins(getattr(base, table)) | keys for table, keys in data.items()}
     plan = msgspec.convert(msgspec.to_builtins(base) | tables, Plan)
-    known = [place for problem in found for place in problem.places]
+    known = [place for problem in (*found, *slips) for place in problem.places]
     found += [problem for problem in broken(plan, known) if problem.path[0] in given]
+    found = _with_slips(slips, found)
     if found:
         raise PlanError(_problem_lines(found, lines, where))
     return plan
 
 
-def _parse(text: str, where: str) -> Mapping[str, object]:
+def _with_slips(slips: _Found, found: _Found) -> _Found:
+    """Return all faults, one for each key: a slip with the cure of what is wrong behind it, too."""
+    behind = {problem.path: problem for problem in found}
+    joined = [
+        slip._replace(text=f"{slip.text.partition(WRITE)[0]}; {behind[slip.path].text}")
+        if slip.path in behind
+        else slip
+        for slip in slips
+    ]
+    known = {slip.path for slip in slips}
+    return [*joined, *(problem for problem in found if problem.path not in known)]
+
+
+def _parse(text: str, where: str) -> tuple[Mapping[str, object], Mapping[Path, int], _Found]:
+    """Return what a text holds, the line of each key, and the slips of the pen without which it would be valid.
+
+    Raises: PlanError when there are others.
+    """
+    text = with_plain_ends(text)
+    if unread := encoding_fault(text):
+        raise PlanError((f"{where}:{unread}",))
     json = text.lstrip().startswith("{")
     if not json and (long := re.search(_LONG_KEY, text)):
         line = text.count("\n", 0, long.start()) + 1
         raise PlanError((f"{where}:{line}: found a key of more than {KEY_PARTS_MAX} parts",))
     try:
-        given: Mapping[str, object] = msgspec.json.decode(text) if json else tomllib.loads(text)
+        given, text, slips = _parse_mended(text, where, json=json)
         if not _depth_exceeds(given, PLAN_DEPTH_MAX):
-            return given
-    except ValueError as fault:
-        raise PlanError((_syntax(str(fault), text, where),)) from fault
+            return given, locate(text), [Problem(slip.path, slip.text, line=slip.line) for slip in slips]
     except RecursionError:
         pass
     raise PlanError((f"{where}: found values nested too deeply; expected a plan",))
+
+
+def with_plain_ends(text: str) -> str:
+    """Return a plan's text without a byte order mark, each of its lines ended by a line feed."""
+    return text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+
+
+def encoding_fault(text: str) -> str:
+    """Return the line and the fault of a text that was read as UTF-8 and is not; "" for one that is."""
+    bad = re.search("[\ud800-\udfff]|\0", text)
+    if bad is None:
+        return ""
+    line = text.count("\n", 0, bad.start()) + 1
+    if "\0" in text[:4] or text.startswith(("\udcff\udcfe", "\udcfe\udcff")):
+        return "1: found UTF-16; expected UTF-8: iconv -f UTF-16 -t UTF-8 OLD > NEW converts it"
+    if bad[0] == "\0":
+        return f"{line}: found a NUL character; expected text"
+    byte = f"the byte 0x{ord(bad[0]) & 0xFF:02x}, which is no UTF-8"
+    return f"{line}: found {byte}; expected UTF-8: iconv -f LATIN1 -t UTF-8 OLD > NEW converts what is Latin-1"
+
+
+def _parse_mended(text: str, where: str, *, json: bool) -> tuple[Mapping[str, object], str, list[Slip]]:
+    """Parse a text, mended where it has slips. Raises: PlanError when it cannot be."""
+    slips: list[Slip] = []
+    given: Mapping[str, object]
+    try:
+        given = msgspec.json.decode(text) if json else tomllib.loads(text)
+    except ValueError as fault:
+        slips, mended = mend_json(text) if json else mend(text, _known_keys)
+        if mended is None:
+            told = tuple(f"{where}:{slip.line}: {_spelled(slip.path)}{slip.text}" for slip in slips)
+            raise PlanError(told) from fault
+        text = mended
+        given = msgspec.json.decode(text) if json else tomllib.loads(text)
+    return given, text, [*slips, *(keys_twice(text) if json else ())]
+
+
+def _known_keys(table: Path) -> tuple[list[str], list[str]]:
+    """Return the keys that a table of a plan may have, and those of them that want a list."""
+    fields = _FIELDS
+    for part in table:
+        kind = next((field.type for field in fields if field.encode_name == part), None)
+        kind = kind.item_type if isinstance(kind, mi.VarTupleType) else kind
+        fields = kind.fields if isinstance(kind, mi.StructType) else fields if isinstance(part, int) else ()
+    lists = [field.encode_name for field in fields if isinstance(field.type, mi.VarTupleType)]
+    return [field.encode_name for field in fields], lists
+
+
+def _spelled(path: Path) -> str:
+    return f"{spell(path)}: " if path else ""
 
 
 def _depth_exceeds(value: object, most: int) -> bool:
@@ -134,23 +214,13 @@ def _depth_exceeds(value: object, most: int) -> bool:
     return bool(level)
 
 
-def _syntax(message: str, text: str, where: str) -> str:
-    """Convert a parser's message to ours: each has the position at its end, in its own format."""
-    what, *place = re.split(_PLACE, message)
-    line, column, byte = place[:3] or (None, None, None)
-    if line is None:
-        before = text.encode(errors="replace")[: int(byte)].decode(errors="ignore") if byte else text
-        line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
-    return f"{where}:{line}:{column}: {re.sub('^[A-Z](?=[a-z])', lambda first: first[0].lower(), what)}"
-
-
 def _problem_lines(found: Iterable[Problem], lines: Mapping[Path, int], where: str) -> tuple[str, ...]:
     def line(problem: Problem) -> int:
         upwards = reversed(list(accumulate((part,) for part in problem.path)))
         return next((lines[path] for path in upwards if path in lines), 1)
 
-    ordered = sorted(((line(problem), problem) for problem in found), key=operator.itemgetter(0))
-    return tuple(f"{where}:{at}: {spell(problem.path)}: {problem.text}" for at, problem in ordered)
+    ordered = sorted(((problem.line or line(problem), problem) for problem in found), key=operator.itemgetter(0))
+    return tuple(f"{where}:{at}: {_spelled(problem.path)}{problem.text}" for at, problem in ordered)
 
 
 def _value(kind: mi.Type, value: object, path: Path, found: _Found) -> object:
@@ -258,8 +328,62 @@ def _bound(kind: mi.IntType | mi.FloatType, number: float) -> str:
 
 def _wrong_type(kind: mi.Type, value: object, path: Path, found: _Found) -> object:
     hint = nearest(value, _choices(kind)) if isinstance(value, str) else ""
-    found.append(Problem(path, f"found {_shown(value)}; expected {_expected(kind)}{hint}"))
+    cure = "" if hint else _cure(kind, value)
+    written = f"{WRITE}{cure}" if cure else ""
+    found.append(Problem(path, f"found {_shown(value)}; expected {_expected(kind)}{hint}{written}"))
     return _BAD
+
+
+def _cure(kind: mi.Type, value: object) -> str:
+    """Return what was meant by a value of the wrong type, as TOML has it; "" where that is not plain."""
+    kinds = kind.types if isinstance(kind, mi.UnionType) else (kind,)
+    return next(filter(None, (_meant(each, value) for each in kinds)), "")
+
+
+def _meant(kind: mi.Type, value: object) -> str:
+    plain = value.strip() if isinstance(value, str) else ""
+    match kind:
+        case mi.Metadata(extra={"unit": str(unit)}):
+            return f'"{respelled}"' if (respelled := _respelled(unit, plain)) else ""
+        case mi.BoolType() if plain.lower() in _TRUTHS:
+            return _TRUTHS[plain.lower()]
+        case mi.IntType() if re.fullmatch(r"[0-9]{1,15}", plain):
+            return plain
+        case mi.FloatType() if percent := re.fullmatch(rf"({NUMBER})\s*(%?)", plain):
+            return f"{float(percent[1]) / 100:g}" if percent[3] else percent[1]
+        case mi.StrType() if isinstance(value, int | float) and not isinstance(value, bool):
+            return f'"{value}"' if abs(value) <= _WHOLE_NUMBER_MAX else ""
+        case mi.VarTupleType(item_type=mi.StrType()) if plain:
+            return _as_list(plain)
+        case _:
+            return ""
+
+
+def _as_list(text: str) -> str:
+    """Return the words of a text as a list; "" for a text of which no list can be made."""
+    import shlex
+
+    try:
+        words = shlex.split(text)
+    except ValueError:
+        return ""
+    return msgspec.json.encode(words).decode().replace('","', '", "') if len(text) <= _SHOWN_CHARS_MAX else ""
+
+
+def _respelled(unit: str, text: str) -> str:
+    """Return a number with a unit as it is written here: `30 min` is `30m`, `1h30m` is `90m`, `10 MB` is `10M`."""
+    factors, spellings = QUANTITIES[unit].factors, _SPELLINGS[unit]
+    pieces = re.findall(rf"({NUMBER})\s*([A-Za-z]+)", text)
+    if not pieces or re.sub(rf"{NUMBER}\s*[A-Za-z]+|[\s,]|and", "", text):
+        return ""
+    read = [(number, spellings.get(word.lower(), "")) for number, _, word in pieces]
+    if not all(short for _, short in read):
+        return ""
+    if len(read) == 1:
+        return "".join(read[0])
+    smallest = min((short for _, short in read), key=factors.__getitem__)
+    total = sum(float(number) * factors[short] for number, short in read) / factors[smallest]
+    return f"{total:g}{smallest}"
 
 
 def _has_shape(kind: mi.Type, value: object) -> bool:

@@ -36,7 +36,8 @@ def units(plan: Plan, source: Sequence[str] = (), root: str = ".") -> list[Unit]
     """Make the units of a plan.
 
     Shape: `source` is what the caller obtained: relative paths for `glob`, lines for `file` and `command`; `items`
-    and `matrix` need none. `root` is used only in messages. Blank lines and those that begin with `#` are passed over.
+    and `matrix` need none. `root` is used only in messages. Blank lines and those that begin with `#` are passed over;
+    blanks around a name are part of it.
     Raises: PlanError with every fault: no unit at all, a name used twice, a line or a path that cannot be used.
     """
     problems: list[str] = []
@@ -178,14 +179,15 @@ def _source_entries(spec: UnitsSpec, source: Sequence[str], problems: list[str])
 
 
 def _entries_of_lines(where: str, lines: Sequence[str], problems: list[str]) -> Iterator[_Entry]:
-    for number, line in enumerate((line.strip() for line in lines), 1):
-        if line.startswith("{"):
+    for number, line in enumerate((line.removesuffix("\r") for line in lines), 1):
+        bare = line.strip()
+        if bare.startswith("{"):
             found = decode_json(line.encode("utf-8", "surrogateescape"), dict[str, str])
             if isinstance(found, Refused):
                 problems.append(f"{where} {number}: {found.why}; expected a JSON object of strings")
             else:
                 yield _unit_entry(f"{where} {number}", found)
-        elif line and not line.startswith("#"):
+        elif bare and not bare.startswith("#"):
             yield _unit_entry(f"{where} {number}", line)
 
 
@@ -199,7 +201,7 @@ def _unit_entry(where: str, item: str | dict[str, str]) -> _Entry:
 
 
 def _unit(spec: UnitsSpec, entry: _Entry, problems: list[str]) -> list[Unit]:
-    """Make one unit; None if it was reported as a problem."""
+    """Make one unit; none if it was reported as a problem."""
     bare = Unit(name=entry.name, outputs=(), input=entry.input, names=entry.own)
     values = unit_template_values(bare)
     literal = {name: escape_pattern(value) for name, value in values.items()} if spec.writes else {}
@@ -211,20 +213,25 @@ def _unit(spec: UnitsSpec, entry: _Entry, problems: list[str]) -> list[Unit]:
         problems += [f"{entry.where}: unit {entry.name!r}: {problem}" for problem in fault.problems]
         return []
     wrong = list(_entry_problems(entry, values, outputs))
-    problems += [f"{entry.where}: {problem}" for problem in wrong]
+    problems += wrong
     return [] if wrong else [msgspec.structs.replace(bare, outputs=outputs, writes=writes)]
 
 
 def _entry_problems(entry: _Entry, values: Mapping[str, str], outputs: Sequence[str]) -> Iterator[str]:
     if not entry.name:
-        yield "found an empty name; expected something to call the unit by"
+        yield f"{entry.where}: found an empty name; expected something to call the unit by"
     if any("\0" in value for value in values.values()):
-        yield f"found a NUL character in unit {entry.name!r}; expected text without"
+        yield f"{entry.where}: found a NUL character in unit {entry.name!r}; expected text without"
     if not outputs:
-        yield f"unit {entry.name!r}: found no output; expected at least one"
+        yield f"units.output: unit {entry.name!r}: found no output; expected at least one"
     for output in outputs:
         if posixpath.basename(output) in ("", ".", ".."):
-            yield f"unit {entry.name!r}: found output {output!r}; expected the path of a file"
+            yield f"units.output: unit {entry.name!r}: found {output!r}; expected the path of a file"
+        if output.partition("/")[0].startswith("~") and "/" in output:
+            yield (
+                f"units.output: unit {entry.name!r}: found {output!r}: a leading '~' is not expanded; expected a path,"
+                " relative to the plan file or absolute"
+            )
 
 
 def _nothing(spec: UnitsSpec, root: str) -> str:

@@ -29,6 +29,15 @@ _FORMS = (
 )
 """Key, regular expression, what it is."""
 
+_PATH_KEYS = (
+    "units.glob", "units.exclude", "units.output", "units.writes", "workers.cwd", "watch.roots", "cleanup.move.from",
+    "cleanup.move.to",
+)  # fmt: skip
+_MANY_PATHS = ("units.glob", "units.exclude", "units.output", "units.writes", "watch.roots")
+_SHELL_BRACES = re.compile(r"(?<!\{)\{([^{}]*,[^{}]*)\}(?!\})")
+_BRACED_NAME = re.compile(r"(?<!\{)\{\s*([\w.]+)\s*\}(?!\})")
+_EXPANSIONS_SHOWN_MAX = 8
+
 _ARGUMENTS = (
     "units.command", "workers.command", "workers.before", "workers.setup", "wake.to.run", "verify.command",
     "verify.review.command",
@@ -41,11 +50,15 @@ _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 class Problem(NamedTuple):
-    """One fault of a plan: where, and what. `about`: the keys concerned, if not `path` itself."""
+    """One fault of a plan: where, and what.
+
+    Shape: `about` has the keys concerned, if not `path` itself; `line`, if it is not that of `path`.
+    """
 
     path: Path
     text: str
     about: tuple[Path, ...] = ()
+    line: int = 0
 
     @property
     def places(self) -> tuple[Path, ...]:
@@ -97,6 +110,44 @@ def _forms(plan: Plan) -> Iterator[Problem]:
         for path, value in leaves(msgspec.to_builtins(plan), key):
             if not re.fullmatch(form, str(value)):
                 yield Problem(path, f"found {repr(value)[:80]}; expected {what}")
+
+
+def _unexpanded(plan: Plan) -> Iterator[Problem]:
+    """Refuse what a shell would expand in a path: here it would be a name as it stands."""
+    for key in _PATH_KEYS:
+        for path, value in leaves(msgspec.to_builtins(plan), key.split(".")):
+            if told := next(_unexpanded_parts(key, str(value)), ""):
+                yield Problem(path, f"found {repr(value)[:80]}: {told}")
+    for at, item in enumerate(plan.units.items or ()):
+        if isinstance(item, dict) and item.get("input", "")[:1] == "~":
+            yield Problem(("units", "items", at, "input"), f"found {item['input'][:80]!r}: {_HOME}")
+
+
+_HOME = "a leading '~' is not expanded; expected a path, relative to the plan file or absolute"
+
+
+def _unexpanded_parts(key: str, value: str) -> Iterator[str]:
+    if value.startswith("~"):
+        yield _HOME + f" (./{value} is a name that begins with it)"
+    if re.match(r"\$\w|.*\$\{", value):
+        yield "a variable is not expanded; expected a path, relative to the plan file or absolute"
+    if "\\" in value:
+        yield f"a backslash separates no directories; write: {json_text(value.replace(chr(92), '/'))}"
+    if value.startswith("!") and key == "units.glob":
+        yield f"'!' leaves nothing out; expected it in units.exclude; write: exclude = [{json_text(value[1:])}]"
+    if braces := _SHELL_BRACES.search(value):
+        each = [f"{value[: braces.start()]}{part}{value[braces.end() :]}" for part in braces[1].split(",")]
+        several = key in _MANY_PATHS and len(each) <= _EXPANSIONS_SHOWN_MAX
+        cure = f"; write: [{', '.join(map(json_text, each))}]" if several else ""
+        yield f"braces are not expanded; expected a list of paths{cure}"
+    if (name := _BRACED_NAME.search(value)) and name[1] in SCOPES.get(key, ()):
+        whole = f"{value[: name.start()]}{{{{ {name[1]} }}}}{value[name.end() :]}"
+        yield f"a name in a template has two braces on each side; write: {json_text(whole)}"
+
+
+def json_text(text: str) -> str:
+    """Return a text in quotes, as both TOML and JSON have it."""
+    return msgspec.json.encode(text).decode()
 
 
 def _one_source(plan: Plan) -> Iterator[Problem]:
@@ -233,7 +284,7 @@ def _allowed(scope: Sequence[str], own: Sequence[str] | None) -> Sequence[str] |
 
 
 RULES = (
-    _forms, _one_source, _sources, _output_problems, _prompt, _command, _review_problems, _arguments,
+    _forms, _unexpanded, _one_source, _sources, _output_problems, _prompt, _command, _review_problems, _arguments,
     _isolation_problems, _confined, _variables, _receivers, _positive, _templates,
 )  # fmt: skip
 """Every rule, as a function from plan to problems."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 from hashlib import sha256
 
 from wakeman.core.model import Deployment, WorkerState
-from wakeman.core.policy.limits import launches_barred
+from wakeman.core.policy.limits import launches_barred, outage_holds, slots
 from wakeman.core.policy.staging import held_up
+from wakeman.core.policy.tables import EDITION_REFUSALS_MIN
 
 END_TRIES_MAX = 3
 """Ends that are tried in quick succession: HUP, TERM, KILL. Further ones wait for the alarm."""
 HUNG_UP_STATUS = 129
-"""Exit status of a program whose terminal was closed: with the server its timers are gone, too."""
+"""Exit status of a program whose terminal was closed."""
 BACKOFF_MAX_S = 300.0
 """Seconds of back-off at most, without jitter."""
 
@@ -20,14 +21,40 @@ def reset_is_due(d: Deployment, worker: WorkerState) -> bool:
     """Return whether a live worker is to be notified that its limit has reset; one worker per observation."""
     mode = d.plan_of(worker).workers.mode
     waits = d.plan.limits.wait and mode == "interactive" and worker.reason == "limited"
+    if waits and worker.fault == "outage":
+        return not d.outage or (not outage_holds(d) and tries_service(d, worker))
     return bool(waits and worker.until and d.looked_at and worker.until <= d.looked_at)
+
+
+def tries_service(d: Deployment, worker: WorkerState) -> bool:
+    """Return whether in an outage this worker is the one that tries whether the service answers again.
+
+    Shape: of those that could, the next one after the last that tried, so that no worker which fails for a reason of
+    its own keeps the others waiting.
+    """
+    names = list(d.workers)
+    turn = names.index(d.probed) + 1 if d.probed in d.workers else 0
+    able = [name for name in (*names[turn:], *names[:turn]) if _could_try(d, d.workers[name])]
+    return able[:1] == [worker.name]
+
+
+def _could_try(d: Deployment, worker: WorkerState) -> bool:
+    """Return whether a worker would ask the service for something, if it might."""
+    if worker.live:
+        mode = d.plan_of(worker).workers.mode
+        return mode == "interactive" and worker.fault == "outage" and not worker.prompt
+    if worker.intent:
+        return False
+    return slots(d) > 0 if worker.state == "pending" else owed(d, worker)
 
 
 def may_retry(d: Deployment, worker: WorkerState) -> bool:
     """Return whether an exited worker gets another attempt now."""
     if not owed(d, worker) or d.paused_at or d.down or d.full or worker.intent:
         return False
-    return worker.again or not (launches_barred(d) or retry_delay(d, worker))
+    if worker.again:
+        return True
+    return not (launches_barred(d) or retry_delay(d, worker)) and (not d.outage or tries_service(d, worker))
 
 
 def retry_delay(d: Deployment, worker: WorkerState) -> float:
@@ -42,10 +69,19 @@ def retry_delay(d: Deployment, worker: WorkerState) -> float:
         first = worker is next(w for w in d.workers.values() if w.ended_by == "limit" and owed(d, w) and not w.intent)
         since, pause = d.last_launch, d.plan.workers.stagger
         left = since + pause - d.mono if d.mono >= since else 0.0
-        return max(0.0, left) if first else max(left, pause)
+        left = max(left, _refused_again(d, worker))
+        return max(0.0, left) if first or d.outage else max(left, pause)
     tries = max(0, worker.spent - 1) + max(0, d.failed_launches - 1)
     pause = min(d.plan.stuck.backoff * 2 ** min(tries, 16), BACKOFF_MAX_S) * (0.5 + _jitter(d, worker))
     return max(0.0, worker.over + pause - d.mono) if d.mono >= worker.over else 0.0
+
+
+def _refused_again(d: Deployment, worker: WorkerState) -> float:
+    """Return the seconds left of the back-off of a worker that met its limit once more, where it was to be over."""
+    if d.edition < EDITION_REFUSALS_MIN or worker.refusals <= 1 or worker.fault == "outage" or d.mono < worker.over:
+        return 0.0
+    pause: float = min(d.plan.stuck.backoff * 2 ** min(worker.refusals - 2, 16), BACKOFF_MAX_S)
+    return worker.over + pause - d.mono
 
 
 def _jitter(d: Deployment, worker: WorkerState) -> float:
@@ -59,6 +95,8 @@ def soonest(d: Deployment) -> float | None:
     if d.paused_at or d.down:
         return None
     owing = [] if d.full or launches_barred(d) else [w for w in d.workers.values() if owed(d, w) and not w.intent]
+    if d.outage:
+        owing = [w for w in owing if tries_service(d, w)]
     waiting = [retry_delay(d, worker) for worker in owing]
     staggers = [d.plan.workers.stagger for worker in d.workers.values() if d.edition and reset_is_due(d, worker)]
     return min((*waiting, *staggers), default=None)

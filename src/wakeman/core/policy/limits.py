@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 
+from wakeman.core.log.facts.observation import PROBE_S
 from wakeman.core.model import PACES, Deployment, Usage
 
 AFTER_RESET_S = 5.0
 """Seconds after the reset of a usage limit before the next launch."""
+AFTER_PROBE_S = 1.0
+"""Seconds after the end of a pause in an outage, so that the alarm does not come a moment too early."""
 BREAKER_LAUNCHES = 3
 """Failed launches in a row after which no more are tried until a person runs `unpause`."""
 
@@ -24,7 +28,19 @@ def breaker_open(d: Deployment) -> bool:
 
 def launches_barred(d: Deployment) -> bool:
     """Return whether launches are barred: they fail, a key was refused, the budget is spent, or a usage limit lasts."""
-    return breaker_open(d) or bool(d.barred) or over_budget(d) or reset(d) is not None
+    return breaker_open(d) or bool(d.barred) or over_budget(d) or reset(d) is not None or outage_holds(d)
+
+
+def outage_holds(d: Deployment) -> bool:
+    """Return whether nobody may try the service now: it did not answer a while ago, or one worker tries it."""
+    return bool(d.outage) and (bool(d.probe) or _outage_left(d) > 0)
+
+
+def _outage_left(d: Deployment) -> float:
+    """Return the seconds until the service is tried again."""
+    if d.outage_until is None or d.looked_at is None:
+        return 0.0
+    return (d.outage_until - d.looked_at).total_seconds()
 
 
 def reset(d: Deployment) -> datetime | None:
@@ -62,7 +78,7 @@ def due_launches(d: Deployment) -> list[str]:
     if _held_up(d):
         return []
     waiting = [worker.name for worker in d.workers.values() if worker.state == "pending" and not worker.intent]
-    return waiting[: max(0, min(slots(d), _staggered(d)))]
+    return waiting[: max(0, min(slots(d), _staggered(d), 1 if d.outage else len(waiting)))]
 
 
 def _held_up(d: Deployment) -> bool:
@@ -106,10 +122,18 @@ def every(d: Deployment) -> float:
     if isinstance(pace, str):
         first, later = PACES[pace]
         pace = later if d.idle_looks >= 2 else first
+    return min((pace, *_moments(d)))
+
+
+def _moments(d: Deployment) -> Iterator[float]:
+    """Yield the seconds until something that was waited for: a reset, the next try of a service, its verdict."""
     at = reset(d)
-    if at is None or d.looked_at is None:
-        return pace
-    return min(pace, (at - d.looked_at).total_seconds() + AFTER_RESET_S)
+    if at is not None and d.looked_at is not None:
+        yield (at - d.looked_at).total_seconds() + AFTER_RESET_S
+    if d.outage and d.probe:
+        yield max(PROBE_S - (d.mono - d.probe_mono), 0.0) + AFTER_PROBE_S
+    elif d.outage:
+        yield max(_outage_left(d), 0.0) + AFTER_PROBE_S
 
 
 def longest(d: Deployment) -> float:

@@ -9,7 +9,7 @@ from hashlib import sha256
 from msgspec import Struct
 
 from wakeman.core.log import events as e
-from wakeman.core.model import Deployment, WakeRow, WorkerState
+from wakeman.core.model import BARRING, Deployment, WakeRow, WorkerState
 from wakeman.core.policy import review
 from wakeman.core.policy.attempts import END_TRIES_MAX, attempt_is_over, owed
 from wakeman.core.policy.deployment_rows import undone
@@ -32,6 +32,11 @@ WAITING_PHRASES = (
     "shows a dialog",
 )
 """How tables of clients begin to say what a client waits for; the rest may be its worker's own words."""
+REFUSED_PHRASES: dict[str, str] = {
+    "auth": "its key or login was refused",
+    "billing": "nothing is left to pay with",
+}
+"""What a refusal is called in a notice."""
 LAUNCH_FAILURE_CHARS_MAX = 200
 """Characters of a failed launch's reason that a notice repeats."""
 
@@ -64,7 +69,7 @@ def causes(d: Deployment, decision: Decision, by: str) -> list[Cause]:
     if d.full:
         found.append(Cause("ask", "ask:disk", "the disk is full: nobody is launched until there is room"))
     if d.barred:
-        why = _in_our_words(d, d.barred, 100, "a key or a login was refused")
+        why = _in_our_words(d, d.barred, 100, _bar(d))
         found.append(Cause("ask", "ask:barred", f"no launches: {why}: wakeman unpause"))
     if over_budget(d) and _waiting(d):
         found.append(Cause("ask", "ask:dear", "limits.max_cost or max_tokens is reached: wakeman amend"))
@@ -201,6 +206,32 @@ def _stuck_line(d: Deployment, worker: WorkerState) -> str:
     return f"{worker.name}: {worker.reason or 'launch'}: {why}, {minutes:.0f} min"
 
 
+def bar(d: Deployment) -> str:
+    """Return why launches are barred and what a person types to have them tried again; "" if they are not."""
+    if d.barred:
+        return f"no launches: {_bar(d)}; put it right, then: wakeman unpause {d.name}"
+    if breaker_open(d):
+        return f"no launches: {d.failed_launches} in a row failed; put it right, then: wakeman unpause {d.name}"
+    return ""
+
+
+def outage(d: Deployment) -> str:
+    """Return that the service is unavailable, and when one worker tries it again; "" if it answers."""
+    if not d.outage:
+        return ""
+    failed = f"the service is unavailable, tried {d.outage_tries} times"
+    if d.probe:
+        return f"{failed}; {d.probe} tries it again now"
+    again = f"{d.outage_until.astimezone(UTC):%H:%M:%S} UTC" if d.outage_until is not None else "the next check"
+    return f"{failed}; one worker tries it again at {again}"
+
+
+def _bar(d: Deployment) -> str:
+    """Return in our words why a refusal bars launches; logs of an earlier edition do not tell which it was."""
+    refused = next((w.fault for w in d.workers.values() if w.why == d.barred and w.fault in BARRING), "")
+    return REFUSED_PHRASES["billing"] if refused == "billing" else "a key or a login was refused"
+
+
 def cause_of(worker: WorkerState) -> str:
     """Return in Wakeman's words why a worker is in trouble; "" where it is in none.
 
@@ -210,15 +241,25 @@ def cause_of(worker: WorkerState) -> str:
         case "waiting":
             return next((phrase for phrase in WAITING_PHRASES if worker.why.startswith(phrase)), "asks for something")
         case "limited":
-            end = worker.until
-            return "usage limit" if end is None else f"usage limit until {end.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+            return _limit_phrase(worker)
         case "error":
-            refused = worker.observation is not None and worker.observation.fault == "auth"
-            return "its key or login was refused" if refused else "its client reports an error"
+            fault = worker.observation.fault if worker.observation is not None else ""
+            return REFUSED_PHRASES.get(fault, "its client reports an error")
         case "silent":
             return "no sign of life"
+        case _ if worker.state == "exited" and worker.ended_by == "limit":
+            return _limit_phrase(worker)
         case _:
             return "its launch is not confirmed" if worker.intent else ""
+
+
+def _limit_phrase(worker: WorkerState) -> str:
+    if worker.fault == "outage":
+        return "the service is unavailable"
+    if worker.until is None:
+        return "usage limit"
+    guess = " (a guess: no reset is named)" if worker.guess else ""
+    return f"usage limit until {worker.until.astimezone(UTC):%Y-%m-%d %H:%M} UTC{guess}"
 
 
 def _in_our_words(d: Deployment, theirs: str, limit: int, ours: str) -> str:

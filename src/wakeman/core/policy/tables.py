@@ -10,15 +10,17 @@ from msgspec import Struct
 from wakeman.core.log import events as e
 from wakeman.core.model import Deployment
 
-EDITION = 2
+EDITION = 3
 EDITION_QUOTING_MIN = 2
 """Edition from which on what others said is quoted."""
+EDITION_REFUSALS_MIN = 3
+"""Edition from which on outages are waited for, and a refusal in a live session bars launches."""
 """Edition of the tables: a log is verified by the edition under which it was begun. 1: attempts back off."""
 
 
 Row = Literal[
-    "stop", "fence", "restart", "enter", "sweep", "tell", "continue", "investigate", "tidy", "retry",
-    "finish", "warn", "leave",
+    "stop", "fence", "restart", "enter", "sweep", "tell", "continue", "repeat", "report", "investigate", "tidy",
+    "retry", "finish", "warn", "leave",
     "review", "wrap up", "give up", "halt", "clean up", "launch", "sleep",
 ]  # fmt: skip
 
@@ -72,6 +74,18 @@ WORKER_RULES: tuple[Rule, ...] = (
         {"live": True, "typed": False, "reset": True},
         ("nudge",),
         "its usage limit has reset: told to go on",
+    ),
+    Rule(
+        "repeat",
+        {"live": True, "typed": False, "unheard": True, "mute": False},
+        ("nudge",),
+        "the text before was refused, or nothing tells that it arrived: typed again",
+    ),
+    Rule(
+        "report",
+        {"live": True, "typed": False, "unheard": True},
+        ("ask",),
+        "no text reaches it: a person is asked",
     ),
     Rule(
         "investigate",

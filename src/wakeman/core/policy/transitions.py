@@ -9,9 +9,16 @@ import msgspec
 
 from wakeman.core.log import events as e
 from wakeman.core.log.state import transition
-from wakeman.core.model import Deployment, Observation, Reason, WorkerState
+from wakeman.core.model import BARRING, Deployment, Observation, Reason, WorkerState
 from wakeman.core.policy import prompt_delivery
+from wakeman.core.policy.tables import EDITION_REFUSALS_MIN
 from wakeman.core.text import refused
+
+
+def lifted(d: Deployment) -> list[e.Draft]:
+    """Return the fact that launches are no longer barred, once what holds the workers' keys has changed."""
+    changed = d.barred and d.barred_keys and d.keys != d.barred_keys
+    return [e.Draft(e.Lifted(why="what holds the workers' keys has changed"))] if changed else []
 
 
 def transitions(d: Deployment) -> list[e.Draft]:
@@ -51,12 +58,22 @@ def _live_facts(d: Deployment, worker: WorkerState, seen: Observation) -> list[e
                 why=_why_with_refusals(seen),
                 code=seen.code,
                 ended_by=seen.ended_by,
-                free=seen.ended_by in ("machine", "person") or (seen.ended_by == "limit" and d.plan.limits.wait),
+                free=_free(d, seen),
                 until=seen.until,
                 fault=seen.fault,
+                guess=seen.guess,
             )
             verified = not seen.processes and _complete(d, worker)
             return [exited, _verified(d, worker)] if verified else [exited]
+
+
+def _free(d: Deployment, seen: Observation) -> bool:
+    """Return whether an end costs no attempt: it is no fault of the worker, and nothing that another attempt solves."""
+    if seen.ended_by in ("machine", "person"):
+        return True
+    if seen.fault in BARRING:
+        return d.edition >= EDITION_REFUSALS_MIN and seen.ended_by == "itself"
+    return seen.ended_by == "limit" and d.plan.limits.wait
 
 
 def _running_facts(d: Deployment, worker: WorkerState, seen: Observation) -> list[e.Fact]:
@@ -91,7 +108,11 @@ def _still(worker: WorkerState, seen: Observation) -> bool:
 def _stalled(d: Deployment, reason: Reason, worker: WorkerState, seen: Observation) -> e.Stalled:
     silent = f"no sign of life for {d.mono - worker.life_mono:.0f} s"
     return e.Stalled(
-        reason=reason, why=_why_with_refusals(seen, silent if reason == "silent" else seen.why), until=seen.until
+        reason=reason,
+        why=_why_with_refusals(seen, silent if reason == "silent" else seen.why),
+        until=seen.until,
+        fault=seen.fault if d.edition >= EDITION_REFUSALS_MIN and reason != "silent" else "",
+        guess=seen.guess,
     )
 
 

@@ -5,11 +5,13 @@ log gives the same decision everywhere.
 
 from __future__ import annotations
 
-from wakeman.core.model import Deployment, Plan, Rung, WorkerState
+from wakeman.core.log.facts.effect import UNHEARD_AGAIN_S, UNHEARD_MAX
+from wakeman.core.model import BARRING, Deployment, Plan, Rung, WorkerState
 from wakeman.core.policy import prompt_delivery
 from wakeman.core.policy.attempts import may_retry, reset_is_due
+from wakeman.core.policy.limits import outage_holds
 from wakeman.core.policy.side_sessions import overdue
-from wakeman.core.policy.tables import WORKER_RULES, Decision, Rule, choose
+from wakeman.core.policy.tables import EDITION_REFUSALS_MIN, WORKER_RULES, Decision, Rule, choose
 
 
 def taken(d: Deployment) -> list[Decision]:
@@ -37,12 +39,27 @@ def worker_facts(d: Deployment, worker: WorkerState) -> dict[str, bool]:
         "stuck": worker.state == "stuck",
         "rung": worker.state == "stuck" and worker.rung < len(_ladder(d, worker)),
         "reset": _reset(d, worker),
+        "unheard": _untold(d, worker),
+        "mute": _told_too_often(worker),
         "leftovers": worker.state == "exited" and worker.processes > 0,
         "retry": may_retry(d, worker),
         "finished": worker.finished >= 2,
         "trespassed": worker.trespasses > 0,
         "strict": d.plan.watch.conflicts == "stop",
     }
+
+
+def _untold(d: Deployment, worker: WorkerState) -> bool:
+    """Return whether a text that did not arrive is to be seen to: tried again, or a person asked."""
+    if d.edition < EDITION_REFUSALS_MIN or not worker.unheard or (worker.fault == "outage" and outage_holds(d)):
+        return False
+    if _told_too_often(worker):
+        return not worker.asked
+    return worker.state == "stuck" and not 0 <= d.mono - worker.unheard_mono < UNHEARD_AGAIN_S
+
+
+def _told_too_often(worker: WorkerState) -> bool:
+    return worker.unheard >= UNHEARD_MAX
 
 
 def _reset(d: Deployment, worker: WorkerState) -> bool:
@@ -70,7 +87,8 @@ def _ladder(d: Deployment, worker: WorkerState) -> tuple[Rung, ...]:
 
 def _rung(d: Deployment, worker: WorkerState) -> str:
     rung = _ladder(d, worker)[worker.rung]
-    return "ask" if rung == "restart" and worker.spent >= d.plan.stuck.attempts else rung
+    refused = worker.fault in BARRING and rung in ("nudge", "restart")  # neither changes a key
+    return "ask" if refused or (rung == "restart" and worker.spent >= d.plan.stuck.attempts) else rung
 
 
 def _worker_why(rule: Rule, worker: WorkerState) -> str:

@@ -15,6 +15,7 @@ from wakeman.core.plan.shares import worker_names
 from wakeman.core.plan.template import render
 from wakeman.core.policy.staging import staging_of
 from wakeman.engine import layout
+from wakeman.engine.attempt.secrets import expanded
 from wakeman.engine.workspace import workspace
 from wakeman.ports import Command, Reach, Task, World
 
@@ -132,7 +133,7 @@ def borrowed(world: World, host: Host, task: Task, wanted: Mapping[str, tuple[st
     """Read the user's files that a worker's client gets: of each the newer one, the user's or the worker's own copy."""
     found = {}
     for name, candidates in wanted.items():
-        theirs = [place for place in (_expanded(host, candidate) for candidate in candidates) if place]
+        theirs = [place for place in (expanded(host, candidate) for candidate in candidates) if place]
         own = posixpath.join(task.home, name)
         marks = world.files.marks([own, *theirs])
         there = [place for place in theirs if place in marks][:1] + ([own] if own in marks else [])
@@ -140,15 +141,6 @@ def borrowed(world: World, host: Host, task: Task, wanted: Mapping[str, tuple[st
             with suppress(*([StorageError] if place == own else [])):  # it may be a link, or have become anything
                 found[name] = world.files.read(place, within=task.home if place == own else "")
     return found
-
-
-def _expanded(host: Host, candidate: str) -> str:
-    """Expand a variable of the host; "" if it is not set."""
-    if not candidate.startswith("$"):
-        return candidate
-    name, slash, rest = candidate[1:].partition("/")
-    value = host.env.get(name)
-    return f"{value}{slash}{rest}" if value else ""
 
 
 # --- at plan time ---------------------------------------------------------------------------------------------

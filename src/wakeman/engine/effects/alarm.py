@@ -54,13 +54,10 @@ class Rearm(Struct, frozen=True):
     def perform(self, world: World, d: Deployment) -> e.Armed | None:
         """Return the fact to record; None if the present alarm is kept.
 
-        Boundary: an alarm without a job cannot be cancelled, so it is replaced only when it is due; one with a job is
-        not replaced by the place's timer because `at` fails once.
+        Boundary: one that is pending is not replaced by the stand-in because `at` fails once.
         """
         now = world.clock.now()  # a check may have taken long: count from now, not from its observation
         old = d.alarm if alarm.alarm_is_pending(world, d, now) else None
-        if old is not None and not old.job:
-            return None
         return alarm.arm(world, d, now, "head", or_stand_in=old is None)
 
     def recorded(self, d: Deployment, write: Write) -> e.Armed | None:

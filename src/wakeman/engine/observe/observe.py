@@ -16,6 +16,7 @@ from wakeman.core.errors import ProgramError, UnknownNameError
 from wakeman.core.gate import whole_number
 from wakeman.core.log import events as e
 from wakeman.core.model import (
+    BARRING,
     Deployment,
     EndedBy,
     FileFingerprint,
@@ -31,6 +32,7 @@ from wakeman.core.redact import redacted
 from wakeman.core.text import sanitise, unescaped
 from wakeman.engine import layout
 from wakeman.engine.attempt import prompt_delivery, secrets
+from wakeman.engine.attempt.secrets import keys_fingerprint
 from wakeman.engine.observe.containment import (
     Mishap,
     Mishaps,
@@ -128,9 +130,14 @@ def observe(world: World, d: Deployment, findings: Findings, mishaps: Mishaps) -
             validators=validators if validators != d.validators else None,
             server=view.listing.server,
             staged=staged,
+            keys=keys_fingerprint(world, d) if _refused_keys(d, observations) else "",
         ),
         [*waiting, *more],
     )
+
+
+def _refused_keys(d: Deployment, observations: Iterable[Observation]) -> bool:
+    return bool(d.barred) or any(seen.fault in BARRING for seen in observations)
 
 
 def _redacted_observation(observation: Observation, redact: secrets.Redact) -> Observation:
@@ -247,12 +254,15 @@ def _observed(
 
 
 def _working(world: World, view: Gathered, found: list[Observation], calls: Mapping[str, float]) -> list[Observation]:
-    """Mark a quiet worker as busy while a tool it called is still running.
+    """Mark a quiet worker as busy while a tool it called is still running, or its client tries again by itself.
 
     Shape: `calls` has, by worker, since when a call has not returned. A process that was started together with the
     client, and runs as long, is no tool. Cost: one pass over the processes, if a worker is quiet.
     """
-    quiet = [s for s in found if s.worker in calls and _quiet(view, view.d.workers[s.worker], s)]
+    quiet = [s for s in found if _quiet(view, view.d.workers[s.worker], s)]
+    retrying = {s.worker for s in quiet if s.retries}
+    found = [msgspec.structs.replace(s, working=view.mono) if s.worker in retrying else s for s in found]
+    quiet = [s for s in quiet if s.worker in calls and s.worker not in retrying]
     if not quiet:
         return found
     signs = {s.worker: attempt_id(view.d, view.d.workers[s.worker]) for s in quiet}
@@ -333,7 +343,8 @@ def _sight(
     if seen.phase != "running":
         life = worker.life if seen.phase == "unknown" else base.life
         return msgspec.structs.replace(base, session=seen.phase, why=seen.why, life=life)
-    report = _harness_report(world, executor, view, worker, seen, harness, traces)
+    still = worker.observation is not None and life == worker.life
+    report = _harness_report(world, executor, view, worker, seen, harness, traces, still=still)
     if report.calls:
         calls[worker.name] = float(report.since)
     return _running(base, worker, report, world.clock.now())
@@ -367,12 +378,17 @@ def _with_denials(world: World, view: Gathered, worker: WorkerState, observation
 def _running(base: Observation, worker: WorkerState, report: Report, now: datetime) -> Observation:
     """Add the activity. A screen alone counts only if two observations saw the same.
 
-    Boundary: a usage limit without a reset time gets one when it is first seen.
+    Boundary: a usage limit without a reset time gets one when it is first seen. Words that stay as they were are not
+    read once more: "in 2 hours" would never come.
     """
-    shown, until = "", report.until
-    if report.activity == "limited" and until is None:
+    shown, until, guess = "", report.until, False
+    if report.activity == "limited" and report.fault != "outage":
         known = worker.observation
-        until = known.until if known is not None and known.activity == "limited" else now + UNNAMED_LIMIT
+        met = known is not None and known.attempt == worker.attempt and known.activity == "limited" and known.until
+        if met and known is not None and (until is None or (known.why, known.life) == (report.why, base.life)):
+            until, guess = known.until, known.guess
+        elif until is None:
+            until, guess = now + UNNAMED_LIMIT, True
     if report.source == "screen" and report.activity != "busy":
         shown = f"{report.activity}: {report.why}"
         before = worker.observation
@@ -383,7 +399,9 @@ def _running(base: Observation, worker: WorkerState, report: Report, now: dateti
         activity=report.activity,
         why=report.why,
         until=until if report.activity == "limited" else None,
+        guess=guess and report.activity == "limited",
         fault=report.fault,
+        retries=report.retries,
         usage=report.usage,
         agent_session=report.agent_session,
         shown=shown,
@@ -417,9 +435,11 @@ def _exited(
         "limit" if limited else worker.ending or "itself",
         code,
     )
+    waited = limited and report.fault != "outage"
     return msgspec.structs.replace(
         over,
-        until=(report.until or now + UNNAMED_LIMIT) if limited else None,
+        until=(report.until or now + UNNAMED_LIMIT) if waited else None,
+        guess=waited and report.until is None,
         fault=report.fault,
         usage=report.usage,
         agent_session=report.agent_session,
@@ -464,17 +484,21 @@ def _harness_report(
     seen: SessionInfo,
     harness: Reader,
     traces: Transcripts,
+    *,
+    still: bool,
 ) -> Report:
     """Return the harness's reading of the evidence; costly evidence is read only if the cheap says nothing.
 
-    Shape: usage that only a whole transcript shows is read while the client is not busy.
+    Shape: `still`: there was no sign of life since the last observation, so a busy client may be refused and try again,
+    which only its screen shows. Usage that only a whole transcript shows is read while the client is not busy.
     """
     if not harness.reads:
         return Report()
     now = world.clock.now()
     evidence = _evidence(view, world, worker, LIVE_STREAM_BYTES, traces) if "stream" in harness.reads else Evidence()
     report = harness.report(evidence, now)
-    if "screen" in harness.reads and report.source in ("", "record") and executor.terminal is not None:
+    unsure = report.source in ("", "record") or (still and report.activity == "busy")
+    if "screen" in harness.reads and unsure and executor.terminal is not None:
         # Gone since the listing, or slow: the next observation decides.
         with suppress(ProgramError, UnknownNameError):
             screen = executor.terminal.capture(seen.session_id, SCREEN_ROWS, mark=seen.mark)
@@ -501,6 +525,7 @@ def _evidence(view: Gathered, world: World, worker: WorkerState, size: int, trac
         whole=mark is not None and mark.size <= size,
         state=traces.state,
         hook_at=hook_mark.mtime_ns / 1e9 if hook_mark is not None else 0.0,
+        stream_at=mark.mtime_ns / 1e9 if mark is not None else 0.0,
     )
     return _with_record(
         world, evidence, traces, LIVE_STREAM_BYTES if size == LIVE_STREAM_BYTES else TRANSCRIPT_BYTES_MAX

@@ -17,11 +17,12 @@ from wakeman.core.policy.deployment_rows import ROWS_PER_CHECK_MAX, decide
 from wakeman.core.policy.limits import staggered
 from wakeman.core.policy.staging import staging, trespasses, unrested
 from wakeman.core.policy.tables import Decision, recorded
-from wakeman.core.policy.transitions import transitions
+from wakeman.core.policy.transitions import lifted, transitions
 from wakeman.core.policy.worker_rows import taken
 from wakeman.engine.effects import steps_of
 from wakeman.engine.effects.alarm import Soon, ensure, rearm
-from wakeman.engine.protocol.steps import Do, Steps, Write, append, do
+from wakeman.engine.protocol.steps import Do, Steps, Unrecorded, Write, append, do
+from wakeman.ports import World
 
 ENDING_LOOK_S = 2.0
 """Seconds until the check after an end was requested."""
@@ -59,6 +60,16 @@ class ReportsRead(Struct, frozen=True):
         return tuple(e.Draft(event.data, worker=event.worker, attempt=event.attempt) for event in write if theirs)
 
 
+class RenewKeys(Unrecorded, frozen=True):
+    """Read the workers' keys anew: launches are barred until they have changed."""
+
+    def perform(self, world: World, d: Deployment) -> None:
+        """Do it."""
+        from wakeman.engine.attempt.secrets import renew_keys
+
+        renew_keys(world, d)
+
+
 def check(d: Deployment, by: str, now: datetime, senses: Senses) -> Steps[None]:
     """Observe once, and act on it. `by` is the caller, `now` the one reading of the clock."""
     yield from ensure(d, now)
@@ -70,11 +81,13 @@ def check(d: Deployment, by: str, now: datetime, senses: Senses) -> Steps[None]:
         from wakeman.engine.effects.promote import settle
 
         yield from settle(d)
+    if d.barred:
+        yield from do(RenewKeys())
     yield from append("line", (yield from do(senses.reports)))
     yield from do(senses.clear)
     # What follows from an observation is written durably.
     yield from append("look", (yield from do(senses.look)), durable=False)
-    yield from append("line", trespasses(d))
+    yield from append("line", [*lifted(d), *trespasses(d)])
     promoted = False
     if staging(d).promotion is not None:
         from wakeman.engine.effects.promote import promote

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
 from hashlib import sha256
-from shlex import quote
 
 import msgspec
 from msgspec import Struct
@@ -23,6 +23,7 @@ from wakeman.core.policy.tables import EDITION
 from wakeman.engine import alarm, layout, live
 from wakeman.engine.attempt import confinement
 from wakeman.engine.attempt.compose import compose_attempt, prompt_text
+from wakeman.engine.attempt.secrets import exports, variables
 from wakeman.engine.check import check
 from wakeman.engine.directories import identified
 from wakeman.engine.effects.close import bury
@@ -31,7 +32,7 @@ from wakeman.engine.live import hold
 from wakeman.engine.protocol import requests as protocol
 from wakeman.engine.protocol.steps import drive
 from wakeman.engine.runs import latest, next_name
-from wakeman.engine.start.prepare import PreparedPlan, variables
+from wakeman.engine.start.prepare import PreparedPlan
 from wakeman.ports import STATE_MARKER, Command, World
 
 FIXED = ("executor", "confine", "confine_network", "stage", "isolate", "base", "setup", "commit")
@@ -126,9 +127,12 @@ def _preview(world: World, d: Deployment, share: Share) -> Preview:
 def up(world: World, prepared: PreparedPlan) -> Deployment:
     """Begin a deployment, or continue the open one of the same plan.
 
-    Raises: UsageError when an open one of that name has another plan, with the differences.
+    Raises: UsageError when an open one of that name has another plan, with the differences; when another `up` began it
+    while this one read the plan: it is not this one's.
     """
     name, there = latest(world, prepared.plan.name)
+    if there is not None and _overtaken(prepared, there, world.clock.now()):
+        raise UsageError(f"{name}: was begun meanwhile by another `up`", f"wakeman status {name}")
     if there is not None and there.outcome == "open":
         changed = _changes(there, prepared)
         if changed:
@@ -145,6 +149,11 @@ def up(world: World, prepared: PreparedPlan) -> Deployment:
         name = next_name(name)
     begin(world, prepared, name)
     return check(world, name)
+
+
+def _overtaken(prepared: PreparedPlan, there: Deployment, now: datetime) -> bool:
+    """Return whether a deployment began after its plan was read here; a clock that was set back says nothing."""
+    return bool(prepared.at and there.started and prepared.at < there.started <= now)
 
 
 def begin(world: World, prepared: PreparedPlan, name: str) -> None:
@@ -299,4 +308,4 @@ def _secrets(world: World, plan: Plan, root: str) -> bytes:
     environ = world.machine.environ()
     values = {name: environ[name] for name in plan.workers.env_from if name in environ}
     values.update(variables(world, plan, root))
-    return "".join(f"export {key}={quote(value)}\n" for key, value in values.items()).encode("utf-8", "surrogateescape")
+    return exports(values)

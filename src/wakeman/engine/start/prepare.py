@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import posixpath
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from datetime import datetime
 
 import msgspec
 from msgspec import Struct
 
 from wakeman.core.errors import PlanError, ProgramError, StorageError, UnknownNameError, UsageError, WakemanError
-from wakeman.core.gate import Refused, decode_text
 from wakeman.core.model import Agent, FileFingerprint, Host, Plan, Repository, Share, Unit, WorkersSpec
 from wakeman.core.plan import shares as planning
 from wakeman.core.plan import telling
 from wakeman.core.plan.conflicts import conflicts, used_paths
 from wakeman.core.plan.links import directories_above, find_links
-from wakeman.core.plan.parser import read_plan
+from wakeman.core.plan.parser import encoding_fault, read_plan, with_plain_ends
 from wakeman.core.plan.template import nearest, render
 from wakeman.core.policy import review
 from wakeman.engine import layout
 from wakeman.engine.attempt import confinement
+from wakeman.engine.attempt.secrets import from_home, variables
 from wakeman.engine.directories import identified
 from wakeman.engine.live import elsewhere
 from wakeman.engine.runs import latest, readable
@@ -37,8 +37,6 @@ _NOT_A_LIST = {
     "": "found bytes that are not UTF-8 in its output; expected names that the log can hold",
 }
 """Why the output of `units.command` is no list of units."""
-ENV_FILE_BYTES_MAX = 1024 * 1024
-"""Bytes of `workers.env_file` at most."""
 FILE_NAME_BYTES_MAX = 255
 """Bytes of a file name at most, on usual file systems."""
 LONG_NAME_CHARS_SHOWN = 60
@@ -62,6 +60,7 @@ class PreparedPlan(Struct, frozen=True):
     warnings: tuple[str, ...] = ()  # what prevents nothing, and is probably a mistake; each with its line
     agents: Mapping[str, Agent] = {}  # the profiles that its workers and reviewers get, read once, by name
     cwd_ids: Mapping[str, str] = {}  # by share: what tells the directory that its worker starts in from others
+    at: datetime | None = None  # when the reading began
 
 
 def prepare_plan(world: World, text: str, where: str, root: str, stdin: Callable[[], str] = str) -> PreparedPlan:
@@ -71,6 +70,7 @@ def prepare_plan(world: World, text: str, where: str, root: str, stdin: Callable
     is called only for such a plan. Raises: PlanError with every fault; ProgramError if workers cannot be observed and
     everything else is valid.
     """
+    at = world.clock.now()
     plan = read_plan(text, where)
     try:
         units = tuple(planning.units(plan, _units_source(world, plan, root, stdin), root))
@@ -123,6 +123,7 @@ def prepare_plan(world: World, text: str, where: str, root: str, stdin: Callable
         warnings=_with_line_numbers(_mistakes(world, plan, prompt), text, where),
         agents=_used_profiles(world, plan),
         cwd_ids=_cwd_ids(world, plan, root, shares),
+        at=at,
     )
 
 
@@ -150,14 +151,14 @@ def _cwd_ids(world: World, plan: Plan, root: str, shares: Sequence[Share]) -> di
 def _prompt_template(world: World, plan: Plan, root: str) -> str:
     if plan.workers.prompt_file is None:
         return plan.workers.prompt
-    return world.files.read(posixpath.join(root, plan.workers.prompt_file)).decode("utf-8", "surrogateescape")
+    return world.files.read(from_home(world, root, plan.workers.prompt_file)).decode("utf-8", "surrogateescape")
 
 
 def _with_line_numbers(problems: Iterable[str], text: str, where: str) -> tuple[str, ...]:
     """Return each problem with file and line: of the key that it begins with, or of the nearest key above."""
     from wakeman.core.plan.key_positions import locate, spell
 
-    lines = {spell(path): line for path, line in locate(text.removeprefix("\ufeff")).items()}
+    lines = {spell(path): line for path, line in locate(with_plain_ends(text)).items()}
     return tuple(f"{where}{_line_suffix(lines, problem.partition(':')[0])}: {problem}" for problem in problems)
 
 
@@ -182,9 +183,10 @@ def _source_lines(world: World, plan: Plan, root: str, stdin: Callable[[], str])
         patterns = (spec.glob,) if isinstance(spec.glob, str) else spec.glob
         return _outside_state(world, root, world.files.glob(root, patterns, spec.exclude))
     if spec.file == "-":
-        return stdin().splitlines()
+        return _lines(stdin(), "stdin")
     if spec.file is not None:
-        return world.files.read(posixpath.join(root, spec.file)).decode("utf-8", "surrogateescape").split("\n")
+        data = world.files.read(from_home(world, root, spec.file))
+        return _lines(data.decode("utf-8", "surrogateescape"), spec.file)
     if spec.command is not None:
         ran = world.machine.run(spec.command, cwd=root, env=world.machine.environ(), timeout=UNITS_COMMAND_TIMEOUT_S)
         if ran.code != 0:
@@ -192,8 +194,16 @@ def _source_lines(world: World, plan: Plan, root: str, stdin: Callable[[], str])
             raise PlanError((f"units.command: {spec.command[0]}: {why}",))
         if ran.cut or ran.inexact:
             raise PlanError((f"units.command: {spec.command[0]}: {_NOT_A_LIST[ran.cut]}",))
-        return ran.out.split("\n")
+        return _lines(ran.out, spec.command[0])
     return ()
+
+
+def _lines(text: str, source: str) -> Sequence[str]:
+    """Return the lines of a list of units. Boundary: a line ends at a line feed only, as names may hold other signs."""
+    fault = encoding_fault(text)
+    if "UTF-16" in fault:
+        raise UsageError(f"{source}:{fault}")
+    return text.removeprefix("\ufeff").split("\n")
 
 
 def _outside_state(world: World, root: str, paths: Sequence[str]) -> list[str]:
@@ -208,7 +218,7 @@ def _unwritable(units: Sequence[Unit]) -> list[str]:
     return [
         f"units: {unit.name!r}: found bytes that are not UTF-8; expected a name that the log can hold: rename the file"
         for unit in units
-        if not all(map(_is_utf8, (unit.name, *unit.outputs, *unit.writes)))
+        if not all(map(_is_utf8, (unit.name, unit.input or "", *unit.names.values(), *unit.outputs, *unit.writes)))
     ]
 
 
@@ -363,25 +373,6 @@ def _variable_faults(world: World, plan: Plan, root: str) -> list[str]:
     except StorageError as fault:
         faults.append(f"workers.env_file: {fault}")
     return faults
-
-
-def variables(world: World, plan: Plan, root: str) -> Mapping[str, str]:
-    if plan.workers.env_file is None:
-        return {}
-    path = posixpath.join(root, plan.workers.env_file)
-    text = decode_text(world.files.read(path, ENV_FILE_BYTES_MAX))
-    if isinstance(text, Refused):
-        raise StorageError(f"{path}:{text.why}, expected lines NAME=VALUE in UTF-8", f"file {path}")
-    found = {}
-    for number, raw in enumerate(text.splitlines(), 1):
-        line = raw.strip().removeprefix("export ")
-        if not line or line.startswith("#"):
-            continue
-        key, equals, value = line.partition("=")
-        if not equals or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", key):
-            raise StorageError(f"{path}:{number}: found no NAME=VALUE")
-        found[key] = value.strip("'\"")
-    return found
 
 
 def _misplaced(world: World, host: Host, plan: Plan, shares: Sequence[Share]) -> list[str]:

@@ -86,6 +86,8 @@ def main(argv: list[str] | None = None) -> int:
     Shape: data goes to stdout, messages to stderr; with `--json` an error, too, is one envelope on stdout.
     """
     _stand_streams()
+    if argv is None:
+        _speak_utf8()
     _tolerate()
     try:
         code = _answered(_ordered(sys.argv[1:] if argv is None else argv))
@@ -207,13 +209,21 @@ def _stand_streams() -> None:
             setattr(sys, name, open(number, "r" if number == 0 else "w", encoding="utf-8", closefd=False))  # noqa: SIM115 - it stays open
 
 
+def _speak_utf8() -> None:
+    """Begin again in UTF-8 where the locale has another encoding: names of files are bytes, and logs are UTF-8."""
+    if sys.getfilesystemencoding().lower() != "utf-8" and not sys.flags.utf8_mode:
+        import os
+
+        os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])  # noqa: S606 - no shell is meant
+
+
 def _tolerate() -> None:
     """Show a character's escape instead of failing, if the terminal cannot show the character; take any bytes in."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     if isinstance(sys.stdin, io.TextIOWrapper):
-        sys.stdin.reconfigure(errors="surrogateescape")
+        sys.stdin.reconfigure(encoding="utf-8", errors="surrogateescape", newline="\n")
 
 
 def _unheard() -> int:

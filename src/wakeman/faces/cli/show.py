@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from wakeman.core.errors import WakemanError
+from wakeman.core.errors import WRITE, WakemanError
 from wakeman.core.text import as_data, sanitise
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 STATUS_REASON_CHARS_MAX = 60
 """Characters of a reason in the table; `--json` has the whole reason."""
 CELL_CHARS_MAX = 2000
+PROBLEMS_SHOWN_MAX = 20
 """Characters of one cell or message from outside at most."""
 
 
@@ -74,8 +75,14 @@ def print_error(error: WakemanError, words: Sequence[str]) -> int:
         json_line(envelope(answer))
     else:
         prefix = "wakeman: " if quiet else ""
-        for problem in answer.data.problems or (answer.data.error,):
-            print_note(f"{prefix}error: {printable(problem)}")
+        problems = answer.data.problems or (answer.data.error,)
+        for problem in problems[:PROBLEMS_SHOWN_MAX]:
+            found, _, cure = problem.rpartition(WRITE) if WRITE in problem else (problem, "", "")
+            print_note(f"{prefix}error: {printable(found)}")
+            if cure:
+                print_note(f"{prefix}       write:  {printable(cure)}")
+        if len(problems) > PROBLEMS_SHOWN_MAX:
+            print_note(f"{prefix}{len(problems)} faults, {len(problems) - PROBLEMS_SHOWN_MAX} not shown")
         if answer.data.hint:
             print_note(f"{prefix}hint: {printable(answer.data.hint)}")
     return error.code if error.code < 4 or error.code == 6 or own[0] in STATE_VERBS else 1
@@ -186,6 +193,9 @@ def portrait(status: Status) -> None:
     out(f"{status.deployment}: {status.outcome}, {units.done}/{units.total} units done{needs}")
     held = f" (held: wakeman accept {status.deployment})" if row.held else ""
     out(f"last row: {row.row or 'none yet'}: {printable(row.why)}{held}")
+    for why in (status.barred, status.outage):
+        if why:
+            out(printable(why))
     if spent := _usage_text(status):
         out(f"used: {spent}")
     if status.outcome == "open":
@@ -250,7 +260,10 @@ def _reason(worker: WorkerStatus) -> str:
     refused = worker.refused if worker.state in ("launched", "running") else None
     kept = f"refused {len(refused)}: {refused[-1]}" if refused else None
     words = worker.why if has_reason else kept
-    return ": ".join(filter(None, [worker.reason, as_data(words, STATUS_REASON_CHARS_MAX) if words else None]))
+    reason = worker.retrying or worker.reason or ("limited" if worker.ended_by == "limit" and has_reason else None)
+    if reason == "limited" and worker.cause:
+        reason = f"limited: {worker.cause}"
+    return ": ".join(filter(None, [reason, as_data(words, STATUS_REASON_CHARS_MAX) if words else None]))
 
 
 def _missing(units: UnitCounts) -> None:

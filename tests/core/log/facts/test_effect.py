@@ -9,6 +9,7 @@ import pytest
 from tests.log import GONE, NOW, Log
 
 from wakeman.core.log import events as e
+from wakeman.core.log.facts.effect import UNHEARD_MAX
 from wakeman.core.model import (
     FileFingerprint,
     Observation,
@@ -281,7 +282,8 @@ def test_a_text_that_was_typed_stays_open_until_it_is_confirmed_and_one_that_cou
     failed = opened(action, confirm=True).changed_by(e.Effected(intent=2, ok=False), worker="w")
 
     assert {"intents.2": OpenIntent(2, action, NOW, worker="w", confirm=True, typed=True)} == typed
-    assert {"intents.2": GONE, **of_w(prompt=0)} == failed
+    unheard = of_w(unheard=1, unheard_mono=100.0) if action == "nudge" else {}
+    assert {"intents.2": GONE, **of_w(prompt=0), **unheard} == failed
 
 
 @pytest.mark.parametrize("ok", [True, False])
@@ -352,5 +354,6 @@ def test_what_could_not_be_promoted_has_that_for_its_problem_unless_it_has_chang
 def test_a_text_is_over_once_it_is_known_whether_it_arrived(ok: bool) -> None:
     fact = e.Confirmed(intent=2, ok=ok)
 
-    assert {"intents.2": GONE, **of_w(prompt=0)} == opened("send", confirm=True).changed_by(fact, worker="w")
+    unheard = {} if ok else of_w(unheard=UNHEARD_MAX, unheard_mono=100.0)
+    assert {"intents.2": GONE, **of_w(prompt=0), **unheard} == opened("send", confirm=True).changed_by(fact, worker="w")
     assert {} == opened("send", confirm=True).changed_by(e.Confirmed(intent=1, ok=ok), worker="w")

@@ -66,7 +66,7 @@ USED: dict[str, Any] = {
     "trespasses": 2,
 }
 """A worker of whom everything is known, so that what a fact clears shows."""
-CALM = {"reason": "", "why": "", "rung": 0, "asked": False, "until": None}
+CALM = {"reason": "", "why": "", "rung": 0, "asked": False, "until": None, "fault": ""}
 """What is forgotten of a trouble that is over."""
 
 
@@ -192,6 +192,7 @@ def test_a_worker_that_is_stuck_has_that_trouble_from_its_first_rung_on(
     log = used("running")
     log.d.met, log.d.workers["w"].reason = met, "error"
     trouble = {"reason": fact.reason, "why": fact.why, "until": fact.until, "stalled_life": "l1"}
+    trouble["fault"] = ""  # that of the end before
 
     assert {**of_w({"rung": 0, "asked": False, **trouble}), **of_all} == log.changed_by_move(fact)
 
@@ -205,7 +206,7 @@ FAILED = {"intent": 0, "unknowns": 0}
     [
         ({"intent": 0}, e.Exited(why="done", code=0, ended_by="itself"), {}, {}),
         ({"intent": 0}, e.Exited(why="hung up", ended_by="machine", free=True), {"spent": 1}, {}),
-        ({"intent": 0}, e.Exited(why="usage", ended_by="limit", until=NOW), {}, {"met": True}),
+        ({"intent": 0}, e.Exited(why="usage", ended_by="limit", until=NOW), {"refusals": 1}, {"met": True}),
         ({"intent": 0}, e.Exited(why="login", ended_by="itself", fault="auth"), {}, {"barred": "login"}),
         ({"intent": 0}, e.Exited(why="no room", ended_by="launch"), {"unknowns": 0}, {"failed_launches": 3}),
         ({}, e.Exited(why="no room", ended_by="launch"), FAILED, {"failed_launches": 3, "intents.91": GONE}),

@@ -14,6 +14,7 @@ FACTS: dict[str, type[Fact]] = {
         deployment.Disarmed,
         observation.Looked,
         observation.Unsynced,
+        deployment.Lifted,
         observation.Progressed,
         observation.Conflicted,
         effect.Decided,

@@ -8,6 +8,7 @@ from typing import Literal
 from msgspec.structs import replace
 
 from wakeman.core.log.facts.fact import Event, Fact, quoted_words, worker_of
+from wakeman.core.log.facts.worker import lift_bar
 from wakeman.core.model import Alarm, Deployment, Host, Identity, Outcome, Plan, Rejection, Review, UnitState
 from wakeman.core.policy import review
 
@@ -157,7 +158,8 @@ class Requested(Fact, frozen=True):
                 d.paused_at = d.paused_at or event.at
             case "unpause":
                 d.paused_at = None
-                d.failed_launches, d.barred = 0, ""
+                d.failed_launches = 0
+                lift_bar(d)
             case "down":
                 d.down = self.text or "asked for"
                 d.paused_at = None  # ending takes several checks, which need an alarm
@@ -166,6 +168,19 @@ class Requested(Fact, frozen=True):
 
     def summary(self) -> str:
         return " ".join(filter(None, (self.verb, ", ".join(self.units), self.text)))
+
+
+class Lifted(Fact, frozen=True):
+    """Launches are no longer barred: what holds the workers' keys has changed since a key or money was refused."""
+
+    why: str
+    """What has changed."""
+
+    def apply(self, d: Deployment, event: Event) -> None:
+        lift_bar(d)
+
+    def summary(self) -> str:
+        return self.why
 
 
 class Sampled(Fact, frozen=True):

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from wakeman.core.log.facts.fact import Event, Fact, quoted_words, worker_of
 from wakeman.core.log.facts.observation import take_verdict
-from wakeman.core.log.facts.worker import forget_staged, settle_failed_launch
+from wakeman.core.log.facts.worker import begin_probe, forget_staged, settle_failed_launch
 from wakeman.core.model import (
     Deployment,
     EndedBy,
@@ -23,6 +23,11 @@ from wakeman.core.model import (
 
 NUDGE_AFTER_RESET = timedelta(minutes=10)
 """Seconds between two nudges of a worker whose usage limit should have reset."""
+
+UNHEARD_AGAIN_S = 60.0
+"""Seconds until a nudge that did not arrive is typed again."""
+UNHEARD_MAX = 3
+"""Nudges in a row that were refused, or are not confirmed, after which a person is asked."""
 
 Action = Literal["launch", "end", "nudge", "send", "enter", "wake", "sweep", "move", "run", "install", "commit"]
 """`launch` an attempt, `end` one, `nudge` or `send` a text, press `enter` again, `wake` a receiver, `sweep` a session,
@@ -62,7 +67,7 @@ class Decided(Fact, frozen=True):
     def _apply_to_worker(self, worker: WorkerState, event: Event) -> None:
         if self.row == "investigate":
             worker.rung += 1
-        elif self.row == "continue":
+        elif self.row == "continue" and worker.fault != "outage":
             worker.until = event.at + NUDGE_AFTER_RESET
         elif self.row == "warn":
             worker.trespasses = 0
@@ -140,6 +145,7 @@ class Intended(Fact, frozen=True):
                     worker.swept = (*worker.swept, self.target)
             case "nudge" | "send" if self.confirm:
                 self._begin_prompt(worker_of(d, event), event)
+                begin_probe(d, worker_of(d, event))
             case "enter":
                 prompt = d.prompt_of(worker_of(d, event))
                 if prompt is not None:
@@ -162,6 +168,7 @@ class Intended(Fact, frozen=True):
             forget_staged(d.units[name])
         d.last_launch = d.mono
         d.restless[worker.name] = None
+        begin_probe(d, worker)
 
     def _begin_prompt(self, worker: WorkerState, event: Event) -> None:
         worker.swept = () if self.action == "nudge" else worker.swept
@@ -205,7 +212,10 @@ class Effected(Fact, frozen=True):
             case "launch":
                 self._fail_launch(d, d.workers[intent.worker])
             case "nudge" | "send" if intent.confirm:
-                d.workers[intent.worker].prompt = 0
+                worker = d.workers[intent.worker]
+                worker.prompt = 0
+                if intent.action == "nudge":  # who sends a text is told at once that it was refused
+                    note_unheard(d, worker, intent.action)
             case _:
                 pass
 
@@ -230,6 +240,14 @@ class Effected(Fact, frozen=True):
         return f"{'done' if self.ok else 'failed'}{': ' if self.detail else ''}{quoted_words(self.detail)}"
 
 
+def note_unheard(d: Deployment, worker: WorkerState, action: str) -> None:
+    """Count a nudge that did not arrive; it is no try of the service. A person's text is never typed again."""
+    if d.probe == worker.name:
+        d.probe = ""
+    worker.unheard_mono = d.mono
+    worker.unheard = worker.unheard + 1 if action == "nudge" else UNHEARD_MAX
+
+
 class Confirmed(Fact, frozen=True):
     """Whether a later observation confirmed that typed text arrived."""
 
@@ -244,7 +262,12 @@ class Confirmed(Fact, frozen=True):
         worker = worker_of(d, event)
         if worker.prompt == self.intent:
             worker.prompt = 0
-            d.intents.pop(self.intent, None)
+            intent = d.intents.pop(self.intent, None)
+            if self.ok:
+                worker.unheard = 0
+                worker.asked = worker.asked and worker.state == "stuck"
+            elif intent is not None:
+                note_unheard(d, worker, intent.action)
 
     def summary(self) -> str:
         return f"{'arrived' if self.ok else 'not confirmed'}: {self.why}"

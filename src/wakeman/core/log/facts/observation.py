@@ -8,6 +8,7 @@ import msgspec
 from msgspec import field
 
 from wakeman.core.log.facts.fact import Event, Fact, quoted_words, worker_of
+from wakeman.core.log.facts.worker import end_probe, meet_refusal
 from wakeman.core.model import (
     Deployment,
     FileFingerprint,
@@ -19,6 +20,9 @@ from wakeman.core.model import (
     Written,
     Wrote,
 )
+
+PROBE_S = 60.0
+"""Seconds after which a worker that is not refused counts as served, although it has made nothing yet."""
 
 
 class Looked(Fact, frozen=True):
@@ -42,6 +46,9 @@ class Looked(Fact, frozen=True):
     """The observation continues in the next line: a line is at most 64 KiB long."""
     staged: tuple[Verdict, ...] = field(default=(), name="aside")
     """Verdicts on what is in a stage or a tree, and is not promoted yet."""
+    keys: str = ""
+    """Fingerprint of the files that hold the workers' keys (their identity, not their content); while launches are
+    barred, or somebody's key or money is refused. Empty otherwise."""
 
     def apply(self, d: Deployment, event: Event) -> None:
         # the most frequent fact: a replay runs this a million times
@@ -60,6 +67,7 @@ class Looked(Fact, frozen=True):
         d.resting = d.paused_at is not None
         if d.restless:
             _count_look(d)
+        gained = d.gained
         if d.gained:
             d.idle_looks = d.gained = 0
         elif event.by[:2] == "at":
@@ -67,8 +75,9 @@ class Looked(Fact, frozen=True):
         if not same:
             d.boot = boot
         d.mono, d.memory, d.looked, d.looked_at = mono, self.memory, d.seq, d.at
-        if self.server:
-            d.server = self.server
+        d.server, d.keys = self.server or d.server, self.keys or d.keys
+        if d.probe:
+            _judge_probe(d, event.at, gained=bool(gained))
         if self.validators is not None:
             d.validators = self.validators
 
@@ -77,6 +86,7 @@ class Looked(Fact, frozen=True):
 
         seen = [
             f"{s.worker} {s.session} {s.activity}".removesuffix(" unknown")
+            + (f" ({s.why})" if s.retries else "")
             + (f" ({refused(s.refused)})" if s.refused else "")
             for s in self.observations
         ]
@@ -223,7 +233,29 @@ def _all_limited(d: Deployment, at: datetime) -> bool:
     """Return whether a usage limit keeps all workers from working: all alive are stuck in it, or one waits for it."""
     live = [worker for worker in d.workers.values() if worker.live]
     waiting = any(w.ended_by == "limit" and w.until and w.until > at for w in d.workers.values())
-    return bool(live or waiting) and all(worker.reason == "limited" for worker in live)
+    return bool(live or waiting) and all(w.reason == "limited" and w.fault != "outage" for w in live)
+
+
+def _judge_probe(d: Deployment, at: datetime, *, gained: bool) -> None:
+    """Judge whether the service answers the worker that tries it: it does something that needs an answer, or is not
+    refused for `PROBE_S`. One that is refused once more, in a session that lives, ends the try.
+    """
+    worker = d.workers[d.probe]
+    seen = worker.observation
+    since = d.mono - d.probe_mono
+    if not worker.live:
+        if not worker.intent:
+            d.probe = ""
+    elif gained:
+        end_probe(d, served=True)
+    elif seen is not None and seen.session == "running" and not worker.prompt:
+        if seen.fault == "outage" and seen.activity == "limited":
+            if worker.reason == "limited" and (worker.life_mono > d.probe_mono or not 0 <= since < PROBE_S):
+                meet_refusal(d, worker, "outage", at)
+        elif seen.activity in ("idle", "waiting", "error", "limited") or (
+            not seen.retries and not 0 <= since < PROBE_S
+        ):
+            end_probe(d, served=True)
 
 
 def _note_writer(unit: UnitState, file: FileFingerprint, worker: str, *, inferred: bool) -> None:

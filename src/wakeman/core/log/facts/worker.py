@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import cast
 
 from wakeman.core.log.facts.fact import Event, Fact, count, quoted_words, worker_of
 from wakeman.core.model import (
+    BARRING,
     Deployment,
     EndedBy,
     Fault,
@@ -18,6 +19,10 @@ from wakeman.core.model import (
     attempt_id,
 )
 from wakeman.core.policy import review
+
+OUTAGE_PAUSE_MIN = timedelta(seconds=15)
+"""Time until the service is tried again after it did not answer; doubled each time."""
+OUTAGE_PAUSE_MAX = timedelta(minutes=5)
 
 
 class Enrolled(Fact, frozen=True):
@@ -146,18 +151,24 @@ class Stalled(Fact, frozen=True):
     """Details of what was observed."""
     until: datetime | None = None
     """When a usage limit resets, where the client says so."""
+    fault: Fault = ""
+    """Kind of refusal: `auth` and `billing` bar all launches, as an end by them does; `outage` is waited for by all."""
+    guess: bool = False
+    """`until` is a guess: nothing names the reset."""
 
     def apply(self, d: Deployment, event: Event) -> None:
         worker = worker_of(d, event)
         _clear_trouble(worker)
         worker.reason, worker.why, worker.until = self.reason, self.why, self.until
+        worker.fault, worker.guess = self.fault, self.guess
         worker.stalled_life = worker.life
         d.met = d.met or self.reason == "limited"
+        meet_refusal(d, worker, self.fault, event.at)
         if self.reason == "silent":
             d.restless[worker.name] = None
 
     def summary(self) -> str:
-        return f"{self.reason}: {quoted_words(self.why)}"
+        return f"{self.reason}: {quoted_words(self.why)}{_guessed(self.until, guess=self.guess)}"
 
 
 class Recovered(Fact, frozen=True):
@@ -187,7 +198,9 @@ class Exited(Fact, frozen=True):
     until: datetime | None = None
     """When a usage limit resets, where the client says so."""
     fault: Fault = ""
-    """`auth` bars all launches until `wakeman unpause`."""
+    """`auth` and `billing` bar all launches until `wakeman unpause`; `outage` is waited for by all workers."""
+    guess: bool = False
+    """`until` is a guess: nothing names the reset."""
 
     def apply(self, d: Deployment, event: Event) -> None:
         worker = worker_of(d, event)
@@ -195,9 +208,12 @@ class Exited(Fact, frozen=True):
         worker.why, worker.code, worker.ended_by = self.why, self.code, self.ended_by
         worker.stop, worker.ending, worker.ends, worker.trespasses = False, "", 0, 0
         worker.until, worker.fault, worker.over = self.until, self.fault, d.mono
+        worker.guess = self.guess
+        worker.refusals = worker.refusals + 1 if self.ended_by == "limit" else 0
         d.met = d.met or self.ended_by == "limit"
-        if self.fault == "auth":
-            d.barred = self.why
+        meet_refusal(d, worker, self.fault, event.at)
+        if d.probe == worker.name:
+            end_probe(d, served=self.ended_by in ("limit", "itself"))
         if worker.intent or self.ended_by == "launch":
             settle_failed_launch(d, worker)
         elif self.free:
@@ -205,7 +221,8 @@ class Exited(Fact, frozen=True):
 
     def summary(self) -> str:
         code = "" if self.code is None else f", code {self.code}"
-        return f"by {self.ended_by or 'nobody known'}{code}: {quoted_words(self.why)}"
+        by = self.ended_by or "nobody known"
+        return f"by {by}{code}: {quoted_words(self.why)}{_guessed(self.until, guess=self.guess)}"
 
 
 class Verified(Fact, frozen=True):
@@ -260,5 +277,52 @@ def settle_failed_launch(d: Deployment, worker: WorkerState) -> None:
     worker.intent, worker.unknowns, worker.stop, worker.over = 0, 0, False, d.mono
 
 
+def meet_refusal(d: Deployment, worker: WorkerState, fault: Fault, at: datetime) -> None:
+    """Apply a refusal by the service: a key or money bars all launches; an outage is met by all workers together.
+
+    Boundary: while one worker is to try again, or tries, what others meet is the same outage.
+    """
+    if fault in BARRING:
+        d.barred, d.barred_keys = worker.why, d.keys
+    if fault == "outage" and d.plan.limits.wait:
+        if not d.outage or d.probe == worker.name:
+            d.outage_tries += 1
+            d.outage_until = at + outage_pause(d.outage_tries)
+            d.probe = ""
+        d.outage = worker.why
+
+
+def outage_pause(tries: int) -> timedelta:
+    """Return how long nobody tries the service after it did not answer that often in a row."""
+    return min(OUTAGE_PAUSE_MIN * float(2 ** min(tries - 1, 16)), OUTAGE_PAUSE_MAX)
+
+
+def begin_probe(d: Deployment, worker: WorkerState) -> None:
+    """Apply that a worker asks the service for something: in an outage the first one tries it for all."""
+    if d.outage and not d.probe:
+        d.probe = d.probed = worker.name
+        d.probe_mono = d.mono
+
+
+def end_probe(d: Deployment, *, served: bool) -> None:
+    """End the try of one worker. `served`: the service has answered, so the outage is over."""
+    d.probe = ""
+    if served:
+        d.outage, d.outage_tries, d.outage_until = "", 0, None
+
+
+def lift_bar(d: Deployment) -> None:
+    """Let launches be tried again; a live worker whose key or money was refused gets another attempt."""
+    for worker in d.workers.values():
+        if worker.live and worker.fault in BARRING:
+            worker.again = True
+    d.barred, d.barred_keys = "", ""
+
+
+def _guessed(until: datetime | None, *, guess: bool) -> str:
+    return f"; no reset is named, tried again at {until.astimezone(UTC):%H:%M} UTC" if guess and until else ""
+
+
 def _clear_trouble(worker: WorkerState) -> None:
     worker.reason, worker.why, worker.rung, worker.asked, worker.until = "", "", 0, False, None
+    worker.fault, worker.guess, worker.unheard = "", False, 0

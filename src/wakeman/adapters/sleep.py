@@ -1,0 +1,122 @@
+# a check does without pathlib
+"""A timer for delays that `at` is too coarse for, and where `at` does not work: a process of its own that sleeps.
+
+It belongs to nothing that a check may end: no tmux server, no session, no worker. A restart of the machine ends it.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from time import monotonic, sleep
+from typing import TYPE_CHECKING
+
+from wakeman.core.errors import ProgramError
+
+if TYPE_CHECKING:
+    from subprocess import Popen
+
+    from wakeman.ports import Job
+
+SLEEPER = "wakeman-timer"
+"""The name under which a sleeping process is listed; `again` of `at.sh` starts one with the same words."""
+SLEEP_SCRIPT = 'sleep "$3" && shift 3 && exec "$@"'
+END_S = 1.0  # seconds until a process has ended that was told to
+SHELL_PATH = "/usr/local/bin:/usr/bin:/bin"
+
+
+_begun: list[Popen[bytes]] = []
+"""Those of this process, which collects what has ended: a watcher may live for days."""
+
+
+class Sleep:
+    """Timers that are processes: `sh -c SLEEP_SCRIPT wakeman-timer MARKER DUE SECONDS ARGV...`, each with a session.
+
+    Shape: DUE is in epoch seconds. Units: it counts the time that the machine runs, not the time that it is suspended.
+    """
+
+    name = "sleep"
+
+    def __init__(self, env: Mapping[str, str], proc: str = "/proc") -> None:
+        self._env = {"PATH": env.get("PATH", SHELL_PATH)} | ({"HOME": env["HOME"]} if "HOME" in env else {})
+        self._proc = proc
+
+    def weakness(self) -> str:
+        return ""
+
+    def arm(self, marker: str, argv: Sequence[str], due: datetime) -> Job:
+        import subprocess
+
+        from wakeman.ports import Job
+
+        seconds = max(0.0, (due - datetime.now(UTC)).total_seconds())
+        words = (SLEEPER, marker, f"{due.timestamp():.3f}", f"{seconds:.3f}", *argv)
+        try:
+            process = subprocess.Popen(
+                ("/bin/sh", "-c", SLEEP_SCRIPT, *words),
+                cwd="/",
+                env=self._env,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise ProgramError(f"a process that sleeps could not be started: {error.strerror}") from error
+        _begun.append(process)
+        return Job(str(process.pid), due, f"# {marker}")
+
+    def pending(self, job: str, marker: str) -> bool:
+        """Return whether one sleeps for that marker. Cost: one read for each process of the machine."""
+        return any(job in ("", found.job) for found in self.find(marker))
+
+    def find(self, marker: str) -> list[Job]:
+        from wakeman.ports import Job
+
+        _begun[:] = [process for process in _begun if process.poll() is None]
+        sleeping = ((pid, words) for pid, words in self._commands() if words[3:5] == [SLEEPER, marker])
+        found = (Job(str(pid), datetime.fromtimestamp(float(words[5]), UTC), f"# {marker}") for pid, words in sleeping)
+        return sorted(found, key=lambda job: job.due)
+
+    def disarm(self, jobs: Sequence[str]) -> None:
+        """End processes that sleep. Boundary: one that has begun to run its command is left alone."""
+        asleep = self._asleep().intersection(jobs) if jobs else set()
+        for job in asleep:
+            with suppress(ProcessLookupError):
+                os.killpg(int(job), signal.SIGTERM)
+        deadline = monotonic() + END_S
+        while asleep & self._asleep() and monotonic() < deadline:
+            sleep(0.001)
+
+    def shell(self) -> bytes:
+        return b""
+
+    def _asleep(self) -> set[str]:
+        return {str(pid) for pid, words in self._commands() if words[3:4] == [SLEEPER]}
+
+    def _commands(self) -> Iterator[tuple[int, list[str]]]:
+        """Yield each process that a shell runs, with its words."""
+        if not os.path.isdir(self._proc):
+            yield from _process_list()
+            return
+        for name in os.listdir(self._proc):
+            if name.isdigit():
+                with suppress(OSError), open(f"{self._proc}/{name}/cmdline", "rb") as file:
+                    words = file.read().decode("utf-8", "surrogateescape").split("\0")
+                    if len(words) > 5:
+                        yield int(name), words
+
+
+def _process_list() -> Iterator[tuple[int, list[str]]]:
+    """Yield processes where there is no /proc (macOS), which lists their words without their borders."""
+    import subprocess
+
+    ran = subprocess.run(("ps", "-axww", "-o", "pid=,args="), capture_output=True, text=True, check=False)
+    for line in ran.stdout.splitlines():
+        pid, _, args = line.strip().partition(" ")
+        head, found, rest = args.partition(f" {SLEEPER} ")
+        if found and pid.isdigit():
+            yield int(pid), [head, "", "", SLEEPER, *rest.split(" ")]

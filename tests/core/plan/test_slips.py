@@ -1,0 +1,315 @@
+"""A slip of the pen in a plan is answered with its line, its key and what to write instead."""
+
+from __future__ import annotations
+
+import tomllib
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wakeman.core.errors import WRITE, PlanError
+from wakeman.core.model import Plan, UnitsSpec
+from wakeman.core.plan.json_slips import mend_json
+from wakeman.core.plan.parser import policy, read_plan
+from wakeman.core.plan.slips import SLIPS_MAX, mend
+
+HEAD = """name = "a"
+[units]
+glob = "in/*.md"
+output = "out/{{ stem }}.md"
+[workers]
+"""
+LINE = HEAD.count("\n") + 1
+CURES = [
+    # text without quotes
+    ("[wake]\nevery = 5m", "wake.every", 'every = "5m"'),
+    ("[wake]\nevery = 1.5h # or less", "wake.every", 'every = "1.5h" # or less'),
+    ("[verify]\nmin_bytes = 1K", "verify.min_bytes", 'min_bytes = "1K"'),
+    ("harness = claude", "workers.harness", 'harness = "claude"'),
+    ("by = {{ parent }}", "workers.by", 'by = "{{ parent }}"'),
+    ('args = ["--x", $HOME, ~/x]', "workers.args", 'args = ["--x", "$HOME", "~/x"]'),
+    ("[wake]\nto = [{ tmux = main }]", "wake.to", 'to = [{ tmux = "main" }]'),
+    ("[wake]\nevery = 5m\n", "wake.every", 'every = "5m"'),
+    # words of other languages
+    ("[wake]\nhold = True", "wake.hold", "hold = true"),
+    ("[wake]\nhold = yes", "wake.hold", "hold = true"),
+    ("auto_approve = OFF", "workers.auto_approve", "auto_approve = false"),
+    # quotes
+    ('goal_ = 1\n[wake]\nevery = "5m', "wake.every", 'every = "5m"'),
+    ("[wake]\nevery = '5m", "wake.every", "every = '5m'"),
+    ("[wake]\nevery = 5m'", "wake.every", "every = '5m'"),
+    ("[wake]\nevery = \"5m'", "wake.every", 'every = "5m"'),
+    ('[wake]\nevery = "5m""', "wake.every", "every = '5m'"),
+    ('args = ["a]', "workers.args", 'args = ["a"]'),
+    ("[wake]\nevery = “5m”", "wake.every", 'every = "5m"'),
+    ("mode = ‘print’", "workers.mode", "mode = 'print'"),
+    ("args = [“-a”, “it’s”]", "workers.args", 'args = ["-a", "it\'s"]'),
+    ('prompt = "say "hi""', "workers.prompt", "prompt = 'say \"hi\"'"),
+    ('prompt = "say \\"it\'s" \\x"', "workers.prompt", 'prompt = "say \\\\\\"it\'s\\" \\\\x"'),
+    ('args = ["-c", "echo "hi""]', "workers.args", 'args = ["-c", \'echo "hi"\']'),
+    ('args = ["it\'s "a""]', "workers.args", 'args = ["it\'s \\"a\\""]'),
+    ('prompt = "C:\\dir"', "workers.prompt", "prompt = 'C:\\dir'"),
+    ('args = ["\\d+", "a"]', "workers.args", "args = ['\\d+', \"a\"]"),
+    ('args = ["\\d\'", "a"]', "workers.args", 'args = ["\\\\d\'", "a"]'),
+    ('args = [r"\\d+"]', "workers.args", "args = ['\\d+']"),
+    ("args = [f'a']", "workers.args", "args = ['a']"),
+    ('prompt = "one\ntwo"', "workers.prompt", 'prompt = """one ... two"""'),
+    ("prompt = '''one\ntwo\nthree\n[wake]\nevery = 60", "workers.prompt", "prompt = '''one ... three'''"),
+    # signs between key and value
+    ("at_once: 4", "workers.at_once", "at_once = 4"),
+    ("at_once := 4", "workers.at_once", "at_once = 4"),
+    ("at_once == 4", "workers.at_once", "at_once = 4"),
+    ("at_once 4", "workers.at_once", "at_once = 4"),
+    ("at_once ＝ 4", "workers.at_once", "at_once = 4"),
+    ("mode: print", "workers.mode", 'mode = "print"'),
+    ("at once = 4", "workers.at_once", "at_once = 4"),
+    ("export at_once = 4", "workers.at_once", "at_once = 4"),
+    ("- at_once: 4", "workers.at_once", "at_once = 4"),
+    ("at_once = 4,", "workers.at_once", "at_once = 4"),
+    ("at_once = 4; # four", "workers.at_once", "at_once = 4 # four"),
+    # blanks and what cannot be seen
+    ("\u00a0at_once = 4", "workers.at_once", "at_once = 4"),
+    ("at_once =\u00a04", "workers.at_once", "at_once = 4"),
+    ("at_once\u200b = 4", "workers.at_once", "at_once = 4"),
+    ("at_once = 4\u2028", "workers.at_once", "at_once = 4"),
+    ("at_once = 4\x0c", "workers.at_once", "at_once = 4"),
+    ("at_once = 4\x85", "workers.at_once", "at_once = 4"),
+    # comments
+    ("at_once = 4 // four", "workers.at_once", "at_once = 4 # four"),
+    ("// note", "", "# note"),
+    ("; note", "", "# note"),
+    # numbers
+    ("at_once = 04", "workers.at_once", "at_once = 4"),
+    ("[verify]\nmax_ratio = .6", "verify.max_ratio", "max_ratio = 0.6"),
+    ("[verify]\nmax_ratio = 6.", "verify.max_ratio", "max_ratio = 6.0"),
+    ("[verify]\nmax_ratio = 0.6f", "verify.max_ratio", "max_ratio = 0.6"),
+    ("[verify]\nmin_bytes = 10,000", "verify.min_bytes", "min_bytes = 10000"),
+    # lists and tables
+    ("args = --model opus", "workers.args", 'args = ["--model", "opus"]'),
+    ('before = [["a" "b"]]', "workers.before", 'before = [["a", "b"]]'),
+    ('args = ["a", "b"', "workers.args", 'args = ["a", "b"]'),
+    ('args = ["a", "b" # two', "workers.args", 'args = ["a", "b"] # two'),
+    ('args = ["a", "b"]]', "workers.args", 'args = ["a", "b"]'),
+    ('args = ["a", "b"}', "workers.args", 'args = ["a", "b"]'),
+    ('args = ("a", "b")', "workers.args", 'args = ["a", "b"]'),
+    ('args = [\n "a",\n "b"\n# the alarm\n[wake]\nevery = 60', "workers.args", 'args = [ "a", "b"]'),
+    ('env = { A: "b" }', "workers.env", 'env = { A = "b" }'),
+    ('env = { A = "b"; B = "c" }', "workers.env", 'env = { A = "b", B = "c" }'),
+    ('env = { A = "b" B = "c" }', "workers.env", 'env = { A = "b", B = "c" }'),
+    ('env = {\n A = "b", # one\n B = "c"\n}\nat_once = 3', "workers.env", 'env = { A = "b", B = "c" }'),
+    ("[wake\nevery = 60", "wake", "[wake]"),
+    ("[wake]]\nevery = 60", "wake", "[wake]"),
+    ("[wake]: # often\nevery = 60", "wake", "[wake] # often"),
+    ("wake:\nevery = 60", "wake", "[wake]"),
+    ('[[cleanup.sweep]\nsessions = "a"', "cleanup.sweep", "[[cleanup.sweep]]"),
+    ('[agents.my own]\ndescription = "a"\nprompt = "b"', "agents.'my own'", '[agents."my own"]'),
+]
+"""What is written, the key that is named, and what is to be written instead."""
+
+
+def problems(text: str) -> list[str]:
+    """Read a text that must be refused."""
+    with pytest.raises(PlanError) as caught:
+        read_plan(text, "w.toml")
+    return [problem for problem in caught.value.problems if "workers.command: missing" not in problem]
+
+
+def line_of(written: str, key: str) -> int:
+    """Return the line on which the slip of a row of CURES is: the one that has the last part of its key."""
+    last = key.rpartition(".")[2].strip("'")
+    return next(
+        (at for at, line in enumerate(written.split("\n"), LINE) if last in line.replace(" once", "_once")), LINE
+    )
+
+
+@pytest.mark.parametrize(("written", "key", "cure"), CURES)
+def test_a_slip_is_answered_with_its_line_its_key_and_the_cure(written: str, key: str, cure: str) -> None:
+    found = [problem for problem in problems(HEAD + written) if "goal_" not in problem]
+
+    assert [cure] == [problem.partition(WRITE)[2] for problem in found], found
+    assert found[0].startswith(f"w.toml:{line_of(written, key)}: {key}{': ' if key else ''}found ")
+    if "..." not in cure:
+        tomllib.loads(cure)
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ("agent = None", "workers.agent: found agent = None: TOML has no word for nothing; take the line out"),
+        ("at_once =", "workers.at_once: found at_once =: no value; give it one, or take the line out"),
+        ("```toml", "found ```toml: this is no TOML; take the line out"),
+        ("at_once = 4\nat_once = 5", "workers.at_once: found this key twice, first at line 6; keep one of the two"),
+        (
+            '[units]\nlimit = 3\n[wake]\nevery = "5m"',
+            "units: found this table twice, first at line 2; put its keys there, and take line 6 out",
+        ),
+        (
+            "[[workers]]\nagent = 'x'",
+            "workers: found this table twice, first at line 5; put its keys there, and take line 6 out",
+        ),
+        (
+            "env = { A = 'b' }\nenv.B = 'c'",
+            "workers.env.B: found below workers.env, which line 6 closed; expected all of it in one place",
+        ),
+    ],
+)
+def test_what_is_to_be_taken_out_is_told(written: str, expected: str) -> None:
+    (found,) = problems(HEAD + written)
+
+    assert expected == found.partition(": ")[2]
+
+
+@pytest.mark.parametrize(
+    "written", ["}", "asdf", "= 4", "at_once = 4 agent = 'x'", "args = [\"it's\", 'it's']", "? = 4"]
+)
+def test_a_line_of_which_nothing_can_be_made_is_named_in_our_words(written: str) -> None:
+    (found,) = problems(HEAD + written)
+
+    assert found.startswith(f"w.toml:{LINE}: ")
+    assert "; expected one key = value, its text in quotes, or one [table], on a line of its own" in found
+
+
+def test_slips_and_all_other_faults_are_told_at_once_each_key_once() -> None:
+    found = problems(
+        HEAD + 'stager = 2s\ncommand: ["true"]\n[wake]\nevery = 5 minutes\nhold = maybe\n[units]\nlimit = x'
+    )
+
+    assert [
+        'w.toml:6: workers.stager: found stager = 2s: text without quotes; write: stager = "2s"',
+        ("w.toml:7: workers.command: found command: [\"true\"]: '=' stands between key and value"
+        '; write: command = ["true"]'),
+        ("w.toml:9: wake.every: found every = 5 minutes: text without quotes"
+        '; write: every = "5 minutes"'),
+        'w.toml:10: wake.hold: found hold = maybe: text without quotes; write: hold = "maybe"',
+        "w.toml:11: units: found this table twice, first at line 2; put its keys there, and take line 11 out",
+        'w.toml:12: units.limit: found limit = x: text without quotes; write: limit = "x"',
+    ] == found  # fmt: skip
+    assert [
+        (
+            "w.toml:7: wake.every: found every = 5 minutes: text without quotes; found '5 minutes'; expected a number"
+            " of seconds, or '90s', '5m', '2h', '1d' or 'complex', 'long' or 'simple'; write: \"5m\""
+        ),
+    ] == problems(HEAD + "[wake]\nevery = 5 minutes")
+
+
+def test_another_policy_may_have_slips_too() -> None:
+    base = Plan(name="x", units=UnitsSpec(items=("a",)))
+
+    with pytest.raises(PlanError, match=r'p:2: wake.every: found every = 5m: .*; write: every = "5m"'):
+        policy("[wake]\nevery = 5m", "p", base)
+
+
+def test_a_text_with_more_slips_than_a_plan_may_have_is_given_up() -> None:
+    slips, mended = mend("\n".join(f"a{at} = b" for at in range(SLIPS_MAX + 5)), lambda _: ((), ()))
+
+    assert (SLIPS_MAX, None) == (len(slips), mended)
+
+
+def test_words_with_an_open_quote_are_no_list() -> None:
+    slips, _ = mend('args = --model "a b', lambda _: (["args"], ["args"]))
+
+    assert [1] == [slip.line for slip in slips]
+
+
+@given(
+    st.lists(st.sampled_from([written for written, _, _ in CURES if not written.startswith(("[", "/", ";", "`"))]),
+             min_size=1, max_size=3)
+)  # fmt: skip
+def test_slips_on_several_lines_are_all_told_in_their_order(several: list[str]) -> None:
+    text = HEAD + "\n".join(f"[t{at}]\n{written}" for at, written in enumerate(several))
+    slips, _ = mend(text, lambda _: (["at_once"], ["args"]))
+
+    assert len(slips) >= len(several)
+    assert all(one.line <= other.line for one, other in pairwise(slips))
+
+
+# --- JSON -----------------------------------------------------------------------------------------------------
+
+
+def js(workers: str = "", rest: str = "") -> str:
+    """Return a plan as JSON, with more keys of `workers` and of the plan on a second and a third line."""
+    units = '"units": {"items": ["a"], "output": "o"}'
+    return f'{{"name": "a", {units}, "workers": {{"command": ["a"]\n{workers}}}\n{rest}}}'
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (js(rest=","), ["3: workers: found , }: a comma behind the last value; write: }"]),
+        (js(","), ["2: workers.command: found , }: a comma behind the last value; write: }"]),
+        (js(', "args": ["a",]'), ["2: workers.args[0]: found , ]: a comma behind the last value; write: ]"]),
+        (js(', "args": ["a" "b"]'), ['2: workers.args[1]: found "b": no comma before it; write: , "b"']),
+        (js(', "args": ["a", {}, b]'),
+         ["2: workers.args[1]: found a table; expected a string",
+          '2: workers.args[2]: found b: no quotes; write: "b"']),
+        (js('"at_once": 4'), ['2: workers.command: found "at_once": no comma before it; write: , "at_once"']),
+        (js(", // four\n"), ["2: workers.command: found , }: a comma behind the last value; write: }",
+                                  "2: workers.command: found // four: a comment, which JSON has none of; take it out"]),
+        (js("/* a\nb */"), ["2: workers.command: found /* a b */: a comment, which JSON has none of; take it out"]),
+        (js(", 'at_once': 4"), ["2: workers.at_once: found 'at_once': other quotes than JSON has; write: \"at_once\""]),
+        (js(", at_once: 4"), ['2: workers.at_once: found at_once: no quotes; write: "at_once"']),
+        (js(", 4: 4"), ['2: workers.4: found 4: no quotes; unknown key; expected one of ']),
+        (js(rest=', "wake": {"hold": True}'),
+         ["3: wake.hold: found True: a word that JSON writes otherwise; write: true"]),
+        (js(", “mode”: “print”"), ['2: workers.mode: found “mode”: other quotes than JSON has; write: "mode"',
+                                        '2: workers.mode: found “print”: other quotes than JSON has; write: "print"']),
+        (js(', "mode": "print'), ['3: found the end: a bracket is not closed; write: }',
+                                      '2: workers.mode: found "print}: no closing quote; found \'print}\'; expected ']),
+        (js(', "stagger" = 2'), ["2: workers.stagger: found =: a sign that JSON has none of; write: :"]),
+        (js(rest='; "goal": "x"'), ["3: workers: found ;: a sign that JSON has none of; write: ,"]),
+        (js()[:-1], ["3: found the end: a bracket is not closed; write: }"]),
+        (js(rest="}"), ["3: found }: nothing is open here; take it out"]),
+        (js(rest=']'), ["3: found ]: { is open here; write: }", "3: found }: nothing is open here; take it out"]),
+        (js(', "stagger": 5m'), ['2: workers.stagger: found 5m: no quotes; write: "5m"']),
+        (js(rest=', "name": "b"'), ["3: name: found this key twice; keep one of the two"]),
+        (js(', "command": ["b"]'), ["2: workers.command: found this key twice; keep one of the two"]),
+        (js(', "x": : 4'), ["2: found : 4} }; expected JSON: a key in quotes, ':', its value, ','"]),
+        (js() + " x", ["3: found \"x\"; expected JSON: a key in quotes, ':', its value, ','"]),
+        (js(', "a"'), ["2: found } }; expected JSON: a key in quotes, ':', its value, ','"]),
+        (js(f', "goal_": {"x" * 70}'), ["2: workers.goal_: found " + "x" * 60 + "...: no quotes; unknown key"]),
+    ],
+)  # fmt: skip
+def test_a_slip_in_json_is_answered_with_its_line_its_key_and_the_cure(text: str, expected: list[str]) -> None:
+    found = [problem.removeprefix("w.toml:") for problem in problems(text)]
+
+    assert len(expected) == len(found), found
+    assert all(mine.startswith(wanted) for mine, wanted in zip(sorted(found), sorted(expected), strict=True)), found
+
+
+@given(st.text(alphabet="{}[]:,=\"'/* \nab1", max_size=40))
+def test_whatever_json_is_meant_to_be_each_slip_has_a_line_of_the_text(text: str) -> None:
+    slips, mended = mend_json("{" + text)
+
+    assert all(1 <= slip.line <= text.count("\n") + 1 for slip in slips)
+    assert mended is None or mended.count("\n") == text.count("\n")
+
+
+# --- encodings ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        ('goal = "é"'.encode("latin-1"), ("w.toml:6: found the byte 0xe9, which is no UTF-8; expected UTF-8: iconv -f"
+         " LATIN1 -t UTF-8 OLD > NEW converts what is Latin-1")),
+        (b"goal = 'a\0b'", "w.toml:6: found a NUL character; expected text"),
+    ],
+)  # fmt: skip
+def test_a_plan_in_another_encoding_is_refused_at_its_line(data: bytes, expected: str) -> None:
+    assert [expected] == problems((HEAD.encode() + data).decode("utf-8", "surrogateescape"))
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+def test_a_plan_in_utf_16_is_refused_with_the_command_that_converts_it(encoding: str) -> None:
+    (found,) = problems(HEAD.encode(encoding).decode("utf-8", "surrogateescape"))
+
+    assert "w.toml:1: found UTF-16; expected UTF-8: iconv -f UTF-16 -t UTF-8 OLD > NEW converts it" == found
+
+
+@pytest.mark.parametrize("ends", ["\n", "\r\n", "\r"])
+def test_lines_may_end_as_any_editor_ends_them(ends: str) -> None:
+    text = (HEAD + 'command = ["a"]\n').replace("\n", ends)
+
+    assert read_plan(HEAD + 'command = ["a"]\n', "") == read_plan("\ufeff" + text, "")
