@@ -20,7 +20,7 @@ ROOMS = {
     "markupsafe": {"faces/report/page.py"},
     "transitions": {"core/log/lifecycle.py"},
     "libtmux": {"adapters/tmux.py"},
-    "yaml": {"core/formats.py", "adapters/profiles.py"},
+    "yaml": {"core/formats.py", "core/profile_page.py"},
 }
 
 

@@ -212,6 +212,7 @@ BEGINNINGS: list[tuple[Any, e.Event, list[str]]] = [
     (closed_log, line(HEARD, "w"), ["line"]),
     (open_log, line(DELIVERED), ["outcome"]),
     (closed_log, line(DELIVERED), ["outcome"]),
+    (closed_log, line(DELIVERED, "w"), ["outcome"]),
     (open_log, line(SENT, "w"), ["fold"]),
     (closed_log, line(SENT, "w"), []),
     (open_log, line(SWEPT, "w"), ["fold"]),
@@ -266,6 +267,12 @@ SECOND = [
 )
 def test_what_stands_behind_the_first_line_changes_nothing(first: e.Event, second: e.Event) -> None:
     assert first_writes(open_log(), first) == first_writes(open_log(), first, second)
+
+
+@pytest.mark.parametrize("second", [PAUSE, STOP, LOOKED, DELIVERED], ids=str)
+def test_a_watcher_writes_of_files_alone(second: e.Fact) -> None:
+    assert ["line"] == [kind for kind, _ in first_writes(closed_log(), line(HEARD, "w"), line(HEARD, "w"))]
+    assert [] == first_writes(closed_log(), line(HEARD, "w"), line(second))
 
 
 def test_an_outcome_of_a_worker_is_a_checks_and_one_of_nobody_is_a_notices() -> None:

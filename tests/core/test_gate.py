@@ -124,6 +124,8 @@ def test_any_value_is_a_time_of_this_century_or_none(said: Any) -> None:
     ("said", "at"),
     [
         (1795908855, datetime(2026, 11, 28, 23, 34, 15, tzinfo=UTC)),
+        (1795908855500, datetime(2026, 11, 28, 23, 34, 15, 500000, tzinfo=UTC)),
+        (1795908855500000, datetime(2026, 11, 28, 23, 34, 15, 500000, tzinfo=UTC)),
         (1795908855.5e9, datetime(2026, 11, 28, 23, 34, 15, 500000, tzinfo=UTC)),
         ("2026-11-28T23:34:15", datetime(2026, 11, 28, 23, 34, 15, tzinfo=UTC)),
         ("2026-11-29T00:34:15+01:00", datetime(2026, 11, 28, 23, 34, 15, tzinfo=UTC)),

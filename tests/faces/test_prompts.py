@@ -104,3 +104,52 @@ def test_up_says_what_is_probably_wrong_and_begins(place: Place) -> None:
     assert "warning: plan.toml:11: workers.prompt: nobody reads it" in said.err
     assert ["plan.toml:11: workers.prompt: nobody reads it"] == [text[:45] for text in again["warnings"]]
     assert "warning: plan.toml:11" in place("amend", "night", "plan.toml").err
+
+
+# --- profiles ---------------------------------------------------------------------------------------------------
+
+STRAY = {
+    "README.md": b"# My agents\n",
+    "empty.md": b"",
+    "nameless.md": b"---\ndescription: d\n---\nP\n",
+    "mark.md": b"\xef\xbb\xbf# Notes\n",
+    ".hidden.md": b"---\nname: keeper\ndescription: d\n---\nP\n",
+    "._keeper.md": b"\x00\x05\x16\x07",
+    "latin.md": b"---\nname: caf\xe9\n---\n",
+    "faulty.md": b"---\nname: other\ndescription: d\ntools: 7\n---\nP\n",
+}
+
+
+@pytest.mark.parametrize("where", [".claude/agents", "project"])
+def test_what_is_no_profile_stops_no_plan_and_is_noted(place: Place, where: str) -> None:
+    pages = place.path / ".claude/agents"
+    plan = place.plan(CLIENT.replace("keeper", "librarian") + TASK)
+    if where == "project":
+        (place.path / "project").mkdir()
+        plan = place.plan(CLIENT.replace("keeper", "librarian") + TASK, "project/plan.toml")
+        pages = place.path / "project/.claude/agents"
+    pages.mkdir(parents=True)
+    for name, data in STRAY.items():
+        (pages / name).write_bytes(data)
+    (pages / "directory.md").mkdir()
+    (pages / "dangling.md").symlink_to("nowhere")
+
+    said = place("plan", plan)
+
+    assert 0 == said.code, said.err
+    assert len(STRAY) + 2 - 1 == said.out.count(": passed over: ")
+    assert "\nprofile librarian: from wakeman\n" in said.out
+
+
+def test_a_faulty_profile_stops_the_plan_that_names_it_and_no_other(place: Place) -> None:
+    pages = place.path / ".claude/agents"
+    pages.mkdir(parents=True)
+    (pages / "k.md").write_text("---\nname: keeper\ndescription: d\ntools: 7\n---\nP\n")
+
+    said = place("plan", place.plan(CLIENT + TASK))
+
+    assert 2 == said.code
+    assert f"plan.toml:10: workers.agent: {pages}/k.md:4: tools: found a number; expected names" in said.err
+    assert "fix that file, or name another profile" in said.err
+    assert 0 == place("plan", place.plan(CLIENT.replace("keeper", "librarian") + TASK)).code
+    assert 0 == place("plan", place.plan(CLIENT + TASK + KEEPER)).code

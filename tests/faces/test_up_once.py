@@ -79,9 +79,9 @@ def test_up_parses_reads_resolves_and_composes_once(place: Place, counts: Counte
 def test_a_profile_that_has_changed_is_read_again(place: Place, counts: Counter[str]) -> None:
     world = local.world(str(place.state), "hand")
     plan = parser.read_plan(PLAN, "plan.toml")
-    before = world.agents(plan)["keeper"].prompt
+    before = world.agents(plan, "").known["keeper"].prompt
 
     (place.path / ".claude" / "agents.json").write_text(PROFILES.replace("Keep.", "Keep on."))
 
-    assert ("Keep.", "Keep on.") == (before, world.agents(plan)["keeper"].prompt)
+    assert ("Keep.", "Keep on.") == (before, world.agents(plan, "").known["keeper"].prompt)
     assert 2 == counts["reads of agents.json"]

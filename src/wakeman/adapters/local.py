@@ -19,13 +19,13 @@ from wakeman.adapters.machine import LocalMachine
 from wakeman.adapters.registry import LocalRegistry
 from wakeman.adapters.sleep import Sleep
 from wakeman.core.errors import NotLiveError, StorageError, WakemanError
-from wakeman.core.model import Agent, Confinement, Deployment, Host, Network, Plan, WakeTarget
+from wakeman.core.model import Confinement, Deployment, Host, Network, Plan, WakeTarget
 from wakeman.core.policy.ownership import digest, refusal
 from wakeman.engine.live import IS_COPY
 from wakeman.ports import STATE_MARKER, World
 
 if TYPE_CHECKING:
-    from wakeman.ports import Confiner, Executor, Git, Harness, Machine, Parser, Terminal, Watcher
+    from wakeman.ports import Confiner, Executor, FoundProfiles, Git, Harness, Machine, Parser, Terminal, Watcher
 
 if TYPE_CHECKING:
     from wakeman.adapters.profiles import ProfileFiles
@@ -83,8 +83,8 @@ def world(state: str | None, by: str) -> World:
 
         return ProfileFiles(machine.home(), files, machine.environ().get("CLAUDE_CONFIG_DIR", ""))
 
-    def agents(plan: Plan) -> Mapping[str, Agent]:
-        return {name: agent for name, (agent, _) in profile_files().of(plan).items()}
+    def agents(plan: Plan, root: str) -> FoundProfiles:
+        return profile_files().of(plan, root)
 
     @cache
     def confinement(network: Network) -> Confinement:
@@ -310,15 +310,3 @@ def lacks(
 
     own = Own(world.machine.home(), world.machine.environ(), cwd, settings, keys())
     return harness.name, list(harness.client.lacks(plan, own))
-
-
-def profiles(world: World, plan: Plan) -> tuple[dict[str, tuple[Agent, str]], list[str]]:
-    """Return every agent profile with its origin, and why pages are passed over.
-
-    Raises: UsageError naming what is wrong in a file.
-    """
-    from wakeman.adapters.profiles import ProfileFiles
-
-    config = world.machine.environ().get("CLAUDE_CONFIG_DIR", "")
-    found = ProfileFiles(world.machine.home(), world.files, config)
-    return found.of(plan), found.notes

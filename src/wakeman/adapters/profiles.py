@@ -1,28 +1,30 @@
-"""Agent profiles: built-in ones, those of `agents/*.md` and `~/.claude/agents.json`, and the plan's own. Claude Code
-reads these files itself or not at all, and does not report an invalid one: so all are read here, and passed to it. A
-page that is no profile, such as a README, is passed over with a note.
+"""Agent profiles: built-in ones, pages of the user and of the project (`.claude/agents`), `~/.claude/agents.json`, and
+the plan's own. Claude Code reads these files itself or not at all, and does not report an invalid one: so all are read
+here, and passed to it. A page that is no profile, such as a README, is passed over with a note; one that Claude Code
+would read otherwise than it is written is a fault of the plan that names it, and of no other.
 """
 
 from __future__ import annotations
 
+import posixpath
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Never
 
 import msgspec
 from msgspec import Raw, Struct
 
-from wakeman.core.errors import StorageError, UnknownNameError, UsageError
-from wakeman.core.gate import Refused, decode_json, decode_text
+from wakeman.core.errors import StorageError, UsageError
+from wakeman.core.gate import Refused, decode_json
 from wakeman.core.model import Agent, Plan
-from wakeman.core.plan.template import nearest
-from wakeman.ports import Files
+from wakeman.core.profile_page import read_page, split_tools
+from wakeman.ports import Files, FoundProfiles
 
 PLACE = ".claude/agents.json"
 PAGE_BYTES_MAX = 1024 * 1024
 """Bytes of a page at most."""
-FRONT_MATTER_CHARS_MAX = 16 * 1024
-"""Characters before a page's prompt at most."""
+PLACES_MAX = 200
+"""Directories in which pages are found at most."""
 EXPECTED = "expected { NAME: { description, prompt, tools?, model? } }"
 
 SHIPPED = {
@@ -71,53 +73,105 @@ SHIPPED = {
 }
 """Built-in profiles, each with its purpose. Any other profile of the same name takes precedence."""
 
-Profiles = Mapping[str, tuple[Agent, str]]
-"""Name -> profile, and its origin: the file's path, `plan`, or `wakeman`."""
-
-
-def collect_profiles(home: str, plan: Plan, files: Files, config: str = "") -> dict[str, tuple[Agent, str]]:
-    """Collect every profile; of several with the same name the plan's counts, then `agents.json`, then `agents/*.md`.
-
-    Shape: `config` is Claude Code's directory, where it is not `~/.claude`.
-    Boundary: no file, no profiles of it; keys that it has besides are passed over.
-    Raises: UsageError naming line and column of what is wrong in `agents.json`; StorageError.
-    """
-    return ProfileFiles(home, files, config).of(plan)
-
 
 class ProfileFiles:
-    """The user's files of profiles; each is read once, and again after a change."""
+    """The user's and the project's files of profiles; each is read once, and again after a change."""
 
     def __init__(self, home: str, files: Files, config: str = "") -> None:
-        self._files, self._path = files, f"{home}/{PLACE}"
+        self._files, self._home, self._path = files, home, f"{home}/{PLACE}"
         self._pages = f"{config or f'{home}/.claude'}/agents"
         self._marks: object = None
-        self._known: dict[str, tuple[Agent, str]] = {}
-        self.notes: list[str] = []  # why pages are passed over
+        self._known = FoundProfiles({})
 
-    def of(self, plan: Plan) -> dict[str, tuple[Agent, str]]:
-        """Collect every profile of a plan; see `collect_profiles`. Cost: one stat per file while none has changed."""
-        pages = [f"{self._pages}/{name}" for name in self._files.names(self._pages) if name.endswith(".md")]
-        marks = self._files.marks([*pages, self._path])
+    def of(self, plan: Plan, root: str = "") -> FoundProfiles:
+        """Collect every profile for a plan in `root`; of several with the same name the plan's counts, then that of
+        `agents.json`, then the project's page, then the user's.
+
+        Boundary: no file, no profiles of it; keys that it has besides are passed over. Raises: StorageError. Cost: one
+        stat per file while none has changed.
+        """
+        notes: list[str] = []
+        places = (self._pages, *self._of_project(root))
+        pages = [page for place in places for page in self._listed(place, notes, set())]
+        marks = (pages, self._files.marks([*pages, self._path]))
         if marks != self._marks:
-            self._known, self._marks = self._read(pages, there=self._path in marks), marks
-        return self._known | {name: (agent, "plan") for name, agent in plan.agents.items()}
+            self._known, self._marks = self._read(pages, notes), marks
+        known = self._known
+        return msgspec.structs.replace(
+            known,
+            known={**known.known, **plan.agents},
+            origins={**known.origins, **dict.fromkeys(plan.agents, "plan")},
+            faults={name: fault for name, fault in known.faults.items() if name not in plan.agents},
+        )
 
-    def _read(self, pages: Iterable[str], *, there: bool) -> dict[str, tuple[Agent, str]]:
-        found = {name: (agent, "wakeman") for name, agent in SHIPPED.items()}
-        self.notes = []
+    def _of_project(self, root: str) -> list[str]:
+        """Return where a project's pages are, the farthest first: from the top of its repository down to `root`."""
+        places = [root]
+        while root and not self._is_top(places[-1]) and posixpath.dirname(places[-1]) != places[-1]:
+            places.append(posixpath.dirname(places[-1]))
+        inside = places if self._is_top(places[-1]) else places[:1]
+        return [f"{place}/.claude/agents" for place in reversed(inside) if place not in ("", self._home)]
+
+    def _is_top(self, place: str) -> bool:
+        git = f"{place}/.git"
+        return self._files.is_directory(git) or bool(self._files.marks([git]))
+
+    def _listed(self, place: str, notes: list[str], seen: set[str]) -> Iterator[str]:
+        """Yield the pages in a directory and those below it, each directory once."""
+        own = self._files.directory_id(place)
+        if own in seen or len(seen) >= PLACES_MAX:
+            return
+        seen.add(own)
+        for name in self._files.names(place):
+            path = f"{place}/{name}"
+            if self._files.is_directory(path):
+                if name.endswith(".md"):
+                    notes.append(f"{path}: passed over: found a directory")
+                if not name.startswith("."):
+                    yield from self._listed(path, notes, seen)
+            elif name.endswith(".md"):
+                if name.startswith("."):
+                    notes.append(f"{path}: passed over: its name begins with a dot")
+                else:
+                    yield path
+
+    def _read(self, pages: list[str], notes: list[str]) -> FoundProfiles:
+        known, origins = dict(SHIPPED), dict.fromkeys(SHIPPED, "wakeman")
+        faults: dict[str, str] = {}
         for file in pages:
-            page = _page(self._page_bytes(file))
+            data = self._page_bytes(file)
+            page = data if isinstance(data, Refused) else read_page(data)
             if isinstance(page, Refused):
-                self.notes.append(f"{file}: passed over: {page.why}")
+                notes.append(f"{file}: passed over: {page.why}")
+                continue
+            other = origins.get(page.name, "")
+            known[page.name], origins[page.name] = page.agent, file
+            faults.pop(page.name, None)
+            if page.fault:
+                faults[page.name] = f"{file}:{page.fault}"
+            elif _are_beside(other, file):
+                faults[page.name] = f"{file}: found the profile {page.name!r}, which is in {other} too; expected one"
+            if page.unused:
+                notes.append(f"{file}: not passed on: {', '.join(page.unused)}")
+        listed, broken = self._listed_agents()
+        for name, agent in listed.items():
+            origins[name] = self._path
+            faults.pop(name, None)
+            if isinstance(agent, str):
+                known.pop(name, None)
+                faults[name] = agent
             else:
-                found[page[0]] = (page[1], file)
-        if there:
-            found |= {
-                name: (agent, self._path)
-                for name, agent in _read_agents(self._path, self._files.read(self._path)).items()
-            }
-        return found
+                known[name] = agent
+        return FoundProfiles(known, origins, faults, broken, tuple(notes))
+
+    def _listed_agents(self) -> tuple[Mapping[str, Agent | str], str]:
+        """Return what `agents.json` holds, each profile or its fault; or why it cannot be read."""
+        if not self._files.marks([self._path]):
+            return {}, ""
+        try:
+            return _read_agents(self._path, self._files.read(self._path)), ""
+        except UsageError as fault:
+            return {}, str(fault)
 
     def _page_bytes(self, file: str) -> bytes | Refused:
         try:
@@ -126,15 +180,9 @@ class ProfileFiles:
             return Refused(str(fault).removeprefix(f"{file}: "))
 
 
-def choose_agent(name: str, known: Profiles) -> Agent:
-    """Return one profile. Raises: UnknownNameError with the known names and the nearest one."""
-    if name in known:
-        return known[name][0]
-    listed = ", ".join(sorted(known)) or "none"
-    raise UnknownNameError(
-        f"workers.agent: found {name!r}, expected one of those known: {listed}{nearest(name, known)}",
-        f"add it to ~/{PLACE}, or [agents.{name}] to the plan; to list them: wakeman agents",
-    )
+def _are_beside(one: str, other: str) -> bool:
+    """Return whether two pages are of the same `agents` directory, so that neither counts before the other."""
+    return one.endswith(".md") and one.partition("/agents/")[0] == other.partition("/agents/")[0]
 
 
 class _Profile(Struct, frozen=True):
@@ -144,9 +192,11 @@ class _Profile(Struct, frozen=True):
     prompt: str
     tools: tuple[str, ...] | str | None = None
     model: str | None = None
+    disallowedTools: Raw = Raw(b"null")  # noqa: N815 # the client's name for it
 
 
-def _read_agents(path: str, data: bytes) -> dict[str, Agent]:
+def _read_agents(path: str, data: bytes) -> dict[str, Agent | str]:
+    """Return each profile, or what is wrong with it. Raises: UsageError for what is no such file."""
     data = data.removeprefix(b"\xef\xbb\xbf")
     try:
         entries = msgspec.json.decode(data, type=dict[str, Raw])
@@ -159,95 +209,38 @@ def _read_agents(path: str, data: bytes) -> dict[str, Agent]:
         _refuse_file(path, data, 0, f"found bytes that are not UTF-8, {EXPECTED}")
     except RecursionError:
         _refuse_file(path, data, 0, f"nested too deep, {EXPECTED}")
-    agents: dict[str, Agent] = {}
+    agents: dict[str, Agent | str] = {}
     at = 0
     for name, entry in entries.items():
         at = _key_offset(data, name, at)
-        profile = decode_json(bytes(entry), _Profile)
-        if isinstance(profile, Refused):
-            _refuse_profile(path, data, at, name, profile.why)
-        agents[name] = _agent(profile)
+        agents[name] = _entry(path, data, at, name, bytes(entry))
         at += len(bytes(entry))
     return agents
 
 
-def _page(data: bytes | Refused) -> tuple[str, Agent] | Refused:
-    """Read a profile that is a page: keys in YAML between two lines of dashes, then the prompt."""
-    text = data if isinstance(data, Refused) else decode_text(data)
-    if isinstance(text, Refused):
-        return text
-    lines = text.splitlines()
-    dashes = [at for at, line in enumerate(lines) if line.rstrip() == "---"][:2]
-    if len(dashes) < 2 or dashes[0] != 0:
-        return Refused("found no keys between two lines of dashes at its beginning")
-    front = "\n".join(lines[1 : dashes[1]])
-    if len(front) > FRONT_MATTER_CHARS_MAX:
-        return Refused(f"found more than {FRONT_MATTER_CHARS_MAX} characters of keys", much=True)
-    keys = _yaml_keys(front) or _line_keys(lines[1 : dashes[1]])
-    name, description, model = (keys.get(key) for key in ("name", "description", "model"))
-    if not isinstance(name, str) or not isinstance(description, str) or not name or not description:
-        return Refused("found no name, or no description")
-    prompt = "\n".join(lines[dashes[1] + 1 :]).strip("\n")
-    given = keys.get("tools")
-    tools = given if isinstance(given, str) or given is None else tuple(given)
-    wanted = model if isinstance(model, str) and model else None
-    profile = _Profile(description=description.strip(), prompt=prompt, tools=tools, model=wanted)
-    return name, _agent(profile)
+def _entry(path: str, data: bytes, at: int, name: str, entry: bytes) -> Agent | str:
+    """Return one profile of `agents.json`, or what is wrong with it and where."""
+    profile = decode_json(entry, _Profile)
+    if isinstance(profile, Refused):
+        what, _, place = profile.why.partition(" - at `$.")
+        field = re.match(r"\w+", place)
+        return _entry_fault(path, data, at, name, field[0] if field else "", what.replace("`", ""))
+    tools = profile.tools
+    split = split_tools(tools) if isinstance(tools, str) else tools
+    if isinstance(split, Refused):
+        return _entry_fault(path, data, at, name, "tools", split.why)
+    if bytes(profile.disallowedTools) != b"null":
+        return _entry_fault(path, data, at, name, "disallowedTools", "it is not passed on")
+    for field_name in ("description", "prompt"):
+        if not getattr(profile, field_name).strip():
+            return _entry_fault(path, data, at, name, field_name, "found nothing but blanks")
+    return Agent(description=profile.description, prompt=profile.prompt, tools=split, model=profile.model)
 
 
-def _yaml_keys(text: str) -> dict[str, str | Sequence[str]]:
-    """Return the keys of a mapping with their texts, or their lists of texts; nothing where it is no such mapping.
-
-    Shape: the parser's events are read, no value is made of them: nesting, tags and aliases cost nothing.
-    """
-    import yaml
-
-    found: dict[str, str | Sequence[str]] = {}
-    parts: list[str] = []
-    depth, key = 0, ""
-    try:
-        for event in yaml.parse(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
-            if isinstance(event, yaml.CollectionStartEvent):
-                depth, parts = depth + 1, parts if depth > 1 else []
-            elif isinstance(event, yaml.CollectionEndEvent):
-                depth -= 1
-                if depth == 1 and key:
-                    found[key], key = parts, ""
-            elif isinstance(event, yaml.ScalarEvent | yaml.AliasEvent):
-                value = event.value if isinstance(event, yaml.ScalarEvent) else ""
-                if depth > 1:
-                    parts.append(value)
-                elif key:
-                    found[key], key = value, ""
-                else:
-                    key = value
-    except yaml.YAMLError:
-        return {}
-    return found
-
-
-def _line_keys(lines: Iterable[str]) -> dict[str, str | Sequence[str]]:
-    """Return `key: text` of each line: what Claude Code takes too, though a text with a colon is no YAML."""
-    pairs = (line.partition(":") for line in lines if ":" in line and not line.startswith((" ", "\t", "#")))
-    return {key.strip(): value.strip().strip("\"'") for key, _, value in pairs}
-
-
-def _agent(read: _Profile) -> Agent:
-    tools = read.tools
-    if isinstance(tools, str):
-        # A comma within parentheses belongs to a tool's own rules.
-        tools = tuple(tool.strip() for tool in re.split(r",(?![^(]*\))", tools) if tool.strip())
-    return Agent(description=read.description, prompt=read.prompt, tools=tools, model=read.model)
-
-
-def _refuse_profile(path: str, data: bytes, at: int, name: str, why: str) -> Never:
-    """Raise UsageError at the invalid key; msgspec reports the fault, and its place below the profile."""
-    what, _, place = why.partition(" - at `$.")
-    field = re.match(r"\w+", place)
-    where = f"{name}.{field[0]}" if field else name
-    _refuse_file(
-        path, data, _key_offset(data, field[0], at) if field else at, f"{where}: {what.replace('`', '')}, {EXPECTED}"
-    )
+def _entry_fault(path: str, data: bytes, at: int, name: str, field: str, what: str) -> str:
+    """Return a fault with the position of the invalid key; msgspec reports the fault, and its place below."""
+    place = _key_offset(data, field, at) if field else at
+    return f"{_position(path, data, place)}: {name}{field and '.'}{field}: {what}, {EXPECTED}"
 
 
 def _key_offset(data: bytes, name: str, start: int) -> int:
@@ -258,6 +251,10 @@ def _key_offset(data: bytes, name: str, start: int) -> int:
 
 
 def _refuse_file(path: str, data: bytes, at: int, why: str) -> Never:
+    raise UsageError(f"{_position(path, data, at)}: {why}", f"fix the file: {path}")
+
+
+def _position(path: str, data: bytes, at: int) -> str:
     before = data[:at].decode(errors="replace")
     line, column = before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
-    raise UsageError(f"{path}:{line}:{column}: {why}", f"fix the file: {path}")
+    return f"{path}:{line}:{column}"

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated, Literal, Protocol
 
 from msgspec import Meta
 
 from wakeman.api.answer import Answer, Value
 from wakeman.core.errors import UsageError, WakemanError
-from wakeman.core.model import Agent, Plan, UnitsSpec
+from wakeman.core.model import Plan, UnitsSpec
 from wakeman.core.model.plan import DEFAULT_EXECUTOR, Network
 from wakeman.core.plan.parser import read_plan
 from wakeman.ports import World
@@ -72,9 +72,6 @@ class LocalFacts(Protocol):
     ) -> tuple[str, list[tuple[str, str]]] | None:
         """Return the plan's client and the faults of its settings, each with the fix; None if they are not known."""
 
-    def profiles(self, world: World, plan: Plan) -> tuple[Mapping[str, tuple[Agent, str]], Sequence[str]]:
-        """Return every agent profile with its origin, and why pages are passed over. Raises: UsageError."""
-
     def world(self, state: str | None, by: str) -> World:
         """Compose the real world."""
 
@@ -99,21 +96,25 @@ def doctor(
     return Answer(Diagnosis(findings=tuple(found)), mends, ok=not missing, code=int(missing))
 
 
-def agents(world: World, here: LocalFacts, file: str | None) -> Answer[Profiles]:
-    """List the agent profiles, including those of a plan file."""
-    known, passed_over = here.profiles(world, _plan(world, file))
+def agents(world: World, file: str | None) -> Answer[Profiles]:
+    """List the agent profiles, including those of a plan file. Raises: UsageError for a file that cannot be read."""
+    found = world.agents(_plan(world, file), os.path.dirname(os.path.abspath(file or "plan")))
+    if found.broken:
+        raise UsageError(found.broken, "fix the file")
     listed = (
         AgentProfile(
             name=name,
-            origin=origin,
+            origin=found.origins.get(name, "plan"),
             description=agent.description,
             prompt=agent.prompt,
             tools=agent.tools,
             model=agent.model,
         )
-        for name, (agent, origin) in known.items()
+        for name, agent in found.known.items()
+        if name not in found.faults
     )
-    return Answer(Profiles(agents=tuple(listed)), ("wakeman init",), notes=tuple(passed_over))
+    notes = (*found.notes, *(f"{fault}: no worker can be given it" for fault in found.faults.values()))
+    return Answer(Profiles(agents=tuple(listed)), ("wakeman init",), notes=notes)
 
 
 # --- probes ---------------------------------------------------------------------------------------------------
@@ -162,14 +163,14 @@ def _origin(world: World, option: str | None) -> str:
     return "marked by .wakeman, the nearest upwards" if marked else "the user's own: no marked state/ upwards"
 
 
-def _profiles(world: World, here: LocalFacts, __: str | None) -> Iterator[Finding]:
-    try:
-        known, passed_over = here.profiles(world, NO_PLAN)
-    except WakemanError as fault:
-        yield Finding("agents.json", "missing", str(fault), fault.hint)
+def _profiles(world: World, _: LocalFacts, __: str | None) -> Iterator[Finding]:
+    found = world.agents(NO_PLAN, "")
+    if found.broken:
+        yield Finding("agents.json", "missing", found.broken, "fix the file")
         return
-    yield Finding("agents.json", "ok", f"{len(known)} profiles")
-    yield from (Finding("agents", "ok", note) for note in passed_over)
+    yield Finding("agents.json", "ok", f"{len(found.known)} profiles")
+    yield from (Finding("agents", "ok", note) for note in found.notes)
+    yield from (Finding("agents", "weak", fault, "fix the file") for fault in found.faults.values())
 
 
 def _client_programs(world: World, here: LocalFacts, _: str | None) -> Iterator[Finding]:

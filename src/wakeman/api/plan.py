@@ -15,6 +15,7 @@ from wakeman.api.status import Status, after, describe, following
 from wakeman.core.errors import PlanError, UnknownNameError, UsageError
 from wakeman.core.log import events as e
 from wakeman.core.model import Deployment, Plan
+from wakeman.core.plan.shares import difference
 from wakeman.core.plan.template import closest, nearest
 from wakeman.core.policy import review
 from wakeman.core.policy.limits import every
@@ -71,6 +72,7 @@ class PlannedDeployment(Value, frozen=True, kw_only=True):
     every: Annotated[float, Meta(description="Seconds between two alarms.")]
     at_once: Annotated[int | None, Meta(description="Workers that run at the same time at most; null for all.")]
     stagger: Annotated[float, Meta(description="Seconds between two launches.")]
+    profiles: Annotated[Mapping[str, str], Meta(description="Profiles that are used, and where each comes from.")]
     auto_approve: Annotated[Literal[False, "edits", "all"], Meta(description="What agents may do without asking.")]
     confined: Annotated[str | None, Meta(description="What confines the workers; null for nothing.")]
     stage: Annotated[bool, Meta(description="Outputs are staged and moved into place when they pass.")]
@@ -148,6 +150,7 @@ def plan(world: World, prepared: PreparedPlan, file: str) -> Answer[PlannedDeplo
         every=every(Deployment(plan=prepared.plan)),
         at_once=workers.at_once,
         stagger=workers.stagger,
+        profiles=dict(prepared.origins),
         auto_approve=workers.auto_approve,
         confined=previews[0].confined,
         stage=workers.stage,
@@ -186,8 +189,11 @@ def _refusal(world: World, d: Deployment) -> str:
 
 def amend(world: World, name: str, prepared: PreparedPlan) -> Answer[Status]:
     """Change the plan of an open deployment for workers that are not launched yet."""
-    answer = after(world, deploy.amend(world, name, prepared))
-    return msgspec.structs.replace(answer, notes=(*_as_notes(prepared), *answer.notes))
+    before = world.logs.read(name).plan
+    d = deploy.amend(world, name, prepared)
+    answer = after(world, d)
+    changed = [f"changed: {line}" for line in difference(before, d.plan)] or ["nothing in the plan has changed"]
+    return msgspec.structs.replace(answer, notes=(*_as_notes(prepared), *changed, *answer.notes))
 
 
 def find_prompt(data: PlannedDeployment, name: str) -> str:

@@ -7,13 +7,16 @@ from collections.abc import Iterator, Mapping
 from wakeman.core.log import events as e
 from wakeman.core.log.hash_chain import Divergence
 from wakeman.core.model import INTERNAL_ERROR, Deployment, FileFingerprint, Verdict, VerifySpec
+from wakeman.core.plan.shares import profile_digest
 from wakeman.core.policy import staging
 from wakeman.core.policy.quality import Facts, judge_unit
 
 
 def passed_over(d: Deployment, event: e.Event) -> Iterator[Divergence]:
-    """Yield a divergence for each verdict of an observation that contradicts its fingerprints."""
+    """Yield a divergence for each verdict that contradicts its fingerprints, and each profile that does its digest."""
     data = event.data
+    if isinstance(data, e.Planned | e.Amended):
+        yield from _other_profiles(event, data)
     if not isinstance(data, e.Looked):
         return
     for verdict in data.verdicts:
@@ -22,6 +25,14 @@ def passed_over(d: Deployment, event: e.Event) -> Iterator[Divergence]:
         yield from _passed_over(d, event, verdict, own.verify, staging.installed(d, unit))
     for verdict in data.staged:
         yield from _passed_over(d, event, verdict, d.plan.verify, None)
+
+
+def _other_profiles(event: e.Event, data: e.Planned | e.Amended) -> Iterator[Divergence]:
+    for profile in data.profiles:
+        agent = data.plan.agents.get(profile.name)
+        found = profile_digest(agent) if agent is not None else "none"
+        if found != profile.digest:
+            yield Divergence(event.seq, "evidence", f"the profile {profile.name!r} with digest {found}", profile.digest)
 
 
 def _passed_over(

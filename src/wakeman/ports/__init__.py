@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from wakeman.ports.machine import Machine as Machine
     from wakeman.ports.machine import Ran as Ran
     from wakeman.ports.parser import Parser as Parser
+    from wakeman.ports.profiles import FoundProfiles as FoundProfiles
     from wakeman.ports.registry import Registry as Registry
     from wakeman.ports.repository import Branch as Branch
     from wakeman.ports.repository import Git as Git
@@ -63,6 +64,7 @@ _MODULES = {
     "timer": ("SOON", "Job", "Timer"),
     "files": ("STATE_MARKER", "EntryKind", "Installed", "PathEntry", "Files"),
     "parser": ("Parser",),
+    "profiles": ("FoundProfiles",),
     "machine": ("OUT_BYTES_MAX", "Ran", "Machine"),
     "watcher": ("FileChanges", "Watch", "Watcher"),
     "confiner": ("Confiner", "Reach"),

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
-    from wakeman.core.model import Agent, Deployment, Host, Plan, WakeTarget
+    from wakeman.core.model import Deployment, Host, Plan, WakeTarget
     from wakeman.ports.client import Harness
     from wakeman.ports.clock import Clock
     from wakeman.ports.confiner import Confiner
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from wakeman.ports.log_store import Logs
     from wakeman.ports.machine import Machine
     from wakeman.ports.parser import Parser
+    from wakeman.ports.profiles import FoundProfiles
     from wakeman.ports.registry import Registry
     from wakeman.ports.repository import Git
     from wakeman.ports.terminal import Terminal
@@ -42,7 +43,7 @@ class World(Struct, frozen=True):
     parser: Callable[[], Parser]  # as the watcher
     git: Callable[[], Git]  # as the watcher
     host: Callable[[Plan, str, str], Host]  # (plan, root, deployment directory) -> the absolute world
-    agents: Callable[[Plan], Mapping[str, Agent]]  # profiles by name: the plan's own, then the user's
+    agents: Callable[[Plan, str], FoundProfiles]  # the profiles for a plan in a directory
     wrapper: Callable[[], bytes]  # the script around each worker
     hook: Callable[[], bytes]  # the script that stores what a client reports
     guard: Callable[[], bytes]  # the script that allows or denies its writes

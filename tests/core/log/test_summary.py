@@ -12,6 +12,7 @@ from wakeman.core.model import (
     Alarm,
     FileFingerprint,
     Host,
+    Identity,
     Observation,
     Plan,
     Rejection,
@@ -34,6 +35,7 @@ SAID: list[tuple[e.Fact, str]] = [
     (e.Armed(alarm=Alarm("at", 1, DUE, "7"), why="first"), "at 7 for 21:45:00 UTC, first"),
     (e.Armed(alarm=Alarm("tmux", 1, DUE), why="head", weak="no atd"), "tmux for 21:45:00 UTC, head; weak: no atd"),
     (e.Disarmed(generation=3), "generation 3"),
+    (e.Adopted(identity=Identity(machine="0123456789", uid=7, pid_namespace=2)), "live on 01234567 as user 7"),
     (e.Looked(mono=1.0, boot="b"), "nothing new"),
     (
         e.Looked(
@@ -51,6 +53,7 @@ SAID: list[tuple[e.Fact, str]] = [
     (e.Progressed(written=1, total=2), "1/2 units written"),
     (e.Conflicted(path="/w/x", written=DUE), '"/w/x", in nobody\'s place'),
     (e.Conflicted(path="/w/x", written=DUE, unit="a", owner="w", more=3), '"/w/x", in the place of a (w), and 3 more'),
+    (e.Unsynced(unit="a", why="a.out: no room"), "a: a.out: no room"),
     (e.Decided(row="sleep", looked=1, why="0/1 units done"), "sleep: 0/1 units done"),
     (e.Decided(row="wrap up", looked=1, then=("close",), why="1/1", held=True), "wrap up -> close (held): 1/1"),
     (e.Decided(row="investigate", looked=1, why="waiting: x"), 'investigate: "waiting: x"'),

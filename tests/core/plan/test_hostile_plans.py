@@ -97,3 +97,9 @@ def test_a_key_of_very_many_parts_is_refused_before_it_costs_time() -> None:
 
     assert (f"w.toml:2: found a key of more than {KEY_PARTS_MAX} parts",) == caught.value.problems
     assert 1 == tomllib.loads("a.b.c = 1")["a"]["b"]["c"]
+
+
+@pytest.mark.parametrize("text", ['{"a":%s}', '{"a":%s]', '{"a":[%s,}'])
+def test_a_number_of_more_digits_than_python_reads_ends_no_reading(text: str) -> None:
+    with pytest.raises(PlanError):
+        read_plan(text % ("9" * 5000), "plan.json")

@@ -216,6 +216,14 @@ def test_nothing_at_all_lacks_a_name_and_units() -> None:
         ),
         ('agents.lib = {"description": "d"}', "agents.lib.prompt: missing; expected a string"),
         (
+            'agents.lib = {"description": "d", "prompt": " "}',
+            "agents.lib.prompt: found nothing but blanks; expected text: clients refuse it",
+        ),
+        (
+            'agents.lib = {"description": "", "prompt": "p"}',
+            "agents.lib.description: found nothing but blanks; expected text: clients refuse it",
+        ),
+        (
             'cleanup.sweep = [{"session": "v*", "sessions": "v*"}]',
             "cleanup.sweep[0].session: unknown key; did you mean 'sessions'?",
         ),

@@ -12,6 +12,7 @@ from wakeman.core.model import (
     Deployment,
     LimitsSpec,
     Observation,
+    OpenIntent,
     Plan,
     StuckSpec,
     Unit,
@@ -137,6 +138,37 @@ def test_nobody_is_tried_again_whose_launch_is_open() -> None:
     assert (False, None) == (may_retry(deployment(one), one), soonest(deployment(one)))
 
 
+@pytest.mark.parametrize(
+    ("bar", "soon"), [({}, 0.0), ({"barred": "a key was refused"}, None), ({"failed_launches": 99}, None)], ids=str
+)
+def test_while_launches_are_barred_only_who_is_asked_for_is_tried_again(
+    bar: dict[str, object], soon: float | None
+) -> None:
+    one = worker(ended_by="machine")
+    d = deployment(one, **bar)
+    unasked, at = may_retry(d, one), soonest(d)
+    one.again = True
+
+    assert (not bar, soon, True) == (unasked, at, may_retry(d, one))
+
+
+def test_who_is_asked_for_does_not_wait_for_its_back_off() -> None:
+    d = deployment(one := worker())
+    unasked = may_retry(d, one)
+    one.again = True
+
+    assert (False, True) == (unasked, may_retry(d, one))
+
+
+def test_no_attempt_is_owed_for_what_passes_and_is_being_promoted() -> None:
+    d = deployment(one := worker())
+    d.plan = msgspec.structs.replace(d.plan, workers=WorkersSpec(stage=True))
+    before = owed(d, one)
+    d.intents[7] = OpenIntent(seq=7, action="install", at=NOW, worker="a", target="a/1")
+
+    assert (True, False) == (before, owed(d, one))
+
+
 def test_the_soonest_is_the_first_of_several() -> None:
     late, early = worker("a", spent=4), worker("b", over=999.0)
     d = deployment(late, early)
@@ -171,6 +203,10 @@ def test_a_worker_is_not_settled_while_processes_of_its_attempt_are_left() -> No
 
     assert attempt_is_over(deployment(one := worker(code=0)), one)
     assert not attempt_is_over(deployment(one := worker(code=0, observation=left)), one)
+
+
+def test_a_worker_whose_launch_is_open_is_not_settled() -> None:
+    assert not attempt_is_over(deployment(one := worker(code=0, intent=7)), one)
 
 
 def test_the_jitter_of_an_attempt_is_the_same_for_ever() -> None:

@@ -70,6 +70,10 @@ HOLDS: list[dict[str, object]] = [
 ]
 
 
+def test_who_is_being_launched_is_not_due_once_more() -> None:
+    assert ["b"] == due_launches(deployment(worker("a", intent=7), worker("b")))
+
+
 @pytest.mark.parametrize("hold", HOLDS, ids=str)
 def test_what_holds_launches_up_leaves_nobody_due_and_no_stagger_to_wait_for(hold: dict[str, object]) -> None:
     free = deployment(worker("a"), worker("b"), stagger=5.0)

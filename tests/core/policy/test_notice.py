@@ -10,6 +10,7 @@ import pytest
 
 from wakeman.core.log import events as e
 from wakeman.core.model import (
+    INTERNAL_ERROR,
     Alarm,
     Deployment,
     FileFingerprint,
@@ -139,6 +140,41 @@ def test_a_notice_keeps_to_its_length_whatever_it_has_to_tell() -> None:
     assert text.endswith("Do not do the units yourself.")
 
 
+FRAME = "AT wake-up: night: sleep: 0/1 done, {} you ({}). Next: wakeman status night. Do not do the units yourself."
+ROOM = notice.NOTICE_CHARS_MAX - len(FRAME.format("9 need", ""))
+"""Characters of questions that several workers may have in a notice."""
+
+
+@pytest.mark.parametrize(
+    ("lengths", "told"),
+    [
+        ([10], 1),
+        ([10, 10, 10], 3),
+        ([ROOM // 2, ROOM - ROOM // 2 - len("; ")], 2),
+        ([ROOM // 2, ROOM - ROOM // 2 - len("; ") + 1], 1),
+        ([ROOM - 1], 1),
+        ([ROOM], 0),
+        ([ROOM, 10], 0),
+        ([10, 10, ROOM], 2),
+        ([10, ROOM, 10], 1),
+        ([10, 10, 10, ROOM], 3),
+        ([ROOM + 10], 0),
+        ([ROOM + 10, 10], 0),
+    ],
+    ids=str,
+)
+def test_of_many_questions_the_first_are_told_whole_and_the_others_counted(lengths: list[int], told: int) -> None:
+    says = [str(n) * length for n, length in enumerate(lengths)]
+    due = [notice.Cause("ask", each[:1], each) for each in says]
+
+    text = notice.message(changed(night(), edition=2), SLEEP, due)
+
+    words = [*says[:told], *([f"{len(says) - told} more"] if told < len(says) else [])]
+    count = "1 needs" if len(says) == 1 else f"{len(says)} need"
+    assert FRAME.format(count, "; ".join(words)) == text
+    assert len(text) <= notice.NOTICE_CHARS_MAX
+
+
 def test_a_person_is_needed_while_a_question_stands() -> None:
     blind = WorkerState(name="w", session="w", state="running", unknowns=3)
     held, broken = night(), night()
@@ -195,6 +231,11 @@ def of(**fields: object) -> Deployment:
     return night(changed(WorkerState(name="w", session="w", state="running", units=["a"]), **fields))
 
 
+def unlaunched(name: str, why: str, over: float, by: Any = "launch") -> WorkerState:
+    """Return a worker that has ended, and gets no other attempt."""
+    return WorkerState(name=name, session=name, state="exited", ended_by=by, why=why, over=over)
+
+
 def left(processes: int, ends: int) -> Deployment:
     seen = Observation(worker="w", attempt=1, session="exited", processes=processes)
     return of(state="exited", attempt=1, ended_by="itself", code=0, observation=seen, ends=ends)
@@ -231,6 +272,7 @@ def awaited(d: Deployment) -> Deployment:
 
 GENERATION = {"generation": 4}
 ALARM = Alarm(kind="at", generation=4, due=NOW)
+UNSEEN = Observation("w", 0, "unknown", why=f"{INTERNAL_ERROR} KeyError")
 NO_VERDICT = "review_1 gave no verdict: wakeman retry night/review_1, or waive review_1"
 
 TROUBLES: list[tuple[str, Deployment, list[tuple[str, str]]]] = [
@@ -313,6 +355,39 @@ TROUBLES: list[tuple[str, Deployment, list[tuple[str, str]]]] = [
         "several changed behind the last review",
         with_another(reviewing()),
         [("ask:review:late:1", "a changed behind its last review: wakeman waive, or reject")],
+    ),
+    (
+        "of two, one whom an error of ours hides",
+        night(stuck(asked=False, unknowns=3, observation=UNSEEN), stuck(name="v", asked=False)),
+        [("ask:unseen:w:0", "w cannot be looked at, by an error of Wakeman's own")],
+    ),
+    (
+        "a key, in words of ours",
+        changed(of(), barred="401\n", edition=2),
+        [("ask:barred", "no launches: a key or a login was refused: wakeman unpause")],
+    ),
+    (
+        "a question, in words of ours",
+        changed(night(stuck()), edition=2),
+        [("ask:w:0:waiting:34fc8027", "w: waiting: asks for something, 12 min")],
+    ),
+    (
+        "changed behind the last review, with its name as a quotation",
+        changed(reviewing(), edition=2),
+        [("ask:review:late:1", '"a" changed behind its last review: wakeman waive, or reject')],
+    ),
+    (
+        "three launches failed, for reasons that are known",
+        changed(
+            night(unlaunched("v", "no room", 5.0), unlaunched("w", "no tmux", 9.0), unlaunched("x", "old", 1.0)),
+            failed_launches=3,
+        ),
+        [("ask:launches", "3 launches in a row failed: no tmux")],
+    ),
+    (
+        "three launches failed, and another has ended since",
+        changed(night(unlaunched("v", "no room", 5.0), unlaunched("w", "over", 9.0, by="itself")), failed_launches=3),
+        [("ask:launches", "3 launches in a row failed: no room")],
     ),
     ("changed, with a round left", reviewing(rounds=2), []),
     ("changed, with another verdict to come", awaited(reviewing()), []),
@@ -448,6 +523,10 @@ CAUSES: list[tuple[dict[str, Any], str]] = [
     ({"reason": "limited", "why": "do as I say"}, "usage limit"),
     ({"reason": "limited", "until": LATE}, "usage limit until 2026-01-05 21:30 UTC"),
     ({"reason": "error", "why": "do as I say"}, "its client reports an error"),
+    (
+        {"reason": "error", "observation": Observation("w", 1, "running")},
+        "its client reports an error",
+    ),
     (
         {"reason": "error", "observation": Observation("w", 1, "running", fault="auth")},
         "its key or login was refused",

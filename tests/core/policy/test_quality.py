@@ -136,6 +136,19 @@ def test_an_output_must_be_its_workers_own_and_finished(facts: dict[str, Any], p
     assert ((f"{OUT}: {problem}",) if problem else ()) == found
 
 
+@pytest.mark.parametrize(
+    ("astray", "told"),
+    [
+        ({}, (f"{OUT}: missing",)),
+        ({"another": "a directory"}, (f"{OUT}: missing",)),
+        ({OUT: "a directory, expected a file"}, (f"{OUT}: missing", f"{OUT}: a directory, expected a file")),
+    ],
+    ids=str,
+)
+def test_what_is_in_the_place_of_a_missing_output_is_named(astray: dict[str, str], told: tuple[str, ...]) -> None:
+    assert told == problems(VerifySpec(), Facts(astray=astray))
+
+
 def test_several_outputs_are_weighed_together() -> None:
     unit = Unit(name="a", outputs=("x", "y"), input="i")
     facts = Facts(marks={"x": mark(60, path="x"), "y": mark(60, path="y")}, input=mark(100))

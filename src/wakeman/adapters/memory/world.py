@@ -17,7 +17,7 @@ from wakeman.adapters.memory.registry import MemoryRegistry
 from wakeman.adapters.memory.sessions import Act, MemoryHarness, MemorySessions
 from wakeman.adapters.memory.watch import MemoryWatcher
 from wakeman.core.model import Agent, Deployment, Host, Plan, WakeTarget
-from wakeman.ports import Harness, Report, Terminal, World
+from wakeman.ports import FoundProfiles, Harness, Report, Terminal, World
 
 
 @dataclass
@@ -67,7 +67,7 @@ class MemoryWorld:
             parser=lambda: self.parser,
             git=lambda: self.git,
             host=self._host,
-            agents=lambda plan: {**self.agents, **plan.agents},
+            agents=lambda plan, _: FoundProfiles({**self.agents, **plan.agents}, dict.fromkeys(plan.agents, "plan")),
             wrapper=lambda: b"",
             hook=lambda: b"",
             guard=lambda: b"",

@@ -7,6 +7,7 @@ from wakeman.core.model.deployment import (
     Host,
     Identity,
     Outcome,
+    RecordedProfile,
     Repository,
     attempt_id,
 )
@@ -96,6 +97,7 @@ __all__ = [
     "Plan",
     "PromotedFile",
     "Reason",
+    "RecordedProfile",
     "Rejection",
     "Repository",
     "Review",

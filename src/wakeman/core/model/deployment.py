@@ -44,6 +44,17 @@ class Confinement(Struct, frozen=True, omit_defaults=True):
     """What of the network it leaves."""
 
 
+class RecordedProfile(Struct, frozen=True, omit_defaults=True):
+    """What tells the profile that workers get from another; its text is among the plan's `agents`."""
+
+    name: str
+    """Its name."""
+    digest: str
+    """SHA-256 of the profile, in hex."""
+    origin: str = ""
+    """Where it was found: the path of a file; `plan`; `wakeman` for a built-in one."""
+
+
 class Repository(Struct, frozen=True, omit_defaults=True):
     """The git repository of the workers' trees, as it was at `up`."""
 
@@ -117,6 +128,7 @@ class Deployment(Struct):
     name: str = ""
     digest: str = ""
     edition: int = 0  # of the tables that judge this log
+    profiles: dict[str, str] = {}  # name -> digest of the profile that attempts get; older logs have none
     plan: Plan = Plan(name="", units=UnitsSpec())  # the first line of every log fills in these two
     reviewing: Plan | None = None  # `plan` as it holds for reviewers, from the enrolment of the first on
     host: Host = Host(root="/", directory="", python=())

@@ -37,7 +37,7 @@ def mend_json(text: str) -> tuple[list[Slip], str | None]:
     walk = _JsonWalk(text)
     mended = "".join(walk.pieces())
     try:
-        json.loads(mended)
+        json.loads(mended, parse_int=str)  # its value does not matter, and Python reads 4,300 digits at most
     except json.JSONDecodeError as fault:
         excerpt = " ".join(mended[fault.pos :].split())[:SHOWN_CHARS_MAX]
         told = f"found {excerpt or 'the end'}; expected JSON: a key in quotes, ':', its value, ','"

@@ -186,7 +186,10 @@ def _parse_mended(text: str, where: str, *, json: bool) -> tuple[Mapping[str, ob
             told = tuple(f"{where}:{slip.line}: {_spelled(slip.path)}{slip.text}" for slip in slips)
             raise PlanError(told) from fault
         text = mended
-        given = msgspec.json.decode(text) if json else tomllib.loads(text)
+        try:
+            given = msgspec.json.decode(text) if json else tomllib.loads(text)
+        except ValueError as other:  # a number of more digits than can be read
+            raise PlanError((f"{where}: found {str(other)[:1].lower()}{str(other)[1:]}",)) from other
     return given, text, [*slips, *(keys_twice(text) if json else ())]
 
 

@@ -14,7 +14,7 @@ import msgspec
 from wakeman.core import names
 from wakeman.core.errors import PlanError
 from wakeman.core.gate import Refused, decode_json
-from wakeman.core.model import Plan, Share, Unit, UnitsSpec
+from wakeman.core.model import Agent, Plan, Share, Unit, UnitsSpec
 from wakeman.core.plan.conflicts import escape_pattern
 from wakeman.core.plan.template import render
 
@@ -147,6 +147,13 @@ def plan_digest(plan: Plan) -> str:
     import json
 
     return hashlib.sha256(json.dumps(msgspec.to_builtins(plan), sort_keys=True).encode()).hexdigest()
+
+
+def profile_digest(agent: Agent) -> str:
+    """Return the hash of a profile."""
+    import json
+
+    return hashlib.sha256(json.dumps(msgspec.to_builtins(agent), sort_keys=True).encode()).hexdigest()
 
 
 def difference(old: Plan, new: Plan) -> list[str]:

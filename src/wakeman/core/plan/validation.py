@@ -253,6 +253,13 @@ def _variables(plan: Plan) -> Iterator[Problem]:
             yield Problem(("workers", "env", name), text)
 
 
+def _blank_profiles(plan: Plan) -> Iterator[Problem]:
+    for name, agent in plan.agents.items():
+        for key in ("description", "prompt"):
+            if not getattr(agent, key).strip():
+                yield Problem(("agents", name, key), "found nothing but blanks; expected text: clients refuse it")
+
+
 def _receivers(plan: Plan) -> Iterator[Problem]:
     for at, target in enumerate(plan.wake.to):
         path = ("wake", "to", at)
@@ -285,7 +292,7 @@ def _allowed(scope: Sequence[str], own: Sequence[str] | None) -> Sequence[str] |
 
 RULES = (
     _forms, _unexpanded, _one_source, _sources, _output_problems, _prompt, _command, _review_problems, _arguments,
-    _isolation_problems, _confined, _variables, _receivers, _positive, _templates,
+    _isolation_problems, _confined, _variables, _blank_profiles, _receivers, _positive, _templates,
 )  # fmt: skip
 """Every rule, as a function from plan to problems."""
 

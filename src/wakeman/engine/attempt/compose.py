@@ -14,7 +14,7 @@ from msgspec import Struct
 from wakeman.core.errors import ProgramError
 from wakeman.core.model import Agent, Deployment, Host, Plan, WorkersSpec, WorkerState, attempt_id
 from wakeman.core.plan.conflicts import claimed
-from wakeman.core.plan.shares import task_text, units_listing
+from wakeman.core.plan.shares import profile_digest, task_text, units_listing
 from wakeman.core.plan.template import render
 from wakeman.core.policy import review
 from wakeman.core.policy.attempts import missing
@@ -43,6 +43,7 @@ class Attempt(Struct, frozen=True):
     agent_session: str
     resume: bool
     adopts: bool  # its harness starts the session
+    profile: str  # digest of the profile that it gets, if the log names one
 
 
 def prepared(world: World, d: Deployment, worker: WorkerState) -> Attempt:
@@ -174,7 +175,7 @@ def compose_attempt(
         prompt_file=layout.prompt_file(host, worker),
         units_file=layout.units_file(host, worker),
         agent_name=plan.workers.agent or "",
-        agent=_recorded_profile(world, plan),
+        agent=_recorded_profile(world, plan, host.root),
         agent_session=worker.agent_session,
         resume=worker.resumed,
         cwd=world.files.resolve([cwd])[cwd],  # as the client itself will see it
@@ -217,10 +218,19 @@ def prompt_text(task: Task, command: Command) -> str:
     return f"{command.preface}\n\n{task.prompt}" if command.preface else task.prompt
 
 
-def _recorded_profile(world: World, plan: Plan) -> Agent | None:
-    """Return the profile of a plan's workers: the one that `up` recorded. Logs of the version before have none."""
+def _recorded_profile(world: World, plan: Plan, root: str) -> Agent | None:
+    """Return the profile of a plan's workers: the one that `up` recorded. Logs of the version before have none.
+
+    Raises: ProgramError when there is none: nobody is started without the profile that the plan names.
+    """
     name = plan.workers.agent
-    return (plan.agents.get(name) or world.agents(plan).get(name)) if name else None
+    if not name or name in plan.agents:
+        return plan.agents.get(name or "")
+    found = world.agents(plan, root)
+    if name in found.known and not found.fault(name):
+        return found.known[name]
+    why = found.fault(name) or "found none of that name"
+    raise ProgramError(f"workers.agent: {name!r} is not in this older log, and there {why}: put it back, or amend")
 
 
 def _task_text(world: World, d: Deployment, worker: WorkerState, names: Mapping[str, str]) -> str:
@@ -294,6 +304,7 @@ def prepare_attempt(world: World, d: Deployment, worker: WorkerState) -> Attempt
         agent_session=worker.agent_session,
         resume=worker.resumed,
         adopts=world.harness(plan.workers.harness).adopts,
+        profile=profile_digest(task.agent) if task.agent is not None and d.profiles else "",
     )
 
 

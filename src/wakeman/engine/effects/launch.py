@@ -36,6 +36,7 @@ class Ready(Struct, frozen=True):
     digest: str = ""
     agent_session: str = ""
     resume: bool = False
+    profile: str = ""
 
 
 class Established(Struct, frozen=True):
@@ -87,16 +88,23 @@ class Prepare(Struct, frozen=True):
                 refused[name] = sanitise(redact(str(fault)), 500)
         return PreparedAttempts(
             ready=tuple(
-                Ready(each.worker, compose.argv_digest(each.start), each.agent_session, each.resume) for each in ready
+                Ready(each.worker, compose.argv_digest(each.start), each.agent_session, each.resume, each.profile)
+                for each in ready
             ),
             refused=refused,
             attempts=tuple(ready),
         )
 
     def recorded(self, d: Deployment, write: Write) -> PreparedAttempts:
-        """Read the intents; for workers without one, the outcomes have the reason."""
+        """Read the intents, but the profiles from the plan; for workers without one, the outcomes have the reason."""
         ready = tuple(
-            Ready(event.worker or "", event.data.digest, event.data.agent_session, event.data.resume)
+            Ready(
+                event.worker or "",
+                event.data.digest,
+                event.data.agent_session,
+                event.data.resume,
+                _expected_profile(d, event.worker or ""),
+            )
             for event in write
             if isinstance(event.data, e.Intended) and event.data.action == "launch" and event.worker in self.workers
         )
@@ -197,8 +205,14 @@ def _intent(d: Deployment, ready: Ready) -> e.Draft:
         units=len(missing(d, worker)),
         agent_session=ready.agent_session,
         resume=ready.resume,
+        profile=ready.profile,
     )
     return e.Draft(fact, worker=worker.name, attempt=worker.attempt + 1)
+
+
+def _expected_profile(d: Deployment, name: str) -> str:
+    """Return the digest of the profile that a worker's next attempt gets; "" in logs that do not say."""
+    return d.profiles.get(d.plan_of(d.workers[name]).workers.agent or "", "") if d.profiles else ""
 
 
 def launch_fate(made: Made) -> Fate:

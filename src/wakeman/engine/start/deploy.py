@@ -14,7 +14,7 @@ from wakeman.core.errors import UsageError
 from wakeman.core.log import events as e
 from wakeman.core.log.chunks import chunks
 from wakeman.core.log.state import apply_drafts
-from wakeman.core.model import Deployment, Host, Plan, Share
+from wakeman.core.model import Deployment, Host, Plan, RecordedProfile, Share
 from wakeman.core.names import unique
 from wakeman.core.plan import shares as planning
 from wakeman.core.plan.links import directories_above
@@ -37,6 +37,8 @@ from wakeman.ports import STATE_MARKER, Command, World
 
 FIXED = ("executor", "confine", "confine_network", "stage", "isolate", "base", "setup", "commit")
 """Keys of `[workers]` that say where workers run, where outputs are made, and what confines workers."""
+CHANGED_KEYS_MAX = 20
+"""Keys at most of which the log says that an amendment changed them."""
 INLINE_PROMPT_BYTES_MAX = 16 * 1024
 """Bytes of a prompt in the log at most; a longer one is kept in a file."""
 
@@ -52,7 +54,14 @@ def drafts(world: World, prepared: PreparedPlan, name: str) -> list[e.Draft]:
         root_id=identified(world, prepared.root),
     )
     plan = _logged_plan(prepared, host)
-    planned = e.Planned(name=name, plan=plan, digest=planning.plan_digest(prepared.plan), host=host, edition=EDITION)
+    planned = e.Planned(
+        name=name,
+        plan=plan,
+        digest=planning.plan_digest(prepared.plan),
+        host=host,
+        edition=EDITION,
+        profiles=_recorded_profiles(prepared),
+    )
     return [e.Draft(planned), *enrolments(prepared.shares, prepared, prepared.cwd_ids)]
 
 
@@ -205,10 +214,13 @@ def amend(world: World, name: str, prepared: PreparedPlan) -> Deployment:
         if overlapping := confinement.share_overlaps(world, d, stay, new):
             raise UsageError(f"{name}: {'; '.join(overlapping)}", f"wakeman down {name}, then wakeman up FILE")
         _keep_prompts(world, d.host, prepared)
+        plan = _logged_plan(prepared, d.host)
         amended = e.Amended(
-            plan=_logged_plan(prepared, d.host),
+            plan=plan,
             digest=planning.plan_digest(prepared.plan),
             root_id=identified(world, d.host.root),
+            profiles=_recorded_profiles(prepared),
+            changed=_changed_keys(d.plan, plan),
         )
         begun = enrolments(new, prepared, cwd_ids)
         drive(world, log, protocol.amend(d, amended, begun), world.clock.now())
@@ -302,6 +314,20 @@ def _logged_plan(prepared: PreparedPlan, host: Host) -> Plan:
     digest = sha256(prepared.prompt.encode("utf-8", "surrogateescape")).hexdigest()[:12]
     moved = msgspec.structs.replace(workers, prompt="", prompt_file=layout.inside(host, f"prompt-{digest}.md"))
     return msgspec.structs.replace(plan, workers=moved)
+
+
+def _recorded_profiles(prepared: PreparedPlan) -> tuple[RecordedProfile, ...]:
+    return tuple(
+        RecordedProfile(name, planning.profile_digest(agent), prepared.origins.get(name, ""))
+        for name, agent in prepared.agents.items()
+    )
+
+
+def _changed_keys(old: Plan, new: Plan) -> tuple[str, ...]:
+    """Return the keys in which two plans differ, without their values; of many the first, and how many more."""
+    keys = [line.partition(": ")[0] for line in planning.difference(old, new)]
+    more = len(keys) - CHANGED_KEYS_MAX
+    return (*keys[:CHANGED_KEYS_MAX], *([f"{more} more"] if more > 0 else []))
 
 
 def _secrets(world: World, plan: Plan, root: str) -> bytes:

@@ -25,7 +25,7 @@ from wakeman.engine.attempt.secrets import from_home, variables
 from wakeman.engine.directories import identified
 from wakeman.engine.live import elsewhere
 from wakeman.engine.runs import latest, readable
-from wakeman.ports import OUT_BYTES_MAX, Executor, SessionInfo, World
+from wakeman.ports import OUT_BYTES_MAX, Executor, FoundProfiles, SessionInfo, World
 
 UNITS_COMMAND_TIMEOUT_S = 120.0
 """Seconds that `units.command` may take."""
@@ -59,6 +59,7 @@ class PreparedPlan(Struct, frozen=True):
     notes: tuple[str, ...] = ()  # remarks that prevent nothing
     warnings: tuple[str, ...] = ()  # what prevents nothing, and is probably a mistake; each with its line
     agents: Mapping[str, Agent] = {}  # the profiles that its workers and reviewers get, read once, by name
+    origins: Mapping[str, str] = {}  # where each of them comes from
     cwd_ids: Mapping[str, str] = {}  # by share: what tells the directory that its worker starts in from others
     at: datetime | None = None  # when the reading began
 
@@ -104,6 +105,8 @@ def prepare_plan(world: World, text: str, where: str, root: str, stdin: Callable
     if problems:
         raise PlanError(_with_line_numbers(problems, text, where))
     prompt = _prompt_template(world, plan, root)
+    named = _named_profiles(plan)
+    profiles = world.agents(plan, root) if named else FoundProfiles({})
     # In its own tree a worker finds the files of the base commit.
     outputs = {} if repository else {posixpath.join(root, path): path for unit in units for path in unit.outputs}
     there = world.files.marks(outputs)
@@ -119,9 +122,10 @@ def prepare_plan(world: World, text: str, where: str, root: str, stdin: Callable
         host=host,
         repository=repository,
         links={} if repository else _links(world, outputs),
-        notes=notes,
+        notes=(*notes, *profiles.notes),
         warnings=_with_line_numbers(_mistakes(world, plan, prompt), text, where),
-        agents=_used_profiles(world, plan),
+        agents={name: profiles.known[name] for name in named if name in profiles.known},
+        origins={name: profiles.origins.get(name, "") for name in named if name in profiles.known},
         cwd_ids=_cwd_ids(world, plan, root, shares),
         at=at,
     )
@@ -131,11 +135,10 @@ def _links(world: World, outputs: Iterable[str]) -> Mapping[str, str]:
     return find_links(world.files.resolve(directories_above(outputs)))
 
 
-def _used_profiles(world: World, plan: Plan) -> dict[str, Agent]:
-    """Return the profiles that workers and reviewers get, as they are now."""
-    named = {plan.workers.agent, plan.verify.agent if review.wanted(plan) else None} - {None}
-    known = world.agents(plan) if named else {}
-    return {name: known[name] for name in sorted(filter(None, named)) if name in known}
+def _named_profiles(plan: Plan) -> list[str]:
+    """List the names of the profiles that workers and reviewers get."""
+    named = {plan.workers.agent, plan.verify.agent if review.wanted(plan) else None}
+    return sorted(filter(None, named))
 
 
 def _cwd_ids(world: World, plan: Plan, root: str, shares: Sequence[Share]) -> dict[str, str]:
@@ -327,11 +330,14 @@ def _harness_faults(world: World, plan: Plan, _: str) -> list[str]:
     return world.harness(plan.workers.harness).problems(plan)
 
 
-def _agent_faults(world: World, plan: Plan, _: str) -> list[str]:
+def _agent_faults(world: World, plan: Plan, root: str) -> list[str]:
     wanted = plan.workers.agent
     if wanted is None:
         return []
-    known = world.agents(plan)
+    profiles = world.agents(plan, root)
+    if fault := profiles.fault(wanted):
+        return [f"workers.agent: {fault}; fix that file, or name another profile"]
+    known = profiles.known
     if wanted in known:
         size = len(msgspec.json.encode(known[wanted]))
         found = f"workers.agent: found a profile {wanted!r} of {size} bytes"
@@ -339,8 +345,8 @@ def _agent_faults(world: World, plan: Plan, _: str) -> list[str]:
             [f"{found}; expected at most {PROFILE_BYTES_MAX}, as the log keeps it"] if size > PROFILE_BYTES_MAX else []
         )
     names = ", ".join(sorted(known)) or "(none known)"
-    origin = "from [agents.NAME] or ~/.claude/agents.json"
-    return [f"workers.agent: found {wanted!r}; expected one of {names}, {origin}{nearest(wanted, known)}"]
+    sources = "from [agents.NAME], ~/.claude/agents.json or a page in .claude/agents"
+    return [f"workers.agent: found {wanted!r}; expected one of {names}, {sources}{nearest(wanted, known)}"]
 
 
 def _prompt_faults(world: World, plan: Plan, root: str) -> list[str]:

@@ -177,16 +177,13 @@ def _print_planned(data: api.PlannedDeployment) -> None:
     out(f"{data.plan}: {size}, {once} at once, {data.stagger:g} s apart")
     out(f"paths are relative to {printable(data.root)}")
     out(f"an alarm every {data.every:g} s; conflicts: none; auto_approve: {str(data.auto_approve).lower()}")
+    _print_remarks(data)
     if data.confined:
         out(f"confined: by {printable(data.confined)}")
     if data.stage:
         out("outputs are made in a stage of each attempt, and installed when they pass")
     if data.base:
         out(f"each worker gets a git work tree of its own from the commit {data.base[:12]}")
-    for note in data.notes:
-        out(f"note: {printable(note)}")
-    for warning in data.warnings:
-        out(f"warning: {printable(warning)}")
     units = {unit.unit: unit for unit in data.units}
     for worker in data.workers:
         out("")
@@ -206,6 +203,14 @@ def _print_planned(data: api.PlannedDeployment) -> None:
         out("outputs that exist already:")
         for path in data.existing:
             out(f"  {printable(path)}")
+
+
+def _print_remarks(data: api.PlannedDeployment) -> None:
+    for name, origin in data.profiles.items():
+        out(f"profile {printable(name)}: from {printable(origin)}")
+    for word, texts in (("note", data.notes), ("warning", data.warnings)):
+        for text in texts:
+            out(f"{word}: {printable(text)}")
 
 
 # --- up, run, amend -------------------------------------------------------------------------------------------

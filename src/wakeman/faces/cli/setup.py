@@ -38,7 +38,7 @@ def _diagnosis(data: api.Diagnosis) -> None:
 
 def agents(options: Namespace) -> int:
     """List profiles with their origin."""
-    return show(options, api.agents(reach(options), local, options.file), _agents)
+    return show(options, api.agents(reach(options), options.file), _agents)
 
 
 def _agents(data: api.Profiles) -> None:

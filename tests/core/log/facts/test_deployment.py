@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from tests.log import GONE, HOST, NOW, PLAN, Log
 
 from wakeman.core.log import events as e
@@ -14,6 +15,7 @@ from wakeman.core.model import (
     CleanupSpec,
     Deployment,
     FileFingerprint,
+    Identity,
     Plan,
     Rejection,
     ReviewSpec,
@@ -70,6 +72,23 @@ def test_who_is_dropped_is_gone_with_its_units_and_is_counted_no_more() -> None:
         "units.b": GONE,
         "restless.w": GONE,
     } == log.changed_by(e.Amended(plan=plan, digest="d2", dropped=("w",)))
+
+
+@pytest.mark.parametrize(("root_id", "now"), [("7:9", {"host": replace(HOST, root_id="7:9")}), ("", {})])
+def test_an_amended_plan_stands_in_the_directory_that_is_there_now(root_id: str, now: dict[str, object]) -> None:
+    assert {"digest": "d2", **now} == Log().changed_by(e.Amended(plan=PLAN, digest="d2", root_id=root_id))
+
+
+def test_who_adopts_a_deployment_makes_it_live_there_and_what_was_known_of_the_place_before_is_forgotten() -> None:
+    log = Log()
+    log.d.server, log.d.workers["w"].cwd_id = "100:1", "7:9"
+    there = Identity(machine="m", uid=1, pid_namespace=2)
+
+    assert {
+        "host": replace(HOST, identity=there, root_id="8:1"),
+        "server": "",
+        "workers.w.cwd_id": "",
+    } == log.changed_by(e.Adopted(identity=there, root_id="8:1"))
 
 
 def test_a_reviewer_that_is_dropped_gives_its_units_their_review_back() -> None:

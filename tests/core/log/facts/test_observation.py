@@ -390,3 +390,22 @@ def test_a_hook_that_tells_of_a_conflict_is_certain_of_its_writer() -> None:
     log.say(e.Conflicted(path="/r/a.out", written=NOW, unit="a", mark=ONE, inferred=False), worker="w")
 
     assert {"a.out": Wrote(ONE, "w", "w", False)} == log.d.units["a"].wrote
+
+
+# --- what the disk does not keep ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (PASSES, Verdict("a", ("not on the disk: no room",), marks=(ONE,))),
+        (FAILS, Verdict("a", ("empty", "not on the disk: no room"), marks=(ONE,))),
+        (None, Verdict("a", ("not on the disk: no room",))),
+    ],
+    ids=str,
+)
+def test_a_unit_that_is_not_on_the_disk_is_not_done_for_that_reason_too(before: Verdict | None, after: Verdict) -> None:
+    log = night()
+    log.d.units["a"].verdict = before
+
+    assert {"units.a.verdict": after} == log.changed_by(e.Unsynced(unit="a", why="no room"), worker="w")

@@ -108,6 +108,29 @@ def test_more_units_for_a_worker_change_nothing_else_of_it() -> None:
     } == used().changed_by(e.Enrolled(session="s", units=(unit,), key="other", note="other"), worker="w")
 
 
+@pytest.mark.parametrize(
+    ("before", "more", "known"),
+    [
+        (None, None, None),
+        (None, {}, {}),
+        (None, {"/p": "/disk"}, {"/p": "/disk"}),
+        ({"/p": "/disk"}, None, {"/p": "/disk"}),
+        ({"/p": "/disk"}, {"/q": "/tape"}, {"/p": "/disk", "/q": "/tape"}),
+        ({"/p": "/disk"}, {"/p": "/tape"}, {"/p": "/tape"}),
+    ],
+    ids=str,
+)
+def test_the_links_above_new_units_are_known_beside_those_above_others(
+    before: dict[str, str] | None, more: dict[str, str] | None, known: dict[str, str] | None
+) -> None:
+    log = Log()
+    log.d.links = before
+
+    log.say(e.Enrolled(session="s", links=more), worker="w")
+
+    assert known == log.d.links
+
+
 def test_a_unit_that_moves_is_judged_in_its_new_place_and_has_used_a_round() -> None:
     log = Log()
     unit = log.d.units["b"]
@@ -231,6 +254,13 @@ def test_who_met_a_usage_limit_once_is_asked_for_it_to_the_end(ended_by: Any) ->
     log.d.met = True
 
     assert "met" not in log.changed_by_move(e.Exited(why="x", ended_by=ended_by))
+
+
+def test_what_is_verified_is_on_the_disk_as_it_was_judged() -> None:
+    log, marks = used("exited"), (FileFingerprint("a.out", 1, 1),)
+    log.d.units["a"].verdict, log.d.units["b"].synced = Verdict("a", marks=marks), (FileFingerprint("b.out", 1, 1),)
+
+    assert {"units.a.synced": marks, "units.b.synced": ()} == log.changed_by_move(e.Verified())
 
 
 def test_what_is_verified_or_kept_of_a_screen_changes_no_more_than_that() -> None:

@@ -9,7 +9,18 @@ from msgspec.structs import replace
 
 from wakeman.core.log.facts.fact import Event, Fact, quoted_words, worker_of
 from wakeman.core.log.facts.worker import lift_bar
-from wakeman.core.model import Alarm, Deployment, Host, Identity, Outcome, Plan, Rejection, Review, UnitState
+from wakeman.core.model import (
+    Alarm,
+    Deployment,
+    Host,
+    Identity,
+    Outcome,
+    Plan,
+    RecordedProfile,
+    Rejection,
+    Review,
+    UnitState,
+)
 from wakeman.core.policy import review
 
 Verb = Literal["stop", "retry", "waive", "reject", "accept", "pause", "unpause", "amend", "down", "send", "check"]
@@ -31,10 +42,13 @@ class Planned(Fact, frozen=True):
     edition: int = 0
     """Edition of the decision tables that the log is judged by to its end. 0: attempts follow at once; 1: they back
     off; 2: what workers said is quoted where an agent reads it, and no part of a notice."""
+    profiles: tuple[RecordedProfile, ...] = ()
+    """The profiles that workers and reviewers get; empty in older logs."""
 
     def apply(self, d: Deployment, event: Event) -> None:
         d.name, d.digest, d.host = self.name, self.digest, self.host
         review.adopt_plan(d, self.plan)
+        d.profiles = {profile.name: profile.digest for profile in self.profiles}
         d.edition = self.edition
         d.started = event.at
 
@@ -73,12 +87,17 @@ class Amended(Fact, frozen=True):
     """Workers that were removed before they were launched."""
     root_id: str = ""
     """As in the host of `planned`, as it is now; empty in older logs."""
+    profiles: tuple[RecordedProfile, ...] = ()
+    """As in `planned`, as they are now."""
+    changed: tuple[str, ...] = ()
+    """Keys of the plan that have another value, the profiles' among them."""
 
     def apply(self, d: Deployment, event: Event) -> None:
         d.digest = self.digest
         if self.root_id:
             d.host = replace(d.host, root_id=self.root_id)
         review.adopt_plan(d, self.plan)
+        d.profiles = {profile.name: profile.digest for profile in self.profiles}
         for name in self.dropped:
             d.restless.pop(name, None)
             for unit in d.workers.pop(name).units:
@@ -88,7 +107,8 @@ class Amended(Fact, frozen=True):
                         d.units[given].reviews -= 1
 
     def summary(self) -> str:
-        return f"plan {self.digest[:8]}" + (f", without {', '.join(self.dropped)}" if self.dropped else "")
+        without = f", without {', '.join(self.dropped)}" if self.dropped else ""
+        return f"plan {self.digest[:8]}{without}" + (f", changed: {', '.join(self.changed)}" if self.changed else "")
 
 
 class Armed(Fact, frozen=True):

@@ -102,6 +102,8 @@ class Intended(Fact, frozen=True):
     """For a launch: id of the client's conversation."""
     resume: bool = False
     """For a launch: it continues that conversation."""
+    profile: str = ""
+    """For a launch: SHA-256 of the profile that the attempt gets, in hex; empty without one, and in older logs."""
     confirm: bool = False
     """For a text: a later observation shows whether it arrived."""
     before: str = ""
