@@ -11,6 +11,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -23,7 +24,7 @@ from tests.agents.clients import KEY, KINDS, PLACES, QUIET
 from tests.agents.models import Turn, serving
 
 FAILURES = Path(__file__).parents[1] / "adapters" / "failures"
-PATIENCE = 75.0
+PATIENCE = float(os.environ.get("WAKEMAN_PATIENCE", "75"))
 """Seconds after which a client that neither ends nor gives up is recorded as it is then: it retries by itself."""
 KEPT_LINES = 12
 """Last lines of a stream or transcript that are kept."""
@@ -126,6 +127,8 @@ WAYS: dict[str, Way] = {
 }
 LASTING = {"claude": {"CLAUDE_CODE_MAX_RETRIES": "10"}}
 """Variables with which a client retries as it does by itself."""
+TELLING = ("claude-", "codex-")
+"""Clients whose screen says that they retry."""
 MODES = ("print", "live", "retrying")
 """`retrying` is a live session that has not given up yet."""
 
@@ -137,7 +140,7 @@ def cases() -> list[str]:
         name
         for name in found
         if not (name.startswith("aider-") and "-print-" not in name)
-        and ("-retrying-" not in name or name.endswith(("-500", "-529", "-refused")))
+        and ("-retrying-" not in name or (name.startswith(TELLING) and name.endswith(("-500", "-529", "-refused"))))
     ]
 
 
@@ -180,6 +183,7 @@ def _turn(client: str, way: Way) -> Turn:
                 401: "UNAUTHENTICATED",
                 403: "PERMISSION_DENIED",
                 429: "RESOURCE_EXHAUSTED",
+                500: "INTERNAL",
             }
             error = {"code": status, "message": way.error, "status": names.get(status, "UNAVAILABLE")}
         body = {"type": "error", "error": error} if client == "claude" else {"error": error}
@@ -264,6 +268,7 @@ def _printed(place: Path, env: dict[str, str], argv: list[str], client: str) -> 
             cwd=place / "work",
             env=env,
             stdin=subprocess.DEVNULL,
+            start_new_session=True,
             stdout=out,
             stderr=out if client == "aider" else errors,
         )
@@ -271,7 +276,7 @@ def _printed(place: Path, env: dict[str, str], argv: list[str], client: str) -> 
             code: int | None = run.wait(PATIENCE)
         except subprocess.TimeoutExpired:
             code = None
-            run.kill()
+            os.killpg(run.pid, signal.SIGKILL)
             run.wait()
     stream = (place / "stream").read_text(errors="replace")
     return {"code": code, "stream": _tail(stream), "errors": _tail((place / "errors").read_text(errors="replace"), 20)}
@@ -281,7 +286,7 @@ GIVEN_UP = {
     "claude": r"for \d+s\n|API Error|Credit balance|API key|hit your|limit reached|Please run /login",
     "codex": r"■ ",
     "gemini": r"✕ |Error",
-    "opencode": r"▣ [^\n·]+ · [^\n·]+\n",
+    "opencode": r"▣ [^\n·]+ · [^\n·]+\n(?![\s\S]*(?:esc +interrupt|retrying in))",
 }
 RETRIES = {
     "claude": r"(?i)retrying in",

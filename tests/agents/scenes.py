@@ -329,8 +329,8 @@ CLAUDE = (
     Scene(
         "silent API, given up",
         "the client has given up after two tries of 4 s",
-        told=("stuck, error",),
-        why="Request timed out",
+        told=("stuck, limited",),
+        why="the service is unavailable: .*Request timed out",
         play="hang",
         workers=LIVE,
         env=RETRIES,
@@ -401,8 +401,8 @@ CLAUDE = (
     Scene(
         "crash of the model server",
         "gone after the first output",
-        told=("exited by itself, status 1",),
-        why="Unable to connect to API",
+        told=("exited by limit",),
+        why="the service is unavailable: .*Unable to connect to API",
         play="crashes",
         happens=crash,
         mends=comes_back,
@@ -412,11 +412,14 @@ CLAUDE = (
     Scene(
         "crash of the model server",
         "gone after the first output",
-        told=("stuck, error",),
-        why="Unable to connect to API",
+        told=("stuck, limited",),
+        why="the service is unavailable: .*Unable to connect to API",
         play="crashes",
         workers=LIVE,
         happens=crash,
+        mends=comes_back,
+        then=("recovered", *ENDED),
+        outcome="complete",
     ),
     Scene(
         "orphaned children",

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wakeman.core.text import last_line, refused, sanitise, unescaped
+from wakeman.core.text import as_data, last_line, refused, sanitise, unescaped
 
 
 def test_escape_sequences_are_taken_out_whole() -> None:
@@ -34,6 +35,35 @@ def test_what_is_too_long_ends_in_an_ellipsis_within_the_limit() -> None:
 
 def test_what_just_fits_is_left_whole() -> None:
     assert "abcde" == sanitise("abcde", 5)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("\x1b[0m" * 1030 + "abc", "abc"),
+        (" " * 4200 + "abc", "abc"),
+        ("abc" + " " * 5000, "abc…"),
+        ("abc" + " " * 5000 + "def", "abc…"),
+    ],
+    ids=["colours before it", "space before it", "space behind it", "words far behind it"],
+)
+def test_so_much_of_a_text_is_looked_at_and_the_rest_taken_for_more(text: str, said: str) -> None:
+    assert said == sanitise(text, 10)
+
+
+@pytest.mark.parametrize(
+    ("text", "quoted"),
+    [
+        ("a b", '"a b"'),
+        ("", '""'),
+        ('say "x"\n', '"say \\"x\\""'),
+        ("back\\", '"back\\\\"'),
+        ("\x1b[1mabc\x1b[0m", '"abc"'),
+        ("abcdefghijk", '"abcdefghi…"'),
+    ],
+)
+def test_what_others_say_is_a_quotation_that_it_cannot_end(text: str, quoted: str) -> None:
+    assert quoted == as_data(text, 10)
 
 
 def test_a_byte_that_was_no_utf8_becomes_the_replacement_character() -> None:

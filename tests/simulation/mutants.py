@@ -9,17 +9,21 @@ import inspect
 import textwrap
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from functools import reduce
 from types import FunctionType
 from typing import Any, NamedTuple, cast
 
-from tests.simulation.scene import Role, Scene
+from tests.simulation.night import KEYS
+from tests.simulation.rules import BrokenError
+from tests.simulation.scene import BARRED_STATUSES, OUTAGE_STATUS, Role, Scene, refused_role
 from tests.simulation.staged import Staged
 
 from wakeman.adapters.memory import MemoryClock
 from wakeman.adapters.memory.logs import MemoryWriter
 from wakeman.adapters.memory.sessions import MemorySessions
 from wakeman.core.log.facts import effect, observation
+from wakeman.core.policy import limits, transitions
 from wakeman.engine import check
 from wakeman.engine.effects import alarm, close, launch, sync
 from wakeman.engine.observe import observe
@@ -168,6 +172,36 @@ def the_power_is_cut_once_a_worker_is_verified() -> object:
     return night.rest()
 
 
+def the_service_is_out_for_half_an_hour() -> object:
+    """All workers wait together, and one tries."""
+    out = refused_role(OUTAGE_STATUS)
+    night = Staged(workers=3, w0=out, w1=out, w2=out)
+    night.up()
+    night.agenda.append((night.scene.clock.at + timedelta(minutes=30), night.roles.clear))
+    return night.rest()
+
+
+def a_key_is_refused_and_mended_in_its_file() -> object:
+    """Nobody is launched until the file has changed; then everybody is, and nobody said so."""
+    night = Staged(
+        workers=2,
+        plan={"workers": {"at_once": 1, "env_file": "keys.env"}},
+        w0=refused_role(BARRED_STATUSES[0]),
+        w1=refused_role(BARRED_STATUSES[0]),
+    )
+    night.up()
+
+    def mend() -> None:
+        night.roles.clear()
+        night.scene.files.write(KEYS, b"KEY=another\n", durable=True)
+
+    night.agenda.append((night.scene.clock.at + timedelta(minutes=30), mend))
+    d = night.rest()
+    if d.outcome != "complete":
+        raise BrokenError(f"the key was mended, and the night ends as {d.outcome}")
+    return d
+
+
 # --- mutants --------------------------------------------------------------------------------------------------------
 
 _INTENTS = '    intents = yield from append("intent", [_intent(d, ready) for ready in prepared.ready])\n'
@@ -239,6 +273,20 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "orphans not looked for": Mutant(
         observe._with_processes, (('observation.session == "lost"', "False"),), a_server_dies_and_a_program_lives_on
+    ),
+    "an outage costs attempts": Mutant(
+        transitions._free,
+        (('return seen.ended_by == "limit" and d.plan.limits.wait', "return False"),),
+        the_service_is_out_for_half_an_hour,
+    ),
+    "everybody tries a service that is out": Mutant(
+        limits.outage_holds, (("return bool(d.outage)", "return False"),), the_service_is_out_for_half_an_hour
+    ),
+    "a refused key bars nobody": Mutant(
+        limits.launches_barred, (("bool(d.barred) or ", ""),), a_key_is_refused_and_mended_in_its_file
+    ),
+    "a changed key is not noticed": Mutant(
+        transitions.lifted, (("changed = d.barred", "changed = False"),), a_key_is_refused_and_mended_in_its_file
     ),
     "ids compared without their server": Mutant(
         observe._sightings, ((_FIND, _BY_NUMBER),), the_next_server_gives_a_number_again

@@ -14,7 +14,7 @@ import msgspec
 from tests.play import NAME, Play
 from tests.simulation.crew import Actor, Crew
 from tests.simulation.rules import BrokenError, Rules
-from tests.simulation.scene import Role, Scene
+from tests.simulation.scene import BARRED_STATUSES, OUTAGE_STATUS, Role, Scene, refused_role
 
 from wakeman.adapters.memory import MemoryWorld
 from wakeman.core.errors import BusyError, UnknownNameError, UsageError, WakemanError
@@ -34,6 +34,8 @@ REVIEWED: dict[str, object] = {
     "review": {"of": "all", "command": ["judge"], "rounds": 2, "max_units": 2},
 }
 """A `[verify]` by which a reviewer reads everything."""
+KEYS = "/plans/keys.env"
+"""The file of variables that the plan names."""
 VERDICTS = (None, None, None, b"[]", b'[{"unit": "w0/u0", "ok": tr', b'[{"unit": "w0/u0", "ok": false, "why": "\x1b"}]')
 """What a reviewer writes: a verdict, or what is none."""
 
@@ -43,6 +45,7 @@ def prepared(text: str) -> PreparedPlan:
     """Read a plan once a process: nothing in it depends on the night."""
     stage = MemoryWorld()
     stage.git.init("/plans")
+    stage.files.write(KEYS, b"KEY=first\n")
     return prepare_plan(stage.world(), text, "plan.json", "/plans")
 
 
@@ -60,6 +63,9 @@ class Night:
         self.last: Deployment | None = None
         self.disturbed = False  # whether somebody meddled with clock or alarms while processes ran
         self.losses = 0  # times that somebody took the alarms away
+        self.out = self.scene.clock.at  # until when the service is out
+        self.refusal = 0  # exit status of every program while the key is refused; 0 if it is not
+        self.scene.files.write(KEYS, b"KEY=first\n", durable=True)
         self.scene.push = dice.random() < 0.7
         self.scene.sessions.made = lambda: dice.random() < 0.5
         aside: dict[str, object] = dice.choice([{}, {}, {"stage": True}, {"isolate": "worktree"}])
@@ -76,6 +82,7 @@ class Night:
                 "workers": {
                     "stagger": dice.choice([0, 0, 3]),
                     "at_once": dice.choice([1, 9]),
+                    "env_file": "keys.env",
                     **aside,
                 },
                 "wake": {"every": 900},
@@ -98,6 +105,8 @@ class Night:
     def role(self, session: str) -> Role:
         """Draw how the next program plays. When the faults are over all play well."""
         dice, calm = self.dice, self.troubles <= 0
+        if self.refusal or self.scene.clock.at < self.out:
+            return refused_role(self.refusal or OUTAGE_STATUS)
         reviews = "_review_" in session
         role = Role(
             seconds=dice.choice([5, 60, 200]),
@@ -240,7 +249,8 @@ class Night:
 
         def job(world: World) -> None:
             losses = self.losses
-            self.looked(up(world, prepared(self.text)), losses)
+            read = msgspec.structs.replace(prepared(self.text), at=world.clock.now())
+            self.looked(up(world, read), losses)
             self.rules.up = True
 
         self.begin("up", job)
@@ -295,7 +305,7 @@ class Night:
     def fault(self) -> None:
         faults = [
             self.power, self.reboot, self.die, self.hide, self.hang, self.lose, self.double, self.early, self.vanish,
-            self.remove, self.rewrite, self.speak, self.speak, self.linger, self.silence,
+            self.remove, self.rewrite, self.speak, self.speak, self.linger, self.silence, self.outage, self.keyless,
         ]  # fmt: skip
         if self.crew.actors:
             faults += [self.kill] * 8 + [self.power] * 3
@@ -400,6 +410,25 @@ class Night:
             step = min(sessions.next_step() or until, until)
             clock.advance(max(0.0, (step - clock.at).total_seconds()))
             sessions.play()
+
+    def outage(self) -> None:
+        """Have the service be out for a while."""
+        self.out = self.scene.clock.at + timedelta(minutes=self.dice.choice([2, 30, 100]))
+
+    def keyless(self) -> None:
+        """Have the key, or the account's money, refused until a person sees to it: in the file, or by saying so."""
+        if self.refusal:
+            return
+        self.refusal = self.dice.choice(BARRED_STATUSES)
+        at = self.scene.clock.at + timedelta(minutes=self.dice.choice([1, 20, 60]))
+        self.agenda.append((at, self.mend))
+
+    def mend(self) -> None:
+        self.refusal = 0
+        if self.dice.random() < 0.5:
+            self.scene.files.write(KEYS, b"KEY=%d\n" % self.dice.randint(0, 9), durable=True)
+        elif self.rules.up and len(self.crew.actors) < CROWD:
+            self.begin("hand", lambda world: requests.request(world, NAME, "unpause"))
 
     def silence(self) -> None:
         """Lose the calls of the wrappers that are under way."""

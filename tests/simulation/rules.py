@@ -17,6 +17,7 @@ from wakeman.core.log.events import (
     Effected,
     Enrolled,
     Event,
+    Exited,
     Intended,
     Looked,
     Requested,
@@ -96,6 +97,7 @@ class Rules:
         data = event.data
         before = self.d.hash or genesis(data.name, data.digest)  # type: ignore[attr-defined] # the first is planned
         _must(event.seq == self.d.seq + 1 and chain(before, head) == written, f"line {self.d.seq + 1} does not follow")
+        self._refusals(event)
         apply(self.d, event)
         self.events.append(event)
         if isinstance(data, Intended):
@@ -109,6 +111,18 @@ class Rules:
         if isinstance(data, Reviewed):
             taken = [each for each in self.events if isinstance(each.data, Reviewed) and each.worker == event.worker]
             _must(len(taken) == 1, f"the verdict of {event.worker} is taken twice")
+
+    def _refusals(self, event: Event) -> None:
+        """Check that an outage costs nothing and is tried by one at a time, and that nobody runs into a refused key."""
+        d, data = self.d, event.data
+        if isinstance(data, Exited) and data.fault:
+            _must(data.free, f"{event.worker} was refused ({data.fault}), and it costs an attempt")
+        if not isinstance(data, Intended) or data.action != "launch" or d.workers[event.worker or ""].again:
+            return  # a person may ask for anything
+        _must(not d.barred, f"{event.worker} is launched while launches are barred: {d.barred}")
+        _must(not d.outage or not d.probe, f"{event.worker} is launched while {d.probe} tries the service")
+        early = d.outage and d.outage_until and d.looked_at and d.outage_until > d.looked_at
+        _must(not early, f"{event.worker} is launched before the service is to be tried again")
 
     def _absent(self) -> list[str]:
         wanted = [

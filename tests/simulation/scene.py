@@ -20,6 +20,7 @@ from wakeman.adapters.memory import (
     Act,
     MemoryFiles,
     MemoryGit,
+    MemoryHarness,
     MemoryLogs,
     MemoryMachine,
     MemoryParser,
@@ -32,7 +33,7 @@ from wakeman.adapters.memory.sessions import Playing
 from wakeman.core.log.events import Draft, Event
 from wakeman.core.model import Deployment, Plan, UnitsSpec
 from wakeman.engine import alarm
-from wakeman.ports import Made, Start
+from wakeman.ports import Evidence, Made, Report, Start
 
 POINTS = {
     "sessions": ("poll", "cancel", "capture", "type", "adopt"),
@@ -112,6 +113,28 @@ class Role(Act):
 
     deaf: bool = False
     delay: float = 0.0
+
+
+REFUSED: dict[int, Report] = {
+    75: Report("limited", "the service is unavailable: overloaded", fault="outage", source="stream"),
+    77: Report("error", "Invalid API key", fault="auth", source="stream"),
+    78: Report("error", "Credit balance is too low", fault="billing", source="stream"),
+}
+"""What a program says that the service refused, by its exit status."""
+OUTAGE_STATUS = 75
+BARRED_STATUSES = (77, 78)
+
+
+def refused_role(code: int) -> Role:
+    """Return how a program plays that the service refuses: it ends at once and has made nothing."""
+    return Role(seconds=1, stops_after=0, code=code)
+
+
+class RefusedHarness(MemoryHarness):
+    """A harness whose program says by its exit status what it was refused."""
+
+    def ending(self, evidence: Evidence, code: int | None, now: datetime) -> Report:
+        return REFUSED.get(code or 0) or super().ending(evidence, code, now)
 
 
 class Sessions(MemorySessions):
@@ -270,6 +293,7 @@ class Scene(MemoryWorld):
         self.parser = MemoryParser(self.files)
         self.git = MemoryGit(self.files)
         self.git.init("/plans")
+        self.harness = RefusedHarness(self.reports)
         self.sessions: Sessions = Sessions(self.clock, self.files, roles, crew)
         self.machine: Machine = Machine(self.sessions)
         for port, methods in POINTS.items():

@@ -30,6 +30,8 @@ SIGNALLED_FROM_STATUS = 128
 """Exit status from which on a signal ended it, so that its last line is not the reason."""
 SIGN_ROWS_MAX = 60
 """Last lines of a screen in which a sign counts."""
+WRAPPED_ROWS = 3
+"""Lines before a retry that say what it is for."""
 TEXT_STREAM_ROWS_MAX = 200
 """Last lines of a stream of plain text that are read."""
 SEARCHED_CHARS_MAX = 4000
@@ -585,7 +587,7 @@ def fits(where: Mapping[str, object], line: Json) -> bool:
 
 def _equal(wanted: object, value: object) -> bool:
     if isinstance(wanted, re.Pattern):
-        return isinstance(value, str | int) and wanted.search(_spelt(value)) is not None
+        return isinstance(value, str | int | float) and wanted.search(_spelt(value)) is not None
     return value == wanted and isinstance(value, bool) == isinstance(wanted, bool)
 
 
@@ -664,10 +666,16 @@ def _signed(sign: Sign, found: str, now: datetime, source: Source) -> Report:
 def _printed(signs: tuple[Sign, ...], stream: bytes, now: datetime) -> Report:
     """Read a stream of plain text from its last line upwards: the last match counts."""
     lines = stream.decode(errors="replace").splitlines()
-    for line in reversed(lines[-TEXT_STREAM_ROWS_MAX:]):
+    rows = [line[:SEARCHED_CHARS_MAX] for line in lines[-TEXT_STREAM_ROWS_MAX:]]
+    for n, line in reversed(list(enumerate(rows))):
         for sign in signs:
-            if found := re.search(sign.pattern, line[:SEARCHED_CHARS_MAX]):
-                return _signed(sign, found[0], now, "stream")
+            if found := re.search(sign.pattern, line):
+                words = [found[0]]
+                if sign.retries:  # after what it is for
+                    words = [*rows[max(0, n - WRAPPED_ROWS) : n], *words]
+                elif sign.activity == "error":  # wrapped
+                    words += rows[n + 1 : n + 2]
+                return _signed(sign, " ".join(words), now, "stream")
     return Report()
 
 

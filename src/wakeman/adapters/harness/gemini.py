@@ -50,7 +50,7 @@ RECORD = Record(
 
 FRAME = r"^─{8,}[^\n]*\n(?:[^\n─╰]*\n){0,3}? [*>!r] {1,3}(?P<typed>[^\n]*)(?P<foot>(?:\n(?: [^\n]*)?)*)\Z"
 """A rule from the first column, and its input box below. Quoted text is indented."""
-BELOW = r"(?:\s|^⚠[^\n]*|^ +\S[^\n]*)*\Z"
+BELOW = r"(?:\s|^[⚠ℹ][^\n]*|^ +\S[^\n]*)*\Z"
 DIALOG = rf"^ ?│ ● \d\. [\s\S]*^ ?╰─+╯{BELOW}"
 CHOICE = rf"[\s\S]*{DIALOG}"
 """A dialog replaces the input box, in the last frame of the screen."""
@@ -64,6 +64,7 @@ SIGNS = (
     ),
     Sign("waiting", rf"Do you trust (?:the files in )?this folder\?{CHOICE}", "asks whether it may trust", part="open"),
     Sign("waiting", rf"How would you like to authenticate{CHOICE}", "asks for a login", part="open"),
+    Sign("limited", rf"^ ?│ (?P<said>Usage limit reached for[\s\S]*){DIALOG}", part="open"),
     Sign("waiting", DIALOG, "shows a dialog", part="open"),
     Sign("busy", r"^ [⠁-⣿] [^\n]*esc to cancel[^\n]*\s*\Z", "works", part="above"),
     Sign("error", rf"^✕ (?P<said>\[API Error:[^\n]*(?:\n {{2}}[^\n]*)*){BELOW}", part="above"),

@@ -20,7 +20,7 @@ SESSION_LIMIT_MAX = timedelta(hours=5)
 WEEKLY_LIMIT_MAX = timedelta(days=7)
 """Any other limit is tried again after that time at the latest, whatever a client says."""
 LONGEST_BY_KIND: tuple[tuple[re.Pattern[str], timedelta], ...] = (
-    (re.compile(r"(?i)\b(?:session|5[- ]?h(?:ou)?rs?|five[-_ ]hours?)\b"), SESSION_LIMIT_MAX),
+    (re.compile(r"(?i)\b(?:session|5[- ]?h(?:ou)?rs?|five[-_ ]hours?|300 minutes)\b"), SESSION_LIMIT_MAX),
     (re.compile(r"(?i)\bhourly\b"), timedelta(hours=1)),
     (re.compile(r"(?i)\b(?:daily|per ?day)\b"), timedelta(days=1)),
 )
@@ -57,7 +57,7 @@ _NO_MONEY = (
 )
 _NO_ACCESS = (
     r"\b401\b(?! tokens)",
-    r"\b403 forbidden",
+    r"\b403 forbidden|\bstatus(?: code)?\W{0,3}403\b|permission_error|permissiondeniederror",
     r"failed to authenticate",
     r"unauthori[sz]ed",
     r"unauthenticated",

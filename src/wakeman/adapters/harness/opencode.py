@@ -48,6 +48,7 @@ BOX = r"(?:\s*^ {2}┃[^\n]*)*\s*\Z"
 CUT = rf"(?:\n {{2}}┃[^\n]*)*\s*^ {{5}}▣ [^\n·]+ · [^\n·]+{BOX}"
 """A turn that ended without a duration has failed: the line above has the reason."""
 SIGNS = (
+    Sign("busy", r"^ *[⬝■]{3,} +(?P<said>[^\n]*\[retrying[^\n]*)", retries=True),
     Sign("waiting", r"^ {2}┃ +△ +Permission required", "asks for a permission"),
     Sign("waiting", r"^ {2,3}[^\n]*enter (?:confirm|submit) [^\n]*\Z", "asks a question"),
     Sign("busy", r"esc (?:again to )?interrupt", "works", part="foot"),
