@@ -203,8 +203,12 @@ def test_the_starter_plan_passes_once_there_are_files(place: Place) -> None:
 
     assert place("init").code == 0
     said = place("plan", "wakeman.toml", "--json")
+    lines = (place.path / "wakeman.toml").read_text().splitlines()
+    at = next(number for number, line in enumerate(lines, 1) if line.startswith("command"))
 
-    assert said.code == 0, said
+    assert said.code == 2, said
+    (fault,) = said.json["faults"]
+    assert fault.startswith(f"wakeman.toml:{at}: workers.command: found 'my-agent', which is no program on PATH")
     assert ["docs/a.md"] == [unit["unit"] for unit in said.json["units"]]
 
 
@@ -698,7 +702,7 @@ def test_waiting_for_a_change_ends_at_the_next(place: Place) -> None:
 DOING: dict[str, tuple[str, ...]] = {
     "init": ("fresh.toml",),
     "up": ("other.toml",),
-    "run": ("--items", "a", *WRITER, "--", "true"),
+    "run": ("--items", "a", *WRITER, "--output", "new/{{ unit }}", "--", "true"),
     "check": ("night",),
     "down": ("night",),
     "clean": ("ended",),
@@ -737,19 +741,19 @@ TOLD = {
 def _stage(place: Place) -> None:
     """Bring about what the dry runs speak of: open, ended, held and paused deployments, and other plans."""
     place.up()
-    ended = ("--items", "a", *WRITER, "--set", "cleanup.rounds=0", "--", "true")
+    ended = ("--items", "a", *WRITER, "--set", "cleanup.rounds=0", "--output", "ended/{{ unit }}", "--", "true")
     assert place("run", "--name", "ended", "--wait", *ended).code == 1
     assert place("run", "--name", "held", "--set", "wake.hold=true", *ended).code == 0
     until(lambda: place("check", "held").out and place("status", "held", "--json").json["decision"]["held"])
-    place("run", "--name", "paused", "--items", "a", *WRITER, "--", "sleep", "600")
+    place("run", "--name", "paused", "--items", "a", *WRITER, "--output", "paused/a", "--", "sleep", "600")
     place("pause", "paused")
     place.tmux("new-session", "-d", "-s", "val_1", "sleep 600")
-    place("run", "--name", "lost", "--items", "a", *WRITER, "--", "sleep", "600")
+    place("run", "--name", "lost", "--items", "a", *WRITER, "--output", "lost/a", "--", "sleep", "600")
     place.disown("lost")
     place.repository()
     apart = ("--items", "a", *WRITER, "--set", "workers.isolate=worktree", *COMMAND)
     assert place("run", "--name", "apart", "--wait", *apart).code == 0
-    place.plan(SLEEPER.replace("night", "other"), "other.toml")
+    place.plan(SLEEPER.replace("night", "other").replace("out/", "other/"), "other.toml")
     place.plan(SLEEPER + "[stuck]\nafter = 77\n", "longer.toml")
     until(lambda: not place.checking())  # the end of `held`'s worker calls for a check of its own
 
@@ -804,7 +808,7 @@ def test_a_damaged_log_is_named_and_does_not_hide_the_others(place: Place) -> No
     assert place("check", "damaged").code == 6
     assert place("doctor").code == 1
     assert place("stop", "night_a").code == 0
-    assert place("up", place.plan(SLEEPER.replace("night", "other"))).code == 0
+    assert place("up", place.plan(SLEEPER.replace("night", "other").replace("out/", "other/"))).code == 0
 
 
 def test_the_doctor_names_what_is_missing_and_what_mends_it(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:

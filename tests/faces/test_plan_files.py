@@ -81,7 +81,7 @@ def test_a_list_of_units_keeps_every_sign_of_a_name(place: Place, data: bytes, n
     wanted = {"file": 'file = "list"', "stdin": 'file = "-"', "command": 'command = ["cat", "list"]'}[source]
     file = place.plan(PLAN.replace('file = "list"', wanted))
     ran = subprocess.run(
-        [sys.executable, "-m", "wakeman", "plan", file, "--json"],
+        [sys.executable, "-m", "wakeman", "plan", file, "--json", "--run-commands"],
         cwd=place.path, input=data, capture_output=True, env={**os.environ, "WAKEMAN_STATE": str(place.state)},
         check=False, timeout=60,
     )  # fmt: skip

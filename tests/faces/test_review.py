@@ -57,7 +57,7 @@ def test_a_reviewer_that_is_not_there_is_named_before_the_launch(place: Place) -
     )
 
     assert 2 == said.code
-    assert "verify.review: found 'nobody', which is no program on PATH or at that place" in said.err
+    assert "verify.review.command: found 'nobody', which is no program on PATH or at that place" in said.err
 
 
 def test_what_a_reviewer_lacks_is_said_by_the_keys_that_are_its_own(place: Place) -> None:

@@ -715,7 +715,8 @@ def test_a_plan_of_another_name_does_not_amend() -> None:
     play.up()
     world = play.stage.world()
     play.plan = {"workers": {"name": "x_{{ group.name }}"}}
-    other = prepare_plan(world, play.text().replace('"name":"night"', '"name":"other"', 1), "plan.json", "/plans")
+    text = play.text().replace('"name":"night"', '"name":"other"', 1).replace("out/", "others/")
+    other = prepare_plan(world, text, "plan.json", "/plans")
 
     with pytest.raises(UsageError, match="night: found a plan named 'other', expected 'night'"):
         amend(world, NAME, other)

@@ -168,6 +168,9 @@ class DryRegistry:
         known, site = self._registry.look(directory)
         return self._own.get(directory, known), site
 
+    def directories(self) -> list[str]:
+        return self._registry.directories()
+
     def enrol(self, directory: str, host: Host) -> None:
         self._own[directory] = entry(self._registry.look(directory)[1], host)
 
@@ -358,6 +361,9 @@ class DryMachine:
 
     def free_memory(self) -> int:
         return self._machine.free_memory()
+
+    def capacity(self) -> tuple[int, int]:
+        return self._machine.capacity()
 
     def marked(self, marks: Iterable[str]) -> dict[str, list[int]]:
         return self._machine.marked(marks)

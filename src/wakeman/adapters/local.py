@@ -18,7 +18,7 @@ from wakeman.adapters.executors import find
 from wakeman.adapters.machine import LocalMachine
 from wakeman.adapters.registry import LocalRegistry
 from wakeman.adapters.sleep import Sleep
-from wakeman.core.errors import NotLiveError, StorageError, WakemanError
+from wakeman.core.errors import NotLiveError, StorageError, UnknownNameError, WakemanError
 from wakeman.core.model import Confinement, Deployment, Host, Network, Plan, WakeTarget
 from wakeman.core.policy.ownership import digest, refusal
 from wakeman.engine.live import IS_COPY
@@ -99,6 +99,7 @@ def world(state: str | None, by: str) -> World:
     return World(
         clock=clock,
         logs=EventLogs(directory),
+        logs_in=EventLogs,
         registry=registry,
         timer=At(environment),
         stand_in=Sleep(environment),
@@ -117,6 +118,7 @@ def world(state: str | None, by: str) -> World:
         guard=lambda: _script("guard.sh"),
         checker=lambda: _script("check.sh"),
         deliver=deliver,
+        reaches=lambda target, host: _reaches(target, host, environment),
         type_text=_type_into,
         state=directory,
         by=f"{by}:{machine.pid()}",
@@ -231,6 +233,21 @@ def _receiver(target: WakeTarget, host: Host, environment: Mapping[str, str]) ->
     directory = host.directory or state_directory(None)
     tmux = host.place.get("tmux") or tmux_program(environment["PATH"])
     return Tmux(socket_path(name, os.environ), tmux, directory, environment)
+
+
+def _reaches(target: WakeTarget, host: Host, environment: Mapping[str, str]) -> str:
+    """Return why there is no session that a target names; "" where there is, or where it names none."""
+    from wakeman.adapters.orchestrator import address
+
+    socket, session = address(target.tmux)
+    try:
+        if (terminal := _receiver(target, host, environment)) is not None:
+            terminal.capture(session, 1)
+    except UnknownNameError:
+        return f"found no session {session!r} on tmux socket {socket!r}"
+    except WakemanError as fault:
+        return str(fault)
+    return ""
 
 
 def _type_into(terminal: Terminal, session: str, mark: str, text: str, submit: bool, force: bool) -> str:

@@ -70,8 +70,14 @@ class LocalMachine:
 
     def free_memory(self) -> int:
         """Return the memory available to new programs, at most the control group's remainder."""
-        left = [*self._available(), *self._granted()]
+        left = [*self._memory("MemAvailable:"), *self._granted()]
         return max(0, min(left)) if left else 0
+
+    def capacity(self) -> tuple[int, int]:
+        """Return the memory of the machine, at most the control group's, and the processors of this process."""
+        limits = [*self._memory("MemTotal:"), *(limit for _, limit, _ in self._groups())]
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+        return min(limits, default=0), cores or 0
 
     def marked(self, marks: Iterable[str]) -> dict[str, list[int]]:
         """Find live processes by mark; omit marks without any.
@@ -150,13 +156,17 @@ class LocalMachine:
         """Return this process's id."""
         return os.getpid()
 
-    def _available(self) -> Iterator[int]:
+    def _memory(self, row: str) -> Iterator[int]:
         for line in _file_lines(f"{self._proc}/meminfo"):
-            if line.startswith("MemAvailable:"):
+            if line.startswith(row):
                 yield int(line.split()[1]) * 1024
 
     def _granted(self) -> Iterator[int]:
         """Yield the memory left in our control group and in each above it; reclaimable cache counts as free."""
+        return (limit - used + _reclaimable(group) for group, limit, used in self._groups())
+
+    def _groups(self) -> Iterator[tuple[str, int, int]]:
+        """Yield our control group and each above it that bounds memory: its directory, its bound, and what is used."""
         for line in _file_lines(f"{self._proc}/self/cgroup"):
             _, controllers, path = line.split(":", 2)
             if controllers not in ("", "memory"):
@@ -167,7 +177,7 @@ class LocalMachine:
                 group = os.path.join(self._cgroup, controllers, *parts[:depth])
                 limit, used = (_number(f"{group}/{name}") for name in names)
                 if limit is not None and used is not None:
-                    yield limit - used + _reclaimable(group)
+                    yield group, limit, used
 
     def _environs(self) -> Iterator[tuple[int, bytes]]:
         for name in os.listdir(self._proc) if os.path.isdir(self._proc) else ():

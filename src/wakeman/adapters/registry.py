@@ -62,6 +62,9 @@ class LocalRegistry:
         real = os.path.realpath(state)
         return not ownership.refusal(self._entry(real), self._site(real, None))
 
+    def directories(self) -> list[str]:
+        return sorted(entry.directory for entry in map(self._read, self._files()) if entry is not None)
+
     def enrol(self, directory: str, host: Host) -> None:
         """Keep a deployment, and the state directory that it is in."""
         real = os.path.realpath(directory)
@@ -100,7 +103,9 @@ class LocalRegistry:
 
     def _entry(self, directory: str) -> Entry | None:
         """Read what is kept of a directory. Boundary: what cannot be an entry of ours is none."""
-        file = self._file(directory)
+        return self._read(self._file(directory))
+
+    def _read(self, file: str) -> Entry | None:
         try:
             handle = os.open(file, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
         except FileNotFoundError:

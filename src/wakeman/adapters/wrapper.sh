@@ -10,6 +10,7 @@
 #     cwd     optional, the real path of the directory that the program is to start in, and a line feed. In another one,
 #             where tmux starts it if it cannot go there, nothing is run, and the exit status is 126.
 #     env     optional, lines `export KEY='value'`, mode 0600: variables only for the program.
+#     words   optional, a line `set -- PROGRAM ARG...`, mode 0600: the program, where its words are too long to be given.
 #     setup   optional, a script that runs before the program; its output goes to the terminal. If it fails, the
 #             program is not run, and the script's exit status is the attempt's.
 #     stdin   optional, a file or a symlink to one: the program reads it instead of the terminal.
@@ -79,6 +80,9 @@ attempt() {
         fi
         if [ -e "$dir/env" ]; then
             . "$dir/env"
+        fi
+        if [ -e "$dir/words" ]; then
+            . "$dir/words"
         fi
         if [ -e "$dir/setup" ]; then
             /bin/sh "$dir/setup" </dev/null || exit

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from shlex import quote
 from typing import Annotated, Literal
 
@@ -12,19 +12,26 @@ from msgspec import Meta
 
 from wakeman.api.answer import Answer, Value
 from wakeman.api.status import Status, after, describe, following
-from wakeman.core.errors import PlanError, UnknownNameError, UsageError
+from wakeman.core.errors import PlanError, UnknownNameError, UsageError, WakemanError
 from wakeman.core.log import events as e
 from wakeman.core.model import Deployment, Plan
+from wakeman.core.plan import footprint
+from wakeman.core.plan.footprint import News
 from wakeman.core.plan.shares import difference
 from wakeman.core.plan.template import closest, nearest
 from wakeman.core.policy import review
 from wakeman.core.policy.limits import every
+from wakeman.engine.attempt.secrets import variables
+from wakeman.engine.effects.launch import UNLAUNCHED
+from wakeman.engine.runs import latest
 from wakeman.engine.start import deploy
 from wakeman.engine.start.prepare import PreparedPlan, prepare_plan
 from wakeman.ports import Command, World
 
 WORKERS_LISTED_MAX = 10
 """Workers at most that an error lists."""
+REASONS_SHOWN_MAX = 3
+"""Reasons for which nobody was started that are told."""
 
 
 class PlannedUnit(Value, frozen=True, kw_only=True):
@@ -59,6 +66,34 @@ class PlannedReview(Value, frozen=True, kw_only=True):
     prompt: Annotated[str, Meta(description="What its prompt file holds: all that it is told.")]
 
 
+class PlannedProgram(Value, frozen=True, kw_only=True):
+    """A program that the plan names."""
+
+    key: Annotated[str, Meta(description="Key of the plan.")]
+    command: Annotated[tuple[str, ...], Meta(description="Its words, as templates.")]
+    when: Annotated[str, Meta(description="When it is run.")]
+    news: Annotated[
+        News, Meta(description='"new" or "changed" since the last deployment of this plan; "" for neither.')
+    ]
+
+
+class PlannedPath(Value, frozen=True, kw_only=True):
+    """A path, or a pattern of sessions, that is written, moved, ended or typed into, beside the outputs."""
+
+    key: Annotated[str, Meta(description="Key of the plan.")]
+    path: Annotated[str, Meta(description="As the plan has it.")]
+    what: Annotated[str, Meta(description="What happens to it.")]
+    news: Annotated[News, Meta(description="As that of programs.")]
+
+
+class PlannedVariable(Value, frozen=True, kw_only=True):
+    """A variable of the plan that changes which code a program runs, or whom it talks to."""
+
+    name: Annotated[str, Meta(description="Its name.")]
+    value: Annotated[str | None, Meta(description="Its value; null for one that is copied as a secret.")]
+    news: Annotated[News, Meta(description="As that of programs.")]
+
+
 class PlannedDeployment(Value, frozen=True, kw_only=True):
     """Everything that `wakeman up` would start."""
 
@@ -68,9 +103,13 @@ class PlannedDeployment(Value, frozen=True, kw_only=True):
     workers: Annotated[tuple[PlannedWorker, ...], Meta(description="All workers, in the order of their launch.")]
     review: Annotated[PlannedReview | None, Meta(description="The review; null without one.")]
     conflicts: Annotated[tuple[str, ...], Meta(description="Always empty: a plan with one is refused.")]
+    programs: Annotated[tuple[PlannedProgram, ...], Meta(description="All programs that the plan names.")]
+    paths: Annotated[tuple[PlannedPath, ...], Meta(description="What is written, moved or ended beside the outputs.")]
+    variables: Annotated[tuple[PlannedVariable, ...], Meta(description="Variables that change what is run.")]
     existing: Annotated[tuple[str, ...], Meta(description="Outputs that exist already.")]
     every: Annotated[float, Meta(description="Seconds between two alarms.")]
     at_once: Annotated[int | None, Meta(description="Workers that run at the same time at most; null for all.")]
+    at_once_by_default: Annotated[bool, Meta(description="`at_once` is what this machine carries; the plan has none.")]
     stagger: Annotated[float, Meta(description="Seconds between two launches.")]
     profiles: Annotated[Mapping[str, str], Meta(description="Profiles that are used, and where each comes from.")]
     auto_approve: Annotated[Literal[False, "edits", "all"], Meta(description="What agents may do without asking.")]
@@ -79,6 +118,7 @@ class PlannedDeployment(Value, frozen=True, kw_only=True):
     base: Annotated[str | None, Meta(description="Commit at which each worker's git work tree begins.")]
     notes: Annotated[tuple[str, ...], Meta(description="Remarks that prevent nothing.")]
     warnings: Annotated[tuple[str, ...], Meta(description="Probable mistakes, each with file and line.")]
+    faults: Annotated[tuple[str, ...], Meta(description="What `up` refuses: programs that are not installed.")]
     up: Annotated[str, Meta(description="The command that starts it.")]
 
 
@@ -95,18 +135,18 @@ class Initialised(Value, frozen=True, kw_only=True):
     file: Annotated[str, Meta(description="Absolute path of the file.")]
 
 
-def gather(world: World, file: str, here: str, stdin: Callable[[], str]) -> PreparedPlan:
+def gather(world: World, file: str, here: str, stdin: Callable[[], str], *, run_commands: bool = True) -> PreparedPlan:
     """Read a plan file, or stdin for `-`, and everything that it refers to.
 
     Raises: PlanError; UsageError.
     Shape: paths of a file are relative to its directory, those of stdin to `here`.
     """
     if file == "-":
-        return prepare_plan(world, stdin(), "<stdin>", here)
+        return prepare_plan(world, stdin(), "<stdin>", here, run_commands=run_commands)
     path = posixpath.normpath(posixpath.join(here, file))
     text = plan_text(world, path, file)
     try:
-        return prepare_plan(world, text, file, posixpath.dirname(path), stdin)
+        return prepare_plan(world, text, file, posixpath.dirname(path), stdin, run_commands=run_commands)
     except PlanError as fault:
         raise PlanError(fault.problems, f"fix it, then: wakeman plan {quote(file)}") from fault
 
@@ -130,12 +170,13 @@ def plan_text(world: World, path: str, file: str) -> str:
     raise UsageError(f"{file}: no such file; expected a plan", "wakeman init writes one to begin with")
 
 
-def plan(world: World, prepared: PreparedPlan, file: str) -> Answer[PlannedDeployment]:
-    """Return everything that `up` would start, without starting it."""
+def plan(world: World, prepared: PreparedPlan, file: str, owner: str = "") -> Answer[PlannedDeployment]:
+    """Return everything that `up` would start, without starting it; `owner` is whose plan it is, "" for this user's."""
     previews = deploy.preview(world, prepared)
     reviewer = deploy.reviewer(world, prepared)
     workers = prepared.plan.workers
-    up = f"wakeman up {quote(file)}" + (" --yes" if _unheld(prepared.plan) else "")
+    up = f"wakeman up {quote(file)}" + (" --yes" if _reasons_to_ask(prepared) or owner else "")
+    before = _plan_before(world, prepared.plan)
     data = PlannedDeployment(
         plan=prepared.plan.name,
         root=prepared.root,
@@ -146,9 +187,13 @@ def plan(world: World, prepared: PreparedPlan, file: str) -> Answer[PlannedDeplo
         workers=tuple(_planned_worker(one) for one in previews),
         review=_planned_review(prepared.plan, reviewer),
         conflicts=(),
+        programs=tuple(_planned_programs(prepared.plan, before)),
+        paths=tuple(_planned_paths(prepared.plan, before)),
+        variables=tuple(_planned_variables(world, prepared, before)),
         existing=tuple(mark.path for mark in prepared.existing),
         every=every(Deployment(plan=prepared.plan)),
-        at_once=workers.at_once,
+        at_once=prepared.at_once,
+        at_once_by_default=prepared.at_once != workers.at_once,
         stagger=workers.stagger,
         profiles=dict(prepared.origins),
         auto_approve=workers.auto_approve,
@@ -157,19 +202,61 @@ def plan(world: World, prepared: PreparedPlan, file: str) -> Answer[PlannedDeplo
         base=prepared.repository.base if prepared.repository else None,
         notes=prepared.notes,
         warnings=prepared.warnings,
+        faults=deploy.lacking_programs(world, prepared),
         up=up,
     )
+    if data.faults:
+        return Answer(data, ("wakeman doctor", f"wakeman plan {quote(file)}"), ok=False, code=2)
     return Answer(data, (up,))
 
 
-def approve(prepared: PreparedPlan, *, yes: bool) -> None:
-    """Raise UsageError if agents may do anything without confinement, and `--yes` is missing."""
-    keys = _unheld(prepared.plan)
-    if keys and not yes:
-        raise UsageError(
-            f'{keys[0]} = "all" without confinement: agents may run any command unasked; expected --yes',
-            "add --yes to agree",
-        )
+def approve(prepared: PreparedPlan, *, yes: bool, owner: str = "") -> None:
+    """Raise UsageError if `--yes` is missing for a plan of another `owner`, or one that may do more than most."""
+    why = [f"the plan belongs to {owner}: `wakeman plan` lists what it runs"] if owner else []
+    why += _reasons_to_ask(prepared)
+    if why and not yes:
+        raise UsageError(f"{why[0]}; expected --yes", "add --yes to agree")
+
+
+def _reasons_to_ask(prepared: PreparedPlan) -> list[str]:
+    """Return what a person is to agree to by `--yes`."""
+    unheld = [
+        f'{key} = "all" without confinement: agents may run any command unasked' for key in _unheld(prepared.plan)
+    ]
+    return unheld + [f"{end}: is outside the plan's directory, {prepared.root}" for end in prepared.outside]
+
+
+def _plan_before(world: World, plan: Plan) -> Plan | None:
+    """Return the plan of the last deployment of this name; None without one that can be read."""
+    try:
+        d = latest(world, plan.name)[1]
+    except WakemanError:
+        return None
+    return None if d is None else d.plan
+
+
+def _planned_programs(plan: Plan, before: Plan | None) -> Iterator[PlannedProgram]:
+    known = None if before is None else {use.key: use.argv for use in footprint.named_programs(before)}
+    for use in footprint.named_programs(plan):
+        told = footprint.news(use.key, use.argv, known)
+        yield PlannedProgram(key=use.key, command=use.argv, when=use.when, news=told)
+
+
+def _planned_paths(plan: Plan, before: Plan | None) -> Iterator[PlannedPath]:
+    known = None if before is None else {use.path: use.key for use in footprint.other_paths(before)}
+    for use in footprint.other_paths(plan):
+        told = footprint.news(use.path, use.key, known)
+        yield PlannedPath(key=use.key, path=use.path, what=use.what, news=told)
+
+
+def _planned_variables(world: World, prepared: PreparedPlan, before: Plan | None) -> Iterator[PlannedVariable]:
+    known = None if before is None else before.workers.env
+    for name, value in footprint.steering(prepared.plan.workers.env).items():
+        yield PlannedVariable(name=name, value=value, news=footprint.news(name, value, known))
+    secret = [*prepared.plan.workers.env_from, *variables(world, prepared.plan, prepared.root)]
+    for name in footprint.steering(dict.fromkeys(secret, "")):
+        told: footprint.News = "" if before is not None and name in before.workers.env_from else "new"
+        yield PlannedVariable(name=name, value=None, news=told)
 
 
 def started(world: World, d: Deployment, prepared: PreparedPlan) -> Answer[StartedDeployment]:
@@ -178,7 +265,18 @@ def started(world: World, d: Deployment, prepared: PreparedPlan) -> Answer[Start
     weak = d.outcome == "open" and (d.alarm is None or not d.alarm.job)
     weakness = (world.timer.weakness() or _refusal(world, d)) if weak else None
     data = StartedDeployment(**msgspec.structs.asdict(status), weakness=weakness, warnings=prepared.warnings)
-    return Answer(data, following(data), notes=(*_as_notes(prepared), *(_warnings(weakness or "", d) if weak else ())))
+    unstarted = _nobody_started(d)
+    notes = (*_as_notes(prepared), *(_warnings(weakness or "", d) if weak else ()), *unstarted)
+    return Answer(data, following(data), code=1 if unstarted else 0, notes=notes)
+
+
+def _nobody_started(d: Deployment) -> tuple[str, ...]:
+    """Return why nobody could be started, a line for each reason; nothing if anybody was, or waits."""
+    failed = [worker for worker in d.workers.values() if worker.why.startswith(UNLAUNCHED)]
+    if not failed or any(worker.attempt or worker.live for worker in d.workers.values() if worker not in failed):
+        return ()
+    reasons = dict.fromkeys(worker.why for worker in failed)
+    return tuple(f"nobody was started: {why}" for why in [*reasons][:REASONS_SHOWN_MAX])
 
 
 def _refusal(world: World, d: Deployment) -> str:

@@ -99,7 +99,7 @@ def rehearse(
     stage = staging(plan, root, prepared.shares, repository, seconds=seconds, early=early, hang=hang)
     world = stage.world("up:0")
     host = world.host(plan, root, posixpath.join(world.state, plan.name))
-    name = deploy.up(world, msgspec.structs.replace(prepared, host=host)).name
+    name = deploy.up(world, msgspec.structs.replace(prepared, host=host, faults=())).name
     stage.run(lambda world, head: check(world, name, head), lambda: world.logs.read(name).outcome != "open")
     status = describe(stage.world(), world.logs.read(name), None)
     events = [event for event in world.logs.events(name) if every or kind(event.data) not in UNTOLD]

@@ -47,6 +47,9 @@ class Machine(Protocol):
     def free_memory(self) -> int:
         """Return bytes of memory that a new worker could use; 0 when unknown."""
 
+    def capacity(self) -> tuple[int, int]:
+        """Return bytes of memory in all, and the number of processors, that this process may use; 0 when unknown."""
+
     def marked(self, marks: Iterable[str]) -> dict[str, list[int]]:
         """Find the live processes whose environment holds `WAKEMAN_ATTEMPT=<mark>`, per mark."""
 

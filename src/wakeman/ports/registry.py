@@ -26,6 +26,9 @@ class Registry(Protocol):
         Boundary: a directory that is gone has inode 0. Raises: StorageError when the registry cannot be read.
         """
 
+    def directories(self) -> list[str]:
+        """List the directories that are kept: those of deployments, and the state directories that hold them."""
+
     def enrol(self, directory: str, host: Host) -> None:
         """Keep a deployment as live here, durably. Repeatable: yes. Raises: StorageError."""
 

@@ -31,6 +31,7 @@ class World(Struct, frozen=True):
 
     clock: Clock
     logs: Logs
+    logs_in: Callable[[str], Logs]  # those of a state directory, which may be another
     registry: Registry  # which deployments are live here
     timer: Timer  # the machine's, which survives everything else
     stand_in: Timer  # for delays in seconds, and where the other cannot be used
@@ -49,6 +50,7 @@ class World(Struct, frozen=True):
     guard: Callable[[], bytes]  # the script that allows or denies its writes
     checker: Callable[[], bytes]  # the script of a check from outside
     deliver: Callable[[WakeTarget, str, Deployment], str]  # notify a target; "" or why it failed
+    reaches: Callable[[WakeTarget, Host], str]  # "" if there is the session that a target names, or why not
     # (terminal, session, mark, text, submit, force) -> "" or why not
     type_text: Callable[[Terminal, str, str, str, bool, bool], str]
     state: str  # absolute path of the state directory

@@ -153,3 +153,23 @@ def lower_places(units: list[Unit], fold: bool) -> int:
         if first < second and one[1] < 2 and one[2] != other[2] and one[0] == other[0][: len(one[0])]
     }
     return len(lower)
+
+
+def test_what_another_open_deployment_writes_is_its_own_and_may_be_read() -> None:
+    mine = [Unit(name="a", outputs=("/r/x",), input="/r/in"), Unit(name="b", outputs=("/r/y",))]
+    theirs = [
+        Unit(name="night/1", outputs=("/r/x",)),
+        Unit(name="night/2", outputs=("/r/x",)),
+        Unit(name="night/3", outputs=("/r/in",)),
+        Unit(name="night/4", outputs=("/q/z",), writes=("/r/sub/**",)),
+    ]
+    resolved = {path: path for path in used_paths([*mine, *theirs])}
+
+    assert [] == conflicts(mine, resolved, fold_case=False, others=theirs[2:])
+    found = conflicts(mine, resolved, fold_case=False, others=theirs)
+    assert found
+    assert all("'a' writes '/r/x'" in problem for problem in found)
+    assert all(
+        problem.endswith("; expected no other open deployment to write there: wait for its end, or wakeman down night")
+        for problem in found
+    )

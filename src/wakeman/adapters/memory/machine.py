@@ -19,6 +19,7 @@ class MemoryMachine:
     """
 
     memory: int = 0
+    size: tuple[int, int] = (0, 0)
     environment: dict[str, str] = field(default_factory=dict)
     ran: list[tuple[str, ...]] = field(default_factory=list)
     answers: dict[str, Ran] = field(default_factory=dict)
@@ -38,6 +39,9 @@ class MemoryMachine:
 
     def free_memory(self) -> int:
         return self.memory
+
+    def capacity(self) -> tuple[int, int]:
+        return self.size
 
     def marked(self, marks: Iterable[str]) -> dict[str, list[int]]:
         return {mark: self.living[mark] for mark in marks if self.living.get(mark)}

@@ -30,6 +30,9 @@ class MemoryRegistry:
     def look(self, directory: str) -> tuple[Entry | None, Site]:
         return self.kept.get(directory), self._site(directory)
 
+    def directories(self) -> list[str]:
+        return sorted(self.kept)
+
     def enrol(self, directory: str, host: Host) -> None:
         self.kept[directory] = ownership.entry(self._site(directory), host)
 

@@ -55,6 +55,7 @@ class MemoryWorld:
         return World(
             clock=self.clock,
             logs=self.logs,
+            logs_in=lambda state: self.logs if state == "/state" else MemoryLogs(self.clock),
             registry=self.registry,
             timer=self.alarms,
             stand_in=self.sleepers,
@@ -73,6 +74,7 @@ class MemoryWorld:
             guard=lambda: b"",
             checker=lambda: b"",
             deliver=self._deliver,
+            reaches=lambda *_: "",
             type_text=self._type_text,
             state="/state",
             by=by,

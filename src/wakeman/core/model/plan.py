@@ -113,8 +113,9 @@ class WorkersSpec(Spec, frozen=True):
     stagger: Seconds = 2.0
     """Time between two launches, so that clients do not all log in at once. 0 launches all together."""
     at_once: Count | None = None
-    """Maximum number of workers that run at the same time; the rest are pending. Without it only free memory limits
-    them (`limits.memory`)."""
+    """Maximum number of workers that run at the same time; the rest are pending. Without it, and without `by`, as many
+    run as the machine carries: 8 for each processor, as far as its memory goes; `plan` shows how many. Free memory
+    limits them in any case (`limits.memory`)."""
     env: dict[str, str] = {}
     """Variables for the worker's program. They are in the plan and in the log: put secrets into `env_from`."""
     env_from: tuple[str, ...] = ()

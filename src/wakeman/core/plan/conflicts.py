@@ -24,6 +24,7 @@ class _UsedPath(Struct):
     unit: str
     declared: str
     path: str
+    elsewhere: bool = False  # of another open deployment
     other: _UsedPath | None = None  # nearest path, this one or above, that another unit writes
 
 
@@ -32,25 +33,36 @@ def used_paths(units: Sequence[Unit]) -> list[str]:
     return list(dict.fromkeys(path for unit in units for _, _, path in _declared(unit)))
 
 
-def conflicts(units: Sequence[Unit], resolved: Mapping[str, str], *, fold_case: bool) -> list[str]:
+def conflicts(
+    units: Sequence[Unit], resolved: Mapping[str, str], *, fold_case: bool, others: Sequence[Unit] = ()
+) -> list[str]:
     """List every path in conflict, one line each, naming both units.
 
     Shape: `resolved` maps each of `used_paths(units)` to its absolute path without symlinks. A path is reported once,
     against the nearest path of another unit at or above it. `fold_case` also treats NFC and NFD as the same name.
-    Boundary: a unit may overwrite its own input; units of one share still conflict. Cost: n log n.
+    `others` are units of other open deployments, by names and paths that nobody else has: what they write is theirs,
+    and may be read. Boundary: a unit may overwrite its own input; units of one share still conflict. Cost: n log n.
     """
     above: list[_UsedPath] = []
     problems = []
-    for place in sorted(_places(units, resolved, fold_case), key=lambda place: (place.key, place.order)):
+    used = [*_places(units, resolved, fold_case), *_places(others, resolved, fold_case, elsewhere=True)]
+    for place in sorted(used, key=lambda place: (place.key, place.order)):
         while above and not place.key.startswith(above[-1].key):
             above.pop()
         if above:
             place.other = above[-1] if above[-1].unit != place.unit else above[-1].other
-        if place.other:
+        if place.other and not _may_share(place.other, place):
             problems.append(_problem(place.other, place))
         if _VERBS[place.order] != "reads":
             above.append(place)
     return problems
+
+
+def _may_share(upper: _UsedPath, lower: _UsedPath) -> bool:
+    """Return whether two paths of different deployments are no conflict, or none of this plan."""
+    return (upper.elsewhere and lower.elsewhere) or (
+        upper.elsewhere != lower.elsewhere and "reads" in (_VERBS[upper.order], _VERBS[lower.order])
+    )
 
 
 def escape_pattern(text: str) -> str:
@@ -84,11 +96,13 @@ def key(path: str, *, fold_case: bool) -> str:
     return "".join(f"{part}\0" for part in path.split("/") if part)
 
 
-def _places(units: Sequence[Unit], resolved: Mapping[str, str], fold_case: bool) -> Iterator[_UsedPath]:
+def _places(
+    units: Sequence[Unit], resolved: Mapping[str, str], fold_case: bool, *, elsewhere: bool = False
+) -> Iterator[_UsedPath]:
     for unit in units:
         for order, declared, path in _declared(unit):
             absolute = resolved[path]
-            yield _UsedPath(key(absolute, fold_case=fold_case), order, unit.name, declared, absolute)
+            yield _UsedPath(key(absolute, fold_case=fold_case), order, unit.name, declared, absolute, elsewhere)
 
 
 def _declared(unit: Unit) -> Iterator[tuple[int, str, str]]:
@@ -102,8 +116,12 @@ def _declared(unit: Unit) -> Iterator[tuple[int, str, str]]:
 
 def _problem(upper: _UsedPath, lower: _UsedPath) -> str:
     where = "the same place" if upper.key == lower.key else f"inside {upper.path!r}"
+    expected = "every place to be one unit's"
+    if upper.elsewhere or lower.elsewhere:
+        name = (upper if upper.elsewhere else lower).unit.partition("/")[0]
+        expected = f"no other open deployment to write there: wait for its end, or wakeman down {name}"
     return (
         f"units: {upper.unit!r} {_VERBS[upper.order]} {upper.declared!r} and"
         f" {lower.unit!r} {_VERBS[lower.order]} {lower.declared!r}: {lower.path!r} is {where};"
-        " expected every place to be one unit's"
+        f" expected {expected}"
     )

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from hashlib import sha256
+from shlex import quote
 
 import msgspec
 from msgspec import Struct
@@ -32,6 +33,12 @@ SIGNALLED_ABOVE_STATUS = 128
 """Exit status above which a signal ended the program."""
 BEFORE_TIMEOUT_S = 30.0
 """Seconds that one `workers.before` command, or an external launcher, may take."""
+
+START_CHARS_MAX = 6000
+"""Characters of a start's words and variables at most: a place may take a command line of 16,384 bytes, each sign of
+which may be two."""
+VALUE_CHARS_MAX = 500
+"""Characters of a variable's value in a start that is longer than that."""
 
 
 class Attempt(Struct, frozen=True):
@@ -286,8 +293,13 @@ def prepare_attempt(world: World, d: Deployment, worker: WorkerState) -> Attempt
         files.write(layout.may(host, worker), _rules(world, d, worker))
     if command.trail is not None:
         files.write(layout.trail(host, worker), msgspec.json.encode(command.trail))
+    short = _shortened_start(start)
+    if len(short.argv) < len(start.argv):
+        words = " ".join(quote(word) for word in start.argv[len(short.argv) :])
+        files.write(posixpath.join(home, "words"), f"set -- {words}\n".encode("utf-8", "surrogateescape"))
     # Only the program gets the mark: the wrapper outlives it for a moment and must not count as a leftover.
     env = {
+        **{key: value for key, value in start.env.items() if key not in short.env},
         "WAKEMAN_ATTEMPT": start.mark,
         **command.env,
         **{key: render(value, task.names) for key, value in plan.workers.env.items()},
@@ -299,13 +311,26 @@ def prepare_attempt(world: World, d: Deployment, worker: WorkerState) -> Attempt
         files.link(layout.stream(host, worker), posixpath.join(home, "stdout"))
     return Attempt(
         worker=worker.name,
-        start=start,
+        start=short,
         command=command,
         agent_session=worker.agent_session,
         resume=worker.resumed,
         adopts=world.harness(plan.workers.harness).adopts,
         profile=profile_digest(task.agent) if task.agent is not None and d.profiles else "",
     )
+
+
+def _shortened_start(start: Start) -> Start:
+    """Return a start that any place takes: what is long is left to the files that the wrapper reads.
+
+    Shape: variables with long values are left out; if the words of the program are long, all of them are.
+    """
+    env = {key: value for key, value in start.env.items() if len(value) <= VALUE_CHARS_MAX}
+    if sum(map(len, start.argv)) + sum(len(key) + len(value) for key, value in start.env.items()) <= START_CHARS_MAX:
+        return start
+    own = start.argv.index("--") + 1  # up to there the words run the wrapper
+    long = sum(map(len, start.argv[own:])) > START_CHARS_MAX // 2
+    return msgspec.structs.replace(start, env=env, argv=start.argv[:own] if long else start.argv)
 
 
 def _outputs_for_hook(outputs: Sequence[str]) -> bytes:
@@ -339,8 +364,6 @@ def _rules(world: World, d: Deployment, worker: WorkerState) -> bytes:
 
 
 def _exports(env: Mapping[str, str], host: Host) -> bytes:
-    from shlex import quote
-
     lines = [f"export {key}={quote(value)}" for key, value in env.items()]
     kept = quote(layout.inside(host, layout.SECRETS))
     lines.append(f"[ ! -r {kept} ] || . {kept}")

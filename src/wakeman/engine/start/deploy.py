@@ -10,7 +10,7 @@ from hashlib import sha256
 import msgspec
 from msgspec import Struct
 
-from wakeman.core.errors import UsageError
+from wakeman.core.errors import PlanError, UsageError
 from wakeman.core.log import events as e
 from wakeman.core.log.chunks import chunks
 from wakeman.core.log.state import apply_drafts
@@ -151,7 +151,8 @@ def up(world: World, prepared: PreparedPlan) -> Deployment:
             )
         furnish(world, there, prepared)
         return check(world, name)
-    _require_programs(world, prepared)
+    if absent := lacking_programs(world, prepared):
+        raise PlanError(absent, "wakeman doctor")
     if there is not None:
         if not live.elsewhere(world, name, there):
             bury(world, there)
@@ -249,29 +250,26 @@ def furnish(world: World, d: Deployment, prepared: PreparedPlan) -> None:
     files.make(layout.inside(host, "spool"))
 
 
-def _require_programs(world: World, prepared: PreparedPlan) -> None:
-    """Refuse to begin if programs are missing.
+def lacking_programs(world: World, prepared: PreparedPlan) -> tuple[str, ...]:
+    """Return the programs that are not there, with those of workers and reviewers: nobody can be started without.
 
-    Raises: UsageError naming each. Shape: composes the first worker's attempt as an example, so that errors in it are
-    found before the log begins.
+    Shape: composes the first worker's attempt as an example, so that errors in it are found before the log begins.
     """
     plan = prepared.plan
+    clients = {}
     command = _preview(world, _ahead(world, prepared), prepared.shares[0]).command
-    programs = {"workers.command" if plan.workers.command else "workers.harness": command.argv[0]}
-    programs |= {f"workers.before[{n}]": before[0] for n, before in enumerate(plan.workers.before)}
-    programs |= {f"workers.setup[{n}]": setup[0] for n, setup in enumerate(plan.workers.setup) if "/" not in setup[0]}
-    programs |= {f"wake.to[{n}].run": target.run[0] for n, target in enumerate(plan.wake.to) if target.run}
-    programs |= {"verify.command": plan.verify.command[0]} if plan.verify.command else {}
+    if not plan.workers.command:
+        clients["workers.harness"] = command.argv[0]
     judge = reviewer(world, prepared)
-    programs |= {"verify.review": judge[1].argv[0]} if judge is not None else {}
-    path, cwd = prepared.host.env.get("PATH", ""), plan.workers.cwd
-    absent = [
+    if judge is not None and not plan.verify.review.command:
+        clients["verify.review"] = judge[1].argv[0]
+    path = prepared.host.env.get("PATH", "")
+    absent = (
         f"{key}: found {program!r}, which is no program on PATH or at that place"
-        for key, program in programs.items()
-        if "{{" not in program + cwd and not world.machine.runs(program, posixpath.join(prepared.root, cwd), path)
-    ]
-    if absent:
-        raise UsageError("; ".join(absent), "wakeman doctor")
+        for key, program in clients.items()
+        if not world.machine.runs(program, prepared.root, path)
+    )
+    return (*prepared.faults, *absent)
 
 
 def _changes(d: Deployment, prepared: PreparedPlan) -> list[str]:
@@ -304,8 +302,9 @@ def _logged_plan(prepared: PreparedPlan, host: Host) -> Plan:
     Shape: its name holds its digest, so an amended prompt is never taken for the one that the log names. Profiles are
     its own, wherever they came from: every attempt gets what `up` has read.
     """
-    plan, workers = prepared.plan, prepared.plan.workers
-    plan = msgspec.structs.replace(plan, agents={**plan.agents, **prepared.agents})
+    workers = msgspec.structs.replace(prepared.plan.workers, at_once=prepared.at_once)
+    agents = {**prepared.plan.agents, **prepared.agents}
+    plan = msgspec.structs.replace(prepared.plan, workers=workers, agents=agents)
     if (
         workers.prompt_file is None
         and len(workers.prompt.encode("utf-8", "surrogateescape")) <= INLINE_PROMPT_BYTES_MAX

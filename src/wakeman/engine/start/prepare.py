@@ -6,6 +6,7 @@ import posixpath
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
+from shlex import quote
 
 import msgspec
 from msgspec import Struct
@@ -15,16 +16,19 @@ from wakeman.core.model import Agent, FileFingerprint, Host, Plan, Repository, S
 from wakeman.core.plan import shares as planning
 from wakeman.core.plan import telling
 from wakeman.core.plan.conflicts import conflicts, used_paths
+from wakeman.core.plan.doubts import plan_doubts
 from wakeman.core.plan.links import directories_above, find_links
 from wakeman.core.plan.parser import encoding_fault, read_plan, with_plain_ends
 from wakeman.core.plan.template import nearest, render
 from wakeman.core.policy import review
+from wakeman.core.policy.ownership import refusal
 from wakeman.engine import layout
 from wakeman.engine.attempt import confinement
 from wakeman.engine.attempt.secrets import from_home, variables
 from wakeman.engine.directories import identified
 from wakeman.engine.live import elsewhere
 from wakeman.engine.runs import latest, readable
+from wakeman.engine.start.programs import at_once, memory_faults, program_faults
 from wakeman.ports import OUT_BYTES_MAX, Executor, FoundProfiles, SessionInfo, World
 
 UNITS_COMMAND_TIMEOUT_S = 120.0
@@ -62,17 +66,26 @@ class PreparedPlan(Struct, frozen=True):
     origins: Mapping[str, str] = {}  # where each of them comes from
     cwd_ids: Mapping[str, str] = {}  # by share: what tells the directory that its worker starts in from others
     at: datetime | None = None  # when the reading began
+    outside: tuple[str, ...] = ()  # what would be moved from or to places outside the plan's directory
+    faults: tuple[str, ...] = ()  # why nobody can be started with it here, each with its line
+    at_once: int | None = None  # as the plan says, or as many as this machine carries; None for all
 
 
-def prepare_plan(world: World, text: str, where: str, root: str, stdin: Callable[[], str] = str) -> PreparedPlan:
+def prepare_plan(
+    world: World, text: str, where: str, root: str, stdin: Callable[[], str] = str, *, run_commands: bool = True
+) -> PreparedPlan:
     """Read a plan and everything it refers to; start nothing, write nothing.
 
     Shape: `root` is the absolute directory that its paths are relative to; `stdin` reads the lines of `file = "-"`, and
-    is called only for such a plan. Raises: PlanError with every fault; ProgramError if workers cannot be observed and
+    is called only for such a plan; without `run_commands` a plan with `units.command` is refused, as nothing is to run.
+    Raises: PlanError with every fault; ProgramError if workers cannot be observed and
     everything else is valid.
     """
     at = world.clock.now()
     plan = read_plan(text, where)
+    if plan.units.command is not None and not run_commands:
+        words = " ".join(map(quote, plan.units.command))
+        raise UsageError(f"{where}: units.command: not run, as nothing is started: {words}", "--run-commands runs it")
     try:
         units = tuple(planning.units(plan, _units_source(world, plan, root, stdin), root))
         shares = tuple(planning.shares(plan, units))
@@ -81,10 +94,11 @@ def prepare_plan(world: World, text: str, where: str, root: str, stdin: Callable
     problems = [
         *_unwritable(units),
         *_too_long(units),
-        *_conflicts(world, root, units),
+        *_conflicts(world, plan, root, units),
         *_misplaced_entries(world, plan, root, units),
         *_world_faults(world, plan, root),
         *_homeless(world, plan, root, shares),
+        *memory_faults(world, plan),
         *confinement.confinement_faults(world, plan, root, where, shares),
     ]
     repository: Repository | None = None
@@ -123,9 +137,12 @@ def prepare_plan(world: World, text: str, where: str, root: str, stdin: Callable
         repository=repository,
         links={} if repository else _links(world, outputs),
         notes=(*notes, *profiles.notes),
-        warnings=_with_line_numbers(_mistakes(world, plan, prompt), text, where),
+        warnings=_with_line_numbers(_mistakes(world, plan, prompt, shares, host), text, where),
         agents={name: profiles.known[name] for name in named if name in profiles.known},
         origins={name: profiles.origins.get(name, "") for name in named if name in profiles.known},
+        outside=tuple(_moves_outside(world, plan, root, shares)),
+        faults=_with_line_numbers(program_faults(world, plan, host), text, where),
+        at_once=at_once(world, plan, host, len(shares)),
         cwd_ids=_cwd_ids(world, plan, root, shares),
         at=at,
     )
@@ -216,6 +233,20 @@ def _outside_state(world: World, root: str, paths: Sequence[str]) -> list[str]:
     return [path for path in paths if not inside or not f"{path}/".startswith(f"{inside}/")]
 
 
+def _moves_outside(world: World, plan: Plan, root: str, shares: Sequence[Share]) -> Iterator[str]:
+    """Yield the ends of moves that are not below the plan's directory."""
+    names = [planning.worker_names(plan.name, share, "", "") for share in shares]
+    for at, move in enumerate(plan.cleanup.move):
+        ends = {render(end, each): None for each in names for end in (move.from_, move.to)}
+        whole = {end: posixpath.join(root, end) for end in ends}
+        resolved = world.files.resolve([root, *whole.values()])
+        yield from (
+            f"cleanup.move[{at}]: {end}"
+            for end, path in whole.items()
+            if not f"{resolved[path]}/".startswith(f"{resolved[root].rstrip('/')}/")
+        )
+
+
 def _unwritable(units: Sequence[Unit]) -> list[str]:
     """List units whose names or paths a log line cannot represent."""
     return [
@@ -262,12 +293,38 @@ def _too_long(units: Sequence[Unit]) -> list[str]:
     ]
 
 
-def _conflicts(world: World, root: str, units: Sequence[Unit]) -> list[str]:
-    absolute = {path: posixpath.join(root, path) for path in used_paths(units)}
+def _conflicts(world: World, plan: Plan, root: str, units: Sequence[Unit]) -> list[str]:
+    """List paths that two units use, of this plan or of another open deployment of this user on this machine."""
+    others = [] if plan.workers.isolate == "worktree" else list(_units_elsewhere(world, plan))
+    absolute = {path: posixpath.join(root, path) for path in used_paths([*units, *others])}
     resolved = world.files.resolve(absolute.values())
     return conflicts(
-        units, {path: resolved[whole] for path, whole in absolute.items()}, fold_case=world.files.folds_case(root)
+        units,
+        {path: resolved[whole] for path, whole in absolute.items()},
+        fold_case=world.files.folds_case(root),
+        others=others,
     )
+
+
+def _units_elsewhere(world: World, plan: Plan) -> Iterator[Unit]:
+    """Yield the units of all other open deployments that are live here, with absolute paths and without inputs.
+
+    Boundary: not those that work in trees of their own; a log that cannot be read is passed over, as `status` names it.
+    """
+    state = world.files.resolve([world.state])[world.state]
+    for directory in world.registry.directories():
+        above, name = posixpath.split(directory)
+        if (above == state and name.partition(".")[0] == plan.name) or refusal(*world.registry.look(directory)):
+            continue
+        try:
+            d = world.logs_in(above).read(name)
+        except WakemanError:
+            continue
+        if d.outcome == "open" and d.plan.workers.isolate != "worktree":
+            for one in d.units.values():
+                outputs, writes = (tuple(posixpath.join(d.host.root, path) for path in paths)
+                                   for paths in (one.unit.outputs, one.unit.writes))  # fmt: skip
+                yield Unit(name=f"{name}/{one.unit.name}", outputs=outputs, writes=writes)
 
 
 def _misplaced_entries(world: World, plan: Plan, root: str, units: Sequence[Unit]) -> list[str]:
@@ -359,8 +416,12 @@ def _prompt_faults(world: World, plan: Plan, root: str) -> list[str]:
     return []
 
 
-def _mistakes(world: World, plan: Plan, prompt: str) -> Iterator[str]:
-    """Yield what is probably a mistake in the prompts of a plan without faults, by key."""
+def _mistakes(world: World, plan: Plan, prompt: str, shares: Sequence[Share], host: Host) -> Iterator[str]:
+    """Yield what is probably a mistake in a plan without faults, by key."""
+    yield from plan_doubts(plan, shares)
+    for at, target in enumerate(plan.wake.to):
+        if why := world.reaches(target, host):
+            yield f"wake.to[{at}]: {why}: notices are not delivered until there is"
     harness = world.harness(plan.workers.harness)
     yield from telling.prompt_warnings(plan, prompt, asks=harness.uses_prompt, takes_profile=harness.uses_agent)
     if review.wanted(plan):

@@ -7,6 +7,7 @@ import os
 import sys
 import time
 from argparse import ArgumentParser, Namespace
+from contextlib import suppress
 from pathlib import Path
 from shlex import join, quote
 from typing import Any
@@ -48,6 +49,13 @@ def _init_options(parser: ArgumentParser) -> None:
 def _plan_options(parser: ArgumentParser) -> None:
     _file(parser)
     parser.add_argument("--prompt", metavar="WORKER", help="print what that worker is told, and nothing else")
+    commands(parser)
+
+
+def commands(parser: ArgumentParser) -> None:
+    """Add the option that lets a plan's sources run where nothing else does."""
+    text = "run units.command, to know the units; without it, nothing that the plan names is run"
+    parser.add_argument("--run-commands", action="store_true", help=text)
 
 
 def _up_options(parser: ArgumentParser) -> None:
@@ -76,7 +84,13 @@ def _starting(parser: ArgumentParser) -> None:
 
 
 def _approval(parser: ArgumentParser) -> None:
-    parser.add_argument("--yes", action="store_true", help='agree to workers.auto_approve = "all" without confinement')
+    text = (
+        'agree to workers.auto_approve = "all" without confinement, to moves outside the plan\'s directory, and to a'
+        " plan that belongs to another user"
+    )
+    parser.add_argument("--yes", action="store_true", help=text)
+    text = "with --dry-run: run units.command, to know the units"
+    parser.add_argument("--run-commands", action="store_true", help=text)
 
 
 def _run_options(parser: ArgumentParser) -> None:
@@ -164,17 +178,19 @@ def schema(options: Namespace) -> int:
 def plan(options: Namespace) -> int:
     """Show everything that `up` would start, without starting it."""
     world = reach(options)
-    answer = api.plan(world, gather_plan(world, options.file), options.file)
+    prepared = gather_plan(world, options.file, run_commands=options.run_commands)
+    answer = api.plan(world, prepared, options.file, owner_of(options.file))
     if options.prompt is None:
         return show(options, answer, _print_planned, answer.next)
     prompt = api.find_prompt(answer.data, options.prompt)
-    return show(options, answer, lambda _: out(harmless(prompt)))
+    return show(options, Answer(answer.data), lambda _: out(harmless(prompt)))
 
 
 def _print_planned(data: api.PlannedDeployment) -> None:
     once = data.at_once or "all"
     size = f"{count(len(data.units), 'unit')}, {count(len(data.workers), 'worker')}"
-    out(f"{data.plan}: {size}, {once} at once, {data.stagger:g} s apart")
+    carried = " (what this machine carries; workers.at_once sets it)" if data.at_once_by_default else ""
+    out(f"{data.plan}: {size}, {once} at once{carried}, {data.stagger:g} s apart")
     out(f"paths are relative to {printable(data.root)}")
     out(f"an alarm every {data.every:g} s; conflicts: none; auto_approve: {str(data.auto_approve).lower()}")
     _print_remarks(data)
@@ -184,6 +200,7 @@ def _print_planned(data: api.PlannedDeployment) -> None:
         out("outputs are made in a stage of each attempt, and installed when they pass")
     if data.base:
         out(f"each worker gets a git work tree of its own from the commit {data.base[:12]}")
+    _print_footprint(data)
     units = {unit.unit: unit for unit in data.units}
     for worker in data.workers:
         out("")
@@ -205,10 +222,27 @@ def _print_planned(data: api.PlannedDeployment) -> None:
             out(f"  {printable(path)}")
 
 
+def _print_footprint(data: api.PlannedDeployment) -> None:
+    """Print what the plan names beside its work: new and changed things are marked."""
+    out("")
+    out("programs:")
+    for use in data.programs:
+        out(harmless(f"  {use.news:8}{use.key}, {use.when}:  {join(use.command)}".replace("\n", " ")))
+    if data.paths:
+        out("beside the outputs:")
+    for place in data.paths:
+        out(harmless(f"  {place.news:8}{place.key}:  {place.path}  {place.what}".replace("\n", " ")))
+    if data.variables:
+        out("variables that change what is run:")
+    for each in data.variables:
+        shown = each.name if each.value is None else f"{each.name}={each.value}"
+        out(harmless(f"  {each.news:8}{shown}".replace("\n", " ")))
+
+
 def _print_remarks(data: api.PlannedDeployment) -> None:
     for name, origin in data.profiles.items():
         out(f"profile {printable(name)}: from {printable(origin)}")
-    for word, texts in (("note", data.notes), ("warning", data.warnings)):
+    for word, texts in (("note", data.notes), ("fault", data.faults), ("warning", data.warnings)):
         for text in texts:
             out(f"{word}: {printable(text)}")
 
@@ -219,7 +253,7 @@ def _print_remarks(data: api.PlannedDeployment) -> None:
 def up(options: Namespace) -> int:
     """Start a plan, or continue its open deployment."""
     world = reach(options, "up")
-    return _started(options, world, gather_plan(_reading(options, world), options.file))
+    return _started(options, world, _gathered(options, world), owner_of(options.file))
 
 
 def run(options: Namespace) -> int:
@@ -233,13 +267,13 @@ def amend(options: Namespace) -> int:
     """Change the plan of an open deployment."""
     world = reach(options)
     name = named(world, options.name)
-    prepared = gather_plan(_reading(options, world), options.file)
-    api.approve(prepared, yes=options.yes)
+    prepared = _gathered(options, world)
+    api.approve(prepared, yes=options.yes, owner=owner_of(options.file))
     return done(options, api.amend(world, name, prepared))
 
 
-def _started(options: Namespace, world: World, prepared: PreparedPlan) -> int:
-    api.approve(prepared, yes=options.yes)
+def _started(options: Namespace, world: World, prepared: PreparedPlan, owner: str = "") -> int:
+    api.approve(prepared, yes=options.yes, owner=owner)
     d = deploy.up(world, prepared)
     if options.watch and not options.dry_run:
         from wakeman.faces.cli.watch import watch_and_print
@@ -276,7 +310,7 @@ def _tell(options: Namespace, world: World, d: Deployment, prepared: PreparedPla
 
 
 def _reading(options: Namespace, world: World) -> World:
-    """Return the world in which a plan's sources are read: `units.command` runs, also in a dry run and in `plan`."""
+    """Return the world in which a plan's sources are read, also in a dry run."""
     if not options.dry_run:
         return world
     from wakeman.adapters import local
@@ -284,9 +318,26 @@ def _reading(options: Namespace, world: World) -> World:
     return local.world(options.state, "hand")
 
 
-def gather_plan(world: World, file: str) -> PreparedPlan:
+def _gathered(options: Namespace, world: World) -> PreparedPlan:
+    run_commands = options.run_commands or not options.dry_run
+    return gather_plan(_reading(options, world), options.file, run_commands=run_commands)
+
+
+def gather_plan(world: World, file: str, *, run_commands: bool) -> PreparedPlan:
     """Read a plan file, or stdin, and everything that it refers to."""
-    return api.gather(world, file, os.getcwd(), sys.stdin.read)
+    return api.gather(world, file, os.getcwd(), sys.stdin.read, run_commands=run_commands)
+
+
+def owner_of(file: str) -> str:
+    """Return whose a plan is, if it is not this user's: the owner of its file, or of the checkout that it is in."""
+    here = Path(file).absolute()
+    checkouts = [above / ".git" for above in here.parents if (above / ".git").exists()]
+    for path in [here, *checkouts[:1]] if file != "-" else []:
+        with suppress(OSError):
+            uid = path.stat().st_uid
+            if uid != os.geteuid():
+                return f"another user, as {path.parent if path.name == '.git' else path} does (uid {uid})"
+    return ""
 
 
 def _plan_from_options(options: Namespace) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from wakeman.core.log.events import Event, kind
 from wakeman.core.log.summary import summary
 from wakeman.faces.cli import options as given
 from wakeman.faces.cli.options import Verb
-from wakeman.faces.cli.plan import gather_plan
+from wakeman.faces.cli.plan import commands, gather_plan
 from wakeman.faces.cli.reach import reach
 from wakeman.faces.cli.show import out, show
 
@@ -31,12 +31,13 @@ def _rehearse_options(parser: ArgumentParser) -> None:
         help="have WORKER hang without doing anything; may be repeated",
     )
     parser.add_argument("--all", action="store_true", help="print every event")
+    commands(parser)
 
 
 def rehearse(options: Namespace) -> int:
     """Rehearse the plan from `up` to its end; nothing outside memory is touched."""
     played = api_rehearse(
-        gather_plan(reach(options), options.file),
+        gather_plan(reach(options), options.file, run_commands=options.run_commands),
         rehearsal,
         options.file,
         seconds=options.unit,

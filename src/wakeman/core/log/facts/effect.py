@@ -268,8 +268,8 @@ class Confirmed(Fact, frozen=True):
             if self.ok:
                 worker.unheard = 0
                 worker.asked = worker.asked and worker.state == "stuck"
-            elif intent is not None:
-                note_unheard(d, worker, intent.action)
+            else:
+                note_unheard(d, worker, intent.action if intent is not None else "")
 
     def summary(self) -> str:
         return f"{'arrived' if self.ok else 'not confirmed'}: {self.why}"

@@ -1,0 +1,97 @@
+"""What a plan runs, what it writes and moves, and which variables change what is run: everything but its work."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
+
+from wakeman.core.model import Plan
+from wakeman.core.policy import review
+
+News = Literal["new", "changed", ""]
+"""Whether something is there for the first time, is another than in the plan's last deployment, or is the same."""
+
+_STEERING = re.compile(
+    r"PATH|LD_.*|DYLD_.*|PYTHON.*|NODE_.*|PERL5.*|RUBY.*|JAVA_.*|_JAVA_OPTIONS|BASH_ENV|ENV|IFS|SHELL|EDITOR|VISUAL|PAGER"
+    r"|GIT_.*|HOME|XDG_.*|TMPDIR|SSH_.*|.*_PROXY|.*_proxy|npm_config_.*|CLAUDE_CONFIG_DIR|CODEX_HOME|.*_BASE_URL"
+)
+"""Variables that change which code a program runs, or whom it talks to."""
+
+
+class ProgramUse(Struct, frozen=True):
+    """One program that a plan names: the key, its words as templates, and when it is run."""
+
+    key: str
+    argv: tuple[str, ...]
+    when: str
+
+
+class PathUse(Struct, frozen=True):
+    """One path, or pattern, that a plan writes, moves or ends, beside its outputs."""
+
+    key: str
+    path: str
+    what: str
+
+
+def named_programs(plan: Plan) -> list[ProgramUse]:
+    """List every program of a plan's own, in the order of a night."""
+    return list(_uses(plan))
+
+
+def _uses(plan: Plan) -> Iterator[ProgramUse]:
+    workers, spec = plan.workers, plan.verify.review
+    if plan.units.command is not None:
+        yield ProgramUse("units.command", plan.units.command, "once, at `up`")
+    for at, argv in enumerate(workers.before):
+        yield ProgramUse(f"workers.before[{at}]", argv, "before each launch")
+    for at, argv in enumerate(workers.setup):
+        yield ProgramUse(f"workers.setup[{at}]", argv, "once in each work tree")
+    if workers.command:
+        yield ProgramUse("workers.command", (*workers.command, *workers.args), "each attempt")
+    else:
+        yield ProgramUse("workers.harness", (workers.harness, *workers.args), "each attempt")
+    if plan.verify.command:
+        yield ProgramUse("verify.command", plan.verify.command, "for each unit that passes otherwise")
+    if review.wanted(plan):
+        key = "verify.review.command" if spec.command else "verify.review.harness"
+        argv = spec.command or (review.harness(plan),)
+        yield ProgramUse(key, (*argv, *(spec.args or ())), "before the wrap-up")
+    for at, target in enumerate(plan.wake.to):
+        if target.run:
+            yield ProgramUse(f"wake.to[{at}].run", target.run, "at each notice")
+
+
+def other_paths(plan: Plan) -> list[PathUse]:
+    """List what a plan writes, moves or ends, beside the outputs of its units."""
+    found = [PathUse("units.writes", pattern, "may be written") for pattern in plan.units.writes]
+    found += [PathUse("workers.confine_also", path, "may be written") for path in plan.workers.confine_also]
+    for at, move in enumerate(plan.cleanup.move):
+        found.append(PathUse(f"cleanup.move[{at}]", f"{move.from_} -> {move.to}", "is moved"))
+    for at, sweep in enumerate(plan.cleanup.sweep):
+        found.append(PathUse(f"cleanup.sweep[{at}]", sweep.sessions, "sessions of workers that are ended"))
+    found += [PathUse(key, name, "session that notices are typed into") for key, name in _sessions_told(plan)]
+    return found
+
+
+def _sessions_told(plan: Plan) -> Iterator[tuple[str, str]]:
+    for at, target in enumerate(plan.wake.to):
+        for name, value in msgspec.structs.asdict(target).items():
+            if value and isinstance(value, str):
+                yield f"wake.to[{at}].{name}", value
+
+
+def steering(variables: Mapping[str, str]) -> dict[str, str]:
+    """Return those variables that change which code a program runs, or whom it talks to."""
+    return {name: value for name, value in variables.items() if _STEERING.fullmatch(name)}
+
+
+def news(key: str, value: Sequence[str] | str, known: Mapping[str, Sequence[str] | str] | None) -> News:
+    """Return what is new about a value, by those that the last deployment had; None without one."""
+    if known is None or key not in known:
+        return "new"
+    return "" if known[key] == value else "changed"

@@ -1,0 +1,185 @@
+"""`plan` shows what the night would run and write, and tells everything that `up` refuses or doubts."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from tests.faces.conftest import Place
+
+PLAN = """
+name = "n"
+[units]
+items = ["a"]
+output = "out/{{ unit }}"
+[workers]
+command = ["sleep", "600"]
+socket = "faces"
+"""
+MORE = """before = [["true"]]
+env = { LD_PRELOAD = "/x.so", OTHER = "1" }
+[verify]
+command = ["true", "{{ output }}"]
+[cleanup]
+move = [{ from = "a.md", to = "done/" }]
+sweep = [{ sessions = "val_*" }]
+[wake]
+to = [{ run = ["true", "{{ message }}"] }]
+"""
+
+
+def test_programs_paths_and_variables_are_listed_and_what_is_new_is_marked(place: Place) -> None:
+    file = place.plan(PLAN + MORE)
+    said = place("plan", file, "--json").json
+
+    assert [
+        ("workers.before[0]", "new"), ("workers.command", "new"), ("verify.command", "new"), ("wake.to[0].run", "new"),
+    ] == [(use["key"], use["news"]) for use in said["programs"]]  # fmt: skip
+    assert [("cleanup.move[0]", "a.md -> done/"), ("cleanup.sweep[0]", "val_*")] == [
+        (use["key"], use["path"]) for use in said["paths"]
+    ]
+    assert [("LD_PRELOAD", "/x.so", "new")] == [
+        (each["name"], each["value"], each["news"]) for each in said["variables"]
+    ]
+    text = place("plan", file).out
+    assert "\n  new     verify.command, for each unit that passes otherwise:  true '{{ output }}'\n" in text
+    assert "\n  new     LD_PRELOAD=/x.so\n" in text
+
+
+def test_after_a_deployment_only_what_changed_is_marked(place: Place) -> None:
+    place.up(PLAN + MORE.replace("/x.so", ""))
+    place("down", "n")
+    changed = (PLAN + MORE).replace('"600"', '"601"')
+    said = place("plan", place.plan(changed), "--json").json
+
+    assert ["", "changed", "", ""] == [use["news"] for use in said["programs"]]
+    assert ["", ""] == [use["news"] for use in said["paths"]]
+    assert ["changed"] == [each["news"] for each in said["variables"]]
+
+
+@pytest.mark.parametrize("words", [("plan",), ("rehearse",), ("up", "--dry-run"), ("amend", "n", "--dry-run")])
+def test_units_command_is_run_only_when_asked(place: Place, words: tuple[str, ...]) -> None:
+    if words[0] == "amend":
+        place.up(PLAN)
+    file = place.plan(PLAN.replace('items = ["a"]', 'command = ["sh", "-c", "touch ran; echo a"]'))
+    verb, *rest = words
+    said = place(verb, *(["n"] if "n" in rest else []), file, *(word for word in rest if word != "n"))
+
+    assert 2 == said.code
+    assert "units.command: not run, as nothing is started: sh -c 'touch ran; echo a'\n" in said.err
+    assert "hint: --run-commands runs it" in said.err
+    assert not (place.path / "ran").exists()
+    asked = [verb, *(["n"] if "n" in rest else []), file, *(word for word in rest if word != "n"), "--run-commands"]
+    assert 0 == place(*asked).code
+    assert (place.path / "ran").exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+@pytest.mark.parametrize("given", ["plan.toml", ".git"])
+def test_a_plan_of_another_user_asks_once(place: Place, given: str) -> None:
+    file = place.plan(PLAN)
+    (place.path / ".git").mkdir()
+    os.chown(place.path / given, 12345, -1)
+
+    assert place("plan", file).err.endswith("next: wakeman up plan.toml --yes\n")
+    said = place("up", file)
+    assert (2, True) == (said.code, said.err.startswith("error: the plan belongs to another user, as "))
+    assert not place.state.exists()
+    assert 0 == place("up", file, "--yes").code
+
+
+@pytest.mark.parametrize("move", ['{ from = "/etc/x", to = "done/" }', '{ from = "a", to = "../b" }',
+                                  '{ from = "a", to = "link/" }'])  # fmt: skip
+def test_a_move_that_leaves_the_plans_directory_asks(place: Place, move: str) -> None:
+    (place.path / "link").symlink_to("/var")
+    file = place.plan(PLAN + f"[cleanup]\nmove = [{move}]")
+    said = place("up", file)
+
+    assert 2 == said.code
+    assert said.err.startswith("error: cleanup.move[0]: ")
+    assert f"is outside the plan's directory, {place.path}; expected --yes" in said.err
+    assert place("plan", file).err.endswith("next: wakeman up plan.toml --yes\n")
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ('before = [["no-such"]]', "workers.before[0]: found 'no-such', which is no program on PATH or at that place"),
+        ('[verify]\ncommand = ["./chek.sh"]',
+         "verify.command: found './chek.sh', which is no program on PATH or at that place; did you mean './check.sh'?"),
+        ('[verify]\ncommand = ["./plain.sh"]',
+         ("verify.command: found './plain.sh', which is not executable; try: chmod"
+         " +x {place}/./plain.sh")),
+        ('[wake]\nto = [{ run = ["/no/such"] }]',
+         "wake.to[0].run: found '/no/such', which is no program on PATH or at that place"),
+        ('[wake]\nto = [{ run = ["~/x"] }]', "wake.to[0].run: found '~/x': a leading '~' is not expanded; write:"),
+        ('[verify]\ncommand = ["true x"]', ("verify.command: found 'true x', which is no program; each word is one of"
+         ' the list; write: ["true", "x"]')),
+    ],
+)  # fmt: skip
+def test_a_program_that_is_not_there_is_told_by_plan_and_refused_by_up(place: Place, line: str, told: str) -> None:
+    (place.path / "check.sh").write_text("#!/bin/sh\n")
+    (place.path / "check.sh").chmod(0o755)
+    (place.path / "plain.sh").write_text("#!/bin/sh\n")
+    file = place.plan(PLAN + line)
+    told = told.replace("{place}", str(place.path))
+
+    said = place("plan", file)
+    assert 2 == said.code
+    assert f": {told}" in said.out
+    assert "next: wakeman up" not in said.err
+    refused = place("up", file)
+    assert 2 == refused.code
+    assert told.partition("; write:")[0] in refused.err
+    assert not place.state.exists()
+
+
+def test_more_memory_than_the_machine_has_is_refused_by_both(place: Place) -> None:
+    file = place.plan(PLAN + '[limits]\nmemory = "900T"')
+
+    for verb in ("plan", "up"):
+        said = place(verb, file)
+        assert 2 == said.code
+        assert "plan.toml:10: limits.memory: found " in said.err
+
+
+def test_a_receiver_that_is_not_there_is_told_by_both(place: Place) -> None:
+    file = place.plan(PLAN + '[wake]\nto = [{ tmux = "faces:nobody" }]')
+
+    for verb in ("plan", "up"):
+        said = place(verb, file)
+        assert 0 == said.code
+        assert "wake.to[0]: found no session 'nobody' on tmux socket 'faces'" in said.out + said.err
+
+
+def test_without_by_and_at_once_the_machine_sets_how_many_run(place: Place) -> None:
+    items = ", ".join(f'"u{n}"' for n in range(2000))
+    file = place.plan(PLAN.replace('"a"', items))
+    said = place("plan", file, "--json").json
+
+    assert said["at_once_by_default"]
+    assert 8 <= said["at_once"] < 2000
+    assert f"{said['at_once']} at once (what this machine carries; workers.at_once sets it)" in place("plan", file).out
+    chosen = place("plan", place.plan(PLAN.replace('"a"', items) + "at_once = 2000"), "--json").json
+    assert (2000, False) == (chosen["at_once"], chosen["at_once_by_default"])
+
+
+def test_outputs_of_another_open_deployment_are_a_conflict_in_any_state_directory(place: Place, tmp_path: Path) -> None:
+    place.up(PLAN)
+    other = place.plan(PLAN.replace('name = "n"', 'name = "m"') + 'name = "m_{{ group.name }}"', "other.toml")
+    elsewhere = str(tmp_path / "elsewhere" / "state")
+
+    for words in (("plan", other), ("up", other), ("--state", elsewhere, "up", other)):
+        said = place(*words)
+        assert 2 == said.code, said
+        assert "expected no other open deployment to write there: wait for its end, or wakeman down n" in said.err
+    place("down", "n")
+    assert 0 == place("plan", other).code
+
+
+def test_an_up_that_could_start_nobody_fails_and_says_why(place: Place) -> None:
+    said = place("up", place.plan(PLAN + 'before = [["false"]]\n'))
+
+    assert 1 == said.code
+    assert "nobody was started: launch failed: workers.before: false: exit status 1" in said.err
