@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from wakeman.core.text import unescaped
 
-VALUE_CHARS_MAX = 12_000
+VISIBLE_CHARS_MAX = 12_000
 """Characters of one value at most."""
 MARKS_IN_A_ROW_MAX = 4
 """Combining marks in a row that are shown: more of them cover the lines around."""
@@ -24,7 +24,7 @@ def visible(text: str) -> str:
 
     Shape: line feeds stay; bidirectional, zero-width, private and unassigned characters become `[U+202E]`.
     """
-    head = text[:VALUE_CHARS_MAX]
+    head = text[:VISIBLE_CHARS_MAX]
     plain = head if not re.search(_UNUSUAL, head) else _made_visible(unescaped(head))
     return plain if head == text else plain + "…"
 
