@@ -14,7 +14,7 @@ from tests import hostile
 
 from wakeman.core.errors import PlanError
 from wakeman.core.model import Plan, UnitsSpec, WorkersSpec
-from wakeman.core.plan.parser import KEY_PARTS_MAX, policy, read_plan
+from wakeman.core.plan.parser import KEY_PARTS_MAX, PLAN_DEPTH_MAX, policy, read_plan
 from wakeman.core.plan.shares import shares, units
 from wakeman.core.plan.starter import commented
 from wakeman.faces.cli.plan import STARTER
@@ -97,6 +97,30 @@ def test_a_key_of_very_many_parts_is_refused_before_it_costs_time() -> None:
 
     assert (f"w.toml:2: found a key of more than {KEY_PARTS_MAX} parts",) == caught.value.problems
     assert 1 == tomllib.loads("a.b.c = 1")["a"]["b"]["c"]
+
+
+def test_the_line_of_a_key_of_very_many_parts_is_counted_from_the_first() -> None:
+    with pytest.raises(PlanError) as caught:
+        read_plan("\n\n" + "a." * KEY_PARTS_MAX + "a = 1", "w.toml")
+
+    assert (f"w.toml:3: found a key of more than {KEY_PARTS_MAX} parts",) == caught.value.problems
+
+
+def test_a_text_of_json_may_look_like_a_key_of_very_many_parts() -> None:
+    items = [{"unit": "a", "note": "a." * KEY_PARTS_MAX + "a"}]
+    plan = {"name": "x", "units": {"items": items, "output": "o/{{ unit }}"}, "workers": {"command": ["true"]}}
+
+    assert "x" == read_plan(json.dumps(plan), "plan.json").name
+
+
+@pytest.mark.parametrize(
+    ("lists", "deep"), [(PLAN_DEPTH_MAX - 2, False), (PLAN_DEPTH_MAX - 1, False), (PLAN_DEPTH_MAX, True)]
+)
+def test_a_plan_may_nest_so_deep_and_no_deeper(lists: int, deep: bool) -> None:
+    with pytest.raises(PlanError) as caught:
+        read_plan("x = " + "[" * lists + "1" + "]" * lists, "w.toml")
+
+    assert deep == (("w.toml: found values nested too deeply; expected a plan",) == caught.value.problems)
 
 
 @pytest.mark.parametrize("text", ['{"a":%s}', '{"a":%s]', '{"a":[%s,}'])
