@@ -123,3 +123,84 @@ def test_a_push_of_a_confined_client_goes_by_the_pipe_and_waits_for_nobody(sh: s
     assert b"push\n" == os.read(reading, 100)
     os.close(reading)
     assert not (attempt / "started").exists()
+
+
+# --- a stop whose missing output is being made -------------------------------------------------------------------
+
+TASK = {"id": "b1", "type": "shell", "status": "running", "command": 'say "background_tasks":[]'}
+MAKING = {
+    "a task": {**STOP, "background_tasks": [TASK]},
+    "several": {**STOP, "background_tasks": [TASK, {"id": "b2", "type": "agent"}]},
+    "a timer of its own": {**STOP, "session_crons": [{"id": "c1"}]},
+    "keys in another order": {"background_tasks": [TASK], "hook_event_name": "Stop"},
+}
+NOT_MAKING = {
+    "nothing": STOP,
+    "an older client": {"hook_event_name": "Stop"},
+    "words about it": {**STOP, "last_assistant_message": '"background_tasks":[{"id":"b1"}]'},
+    "words in words": {**STOP, "last_assistant_message": json.dumps({"background_tasks": [{"id": 1}]})},
+    "no timer": {**STOP, "session_crons": []},
+}
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+@pytest.mark.parametrize("what", MAKING)
+def test_a_stop_is_not_refused_while_work_in_the_background_may_make_what_is_missing(
+    sh: str, attempt: Path, what: str, indent: int | None
+) -> None:
+    wants(attempt, attempt / "missing")
+
+    said = call(sh, attempt, "Stop", say=json.dumps(MAKING[what], indent=indent))
+
+    assert ("", MAKING[what]) == (said, kept(attempt))
+    assert ["hook"] == os.listdir(attempt / "said")
+
+
+@pytest.mark.parametrize("what", NOT_MAKING)
+def test_a_stop_is_refused_where_nothing_works_whatever_the_client_says(sh: str, attempt: Path, what: str) -> None:
+    wants(attempt, attempt / "missing")
+
+    said = call(sh, attempt, "Stop", say=json.dumps(NOT_MAKING[what]))
+
+    assert "block" == json.loads(said)["decision"]
+    assert ["hook", "refused.1"] == sorted(os.listdir(attempt / "said"))
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/environ"), reason="needs the processes' environment in /proc")
+@pytest.mark.parametrize("own", [True, False])
+def test_a_process_that_the_client_left_at_work_counts_and_what_runs_in_its_own_session_does_not(
+    sh: str, attempt: Path, own: bool
+) -> None:
+    wants(attempt, attempt / "missing")
+    environment = {**PATH, "WAKEMAN_ATTEMPT": f"night/w/1@{attempt}"}
+    client = subprocess.Popen(["sleep", "60"], env=environment, start_new_session=True)
+    (attempt / "claim").write_text(f"{client.pid}\n")
+    work = subprocess.Popen(["sleep", "60"], env=environment, start_new_session=not own)
+    if own:  # the hook runs beside it
+        (attempt / "claim").write_text(f"{os.getpid()}\n")
+        client.kill()
+        client.wait()
+    try:
+        ran = subprocess.run(
+            [sh, HOOK, str(attempt), "Stop"],
+            input=json.dumps(STOP),
+            capture_output=True,
+            text=True,
+            env=environment,
+            check=True,
+            timeout=20,
+        )
+    finally:
+        for process in (client, work):
+            process.kill()
+            process.wait()
+
+    assert own == ("block" in ran.stdout)
+
+
+def test_an_end_of_a_session_is_kept_with_its_reason(sh: str, attempt: Path) -> None:
+    said = {"hook_event_name": "SessionEnd", "reason": "prompt_input_exit"}
+
+    call(sh, attempt, "SessionEnd", say=json.dumps(said, indent=1))
+
+    assert said == kept(attempt)

@@ -103,6 +103,7 @@ class Agents(Rig):
         units: str = '["a", "b", "c", "d"]',
         *,
         more: str = "",
+        stuck: str = "",
         env: Mapping[str, str] = {},
         after: str = "20s",
         every: str = "1m",
@@ -141,6 +142,7 @@ Make each file on the right. {task}
 {exports}
 [stuck]
 after = "{after}"
+{stuck}
 [wake]
 every = "{every}"
 on = ["ask", "clean up", "wrap up", "give up"]

@@ -252,6 +252,45 @@ def _quotes_then_hangs(said: Said, state: Json) -> Turn:
     return turn if turn.call else Turn(hangs=True)
 
 
+def _in_background(said: Said, command: str) -> tuple[str, Json]:
+    """Call a command that the client does not wait for, by the client's own means for that."""
+    tool, given = _shell(said, command)
+    return tool, {**given, **({"run_in_background": True} if tool == "Bash" else {"yield_time_ms": 500})}
+
+
+def _background(said: Said, state: Json) -> Turn:
+    """Write each output, then append to the last one by a task in the background, and end the turn meanwhile."""
+    if said.left or any("the rest" in call for call in said.calls):
+        return work(said)
+    seconds, path = state.get("seconds", 20), ARROW.findall(said.told)[-1]
+    return Turn(call=_in_background(said, f"sleep {seconds}; echo the rest >> {path}"))
+
+
+def _forks(said: Said, state: Json) -> Turn:
+    """Do the same by a process that the client does not know: started by a shell, and left to itself."""
+    if said.left or any("the rest" in call for call in said.calls):
+        return work(said)
+    seconds, path = state.get("seconds", 20), ARROW.findall(said.told)[-1]
+    return Turn(call=_shell(said, f"nohup sh -c 'sleep {seconds}; echo the rest >> {path}' >/dev/null 2>&1 & echo on"))
+
+
+def _later(said: Said, state: Json) -> Turn:
+    """Have the last output made in the background, and end the turn before it is there."""
+    if len(said.left) != 1:
+        return work(said)
+    if any("the rest" in call for call in said.calls):
+        return Turn("The last one is being made in the background.")
+    return Turn(call=_in_background(said, f"sleep {state.get('seconds', 20)}; echo the rest >> {said.left[0]}"))
+
+
+def _claims(said: Said, _: Json) -> Turn:
+    return work(said) if not ARROW.search(said.told) else Turn("All files have been written. Everything is complete.")
+
+
+def _declines(said: Said, _: Json) -> Turn:
+    return work(said) if not ARROW.search(said.told) else Turn("I'm sorry, but I can't help with writing these files.")
+
+
 def _fails(said: Said, state: Json) -> Turn:
     """Fail in the way that the test chose, as often as it said; then work."""
     state["failed"] = state.get("failed", 0) + 1
@@ -286,6 +325,11 @@ PLAYS: dict[str, Callable[[Said, Json], Turn]] = {
     "strays": _strays,
     "toils": _toils,
     "plants": _plants,
+    "background": _background,
+    "forks": _forks,
+    "later": _later,
+    "claims": _claims,
+    "declines": _declines,
     "fails": _fails,
     "long": lambda _, __: Turn(status=400, error="prompt is too long: 250000 tokens > 200000 maximum"),
     "fail": lambda _, __: Turn(status=500, error="internal error"),

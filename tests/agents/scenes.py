@@ -27,6 +27,8 @@ EVERY = 3.0
 SLOW = 60.0
 """`wake.every` where a client takes seconds to end: a look in between would find it idle, or in error, before that."""
 LIVE = {"mode": '"interactive"'}
+BYPASS = {**LIVE, "auto_approve": '"all"'}
+SANDBOX = {"IS_SANDBOX": "1"}
 RETRIES = {"API_TIMEOUT_MS": "4000", "CLAUDE_CODE_MAX_RETRIES": "1"}
 
 
@@ -50,6 +52,8 @@ class Scene(NamedTuple):
     env: Mapping[str, str] = {}
     after: float = 60.0
     every: float = EVERY
+    more: str = ""  # further tables of the plan
+    stuck: str = ""  # further keys of `stuck`
     happens: Callable[[Agents], float] | None = None
     mends: Callable[[Agents], None] | None = None
     outcome: str = ""
@@ -89,6 +93,8 @@ def play(scene: Scene, agents: Agents) -> Seen:
         env=scene.env,
         after=f"{scene.after:g}s",
         every=f"{scene.every:g}s",
+        more=scene.more,
+        stuck=scene.stuck,
         **{"max_units": "8", **scene.workers},
     )
     up = agents.run("up", "wakeman.toml", "--yes")
@@ -132,7 +138,8 @@ def _told(events: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, float, str
         at = datetime.fromisoformat(event["at"]).timestamp()
         match event["type"]:
             case "stalled":
-                yield f"stuck, {data['reason']}", at, data["why"]
+                said = f"; it said {data['said']}" if data.get("said") else ""
+                yield f"stuck, {data['reason']}", at, data["why"] + said
             case "exited":
                 by = {"itself": f"by itself, status {data.get('code')}", "": f"by a signal, status {data.get('code')}"}
                 yield f"exited {by.get(data.get('ended_by', ''), 'by ' + data.get('ended_by', ''))}", at, data["why"]
@@ -242,6 +249,73 @@ def waits_for_the_reset(agents: Agents) -> None:
     agents.models.state["again"] = again - reset
 
 
+def appended(agents: Agents) -> None:
+    """Check that the deployment is complete with what was made in the background, and that nobody was nudged."""
+    until(agents.closed, PATIENCE)
+    assert "the rest" in (agents.place / "work" / "b.md").read_text()
+    assert [] == intents(agents, "nudge")
+
+
+def asked_once(agents: Agents) -> None:
+    """Check that somebody is told once, with the words as data, and that the client is left alone from then on."""
+    until(agents.wakes, PATIENCE)
+    seen = len(looks(agents))
+    until(lambda: len(looks(agents)) > seen + 4, PATIENCE)
+    assert (1, 1) == (len(agents.wakes()), len(intents(agents, "nudge")))
+    (worker,) = agents.status()["workers"]
+    assert worker["said"]
+    assert worker["said"] not in agents.wakes()[0]
+
+
+def passed_on(agents: Agents) -> None:
+    """Check that the cleanup worker's task has the last words of the one before, quoted."""
+    until(lambda: list(agents.state.glob("night/prompts/**/w_c1.1.md")), PATIENCE)
+    (task,) = agents.state.glob("night/prompts/**/w_c1.1.md")
+    assert '"Which format should I use, bullets or prose?"' in task.read_text()
+
+
+def leave(agents: Agents) -> float:
+    """Leave the client by its own command, as a person at its keyboard does."""
+    until(lambda: any(one.play for one in agents.models.asked), 60)
+    agents.tmux("send-keys", "-t", "w", "Escape")
+    until(lambda: "❯" in agents.tmux("capture-pane", "-p", "-t", "w"), 30)
+    agents.tmux("send-keys", "-t", "w", "-l", "/exit")
+    until(lambda: "❯ /exit" in agents.tmux("capture-pane", "-p", "-t", "w").replace("\N{NO-BREAK SPACE}", " "), 30)
+    agents.tmux("send-keys", "-t", "w", "Enter")
+    return time.time()
+
+
+def half_type(agents: Agents) -> float:
+    """Type half a line into the client while its last task runs in the background, and leave it there."""
+    until(lambda: any("the rest" in call for one in agents.models.asked for call in one.said.calls), 60)
+    agents.tmux("send-keys", "-t", "w", "-l", "and also lo")
+    return time.time()
+
+
+def kept_line(agents: Agents) -> None:
+    """Check that the half-typed line is in the log and in the status."""
+    until(agents.closed, PATIENCE)
+    assert ["and also lo"] == [one["line"] for one in intents(agents, "end") if "line" in one]
+    assert "and also lo" == agents.status()["workers"][0]["line"]
+
+
+def end_child(agents: Agents) -> None:
+    """End the child that the client has left at work."""
+    for pid in pids(agents, "7200"):
+        os.kill(pid, signal.SIGTERM)
+
+
+def intents(agents: Agents, action: str) -> list[Mapping[str, Any]]:
+    """List the intents of one kind."""
+    found = (event["data"] for event in agents.events() if event["type"] == "intended")
+    return [data for data in found if data["action"] == action]
+
+
+def looks(agents: Agents) -> list[Mapping[str, Any]]:
+    """List the looks."""
+    return [event for event in agents.events() if event["type"] == "looked"]
+
+
 def no_orphan(agents: Agents) -> None:
     """Check that the child which outlived its client is ended."""
     until(lambda: not pids(agents, "7200"), 30)
@@ -300,11 +374,86 @@ CLAUDE = (
     Scene(
         "question in text",
         "asks in plain text, has ended its turn",
-        told=("running, idle", "stuck, silent"),
+        told=("stuck, asks", "recovered", "stuck, asks"),
+        why="it said Which format should I use, bullets or prose",
         play="wonders",
         workers=LIVE,
         after=AFTER,
-        also=("running, idle",),
+        mends=asked_once,
+    ),
+    Scene(
+        "claim in text",
+        "says that all is done, nothing is",
+        told=("stuck, claims", "recovered", "stuck, claims"),
+        why="it said All files have been written",
+        play="claims",
+        workers=LIVE,
+        after=AFTER,
+        mends=asked_once,
+    ),
+    Scene(
+        "refusal in text",
+        "says that it cannot",
+        told=("stuck, refuses", "recovered", "stuck, refuses"),
+        why="it said I'm sorry, but I can't help",
+        play="declines",
+        workers=LIVE,
+        after=AFTER,
+        mends=asked_once,
+    ),
+    Scene(
+        "task in the background",
+        "all outputs written, a task appends to the last 20 s later",
+        ENDED,
+        play="background",
+        workers=BYPASS,
+        env=SANDBOX,
+        after=AFTER,
+        mends=appended,
+        outcome="complete",
+    ),
+    Scene(
+        "process left at work",
+        "all outputs written, a process of it appends to the last 20 s later",
+        ENDED,
+        play="forks",
+        workers=BYPASS,
+        env=SANDBOX,
+        after=AFTER,
+        mends=appended,
+        outcome="complete",
+    ),
+    Scene(
+        "output made in the background",
+        "ends its turn while a task makes the last output",
+        ENDED,
+        play="later",
+        workers=BYPASS,
+        env=SANDBOX,
+        after=AFTER,
+        mends=appended,
+        outcome="complete",
+    ),
+    Scene(
+        "left at its keyboard",
+        "a person has typed /exit",
+        told=("exited by person", "clean up"),
+        why="0/2 units done",
+        play="hang",
+        workers=LIVE,
+        more='[cleanup]\nafter = "5s"',
+        happens=leave,
+    ),
+    Scene(
+        "half-typed line",
+        "finished, with half a line in its input box",
+        ENDED,
+        play="background",
+        workers=BYPASS,
+        env=SANDBOX,
+        happens=half_type,
+        mends=kept_line,
+        outcome="complete",
     ),
     Scene(
         "question in text",
@@ -312,6 +461,7 @@ CLAUDE = (
         told=("exited by itself, status 0", "clean up"),
         why="0/2 units done",
         play="wonders",
+        mends=passed_on,
     ),
     Scene(
         "hang mid-stream",
@@ -435,12 +585,16 @@ CLAUDE = (
     ),
     Scene(
         "orphaned children",
-        "idle, all outputs written, a child of its runs",
-        ENDED,
+        "at its prompt, all outputs written, a child of its runs for ever",
+        told=("stuck, background",),
+        why="a process that it started runs",
         play="orphans",
-        workers={**LIVE, "auto_approve": '"all"'},
-        env={"IS_SANDBOX": "1"},
-        mends=no_orphan,
+        workers=BYPASS,
+        env=SANDBOX,
+        after=AFTER,
+        stuck=f'background = "{AFTER:g}s"',
+        mends=end_child,
+        then=("recovered", *ENDED),
         outcome="complete",
     ),
 )
@@ -476,6 +630,28 @@ EACH = (
             outcome="complete",
         )
         for client in ("claude", "codex", "opencode")
+    ),
+    Scene(
+        "task in the background",
+        "all outputs written, a task appends to the last 20 s later",
+        ENDED,
+        client="codex",
+        play="background",
+        workers=BYPASS,
+        after=AFTER,
+        mends=appended,
+        outcome="complete",
+    ),
+    Scene(
+        "question in text",
+        "asks in plain text, has ended its turn",
+        told=("stuck, asks", "recovered", "stuck, asks"),
+        why="it said Which format should I use, bullets or prose",
+        client="codex",
+        play="wonders",
+        workers=BYPASS,
+        after=AFTER,
+        mends=asked_once,
     ),
 )
 

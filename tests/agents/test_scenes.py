@@ -35,5 +35,5 @@ def test_what_is_true_is_told(agents: Agents, scene: Scene, rows: list[str]) -> 
     assert re.search(scene.why, seen.why), (scene.why, seen.why)
     assert (scene.outcome or "open") == seen.outcome
     assert (0, 0) == (seen.others, seen.tokens), [one for one in agents.models.asked if one.by in ("", "?")]
-    bound = AFTER + EVERY + SOON if "silent" in scene.told[-1] else SOON
+    bound = AFTER + EVERY + SOON if scene.after == AFTER else SOON
     assert 0 <= seen.seconds <= bound

@@ -22,7 +22,7 @@ from tests.simulation.staged import Staged
 from wakeman.adapters.memory import MemoryClock
 from wakeman.adapters.memory.logs import MemoryWriter
 from wakeman.adapters.memory.sessions import MemorySessions
-from wakeman.core.log.facts import effect, observation
+from wakeman.core.log.facts import effect, observation, worker
 from wakeman.core.policy import limits, transitions
 from wakeman.engine import check
 from wakeman.engine.effects import alarm, close, launch, sync
@@ -31,6 +31,8 @@ from wakeman.engine.protocol import requests
 
 ANNOTATIONS = __future__.annotations.compiler_flag
 INTENT = b'"action":"launch"'
+LIVE: dict[str, dict[str, object]] = {"workers": {"mode": "interactive"}, "stuck": {"silent": ["restart", "ask"]}}
+"""Clients at a terminal, of which a silent one is restarted."""
 
 
 class Mutant(NamedTuple):
@@ -172,6 +174,20 @@ def the_power_is_cut_once_a_worker_is_verified() -> object:
     return night.rest()
 
 
+def a_client_works_in_the_background_for_longer_than_silence_takes() -> object:
+    """It is at its prompt, and something of it still writes."""
+    night = Staged(plan=LIVE, w0=Role(rests=True, background=2700))
+    night.up()
+    return night.rest()
+
+
+def a_client_answers_a_nudge_with_words() -> object:
+    """Words are a sign of life, and no progress."""
+    night = Staged(plan={**LIVE, "stuck": {"silent": ["nudge", "ask"]}}, w0=Role(rests=True, stops_after=0))
+    night.up()
+    return night.rest()
+
+
 def the_service_is_out_for_half_an_hour() -> object:
     """All workers wait together, and one tries."""
     out = refused_role(OUTAGE_STATUS)
@@ -273,6 +289,16 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "orphans not looked for": Mutant(
         observe._with_processes, (('observation.session == "lost"', "False"),), a_server_dies_and_a_program_lives_on
+    ),
+    "work in the background is no life": Mutant(
+        transitions._trouble,
+        (("    if seen.background:\n", "    if False:\n"),),
+        a_client_works_in_the_background_for_longer_than_silence_takes,
+    ),
+    "ladders forget what they tried": Mutant(
+        worker.Recovered.apply,
+        (("(d, worker_of(d, event))", "(d, worker_of(d, event)) or forget_ladder(worker_of(d, event))"),),
+        a_client_answers_a_nudge_with_words,
     ),
     "an outage costs attempts": Mutant(
         transitions._free,

@@ -9,12 +9,13 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cache
+from typing import Any
 
 import msgspec
 from tests.play import NAME, Play
 from tests.simulation.crew import Actor, Crew
 from tests.simulation.rules import BrokenError, Rules
-from tests.simulation.scene import BARRED_STATUSES, OUTAGE_STATUS, Role, Scene, refused_role
+from tests.simulation.scene import BARRED_STATUSES, OUTAGE_STATUS, Client, Role, Scene, refused_role
 
 from wakeman.adapters.memory import MemoryWorld
 from wakeman.core.errors import BusyError, UnknownNameError, UsageError, WakemanError
@@ -75,6 +76,11 @@ class Night:
             verify = verify[:3]
         else:
             aside["confine"] = dice.choice(["off", "off", "units"])
+        # Drawn by itself, so that the other nights are those that they were.
+        self.live = "isolate" not in aside and random.Random(f"live {seed}").random() < 0.3  # noqa: S311 - as above
+        if self.live:  # clients at a terminal
+            aside["mode"] = "interactive"
+            self.scene.harness = Client(self.scene.sessions)
         self.text = Play(
             workers=dice.choice([1, 1, 2, 2, 3]),
             units=dice.choice([1, 2]),
@@ -86,7 +92,7 @@ class Night:
                     **aside,
                 },
                 "wake": {"every": 900},
-                "stuck": {"silent": dice.choice([["capture", "ask"], ["restart", "ask"]]), "attempts": 2},
+                "stuck": {"silent": self.ladder(), "attempts": 2},
                 "cleanup": {
                     "when": dice.choice(["each", "all"]),
                     "rounds": dice.choice([0, 1]),
@@ -101,6 +107,11 @@ class Night:
                 dice.choice(["mine", "w0_c1"]), dice.choice(["", "other/w0/1@00000001.0"])
             )
             self.rules.visitor = visitor, visitor.mark
+
+    def ladder(self) -> list[str]:
+        """Draw what is done about a silent worker."""
+        told = [["capture", "nudge", "ask"], ["nudge", "restart", "ask"]] if self.live else []
+        return self.dice.choice([["capture", "ask"], ["restart", "ask"], *told])
 
     def role(self, session: str) -> Role:
         """Draw how the next program plays. When the faults are over all play well."""
@@ -117,8 +128,15 @@ class Night:
             delay=dice.choice([0, 0, 1, 20]),
             rejects=("w0/u0",) if reviews and dice.random() < 0.4 else (),
             verdict=None if calm or not reviews else dice.choice(VERDICTS),
+            **(self.rest_of(reviews) if self.live else {}),
         )
         return replace(role, content=b'{"cut": ') if role.code == 1 else role  # by a program that failed
+
+    def rest_of(self, reviews: bool) -> dict[str, Any]:
+        """Draw whether a client is at a terminal, and what of it works in the background."""
+        if reviews or self.dice.random() < 0.3:
+            return {}
+        return {"rests": True, "background": self.dice.choice([0, 0, 30, 2000]), "dialog": self.dice.random() < 0.2}
 
     # --- the course of the night ----------------------------------------------------------------------------------
 

@@ -13,6 +13,7 @@ from wakeman.audit.auditor import Auditor
 from wakeman.core.errors import WakemanError
 from wakeman.core.log.events import (
     Closed,
+    Confirmed,
     Decided,
     Effected,
     Enrolled,
@@ -64,6 +65,9 @@ class Rules:
         self.events: list[Event] = []
         self.marks: dict[str, int] = {}  # of launches intended: the line
         self.placed: set[str] = set()  # outputs that were intended to be taken over
+        self.rows: dict[str, str] = {}  # the last row of each worker
+        self.nudging: dict[int, frozenset[str]] = {}  # by line of a nudge: units done then
+        self.nudges: dict[tuple[str, int], frozenset[str]] = {}  # of the last that was heard, by worker and attempt
         self.size = 0
 
     # --- after every step ---------------------------------------------------------------------------------------
@@ -108,9 +112,28 @@ class Rules:
             self.closed.add(event.hash)  # asked once: what the power takes afterwards was there
             _must(not self._absent(), f"closed as complete without {self._absent()}")
             _must(not self._unreviewed(), f"closed as complete, and nobody accepted {self._unreviewed()}")
+        self._nudged(event)
         if isinstance(data, Reviewed):
             taken = [each for each in self.events if isinstance(each.data, Reviewed) and each.worker == event.worker]
             _must(len(taken) == 1, f"the verdict of {event.worker} is taken twice")
+
+    def _nudged(self, event: Event) -> None:
+        """Check that a worker is nudged with something to say, and again only once a unit of it was done.
+
+        Boundary: a nudge that nobody heard is typed again, and after a limit has reset each worker is told so.
+        """
+        data, worker = event.data, event.worker or ""
+        if isinstance(data, Decided):
+            self.rows[worker] = data.row
+        if isinstance(data, Confirmed) and data.ok and data.intent in self.nudging:
+            self.nudges[worker, event.attempt or 0] = self.nudging[data.intent]
+        if not isinstance(data, Intended) or data.action != "nudge" or self.rows.get(worker) != "investigate":
+            return
+        known = self.d.workers[worker]
+        self.nudging[event.seq] = done = frozenset(name for name in known.units if self.d.units[name].done)
+        before = self.nudges.get((worker, known.attempt))
+        _must(len(done) < len(known.units), f"{worker} is nudged with nothing to say")
+        _must(before is None or done - before, f"{worker} is nudged again, and nothing was achieved since")
 
     def _refusals(self, event: Event) -> None:
         """Check that an outage costs nothing and is tried by one at a time, and that nobody runs into a refused key."""
@@ -202,6 +225,8 @@ class Rules:
         self.step()
         _must(p.mark.startswith(f"{NAME}/"), f"session {p.start.session} is not ours")
         if p not in self.scene.sessions.running or self.scene.sessions.role[p.session_id].hangs:
+            return
+        if self.scene.sessions.at_rest(p) or self.scene.sessions.unseen(p):
             return
         worker = p.mark.split("/")[1]
         since = self.marks.get(p.mark, 0)

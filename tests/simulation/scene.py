@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
@@ -109,10 +109,18 @@ class Logs(MemoryLogs):
 
 @dataclass
 class Role(Act):
-    """An act that may ignore a hang-up (`deaf`), and whose wrapper takes `delay` seconds to its claim."""
+    """An act that may ignore a hang-up (`deaf`), and whose wrapper takes `delay` seconds to its claim.
+
+    Shape: one that `rests` is a client at a terminal: it does not end by itself. For `background` seconds after its
+    last unit something of it still works on that, while it is at its prompt. It answers each prompt with words, and
+    ends at `/exit`, unless it opens a `dialog` over it.
+    """
 
     deaf: bool = False
     delay: float = 0.0
+    rests: bool = False
+    background: float = 0.0
+    dialog: bool = False
 
 
 REFUSED: dict[int, Report] = {
@@ -152,6 +160,7 @@ class Sessions(MemorySessions):
         self.ran: Callable[[Playing], None] = lambda _: None
         self.ended: Callable[[Playing], None] = lambda _: None
         self.made: Callable[[], bool] = lambda: False  # whether a session is made although the host hangs
+        self.asking: set[str] = set()  # clients that show a dialog, by session id
 
     def submit(self, starts: Sequence[Start]) -> list[Made]:
         made = []
@@ -197,6 +206,39 @@ class Sessions(MemorySessions):
         """Have a server die that cannot be reached."""
         for p in self.away.pop(server, {}).values():
             self._hung_up(p)
+
+    def at_rest(self, p: Playing) -> bool:
+        """Return whether a program is a client at its prompt, and nothing of it works."""
+        return p in self.running and self.role[p.session_id].rests and not p.steps
+
+    def unseen(self, p: Playing) -> bool:
+        """Return whether a program is a client whose terminal is gone: nothing tells that it still works."""
+        return p in self.orphans and self.role[p.session_id].rests
+
+    def type(self, session: str, text: str, *, submit: bool, mark: str = "") -> None:
+        super().type(session, text, submit=submit, mark=mark)
+        p = self.playing[self._name(session, mark)]
+        if text == "/exit" and self.role[p.session_id].rests and p in self.running:
+            self.ended(p)
+            if self.role[p.session_id].dialog:
+                self.asking.add(p.session_id)
+            else:
+                self._finish(p, 0)
+
+    def _enter(self, p: Playing, act: Act) -> None:
+        super()._enter(p, act)
+        if self.role[p.session_id].rests:
+            self.files.write(f"{p.home}/said/hook", b"%d" % p.entered)
+
+    def _script(self, p: Playing, act: Act) -> list[tuple[datetime, Callable[[], None]]]:
+        if not isinstance(act, Role) or not act.rests:
+            return super()._script(p, act)
+        self.screens[p.start.session] = f"{p.start.session}:\n❯"
+        steps = super()._script(p, replace(act, hangs=True))
+        if steps and act.background:
+            at, write = steps[-1]
+            steps.append((at + timedelta(seconds=act.background), write))
+        return steps
 
     def off(self) -> None:
         """Have the machine stop: nothing of it lives on."""
@@ -256,6 +298,30 @@ class Sessions(MemorySessions):
         if p in self.orphans:
             self.orphans.remove(p)
         super()._finish(p, code)
+
+
+class Client(RefusedHarness):
+    """What clients at a terminal say of themselves: those of the roles that rest."""
+
+    leave = "/exit"
+
+    def __init__(self, sessions: Sessions) -> None:
+        super().__init__()
+        self.sessions = sessions
+        self.reads = frozenset({"screen"})
+
+    def report(self, evidence: Evidence, now: datetime) -> Report:
+        del now
+        p = self.sessions.playing.get(evidence.screen.partition(":")[0])
+        role = self.sessions.role.get(p.session_id) if p is not None else None
+        if p is None or role is None or not role.rests:
+            return Report()
+        if p.session_id in self.sessions.asking:
+            return Report("waiting", "shows a dialog")
+        if not p.steps:
+            return Report("idle", "waits for a prompt")
+        works = len(p.steps) == 1 and role.background
+        return Report("busy", "background tasks run", background=True) if works else Report("busy", "works")
 
 
 class Machine(MemoryMachine):

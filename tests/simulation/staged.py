@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.play import Play
 from tests.simulation.crew import Actor
 from tests.simulation.night import Night
-from tests.simulation.scene import Role
+from tests.simulation.scene import Client, RefusedHarness, Role
 
 from wakeman.core.model import Deployment
 
@@ -22,6 +22,8 @@ class Staged(Night):
         self.scene.logs.torn_at = lambda size: size // 2
         self.scene.kept = min
         self.scene.gone = lambda: True
+        self.live = (plan or {}).get("workers", {}).get("mode") == "interactive"
+        self.scene.harness = Client(self.scene.sessions) if self.live else RefusedHarness()
         self.text = Play(workers=workers, units=1, plan={"wake": {"every": 900}, **(plan or {})}).text()
 
     def role(self, session: str) -> Role:

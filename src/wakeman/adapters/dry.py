@@ -28,6 +28,7 @@ from wakeman.ports import (
     Installed,
     Job,
     Kept,
+    Kin,
     Listing,
     Logs,
     Machine,
@@ -370,6 +371,9 @@ class DryMachine:
 
     def born(self, pids: Iterable[int]) -> dict[int, float]:
         return self._machine.born(pids)
+
+    def kin(self, pids: Iterable[int]) -> dict[int, Kin]:
+        return self._machine.kin(pids)
 
     def mark_of(self, pid: int) -> str:
         return self._machine.mark_of(pid)

@@ -8,11 +8,38 @@
 # confined attempt the wrapper starts it, which reads the pipe DIR/said/push.
 #
 # DIR/outputs lists the outputs, one per line: the path, a tab, and its spelling in JSON. At the event Stop the client
-# is told, at most twice, which of them are missing, in the format that Claude Code takes as a refusal to stop.
+# is told, at most twice, which of them are missing, in the format that Claude Code takes as a refusal to stop. It is not
+# while work of it runs in the background, which may be making them.
 
 dir=$1 event=$2 push=$3
 said=$dir/said
 umask 077
+
+# Whether the report on standard input, kept in $1, names background tasks or timers of its own: in JSON a quote inside a
+# string has a backslash before it, so a key is found only where it is one.
+works() {
+    case $(tr -d ' \t\r\n' <"$1") in
+    *'"background_tasks":[{'* | *'"session_crons":[{'*) return 0 ;;
+    esac
+    # What runs in another session than the client's, which is the wrapper's, was started by a command of the client.
+    # This hook may have a session of its own.
+    [ -n "$WAKEMAN_ATTEMPT" ] && [ -r /proc/self/environ ] && [ -r "$dir/claim" ] || return 1
+    own=$(session "$(cat "$dir/claim")") here=$(session $$)
+    for file in $(grep -lzxF "WAKEMAN_ATTEMPT=$WAKEMAN_ATTEMPT" /proc/[0-9]*/environ 2>/dev/null); do
+        pid=${file#/proc/}
+        found=$(session "${pid%/environ}")
+        [ -z "$own" ] || [ -z "$found" ] || [ "$found" = "$own" ] || [ "$found" = "$here" ] || return 0
+    done
+    return 1
+}
+
+# The session of a process: the fourth field after its name, which is in brackets and may contain anything.
+session() {
+    stat=$(cat "/proc/$1/stat" 2>/dev/null) || return
+    set -f
+    set -- ${stat##*) }
+    printf '%s' "$4"
+}
 
 missing=
 if [ "$event" = Stop ] && [ -e "$dir/outputs" ] && [ ! -e "$said/refused.2" ]; then
@@ -21,8 +48,13 @@ if [ "$event" = Stop ] && [ -e "$dir/outputs" ] && [ ! -e "$said/refused.2" ]; t
     done <"$dir/outputs"
 fi
 
+report=$said/report.$$
+[ -z "$missing" ] || cat >"$report"
+if [ -n "$missing" ] && works "$report"; then
+    missing=
+fi
 if [ -n "$missing" ]; then
-    cat >/dev/null
+    rm -f "$report"
     [ -e "$said/refused.1" ] && : >"$said/refused.2"
     : >"$said/refused.1"
     printf '{"decision":"block","reason":"These are still missing: %s. ' "$missing"
@@ -35,7 +67,14 @@ fi
 
 # Line feeds occur only between the tokens of JSON: strings have them escaped.
 case $event in
-Stop | StopFailure | PermissionRequest) tr -d '\n' ;;
+Stop | StopFailure | PermissionRequest | SessionEnd)
+    if [ -e "$report" ]; then
+        tr -d '\n' <"$report"
+        rm -f "$report"
+    else
+        tr -d '\n'
+    fi
+    ;;
 notify) printf '%s' "$4" ;;
 Refused) printf '{"hook_event_name":"%s"}' "$event" ;;
 *)

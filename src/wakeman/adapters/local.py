@@ -58,6 +58,7 @@ def world(state: str | None, by: str) -> World:
 
     def deliver(target: WakeTarget, message: str, deployment: Deployment) -> str:
         from wakeman.adapters import orchestrator
+        from wakeman.core.policy import notice
 
         host = deployment.host
         if host.python:
@@ -67,7 +68,7 @@ def world(state: str | None, by: str) -> World:
             message,
             machine=machine,
             terminal=_receiver(target, host, environment),
-            env=host.env if host.python else environment,
+            env={**(host.env if host.python else environment), "WAKEMAN_SAID": notice.last_words(deployment)},
             cwd=host.root if os.path.isdir(host.root) else host.directory,  # told of a project that was moved, too
             names={"deployment": deployment.name},
         )

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from typing import Literal
 
 from wakeman.core.errors import ProgramError
-from wakeman.ports import OUT_BYTES_MAX, Ran
+from wakeman.ports import OUT_BYTES_MAX, Kin, Ran
 
 ERR_BYTES_MAX = 64 * 1024
 """Bytes of standard error that are kept, from its end, where the reason is."""
@@ -20,7 +20,9 @@ ERR_BYTES_MAX = 64 * 1024
 ATTEMPT_VARIABLE = "WAKEMAN_ATTEMPT"
 """The variable that every process of an attempt inherits."""
 
+_PARENT_FIELD, _SESSION_FIELD = 1, 3
 _STARTED_FIELD = 19  # field of /proc/PID/stat, counted after the name: ticks from the boot to the start
+_HEAD_BYTES_MAX = 4096  # of a process's status, and of its command line
 _LINGER_S = 0.1  # seconds to read a program's last output, while a child of it still has the pipe open
 
 
@@ -97,15 +99,21 @@ class LocalMachine:
 
         Boundary: empty without /proc.
         """
+        return {pid: process.born for pid, process in self.kin(pids).items()}
+
+    def kin(self, pids: Iterable[int]) -> dict[int, Kin]:
+        """Read them on Linux. Boundary: empty without /proc."""
         boot = next(
             (float(line.split()[1]) for line in _file_lines(f"{self._proc}/stat") if line.startswith("btime ")), 0.0
         )
         found = {}
         for pid in pids:
             # The name in brackets may contain anything: count the fields after its end.
-            fields = next(iter(_file_lines(f"{self._proc}/{pid}/stat")), "").rpartition(")")[2].split()
-            if len(fields) > _STARTED_FIELD and fields[0] != "Z":
-                found[pid] = boot + int(fields[_STARTED_FIELD]) / os.sysconf("SC_CLK_TCK")
+            fields = _file_head(f"{self._proc}/{pid}/stat").rpartition(b")")[2].split()
+            if len(fields) > _STARTED_FIELD and fields[0] != b"Z":
+                born = boot + int(fields[_STARTED_FIELD]) / os.sysconf("SC_CLK_TCK")
+                words = _file_head(f"{self._proc}/{pid}/cmdline").replace(b"\0", b" ").decode("utf-8", "replace")
+                found[pid] = Kin(born, int(fields[_PARENT_FIELD]), int(fields[_SESSION_FIELD]), words)
         return found
 
     def mark_of(self, pid: int) -> str:
@@ -266,6 +274,14 @@ def _file_lines(path: str) -> list[str]:
             return file.read().splitlines()
     except OSError:
         return []
+
+
+def _file_head(path: str) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            return file.read(_HEAD_BYTES_MAX)
+    except OSError:
+        return b""
 
 
 def _number(path: str) -> int | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from shlex import quote
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -28,7 +28,7 @@ from wakeman.core.model import (
 )
 from wakeman.core.policy import notice, review
 from wakeman.core.policy import progress as pace
-from wakeman.core.policy.deployment_rows import undone
+from wakeman.core.policy.deployment_rows import resting, undone
 from wakeman.core.policy.limits import used
 from wakeman.core.policy.staging import leaves_branches
 from wakeman.core.policy.transitions import transitions
@@ -122,6 +122,19 @@ class WorkerStatus(Value, frozen=True, kw_only=True):
         Activity | UnsetType, Meta(description="Activity of a live worker at the last observation.")
     ] = UNSET
     refused: Annotated[tuple[str, ...] | UnsetType, Meta(description="Paths to which its writes were blocked.")] = UNSET
+    background: Annotated[bool | UnsetType, Meta(description="Work of it runs in the background; absent if not.")] = (
+        UNSET
+    )
+    said: Annotated[
+        str | UnsetType, Meta(description="Last words of its client in this attempt: data, no instruction.")
+    ] = UNSET
+    line: Annotated[
+        str | UnsetType, Meta(description="What somebody had typed, and not submitted, when its session was ended.")
+    ] = UNSET
+    cleanup: Annotated[
+        Time | UnsetType,
+        Meta(description="When its undone units may go to a cleanup worker, after a person has ended it."),
+    ] = UNSET
     unseen: Annotated[str | UnsetType, Meta(description="The error that kept Wakeman from looking at it.")] = UNSET
 
 
@@ -399,8 +412,19 @@ def _worker_status(d: Deployment, worker: WorkerState, now: datetime) -> WorkerS
         retrying=seen.why if seen is not None and worker.live and seen.retries else UNSET,
         activity=seen.activity if seen is not None and worker.live else UNSET,
         refused=tuple(seen.refused) if seen is not None and seen.refused else UNSET,
+        background=True if worker.live and seen is not None and seen.background else UNSET,
+        said=worker.said if worker.said and worker.state != "verified" else UNSET,
+        line=worker.line or UNSET,
+        cleanup=_cleanup(d, worker, now),
         unseen=worker.unseen or UNSET,
     )
+
+
+def _cleanup(d: Deployment, worker: WorkerState, now: datetime) -> Time | UnsetType:
+    """Return when a cleanup worker may get what a person has stopped; unset where none waits for that."""
+    left = resting(d).get(worker.name) if d.outcome == "open" else None
+    at = time((d.looked_at or now) + timedelta(seconds=left)) if left is not None else None
+    return UNSET if at is None else at
 
 
 def _reported_usage(usage: Usage) -> tuple[Tokens | UnsetType, float | UnsetType]:

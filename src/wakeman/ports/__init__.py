@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from wakeman.ports.log_store import Logs as Logs
     from wakeman.ports.log_store import Writer as Writer
     from wakeman.ports.machine import OUT_BYTES_MAX as OUT_BYTES_MAX
+    from wakeman.ports.machine import Kin as Kin
     from wakeman.ports.machine import Machine as Machine
     from wakeman.ports.machine import Ran as Ran
     from wakeman.ports.parser import Parser as Parser
@@ -65,7 +66,7 @@ _MODULES = {
     "files": ("STATE_MARKER", "EntryKind", "Installed", "PathEntry", "Files"),
     "parser": ("Parser",),
     "profiles": ("FoundProfiles",),
-    "machine": ("OUT_BYTES_MAX", "Ran", "Machine"),
+    "machine": ("Kin", "OUT_BYTES_MAX", "Ran", "Machine"),
     "watcher": ("FileChanges", "Watch", "Watcher"),
     "confiner": ("Confiner", "Reach"),
     "client": ("Source", "Task", "TranscriptPaths", "Command", "Evidence", "Report", "Reader", "Harness"),

@@ -8,7 +8,7 @@ from typing import Literal, Protocol
 
 from msgspec import Struct
 
-from wakeman.core.model import Activity, Agent, Fault, Plan, Usage
+from wakeman.core.model import Activity, Agent, EndedBy, Fault, Plan, Usage
 
 Source = Literal["stream", "hook", "record", "screen"]
 """Sources of evidence of a live attempt: what it prints, reports by a hook, stores itself, shows."""
@@ -88,7 +88,7 @@ class Evidence(Struct, frozen=True):
     Shape: `whole` says that `stream` begins with the stream's first line. `record` is the end of the transcript,
     `recorded` says that it begins with its first line; `state` is what the client keeps about its live process;
     `hook_at` is when the hook report was kept, `stream_at` when the stream was last written, in epoch seconds; 0.0 if
-    that is not known.
+    that is not known. `interactive`: it was at a terminal.
     """
 
     stream: bytes = b""
@@ -99,6 +99,7 @@ class Evidence(Struct, frozen=True):
     recorded: bool = False
     state: bytes = b""
     hook_at: float = 0.0
+    interactive: bool = False
     stream_at: float = 0.0
 
 
@@ -107,7 +108,8 @@ class Report(Struct, frozen=True):
 
     Shape: `fault` distinguishes refusals that are no failure of the worker; `retries`: it is refused, and tries again
     by itself. `usage` and `agent_session` are set if the client reports them. `calls`: a tool was called and has not
-    returned, since `since`, in epoch seconds, 0 if unknown.
+    returned, since `since`, in epoch seconds, 0 if unknown. `background`: it is busy with nothing but work in the
+    background. `ended_by` is who ended the client, if it says so.
     """
 
     activity: Activity = "unknown"
@@ -120,6 +122,8 @@ class Report(Struct, frozen=True):
     agent_session: str = ""
     calls: bool = False
     since: float = 0.0
+    background: bool = False
+    ended_by: EndedBy = ""
 
 
 class Reader(Protocol):
@@ -134,6 +138,9 @@ class Reader(Protocol):
 
     def ending(self, evidence: Evidence, code: int | None, now: datetime) -> Report:
         """Return why an attempt ended; `why` is "" if its stream shows no error."""
+
+    def last_words(self, evidence: Evidence) -> str:
+        """Return what the client said last, sanitised and shortened; "" for nothing."""
 
 
 class Harness(Reader, Protocol):

@@ -27,6 +27,18 @@ class Ran(Struct, frozen=True):
     inexact: bool = False
 
 
+class Kin(Struct, frozen=True):
+    """A live process: when it was started, in epoch seconds, its parent, its session, and its command line's beginning.
+
+    Shape: 0 or "" for what is not known.
+    """
+
+    born: float
+    parent: int = 0
+    session: int = 0
+    words: str = ""
+
+
 class Machine(Protocol):
     """Processes, memory and environment of this machine."""
 
@@ -58,6 +70,9 @@ class Machine(Protocol):
 
     def born(self, pids: Iterable[int]) -> dict[int, float]:
         """Return when processes were started, in epoch seconds, without those that are gone."""
+
+    def kin(self, pids: Iterable[int]) -> dict[int, Kin]:
+        """Describe processes, without those that are gone."""
 
     def signal(self, pids: Iterable[int], name: Literal["TERM", "KILL", "INT"]) -> None:
         """Signal processes; one that is gone is no error."""

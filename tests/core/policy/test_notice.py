@@ -540,3 +540,32 @@ CAUSES: list[tuple[dict[str, Any], str]] = [
 @pytest.mark.parametrize(("fields", "cause"), CAUSES)
 def test_a_cause_is_told_in_words_of_ours(fields: dict[str, Any], cause: str) -> None:
     assert cause == notice.cause_of(WorkerState(name="w", session="w", **fields))
+
+
+@pytest.mark.parametrize(
+    ("reason", "cause"),
+    [
+        ("asks", "has stopped, and its last words ask something"),
+        ("claims", "has stopped with units undone, and says that it is done"),
+        ("refuses", "has stopped, and says that it cannot or will not go on"),
+        ("background", "only its background work shows life, for longer than stuck.background"),
+    ],
+)
+def test_a_notice_says_in_our_words_why_a_worker_stopped_short_and_its_own_go_beside_it(
+    reason: str, cause: str
+) -> None:
+    said = 'Delete it? "yes"\N{RIGHT-TO-LEFT OVERRIDE}'
+    d = night(stuck(reason=reason, said=said, asked=True))
+
+    assert cause == notice.cause_of(d.workers["w"])
+    assert "Delete" not in notice.message(d, SLEEP, notice.causes(d, SLEEP, "hand"))
+    assert {"w": said} == msgspec.json.decode(notice.last_words(d))
+
+
+def test_other_last_words_are_another_question_and_longer_silence_is_not() -> None:
+    def keys(**fields: object) -> list[str]:
+        d = night(stuck(asked=True, **fields))
+        return [cause.key for cause in notice.causes(d, SLEEP, "hand")]
+
+    assert keys(reason="asks", said="A or B?") != keys(reason="asks", said="C or D?")
+    assert keys(reason="silent", said="A or B?") == keys(reason="silent", said="C or D?")

@@ -27,6 +27,7 @@ from wakeman.adapters.harness.client import (
     Own,
     Record,
     Sign,
+    Spoken,
     Talk,
     Tally,
     Window,
@@ -55,7 +56,9 @@ KEY_TAIL_CHARS = 20
 HOOKED: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "print": {"Stop": ()},
     "interactive": {
-        **dict.fromkeys(("SessionStart", "UserPromptSubmit", "PreToolUse", "PostToolUse", "SubagentStop"), ()),
+        **dict.fromkeys(
+            ("SessionStart", "UserPromptSubmit", "PreToolUse", "PostToolUse", "SubagentStop", "SessionEnd"), ()
+        ),
         **dict.fromkeys(("PermissionRequest", "Stop", "StopFailure"), ("push",)),
     },
 }
@@ -140,8 +143,18 @@ WINDOWS = (
 )
 """An account's limits, in lines of its stream: each used up, or on its way to be."""
 HOOKS = (
-    ClientEvent("busy", {"hook_event_name": "Stop", "background_tasks.*.id": ANY}, "background tasks run"),
-    ClientEvent("busy", {"hook_event_name": "Stop", "background_tasks.*.status": "running"}, "background tasks run"),
+    ClientEvent(
+        "busy", {"hook_event_name": "Stop", "background_tasks.*.id": ANY}, "background tasks run", background=True
+    ),
+    ClientEvent(
+        "busy",
+        {"hook_event_name": "Stop", "background_tasks.*.status": "running"},
+        "background tasks run",
+        background=True,
+    ),
+    ClientEvent(
+        "busy", {"hook_event_name": "Stop", "session_crons.*.id": ANY}, "waits for a timer of its own", background=True
+    ),
     ClientEvent("idle", {"hook_event_name": "Stop"}, "has finished a turn"),
     ClientEvent("limited", {"hook_event_name": "StopFailure", "error": "rate_limit"}, "{last_assistant_message|error}"),
     ClientEvent(
@@ -158,6 +171,13 @@ HOOKS = (
         "asks for a permission: {tool_name} {tool_input.file_path|tool_input.command}",
     ),
     ClientEvent(None, {"hook_event_name": "SessionStart"}),
+    ClientEvent(
+        "unknown",
+        {"hook_event_name": "SessionEnd", "reason": re.compile("^(?:prompt_input_exit|logout)$")},
+        "was left at its keyboard",
+        ended_by="person",
+    ),
+    ClientEvent(None, {"hook_event_name": "SessionEnd"}),
     ClientEvent("busy", {"hook_event_name": ANY}, "works"),
 )
 CALLS = Calls(
@@ -167,6 +187,7 @@ CALLS = Calls(
     of="message.content.*.tool_use_id",
     turn={"type": "user", "message.content": ANY},  # a prompt: answers are lists
 )
+TEXTS = Spoken({"type": "assistant", "message.content.*.type": "text"}, "message.content.*.text")
 RECORD = Record(
     home=("CLAUDE_CONFIG_DIR", ".claude"),
     file="projects/{{ place }}/{{ session }}.jsonl",
@@ -185,7 +206,7 @@ RECORD = Record(
     ),
     about=(
         ClientEvent("waiting", {"status": "waiting"}, "asks: {waitingFor|status}"),
-        ClientEvent("busy", {"status": "shell"}, "runs a shell in the background"),
+        ClientEvent("busy", {"status": "shell"}, "runs a shell in the background", background=True),
         ClientEvent("busy", {"status": "busy"}, "works"),
         ClientEvent("idle", {"status": "idle"}, "waits for a prompt"),
     ),
@@ -203,6 +224,7 @@ RECORD = Record(
         whole=True,
     ),
     calls=CALLS,
+    spoken=(TEXTS,),
 )
 """It keeps a transcript with every message of an interactive session, and a state file for each process."""
 
@@ -217,6 +239,19 @@ OVER = r"\s*^✻ [^\n]* for [^\n]*\s*\Z"
 LAST = rf"(?:{OVER}|\s*\Z)"
 """The last line of a turn: the client's last message is right above it, a tool's output is not."""
 MORE = r"(?:\n {2,5}\S[^\n]*)*"
+RUNNING = (
+    r"(?:\d+ [^\n·]{1,60} still (?:running|working)"
+    r"|[Ww]aiting (?:for|on) (?:\d+ |an? |the )?[^\n·]{1,60} to (?:finish|complete|end|return))"
+)
+"""Work in the background, in the client's words below the last turn: `1 shell still running`, `Waiting for 2 background
+agents to finish`."""
+NEWEST = r"[^\n]*(?:\n(?![●·✢✳✶✻✽*] )[^\n]*)*\Z"
+"""Nothing below that the client has said since: it does not take back what a line above counted."""
+JOBS = (
+    r"(?:^|·) *\d+ (?:[a-z]+ ){0,3}(?:shell|bash|task|agent|monitor|workflow|job|command|process|teammate)(?:e?s)?\b"
+    r"(?= *(?:·|\n|\Z| {2}|(?:still )?running))"
+)
+"""Work in the background, counted in the foot below the input box: `· 1 shell ·`."""
 KEY_OR_MONEY = r"Invalid API key|Please run /login|Not logged in|Credit balance|You(?:r|['’]re) (?:org|out of|group)"
 TOO_MUCH = "Request timed out|Prompt is too long|Context limit reached"
 SIGNS = (
@@ -231,8 +266,9 @@ SIGNS = (
     Sign("waiting", r"^ {0,3}(?:Enter to confirm|Esc to cancel)[^\n]*\Z", "shows a dialog", part="open"),
     Sign("busy", r"^[·✢✳✶✻✽*] [^\n]*[Rr]etrying in [^\n]*", part="above", retries=True),
     Sign("busy", r"esc to interrupt", "works", part="foot"),
+    Sign("busy", rf"^[^\s●❯⎿│>][^\n]*?(?P<said>{RUNNING}){NEWEST}", part="above", background=True),
     Sign("busy", r"^[·✢✳✶✻✽*] [^\n]*…", "works", part="above"),
-    Sign("busy", r"^✻ [^\n]*\d+ shells? still running", "runs a shell in the background", part="above"),
+    Sign("busy", JOBS, "works in the background", part="foot", background=True),
     Sign("limited", rf"^● (?P<said>(?:API Error: )?{LIMIT_SIGN.pattern}{MORE}){LAST}", part="above"),
     Sign("limited", rf"^ {{2}}⎿  (?P<said>{LIMIT_SIGN.pattern}{MORE}){OVER}", part="above"),
     Sign("limited", rf"^● (?P<said>API Error: Request rejected \(429\)[^\n]*{MORE}){LAST}", part="above"),
@@ -420,6 +456,11 @@ CLAUDE = Client(
     windows=WINDOWS,
     hooks=HOOKS,
     signs=SIGNS,
+    spoken=(
+        Spoken({"hook_event_name": "Stop"}, "last_assistant_message"),
+        Spoken(RESULT, "result"),
+        TEXTS,
+    ),
     tally=Tally(
         where=RESULT,
         input=(

@@ -15,10 +15,11 @@ from msgspec import Struct
 
 from wakeman.adapters.harness.limits import JUST_PASSED, Kind, capped, refusal_kind, retrying, until
 from wakeman.core.gate import Json, instant, json_lines, numbers_at, plain_id, texts_at, total, values_at
-from wakeman.core.model import Activity, Agent, Fault, Plan, Usage
+from wakeman.core.model import Activity, Agent, EndedBy, Fault, Plan, Usage
 from wakeman.core.plan.template import render
+from wakeman.core.policy.last_words import WORDS_CHARS_MAX, shortened
 from wakeman.core.policy.prompt_delivery import PADS, Pad, padded
-from wakeman.core.text import last_line, sanitise
+from wakeman.core.text import last_line, sanitise, unescaped
 from wakeman.ports import Command, Evidence, Report, Source, Task, TranscriptPaths
 
 Mode = Literal["print", "interactive"]
@@ -102,6 +103,8 @@ class ClientEvent(Struct, frozen=True):
     fault: Fault = ""
     also: str = ""
     retries: bool = False
+    background: bool = False  # what runs is work in the background
+    ended_by: EndedBy = ""  # of a line that tells an end: who ended it
 
 
 class Window(Struct, frozen=True):
@@ -131,6 +134,18 @@ class Sign(Struct, frozen=True):
     fault: Fault = ""
     part: Literal["", "above", "foot", "typed", "open"] = ""
     retries: bool = False
+    background: bool = False  # what runs is work in the background
+
+
+class Spoken(Struct, frozen=True):
+    """Where a line has words of the model: at the path `text` of a line that fits `where`; of several values the last.
+
+    Shape: with `parts` each line has a part of one message, and the ones before it belong to it.
+    """
+
+    where: Mapping[str, object]
+    text: str
+    parts: bool = False
 
 
 class Tally(Struct, frozen=True):
@@ -182,6 +197,7 @@ class Record(Struct, frozen=True):
     tally: Tally | None = None
     calls: Calls | None = None
     session: str = ""
+    spoken: tuple[Spoken, ...] = ()
     windows: tuple[Window, ...] = ()
 
 
@@ -233,6 +249,7 @@ class Client(Struct, frozen=True):
     hooks: tuple[ClientEvent, ...] = ()
     signs: tuple[Sign, ...] = ()
     says: tuple[Sign, ...] = ()  # signs in a stream of plain text
+    spoken: tuple[Spoken, ...] = ()  # words of the model in its stream, and in its hook reports
     tally: Tally | None = None
     spent: Callable[[str], Usage | None] | None = None  # reads usage from plain text
     calls: Calls | None = None  # in its stream
@@ -242,6 +259,7 @@ class Client(Struct, frozen=True):
     frame: str = r"(?!)"  # its input box at a screen's end, with groups `typed` and `foot`; must not match quoted text
     prompt_line: str = r"^❯ (?!\d\. )\S.*$"  # a prompt on the screen: text above belongs to an earlier turn
     leave: str = ""
+    left_by_hand: bool = False  # at a terminal it ends with status 0 only if somebody leaves it, and reports no end
     lacks: Callable[[Plan, Own], Iterable[tuple[str, str]]] | None = (
         None  # faults of the user's settings, each with the fix
     )
@@ -353,6 +371,10 @@ class Agentic:
             # A transcript has turns; dialogs, background tasks and some failures are only on the screen.
             shown = self._shown(evidence.screen, now)
             report = shown if WORSE[shown.activity] > WORSE[report.activity] else report
+        elif report.activity == "idle":
+            # What a hook reports is newer than the screen, but may leave out what the client names there.
+            shown = self._shown(evidence.screen, now)
+            report = shown if shown.background else report
         elif report.activity == "busy" and evidence.screen:
             shown = self._shown(evidence.screen, now)
             report = shown if shown.retries else report
@@ -371,7 +393,10 @@ class Agentic:
         if report.activity == "unknown" and code != 0 and (code is None or code < SIGNALLED_FROM_STATUS):
             text = evidence.stream.decode(errors="replace")
             report = _last_words(last_line(text, SEARCHED_CHARS_MAX), at)
-        return self._measured(report, evidence)
+        told = _last_report(client.hooks, json_lines(evidence.hook + b"\n"), now, "hook").ended_by
+        if client.left_by_hand and evidence.interactive and code == 0 and not told:
+            told = "person"
+        return self._measured(msgspec.structs.replace(report, ended_by=told), evidence)
 
     def _streamed(self, evidence: Evidence, now: datetime, *, ended: bool = False) -> Report:
         """Read the stream; a line there that names a reset counts more than words."""
@@ -439,8 +464,26 @@ class Agentic:
             session = session or _last_id_at(evidence.record, record.session)
             since = _open_call_since(record.calls, evidence.record) if since is None else since
         return msgspec.structs.replace(
-            report, usage=usage, agent_session=session, calls=since is not None, since=since or 0.0
+            report,
+            usage=usage,
+            agent_session=session,
+            calls=since is not None,
+            since=since or 0.0,
         )
+
+    def last_words(self, evidence: Evidence) -> str:
+        """Return the model's last words: in its hook report, else in its stream, else in its transcript."""
+        client, record = self.client, self.client.record
+        for data, rows in (
+            (evidence.hook + b"\n", client.spoken),
+            (evidence.stream, client.spoken),
+            (evidence.record, record.spoken if record is not None else ()),
+        ):
+            if said := _last_spoken(rows, data):
+                return said
+        if not client.says:
+            return ""
+        return shortened(unescaped(evidence.stream.decode(errors="replace")).strip().rpartition("\n\n")[2])
 
 
 def topmost_directories(files: Iterable[str]) -> list[str]:
@@ -530,7 +573,13 @@ def _row_report(
     elif row.retries:
         return Report("busy", retrying(words), source=source, retries=True)
     if row.activity not in ("error", "limited"):
-        return Report(row.activity or "unknown", _quotable(words), source=source)
+        return Report(
+            row.activity or "unknown",
+            _quotable(words),
+            source=source,
+            background=row.background,
+            ended_by=row.ended_by,
+        )
     at = _said_at(_time(line), now)
     report = _refusal_report(row.activity, words, at, source, row.fault, _worded(row.also, line))
     told = (when for said in values_at(line, row.until) if (when := instant(said)) is not None)
@@ -578,6 +627,23 @@ def _with_reset(report: Report, windows: tuple[Window, ...], data: bytes, now: d
                         kind = f"{_worded(row.kind, line)} {report.why}"
                         return msgspec.structs.replace(report, until=capped(found, kind, now))
     return report
+
+
+def _last_spoken(rows: tuple[Spoken, ...], data: bytes) -> str:
+    """Return the last words of a client, sanitised, and cut to their end; "" for none."""
+    found: list[str] = []
+    size = 0
+    for line in json_lines(data) if rows else ():
+        row = next((row for row in rows if fits(row.where, line)), None)
+        words = "\n".join(texts_at(line, row.text)) if row is not None else ""
+        if found and (row is None or not row.parts):
+            break
+        if words.strip() or found:
+            found.append(words)
+            size += len(words)
+        if found and (row is None or not row.parts or size > WORDS_CHARS_MAX):
+            break
+    return shortened("".join(reversed(found)))
 
 
 def fits(where: Mapping[str, object], line: Json) -> bool:
@@ -660,7 +726,9 @@ def _signed(sign: Sign, found: str, now: datetime, source: Source) -> Report:
         words = sanitise(found, SEARCHED_CHARS_MAX)
         report = _refusal_report(sign.activity, words, now, source, sign.fault)
         return msgspec.structs.replace(report, why=sign.why) if sign.why else report
-    return Report(sign.activity, sign.why or _quotable(found), source=source, fault=sign.fault)
+    return Report(
+        sign.activity, sign.why or _quotable(found), source=source, fault=sign.fault, background=sign.background
+    )
 
 
 def _printed(signs: tuple[Sign, ...], stream: bytes, now: datetime) -> Report:

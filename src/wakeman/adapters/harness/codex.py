@@ -16,6 +16,7 @@ from wakeman.adapters.harness.client import (
     Grant,
     Record,
     Sign,
+    Spoken,
     Talk,
     Tally,
     Window,
@@ -81,6 +82,10 @@ RECORD = Record(
         turn={"type": "event_msg", "payload.type": "task_started"},
     ),
     session="payload.session_id",
+    spoken=(
+        Spoken({"type": "event_msg", "payload.type": "task_complete"}, "payload.last_agent_message"),
+        Spoken({"type": "event_msg", "payload.type": "agent_message"}, "payload.message"),
+    ),
     windows=tuple(
         Window(
             {"payload.type": "token_count", f"payload.rate_limits.{which}.used_percent": USED_UP},
@@ -105,7 +110,11 @@ SIGNS = (
     Sign("busy", r"^[•◦] (?P<said>Reconnecting[^\n]*(?:\n {2}[^\n]*)*)", part="above", retries=True),
     Sign("busy", r"^[•◦] [^\n]*esc to interrupt", "works", part="above"),
     Sign(
-        "busy", r"^ {2}\d+ background terminals? running[^\n]*\s*\Z", "runs a command in the background", part="above"
+        "busy",
+        r"^ {2}\d+ background (?:terminal|agent|task|command|job|process)e?s? running[^\n]*\s*\Z",
+        "runs a command in the background",
+        part="above",
+        background=True,
     ),
     Sign("error", rf"^■ {FAILED}", part="above"),
     Sign("idle", r"^\n {2}Worked for [^\n]*\s*\Z", "has finished a turn", part="above"),
@@ -161,6 +170,7 @@ CODEX = Client(
     ),
     events=EVENTS,
     signs=SIGNS,
+    spoken=(Spoken({"type": "item.completed", "item.type": "agent_message"}, "item.text"),),
     tally=Tally(
         where={"type": "turn.completed"}, input=("usage.input_tokens",), output=("usage.output_tokens",), whole=True
     ),
@@ -169,5 +179,6 @@ CODEX = Client(
     frame=FRAME,
     session="thread_id",
     prompt_line=r"^› (?!Ask Codex)(?!\d\. )\S.*$",
+    left_by_hand=True,
     memory=200 * 1024 * 1024,
 )

@@ -8,6 +8,7 @@ from typing import Literal
 
 from wakeman.core.model import Plan
 from wakeman.core.plan.template import render
+from wakeman.core.policy.last_words import WORDS_CHARS_MAX
 from wakeman.core.policy.prompt_delivery import padded
 from wakeman.core.text import last_line
 from wakeman.ports import Command, Evidence, Report, Task
@@ -68,6 +69,10 @@ class Program:
         del now
         quiet = self.adopts or code == 0
         return Report(why="" if quiet else last_line(evidence.stream.decode(errors="replace"), LAST_LINE_CHARS_MAX))
+
+    def last_words(self, evidence: Evidence) -> str:
+        """Return the last line of its output."""
+        return "" if self.adopts else last_line(evidence.stream.decode(errors="replace"), WORDS_CHARS_MAX)
 
 
 def command() -> Program:

@@ -16,6 +16,7 @@ from wakeman.adapters.harness.client import (
     Grant,
     Record,
     Sign,
+    Spoken,
     Talk,
     Tally,
 )
@@ -45,6 +46,7 @@ RECORD = Record(
         adds=True,
         key="id",
     ),
+    spoken=(Spoken({"type": "gemini"}, "content"),),
 )
 """Gemini keeps its chats; it records a tool call after its return, and nothing about turns."""
 
@@ -127,11 +129,13 @@ GEMINI = Client(
     ),
     events=EVENTS,
     signs=SIGNS,
+    spoken=(Spoken({"type": "message", "role": "assistant"}, "content", parts=True),),
     tally=Tally(where={"type": "result"}, input=("stats.input_tokens",), output=("stats.output_tokens",)),
     calls=CALLS,
     record=RECORD,
     frame=FRAME,
     prompt_line=r"^ > \S.*$",
     pads=((r"\A(?=\s*/[a-z])", "> "), *PADS),  # it also finds a command after spaces
+    left_by_hand=True,
     memory=350 * 1024 * 1024,
 )

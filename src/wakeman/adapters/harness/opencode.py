@@ -15,6 +15,7 @@ from wakeman.adapters.harness.client import (
     Config,
     Grant,
     Sign,
+    Spoken,
     Talk,
     Tally,
     topmost_directories,
@@ -106,6 +107,7 @@ OPENCODE = Client(
     ),
     events=EVENTS,
     signs=SIGNS,
+    spoken=(Spoken({"type": "text"}, "part.text"),),
     tally=Tally(
         where={"type": "step_finish"},
         input=("part.tokens.input", "part.tokens.cache.read", "part.tokens.cache.write"),
@@ -116,5 +118,6 @@ OPENCODE = Client(
     session="sessionID",
     frame=FRAME,
     prompt_line=r"(?!)",
+    left_by_hand=True,
     memory=500 * 1024 * 1024,
 )

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from wakeman.core.errors import ProgramError
-from wakeman.ports import Job, Ran
+from wakeman.ports import Job, Kin, Ran
 
 
 @dataclass
@@ -27,6 +27,7 @@ class MemoryMachine:
     living: dict[str, list[int]] = field(default_factory=dict)
     signals: list[tuple[int, str]] = field(default_factory=list)
     births: dict[int, float] = field(default_factory=dict)  # start of live processes, in epoch seconds
+    kinship: dict[int, Kin] = field(default_factory=dict)  # what else is known of them
 
     def run(self, argv: Sequence[str], *, cwd: str, env: Mapping[str, str], timeout: float, stdin: bytes = b"") -> Ran:
         del cwd, env, timeout, stdin
@@ -49,6 +50,9 @@ class MemoryMachine:
     def born(self, pids: Iterable[int]) -> dict[int, float]:
         living = {pid for each in self.living.values() for pid in each}
         return {pid: self.births.get(pid, 0.0) for pid in pids if pid in living}
+
+    def kin(self, pids: Iterable[int]) -> dict[int, Kin]:
+        return {pid: self.kinship.get(pid, Kin(born)) for pid, born in self.born(pids).items()}
 
     def mark_of(self, pid: int) -> str:
         return next((mark for mark, pids in self.living.items() if pid in pids), "")

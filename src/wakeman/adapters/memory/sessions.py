@@ -313,6 +313,7 @@ class MemoryHarness:
     def __init__(self, reports: Mapping[str, Report] | None = None) -> None:
         self.reports = reports or {}
         self.end = Report()
+        self.said: dict[str, str] = {}  # last words, by the beginning of the screen
         self.resumable: Literal["", "given", "told"] = ""
         if reports:
             self.reads = frozenset({"screen"})
@@ -342,3 +343,6 @@ class MemoryHarness:
     def ending(self, evidence: Evidence, code: int | None, now: datetime) -> Report:
         del evidence, code, now
         return self.end
+
+    def last_words(self, evidence: Evidence) -> str:
+        return self.said.get(evidence.screen.partition(":")[0], "")

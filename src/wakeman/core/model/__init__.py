@@ -1,6 +1,7 @@
 """The model: plan, unit, worker, deployment. Structs only; no decisions."""
 
 from wakeman.core.model.deployment import (
+    EDITION_PROGRESS_MIN,
     Alarm,
     Confinement,
     Deployment,
@@ -56,9 +57,11 @@ from wakeman.core.model.unit import (
 from wakeman.core.model.worker import (
     BARRING,
     INTERNAL_ERROR,
+    QUIET,
     Activity,
     EndedBy,
     Fault,
+    Meaning,
     Observation,
     Reason,
     Session,
@@ -66,12 +69,15 @@ from wakeman.core.model.worker import (
     Trigger,
     Validator,
     WorkerState,
+    forget_ladder,
 )
 
 __all__ = [
     "BARRING",
+    "EDITION_PROGRESS_MIN",
     "INTERNAL_ERROR",
     "PACES",
+    "QUIET",
     "Activity",
     "Agent",
     "Alarm",
@@ -87,6 +93,7 @@ __all__ = [
     "Host",
     "Identity",
     "LimitsSpec",
+    "Meaning",
     "MoveSpec",
     "Network",
     "Observation",
@@ -128,4 +135,5 @@ __all__ = [
     "Written",
     "Wrote",
     "attempt_id",
+    "forget_ladder",
 ]

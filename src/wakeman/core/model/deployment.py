@@ -13,6 +13,9 @@ from wakeman.core.model.plan import DEFAULT_EXECUTOR, Network, Plan, UnitsSpec
 from wakeman.core.model.unit import FileFingerprint, Review, UnitState
 from wakeman.core.model.worker import Validator, WorkerState
 
+EDITION_PROGRESS_MIN = 3
+"""Edition of the tables from which on work in the background is life, a worker is finished only at rest, and a rung is
+taken again only once a unit was done."""
 Outcome = Literal["open", "complete", "partial", "stopped"]
 """`open`: not over; `complete`: every unit is done; `partial`: ended with units undone; `stopped`: ended by a
 person."""

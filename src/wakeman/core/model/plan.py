@@ -165,7 +165,9 @@ class WakeTarget(Spec, frozen=True):
     """One receiver of notices: an argument list to run, or a tmux session to type into."""
 
     run: tuple[str, ...] = ()
-    """Program to run with its arguments; `{{ message }}` is the notice. Example: `["notify-send", "{{ message }}"]`."""
+    """Program to run with its arguments; `{{ message }}` is the notice. Its variable `WAKEMAN_SAID` is a JSON object
+    with the last words of each worker that needs somebody: data, no instructions. Example:
+    `["notify-send", "{{ message }}"]`."""
     tmux: str = ""
     """Session to type into, `SESSION` on your own server or `SOCKET:SESSION`. Nothing is typed unless it shows an
     empty prompt."""
@@ -196,7 +198,8 @@ class WakeSpec(Spec, frozen=True):
 class StuckSpec(Spec, frozen=True):
     """When a worker counts as stuck, and the ladder for each reason: one rung per check.
 
-    After the last rung nothing more is tried until `limits.give_up`. A sign of life ends the ladder.
+    After the last rung nothing more is tried until `limits.give_up`. A sign of life ends the trouble, but not the
+    ladder: `nudge` and `restart` are taken again only once a unit was done since.
     """
 
     after: Seconds = 600.0
@@ -215,7 +218,11 @@ class StuckSpec(Spec, frozen=True):
     error: tuple[Rung, ...] = ("capture", "restart", "ask")
     """Ladder for a worker whose client shows an error from which it does not recover."""
     silent: tuple[Rung, ...] = ("capture", "nudge", "ask")
-    """Ladder for a worker without a sign of life for `after`. Add `restart` only if a healthy worker may be ended."""
+    """Ladder for a worker without a sign of life for `after`, and for one that has ended its turn with units undone.
+    Add `restart` only if a healthy worker may be ended."""
+    background: Seconds = 3600.0
+    """Time for which work in the background (a task, a shell, a sub-agent) counts as life without any other sign of
+    life; after that a person is asked. Until then such a worker is neither silent nor finished."""
 
 
 class ReviewSpec(Spec, frozen=True):
@@ -305,6 +312,8 @@ class CleanupSpec(Spec, frozen=True):
 
     rounds: Annotated[int, Meta(ge=0)] = 2
     """Maximum number of times that an undone unit goes to a cleanup worker; 0 means never."""
+    after: Seconds = 120.0
+    """Time after a person has ended a worker in which no cleanup worker starts on its undone units."""
     when: Literal["each", "all"] = "each"
     """`each`: as soon as a worker has ended with units undone; `all`: only when all workers have ended."""
     sweep: tuple[SweepSpec, ...] = ()

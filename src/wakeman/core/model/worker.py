@@ -13,9 +13,14 @@ State = Literal["pending", "launched", "running", "stuck", "exited", "verified"]
 """`pending`: not started; `launched`: its session exists; `running`: it has shown a sign of life; `stuck`: alive and in
 trouble; `exited`: its attempt is over; `verified`: over, and its share complete."""
 Trigger = Literal["launched", "started", "stalled", "recovered", "exited", "relaunched", "verified"]
-Reason = Literal["waiting", "limited", "error", "silent"]
+Reason = Literal["waiting", "limited", "error", "silent", "asks", "claims", "refuses", "background"]
 """`waiting`: it asks for something; `limited`: a usage limit; `error`: its client shows an error; `silent`: no sign of
-life for `stuck.after`."""
+life for `stuck.after`. It has ended its turn with units undone, and its last words ask something (`asks`), say that it
+is done (`claims`), or that it cannot or will not (`refuses`). `background`: only its background work has shown life for
+`stuck.background`."""
+Meaning = Literal["", "asks", "claims", "refuses"]
+QUIET: frozenset[str] = frozenset({"silent", "asks", "claims", "refuses"})
+"""Reasons of a worker that does nothing: they share one ladder, as one question."""
 Session = Literal["queued", "running", "exited", "killed", "lost", "absent", "unknown"]
 """`queued`: submitted, not there yet; `running`: its program runs; `exited`: ended, its status known; `killed`: ended
 by a signal or with its session; `lost`: gone, the cause unknown; `absent`: there never was one; `unknown`: could not be
@@ -74,6 +79,12 @@ class Observation(Struct, frozen=True, omit_defaults=True):
     """Time, on the clock `mono`, at which a running tool that it called was the only sign of life; 0 for none."""
     shown: str = ""
     """What only the screen shows, until a second observation confirms it."""
+    background: bool = False
+    """Work in the background runs: its client says so, or a process that it started is alive while it is idle."""
+    said: str = ""
+    """The client's last words, sanitised and shortened, once its turn or its attempt is over."""
+    means: Meaning = ""
+    """What these words tell: `asks`, `claims` that all is done, `refuses`; empty if they do not tell."""
     prompt: Literal["", "heard", "taken", "waits", "unknown"] = ""
     """State of the text typed last: `heard`: the client reported it; `taken`: the input box is empty again;
     `waits`: it is in the box; `unknown`: cannot be observed; empty: none is under way."""
@@ -120,8 +131,14 @@ class WorkerState(Struct):
     code: int | None = None
     ended_by: EndedBy = ""
     ending: EndedBy = ""  # on whose behalf its session is being ended
+    line: str = ""  # what somebody had typed, and not submitted, when its session was ended
     ends: int = 0  # times that the live session, or what it left, was asked to end
-    rung: int = 0  # next rung of the ladder for the present reason
+    rung: int = 0  # next rung of the ladder for the present trouble
+    trouble: str = ""  # what the ladder is for: it is remembered until another trouble, or until a unit is done
+    tried: tuple[str, ...] = ()  # rungs taken for it
+    barred: tuple[str, ...] = ()  # rungs taken for others that acted on the worker, since a unit was done
+    said: str = ""  # the last words of its client in this attempt
+    means: Meaning = ""  # what they tell
     until: datetime | None = None  # when a limit resets
     guess: bool = False  # that is a guess
     refusals: int = 0  # ends by a limit, or because the service was unavailable, in a row
@@ -147,6 +164,11 @@ class WorkerState(Struct):
     asked: bool = False  # a person was asked about its present trouble
     captures: int = 0
     finished: int = 0  # observations in a row of an idle worker whose whole share is done
+    idle: int = 0  # observations in a row of a worker at rest, with the same signs of life
+    idle_mono: float = 0.0  # mono of the last one that counted
+    idle_life: str = ""  # its signs of life then
+    background_mono: float = 0.0  # mono since which only work in the background shows life; 0 for none
+    finishing: bool = False  # it was finished, and is being ended, whatever it shows meanwhile
     began: datetime | None = None  # first launch
     over: float = 0.0  # mono at which its last attempt was seen to be over
     written: int = 0  # units of its share with all outputs there, as a watcher reported
@@ -177,3 +199,8 @@ class WorkerState(Struct):
     def processes(self) -> int:
         """Count processes of its attempt that outlive the session."""
         return self.observation.processes if self.observation is not None else 0
+
+
+def forget_ladder(worker: WorkerState) -> None:
+    """Begin all ladders of a worker anew."""
+    worker.rung, worker.trouble, worker.tried, worker.barred = 0, "", (), ()

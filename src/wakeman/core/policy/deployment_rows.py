@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from wakeman.core.model import Deployment, UnitState
+from wakeman.core.model import EDITION_PROGRESS_MIN, Deployment, UnitState
 from wakeman.core.policy import review
 from wakeman.core.policy.attempts import attempt_is_over, missing
 from wakeman.core.policy.limits import due_launches, elapsed, over_budget, tokens, used
@@ -40,7 +40,7 @@ def deployment_facts(d: Deployment) -> dict[str, bool]:
     complete = all(unit.done for unit in review.tasks(d).values())
     left = bool(short(d))
     cleanable = left and (ended or d.plan.cleanup.when == "each")
-    nothing_left = ended and not complete and not left and not held_up(d, d.units)
+    nothing_left = ended and not complete and not left and not held_up(d, d.units) and not resting(d)
     return {
         "down": bool(d.down),
         "alive": any(worker.live or worker.processes or worker.intent for worker in d.workers.values()),
@@ -58,7 +58,24 @@ def deployment_facts(d: Deployment) -> dict[str, bool]:
 
 
 def short(d: Deployment) -> dict[str, list[str]]:
-    """Return, per finished worker, the undone units that a cleanup worker may still get."""
+    """Return, per finished worker, the undone units that a cleanup worker may get now."""
+    rests = resting(d)
+    return {name: units for name, units in _undone_of_ended(d).items() if name not in rests}
+
+
+def resting(d: Deployment) -> dict[str, float]:
+    """Return, per worker that a person has ended, the seconds until a cleanup worker may get its undone units.
+
+    Boundary: none after a restart of the machine, whose clock begins anew.
+    """
+    if d.edition < EDITION_PROGRESS_MIN:
+        return {}
+    by_person = [worker for name in _undone_of_ended(d) if (worker := d.workers[name]).ended_by == "person"]
+    left = {worker.name: worker.over + d.plan.cleanup.after - d.mono for worker in by_person}
+    return {name: pause for name, pause in left.items() if pause > 0 and d.workers[name].boot == d.boot}
+
+
+def _undone_of_ended(d: Deployment) -> dict[str, list[str]]:
     rounds = d.plan.cleanup.rounds
     found: dict[str, list[str]] = {}
     for worker in d.workers.values():

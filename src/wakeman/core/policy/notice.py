@@ -32,6 +32,8 @@ WAITING_PHRASES = (
     "shows a dialog",
 )
 """How tables of clients begin to say what a client waits for; the rest may be its worker's own words."""
+SPOKEN_REASONS = frozenset({"asks", "claims", "refuses"})
+"""Reasons that a worker's last words gave: other words are another question."""
 REFUSED_PHRASES: dict[str, str] = {
     "auth": "its key or login was refused",
     "billing": "nothing is left to pay with",
@@ -192,11 +194,20 @@ def _asking(d: Deployment) -> list[WorkerState]:
     return [worker for worker in d.workers.values() if worker.asked and (not worker.ended or worker.intent)]
 
 
+def last_words(d: Deployment) -> str:
+    """Return the last words of the workers that need somebody, as a JSON object: data beside a notice."""
+    import msgspec
+
+    return msgspec.json.encode({worker.name: worker.said for worker in _asking(d) if worker.said}).decode()
+
+
 def _question(worker: WorkerState) -> str:
-    """Return the key of a worker's problem: another permission or error is a new one, longer silence is not."""
-    what = (
-        sha256(worker.why.encode("utf-8", "replace")).hexdigest()[:8] if worker.reason in ("waiting", "error") else ""
+    """Return the key of a worker's problem: another permission, error or question is a new one, longer silence is
+    not."""
+    told = (
+        worker.why if worker.reason in ("waiting", "error") else worker.said if worker.reason in SPOKEN_REASONS else ""
     )
+    what = sha256(told.encode("utf-8", "replace")).hexdigest()[:8] if told else ""
     return f"ask:{worker.name}:{worker.attempt}:{worker.reason}:{what}"
 
 
@@ -247,6 +258,14 @@ def cause_of(worker: WorkerState) -> str:
             return REFUSED_PHRASES.get(fault, "its client reports an error")
         case "silent":
             return "no sign of life"
+        case "asks":
+            return "has stopped, and its last words ask something"
+        case "claims":
+            return "has stopped with units undone, and says that it is done"
+        case "refuses":
+            return "has stopped, and says that it cannot or will not go on"
+        case "background":
+            return "only its background work shows life, for longer than stuck.background"
         case _ if worker.state == "exited" and worker.ended_by == "limit":
             return _limit_phrase(worker)
         case _:

@@ -63,6 +63,13 @@ def input_box(screen: str) -> str | None:
     return None if found is None else found[0]
 
 
+def half_typed(screen: str) -> str:
+    """Return the text in the input box of a client at rest; "" where there is none, and for a dialog's choice."""
+    rows = [row for row in screen.splitlines() if row.strip()][-INPUT_BOX_ROWS_MAX:]
+    box = input_box(screen) or ""
+    return "" if re.match(r"\d+\. ", box) or any(re.search(BUSY, row) for row in rows) else box
+
+
 def text_fate(screen: str, text: str, *, typed: bool) -> Became:
     """Read from a screen whether a text was taken by the client, waits in its input box, or is unknown.
 

@@ -11,11 +11,12 @@ from wakeman.core.log import events as e
 from wakeman.core.model import Deployment
 
 EDITION = 3
+"""Edition of the tables: a log is verified by the edition under which it was begun. 1: attempts back off; 3: see
+`EDITION_PROGRESS_MIN`."""
 EDITION_QUOTING_MIN = 2
 """Edition from which on what others said is quoted."""
 EDITION_REFUSALS_MIN = 3
 """Edition from which on outages are waited for, and a refusal in a live session bars launches."""
-"""Edition of the tables: a log is verified by the edition under which it was begun. 1: attempts back off."""
 
 
 Row = Literal[

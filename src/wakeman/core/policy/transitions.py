@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from hashlib import sha256
+from typing import cast
 
 import msgspec
 
 from wakeman.core.log import events as e
 from wakeman.core.log.state import transition
-from wakeman.core.model import BARRING, Deployment, Observation, Reason, WorkerState
+from wakeman.core.model import BARRING, EDITION_PROGRESS_MIN, QUIET, Deployment, Observation, Reason, WorkerState
 from wakeman.core.policy import prompt_delivery
 from wakeman.core.policy.tables import EDITION_REFUSALS_MIN
 from wakeman.core.text import refused
+
+RESTS_MIN = 2
+"""Observations of a worker at rest after which it counts as such: one may come between two steps of its work."""
 
 
 def lifted(d: Deployment) -> list[e.Draft]:
@@ -79,8 +83,8 @@ def _free(d: Deployment, seen: Observation) -> bool:
 def _running_facts(d: Deployment, worker: WorkerState, seen: Observation) -> list[e.Fact]:
     trouble = _stuck_reason(d, worker, seen)
     if worker.state == "stuck":
-        silent = worker.reason == "silent" and _still(worker, seen) and not seen.working
-        if trouble == worker.reason or (trouble is None and silent):
+        still = _still(worker, seen) and not (seen.working or seen.background)
+        if trouble == worker.reason or (worker.reason in QUIET and still and (trouble is None or trouble in QUIET)):
             return []
         recovered: list[e.Fact] = [e.Recovered(why=seen.why or "signs of life again")]
         return recovered + ([_stalled(d, trouble, worker, seen)] if trouble else [])
@@ -93,6 +97,8 @@ def _running_facts(d: Deployment, worker: WorkerState, seen: Observation) -> lis
 
 
 def _stuck_reason(d: Deployment, worker: WorkerState, seen: Observation) -> Reason | None:
+    if d.edition >= EDITION_PROGRESS_MIN:
+        return _trouble(d, worker, seen)
     if seen.activity in ("waiting", "limited", "error"):
         return seen.activity
     if _still(worker, seen) and d.mono - worker.life_mono >= d.plan.stuck.after:
@@ -100,19 +106,43 @@ def _stuck_reason(d: Deployment, worker: WorkerState, seen: Observation) -> Reas
     return None
 
 
+def _trouble(d: Deployment, worker: WorkerState, seen: Observation) -> Reason | None:
+    """Return why a worker is stuck; None if it is not, or is being ended.
+
+    Boundary: one that has answered a nudge, and rests again with nothing done since, is stuck without a further wait.
+    """
+    if worker.ending:
+        return cast("Reason", worker.reason) if worker.reason else None
+    if seen.activity in ("waiting", "limited", "error"):
+        return seen.activity
+    if seen.background:
+        return "background" if d.mono - worker.background_mono >= d.plan.stuck.background else None
+    short = seen.activity == "idle" and not all(d.units[name].made for name in worker.units)
+    tried = (*worker.barred, *worker.tried)
+    answered = short and worker.idle >= RESTS_MIN and "nudge" in tried and "ask" not in tried
+    if answered or (_still(worker, seen) and d.mono - worker.life_mono >= d.plan.stuck.after):
+        return (worker.means if short else "") or "silent"
+    return None
+
+
 def _still(worker: WorkerState, seen: Observation) -> bool:
     """Return whether there was no sign of life since it stalled or, if it is not stuck, since the last one."""
-    return seen.life == (worker.stalled_life if worker.reason == "silent" else worker.life)
+    return seen.life == (worker.stalled_life if worker.reason in QUIET else worker.life)
 
 
 def _stalled(d: Deployment, reason: Reason, worker: WorkerState, seen: Observation) -> e.Stalled:
-    silent = f"no sign of life for {d.mono - worker.life_mono:.0f} s"
+    why = {
+        "silent": f"no sign of life for {d.mono - worker.life_mono:.0f} s",
+        "background": f"no other sign of life for {d.mono - worker.background_mono:.0f} s: {seen.why}",
+    }.get(reason, seen.why)
+    spoke = d.edition >= EDITION_PROGRESS_MIN and reason in QUIET and seen.activity == "idle"
     return e.Stalled(
         reason=reason,
-        why=_why_with_refusals(seen, silent if reason == "silent" else seen.why),
+        why=_why_with_refusals(seen, why),
         until=seen.until,
-        fault=seen.fault if d.edition >= EDITION_REFUSALS_MIN and reason != "silent" else "",
+        fault=seen.fault if d.edition >= EDITION_REFUSALS_MIN and reason == seen.activity else "",
         guess=seen.guess,
+        said=worker.said if spoke else "",
     )
 
 

@@ -6,12 +6,15 @@ log gives the same decision everywhere.
 from __future__ import annotations
 
 from wakeman.core.log.facts.effect import UNHEARD_AGAIN_S, UNHEARD_MAX
-from wakeman.core.model import BARRING, Deployment, Plan, Rung, WorkerState
+from wakeman.core.model import BARRING, EDITION_PROGRESS_MIN, QUIET, Deployment, Plan, Rung, WorkerState
 from wakeman.core.policy import prompt_delivery
-from wakeman.core.policy.attempts import may_retry, reset_is_due
+from wakeman.core.policy.attempts import may_retry, missing, reset_is_due
 from wakeman.core.policy.limits import outage_holds
 from wakeman.core.policy.side_sessions import overdue
 from wakeman.core.policy.tables import EDITION_REFUSALS_MIN, WORKER_RULES, Decision, Rule, choose
+
+BACKGROUND_LADDER: tuple[Rung, ...] = ("capture", "ask")
+"""Rungs for a worker of which only the background has worked for `stuck.background`."""
 
 
 def taken(d: Deployment) -> list[Decision]:
@@ -22,7 +25,7 @@ def taken(d: Deployment) -> list[Decision]:
 def decide_worker(d: Deployment, worker: WorkerState) -> Decision:
     """Choose a row for one worker. The rung of an `investigate` is the current one of its ladder."""
     rule = choose(WORKER_RULES, worker_facts(d, worker))
-    then = (_rung(d, worker),) if rule.then == ("rung",) else rule.then
+    then = rungs_left(d, worker)[:1] if rule.then == ("rung",) else rule.then
     return Decision(row=rule.row, then=then, worker=worker.name, why=_worker_why(rule, worker))
 
 
@@ -37,13 +40,13 @@ def worker_facts(d: Deployment, worker: WorkerState) -> dict[str, bool]:
         "overdue": bool(overdue(d, worker)),
         "bereft": bool(worker.swept) and d.plan_of(worker).workers.mode == "interactive",
         "stuck": worker.state == "stuck",
-        "rung": worker.state == "stuck" and worker.rung < len(_ladder(d, worker)),
+        "rung": worker.state == "stuck" and bool(rungs_left(d, worker)),
         "reset": _reset(d, worker),
         "unheard": _untold(d, worker),
         "mute": _told_too_often(worker),
         "leftovers": worker.state == "exited" and worker.processes > 0,
         "retry": may_retry(d, worker),
-        "finished": worker.finished >= 2,
+        "finished": worker.finished >= 2 or worker.finishing,
         "trespassed": worker.trespasses > 0,
         "strict": d.plan.watch.conflicts == "stop",
     }
@@ -64,7 +67,7 @@ def _told_too_often(worker: WorkerState) -> bool:
 
 def _reset(d: Deployment, worker: WorkerState) -> bool:
     """Return whether a live worker's usage limit should have reset, and it can be told so."""
-    if not reset_is_due(d, worker):
+    if not reset_is_due(d, worker) or (d.edition >= EDITION_PROGRESS_MIN and not missing(d, worker)):
         return False
     return not d.edition or worker is next(w for w in d.workers.values() if reset_is_due(d, w))
 
@@ -75,7 +78,8 @@ def ladder(plan: Plan, reason: str) -> tuple[Rung, ...]:
         "waiting": plan.stuck.waiting,
         "limited": plan.stuck.limited,
         "error": plan.stuck.error,
-        "silent": plan.stuck.silent,
+        "background": BACKGROUND_LADDER,
+        **dict.fromkeys(QUIET, plan.stuck.silent),
     }
     deaf = plan.workers.mode != "interactive"
     return tuple(rung for rung in ladders.get(reason, ()) if not (deaf and rung == "nudge"))
@@ -85,11 +89,25 @@ def _ladder(d: Deployment, worker: WorkerState) -> tuple[Rung, ...]:
     return ladder(d.plan_of(worker), worker.reason)
 
 
-def _rung(d: Deployment, worker: WorkerState) -> str:
-    rung = _ladder(d, worker)[worker.rung]
-    refused = worker.fault in BARRING and rung in ("nudge", "restart")  # neither changes a key
-    return "ask" if refused or (rung == "restart" and worker.spent >= d.plan.stuck.attempts) else rung
+def rungs_left(d: Deployment, worker: WorkerState) -> tuple[Rung, ...]:
+    """Return the rungs of a stuck worker's ladder that are still to be taken, in order.
+
+    Boundary: nobody is nudged with nothing to say. In logs of earlier editions a recovery began the ladder anew.
+    """
+    spent, refused = worker.spent >= d.plan.stuck.attempts, worker.fault in BARRING  # neither rung changes a key
+    vain = {"nudge": refused, "restart": refused or spent}
+    ladder: tuple[Rung, ...] = tuple("ask" if vain.get(rung) else rung for rung in _ladder(d, worker))
+    if d.edition < EDITION_PROGRESS_MIN:
+        return ladder[worker.rung :]
+    mute = not missing(d, worker)
+    passed_over = (*worker.barred, *(["nudge"] if mute else []))
+    taken = worker.rung - (worker.tried.count("nudge") if mute else 0)
+    return tuple(rung for rung in ladder if rung not in passed_over)[taken:]
 
 
 def _worker_why(rule: Rule, worker: WorkerState) -> str:
-    return f"{worker.reason}: {worker.why}" if rule.row == "investigate" else rule.says
+    if rule.row == "investigate":
+        return f"{worker.reason}: {worker.why}"
+    if rule.row == "finish" and worker.finishing and worker.ends:
+        return "asked to end itself, and still there: its session is ended"
+    return rule.says

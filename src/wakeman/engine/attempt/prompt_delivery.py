@@ -6,7 +6,7 @@ from typing import Literal
 
 from wakeman.core.errors import ProgramError, UnknownNameError
 from wakeman.core.model import Deployment, WorkerState
-from wakeman.core.policy.prompt_delivery import text_fate
+from wakeman.core.policy.prompt_delivery import half_typed, text_fate
 from wakeman.engine import layout
 from wakeman.engine.terminals import session_address, terminal
 from wakeman.ports import World
@@ -45,6 +45,17 @@ def press_enter(world: World, d: Deployment, worker: WorkerState) -> str:
     except (UnknownNameError, ProgramError) as fault:
         return str(fault)
     return ""
+
+
+def unsubmitted(world: World, d: Deployment, worker: WorkerState) -> str:
+    """Return the line in the input box of a worker's session; "" for none. Cost: one capture of the screen."""
+    if d.plan_of(worker).workers.mode != "interactive":
+        return ""
+    try:
+        session, mark = session_address(d, worker)
+        return half_typed(terminal(world, d.host).capture(session, PROMPT_SCREEN_ROWS, mark=mark))
+    except (UnknownNameError, ProgramError):
+        return ""
 
 
 def prompt_fate(world: World, d: Deployment, worker: WorkerState) -> Literal["", "heard", "taken", "waits", "unknown"]:

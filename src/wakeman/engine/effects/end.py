@@ -10,14 +10,17 @@ from msgspec import Struct
 
 from wakeman.core.errors import ProgramError
 from wakeman.core.log import events as e
-from wakeman.core.model import Deployment, EndedBy, WorkerState, attempt_id
+from wakeman.core.model import EDITION_PROGRESS_MIN, Deployment, EndedBy, WorkerState, attempt_id
 from wakeman.core.policy.tables import Decision
+from wakeman.core.text import sanitise
 from wakeman.engine.effects.drafts import about, noted, outcome
 from wakeman.engine.protocol.steps import Steps, Write, append, do
 from wakeman.ports import World
 
 _SIGNALS: tuple[Literal["", "TERM", "KILL"], ...] = ("", "TERM", "KILL")
 """Signals by number of tries. Processes of a live session get SIGHUP first."""
+LINE_CHARS_MAX = 300
+"""Characters that are kept of a line that nobody has submitted."""
 
 
 class LeaveWord(Struct, frozen=True):
@@ -34,6 +37,24 @@ class LeaveWord(Struct, frozen=True):
         """Read it from the intent to type it."""
         data = write[0].data
         return data.text if isinstance(data, e.Intended) and data.action == "end" else ""
+
+
+class Unsubmitted(Struct, frozen=True):
+    """Read what somebody has typed into a worker's session and not submitted."""
+
+    worker: str
+
+    def perform(self, world: World, d: Deployment) -> str:
+        """Return it without keys, sanitised; "" for nothing, or where no screen can be read."""
+        from wakeman.engine.attempt import prompt_delivery, secrets
+
+        line = prompt_delivery.unsubmitted(world, d, d.workers[self.worker])
+        return sanitise(secrets.redactor(world, d)(line), LINE_CHARS_MAX)
+
+    def recorded(self, d: Deployment, write: Write) -> str:
+        """Read it from the intent to end."""
+        data = write[0].data
+        return data.line if isinstance(data, e.Intended) else ""
 
 
 class HangUp(Struct, frozen=True):
@@ -71,6 +92,10 @@ def end(d: Deployment, decision: Decision, _: datetime) -> Steps[None]:
     chosen, by = to_end(d, decision), ender(decision)
     if decision.row == "finish":
         (worker,) = chosen
+        line = (yield from do(Unsubmitted(worker.name))) if d.edition >= EDITION_PROGRESS_MIN else ""
+        if line:
+            yield from end_workers(d, chosen, by, line)
+            return
         if not worker.ends and (yield from _leave(worker)):
             return
     yield from end_workers(d, chosen, by)
@@ -90,15 +115,16 @@ def _leave(worker: WorkerState) -> Steps[bool]:
     return not why
 
 
-def end_workers(d: Deployment, workers: Sequence[WorkerState], by: EndedBy) -> Steps[None]:
+def end_workers(d: Deployment, workers: Sequence[WorkerState], by: EndedBy, line: str = "") -> Steps[None]:
     """End workers: their sessions get SIGHUP; processes that outlive that TERM, then KILL.
 
+    Shape: `line` is what somebody had typed there: it is kept in the intent, and lost with the session.
     Boundary: the dead session of an ended worker stays at first: with the last session the server may end, and with it
     the timer of the next check.
     """
     signals = {attempt_id(d, worker): _SIGNALS[min(2, worker.ends + (not worker.live))] for worker in workers}
     sessions = [(w.session_id, attempt_id(d, w)) for w in workers if w.session_id and (w.live or w.ends)]
-    yield from append("action", ends(workers, by))
+    yield from append("action", ends(workers, by, line))
     why = yield from do(
         HangUp(
             sessions=tuple(sessions),
@@ -120,6 +146,6 @@ def ender(decision: Decision) -> EndedBy:
     return "person" if decision.row == "stop" else "wakeman"
 
 
-def ends(workers: Iterable[WorkerState], by: EndedBy) -> list[e.Draft]:
+def ends(workers: Iterable[WorkerState], by: EndedBy, line: str = "") -> list[e.Draft]:
     """Return the intents to end workers."""
-    return [about(w, e.Intended(action="end", target=w.session, ended_by=by)) for w in workers]
+    return [about(w, e.Intended(action="end", target=w.session, ended_by=by, line=line)) for w in workers]

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from wakeman.core.log import events as e
-from wakeman.core.model import Deployment, WorkerState
+from wakeman.core.model import EDITION_PROGRESS_MIN, Deployment, WorkerState
 from wakeman.core.policy.attempts import missing
 from wakeman.core.policy.tables import EDITION_QUOTING_MIN, Decision
 from wakeman.core.text import as_data, sanitise
@@ -99,10 +99,9 @@ def _nudge(d: Deployment, worker: WorkerState) -> e.Intended:
     quote = as_data if d.edition >= EDITION_QUOTING_MIN else sanitise
     gone = "; ".join(quote(name, 60) for name in worker.swept)
     note = f"These sessions of yours took longer than is allowed and were ended: {gone}. Go on without them. "
-    text = (
-        (note if gone else "")
-        + "Still missing, go on with these: "
-        + "; ".join(quote(name, 100) for name in missing(d, worker)[:20])
+    left = "; ".join(quote(name, 100) for name in missing(d, worker)[:20])
+    text = (note if gone else "") + (
+        f"Still missing, go on with these: {left}" if left or d.edition < EDITION_PROGRESS_MIN else ""
     )
     return e.Intended(action="nudge", target=worker.session, text=text, confirm=True)
 

@@ -28,11 +28,13 @@ from wakeman.core.model import (
     attempt_id,
 )
 from wakeman.core.policy.attempts import END_TRIES_MAX
+from wakeman.core.policy.last_words import sense_of
 from wakeman.core.redact import redacted
 from wakeman.core.text import sanitise, unescaped
 from wakeman.engine import layout
 from wakeman.engine.attempt import prompt_delivery, secrets
 from wakeman.engine.attempt.secrets import keys_fingerprint
+from wakeman.engine.observe.background import CLIENT_START_S, work_of
 from wakeman.engine.observe.containment import (
     Mishap,
     Mishaps,
@@ -62,8 +64,6 @@ PATH_CHARS_MAX = 200
 """Characters of a path that a reason quotes."""
 TOOL_CLOCK_LAG_S = 1.0
 """Seconds by which a tool's process may seem older than its call, as two clocks are compared."""
-CLIENT_START_S = 3.0
-"""Seconds after an attempt's start in which new processes count as the client's own, if no tool call has a time."""
 UNNAMED_LIMIT = timedelta(minutes=15)
 """Duration assumed of a usage limit that names no reset."""
 DEADLY_SIGNALS = frozenset({1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 13, 14, 15, 24, 25, 31})
@@ -142,10 +142,10 @@ def _refused_keys(d: Deployment, observations: Iterable[Observation]) -> bool:
 
 def _redacted_observation(observation: Observation, redact: secrets.Redact) -> Observation:
     """Remove keys from text of screens, streams and hooks."""
-    why, shown = redact(observation.why), redact(observation.shown)
-    if (why, shown) == (observation.why, observation.shown):
+    why, shown, said = redact(observation.why), redact(observation.shown), redact(observation.said)
+    if (why, shown, said) == (observation.why, observation.shown, observation.said):
         return observation
-    return msgspec.structs.replace(observation, why=why, shown=shown)
+    return msgspec.structs.replace(observation, why=why, shown=shown, said=said)
 
 
 def _reports(d: Deployment, live: Iterable[WorkerState]) -> Iterator[str]:
@@ -209,6 +209,7 @@ def _sightings(
         look = partial(_observed, world, executor, view, worker, seen, calls)
         found.append(_contained(look, view.d, worker, mishaps))
     found = _working(world, view, found, calls)
+    found = _in_background(world, view, found)
     left = [w for w in view.d.workers.values() if w.state == "exited" and w.processes]
     over = {s.worker for s in found if s.session not in ("running", "queued", "unknown")}
     ended = [view.d.workers[name] for name in over] + left
@@ -281,6 +282,31 @@ def _working(world: World, view: Gathered, found: list[Observation], calls: Mapp
     return [msgspec.structs.replace(s, working=view.mono) if s.worker in busy else s for s in found]
 
 
+def _in_background(world: World, view: Gathered, found: list[Observation]) -> list[Observation]:
+    """Mark an idle worker as busy in the background while a process that it started is alive.
+
+    Cost: one pass over the processes, if a worker is idle.
+    """
+    idle = {s.worker: attempt_id(view.d, view.d.workers[s.worker]) for s in found if s.activity == "idle"}
+    if not idle:
+        return found
+    alive = world.machine.marked(idle.values())
+    known = world.machine.kin({pid for pids in alive.values() for pid in pids})
+    now = world.clock.now().timestamp()
+    works = {}
+    for name, sign in idle.items():
+        claimed = view.marks.get(layout.claim(view.d.host, view.d.workers[name]))
+        own = {pid: known[pid] for pid in alive.get(sign, ()) if pid in known}
+        if count := len(work_of(own, claimed.mtime_ns / 1e9 if claimed else 0.0, now)):
+            works[name] = "a process that it started runs" if count == 1 else f"{count} processes that it started run"
+    return [
+        msgspec.structs.replace(s, activity="busy", background=True, why=works[s.worker], said="", means="")
+        if s.worker in works
+        else s
+        for s in found
+    ]
+
+
 def _quiet(view: Gathered, worker: WorkerState, observation: Observation) -> bool:
     """Return whether a worker would count as silent by this observation."""
     if observation.session != "running" or observation.activity not in ("busy", "unknown") or view.boot != view.d.boot:
@@ -344,10 +370,10 @@ def _sight(
         life = worker.life if seen.phase == "unknown" else base.life
         return msgspec.structs.replace(base, session=seen.phase, why=seen.why, life=life)
     still = worker.observation is not None and life == worker.life
-    report = _harness_report(world, executor, view, worker, seen, harness, traces, still=still)
+    report, said = _harness_report(world, executor, view, worker, seen, harness, traces, still=still)
     if report.calls:
         calls[worker.name] = float(report.since)
-    return _running(base, worker, report, world.clock.now())
+    return _running(base, worker, report, said, world.clock.now())
 
 
 def _out_of_reach(world: World, view: Gathered, worker: WorkerState, base: Observation, why: str) -> Observation:
@@ -375,7 +401,7 @@ def _with_denials(world: World, view: Gathered, worker: WorkerState, observation
     return msgspec.structs.replace(observation, why=f"{observation.why}; {why}" if observation.why else why)
 
 
-def _running(base: Observation, worker: WorkerState, report: Report, now: datetime) -> Observation:
+def _running(base: Observation, worker: WorkerState, report: Report, said: str, now: datetime) -> Observation:
     """Add the activity. A screen alone counts only if two observations saw the same.
 
     Boundary: a usage limit without a reset time gets one when it is first seen. Words that stay as they were are not
@@ -394,6 +420,7 @@ def _running(base: Observation, worker: WorkerState, report: Report, now: dateti
         before = worker.observation
         if before is None or before.attempt != worker.attempt or before.shown != shown:
             report = Report(usage=report.usage, agent_session=report.agent_session)
+    said = said if report.activity == "idle" else ""
     return msgspec.structs.replace(
         base,
         activity=report.activity,
@@ -405,6 +432,9 @@ def _running(base: Observation, worker: WorkerState, report: Report, now: dateti
         usage=report.usage,
         agent_session=report.agent_session,
         shown=shown,
+        background=report.background,
+        said=said,
+        means=sense_of(said),
     )
 
 
@@ -428,13 +458,15 @@ def _exited(
     signal = code - 128 if code - 128 in DEADLY_SIGNALS else 0
     status = f"ended by signal {signal}" if signal else f"exit status {code}"
     limited = report.activity == "limited" and not worker.ending
+    left = "it was left at its keyboard" if report.ended_by == "person" and not worker.ending else ""
     over = _ended_session(
         base,
         "killed" if signal else "exited",
-        f"{status}: {report.why}" if report.why else status,
-        "limit" if limited else worker.ending or "itself",
+        "; ".join(filter(None, (f"{status}: {report.why}" if report.why else status, left))),
+        "limit" if limited else worker.ending or report.ended_by or "itself",
         code,
     )
+    said = _said_last(harness, evidence)
     waited = limited and report.fault != "outage"
     return msgspec.structs.replace(
         over,
@@ -443,6 +475,8 @@ def _exited(
         fault=report.fault,
         usage=report.usage,
         agent_session=report.agent_session,
+        said=said,
+        means=sense_of(said),
     )
 
 
@@ -486,18 +520,19 @@ def _harness_report(
     traces: Transcripts,
     *,
     still: bool,
-) -> Report:
-    """Return the harness's reading of the evidence; costly evidence is read only if the cheap says nothing.
+) -> tuple[Report, str]:
+    """Return the harness's reading of the evidence, and the client's last words if it rests; costly evidence is read
+    only if the cheap says nothing, or rest.
 
     Shape: `still`: there was no sign of life since the last observation, so a busy client may be refused and try again,
     which only its screen shows. Usage that only a whole transcript shows is read while the client is not busy.
     """
     if not harness.reads:
-        return Report()
+        return Report(), ""
     now = world.clock.now()
     evidence = _evidence(view, world, worker, LIVE_STREAM_BYTES, traces) if "stream" in harness.reads else Evidence()
     report = harness.report(evidence, now)
-    unsure = report.source in ("", "record") or (still and report.activity == "busy")
+    unsure = report.source in ("", "record") or report.activity == "idle" or (still and report.activity == "busy")
     if "screen" in harness.reads and unsure and executor.terminal is not None:
         # Gone since the listing, or slow: the next observation decides.
         with suppress(ProgramError, UnknownNameError):
@@ -509,7 +544,13 @@ def _harness_report(
         report = msgspec.structs.replace(report, usage=used)
     if report.usage is None and worker.observation is not None and worker.observation.attempt == worker.attempt:
         report = msgspec.structs.replace(report, usage=worker.observation.usage)
-    return report
+    return report, _said_last(harness, evidence) if report.activity == "idle" else ""
+
+
+def _said_last(harness: Reader, evidence: Evidence) -> str:
+    """Return the client's last words. Boundary: a harness of another package may be of an earlier version."""
+    tell = getattr(harness, "last_words", None)
+    return tell(evidence) if tell is not None else ""
 
 
 def _evidence(view: Gathered, world: World, worker: WorkerState, size: int, traces: Transcripts) -> Evidence:
@@ -525,6 +566,7 @@ def _evidence(view: Gathered, world: World, worker: WorkerState, size: int, trac
         whole=mark is not None and mark.size <= size,
         state=traces.state,
         hook_at=hook_mark.mtime_ns / 1e9 if hook_mark is not None else 0.0,
+        interactive=interactive,
         stream_at=mark.mtime_ns / 1e9 if mark is not None else 0.0,
     )
     return _with_record(

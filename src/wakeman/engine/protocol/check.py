@@ -13,12 +13,12 @@ from wakeman.core.log import events as e
 from wakeman.core.model import Deployment, WorkerState
 from wakeman.core.policy import notice
 from wakeman.core.policy.attempts import END_TRIES_MAX, soonest
-from wakeman.core.policy.deployment_rows import ROWS_PER_CHECK_MAX, decide
+from wakeman.core.policy.deployment_rows import ROWS_PER_CHECK_MAX, decide, resting
 from wakeman.core.policy.limits import staggered
 from wakeman.core.policy.staging import staging, trespasses, unrested
 from wakeman.core.policy.tables import Decision, recorded
 from wakeman.core.policy.transitions import lifted, transitions
-from wakeman.core.policy.worker_rows import taken
+from wakeman.core.policy.worker_rows import rungs_left, taken
 from wakeman.engine.effects import steps_of
 from wakeman.engine.effects.alarm import Soon, ensure, rearm
 from wakeman.engine.protocol.steps import Do, Steps, Unrecorded, Write, append, do
@@ -166,18 +166,22 @@ def _soon(d: Deployment, last: Sequence[str]) -> float | None:
     """Return the seconds until the next staggered launch, or the check of a requested end; None if neither is due."""
     if last == ["sleep"] and staggered(d):
         return d.plan.workers.stagger
-    if any(_pressing(worker) for worker in d.workers.values()) or unrested(d):
+    if any(_pressing(d, worker) for worker in d.workers.values()) or unrested(d):
         return ENDING_LOOK_S
-    wait = soonest(d)
+    waits = [*resting(d).values(), *([] if (due := soonest(d)) is None else [due])]
+    wait = min(waits, default=None)
     return None if wait is None else max(wait, TIMER_MIN_S) if wait else FAILED_LAUNCH_S
 
 
-def _pressing(worker: WorkerState) -> bool:
+def _pressing(d: Deployment, worker: WorkerState) -> bool:
     """Return whether a worker needs a second observation soon.
 
-    Boundary: it is being ended, seems finished, was typed to, or only its screen showed something.
+    Boundary: it is being ended, seems finished, has answered a nudge, was typed to, only its screen showed something,
+    or its screen was kept, and it is to be nudged.
     """
     ending = 0 < worker.ends <= END_TRIES_MAX and (worker.live or worker.processes > 0)
     seen = worker.observation
     unsure = seen is not None and seen.attempt == worker.attempt and bool(seen.shown) and seen.activity == "unknown"
-    return ending or (worker.live and (worker.finished == 1 or unsure or bool(worker.prompt)))
+    resting = worker.finished == 1 or (worker.idle == 1 and "nudge" in (*worker.tried, *worker.barred))
+    told = worker.state == "stuck" and worker.tried[-1:] == ("capture",) and rungs_left(d, worker)[:1] == ("nudge",)
+    return ending or (worker.live and (resting or told or unsure or bool(worker.prompt)))

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from wakeman.api.answer import Answer, T_co
     from wakeman.api.status import ProgressStatus, ReviewStatus, Status, TreesStatus, UnitCounts, WorkerStatus
 
+
 STATUS_REASON_CHARS_MAX = 60
 """Characters of a reason in the table; `--json` has the whole reason."""
 CELL_CHARS_MAX = 2000
@@ -211,6 +212,7 @@ def portrait(status: Status) -> None:
     quoting = any('"' in row[2] for row in rows)
     reason = "reason (in quotes: its words)" if quoting else "reason"
     table(("worker", "state", reason, "attempt", "units", "since"), rows)
+    _stopped(status.workers)
     if units.done or status.outcome != "open":
         _missing(units)
     if status.validators:
@@ -223,6 +225,19 @@ def portrait(status: Status) -> None:
         out(f"\nsampled for a person to review: {', '.join(map(printable, status.sampled))}")
     for each in status.reviews:
         _print_review(each)
+
+
+def _stopped(workers: Sequence[WorkerStatus]) -> None:
+    """Print the last words of workers that have stopped short, and until when nobody continues what a person ended."""
+    for worker in workers:
+        if isinstance(worker.said, str) and worker.state in ("stuck", "exited"):
+            out(f"{worker.name} said last: {as_data(worker.said, CELL_CHARS_MAX)}")
+        if isinstance(worker.line, str):
+            out(
+                f"{worker.name} was ended with a line that nobody had submitted: {as_data(worker.line, CELL_CHARS_MAX)}"
+            )
+        if isinstance(worker.cleanup, str):
+            out(f"{worker.name} was ended by a person: no cleanup worker before {clock(worker.cleanup)}")
 
 
 def _share(worker: WorkerStatus) -> str:
@@ -259,7 +274,13 @@ def _reason(worker: WorkerStatus) -> str:
     has_reason = worker.state in ("stuck", "exited")  # its reason includes the blocked writes
     refused = worker.refused if worker.state in ("launched", "running") else None
     kept = f"refused {len(refused)}: {refused[-1]}" if refused else None
-    words = worker.why if has_reason else kept
+    running = worker.state in ("launched", "running") and worker.background is True
+    if running and not kept:
+        return "works in the background"
+    from wakeman.core.policy.notice import SPOKEN_REASONS
+
+    spoken = worker.said if worker.reason in SPOKEN_REASONS and isinstance(worker.said, str) else None
+    words = (spoken or worker.why) if has_reason else kept
     reason = worker.retrying or worker.reason or ("limited" if worker.ended_by == "limit" and has_reason else None)
     if reason == "limited" and worker.cause:
         reason = f"limited: {worker.cause}"

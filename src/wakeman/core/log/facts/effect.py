@@ -11,6 +11,7 @@ from wakeman.core.log.facts.fact import Event, Fact, quoted_words, worker_of
 from wakeman.core.log.facts.observation import take_verdict
 from wakeman.core.log.facts.worker import begin_probe, forget_staged, settle_failed_launch
 from wakeman.core.model import (
+    EDITION_PROGRESS_MIN,
     Deployment,
     EndedBy,
     FileFingerprint,
@@ -52,7 +53,7 @@ class Decided(Fact, frozen=True):
 
     def apply(self, d: Deployment, event: Event) -> None:
         if event.worker is not None:
-            self._apply_to_worker(worker_of(d, event), event)
+            self._apply_to_worker(d, worker_of(d, event), event)
             return
         d.row, d.row_why = self.row, self.why
         d.accepted = ""
@@ -64,11 +65,14 @@ class Decided(Fact, frozen=True):
         rows = d.rows
         rows[self.row] = rows.get(self.row, 0) + 1
 
-    def _apply_to_worker(self, worker: WorkerState, event: Event) -> None:
+    def _apply_to_worker(self, d: Deployment, worker: WorkerState, event: Event) -> None:
         if self.row == "investigate":
             worker.rung += 1
+            worker.tried += self.then if d.edition >= EDITION_PROGRESS_MIN else ()
         elif self.row == "continue" and worker.fault != "outage":
             worker.until = event.at + NUDGE_AFTER_RESET
+        elif self.row == "finish":
+            worker.finishing = d.edition >= EDITION_PROGRESS_MIN
         elif self.row == "warn":
             worker.trespasses = 0
         worker.asked = worker.asked or "ask" in self.then
@@ -98,6 +102,8 @@ class Intended(Fact, frozen=True):
     """For a launch: the number of units that it is to do."""
     ended_by: EndedBy = ""
     """For an end: on whose behalf."""
+    line: str = ""
+    """For an end: what somebody had typed into the session's input box and not submitted."""
     agent_session: str = ""
     """For a launch: id of the client's conversation."""
     resume: bool = False
@@ -140,6 +146,7 @@ class Intended(Fact, frozen=True):
             case "end":
                 worker = worker_of(d, event)
                 worker.ending, worker.ends = self.ended_by, worker.ends + 1
+                worker.line = self.line or worker.line
             case "sweep":
                 d.validators = tuple(each for each in d.validators if each.session != self.target)
                 if event.worker is not None:
@@ -179,7 +186,8 @@ class Intended(Fact, frozen=True):
             worker.observation = replace(worker.observation, prompt="")
 
     def summary(self) -> str:
-        return f"{self.action} {self.target or self.text}".rstrip()
+        lost = f", with a line that nobody had submitted: {quoted_words(self.line)}" if self.line else ""
+        return f"{self.action} {self.target or self.text}".rstrip() + lost
 
 
 class Effected(Fact, frozen=True):

@@ -10,6 +10,7 @@ from msgspec import field
 from wakeman.core.log.facts.fact import Event, Fact, quoted_words, worker_of
 from wakeman.core.log.facts.worker import end_probe, meet_refusal
 from wakeman.core.model import (
+    EDITION_PROGRESS_MIN,
     Deployment,
     FileFingerprint,
     Observation,
@@ -19,8 +20,11 @@ from wakeman.core.model import (
     WorkerState,
     Written,
     Wrote,
+    forget_ladder,
 )
 
+IDLE_APART_S = 1.0
+"""Seconds between two observations of a worker at rest that both count: two checks may follow at once."""
 PROBE_S = 60.0
 """Seconds after which a worker that is not refused counts as served, although it has made nothing yet."""
 
@@ -66,7 +70,7 @@ class Looked(Fact, frozen=True):
             d.counted += mono - d.mono
         d.resting = d.paused_at is not None
         if d.restless:
-            _count_look(d)
+            _count_look(d, mono)
         gained = d.gained
         if d.gained:
             d.idle_looks = d.gained = 0
@@ -177,7 +181,10 @@ def take_verdict(d: Deployment, verdict: Verdict) -> bool:
             _note_writer(unit, file, unit.worker, inferred=True)
     if verdict.marks != unit.rejected:
         unit.reopened = ""
-    return unit.done and not was
+    gained = unit.done and not was
+    if gained and unit.worker in d.workers:
+        forget_ladder(d.workers[unit.worker])  # something was achieved
+    return gained
 
 
 def _take_staged_verdict(unit: UnitState, verdict: Verdict, mono: float) -> None:
@@ -190,6 +197,7 @@ def _take_observation(d: Deployment, seen: Observation, mono: float, *, same: bo
     worker = d.workers[seen.worker]
     # The first look at an attempt begins its silence: a check may be slow between a launch and its end.
     fresh = worker.observation is None
+    before = worker.observation
     worker.observation = seen
     if seen.session_id:
         worker.session_id = seen.session_id  # logs of the version before name no server
@@ -197,21 +205,28 @@ def _take_observation(d: Deployment, seen: Observation, mono: float, *, same: bo
         worker.usage = seen.usage
     if seen.agent_session:
         worker.agent_session = seen.agent_session
-    if not same or fresh or seen.life != worker.life:
+    if seen.said:
+        worker.said, worker.means = seen.said, seen.means
+    changed = not same or fresh or seen.life != worker.life
+    if not seen.background:
+        worker.background_mono = 0.0
+    elif changed or not worker.background_mono:
+        worker.background_mono = mono
+    if changed:
         worker.life, worker.life_mono = seen.life, mono
-    elif seen.working:
-        worker.life_mono = mono
+    elif seen.working or (before is not None and before.background and not seen.background):
+        worker.life_mono = mono  # a tool that runs, or work in the background that has ended
     if seen.activity == "idle" or seen.session == "unknown":
         d.restless[worker.name] = None
 
 
-def _count_look(d: Deployment) -> None:
+def _count_look(d: Deployment, mono: float) -> None:
     for name in list(d.restless):
-        if not _counts_look(d, d.workers[name]):
+        if not _counts_look(d, d.workers[name], mono):
             del d.restless[name]
 
 
-def _counts_look(d: Deployment, worker: WorkerState) -> bool:
+def _counts_look(d: Deployment, worker: WorkerState, mono: float) -> bool:
     """Count failed or idle observations in a row; return whether the next one may count, too.
 
     Boundary: for other workers nothing is counted; `restless` names those that may need it.
@@ -224,9 +239,26 @@ def _counts_look(d: Deployment, worker: WorkerState) -> bool:
     session, activity = (seen.session, seen.activity) if seen is not None else ("queued", "unknown")
     unknown, quiet = session == "unknown", activity == "idle" or worker.reason == "silent"
     worker.unknowns = worker.unknowns + 1 if unknown else 0
-    idle = quiet and session == "running"
-    worker.finished = worker.finished + 1 if idle and all(d.units[u].made for u in worker.units) else 0
+    made = all(d.units[u].made for u in worker.units)
+    if d.edition < EDITION_PROGRESS_MIN:
+        worker.finished = worker.finished + 1 if quiet and session == "running" and made else 0
+        return unknown or quiet or bool(worker.intent)
+    busy = seen is not None and (seen.background or bool(seen.working))
+    rests = session == "running" and not busy and (activity == "idle" or (quiet and activity == "unknown"))
+    _count_rest(worker, mono, rests=rests)
+    worker.finished = min(worker.idle, worker.finished + 1) if made else 0
     return unknown or quiet or bool(worker.intent)
+
+
+def _count_rest(worker: WorkerState, mono: float, *, rests: bool) -> None:
+    """Count an observation of a worker at rest, if it is one, and comes later than the last that counted.
+
+    Boundary: a sign of life in between, such as an output that grew, begins the count anew.
+    """
+    if not rests or worker.life != worker.idle_life:
+        worker.idle, worker.idle_life = 0, worker.life
+    if rests and (not worker.idle or mono - worker.idle_mono >= IDLE_APART_S):
+        worker.idle, worker.idle_mono = worker.idle + 1, mono
 
 
 def _all_limited(d: Deployment, at: datetime) -> bool:

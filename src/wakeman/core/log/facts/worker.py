@@ -8,6 +8,8 @@ from typing import cast
 from wakeman.core.log.facts.fact import Event, Fact, count, quoted_words, worker_of
 from wakeman.core.model import (
     BARRING,
+    EDITION_PROGRESS_MIN,
+    QUIET,
     Deployment,
     EndedBy,
     Fault,
@@ -17,9 +19,12 @@ from wakeman.core.model import (
     UnitState,
     WorkerState,
     attempt_id,
+    forget_ladder,
 )
 from wakeman.core.policy import review
 
+ACTING_RUNGS = frozenset({"nudge", "restart"})
+"""Rungs that act on a worker: whatever its trouble is, one is taken again only once a unit of it was done."""
 OUTAGE_PAUSE_MIN = timedelta(seconds=15)
 """Time until the service is tried again after it did not answer; doubled each time."""
 OUTAGE_PAUSE_MAX = timedelta(minutes=5)
@@ -115,10 +120,13 @@ class Launched(Fact, frozen=True):
         worker.session_mark = attempt_id(d, worker)
         worker.observation, worker.unknowns, worker.life, worker.life_mono = None, 0, "", d.mono
         worker.code, worker.ended_by, worker.ending, worker.note = None, "", "", ""
-        worker.ends, worker.finished, worker.prompt = 0, 0, 0
+        worker.ends, worker.finished, worker.prompt, worker.finishing = 0, 0, 0, False
+        worker.idle, worker.idle_life, worker.background_mono = 0, "", 0.0
+        worker.said, worker.means, worker.line = "", "", ""
+        forget_ladder(worker)
         worker.swept = ()
         worker.began = worker.began or event.at
-        _clear_trouble(worker)
+        _clear_trouble(d, worker)
         d.failed_launches = 0
 
     def summary(self) -> str:
@@ -136,7 +144,7 @@ class Started(Fact, frozen=True):
     """The sign of life."""
 
     def apply(self, d: Deployment, event: Event) -> None:
-        _clear_trouble(worker_of(d, event))
+        _clear_trouble(d, worker_of(d, event))
 
     def summary(self) -> str:
         return quoted_words(self.why)
@@ -146,9 +154,13 @@ class Stalled(Fact, frozen=True):
     """The worker is stuck: alive, and waiting, limited, in error or silent."""
 
     reason: str
-    """`waiting`, `limited`, `error` or `silent`: the ladder of that name in `[stuck]` is climbed."""
+    """`waiting`, `limited`, `error` or `silent`: the ladder of that name in `[stuck]` is climbed. `asks`, `claims`,
+    `refuses`: it has ended its turn with units undone; the ladder is that of `silent`. `background`: only its
+    background work shows life, for `stuck.background`; a person is asked."""
     why: str = ""
     """Details of what was observed."""
+    said: str = ""
+    """The client's last words, where these are the reason."""
     until: datetime | None = None
     """When a usage limit resets, where the client says so."""
     fault: Fault = ""
@@ -158,17 +170,32 @@ class Stalled(Fact, frozen=True):
 
     def apply(self, d: Deployment, event: Event) -> None:
         worker = worker_of(d, event)
-        _clear_trouble(worker)
+        _clear_trouble(d, worker)
         worker.reason, worker.why, worker.until = self.reason, self.why, self.until
         worker.fault, worker.guess = self.fault, self.guess
         worker.stalled_life = worker.life
+        if d.edition >= EDITION_PROGRESS_MIN:
+            self._remember(worker)
         d.met = d.met or self.reason == "limited"
         meet_refusal(d, worker, self.fault, event.at)
         if self.reason == "silent":
             d.restless[worker.name] = None
 
+    def _remember(self, worker: WorkerState) -> None:
+        """Keep the rungs that were taken before: only for another question a screen is kept, and a person asked, anew.
+
+        Boundary: a person who was asked about the same is still needed.
+        """
+        what = self.why if self.reason in ("waiting", "error") else ""
+        trouble = f"{'silent' if self.reason in QUIET else self.reason}: {what}"
+        if trouble != worker.trouble:
+            worker.barred += tuple(rung for rung in worker.tried if rung in ACTING_RUNGS)
+            worker.trouble, worker.tried, worker.rung = trouble, (), 0
+        worker.asked = "ask" in worker.tried
+
     def summary(self) -> str:
-        return f"{self.reason}: {quoted_words(self.why)}{_guessed(self.until, guess=self.guess)}"
+        said = f"; it said {quoted_words(self.said)}" if self.said else ""
+        return f"{self.reason}: {quoted_words(self.why)}{_guessed(self.until, guess=self.guess)}{said}"
 
 
 class Recovered(Fact, frozen=True):
@@ -178,7 +205,7 @@ class Recovered(Fact, frozen=True):
     """The sign of life."""
 
     def apply(self, d: Deployment, event: Event) -> None:
-        _clear_trouble(worker_of(d, event))
+        _clear_trouble(d, worker_of(d, event))
 
     def summary(self) -> str:
         return quoted_words(self.why)
@@ -204,9 +231,10 @@ class Exited(Fact, frozen=True):
 
     def apply(self, d: Deployment, event: Event) -> None:
         worker = worker_of(d, event)
-        _clear_trouble(worker)
+        _clear_trouble(d, worker)
         worker.why, worker.code, worker.ended_by = self.why, self.code, self.ended_by
         worker.stop, worker.ending, worker.ends, worker.trespasses = False, "", 0, 0
+        worker.finishing = False
         worker.until, worker.fault, worker.over = self.until, self.fault, d.mono
         worker.guess = self.guess
         worker.refusals = worker.refusals + 1 if self.ended_by == "limit" else 0
@@ -323,6 +351,8 @@ def _guessed(until: datetime | None, *, guess: bool) -> str:
     return f"; no reset is named, tried again at {until.astimezone(UTC):%H:%M} UTC" if guess and until else ""
 
 
-def _clear_trouble(worker: WorkerState) -> None:
-    worker.reason, worker.why, worker.rung, worker.asked, worker.until = "", "", 0, False, None
+def _clear_trouble(d: Deployment, worker: WorkerState) -> None:
+    worker.reason, worker.why, worker.asked, worker.until = "", "", False, None
+    if d.edition < EDITION_PROGRESS_MIN:
+        worker.rung = 0
     worker.fault, worker.guess, worker.unheard = "", False, 0
