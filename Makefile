@@ -1,6 +1,6 @@
 # Each target sets itself up by scripts/setup.sh. PYTHON names the interpreter of a new .venv.
 .POSIX:
-.PHONY: mutants help setup setup-bench setup-demo demo test test-fast test-wheel test-newest test-agents check lock lint types \
+.PHONY: mutants help setup setup-bench setup-demo demo test test-fast test-wheel test-newest test-agents record-clients check lock lint types \
   imports docs bench torture clean
 
 IN = .venv/bin
@@ -33,8 +33,11 @@ test-wheel: setup ## run the fast tests on the installed wheel, outside the chec
 test-newest: setup ## run the fast tests with the newest versions allowed, and report what differs from the lock
 	@scripts/newest.sh
 
-test-agents: setup ## run the tests with real clients, in WAKEMAN_CLIENTS or installed below .clients
-	@WAKEMAN_CLIENTS="$${WAKEMAN_CLIENTS:-$$(scripts/clients.sh)}" $(IN)/python -m pytest tests/agents
+test-agents: setup ## run the tests with real clients, in WAKEMAN_CLIENTS or installed below .clients; CLIENTS=latest: the newest
+	@WAKEMAN_CLIENTS="$${WAKEMAN_CLIENTS:-$$(CLIENTS=$(CLIENTS) scripts/clients.sh)}" $(IN)/python -m pytest tests/agents
+
+record-clients: setup ## record the screens of the newest clients, or of those in WAKEMAN_CLIENTS, and show what changed
+	@WAKEMAN_CLIENTS="$${WAKEMAN_CLIENTS:-$$(CLIENTS=latest scripts/clients.sh)}" $(IN)/python -m tests.agents.record --new $(ONLY)
 
 check: lint types imports test ## everything that must pass before a commit
 

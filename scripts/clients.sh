@@ -3,6 +3,7 @@
 #
 #   scripts/clients.sh [DIR]    into DIR, .clients without one; 1.8 GB
 #
+# CLIENTS=latest installs the newest versions of npm instead, into .clients-latest without a DIR.
 # Uses only npm and PyPI, in the versions below, with which Wakeman's tables were tested; a client that is installed in
 # that version is kept. If node or npm is missing or too old, it comes from PyPI too. A client that cannot be installed
 # is reported, and its tests are skipped. The exit status is always 0.
@@ -10,8 +11,9 @@
 # installations in seconds (900); clients that are not installed by then are skipped.
 set -eu
 cd "$(dirname "$0")/.."
-mkdir -p "${1:-.clients}"
-home=$(cd "${1:-.clients}" && pwd)
+places=.clients${CLIENTS:+-$CLIENTS}
+mkdir -p "${1:-$places}"
+home=$(cd "${1:-$places}" && pwd)
 log=$home/install.log
 say() { printf 'clients: %s\n' "$*" >&2; }
 have() { command -v "$1" >/dev/null 2>&1; }
@@ -68,6 +70,9 @@ version() { sed -n 's/^ *"version": *"\([^"]*\)".*/\1/p' "$home/node_modules/$1/
 
 if [ -n "$node" ]; then
   echo "$NPM" | while read -r program package wanted; do
+    if [ -n "$program" ] && [ "${CLIENTS:-}" = latest ]; then
+      wanted=$(npm view "$package" version 2>>"$log") || continue
+    fi
     if [ -z "$program" ] || { [ "$(version "$package")" = "$wanted" ] && [ -e "$home/runs-$program-$wanted" ]; }; then
       continue
     fi

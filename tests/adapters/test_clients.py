@@ -240,7 +240,8 @@ def test_aider_s_cost_is_the_last_sum_that_it_printed() -> None:
         ),
         ("opencode", "  ┃  go\n     ▣  Build · m\n  ╹▀▀▀\n   ⬝⬝■■■■  esc interrupt", "busy"),
         ("opencode", "  ┃  go\n     ▣  Build · m · 22.6s\n  ┃  Build auto · m\n  ╹▀▀▀", "idle"),
-        ("claude", "──────────\n❯\N{NO-BREAK SPACE}\n──────────\n", "idle"),
+        ("claude", "──────────\n❯\N{NO-BREAK SPACE}\n──────────\n", "unknown"),
+        ("claude", "● Done.\n──────────\n❯\N{NO-BREAK SPACE}\n──────────\n", "idle"),
     ],
 )
 def test_a_screen_shows_what_a_client_does(name: str, screen: str, activity: str) -> None:
@@ -264,7 +265,9 @@ def test_a_screen_shows_what_a_client_does(name: str, screen: str, activity: str
     ],
 )
 def test_a_hook_says_what_claude_does(hook: dict[str, object], activity: str, fault: str) -> None:
-    said = find("claude").report(Evidence(hook=json.dumps(hook).encode(), screen="──────────\n❯ \n──────────\n"), NOW)
+    said = find("claude").report(
+        Evidence(hook=json.dumps(hook).encode(), screen="● Hi.\n──────────\n❯ \n──────────\n"), NOW
+    )
 
     wanted = "idle" if activity == "unknown" else activity  # then the screen tells
     assert (wanted, fault, "screen" if activity == "unknown" else "hook") == (said.activity, said.fault, said.source)

@@ -376,7 +376,8 @@ IDLE = f"❯ go\n\n● Done.\n\n✻ Worked for 9s\n\n{BOX}  ? for shortcuts\n"
         ("idle", f"❯ go\n● API Error: 500\n❯ again\n● Done.\n{BOX}"),
         ("limited", f"❯ go\n  ⎿  You've hit your session limit · resets 3pm (UTC)\n✻ Worked for 9s\n{BOX}"),
         ("unknown", f"❯ go\n● Bash(cat log)\n  ⎿  Invalid API key\n{BOX}"),
-        ("idle", "Do you want to create o.md?\n ❯ 1. Yes\n" + "line\n" * 30 + BOX),
+        ("unknown", "Do you want to create o.md?\n ❯ 1. Yes\n" + "line\n" * 30 + BOX),
+        ("idle", "Do you want to create o.md?\n ❯ 1. Yes\n" + "line\n" * 30 + "✻ Baked for 6s\n" + BOX),
     ],
 )
 def test_a_screen_shows_what_claude_does(activity: str, screen: str) -> None:

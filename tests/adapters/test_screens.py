@@ -15,17 +15,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wakeman.adapters.harness import find
-from wakeman.adapters.harness.client import Agentic
+from wakeman.adapters.harness.client import Agentic, Sign
+from wakeman.core.policy.prompt_delivery import input_box
 from wakeman.ports import Evidence, Report
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
-SCREENS = {path.stem: path.read_text() for path in sorted((Path(__file__).parent / "screens").glob("*.txt"))}
+RECORDED = Path(__file__).parent / "screens"
+SCREENS = {path.stem: path.read_text() for path in sorted(RECORDED.glob("*.txt"))}
+LATER = {f"{path.stem}@{path.parent.name}": path.read_text() for path in sorted(RECORDED.glob("*/*.txt"))}
+"""Those of later versions."""
 FALSE = {"waiting", "limited", "error", "idle"}
 """What somebody would act on."""
 
 
-def read(client: str, screen: str) -> Report:
-    return find(client).report(Evidence(screen=screen), NOW)
+def read(client: str, screen: str, version: str = "") -> Report:
+    return find(client).report(Evidence(screen=screen, version=version), NOW)
 
 
 def client(name: str) -> str:
@@ -39,6 +43,71 @@ def state(name: str) -> str:
 @pytest.mark.parametrize("name", SCREENS)
 def test_a_recorded_screen_is_told_right(name: str) -> None:
     assert state(name) == read(client(name), SCREENS[name]).activity
+
+
+@pytest.mark.parametrize("name", LATER)
+def test_a_screen_of_a_later_version_is_told_right_whether_its_version_is_known_or_not(name: str) -> None:
+    version = name.partition("@")[2]
+
+    assert [state(name)] * 2 == [read(client(name), LATER[name], asked).activity for asked in (version, "")]
+
+
+@pytest.mark.parametrize("name", [name for name in LATER if state(name) == "idle"])
+def test_of_a_version_that_nobody_has_recorded_a_screen_alone_never_says_idle(name: str) -> None:
+    assert "unknown" == read(client(name), LATER[name], "99.0.0").activity
+
+
+@pytest.mark.parametrize("name", [name for name in LATER if state(name) != "idle"])
+def test_all_else_a_screen_says_of_any_version(name: str) -> None:
+    assert state(name) == read(client(name), LATER[name], "99.0.0").activity
+
+
+WELCOME = """\
+ ▐▛███▛█   Claude Code v2.1.332
+▝▜██████▀  Opus 5.5 · API Usage Billing
+ ▝▝   ▝▝   ~/work
+
+
+                                                            ◐ medium · /effort
+────────────────────────────────────────────────────────────────────────────────
+❯ BOX
+────────────────────────────────────────────────────────────────────────────────
+  ⏵⏵ FOOT on (shift+tab to cycle) · ← for agents
+"""
+
+
+@pytest.mark.parametrize("foot", ["manual mode", "accept edits"])
+@pytest.mark.parametrize("box", ["", 'Try "fix lint errors"', "Once fixed, resend your message"])
+def test_an_empty_box_without_a_turn_is_unknown(box: str, foot: str) -> None:
+    assert "unknown" == read("claude", WELCOME.replace("BOX", box).replace("FOOT", foot)).activity
+
+
+@pytest.mark.parametrize("words", ["API Error: 500 internal error", "Credit balance is too low"])
+@pytest.mark.parametrize("box", ["Once fixed, resend your message", "Resend your message to try again"])
+def test_after_a_failure_the_box_shows_what_to_do_in_grey(words: str, box: str) -> None:
+    screen = WELCOME.replace("BOX", box).replace("~/work\n", f"~/work\n\n❯ go\n\n  ⎿  {words}\n")
+
+    assert ("error", "error", "unknown") == tuple(
+        read("claude", screen, version).activity for version in ("", "2.1.332", "2.1.197")
+    )
+    assert "" == input_box(screen)
+
+
+@pytest.mark.parametrize(
+    "said",
+    ["500 internal error · retrying in 13s · attempt 6/10", "API error · Retrying in 3s · attempt 7/10"],
+)
+def test_a_client_that_tries_again_is_at_work(said: str) -> None:
+    screen = WELCOME.replace("BOX", "").replace("~/work\n", f"~/work\n\n❯ go\n\n✻ {said}\n")
+
+    assert "busy" == read("claude", screen).activity
+
+
+@pytest.mark.parametrize(
+    ("version", "there"), [("", True), ("2.1.299", False), ("2.1.300", True), ("2.1.400", True), ("2.2.0", False)]
+)
+def test_a_sign_is_of_a_range_of_versions(version: str, there: bool) -> None:
+    assert there == Sign("idle", "x", since="2.1.300", before="2.2").of(version)
 
 
 @pytest.mark.parametrize("name", SCREENS)

@@ -1,7 +1,8 @@
 """Record the clients' screens into tests/adapters/screens: `python -m tests.agents.record [NAME...]`.
 
-Each is a real client's screen, in a terminal of its own, connected to the simulated model server; WAKEMAN_CLIENTS names
-the directories with the programs. Tests only read the recorded files.
+With `--new` those of a new version go below the directory of that version, and what they differ in from the known ones
+is shown. Each is a real client's screen, in a terminal of its own, connected to the simulated model server;
+WAKEMAN_CLIENTS names the directories with the programs. Tests only read the recorded files.
 """
 
 from __future__ import annotations
@@ -15,11 +16,15 @@ import sys
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
 from tests.agents.clients import KEY, KINDS, PLACES, QUIET
 from tests.agents.models import serving
+
+from wakeman.adapters.harness import find
+from wakeman.ports import Evidence
 
 SCREENS = Path(__file__).parents[1] / "adapters" / "screens"
 SIZES = ((80, 24), (200, 50))
@@ -45,24 +50,24 @@ ONCE = {"CLAUDE_CODE_MAX_RETRIES": "1"}
 SAFE = ("--sandbox", "read-only", "--ask-for-approval", "on-request")
 YOLO = ("--dangerously-bypass-approvals-and-sandbox",)
 SHOWS: dict[str, Show] = {
-    "claude-idle": Show("work", r"for \d+s\n", MINE),
-    "claude-idle-bypass": Show("work", r"for \d+s\n", ALL, ROOT),
-    "claude-idle-wonders": Show("wonders", r"for \d+s\n", MINE),
-    "claude-idle-quoting": Show("quotes", r"for \d+s\n", ALL, ROOT),
+    "claude-idle": Show("work", r"for \d+s(?: · done [^\n]*)?\n", MINE),
+    "claude-idle-bypass": Show("work", r"for \d+s(?: · done [^\n]*)?\n", ALL, ROOT),
+    "claude-idle-wonders": Show("wonders", r"for \d+s(?: · done [^\n]*)?\n", MINE),
+    "claude-idle-quoting": Show("quotes", r"for \d+s(?: · done [^\n]*)?\n", ALL, ROOT),
     "claude-busy-hang": Show("hang", r"… \(\d+s", MINE),
-    "claude-busy-tool": Show("toils", r"Running", ALL, ROOT),
-    "claude-busy-retry": Show("fail", r"Retrying", MINE, {"CLAUDE_CODE_MAX_RETRIES": "10"}),
+    "claude-busy-tool": Show("toils", r"Running|… \(\d+s", ALL, ROOT),
+    "claude-busy-retry": Show("fail", r"[Rr]etrying", MINE, {"CLAUDE_CODE_MAX_RETRIES": "10"}),
     "claude-busy-quoting": Show("quotes_then_hangs", r"… \(\d+s", ALL, ROOT),
     "claude-waiting-permission": Show("work", r"1\. Yes", ("--permission-mode", "default")),
     "claude-waiting-command": Show("orphans", r"1\. Yes", ("--permission-mode", "default")),
     "claude-waiting-question": Show("asks", r"Enter to select", MINE),
     "claude-waiting-trust": Show("work", r"Enter to confirm", MINE, known=False),
     "claude-waiting-bypass": Show("work", r"Yes, I accept", ALL, {**ROOT, "WARN": "1"}),
-    "claude-error-500": Show("fail", r"API Error[\s\S]*for \d+s\n", MINE, ONCE),
-    "claude-error-401": Show("refuse", r"API key[\s\S]*for \d+s\n", MINE, ONCE),
-    "claude-error-long": Show("long", r"too long[\s\S]*for \d+s\n", MINE, ONCE),
-    "claude-limited": Show("limit", r"limit reached[\s\S]*for \d+s\n", MINE, ONCE),
-    "claude-unknown-left": Show("work", r"for \d+s\n", MINE, keys=("/exit", "Enter")),
+    "claude-error-500": Show("fail", r"API Error", MINE, ONCE),
+    "claude-error-401": Show("refuse", r"API key", MINE, ONCE),
+    "claude-error-long": Show("long", r"too long|Context limit", MINE, ONCE),
+    "claude-limited": Show("limit", r"limit reached", MINE, ONCE),
+    "claude-unknown-left": Show("work", r"for \d+s(?: · done [^\n]*)?\n", MINE, keys=("/exit", "Enter")),
     "codex-idle": Show("work", r"Worked for", YOLO),
     "codex-idle-quoting": Show("quotes", r"Worked for", YOLO),
     "codex-busy-hang": Show("hang", r"esc to interrupt", YOLO),
@@ -84,8 +89,8 @@ SHOWS: dict[str, Show] = {
 """Each begins with its client, then what it shows."""
 
 
-def record(name: str, size: tuple[int, int]) -> str:
-    """Record one screen in one size; return what became of it."""
+def record(name: str, size: tuple[int, int], version: str = "") -> str:
+    """Record one screen in one size, of the known version or a new one; return what became of it."""
     show, client = SHOWS[name], name.partition("-")[0]
     place = Path(f"/tmp/wkr{abs(hash((name, size))) % 10**5:05}")
     shutil.rmtree(place, ignore_errors=True)
@@ -106,8 +111,29 @@ def record(name: str, size: tuple[int, int]) -> str:
     if not re.search(show.wait, screen):
         return f"{name} {size}: {show.wait!r} never came:\n{screen}"
     text = "\n".join(line.rstrip(" ") for line in screen.replace(str(place), "/home/agent").splitlines())
-    (SCREENS / f"{name}.{size[0]}x{size[1]}.txt").write_text(text.rstrip("\n") + "\n")
-    return f"{name} {size}: recorded"
+    file = f"{name}.{size[0]}x{size[1]}.txt"
+    place = SCREENS / version if version else SCREENS
+    place.mkdir(exist_ok=True)
+    (place / file).write_text(text.rstrip("\n") + "\n")
+    return f"{name} {size}: recorded" + (_changes(file, version) if version else "")
+
+
+def _changes(file: str, version: str) -> str:
+    """Return what the tables read from a new screen, and the lines that no known screen of that name has."""
+    client, expected, *_ = re.split("[-.]", file)
+    new = (SCREENS / version / file).read_text()
+    said = find(client).report(Evidence(screen=new, version=version), datetime.now(UTC))
+    verdict = "as expected" if said.activity == expected else f"READ AS {said.activity}, expected {expected}"
+    known = (SCREENS / file).read_text().splitlines() if (SCREENS / file).exists() else []
+    lines = "".join(f"\n    + {line}" for line in new.splitlines() if line.strip() and line not in known)
+    return f", {verdict}: {said.why}{lines}"
+
+
+def version_of(client: str) -> str:
+    """Return the version of an installed client."""
+    said = subprocess.run([shutil.which(client, path=PLACES) or client, "--version"], capture_output=True, text=True)
+    found = re.search(r"\d+\.\d+\.\d+", said.stdout)
+    return found[0] if found else "unknown"
 
 
 def _awaited(tmux: list[str], socket: str, show: Show) -> str:
@@ -160,8 +186,13 @@ def _started(place: Path, client: str, show: Show, url: str) -> tuple[dict[str, 
 
 
 if __name__ == "__main__":
-    wanted = [name for name in SHOWS if not sys.argv[1:] or any(word in name for word in sys.argv[1:])]
+    words = [word for word in sys.argv[1:] if word != "--new"]
+    there = [name for name in SHOWS if shutil.which(name.partition("-")[0], path=PLACES)]
+    wanted = [name for name in there if not words or any(word in name for word in words)]
+    clients = {name.partition("-")[0] for name in wanted}
+    versions = {client: version_of(client) if "--new" in sys.argv else "" for client in clients}
     with ThreadPoolExecutor(2) as pool:
-        for said in pool.map(lambda each: record(*each), [(name, size) for name in wanted for size in SIZES]):
+        shows = [(name, size, versions[name.partition("-")[0]]) for name in wanted for size in SIZES]
+        for said in pool.map(lambda each: record(*each), shows):
             sys.stdout.write(f"{said}\n")
             sys.stdout.flush()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from tests.faces.conftest import SLEEPER, Place
@@ -120,6 +121,19 @@ STRAY = {
 }
 
 
+@pytest.fixture
+def codex(place: Place, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Put a client on PATH that says the version in the file `version`."""
+    programs = place.path / "bin"
+    programs.mkdir()
+    (programs / "codex").write_text('#!/bin/sh\ncat "${0%/*}/version"\n')
+    (programs / "codex").chmod(0o755)
+    (programs / "version").write_text("codex-cli 0.171.0\n")
+    monkeypatch.setenv("PATH", f"{programs}:/usr/local/bin:/usr/bin:/bin")
+    return programs / "version"
+
+
+@pytest.mark.usefixtures("codex")
 @pytest.mark.parametrize("where", [".claude/agents", "project"])
 def test_what_is_no_profile_stops_no_plan_and_is_noted(place: Place, where: str) -> None:
     pages = place.path / ".claude/agents"
@@ -141,6 +155,7 @@ def test_what_is_no_profile_stops_no_plan_and_is_noted(place: Place, where: str)
     assert "\nprofile librarian: from wakeman\n" in said.out
 
 
+@pytest.mark.usefixtures("codex")
 def test_a_faulty_profile_stops_the_plan_that_names_it_and_no_other(place: Place) -> None:
     pages = place.path / ".claude/agents"
     pages.mkdir(parents=True)
@@ -153,3 +168,19 @@ def test_a_faulty_profile_stops_the_plan_that_names_it_and_no_other(place: Place
     assert "fix that file, or name another profile" in said.err
     assert 0 == place("plan", place.plan(CLIENT.replace("keeper", "librarian") + TASK)).code
     assert 0 == place("plan", place.plan(CLIENT + TASK + KEEPER)).code
+
+
+# --- versions ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("version", "newer"), [("0.171.0", False), ("0.999.0", True)])
+def test_a_client_that_is_newer_than_any_recorded_is_said(place: Place, codex: Path, version: str, newer: bool) -> None:
+    codex.write_text(f"codex-cli {version}\n")
+    plan = place.plan(CLIENT + TASK + KEEPER)
+
+    said = place("plan", plan).out
+    found = {one["what"]: one for one in place("doctor", plan, "--json").json["findings"]}
+
+    words = f"codex {version} is newer than 0.171.0, the newest whose screens are known"
+    assert newer == (f"warning: plan.toml:8: workers.harness: {words}" in said)
+    assert ("weak" if newer else "ok") == found["codex's version"]["level"]

@@ -25,7 +25,19 @@ from wakeman.engine.live import IS_COPY
 from wakeman.ports import STATE_MARKER, World
 
 if TYPE_CHECKING:
-    from wakeman.ports import Confiner, Executor, FoundProfiles, Git, Harness, Machine, Parser, Terminal, Watcher
+    from wakeman.ports import (
+        ClientVersion,
+        Confiner,
+        Executor,
+        Files,
+        FoundProfiles,
+        Git,
+        Harness,
+        Machine,
+        Parser,
+        Terminal,
+        Watcher,
+    )
 
 if TYPE_CHECKING:
     from wakeman.adapters.profiles import ProfileFiles
@@ -91,9 +103,12 @@ def world(state: str | None, by: str) -> World:
     def confinement(network: Network) -> Confinement:
         return _confiner(machine).choose(environment, network)
 
+    clients = _client_versions(machine, files, environment)
+
     def host(plan: Plan, root: str, place: str) -> Host:
         confined = confinement(plan.workers.confine_network) if plan.workers.confine == "units" else None
-        found = _host(plan, root, place, environment, confined)
+        versions = {one.harness: one.version for one in clients(plan)}
+        found = msgspec.structs.replace(_host(plan, root, place, environment, confined), versions=versions)
         _admitted.add(_programs(found))
         return found
 
@@ -114,6 +129,7 @@ def world(state: str | None, by: str) -> World:
         git=git,
         host=host,
         agents=agents,
+        clients=clients,
         wrapper=lambda: _script("wrapper.sh"),
         hook=lambda: _script("hook.sh"),
         guard=lambda: _script("guard.sh"),
@@ -261,6 +277,45 @@ def _harness(name: str) -> Harness:
     from wakeman.adapters.harness import find
 
     return find(name)
+
+
+def _client_versions(
+    machine: Machine, files: Files, environment: Mapping[str, str]
+) -> Callable[[Plan], tuple[ClientVersion, ...]]:
+    """Return what tells the versions of a plan's clients: each is asked once."""
+
+    @cache
+    def version(name: str) -> ClientVersion | None:
+        from wakeman.adapters.versions import ProgramVersions
+        from wakeman.ports import ClientVersion
+
+        asked = _client_program(name)
+        if asked is None:
+            return None
+        versions = ProgramVersions(machine, files, f"{_state_home()}/wakeman/versions.json")
+        return ClientVersion(name, versions.of(asked[0], environment), asked[1])
+
+    def clients(plan: Plan) -> tuple[ClientVersion, ...]:
+        from wakeman.core.policy import review
+
+        named = {plan.workers.harness, *([review.harness(plan)] if review.wanted(plan) else [])}
+        found = (version(name) for name in sorted(named))
+        return tuple(one for one in found if one is not None and one.version)
+
+    return clients
+
+
+def _client_program(name: str) -> tuple[str, str] | None:
+    """Return a client's program and the newest version that is recorded of it; None for what is no client."""
+    from wakeman.adapters.harness.client import Agentic
+
+    try:
+        harness = _harness(name)
+    except WakemanError:
+        return None  # an unknown harness is reported elsewhere
+    if not isinstance(harness, Agentic):
+        return None
+    return harness.client.talks["print"].begin[0], harness.client.recorded[-1] if harness.client.recorded else ""
 
 
 def _memory_per_worker(harness: str) -> int:

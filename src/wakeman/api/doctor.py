@@ -14,6 +14,7 @@ from wakeman.core.errors import UsageError, WakemanError
 from wakeman.core.model import Plan, UnitsSpec
 from wakeman.core.model.plan import DEFAULT_EXECUTOR, Network
 from wakeman.core.plan.parser import read_plan
+from wakeman.engine.start.prepare import newer_words
 from wakeman.ports import World
 
 NO_PLAN = Plan(name="none", units=UnitsSpec())
@@ -88,7 +89,7 @@ def doctor(
         raise UsageError("doctor --as-alarm: found no plan", "wakeman doctor FILE --as-alarm")
     found = [finding for probe in DOCTOR_PROBES for finding in probe(world, here, option)]
     if file is not None:
-        found += _user_settings(world, here, file)
+        found += [*_version_findings(world, file), *_user_settings(world, here, file)]
     if pause is not None and file is not None:
         found += _tried(here, file, pause)
     missing = any(finding.level == "missing" for finding in found)
@@ -247,6 +248,12 @@ def _user_settings(world: World, here: LocalFacts, file: str) -> Iterator[Findin
         yield Finding(f"{client}'s settings", "missing", found, mend)
     if not lacks:
         yield Finding(f"{client}'s settings", "ok", "nothing is asked before the first turn")
+
+
+def _version_findings(world: World, file: str) -> Iterator[Finding]:
+    for one in world.clients(_plan(world, file)):
+        words = newer_words(one) if one.newer else one.version
+        yield Finding(f"{one.harness}'s version", "weak" if one.newer else "ok", words)
 
 
 def _tried(here: LocalFacts, file: str, pause: Callable[[float], None]) -> Iterator[Finding]:

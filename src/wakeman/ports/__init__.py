@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from wakeman.ports.backend import Backend as Backend
+    from wakeman.ports.client import ClientVersion as ClientVersion
     from wakeman.ports.client import Command as Command
     from wakeman.ports.client import Evidence as Evidence
     from wakeman.ports.client import Harness as Harness
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from wakeman.ports.client import Source as Source
     from wakeman.ports.client import Task as Task
     from wakeman.ports.client import TranscriptPaths as TranscriptPaths
+    from wakeman.ports.client import release as release
     from wakeman.ports.clock import Clock as Clock
     from wakeman.ports.confiner import Confiner as Confiner
     from wakeman.ports.confiner import Reach as Reach
@@ -69,7 +71,18 @@ _MODULES = {
     "machine": ("Kin", "OUT_BYTES_MAX", "Ran", "Machine"),
     "watcher": ("FileChanges", "Watch", "Watcher"),
     "confiner": ("Confiner", "Reach"),
-    "client": ("Source", "Task", "TranscriptPaths", "Command", "Evidence", "Report", "Reader", "Harness"),
+    "client": (
+        "Source",
+        "Task",
+        "TranscriptPaths",
+        "Command",
+        "Evidence",
+        "Report",
+        "Reader",
+        "Harness",
+        "ClientVersion",
+        "release",
+    ),
     "repository": ("Branch", "Kept", "Merge", "MergeResult", "Git"),
     "registry": ("Registry",),
     "world": ("World",),

@@ -101,6 +101,28 @@ class Evidence(Struct, frozen=True):
     hook_at: float = 0.0
     interactive: bool = False
     stream_at: float = 0.0
+    version: str = ""  # of the client, as it was asked at `up`; "" if it is not known
+
+
+class ClientVersion(Struct, frozen=True):
+    """The version of a plan's client here, and the newest one whose screens and reports are recorded.
+
+    Shape: "" for a version that is not known, and for a client of which none is recorded.
+    """
+
+    harness: str
+    version: str
+    newest: str = ""
+
+    @property
+    def newer(self) -> bool:
+        """Return whether it is newer than any that is recorded."""
+        return bool(self.newest) and release(self.version) > release(self.newest)
+
+
+def release(version: str) -> tuple[int, ...]:
+    """Return a version as numbers to compare; none for an unknown one."""
+    return tuple(int(part) for part in version.split(".") if part.isdigit() and len(part) < 10)
 
 
 class Report(Struct, frozen=True):

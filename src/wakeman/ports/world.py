@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from wakeman.core.model import Deployment, Host, Plan, WakeTarget
-    from wakeman.ports.client import Harness
+    from wakeman.ports.client import ClientVersion, Harness
     from wakeman.ports.clock import Clock
     from wakeman.ports.confiner import Confiner
     from wakeman.ports.executor import Executor
@@ -45,6 +45,7 @@ class World(Struct, frozen=True):
     git: Callable[[], Git]  # as the watcher
     host: Callable[[Plan, str, str], Host]  # (plan, root, deployment directory) -> the absolute world
     agents: Callable[[Plan, str], FoundProfiles]  # the profiles for a plan in a directory
+    clients: Callable[[Plan], tuple[ClientVersion, ...]]  # the versions of a plan's clients here
     wrapper: Callable[[], bytes]  # the script around each worker
     hook: Callable[[], bytes]  # the script that stores what a client reports
     guard: Callable[[], bytes]  # the script that allows or denies its writes

@@ -44,14 +44,15 @@ EACH = pytest.mark.parametrize(("screen", "empty"), SCREENS.values(), ids=SCREEN
     [
         ("go on", "go on"),
         ("!ls", " !ls"),
-        ("/help", " /help"),
+        ("/help", "> /help"),
+        (" /help", ">  /help"),
         ("# a note", " # a note"),
         ("look at @a/b.md", "look at @a/b.md "),
         ("@a.md", "@a.md "),
         ("write to me@here", "write to me@here"),
         ("look at @a.md now", "look at @a.md now"),
         ("C:\\", "C:\\ "),
-        ("/x\ntwo;\n@y", " /x\ntwo;\n@y "),
+        ("/x\ntwo;\n@y", "> /x\ntwo;\n@y "),
         ("", ""),
     ],
 )

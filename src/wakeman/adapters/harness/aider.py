@@ -34,6 +34,7 @@ def _settle(task: Task) -> tuple[Mapping[str, str], Mapping[str, bytes]]:
 AIDER = Client(
     name="aider",
     install="pip install aider-chat",
+    recorded=("0.86.2",),
     talks={
         "print": Talk(
             begin=(

@@ -254,6 +254,10 @@ JOBS = (
 """Work in the background, counted in the foot below the input box: `· 1 shell ·`."""
 KEY_OR_MONEY = r"Invalid API key|Please run /login|Not logged in|Credit balance|You(?:r|['’]re) (?:org|out of|group)"
 TOO_MUCH = "Request timed out|Prompt is too long|Context limit reached"
+ASIDES = r"(?:^(?: {20,}\S[^\n]*| {1,2}tmux focus-events off[^\n]*|[^\S\n]*)\n)+\Z"
+"""Right above its box: notes of its own, at the right, and about its terminal."""
+RESEND = r"(?:Once fixed, resend your message|Resend your message to try again)"
+"""What an empty box shows after a failure, in grey."""
 SIGNS = (
     Sign("unknown", r"^Resume this session with:", "has left", part="open"),
     Sign("error", r"Unable to connect to Anthropic services", part="open"),
@@ -280,14 +284,21 @@ SIGNS = (
     ),
     Sign("error", rf"^(?:● | {{2}}⎿  )(?P<said>(?:{TOO_MUCH})[^\n]*{MORE}){OVER}", part="above"),
     Sign(
+        "error",
+        rf"^(?:● | {{2}}⎿  )(?P<said>(?:API Error: |{KEY_OR_MONEY}|{TOO_MUCH})[^\n]*{MORE})\s*\n❯ {RESEND}\Z",
+        part="box",
+        since="2.1.300",
+    ),
+    Sign(
         "unknown",
         rf"^ {{2}}⎿  (?:{LIMIT_SIGN.pattern}|{KEY_OR_MONEY}|{TOO_MUCH})[^\n]*{MORE}\s*\Z",
         "a tool's output, or a failure",
         part="above",
     ),
-    Sign("idle", r"\A\s*\Z", "waits for a prompt", part="typed"),
+    Sign("idle", r"^(?:● |✻ [^\n]* for )[\s\S]*\n❯ *\Z", "waits for a prompt", part="box"),
+    Sign("idle", r"Interrupted · What should Claude do instead\?\s*\n❯ *\Z", "was interrupted", part="box"),
 )
-"""Read from the top, the first match counts: an input box is visible in most states."""
+"""Read from the top, the first match counts: an input box is visible in most states, also before the first turn."""
 
 
 def _profile(name: str, agent: Agent) -> Iterator[str]:
@@ -475,6 +486,8 @@ CLAUDE = Client(
     record=RECORD,
     guarded=True,
     frame=FRAME,
+    asides=f"(?m){ASIDES}",
+    recorded=("2.1.197", "2.1.332"),
     leave="/exit",
     lacks=_lacks,
     memory=400 * 1024 * 1024,

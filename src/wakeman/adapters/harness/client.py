@@ -20,7 +20,7 @@ from wakeman.core.plan.template import render
 from wakeman.core.policy.last_words import WORDS_CHARS_MAX, shortened
 from wakeman.core.policy.prompt_delivery import PADS, Pad, padded
 from wakeman.core.text import last_line, sanitise, unescaped
-from wakeman.ports import Command, Evidence, Report, Source, Task, TranscriptPaths
+from wakeman.ports import ClientVersion, Command, Evidence, Report, Source, Task, TranscriptPaths, release
 
 Mode = Literal["print", "interactive"]
 Approval = Literal[False, "edits", "all"]
@@ -124,17 +124,26 @@ class Sign(Struct, frozen=True):
     """A sign on a screen, or in a stream of plain text, of an activity.
 
     Shape: with `why` "" the reason is the group `said`, or the whole match. `part` is where it counts: `above` the
-    client's input box, in its `foot`, in the text `typed` there; `open` on a screen without a box; "" anywhere at the
-    bottom.
+    client's input box, in its `foot`, in the text `typed` there, in the `box`, which is the text above and below it the
+    one typed, as its last line; `open` on a screen without a box; "" anywhere at the bottom. It is of the client's
+    versions from `since` on, and `before` another; of every version without these.
     """
 
     activity: Activity
     pattern: str
     why: str = ""
     fault: Fault = ""
-    part: Literal["", "above", "foot", "typed", "open"] = ""
+    part: Literal["", "above", "foot", "typed", "box", "open"] = ""
     retries: bool = False
     background: bool = False  # what runs is work in the background
+    since: str = ""
+    before: str = ""
+
+    def of(self, version: str) -> bool:
+        """Return whether it is of a version; an unknown one has every sign."""
+        asked = release(version)
+        late = bool(self.since) and asked < release(self.since)
+        return not asked or not (late or (self.before and asked >= release(self.before)))
 
 
 class Spoken(Struct, frozen=True):
@@ -257,6 +266,8 @@ class Client(Struct, frozen=True):
     record: Record | None = None
     session: str = ""  # path, in any line, of the conversation's id, if the client chooses it
     frame: str = r"(?!)"  # its input box at a screen's end, with groups `typed` and `foot`; must not match quoted text
+    asides: str = r"(?!)"  # what it shows right above its box that is no part of the conversation
+    recorded: tuple[str, ...] = ()  # versions whose screens and reports are recorded, the newest last
     prompt_line: str = r"^❯ (?!\d\. )\S.*$"  # a prompt on the screen: text above belongs to an earlier turn
     leave: str = ""
     left_by_hand: bool = False  # at a terminal it ends with status 0 only if somebody leaves it, and reports no end
@@ -369,14 +380,14 @@ class Agentic:
             report = _last_report(record.events, json_lines(evidence.record), now, "record")
         if report.activity in ("unknown", "idle") and report.source in ("", "record"):
             # A transcript has turns; dialogs, background tasks and some failures are only on the screen.
-            shown = self._shown(evidence.screen, now)
+            shown = self._shown(evidence.screen, now, evidence.version)
             report = shown if WORSE[shown.activity] > WORSE[report.activity] else report
         elif report.activity == "idle":
             # What a hook reports is newer than the screen, but may leave out what the client names there.
             shown = self._shown(evidence.screen, now)
             report = shown if shown.background else report
         elif report.activity == "busy" and evidence.screen:
-            shown = self._shown(evidence.screen, now)
+            shown = self._shown(evidence.screen, now, evidence.version)
             report = shown if shown.retries else report
         if record is not None:
             report = _with_reset(report, record.windows, evidence.record, now)
@@ -431,15 +442,25 @@ class Agentic:
             return hook
         return state if at > evidence.hook_at or hook.activity == "unknown" else hook
 
-    def _shown(self, screen: str, now: datetime) -> Report:
+    def _shown(self, screen: str, now: datetime, version: str = "") -> Report:
         rows = screen.replace("\N{NO-BREAK SPACE}", " ").rstrip().splitlines()[-SIGN_ROWS_MAX:]
         text = "\n".join(row[:SCREEN_ROW_CHARS_MAX].rstrip() for row in rows)
         parts = self._parts(text)
         for sign in self.client.signs:
-            if sign.part in parts and (found := re.search(sign.pattern, parts[sign.part], re.MULTILINE)):
+            if not sign.of(version) or sign.part not in parts:
+                continue
+            if found := re.search(sign.pattern, parts[sign.part], re.MULTILINE):
                 words = found["said"] if "said" in found.re.groupindex else found[0]
-                return _signed(sign, words, now, "screen")
+                return self._weighed(_signed(sign, words, now, "screen"), version)
         return Report()
+
+    def _weighed(self, report: Report, version: str) -> Report:
+        """Return what a screen alone may say: of a version that nobody has recorded, not that its turn is over."""
+        newest = self.client.recorded[-1] if self.client.recorded else ""
+        if report.activity != "idle" or not ClientVersion(self.name, version, newest).newer:
+            return report
+        why = f"seems to rest; screens of {version} are not known, the newest is {newest}"
+        return Report("unknown", why, source="screen")
 
     def _parts(self, text: str) -> dict[str, str]:
         """Split a screen at its input box; drop text above the last prompt, which belongs to an earlier turn."""
@@ -450,7 +471,11 @@ class Agentic:
         box = re.search(self.client.frame, text, re.MULTILINE)
         if box is None:
             return {"": latest(text), "open": text}
-        return {"": latest(text), "above": latest(text[: box.start()]), "foot": box["foot"], "typed": box["typed"]}
+        above = latest(text[: box.start()])
+        if (aside := re.search(self.client.asides, above)) is not None:
+            above = above[: aside.start()]
+        whole = f"{above.rstrip()}\n❯ {box['typed'].strip()}"
+        return {"": latest(text), "above": above, "foot": box["foot"], "typed": box["typed"], "box": whole}
 
     def _measured(self, report: Report, evidence: Evidence) -> Report:
         client, record = self.client, self.client.record

@@ -140,6 +140,7 @@ def _permits(task: Task, beside: list[str]) -> tuple[str, ...]:
 CODEX = Client(
     name="codex",
     install="npm install -g @openai/codex",
+    recorded=("0.169.0", "0.171.0"),
     talks={
         "print": Talk(
             begin=("codex", "exec", "--json", "--skip-git-repo-check", *NO_UPDATES, *NEVER),

@@ -20,7 +20,6 @@ from wakeman.adapters.harness.client import (
     Talk,
     Tally,
 )
-from wakeman.core.policy.prompt_delivery import PADS
 from wakeman.ports import Task
 
 REFUSED = "'edits' or 'all' in mode 'print', which cannot ask (or workers.args = ['--allowed-tools', ...])"
@@ -89,6 +88,7 @@ def _settle(task: Task) -> tuple[Mapping[str, str], Mapping[str, bytes]]:
 GEMINI = Client(
     name="gemini",
     install="npm install -g @google/gemini-cli",
+    recorded=("0.61.0",),
     talks={
         "print": Talk(
             begin=("gemini", "--skip-trust", "--output-format", "stream-json"),
@@ -135,7 +135,6 @@ GEMINI = Client(
     record=RECORD,
     frame=FRAME,
     prompt_line=r"^ > \S.*$",
-    pads=((r"\A(?=\s*/[a-z])", "> "), *PADS),  # it also finds a command after spaces
     left_by_hand=True,
     memory=350 * 1024 * 1024,
 )

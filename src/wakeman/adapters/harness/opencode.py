@@ -78,6 +78,7 @@ def _settle(task: Task) -> tuple[Mapping[str, str], Mapping[str, bytes]]:
 OPENCODE = Client(
     name="opencode",
     install="npm install -g opencode-ai",
+    recorded=("1.18.33",),
     talks={
         "print": Talk(
             begin=("opencode", "run", "--format", "json"),

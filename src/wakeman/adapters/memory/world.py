@@ -69,6 +69,7 @@ class MemoryWorld:
             git=lambda: self.git,
             host=self._host,
             agents=lambda plan, _: FoundProfiles({**self.agents, **plan.agents}, dict.fromkeys(plan.agents, "plan")),
+            clients=lambda _: (),
             wrapper=lambda: b"",
             hook=lambda: b"",
             guard=lambda: b"",

@@ -112,6 +112,8 @@ class Host(Struct, frozen=True, omit_defaults=True):
     root_id: str = ""
     """What tells `root` from another directory in its place, as `INODE:DEVICE@BOOT`: nobody is launched in another.
     Empty in older logs."""
+    versions: dict[str, str] = {}
+    """Versions of the clients at `up`, by harness: what a screen shows depends on them. Empty in older logs."""
 
 
 def attempt_id(d: Deployment, worker: WorkerState) -> str:

@@ -28,10 +28,12 @@ Pad = tuple[str, str]
 Became = Literal["taken", "waits", "unknown"]
 
 PADS: tuple[Pad, ...] = (
-    (r"\A(?=[!/#])", " "),  # a shell's command, the client's own, a note for its memory
+    (r"\A(?=[!#])", " "),  # a shell's command, a note for its memory
+    (r"\A(?=\s*/)", "> "),  # the client's own command: some find it after spaces, too
     (r"(\\|(?:\A|(?<=\s))@\S*)\Z", r"\1 "),  # Enter is a line feed then, or chooses a file
 )
-"""Beginnings and ends of a text that clients interpret. A space there makes no difference to the model."""
+"""Beginnings and ends of a text that clients interpret. A space there makes no difference to the model, and the sign of
+a quotation little."""
 
 # Patterns are compiled on first use: most checks read no screen.
 BUSY = r"(?i)\besc (?:again )?(?:to )?(?:interrupt|cancel|back)|\benter (?:to )?(?:select|confirm|submit|add|default)\b"
@@ -41,7 +43,10 @@ _BOX = r"^[│|]?\s*[❯>›]\s*(?P<text>.*?)\s*[│|]?$"
 """An input box's line: Claude Code, Codex, Gemini."""
 _BLOCK = r"(?m)^ *┃ *(?P<text>.*?) *\n *┃ *\n *┃ +\w+ · "
 """An input box's last line above its agent and model: OpenCode."""
-_HINT = r"(?:Ask Codex to do anything|Type your message or @path\S*|Ask anything\b.*|Try \".*\")\Z"
+_HINT = (
+    r"(?:Ask Codex to do anything|Type your message or @path\S*|Ask anything\b.*|Try \".*\""
+    r"|Once fixed, resend your message|Resend your message to try again|Press up to edit queued messages)\Z"
+)
 """What an empty box shows."""
 _FOLDED = r"(?i)\[Pasted (?:text|content|~?\d+ lines)"
 """What a box shows instead of a long paste."""
@@ -61,6 +66,11 @@ def input_box(screen: str) -> str | None:
     """
     found = _box(screen)
     return None if found is None else found[0]
+
+
+def unhinted(text: str) -> str:
+    """Return the text of a box; "" where it is the client's own, in an empty one."""
+    return "" if re.match(_HINT, text.strip()) else text.strip()
 
 
 def half_typed(screen: str) -> str:
@@ -119,15 +129,11 @@ def _box(screen: str) -> tuple[str, str] | None:
     """Find the input box: a line of its content, and the screen from there on."""
     rows = [row.rstrip() for row in screen.replace("\N{NO-BREAK SPACE}", " ").splitlines() if row.strip()]
     if blocks := re.findall(_BLOCK, "\n".join(rows)):
-        return _unhinted(blocks[-1]), ""
+        return unhinted(blocks[-1]), ""
     for at in range(len(rows) - 1, max(-1, len(rows) - INPUT_BOX_ROWS_MAX - 1), -1):
         if found := re.match(_BOX, rows[at].strip()):
-            return _unhinted(found["text"]), "\n".join([found["text"], *rows[at + 1 :]])
+            return unhinted(found["text"]), "\n".join([found["text"], *rows[at + 1 :]])
     return None
-
-
-def _unhinted(text: str) -> str:
-    return "" if re.match(_HINT, text.strip()) else text.strip()
 
 
 def _holds(box: str, below: str, whole: str) -> bool:
@@ -142,4 +148,5 @@ def _holds(box: str, below: str, whole: str) -> bool:
 
 
 def _squashed(text: str) -> str:
-    return "".join(text.split())
+    """Return a text without blanks, and without the sign before a command."""
+    return "".join(text.split()).removeprefix(">")

@@ -29,7 +29,7 @@ from wakeman.engine.directories import identified
 from wakeman.engine.live import elsewhere
 from wakeman.engine.runs import latest, readable
 from wakeman.engine.start.programs import at_once, memory_faults, program_faults
-from wakeman.ports import OUT_BYTES_MAX, Executor, FoundProfiles, SessionInfo, World
+from wakeman.ports import OUT_BYTES_MAX, ClientVersion, Executor, FoundProfiles, SessionInfo, World
 
 UNITS_COMMAND_TIMEOUT_S = 120.0
 """Seconds that `units.command` may take."""
@@ -416,6 +416,14 @@ def _prompt_faults(world: World, plan: Plan, root: str) -> list[str]:
     return []
 
 
+def newer_words(one: ClientVersion) -> str:
+    """Return what it means that a client is newer than what is recorded of it."""
+    return (
+        f"{one.harness} {one.version} is newer than {one.newest}, the newest whose screens are known: a screen alone"
+        " counts for less"
+    )
+
+
 def _mistakes(world: World, plan: Plan, prompt: str, shares: Sequence[Share], host: Host) -> Iterator[str]:
     """Yield what is probably a mistake in a plan without faults, by key."""
     yield from plan_doubts(plan, shares)
@@ -424,6 +432,9 @@ def _mistakes(world: World, plan: Plan, prompt: str, shares: Sequence[Share], ho
             yield f"wake.to[{at}]: {why}: notices are not delivered until there is"
     harness = world.harness(plan.workers.harness)
     yield from telling.prompt_warnings(plan, prompt, asks=harness.uses_prompt, takes_profile=harness.uses_agent)
+    for one in world.clients(plan):
+        if one.newer:
+            yield f"workers.harness: {newer_words(one)}"
     if review.wanted(plan):
         yield from telling.review_warnings(plan, asks=world.harness(review.harness(plan)).uses_prompt)
 
