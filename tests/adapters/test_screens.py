@@ -235,3 +235,49 @@ def test_every_client_with_signs_of_a_part_has_a_frame() -> None:
         harness = find(name)
         assert isinstance(harness, Agentic)
         assert {"typed", "foot"} <= set(re.compile(harness.client.frame).groupindex), name
+
+
+# --- work in the background -----------------------------------------------------------------------------------
+
+TURN = "❯ go\n\n● All of it is done.\n\nABOVE\n\n" + BOX + "\n  FOOT"
+IN_THE_BACKGROUND = [
+    ("✻ Worked for 9s · 1 shell still running", "? for shortcuts"),
+    ("✻ Churned for 2s · done 11:03 AM · 2 shells still running", "⏵⏵ bypass permissions on · 2 shells · ↓ to manage"),
+    ("✻ Baked for 1m 2s · 3 local agents still running", "? for shortcuts"),
+    ("✻ Cooked for 3s · 1 monitor still running", "? for shortcuts"),
+    ("✻ Waiting for 2 background agents to finish", "? for shortcuts"),
+    ("✻ Waiting for 1 dynamic workflow to finish", "? for shortcuts"),
+    ("✢ Waiting for 1 background task to finish…", "? for shortcuts"),
+    ("✻ Worked for 9s", "⏵⏵ accept edits on · 1 shell · ← for agents · ↓ to manage"),
+    ("✻ Worked for 9s", "manual mode on · 3 background tasks"),
+    ("✻ Worked for 9s", "2 local agents"),
+]
+NOT_IN_THE_BACKGROUND = [
+    ("✻ Worked for 9s", "? for shortcuts"),
+    ("✻ Worked for 9s · 1 shell still running\n\n● Background command completed\n\n✻ Baked for 0s", "? for shortcuts"),
+    ("  1 shell still running\n\n✻ Worked for 9s", "← for agents"),
+    ("● 1 shell still running", "? for shortcuts"),
+]
+
+
+@pytest.mark.parametrize(("above", "foot"), IN_THE_BACKGROUND)
+def test_work_in_the_background_is_read_in_the_client_s_own_words(above: str, foot: str) -> None:
+    said = read("claude", TURN.replace("ABOVE", above).replace("FOOT", foot))
+
+    assert ("busy", True) == (said.activity, said.background)
+
+
+@pytest.mark.parametrize(("above", "foot"), NOT_IN_THE_BACKGROUND)
+def test_words_about_the_background_that_are_quoted_or_over_are_none(above: str, foot: str) -> None:
+    said = read("claude", TURN.replace("ABOVE", above).replace("FOOT", foot))
+
+    assert ("idle", False) == (said.activity, said.background)
+
+
+def test_a_hook_that_names_no_task_does_not_hide_what_the_screen_names() -> None:
+    stop = b'{"hook_event_name":"Stop","background_tasks":[]}'
+    shown = TURN.replace("ABOVE", "✻ Waiting for 2 background agents to finish").replace("FOOT", "? for shortcuts")
+
+    said = find("claude").report(Evidence(hook=stop, screen=shown), NOW)
+
+    assert ("busy", True) == (said.activity, said.background)
