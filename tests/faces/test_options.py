@@ -6,7 +6,9 @@ from argparse import SUPPRESS, Action
 
 import pytest
 
+from wakeman.core.errors import UsageError
 from wakeman.faces.cli import VERBS, parser
+from wakeman.faces.cli.options import variable
 
 ACTIONS = [(verb, action) for verb in VERBS for action in parser(verb)._actions if action.dest != "help"]
 IDS = [f"{verb} {'/'.join(action.option_strings) or action.metavar}" for verb, action in ACTIONS]
@@ -28,3 +30,64 @@ def test_every_choice_and_every_default_is_named(verb: str, action: Action) -> N
     assert not [choice for choice in action.choices or () if choice not in said], f"wakeman {verb}: {action.dest}"
     if action.default not in (None, False, "", []):
         assert "default: " in said, f"wakeman {verb}: {action.dest} does not say its default, {action.default!r}"
+
+
+def variables() -> list[tuple[str, Action, str]]:
+    """List the options of all verbs with their variables."""
+    return [(verb, action, variable(verb, action)) for verb, action in ACTIONS if action.option_strings]
+
+
+def given(action: Action) -> tuple[str, object]:
+    """Return a text for an option's variable, and what the option is by it."""
+    if action.nargs == 0:
+        return "yes", True
+    if action.choices is not None:
+        return [*action.choices][-1], [*action.choices][-1]
+    for text in ("7", "w:7", "1:" + "0" * 32, "word"):
+        convert = action.type if callable(action.type) else str
+        try:
+            value = convert(text)
+        except Exception:  # noqa: S112 - the next text may be one
+            continue
+        return text, [value] if action.nargs == "+" or isinstance(action.default, list) else value
+    raise AssertionError(f"no text is known for {action.dest}")
+
+
+@pytest.mark.parametrize(
+    ("verb", "action", "name"), variables(), ids=lambda each: each if isinstance(each, str) else ""
+)
+def test_every_option_has_its_environment_variable(
+    verb: str, action: Action, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text, value = given(action)
+    monkeypatch.setenv(name, text)
+    made = parser(verb)
+    ours = next(each for each in made._actions if each.dest == action.dest)
+    words: list[str] = []
+    for each in made._actions:
+        if each is not ours and each.required:
+            words += [*each.option_strings[:1], "7"]
+    if verb == "run" and action.dest not in ("units", "items"):
+        words = ["--units", "*", *words]
+
+    assert f"(environment: {name})" in (ours.help or "")
+    assert value == getattr(made.parse_args(words), action.dest)
+
+
+def test_the_variables_that_pages_promise_are_there() -> None:
+    names = {name for _, _, name in variables()}
+
+    assert {"WAKEMAN_STATE", "WAKEMAN_SOCKET", "WAKEMAN_JSON", "WAKEMAN_UP_WAIT"} <= names
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "verb"),
+    [("WAKEMAN_UP_YES", "maybe", "up"), ("WAKEMAN_WAIT_UNTIL", "dawn", "wait"), ("WAKEMAN_RUN_SET", "it's", "run")],
+)
+def test_a_variable_that_an_option_does_not_take_is_refused_by_name(
+    name: str, text: str, verb: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, text)
+
+    with pytest.raises(UsageError, match=f"^{name}: "):
+        parser(verb)

@@ -152,7 +152,7 @@ def test_a_server_that_is_killed_costs_an_attempt_and_no_unit(rig: Rig) -> None:
 def test_a_hung_server_is_said_within_bounds_and_decides_nothing(rig: Rig) -> None:
     up(rig)
     settled(rig, "night_a", "night_b")
-    rig.write(PLAN.replace('"night"', '"other"', 1).replace("night_", "other_"), "other.toml")
+    rig.write(PLAN.replace('"night"', '"other"', 1).replace("night_", "other_").replace("out/", "other/"), "other.toml")
     before, rows, events = rig.everything(), rig.rows(), len(rig.events())
     begun = time.monotonic()
 
@@ -176,8 +176,10 @@ def test_a_hung_server_is_said_within_bounds_and_decides_nothing(rig: Rig) -> No
 
 
 def test_a_socket_that_cannot_be_made_fails_the_launch_and_says_why(rig: Rig) -> None:
-    up(rig, PLAN.replace("SOCKET", "/proc/none/tmux"))
+    rig.write(PLAN.replace("SOCKET", "/proc/none/tmux"))
+    said = rig.run("up", "wakeman.toml")
 
+    assert (1, True) == (said.returncode, "nobody was started: launch failed: tmux socket " in said.stderr), said.stderr
     why = f"launch failed: tmux socket /proc/none/tmux: its directory cannot be made: {NO_FILE}"
     assert {("exited", why)} == {(worker["state"], worker["why"]) for worker in rig.status()["workers"]}
 
@@ -251,7 +253,7 @@ FULL = (
 @mounts
 def test_a_read_only_state_directory_is_named_and_the_workers_go_on(rig: Rig) -> None:
     up(rig)
-    rig.write(PLAN.replace('"night"', '"other"', 1).replace("night_", "other_"), "other.toml")
+    rig.write(PLAN.replace('"night"', '"other"', 1).replace("night_", "other_").replace("out/", "other/"), "other.toml")
     before = rig.everything()
 
     check = inside(rig, READ_ONLY, *rig.argv("check", "night"))
@@ -296,7 +298,7 @@ def test_an_alarm_on_a_read_only_state_directory_is_told_and_another_one_set(rig
 def test_a_full_state_directory_is_named_and_the_log_stays_whole(rig: Rig) -> None:
     up(rig)
     settled(rig, "night_a", "night_b")
-    rig.write(PLAN.replace('"night"', '"other"', 1).replace("night_", "other_"), "other.toml")
+    rig.write(PLAN.replace('"night"', '"other"', 1).replace("night_", "other_").replace("out/", "other/"), "other.toml")
     before, log = rig.everything(), rig.log().read_bytes()
     program, state = " ".join(rig.argv()[:4]), f"--state {rig.state}"
     script = (

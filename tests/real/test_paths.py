@@ -83,7 +83,7 @@ def test_units_that_are_no_utf8_are_refused_wherever_they_come_from(odd: Bytes, 
     units, files = UNIT[source]
     odd.write(units=units, files=files)
 
-    code, said = odd.run(verb.encode(), odd.plan, stdin=b"a" + ODD + b"\n")
+    code, said = odd.run(verb.encode(), odd.plan, b"--run-commands", stdin=b"a" + ODD + b"\n")
 
     assert (2, True, True) == (
         code,
@@ -153,7 +153,7 @@ def test_no_verb_ends_in_a_traceback_over_a_state_directory_that_is_no_utf8(odd:
 def test_a_list_of_units_that_is_cut_is_refused_with_the_bound(odd: Bytes, verb: str) -> None:
     odd.write(units="command = ['sh', '-c', 'seq -f %03600.0f 3000']")
 
-    code, said = odd.run(verb.encode(), odd.plan)
+    code, said = odd.run(verb.encode(), odd.plan, b"--run-commands")
 
     assert (2, True) == (code, "units.command: sh: found more than 8388608 bytes of output" in said), said
 
@@ -161,7 +161,7 @@ def test_a_list_of_units_that_is_cut_is_refused_with_the_bound(odd: Bytes, verb:
 def test_a_list_of_units_that_something_left_behind_may_go_on_with_is_refused(odd: Bytes) -> None:
     odd.write(units="command = ['sh', '-c', 'echo a; (sleep 1; echo b) &']")
 
-    code, said = odd.run(b"plan", odd.plan)
+    code, said = odd.run(b"plan", odd.plan, b"--run-commands")
 
     assert (2, True) == (code, "ended while a process that it left could still print" in said), said
 

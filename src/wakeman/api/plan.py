@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Callable, Iterator, Mapping
 from shlex import quote
+from types import MappingProxyType
 from typing import Annotated, Literal
 
 import msgspec
@@ -135,18 +136,26 @@ class Initialised(Value, frozen=True, kw_only=True):
     file: Annotated[str, Meta(description="Absolute path of the file.")]
 
 
-def gather(world: World, file: str, here: str, stdin: Callable[[], str], *, run_commands: bool = True) -> PreparedPlan:
+def gather(
+    world: World,
+    file: str,
+    here: str,
+    stdin: Callable[[], str],
+    *,
+    run_commands: bool = True,
+    own: Mapping[str, str] = MappingProxyType({}),
+) -> PreparedPlan:
     """Read a plan file, or stdin for `-`, and everything that it refers to.
 
     Raises: PlanError; UsageError.
     Shape: paths of a file are relative to its directory, those of stdin to `here`.
     """
     if file == "-":
-        return prepare_plan(world, stdin(), "<stdin>", here, run_commands=run_commands)
+        return prepare_plan(world, stdin(), "<stdin>", here, run_commands=run_commands, own=own)
     path = posixpath.normpath(posixpath.join(here, file))
     text = plan_text(world, path, file)
     try:
-        return prepare_plan(world, text, file, posixpath.dirname(path), stdin, run_commands=run_commands)
+        return prepare_plan(world, text, file, posixpath.dirname(path), stdin, run_commands=run_commands, own=own)
     except PlanError as fault:
         raise PlanError(fault.problems, f"fix it, then: wakeman plan {quote(file)}") from fault
 

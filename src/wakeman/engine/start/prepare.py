@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from shlex import quote
+from types import MappingProxyType
 
 import msgspec
 from msgspec import Struct
@@ -20,6 +21,7 @@ from wakeman.core.plan.doubts import plan_doubts
 from wakeman.core.plan.links import directories_above, find_links
 from wakeman.core.plan.parser import encoding_fault, read_plan, with_plain_ends
 from wakeman.core.plan.template import nearest, render
+from wakeman.core.plan.validation import broken
 from wakeman.core.policy import review
 from wakeman.core.policy.ownership import refusal
 from wakeman.engine import layout
@@ -72,17 +74,24 @@ class PreparedPlan(Struct, frozen=True):
 
 
 def prepare_plan(
-    world: World, text: str, where: str, root: str, stdin: Callable[[], str] = str, *, run_commands: bool = True
+    world: World,
+    text: str,
+    where: str,
+    root: str,
+    stdin: Callable[[], str] = str,
+    *,
+    run_commands: bool = True,
+    own: Mapping[str, str] = MappingProxyType({}),
 ) -> PreparedPlan:
     """Read a plan and everything it refers to; start nothing, write nothing.
 
     Shape: `root` is the absolute directory that its paths are relative to; `stdin` reads the lines of `file = "-"`, and
-    is called only for such a plan; without `run_commands` a plan with `units.command` is refused, as nothing is to run.
-    Raises: PlanError with every fault; ProgramError if workers cannot be observed and
-    everything else is valid.
+    is called only for such a plan; `own` are values of `[workers]` that count instead of the plan's; without
+    `run_commands` a plan with `units.command` is refused, as nothing is to run. Raises: PlanError with every fault;
+    ProgramError if workers cannot be observed and everything else is valid.
     """
     at = world.clock.now()
-    plan = read_plan(text, where)
+    plan = _with_own(read_plan(text, where), own)
     if plan.units.command is not None and not run_commands:
         words = " ".join(map(quote, plan.units.command))
         raise UsageError(f"{where}: units.command: not run, as nothing is started: {words}", "--run-commands runs it")
@@ -231,6 +240,14 @@ def _outside_state(world: World, root: str, paths: Sequence[str]) -> list[str]:
     resolved = world.files.resolve([world.state, root])
     inside = layout.relative_within(resolved[world.state], resolved[root])
     return [path for path in paths if not inside or not f"{path}/".startswith(f"{inside}/")]
+
+
+def _with_own(plan: Plan, own: Mapping[str, str]) -> Plan:
+    """Return a plan with the caller's own values in `[workers]`. Raises: UsageError."""
+    changed = msgspec.structs.replace(plan, workers=msgspec.structs.replace(plan.workers, **own)) if own else plan
+    for problem in broken(changed, ()) if own else ():
+        raise UsageError(f"--{problem.path[-1]}: {problem.text}")
+    return changed
 
 
 def _moves_outside(world: World, plan: Plan, root: str, shares: Sequence[Share]) -> Iterator[str]:

@@ -103,6 +103,10 @@ def main(argv: list[str] | None = None) -> int:
 
 def parser(verb: str) -> argparse.ArgumentParser:
     """Build the parser of one verb, as `--help` and the reference page show it."""
+    import os
+
+    from wakeman.faces.cli.options import take_environment
+
     _, module, does, text = VERBS[verb]
     example, options, _ = _load_verbs(module)[verb]
     made = _Parser(
@@ -115,13 +119,12 @@ def parser(verb: str) -> argparse.ArgumentParser:
     )
     options(made)
     common = made.add_argument_group("common options")
-    common.add_argument(
-        "--state", metavar="DIR", help="state directory (environment: WAKEMAN_STATE; default: the nearest marked one)"
-    )
+    common.add_argument("--state", metavar="DIR", help="state directory (default: the nearest marked one)")
     common.add_argument("--json", action="store_true", help="print one JSON object instead of text")
     if does:
         common.add_argument("--dry-run", action="store_true", help="print what would be done, and do nothing")
     made.set_defaults(dry_run=False)
+    take_environment(made, verb, os.environ)
     return made
 
 
@@ -181,7 +184,7 @@ def _overview() -> str:
     parts = [f"{group}:\n" + "\n".join(lines) for group, lines in groups.items()]
     common = (
         "Every verb has --help, --json and --state DIR (environment: WAKEMAN_STATE).\n"
-        "Those that change something have --dry-run."
+        "Those that change something have --dry-run. Each option has an environment variable, which its help names."
     )
     return "\n\n".join([_USAGE, *parts, common]) + "\n"
 

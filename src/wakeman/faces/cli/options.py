@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
-from argparse import ArgumentParser, ArgumentTypeError, Namespace
-from collections.abc import Callable
+from argparse import Action, ArgumentParser, ArgumentTypeError, Namespace
+from collections.abc import Callable, Mapping
 
 Verb = tuple[str, Callable[[ArgumentParser], None], Callable[[Namespace], int]]
 """Example, function that adds its options, function that runs it: an entry of a module's VERBS."""
 
+SHARED_OPTIONS = ("state", "json", "dry_run", "socket")
+"""Options whose variable is the same for all verbs, such as `WAKEMAN_STATE`; another's has the verb in its name."""
+_SWITCHES = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
 _FACTORS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -47,3 +50,53 @@ def worker(parser: ArgumentParser) -> None:
 def deployment(parser: ArgumentParser) -> None:
     """Add an option for the deployment."""
     parser.add_argument("--deployment", metavar="NAME", help="deployment (default: the only one that is open)")
+
+
+def socket(parser: ArgumentParser) -> None:
+    """Add the server of the sessions."""
+    parser.add_argument("--socket", metavar="SOCKET", help="tmux server of the sessions, instead of workers.socket")
+
+
+def variable(verb: str, action: Action) -> str:
+    """Return the name of an option's environment variable; "" for what is no option."""
+    if not action.option_strings or action.dest == "help":
+        return ""
+    name = action.dest if action.dest in SHARED_OPTIONS else f"{verb}_{action.dest}"
+    return f"WAKEMAN_{name.upper()}"
+
+
+def take_environment(parser: ArgumentParser, verb: str, environ: Mapping[str, str]) -> None:
+    """Have each option name its variable in its help, and take what that holds where the option is not given.
+
+    Raises: UsageError for a value that the option does not take.
+    """
+    taken = set[Action]()
+    for action in parser._actions:  # noqa: SLF001 - argparse has no other way to list them
+        if name := variable(verb, action):
+            action.help = f"{action.help} (environment: {name})"
+            if environ.get(name):
+                action.default, action.required = _default(action, name, environ[name]), False
+                taken.add(action)
+    for group in parser._mutually_exclusive_groups:  # noqa: SLF001 - as above
+        if taken & {*group._group_actions}:  # noqa: SLF001 - as above
+            group.required = False
+
+
+def _default(action: Action, name: str, text: str) -> object:
+    from wakeman.core.errors import UsageError
+
+    if action.nargs == 0:
+        if text.lower() not in _SWITCHES:
+            raise UsageError(f"{name}: found {text[:40]!r}; expected one of {', '.join(_SWITCHES)}")
+        return _SWITCHES[text.lower()]
+    if action.choices is not None and text not in action.choices:
+        raise UsageError(f"{name}: found {text[:40]!r}; expected one of {', '.join(action.choices)}")
+    if action.nargs == "+" or isinstance(action.default, list):
+        import shlex
+
+        convert = action.type if callable(action.type) else str
+        try:
+            return [convert(word) for word in shlex.split(text)]
+        except (ValueError, ArgumentTypeError) as fault:
+            raise UsageError(f"{name}: {fault}") from fault
+    return text  # argparse converts it as it does a word

@@ -50,6 +50,7 @@ def _plan_options(parser: ArgumentParser) -> None:
     _file(parser)
     parser.add_argument("--prompt", metavar="WORKER", help="print what that worker is told, and nothing else")
     commands(parser)
+    given.socket(parser)
 
 
 def commands(parser: ArgumentParser) -> None:
@@ -89,6 +90,7 @@ def _approval(parser: ArgumentParser) -> None:
         " plan that belongs to another user"
     )
     parser.add_argument("--yes", action="store_true", help=text)
+    given.socket(parser)
     text = "with --dry-run: run units.command, to know the units"
     parser.add_argument("--run-commands", action="store_true", help=text)
 
@@ -178,7 +180,7 @@ def schema(options: Namespace) -> int:
 def plan(options: Namespace) -> int:
     """Show everything that `up` would start, without starting it."""
     world = reach(options)
-    prepared = gather_plan(world, options.file, run_commands=options.run_commands)
+    prepared = gather_plan(world, options.file, run_commands=options.run_commands, socket=options.socket)
     answer = api.plan(world, prepared, options.file, owner_of(options.file))
     if options.prompt is None:
         return show(options, answer, _print_planned, answer.next)
@@ -320,12 +322,14 @@ def _reading(options: Namespace, world: World) -> World:
 
 def _gathered(options: Namespace, world: World) -> PreparedPlan:
     run_commands = options.run_commands or not options.dry_run
-    return gather_plan(_reading(options, world), options.file, run_commands=run_commands)
+    reading = _reading(options, world)
+    return gather_plan(reading, options.file, run_commands=run_commands, socket=options.socket)
 
 
-def gather_plan(world: World, file: str, *, run_commands: bool) -> PreparedPlan:
+def gather_plan(world: World, file: str, *, run_commands: bool, socket: str | None) -> PreparedPlan:
     """Read a plan file, or stdin, and everything that it refers to."""
-    return api.gather(world, file, os.getcwd(), sys.stdin.read, run_commands=run_commands)
+    own = {"socket": socket} if socket else {}
+    return api.gather(world, file, os.getcwd(), sys.stdin.read, run_commands=run_commands, own=own)
 
 
 def owner_of(file: str) -> str:
@@ -353,6 +357,7 @@ def _plan_from_options(options: Namespace) -> dict[str, Any]:
         "workers.by": options.by,
         "workers.at_once": options.at_once,
         "workers.stagger": options.stagger,
+        "workers.socket": options.socket,
         "wake.every": options.every,
     }
     keys.update(_setting(setting) for setting in options.set)

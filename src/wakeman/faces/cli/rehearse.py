@@ -32,12 +32,13 @@ def _rehearse_options(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--all", action="store_true", help="print every event")
     commands(parser)
+    given.socket(parser)
 
 
 def rehearse(options: Namespace) -> int:
     """Rehearse the plan from `up` to its end; nothing outside memory is touched."""
     played = api_rehearse(
-        gather_plan(reach(options), options.file, run_commands=options.run_commands),
+        gather_plan(reach(options), options.file, run_commands=options.run_commands, socket=options.socket),
         rehearsal,
         options.file,
         seconds=options.unit,
