@@ -145,6 +145,12 @@ def test_who_was_prepared_is_read_from_the_intents_and_the_others_were_refused()
     assert PreparedAttempts((Ready("v", "d", "s", resume=True),), {"u": "", "w": ""}) == found
 
 
+def test_an_intent_that_says_no_more_prepares_a_new_conversation() -> None:
+    write = [line(e.Intended(action="launch", target="v"), "v")]
+
+    assert PreparedAttempts((Ready("v"),), {}) == Prepare(("v",)).recorded(deployment(), write)
+
+
 PREPARED = PreparedAttempts((Ready("v"), Ready("w")), {"u": ""})
 
 

@@ -128,3 +128,7 @@ def test_what_the_clients_hook_left_and_the_screen_are_asked_of_the_world() -> N
     assert "" == PressEnter("w0").perform(world, d)
     play.stage.sessions.playing.clear()
     assert PressEnter("w0").perform(world, d)
+
+
+def test_a_text_is_sent_off_and_typed_over_nothing_unless_it_is_said() -> None:
+    assert Type("w", "go on", submit=True, force=False, raw=False) == Type("w", "go on")

@@ -13,7 +13,7 @@ from tests.play import NAME, Play
 from wakeman.core.errors import ProgramError
 from wakeman.core.log import events as e
 from wakeman.core.model import Deployment
-from wakeman.engine.protocol.steps import Steps, append, do, drive
+from wakeman.engine.protocol.steps import Append, Steps, append, do, drive
 from wakeman.ports import World
 
 T = TypeVar("T")
@@ -46,6 +46,13 @@ def test_a_line_bears_the_time_at_which_the_check_began_and_a_late_one_that_of_i
 
     assert [now + timedelta(minutes=minutes)] * 2 == [event.at for event in written]
     assert list(written) == play.events[-2:]
+
+
+def test_a_write_is_durable_and_has_the_time_of_its_check_unless_it_says_otherwise() -> None:
+    lines = (e.Draft(e.Noted(text="x")),)
+
+    assert [Append("line", lines, durable=True, late=False)] == list(append("line", lines))
+    assert Append("line", lines) == Append("line", lines, durable=True, late=False)
 
 
 def test_without_lines_nothing_is_written() -> None:
