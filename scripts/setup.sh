@@ -3,7 +3,8 @@
 #
 #   scripts/setup.sh demo    tmux, and the package; `at` if it may be installed
 #   scripts/setup.sh dev     tmux, `at` with its daemon, and the package with all that tests and checks need; for root
-#                            on Linux strace, faketime, bubblewrap and libfuse too, if they can be had: tests are skipped without
+#                            on Linux strace, faketime, bubblewrap, libfuse and chromium too, if they can be had: tests are
+#                            skipped without
 #   scripts/setup.sh bench   the same, and the programs that measurements compare with
 #
 # Python packages have the versions of uv.lock, build tools included: installed by uv, or without it by pip from
@@ -272,6 +273,7 @@ else
     have bwrap || wanted="$wanted bubblewrap"
     case $manager in apt-get) fuse=libfuse3-3 ;; *) fuse=fuse3 ;; esac
     PATH=$PATH:$sbin ldconfig -p 2>/dev/null | grep -q 'libfuse3\.so' || wanted="$wanted $fuse"
+    have chromium || wanted="$wanted chromium"
     # shellcheck disable=SC2086 # a list of package names
     [ -z "$wanted" ] || install $wanted || say "going on without ${wanted# }: tests that need it are skipped"
   fi

@@ -298,6 +298,11 @@ def _fails(said: Said, state: Json) -> Turn:
     return work(said) if left is not None and state["failed"] > left else state["turn"]
 
 
+def _out(said: Said, state: Json) -> Turn:
+    """Be overloaded, until somebody mends it."""
+    return work(said) if state.get("mended") else Turn(status=529, error="Overloaded")
+
+
 def _plants(said: Said, _: Json) -> Turn:
     """Write a hook into the configuration that the user's next session reads."""
     if ARROW.search(said.told) and not any("planted" in call for call in said.calls):
@@ -331,6 +336,7 @@ PLAYS: dict[str, Callable[[Said, Json], Turn]] = {
     "claims": _claims,
     "declines": _declines,
     "fails": _fails,
+    "out": _out,
     "long": lambda _, __: Turn(status=400, error="prompt is too long: 250000 tokens > 200000 maximum"),
     "fail": lambda _, __: Turn(status=500, error="internal error"),
     "hang": lambda said, _: work(said) if not ARROW.search(said.told) else Turn(hangs=True),

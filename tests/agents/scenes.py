@@ -249,6 +249,18 @@ def waits_for_the_reset(agents: Agents) -> None:
     agents.models.state["again"] = again - reset
 
 
+def answers_the_second_attempt(agents: Agents) -> None:
+    """Check that one worker alone tries the service, and have it answer once a second attempt was refused."""
+
+    def refused() -> set[str]:
+        return {one.by for one in agents.models.asked if one.play and one.status == 529}
+
+    until(lambda: len(refused()) == 2, PATIENCE)
+    agents.models.state["mended"] = True
+    workers = {mark.split("/")[1] for mark in refused()}
+    assert len(workers) == 1, f"launched into the outage: {workers}"
+
+
 def appended(agents: Agents) -> None:
     """Check that the deployment is complete with what was made in the background, and that nobody was nudged."""
     until(agents.closed, PATIENCE)
@@ -569,6 +581,17 @@ CLAUDE = (
         happens=crash,
         mends=comes_back,
         then=("recovered", *ENDED),
+        outcome="complete",
+    ),
+    Scene(
+        "service overloaded",
+        "529 to each request of an attempt, and to the next one's first; a second worker waits",
+        told=("exited by limit",),
+        why="the service is unavailable: .*529 Overloaded",
+        play="out",
+        workers={"max_units": "1", "at_once": "1"},
+        mends=answers_the_second_attempt,
+        then=("relaunched", *DONE, *DONE),
         outcome="complete",
     ),
     Scene(

@@ -220,6 +220,7 @@ def _files(desk: Desk) -> None:
         desk("status", name, *there)
         desk("audit", name, *there)
         desk("replay", name, *there)
+        desk("report", name, *there)
         desk("replay", name, *there, "--until", "20")
         desk("replay", name, *there, "--policy", "policy.toml")
     desk("status", *there)

@@ -48,6 +48,7 @@ ANSWERS: dict[str, tuple[str, ...]] = {
     "merge": ("merge.Merged", "answer.DryRun"),
     "amend": _STATUS,
     "sweep": ("act.Swept", "answer.DryRun"),
+    "report": ("report.Reported",),
     "replay": ("replay.Replayed", "status.Status", "replay.Otherwise"),
     "audit": ("audit.Audited",),
     "doctor": ("doctor.Diagnosis",),

@@ -42,6 +42,12 @@ VERBS: dict[str, tuple[str, str, bool, str]] = {
     ),
     "amend": ("act", "plan", True, "change the plan for workers that are not launched yet"),
     "sweep": ("act", "act", True, "list old sessions of a pattern, and end them with --yes"),
+    "report": (
+        "audit",
+        "report",
+        False,
+        "write one page on a whole deployment: what is missing, and what happened when",
+    ),
     "replay": (
         "audit",
         "replay",
