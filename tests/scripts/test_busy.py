@@ -240,6 +240,16 @@ def test_another_question_is_a_new_one_and_the_nudge_is_not_taken_again_for_it()
     assert ["capture", "nudge", "ask", "capture", "ask"] == play.rungs("w0")
 
 
+def test_other_words_for_the_same_background_do_not_begin_its_time_anew() -> None:
+    play = live(TASKS, stuck={"background": "30m"})
+    play.go(minutes=20)
+    now_reports(play, Report("busy", "2 shells still running", background=True))
+
+    play.go(minutes=20)
+
+    assert ["background"] == reasons(play)
+
+
 # --- how a finished worker is ended -----------------------------------------------------------------------------
 
 
