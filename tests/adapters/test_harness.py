@@ -252,7 +252,7 @@ def test_lines_that_are_no_events_are_passed_over() -> None:
 @pytest.mark.parametrize(
     ("name", "report"),
     [
-        ("denied", Report("idle", "has given its result")),
+        ("denied", Report("idle", "has given its result", given=True)),
         ("turns", Report("error", "Reached maximum number of turns (1)")),
         ("key", Report("error", "Invalid API key · Fix external API key", fault="auth")),
         (
@@ -432,3 +432,49 @@ def test_reading_a_harness_loads_no_program_runner() -> None:
 
 def after(option: str, command: Command) -> str:
     return command.argv[command.argv.index(option) + 1]
+
+
+LOST = {
+    "claude: to resume": "No conversation found with session ID: 0f3c",
+    "claude: to begin": "Error: Session ID 0f3c is already in use.",
+    "codex": "Error: thread/resume: no rollout found for thread id 0f3c (code -32600)",
+    "gemini": 'Error resuming session: Invalid session identifier "0f3c".',
+    "gemini, none": "No previous sessions found for this project.",
+    "opencode": "Error: Session not found: 0f3c",
+}
+
+
+@pytest.mark.parametrize("words", LOST.values(), ids=LOST)
+@pytest.mark.parametrize("where", ["terminal", "stream"])
+def test_why_a_client_could_not_begin_or_resume_its_conversation_is_told(words: str, where: str) -> None:
+    """Its errors go to the terminal; what comes after them is no reason."""
+    text = f"(node:7) Warning: x\n{words}\nhint: see the documentation\n"
+    evidence = Evidence(screen=text) if where == "terminal" else Evidence(stream=text.encode())
+    for name in ("claude", "codex", "gemini", "opencode"):
+        report = find(name).ending(evidence, 1, NOW)
+        assert (words, "conversation") == (report.why, report.fault)
+
+
+@pytest.mark.parametrize("code", [0, 143])
+def test_an_end_that_is_no_failure_of_the_client_has_no_such_reason(code: int) -> None:
+    evidence = Evidence(screen="No conversation found with session ID: 0f3c\n")
+
+    assert "" == find("claude").ending(evidence, code, NOW).fault
+
+
+def test_the_last_words_on_the_terminal_are_the_reason_where_the_stream_has_none() -> None:
+    evidence = Evidence(screen="Segmentation fault (core dumped)\n\n")
+
+    assert "Segmentation fault (core dumped)" == find("claude").ending(evidence, 1, NOW).why
+
+
+@pytest.mark.parametrize(
+    ("last", "given"),
+    [
+        (b'{"type":"result","subtype":"success","is_error":false,"result":"done"}', True),
+        (b'{"type":"assistant","message":{"content":[{"type":"text","text":"x"}]}}', False),
+        (b'{"type":"result","subtype":"success","is_error":true,"result":"x"}', False),
+    ],
+)
+def test_a_stream_that_ends_in_a_result_says_that_the_client_is_over(last: bytes, given: bool) -> None:
+    assert given == find("claude").report(Evidence(stream=last + b"\n"), NOW).given

@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import subprocess
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -531,3 +532,109 @@ def test_who_waits_at_the_pipe_ends_when_all_of_the_wrapper_dies_at_once(attempt
 def children(pid: int) -> list[int]:
     """List the processes that one has started."""
     return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+# What is printed, within bounds
+
+KEEP = Path(wakeman.adapters.__file__).with_name("keep.sh")
+BOUND = 262144
+
+
+@pytest.fixture
+def bounded(attempt: Path) -> Path:
+    """Give an attempt whose standard output has a bound."""
+    (attempt.parent.parent / "keep.sh").write_bytes(KEEP.read_bytes())
+    (attempt / "bound").write_text(f"{BOUND}\n")
+    (attempt / "stdout").symlink_to(attempt.parent.parent / "stream")
+    os.mkfifo(attempt / "out", 0o600)
+    return attempt
+
+
+def kept(attempt: Path) -> bytes:
+    return (attempt.parent.parent / "stream").read_bytes()
+
+
+def test_of_much_output_the_head_and_the_end_are_kept_and_the_middle_is_counted(bounded: Path, sh: str) -> None:
+    ran = run(bounded, "seq", "1", "400000", sh=sh)
+    lines = kept(bounded).split(b"\n")
+    (note,) = [line for line in lines if b"wakeman" in line]
+    whole = sum(len(f"{n}\n") for n in range(1, 400001))
+
+    assert (0, b"1", b"400000") == (ran.returncode, lines[0], lines[-2])
+    assert len(kept(bounded)) <= BOUND
+    left_out = int(note.split()[1])
+    assert whole == left_out + len(kept(bounded)) - len(note) - 2
+    assert "0\n" == (bounded / "exit").read_text()
+
+
+@pytest.mark.parametrize("size", [0, 1, BOUND - 70000])
+def test_of_little_output_everything_is_kept_until_the_exit_file_is_there(bounded: Path, sh: str, size: int) -> None:
+    run(bounded, "head", "-c", str(size), "/dev/zero", sh=sh)
+
+    assert b"\0" * size == kept(bounded) if size else not (bounded.parent.parent / "stream").read_bytes()
+
+
+def test_output_is_there_as_soon_as_it_is_printed(bounded: Path, sh: str) -> None:
+    with subprocess.Popen([sh, WRAPPER, str(bounded), "--", "sh", "-c", "echo now; exec sleep 600"]) as wrapper:
+        until(lambda: (bounded.parent.parent / "stream").exists() and kept(bounded) == b"now\n")
+        os.kill(_child_running(wrapper.pid, "sleep"), signal.SIGKILL)
+
+
+def _child_running(pid: int, name: str) -> int:
+    found = subprocess.run(["ps", "-A", "-o", "pid=,ppid=,comm="], capture_output=True, text=True).stdout.splitlines()
+    rows = [(int(row.split()[0]), int(row.split()[1]), row.split()[2]) for row in found]
+    family = {pid}
+    for _ in rows:
+        family |= {one for one, parent, _ in rows if parent in family}
+    return next(one for one, _, comm in rows if one in family and comm == name)
+
+
+def test_the_pipe_can_be_opened_again_as_standard_output(bounded: Path, sh: str) -> None:
+    run(bounded, "sh", "-c", "echo one; echo two >/dev/stdout", sh=sh)
+
+    assert b"one\ntwo\n" == kept(bounded)
+
+
+def test_a_child_that_is_left_and_could_print_holds_up_the_end_for_a_moment_only(bounded: Path, sh: str) -> None:
+    begun = time.monotonic()
+    run(bounded, "sh", "-c", "sleep 600 2>/dev/null & echo $! >child; echo last", sh=sh, cwd=bounded)
+    took = time.monotonic() - begun
+    os.kill(int((bounded / "child").read_text()), signal.SIGKILL)
+
+    assert (b"last\n", True) == (kept(bounded), took < 15)
+
+
+def test_without_the_script_that_keeps_output_it_is_appended_as_it_comes(bounded: Path, sh: str) -> None:
+    (bounded.parent.parent / "keep.sh").unlink()
+
+    run(bounded, "seq", "1", "100000", sh=sh)
+
+    assert kept(bounded).endswith(b"\n100000\n")
+
+
+def test_variables_of_the_program_do_not_change_what_the_wrapper_does(bounded: Path, sh: str) -> None:
+    names = ("dir", "keeper", "code", "file", "push", "tries", "max", "quarter", "IFS")
+    (bounded / "env").write_text("".join(f"export {name}=/nowhere\n" for name in names))
+    (bounded / "setup").write_text("")
+
+    ran = run(bounded, "sh", "-c", "echo $dir; exit 7", sh=sh)
+
+    assert (7, b"/nowhere\n", "7\n") == (ran.returncode, kept(bounded), (bounded / "exit").read_text())
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root for a small disk")
+def test_on_a_full_disk_the_program_is_neither_ended_nor_held_up(bounded: Path, tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=128k", "none", str(disk)], capture_output=True).returncode:
+        pytest.skip("no mounts here")
+    try:
+        (bounded / "stdout").unlink()
+        (bounded / "stdout").symlink_to(disk / "stream")
+        ran = run(bounded, "sh", "-c", "seq 1 300000; exit 3")
+        size = (disk / "stream").stat().st_size
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+    assert (3, "3\n") == (ran.returncode, (bounded / "exit").read_text())
+    assert 0 < size <= 131072

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import os
+import shutil
 import subprocess
 from collections.abc import Iterator
 
@@ -181,11 +184,85 @@ def test_inputs_that_are_not_committed_are_refused_at_plan_time(rig: Repository)
     assert "its input 'docs/c.md' is not in the commit" in said.stderr
 
 
-def test_a_branch_of_that_name_is_refused(rig: Repository) -> None:
+def test_where_a_branch_has_that_name_the_run_takes_the_next(rig: Repository) -> None:
     rig.begin()
     rig.git("branch", "wakeman/night/w_a_md")
 
-    said = rig.run("up", "wakeman.toml")
+    said = rig.run("up", "wakeman.toml", "--wait", "--timeout", "90")
+
+    assert (0, True) == (said.returncode, "night.2: " in said.stdout), said.stderr
+
+
+def test_what_workers_left_outside_their_claims_is_named_by_status_and_merge(rig: Repository) -> None:
+    rig.begin()
+    assert 0 == rig.run("up", "wakeman.toml", "--wait", "--timeout", "90").returncode, rig.trail()
+
+    status, merged = rig.run("status", "night"), rig.run("merge", "night")
+
+    for said in (status.stdout, merged.stdout):
+        assert "left by w_a_md, and on no branch: scratch" in said, said
+    assert {"w_a_md": ["scratch"], "w_b_md": ["scratch"]} == rig.status()["trees"]["loose"]
+    assert ["scratch"] == json.loads(rig.run("merge", "night", "--json").stdout)["loose"]["w_b_md"]
+
+
+def test_a_second_night_after_clean_needs_no_hand_on_the_branches(rig: Repository) -> None:
+    rig.begin(work=WORK.replace("echo scribble >scratch", ""))
+    for run in ("night", "night.2", "night.3"):
+        waited = rig.run("up", "wakeman.toml", "--wait", "--timeout", "90")
+        assert 0 == waited.returncode, waited.stderr + rig.trail(run)
+        assert f"{run}: " in waited.stdout
+        assert 0 == rig.run("merge", run).returncode
+        rig.git("merge", "--quiet", f"wakeman/{run}.merged")
+        cleaned = rig.run("clean", run)
+        assert 0 == cleaned.returncode, cleaned.stderr
+        rig.write(f'{WORK}echo {run} >>"out/$name"\n'.replace("echo scribble >scratch", ""), "work.sh")
+        rig.git("commit", "-qam", f"after {run}")
+
+
+def test_trees_with_submodules_are_removed_once_they_are_merged(rig: Repository) -> None:
+    other = rig.place / "other"
+    other.mkdir()
+    rig.git("-C", "other", "init", "-q")
+    rig.git("-C", "other", "commit", "-q", "--allow-empty", "-m", "begin")
+    fill = 'setup = [["git", "-c", "protocol.file.allow=always", "submodule", "update", "--init", "--quiet"]]'
+    rig.begin(
+        PLAN.replace('setup = [["sh", "-c", "echo x >>setup.env"]]', fill).replace("test -e setup.env && ", ""),
+        WORK.replace("echo scribble >scratch", "test -e part/.git || exit 3"),
+    )
+    rig.git("-c", "protocol.file.allow=always", "submodule", "add", "-q", str(other), "part")
+    rig.git("commit", "-qam", "a submodule")
+    waited = rig.run("up", "wakeman.toml", "--wait", "--timeout", "90")
+    assert 0 == waited.returncode, waited.stderr + rig.trail()
+    assert 0 == rig.run("merge", "night").returncode
+    cleaned = rig.run("clean", "night")
+
+    assert 0 == cleaned.returncode, cleaned.stderr
+    assert 1 == len(rig.git("worktree", "list").splitlines()), cleaned.stdout + cleaned.stderr
+
+
+def test_a_repository_of_another_user_is_refused_with_what_git_asks_for(rig: Repository) -> None:
+    rig.begin()
+    for path in (rig.place, rig.place / ".git"):
+        os.chown(path, 65534, 65534)
+
+    said = rig.run("plan", "wakeman.toml")
 
     assert 2 == said.returncode
-    assert "branch 'wakeman/night/w_a_md' already exists" in said.stderr
+    assert "git config --global --add safe.directory" in said.stderr
+    assert " init" not in said.stderr
+
+
+@pytest.mark.skipif(shutil.which("git-lfs") is not None, reason="git-lfs is installed")
+@pytest.mark.parametrize("where", [".gitattributes", "docs/.gitattributes"])
+def test_files_of_git_lfs_are_refused_where_nothing_fills_them_in(rig: Repository, where: str) -> None:
+    rig.begin()
+    (rig.place / where).write_text("# *.txt filter=none\n*.bin filter=lfs diff=lfs merge=lfs -text\n")
+    rig.git("add", where)
+    rig.git("commit", "-qm", "lfs")
+
+    said = rig.run("plan", "wakeman.toml")
+
+    assert (2, True) == (said.returncode, "git-lfs is not installed" in said.stderr), said.stderr
+    (rig.place / where).write_text("# *.bin filter=lfs\n")
+    rig.git("commit", "-qam", "no lfs")
+    assert 0 == rig.run("plan", "wakeman.toml").returncode

@@ -210,6 +210,16 @@ class Disk:
         there = path if os.path.lexists(path) else os.path.dirname(path)
         return os.access(there, os.W_OK)
 
+    def room(self, path: str) -> int | None:
+        """Ask the file system of the nearest directory that exists."""
+        while not os.path.exists(path) and path != os.path.dirname(path):
+            path = os.path.dirname(path)
+        try:
+            found = os.statvfs(path)
+        except OSError:
+            return None
+        return found.f_bavail * found.f_frsize if found.f_blocks else None
+
     def make(self, directory: str, *, mode: int = 0o700) -> None:
         """Make a directory and its parents."""
         with _translated_errors(directory):

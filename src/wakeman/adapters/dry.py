@@ -268,6 +268,9 @@ class DryFiles:
     def writable(self, path: str) -> bool:
         return self._files.writable(path)
 
+    def room(self, path: str) -> int | None:
+        return self._files.room(path)
+
     def move(self, source: str, target: str) -> str:
         self._print_line(f"move {source} to {target}")
         return target
@@ -308,6 +311,12 @@ class DryGit:
 
     def modules(self, repository: Repository) -> list[str]:
         return self._git.modules(repository)
+
+    def unfilled(self, repository: Repository) -> str:
+        return self._git.unfilled(repository)
+
+    def loose(self, repository: Repository, tree: str) -> list[str]:
+        return self._git.loose(repository, tree)
 
     def branches(self, repository: Repository) -> dict[str, Branch]:
         return self._git.branches(repository)

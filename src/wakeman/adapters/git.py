@@ -6,6 +6,7 @@ tree, so the tree's `.git` file is not trusted: calls name the directory that gi
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -30,6 +31,7 @@ FALLBACK = {"GIT_COMMITTER_NAME": "Wakeman", "GIT_COMMITTER_EMAIL": "wakeman@loc
 """Committer if git does not know the user's identity."""
 OBJECTS, MORE_OBJECTS = "GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES"
 """Variables for a dry merge: git writes objects to a temporary directory, and reads those of the repository."""
+MODULE_MODE = "160000"
 _HEADS = "refs/heads/"
 
 
@@ -47,6 +49,8 @@ class LocalGit:
             raise ProgramError("git: not found on PATH", "apt-get install git, or brew install git")
         self._new_enough(git)
         where = self._ask(git, root, "rev-parse", "--path-format=absolute", "--show-toplevel", "--git-common-dir")
+        if where.code != 0 and (trust := re.search(r"git config --global --add safe\.directory .+", where.err)):
+            raise UsageError(f"{root}: git does not trust it, as it belongs to another user", trust[0].strip())
         if where.code != 0:
             hint = f"git -C {root} init, and commit what the units need"
             raise UsageError(f"{root} is in no git work tree: {_last_line_of(where)}", hint)
@@ -96,6 +100,26 @@ class LocalGit:
             repository.git, repository.top, "config", "-z", "--blob", blob, "--get-regexp", r"^submodule\..*\.path$"
         )
         return [entry.partition("\n")[2] for entry in ran.out.split("\0") if entry] if ran.code == 0 else []
+
+    def unfilled(self, repository: Repository) -> str:
+        """Ask whether the base commit has files of git LFS, and whether this user's git fills them in."""
+        words = ("grep", "-q", "-I", "-E", r"^[^#].*\bfilter=lfs\b", repository.base)
+        attributes = (":(top,glob)**/.gitattributes",)
+        if self._run(repository.git, repository.top, {}, *words, "--", *attributes).code != 0:
+            return ""
+        if shutil.which("git-lfs", path=self._env.get("PATH")) is None:
+            return "git-lfs is not installed"
+        smudge = self._ask(repository.git, repository.top, "config", "filter.lfs.process")
+        return "" if smudge.code == 0 else "git-lfs is not set up for this user: git lfs install"
+
+    def loose(self, repository: Repository, tree: str) -> list[str]:
+        """List what was left in a tree that is not committed; nothing where there is no tree."""
+        if os.path.realpath(tree) not in self._trees(repository) or not os.path.isdir(tree):
+            return []
+        env = {"GIT_DIR": self._admin(repository, tree), "GIT_WORK_TREE": tree}
+        words = ("status", "--porcelain", "-z", "--no-renames", "--untracked-files=all")
+        listed = self._run_checked(repository, tree, env, *words)
+        return sorted(entry[3:] for entry in listed.split("\0") if entry)
 
     def branches(self, repository: Repository) -> dict[str, Branch]:
         """List the branches of the repository, each with the work tree that has it checked out."""
@@ -197,8 +221,17 @@ class LocalGit:
         env = {"GIT_DIR": self._admin(repository, tree), "GIT_WORK_TREE": tree}
         if self._run_checked(repository, tree, env, "status", "--porcelain"):
             return "it holds changes that are not committed"
-        ran = self._ask(repository.git, repository.top, "worktree", "remove", tree)
+        if moved := self._moved_modules(repository, tip):
+            return f"its submodule {moved[0]} holds commits of its own"
+        # Git removes no tree with submodules unless forced; what they hold was compared above.
+        ran = self._ask(repository.git, repository.top, "worktree", "remove", "--force", tree)
         return "" if ran.code == 0 else _last_line_of(ran)
+
+    def _moved_modules(self, repository: Repository, tip: str) -> list[str]:
+        """List the submodules that another commit is recorded for than in the base commit."""
+        listed = self._must(repository, "diff-tree", "-r", "-z", "--no-renames", repository.base, tip).split("\0")
+        pairs = zip(listed[::2], listed[1::2], strict=False)
+        return [path for fact, path in pairs if MODULE_MODE in fact.removeprefix(":").split(" ")[:2]]
 
     def follow(self, repository: Repository, trees: Sequence[str]) -> None:
         """Repair git's links to trees that were moved."""

@@ -131,6 +131,7 @@ def world(state: str | None, by: str) -> World:
         agents=agents,
         clients=clients,
         wrapper=lambda: _script("wrapper.sh"),
+        keeper=lambda: _script("keep.sh"),
         hook=lambda: _script("hook.sh"),
         guard=lambda: _script("guard.sh"),
         checker=lambda: _script("check.sh"),

@@ -43,6 +43,7 @@ CLOCK_STEP_S = 3600  # seconds by which the clock may have been set since a serv
 REOPEN_S = 2.0  # seconds; a server makes its socket anew within milliseconds
 PASTE_PAUSE_S = 0.3  # seconds; a client that is still reading a paste swallows Enter
 
+INSTALL = "apt-get install tmux, or brew install tmux"
 ABSENT = ("no server running on", "(No such file or directory)", "(Connection refused)")
 SESSION_NAME = r"\w[\w +-]*"  # characters without a special meaning for tmux
 SESSION_ID = re.compile(r"(\$\d+)(?:@(\d+:\d+))?")  # of the server's counting, and its server; older logs name none
@@ -465,9 +466,10 @@ class TmuxBackend:
         try:
             ran = subprocess.run([program, "-V"], capture_output=True, cwd="/", env=environ, timeout=10, check=False)
         except (OSError, subprocess.TimeoutExpired) as error:
-            raise ProgramError(f"{error} at {program}") from error
+            raise ProgramError(f"{error} at {program}", INSTALL) from error
         if ran.returncode:
-            raise ProgramError(f"{ran.stdout.decode(errors='replace').strip()} at {program}")
+            said = (ran.stdout + ran.stderr).decode(errors="replace").strip()
+            raise ProgramError(f"{program} -V ended with status {ran.returncode}: {said}".rstrip(": "), INSTALL)
         return f"{ran.stdout.decode(errors='replace').strip()} at {program}"
 
     def place(self, plan: Plan, directory: str, environ: Mapping[str, str]) -> Mapping[str, str]:
@@ -495,7 +497,7 @@ def tmux_program(path: str) -> str:
 
     found = shutil.which("tmux", path=path)
     if found is None:
-        raise ProgramError(f"tmux: not found on {path}", "apt-get install tmux, or brew install tmux")
+        raise ProgramError(f"tmux: not found on {path}", INSTALL)
     return os.path.realpath(found) if not found.startswith("/") else found
 
 
@@ -623,7 +625,8 @@ def _pane_commands(start: Start, pane: str, lasting: Sequence[str]) -> tuple[str
     if start.stream:
         import shlex
 
-        words += (";", "pipe-pane", "-t", pane, _shielded(f"umask 077; exec cat >>{shlex.quote(start.stream)}"))
+        cat = shlex.join(start.keeper) if start.keeper else f"cat >>{shlex.quote(start.stream)}"
+        words += (";", "pipe-pane", "-t", pane, _shielded(f"umask 077; exec {cat}"))
     return words
 
 

@@ -16,6 +16,8 @@
 #     stdin   optional, a file or a symlink to one: the program reads it instead of the terminal.
 #     stdout  optional, a file or a symlink to one (which need not exist yet): the program's standard output is
 #             appended to it. Standard error stays on the terminal.
+#     out     optional, a named pipe: the program's standard output goes there, and DEPLOYMENT/keep.sh appends it to
+#             `stdout`, which gets at most as many bytes as the file `bound` says.
 #     exit    written last, atomically: the exit status and a line feed; 128 + n for signal n, 127 for no such
 #             program, 126 for one that cannot be run. If it exists, the program has ended.
 #
@@ -58,6 +60,19 @@ pushes() {
     done
 }
 
+# Until what was printed is in the file: at most for a moment if a child that is left has the pipe open, too.
+kept() {
+    exec 8>&-
+    rm -f "$dir/out"
+    (
+        tries=0
+        while kill -0 "$keeper" && [ "$tries" -lt 100 ]; do
+            sleep 0.02
+            tries=$((tries + 1))
+        done
+    ) 2>/dev/null
+}
+
 # Runs in a child, so that this process, the leader of the terminal's session, can die of a hang-up: only then does the
 # kernel hang up on the program too, and the child survives to write its exit status.
 attempt() {
@@ -68,8 +83,16 @@ attempt() {
         exec 9<>"$push"
         (exec 9>&- && pushes) <"$push" >/dev/null 2>&1 &
     fi
+    keeper=
+    if [ -p "$dir/out" ] && [ -e "$dir/../../keep.sh" ]; then
+        # Opened for both, so that neither waits for the other should one of them not start.
+        exec 8<>"$dir/out"
+        file=$(readlink "$dir/stdout" || echo "$dir/stdout")
+        (exec 8>&- 9>&- && exec /bin/sh "$dir/../../keep.sh" "$file" "$(cat "$dir/bound")") <"$dir/out" >/dev/null 2>&1 &
+        keeper=$!
+    fi
     (
-        exec 9>&-
+        exec 8>&- 9>&-
         # The `.` keeps a line feed at the end of a name.
         if [ -e "$dir/cwd" ] && [ "$(pwd -P && echo .)" != "$(cat "$dir/cwd" && echo .)" ]; then
             if [ -h "$dir/stdout" ] || [ -e "$dir/stdout" ]; then
@@ -78,25 +101,30 @@ attempt() {
             echo "not run: started in $(pwd -P), expected $(cat "$dir/cwd")"
             exit 126
         fi
-        if [ -e "$dir/env" ]; then
-            . "$dir/env"
-        fi
         if [ -e "$dir/words" ]; then
             . "$dir/words"
         fi
-        if [ -e "$dir/setup" ]; then
-            /bin/sh "$dir/setup" </dev/null || exit
+        set -- "$dir" "$keeper" "$@" # `env` may set variables of any name
+        if [ -e "$1/env" ]; then
+            . "$1/env"
         fi
-        if [ -h "$dir/stdin" ] || [ -e "$dir/stdin" ]; then
-            exec <"$dir/stdin"
+        if [ -e "$1/setup" ]; then
+            /bin/sh "$1/setup" </dev/null || exit
         fi
-        if [ -h "$dir/stdout" ] || [ -e "$dir/stdout" ]; then
-            exec >>"$dir/stdout"
+        if [ -h "$1/stdin" ] || [ -e "$1/stdin" ]; then
+            exec <"$1/stdin"
         fi
+        if [ -n "$2" ]; then
+            exec >"$1/out"
+        elif [ -h "$1/stdout" ] || [ -e "$1/stdout" ]; then
+            exec >>"$1/stdout"
+        fi
+        shift 2
         exec "$@"
     )
     code=$?
     exec 9>&-
+    [ -z "$keeper" ] || kept
 
     # Ignored: a second Ctrl-C, or the hang-up when a session ends, must not end the tools below.
     trap '' HUP INT QUIT TERM

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Annotated, Literal, Protocol
 
 from msgspec import Meta
 
+from wakeman.api import trial
 from wakeman.api.answer import Answer, Value
 from wakeman.core.errors import UsageError, WakemanError
 from wakeman.core.model import Plan, UnitsSpec
@@ -88,6 +90,7 @@ def doctor(
     if pause is not None and file is None:
         raise UsageError("doctor --as-alarm: found no plan", "wakeman doctor FILE --as-alarm")
     found = [finding for probe in DOCTOR_PROBES for finding in probe(world, here, option)]
+    found = [*_after_trials(world, file, found)]
     if file is not None:
         found += [*_version_findings(world, file), *_user_settings(world, here, file)]
     if pause is not None and file is not None:
@@ -116,6 +119,31 @@ def agents(world: World, file: str | None) -> Answer[Profiles]:
     )
     notes = (*found.notes, *(f"{fault}: no worker can be given it" for fault in found.faults.values()))
     return Answer(Profiles(agents=tuple(listed)), ("wakeman init",), notes=notes)
+
+
+def _after_trials(world: World, file: str | None, found: Sequence[Finding]) -> Iterator[Finding]:
+    """Yield the findings; what is there, and fails when it is tried, is not ok."""
+    from time import sleep
+
+    from wakeman.engine.start.prepare import prepare_plan
+
+    plan, outputs = _plan(world, file), list[str]()
+    root = os.path.dirname(os.path.abspath(file)) if file is not None else os.getcwd()
+    if file is not None and not plan.units.command:  # which only `up` runs
+        text = world.files.read(os.path.abspath(file)).decode("utf-8", "surrogateescape")
+        with suppress(WakemanError):  # its faults are those of `plan`
+            prepared = prepare_plan(world, text, file, root)
+            outputs = trial.planned_outputs(prepared)
+    tried = {each.what: each for each in (trial.alarm(world), *trial.trials(world, plan, root, outputs, sleep))}
+    for finding in found:
+        failed = tried.pop(finding.what, None)
+        if finding.level == "ok" and failed is not None and failed.why:
+            level: Level = "weak" if finding.what == world.timer.name else "missing"
+            yield Finding(finding.what, level, failed.why, failed.mend or finding.mend)
+        else:
+            yield finding
+    for each in tried.values():
+        yield Finding(each.what, "missing" if each.why else "ok", each.why or "tried", each.mend if each.why else "")
 
 
 # --- probes ---------------------------------------------------------------------------------------------------

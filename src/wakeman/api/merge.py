@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from msgspec import Meta
@@ -32,6 +33,9 @@ class Merged(Value, frozen=True, kw_only=True):
     commit: Annotated[str, Meta(description="Commit of that branch now.")]
     branches: Annotated[tuple[MergedBranch, ...], Meta(description="Branches, in the order of the merge.")]
     left: Annotated[tuple[str, ...], Meta(description="Workers that were skipped, as their share is not done.")]
+    loose: Annotated[
+        Mapping[str, tuple[str, ...]], Meta(description="By worker: files in its tree that are on no branch.")
+    ] = {}
 
 
 def merge(world: World, name: str, into: str, *, dry: bool) -> Answer[Merged]:
@@ -50,6 +54,7 @@ def merge(world: World, name: str, into: str, *, dry: bool) -> Answer[Merged]:
                 MergedBranch(branch=each.branch, state=each.state, files=each.files) for each in result.branches
             ),
             left=left,
+            loose=repository.loose(world, world.logs.read(exact)),
         ),
         (*own, *(f"git diff {result.into}...{branch}" for branch in conflicts)),
         ok=not conflicts,

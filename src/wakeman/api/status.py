@@ -32,7 +32,7 @@ from wakeman.core.policy.deployment_rows import resting, undone
 from wakeman.core.policy.limits import used
 from wakeman.core.policy.staging import leaves_branches
 from wakeman.core.policy.transitions import transitions
-from wakeman.engine import alarm
+from wakeman.engine import alarm, layout
 from wakeman.engine.live import elsewhere
 from wakeman.engine.observe.containment import Mishaps
 from wakeman.engine.observe.judgement import Findings
@@ -41,6 +41,10 @@ from wakeman.ports import World
 
 MISSING_LISTED_MAX = 50
 """Names of missing units that a status lists at most; it also has the count."""
+OVERSTAYING = "has given its result, and has not ended"
+"""Why a running worker is looked at: its task is over, its process is not."""
+LOOSE_LISTED_MAX = 20
+"""Files of one worker's tree that a status lists at most."""
 STUCK_LISTED_MAX = 3
 """Stuck workers for which `capture` is suggested, at most."""
 STATUSES_PROPOSED_MAX = 3
@@ -183,6 +187,18 @@ class TreesStatus(Value, frozen=True, kw_only=True):
     branches: Annotated[tuple[str, ...], Meta(description="Branches of workers that were launched.")]
     mergeable: Annotated[tuple[str, ...], Meta(description="Branches of workers whose share is done.")]
     commands: Annotated[tuple[str, ...], Meta(description="Commands that merge these manually.")]
+    loose: Annotated[
+        Mapping[str, tuple[str, ...]],
+        Meta(description="By worker: files in its tree that are on no branch, the first 20; only from `status NAME`."),
+    ] = {}
+
+
+class RoomStatus(Value, frozen=True, kw_only=True):
+    """What may still be written to the disk."""
+
+    state: Annotated[int | None, Meta(description="Bytes left where the state directory is; null if not known.")]
+    root: Annotated[int | None, Meta(description="Bytes left where the plan's directory is; null if not known.")]
+    streams: Annotated[int, Meta(description="Bytes that attempts have printed and that are kept.")]
 
 
 class Status(Value, frozen=True, kw_only=True):
@@ -216,6 +232,7 @@ class Status(Value, frozen=True, kw_only=True):
     tokens: Annotated[Tokens | UnsetType, Meta(description="Tokens of all workers, if clients report them.")] = UNSET
     cost: Annotated[float | UnsetType, Meta(description="US dollars of all workers, if clients report them.")] = UNSET
     trees: Annotated[TreesStatus | UnsetType, Meta(description="Branches; absent without `workers.isolate`.")] = UNSET
+    room: Annotated[RoomStatus | UnsetType, Meta(description="Room on the disk; only from `status`.")] = UNSET
     barred: Annotated[
         str | UnsetType, Meta(description="Why nobody is launched, and what a person types about it.")
     ] = UNSET
@@ -259,7 +276,19 @@ class Statuses(Value, frozen=True, kw_only=True):
 def status(world: World, name: str, *, recorded: bool = False) -> Answer[Status]:
     """Return the state of a deployment: observed now, or (`recorded`) as in its log. Writes nothing."""
     data = _read_status(world, name, recorded=recorded)
+    if data.trees is not UNSET and not recorded:
+        left = {worker: files[:LOOSE_LISTED_MAX] for worker, files in _loose(world, name).items()}
+        data = msgspec.structs.replace(data, trees=msgspec.structs.replace(data.trees, loose=left))
     return Answer(data, following(data), code=_code(data))
+
+
+def _loose(world: World, name: str) -> Mapping[str, tuple[str, ...]]:
+    from wakeman.engine.workspace.repository import loose
+
+    try:
+        return loose(world, world.logs.read(name))
+    except WakemanError:
+        return {}  # the repository is gone, or git is
 
 
 def statuses(world: World, *, recorded: bool = False) -> Answer[Statuses]:
@@ -280,6 +309,16 @@ def describe(world: World, d: Deployment, at: datetime | None) -> Status:
     """Return the status of a deployment that is live here; `at` is when it was last observed."""
     now = world.clock.now()
     return shape(d, now, at, stands=d.alarm is not None and alarm.alarm_is_pending(world, d, now))
+
+
+def _room(world: World, d: Deployment) -> RoomStatus:
+    workers = (msgspec.structs.replace(w, attempt=n) for w in d.workers.values() for n in range(1, w.attempt + 1))
+    kept = world.files.marks([layout.stream(d.host, worker) for worker in workers])
+    return RoomStatus(
+        state=world.files.room(d.host.directory),
+        root=world.files.room(d.host.root),
+        streams=sum(mark.size for mark in kept.values()),
+    )
 
 
 def shape(d: Deployment, now: datetime, at: datetime | None, *, stands: bool) -> Status:
@@ -363,7 +402,7 @@ def _read_status(world: World, name: str, *, recorded: bool) -> Status:
         return msgspec.structs.replace(shape(d, world.clock.now(), at, stands=False), elsewhere=why)
     if not recorded and d.outcome == "open":
         at = _glance(world, d)
-    return describe(world, d, at)
+    return msgspec.structs.replace(describe(world, d, at), room=_room(world, d))
 
 
 def _listed_status(world: World, name: str, *, recorded: bool) -> ListedStatus | UnreadableStatus:
@@ -395,7 +434,7 @@ def _worker_status(d: Deployment, worker: WorkerState, now: datetime) -> WorkerS
         name=worker.name,
         state=worker.state,
         reason=worker.reason or None,
-        why=worker.why or None,
+        why=worker.why or (OVERSTAYING if seen is not None and worker.live and seen.given else None),
         cause=notice.cause_of(worker) or None,
         attempt=worker.attempt,
         session=worker.session,

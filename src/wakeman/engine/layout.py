@@ -8,6 +8,7 @@ from wakeman.core.model import Host, WorkerState
 
 CHECK = "check.sh"
 WRAPPER = "wrapper.sh"
+KEEP = "keep.sh"
 HOOK = "hook.sh"
 GUARD = "guard.sh"
 SECRETS = "secrets.sh"
@@ -89,6 +90,11 @@ def outputs_list(host: Host, worker: WorkerState) -> str:
 def stream(host: Host, worker: WorkerState) -> str:
     """Return the file of the attempt's stream."""
     return posixpath.join(host.directory, "streams", f"{worker.name}.{worker.attempt}.log")
+
+
+def print_pipe(host: Host, worker: WorkerState) -> str:
+    """Return the named pipe that an attempt in print mode prints into; what comes out goes to its stream."""
+    return posixpath.join(attempt_directory(host, worker), "out")
 
 
 def prompt_file(host: Host, worker: WorkerState) -> str:

@@ -128,7 +128,8 @@ def release(version: str) -> tuple[int, ...]:
 class Report(Struct, frozen=True):
     """A harness's reading of the evidence. `why` is one line; `source` is the evidence used.
 
-    Shape: `fault` distinguishes refusals that are no failure of the worker; `retries`: it is refused, and tries again
+    Shape: `given`: the last event of its stream is its result, after which a client in print mode ends. `fault`
+    distinguishes refusals that are no failure of the worker; `retries`: it is refused, and tries again
     by itself. `usage` and `agent_session` are set if the client reports them. `calls`: a tool was called and has not
     returned, since `since`, in epoch seconds, 0 if unknown. `background`: it is busy with nothing but work in the
     background. `ended_by` is who ended the client, if it says so.
@@ -144,6 +145,7 @@ class Report(Struct, frozen=True):
     agent_session: str = ""
     calls: bool = False
     since: float = 0.0
+    given: bool = False
     background: bool = False
     ended_by: EndedBy = ""
 

@@ -25,6 +25,7 @@ class Start(Struct, frozen=True):
     cwd: str
     env: Mapping[str, str] = {}
     stream: str = ""  # absolute file that gets a copy of its terminal's output, if it has one; "" for none
+    keeper: tuple[str, ...] = ()  # the program that appends this copy to `stream`; () for all as it comes
 
 
 class SessionInfo(Struct, frozen=True):

@@ -101,6 +101,9 @@ class Files(Protocol):
     def writable(self, path: str) -> bool:
         """Return whether this process could write or create a file."""
 
+    def room(self, path: str) -> int | None:
+        """Return the bytes that this user may still write where a path is, or would be; None if that is not known."""
+
     def move(self, source: str, target: str) -> str:
         """Rename a file or directory; return its new path: `target`, or inside it if it is a directory or ends in `/`.
 

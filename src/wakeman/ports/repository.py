@@ -71,6 +71,12 @@ class Git(Protocol):
     def modules(self, repository: Repository) -> list[str]:
         """List the base commit's submodules by path; a new tree holds none of their files."""
 
+    def unfilled(self, repository: Repository) -> str:
+        """Return why large files of the base commit would stay empty in a work tree; "" if none would."""
+
+    def loose(self, repository: Repository, tree: str) -> list[str]:
+        """List the files in a tree that are not committed, relative to it."""
+
     def branches(self, repository: Repository) -> dict[str, Branch]:
         """List all branches."""
 

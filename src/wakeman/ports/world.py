@@ -47,6 +47,7 @@ class World(Struct, frozen=True):
     agents: Callable[[Plan, str], FoundProfiles]  # the profiles for a plan in a directory
     clients: Callable[[Plan], tuple[ClientVersion, ...]]  # the versions of a plan's clients here
     wrapper: Callable[[], bytes]  # the script around each worker
+    keeper: Callable[[], bytes]  # the script that keeps what an attempt prints within bounds
     hook: Callable[[], bytes]  # the script that stores what a client reports
     guard: Callable[[], bytes]  # the script that allows or denies its writes
     checker: Callable[[], bytes]  # the script of a check from outside

@@ -40,6 +40,7 @@ SAID = {
     "workers.harness": "command",
     "workers.mode": "print",
     "workers.stagger": 2.0,
+    "workers.stream_max": 67108864,
     "workers.executor": "tmux",
     "workers.socket": "wakeman",
     "workers.cwd": ".",

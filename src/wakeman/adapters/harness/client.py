@@ -25,6 +25,14 @@ from wakeman.ports import ClientVersion, Command, Evidence, Report, Source, Task
 Mode = Literal["print", "interactive"]
 Approval = Literal[False, "edits", "all"]
 
+LAST_WORDS_LINES = 20
+"""Lines in which a client that failed to start is searched for the reason."""
+ASTRAY = re.compile(
+    r"(?i)no (?:saved |previous )?(?:conversation|session|rollout|thread)s? (?:was |were )?found"
+    r"|(?:conversation|session|rollout|thread)\b.{0,120}\b(?:is already in use|not found|does not exist)"
+    r"|invalid session identifier"
+)
+"""Words of clients whose conversation cannot be begun or resumed under its id: the next attempt begins another."""
 CLIENT_REASON_CHARS_MAX = 160
 """Characters of a client's message that a reason quotes."""
 SIGNALLED_FROM_STATUS = 128
@@ -372,6 +380,7 @@ class Agentic:
         """Read the last event with a meaning; else the last hook report; then its transcript; then the screen."""
         client, record = self.client, self.client.record
         report = self._streamed(evidence, now)
+        given = report.activity == "idle"
         if report.activity == "unknown" and client.says:
             report = _printed(client.says, evidence.stream, _said_at(evidence.stream_at, now))
         if report.activity == "unknown":
@@ -391,7 +400,7 @@ class Agentic:
             report = shown if shown.retries else report
         if record is not None:
             report = _with_reset(report, record.windows, evidence.record, now)
-        return self._measured(report, evidence)
+        return msgspec.structs.replace(self._measured(report, evidence), given=given and report.activity == "idle")
 
     def ending(self, evidence: Evidence, code: int | None, now: datetime) -> Report:
         """Return the reason of its last event, including tools that were not permitted."""
@@ -402,8 +411,7 @@ class Agentic:
             printed = _printed(client.says, evidence.stream, at)
             report = printed if printed.activity in ("error", "limited") else report
         if report.activity == "unknown" and code != 0 and (code is None or code < SIGNALLED_FROM_STATUS):
-            text = evidence.stream.decode(errors="replace")
-            report = _last_words(last_line(text, SEARCHED_CHARS_MAX), at)
+            report = _reason_given_last(evidence, at)
         told = _last_report(client.hooks, json_lines(evidence.hook + b"\n"), now, "hook").ended_by
         if client.left_by_hand and evidence.interactive and code == 0 and not told:
             told = "person"
@@ -509,6 +517,20 @@ class Agentic:
         if not client.says:
             return ""
         return shortened(unescaped(evidence.stream.decode(errors="replace")).strip().rpartition("\n\n")[2])
+
+
+def _reason_given_last(evidence: Evidence, at: datetime) -> Report:
+    """Return the last words of a client that failed: of its stream, otherwise of its terminal, where its errors go.
+
+    Shape: words that say why no conversation began or went on count more than what was printed after them.
+    """
+    texts = [evidence.stream.decode(errors="replace"), evidence.screen]
+    lines = [line.strip() for text in texts for line in text.splitlines()[-LAST_WORDS_LINES:]]
+    astray = next((line for line in lines if ASTRAY.search(line)), "")
+    if astray:
+        return Report(why=sanitise(astray, CLIENT_REASON_CHARS_MAX), fault="conversation")
+    words = (last_line(text, SEARCHED_CHARS_MAX) for text in texts)
+    return _last_words(next(filter(None, words), ""), at)
 
 
 def topmost_directories(files: Iterable[str]) -> list[str]:

@@ -158,6 +158,10 @@ class MemoryFiles:
     def writable(self, path: str) -> bool:
         return path not in self.closed
 
+    def room(self, path: str) -> int | None:
+        del path
+        return None
+
     def make(self, directory: str, *, mode: int = 0o700) -> None:
         del mode
         place = self._real(directory)

@@ -77,6 +77,14 @@ class MemoryGit:
         del repository
         return list(self.submodules)
 
+    def unfilled(self, repository: Repository) -> str:
+        del repository
+        return ""
+
+    def loose(self, repository: Repository, tree: str) -> list[str]:
+        del repository, tree
+        return []
+
     def branches(self, repository: Repository) -> dict[str, Branch]:
         del repository
         places = {branch: tree for tree, branch in {self.top: "main", **self.trees}.items()}

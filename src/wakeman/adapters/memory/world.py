@@ -71,6 +71,7 @@ class MemoryWorld:
             agents=lambda plan, _: FoundProfiles({**self.agents, **plan.agents}, dict.fromkeys(plan.agents, "plan")),
             clients=lambda _: (),
             wrapper=lambda: b"",
+            keeper=lambda: b"",
             hook=lambda: b"",
             guard=lambda: b"",
             checker=lambda: b"",

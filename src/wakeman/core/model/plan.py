@@ -32,6 +32,9 @@ Seconds = Annotated[
     Meta(ge=0, description="a number of seconds, or '90s', '5m', '2h', '1d'", extra={"unit": "seconds"}),
 ]
 Bytes = Annotated[int, Meta(ge=0, description="a number of bytes, or '512K', '1G'", extra={"unit": "bytes"})]
+StreamBytes = Annotated[
+    int, Meta(ge=262144, description="a number of bytes, or '512K', '1G'; at least 256K", extra={"unit": "bytes"})
+]
 Count = Annotated[int, Meta(ge=1)]
 PACES: dict[Pace, tuple[float, float]] = {
     "simple": (180.0, 300.0),
@@ -116,6 +119,9 @@ class WorkersSpec(Spec, frozen=True):
     """Maximum number of workers that run at the same time; the rest are pending. Without it, and without `by`, as many
     run as the machine carries: 8 for each processor, as far as its memory goes; `plan` shows how many. Free memory
     limits them in any case (`limits.memory`)."""
+    stream_max: StreamBytes = 67108864
+    """Maximum size of the file that keeps what one attempt prints. Of more, the first and the last quarter are kept,
+    and the bytes between them are counted there. At least 256K."""
     env: dict[str, str] = {}
     """Variables for the worker's program. They are in the plan and in the log: put secrets into `env_from`."""
     env_from: tuple[str, ...] = ()

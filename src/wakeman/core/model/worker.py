@@ -31,7 +31,7 @@ it shows an error; `unknown`: cannot be determined."""
 EndedBy = Literal["", "itself", "wakeman", "person", "limit", "machine", "launch"]
 """`itself`: the program ended; `wakeman`: a row ended it; `person`: a verb or a signal by hand; `limit`: a usage limit;
 `machine`: a restart, a lost server, too little memory; `launch`: it never started; empty: not known."""
-Fault = Literal["", "auth", "billing", "outage"]
+Fault = Literal["", "auth", "billing", "outage", "conversation"]
 """`auth`: the client's key or login was refused; `billing`: nothing is left to pay with; `outage`: its service is
 overloaded or cannot be reached; empty: no such refusal."""
 BARRING: tuple[Fault, ...] = ("auth", "billing")
@@ -70,7 +70,8 @@ class Observation(Struct, frozen=True, omit_defaults=True):
     processes: int = 0
     """Processes with the attempt's id that outlive its session."""
     fault: Fault = ""
-    """Kind of refusal: `auth` and `billing` bar further launches, `outage` is waited for."""
+    """Kind of refusal: `auth` and `billing` bar further launches, `outage` is waited for; `conversation` is
+    none: the client could not begin or resume its conversation."""
     usage: Usage | None = None
     """What the attempt has used so far, as its client reports it."""
     agent_session: str = ""
@@ -90,6 +91,8 @@ class Observation(Struct, frozen=True, omit_defaults=True):
     `waits`: it is in the box; `unknown`: cannot be observed; empty: none is under way."""
     guess: bool = False
     """`until` is a guess: nothing names the reset."""
+    given: bool = False
+    """Its client, in print mode, has given its result and has not ended."""
     retries: bool = False
     """Its client is refused by the service, and tries again by itself, as `why` says."""
     refused: tuple[str, ...] = ()
@@ -163,6 +166,8 @@ class WorkerState(Struct):
     stop: bool = False  # a person asked for its end
     asked: bool = False  # a person was asked about its present trouble
     captures: int = 0
+    given_mono: float = 0.0  # mono at which its result was first seen, without a sign of life since; 0 = none
+    astray: int = 0  # ends in a row because the client does not find its conversation
     finished: int = 0  # observations in a row of an idle worker whose whole share is done
     idle: int = 0  # observations in a row of a worker at rest, with the same signs of life
     idle_mono: float = 0.0  # mono of the last one that counted

@@ -13,6 +13,8 @@ END_TRIES_MAX = 3
 """Ends that are tried in quick succession: HUP, TERM, KILL. Further ones wait for the alarm."""
 HUNG_UP_STATUS = 129
 """Exit status of a program whose terminal was closed."""
+RESULT_GRACE_S = 60.0
+"""Seconds that a client in print mode has to end by itself after its result, without a sign of life."""
 BACKOFF_MAX_S = 300.0
 """Seconds of back-off at most, without jitter."""
 
@@ -46,6 +48,17 @@ def _could_try(d: Deployment, worker: WorkerState) -> bool:
     if worker.intent:
         return False
     return slots(d) > 0 if worker.state == "pending" else owed(d, worker)
+
+
+def overstays(d: Deployment, worker: WorkerState) -> bool:
+    """Return whether a client's task is over, as it has given its result, and its process does not end."""
+    return bool(worker.live and worker.given_mono) and d.mono - worker.given_mono >= RESULT_GRACE_S
+
+
+def grace_left(d: Deployment) -> float | None:
+    """Return the seconds until the first client overstays; None if none has given its result and lives."""
+    since = [worker.given_mono for worker in d.workers.values() if worker.live and worker.given_mono]
+    return max(0.0, min(since) + RESULT_GRACE_S - d.mono) if since else None
 
 
 def may_retry(d: Deployment, worker: WorkerState) -> bool:

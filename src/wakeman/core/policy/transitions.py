@@ -62,7 +62,7 @@ def _live_facts(d: Deployment, worker: WorkerState, seen: Observation) -> list[e
                 why=_why_with_refusals(seen),
                 code=seen.code,
                 ended_by=seen.ended_by,
-                free=_free(d, seen),
+                free=_free(d, worker, seen),
                 until=seen.until,
                 fault=seen.fault,
                 guess=seen.guess,
@@ -71,10 +71,12 @@ def _live_facts(d: Deployment, worker: WorkerState, seen: Observation) -> list[e
             return [exited, _verified(d, worker)] if verified else [exited]
 
 
-def _free(d: Deployment, seen: Observation) -> bool:
+def _free(d: Deployment, worker: WorkerState, seen: Observation) -> bool:
     """Return whether an end costs no attempt: it is no fault of the worker, and nothing that another attempt solves."""
     if seen.ended_by in ("machine", "person"):
         return True
+    if seen.fault == "conversation":
+        return seen.ended_by == "itself" and not worker.astray  # the next one begins afresh
     if seen.fault in BARRING:
         return d.edition >= EDITION_REFUSALS_MIN and seen.ended_by == "itself"
     return seen.ended_by == "limit" and d.plan.limits.wait

@@ -8,7 +8,7 @@ from __future__ import annotations
 from wakeman.core.log.facts.effect import UNHEARD_AGAIN_S, UNHEARD_MAX
 from wakeman.core.model import BARRING, EDITION_PROGRESS_MIN, QUIET, Deployment, Plan, Rung, WorkerState
 from wakeman.core.policy import prompt_delivery
-from wakeman.core.policy.attempts import may_retry, missing, reset_is_due
+from wakeman.core.policy.attempts import may_retry, missing, overstays, reset_is_due
 from wakeman.core.policy.limits import outage_holds
 from wakeman.core.policy.side_sessions import overdue
 from wakeman.core.policy.tables import EDITION_REFUSALS_MIN, WORKER_RULES, Decision, Rule, choose
@@ -46,7 +46,7 @@ def worker_facts(d: Deployment, worker: WorkerState) -> dict[str, bool]:
         "mute": _told_too_often(worker),
         "leftovers": worker.state == "exited" and worker.processes > 0,
         "retry": may_retry(d, worker),
-        "finished": worker.finished >= 2 or worker.finishing,
+        "finished": worker.finished >= 2 or worker.finishing or overstays(d, worker),
         "trespassed": worker.trespasses > 0,
         "strict": d.plan.watch.conflicts == "stop",
     }
@@ -110,4 +110,6 @@ def _worker_why(rule: Rule, worker: WorkerState) -> str:
         return f"{worker.reason}: {worker.why}"
     if rule.row == "finish" and worker.finishing and worker.ends:
         return "asked to end itself, and still there: its session is ended"
+    if rule.row == "finish" and worker.finished < 2 and not worker.finishing:
+        return "it has given its result, and its process does not end"
     return rule.says

@@ -104,7 +104,12 @@ def argv_digest(start: Start) -> str:
 
 def write_scripts(world: World, host: Host) -> None:
     """Write the scripts that an attempt and its confinement need, if they were removed."""
-    scripts = {layout.WRAPPER: world.wrapper, layout.HOOK: world.hook, layout.GUARD: world.guard}
+    scripts = {
+        layout.WRAPPER: world.wrapper,
+        layout.KEEP: world.keeper,
+        layout.HOOK: world.hook,
+        layout.GUARD: world.guard,
+    }
     for name, script in scripts.items():
         file = layout.inside(host, name)
         if not world.files.marks([file]):
@@ -216,6 +221,10 @@ def compose_attempt(
             **({"WAKEMAN_VERDICT": verdict_file(d, worker)} if worker.review else {}),
         },
         stream="" if command.to_file else layout.stream(host, worker),
+        keeper=(
+            *("/bin/sh", layout.inside(host, layout.KEEP), layout.stream(host, worker)),
+            str(plan.workers.stream_max),
+        ),
     )
     return task, command, start
 
@@ -274,6 +283,8 @@ def prepare_attempt(world: World, d: Deployment, worker: WorkerState) -> Attempt
     files.make(layout.scratch(host, worker))
     files.make(layout.report_directory(host, worker))
     files.make(layout.inside(host, "streams"))
+    if command.to_file:
+        files.pipe(layout.print_pipe(host, worker))
     if worker.review:
         files.make(posixpath.dirname(verdict_file(d, worker)))
         files.remove(verdict_file(d, worker))  # an existing one is not this attempt's
@@ -309,6 +320,7 @@ def prepare_attempt(world: World, d: Deployment, worker: WorkerState) -> Attempt
         files.link(command.stdin, posixpath.join(home, "stdin"))
     if command.to_file:
         files.link(layout.stream(host, worker), posixpath.join(home, "stdout"))
+        files.write(posixpath.join(home, "bound"), f"{plan.workers.stream_max}\n".encode())
     return Attempt(
         worker=worker.name,
         start=short,

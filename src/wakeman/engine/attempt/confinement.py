@@ -54,14 +54,14 @@ def _staged(d: Deployment, unit: UnitState) -> bool:
 
 
 def writable_paths(d: Deployment, worker: WorkerState, *, stream: bool) -> list[str]:
-    """List everything that an attempt may write to: directories with all below, and its `stream`; absolute.
+    """List everything that an attempt may write to: directories with all below, and with `stream` what it prints into.
 
-    Boundary: not the rest of its own directory: those files are written by Wakeman.
+    Shape: absolute. Boundary: not the rest of its own directory: those files are written by Wakeman.
     """
     host = d.host
     own = [layout.scratch(host, worker), layout.report_directory(host, worker), layout.client(host, worker)]
     if stream:
-        own.append(layout.stream(host, worker))  # it has it open, and may open it again as /dev/stdout
+        own.append(layout.print_pipe(host, worker))  # it has it open, and may open it again as /dev/stdout
     share = Share(worker.name, worker.key, ())
     return [*output_directories(d, worker), *own, *also(d.plan, host.root, d.name, share)]
 
@@ -99,11 +99,10 @@ def prepare_confinement(world: World, d: Deployment, worker: WorkerState, comman
         return
     for place in output_directories(d, worker):
         files.make(place, mode=OPEN_MODE)
-    stream = layout.stream(host, worker)
     writes = writable_paths(d, worker, stream=command.to_file)
     there = files.marks(writes)
     for place in writes:
-        if place not in there and place != stream:
+        if place not in there and place != layout.print_pipe(host, worker):
             files.make(place)
     workers = d.plan_of(worker).workers
     if "hook" in world.harness(workers.harness).reads and workers.mode == "interactive":

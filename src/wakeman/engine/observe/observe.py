@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -54,6 +55,8 @@ SCREEN_ROWS = 60
 LIVE_STREAM_BYTES = 64 * 1024
 ENDED_STREAM_BYTES = 4 * 1024 * 1024
 """Bytes that are read from the end of an ended attempt's stream; fewer of a live one."""
+LEFT_OUT = re.compile(rb"\n\[wakeman: [0-9]+ bytes left out\]\n")
+"""What `keep.sh` writes in place of the middle of a stream."""
 TRANSCRIPT_BYTES_MAX = 16 * 1024 * 1024
 """Bytes of a client's transcript that are read for its usage; a longer one gives none."""
 EXIT_FILE_BYTES_MAX = 64
@@ -355,7 +358,7 @@ def _sight(
         life=life,
     )
     if layout.exit_file(view.d.host, worker) in view.marks:
-        return _exited(world, view, worker, base, harness, traces)
+        return _exited(world, view, worker, base, harness, traces, lambda: _last_screen(executor, seen))
     if worker.boot != view.boot and not executor.outlives_boot:
         return _ended_session(base, "lost", "the machine was started anew", worker.ending or "machine")
     if view.listing.state == "unknown":
@@ -373,6 +376,8 @@ def _sight(
     report, said = _harness_report(world, executor, view, worker, seen, harness, traces, still=still)
     if report.calls:
         calls[worker.name] = float(report.since)
+    if report.given and view.d.plan_of(worker).workers.mode != "print":
+        report = msgspec.structs.replace(report, given=False)  # it waits for what is typed next
     return _running(base, worker, report, said, world.clock.now())
 
 
@@ -428,6 +433,7 @@ def _running(base: Observation, worker: WorkerState, report: Report, said: str, 
         until=until if report.activity == "limited" else None,
         guess=guess and report.activity == "limited",
         fault=report.fault,
+        given=report.given and not report.calls,
         retries=report.retries,
         usage=report.usage,
         agent_session=report.agent_session,
@@ -444,8 +450,22 @@ def _ended_session(
     return msgspec.structs.replace(base, session=session, why=why, ended_by=ended_by, code=code)
 
 
+def _last_screen(executor: Executor, seen: SessionInfo | None) -> str:
+    """Return what an ended session's terminal shows: a client in print mode says there why it could not start."""
+    with suppress(ProgramError, UnknownNameError):
+        if executor.terminal is not None and seen is not None:
+            return executor.terminal.capture(seen.session_id, SCREEN_ROWS, mark=seen.mark)
+    return ""
+
+
 def _exited(
-    world: World, view: Gathered, worker: WorkerState, base: Observation, harness: Reader, traces: Transcripts
+    world: World,
+    view: Gathered,
+    worker: WorkerState,
+    base: Observation,
+    harness: Reader,
+    traces: Transcripts,
+    screen: Callable[[], str],
 ) -> Observation:
     file, within = layout.exit_file(view.d.host, worker), layout.attempt_directory(view.d.host, worker)
     text = world.files.head(file, EXIT_FILE_BYTES_MAX, within=within).decode("ascii", "replace")
@@ -455,6 +475,8 @@ def _exited(
     now = world.clock.now()
     evidence = _evidence(view, world, worker, ENDED_STREAM_BYTES, traces)
     report = harness.ending(evidence, code, now) if code or harness.reads else Report()
+    if code and report.activity == "unknown" and "screen" in harness.reads and (shown := screen()):
+        report = harness.ending(msgspec.structs.replace(evidence, screen=shown), code, now)
     signal = code - 128 if code - 128 in DEADLY_SIGNALS else 0
     status = f"ended by signal {signal}" if signal else f"exit status {code}"
     limited = report.activity == "limited" and not worker.ending
@@ -558,12 +580,12 @@ def _evidence(view: Gathered, world: World, worker: WorkerState, size: int, trac
     interactive = view.d.plan_of(worker).workers.mode == "interactive"
     stream, hook = layout.stream(view.d.host, worker), layout.hook(view.d.host, worker)
     mark, hook_mark = view.marks.get(stream), view.marks.get(hook)
+    unread = interactive and size == LIVE_STREAM_BYTES
+    printed = b"" if unread else world.files.tail(stream, size, within=dirname(stream))
     evidence = Evidence(
-        stream=b""
-        if interactive and size == LIVE_STREAM_BYTES
-        else world.files.tail(stream, size, within=dirname(stream)),
+        stream=printed,
         hook=world.files.tail(hook, within=layout.report_directory(view.d.host, worker)) if hook_mark else b"",
-        whole=mark is not None and mark.size <= size,
+        whole=mark is not None and mark.size <= size and LEFT_OUT.search(printed) is None,
         state=traces.state,
         hook_at=hook_mark.mtime_ns / 1e9 if hook_mark is not None else 0.0,
         interactive=interactive,

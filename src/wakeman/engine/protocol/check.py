@@ -12,7 +12,7 @@ from msgspec import Struct
 from wakeman.core.log import events as e
 from wakeman.core.model import Deployment, WorkerState
 from wakeman.core.policy import notice
-from wakeman.core.policy.attempts import END_TRIES_MAX, soonest
+from wakeman.core.policy.attempts import END_TRIES_MAX, grace_left, soonest
 from wakeman.core.policy.deployment_rows import ROWS_PER_CHECK_MAX, decide, resting
 from wakeman.core.policy.limits import staggered
 from wakeman.core.policy.staging import staging, trespasses, unrested
@@ -163,14 +163,16 @@ def _act(d: Deployment, decision: Decision, now: datetime) -> Steps[None]:
 
 
 def _soon(d: Deployment, last: Sequence[str]) -> float | None:
-    """Return the seconds until the next staggered launch, or the check of a requested end; None if neither is due."""
+    """Return the seconds until the first of what is due soon: a staggered launch, another look, a retry."""
+    waits = []
     if last == ["sleep"] and staggered(d):
-        return d.plan.workers.stagger
+        waits.append(d.plan.workers.stagger)
     if any(_pressing(d, worker) for worker in d.workers.values()) or unrested(d):
-        return ENDING_LOOK_S
-    waits = [*resting(d).values(), *([] if (due := soonest(d)) is None else [due])]
-    wait = min(waits, default=None)
-    return None if wait is None else max(wait, TIMER_MIN_S) if wait else FAILED_LAUNCH_S
+        waits.append(ENDING_LOOK_S)
+    waits += [wait or FAILED_LAUNCH_S for wait in (*resting(d).values(), soonest(d)) if wait is not None]
+    if (grace := grace_left(d)) is not None:
+        waits.append(grace or ENDING_LOOK_S)
+    return max(min(waits), TIMER_MIN_S) if waits else None
 
 
 def _pressing(d: Deployment, worker: WorkerState) -> bool:

@@ -157,6 +157,10 @@ def up(world: World, prepared: PreparedPlan) -> Deployment:
         if not live.elsewhere(world, name, there):
             bury(world, there)
         name = next_name(name)
+    if prepared.repository is not None:
+        from wakeman.engine.workspace.repository import free_name
+
+        name = free_name(world, prepared.repository, name, prepared.shares)
     begin(world, prepared, name)
     return check(world, name)
 
@@ -236,6 +240,7 @@ def furnish(world: World, d: Deployment, prepared: PreparedPlan) -> None:
         STATE_MARKER: b"",
         "plan.toml": prepared.text.encode("utf-8", "surrogateescape"),
         layout.WRAPPER: world.wrapper(),
+        layout.KEEP: world.keeper(),
         layout.HOOK: world.hook(),
         layout.GUARD: world.guard(),
         layout.CHECK: alarm.script(world, d, plan.wake.to),

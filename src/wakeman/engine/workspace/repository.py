@@ -40,17 +40,26 @@ def survey(
     name, there = latest(world, plan.name)
     if there is not None and there.outcome == "open":
         return found, [], ()
-    if there is not None:
-        name = next_name(name)
+    name = free_name(world, found, next_name(name) if there is not None else name, shares)
     faults = [
         *_outputs_outside(found, root, units),
         *_unfit(world, found, root, units),
         *_ignored(world, found, root, units),
         *_branches_in_use(world, found, name, shares),
     ]
+    if unfilled := git.unfilled(found):
+        faults.append(f"workers.isolate: the commit {found.base[:12]} has files of git LFS, and {unfilled}")
     modules = git.modules(found)
     notes = (f"submodules stay empty in a work tree, unless workers.setup fills them: {', '.join(modules)}",)
     return found, faults, notes if modules else ()
+
+
+def free_name(world: World, repository: Repository, name: str, shares: Sequence[Share]) -> str:
+    """Return the next name of a run whose branches do not exist: those of one that was cleaned away are kept."""
+    known = world.git().branches(repository)
+    while any(each in known for each in (merged(name), *(branch(name, share.name) for share in shares))):
+        name = next_name(name)
+    return name
 
 
 def _path_in_repository(repository: Repository, root: str, path: str) -> str | None:
@@ -136,6 +145,16 @@ def merge(world: World, name: str, into: str = "", *, dry: bool = False) -> Merg
         with hold(world, name) as log:
             log.append([e.Draft(e.Noted(text=sanitise(text, 1000)))], world.clock.now())
     return result
+
+
+def loose(world: World, d: Deployment) -> dict[str, tuple[str, ...]]:
+    """Return, by worker whose attempt is over, the files in its tree that are not committed: outside its claims."""
+    repository = d.host.repository
+    if repository is None:
+        return {}
+    over = [worker for worker in d.workers.values() if worker.attempt and worker.ended]
+    found = {worker.name: world.git().loose(repository, layout.tree(d.host, worker)) for worker in over}
+    return {name: tuple(files) for name, files in found.items() if files}
 
 
 def clear(world: World, d: Deployment) -> dict[str, str]:

@@ -9,7 +9,7 @@ from wakeman.api.merge import merge as api_merge
 from wakeman.faces.cli import options as given
 from wakeman.faces.cli.options import Verb
 from wakeman.faces.cli.reach import reach
-from wakeman.faces.cli.show import out, print_note, printable, show, table
+from wakeman.faces.cli.show import out, print_loose, print_note, printable, show, table
 
 STATE_TEXTS = {
     "merged": "merged",
@@ -40,6 +40,7 @@ def _print_merged(data: Merged) -> None:
     head = ("branch", f"into {data.into}")
     table(head, [(one.branch, STATE_TEXTS[one.state] + ", ".join(map(printable, one.files))) for one in data.branches])
     out(f"{data.into} is at {data.commit[:12]}")
+    print_loose(data.loose)
     if data.left:
         print_note(f"left, as their shares are not done: {', '.join(data.left)}")
 

@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from wakeman.api import plan as api
+from wakeman.api import trial
 from wakeman.api.answer import Answer
 from wakeman.api.names import named
 from wakeman.api.screen import harmless
@@ -276,6 +277,8 @@ def amend(options: Namespace) -> int:
 
 def _started(options: Namespace, world: World, prepared: PreparedPlan, owner: str = "") -> int:
     api.approve(prepared, yes=options.yes, owner=owner)
+    if not options.dry_run:
+        trial.require_prerequisites(world, prepared, time.sleep)
     d = deploy.up(world, prepared)
     if options.watch and not options.dry_run:
         from wakeman.faces.cli.watch import watch_and_print

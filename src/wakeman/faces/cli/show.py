@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from argparse import Namespace
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,15 @@ from wakeman.core.text import as_data, sanitise
 
 if TYPE_CHECKING:
     from wakeman.api.answer import Answer, T_co
-    from wakeman.api.status import ProgressStatus, ReviewStatus, Status, TreesStatus, UnitCounts, WorkerStatus
+    from wakeman.api.status import (
+        ProgressStatus,
+        ReviewStatus,
+        RoomStatus,
+        Status,
+        TreesStatus,
+        UnitCounts,
+        WorkerStatus,
+    )
 
 
 STATUS_REASON_CHARS_MAX = 60
@@ -205,8 +213,7 @@ def portrait(status: Status) -> None:
     if status.age is not None:
         out(f"seen {lasting(status.age)} ago")
     warn(status)
-    if status.confined:
-        out(f"confined: by {printable(status.confined)}")
+    _room_and_confinement(status)
     out("")
     rows = [(w.name, w.state, _reason(w), w.attempt, _share(w), moment(w.since)) for w in status.workers]
     quoting = any('"' in row[2] for row in rows)
@@ -225,6 +232,20 @@ def portrait(status: Status) -> None:
         out(f"\nsampled for a person to review: {', '.join(map(printable, status.sampled))}")
     for each in status.reviews:
         _print_review(each)
+
+
+def _room_and_confinement(status: Status) -> None:
+    """Print what room there is, and what confines the workers."""
+    if status.room:
+        out(_room_text(status.room))
+    if status.confined:
+        out(f"confined: by {printable(status.confined)}")
+
+
+def _room_text(room: RoomStatus) -> str:
+    left = {"state": room.state, "plan's directory": room.root}
+    known = [f"{amount(bytes_left)} ({name})" for name, bytes_left in left.items() if bytes_left is not None]
+    return f"disk: {' and '.join(known) or 'nobody knows how much'} left; streams have {amount(room.streams)}"
 
 
 def _stopped(workers: Sequence[WorkerStatus]) -> None:
@@ -259,6 +280,7 @@ def _branches(trees: TreesStatus) -> None:
     out(f"  {', '.join(trees.branches)}")
     for command in trees.commands:
         out(f"  {printable(command)}")
+    print_loose(trees.loose)
 
 
 def _usage_text(status: Status) -> str:
@@ -280,11 +302,17 @@ def _reason(worker: WorkerStatus) -> str:
     from wakeman.core.policy.notice import SPOKEN_REASONS
 
     spoken = worker.said if worker.reason in SPOKEN_REASONS and isinstance(worker.said, str) else None
-    words = (spoken or worker.why) if has_reason else kept
+    words = (spoken or worker.why) if has_reason else kept or worker.why
     reason = worker.retrying or worker.reason or ("limited" if worker.ended_by == "limit" and has_reason else None)
     if reason == "limited" and worker.cause:
         reason = f"limited: {worker.cause}"
     return ": ".join(filter(None, [reason, as_data(words, STATUS_REASON_CHARS_MAX) if words else None]))
+
+
+def print_loose(loose: Mapping[str, Sequence[str]]) -> None:
+    """Print what workers left in their trees outside of what they were to make."""
+    for worker, files in loose.items():
+        out(f"left by {worker}, and on no branch: {', '.join(map(printable, files))}")
 
 
 def _missing(units: UnitCounts) -> None:
@@ -313,6 +341,14 @@ def lasting(seconds: float) -> str:
         if seconds >= 2 * size:
             return f"{seconds / size:.0f} {unit}"
     return f"{seconds:.0f} s"
+
+
+def amount(size: int) -> str:
+    """Return a number of bytes in its largest unit."""
+    for unit, power in (("GiB", 30), ("MiB", 20), ("KiB", 10)):
+        if size >= 2**power:
+            return f"{size / 2**power:.1f} {unit}"
+    return f"{size} B"
 
 
 def pace_text(progress: ProgressStatus) -> str:

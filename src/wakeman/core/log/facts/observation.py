@@ -197,6 +197,8 @@ def _take_observation(d: Deployment, seen: Observation, mono: float, *, same: bo
     worker = d.workers[seen.worker]
     # The first look at an attempt begins its silence: a check may be slow between a launch and its end.
     fresh = worker.observation is None
+    given = seen.given and not (worker.given_mono and seen.life == worker.life)
+    worker.given_mono = mono if given else worker.given_mono if seen.given else 0.0
     before = worker.observation
     worker.observation = seen
     if seen.session_id:

@@ -121,6 +121,7 @@ class Launched(Fact, frozen=True):
         worker.observation, worker.unknowns, worker.life, worker.life_mono = None, 0, "", d.mono
         worker.code, worker.ended_by, worker.ending, worker.note = None, "", "", ""
         worker.ends, worker.finished, worker.prompt, worker.finishing = 0, 0, 0, False
+        worker.given_mono = 0.0
         worker.idle, worker.idle_life, worker.background_mono = 0, "", 0.0
         worker.said, worker.means, worker.line = "", "", ""
         forget_ladder(worker)
@@ -164,7 +165,8 @@ class Stalled(Fact, frozen=True):
     until: datetime | None = None
     """When a usage limit resets, where the client says so."""
     fault: Fault = ""
-    """Kind of refusal: `auth` and `billing` bar all launches, as an end by them does; `outage` is waited for by all."""
+    """Kind of refusal: `auth` and `billing` bar all launches, as an end by them does; `outage` is waited for by
+    all; `conversation` is none: the client could not begin or resume its own."""
     guess: bool = False
     """`until` is a guess: nothing names the reset."""
 
@@ -225,7 +227,8 @@ class Exited(Fact, frozen=True):
     until: datetime | None = None
     """When a usage limit resets, where the client says so."""
     fault: Fault = ""
-    """`auth` and `billing` bar all launches until `wakeman unpause`; `outage` is waited for by all workers."""
+    """`auth` and `billing` bar all launches until `wakeman unpause`; `outage` is waited for by all workers;
+    `conversation`: its client could not begin or resume its conversation, so the next attempt begins another."""
     guess: bool = False
     """`until` is a guess: nothing names the reset."""
 
@@ -237,6 +240,9 @@ class Exited(Fact, frozen=True):
         worker.finishing = False
         worker.until, worker.fault, worker.over = self.until, self.fault, d.mono
         worker.guess = self.guess
+        worker.astray = worker.astray + 1 if self.fault == "conversation" else 0
+        if worker.astray:
+            worker.agent_session = ""  # the next attempt begins another one
         worker.refusals = worker.refusals + 1 if self.ended_by == "limit" else 0
         d.met = d.met or self.ended_by == "limit"
         meet_refusal(d, worker, self.fault, event.at)

@@ -1,0 +1,47 @@
+#!/bin/sh
+# Append standard input to FILE as it comes, and keep FILE below MAX bytes.
+#
+#     /bin/sh keep.sh FILE MAX
+#
+# When FILE has MAX bytes, its first and its last quarter stay, and a line between them counts what was left out: the
+# end of FILE is always what was printed last. FILE is replaced then; nobody else may write to it.
+# On a full disk it reads on, so that the program that prints is neither ended nor held up.
+# It ends when nobody has the pipe open for writing.
+
+file=$1 max=$2
+quarter=$((max / 4)) omitted=0 note=0
+umask 077
+trap '' HUP INT QUIT TERM # what is printed after a hang-up is kept, too
+
+size() {
+    { wc -c <"$file"; } 2>/dev/null || echo 0
+}
+
+cut() { # SIZE: leave out the middle of a file of that size
+    gone=$((omitted + $1 - 2 * quarter - note))
+    line="
+[wakeman: $gone bytes left out]
+"
+    if { head -c "$quarter" "$file" && printf %s "$line" && tail -c "$quarter" "$file"; } >"$file.cut" &&
+        mv -f "$file.cut" "$file"; then
+        omitted=$gone note=${#line}
+    else
+        rm -f "$file.cut"
+        return 1
+    fi
+} 2>/dev/null
+
+now=$(size)
+while :; do
+    reads=$(((max - now) / 65536)) # each takes 64 KiB at most, whatever comes: so many fit
+    if [ "$reads" -gt 0 ]; then
+        before=$now
+        dd bs=65536 count="$reads" >>"$file" 2>/dev/null && ended=1 || ended=
+        now=$(size)
+        [ -z "$ended" ] || [ "$now" -gt "$before" ] || break
+    elif cut "$now"; then
+        now=$(size)
+    else
+        [ "$(dd bs=65536 count=16 2>/dev/null | wc -c)" -gt 0 ] || break
+    fi
+done

@@ -1,0 +1,176 @@
+"""What launches need from this machine, tried for real: nothing stays of it."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import timedelta
+from typing import NamedTuple
+
+from wakeman.core.errors import ProgramError, WakemanError
+from wakeman.core.model import Plan
+from wakeman.engine.runs import latest
+from wakeman.engine.start.prepare import PreparedPlan
+from wakeman.ports import Executor, Made, Start, World
+
+SESSION_S = 20.0
+"""Seconds in which a session is to run its program."""
+SERVER_END_S = 2.0
+"""Seconds in which a server without sessions ends: one that is ending refuses the next start."""
+OUTPUT_DIRECTORIES_MAX = 100
+"""Directories of outputs that are written to, at most."""
+PAUSE_S = 0.02
+SPOOL = "look at its spool: df /var/spool/cron/atjobs or /var/spool/at, and ls -ld of it"
+TRIAL_PROGRAM = b"#!/bin/sh\nexit 0\n"
+
+
+class Trial(NamedTuple):
+    """One thing that was tried; `why` it failed, "" if it did not, and what mends it."""
+
+    what: str
+    why: str = ""
+    mend: str = ""
+
+
+def trials(
+    world: World, plan: Plan, root: str, outputs: Iterable[str], pause: Callable[[float], None]
+) -> Iterator[Trial]:
+    """Yield what launches need, each as it was tried: the state directory, a session, the places of outputs.
+
+    Shape: `outputs` are absolute. Effects: a session is made and ended; files are made and removed.
+    """
+    try:
+        with _trial_directory(world.state) as place:
+            tried = _try_state(world, place)
+            yield tried
+            if not tried.why:
+                yield _try_session(world, plan, root, place, pause)
+    except OSError as error:
+        yield Trial("state", f"{world.state}: cannot be written to: {error.strerror}", "--state DIR, or WAKEMAN_STATE")
+    yield from _try_outputs(outputs)
+
+
+def alarm(world: World) -> Trial:
+    """Set a job with the machine's timer and remove it."""
+    marker = f"wakeman:trial:{os.getpid()}"
+    try:
+        job = world.timer.arm(marker, ("/bin/true",), world.clock.now() + timedelta(days=1))
+        world.timer.disarm([job.job])
+        if world.timer.find(marker):
+            return Trial(world.timer.name, f"job {job.job} cannot be removed", f"{world.timer.name}rm {job.job}")
+    except WakemanError as fault:
+        return Trial(world.timer.name, str(fault), fault.hint or SPOOL)
+    return Trial(world.timer.name)
+
+
+def require_prerequisites(world: World, prepared: PreparedPlan, pause: Callable[[float], None]) -> None:
+    """Try what launches need, unless the deployment of that plan is open. Raises: ProgramError with what fails."""
+    _, there = latest(world, prepared.plan.name)
+    if there is not None and there.outcome == "open":
+        return
+    for each in trials(world, prepared.plan, prepared.root, planned_outputs(prepared), pause):
+        if each.why:
+            raise ProgramError(f"nobody can be launched: {each.what}: {each.why}", each.mend or "wakeman doctor FILE")
+
+
+def planned_outputs(prepared: PreparedPlan) -> list[str]:
+    """List the outputs, absolute; none if they are made in the state directory first."""
+    if prepared.plan.workers.workspace == "worktree":
+        return []
+    return [posixpath.join(prepared.root, path) for unit in prepared.units for path in unit.outputs]
+
+
+@contextmanager
+def _trial_directory(state: str) -> Iterator[str]:
+    """Yield a directory in the state directory or, while that is missing, in the nearest one above."""
+    place = tempfile.mkdtemp(prefix=".trial-", dir=_nearest(state))
+    try:
+        yield place
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+
+
+def _nearest(path: str) -> str:
+    while not os.path.exists(path) and path != os.path.dirname(path):
+        path = os.path.dirname(path)
+    return path
+
+
+def _try_state(world: World, place: str) -> Trial:
+    """Make what an attempt consists of, and run a program."""
+    files = world.files
+    try:
+        files.write(f"{place}/program", TRIAL_PROGRAM, mode=0o700, durable=True)
+        files.link(f"{place}/program", f"{place}/link")
+        files.pipe(f"{place}/pipe")
+    except WakemanError as fault:
+        return Trial("state", str(fault), fault.hint or "--state DIR, or WAKEMAN_STATE")
+    ran = world.machine.run((f"{place}/program",), cwd="/", env={}, timeout=SESSION_S)
+    if ran.code == 0:
+        return Trial("state")
+    why = ran.error or f"it ended with status {ran.code}"
+    mend = "mount it without noexec, or choose another one: --state DIR, or WAKEMAN_STATE"
+    return Trial("state", f"{world.state}: a program in it cannot be run: {why}", mend)
+
+
+def _try_session(world: World, plan: Plan, root: str, place: str, pause: Callable[[float], None]) -> Trial:
+    """Run a program in a session, within the script that is around every attempt, and end the session."""
+    what, home = plan.workers.executor, f"{place}/attempts/trial"
+    mark = f"trial/{os.getpid()}@{os.urandom(4).hex()}"
+    try:
+        host = world.host(plan, root, place)
+        executor = world.executor(host)
+        world.files.make(home)
+        world.files.write(f"{place}/wrapper.sh", world.wrapper())
+        argv = ("/bin/sh", f"{place}/wrapper.sh", home, "--", f"{place}/program")
+        name = f"wakeman-trial-{os.getpid()}"
+        (made,) = executor.submit([Start(session=name, mark=mark, argv=argv, cwd="/", env=host.env)])
+        if made.error:
+            return Trial(what, made.error, "wakeman doctor")
+        try:
+            return _run_to_its_end(world, what, home, pause)
+        finally:
+            _removed(executor, made, mark, pause)
+    except WakemanError as fault:
+        return Trial(what, str(fault), fault.hint)
+
+
+def _run_to_its_end(world: World, what: str, home: str, pause: Callable[[float], None]) -> Trial:
+    for _ in range(round(SESSION_S / PAUSE_S)):
+        if code := world.files.tail(f"{home}/exit").strip():
+            why = "" if code == b"0" else f"a program in a session ended with status {code.decode(errors='replace')}"
+            return Trial(what, why)
+        pause(PAUSE_S)
+    began = bool(world.files.marks([f"{home}/claim"]))
+    return Trial(what, f"a program in a session {'began, and did not end' if began else 'did not begin'}")
+
+
+def _removed(executor: Executor, made: Made, mark: str, pause: Callable[[float], None]) -> None:
+    """End the session. Boundary: the next start waits for the end of a server that has no other."""
+    with suppress(WakemanError):
+        executor.cancel([(made.session_id, mark)])
+        for _ in range(round(SERVER_END_S / PAUSE_S)):
+            listing = executor.poll()
+            if listing.state != "up" or listing.seen:
+                break
+            pause(PAUSE_S)
+
+
+def _try_outputs(outputs: Iterable[str]) -> Iterator[Trial]:
+    """Write where outputs are to be: without a name, so that nobody sees it."""
+    places = sorted({_nearest(posixpath.dirname(path)) for path in outputs})
+    for place in places[:OUTPUT_DIRECTORIES_MAX]:
+        try:
+            with tempfile.TemporaryFile(dir=place) as file:
+                file.write(b"x")
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            yield Trial("outputs", f"{place}: cannot be written to: {error.strerror}", f"ls -ld {place}; df {place}")
+            return
+    if places:
+        yield Trial("outputs")
