@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import posixpath
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
@@ -24,6 +25,10 @@ SERVER_END_S = 2.0
 OUTPUT_DIRECTORIES_MAX = 100
 """Directories of outputs that are written to, at most."""
 PAUSE_S = 0.02
+ROOM_BYTES = 128 * 1024
+"""Bytes that the first files of a deployment take, with some to spare: with less room, nothing begins."""
+TRIAL = ".trial-"
+"""How the name of the trial's directory begins."""
 SPOOL = "look at its spool: df /var/spool/cron/atjobs or /var/spool/at, and ls -ld of it"
 TRIAL_PROGRAM = b"#!/bin/sh\nexit 0\n"
 
@@ -44,13 +49,13 @@ def trials(
     Shape: `outputs` are absolute. Effects: a session is made and ended; files are made and removed.
     """
     try:
-        with _trial_directory(world.state) as place:
+        with _trial_directory(world) as place:
             tried = _try_state(world, place)
             yield tried
             if not tried.why:
                 yield _try_session(world, plan, root, place, pause)
-    except OSError as error:
-        yield Trial("state", f"{world.state}: cannot be written to: {error.strerror}", "--state DIR, or WAKEMAN_STATE")
+    except WakemanError as fault:
+        yield _refused(world, fault)
     yield from _try_outputs(outputs)
 
 
@@ -85,13 +90,20 @@ def planned_outputs(prepared: PreparedPlan) -> list[str]:
 
 
 @contextmanager
-def _trial_directory(state: str) -> Iterator[str]:
+def _trial_directory(world: World) -> Iterator[str]:
     """Yield a directory in the state directory or, while that is missing, in the nearest one above."""
-    place = tempfile.mkdtemp(prefix=".trial-", dir=_nearest(state))
+    place = posixpath.join(_nearest(world.state), f"{TRIAL}{os.getpid()}-{os.urandom(4).hex()}")
+    world.files.make(place)
     try:
         yield place
     finally:
         shutil.rmtree(place, ignore_errors=True)
+
+
+def _refused(world: World, fault: WakemanError) -> Trial:
+    """Return that the state directory cannot be used: by its own name, not by that of a file of the trial."""
+    why = re.sub(rf"\S*/{re.escape(TRIAL)}[^\s:]*", lambda _: world.state, str(fault))
+    return Trial("state", why, fault.hint or "--state DIR, or WAKEMAN_STATE")
 
 
 def _nearest(path: str) -> str:
@@ -104,11 +116,12 @@ def _try_state(world: World, place: str) -> Trial:
     """Make what an attempt consists of, and run a program."""
     files = world.files
     try:
+        files.write(f"{place}/room", bytes(ROOM_BYTES), durable=True)
         files.write(f"{place}/program", TRIAL_PROGRAM, mode=0o700, durable=True)
         files.link(f"{place}/program", f"{place}/link")
         files.pipe(f"{place}/pipe")
     except WakemanError as fault:
-        return Trial("state", str(fault), fault.hint or "--state DIR, or WAKEMAN_STATE")
+        return _refused(world, fault)
     ran = world.machine.run((f"{place}/program",), cwd="/", env={}, timeout=SESSION_S)
     if ran.code == 0:
         return Trial("state")
@@ -130,7 +143,7 @@ def _try_session(world: World, plan: Plan, root: str, place: str, pause: Callabl
         name = f"wakeman-trial-{os.getpid()}"
         (made,) = executor.submit([Start(session=name, mark=mark, argv=argv, cwd="/", env=host.env)])
         if made.error:
-            return Trial(what, made.error, "wakeman doctor")
+            return Trial(what, made.error, made.mend or "wakeman doctor")
         try:
             return _run_to_its_end(world, what, home, pause)
         finally:
