@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 SLEEPER = "wakeman-timer"
 """The name under which a sleeping process is listed; `again` of `at.sh` starts one with the same words."""
 SLEEP_SCRIPT = 'sleep "$3" && shift 3 && exec "$@"'
-END_S = 1.0  # seconds until a process has ended that was told to
+END_S = 1.0  # seconds until a process has ended that was told to, or is listed that was begun
 SHELL_PATH = "/usr/local/bin:/usr/bin:/bin"
 
 
@@ -67,6 +67,7 @@ class Sleep:
         except OSError as error:
             raise ProgramError(f"a process that sleeps could not be started: {error.strerror}") from error
         _begun.append(process)
+        self._await_words(process.pid)
         return Job(str(process.pid), due, f"# {marker}")
 
     def pending(self, job: str, marker: str) -> bool:
@@ -94,11 +95,20 @@ class Sleep:
     def shell(self) -> bytes:
         return b""
 
+    def _await_words(self, pid: int) -> None:
+        """Wait until a process that was begun is listed with its words: for a moment it is there without any."""
+        deadline = monotonic() + END_S
+        while os.path.exists(f"{self._proc}/{pid}") and monotonic() < deadline:
+            with suppress(OSError), open(f"{self._proc}/{pid}/cmdline", "rb") as file:
+                if SLEEPER.encode() in file.read():
+                    return
+            sleep(0.001)
+
     def _asleep(self) -> set[str]:
         return {str(pid) for pid, words in self._commands() if words[3:4] == [SLEEPER]}
 
     def _commands(self) -> Iterator[tuple[int, list[str]]]:
-        """Yield each process that a shell runs, with its words."""
+        """Yield each process that could be one that sleeps, with its words."""
         if not os.path.isdir(self._proc):
             yield from _process_list()
             return
@@ -106,7 +116,8 @@ class Sleep:
             if name.isdigit():
                 with suppress(OSError), open(f"{self._proc}/{name}/cmdline", "rb") as file:
                     words = file.read().decode("utf-8", "surrogateescape").split("\0")
-                    if len(words) > 5:
+                    # Its shell's child has the same words for the moment until it is `sleep`.
+                    if len(words) > 5 and (words[3] != SLEEPER or os.getpgid(int(name)) == int(name)):
                         yield int(name), words
 
 
