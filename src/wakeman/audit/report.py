@@ -78,7 +78,7 @@ def audit(tape: AuditedLog, heads: Iterable[tuple[str, int, str]] = ()) -> Audit
                 auditor.diverge(seq_of(line), "line", str(fault), "an event")
             continue
         if isinstance(event.data, (Planned, Amended)):
-            _plan(auditor, event, event.data, line)
+            _compare_plan(auditor, event, event.data, line)
         auditor.take(event)
         if event.seq in hashes:
             hashes[event.seq] = event.hash
@@ -92,7 +92,7 @@ def audit(tape: AuditedLog, heads: Iterable[tuple[str, int, str]] = ()) -> Audit
     return AuditReport(auditor, tape.chain, tuple(found), total, tuple(witnesses), len(tape.chain.torn))
 
 
-def _plan(auditor: Auditor, event: Event, data: Planned | Amended, line: bytes) -> None:
+def _compare_plan(auditor: Auditor, event: Event, data: Planned | Amended, line: bytes) -> None:
     """Compare a plan with its digest.
 
     Boundary: older logs have only that of the file, which is no other unless `up` has filled something in.
