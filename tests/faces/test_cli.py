@@ -22,6 +22,7 @@ from wakeman.adapters import local
 from wakeman.core.errors import WakemanError
 from wakeman.core.plan.parser import read_plan
 from wakeman.faces import cli
+from wakeman.faces.cli import main
 from wakeman.faces.cli.options import duration
 from wakeman.faces.cli.show import _directed
 
@@ -1053,3 +1054,15 @@ def test_the_doctor_says_when_nothing_confines(place: Place, monkeypatch: pytest
 
 def test_a_confined_night_is_rehearsed(place: Place) -> None:
     assert place("rehearse", place.plan(CONFINED)).code == 0
+
+
+def test_how_a_worker_ended_is_said_in_our_words_and_only_the_rest_in_its_own(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    samples = str(Path(__file__).parents[2] / "state" / "samples")
+
+    main(["--state", samples, "status", "demo"])
+
+    shown = capsys.readouterr().out
+    assert "  exit status 0  " in shown
+    assert '"exit' not in shown

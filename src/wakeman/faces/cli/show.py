@@ -28,8 +28,10 @@ if TYPE_CHECKING:
 STATUS_REASON_CHARS_MAX = 60
 """Characters of a reason in the table; `--json` has the whole reason."""
 CELL_CHARS_MAX = 2000
-PROBLEMS_SHOWN_MAX = 20
 """Characters of one cell or message from outside at most."""
+PROBLEMS_SHOWN_MAX = 20
+_END = re.compile(r"(exit status \d+(?:, no exit file)?|ended by signal \d+)(?:: (.+))?$", re.DOTALL)
+"""How the reason of an end begins, in our words; what follows is the client's."""
 
 
 def out(text: str) -> None:
@@ -306,6 +308,9 @@ def _reason(worker: WorkerStatus) -> str:
     reason = worker.retrying or worker.reason or ("limited" if worker.ended_by == "limit" and has_reason else None)
     if reason == "limited" and worker.cause:
         reason = f"limited: {worker.cause}"
+    ended = worker.state in ("exited", "verified") and not spoken
+    if ended and (ours := _END.match(words or "")):
+        reason, words = ": ".join(filter(None, [reason, ours[1]])), ours[2]
     return ": ".join(filter(None, [reason, as_data(words, STATUS_REASON_CHARS_MAX) if words else None]))
 
 
