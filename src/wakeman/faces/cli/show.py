@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from argparse import Namespace
@@ -78,11 +79,12 @@ def print_error(error: WakemanError, words: Sequence[str]) -> int:
     """Print an error in the format that the command line asked for; return the exit code."""
     from wakeman.api.answer import envelope, failure
     from wakeman.faces.cli import STATE_VERBS
+    from wakeman.faces.cli.options import wants_json
 
     own = list(words[: words.index("--")] if "--" in words else words)
     quiet = "--quiet" in own
     answer = failure(error, _directed(error.hint, own))
-    if "--json" in own:
+    if wants_json(own, os.environ):
         json_line(envelope(answer))
     else:
         prefix = "wakeman: " if quiet else ""
