@@ -23,6 +23,7 @@ from tests.words import NO_FILE
 from wakeman.adapters import signature
 from wakeman.adapters.eventlog import EventLogs
 from wakeman.adapters.memory import Act
+from wakeman.core.errors import LogDamagedError, UsageError
 from wakeman.core.log.events import Closed, Draft
 from wakeman.faces.cli import main
 
@@ -203,6 +204,7 @@ def keys(path: Path) -> tuple[str, str]:
     (path / "private.pem").write_bytes(key.private_bytes(pem, serialization.PrivateFormat.PKCS8, none))
     told = key.public_key().public_bytes(pem, serialization.PublicFormat.SubjectPublicKeyInfo)
     (path / "public.pem").write_bytes(told)
+    (path / "private.pem").chmod(0o600)
     return str(path / "private.pem"), str(path / "public.pem")
 
 
@@ -470,3 +472,26 @@ def test_following_goes_on_across_segments_until_it_is_closed(growing: Path) -> 
     seqs = [json.loads(line)["seq"] for line in [head, *rest]]
     assert (0, list(range(1, len(seqs) + 1)), True) == (follower.returncode, seqs, len(seqs) > 100)
     assert len(list((growing / "night").glob("events-*.jsonl"))) > 2
+
+
+def test_a_log_shorter_than_one_that_the_key_has_signed_is_not_signed(tmp_path: Path) -> None:
+    private, _ = keys(tmp_path)
+    at = datetime.now(UTC)
+    signature.signed(private, str(tmp_path), "night", "g", 9, "h9", at)
+    again, _ = signature.signed(private, str(tmp_path), "night", "g", 9, "h9", at)
+    signature.signed(private, str(tmp_path), "night", "another", 1, "h1", at)
+
+    assert 9 == again.seq
+    for seq, digest in ((8, "h8"), (9, "other")):
+        with pytest.raises(LogDamagedError, match="this key signed line 9"):
+            signature.signed(private, str(tmp_path), "night", "g", seq, digest, at)
+    assert 10 == signature.signed(private, str(tmp_path), "night", "g", 10, "h10", at)[0].seq
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o622])
+def test_a_private_key_that_others_may_read_or_change_is_refused(tmp_path: Path, mode: int) -> None:
+    private, _ = keys(tmp_path)
+    Path(private).chmod(mode)
+
+    with pytest.raises(UsageError, match="others may read or change"):
+        signature.signed(private, str(tmp_path), "night", "g", 1, "h", datetime.now(UTC))

@@ -22,6 +22,7 @@ from wakeman.adapters import local
 from wakeman.core.errors import WakemanError
 from wakeman.core.plan.parser import read_plan
 from wakeman.faces import cli
+from wakeman.faces.cli import main
 from wakeman.faces.cli.options import duration
 from wakeman.faces.cli.show import _directed
 
@@ -149,6 +150,33 @@ def test_an_error_is_a_line_and_a_hint_on_stderr(place: Place) -> None:
     assert said.out == ""
     assert said.err.startswith("error: night: no such deployment in ")
     assert "\nhint: wakeman status\n" in said.err
+
+
+def test_what_the_environment_gave_is_not_repeated_in_suggestions(place: Place) -> None:
+    file, option = place.plan(), ("--state", str(place.state))
+
+    by_variable, by_option = (place("plan", file, "--json", *more).json["next"] for more in ((), option))
+    origins = [
+        found["found"]
+        for more in ((), option)
+        for found in place("doctor", "--json", *more).json["findings"]
+        if found["what"] == "state"
+    ]
+
+    assert (["wakeman up plan.toml"], [f"wakeman up plan.toml --state {place.state}"]) == (by_variable, by_option)
+    assert [f"{place.state} (by WAKEMAN_STATE)", f"{place.state} (by --state)"] == origins
+
+
+@pytest.mark.parametrize("value", ["1", "yes", "", "0", "maybe"])
+def test_an_error_is_an_envelope_where_the_environment_asks_for_json(
+    place: Place, monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    monkeypatch.setenv("WAKEMAN_JSON", value)
+
+    said = place("status", "nobody")
+
+    assert 0 != said.code
+    assert (value in ("1", "yes"), value not in ("1", "yes")) == (said.out.startswith('{"v": 1'), "error: " in said.err)
 
 
 @pytest.mark.parametrize("option", [("--state", "a b"), ("--state=a b",)])
@@ -313,7 +341,7 @@ def test_reading_verbs_give_envelopes(place: Place) -> None:
             assert data["v"] == 1, verb
             assert data["ok"] is True, verb
             assert isinstance(data["next"], list), verb
-    assert {"audit", "log", "rehearse", "replay", "watch"} >= set(READS) - set(words)
+    assert {"audit", "log", "rehearse", "replay", "report", "watch"} >= set(READS) - set(words)
 
 
 def test_a_status_tells_at_least_what_scripts_rely_on(place: Place) -> None:
@@ -830,9 +858,8 @@ def test_the_doctor_finds_a_deployment_without_an_alarm(place: Place) -> None:
     place.up()
     assert place("doctor").code == 0
 
-    place.tmux("kill-server")
-    world_jobs = place.jobs()
-    subprocess.run(["atrm", *world_jobs], check=False)
+    # Its worker stays: the end of one starts a check, which sets an alarm.
+    subprocess.run(["atrm", *place.jobs()], check=False)
     said = place("doctor", "--json")
 
     assert said.code == 1
@@ -1053,3 +1080,15 @@ def test_the_doctor_says_when_nothing_confines(place: Place, monkeypatch: pytest
 
 def test_a_confined_night_is_rehearsed(place: Place) -> None:
     assert place("rehearse", place.plan(CONFINED)).code == 0
+
+
+def test_how_a_worker_ended_is_said_in_our_words_and_only_the_rest_in_its_own(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    samples = str(Path(__file__).parents[2] / "state" / "samples")
+
+    main(["--state", samples, "status", "demo"])
+
+    shown = capsys.readouterr().out
+    assert "  exit status 0  " in shown
+    assert '"exit' not in shown

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from argparse import SUPPRESS, Action
+from pathlib import Path
 
 import pytest
 
+from wakeman.adapters.local import state_directory
 from wakeman.core.errors import UsageError
 from wakeman.faces.cli import VERBS, parser
 from wakeman.faces.cli.options import variable
@@ -71,7 +73,11 @@ def test_every_option_has_its_environment_variable(
         words = ["--units", "*", *words]
 
     assert f"(environment: {name})" in (ours.help or "")
-    assert value == getattr(made.parse_args(words), action.dest)
+    found = getattr(made.parse_args(words), action.dest)
+    if name == "WAKEMAN_STATE":  # read by what finds the directory, so that suggested commands need not name it
+        assert (None, str(Path(text).absolute())) == (found, state_directory(found))
+    else:
+        assert value == found
 
 
 def test_the_variables_that_pages_promise_are_there() -> None:

@@ -354,3 +354,16 @@ def test_the_samples_stay_as_they_are(desk: Desk) -> None:
     desk.text("demo")
 
     assert before == {path: path.read_bytes() for path in (desk.state / "demo").iterdir()}
+
+
+def test_a_worker_whose_outputs_are_judged_after_its_end_is_not_marked_for_it(desk: Desk) -> None:
+    play = Play(workers=2, acts={"w1": Act(stops_after=0)}, plan={"cleanup": {"rounds": 0}})
+    play.run(600)
+    forged = Forged(play.lines)
+    (verified,) = (line for line in forged.lines if line["type"] == "verified")
+    verified["at"] = verified["at"].replace("00Z", "50Z")
+    desk.keep(NAME, forged.encoded())
+
+    ends = re.findall("<title>[^<]* ended by [^<]*</title>", desk.text(NAME, "--format", "svg"))
+
+    assert ["21:36:01"] == [each[7:15] for each in ends], ends

@@ -79,7 +79,7 @@ def test_a_verdict_is_shown_with_its_words_and_rounds(place: Place) -> None:
     replayed = [json.loads(line) for line in place("replay", "nap", "--json").out.splitlines()]
 
     assert 'review 1 by review_1: 2 units, 1 rejected\n  a: "thin"\n' in shown
-    assert "review_1  verified          1        review 1" in shown
+    assert "review_1  verified  exit status 0  1        review 1" in shown
     assert ("partial", ["a"], {"a": "thin"}) == (
         data["outcome"],
         data["units"]["missing"],

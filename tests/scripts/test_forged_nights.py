@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
 from functools import cache
+from pathlib import Path
 
+import msgspec
 import pytest
 from tests.forge import Forged, Line, judged
 from tests.play import NAME, Play
 from tests.scripts.test_side_sessions import night as with_a_validator
 
+from wakeman.adapters.eventlog.audit_reader import AuditReader
 from wakeman.adapters.memory import Act
+from wakeman.audit.report import audit
 from wakeman.core.errors import LogDamagedError
+from wakeman.core.log.events import decode
+from wakeman.core.model import WorkersSpec
+from wakeman.core.plan.shares import content_digest
 from wakeman.engine import requests
 from wakeman.engine.start.deploy import amend
 from wakeman.engine.start.prepare import prepare_plan
@@ -602,3 +610,191 @@ def test_no_line_that_can_be_read_stops_the_judge(part: int) -> None:
         judged_to_the_end += 1
         assert found.events > 0
     assert judged_to_the_end > 10
+
+
+# What a forger with the whole disk could change, chained again
+
+DAY = timedelta(days=1)
+
+
+def _moved(line: Line, by: timedelta) -> None:
+    line["at"] = (datetime.fromisoformat(line["at"]) + by).isoformat().replace("+00:00", "Z")
+
+
+def _move(forged: Forged, chosen: Callable[[Line], bool], by: timedelta) -> None:
+    for line in forged.lines:
+        if chosen(line):
+            _moved(line, by)
+
+
+def _replaced(forged: Forged, old: str, new: str) -> None:
+    texts = (msgspec.json.encode(line).decode().replace(old, new) for line in forged.lines)
+    forged.lines[:] = [msgspec.json.decode(text) for text in texts]
+
+
+def _decided(forged: Forged) -> set[int]:
+    """Return the numbers of the writes in which something was decided, between two observations."""
+    return {line["write"] for line in forged.lines if line["type"] == "decided"}
+
+
+def _decisions_moved(forged: Forged) -> None:
+    writes = _decided(forged)
+    _move(forged, lambda line: line["write"] in writes, -DAY)
+
+
+def _one_look_moved(forged: Forged) -> None:
+    looks = [n for n, line in enumerate(forged.lines) if line["type"] == "looked"]
+    _moved(forged.lines[looks[2]], DAY)
+
+
+def _one_line_of_a_write_moved(forged: Forged) -> None:
+    at = next(n for n, line in enumerate(forged.lines) if n and line["write"] == forged.lines[n - 1]["write"])
+    _moved(forged.lines[at], timedelta(seconds=1))
+
+
+def _worker_renamed(forged: Forged) -> None:
+    for key in ("worker", "session", "target", "origin"):
+        _replaced(forged, f'"{key}":"w1"', f'"{key}":"x1"')
+
+
+def _plan_changed(forged: Forged) -> None:
+    forged.lines[0]["data"]["plan"]["stuck"]["after"] = 77.0
+
+
+def _plan_and_its_digest_changed(forged: Forged) -> None:
+    planned = forged.lines[0]["data"]
+    planned["plan"]["workers"]["env"] = {"OTHER": "1"}
+    planned["digest"] = content_digest(planned["plan"])
+
+
+FORGERIES: dict[str, tuple[Callable[[Forged], None], str]] = {
+    "the lines of the decisions are of another day": (_decisions_moved, "time"),
+    "one line of a write is of another second": (_one_line_of_a_write_moved, "time"),
+    "the plan is another under the same digest": (_plan_changed, "plan"),
+    "a worker has another name everywhere": (_worker_renamed, "fold"),
+    "another process writes a line": (lambda forged: forged.lines[1].update(by="up:9"), "fold"),
+    "all times are moved by a day": (lambda forged: _move(forged, lambda _: True, DAY), ""),
+    "the plan is another, and so is its digest, of which the sample is drawn": (_plan_and_its_digest_changed, "action"),
+    "one observation is of another day, as while the clock was set": (_one_look_moved, ""),
+    "the boot is another everywhere": (lambda forged: _replaced(forged, '"boot":"00000001"', '"boot":"0badb007"'), ""),
+    "the free memory is another": (lambda forged: _each_look(forged, memory=1), ""),
+    "the machine is another": (lambda forged: _replaced(forged, '"/plans"', '"/elsewhere"'), ""),
+    "a process has another number everywhere": (lambda forged: _replaced(forged, '"pid":1001', '"pid":4711'), ""),
+}
+"""A forgery -> the kind of divergence that tells it; "" for what only a signature or another checkpoint shows."""
+
+
+def _each_look(forged: Forged, **values: object) -> None:
+    for line in forged.lines:
+        if line["type"] == "looked":
+            line["data"].update(values)
+
+
+@pytest.mark.parametrize("name", FORGERIES)
+def test_what_can_be_judged_again_is_told_and_the_rest_by_a_signature_alone(name: str, tmp_path: Path) -> None:
+    forge, kind = FORGERIES[name]
+    forged, file = Forged(busy()), tmp_path / "events.jsonl"
+    forge(forged)
+    lines = forged.encoded()
+    file.write_bytes(b"".join(lines))
+
+    with AuditReader(str(file)) as tape:
+        told = {divergence.kind for divergence in audit(tape).divergences}
+    last = decode(busy()[-1][:-1])
+    with AuditReader(str(file)) as tape:
+        signed = {divergence.kind for divergence in audit(tape, [("a signature", last.seq, last.hash)]).divergences}
+
+    assert lines != list(busy())
+    assert ({kind} if kind else set()) <= told
+    assert bool(kind) == bool(told), told
+    assert "witness" in signed
+
+
+def _bounded() -> list[bytes]:
+    """A night for which `up` has set how many workers run at the same time."""
+    play = Play(workers=10, units=1, plan={"workers": {"by": WorkersSpec().by}})
+    play.stage.machine.size = (0, 1)
+    lines = _lines(play, 600)
+    assert msgspec.json.decode(lines[0])["data"]["plan"]["workers"]["at_once"]
+    return lines
+
+
+def _with_a_long_prompt() -> list[bytes]:
+    """A night whose plan is another in the log: its prompt is long, and in a file."""
+    profile = {"description": "one", "prompt": "be one"}
+    workers = {"prompt": "do {{ unit }} " + "x" * 20000, "at_once": 2}
+    return _lines(Play(plan={"agents": {"mine": profile}, "workers": workers}), 600)
+
+
+def _set_and_set_back() -> list[bytes]:
+    """A night in which the clock is set by a day, back and forth, while people write."""
+    play = Play(acts={"w0": Act(hangs=True, stops_after=0)})
+    play.up()
+    for days in (1, -1, -2, 2):
+        play.stage.clock.at += days * DAY
+        requests.request(play.stage.world(), NAME, "pause")
+        requests.request(play.stage.world(), NAME, "unpause")
+        play.go(7)
+    play.stage.clock.at -= DAY
+    requests.request(play.stage.world(), NAME, "pause")
+    play.stage.clock.at += DAY
+    requests.request(play.stage.world(), NAME, "unpause")
+    play.go(7)
+    return play.lines
+
+
+def _adopted_and_resumed() -> list[bytes]:
+    """A night that goes on as another user, on a machine that was started anew, after an `up` of the same plan."""
+    play = Play(acts={"w0": Act(hangs=True, stops_after=0)})
+    play.up()
+    play.go(7)
+    play.stage.registry.here = msgspec.structs.replace(play.stage.registry.here, uid=0)
+    requests.adopt(play.stage.world(), NAME)
+    play.stage.clock.name, play.stage.clock.seconds = "00000002", 5.0
+    play.up()
+    play.go(30)
+    return play.lines
+
+
+HONEST: dict[str, Callable[[], Sequence[bytes]]] = {
+    "one with a crash": busy,
+    "one that is partial": partial,
+    "one that was held and paused": stuck,
+    "one that was amended": spoken,
+    "one with a reviewer": reviewed,
+    "one whose prompt is in a file": _with_a_long_prompt,
+    "one whose workers `up` has bounded": _bounded,
+    "one whose clock was set, and set back": _set_and_set_back,
+    "one that was adopted and resumed": _adopted_and_resumed,
+}
+
+
+@pytest.mark.parametrize("older", [False, True])
+@pytest.mark.parametrize("name", HONEST)
+def test_an_honest_night_is_not_called_forged(name: str, older: bool, tmp_path: Path) -> None:
+    forged, file = Forged(HONEST[name]()), tmp_path / "events.jsonl"
+    plans = [line["data"] for line in forged.lines if line["type"] in ("planned", "amended")]
+    for data in plans if older else ():
+        del data["logged"]
+    file.write_bytes(b"".join(forged.encoded()))
+
+    with AuditReader(str(file)) as tape:
+        assert () == tuple(audit(tape).divergences)
+    assert older or all(data["logged"] for data in plans)
+
+
+def _a_name_that_is_not_there(forged: Forged) -> None:
+    forged.lines[0]["data"]["plan"]["workers"]["by"] = "{{ nothing }}"
+
+
+def _names_respelled(forged: Forged) -> None:
+    _replaced(forged, "w0/u0", r"w0/\\udcffu0")
+    forged.lines[0]["data"]["plan"]["workers"]["name"] = "{{ unit }}"
+
+
+@pytest.mark.parametrize("forge", [_a_name_that_is_not_there, _names_respelled])
+def test_names_of_workers_that_cannot_be_made_again_are_not_compared(forge: Callable[[Forged], None]) -> None:
+    forged = Forged(partial())
+    forge(forged)
+
+    assert "fold" not in {divergence.kind for divergence in forged.judged()}

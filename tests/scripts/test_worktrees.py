@@ -286,11 +286,22 @@ def test_many_faults_of_a_kind_are_counted() -> None:
     assert told[-1].endswith("units: and 10 more of these")
 
 
-def test_a_branch_that_is_there_is_refused() -> None:
+@pytest.mark.parametrize("there", ["wakeman", f"wakeman/{NAME}"])
+def test_a_branch_above_those_of_the_workers_is_refused(there: str) -> None:
     play = isolated()
-    play.stage.git.refs[f"wakeman/{NAME}/w0"] = play.stage.git.refs["main"]
+    play.stage.git.refs[there] = play.stage.git.refs["main"]
 
-    assert f"branch 'wakeman/{NAME}/w0' already exists" in faults(play)[0]
+    assert f"branch {there!r} already exists" in faults(play)[0]
+
+
+@pytest.mark.parametrize("there", [f"wakeman/{NAME}/w0", f"wakeman/{NAME}.merged"])
+def test_a_run_whose_branches_are_there_takes_the_next_name(there: str) -> None:
+    play = isolated()
+    kept = play.stage.git.refs[there] = play.stage.git.refs["main"]
+
+    assert f"{NAME}.2" == play.up().name
+    assert kept == play.stage.git.refs[there]
+    assert f"wakeman/{NAME}.2/w0" in play.stage.git.refs
 
 
 def test_submodules_are_noted_and_keep_nobody() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from base64 import b64decode, b64encode
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 from hashlib import sha256
 from stat import S_ISREG
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec import Struct
 
-from wakeman.core.errors import StorageError, UsageError
+from wakeman.core.errors import LogDamagedError, StorageError, UsageError
 from wakeman.core.gate import Refused, decode_json
 from wakeman.core.log.events import stamp
 
@@ -81,9 +82,30 @@ def kept(directory: str) -> list[Signature]:
 def signed(
     key: str, directory: str, name: str, genesis: str, seq: int, digest: str, at: datetime
 ) -> tuple[Signature, str]:
-    """Sign a head and store the signature beside the log; return it and the file. Raises: UsageError; StorageError."""
+    """Sign a head and store the signature beside the log; return it and the file.
+
+    Raises: UsageError, also for a key that others may read; LogDamagedError when the key has signed a later line of
+    this log, or the same line with another content; StorageError.
+    """
     made = sign(key, name, genesis, seq, digest, at)
+    _require_private(key)
+    public = _private(key).public_key()
+    for one in kept(directory):
+        own = (one.key, one.genesis) == (made.key, genesis) and _fits(public, one)
+        if own and (one.seq > seq or (one.seq == seq and one.hash != digest)):
+            raise LogDamagedError(
+                f"{name}: is not signed: it ends at line {seq}, {digest}; this key signed line {one.seq}, {one.hash}, "
+                f"on {one.at}",
+                "wakeman audit NAME --key PUBLIC.pem",
+            )
     return made, append_signature(directory, made)
+
+
+def _require_private(file: str) -> None:
+    """Refuse a key that others may read. Raises: UsageError."""
+    with suppress(OSError):
+        if os.stat(file).st_mode & 0o077:
+            raise UsageError(f"{file}: found a private key that others may read or change", f"chmod 600 {file}")
 
 
 def verified(key: str, directory: str, genesis: str) -> tuple[str, list[tuple[Signature, bool]]]:
@@ -106,13 +128,17 @@ class Verifier:
 
     def fits(self, signature: Signature) -> bool:
         """Return whether the key has signed exactly this head."""
-        from cryptography.exceptions import InvalidSignature
+        return _fits(self._key, signature)
 
-        try:
-            self._key.verify(b64decode(signature.signature, validate=True), _message(signature))
-        except (InvalidSignature, ValueError):
-            return False
-        return True
+
+def _fits(key: Ed25519PublicKey, signature: Signature) -> bool:
+    from cryptography.exceptions import InvalidSignature
+
+    try:
+        key.verify(b64decode(signature.signature, validate=True), _message(signature))
+    except (InvalidSignature, ValueError):
+        return False
+    return True
 
 
 def _message(signature: Signature) -> bytes:

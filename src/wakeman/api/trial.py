@@ -12,8 +12,11 @@ from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from wakeman.core.errors import ProgramError, WakemanError
-from wakeman.core.model import Plan
+from wakeman.core.model import Host, Plan
+from wakeman.engine.attempt.compose import shortened_start
 from wakeman.engine.runs import latest
 from wakeman.engine.start.prepare import PreparedPlan
 from wakeman.ports import Executor, Made, Start, World
@@ -42,18 +45,24 @@ class Trial(NamedTuple):
 
 
 def trials(
-    world: World, plan: Plan, root: str, outputs: Iterable[str], pause: Callable[[float], None]
+    world: World,
+    plan: Plan,
+    root: str,
+    outputs: Iterable[str],
+    pause: Callable[[float], None],
+    resolved: Host | None = None,
 ) -> Iterator[Trial]:
     """Yield what launches need, each as it was tried: the state directory, a session, the places of outputs.
 
-    Shape: `outputs` are absolute. Effects: a session is made and ended; files are made and removed.
+    Shape: `outputs` are absolute; `resolved` is the plan's host, where it is known already. Effects: a session is made
+    and ended; files are made and removed.
     """
     try:
         with _trial_directory(world) as place:
             tried = _try_state(world, place)
             yield tried
             if not tried.why:
-                yield _try_session(world, plan, root, place, pause)
+                yield _try_session(world, plan, root, place, pause, resolved)
     except WakemanError as fault:
         yield _refused(world, fault)
     yield from _try_outputs(outputs)
@@ -77,7 +86,8 @@ def require_prerequisites(world: World, prepared: PreparedPlan, pause: Callable[
     _, there = latest(world, prepared.plan.name)
     if there is not None and there.outcome == "open":
         return
-    for each in trials(world, prepared.plan, prepared.root, planned_outputs(prepared), pause):
+    outputs = planned_outputs(prepared)
+    for each in trials(world, prepared.plan, prepared.root, outputs, pause, prepared.host):
         if each.why:
             raise ProgramError(f"nobody can be launched: {each.what}: {each.why}", each.mend or "wakeman doctor FILE")
 
@@ -92,7 +102,7 @@ def planned_outputs(prepared: PreparedPlan) -> list[str]:
 @contextmanager
 def _trial_directory(world: World) -> Iterator[str]:
     """Yield a directory in the state directory or, while that is missing, in the nearest one above."""
-    place = posixpath.join(_nearest(world.state), f"{TRIAL}{os.getpid()}-{os.urandom(4).hex()}")
+    place = posixpath.join(_nearest(world.state), f"{TRIAL}{os.urandom(6).hex()}")
     world.files.make(place)
     try:
         yield place
@@ -130,18 +140,21 @@ def _try_state(world: World, place: str) -> Trial:
     return Trial("state", f"{world.state}: a program in it cannot be run: {why}", mend)
 
 
-def _try_session(world: World, plan: Plan, root: str, place: str, pause: Callable[[float], None]) -> Trial:
+def _try_session(
+    world: World, plan: Plan, root: str, place: str, pause: Callable[[float], None], resolved: Host | None
+) -> Trial:
     """Run a program in a session, within the script that is around every attempt, and end the session."""
     what, home = plan.workers.executor, f"{place}/attempts/trial"
     mark = f"trial/{os.getpid()}@{os.urandom(4).hex()}"
     try:
-        host = world.host(plan, root, place)
+        host = replace(resolved, directory=place) if resolved else world.host(plan, root, place)
         executor = world.executor(host)
         world.files.make(home)
         world.files.write(f"{place}/wrapper.sh", world.wrapper())
         argv = ("/bin/sh", f"{place}/wrapper.sh", home, "--", f"{place}/program")
         name = f"wakeman-trial-{os.getpid()}"
-        (made,) = executor.submit([Start(session=name, mark=mark, argv=argv, cwd="/", env=host.env)])
+        start = shortened_start(Start(session=name, mark=mark, argv=argv, cwd="/", env=host.env))
+        (made,) = executor.submit([start])
         if made.error:
             return Trial(what, made.error, made.mend or "wakeman doctor")
         try:

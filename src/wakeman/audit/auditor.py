@@ -19,6 +19,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from wakeman.audit.clocks import Clocks
 from wakeman.audit.entries import entries
 from wakeman.audit.evidence import passed_over
 from wakeman.core.errors import TransitionError, WakemanError
@@ -60,6 +61,7 @@ class Auditor:
         self._walk: _Walk | None = None
         self._strayed = False  # the last write was none of the walk's
         self._doubt: tuple[_Walk, Write] | None = None  # another that may have written the last write
+        self._clocks = Clocks()
         self._adrift = False  # the next lines belong to a check that the audit lost track of
 
     def take(self, event: e.Event) -> None:
@@ -114,6 +116,11 @@ class Auditor:
 
     def _weigh(self, write: Write) -> None:
         for event in write:
+            with suppress(*_STRAY):  # a time without a zone compares with none
+                for one in self._clocks.take(event):
+                    self.diverge(one.line, one.kind, one.found, one.expected)
+            if event.at != write[0].at:
+                self.diverge(event.seq, "time", f"{event.at:%Y-%m-%d %H:%M:%S}", f"{write[0].at:%Y-%m-%d %H:%M:%S}")
             if event.by != write[0].by:
                 self.diverge(event.seq, "fold", f"{line_in_words(event)}, by {event.by}", f"one writer, {write[0].by}")
             with suppress(*_STRAY):  # it refers to what does not exist, which applying it reports

@@ -7,8 +7,10 @@ from typing import cast
 
 import msgspec
 
+from wakeman.core.errors import WakemanError
 from wakeman.core.log import events as e
 from wakeman.core.model import Deployment
+from wakeman.core.plan.shares import shares
 from wakeman.engine.effects.alarm import ensure
 from wakeman.engine.effects.sweep import SessionToEnd, end_session
 from wakeman.engine.effects.text import Type, send
@@ -16,6 +18,8 @@ from wakeman.engine.protocol import requests
 from wakeman.engine.protocol.check import ObservationRead, ReportsRead, Senses, check
 from wakeman.engine.protocol.steps import Steps, Unrecorded, Write, append
 
+_RESPELLED = r"\udc"
+"""Text that stands for a byte that is not UTF-8."""
 _SENSES = Senses(look=ObservationRead(), reports=ReportsRead(), clear=Unrecorded())  # type: ignore[arg-type] # only read
 
 
@@ -33,14 +37,33 @@ def entries(d: Deployment, write: Write) -> Iterator[Steps[object]]:
 def _planned_entry(d: Deployment, write: Write) -> Iterator[Steps[object]]:
     if not d.seq:
         allowed = [event for event in write if isinstance(event.data, (e.Planned, e.Enrolled, e.Armed))]
-        yield append("fold", [_first_generation(event) for event in allowed])
+        named = _planned_names(write)
+        yield append("fold", [_first_draft(event, named.get(event.seq, event.worker)) for event in allowed])
 
 
-def _first_generation(event: e.Event) -> e.Draft:
+def _planned_names(write: Write) -> dict[int, str]:
+    """Return, by line, the worker that the plan makes of the units enrolled there; nothing of units that do not fit.
+
+    Boundary: nothing either of names that the log could not hold, which older versions took: it has them respelled.
+    """
+    enrolled = [(event.seq, event.data.units) for event in write if isinstance(event.data, e.Enrolled)]
+    plan = cast("e.Planned", write[0].data).plan
+    given = [unit for _, units in enrolled for unit in units]
+    if any(_RESPELLED in text for unit in given for text in (unit.name, unit.input or "", *unit.names.values())):
+        return {}
+    try:
+        made = shares(plan, given)
+    except WakemanError:
+        return {}
+    owners = {unit.name: share.name for share in made for unit in share.units}
+    return {seq: owners[units[0].name] for seq, units in enrolled if units}
+
+
+def _first_draft(event: e.Event, worker: str | None) -> e.Draft:
     data = event.data
     if isinstance(data, e.Armed):
         data = msgspec.structs.replace(data, alarm=msgspec.structs.replace(data.alarm, generation=1))
-    return e.Draft(data, worker=event.worker)
+    return e.Draft(data, worker=worker)
 
 
 def _check(d: Deployment, write: Write) -> Iterator[Steps[object]]:

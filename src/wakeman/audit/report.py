@@ -10,8 +10,9 @@ from msgspec import Struct
 
 from wakeman.audit.auditor import Auditor
 from wakeman.core.errors import LogDamagedError
-from wakeman.core.log.events import Event, Sealed, reader, seq_of
+from wakeman.core.log.events import Amended, Event, Planned, Sealed, reader, seq_of
 from wakeman.core.log.hash_chain import Divergence, HashChain
+from wakeman.core.plan.shares import content_digest
 
 
 class AuditedLog(Protocol):
@@ -76,6 +77,8 @@ def audit(tape: AuditedLog, heads: Iterable[tuple[str, int, str]] = ()) -> Audit
             if tape.chain.fits:
                 auditor.diverge(seq_of(line), "line", str(fault), "an event")
             continue
+        if isinstance(event.data, (Planned, Amended)):
+            _compare_plan(auditor, event, event.data, line)
         auditor.take(event)
         if event.seq in hashes:
             hashes[event.seq] = event.hash
@@ -87,6 +90,20 @@ def audit(tape: AuditedLog, heads: Iterable[tuple[str, int, str]] = ()) -> Audit
     found = sorted([*tape.chain.breaks, *auditor.divergences], key=lambda divergence: divergence.line)
     total = auditor.count + tape.chain.broken
     return AuditReport(auditor, tape.chain, tuple(found), total, tuple(witnesses), len(tape.chain.torn))
+
+
+def _compare_plan(auditor: Auditor, event: Event, data: Planned | Amended, line: bytes) -> None:
+    """Compare a plan with its digest.
+
+    Boundary: older logs have only that of the file, which is no other unless `up` has filled something in.
+    """
+    workers = data.plan.workers
+    filled = data.plan.agents or workers.prompt_file is not None or workers.at_once is not None
+    if filled and not data.logged:
+        return
+    digest, expected = content_digest(msgspec.json.decode(line)["data"]["plan"]), data.logged or data.digest
+    if digest != expected:
+        auditor.diverge(event.seq, "plan", f"a plan with digest {digest[:12]}", expected[:12])
 
 
 def _seal(auditor: Auditor, event: Event, data: Sealed, files: Mapping[str, tuple[int, str]]) -> None:

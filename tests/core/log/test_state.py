@@ -46,6 +46,21 @@ def test_a_look_in_several_lines_is_one_look_and_its_last_line_completes_it() ->
     assert ((0, 1), (log.d.seq, 0, 0)) == (before, (log.d.looked, log.d.gained, log.d.idle_looks))
 
 
+def test_looks_by_the_timer_are_counted_until_another_or_something_was_done() -> None:
+    log, slept = Log(), e.Decided(row="sleep", looked=1)
+    found = []
+    for by, between in (
+        [("timer:1", [])] + [("timer:1", [slept])] * 2 + [("timer:1", [slept] * 2), ("timer:1", [slept])]
+    ):
+        for fact in between:
+            log.say(fact)
+        log.say(e.Looked(mono=1.0, boot="b"), by=by)
+        found.append(log.d.quick_looks)
+    log.say(e.Looked(mono=1.0, boot="b"), by="at:1")
+
+    assert ([0, 1, 2, 0, 1], 0) == (found, log.d.quick_looks)
+
+
 def test_a_launch_is_counted_when_it_is_intended_and_given_back_when_its_end_was_free() -> None:
     log = Log().running()
     counted = log.d.workers["w"].spent
@@ -505,7 +520,7 @@ def test_a_reviewer_has_its_own_plan_from_its_enrolment_on_and_after_an_amendmen
     assert ("print", False, VerifySpec()) == (own.workers.mode, own.workers.stage, own.verify)
 
 
-SHAPES = {17: "4769"}
+SHAPES = {18: "ed61"}
 """STATE_VERSION -> digest of the structs that a snapshot keeps. Another shape needs another version."""
 
 

@@ -51,6 +51,12 @@ def test_a_program_that_reads_its_prompt_gets_no_blank_one(blank: str) -> None:
     assert [] == faults(plan(prompt=blank, harness="command", command=("agent",)), blank, asks=False)
 
 
+def test_a_program_without_a_prompt_is_not_refused_though_it_reads_one() -> None:
+    made = plan(harness="command", command=("agent", "{{ prompt_file }}"))
+
+    assert [] == faults(made, "", asks=False)
+
+
 @given(st.text().filter(str.strip))
 def test_a_prompt_with_a_visible_sign_is_no_fault(text: str) -> None:
     visible = f"{text}x"

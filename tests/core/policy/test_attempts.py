@@ -23,8 +23,11 @@ from wakeman.core.model import (
     WorkerState,
 )
 from wakeman.core.policy.attempts import (
+    END_TRIES_MAX,
     HUNG_UP_STATUS,
+    RESULT_GRACE_S,
     attempt_is_over,
+    grace_left,
     may_retry,
     owed,
     reset_is_due,
@@ -167,6 +170,13 @@ def test_no_attempt_is_owed_for_what_passes_and_is_being_promoted() -> None:
     d.intents[7] = OpenIntent(seq=7, action="install", at=NOW, worker="a", target="a/1")
 
     assert (True, False) == (before, owed(d, one))
+
+
+@pytest.mark.parametrize(("ends", "left"), [(0, 0.0), (END_TRIES_MAX, 0.0), (END_TRIES_MAX + 1, None)])
+def test_a_client_that_no_end_ends_is_no_reason_to_look_soon(ends: int, left: float | None) -> None:
+    given = 1000.0 - RESULT_GRACE_S
+
+    assert left == grace_left(deployment(worker(state="running", given_mono=given, ends=ends)))
 
 
 def test_the_soonest_is_the_first_of_several() -> None:

@@ -96,6 +96,7 @@ def test_an_attempt_is_over_once_its_end_was_recorded_or_seen_and_nothing_of_it_
         (STAGED, "exited", {}, False),
         (STAGED, "running", {"staged": None}, False),
         (STAGED, "running", {"promoted": MARKS}, False),
+        (STAGED, "running", {"waived": True}, False),
         (TREES, "running", {}, False),
         (WorkersSpec(), "running", {}, False),
     ],

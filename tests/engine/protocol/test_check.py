@@ -31,6 +31,7 @@ from wakeman.engine.effects.sync import Sync
 from wakeman.engine.observe.judgement import Findings
 from wakeman.engine.protocol.check import (
     ENDING_LOOK_S,
+    QUICK_LOOKS_MAX,
     TIMER_MIN_S,
     ObservationRead,
     ReportsRead,
@@ -319,6 +320,7 @@ LOOKS: dict[str, tuple[Callable[[], Play], Observation, bool]] = {
     "it is idle, all of its share made": (lambda: begun(**TALKING), seen(activity="idle"), True),
     "it was idle, and has ended since": (idle_once, seen(session="exited", code=0), False),
     "what was typed is not known to have arrived": (typed, seen(prompt="unknown"), True),
+    "what was typed is in a terminal that does not answer": (typed, seen(session="unknown"), False),
     "what was typed has arrived": (typed, seen(prompt="heard"), False),
     "what was typed was lost with its attempt": (typed, seen(prompt="unknown", session="exited", code=0), False),
 }
@@ -338,6 +340,30 @@ def test_an_end_is_looked_after_three_times_then_the_alarm_is_soon_enough(proces
     found = [soon(steps(made, left, seconds=2)) for _ in range(END_TRIES_MAX + 2)]
 
     assert [ANOTHER_LOOK] * END_TRIES_MAX + [[]] * 2 == found
+
+
+REPEATING: dict[str, tuple[Callable[[], Play], Observation]] = {
+    "its screen alone says something": (lambda: begun(**TWO), seen(shown="a menu")),
+    "what was typed leaves no trace": (typed, seen()),
+    "a launch waits for the stagger": (lambda: begun(**STAGGERED), seen(activity="busy")),
+}
+
+
+@pytest.mark.parametrize(("given", "what"), REPEATING.values(), ids=REPEATING)
+def test_whatever_wants_another_look_for_ever_gets_fewer_and_fewer_until_something_happens(
+    given: Callable[[], Play], what: Observation
+) -> None:
+    made = looked(looked(given(), what), what)
+    waits = [
+        float(str(step).split()[1])
+        for n in range(QUICK_LOOKS_MAX + 6)
+        for step in soon(steps(made, structs.replace(what, life=f"{n}"), by="timer:1", seconds=0.1))
+    ]
+    first = waits[0]
+
+    assert ENDING_LOOK_S <= first == waits[QUICK_LOOKS_MAX - 1] <= 4
+    assert [max(first, ENDING_LOOK_S * 2**n) for n in range(1, 7)] == waits[QUICK_LOOKS_MAX:]
+    assert [f"Soon {first:g}"] == soon(steps(made, what, by="at:1"))
 
 
 def test_nobody_looks_again_for_processes_that_have_gone() -> None:

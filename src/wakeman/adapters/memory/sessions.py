@@ -257,7 +257,10 @@ class MemorySessions:
     def _script(self, p: Playing, act: Act) -> list[tuple[datetime, Callable[[], None]]]:
         import json
 
-        units = [json.loads(line) for line in self.files.read(f"{p.home}/units.jsonl").splitlines()]
+        listing = f"{p.home}/units.jsonl"
+        if not self.files.marks([listing]):  # no worker's program: it ends at once
+            return [(self.clock.at, lambda: self._finish(p, 0))]
+        units = [json.loads(line) for line in self.files.read(listing).splitlines()]
         if verdict := p.start.env.get("WAKEMAN_VERDICT"):
             act = replace(act, content=_opinions(units, act.rejects) if act.verdict is None else act.verdict)
             units = [{"outputs": [verdict]}]

@@ -158,6 +158,7 @@ class Deployment(Struct):
     server: str = ""
     gained: int = 0  # units that the look under way found newly done
     idle_looks: int = 0  # alarms in a row without progress: the pace slows after two
+    quick_looks: int = 0  # looks by the timer in a row before which nothing was done
     paused_at: datetime | None = None
     counted: float = 0.0  # seconds towards give_up: awake, on one boot, not paused, not with everybody limited
     resting: bool = False  # paused at the last look

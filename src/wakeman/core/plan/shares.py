@@ -144,9 +144,14 @@ def units_listing(units: Iterable[Unit]) -> str:
 
 def plan_digest(plan: Plan) -> str:
     """Return the hash of a plan with its defaults filled in: two files that mean the same have the same digest."""
+    return content_digest(msgspec.to_builtins(plan))
+
+
+def content_digest(plan: object) -> str:
+    """Return the hash of a plan as it stands in a line, also one of another version with other keys."""
     import json
 
-    return hashlib.sha256(json.dumps(msgspec.to_builtins(plan), sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(plan, sort_keys=True).encode()).hexdigest()
 
 
 def profile_digest(agent: Agent) -> str:

@@ -56,8 +56,12 @@ def overstays(d: Deployment, worker: WorkerState) -> bool:
 
 
 def grace_left(d: Deployment) -> float | None:
-    """Return the seconds until the first client overstays; None if none has given its result and lives."""
-    since = [worker.given_mono for worker in d.workers.values() if worker.live and worker.given_mono]
+    """Return the seconds until the first client overstays; None if none has given its result and lives.
+
+    Boundary: one whose end was tried often enough waits for the alarm.
+    """
+    given = [worker for worker in d.workers.values() if worker.live and worker.given_mono]
+    since = [worker.given_mono for worker in given if worker.ends <= END_TRIES_MAX]
     return max(0.0, min(since) + RESULT_GRACE_S - d.mono) if since else None
 
 

@@ -91,7 +91,7 @@ def ready_to_promote(d: Deployment) -> list[str]:
 
 
 def _ready(d: Deployment, unit: UnitState, kind: Staging) -> bool:
-    if not _waits(d, unit) or unit.waived:
+    if not _waits(d, unit):
         return False
     return attempt_over(d.workers[unit.worker]) or (kind.at_work and d.mono - unit.staged_mono >= STAGED_REST_S)
 
@@ -99,7 +99,9 @@ def _ready(d: Deployment, unit: UnitState, kind: Staging) -> bool:
 def _waits(d: Deployment, unit: UnitState) -> bool:
     """Return whether a unit passes in its workspace and may be promoted, which was not done yet."""
     made = unit.staged
-    return made is not None and made.passed and made.marks != unit.promoted and not blocked(d, unit)
+    if made is None or unit.waived:
+        return False
+    return made.passed and made.marks != unit.promoted and not blocked(d, unit)
 
 
 def blocked(d: Deployment, unit: UnitState) -> bool:

@@ -304,7 +304,7 @@ def prepare_attempt(world: World, d: Deployment, worker: WorkerState) -> Attempt
         files.write(layout.may(host, worker), _rules(world, d, worker))
     if command.trail is not None:
         files.write(layout.trail(host, worker), msgspec.json.encode(command.trail))
-    short = _shortened_start(start)
+    short = shortened_start(start)
     if len(short.argv) < len(start.argv):
         words = " ".join(quote(word) for word in start.argv[len(short.argv) :])
         files.write(posixpath.join(home, "words"), f"set -- {words}\n".encode("utf-8", "surrogateescape"))
@@ -332,7 +332,7 @@ def prepare_attempt(world: World, d: Deployment, worker: WorkerState) -> Attempt
     )
 
 
-def _shortened_start(start: Start) -> Start:
+def shortened_start(start: Start) -> Start:
     """Return a start that any place takes: what is long is left to the files that the wrapper reads.
 
     Shape: variables with long values are left out; if the words of the program are long, all of them are.

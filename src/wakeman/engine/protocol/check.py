@@ -30,6 +30,8 @@ FAILED_LAUNCH_S = 5.0
 """Seconds until the retry of a failed launch."""
 TIMER_MIN_S = 0.1
 """Minimum seconds between two checks by the timer: otherwise one that comes a moment too early would repeat at once."""
+QUICK_LOOKS_MAX = 8
+"""Checks by the timer in a row that may find nothing to do; from then on each waits twice as long as the one before."""
 
 
 class Senses(Struct, frozen=True):
@@ -97,9 +99,10 @@ def check(d: Deployment, by: str, now: datetime, senses: Senses) -> Steps[None]:
     acted = yield from _workers(d, now)
     rows = yield from _deployment(d, by, now)
     if d.outcome == "open":
+        done = promoted or moved or acted or rows != ["sleep"]
         if (seconds := _soon(d, rows[-1:])) is not None:
-            yield from do(Soon(seconds))
-        if promoted or moved or acted or rows != ["sleep"] or (d.paused_at and d.alarm):
+            yield from do(Soon(seconds if done else max(seconds, _patience(d))))
+        if done or (d.paused_at and d.alarm):
             # If nothing was done, the alarm's checkpoint is one observation old and still covers all that matters.
             yield from rearm(d)
 
@@ -175,15 +178,26 @@ def _soon(d: Deployment, last: Sequence[str]) -> float | None:
     return max(min(waits), TIMER_MIN_S) if waits else None
 
 
+def _patience(d: Deployment) -> float:
+    """Return the seconds until the next check by the timer, at least, after one that found nothing to do.
+
+    Shape: whatever wants a second look may want it for ever; it then gets few until the next alarm.
+    """
+    vain = d.quick_looks - QUICK_LOOKS_MAX
+    return ENDING_LOOK_S * 2 ** min(vain, 16) if vain > 0 else TIMER_MIN_S
+
+
 def _pressing(d: Deployment, worker: WorkerState) -> bool:
     """Return whether a worker needs a second observation soon.
 
     Boundary: it is being ended, seems finished, has answered a nudge, was typed to, only its screen showed something,
-    or its screen was kept, and it is to be nudged.
+    or its screen was kept, and it is to be nudged. What was typed into a terminal that does not answer waits for the
+    alarm.
     """
     ending = 0 < worker.ends <= END_TRIES_MAX and (worker.live or worker.processes > 0)
     seen = worker.observation
     unsure = seen is not None and seen.attempt == worker.attempt and bool(seen.shown) and seen.activity == "unknown"
     resting = worker.finished == 1 or (worker.idle == 1 and "nudge" in (*worker.tried, *worker.barred))
     told = worker.state == "stuck" and worker.tried[-1:] == ("capture",) and rungs_left(d, worker)[:1] == ("nudge",)
-    return ending or (worker.live and (resting or told or unsure or bool(worker.prompt)))
+    typed = bool(worker.prompt) and (seen is None or seen.session != "unknown")
+    return ending or (worker.live and (resting or told or unsure or typed))

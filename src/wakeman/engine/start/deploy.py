@@ -59,6 +59,7 @@ def drafts(world: World, prepared: PreparedPlan, name: str) -> list[e.Draft]:
         plan=plan,
         digest=planning.plan_digest(prepared.plan),
         host=host,
+        logged=planning.plan_digest(plan),
         edition=EDITION,
         profiles=_recorded_profiles(prepared),
     )
@@ -223,6 +224,7 @@ def amend(world: World, name: str, prepared: PreparedPlan) -> Deployment:
         amended = e.Amended(
             plan=plan,
             digest=planning.plan_digest(prepared.plan),
+            logged=planning.plan_digest(plan),
             root_id=identified(world, d.host.root),
             profiles=_recorded_profiles(prepared),
             changed=_changed_keys(d.plan, plan),

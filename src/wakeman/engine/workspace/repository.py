@@ -45,7 +45,7 @@ def survey(
         *_outputs_outside(found, root, units),
         *_unfit(world, found, root, units),
         *_ignored(world, found, root, units),
-        *_branches_in_use(world, found, name, shares),
+        *_branches_above(world, found, name),
     ]
     if unfilled := git.unfilled(found):
         faults.append(f"workers.isolate: the commit {found.base[:12]} has files of git LFS, and {unfilled}")
@@ -106,14 +106,13 @@ def _ignored(world: World, repository: Repository, root: str, units: Sequence[Un
     )
 
 
-def _branches_in_use(world: World, repository: Repository, name: str, shares: Sequence[Share]) -> list[str]:
+def _branches_above(world: World, repository: Repository, name: str) -> list[str]:
     known = world.git().branches(repository)
-    wanted = [branch(name, share.name) for share in shares]
-    above = [each for each in ("wakeman", f"wakeman/{name}") if each in known]
-    return _shortened(
+    return [
         f"workers.isolate: branch {each!r} already exists; choose another name, or: git branch -m {each} NEW"
-        for each in [*above, *(each for each in [*wanted, merged(name)] if each in known)]
-    )
+        for each in ("wakeman", f"wakeman/{name}")
+        if each in known
+    ]
 
 
 def _shortened(faults: Iterable[str]) -> list[str]:

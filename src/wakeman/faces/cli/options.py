@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from argparse import Action, ArgumentParser, ArgumentTypeError, Namespace
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 Verb = tuple[str, Callable[[ArgumentParser], None], Callable[[Namespace], int]]
 """Example, function that adds its options, function that runs it: an entry of a module's VERBS."""
@@ -65,6 +65,11 @@ def variable(verb: str, action: Action) -> str:
     return f"WAKEMAN_{name.upper()}"
 
 
+def wants_json(words: Sequence[str], environ: Mapping[str, str]) -> bool:
+    """Return whether `--json` is given, or its variable is on; an unreadable value is not."""
+    return "--json" in words or _SWITCHES.get(environ.get("WAKEMAN_JSON", "").lower(), False)
+
+
 def take_environment(parser: ArgumentParser, verb: str, environ: Mapping[str, str]) -> None:
     """Have each option name its variable in its help, and take what that holds where the option is not given.
 
@@ -74,7 +79,7 @@ def take_environment(parser: ArgumentParser, verb: str, environ: Mapping[str, st
     for action in parser._actions:  # noqa: SLF001 - argparse has no other way to list them
         if name := variable(verb, action):
             action.help = f"{action.help} (environment: {name})"
-            if environ.get(name):
+            if action.dest != "state" and environ.get(name):  # whoever finds that directory reads its variable
                 action.default, action.required = _default(action, name, environ[name]), False
                 taken.add(action)
     for group in parser._mutually_exclusive_groups:  # noqa: SLF001 - as above

@@ -28,7 +28,7 @@ FILE_NAME_CHARS_MAX = 80
 def _report_options(parser: ArgumentParser) -> None:
     parser.add_argument("log", metavar="LOG|NAME", help="deployment, its directory, its events.jsonl, or a copy of one")
     forms = ("html", "md", "json", "svg")
-    said = "html: one page (default); md: Markdown; json: all that is reported; svg: the timeline alone"
+    said = "html: one page; md: Markdown; json: all that is reported; svg: the timeline alone (default: html)"
     parser.add_argument("--format", metavar="F", choices=forms, default="html", help=said)
     where = "file to write; - for stdout (default: wakeman-NAME.html for html, otherwise stdout)"
     parser.add_argument("-o", "--output", metavar="FILE", help=where)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from argparse import Namespace
@@ -28,8 +29,10 @@ if TYPE_CHECKING:
 STATUS_REASON_CHARS_MAX = 60
 """Characters of a reason in the table; `--json` has the whole reason."""
 CELL_CHARS_MAX = 2000
-PROBLEMS_SHOWN_MAX = 20
 """Characters of one cell or message from outside at most."""
+PROBLEMS_SHOWN_MAX = 20
+_END = re.compile(r"(exit status \d+(?:, no exit file)?|ended by signal \d+)(?:: (.+))?$", re.DOTALL)
+"""How the reason of an end begins, in our words; what follows is the client's."""
 
 
 def out(text: str) -> None:
@@ -76,11 +79,12 @@ def print_error(error: WakemanError, words: Sequence[str]) -> int:
     """Print an error in the format that the command line asked for; return the exit code."""
     from wakeman.api.answer import envelope, failure
     from wakeman.faces.cli import STATE_VERBS
+    from wakeman.faces.cli.options import wants_json
 
     own = list(words[: words.index("--")] if "--" in words else words)
     quiet = "--quiet" in own
     answer = failure(error, _directed(error.hint, own))
-    if "--json" in own:
+    if wants_json(own, os.environ):
         json_line(envelope(answer))
     else:
         prefix = "wakeman: " if quiet else ""
@@ -306,6 +310,9 @@ def _reason(worker: WorkerStatus) -> str:
     reason = worker.retrying or worker.reason or ("limited" if worker.ended_by == "limit" and has_reason else None)
     if reason == "limited" and worker.cause:
         reason = f"limited: {worker.cause}"
+    ended = worker.state in ("exited", "verified") and not spoken
+    if ended and (ours := _END.match(words or "")):
+        reason, words = ": ".join(filter(None, [reason, ours[1]])), ours[2]
     return ": ".join(filter(None, [reason, as_data(words, STATUS_REASON_CHARS_MAX) if words else None]))
 
 

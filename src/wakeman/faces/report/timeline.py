@@ -145,7 +145,7 @@ class Timeline:
             x = place(span.began)
             if span.state == "verified":
                 marks.append(Mark(x, "done", f"{clock(span.began)} verified"))
-            elif span.state == "exited" and (course.left or not _verified_at_once(span, after)):
+            elif span.state == "exited" and (course.left or after is None or after.state != "verified"):
                 icon = "cross" if lacks and after is None else "warn"
                 marks.append(Mark(x, icon, f"{clock(span.began)} ended {span.why}", _end_label(course, after, lacks)))
                 over = (x, place(span.ended)) if after and after.state == "verified" else over
@@ -207,10 +207,6 @@ class Timeline:
         end = self.axis.place(data.last) * 10
         line += f"H{end:.1f}"
         return line, f"{line}V100H{places[0][0]:.1f}Z"
-
-
-def _verified_at_once(span: StateSpan, after: StateSpan | None) -> bool:
-    return after is not None and after.state == "verified" and after.began == span.began
 
 
 def _end_label(course: WorkerCourse, after: StateSpan | None, lacks: bool) -> str:

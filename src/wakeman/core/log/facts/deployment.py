@@ -39,6 +39,9 @@ class Planned(Fact, frozen=True):
     """SHA-256 of that plan, in hex."""
     host: Host
     """The absolute world of the deployment: programs, places, directories."""
+    logged: str = ""
+    """SHA-256 of the plan as it is in this line: with profiles and defaults of this machine, a long prompt in a file.
+    Empty in older logs."""
     edition: int = 0
     """Edition of the decision tables that the log is judged by to its end. 0: attempts follow at once; 1: they back
     off; 2: what workers said is quoted where an agent reads it, and no part of a notice; 3: work in the background is
@@ -92,6 +95,8 @@ class Amended(Fact, frozen=True):
     """As in `planned`, as they are now."""
     changed: tuple[str, ...] = ()
     """Keys of the plan that have another value, the profiles' among them."""
+    logged: str = ""
+    """As in `planned`."""
 
     def apply(self, d: Deployment, event: Event) -> None:
         d.digest = self.digest

@@ -76,6 +76,8 @@ class Looked(Fact, frozen=True):
             d.idle_looks = d.gained = 0
         elif event.by[:2] == "at":
             d.idle_looks += 1
+        vain = event.by[:5] == "timer" and event.seq - d.looked <= 2  # at most one line since: it slept
+        d.quick_looks = d.quick_looks + 1 if vain else 0
         if not same:
             d.boot = boot
         d.mono, d.memory, d.looked, d.looked_at = mono, self.memory, d.seq, d.at
