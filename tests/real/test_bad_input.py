@@ -147,7 +147,7 @@ NAMED = {
     "sweep": ("sweep", "*", "--older-than", "1s", "--deployment", OUTSIDE),
     "amend": ("amend", OUTSIDE, "wakeman.toml"),
 }
-NAMELESS = {"init", "plan", "rehearse", "up", "run", "doctor", "agents", "schema", "audit", "replay"}
+NAMELESS = {"init", "plan", "rehearse", "up", "run", "doctor", "agents", "schema", "audit", "replay", "report"}
 
 
 def test_every_verb_that_takes_a_name_is_tried_with_a_bad_one() -> None:

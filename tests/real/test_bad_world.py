@@ -177,11 +177,28 @@ def test_a_hung_server_is_said_within_bounds_and_decides_nothing(rig: Rig) -> No
 
 def test_a_socket_that_cannot_be_made_fails_the_launch_and_says_why(rig: Rig) -> None:
     rig.write(PLAN.replace("SOCKET", "/proc/none/tmux"))
+    before = rig.everything()
+
+    said = rig.run("up", "wakeman.toml")
+
+    assert (1, "") == (said.returncode, said.stdout)
+    assert (
+        "error: nobody can be launched: tmux: tmux socket /proc/none/tmux: its directory cannot be made:"
+        f" {NO_FILE}\nhint: choose another place: workers.socket, or --socket\n"
+    ) == said.stderr
+    assert before == rig.everything()
+
+
+def test_a_socket_that_cannot_be_made_any_more_fails_the_launch_and_says_why(rig: Rig) -> None:
+    rig.socket = rig.place / "sockets" / "tmux"
+    before = f"""before = [["sh", "-c", "rm -rf {rig.socket.parent}; touch {rig.socket.parent}"]]"""
+    rig.write(PLAN.replace("stagger = 0", f"stagger = 0\n{before}"))
+
     said = rig.run("up", "wakeman.toml")
 
     assert (1, True) == (said.returncode, "nobody was started: launch failed: tmux socket " in said.stderr), said.stderr
-    why = f"launch failed: tmux socket /proc/none/tmux: its directory cannot be made: {NO_FILE}"
-    assert {("exited", why)} == {(worker["state"], worker["why"]) for worker in rig.status()["workers"]}
+    why = f"launch failed: tmux socket {rig.socket}: its directory cannot be made: "
+    assert {("exited", True)} == {(w["state"], w["why"].startswith(why)) for w in rig.status()["workers"]}
 
 
 # --- a session of that name that is not ours ------------------------------------------------------------------------
@@ -265,7 +282,7 @@ def test_a_read_only_state_directory_is_named_and_the_workers_go_on(rig: Rig) ->
     assert f"error: {rig.state}/night/lock: {READ_ONLY_DISK}\n{hint}" == check.stderr
     assert (1, "") == (other.returncode, other.stdout)
     hint = "hint: use a directory that can be written to: --state DIR\n"
-    assert f"error: {rig.state}/other: the file system is read-only\n{hint}" == other.stderr
+    assert f"error: nobody can be launched: state: {rig.state}: the file system is read-only\n{hint}" == other.stderr
     assert 0 == status.returncode, status.stderr
     assert before == rig.everything()
     assert 4 == rig.run("check", "night").returncode
@@ -318,8 +335,8 @@ def test_a_full_state_directory_is_named_and_the_log_stays_whole(rig: Rig) -> No
     assert [
         f"error: {rig.log()}: the disk is full, or the limit on file sizes is reached",
         "hint: free some space on that disk, then try again",
-        f"error: {rig.state}/other/events.jsonl: the disk is full, or the limit on file sizes is reached",
-        "hint: free some space on that disk, then try again",
+        f"error: nobody can be launched: state: {rig.state}: no space left on the disk",
+        "hint: free some space, then try again",
     ] == said.stderr.splitlines()
     (rig.place / "log").unlink()
     assert (log, before[1:]) == (rig.log().read_bytes(), rig.everything()[1:])

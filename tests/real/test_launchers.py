@@ -78,7 +78,8 @@ def test_a_launcher_that_makes_no_session_is_a_launch_that_failed(rig: Rig) -> N
 
     up = rig.run("up", "wakeman.toml", env=with_key(rig))
 
-    assert 0 == up.returncode, up.stderr
+    assert 1 == up.returncode
+    assert "nobody was started: launch failed: the launcher made no session 'condense_a'" in up.stderr
     why = [event["data"]["why"] for event in rig.events() if event["type"] == "exited"]
     assert "the launcher made no session 'condense_a'" in why[0]
 

@@ -226,3 +226,17 @@ def test_what_a_repository_prepared_is_not_begun_in(night: Rig) -> None:
     assert 5 == said.returncode
     assert "was not made by this user on this machine" in said.stderr
     assert ["check.sh"] == [path.name for path in prepared.iterdir()]
+
+
+def test_a_log_that_is_not_the_one_that_began_has_no_say_about_places(night: Rig) -> None:
+    night.write(PLAN.replace('"night"', '"other"') + 'name = "other_{{ unit }}"\n', "other.toml")
+    before = night.run("plan", "other.toml")
+    forged = Forged(night.log().read_bytes().splitlines())
+    forged.lines[0]["data"]["host"] |= {"python": ["/bin/false"]}
+    night.log().write_bytes(b"".join(forged.encoded()))
+    (night.log().parent / "snapshot.json").unlink(missing_ok=True)
+
+    after = night.run("plan", "other.toml")
+
+    assert (2, True) == (before.returncode, "no other open deployment to write there" in before.stderr), before.stderr
+    assert 0 == after.returncode, after.stderr

@@ -24,6 +24,7 @@ name = "night_{{{{ group.name }}}}"
 command = ["sh", "work.sh", "{{{{ group.key }}}}"]
 socket = "SOCKET"
 stagger = 0
+at_once = {CROWD + 1}
 """
 WORK = '[ "$1" = stays ] && cat stay; cat go; mkdir -p out; echo done >"out/$1"'
 

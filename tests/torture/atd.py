@@ -61,7 +61,7 @@ def main() -> None:
         end(atd)
 
         assert 4 == rig.run("check", "night").returncode
-        assert "tmux" == kinds(rig)[-1], kinds(rig)
+        assert "sleep" == kinds(rig)[-1], kinds(rig)
 
         atd = begin()
         assert 4 == rig.run("check", "night").returncode

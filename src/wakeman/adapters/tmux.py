@@ -192,7 +192,7 @@ class Tmux:
             os.makedirs(os.path.dirname(self._socket), mode=0o700, exist_ok=True)  # tmux makes no directory for -S
         except OSError as error:
             why = f"tmux socket {self._socket}: its directory cannot be made: {error.strerror}"
-            return [Made(error=why) for _ in starts]
+            return [Made(error=why, mend="choose another place: workers.socket, or --socket") for _ in starts]
         made: list[Made | None] = [_refused_start(start) for start in starts]
         why = ""
         for attempt in range(SERVER_TRIES_MAX):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import posixpath
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
@@ -27,6 +28,10 @@ SERVER_END_S = 2.0
 OUTPUT_DIRECTORIES_MAX = 100
 """Directories of outputs that are written to, at most."""
 PAUSE_S = 0.02
+ROOM_BYTES = 128 * 1024
+"""Bytes that the first files of a deployment take, with some to spare: with less room, nothing begins."""
+TRIAL = ".trial-"
+"""How the name of the trial's directory begins."""
 SPOOL = "look at its spool: df /var/spool/cron/atjobs or /var/spool/at, and ls -ld of it"
 TRIAL_PROGRAM = b"#!/bin/sh\nexit 0\n"
 
@@ -59,7 +64,7 @@ def trials(
             if not tried.why:
                 yield _try_session(world, plan, root, place, pause, resolved)
     except WakemanError as fault:
-        yield Trial("state", str(fault), fault.hint or "--state DIR, or WAKEMAN_STATE")
+        yield _refused(world, fault)
     yield from _try_outputs(outputs)
 
 
@@ -97,12 +102,18 @@ def planned_outputs(prepared: PreparedPlan) -> list[str]:
 @contextmanager
 def _trial_directory(world: World) -> Iterator[str]:
     """Yield a directory in the state directory or, while that is missing, in the nearest one above."""
-    place = posixpath.join(_nearest(world.state), f".trial-{os.urandom(6).hex()}")
+    place = posixpath.join(_nearest(world.state), f"{TRIAL}{os.urandom(6).hex()}")
     world.files.make(place)
     try:
         yield place
     finally:
         shutil.rmtree(place, ignore_errors=True)
+
+
+def _refused(world: World, fault: WakemanError) -> Trial:
+    """Return that the state directory cannot be used: by its own name, not by that of a file of the trial."""
+    why = re.sub(rf"\S*/{re.escape(TRIAL)}[^\s:]*", lambda _: world.state, str(fault))
+    return Trial("state", why, fault.hint or "--state DIR, or WAKEMAN_STATE")
 
 
 def _nearest(path: str) -> str:
@@ -115,11 +126,12 @@ def _try_state(world: World, place: str) -> Trial:
     """Make what an attempt consists of, and run a program."""
     files = world.files
     try:
+        files.write(f"{place}/room", bytes(ROOM_BYTES), durable=True)
         files.write(f"{place}/program", TRIAL_PROGRAM, mode=0o700, durable=True)
         files.link(f"{place}/program", f"{place}/link")
         files.pipe(f"{place}/pipe")
     except WakemanError as fault:
-        return Trial("state", str(fault), fault.hint or "--state DIR, or WAKEMAN_STATE")
+        return _refused(world, fault)
     ran = world.machine.run((f"{place}/program",), cwd="/", env={}, timeout=SESSION_S)
     if ran.code == 0:
         return Trial("state")
@@ -144,7 +156,7 @@ def _try_session(
         start = shortened_start(Start(session=name, mark=mark, argv=argv, cwd="/", env=host.env))
         (made,) = executor.submit([start])
         if made.error:
-            return Trial(what, made.error, "wakeman doctor")
+            return Trial(what, made.error, made.mend or "wakeman doctor")
         try:
             return _run_to_its_end(world, what, home, pause)
         finally:

@@ -151,6 +151,11 @@ def alarm_is_pending(world: World, d: Deployment, now: datetime) -> bool:
     return not world.timer.weakness() and world.timer.pending(alarm.job, marker(d))
 
 
+def can_be_better(world: World, d: Deployment) -> bool:
+    """Return whether the stand-in is the alarm, and the machine's timer works again: only that outlives a restart."""
+    return d.alarm is not None and not d.alarm.job and not world.timer.weakness()
+
+
 def arm(world: World, d: Deployment, now: datetime, why: str, *, or_stand_in: bool = True) -> e.Armed | None:
     """Set the alarm of the next generation; return the fact to record, None if none could be set.
 

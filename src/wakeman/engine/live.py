@@ -62,21 +62,29 @@ def elsewhere(world: World, name: str, d: Deployment) -> str:
 def make_directory(world: World, name: str, host: Host) -> None:
     """Make the directory of a new deployment, and enrol it as live here.
 
-    Boundary: the directory of an `up` that was cut short is used again. Raises: NotLiveError where others could change
-    it, or it holds what is not ours; StorageError.
+    Raises: NotLiveError where others could change it; as `require_place`; StorageError.
     """
-    directory, files = join(world.state, name), world.files
+    directory = join(world.state, name)
     if why := world.registry.unsafe(directory):
         raise NotLiveError(f"{name}: {why}", "--state DIR chooses a directory of yours")
-    real = files.resolve([directory, world.state])
+    require_place(world, name)
+    world.files.make(directory)
+    world.registry.enrol(directory, host)
+
+
+def require_place(world: World, name: str) -> None:
+    """Raise NotLiveError if the directory of a new deployment holds what is not ours.
+
+    Boundary: the directory of an `up` that was cut short is used again.
+    """
+    directory = join(world.state, name)
+    real = world.files.resolve([directory, world.state])
     strange = real[directory] != join(real[world.state], name)
     if strange or (_holds_anything(world, directory) and world.registry.look(directory)[0] is None):
         raise NotLiveError(
             f"{directory}: already exists, and was not made by this user on this machine",
             f"mv {directory} {directory}.old",
         )
-    files.make(directory)
-    world.registry.enrol(directory, host)
 
 
 def _holds_anything(world: World, directory: str) -> bool:

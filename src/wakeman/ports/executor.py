@@ -79,12 +79,13 @@ class Listing(Struct, frozen=True):
 
 
 class Made(Struct, frozen=True):
-    """Result of one `Start`: ids, or `error`. `taken`: a session with another mark has that name."""
+    """Result of one `Start`: ids, or `error` and what mends it. `taken`: a session with another mark has that name."""
 
     session_id: str = ""
     pid: int = 0
     error: str = ""
     taken: bool = False
+    mend: str = ""
 
 
 class Executor(Protocol):

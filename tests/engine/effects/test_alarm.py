@@ -208,3 +208,26 @@ def test_an_alarm_below_a_minute_goes_on_by_its_timer() -> None:
 
     assert FindAlarm("next", play.stage.clock.now()).perform(play.stage.world("at:1"), play.deployment)
     assert before == len(play.stage.sleepers.jobs) == 1
+
+
+def test_a_stand_in_gives_way_when_the_timer_works_again_and_stays_while_that_refuses() -> None:
+    play = stood_in(300)
+    d, now, world = play.deployment, play.stage.clock.now(), play.stage.world()
+    asleep = dict(play.stage.sleepers.jobs)
+    assert FindAlarm("missing", now).perform(world, d)
+    play.stage.alarms.broken = ""
+    whole = play.stage.alarms.arm
+
+    def refuse(*_: object, **__: object) -> Any:
+        raise ProgramError("its spool is full")
+
+    play.stage.alarms.arm = refuse  # type: ignore[method-assign] # an `at` that takes no job
+    assert not FindAlarm("missing", now).perform(world, d)
+    assert Arm("missing", now).perform(world, d) is None
+    assert asleep == play.stage.sleepers.jobs
+    play.stage.alarms.arm = whole  # type: ignore[method-assign]
+
+    armed = Arm("missing", now).perform(world, d)
+
+    assert armed is not None
+    assert ("at", True) == (armed.alarm.kind, bool(armed.alarm.job))

@@ -21,8 +21,11 @@ class FindAlarm(Struct, frozen=True):
     now: datetime
 
     def perform(self, world: World, d: Deployment) -> bool:
-        """Return it. Effects: restarts a timer for an interval below a minute that has fired."""
-        if not alarm.alarm_is_pending(world, d, self.now):
+        """Return it. Effects: restarts a timer for an interval below a minute that has fired.
+
+        Boundary: the stand-in is none that stays when the machine's timer works again.
+        """
+        if not alarm.alarm_is_pending(world, d, self.now) or alarm.can_be_better(world, d):
             return False
         alarm.repeat_timer(world, d)
         return True
@@ -40,8 +43,9 @@ class Arm(Struct, frozen=True):
     now: datetime
 
     def perform(self, world: World, d: Deployment) -> e.Armed | None:
-        """Return the fact to record; None if no alarm could be set."""
-        return alarm.arm(world, d, self.now, self.why)
+        """Return the fact to record; None if none could be set, or only a stand-in for one that is pending."""
+        stands = alarm.alarm_is_pending(world, d, self.now) and alarm.can_be_better(world, d)
+        return alarm.arm(world, d, self.now, self.why, or_stand_in=not stands)
 
     def recorded(self, d: Deployment, write: Write) -> e.Armed | None:
         """Read it. Boundary: the generation does not depend on the world."""

@@ -28,8 +28,8 @@ from wakeman.engine import layout
 from wakeman.engine.attempt import confinement
 from wakeman.engine.attempt.secrets import from_home, variables
 from wakeman.engine.directories import identified
-from wakeman.engine.live import elsewhere
-from wakeman.engine.runs import latest, readable
+from wakeman.engine.live import elsewhere, require_place
+from wakeman.engine.runs import latest, next_name, readable
 from wakeman.engine.start.programs import at_once, memory_faults, program_faults
 from wakeman.ports import OUT_BYTES_MAX, ClientVersion, Executor, FoundProfiles, SessionInfo, World
 
@@ -87,11 +87,13 @@ def prepare_plan(
 
     Shape: `root` is the absolute directory that its paths are relative to; `stdin` reads the lines of `file = "-"`, and
     is called only for such a plan; `own` are values of `[workers]` that count instead of the plan's; without
-    `run_commands` a plan with `units.command` is refused, as nothing is to run. Raises: PlanError with every fault;
-    ProgramError if workers cannot be observed and everything else is valid.
+    `run_commands` a plan with `units.command` is refused, as nothing is to run. Raises: NotLiveError before all else if
+    the deployment's directory is not one to begin in; PlanError with every fault; ProgramError if workers cannot be
+    observed and everything else is valid.
     """
     at = world.clock.now()
     plan = _with_own(read_plan(text, where), own)
+    _require_place(world, plan.name)
     if plan.units.command is not None and not run_commands:
         words = " ".join(map(quote, plan.units.command))
         raise UsageError(f"{where}: units.command: not run, as nothing is started: {words}", "--run-commands runs it")
@@ -155,6 +157,16 @@ def prepare_plan(
         cwd_ids=_cwd_ids(world, plan, root, shares),
         at=at,
     )
+
+
+def _require_place(world: World, name: str) -> None:
+    """Raise NotLiveError if the next run of that name cannot begin in its directory; an open one has its own."""
+    try:
+        newest, there = latest(world, name)
+    except WakemanError:  # of a log that cannot be read, which is told when it is needed
+        return
+    if there is None or there.outcome != "open":
+        require_place(world, newest if there is None else next_name(newest))
 
 
 def _links(world: World, outputs: Iterable[str]) -> Mapping[str, str]:
@@ -337,7 +349,8 @@ def _units_elsewhere(world: World, plan: Plan) -> Iterator[Unit]:
             d = world.logs_in(above).read(name)
         except WakemanError:
             continue
-        if d.outcome == "open" and d.plan.workers.isolate != "worktree":
+        begun_here = not refusal(*world.registry.look(directory), d.host)
+        if d.outcome == "open" and d.plan.workers.isolate != "worktree" and begun_here:
             for one in d.units.values():
                 outputs, writes = (tuple(posixpath.join(d.host.root, path) for path in paths)
                                    for paths in (one.unit.outputs, one.unit.writes))  # fmt: skip
