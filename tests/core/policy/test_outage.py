@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -197,13 +197,20 @@ def test_a_live_worker_of_an_outage_is_told_to_go_on_once_it_is_over() -> None:
     ("fields", "seconds"),
     [
         ({"outage_until": NOW + timedelta(seconds=40), "looked_at": NOW}, 41.0),
-        ({"outage_until": NOW - timedelta(seconds=40), "looked_at": NOW}, 1.0),
-        ({"outage_until": None, "looked_at": NOW}, 1.0),
+        ({"outage_until": NOW + timedelta(seconds=1), "looked_at": NOW}, 2.0),
         ({"probe": "w", "probe_mono": 90.0, "mono": 100.0}, 51.0),
     ],
 )
 def test_the_next_alarm_is_when_the_service_is_tried_or_has_answered(fields: dict[str, Any], seconds: float) -> None:
     assert seconds == every(stalled(**fields).d)
+
+
+@pytest.mark.parametrize("until", [NOW, NOW - timedelta(seconds=40), None])
+def test_a_service_that_nobody_may_try_is_not_waited_for_second_by_second(until: datetime | None) -> None:
+    """A launch that is not known to have begun, or a person's `down`, keeps all others from trying it."""
+    usual = every(stalled(outage="", looked_at=NOW).d)
+
+    assert usual == every(stalled(outage_until=until, looked_at=NOW).d) > 60
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ from wakeman.core.model import (
     Verdict,
     WorkerState,
 )
+from wakeman.core.policy.tables import EDITION
 from wakeman.core.policy.transitions import transitions
 
 NOW = datetime(2026, 1, 5, 22, 0, tzinfo=UTC)
@@ -109,6 +110,22 @@ def test_an_attempt_is_not_counted_that_a_person_or_the_machine_ended_or_a_limit
     ended_by: str, wait: bool, free: bool
 ) -> None:
     (exited,) = facts(deployment(seen(worker("running"), session="exited", ended_by=ended_by), wait=wait))
+
+    assert isinstance(exited, e.Exited)
+    assert free == exited.free
+
+
+@pytest.mark.parametrize(
+    ("edition", "wait", "free"), [(EDITION, True, True), (EDITION, False, False), (2, True, False)]
+)
+@pytest.mark.parametrize("ended_by", ["itself", "wakeman"])
+def test_an_attempt_that_the_service_refused_is_not_counted_whoever_ended_it(
+    ended_by: str, edition: int, wait: bool, free: bool
+) -> None:
+    one = seen(worker("running"), session="exited", ended_by=ended_by, fault="outage")
+    d = deployment(one, wait=wait)
+    d.edition = edition
+    (exited,) = facts(d)
 
     assert isinstance(exited, e.Exited)
     assert free == exited.free

@@ -132,8 +132,8 @@ def _moments(d: Deployment) -> Iterator[float]:
         yield (at - d.looked_at).total_seconds() + AFTER_RESET_S
     if d.outage and d.probe:
         yield max(PROBE_S - (d.mono - d.probe_mono), 0.0) + AFTER_PROBE_S
-    elif d.outage:
-        yield max(_outage_left(d), 0.0) + AFTER_PROBE_S
+    elif d.outage and (left := _outage_left(d)) > 0:  # later whoever may try has begun to, or nobody may
+        yield left + AFTER_PROBE_S
 
 
 def longest(d: Deployment) -> float:

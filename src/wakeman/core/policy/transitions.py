@@ -79,7 +79,8 @@ def _free(d: Deployment, worker: WorkerState, seen: Observation) -> bool:
         return seen.ended_by == "itself" and not worker.astray  # the next one begins afresh
     if seen.fault in BARRING:
         return d.edition >= EDITION_REFUSALS_MIN and seen.ended_by == "itself"
-    return seen.ended_by == "limit" and d.plan.limits.wait
+    unavailable = seen.fault == "outage" and d.edition >= EDITION_REFUSALS_MIN
+    return d.plan.limits.wait and (seen.ended_by == "limit" or unavailable)
 
 
 def _running_facts(d: Deployment, worker: WorkerState, seen: Observation) -> list[e.Fact]:
