@@ -8,6 +8,7 @@ from pathlib import Path
 from wakeman.adapters.eventlog import EventLogs
 from wakeman.core.log.events import Draft, Noted, Planned
 from wakeman.core.model import Host, Plan, UnitsSpec
+from wakeman.core.plan.shares import plan_digest
 
 AT = datetime(2026, 11, 22, 3, 4, 5, 678901, tzinfo=UTC)
 HOST = Host(
@@ -19,7 +20,8 @@ HOST = Host(
 
 
 def planned(name: str = "night") -> Draft:
-    return Draft(Planned(name=name, plan=Plan(name=name, units=UnitsSpec(items=("a",))), digest="d1", host=HOST))
+    plan = Plan(name=name, units=UnitsSpec(items=("a",)))
+    return Draft(Planned(name=name, plan=plan, digest="d1", host=HOST, logged=plan_digest(plan)))
 
 
 def noted(count: int = 1, text: str = "all quiet") -> list[Draft]:

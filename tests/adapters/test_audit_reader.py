@@ -267,6 +267,22 @@ def test_any_bit_flipped_is_found_or_torn_at_the_end(tmp_path: Path) -> None:
             assert whole is None or whole.count or whole.torn, (at, bit)
 
 
+def in_plan(path: Path, part: bytes) -> bytes:
+    """Return a log whose plan has one part more, that no plan has."""
+    begin(path, notes=1)
+    data = (path / "night" / "events.jsonl").read_bytes()
+    return data.replace(b'"plan":{', b'"plan":{"later":' + part + b",", 1)
+
+
+def test_a_part_of_a_plan_that_is_not_utf_8_is_told_by_the_chain(tmp_path: Path) -> None:
+    assert judged(tmp_path, in_plan(tmp_path, b'"\xff"')).count
+
+
+def test_a_line_that_is_nested_too_deeply_is_no_event(tmp_path: Path) -> None:
+    with pytest.raises(LogDamagedError, match="line 1: not an event"):
+        judged(tmp_path, in_plan(tmp_path, b"[" * 9000 + b"]" * 9000))
+
+
 def _followed(data: bytes) -> HashChain:
     stream, made = BufferedReader(BytesIO(data)), HashChain()
     deque(made.follow(stream, lambda: not stream.peek(1)), maxlen=0)

@@ -96,7 +96,7 @@ def reader(size: int) -> Callable[[bytes], Event]:
 def _decode_by_union(line: bytes) -> Event:
     try:
         event = _union_decoder()(line)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return decode(line)  # of a newer version, or damaged: this says which
     return decode(line) if isinstance(event.data, Planned) else event
 
@@ -190,7 +190,7 @@ def decode(line: bytes) -> Event:
     try:
         head = _decode_header(line)
         data = _decode_fact(head)
-    except (msgspec.DecodeError, UnicodeDecodeError) as fault:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as fault:
         raise LogDamagedError(f"not an event: {fault}") from fault
     return Event(
         v=head.v,
