@@ -37,7 +37,7 @@ def test_the_second_night_has_the_units_of_the_first(state: str, pattern: str, *
 
 def test_a_directory_of_the_version_before_that_has_no_mark_is_left_out_too() -> None:
     stage = MemoryWorld()
-    for name in (*DOCS, "runs/night/prompts/w.md"):
+    for name in (*DOCS, "runs/earlier/prompts/w.md"):
         stage.files.write(f"/plans/{name}", b"text")
     world = replace(stage.world("up:1"), state="/plans/runs")
 

@@ -302,7 +302,7 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "an outage costs attempts": Mutant(
         transitions._free,
-        (('return seen.ended_by == "limit" and d.plan.limits.wait', "return False"),),
+        (('return d.plan.limits.wait and (seen.ended_by == "limit" or unavailable)', "return False"),),
         the_service_is_out_for_half_an_hour,
     ),
     "everybody tries a service that is out": Mutant(

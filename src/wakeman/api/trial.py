@@ -30,7 +30,7 @@ OUTPUT_DIRECTORIES_MAX = 100
 PAUSE_S = 0.02
 ROOM_BYTES = 128 * 1024
 """Bytes that the first files of a deployment take, with some to spare: with less room, nothing begins."""
-TRIAL = ".trial-"
+TRIAL_PREFIX = ".trial-"
 """How the name of the trial's directory begins."""
 SPOOL = "look at its spool: df /var/spool/cron/atjobs or /var/spool/at, and ls -ld of it"
 TRIAL_PROGRAM = b"#!/bin/sh\nexit 0\n"
@@ -64,7 +64,7 @@ def trials(
             if not tried.why:
                 yield _try_session(world, plan, root, place, pause, resolved)
     except WakemanError as fault:
-        yield _refused(world, fault)
+        yield _unusable(world, fault)
     yield from _try_outputs(outputs)
 
 
@@ -102,7 +102,7 @@ def planned_outputs(prepared: PreparedPlan) -> list[str]:
 @contextmanager
 def _trial_directory(world: World) -> Iterator[str]:
     """Yield a directory in the state directory or, while that is missing, in the nearest one above."""
-    place = posixpath.join(_nearest(world.state), f"{TRIAL}{os.urandom(6).hex()}")
+    place = posixpath.join(_nearest(world.state), f"{TRIAL_PREFIX}{os.urandom(6).hex()}")
     world.files.make(place)
     try:
         yield place
@@ -110,9 +110,9 @@ def _trial_directory(world: World) -> Iterator[str]:
         shutil.rmtree(place, ignore_errors=True)
 
 
-def _refused(world: World, fault: WakemanError) -> Trial:
+def _unusable(world: World, fault: WakemanError) -> Trial:
     """Return that the state directory cannot be used: by its own name, not by that of a file of the trial."""
-    why = re.sub(rf"\S*/{re.escape(TRIAL)}[^\s:]*", lambda _: world.state, str(fault))
+    why = re.sub(rf"\S*/{re.escape(TRIAL_PREFIX)}[^\s:]*", lambda _: world.state, str(fault))
     return Trial("state", why, fault.hint or "--state DIR, or WAKEMAN_STATE")
 
 
@@ -131,7 +131,7 @@ def _try_state(world: World, place: str) -> Trial:
         files.link(f"{place}/program", f"{place}/link")
         files.pipe(f"{place}/pipe")
     except WakemanError as fault:
-        return _refused(world, fault)
+        return _unusable(world, fault)
     ran = world.machine.run((f"{place}/program",), cwd="/", env={}, timeout=SESSION_S)
     if ran.code == 0:
         return Trial("state")

@@ -31,7 +31,7 @@ def _report_options(parser: ArgumentParser) -> None:
     said = "html: one page; md: Markdown; json: all that is reported; svg: the timeline alone (default: html)"
     parser.add_argument("--format", metavar="F", choices=forms, default="html", help=said)
     where = "file to write; - for stdout (default: wakeman-NAME.html for html, otherwise stdout)"
-    parser.add_argument("-o", "--output", metavar="FILE", help=where)
+    parser.add_argument("-o", dest="output", metavar="FILE", help=where)
     parser.add_argument("--no-audit", action="store_true", help="do not audit the log, which takes the longest")
 
 
