@@ -89,7 +89,7 @@ def test_a_command_without_a_place_to_speak_or_to_stand_says_so(place: Path, lin
 
     assert "Traceback" not in ran.stderr + ran.stdout
     assert "Exception ignored" not in ran.stderr
-    assert (code, True) == (ran.returncode, ran.stderr.startswith(said) or said in ran.stderr)
+    assert (code, True) == (ran.returncode, ran.stderr.startswith(said) or said in ran.stderr), ran.stderr
 
 
 FILES = ("pipe", "adir", "self", "noise", "deep", "/dev/zero", "/dev/null", "/proc/self/mem", "nothing", "a.md/x")
