@@ -46,12 +46,15 @@ FORM = frozenset({"frozen", "kw_only", "gc"})
 class Mutant:
     """One break: `function` is the outermost function that it lies in, "" outside of any, or where one is made.
 
-    Shape: `lines` are those of the statement that is broken; `code` is the whole module's.
+    Shape: `part` is the text of that function, or of the statement outside of any; `binds` are the names by which that
+    statement is used; `lines` are those of the statement that is broken; `code` is the whole module's.
     """
 
     file: str
     scope: str
     function: str
+    part: str
+    binds: frozenset[str]
     text: str
     lines: range
     code: CodeType
@@ -67,6 +70,8 @@ class _Place:
     statement: ast.stmt
     scope: str
     function: str
+    whole: ast.stmt
+    """The outermost function, or the statement outside of any."""
 
     def put(self, node: ast.AST) -> None:
         if self.index is None:
@@ -79,7 +84,9 @@ def mutants(file: str, source: str) -> Iterator[Mutant]:
     """Yield every mutant of a module, in the order of its lines."""
     tree = ast.parse(source)
     seen: Counter[tuple[str, str]] = Counter()
+    written: dict[ast.stmt, str] = {}
     for node, place in list(_walk(tree)):
+        part = written.get(place.whole) or written.setdefault(place.whole, ast.unparse(place.whole))
         for new in _changes(node, place):
             text = _text(node, new, place)
             seen[place.scope, text] += 1
@@ -89,13 +96,32 @@ def mutants(file: str, source: str) -> Iterator[Mutant]:
             place.put(node)
             said = text if count == 1 else f"{text} ({count})"
             broken = node if isinstance(node, ast.stmt) else place.statement
-            yield Mutant(file, place.scope, place.function, said, _lines(broken), code)
+            binds = frozenset(bound(place.whole)) | frozenset(place.scope.split(".")[-1:]) - {""}
+            yield Mutant(file, place.scope, place.function, part, binds, said, _lines(broken), code)
+
+
+def parts(source: str) -> frozenset[tuple[str, str]]:
+    """Return the scope and the text of each part of a module that is broken as one: `Mutant.part`."""
+    return frozenset((place.function or place.scope, ast.unparse(place.whole)) for place in _wholes(ast.parse(source)))
+
+
+def bound(statement: ast.stmt) -> Iterator[str]:
+    """Yield the names by which what a statement makes is used."""
+    match statement:
+        case ast.FunctionDef(name=name) | ast.ClassDef(name=name) | ast.AnnAssign(target=ast.Name(id=name)):
+            yield name
+        case ast.Assign(targets=targets):
+            yield from (name.id for target in targets for name in ast.walk(target) if isinstance(name, ast.Name))
+
+
+def _wholes(tree: ast.Module) -> list[_Place]:
+    return list({place.whole: place for _, place in _walk(tree)}.values())
 
 
 def _walk(tree: ast.Module) -> Iterator[tuple[ast.AST, _Place]]:
     """Yield each node that runs."""
     for index, statement in enumerate(tree.body):
-        yield from _within(statement, _Place(tree, "body", index, statement, "", ""))
+        yield from _within(statement, _Place(tree, "body", index, statement, "", "", statement))
 
 
 def _within(node: ast.AST, place: _Place) -> Iterator[tuple[ast.AST, _Place]]:
@@ -115,7 +141,10 @@ def _within(node: ast.AST, place: _Place) -> Iterator[tuple[ast.AST, _Place]]:
             function = inner
         for index, child in enumerate(value) if isinstance(value, list) else [(None, value)]:
             if isinstance(child, ast.AST):
-                yield from _within(child, _Place(node, field, index, statement, scope, function))
+                whole = place.whole if place.function else statement
+                if isinstance(child, ast.stmt) and not function:
+                    whole = child
+                yield from _within(child, _Place(node, field, index, statement, scope, function, whole))
 
 
 def _skipped(node: ast.AST, place: _Place) -> bool:
