@@ -34,7 +34,7 @@ from types import CodeType, FunctionType
 
 import msgspec
 import pytest
-from tests.mutation.operators import Mutant, mutants, parts
+from tests.mutation.operators import Mutant, mutants
 from tests.mutation.reach import ROOT, UNMEASURED_S, Measured, measure, passes, reaching
 from tests.mutation.survivors import FILE, SOURCE, known, name
 
@@ -128,16 +128,15 @@ def _asked() -> argparse.Namespace:
 
 
 def _found(path: Path, since: str | None) -> Iterable[Mutant]:
-    """Return the mutants of a file, without those of parts that a commit has as they are."""
-    before = _parts_at(since, path) if since else frozenset()
-    return [m for m in mutants(str(path), path.read_text()) if (m.function or m.scope, m.part) not in before]
+    return mutants(str(path), path.read_text(), _text_at(since, path) if since else "")
 
 
-def _parts_at(commit: str, path: Path) -> frozenset[tuple[str, str]]:
+def _text_at(commit: str, path: Path) -> str:
+    """Return a file as it was; "" if it was not there."""
     git = ("git", "-C", str(ROOT))
     subprocess.run([*git, "rev-parse", "--verify", "--quiet", f"{commit}^{{commit}}"], check=True, capture_output=True)
     shown = subprocess.run([*git, "show", f"{commit}:./{path.relative_to(ROOT)}"], capture_output=True, check=False)
-    return parts(shown.stdout.decode())
+    return shown.stdout.decode()
 
 
 def _measured(out: Path) -> Measured:

@@ -46,14 +46,13 @@ FORM = frozenset({"frozen", "kw_only", "gc"})
 class Mutant:
     """One break: `function` is the outermost function that it lies in, "" outside of any, or where one is made.
 
-    Shape: `part` is the text of that function, or of the statement outside of any; `binds` are the names by which that
-    statement is used; `lines` are those of the statement that is broken; `code` is the whole module's.
+    Shape: `binds` are the names by which that function, or the statement outside of any, is used; `lines` are those of
+    the statement that is broken; `code` is the whole module's.
     """
 
     file: str
     scope: str
     function: str
-    part: str
     binds: frozenset[str]
     text: str
     lines: range
@@ -80,13 +79,16 @@ class _Place:
             getattr(self.parent, self.field)[self.index] = node
 
 
-def mutants(file: str, source: str) -> Iterator[Mutant]:
-    """Yield every mutant of a module, in the order of its lines."""
+def mutants(file: str, source: str, before: str = "") -> Iterator[Mutant]:
+    """Yield every mutant of a module, in the order of its lines, but none of a part that it had `before`."""
     tree = ast.parse(source)
+    same = {(place.function or place.scope, ast.unparse(place.whole)) for _, place in _walk(ast.parse(before))}
     seen: Counter[tuple[str, str]] = Counter()
     written: dict[ast.stmt, str] = {}
     for node, place in list(_walk(tree)):
         part = written.get(place.whole) or written.setdefault(place.whole, ast.unparse(place.whole))
+        if (place.function or place.scope, part) in same:
+            continue
         for new in _changes(node, place):
             text = _text(node, new, place)
             seen[place.scope, text] += 1
@@ -97,12 +99,7 @@ def mutants(file: str, source: str) -> Iterator[Mutant]:
             said = text if count == 1 else f"{text} ({count})"
             broken = node if isinstance(node, ast.stmt) else place.statement
             binds = frozenset(bound(place.whole)) | frozenset(place.scope.split(".")[-1:]) - {""}
-            yield Mutant(file, place.scope, place.function, part, binds, said, _lines(broken), code)
-
-
-def parts(source: str) -> frozenset[tuple[str, str]]:
-    """Return the scope and the text of each part of a module that is broken as one: `Mutant.part`."""
-    return frozenset((place.function or place.scope, ast.unparse(place.whole)) for place in _wholes(ast.parse(source)))
+            yield Mutant(file, place.scope, place.function, binds, said, _lines(broken), code)
 
 
 def bound(statement: ast.stmt) -> Iterator[str]:
@@ -112,10 +109,6 @@ def bound(statement: ast.stmt) -> Iterator[str]:
             yield name
         case ast.Assign(targets=targets):
             yield from (name.id for target in targets for name in ast.walk(target) if isinstance(name, ast.Name))
-
-
-def _wholes(tree: ast.Module) -> list[_Place]:
-    return list({place.whole: place for _, place in _walk(tree)}.values())
 
 
 def _walk(tree: ast.Module) -> Iterator[tuple[ast.AST, _Place]]:

@@ -131,6 +131,31 @@ def test_an_attempt_that_the_service_refused_is_not_counted_whoever_ended_it(
     assert free == exited.free
 
 
+@pytest.mark.parametrize(
+    ("fault", "seen_as", "ours", "edition", "free"),
+    [
+        ("conversation", "itself", False, EDITION, True),  # none to continue: the next one begins afresh
+        ("conversation", "itself", True, EDITION, False),  # it began afresh before, and that did not help
+        ("conversation", "wakeman", False, EDITION, False),
+        ("auth", "itself", False, EDITION, True),  # no attempt changes a key
+        ("auth", "itself", False, 3, True),
+        ("auth", "itself", False, 2, False),
+        ("auth", "wakeman", False, EDITION, False),
+        ("error", "itself", False, EDITION, False),
+    ],
+)
+def test_an_attempt_that_could_not_begin_its_work_is_not_counted(
+    fault: str, seen_as: str, ours: bool, edition: int, free: bool
+) -> None:
+    one = seen(worker("running", astray=ours), session="exited", ended_by=seen_as, fault=fault)
+    d = deployment(one)
+    d.edition = edition
+    (exited,) = facts(d)
+
+    assert isinstance(exited, e.Exited)
+    assert free == exited.free
+
+
 DIGEST = sha256(msgspec.json.encode(MARKS)).hexdigest()
 
 
