@@ -220,7 +220,9 @@ def a_key_is_refused_and_mended_in_its_file() -> object:
 
 # --- mutants --------------------------------------------------------------------------------------------------------
 
-_INTENTS = '    intents = yield from append("intent", [_intent(d, ready) for ready in prepared.ready])\n'
+_INTENTS = (
+    '    intents = yield from append("intent", [*prepared.marked, *(_intent(d, ready) for ready in prepared.ready)])\n'
+)
 _MADE = "    fates = yield from do(MakeSessions(prepared, now))\n"
 _ONCE = """        if log.deployment.outcome == "open":
                 waiting = once(world, log, findings)

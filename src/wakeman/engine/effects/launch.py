@@ -90,7 +90,7 @@ class Prepare(Struct, frozen=True):
                 # If one cannot be prepared, its launch has failed; the check continues.
                 refused[name] = sanitise(redact(str(fault)), 500)
         return PreparedAttempts(
-            marked=_mark(world, d, [each.worker for each in ready]),
+            marked=_changed_outputs(world, d, [each.worker for each in ready]),
             ready=tuple(
                 Ready(each.worker, compose.argv_digest(each.start), each.agent_session, each.resume, each.profile)
                 for each in ready
@@ -217,7 +217,7 @@ def _intent(d: Deployment, ready: Ready) -> e.Draft:
     return e.Draft(fact, worker=worker.name, attempt=worker.attempt + 1)
 
 
-def _mark(world: World, d: Deployment, names: Iterable[str]) -> tuple[e.Draft, ...]:
+def _changed_outputs(world: World, d: Deployment, names: Iterable[str]) -> tuple[e.Draft, ...]:
     """Return the outputs that changed since `up`, of units for which nobody was launched yet.
 
     Shape: asked as late as can be, after `workers.before`. Cost: a stat for each of these outputs.
@@ -314,7 +314,7 @@ class MarkAgain(Struct, frozen=True):
         listing = world.executor(d.host).poll()
         if listing.state == "unknown":
             return ()
-        return _mark(world, d, [w.name for w in _open_launches(d) if _never_began(world, d, w, listing)])
+        return _changed_outputs(world, d, [w.name for w in _open_launches(d) if _never_began(world, d, w, listing)])
 
     def recorded(self, d: Deployment, write: Write) -> tuple[e.Draft, ...]:
         """Read it."""

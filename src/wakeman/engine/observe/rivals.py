@@ -17,7 +17,7 @@ from wakeman.engine.neighbours import neighbours, with_whole_paths
 from wakeman.engine.workspace import OutputLocation
 from wakeman.ports import World
 
-NAME_CHARS_SHOWN = 200
+RIVAL_CHARS_SHOWN = 200
 """Characters of another deployment's worker that a reason repeats."""
 
 
@@ -54,7 +54,7 @@ class Rivals:
         for path, mark in judged.items():
             writer = next((w for w in self._writers(real[whole[path]]) if _may_have_written(w, mark)), None)
             if writer is not None:
-                who = sanitise(writer.name, NAME_CHARS_SHOWN)
+                who = sanitise(writer.name, RIVAL_CHARS_SHOWN)
                 found[path] = f"may be the work of {who}, which writes there, too, and was at work"
         return found
 
@@ -76,7 +76,7 @@ class Rivals:
                 if self._writes(d, state, path):
                     judged = state.verdict.marks if state.verdict is not None else ()
                     worker = d.workers[state.worker]
-                    yield _Writer(f"{name}/{worker.name}", worker, frozenset(map(_identity, judged)))
+                    yield _Writer(f"{name}/{worker.name}", worker, frozenset(map(_same_file, judged)))
 
     def _writes(self, d: Deployment, state: UnitState, path: str) -> bool:
         unit = with_whole_paths(d, state.unit, d.name)
@@ -90,8 +90,8 @@ class Rivals:
 
 def _may_have_written(writer: _Writer, mark: FileFingerprint) -> bool:
     """Return whether a worker is at work now, or has counted this very file as its own."""
-    return writer.worker.live or _identity(mark) in writer.counted
+    return writer.worker.live or _same_file(mark) in writer.counted
 
 
-def _identity(mark: FileFingerprint) -> tuple[int, int, int]:
+def _same_file(mark: FileFingerprint) -> tuple[int, int, int]:
     return mark.size, mark.mtime_ns, mark.inode
