@@ -400,7 +400,7 @@ def test_a_collector_that_refuses_is_an_error_with_its_reason(desk: Desk, collec
 
 
 def test_a_collector_that_is_not_there_is_an_error(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("wakeman.adapters.otlp.OTLP_TIMEOUT_S", 1)
+    monkeypatch.setattr("wakeman.adapters.otlp.OTLP_TIMEOUT_S", 4)
     spending(desk)
 
     code, _, err = export(desk, "otlp", NAME, "--endpoint", "http://127.0.0.1:9/v1/traces")
