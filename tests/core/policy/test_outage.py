@@ -14,7 +14,7 @@ from wakeman.core.log.facts.worker import OUTAGE_PAUSE_MAX, OUTAGE_PAUSE_MIN, ou
 from wakeman.core.model import LimitsSpec, Observation, Plan, UnitsSpec, Usage, WorkersSpec, WorkerState
 from wakeman.core.policy import notice
 from wakeman.core.policy.attempts import reset_is_due, tries_service
-from wakeman.core.policy.limits import every, outage_holds
+from wakeman.core.policy.limits import due_launches, every, launches_barred, outage_holds
 
 WHY = "the service is unavailable: 529"
 
@@ -239,10 +239,37 @@ def test_a_live_worker_of_an_outage_is_told_to_go_on_once_it_is_over() -> None:
         ({"outage_until": NOW + timedelta(seconds=40), "looked_at": NOW}, 41.0),
         ({"outage_until": NOW + timedelta(seconds=1), "looked_at": NOW}, 2.0),
         ({"probe": "w", "probe_mono": 90.0, "mono": 100.0}, 51.0),
+        ({"probe": "w", "probe_mono": 90.0, "mono": 200.0}, 1.0),
     ],
 )
 def test_the_next_alarm_is_when_the_service_is_tried_or_has_answered(fields: dict[str, Any], seconds: float) -> None:
     assert seconds == every(stalled(**fields).d)
+
+
+@pytest.mark.parametrize(
+    ("fields", "holds"),
+    [
+        ({"outage_until": NOW + timedelta(seconds=0.5)}, True),
+        ({"outage_until": NOW}, False),
+        ({"outage_until": NOW - timedelta(seconds=0.5)}, False),
+        ({"outage_until": NOW, "probe": "w"}, True),  # one tries it
+        ({"outage_until": NOW + timedelta(seconds=9), "outage": ""}, False),
+    ],
+)
+def test_in_an_outage_nothing_is_launched_while_one_tries_or_a_pause_lasts(fields: dict[str, Any], holds: bool) -> None:
+    d = stalled(looked_at=NOW, **fields).d
+
+    assert (holds, holds) == (outage_holds(d), launches_barred(d))
+
+
+@pytest.mark.parametrize(("outage", "due"), [("", ["u", "v"]), (WHY, ["u"])])
+def test_in_an_outage_one_launch_at_a_time_tries_the_service(outage: str, due: list[str]) -> None:
+    d = stalled(looked_at=NOW, outage=outage, outage_until=NOW).d
+    d.plan = Plan(name="night", units=UnitsSpec(items=("x",)), workers=WorkersSpec(stagger=0.0))
+    for name in ("u", "v"):
+        d.workers[name] = WorkerState(name=name, session=name, units=["a"], state="pending")
+
+    assert due == due_launches(d)
 
 
 @pytest.mark.parametrize("until", [NOW, NOW - timedelta(seconds=40), None])

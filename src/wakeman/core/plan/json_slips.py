@@ -20,7 +20,7 @@ _JSON_TOKEN = re.compile(
 _JSON_LITERAL = re.compile(r"true|false|null|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?")
 _IN_STRING = re.compile(r'\\(?:["\\/bfnrt]|u[0-9A-Fa-f]{4})|(?P<odd>[\\\x00-\x1f])')
 _OTHER_WORDS = {"True": "true", "False": "false", "None": "null", "yes": "true", "no": "false", "undefined": "null"}
-_WHY = {
+_MISQUOTED = {
     "string": "a backslash, or a sign that cannot be seen, inside a string",
     "quoted": "other quotes than JSON has",
     "open": "no closing quote",
@@ -127,7 +127,7 @@ class _JsonWalk:
         else:
             self.before = "value"
         if plain != text:
-            why = _WHY.get(kind, "no quotes")
+            why = _MISQUOTED.get(kind, "no quotes")
             self.slip(text, "a word that JSON writes otherwise" if plain in _OTHER_WORDS.values() else why, plain)
         return comma + plain
 
