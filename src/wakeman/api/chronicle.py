@@ -10,7 +10,7 @@ from msgspec import Meta
 from msgspec.structs import replace
 
 from wakeman.api.answer import Value
-from wakeman.api.status import Time
+from wakeman.api.needs import Time
 from wakeman.core.log.events import (
     Amended,
     Armed,

@@ -10,6 +10,7 @@ from wakeman.core.model.deployment import (
     Outcome,
     RecordedProfile,
     Repository,
+    Untold,
     attempt_id,
 )
 from wakeman.core.model.intent import OpenIntent
@@ -121,6 +122,7 @@ __all__ = [
     "Unit",
     "UnitState",
     "UnitsSpec",
+    "Untold",
     "Usage",
     "Validator",
     "Verdict",
