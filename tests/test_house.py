@@ -19,6 +19,8 @@ ROOMS = {
     "rich": {"faces/cli/paper.py"},
     "jinja2": {"faces/report/page.py"},
     "markupsafe": {"faces/report/page.py"},
+    "opentelemetry": {"adapters/otlp.py"},
+    "prometheus_client": {"faces/openmetrics.py"},
     "transitions": {"core/log/lifecycle.py"},
     "libtmux": {"adapters/tmux.py"},
     "yaml": {"core/formats.py", "core/profile_page.py"},
