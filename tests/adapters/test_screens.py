@@ -107,10 +107,7 @@ def test_a_client_that_tries_again_is_at_work(said: str) -> None:
     "words",
     [
         "Conversation interrupted - use /feedback if something went wrong",
-        (
-            "Conversation interrupted - tell the model what to do differently. Something went wrong? Hit `/feedback` to\n"
-            "  report the issue."
-        ),
+        "Conversation interrupted - tell the model what to do differently.\n  Hit `/feedback` to report the issue.",
     ],
 )
 def test_codex_that_a_person_has_interrupted_is_at_rest(words: str) -> None:
