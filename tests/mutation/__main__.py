@@ -40,7 +40,7 @@ from tests.mutation.survivors import FILE, SOURCE, known, name
 
 ROOMS = ("core", "engine/protocol", "engine/effects", "audit")
 """What is broken."""
-JUDGES = ("tests/core", "tests/audit", "tests/engine", "tests/scripts")
+JUDGES = ("tests/core", "tests/audit", "tests/engine", "tests/scripts", "tests/adapters/test_profiles.py")
 """What must notice."""
 ALL_JUDGES = (*JUDGES, "tests/contracts", "tests/faces", "tests/test_docs.py", "tests/test_samples.py")
 """What may notice what `JUDGES` let pass."""

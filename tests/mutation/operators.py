@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ast
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property, partial
 from types import CodeType
 
 SMALL = 10
@@ -47,7 +48,7 @@ class Mutant:
     """One break: `function` is the outermost function that it lies in, "" outside of any, or where one is made.
 
     Shape: `binds` are the names by which that function, or the statement outside of any, is used; `lines` are those of
-    the statement that is broken; `code` is the whole module's.
+    the statement that is broken.
     """
 
     file: str
@@ -56,7 +57,12 @@ class Mutant:
     binds: frozenset[str]
     text: str
     lines: range
-    code: CodeType
+    compiled: Callable[[], CodeType]
+
+    @cached_property
+    def code(self) -> CodeType:
+        """Return the whole module's code."""
+        return self.compiled()
 
 
 @dataclass(frozen=True)
@@ -93,13 +99,25 @@ def mutants(file: str, source: str, before: str = "") -> Iterator[Mutant]:
             text = _text(node, new, place)
             seen[place.scope, text] += 1
             count = seen[place.scope, text]
-            place.put(ast.copy_location(new, node))
-            code = compile(ast.fix_missing_locations(tree), file, "exec", dont_inherit=True)
-            place.put(node)
             said = text if count == 1 else f"{text} ({count})"
             broken = node if isinstance(node, ast.stmt) else place.statement
             binds = frozenset(bound(place.whole)) | frozenset(place.scope.split(".")[-1:]) - {""}
-            yield Mutant(file, place.scope, place.function, binds, said, _lines(broken), code)
+            yield Mutant(
+                file,
+                place.scope,
+                place.function,
+                binds,
+                said,
+                _lines(broken),
+                partial(_compiled, tree, file, node, new, place),
+            )
+
+
+def _compiled(tree: ast.Module, file: str, old: ast.AST, new: ast.AST, place: _Place) -> CodeType:
+    place.put(ast.copy_location(new, old))
+    code = compile(ast.fix_missing_locations(tree), file, "exec", dont_inherit=True)
+    place.put(old)
+    return code
 
 
 def bound(statement: ast.stmt) -> Iterator[str]:

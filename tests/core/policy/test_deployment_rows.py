@@ -217,7 +217,8 @@ def test_a_worker_of_whom_nothing_is_left_is_not_short() -> None:
 def test_what_a_person_has_ended_waits_for_a_while_before_another_takes_it(
     fields: dict[str, Any], edition: int, left: float | None
 ) -> None:
-    one = worker("w", **({"ended_by": "person", "boot": "b", "over": 910.0} | fields))
+    known: dict[str, Any] = {"ended_by": "person", "boot": "b", "over": 910.0}
+    one = worker("w", **{**known, **fields})
     d = changed(deployment(one, cleanup=CleanupSpec(after=120.0)), edition=edition, boot="b", mono=1000.0)
 
     assert {"w": left} == resting(d) or (left is None and not resting(d))
