@@ -224,6 +224,7 @@ def portrait(status: Status) -> None:
     reason = "reason (in quotes: its words)" if quoting else "reason"
     table(("worker", "state", reason, "attempt", "units", "since"), rows)
     _stopped(status.workers)
+    _client_versions(status.workers)
     if units.done or status.outcome != "open":
         _missing(units)
     if status.validators:
@@ -263,6 +264,14 @@ def _stopped(workers: Sequence[WorkerStatus]) -> None:
             )
         if isinstance(worker.cleanup, str):
             out(f"{worker.name} was ended by a person: no cleanup worker before {clock(worker.cleanup)}")
+
+
+def _client_versions(workers: Sequence[WorkerStatus]) -> None:
+    """Print which worker has which version of its client, where a client was changed between two launches."""
+    versions = {worker.name: worker.client for worker in workers if isinstance(worker.client, str)}
+    if len(set(versions.values())) > 1:
+        listed = ", ".join(f"{name} {printable(version)}" for name, version in versions.items())
+        out(f"clients of several versions: {listed[:CELL_CHARS_MAX]}")
 
 
 def _share(worker: WorkerStatus) -> str:
