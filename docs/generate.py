@@ -589,19 +589,19 @@ def _scenes() -> str:
             NOTE,
             (
                 "Each scene is a deployment with a real client, from `up` on. Its model is a simulated server on the "
-                "loopback interface that behaves as the scene needs and records each request, its time and its process: "
-                "that is what is true. What is told is in the log, written by checks that a hook, an end or the alarm "
-                "started. No run used a model. `WAKEMAN_SCENES=1 make test-agents` measures them; a test fails if one is "
-                "told otherwise."
+                "loopback interface that behaves as the scene needs and records each request, its time and its "
+                "process: that is what is true. What is told is in the log, written by checks that a hook, an end or "
+                "the alarm started. No run used a model. `WAKEMAN_SCENES=1 make test-agents` measures them; a test "
+                "fails if one is told otherwise."
             ),
             _table(("figure", "measured"), figures),
             (
                 "Seconds are from the server's last answer (without one, from the request; for a killed process, from "
                 "the kill) to the line of the log that tells it; `a person` is when somebody was told. Where only "
                 "silence shows the fault, `stuck.after` is 12 s; `wake.every` is 3 s, and 60 s in the scenes of a "
-                "refused key. `caused` are requests of supervision: nudges that Wakeman typed. Evidence is what says so "
-                "by itself when each source is read alone, the one that counts first in front. Two figures are of the "
-                "older and the newer version. The machine had 2 cores and a load of 5 to 20."
+                "refused key. `caused` are requests of supervision: nudges that Wakeman typed. Evidence is what says "
+                "so by itself when each source is read alone, the one that counts first in front. Two figures are of "
+                "the older and the newer version. The machine had 2 cores and a load of 5 to 20."
             ),
             *(part for client, names in clients.items() for part in _scenes_of(client, names, runs)),
             "## What cannot be had",
