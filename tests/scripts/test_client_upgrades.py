@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
+
 from tests.play import NAME, Play
 
 from wakeman.adapters.memory import Act
 from wakeman.api.status import status
 from wakeman.core.log.events import Amended
+from wakeman.engine import requests
 from wakeman.engine.start.deploy import amend
 from wakeman.engine.start.prepare import prepare_plan
+from wakeman.faces.cli.page import page
+from wakeman.faces.cli.paper import Paper
 
 OLD, NEW = "2.1.197", "2.1.332"
 
@@ -66,3 +71,20 @@ def test_the_status_has_the_version_of_each_attempt() -> None:
 
     (worker,) = status(play.stage.world(), NAME).data.workers
     assert OLD == worker.client
+
+
+def test_the_page_of_a_status_names_versions_only_where_they_differ() -> None:
+    play = begun(2, w0=Act(hangs=True, stops_after=0), w1=Act(hangs=True, stops_after=0))
+    play.stage.versions["command"] = NEW
+
+    assert [] == shown(play)
+    requests.retry(play.stage.world("hand:1"), NAME, "w1", (), "")
+    play.run(5)
+    assert [f"client {OLD}", f"client {NEW}"] == shown(play)
+
+
+def shown(play: Play) -> list[str]:
+    """List the versions that the page of a status shows."""
+    data = status(play.stage.world(), NAME).data
+    rows = page(data, Paper(width=None, rows=None), everything=True)
+    return re.findall(r"client [\d.]+", "\n".join("".join(text for text, _ in row) for row in rows))
