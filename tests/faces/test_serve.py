@@ -279,14 +279,26 @@ def test_a_stream_begins_after_the_line_that_the_page_names(tmp_path: Path) -> N
     assert {400} == set(refused)
 
 
-def test_the_first_page_is_told_that_something_has_changed(tmp_path: Path) -> None:
-    lines = lines_of("demo")
+def test_the_first_page_is_told_of_each_change_since_it_was_made(tmp_path: Path) -> None:
+    lines, port = lines_of("demo"), free_port()
     file = keep(tmp_path / "state", "demo", lines[:60])
-    with serving(tmp_path / "state") as (server, _), server.stream("/events") as events:
-        assert 200 == server.ask("/")[0]
+    with serving(tmp_path / "state", port=port) as (server, _):
+        stamp = server.ask("/")[2].partition('data-stamp="')[2].partition('"')[0]
         with file.open("ab") as log:
             log.writelines(lines[60:64])
-        assert "changed" == next(events)["event"]
+        with server.stream(f"/events?after={stamp}") as events:
+            seen = [next(events)]
+            with file.open("ab") as log:
+                log.writelines(lines[64:70])
+            seen.append(next(events))
+    with file.open("ab") as log:
+        log.writelines(lines[70:])
+    again = {"Last_Event_ID": seen[-1]["id"]}
+    with serving(tmp_path / "state", port=port) as (server, _), server.stream("/events", **again) as events:
+        seen.append(next(events))
+
+    assert ["changed"] * 3 == [event["event"] for event in seen]
+    assert 4 == len({stamp, *(event["id"] for event in seen)})
 
 
 def test_a_page_that_is_closed_leaves_nothing_running(tmp_path: Path) -> None:

@@ -51,7 +51,7 @@
     list.prepend(row);
     while (list.children.length > LINES_SHOWN_MAX) list.lastChild.remove();
   };
-  const source = new EventSource(at ? `${at}/events?after=${after}` : "/events");
+  const source = new EventSource(at ? `${at}/events?after=${after}` : `/events?after=${document.body.dataset.stamp}`);
   source.addEventListener("open", () => { state = "live"; say(state); });
   source.addEventListener("error", () => { state = "not connected, trying again"; say(state); });
   source.addEventListener("line", (event) => { show(JSON.parse(event.data)); later(); });

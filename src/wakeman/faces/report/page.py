@@ -72,10 +72,19 @@ def live_text(data: Reported, again: str, *, acts: bool) -> str:
     return _environment("html").get_template("page.html.jinja").render({**values, **_live_values(acts=acts)})
 
 
-def index_text(names: Sequence[str], data: Statuses) -> str:
-    """Return the first page of `wakeman serve`: all deployments by name, those that need a person first."""
+def index_text(names: Sequence[str], data: Statuses, stamp: str) -> str:
+    """Return the first page of `wakeman serve`: all deployments by name, those that need a person first.
+
+    Shape: `stamp` tells the state of the logs that it was made from.
+    """
     found = sorted(zip(names, data.deployments, strict=True), key=_urgency)
-    values = {"found": found, "state": data.state, "style": Markup(_asset("style.css")), **_live_values(acts=False)}  # noqa: S704 - our own file
+    values = {
+        "found": found,
+        "stamp": stamp,
+        "state": data.state,
+        "style": Markup(_asset("style.css")),  # noqa: S704 - our own file
+        **_live_values(acts=False),
+    }
     return _environment("html").get_template("index.html.jinja").render({**values, "path": _address_part})
 
 

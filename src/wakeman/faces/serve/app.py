@@ -95,8 +95,8 @@ class _Served:
 
         def text() -> str:
             world = self._make()
-            names = world.logs.names()
-            return index_text(names, statuses(world, names, recorded=True).data)
+            stamp, names = all_stamps(world), world.logs.names()  # the stamp first: what comes later is a change
+            return index_text(names, statuses(world, names, recorded=True).data, stamp)
 
         return _page(await to_thread.run_sync(text))
 
@@ -116,21 +116,21 @@ class _Served:
         return name
 
     async def changes(self, request: Request) -> Response:
-        """Stream that something has changed in some deployment."""
-        return _stream(self._changes(request))
+        """Stream that something has changed in some deployment since the state that the reader names."""
+        given = request.headers.get("last-event-id") or request.query_params.get("after") or ""
+        return _stream(self._changes(request, given))
 
-    async def _changes(self, request: Request) -> AsyncIterator[str]:
+    async def _changes(self, request: Request, before: str) -> AsyncIterator[str]:
         world = self._make()
-        before = await to_thread.run_sync(all_stamps, world)
         quiet = 0.0
         yield ": open\n\n"
         while not await request.is_disconnected():
-            await sleep(STREAM_POLL_S)
             now = await to_thread.run_sync(all_stamps, world)
-            quiet += STREAM_POLL_S
             if now != before or quiet >= STREAM_PING_S:
-                yield "event: changed\ndata: {}\n\n" if now != before else ": here\n\n"
+                yield f"id: {now}\nevent: changed\ndata: {{}}\n\n" if now != before else ": here\n\n"
                 before, quiet = now, 0.0
+            await sleep(STREAM_POLL_S)
+            quiet += STREAM_POLL_S
 
     async def lines(self, request: Request) -> Response:
         """Stream the lines of a log after the one that the reader names, each with its number as the event's id."""

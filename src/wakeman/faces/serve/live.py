@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from hashlib import sha256
 from typing import Any
 
 from wakeman.api.chronicle import Chronicle
@@ -16,6 +17,8 @@ from wakeman.core.log.summary import summary
 from wakeman.faces.report.page import live_text
 from wakeman.ports import World
 
+STAMP_CHARS_MAX = 16
+"""Characters of what tells one state of all logs from another."""
 Reader = Callable[[str], Recording]
 Stamp = tuple[int, int, int]
 """Inode, size and time of change of a log: equal ones have the same lines."""
@@ -103,6 +106,7 @@ def line_data(event: Event) -> dict[str, Any]:
     }
 
 
-def all_stamps(world: World) -> Sequence[tuple[str, Stamp | None]]:
-    """Return the stamps of all deployments' logs."""
-    return [(name, file_stamp(os.path.join(world.state, name, "events.jsonl"))) for name in world.logs.names()]
+def all_stamps(world: World) -> str:
+    """Return what tells the present state of all deployments' logs from any other."""
+    found = [(name, file_stamp(os.path.join(world.state, name, "events.jsonl"))) for name in world.logs.names()]
+    return sha256(repr(found).encode("utf-8", "surrogateescape")).hexdigest()[:STAMP_CHARS_MAX]
