@@ -306,6 +306,15 @@ def test_a_limit_that_was_met_once_more_backs_off(fields: dict[str, Any], editio
     assert left == retry_delay(deployment(one, edition=edition, last_launch=900.0), one)
 
 
+def test_without_an_outage_nobody_waits_for_a_turn() -> None:
+    a, b = worker("a", ended_by="machine"), worker("b", ended_by="machine")
+    d = deployment(a, b)
+    without = may_retry(d, a), may_retry(d, b)
+    d.outage = "the service is unavailable"
+
+    assert ((True, True), (True, False)) == (without, (may_retry(d, a), may_retry(d, b)))
+
+
 def test_in_an_outage_one_is_tried_again_without_the_pause_between_launches() -> None:
     a, b = worker("a", **LIMIT), worker("b", **LIMIT)
     d = deployment(a, b, last_launch=900.0)

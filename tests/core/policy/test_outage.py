@@ -215,6 +215,24 @@ def test_a_live_worker_tries_the_service_if_it_can_be_told_to_and_was_refused(
     assert tries == tries_service(log.d, w)
 
 
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"outage": ""}, True),  # it is over
+        ({"outage_until": NOW}, True),  # it tries the service for all
+        ({"outage_until": NOW, "probe": "v"}, False),
+        ({"outage_until": NOW + timedelta(seconds=9)}, False),
+    ],
+)
+def test_a_live_worker_that_was_refused_is_told_to_go_on_when_it_may_try_or_need_not(
+    fields: dict[str, Any], told: bool
+) -> None:
+    log = stalled(looked_at=NOW, **fields)
+    log.d.plan = Plan(name="night", units=UnitsSpec(items=("x",)), workers=WorkersSpec(mode="interactive"))
+
+    assert told == reset_is_due(log.d, log.d.workers["w"])
+
+
 @pytest.mark.parametrize(("at_once", "tries"), [(1, False), (2, True)])
 def test_a_pending_worker_tries_the_service_if_a_slot_is_free(at_once: int, tries: bool) -> None:
     log = stalled()

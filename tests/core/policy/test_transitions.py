@@ -11,6 +11,7 @@ import pytest
 
 from wakeman.core.log import events as e
 from wakeman.core.model import (
+    EDITION_PROGRESS_MIN,
     Deployment,
     FileFingerprint,
     LimitsSpec,
@@ -362,7 +363,7 @@ def test_a_transition_bears_its_attempt_and_both_states() -> None:
     assert [("w", 4, "launched", "running"), ("w", 4, "running", "stuck")] == found
 
 
-# In logs of this edition
+# In logs of the edition that remembers what was tried
 
 QUIETLY: dict[str, Any] = {"life_mono": MONO - AFTER_S}
 RESTED: dict[str, Any] = {"idle": 2, "tried": ("capture", "nudge")}
@@ -394,7 +395,7 @@ TROUBLES: list[tuple[dict[str, Any], dict[str, Any], bool, str]] = [
 """What is known of a worker at work, what is seen of it, whether its share is done, and in which trouble it is."""
 
 
-def stall(d: Deployment, edition: int = EDITION) -> e.Stalled | None:
+def stall(d: Deployment, edition: int = EDITION_PROGRESS_MIN) -> e.Stalled | None:
     d.edition = edition
     return next((fact for fact in facts(d) if isinstance(fact, e.Stalled)), None)
 
@@ -428,7 +429,7 @@ def test_a_worker_with_one_unit_left_has_not_done_its_share() -> None:
 )
 def test_a_stuck_worker_of_whom_nothing_else_is_seen_stays_so(known: dict[str, Any], shown: dict[str, Any]) -> None:
     d = deployment(seen(worker("stuck", **known), **shown))
-    d.edition = EDITION
+    d.edition = EDITION_PROGRESS_MIN
 
     assert [] == facts(d)
 
@@ -436,14 +437,19 @@ def test_a_stuck_worker_of_whom_nothing_else_is_seen_stays_so(known: dict[str, A
 @pytest.mark.parametrize("shown", [{"background": True}, {"working": 3.0}], ids=str)
 def test_a_silent_worker_recovers_with_work_in_the_background_too(shown: dict[str, Any]) -> None:
     d = deployment(seen(worker("stuck", reason="silent", stalled_life="aa", background_mono=MONO), **shown))
-    d.edition = EDITION
+    d.edition = EDITION_PROGRESS_MIN
 
     assert [e.Recovered] == [type(fact) for fact in facts(d)]
 
 
 @pytest.mark.parametrize(
     ("shown", "edition", "said"),
-    [(IDLE, EDITION, "Which?"), (IDLE, 2, ""), ({}, EDITION, ""), ({"activity": "waiting"}, EDITION, "")],
+    [
+        (IDLE, EDITION_PROGRESS_MIN, "Which?"),
+        (IDLE, 2, ""),
+        ({}, EDITION_PROGRESS_MIN, ""),
+        ({"activity": "waiting"}, EDITION_PROGRESS_MIN, ""),
+    ],
     ids=str,
 )
 def test_the_last_words_of_a_worker_at_rest_are_kept_where_it_gets_stuck(
@@ -457,7 +463,11 @@ def test_the_last_words_of_a_worker_at_rest_are_kept_where_it_gets_stuck(
 
 @pytest.mark.parametrize(
     ("shown", "edition", "fault"),
-    [({"activity": "limited"}, EDITION, "outage"), ({"activity": "limited"}, 2, ""), ({}, EDITION, "")],
+    [
+        ({"activity": "limited"}, EDITION_PROGRESS_MIN, "outage"),
+        ({"activity": "limited"}, 2, ""),
+        ({}, EDITION_PROGRESS_MIN, ""),
+    ],
     ids=str,
 )
 def test_a_refusal_is_of_the_trouble_that_shows_it(shown: dict[str, Any], edition: int, fault: str) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from wakeman.core.log.facts.effect import UNHEARD_AGAIN_S, UNHEARD_MAX
 from wakeman.core.model import (
+    EDITION_PROGRESS_MIN,
     CleanupSpec,
     Deployment,
     Observation,
@@ -26,7 +27,7 @@ from wakeman.core.model import (
     WorkerState,
 )
 from wakeman.core.policy import review
-from wakeman.core.policy.tables import EDITION, WORKER_RULES, Decision
+from wakeman.core.policy.tables import WORKER_RULES, Decision
 from wakeman.core.policy.worker_rows import decide_worker, ladder, rungs_left, taken, worker_facts
 
 NOW = datetime(2026, 1, 5, 22, 0, tzinfo=UTC)
@@ -205,7 +206,7 @@ def test_the_rows_taken_are_those_of_all_workers_about_whom_something_is_done() 
 UNHEARD: dict[str, Any] = {"state": "stuck", "reason": "silent", "unheard": 1, "unheard_mono": 1000.0 - UNHEARD_AGAIN_S}
 
 
-def of_now(one: WorkerState, edition: int = EDITION, **tables: object) -> Deployment:
+def of_now(one: WorkerState, edition: int = EDITION_PROGRESS_MIN, **tables: object) -> Deployment:
     d = deployment(one, **tables)
     d.edition, d.mono = edition, 1000.0
     return d
@@ -214,16 +215,16 @@ def of_now(one: WorkerState, edition: int = EDITION, **tables: object) -> Deploy
 @pytest.mark.parametrize(
     ("fields", "edition", "holds"),
     [
-        (UNHEARD, EDITION, True),
+        (UNHEARD, EDITION_PROGRESS_MIN, True),
         (UNHEARD, 2, False),
-        (UNHEARD | {"unheard": 0}, EDITION, False),
-        (UNHEARD | {"state": "running"}, EDITION, False),
-        (UNHEARD | {"unheard_mono": 1001.0 - UNHEARD_AGAIN_S}, EDITION, False),
-        (UNHEARD | {"unheard_mono": 1000.0}, EDITION, False),
-        (UNHEARD | {"unheard_mono": 1000.5}, EDITION, True),  # the clock began anew since
-        (UNHEARD | {"fault": "outage"}, EDITION, True),
-        (UNHEARD | {"unheard": UNHEARD_MAX, "state": "running"}, EDITION, True),
-        (UNHEARD | {"unheard": UNHEARD_MAX, "asked": True}, EDITION, False),
+        (UNHEARD | {"unheard": 0}, EDITION_PROGRESS_MIN, False),
+        (UNHEARD | {"state": "running"}, EDITION_PROGRESS_MIN, False),
+        (UNHEARD | {"unheard_mono": 1001.0 - UNHEARD_AGAIN_S}, EDITION_PROGRESS_MIN, False),
+        (UNHEARD | {"unheard_mono": 1000.0}, EDITION_PROGRESS_MIN, False),
+        (UNHEARD | {"unheard_mono": 1000.5}, EDITION_PROGRESS_MIN, True),  # the clock began anew since
+        (UNHEARD | {"fault": "outage"}, EDITION_PROGRESS_MIN, True),
+        (UNHEARD | {"unheard": UNHEARD_MAX, "state": "running"}, EDITION_PROGRESS_MIN, True),
+        (UNHEARD | {"unheard": UNHEARD_MAX, "asked": True}, EDITION_PROGRESS_MIN, False),
     ],
     ids=str,
 )
