@@ -220,7 +220,7 @@ def _minute(due: datetime) -> datetime:
 
 def _marker_comment(marker: str) -> str:
     """Return the marker as one line of ASCII."""
-    return "# " + marker.encode("unicode_escape", "backslashreplace").decode()
+    return "# " + ascii(marker)[1:-1]
 
 
 def _body(marker: str, argv: Sequence[str]) -> bytes:
@@ -256,7 +256,7 @@ def _spoken(words: Sequence[str]) -> datetime:
 
 def _pid(file: str) -> int:
     try:
-        with open(file, encoding="ascii") as stream:
+        with open(file, encoding="utf-8") as stream:
             return int(stream.read(32))
     except (OSError, ValueError):
         return 0

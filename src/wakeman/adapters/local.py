@@ -22,7 +22,7 @@ from wakeman.core.errors import NotLiveError, StorageError, UnknownNameError, Wa
 from wakeman.core.model import Confinement, Deployment, Host, Network, Plan, WakeTarget
 from wakeman.core.policy.ownership import digest, refusal
 from wakeman.engine.live import IS_COPY
-from wakeman.ports import STATE_MARKER, World
+from wakeman.ports import World
 
 if TYPE_CHECKING:
     from wakeman.ports import (
@@ -169,6 +169,8 @@ def _marked_state(here: str) -> tuple[str, bool]:
 
     Shape: one that is not in a repository is; one that is in a repository, once a deployment was begun in it here.
     """
+    from wakeman.ports import STATE_MARKER
+
     bordered = False
     while os.stat(here).st_uid in (0, os.geteuid()):
         bordered = bordered or os.path.exists(f"{here}/.git")

@@ -20,8 +20,9 @@ import re
 import signal
 from collections.abc import Iterator, Mapping, Sequence
 from functools import reduce
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from wakeman.core.errors import ProgramError, UnknownNameError, UsageError
@@ -62,7 +63,7 @@ PANE_FIELDS = (
     "@wakeman_pane",
 )
 BORN = "wakeman: #{session_id}@#{pid}:#{start_time} #{pane_pid} #{pane_id}"
-BIRTH = re.compile(r"wakeman: (\$\d+@\d+:\d+) (\d+) (%\d+)")
+BIRTH = r"wakeman: (\$\d+@\d+:\d+) (\d+) (%\d+)"
 ALONE = "#{==:#{session_windows}.#{window_panes},1.1}"  # one window, one pane: the target cannot be another
 EQUIPPED = "wakeman: equipped"
 UNSETTLED, OWN = "0", "1"
@@ -501,13 +502,13 @@ def tmux_program(path: str) -> str:
     return os.path.realpath(found) if not found.startswith("/") else found
 
 
-class _Ran(NamedTuple):
+class _Ran(Struct, frozen=True):
     code: int
     out: str
     err: str
 
 
-class _Birth(NamedTuple):
+class _Birth(Struct, frozen=True):
     """A session as its creation printed it; `equipped` says whether its pane is marked."""
 
     session_id: str
@@ -516,7 +517,7 @@ class _Birth(NamedTuple):
     equipped: bool
 
 
-class _Pane(NamedTuple):
+class _Pane(Struct, frozen=True):
     """A pane that was found; `condition` holds while it is that one."""
 
     pane: str
@@ -584,7 +585,7 @@ def _lives(server: str) -> bool:
         os.kill(int(pid), 0)
         with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as stream:
             name, _, fields = stream.read().partition("(")[2].rpartition(")")
-        with open("/proc/stat", encoding="ascii") as stream:
+        with open("/proc/stat", encoding="utf-8") as stream:
             booted = next(int(line.split()[1]) for line in stream if line.startswith("btime "))
     except ProcessLookupError:
         return False
@@ -643,10 +644,10 @@ def _births(lines: Sequence[str]) -> list[_Birth]:
     """Read what creations printed. Boundary: a hook of the user's configuration may print, too."""
     born: list[_Birth] = []
     for line in lines:
-        if found := BIRTH.fullmatch(line):
+        if found := re.fullmatch(BIRTH, line):
             born.append(_Birth(found[1], int(found[2]), found[3], equipped=False))
         elif line == EQUIPPED and born:
-            born[-1] = born[-1]._replace(equipped=True)
+            born[-1] = replace(born[-1], equipped=True)
     return born
 
 

@@ -4,8 +4,6 @@ The string below a key says what it means; `wakeman.core.descriptions` reads it 
 `wakeman init`. A check reads none of them.
 """
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
