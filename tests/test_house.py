@@ -19,7 +19,7 @@ ROOMS = {
     "jinja2": {"faces/report/page.py"},
     "markupsafe": {"faces/report/page.py"},
     "transitions": {"core/log/lifecycle.py"},
-    "libtmux": {"adapters/tmux.py"},
+    "libtmux": {"adapters/tmux/by_libtmux.py"},
     "yaml": {"core/formats.py", "core/profile_page.py"},
 }
 

@@ -3,14 +3,13 @@
 import gc
 import sys
 
-is_check = sys.argv[1:2] == ["check"]
-if is_check:
+if sys.argv[1:2] == ["check"]:
     gc.disable()  # a check is over before it would pay to collect what its imports leave
 
 from wakeman.faces.cli import main
 
 
-def _leave(code: int) -> None:
+def _exit_at_once(code: int) -> None:
     """End the process without taking the interpreter apart, which costs a tenth of a check.
 
     Shape: what was registered for the end runs, and what was written is flushed, as always: a trace or a coverage of
@@ -27,6 +26,6 @@ def _leave(code: int) -> None:
 
 if __name__ == "__main__":
     code = main()
-    if is_check:
-        _leave(code)
+    if not gc.isenabled():
+        _exit_at_once(code)
     sys.exit(code)

@@ -47,6 +47,8 @@ ENVIRONMENT_KEPT = (
     "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME", "CLAUDE_CONFIG_DIR",
 )  # fmt: skip
 """Variables of `up`'s environment that workers and checks get, in addition to PATH and those that the plan names."""
+UNATTENDED = ("at", "exit", "hook", "timer")
+"""Authors of checks for which nobody waits: they load no library to act through."""
 DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin"
 SETTINGS_BYTES_MAX = 16 * 2**20
 """Bytes of a client's own settings that are read."""
@@ -65,7 +67,7 @@ def world(state: str | None, by: str) -> World:
         _admit(registry, directory, host)
         key = (host.executor, host.directory, *host.place.values())
         if key not in executors:
-            executors[key] = find(host.executor).executor(host)
+            executors[key] = find(host.executor, attended=by not in UNATTENDED).executor(host)
         return executors[key]
 
     def deliver(target: WakeTarget, message: str, deployment: Deployment) -> str:

@@ -9,14 +9,14 @@ if TYPE_CHECKING:
 
 __all__ = ["blake2b", "sha256", "sha256_of_many"]
 
-_HOMES = {"sha256": ("_sha256", "_sha2", "hashlib"), "blake2b": ("_blake2", "hashlib")}
+_WHERE_FROM = {"sha256": ("_sha256", "_sha2", "hashlib"), "blake2b": ("_blake2", "hashlib")}
 """Function -> modules of Python that may have it: 3.11's, that of later versions, and the one that every build has."""
 LIBCRYPTO_FROM_BYTES = 1_000_000
 """Bytes from which libcrypto is worth loading: it hashes lines twice as fast."""
 
 
-def _found(name: str) -> object:
-    for module in _HOMES[name]:
+def _first_of(name: str) -> object:
+    for module in _WHERE_FROM[name]:
         try:
             return getattr(import_module(module), name)
         except (ImportError, AttributeError):  # another version, or a build without its own hashes
@@ -25,7 +25,7 @@ def _found(name: str) -> object:
 
 
 if not TYPE_CHECKING:
-    sha256, blake2b = _found("sha256"), _found("blake2b")
+    sha256, blake2b = _first_of("sha256"), _first_of("blake2b")
 
 
 def sha256_of_many(size: int) -> Callable[[bytes], Any]:

@@ -102,11 +102,11 @@ def parser(verb: str) -> ArgumentParser:
     import os
     from argparse import RawDescriptionHelpFormatter
 
-    from wakeman.faces.cli.options import Parser, take_environment
+    from wakeman.faces.cli.options import Arguments, take_environment
 
     _, module, does, text = VERBS[verb]
     example, options, _ = _load_verbs(module)[verb]
-    made = Parser(
+    made = Arguments(
         prog=f"wakeman {verb}",
         description=f"{text[0].upper()}{text[1:]}.",
         epilog=f"example: {example}",

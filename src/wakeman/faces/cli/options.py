@@ -13,7 +13,7 @@ Verb = tuple[str, Callable[[ArgumentParser], None], Callable[[Namespace], int]]
 """Example, function that adds its options, function that runs it: an entry of a module's VERBS."""
 
 
-class Parser(ArgumentParser):
+class Arguments(ArgumentParser):
     """A parser of arguments whose errors are ours."""
 
     def error(self, message: str) -> NoReturn:
