@@ -49,6 +49,7 @@ ANSWERS: dict[str, tuple[str, ...]] = {
     "amend": _STATUS,
     "sweep": ("act.Swept", "answer.DryRun"),
     "report": ("report.Reported",),
+    "export": ("trace.Traced", "metrics.Measured", "spans.Spanned", "answer.DryRun"),
     "replay": ("replay.Replayed", "status.Status", "replay.Otherwise"),
     "audit": ("audit.Audited",),
     "doctor": ("doctor.Diagnosis",),

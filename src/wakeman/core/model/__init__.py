@@ -1,6 +1,7 @@
 """The model: plan, unit, worker, deployment. Structs only; no decisions."""
 
 from wakeman.core.model.deployment import (
+    EDITION_LAUNCH_MIN,
     EDITION_PROGRESS_MIN,
     Alarm,
     Confinement,
@@ -10,6 +11,7 @@ from wakeman.core.model.deployment import (
     Outcome,
     RecordedProfile,
     Repository,
+    Untold,
     attempt_id,
 )
 from wakeman.core.model.intent import OpenIntent
@@ -74,6 +76,7 @@ from wakeman.core.model.worker import (
 
 __all__ = [
     "BARRING",
+    "EDITION_LAUNCH_MIN",
     "EDITION_PROGRESS_MIN",
     "INTERNAL_ERROR",
     "PACES",
@@ -121,6 +124,7 @@ __all__ = [
     "Unit",
     "UnitState",
     "UnitsSpec",
+    "Untold",
     "Usage",
     "Validator",
     "Verdict",

@@ -182,6 +182,20 @@ class WakeTarget(Spec, frozen=True):
     timeout: Seconds = 20.0
     """Timeout of the receiver, after which it is ended and counts as failed. More than 0."""
 
+    @property
+    def name(self) -> str:
+        """Return what it is called: `tmux:SESSION`, or its program without directories."""
+        return f"tmux:{self.tmux}" if self.tmux else self.run[0].rpartition("/")[2]
+
+    @property
+    def door(self) -> str:
+        """Return the command by which a person opens its session; "" for a program."""
+        from shlex import quote
+
+        socket, _, session = self.tmux.rpartition(":")
+        own = f" -L {quote(socket)}" if socket else ""
+        return f"tmux{own} attach -t {quote(session)}" if self.tmux else ""
+
 
 class WakeSpec(Spec, frozen=True):
     """When the alarm fires, and of what the orchestrator is notified."""
