@@ -10,7 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TypeVar
@@ -36,7 +36,11 @@ pytestmark = pytest.mark.real
 
 
 def environment(cache: Path) -> dict[str, str]:
-    """Return an environment in which modules are compiled once, whatever the caller's says."""
+    """Return an environment in which modules are compiled once, whatever the caller's says.
+
+    Effects: from here on, no deployment of this user is known but those that are begun: a check looks at them all.
+    """
+    os.environ["XDG_STATE_HOME"] = str(cache / "state")
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "WAKEMAN", "COV"))}
     return {**kept, "PYTHONPYCACHEPREFIX": str(cache), "PYTHONHASHSEED": "0"}
 
@@ -103,12 +107,16 @@ def _looks(calls: Iterable[str]) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def env(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+def env(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """Return an environment in which everything is compiled."""
+    before = os.environ.get("XDG_STATE_HOME")
     found = environment(tmp_path_factory.mktemp("cache"))
     for name in SCENES:
         _played(name, found, _traced)
-    return found
+    yield found
+    os.environ.pop("XDG_STATE_HOME")
+    if before is not None:
+        os.environ["XDG_STATE_HOME"] = before
 
 
 @pytest.mark.parametrize("name", SCENES)
