@@ -40,7 +40,7 @@ def digest(host: Host) -> str:
 
     Boundary: also of one that no log can hold, as a name in it is not UTF-8: a plan that needs it is refused later.
     """
-    named = msgspec.structs.replace(host, identity=None, root_id="")
+    named = msgspec.structs.replace(host, identity=None, root_id="", versions={})
     try:
         data = msgspec.json.encode(named)
     except UnicodeEncodeError:

@@ -595,7 +595,7 @@ def _evidence(view: Gathered, world: World, worker: WorkerState, size: int, trac
         hook_at=hook_mark.mtime_ns / 1e9 if hook_mark is not None else 0.0,
         interactive=interactive,
         stream_at=mark.mtime_ns / 1e9 if mark is not None else 0.0,
-        version=view.d.host.versions.get(view.d.plan_of(worker).workers.harness, ""),
+        version=worker.version or view.d.host.versions.get(view.d.plan_of(worker).workers.harness, ""),
     )
     return _with_record(
         world, evidence, traces, LIVE_STREAM_BYTES if size == LIVE_STREAM_BYTES else TRANSCRIPT_BYTES_MAX
