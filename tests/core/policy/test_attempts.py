@@ -315,6 +315,16 @@ def test_without_an_outage_nobody_waits_for_a_turn() -> None:
     assert ((True, True), (True, False)) == (without, (may_retry(d, a), may_retry(d, b)))
 
 
+def test_in_an_outage_the_next_attempt_is_that_of_the_worker_whose_turn_it_is() -> None:
+    at_once, later = worker("a", ended_by="machine"), worker("b")
+    d = deployment(at_once, later)
+    without = soonest(d)
+    d.outage, d.probed = "the service is unavailable", "a"
+
+    assert (0.0, retry_delay(d, later)) == (without, soonest(d))
+    assert retry_delay(d, later) > 0
+
+
 def test_in_an_outage_one_is_tried_again_without_the_pause_between_launches() -> None:
     a, b = worker("a", **LIMIT), worker("b", **LIMIT)
     d = deployment(a, b, last_launch=900.0)

@@ -449,13 +449,15 @@ def test_a_silent_worker_recovers_with_work_in_the_background_too(shown: dict[st
         (IDLE, 2, ""),
         ({}, EDITION_PROGRESS_MIN, ""),
         ({"activity": "waiting"}, EDITION_PROGRESS_MIN, ""),
+        (IDLE | {"background": True}, EDITION_PROGRESS_MIN, ""),  # what it left in the background is not at rest
     ],
     ids=str,
 )
 def test_the_last_words_of_a_worker_at_rest_are_kept_where_it_gets_stuck(
     shown: dict[str, Any], edition: int, said: str
 ) -> None:
-    found = stall(deployment(seen(worker("running", said="Which?", **QUIETLY), **shown)), edition)
+    one = worker("running", said="Which?", background_mono=MONO - 3600, **QUIETLY)
+    found = stall(deployment(seen(one, **shown)), edition)
 
     assert found is not None
     assert said == found.said

@@ -246,6 +246,14 @@ def test_in_an_outage_no_text_is_repeated_while_another_tries_the_service(fields
     assert holds == worker_facts(d, one)["unheard"]
 
 
+def test_in_an_outage_a_text_is_repeated_to_a_worker_that_did_not_meet_it() -> None:
+    one = worker(**UNHEARD)
+    d = of_now(one)
+    d.outage, d.probe = "x", "v"
+
+    assert worker_facts(d, one)["unheard"]
+
+
 @pytest.mark.parametrize(("times", "mute"), [(UNHEARD_MAX - 1, False), (UNHEARD_MAX, True), (UNHEARD_MAX + 1, True)])
 def test_after_some_texts_that_did_not_arrive_none_does(times: int, mute: bool) -> None:
     one = worker(**UNHEARD | {"unheard": times})
@@ -301,6 +309,7 @@ ASKED = "asked to end itself, and still there: its session is ended"
         ({"finishing": True}, "finish", SAYS["finish"]),
         ({"finishing": True, "ends": 1}, "finish", ASKED),
         ({"given_mono": 1.0}, "finish", OVERSTAYS),
+        ({"given_mono": 1.0, "finished": 1}, "finish", OVERSTAYS),
         ({"given_mono": 1.0, "finished": 2}, "finish", SAYS["finish"]),
         ({"given_mono": 1.0, "finishing": True}, "finish", SAYS["finish"]),
         ({"finishing": True, "ends": 1, "stop": True}, "stop", SAYS["stop"]),
