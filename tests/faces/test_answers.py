@@ -172,8 +172,10 @@ def _people(desk: Desk) -> None:
     desk.stage.registry.forget("/state/night")
     for verb in ("status", "check", "adopt"):
         desk(verb, "night")
-    for verb in ("capture", "attach", "retry", "stop"):
-        desk(verb, *(("night_a",) if verb != "stop" else ("night_b",)))
+    for verb in ("capture", "attach", "retry"):
+        desk(verb, "night_a")
+    for verb in ("stop", "retry"):
+        desk(verb, "night_b")
     desk("waive", "c", "--why", "x")
     desk("reject", "c", "--why", "x")
     desk("send", "night_a", "go on", "--force")

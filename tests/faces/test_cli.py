@@ -83,7 +83,10 @@ def test_the_example_of_a_verb_can_be_parsed(verb: str) -> None:
         (("schema",), 0),
         (("agents",), 0),
         (("chek",), 2),
-        (("check",), 2),
+        (("check",), 3),
+        (("stop",), 2),
+        (("ps",), 2),
+        (("version",), 0),
         (("check", "night", "--by", "nobody"), 2),
         (("check", "night", "--no-such"), 2),
         (("wait", "night", "--timeout", "soon"), 2),
@@ -497,7 +500,7 @@ def test_a_pause_takes_the_alarm_away_and_says_that_agents_go_on(place: Place) -
 
     said = place("pause", "night")
 
-    assert "night_a" in said.err
+    assert "still running: night_a, night_b" in said.out
     assert place.jobs() == []
     assert place("status", "night", "--json").json["paused"] is True
     assert place("pause", "night").code == 2
@@ -515,7 +518,8 @@ def test_a_persons_word_counts_for_units(place: Place) -> None:
 
 
 def test_a_retry_starts_the_next_attempt(place: Place) -> None:
-    place.up()
+    place.up(SLEEPER + "[cleanup]\nrounds = 0\n")
+    place("stop", "night_a")
 
     assert place("retry", "night_a", "--note", "again").code == 0
 
@@ -548,8 +552,8 @@ def test_doing_verbs_give_envelopes(place: Place) -> None:
         ("unpause", "night"),
         ("sweep", "val_*", "--older-than", "0"),
         ("resume", "night"),
+        ("stop", "night_a"),
         ("retry", "night_a"),
-        ("stop", "night_b"),
         ("adopt", "night"),
         ("down", "night"),
         ("clean", "night"),
@@ -736,7 +740,7 @@ DOING: dict[str, tuple[str, ...]] = {
     "clean": ("ended",),
     "send": ("night_a", "hello", "--force"),
     "stop": ("night_a",),
-    "retry": ("night_a",),
+    "retry": ("short_a",),
     "waive": ("a", "b", "--why", "x", "--deployment", "night"),
     "reject": ("a", "--why", "x", "--deployment", "night"),
     "accept": ("held",),
@@ -757,7 +761,7 @@ TOLD = {
     "clean": "move ",
     "send": "type into session night_a: hello",
     "stop": "end session night_a",
-    "retry": "end session night_a",
+    "retry": "start session short_a",
     "pause": "record requested: pause",
     "sweep": "end session val_1",
     "adopt": "record adopted: ",
@@ -778,6 +782,9 @@ def _stage(place: Place) -> None:
     place.tmux("new-session", "-d", "-s", "val_1", "sleep 600")
     place("run", "--name", "lost", "--items", "a", *WRITER, "--output", "lost/a", "--", "sleep", "600")
     place.disown("lost")
+    stopped = ("--items", "a", "b", *WRITER, "--set", "cleanup.rounds=0", "--output", "short/{{ unit }}")
+    place("run", "--name", "short", *stopped, "--", "sh", "-c", 'test "$1" = a || sleep 600', "sh", "{{ group.key }}")
+    until(lambda: place("check", "short").out and _states(place, "short")["short_a"] == "exited")
     place.repository()
     apart = ("--items", "a", *WRITER, "--set", "workers.isolate=worktree", *COMMAND)
     assert place("run", "--name", "apart", "--wait", *apart).code == 0

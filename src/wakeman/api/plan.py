@@ -12,13 +12,13 @@ import msgspec
 from msgspec import Meta
 
 from wakeman.api.answer import Answer, Value
-from wakeman.api.status import Status, after, describe, following
+from wakeman.api.deeds import Acted, acted, amended
+from wakeman.api.status import Status, describe, following
 from wakeman.core.errors import PlanError, UnknownNameError, UsageError, WakemanError
 from wakeman.core.log import events as e
 from wakeman.core.model import Deployment, Plan
 from wakeman.core.plan import footprint
 from wakeman.core.plan.footprint import News
-from wakeman.core.plan.shares import difference
 from wakeman.core.plan.template import closest, nearest
 from wakeman.core.policy import review
 from wakeman.core.policy.limits import every
@@ -294,13 +294,11 @@ def _refusal(world: World, d: Deployment) -> str:
     return next(filter(None, reversed(armed)), f"{world.timer.name} did not take the job")
 
 
-def amend(world: World, name: str, prepared: PreparedPlan) -> Answer[Status]:
+def amend(world: World, name: str, prepared: PreparedPlan, file: str) -> Answer[Acted]:
     """Change the plan of an open deployment for workers that are not launched yet."""
-    before = world.logs.read(name).plan
+    before = world.logs.read(name)
     d = deploy.amend(world, name, prepared)
-    answer = after(world, d)
-    changed = [f"changed: {line}" for line in difference(before, d.plan)] or ["nothing in the plan has changed"]
-    return msgspec.structs.replace(answer, notes=(*_as_notes(prepared), *changed, *answer.notes))
+    return acted(world, d, [amended(before, d, file)], _as_notes(prepared))
 
 
 def find_prompt(data: PlannedDeployment, name: str) -> str:

@@ -27,6 +27,18 @@ def sanitise(text: str, limit: int) -> str:
     return plain if len(plain) <= limit and head == text else plain[: limit - 1].rstrip() + "…"
 
 
+def spell_time(seconds: float) -> str:
+    """Return a time in its two largest units, as `42 s`, `12 min`, `1 h 42 min`, `2 d 3 h`."""
+    whole = max(0, round(seconds))
+    if whole < 120:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{round(whole / 60)} min"
+    large, small, size, part = ("h", "min", 3600, 60) if whole < 172800 else ("d", "h", 86400, 3600)
+    rest = whole % size // part
+    return f"{whole // size} {large}" + (f" {rest} {small}" if rest else "")
+
+
 def as_data(text: str, limit: int) -> str:
     """Return text of others in double quotes, as one harmless line: what an agent or a person reads is a quotation.
 

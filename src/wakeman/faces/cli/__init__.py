@@ -71,6 +71,7 @@ STATE_VERBS = ("check", "watch", "wait", "up", "run", "status")
 
 _USAGE = "usage: wakeman [VERB] [OPTIONS]      without a verb: the state of all deployments"
 _HELP = ("-h", "--help", "help")
+_VERSION_WORDS = ("--version", "-V", "version")
 
 
 class _Parser(argparse.ArgumentParser):
@@ -123,7 +124,7 @@ def parser(verb: str) -> argparse.ArgumentParser:
     common.add_argument("--json", action="store_true", help="print one JSON object instead of text")
     if does:
         common.add_argument("--dry-run", action="store_true", help="print what would be done, and do nothing")
-    made.set_defaults(dry_run=False)
+    made.set_defaults(dry_run=False, verb_called=verb)
     take_environment(made, verb, os.environ)
     return made
 
@@ -143,15 +144,16 @@ def _answered(words: list[str]) -> int:
 def _run_verb(words: list[str]) -> int:
     verb = words[0]
     if verb in _HELP:
-        sys.stdout.write(_overview())
-        return 0
-    if verb == "--version":
+        return _help(words[1:])
+    if verb in _VERSION_WORDS:
         from wakeman import __version__
 
         sys.stdout.write(f"wakeman {__version__}\n")
         return 0
     if verb not in VERBS:
-        raise _unknown_verb(verb)
+        from wakeman.faces.cli.habits import unknown_verb
+
+        raise unknown_verb(verb, VERBS)
     try:
         options = parser(verb).parse_args(words[1:])
     except SystemExit:  # argparse has printed the help
@@ -170,11 +172,20 @@ def _ordered(argv: list[str]) -> list[str]:
     """Return the arguments with the verb first, where options precede it; without a verb it is `status`."""
     before: list[str] = []
     rest = list(argv)
-    while rest and rest[0].startswith("-") and rest[0] not in (*_HELP, "--version"):
+    while rest and rest[0].startswith("-") and rest[0] not in (*_HELP, *_VERSION_WORDS):
         before.append(rest.pop(0))
         if before[-1] == "--state" and rest:
             before.append(rest.pop(0))
     return [*(rest[:1] or ["status"]), *before, *rest[1:]]
+
+
+def _help(words: list[str]) -> int:
+    """Print the help of a verb, as its `--help` does; without one, the overview."""
+    verb = next((word for word in words if not word.startswith("-")), "")
+    if verb:
+        return _run_verb([verb, "--help"])
+    sys.stdout.write(_overview())
+    return 0
 
 
 def _overview() -> str:
@@ -187,14 +198,6 @@ def _overview() -> str:
         "Those that change something have --dry-run. Each option has an environment variable, which its help names."
     )
     return "\n\n".join([_USAGE, *parts, common]) + "\n"
-
-
-def _unknown_verb(verb: str) -> Exception:
-    from wakeman.core.errors import UsageError
-    from wakeman.core.plan.template import nearest
-    from wakeman.core.text import sanitise
-
-    return UsageError(f"unknown verb {sanitise(verb, 40)!r}{nearest(verb, VERBS)}", "wakeman --help")
 
 
 def _stand_streams() -> None:

@@ -22,9 +22,11 @@ from wakeman.api.screen import harmless
 from wakeman.core.errors import StorageError, UsageError
 from wakeman.core.log.facts.fact import count
 from wakeman.core.model import Deployment
+from wakeman.core.plan.validation import SOURCES
 from wakeman.engine.start import deploy
 from wakeman.engine.start.prepare import PreparedPlan, prepare_plan
 from wakeman.faces.cli import options as given
+from wakeman.faces.cli.deeds import did
 from wakeman.faces.cli.options import Verb
 from wakeman.faces.cli.reach import reach
 from wakeman.faces.cli.show import done, next_check, out, print_note, printable, show, table
@@ -33,22 +35,18 @@ from wakeman.ports import World
 STARTER = Path(__file__).with_name("starter.toml")
 
 
-def _file(parser: ArgumentParser) -> None:
-    parser.add_argument("file", metavar="FILE", help="plan file, TOML or JSON; - reads it from stdin")
-
-
 def _init_options(parser: ArgumentParser) -> None:
     parser.add_argument(
         "file",
         metavar="FILE",
         nargs="?",
-        default="wakeman.toml",
-        help="file to write; one that exists is an error (default: wakeman.toml)",
+        default=given.PLAN_FILE,
+        help=f"file to write; one that exists is an error (default: {given.PLAN_FILE})",
     )
 
 
 def _plan_options(parser: ArgumentParser) -> None:
-    _file(parser)
+    given.plan_file(parser)
     parser.add_argument("--prompt", metavar="WORKER", help="print what that worker is told, and nothing else")
     commands(parser)
     given.socket(parser)
@@ -61,13 +59,14 @@ def commands(parser: ArgumentParser) -> None:
 
 
 def _up_options(parser: ArgumentParser) -> None:
-    _file(parser)
+    given.plan_file(parser)
     _starting(parser)
 
 
 def _amend_options(parser: ArgumentParser) -> None:
-    given.name(parser)
-    _file(parser)
+    text = "deployment: NAME is its latest run (default: that of the plan's name)"
+    parser.add_argument("name", metavar="NAME", nargs="?", help=text)
+    given.plan_file(parser)
     _approval(parser)
 
 
@@ -97,9 +96,9 @@ def _approval(parser: ArgumentParser) -> None:
 
 
 def _run_options(parser: ArgumentParser) -> None:
-    units = parser.add_mutually_exclusive_group(required=True)
+    units = parser.add_mutually_exclusive_group()
     units.add_argument("--units", metavar="GLOB", help="pattern of files, relative to here; each is one unit")
-    units.add_argument("--items", metavar="UNIT", nargs="+", help="units, by name")
+    units.add_argument("--items", metavar="UNIT", nargs="+", help="units, by name (default: the lines of stdin)")
     parser.add_argument(
         "--output", metavar="TEMPLATE", required=True, help="file that a unit makes, for example 'out/{{ unit }}'"
     )
@@ -262,17 +261,36 @@ def up(options: Namespace) -> int:
 def run(options: Namespace) -> int:
     """Start workers for a plan made of options, which is read like a file."""
     world = reach(options, "up")
+    if options.units is None and options.items is None and sys.stdin.isatty():
+        usage = "wakeman run --items a b --output 'out/{{ unit }}' -- COMMAND, or: ls docs | wakeman run ..."
+        raise UsageError("run: found no units; expected --items, --units, or a name a line on stdin", usage)
     text = json.dumps(_plan_from_options(options), indent=2)
-    return _started(options, world, prepare_plan(_reading(options, world), text, "wakeman run", os.getcwd()))
+    reading = _reading(options, world)
+    return _started(options, world, prepare_plan(reading, text, "wakeman run", os.getcwd(), sys.stdin.read))
 
 
 def amend(options: Namespace) -> int:
     """Change the plan of an open deployment."""
     world = reach(options)
-    name = named(world, options.name)
+    if options.file == given.PLAN_FILE and _is_plan_file(options.name or ""):
+        options.name, options.file = None, options.name
+    name = options.name and _existing(world, options.name)
     prepared = _gathered(options, world)
+    name = name or _existing(world, prepared.plan.name)
     api.approve(prepared, yes=options.yes, owner=owner_of(options.file))
-    return done(options, api.amend(world, name, prepared))
+    return did(options, api.amend(world, name, prepared, options.file))
+
+
+def _is_plan_file(word: str) -> bool:
+    """Return whether a word can only be a plan file: no deployment has such a name."""
+    return word == "-" or "/" in word or word.endswith((".toml", ".json"))
+
+
+def _existing(world: World, name: str) -> str:
+    """Return the exact name of a deployment. Raises: UnknownNameError."""
+    exact = named(world, name)
+    world.logs.read(exact)
+    return exact
 
 
 def _started(options: Namespace, world: World, prepared: PreparedPlan, owner: str = "") -> int:
@@ -364,6 +382,8 @@ def _plan_from_options(options: Namespace) -> dict[str, Any]:
         "wake.every": options.every,
     }
     keys.update(_setting(setting) for setting in options.set)
+    if not any(keys.get(f"units.{source}") for source in SOURCES):
+        keys["units.file"] = "-"
     for key, value in keys.items():
         if value is not None:
             _set_key(made, key.split("."), value)

@@ -17,7 +17,7 @@ from wakeman.faces.cli.show import out, show
 
 
 def _rehearse_options(parser: ArgumentParser) -> None:
-    parser.add_argument("file", metavar="FILE", help="plan file, TOML or JSON")
+    given.plan_file(parser)
     parser.add_argument(
         "--unit", metavar="S", type=given.duration, default=60.0, help="time that a unit takes (default: 60s)"
     )

@@ -160,14 +160,17 @@ class Requested(Fact, frozen=True):
     """Units that it is about."""
     text: str = ""
     """The reason that was given, or the text to send."""
+    keep: bool = False
+    """With `stop`: the worker's undone units stay with it: no cleanup worker gets them, until a person asks for a retry
+    or rejects one of them."""
 
     def apply(self, d: Deployment, event: Event) -> None:
         worker = d.workers.get(event.worker) if event.worker is not None else None
         match self.verb:
             case "stop" if worker is not None:
-                worker.stop = True
+                worker.stop, worker.kept = True, self.keep
             case "retry" if worker is not None:
-                worker.again, worker.note = True, self.text
+                worker.again, worker.note, worker.kept = True, self.text, False
             case "waive":
                 for name in self.units:
                     d.units[name].waived = True
@@ -178,6 +181,7 @@ class Requested(Fact, frozen=True):
                     unit = d.units[name]
                     _reopen(unit, self.text, d.plan.cleanup.rounds - 1)
                     unit.reviews, unit.reviewed = 0, ()
+                    d.workers[unit.worker].kept = False
             case "accept":
                 d.accepted = d.held
             case "pause":
@@ -193,7 +197,8 @@ class Requested(Fact, frozen=True):
                 pass
 
     def summary(self) -> str:
-        return " ".join(filter(None, (self.verb, ", ".join(self.units), self.text)))
+        kept = "and keep its units" if self.keep else ""
+        return " ".join(filter(None, (self.verb, ", ".join(self.units), kept, self.text)))
 
 
 class Lifted(Fact, frozen=True):
