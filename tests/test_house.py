@@ -18,6 +18,8 @@ SOURCE = Path(__file__).parent.parent / "src" / "wakeman"
 ROOMS = {
     "jinja2": {"faces/report/page.py"},
     "markupsafe": {"faces/report/page.py"},
+    "opentelemetry": {"adapters/otlp.py"},
+    "prometheus_client": {"faces/openmetrics.py"},
     "transitions": {"core/log/lifecycle.py"},
     "libtmux": {"adapters/tmux.py"},
     "yaml": {"core/formats.py", "core/profile_page.py"},

@@ -68,7 +68,7 @@ def test_every_option_has_its_environment_variable(
     words: list[str] = []
     for each in made._actions:
         if each is not ours and each.required:
-            words += [*each.option_strings[:1], "7"]
+            words += [*each.option_strings[:1], *([*each.choices][:1] if each.choices else ["7"])]
     if verb == "run" and action.dest not in ("units", "items"):
         words = ["--units", "*", *words]
 

@@ -23,7 +23,7 @@ from wakeman.adapters.memory import MemoryClock
 from wakeman.adapters.memory.logs import MemoryWriter
 from wakeman.adapters.memory.sessions import MemorySessions
 from wakeman.core.log.facts import effect, observation, worker
-from wakeman.core.policy import limits, transitions
+from wakeman.core.policy import freshness, limits, transitions
 from wakeman.engine import check
 from wakeman.engine.effects import alarm, close, launch, sync
 from wakeman.engine.observe import observe
@@ -220,7 +220,9 @@ def a_key_is_refused_and_mended_in_its_file() -> object:
 
 # --- mutants --------------------------------------------------------------------------------------------------------
 
-_INTENTS = '    intents = yield from append("intent", [_intent(d, ready) for ready in prepared.ready])\n'
+_INTENTS = (
+    '    intents = yield from append("intent", [*prepared.marked, *(_intent(d, ready) for ready in prepared.ready)])\n'
+)
 _MADE = "    fates = yield from do(MakeSessions(prepared, now))\n"
 _ONCE = """        if log.deployment.outcome == "open":
                 waiting = once(world, log, findings)
@@ -235,6 +237,23 @@ _BY_NUMBER = """    by_mark = {seen.mark: seen for seen in view.listing.seen}
     find = lambda session_id, mark: by_mark.get(mark) or numbers.get(session_id.partition("@")[0])
 """
 _LEFT = "            d = log.deployment\n        _deliver_notices"
+
+
+def somebody_writes_before_the_first_launch() -> object:
+    """The file is there when its worker is launched, and is not its work."""
+    night = Staged(workers=2, plan={"workers": {"at_once": 1}})
+    night.up()
+    assert night.rules.intrude("w1/u0")
+    return night.rest()
+
+
+def somebody_writes_between_an_intent_and_its_launch() -> object:
+    """The launcher is killed before the session was made; the file is there when the next check makes it."""
+    night = Staged(plan={"workers": {}})
+    night.kill(night.to(night.upped(), "sessions.submit"))
+    assert night.rules.intrude("w0/u0")
+    return night.rest()
+
 
 MUTANTS: dict[str, Mutant] = {
     "no intent before the launch": Mutant(
@@ -316,6 +335,16 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "ids compared without their server": Mutant(
         observe._sightings, ((_FIND, _BY_NUMBER),), the_next_server_gives_a_number_again
+    ),
+    "outputs of before the first launch count": Mutant(
+        freshness._never_begun,
+        (("not state.begun and", "False and"),),
+        somebody_writes_before_the_first_launch,
+    ),
+    "outputs are not marked again after a crash": Mutant(
+        launch.recover,
+        (("if any(outputs_to_mark(d, worker) for worker in _open_launches(d)):", "if False:"),),
+        somebody_writes_between_an_intent_and_its_launch,
     ),
 }
 """By name: the product without that one thing."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import msgspec
@@ -102,6 +102,11 @@ class Night:
                 "limits": {"give_up": "2h", "give_up_do": dice.choice(["leave", "stop"])},
             },
         ).text()
+        stranger = random.Random(f"stranger {seed}")  # noqa: S311 - as above
+        if stranger.random() < 0.4:
+            for _ in range(4):
+                at = self.scene.clock.at + timedelta(seconds=stranger.choice([1, 30, 300, 1500]))
+                self.agenda.append((at, partial(self.intrude, f"w{stranger.randint(0, 2)}/u0")))
         if dice.random() < 0.3:
             visitor = self.scene.sessions.visit(
                 dice.choice(["mine", "w0_c1"]), dice.choice(["", "other/w0/1@00000001.0"])
@@ -371,6 +376,11 @@ class Night:
         if minutes is not None:
             at = self.scene.clock.at + timedelta(minutes=minutes)
             self.agenda.append((at, lambda: sessions.die_aside(server)))
+
+    def intrude(self, name: str) -> None:
+        """Have somebody write a unit's outputs before anybody works on it, at a moment when no process looks."""
+        if not self.crew.actors and self.rules.intrude(name):
+            self.say(f"*** somebody writes the outputs of {name}")
 
     def counted(self) -> None:
         """Have somebody else's session begin first on the next server, at times: it gets the number of one of ours."""

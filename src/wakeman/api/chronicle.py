@@ -10,7 +10,8 @@ from msgspec import Meta
 from msgspec.structs import replace
 
 from wakeman.api.answer import Value
-from wakeman.api.status import Time
+from wakeman.api.replay import Night, Recording
+from wakeman.api.status import Time, Tokens
 from wakeman.core.log.events import (
     Amended,
     Armed,
@@ -31,7 +32,7 @@ from wakeman.core.log.events import (
     stamp,
 )
 from wakeman.core.log.summary import SUMMARY_CHARS_MAX
-from wakeman.core.model import Deployment, State
+from wakeman.core.model import Deployment, State, Usage
 from wakeman.core.policy.review import tasks
 from wakeman.core.text import as_data, sanitise
 
@@ -73,6 +74,8 @@ class AttemptMade(Value, frozen=True, kw_only=True):
     code: Annotated[int | None, Meta(description="Exit status; null if that is not known.")]
     ended_by: Annotated[str, Meta(description='Who or what ended it; "" if that is not known.')]
     why: Annotated[str, Meta(description="How it ended, in words of the system or the client: data.")]
+    tokens: Annotated[Tokens | None, Meta(description="Its tokens; null if its client does not report them.")] = None
+    cost: Annotated[float | None, Meta(description="Its US dollars; null if its client does not report them.")] = None
 
 
 class WorkerCourse(Value, frozen=True, kw_only=True):
@@ -204,6 +207,7 @@ class Chronicle:
         self.checks: list[tuple[datetime, str]] = []
         self.alarms: list[tuple[datetime, str]] = []
         self.curve: list[tuple[datetime, int, int]] = []
+        self.spent: list[tuple[datetime, Usage]] = []
         self.verdicts: dict[str, list[VerdictGiven]] = {}
         self.owners: dict[str, list[str]] = {}  # by unit: the workers that had it, in order
         self.decided = 0
@@ -212,6 +216,7 @@ class Chronicle:
         self._live: set[str] = set()
         self._looked: list[Looked] = []
         self._open: dict[str, int] = {}  # by worker: its question that is not over
+        self._used: dict[str, Usage] = {}  # by worker: what its attempts have used so far
         self._collect: dict[type[Fact], Callable[[Event, Any], None]] = {
             Armed: self._arm,
             Captured: self._capture,
@@ -269,14 +274,11 @@ class Chronicle:
         span = StateSpan(state=to, attempt=attempt, began=at, ended=None, why=why)
         attempts = course.attempts
         if to == "launched":
-            attempts += (AttemptMade(attempt=attempt, began=at, ended=None, code=None, ended_by="", why=""),)
+            attempts += (replace(_not_begun(attempt), began=at),)
         elif isinstance(event.data, Exited):
-            end, began = event.data, attempts[-1].began if attempts and attempts[-1].attempt == attempt else None
-            kept = attempts[:-1] if began else attempts
-            made = AttemptMade(
-                attempt=attempt, began=began, ended=at, code=end.code, ended_by=end.ended_by, why=end.why
-            )
-            attempts = (*kept, made)
+            end = event.data
+            *kept, last = attempts if attempts and attempts[-1].attempt == attempt else (*attempts, _not_begun(attempt))
+            attempts = (*kept, replace(last, ended=at, code=end.code, ended_by=end.ended_by, why=end.why))
         self.courses[name] = replace(course, spans=(*before, span), attempts=attempts)
         self._follow_question(event, name, to)
 
@@ -313,8 +315,23 @@ class Chronicle:
         self._looked.append(data)
         for verdict in data.verdicts:
             self._judge(event, verdict.unit, verdict.problems)
+        speaking = [seen.worker for seen in data.observations if seen.usage is not None]
+        for name in speaking:
+            self._spend(name)
+        if speaking:
+            self.spent.append((event.at, sum(self._used.values(), Usage())))
         if not data.more:
             self.checks.append((event.at, event.by.partition(":")[0]))
+
+    def _spend(self, name: str) -> None:
+        """Record what a worker has used, and how much of it in its present attempt."""
+        worker, course = self.d.workers[name], self.courses[name]
+        self._used[name] = worker.used + worker.usage
+        if not course.attempts:
+            return
+        *before, last = course.attempts
+        mine = less(self._used[name], before)
+        self.courses[name] = replace(course, attempts=(*before, replace(last, tokens=mine[0], cost=mine[1])))
 
     def _judge(self, event: Event, name: str, problems: tuple[str, ...]) -> None:
         if name in self.d.reviews:
@@ -421,8 +438,33 @@ class Chronicle:
         self.screens.append(kept)
 
 
+def _not_begun(attempt: int) -> AttemptMade:
+    return AttemptMade(attempt=attempt, began=None, ended=None, code=None, ended_by="", why="")
+
+
 _REOPENING = (Requested, Reviewed, Amended, Unsynced)
 """Facts after which other units may be done than before, beside verdicts."""
+
+
+def chronicle(file: str, reading: Callable[[str], Recording]) -> Chronicle:
+    """Read a whole log, given by its live file. Cost: one pass. Raises: LogDamagedError."""
+    night = Night(file, reading)
+    told = Chronicle(night.d)
+    for event in night.events():
+        night.take(event)
+        told.take(event)
+    return told
+
+
+def less(used: Usage, before: Sequence[AttemptMade]) -> tuple[Tokens | None, float | None]:
+    """Return tokens and cost without those of attempts before; None for what is not reported."""
+    tokens = None
+    if used.input is not None or used.output is not None:
+        read = sum(each.tokens.input for each in before if each.tokens is not None)
+        written = sum(each.tokens.output for each in before if each.tokens is not None)
+        tokens = Tokens(input=(used.input or 0) - read, output=(used.output or 0) - written)
+    cost = None if used.cost is None else round(used.cost - sum(each.cost or 0.0 for each in before), 6)
+    return tokens, cost
 
 
 def _facts(parts: Sequence[Looked]) -> Iterator[str]:

@@ -28,10 +28,11 @@ from wakeman.api.chronicle import (
     RequestMade,
     VerdictGiven,
     WorkerCourse,
+    chronicle,
     curve,
     moments,
 )
-from wakeman.api.replay import Night, Recording
+from wakeman.api.replay import Recording
 from wakeman.api.screen import harmless
 from wakeman.api.status import Status, Time, Tokens, WorkerStatus, following, shape, time
 from wakeman.core.errors import StorageError, WakemanError
@@ -208,11 +209,7 @@ def report(
 
     Cost: one pass over the log, and one more to audit it.
     """
-    night = Night(file, reading)
-    told = Chronicle(night.d)
-    for event in night.events():
-        night.take(event)
-        told.take(event)
+    told = chronicle(file, reading)
     checked = audit(world, tapes, signatures, file, again).data if audited else None
     data = _reported(world, told, file, checked)
     return Answer(data, following(data.status))

@@ -310,6 +310,7 @@ _KINDS: dict[type[e.Fact], Kind] = {
     e.Unsynced: "outcome",
     e.Decided: "decision",
     e.Intended: "action",
+    e.Marked: "action",
     e.Captured: "action",
     e.Enrolled: "action",
     e.Sampled: "action",

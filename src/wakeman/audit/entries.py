@@ -136,6 +136,7 @@ _BEGIN: dict[type[e.Fact], Callable[[Deployment, Write], Iterator[Steps[object]]
     e.Planned: _planned_entry,
     e.Looked: _check,
     e.Armed: _armed_entry,
+    e.Marked: _check,
     e.Launched: _check,
     e.Relaunched: _check,
     e.Exited: _check,

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+import msgspec
+
 from wakeman.core.log import events as e
 from wakeman.core.log.hash_chain import Divergence
 from wakeman.core.model import INTERNAL_ERROR, Deployment, FileFingerprint, Verdict, VerifySpec
 from wakeman.core.plan.shares import profile_digest
 from wakeman.core.policy import staging
-from wakeman.core.policy.quality import Facts, judge_unit
+from wakeman.core.policy.freshness import freshness_facts
+from wakeman.core.policy.quality import judge_unit
 
 
 def passed_over(d: Deployment, event: e.Event) -> Iterator[Divergence]:
@@ -44,13 +47,10 @@ def _passed_over(
 ) -> Iterator[Divergence]:
     if any(problem.startswith(INTERNAL_ERROR) for problem in verdict.problems):
         return  # its evidence was not looked at, and it says so
-    unit = d.units[verdict.unit].unit
-    facts = Facts(
-        marks={mark.path: mark for mark in verdict.marks},
-        before={path: d.before[path] for path in unit.outputs if path in d.before},
-        installed=installed,
-    )
-    hidden = [problem for problem in judge_unit(unit, verify, facts).problems if problem not in verdict.problems]
+    state = d.units[verdict.unit]
+    known = freshness_facts(d, state, {mark.path: mark for mark in verdict.marks})
+    facts = msgspec.structs.replace(known, installed=installed)
+    hidden = [problem for problem in judge_unit(state.unit, verify, facts).problems if problem not in verdict.problems]
     if hidden:
         found = "; ".join(verdict.problems) or "passes"
         yield Divergence(event.seq, "evidence", f"{verdict.unit}: {found}", "; ".join(hidden))

@@ -1,6 +1,7 @@
 """The model: plan, unit, worker, deployment. Structs only; no decisions."""
 
 from wakeman.core.model.deployment import (
+    EDITION_LAUNCH_MIN,
     EDITION_PROGRESS_MIN,
     Alarm,
     Confinement,
@@ -74,6 +75,7 @@ from wakeman.core.model.worker import (
 
 __all__ = [
     "BARRING",
+    "EDITION_LAUNCH_MIN",
     "EDITION_PROGRESS_MIN",
     "INTERNAL_ERROR",
     "PACES",

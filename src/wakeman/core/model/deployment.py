@@ -16,6 +16,8 @@ from wakeman.core.model.worker import Validator, WorkerState
 EDITION_PROGRESS_MIN = 3
 """Edition of the tables from which on work in the background is life, a worker is finished only at rest, and a rung is
 taken again only once a unit was done."""
+EDITION_LAUNCH_MIN = 4
+"""Edition from which on an output counts only if it changed since the first launch for its unit."""
 Outcome = Literal["open", "complete", "partial", "stopped"]
 """`open`: not over; `complete`: every unit is done; `partial`: ended with units undone; `stopped`: ended by a
 person."""

@@ -139,6 +139,7 @@ class UnitState(Struct):
     unit: Unit
     worker: str
     verdict: Verdict | None = None
+    begun: bool = False  # a worker that had it was launched
     waived: bool = False
     rounds: int = 0
     reopened: str = ""  # why a person or a reviewer rejected it; holds until its outputs change

@@ -32,13 +32,14 @@ class Facts(Struct, frozen=True):
 
     Shape: `marks` are the outputs that exist, `before` those that did at the launch, `parsed` what a parser found
     wrong, `input` the fingerprint of the unit's input if that exists, `check` None when the command was not run.
-    `astray` is what is wrong with outputs as files: no file, or none of its own. Where outputs are staged, `installed`
-    are those that were promoted from there, and of what is judged there `cut` says that its worker was cut off and may
-    not have finished it.
+    `begun` says that somebody was launched who could have made them; `astray` what is wrong with outputs as files: no
+    file, or none of its own, or another's work. Where outputs are staged, `installed` are those that were promoted from
+    there, and of what is judged there `cut` says that its worker was cut off and may not have finished it.
     """
 
     marks: Mapping[str, FileFingerprint] = {}
     before: Mapping[str, FileFingerprint] = {}
+    begun: bool = True
     parsed: Mapping[str, str] = {}
     input: FileFingerprint | None = None
     check: Check | None = None
@@ -80,7 +81,9 @@ def _file_problems(path: str, verify: VerifySpec, facts: Facts) -> Iterator[str]
         return
     if mark.size < verify.min_bytes:
         yield f"{mark.size} bytes, expected at least {verify.min_bytes}" if mark.size else "empty"
-    if verify.fresh == "changed" and _is_unchanged(mark, facts.before.get(path)):
+    if verify.fresh == "changed" and not facts.begun:
+        yield "there before its worker was launched"
+    elif verify.fresh == "changed" and _is_unchanged(mark, facts.before.get(path)):
         yield "unchanged since the launch"
     if verify.fresh == "newer" and facts.input and mark.mtime_ns < facts.input.mtime_ns:
         yield "older than the input"

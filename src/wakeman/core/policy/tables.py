@@ -10,9 +10,9 @@ from msgspec import Struct
 from wakeman.core.log import events as e
 from wakeman.core.model import Deployment
 
-EDITION = 3
+EDITION = 4
 """Edition of the tables: a log is verified by the edition under which it was begun. 1: attempts back off; 3: see
-`EDITION_PROGRESS_MIN`."""
+`EDITION_PROGRESS_MIN`; 4: see `EDITION_LAUNCH_MIN`."""
 EDITION_QUOTING_MIN = 2
 """Edition from which on what others said is quoted."""
 EDITION_REFUSALS_MIN = 3

@@ -5,18 +5,21 @@ The next check settles what a crash left: it adopts what runs and starts what ne
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import TypeAlias
 
+import msgspec
 from msgspec import Struct
 
 from wakeman.core.errors import DiskError, ProgramError, WakemanError
 from wakeman.core.log import events as e
+from wakeman.core.log.chunks import chunks
 from wakeman.core.log.state import transition
-from wakeman.core.model import Deployment, EndedBy, WorkerState, attempt_id
+from wakeman.core.model import Deployment, EndedBy, FileFingerprint, WorkerState, attempt_id
 from wakeman.core.policy.attempts import missing
+from wakeman.core.policy.freshness import outputs_to_mark
 from wakeman.core.policy.limits import due_launches
 from wakeman.core.policy.tables import Decision, recorded
 from wakeman.core.text import sanitise
@@ -87,6 +90,7 @@ class Prepare(Struct, frozen=True):
                 # If one cannot be prepared, its launch has failed; the check continues.
                 refused[name] = sanitise(redact(str(fault)), 500)
         return PreparedAttempts(
+            marked=_changed_outputs(world, d, [each.worker for each in ready]),
             ready=tuple(
                 Ready(each.worker, compose.argv_digest(each.start), each.agent_session, each.resume, each.profile)
                 for each in ready
@@ -108,17 +112,20 @@ class Prepare(Struct, frozen=True):
             for event in write
             if isinstance(event.data, e.Intended) and event.data.action == "launch" and event.worker in self.workers
         )
-        return PreparedAttempts(
-            ready, dict.fromkeys((n for n in self.workers if n not in {r.worker for r in ready}), "")
-        )
+        left = (name for name in self.workers if name not in {each.worker for each in ready})
+        return PreparedAttempts(ready, dict.fromkeys(left, ""), marked=_read_marks(d, write, self.workers))
 
 
 class PreparedAttempts(Struct, frozen=True):
-    """Result of preparing. `attempts` describe the sessions to make; they are not in the log."""
+    """Result of preparing. `attempts` describe the sessions to make; they are not in the log.
+
+    Shape: `marked` are the outputs that others have changed since `up`, in lines of the log.
+    """
 
     ready: tuple[Ready, ...]
     refused: Mapping[str, str]
     attempts: tuple[object, ...] = ()
+    marked: tuple[e.Draft, ...] = ()
 
 
 class MakeSessions(Struct, frozen=True):
@@ -183,12 +190,12 @@ def launch(d: Deployment, names: Sequence[str], now: datetime) -> Steps[None]:
     Boundary: if a session name is in use outside the deployment, that attempt fails and nothing is touched.
     """
     prepared = yield from do(Prepare(tuple(names)))
-    intents = yield from append("intent", [_intent(d, ready) for ready in prepared.ready])
+    intents = yield from append("intent", [*prepared.marked, *(_intent(d, ready) for ready in prepared.ready)])
     fates = yield from do(MakeSessions(prepared, now))
     if isinstance(fates, str):
         yield from append("line", [noted(fates)])
         return
-    seqs = {intent.worker: intent.seq for intent in intents}
+    seqs = {intent.worker: intent.seq for intent in intents if isinstance(intent.data, e.Intended)}
     drafts = [
         draft for name, fate in fates.items() for draft in launch_drafts(d, d.workers[name], seqs.get(name, 0), fate)
     ]
@@ -208,6 +215,36 @@ def _intent(d: Deployment, ready: Ready) -> e.Draft:
         profile=ready.profile,
     )
     return e.Draft(fact, worker=worker.name, attempt=worker.attempt + 1)
+
+
+def _changed_outputs(world: World, d: Deployment, names: Iterable[str]) -> tuple[e.Draft, ...]:
+    """Return the outputs that changed since `up`, of units for which nobody was launched yet.
+
+    Shape: asked as late as can be, after `workers.before`. Cost: a stat for each of these outputs.
+    """
+    owners = {
+        layout.absolute(d.host, path): (name, path) for name in names for path in outputs_to_mark(d, d.workers[name])
+    }
+    changed: dict[str, list[FileFingerprint]] = {}
+    for whole, found in (world.files.marks(owners) if owners else {}).items():
+        name, path = owners[whole]
+        mark = msgspec.structs.replace(found, path=path)
+        if d.before.get(path) != mark:
+            changed.setdefault(name, []).append(mark)
+    return tuple(
+        e.Draft(e.Marked(existing=piece), worker=name) for name, marks in changed.items() for piece in chunks(marks)
+    )
+
+
+def _read_marks(d: Deployment, write: Write, names: Collection[str]) -> tuple[e.Draft, ...]:
+    """Read them from a log. Boundary: not those of other outputs than may be marked."""
+    drafts = []
+    for event in write:
+        if isinstance(event.data, e.Marked) and (name := event.worker or "") in names:
+            known = set(outputs_to_mark(d, d.workers[name]))
+            own = tuple(mark for mark in event.data.existing if mark.path in known and d.before.get(mark.path) != mark)
+            drafts += [e.Draft(e.Marked(existing=own), worker=name)]
+    return tuple(drafts)
 
 
 def _expected_profile(d: Deployment, name: str) -> str:
@@ -269,6 +306,21 @@ def _recorded_fate(data: e.Fact) -> Fate | None:
 # --- after a crash ----------------------------------------------------------------------------------------------
 
 
+class MarkAgain(Struct, frozen=True):
+    """Look again at the outputs of launches that never began: they may have changed since the intent."""
+
+    def perform(self, world: World, d: Deployment) -> tuple[e.Draft, ...]:
+        """Return what changed. Boundary: nothing of a worker that runs or may have run, as that may be its work."""
+        listing = world.executor(d.host).poll()
+        if listing.state == "unknown":
+            return ()
+        return _changed_outputs(world, d, [w.name for w in _open_launches(d) if _never_began(world, d, w, listing)])
+
+    def recorded(self, d: Deployment, write: Write) -> tuple[e.Draft, ...]:
+        """Read it."""
+        return _read_marks(d, write, [worker.name for worker in _open_launches(d)])
+
+
 class Recover(Struct, frozen=True):
     """Find the outcome of launches without one: adopt what runs, start what never began."""
 
@@ -281,7 +333,7 @@ class Recover(Struct, frozen=True):
         if listing.state == "unknown":
             return {}
         fates: dict[str, Fate] = {}
-        for worker in [each for each in d.workers.values() if each.intent]:
+        for worker in _open_launches(d):
             try:
                 found = _recovered(world, d, worker, listing)
             except ProgramError as fault:
@@ -313,6 +365,8 @@ def _legal(d: Deployment, worker: WorkerState, fate: Fate) -> bool:
 
 def recover(d: Deployment) -> Steps[None]:
     """Settle open launches."""
+    if any(outputs_to_mark(d, worker) for worker in _open_launches(d)):
+        yield from append("intent", (yield from do(MarkAgain())))
     fates = yield from do(Recover())
     if isinstance(fates, str):
         yield from append("line", [noted(fates)])
@@ -321,6 +375,16 @@ def recover(d: Deployment) -> Steps[None]:
     yield from append(
         "outcome", [draft for worker, fate in workers for draft in launch_drafts(d, worker, worker.intent, fate)]
     )
+
+
+def _open_launches(d: Deployment) -> list[WorkerState]:
+    return [worker for worker in d.workers.values() if worker.intent]
+
+
+def _never_began(world: World, d: Deployment, worker: WorkerState, listing: Listing) -> bool:
+    """Return whether a launch left no trace: neither a session nor its claim."""
+    seen = any(session.mark == attempt_id(d, worker) for session in listing.seen)
+    return not seen and not world.files.marks([layout.claim(d.host, worker)])
 
 
 def _unwanted(d: Deployment, worker: WorkerState) -> bool:

@@ -23,6 +23,7 @@ from wakeman.core.model import (
     WorkerState,
 )
 from wakeman.core.policy import review, staging
+from wakeman.core.policy.freshness import awaits_launch, freshness_facts, must_change
 from wakeman.core.policy.quality import HARD_LINK, Check, Facts, judge_unit
 from wakeman.core.text import sanitise
 from wakeman.engine.observe.containment import Mishap, Mishaps
@@ -31,6 +32,7 @@ from wakeman.ports import World
 
 if TYPE_CHECKING:
     from wakeman.engine.observe.ownership import Ownership
+    from wakeman.engine.observe.rivals import Rivals
 
 UNPARSED = "not parsed yet"
 UNCHECKED = "the check has not run on it yet"
@@ -112,7 +114,7 @@ def _say_that_it_waits(verdict: Verdict, why: str) -> Verdict:
 class Basis(Struct):
     """What units are judged by: the marks of files by where they lie, observations by worker, what was found out.
 
-    Shape: `ownership` is there once a file is new: a look that finds none loads nothing for it.
+    Shape: `ownership` and `rivals` are there once a file is new: a look that finds none loads nothing for them.
     """
 
     world: World
@@ -121,6 +123,7 @@ class Basis(Struct):
     observations: Mapping[str, Observation]
     findings: Findings
     ownership: Ownership | None = None
+    rivals: Rivals | None = None
 
     def file_faults(self, unit: Unit, place: OutputLocation) -> dict[str, str]:
         """Return what is wrong with a unit's outputs as files."""
@@ -129,6 +132,14 @@ class Basis(Struct):
 
             self.ownership = Ownership(self.world, self.d)
         return self.ownership.faults(unit, place)
+
+    def rival_faults(self, state: UnitState, place: OutputLocation, marks: Sequence[FileFingerprint]) -> dict[str, str]:
+        """Return which outputs may be the work of another deployment's worker."""
+        if self.rivals is None:
+            from wakeman.engine.observe.rivals import Rivals
+
+            self.rivals = Rivals(self.world, self.d)
+        return self.rivals.faults(state, place, marks)
 
 
 def judge_all(
@@ -197,10 +208,11 @@ def _verdict(
     clean = seen is not None and seen.session == "exited" and seen.code in (0, None)
     verify, found = d.plan_of(worker).verify, {mark.path: mark for mark in marks}
     astray = basis.file_faults(unit, place)
+    if must_change(d, state):
+        astray = {**basis.rival_faults(state, place, marks), **astray}
     opinion, rejects = _opinion(basis, unit, place, worker, marks)
-    facts = Facts(
-        marks=found,
-        before={path: d.before[path] for path in unit.outputs if path in d.before},
+    facts = msgspec.structs.replace(
+        freshness_facts(d, state, found),
         parsed=opinion or _oversize(verify, found),
         input=basis.marks.get(place.input) if place.input is not None else None,
         installed=None if place.staged else staging.installed(d, state),
@@ -224,6 +236,8 @@ def _due(
         return False
     if over:
         return True
+    if awaits_launch(basis.d, state):
+        return False
     whole = len(marks) == len(state.unit.outputs)
     if place.staged:
         return whole and not basis.world.files.writing(place.outputs.values())

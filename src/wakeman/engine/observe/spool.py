@@ -20,7 +20,8 @@ from wakeman.core.log import events as e
 from wakeman.core.log.chunks import chunks
 from wakeman.core.model import Deployment, FileFingerprint, UnitState, WorkerState, Written
 from wakeman.core.plan.claims import Claims, claimed_paths, trespass
-from wakeman.core.policy.quality import Facts, judge_unit
+from wakeman.core.policy.freshness import freshness_facts
+from wakeman.core.policy.quality import judge_unit
 from wakeman.engine import layout
 from wakeman.engine.observe.containment import Mishap, Mishaps
 from wakeman.engine.observe.judgement import output_marks
@@ -229,6 +230,5 @@ def whole(d: Deployment, state: UnitState, marks: Mapping[str, FileFingerprint])
     """Return whether a unit's outputs exist and may pass, judged without reading them."""
     found = {mark.path: mark for mark in output_marks(state.unit, marks, output_paths(d, state))}
     source = marks.get(place(d, state, state.unit.input)) if state.unit.input is not None else None
-    before = {path: d.before[path] for path in state.unit.outputs if path in d.before}
-    verify = d.plan_of(d.workers[state.worker]).verify
-    return judge_unit(state.unit, verify, Facts(marks=found, before=before, input=source)).passed
+    facts = msgspec.structs.replace(freshness_facts(d, state, found), input=source)
+    return judge_unit(state.unit, d.plan_of(d.workers[state.worker]).verify, facts).passed

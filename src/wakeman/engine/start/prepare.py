@@ -23,12 +23,12 @@ from wakeman.core.plan.parser import encoding_fault, read_plan, with_plain_ends
 from wakeman.core.plan.template import nearest, render
 from wakeman.core.plan.validation import broken
 from wakeman.core.policy import review
-from wakeman.core.policy.ownership import refusal
 from wakeman.engine import layout
 from wakeman.engine.attempt import confinement
 from wakeman.engine.attempt.secrets import from_home, variables
 from wakeman.engine.directories import identified
 from wakeman.engine.live import elsewhere, require_place
+from wakeman.engine.neighbours import neighbours, with_whole_paths
 from wakeman.engine.runs import latest, next_name, readable
 from wakeman.engine.start.programs import at_once, memory_faults, program_faults
 from wakeman.ports import OUT_BYTES_MAX, ClientVersion, Executor, FoundProfiles, SessionInfo, World
@@ -336,25 +336,15 @@ def _conflicts(world: World, plan: Plan, root: str, units: Sequence[Unit]) -> li
 
 
 def _units_elsewhere(world: World, plan: Plan) -> Iterator[Unit]:
-    """Yield the units of all other open deployments that are live here, with absolute paths and without inputs.
-
-    Boundary: not those that work in trees of their own; a log that cannot be read is passed over, as `status` names it.
-    """
+    """Yield the units of all other open deployments that are live here, with absolute paths and without inputs."""
     state = world.files.resolve([world.state])[world.state]
-    for directory in world.registry.directories():
-        above, name = posixpath.split(directory)
-        if (above == state and name.partition(".")[0] == plan.name) or refusal(*world.registry.look(directory)):
-            continue
-        try:
-            d = world.logs_in(above).read(name)
-        except WakemanError:
-            continue
-        begun_here = not refusal(*world.registry.look(directory), d.host)
-        if d.outcome == "open" and d.plan.workers.isolate != "worktree" and begun_here:
-            for one in d.units.values():
-                outputs, writes = (tuple(posixpath.join(d.host.root, path) for path in paths)
-                                   for paths in (one.unit.outputs, one.unit.writes))  # fmt: skip
-                yield Unit(name=f"{name}/{one.unit.name}", outputs=outputs, writes=writes)
+
+    def own(above: str, name: str) -> bool:
+        return above == state and name.partition(".")[0] == plan.name
+
+    for _, name, d in neighbours(world, own):
+        if d.outcome == "open":
+            yield from (with_whole_paths(d, one.unit, name) for one in d.units.values())
 
 
 def _misplaced_entries(world: World, plan: Plan, root: str, units: Sequence[Unit]) -> list[str]:

@@ -48,6 +48,7 @@ VERBS: dict[str, tuple[str, str, bool, str]] = {
         False,
         "write one page on a whole deployment: what is missing, and what happened when",
     ),
+    "export": ("audit", "export", True, "hand a deployment to other tools: a trace, metrics, or OpenTelemetry spans"),
     "replay": (
         "audit",
         "replay",

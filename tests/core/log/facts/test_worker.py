@@ -190,7 +190,19 @@ def test_a_launch_settles_its_intent_and_forgets_all_that_was_known_of_the_attem
         "intents.91": GONE,
         "intents.92": GONE,
         "failed_launches": 0,
+        "units.a.begun": True,
+        "units.b.begun": True,
     } == found
+
+
+def test_outputs_that_changed_before_the_launch_are_known_as_they_were_then() -> None:
+    log = used("pending")
+    log.d.before = {"a.out": FileFingerprint("a.out", 1, 1), "b.out": FileFingerprint("b.out", 1, 1)}
+
+    found = log.changed_by(e.Marked(existing=(FileFingerprint("a.out", 2, 2),)), worker="w")
+
+    assert {"before.a.out": FileFingerprint("a.out", 2, 2)} == found
+    assert "1 output changed before the launch" == e.Marked(existing=(FileFingerprint("a.out", 2, 2),)).summary()
 
 
 def test_a_worker_begins_with_its_first_launch_alone() -> None:

@@ -21,6 +21,7 @@ FACTS: dict[str, type[Fact]] = {
         effect.Intended,
         effect.Effected,
         effect.Confirmed,
+        worker.Marked,
         worker.Launched,
         worker.Started,
         worker.Stalled,

@@ -10,6 +10,7 @@ from msgspec import field
 from wakeman.core.log.facts.fact import Event, Fact, quoted_words, worker_of
 from wakeman.core.log.facts.worker import end_probe, meet_refusal
 from wakeman.core.model import (
+    EDITION_LAUNCH_MIN,
     EDITION_PROGRESS_MIN,
     Deployment,
     FileFingerprint,
@@ -178,8 +179,9 @@ def take_verdict(d: Deployment, verdict: Verdict) -> bool:
     unit = d.units[verdict.unit]
     was = unit.done
     unit.verdict = verdict
+    own = unit.begun or d.edition < EDITION_LAUNCH_MIN
     for file in verdict.marks:
-        if d.before.get(file.path) != file:
+        if own and d.before.get(file.path) != file:
             _note_writer(unit, file, unit.worker, inferred=True)
     if verdict.marks != unit.rejected:
         unit.reopened = ""

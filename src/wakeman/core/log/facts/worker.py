@@ -100,6 +100,22 @@ class Enrolled(Fact, frozen=True):
         return count(len(self.units) + len(self.moved), "unit") + (f" of {self.origin}" if self.origin else "")
 
 
+class Marked(Fact, frozen=True):
+    """Outputs that changed since `up`, before the first launch for their units: they are not the worker's work.
+
+    Written before the intent to launch, and again before a launch that a crash prevented.
+    """
+
+    existing: tuple[FileFingerprint, ...]
+    """The outputs of the worker's units, as they were found then."""
+
+    def apply(self, d: Deployment, event: Event) -> None:
+        d.before.update((mark.path, mark) for mark in self.existing)
+
+    def summary(self) -> str:
+        return f"{count(len(self.existing), 'output')} changed before the launch"
+
+
 class Launched(Fact, frozen=True):
     """The attempt's session exists: it was made, or found and adopted."""
 
@@ -117,6 +133,8 @@ class Launched(Fact, frozen=True):
         d.intents.pop(worker.intent, None)
         d.intents.pop(worker.prompt, None)
         worker.intent, worker.session_id = 0, self.session_id
+        for name in worker.units:
+            d.units[name].begun = True
         worker.session_mark = attempt_id(d, worker)
         worker.observation, worker.unknowns, worker.life, worker.life_mono = None, 0, "", d.mono
         worker.code, worker.ended_by, worker.ending, worker.note = None, "", "", ""
