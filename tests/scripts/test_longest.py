@@ -22,9 +22,9 @@ def rows(play: Play) -> list[tuple[str, str | None]]:
     return [(event.data.row, event.worker) for event in play.events if isinstance(event.data, Decided)]
 
 
-def night(longest: float, act: Act = LIVELY, **plan: object) -> Play:
-    stuck = {"longest": longest, "attempts": 2, "backoff": 1}
-    return Play(workers=1, units=8, acts={"w0": act}, plan={"stuck": stuck, **plan})
+def night(longest: float, act: Act = LIVELY) -> Play:
+    stuck: dict[str, object] = {"longest": longest, "attempts": 2, "backoff": 1}
+    return Play(workers=1, units=8, acts={"w0": act}, plan={"stuck": stuck})
 
 
 def test_a_busy_attempt_is_ended_at_its_limit_and_another_follows_then_a_cleanup_worker() -> None:
