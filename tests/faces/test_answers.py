@@ -172,7 +172,7 @@ def _people(desk: Desk) -> None:
     desk.stage.registry.forget("/state/night")
     for verb in ("status", "check", "adopt"):
         desk(verb, "night")
-    for verb in ("capture", "attach", "retry"):
+    for verb in ("capture", "tail", "attach", "retry"):
         desk(verb, "night_a")
     for verb in ("stop", "retry"):
         desk(verb, "night_b")

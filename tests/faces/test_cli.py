@@ -428,16 +428,6 @@ def test_a_screen_can_be_seen_and_attached_to(place: Place) -> None:
     assert "attach-session" in place("attach", "night_a", "--print").out
 
 
-def test_inside_tmux_attach_says_what_to_do(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    place.up()
-    monkeypatch.setenv("TMUX", "/tmp/x,1,0")
-
-    said = place("attach", "night_a")
-
-    assert said.code == 0
-    assert "outside" in said.err
-
-
 def test_text_is_typed_into_a_workers_session(place: Place) -> None:
     place.up(SLEEPER.replace('["sleep", "600"]', '["cat"]'))
 

@@ -37,6 +37,7 @@ ANSWERS: dict[str, tuple[str, ...]] = {
     "status": ("status.Status", "status.Statuses"),
     "log": (EVENTS, "log.LogRepaired"),
     "capture": ("screen.CapturedScreen",),
+    "tail": ("screen.CapturedScreen", "tail.PrintedLine"),
     "attach": ("screen.Attached",),
     "send": ("act.Sent", "answer.DryRun"),
     "stop": _ACTED,

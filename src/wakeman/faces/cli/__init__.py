@@ -25,6 +25,7 @@ VERBS: dict[str, tuple[str, str, bool, str]] = {
     "status": ("look", "status", False, "show the state of deployments"),
     "log": ("look", "log", False, "show what happened, event by event"),
     "capture": ("look", "screen", False, "show the last lines of a worker's screen"),
+    "tail": ("look", "screen", False, "print the last lines that a worker has printed; with -f follow it to its end"),
     "attach": ("look", "screen", False, "attach this terminal to a worker's session"),
     "send": ("act", "act", True, "type text into a worker's session, or any tmux session"),
     "stop": ("act", "act", True, "end one worker"),

@@ -17,7 +17,7 @@ _LOOK = (
 )
 _LOG = (
     ("wakeman log NAME", "what happened, event by event; -f follows"),
-    ("wakeman capture WORKER", "the last lines of one worker"),
+    ("wakeman tail WORKER", "what one worker prints; -f follows"),
 )
 _STOP = (
     ("wakeman stop WORKER", "end one worker"),
