@@ -13,6 +13,7 @@ from msgspec import Meta
 
 from wakeman.api.answer import Answer, Value
 from wakeman.api.deeds import Acted, acted, amended
+from wakeman.api.outlook import Outlook, outlook
 from wakeman.api.status import Status, describe, following
 from wakeman.core.errors import PlanError, UnknownNameError, UsageError, WakemanError
 from wakeman.core.log import events as e
@@ -121,6 +122,7 @@ class PlannedDeployment(Value, frozen=True, kw_only=True):
     warnings: Annotated[tuple[str, ...], Meta(description="Probable mistakes, each with file and line.")]
     faults: Annotated[tuple[str, ...], Meta(description="What `up` refuses: programs that are not installed.")]
     up: Annotated[str, Meta(description="The command that starts it.")]
+    outlook: Annotated[Outlook, Meta(description="What it comes to, and what differs from its last run.")]
 
 
 class StartedDeployment(Status, frozen=True, kw_only=True):
@@ -213,6 +215,7 @@ def plan(world: World, prepared: PreparedPlan, file: str, owner: str = "") -> An
         warnings=prepared.warnings,
         faults=deploy.lacking_programs(world, prepared),
         up=up,
+        outlook=outlook(world, prepared),
     )
     if data.faults:
         return Answer(data, ("wakeman doctor", f"wakeman plan {quote(file)}"), ok=False, code=2)
