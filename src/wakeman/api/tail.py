@@ -19,7 +19,7 @@ from wakeman.ports import World
 
 TAIL_POLL_S = 0.25
 """Seconds between two looks at a worker's output; a screen is looked at every fourth time."""
-SCREEN_ROWS = 200
+COMPARED_ROWS_MAX = 200
 """Rows of a screen that are compared."""
 READ_BYTES_MAX = 1024 * 1024
 """Bytes of output at most that are printed of one look; what came before them is counted."""
@@ -56,8 +56,8 @@ def follow_worker(
     first = capture(world, f"{deployment}/{name}", lines).data
     d = world.logs.read(deployment)
     attempt = d.workers[name].attempt
-    yield from (_line(d, name, row) for row in first.text.splitlines())
-    place = Position(mark=_mark(world, d, name), before=_end_of(world, d, name))
+    yield from (_printed_line(d, name, row) for row in first.text.splitlines())
+    place = Position(mark=_stream_mark(world, d, name), before=_end_of(world, d, name))
     screen: Sequence[str] = first.text.splitlines() if first.source == "screen" else ()
     looks = 0
     while True:
@@ -69,10 +69,10 @@ def follow_worker(
         if first.source == "screen" and _interactive(d, d.workers[name]):
             if looks % 4 == 0 and not over:
                 rows = _screen(world, d, name) or screen
-                yield from (_line(d, name, hide(row)) for row in fresh_rows(screen, rows))
+                yield from (_printed_line(d, name, hide(row)) for row in fresh_rows(screen, rows))
                 screen = rows
         else:
-            yield from (_line(d, name, hide(row)) for row in _printed(world, d, name, place, over=over))
+            yield from (_printed_line(d, name, hide(row)) for row in _printed_rows(world, d, name, place, over=over))
         if over:
             return
         pause(TAIL_POLL_S)
@@ -89,7 +89,7 @@ def fresh_rows(before: Sequence[str], now: Sequence[str]) -> list[str]:
     return [row for step, _, _, at, end in steps if step != "equal" for row in now[at:end] if row.strip()]
 
 
-def _line(d: Deployment, name: str, text: str) -> PrintedLine:
+def _printed_line(d: Deployment, name: str, text: str) -> PrintedLine:
     return PrintedLine(deployment=d.name, worker=name, attempt=d.workers[name].attempt, text=harmless(text))
 
 
@@ -105,12 +105,12 @@ def _interactive(d: Deployment, worker: WorkerState) -> bool:
 
 def _screen(world: World, d: Deployment, name: str) -> list[str]:
     try:
-        return terminals.session_screen(world, d, d.workers[name], SCREEN_ROWS).splitlines()
+        return terminals.session_screen(world, d, d.workers[name], COMPARED_ROWS_MAX).splitlines()
     except UnknownNameError:
         return []  # it has just ended
 
 
-def _mark(world: World, d: Deployment, name: str) -> FileFingerprint | None:
+def _stream_mark(world: World, d: Deployment, name: str) -> FileFingerprint | None:
     file = layout.stream(d.host, d.workers[name])
     return world.files.marks([file]).get(file)
 
@@ -119,9 +119,9 @@ def _end_of(world: World, d: Deployment, name: str) -> bytes:
     return world.files.tail(layout.stream(d.host, d.workers[name]), ANCHOR_BYTES)
 
 
-def _printed(world: World, d: Deployment, name: str, place: Position, *, over: bool) -> Iterator[str]:
+def _printed_rows(world: World, d: Deployment, name: str, place: Position, *, over: bool) -> Iterator[str]:
     """Yield the whole lines that came since the last look, and at the end what has no line end."""
-    came = _came(world, d, name, place)
+    came = _new_bytes(world, d, name, place)
     if came:
         place.before = (place.before + came)[-ANCHOR_BYTES:]
         *whole, place.rest = re.split(rb"\r*\n", place.rest + came)
@@ -131,25 +131,27 @@ def _printed(world: World, d: Deployment, name: str, place: Position, *, over: b
         place.rest = b""
 
 
-def _came(world: World, d: Deployment, name: str, place: Position) -> bytes:
+def _new_bytes(world: World, d: Deployment, name: str, place: Position) -> bytes:
     """Return the bytes that came since the last look, as far as they are there; those that were cut out are counted."""
     file, known = layout.stream(d.host, d.workers[name]), place.mark
     for _ in range(STEADY_READS_MAX):
-        mark = _mark(world, d, name)
+        mark = _stream_mark(world, d, name)
         if mark is None or mark == known:
             return b""
         grown = mark.size - (known.size if known is not None else 0)
         if not 0 <= grown <= READ_BYTES_MAX:
             break  # its middle was cut out, or it has grown by too much
         end = world.files.tail(file, grown + len(place.before))
-        if _mark(world, d, name) == mark:
+        if _stream_mark(world, d, name) == mark:
             if not end.startswith(place.before):
                 break  # its middle was cut out
             place.mark = mark
             return end.removeprefix(place.before)
-    place.mark = _mark(world, d, name)
+    place.mark = _stream_mark(world, d, name)
     end = world.files.tail(file, READ_BYTES_MAX)
-    place.mark = place.mark if place.mark == _mark(world, d, name) else known  # else the next look finds the rest
+    place.mark = (
+        place.mark if place.mark == _stream_mark(world, d, name) else known
+    )  # else the next look finds the rest
     at = end.rfind(place.before) if place.before else -1
     if at >= 0:
         return end[at + len(place.before) :]

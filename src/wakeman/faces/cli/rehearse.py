@@ -76,13 +76,13 @@ def _rehearsed_lines(events: Sequence[Event]) -> Iterator[str]:
         # A decision of the deployment ends a group: what follows it is another step.
         key = (_clock(events[0], event), *_words(event))
         if not event.worker:
-            yield from _folded(groups, events[0])
+            yield from _folded_lines(groups, events[0])
             groups = {}
         groups.setdefault(key, []).append(event)
-    yield from _folded(groups, events[0])
+    yield from _folded_lines(groups, events[0])
 
 
-def _folded(groups: Mapping[tuple[str, ...], Sequence[Event]], first: Event) -> Iterator[str]:
+def _folded_lines(groups: Mapping[tuple[str, ...], Sequence[Event]], first: Event) -> Iterator[str]:
     for same in groups.values():
         if len(same) < FOLDED_MIN:
             yield from (_rehearsed_line(event, first) for event in same)
