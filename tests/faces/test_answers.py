@@ -194,6 +194,8 @@ def _nights(desk: Desk) -> None:
     assert desk("status", "night")[0]["needs_person"]
     desk("status")
     desk("down", "night")
+    desk("redo", "night", "--dry-run")
+    desk("redo", "night")
     desk.begin("[wake]\nhold = true\n[cleanup]\nrounds = 0\n[stuck]\nattempts = 1\n")
     desk.stage.usual = Act(stops_after=0, code=3)
     desk("up", "plan.toml")

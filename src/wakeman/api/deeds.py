@@ -304,6 +304,7 @@ def downed(before: Deployment, d: Deployment) -> Deed:
         target=d.name,
         says=f"{verb} {d.name}{ended}: {total - len(left)} of {total} units done and kept",
         follows=() if closed else (Followup(says="its workers are still ending", at=_next_check(d)),),
+        undo=f"wakeman redo {d.name}" if left and closed else "",
         look=f"wakeman log {d.name}" if closed else f"wakeman wait {d.name}",
     )
 

@@ -62,6 +62,7 @@ def drafts(world: World, prepared: PreparedPlan, name: str) -> list[e.Draft]:
         logged=planning.plan_digest(plan),
         edition=EDITION,
         profiles=_recorded_profiles(prepared),
+        redoes=prepared.redoes,
     )
     return [e.Draft(planned), *enrolments(prepared.shares, prepared, prepared.cwd_ids)]
 

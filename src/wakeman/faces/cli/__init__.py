@@ -15,6 +15,7 @@ VERBS: dict[str, tuple[str, str, bool, str]] = {
     "rehearse": ("start", "rehearse", False, "play the whole timeline in memory, in milliseconds"),
     "up": ("start", "plan", True, "start a plan's workers, or continue its open deployment"),
     "run": ("start", "plan", True, "start workers without a plan file"),
+    "redo": ("start", "plan", True, "start what a closed deployment left undone, as a new run of its name"),
     "check": ("carry on", "check", True, "observe once, decide, act"),
     "watch": ("carry on", "watch", False, "report progress and conflicts as files are written, and check at once"),
     "wait": ("carry on", "check", False, "return when a deployment is done, has changed, or needs a person"),
@@ -68,7 +69,7 @@ VERBS: dict[str, tuple[str, str, bool, str]] = {
 }
 """Verb -> group, module, whether it changes something (then it has --dry-run), help."""
 
-STATE_VERBS = ("check", "watch", "wait", "up", "run", "status")
+STATE_VERBS = ("check", "watch", "wait", "up", "run", "redo", "status")
 """Verbs whose exit code may report the state of a deployment: 4 not finished yet, 5 needs a person."""
 
 _USAGE = "usage: wakeman [VERB] [OPTIONS]      without a verb: the state of all deployments"
@@ -77,6 +78,13 @@ _VERSION_WORDS = ("--version", "-V", "version")
 
 
 class _Parser(argparse.ArgumentParser):
+    def format_help(self) -> str:
+        """Return the help, with what is known of the verb beside its options."""
+        from wakeman.faces.cli.help import advice
+
+        self.epilog = advice(self.prog.rpartition(" ")[2], self.epilog or "")
+        return super().format_help()
+
     def error(self, message: str) -> object:  # type: ignore[override] # it never returns, as the base's
         from wakeman.core.errors import UsageError
 
@@ -115,7 +123,7 @@ def parser(verb: str) -> argparse.ArgumentParser:
     made = _Parser(
         prog=f"wakeman {verb}",
         description=f"{text[0].upper()}{text[1:]}.",
-        epilog=f"example: {example}",
+        epilog=example,
         allow_abbrev=False,
         # A fixed width: asking the terminal costs an import, and the reference page must not depend on it.
         formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(prog, max_help_position=28, width=100),

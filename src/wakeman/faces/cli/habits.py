@@ -34,6 +34,7 @@ _START = (
 )
 _AGAIN = (
     ("wakeman retry WORKER", "another attempt of one worker"),
+    ("wakeman redo NAME", "what a closed deployment left undone"),
     ("wakeman resume", "open deployments, after a crash or a reboot"),
 )
 _SEE = (

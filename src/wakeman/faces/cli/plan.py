@@ -65,6 +65,11 @@ def _up_options(parser: ArgumentParser) -> None:
     _starting(parser)
 
 
+def _redo_options(parser: ArgumentParser) -> None:
+    given.name(parser, "closed")
+    _starting(parser)
+
+
 def _amend_options(parser: ArgumentParser) -> None:
     text = "deployment: NAME is its latest run (default: that of the plan's name)"
     parser.add_argument("name", metavar="NAME", nargs="?", help=text)
@@ -208,6 +213,17 @@ def run(options: Namespace) -> int:
     text = json.dumps(_plan_from_options(options), indent=2)
     reading = _reading(options, world)
     return _started(options, world, prepare_plan(reading, text, "wakeman run", os.getcwd(), sys.stdin.read))
+
+
+def redo(options: Namespace) -> int:
+    """Start what a closed deployment left undone, as a new run."""
+    world = reach(options, "up")
+    name = named(world, options.name)
+    own = {"socket": options.socket} if options.socket else {}
+    prepared = api.left_undone(_reading(options, world), name, own)
+    if not options.json:
+        print_note(f"{count(len(prepared.units), 'unit')} that {name} left undone")
+    return _started(options, world, prepared)
 
 
 def amend(options: Namespace) -> int:
@@ -362,6 +378,7 @@ VERBS: dict[str, Verb] = {
         _run_options,
         run,
     ),
+    "redo": ("wakeman redo condense-docs --wait", _redo_options, redo),
     "amend": ("wakeman amend condense-docs wakeman.toml", _amend_options, amend),
     "schema": ("wakeman schema status > status.schema.json", _schema_options, schema),
 }

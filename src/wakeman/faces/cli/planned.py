@@ -8,7 +8,6 @@ from shlex import join, quote
 
 from wakeman.api.plan import PlannedDeployment, PlannedWorker
 from wakeman.api.screen import harmless
-from wakeman.core.errors import WRITE
 from wakeman.core.log.facts.fact import count
 from wakeman.core.text import spell_time
 from wakeman.faces.cli.show import out, printable
@@ -73,10 +72,7 @@ def _print_remarks(data: PlannedDeployment) -> None:
         out(f"profile {printable(name)}: from {printable(origin)}")
     for word, texts in (("note", data.notes), ("fault", data.faults), ("warning", data.warnings)):
         for text in texts:
-            found, _, cure = text.rpartition(WRITE) if WRITE in text else (text, "", "")
-            out(f"{word}: {printable(found)}")
-            if cure:
-                out(f"       write:  {printable(cure)}")
+            out(f"{word}: {printable(text)}")
 
 
 def _sizes(data: PlannedDeployment) -> Iterator[tuple[str, str]]:
@@ -88,7 +84,9 @@ def _sizes(data: PlannedDeployment) -> Iterator[tuple[str, str]]:
     started = f"all started after {spell_time(look.starts)}, {data.stagger:g} s apart; " if look.starts else ""
     yield "time", f"{started}alarm every {spell_time(data.every)}; gives up after {spell_time(look.give_up)}"
     yield "paths", f"relative to {printable(data.root)}"
-    yield "permits", f"{PERMITS[data.auto_approve]} (auto_approve: {str(data.auto_approve).lower()})"
+    programs = {use.key for use in data.programs}
+    permitted = "what the program does: it asks nobody" if "workers.command" in programs else PERMITS[data.auto_approve]
+    yield "permits", f"{permitted} (auto_approve: {str(data.auto_approve).lower()})"
     if data.confined:
         yield "confined", f"by {printable(data.confined)}"
     if data.stage:

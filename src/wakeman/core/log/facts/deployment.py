@@ -49,16 +49,19 @@ class Planned(Fact, frozen=True):
     only if it changed since the first launch for its unit."""
     profiles: tuple[RecordedProfile, ...] = ()
     """The profiles that workers and reviewers get; empty in older logs."""
+    redoes: str = ""
+    """The closed deployment whose undone units these are, with `wakeman redo`; empty for all others."""
 
     def apply(self, d: Deployment, event: Event) -> None:
         d.name, d.digest, d.host = self.name, self.digest, self.host
         review.adopt_plan(d, self.plan)
         d.profiles = {profile.name: profile.digest for profile in self.profiles}
-        d.edition = self.edition
+        d.edition, d.redoes = self.edition, self.redoes
         d.started = event.at
 
     def summary(self) -> str:
-        return f"{self.name}, plan {self.digest[:8]} in {self.host.root}"
+        left = f", what {self.redoes} left" if self.redoes else ""
+        return f"{self.name}, plan {self.digest[:8]} in {self.host.root}{left}"
 
 
 class Adopted(Fact, frozen=True):
