@@ -13,7 +13,7 @@ from wakeman.api.deeds import Acted, acted
 from wakeman.api.names import named, sole, workers_meant
 from wakeman.core.errors import NeedsPersonError, UsageError
 from wakeman.core.model import Deployment, WakeTarget, WorkerState
-from wakeman.core.text import spell_time
+from wakeman.core.text import time_span
 from wakeman.engine import requests
 from wakeman.engine.effects.close import bury
 from wakeman.engine.live import hold, require
@@ -114,7 +114,7 @@ def _unretriable(d: Deployment, worker: WorkerState) -> UsageError | None:
     """Return why no other attempt of a worker is started: it works, it was never launched, or nothing is missing."""
     target = f"{d.name}/{worker.name}"
     if worker.state in ("launched", "running") and not (worker.stop or worker.ending or worker.ends):
-        seen = f", sign of life {spell_time(d.mono - worker.life_mono)} ago" if worker.life else ""
+        seen = f", sign of life {time_span(d.mono - worker.life_mono, fine=True)} ago" if worker.life else ""
         return UsageError(
             f"{target} is {worker.state} (attempt {worker.attempt}{seen}): nothing to retry",
             f"to begin again: wakeman stop {target}, then wakeman retry {target}",

@@ -11,19 +11,20 @@ import msgspec
 from msgspec import Meta
 
 from wakeman.api.answer import Answer, Value
-from wakeman.api.status import Status, Time, describe, following, time
+from wakeman.api.needs import Time
+from wakeman.api.status import Status, describe, following, time
 from wakeman.core.log.facts.fact import count
 from wakeman.core.model import Deployment, Plan, WorkerState
 from wakeman.core.plan.shares import differing
 from wakeman.core.policy.attempts import missing
 from wakeman.core.policy.deployment_rows import undone
-from wakeman.core.text import as_data, sanitise, spell_time
+from wakeman.core.text import as_data, sanitise, time_span
 from wakeman.engine.effects.enrol import cleanup_name
 from wakeman.ports import World
 
-UNITS_NAMED_MAX = 12
+DEED_UNITS_MAX = 12
 """Units at most that a deed names; it also has their number."""
-QUOTED_CHARS_MAX = 200
+DEED_CHARS_MAX = 200
 """Characters of a text at most that a deed repeats."""
 
 
@@ -79,7 +80,7 @@ def stopped(before: Deployment, d: Deployment, name: str, *, keep: bool) -> Deed
     if was.state == "pending":
         says = f"took {name} out before its launch: {count(len(left), 'unit')} undone"
     else:
-        lasted = f", {spell_time((d.at - was.began).total_seconds())}" if d.at and was.began else ""
+        lasted = f", {time_span((d.at - was.began).total_seconds(), fine=True)}" if d.at and was.began else ""
         verb = "ended" if now.ended else "ending"
         says = f"{verb} {name} (attempt {was.attempt}{lasted}): {total - len(left)} of {total} units done and kept"
     follows = () if not left or now.review else (_fate(d, now, left, keep=keep),)
@@ -92,7 +93,7 @@ def _fate(d: Deployment, worker: WorkerState, left: Sequence[str], *, keep: bool
     """Return what becomes of the undone units of a worker that a person has ended."""
     rounds = d.plan.cleanup.rounds
     takeable = [name for name in left if d.units[name].rounds < rounds]
-    named = tuple(left[:UNITS_NAMED_MAX])
+    named = tuple(left[:DEED_UNITS_MAX])
     if keep:
         return Followup(
             says=f"{len(left)} undone stay with it: no cleanup worker gets them (--keep)", at=None, units=named
@@ -105,7 +106,7 @@ def _fate(d: Deployment, worker: WorkerState, left: Sequence[str], *, keep: bool
     wait = d.plan.cleanup.after - since if worker.attempt else 0.0
     at = time(d.looked_at + timedelta(seconds=max(0.0, wait))) if d.looked_at else None
     when = " once all workers have ended" if d.plan.cleanup.when == "all" else ""
-    return Followup(says=f"{len(takeable)} undone go to {fresh}{when}", at=at, units=tuple(takeable[:UNITS_NAMED_MAX]))
+    return Followup(says=f"{len(takeable)} undone go to {fresh}{when}", at=at, units=tuple(takeable[:DEED_UNITS_MAX]))
 
 
 def retried(before: Deployment, d: Deployment, name: str, note: str) -> Deed:
@@ -116,9 +117,9 @@ def retried(before: Deployment, d: Deployment, name: str, note: str) -> Deed:
     number = now.attempt if begun else now.attempt + 1
     of = f" of {d.plan.stuck.attempts}" if number <= d.plan.stuck.attempts else ""
     for_ = f"for {count(len(left), 'undone unit')}"
-    details = [f"its prompt adds: {as_data(note, QUOTED_CHARS_MAX)}"] if note else []
-    reason = f", {sanitise(was.why, QUOTED_CHARS_MAX)}" if was.why else ""
-    ago = f", {spell_time((d.at - was.since).total_seconds())} ago" if d.at and was.since else ""
+    details = [f"its prompt adds: {as_data(note, DEED_CHARS_MAX)}"] if note else []
+    reason = f", {sanitise(was.why, DEED_CHARS_MAX)}" if was.why else ""
+    ago = f", {time_span((d.at - was.since).total_seconds(), fine=True)} ago" if d.at and was.since else ""
     details.append(f"was: {was.state}{reason}{ago}")
     if begun:
         return Deed(
@@ -154,8 +155,8 @@ def _launch(d: Deployment, worker: WorkerState) -> Followup:
 
 def judged(before: Deployment, d: Deployment, verb: str, unit: str, why: str) -> Deed:
     """Return that a person has counted a unit as done, or reopened it."""
-    said = as_data(why, QUOTED_CHARS_MAX)
-    name = sanitise(unit, QUOTED_CHARS_MAX)
+    said = as_data(why, DEED_CHARS_MAX)
+    name = sanitise(unit, DEED_CHARS_MAX)
     worker = d.units[unit].worker
     left = len(undone(d))
     if verb == "waive":
@@ -222,7 +223,9 @@ def paused(d: Deployment) -> Deed:
 def unpaused(before: Deployment, d: Deployment) -> Deed:
     """Return that a deployment continues: after a pause, failed launches, or a refused key."""
     begun = [name for name, w in d.workers.items() if w.attempt > before.workers[name].attempt]
-    lasted = f" after {spell_time((d.at - before.paused_at).total_seconds())}" if d.at and before.paused_at else ""
+    lasted = (
+        f" after {time_span((d.at - before.paused_at).total_seconds(), fine=True)}" if d.at and before.paused_at else ""
+    )
     what = "continued" if before.paused_at else "launches are tried again in"
     started = (f"started {_named_briefly(begun)}",) if begun else ()
     return Deed(
@@ -310,8 +313,8 @@ def downed(before: Deployment, d: Deployment) -> Deed:
 
 
 def _named_briefly(names: Sequence[str]) -> str:
-    shown = ", ".join(names[:UNITS_NAMED_MAX])
-    return shown if len(names) <= UNITS_NAMED_MAX else f"{shown} and {len(names) - UNITS_NAMED_MAX} more"
+    shown = ", ".join(names[:DEED_UNITS_MAX])
+    return shown if len(names) <= DEED_UNITS_MAX else f"{shown} and {len(names) - DEED_UNITS_MAX} more"
 
 
 def _next_check(d: Deployment) -> Time | None:

@@ -62,7 +62,7 @@ def follow_worker(
     looks = 0
     while True:
         yield None
-        over = _over(d, name)
+        over = _prints_no_more(d, name)
         if d.workers[name].attempt != attempt:
             attempt, place, screen = d.workers[name].attempt, Position(), ()
         hide = secrets.redactor(world, d)
@@ -93,7 +93,7 @@ def _printed_line(d: Deployment, name: str, text: str) -> PrintedLine:
     return PrintedLine(deployment=d.name, worker=name, attempt=d.workers[name].attempt, text=harmless(text))
 
 
-def _over(d: Deployment, name: str) -> bool:
+def _prints_no_more(d: Deployment, name: str) -> bool:
     """Return whether nothing more is printed: its last attempt has ended, and no other was asked for."""
     worker = d.workers[name]
     return d.outcome != "open" or (worker.ended and not worker.again and not worker.intent)

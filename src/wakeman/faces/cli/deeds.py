@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from wakeman.core.text import spell_time
+from wakeman.core.text import time_span
 from wakeman.faces.cli.show import out, printable, show, warn
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def coming(at: str | None) -> str:
         return ""
     when = datetime.fromisoformat(at)
     left = (when - datetime.now(UTC)).total_seconds()
-    return f", at {when.astimezone():%H:%M}, in {spell_time(left)}" if left >= 1 else ", now"
+    return f", at {when.astimezone():%H:%M}, in {time_span(left, fine=True)}" if left >= 1 else ", now"
 
 
 def _deed_rows(deed: Deed) -> Iterator[str]:
