@@ -92,7 +92,7 @@ def test_what_changed_since_the_last_run_is_marked_key_by_key(place: Place) -> N
 
     assert "\nas in night, which is open\n" in same
     assert "\nchanged since night, which is stopped:\n" in said
-    assert "  stuck.after  600.0 -> 900.0\n" in said
+    assert "  stuck.after: 600.0 -> 900.0\n" in said
     assert "\nruns      changed: sleep 601" in said
     assert {("+", "c"), ("-", "")} <= {(each["what"], each["after"]) for each in data["changes"]}
 

@@ -57,6 +57,7 @@ ANSWERS: dict[str, tuple[str, ...]] = {
     "audit": ("audit.Audited",),
     "doctor": ("doctor.Diagnosis",),
     "agents": ("doctor.Profiles",),
+    "completion": ("completion.InstalledCompletion", "answer.DryRun"),
     "schema": ("schema.SchemaShown",),
 }
 """Verb -> its answers: module and struct; `events` are lines of the log. Each may answer a failure instead."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import os
 import sys
 
 VERBS: dict[str, tuple[str, str, bool, str]] = {
@@ -65,6 +66,7 @@ VERBS: dict[str, tuple[str, str, bool, str]] = {
     ),
     "doctor": ("set up", "setup", False, "check prerequisites and print the command that fixes each"),
     "agents": ("set up", "setup", False, "list the agent profiles and where each comes from"),
+    "completion": ("set up", "completion", True, "install completion for your shell, and man pages, or take them away"),
     "schema": ("set up", "plan", False, "print the JSON Schema of the plan file, of an answer, or of the log"),
 }
 """Verb -> group, module, whether it changes something (then it has --dry-run), help."""
@@ -97,6 +99,10 @@ def main(argv: list[str] | None = None) -> int:
     Shape: data goes to stdout, messages to stderr; with `--json` an error, too, is one envelope on stdout.
     """
     _stand_streams()
+    if argv is None and "_ARGCOMPLETE" in os.environ:  # a shell asks how a word goes on
+        from wakeman.faces.cli.completion import complete
+
+        complete()
     if argv is None:
         _speak_utf8()
     _tolerate()
@@ -114,8 +120,6 @@ def main(argv: list[str] | None = None) -> int:
 
 def parser(verb: str) -> argparse.ArgumentParser:
     """Build the parser of one verb, as `--help` and the reference page show it."""
-    import os
-
     from wakeman.faces.cli.options import take_environment
 
     _, module, does, text = VERBS[verb]
@@ -214,8 +218,6 @@ def _stand_streams() -> None:
     """Have nothing in the place of a standard stream that was closed: the next file that is opened would take it."""
     if None not in (sys.stdin, sys.stdout, sys.stderr):
         return
-    import os
-
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         if getattr(sys, name) is None:
             handle = os.open(os.devnull, os.O_RDWR)
@@ -228,8 +230,6 @@ def _stand_streams() -> None:
 def _speak_utf8() -> None:
     """Begin again in UTF-8 where the locale has another encoding: names of files are bytes, and logs are UTF-8."""
     if sys.getfilesystemencoding().lower() != "utf-8" and not sys.flags.utf8_mode:
-        import os
-
         os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])  # noqa: S606 - no shell is meant
 
 
@@ -244,8 +244,6 @@ def _tolerate() -> None:
 
 def _unheard() -> int:
     """Exit silently when the reader of stdout is gone; Python would print another error at exit."""
-    import os
-
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     return 141
 
@@ -255,8 +253,6 @@ def _unreachable(fault: OSError) -> int:
 
     Raises: any other error, as it is.
     """
-    import os
-
     from wakeman.core.errors import StorageError, UsageError
     from wakeman.faces.cli.show import print_error
 

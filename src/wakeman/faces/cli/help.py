@@ -48,7 +48,10 @@ ADVICE: dict[str, Advice] = {
             "wakeman redo run --wait",
         ),
     ),
-    "check": Advice("you do not want to wait for the next alarm", (BUSY, "wakeman check run")),
+    "check": Advice(
+        "you do not want to wait for the next alarm",
+        (QUICK.replace(" --wait", ""), "wakeman wait run", "wakeman check run"),
+    ),
     "watch": Advice("you sit beside it and want to see files as they are written", (QUICK, "wakeman watch run")),
     "wait": Advice("a script goes on once the deployment is done", (QUICK, "wakeman wait run --timeout 10m")),
     "resume": Advice("after a crash or a reboot; it does no harm otherwise", (BUSY, "wakeman resume")),
@@ -95,6 +98,10 @@ ADVICE: dict[str, Advice] = {
     "export": Advice("another tool is to show it", (QUICK, "wakeman export trace run")),
     "doctor": Advice("something does not start, or before the first night", ("wakeman doctor || :",)),
     "agents": Advice("you want to know which profiles a plan may name", ("wakeman agents",)),
+    "completion": Advice(
+        "once, after the installation",
+        ("HOME=$PWD wakeman completion bash", "HOME=$PWD wakeman completion bash --remove"),
+    ),
     "schema": Advice("an editor or a script reads plans or answers", ("wakeman schema status > status.schema.json",)),
 }
 """Verb -> advice. Those without an example need what an empty folder cannot have; the usual one stands there."""

@@ -9,7 +9,7 @@ from shlex import join, quote
 from wakeman.api.plan import PlannedDeployment, PlannedWorker
 from wakeman.api.screen import harmless
 from wakeman.core.log.facts.fact import count
-from wakeman.core.text import spell_time
+from wakeman.core.text import time_span
 from wakeman.faces.cli.show import out, printable
 
 WORKERS_SHOWN_MAX = 3
@@ -81,8 +81,8 @@ def _sizes(data: PlannedDeployment) -> Iterator[tuple[str, str]]:
     shares = ", ".join(f"{count(each.workers, 'worker')} of {each.units}" for each in look.shares)
     left = f"; nothing is left for {', '.join(look.idle)}" if look.idle else ""
     yield "shares", f"{shares}{left}"
-    started = f"all started after {spell_time(look.starts)}, {data.stagger:g} s apart; " if look.starts else ""
-    yield "time", f"{started}alarm every {spell_time(data.every)}; gives up after {spell_time(look.give_up)}"
+    started = f"all started after {time_span(look.starts)}, {data.stagger:g} s apart; " if look.starts else ""
+    yield "time", f"{started}alarm every {time_span(data.every)}; gives up after {time_span(look.give_up)}"
     yield "paths", f"relative to {printable(data.root)}"
     programs = {use.key for use in data.programs}
     permitted = "what the program does: it asks nobody" if "workers.command" in programs else PERMITS[data.auto_approve]
@@ -135,7 +135,12 @@ def _print_last(data: PlannedDeployment, most: int | None) -> None:
         out(f"as in {last.deployment}, which is {last.outcome}")
         return
     out(f"changed since {last.deployment}, which is {last.outcome}:")
-    rows = (printable(f"{each.what}  {' -> '.join(filter(None, (each.before, each.after)))}") for each in last.changes)
+    rows = (
+        printable(
+            f"{each.what}{' ' if each.what in '+-' else ': '}{' -> '.join(filter(None, (each.before, each.after)))}"
+        )
+        for each in last.changes
+    )
     _print_some(rows, len(last.changes), most)
 
 
