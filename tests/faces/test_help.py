@@ -15,8 +15,8 @@ from wakeman.faces.cli.help import ADVICE, advice
 
 pytestmark = pytest.mark.real
 
-NEEDS_MORE = {"adopt", "accept", "merge"}
-"""Verbs for which an empty folder cannot have what they act on."""
+NEEDS_MORE = {"adopt", "accept", "merge", "serve"}
+"""Verbs for which an empty folder cannot have what they act on, or that do not end by themselves."""
 
 
 def test_every_verb_has_advice_and_only_verbs_do() -> None:

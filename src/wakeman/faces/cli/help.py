@@ -102,9 +102,10 @@ ADVICE: dict[str, Advice] = {
         "once, after the installation",
         ("HOME=$PWD wakeman completion bash", "HOME=$PWD wakeman completion bash --remove"),
     ),
+    "serve": Advice("you want to look with a browser, live", ()),
     "schema": Advice("an editor or a script reads plans or answers", ("wakeman schema status > status.schema.json",)),
 }
-"""Verb -> advice. Those without an example need what an empty folder cannot have; the usual one stands there."""
+"""Verb -> advice. Those without an example need what an empty folder has not, or do not end; the usual one stands there."""
 
 _EXITS = "0 done; 1 failed; 2 usage, or an invalid plan; 3 no such name"
 _SPECIAL_EXITS = {
