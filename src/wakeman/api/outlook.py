@@ -113,7 +113,7 @@ def _last_run(world: World, prepared: PreparedPlan) -> LastRun | None:
     return LastRun(
         deployment=name,
         outcome=d.outcome,
-        changes=(*plan_changes(d.plan, _as_run(d, prepared)), *_units(d, prepared.units)),
+        changes=(*plan_changes(d.plan, _as_run(d, prepared)), *_unit_differences(d, prepared.units)),
     )
 
 
@@ -124,7 +124,7 @@ def _as_run(d: Deployment, prepared: PreparedPlan) -> Plan:
     return logged_plan(prepared, d.host)
 
 
-def _units(d: Deployment, units: Sequence[Unit]) -> list[Change]:
+def _unit_differences(d: Deployment, units: Sequence[Unit]) -> list[Change]:
     from wakeman.api.deeds import unit_changes
 
     now = [unit.name for unit in units]

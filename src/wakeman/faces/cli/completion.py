@@ -44,22 +44,22 @@ def completion(options: Namespace) -> int:
     """Write the completion of a shell and the man pages into the user's own directories, or take them away."""
     shell: Shell = options.shell or _own_shell()
     if options.print:
-        out(_code(shell).rstrip())
+        out(_shell_code(shell).rstrip())
         return 0
     file, manual = _place(PLACES[shell]), _place(MAN)
     from wakeman.faces.cli.manual import pages
 
-    made = {file: _code(shell), **{manual / name: text for name, text in pages().items()}}
+    made = {file: _shell_code(shell), **{manual / name: text for name, text in pages().items()}}
     verb = "remove" if options.remove else "write"
     options.would = [f"{verb} {path}" for path in made]
     if not options.dry_run:
         _remove(made) if options.remove else _write(made)
     written = tuple(map(str, made))
     data = InstalledCompletion(shell=shell, removed=options.remove, files=written, load=_loading(shell, file))
-    return show(options, Answer(data), _told)
+    return show(options, Answer(data), _print_installed)
 
 
-def _told(data: InstalledCompletion) -> None:
+def _print_installed(data: InstalledCompletion) -> None:
     done = "removed" if data.removed else "wrote"
     out(f"{done} {data.files[0]}")
     out(f"{done} {len(data.files) - 1} man pages in {Path(data.files[1]).parent}")
@@ -90,7 +90,7 @@ def _place(where: tuple[str, str, str]) -> Path:
     return Path(base or Path.home() / usual) / rest
 
 
-def _code(shell: Shell) -> str:
+def _shell_code(shell: Shell) -> str:
     from argcomplete.shell_integration import shellcode
 
     return str(shellcode(["wakeman"], shell=shell))
@@ -122,10 +122,10 @@ def complete() -> None:
 
     words = os.environ.get("COMP_LINE", "").split()[1:]
     verb = next((word for word in words if word in ALL_VERBS), None)
-    argcomplete.autocomplete(_whole(verb), always_complete_options=False)
+    argcomplete.autocomplete(_parser_of_all(verb), always_complete_options=False)
 
 
-def _whole(called: str | None) -> ArgumentParser:
+def _parser_of_all(called: str | None) -> ArgumentParser:
     """Return one parser of all verbs, of which only the one that is called has its options."""
     made = ArgumentParser(prog="wakeman", add_help=False)
     verbs = made.add_subparsers()
@@ -144,13 +144,13 @@ def _know(made: ArgumentParser) -> None:
     from argcomplete.completers import DirectoriesCompleter, FilesCompleter
 
     known: dict[str, Any] = {
-        "name": _names,
-        "words": _names,
-        "deployment": _names,
-        "log": _names,
-        "worker": _workers,
-        "target": _workers,
-        "unit": _units,
+        "name": _deployment_names,
+        "words": _deployment_names,
+        "deployment": _deployment_names,
+        "log": _deployment_names,
+        "worker": _worker_names,
+        "target": _worker_names,
+        "unit": _unit_names,
         "file": FilesCompleter(("toml", "json")),
         "verb": lambda **_: ALL_VERBS,
         "state": DirectoriesCompleter(),
@@ -160,26 +160,26 @@ def _know(made: ArgumentParser) -> None:
             action.completer = known[action.dest]  # type: ignore[attr-defined] # where argcomplete looks for it
 
 
-def _names(parsed_args: Namespace, **_: object) -> list[str]:
-    return _found(parsed_args, list)
+def _deployment_names(parsed_args: Namespace, **_: object) -> list[str]:
+    return _of_logs(parsed_args, list)
 
 
-def _workers(parsed_args: Namespace, **_: object) -> list[str]:
+def _worker_names(parsed_args: Namespace, **_: object) -> list[str]:
     def workers(deployments: Mapping[str, Any]) -> list[str]:
         alive = [d for d in deployments.values() if d.outcome == "open"] or list(deployments.values())
         bare = [name for d in alive for name in d.workers]
         return [*bare, *(f"{d.name}/{name}" for d in alive for name in d.workers)]
 
-    return _found(parsed_args, workers)
+    return _of_logs(parsed_args, workers)
 
 
-def _units(parsed_args: Namespace, **_: object) -> list[str]:
-    return _found(
+def _unit_names(parsed_args: Namespace, **_: object) -> list[str]:
+    return _of_logs(
         parsed_args, lambda deployments: [unit for d in deployments.values() if d.outcome == "open" for unit in d.units]
     )
 
 
-def _found(options: Namespace, names: Callable[[Mapping[str, Any]], list[str]]) -> list[str]:
+def _of_logs(options: Namespace, names: Callable[[Mapping[str, Any]], list[str]]) -> list[str]:
     """Return names from the logs; none where they cannot be read."""
     from wakeman.adapters import local
     from wakeman.engine.runs import readable

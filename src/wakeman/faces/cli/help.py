@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from wakeman.faces.cli import STATE_VERBS
 
-BUSY = "wakeman run --items a b --output 'out/{{ unit }}' -- sleep 60"
+TRIED_ON = "wakeman run --items a b --output 'out/{{ unit }}' -- sleep 60"
 """A deployment to try a verb on: two workers that sleep."""
 QUICK = (
     "wakeman run --items a b --output 'out/{{ unit }}' --wait -- sh -c 'mkdir -p out; date > out/$0' '{{ group.key }}'"
@@ -22,7 +22,7 @@ PLAN = (
 """A plan to try a verb on."""
 
 
-BUSY_PLAN = PLAN.replace("date > out/a", "sleep 60")
+SLEEPING_PLAN = PLAN.replace("date > out/a", "sleep 60")
 """One whose worker sleeps."""
 
 
@@ -54,20 +54,22 @@ ADVICE: dict[str, Advice] = {
     ),
     "watch": Advice("you sit beside it and want to see files as they are written", (QUICK, "wakeman watch run")),
     "wait": Advice("a script goes on once the deployment is done", (QUICK, "wakeman wait run --timeout 10m")),
-    "resume": Advice("after a crash or a reboot; it does no harm otherwise", (BUSY, "wakeman resume")),
+    "resume": Advice("after a crash or a reboot; it does no harm otherwise", (TRIED_ON, "wakeman resume")),
     "adopt": Advice("a deployment was restored, or its container is another: `status` says so", ()),
-    "down": Advice("a deployment is to end now", (BUSY, "wakeman down run --why 'wrong branch'")),
+    "down": Advice("a deployment is to end now", (TRIED_ON, "wakeman down run --why 'wrong branch'")),
     "clean": Advice("a closed deployment is no longer to be listed", (QUICK, "wakeman clean run")),
-    "status": Advice("at any time, to see how far it is and who needs you", (BUSY, "wakeman status run")),
+    "status": Advice("at any time, to see how far it is and who needs you", (TRIED_ON, "wakeman status run")),
     "log": Advice("you want to know what happened, and why", (QUICK, "wakeman log run --type decided")),
-    "capture": Advice("you want to see a worker's screen without attaching", (BUSY, "wakeman capture run_a")),
+    "capture": Advice("you want to see a worker's screen without attaching", (TRIED_ON, "wakeman capture run_a")),
     "tail": Advice(
         "you want to see what a worker prints, as it does",
         ("wakeman run --items a --output out -- sh -c 'echo begins; sleep 1; date > out'", "wakeman tail run_a -f"),
     ),
-    "attach": Advice("a worker asks something, and you answer at its keyboard", (BUSY, "wakeman attach run_a --print")),
-    "send": Advice("you answer a worker without attaching", (BUSY, "wakeman send run_a 'go on' --force")),
-    "stop": Advice("one worker goes wrong, and the others are to go on", (BUSY, "wakeman stop run_a --keep")),
+    "attach": Advice(
+        "a worker asks something, and you answer at its keyboard", (TRIED_ON, "wakeman attach run_a --print")
+    ),
+    "send": Advice("you answer a worker without attaching", (TRIED_ON, "wakeman send run_a 'go on' --force")),
+    "stop": Advice("one worker goes wrong, and the others are to go on", (TRIED_ON, "wakeman stop run_a --keep")),
     "retry": Advice(
         "a worker has ended or is stuck, and another attempt may do better",
         (
@@ -76,21 +78,21 @@ ADVICE: dict[str, Advice] = {
             "wakeman retry run_a --note 'keep the tables'",
         ),
     ),
-    "waive": Advice("a unit is not needed any more", (BUSY, "wakeman waive a --why 'not needed any more'")),
+    "waive": Advice("a unit is not needed any more", (TRIED_ON, "wakeman waive a --why 'not needed any more'")),
     "reject": Advice(
         "a unit counts as done, and is not good",
-        (BUSY, "wakeman waive a --why x", "wakeman reject a --why 'too short'"),
+        (TRIED_ON, "wakeman waive a --why x", "wakeman reject a --why 'too short'"),
     ),
     "accept": Advice("`status` says that a row is held, and you agree", ()),
-    "pause": Advice("nothing more is to start for a while", (BUSY, "wakeman pause run")),
+    "pause": Advice("nothing more is to start for a while", (TRIED_ON, "wakeman pause run")),
     "unpause": Advice(
-        "after `pause`, or once a refused key is mended", (BUSY, "wakeman pause run", "wakeman unpause run")
+        "after `pause`, or once a refused key is mended", (TRIED_ON, "wakeman pause run", "wakeman unpause run")
     ),
     "merge": Advice("workers had git work trees, and their branches are to become one", ()),
-    "amend": Advice("the plan of an open deployment was wrong", (BUSY_PLAN, "wakeman up", "wakeman amend")),
+    "amend": Advice("the plan of an open deployment was wrong", (SLEEPING_PLAN, "wakeman up", "wakeman amend")),
     "sweep": Advice(
         "workers left sessions of their own, such as validators",
-        (BUSY, "wakeman sweep 'val_*' --older-than 10m --deployment run"),
+        (TRIED_ON, "wakeman sweep 'val_*' --older-than 10m --deployment run"),
     ),
     "report": Advice("it is over, and somebody is to read what came of it", (QUICK, "wakeman report run")),
     "replay": Advice("you want to see how it stood at some moment", (QUICK, "wakeman replay run --until 5")),
@@ -105,7 +107,7 @@ ADVICE: dict[str, Advice] = {
     "serve": Advice("you want to look with a browser, live", ()),
     "schema": Advice("an editor or a script reads plans or answers", ("wakeman schema status > status.schema.json",)),
 }
-"""Verb -> advice. Those without an example need what an empty folder has not, or do not end; the usual one stands there."""
+"""Verb -> advice. Where no example stands, an empty folder has not what it needs, or it does not end by itself."""
 
 _EXITS = "0 done; 1 failed; 2 usage, or an invalid plan; 3 no such name"
 _SPECIAL_EXITS = {

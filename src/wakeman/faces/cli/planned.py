@@ -44,10 +44,10 @@ PERMITS = {
 def print_planned(data: PlannedDeployment, options: Namespace) -> None:
     """Print what a plan would start. Without `--all`, workers, units and long lists are folded."""
     most = None if options.all else UNITS_SHOWN_MAX
-    out(_head(data, options.file))
+    out(_headline(data, options.file))
     _print_remarks(data)
     out("")
-    for subject, text in [*_sizes(data), *_uses(data)]:
+    for subject, text in [*_size_rows(data), *_footprint_rows(data)]:
         out(f"{subject:{SUBJECT_CHARS}}{text}".rstrip())
     _print_last(data, most)
     _print_workers(data, most)
@@ -57,7 +57,7 @@ def print_planned(data: PlannedDeployment, options: Namespace) -> None:
     _print_prompt(data, options.file)
 
 
-def _head(data: PlannedDeployment, file: str) -> str:
+def _headline(data: PlannedDeployment, file: str) -> str:
     look = data.outlook
     wanted = len(data.units) - len(look.counted)
     size = count(len(data.units), "unit") if not look.counted else f"{wanted} of {count(len(data.units), 'unit')}"
@@ -75,7 +75,7 @@ def _print_remarks(data: PlannedDeployment) -> None:
             out(f"{word}: {printable(text)}")
 
 
-def _sizes(data: PlannedDeployment) -> Iterator[tuple[str, str]]:
+def _size_rows(data: PlannedDeployment) -> Iterator[tuple[str, str]]:
     look = data.outlook
     yield "units", f"{len(data.units)} from {printable(look.source)}{_already(data)}"
     shares = ", ".join(f"{count(each.workers, 'worker')} of {each.units}" for each in look.shares)
@@ -104,17 +104,17 @@ def _already(data: PlannedDeployment) -> str:
     return f"; {len(look.present)} there already, and made anew ({fresh})" if look.present else ""
 
 
-def _uses(data: PlannedDeployment) -> Iterator[tuple[str, str]]:
+def _footprint_rows(data: PlannedDeployment) -> Iterator[tuple[str, str]]:
     """Yield what the plan runs, writes, moves and tells, beside its work: new and changed things are marked."""
     for use in data.programs:
-        yield _subject(use.key), _marked(use.news, f"{join(use.command)}   {use.key}, {use.when}")
+        yield _subject(use.key), _with_news(use.news, f"{join(use.command)}   {use.key}, {use.when}")
     outputs = len({path for unit in data.units for path in unit.outputs})
     yield "writes", f"{count(outputs, 'output')} of its units"
     for place in data.paths:
-        yield _subject(place.key), _marked(place.news, f"{place.path}   {place.key}, {place.what}")
+        yield _subject(place.key), _with_news(place.news, f"{place.path}   {place.key}, {place.what}")
     for each in data.variables:
         value = each.name if each.value is None else f"{each.name}={each.value}"
-        yield "sets", _marked(each.news, f"{value}   a variable that changes what is run")
+        yield "sets", _with_news(each.news, f"{value}   a variable that changes what is run")
 
 
 def _subject(key: str) -> str:
@@ -122,7 +122,7 @@ def _subject(key: str) -> str:
     return SUBJECTS[max(fit, key=len)] if fit else key.partition(".")[0]
 
 
-def _marked(news: str, text: str) -> str:
+def _with_news(news: str, text: str) -> str:
     return harmless(f"{f'{news}: ' if news else ''}{text}".replace("\n", " "))
 
 
