@@ -121,6 +121,7 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("TMUX", raising=False)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "home"))
     return Desk(tmp_path, monkeypatch, capsys)
 
 
@@ -195,6 +196,9 @@ def _nights(desk: Desk) -> None:
     assert desk("status", "night")[0]["needs_person"]
     desk("status")
     desk("down", "night")
+    desk.stage.files.write("/state/night/streams/night_a.1.log", b"one\n")
+    desk("tail", "night_a", "-f")
+    desk("completion", "bash")
     desk("redo", "night", "--dry-run")
     desk("redo", "night")
     desk.begin("[wake]\nhold = true\n[cleanup]\nrounds = 0\n[stuck]\nattempts = 1\n")
