@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tests.faces.conftest import SLEEPER, Place
 from tests.waiting import until
 
@@ -23,6 +25,7 @@ from wakeman.core.errors import WakemanError
 from wakeman.core.plan.parser import read_plan
 from wakeman.faces import cli
 from wakeman.faces.cli import main
+from wakeman.faces.cli.check import plain_options
 from wakeman.faces.cli.options import duration
 from wakeman.faces.cli.show import _directed
 
@@ -58,14 +61,15 @@ def test_a_verbs_help_gives_an_example_and_names_its_environment_variable(place:
     said = place(verb, "--help")
 
     assert said.code == 0
-    assert f"example: wakeman {verb}" in said.out
+    assert re.search(rf"^example.*:\n(  .+\n)*?  .*wakeman {verb}", said.out, re.MULTILINE)
+    assert "exit status: 0 " in said.out
     assert "WAKEMAN_STATE" in said.out
 
 
 @pytest.mark.parametrize("verb", cli.VERBS)
 def test_the_example_of_a_verb_can_be_parsed(verb: str) -> None:
     text = cli.parser(verb).epilog or ""
-    words = shlex.split(text.removeprefix("example: wakeman "))
+    words = shlex.split(text.removeprefix("wakeman "))
     words = words[: words.index(">")] if ">" in words else words
 
     assert verb == words[0]
@@ -333,6 +337,7 @@ def test_reading_verbs_give_envelopes(place: Place) -> None:
         "status": ("night",),
         "capture": ("night_a",),
         "attach": ("night_a",),
+        "tail": ("night_a",),
         "doctor": (),
         "agents": ("plan.toml",),
         "schema": (),
@@ -532,6 +537,7 @@ def test_amend_changes_the_open_plan(place: Place) -> None:
 def test_doing_verbs_give_envelopes(place: Place) -> None:
     calls: tuple[tuple[str, ...], ...] = (
         ("init", "fresh.toml"),
+        ("completion", "bash"),
         ("up", place.plan()),
         ("check", "night"),
         ("send", "night_a", "x", "--force"),
@@ -545,6 +551,8 @@ def test_doing_verbs_give_envelopes(place: Place) -> None:
         ("stop", "night_a"),
         ("retry", "night_a"),
         ("adopt", "night"),
+        ("down", "night"),
+        ("redo", "night", "--socket", "faces"),
         ("down", "night"),
         ("clean", "night"),
         ("run", "--items", "a", *WRITER, "--set", "workers.isolate=worktree", "--wait", *COMMAND),
@@ -723,10 +731,12 @@ def test_waiting_for_a_change_ends_at_the_next(place: Place) -> None:
 
 DOING: dict[str, tuple[str, ...]] = {
     "init": ("fresh.toml",),
+    "completion": ("bash",),
     "up": ("other.toml",),
     "run": ("--items", "a", *WRITER, "--output", "new/{{ unit }}", "--", "true"),
     "check": ("night",),
     "down": ("night",),
+    "redo": ("ended",),
     "clean": ("ended",),
     "send": ("night_a", "hello", "--force"),
     "stop": ("night_a",),
@@ -747,6 +757,7 @@ DOING: dict[str, tuple[str, ...]] = {
 TOLD = {
     "up": "start session other_a: /bin/sh ",
     "run": "start session run_a: /bin/sh ",
+    "redo": "start session ended_a: /bin/sh ",
     "down": "end session night_b",
     "clean": "move ",
     "send": "type into session night_a: hello",
@@ -915,9 +926,9 @@ def test_it_runs_with_an_empty_environment(place: Place) -> None:
     assert (4, "", "") == (ran.returncode, ran.stdout, ran.stderr)
 
 
-def test_importing_the_command_line_loads_argparse_and_nothing_of_ours() -> None:
+def test_importing_the_command_line_loads_nothing_else() -> None:
     ran = _program(
-        code="import sys, argparse; a = set(sys.modules); import wakeman.faces.cli; print(*set(sys.modules) - a)"
+        code="import sys, typing; a = set(sys.modules); import wakeman.faces.cli; print(*set(sys.modules) - a)"
     )
 
     assert {"wakeman", "wakeman.faces", "wakeman.faces.cli"} >= set(ran.stdout.split()) - {"__future__"}
@@ -936,7 +947,11 @@ def test_a_check_of_a_sleeping_deployment_loads_only_what_it_needs(place: Place)
 
     assert "msgspec" in loaded, ran.stderr
     assert not loaded & {
+        "argparse",
+        "hashlib",
         "libtmux",
+        "signal",
+        "subprocess",
         "watchdog",
         "transitions",
         "difflib",
@@ -947,6 +962,58 @@ def test_a_check_of_a_sleeping_deployment_loads_only_what_it_needs(place: Place)
         "json",
         "pathlib",
     }
+
+
+WORDS = (
+    "night",
+    "-x",
+    "--",
+    "",
+    "--state",
+    "/s",
+    "--by",
+    "at",
+    "hand",
+    "--head",
+    "7:ab",
+    "--quiet",
+    "--json",
+    "--by=at",
+)
+
+
+@given(st.lists(st.sampled_from(WORDS), max_size=8))
+def test_what_is_read_without_argparse_is_what_argparse_reads(words: list[str]) -> None:
+    plain = plain_options(words, {})
+
+    assert plain is None or vars(cli.parser("check").parse_args(words)) == vars(plain)
+
+
+def test_the_words_of_an_alarm_are_read_without_argparse() -> None:
+    plain = plain_options(["night", "--state", "/s", "--by", "at", "--quiet", "--head", "7:ab"], {})
+
+    assert plain is not None
+    assert ("night", "/s", "at", "7:ab") == (plain.name, plain.state, plain.by, plain.head)
+
+
+@pytest.mark.parametrize("key", ["WAKEMAN_CHECK_BY", "WAKEMAN_JSON", "WAKEMAN_DRY_RUN", "WAKEMAN_CHECK_QUIET"])
+def test_a_variable_in_the_place_of_an_option_is_left_to_argparse(key: str) -> None:
+    words = ["night", "--state", "/s", "--by", "at", "--quiet"]
+
+    assert plain_options(words, {"WAKEMAN_STATE": "/t"}) is not None
+    assert plain_options(words, {key: "x"}) is None
+
+
+def test_a_check_runs_what_is_registered_for_its_end(place: Place) -> None:
+    place.up()
+    code = (
+        "import atexit, runpy, sys; atexit.register(print, 'flushed'); "
+        "sys.argv = ['wakeman', *sys.argv[1:]]; runpy.run_module('wakeman', run_name='__main__')"
+    )
+
+    ran = _program("check", "night", "--state", str(place.state), "--by", "at", "--quiet", code=code)
+
+    assert (4, "flushed\n") == (ran.returncode, ran.stdout), ran.stderr
 
 
 def test_a_reader_that_leaves_early_is_no_error(place: Place) -> None:

@@ -137,6 +137,7 @@ def test_pause_unpause_and_down_say_who_works_on_and_what_is_kept(place: Place) 
     ]
     assert "next check, at " in continued.out
     assert "night, night_a, night_b with it: 0 of 2 units done and kept" in ended.out
+    assert "undo: wakeman redo night" in ended.out
 
 
 def test_with_json_a_deed_stands_beside_the_state(place: Place) -> None:

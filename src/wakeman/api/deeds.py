@@ -14,7 +14,7 @@ from wakeman.api.answer import Answer, Value
 from wakeman.api.needs import Time
 from wakeman.api.status import Status, describe, following, time
 from wakeman.core.log.facts.fact import count
-from wakeman.core.model import Deployment, WorkerState
+from wakeman.core.model import Deployment, Plan, WorkerState
 from wakeman.core.plan.shares import differing
 from wakeman.core.policy.attempts import missing
 from wakeman.core.policy.deployment_rows import undone
@@ -250,19 +250,12 @@ def adopted(d: Deployment) -> Deed:
 def amended(before: Deployment, d: Deployment, file: str) -> Deed:
     """Return what an amended plan changes, key by key, and for whom."""
     alive = [w.name for w in before.workers.values() if w.live]
-    came = [name for name in d.units if name not in before.units]
-    went = [name for name in before.units if name not in d.units]
-    keys = [
-        Change(what=key, before=_line_count(was), after=_line_count(now), applies=_applies(key))
-        for key, was, now in differing(before.plan, d.plan)
-    ]
-    moved = [w.name for w in d.workers.values() if w.name not in before.workers]
-    units = [
-        Change(what="+", before="", after=_named_briefly(came), applies=f"pending, {_named_briefly(moved)}"),
-        Change(what="-", before=_named_briefly(went), after="", applies="no longer wanted"),
-    ]
-    changes = (*keys, *(each for each in units if each.before or each.after))
-    size = f"{count(len(keys), 'key')}, {count(len(came) + len(went), 'unit')}" if changes else "nothing is another"
+    keys = plan_changes(before.plan, d.plan)
+    moved = _named_briefly([w.name for w in d.workers.values() if w.name not in before.workers])
+    units = unit_changes(list(before.units), list(d.units), f"pending, {moved}", "no longer wanted")
+    different = len(set(before.units) ^ set(d.units))
+    changes = (*keys, *units)
+    size = f"{count(len(keys), 'key')}, {count(different, 'unit')}" if changes else "nothing is another"
     kept = f"; {count(len(alive), 'running worker')} keep what they were told" if alive else ""
     return Deed(
         target=d.name,
@@ -270,6 +263,22 @@ def amended(before: Deployment, d: Deployment, file: str) -> Deed:
         changes=changes,
         undo=f"wakeman amend {d.name} {quote(file)}, with the file as it was before",
     )
+
+
+def plan_changes(before: Plan, after: Plan) -> list[Change]:
+    """Return the keys in which two plans differ."""
+    return [
+        Change(what=key, before=_line_count(was), after=_line_count(now), applies=_applies(key))
+        for key, was, now in differing(before, after)
+    ]
+
+
+def unit_changes(before: Sequence[str], after: Sequence[str], came: str, went: str) -> list[Change]:
+    """Return which units are new and which are gone, and what becomes of them."""
+    known, there = set(before), set(after)
+    fresh, gone = [name for name in after if name not in known], [name for name in before if name not in there]
+    new = [Change(what="+", before="", after=_named_briefly(fresh), applies=came)] if fresh else []
+    return [*new, *([Change(what="-", before=_named_briefly(gone), after="", applies=went)] if gone else [])]
 
 
 def _line_count(value: str) -> str:
@@ -298,6 +307,7 @@ def downed(before: Deployment, d: Deployment) -> Deed:
         target=d.name,
         says=f"{verb} {d.name}{ended}: {total - len(left)} of {total} units done and kept",
         follows=() if closed else (Followup(says="its workers are still ending", at=_next_check(d)),),
+        undo=f"wakeman redo {d.name}" if left and closed else "",
         look=f"wakeman log {d.name}" if closed else f"wakeman wait {d.name}",
     )
 

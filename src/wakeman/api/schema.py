@@ -27,6 +27,7 @@ ANSWERS: dict[str, tuple[str, ...]] = {
     "rehearse": ("rehearse.Rehearsed",),
     "up": _STARTED,
     "run": _STARTED,
+    "redo": _STARTED,
     "check": _STATUS,
     "watch": ("watch.Watched",),
     "wait": ("status.Status",),
@@ -52,10 +53,12 @@ ANSWERS: dict[str, tuple[str, ...]] = {
     "sweep": ("act.Swept", "answer.DryRun"),
     "report": ("report.Reported",),
     "export": ("trace.Traced", "metrics.Measured", "spans.Spanned", "answer.DryRun"),
+    "serve": ("serve.ServedPages",),
     "replay": ("replay.Replayed", "status.Status", "replay.Otherwise"),
     "audit": ("audit.Audited",),
     "doctor": ("doctor.Diagnosis",),
     "agents": ("doctor.Profiles",),
+    "completion": ("completion.InstalledCompletion", "answer.DryRun"),
     "schema": ("schema.SchemaShown",),
 }
 """Verb -> its answers: module and struct; `events` are lines of the log. Each may answer a failure instead."""

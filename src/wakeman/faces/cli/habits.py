@@ -34,6 +34,7 @@ _START = (
 )
 _AGAIN = (
     ("wakeman retry WORKER", "another attempt of one worker"),
+    ("wakeman redo NAME", "what a closed deployment left undone"),
     ("wakeman resume", "open deployments, after a crash or a reboot"),
 )
 _SEE = (
@@ -55,7 +56,10 @@ _AGREE = (
     ("wakeman waive UNIT --why WHY", "count a unit as done"),
 )
 _MAKE = (("wakeman init FILE", "write a commented plan to begin with"),)
-_SET_UP = (("wakeman doctor", "check prerequisites, and how each is fixed"),)
+_SET_UP = (
+    ("wakeman doctor", "check prerequisites, and how each is fixed"),
+    ("wakeman completion", "completion for your shell, and man pages"),
+)
 _CHECK_LOG = (("wakeman audit NAME", "verify a log"), ("wakeman replay NAME", "its timeline, and its state at a point"))
 
 Proposals = Sequence[tuple[str, str]]

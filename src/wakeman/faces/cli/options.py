@@ -5,13 +5,32 @@ from __future__ import annotations
 import re
 from argparse import Action, ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Callable, Mapping, Sequence
-from typing import Literal
+from typing import Literal, NoReturn
+
+from wakeman.core.errors import UsageError
 
 Verb = tuple[str, Callable[[ArgumentParser], None], Callable[[Namespace], int]]
 """Example, function that adds its options, function that runs it: an entry of a module's VERBS."""
 
 Among = Literal["open", "closed", "any"]
 """Which deployments a verb is for."""
+
+
+class Arguments(ArgumentParser):
+    """A parser of arguments whose errors are ours, and whose help says when a verb is used."""
+
+    def format_help(self) -> str:
+        """Return the help, with what is known of the verb beside its options."""
+        from wakeman.faces.cli.help import advice
+
+        self.epilog = advice(self.prog.rpartition(" ")[2], self.epilog or "")
+        return super().format_help()
+
+    def error(self, message: str) -> NoReturn:
+        """Refuse the arguments. Raises: UsageError."""
+        raise UsageError(f"{self.prog}: {message}", f"{self.prog} --help")
+
+
 SHARED_OPTIONS = ("state", "json", "dry_run", "socket")
 """Options whose variable is the same for all verbs, such as `WAKEMAN_STATE`; another's has the verb in its name."""
 PLAN_FILE = "wakeman.toml"
@@ -134,8 +153,6 @@ def take_environment(parser: ArgumentParser, verb: str, environ: Mapping[str, st
 
 
 def _default(action: Action, name: str, text: str) -> object:
-    from wakeman.core.errors import UsageError
-
     if action.nargs == 0:
         if text.lower() not in _SWITCHES:
             raise UsageError(f"{name}: found {text[:40]!r}; expected one of {', '.join(_SWITCHES)}")

@@ -9,7 +9,7 @@ import time
 from argparse import ArgumentParser, Namespace
 from contextlib import suppress
 from pathlib import Path
-from shlex import join, quote
+from shlex import quote
 from typing import Any
 
 import msgspec
@@ -28,6 +28,7 @@ from wakeman.engine.start.prepare import PreparedPlan, prepare_plan
 from wakeman.faces.cli import options as given
 from wakeman.faces.cli.deeds import did
 from wakeman.faces.cli.options import Verb
+from wakeman.faces.cli.planned import print_planned
 from wakeman.faces.cli.reach import reach
 from wakeman.faces.cli.show import done, next_check, out, print_note, printable, show, table
 from wakeman.ports import World
@@ -47,6 +48,7 @@ def _init_options(parser: ArgumentParser) -> None:
 
 def _plan_options(parser: ArgumentParser) -> None:
     given.plan_file(parser)
+    parser.add_argument("--all", action="store_true", help="print each worker, and each unit")
     parser.add_argument("--prompt", metavar="WORKER", help="print what that worker is told, and nothing else")
     commands(parser)
     given.socket(parser)
@@ -60,6 +62,11 @@ def commands(parser: ArgumentParser) -> None:
 
 def _up_options(parser: ArgumentParser) -> None:
     given.plan_file(parser)
+    _starting(parser)
+
+
+def _redo_options(parser: ArgumentParser) -> None:
+    given.name(parser, "closed")
     _starting(parser)
 
 
@@ -183,70 +190,9 @@ def plan(options: Namespace) -> int:
     prepared = gather_plan(world, options.file, run_commands=options.run_commands, socket=options.socket)
     answer = api.plan(world, prepared, options.file, owner_of(options.file))
     if options.prompt is None:
-        return show(options, answer, _print_planned, answer.next)
+        return show(options, answer, lambda data: print_planned(data, options), answer.next)
     prompt = api.find_prompt(answer.data, options.prompt)
     return show(options, Answer(answer.data), lambda _: out(harmless(prompt)))
-
-
-def _print_planned(data: api.PlannedDeployment) -> None:
-    once = data.at_once or "all"
-    size = f"{count(len(data.units), 'unit')}, {count(len(data.workers), 'worker')}"
-    carried = " (what this machine carries; workers.at_once sets it)" if data.at_once_by_default else ""
-    out(f"{data.plan}: {size}, {once} at once{carried}, {data.stagger:g} s apart")
-    out(f"paths are relative to {printable(data.root)}")
-    out(f"an alarm every {data.every:g} s; conflicts: none; auto_approve: {str(data.auto_approve).lower()}")
-    _print_remarks(data)
-    if data.confined:
-        out(f"confined: by {printable(data.confined)}")
-    if data.stage:
-        out("outputs are made in a stage of each attempt, and installed when they pass")
-    if data.base:
-        out(f"each worker gets a git work tree of its own from the commit {data.base[:12]}")
-    _print_footprint(data)
-    units = {unit.unit: unit for unit in data.units}
-    for worker in data.workers:
-        out("")
-        out(f"worker {worker.name} ({count(len(worker.units), 'unit')})")
-        stdin = f" < {quote(worker.stdin)}" if worker.stdin else ""
-        out(harmless(f"  runs  {join(worker.command)}{stdin}".replace("\n", " ")))
-        for name in worker.units:
-            out(f"  unit  {printable(name)} -> {printable(', '.join(units[name].outputs))}")
-        for place in worker.writes or ():
-            out(f"  may write to  {printable(place)}")
-    if data.review:
-        out("")
-        out(f"reviewer, before the wrap-up, of {data.review.of}")
-        out(harmless(f"  runs  {join(data.review.command)}".replace("\n", " ")))
-    if data.existing:
-        out("")
-        out("outputs that exist already:")
-        for path in data.existing:
-            out(f"  {printable(path)}")
-
-
-def _print_footprint(data: api.PlannedDeployment) -> None:
-    """Print what the plan names beside its work: new and changed things are marked."""
-    out("")
-    out("programs:")
-    for use in data.programs:
-        out(harmless(f"  {use.news:8}{use.key}, {use.when}:  {join(use.command)}".replace("\n", " ")))
-    if data.paths:
-        out("beside the outputs:")
-    for place in data.paths:
-        out(harmless(f"  {place.news:8}{place.key}:  {place.path}  {place.what}".replace("\n", " ")))
-    if data.variables:
-        out("variables that change what is run:")
-    for each in data.variables:
-        shown = each.name if each.value is None else f"{each.name}={each.value}"
-        out(harmless(f"  {each.news:8}{shown}".replace("\n", " ")))
-
-
-def _print_remarks(data: api.PlannedDeployment) -> None:
-    for name, origin in data.profiles.items():
-        out(f"profile {printable(name)}: from {printable(origin)}")
-    for word, texts in (("note", data.notes), ("fault", data.faults), ("warning", data.warnings)):
-        for text in texts:
-            out(f"{word}: {printable(text)}")
 
 
 # --- up, run, amend -------------------------------------------------------------------------------------------
@@ -267,6 +213,17 @@ def run(options: Namespace) -> int:
     text = json.dumps(_plan_from_options(options), indent=2)
     reading = _reading(options, world)
     return _started(options, world, prepare_plan(reading, text, "wakeman run", os.getcwd(), sys.stdin.read))
+
+
+def redo(options: Namespace) -> int:
+    """Start what a closed deployment left undone, as a new run."""
+    world = reach(options, "up")
+    name = named(world, options.name)
+    own = {"socket": options.socket} if options.socket else {}
+    prepared = api.left_undone(_reading(options, world), name, own)
+    if not options.json:
+        print_note(f"{count(len(prepared.units), 'unit')} that {name} left undone")
+    return _started(options, world, prepared)
 
 
 def amend(options: Namespace) -> int:
@@ -421,6 +378,7 @@ VERBS: dict[str, Verb] = {
         _run_options,
         run,
     ),
+    "redo": ("wakeman redo condense-docs --wait", _redo_options, redo),
     "amend": ("wakeman amend condense-docs wakeman.toml", _amend_options, amend),
     "schema": ("wakeman schema status > status.schema.json", _schema_options, schema),
 }

@@ -1,7 +1,5 @@
 """Facts about the whole deployment: its plan, its alarm, requests of people, verdicts of reviewers, its end."""
 
-from __future__ import annotations
-
 from datetime import UTC
 from typing import Literal
 
@@ -49,16 +47,19 @@ class Planned(Fact, frozen=True):
     only if it changed since the first launch for its unit."""
     profiles: tuple[RecordedProfile, ...] = ()
     """The profiles that workers and reviewers get; empty in older logs."""
+    redoes: str = ""
+    """The closed deployment whose undone units these are, with `wakeman redo`; empty for all others."""
 
     def apply(self, d: Deployment, event: Event) -> None:
         d.name, d.digest, d.host = self.name, self.digest, self.host
         review.adopt_plan(d, self.plan)
         d.profiles = {profile.name: profile.digest for profile in self.profiles}
-        d.edition = self.edition
+        d.edition, d.redoes = self.edition, self.redoes
         d.started = event.at
 
     def summary(self) -> str:
-        return f"{self.name}, plan {self.digest[:8]} in {self.host.root}"
+        left = f", what {self.redoes} left" if self.redoes else ""
+        return f"{self.name}, plan {self.digest[:8]} in {self.host.root}{left}"
 
 
 class Adopted(Fact, frozen=True):
@@ -98,9 +99,13 @@ class Amended(Fact, frozen=True):
     """Keys of the plan that have another value, the profiles' among them."""
     logged: str = ""
     """As in `planned`."""
+    versions: dict[str, str] | None = None
+    """As in the host of `planned`, as they are now; null where no client says one, and in older logs."""
 
     def apply(self, d: Deployment, event: Event) -> None:
         d.digest = self.digest
+        if self.versions:
+            d.host = replace(d.host, versions=self.versions)
         if self.root_id:
             d.host = replace(d.host, root_id=self.root_id)
         review.adopt_plan(d, self.plan)
