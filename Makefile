@@ -67,7 +67,7 @@ bench: setup-bench ## measure, each figure next to a plain baseline
 torture: setup ## kill the program, or make it fail, at each system call; also disks, daemons, clocks; takes an hour
 	WAKEMAN_TORTURE="$${WAKEMAN_TORTURE:-all}" $(IN)/python -m pytest tests/torture -s
 
-mutants: setup ## mutation testing; fails on a mutant that no test kills and that has no listed reason; hours (MUTANTS=core/policy)
+mutants: setup ## mutation testing; fails on a mutant that no test kills and that has no listed reason; hours, or minutes (MUTANTS="--since main")
 	$(IN)/python -m tests.mutation $(MUTANTS)
 
 clean: ## remove everything that make created; deployments under state/ stay
