@@ -1,7 +1,7 @@
 # Each target sets itself up by scripts/setup.sh. PYTHON names the interpreter of a new .venv.
 .POSIX:
 .PHONY: mutants help setup setup-bench setup-demo demo test test-fast test-wheel test-newest test-agents record-clients check lock lint types \
-  imports docs bench torture clean
+  imports docs site bench torture clean
 
 IN = .venv/bin
 
@@ -57,6 +57,9 @@ imports: setup ## check that imports go downwards only
 
 docs: setup ## generate the reference pages from the program's own tables
 	$(IN)/python docs/generate.py
+
+site: setup ## build the documentation as a site: build/site/README.html; a warning is an error
+	$(IN)/python -m sphinx --fail-on-warning --nitpicky --keep-going -q -b html -c docs/site docs build/site
 
 bench: setup-bench ## measure, each figure next to a plain baseline
 	$(IN)/python -m bench.run
