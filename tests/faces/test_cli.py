@@ -349,7 +349,7 @@ def test_reading_verbs_give_envelopes(place: Place) -> None:
             assert data["v"] == 1, verb
             assert data["ok"] is True, verb
             assert isinstance(data["next"], list), verb
-    assert {"audit", "log", "rehearse", "replay", "report", "watch"} >= set(READS) - set(words)
+    assert {"audit", "log", "rehearse", "replay", "report", "serve", "watch"} >= set(READS) - set(words)
 
 
 def test_a_status_tells_at_least_what_scripts_rely_on(place: Place) -> None:
@@ -540,6 +540,7 @@ def test_doing_verbs_give_envelopes(place: Place) -> None:
         ("completion", "bash"),
         ("up", place.plan()),
         ("check", "night"),
+        ("export", "metrics", "night", "-o", "metrics.txt"),
         ("send", "night_a", "x", "--force"),
         ("waive", "a", "--why", "x"),
         ("reject", "a", "--why", "x"),
@@ -736,7 +737,8 @@ DOING: dict[str, tuple[str, ...]] = {
     "run": ("--items", "a", *WRITER, "--output", "new/{{ unit }}", "--", "true"),
     "check": ("night",),
     "down": ("night",),
-    "redo": ("ended",),
+    "redo": ("gone",),
+    "export": ("otlp", "night", "--endpoint", "http://localhost:9"),
     "clean": ("ended",),
     "send": ("night_a", "hello", "--force"),
     "stop": ("night_a",),
@@ -757,7 +759,7 @@ DOING: dict[str, tuple[str, ...]] = {
 TOLD = {
     "up": "start session other_a: /bin/sh ",
     "run": "start session run_a: /bin/sh ",
-    "redo": "start session ended_a: /bin/sh ",
+    "redo": "start session gone_a: /bin/sh ",
     "down": "end session night_b",
     "clean": "move ",
     "send": "type into session night_a: hello",
@@ -776,6 +778,8 @@ def _stage(place: Place) -> None:
     place.up()
     ended = ("--items", "a", *WRITER, "--set", "cleanup.rounds=0", "--output", "ended/{{ unit }}", "--", "true")
     assert place("run", "--name", "ended", "--wait", *ended).code == 1
+    gone = ("--items", "a", *WRITER, "--set", "cleanup.rounds=0", "--output", "gone/{{ unit }}", "--", "true")
+    assert place("run", "--name", "gone", "--wait", *gone).code == 1
     assert place("run", "--name", "held", "--set", "wake.hold=true", *ended).code == 0
     until(lambda: place("check", "held").out and place("status", "held", "--json").json["decision"]["held"])
     place("run", "--name", "paused", "--items", "a", *WRITER, "--output", "paused/a", "--", "sleep", "600")
@@ -1127,7 +1131,7 @@ def test_confined_approval_of_everything_needs_no_word_and_is_shown(place: Place
 
     assert (["wakeman up plan.toml"], 0) == (planned["next"], up.code), up.err
     assert f"may write to  {place.path}/out/a" in shown
-    assert f"confined: by {planned['confined']}" in shown
+    assert f"\nconfined  by {planned['confined']}\n" in shown
     assert f"{place.path}/out/a" in planned["workers"][0]["writes"]
     assert planned["confined"] == place("status", "night", "--json").json["confined"]
     assert f"confined: by {planned['confined']}" in place("status", "night", "--all").out
