@@ -25,6 +25,7 @@ from wakeman.core.model import Deployment
 from wakeman.engine.start import deploy
 from wakeman.engine.start.prepare import PreparedPlan, prepare_plan
 from wakeman.faces.cli import options as given
+from wakeman.faces.cli.faults import fault_lines
 from wakeman.faces.cli.options import Verb
 from wakeman.faces.cli.reach import reach
 from wakeman.faces.cli.show import done, next_check, out, print_note, printable, show, table
@@ -245,9 +246,11 @@ def _print_footprint(data: api.PlannedDeployment) -> None:
 def _print_remarks(data: api.PlannedDeployment) -> None:
     for name, origin in data.profiles.items():
         out(f"profile {printable(name)}: from {printable(origin)}")
-    for word, texts in (("note", data.notes), ("fault", data.faults), ("warning", data.warnings)):
-        for text in texts:
-            out(f"{word}: {printable(text)}")
+    for text in data.notes:
+        out(f"note: {printable(text)}")
+    for word, texts in (("fault", data.faults), ("warning", data.warnings)):
+        for line in fault_lines(texts, word):
+            out(line)
 
 
 # --- up, run, amend -------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from wakeman.core.errors import WRITE, WakemanError
+from wakeman.core.errors import WakemanError
 from wakeman.core.text import as_data, sanitise
 
 if TYPE_CHECKING:
@@ -30,7 +30,6 @@ STATUS_REASON_CHARS_MAX = 60
 """Characters of a reason in the table; `--json` has the whole reason."""
 CELL_CHARS_MAX = 2000
 """Characters of one cell or message from outside at most."""
-PROBLEMS_SHOWN_MAX = 20
 _END = re.compile(r"(exit status \d+(?:, no exit file)?|ended by signal \d+)(?:: (.+))?$", re.DOTALL)
 """How the reason of an end begins, in our words; what follows is the client's."""
 
@@ -79,6 +78,7 @@ def print_error(error: WakemanError, words: Sequence[str]) -> int:
     """Print an error in the format that the command line asked for; return the exit code."""
     from wakeman.api.answer import envelope, failure
     from wakeman.faces.cli import STATE_VERBS
+    from wakeman.faces.cli.faults import fault_lines
     from wakeman.faces.cli.options import wants_json
 
     own = list(words[: words.index("--")] if "--" in words else words)
@@ -89,13 +89,8 @@ def print_error(error: WakemanError, words: Sequence[str]) -> int:
     else:
         prefix = "wakeman: " if quiet else ""
         problems = answer.data.problems or (answer.data.error,)
-        for problem in problems[:PROBLEMS_SHOWN_MAX]:
-            found, _, cure = problem.rpartition(WRITE) if WRITE in problem else (problem, "", "")
-            print_note(f"{prefix}error: {printable(found)}")
-            if cure:
-                print_note(f"{prefix}       write:  {printable(cure)}")
-        if len(problems) > PROBLEMS_SHOWN_MAX:
-            print_note(f"{prefix}{len(problems)} faults, {len(problems) - PROBLEMS_SHOWN_MAX} not shown")
+        for line in fault_lines(problems, "error"):
+            print_note(f"{prefix}{line}")
         if answer.data.hint:
             print_note(f"{prefix}hint: {printable(answer.data.hint)}")
     return error.code if error.code < 4 or error.code == 6 or own[0] in STATE_VERBS else 1
