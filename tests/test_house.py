@@ -16,6 +16,7 @@ PLAN_KEYS = {"core/model/plan.py", "core/plan/validation.py"}
 """Where keys of plans are declared: `wake.to.tmux`, `workers.socket`, and the default of `workers.executor`."""
 SOURCE = Path(__file__).parent.parent / "src" / "wakeman"
 ROOMS = {
+    "rich": {"faces/cli/paper.py"},
     "jinja2": {"faces/report/page.py"},
     "markupsafe": {"faces/report/page.py"},
     "opentelemetry": {"adapters/otlp.py"},

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wakeman.core.text import as_data, last_line, refused, sanitise, unescaped
+from wakeman.core.text import as_data, last_line, refused, sanitise, time_span, unescaped
 
 
 def test_escape_sequences_are_taken_out_whole() -> None:
@@ -90,3 +90,20 @@ def test_refused_writes_are_told_by_the_last_and_how_many_more() -> None:
     assert "may not write to /a, its output says" == refused(("/a",))
     assert "may not write to /b and 1 more, its output says" == refused(("/a", "/b"))
     assert "may not write to /c and 2 more, its output says" == refused(("/a", "/b", "/c"))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words", "fine"),
+    [
+        (-1, "0 s", "0 s"),
+        (59.9, "59 s", "59 s"),
+        (60, "1 min", "1 min"),
+        (162, "2 min", "2 min 42 s"),
+        (3600, "1 h", "1 h"),
+        (7500, "2 h 5 min", "2 h 5 min"),
+        (86400, "1 day", "1 day"),
+        (3 * 86400, "3 days", "3 days"),
+    ],
+)
+def test_a_duration_is_told_in_its_two_largest_units(seconds: float, words: str, fine: str) -> None:
+    assert (words, fine) == (time_span(seconds), time_span(seconds, fine=True))

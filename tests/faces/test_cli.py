@@ -576,9 +576,9 @@ def test_a_silent_worker_needs_a_person_and_every_exit_code_says_so(place: Place
     assert place("wait", "night", "--until", "attention").code == 5
     assert place("wait", "night", "--timeout", "0").code == 4
     assert place("status", "night", "--exit-code").code == 5
-    assert "needs a person" in place("status", "night").out
-    assert "needs a person" in place().out
-    assert "wakeman capture night/night_a" in place("status", "night", "--json").json["next"]
+    assert " night  1 needs you" in place("status", "night").out
+    assert " 1 of 1 open deployment needs you" in place().out
+    assert "wakeman attach night/night_a" in place("status", "night", "--json").json["next"]
 
 
 def test_a_wait_sets_an_alarm_where_none_lies_ahead(place: Place) -> None:
@@ -1066,7 +1066,7 @@ def test_confined_approval_of_everything_needs_no_word_and_is_shown(place: Place
     assert f"confined: by {planned['confined']}" in shown
     assert f"{place.path}/out/a" in planned["workers"][0]["writes"]
     assert planned["confined"] == place("status", "night", "--json").json["confined"]
-    assert f"confined: by {planned['confined']}" in place("status", "night").out
+    assert f"confined: by {planned['confined']}" in place("status", "night", "--all").out
 
 
 def test_the_doctor_says_when_nothing_confines(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -1087,8 +1087,8 @@ def test_how_a_worker_ended_is_said_in_our_words_and_only_the_rest_in_its_own(
 ) -> None:
     samples = str(Path(__file__).parents[2] / "state" / "samples")
 
-    main(["--state", samples, "status", "demo"])
+    main(["--state", samples, "status", "demo", "--all"])
 
     shown = capsys.readouterr().out
-    assert "  exit status 0  " in shown
-    assert '"exit' not in shown
+    assert "  exit status 0\n" in shown
+    assert "“exit" not in shown

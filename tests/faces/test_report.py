@@ -111,9 +111,9 @@ def test_an_open_deployment_says_who_needs_a_person_and_what_to_type(desk: Desk)
 
     data = desk.data(NAME)
 
-    assert ["w1"] == [each["worker"] for each in data["needs"]]
-    assert "no sign of life" == data["needs"][0]["says"]
-    assert f"wakeman attach {NAME}/w1" in data["needs"][0]["commands"]
+    assert [["w1"]] == [each["workers"] for each in data["needs"]]
+    assert data["needs"][0]["says"].startswith("w1 is silent for ")
+    assert f"wakeman attach {NAME}/w1" == data["needs"][0]["commands"][0]["line"]
     assert "1 thing needs you." == data["lead"][-1]
     assert 'id="needs"' in desk.text(NAME)
 

@@ -10,8 +10,9 @@ from msgspec import Meta
 from msgspec.structs import replace
 
 from wakeman.api.answer import Value
+from wakeman.api.needs import Time
 from wakeman.api.replay import Night, Recording
-from wakeman.api.status import Time, Tokens
+from wakeman.api.status import Tokens
 from wakeman.core.log.events import (
     Amended,
     Armed,

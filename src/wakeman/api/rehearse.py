@@ -10,7 +10,8 @@ import msgspec
 from msgspec import Meta, Struct
 
 from wakeman.api.answer import Answer, Value
-from wakeman.api.status import Time, UnitCounts, WorkerStatus, describe
+from wakeman.api.needs import Time
+from wakeman.api.status import UnitCounts, WorkerStatus, describe
 from wakeman.core.errors import UsageError
 from wakeman.core.log.events import Event, kind, stamp
 from wakeman.core.log.summary import summary

@@ -10,7 +10,8 @@ from typing import Annotated, Protocol
 from msgspec import UNSET, Meta, UnsetType
 
 from wakeman.api.answer import Answer, Line, Value
-from wakeman.api.status import Status, Time, shape
+from wakeman.api.needs import Time
+from wakeman.api.status import Status, shape
 from wakeman.core.errors import LogDamagedError, TransitionError, UsageError
 from wakeman.core.log.events import Amended, Enrolled, Event, Looked, Requested, Reviewed, kind, stamp
 from wakeman.core.log.state import apply

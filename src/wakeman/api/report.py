@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence, Sized
 from hashlib import sha256
 from os.path import basename, dirname, join, normpath, realpath
-from shlex import quote
 from typing import Annotated
 
 from msgspec import UNSET, Meta
@@ -32,17 +31,17 @@ from wakeman.api.chronicle import (
     curve,
     moments,
 )
+from wakeman.api.needs import NeedStatus, Time
 from wakeman.api.replay import Recording
 from wakeman.api.screen import harmless
-from wakeman.api.status import Status, Time, Tokens, WorkerStatus, following, shape, time
+from wakeman.api.status import Status, Tokens, following, shape, time
 from wakeman.core.errors import StorageError, WakemanError
 from wakeman.core.log.facts.fact import count
 from wakeman.core.model import Deployment, Plan, UnitState
 from wakeman.core.plan.validation import SOURCES
-from wakeman.core.policy import notice, review
+from wakeman.core.policy import review
 from wakeman.core.policy.deployment_rows import failures, undone
 from wakeman.core.policy.limits import elapsed, over_budget, used
-from wakeman.core.policy.tables import Decision
 from wakeman.core.redact import redacted
 from wakeman.engine.attempt import secrets
 from wakeman.ports import World
@@ -83,16 +82,6 @@ class MissingUnit(Value, frozen=True, kw_only=True):
     why: Annotated[str, Meta(description="What is wrong, in words of programs and people, too: data.")]
     rounds: Annotated[int, Meta(description="Rounds of cleanup that it was given.")]
     tries: Annotated[tuple[TryMade, ...], Meta(description="Attempts on it, in order.")]
-
-
-class PersonNeeded(Value, frozen=True, kw_only=True):
-    """A reason why a person is needed now."""
-
-    worker: Annotated[str | None, Meta(description="Worker that it is about; null for the deployment.")]
-    says: Annotated[str, Meta(description="The reason, in Wakeman's words.")]
-    words: Annotated[str, Meta(description='The same in words of the worker or its client: data; "" for none.')]
-    since: Annotated[Time | None, Meta(description="Since when.")]
-    commands: Annotated[tuple[str, ...], Meta(description="Commands that answer it.")]
 
 
 class OutputMade(Value, frozen=True, kw_only=True):
@@ -178,7 +167,7 @@ class Reported(Value, frozen=True, kw_only=True):
     figures: Annotated[ReportFigures, Meta(description="The numbers.")]
     missing: Annotated[tuple[MissingUnit, ...], Meta(description="Units that are not done, the first 200.")]
     given_up: Annotated[str, Meta(description='Why it was closed with units undone; "" if it was not.')]
-    needs: Annotated[tuple[PersonNeeded, ...], Meta(description="Why a person is needed.")]
+    needs: Annotated[tuple[NeedStatus, ...], Meta(description="Why a person is needed.")]
     before: Annotated[RunCompared | None, Meta(description="The run before; null if there is none here.")]
     courses: Annotated[tuple[WorkerCourse, ...], Meta(description="What each worker went through.")]
     curve: Annotated[tuple[CurvePoint, ...], Meta(description="Units done and workers at once over time.")]
@@ -233,7 +222,7 @@ def _reported(world: World, told: Chronicle, file: str, checked: Audited | None)
     left_out = {name: len(found) - most for name, (found, most) in lists.items() if len(found) > most}
     if hidden := len(told.decisions) - len(decisions):
         left_out["decisions"] = hidden
-    needs = tuple(_needed(d, status)) if d.outcome == "open" else ()
+    needs = status.needs
     return Reported(
         deployment=d.name,
         lead=tuple(_lead(d, told, needs)),
@@ -272,7 +261,7 @@ def names_told(names: Sequence[str]) -> str:
     return ", ".join(shown) + (f" and {more} more" if more > 0 else "")
 
 
-def _lead(d: Deployment, told: Chronicle, needs: Sequence[PersonNeeded]) -> Iterator[str]:
+def _lead(d: Deployment, told: Chronicle, needs: Sequence[NeedStatus]) -> Iterator[str]:
     """Yield how far it came, what went otherwise than planned, and whether anybody must act."""
     missing, total = undone(d), len(review.tasks(d))
     done = total - len(missing)
@@ -463,36 +452,6 @@ def _written_at(nanoseconds: int) -> str | None:
         return time(datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=nanoseconds // 1000))
     except OverflowError:  # a worker may set any time
         return None
-
-
-# --- people -------------------------------------------------------------------------------------------------------
-
-
-def _needed(d: Deployment, status: Status) -> Iterator[PersonNeeded]:
-    """Yield why a person is needed, as a notice would say it now."""
-    workers = {worker.name: worker for worker in status.workers}
-    for cause in notice.causes(d, Decision(row=d.row, under=d.held), "report"):
-        if cause.kind == "ask":
-            worker = workers.get(cause.key.split(":")[1])
-            yield _worker_need(d, worker, cause.says) if worker else _deployment_need(d, cause, status)
-
-
-def _deployment_need(d: Deployment, cause: notice.Cause, status: Status) -> PersonNeeded:
-    held = cause.key.startswith("ask:held")
-    says = f"the row {d.held} is held: {d.row_why}" if held else cause.says
-    return PersonNeeded(worker=None, says=says, words="", since=None, commands=following(status)[:1])
-
-
-def _worker_need(d: Deployment, worker: WorkerStatus, says: str) -> PersonNeeded:
-    address = quote(f"{d.name}/{worker.name}")
-    commands = (f"wakeman attach {address}", f"wakeman send {address} TEXT", f"wakeman retry {address}")
-    return PersonNeeded(
-        worker=worker.name,
-        says=worker.cause or says,
-        words=worker.why or "",
-        since=worker.since,
-        commands=commands,
-    )
 
 
 # --- numbers ------------------------------------------------------------------------------------------------------

@@ -12,6 +12,18 @@ from msgspec import UNSET, Meta, UnsetType
 
 from wakeman.api.answer import Answer, Value, items
 from wakeman.api.codes import outcome_code, worst
+from wakeman.api.needs import (
+    NeedStatus,
+    ShareCounts,
+    Time,
+    UndoneUnits,
+    WorkerGroup,
+    alive_at,
+    groups,
+    needed,
+    undone_groups,
+    waiting,
+)
 from wakeman.core.errors import LogDamagedError, WakemanError
 from wakeman.core.log import events as e
 from wakeman.core.log.state import apply_drafts
@@ -29,7 +41,7 @@ from wakeman.core.model import (
 from wakeman.core.policy import notice, review
 from wakeman.core.policy import progress as pace
 from wakeman.core.policy.deployment_rows import resting, undone
-from wakeman.core.policy.limits import used
+from wakeman.core.policy.limits import every, used
 from wakeman.core.policy.staging import leaves_branches
 from wakeman.core.policy.transitions import transitions
 from wakeman.engine import alarm, layout
@@ -45,12 +57,10 @@ OVERSTAYING = "has given its result, and has not ended"
 """Why a running worker is looked at: its task is over, its process is not."""
 LOOSE_LISTED_MAX = 20
 """Files of one worker's tree that a status lists at most."""
-STUCK_LISTED_MAX = 3
-"""Stuck workers for which `capture` is suggested, at most."""
+NEEDS_ANSWERED_MAX = 3
+"""Needs for which a command is suggested, at most."""
 STATUSES_PROPOSED_MAX = 3
 """Deployments for which `status NAME` is suggested, at most."""
-
-Time = Annotated[str, Meta(description="RFC 3339, in UTC.")]
 
 
 class UnitCounts(Value, frozen=True, kw_only=True):
@@ -59,13 +69,6 @@ class UnitCounts(Value, frozen=True, kw_only=True):
     total: Annotated[int, Meta(description="Units of the plan.")]
     done: Annotated[int, Meta(description="Units that are done, including waived ones.")]
     missing: Annotated[tuple[str, ...], Meta(description="Names of units that are not done, the first 50.")]
-
-
-class ShareCounts(Value, frozen=True, kw_only=True):
-    """The units of a worker's share."""
-
-    total: Annotated[int, Meta(description="Units of the share; 0 for a reviewer.")]
-    done: Annotated[int, Meta(description="Units that are done.")]
 
 
 class Eta(Value, frozen=True, kw_only=True):
@@ -83,6 +86,9 @@ class ProgressStatus(Value, frozen=True, kw_only=True):
     total: Annotated[int, Meta(description="Units to make.")]
     per_hour: Annotated[float | None, Meta(description="Units per hour; null until three were made.")]
     eta: Annotated[Eta | None, Meta(description="Estimated time left; null without a rate, or with nothing left.")]
+    without: Annotated[
+        tuple[str, ...], Meta(description="Stuck workers, whose units the estimate leaves out: nobody knows.")
+    ] = ()
 
 
 class Tokens(Value, frozen=True, kw_only=True):
@@ -108,6 +114,9 @@ class WorkerStatus(Value, frozen=True, kw_only=True):
     exit_code: Annotated[int | None, Meta(description="Exit status of the attempt, once it has ended.")]
     ended_by: Annotated[EndedBy | None, Meta(description="Who or what ended the attempt.")]
     since: Annotated[Time | None, Meta(description="When it entered this state, RFC 3339 in UTC.")]
+    alive: Annotated[
+        Time | UnsetType, Meta(description="When it last showed a sign of life, RFC 3339 in UTC; absent once it ended.")
+    ] = UNSET
     units: Annotated[ShareCounts, Meta(description="Its share.")]
     tokens: Annotated[Tokens | UnsetType, Meta(description="Tokens of all attempts, if its client reports them.")] = (
         UNSET
@@ -156,6 +165,7 @@ class RowTaken(Value, frozen=True, kw_only=True):
     row: Annotated[str, Meta(description='Name of the row; "" before the first.')]
     why: Annotated[str, Meta(description="Its reason.")]
     held: Annotated[str | None, Meta(description="The row that is held and waits for `wakeman accept`.")]
+    at: Annotated[Time | None, Meta(description="When it was taken, RFC 3339 in UTC.")] = None
 
 
 class AlarmStatus(Value, frozen=True, kw_only=True):
@@ -165,6 +175,7 @@ class AlarmStatus(Value, frozen=True, kw_only=True):
     job: Annotated[str | None, Meta(description="Its number there; null if it cannot be found again.")]
     generation: Annotated[int, Meta(description="Number of alarms set so far.")]
     stands: Annotated[bool, Meta(description="It is pending and would fire.")]
+    every: Annotated[float, Meta(description="Seconds between two alarms, as it is now.")]
 
 
 class ReviewStatus(Value, frozen=True, kw_only=True):
@@ -208,7 +219,14 @@ class Status(Value, frozen=True, kw_only=True):
     outcome: Annotated[Outcome, Meta(description="`open`, or how it was closed.")]
     why: Annotated[str, Meta(description='Why it was closed; "" while it is open.')]
     blind: Annotated[str | None, Meta(description="Why workers could not be observed last time.")]
-    needs_person: Annotated[bool, Meta(description="Whether it is open, and waits for a person.")]
+    needs_person: Annotated[bool, Meta(description="Whether it is open, and something needs a person.")]
+    at: Annotated[Time, Meta(description="The time as of which this is told, RFC 3339 in UTC.")]
+    needs: Annotated[tuple[NeedStatus, ...], Meta(description="What needs a person, in the order of urgency.")]
+    waits: Annotated[tuple[NeedStatus, ...], Meta(description="What waits and goes on by itself, the soonest first.")]
+    groups: Annotated[tuple[WorkerGroup, ...], Meta(description="All other workers, folded.")]
+    undone: Annotated[
+        tuple[UndoneUnits, ...], Meta(description="Units that are not done, and that nobody works on, by why.")
+    ]
     paused: Annotated[bool, Meta(description="Paused: no alarm and no launch until `wakeman unpause`.")]
     started: Annotated[Time | None, Meta(description="When it was started, RFC 3339 in UTC.")]
     ended: Annotated[Time | None, Meta(description="When it was closed, RFC 3339 in UTC.")]
@@ -308,7 +326,8 @@ def after(world: World, d: Deployment, code: int = 0) -> Answer[Status]:
 def describe(world: World, d: Deployment, at: datetime | None) -> Status:
     """Return the status of a deployment that is live here; `at` is when it was last observed."""
     now = world.clock.now()
-    return shape(d, now, at, stands=d.alarm is not None and alarm.alarm_is_pending(world, d, now))
+    stands = d.alarm is not None and alarm.alarm_is_pending(world, d, now)
+    return shape(d, now, at, stands=stands, watched=True)
 
 
 def _room(world: World, d: Deployment) -> RoomStatus:
@@ -321,8 +340,12 @@ def _room(world: World, d: Deployment) -> RoomStatus:
     )
 
 
-def shape(d: Deployment, now: datetime, at: datetime | None, *, stands: bool) -> Status:
-    """Return the status as of `now`, without observing anything; `stands`: its alarm is pending."""
+def shape(d: Deployment, now: datetime, at: datetime | None, *, stands: bool, watched: bool = False) -> Status:
+    """Return the status as of `now`, without observing anything; `stands`: its alarm is pending.
+
+    Shape: `watched` where the alarm was looked for, so that one that does not stand is gone.
+    """
+    needs, waits = needed(d, now, alarm_gone=watched and not stands), waiting(d, now)
     missing, total = undone(d), len(review.tasks(d))
     tokens, cost = _reported_usage(used(d))
     return Status(
@@ -330,7 +353,12 @@ def shape(d: Deployment, now: datetime, at: datetime | None, *, stands: bool) ->
         outcome=d.outcome,
         why=d.why,
         blind=_unobserved(d),
-        needs_person=d.outcome == "open" and notice.asking(d),
+        needs_person=bool(needs),
+        at=e.stamp(now),
+        needs=needs,
+        waits=waits,
+        groups=groups(d, (*needs, *waits)),
+        undone=undone_groups(d),
         paused=d.paused_at is not None,
         started=time(d.started),
         ended=time(d.ended),
@@ -340,7 +368,7 @@ def shape(d: Deployment, now: datetime, at: datetime | None, *, stands: bool) ->
         conflicts=len(d.trespassed),
         workers=tuple(_worker_status(d, worker, now) for worker in d.workers.values()),
         validators=_side_sessions(d, now),
-        decision=RowTaken(row=d.row, why=d.row_why, held=d.held or None),
+        decision=RowTaken(row=d.row, why=d.row_why, held=d.held or None, at=time(d.row_at)),
         next_check=time(d.alarm.due) if d.alarm is not None else None,
         alarm=_alarm(d, stands=stands),
         confined=d.host.confinement.words if d.host.confinement is not None else None,
@@ -357,21 +385,18 @@ def shape(d: Deployment, now: datetime, at: datetime | None, *, stands: bool) ->
 
 
 def following(data: Status) -> tuple[str, ...]:
-    """Return the suggested next commands."""
+    """Return the suggested next commands: what answers the first needs, then how to go on or to look."""
     name = data.deployment
     if data.elsewhere is not UNSET:
         return f"wakeman log {name}", f"wakeman adopt {name}"
     if data.outcome != "open":
         merging = (f"wakeman merge {name}",) if data.trees is not UNSET and data.trees.mergeable else ()
-        return (*merging, f"wakeman log {name}", f"wakeman clean {name}")
-    if data.decision.held:
-        return f"wakeman accept {name}", f"wakeman status {name}"
-    if data.paused or data.barred is not UNSET:
-        return f"wakeman unpause {name}", f"wakeman down {name}"
-    stuck = [worker.name for worker in data.workers if worker.state == "stuck"][:STUCK_LISTED_MAX]
+        return (*merging, f"wakeman report {name}", f"wakeman log {name}", f"wakeman clean {name}")
+    answers = tuple(need.commands[0].line for need in data.needs[:NEEDS_ANSWERED_MAX] if need.commands)
+    if data.paused:
+        return (*answers, f"wakeman unpause {name}", f"wakeman down {name}")
     lost = data.alarm is None or not data.alarm.stands
-    captures = (f"wakeman capture {name}/{worker}" for worker in stuck)
-    return (*captures, f"wakeman {'check' if lost else 'wait'} {name}", f"wakeman log {name}")
+    return (*answers, f"wakeman {'check' if lost else 'wait'} {name}", f"wakeman log {name}")
 
 
 def progress_status(d: Deployment, now: datetime, worker: WorkerState | None = None) -> ProgressStatus:
@@ -382,6 +407,7 @@ def progress_status(d: Deployment, now: datetime, worker: WorkerState | None = N
         done=far.done,
         total=far.total,
         per_hour=round(far.rate * 3600, 1) if far.rate is not None else None,
+        without=far.without,
         eta=Eta(left=round(eta.left), soonest=round(eta.soonest), latest=round(eta.latest)) if eta else None,
     )
 
@@ -441,6 +467,7 @@ def _worker_status(d: Deployment, worker: WorkerState, now: datetime) -> WorkerS
         exit_code=worker.code,
         ended_by=worker.ended_by or None,
         since=time(worker.since),
+        alive=alive_at(d, worker),
         units=ShareCounts(total=len(units), done=sum(1 for unit in units if unit.done)),
         tokens=tokens,
         cost=cost,
@@ -491,7 +518,9 @@ def _unobserved(d: Deployment) -> str | None:
 def _alarm(d: Deployment, *, stands: bool) -> AlarmStatus | None:
     if d.alarm is None:
         return None
-    return AlarmStatus(kind=d.alarm.kind, job=d.alarm.job or None, generation=d.alarm.generation, stands=stands)
+    return AlarmStatus(
+        kind=d.alarm.kind, job=d.alarm.job or None, generation=d.alarm.generation, stands=stands, every=every(d)
+    )
 
 
 def _review_status(d: Deployment, name: str, each: Review) -> ReviewStatus:

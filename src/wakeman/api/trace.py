@@ -10,7 +10,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from wakeman.api.answer import Answer, Value
 from wakeman.api.chronicle import AttemptMade, Chronicle, WorkerCourse
-from wakeman.api.status import Time
+from wakeman.api.needs import Time
 
 Phase = Literal["M", "X", "i", "C"]
 """What an entry is: a name, a slice, an instant, or values of a counter."""

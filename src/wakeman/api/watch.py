@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from wakeman.api.answer import ENVELOPE_VERSION, Line, Value
-from wakeman.api.status import ProgressStatus, Status, Time, progress_status, shape
+from wakeman.api.needs import Time
+from wakeman.api.status import ProgressStatus, Status, progress_status, shape
 from wakeman.core.log.events import stamp
 from wakeman.core.model import Outcome, State
 from wakeman.core.policy.notice import asking

@@ -89,7 +89,7 @@ def _effected(d: Deployment, write: Write) -> Iterator[Steps[object]]:
     if d.outcome == "open" and write[0].worker is not None:
         yield from _check(d, write)
     else:
-        yield requests.delivered(d, [(one.intent, "" if one.ok else one.detail) for one in effects])
+        yield requests.delivered(d, [(one.intent, "" if one.ok else one.detail, one.missed) for one in effects])
 
 
 def _intended(d: Deployment, write: Write) -> Iterator[Steps[object]]:

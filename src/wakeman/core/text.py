@@ -23,7 +23,7 @@ def sanitise(text: str, limit: int) -> str:
     UTF-8 becomes the replacement character.
     """
     head = text[: limit * _LOOKED_AT_TIMES + _LOOKED_AT_CHARS_MIN]
-    plain = " ".join("".join(map(_sayable, re.sub(_ESCAPES, "", head))).split())
+    plain = " ".join(sayable(head).split())
     return plain if len(plain) <= limit and head == text else plain[: limit - 1].rstrip() + "…"
 
 
@@ -48,6 +48,11 @@ def unescaped(text: str) -> str:
     return re.sub(_ESCAPES, "", text)
 
 
+def sayable(text: str) -> str:
+    """Return text without control, escape or bidirectional characters, every white space as one blank."""
+    return "".join(map(_sayable, re.sub(_ESCAPES, "", text)))
+
+
 def _sayable(character: str) -> str:
     if character.isspace():
         return " "
@@ -63,3 +68,17 @@ def refused(paths: Sequence[str]) -> str:
         return ""
     more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
     return f"may not write to {paths[-1]}{more}, its output says"
+
+
+def time_span(seconds: float, *, fine: bool = False) -> str:
+    """Return a time span in words, such as `40 s`, `12 min`, `2 h 5 min`, `3 days`; `fine`: minutes with seconds."""
+    whole = max(0, int(seconds))
+    minutes, rest = divmod(whole, 60)
+    hours, left = divmod(minutes, 60)
+    if not minutes:
+        return f"{rest} s"
+    if not hours:
+        return f"{minutes} min {rest} s" if fine and rest else f"{minutes} min"
+    if hours < 24:
+        return f"{hours} h {left} min" if left else f"{hours} h"
+    return "1 day" if hours < 48 else f"{hours // 24} days"

@@ -33,6 +33,8 @@ EXAMINATIONS_MAX = 3
 """Times that one call examines a unit's outputs at most: those that change meanwhile wait for the next."""
 DELIVERY_GRACE_S = 30.0
 """Seconds that another check has to deliver its notices, in addition to the targets' timeouts."""
+MISSED_MAX, MISSED_CHARS_MAX = 20, 200
+"""Receivers that the outcome of a notice names, and characters of the reason why it did not reach one, at most."""
 LOCK_WAIT_S: dict[str, float] = {"exit": 0.2, "hook": 0.2, "watch": 0.2}
 """Seconds that a check waits for the lock, by author. A check that was caused by an event does not queue behind
 another, which observes again anyway; it only waits for a process that writes a line."""
@@ -178,12 +180,13 @@ def _deliver_notices(world: World, d: Deployment, before: int) -> None:
     now = world.clock.now()
     # Whichever way the clock was set: the check of a notice from the future no longer runs.
     late = {seq for seq, wake in d.wakes.items() if abs((now - wake.at).total_seconds()) > patience}
-    outcomes: list[tuple[int, str]] = []
+    outcomes: list[tuple[int, str, dict[str, str]]] = []
     for seq, wake in list(d.wakes.items()):
         if seq <= before and seq not in late:
             continue
-        failed = [why for target in d.plan.wake.to if (why := world.deliver(target, wake.text, d))]
-        outcomes.append((seq, redacted("; ".join(failed))))
+        failed = [(to.name, why) for to in d.plan.wake.to if (why := world.deliver(to, wake.text, d))]
+        missed = {name: redacted(why)[:MISSED_CHARS_MAX] for name, why in failed[:MISSED_MAX]}
+        outcomes.append((seq, redacted("; ".join(why for _, why in failed)), missed))
     if not outcomes:
         return
     from wakeman.engine.protocol.requests import delivered

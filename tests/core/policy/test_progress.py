@@ -143,3 +143,14 @@ def test_a_worker_that_was_not_launched_has_no_rate() -> None:
     d.workers["w"].began = None
 
     assert Progress(done=4, total=12) == of_worker(d, d.workers["w"], NOW)
+
+
+def test_units_of_a_stuck_worker_are_left_out_of_the_estimate_as_nobody_knows() -> None:
+    d = night(4, 12)
+    d.workers["w"].units = [f"u{n}" for n in range(10)]
+    d.workers["v"] = WorkerState(name="v", session="v", units=["u10", "u11"], state="stuck")
+    told = progress(d, NOW)
+
+    assert (4, 12, ("v",)) == (told.done, told.total, told.without)
+    assert told.estimate is not None
+    assert 150 == told.estimate.left

@@ -104,9 +104,11 @@ def test_an_amended_plan_drops_those_of_whom_nothing_has_begun() -> None:
 def test_what_became_of_a_notice_is_written_where_it_is_owed_with_the_beginning_of_the_reason(why: str) -> None:
     d = Deployment(intents={seq: OpenIntent(seq=seq, action="wake", at=NOW) for seq in (3, 5)})
 
-    (step,) = requests.delivered(d, [(3, why), (4, "")])
+    missed = {"tmux:desk": why} if why else {}
+    (step,) = requests.delivered(d, [(3, why, missed), (4, "", None)])
 
-    assert [e.Effected(intent=3, ok=not why, detail=why[:500])] == [draft.data for draft in step.drafts]
+    fact = e.Effected(intent=3, ok=not why, detail=why[:500], missed=missed or None)
+    assert [fact] == [draft.data for draft in step.drafts]
 
 
 def test_a_persons_decision_on_units_is_written_as_one_line() -> None:
@@ -118,7 +120,7 @@ def test_the_alarm_is_removed_before_that_is_written() -> None:
 
 
 def test_nothing_is_written_of_notices_that_are_owed_no_more() -> None:
-    assert [] == list(requests.delivered(Deployment(), [(4, "")]))
+    assert [] == list(requests.delivered(Deployment(), [(4, "", None)]))
 
 
 def test_no_effect_waits_for_what_a_watcher_writes_to_be_on_disk() -> None:

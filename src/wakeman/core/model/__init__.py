@@ -11,6 +11,7 @@ from wakeman.core.model.deployment import (
     Outcome,
     RecordedProfile,
     Repository,
+    Untold,
     attempt_id,
 )
 from wakeman.core.model.intent import OpenIntent
@@ -123,6 +124,7 @@ __all__ = [
     "Unit",
     "UnitState",
     "UnitsSpec",
+    "Untold",
     "Usage",
     "Validator",
     "Verdict",

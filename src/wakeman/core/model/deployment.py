@@ -49,6 +49,17 @@ class Confinement(Struct, frozen=True, omit_defaults=True):
     """What of the network it leaves."""
 
 
+class Untold(Struct, frozen=True, omit_defaults=True):
+    """A receiver of notices that the last notice did not reach."""
+
+    why: str
+    """Why, in words of the program or of Wakeman."""
+    since: datetime
+    """When the first notice in a row did not reach it."""
+    times: int = 1
+    """Notices in a row that did not reach it."""
+
+
 class RecordedProfile(Struct, frozen=True, omit_defaults=True):
     """What tells the profile that workers get from another; its text is among the plan's `agents`."""
 
@@ -167,9 +178,11 @@ class Deployment(Struct):
     down: str = ""  # why a person ends the deployment
     holds: int = 0  # rows proposed so far
     held: str = ""  # the row proposed and waiting for `accept`
+    held_at: datetime | None = None  # when it was proposed
     accepted: str = ""
     row: str = ""  # the last deployment row taken
     row_why: str = ""
+    row_at: datetime | None = None  # when that was decided
     barred: str = ""  # why no launch is tried until a person says `unpause`: a key that was refused
     keys: str = ""  # fingerprint of what holds the keys, as the last look saw it; "" while nobody asked
     barred_keys: str = ""  # the same when launches were barred
@@ -181,6 +194,7 @@ class Deployment(Struct):
     probe_mono: float = 0.0  # when it began
     rows: dict[str, int] = {}
     woken: dict[str, datetime] = {}  # cause -> when the orchestrator last heard of it
+    untold: dict[str, Untold] = {}  # receivers that the last notice did not reach, by name; "" for some of them
     intents: dict[int, OpenIntent] = {}  # by seq: what was begun and is not settled
     sampled: tuple[str, ...] = ()
     reviews: dict[str, Review] = {}  # by the unit of a reviewer, which is none of the plan's

@@ -6,6 +6,7 @@ The string below a key says what it means; `wakeman.core.descriptions` reads it 
 
 from __future__ import annotations
 
+from shlex import quote
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
@@ -183,6 +184,18 @@ class WakeTarget(Spec, frozen=True):
     """With `tmux`: type even if the session is not at an empty prompt, or is a shell."""
     timeout: Seconds = 20.0
     """Timeout of the receiver, after which it is ended and counts as failed. More than 0."""
+
+    @property
+    def name(self) -> str:
+        """Return what it is called: `tmux:SESSION`, or its program without directories."""
+        return f"tmux:{self.tmux}" if self.tmux else self.run[0].rpartition("/")[2]
+
+    @property
+    def door(self) -> str:
+        """Return the command by which a person opens its session; "" for a program."""
+        socket, _, session = self.tmux.rpartition(":")
+        own = f" -L {quote(socket)}" if socket else ""
+        return f"tmux{own} attach -t {quote(session)}" if self.tmux else ""
 
 
 class WakeSpec(Spec, frozen=True):

@@ -11,11 +11,12 @@ from msgspec import Struct
 from wakeman.core.log import events as e
 from wakeman.core.model import BARRING, Deployment, WakeRow, WorkerState
 from wakeman.core.policy import review
-from wakeman.core.policy.attempts import END_TRIES_MAX, attempt_is_over, owed
+from wakeman.core.policy.attempts import END_TRIES_MAX, attempt_is_over, missing, owed
 from wakeman.core.policy.deployment_rows import undone
 from wakeman.core.policy.limits import breaker_open, over_budget, starved
-from wakeman.core.policy.staging import leaves_branches
+from wakeman.core.policy.staging import held_up, leaves_branches
 from wakeman.core.policy.tables import EDITION_QUOTING_MIN, Decision
+from wakeman.core.policy.worker_rows import rungs_left
 from wakeman.core.text import as_data, sanitise
 
 BLIND_OBSERVATIONS_MAX = 3
@@ -43,63 +44,91 @@ LAUNCH_FAILURE_CHARS_MAX = 200
 """Characters of a failed launch's reason that a notice repeats."""
 
 
+PASSING = ("conflict", "leftovers")
+"""Reasons that are told and need nobody: they end by themselves, or have happened."""
 NOTIFIED_ROWS: dict[str, WakeRow] = {"clean up": "clean up", "wrap up": "wrap up", "give up": "give up"}
 """Rows of the deployment that are notified under their name."""
 
 
 class Cause(Struct, frozen=True):
-    """One reason to notify the orchestrator. `key` is equal for the same problem, so that it is sent once."""
+    """One reason to notify the orchestrator. `key` is equal for the same problem, so that it is sent once.
+
+    Shape: of an `ask`, `reason` says what kind of trouble it is, and `worker` whose; "" for the deployment's own.
+    """
 
     kind: WakeRow
     key: str
     says: str = ""
+    reason: str = ""
+    worker: str = ""
 
 
 def causes(d: Deployment, decision: Decision, by: str) -> list[Cause]:
     """List the causes for a notice after a decision, sent before or not."""
-    found = [Cause("ask", _question(w), _stuck_line(d, w)) for w in _asking(d)]
-    blind = [worker for worker in d.workers.values() if worker.unknowns >= BLIND_OBSERVATIONS_MAX]
-    if any(not worker.unseen for worker in blind):
-        found.append(Cause("ask", "ask:blind", f"{d.host.executor} does not answer"))
-    found += [
-        Cause("ask", f"ask:unseen:{w.name}:{w.attempt}", f"{w.name} cannot be looked at, by an error of Wakeman's own")
-        for w in blind
-        if w.unseen
-    ]
-    if breaker_open(d):
-        found.append(Cause("ask", "ask:launches", f"{d.failed_launches} launches in a row failed{_last_failure(d)}"))
-    if d.full:
-        found.append(Cause("ask", "ask:disk", "the disk is full: nobody is launched until there is room"))
-    if d.barred:
-        why = _in_our_words(d, d.barred, 100, _bar(d))
-        found.append(Cause("ask", "ask:barred", f"no launches: {why}: wakeman unpause"))
-    if over_budget(d) and _waiting(d):
-        found.append(Cause("ask", "ask:dear", "limits.max_cost or max_tokens is reached: wakeman amend"))
-    key = f"ask:conflict:{len(str(len(d.trespassed)))}"  # the first, the tenth, the hundredth
-    if d.trespassed and d.plan.watch.conflicts != "ignore" and key not in d.woken:
-        last = _in_our_words(d, f", the last {d.trespass}", 131, f": wakeman log {d.name} --type conflicted")
-        found.append(Cause("ask", key, f"{len(d.trespassed)} writes out of place{last}"))
-    if d.alarm is None and d.generation and not d.paused_at and d.outcome == "open":
-        found.append(Cause("ask", "ask:alarm", "no alarm can be set: wakeman doctor"))
-    found += [
-        Cause("ask", f"ask:place:{seq}", f"{_named(d, taking.target, 80)} passes and cannot be taken over: wakeman log")
-        for seq, taking in d.promoting.items()
-    ]
-    if starved(d):
-        found.append(Cause("ask", "ask:memory", "too little free memory to start anybody"))
-    found += [
-        Cause("ask", f"ask:left:{w.name}:{w.attempt}", f"{w.name}: {w.processes} of its processes outlive a KILL")
-        for w in d.workers.values()
-        if w.processes and w.ends > END_TRIES_MAX
-    ]
-    found += [Cause("ask", f"ask:review:{key}", says) for key, says in _unreviewed(d)]
+    found = troubles(d)
     proposed = decision.row if decision.held else decision.under
     if proposed:
-        found.append(Cause("ask", f"ask:held:{proposed}:{d.holds + decision.held}", "waits for accept"))
+        found.append(Cause("ask", f"ask:held:{proposed}:{d.holds + decision.held}", "waits for accept", "held"))
     elif decision.row in NOTIFIED_ROWS and "end" not in decision.then:
         found.append(Cause(NOTIFIED_ROWS[decision.row], f"{decision.row}:{d.rows.get(decision.row, 0)}"))
     if by.startswith("at"):
         found.append(Cause("check", f"check:{d.generation}"))
+    return found
+
+
+def troubles(d: Deployment) -> list[Cause]:
+    """List what a person is asked about, held rows left out: sent before or not."""
+    found = [Cause("ask", _question(w), _stuck_line(d, w), w.reason or "launch", w.name) for w in asking_workers(d)]
+    blind = [worker for worker in d.workers.values() if worker.unknowns >= BLIND_OBSERVATIONS_MAX]
+    if any(not worker.unseen for worker in blind):
+        found.append(Cause("ask", "ask:blind", f"{d.host.executor} does not answer", "blind"))
+    unseen = "cannot be looked at, by an error of Wakeman's own"
+    found += [
+        Cause("ask", f"ask:unseen:{w.name}:{w.attempt}", f"{w.name} {unseen}", "unseen", w.name)
+        for w in blind
+        if w.unseen
+    ]
+    if breaker_open(d):
+        why = last_failure(d)
+        says = f"{d.failed_launches} launches in a row failed"
+        says += f": {_named(d, why, LAUNCH_FAILURE_CHARS_MAX)}" if why is not None else ""
+        found.append(Cause("ask", "ask:launches", says, "launches"))
+    if d.full:
+        found.append(Cause("ask", "ask:disk", "the disk is full: nobody is launched until there is room", "disk"))
+    if d.barred:
+        why = _in_our_words(d, d.barred, 100, bar_words(d))
+        found.append(Cause("ask", "ask:barred", f"no launches: {why}: wakeman unpause", "barred"))
+    if over_budget(d) and _waiting(d):
+        found.append(Cause("ask", "ask:dear", "limits.max_cost or max_tokens is reached: wakeman amend", "budget"))
+    key = f"ask:conflict:{len(str(len(d.trespassed)))}"  # the first, the tenth, the hundredth
+    if d.trespassed and d.plan.watch.conflicts != "ignore" and key not in d.woken:
+        last = _in_our_words(d, f", the last {d.trespass}", 131, f": wakeman log {d.name} --type conflicted")
+        found.append(Cause("ask", key, f"{len(d.trespassed)} writes out of place{last}", "conflict"))
+    if d.alarm is None and d.generation and not d.paused_at and d.outcome == "open":
+        found.append(Cause("ask", "ask:alarm", "no alarm can be set: wakeman doctor", "alarm"))
+    found += [
+        Cause(
+            "ask",
+            f"ask:place:{seq}",
+            f"{_named(d, taking.target, 80)} passes and cannot be taken over: wakeman log",
+            "place",
+        )
+        for seq, taking in d.promoting.items()
+    ]
+    if starved(d):
+        found.append(Cause("ask", "ask:memory", "too little free memory to start anybody", "memory"))
+    found += [
+        Cause(
+            "ask",
+            f"ask:left:{w.name}:{w.attempt}",
+            f"{w.name}: {w.processes} of its processes outlive a KILL",
+            "leftovers",
+            w.name,
+        )
+        for w in d.workers.values()
+        if w.processes and w.ends > END_TRIES_MAX
+    ]
+    found += [Cause("ask", f"ask:review:{key}", says, reason, name) for key, says, reason, name in _unreviewed(d)]
     return found
 
 
@@ -152,18 +181,36 @@ def _needs(asks: Sequence[str], told: int) -> str:
 
 
 def asking(d: Deployment) -> bool:
-    """Return whether a person is needed now: a question is open, a row is held, or no worker can continue."""
-    blind = any(worker.unknowns >= BLIND_OBSERVATIONS_MAX for worker in d.workers.values())
-    halted = (
-        breaker_open(d) or bool(d.barred or d.full or d.promoting) or (over_budget(d) and _waiting(d)) or starved(d)
-    )
-    return bool(_asking(d)) or bool(d.held) or blind or halted or bool(_unreviewed(d))
+    """Return whether a person is needed now: something is asked, a row is held, a receiver is not reached, or Wakeman
+    has nothing more to try for a worker.
+    """
+    if d.held or d.untold or any(trouble.reason not in PASSING for trouble in troubles(d)):
+        return True
+    return any(given_up(d, worker) or exhausted(d, worker) for worker in d.workers.values())
 
 
-def _last_failure(d: Deployment) -> str:
-    """Return why the last launch failed, as the end of a sentence; "" where that is not known any more."""
+def given_up(d: Deployment, worker: WorkerState) -> bool:
+    """Return whether a worker is stuck, nobody was asked about it, and no rung of its ladder is left.
+
+    Boundary: one at a usage limit goes on by itself, if the plan waits for limits.
+    """
+    if worker.state != "stuck" or worker.asked or (worker.reason == "limited" and d.plan.limits.wait):
+        return False
+    return not rungs_left(d, worker)
+
+
+def exhausted(d: Deployment, worker: WorkerState) -> bool:
+    """Return whether a worker has ended with units undone that nobody will do: neither it nor a cleanup worker."""
+    if not worker.ended or worker.review or not attempt_is_over(d, worker):
+        return False
+    left = missing(d, worker)
+    return bool(left) and not held_up(d, left) and all(d.units[name].rounds >= d.plan.cleanup.rounds for name in left)
+
+
+def last_failure(d: Deployment) -> str | None:
+    """Return why the last launch failed; None where that is not known any more."""
     failed = [worker for worker in d.workers.values() if worker.ended_by == "launch"]
-    return f": {_named(d, max(failed, key=lambda w: w.over).why, LAUNCH_FAILURE_CHARS_MAX)}" if failed else ""
+    return max(failed, key=lambda w: w.over).why if failed else None
 
 
 def _waiting(d: Deployment) -> bool:
@@ -171,26 +218,36 @@ def _waiting(d: Deployment) -> bool:
     return any(worker.state == "pending" or owed(d, worker) for worker in d.workers.values())
 
 
-def _unreviewed(d: Deployment) -> list[tuple[str, str]]:
-    """Return, by key, what blocks reviews until a person acts: no verdict, or changes after the last round."""
+def _unreviewed(d: Deployment) -> list[tuple[str, str, str, str]]:
+    """Return what blocks reviews until a person acts: no verdict, or changes after the last round.
+
+    Shape: key, words, reason, reviewer.
+    """
     found = [
-        (f"{w.name}:{w.attempt}", f"{w.name} gave no verdict: wakeman retry {d.name}/{w.name}, or waive {w.name}")
+        (
+            f"{w.name}:{w.attempt}",
+            f"{w.name} gave no verdict: wakeman retry {d.name}/{w.name}, or waive {w.name}",
+            "verdict",
+            w.name,
+        )
         for w in review.failed_reviewers(d)
         if attempt_is_over(d, w) and w.state == "exited"
     ]
-    late = _late(d)
+    late = late_units(d)
     if late:
         says = f"{_named(d, late[0], 60)} changed behind its last review: wakeman waive, or reject"
-        found.append((f"late:{len(d.reviews)}", says))
+        found.append((f"late:{len(d.reviews)}", says, "late", ""))
     return found
 
 
-def _late(d: Deployment) -> list[str]:
+def late_units(d: Deployment) -> list[str]:
+    """List the units that changed behind their last review."""
     heard, rounds = all(each.heard for each in d.reviews.values()), d.plan.verify.review.rounds
     return [name for name in review.unreviewed(d) if heard and d.units[name].reviews >= rounds]
 
 
-def _asking(d: Deployment) -> list[WorkerState]:
+def asking_workers(d: Deployment) -> list[WorkerState]:
+    """List the workers about which a person is asked."""
     return [worker for worker in d.workers.values() if worker.asked and (not worker.ended or worker.intent)]
 
 
@@ -198,7 +255,7 @@ def last_words(d: Deployment) -> str:
     """Return the last words of the workers that need somebody, as a JSON object: data beside a notice."""
     import msgspec
 
-    return msgspec.json.encode({worker.name: worker.said for worker in _asking(d) if worker.said}).decode()
+    return msgspec.json.encode({worker.name: worker.said for worker in asking_workers(d) if worker.said}).decode()
 
 
 def _question(worker: WorkerState) -> str:
@@ -220,7 +277,7 @@ def _stuck_line(d: Deployment, worker: WorkerState) -> str:
 def bar(d: Deployment) -> str:
     """Return why launches are barred and what a person types to have them tried again; "" if they are not."""
     if d.barred:
-        return f"no launches: {_bar(d)}; put it right, then: wakeman unpause {d.name}"
+        return f"no launches: {bar_words(d)}; put it right, then: wakeman unpause {d.name}"
     if breaker_open(d):
         return f"no launches: {d.failed_launches} in a row failed; put it right, then: wakeman unpause {d.name}"
     return ""
@@ -237,7 +294,7 @@ def outage(d: Deployment) -> str:
     return f"{failed}; one worker tries it again at {again}"
 
 
-def _bar(d: Deployment) -> str:
+def bar_words(d: Deployment) -> str:
     """Return in our words why a refusal bars launches; logs of an earlier edition do not tell which it was."""
     refused = next((w.fault for w in d.workers.values() if w.why == d.barred and w.fault in BARRING), "")
     return REFUSED_PHRASES["billing"] if refused == "billing" else "a key or a login was refused"

@@ -6,6 +6,7 @@ import math
 from datetime import datetime
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from wakeman.core.model import Deployment, UnitState, WorkerState
 from wakeman.core.policy import review
@@ -26,20 +27,26 @@ class Progress(Struct, frozen=True):
     """Progress of a worker or the deployment: units done, and units written but not verified yet.
 
     Shape: `rate` is in units per second, None until enough units were made; `estimate` is None then too, and when
-    nothing is left.
+    nothing is left. `without` are the stuck workers whose units it leaves out.
     """
 
     done: int
     total: int
     rate: float | None = None
     estimate: Estimate | None = None
+    without: tuple[str, ...] = ()
 
 
 def progress(d: Deployment, now: datetime) -> Progress:
     """Return the progress of a deployment. Time paused, asleep or at a usage limit does not lower its rate."""
     counts = [_counts(d, worker) for worker in d.workers.values() if not worker.review]
     done, made = sum(done for done, _ in counts), sum(made for _, made in counts)
-    return _progress(done, len(review.tasks(d)), made, _worked_seconds(d, now), open_=d.outcome == "open")
+    stuck = [w for w in d.workers.values() if w.state == "stuck" and w.reason != "limited" and not w.review]
+    left = {worker.name: len(worker.units) - _counts(d, worker)[0] for worker in stuck}
+    unknown = {name: units for name, units in left.items() if units and d.outcome == "open"}
+    total, spent = len(review.tasks(d)), _worked_seconds(d, now)
+    found = _progress(done, total, made, spent, open_=d.outcome == "open", unknown=sum(unknown.values()))
+    return replace(found, without=tuple(unknown))
 
 
 def of_worker(d: Deployment, worker: WorkerState, now: datetime) -> Progress:
@@ -70,10 +77,10 @@ def _worked_seconds(d: Deployment, now: datetime) -> float:
     return d.counted + max(0.0, (now - d.looked_at).total_seconds())
 
 
-def _progress(done: int, total: int, made: int, spent: float, *, open_: bool) -> Progress:
+def _progress(done: int, total: int, made: int, spent: float, *, open_: bool, unknown: int = 0) -> Progress:
     if made < ESTIMATE_UNITS_MIN or spent <= 0:
         return Progress(done=done, total=total)
-    rate, left = made / spent, total - done
+    rate, left = made / spent, total - done - unknown
     if not left or not open_:
         return Progress(done=done, total=total, rate=rate)
     # As for random arrivals: after n units the relative error of the rate is one over the root of n.

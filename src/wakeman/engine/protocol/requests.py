@@ -4,7 +4,7 @@ its own, under the lock. The caller validates a request before.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from wakeman.core.log import events as e
@@ -63,9 +63,15 @@ def amend(d: Deployment, amended: e.Amended, enrolled: Iterable[e.Draft]) -> Ste
     yield from append("fold", [e.Draft(e.Requested(verb="amend")), e.Draft(fact), *enrolled])
 
 
-def delivered(d: Deployment, outcomes: Sequence[tuple[int, str]]) -> Steps[None]:
-    """Record the outcomes of notices: the intent's line, and why it failed, "" if it did not."""
-    facts = [e.Effected(intent=seq, ok=not why, detail=why[:500]) for seq, why in outcomes if seq in d.wakes]
+def delivered(d: Deployment, outcomes: Sequence[tuple[int, str, Mapping[str, str] | None]]) -> Steps[None]:
+    """Record the outcomes of notices: the intent's line, why it failed, "" if it did not, and by receiver whom it did
+    not reach.
+    """
+    facts = [
+        e.Effected(intent=seq, ok=not why, detail=why[:500], missed=dict(missed) if missed else None)
+        for seq, why, missed in outcomes
+        if seq in d.wakes
+    ]
     yield from append("outcome", [e.Draft(fact) for fact in facts])
 
 

@@ -29,7 +29,7 @@ from wakeman.core.errors import StorageError, UsageError
 from wakeman.core.gate import Refused, decode_text
 from wakeman.faces.cli.options import Verb
 from wakeman.faces.cli.reach import reach
-from wakeman.faces.cli.show import json_line, moment, out, portrait, print_note, printable, show
+from wakeman.faces.cli.show import json_line, moment, out, print_note, printable, show
 
 POLICY_BYTES_MAX = 16 * 2**20
 """Bytes of a file of `--policy` at most."""
@@ -104,8 +104,10 @@ def _wait_for_change(file: str) -> None:
 
 def _as_it_was(options: Namespace, night: Night) -> int:
     def text(data: Status) -> None:
+        from wakeman.faces.cli.status import print_page
+
         out(f"line {night.d.seq}, {moment(night.d.at)}")
-        portrait(data)
+        print_page(data, state=options.state)
 
     return show(options, as_it_was(night, options.until, options.log), text)
 

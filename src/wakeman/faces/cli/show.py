@@ -11,27 +11,18 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from wakeman.core.errors import WakemanError
-from wakeman.core.text import as_data, sanitise
+from wakeman.core.text import sanitise
 
 if TYPE_CHECKING:
     from wakeman.api.answer import Answer, T_co
     from wakeman.api.status import (
         ProgressStatus,
-        ReviewStatus,
-        RoomStatus,
         Status,
-        TreesStatus,
-        UnitCounts,
-        WorkerStatus,
     )
 
 
-STATUS_REASON_CHARS_MAX = 60
-"""Characters of a reason in the table; `--json` has the whole reason."""
 CELL_CHARS_MAX = 2000
 """Characters of one cell or message from outside at most."""
-_END = re.compile(r"(exit status \d+(?:, no exit file)?|ended by signal \d+)(?:: (.+))?$", re.DOTALL)
-"""How the reason of an end begins, in our words; what follows is the client's."""
 
 
 def out(text: str) -> None:
@@ -108,7 +99,18 @@ def _envelope(options: Namespace, answer: Answer[Any]) -> None:
 
     from wakeman.api.answer import envelope
 
-    json_line(envelope(replace(answer, next=tuple(_reaching(options.state, answer.next)))))
+    shown = envelope(replace(answer, next=tuple(_reaching(options.state, answer.next))))
+    if options.state is not None:
+        _reach_needs(options.state, shown)
+    json_line(shown)
+
+
+def _reach_needs(state: str, shown: dict[str, Any]) -> None:
+    """Add this command's state directory to the commands of needs, of each deployment."""
+    for each in (shown, *shown.get("deployments", ()), shown.get("status", {})):
+        for need in each.get("needs", ()) if isinstance(each, dict) else ():
+            for command in need["commands"]:
+                [command["line"]] = _reaching(state, [command["line"]])
 
 
 def _would(options: Namespace, answer: Answer[Any]) -> int:
@@ -194,134 +196,10 @@ def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
         out("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
-def portrait(status: Status) -> None:
-    """Print the state of one deployment: itself, then its workers."""
-    units, row = status.units, status.decision
-    needs = ", needs a person" if status.needs_person else ""
-    out(f"{status.deployment}: {status.outcome}, {units.done}/{units.total} units done{needs}")
-    held = f" (held: wakeman accept {status.deployment})" if row.held else ""
-    out(f"last row: {row.row or 'none yet'}: {printable(row.why)}{held}")
-    for why in (status.barred, status.outage):
-        if why:
-            out(printable(why))
-    if spent := _usage_text(status):
-        out(f"used: {spent}")
-    if status.outcome == "open":
-        out(next_check(status))
-        out(f"{pace_text(status.progress)}{misplaced(status.deployment, status.conflicts)}")
-    if status.age is not None:
-        out(f"seen {lasting(status.age)} ago")
-    warn(status)
-    _room_and_confinement(status)
-    out("")
-    rows = [(w.name, w.state, _reason(w), w.attempt, _share(w), moment(w.since)) for w in status.workers]
-    quoting = any('"' in row[2] for row in rows)
-    reason = "reason (in quotes: its words)" if quoting else "reason"
-    table(("worker", "state", reason, "attempt", "units", "since"), rows)
-    _stopped(status.workers)
-    if units.done or status.outcome != "open":
-        _missing(units)
-    if status.validators:
-        out("")
-        sessions = [(one.session, one.worker or "nobody known", lasting(one.age)) for one in status.validators]
-        table(("validator", "of", "age"), sessions)
-    if status.trees and status.outcome != "open":
-        _branches(status.trees)
-    if status.sampled:
-        out(f"\nsampled for a person to review: {', '.join(map(printable, status.sampled))}")
-    for each in status.reviews:
-        _print_review(each)
-
-
-def _room_and_confinement(status: Status) -> None:
-    """Print what room there is, and what confines the workers."""
-    if status.room:
-        out(_room_text(status.room))
-    if status.confined:
-        out(f"confined: by {printable(status.confined)}")
-
-
-def _room_text(room: RoomStatus) -> str:
-    left = {"state": room.state, "plan's directory": room.root}
-    known = [f"{amount(bytes_left)} ({name})" for name, bytes_left in left.items() if bytes_left is not None]
-    return f"disk: {' and '.join(known) or 'nobody knows how much'} left; streams have {amount(room.streams)}"
-
-
-def _stopped(workers: Sequence[WorkerStatus]) -> None:
-    """Print the last words of workers that have stopped short, and until when nobody continues what a person ended."""
-    for worker in workers:
-        if isinstance(worker.said, str) and worker.state in ("stuck", "exited"):
-            out(f"{worker.name} said last: {as_data(worker.said, CELL_CHARS_MAX)}")
-        if isinstance(worker.line, str):
-            out(
-                f"{worker.name} was ended with a line that nobody had submitted: {as_data(worker.line, CELL_CHARS_MAX)}"
-            )
-        if isinstance(worker.cleanup, str):
-            out(f"{worker.name} was ended by a person: no cleanup worker before {clock(worker.cleanup)}")
-
-
-def _share(worker: WorkerStatus) -> str:
-    """Return a worker's progress in units; "" for a reviewer."""
-    return f"review {worker.review}" if worker.review else f"{worker.units.done}/{worker.units.total}"
-
-
-def _print_review(each: ReviewStatus) -> None:
-    """Print a review's verdict: the units that it rejects, and why."""
-    stands = "waived" if each.waived else f"{len(each.rejected)} rejected" if each.heard else "no verdict yet"
-    out(f"\nreview {each.round} by {each.worker}: {len(each.units)} units, {stands}")
-    for unit, why in each.rejected.items():
-        out(f"  {printable(unit)}: {as_data(why, CELL_CHARS_MAX)}")
-
-
-def _branches(trees: TreesStatus) -> None:
-    """Print the workers' branches, and the commands that merge them manually."""
-    out(f"\nbranches from {trees.branch or trees.base[:12]} in {printable(trees.repository)}:")
-    out(f"  {', '.join(trees.branches)}")
-    for command in trees.commands:
-        out(f"  {printable(command)}")
-    print_loose(trees.loose)
-
-
-def _usage_text(status: Status) -> str:
-    """Return the usage that clients have reported; "" if none has."""
-    tokens, cost = status.tokens, status.cost
-    parts = [f"{tokens.input} tokens in, {tokens.output} out"] if tokens else []
-    return ", ".join([*parts, f"${cost:.2f}"] if isinstance(cost, float | int) else parts)
-
-
-def _reason(worker: WorkerStatus) -> str:
-    if isinstance(worker.unseen, str):
-        return sanitise(f"unknown: {worker.unseen}", STATUS_REASON_CHARS_MAX)
-    has_reason = worker.state in ("stuck", "exited")  # its reason includes the blocked writes
-    refused = worker.refused if worker.state in ("launched", "running") else None
-    kept = f"refused {len(refused)}: {refused[-1]}" if refused else None
-    running = worker.state in ("launched", "running") and worker.background is True
-    if running and not kept:
-        return "works in the background"
-    from wakeman.core.policy.notice import SPOKEN_REASONS
-
-    spoken = worker.said if worker.reason in SPOKEN_REASONS and isinstance(worker.said, str) else None
-    words = (spoken or worker.why) if has_reason else kept or worker.why
-    reason = worker.retrying or worker.reason or ("limited" if worker.ended_by == "limit" and has_reason else None)
-    if reason == "limited" and worker.cause:
-        reason = f"limited: {worker.cause}"
-    ended = worker.state in ("exited", "verified") and not spoken
-    if ended and (ours := _END.match(words or "")):
-        reason, words = ": ".join(filter(None, [reason, ours[1]])), ours[2]
-    return ": ".join(filter(None, [reason, as_data(words, STATUS_REASON_CHARS_MAX) if words else None]))
-
-
 def print_loose(loose: Mapping[str, Sequence[str]]) -> None:
     """Print what workers left in their trees outside of what they were to make."""
     for worker, files in loose.items():
         out(f"left by {worker}, and on no branch: {', '.join(map(printable, files))}")
-
-
-def _missing(units: UnitCounts) -> None:
-    if units.missing:
-        left = units.total - units.done - len(units.missing)
-        more = f" and {left} more" if left else ""
-        out(f"\nmissing: {', '.join(map(printable, units.missing))}{more}")
 
 
 def moment(at: str | datetime | None) -> str:

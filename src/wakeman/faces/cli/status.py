@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import sys
 from argparse import ArgumentParser, Namespace
 
 from wakeman.api.names import named
-from wakeman.api.status import ListedStatus, Statuses, UnreadableStatus, status, statuses
+from wakeman.api.status import Status, Statuses, status, statuses
 from wakeman.faces.cli.options import Verb
 from wakeman.faces.cli.reach import reach
-from wakeman.faces.cli.show import next_check, portrait, print_note, printable, show, table
+from wakeman.faces.cli.show import print_note, show
 
 
 def _status_options(parser: ArgumentParser) -> None:
     parser.add_argument("name", metavar="NAME", nargs="?", help="deployment (default: all, a line each)")
+    parser.add_argument(
+        "--all", action="store_true", help="print every worker, or every deployment, in any number of rows"
+    )
     parser.add_argument(
         "--recorded", action="store_true", help="print what the last check observed, instead of observing now"
     )
@@ -28,33 +32,32 @@ def _status(options: Namespace) -> int:
     world = reach(options)
     if options.name is None:
         found = statuses(world, recorded=options.recorded)
-        code = show(
-            options, found, _print_statuses, () if found.data.deployments else ("wakeman init", "wakeman up FILE")
-        )
+        begin = () if found.data.deployments else ("wakeman init", "wakeman up FILE")
+        code = show(options, found, lambda data: _print_all(data, options), begin)
     else:
         answer = status(world, named(world, options.name), recorded=options.recorded)
-        code = show(options, answer, portrait, answer.next)
+        code = show(options, answer, lambda data: print_page(data, everything=options.all, state=options.state))
     return code if options.exit_code else 0
 
 
-def _print_statuses(data: Statuses) -> None:
-    if data.deployments:
-        head = ("deployment", "outcome", "done", "workers", "last row", "next")
-        table(head, [_table_row(each) for each in data.deployments])
-    else:
+def print_page(data: Status, *, everything: bool = False, state: str | None = None) -> None:
+    """Print the status of one deployment as a page that fits the terminal."""
+    from wakeman.faces.cli.page import page
+    from wakeman.faces.cli.paper import paper
+
+    on = paper(sys.stdout, state=state)
+    on.write(page(data, on, everything=everything), sys.stdout)
+
+
+def _print_all(data: Statuses, options: Namespace) -> None:
+    if not data.deployments:
         print_note(f"no deployments in {data.state}")
+        return
+    from wakeman.faces.cli.overview import overview
+    from wakeman.faces.cli.paper import paper
 
-
-def _table_row(data: ListedStatus | UnreadableStatus) -> tuple[str, ...]:
-    if isinstance(data, UnreadableStatus):
-        return data.deployment, data.outcome, "", "", printable(data.error), ""
-    alive = sum(1 for worker in data.workers if worker.state in ("launched", "running", "stuck"))
-    row = data.decision.row + (", needs a person" if data.needs_person else "")
-    coming = next_check(data) if data.outcome == "open" else ""
-    if data.elsewhere:
-        row, coming = f"not live here: {printable(data.elsewhere)}", ""
-    done, counts = f"{data.units.done}/{data.units.total}", f"{alive}/{len(data.workers)} alive"
-    return data.deployment, data.outcome, done, counts, row, coming
+    on = paper(sys.stdout, state=options.state)
+    on.write(overview(data, on, everything=options.all), sys.stdout)
 
 
 VERBS: dict[str, Verb] = {"status": ("wakeman status condense-docs --json", _status_options, _status)}

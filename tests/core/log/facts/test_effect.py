@@ -15,6 +15,7 @@ from wakeman.core.model import (
     Observation,
     OpenIntent,
     PromotedFile,
+    Untold,
     Usage,
     Validator,
     Verdict,
@@ -70,7 +71,10 @@ def test_who_was_asked_about_a_trouble_is_not_asked_again_by_its_next_rung() -> 
     [
         (e.Decided("sleep", 1, why="new"), {"row_why": "new", "rows.sleep": 2, "held": ""}),
         (e.Decided("launch", 1), {"row": "launch", "row_why": "", "rows.launch": 1, "held": ""}),
-        (e.Decided("wrap up", 1, held=True), {"row": "wrap up", "row_why": "", "held": "wrap up", "holds": 5}),
+        (
+            e.Decided("wrap up", 1, held=True),
+            {"row": "wrap up", "row_why": "", "held": "wrap up", "held_at": NOW, "holds": 5},
+        ),
         (e.Decided("launch", 1, under="halt"), {"row": "launch", "row_why": "", "rows.launch": 1, "held": "halt"}),
     ],
     ids=str,
@@ -79,7 +83,7 @@ def test_a_row_taken_for_the_deployment_is_counted_unless_it_is_held(fact: e.Dec
     log = night()
     log.d.rows, log.d.held, log.d.holds = {"sleep": 1}, "give up", 4
 
-    assert {"accepted": "", **changed} == log.changed_by(fact)
+    assert {"accepted": "", "row_at": NOW, **changed} == log.changed_by(fact)
 
 
 # --- intended -----------------------------------------------------------------------------------------------------
@@ -291,8 +295,20 @@ def test_a_text_that_was_typed_stays_open_until_it_is_confirmed_and_one_that_cou
 def test_any_other_effect_is_over_with_its_outcome(action: str, ok: bool) -> None:
     log = opened(action)
     log.d.workers["w"].prompt = 9  # of another text
+    untold = {"untold.": Untold(why="x", since=NOW)} if action == "wake" and not ok else {}
 
-    assert {"intents.2": GONE} == log.changed_by(e.Effected(intent=2, ok=ok, detail="x"), worker="w")
+    assert {"intents.2": GONE, **untold} == log.changed_by(e.Effected(intent=2, ok=ok, detail="x"), worker="w")
+
+
+def test_a_receiver_is_known_as_not_told_until_a_notice_reaches_it() -> None:
+    log = opened("wake")
+    found = []
+    for missed in ({"tmux:a": "busy", "b": "exit 1"}, {"tmux:a": "gone"}, None):
+        log.d.intents[2] = OpenIntent(2, "wake", NOW)
+        log.say(e.Effected(intent=2, ok=not missed, detail="x" * bool(missed), missed=missed))
+        found.append({name: (each.why, each.times) for name, each in log.d.untold.items()})
+
+    assert [{"tmux:a": ("busy", 1), "b": ("exit 1", 1)}, {"tmux:a": ("gone", 2)}, {}] == found
 
 
 def test_a_file_that_was_moved_is_known_by_where_it_went() -> None:

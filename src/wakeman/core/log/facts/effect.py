@@ -17,6 +17,7 @@ from wakeman.core.model import (
     FileFingerprint,
     OpenIntent,
     PromotedFile,
+    Untold,
     Usage,
     Verdict,
     WorkerState,
@@ -55,10 +56,10 @@ class Decided(Fact, frozen=True):
         if event.worker is not None:
             self._apply_to_worker(d, worker_of(d, event), event)
             return
-        d.row, d.row_why = self.row, self.why
+        d.row, d.row_why, d.row_at = self.row, self.why, event.at
         d.accepted = ""
         if self.held:
-            d.held = self.row
+            d.held, d.held_at = self.row, event.at
             d.holds += 1
             return
         d.held = self.under
@@ -203,6 +204,8 @@ class Effected(Fact, frozen=True):
     """For a launch that did not happen: who or what prevented it."""
     marks: tuple[FileFingerprint, ...] = ()
     """For an install or a commit: the outputs that count from now on."""
+    missed: dict[str, str] | None = None
+    """For a wake: the receivers that it did not reach, each with the reason, 20 at most; null in older logs."""
 
     def apply(self, d: Deployment, event: Event) -> None:
         intent = d.intents.get(self.intent)
@@ -219,6 +222,8 @@ class Effected(Fact, frozen=True):
                 d.moved[intent.target] = intent.text
             case "install" | "commit":
                 self._end_promotion(d, intent)
+            case "wake":
+                self._note_untold(d, event)
             case "launch":
                 self._fail_launch(d, d.workers[intent.worker])
             case "nudge" | "send" if intent.confirm:
@@ -228,6 +233,14 @@ class Effected(Fact, frozen=True):
                     note_unheard(d, worker, intent.action)
             case _:
                 pass
+
+    def _note_untold(self, d: Deployment, event: Event) -> None:
+        missed = self.missed or ({} if self.ok else {"": self.detail})  # older logs name no receiver
+        before = {name: d.untold.get(name, Untold(why="", since=event.at, times=0)) for name in missed}
+        d.untold = {
+            name: Untold(why=why, since=before[name].since, times=before[name].times + 1)
+            for name, why in missed.items()
+        }
 
     def _fail_launch(self, d: Deployment, worker: WorkerState) -> None:
         worker.why, worker.ended_by, worker.code = self.detail, self.ended_by or "launch", None

@@ -1,0 +1,301 @@
+"""What a worker needs, or waits for: the cause in our words, the words of others, and the commands that answer it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from shlex import quote
+from typing import Literal
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from wakeman.core.log.facts.fact import count
+from wakeman.core.model import Deployment, WorkerState
+from wakeman.core.model.plan import DEFAULT_EXECUTOR
+from wakeman.core.policy import notice
+from wakeman.core.policy.attempts import END_TRIES_MAX, missing, owed, retry_delay
+from wakeman.core.policy.limits import launches_barred
+from wakeman.core.policy.worker_rows import rungs_left
+from wakeman.core.text import sanitise, time_span
+
+QUOTED_CHARS_MAX = 300
+"""Characters of what others said that a need repeats."""
+NAMES_MAX = 4
+"""Names that a sentence has; the others are counted."""
+Sign = Literal["ask", "held", "failed", "wait"]
+"""`ask`: somebody waits for a person; `held`: a row does; `failed`: something did not work; `wait`: it goes on by
+itself."""
+_END = re.compile(r"(exit status \d+(?:, no exit file)?|ended by signal \d+)(?:: (.+))?$", re.DOTALL)
+"""How the reason of an end begins, in our words; what follows is the client's."""
+
+
+class Remedy(Struct, frozen=True):
+    """A command that answers a need. `answers`: it answers what was said, so that must be read whole before."""
+
+    line: str
+    does: str
+    answers: bool = False
+
+
+class Need(Struct, frozen=True):
+    """One thing to do for a person, or one that goes on by itself.
+
+    Shape: `about` is the name that its row has. `cause` and `rest` are one sentence; `words` are what others said, data
+    in one line, and `whole` whether nothing of them is cut. `until` is when it goes on by itself.
+    """
+
+    reason: str
+    sign: Sign
+    about: str
+    cause: str
+    rest: str = ""
+    words: str = ""
+    whole: bool = True
+    workers: tuple[str, ...] = ()
+    since: datetime | None = None
+    until: datetime | None = None
+    commands: tuple[Remedy, ...] = ()
+
+
+def names(found: Sequence[str], most: int = NAMES_MAX) -> str:
+    """Return the first names and the number of the others."""
+    more = f" and {len(found) - most} more" if len(found) > most else ""
+    return " ".join(found[:most]) + more
+
+
+def end_words(why: str) -> tuple[str, str]:
+    """Split why an attempt has ended into our words and those of its client."""
+    ours = _END.match(why)
+    return (ours[1], ours[2] or "") if ours else ("", why)
+
+
+def worker_need(d: Deployment, worker: WorkerState, reason: str, now: datetime) -> Need:
+    """Return what a worker needs, by its reason."""
+    at = quote(f"{d.name}/{worker.name}")
+    kind, cause, words = _told_cause(d, worker, reason)
+    since = _quiet_since(d, worker) if reason in ("silent", "background") else worker.since
+    age = _age(since, now)
+    rest = age.replace(",", " for") if kind == "silent" else age
+    if kind == "silent" and "nudge" in worker.tried:
+        rest += "; nudged, without effect"
+    text = sanitise(words, QUOTED_CHARS_MAX)
+    return Need(
+        reason=kind,
+        sign="ask",
+        about=worker.name,
+        cause=cause,
+        rest=rest,
+        words=text,
+        whole=not text.endswith("…"),
+        workers=(worker.name,),
+        since=since,
+        commands=_remedies_for(d, worker, kind, at),
+    )
+
+
+def _told_cause(d: Deployment, worker: WorkerState, reason: str) -> tuple[str, str, str]:
+    """Return the kind of a worker's need, its cause in our words, and the words of others."""
+    left = count(len(missing(d, worker)), "unit")
+    match reason:
+        case "waiting":
+            phrase = next((one for one in notice.WAITING_PHRASES if worker.why.startswith(one)), "")
+            kind = {"asks for a permission": "permission", "asks a question": "question"}.get(phrase, "dialog")
+            words = worker.why[len(phrase) :].lstrip(" :")
+            return kind, phrase.replace("asks for a permission", "asks a permission") or "asks for something", words
+        case "asks":
+            return "asks", "asks a question", worker.said
+        case "claims":
+            return "claims", f"says that it is done, with {left} undone", worker.said
+        case "refuses":
+            return "refuses", "says that it cannot go on", worker.said
+        case "error":
+            tries = f" after {worker.spent} of {d.plan.stuck.attempts} attempts"
+            fault = worker.observation.fault if worker.observation is not None else ""
+            refused = notice.REFUSED_PHRASES.get(fault, "")
+            return "error", f"stands: {refused}" if refused else f"shows an error{tries}", worker.why
+        case "silent":
+            return "silent", "is silent", ""
+        case "background":
+            return "background", "shows only background work", worker.why
+        case "limited":
+            return "limited", "is at its usage limit, and is not told to go on", worker.why
+        case "unseen":
+            return "unseen", "cannot be looked at, by an error of Wakeman's own", worker.unseen
+        case "verdict":
+            return "verdict", "has given no verdict", end_words(worker.why)[1]
+        case _:
+            return "launch", "was launched, and nothing confirms it", worker.why
+
+
+def _remedies_for(d: Deployment, worker: WorkerState, kind: str, at: str) -> tuple[Remedy, ...]:
+    """Return the commands for a kind of need, the most useful first."""
+    look = Remedy(f"wakeman capture {at}", "see the end of its screen")
+    attach = Remedy(f"wakeman attach {at}", "see the screen, answer there")
+    seat = attach if d.host.executor == DEFAULT_EXECUTOR else look
+    typed = d.plan_of(worker).workers.mode == "interactive"
+    again = Remedy(f"wakeman retry {at}", "start another attempt for what is undone")
+    stop = Remedy(f"wakeman stop {at}", "end it; its undone units go to a cleanup worker")
+    log = Remedy(f"wakeman log {quote(d.name)} --worker {quote(worker.name)}", "see what happened to it")
+    match kind:
+        case "permission" | "question":
+            one = Remedy(f"wakeman send {at} 1 --force", "choose 1 of its dialog from here", answers=True)
+            return (seat, one) if typed else (seat, again)
+        case "asks" if typed:
+            return Remedy(f"wakeman send {at} 'your answer' --submit", "answer it", answers=True), seat
+        case "claims" if typed:
+            text = f"Go on: {count(len(missing(d, worker)), 'unit')} of your share not done."
+            return Remedy(f"wakeman send {at} {quote(text)} --submit", "tell it what is left", answers=True), seat
+        case "error" | "verdict":
+            return look, again
+        case "unseen" | "launch":
+            return log, Remedy(f"wakeman check {quote(d.name)}", "look once more")
+        case "limited":
+            return seat, again
+        case _:
+            return seat, stop, again
+
+
+def exhausted_need(d: Deployment, worker: WorkerState, now: datetime) -> Need:
+    """Return that a worker, and all cleanup after it, has left units undone."""
+    at, left = quote(f"{d.name}/{worker.name}"), missing(d, worker)
+    ours, theirs = end_words(worker.why)
+    age = _age(worker.since, now)
+    tries = f"ended {worker.spent} of {d.plan.stuck.attempts} times" if worker.spent > 1 else "has ended"
+    text = sanitise(theirs, QUOTED_CHARS_MAX)
+    return Need(
+        reason="spent",
+        sign="failed",
+        about=worker.name,
+        cause=tries,
+        rest=f"{age}{' ago' * bool(age)}: {count(len(left), 'unit')} undone, no cleanup left"
+        + (f"; {ours}" if ours else ""),
+        words=text,
+        whole=not text.endswith("…"),
+        workers=(worker.name,),
+        since=worker.since,
+        commands=(
+            Remedy(f"wakeman capture {at}", "see the end of what it printed"),
+            Remedy(f"wakeman retry {at}", "start another attempt for what is undone"),
+        ),
+    )
+
+
+def _quiet_since(d: Deployment, worker: WorkerState) -> datetime | None:
+    """Return when a worker last showed a sign of life; for others when it entered its state."""
+    if d.looked_at is None or not worker.live or not worker.life_mono or worker.boot != d.boot:
+        return worker.since
+    return d.looked_at - timedelta(seconds=max(0.0, d.mono - worker.life_mono))
+
+
+def last_sign(d: Deployment, worker: WorkerState) -> datetime | None:
+    """Return when a live worker last showed a sign of life; None for others."""
+    if not worker.live:
+        return None
+    seen = _quiet_since(d, worker)
+    return max(seen, worker.written_at) if seen and worker.written_at else seen
+
+
+def oldest(need: Need) -> float:
+    return need.since.timestamp() if need.since else 0.0
+
+
+def folded(found: Sequence[Need], now: datetime) -> list[Need]:
+    """Fold needs of several workers with the same reason and words into one, in the place of its first."""
+    groups: dict[object, list[Need]] = {}
+    for need in found:
+        groups.setdefault((need.reason, need.words, need.cause), []).append(need)
+    return [_one_of(group, now) for group in groups.values()]
+
+
+def _one_of(group: Sequence[Need], now: datetime) -> Need:
+    first, last = group[0], group[-1]
+    if first is last:
+        return first
+    longest, shortest = _age(first.since, now), _age(last.since, now)
+    span = longest if longest == shortest else f"{shortest} to {longest.removeprefix(', ')}"
+    everybody = tuple(name for need in group for name in need.workers)
+    return replace(
+        first,
+        about=f"{len(everybody)} workers",
+        cause=_plural(first.cause),
+        rest=f"{span}: {names(everybody)}",
+        workers=everybody,
+    )
+
+
+def _age(since: datetime | None, now: datetime) -> str:
+    return f", {time_span((now - since).total_seconds())}" if since else ""
+
+
+def _plural(cause: str) -> str:
+    """Return a cause of one worker as one of several."""
+    verb, _, rest = cause.partition(" ")
+    known = {
+        "is": "are",
+        "has": "have",
+        "was": "were",
+        "asks": "ask",
+        "says": "say",
+        "shows": "show",
+        "stands:": "stand:",
+    }
+    return f"{known.get(verb, verb)} {rest}"
+
+
+def worker_wait(d: Deployment, worker: WorkerState, now: datetime, rests: float | None) -> Need | None:
+    """Return what a worker waits for that comes by itself; None where it waits for nothing."""
+    ours, theirs = end_words(worker.why)
+    text = sanitise(theirs, QUOTED_CHARS_MAX)
+    wait = Need("", "wait", worker.name, "", ours, text, workers=(worker.name,), since=worker.since)
+    seen = worker.observation
+    if rests is not None:
+        left = count(len(missing(d, worker)), "unit")
+        until = (d.looked_at or now) + timedelta(seconds=rests)
+        rest = f": {left} undone go to a cleanup worker{in_words(until, now)}"
+        return replace(wait, reason="stopped", cause="ended by a person", rest=rest, until=until, words="")
+    if worker.ended and owed(d, worker) and not worker.intent:
+        return _attempt_wait(d, wait, worker, now)
+    if worker.state == "stuck" and not notice.given_up(d, worker):
+        if worker.reason == "limited":
+            return _limited(d, wait, worker, now)
+        stuck, rungs = worker_need(d, worker, worker.reason, now), rungs_left(d, worker)
+        return replace(stuck, sign="wait", rest=f"{stuck.rest}; next: {rungs[0]}", commands=())
+    if worker.processes and worker.ends > END_TRIES_MAX:
+        rest = f": {worker.processes} of its processes outlive a KILL"
+        return replace(wait, reason="leftovers", cause="has ended", rest=rest, words="")
+    if worker.live and seen is not None and seen.retries:
+        words = sanitise(seen.why, QUOTED_CHARS_MAX)
+        return replace(wait, reason="retrying", cause="its client tries again by itself", rest="", words=words)
+    return None
+
+
+def _attempt_wait(d: Deployment, wait: Need, worker: WorkerState, now: datetime) -> Need:
+    """Return when the next attempt of a worker starts."""
+    if worker.ended_by == "limit":
+        return _limited(d, wait, worker, now)
+    until = (d.looked_at or now) + timedelta(seconds=retry_delay(d, worker))
+    number = f"attempt {worker.spent + 1} of {d.plan.stuck.attempts}" if not worker.again else "another attempt"
+    held = d.paused_at or d.full or launches_barred(d)
+    when = " once launches are let again" if held else in_words(until, now) or " at the next check"
+    ours = f"; {wait.rest}" if wait.rest else ""
+    return replace(wait, reason="back-off", cause="back-off", rest=f": {number}{when}{ours}", until=until)
+
+
+def _limited(d: Deployment, wait: Need, worker: WorkerState, now: datetime) -> Need:
+    """Return when a worker at a usage limit, or in an outage, goes on."""
+    cause = "outage" if worker.fault == "outage" else "limited"
+    until = d.outage_until if worker.fault == "outage" else worker.until
+    when = in_words(until, now) if until else ""
+    if worker.guess or until is None:
+        rest = f", no time told: tries again{when or ' at a later check'}"
+    else:
+        rest = f": goes on{when or ' at the next check'}"
+    return replace(wait, reason=cause, cause=cause, rest=rest, until=until)
+
+
+def in_words(until: datetime, now: datetime) -> str:
+    """Return how long it is until a time; "" if it is past."""
+    left = (until - now).total_seconds()
+    return f" in {time_span(left)}" if left >= 1 else ""

@@ -1,0 +1,554 @@
+"""What a person reads and types: every trouble has a cause in words, and a command that answers it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+import pytest
+from tests.core.policy.test_notice import (
+    ALARM,
+    NOW,
+    TROUBLES,
+    UNSEEN,
+    changed,
+    left,
+    night,
+    of,
+    reviewing,
+    spending,
+    stuck,
+    under,
+    unlaunched,
+)
+
+from wakeman.core.model import (
+    CleanupSpec,
+    Deployment,
+    Host,
+    LimitsSpec,
+    MoveSpec,
+    Observation,
+    OpenIntent,
+    StuckSpec,
+    Unit,
+    UnitState,
+    Untold,
+    Usage,
+    WakeSpec,
+    WakeTarget,
+    WorkersSpec,
+    WorkerState,
+)
+from wakeman.core.policy import notice
+from wakeman.core.policy.needs import needs, sentence, waiting_for
+from wakeman.core.policy.worker_needs import last_sign
+
+INTERACTIVE = WorkersSpec(mode="interactive")
+AT_WORK: dict[str, Any] = {"looked_at": NOW, "mono": 1000.0, "boot": "b", "edition": 3}
+
+
+def talking(**fields: Any) -> Deployment:
+    """Return a deployment of one worker that somebody can type to, in a trouble about which a person is asked."""
+    d = under(night(stuck(**{"units": ["a"], "boot": "b", "life_mono": 400.0, **fields})), workers=INTERACTIVE)
+    return changed(d, **AT_WORK)
+
+
+def ended(why: str = "exit status 1: API Error: 529 overloaded", **fields: Any) -> Deployment:
+    """Return a deployment of one worker that has failed, and of whom another attempt is owed."""
+    w = WorkerState(name="w", session="w", state="exited", units=["a"], attempt=1, spent=1, ended_by="itself", code=1)
+    own = {"why": why, "over": 995.0, "boot": "b", "since": NOW - timedelta(seconds=5), **fields}
+    d = night(changed(w, **own))
+    return changed(d, **AT_WORK)
+
+
+def shown(d: Deployment, **how: Any) -> list[tuple[str, str, list[str]]]:
+    return [(sentence(each), each.words, [one.line for one in each.commands]) for each in needs(d, NOW, **how)]
+
+
+def waiting(d: Deployment) -> list[tuple[str, str]]:
+    return [(sentence(each), each.words) for each in waiting_for(d, NOW)]
+
+
+ATTACH, CAPTURE, RETRY, STOP = (f"wakeman {verb} night/w" for verb in ("attach", "capture", "retry", "stop"))
+LOG = "wakeman log night --worker w"
+CHECK = "wakeman check night"
+UNPAUSE, DOCTOR = "wakeman unpause night", "wakeman doctor"
+
+CAUSES: list[tuple[str, Deployment, str, str, list[str]]] = [
+    (
+        "permission",
+        talking(why="asks for a permission: Bash: pandoc a\x1b[2J -o b"),
+        "w asks a permission, 12 min",
+        "Bash: pandoc a -o b",
+        [ATTACH, "wakeman send night/w 1 --force"],
+    ),
+    (
+        "question",
+        talking(why="asks a question: Keep both?"),
+        "w asks a question, 12 min",
+        "Keep both?",
+        [ATTACH, "wakeman send night/w 1 --force"],
+    ),
+    ("dialog", talking(why="shows a dialog"), "w shows a dialog, 12 min", "", [ATTACH, STOP, RETRY]),
+    ("something", talking(why="hm?"), "w asks for something, 12 min", "hm?", [ATTACH, STOP, RETRY]),
+    (
+        "asks",
+        talking(reason="asks", said="Both?"),
+        "w asks a question, 12 min",
+        "Both?",
+        ["wakeman send night/w 'your answer' --submit", ATTACH],
+    ),
+    (
+        "claims",
+        talking(reason="claims", said="All done."),
+        "w says that it is done, with 1 unit undone, 12 min",
+        "All done.",
+        ["wakeman send night/w 'Go on: 1 unit of your share not done.' --submit", ATTACH],
+    ),
+    (
+        "refuses",
+        talking(reason="refuses", said="I cannot."),
+        "w says that it cannot go on, 12 min",
+        "I cannot.",
+        [ATTACH, STOP, RETRY],
+    ),
+    (
+        "error",
+        talking(reason="error", why="API Error: 400", spent=2),
+        "w shows an error after 2 of 2 attempts, 12 min",
+        "API Error: 400",
+        [CAPTURE, RETRY],
+    ),
+    (
+        "a refused key in a live session",
+        talking(reason="error", why="401", observation=Observation("w", 1, "running", fault="auth")),
+        "w stands: its key or login was refused, 12 min",
+        "401",
+        [CAPTURE, RETRY],
+    ),
+    (
+        "an error without a refusal",
+        talking(reason="error", why="no", observation=Observation("w", 1, "running")),
+        "w shows an error after 0 of 2 attempts, 12 min",
+        "no",
+        [CAPTURE, RETRY],
+    ),
+    ("silent", talking(reason="silent"), "w is silent for 10 min", "", [ATTACH, STOP, RETRY]),
+    (
+        "silent, nudged",
+        talking(reason="silent", tried=("nudge",), life_mono=0.0),
+        "w is silent for 12 min; nudged, without effect",
+        "",
+        [ATTACH, STOP, RETRY],
+    ),
+    (
+        "background",
+        talking(reason="background", why="a task"),
+        "w shows only background work, 10 min",
+        "a task",
+        [ATTACH, STOP, RETRY],
+    ),
+    (
+        "limited, and asked",
+        talking(reason="limited", why="usage limit"),
+        "w is at its usage limit, and is not told to go on, 12 min",
+        "usage limit",
+        [ATTACH, RETRY],
+    ),
+    (
+        "unconfirmed",
+        talking(state="exited", reason="", why="", intent=7),
+        "w was launched, and nothing confirms it, 12 min",
+        "",
+        [LOG, CHECK],
+    ),
+    (
+        "unseen",
+        of(unknowns=3, observation=UNSEEN),
+        "w cannot be looked at, by an error of Wakeman's own",
+        "internal error KeyError",
+        [LOG, CHECK],
+    ),
+    (
+        "no rung is left",
+        changed(under(talking(asked=False, why="asks a question: x"), stuck=StuckSpec(waiting=()))),
+        "w asks a question, 12 min",
+        "x",
+        [ATTACH, "wakeman send night/w 1 --force"],
+    ),
+    (
+        "nobody can type",
+        changed(night(stuck(why="asks for a permission: x"))),
+        "w asks a permission, 12 min",
+        "x",
+        [ATTACH, RETRY],
+    ),
+    (
+        "nobody can type, and it asks",
+        night(stuck(reason="asks", said="x")),
+        "w asks a question, 12 min",
+        "x",
+        [ATTACH, STOP, RETRY],
+    ),
+    (
+        "nobody can type, and it claims",
+        night(stuck(reason="claims", said="x")),
+        "w says that it is done, with 0 units undone, 12 min",
+        "x",
+        [ATTACH, STOP, RETRY],
+    ),
+    (
+        "a place without a terminal",
+        changed(talking(why="asks for a permission: x"), host=Host(root="/", directory="/d", python=(), executor="q")),
+        "w asks a permission, 12 min",
+        "x",
+        [CAPTURE, "wakeman send night/w 1 --force"],
+    ),
+    (
+        "used up",
+        under(ended(spent=2), cleanup=CleanupSpec(rounds=0)),
+        "w ended 2 of 2 times, 5 s ago: 1 unit undone, no cleanup left; exit status 1",
+        "API Error: 529 overloaded",
+        [CAPTURE, RETRY],
+    ),
+    (
+        "ended with 0 and left some undone",
+        changed(under(ended("finished", code=0), cleanup=CleanupSpec(rounds=0))),
+        "w has ended, 5 s ago: 1 unit undone, no cleanup left",
+        "finished",
+        [CAPTURE, RETRY],
+    ),
+    ("blind", of(unknowns=3), "workers cannot be looked at: tmux does not answer", "", [CHECK, DOCTOR]),
+    (
+        "launches",
+        changed(night(unlaunched("v", "no such file", 1.0)), failed_launches=3, units={}),
+        "nobody starts: 3 launches in a row failed",
+        "no such file",
+        [UNPAUSE, DOCTOR],
+    ),
+    (
+        "launches, the reason is not known",
+        changed(of(), failed_launches=3),
+        "nobody starts: 3 launches in a row failed",
+        "",
+        [UNPAUSE, DOCTOR],
+    ),
+    (
+        "disk",
+        changed(of(), full="no space", host=Host(root="/", directory="/d d", python=())),
+        "nobody starts: the disk is full",
+        "no space",
+        ["df -h '/d d'", CHECK],
+    ),
+    (
+        "barred",
+        changed(of(), barred="401 refused"),
+        "nobody starts: a key or a login was refused",
+        "401 refused",
+        [UNPAUSE, DOCTOR],
+    ),
+    (
+        "cost",
+        spending(),
+        "nobody starts: $ 2.00 of 1 used (limits)",
+        "",
+        ["wakeman log night --type planned", "wakeman down night"],
+    ),
+    (
+        "tokens",
+        under(spending(usage=Usage(input=5, output=6)), limits=LimitsSpec(max_tokens=10)),
+        "nobody starts: 11 of 10 tokens used (limits)",
+        "",
+        ["wakeman log night --type planned", "wakeman down night"],
+    ),
+    (
+        "memory",
+        changed(under(of(state="pending"), limits=LimitsSpec(memory=2**31)), memory=2**29),
+        "nobody starts: 512 MiB of memory free, 2.0 GiB wanted for each (limits.memory)",
+        "",
+        [CHECK, "wakeman pause night"],
+    ),
+    (
+        "place",
+        changed(of(), intents={7: OpenIntent(seq=7, action="install", at=NOW, worker="w", target="a")}),
+        "output passes, and cannot be taken over",
+        "a",
+        ["wakeman log night --type effected", CHECK],
+    ),
+    (
+        "verdict",
+        reviewing(heard=False, since=NOW, why="exit status 0"),
+        "review_1 has given no verdict, 0 s",
+        "",
+        ["wakeman capture night/review_1", "wakeman retry night/review_1"],
+    ),
+    (
+        "late",
+        reviewing(),
+        "review cannot end: 1 unit changed behind the last one",
+        "a",
+        [
+            "wakeman waive a --deployment night --why 'inspected by hand'",
+            "wakeman reject a --deployment night --why 'changed after its review'",
+        ],
+    ),
+    (
+        "an alarm that cannot be set",
+        changed(of(), generation=4),
+        "alarm cannot be set: no check comes by itself",
+        "",
+        [DOCTOR, "wakeman resume night"],
+    ),
+]
+
+
+@pytest.mark.parametrize(("d", "says", "words", "commands"), [pytest.param(*rest, id=name) for name, *rest in CAUSES])
+def test_each_need_has_its_cause_in_words_the_words_of_others_and_commands(
+    d: Deployment, says: str, words: str, commands: list[str]
+) -> None:
+    assert [(says, words, commands)] == shown(d)
+
+
+@pytest.mark.parametrize("d", [pytest.param(d, id=name) for name, d, *_ in TROUBLES + CAUSES])
+def test_what_is_shown_as_a_need_is_what_the_exit_code_says(d: Deployment) -> None:
+    found = needs(d, NOW)
+
+    assert notice.asking(d) == bool(found)
+    assert all(each.commands and each.cause for each in found)
+    told = {name for each in found for name in each.workers}
+    assert not told & {name for each in waiting_for(d, NOW) for name in each.workers}
+
+
+def test_a_closed_deployment_needs_nobody_and_waits_for_nothing() -> None:
+    d = changed(talking(), outcome="partial")
+
+    assert ([], []) == (needs(d, NOW), waiting_for(d, NOW))
+
+
+@pytest.mark.parametrize(
+    ("job", "kind", "late", "says"),
+    [
+        ("212", "at", 1320, "alarm no alarm stands: at job 212 is gone, 22 min ago"),
+        ("", "sleep", -60, "alarm no alarm stands: the sleep process is gone"),
+    ],
+)
+def test_an_alarm_that_is_gone_is_a_need(job: str, kind: str, late: int, says: str) -> None:
+    alarm = msgspec.structs.replace(ALARM, job=job, kind=kind, due=NOW - timedelta(seconds=late))
+    d = changed(of(), alarm=alarm)
+
+    assert [(says, "", ["wakeman resume night", DOCTOR])] == shown(d, alarm_gone=True)
+    assert [] == shown(changed(d, paused_at=NOW), alarm_gone=True)
+
+
+HELD = [
+    ("clean up", {}, ended(spent=2), "a cleanup worker would do 1 unit of w"),
+    ("wrap up", {}, of(), "it would close as complete"),
+    (
+        "wrap up",
+        {"cleanup": CleanupSpec(move=(MoveSpec(from_="a", to="b/"),))},
+        of(),
+        "it would close as complete; task files would be moved",
+    ),
+    ("give up", {}, of(), "1 live worker would be left; it would close as partial, with 1 unit undone"),
+    (
+        "give up",
+        {"limits": LimitsSpec(give_up_do="stop")},
+        of(),
+        "1 live worker would be ended; it would close as partial, with 1 unit undone",
+    ),
+    ("give up", {}, of(state="pending"), "it would close as partial, with 1 unit undone"),
+]
+
+
+@pytest.mark.parametrize(("row", "tables", "d", "would"), HELD)
+def test_a_held_row_says_what_accepting_it_would_do(
+    row: str, tables: dict[str, Any], d: Deployment, would: str
+) -> None:
+    commands = ["wakeman accept night", "wakeman log night --type decided"]
+    held = changed(under(d, **tables), held=row, held_at=NOW - timedelta(minutes=4))
+
+    assert [(f"{row} held, 4 min: {would}", "", commands)] == shown(held)
+    assert [(f"{row} held: {would}", "", commands)] == shown(changed(held, held_at=None))
+
+
+def test_receivers_that_were_not_reached_are_needs_of_their_own() -> None:
+    untold = {
+        "tmux:desk": Untold(why="tmux desk: not idle", since=NOW, times=3),
+        "tmux:my:own": Untold(why="tmux own: gone", since=NOW),
+        "send.sh": Untold(why="send.sh: exit 1", since=NOW),
+        "": Untold(why="x", since=NOW),
+    }
+    look = "wakeman log night --type effected"
+    receivers = (WakeTarget(tmux="desk"), WakeTarget(tmux="my:own"), WakeTarget(run=("/bin/send.sh",)))
+
+    assert [
+        ("tmux:desk not told 3 times: not idle", "", ["tmux attach -t desk", look]),
+        ("tmux:my:own not told: gone", "", ["tmux -L my attach -t own", look]),
+        ("send.sh not told", "send.sh: exit 1", [look]),
+        ("notice not told", "x", [look]),
+    ] == shown(changed(under(of(), wake=WakeSpec(to=receivers)), untold=untold))
+
+
+def several(*pairs: tuple[str, int]) -> Deployment:
+    workers = [
+        stuck(name=f"w{at}", why=f"asks for a permission: {why}", since=NOW - timedelta(minutes=minutes))
+        for at, (why, minutes) in enumerate(pairs)
+    ]
+    return night(*(changed(each, since=NOW - timedelta(minutes=pairs[at][1])) for at, each in enumerate(workers)))
+
+
+def test_equal_words_of_several_are_one_need_with_the_longest_wait_first() -> None:
+    d = several(("npm ci", 2), ("rm x", 9), ("npm ci", 41), ("npm ci", 5), ("npm ci", 6), ("npm ci", 7))
+
+    first, second = needs(d, NOW)
+
+    assert "5 workers ask a permission, 2 min to 41 min: w2 w5 w4 w3 and 1 more" == sentence(first)
+    assert ("w2", "w5", "w4", "w3", "w0") == first.workers
+    assert "wakeman attach night/w2" == first.commands[0].line
+    assert "w1 asks a permission, 9 min" == sentence(second)
+
+
+def test_those_that_wait_equally_long_are_told_with_one_age() -> None:
+    [need] = needs(several(("x", 3), ("x", 3)), NOW)
+
+    assert "2 workers ask a permission, 3 min: w0 w1" == sentence(need)
+
+
+def test_workers_whose_age_is_unknown_are_told_without_it() -> None:
+    d = several(("x", 3), ("x", 3))
+    for worker in d.workers.values():
+        worker.since = None
+
+    assert ["2 workers ask a permission: w0 w1"] == [sentence(each) for each in needs(d, NOW)]
+
+
+def test_words_that_were_cut_say_so_and_their_answers_are_marked() -> None:
+    [need] = needs(talking(why="asks for a permission: " + "x" * 999), NOW)
+
+    assert not need.whole
+    assert [False, True] == [each.answers for each in need.commands]
+
+
+# --- what goes on by itself ---------------------------------------------------------------------------------------
+
+LATER = NOW + timedelta(seconds=4680)
+
+WAITS: list[tuple[str, Deployment, str, str]] = [
+    (
+        "back-off",
+        ended(),
+        "w back-off: attempt 2 of 2 in 3 s; exit status 1",
+        "API Error: 529 overloaded",
+    ),
+    (
+        "its delay is over",
+        ended(over=0.0),
+        "w back-off: attempt 2 of 2 at the next check; exit status 1",
+        "API Error: 529 overloaded",
+    ),
+    ("while paused", changed(ended("x"), paused_at=NOW), "w back-off: attempt 2 of 2 once launches are let again", "x"),
+    ("asked for", ended("x", again=True, over=0.0), "w back-off: another attempt at the next check", "x"),
+    (
+        "limited in its session",
+        talking(asked=False, reason="limited", why="usage limit", until=LATER),
+        "w limited: goes on in 1 h 18 min",
+        "usage limit",
+    ),
+    (
+        "limited, and over",
+        ended("usage limit", ended_by="limit", until=LATER),
+        "w limited: goes on in 1 h 18 min",
+        "usage limit",
+    ),
+    (
+        "limited, and the reset is past",
+        talking(asked=False, reason="limited", why="x", until=NOW),
+        "w limited: goes on at the next check",
+        "x",
+    ),
+    (
+        "limited, a guess",
+        talking(asked=False, reason="limited", why="x", until=LATER, guess=True),
+        "w limited, no time told: tries again in 1 h 18 min",
+        "x",
+    ),
+    (
+        "limited, no time",
+        talking(asked=False, reason="limited", why="x"),
+        "w limited, no time told: tries again at a later check",
+        "x",
+    ),
+    (
+        "silent, and Wakeman tries something",
+        talking(asked=False, reason="silent"),
+        "w is silent for 10 min; next: capture",
+        "",
+    ),
+    (
+        "a permission, and nobody was asked yet",
+        talking(asked=False, why="asks for a permission: x"),
+        "w asks a permission, 12 min; next: capture",
+        "x",
+    ),
+    ("leftovers", left(2, ends=4), "w has ended: 2 of its processes outlive a KILL", ""),
+    (
+        "its client tries again",
+        of(observation=Observation("w", 1, "running", why="529, try 3", retries=True)),
+        "w its client tries again by itself",
+        "529, try 3",
+    ),
+    (
+        "a person has ended it",
+        ended("x", ended_by="person", over=995.0),
+        "w ended by a person: 1 unit undone go to a cleanup worker in 1 min",
+        "",
+    ),
+    (
+        "an outage",
+        changed(of(), outage="529", outage_tries=3, outage_until=LATER),
+        "service unavailable, tried 3 times; one worker tries it again",
+        "529",
+    ),
+    (
+        "an outage, and one tries",
+        changed(of(), outage="529", outage_tries=1, probe="w"),
+        "service unavailable, tried once; w tries it again now",
+        "529",
+    ),
+]
+
+
+@pytest.mark.parametrize(("d", "says", "words"), [pytest.param(*rest, id=name) for name, *rest in WAITS])
+def test_each_wait_says_when_it_goes_on(d: Deployment, says: str, words: str) -> None:
+    assert [(says, words)] == waiting(d)
+    assert [] == needs(d, NOW)
+
+
+def test_a_worker_in_an_outage_waits_for_its_end() -> None:
+    w = talking(asked=False, reason="limited", why="529", fault="outage")
+    d = changed(w, outage="529", outage_tries=1, outage_until=LATER)
+
+    assert ["service", "w"] == [each.about for each in waiting_for(d, NOW)]
+    assert LATER == waiting_for(d, NOW)[1].until
+
+
+def test_who_waits_longer_stands_below() -> None:
+    d = ended()
+    d.workers["v"] = msgspec.structs.replace(d.workers["w"], name="v", ended_by="limit", until=LATER)
+    d.workers["u"] = WorkerState(name="u", session="u", state="running", observation=Observation("u", 1, "running"))
+    d.units["b"] = UnitState(unit=Unit(name="b", outputs=()), worker="v")
+
+    assert ["w", "v"] == [each.about for each in waiting_for(d, NOW)]
+
+
+def test_the_last_sign_of_life_ages_from_when_it_was_seen_or_reported() -> None:
+    d = talking(asked=False)
+    w = d.workers["w"]
+    seen = last_sign(d, w)
+    w.written_at = NOW - timedelta(seconds=3)
+
+    assert NOW - timedelta(seconds=600) == seen
+    assert w.written_at == last_sign(d, w)
+    assert last_sign(d, changed(w, state="exited")) is None
