@@ -274,12 +274,14 @@ def amend(options: Namespace) -> int:
     world = reach(options)
     name = named(world, options.name)
     prepared = _gathered(options, world)
-    api.approve(prepared, yes=options.yes, owner=owner_of(options.file))
+    prepared = api.approve(world, prepared, yes=options.yes, owner=owner_of(options.file))
+    if not options.dry_run:
+        trial.require_prerequisites(world, prepared, time.sleep)
     return done(options, api.amend(world, name, prepared))
 
 
 def _started(options: Namespace, world: World, prepared: PreparedPlan, owner: str = "") -> int:
-    api.approve(prepared, yes=options.yes, owner=owner)
+    prepared = api.approve(world, prepared, yes=options.yes, owner=owner)
     if not options.dry_run:
         trial.require_prerequisites(world, prepared, time.sleep)
     d = deploy.up(world, prepared)

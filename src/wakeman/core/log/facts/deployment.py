@@ -49,12 +49,14 @@ class Planned(Fact, frozen=True):
     only if it changed since the first launch for its unit."""
     profiles: tuple[RecordedProfile, ...] = ()
     """The profiles that workers and reviewers get; empty in older logs."""
+    agreed: tuple[str, ...] = ()
+    """What a person agreed to by `--yes`, each in words; empty where nothing asked, and in older logs."""
 
     def apply(self, d: Deployment, event: Event) -> None:
         d.name, d.digest, d.host = self.name, self.digest, self.host
         review.adopt_plan(d, self.plan)
         d.profiles = {profile.name: profile.digest for profile in self.profiles}
-        d.edition = self.edition
+        d.edition, d.agreed = self.edition, self.agreed
         d.started = event.at
 
     def summary(self) -> str:
@@ -98,9 +100,11 @@ class Amended(Fact, frozen=True):
     """Keys of the plan that have another value, the profiles' among them."""
     logged: str = ""
     """As in `planned`."""
+    agreed: tuple[str, ...] = ()
+    """As in `planned`."""
 
     def apply(self, d: Deployment, event: Event) -> None:
-        d.digest = self.digest
+        d.digest, d.agreed = self.digest, self.agreed
         if self.root_id:
             d.host = replace(d.host, root_id=self.root_id)
         review.adopt_plan(d, self.plan)
