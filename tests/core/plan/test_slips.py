@@ -364,7 +364,7 @@ def mistyped(draw: st.DrawFn) -> str:
 
 
 @given(mistyped())
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 def test_whatever_a_hand_does_to_a_plan_is_told_with_line_and_what_was_expected_in_our_words(text: str) -> None:
     lines = text.count("\n") + 1
     found: tuple[str, ...] = ()
