@@ -148,6 +148,9 @@ class WorkerStatus(Value, frozen=True, kw_only=True):
         Time | UnsetType,
         Meta(description="When its undone units may go to a cleanup worker, after a person has ended it."),
     ] = UNSET
+    client: Annotated[
+        str | UnsetType, Meta(description="Version of its client, as asked when this attempt was launched.")
+    ] = UNSET
     unseen: Annotated[str | UnsetType, Meta(description="The error that kept Wakeman from looking at it.")] = UNSET
 
 
@@ -483,6 +486,7 @@ def _worker_status(d: Deployment, worker: WorkerState, now: datetime) -> WorkerS
         said=worker.said if worker.said and worker.state != "verified" else UNSET,
         line=worker.line or UNSET,
         cleanup=_cleanup(d, worker, now),
+        client=worker.version or UNSET,
         unseen=worker.unseen or UNSET,
     )
 

@@ -245,6 +245,7 @@ def amend(world: World, name: str, prepared: PreparedPlan) -> Deployment:
             profiles=_recorded_profiles(prepared),
             changed=_changed_keys(d.plan, plan),
             agreed=prepared.agreed,
+            versions={one.harness: one.version for one in world.clients(prepared.plan)} or None,
         )
         begun = enrolments(new, prepared, cwd_ids)
         drive(world, log, protocol.amend(d, amended, begun), world.clock.now())
