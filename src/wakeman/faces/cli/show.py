@@ -82,6 +82,9 @@ def print_error(error: WakemanError, words: Sequence[str]) -> int:
         problems = answer.data.problems or (answer.data.error,)
         for line in fault_lines(problems, "error"):
             print_note(f"{prefix}{line}")
+        width = max((len(command) for command in answer.next), default=0)
+        for command, says in error.proposals:
+            print_note(f"{prefix}  {printable(command):{width}}  {printable(says)}")
         if answer.data.hint:
             print_note(f"{prefix}hint: {printable(answer.data.hint)}")
     return error.code if error.code < 4 or error.code == 6 or own[0] in STATE_VERBS else 1
