@@ -12,7 +12,7 @@ FAULTS_SHOWN_MAX = 20
 """Entries that are shown; the others are counted."""
 NAMES_SHOWN_MAX = 4
 """Names of an entry that stands for several faults."""
-FOLDED_MIN = 3
+SAME_FAULTS_MIN = 3
 """Equal faults from which on they are one entry."""
 _VARYING = re.compile(r"'(?:\\.|[^'\\])*'|\d+")
 _PLACED = re.compile(r"\S+:\d+: (\S+): ")
@@ -46,7 +46,7 @@ def _grouped(problems: Sequence[str]) -> list[list[str]]:
     apart: list[list[str]] = []
     for problem in problems:
         same = groups[_without_names(problem)]
-        if len(same) < FOLDED_MIN:
+        if len(same) < SAME_FAULTS_MIN:
             apart.append([problem])
         elif same[0] is problem:
             apart.append(same)
