@@ -102,7 +102,7 @@ def rehearse(
     world = stage.world("up:0")
     host = world.host(plan, root, posixpath.join(world.state, plan.name))
     name = deploy.up(world, msgspec.structs.replace(prepared, host=host, faults=())).name
-    stage.run(lambda world, head: check(world, name, head), _closed(world, name))
+    stage.run(lambda world, head: check(world, name, head), _closing(world, name))
     status = describe(stage.world(), world.logs.read(name), None)
     events = [event for event in world.logs.events(name) if every or kind(event.data) not in UNTOLD]
     data = Rehearsed(
@@ -120,7 +120,7 @@ def rehearse(
     return Rehearsal(Answer(data, (f"wakeman up {file}",)), events)
 
 
-def _closed(world: World, name: str) -> Callable[[], bool]:
+def _closing(world: World, name: str) -> Callable[[], bool]:
     """Return what tells whether a deployment is closed. Cost: asked at each step, it applies only what is new."""
     d = Deployment()
 
