@@ -114,12 +114,13 @@ def _compile(env: Mapping[str, str]) -> None:
 
 
 @pytest.fixture(scope="module")
-def env(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+def env() -> Iterator[dict[str, str]]:
     """Return an environment in which everything is compiled."""
     before = os.environ.get("XDG_STATE_HOME")
-    found = environment(tmp_path_factory.mktemp("state"))
-    _compile(found)
-    yield found
+    with TemporaryDirectory() as state:  # as deep as that of `main`: each directory above a file is looked at
+        found = environment(Path(state))
+        _compile(found)
+        yield found
     os.environ.pop("XDG_STATE_HOME")
     if before is not None:
         os.environ["XDG_STATE_HOME"] = before
