@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from shlex import quote
 from typing import Annotated, Any, ClassVar, Literal
@@ -312,9 +312,10 @@ def _loose(world: World, name: str) -> Mapping[str, tuple[str, ...]]:
         return {}  # the repository is gone, or git is
 
 
-def statuses(world: World, *, recorded: bool = False) -> Answer[Statuses]:
-    """Return the state of all deployments. A damaged log is listed, and is no error."""
-    found = tuple(_listed_status(world, name, recorded=recorded) for name in world.logs.names())
+def statuses(world: World, names: Sequence[str] | None = None, *, recorded: bool = False) -> Answer[Statuses]:
+    """Return the state of the deployments of these names, or of all. A damaged log is listed, and is no error."""
+    names = world.logs.names() if names is None else names
+    found = tuple(_listed_status(world, name, recorded=recorded) for name in names)
     proposed = tuple(f"wakeman status {each.deployment}" for each in found[-STATUSES_PROPOSED_MAX:])
     code = worst({each.code for each in found})
     return Answer(Statuses(state=world.state, deployments=found), proposed, code=code)

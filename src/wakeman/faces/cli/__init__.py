@@ -23,6 +23,7 @@ VERBS: dict[str, tuple[str, str, bool, str]] = {
     "down": ("carry on", "act", True, "end a deployment and its workers"),
     "clean": ("carry on", "act", True, "move a closed deployment's directory to the trash; delete nothing"),
     "status": ("look", "status", False, "show the state of deployments"),
+    "serve": ("look", "serve", False, "show deployments as live pages to a browser on this machine"),
     "log": ("look", "log", False, "show what happened, event by event"),
     "capture": ("look", "screen", False, "show the last lines of a worker's screen"),
     "attach": ("look", "screen", False, "attach this terminal to a worker's session"),
