@@ -24,7 +24,7 @@ ROOMS = {
     "starlette": {"faces/serve/app.py"},
     "uvicorn": {"faces/cli/serve.py"},
     "transitions": {"core/log/lifecycle.py"},
-    "libtmux": {"adapters/tmux.py"},
+    "libtmux": {"adapters/tmux/by_libtmux.py"},
     "yaml": {"core/formats.py", "core/profile_page.py"},
 }
 

@@ -1,7 +1,5 @@
 """A worker's states, what a check observes of its attempt, and what the log records of it."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Literal
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
 from msgspec import Struct
@@ -26,7 +26,9 @@ from wakeman.core.text import sanitise
 from wakeman.engine import layout, terminals
 from wakeman.engine.effects.drafts import noted
 from wakeman.engine.protocol.steps import Steps, Unrecorded, Write, append, do
-from wakeman.ports import Listing, Made, SessionInfo, World
+
+if TYPE_CHECKING:
+    from wakeman.ports import Listing, Made, SessionInfo, World
 
 UNLAUNCHED = "launch failed: "
 """Beginning of the reason of a worker that ended before its program started."""

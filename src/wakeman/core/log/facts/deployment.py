@@ -1,7 +1,5 @@
 """Facts about the whole deployment: its plan, its alarm, requests of people, verdicts of reviewers, its end."""
 
-from __future__ import annotations
-
 from datetime import UTC
 from typing import Literal
 

@@ -1,7 +1,5 @@
 """Facts about decisions and effects: the row that was taken, the intent of an effect, and its outcome."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from typing import Literal
 
