@@ -9,7 +9,7 @@ from typing import Literal
 
 import msgspec
 
-from wakeman.adapters.harness.command_line import command_line
+from wakeman.adapters.harness.command_line import client_command
 from wakeman.adapters.harness.lines import (
     SEARCHED_CHARS_MAX,
     last_id_at,
@@ -88,7 +88,7 @@ class Agentic:
 
     def command(self, task: Task) -> Command:
         """Build the command line from the table. Raises: UsageError when a profile is too long."""
-        return command_line(self.client, task)
+        return client_command(self.client, task)
 
     def typed(self, text: str) -> str:
         """Pad a text by the table."""

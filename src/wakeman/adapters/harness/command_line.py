@@ -16,7 +16,7 @@ CLAUDES = frozenset({"sonnet", "opus", "haiku", "inherit", "default"})
 """Model names that only Claude Code accepts."""
 
 
-def command_line(client: Client, task: Task) -> Command:
+def client_command(client: Client, task: Task) -> Command:
     """Build the command line from the table. Raises: UsageError when a profile is too long."""
     workers = task.plan.workers
     talk = client.talks[workers.mode]
