@@ -36,8 +36,8 @@ test-newest: setup ## run the fast tests with the newest versions allowed, and r
 test-agents: setup ## run the tests with real clients, in WAKEMAN_CLIENTS or installed below .clients; CLIENTS=latest: the newest
 	@WAKEMAN_CLIENTS="$${WAKEMAN_CLIENTS:-$$(CLIENTS=$(CLIENTS) scripts/clients.sh)}" $(IN)/python -m pytest tests/agents
 
-record-clients: setup ## record the screens of the newest clients, or of those in WAKEMAN_CLIENTS, and show what changed
-	@WAKEMAN_CLIENTS="$${WAKEMAN_CLIENTS:-$$(CLIENTS=latest scripts/clients.sh)}" $(IN)/python -m tests.agents.record --new $(ONLY)
+record-clients: setup ## record what the newest clients, or those in WAKEMAN_CLIENTS, show and report, and tell what changed
+	@WAKEMAN_CLIENTS="$${WAKEMAN_CLIENTS:-$$(CLIENTS=latest scripts/clients.sh)}" $(IN)/python -m tests.agents.record $(ONLY)
 
 check: lint types imports test ## everything that must pass before a commit
 

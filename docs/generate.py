@@ -465,7 +465,7 @@ def _name(schema: dict[str, Any]) -> str:
 # --- failures.md ----------------------------------------------------------------------------------------------
 
 RUNS = PLACE.parent.parent / "tests" / "adapters" / "failures"
-"""Runs of the real clients that failed, as `tests/agents/failures.py` has recorded them."""
+"""Runs of the real clients that failed, as `make record-clients` has recorded them."""
 _WAYS = ("400", "401", "403", "billing", "rate", "limit", "500", "503", "529", "refused", "dns", "timeout")
 _BUSY = (
     "the client tries again by itself for longer than the recording (60 to 420 s), and says nothing of it: it counts "
@@ -476,8 +476,11 @@ _READ_AT = datetime(2026, 11, 29, 12, 0, tzinfo=UTC)
 
 def _failures() -> str:
     runs = {path.stem: json.loads(path.read_text()) for path in sorted(RUNS.glob("*.json"))}
+    later = {f"{path.stem}@{path.parent.name}": json.loads(path.read_text()) for path in sorted(RUNS.glob("*/*.json"))}
     each = [f"{client}-{mode}" for client in CLIENTS for mode in ("print", "live")]
     kept = [head for head in each if any(name.startswith(f"{head}-") for name in runs)]
+    versions = sorted({(name.partition("-")[0], name.partition("@")[2]) for name in later})
+    newer = [f"{client}-{mode}@{version}" for client, version in versions for mode in ("print", "live")]
     words = {way: next(run["way"] for name, run in runs.items() if name.endswith(f"-{way}")) for way in _WAYS}
     return _page(
         [
@@ -485,13 +488,18 @@ def _failures() -> str:
             NOTE,
             (
                 "What is reported when a client's service refuses it, in each way, as read from runs of the real "
-                "clients against a simulated service (`tests/agents/failures.py`; versions: `scripts/clients.sh`). "
+                "clients against a simulated service (`make record-clients`; versions: `scripts/clients.sh`). "
                 "In print mode the reading is of its stream and exit status, in a live session of its hooks, its "
                 "transcript and its screen."
             ),
             _table(
                 ("way", "what happens", *(head.replace("-", ", ") for head in kept)),
                 [(f"`{way}`", words[way], *(_told(head, runs.get(f"{head}-{way}")) for head in kept)) for way in _WAYS],
+            ),
+            "Later versions, recorded likewise:",
+            _table(
+                ("way", *(head.replace("-", ", ").replace("@", ", ") for head in newer)),
+                [(f"`{way}`", *(_told(head, later.get(_run_of(head, way))) for head in newer)) for way in _WAYS],
             ),
             _table(
                 ("reported as", "meaning"),
@@ -509,15 +517,21 @@ def _failures() -> str:
     )
 
 
+def _run_of(head: str, way: str) -> str:
+    client, _, version = head.partition("@")
+    return f"{client}-{way}@{version}"
+
+
 def _told(head: str, run: dict[str, Any] | None) -> str:
     if run is None:
         return "not recorded"
+    head, _, version = head.partition("@")
     harness, live = find(head.partition("-")[0]), head.endswith("live")
     if live:
         kept = {
             key: run[key] if key == "screen" else run[key].encode() for key in ("screen", "record", "hook", "state")
         }
-        report = harness.report(Evidence(**kept), _READ_AT)
+        report = harness.report(Evidence(**kept, version=version), _READ_AT)
     else:
         screen = run["errors"] if run["code"] is None else ""
         evidence = Evidence(stream=run["stream"].encode(), whole=True, screen=screen)

@@ -1,6 +1,7 @@
 """Each client's ways to fail, recorded from the real clients, are told alike in print mode and in a live session.
 
-The files in `failures/` are runs against the stand-in of `tests/agents`, recorded by its `failures`: client, mode, way.
+The files in `failures/` are runs against the stand-in of `tests/agents`, recorded by its `record`: client, mode,
+way, and in a directory of its own a later version of the client.
 """
 
 from __future__ import annotations
@@ -12,16 +13,16 @@ from typing import Any
 
 import msgspec
 import pytest
+from tests.agents.recorded import recordings, versions
 
 from wakeman.adapters.harness import CLIENTS, find
 from wakeman.ports import Evidence, Report
 
 NOW = datetime(2026, 11, 29, 12, 0, tzinfo=UTC)
 RUNS: dict[str, dict[str, Any]] = {
-    path.stem: msgspec.json.decode(path.read_bytes())
-    for path in sorted((Path(__file__).parent / "failures").glob("*.json"))
+    name: msgspec.json.decode(path.read_bytes()) for name, path in recordings("failures", ".json").items()
 }
-"""Client, mode and way -> what was kept of the run."""
+"""Client, mode and way, behind them `@` and a later version -> what was kept of the run."""
 
 TOLD: dict[str, tuple[str, str]] = {
     "400": ("error", ""),
@@ -62,13 +63,13 @@ EXCEPT: dict[str, tuple[str, str]] = {
 
 
 def parts(name: str) -> tuple[str, str, str]:
-    client, mode, way = name.split("-")
+    client, mode, way = name.partition("@")[0].split("-")
     return client, mode, way
 
 
 def expected(name: str) -> tuple[str, str]:
     _, mode, way = parts(name)
-    return RETRIES if mode == "retrying" else EXCEPT.get(name, TOLD[way])
+    return RETRIES if mode == "retrying" else EXCEPT.get(name.partition("@")[0], TOLD[way])
 
 
 def read(name: str, *sources: str) -> Report:
@@ -81,7 +82,7 @@ def read(name: str, *sources: str) -> Report:
         )
         return harness.report(evidence, NOW) if run["code"] is None else harness.ending(evidence, run["code"], NOW)
     kept = {key: run[key] if key == "screen" else run[key].encode() for key in ("screen", "record", "hook", "state")}
-    return harness.report(Evidence(**{key: kept[key] for key in sources or kept}), NOW)
+    return harness.report(Evidence(**{key: kept[key] for key in sources or kept}, version=name.partition("@")[2]), NOW)
 
 
 @pytest.mark.parametrize("name", RUNS)
@@ -107,14 +108,21 @@ def test_a_client_that_retries_says_which_try_it_is(name: str) -> None:
 
 
 def test_a_limit_is_read_with_its_reset_wherever_the_client_names_it() -> None:
-    named = [name for name in RUNS if name.endswith("-limit") and re.search(r"1999999999|2033", str(RUNS[name]))]
+    named = [name for name in RUNS if parts(name)[2] == "limit" and re.search(r"1999999999|2033", str(RUNS[name]))]
 
     assert [] == [name for name in named if read(name).until is None]
 
 
 def test_every_client_is_recorded_in_every_way_and_mode() -> None:
     modes = {client: ("print",) if client == "aider" else ("print", "live") for client in CLIENTS}
-    wanted = {f"{client}-{mode}-{way}" for client in CLIENTS for mode in modes[client] for way in TOLD}
+    later = {client: ("", *(f"@{one}" for one in versions(client)[1:])) for client in CLIENTS}
+    wanted = {
+        f"{client}-{mode}-{way}{version}"
+        for client in CLIENTS
+        for mode in modes[client]
+        for way in TOLD
+        for version in later[client]
+    }
 
     assert set() == wanted - RUNS.keys()
 

@@ -104,6 +104,22 @@ def test_a_client_that_tries_again_is_at_work(said: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "words",
+    [
+        "Conversation interrupted - use /feedback if something went wrong",
+        "Conversation interrupted - tell the model what to do differently.\n  Hit `/feedback` to report the issue.",
+    ],
+)
+def test_codex_that_a_person_has_interrupted_is_at_rest(words: str) -> None:
+    screen = f"› go\n\n\n■ {words}\n\n\n› Ask Codex\n\n  model · ~/work"
+
+    assert ("idle", "was interrupted") == (read("codex", screen).activity, read("codex", screen).why)
+    assert (
+        "error" == read("codex", screen.replace("■ ", "■ stream disconnected\n■ ").replace(words, "it failed")).activity
+    )
+
+
+@pytest.mark.parametrize(
     ("version", "there"), [("", True), ("2.1.299", False), ("2.1.300", True), ("2.1.400", True), ("2.2.0", False)]
 )
 def test_a_sign_is_of_a_range_of_versions(version: str, there: bool) -> None:

@@ -1,8 +1,6 @@
-"""Record how each client fails into tests/adapters/failures: `python -m tests.agents.failures [CLIENT-MODE-WAY...]`.
-
-Each is one run of a real client against the simulated model server, which refuses in one way. Kept is what Wakeman
-reads: what it prints and its exit status in print mode; its screen, hook reports and transcript in a live session.
-Tests only read the recorded files. WAKEMAN_CLIENTS names the directories with the programs.
+"""How each client fails. Each is one run against the simulated model server, which refuses in one way. Kept is what
+Wakeman reads: what it prints and its exit status in print mode; its screen, hook reports and transcript in a live
+session.
 """
 
 from __future__ import annotations
@@ -10,20 +8,16 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
-import signal
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, NamedTuple
 
-from tests.agents.clients import KEY, KINDS, PLACES, QUIET
+from tests.agents.alone import Start, Terminal, kept, printed, scratch
+from tests.agents.clients import KINDS
 from tests.agents.models import Turn, serving
+from tests.agents.recorded import normalised
 
-FAILURES = Path(__file__).parents[1] / "adapters" / "failures"
 PATIENCE = float(os.environ.get("WAKEMAN_PATIENCE", "75"))
 """Seconds after which a client that neither ends nor gives up is recorded as it is then: it retries by itself."""
 KEPT_LINES = 12
@@ -129,6 +123,7 @@ LASTING = {"claude": {"CLAUDE_CODE_MAX_RETRIES": "10"}}
 """Variables with which a client retries as it does by itself."""
 TELLING = ("claude-", "codex-")
 """Clients whose screen says that they retry."""
+SIZE = (120, 40)
 MODES = ("print", "live", "retrying")
 """`retrying` is a live session that has not given up yet."""
 
@@ -151,26 +146,44 @@ def closed_port() -> int:
         return int(found.getsockname()[1])
 
 
-def record(name: str) -> str:
-    """Record one run; return what became of it."""
+def record(name: str) -> dict[str, Any]:
+    """Record one run."""
     client, mode, key = name.split("-")
     way = WAYS[key]
-    place = Path(f"/tmp/wkf{abs(hash(name)) % 10**6:06}")
-    shutil.rmtree(place, ignore_errors=True)
-    (place / "work").mkdir(parents=True)
-    with serving() as models:
+    with scratch() as place, serving() as models:
         models.state["turn"] = _turn(client, way)
         url = way.url.replace("CLOSED", str(closed_port())) or models.url
-        env, argv = _started(place, client, mode, way, url)
-        seen = _printed(place, env, argv, client) if mode == "print" else _shown(place, env, argv, client, mode)
-    shutil.rmtree(place, ignore_errors=True)
-    text = json.dumps({"way": way.says, **seen}, indent=1, ensure_ascii=False).replace(str(place), "/home/agent")
-    text = re.sub(
-        r"/[\w./-]+?/node_modules/", "/usr/lib/node_modules/", text
-    )  # where its programs are is nobody's concern
-    FAILURES.mkdir(exist_ok=True)
-    (FAILURES / f"{name}.json").write_text(re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:1", text) + "\n")
-    return f"{name}: recorded"
+        task = f"Make each file on the right. play=fails\na -> {place}/work/a.md\n"
+        lasting = LASTING.get(client, {}) if mode == "retrying" else {}
+        env = {"API_TIMEOUT_MS": "4000", **way.env, **lasting}
+        start = Start(client, mode != "print", task, _args(client, mode), env)
+        if mode == "print":
+            said = printed(place, start, url, PATIENCE)
+            texts = normalised({"stream": _tail(said.stream), "errors": _tail(said.errors, 20)})
+            return {"way": way.says, "code": said.code, **texts}
+        wanted = (RETRIES if mode == "retrying" else GIVEN_UP)[client]
+        with Terminal(place, start, url, SIZE) as terminal:
+            terminal.awaited(wanted, PATIENCE)
+            time.sleep(0.2 if mode == "retrying" else 1.5)
+            screen, said_ = terminal.capture(), kept(place, client)
+        reports = [line for line in said_["hook"].splitlines(keepends=True) if '"SessionEnd"' not in line]
+        last = {"record": _tail(said_["record"]), "state": said_["state"], "hook": "".join(reports[-1:])}
+        return {"way": way.says, "found": bool(re.search(wanted, screen)), **normalised({"screen": screen, **last})}
+
+
+def _args(client: str, mode: str) -> tuple[str, ...]:
+    """Return the arguments by which a client may do all it is asked here, and gives up as soon as it can be told to."""
+    if client == "claude":
+        return ("--permission-mode", "acceptEdits")
+    if client == "gemini":
+        return ("--approval-mode", "yolo")
+    if client == "opencode":
+        return ("--auto",) if mode != "print" else ()
+    if client == "aider":
+        return ()
+    often = [f"model_providers.stand.{one}_max_retries=8" for one in ("request", "stream") if mode == "retrying"]
+    settings = ("model_providers.stand.stream_idle_timeout_ms=4000", *often)
+    return (*(word for one in settings for word in ("-c", one)), "--dangerously-bypass-approvals-and-sandbox")
 
 
 def _turn(client: str, way: Way) -> Turn:
@@ -193,96 +206,10 @@ def _turn(client: str, way: Way) -> Turn:
     return Turn(status=status, body=json.dumps(body), headers=way.headers)
 
 
-def _started(place: Path, client: str, mode: str, way: Way, url: str) -> tuple[dict[str, str], list[str]]:
-    kind, work = KINDS[client], place / "work"
-    for file, text in kind.files.items():
-        (place / file).parent.mkdir(parents=True, exist_ok=True)
-        (place / file).write_text(text.replace("ADDRESS", url))
-    task = work / "task.md"
-    task.write_text(f"Make each file on the right. play=fails\na -> {work}/a.md\n")
-    prompt = task.read_text()
-    node = os.path.dirname(shutil.which("node") or "/usr/bin/node")
-    env = {"PATH": f"{PLACES}:{node}:/usr/local/bin:/usr/bin:/bin", "HOME": str(place), "LANG": "C.UTF-8"}
-    env |= {"TERM": "xterm-256color", kind.key: KEY, **QUIET, "API_TIMEOUT_MS": "4000"}
-    env |= {key: value.replace("ADDRESS", url) for key, value in kind.env.items()} | dict(way.env)
-    if mode == "retrying":
-        env |= LASTING.get(client, {})
-    args = [word.replace("ADDRESS", url) for word in kind.args]
-    live = mode != "print"
-    if client == "claude":
-        hook = {"hooks": [{"type": "command", "command": f"cat >>{place}/hook; echo >>{place}/hook"}]}
-        hooks = {name: [hook] for name in ("Stop", "StopFailure", "Notification", "UserPromptSubmit", "SessionEnd")}
-        known = {"approved": [KEY[-20:]], "rejected": []}
-        trust = {str(work): {"hasTrustDialogAccepted": True}}
-        first = {"hasCompletedOnboarding": True, "customApiKeyResponses": known, "projects": trust}
-        (place / ".claude").mkdir()
-        (place / ".claude" / ".claude.json").write_text(json.dumps(first))
-        (place / "settings.json").write_text(json.dumps({"hooks": hooks}))
-        quiet = {"DISABLE_AUTOUPDATER": "1", "CLAUDE_CODE_DISABLE_OFFICIAL_MARKETPLACE_AUTOINSTALL": "1"}
-        env |= {"CLAUDE_CONFIG_DIR": str(place / ".claude"), **quiet}
-        settings = ["--settings", f"{place}/settings.json", "--permission-mode", "acceptEdits"]
-        if live:
-            return env, ["claude", *settings, "--", prompt]
-        return env, ["claude", "-p", "--output-format", "stream-json", "--verbose", *settings, "--", prompt]
-    if client == "codex":
-        usual = ["-c", "check_for_update_on_startup=false", "--disable", "plugins"]
-        usual += ["-c", f'projects={{"{work}"={{trust_level="trusted"}}}}', *args]
-        usual += ["-c", "model_providers.stand.stream_idle_timeout_ms=4000"]
-        if mode == "retrying":
-            usual += [
-                "-c",
-                "model_providers.stand.request_max_retries=8",
-                "-c",
-                "model_providers.stand.stream_max_retries=8",
-            ]
-        free = "--dangerously-bypass-approvals-and-sandbox"
-        if live:
-            return env, ["codex", "--no-daemon", *usual, free, "--", prompt]
-        return env, ["codex", "exec", "--json", "--skip-git-repo-check", *usual, free, "--", prompt]
-    if client == "gemini":
-        usual = ["--skip-trust", *args, "--approval-mode", "yolo"]
-        if live:
-            return env, ["gemini", *usual, "--prompt-interactive", prompt]
-        return env, ["gemini", *usual, "--output-format", "stream-json", "-p", prompt]
-    if client == "opencode":
-        return env, ["opencode", "--auto", "--prompt", prompt] if live else [
-            "opencode",
-            "run",
-            "--format",
-            "json",
-            prompt,
-        ]
-    usual = ["--no-check-update", "--no-show-release-notes", "--no-show-model-warnings", "--analytics-disable"]
-    usual += ["--no-pretty", "--no-stream", "--no-detect-urls", "--no-auto-commits", "--no-gitignore", "--yes-always"]
-    return env, ["aider", *usual, *args, "--message", prompt]
-
-
 def _tail(text: str, lines: int = KEPT_LINES) -> str:
     """Return the last lines, without those that only repeat a client's own instructions."""
     kept = [line for line in text.splitlines(keepends=True) if len(line) <= KEPT_CHARS]
     return "".join(kept[-lines:])
-
-
-def _printed(place: Path, env: dict[str, str], argv: list[str], client: str) -> dict[str, Any]:
-    """Run it; a stream as Wakeman keeps it: what it prints, with both channels in one where the client has no JSON."""
-    with (place / "stream").open("wb") as out, (place / "errors").open("wb") as errors:
-        run = subprocess.Popen(
-            argv,
-            cwd=place / "work",
-            env=env,
-            stdin=subprocess.DEVNULL,
-            start_new_session=True,
-            stdout=out,
-            stderr=out if client == "aider" else errors,
-        )
-        try:
-            code: int | None = run.wait(PATIENCE)
-        except subprocess.TimeoutExpired:
-            code = None
-            os.killpg(run.pid, signal.SIGKILL)
-            run.wait()
-    stream = (place / "stream").read_text(errors="replace")
-    return {"code": code, "stream": _tail(stream), "errors": _tail((place / "errors").read_text(errors="replace"), 20)}
 
 
 GIVEN_UP = {
@@ -297,60 +224,3 @@ RETRIES = {
     "gemini": r"(?i)retry|attempt|trying",
     "opencode": r"(?i)retrying|attempt",
 }
-
-
-def _shown(place: Path, env: dict[str, str], argv: list[str], client: str, mode: str) -> dict[str, Any]:
-    tmux = ["env", "-i", f"PATH={env['PATH']}", "LANG=C.UTF-8", "TERM=xterm-256color", "tmux", "-f/dev/null"]
-    tmux += ["-S", str(place / "tmux")]
-    given = [word for key, value in env.items() for word in ("-e", f"{key}={value}")]
-    box = ["-x", "120", "-y", "40", "-c", str(place / "work")]
-    subprocess.run(
-        [*tmux, "set", "-g", "remain-on-exit", "on", ";", "new", "-d", *box, *given, "--", *argv],
-        check=True,
-        capture_output=True,
-    )
-
-    def capture() -> str:
-        return subprocess.run([*tmux, "capture-pane", "-p", "-t", "0:"], capture_output=True, text=True).stdout
-
-    wanted = (RETRIES if mode == "retrying" else GIVEN_UP)[client]
-    end = time.monotonic() + PATIENCE
-    try:
-        while not re.search(wanted, capture()) and time.monotonic() < end:
-            time.sleep(0.3)
-        time.sleep(0.2 if mode == "retrying" else 1.5)
-        screen = capture()
-        records = sorted(place.glob(".claude/projects/*/*.jsonl")) + sorted(
-            place.glob(".codex/sessions/**/rollout-*.jsonl")
-        )
-        record = _tail(records[-1].read_text()) if records else ""
-        states = sorted(place.glob(".claude/sessions/*.json"))
-        state = states[-1].read_text() if states else ""
-    finally:
-        subprocess.run([*tmux, "kill-server"], capture_output=True)
-    hook = (place / "hook").read_text() if (place / "hook").exists() else ""
-    reports = [line for line in hook.splitlines() if line and '"SessionEnd"' not in line]
-    shown = "\n".join(line.rstrip() for line in screen.splitlines()).rstrip("\n") + "\n"
-    found = bool(re.search(wanted, screen))
-    return {
-        "found": found,
-        "screen": shown,
-        "record": record,
-        "state": state,
-        "hook": "".join(f"{one}\n" for one in reports[-1:]),
-    }
-
-
-def main() -> None:
-    """Record what is named, or everything."""
-    chosen = sys.argv[1:] or cases()
-    for name in cases():
-        if any(re.fullmatch(each.replace("*", ".*"), name) for each in chosen):
-            try:
-                print(record(name), flush=True)
-            except Exception as fault:
-                print(f"{name}: {fault!r}", flush=True)
-
-
-if __name__ == "__main__":
-    main()

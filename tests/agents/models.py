@@ -217,8 +217,8 @@ def _strays(said: Said, _: Json) -> Turn:
 
 def _toils(said: Said, _: Json) -> Turn:
     """Call a tool that takes a long time."""
-    if ARROW.search(said.told) and not any("sleep 40" in call for call in said.calls):
-        return Turn(call=_shell(said, "sleep 40"))
+    if ARROW.search(said.told) and not any("timeout 40" in call for call in said.calls):
+        return Turn(call=_shell(said, "timeout 40 tail -f /dev/null; echo over"))  # a client may refuse to sleep
     return work(said)
 
 
@@ -274,6 +274,42 @@ def _forks(said: Said, state: Json) -> Turn:
     return Turn(call=_shell(said, f"nohup sh -c 'sleep {seconds}; echo the rest >> {path}' >/dev/null 2>&1 & echo on"))
 
 
+def _agents(said: Said, _: Json) -> Turn:
+    """Write each output, then start an agent in the background, and end the turn while that one hangs."""
+    tool = next((tool for tool in ("Agent", "Task") if tool in said.tools), "")
+    if said.left or not tool or any("play=hang" in call for call in said.calls):
+        return work(said)
+    task = f"Look at it again. play=hang -> {ARROW.findall(said.told)[-1]}.notes"
+    given = {"description": "look again", "prompt": task, "subagent_type": "general-purpose", "run_in_background": True}
+    return Turn(call=(tool, given))
+
+
+def _monitors(said: Said, state: Json) -> Turn:
+    """Write each output, then have something watched in the background, and end the turn meanwhile.
+
+    A client that loads its tools when they are needed is asked for that one first.
+    """
+    if said.left or any("sleep 1" in call for call in said.calls):
+        return work(said)
+    if "Monitor" not in said.tools:
+        asked = any("select:Monitor" in call for call in said.calls)
+        return work(said) if asked or "ToolSearch" not in said.tools else Turn(call=("ToolSearch", MONITOR))
+    command = f"for n in $(seq {state.get('seconds', 20)}); do sleep 1; done; echo the rest"
+    return Turn(call=("Monitor", {"command": command, "description": "a wait", "timeout_ms": 600_000}))
+
+
+MONITOR: Json = {"query": "select:Monitor", "max_results": 1}
+
+
+def _flows(said: Said, _: Json) -> Turn:
+    """Write each output, then start a workflow whose one agent hangs, and end the turn meanwhile."""
+    if said.left or "Workflow" not in said.tools or any("play=hang" in call for call in said.calls):
+        return work(said)
+    task = json.dumps(f"Look at it again. play=hang -> {ARROW.findall(said.told)[-1]}.notes")
+    meta = '{ name: "look-again", description: "Looks again", phases: [{ title: "Look" }] }'
+    return Turn(call=("Workflow", {"script": f"export const meta = {meta}\nphase('Look')\nawait agent({task})\n"}))
+
+
 def _later(said: Said, state: Json) -> Turn:
     """Have the last output made in the background, and end the turn before it is there."""
     if len(said.left) != 1:
@@ -301,6 +337,31 @@ def _fails(said: Said, state: Json) -> Turn:
 def _out(said: Said, state: Json) -> Turn:
     """Be overloaded, until somebody mends it."""
     return work(said) if state.get("mended") else Turn(status=529, error="Overloaded")
+
+
+def _broken(said: Said, state: Json) -> Turn:
+    """Fail, until somebody mends it."""
+    return work(said) if state.get("mended") else Turn(status=500, error="internal error")
+
+
+def _stutters(said: Said, state: Json) -> Turn:
+    """Fail three times, then work."""
+    state["failed"] = state.get("failed", 0) + 1
+    return work(said) if state["failed"] > 3 else Turn(status=500, error="internal error")
+
+
+def _unpaid(said: Said, state: Json) -> Turn:
+    """Refuse for want of credit, until somebody mends it."""
+    return work(said) if state.get("mended") else Turn(status=400, error=NO_CREDIT)
+
+
+def _capped(_: Said, __: Json) -> Turn:
+    """Be at the account's limit, as the service of Codex words it."""
+    error = {"type": "usage_limit_reached", "message": "The usage limit has been reached", "plan_type": "pro"}
+    return Turn(status=429, body=json.dumps({"error": {**error, "resets_at": int(time.time()) + 3600}}))
+
+
+NO_CREDIT = "Your credit balance is too low to access the Anthropic API. Please go to Plans & Billing to upgrade."
 
 
 def _plants(said: Said, _: Json) -> Turn:
@@ -333,10 +394,18 @@ PLAYS: dict[str, Callable[[Said, Json], Turn]] = {
     "background": _background,
     "forks": _forks,
     "later": _later,
+    "agents": _agents,
+    "monitors": _monitors,
+    "flows": _flows,
     "claims": _claims,
     "declines": _declines,
     "fails": _fails,
     "out": _out,
+    "broken": _broken,
+    "stutters": _stutters,
+    "unpaid": _unpaid,
+    "capped": _capped,
+    "invalid": lambda _, __: Turn(status=400, error="messages: field required"),
     "long": lambda _, __: Turn(status=400, error="prompt is too long: 250000 tokens > 200000 maximum"),
     "fail": lambda _, __: Turn(status=500, error="internal error"),
     "hang": lambda said, _: work(said) if not ARROW.search(said.told) else Turn(hangs=True),
@@ -378,11 +447,14 @@ class Models:
         self.asked.append(asked)
         if not ARROW.search(said.told) and not (READ.search(said.told) and said.tools):
             return asked, Turn("A title")
-        chosen = re.search(r"play=(\w+)", said.told)
-        asked.play = "review" if VERDICT.search(said.told) else chosen[1] if chosen else "work"
+        chosen = re.findall(r"play=(\w+)", said.told)  # an agent of an agent is told its own last
+        asked.play = "review" if VERDICT.search(said.told) else chosen[-1] if chosen else "work"
         if self.state.get("refuses"):
             asked.play = "refuse"
-        return asked, PLAYS[asked.play](said, self.state)
+        try:
+            return asked, PLAYS[asked.play](said, self.state)
+        except StopIteration:  # a title of the task, asked for without tools
+            return asked, Turn("A title")
 
     def go(self) -> None:
         """End as a crash does: nobody is answered any more, and nobody is connected."""

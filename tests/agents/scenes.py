@@ -14,9 +14,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from tests.agents.alone import TRANSCRIPTS
 from tests.agents.clients import KINDS, Agents
 from tests.agents.models import READ
 from tests.waiting import until
+
+from wakeman.adapters.harness import find
+from wakeman.adapters.harness.client import Agentic, ClientEvent, Sign
+from wakeman.ports import Evidence
 
 PATIENCE = 90.0
 """Seconds until what is true must have been told, and until a night that was mended must be over."""
@@ -44,7 +49,7 @@ class Scene(NamedTuple):
     true: str
     told: tuple[str, ...]
     why: str = ""
-    then: tuple[str, ...] = ()
+    then: tuple[str, ...] | None = ()  # None: whatever comes
     client: str = "claude"
     play: str = "work"
     units: tuple[str, ...] = ("a", "b")
@@ -61,6 +66,8 @@ class Scene(NamedTuple):
 
     def fits(self, path: tuple[str, ...]) -> bool:
         """Return whether a path is the one that must be. Workers side by side end in any order."""
+        if self.then is None:
+            return path[: len(self.told)] == self.told
         must = self.told + self.then
         return sorted(path) == sorted(must) if len(self.units) > 8 else path == must
 
@@ -82,6 +89,11 @@ class Seen(NamedTuple):
     own: int
     others: int
     tokens: int  # of the others: what the supervision cost
+    nudges: int  # prompts that Wakeman typed, each of which makes the client ask
+    evidence: str  # what told it: see `told_by`
+    reached: float | None  # seconds until a person was told, where one is needed
+    false_idle: int  # looks that saw it at rest while a request of its was open
+    false_done: int  # outputs that are missing from a deployment that is complete
 
 
 def play(scene: Scene, agents: Agents) -> Seen:
@@ -102,8 +114,13 @@ def play(scene: Scene, agents: Agents) -> Seen:
     happened = scene.happens(agents) if scene.happens else 0.0
     _await(agents, scene, scene.told)
     at, said = list(path(agents.events(), also=scene.also))[len(scene.told) - 1][1:]
+    evidence = told_by(agents, scene)
     asked = [one for one in agents.models.asked if one.play]
     last = max((moment for one in asked if (moment := one.answered or one.at) <= at), default=at)
+    reached = None
+    if scene.told[-1].startswith(NEEDED):
+        until(agents.wakes, PATIENCE)
+        reached = time.time() - (happened or last)
     if scene.mends:
         scene.mends(agents)
     if scene.outcome:
@@ -120,7 +137,88 @@ def play(scene: Scene, agents: Agents) -> Seen:
         own=len(agents.models.asked) - len(others),
         others=len(others),
         tokens=sum(one.tokens for one in others),
+        nudges=len(intents(agents, "nudge")),
+        evidence=evidence,
+        reached=reached,
+        false_idle=_false_idle(agents) if scene.happens is None else 0,
+        false_done=_missing(agents, scene) if scene.outcome == "complete" else 0,
     )
+
+
+NEEDED = ("stuck, waiting", "stuck, asks", "stuck, claims", "stuck, refuses", "stuck, background", "stuck, silent")
+"""What a person must hear of."""
+
+
+def _false_idle(agents: Agents) -> int:
+    """Count the looks at a client at rest that had a request open. One that a person has interrupted is left out."""
+    asked = [one for one in agents.models.asked if one.play]
+    seen = [at for what, at, _ in _told(agents.events()) if what == "running, idle"]
+    return sum(any(one.at + 1 < at and (not one.answered or one.answered > at) for one in asked) for at in seen)
+
+
+def _missing(agents: Agents, scene: Scene) -> int:
+    there = {path.stem for path in (agents.place / "work").glob("*.md") if path.read_text().strip()}
+    return len(set(scene.units) - there)
+
+
+ACTIVITIES = {"asks": "idle", "claims": "idle", "refuses": "idle"}
+"""What a client does, as its evidence says, for reasons that come from its last words."""
+BY_TIME = {"silent": "time without a sign of life", "background": "processes, time"}
+
+
+def told_by(agents: Agents, scene: Scene) -> str:
+    """Return the evidence that told it, the first that counts first.
+
+    Shape: of a live client, each source that says so by itself when it is read at once; of one that was ended because
+    it rested, each source in whose words the log says that it rests; of one that has ended, its end.
+    """
+    last = scene.told[-1] if scene.told[-1] not in ("verified", "tidy", "clean up") else scene.told[-2]
+    word = last.removeprefix("stuck, ").split(",")[0]
+    if last.startswith("stuck"):
+        return BY_TIME.get(word) or ", ".join(_sources(agents, ACTIVITIES.get(word, word)))
+    if last == "exited by wakeman":
+        rests = [why for what, _, why in _told(agents.events()) if what == "running, idle"]
+        return ", ".join(["outputs", *_worded_in(scene.client, rests[-1] if rests else "")])
+    if last == "exited by person":
+        return "hook"
+    stream = scene.mode == "print" and "status 137" not in last
+    return "exit status, stream" if stream else "exit status"
+
+
+def _sources(agents: Agents, activity: str) -> Iterator[str]:
+    """Yield the sources that by themselves say what a client does."""
+    attempt = next(iter(sorted(agents.state.glob("night/attempts/w.*"), reverse=True)), None)
+    hook = next(iter(sorted(attempt.glob("said/hook*"))), None) if attempt is not None else None
+    records = (
+        sorted(agents.place.glob(f"**/{TRANSCRIPTS.get(agents.client, '-')}")) if agents.client in TRANSCRIPTS else []
+    )
+    states = sorted(agents.place.glob("**/.claude/sessions/*.json"))
+    screen = agents.tmux("capture-pane", "-p", "-t", "w")
+    each = {
+        "hook": {"hook": hook.read_bytes() if hook is not None else b""},
+        "state of its process": {"state": states[-1].read_bytes() if states else b""},
+        "transcript": {"record": records[-1].read_bytes() if records else b""},
+        "screen": {"screen": screen},
+    }
+    for source, evidence in each.items():
+        if find(agents.client).report(Evidence(**evidence), datetime.now(UTC)).activity == activity:  # type: ignore[arg-type] # each value is of its own field
+            yield source
+
+
+def _worded_in(client: str, why: str) -> Iterator[str]:
+    """Yield the sources that word it so."""
+    harness = find(client)
+    assert isinstance(harness, Agentic)
+    table, record = harness.client, harness.client.record
+    rows: dict[str, tuple[ClientEvent | Sign, ...]] = {
+        "hook": table.hooks,
+        "state of its process": record.about if record is not None else (),
+        "transcript": record.events if record is not None else (),
+        "screen": table.signs,
+    }
+    for source, each in rows.items():
+        if any(row.activity == "idle" and row.why == why for row in each):
+            yield source
 
 
 SOMETIMES = ("running, idle", "tidy")
@@ -261,6 +359,15 @@ def answers_the_second_attempt(agents: Agents) -> None:
     assert len(workers) == 1, f"launched into the outage: {workers}"
 
 
+def answers_when_asked_again(agents: Agents) -> None:
+    """Check that the second worker waits, and have the service answer once the first is told to go on."""
+    until(lambda: any(event["type"] == "stalled" for event in agents.events()), PATIENCE)
+    agents.models.state["mended"] = True
+    until(agents.closed, PATIENCE)
+    refused = {one.by for one in agents.models.asked if one.play and one.status == 529}
+    assert len(refused) == 1, f"launched into the outage: {refused}"
+
+
 def appended(agents: Agents) -> None:
     """Check that the deployment is complete with what was made in the background, and that nobody was nudged."""
     until(agents.closed, PATIENCE)
@@ -297,6 +404,16 @@ def leave(agents: Agents) -> float:
     return time.time()
 
 
+def leave_codex(agents: Agents) -> float:
+    """Leave Codex by its own command, once its turn is over."""
+    until(lambda: "Worked for" in agents.tmux("capture-pane", "-p", "-t", "w"), 60)
+    agents.tmux("send-keys", "-t", "w", "-l", "/exit")
+    until(lambda: "› /exit" in agents.tmux("capture-pane", "-p", "-t", "w").replace("\N{NO-BREAK SPACE}", " "), 30)
+    time.sleep(0.5)  # what comes at once behind a paste is a part of it
+    agents.tmux("send-keys", "-t", "w", "Enter")
+    return time.time()
+
+
 def half_type(agents: Agents) -> float:
     """Type half a line into the client while its last task runs in the background, and leave it there."""
     until(lambda: any("the rest" in call for one in agents.models.asked for call in one.said.calls), 60)
@@ -315,6 +432,34 @@ def end_child(agents: Agents) -> None:
     """End the child that the client has left at work."""
     for pid in pids(agents, "7200"):
         os.kill(pid, signal.SIGTERM)
+
+
+def goes_on_when_told(agents: Agents) -> None:
+    """Have a person tell the client to go on, once the service answers again: what its box shows in grey is no text."""
+    until(agents.wakes, PATIENCE)
+    agents.models.state["mended"] = True
+    arrives(agents, "go on, please")
+
+
+def takes_a_slash(agents: Agents) -> None:
+    """Send what begins like a command of the client: it reaches the model as text, and opens nothing."""
+    for text in ("/help me", "/usr/bin is a directory"):
+        arrives(agents, text)
+        until(lambda text=text: any(text in one.said.told for one in agents.models.asked), 30)  # type: ignore[misc] # a bound loop variable
+
+
+def arrives(agents: Agents, text: str) -> None:
+    """Send a text, and check that it is confirmed. One that is refused while a turn ends has typed nothing."""
+    until(lambda: agents.run("send", "night/w", text, "--submit", "--wait").returncode == 0, 60)
+    assert [event["data"] for event in agents.events() if event["type"] == "confirmed"][-1]["ok"]
+
+
+def retried(agents: Agents) -> None:
+    """Check that the client was told to be retrying while it was, and that nobody was called for it."""
+    until(agents.closed, PATIENCE)
+    whys = [one.get("why", "") for event in looks(agents) for one in event["data"].get("sightings", [])]
+    assert any(why.startswith("retrying: ") for why in whys), whys
+    assert [] == [one for one in agents.wakes() if "wrap up" not in one]
 
 
 def intents(agents: Agents, action: str) -> list[Mapping[str, Any]]:
@@ -564,7 +709,7 @@ CLAUDE = (
         "crash of the model server",
         "gone after the first output",
         told=("exited by limit",),
-        why="the service is unavailable: .*Unable to connect to API",
+        why="the service is unavailable: .*(?:Unable to connect to API|Connection refused)",
         play="crashes",
         happens=crash,
         mends=comes_back,
@@ -575,7 +720,7 @@ CLAUDE = (
         "crash of the model server",
         "gone after the first output",
         told=("stuck, limited",),
-        why="the service is unavailable: .*Unable to connect to API",
+        why="the service is unavailable: .*(?:Unable to connect to API|Connection refused)",
         play="crashes",
         workers=LIVE,
         happens=crash,
@@ -593,6 +738,94 @@ CLAUDE = (
         mends=answers_the_second_attempt,
         then=("relaunched", *DONE, *DONE),
         outcome="complete",
+    ),
+    Scene(
+        "service overloaded",
+        "529 to each request of an attempt, and to the next one's first; a second worker waits",
+        told=("stuck, limited",),
+        why="the service is unavailable: .*529 Overloaded",
+        play="out",
+        workers={"max_units": "1", "at_once": "1", **LIVE},
+        mends=answers_when_asked_again,
+        then=("recovered", *ENDED, *ENDED),
+        outcome="complete",
+    ),
+    Scene(
+        "error of the service",
+        "500 to each request, given up; then a person says go on",
+        told=("stuck, error",),
+        why="API Error: 500",
+        play="broken",
+        workers=LIVE,
+        stuck='error = ["capture", "ask"]',
+        mends=goes_on_when_told,
+        then=("recovered", *ENDED),
+        outcome="complete",
+    ),
+    Scene(
+        "retrying client",
+        "500 three times; the client tries again by itself, and works",
+        ENDED,
+        play="stutters",
+        workers=LIVE,
+        env={"CLAUDE_CODE_MAX_RETRIES": "10"},
+        mends=retried,
+        outcome="complete",
+    ),
+    Scene(
+        "texts that begin with /",
+        "at its prompt, units undone; a person sends what looks like a command",
+        told=("stuck, asks", "recovered", "stuck, asks"),
+        why="it said Which format",
+        play="wonders",
+        workers=LIVE,
+        after=AFTER,
+        mends=takes_a_slash,
+        then=None,
+    ),
+    *(
+        Scene(
+            "nothing left to pay with",
+            "the service refuses for want of credit",
+            told=(told,),
+            why="(?i)credit balance is too low",
+            play="unpaid",
+            workers=LIVE if live else {},
+            every=SLOW,
+            mends=mended_key,
+            then=None,
+            outcome="complete",
+        )
+        for live, told in ((False, "exited by itself, status 1"), (True, "stuck, error"))
+    ),
+    Scene(
+        "401",
+        "the key is refused, in a live session",
+        told=("stuck, error",),
+        why="(?i)api.key|authenticat",
+        play="refuse",
+        workers=LIVE,
+        every=SLOW,
+        mends=mended_key,
+        then=None,
+        outcome="complete",
+    ),
+    *(
+        Scene(
+            f"{what} in the background",
+            f"all outputs written, {what} of its is at work",
+            told=("stuck, background",),
+            why=why,
+            play=play,
+            workers=BYPASS,
+            env=SANDBOX,
+            after=AFTER,
+            stuck=f'background = "{AFTER:g}s"',
+        )
+        for what, play, why in (
+            ("an agent", "agents", "background tasks run|Waiting for 1 background agent"),
+            ("a workflow", "flows", "background tasks run|Waiting for 1 dynamic workflow"),
+        )
     ),
     Scene(
         "orphaned children",
@@ -664,6 +897,82 @@ EACH = (
         after=AFTER,
         mends=appended,
         outcome="complete",
+    ),
+    *(
+        Scene(
+            "usage limit",
+            "refused until a time that is named",
+            told=(told,),
+            why="(?i)usage limit",
+            client="codex",
+            play="capped",
+            workers=BYPASS if live else {},
+        )
+        for live, told in ((False, "exited by limit"), (True, "stuck, limited"))
+    ),
+    Scene(
+        "error of the service",
+        "400 to each request",
+        told=("stuck, error",),
+        why="(?i)field required",
+        client="codex",
+        play="invalid",
+        workers=BYPASS,
+        stuck='error = ["capture", "ask"]',
+    ),
+    Scene(
+        "left at its keyboard",
+        "a person has typed /exit",
+        told=("exited by person", "clean up"),
+        why="0/2 units done",
+        client="codex",
+        play="wonders",
+        workers=BYPASS,
+        more='[cleanup]\nafter = "5s"',
+        happens=leave_codex,
+    ),
+    *(
+        Scene(
+            name,
+            true,
+            told=(f"stuck, {reason}", "recovered", f"stuck, {reason}"),
+            why=why,
+            client="codex",
+            play=play,
+            workers=BYPASS,
+            after=AFTER,
+            mends=asked_once,
+        )
+        for name, true, reason, why, play in (
+            ("claim in text", "says that all is done, nothing is", "claims", "All files have been written", "claims"),
+            ("refusal in text", "says that it cannot", "refuses", "I'm sorry, but I can't help", "declines"),
+        )
+    ),
+    *(
+        Scene(
+            "question in text",
+            "asks in plain text, has ended",
+            told=("exited by itself, status 0", "clean up"),
+            why="0/2 units done",
+            client=client,
+            play="wonders",
+            every=SLOW,
+            mends=passed_on,
+        )
+        for client in ("codex", "gemini", "opencode")
+    ),
+    *(
+        Scene("happy", "all outputs written", ENDED, client=client, workers=BYPASS, outcome="complete")
+        for client in ("codex", "gemini", "opencode")
+    ),
+    Scene(
+        "silent API",
+        "not a byte is answered",
+        told=("stuck, silent",),
+        client="codex",
+        play="hang",
+        workers=BYPASS,
+        after=AFTER,
     ),
     Scene(
         "question in text",

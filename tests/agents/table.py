@@ -1,35 +1,56 @@
-"""The scenes as a table: what was true, what was reported, after how many seconds, and the cost of supervision."""
+"""The scenes as data, of which docs/reference/scenes.md is made: what was true, what was told, when, and by what."""
 
 from __future__ import annotations
 
+import json
 import os
 import re
-from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
+from typing import Any
 
+from tests.agents.recorded import version_of
 from tests.agents.scenes import Scene, Seen
 
 WHERE = "WAKEMAN_SCENES"
-"""The variable that names the file to which the table is written; without it none is."""
-HEAD = """\
-| scene | client, mode | true | reported | seconds | requests of workers | tokens of supervision |
-| --- | --- | --- | --- | --- | --- | --- |
-"""
+"""The variable that says, by any value, that what is measured is kept."""
+PLACE = Path(__file__).parent / "measured"
+"""One file for each version of a client: a row for each scene and mode."""
 
 
-def row(scene: Scene, seen: Seen) -> str:
-    """Word one scene as it went."""
+@cache
+def _version(client: str) -> str:
+    return version_of(client)
+
+
+def row(scene: Scene, seen: Seen) -> dict[str, Any]:
+    """Return one scene as it went."""
     told = list(dict.fromkeys(seen.told))
-    if len(seen.told) > len(told):
-        told.append(f"each of {len(seen.told) // len(told)}")
-    why = re.sub(r"/tmp/\S+/", "", seen.why).replace("|", "\\|")
-    if scene.why:
-        told[-1] += f": {why}"
-    cells = (scene.name, f"{scene.client}, {scene.mode}", scene.true, "; ".join(told))
-    return f"| {' | '.join(cells)} | {seen.seconds:.1f} | {seen.own} | {seen.tokens} |\n"
+    why = re.sub(r"/tmp/\S+/", "", seen.why)
+    why = re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:1", re.sub(r"\b1[78]\d{8}\b", "1795953600", why))
+    return {
+        "scene": scene.name,
+        "client": scene.client,
+        "mode": "print" if scene.mode == "print" else "live",
+        "true": scene.true,
+        "told": "; ".join(told) + (f": {why}" if scene.why else ""),
+        "evidence": seen.evidence,
+        "seconds": round(seen.seconds, 1),
+        "reached": None if seen.reached is None else round(seen.reached, 1),
+        "requests": seen.own,
+        "caused": seen.others + seen.nudges,
+        "false_idle": seen.false_idle,
+        "false_done": seen.false_done,
+        "outcome": seen.outcome,
+    }
 
 
-def write(rows: Iterable[str]) -> None:
-    """Write the table where somebody wants it."""
-    if file := os.environ.get(WHERE):
-        Path(file).write_text(HEAD + "".join(rows))
+def keep(new: dict[str, Any]) -> None:
+    """Write a row where somebody wants it, in place of the one before."""
+    if not os.environ.get(WHERE):
+        return
+    PLACE.mkdir(exist_ok=True)
+    file = PLACE / f"{new['client']}-{_version(new['client'])}.json"
+    rows = json.loads(file.read_text()) if file.exists() else []
+    found = {(one["scene"], one["mode"]): one for one in rows} | {(new["scene"], new["mode"]): new}
+    file.write_text(json.dumps([found[key] for key in sorted(found)], indent=1, ensure_ascii=False) + "\n")

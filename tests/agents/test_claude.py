@@ -94,7 +94,7 @@ def test_a_tool_that_works_longer_than_a_silence_is_no_silence(agents: Agents) -
     agents.plan("claude", task="play=toils", units='["a"]', auto_approve='"all"', mode='"interactive"')
     sandboxed(agents)
     begin(agents)
-    until(lambda: bool(pids(agents, "sleep 40")), 30)
+    until(lambda: bool(pids(agents, "timeout 40")), 30)
 
     until(lambda: [agents.run("check", "night"), agents.files()][1] == ["a.md"], 90)
 

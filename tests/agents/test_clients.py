@@ -66,7 +66,8 @@ def test_the_words_of_a_profile_reach_the_model(agents: Agents, client: str, pla
     assert (0, ["a.md"]) == (up.returncode, agents.files()), up.stderr
     first = next(one for one in agents.models.asked if one.play).said
     if client == "claude":
-        assert (True, {"Read", "Write"}) == (WORDS in first.system, first.tools)
+        own = first.tools - {"DeferredToolPlaceholder"}  # of versions that load tools when they are needed
+        assert (True, {"Read", "Write"}) == (WORDS in first.system, own)
         assert "haiku" in first.model
     else:
         assert 0 <= first.told.find(WORDS) < first.told.find("Make each file on the right")

@@ -19,21 +19,18 @@ EACH = [
 ]
 
 
-@pytest.fixture(scope="module")
-def rows() -> list[str]:
-    """Collect a row for each scene."""
-    return []
-
-
 @pytest.mark.parametrize("scene", EACH)
-def test_what_is_true_is_told(agents: Agents, scene: Scene, rows: list[str]) -> None:
+def test_what_is_true_is_told(agents: Agents, scene: Scene) -> None:
     seen = play(scene, agents)
-    rows.append(table.row(scene, seen))
-    table.write(rows)
+    table.keep(table.row(scene, seen))
 
-    assert scene.fits(seen.path), (scene.told + scene.then, seen.path)
+    assert scene.fits(seen.path), (scene.told, scene.then, seen.path)
     assert re.search(scene.why, seen.why), (scene.why, seen.why)
     assert (scene.outcome or "open") == seen.outcome
     assert (0, 0) == (seen.others, seen.tokens), [one for one in agents.models.asked if one.by in ("", "?")]
+    assert (0, 0) == (seen.false_idle, seen.false_done)
+    assert seen.nudges <= 1
+    assert seen.evidence
     bound = AFTER + EVERY + SOON if scene.after == AFTER else SOON
     assert 0 <= seen.seconds <= bound
+    assert seen.reached is None or seen.reached <= bound + SOON

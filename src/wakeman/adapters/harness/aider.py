@@ -17,6 +17,7 @@ PRINTED = (
     Sign("idle", r"^Applied edit to ", "has applied an edit"),
     Sign("busy", r"^(?:Model|Aider v|Git repo|Repo-map|Tokens): ?", "works"),
 )
+OWN_LINES = r"(?:Tokens: |Cost: |Applied edit to |Aider v|Model: |Git repo: |Repo-map: |Warning: |Analytics |/\S+$)"
 _COST = re.compile(r"Cost: \$[\d.]+ message, \$([0-9]{1,9}(?:\.[0-9]{1,9})?) session")
 
 
@@ -60,6 +61,7 @@ AIDER = Client(
     model=("--model", "{{ model }}"),
     settle=_settle,
     says=PRINTED,
+    own_lines=OWN_LINES,
     spent=_printed_cost,
     redraws=False,
     memory=250 * 1024 * 1024,

@@ -267,6 +267,7 @@ class Client(Struct, frozen=True):
     signs: tuple[Sign, ...] = ()
     says: tuple[Sign, ...] = ()  # signs in a stream of plain text
     spoken: tuple[Spoken, ...] = ()  # words of the model in its stream, and in its hook reports
+    own_lines: str = r"(?!)"  # the beginning of a line in a stream of plain text that is none of the model's words
     tally: Tally | None = None
     spent: Callable[[str], Usage | None] | None = None  # reads usage from plain text
     calls: Calls | None = None  # in its stream
@@ -385,9 +386,13 @@ class Agentic:
             report = _printed(client.says, evidence.stream, _said_at(evidence.stream_at, now))
         if report.activity == "unknown":
             report = self._reported(evidence, now)
-        if report.activity == "unknown" and record is not None:
-            report = _last_report(record.events, json_lines(evidence.record), now, "record")
-        if report.activity in ("unknown", "idle") and report.source in ("", "record"):
+        if record is not None and (
+            report.activity == "unknown" or (report.activity, report.source) == ("idle", "state")
+        ):
+            # That its process waits for a prompt does not say how its turn ended.
+            recorded = _last_report(record.events, json_lines(evidence.record), now, "record")
+            report = recorded if WORSE[recorded.activity] >= WORSE[report.activity] else report
+        if report.activity in ("unknown", "idle") and report.source in ("", "record", "state"):
             # A transcript has turns; dialogs, background tasks and some failures are only on the screen.
             shown = self._shown(evidence.screen, now, evidence.version)
             report = shown if WORSE[shown.activity] > WORSE[report.activity] else report
@@ -516,7 +521,15 @@ class Agentic:
                 return said
         if not client.says:
             return ""
-        return shortened(unescaped(evidence.stream.decode(errors="replace")).strip().rpartition("\n\n")[2])
+        return shortened(_last_paragraph(unescaped(evidence.stream.decode(errors="replace")), client.own_lines))
+
+
+def _last_paragraph(text: str, own_lines: str) -> str:
+    """Return the last paragraph that is not all of the client's own lines."""
+    for paragraph in reversed(re.split(r"\n\s*\n", text)):
+        if any(line.strip() and not re.match(own_lines, line) for line in paragraph.splitlines()):
+            return paragraph.strip()
+    return ""
 
 
 def _reason_given_last(evidence: Evidence, at: datetime) -> Report:

@@ -116,6 +116,7 @@ SIGNS = (
         part="above",
         background=True,
     ),
+    Sign("idle", r"^■ Conversation interrupted[^\n]*(?:\n {0,2}\S[^\n]*)*\s*\Z", "was interrupted", part="above"),
     Sign("error", rf"^■ {FAILED}", part="above"),
     Sign("idle", r"^\n {2}Worked for [^\n]*\s*\Z", "has finished a turn", part="above"),
 )
