@@ -55,6 +55,7 @@ def pages() -> dict[str, str]:
         "answers.md": _answers(),
         "system-calls.md": _system_calls(),
         "failures.md": _failures(),
+        "scenes.md": _scenes(),
     }
 
 
@@ -540,6 +541,104 @@ def _told(head: str, run: dict[str, Any] | None) -> str:
     fault = {"auth": ", key", "billing": ", money", "outage": ", outage"}.get(report.fault, "")
     activity = "busy" if report.activity == "unknown" else report.activity
     return "retrying" if report.retries else f"{activity}{fault}"
+
+
+# --- scenes.md ------------------------------------------------------------------------------------------------
+
+MEASURED = PLACE.parent.parent / "tests" / "agents" / "measured"
+"""What was measured of the scenes of `tests/agents/scenes.py`, a file for each version of a client."""
+_BEYOND = (
+    (
+        "the menu of Claude Code at a usage limit (`/rate-limit-options`)",
+        "a login of an account; screens that are composed",
+    ),
+    (
+        "a monitor of Claude Code 2.1.197 (`1 monitor still running`)",
+        "it offers no such tool here; 2.1.332 does: recorded",
+    ),
+    (
+        "teams, cloud sessions, MCP tasks, `dreaming`, `saving memories`",
+        "the words in its program; screens that are composed",
+    ),
+    ("a permission that Codex asks for", "its sandbox cannot be set up here; it fails commands without asking"),
+)
+"""What the simulated server cannot provoke, and what is read in its place."""
+
+
+def _scenes() -> str:
+    """Write what was true, what was told, when and by what, for each version of each client."""
+    runs = {path.stem: json.loads(path.read_text()) for path in sorted(MEASURED.glob("*.json"))}
+    clients: dict[str, list[str]] = {}
+    for name in sorted(runs, key=lambda name: (CLIENTS.index(name.partition("-")[0]), _version_key(name))):
+        clients.setdefault(name.partition("-")[0], []).append(name)
+    rows = [row for found in runs.values() for row in found]
+    needed = [row["reached"] for row in rows if row["reached"] is not None]
+    figures = (
+        ("scenes played", str(len(rows))),
+        ("looks that saw a client at rest while a request of it was open (false idle)", _sum(rows, "false_idle")),
+        ("outputs that are missing from a deployment told as complete (false done)", _sum(rows, "false_done")),
+        (
+            "scenes in which a person is needed, and was told",
+            f"{len(needed)}, after {max(needed, default=0):.0f} s at most",
+        ),
+        ("requests that supervision caused, at most, in a scene", str(max((row["caused"] for row in rows), default=0))),
+    )
+    return _page(
+        [
+            "# Scenes with real clients",
+            NOTE,
+            (
+                "Each scene is a deployment with a real client, from `up` on. Its model is a simulated server on the "
+                "loopback interface that behaves as the scene needs and records each request, its time and its "
+                "process: that is what is true. What is told is in the log, written by checks that a hook, an end or "
+                "the alarm started. No run used a model. `WAKEMAN_SCENES=1 make test-agents` measures them; a test "
+                "fails if one is told otherwise."
+            ),
+            _table(("figure", "measured"), figures),
+            (
+                "Seconds are from the server's last answer (without one, from the request; for a killed process, from "
+                "the kill) to the line of the log that tells it; `a person` is when somebody was told. Where only "
+                "silence shows the fault, `stuck.after` is 12 s; `wake.every` is 3 s, and 60 s in the scenes of a "
+                "refused key. `caused` are requests of supervision: nudges that Wakeman typed. Evidence is what says "
+                "so by itself when each source is read alone, the one that counts first in front. Two figures are of "
+                "the older and the newer version. The machine had 2 cores and a load of 5 to 20."
+            ),
+            *(part for client, names in clients.items() for part in _scenes_of(client, names, runs)),
+            "## What cannot be had",
+            _table(("what", "why, and what is read in its place"), _BEYOND),
+        ]
+    )
+
+
+def _sum(rows: list[dict[str, Any]], key: str) -> str:
+    return str(sum(row[key] for row in rows))
+
+
+def _version_key(name: str) -> tuple[int, ...]:
+    return tuple(map(int, name.partition("-")[2].split(".")))
+
+
+def _scenes_of(client: str, names: list[str], runs: dict[str, list[dict[str, Any]]]) -> Iterable[str]:
+    yield f"## {client} {', '.join(name.partition('-')[2] for name in names)}"
+    each = [{(row["scene"], row["mode"]): row for row in runs[name]} for name in names]
+    keys = sorted({key for found in each for key in found})
+    head = ("scene", "mode", "true", "told", "evidence", "seconds", "a person", "requests", "caused")
+    yield _table(head, [_scene_row(key, [found[key] for found in each if key in found]) for key in keys])
+
+
+def _scene_row(key: tuple[str, str], rows: list[dict[str, Any]]) -> tuple[str, ...]:
+    def both(name: str) -> str:
+        values = ["" if row[name] is None else str(row[name]) for row in rows]
+        return " / ".join(values) if any(values) and len(set(values)) > 1 else values[0]
+
+    told = {row["told"].partition(":")[0]: row["told"] for row in rows}
+    words = " / ".join(told.values())
+    return (
+        *key,
+        rows[-1]["true"],
+        words,
+        *(both(name) for name in ("evidence", "seconds", "reached", "requests", "caused")),
+    )
 
 
 # --- system-calls.md ------------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ class Browser:
 
     def __init__(self, send: int, receive: int) -> None:
         self._send, self._receive = send, receive
-        self._kept, self._last, self._session = b"", 0, ""
+        self._kept, self._last, self._session, self._target = b"", 0, "", ""
         self.told: list[dict[str, Any]] = []
 
     def call(self, method: str, **parameters: Any) -> dict[str, Any]:
@@ -35,17 +35,19 @@ class Browser:
         result: dict[str, Any] = answer["result"]
         return result
 
-    def open(self, file: Path, width: int = 1280, height: int = 900) -> None:
-        """Open a file in a page of its own, and return when it is loaded."""
-        self._session = ""
-        target = self.call("Target.createTarget", url="about:blank")["targetId"]
-        self._session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+    def open(self, what: Path | str, width: int = 1280, height: int = 900) -> None:
+        """Open a file, or an address, in a page of its own instead of the one before, and return when it is loaded."""
+        self._session, before = "", self._target
+        self._target = self.call("Target.createTarget", url="about:blank")["targetId"]
+        if before:
+            self.call("Target.closeTarget", targetId=before)
+        self._session = self.call("Target.attachToTarget", targetId=self._target, flatten=True)["sessionId"]
         for domain in ("Page", "Runtime", "Log", "Network", "Security"):
             self.call(f"{domain}.enable")
         metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 700}
         self.call("Emulation.setDeviceMetricsOverride", **metrics)
         self.told.clear()
-        self.call("Page.navigate", url=file.as_uri())
+        self.call("Page.navigate", url=what if isinstance(what, str) else what.as_uri())
         while not any(event.get("method") == "Page.loadEventFired" for event in self.told):
             self.told.append(self._next())
 

@@ -21,8 +21,10 @@ ROOMS = {
     "markupsafe": {"faces/report/page.py"},
     "opentelemetry": {"adapters/otlp.py"},
     "prometheus_client": {"faces/openmetrics.py"},
+    "starlette": {"faces/serve/app.py"},
+    "uvicorn": {"faces/cli/serve.py"},
     "transitions": {"core/log/lifecycle.py"},
-    "libtmux": {"adapters/tmux.py"},
+    "libtmux": {"adapters/tmux/by_libtmux.py"},
     "yaml": {"core/formats.py", "core/profile_page.py"},
 }
 

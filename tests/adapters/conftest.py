@@ -19,16 +19,17 @@ ENV = {"PATH": "/usr/bin:/bin", "HOME": "/", "LANG": "C.UTF-8"}
 class Rig:
     """One socket, seen through the adapter (`tmux`) and by hand (`raw`)."""
 
-    def __init__(self, place: Path) -> None:
+    def __init__(self, place: Path, *, attended: bool = False) -> None:
         self.place = place
+        self.attended = attended
         self.socket = str(place / "s")
-        self.tmux = Tmux(self.socket, PROGRAM, str(place), ENV)
+        self.tmux = Tmux(self.socket, PROGRAM, str(place), ENV, attended=attended)
 
     def impatient(self) -> Tmux:
         """Return the same sessions, through an adapter with a timeout of half a second."""
         directory = self.place / "impatient"
         directory.mkdir(exist_ok=True)
-        return Tmux(self.socket, PROGRAM, str(directory), ENV, timeout=0.5)
+        return Tmux(self.socket, PROGRAM, str(directory), ENV, timeout=0.5, attended=self.attended)
 
     def raw(self, *words: str) -> str:
         """Run tmux as a person would."""
@@ -41,10 +42,10 @@ class Rig:
         return int(self.raw("display-message", "-p", "#{pid}"))
 
 
-@pytest.fixture
-def rig() -> Iterator[Rig]:
+@pytest.fixture(params=[False, True], ids=["check", "person"])
+def rig(request: pytest.FixtureRequest) -> Iterator[Rig]:
     # The path of a socket may not be longer than about 100 bytes, and pytest's own directories are.
     with TemporaryDirectory(prefix="wk", dir="/tmp", ignore_cleanup_errors=True) as place:
-        rig = Rig(Path(place))
+        rig = Rig(Path(place), attended=request.param)
         yield rig
         rig.raw("kill-server")

@@ -17,7 +17,8 @@ from tests.waiting import until
 from tests.words import DENIED, NO_FILE, THEIRS, fits
 
 from wakeman.adapters.clock import SystemClock
-from wakeman.adapters.machine import ERR_BYTES_MAX, LocalMachine
+from wakeman.adapters.machine import LocalMachine
+from wakeman.adapters.running import ERR_BYTES_MAX
 from wakeman.ports import OUT_BYTES_MAX, Ran
 
 machine = LocalMachine()

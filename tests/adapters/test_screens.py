@@ -257,12 +257,11 @@ def test_every_client_with_signs_of_a_part_has_a_frame() -> None:
 
 TURN = "❯ go\n\n● All of it is done.\n\nABOVE\n\n" + BOX + "\n  FOOT"
 IN_THE_BACKGROUND = [
-    ("✻ Worked for 9s · 1 shell still running", "? for shortcuts"),
-    ("✻ Churned for 2s · done 11:03 AM · 2 shells still running", "⏵⏵ bypass permissions on · 2 shells · ↓ to manage"),
-    ("✻ Baked for 1m 2s · 3 local agents still running", "? for shortcuts"),
-    ("✻ Cooked for 3s · 1 monitor still running", "? for shortcuts"),
-    ("✻ Waiting for 2 background agents to finish", "? for shortcuts"),
-    ("✻ Waiting for 1 dynamic workflow to finish", "? for shortcuts"),
+    tuple(line.split("\t"))
+    for line in (Path(__file__).parent / "background.tsv").read_text().splitlines()
+    if not line.startswith("#")
+]
+ANY_VERSION = [
     ("✢ Waiting for 1 background task to finish…", "? for shortcuts"),
     ("✻ Worked for 9s", "⏵⏵ accept edits on · 1 shell · ← for agents · ↓ to manage"),
     ("✻ Worked for 9s", "manual mode on · 3 background tasks"),
@@ -273,11 +272,20 @@ NOT_IN_THE_BACKGROUND = [
     ("✻ Worked for 9s · 1 shell still running\n\n● Background command completed\n\n✻ Baked for 0s", "? for shortcuts"),
     ("  1 shell still running\n\n✻ Worked for 9s", "← for agents"),
     ("● 1 shell still running", "? for shortcuts"),
+    ("✻ Worked for 9s · done 2:22 PM", "⏵⏵ accept edits on · 2 sessions of others"),
+    ("✻ Worked for 9s · done 2:22 PM", "100 tokens · 3 files changed"),
 ]
 
 
-@pytest.mark.parametrize(("above", "foot"), IN_THE_BACKGROUND)
-def test_work_in_the_background_is_read_in_the_client_s_own_words(above: str, foot: str) -> None:
+@pytest.mark.parametrize(("version", "above", "foot"), [(one[0], *one[2:]) for one in IN_THE_BACKGROUND])
+def test_work_in_the_background_is_read_in_the_words_of_each_version(version: str, above: str, foot: str) -> None:
+    each = [read("claude", TURN.replace("ABOVE", above).replace("FOOT", foot), asked) for asked in (version, "")]
+
+    assert [("busy", True)] * 2 == [(said.activity, said.background) for said in each]
+
+
+@pytest.mark.parametrize(("above", "foot"), ANY_VERSION)
+def test_work_in_the_background_is_read_in_words_of_any_version(above: str, foot: str) -> None:
     said = read("claude", TURN.replace("ABOVE", above).replace("FOOT", foot))
 
     assert ("busy", True) == (said.activity, said.background)
@@ -288,6 +296,36 @@ def test_words_about_the_background_that_are_quoted_or_over_are_none(above: str,
     said = read("claude", TURN.replace("ABOVE", above).replace("FOOT", foot))
 
     assert ("idle", False) == (said.activity, said.background)
+
+
+LIMITED = "❯ go\n\n● You've hit your session limit · resets 3pm (UTC)\n\n✻ Worked for 3s · done 2:22 PM\n\n  BELOW\n\n"
+
+
+@pytest.mark.parametrize(
+    ("below", "foot", "activity"),
+    [
+        ("Usage limit reached · set to continue automatically at 3pm", "? for shortcuts", "limited"),
+        ("※ Usage limit reached again · set to continue automatically at 3pm", "? for shortcuts", "limited"),
+        ("", "Continuing automatically at 3pm · Esc to cancel", "limited"),
+        ("Usage limit has reset · Press enter to continue", "? for shortcuts", "limited"),
+        ("Automatic continue cancelled · /rate-limit-options to wait again", "? for shortcuts", "limited"),
+        ("Automatic continue was turned off · this task will not resume on its own", "? for shortcuts", "limited"),
+        ("Automatic continue stopped after repeated usage limit hits", "? for shortcuts", "limited"),
+        ("Usage limit available again · continuing now", "? for shortcuts", "busy"),
+        ("Usage limit reset · Continuing automatically", "? for shortcuts", "busy"),
+    ],
+)
+def test_a_client_that_waits_for_the_end_of_its_limit_is_never_idle(below: str, foot: str, activity: str) -> None:
+    screen = LIMITED.replace("BELOW", below) + BOX + "\n  " + foot  # words of the program of 2.1.332
+
+    assert [activity] * 2 == [read("claude", screen, version).activity for version in ("2.1.332", "")]
+
+
+def test_words_of_a_limit_in_the_client_s_own_message_are_none() -> None:
+    words = "Usage limit reached · set to continue automatically at 3pm"
+    shown = TURN.replace("All of it is done.", f"It printed:\n  {words}").replace("ABOVE", "✻ Worked for 9s")
+
+    assert "idle" == read("claude", shown.replace("FOOT", "? for shortcuts"), "2.1.332").activity
 
 
 def test_a_hook_that_names_no_task_does_not_hide_what_the_screen_names() -> None:

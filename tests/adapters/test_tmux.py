@@ -416,12 +416,12 @@ def test_acting_on_a_hung_server_raises_and_names_the_socket(rig: Rig) -> None:
 
 def test_a_directory_that_cannot_be_written_raises(rig: Rig) -> None:
     with pytest.raises(ProgramError, match=r"/proc/nowhere/tmux\.sh: cannot be run"):
-        Tmux(rig.socket, PROGRAM, "/proc/nowhere", ENV).submit([born("w1")])
+        Tmux(rig.socket, PROGRAM, "/proc/nowhere", ENV, attended=True).submit([born("w1")])
 
 
 def test_a_missing_tmux_raises(rig: Rig) -> None:
     with pytest.raises(ProgramError, match="/no/such/tmux: cannot be run"):
-        Tmux(rig.socket, "/no/such/tmux", str(rig.place), ENV).submit([born("w1")])
+        Tmux(rig.socket, "/no/such/tmux", str(rig.place), ENV, attended=rig.attended).submit([born("w1")])
 
 
 # Ending
@@ -657,10 +657,13 @@ def test_the_users_own_server_reads_the_users_configuration(rig: Rig) -> None:
     assert rig.raw("show-options", "-gv", "@theirs") == "yes"
 
 
-def test_a_look_does_not_load_libtmux(rig: Rig) -> None:
+def test_what_a_check_does_loads_no_libtmux(rig: Rig) -> None:
     code = (
-        "import sys; from wakeman.adapters.tmux import Tmux; "
-        f"t = Tmux({rig.socket!r}, {PROGRAM!r}, '/', {{}}); t.poll(); t.remember('$1', 'x', mark='m'); "
+        "import sys; from wakeman.adapters.tmux import Tmux; from wakeman.ports import Start; "
+        f"t = Tmux({rig.socket!r}, {PROGRAM!r}, '/', {{}}); "
+        "[made] = t.submit([Start('w1', 'dep/w1.1', ('sleep', '600'), '/')]); t.poll(); "
+        "t.remember(made.session_id, 'x', mark='dep/w1.1'); t.type(made.session_id, 'x', submit=False); "
+        "t.capture(made.session_id); assert t.cancel([(made.session_id, 'dep/w1.1')]) == 1; "
         "print([name for name in ('libtmux', 'shlex', 'logging') if name in sys.modules])"
     )
     ran = subprocess.run((sys.executable, "-c", code), capture_output=True, text=True, check=False)

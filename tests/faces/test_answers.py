@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
+from tests.faces.test_serve import free_port
 
 from wakeman.adapters import local
 from wakeman.adapters.memory import Act, MemoryWorld
@@ -222,6 +223,8 @@ def _files(desk: Desk) -> None:
     (state / "damaged").mkdir()
     (state / "damaged" / "events.jsonl").write_text('{"v":1}\n')
     desk._patch.setattr(local, "world", desk.real)
+    desk._patch.setattr("wakeman.adapters.otlp.send_spans", lambda *_: None)  # test_export sends to a collector
+    desk._patch.setattr("uvicorn.Server.run", lambda *_, **__: None)  # test_serve asks a server
     there = ("--state", str(state))
     (desk.place / "policy.toml").write_text("[stuck]\nafter = 1\nattempts = 5\n[cleanup]\nrounds = 0\n")
     for name in ("crashed", "demo", "limited", "partial", "stuck"):
@@ -229,8 +232,11 @@ def _files(desk: Desk) -> None:
         desk("audit", name, *there)
         desk("replay", name, *there)
         desk("report", name, *there)
+        for form in ("trace", "metrics", "otlp"):
+            desk("export", form, name, *(("--endpoint", "http://localhost") if form == "otlp" else ()), *there)
         desk("replay", name, *there, "--until", "20")
         desk("replay", name, *there, "--policy", "policy.toml")
+    desk("serve", "--port", str(free_port()), *there)
     desk("status", *there)
     desk("resume", "--dry-run", *there)
     desk("log", "repair", "demo", *there)

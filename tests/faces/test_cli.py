@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tests.faces.conftest import SLEEPER, Place
 from tests.waiting import until
 
@@ -23,6 +25,7 @@ from wakeman.core.errors import WakemanError
 from wakeman.core.plan.parser import read_plan
 from wakeman.faces import cli
 from wakeman.faces.cli import main
+from wakeman.faces.cli.check import plain_options
 from wakeman.faces.cli.options import duration
 from wakeman.faces.cli.show import _directed
 
@@ -918,9 +921,9 @@ def test_it_runs_with_an_empty_environment(place: Place) -> None:
     assert (4, "", "") == (ran.returncode, ran.stdout, ran.stderr)
 
 
-def test_importing_the_command_line_loads_argparse_and_nothing_of_ours() -> None:
+def test_importing_the_command_line_loads_nothing_else() -> None:
     ran = _program(
-        code="import sys, argparse; a = set(sys.modules); import wakeman.faces.cli; print(*set(sys.modules) - a)"
+        code="import sys, typing; a = set(sys.modules); import wakeman.faces.cli; print(*set(sys.modules) - a)"
     )
 
     assert {"wakeman", "wakeman.faces", "wakeman.faces.cli"} >= set(ran.stdout.split()) - {"__future__"}
@@ -939,7 +942,11 @@ def test_a_check_of_a_sleeping_deployment_loads_only_what_it_needs(place: Place)
 
     assert "msgspec" in loaded, ran.stderr
     assert not loaded & {
+        "argparse",
+        "hashlib",
         "libtmux",
+        "signal",
+        "subprocess",
         "watchdog",
         "transitions",
         "difflib",
@@ -950,6 +957,58 @@ def test_a_check_of_a_sleeping_deployment_loads_only_what_it_needs(place: Place)
         "json",
         "pathlib",
     }
+
+
+WORDS = (
+    "night",
+    "-x",
+    "--",
+    "",
+    "--state",
+    "/s",
+    "--by",
+    "at",
+    "hand",
+    "--head",
+    "7:ab",
+    "--quiet",
+    "--json",
+    "--by=at",
+)
+
+
+@given(st.lists(st.sampled_from(WORDS), max_size=8))
+def test_what_is_read_without_argparse_is_what_argparse_reads(words: list[str]) -> None:
+    plain = plain_options(words, {})
+
+    assert plain is None or vars(cli.parser("check").parse_args(words)) == vars(plain)
+
+
+def test_the_words_of_an_alarm_are_read_without_argparse() -> None:
+    plain = plain_options(["night", "--state", "/s", "--by", "at", "--quiet", "--head", "7:ab"], {})
+
+    assert plain is not None
+    assert ("night", "/s", "at", "7:ab") == (plain.name, plain.state, plain.by, plain.head)
+
+
+@pytest.mark.parametrize("key", ["WAKEMAN_CHECK_BY", "WAKEMAN_JSON", "WAKEMAN_DRY_RUN", "WAKEMAN_CHECK_QUIET"])
+def test_a_variable_in_the_place_of_an_option_is_left_to_argparse(key: str) -> None:
+    words = ["night", "--state", "/s", "--by", "at", "--quiet"]
+
+    assert plain_options(words, {"WAKEMAN_STATE": "/t"}) is not None
+    assert plain_options(words, {key: "x"}) is None
+
+
+def test_a_check_runs_what_is_registered_for_its_end(place: Place) -> None:
+    place.up()
+    code = (
+        "import atexit, runpy, sys; atexit.register(print, 'flushed'); "
+        "sys.argv = ['wakeman', *sys.argv[1:]]; runpy.run_module('wakeman', run_name='__main__')"
+    )
+
+    ran = _program("check", "night", "--state", str(place.state), "--by", "at", "--quiet", code=code)
+
+    assert (4, "flushed\n") == (ran.returncode, ran.stdout), ran.stderr
 
 
 def test_a_reader_that_leaves_early_is_no_error(place: Place) -> None:

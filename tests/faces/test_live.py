@@ -84,6 +84,20 @@ def test_on_a_terminal_one_row_is_painted_again_and_all_others_stay(monkeypatch:
     assert " need you" in painted or "need you" in painted
 
 
+@pytest.mark.parametrize("live", [False, True])
+@pytest.mark.parametrize("state", ["demo", "partial", "script over", "one"])
+def test_the_end_says_how_far_it_came_how_long_it_took_and_what_to_look_at(state: str, live: bool) -> None:
+    stream = Terminal() if live else StringIO()
+    data = STATES[state]
+    Narrator(Play().stage.world("hand:1"), None, stream).end(data)
+    shown = re.sub(r"\x1b\[[0-9;]*m", "", stream.getvalue())
+
+    assert (data.outcome == "open") is not shown.endswith("\n")
+    if data.outcome != "open":
+        assert f"{data.units.done}/{data.units.total} units in " in shown
+        assert live is (f"\n     wakeman report {data.deployment}\n" in shown)
+
+
 def test_what_was_told_once_is_not_told_again() -> None:
     stream = StringIO()
     progress = followed(stream, night())
@@ -166,14 +180,14 @@ def test_a_board_fits_its_pane(state: str, width: int, height: int) -> None:
 
 def test_a_board_has_needs_first_then_waits_then_the_quietest_and_events_below_the_newest_first() -> None:
     on = Paper(rows=30)
-    rows = text(board(STATES["forty"], HAPPENED[:2], (), on), on)
+    rows = text(board(STATES["forty"], HAPPENED[:2], (), on, ("inotify",)), on)
     signs = "".join(row[1] for row in rows if row[1:2] in ("▲", "✗", "◆", "◌", "●", "·", "✓"))
 
     assert re.fullmatch(r"▲+◆✗◌+●+·✓", signs)
     assert " quiet for " in next(row for row in rows if row.startswith(" ●"))
     assert "closed 0" in rows[-3]
     assert "gotcha" not in "".join(rows)
-    assert rows[-1] == " Ctrl-C ends only the watching"
+    assert rows[-1] == " Ctrl-C ends only the watching · inotify"
 
 
 def test_each_event_that_a_person_wants_is_told_and_no_other() -> None:

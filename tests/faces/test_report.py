@@ -22,11 +22,13 @@ from tests.play import NAME, Play
 
 from wakeman.adapters.memory import Act
 from wakeman.faces.cli import main
+from wakeman.faces.report.page import Format
 from wakeman.faces.report.shown import visible
 
 SAMPLES = Path(__file__).parents[2] / "state" / "samples"
 NAMES = ("crashed", "demo", "limited", "partial", "stuck")
 DEMO_BYTES_MAX = 200_000
+FORMS: tuple[Format, ...] = ("html", "md", "svg")
 
 
 class Desk:
@@ -72,6 +74,36 @@ def lines_of(name: str) -> list[bytes]:
 
 
 # --- what it says -------------------------------------------------------------------------------------------------
+
+
+def wholes(name: str) -> list[int]:
+    """Return after which lines of a sample a write ends: where a reader may find it."""
+    return [n for n, line in enumerate(lines_of(name), 1) if b'"more":true' not in line.partition(b'"data"')[0]]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_night_is_reported_at_each_moment_of_it(desk: Desk, name: str) -> None:
+    from wakeman.adapters.eventlog.log_reader import Reading
+    from wakeman.adapters.memory import MemoryWorld
+    from wakeman.api.chronicle import Chronicle
+    from wakeman.api.replay import Night
+    from wakeman.api.report import reported
+    from wakeman.api.trace import trace
+    from wakeman.faces.report.page import report_text
+
+    place = desk.keep(name, lines_of(name))
+    night = Night(str(place / "events.jsonl"), Reading)
+    told, ends = Chronicle(night.d), wholes(name)
+    for event in night.events():
+        night.take(event)
+        told.take(event)
+        if event.seq not in ends or (event.seq > 20 and event.seq % 9):
+            continue
+        data = reported(MemoryWorld().world("hand"), told, night.file, None)
+        texts = {form: report_text(data, form, name) for form in FORMS}
+        assert all(worker in texts["html"] for worker in night.d.workers)
+        assert all(texts.values())
+        assert len(night.d.workers) + 1 == len({e.tid for e in trace(told).data.trace_events if e.ph == "M"})
 
 
 @pytest.mark.parametrize("form", ["html", "md", "svg", "json"])

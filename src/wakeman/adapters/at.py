@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from wakeman.adapters.asking import ask
 from wakeman.core.errors import ProgramError
 from wakeman.ports import Ran
 
@@ -190,18 +191,14 @@ class At:
         return ran
 
     def _call(self, argv: Sequence[str], stdin: bytes) -> Ran:
-        import subprocess
-
         try:
-            # From `/`: the job changes to this directory first, and does nothing when it is gone.
-            done = subprocess.run(
-                argv, input=stdin, capture_output=True, cwd="/", env=self._env, timeout=self._timeout, check=False
-            )
-        except subprocess.TimeoutExpired as fault:
+            # A job is queued from `/`: it changes to that directory first, and does nothing when it is gone.
+            told = ask(argv, self._env, self._timeout, stdin or None)
+        except TimeoutError as fault:
             raise ProgramError(f"{argv[0]}: no answer within {self._timeout:g} s") from fault
         except OSError as fault:
             raise ProgramError(f"{argv[0]}: {fault.strerror}") from fault
-        return Ran(done.returncode, os.fsdecode(done.stdout), os.fsdecode(done.stderr))
+        return Ran(told.code, os.fsdecode(told.out), os.fsdecode(told.err))
 
 
 def _which(name: str, path: str) -> str:
@@ -220,7 +217,7 @@ def _minute(due: datetime) -> datetime:
 
 def _marker_comment(marker: str) -> str:
     """Return the marker as one line of ASCII."""
-    return "# " + marker.encode("unicode_escape", "backslashreplace").decode()
+    return "# " + ascii(marker)[1:-1]
 
 
 def _body(marker: str, argv: Sequence[str]) -> bytes:
@@ -256,7 +253,7 @@ def _spoken(words: Sequence[str]) -> datetime:
 
 def _pid(file: str) -> int:
     try:
-        with open(file, encoding="ascii") as stream:
+        with open(file, encoding="utf-8") as stream:
             return int(stream.read(32))
     except (OSError, ValueError):
         return 0

@@ -10,7 +10,9 @@ import re
 import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, BinaryIO
+
+from msgspec import Struct
 
 from wakeman.core.errors import DiskError, StorageError, UsageError
 from wakeman.core.model import FileFingerprint
@@ -56,7 +58,7 @@ class NotRegularError(OSError):
 _NO_FILE = (FileNotFoundError, NotADirectoryError, NotRegularError)
 
 
-class Segment(NamedTuple):
+class Segment(Struct, frozen=True, gc=False):
     """One part of a pattern between slashes.
 
     `spans`: it is `**`, and stays for names further down; `any`: it matches every name.

@@ -18,11 +18,14 @@ PLUGINS = "wakeman.executors"
 
 
 @cache
-def find(name: str) -> Backend:
-    """Find a back end by name. Raises: UnknownNameError with those known and the nearest name; UsageError."""
+def find(name: str, *, attended: bool = False) -> Backend:
+    """Find a back end by name. `attended`: a person waits for what it does, not an alarm.
+
+    Raises: UnknownNameError with those known and the nearest name; UsageError.
+    """
     if name in KNOWN:
         module, kind = KNOWN[name]
-        made: Backend = getattr(import_module(module), kind)()
+        made: Backend = getattr(import_module(module), kind)(attended=attended)
         return made
     return _plugged(name)
 

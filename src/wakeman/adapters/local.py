@@ -22,7 +22,7 @@ from wakeman.core.errors import NotLiveError, StorageError, UnknownNameError, Wa
 from wakeman.core.model import Confinement, Deployment, Host, Network, Plan, WakeTarget
 from wakeman.core.policy.ownership import digest, refusal
 from wakeman.engine.live import IS_COPY
-from wakeman.ports import STATE_MARKER, World
+from wakeman.ports import World
 
 if TYPE_CHECKING:
     from wakeman.ports import (
@@ -47,6 +47,8 @@ ENVIRONMENT_KEPT = (
     "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME", "CLAUDE_CONFIG_DIR",
 )  # fmt: skip
 """Variables of `up`'s environment that workers and checks get, in addition to PATH and those that the plan names."""
+UNATTENDED = ("at", "exit", "hook", "timer")
+"""Authors of checks for which nobody waits: they load no library to act through."""
 DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin"
 SETTINGS_BYTES_MAX = 16 * 2**20
 """Bytes of a client's own settings that are read."""
@@ -65,7 +67,7 @@ def world(state: str | None, by: str) -> World:
         _admit(registry, directory, host)
         key = (host.executor, host.directory, *host.place.values())
         if key not in executors:
-            executors[key] = find(host.executor).executor(host)
+            executors[key] = find(host.executor, attended=by not in UNATTENDED).executor(host)
         return executors[key]
 
     def deliver(target: WakeTarget, message: str, deployment: Deployment) -> str:
@@ -169,6 +171,8 @@ def _marked_state(here: str) -> tuple[str, bool]:
 
     Shape: one that is not in a repository is; one that is in a repository, once a deployment was begun in it here.
     """
+    from wakeman.ports import STATE_MARKER
+
     bordered = False
     while os.stat(here).st_uid in (0, os.geteuid()):
         bordered = bordered or os.path.exists(f"{here}/.git")

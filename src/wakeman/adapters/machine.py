@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 import os
-import selectors
-import signal
-import subprocess
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import Literal
 
 from wakeman.core.errors import ProgramError
-from wakeman.ports import OUT_BYTES_MAX, Kin, Ran
-
-ERR_BYTES_MAX = 64 * 1024
-"""Bytes of standard error that are kept, from its end, where the reason is."""
+from wakeman.ports import Kin, Ran
 
 ATTEMPT_VARIABLE = "WAKEMAN_ATTEMPT"
 """The variable that every process of an attempt inherits."""
@@ -23,7 +16,6 @@ ATTEMPT_VARIABLE = "WAKEMAN_ATTEMPT"
 _PARENT_FIELD, _SESSION_FIELD = 1, 3
 _STARTED_FIELD = 19  # field of /proc/PID/stat, counted after the name: ticks from the boot to the start
 _HEAD_BYTES_MAX = 4096  # of a process's status, and of its command line
-_LINGER_S = 0.1  # seconds to read a program's last output, while a child of it still has the pipe open
 
 
 class LocalMachine:
@@ -48,21 +40,9 @@ class LocalMachine:
         code, and `cut` says that the rest was dropped.
         Boundary: what it leaves in the background is not waited for; at the time limit that ends too.
         """
-        try:
-            with _input(stdin) as source:
-                process = subprocess.Popen(
-                    list(argv),
-                    cwd=cwd,
-                    env=dict(env),
-                    stdin=source,
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.PIPE,
-                    start_new_session=True,
-                )
-        except (OSError, ValueError) as error:
-            return Ran(None, error=_unstarted(argv, error))
-        with process:
-            return _follow(process, timeout)
+        from wakeman.adapters.running import run_bounded
+
+        return run_bounded(argv, cwd, env, timeout, stdin)
 
     def runs(self, program: str, cwd: str, path: str) -> bool:
         """Return whether an executable of that name exists."""
@@ -129,6 +109,8 @@ class LocalMachine:
         Boundary: ignores 0, 1 and negative numbers, which address groups. Raises: ProgramError for another user's
         process.
         """
+        import signal
+
         for pid in pids:
             if pid <= 1:
                 continue
@@ -195,77 +177,6 @@ class LocalMachine:
 
 
 _VERSION_1 = ("memory.limit_in_bytes", "memory.usage_in_bytes")
-
-
-@contextmanager
-def _input(data: bytes) -> Iterator[int]:
-    """Yield the program's standard input: a file, as a pipe would have to be written while its output is read."""
-    if not data:
-        yield subprocess.DEVNULL
-        return
-    from tempfile import TemporaryFile
-
-    with TemporaryFile() as file:
-        file.write(data)
-        file.seek(0)
-        yield file.fileno()
-
-
-def _unstarted(argv: Sequence[str], error: Exception) -> str:
-    if isinstance(error, OSError):
-        return f"{error.filename or argv[0]}: {error.strerror}"
-    return f"{argv[0]!r}: {error}"
-
-
-def _follow(process: subprocess.Popen[bytes], timeout: float) -> Ran:
-    deadline = time.monotonic() + timeout
-    out, err = bytearray(), bytearray()
-    still_open = True
-    try:
-        for stream, piece in _printed_pieces(process, deadline):
-            if stream is process.stdout:
-                still_open = bool(piece)
-                out += piece[: OUT_BYTES_MAX + 1 - len(out)]
-            else:
-                err = (err + piece)[-ERR_BYTES_MAX:]
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(max(0.0, deadline - time.monotonic()))
-    finally:
-        code = process.poll()
-        if code is None:
-            # Not reaped yet, so no other group can have its number.
-            os.killpg(process.pid, signal.SIGKILL)
-    error = ""
-    if code is None:
-        error = f"did not end within {timeout:g} s"
-    kept = bytes(out[:OUT_BYTES_MAX])
-    text = kept.decode(errors="replace")
-    return Ran(
-        code,
-        text,
-        err.decode(errors="replace"),
-        error,
-        cut="size" if len(out) > OUT_BYTES_MAX else "open" if still_open and code is not None else "",
-        inexact="\ufffd" in text and text.encode() != kept,
-    )
-
-
-def _printed_pieces(process: subprocess.Popen[bytes], deadline: float) -> Iterator[tuple[object, bytes]]:
-    """Yield the output until both streams end, the deadline passes, or shortly after the process has ended.
-
-    Shape: of a stream that ends, the last piece is empty.
-    """
-    with selectors.DefaultSelector() as selector:
-        for stream in filter(None, (process.stdout, process.stderr)):
-            selector.register(stream, selectors.EVENT_READ)
-        while selector.get_map() and (now := time.monotonic()) < deadline:
-            if process.poll() is not None:
-                deadline = min(deadline, now + _LINGER_S)
-            for key, _ in selector.select(min(deadline - now, _LINGER_S)):
-                piece = os.read(key.fd, 65536)
-                if not piece:
-                    selector.unregister(key.fileobj)
-                yield key.fileobj, piece
 
 
 def _file_lines(path: str) -> list[str]:

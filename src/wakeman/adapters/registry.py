@@ -8,11 +8,11 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from functools import cache
-from hashlib import blake2b
 from os.path import join
 
 import msgspec
 
+from wakeman.core.digests import blake2b
 from wakeman.core.errors import StorageError
 from wakeman.core.model import Host, Identity
 from wakeman.core.policy import ownership
@@ -208,7 +208,7 @@ def _user(uid: int) -> str:
 @cache
 def _machine() -> str:
     for file in MACHINE_ID_FILES:
-        with suppress(OSError), open(file, encoding="ascii", errors="replace") as stream:
+        with suppress(OSError), open(file, encoding="utf-8", errors="replace") as stream:
             if found := stream.read(64).strip():
                 return found
     return os.uname().nodename

@@ -7,7 +7,6 @@ It belongs to nothing that a check may end: no tmux server, no session, no worke
 from __future__ import annotations
 
 import os
-import signal
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -84,6 +83,8 @@ class Sleep:
 
     def disarm(self, jobs: Sequence[str]) -> None:
         """End processes that sleep. Boundary: one that has begun to run its command is left alone."""
+        import signal
+
         asleep = self._asleep().intersection(jobs) if jobs else set()
         for job in asleep:
             with suppress(ProcessLookupError):

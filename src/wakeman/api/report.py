@@ -200,11 +200,12 @@ def report(
     """
     told = chronicle(file, reading)
     checked = audit(world, tapes, signatures, file, again).data if audited else None
-    data = _reported(world, told, file, checked)
+    data = reported(world, told, file, checked)
     return Answer(data, following(data.status))
 
 
-def _reported(world: World, told: Chronicle, file: str, checked: Audited | None) -> Reported:
+def reported(world: World, told: Chronicle, file: str, checked: Audited | None) -> Reported:
+    """Return the report of what was collected of a log, given by its live file; `checked` is its audit."""
     d = told.d
     at = d.at or world.clock.now()
     status = shape(d, at, d.looked_at, stands=d.alarm is not None)

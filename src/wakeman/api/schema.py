@@ -50,6 +50,7 @@ ANSWERS: dict[str, tuple[str, ...]] = {
     "sweep": ("act.Swept", "answer.DryRun"),
     "report": ("report.Reported",),
     "export": ("trace.Traced", "metrics.Measured", "spans.Spanned", "answer.DryRun"),
+    "serve": ("serve.ServedPages",),
     "replay": ("replay.Replayed", "status.Status", "replay.Otherwise"),
     "audit": ("audit.Audited",),
     "doctor": ("doctor.Diagnosis",),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from shlex import quote
 from typing import Annotated, Any, ClassVar, Literal
@@ -147,6 +147,9 @@ class WorkerStatus(Value, frozen=True, kw_only=True):
     cleanup: Annotated[
         Time | UnsetType,
         Meta(description="When its undone units may go to a cleanup worker, after a person has ended it."),
+    ] = UNSET
+    client: Annotated[
+        str | UnsetType, Meta(description="Version of its client, as asked when this attempt was launched.")
     ] = UNSET
     unseen: Annotated[str | UnsetType, Meta(description="The error that kept Wakeman from looking at it.")] = UNSET
 
@@ -309,9 +312,10 @@ def _loose(world: World, name: str) -> Mapping[str, tuple[str, ...]]:
         return {}  # the repository is gone, or git is
 
 
-def statuses(world: World, *, recorded: bool = False) -> Answer[Statuses]:
-    """Return the state of all deployments. A damaged log is listed, and is no error."""
-    found = tuple(_listed_status(world, name, recorded=recorded) for name in world.logs.names())
+def statuses(world: World, names: Sequence[str] | None = None, *, recorded: bool = False) -> Answer[Statuses]:
+    """Return the state of the deployments of these names, or of all. A damaged log is listed, and is no error."""
+    names = world.logs.names() if names is None else names
+    found = tuple(_listed_status(world, name, recorded=recorded) for name in names)
     proposed = tuple(f"wakeman status {each.deployment}" for each in found[-STATUSES_PROPOSED_MAX:])
     code = worst({each.code for each in found})
     return Answer(Statuses(state=world.state, deployments=found), proposed, code=code)
@@ -482,6 +486,7 @@ def _worker_status(d: Deployment, worker: WorkerState, now: datetime) -> WorkerS
         said=worker.said if worker.said and worker.state != "verified" else UNSET,
         line=worker.line or UNSET,
         cleanup=_cleanup(d, worker, now),
+        client=worker.version or UNSET,
         unseen=worker.unseen or UNSET,
     )
 

@@ -33,6 +33,8 @@ def redacted(text: str, values: Mapping[str, str] = {}) -> str:
     SECRET_CHARS_MIN characters. A value of several lines is hidden line by line.
     Cost: a scan for each value; one more for all shapes.
     """
+    if not text:
+        return text
     for name, value in values.items():
         for line in value.splitlines():
             if len(line) >= SECRET_CHARS_MIN:

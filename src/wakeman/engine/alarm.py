@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -11,15 +10,15 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
+from wakeman.core.digests import sha256
 from wakeman.core.errors import ProgramError
 from wakeman.core.log import events as e
 from wakeman.core.model import Alarm, Deployment, Host, WakeTarget
 from wakeman.core.policy.limits import every, longest
 from wakeman.engine import layout
-from wakeman.ports import SOON, World
 
 if TYPE_CHECKING:
-    from wakeman.ports import Job
+    from wakeman.ports import Job, World
 
 ALARM = "at"
 """Author, in the log, of a check that an alarm has started, with any timer."""
@@ -34,7 +33,7 @@ ALARM_BEYOND_PACE_S = 180.0
 def marker(d: Deployment) -> str:
     """Return the marker of the deployment's jobs; it differs for the same name in another state directory."""
     host = d.host
-    return f"wakeman:{d.name}:{hashlib.sha256(host.directory.encode()).hexdigest()[:12]}"
+    return f"wakeman:{d.name}:{sha256(host.directory.encode()).hexdigest()[:12]}"
 
 
 def fire_time(now: datetime, seconds: float) -> datetime:
@@ -90,6 +89,8 @@ def remove_all(world: World, d: Deployment) -> None:
     Repeatable: yes, after a crash in between; a remaining job finds nothing to do and sets no other. Cost: the queue is
     listed until a listing has none: while jobs of others come and go, a listing may miss one.
     """
+    from wakeman.ports import SOON
+
     recorded = {d.alarm.job} if d.alarm and d.alarm.job else set()
     world.files.write(layout.inside(d.host, layout.GENERATION), b"0\n")
     for _ in range(DISARM_PASSES_MAX):
@@ -104,6 +105,8 @@ def remove_all(world: World, d: Deployment) -> None:
 
 def soon(world: World, d: Deployment, seconds: float, by: str) -> None:
     """Start a check after some seconds, unless one comes earlier. A failure is harmless: the alarm follows anyway."""
+    from wakeman.ports import SOON
+
     due = world.clock.now() + timedelta(seconds=seconds)
     with suppress(ProgramError):
         waiting = world.stand_in.find(marker(d) + SOON)

@@ -22,10 +22,9 @@ from wakeman.engine.observe.spool import clear_spool, read_spool
 from wakeman.engine.protocol import check as protocol
 from wakeman.engine.protocol.check import ObservationRead, ReportsRead, Senses
 from wakeman.engine.protocol.steps import Unrecorded, drive
-from wakeman.ports import World
 
 if TYPE_CHECKING:
-    from wakeman.ports import Writer
+    from wakeman.ports import World, Writer
 
 OBSERVATIONS_MAX = 50
 """Times that one call observes at most: again for a check asked for meanwhile, or for outputs that were examined."""

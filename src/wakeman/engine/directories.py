@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from wakeman.ports import World
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from wakeman.ports import World
 
 
 def identified(world: World, directory: str) -> str:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from posixpath import dirname, join
+from typing import TYPE_CHECKING
 
 from wakeman.core.errors import NotLiveError
 from wakeman.core.model import Deployment, Host
 from wakeman.core.policy.ownership import Entry, refusal
-from wakeman.ports import World, Writer
+
+if TYPE_CHECKING:
+    from wakeman.ports import World, Writer
 
 LOCK_WAIT_DEFAULT_S = 5.0
 """Seconds to wait for a deployment's log."""

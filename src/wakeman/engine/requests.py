@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from difflib import get_close_matches
+from typing import TYPE_CHECKING
 
 from wakeman.core.errors import NeedsPersonError, NotLiveError, ProgramError, UnknownNameError, UsageError
 from wakeman.core.log import events as e
@@ -20,7 +21,9 @@ from wakeman.engine.live import elsewhere, hold, require
 from wakeman.engine.protocol import requests as protocol
 from wakeman.engine.protocol.steps import drive
 from wakeman.engine.runs import readable
-from wakeman.ports import World
+
+if TYPE_CHECKING:
+    from wakeman.ports import World
 
 FATE_POLL_S = 0.25
 """Seconds between two observations of typed text."""

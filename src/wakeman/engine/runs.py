@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from wakeman.core.errors import LogDamagedError
 from wakeman.core.model import Deployment
-from wakeman.ports import World
+
+if TYPE_CHECKING:
+    from wakeman.ports import World
 
 
 def readable(world: World) -> dict[str, Deployment]:

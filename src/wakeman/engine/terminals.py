@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING
 
 from wakeman.core.errors import ProgramError
 from wakeman.core.model import Deployment, Host, WorkerState, attempt_id
-from wakeman.ports import World
 
 if TYPE_CHECKING:
-    from wakeman.ports import Terminal
+    from wakeman.ports import Terminal, World
 
 
 def terminal(world: World, host: Host) -> Terminal:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal, cast
+from typing import TYPE_CHECKING, Literal, cast
 
 from msgspec import Struct
 
@@ -13,7 +13,9 @@ from wakeman.core.policy.notice import asking
 from wakeman.engine import alarm, layout
 from wakeman.engine.check import check
 from wakeman.engine.live import require
-from wakeman.ports import World
+
+if TYPE_CHECKING:
+    from wakeman.ports import World
 
 Until = Literal["done", "change", "attention"]
 

@@ -101,7 +101,7 @@ class Evidence(Struct, frozen=True):
     hook_at: float = 0.0
     interactive: bool = False
     stream_at: float = 0.0
-    version: str = ""  # of the client, as it was asked at `up`; "" if it is not known
+    version: str = ""  # of the client, as it was asked at the launch; "" if it is not known
 
 
 class ClientVersion(Struct, frozen=True):

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import msgspec
 import pytest
 
+from wakeman.core import model
 from wakeman.core.errors import TransitionError
 from wakeman.core.log import events as e
 from wakeman.core.log.state import apply, compose
@@ -70,3 +71,10 @@ def test_a_fact_about_a_worker_that_was_not_enrolled_is_refused_with_its_line() 
 
     with pytest.raises(TransitionError, match="line 7: no worker 'ghost' was enrolled"):
         apply(Deployment(), event)
+
+
+def test_no_check_has_to_compile_an_annotation() -> None:
+    structs = [*e.FACTS.values(), e.Event, *(each for each in vars(model).values() if isinstance(each, type))]
+    strings = {each for each in structs for of in getattr(each, "__annotations__", {}).values() if isinstance(of, str)}
+
+    assert not strings, "without `from __future__ import annotations` msgspec has nothing to compile"

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from hashlib import sha256
 from io import BufferedReader
 from os.path import basename, dirname
 from types import TracebackType
 from typing import NoReturn, Self
 
 from wakeman.adapters.eventlog.segments import LIVE, open_regular_file, refusing, sealed
+from wakeman.core.digests import sha256, sha256_of_many
 from wakeman.core.errors import LogDamagedError, TransitionError
 from wakeman.core.log.events import (
     FORMAT_VERSION,
@@ -95,14 +95,15 @@ class Reading:
 
     def _lines(self, file: str, stream: BufferedReader, first: int) -> Iterator[Event]:
         self.file, self._begins, self.end = file, first, stream.tell()
-        read = reader(os.fstat(stream.fileno()).st_size - self.start)
+        size = os.fstat(stream.fileno()).st_size - self.start
+        read, digest_of = reader(size), sha256_of_many(size)
         seq, previous = self.seq, self.hash.encode()
         write: list[Event] = []
         size = 0
         for line in stream:
             if not seq:
                 previous = self._genesis(line)
-            digest = sha256(previous + line[:-LINE_END_BYTES]).hexdigest()[:32].encode()
+            digest = digest_of(previous + line[:-LINE_END_BYTES]).hexdigest()[:32].encode()
             if line[-LINE_END_BYTES:] != digest + b'"}\n':
                 # An unfinished line is the last one, although its writer may have written more by now.
                 self._unfit(line, previous, seq + 1, last=line[-1:] != b"\n" or not stream.peek(1))

@@ -25,7 +25,7 @@ LIVE, NEW, SNAPSHOT, RESERVE, LOCK, ASKED, COMING = (
     "asked",
     "coming",
 )
-SEALED = re.compile(r"events-([0-9]+)\.jsonl")
+SEALED = r"events-([0-9]+)\.jsonl"
 
 FIXES = {
     errno.ENOSPC: "free some space on that disk, then try again",
@@ -44,7 +44,8 @@ FIXES = {
 def sealed(directory: str) -> list[tuple[int, str]]:
     """List the sealed files of a log by the seq of their first line."""
     with refusing(directory):
-        found = [(SEALED.fullmatch(name), name) for name in os.listdir(directory)]
+        names = [name for name in os.listdir(directory) if name.startswith("events-")]
+    found = [(re.fullmatch(SEALED, name), name) for name in names]
     return sorted((int(match[1]), join(directory, name)) for match, name in found if match)
 
 

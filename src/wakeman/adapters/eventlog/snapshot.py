@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from hashlib import sha256
 from os.path import join
 
 import msgspec
 from msgspec import Struct
 
 from wakeman.adapters.eventlog.segments import SNAPSHOT, replace
+from wakeman.core.digests import sha256
 from wakeman.core.log.state import STATE_VERSION
 from wakeman.core.model import Deployment
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cache, partial
 from importlib import import_module
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from wakeman.core.errors import UnknownNameError, UsageError, WakemanError
-from wakeman.core.plan.template import nearest
-from wakeman.ports import Harness
+
+if TYPE_CHECKING:
+    from wakeman.ports import Harness
 
 CLIENTS = ("claude", "codex", "gemini", "opencode", "aider")
 """Clients whose table is in the module of their name, as a constant of that name in capitals."""
@@ -68,5 +69,7 @@ def _plugged(name: str) -> Harness:
                 f"workers.harness: {name!r} of {point.value} does not load: {fault!r}", "fix or remove that package"
             ) from fault
         return cast("Harness", _Plugged(made, f"workers.harness: {name!r} of {point.value}"))
+    from wakeman.core.plan.template import nearest
+
     known = harness_names()
     raise UnknownNameError(f"workers.harness: found {name!r}, expected one of {', '.join(known)}{nearest(name, known)}")

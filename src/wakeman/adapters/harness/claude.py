@@ -238,9 +238,11 @@ CHOICE = r"[\s\S]*^ {0,3}(?:Enter to (?:select|confirm)|Esc to cancel)[^\n]*\Z"
 OVER = r"\s*^✻ [^\n]* for [^\n]*\s*\Z"
 LAST = rf"(?:{OVER}|\s*\Z)"
 """The last line of a turn: the client's last message is right above it, a tool's output is not."""
+BELOW = r"^✻ [^\n]* for [^\n]*(?:\n[^\S\n]*)*\n {0,4}(?:[※ⓘ⎿!●·] +)?"
+"""Up to what it says of itself below the last line of a turn, as of a limit whose end it waits for by itself."""
 MORE = r"(?:\n {2,5}\S[^\n]*)*"
 RUNNING = (
-    r"(?:\d+ [^\n·]{1,60} still (?:running|working)"
+    r"(?:(?:\d+ |(?<=· ))[^\n·]{1,60} still (?:running|working)"
     r"|[Ww]aiting (?:for|on) (?:\d+ |an? |the )?[^\n·]{1,60} to (?:finish|complete|end|return))"
 )
 """Work in the background, in the client's words below the last turn: `1 shell still running`, `Waiting for 2 background
@@ -248,7 +250,8 @@ agents to finish`."""
 NEWEST = r"[^\n]*(?:\n(?![●·✢✳✶✻✽*] )[^\n]*)*\Z"
 """Nothing below that the client has said since: it does not take back what a line above counted."""
 JOBS = (
-    r"(?:^|·) *\d+ (?:[a-z]+ ){0,3}(?:shell|bash|task|agent|monitor|workflow|job|command|process|teammate)(?:e?s)?\b"
+    r"(?:^|·) *(?:[◇◆] *)?\d+ (?:[A-Za-z]+ ){0,3}"
+    r"(?:shell|bash|task|agent|monitor|workflow|job|command|process|teammate|team|cloud session)(?:e?s)?\b"
     r"(?= *(?:·|\n|\Z| {2}|(?:still )?running))"
 )
 """Work in the background, counted in the foot below the input box: `· 1 shell ·`."""
@@ -273,6 +276,9 @@ SIGNS = (
     Sign("busy", rf"^[^\s●❯⎿│>][^\n]*?(?P<said>{RUNNING}){NEWEST}", part="above", background=True),
     Sign("busy", r"^[·✢✳✶✻✽*] [^\n]*…", "works", part="above"),
     Sign("busy", JOBS, "works in the background", part="foot", background=True),
+    Sign("limited", r"(?P<said>Continuing automatically [^\n·]*)", part="foot", since="2.1.300"),
+    Sign("busy", rf"{BELOW}(?P<said>Usage limit (?:available again|reset) · [Cc]ontinuing[^\n]*)\s*\Z", part="above"),
+    Sign("limited", rf"{BELOW}(?P<said>(?:Usage limit|Automatic continue) [^\n]*)\s*\Z", part="above"),
     Sign("limited", rf"^● (?P<said>(?:API Error: )?{LIMIT_SIGN.pattern}{MORE}){LAST}", part="above"),
     Sign("limited", rf"^ {{2}}⎿  (?P<said>{LIMIT_SIGN.pattern}{MORE}){OVER}", part="above"),
     Sign("limited", rf"^● (?P<said>API Error: Request rejected \(429\)[^\n]*{MORE}){LAST}", part="above"),

@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import Literal
 
 from wakeman.core.model import Plan
-from wakeman.core.plan.template import render
 from wakeman.core.policy.last_words import WORDS_CHARS_MAX
 from wakeman.core.policy.prompt_delivery import padded
 from wakeman.core.text import last_line
@@ -42,6 +41,8 @@ class Program:
 
     def command(self, task: Task) -> Command:
         """Fill the worker's names into `workers.command`, then `workers.args`."""
+        from wakeman.core.plan.template import render
+
         workers = task.plan.workers
         return Command(argv=tuple(render(word, task.names) for word in (*workers.command, *workers.args)))
 

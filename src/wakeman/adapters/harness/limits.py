@@ -145,8 +145,8 @@ def retrying(words: str) -> str:
 
 _EPOCH = re.compile(r"\|(\d{10})\b")
 _KEYWORD = re.compile(
-    r"(?i)\b(?:resets?|again|available|until|regain access|access (?:is )?restored|renews?|refresh(?:es)?|resumes?|"
-    r"retry|unlocks?|lifted|back)\b[ :]*"
+    r"(?i)\b(?:resets?|again|available|until|continu(?:e|ing) automatically|regain access|"
+    r"access (?:is )?restored|renews?|refresh(?:es)?|resumes?|retry|unlocks?|lifted|back)\b[ :]*"
 )
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 _UNIT = (

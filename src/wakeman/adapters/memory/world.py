@@ -17,7 +17,7 @@ from wakeman.adapters.memory.registry import MemoryRegistry
 from wakeman.adapters.memory.sessions import Act, MemoryHarness, MemorySessions
 from wakeman.adapters.memory.watch import MemoryWatcher
 from wakeman.core.model import Agent, Deployment, Host, Plan, WakeTarget
-from wakeman.ports import FoundProfiles, Harness, Report, Terminal, World
+from wakeman.ports import ClientVersion, FoundProfiles, Harness, Report, Terminal, World
 
 
 @dataclass
@@ -35,6 +35,8 @@ class MemoryWorld:
     reports: dict[str, Report] = field(default_factory=dict)
     delivered: list[tuple[datetime, str]] = field(default_factory=list)
     agents: dict[str, Agent] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
+    """Versions of clients, by harness; a client that is not named here says none."""
 
     def __post_init__(self) -> None:
         self.files = MemoryFiles(self.clock)
@@ -69,7 +71,9 @@ class MemoryWorld:
             git=lambda: self.git,
             host=self._host,
             agents=lambda plan, _: FoundProfiles({**self.agents, **plan.agents}, dict.fromkeys(plan.agents, "plan")),
-            clients=lambda _: (),
+            clients=lambda plan: tuple(
+                ClientVersion(plan.workers.harness, one) for one in (self.versions.get(plan.workers.harness),) if one
+            ),
             wrapper=lambda: b"",
             keeper=lambda: b"",
             hook=lambda: b"",

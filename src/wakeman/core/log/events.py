@@ -5,9 +5,6 @@ width, so that a reader checks the chain by slicing bytes and never by encoding 
 write but its last: a write counts only as a whole.
 """
 
-from __future__ import annotations
-
-import hashlib
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -18,6 +15,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from wakeman.core.digests import sha256
 from wakeman.core.errors import LogDamagedError
 from wakeman.core.log.facts import FACTS as FACTS
 from wakeman.core.log.facts.deployment import *
@@ -129,7 +127,7 @@ def kind(fact: Fact) -> str:
 
 def genesis(deployment: str, digest: str) -> str:
     """Return the hash before the first line: it binds a log to its deployment's name and plan."""
-    return hashlib.sha256(f"{deployment}\n{digest}".encode()).hexdigest()[:HASH_CHARS]
+    return sha256(f"{deployment}\n{digest}".encode()).hexdigest()[:HASH_CHARS]
 
 
 def stamp(at: datetime) -> str:
@@ -167,7 +165,7 @@ def encode(draft: Draft, *, seq: int, at: datetime, by: str, previous: str, more
 
 def chain(previous: str, head: bytes) -> str:
     """Return the hash of a line's bytes up to and including `"hash":"`, chained to the line before."""
-    return hashlib.sha256(previous.encode() + head).hexdigest()[:HASH_CHARS]
+    return sha256(previous.encode() + head).hexdigest()[:HASH_CHARS]
 
 
 def split(line: bytes) -> tuple[bytes, str]:

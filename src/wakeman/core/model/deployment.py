@@ -1,13 +1,11 @@
 """A deployment as the log records it, and the world that it was started in."""
 
-from __future__ import annotations
-
 from datetime import datetime
-from hashlib import blake2b
 from typing import Literal
 
 from msgspec import Struct
 
+from wakeman.core.digests import blake2b
 from wakeman.core.model.intent import OpenIntent
 from wakeman.core.model.plan import DEFAULT_EXECUTOR, Network, Plan, UnitsSpec
 from wakeman.core.model.unit import FileFingerprint, Review, UnitState
@@ -129,7 +127,7 @@ class Host(Struct, frozen=True, omit_defaults=True):
     """Versions of the clients at `up`, by harness: what a screen shows depends on them. Empty in older logs."""
 
 
-def attempt_id(d: Deployment, worker: WorkerState) -> str:
+def attempt_id(d: "Deployment", worker: WorkerState) -> str:
     """Return the id of a worker's attempt: in its environment, on its session.
 
     Boundary: never reused, neither across boots, nor by a later deployment of the same name, nor by one of that name in

@@ -1,7 +1,5 @@
 """An effect that was begun and has no recorded outcome yet: a crash may have left it half done."""
 
-from __future__ import annotations
-
 from datetime import datetime
 
 from msgspec import Struct

@@ -4,9 +4,6 @@ The string below a key says what it means; `wakeman.core.descriptions` reads it 
 `wakeman init`. A check reads none of them.
 """
 
-from __future__ import annotations
-
-from shlex import quote
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
@@ -193,6 +190,8 @@ class WakeTarget(Spec, frozen=True):
     @property
     def door(self) -> str:
         """Return the command by which a person opens its session; "" for a program."""
+        from shlex import quote
+
         socket, _, session = self.tmux.rpartition(":")
         own = f" -L {quote(socket)}" if socket else ""
         return f"tmux{own} attach -t {quote(session)}" if self.tmux else ""

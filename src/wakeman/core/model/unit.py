@@ -1,7 +1,5 @@
 """A unit, the files that it makes, and what is known of them."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from msgspec import Struct
@@ -99,7 +97,7 @@ class Usage(Struct, frozen=True, omit_defaults=True):
     whole: bool = False
     """Whether the earlier part of a resumed conversation is included."""
 
-    def __add__(self, other: Usage) -> Usage:
+    def __add__(self, other: "Usage") -> "Usage":
         """Add two; a value that only one of them has is kept."""
         return Usage(
             input=_sum(self.input, other.input),

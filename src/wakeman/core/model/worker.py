@@ -1,7 +1,5 @@
 """A worker's states, what a check observes of its attempt, and what the log records of it."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Literal
 
@@ -140,6 +138,7 @@ class WorkerState(Struct):
     trouble: str = ""  # what the ladder is for: it is remembered until another trouble, or until a unit is done
     tried: tuple[str, ...] = ()  # rungs taken for it
     barred: tuple[str, ...] = ()  # rungs taken for others that acted on the worker, since a unit was done
+    version: str = ""  # of its client, as asked when this attempt was launched
     said: str = ""  # the last words of its client in this attempt
     means: Meaning = ""  # what they tell
     until: datetime | None = None  # when a limit resets

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from hashlib import sha256
-
+from wakeman.core.digests import sha256
 from wakeman.core.model import Deployment, WorkerState
 from wakeman.core.policy.limits import launches_barred, outage_holds, slots
 from wakeman.core.policy.staging import held_up

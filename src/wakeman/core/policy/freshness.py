@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from wakeman.core.model import EDITION_LAUNCH_MIN, Deployment, FileFingerprint, UnitState, WorkerState
-from wakeman.core.policy.quality import Facts
+
+if TYPE_CHECKING:
+    from wakeman.core.policy.quality import Facts
 
 
 def must_change(d: Deployment, state: UnitState) -> bool:
@@ -38,5 +41,7 @@ def _never_begun(d: Deployment, state: UnitState) -> bool:
 
 def freshness_facts(d: Deployment, state: UnitState, marks: Mapping[str, FileFingerprint]) -> Facts:
     """Return what a unit is judged by from its fingerprints and the log alone."""
+    from wakeman.core.policy.quality import Facts
+
     before = {path: d.before[path] for path in state.unit.outputs if path in d.before}
     return Facts(marks=marks, before=before, begun=not awaits_launch(d, state))

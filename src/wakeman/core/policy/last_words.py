@@ -56,6 +56,8 @@ def sense_of(said: str) -> Meaning:
     Shape: a question at the end counts first, then a refusal anywhere, then a claim that nothing takes back. An offer
     of more behind a claim is no question.
     """
+    if not said:
+        return ""
     claims = re.search(_CLAIM, said) is not None and re.search(_UNDONE, said) is None
     asked = re.sub(_COURTESY, "", said) if claims else said
     if re.search(_MARK, asked[-QUESTION_CHARS_MAX:]) or re.search(_REQUEST, asked):

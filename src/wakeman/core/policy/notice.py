@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from hashlib import sha256
 
 from msgspec import Struct
 
+from wakeman.core.digests import sha256
 from wakeman.core.log import events as e
 from wakeman.core.model import BARRING, Deployment, WakeRow, WorkerState
 from wakeman.core.policy import review

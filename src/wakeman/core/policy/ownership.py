@@ -4,13 +4,10 @@ A log names programs, sockets and processes. What a clone, a copy or another hos
 or ended by them, so a log is only data until the registry of this user and machine vouches for its directory.
 """
 
-from __future__ import annotations
-
-from hashlib import blake2b
-
 import msgspec
 from msgspec import Struct
 
+from wakeman.core.digests import blake2b
 from wakeman.core.model import Host, Identity
 
 
@@ -43,7 +40,7 @@ def digest(host: Host) -> str:
 
     Boundary: also of one that no log can hold, as a name in it is not UTF-8: a plan that needs it is refused later.
     """
-    named = msgspec.structs.replace(host, identity=None, root_id="")
+    named = msgspec.structs.replace(host, identity=None, root_id="", versions={})
     try:
         data = msgspec.json.encode(named)
     except UnicodeEncodeError:

@@ -6,10 +6,10 @@ Whoever calls has read the disk and run the check; this looks at what was found 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from hashlib import sha256
 
 from msgspec import Struct
 
+from wakeman.core.digests import sha256
 from wakeman.core.model import FileFingerprint, Unit, Verdict, VerifySpec
 from wakeman.core.text import last_line, sanitise
 

@@ -22,7 +22,6 @@ from wakeman.core.model import (
     VerifySpec,
     WorkerState,
 )
-from wakeman.core.policy.quality import pick_names
 from wakeman.core.text import sanitise
 
 REASON_CHARS_MAX = 300
@@ -122,6 +121,8 @@ def tasks(d: Deployment) -> Mapping[str, UnitState]:
 
 def picked(d: Deployment) -> tuple[str, ...]:
     """Return the names of the sample that was picked, or will be."""
+    from wakeman.core.policy.quality import pick_names
+
     return d.sampled or pick_names(list(tasks(d)), d.plan.verify.sample, int(d.digest[:8] or "0", 16))
 
 

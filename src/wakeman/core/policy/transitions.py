@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from hashlib import sha256
 from typing import cast
 
 import msgspec
 
+from wakeman.core.digests import sha256
 from wakeman.core.log import events as e
 from wakeman.core.log.state import transition
 from wakeman.core.model import BARRING, EDITION_PROGRESS_MIN, QUIET, Deployment, Observation, Reason, WorkerState

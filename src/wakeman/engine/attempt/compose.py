@@ -6,12 +6,12 @@ import posixpath
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
-from hashlib import sha256
 from shlex import quote
 
 import msgspec
 from msgspec import Struct
 
+from wakeman.core.digests import sha256
 from wakeman.core.errors import ProgramError
 from wakeman.core.model import Agent, Deployment, Host, Plan, WorkersSpec, WorkerState, attempt_id
 from wakeman.core.plan.conflicts import claimed

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from wakeman.core.errors import ProgramError, UnknownNameError
 from wakeman.core.model import Deployment, WorkerState
 from wakeman.core.policy.prompt_delivery import half_typed, text_fate
 from wakeman.engine import layout
 from wakeman.engine.terminals import session_address, terminal
-from wakeman.ports import World
+
+if TYPE_CHECKING:
+    from wakeman.ports import World
 
 PROMPT_SCREEN_ROWS = 60
 """Lines of a screen in which a text is searched."""

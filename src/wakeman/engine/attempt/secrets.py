@@ -8,14 +8,17 @@ import posixpath
 import re
 from collections.abc import Callable, Mapping
 from functools import partial
-from hashlib import blake2b
+from typing import TYPE_CHECKING
 
+from wakeman.core.digests import blake2b
 from wakeman.core.errors import StorageError, WakemanError
 from wakeman.core.gate import Refused, decode_text
 from wakeman.core.model import Deployment, Host, Plan
 from wakeman.core.redact import redacted
 from wakeman.engine import layout
-from wakeman.ports import World
+
+if TYPE_CHECKING:
+    from wakeman.ports import World
 
 Redact = Callable[[str], str]
 """Removes keys from a text."""

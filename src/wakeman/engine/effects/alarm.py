@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec import Struct
@@ -11,7 +12,9 @@ from wakeman.core.log import events as e
 from wakeman.core.model import Alarm, Deployment
 from wakeman.engine import alarm
 from wakeman.engine.protocol.steps import Steps, Unrecorded, Write, append, do
-from wakeman.ports import World
+
+if TYPE_CHECKING:
+    from wakeman.ports import World
 
 
 class FindAlarm(Struct, frozen=True):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
-from hashlib import sha256
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from wakeman.core.digests import sha256
 from wakeman.core.errors import ProgramError, UnknownNameError
 from wakeman.core.log import events as e
 from wakeman.core.model import Deployment
@@ -14,7 +15,9 @@ from wakeman.core.policy.tables import Decision
 from wakeman.engine import layout, terminals
 from wakeman.engine.effects.drafts import about
 from wakeman.engine.protocol.steps import Steps, Write, append, do
-from wakeman.ports import World
+
+if TYPE_CHECKING:
+    from wakeman.ports import World
 
 EVIDENCE_ROWS = 200
 """Lines of a screen that are kept as evidence."""

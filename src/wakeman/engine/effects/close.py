@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
@@ -14,7 +15,9 @@ from wakeman.core.policy.deployment_rows import undone
 from wakeman.core.policy.tables import Decision
 from wakeman.engine.effects.alarm import disarm, ensure
 from wakeman.engine.protocol.steps import Steps, Write, append, do
-from wakeman.ports import World
+
+if TYPE_CHECKING:
+    from wakeman.ports import World
 
 OUTCOMES: dict[str, Outcome] = {"wrap up": "complete", "give up": "partial", "stop": "stopped"}
 """Row that closes a deployment -> how it ended."""

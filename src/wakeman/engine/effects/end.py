@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
 
@@ -15,7 +15,9 @@ from wakeman.core.policy.tables import Decision
 from wakeman.core.text import sanitise
 from wakeman.engine.effects.drafts import about, noted, outcome
 from wakeman.engine.protocol.steps import Steps, Write, append, do
-from wakeman.ports import World
+
+if TYPE_CHECKING:
+    from wakeman.ports import World
 
 _SIGNALS: tuple[Literal["", "TERM", "KILL"], ...] = ("", "TERM", "KILL")
 """Signals by number of tries. Processes of a live session get SIGHUP first."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
 from msgspec import Struct
@@ -26,7 +26,9 @@ from wakeman.core.text import sanitise
 from wakeman.engine import layout, terminals
 from wakeman.engine.effects.drafts import noted
 from wakeman.engine.protocol.steps import Steps, Unrecorded, Write, append, do
-from wakeman.ports import Listing, Made, SessionInfo, World
+
+if TYPE_CHECKING:
+    from wakeman.ports import Listing, Made, SessionInfo, World
 
 UNLAUNCHED = "launch failed: "
 """Beginning of the reason of a worker that ended before its program started."""
@@ -40,6 +42,7 @@ class Ready(Struct, frozen=True):
     agent_session: str = ""
     resume: bool = False
     profile: str = ""
+    version: str = ""
 
 
 class Established(Struct, frozen=True):
@@ -79,6 +82,7 @@ class Prepare(Struct, frozen=True):
 
         redact = secrets.redactor(world, d)
         compose.write_scripts(world, d.host)
+        versions = {one.harness: one.version for one in world.clients(d.plan)}
         ready: list[compose.Attempt] = []
         refused: dict[str, str] = {}
         for name in self.workers:
@@ -92,7 +96,14 @@ class Prepare(Struct, frozen=True):
         return PreparedAttempts(
             marked=_changed_outputs(world, d, [each.worker for each in ready]),
             ready=tuple(
-                Ready(each.worker, compose.argv_digest(each.start), each.agent_session, each.resume, each.profile)
+                Ready(
+                    each.worker,
+                    compose.argv_digest(each.start),
+                    each.agent_session,
+                    each.resume,
+                    each.profile,
+                    versions.get(d.plan_of(d.workers[each.worker]).workers.harness, ""),
+                )
                 for each in ready
             ),
             refused=refused,
@@ -108,6 +119,7 @@ class Prepare(Struct, frozen=True):
                 event.data.agent_session,
                 event.data.resume,
                 _expected_profile(d, event.worker or ""),
+                event.data.version,
             )
             for event in write
             if isinstance(event.data, e.Intended) and event.data.action == "launch" and event.worker in self.workers
@@ -213,6 +225,7 @@ def _intent(d: Deployment, ready: Ready) -> e.Draft:
         agent_session=ready.agent_session,
         resume=ready.resume,
         profile=ready.profile,
+        version=ready.version,
     )
     return e.Draft(fact, worker=worker.name, attempt=worker.attempt + 1)
 

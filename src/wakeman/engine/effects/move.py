@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterator
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
@@ -18,7 +19,9 @@ from wakeman.engine import layout
 from wakeman.engine.attempt.task import share
 from wakeman.engine.effects.drafts import about
 from wakeman.engine.protocol.steps import Steps, Write, append, do
-from wakeman.ports import World
+
+if TYPE_CHECKING:
+    from wakeman.ports import World
 
 
 class Exists(Struct, frozen=True):

@@ -6,6 +6,7 @@ that.
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
@@ -16,7 +17,9 @@ from wakeman.core.policy.staging import promotions
 from wakeman.engine.effects.drafts import noted
 from wakeman.engine.protocol.steps import Steps, Write, append, do
 from wakeman.engine.workspace import Promoted, Workspace, workspace
-from wakeman.ports import World
+
+if TYPE_CHECKING:
+    from wakeman.ports import World
 
 
 class Promote(Struct, frozen=True):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
@@ -17,7 +18,9 @@ from wakeman.engine import terminals
 from wakeman.engine.effects.drafts import effect_failure, noted
 from wakeman.engine.observe.side_sessions import strangers
 from wakeman.engine.protocol.steps import Kind, Steps, Write, append, do
-from wakeman.ports import World
+
+if TYPE_CHECKING:
+    from wakeman.ports import World
 
 
 class SessionToEnd(Struct, frozen=True):

@@ -4,6 +4,7 @@ written."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
@@ -12,7 +13,9 @@ from wakeman.core.model import Deployment
 from wakeman.core.text import sanitise
 from wakeman.engine.protocol.steps import Steps, Write, append, do
 from wakeman.engine.workspace import workspace
-from wakeman.ports import World
+
+if TYPE_CHECKING:
+    from wakeman.ports import World
 
 PATH_CHARS_SHOWN = 200
 """Characters of an output's path that a reason repeats."""

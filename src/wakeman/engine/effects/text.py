@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec import Struct
@@ -15,7 +16,9 @@ from wakeman.core.text import as_data, sanitise
 from wakeman.engine.attempt import prompt_delivery
 from wakeman.engine.effects.drafts import about, effect_failure, outcome
 from wakeman.engine.protocol.steps import Steps, Write, append, do
-from wakeman.ports import World
+
+if TYPE_CHECKING:
+    from wakeman.ports import World
 
 
 class ReportedPrompts(Struct, frozen=True):

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 from wakeman.core.errors import ProgramError
 from wakeman.core.model import Deployment, WorkerState
 from wakeman.core.model import attempt_id as mark_of
 from wakeman.engine import alarm
 from wakeman.engine.live import elsewhere
-from wakeman.ports import World
+
+if TYPE_CHECKING:
+    from wakeman.ports import World
 
 _HEAD = re.compile(r"\bat [0-9]+ '?([0-9]{1,18}):([0-9a-f]{32})\b")
 _OWN = re.compile(r"([0-9]{1,18}):([0-9a-f]{32})")

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from wakeman.ports import Kin
+if TYPE_CHECKING:
+    from wakeman.ports import Kin
+
 
 CLIENT_START_S = 3.0
 """Seconds after an attempt's start in which new processes count as the client's own, if no tool call has a time."""

@@ -7,6 +7,7 @@ files are as they were.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from wakeman.core.errors import ProgramError
 from wakeman.core.model import Deployment, FileFingerprint, Format, ParseLimitSpec
@@ -16,7 +17,9 @@ from wakeman.core.policy.quality import FAULT_CHARS_MAX, Check
 from wakeman.core.text import sanitise
 from wakeman.engine.attempt import secrets
 from wakeman.engine.observe.judgement import CheckResult, Findings, Waiting, output_marks
-from wakeman.ports import World
+
+if TYPE_CHECKING:
+    from wakeman.ports import World
 
 
 def examine(world: World, d: Deployment, waiting: Sequence[Waiting], findings: Findings) -> set[str]:

@@ -24,15 +24,14 @@ from wakeman.core.model import (
 )
 from wakeman.core.policy import review, staging
 from wakeman.core.policy.freshness import awaits_launch, freshness_facts, must_change
-from wakeman.core.policy.quality import HARD_LINK, Check, Facts, judge_unit
-from wakeman.core.text import sanitise
 from wakeman.engine.observe.containment import Mishap, Mishaps
 from wakeman.engine.workspace import OutputLocation, workspace
-from wakeman.ports import World
 
 if TYPE_CHECKING:
+    from wakeman.core.policy.quality import Check, Facts
     from wakeman.engine.observe.ownership import Ownership
     from wakeman.engine.observe.rivals import Rivals
+    from wakeman.ports import World
 
 UNPARSED = "not parsed yet"
 UNCHECKED = "the check has not run on it yet"
@@ -93,6 +92,8 @@ class Waiting(Struct, frozen=True):
         Shape: where anything is missing the verdict says that it waits: neither an old one nor none is to speak for
         files that nothing has checked.
         """
+        from wakeman.core.policy.quality import judge_unit
+
         asked = {path: findings.parsed.get((self.verify.parse, mark)) for path, mark in self.unparsed.items()}
         known = {path: fault for path, fault in asked.items() if fault is not None}
         facts = msgspec.structs.replace(self.facts, parsed={**self.facts.parsed, **known})
@@ -205,6 +206,8 @@ def _verdict(
         and not (known.waits or known.shared or again)
     ):
         return None
+    from wakeman.core.policy.quality import HARD_LINK
+
     clean = seen is not None and seen.session == "exited" and seen.code in (0, None)
     verify, found = d.plan_of(worker).verify, {mark.path: mark for mark in marks}
     astray = basis.file_faults(unit, place)
@@ -269,6 +272,8 @@ def _opinion(
     try:
         data = basis.world.files.read(place.outputs[path], review.VERDICT_BYTES_MAX)
     except StorageError as fault:
+        from wakeman.core.text import sanitise
+
         return {path: sanitise(f"cannot be read: {fault}", 200)}, ()
     problem, rejects = review.read_verdict(data, basis.d.reviews[unit.name].units)
     return {path: problem}, rejects

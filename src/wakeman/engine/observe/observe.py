@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
-from hashlib import blake2b
 from posixpath import dirname
 
 import msgspec
 from msgspec import Struct
 
+from wakeman.core.digests import blake2b
 from wakeman.core.errors import ProgramError, UnknownNameError
 from wakeman.core.gate import whole_number
 from wakeman.core.log import events as e
@@ -33,9 +33,8 @@ from wakeman.core.policy.last_words import sense_of
 from wakeman.core.redact import redacted
 from wakeman.core.text import sanitise, unescaped
 from wakeman.engine import layout
-from wakeman.engine.attempt import prompt_delivery, secrets
+from wakeman.engine.attempt import secrets
 from wakeman.engine.attempt.secrets import keys_fingerprint
-from wakeman.engine.observe.background import CLIENT_START_S, work_of
 from wakeman.engine.observe.containment import (
     Mishap,
     Mishaps,
@@ -55,7 +54,7 @@ SCREEN_ROWS = 60
 LIVE_STREAM_BYTES = 64 * 1024
 ENDED_STREAM_BYTES = 4 * 1024 * 1024
 """Bytes that are read from the end of an ended attempt's stream; fewer of a live one."""
-LEFT_OUT = re.compile(rb"\n\[wakeman: [0-9]+ bytes left out\]\n")
+LEFT_OUT = rb"\n\[wakeman: [0-9]+ bytes left out\]\n"
 """What `keep.sh` writes in place of the middle of a stream."""
 TRANSCRIPT_BYTES_MAX = 16 * 1024 * 1024
 """Bytes of a client's transcript that are read for its usage; a longer one gives none."""
@@ -252,6 +251,8 @@ def _observed(
     harness = reader or world.harness(view.d.plan_of(worker).workers.harness)
     observation = _with_denials(world, view, worker, _sight(world, executor, view, worker, seen, calls, harness))
     if worker.prompt and observation.session == "running":
+        from wakeman.engine.attempt import prompt_delivery
+
         fate = prompt_delivery.prompt_fate(world, view.d, worker)
         observation = msgspec.structs.replace(observation, prompt=fate)
     return loggable(observation)
@@ -269,6 +270,8 @@ def _working(world: World, view: Gathered, found: list[Observation], calls: Mapp
     quiet = [s for s in quiet if s.worker in calls and s.worker not in retrying]
     if not quiet:
         return found
+    from wakeman.engine.observe.background import CLIENT_START_S
+
     signs = {s.worker: attempt_id(view.d, view.d.workers[s.worker]) for s in quiet}
     alive = world.machine.marked(signs.values())
     born = world.machine.born({pid for pids in alive.values() for pid in pids})
@@ -293,6 +296,8 @@ def _in_background(world: World, view: Gathered, found: list[Observation]) -> li
     idle = {s.worker: attempt_id(view.d, view.d.workers[s.worker]) for s in found if s.activity == "idle"}
     if not idle:
         return found
+    from wakeman.engine.observe.background import work_of
+
     alive = world.machine.marked(idle.values())
     known = world.machine.kin({pid for pids in alive.values() for pid in pids})
     now = world.clock.now().timestamp()
@@ -585,12 +590,12 @@ def _evidence(view: Gathered, world: World, worker: WorkerState, size: int, trac
     evidence = Evidence(
         stream=printed,
         hook=world.files.tail(hook, within=layout.report_directory(view.d.host, worker)) if hook_mark else b"",
-        whole=mark is not None and mark.size <= size and LEFT_OUT.search(printed) is None,
+        whole=mark is not None and mark.size <= size and re.search(LEFT_OUT, printed) is None,
         state=traces.state,
         hook_at=hook_mark.mtime_ns / 1e9 if hook_mark is not None else 0.0,
         interactive=interactive,
         stream_at=mark.mtime_ns / 1e9 if mark is not None else 0.0,
-        version=view.d.host.versions.get(view.d.plan_of(worker).workers.harness, ""),
+        version=worker.version or view.d.host.versions.get(view.d.plan_of(worker).workers.harness, ""),
     )
     return _with_record(
         world, evidence, traces, LIVE_STREAM_BYTES if size == LIVE_STREAM_BYTES else TRANSCRIPT_BYTES_MAX

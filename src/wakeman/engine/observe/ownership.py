@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from wakeman.core.model import Deployment, Unit, UnitState
 from wakeman.core.plan.conflicts import claimed
@@ -12,7 +13,9 @@ from wakeman.core.policy.quality import HARD_LINK
 from wakeman.core.text import sanitise
 from wakeman.engine import layout
 from wakeman.engine.workspace import OutputLocation, workspace
-from wakeman.ports import PathEntry, World
+
+if TYPE_CHECKING:
+    from wakeman.ports import PathEntry, World
 
 NAME_CHARS_SHOWN = 200
 """Characters of a path or a unit that a reason repeats."""

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from wakeman.core.model import Deployment, Validator
 from wakeman.core.policy.side_sessions import owner, sweep_rule
-from wakeman.ports import SessionInfo, World
+
+if TYPE_CHECKING:
+    from wakeman.ports import SessionInfo, World
 
 
 def found(world: World, d: Deployment, seen: Iterable[SessionInfo]) -> tuple[Validator, ...]:

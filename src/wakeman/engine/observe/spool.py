@@ -10,6 +10,7 @@ from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from itertools import islice
+from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec import Struct
@@ -19,14 +20,14 @@ from wakeman.core.gate import Refused, decode_json, file_time, plain_path
 from wakeman.core.log import events as e
 from wakeman.core.log.chunks import chunks
 from wakeman.core.model import Deployment, FileFingerprint, UnitState, WorkerState, Written
-from wakeman.core.plan.claims import Claims, claimed_paths, trespass
-from wakeman.core.policy.freshness import freshness_facts
-from wakeman.core.policy.quality import judge_unit
 from wakeman.engine import layout
 from wakeman.engine.observe.containment import Mishap, Mishaps
 from wakeman.engine.observe.judgement import output_marks
 from wakeman.engine.workspace import workspace
-from wakeman.ports import World
+
+if TYPE_CHECKING:
+    from wakeman.core.plan.claims import Claims
+    from wakeman.ports import World
 
 SPOOL_FILE_BYTES_MAX = 65536
 """Bytes of a file in the spool at most."""
@@ -126,6 +127,8 @@ def _file_age(mark: FileFingerprint, now: datetime) -> float:
 
 def claims(world: World, d: Deployment) -> Claims:
     """Return the claims of a deployment's units, resolved on the disk."""
+    from wakeman.core.plan.claims import Claims, claimed_paths
+
     units = [state.unit for state in d.units.values()]
     lying = {path: place(d, state, path) for state in d.units.values() for path in claimed_paths([state.unit])}
     resolved = world.files.resolve(lying.values())
@@ -183,6 +186,8 @@ def _progressed(world: World, d: Deployment, own: Mapping[str, list[Written]]) -
 def _conflicted(world: World, d: Deployment, known: Claims, strange: Mapping[str, str]) -> list[e.Draft]:
     if d.plan.watch.conflicts == "ignore" or not strange:
         return []
+    from wakeman.core.plan.claims import trespass
+
     roots = watched_roots(world, d, known)
     (state,) = world.files.resolve([world.state]).values()
     found: list[e.Draft] = []
@@ -228,6 +233,9 @@ def output_paths(d: Deployment, state: UnitState) -> dict[str, str]:
 
 def whole(d: Deployment, state: UnitState, marks: Mapping[str, FileFingerprint]) -> bool:
     """Return whether a unit's outputs exist and may pass, judged without reading them."""
+    from wakeman.core.policy.freshness import freshness_facts
+    from wakeman.core.policy.quality import judge_unit
+
     found = {mark.path: mark for mark in output_marks(state.unit, marks, output_paths(d, state))}
     source = marks.get(place(d, state, state.unit.input)) if state.unit.input is not None else None
     facts = msgspec.structs.replace(freshness_facts(d, state, found), input=source)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
@@ -22,7 +23,9 @@ from wakeman.core.policy.worker_rows import rungs_left, taken
 from wakeman.engine.effects import steps_of
 from wakeman.engine.effects.alarm import Soon, ensure, rearm
 from wakeman.engine.protocol.steps import Do, Steps, Unrecorded, Write, append, do
-from wakeman.ports import World
+
+if TYPE_CHECKING:
+    from wakeman.ports import World
 
 ENDING_LOOK_S = 2.0
 """Seconds until the check after an end was requested."""

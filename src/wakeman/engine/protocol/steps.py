@@ -16,10 +16,9 @@ from msgspec import Struct
 
 from wakeman.core.log import events as e
 from wakeman.core.model import Deployment
-from wakeman.ports import World
 
 if TYPE_CHECKING:
-    from wakeman.ports import Writer
+    from wakeman.ports import World, Writer
 
 T = TypeVar("T")
 R_co = TypeVar("R_co", covariant=True)

@@ -228,6 +228,7 @@ def amend(world: World, name: str, prepared: PreparedPlan) -> Deployment:
             root_id=identified(world, d.host.root),
             profiles=_recorded_profiles(prepared),
             changed=_changed_keys(d.plan, plan),
+            versions={one.harness: one.version for one in world.clients(prepared.plan)} or None,
         )
         begun = enrolments(new, prepared, cwd_ids)
         drive(world, log, protocol.amend(d, amended, begun), world.clock.now())

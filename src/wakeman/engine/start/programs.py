@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from wakeman.core.model import Host, Plan, WorkersSpec
 from wakeman.core.plan.footprint import named_programs
 from wakeman.core.plan.template import closest
 from wakeman.core.plan.validation import json_text
-from wakeman.ports import World
+
+if TYPE_CHECKING:
+    from wakeman.ports import World
 
 WORKERS_PER_CORE_MAX = 8
 """Workers per processor that run at the same time, where a plan does not say: agents wait for their model mostly."""

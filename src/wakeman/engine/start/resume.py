@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
@@ -10,7 +11,9 @@ from wakeman.core.errors import WakemanError
 from wakeman.core.log.events import Exited, Launched, Relaunched
 from wakeman.core.model import Deployment
 from wakeman.engine.check import check
-from wakeman.ports import World
+
+if TYPE_CHECKING:
+    from wakeman.ports import World
 
 
 class ResumeResult(Struct, frozen=True):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -24,7 +25,9 @@ from wakeman.engine.effects.close import bury
 from wakeman.engine.start.deploy import begin
 from wakeman.engine.start.prepare import prepare_plan
 from wakeman.engine.wait import wait
-from wakeman.ports import World
+
+if TYPE_CHECKING:
+    from wakeman.ports import World
 
 SMOKE_TEST_NAME = "doctor"
 SMOKE_TEST_PROMPT = "Write the word ok, and nothing else, into the file on the right.\n{{ unit_table }}\n"

@@ -6,12 +6,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import cache
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from msgspec import Struct
 
 from wakeman.core.model import Deployment, FileFingerprint, Unit, UnitState, Verdict, WorkerState, WorkspaceKind
-from wakeman.ports import Start, Task, World
+
+if TYPE_CHECKING:
+    from wakeman.ports import Start, Task, World
 
 
 class OutputLocation(Struct, frozen=True, gc=False):

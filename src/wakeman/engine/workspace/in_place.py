@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from wakeman.core.model import Deployment, Unit, UnitState, WorkerState
 from wakeman.engine import layout
 from wakeman.engine.workspace import OutputLocation, Promoted
-from wakeman.ports import Start, Task, World
+
+if TYPE_CHECKING:
+    from wakeman.ports import Start, Task, World
 
 
 class InPlace(Struct, frozen=True, gc=False):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from wakeman.core.errors import UnknownRevisionError, UsageError, WakemanError
 from wakeman.core.log import events as e
@@ -13,7 +14,9 @@ from wakeman.core.text import sanitise
 from wakeman.engine import layout
 from wakeman.engine.live import hold, require
 from wakeman.engine.runs import latest, next_name
-from wakeman.ports import MergeResult, World
+
+if TYPE_CHECKING:
+    from wakeman.ports import MergeResult, World
 
 FAULTS_LISTED_MAX = 20
 """Faults of one kind that are listed; the rest are counted."""

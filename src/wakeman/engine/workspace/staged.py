@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Hashable, Sequence
+from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec import Struct
@@ -12,7 +13,9 @@ from wakeman.core.model import Deployment, OpenIntent, Unit, UnitState, WorkerSt
 from wakeman.engine import layout
 from wakeman.engine.workspace import OutputLocation, Promoted
 from wakeman.engine.workspace.in_place import final_place
-from wakeman.ports import Start, Task, World
+
+if TYPE_CHECKING:
+    from wakeman.ports import Start, Task, World
 
 
 class Staged(Struct, frozen=True, gc=False):

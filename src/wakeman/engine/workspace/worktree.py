@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Hashable, Mapping, Sequence
 from shlex import join, quote
+from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec import Struct
@@ -15,7 +16,9 @@ from wakeman.core.plan.template import render
 from wakeman.core.text import sanitise
 from wakeman.engine import layout
 from wakeman.engine.workspace import OutputLocation, Promoted
-from wakeman.ports import Start, Task, World
+
+if TYPE_CHECKING:
+    from wakeman.ports import Start, Task, World
 
 
 class Worktree(Struct, frozen=True, gc=False):

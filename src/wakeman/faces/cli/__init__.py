@@ -5,9 +5,12 @@ common options, errors, exit codes.
 
 from __future__ import annotations
 
-import argparse
 import io
 import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
 
 VERBS: dict[str, tuple[str, str, bool, str]] = {
     "init": ("start", "plan", True, "write a commented plan file to begin with"),
@@ -23,6 +26,7 @@ VERBS: dict[str, tuple[str, str, bool, str]] = {
     "down": ("carry on", "act", True, "end a deployment and its workers"),
     "clean": ("carry on", "act", True, "move a closed deployment's directory to the trash; delete nothing"),
     "status": ("look", "status", False, "show the state of deployments"),
+    "serve": ("look", "serve", False, "show deployments as live pages to a browser on this machine"),
     "log": ("look", "log", False, "show what happened, event by event"),
     "capture": ("look", "screen", False, "show the last lines of a worker's screen"),
     "attach": ("look", "screen", False, "attach this terminal to a worker's session"),
@@ -74,13 +78,6 @@ _USAGE = "usage: wakeman [VERB] [OPTIONS]      without a verb: the state of all 
 _HELP = ("-h", "--help", "help")
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> object:  # type: ignore[override] # it never returns, as the base's
-        from wakeman.core.errors import UsageError
-
-        raise UsageError(f"{self.prog}: {message}", f"{self.prog} --help")
-
-
 def main(argv: list[str] | None = None) -> int:
     """Run one command line and return its exit code.
 
@@ -102,21 +99,22 @@ def main(argv: list[str] | None = None) -> int:
     return code
 
 
-def parser(verb: str) -> argparse.ArgumentParser:
+def parser(verb: str) -> ArgumentParser:
     """Build the parser of one verb, as `--help` and the reference page show it."""
     import os
+    from argparse import RawDescriptionHelpFormatter
 
-    from wakeman.faces.cli.options import take_environment
+    from wakeman.faces.cli.options import Arguments, take_environment
 
     _, module, does, text = VERBS[verb]
     example, options, _ = _load_verbs(module)[verb]
-    made = _Parser(
+    made = Arguments(
         prog=f"wakeman {verb}",
         description=f"{text[0].upper()}{text[1:]}.",
         epilog=f"example: {example}",
         allow_abbrev=False,
         # A fixed width: asking the terminal costs an import, and the reference page must not depend on it.
-        formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(prog, max_help_position=28, width=100),
+        formatter_class=lambda prog: RawDescriptionHelpFormatter(prog, max_help_position=28, width=100),
     )
     options(made)
     common = made.add_argument_group("common options")
@@ -154,10 +152,21 @@ def _run_verb(words: list[str]) -> int:
     if verb not in VERBS:
         raise _unknown_verb(verb)
     try:
-        options = parser(verb).parse_args(words[1:])
+        options = _plain_check(words) or parser(verb).parse_args(words[1:])
     except SystemExit:  # argparse has printed the help
         return 0
     return int(_load_verbs(VERBS[verb][1])[verb][2](options))
+
+
+def _plain_check(words: list[str]) -> Namespace | None:
+    """Return the options of a check as scripts call it, without argparse, whose import is a tenth of a check."""
+    if words[0] != "check":
+        return None
+    import os
+
+    from wakeman.faces.cli.check import plain_options
+
+    return plain_options(words[1:], os.environ)
 
 
 def _load_verbs(module: str) -> dict:  # type: ignore[type-arg] # its type lives in a module that a check does without

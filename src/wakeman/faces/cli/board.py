@@ -20,8 +20,10 @@ FRAME_ROWS = 4
 EVENT_SIGNS = {"done": ("✓", DONE), "bad": ("✗", NEEDED), "wait": ("◌", WAITS), "ask": ("▲", NEEDED), "": ("●", "")}
 
 
-def board(status: Status, happened: Sequence[Happening], lost: Sequence[str], on: Paper) -> list[Line]:
-    """Return the rows of a board: never more than the pane has."""
+def board(
+    status: Status, happened: Sequence[Happening], lost: Sequence[str], on: Paper, how: Sequence[str] = ()
+) -> list[Line]:
+    """Return the rows of a board: never more than the pane has. `how` files are watched stands in the last."""
     height = on.rows if on.rows is not None else 1000
     head = _board_head(status, on)
     rows = _board_rows(status, on)
@@ -32,7 +34,7 @@ def board(status: Status, happened: Sequence[Happening], lost: Sequence[str], on
     shown = _within_rows(rows, free - below, on)
     rule: list[Line] = [on.row([(f" {'─' * max(0, on.room - 1)}", DIM)])] if below else []
     events = [_event_row(each, on) for each in happened[::-1][:below]]
-    foot: list[Line] = [on.row([(" Ctrl-C ends only the watching", DIM)])]
+    foot: list[Line] = [on.row([(on.dot.join((" Ctrl-C ends only the watching", *how)), DIM)])]
     blank: list[Line] = [[]] if len(head) + len(warnings) + len(shown) + len(rule) + len(events) < height - 1 else []
     found = [*head, *warnings, *blank, *shown, *rule, *events]
     return [*found[: height - 1], *foot] if height > 1 else found[:1]

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser, Namespace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-from wakeman.faces.cli import options as given
-from wakeman.faces.cli.options import Verb
 from wakeman.faces.cli.reach import reach
 
 if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
+    from collections.abc import Mapping, Sequence
+
     from wakeman.api.check import Resumption
+    from wakeman.faces.cli.options import Verb
 
 BY = ("at", "exit", "hook", "timer", "hand")
 
 
 def _check_options(parser: ArgumentParser) -> None:
+    from wakeman.faces.cli import options as given
+
     given.name(parser)
     parser.add_argument(
         "--by",
@@ -33,6 +36,8 @@ def _check_options(parser: ArgumentParser) -> None:
 
 
 def _wait_options(parser: ArgumentParser) -> None:
+    from wakeman.faces.cli import options as given
+
     given.name(parser)
     parser.add_argument(
         "--timeout",
@@ -46,6 +51,35 @@ def _wait_options(parser: ArgumentParser) -> None:
         default="done",
         help="done: it is closed; change: anything has changed; attention: a person is needed (default: done)",
     )
+
+
+def plain_options(words: Sequence[str], environ: Mapping[str, str]) -> Namespace | None:
+    """Return what argparse makes of the words of a script: `NAME --state DIR --by BY --quiet`, in any order.
+
+    Boundary: None for anything else, and where a variable stands for an option; argparse reads that, and refuses it.
+    """
+    from types import SimpleNamespace
+
+    if any(key.startswith(("WAKEMAN_CHECK_", "WAKEMAN_JSON", "WAKEMAN_DRY_RUN")) for key in environ):
+        return None
+    found: dict[str, object] = {}
+    rest = iter(words)
+    for word in rest:
+        key, value = word.removeprefix("--"), ""
+        if word == "--quiet":
+            found["quiet"] = True
+            continue
+        if word in ("--state", "--by", "--head"):
+            value = next(rest, "")
+        elif not word.startswith("-"):
+            key, value = "name", word
+        if value[:1] in ("", "-") or key in found or (key == "by" and value not in BY):
+            return None
+        found[key] = value
+    if not {"name", "quiet"} <= found.keys():
+        return None
+    unnamed = {"state": None, "by": "hand", "head": "", "json": False, "dry_run": False}
+    return cast("Namespace", SimpleNamespace(**{**unnamed, **found}))
 
 
 def _resume_options(parser: ArgumentParser) -> None:

@@ -16,8 +16,8 @@ from wakeman.api.needs import NeedStatus
 from wakeman.api.status import Status, shape
 from wakeman.core.model import Deployment
 from wakeman.core.text import time_span
-from wakeman.faces.cli.page import SIGNS, alarm_words, when
-from wakeman.faces.cli.paper import BOLD, DIM, DONE, Line, Paper, paper
+from wakeman.faces.cli.page import SIGNS, alarm_words, usage_words, when
+from wakeman.faces.cli.paper import BOLD, DIM, DONE, NEEDED, Line, Paper, paper
 from wakeman.ports import World
 
 if TYPE_CHECKING:
@@ -84,6 +84,27 @@ class Narrator:
             self.stream.write(ERASE)
             self.stream.flush()
             self._shown = False
+
+    def end(self, status: Status) -> None:
+        """Tell how a deployment was closed, and what to look at."""
+        self.clear()
+        if status.outcome == "open":
+            return
+        on = paper(self.stream, state=self.state)
+        sign, colour = ("✓", DONE) if status.outcome == "complete" else ("✗", NEEDED)
+        lasted = ""
+        if status.started and status.ended:
+            lasted = f" in {time_span((when(status.ended) - when(status.started)).total_seconds())}"
+        attempts = sum(each.attempt for each in status.workers)
+        spent = ", ".join(filter(None, (f"{attempts} attempts", usage_words(status))))
+        says = f"{status.units.done}/{status.units.total} units{lasted}, {spent}"
+        if not self.live:
+            self._print([self._stamped(f"{status.outcome} {says}")], on)
+            return
+        rows = [on.row([(f" {sign} ", colour), (f"{status.outcome} {status.deployment}", BOLD), (f"  {says}", "")])]
+        if status.sampled:
+            rows.append(on.row([(f"     sample {' '.join(status.sampled)}: look at them", "")]))
+        self._print([*rows, *on.command(f"wakeman report {status.deployment}", 5)], on)
 
     def interrupted(self) -> None:
         """Say what ended with Ctrl-C, that the deployment goes on, and what to type."""
@@ -230,7 +251,7 @@ def wait_and_tell(options: Namespace, world: World, name: str, until: Until) -> 
 
     def work() -> int:
         answer = wait(world, name, until, progress.pause, options.timeout, progress.see)
-        progress.clear()
+        progress.end(answer.data)
         return done(options, answer)
 
     return waited(progress, work)

@@ -5,9 +5,21 @@ from __future__ import annotations
 import re
 from argparse import Action, ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Callable, Mapping, Sequence
+from typing import NoReturn
+
+from wakeman.core.errors import UsageError
 
 Verb = tuple[str, Callable[[ArgumentParser], None], Callable[[Namespace], int]]
 """Example, function that adds its options, function that runs it: an entry of a module's VERBS."""
+
+
+class Arguments(ArgumentParser):
+    """A parser of arguments whose errors are ours."""
+
+    def error(self, message: str) -> NoReturn:
+        """Refuse the arguments. Raises: UsageError."""
+        raise UsageError(f"{self.prog}: {message}", f"{self.prog} --help")
+
 
 SHARED_OPTIONS = ("state", "json", "dry_run", "socket")
 """Options whose variable is the same for all verbs, such as `WAKEMAN_STATE`; another's has the verb in its name."""
@@ -88,8 +100,6 @@ def take_environment(parser: ArgumentParser, verb: str, environ: Mapping[str, st
 
 
 def _default(action: Action, name: str, text: str) -> object:
-    from wakeman.core.errors import UsageError
-
     if action.nargs == 0:
         if text.lower() not in _SWITCHES:
             raise UsageError(f"{name}: found {text[:40]!r}; expected one of {', '.join(_SWITCHES)}")

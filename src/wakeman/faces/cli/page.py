@@ -301,6 +301,7 @@ def _running_cell(each: WorkerStatus, now: str, on: Paper, name: int) -> Line:
 def _worker_rows(data: Status, on: Paper) -> Iterator[Line]:
     """Yield a row for each worker, in the order of their launch."""
     name = min(NAME_CELLS_MAX, max((len(each.name) for each in data.workers), default=0))
+    mixed = len({each.client for each in data.workers if each.client}) > 1  # changed between two launches
     for each in data.workers:
         counts = f"{each.units.done}/{each.units.total}" if each.units.total else f"review {each.review}"
         seen = each.alive or each.since
@@ -311,7 +312,8 @@ def _worker_rows(data: Status, on: Paper) -> Iterator[Line]:
         refused = f"refused {len(each.refused)}: {each.refused[-1]}" if each.refused else ""
         background = "works in the background" if each.background else ""
         told = each.retrying or each.cause or each.reason or ours
-        what = [told, on.quoted(said) if said else "", refused, background]
+        client = f"client {each.client}" if mixed and each.client else ""
+        what = [told, on.quoted(said) if said else "", refused, background, client]
         start = f"   {on.pad(on.middle(each.name, name), name)} {each.state:8}"
         figures = f" {counts:>9} {each.attempt:>3} {age:>10}  "
         yield on.row([(start + figures, ""), (": ".join(filter(None, what)), DIM)])

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from argparse import Namespace
+from typing import TYPE_CHECKING
 
-from wakeman.ports import World
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+    from wakeman.ports import World
 
 
 def reach(options: Namespace, by: str = "hand") -> World:

@@ -126,6 +126,7 @@ class _Screen:
         self.status: Status | None = None
         self._happened: deque[Happening] = deque(maxlen=EVENTS_KEPT_MAX)
         self._lost: tuple[str, ...] = ()
+        self._how: tuple[str, ...] = ()
         self._seq = 0
         self._painting = False
 
@@ -148,7 +149,7 @@ class _Screen:
             for event in self.world.logs.events(self.name, self._seq):
                 self._happened.extend(happenings(d, event))
                 self._seq = event.seq
-        self.status, self._lost = watched_status(view), tuple(view.lost)
+        self.status, self._lost, self._how = watched_status(view), tuple(view.lost), tuple(view.how)
         self.paint()
 
     def paint(self) -> None:
@@ -162,7 +163,7 @@ class _Screen:
         try:
             on = paper(sys.stdout, state=self.state)
             stream = StringIO()
-            on.write(board(self.status, tuple(self._happened), self._lost, on), stream)
+            on.write(board(self.status, tuple(self._happened), self._lost, on, self._how), stream)
             rows = stream.getvalue().rstrip("\n").split("\n")
             self._write("\x1b[H" + "\r\n".join(f"{row}\x1b[K" for row in rows) + "\x1b[J")
         finally:

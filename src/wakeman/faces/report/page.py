@@ -9,12 +9,14 @@ from hashlib import sha256
 from importlib.resources import files
 from shlex import quote
 from typing import Any, Literal, NamedTuple
+from urllib.parse import quote as quote_url
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
 from wakeman.api.chronicle import WorkerCourse, seconds_between
 from wakeman.api.report import OutputMade, Reported, lasting_text
+from wakeman.api.status import ListedStatus, Statuses, UnreadableStatus
 from wakeman.faces.report.shown import TimeText, money, number, parsed, plural, size_text, visible
 from wakeman.faces.report.timeline import ICONS, Timeline
 
@@ -59,6 +61,53 @@ def report_text(data: Reported, form: Format, again: str) -> str:
     """Return a report in one of its forms; `again` names the log in commands."""
     name = {"html": "page.html.jinja", "md": "page.md.jinja", "svg": "timeline.svg.jinja"}[form]
     return _environment(form).get_template(name).render(_values(data, form, again))
+
+
+def live_text(data: Reported, again: str, *, acts: bool) -> str:
+    """Return the page that `wakeman serve` shows of a deployment: the report, which renews itself while it is open.
+
+    Shape: `acts` adds buttons for what a person may do.
+    """
+    values = _values(data, "html", again)
+    return _environment("html").get_template("page.html.jinja").render({**values, **_live_values(acts=acts)})
+
+
+def index_text(names: Sequence[str], data: Statuses, stamp: str) -> str:
+    """Return the first page of `wakeman serve`: all deployments by name, those that need a person first.
+
+    Shape: `stamp` tells the state of the logs that it was made from.
+    """
+    found = sorted(zip(names, data.deployments, strict=True), key=_urgency)
+    values = {
+        "found": found,
+        "stamp": stamp,
+        "state": data.state,
+        "style": Markup(_asset("style.css")),  # noqa: S704 - our own file
+        **_live_values(acts=False),
+    }
+    return _environment("html").get_template("index.html.jinja").render({**values, "path": _address_part})
+
+
+def live_policy() -> str:
+    """Return the policy of live pages, which is sent as a header: own style and scripts, and requests to the server."""
+    texts = _asset("style.css"), _asset("script.js"), _asset("live.js")
+    return f"{_policy(*texts)}; connect-src 'self'; frame-ancestors 'none'"
+
+
+def _live_values(*, acts: bool) -> dict[str, Any]:
+    return {"live": Markup(_asset("live.js")), "acts": acts, "policy": None}  # noqa: S704 - our own file
+
+
+def _address_part(name: str) -> str:
+    """Return a deployment's name as a part of an address."""
+    return quote_url(name, safe="", errors="surrogateescape")
+
+
+def _urgency(one: tuple[str, ListedStatus | UnreadableStatus]) -> tuple[int, str]:
+    name, data = one
+    if isinstance(data, UnreadableStatus):
+        return 0, name
+    return (1 if data.needs_person else 2 if data.outcome == "open" else 3), name
 
 
 def _environment(form: Format) -> Environment:
@@ -108,15 +157,15 @@ def _cut_name(text: str) -> str:
     return shown if len(shown) <= LABEL_CHARS_MAX else f"{shown[: half - 1]}…{shown[-half:]}"
 
 
-def _policy(style: str, script: str) -> str:
-    """Return the page's security policy: these two texts, and nothing else."""
+def _policy(style: str, *scripts: str) -> str:
+    """Return the page's security policy: these texts, and nothing else."""
 
     def source(text: str) -> str:
         return f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'"
 
     return (
-        f"default-src 'none'; style-src {source(style)}; script-src {source(script)}; img-src data:; base-uri 'none'; "
-        "form-action 'none'"
+        f"default-src 'none'; style-src {source(style)}; script-src {' '.join(map(source, scripts))}; img-src data:; "
+        "base-uri 'none'; form-action 'none'"
     )
 
 
@@ -135,6 +184,8 @@ def _values(data: Reported, form: Format, again: str) -> dict[str, Any]:
         "style": Markup(style),  # noqa: S704 - our own file
         "script": Markup(script),  # noqa: S704 - our own file
         "policy": Markup(_policy(style, script)),  # noqa: S704 - made of digests
+        "live": None,
+        "acts": False,
         "day": f"{began:%A} {began.day} {began:%B %Y}",
         "badge": _badge(data),
         "lacking": s.units.total - s.units.done,

@@ -1,5 +1,5 @@
 "use strict";
-(() => {
+const prepare = () => {
   const find = document.querySelector(".find"), words = find.querySelector("input"), state = find.querySelector("select");
   const said = find.querySelector("output"), rows = [...document.querySelectorAll("[data-row]")];
   const texts = new Map();
@@ -27,4 +27,5 @@
   state.addEventListener("change", filter);
   find.addEventListener("submit", (event) => { event.preventDefault(); filter(); });
   find.hidden = false;
-})();
+};
+prepare();

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import zip_longest
 from typing import NamedTuple
 
 from wakeman.api.chronicle import DecisionTaken, Moment, StateSpan, WorkerCourse
@@ -141,7 +142,7 @@ class Timeline:
         clock, spans = self.clock, course.spans
         bars = self.bars([span for span in spans if span.state in ("launched", "running", "stuck")])
         place, marks, over = self.axis.place, [], (0.0, 0.0)
-        for span, after in zip(spans, (*spans[1:], None), strict=True):
+        for span, after in zip_longest(spans, spans[1:]):
             x = place(span.began)
             if span.state == "verified":
                 marks.append(Mark(x, "done", f"{clock(span.began)} verified"))

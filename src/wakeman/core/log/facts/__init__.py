@@ -1,7 +1,5 @@
 """The facts by subject; each carries how it is applied and how it reads in a line. FACTS is the one list of all."""
 
-from __future__ import annotations
-
 from wakeman.core.log.facts import deployment, effect, log_file, observation, worker
 from wakeman.core.log.facts.fact import Fact
 

@@ -1,7 +1,5 @@
 """Facts about the whole deployment: its plan, its alarm, requests of people, verdicts of reviewers, its end."""
 
-from __future__ import annotations
-
 from datetime import UTC
 from typing import Literal
 
@@ -98,9 +96,13 @@ class Amended(Fact, frozen=True):
     """Keys of the plan that have another value, the profiles' among them."""
     logged: str = ""
     """As in `planned`."""
+    versions: dict[str, str] | None = None
+    """As in the host of `planned`, as they are now; null where no client says one, and in older logs."""
 
     def apply(self, d: Deployment, event: Event) -> None:
         d.digest = self.digest
+        if self.versions:
+            d.host = replace(d.host, versions=self.versions)
         if self.root_id:
             d.host = replace(d.host, root_id=self.root_id)
         review.adopt_plan(d, self.plan)

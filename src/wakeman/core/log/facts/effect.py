@@ -1,7 +1,5 @@
 """Facts about decisions and effects: the row that was taken, the intent of an effect, and its outcome."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from typing import Literal
 
@@ -111,6 +109,8 @@ class Intended(Fact, frozen=True):
     """For a launch: it continues that conversation."""
     profile: str = ""
     """For a launch: SHA-256 of the profile that the attempt gets, in hex; empty without one, and in older logs."""
+    version: str = ""
+    """For a launch: the version of its client, as asked then; empty where it says none, and in older logs."""
     confirm: bool = False
     """For a text: a later observation shows whether it arrived."""
     before: str = ""
@@ -168,7 +168,7 @@ class Intended(Fact, frozen=True):
     def _begin_launch(self, d: Deployment, event: Event) -> None:
         worker = worker_of(d, event)
         worker.intent, worker.attempt, worker.session = event.seq, event.attempt or 0, self.target
-        worker.boot, worker.agent_session = d.boot, self.agent_session
+        worker.boot, worker.agent_session, worker.version = d.boot, self.agent_session, self.version
         if not (self.resume and worker.usage.whole):
             worker.used += worker.usage
         worker.resumed, worker.usage = self.resume, Usage()
@@ -187,6 +187,8 @@ class Intended(Fact, frozen=True):
             worker.observation = replace(worker.observation, prompt="")
 
     def summary(self) -> str:
+        if self.action == "launch" and self.version:
+            return f"launch {self.target}, client {self.version}"
         lost = f", with a line that nobody had submitted: {quoted_words(self.line)}" if self.line else ""
         return f"{self.action} {self.target or self.text}".rstrip() + lost
 

@@ -1,7 +1,5 @@
 """The base of all facts: how one is applied, and how it reads in a line; and the event that carries it."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import cast
 
@@ -17,7 +15,7 @@ SUMMARY_WORDS_CHARS_MAX = 2000
 class Fact(Struct, frozen=True, omit_defaults=True, gc=False):
     """Base of what can have happened. Fields are only ever added, with defaults."""
 
-    def apply(self, d: Deployment, event: Event) -> None:
+    def apply(self, d: Deployment, event: "Event") -> None:
         """Apply the fact to the deployment; the worker's state has changed already.
 
         Boundary: nothing by default. Cost: runs a million times in a replay.

@@ -1,7 +1,5 @@
 """Facts about the log itself and the disk that it is on, and notes."""
 
-from __future__ import annotations
-
 from wakeman.core.log.facts.fact import Event, Fact
 from wakeman.core.model import Deployment
 

@@ -1,7 +1,5 @@
 """Facts about observations: of everything by a check, and of files as they are written by a watcher."""
 
-from __future__ import annotations
-
 from datetime import datetime
 
 import msgspec

@@ -1,7 +1,5 @@
 """Facts about one worker: its units, and the state changes of its attempts."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 from typing import cast
 

@@ -1,0 +1,87 @@
+"use strict";
+(() => {
+  const REFRESH_MS = 2000, LINES_SHOWN_MAX = 200;
+  const after = document.body.dataset.seq, at = after === undefined ? "" : location.pathname;
+  const say = (text) => { const place = document.querySelector(".live"); if (place) place.textContent = text; };
+  const times = () => {
+    for (const each of document.querySelectorAll("time")) each.textContent = new Date(each.dateTime).toLocaleString();
+  };
+  let due = 0, last = 0, running = false;
+
+  const refresh = async () => {
+    due = 0;
+    if (running || document.hidden) return;
+    running = true;
+    last = Date.now();
+    try {
+      const answer = await fetch(location.pathname, { cache: "no-store" });
+      if (!answer.ok) return say(`not renewed: ${answer.status}`);
+      const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("main");
+      const find = document.querySelector(".find input"), choice = document.querySelector(".find select");
+      const kept = [find && find.value, choice && choice.value];
+      const open = new Set([...document.querySelectorAll("main details[open] > summary")].map((e) => e.textContent));
+      if (document.activeElement && document.activeElement.closest("main .acts, main .find")) return later();
+      document.querySelector("main").replaceWith(fresh);
+      for (const each of document.querySelectorAll("main details > summary")) {
+        if (open.has(each.textContent)) each.parentElement.open = true;
+      }
+      if (typeof prepare === "function") {
+        prepare();
+        if (kept[0] || kept[1]) {
+          document.querySelector(".find input").value = kept[0];
+          document.querySelector(".find select").value = kept[1];
+          document.querySelector(".find select").dispatchEvent(new Event("change"));
+        }
+      }
+      times();
+      say(state);
+    } catch (fault) {
+      say("not renewed: the server does not answer");
+    } finally {
+      running = false;
+    }
+  };
+  const later = () => { due = due || setTimeout(refresh, Math.max(0, REFRESH_MS - (Date.now() - last))); };
+
+  let state = "live";
+  const show = (line) => {
+    const list = document.querySelector(".lines"), row = document.createElement("li");
+    row.value = line.seq;
+    row.textContent = [new Date(line.at).toLocaleTimeString(), line.worker, line.to, line.type, line.says].filter(Boolean).join("  ");
+    list.prepend(row);
+    while (list.children.length > LINES_SHOWN_MAX) list.lastChild.remove();
+  };
+  const source = new EventSource(at ? `${at}/events?after=${after}` : `/events?after=${document.body.dataset.stamp}`);
+  source.addEventListener("open", () => { state = "live"; say(state); });
+  source.addEventListener("error", () => { state = "not connected, trying again"; say(state); });
+  source.addEventListener("line", (event) => { show(JSON.parse(event.data)); later(); });
+  source.addEventListener("changed", later);
+  source.addEventListener("closed", () => { source.close(); state = "closed"; later(); });
+  source.addEventListener("reset", () => location.reload());
+  document.addEventListener("visibilitychange", () => { if (!document.hidden) later(); });
+
+  const asked = {
+    send: (who) => { const text = prompt(`Text to type into ${who}, with Enter:`); return text && { text }; },
+    retry: (who) => confirm(`Start another attempt of ${who}?`) && {},
+    stop: (who) => confirm(`End ${who}? What it has done is kept.`) && {},
+    accept: () => confirm("Accept the row that is held?") && {},
+  };
+  document.addEventListener("click", async (event) => {
+    const button = event.target.closest("[data-act]");
+    if (!button) return;
+    const verb = button.dataset.act, worker = button.dataset.worker, more = asked[verb](worker);
+    if (!more) return;
+    button.disabled = true;
+    const answer = await fetch(`${at}/act`, {
+      method: "POST",
+      headers: { "Content-Type": "application/json", "X-Wakeman": "1" },
+      body: JSON.stringify({ verb, worker: worker || "", ...more }),
+    });
+    const said = await answer.json();
+    button.blur();
+    say(said.ok ? `done: ${verb}` : `${said.error}${said.hint ? ` (${said.hint})` : ""}`);
+    button.disabled = false;
+    if (said.ok) later();
+  });
+  times();
+})();

@@ -1,0 +1,212 @@
+"""The web application: its addresses, and what each answers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+from anyio import sleep, to_thread
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import (
+    HTMLResponse,
+    JSONResponse,
+    PlainTextResponse,
+    RedirectResponse,
+    Response,
+    StreamingResponse,
+)
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from wakeman.api import act
+from wakeman.api.answer import envelope, failure
+from wakeman.api.status import statuses
+from wakeman.core.errors import LogDamagedError, UnknownNameError, UsageError, WakemanError
+from wakeman.faces.report.page import index_text, live_policy
+from wakeman.faces.serve.gate import COOKIE, Gate
+from wakeman.faces.serve.live import Cursor, LivePage, Reader, all_stamps, line_data
+from wakeman.ports import World
+
+STREAM_POLL_S = 0.5
+"""Seconds between two looks at a log that a page follows."""
+STREAM_PING_S = 15.0
+"""Seconds without a line after which a stream says that it is there, so that nothing between cuts it."""
+BODY_BYTES_MAX = 65536
+"""Bytes of a request to act, at most."""
+
+
+def application(make: Callable[[], World], reading: Reader, gate: Gate, *, acts: bool) -> Starlette:
+    """Return the application. `make` returns a world for one request; `acts` allows what changes something."""
+    served = _Served(make, reading, acts=acts)
+    routes = [
+        Route("/", served.index),
+        Route("/events", served.changes),
+        Route("/d/{name}", served.deployment),
+        Route("/d/{name}/events", served.lines),
+        Route("/d/{name}/act", served.act, methods=["POST"]),
+    ]
+    return Starlette(
+        routes=routes, middleware=[Middleware(_Gated, gate=gate)], exception_handlers={WakemanError: _failed}
+    )
+
+
+class _Gated:
+    """Lets nothing through that the gate refuses, and adds the headers that every answer has."""
+
+    def __init__(self, app: ASGIApp, gate: Gate) -> None:
+        self._app, self._gate = app, gate
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request = Request(scope)
+        query = request.url.query
+        headers = dict(request.headers.items())
+        if refused := self._gate.refusal(scope["method"], query, headers):
+            await PlainTextResponse(f"{refused[1]}\n", refused[0])(scope, receive, send)
+        elif scope["method"] == "GET" and self._gate.hands_over(query):
+            answer = RedirectResponse(scope["path"], 303, headers={"Referrer-Policy": "no-referrer"})
+            answer.set_cookie(COOKIE, request.query_params["token"], httponly=True, samesite="strict")
+            await answer(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+
+_HEADERS = {
+    "Cache-Control": "no-store",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+class _Served:
+    """What the addresses answer. Work that reads files runs in threads."""
+
+    def __init__(self, make: Callable[[], World], reading: Reader, *, acts: bool) -> None:
+        self._make, self._reading, self._acts = make, reading, acts
+        self._pages: dict[str, LivePage] = {}
+
+    async def index(self, _: Request) -> Response:
+        """Answer with all deployments."""
+
+        def text() -> str:
+            world = self._make()
+            stamp, names = all_stamps(world), world.logs.names()  # the stamp first: what comes later is a change
+            return index_text(names, statuses(world, names, recorded=True).data, stamp)
+
+        return _page(await to_thread.run_sync(text))
+
+    async def deployment(self, request: Request) -> Response:
+        """Answer with one deployment's page."""
+        return _page(await to_thread.run_sync(self._text, request.path_params["name"]))
+
+    def _text(self, name: str) -> str:
+        if name not in self._pages:
+            self._pages[name] = LivePage(self._make(), self._known(name), self._reading, acts=self._acts)
+        return self._pages[name].text()
+
+    def _known(self, name: str) -> str:
+        """Return a deployment's exact name. Raises: UnknownNameError, also for what is a path."""
+        if name not in self._make().logs.names():
+            raise UnknownNameError(f"no deployment {name!r}", "open the first page, /")
+        return name
+
+    async def changes(self, request: Request) -> Response:
+        """Stream that something has changed in some deployment since the state that the reader names."""
+        given = request.headers.get("last-event-id") or request.query_params.get("after") or ""
+        return _stream(self._changes(request, given))
+
+    async def _changes(self, request: Request, before: str) -> AsyncIterator[str]:
+        world = self._make()
+        quiet = 0.0
+        yield ": open\n\n"
+        while not await request.is_disconnected():
+            now = await to_thread.run_sync(all_stamps, world)
+            if now != before or quiet >= STREAM_PING_S:
+                yield f"id: {now}\nevent: changed\ndata: {{}}\n\n" if now != before else ": here\n\n"
+                before, quiet = now, 0.0
+            await sleep(STREAM_POLL_S)
+            quiet += STREAM_POLL_S
+
+    async def lines(self, request: Request) -> Response:
+        """Stream the lines of a log after the one that the reader names, each with its number as the event's id."""
+        name = await to_thread.run_sync(self._known, request.path_params["name"])
+        given = request.headers.get("last-event-id") or request.query_params.get("after") or "0"
+        if not given.isascii() or not given.isdecimal() or len(given) > 18:
+            raise UsageError(f"Last-Event-ID: found {given[:40]!r}; expected the number of a line")
+        page = LivePage(self._make(), name, self._reading, acts=False)
+        return _stream(self._lines(request, Cursor(page.file, self._reading, int(given))))
+
+    async def _lines(self, request: Request, cursor: Cursor) -> AsyncIterator[str]:
+        quiet = 0.0
+        yield ": open\n\n"
+        while not await request.is_disconnected():
+            try:
+                found = await to_thread.run_sync(cursor.fresh)
+            except LogDamagedError as fault:
+                yield f"event: damaged\ndata: {json.dumps(str(fault))}\n\n"
+                return
+            for event in found:
+                yield f"id: {event.seq}\nevent: line\ndata: {json.dumps(line_data(event))}\n\n"
+            if cursor.closed:
+                yield "event: closed\ndata: {}\n\n"
+                return
+            quiet = 0.0 if found else quiet + STREAM_POLL_S
+            if quiet >= STREAM_PING_S:
+                yield ": here\n\n"
+                quiet = 0.0
+            await sleep(STREAM_POLL_S)
+
+    async def act(self, request: Request) -> Response:
+        """Do what a person asked for, as the verb of the command line does it."""
+        if not self._acts:
+            raise UsageError("this page only shows", "start it with: wakeman serve --act")
+        body = b""
+        async for part in request.stream():
+            body += part
+            if len(body) > BODY_BYTES_MAX:
+                raise UsageError(f"the request is larger than {BODY_BYTES_MAX} bytes")
+        try:
+            asked = json.loads(body)
+            verb, worker, text = (str(asked.get(key, "")) for key in ("verb", "worker", "text"))
+        except (ValueError, AttributeError) as fault:
+            raise UsageError("the request is no JSON object") from fault
+        name = request.path_params["name"]
+        answer = await to_thread.run_sync(self._do, name, verb, worker, text)
+        return JSONResponse(answer, headers=_HEADERS)
+
+    def _do(self, name: str, verb: str, worker: str, text: str) -> dict[str, Any]:
+        world, whose = self._make(), f"{self._known(name)}/{worker}"
+        if verb == "accept":
+            return envelope(act.request(world, name, "accept"))
+        if verb == "retry":
+            return envelope(act.retry(world, whose, (), ""))
+        if verb == "stop":
+            return envelope(act.stop(world, whose))
+        if verb == "send" and text:
+            return envelope(act.send(world, whose, text, submit=True, force=False, raw=False))
+        raise UsageError("the request asks for nothing that is offered: accept, retry, stop, or send with a text")
+
+
+def _page(text: str) -> Response:
+    return HTMLResponse(text.encode("utf-8", "replace"), headers={**_HEADERS, "Content-Security-Policy": live_policy()})
+
+
+def _stream(lines: AsyncIterator[str]) -> Response:
+    return StreamingResponse(lines, media_type="text/event-stream", headers=_HEADERS)
+
+
+async def _failed(request: Request, fault: Exception) -> Response:
+    """Answer with an error as the command line words it."""
+    if not isinstance(fault, WakemanError):
+        raise fault
+    status = 404 if isinstance(fault, UnknownNameError) else 400 if isinstance(fault, UsageError) else 409
+    if request.method == "POST":
+        return JSONResponse(envelope(failure(fault, fault.hint)), status, headers=_HEADERS)
+    return PlainTextResponse(
+        f"error: {fault}\n" + (f"hint: {fault.hint}\n" if fault.hint else ""), status, headers=_HEADERS
+    )

@@ -1,0 +1,148 @@
+"""What a check costs, as counts that do not depend on how busy the machine is. `table.tsv` has the accepted ones.
+
+`python -m tests.counts.test_counts` prints the table as it is now: write it to `table.tsv` with a change that is meant.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TypeVar
+
+import pytest
+from bench.pairs import Place
+from tests.counts.scenes import SCENES, check
+
+T = TypeVar("T")
+TABLE = Path(__file__).with_name("table.tsv")
+BARE = ("-P", "-c", "import msgspec, subprocess")
+SLACK = 0.02
+EXACT = ("modules", "processes", "syncs")
+"""Columns without slack: modules of ours that are loaded, processes started, flushes of the disk."""
+ROUGH = ("files", "instructions")
+"""Columns with slack, of one version of Python, beside bare Python with msgspec and subprocess: system calls that name
+a file, more than it makes; instructions, as a ratio to its own."""
+PYTHON = (3, 11)
+FORKS = ("fork", "vfork", "clone", "clone3")
+SYNCS = ("fsync", "fdatasync", "syncfs")
+
+pytestmark = pytest.mark.real
+
+
+def environment(cache: Path) -> dict[str, str]:
+    """Return an environment in which modules are compiled once, whatever the caller's says.
+
+    Effects: from here on, no deployment of this user is known but those that are begun: a check looks at them all.
+    """
+    os.environ["XDG_STATE_HOME"] = str(cache / "state")
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "WAKEMAN", "COV"))}
+    return {**kept, "PYTHONPYCACHEPREFIX": str(cache), "PYTHONHASHSEED": "0"}
+
+
+def accepted() -> dict[str, dict[str, float]]:
+    """Read the table: scene -> column -> count."""
+    head, *rows = (line.split("\t") for line in TABLE.read_text().splitlines())
+    return {row[0]: dict(zip(head[1:], map(float, row[1:]), strict=True)) for row in rows}
+
+
+def counted(name: str, env: Mapping[str, str], *, instructions: bool) -> dict[str, float]:
+    """Play a scene once for each way of counting, and count."""
+    calls, said = _played(name, env, _traced)
+    bare, _ = _traced(BARE, env, Path("/"))
+    found: dict[str, float] = {
+        "modules": len(set(re.findall(r"^import '(wakeman[\w.]*)'", said, re.MULTILINE))),
+        "processes": _number(calls, FORKS),
+        "syncs": _number(calls, SYNCS),
+        "files": len(_looks(calls)) - len(_looks(bare)),
+    }
+    if instructions:
+        found["instructions"] = round(_played(name, env, _instructions) / _instructions(BARE, env, Path("/")), 3)
+    return found
+
+
+def _played(name: str, env: Mapping[str, str], run: Callable[[Sequence[str], Mapping[str, str], Path], T]) -> T:
+    prepare, by = SCENES[name]
+    place = Place()
+    try:
+        prepare(place, env)
+        return run(check(place, by), env, place.path)
+    finally:
+        place.end("night")
+
+
+def _traced(words: Sequence[str], env: Mapping[str, str], cwd: Path) -> tuple[list[str], str]:
+    """Return the system calls of the program itself, each as a line, and what Python says of its imports."""
+    with TemporaryDirectory() as place:
+        which = ",".join(("%file", *FORKS, *SYNCS))
+        said = _said(["strace", "-o", f"{place}/calls", "-e", f"trace={which}", sys.executable, "-v", *words], env, cwd)
+        return Path(place, "calls").read_text().splitlines(), said
+
+
+def _instructions(words: Sequence[str], env: Mapping[str, str], cwd: Path) -> int:
+    tool = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null"]
+    found = re.search(r"Collected : (\d+)", said := _said([*tool, sys.executable, *words], env, cwd))
+    assert found, said[-2000:]
+    return int(found[1])
+
+
+def _said(argv: Sequence[str], env: Mapping[str, str], cwd: Path) -> str:
+    ran = subprocess.run(argv, env=dict(env), cwd=cwd, capture_output=True, text=True, timeout=100)
+    assert ran.returncode in (0, 4, 5), ran.stderr[-2000:]
+    return ran.stderr
+
+
+def _number(calls: Iterable[str], names: Sequence[str]) -> int:
+    return sum(call.startswith(tuple(f"{name}(" for name in names)) for call in calls)
+
+
+def _looks(calls: Iterable[str]) -> list[str]:
+    """Return the calls that name a file. The processes of the machine are left out: there may be any number."""
+    return [call for call in calls if '"' in call and '"/proc/' not in call and '""' not in call]
+
+
+@pytest.fixture(scope="module")
+def env(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """Return an environment in which everything is compiled."""
+    before = os.environ.get("XDG_STATE_HOME")
+    found = environment(tmp_path_factory.mktemp("cache"))
+    for name in SCENES:
+        _played(name, found, _traced)
+    yield found
+    os.environ.pop("XDG_STATE_HOME")
+    if before is not None:
+        os.environ["XDG_STATE_HOME"] = before
+
+
+@pytest.mark.parametrize("name", SCENES)
+@pytest.mark.skipif(not shutil.which("strace"), reason="strace is not installed")
+def test_a_check_costs_what_the_table_says(name: str, env: dict[str, str]) -> None:
+    limits = accepted()[name]
+    here = sys.version_info[:2] == PYTHON
+    found = counted(name, env, instructions=here and shutil.which("valgrind") is not None)
+
+    for column in EXACT:
+        assert found[column] == limits[column], f"{column}: {found[column]}, accepted {limits[column]}: {__doc__}"
+    for column in ROUGH if here else ():
+        limit = limits[column]
+        assert abs(found.get(column, limit) - limit) <= SLACK * limit, f"{column}: {found[column]}, accepted {limit}"
+
+
+def main() -> None:
+    """Print the table as it is now."""
+    print("scene", *EXACT, *ROUGH, sep="\t")
+    with TemporaryDirectory() as cache:
+        env = environment(Path(cache))
+        for name in SCENES:
+            _played(name, env, _traced)
+            found = counted(name, env, instructions=True)
+            print(name, *(f"{found[column]:g}" for column in (*EXACT, *ROUGH)), sep="\t")
+
+
+if __name__ == "__main__":
+    main()
