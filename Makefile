@@ -1,7 +1,7 @@
 # Each target sets itself up by scripts/setup.sh. PYTHON names the interpreter of a new .venv.
 .POSIX:
 .PHONY: mutants help setup setup-bench setup-demo demo test test-fast test-wheel test-newest test-agents record-clients check lock lint types \
-  imports docs bench torture clean
+  imports docs site bench torture clean
 
 IN = .venv/bin
 
@@ -58,13 +58,16 @@ imports: setup ## check that imports go downwards only
 docs: setup ## generate the reference pages from the program's own tables
 	$(IN)/python docs/generate.py
 
+site: setup ## build the documentation as a site: build/site/README.html; a warning is an error
+	$(IN)/python -m sphinx --fail-on-warning --nitpicky --keep-going -q -b html -c docs/site docs build/site
+
 bench: setup-bench ## measure, each figure next to a plain baseline
 	$(IN)/python -m bench.run
 
 torture: setup ## kill the program, or make it fail, at each system call; also disks, daemons, clocks; takes an hour
 	WAKEMAN_TORTURE="$${WAKEMAN_TORTURE:-all}" $(IN)/python -m pytest tests/torture -s
 
-mutants: setup ## mutation testing; fails on a mutant that no test kills and that has no listed reason; hours (MUTANTS=core/policy)
+mutants: setup ## mutation testing; fails on a mutant that no test kills and that has no listed reason; hours, or minutes (MUTANTS="--since main")
 	$(IN)/python -m tests.mutation $(MUTANTS)
 
 clean: ## remove everything that make created; deployments under state/ stay

@@ -169,7 +169,7 @@ DOTTED = [
     for name in PROSE
     for dotted in re.findall(r"`(wakeman(?:\.\w+)+)(?:\(.*?\))?`", (REPOSITORY / name).read_text())
 ]
-ON_DISK = set(re.findall(r"[\w.-]+\.sh|landlock\.pl", (REPOSITORY / "state/README.md").read_text()))
+ON_DISK = set(re.findall(r"[\w.-]+\.sh|landlock\.pl", (REPOSITORY / "docs/reference/state.md").read_text()))
 """Scripts that a deployment holds: they are made, and have no file here."""
 
 
@@ -282,7 +282,7 @@ def test_the_tutorial_runs_from_its_first_line_to_its_last() -> None:
 @pytest.mark.real
 @pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is missing")
 def test_the_check_of_a_log_without_wakeman_finds_a_change() -> None:
-    [reader] = [block.text for block in _blocks("state/README.md") if block.info == "python"]
+    [reader] = [block.text for block in _blocks("docs/reference/state.md") if block.info == "python"]
     with TemporaryDirectory(prefix="wt", dir="/tmp", ignore_cleanup_errors=True) as place:
         directory = Path(place)
         environment = {**_environment(directory), "WAKEMAN_STATE": str(directory / "state")}

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from functools import cache
 
 import pytest
 from tests.mutation.operators import mutants
+from tests.mutation.reach import ROOT, used_by
 from tests.mutation.survivors import SOURCE, known, name
 
 TEXT = '''\
@@ -41,6 +44,44 @@ def test_a_mutant_is_the_module_with_that_one_change() -> None:
     exec(mutant.code, namespace)  # noqa: S102 - the text above
 
     assert (0, range(2, 3)) == (namespace["BOUND"], mutant.lines)
+
+
+def test_of_a_module_that_was_changed_only_what_differs_is_broken() -> None:
+    bound, body = TEXT.replace("BOUND = 3", "BOUND = 4"), TEXT.replace("(1, 2)", "(1, 3)")
+
+    assert [] == list(mutants("x.py", f"# a comment\n{TEXT}", TEXT))
+    assert {"BOUND = [[4 -> 0]]"} == {mutant.text for mutant in mutants("x.py", bound, TEXT)}
+    assert {"fits"} == {mutant.function for mutant in mutants("x.py", body, TEXT)}
+    assert {""} == {mutant.function for mutant in mutants("x.py", TEXT, body)} ^ {"fits", ""}
+
+
+@pytest.mark.parametrize(
+    ("name_", "file"),
+    [
+        ("OUTAGE_PAUSE_MIN", "core/log/facts/worker.py"),  # a constant, where it stands
+        ("DEFAULT_EXECUTOR", "engine/start/prepare.py"),  # a default of a key, where the key is read
+        ("WORKER_RULES", "core/policy/worker_rows.py"),
+    ],
+)
+def test_a_name_is_followed_to_the_functions_that_use_it(name_: str, file: str) -> None:
+    assert str(SOURCE / file) in {used for used, _ in used_by(frozenset({name_}))}
+
+
+@pytest.mark.parametrize(
+    ("file", "only", "judge"),
+    [
+        ("core/plan/links.py", "directories_above: [[return", "tests/core/plan/test_links.py"),
+        ("core/plan/doubts.py", "doubts.py -", "tests/core/plan/test_footprint.py"),
+    ],
+    ids=["in a function", "outside of any"],
+)
+def test_a_run_tells_what_is_killed(file: str, only: str, judge: str) -> None:
+    ran = subprocess.run(
+        [sys.executable, "-m", "tests.mutation", "--only", only, "--judges", judge, "--", file],
+        capture_output=True, text=True, check=False, cwd=ROOT,
+    )  # fmt: skip
+
+    assert (0, "core/plan 1 1 0 0") == (ran.returncode, ran.stdout.splitlines()[-1]), ran.stderr
 
 
 @cache

@@ -84,14 +84,20 @@ def test_a_page_without_a_text_as_name_and_description_is_none(front: str) -> No
 
 
 @pytest.mark.parametrize(
-    "front",
-    ["name: w\n\tdescription: d", 'name: w\ndescription: a: b\nother: "x', "name: w\ndescription: a: b\n  more"],
+    ("front", "why"),
+    [
+        ("name: w\n\tdescription: d", "3: found keys that are no YAML: "),
+        ('name: w\ndescription: a: b\nother: "x', "5: found keys that are no YAML: "),
+        ("name: w\ndescription: a: b\n  more", "4: found keys that are no YAML: "),
+        ("name: w\x01\ndescription: d", "found keys that are no YAML: not readable"),
+    ],
 )
-def test_keys_that_are_no_yaml_even_with_quotes_are_none(front: str) -> None:
+def test_keys_that_are_no_yaml_even_with_quotes_are_none(front: str, why: str) -> None:
     found = read(front)
 
     assert isinstance(found, Refused)
-    assert "found keys that are no YAML: " in found.why
+    assert found.why.startswith(why)
+    assert why.endswith("not readable") == found.why.endswith("not readable")
 
 
 @pytest.mark.parametrize(
@@ -123,6 +129,8 @@ def test_keys_longer_than_the_bound_are_not_read() -> None:
 
     assert isinstance(found, Refused)
     assert found.much
+    most = "name: w\ndescription: d\nx: "
+    assert isinstance(read(most + "y" * (FRONT_MATTER_CHARS_MAX - len(most) - 1)), Page)  # with the end of its line
 
 
 # --- tools and model --------------------------------------------------------------------------------------------
@@ -199,6 +207,9 @@ FAULTS = {
     "other: a: b\ntools: >-\n": "5: tools: found '>-' beside a value that is no YAML",
     "x: a --- b\ntools: Read": "4: found '---' among its keys",
     "# ------\ntools: Read": "4: found '---' among its keys",
+    "x: &t {a: b}\ntools: *t": "5: tools: found a table; expected names",  # where it is said, not where it is meant
+    "other: a: b\nmodel: 7": "5: model: found a number; expected a name",
+    "tools: Read, Bash(a": "4: tools: found 'Bash(a'; expected names with commas",
     "x: |\n  ---": "5: found '---' among its keys",
 }
 
@@ -206,6 +217,25 @@ FAULTS = {
 @pytest.mark.parametrize(("front", "fault"), FAULTS.items())
 def test_what_claude_code_takes_otherwise_is_a_fault_with_its_line(front: str, fault: str) -> None:
     assert page(front).fault.startswith(fault), page(front).fault
+
+
+def test_a_line_of_dashes_is_counted_from_the_first_line_of_the_page() -> None:
+    found = read("\n# ---\nname: w\ndescription: d")
+
+    assert isinstance(found, Page)
+    assert found.fault.startswith("3: found '---' among its keys")
+
+
+@pytest.mark.parametrize("name", ["tidy: up", "now: x", "other: x", "note: x"])
+def test_a_value_that_is_no_yaml_is_a_text_as_it_stands(name: str) -> None:
+    found = read(f"name: {name}\ndescription: d")
+
+    assert isinstance(found, Page)
+    assert (name, "") == (found.name, found.fault)
+
+
+def test_an_alias_of_nothing_is_a_text_as_it_stands() -> None:
+    assert ("*none",) == page("tools: *none").agent.tools
 
 
 def test_a_comment_beside_a_name_belongs_to_it_if_another_value_is_no_yaml() -> None:

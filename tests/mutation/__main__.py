@@ -1,10 +1,14 @@
 """Mutation testing: make each small change of the program, and report those that no test detects.
 
-    python -m tests.mutation [--jobs N] [ROOM ...]     a room: core/policy, or a file: core/policy/limits.py
+    python -m tests.mutation [--since COMMIT] [--only TEXT] [--judges PATH ...] [--jobs N] [-- ROOM ...]
+
+A room is core/policy, or a file: core/policy/limits.py. `--since` tries only what the functions and statements that
+changed since a commit are made of, `--only` those whose names contain a text.
 
 A mutant of a function replaces the function's code in a process that has everything imported; for code outside
 functions, the module is imported again with the mutant in it. Each runs in a process of its own the tests that reach
-its line, the quickest first, until one fails. Survivors must be listed in `survivors.txt` with their reason.
+it, the nearest and quickest first, until one fails. What they let pass is tried once more, imported, on all tests.
+Survivors must be listed in `survivors.txt` with their reason.
 """
 
 from __future__ import annotations
@@ -17,37 +21,42 @@ import math
 import os
 import resource
 import signal
+import subprocess
 import sys
 import tempfile
-import time
 import traceback
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from importlib import import_module
-from itertools import accumulate
 from pathlib import Path
 from types import CodeType, FunctionType
-from typing import Any
 
-import coverage
+import msgspec
 import pytest
-from _pytest.runner import runtestprotocol
 from tests.mutation.operators import Mutant, mutants
+from tests.mutation.reach import ROOT, UNMEASURED_S, Measured, measure, passes, reaching
 from tests.mutation.survivors import FILE, SOURCE, known, name
 
-ROOT = Path(__file__).parents[2]
 ROOMS = ("core", "engine/protocol", "engine/effects", "audit")
 """What is broken."""
-JUDGES = ("tests/core", "tests/audit", "tests/engine", "tests/scripts")
+JUDGES = ("tests/core", "tests/audit", "tests/engine", "tests/scripts", "tests/adapters/test_profiles.py")
 """What must notice."""
-PYTEST = ("-qq", "-s", "-m", "not real", "-p", "no:cacheprovider", "--hypothesis-profile=ci")
-CPU_S = 10
-"""Seconds of work that a mutant's tests may take at least; beyond it, and five times what they take, it hangs."""
+ALL_JUDGES = (*JUDGES, "tests/contracts", "tests/faces", "tests/test_docs.py", "tests/test_samples.py")
+"""What may notice what `JUDGES` let pass."""
+LOADED = "ignore::pytest.PytestAssertRewriteWarning"
+"""What pytest says of plugins that are imported already, as `_load_plugins` does."""
+PYTEST = ("-qq", "-s", "-m", "not real", "-p", "no:cacheprovider", "--hypothesis-profile=ci", "-W", LOADED)
+ALL_JUDGES_S = 200.0
+"""Seconds of work of all judges."""
+WALL_FACTOR = 30
+"""Times as long as they work, and at least this many seconds, may a mutant's tests take on a machine that is busy."""
 MEMORY_BYTES = 4 << 30
-SLOW_S = 0.4
-"""Seconds of work of a test that judges no mutant: it tries very many inputs, and what it finds quicker ones find."""
 KILLED, SURVIVED, HUNG = 1, 0, 2
+ANEW = 3
+"""A mutant's code does not fit the function that was imported: the module must be imported with it."""
+VERDICTS = {KILLED: "killed", SURVIVED: "survived", HUNG: "hung"}
+NO_TESTS = int(pytest.ExitCode.NO_TESTS_COLLECTED)
 
 Task = tuple[Mutant, Callable[[], int], float]
 """A mutant, what tries it in a process of its own, and how long its tests take."""
@@ -63,9 +72,9 @@ class Stand:
         """Measure which tests reach which lines, then try each mutant."""
         items = session.items
         reach = self.out / "reach.json"
-        if _wait(_fork(lambda: _measure(items, reach))) != 0:
+        if _wait(_fork(lambda: measure(items, reach))) != 0:
             raise SystemExit("the tests fail without any mutant: make test")
-        told = json.loads(reach.read_text())
+        told = _measured(self.out)
         for file in {mutant.file for mutant in self.found}:
             import_module(_module(file))  # much is imported where it is used, which only the measuring process has done
         live = _live_functions()
@@ -73,39 +82,65 @@ class Stand:
         for mutant in self.found:
             code = _code_of(mutant)
             functions = live.get((mutant.file, code.co_qualname, code.co_firstlineno), []) if code else []
-            if code is None or not functions:
+            chosen = reaching(told, mutant, self.asked.seconds) if functions else []
+            if code is None or not chosen:
                 continue  # tried anew
-            chosen = _reaching(told, mutant, [str(item.path) for item in items], self.asked.seconds)
-            seconds = sum(told["seconds"][at] for at in chosen)
-            tasks.append((mutant, _swapped(functions, code, [items[at] for at in chosen]), seconds))
+            seconds = sum(told.seconds[at] for at in chosen)
+            tests = [(items[at], told.seconds[at]) for at in chosen]
+            tasks.append((mutant, _swapped(functions, code, tests), seconds))
         results = {id(m): result for m, result in _tried(tasks, self.asked.jobs)}
-        told["results"] = [results.get(id(m)) for m in self.found]
-        told["names"] = [item.nodeid for item in items]
-        (self.out / "told.json").write_text(json.dumps(told))
+        (self.out / "results.json").write_text(json.dumps([results.get(id(m), ANEW) for m in self.found]))
         return True
 
 
 def main() -> int:
     """Try the mutants of the rooms named; return 1 where one survives that is not known."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("rooms", nargs="*", default=ROOMS)
-    parser.add_argument("--jobs", type=int, default=int(os.environ.get("MUTANT_JOBS", "2")))
-    parser.add_argument("--seconds", type=float, default=math.inf, help="of tests a mutant at most; for a first sight")
-    asked = parser.parse_args()
+    asked = _asked()
     files = sorted({path for room in asked.rooms for path in _files(room)})
-    found = [mutant for path in files for mutant in mutants(str(path), path.read_text())]
+    found = [mutant for path in files for mutant in _found(path, asked.since) if asked.only in name(mutant)]
+    _load_plugins()
     with tempfile.TemporaryDirectory() as kept:
         out = Path(kept)
-        stand = Stand(found, asked, out)
-        child = _fork(lambda: int(pytest.main([*PYTEST, *JUDGES], plugins=[stand])), quiet=False)
+        child = _fork(
+            lambda: int(pytest.main([*PYTEST, *asked.judges], plugins=[Stand(found, asked, out)])), quiet=False
+        )
         if _wait(child) != 0:
             return 2
-        told = json.loads((out / "told.json").read_text())
-    results: list[int | None] = told["results"]
-    anew = [mutant for mutant, result in zip(found, results, strict=True) if result is None]
-    late = {id(mutant): result for mutant, result in _tried([_anew(m, told) for m in anew], asked.jobs)}
-    verdicts = [(m, late[id(m)] if r is None else r) for m, r in zip(found, results, strict=True)]
-    return _report(verdicts)
+        told, results = _measured(out), json.loads((out / "results.json").read_text())
+    nearest = [_anew(m, told, asked.seconds) for m, result in zip(found, results, strict=True) if result == ANEW]
+    late = {id(m): result for m, result in _tried(nearest, asked.jobs)}
+    verdicts = {id(m): late.get(id(m), result) for m, result in zip(found, results, strict=True)}
+    if asked.seconds == math.inf and asked.judges == JUDGES:
+        left = [m for m in found if verdicts[id(m)] == SURVIVED and name(m) not in known()]
+        verdicts |= {id(m): result for m, result in _tried(_once_more(left), asked.jobs)}
+    return _report([(m, verdicts[id(m)]) for m in found])
+
+
+def _asked() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("rooms", nargs="*", default=ROOMS)
+    parser.add_argument("--since", metavar="COMMIT", help="only what changed since it")
+    parser.add_argument("--only", metavar="TEXT", default="", help="only mutants whose name contains it")
+    parser.add_argument("--judges", nargs="+", default=JUDGES, help="tests, instead of all; what they kill is killed")
+    parser.add_argument("--jobs", type=int, default=int(os.environ.get("MUTANT_JOBS", "2")))
+    parser.add_argument("--seconds", type=float, default=math.inf, help="of tests a mutant at most; for a first sight")
+    return parser.parse_args()
+
+
+def _found(path: Path, since: str | None) -> Iterable[Mutant]:
+    return mutants(str(path), path.read_text(), _text_at(since, path) if since else "")
+
+
+def _text_at(commit: str, path: Path) -> str:
+    """Return a file as it was; "" if it was not there."""
+    git = ("git", "-C", str(ROOT))
+    subprocess.run([*git, "rev-parse", "--verify", "--quiet", f"{commit}^{{commit}}"], check=True, capture_output=True)
+    shown = subprocess.run([*git, "show", f"{commit}:./{path.relative_to(ROOT)}"], capture_output=True, check=False)
+    return shown.stdout.decode()
+
+
+def _measured(out: Path) -> Measured:
+    return msgspec.json.decode((out / "reach.json").read_bytes(), type=Measured)
 
 
 def _files(room: str) -> Iterable[Path]:
@@ -114,51 +149,6 @@ def _files(room: str) -> Iterable[Path]:
     if not found:
         raise SystemExit(f"mutants: {room}: no such room below src/wakeman; try: core/policy")
     return found
-
-
-# --- which tests reach what ------------------------------------------------------------------------------------------
-
-
-def _measure(items: Sequence[pytest.Item], out: Path) -> int:
-    """Run all tests once; write how long each takes, and which of them reach each line."""
-    cov = coverage.Coverage(data_file=None, source=[str(SOURCE)], config_file=False)
-    seconds, failed = [], 0
-    cov.start()
-    for at, item in enumerate(items):
-        cov.switch_context(str(at))
-        begun = time.process_time()
-        if not _passes(item):
-            failed = 1
-            print(f"fails without any mutant: {item.nodeid}", file=sys.__stderr__)
-        seconds.append(time.process_time() - begun)
-    cov.stop()
-    data = cov.get_data()
-    lines = {
-        file: {line: [int(name) for name in names if name] for line, names in data.contexts_by_lineno(file).items()}
-        for file in data.measured_files()
-    }
-    out.write_text(json.dumps({"seconds": seconds, "lines": lines}))
-    return failed
-
-
-def _passes(item: pytest.Item) -> bool:
-    return not any(report.failed for report in runtestprotocol(item, log=False, nextitem=None))
-
-
-def _reaching(told: dict[str, Any], mutant: Mutant, paths: Sequence[str], most: float) -> list[int]:
-    """Return the tests that run a mutant's statement: those of its own room first, then the quickest.
-
-    Boundary: no more than take `most` seconds.
-    """
-    lines, seconds, room = told["lines"].get(mutant.file, {}), told["seconds"], str(_tests_of(mutant))
-    reached = {at for line in mutant.lines for at in lines.get(str(line), ())}
-    chosen = sorted(reached, key=lambda at: (not paths[at].startswith(room), seconds[at]))
-    spent = accumulate(seconds[at] for at in chosen)
-    return [at for at, so_far in zip(chosen, spent, strict=True) if seconds[at] <= SLOW_S and so_far <= most]
-
-
-def _tests_of(mutant: Mutant) -> Path:
-    return ROOT / "tests" / Path(mutant.file).relative_to(SOURCE).parent
 
 
 # --- one mutant ------------------------------------------------------------------------------------------------------
@@ -197,30 +187,71 @@ def _codes(code: CodeType) -> Iterator[CodeType]:
             yield from _codes(const)
 
 
-def _swapped(functions: Sequence[FunctionType], code: CodeType, items: Sequence[pytest.Item]) -> Callable[[], int]:
+def _swapped(
+    functions: Sequence[FunctionType], code: CodeType, tests: Sequence[tuple[pytest.Item, float]]
+) -> Callable[[], int]:
     def attempt() -> int:
-        for function in functions:
-            function.__code__ = code
-        return SURVIVED if all(_passes(item) for item in items) else KILLED
+        try:
+            for function in functions:
+                function.__code__ = code
+        except ValueError:  # it closes over other names
+            return ANEW
+        return SURVIVED if all(passes(item, seconds) for item, seconds in tests) else KILLED
 
     return attempt
 
 
-def _anew(mutant: Mutant, told: dict[str, Any]) -> Task:
-    """Try a mutant that stands outside of functions: the tests of its own room first, then all."""
+def _anew(mutant: Mutant, told: Measured, most: float) -> Task:
+    """Try a mutant in a module that is imported with it, on the tests that reach it."""
+    chosen = reaching(told, mutant, most)
+    tests = {told.names[at]: told.seconds[at] for at in chosen}
+    places = list(dict.fromkeys(each.partition("::")[0] for each in tests))
+    return mutant, _session(mutant, places, Chosen(tests)), sum(told.seconds[at] for at in chosen)
 
+
+def _once_more(left: Sequence[Mutant]) -> list[Task]:
+    """Try mutants on all tests, which must pass without any."""
+    if left and _wait(_fork(_session(None, ALL_JUDGES, Chosen()))) != SURVIVED:
+        raise SystemExit("the tests fail without any mutant: make test")
+    return [(mutant, _session(mutant, ALL_JUDGES, Chosen()), ALL_JUDGES_S) for mutant in left]
+
+
+class Chosen:
+    """Runs some of the tests that are collected, in this order, or all."""
+
+    def __init__(self, tests: Mapping[str, float] | None = None) -> None:
+        self.seconds = tests
+        self.order = {name: at for at, name in enumerate(tests or ())}
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Leave out the others."""
+        if self.seconds is not None:
+            items[:] = sorted(
+                (one for one in items if one.nodeid in self.order), key=lambda one: self.order[one.nodeid]
+            )
+
+    def pytest_runtest_protocol(self, item: pytest.Item) -> bool:
+        """Run a test, within what it may take; the first that fails ends the session."""
+        seconds = UNMEASURED_S if self.seconds is None else self.seconds[item.nodeid]
+        if not passes(item, seconds):
+            os._exit(KILLED)
+        return True
+
+
+def _session(mutant: Mutant | None, places: Sequence[str], chosen: Chosen) -> Callable[[], int]:
     def attempt() -> int:
-        _importing(mutant)
-        room = _tests_of(mutant)
-        rounds = [(str(room),)] if room.is_dir() else []
-        survives = all(_wait(_fork(_session(places))) == 0 for places in (*rounds, JUDGES))
-        return SURVIVED if survives else KILLED
+        if mutant:
+            _importing(mutant)
+        code = pytest.main([*PYTEST, *places], plugins=[chosen]) if places else NO_TESTS
+        return SURVIVED if code in (0, NO_TESTS) else KILLED
 
-    return mutant, attempt, sum(told["seconds"])
+    return attempt
 
 
-def _session(places: Sequence[str]) -> Callable[[], int]:
-    return lambda: int(pytest.main([*PYTEST, "-x", *places]))
+def _load_plugins() -> None:
+    """Import pytest's plugins once, as every process here needs them, but nothing of the program or its tests."""
+    pytest.main([*PYTEST, "--collect-only", str(Path(__file__).parent)])
 
 
 def _importing(mutant: Mutant) -> None:
@@ -249,10 +280,8 @@ def _fork(run: Callable[[], int], *, quiet: bool = True, seconds: float | None =
             for stream in (0, 1, 2):
                 os.dup2(null, stream)
         if seconds is not None:
-            limit = int(CPU_S + 5 * seconds)
-            resource.setrlimit(resource.RLIMIT_CPU, (limit, limit + 5))
             resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
-            signal.setitimer(signal.ITIMER_REAL, 10 * limit)
+            signal.setitimer(signal.ITIMER_REAL, WALL_FACTOR * (1 + seconds))
         code = run()
     except BaseException:
         traceback.print_exc()
@@ -282,7 +311,10 @@ def _tried(tasks: Sequence[Task], jobs: int) -> Iterator[tuple[Mutant, int]]:
         done += 1
         if done % 100 == 0:
             sys.stderr.write(f"{done}/{len(tasks)}\n")
-        yield running.pop(child), code if code in (SURVIVED, KILLED) else HUNG
+        mutant, verdict = running.pop(child), code if code in (SURVIVED, KILLED, ANEW) else HUNG
+        if verdict in (SURVIVED, HUNG):
+            sys.stderr.write(f"{VERDICTS[verdict]}: {name(mutant)}\n")
+        yield mutant, verdict
 
 
 # --- what is told ----------------------------------------------------------------------------------------------------

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ast
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property, partial
 from types import CodeType
 
 SMALL = 10
@@ -46,15 +47,22 @@ FORM = frozenset({"frozen", "kw_only", "gc"})
 class Mutant:
     """One break: `function` is the outermost function that it lies in, "" outside of any, or where one is made.
 
-    Shape: `lines` are those of the statement that is broken; `code` is the whole module's.
+    Shape: `binds` are the names by which that function, or the statement outside of any, is used; `lines` are those of
+    the statement that is broken.
     """
 
     file: str
     scope: str
     function: str
+    binds: frozenset[str]
     text: str
     lines: range
-    code: CodeType
+    compiled: Callable[[], CodeType]
+
+    @cached_property
+    def code(self) -> CodeType:
+        """Return the whole module's code."""
+        return self.compiled()
 
 
 @dataclass(frozen=True)
@@ -67,6 +75,8 @@ class _Place:
     statement: ast.stmt
     scope: str
     function: str
+    whole: ast.stmt
+    """The outermost function, or the statement outside of any."""
 
     def put(self, node: ast.AST) -> None:
         if self.index is None:
@@ -75,27 +85,54 @@ class _Place:
             getattr(self.parent, self.field)[self.index] = node
 
 
-def mutants(file: str, source: str) -> Iterator[Mutant]:
-    """Yield every mutant of a module, in the order of its lines."""
+def mutants(file: str, source: str, before: str = "") -> Iterator[Mutant]:
+    """Yield every mutant of a module, in the order of its lines, but none of a part that it had `before`."""
     tree = ast.parse(source)
+    same = {(place.function or place.scope, ast.unparse(place.whole)) for _, place in _walk(ast.parse(before))}
     seen: Counter[tuple[str, str]] = Counter()
+    written: dict[ast.stmt, str] = {}
     for node, place in list(_walk(tree)):
+        part = written.get(place.whole) or written.setdefault(place.whole, ast.unparse(place.whole))
+        if (place.function or place.scope, part) in same:
+            continue
         for new in _changes(node, place):
             text = _text(node, new, place)
             seen[place.scope, text] += 1
             count = seen[place.scope, text]
-            place.put(ast.copy_location(new, node))
-            code = compile(ast.fix_missing_locations(tree), file, "exec", dont_inherit=True)
-            place.put(node)
             said = text if count == 1 else f"{text} ({count})"
             broken = node if isinstance(node, ast.stmt) else place.statement
-            yield Mutant(file, place.scope, place.function, said, _lines(broken), code)
+            binds = frozenset(bound(place.whole)) | frozenset(place.scope.split(".")[-1:]) - {""}
+            yield Mutant(
+                file,
+                place.scope,
+                place.function,
+                binds,
+                said,
+                _lines(broken),
+                partial(_compiled, tree, file, node, new, place),
+            )
+
+
+def _compiled(tree: ast.Module, file: str, old: ast.AST, new: ast.AST, place: _Place) -> CodeType:
+    place.put(ast.copy_location(new, old))
+    code = compile(ast.fix_missing_locations(tree), file, "exec", dont_inherit=True)
+    place.put(old)
+    return code
+
+
+def bound(statement: ast.stmt) -> Iterator[str]:
+    """Yield the names by which what a statement makes is used."""
+    match statement:
+        case ast.FunctionDef(name=name) | ast.ClassDef(name=name) | ast.AnnAssign(target=ast.Name(id=name)):
+            yield name
+        case ast.Assign(targets=targets):
+            yield from (name.id for target in targets for name in ast.walk(target) if isinstance(name, ast.Name))
 
 
 def _walk(tree: ast.Module) -> Iterator[tuple[ast.AST, _Place]]:
     """Yield each node that runs."""
     for index, statement in enumerate(tree.body):
-        yield from _within(statement, _Place(tree, "body", index, statement, "", ""))
+        yield from _within(statement, _Place(tree, "body", index, statement, "", "", statement))
 
 
 def _within(node: ast.AST, place: _Place) -> Iterator[tuple[ast.AST, _Place]]:
@@ -115,7 +152,10 @@ def _within(node: ast.AST, place: _Place) -> Iterator[tuple[ast.AST, _Place]]:
             function = inner
         for index, child in enumerate(value) if isinstance(value, list) else [(None, value)]:
             if isinstance(child, ast.AST):
-                yield from _within(child, _Place(node, field, index, statement, scope, function))
+                whole = place.whole if place.function else statement
+                if isinstance(child, ast.stmt) and not function:
+                    whole = child
+                yield from _within(child, _Place(node, field, index, statement, scope, function, whole))
 
 
 def _skipped(node: ast.AST, place: _Place) -> bool:

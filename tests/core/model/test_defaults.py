@@ -9,27 +9,27 @@ import pytest
 from msgspec import Struct, structs
 from tests.log import NOW
 
+from wakeman.core import model
 from wakeman.core.model import (
     Alarm,
     Confinement,
-    Deployment,
     FileFingerprint,
     Host,
+    Identity,
     Observation,
     OpenIntent,
     Plan,
     PromotedFile,
+    RecordedProfile,
     Repository,
-    Review,
     Spec,
     Unit,
     UnitsSpec,
-    UnitState,
+    Untold,
     Usage,
     Validator,
     Verdict,
     WakeTarget,
-    WorkerState,
     Wrote,
 )
 from wakeman.core.model.plan import MoveSpec, SweepSpec
@@ -103,10 +103,10 @@ def test_a_table_of_several_that_says_nothing_means_what_the_reference_says() ->
     assert {"from": "a", "to": "b"} == dict(keys(MoveSpec(from_="a", to="b")))
 
 
-STATES: tuple[type[Struct], ...] = (
-    *(Alarm, Confinement, Deployment, FileFingerprint, Host, Observation, OpenIntent, PromotedFile, Repository),
-    *(Review, Unit, UnitState, Usage, Validator, Verdict, WorkerState, Wrote),
-)
+STATES = tuple(
+    kind for kind in vars(model).values()
+    if isinstance(kind, type) and issubclass(kind, Struct) and not issubclass(kind, Spec)
+)  # fmt: skip
 
 
 def test_what_a_state_or_a_part_of_a_line_leaves_out_is_empty_but_for_these() -> None:
@@ -124,8 +124,10 @@ def test_what_a_state_or_a_part_of_a_line_leaves_out_is_empty_but_for_these() ->
         "Deployment.outcome": "open",
         "Deployment.last_launch": -1e18,  # before any clock: the first launch waits for no other
         "Host.executor": "tmux",
+        "Identity.uid": -1,  # nobody's
         "Observation.activity": "unknown",
         "WorkerState.state": "pending",
+        "Untold.times": 1,
         "Wrote.inferred": True,
     } == kept
 
@@ -147,6 +149,9 @@ MARK = FileFingerprint("a.out", 3, 7)
         (Alarm("at", 1, NOW), '{"kind":"at","generation":1,"due":"2026-01-05T21:36:00Z"}'),
         (Confinement("landlock", "/p"), '{"way":"landlock","program":"/p"}'),
         (Repository("g", "t", "c", "b"), '{"git":"g","top":"t","common":"c","base":"b"}'),
+        (Identity("m"), '{"machine":"m"}'),
+        (RecordedProfile("a", "d"), '{"name":"a","digest":"d"}'),
+        (Untold("full", NOW), '{"why":"full","since":"2026-01-05T21:36:00Z"}'),
         (Host("/r", "/s", ()), '{"root":"/r","directory":"/s","python":[]}'),
         (OpenIntent(1, "send", NOW), '{"seq":1,"action":"send","at":"2026-01-05T21:36:00Z"}'),
     ],

@@ -173,3 +173,20 @@ def test_what_another_open_deployment_writes_is_its_own_and_may_be_read() -> Non
         problem.endswith("; expected no other open deployment to write there: wait for its end, or wakeman down night")
         for problem in found
     )
+
+
+@pytest.mark.parametrize(
+    ("other", "expected"),
+    [
+        (Unit(name="night/1", outputs=("/r",)), "'night/1' writes '/r' and 'a' writes '/r/x': '/r/x' is inside '/r'"),
+        (Unit(name="night/1", outputs=("/r/x/y",)),
+         "'a' writes '/r/x' and 'night/1' writes '/r/x/y': '/r/x/y' is inside '/r/x'"),
+    ],
+)  # fmt: skip
+def test_what_another_open_deployment_writes_above_or_below_is_a_conflict(other: Unit, expected: str) -> None:
+    mine = [Unit(name="a", outputs=("/r/x",))]
+    resolved = {path: path for path in used_paths([*mine, other])}
+
+    assert [
+        f"units: {expected}; expected no other open deployment to write there: wait for its end, or wakeman down night"
+    ] == conflicts(mine, resolved, fold_case=False, others=[other])

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wakeman.core.plan.key_positions import Path, locate, spell
+from wakeman.core.plan.key_positions import Path, locate, spell, statements
 
 SCALARS = (
     "1",
@@ -215,3 +215,19 @@ def test_an_empty_text_has_no_keys() -> None:
 )
 def test_a_key_is_spelled_as_a_person_would(path: Path, expected: str) -> None:
     assert expected == spell(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("\n a = 1\n[x] # x\n\nb = [\n 2]\n[[y.z]]\nc = 3", [" a", "[x]", "x b", "[[y", "y.z[0] c"]),
+        ("# nothing\n\n", ["# n"]),
+        ("\u00a0# a blank that TOML does not know", ["\u00a0# "]),
+        ("a = 1\nb = 2 c = 3", ["a =", "b ="]),
+    ],
+)
+def test_a_statement_begins_with_its_line_and_a_header_is_in_no_table(text: str, expected: list[str]) -> None:
+    found = [f"{spell(table)} {text[at:]}" if table else text[at:] for at, table in statements(text)]
+
+    assert len(expected) == len(found)
+    assert all(mine.startswith(wanted) for mine, wanted in zip(found, expected, strict=True)), found

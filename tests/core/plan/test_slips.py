@@ -268,6 +268,22 @@ def js(workers: str = "", rest: str = "") -> str:
         (js(', "x": : 4'), ["2: found : 4} }; expected JSON: a key in quotes, ':', its value, ','"]),
         (js() + " x", ["3: found \"x\"; expected JSON: a key in quotes, ':', its value, ','"]),
         (js(', "a"'), ["2: found } }; expected JSON: a key in quotes, ':', its value, ','"]),
+        (js(', "x": '), ["2: found } }; expected JSON: a key in quotes, ':', its value, ','"]),
+        (js(', "at_once": 4,')[:-3], ["2: workers.at_once: found ,: a comma behind the last value; take it out",
+                                      "2: found the end: a bracket is not closed; write: }}"]),
+        (js(", “prompt”: 'für'"), ['2: workers.prompt: found “prompt”: other quotes than JSON has; write: "prompt"',
+                                   "2: workers.prompt: found 'für': other quotes than JSON has; write: \"für\""]),
+        (js(', "prompt": für'), ['2: workers.prompt: found für: no quotes; write: "für"']),
+        (js(', "prompt": "C:\\dir\\new"'),
+         [('2: workers.prompt: found "C:\\dir\\new": a backslash, or a sign that cannot be seen, inside a string;'
+          ' write: "C:\\\\dir\\new"')]),
+        (js(', "prompt": "a\tb"'),
+         [('2: workers.prompt: found "a b": a backslash, or a sign that cannot be seen, inside a string;'
+          ' write: "a\\tb"')]),
+        (js(', "C:\\dir": 4'),
+         [("2: workers.'C:\\\\dir': found \"C:\\dir\": a backslash, or a sign that cannot be seen, inside a string;"
+          ' unknown key; expected one of ')]),
+        (js(f', "goal_": {"x" * 60}'), ["2: workers.goal_: found " + "x" * 60 + ": no quotes; unknown key"]),
         (js(f', "goal_": {"x" * 70}'), ["2: workers.goal_: found " + "x" * 60 + "...: no quotes; unknown key"]),
     ],
 )  # fmt: skip
@@ -278,7 +294,7 @@ def test_a_slip_in_json_is_answered_with_its_line_its_key_and_the_cure(text: str
     assert all(mine.startswith(wanted) for mine, wanted in zip(sorted(found), sorted(expected), strict=True)), found
 
 
-@given(st.text(alphabet="{}[]:,=\"'/* \nab1", max_size=40))
+@given(st.text(alphabet="{}[]:,=\"'/*\\ \t\nab1", max_size=40))
 def test_whatever_json_is_meant_to_be_each_slip_has_a_line_of_the_text(text: str) -> None:
     slips, mended = mend_json("{" + text)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import msgspec
 import pytest
@@ -29,6 +30,7 @@ from wakeman.core.policy.attempts import (
     attempt_is_over,
     grace_left,
     may_retry,
+    overstays,
     owed,
     reset_is_due,
     retry_delay,
@@ -254,3 +256,80 @@ def test_who_is_alive_and_was_limited_is_told_once_the_limit_has_reset(fields: d
     assert None is soonest(d)
     d.looked_at = None
     assert not reset_is_due(d, one)
+
+
+@pytest.mark.parametrize(
+    ("fields", "over"),
+    [
+        ({"given_mono": 940.0}, True),
+        ({"given_mono": 941.0}, False),
+        ({"given_mono": 1.0}, True),
+        ({"given_mono": 0.0}, False),  # it has given none
+        ({"given_mono": 940.0, "state": "exited"}, False),
+    ],
+)
+def test_a_client_overstays_a_minute_after_its_result_while_it_lives(fields: dict[str, Any], over: bool) -> None:
+    one = worker(**{"state": "running", **fields})
+
+    assert over == overstays(deployment(one), one)
+
+
+@pytest.mark.parametrize(("mono", "left"), [(1000.0, 10.0), (1010.0, 0.0), (1040.0, 0.0)])
+def test_the_first_that_overstays_is_looked_at_when_it_does(mono: float, left: float) -> None:
+    given = {"b": 970.0, "a": 950.0, "ended": 900.0}
+    states = {"ended": "exited"}
+    workers = [worker(name, given_mono=at, state=states.get(name, "running")) for name, at in given.items()]
+
+    assert left == grace_left(deployment(*workers, mono=mono))
+
+
+REFUSED: dict[str, object] = {"ended_by": "limit", "refusals": 3}
+
+
+@pytest.mark.parametrize(
+    ("fields", "edition", "left"),
+    [
+        (REFUSED, 3, 20.0),
+        (REFUSED | {"refusals": 2}, 3, 10.0),
+        (REFUSED | {"refusals": 1}, 3, 0.0),
+        (REFUSED | {"refusals": 9}, 3, 300.0),
+        (REFUSED | {"over": 985.0}, 3, 5.0),
+        (REFUSED | {"over": 900.0}, 3, 0.0),
+        (REFUSED | {"over": 1001.0}, 3, 0.0),  # the clock began anew since
+        (REFUSED | {"fault": "outage"}, 3, 0.0),  # an outage has pauses of its own
+        (REFUSED, 2, 0.0),  # a log of before
+    ],
+)
+def test_a_limit_that_was_met_once_more_backs_off(fields: dict[str, Any], edition: int, left: float) -> None:
+    one = worker(**fields)
+
+    assert left == retry_delay(deployment(one, edition=edition, last_launch=900.0), one)
+
+
+def test_without_an_outage_nobody_waits_for_a_turn() -> None:
+    a, b = worker("a", ended_by="machine"), worker("b", ended_by="machine")
+    d = deployment(a, b)
+    without = may_retry(d, a), may_retry(d, b)
+    d.outage = "the service is unavailable"
+
+    assert ((True, True), (True, False)) == (without, (may_retry(d, a), may_retry(d, b)))
+
+
+def test_in_an_outage_the_next_attempt_is_that_of_the_worker_whose_turn_it_is() -> None:
+    at_once, later = worker("a", ended_by="machine"), worker("b")
+    d = deployment(at_once, later)
+    without = soonest(d)
+    d.outage, d.probed = "the service is unavailable", "a"
+
+    assert (0.0, retry_delay(d, later)) == (without, soonest(d))
+    assert retry_delay(d, later) > 0
+
+
+def test_in_an_outage_one_is_tried_again_without_the_pause_between_launches() -> None:
+    a, b = worker("a", **LIMIT), worker("b", **LIMIT)
+    d = deployment(a, b, last_launch=900.0)
+    after_limit = may_retry(d, a), may_retry(d, b), retry_delay(d, b)
+    d.outage, d.probed = "the service is unavailable", "a"
+
+    assert (True, False, 4.0) == after_limit
+    assert (False, True, 0.0) == (may_retry(d, a), may_retry(d, b), retry_delay(d, b))

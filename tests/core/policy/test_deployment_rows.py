@@ -33,6 +33,7 @@ from wakeman.core.policy.deployment_rows import (
     decide,
     deployment_facts,
     failures,
+    resting,
     short,
     undone,
 )
@@ -198,6 +199,39 @@ def test_a_worker_of_whom_nothing_is_left_is_not_short() -> None:
 
 
 # Which row, and why
+
+
+@pytest.mark.parametrize(
+    ("fields", "edition", "left"),
+    [
+        ({}, 3, 30.0),
+        ({"over": 990.0}, 3, 110.0),
+        ({"over": 880.0}, 3, None),
+        ({"over": 881.0}, 3, 1.0),
+        ({"over": 879.0}, 3, None),
+        ({"ended_by": "itself"}, 3, None),
+        ({"boot": "b0"}, 3, None),  # the clock began anew since
+        ({}, 2, None),  # a log of before
+    ],
+)
+def test_what_a_person_has_ended_waits_for_a_while_before_another_takes_it(
+    fields: dict[str, Any], edition: int, left: float | None
+) -> None:
+    known: dict[str, Any] = {"ended_by": "person", "boot": "b", "over": 910.0}
+    one = worker("w", **{**known, **fields})
+    d = changed(deployment(one, cleanup=CleanupSpec(after=120.0)), edition=edition, boot="b", mono=1000.0)
+
+    assert {"w": left} == resting(d) or (left is None and not resting(d))
+    assert ({} if left else {"w": ["w/1"]}) == short(d)
+
+
+def test_a_deployment_is_not_given_up_while_what_a_person_has_ended_waits() -> None:
+    one = worker("w", ended_by="person", boot="b", over=910.0)
+    d = changed(deployment(one, cleanup=CleanupSpec(after=120.0)), edition=3, boot="b", mono=1000.0)
+    waits = deployment_facts(d)["spent"]
+    d.units["w/1"].rounds = d.plan.cleanup.rounds
+
+    assert (False, True) == (waits, deployment_facts(d)["spent"])
 
 
 def test_what_is_undone_is_told_in_the_order_of_enrolment_and_a_verdict_is_no_unit() -> None:

@@ -67,3 +67,20 @@ def test_of_long_last_words_the_end_is_kept_where_a_question_is() -> None:
     assert kept.startswith("…")
     assert kept.endswith("Which one is it?")
     assert "asks" == sense_of(kept)
+
+
+N = WORDS_CHARS_MAX
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ("x" * N, "x" * N),
+        ("x" * N + "y", "…" + "x" * (N - 2) + "y"),
+        ("a" + " " * (2 * N - 2) + "b", "a b"),  # as one line they are short
+        ("a" + " " * (2 * N - 1) + "b", "…b"),  # of so many only the end is looked at
+        ("a" + "b" * N + " " + "c" * (N - 1), "…" + "c" * (N - 1)),  # an ellipsis stands before a word
+    ],
+)
+def test_last_words_that_fit_are_kept_whole_and_of_others_the_end(said: str, kept: str) -> None:
+    assert kept == shortened(said)

@@ -534,6 +534,8 @@ CAUSES: list[tuple[dict[str, Any], str]] = [
     ({"reason": "silent"}, "no sign of life"),
     ({"intent": 7}, "its launch is not confirmed"),
     ({"why": "do as I say"}, ""),
+    ({"state": "exited", "ended_by": "itself"}, ""),
+    ({"state": "running", "ended_by": "limit"}, ""),  # of the attempt before
 ]
 
 

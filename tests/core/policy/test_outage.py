@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from tests.log import NOW, Log
@@ -11,10 +11,10 @@ from tests.log import NOW, Log
 from wakeman.core.log import events as e
 from wakeman.core.log.facts.observation import PROBE_S
 from wakeman.core.log.facts.worker import OUTAGE_PAUSE_MAX, OUTAGE_PAUSE_MIN, outage_pause
-from wakeman.core.model import LimitsSpec, Observation, Plan, UnitsSpec, Usage, WorkerState
+from wakeman.core.model import LimitsSpec, Observation, Plan, UnitsSpec, Usage, WorkersSpec, WorkerState
 from wakeman.core.policy import notice
 from wakeman.core.policy.attempts import reset_is_due, tries_service
-from wakeman.core.policy.limits import every, outage_holds
+from wakeman.core.policy.limits import due_launches, every, launches_barred, outage_holds
 
 WHY = "the service is unavailable: 529"
 
@@ -184,6 +184,64 @@ def test_the_turn_goes_round_among_those_who_could_try() -> None:
     assert [["v"], ["v"], ["v"], ["v"]] == turns  # `w` is in print mode, `u` is being launched
 
 
+@pytest.mark.parametrize(("last", "next_"), [("", "a"), ("a", "b"), ("b", "c"), ("c", "a"), ("gone", "a")])
+def test_after_the_last_that_tried_the_next_tries_and_no_other(last: str, next_: str) -> None:
+    d = Log().d
+    d.plan = Plan(name="night", units=UnitsSpec(items=("x",)))
+    d.workers = {name: WorkerState(name=name, session=name, units=["a"], state="pending") for name in "abc"}
+    d.probed = last
+
+    assert [next_] == [name for name in d.workers if tries_service(d, d.workers[name])]
+
+
+@pytest.mark.parametrize(
+    ("mode", "fields", "tries"),
+    [
+        ("interactive", {}, True),
+        ("print", {}, False),  # nothing can be typed
+        ("interactive", {"fault": ""}, False),  # it met nothing, and works
+        ("interactive", {"prompt": 7}, False),  # its task is on its way
+    ],
+)
+def test_a_live_worker_tries_the_service_if_it_can_be_told_to_and_was_refused(
+    mode: Literal["print", "interactive"], fields: dict[str, Any], tries: bool
+) -> None:
+    log = stalled()
+    log.d.plan = Plan(name="night", units=UnitsSpec(items=("x",)), workers=WorkersSpec(mode=mode))
+    w = log.d.workers["w"]
+    for key, value in fields.items():
+        setattr(w, key, value)
+
+    assert tries == tries_service(log.d, w)
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"outage": ""}, True),  # it is over
+        ({"outage_until": NOW}, True),  # it tries the service for all
+        ({"outage_until": NOW, "probe": "v"}, False),
+        ({"outage_until": NOW + timedelta(seconds=9)}, False),
+    ],
+)
+def test_a_live_worker_that_was_refused_is_told_to_go_on_when_it_may_try_or_need_not(
+    fields: dict[str, Any], told: bool
+) -> None:
+    log = stalled(looked_at=NOW, **fields)
+    log.d.plan = Plan(name="night", units=UnitsSpec(items=("x",)), workers=WorkersSpec(mode="interactive"))
+
+    assert told == reset_is_due(log.d, log.d.workers["w"])
+
+
+@pytest.mark.parametrize(("at_once", "tries"), [(1, False), (2, True)])
+def test_a_pending_worker_tries_the_service_if_a_slot_is_free(at_once: int, tries: bool) -> None:
+    log = stalled()
+    log.d.plan = Plan(name="night", units=UnitsSpec(items=("x",)), workers=WorkersSpec(at_once=at_once))
+    log.d.workers["v"] = WorkerState(name="v", session="v", units=["a"], state="pending")
+
+    assert tries == tries_service(log.d, log.d.workers["v"])
+
+
 def test_a_live_worker_of_an_outage_is_told_to_go_on_once_it_is_over() -> None:
     log = stalled()
     d = log.d
@@ -199,10 +257,37 @@ def test_a_live_worker_of_an_outage_is_told_to_go_on_once_it_is_over() -> None:
         ({"outage_until": NOW + timedelta(seconds=40), "looked_at": NOW}, 41.0),
         ({"outage_until": NOW + timedelta(seconds=1), "looked_at": NOW}, 2.0),
         ({"probe": "w", "probe_mono": 90.0, "mono": 100.0}, 51.0),
+        ({"probe": "w", "probe_mono": 90.0, "mono": 200.0}, 1.0),
     ],
 )
 def test_the_next_alarm_is_when_the_service_is_tried_or_has_answered(fields: dict[str, Any], seconds: float) -> None:
     assert seconds == every(stalled(**fields).d)
+
+
+@pytest.mark.parametrize(
+    ("fields", "holds"),
+    [
+        ({"outage_until": NOW + timedelta(seconds=0.5)}, True),
+        ({"outage_until": NOW}, False),
+        ({"outage_until": NOW - timedelta(seconds=0.5)}, False),
+        ({"outage_until": NOW, "probe": "w"}, True),  # one tries it
+        ({"outage_until": NOW + timedelta(seconds=9), "outage": ""}, False),
+    ],
+)
+def test_in_an_outage_nothing_is_launched_while_one_tries_or_a_pause_lasts(fields: dict[str, Any], holds: bool) -> None:
+    d = stalled(looked_at=NOW, **fields).d
+
+    assert (holds, holds) == (outage_holds(d), launches_barred(d))
+
+
+@pytest.mark.parametrize(("outage", "due"), [("", ["u", "v"]), (WHY, ["u"])])
+def test_in_an_outage_one_launch_at_a_time_tries_the_service(outage: str, due: list[str]) -> None:
+    d = stalled(looked_at=NOW, outage=outage, outage_until=NOW).d
+    d.plan = Plan(name="night", units=UnitsSpec(items=("x",)), workers=WorkersSpec(stagger=0.0))
+    for name in ("u", "v"):
+        d.workers[name] = WorkerState(name=name, session=name, units=["a"], state="pending")
+
+    assert due == due_launches(d)
 
 
 @pytest.mark.parametrize("until", [NOW, NOW - timedelta(seconds=40), None])

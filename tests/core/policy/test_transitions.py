@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
+from typing import Any
 
 import msgspec
 import pytest
 
 from wakeman.core.log import events as e
 from wakeman.core.model import (
+    EDITION_PROGRESS_MIN,
     Deployment,
     FileFingerprint,
     LimitsSpec,
@@ -24,7 +26,7 @@ from wakeman.core.model import (
     WorkerState,
 )
 from wakeman.core.policy.tables import EDITION
-from wakeman.core.policy.transitions import transitions
+from wakeman.core.policy.transitions import lifted, transitions
 
 NOW = datetime(2026, 1, 5, 22, 0, tzinfo=UTC)
 RESET = NOW + timedelta(hours=1)
@@ -124,6 +126,31 @@ def test_an_attempt_that_the_service_refused_is_not_counted_whoever_ended_it(
 ) -> None:
     one = seen(worker("running"), session="exited", ended_by=ended_by, fault="outage")
     d = deployment(one, wait=wait)
+    d.edition = edition
+    (exited,) = facts(d)
+
+    assert isinstance(exited, e.Exited)
+    assert free == exited.free
+
+
+@pytest.mark.parametrize(
+    ("fault", "seen_as", "ours", "edition", "free"),
+    [
+        ("conversation", "itself", False, EDITION, True),  # none to continue: the next one begins afresh
+        ("conversation", "itself", True, EDITION, False),  # it began afresh before, and that did not help
+        ("conversation", "wakeman", False, EDITION, False),
+        ("auth", "itself", False, EDITION, True),  # no attempt changes a key
+        ("auth", "itself", False, 3, True),
+        ("auth", "itself", False, 2, False),
+        ("auth", "wakeman", False, EDITION, False),
+        ("error", "itself", False, EDITION, False),
+    ],
+)
+def test_an_attempt_that_could_not_begin_its_work_is_not_counted(
+    fault: str, seen_as: str, ours: bool, edition: int, free: bool
+) -> None:
+    one = seen(worker("running", astray=ours), session="exited", ended_by=seen_as, fault=fault)
+    d = deployment(one)
     d.edition = edition
     (exited,) = facts(d)
 
@@ -334,3 +361,145 @@ def test_a_transition_bears_its_attempt_and_both_states() -> None:
     found = [(draft.worker, draft.attempt, draft.source, draft.to) for draft in transitions(deployment(one))]
 
     assert [("w", 4, "launched", "running"), ("w", 4, "running", "stuck")] == found
+
+
+# In logs of the edition that remembers what was tried
+
+QUIETLY: dict[str, Any] = {"life_mono": MONO - AFTER_S}
+RESTED: dict[str, Any] = {"idle": 2, "tried": ("capture", "nudge")}
+IDLE: dict[str, Any] = {"activity": "idle"}
+TROUBLES: list[tuple[dict[str, Any], dict[str, Any], bool, str]] = [
+    ({}, {"activity": "waiting"}, False, "waiting"),
+    ({}, {"activity": "limited"}, False, "limited"),
+    ({}, {"activity": "error"}, False, "error"),
+    (QUIETLY, {}, False, "silent"),
+    ({"life_mono": MONO - AFTER_S + 1}, {}, False, ""),
+    (QUIETLY, {"life": "bb"}, False, ""),
+    ({"background_mono": MONO - 3600}, {"background": True}, False, "background"),
+    ({"background_mono": MONO - 3599, **QUIETLY}, {"background": True}, False, ""),
+    (QUIETLY | {"means": "asks"}, IDLE, False, "asks"),  # its last words tell, as it has not done its share
+    (QUIETLY | {"means": "asks"}, IDLE, True, "silent"),
+    (QUIETLY | {"means": "asks"}, {}, False, "silent"),
+    (QUIETLY, IDLE, False, "silent"),
+    (RESTED, IDLE, False, "silent"),  # it has answered a nudge and rests again: there is nothing to wait for
+    (RESTED | {"means": "claims"}, IDLE, False, "claims"),
+    (RESTED | {"idle": 1}, IDLE, False, ""),
+    (RESTED | {"idle": 3}, IDLE, False, "silent"),
+    (RESTED | {"tried": ("capture",)}, IDLE, False, ""),
+    (RESTED | {"tried": ("nudge", "ask")}, IDLE, False, ""),
+    (RESTED | {"tried": (), "barred": ("nudge",)}, IDLE, False, "silent"),
+    (RESTED, IDLE, True, ""),
+    (RESTED, {"activity": "busy"}, False, ""),
+    ({"ending": "wakeman"}, {"activity": "waiting"}, False, ""),
+]
+"""What is known of a worker at work, what is seen of it, whether its share is done, and in which trouble it is."""
+
+
+def stall(d: Deployment, edition: int = EDITION_PROGRESS_MIN) -> e.Stalled | None:
+    d.edition = edition
+    return next((fact for fact in facts(d) if isinstance(fact, e.Stalled)), None)
+
+
+@pytest.mark.parametrize(("known", "shown", "done", "reason"), TROUBLES, ids=str)
+def test_a_worker_is_stuck_by_what_it_shows_or_by_how_long_it_shows_nothing(
+    known: dict[str, Any], shown: dict[str, Any], done: bool, reason: str
+) -> None:
+    found = stall(deployment(seen(worker("running", **known), **shown), done=done))
+
+    assert reason == (found.reason if found else "")
+
+
+def test_a_worker_with_one_unit_left_has_not_done_its_share() -> None:
+    one = seen(worker("running", units=["w/1", "w/2"], means="asks", **QUIETLY), **IDLE)
+    d = deployment(one)
+    d.units["w/1"].verdict = Verdict("w/1", marks=MARKS)
+    found = stall(d)
+
+    assert found is not None
+    assert "asks" == found.reason
+
+
+@pytest.mark.parametrize(
+    ("known", "shown"),
+    [
+        ({"reason": "waiting", "ending": "wakeman"}, {}),  # it is being ended: its trouble is what it was
+        ({"reason": "silent", "stalled_life": "aa", "means": "asks", **QUIETLY}, IDLE),
+    ],
+    ids=str,
+)
+def test_a_stuck_worker_of_whom_nothing_else_is_seen_stays_so(known: dict[str, Any], shown: dict[str, Any]) -> None:
+    d = deployment(seen(worker("stuck", **known), **shown))
+    d.edition = EDITION_PROGRESS_MIN
+
+    assert [] == facts(d)
+
+
+@pytest.mark.parametrize("shown", [{"background": True}, {"working": 3.0}], ids=str)
+def test_a_silent_worker_recovers_with_work_in_the_background_too(shown: dict[str, Any]) -> None:
+    d = deployment(seen(worker("stuck", reason="silent", stalled_life="aa", background_mono=MONO), **shown))
+    d.edition = EDITION_PROGRESS_MIN
+
+    assert [e.Recovered] == [type(fact) for fact in facts(d)]
+
+
+@pytest.mark.parametrize(
+    ("shown", "edition", "said"),
+    [
+        (IDLE, EDITION_PROGRESS_MIN, "Which?"),
+        (IDLE, 2, ""),
+        ({}, EDITION_PROGRESS_MIN, ""),
+        ({"activity": "waiting"}, EDITION_PROGRESS_MIN, ""),
+        (IDLE | {"background": True}, EDITION_PROGRESS_MIN, ""),  # what it left in the background is not at rest
+    ],
+    ids=str,
+)
+def test_the_last_words_of_a_worker_at_rest_are_kept_where_it_gets_stuck(
+    shown: dict[str, Any], edition: int, said: str
+) -> None:
+    one = worker("running", said="Which?", background_mono=MONO - 3600, **QUIETLY)
+    found = stall(deployment(seen(one, **shown)), edition)
+
+    assert found is not None
+    assert said == found.said
+
+
+@pytest.mark.parametrize(
+    ("shown", "edition", "fault"),
+    [
+        ({"activity": "limited"}, EDITION_PROGRESS_MIN, "outage"),
+        ({"activity": "limited"}, 2, ""),
+        ({}, EDITION_PROGRESS_MIN, ""),
+    ],
+    ids=str,
+)
+def test_a_refusal_is_of_the_trouble_that_shows_it(shown: dict[str, Any], edition: int, fault: str) -> None:
+    found = stall(deployment(seen(worker("running", **QUIETLY), fault="outage", **shown)), edition)
+
+    assert found is not None
+    assert fault == found.fault
+
+
+def test_work_in_the_background_is_told_with_how_long_and_what() -> None:
+    one = seen(worker("running", background_mono=MONO - 3700), background=True, why="a shell runs")
+    found = stall(deployment(one))
+
+    assert found is not None
+    assert "no other sign of life for 3700 s: a shell runs" == found.why
+
+
+@pytest.mark.parametrize(
+    ("barred", "then", "now", "told"),
+    [
+        ("a key was refused", "k1", "k2", True),
+        ("a key was refused", "k1", "k1", False),
+        ("a key was refused", "", "k2", False),  # what held them then is not known
+        ("", "k1", "k2", False),
+    ],
+)
+def test_launches_are_barred_until_what_holds_the_keys_has_changed(
+    barred: str, then: str, now: str, told: bool
+) -> None:
+    d = deployment()
+    d.barred, d.barred_keys, d.keys = barred, then, now
+
+    assert told == bool(lifted(d))

@@ -8,7 +8,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from wakeman.core.log.facts.effect import UNHEARD_AGAIN_S, UNHEARD_MAX
 from wakeman.core.model import (
+    EDITION_PROGRESS_MIN,
     CleanupSpec,
     Deployment,
     Observation,
@@ -25,8 +27,8 @@ from wakeman.core.model import (
     WorkerState,
 )
 from wakeman.core.policy import review
-from wakeman.core.policy.tables import Decision
-from wakeman.core.policy.worker_rows import decide_worker, ladder, taken, worker_facts
+from wakeman.core.policy.tables import WORKER_RULES, Decision
+from wakeman.core.policy.worker_rows import decide_worker, ladder, rungs_left, taken, worker_facts
 
 NOW = datetime(2026, 1, 5, 22, 0, tzinfo=UTC)
 INTERACTIVE = WorkersSpec(mode="interactive")
@@ -197,3 +199,126 @@ def test_the_rows_taken_are_those_of_all_workers_about_whom_something_is_done() 
         Decision("stop", ("end",), "a", "a person asked for its end"),
         Decision("retry", ("relaunch",), "c", "ended badly, units missing"),
     ] == taken(d)
+
+
+# --- in logs of this edition --------------------------------------------------------------------------------------
+
+UNHEARD: dict[str, Any] = {"state": "stuck", "reason": "silent", "unheard": 1, "unheard_mono": 1000.0 - UNHEARD_AGAIN_S}
+
+
+def of_now(one: WorkerState, edition: int = EDITION_PROGRESS_MIN, **tables: object) -> Deployment:
+    d = deployment(one, **tables)
+    d.edition, d.mono = edition, 1000.0
+    return d
+
+
+@pytest.mark.parametrize(
+    ("fields", "edition", "holds"),
+    [
+        (UNHEARD, EDITION_PROGRESS_MIN, True),
+        (UNHEARD, 2, False),
+        (UNHEARD | {"unheard": 0}, EDITION_PROGRESS_MIN, False),
+        (UNHEARD | {"state": "running"}, EDITION_PROGRESS_MIN, False),
+        (UNHEARD | {"unheard_mono": 1001.0 - UNHEARD_AGAIN_S}, EDITION_PROGRESS_MIN, False),
+        (UNHEARD | {"unheard_mono": 1000.0}, EDITION_PROGRESS_MIN, False),
+        (UNHEARD | {"unheard_mono": 1000.5}, EDITION_PROGRESS_MIN, True),  # the clock began anew since
+        (UNHEARD | {"fault": "outage"}, EDITION_PROGRESS_MIN, True),
+        (UNHEARD | {"unheard": UNHEARD_MAX, "state": "running"}, EDITION_PROGRESS_MIN, True),
+        (UNHEARD | {"unheard": UNHEARD_MAX, "asked": True}, EDITION_PROGRESS_MIN, False),
+    ],
+    ids=str,
+)
+def test_a_text_that_did_not_arrive_is_seen_to_after_a_while(fields: dict[str, Any], edition: int, holds: bool) -> None:
+    one = worker(**fields)
+
+    assert holds == worker_facts(of_now(one, edition), one)["unheard"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "holds"), [({"outage": "x"}, True), ({"outage": "x", "probe": "v"}, False), ({"probe": "v"}, True)]
+)
+def test_in_an_outage_no_text_is_repeated_while_another_tries_the_service(fields: dict[str, str], holds: bool) -> None:
+    one = worker(**UNHEARD, fault="outage")
+    d = of_now(one)
+    for name, value in fields.items():
+        setattr(d, name, value)
+
+    assert holds == worker_facts(d, one)["unheard"]
+
+
+def test_in_an_outage_a_text_is_repeated_to_a_worker_that_did_not_meet_it() -> None:
+    one = worker(**UNHEARD)
+    d = of_now(one)
+    d.outage, d.probe = "x", "v"
+
+    assert worker_facts(d, one)["unheard"]
+
+
+@pytest.mark.parametrize(("times", "mute"), [(UNHEARD_MAX - 1, False), (UNHEARD_MAX, True), (UNHEARD_MAX + 1, True)])
+def test_after_some_texts_that_did_not_arrive_none_does(times: int, mute: bool) -> None:
+    one = worker(**UNHEARD | {"unheard": times})
+
+    assert mute == worker_facts(of_now(one), one)["mute"]
+
+
+@pytest.mark.parametrize(("edition", "waived", "told"), [(3, False, True), (3, True, False), (2, True, True)])
+def test_who_has_nothing_left_to_do_is_not_told_that_its_limit_has_reset(
+    edition: int, waived: bool, told: bool
+) -> None:
+    one = worker(**LIMITED)
+    d = of_now(one, edition, workers=INTERACTIVE)
+    d.units["w/1"].waived = waived
+
+    assert told == worker_facts(d, one)["reset"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "waived", "left"),
+    [
+        ({"reason": "silent"}, False, "capture nudge ask"),
+        ({"reason": "silent", "rung": 1, "tried": ("capture",)}, False, "nudge ask"),
+        ({"reason": "silent", "barred": ("nudge",)}, False, "capture ask"),
+        ({"reason": "silent"}, True, "capture ask"),  # there is nothing to say
+        ({"reason": "silent", "rung": 2, "tried": ("capture", "nudge")}, True, "ask"),
+        ({"reason": "silent", "fault": "auth"}, False, "capture ask ask"),  # neither changes a key
+        ({"reason": "error"}, False, "capture restart ask"),
+        ({"reason": "error", "fault": "auth"}, False, "capture ask ask"),
+        ({"reason": "error", "spent": 2}, False, "capture ask ask"),
+        ({"reason": "error", "spent": 3}, False, "capture ask ask"),
+    ],
+    ids=str,
+)
+def test_of_a_ladder_what_would_be_in_vain_is_passed_over(fields: dict[str, Any], waived: bool, left: str) -> None:
+    one = worker(state="stuck", **fields)
+    d = of_now(one, workers=INTERACTIVE)
+    d.units["w/1"].waived = waived
+
+    assert left.split() == list(rungs_left(d, one))
+
+
+SAYS = {rule.row: rule.says for rule in WORKER_RULES}
+OVERSTAYS = "it has given its result, and its process does not end"
+ASKED = "asked to end itself, and still there: its session is ended"
+
+
+@pytest.mark.parametrize(
+    ("fields", "row", "why"),
+    [
+        ({"finished": 2}, "finish", SAYS["finish"]),
+        ({"finished": 2, "ends": 1}, "finish", SAYS["finish"]),
+        ({"finishing": True}, "finish", SAYS["finish"]),
+        ({"finishing": True, "ends": 1}, "finish", ASKED),
+        ({"given_mono": 1.0}, "finish", OVERSTAYS),
+        ({"given_mono": 1.0, "finished": 1}, "finish", OVERSTAYS),
+        ({"given_mono": 1.0, "finished": 2}, "finish", SAYS["finish"]),
+        ({"given_mono": 1.0, "finishing": True}, "finish", SAYS["finish"]),
+        ({"finishing": True, "ends": 1, "stop": True}, "stop", SAYS["stop"]),
+        ({"state": "stuck", "reason": "silent", "why": "no sign"}, "investigate", "silent: no sign"),
+    ],
+    ids=str,
+)
+def test_why_a_worker_is_finished_says_what_showed_it(fields: dict[str, Any], row: str, why: str) -> None:
+    one = worker(**fields)
+    decision = decide_worker(of_now(one), one)
+
+    assert (row, why) == (decision.row, decision.why)

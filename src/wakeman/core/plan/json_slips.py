@@ -12,13 +12,19 @@ from wakeman.core.plan.key_positions import Path, repeated
 from wakeman.core.plan.slips import SHOWN_CHARS_MAX, Slip
 
 _JSON_TOKEN = re.compile(
-    r"""(?P<blank>\s+)|(?P<comment>//[^\n]*|\#[^\n]*|/\*.*?(?:\*/|\Z))|(?P<sign>[{}\[\],:=;])|(?P<string>"(?:\\.|[^"\\\n])*")"""
-    r"""|(?P<quoted>'(?:\\.|[^'\\\n])*'|[“”][^“”"\n]*[“”"])|(?P<open>"[^"\n]*|'[^'\n]*)"""
+    r"""(?P<blank>\s+)|(?P<comment>//[^\n]*|\#[^\n]*|/\*.*?(?:\*/|\Z))|(?P<sign>[{}\[\],:=;])|(?P<string>"(?:\\[^\n]|[^"\\\n])*")"""
+    r"""|(?P<quoted>'(?:\\[^\n]|[^'\\\n])*'|[“”][^“”"\n]*[“”"])|(?P<open>"[^"\n]*|'[^'\n]*)"""
     r"""|(?P<word>[^\s{}\[\],:=;"'“”]+)|(?P<other>.)""",
     re.DOTALL,
 )
 _JSON_LITERAL = re.compile(r"true|false|null|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?")
+_IN_STRING = re.compile(r'\\(?:["\\/bfnrt]|u[0-9A-Fa-f]{4})|(?P<odd>[\\\x00-\x1f])')
 _OTHER_WORDS = {"True": "true", "False": "false", "None": "null", "yes": "true", "no": "false", "undefined": "null"}
+_MISQUOTED = {
+    "string": "a backslash, or a sign that cannot be seen, inside a string",
+    "quoted": "other quotes than JSON has",
+    "open": "no closing quote",
+}
 _CLOSING = {"{": "}", "[": "]"}
 
 
@@ -40,7 +46,7 @@ def mend_json(text: str) -> tuple[list[Slip], str | None]:
         json.loads(mended, parse_int=str)  # its value does not matter, and Python reads 4,300 digits at most
     except json.JSONDecodeError as fault:
         excerpt = " ".join(mended[fault.pos :].split())[:SHOWN_CHARS_MAX]
-        told = f"found {excerpt or 'the end'}; expected JSON: a key in quotes, ':', its value, ','"
+        told = f"found {excerpt}; expected JSON: a key in quotes, ':', its value, ','"
         return [*(slip for slip in walk.slips if slip.line < fault.lineno), Slip((), told, fault.lineno)], None
     return walk.slips, mended
 
@@ -121,12 +127,14 @@ class _JsonWalk:
         else:
             self.before = "value"
         if plain != text:
-            why = {"quoted": "other quotes than JSON has", "open": "no closing quote"}.get(kind, "no quotes")
+            why = _MISQUOTED.get(kind, "no quotes")
             self.slip(text, "a word that JSON writes otherwise" if plain in _OTHER_WORDS.values() else why, plain)
         return comma + plain
 
     def plain(self, kind: str, text: str) -> str:
-        if kind == "string" or (kind == "word" and _JSON_LITERAL.fullmatch(text)):
+        if kind == "string":
+            return _IN_STRING.sub(lambda found: json.dumps(found[0])[1:-1] if found["odd"] else found[0], text)
+        if _JSON_LITERAL.fullmatch(text):
             return text
         if kind in ("quoted", "open"):
             return json.dumps(text[1:-1] if kind == "quoted" else text[1:], ensure_ascii=False)
@@ -138,7 +146,6 @@ class _JsonWalk:
         if isinstance(self.key, int):
             self.key += 1
         self.slip(text, "no comma before it", f", {text}")
-        self.before = ","
         return ","
 
     def path(self) -> Path:

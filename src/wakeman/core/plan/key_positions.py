@@ -74,7 +74,9 @@ class _Scan:
         self.at = 0
         self.json = text.lstrip().startswith("{")
         self.lines: dict[Path, int] = {}
-        self.again: list[tuple[Path, int]] = []  # keys of JSON that were there already, and their lines
+        self.again: list[
+            tuple[Path, int]
+        ] = []  # keys that were there already, and their lines; TOML may name a table again
         self.last: dict[Path, int] = {}  # array of tables -> index of its latest
         self.begun: list[tuple[int, Path]] = []  # statements, each with the table that it is in
         self.newlines = [found.start() for found in re.finditer("\n", text)]
@@ -108,7 +110,7 @@ class _Scan:
         opened, path = self.at, table
         for part in self.key():
             path = (*path, part)
-            if self.json and path in self.lines:
+            if path in self.lines:
                 self.again.append((path, self.line(opened)))
             self.note(path, opened)
         self.at += 1  # `=` or `:`

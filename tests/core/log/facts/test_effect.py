@@ -62,6 +62,29 @@ def test_a_row_taken_for_a_worker_changes_that_worker_alone(
     assert of_w(**changed) == log.changed_by(e.Decided(row=row, looked=1, then=then), worker="w")
 
 
+@pytest.mark.parametrize(
+    ("row", "edition", "changed"),
+    [
+        ("investigate", 3, {"rung": 2, "tried": ("nudge",)}),
+        ("investigate", 2, {"rung": 2}),
+        ("finish", 3, {"finishing": True}),
+        ("finish", 2, {}),
+        ("tell", 3, {}),
+    ],
+)
+def test_what_was_tried_and_that_it_is_finished_are_known_in_logs_of_this_edition(
+    row: str, edition: int, changed: dict[str, object]
+) -> None:
+    log = night(rung=1)
+    log.d.edition = edition
+
+    assert of_w(**changed) == log.changed_by(e.Decided(row=row, looked=1, then=("nudge",)), worker="w")
+
+
+def test_who_is_told_to_go_on_after_an_outage_has_no_limit_that_resets() -> None:
+    assert {} == night(fault="outage").changed_by(e.Decided(row="continue", looked=1, then=("nudge",)), worker="w")
+
+
 def test_who_was_asked_about_a_trouble_is_not_asked_again_by_its_next_rung() -> None:
     assert of_w(rung=1) == night(asked=True).changed_by(e.Decided(row="investigate", looked=1), worker="w")
 

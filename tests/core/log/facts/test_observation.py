@@ -10,6 +10,7 @@ from tests.log import NOW, Log
 
 from wakeman.core.log import events as e
 from wakeman.core.model import (
+    EDITION_PROGRESS_MIN,
     FileFingerprint,
     Observation,
     Usage,
@@ -237,6 +238,129 @@ def test_a_look_counts_what_it_cannot_tell_and_who_has_nothing_left_to_do(
     changed = look(log, looked())
 
     assert of_w(**counted) | ({} if again else {"restless.w": "gone"}) == changed
+
+
+IDLE = seen(activity="idle")
+RESTS: list[tuple[dict[str, Any], tuple[tuple[float, Observation], ...], tuple[int, int]]] = [
+    ({}, ((200.0, IDLE),), (1, 1)),
+    ({}, ((200.0, IDLE), (201.0, IDLE)), (2, 2)),
+    ({}, ((200.0, IDLE), (200.5, IDLE)), (1, 1)),  # two checks at once are one look
+    ({}, ((200.0, IDLE), (200.5, IDLE), (201.0, IDLE)), (2, 2)),
+    ({}, ((200.0, IDLE), (201.0, IDLE), (202.0, IDLE)), (3, 3)),
+    ({}, ((200.0, IDLE), (201.0, seen(activity="idle", life="l2"))), (1, 1)),  # an output grew in between
+    ({}, ((200.0, IDLE), (201.0, IDLE), (202.0, seen(activity="busy"))), (0, 0)),
+    ({}, ((200.0, seen(activity="idle", background=True)),), (0, 0)),
+    ({}, ((200.0, seen(activity="idle", working=3.0)),), (0, 0)),
+    ({}, ((200.0, seen("unknown", activity="idle")),), (0, 0)),
+    ({"reason": "silent"}, ((200.0, seen()),), (1, 1)),
+    ({"reason": "silent"}, ((200.0, seen(activity="waiting")),), (0, 0)),
+    ({"reason": "error"}, ((200.0, seen()),), (0, 0)),
+    ({"made": False}, ((200.0, IDLE), (201.0, IDLE)), (2, 0)),
+]
+"""Who is looked at, when and as what; the looks that count as rest, and those of them with everything made."""
+
+
+@pytest.mark.parametrize(("fields", "looks", "counted"), RESTS, ids=str)
+def test_looks_at_rest_count_one_second_apart_and_from_the_last_sign_of_life(
+    fields: dict[str, Any], looks: tuple[tuple[float, Observation], ...], counted: tuple[int, int]
+) -> None:
+    log = night(idle_life="l1", **{name: value for name, value in fields.items() if name != "made"})
+    log.d.edition = EDITION_PROGRESS_MIN
+    log.d.restless["w"] = None
+    for unit in log.d.units.values():
+        unit.waived = fields.get("made", True)
+    for mono, observation in looks:
+        log.say(looked(mono, observations=(observation,)))
+        log.d.restless["w"] = None
+
+    assert counted == (log.d.workers["w"].idle, log.d.workers["w"].finished)
+
+
+@pytest.mark.parametrize(
+    ("fields", "found", "again"),
+    [
+        ({}, seen(), False),
+        ({}, IDLE, True),
+        ({}, seen("unknown"), True),
+        ({"reason": "silent"}, seen(), True),
+        ({"intent": 2}, seen(), True),
+    ],
+    ids=str,
+)
+def test_a_worker_is_counted_on_while_it_may_be_at_rest_or_cannot_be_told(
+    fields: dict[str, Any], found: Observation, again: bool
+) -> None:
+    log = night(observation=found, **fields)
+    log.d.edition = EDITION_PROGRESS_MIN
+    log.d.restless["w"] = None
+    look(log, looked())
+
+    assert again == ("w" in log.d.restless)
+
+
+@pytest.mark.parametrize(
+    ("looks", "given"),
+    [
+        ([seen(given=True)], 110.0),
+        ([seen(given=True), seen(given=True)], 110.0),
+        ([seen(given=True), seen(given=True, life="l2")], 120.0),  # it has worked since: its result is a later one
+        ([seen(given=True), seen(life="l2")], 0.0),
+        ([seen(), seen(given=True)], 120.0),
+        ([seen()], 0.0),
+    ],
+    ids=str,
+)
+def test_a_result_is_given_at_the_first_look_that_shows_it_without_a_later_sign_of_life(
+    looks: list[Observation], given: float
+) -> None:
+    log = night()
+    for at, observation in enumerate(looks, 11):
+        log.say(looked(at * 10.0, observations=(observation,)))
+
+    assert given == log.d.workers["w"].given_mono
+
+
+TOOL, BACK = seen(working=3.0), seen(background=True)
+
+
+@pytest.mark.parametrize(
+    ("looks", "life", "background"),
+    [
+        ([seen(), seen()], 110.0, 0.0),
+        ([seen(), TOOL], 120.0, 0.0),
+        ([seen(), BACK], 110.0, 120.0),
+        ([seen(), BACK, BACK], 110.0, 120.0),
+        ([seen(), BACK, seen()], 130.0, 0.0),  # what ran in the background has ended: it may go on
+        ([seen(), BACK, seen(background=True, life="l2")], 130.0, 130.0),
+        ([BACK, BACK], 110.0, 110.0),
+    ],
+    ids=str,
+)
+def test_work_in_the_background_is_counted_from_the_last_other_sign_of_life(
+    looks: list[Observation], life: float, background: float
+) -> None:
+    log = night()
+    for at, observation in enumerate(looks, 11):
+        log.say(looked(at * 10.0, observations=(observation,)))
+
+    assert (life, background) == (log.d.workers["w"].life_mono, log.d.workers["w"].background_mono)
+
+
+def test_last_words_are_kept_until_there_are_others() -> None:
+    log = night()
+    log.say(looked(110.0, observations=(seen(said="Which?", means="asks"),)))
+    log.say(looked(120.0, observations=(seen(),)))
+    kept = log.d.workers["w"].said, log.d.workers["w"].means
+    log.say(looked(130.0, observations=(seen(said="Done.", means="claims"),)))
+
+    assert (("Which?", "asks"), ("Done.", "claims")) == (kept, (log.d.workers["w"].said, log.d.workers["w"].means))
+
+
+def test_what_opened_a_client_s_account_is_known_until_a_look_says_otherwise() -> None:
+    log = night().say(looked(110.0, keys="k1")).say(looked(120.0))
+    kept = log.d.keys
+
+    assert ("k1", "k2") == (kept, log.say(looked(130.0, keys="k2")).d.keys)
 
 
 @pytest.mark.parametrize("of", ["a", "b"])

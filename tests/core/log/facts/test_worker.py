@@ -10,6 +10,7 @@ from tests.log import GONE, NOW, Log
 
 from wakeman.core.log import events as e
 from wakeman.core.model import (
+    EDITION_PROGRESS_MIN,
     FileFingerprint,
     Observation,
     OpenIntent,
@@ -199,6 +200,115 @@ def test_outputs_that_changed_before_the_launch_are_known_as_they_were_then() ->
 
     assert {"before.a.out": FileFingerprint("a.out", 2, 2)} == found
     assert "1 output changed before the launch" == e.Marked(existing=(FileFingerprint("a.out", 2, 2),)).summary()
+
+
+def test_a_launch_forgets_what_showed_that_the_attempt_before_was_done() -> None:
+    told = {"given_mono": 4.0, "idle": 2, "idle_life": "l1", "background_mono": 3.0, "finishing": True}
+    ladder = {"trouble": "silent: ", "tried": ("nudge",), "barred": ("restart",)}
+    log = used("exited", **told, **ladder, said="Which?", means="asks", line="/exit")
+    log.d.edition = EDITION_PROGRESS_MIN
+    log.move(e.Relaunched(intent=91, session_id="$7"))
+    worker, fresh = log.d.workers["w"], WorkerState(name="w", session="w", units=[])
+
+    for name in (*told, *ladder, "said", "means", "line", "rung"):
+        assert getattr(fresh, name) == getattr(worker, name), name
+
+
+STUCK: list[tuple[dict[str, object], e.Stalled, dict[str, object]]] = [
+    ({}, e.Stalled(reason="silent", why="x"), {"trouble": "silent: ", "rung": 0}),
+    ({}, e.Stalled(reason="asks", why="x"), {"trouble": "silent: ", "rung": 0}),  # no other trouble: it says nothing
+    ({}, e.Stalled(reason="waiting", why="Yes?"), {"trouble": "waiting: Yes?", "rung": 0}),
+    ({}, e.Stalled(reason="limited", why="until 3"), {"trouble": "limited: ", "rung": 0}),
+    (
+        {"trouble": "waiting: Yes?", "tried": ("capture", "ask"), "rung": 2},
+        e.Stalled(reason="waiting", why="Yes?"),
+        {"trouble": "waiting: Yes?", "tried": ("capture", "ask"), "rung": 2, "asked": True},
+    ),
+    (
+        {"trouble": "waiting: Yes?", "tried": ("capture", "ask"), "rung": 2},
+        e.Stalled(reason="waiting", why="No?"),
+        {"trouble": "waiting: No?", "tried": (), "rung": 0, "asked": False},
+    ),
+    (
+        {"trouble": "error: x", "tried": ("capture", "nudge"), "barred": ("restart",), "rung": 2},
+        e.Stalled(reason="silent", why="x"),
+        {"trouble": "silent: ", "tried": (), "rung": 0, "barred": ("restart", "nudge")},
+    ),
+]
+"""What was tried before, the next trouble, and what of its ladder is left."""
+
+
+@pytest.mark.parametrize(("before", "fact", "after"), STUCK, ids=str)
+def test_the_same_trouble_goes_on_with_its_ladder_and_another_begins_it_without_what_acted(
+    before: dict[str, object], fact: e.Stalled, after: dict[str, object]
+) -> None:
+    log = used("running", **{"trouble": "", "tried": (), "barred": (), **before})
+    log.d.edition = EDITION_PROGRESS_MIN
+    log.move(fact)
+
+    assert after == {name: getattr(log.d.workers["w"], name) for name in after}
+
+
+@pytest.mark.parametrize(("edition", "rung"), [(2, 0), (3, 1)])
+def test_a_recovery_begins_the_ladder_anew_in_logs_of_before(edition: int, rung: int) -> None:
+    log = used("stuck", trouble="silent: ")
+    log.d.edition = edition
+    log.move(e.Recovered())
+
+    assert rung == log.d.workers["w"].rung
+
+
+@pytest.mark.parametrize(
+    ("fault", "before", "astray", "session"),
+    [("conversation", 0, 1, ""), ("conversation", 1, 2, ""), ("", 2, 0, "u"), ("outage", 1, 0, "u")],
+)
+def test_a_client_that_cannot_continue_its_conversation_begins_another_and_each_time_counts(
+    fault: Any, before: int, astray: int, session: str
+) -> None:
+    log = used("running", intent=0, astray=before, finishing=True)
+    log.move(e.Exited(why="x", code=1, ended_by="itself", fault=fault, guess=True))
+    worker = log.d.workers["w"]
+
+    assert (astray, session, False, True) == (worker.astray, worker.agent_session, worker.finishing, worker.guess)
+
+
+@pytest.mark.parametrize(
+    ("outage", "probe", "probes"), [("", "", ("", "", 0.0)), ("x", "", ("w", "w", 100.0)), ("x", "v", ("v", "", 0.0))]
+)
+def test_in_an_outage_the_first_launch_tries_the_service_for_all(
+    outage: str, probe: str, probes: tuple[str, str, float]
+) -> None:
+    log = used("exited", intent=0)
+    log.d.outage, log.d.probe = outage, probe
+    log.say(e.Intended(action="launch", target="w"), worker="w", attempt=3)
+
+    assert probes == (log.d.probe, log.d.probed, log.d.probe_mono)
+
+
+@pytest.mark.parametrize(
+    ("state", "fault", "again"),
+    [("stuck", "auth", True), ("stuck", "billing", True), ("stuck", "outage", False), ("exited", "auth", False)],
+)
+def test_once_launches_are_barred_no_more_a_live_worker_that_was_refused_gets_another_attempt(
+    state: str, fault: str, again: bool
+) -> None:
+    log = used(state, fault=fault, again=False)
+    log.d.barred, log.d.barred_keys = "a key was refused", "k1"
+    fact = e.Lifted(why="the login has changed")
+    log.say(fact)
+
+    assert (again, "", "") == (log.d.workers["w"].again, log.d.barred, log.d.barred_keys)
+    assert "the login has changed" == fact.summary()
+
+
+@pytest.mark.parametrize(
+    ("until", "guess", "told"),
+    [(NOW, True, "; no reset is named, tried again at 21:36 UTC"), (NOW, False, ""), (None, True, "")],
+)
+def test_a_reset_that_is_a_guess_is_told_as_one(until: Any, guess: bool, told: str) -> None:
+    fact = e.Exited(why="usage", ended_by="limit", until=until, guess=guess)
+
+    assert told == fact.summary().partition('"usage"')[2]
 
 
 def test_a_worker_begins_with_its_first_launch_alone() -> None:
