@@ -50,7 +50,7 @@ def stuck() -> Play:
     stage.sessions.acts = lambda _: Act()
     play.go(minutes=20)
     for worker in ("w0", "w2"):
-        requests.stop(stage.world("hand:2"), NAME, worker)
+        requests.stop(stage.world("hand:2"), NAME, [worker])
     play.go()
     return play
 

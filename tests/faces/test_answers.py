@@ -121,6 +121,7 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("TMUX", raising=False)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "home"))
     return Desk(tmp_path, monkeypatch, capsys)
 
 
@@ -173,8 +174,10 @@ def _people(desk: Desk) -> None:
     desk.stage.registry.forget("/state/night")
     for verb in ("status", "check", "adopt"):
         desk(verb, "night")
-    for verb in ("capture", "attach", "retry", "stop"):
-        desk(verb, *(("night_a",) if verb != "stop" else ("night_b",)))
+    for verb in ("capture", "tail", "attach", "retry"):
+        desk(verb, "night_a")
+    for verb in ("stop", "retry"):
+        desk(verb, "night_b")
     desk("waive", "c", "--why", "x")
     desk("reject", "c", "--why", "x")
     desk("send", "night_a", "go on", "--force")
@@ -193,6 +196,11 @@ def _nights(desk: Desk) -> None:
     assert desk("status", "night")[0]["needs_person"]
     desk("status")
     desk("down", "night")
+    desk.stage.files.write("/state/night/streams/night_a.1.log", b"one\n")
+    desk("tail", "night_a", "-f")
+    desk("completion", "bash")
+    desk("redo", "night", "--dry-run")
+    desk("redo", "night")
     desk.begin("[wake]\nhold = true\n[cleanup]\nrounds = 0\n[stuck]\nattempts = 1\n")
     desk.stage.usual = Act(stops_after=0, code=3)
     desk("up", "plan.toml")

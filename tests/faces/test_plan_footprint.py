@@ -43,8 +43,8 @@ def test_programs_paths_and_variables_are_listed_and_what_is_new_is_marked(place
         (each["name"], each["value"], each["news"]) for each in said["variables"]
     ]
     text = place("plan", file).out
-    assert "\n  new     verify.command, for each unit that passes otherwise:  true '{{ output }}'\n" in text
-    assert "\n  new     LD_PRELOAD=/x.so\n" in text
+    assert "\nverifies  new: true '{{ output }}'   verify.command, for each unit that passes otherwise\n" in text
+    assert "\nsets      new: LD_PRELOAD=/x.so   a variable that changes what is run\n" in text
 
 
 def test_after_a_deployment_only_what_changed_is_marked(place: Place) -> None:

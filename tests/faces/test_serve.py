@@ -396,6 +396,7 @@ def test_a_worker_is_stopped_and_another_tried_again_as_by_the_verbs() -> None:
     with pytest.raises(NeedsPersonError, match="not idle"):  # as the verb without --force
         served._do(NAME, "send", "w1", "go on")
     served._do(NAME, "stop", "w1", "")
+    play.go(minutes=15)  # by then the other is silent: one at work is not tried again
     play.stage.acts.clear()
     served._do(NAME, "retry", "w0", "")
 

@@ -145,9 +145,9 @@ def test_what_a_person_asks_for_is_done_all_the_same(part: str, verb: str) -> No
     world = play.stage.world("hand:1")
     match verb:
         case "stop":
-            requests.stop(world, NAME, "w0")
+            requests.stop(world, NAME, ["w0"])
         case "retry":
-            requests.retry(world, NAME, "w0", (), "")
+            requests.retry(world, NAME, ["w0"], (), "")
         case _:
             requests.request(world, NAME, verb)  # type: ignore[arg-type] # one of them
     look(play, 4)

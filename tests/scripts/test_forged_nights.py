@@ -62,7 +62,7 @@ def stuck() -> tuple[bytes, ...]:
     play.go(40)
     play.stage.harness.reports = {"w0": Report("waiting", "may it?")}
     play.go(20)
-    requests.retry(play.stage.world(), NAME, "w0", (), "again")
+    requests.retry(play.stage.world(), NAME, ["w0"], (), "again")
     play.stage.harness.reports = {}
     play.go(60)
     requests.request(play.stage.world(), NAME, "pause")
@@ -80,7 +80,7 @@ def spoken() -> tuple[bytes, ...]:
     play = Play(workers=4, units=1, acts={"w0": Act(hangs=True, stops_after=0)}, plan={"workers": {"at_once": 1}})
     play.up()
     world = play.stage.world()
-    requests.stop(world, NAME, "w1")
+    requests.stop(world, NAME, ["w1"])
     play.plan["stuck"] = {"after": 1200}
     amend(world, NAME, prepare_plan(world, play.text(), "plan.json", "/plans"))
     requests.send(world, NAME, "w0", "hello", submit=True, force=True)
@@ -116,7 +116,7 @@ def reviewed() -> tuple[bytes, ...]:
     play.up()
     play.go(10)
     play.stage.acts.clear()
-    requests.retry(play.stage.world(), NAME, "review_2", (), "go on")
+    requests.retry(play.stage.world(), NAME, ["review_2"], (), "go on")
     play.go(600)
     return tuple(play.lines)
 

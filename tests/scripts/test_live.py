@@ -43,8 +43,8 @@ ELSEWHERE: dict[str, Callable[[Play], None]] = {
 }
 DOING: dict[str, Callable[[World], object]] = {
     "check": lambda world: check(world, NAME),
-    "stop": lambda world: requests.stop(world, NAME, "w0"),
-    "retry": lambda world: requests.retry(world, NAME, "w0", (), ""),
+    "stop": lambda world: requests.stop(world, NAME, ["w0"]),
+    "retry": lambda world: requests.retry(world, NAME, ["w0"], (), ""),
     "waive": lambda world: requests.judge(world, NAME, "waive", ("w0/u0",), "x"),
     "pause": lambda world: requests.request(world, NAME, "pause"),
     "down": lambda world: requests.request(world, NAME, "down"),

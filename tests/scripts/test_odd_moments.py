@@ -169,7 +169,7 @@ def test_a_worker_stopped_while_its_launch_is_open_does_not_run(made: bool) -> N
     play = Play(workers=1, units=1, acts={"w0": Act(seconds=3000)}, plan={"cleanup": {"rounds": 0}})
     hang_in_start(play, made=made)
     play.up()
-    requests.stop(play.stage.world(), NAME, "w0")
+    requests.stop(play.stage.world(), NAME, ["w0"])
     play.stage.sessions.state = "up"
 
     done = play.go()
@@ -217,7 +217,7 @@ def test_a_restart_that_could_not_be_launched_is_tried_again() -> None:
 
     play.stage.sessions.submit = once  # type: ignore[method-assign,assignment] # a tmux that refuses once
     play.stage.acts["w0"] = Act()
-    requests.retry(play.stage.world(), NAME, "w0", (), "again")
+    requests.retry(play.stage.world(), NAME, ["w0"], (), "again")
 
     assert "complete" == play.go().outcome
 
@@ -281,7 +281,7 @@ def test_a_stop_that_tmux_did_not_hear_is_said_again() -> None:
     play.up()
     refuse_ends(play, 1)
 
-    requests.stop(play.stage.world(), NAME, "w0")
+    requests.stop(play.stage.world(), NAME, ["w0"])
     done = play.go(30)
 
     assert ("partial", "person") == (done.outcome, done.workers["w0"].ended_by)
@@ -302,7 +302,7 @@ def test_a_crash_between_the_wish_for_another_attempt_and_its_effect_loses_nothi
     play.up()
     real, play.stage.sessions.cancel = play.stage.sessions.cancel, crash  # type: ignore[method-assign,assignment]
     with pytest.raises(CrashError):
-        requests.retry(play.stage.world(), NAME, "w0", (), "again")
+        requests.retry(play.stage.world(), NAME, ["w0"], (), "again")
     play.stage.sessions.cancel = real  # type: ignore[method-assign] # as it was
     play.stage.acts["w0"] = Act()
 
@@ -315,7 +315,7 @@ def test_retry_of_a_unit_that_is_done_ends_nobody() -> None:
     play.go(6)
 
     with pytest.raises(UsageError, match="nothing left to do"):
-        requests.retry(play.stage.world(), NAME, "w0", ("w0/u0",), "")
+        requests.retry(play.stage.world(), NAME, ["w0"], ("w0/u0",), "")
 
     assert "running" == play.states()["w0"]
 
@@ -581,7 +581,7 @@ def test_an_at_that_refuses_once_costs_nobody_the_alarm_that_stands() -> None:
         raise ProgramError("at: no job was queued")
 
     play.stage.alarms.arm = refuse  # type: ignore[method-assign,assignment] # once
-    requests.stop(play.stage.world(), NAME, "w0")
+    requests.stop(play.stage.world(), NAME, ["w0"])
     play.stage.alarms.arm = real  # type: ignore[method-assign] # as it was
 
     alarm = play.deployment.alarm
@@ -688,7 +688,7 @@ def test_a_wish_cannot_be_lost_between_two_launch_attempts() -> None:
     play = Play(workers=1, units=1, acts=HANGING)
     play.up()
     hang_in_start(play, made=False)
-    requests.retry(play.stage.world(), NAME, "w0", (), "again")
+    requests.retry(play.stage.world(), NAME, ["w0"], (), "again")
     play.stage.sessions.state = "up"
     play.stage.acts["w0"] = Act()
 

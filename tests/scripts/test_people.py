@@ -19,7 +19,7 @@ def test_a_stopped_worker_is_ended_its_units_go_to_another_and_it_is_not_tried_a
     play = Play(workers=2, units=2, acts=HANGING)
     play.up()
 
-    requests.stop(play.stage.world(), NAME, "w0")
+    requests.stop(play.stage.world(), NAME, ["w0"])
     done = play.go()
 
     assert ("complete", 1, "person") == (done.outcome, done.workers["w0"].attempt, done.workers["w0"].ended_by)
@@ -30,7 +30,7 @@ def test_a_pending_worker_can_be_stopped_before_its_launch() -> None:
     play = Play(workers=2, units=1, plan={"workers": {"at_once": 1}})
     play.up()
 
-    stopped = requests.stop(play.stage.world(), NAME, "w1").workers["w1"]
+    stopped = requests.stop(play.stage.world(), NAME, ["w1"]).workers["w1"]
 
     assert ("exited", 0) == (stopped.state, stopped.attempt)
 
@@ -40,7 +40,7 @@ def test_retry_ends_a_live_worker_and_starts_it_again_with_the_note_in_its_task(
     play.up()
     play.stage.acts["w0"] = Act()
 
-    requests.retry(play.stage.world(), NAME, "w0", (), "mind the margins")
+    requests.retry(play.stage.world(), NAME, ["w0"], (), "mind the margins")
     done = play.go()
 
     task = play.stage.files.held[f"/state/{NAME}/prompts/completed/w0.2.md"][0].decode()

@@ -192,7 +192,7 @@ def test_a_review_that_failed_is_tried_again_when_a_person_says_so() -> None:
     play.run(minutes=20)
     play.stage.acts[REVIEWER] = Act()
 
-    requests.retry(play.stage.world(), NAME, "review_1", (), "")
+    requests.retry(play.stage.world(), NAME, ["review_1"], (), "")
 
     assert ("complete", 3) == (play.go().outcome, play.deployment.workers["review_1"].attempt)
 
@@ -328,7 +328,7 @@ def test_a_reviewer_stopped_by_a_person_is_not_tried_again() -> None:
     play = reviewed({REVIEWER: Act(hangs=True, stops_after=0)})
     play.run(minutes=5)
 
-    requests.stop(play.stage.world(), NAME, "review_1")
+    requests.stop(play.stage.world(), NAME, ["review_1"])
     play.go(minutes=20)
 
     assert (1, "exited") == attempts(play.deployment)

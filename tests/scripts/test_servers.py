@@ -45,7 +45,7 @@ def test_what_is_started_meanwhile_runs_on_the_next_server_and_goes_on_there() -
     play = Play(workers=3, units=1, acts=dict(HANGS), plan={"workers": {"at_once": 2}})
     play.up()
     play.stage.sessions.hide()
-    requests.stop(play.stage.world(), NAME, "w0")  # its slot is free when its processes have ended
+    requests.stop(play.stage.world(), NAME, ["w0"])  # its slot is free when its processes have ended
     play.stage.files.write(f"/state/{NAME}/attempts/w0.1/exit", b"143\n")
     play.go(minutes=30)
 

@@ -95,7 +95,7 @@ def test_a_file_that_was_seen_whole_before_its_worker_was_cut_off_is_installed()
     play.up()
     play.go(minutes=2)
 
-    requests.stop(play.stage.world(), NAME, "w0")
+    requests.stop(play.stage.world(), NAME, ["w0"])
     d = play.go()
 
     assert "complete" == d.outcome
@@ -168,7 +168,7 @@ def test_a_unit_that_waits_for_its_place_is_not_made_anew_and_the_others_of_its_
     play.stage.files.write(OUT, b"mine" * 2000)
     play.go(minutes=16)
 
-    requests.stop(play.stage.world(), NAME, "w0")
+    requests.stop(play.stage.world(), NAME, ["w0"])
     d = play.go(minutes=30)
 
     assert {"w0": ["w0/u0"], "w0_c1": ["w0/u1"]} == {worker.name: worker.units for worker in d.workers.values()}

@@ -92,7 +92,7 @@ class Night:
                     **aside,
                 },
                 "wake": {"every": 900},
-                "stuck": {"silent": self.ladder(), "attempts": 2},
+                "stuck": {"silent": self.ladder(), "attempts": 2, "longest": self.longest()},
                 "cleanup": {
                     "when": dice.choice(["each", "all"]),
                     "rounds": dice.choice([0, 1]),
@@ -112,6 +112,10 @@ class Night:
                 dice.choice(["mine", "w0_c1"]), dice.choice(["", "other/w0/1@00000001.0"])
             )
             self.rules.visitor = visitor, visitor.mark
+
+    def longest(self) -> int:
+        """Draw the time limit of an attempt, mostly none, apart from what else is drawn."""
+        return random.Random(f"longest {self.seed}").choice([0, 0, 0, 100, 1000])  # noqa: S311 - as above
 
     def ladder(self) -> list[str]:
         """Draw what is done about a silent worker."""
@@ -469,8 +473,8 @@ class Night:
             return
         worker, unit = dice.choice(sorted(d.workers)), dice.choice(sorted(d.units))
         wishes: list[Callable[[World], object]] = [
-            lambda world: requests.stop(world, NAME, worker),
-            lambda world: requests.retry(world, NAME, worker, (), "again"),
+            lambda world: requests.stop(world, NAME, [worker]),
+            lambda world: requests.retry(world, NAME, [worker], (), "again"),
             lambda world: requests.judge(world, NAME, "reject", (unit,), "thin"),
             lambda world: requests.judge(world, NAME, "waive", (unit,), "never mind"),
             lambda world: requests.request(world, NAME, "pause"),

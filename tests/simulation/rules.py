@@ -260,7 +260,11 @@ class Rules:
             for event in self.events[since - 1 :]
         )
         given_up = any(isinstance(event.data, Decided) and event.data.row == "give up" for event in self.events)
-        _must(asked or given_up, f"{p.mark} was healthy, and is ended")
+        timed_out = any(
+            isinstance(event.data, Decided) and (event.data.row, event.worker) == ("time out", worker)
+            for event in self.events[since - 1 :]
+        )
+        _must(asked or given_up or timed_out, f"{p.mark} was healthy, and is ended")
 
     def verified_files(self) -> dict[str, tuple[bytes, int, int]]:
         """Return the outputs of verified workers that are as they were judged."""

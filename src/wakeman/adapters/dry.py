@@ -472,6 +472,9 @@ class DryTerminal:
     def attach(self, session: str, *, mark: str = "") -> tuple[str, ...]:
         return self._terminal.attach(session, mark=mark)
 
+    def switch(self, session: str, *, mark: str = "", here: str = "") -> tuple[str, ...]:
+        return self._terminal.switch(session, mark=mark, here=here)
+
     def adopt(self, session_id: str, mark: str) -> None:
         self._executor.marks[session_id] = mark
 

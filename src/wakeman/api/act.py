@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, UnsetType
 
+from wakeman.api import deeds
 from wakeman.api.answer import Answer, Value
-from wakeman.api.names import named, sole
-from wakeman.api.status import Status, after
+from wakeman.api.deeds import Acted, acted
+from wakeman.api.names import named, sole, workers_meant
 from wakeman.core.errors import NeedsPersonError, UsageError
-from wakeman.core.model import WakeTarget
+from wakeman.core.model import Deployment, WakeTarget, WorkerState
+from wakeman.core.text import time_span
 from wakeman.engine import requests
 from wakeman.engine.effects.close import bury
 from wakeman.engine.live import hold, require
@@ -87,15 +89,41 @@ def send(
     return Answer(Sent(target=target, arrived=True), following)
 
 
-def stop(world: World, worker: str) -> Answer[Status]:
-    """End one worker."""
-    return after(world, requests.stop(world, *requests.find_worker(world, worker)))
+def stop(world: World, words: Sequence[str], *, all_: bool, only: Sequence[str], keep: bool) -> Answer[Acted]:
+    """End workers; with `keep`, no cleanup worker gets their undone units."""
+    deployment, names = workers_meant(world, "stop", words, all_, only, lambda _, w: not w.ended or bool(w.intent))
+    before = world.logs.read(deployment)
+    d = requests.stop(world, deployment, names, keep=keep)
+    return acted(world, d, (deeds.stopped(before, d, name, keep=keep) for name in names))
 
 
-def retry(world: World, worker: str, units: tuple[str, ...], note: str) -> Answer[Status]:
-    """Start another attempt of a worker for what is missing."""
-    deployment, name = requests.find_worker(world, worker)
-    return after(world, requests.retry(world, deployment, name, units, note))
+def retry(
+    world: World, words: Sequence[str], units: tuple[str, ...], note: str, *, all_: bool, only: Sequence[str]
+) -> Answer[Acted]:
+    """Start another attempt of workers for what is missing."""
+    deployment, names = workers_meant(world, "retry", words, all_, only, lambda d, w: not _unretriable(d, w))
+    before = world.logs.read(deployment)
+    for name in names:
+        if why := _unretriable(before, before.workers[name]):
+            raise why
+    d = requests.retry(world, deployment, names, units, note)
+    return acted(world, d, (deeds.retried(before, d, name, note) for name in names))
+
+
+def _unretriable(d: Deployment, worker: WorkerState) -> UsageError | None:
+    """Return why no other attempt of a worker is started: it works, it was never launched, or nothing is missing."""
+    target = f"{d.name}/{worker.name}"
+    if worker.state in ("launched", "running") and not (worker.stop or worker.ending or worker.ends):
+        seen = f", sign of life {time_span(d.mono - worker.life_mono, fine=True)} ago" if worker.life else ""
+        return UsageError(
+            f"{target} is {worker.state} (attempt {worker.attempt}{seen}): nothing to retry",
+            f"to begin again: wakeman stop {target}, then wakeman retry {target}",
+        )
+    try:
+        requests.require_retriable(d, worker)
+    except UsageError as fault:
+        return fault
+    return None
 
 
 # --- units ----------------------------------------------------------------------------------------------------
@@ -103,31 +131,44 @@ def retry(world: World, worker: str, units: tuple[str, ...], note: str) -> Answe
 
 def judge(
     world: World, verb: Literal["waive", "reject"], units: tuple[str, ...], why: str, deployment: str | None
-) -> Answer[Status]:
+) -> Answer[Acted]:
     """Count units as done, or reopen them; without a deployment, in the open one that has them."""
-    return after(world, requests.judge(world, sole(world, deployment, units), verb, units, why))
+    name = sole(world, deployment, units)
+    before = world.logs.read(name)
+    d = requests.judge(world, name, verb, units, why)
+    return acted(world, d, (deeds.judged(before, d, verb, unit, why) for unit in units))
 
 
 # --- deployments ----------------------------------------------------------------------------------------------
 
 
-def request(world: World, name: str, verb: Literal["accept", "pause", "unpause"]) -> Answer[Status]:
+def request(world: World, name: str, verb: Literal["accept", "pause", "unpause"]) -> Answer[Acted]:
     """Accept the held row; stop alarms and launches; or continue."""
-    return after(world, requests.request(world, named(world, name), verb))
+    exact = named(world, name)
+    before = world.logs.read(exact)
+    d = requests.request(world, exact, verb)
+    made = {
+        "accept": lambda: deeds.accepted(before, d),
+        "pause": lambda: deeds.paused(d),
+        "unpause": lambda: deeds.unpaused(before, d),
+    }
+    return acted(world, d, [made[verb]()])
 
 
-def adopt(world: World, name: str) -> Answer[Status]:
+def adopt(world: World, name: str) -> Answer[Acted]:
     """Make a deployment live here, after its disk was restored, its container started anew, or the registry lost."""
-    return after(world, requests.adopt(world, named(world, name)))
+    d = requests.adopt(world, named(world, name))
+    return acted(world, d, [deeds.adopted(d)])
 
 
-def down(world: World, name: str, why: str, pause: Pause | None) -> Answer[Status]:
+def down(world: World, name: str, why: str, pause: Pause | None) -> Answer[Acted]:
     """End a deployment; with `pause`, wait some seconds for its workers to end."""
     exact = named(world, name)
+    before = world.logs.read(exact)
     d = requests.request(world, exact, "down", why)
     if pause is not None and d.outcome == "open":
         d = wait(world, exact, "done", pause, timeout=DOWN_WAIT_S, push=DOWN_PUSH_S).deployment
-    return after(world, d)
+    return acted(world, d, [deeds.downed(before, d)])
 
 
 def clean(world: World, name: str) -> Answer[Cleaned]:

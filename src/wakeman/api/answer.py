@@ -83,7 +83,8 @@ def dry_run(answer: Answer[Value], would: Sequence[str]) -> Answer[DryRun]:
 def failure(error: WakemanError, hint: str) -> Answer[Failure]:
     """Return the answer of a verb that failed."""
     problems = error.problems if isinstance(error, PlanError) else UNSET
-    return Answer(Failure(error=str(error), hint=hint, problems=problems), ok=False)
+    proposed = tuple(command for command, _ in error.proposals)
+    return Answer(Failure(error=str(error), hint=hint, problems=problems), proposed, ok=False)
 
 
 def envelope(answer: Answer[Value]) -> dict[str, Any]:

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import Literal
 
 from wakeman.core.errors import UnknownNameError, UsageError
+from wakeman.core.model import Deployment, WorkerState
+from wakeman.core.policy import review
+from wakeman.core.policy.deployment_rows import undone
+from wakeman.engine import requests
 from wakeman.engine.runs import latest, readable
 from wakeman.ports import World
 
 LIVE_LOG_NAME = "events.jsonl"
+PROPOSALS_MAX = 10
+"""Names at most that an error proposes."""
 
 
 def named(world: World, name: str) -> str:
@@ -21,6 +28,91 @@ def named(world: World, name: str) -> str:
     if not run and any(found.partition(".")[0] == name for found in world.logs.names()):
         return latest(world, name)[0]
     return base if run == "1" else name
+
+
+def only_one(world: World, verb: str, among: Literal["open", "closed", "any"]) -> str:
+    """Return the only deployment that a verb can be meant for, where none is named.
+
+    Shape: `any` is the only open one or, if none is open, the only one. Raises: UnknownNameError when there is none;
+    UsageError with the commands for each when there are several.
+    """
+    everything = readable(world)
+    alive = [name for name, d in everything.items() if d.outcome == "open"]
+    closed = [name for name in everything if name not in alive]
+    fit = {"open": alive, "closed": closed, "any": alive or closed}[among]
+    which = "" if among == "any" else f"{among} "
+    if not fit:
+        raise UnknownNameError(f"{verb}: no {which}deployment in {world.state}", "wakeman status")
+    if len(fit) > 1:
+        counts = f"{len(fit)} {which}deployments; expected the name of one:"
+        shown = [
+            (f"wakeman {verb} {typed(name, everything)}", _done_of(everything[name]))
+            for name in fit[-PROPOSALS_MAX:][::-1]
+        ]
+        raise UsageError(f"{verb}: found {counts}", "wakeman status", shown)
+    return fit[0]
+
+
+def workers_meant(
+    world: World,
+    verb: str,
+    words: Sequence[str],
+    all_: bool,
+    only: Collection[str],
+    able: Callable[[Deployment, WorkerState], bool],
+) -> tuple[str, list[str]]:
+    """Return the deployment, and its workers that are meant: those named, all, or those in a state.
+
+    Shape: among all, and those in a state, only those that are `able`. Raises: UnknownNameError when there is none;
+    UsageError when none is named, when a deployment stands where a worker is meant, or for workers of several.
+    """
+    if not all_ and not only:
+        if not words:
+            raise UsageError(f"{verb}: found no worker; expected one by name, --all or --only STATE", "wakeman status")
+        for word in words:
+            _require_no_deployment(world, verb, word)
+        found = [requests.find_worker(world, word) for word in words]
+        if len({deployment for deployment, _ in found}) > 1:
+            apart = " and ".join(dict.fromkeys(deployment for deployment, _ in found))
+            raise UsageError(f"{verb}: found workers of {apart}, expected those of one deployment", "wakeman status")
+        return found[0][0], list(dict.fromkeys(name for _, name in found))
+    if len(words) > 1 or any("/" in word for word in words):
+        expected = "at most the name of a deployment beside --all or --only"
+        raise UsageError(f"{verb}: found {' '.join(words)}, expected {expected}", "wakeman status")
+    deployment = named(world, words[0]) if words else only_one(world, verb, "open")
+    d = world.logs.read(deployment)
+    names = [w.name for w in d.workers.values() if (not only or w.state in only) and able(d, w)]
+    if not names:
+        which = f" {' or '.join(only)} worker" if only else " worker"
+        raise UnknownNameError(f"{verb}: {deployment} has no{which} to {verb}", f"wakeman status {deployment}")
+    return deployment, names
+
+
+def _require_no_deployment(world: World, verb: str, word: str) -> None:
+    """Raise UsageError if a word names a deployment, and no worker: with what may be meant."""
+    exact = named(world, word) if "/" not in word else ""
+    if exact not in world.logs.names() or any(word in d.workers for d in readable(world).values()):
+        return
+    d = world.logs.read(exact)
+    first = next(iter(d.workers), "WORKER")
+    proposals = [
+        (f"wakeman {verb} {exact}/{first}", f"one of its {len(d.workers)} workers"),
+        (f"wakeman {verb} {exact} --all", "all of them"),
+    ]
+    if verb == "stop":
+        proposals.append((f"wakeman down {exact}", "the deployment and its workers"))
+    raise UsageError(f"{exact} is a deployment, and {verb} is for workers:", "", proposals)
+
+
+def typed(name: str, among: Iterable[str]) -> str:
+    """Return how a person types the exact name of a deployment `among` all: the first run of several is `NAME.1`."""
+    several = "." not in name and any(each.startswith(f"{name}.") for each in among)
+    return f"{name}.1" if several else name
+
+
+def _done_of(d: Deployment) -> str:
+    missing, total = len(undone(d)), len(review.tasks(d))
+    return f"{d.outcome}, {total - missing}/{total} units done"
 
 
 def sole(world: World, given: str | None, units: Iterable[str] = ()) -> str:

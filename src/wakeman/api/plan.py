@@ -12,15 +12,17 @@ import msgspec
 from msgspec import Meta
 
 from wakeman.api.answer import Answer, Value
-from wakeman.api.status import Status, after, describe, following
+from wakeman.api.deeds import Acted, acted, amended
+from wakeman.api.outlook import Outlook, outlook
+from wakeman.api.status import Status, describe, following
 from wakeman.core.errors import PlanError, UnknownNameError, UsageError, WakemanError
 from wakeman.core.log import events as e
 from wakeman.core.model import Deployment, Plan
 from wakeman.core.plan import footprint
 from wakeman.core.plan.footprint import News
-from wakeman.core.plan.shares import difference
 from wakeman.core.plan.template import closest, nearest
 from wakeman.core.policy import review
+from wakeman.core.policy.deployment_rows import undone
 from wakeman.core.policy.limits import every
 from wakeman.engine.attempt.secrets import variables
 from wakeman.engine.effects.launch import UNLAUNCHED
@@ -121,6 +123,7 @@ class PlannedDeployment(Value, frozen=True, kw_only=True):
     warnings: Annotated[tuple[str, ...], Meta(description="Probable mistakes, each with file and line.")]
     faults: Annotated[tuple[str, ...], Meta(description="What `up` refuses: programs that are not installed.")]
     up: Annotated[str, Meta(description="The command that starts it.")]
+    outlook: Annotated[Outlook, Meta(description="What it comes to, and what differs from its last run.")]
 
 
 class StartedDeployment(Status, frozen=True, kw_only=True):
@@ -158,6 +161,27 @@ def gather(
         return prepare_plan(world, text, file, posixpath.dirname(path), stdin, run_commands=run_commands, own=own)
     except PlanError as fault:
         raise PlanError(fault.problems, f"fix it, then: wakeman plan {quote(file)}") from fault
+
+
+def left_undone(world: World, name: str, own: Mapping[str, str] = MappingProxyType({})) -> PreparedPlan:
+    """Prepare what a closed deployment left undone, by the plan that it had, as a new run of its name.
+
+    Raises: UsageError while a run of that name is open, and where nothing is undone; as `prepare_plan`.
+    """
+    d = world.logs.read(name)
+    newest, there = latest(world, name.partition(".")[0])
+    if there is not None and there.outcome == "open":
+        raise UsageError(
+            f"{newest} is open: its units are not redone while it runs",
+            f"wakeman retry WORKER, or wakeman down {newest}, then wakeman redo {newest}",
+        )
+    units = tuple(d.units[unit].unit for unit in undone(d))
+    if not units:
+        raise UsageError(f"{name}: every unit is done: there is nothing to redo", f"wakeman status {name}")
+    file = f"{world.state}/{name}/plan.toml"
+    text = world.files.read(file).decode("utf-8", "surrogateescape")
+    prepared = prepare_plan(world, text, f"{name}/plan.toml", d.host.root, own=own, given=units)
+    return msgspec.structs.replace(prepared, redoes=name)
 
 
 def plan_text(world: World, path: str, file: str) -> str:
@@ -213,6 +237,7 @@ def plan(world: World, prepared: PreparedPlan, file: str, owner: str = "") -> An
         warnings=prepared.warnings,
         faults=deploy.lacking_programs(world, prepared),
         up=up,
+        outlook=outlook(world, prepared),
     )
     if data.faults:
         return Answer(data, ("wakeman doctor", f"wakeman plan {quote(file)}"), ok=False, code=2)
@@ -294,13 +319,11 @@ def _refusal(world: World, d: Deployment) -> str:
     return next(filter(None, reversed(armed)), f"{world.timer.name} did not take the job")
 
 
-def amend(world: World, name: str, prepared: PreparedPlan) -> Answer[Status]:
+def amend(world: World, name: str, prepared: PreparedPlan, file: str) -> Answer[Acted]:
     """Change the plan of an open deployment for workers that are not launched yet."""
-    before = world.logs.read(name).plan
+    before = world.logs.read(name)
     d = deploy.amend(world, name, prepared)
-    answer = after(world, d)
-    changed = [f"changed: {line}" for line in difference(before, d.plan)] or ["nothing in the plan has changed"]
-    return msgspec.structs.replace(answer, notes=(*_as_notes(prepared), *changed, *answer.notes))
+    return acted(world, d, [amended(before, d, file)], _as_notes(prepared))
 
 
 def find_prompt(data: PlannedDeployment, name: str) -> str:

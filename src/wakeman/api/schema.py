@@ -19,6 +19,7 @@ EVENTS = "events"
 """Argument of `schema` for a log's line."""
 
 _STATUS = ("status.Status", "answer.DryRun")
+_ACTED = ("deeds.Acted", "answer.DryRun")
 _STARTED = ("plan.StartedDeployment", "status.Status", "watch.Watched", "answer.DryRun")
 ANSWERS: dict[str, tuple[str, ...]] = {
     "init": ("plan.Initialised", "answer.DryRun"),
@@ -26,27 +27,29 @@ ANSWERS: dict[str, tuple[str, ...]] = {
     "rehearse": ("rehearse.Rehearsed",),
     "up": _STARTED,
     "run": _STARTED,
+    "redo": _STARTED,
     "check": _STATUS,
     "watch": ("watch.Watched",),
     "wait": ("status.Status",),
     "resume": ("check.Resumed", "answer.DryRun"),
-    "adopt": _STATUS,
-    "down": _STATUS,
+    "adopt": _ACTED,
+    "down": _ACTED,
     "clean": ("act.Cleaned", "answer.DryRun"),
     "status": ("status.Status", "status.Statuses"),
     "log": (EVENTS, "log.LogRepaired"),
     "capture": ("screen.CapturedScreen",),
+    "tail": ("screen.CapturedScreen", "tail.PrintedLine"),
     "attach": ("screen.Attached",),
     "send": ("act.Sent", "answer.DryRun"),
-    "stop": _STATUS,
-    "retry": _STATUS,
-    "waive": _STATUS,
-    "reject": _STATUS,
-    "accept": _STATUS,
-    "pause": _STATUS,
-    "unpause": _STATUS,
+    "stop": _ACTED,
+    "retry": _ACTED,
+    "waive": _ACTED,
+    "reject": _ACTED,
+    "accept": _ACTED,
+    "pause": _ACTED,
+    "unpause": _ACTED,
     "merge": ("merge.Merged", "answer.DryRun"),
-    "amend": _STATUS,
+    "amend": _ACTED,
     "sweep": ("act.Swept", "answer.DryRun"),
     "report": ("report.Reported",),
     "export": ("trace.Traced", "metrics.Measured", "spans.Spanned", "answer.DryRun"),
@@ -55,6 +58,7 @@ ANSWERS: dict[str, tuple[str, ...]] = {
     "audit": ("audit.Audited",),
     "doctor": ("doctor.Diagnosis",),
     "agents": ("doctor.Profiles",),
+    "completion": ("completion.InstalledCompletion", "answer.DryRun"),
     "schema": ("schema.SchemaShown",),
 }
 """Verb -> its answers: module and struct; `events` are lines of the log. Each may answer a failure instead."""

@@ -36,6 +36,13 @@ class Attached(Value, frozen=True, kw_only=True):
     deployment: Annotated[str, Meta(description="Name of the run.")]
     worker: Annotated[str, Meta(description="Name of the worker.")]
     command: Annotated[tuple[str, ...], Meta(description="Its argument vector.")]
+    how: Annotated[
+        Literal["attach", "switch", "nest"],
+        Meta(
+            description="`attach`; `switch`: this terminal is inside the same server, and its client shows that "
+            "session instead; `nest`: it is inside another one, so the variable TMUX is to be unset."
+        ),
+    ] = "attach"
 
 
 def capture(world: World, worker: str, lines: int) -> Answer[CapturedScreen]:
@@ -57,8 +64,11 @@ def capture(world: World, worker: str, lines: int) -> Answer[CapturedScreen]:
     return Answer(data, (f"wakeman status {deployment}",), notes=tuple(notes))
 
 
-def attach(world: World, worker: str) -> Answer[Attached]:
-    """Return the command that attaches to a worker's session. Raises: UsageError when the session is gone."""
+def attach(world: World, worker: str, here: str = "") -> Answer[Attached]:
+    """Return the command that attaches to a worker's session; `here` is the variable TMUX of this terminal.
+
+    Raises: UsageError when the session is gone.
+    """
     deployment, name = find_worker(world, worker)
     d = world.logs.read(deployment)
     require(world, deployment, d)
@@ -69,8 +79,12 @@ def attach(world: World, worker: str) -> Answer[Attached]:
     if seen is None:
         why = hidden or "its session is gone"
         raise UsageError(f"{deployment}/{name}: {why}", f"wakeman capture {deployment}/{name}")
-    argv = terminals.terminal(world, d.host).attach(seen.session_id, mark=seen.mark)
-    return Answer(Attached(deployment=deployment, worker=name, command=tuple(argv)), (join(argv),))
+    place = terminals.terminal(world, d.host)
+    switching = place.switch(seen.session_id, mark=seen.mark, here=here) if here else ()
+    argv = tuple(switching or place.attach(seen.session_id, mark=seen.mark))
+    how: Literal["attach", "switch", "nest"] = "switch" if switching else "nest" if here else "attach"
+    typed = join(("env", "-u", "TMUX", *argv) if how == "nest" else argv)
+    return Answer(Attached(deployment=deployment, worker=name, command=argv, how=how), (typed,))
 
 
 def _found_session(world: World, d: Deployment, worker: WorkerState) -> tuple[SessionInfo | None, str]:

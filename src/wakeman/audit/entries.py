@@ -112,7 +112,7 @@ def _requested(d: Deployment, write: Write) -> Iterator[Steps[object]]:
     event, data = write[0], cast("e.Requested", write[0].data)
     worker = d.workers.get(cast("str", event.worker))  # None is the name of no worker
     if data.verb == "stop" and worker is not None:
-        yield requests.stop(worker, data.text)
+        yield requests.stop(worker, data.text, keep=data.keep)
     elif data.verb == "retry" and worker is not None:
         yield requests.retry(d, worker, data.units, data.text)
     elif data.verb == "amend":

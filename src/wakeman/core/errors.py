@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 class WakemanError(Exception):
     """Base of all errors that faces show.
 
-    Shape: `str(error)` is `where: what was found, what was expected`; `hint` is the next command or "".
+    Shape: `str(error)` is `where: what was found, what was expected`; `hint` is the next command or ""; `proposals`
+    are commands that may be meant instead, each with what it does.
     """
 
     code = 1
 
-    def __init__(self, message: str, hint: str = "") -> None:
+    def __init__(self, message: str, hint: str = "", proposals: Sequence[tuple[str, str]] = ()) -> None:
         super().__init__(message)
         self.hint = hint
+        self.proposals = tuple(proposals)
 
 
 WRITE = "; write: "

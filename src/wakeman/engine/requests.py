@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from wakeman.core.errors import NeedsPersonError, NotLiveError, ProgramError, UnknownNameError, UsageError
 from wakeman.core.log import events as e
-from wakeman.core.model import Deployment, WakeTarget
+from wakeman.core.model import Deployment, WakeTarget, WorkerState
 from wakeman.core.policy.prompt_delivery import ENTER_AGAIN_S
 from wakeman.core.text import sanitise
 from wakeman.engine import alarm
@@ -51,33 +51,47 @@ def find_worker(world: World, name: str) -> tuple[str, str]:
     return live[0], name
 
 
-def stop(world: World, deployment: str, name: str) -> Deployment:
-    """End one worker; its units go to a cleanup worker, and it is not retried."""
-    with hold(world, deployment) as log:
-        worker = _require_open(log.deployment).workers[name]
-        if worker.ended and not worker.intent:
-            raise UsageError(f"{deployment}/{name} is {worker.state} already")
-        drive(world, log, protocol.stop(worker), world.clock.now())
-    return check(world, deployment)
+def stop(world: World, deployment: str, names: Sequence[str], *, keep: bool = False) -> Deployment:
+    """End workers; their undone units go to a cleanup worker, or with `keep` to nobody, and none is retried.
 
-
-def retry(world: World, deployment: str, name: str, units: tuple[str, ...], note: str) -> Deployment:
-    """Start another attempt of a worker for what is missing; a live one is ended first.
-
-    Raises: UsageError when nothing of its share is missing: `reject` reopens a unit.
+    Raises: UsageError when one of them has ended already: then none is ended.
     """
     with hold(world, deployment) as log:
         d = _require_open(log.deployment)
-        worker = d.workers[name]
-        _require_units(d, units)
-        mine = [unit for unit in worker.units if not d.units[unit].done and (unit in units or not units)]
-        if worker.state == "verified" or not mine:
-            where = f"wakeman reject UNIT --why WHY reopens one of {deployment}"
-            raise UsageError(f"{deployment}/{name} has nothing left to do ({worker.state})", where)
-        if worker.state == "pending" and not worker.intent:
-            raise UsageError(f"{deployment}/{name} is pending: it has not been launched yet", f"wakeman check {name}")
-        drive(world, log, protocol.retry(d, worker, units, note), world.clock.now())
+        for name in names:
+            worker = d.workers[name]
+            if worker.ended and not worker.intent:
+                hint = f"wakeman retry {deployment}/{name}, or wakeman status {deployment}"
+                raise UsageError(f"{deployment}/{name} is {worker.state} already: nothing to end", hint)
+        for name in names:
+            drive(world, log, protocol.stop(d.workers[name], keep=keep), world.clock.now())
     return check(world, deployment)
+
+
+def retry(world: World, deployment: str, names: Sequence[str], units: tuple[str, ...], note: str) -> Deployment:
+    """Start another attempt of workers for what is missing; a live one is ended first.
+
+    Raises: UsageError when one of them waits for its first launch, or has nothing missing; then none is retried.
+    """
+    with hold(world, deployment) as log:
+        d = _require_open(log.deployment)
+        _require_units(d, units)
+        for name in names:
+            require_retriable(d, d.workers[name], units)
+        for name in names:
+            drive(world, log, protocol.retry(d, d.workers[name], units, note), world.clock.now())
+    return check(world, deployment)
+
+
+def require_retriable(d: Deployment, worker: WorkerState, units: tuple[str, ...] = ()) -> None:
+    """Raise UsageError if another attempt of a worker makes no sense."""
+    target = f"{d.name}/{worker.name}"
+    mine = [unit for unit in worker.units if not d.units[unit].done and (unit in units or not units)]
+    if worker.state == "verified" or not mine:
+        where = f"wakeman reject UNIT --why WHY reopens one of {d.name}"
+        raise UsageError(f"{target} has nothing left to do ({worker.state})", where)
+    if worker.state == "pending" and not worker.intent:
+        raise UsageError(f"{target} is pending: it has not been launched yet", f"wakeman check {d.name}")
 
 
 def judge(world: World, deployment: str, verb: e.Verb, units: tuple[str, ...], why: str) -> Deployment:

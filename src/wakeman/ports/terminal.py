@@ -31,6 +31,13 @@ class Terminal(Protocol):
         Raises: UnknownNameError for a name that no session can have.
         """
 
+    def switch(self, session: str, *, mark: str = "", here: str = "") -> tuple[str, ...]:
+        """Return the command line by which the terminal that a person sits at shows the session instead; () if it is
+        none of this place's.
+
+        Shape: `here` is what the environment says of the place that the terminal is in: the variable TMUX.
+        """
+
     def adopt(self, session_id: str, mark: str) -> None:
         """Set our mark on a session that was made outside Wakeman, as by the user's own launcher.
 

@@ -150,7 +150,7 @@ def test_a_unit_that_waits_for_its_place_is_tried_again_when_a_person_says_so() 
     play.stage.files.write("/plans/out/w0/u0.json", b"mine" * 100)
     play.go(minutes=10)
 
-    requests.retry(play.stage.world(), NAME, "w0", (), "again")
+    requests.retry(play.stage.world(), NAME, ["w0"], (), "again")
 
     assert 2 == play.deployment.workers["w0"].attempt
 

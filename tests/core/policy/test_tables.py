@@ -47,7 +47,9 @@ def of_one_that_can_be_told(facts: Facts) -> Answer | None:
         return ("report", ("ask",)) if facts["mute"] else ("repeat", ("nudge",))
     if facts["stuck"] and facts["rung"]:
         return "investigate", ("rung",)
-    return ("finish", ("end",)) if facts["finished"] else None
+    if facts["finished"]:
+        return "finish", ("end",)
+    return ("time out", ("end",)) if facts["overruns"] else None
 
 
 def otherwise(facts: Facts) -> Answer:

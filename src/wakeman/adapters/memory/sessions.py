@@ -163,6 +163,9 @@ class MemorySessions:
     def attach(self, session: str, *, mark: str = "") -> tuple[str, ...]:
         return ("tmux", "attach", "-t", session, *([mark] if mark else []))
 
+    def switch(self, session: str, *, mark: str = "", here: str = "") -> tuple[str, ...]:
+        return ("tmux", "switch", "-t", session, *([mark] if mark else [])) if here else ()
+
     def adopt(self, session_id: str, mark: str) -> None:
         p = next((p for p in self.playing.values() if p.session_id == session_id), None)
         if p is None or p.mark not in ("", mark):

@@ -259,12 +259,24 @@ class Tmux:
 
     def attach(self, session: str, *, mark: str = "") -> tuple[str, ...]:
         """Return the command line by which a person attaches; tmux prints `gone` if it is another session by then."""
+        return self._showing("attach-session", session, mark)
+
+    def switch(self, session: str, *, mark: str = "", here: str = "") -> tuple[str, ...]:
+        """Return the command line by which the client of the pane that it runs in shows a session of the same server.
+
+        Shape: `here` is that pane's variable TMUX: the socket of its server, then a process and a session.
+        """
+        socket = here.rpartition(",")[0].rpartition(",")[0]
+        same = bool(socket) and os.path.realpath(socket) == os.path.realpath(self._socket)
+        return self._showing("switch-client", session, mark) if same else ()
+
+    def _showing(self, command: str, session: str, mark: str) -> tuple[str, ...]:
         target = exact_target(session)
-        command = (self._tmux, "-S", self._socket)
+        program = (self._tmux, "-S", self._socket)
         if target.startswith("=") and not mark:
-            return (*command, "attach-session", "-t", target)
-        then = f"attach-session -t '{target}'"
-        return (*command, "if-shell", "-F", "-t", target, match_format(session, mark), then, "display-message -p gone")
+            return (*program, command, "-t", target)
+        then = f"{command} -t '{target}'"
+        return (*program, "if-shell", "-F", "-t", target, match_format(session, mark), then, "display-message -p gone")
 
     def adopt(self, session_id: str, mark: str) -> None:
         """Set our mark on a session that the user's own launcher made, and on its first pane.

@@ -223,6 +223,10 @@ class StuckSpec(Spec, frozen=True):
     after: Seconds = 600.0
     """Time without a sign of life after which a worker counts as silent. Only a check notices it, so set it to two
     intervals of `wake.every` or more."""
+    longest: Seconds = 0.0
+    """Time limit for one attempt, after which it is ended and counts as failed: another follows while `attempts` are
+    left, then a cleanup worker. Time at a usage limit is not counted. 0 sets none. Only a check notices it. Example:
+    `"2h"`."""
     attempts: Count = 2
     """Maximum number of attempts of a worker, the first included. Attempts that end through no fault of the worker (a
     restart of the machine, a person, a usage limit that is waited for) do not count."""

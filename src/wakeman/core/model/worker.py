@@ -26,9 +26,10 @@ observed, so nothing is decided."""
 Activity = Literal["busy", "idle", "waiting", "limited", "error", "unknown"]
 """`busy`: at work; `idle`: at an empty prompt; `waiting`: it asks for something; `limited`: at a usage limit; `error`:
 it shows an error; `unknown`: cannot be determined."""
-EndedBy = Literal["", "itself", "wakeman", "person", "limit", "machine", "launch"]
-"""`itself`: the program ended; `wakeman`: a row ended it; `person`: a verb or a signal by hand; `limit`: a usage limit;
-`machine`: a restart, a lost server, too little memory; `launch`: it never started; empty: not known."""
+EndedBy = Literal["", "itself", "wakeman", "person", "limit", "machine", "launch", "time"]
+"""`itself`: the program ended; `wakeman`: a row ended it; `time`: it had lasted for `stuck.longest`; `person`: a verb
+or a signal by hand; `limit`: a usage limit; `machine`: a restart, a lost server, too little memory; `launch`: it never
+started; empty: not known."""
 Fault = Literal["", "auth", "billing", "outage", "conversation"]
 """`auth`: the client's key or login was refused; `billing`: nothing is left to pay with; `outage`: its service is
 overloaded or cannot be reached; empty: no such refusal."""
@@ -163,6 +164,7 @@ class WorkerState(Struct):
     note: str = ""  # what is added to the next attempt's task
     again: bool = False  # another attempt was asked for, by a person or a restart rung
     stop: bool = False  # a person asked for its end
+    kept: bool = False  # and that no cleanup worker gets its undone units
     asked: bool = False  # a person was asked about its present trouble
     captures: int = 0
     given_mono: float = 0.0  # mono at which its result was first seen, without a sign of life since; 0 = none
@@ -174,6 +176,8 @@ class WorkerState(Struct):
     background_mono: float = 0.0  # mono since which only work in the background shows life; 0 for none
     finishing: bool = False  # it was finished, and is being ended, whatever it shows meanwhile
     began: datetime | None = None  # first launch
+    worked_since: float = 0.0  # mono at which its attempt began, later by the time that it spent at usage limits
+    limited_since: float = 0.0  # mono at which it met the usage limit that it is at
     over: float = 0.0  # mono at which its last attempt was seen to be over
     written: int = 0  # units of its share with all outputs there, as a watcher reported
     written_at: datetime | None = None

@@ -163,14 +163,20 @@ def profile_digest(agent: Agent) -> str:
 
 def difference(old: Plan, new: Plan) -> list[str]:
     """List the keys in which two plans differ, as `workers.stagger: 2.0 -> 5.0`."""
+    return [f"{key}: {before} -> {after}" for key, before, after in differing(old, new)]
+
+
+def differing(old: Plan, new: Plan) -> list[tuple[str, str, str]]:
+    """Return each key in which two plans differ, with an excerpt of its value before and after."""
     from wakeman.core.plan.key_positions import spell
 
     before, after = (dict(_leaves(msgspec.to_builtins(plan))) for plan in (old, new))
-    return [
-        f"{spell(key)}: {' -> '.join(_excerpts(before.get(key, '(none)'), after.get(key, '(none)')))}"
-        for key in dict.fromkeys([*before, *after])
-        if before.get(key) != after.get(key)
-    ]
+    found = []
+    for key in dict.fromkeys([*before, *after]):
+        if before.get(key) != after.get(key):
+            was, now = _excerpts(before.get(key, "(none)"), after.get(key, "(none)"))
+            found.append((spell(key), was, now))
+    return found
 
 
 def _source_entries(spec: UnitsSpec, source: Sequence[str], problems: list[str]) -> Iterator[_Entry]:

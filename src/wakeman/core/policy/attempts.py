@@ -64,6 +64,15 @@ def grace_left(d: Deployment) -> float | None:
     return max(0.0, min(since) + RESULT_GRACE_S - d.mono) if since else None
 
 
+def overruns(d: Deployment, worker: WorkerState) -> bool:
+    """Return whether a live worker's attempt has lasted for `stuck.longest`.
+
+    Boundary: never at a usage limit, nor by time that was spent at one.
+    """
+    longest = d.plan_of(worker).stuck.longest
+    return bool(longest) and worker.live and worker.reason != "limited" and d.mono - worker.worked_since >= longest
+
+
 def may_retry(d: Deployment, worker: WorkerState) -> bool:
     """Return whether an exited worker gets another attempt now."""
     if not owed(d, worker) or d.paused_at or d.down or d.full or worker.intent:

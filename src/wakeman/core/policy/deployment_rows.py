@@ -79,7 +79,7 @@ def _undone_of_ended(d: Deployment) -> dict[str, list[str]]:
     rounds = d.plan.cleanup.rounds
     found: dict[str, list[str]] = {}
     for worker in d.workers.values():
-        if attempt_is_over(d, worker) and not worker.review:
+        if attempt_is_over(d, worker) and not worker.review and not worker.kept:
             held = held_up(d, worker.units)
             units = [name for name in missing(d, worker) if d.units[name].rounds < rounds and name not in held]
             if units:

@@ -21,7 +21,7 @@ EDITION_REFUSALS_MIN = 3
 
 Row = Literal[
     "stop", "fence", "restart", "enter", "sweep", "tell", "continue", "repeat", "report", "investigate", "tidy",
-    "retry", "finish", "warn", "leave",
+    "retry", "finish", "time out", "warn", "leave",
     "review", "wrap up", "give up", "halt", "clean up", "launch", "sleep",
 ]  # fmt: skip
 
@@ -101,6 +101,12 @@ WORKER_RULES: tuple[Rule, ...] = (
         {"live": True, "typed": False, "finished": True},
         ("end",),
         "alive but idle, its share complete twice over",
+    ),
+    Rule(
+        "time out",
+        {"live": True, "typed": False, "overruns": True},
+        ("end",),
+        "its attempt has lasted for stuck.longest",
     ),
     Rule("warn", {"trespassed": True}, (), "it wrote where it must not"),
     Rule("leave", {}, (), "anything else"),

@@ -8,7 +8,7 @@ from __future__ import annotations
 from wakeman.core.log.facts.effect import UNHEARD_AGAIN_S, UNHEARD_MAX
 from wakeman.core.model import BARRING, EDITION_PROGRESS_MIN, QUIET, Deployment, Plan, Rung, WorkerState
 from wakeman.core.policy import prompt_delivery
-from wakeman.core.policy.attempts import may_retry, missing, overstays, reset_is_due
+from wakeman.core.policy.attempts import may_retry, missing, overruns, overstays, reset_is_due
 from wakeman.core.policy.limits import outage_holds
 from wakeman.core.policy.side_sessions import overdue
 from wakeman.core.policy.tables import EDITION_REFUSALS_MIN, WORKER_RULES, Decision, Rule, choose
@@ -47,6 +47,7 @@ def worker_facts(d: Deployment, worker: WorkerState) -> dict[str, bool]:
         "leftovers": worker.state == "exited" and worker.processes > 0,
         "retry": may_retry(d, worker),
         "finished": worker.finished >= 2 or worker.finishing or overstays(d, worker),
+        "overruns": overruns(d, worker),
         "trespassed": worker.trespasses > 0,
         "strict": d.plan.watch.conflicts == "stop",
     }

@@ -145,7 +145,8 @@ def to_end(d: Deployment, decision: Decision) -> list[WorkerState]:
 
 def ender(decision: Decision) -> EndedBy:
     """Return on whose behalf a decision ends a session."""
-    return "person" if decision.row == "stop" else "wakeman"
+    enders: dict[str, EndedBy] = {"stop": "person", "time out": "time"}
+    return enders.get(decision.row, "wakeman")
 
 
 def ends(workers: Iterable[WorkerState], by: EndedBy, line: str = "") -> list[e.Draft]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from datetime import datetime
 from itertools import count
 
@@ -32,7 +33,7 @@ def cleanups(d: Deployment) -> list[e.Draft]:
     for name, units in short(d).items():
         worker = d.workers[name]
         origin = worker.origin or name
-        fresh = next(name for n in count(1) if (name := f"{origin}_c{n}").lower() not in taken)
+        fresh = cleanup_name(origin, taken)
         taken.add(fresh.lower())
         quoted = d.edition >= EDITION_QUOTING_MIN
         head = FAILED_HEAD if quoted else "Checks that failed:"
@@ -47,3 +48,8 @@ def cleanups(d: Deployment) -> list[e.Draft]:
             for piece in chunks(units)
         ]
     return drafts
+
+
+def cleanup_name(origin: str, taken: Container[str]) -> str:
+    """Return the name of the next cleanup worker for one; `taken` holds names in lower case."""
+    return next(name for n in count(1) if (name := f"{origin}_c{n}").lower() not in taken)

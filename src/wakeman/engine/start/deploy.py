@@ -53,7 +53,7 @@ def drafts(world: World, prepared: PreparedPlan, name: str) -> list[e.Draft]:
         identity=world.registry.identity(),
         root_id=identified(world, prepared.root),
     )
-    plan = _logged_plan(prepared, host)
+    plan = logged_plan(prepared, host)
     planned = e.Planned(
         name=name,
         plan=plan,
@@ -62,6 +62,7 @@ def drafts(world: World, prepared: PreparedPlan, name: str) -> list[e.Draft]:
         logged=planning.plan_digest(plan),
         edition=EDITION,
         profiles=_recorded_profiles(prepared),
+        redoes=prepared.redoes,
     )
     return [e.Draft(planned), *enrolments(prepared.shares, prepared, prepared.cwd_ids)]
 
@@ -220,7 +221,7 @@ def amend(world: World, name: str, prepared: PreparedPlan) -> Deployment:
         if overlapping := confinement.share_overlaps(world, d, stay, new):
             raise UsageError(f"{name}: {'; '.join(overlapping)}", f"wakeman down {name}, then wakeman up FILE")
         _keep_prompts(world, d.host, prepared)
-        plan = _logged_plan(prepared, d.host)
+        plan = logged_plan(prepared, d.host)
         amended = e.Amended(
             plan=plan,
             digest=planning.plan_digest(prepared.plan),
@@ -285,7 +286,7 @@ def _changes(d: Deployment, prepared: PreparedPlan) -> list[str]:
 
     Boundary: defaults that a newer version adds are filled in on both sides, so they are no difference.
     """
-    recorded = _logged_plan(prepared, d.host)
+    recorded = logged_plan(prepared, d.host)
     if d.digest == planning.plan_digest(prepared.plan):
         # Logs of the version before keep no profile that is not the plan's.
         edited = [name for name, agent in recorded.agents.items() if d.plan.agents.get(name, agent) != agent]
@@ -299,12 +300,12 @@ def _changes(d: Deployment, prepared: PreparedPlan) -> list[str]:
 
 def _keep_prompts(world: World, host: Host, prepared: PreparedPlan) -> None:
     """Write a prompt that is too long for the log to a file, before a line of the log refers to it. Repeatable: yes."""
-    beside = _logged_plan(prepared, host).workers.prompt_file
+    beside = logged_plan(prepared, host).workers.prompt_file
     if beside is not None:
         world.files.write(beside, prepared.prompt.encode("utf-8", "surrogateescape"), durable=True)
 
 
-def _logged_plan(prepared: PreparedPlan, host: Host) -> Plan:
+def logged_plan(prepared: PreparedPlan, host: Host) -> Plan:
     """Return the plan for the log: a prompt that is long, or in a file, is stored in the deployment's directory.
 
     Shape: its name holds its digest, so an amended prompt is never taken for the one that the log names. Profiles are

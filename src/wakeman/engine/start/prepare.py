@@ -71,6 +71,7 @@ class PreparedPlan(Struct, frozen=True):
     outside: tuple[str, ...] = ()  # what would be moved from or to places outside the plan's directory
     faults: tuple[str, ...] = ()  # why nobody can be started with it here, each with its line
     at_once: int | None = None  # as the plan says, or as many as this machine carries; None for all
+    redoes: str = ""  # the deployment whose undone units these are; "" for one that begins with all of its plan's
 
 
 def prepare_plan(
@@ -82,23 +83,25 @@ def prepare_plan(
     *,
     run_commands: bool = True,
     own: Mapping[str, str] = MappingProxyType({}),
+    given: Sequence[Unit] = (),
 ) -> PreparedPlan:
     """Read a plan and everything it refers to; start nothing, write nothing.
 
     Shape: `root` is the absolute directory that its paths are relative to; `stdin` reads the lines of `file = "-"`, and
     is called only for such a plan; `own` are values of `[workers]` that count instead of the plan's; without
-    `run_commands` a plan with `units.command` is refused, as nothing is to run. Raises: NotLiveError before all else if
+    `run_commands` a plan with `units.command` is refused, as nothing is to run; `given` are the units, instead of those
+    that the plan finds. Raises: NotLiveError before all else if
     the deployment's directory is not one to begin in; PlanError with every fault; ProgramError if workers cannot be
     observed and everything else is valid.
     """
     at = world.clock.now()
     plan = _with_own(read_plan(text, where), own)
     _require_place(world, plan.name)
-    if plan.units.command is not None and not run_commands:
+    if plan.units.command is not None and not run_commands and not given:
         words = " ".join(map(quote, plan.units.command))
         raise UsageError(f"{where}: units.command: not run, as nothing is started: {words}", "--run-commands runs it")
     try:
-        units = tuple(planning.units(plan, _units_source(world, plan, root, stdin), root))
+        units = tuple(given or planning.units(plan, _units_source(world, plan, root, stdin), root))
         shares = tuple(planning.shares(plan, units))
     except PlanError as fault:
         raise PlanError(_with_line_numbers(fault.problems, text, where)) from fault

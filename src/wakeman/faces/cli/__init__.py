@@ -6,6 +6,7 @@ common options, errors, exit codes.
 from __future__ import annotations
 
 import io
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ VERBS: dict[str, tuple[str, str, bool, str]] = {
     "rehearse": ("start", "rehearse", False, "play the whole timeline in memory, in milliseconds"),
     "up": ("start", "plan", True, "start a plan's workers, or continue its open deployment"),
     "run": ("start", "plan", True, "start workers without a plan file"),
+    "redo": ("start", "plan", True, "start what a closed deployment left undone, as a new run of its name"),
     "check": ("carry on", "check", True, "observe once, decide, act"),
     "watch": ("carry on", "watch", False, "report progress and conflicts as files are written, and check at once"),
     "wait": ("carry on", "check", False, "return when a deployment is done, has changed, or needs a person"),
@@ -29,6 +31,7 @@ VERBS: dict[str, tuple[str, str, bool, str]] = {
     "serve": ("look", "serve", False, "show deployments as live pages to a browser on this machine"),
     "log": ("look", "log", False, "show what happened, event by event"),
     "capture": ("look", "screen", False, "show the last lines of a worker's screen"),
+    "tail": ("look", "screen", False, "print the last lines that a worker has printed; with -f follow it to its end"),
     "attach": ("look", "screen", False, "attach this terminal to a worker's session"),
     "send": ("act", "act", True, "type text into a worker's session, or any tmux session"),
     "stop": ("act", "act", True, "end one worker"),
@@ -67,15 +70,17 @@ VERBS: dict[str, tuple[str, str, bool, str]] = {
     ),
     "doctor": ("set up", "setup", False, "check prerequisites and print the command that fixes each"),
     "agents": ("set up", "setup", False, "list the agent profiles and where each comes from"),
+    "completion": ("set up", "completion", True, "install completion for your shell, and man pages, or take them away"),
     "schema": ("set up", "plan", False, "print the JSON Schema of the plan file, of an answer, or of the log"),
 }
 """Verb -> group, module, whether it changes something (then it has --dry-run), help."""
 
-STATE_VERBS = ("check", "watch", "wait", "up", "run", "status")
+STATE_VERBS = ("check", "watch", "wait", "up", "run", "redo", "status")
 """Verbs whose exit code may report the state of a deployment: 4 not finished yet, 5 needs a person."""
 
 _USAGE = "usage: wakeman [VERB] [OPTIONS]      without a verb: the state of all deployments"
 _HELP = ("-h", "--help", "help")
+_VERSION_WORDS = ("--version", "-V", "version")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -84,6 +89,10 @@ def main(argv: list[str] | None = None) -> int:
     Shape: data goes to stdout, messages to stderr; with `--json` an error, too, is one envelope on stdout.
     """
     _stand_streams()
+    if argv is None and "_ARGCOMPLETE" in os.environ:  # a shell asks how a word goes on
+        from wakeman.faces.cli.completion import complete
+
+        complete()
     if argv is None:
         _speak_utf8()
     _tolerate()
@@ -101,7 +110,6 @@ def main(argv: list[str] | None = None) -> int:
 
 def parser(verb: str) -> ArgumentParser:
     """Build the parser of one verb, as `--help` and the reference page show it."""
-    import os
     from argparse import RawDescriptionHelpFormatter
 
     from wakeman.faces.cli.options import Arguments, take_environment
@@ -111,7 +119,7 @@ def parser(verb: str) -> ArgumentParser:
     made = Arguments(
         prog=f"wakeman {verb}",
         description=f"{text[0].upper()}{text[1:]}.",
-        epilog=f"example: {example}",
+        epilog=example,
         allow_abbrev=False,
         # A fixed width: asking the terminal costs an import, and the reference page must not depend on it.
         formatter_class=lambda prog: RawDescriptionHelpFormatter(prog, max_help_position=28, width=100),
@@ -122,7 +130,7 @@ def parser(verb: str) -> ArgumentParser:
     common.add_argument("--json", action="store_true", help="print one JSON object instead of text")
     if does:
         common.add_argument("--dry-run", action="store_true", help="print what would be done, and do nothing")
-    made.set_defaults(dry_run=False)
+    made.set_defaults(dry_run=False, verb_called=verb)
     take_environment(made, verb, os.environ)
     return made
 
@@ -142,15 +150,16 @@ def _answered(words: list[str]) -> int:
 def _run_verb(words: list[str]) -> int:
     verb = words[0]
     if verb in _HELP:
-        sys.stdout.write(_overview())
-        return 0
-    if verb == "--version":
+        return _help(words[1:])
+    if verb in _VERSION_WORDS:
         from wakeman import __version__
 
         sys.stdout.write(f"wakeman {__version__}\n")
         return 0
     if verb not in VERBS:
-        raise _unknown_verb(verb)
+        from wakeman.faces.cli.habits import unknown_verb
+
+        raise unknown_verb(verb, VERBS)
     try:
         options = _plain_check(words) or parser(verb).parse_args(words[1:])
     except SystemExit:  # argparse has printed the help
@@ -162,8 +171,6 @@ def _plain_check(words: list[str]) -> Namespace | None:
     """Return the options of a check as scripts call it, without argparse, whose import is a tenth of a check."""
     if words[0] != "check":
         return None
-    import os
-
     from wakeman.faces.cli.check import plain_options
 
     return plain_options(words[1:], os.environ)
@@ -180,17 +187,26 @@ def _ordered(argv: list[str]) -> list[str]:
     """Return the arguments with the verb first, where options precede it; without a verb it is `status`."""
     before: list[str] = []
     rest = list(argv)
-    while rest and rest[0].startswith("-") and rest[0] not in (*_HELP, "--version"):
+    while rest and rest[0].startswith("-") and rest[0] not in (*_HELP, *_VERSION_WORDS):
         before.append(rest.pop(0))
         if before[-1] == "--state" and rest:
             before.append(rest.pop(0))
     return [*(rest[:1] or ["status"]), *before, *rest[1:]]
 
 
+def _help(words: list[str]) -> int:
+    """Print the help of a verb, as its `--help` does; without one, the overview."""
+    verb = next((word for word in words if not word.startswith("-")), "")
+    if verb:
+        return _run_verb([verb, "--help"])
+    sys.stdout.write(_overview())
+    return 0
+
+
 def _overview() -> str:
     groups: dict[str, list[str]] = {}
     for verb, (group, _, _, text) in VERBS.items():
-        groups.setdefault(group, []).append(f"  {verb:10}{text}")
+        groups.setdefault(group, []).append(f"  {verb:12}{text}")
     parts = [f"{group}:\n" + "\n".join(lines) for group, lines in groups.items()]
     common = (
         "Every verb has --help, --json and --state DIR (environment: WAKEMAN_STATE).\n"
@@ -199,20 +215,10 @@ def _overview() -> str:
     return "\n\n".join([_USAGE, *parts, common]) + "\n"
 
 
-def _unknown_verb(verb: str) -> Exception:
-    from wakeman.core.errors import UsageError
-    from wakeman.core.plan.template import nearest
-    from wakeman.core.text import sanitise
-
-    return UsageError(f"unknown verb {sanitise(verb, 40)!r}{nearest(verb, VERBS)}", "wakeman --help")
-
-
 def _stand_streams() -> None:
     """Have nothing in the place of a standard stream that was closed: the next file that is opened would take it."""
     if None not in (sys.stdin, sys.stdout, sys.stderr):
         return
-    import os
-
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         if getattr(sys, name) is None:
             handle = os.open(os.devnull, os.O_RDWR)
@@ -225,8 +231,6 @@ def _stand_streams() -> None:
 def _speak_utf8() -> None:
     """Begin again in UTF-8 where the locale has another encoding: names of files are bytes, and logs are UTF-8."""
     if sys.getfilesystemencoding().lower() != "utf-8" and not sys.flags.utf8_mode:
-        import os
-
         os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])  # noqa: S606 - no shell is meant
 
 
@@ -241,8 +245,6 @@ def _tolerate() -> None:
 
 def _unheard() -> int:
     """Exit silently when the reader of stdout is gone; Python would print another error at exit."""
-    import os
-
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     return 141
 
@@ -252,8 +254,6 @@ def _unreachable(fault: OSError) -> int:
 
     Raises: any other error, as it is.
     """
-    import os
-
     from wakeman.core.errors import StorageError, UsageError
     from wakeman.faces.cli.show import print_error
 

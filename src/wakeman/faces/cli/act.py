@@ -9,11 +9,11 @@ from collections.abc import Callable
 from typing import Literal
 
 from wakeman.api import act
-from wakeman.api.status import Status
 from wakeman.faces.cli import options as given
+from wakeman.faces.cli.deeds import did
 from wakeman.faces.cli.options import Verb
 from wakeman.faces.cli.reach import reach
-from wakeman.faces.cli.show import done, lasting, out, print_note, print_summary, show, table
+from wakeman.faces.cli.show import lasting, out, print_note, show, table
 
 
 def _add_why_option(parser: ArgumentParser, *, required: bool) -> None:
@@ -33,8 +33,13 @@ def _send_options(parser: ArgumentParser) -> None:
     )
 
 
+def _stop_options(parser: ArgumentParser) -> None:
+    given.workers(parser)
+    parser.add_argument("--keep", action="store_true", help="leave the undone units as they are: no cleanup worker")
+
+
 def _retry_options(parser: ArgumentParser) -> None:
-    given.worker(parser)
+    given.workers(parser)
     parser.add_argument(
         "--unit", metavar="U", action="append", default=[], help="do only this missing unit; may be repeated"
     )
@@ -47,6 +52,10 @@ def _judge_options(parser: ArgumentParser) -> None:
     parser.add_argument("unit", metavar="UNIT", nargs="+", help="unit, by its name")
     _add_why_option(parser, required=True)
     given.deployment(parser)
+
+
+def _clean_options(parser: ArgumentParser) -> None:
+    given.name(parser, "closed")
 
 
 def _down_options(parser: ArgumentParser) -> None:
@@ -82,13 +91,15 @@ def send(options: Namespace) -> int:
 
 
 def stop(options: Namespace) -> int:
-    """End one worker."""
-    return done(options, act.stop(reach(options), options.worker))
+    """End workers."""
+    chosen = {"all_": options.all, "only": options.only}
+    return did(options, act.stop(reach(options), options.worker, **chosen, keep=options.keep))
 
 
 def retry(options: Namespace) -> int:
-    """Start another attempt."""
-    return done(options, act.retry(reach(options), options.worker, tuple(options.unit), options.note))
+    """Start another attempt of workers."""
+    chosen = {"all_": options.all, "only": options.only}
+    return did(options, act.retry(reach(options), options.worker, tuple(options.unit), options.note, **chosen))
 
 
 # --- units and deployments ------------------------------------------------------------------------------------
@@ -97,44 +108,25 @@ def retry(options: Namespace) -> int:
 def _judging(verb: Literal["waive", "reject"]) -> Callable[[Namespace], int]:
     def judge(options: Namespace) -> int:
         answer = act.judge(reach(options), verb, tuple(options.unit), options.why, options.deployment)
-        return done(options, answer)
+        return did(options, answer)
 
     return judge
 
 
-def _requesting(verb: Literal["accept", "unpause"]) -> Callable[[Namespace], int]:
-    return lambda options: done(options, act.request(reach(options), options.name, verb))
-
-
-def pause(options: Namespace) -> int:
-    """Stop alarms and launches; name the workers that continue."""
-
-    def text(data: Status) -> None:
-        print_summary(data)
-        alive = [worker.name for worker in data.workers if worker.state in ("launched", "running", "stuck")]
-        if alive:
-            print_note(f"still running: {', '.join(alive)}; wakeman stop WORKER ends one")
-
-    return show(options, act.request(reach(options), options.name, "pause"), text)
+def _requesting(verb: Literal["accept", "pause", "unpause"]) -> Callable[[Namespace], int]:
+    return lambda options: did(options, act.request(reach(options), options.name, verb))
 
 
 def down(options: Namespace) -> int:
     """End a deployment; wait some seconds for its workers to end."""
-
-    def text(data: Status) -> None:
-        print_summary(data)
-        if data.outcome == "open":
-            print_note("its workers are still ending")
-
     wait = None if options.dry_run else time.sleep
     answer = act.down(reach(options), options.name, options.why or "asked for", wait)
-    data = answer.data
-    return show(options, answer, text, (f"wakeman wait {data.deployment}",) if data.outcome == "open" else ())
+    return did(options, answer)
 
 
 def adopt(options: Namespace) -> int:
     """Make a deployment live here."""
-    return done(options, act.adopt(reach(options), options.name))
+    return did(options, act.adopt(reach(options), options.name))
 
 
 def clean(options: Namespace) -> int:
@@ -160,15 +152,15 @@ def _swept(data: act.Swept) -> None:
 
 VERBS: dict[str, Verb] = {
     "send": ("wakeman send condense_api 'go on' --submit", _send_options, send),
-    "stop": ("wakeman stop condense-docs/condense_api", given.worker, stop),
+    "stop": ("wakeman stop condense-docs/condense_api", _stop_options, stop),
     "retry": ("wakeman retry condense_api --note 'keep the tables'", _retry_options, retry),
     "waive": ("wakeman waive docs/old.md --why 'not needed any more'", _judge_options, _judging("waive")),
     "reject": ("wakeman reject docs/api.md --why 'lost the error codes'", _judge_options, _judging("reject")),
     "accept": ("wakeman accept condense-docs", given.name, _requesting("accept")),
-    "pause": ("wakeman pause condense-docs", given.name, pause),
+    "pause": ("wakeman pause condense-docs", given.name, _requesting("pause")),
     "unpause": ("wakeman unpause condense-docs", given.name, _requesting("unpause")),
     "adopt": ("wakeman adopt condense-docs", given.name, adopt),
     "down": ("wakeman down condense-docs --why 'wrong branch'", _down_options, down),
-    "clean": ("wakeman clean condense-docs", given.name, clean),
+    "clean": ("wakeman clean condense-docs", _clean_options, clean),
     "sweep": ("wakeman sweep 'val_*' --older-than 10m", _sweep_options, sweep),
 }

@@ -5,16 +5,26 @@ from __future__ import annotations
 import re
 from argparse import Action, ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Callable, Mapping, Sequence
-from typing import NoReturn
+from typing import Literal, NoReturn
 
 from wakeman.core.errors import UsageError
 
 Verb = tuple[str, Callable[[ArgumentParser], None], Callable[[Namespace], int]]
 """Example, function that adds its options, function that runs it: an entry of a module's VERBS."""
 
+Among = Literal["open", "closed", "any"]
+"""Which deployments a verb is for."""
+
 
 class Arguments(ArgumentParser):
-    """A parser of arguments whose errors are ours."""
+    """A parser of arguments whose errors are ours, and whose help says when a verb is used."""
+
+    def format_help(self) -> str:
+        """Return the help, with what is known of the verb beside its options."""
+        from wakeman.faces.cli.help import advice
+
+        self.epilog = advice(self.prog.rpartition(" ")[2], self.epilog or "")
+        return super().format_help()
 
     def error(self, message: str) -> NoReturn:
         """Refuse the arguments. Raises: UsageError."""
@@ -23,6 +33,10 @@ class Arguments(ArgumentParser):
 
 SHARED_OPTIONS = ("state", "json", "dry_run", "socket")
 """Options whose variable is the same for all verbs, such as `WAKEMAN_STATE`; another's has the verb in its name."""
+PLAN_FILE = "wakeman.toml"
+"""The plan file where none is named."""
+WORKER_STATES = ("pending", "launched", "running", "stuck", "exited", "verified")
+"""As the model has them, which the parser of a check does without; a test compares them."""
 _SWITCHES = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
 _FACTORS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -47,9 +61,48 @@ def positive_number(text: str) -> int:
     return int(text)
 
 
-def name(parser: ArgumentParser) -> None:
-    """Add a deployment's name."""
-    parser.add_argument("name", metavar="NAME", help="deployment: NAME is its latest run, NAME.1 the first")
+def name(parser: ArgumentParser, among: Among = "open") -> None:
+    """Add a deployment's name; without one it is the only one `among` those that the verb is for."""
+    only = {"open": "the only open one", "closed": "the only closed one", "any": "the only open one, else the only one"}
+    parser.add_argument(
+        "name", metavar="NAME", nargs="?", help=f"deployment: NAME is its latest run, NAME.1 the first ({only[among]})"
+    )
+    parser.set_defaults(among=among)
+
+
+def plan_file(parser: ArgumentParser) -> None:
+    """Add a plan file."""
+    parser.add_argument(
+        "file",
+        metavar="FILE",
+        nargs="?",
+        default=PLAN_FILE,
+        help=f"plan file, TOML or JSON; - reads it from stdin (default: {PLAN_FILE})",
+    )
+
+
+def workers(parser: ArgumentParser) -> None:
+    """Add several workers: by name, all of a deployment, or those in a state."""
+    parser.add_argument(
+        "worker",
+        metavar="WORKER",
+        nargs="*",
+        help="worker: DEPLOYMENT/WORKER, or only its name if that is unique; with --all or --only, a deployment",
+    )
+    choosing(parser)
+
+
+def choosing(parser: ArgumentParser) -> None:
+    """Add the options that choose among a deployment's workers."""
+    parser.add_argument("--all", action="store_true", help="every worker of the deployment that this can be done to")
+    parser.add_argument(
+        "--only",
+        metavar="STATE",
+        choices=WORKER_STATES,
+        action="append",
+        default=[],
+        help=f"workers in this state: {', '.join(WORKER_STATES)}; may be repeated",
+    )
 
 
 def worker(parser: ArgumentParser) -> None:

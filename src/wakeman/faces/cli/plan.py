@@ -9,7 +9,7 @@ import time
 from argparse import ArgumentParser, Namespace
 from contextlib import suppress
 from pathlib import Path
-from shlex import join, quote
+from shlex import quote
 from typing import Any
 
 import msgspec
@@ -22,10 +22,13 @@ from wakeman.api.screen import harmless
 from wakeman.core.errors import StorageError, UsageError
 from wakeman.core.log.facts.fact import count
 from wakeman.core.model import Deployment
+from wakeman.core.plan.validation import SOURCES
 from wakeman.engine.start import deploy
 from wakeman.engine.start.prepare import PreparedPlan, prepare_plan
 from wakeman.faces.cli import options as given
+from wakeman.faces.cli.deeds import did
 from wakeman.faces.cli.options import Verb
+from wakeman.faces.cli.planned import print_planned
 from wakeman.faces.cli.reach import reach
 from wakeman.faces.cli.show import done, next_check, out, print_note, printable, show, table
 from wakeman.ports import World
@@ -33,22 +36,19 @@ from wakeman.ports import World
 STARTER = Path(__file__).with_name("starter.toml")
 
 
-def _file(parser: ArgumentParser) -> None:
-    parser.add_argument("file", metavar="FILE", help="plan file, TOML or JSON; - reads it from stdin")
-
-
 def _init_options(parser: ArgumentParser) -> None:
     parser.add_argument(
         "file",
         metavar="FILE",
         nargs="?",
-        default="wakeman.toml",
-        help="file to write; one that exists is an error (default: wakeman.toml)",
+        default=given.PLAN_FILE,
+        help=f"file to write; one that exists is an error (default: {given.PLAN_FILE})",
     )
 
 
 def _plan_options(parser: ArgumentParser) -> None:
-    _file(parser)
+    given.plan_file(parser)
+    parser.add_argument("--all", action="store_true", help="print each worker, and each unit")
     parser.add_argument("--prompt", metavar="WORKER", help="print what that worker is told, and nothing else")
     commands(parser)
     given.socket(parser)
@@ -61,13 +61,19 @@ def commands(parser: ArgumentParser) -> None:
 
 
 def _up_options(parser: ArgumentParser) -> None:
-    _file(parser)
+    given.plan_file(parser)
+    _starting(parser)
+
+
+def _redo_options(parser: ArgumentParser) -> None:
+    given.name(parser, "closed")
     _starting(parser)
 
 
 def _amend_options(parser: ArgumentParser) -> None:
-    given.name(parser)
-    _file(parser)
+    text = "deployment: NAME is its latest run (default: that of the plan's name)"
+    parser.add_argument("name", metavar="NAME", nargs="?", help=text)
+    given.plan_file(parser)
     _approval(parser)
 
 
@@ -97,9 +103,9 @@ def _approval(parser: ArgumentParser) -> None:
 
 
 def _run_options(parser: ArgumentParser) -> None:
-    units = parser.add_mutually_exclusive_group(required=True)
+    units = parser.add_mutually_exclusive_group()
     units.add_argument("--units", metavar="GLOB", help="pattern of files, relative to here; each is one unit")
-    units.add_argument("--items", metavar="UNIT", nargs="+", help="units, by name")
+    units.add_argument("--items", metavar="UNIT", nargs="+", help="units, by name (default: the lines of stdin)")
     parser.add_argument(
         "--output", metavar="TEMPLATE", required=True, help="file that a unit makes, for example 'out/{{ unit }}'"
     )
@@ -184,70 +190,9 @@ def plan(options: Namespace) -> int:
     prepared = gather_plan(world, options.file, run_commands=options.run_commands, socket=options.socket)
     answer = api.plan(world, prepared, options.file, owner_of(options.file))
     if options.prompt is None:
-        return show(options, answer, _print_planned, answer.next)
+        return show(options, answer, lambda data: print_planned(data, options), answer.next)
     prompt = api.find_prompt(answer.data, options.prompt)
     return show(options, Answer(answer.data), lambda _: out(harmless(prompt)))
-
-
-def _print_planned(data: api.PlannedDeployment) -> None:
-    once = data.at_once or "all"
-    size = f"{count(len(data.units), 'unit')}, {count(len(data.workers), 'worker')}"
-    carried = " (what this machine carries; workers.at_once sets it)" if data.at_once_by_default else ""
-    out(f"{data.plan}: {size}, {once} at once{carried}, {data.stagger:g} s apart")
-    out(f"paths are relative to {printable(data.root)}")
-    out(f"an alarm every {data.every:g} s; conflicts: none; auto_approve: {str(data.auto_approve).lower()}")
-    _print_remarks(data)
-    if data.confined:
-        out(f"confined: by {printable(data.confined)}")
-    if data.stage:
-        out("outputs are made in a stage of each attempt, and installed when they pass")
-    if data.base:
-        out(f"each worker gets a git work tree of its own from the commit {data.base[:12]}")
-    _print_footprint(data)
-    units = {unit.unit: unit for unit in data.units}
-    for worker in data.workers:
-        out("")
-        out(f"worker {worker.name} ({count(len(worker.units), 'unit')})")
-        stdin = f" < {quote(worker.stdin)}" if worker.stdin else ""
-        out(harmless(f"  runs  {join(worker.command)}{stdin}".replace("\n", " ")))
-        for name in worker.units:
-            out(f"  unit  {printable(name)} -> {printable(', '.join(units[name].outputs))}")
-        for place in worker.writes or ():
-            out(f"  may write to  {printable(place)}")
-    if data.review:
-        out("")
-        out(f"reviewer, before the wrap-up, of {data.review.of}")
-        out(harmless(f"  runs  {join(data.review.command)}".replace("\n", " ")))
-    if data.existing:
-        out("")
-        out("outputs that exist already:")
-        for path in data.existing:
-            out(f"  {printable(path)}")
-
-
-def _print_footprint(data: api.PlannedDeployment) -> None:
-    """Print what the plan names beside its work: new and changed things are marked."""
-    out("")
-    out("programs:")
-    for use in data.programs:
-        out(harmless(f"  {use.news:8}{use.key}, {use.when}:  {join(use.command)}".replace("\n", " ")))
-    if data.paths:
-        out("beside the outputs:")
-    for place in data.paths:
-        out(harmless(f"  {place.news:8}{place.key}:  {place.path}  {place.what}".replace("\n", " ")))
-    if data.variables:
-        out("variables that change what is run:")
-    for each in data.variables:
-        shown = each.name if each.value is None else f"{each.name}={each.value}"
-        out(harmless(f"  {each.news:8}{shown}".replace("\n", " ")))
-
-
-def _print_remarks(data: api.PlannedDeployment) -> None:
-    for name, origin in data.profiles.items():
-        out(f"profile {printable(name)}: from {printable(origin)}")
-    for word, texts in (("note", data.notes), ("fault", data.faults), ("warning", data.warnings)):
-        for text in texts:
-            out(f"{word}: {printable(text)}")
 
 
 # --- up, run, amend -------------------------------------------------------------------------------------------
@@ -262,17 +207,47 @@ def up(options: Namespace) -> int:
 def run(options: Namespace) -> int:
     """Start workers for a plan made of options, which is read like a file."""
     world = reach(options, "up")
+    if options.units is None and options.items is None and sys.stdin.isatty():
+        usage = "wakeman run --items a b --output 'out/{{ unit }}' -- COMMAND, or: ls docs | wakeman run ..."
+        raise UsageError("run: found no units; expected --items, --units, or a name a line on stdin", usage)
     text = json.dumps(_plan_from_options(options), indent=2)
-    return _started(options, world, prepare_plan(_reading(options, world), text, "wakeman run", os.getcwd()))
+    reading = _reading(options, world)
+    return _started(options, world, prepare_plan(reading, text, "wakeman run", os.getcwd(), sys.stdin.read))
+
+
+def redo(options: Namespace) -> int:
+    """Start what a closed deployment left undone, as a new run."""
+    world = reach(options, "up")
+    name = named(world, options.name)
+    own = {"socket": options.socket} if options.socket else {}
+    prepared = api.left_undone(_reading(options, world), name, own)
+    if not options.json:
+        print_note(f"{count(len(prepared.units), 'unit')} that {name} left undone")
+    return _started(options, world, prepared)
 
 
 def amend(options: Namespace) -> int:
     """Change the plan of an open deployment."""
     world = reach(options)
-    name = named(world, options.name)
+    if options.file == given.PLAN_FILE and _is_plan_file(options.name or ""):
+        options.name, options.file = None, options.name
+    name = options.name and _existing(world, options.name)
     prepared = _gathered(options, world)
+    name = name or _existing(world, prepared.plan.name)
     api.approve(prepared, yes=options.yes, owner=owner_of(options.file))
-    return done(options, api.amend(world, name, prepared))
+    return did(options, api.amend(world, name, prepared, options.file))
+
+
+def _is_plan_file(word: str) -> bool:
+    """Return whether a word can only be a plan file: no deployment has such a name."""
+    return word == "-" or "/" in word or word.endswith((".toml", ".json"))
+
+
+def _existing(world: World, name: str) -> str:
+    """Return the exact name of a deployment. Raises: UnknownNameError."""
+    exact = named(world, name)
+    world.logs.read(exact)
+    return exact
 
 
 def _started(options: Namespace, world: World, prepared: PreparedPlan, owner: str = "") -> int:
@@ -368,6 +343,8 @@ def _plan_from_options(options: Namespace) -> dict[str, Any]:
         "wake.every": options.every,
     }
     keys.update(_setting(setting) for setting in options.set)
+    if not any(keys.get(f"units.{source}") for source in SOURCES):
+        keys["units.file"] = "-"
     for key, value in keys.items():
         if value is not None:
             _set_key(made, key.split("."), value)
@@ -405,6 +382,7 @@ VERBS: dict[str, Verb] = {
         _run_options,
         run,
     ),
+    "redo": ("wakeman redo condense-docs --wait", _redo_options, redo),
     "amend": ("wakeman amend condense-docs wakeman.toml", _amend_options, amend),
     "schema": ("wakeman schema status > status.schema.json", _schema_options, schema),
 }

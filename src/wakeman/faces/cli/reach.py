@@ -19,6 +19,10 @@ def reach(options: Namespace, by: str = "hand") -> World:
         from wakeman.faces.cli.show import print_note
 
         print_note(f"note: {other} came with a repository, and nothing was begun in it here: --state {other} uses it")
+    if getattr(options, "among", "") and options.name is None:
+        from wakeman.api.names import only_one
+
+        options.name = only_one(world, options.verb_called, options.among)
     if not options.dry_run:
         return world
     from wakeman.adapters.dry import dry

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from collections.abc import Iterator, Mapping, Sequence
 
 from wakeman.adapters.memory.rehearsal import rehearsal
 from wakeman.api.rehearse import Rehearsed
@@ -15,9 +17,12 @@ from wakeman.faces.cli.plan import commands, gather_plan
 from wakeman.faces.cli.reach import reach
 from wakeman.faces.cli.show import out, show
 
+FOLDED_MIN = 3
+"""Lines that differ in the worker's name alone from which on they are one."""
+
 
 def _rehearse_options(parser: ArgumentParser) -> None:
-    parser.add_argument("file", metavar="FILE", help="plan file, TOML or JSON")
+    given.plan_file(parser)
     parser.add_argument(
         "--unit", metavar="S", type=given.duration, default=60.0, help="time that a unit takes (default: 60s)"
     )
@@ -30,7 +35,7 @@ def _rehearse_options(parser: ArgumentParser) -> None:
         default=[],
         help="have WORKER hang without doing anything; may be repeated",
     )
-    parser.add_argument("--all", action="store_true", help="print every event")
+    parser.add_argument("--all", action="store_true", help="print every event, and each in a line of its own")
     commands(parser)
     given.socket(parser)
 
@@ -49,8 +54,8 @@ def rehearse(options: Namespace) -> int:
     events = played.events
 
     def text(data: Rehearsed) -> None:
-        for event in events:
-            out(_rehearsed_line(event, events[0]))
+        for line in _rehearsed_lines(events) if not options.all else (_rehearsed_line(e, events[0]) for e in events):
+            out(line)
         night = _clock(events[0], events[-1])
         out(f"rehearsed: {data.outcome}, {data.units.done}/{data.units.total} units, in {night}")
 
@@ -64,11 +69,38 @@ def _early(text: str) -> tuple[str, int]:
     return name, int(count)
 
 
-def _rehearsed_line(event: Event, first: Event) -> str:
+def _rehearsed_lines(events: Sequence[Event]) -> Iterator[str]:
+    """Yield the lines of a timeline; those of several workers that differ in the name alone are one."""
+    groups: dict[tuple[str, ...], list[Event]] = {}
+    for event in events:
+        # A decision of the deployment ends a group: what follows it is another step.
+        key = (_clock(events[0], event), *_words(event))
+        if not event.worker:
+            yield from _folded_lines(groups, events[0])
+            groups = {}
+        groups.setdefault(key, []).append(event)
+    yield from _folded_lines(groups, events[0])
+
+
+def _folded_lines(groups: Mapping[tuple[str, ...], Sequence[Event]], first: Event) -> Iterator[str]:
+    for same in groups.values():
+        if len(same) < FOLDED_MIN:
+            yield from (_rehearsed_line(event, first) for event in same)
+        else:
+            yield _rehearsed_line(same[0], first, f"{same[0].worker} and {len(same) - 1} more")
+
+
+def _words(event: Event) -> tuple[str, ...]:
+    """Return what the line of an event says, with its worker's name left out."""
+    line = f"{event.by.partition(':')[0]} {kind(event.data)} {event.source} {event.to} {summary(event.data)}"
+    return (re.sub(rf"\b{re.escape(event.worker)}\b", "*", line) if event.worker else line,)
+
+
+def _rehearsed_line(event: Event, first: Event, who: str = "") -> str:
     moved = f" {event.source} -> {event.to}" if event.to else ""
     text = summary(event.data)
     by = event.by.partition(":")[0]
-    return f"{_clock(first, event)} {by:5} {event.worker or '-'} {kind(event.data)}{moved} {text}".rstrip()
+    return f"{_clock(first, event)} {by:5} {who or event.worker or '-'} {kind(event.data)}{moved} {text}".rstrip()
 
 
 def _clock(first: Event, event: Event) -> str:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from argparse import ArgumentParser, Namespace
-from shlex import join
+
+from msgspec import to_builtins
 
 from wakeman.api import screen
+from wakeman.api.tail import follow_worker
 from wakeman.faces.cli import options as given
 from wakeman.faces.cli.options import Verb
 from wakeman.faces.cli.reach import reach
-from wakeman.faces.cli.show import out, print_note, show
+from wakeman.faces.cli.show import json_line, out, show
 
 
 def _capture_options(parser: ArgumentParser) -> None:
@@ -25,6 +28,21 @@ def _capture_options(parser: ArgumentParser) -> None:
     )
 
 
+def _tail_options(parser: ArgumentParser) -> None:
+    given.worker(parser)
+    parser.add_argument(
+        "-f", "--follow", action="store_true", help="print what follows, too, until the worker's last attempt has ended"
+    )
+    parser.add_argument(
+        "-n",
+        "--lines",
+        metavar="N",
+        type=given.positive_number,
+        default=10,
+        help="number of last lines to begin with (default: 10)",
+    )
+
+
 def _attach_options(parser: ArgumentParser) -> None:
     given.worker(parser)
     parser.add_argument("--print", action="store_true", help="print the command instead of running it")
@@ -35,23 +53,38 @@ def capture(options: Namespace) -> int:
     return show(options, screen.capture(reach(options), options.worker, options.lines), lambda data: out(data.text))
 
 
+def tail(options: Namespace) -> int:
+    """Print the end of what a worker prints; with `--follow`, what it prints from now on."""
+    world = reach(options)
+    if not options.follow:
+        return show(options, screen.capture(world, options.worker, options.lines), lambda data: out(data.text))
+    for line in follow_worker(world, options.worker, options.lines, time.sleep):
+        if line is None:
+            sys.stdout.flush()
+        elif options.json:
+            json_line(to_builtins(line))
+        else:
+            out(line.text)
+    return 0
+
+
 def attach(options: Namespace) -> int:
-    """Attach this process to a worker's terminal."""
+    """Attach this process to a worker's terminal; inside tmux, show it in the client that this terminal is in."""
+    answer = screen.attach(reach(options), options.worker, os.environ.get("TMUX", ""))
 
     def text(data: screen.Attached) -> None:
         if options.print:
-            out(join(data.command))
-        elif os.environ.get("TMUX"):
-            print_note("this terminal is inside tmux; from a terminal outside it, or after detaching, run:")
-            out(join(data.command))
-        else:
-            sys.stdout.flush()
-            os.execv(data.command[0], data.command)  # noqa: S606 - becoming tmux is the point
+            out(answer.next[0])
+            return
+        sys.stdout.flush()
+        env = {name: value for name, value in os.environ.items() if data.how != "nest" or name != "TMUX"}
+        os.execve(data.command[0], data.command, env)  # noqa: S606 - becoming tmux is the point
 
-    return show(options, screen.attach(reach(options), options.worker), text)
+    return show(options, answer, text)
 
 
 VERBS: dict[str, Verb] = {
     "capture": ("wakeman capture condense-docs/condense_api --lines 100", _capture_options, capture),
+    "tail": ("wakeman tail condense_api -f", _tail_options, tail),
     "attach": ("wakeman attach condense_api", _attach_options, attach),
 }

@@ -87,6 +87,9 @@ def print_error(error: WakemanError, words: Sequence[str]) -> int:
                 print_note(f"{prefix}       write:  {printable(cure)}")
         if len(problems) > PROBLEMS_SHOWN_MAX:
             print_note(f"{prefix}{len(problems)} faults, {len(problems) - PROBLEMS_SHOWN_MAX} not shown")
+        width = max((len(command) for command in answer.next), default=0)
+        for command, says in error.proposals:
+            print_note(f"{prefix}  {printable(command):{width}}  {printable(says)}")
         if answer.data.hint:
             print_note(f"{prefix}hint: {printable(answer.data.hint)}")
     return error.code if error.code < 4 or error.code == 6 or own[0] in STATE_VERBS else 1

@@ -184,9 +184,9 @@ class _Served:
         if verb == "accept":
             return envelope(act.request(world, name, "accept"))
         if verb == "retry":
-            return envelope(act.retry(world, whose, (), ""))
+            return envelope(act.retry(world, [whose], (), "", all_=False, only=()))
         if verb == "stop":
-            return envelope(act.stop(world, whose))
+            return envelope(act.stop(world, [whose], all_=False, only=(), keep=False))
         if verb == "send" and text:
             return envelope(act.send(world, whose, text, submit=True, force=False, raw=False))
         raise UsageError("the request asks for nothing that is offered: accept, retry, stop, or send with a text")

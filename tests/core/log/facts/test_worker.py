@@ -59,6 +59,8 @@ USED: dict[str, Any] = {
     "captures": 1,
     "finished": 4,
     "began": NOW - timedelta(hours=1),
+    "worked_since": 20.0,
+    "limited_since": 60.0,
     "over": 6.0,
     "written": 1,
     "written_at": NOW,
@@ -69,6 +71,8 @@ USED: dict[str, Any] = {
 """A worker of whom everything is known, so that what a fact clears shows."""
 CALM = {"reason": "", "why": "", "rung": 0, "asked": False, "until": None, "fault": ""}
 """What is forgotten of a trouble that is over."""
+RESUMED = {"worked_since": 60.0}
+"""That the 40 seconds at a usage limit are no work."""
 
 
 def used(state: str = "running", **fields: object) -> Log:
@@ -182,7 +186,7 @@ def test_a_launch_settles_its_intent_and_forgets_all_that_was_known_of_the_attem
         **of_w(CALM),
         **of_w({"intent": 0, "prompt": 0, "unknowns": 0, "ends": 0, "finished": 0, "swept": ()}),
         **of_w({"session_id": fact.session_id, "session_mark": attempt_id(log.d, log.d.workers["w"])}),
-        **of_w({"observation": None, "life": "", "life_mono": 100.0}),
+        **of_w({"observation": None, "life": "", "life_mono": 100.0, "worked_since": 100.0}),
         **of_w({"code": None, "ended_by": "", "ending": "", "note": ""}),
         "intents.91": GONE,
         "intents.92": GONE,
@@ -317,7 +321,7 @@ def test_a_worker_begins_with_its_first_launch_alone() -> None:
 
 @pytest.mark.parametrize(("state", "fact"), [("launched", e.Started()), ("stuck", e.Recovered())], ids=str)
 def test_a_sign_of_life_ends_the_trouble_and_changes_nothing_else(state: str, fact: e.Fact) -> None:
-    assert of_w(CALM) == used(state).changed_by_move(fact)
+    assert of_w({**CALM, **RESUMED}) == used(state).changed_by_move(fact)
 
 
 @pytest.mark.parametrize(
@@ -336,13 +340,29 @@ def test_a_worker_that_is_stuck_has_that_trouble_from_its_first_rung_on(
 ) -> None:
     log = used("running")
     log.d.met, log.d.workers["w"].reason = met, "error"
-    trouble = {"reason": fact.reason, "why": fact.why, "until": fact.until, "stalled_life": "l1"}
+    trouble = {
+        "reason": fact.reason,
+        "why": fact.why,
+        "until": fact.until,
+        "stalled_life": "l1",
+        "limited_since": 100.0,
+    }
     trouble["fault"] = ""  # that of the end before
 
     assert {**of_w({"rung": 0, "asked": False, **trouble}), **of_all} == log.changed_by_move(fact)
 
 
-OVER = {"reason": "", "rung": 0, "asked": False, "stop": False, "ending": "", "ends": 0, "trespasses": 0, "over": 100.0}
+OVER = {
+    "reason": "",
+    "rung": 0,
+    "asked": False,
+    "stop": False,
+    "ending": "",
+    "ends": 0,
+    "trespasses": 0,
+    "over": 100.0,
+    **RESUMED,
+}
 FAILED = {"intent": 0, "unknowns": 0}
 
 

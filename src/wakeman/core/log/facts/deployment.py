@@ -47,16 +47,19 @@ class Planned(Fact, frozen=True):
     only if it changed since the first launch for its unit."""
     profiles: tuple[RecordedProfile, ...] = ()
     """The profiles that workers and reviewers get; empty in older logs."""
+    redoes: str = ""
+    """The closed deployment whose undone units these are, with `wakeman redo`; empty for all others."""
 
     def apply(self, d: Deployment, event: Event) -> None:
         d.name, d.digest, d.host = self.name, self.digest, self.host
         review.adopt_plan(d, self.plan)
         d.profiles = {profile.name: profile.digest for profile in self.profiles}
-        d.edition = self.edition
+        d.edition, d.redoes = self.edition, self.redoes
         d.started = event.at
 
     def summary(self) -> str:
-        return f"{self.name}, plan {self.digest[:8]} in {self.host.root}"
+        left = f", what {self.redoes} left" if self.redoes else ""
+        return f"{self.name}, plan {self.digest[:8]} in {self.host.root}{left}"
 
 
 class Adopted(Fact, frozen=True):
@@ -163,14 +166,17 @@ class Requested(Fact, frozen=True):
     """Units that it is about."""
     text: str = ""
     """The reason that was given, or the text to send."""
+    keep: bool = False
+    """With `stop`: the worker's undone units stay with it: no cleanup worker gets them, until a person asks for a retry
+    or rejects one of them."""
 
     def apply(self, d: Deployment, event: Event) -> None:
         worker = d.workers.get(event.worker) if event.worker is not None else None
         match self.verb:
             case "stop" if worker is not None:
-                worker.stop = True
+                worker.stop, worker.kept = True, self.keep
             case "retry" if worker is not None:
-                worker.again, worker.note = True, self.text
+                worker.again, worker.note, worker.kept = True, self.text, False
             case "waive":
                 for name in self.units:
                     d.units[name].waived = True
@@ -181,6 +187,7 @@ class Requested(Fact, frozen=True):
                     unit = d.units[name]
                     _reopen(unit, self.text, d.plan.cleanup.rounds - 1)
                     unit.reviews, unit.reviewed = 0, ()
+                    d.workers[unit.worker].kept = False
             case "accept":
                 d.accepted = d.held
             case "pause":
@@ -196,7 +203,8 @@ class Requested(Fact, frozen=True):
                 pass
 
     def summary(self) -> str:
-        return " ".join(filter(None, (self.verb, ", ".join(self.units), self.text)))
+        kept = "and keep its units" if self.keep else ""
+        return " ".join(filter(None, (self.verb, ", ".join(self.units), kept, self.text)))
 
 
 class Lifted(Fact, frozen=True):

@@ -144,6 +144,7 @@ class Launched(Fact, frozen=True):
         worker.swept = ()
         worker.began = worker.began or event.at
         _clear_trouble(d, worker)
+        worker.worked_since = d.mono
         d.failed_launches = 0
 
     def summary(self) -> str:
@@ -191,7 +192,7 @@ class Stalled(Fact, frozen=True):
         _clear_trouble(d, worker)
         worker.reason, worker.why, worker.until = self.reason, self.why, self.until
         worker.fault, worker.guess = self.fault, self.guess
-        worker.stalled_life = worker.life
+        worker.stalled_life, worker.limited_since = worker.life, d.mono
         if d.edition >= EDITION_PROGRESS_MIN:
             self._remember(worker)
         d.met = d.met or self.reason == "limited"
@@ -374,6 +375,8 @@ def _guessed(until: datetime | None, *, guess: bool) -> str:
 
 
 def _clear_trouble(d: Deployment, worker: WorkerState) -> None:
+    if worker.reason == "limited":
+        worker.worked_since += max(0.0, d.mono - worker.limited_since)
     worker.reason, worker.why, worker.asked, worker.until = "", "", False, None
     if d.edition < EDITION_PROGRESS_MIN:
         worker.rung = 0
