@@ -276,6 +276,9 @@ def test_who_has_nothing_left_to_do_is_not_told_that_its_limit_has_reset(
     ("fields", "waived", "left"),
     [
         ({"reason": "silent"}, False, "capture nudge ask"),
+        ({"reason": "asks"}, False, "capture nudge ask"),  # with its last words it is silent
+        ({"reason": "claims"}, False, "capture nudge ask"),
+        ({"reason": "refuses"}, False, "capture nudge ask"),
         ({"reason": "silent", "rung": 1, "tried": ("capture",)}, False, "nudge ask"),
         ({"reason": "silent", "barred": ("nudge",)}, False, "capture ask"),
         ({"reason": "silent"}, True, "capture ask"),  # there is nothing to say
