@@ -349,7 +349,7 @@ def test_reading_verbs_give_envelopes(place: Place) -> None:
             assert data["v"] == 1, verb
             assert data["ok"] is True, verb
             assert isinstance(data["next"], list), verb
-    assert {"audit", "log", "rehearse", "replay", "report", "watch"} >= set(READS) - set(words)
+    assert {"audit", "log", "rehearse", "replay", "report", "serve", "watch"} >= set(READS) - set(words)
 
 
 def test_a_status_tells_at_least_what_scripts_rely_on(place: Place) -> None:
@@ -544,6 +544,7 @@ def test_doing_verbs_give_envelopes(place: Place) -> None:
         ("waive", "a", "--why", "x"),
         ("reject", "a", "--why", "x"),
         ("amend", "night", place.plan(SLEEPER + "[stuck]\nafter = 77\n")),
+        ("export", "metrics", "night"),
         ("pause", "night"),
         ("unpause", "night"),
         ("sweep", "val_*", "--older-than", "0"),
@@ -751,6 +752,7 @@ DOING: dict[str, tuple[str, ...]] = {
     "amend": ("night", "longer.toml"),
     "sweep": ("val_*", "--older-than", "0", "--deployment", "night"),
     "merge": ("apart",),
+    "export": ("otlp", "ended", "--endpoint", "http://localhost:4318/v1/traces"),
 }
 
 
@@ -766,6 +768,7 @@ TOLD = {
     "pause": "record requested: pause",
     "sweep": "end session val_1",
     "adopt": "record adopted: ",
+    "export": "send 2 spans of trace ",
     "merge": "merge wakeman/apart/apart_a into wakeman/apart.merged: merged",
 }
 """What a dry run has to tell, where it would do more than record."""
@@ -774,9 +777,10 @@ TOLD = {
 def _stage(place: Place) -> None:
     """Bring about what the dry runs speak of: open, ended, held and paused deployments, and other plans."""
     place.up()
-    ended = ("--items", "a", *WRITER, "--set", "cleanup.rounds=0", "--output", "ended/{{ unit }}", "--", "true")
-    assert place("run", "--name", "ended", "--wait", *ended).code == 1
-    assert place("run", "--name", "held", "--set", "wake.hold=true", *ended).code == 0
+    ended = ("--items", "a", *WRITER, "--set", "cleanup.rounds=0", "--output")
+    assert place("run", "--name", "ended", "--wait", *ended, "ended/{{ unit }}", "--", "true").code == 1
+    held = (*ended, "held/{{ unit }}", "--", "true")
+    assert place("run", "--name", "held", "--set", "wake.hold=true", *held).code == 0
     until(lambda: place("check", "held").out and place("status", "held", "--json").json["decision"]["held"])
     place("run", "--name", "paused", "--items", "a", *WRITER, "--output", "paused/a", "--", "sleep", "600")
     place("pause", "paused")
@@ -1127,7 +1131,7 @@ def test_confined_approval_of_everything_needs_no_word_and_is_shown(place: Place
 
     assert (["wakeman up plan.toml"], 0) == (planned["next"], up.code), up.err
     assert f"may write to  {place.path}/out/a" in shown
-    assert f"confined: by {planned['confined']}" in shown
+    assert f"by {planned['confined']}" in shown
     assert f"{place.path}/out/a" in planned["workers"][0]["writes"]
     assert planned["confined"] == place("status", "night", "--json").json["confined"]
     assert f"confined: by {planned['confined']}" in place("status", "night", "--all").out

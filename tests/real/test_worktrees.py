@@ -219,6 +219,18 @@ def test_a_second_night_after_clean_needs_no_hand_on_the_branches(rig: Repositor
         rig.git("commit", "-qam", f"after {run}")
 
 
+@pytest.mark.parametrize("there", ["wakeman/night/w_a_md/later", "wakeman/night.merged/x"])
+def test_a_branch_below_those_of_a_night_makes_it_take_the_next_name(rig: Repository, there: str) -> None:
+    rig.begin(work=WORK.replace("echo scribble >scratch", ""))
+    rig.git("branch", there)
+
+    told = rig.run("plan", "wakeman.toml")
+    assert f"note: this run is night.2, as branch {there!r} is there" in told.stdout
+    waited = rig.run("up", "wakeman.toml", "--wait", "--timeout", "90")
+    assert 0 == waited.returncode, waited.stderr + rig.trail("night.2")
+    assert 0 == rig.run("merge", "night.2").returncode
+
+
 def test_trees_with_submodules_are_removed_once_they_are_merged(rig: Repository) -> None:
     other = rig.place / "other"
     other.mkdir()

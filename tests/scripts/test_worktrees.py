@@ -294,7 +294,11 @@ def test_a_branch_above_those_of_the_workers_is_refused(there: str) -> None:
     assert f"branch {there!r} already exists" in faults(play)[0]
 
 
-@pytest.mark.parametrize("there", [f"wakeman/{NAME}/w0", f"wakeman/{NAME}.merged"])
+@pytest.mark.parametrize(
+    "there",
+    [f"wakeman/{NAME}/{each}" for each in ("w0", "w0/x", "w0/a/b", "w0_c1", "w9")]
+    + [f"wakeman/{NAME}.merged", f"wakeman/{NAME}.merged/x"],
+)
 def test_a_run_whose_branches_are_there_takes_the_next_name(there: str) -> None:
     play = isolated()
     kept = play.stage.git.refs[there] = play.stage.git.refs["main"]
@@ -302,6 +306,24 @@ def test_a_run_whose_branches_are_there_takes_the_next_name(there: str) -> None:
     assert f"{NAME}.2" == play.up().name
     assert kept == play.stage.git.refs[there]
     assert f"wakeman/{NAME}.2/w0" in play.stage.git.refs
+
+
+@pytest.mark.parametrize("there", ["wakeman/other/w0", f"wakeman/{NAME}x/w0", f"{NAME}/w0", f"wakeman/{NAME}.mergedx"])
+def test_branches_of_others_are_in_nobody_s_way(there: str) -> None:
+    play = isolated()
+    play.stage.git.refs[there] = play.stage.git.refs["main"]
+
+    assert NAME == play.up().name
+
+
+def test_the_branch_in_the_way_is_told() -> None:
+    there = f"wakeman/{NAME}/w0/x"
+    play = isolated()
+    play.stage.git.refs[there] = play.stage.git.refs["main"]
+
+    (note,) = prepare_plan(play.stage.world(), play.text(), "plan.json", "/plans").notes
+
+    assert note.startswith(f"this run is {NAME}.2, as branch {there!r} is there; ")
 
 
 def test_submodules_are_noted_and_keep_nobody() -> None:

@@ -378,7 +378,8 @@ def lacks(
 
     Shape: workers start in `cwd` with the variables `keys`. Boundary: None for a client whose settings are not checked.
     """
-    from wakeman.adapters.harness.client import Agentic, Own
+    from wakeman.adapters.harness.client import Agentic
+    from wakeman.adapters.harness.table import Own
 
     harness = _harness(plan.workers.harness)
     if not isinstance(harness, Agentic) or harness.client.lacks is None:

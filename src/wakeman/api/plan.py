@@ -208,7 +208,7 @@ def plan(world: World, prepared: PreparedPlan, file: str, owner: str = "") -> An
     previews = deploy.preview(world, prepared)
     reviewer = deploy.reviewer(world, prepared)
     workers = prepared.plan.workers
-    up = f"wakeman up {quote(file)}" + (" --yes" if _reasons_to_ask(prepared) or owner else "")
+    up = f"wakeman up {quote(file)}" + (" --yes" if _unanswered(world, prepared, owner) else "")
     before = _plan_before(world, prepared.plan)
     data = PlannedDeployment(
         plan=prepared.plan.name,
@@ -221,7 +221,7 @@ def plan(world: World, prepared: PreparedPlan, file: str, owner: str = "") -> An
         review=_planned_review(prepared.plan, reviewer),
         conflicts=(),
         programs=tuple(_planned_programs(prepared.plan, before)),
-        paths=tuple(_planned_paths(prepared.plan, before)),
+        paths=tuple(_planned_paths(world, prepared, before)),
         variables=tuple(_planned_variables(world, prepared, before)),
         existing=tuple(mark.path for mark in prepared.existing),
         every=every(Deployment(plan=prepared.plan)),
@@ -235,7 +235,7 @@ def plan(world: World, prepared: PreparedPlan, file: str, owner: str = "") -> An
         base=prepared.repository.base if prepared.repository else None,
         notes=prepared.notes,
         warnings=prepared.warnings,
-        faults=deploy.lacking_programs(world, prepared),
+        faults=deploy.start_faults(world, prepared),
         up=up,
         outlook=outlook(world, prepared),
     )
@@ -244,20 +244,31 @@ def plan(world: World, prepared: PreparedPlan, file: str, owner: str = "") -> An
     return Answer(data, (up,))
 
 
-def approve(prepared: PreparedPlan, *, yes: bool, owner: str = "") -> None:
-    """Raise UsageError if `--yes` is missing for a plan of another `owner`, or one that may do more than most."""
-    why = [f"the plan belongs to {owner}: `wakeman plan` lists what it runs"] if owner else []
-    why += _reasons_to_ask(prepared)
-    if why and not yes:
-        raise UsageError(f"{why[0]}; expected --yes", "add --yes to agree")
+def approve(world: World, prepared: PreparedPlan, *, yes: bool, owner: str = "") -> PreparedPlan:
+    """Return the plan with what a person has agreed to, which its log keeps.
+
+    Raises: UsageError if `--yes` is missing for a plan of another `owner`, or one that may do more than most. Boundary:
+    asked once for the same plan in the same directory.
+    """
+    if not yes and (asked := _unanswered(world, prepared, owner)):
+        raise UsageError(f"{asked[0]}; expected --yes", "add --yes to agree")
+    return msgspec.structs.replace(prepared, agreed=tuple(_reasons_to_ask(prepared, owner)))
 
 
-def _reasons_to_ask(prepared: PreparedPlan) -> list[str]:
+def _unanswered(world: World, prepared: PreparedPlan, owner: str) -> list[str]:
+    """Return what a person is to agree to, and has not yet."""
+    reasons = _reasons_to_ask(prepared, owner)
+    known = deploy.agreed_before(world, prepared) if reasons else ()
+    return [reason for reason in reasons if reason not in known]
+
+
+def _reasons_to_ask(prepared: PreparedPlan, owner: str) -> list[str]:
     """Return what a person is to agree to by `--yes`."""
+    whose = [f"the plan belongs to {owner}: `wakeman plan` lists what it runs"] if owner else []
     unheld = [
         f'{key} = "all" without confinement: agents may run any command unasked' for key in _unheld(prepared.plan)
     ]
-    return unheld + [f"{end}: is outside the plan's directory, {prepared.root}" for end in prepared.outside]
+    return [*whose, *unheld] + [f"{end}: is outside the plan's directory, {prepared.root}" for end in prepared.outside]
 
 
 def _plan_before(world: World, plan: Plan) -> Plan | None:
@@ -276,9 +287,16 @@ def _planned_programs(plan: Plan, before: Plan | None) -> Iterator[PlannedProgra
         yield PlannedProgram(key=use.key, command=use.argv, when=use.when, news=told)
 
 
-def _planned_paths(plan: Plan, before: Plan | None) -> Iterator[PlannedPath]:
-    known = None if before is None else {use.path: use.key for use in footprint.other_paths(before)}
-    for use in footprint.other_paths(plan):
+def _planned_paths(world: World, prepared: PreparedPlan, before: Plan | None) -> Iterator[PlannedPath]:
+    """Yield them with what is new: what a run makes for itself is the same in the next, under its name."""
+    name = deploy.run_name(world, prepared)
+    directory, place = posixpath.join(world.state, name), world.executor(prepared.host).address
+
+    def uses(plan: Plan) -> list[footprint.PathUse]:
+        return [*footprint.other_paths(plan), *footprint.own_paths(plan, name, directory, place)]
+
+    known = None if before is None else {use.path: use.key for use in uses(before)}
+    for use in uses(prepared.plan):
         told = footprint.news(use.path, use.key, known)
         yield PlannedPath(key=use.key, path=use.path, what=use.what, news=told)
 

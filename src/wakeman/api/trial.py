@@ -17,7 +17,6 @@ from msgspec.structs import replace
 from wakeman.core.errors import ProgramError, WakemanError
 from wakeman.core.model import Host, Plan
 from wakeman.engine.attempt.compose import shortened_start
-from wakeman.engine.runs import latest
 from wakeman.engine.start.prepare import PreparedPlan
 from wakeman.ports import Executor, Made, Start, World
 
@@ -82,10 +81,7 @@ def alarm(world: World) -> Trial:
 
 
 def require_prerequisites(world: World, prepared: PreparedPlan, pause: Callable[[float], None]) -> None:
-    """Try what launches need, unless the deployment of that plan is open. Raises: ProgramError with what fails."""
-    _, there = latest(world, prepared.plan.name)
-    if there is not None and there.outcome == "open":
-        return
+    """Try what launches need. Raises: ProgramError with what fails."""
     outputs = planned_outputs(prepared)
     for each in trials(world, prepared.plan, prepared.root, outputs, pause, prepared.host):
         if each.why:

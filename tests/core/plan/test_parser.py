@@ -149,7 +149,10 @@ max_ratio = 0
     [
         (
             "a = 1\n\nb c",
-            "w.toml:3: found b c; expected one key = value, its text in quotes, or one [table], on a line of its own",
+            (
+                "w.toml:3: found b c; expected one key = value, its text in quotes, or one [table],"
+                ' on a line of its own; write: key = "value"'
+            ),
         ),
         ('{"a":\n "é": 1}', "w.toml:2: found : 1}; expected JSON: a key in quotes, ':', its value, ','"),
         ("a = " + "[" * 5000, "w.toml: found values nested too deeply; expected a plan"),

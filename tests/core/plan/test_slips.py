@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wakeman.core.errors import WRITE, PlanError
@@ -36,6 +37,17 @@ CURES = [
     ("[wake]\nhold = True", "wake.hold", "hold = true"),
     ("[wake]\nhold = yes", "wake.hold", "hold = true"),
     ("auto_approve = OFF", "workers.auto_approve", "auto_approve = false"),
+    # signs that are missing, or too many
+    ("at_once = = 4", "workers.at_once", "at_once = 4"),
+    ("env = { A = , B = '2' }", "workers.env", "env = { A = \"\", B = '2' }"),
+    ("env = { A '1', B = '2' }", "workers.env", "env = { A = '1', B = '2' }"),
+    ("env = { A = '1', B = '2' ,, }", "workers.env", "env = { A = '1', B = '2' }"),
+    ("env = {\n  A = '1'\n  B = '2',\n}", "workers.env", "env = { A = '1', B = '2' }"),
+    ('[wake]\nto = \n  { tmux = "x" },\n  { tmux = "y" },\n]', "wake.to", 'to = [ { tmux = "x" }, { tmux = "y" }, ]'),
+    ('[wake]\nto = [\n  { tmux = "x" },\n  { run ["y"] },\n]', "wake.to", 'to = [ { tmux = "x" }, { run = ["y"] }, ]'),
+    ("command =\n  ['a', 'b']", "workers.command", "command = ['a', 'b']"),
+    ('args = ["a", "b\nc"]', "workers.args", 'args = ["a", "bc"]'),
+    ("args = [\"it's\", 'it's']", "workers.args", 'args = ["it\'s", "it\'s"]'),
     # quotes
     ('goal_ = 1\n[wake]\nevery = "5m', "wake.every", 'every = "5m"'),
     ("[wake]\nevery = '5m", "wake.every", "every = '5m'"),
@@ -139,6 +151,13 @@ def test_a_slip_is_answered_with_its_line_its_key_and_the_cure(written: str, key
     [
         ("agent = None", "workers.agent: found agent = None: TOML has no word for nothing; take the line out"),
         ("at_once =", "workers.at_once: found at_once =: no value; give it one, or take the line out"),
+        (
+            "[limits]\n= 4",
+            (
+                "found = 4: no key before '='; expected one of "
+                "give_up, give_up_do, memory, max_cost, max_tokens, over, wait before it"
+            ),
+        ),
         ("```toml", "found ```toml: this is no TOML; take the line out"),
         ("at_once = 4\nat_once = 5", "workers.at_once: found this key twice, first at line 6; keep one of the two"),
         (
@@ -162,13 +181,57 @@ def test_what_is_to_be_taken_out_is_told(written: str, expected: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "written", ["}", "asdf", "= 4", "at_once = 4 agent = 'x'", "args = [\"it's\", 'it's']", "? = 4"]
-)
-def test_a_line_of_which_nothing_can_be_made_is_named_in_our_words(written: str) -> None:
+    ("written", "example"),
+    [("}", 'key = "value"'), ("asdf", 'key = "value"'), ("? = 4", 'key = "value"'),
+     ("env = { [A]] = 1, (B) = 2, }", 'env = { NAME = "value" }')],
+)  # fmt: skip
+def test_a_line_of_which_nothing_can_be_made_is_named_in_our_words(written: str, example: str) -> None:
     (found,) = problems(HEAD + written)
 
     assert found.startswith(f"w.toml:{LINE}: ")
-    assert "; expected one key = value, its text in quotes, or one [table], on a line of its own" in found
+    told = "; expected one key = value, its text in quotes, or one [table], on a line of its own; write: "
+    assert found.endswith(told + example)
+
+
+@pytest.mark.parametrize(
+    ("written", "cures"),
+    [
+        ("at_once = 4 agent = 'x'", ["at_once = 4", "agent = 'x'"]),
+        ("at_once = 4; mode = 'print', cwd = 'x' # c", ["at_once = 4", "mode = 'print'", "cwd = 'x' # c"]),
+        ("at_once\t=\t4\tmode\t=\t'print'", ["at_once = 4", "mode = 'print'"]),
+        ("command = ['a'] at_once = 4", ["command = ['a']", "at_once = 4"]),
+        ("command = ['a']at_once = 4", ["command = ['a']", "at_once = 4"]),
+        ("at_once = 4agent = 'x'", ["at_once = 4", "agent = 'x'"]),
+        ("[wake] every = '5m'", ["[wake]", "every = '5m'"]),
+        ("[[wake.to]] run = ['x']", ["[[wake.to]]", "run = ['x']"]),
+        ("command = ['a'] [wake]", ["command = ['a']", "[wake]"]),
+        ("[wake][verify]", ["[wake]", "[verify]"]),
+        ("at_once = 4 [wake] every = 5m", ["at_once = 4", "[wake]", "every = 5m", 'every = "5m"']),
+        ("stagger = 2s at_once = 3", ["stagger = 2s", "at_once = 3", 'stagger = "2s"']),
+        ("env.A = '1' env.B = '2'", ["env.A = '1'", "env.B = '2'"]),
+        ('command = ["a"] prompt = """\none\n"""', ['command = ["a"]', 'prompt = """ ... """']),
+    ],
+)
+def test_statements_on_one_line_are_each_written_anew(written: str, cures: list[str]) -> None:
+    found = [problem for problem in problems(HEAD + written) if " missing or empty; " not in problem]
+
+    assert cures == [cure for problem in found for cure in problem.split(WRITE)[1:]]
+    assert {str(LINE)} == {problem.split(":")[1] for problem in found}
+
+
+def test_a_header_over_two_lines_is_written_in_one() -> None:
+    found = problems(HEAD + "[\nwake]\nevery = 7x")
+
+    assert found[0].startswith(f"w.toml:{LINE}: wake: found [ wake]: ")
+    assert "[wake]" == found[0].partition(WRITE)[2]
+    assert found[-1].startswith(f"w.toml:{LINE + 2}: wake.every: found every = 7x: ")
+
+
+def test_what_follows_statements_on_one_line_has_its_own_line() -> None:
+    written = "at_once = 4 mode = 'print'\n\nharness = 7\n[wake] every = '5m'\nhold = 1"
+
+    found = [problem for problem in problems(HEAD + written) if " missing or empty; " not in problem]
+    assert [6, 8, 9, 10] == [int(problem.split(":")[1]) for problem in found], found
 
 
 def test_slips_and_all_other_faults_are_told_at_once_each_key_once() -> None:
@@ -202,13 +265,13 @@ def test_another_policy_may_have_slips_too() -> None:
 
 
 def test_a_text_with_more_slips_than_a_plan_may_have_is_given_up() -> None:
-    slips, mended = mend("\n".join(f"a{at} = b" for at in range(SLIPS_MAX + 5)), lambda _: ((), ()))
+    slips, mended = mend("\n".join(f"a{at} = b" for at in range(SLIPS_MAX + 5)), lambda _: {})
 
     assert (SLIPS_MAX, None) == (len(slips), mended)
 
 
 def test_words_with_an_open_quote_are_no_list() -> None:
-    slips, _ = mend('args = --model "a b', lambda _: (["args"], ["args"]))
+    slips, _ = mend('args = --model "a b', lambda _: {"args": "[]"})
 
     assert [1] == [slip.line for slip in slips]
 
@@ -219,10 +282,117 @@ def test_words_with_an_open_quote_are_no_list() -> None:
 )  # fmt: skip
 def test_slips_on_several_lines_are_all_told_in_their_order(several: list[str]) -> None:
     text = HEAD + "\n".join(f"[t{at}]\n{written}" for at, written in enumerate(several))
-    slips, _ = mend(text, lambda _: (["at_once"], ["args"]))
+    slips, _ = mend(text, lambda _: {"at_once": "1", "args": "[]"})
 
     assert len(slips) >= len(several)
     assert all(one.line <= other.line for one, other in pairwise(slips))
+
+
+# --- whatever a hand does to a plan -------------------------------------------------------------------------------
+
+WHOLE = """# a night
+name = "condense"
+[units]
+glob    = ["docs/**/*.rst", "more/*.md"]   # all
+output  = "out/{{ path }}.md"
+[workers]
+by       = "{{ parent }}"
+command  = ["claude", "-p"]
+at_once  = 8
+env      = { A = "1", B = "x" }
+prompt   = \"\"\"
+Condense the units.
+\"\"\"
+[verify]
+max_ratio = 0.6
+parse_limit = { time = "30s", memory = "1G" }
+[wake]
+every = "5m"
+to = [
+  { run = ["tell", "{{ message }}"] },
+  { tmux = "desk" },
+]
+[[cleanup.move]]
+from = "tasks/{{ group.name }}.md"
+to   = "completed/"
+[limits]
+wait = true
+"""
+TOKEN = re.compile(r'"""(?:.|\n)*?"""|"(?:\\.|[^"\\\n])*"|#[^\n]*|[A-Za-z0-9_.+-]+|\n|[ \t]+|.')
+TOKENS = TOKEN.findall(WHOLE)
+INSERTED = [
+    *"\"'[]{},=:;x1#\\(.\t\n“",
+    "[[",
+    "]]",
+    "true",
+    "5m",
+    "2026-01-01",
+    "12:30",
+    "[workers]\n",
+    "[[wake]]\n",
+    "a.b = 1\n",
+]
+PARSER_WORDS = re.compile(r"Invalid|Expected|Unclosed|Cannot|Illegal|Unescaped|\(at line|column \d|end of document")
+"""Words of the TOML library."""
+
+
+@st.composite
+def mistyped(draw: st.DrawFn) -> str:
+    """Draw the plan after one or two strokes of a hand that slips."""
+    tokens = list(TOKENS)
+    for _ in range(draw(st.integers(1, 2))):
+        at = draw(st.integers(0, len(tokens) - 1))
+        token = tokens[at]
+        tokens[at] = (
+            draw(
+                st.sampled_from(
+                    [
+                        "",
+                        token * 2,
+                        token.replace("\n", " "),
+                        "\t" + token,
+                        token[1:],
+                        token[:-1],
+                        token.upper(),
+                        token + "\n",
+                    ]
+                )
+            )
+            or draw(st.sampled_from(INSERTED)) + token
+        )
+    return "".join(tokens)
+
+
+@given(mistyped())
+@settings(max_examples=300, deadline=None)
+def test_whatever_a_hand_does_to_a_plan_is_told_with_line_and_what_was_expected_in_our_words(text: str) -> None:
+    lines = text.count("\n") + 1
+    found: tuple[str, ...] = ()
+    try:
+        read_plan(text, "w.toml")
+    except PlanError as fault:
+        found = fault.problems
+    for problem in found:
+        place, _, said = problem.partition(": ")
+        assert re.fullmatch(r"w\.toml:\d+", place), problem
+        assert 1 <= int(place.rpartition(":")[2]) <= lines
+        assert not PARSER_WORDS.search(said), problem
+        assert re.search(r"; write: |expected|; take |; keep |; put |; give |; did you mean |unfit", said), problem
+        assert "\ue000" not in said
+
+
+@pytest.mark.parametrize("line", [n for n, text in enumerate(WHOLE.split("\n")) if re.match(r"[\w\[]", text)])
+def test_each_two_lines_of_a_plan_may_have_become_one(line: int) -> None:
+    lines = WHOLE.split("\n")
+    if not re.match(r"[\w\[]", lines[line + 1]) or "#" in lines[line] or '"""' in lines[line]:
+        return
+    first, second = lines[line], lines[line + 1]
+    found = problems("\n".join([*lines[:line], f"{first} {second}", *lines[line + 2 :]]))
+
+    assert f"w.toml:{line + 1}: " == found[0][: len(f"w.toml:{line + 1}: ")], found
+    if not second.endswith(("[", '"""')):
+        assert [" ".join(first.split()), " ".join(second.split())] == found[0].split(WRITE)[1:]
+    assert 1 == len(found), found
 
 
 # --- JSON -----------------------------------------------------------------------------------------------------

@@ -143,6 +143,7 @@ class Deployment(Struct):
 
     name: str = ""
     digest: str = ""
+    agreed: tuple[str, ...] = ()  # what a person agreed to for its plan
     redoes: str = ""  # the deployment whose undone units these are
     edition: int = 0  # of the tables that judge this log
     profiles: dict[str, str] = {}  # name -> digest of the profile that attempts get; older logs have none

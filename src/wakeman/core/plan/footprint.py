@@ -10,6 +10,8 @@ import msgspec
 from msgspec import Struct
 
 from wakeman.core.model import Plan
+from wakeman.core.model.plan import DEFAULT_EXECUTOR
+from wakeman.core.names import branch, merged
 from wakeman.core.policy import review
 
 News = Literal["new", "changed", ""]
@@ -75,6 +77,23 @@ def other_paths(plan: Plan) -> list[PathUse]:
     for at, sweep in enumerate(plan.cleanup.sweep):
         found.append(PathUse(f"cleanup.sweep[{at}]", sweep.sessions, "sessions of workers that are ended"))
     found += [PathUse(key, name, "session that notices are typed into") for key, name in _sessions_told(plan)]
+    return found
+
+
+def own_paths(plan: Plan, name: str, directory: str, place: str) -> list[PathUse]:
+    """List what a run of a plan makes for itself: `directory` is its own, `place` where its workers run."""
+    workers = plan.workers
+    found = [PathUse("state directory", f"{directory}/", "is made: the log, what workers print, their TMPDIR")]
+    found.append(PathUse("workers.prompt", f"{directory}/prompts/WORKER.ATTEMPT.md", "task files"))
+    where = "workers.socket" if workers.executor == DEFAULT_EXECUTOR else "workers.executor"
+    found.append(PathUse(where, place, "where workers run"))
+    if workers.stage:
+        stage = f"{directory}/attempts/WORKER.ATTEMPT/stage/"
+        found.append(PathUse("workers.stage", stage, "outputs are made there, and moved to their places"))
+    if workers.isolate == "worktree":
+        found.append(PathUse("workers.isolate", f"{directory}/trees/WORKER/", "work trees, removed by `wakeman clean`"))
+        found.append(PathUse("workers.isolate", branch(name, "WORKER"), "branches, which stay"))
+        found.append(PathUse("workers.isolate", merged(name), "branch that `wakeman merge` makes"))
     return found
 
 

@@ -19,6 +19,7 @@ from wakeman.core.errors import WRITE, PlanError
 from wakeman.core.model import Plan
 from wakeman.core.plan.json_slips import keys_twice, mend_json
 from wakeman.core.plan.key_positions import Path, locate, spell
+from wakeman.core.plan.slip_rules import JOINT
 from wakeman.core.plan.slips import Slip, mend
 from wakeman.core.plan.template import closest, nearest
 from wakeman.core.plan.validation import Problem, broken
@@ -149,7 +150,10 @@ def _parse(text: str, where: str) -> tuple[Mapping[str, object], Mapping[Path, i
     try:
         given, text, slips = _parse_mended(text, where, json=json)
         if not _depth_exceeds(given, PLAN_DEPTH_MAX):
-            return given, locate(text), [Problem(slip.path, slip.text, line=slip.line) for slip in slips]
+            raw = text.split("\n")
+            joints = list(accumulate((line.endswith(JOINT[:-1]) for line in raw), initial=0))
+            lines = {path: line - joints[line - 1] for path, line in locate(text).items()}
+            return given, lines, [Problem(slip.path, slip.text, line=slip.line) for slip in slips]
     except RecursionError:
         pass
     raise PlanError((f"{where}: found values nested too deeply; expected a plan",))
@@ -193,15 +197,38 @@ def _parse_mended(text: str, where: str, *, json: bool) -> tuple[Mapping[str, ob
     return given, text, [*slips, *(keys_twice(text) if json else ())]
 
 
-def _known_keys(table: Path) -> tuple[list[str], list[str]]:
-    """Return the keys that a table of a plan may have, and those of them that want a list."""
+def _known_keys(table: Path) -> dict[str, str]:
+    """Return the keys that a table of a plan may have, each with an example of its value."""
     fields = _FIELDS
     for part in table:
         kind = next((field.type for field in fields if field.encode_name == part), None)
         kind = kind.item_type if isinstance(kind, mi.VarTupleType) else kind
         fields = kind.fields if isinstance(kind, mi.StructType) else fields if isinstance(part, int) else ()
-    lists = [field.encode_name for field in fields if isinstance(field.type, mi.VarTupleType)]
-    return [field.encode_name for field in fields], lists
+    return {field.encode_name: _example(field.type) for field in fields}
+
+
+def _example(kind: mi.Type) -> str:
+    """Return a value of that type, as TOML has it."""
+    match kind:
+        case mi.UnionType(types=types):
+            return _example(next(each for each in types if not isinstance(each, mi.NoneType)))
+        case mi.Metadata(extra={"unit": str(unit)}):
+            return '"10M"' if "K" in QUANTITIES[unit].factors else '"5m"'
+        case mi.LiteralType(values=values):
+            first = next((value for value in values if isinstance(value, str)), values[0])
+            return msgspec.json.encode(first).decode()
+        case mi.VarTupleType(item_type=inner):
+            return f"[{_example(inner)}]"
+        case mi.DictType():
+            return '{ NAME = "value" }'
+        case mi.StructType(fields=fields):
+            return f"{{ {fields[0].encode_name} = {_example(fields[0].type)} }}"
+        case mi.BoolType():
+            return "true"
+        case mi.IntType() | mi.FloatType():
+            return "1"
+        case _:
+            return '"text"'
 
 
 def _spelled(path: Path) -> str:

@@ -10,7 +10,7 @@ from hashlib import sha256
 import msgspec
 from msgspec import Struct
 
-from wakeman.core.errors import PlanError, UsageError
+from wakeman.core.errors import PlanError, UsageError, WakemanError
 from wakeman.core.log import events as e
 from wakeman.core.log.chunks import chunks
 from wakeman.core.log.state import apply_drafts
@@ -62,6 +62,7 @@ def drafts(world: World, prepared: PreparedPlan, name: str) -> list[e.Draft]:
         logged=planning.plan_digest(plan),
         edition=EDITION,
         profiles=_recorded_profiles(prepared),
+        agreed=prepared.agreed,
         redoes=prepared.redoes,
     )
     return [e.Draft(planned), *enrolments(prepared.shares, prepared, prepared.cwd_ids)]
@@ -138,9 +139,10 @@ def _preview(world: World, d: Deployment, share: Share) -> Preview:
 def up(world: World, prepared: PreparedPlan) -> Deployment:
     """Begin a deployment, or continue the open one of the same plan.
 
-    Raises: UsageError when an open one of that name has another plan, with the differences; when another `up` began it
-    while this one read the plan: it is not this one's.
+    Raises: PlanError as `require_startable`; UsageError when an open one of that name has another plan, with the
+    differences; when another `up` began it while this one read the plan: it is not this one's.
     """
+    require_startable(world, prepared)
     name, there = latest(world, prepared.plan.name)
     if there is not None and _overtaken(prepared, there, world.clock.now()):
         raise UsageError(f"{name}: was begun meanwhile by another `up`", f"wakeman status {name}")
@@ -153,18 +155,30 @@ def up(world: World, prepared: PreparedPlan) -> Deployment:
             )
         furnish(world, there, prepared)
         return check(world, name)
-    if absent := lacking_programs(world, prepared):
-        raise PlanError(absent, "wakeman doctor")
-    if there is not None:
-        if not live.elsewhere(world, name, there):
-            bury(world, there)
-        name = next_name(name)
-    if prepared.repository is not None:
-        from wakeman.engine.workspace.repository import free_name
-
-        name = free_name(world, prepared.repository, name, prepared.shares)
+    if there is not None and not live.elsewhere(world, name, there):
+        bury(world, there)
+    name = run_name(world, prepared)
     begin(world, prepared, name)
     return check(world, name)
+
+
+def run_name(world: World, prepared: PreparedPlan) -> str:
+    """Return the name of the deployment that `up` begins, or continues."""
+    name, there = latest(world, prepared.plan.name)
+    if there is not None and there.outcome == "open":
+        return name
+    name = name if there is None else next_name(name)
+    if prepared.repository is None:
+        return name
+    from wakeman.engine.workspace.repository import free_name
+
+    return free_name(world, prepared.repository, name)
+
+
+def require_startable(world: World, prepared: PreparedPlan) -> None:
+    """Raise PlanError with why nobody can be started with a plan here: what `plan` tells, whoever would start them."""
+    if faults := start_faults(world, prepared):
+        raise PlanError(faults, "wakeman doctor")
 
 
 def _overtaken(prepared: PreparedPlan, there: Deployment, now: datetime) -> bool:
@@ -187,8 +201,10 @@ def begin(world: World, prepared: PreparedPlan, name: str) -> None:
 def amend(world: World, name: str, prepared: PreparedPlan) -> Deployment:
     """Change the plan of an open deployment for workers that are not launched yet; the others keep their shares.
 
-    Raises: UsageError when it is closed, or its paths would be relative to another directory.
+    Raises: PlanError as `require_startable`; UsageError when it is closed, or its paths would be relative to another
+    directory.
     """
+    require_startable(world, prepared)
     with hold(world, name) as log:
         d = log.deployment
         if d.outcome != "open":
@@ -229,6 +245,7 @@ def amend(world: World, name: str, prepared: PreparedPlan) -> Deployment:
             root_id=identified(world, d.host.root),
             profiles=_recorded_profiles(prepared),
             changed=_changed_keys(d.plan, plan),
+            agreed=prepared.agreed,
             versions={one.harness: one.version for one in world.clients(prepared.plan)} or None,
         )
         begun = enrolments(new, prepared, cwd_ids)
@@ -259,7 +276,7 @@ def furnish(world: World, d: Deployment, prepared: PreparedPlan) -> None:
     files.make(layout.inside(host, "spool"))
 
 
-def lacking_programs(world: World, prepared: PreparedPlan) -> tuple[str, ...]:
+def start_faults(world: World, prepared: PreparedPlan) -> tuple[str, ...]:
     """Return the programs that are not there, with those of workers and reviewers: nobody can be started without.
 
     Shape: composes the first worker's attempt as an example, so that errors in it are found before the log begins.
@@ -279,6 +296,19 @@ def lacking_programs(world: World, prepared: PreparedPlan) -> tuple[str, ...]:
         if not world.machine.runs(program, prepared.root, path)
     )
     return (*prepared.faults, *absent)
+
+
+def agreed_before(world: World, prepared: PreparedPlan) -> tuple[str, ...]:
+    """Return what a person has agreed to for this very plan in this very directory, in its latest deployment.
+
+    Boundary: only what is live here says so; a log that came along with the plan says nothing.
+    """
+    try:
+        name, there = latest(world, prepared.plan.name)
+        known = there is not None and there.host.root == prepared.root and not live.elsewhere(world, name, there)
+        return there.agreed if there is not None and known and not _changes(there, prepared) else ()
+    except WakemanError:  # of a log that cannot be read, which is told when it is needed
+        return ()
 
 
 def _changes(d: Deployment, prepared: PreparedPlan) -> list[str]:

@@ -70,6 +70,7 @@ class PreparedPlan(Struct, frozen=True):
     at: datetime | None = None  # when the reading began
     outside: tuple[str, ...] = ()  # what would be moved from or to places outside the plan's directory
     faults: tuple[str, ...] = ()  # why nobody can be started with it here, each with its line
+    agreed: tuple[str, ...] = ()  # what a person has agreed to, by `--yes`, now or for this very plan before
     at_once: int | None = None  # as the plan says, or as many as this machine carries; None for all
     redoes: str = ""  # the deployment whose undone units these are; "" for one that begins with all of its plan's
 
@@ -120,7 +121,7 @@ def prepare_plan(
     if plan.workers.isolate == "worktree":
         from wakeman.engine.workspace.repository import survey
 
-        repository, found, notes = survey(world, plan, root, units, shares)
+        repository, found, notes = survey(world, plan, root, units)
         problems += found
     try:
         host = world.host(plan, root, posixpath.join(world.state, plan.name))

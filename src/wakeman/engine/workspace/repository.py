@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from wakeman.core.errors import UnknownRevisionError, UsageError, WakemanError
 from wakeman.core.log import events as e
-from wakeman.core.model import Deployment, Plan, Repository, Share, Unit
+from wakeman.core.model import Deployment, Plan, Repository, Unit
 from wakeman.core.names import branch, mergeable, merged
 from wakeman.core.text import sanitise
 from wakeman.engine import layout
@@ -26,7 +26,7 @@ FAULTS_LISTED_MAX = 20
 
 
 def survey(
-    world: World, plan: Plan, root: str, units: Sequence[Unit], shares: Sequence[Share]
+    world: World, plan: Plan, root: str, units: Sequence[Unit]
 ) -> tuple[Repository | None, list[str], tuple[str, ...]]:
     """Find the repository of a plan; return it, its faults, and remarks.
 
@@ -43,7 +43,8 @@ def survey(
     name, there = latest(world, plan.name)
     if there is not None and there.outcome == "open":
         return found, [], ()
-    name = free_name(world, found, next_name(name) if there is not None else name, shares)
+    wanted = next_name(name) if there is not None else name
+    name = free_name(world, found, wanted)
     faults = [
         *_outputs_outside(found, root, units),
         *_unfit(world, found, root, units),
@@ -52,17 +53,32 @@ def survey(
     ]
     if unfilled := git.unfilled(found):
         faults.append(f"workers.isolate: the commit {found.base[:12]} has files of git LFS, and {unfilled}")
-    modules = git.modules(found)
-    notes = (f"submodules stay empty in a work tree, unless workers.setup fills them: {', '.join(modules)}",)
-    return found, faults, notes if modules else ()
+    notes = []
+    if taken := _branch_in_the_way(world, found, wanted):
+        notes.append(
+            f"this run is {name}, as branch {taken!r} is there; to free the name {wanted}: git branch -m it away"
+        )
+    if modules := git.modules(found):
+        notes.append(f"submodules stay empty in a work tree, unless workers.setup fills them: {', '.join(modules)}")
+    return found, faults, tuple(notes)
 
 
-def free_name(world: World, repository: Repository, name: str, shares: Sequence[Share]) -> str:
-    """Return the next name of a run whose branches do not exist: those of one that was cleaned away are kept."""
-    known = world.git().branches(repository)
-    while any(each in known for each in (merged(name), *(branch(name, share.name) for share in shares))):
+def free_name(world: World, repository: Repository, name: str) -> str:
+    """Return the next name of a run of which no branch exists: those of one that was cleaned away are kept."""
+    while _branch_in_the_way(world, repository, name):
         name = next_name(name)
     return name
+
+
+def _branch_in_the_way(world: World, repository: Repository, name: str) -> str:
+    """Return a branch that is in the way of those of a run, "" for none: one of them, or one below any of them.
+
+    Shape: git keeps a branch as a file or a directory, never as both. Names of cleanup workers are not known yet, so
+    all that is below the run's name counts.
+    """
+    into = merged(name)
+    known = sorted(world.git().branches(repository))
+    return next((each for each in known if each == into or each.startswith((branch(name, ""), f"{into}/"))), "")
 
 
 def _path_in_repository(repository: Repository, root: str, path: str) -> str | None:

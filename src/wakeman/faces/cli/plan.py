@@ -234,7 +234,9 @@ def amend(options: Namespace) -> int:
     name = options.name and _existing(world, options.name)
     prepared = _gathered(options, world)
     name = name or _existing(world, prepared.plan.name)
-    api.approve(prepared, yes=options.yes, owner=owner_of(options.file))
+    prepared = api.approve(world, prepared, yes=options.yes, owner=owner_of(options.file))
+    if not options.dry_run:
+        trial.require_prerequisites(world, prepared, time.sleep)
     return did(options, api.amend(world, name, prepared, options.file))
 
 
@@ -251,7 +253,7 @@ def _existing(world: World, name: str) -> str:
 
 
 def _started(options: Namespace, world: World, prepared: PreparedPlan, owner: str = "") -> int:
-    api.approve(prepared, yes=options.yes, owner=owner)
+    prepared = api.approve(world, prepared, yes=options.yes, owner=owner)
     if not options.dry_run:
         trial.require_prerequisites(world, prepared, time.sleep)
     d = deploy.up(world, prepared)
@@ -276,10 +278,14 @@ def _up(data: api.StartedDeployment) -> None:
 
 
 def _awaited(options: Namespace, world: World, d: Deployment, prepared: PreparedPlan) -> int:
-    from wakeman.api.check import wait
-
     _tell(options, world, d, prepared)
-    return done(options, wait(world, d.name, "done", time.sleep, options.timeout))
+    if options.json:
+        from wakeman.api.check import wait
+
+        return done(options, wait(world, d.name, "done", time.sleep, options.timeout))
+    from wakeman.faces.cli.live import wait_and_tell
+
+    return wait_and_tell(options, world, d.name, "done")
 
 
 def _tell(options: Namespace, world: World, d: Deployment, prepared: PreparedPlan) -> None:

@@ -10,6 +10,7 @@ from wakeman.api.plan import PlannedDeployment, PlannedWorker
 from wakeman.api.screen import harmless
 from wakeman.core.log.facts.fact import count
 from wakeman.core.text import time_span
+from wakeman.faces.cli.faults import fault_lines
 from wakeman.faces.cli.show import out, printable
 
 WORKERS_SHOWN_MAX = 3
@@ -70,9 +71,11 @@ def _headline(data: PlannedDeployment, file: str) -> str:
 def _print_remarks(data: PlannedDeployment) -> None:
     for name, origin in data.profiles.items():
         out(f"profile {printable(name)}: from {printable(origin)}")
-    for word, texts in (("note", data.notes), ("fault", data.faults), ("warning", data.warnings)):
-        for text in texts:
-            out(f"{word}: {printable(text)}")
+    for text in data.notes:
+        out(f"note: {printable(text)}")
+    for word, texts in (("fault", data.faults), ("warning", data.warnings)):
+        for line in fault_lines(texts, word):
+            out(line)
 
 
 def _size_rows(data: PlannedDeployment) -> Iterator[tuple[str, str]]:

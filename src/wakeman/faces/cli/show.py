@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from wakeman.core.errors import WRITE, WakemanError
+from wakeman.core.errors import WakemanError
 from wakeman.core.text import sanitise
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 CELL_CHARS_MAX = 2000
 """Characters of one cell or message from outside at most."""
-PROBLEMS_SHOWN_MAX = 20
 
 
 def out(text: str) -> None:
@@ -70,6 +69,7 @@ def print_error(error: WakemanError, words: Sequence[str]) -> int:
     """Print an error in the format that the command line asked for; return the exit code."""
     from wakeman.api.answer import envelope, failure
     from wakeman.faces.cli import STATE_VERBS
+    from wakeman.faces.cli.faults import fault_lines
     from wakeman.faces.cli.options import wants_json
 
     own = list(words[: words.index("--")] if "--" in words else words)
@@ -80,13 +80,8 @@ def print_error(error: WakemanError, words: Sequence[str]) -> int:
     else:
         prefix = "wakeman: " if quiet else ""
         problems = answer.data.problems or (answer.data.error,)
-        for problem in problems[:PROBLEMS_SHOWN_MAX]:
-            found, _, cure = problem.rpartition(WRITE) if WRITE in problem else (problem, "", "")
-            print_note(f"{prefix}error: {printable(found)}")
-            if cure:
-                print_note(f"{prefix}       write:  {printable(cure)}")
-        if len(problems) > PROBLEMS_SHOWN_MAX:
-            print_note(f"{prefix}{len(problems)} faults, {len(problems) - PROBLEMS_SHOWN_MAX} not shown")
+        for line in fault_lines(problems, "error"):
+            print_note(f"{prefix}{line}")
         width = max((len(command) for command in answer.next), default=0)
         for command, says in error.proposals:
             print_note(f"{prefix}  {printable(command):{width}}  {printable(says)}")
@@ -218,11 +213,6 @@ def moment(at: str | datetime | None) -> str:
     return f"{when.astimezone():%Y-%m-%d %H:%M:%S}"
 
 
-def clock(at: str | None) -> str:
-    """Return a local time of day; "" for none."""
-    return f"{datetime.fromisoformat(at).astimezone():%H:%M:%S}" if at is not None else ""
-
-
 def lasting(seconds: float) -> str:
     """Return a duration in its largest unit."""
     for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
@@ -246,11 +236,6 @@ def pace_text(progress: ProgressStatus) -> str:
         return "no estimate yet"
     left = f", about {lasting(eta.left)} left ({lasting(eta.soonest)} to {lasting(eta.latest)})" if eta else ""
     return f"{rate:g} units an hour{left}"
-
-
-def misplaced(name: str, conflicts: int) -> str:
-    """Return a warning of files that were written out of place, if some were."""
-    return f"; {conflicts} written out of place: wakeman log {name} --type conflicted" if conflicts else ""
 
 
 def printable(text: str) -> str:

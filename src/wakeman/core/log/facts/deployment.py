@@ -47,6 +47,8 @@ class Planned(Fact, frozen=True):
     only if it changed since the first launch for its unit."""
     profiles: tuple[RecordedProfile, ...] = ()
     """The profiles that workers and reviewers get; empty in older logs."""
+    agreed: tuple[str, ...] = ()
+    """What a person agreed to by `--yes`, each in words; empty where nothing asked, and in older logs."""
     redoes: str = ""
     """The closed deployment whose undone units these are, with `wakeman redo`; empty for all others."""
 
@@ -54,7 +56,7 @@ class Planned(Fact, frozen=True):
         d.name, d.digest, d.host = self.name, self.digest, self.host
         review.adopt_plan(d, self.plan)
         d.profiles = {profile.name: profile.digest for profile in self.profiles}
-        d.edition, d.redoes = self.edition, self.redoes
+        d.edition, d.agreed, d.redoes = self.edition, self.agreed, self.redoes
         d.started = event.at
 
     def summary(self) -> str:
@@ -99,11 +101,13 @@ class Amended(Fact, frozen=True):
     """Keys of the plan that have another value, the profiles' among them."""
     logged: str = ""
     """As in `planned`."""
+    agreed: tuple[str, ...] = ()
+    """As in `planned`."""
     versions: dict[str, str] | None = None
     """As in the host of `planned`, as they are now; null where no client says one, and in older logs."""
 
     def apply(self, d: Deployment, event: Event) -> None:
-        d.digest = self.digest
+        d.digest, d.agreed = self.digest, self.agreed
         if self.versions:
             d.host = replace(d.host, versions=self.versions)
         if self.root_id:
