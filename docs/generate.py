@@ -17,7 +17,8 @@ from msgspec import inspect as mi
 
 from wakeman.adapters.confine.calls import KINDS, Kind
 from wakeman.adapters.harness import CLIENTS, find
-from wakeman.adapters.harness.client import Agentic, Client, Record
+from wakeman.adapters.harness.client import Agentic
+from wakeman.adapters.harness.table import Client, Record
 from wakeman.api.schema import ANSWERS, EVENTS
 from wakeman.api.schema import answers as answer_values
 from wakeman.api.schema import schema as answer_schema

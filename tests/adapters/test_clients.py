@@ -17,8 +17,9 @@ import msgspec
 import pytest
 
 from wakeman.adapters.harness import CLIENTS, KNOWN, find, harness_names
-from wakeman.adapters.harness.client import Agentic, fits
+from wakeman.adapters.harness.client import Agentic
 from wakeman.adapters.harness.limits import until
+from wakeman.adapters.harness.lines import fits
 from wakeman.core.errors import UnknownNameError, UsageError
 from wakeman.core.gate import values_at
 from wakeman.core.model import Agent, Plan, UnitsSpec, Usage, WorkersSpec

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests import hostile
 
 from wakeman.adapters.harness import CLIENTS, KNOWN, find
-from wakeman.adapters.harness.client import CLIENT_REASON_CHARS_MAX
+from wakeman.adapters.harness.refusals import CLIENT_REASON_CHARS_MAX
 from wakeman.core.model import Observation
 from wakeman.core.text import sanitise
 from wakeman.ports import Evidence, Report

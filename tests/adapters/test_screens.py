@@ -15,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wakeman.adapters.harness import find
-from wakeman.adapters.harness.client import Agentic, Sign
+from wakeman.adapters.harness.client import Agentic
+from wakeman.adapters.harness.table import Sign
 from wakeman.core.policy.prompt_delivery import input_box
 from wakeman.ports import Evidence, Report
 

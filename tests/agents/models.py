@@ -345,9 +345,9 @@ def _broken(said: Said, state: Json) -> Turn:
 
 
 def _stutters(said: Said, state: Json) -> Turn:
-    """Fail three times, then work."""
+    """Fail five times, then work."""
     state["failed"] = state.get("failed", 0) + 1
-    return work(said) if state["failed"] > 3 else Turn(status=500, error="internal error")
+    return work(said) if state["failed"] > 5 else Turn(status=500, error="internal error")
 
 
 def _unpaid(said: Said, state: Json) -> Turn:

@@ -20,7 +20,8 @@ from tests.agents.models import READ
 from tests.waiting import until
 
 from wakeman.adapters.harness import find
-from wakeman.adapters.harness.client import Agentic, ClientEvent, Sign
+from wakeman.adapters.harness.client import Agentic
+from wakeman.adapters.harness.table import ClientEvent, Sign
 from wakeman.ports import Evidence
 
 PATIENCE = 90.0
@@ -326,7 +327,9 @@ def mended_key(agents: Agents) -> None:
     checked = agents.run("check", "night")
     assert checked.returncode == 5, checked
     assert len(agents.models.asked) == launches, "asked again after the refusal"
-    assert len(agents.wakes()) == 1, agents.wakes()
+    # A live worker is told of besides, as it stands at its prompt.
+    live = agents.status()["workers"][0]["state"] == "stuck"
+    assert len(agents.wakes()) == 1 + live, agents.wakes()
     agents.models.state["mended"] = True
     unpaused = agents.run("unpause", "night")
     assert unpaused.returncode == 0, unpaused.stderr
@@ -379,7 +382,7 @@ def asked_once(agents: Agents) -> None:
     """Check that somebody is told once, with the words as data, and that the client is left alone from then on."""
     until(agents.wakes, PATIENCE)
     seen = len(looks(agents))
-    until(lambda: len(looks(agents)) > seen + 4, PATIENCE)
+    until(lambda: len(looks(agents)) > seen + 2, 2 * PATIENCE)  # nothing happens: some come with the alarm alone
     assert (1, 1) == (len(agents.wakes()), len(intents(agents, "nudge")))
     (worker,) = agents.status()["workers"]
     assert worker["said"]
@@ -764,7 +767,7 @@ CLAUDE = (
     ),
     Scene(
         "retrying client",
-        "500 three times; the client tries again by itself, and works",
+        "500 five times; the client tries again by itself, and works",
         ENDED,
         play="stutters",
         workers=LIVE,
@@ -962,7 +965,7 @@ EACH = (
         for client in ("codex", "gemini", "opencode")
     ),
     *(
-        Scene("happy", "all outputs written", ENDED, client=client, workers=BYPASS, outcome="complete")
+        Scene("happy", "all outputs written", ENDED, client=client, workers=BYPASS, after=120.0, outcome="complete")
         for client in ("codex", "gemini", "opencode")
     ),
     Scene(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from io import StringIO
@@ -392,3 +393,24 @@ def test_colours_are_those_of_the_terminal_s_theme_and_words_say_the_same() -> N
 
 def test_the_scripts_are_the_night_of_that_name() -> None:
     assert {STATES[name].deployment for name in STATES if name.startswith("script")} == {NAME}
+
+
+@pytest.mark.parametrize(
+    ("code", "left_out"),
+    [
+        (
+            "import wakeman.engine.check, wakeman.api.codes, wakeman.faces.cli.check",
+            {"rich", "jinja2", "wakeman.core.policy.needs", "wakeman.core.policy.worker_needs", "wakeman.api.needs"},
+        ),
+        (
+            "from wakeman.faces.cli import main; main(['--state', sys.argv[1], 'status', 'demo', '--json'])",
+            {"rich", "jinja2", "wakeman.faces.cli.page", "wakeman.faces.cli.paper", "wakeman.api.report"},
+        ),
+    ],
+    ids=["check", "status --json"],
+)
+def test_what_shows_no_page_loads_nothing_for_one(code: str, left_out: set[str]) -> None:
+    program = f"import sys; {code}; print(sorted(set({sorted(left_out)!r}) & set(sys.modules)))"
+    ran = subprocess.run([sys.executable, "-c", program, str(SAMPLES)], capture_output=True, text=True, check=True)
+
+    assert "[]" == ran.stdout.splitlines()[-1]

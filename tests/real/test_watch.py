@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import subprocess
+import sys
+import termios
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -181,8 +184,11 @@ def test_a_terminal_gets_a_table_that_is_drawn_again(rig: Watched) -> None:
     watcher = subprocess.Popen(argv, cwd=rig.place, env=rig.clean(), stdout=theirs, stderr=theirs, stdin=theirs)
     os.close(theirs)
     seen = b""
-    while seen.count(b"\x1b[H\x1b[J") < 3:
+    while seen.count(b"\x1b[H") < 3:
         seen += os.read(ours, 65536)
+    termios.tcsetwinsize(ours, (9, 40))  # the kernel tells the process
+    watcher.send_signal(signal.SIGWINCH)
+    until(lambda: os.read(ours, 65536).decode().rpartition("\x1b[H")[2].count("\r\n") in range(1, 9), 30)
     for n in range(1, 5):
         rig.let(n)
     with suppress(OSError):  # the terminal is gone with the process
@@ -191,10 +197,35 @@ def test_a_terminal_gets_a_table_that_is_drawn_again(rig: Watched) -> None:
     os.close(ours)
 
     assert 0 == watcher.wait(30)
-    last = seen.decode().rpartition("\x1b[H\x1b[J")[2].replace("\r", "")
-    assert last.startswith("night: complete, 6/6 units\n")
-    assert re.search(r"^night_a +verified +3/3 ", last, re.MULTILINE)
-    assert "no estimate yet" in seen.decode()
+    shown, _, last = seen.decode().rpartition("\x1b[?1049l")
+    assert shown.startswith("\x1b[?1049h")
+    assert "\n" not in shown.replace("\r\n", "")
+    assert "night_a" in shown
+    assert re.search(r"^ night  complete · 6 of 6 units$", re.sub(r"\x1b\[[0-9;]*m|\r", "", last), re.MULTILINE)
+
+
+HEEDS = "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.argv[1], sys.argv[1:])"
+"""Runs a program that heeds Ctrl-C: a shell that runs this in the background ignores it, and so do its children."""
+
+
+def test_ctrl_c_ends_a_watch_with_the_last_state_and_gives_the_screen_back(rig: Watched) -> None:
+    ours, theirs = os.openpty()
+    argv = [sys.executable, "-c", HEEDS, *rig.argv("watch", "night")]
+    watcher = subprocess.Popen(argv, cwd=rig.place, env=rig.clean(), stdout=theirs, stderr=theirs, stdin=theirs)
+    os.close(theirs)
+    seen = b""
+    while seen.count(b"\x1b[H") < 2:
+        seen += os.read(ours, 65536)
+    watcher.send_signal(signal.SIGINT)
+    with suppress(OSError):
+        while more := os.read(ours, 65536):
+            seen += more
+    os.close(ours)
+
+    assert 130 == watcher.wait(30)
+    last = seen.decode().rpartition("\x1b[?1049l")[2]
+    assert re.search(r"^ night  nothing needs you", re.sub(r"\x1b\[[0-9;]*m", "", last), re.MULTILINE)
+    assert "only the watching has ended; night goes on by itself" in last
 
 
 def test_a_pipe_gets_a_line_for_each_change(rig: Watched) -> None:

@@ -90,7 +90,7 @@ def test_a_person_who_asks_for_another_attempt_does_not_wait() -> None:
     play.up()
     play.go(minutes=0.3)
     before = len(launches(play))
-    retry(play.stage.world(), "night", "w0", (), "")
+    retry(play.stage.world(), "night", ["w0"], (), "")
 
     assert (1, 2) == (before, len(launches(play)))
 

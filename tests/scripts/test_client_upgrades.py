@@ -78,7 +78,7 @@ def test_the_page_of_a_status_names_versions_only_where_they_differ() -> None:
     play.stage.versions["command"] = NEW
 
     assert [] == shown(play)
-    requests.retry(play.stage.world("hand:1"), NAME, "w1", (), "")
+    requests.retry(play.stage.world("hand:1"), NAME, ["w1"], (), "")
     play.run(5)
     assert [f"client {OLD}", f"client {NEW}"] == shown(play)
 

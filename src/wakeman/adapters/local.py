@@ -291,12 +291,12 @@ def _client_versions(
 
     @cache
     def version(name: str) -> ClientVersion | None:
-        from wakeman.adapters.versions import ProgramVersions
-        from wakeman.ports import ClientVersion
-
         asked = _client_program(name)
         if asked is None:
             return None
+        from wakeman.adapters.versions import ProgramVersions
+        from wakeman.ports import ClientVersion
+
         versions = ProgramVersions(machine, files, f"{_state_home()}/wakeman/versions.json")
         return ClientVersion(name, versions.of(asked[0], environment), asked[1])
 
@@ -312,6 +312,10 @@ def _client_versions(
 
 def _client_program(name: str) -> tuple[str, str] | None:
     """Return a client's program and the newest version that is recorded of it; None for what is no client."""
+    from wakeman.adapters.harness import CLIENTS, KNOWN
+
+    if name in KNOWN and name not in CLIENTS:
+        return None  # a launch of a plain program loads nothing of clients
     from wakeman.adapters.harness.client import Agentic
 
     try:
@@ -374,7 +378,8 @@ def lacks(
 
     Shape: workers start in `cwd` with the variables `keys`. Boundary: None for a client whose settings are not checked.
     """
-    from wakeman.adapters.harness.client import Agentic, Own
+    from wakeman.adapters.harness.client import Agentic
+    from wakeman.adapters.harness.table import Own
 
     harness = _harness(plan.workers.harness)
     if not isinstance(harness, Agentic) or harness.client.lacks is None:

@@ -11,7 +11,7 @@ from wakeman.api.answer import Answer, Value, items
 from wakeman.api.codes import code
 from wakeman.api.names import named
 from wakeman.api.status import Status, after, describe
-from wakeman.core.model import Outcome
+from wakeman.core.model import Deployment, Outcome
 from wakeman.engine import check as engine
 from wakeman.ports import World
 
@@ -70,12 +70,17 @@ def check(world: World, name: str, head: str = "") -> Answer[Status]:
 
 
 def wait(
-    world: World, name: str, until: Until, pause: Callable[[float], None], timeout: float | None = None
+    world: World,
+    name: str,
+    until: Until,
+    pause: Callable[[float], None],
+    timeout: float | None = None,
+    seen: Callable[[Deployment], None] | None = None,
 ) -> Answer[Status]:
     """Wait for a deployment; the exit code is its state, or that of a timeout."""
     from wakeman.engine.wait import wait as engine_wait
 
-    waited = engine_wait(world, named(world, name), until, pause, timeout=timeout)
+    waited = engine_wait(world, named(world, name), until, pause, timeout=timeout, seen=seen)
     return after(world, waited.deployment, code(waited.deployment) if waited.came else STOPPED_WAITING_STATUS)
 
 

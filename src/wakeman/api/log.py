@@ -53,8 +53,12 @@ def follow(
     *,
     type_: str | None = None,
     worker: str | None = None,
+    seen: Callable[[Deployment], None] | None = None,
 ) -> Iterator[Event | None]:
-    """Yield events until the deployment is closed; None after all that are written so far."""
+    """Yield events until the deployment is closed; None after all that are written so far.
+
+    Shape: `seen` gets the deployment each time that it was read, behind its events.
+    """
     while True:
         d = world.logs.read(name)
         for event in world.logs.events(name, after):
@@ -62,6 +66,8 @@ def follow(
             if _wanted(event, type_, worker):
                 yield event
         yield None
+        if seen is not None:
+            seen(d)
         if d.outcome != "open":
             return
         if after >= d.seq:

@@ -350,6 +350,7 @@ def shape(d: Deployment, now: datetime, at: datetime | None, *, stands: bool, wa
     Shape: `watched` where the alarm was looked for, so that one that does not stand is gone.
     """
     needs, waits = needed(d, now, alarm_gone=watched and not stands), waiting(d, now)
+    rests = resting(d) if d.outcome == "open" else {}
     missing, total = undone(d), len(review.tasks(d))
     tokens, cost = _reported_usage(used(d))
     return Status(
@@ -370,7 +371,7 @@ def shape(d: Deployment, now: datetime, at: datetime | None, *, stands: bool, wa
         units=UnitCounts(total=total, done=total - len(missing), missing=tuple(missing[:MISSING_LISTED_MAX])),
         progress=progress_status(d, now),
         conflicts=len(d.trespassed),
-        workers=tuple(_worker_status(d, worker, now) for worker in d.workers.values()),
+        workers=tuple(_worker_status(d, worker, now, rests.get(worker.name)) for worker in d.workers.values()),
         validators=_side_sessions(d, now),
         decision=RowTaken(row=d.row, why=d.row_why, held=d.held or None, at=time(d.row_at)),
         next_check=time(d.alarm.due) if d.alarm is not None else None,
@@ -455,7 +456,7 @@ def _glance(world: World, d: Deployment) -> datetime:
     return now
 
 
-def _worker_status(d: Deployment, worker: WorkerState, now: datetime) -> WorkerStatus:
+def _worker_status(d: Deployment, worker: WorkerState, now: datetime, rests: float | None) -> WorkerStatus:
     units = [d.units[name] for name in worker.units if not worker.review]
     tokens, cost = _reported_usage(worker.used + worker.usage)
     until = time(worker.until) if worker.state != "verified" else None
@@ -485,16 +486,15 @@ def _worker_status(d: Deployment, worker: WorkerState, now: datetime) -> WorkerS
         background=True if worker.live and seen is not None and seen.background else UNSET,
         said=worker.said if worker.said and worker.state != "verified" else UNSET,
         line=worker.line or UNSET,
-        cleanup=_cleanup(d, worker, now),
+        cleanup=_cleanup(d, rests, now),
         client=worker.version or UNSET,
         unseen=worker.unseen or UNSET,
     )
 
 
-def _cleanup(d: Deployment, worker: WorkerState, now: datetime) -> Time | UnsetType:
+def _cleanup(d: Deployment, rests: float | None, now: datetime) -> Time | UnsetType:
     """Return when a cleanup worker may get what a person has stopped; unset where none waits for that."""
-    left = resting(d).get(worker.name) if d.outcome == "open" else None
-    at = time((d.looked_at or now) + timedelta(seconds=left)) if left is not None else None
+    at = time((d.looked_at or now) + timedelta(seconds=rests)) if rests is not None else None
     return UNSET if at is None else at
 
 

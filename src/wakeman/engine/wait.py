@@ -42,20 +42,23 @@ def wait(
     *,
     timeout: float | None = None,
     push: float | None = None,
+    seen: Callable[[Deployment], None] | None = None,
 ) -> Waited:
     """Return when the deployment is closed and tidied, has changed, needs a person, or the time is over.
 
-    Shape: `pause` lets that many seconds pass. Without `push` a check is run only if no alarm is pending; with it,
-    every `push` seconds. Boundary: `change` is a worker's state, a unit done or reopened, a row or an outcome, not
-    every observation. Raises: as `check`.
+    Shape: `pause` lets that many seconds pass; `seen` gets the deployment each time that it was read. Without `push` a
+    check is run only if no alarm is pending; with it, every `push` seconds. Boundary: `change` is a worker's state, a
+    unit done or reopened, a row or an outcome, not every observation. Raises: as `check`.
     """
     clock = world.clock
     start = tended = clock.mono()
     if (d := world.logs.read(name)).outcome == "open":
         require(world, name, d)
     d = _tended(world, name, push=push)
-    first, seen = _change_key(d), cast("object", None)  # no mark yet: first read what was written since
+    first, mark_seen = _change_key(d), cast("object", None)  # no mark yet: first read what was written since
     closed: float | None = None
+    if seen is not None:
+        seen(d)
     while not _came(d, until, first):
         now = clock.mono()
         if d.outcome != "open":
@@ -69,8 +72,10 @@ def wait(
             d = _tended(world, name, push=push)
         pause(WAIT_POLL_S if timeout is None else min(WAIT_POLL_S, max(0.0, start + timeout - now)))
         mark = _mark(world, d)
-        if mark != seen:
-            seen, d = mark, world.logs.read(name)
+        if mark != mark_seen:
+            mark_seen, d = mark, world.logs.read(name)
+            if seen is not None:
+                seen(d)
     return Waited(d, came=True)
 
 

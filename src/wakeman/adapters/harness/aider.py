@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from wakeman.adapters.harness.client import Client, Grant, Sign, Talk
+from wakeman.adapters.harness.table import Client, Grant, Sign, Talk
 from wakeman.core.model import Usage
 from wakeman.ports import Task
 

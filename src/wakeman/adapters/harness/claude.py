@@ -15,9 +15,11 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
-from wakeman.adapters.harness.client import (
+from wakeman.adapters.harness.command_line import topmost_directories
+from wakeman.adapters.harness.limits import LIMIT_SIGN
+from wakeman.adapters.harness.refusals import CLIENT_REASON_CHARS_MAX
+from wakeman.adapters.harness.table import (
     ANY,
-    CLIENT_REASON_CHARS_MAX,
     OPENING,
     Calls,
     Client,
@@ -31,9 +33,7 @@ from wakeman.adapters.harness.client import (
     Talk,
     Tally,
     Window,
-    topmost_directories,
 )
-from wakeman.adapters.harness.limits import LIMIT_SIGN
 from wakeman.core.errors import UsageError
 from wakeman.core.gate import Json, Refused, decode_json, texts_at, values_at
 from wakeman.core.model import Agent, Plan

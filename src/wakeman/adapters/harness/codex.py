@@ -6,7 +6,7 @@ import re
 
 import msgspec
 
-from wakeman.adapters.harness.client import (
+from wakeman.adapters.harness.table import (
     ANY,
     OPENING,
     Calls,

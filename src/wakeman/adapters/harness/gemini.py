@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from wakeman.adapters.harness.client import (
+from wakeman.adapters.harness.table import (
     ANY,
     OPENING,
     Calls,

@@ -7,19 +7,8 @@ from collections.abc import Mapping
 
 import msgspec
 
-from wakeman.adapters.harness.client import (
-    ANY,
-    OPENING,
-    Client,
-    ClientEvent,
-    Config,
-    Grant,
-    Sign,
-    Spoken,
-    Talk,
-    Tally,
-    topmost_directories,
-)
+from wakeman.adapters.harness.command_line import topmost_directories
+from wakeman.adapters.harness.table import ANY, OPENING, Client, ClientEvent, Config, Grant, Sign, Spoken, Talk, Tally
 from wakeman.ports import Task
 
 EDITS = "write files below the directory it starts in and beside its outputs; it may run no command"

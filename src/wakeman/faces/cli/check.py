@@ -107,13 +107,19 @@ def check(options: Namespace) -> int:
 
 
 def wait(options: Namespace) -> int:
-    """Wait for a deployment."""
-    import time
-
-    from wakeman.api.check import wait as api_wait
+    """Wait for a deployment, and tell meanwhile what happens."""
     from wakeman.faces.cli.show import done
 
-    return done(options, api_wait(reach(options), options.name, options.until, time.sleep, options.timeout))
+    world = reach(options)
+    if options.json:
+        import time
+
+        from wakeman.api.check import wait as api_wait
+
+        return done(options, api_wait(world, options.name, options.until, time.sleep, options.timeout))
+    from wakeman.faces.cli.live import wait_and_tell
+
+    return wait_and_tell(options, world, options.name, options.until)
 
 
 def resume(options: Namespace) -> int:

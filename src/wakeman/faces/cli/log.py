@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from argparse import ArgumentParser, Namespace
+from typing import TYPE_CHECKING
 
 from wakeman.api.log import LogRepaired, events, follow, known_type, logged_line, repair
 from wakeman.api.names import named
@@ -14,6 +15,10 @@ from wakeman.core.log.summary import summary
 from wakeman.faces.cli.options import Verb
 from wakeman.faces.cli.reach import reach
 from wakeman.faces.cli.show import json_line, moment, out, printable, show
+from wakeman.ports import World
+
+if TYPE_CHECKING:
+    from wakeman.faces.cli.live import Narrator
 
 
 def _log_options(parser: ArgumentParser) -> None:
@@ -41,6 +46,11 @@ def log(options: Namespace) -> int:
     known_type(options.type)
     world = reach(options)
     name, only = named(world, options.words[0]), {"type_": options.type, "worker": options.worker}
+    if options.follow and not options.json and sys.stdout.isatty():
+        from wakeman.faces.cli.live import Narrator, waited
+
+        progress = Narrator(world, options.state, told=False)
+        return waited(progress, lambda: _follow_on_terminal(options, world, name, progress))
     if options.follow:
         for event in follow(world, name, options.since, time.sleep, **only):
             _print(options, event)
@@ -48,6 +58,16 @@ def log(options: Namespace) -> int:
         for event in events(world, name, options.since, **only):
             _print(options, event)
     sys.stdout.flush()
+    return 0
+
+
+def _follow_on_terminal(options: Namespace, world: World, name: str, progress: Narrator) -> int:
+    """Print events on a terminal, with a row below them that says how far it is."""
+    only = {"type_": options.type, "worker": options.worker}
+    for event in follow(world, name, options.since, progress.pause, **only, seen=progress.see):
+        if event is not None:
+            progress.clear()
+        _print(options, event)
     return 0
 
 

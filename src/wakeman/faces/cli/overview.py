@@ -8,7 +8,18 @@ from wakeman.api.needs import tally
 from wakeman.api.status import ListedStatus, Statuses, UnreadableStatus
 from wakeman.core.text import time_span
 from wakeman.faces.cli.page import since, time_of_day, when
-from wakeman.faces.cli.paper import BOLD, DIM, DONE, NAME_CELLS_MAX, NEEDED, WAITS, Line, Paper
+from wakeman.faces.cli.paper import (
+    BARS_WIDTH_MIN,
+    BOLD,
+    DIM,
+    DONE,
+    NAME_CELLS_MAX,
+    NEEDED,
+    WAITS,
+    WIDTH_DEFAULT,
+    Line,
+    Paper,
+)
 
 CLOSED_SHOWN_MAX = 6
 """Deployments that are over and are shown, unless all are asked for; the latest."""
@@ -54,8 +65,17 @@ def _name_cells(shown: Sequence[ListedStatus | UnreadableStatus], on: Paper) -> 
 
 
 def _heads(on: Paper) -> str:
-    bar = " " * 11 if on.bars else ""
-    return f"{'state':10}{bar}{'units':9} {'left':12} next check"
+    bar = " " * 11 if _has_bar(on) else ""
+    return f"{'state':10}{bar}{'units':9} {_left_cell('left', on)}next check"
+
+
+def _has_bar(on: Paper) -> bool:
+    return on.bars and on.room >= WIDTH_DEFAULT - 1
+
+
+def _left_cell(left: str, on: Paper) -> str:
+    """Return the cell of the time left, where there is room for it."""
+    return f"{left:12} " if on.room >= BARS_WIDTH_MIN - 1 else ""
 
 
 def _open_rows(each: ListedStatus, on: Paper, name: int) -> Iterator[Line]:
@@ -94,13 +114,13 @@ def _alarm_due(each: ListedStatus) -> str:
 
 def _row(each: ListedStatus, on: Paper, name: int, sign: tuple[str, str], state: str, left: str, due: str) -> Line:
     done, total = each.units.done, each.units.total
-    bar: Line = [*on.bar(done, total, 10), (" ", "")] if on.bars else []
+    bar: Line = [*on.bar(done, total, 10), (" ", "")] if _has_bar(on) else []
     return on.row([
         (f" {sign[0]} ", sign[1]),
         (f"{on.pad(on.middle(each.deployment, name), name)} ", BOLD if each.needs else ""),
         (f"{state:10}", NEEDED if each.needs else ""),
         *bar,
-        (f"{f'{done:,}/{total:,}':9} {left:12} ", ""),
+        (f"{f'{done:,}/{total:,}':9} {_left_cell(left, on)}", ""),
         (due, NEEDED if due == "none ahead" else DIM),
     ])  # fmt: skip
 

@@ -11,6 +11,7 @@ import shlex
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from io import StringIO
 from typing import TextIO
 
 from rich.cells import cell_len, set_cell_size
@@ -147,6 +148,12 @@ class Paper:
         if self.fits(" " * indent + text, self.room):
             return [[(" " * indent, ""), (text, BOLD)]]
         return [[(each, BOLD)] for each in _broken(text, indent, self.room)]
+
+    def text(self, line: Line) -> str:
+        """Return a row as it is written, without its end."""
+        stream = StringIO()
+        self.write([line], stream)
+        return stream.getvalue().rstrip("\n")
 
     def write(self, lines: Sequence[Line], stream: TextIO) -> None:
         """Print rows."""

@@ -280,10 +280,14 @@ def _up(data: api.StartedDeployment) -> None:
 
 
 def _awaited(options: Namespace, world: World, d: Deployment, prepared: PreparedPlan) -> int:
-    from wakeman.api.check import wait
-
     _tell(options, world, d, prepared)
-    return done(options, wait(world, d.name, "done", time.sleep, options.timeout))
+    if options.json:
+        from wakeman.api.check import wait
+
+        return done(options, wait(world, d.name, "done", time.sleep, options.timeout))
+    from wakeman.faces.cli.live import wait_and_tell
+
+    return wait_and_tell(options, world, d.name, "done")
 
 
 def _tell(options: Namespace, world: World, d: Deployment, prepared: PreparedPlan) -> None:

@@ -213,11 +213,6 @@ def moment(at: str | datetime | None) -> str:
     return f"{when.astimezone():%Y-%m-%d %H:%M:%S}"
 
 
-def clock(at: str | None) -> str:
-    """Return a local time of day; "" for none."""
-    return f"{datetime.fromisoformat(at).astimezone():%H:%M:%S}" if at is not None else ""
-
-
 def lasting(seconds: float) -> str:
     """Return a duration in its largest unit."""
     for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
@@ -241,11 +236,6 @@ def pace_text(progress: ProgressStatus) -> str:
         return "no estimate yet"
     left = f", about {lasting(eta.left)} left ({lasting(eta.soonest)} to {lasting(eta.latest)})" if eta else ""
     return f"{rate:g} units an hour{left}"
-
-
-def misplaced(name: str, conflicts: int) -> str:
-    """Return a warning of files that were written out of place, if some were."""
-    return f"; {conflicts} written out of place: wakeman log {name} --type conflicted" if conflicts else ""
 
 
 def printable(text: str) -> str:
