@@ -136,10 +136,12 @@ def test_a_bad_plan_is_refused_with_file_and_line_and_nothing_begins(rig: Rig, f
 OUTSIDE = "../../x"
 NOT_A_NAME = "not a deployment's name: expected a-z, 0-9, '_' and '-', at most 64\nhint: wakeman --state STATE status\n"
 NAMED = {
-    **{verb: (verb, OUTSIDE) for verb in ("check", "wait", "watch", "resume", "down", "clean", "status", "log")},
+    **{
+        verb: (verb, OUTSIDE) for verb in ("check", "wait", "watch", "resume", "redo", "down", "clean", "status", "log")
+    },
     **{
         verb: (verb, OUTSIDE)
-        for verb in ("capture", "attach", "stop", "retry", "accept", "pause", "unpause", "merge", "adopt")
+        for verb in ("capture", "tail", "attach", "stop", "retry", "accept", "pause", "unpause", "merge", "adopt")
     },
     "send": ("send", OUTSIDE, "hello"),
     "waive": ("waive", "a", "--why", "x", "--deployment", OUTSIDE),
@@ -147,7 +149,10 @@ NAMED = {
     "sweep": ("sweep", "*", "--older-than", "1s", "--deployment", OUTSIDE),
     "amend": ("amend", OUTSIDE, "wakeman.toml"),
 }
-NAMELESS = {"init", "plan", "rehearse", "up", "run", "doctor", "agents", "schema", "audit", "replay", "report"}
+NAMELESS = {
+    *("init", "plan", "rehearse", "up", "run", "doctor", "agents", "schema", "audit", "replay", "report"),
+    *("export", "serve", "completion"),
+}
 
 
 def test_every_verb_that_takes_a_name_is_tried_with_a_bad_one() -> None:
@@ -163,7 +168,7 @@ def test_a_name_that_leads_outside_is_refused_by_every_verb(rig: Rig) -> None:
     said = dict(zip(NAMED, rig.side_by_side(*NAMED.values()), strict=True))
 
     for verb, one in said.items():
-        name = "../.." if verb in ("capture", "attach", "stop", "retry", "send") else OUTSIDE
+        name = "../.." if verb in ("capture", "tail", "attach", "stop", "retry", "send") else OUTSIDE
         assert (verb, 2, "", f"error: '{name}': {refused}") == (verb, one.returncode, one.stdout, one.stderr)
     assert before == rig.everything()
 
@@ -229,7 +234,7 @@ def test_odd_unit_names_are_data_to_everything_on_their_way(rig: Rig) -> None:
     assert {".local", "judged", "out", "state", "tmux", "wakeman.json", "writer.py"} == {
         p.name for p in rig.place.iterdir()
     }
-    shown = [rig.run(*words) for words in (("plan", "wakeman.json"), ("status", "night"), ("log", "night"))]
+    shown = [rig.run(*words) for words in (("plan", "wakeman.json", "--all"), ("status", "night"), ("log", "night"))]
     controls = {sign for said in shown for sign in said.stdout + said.stderr if sign < " " or sign == "\u202e"}
     assert {"\n", "\t"} == controls
 

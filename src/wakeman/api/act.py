@@ -103,6 +103,7 @@ def retry(
     """Start another attempt of workers for what is missing."""
     deployment, names = workers_meant(world, "retry", words, all_, only, lambda d, w: not _unretriable(d, w))
     before = world.logs.read(deployment)
+    require(world, deployment, before)
     for name in names:
         if why := _unretriable(before, before.workers[name]):
             raise why

@@ -79,6 +79,7 @@ def plain_options(words: Sequence[str], environ: Mapping[str, str]) -> Namespace
     if not {"name", "quiet"} <= found.keys():
         return None
     unnamed = {"state": None, "by": "hand", "head": "", "json": False, "dry_run": False}
+    unnamed |= {"among": "open", "verb_called": "check"}
     return cast("Namespace", SimpleNamespace(**{**unnamed, **found}))
 
 

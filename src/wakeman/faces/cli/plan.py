@@ -74,6 +74,7 @@ def _amend_options(parser: ArgumentParser) -> None:
     text = "deployment: NAME is its latest run (default: that of the plan's name)"
     parser.add_argument("name", metavar="NAME", nargs="?", help=text)
     given.plan_file(parser)
+    parser.set_defaults(file=None)  # one word may be either
     _approval(parser)
 
 
@@ -229,8 +230,9 @@ def redo(options: Namespace) -> int:
 def amend(options: Namespace) -> int:
     """Change the plan of an open deployment."""
     world = reach(options)
-    if options.file == given.PLAN_FILE and _is_plan_file(options.name or ""):
+    if options.file is None and _is_plan_file(options.name or ""):
         options.name, options.file = None, options.name
+    options.file = options.file or given.PLAN_FILE
     name = options.name and _existing(world, options.name)
     prepared = _gathered(options, world)
     name = name or _existing(world, prepared.plan.name)
