@@ -48,6 +48,6 @@ def test_of_what_a_worker_prints_the_head_and_the_end_are_kept(rig: Rig, kind: s
     assert b" bytes left out]\n" in printed
     room = rig.status()["room"]
     assert (file.stat().st_size, True) == (room["streams"], room["state"] > 0)
-    assert "left; streams have" in rig.run("status", "night").stdout
+    assert "left; streams have" in rig.run("status", "night", "--all").stdout
     assert "the last" in rig.run("capture", "night/night_a").stdout
     assert 0 == rig.run("audit", "night").returncode

@@ -17,6 +17,8 @@ GROUPS = {"running": ("●", ""), "pending": ("·", DIM), "ended": ("✓", DONE)
 NEEDS_SHOWN_MAX = 4
 WAITS_SHOWN_MAX = 3
 """Needs, and waits, that are shown each on its own; from there on they are folded."""
+NOTES_SHOWN_MAX = 3
+"""Workers at work of whom something is to be known, although it needs nobody."""
 UNDONE_SHOWN_MAX = 6
 UNITS_NAMED_MAX = 5
 QUOTE_CELLS_MIN = 60
@@ -127,16 +129,19 @@ def _middle(data: Status, on: Paper, room: int | None, *, everything: bool) -> l
     needs = [need_rows(need, on, columns) for need in (data.needs if everything else data.needs[:NEEDS_SHOWN_MAX])]
     shown = len(needs) if everything or room is None else min(len(needs), NEEDS_SHOWN_MAX)
     groups = [_group_row(group, data, on) for group in data.groups]
+    notes = [] if everything else list(_notes(data, on))[:NOTES_SHOWN_MAX]
     most = WAITS_SHOWN_MAX
     while True:
         waits = _wait_rows(data, on, None if everything else most)
         more = _more_needs(data, on, shown)
         blank: list[Line] = [[]] if data.needs and (waits or groups) else []
-        rows = [*(row for need in needs[:shown] for row in need), *more, *blank, *waits, *groups]
+        rows = [*(row for need in needs[:shown] for row in need), *more, *blank, *waits, *groups, *notes]
         if room is None or len(rows) <= room or everything:
             break
         if most > 1:
             most = 1
+        elif notes:
+            notes.pop()
         elif shown > 1:
             shown -= 1
         else:
@@ -267,6 +272,17 @@ def _of_group(group: WorkerGroup, now: str, on: Paper) -> str:
         short = f"{name} left {count} undone"
     done = f"{' '.join(whole[:4])}{' …' if whole[4:] else ''}"
     return "; ".join(filter(None, (done, short if group.left else "")))
+
+
+def _notes(data: Status, on: Paper) -> Iterator[Line]:
+    """Yield a row for each worker at work of whom something is to be known: blocked writes, a result without an end."""
+    for each in data.workers:
+        if each.state not in ("launched", "running"):
+            continue
+        refused = f"refused {len(each.refused)}: {each.refused[-1]}" if each.refused else ""
+        background = "works in the background" if each.background else ""
+        if told := each.why or refused or background:
+            yield on.row([("   ", ""), (f"{on.middle(each.name, NAME_CELLS_MAX)}  ", ""), (told, DIM)])
 
 
 def _running_columns(data: Status, on: Paper) -> list[Line]:
