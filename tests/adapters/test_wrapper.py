@@ -481,8 +481,8 @@ def test_a_line_in_the_pipe_starts_a_check_while_the_program_runs(attempt: Path,
 
 def test_a_line_that_never_ends_asks_for_a_check_as_any_other(attempt: Path, sh: str) -> None:
     """Nothing waits for its end, outside of the confinement, and keeps all of it meanwhile."""
-    pipe = piped(attempt)
-    asked = store(attempt, "asked", 'echo "$1"')
+    pipe, heard = piped(attempt), attempt / "heard"
+    asked = store(attempt, "asked", f'echo "$1" >>"{heard}"')  # the end of the attempt asks, too
     flood = f'head -c 5000 /dev/zero | tr "\\0" x 1<>"{pipe}"'
 
     run(
@@ -494,7 +494,7 @@ def test_a_line_that_never_ends_asks_for_a_check_as_any_other(attempt: Path, sh:
         env=ENV,
     )
 
-    assert asked.read_text().startswith("hook")
+    assert heard.read_text().startswith("hook")
 
 
 def test_who_waits_at_the_pipe_ends_with_the_attempt(attempt: Path, sh: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -93,7 +94,9 @@ def test_a_rejected_output_is_mended_and_reviewed_again_before_the_wrap_up(rig: 
     assert "the whole story" == (rig.place / "b.txt").read_text()
     assert [{"b": "it says nothing"}, {}] == [each["rejected"] for each in status["reviews"]]
     assert ([], []) == (rig.alarms(), rig.sessions())
-    assert 'review 1 by review_1: 3 units, 1 rejected\n  b: "it says nothing"' in rig.run("status", "night").stdout
+    shown = rig.run("status", "night").stdout
+    assert "review 1 by review_1: 3 units, 1 rejected\n" in shown
+    assert re.search('b: ["“]it says nothing["”]', shown)
 
 
 def wrote(kind: str, key: str) -> Callable[[dict[str, Any]], bool]:
