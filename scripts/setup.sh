@@ -3,8 +3,8 @@
 #
 #   scripts/setup.sh demo    tmux, and the package; `at` if it may be installed
 #   scripts/setup.sh dev     tmux, `at` with its daemon, and the package with all that tests and checks need; for root
-#                            on Linux strace, faketime, bubblewrap, libfuse and chromium too, if they can be had: tests are
-#                            skipped without
+#                            on Linux strace, valgrind, faketime, bubblewrap, libfuse and chromium too, if they can be had:
+#                            tests are skipped without
 #   scripts/setup.sh bench   the same, and the programs that measurements compare with
 #
 # Python packages have the versions of uv.lock, build tools included: installed by uv, or without it by pip from
@@ -268,6 +268,7 @@ else
   if [ "$(uname):$(id -u)" = Linux:0 ]; then
     wanted=
     have strace || wanted=strace
+    have valgrind || wanted="$wanted valgrind"
     case $manager in apt-get) faketime=faketime ;; *) faketime=libfaketime ;; esac
     have faketime || wanted="$wanted $faketime"
     have bwrap || wanted="$wanted bubblewrap"

@@ -420,6 +420,16 @@ def test_what_is_no_url_is_refused(desk: Desk, url: str) -> None:
     assert f"found {url!r}; expected a URL" in err
 
 
+@pytest.mark.parametrize("form", ["trace", "metrics"])
+def test_a_dry_run_says_where_it_would_write_and_writes_nothing(desk: Desk, form: str) -> None:
+    desk.keep("demo", lines_of("demo"))
+
+    code, text, _ = export(desk, form, "demo", "-o", "x.out", "--dry-run")
+
+    assert (0, f"would write {form} to {desk.path}/x.out") == (code, text.splitlines()[0])
+    assert not (desk.path / "x.out").exists()
+
+
 # --- options ------------------------------------------------------------------------------------------------------
 
 

@@ -74,6 +74,16 @@ def test_rows_say_shares_times_and_what_is_run(place: Place) -> None:
     assert "9 outputs of its units" == _row(said, "writes")
 
 
+@pytest.mark.parametrize("more", ["", "stage = true\n", 'isolate = "worktree"\n'])
+def test_each_path_of_the_run_has_a_word_that_fits_its_column(place: Place, more: str) -> None:
+    place.repository()
+    said = place("plan", place.plan(SLEEPER.replace("stagger = 0\n", f"stagger = 0\n{more}"))).out
+    rows = [row for row in said.splitlines() if str(place.state) in row and not row.startswith("  ")]
+
+    assert {"keeps"} == {row.partition(" ")[0] for row in rows if "workers.command" not in row}
+    assert len(rows) >= 2 + bool(more)
+
+
 def test_many_workers_are_folded_unless_all_are_asked_for(place: Place) -> None:
     few, each = place("plan", place.plan(MANY)).out, place("plan", "plan.toml", "--all").out
 

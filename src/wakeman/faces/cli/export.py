@@ -46,8 +46,16 @@ def export(options: Namespace) -> int:
     return _EXPORTS[options.form](options)
 
 
+def _would_write(options: Namespace) -> None:
+    """Say where a dry run would write."""
+    if options.dry_run:
+        place = "stdout" if options.output == "-" else os.path.abspath(options.output)
+        options.would.append(f"write {options.form} to {place}")
+
+
 def _export_trace(options: Namespace) -> int:
     answer = trace(chronicle(recording(reach(options), options.log), Reading))
+    _would_write(options)
 
     def text(data: Traced) -> None:
         from msgspec.json import encode
@@ -59,6 +67,7 @@ def _export_trace(options: Namespace) -> int:
 
 def _export_metrics(options: Namespace) -> int:
     world = reach(options)
+    _would_write(options)
     if options.log is None:
         answer = metrics(statuses(world, recorded=True).data.deployments)
     else:
