@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -42,10 +43,17 @@ class Rig:
         return int(self.raw("display-message", "-p", "#{pid}"))
 
 
-@pytest.fixture(params=[False, True], ids=["check", "person"])
-def rig(request: pytest.FixtureRequest) -> Iterator[Rig]:
+@contextmanager
+def server_of_its_own(*, attended: bool = False) -> Iterator[Rig]:
+    """Yield a server that nobody else uses; it is ended afterwards."""
     # The path of a socket may not be longer than about 100 bytes, and pytest's own directories are.
     with TemporaryDirectory(prefix="wk", dir="/tmp", ignore_cleanup_errors=True) as place:
-        rig = Rig(Path(place), attended=request.param)
+        rig = Rig(Path(place), attended=attended)
         yield rig
         rig.raw("kill-server")
+
+
+@pytest.fixture(params=[False, True], ids=["check", "person"])
+def rig(request: pytest.FixtureRequest) -> Iterator[Rig]:
+    with server_of_its_own(attended=request.param) as made:
+        yield made

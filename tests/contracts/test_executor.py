@@ -13,7 +13,7 @@ from typing import Protocol
 
 import pytest
 from msgspec.structs import replace
-from tests.adapters.conftest import Rig
+from tests.adapters.conftest import Rig, server_of_its_own
 from tests.waiting import until
 
 import wakeman.adapters
@@ -170,10 +170,12 @@ def _read(file: Path) -> str:
 
 
 @pytest.fixture(params=["memory", pytest.param("real", marks=pytest.mark.real)])
-def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Bench:
+def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
     if request.param == "memory":
-        return MemoryBench()
-    return TmuxBench(request.getfixturevalue("rig"), tmp_path)
+        yield MemoryBench()
+    else:
+        with server_of_its_own() as rig:
+            yield TmuxBench(rig, tmp_path)
 
 
 @pytest.fixture

@@ -44,7 +44,8 @@ def given(action: Action) -> tuple[str, object]:
     if action.nargs == 0:
         return "yes", True
     if action.choices is not None:
-        return [*action.choices][-1], [*action.choices][-1]
+        last = [*action.choices][-1]
+        return last, [last] if isinstance(action.default, list) else last
     for text in ("7", "w:7", "1:" + "0" * 32, "word"):
         convert = action.type if callable(action.type) else str
         try:

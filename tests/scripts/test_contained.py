@@ -15,10 +15,11 @@ from wakeman.adapters.memory.sessions import MemoryHarness
 from wakeman.api.status import status
 from wakeman.core.errors import UsageError
 from wakeman.core.model import INTERNAL_ERROR, Usage
+from wakeman.core.policy import quality
 from wakeman.core.policy.notice import BLIND_OBSERVATIONS_MAX
 from wakeman.engine import requests
 from wakeman.engine.check import check
-from wakeman.engine.observe import judgement, spool
+from wakeman.engine.observe import spool
 from wakeman.engine.observe.containment import MISHAP_CHARS_MAX
 from wakeman.ports import Evidence, Report
 
@@ -179,14 +180,14 @@ def test_status_shows_the_error_and_writes_nothing() -> None:
 
 
 def test_an_output_that_cannot_be_judged_is_its_worker_s_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    real = judgement.judge_unit  # type: ignore[attr-defined] # as it is there
+    real = quality.judge_unit
 
     def judged(unit: Any, *given: Any) -> Any:
         if unit.name == "w0/u0":
             raise ZeroDivisionError
         return real(unit, *given)
 
-    monkeypatch.setattr(judgement, "judge_unit", judged)
+    monkeypatch.setattr(quality, "judge_unit", judged)
     play = Play(workers=2, units=1)
     play.up()
     play.go(60)

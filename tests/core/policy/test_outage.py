@@ -257,7 +257,8 @@ def test_a_live_worker_of_an_outage_is_told_to_go_on_once_it_is_over() -> None:
         ({"outage_until": NOW + timedelta(seconds=40), "looked_at": NOW}, 41.0),
         ({"outage_until": NOW + timedelta(seconds=1), "looked_at": NOW}, 2.0),
         ({"probe": "w", "probe_mono": 90.0, "mono": 100.0}, 51.0),
-        ({"probe": "w", "probe_mono": 90.0, "mono": 200.0}, 1.0),
+        ({"probe": "w", "probe_mono": 90.0, "mono": 149.5}, 1.5),
+        ({"probe": "w", "probe_mono": 90.0, "mono": 200.0}, 300.0),  # the last look could not tell: the plan's pace
     ],
 )
 def test_the_next_alarm_is_when_the_service_is_tried_or_has_answered(fields: dict[str, Any], seconds: float) -> None:

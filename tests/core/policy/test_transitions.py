@@ -142,7 +142,9 @@ def test_an_attempt_that_the_service_refused_is_not_counted_whoever_ended_it(
         ("auth", "itself", False, EDITION, True),  # no attempt changes a key
         ("auth", "itself", False, 3, True),
         ("auth", "itself", False, 2, False),
-        ("auth", "wakeman", False, EDITION, False),
+        ("auth", "wakeman", False, EDITION, True),  # it was refused before its session was ended
+        ("auth", "wakeman", False, 3, False),
+        ("auth", "", False, EDITION, False),
         ("error", "itself", False, EDITION, False),
     ],
 )

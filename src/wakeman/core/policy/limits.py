@@ -130,10 +130,11 @@ def _moments(d: Deployment) -> Iterator[float]:
     at = reset(d)
     if at is not None and d.looked_at is not None:
         yield (at - d.looked_at).total_seconds() + AFTER_RESET_S
-    if d.outage and d.probe:
-        yield max(PROBE_S - (d.mono - d.probe_mono), 0.0) + AFTER_PROBE_S
-    elif d.outage and (left := _outage_left(d)) > 0:  # later whoever may try has begun to, or nobody may
-        yield left + AFTER_PROBE_S
+    if d.outage:
+        # Later whoever may try has begun to, or nobody may; or the last look owed a verdict, and could not see enough.
+        left = PROBE_S - (d.mono - d.probe_mono) if d.probe else _outage_left(d)
+        if left > 0:
+            yield left + AFTER_PROBE_S
 
 
 def longest(d: Deployment) -> float:

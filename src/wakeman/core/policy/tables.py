@@ -12,11 +12,14 @@ from wakeman.core.model import Deployment
 
 EDITION = 4
 """Edition of the tables: a log is verified by the edition under which it was begun. 1: attempts back off; 3: see
-`EDITION_PROGRESS_MIN`; 4: see `EDITION_LAUNCH_MIN`."""
+`EDITION_PROGRESS_MIN`; 4: see `EDITION_LAUNCH_MIN` and
+`EDITION_REFUSED_END_MIN`."""
 EDITION_QUOTING_MIN = 2
 """Edition from which on what others said is quoted."""
 EDITION_REFUSALS_MIN = 3
 """Edition from which on outages are waited for, and a refusal in a live session bars launches."""
+EDITION_REFUSED_END_MIN = 4
+"""Edition from which on a refusal costs no attempt also where the session was being ended."""
 
 
 Row = Literal[

@@ -12,7 +12,7 @@ from wakeman.core.log import events as e
 from wakeman.core.log.state import transition
 from wakeman.core.model import BARRING, EDITION_PROGRESS_MIN, QUIET, Deployment, Observation, Reason, WorkerState
 from wakeman.core.policy import prompt_delivery
-from wakeman.core.policy.tables import EDITION_REFUSALS_MIN
+from wakeman.core.policy.tables import EDITION_REFUSALS_MIN, EDITION_REFUSED_END_MIN
 from wakeman.core.text import refused
 
 RESTS_MIN = 2
@@ -78,7 +78,8 @@ def _free(d: Deployment, worker: WorkerState, seen: Observation) -> bool:
     if seen.fault == "conversation":
         return seen.ended_by == "itself" and not worker.astray  # the next one begins afresh
     if seen.fault in BARRING:
-        return d.edition >= EDITION_REFUSALS_MIN and seen.ended_by == "itself"
+        least = EDITION_REFUSALS_MIN if seen.ended_by == "itself" else EDITION_REFUSED_END_MIN
+        return d.edition >= least and seen.ended_by in ("itself", "wakeman")
     unavailable = seen.fault == "outage" and d.edition >= EDITION_REFUSALS_MIN
     return d.plan.limits.wait and (seen.ended_by == "limit" or unavailable)
 
