@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import shlex
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -98,6 +101,27 @@ def test_a_socket_that_may_not_be_opened_is_unknown(rig: Rig) -> None:
     listing = Tmux("/proc/1/nothing/here" * 9, PROGRAM, str(rig.place), ENV).poll()
 
     assert listing.state == "unknown"
+
+
+def test_a_server_that_hangs_up_at_a_client_s_words_is_unknown_and_may_be_of_another_version(rig: Rig) -> None:
+    """A client of 3.3 says so of a server of 3.6 or newer, which lives on."""
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(rig.socket)
+        server.listen(9)
+        threading.Thread(target=_hang_up, args=(server,), daemon=True).start()
+        listing = rig.tmux.poll()
+        with pytest.raises(ProgramError, match="may be of another version than the server at"):
+            rig.tmux.submit([born("w1")])
+        server.shutdown(socket.SHUT_RDWR)
+
+    said = f"server exited unexpectedly: {PROGRAM} may be of another version than the server at {rig.socket}"
+    assert ("unknown", said) == (listing.state, listing.why)
+
+
+def _hang_up(server: socket.socket) -> None:
+    with suppress(OSError):
+        while True:
+            server.accept()[0].close()
 
 
 def test_a_missing_tmux_is_unknown(rig: Rig) -> None:
@@ -428,9 +452,9 @@ def test_a_missing_tmux_raises(rig: Rig) -> None:
 
 
 def test_ending_takes_the_session_and_hangs_up_on_its_program(rig: Rig) -> None:
-    [one, _] = begin(
-        rig, shell("w1", f"trap 'echo >{rig.place}/hup; exit' HUP; while :; do sleep 0.05; done"), born("w2")
-    )
+    catches = f"trap 'echo >{rig.place}/hup; exit' HUP; echo >{rig.place}/ready; while :; do sleep 0.05; done"
+    [one, _] = begin(rig, shell("w1", catches), born("w2"))
+    until((rig.place / "ready").exists, 30)
 
     assert rig.tmux.cancel([(one, "dep/w1.1")])
     assert [left.session for left in rig.tmux.poll().seen] == ["w2"]

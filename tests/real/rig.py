@@ -21,7 +21,10 @@ REAL = [
     pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed"),
     pytest.mark.skipif(shutil.which("at") is None or os.geteuid() != 0, reason="needs `at`, and root to fire a job"),
 ]
-PATH = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
+_PLAIN = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
+_TMUX = shutil.which("tmux") or shutil.which("tmux", path=_PLAIN)
+PATH = _PLAIN if _TMUX in (None, shutil.which("tmux", path=_PLAIN)) else f"{os.path.dirname(_TMUX)}:{_PLAIN}"
+"""What the program is called with: it and the tests ask the same tmux, of whichever version stands first on PATH."""
 PATIENCE = 100.0
 """Seconds that one call of the program may take here."""
 

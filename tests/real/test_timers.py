@@ -72,7 +72,7 @@ class Timers(Rig):
         bare = self.place / "bin"
         if not bare.exists():
             bare.mkdir()
-            for directory in ("/usr/local/bin", "/usr/bin", "/bin", "/usr/sbin", "/sbin"):
+            for directory in PATH.split(":"):
                 for program in Path(directory).iterdir():
                     if program.name not in ("at", "atq", "atrm", "batch") and not (bare / program.name).is_symlink():
                         (bare / program.name).symlink_to(program)

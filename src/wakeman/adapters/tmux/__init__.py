@@ -57,6 +57,8 @@ REOPEN_S = 2.0  # seconds; a server makes its socket anew within milliseconds
 PASTE_PAUSE_S = 0.3  # seconds; a client that is still reading a paste swallows Enter
 INSTALL = "apt-get install tmux, or brew install tmux"
 ABSENT = ("no server running on", "(No such file or directory)", "(Connection refused)")
+STRANGE = ("server exited unexpectedly", "protocol version mismatch")
+"""What a client says of a server that hangs up at its words: an older client of a newer server, since tmux 3.6."""
 INHERITED = ("set-option", "-g", "update-environment[90]", "WAKEMAN_ATTEMPT")
 """Sessions that a worker makes carry its mark. Only on our own server: the user's options are not changed."""
 
@@ -426,7 +428,10 @@ class Tmux:
             raise self._silence() from None
         except OSError as error:
             raise ProgramError(f"{self._tmux}: cannot be run: {error.strerror}", "wakeman doctor") from error
-        return _Said(told.code, told.out.decode(errors="replace"), told.err.decode(errors="replace").strip())
+        err = told.err.decode(errors="replace").strip()
+        if told.code and err.startswith(STRANGE):
+            err += f": {self._tmux} may be of another version than the server at {self._socket}"
+        return _Said(told.code, told.out.decode(errors="replace"), err)
 
     def _silence(self) -> ProgramError:
         return ProgramError(f"tmux socket {self._socket}: no answer within {self._timeout:g} s", self._hint())
