@@ -12,7 +12,7 @@ from tests.scripts.test_recovery import CrashError, crash_in
 
 from wakeman.adapters.memory import Act, MemoryWorld
 from wakeman.audit.auditor import Auditor
-from wakeman.core.log.events import LINE_BYTES_MAX, Draft, Fact, Looked, Marked, Progressed
+from wakeman.core.log.events import LINE_BYTES_MAX, Draft, Enrolled, Fact, Looked, Marked, Progressed
 from wakeman.core.log.hash_chain import Divergence
 from wakeman.core.model import Deployment, FileFingerprint, Verdict, Written
 from wakeman.engine.check import check
@@ -296,3 +296,19 @@ def test_what_a_hook_of_the_own_worker_reported_is_its_work_though_another_is_th
     check(stage.world(), "other")
 
     assert (True, False) == tuple(stage.logs.read(name).units["w0/u0"].done for name in (NAME, "other"))
+
+
+@pytest.mark.parametrize("outputs", [1, 25])
+def test_many_outputs_that_are_there_before_the_start_are_enrolled_in_lines_that_fit_the_log(outputs: int) -> None:
+    paths = [f"o/{{{{ stem }}}}.{n}" for n in range(outputs)]
+    play = Play(workers=1, units=900, plan={"units": {"output": paths}})
+    for unit in range(900):
+        for n in range(outputs):
+            play.stage.files.write(f"/plans/o/u{unit}.{n}", b"")
+
+    play.up()
+
+    pieces = [event.data for event in play.events if isinstance(event.data, Enrolled)]
+    assert (900, 900 * outputs) == (sum(len(p.units) for p in pieces), sum(len(p.existing) for p in pieces))
+    assert max(len(line) for line in play.lines if b'"type":"enrolled"' in line) <= LINE_BYTES_MAX
+    assert len(pieces) <= 1 + sum(map(len, play.lines[1:])) // (LINE_BYTES_MAX // 4)

@@ -219,6 +219,25 @@ def test_statements_on_one_line_are_each_written_anew(written: str, cures: list[
     assert {str(LINE)} == {problem.split(":")[1] for problem in found}
 
 
+@pytest.mark.parametrize("joint", ["", " ", "\t", ";", "; ", ",", ", "])
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("by = 'x'", "by = 'y'"),
+        ('by = "x"', 'by = "y"'),
+        ("by = 'x'", 'by = "x"'),
+        ("env = { A = '1' }", "env = { A = '2' }"),
+        ("setup = [['a']]", "setup = [['b']]"),
+        ("env.A = '1'", "env.A = '2'"),
+    ],
+)
+def test_one_key_twice_on_one_line_is_divided_and_told_as_twice(first: str, second: str, joint: str) -> None:
+    found = [problem for problem in problems(HEAD + first + joint + second) if " missing or empty; " not in problem]
+
+    assert [first, second] == [cure for problem in found for cure in problem.split(WRITE)[1:]]
+    assert found[-1].endswith(f"found this key twice, first at line {LINE}; keep one of the two"), found
+
+
 def test_a_header_over_two_lines_is_written_in_one() -> None:
     found = problems(HEAD + "[\nwake]\nevery = 7x")
 

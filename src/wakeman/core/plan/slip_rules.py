@@ -49,7 +49,7 @@ _TOML_TOKEN = re.compile(
     re.DOTALL,
 )
 _NEXT_STATEMENT = re.compile(
-    r"(?<=[ \t])[A-Za-z0-9_.-]+$|(?<=\d)[A-Za-z_]{3,}$"
+    r"(?<=[ \t;])[A-Za-z0-9_.-]+$|(?<=\d)[A-Za-z_]{3,}$"
 )  # the last word of some: the key of the next
 _HEADER = rf"\[{{1,2}}\s*{DOTTED_KEY}\s*\]{{1,2}}\s*(?:#|$|{DOTTED_KEY}\s*=)"
 _TOML_LITERAL = re.compile(

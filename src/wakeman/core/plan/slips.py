@@ -156,15 +156,20 @@ def _lines_of_value(line: str, behind: str) -> str:
 
 
 def _mended_statement(found: Statement, text: str) -> tuple[Slip, Statement, str] | None:
-    """Return a slip, the statement and the same without it, of one line or else of several."""
+    """Return a slip, the statement and the same without it, of one line or else of several.
+
+    Boundary: statements that are whole are divided even if together they give a key twice, which is told next.
+    """
+    if (parts := next(split_line(found), "")) and all(map(_is_toml, parts.split(JOINT))):
+        return _slip_of(found, text, (ONE_LINE,), parts), found, parts
     for block, tried in _extents(found, text):
         size = len(block.text) if not _is_toml(block.text) else STATEMENT_CHARS_MAX + 1
         singles, pairs = tried[: len(SLIPS)], tried[len(SLIPS) :]
         for rules in singles if size <= STATEMENT_CHARS_MAX else ():
             if (new := _first_valid(block, rules)) is not None:
                 return _slip_of(block, text, rules, new), block, new
-        if block is found and (new := next(split_line(found), "")):
-            return _slip_of(found, text, (ONE_LINE,), new), found, new  # each part may have slips of its own
+        if block is found and parts:
+            return _slip_of(found, text, (ONE_LINE,), parts), found, parts  # each part may have slips of its own
         for rules in pairs if size <= PAIRED_CHARS_MAX else ():
             if (new := _first_valid(block, rules)) is not None:
                 return _slip_of(block, text, rules, new), block, new

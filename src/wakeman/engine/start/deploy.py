@@ -12,9 +12,9 @@ from msgspec import Struct
 
 from wakeman.core.errors import PlanError, UsageError, WakemanError
 from wakeman.core.log import events as e
-from wakeman.core.log.chunks import chunks
+from wakeman.core.log.chunks import chunks, weight
 from wakeman.core.log.state import apply_drafts
-from wakeman.core.model import Deployment, Host, Plan, RecordedProfile, Share
+from wakeman.core.model import Deployment, FileFingerprint, Host, Plan, RecordedProfile, Share, Unit
 from wakeman.core.names import unique
 from wakeman.core.plan import shares as planning
 from wakeman.core.plan.links import directories_above
@@ -71,15 +71,24 @@ def drafts(world: World, prepared: PreparedPlan, name: str) -> list[e.Draft]:
 def enrolments(shares: Iterable[Share], prepared: PreparedPlan, cwd_ids: Mapping[str, str]) -> Iterator[e.Draft]:
     """Yield one event per share, or several if a share's units do not fit a line."""
     there = {mark.path: mark for mark in prepared.existing}
+
+    def marks(units: Iterable[Unit]) -> tuple[FileFingerprint, ...]:
+        return tuple(there[path] for unit in units for path in unit.outputs if path in there)
+
+    def links(units: Iterable[Unit]) -> dict[str, str]:
+        above = directories_above(posixpath.join(prepared.root, path) for unit in units for path in unit.outputs)
+        return {path: prepared.links[path] for path in above if path in prepared.links}
+
+    def size(unit: Unit) -> int:
+        return weight(unit) + weight(marks([unit])) + weight(links([unit]))
+
     for share in shares:
-        for units in chunks(share.units, room=e.LINE_BYTES_MAX // 2):
-            marks = tuple(there[path] for unit in units for path in unit.outputs if path in there)
-            above = directories_above(posixpath.join(prepared.root, path) for unit in units for path in unit.outputs)
+        for units in chunks(share.units, weigh=size):
             enrolled = e.Enrolled(
                 session=share.name,
                 units=units,
-                existing=marks,
-                links={path: prepared.links[path] for path in above if path in prepared.links},
+                existing=marks(units),
+                links=links(units),
                 key=share.key,
                 cwd_id=cwd_ids.get(share.name, ""),
             )
