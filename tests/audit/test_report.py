@@ -229,3 +229,13 @@ def test_the_first_divergences_are_those_that_a_judge_of_the_lines_alone_finds()
     lines = added(e.Decided(row="sleep", looked=1))
 
     assert tuple(judged(lines).divergences) == audit(Lines(lines)).divergences
+
+
+def test_a_plan_with_bytes_that_are_no_text_is_the_chain_s_finding_alone() -> None:
+    lines = list(night())
+    at = next(n for n, line in enumerate(lines) if b'"type":"planned"' in line)
+    lines[at] = lines[at].replace(b'"plan":{', b'"plan":{"later":"\xff",', 1)  # a key that no event has
+
+    report = audit(Lines(lines))
+
+    assert {"chain"} == {divergence.kind for divergence in report.divergences}

@@ -92,7 +92,7 @@ def test_a_verdict_is_shown_with_its_words_and_rounds(place: Place) -> None:
 
 def test_a_review_without_a_verdict_needs_a_person_who_lets_it_go(place: Place) -> None:
     place.up(PLAN.replace("VERDICT", "all good"))
-    waits(place)
+    until(lambda: "has given no verdict" in place("status", "nap", "--recorded").out, 60)
 
     open_ = place("status", "nap")
     refused = place("reject", "review_1", "--why", "no")

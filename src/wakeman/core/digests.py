@@ -4,9 +4,6 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from hashlib import blake2b, sha256
-
 __all__ = ["blake2b", "sha256", "sha256_of_many"]
 
 _WHERE_FROM = {"sha256": ("_sha256", "_sha2", "hashlib"), "blake2b": ("_blake2", "hashlib")}
@@ -24,7 +21,9 @@ def _first_of(name: str) -> object:
     raise ImportError(name)
 
 
-if not TYPE_CHECKING:
+if TYPE_CHECKING:
+    from hashlib import blake2b, sha256
+else:
     sha256, blake2b = _first_of("sha256"), _first_of("blake2b")
 
 

@@ -29,6 +29,8 @@ PLAN = Plan(name="n", units=UnitsSpec(items=("a",), output="a"))
 UNIT = Unit(name="a", outputs=("a.out",))
 
 SAID: list[tuple[e.Fact, str]] = [
+    (e.Intended(action="launch", target="w", version="2.1.332"), "launch w, client 2.1.332"),
+    (e.Intended(action="launch", target="w"), "launch w"),
     (e.Planned(name="n", plan=PLAN, digest="0123456789", host=HOST), "n, plan 01234567 in /w"),
     (e.Enrolled(session="s", units=(UNIT,)), "1 unit"),
     (e.Enrolled(session="s", moved=("a", "b"), origin="w"), "2 units of w"),

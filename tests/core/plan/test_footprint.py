@@ -9,7 +9,7 @@ import pytest
 
 from wakeman.core.model import Plan
 from wakeman.core.plan.doubts import plan_doubts
-from wakeman.core.plan.footprint import named_programs, news, other_paths, steering
+from wakeman.core.plan.footprint import named_programs, news, other_paths, own_paths, steering
 from wakeman.core.plan.shares import shares, units
 
 
@@ -110,3 +110,28 @@ def test_what_is_probably_a_mistake_is_told(tables: dict[str, Any], told: list[s
     plan = made(**tables)
 
     assert told == plan_doubts(plan, shares(plan, units(plan)))
+
+
+@pytest.mark.parametrize(
+    ("workers", "more"),
+    [
+        ({}, []),
+        ({"stage": True}, [("workers.stage", "/s/n/attempts/WORKER.ATTEMPT/stage/")]),
+        (
+            {"isolate": "worktree"},
+            [
+                ("workers.isolate", "/s/n/trees/WORKER/"),
+                ("workers.isolate", "wakeman/n/WORKER"),
+                ("workers.isolate", "wakeman/n.merged"),
+            ],
+        ),
+        ({"executor": "elsewhere"}, []),
+    ],
+)
+def test_what_a_run_makes_for_itself_is_listed(workers: dict[str, Any], more: list[tuple[str, str]]) -> None:
+    where = "workers.executor" if "executor" in workers else "workers.socket"
+
+    found = own_paths(made(workers={"command": ["work"], **workers}), "n", "/s/n", "a place")
+
+    own = [("state directory", "/s/n/"), ("workers.prompt", "/s/n/prompts/WORKER.ATTEMPT.md"), (where, "a place")]
+    assert [*own, *more] == [(each.key, each.path) for each in found]
