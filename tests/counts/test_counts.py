@@ -24,7 +24,8 @@ import wakeman
 T = TypeVar("T")
 TABLE = Path(__file__).with_name("table.tsv")
 BARE = ("-P", "-c", "import msgspec, subprocess")
-SLACK = 0.02
+SLACK = {"files": 0.2, "instructions": 0.02}
+"""Each directory above the package, Python and the state is looked at: how many there are depends on the machine."""
 EXACT = ("modules", "processes", "syncs")
 """Columns without slack: modules of ours that are loaded, processes started, flushes of the disk."""
 ROUGH = ("files", "instructions")
@@ -137,7 +138,9 @@ def test_a_check_costs_what_the_table_says(name: str, env: dict[str, str]) -> No
         assert found[column] == limits[column], f"{column}: {found[column]}, accepted {limits[column]}: {__doc__}"
     for column in ROUGH if here else ():
         limit = limits[column]
-        assert abs(found.get(column, limit) - limit) <= SLACK * limit, f"{column}: {found[column]}, accepted {limit}"
+        assert abs(found.get(column, limit) - limit) <= SLACK[column] * limit, (
+            f"{column}: {found[column]}, accepted {limit}"
+        )
 
 
 def main() -> None:

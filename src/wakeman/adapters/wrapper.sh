@@ -87,9 +87,12 @@ attempt() {
     if [ -p "$dir/out" ] && [ -e "$dir/../../keep.sh" ]; then
         # Opened for both, so that neither waits for the other should one of them not start.
         exec 8<>"$dir/out"
+        # Opened here: the program may be over, and the pipe removed, before the child comes to it.
+        exec 7<"$dir/out"
         file=$(readlink "$dir/stdout" || echo "$dir/stdout")
-        (exec 8>&- 9>&- && exec /bin/sh "$dir/../../keep.sh" "$file" "$(cat "$dir/bound")") <"$dir/out" >/dev/null 2>&1 &
+        (exec 7<&- 8>&- 9>&- && exec /bin/sh "$dir/../../keep.sh" "$file" "$(cat "$dir/bound")") <&7 >/dev/null 2>&1 &
         keeper=$!
+        exec 7<&-
     fi
     (
         exec 8>&- 9>&-

@@ -35,7 +35,7 @@ def _tail_options(parser: ArgumentParser) -> None:
     )
     parser.add_argument(
         "-n",
-        "--lines",
+        dest="lines",
         metavar="N",
         type=given.positive_number,
         default=10,
