@@ -39,7 +39,9 @@ def test_of_what_a_worker_prints_the_head_and_the_end_are_kept(rig: Rig, kind: s
     waited = rig.run("up", "wakeman.toml", "--wait", "--timeout", "90")
 
     assert 0 == waited.returncode, waited.stdout + waited.stderr + rig.trail()
-    (file,) = (rig.state / "night/streams").iterdir()
+    streams = rig.state / "night/streams"
+    until(lambda: not [*streams.glob("*.cut")], 30)  # what is printed may still be on its way
+    (file,) = streams.iterdir()
     until(lambda: b"the last" in file.read_bytes(), 30)
     printed = file.read_bytes().replace(b"\r", b"")
     assert len(file.read_bytes()) <= 2**20
