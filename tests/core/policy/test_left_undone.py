@@ -77,3 +77,9 @@ def test_a_rejection_what_is_staged_and_what_nobody_judged_say_so() -> None:
     assert ("rejected", "lost the codes") == found["u0",]
     assert ("empty", "") == found["u1",]
     assert ("missing: w, ended", "") == found["u2", "u3"]
+
+
+def test_of_several_problems_the_first_and_of_a_group_the_first_unit_s_words_are_told() -> None:
+    d = night(("check failed: one", "out/u0: empty"), ("check failed: two", "out/u1: empty"))
+
+    assert [("its check fails", "one", ("u0", "u1"))] == [(g.why, g.detail, g.units) for g in undone_units(d)]
