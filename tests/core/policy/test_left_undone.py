@@ -33,6 +33,8 @@ def night(*problems: tuple[str, ...], why: str = "", attempt: int = 1, state: st
         ("out/u0: not YAML: line 3: \x1b[1mbad", "not YAML", "line 3: bad"),
         ("a parser: ORDER\x07", "fails its check", "a parser: ORDER"),
         ("out/u0: unchanged since the launch", "unchanged since the launch", ""),
+        ("out/u0: older than the input", "older than the input", ""),
+        ("out/u0: there before its worker was launched", "there before its worker was launched", ""),
     ],
 )
 def test_a_problem_is_told_by_what_many_may_share_and_what_is_its_own(problem: str, why: str, detail: str) -> None:
