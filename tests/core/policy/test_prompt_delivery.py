@@ -258,7 +258,7 @@ def test_what_somebody_has_half_typed_into_each_client_is_kept_before_its_end(sc
     assert ("", "half typed") == (half_typed(screen.format(empty)), half_typed(screen.format("half typed")))
 
 
-HALF = "\n".join(["{}", RULE, "❯ half typed", RULE, "{}"])
+HALF = f"{{}}\n{RULE}\n❯ half typed\n{RULE}\n{{}}"
 """An input box with the line of a client above it, and one below."""
 HINT = "  esc to interrupt"
 
