@@ -145,7 +145,9 @@ def test_a_client_into_which_somebody_has_half_typed_a_line_is_not_typed_to(
     """Its word to leave would stand behind that line; the line is kept in the intent."""
     d = deployment(worker())
     d.edition = edition
-    found, _ = answered(end(d, Decision(row, worker="w"), NOW), {Unsubmitted: line, LeaveWord: "/exit", Type: "", HangUp: ""})
+    found, _ = answered(
+        end(d, Decision(row, worker="w"), NOW), {Unsubmitted: line, LeaveWord: "/exit", Type: "", HangUp: ""}
+    )
 
     assert steps == [each.drafts[0].data if isinstance(each, Append) else type(each) for each in found]
 
