@@ -32,6 +32,12 @@ def problems(text: str) -> list[str]:
     return list(caught.value.problems)
 
 
+SECONDS = "expected a number of seconds, or '90s', '5m', '2h', '1d'"
+LIST = "expected an array of values, each a string"
+LONG = "a " * 29 + "xx"
+"""As many characters as are shown."""
+
+
 def with_line(line: str) -> list[str]:
     """Read the good plan with one more line, `key = value`, at its end; return the problems without their place."""
     key, _, value = line.partition(" = ")
@@ -239,6 +245,13 @@ def test_nothing_at_all_lacks_a_name_and_units() -> None:
         ("goal = 9007199254740993", "goal: found a huge number; expected a string"),
         (f'workers.mode = "{"x" * 60}"', f"workers.mode: found '{'x' * 60}'; expected 'interactive' or 'print'"),
         ('stuck.after = "3651d"', "stuck.after: found 315446400.0; expected at most 315360000"),
+        ('workers.stagger = ""', f"workers.stagger: found ''; {SECONDS}"),
+        ('workers.stagger = "and"', f"workers.stagger: found 'and'; {SECONDS}"),
+        ("workers.stagger = []", f"workers.stagger: found an array; {SECONDS}"),
+        ('workers.stagger = "1234567 s"', f"workers.stagger: found '1234567 s'; {SECONDS}; write: \"1234567s\""),
+        ('workers.stagger = "1 hour 5 foos"', f"workers.stagger: found '1 hour 5 foos'; {SECONDS}"),
+        (f'workers.args = "{LONG}"', f"workers.args: found '{LONG}'; {LIST}; write: {json.dumps(LONG.split())}"),
+        (f'workers.args = "{LONG}x"', f"workers.args: found '{LONG}...'; {LIST}"),
         ('wake.to = [{"run": ["a"], "submit": 1}]', "wake.to[0].submit: found 1; expected true or false"),
         (f'workers.mode = "{"x" * 99}"', f"workers.mode: found '{'x' * 60}...'; expected 'interactive' or 'print'"),
     ],

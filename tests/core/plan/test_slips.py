@@ -33,6 +33,13 @@ CURES = [
     ('args = ["--x", $HOME, ~/x]', "workers.args", 'args = ["--x", "$HOME", "~/x"]'),
     ("[wake]\nto = [{ tmux = main }]", "wake.to", 'to = [{ tmux = "main" }]'),
     ("[wake]\nevery = 5m\n", "wake.every", 'every = "5m"'),
+    ("agent = x # none", "workers.agent", 'agent = "x" # none'),
+    ("args = claude -p # a # b", "workers.args", 'args = ["claude", "-p"]'),
+    ("args = grüß x", "workers.args", 'args = ["grüß", "x"]'),
+    ("at onse = 4", "workers.at_once", "at_once = 4"),
+    ("at_once = 4 // a // b", "workers.at_once", "at_once = 4 # a // b"),
+    ("at_once = 4 // a // b // c", "workers.at_once", "at_once = 4 # a // b // c"),
+    ("args = ['a' 'b'] # c", "workers.args", "args = ['a', 'b'] # c"),
     # words of other languages
     ("[wake]\nhold = True", "wake.hold", "hold = true"),
     ("[wake]\nhold = yes", "wake.hold", "hold = true"),
@@ -152,6 +159,10 @@ def test_a_slip_is_answered_with_its_line_its_key_and_the_cure(written: str, key
         ("agent = None", "workers.agent: found agent = None: TOML has no word for nothing; take the line out"),
         ("at_once =", "workers.at_once: found at_once =: no value; give it one, or take the line out"),
         (
+            "agent = None # none # x",
+            "workers.agent: found agent = None # none # x: TOML has no word for nothing; take the line out",
+        ),
+        (
             "[limits]\n= 4",
             (
                 "found = 4: no key before '='; expected one of "
@@ -191,6 +202,49 @@ def test_a_line_of_which_nothing_can_be_made_is_named_in_our_words(written: str,
     assert found.startswith(f"w.toml:{LINE}: ")
     told = "; expected one key = value, its text in quotes, or one [table], on a line of its own; write: "
     assert found.endswith(told + example)
+
+
+EXAMPLES = [
+    ("", "mode", '"interactive"'),
+    ("", "stagger", '"5m"'),
+    ("", "stream_max", '"10M"'),
+    ("", "at_once", "1"),
+    ("", "stage", "true"),
+    ("", "cwd", '"text"'),
+    ("", "args", '["text"]'),
+    ("", "before", '[["text"]]'),
+    ("[limits]\n", "max_cost", "1"),
+    ("[limits]\n", "memory", '"10M"'),
+    ("[stuck]\n", "waiting", '["ask"]'),
+    ("[verify]\n", "parse_limit", '{ time = "5m" }'),
+    ("[verify.parse_limit]\n", "size", '"10M"'),
+    ("[wake]\n", "to", '[{ run = ["text"] }]'),
+    ("[[wake.to]]\n", "run", '["text"]'),
+    ("[[wake.to]]\n", "submit", "true"),
+    ("[[cleanup.move]]\n", "from", '"text"'),
+]
+
+
+@pytest.mark.parametrize(("table", "key", "value"), EXAMPLES)
+def test_a_value_of_which_nothing_can_be_made_is_answered_with_an_example_of_what_its_key_takes(
+    table: str, key: str, value: str
+) -> None:
+    (found,) = problems(f"{HEAD}{table}{key} = {{ [A]] = 1, (B) = 2, }}")
+
+    assert f"{key} = {value}" == found.partition(WRITE)[2]
+    fine = f"{HEAD}command = ['x']\n{table}{key} = {value}\n"
+    fine += {"[[cleanup.move]]\n": "to = 'done/'", "[[wake.to]]\n": "run = ['x']" * (key == "submit")}.get(table, "")
+    read_plan(fine, "w.toml")
+
+
+def test_what_is_wrong_with_two_statements_on_a_line_is_told_at_that_line() -> None:
+    found = problems(HEAD + "# a note\nstagger = 'soon' at_once = 'x'\ncwd = 4\n")
+
+    assert [
+        f"w.toml:{LINE + 1}: workers.stagger",
+        f"w.toml:{LINE + 1}: workers.at_once",
+        f"w.toml:{LINE + 2}: workers.cwd",
+    ] == [": ".join(problem.split(": ")[:2]) for problem in found]
 
 
 @pytest.mark.parametrize(
@@ -458,6 +512,10 @@ def js(workers: str = "", rest: str = "") -> str:
         (js() + " x", ["3: found \"x\"; expected JSON: a key in quotes, ':', its value, ','"]),
         (js(', "a"'), ["2: found } }; expected JSON: a key in quotes, ':', its value, ','"]),
         (js(', "x": '), ["2: found } }; expected JSON: a key in quotes, ':', its value, ','"]),
+        (js(', "x":\n'), ["3: found } }; expected JSON: a key in quotes, ':', its value, ','"]),
+        (js('/* a\nb */, "x": : 4'),
+         ["2: workers.command: found /* a b */: a comment, which JSON has none of; take it out",
+          "3: found : 4} }; expected JSON: a key in quotes, ':', its value, ','"]),
         (js(', "at_once": 4,')[:-3], ["2: workers.at_once: found ,: a comma behind the last value; take it out",
                                       "2: found the end: a bracket is not closed; write: }}"]),
         (js(", “prompt”: 'für'"), ['2: workers.prompt: found “prompt”: other quotes than JSON has; write: "prompt"',
@@ -506,9 +564,21 @@ def test_a_plan_in_another_encoding_is_refused_at_its_line(data: bytes, expected
     assert [expected] == problems((HEAD.encode() + data).decode("utf-8", "surrogateescape"))
 
 
-@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
-def test_a_plan_in_utf_16_is_refused_with_the_command_that_converts_it(encoding: str) -> None:
-    (found,) = problems(HEAD.encode(encoding).decode("utf-8", "surrogateescape"))
+@pytest.mark.parametrize(("text", "line"), [("abcd\0", 1), ("\nabcd\0", 2), ("\n\n\n\n\0", 5)])
+def test_a_nul_character_is_told_at_its_line_wherever_a_plan_begins(text: str, line: int) -> None:
+    assert [f"w.toml:{line}: found a NUL character; expected text"] == problems(text)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        *(HEAD.encode(encoding) for encoding in ("utf-16", "utf-16-le", "utf-16-be")),
+        *("\ufeffжжж".encode(encoding) for encoding in ("utf-16-le", "utf-16-be")),
+        "жa".encode("utf-16-le"),
+    ],
+)
+def test_a_plan_in_utf_16_is_refused_with_the_command_that_converts_it(data: bytes) -> None:
+    (found,) = problems(data.decode("utf-8", "surrogateescape"))
 
     assert "w.toml:1: found UTF-16; expected UTF-8: iconv -f UTF-16 -t UTF-8 OLD > NEW converts it" == found
 
