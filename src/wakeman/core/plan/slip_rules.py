@@ -290,8 +290,13 @@ def _round_brackets(value: str, _: Statement) -> str:
 
 def _inline_table(found: Statement) -> Iterator[str]:
     """`{ a: "b", }`, `{ a = 1; b = 2 }`, one over several lines, also without commas."""
-    for change in (_plain_inline, lambda value, block: _missing_commas(_plain_inline(value, block) or value, block)):
-        yield from _of_value(change)(found)
+    yield from _of_value(_plain_inline)(found)
+    yield from _of_value(_inline_with_commas)(found)
+
+
+def _inline_with_commas(value: str, found: Statement) -> str | None:
+    plain = _plain_inline(value, found)
+    return None if plain is None else _missing_commas(plain, found)
 
 
 def _plain_inline(value: str, _: Statement) -> str | None:
