@@ -153,6 +153,50 @@ def test_a_slip_is_answered_with_its_line_its_key_and_the_cure(written: str, key
         tomllib.loads(cure)
 
 
+SIGN, TEXT, SPLIT = "'=' stands between key and value", "text without quotes", "more than one statement on a line"
+NUMBER_WORDS, INNER = "TOML writes this number otherwise", "a quote, or a backslash, inside a string"
+IN_WORDS = [
+    ("at onse = 4", "a key is one word"),
+    ("at_once = 4 // a", "a comment begins with '#'"),
+    ("at_once = 4 ; a", "a comment begins with '#'"),
+    ("agent = x # none", TEXT),
+    ("args = claude -p", "a list is wanted here"),
+    ("stage = yes", "TOML writes it true or false"),
+    ("env = { A = yes }", TEXT),
+    ("at_once = 007", NUMBER_WORDS),
+    ("at_once = 1,000,000 # x", NUMBER_WORDS),
+    ("[verify]\nmax_ratio = .5", NUMBER_WORDS),
+    ("[verify]\nmax_ratio = 0.6f", NUMBER_WORDS),
+    ("args = ['a', 'b'", "brackets that do not match"),
+    ("args = ['a']]", "brackets that do not match"),
+    ("args = [1,,2]", "a sign is missing, or one is too many"),
+    ('cwd = """a', "a string of several lines has three quotes at each end"),
+    ("cwd = 'a\nb'", INNER),
+    ("args =\n  'a',\n]", "a value begins in the line of its key"),
+    ("cwd = r'\\d'", "a letter before a string"),
+    ("cwd = 'it's'", "an apostrophe inside single quotes"),
+    ('cwd = "say "hi" now"', INNER),
+    ('args = ["sh", "-c", "echo "a""]', "a quote inside a string"),
+    ("cwd = 'a # b", "no closing quote"),
+    ("[wake", "a table's name has square brackets on both sides"),
+    ("wake:", "a table's name has square brackets on both sides"),
+    ("at_once = 4 [wake] hold = true", SPLIT),
+    ("set at_once = 4", "a word before the key"),
+    ("- cwd = 'x'", "a word before the key"),
+    *((f"cwd {sign} 'x'", SIGN) for sign in (":", ":=", "=>", "->", "==", "=:", "+=", "")),
+    ("stage true", SIGN),
+    ("env = { A: 'a', B: 'b' }", "an inline table is { key = value, key = value } in one line"),
+    ("env = { A = 'a' B = 'b' }", "an inline table is { key = value, key = value } in one line"),
+]
+
+
+@pytest.mark.parametrize(("written", "words"), IN_WORDS)
+def test_a_slip_is_named_in_words_that_fit_it(written: str, words: str) -> None:
+    found = problems(HEAD + written)[0]
+
+    assert words == re.split(r"; (?:write|found|take)", found)[0].rpartition(": ")[2]
+
+
 @pytest.mark.parametrize(
     ("written", "expected"),
     [
