@@ -185,6 +185,7 @@ IN_WORDS = [
     ("- cwd = 'x'", "a word before the key"),
     *((f"cwd {sign} 'x'", SIGN) for sign in (":", ":=", "=>", "->", "==", "=:", "+=", "")),
     ("stage true", SIGN),
+    ("args = ['a' 'b'] # c", "no comma between two values"),
     ("env = { A: 'a', B: 'b' }", "an inline table is { key = value, key = value } in one line"),
     ("env = { A = 'a' B = 'b' }", "an inline table is { key = value, key = value } in one line"),
 ]
