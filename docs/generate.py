@@ -423,8 +423,8 @@ def _mcp() -> str:
             "# Tools for agents",
             NOTE,
             (
-                "What `wakeman mcp` offers ([how to](../how-to/mcp.md)). An answer has what is listed below, as data and "
-                "as text; a field that is *optional* is absent where there is nothing to say."
+                "What `wakeman mcp` offers ([how to](../how-to/mcp.md)). An answer has what is listed below, as data "
+                "and as text; a field that is *optional* is absent where there is nothing to say."
             ),
             *(part for tool in tools for part in _tool(tool)),
             "## Answers",

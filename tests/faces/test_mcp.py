@@ -25,7 +25,7 @@ from tests.faces.test_serve import keep
 from tests.waiting import until
 
 from wakeman.faces.cli import VERBS, main
-from wakeman.faces.mcp.calls import spoken, worded
+from wakeman.faces.mcp.calls import in_calls, spoken
 from wakeman.faces.mcp.server import described
 from wakeman.faces.mcp.tools import DOING, TOOLS
 
@@ -422,12 +422,14 @@ def test_commands_are_said_as_calls() -> None:
 
 
 def test_a_hint_keeps_its_words_around_the_calls() -> None:
-    assert 'fix it, then: plan(file="a.toml")' == worded("fix it, then: wakeman plan a.toml")
-    assert 'status(deployment="n"), or act(action="down", deployment="n"), then in a shell: wakeman redo n' == worded(
+    assert 'fix it, then: plan(file="a.toml")' == in_calls("fix it, then: wakeman plan a.toml")
+    assert 'status(deployment="n"), or act(action="down", deployment="n"), then in a shell: wakeman redo n' == in_calls(
         "wakeman status n, or wakeman down n, then wakeman redo n"
     )
-    assert "see the description of the tool log" == worded("wakeman log --help")
-    assert "read the resource wakeman://starter for a commented plan" == worded("wakeman init writes one to begin with")
+    assert "see the description of the tool log" == in_calls("wakeman log --help")
+    assert "read the resource wakeman://starter for a commented plan" == in_calls(
+        "wakeman init writes one to begin with"
+    )
 
 
 @pytest.mark.parametrize("verb", VERBS)

@@ -60,7 +60,7 @@ def _by_http(options: Namespace, offer: Offer) -> int:
     from wakeman.api.serve import ServedPages
     from wakeman.faces.cli.show import out, show
     from wakeman.faces.mcp.server import web
-    from wakeman.faces.serve.listening import bind, kept_token, run
+    from wakeman.faces.serve.listening import bind, kept_token, serve_until_interrupted
 
     token = kept_token(options.token_file)
     listening = bind("127.0.0.1", options.http, "mcp --http")
@@ -69,7 +69,7 @@ def _by_http(options: Namespace, offer: Offer) -> int:
     notes = ("Ctrl-C ends the tools only; deployments go on by themselves",)
     show(options, Answer(ServedPages(url=url, acts=not offer.reads), notes=notes), lambda data: out(data.url))
     sys.stdout.flush()
-    return run(web(offer, token, port), listening)
+    return serve_until_interrupted(web(offer, token, port), listening)
 
 
 VERBS: dict[str, Verb] = {"mcp": ("wakeman mcp --read-only", _mcp_options, serve_tools)}

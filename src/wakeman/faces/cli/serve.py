@@ -41,7 +41,7 @@ def serve_pages(options: Namespace) -> int:
     try:
         from wakeman.faces.serve.app import application
         from wakeman.faces.serve.gate import Gate
-        from wakeman.faces.serve.listening import bind, kept_token, run
+        from wakeman.faces.serve.listening import bind, kept_token, serve_until_interrupted
     except ImportError as fault:
         hint = "pip install '.[serve]' in a clone of wakeman, or pip install starlette uvicorn"
         raise UsageError(f"serve: {fault.name} is not installed; expected the extra `serve`", hint) from fault
@@ -63,7 +63,7 @@ def serve_pages(options: Namespace) -> int:
     notes = ("Ctrl-C ends the pages only; deployments go on by themselves",)
     show(options, Answer(ServedPages(url=url, acts=options.act), notes=notes), lambda data: out(data.url))
     sys.stdout.flush()
-    return run(app, listening)
+    return serve_until_interrupted(app, listening)
 
 
 def _is_loopback(host: str) -> bool:

@@ -20,17 +20,17 @@ Action = Literal[
 ]
 
 
-class Arguments(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class ToolArguments(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Base of what tools take."""
 
 
-class PlanArguments(Arguments, frozen=True, kw_only=True):
+class PlanArguments(ToolArguments, frozen=True, kw_only=True):
     """A plan file."""
 
     file: File = "wakeman.toml"
 
 
-class RehearseArguments(Arguments, frozen=True, kw_only=True):
+class RehearseArguments(ToolArguments, frozen=True, kw_only=True):
     """A plan file, and how its workers fare."""
 
     file: File = "wakeman.toml"
@@ -38,7 +38,7 @@ class RehearseArguments(Arguments, frozen=True, kw_only=True):
     hang: Annotated[tuple[str, ...], Meta(description="Workers that never do anything.")] = ()
 
 
-class StatusArguments(Arguments, frozen=True, kw_only=True):
+class StatusArguments(ToolArguments, frozen=True, kw_only=True):
     """What is shown."""
 
     deployment: Annotated[str, Meta(description="Its name; left out: all, a line each.")] = ""
@@ -46,7 +46,7 @@ class StatusArguments(Arguments, frozen=True, kw_only=True):
     workers: Annotated[bool, Meta(description="List each worker.")] = False
 
 
-class WaitArguments(Arguments, frozen=True, kw_only=True):
+class WaitArguments(ToolArguments, frozen=True, kw_only=True):
     """What is waited for, and for how long."""
 
     deployment: Deployment = ""
@@ -57,7 +57,7 @@ class WaitArguments(Arguments, frozen=True, kw_only=True):
     seconds: Annotated[float, Meta(description="At most; then call again.", ge=0, le=WAIT_MAX_S)] = WAIT_MAX_S
 
 
-class LogArguments(Arguments, frozen=True, kw_only=True):
+class LogArguments(ToolArguments, frozen=True, kw_only=True):
     """Which lines of a log."""
 
     deployment: Deployment = ""
@@ -67,7 +67,7 @@ class LogArguments(Arguments, frozen=True, kw_only=True):
     worker: Annotated[str, Meta(description="One worker.")] = ""
 
 
-class ActArguments(Arguments, frozen=True, kw_only=True):
+class ActArguments(ToolArguments, frozen=True, kw_only=True):
     """What is done, and to whom."""
 
     action: Annotated[
@@ -87,7 +87,7 @@ class ActArguments(Arguments, frozen=True, kw_only=True):
     why: Annotated[str, Meta(description="For waive, reject, down: the reason; retry: a note to the worker.")] = ""
 
 
-class ReportArguments(Arguments, frozen=True, kw_only=True):
+class ReportArguments(ToolArguments, frozen=True, kw_only=True):
     """Which deployment is reported on."""
 
     deployment: Deployment = ""

@@ -206,7 +206,7 @@ def status_parts(data: Status, following: Sequence[str], *, workers: bool = Fals
         "outcome": data.outcome,
         "done": data.units.done,
         "total": data.units.total,
-        "needs": _needs(data.needs),
+        "needs": _brief_needs(data.needs),
         "waits": tuple(some([each.says for each in data.waits], NEEDS_TOLD_MAX)) or UNSET,
         "groups": (groups or UNSET) if is_open else UNSET,
         "undone": tuple(_undone(data)) or UNSET,
@@ -250,7 +250,7 @@ def brief_deeds(answer: Answer[Acted]) -> BriefDeeds:
 
 def brief_worker(data: Status, name: str, source: str, text: str) -> BriefWorker:
     """Return one worker of a deployment, with the end of its screen."""
-    needs = _needs([each for each in (*data.needs, *data.waits) if name in each.workers])
+    needs = _brief_needs([each for each in (*data.needs, *data.waits) if name in each.workers])
     target = f"{data.deployment}/{name}"
     return BriefWorker(
         worker=target,
@@ -265,7 +265,7 @@ def brief_worker(data: Status, name: str, source: str, text: str) -> BriefWorker
 def brief_list(data: Statuses) -> BriefList:
     """Shorten the state of all deployments."""
     newest = data.deployments[::-1]
-    lines = tuple(_listed(each) for each in newest[: 3 * NEEDS_TOLD_MAX])
+    lines = tuple(_list_line(each) for each in newest[: 3 * NEEDS_TOLD_MAX])
     more = len(newest) - len(lines)
     first = next((each for each in lines if each.outcome == "open"), next(iter(lines), None))
     calls = (call("status", deployment=first.deployment),) if first else (call("plan", file="wakeman.toml"),)
@@ -342,7 +342,7 @@ def _calls(commands: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(spoken(command) for command in commands))
 
 
-def _needs(found: Sequence[NeedStatus]) -> tuple[BriefNeed, ...]:
+def _brief_needs(found: Sequence[NeedStatus]) -> tuple[BriefNeed, ...]:
     told = [
         BriefNeed(
             says=each.says,
@@ -384,7 +384,7 @@ def _worker_line(each: WorkerStatus) -> str:
     return f"{each.name}: {each.state}, {each.units.done}/{each.units.total}{cause}"
 
 
-def _listed(each: ListedStatus | UnreadableStatus) -> BriefLine:
+def _list_line(each: ListedStatus | UnreadableStatus) -> BriefLine:
     if isinstance(each, UnreadableStatus):
         return BriefLine(deployment=each.deployment, outcome=each.outcome, says=each.error)
     far = f"{each.units.done}/{each.units.total} done"

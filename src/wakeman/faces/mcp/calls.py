@@ -23,12 +23,12 @@ Told = tuple[str, Mapping[str, Any]]
 """A tool, and its arguments."""
 
 
-def _deployment(options: Namespace) -> str:
+def _run_named(options: Namespace) -> str:
     return str(options.name or "")
 
 
 def _to_deployment(action: str) -> Callable[[Namespace], Told]:
-    return lambda o: ("act", {"action": action, "deployment": _deployment(o)})
+    return lambda o: ("act", {"action": action, "deployment": _run_named(o)})
 
 
 def _to_units(action: str) -> Callable[[Namespace], Told]:
@@ -39,10 +39,10 @@ _BY_VERB: Mapping[str, Callable[[Namespace], Told]] = {
     "plan": lambda o: ("plan", {"file": o.file}),
     "up": lambda o: ("up", {"file": o.file}),
     "rehearse": lambda o: ("rehearse", {"file": o.file}),
-    "status": lambda o: ("status", {"deployment": _deployment(o)}),
+    "status": lambda o: ("status", {"deployment": _run_named(o)}),
     "capture": lambda o: ("status", {"worker": o.worker}),
     "tail": lambda o: ("status", {"worker": o.worker}),
-    "wait": lambda o: ("wait", {"deployment": _deployment(o)}),
+    "wait": lambda o: ("wait", {"deployment": _run_named(o)}),
     "log": lambda o: ("log", {"deployment": o.words[0], "type": o.type or "", "worker": o.worker or ""}),
     "report": lambda o: ("report", {"deployment": o.log}),
     "retry": lambda o: ("act", {"action": "retry", "workers": o.worker, "units": o.unit, "why": o.note}),
@@ -78,7 +78,7 @@ def spoken(command: str) -> str:
     return call(tool, **arguments)
 
 
-def worded(text: str) -> str:
+def in_calls(text: str) -> str:
     """Return a text in which commands stand as calls, as far as they have one."""
     plain = _STARTER_HINT.sub(
         "read the resource wakeman://starter for a commented plan", _COMMAND_QUOTED.sub(r"\1", text)

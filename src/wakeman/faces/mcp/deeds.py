@@ -45,11 +45,11 @@ def _sent(world: World, meant: ActMeant) -> Answer[api.Sent]:
     return api.send(world, meant.workers[0], given.text, submit=given.submit, force=given.force, raw=False)
 
 
-def _requested(verb: Literal["accept", "pause", "unpause"]) -> Callable[[World, ActMeant], Answer[Acted]]:
+def _asked_of(verb: Literal["accept", "pause", "unpause"]) -> Callable[[World, ActMeant], Answer[Acted]]:
     return lambda world, meant: api.request(world, meant.deployment, verb)
 
 
-def _judged(verb: Literal["waive", "reject"]) -> Callable[[World, ActMeant], Answer[Acted]]:
+def _of_units(verb: Literal["waive", "reject"]) -> Callable[[World, ActMeant], Answer[Acted]]:
     return lambda world, meant: api.judge(world, verb, meant.given.units, meant.given.why, meant.deployment)
 
 
@@ -59,14 +59,14 @@ def _resumed(world: World, meant: ActMeant) -> Answer[Status]:
 
 
 ACT_ROWS: Mapping[str, ActRow] = {
-    "accept": ActRow("deployment", _requested("accept"), asks="accept the row that {} holds for a person"),
+    "accept": ActRow("deployment", _asked_of("accept"), asks="accept the row that {} holds for a person"),
     "retry": ActRow("workers", lambda w, m: api.retry(w, m.workers, m.given.units, m.given.why, all_=False, only=())),
     "send": ActRow("worker", _sent, wants=("text",)),
     "stop": ActRow("workers", lambda w, m: api.stop(w, m.workers, all_=False, only=(), keep=False), asks="end {}"),
-    "waive": ActRow("units", _judged("waive"), asks="count {} as done", wants=("why",)),
-    "reject": ActRow("units", _judged("reject"), wants=("why",)),
-    "pause": ActRow("deployment", _requested("pause")),
-    "unpause": ActRow("deployment", _requested("unpause")),
+    "waive": ActRow("units", _of_units("waive"), asks="count {} as done", wants=("why",)),
+    "reject": ActRow("units", _of_units("reject"), wants=("why",)),
+    "pause": ActRow("deployment", _asked_of("pause")),
+    "unpause": ActRow("deployment", _asked_of("unpause")),
     "check": ActRow("deployment", lambda w, m: check(w, m.deployment)),
     "resume": ActRow("deployment", _resumed),
     "adopt": ActRow("deployment", lambda w, m: api.adopt(w, m.deployment), asks="make {} live here"),
@@ -77,13 +77,13 @@ ACT_ROWS: Mapping[str, ActRow] = {
 """Action -> its row."""
 
 
-def act(desk: Desk, given: ActArguments) -> Value:
+def call_act(desk: Desk, given: ActArguments) -> Value:
     """Do one action, after a person was asked where only a person decides."""
     row, world = ACT_ROWS[given.action], desk.world("hand")
-    meant = _meant(world, row, given)
+    meant = _exact_names(world, row, given)
     if row.asks:
         names = meant.workers or (given.units if row.needs == "units" else (meant.deployment,))
-        desk.ask(Question(row.asks.format(", ".join(names)), _command(meant, row)))
+        desk.ask(Question(row.asks.format(", ".join(names)), _typed_instead(meant, row)))
     answer = row.do(world, meant)
     if isinstance(answer.data, Acted):
         return brief_deeds(Answer(answer.data, answer.next))
@@ -93,7 +93,7 @@ def act(desk: Desk, given: ActArguments) -> Value:
     return BriefSent(did=(said,), calls=(call("status", worker=answer.data.target),))
 
 
-def _meant(world: World, row: ActRow, given: ActArguments) -> ActMeant:
+def _exact_names(world: World, row: ActRow, given: ActArguments) -> ActMeant:
     """Resolve names, so that nobody is asked about what does not exist. Raises: UnknownNameError; UsageError."""
     for name in row.wants:
         if not getattr(given, name):
@@ -114,7 +114,7 @@ def _meant(world: World, row: ActRow, given: ActArguments) -> ActMeant:
     return ActMeant(exact, (), given)
 
 
-def _command(meant: ActMeant, row: ActRow) -> str:
+def _typed_instead(meant: ActMeant, row: ActRow) -> str:
     """Return what a person types to do the same."""
     why = ["--why", meant.given.why] if "why" in row.wants else []
     if row.needs == "units":

@@ -32,7 +32,7 @@ PAGE_KINDS = {
 """What a deployment has: its media type and title."""
 
 
-class Page(Struct, frozen=True):
+class Resource(Struct, frozen=True):
     """A resource that is listed."""
 
     uri: str
@@ -41,13 +41,13 @@ class Page(Struct, frozen=True):
     media: str
 
 
-def listed(world: World) -> Iterator[Page]:
+def listed(world: World) -> Iterator[Resource]:
     """Yield the resources: the starter plan, and what the newest deployments have."""
-    yield Page(STARTER_URI, "starter", "A commented plan to begin with", "text/plain")
+    yield Resource(STARTER_URI, "starter", "A commented plan to begin with", "text/plain")
     for name in world.logs.names()[-RESOURCES_LISTED_MAX:][::-1]:
         for kind, (media, title) in PAGE_KINDS.items():
             uri = f"wakeman://deployments/{quote(name, safe='')}/{kind}"
-            yield Page(uri, f"{name} {kind}", title.format(name), media)
+            yield Resource(uri, f"{name} {kind}", title.format(name), media)
 
 
 def read(world: World, uri: str) -> tuple[str, str]:

@@ -22,8 +22,8 @@ from wakeman.core.errors import PlanError, WakemanError
 from wakeman.core.plan.template import nearest
 from wakeman.core.text import sanitise
 from wakeman.faces.mcp import pages
-from wakeman.faces.mcp.arguments import Arguments
-from wakeman.faces.mcp.calls import worded
+from wakeman.faces.mcp.arguments import ToolArguments
+from wakeman.faces.mcp.calls import in_calls
 from wakeman.faces.mcp.desk import Desk, Question
 from wakeman.faces.mcp.tools import TOOLS, Tool, offered
 from wakeman.ports import World
@@ -57,7 +57,7 @@ class Offer(msgspec.Struct, frozen=True):
 
 def made(offer: Offer) -> Server[Any]:
     """Return a server of deployments."""
-    served = _Served(offer)
+    served = _Methods(offer)
     server: Server[Any] = Server(
         "wakeman",
         version=__version__,
@@ -110,7 +110,7 @@ def described(name: str, tool: Tool) -> types.Tool:
     )
 
 
-def _input_schema(takes: type[Arguments]) -> dict[str, Any]:
+def _input_schema(takes: type[ToolArguments]) -> dict[str, Any]:
     """Return a schema without what costs tokens and tells nothing: titles, the struct's name, empty defaults."""
     whole = object_schema(takes)
     fields = {
@@ -121,7 +121,7 @@ def _input_schema(takes: type[Arguments]) -> dict[str, Any]:
     return {**kept, "properties": fields, "additionalProperties": False}
 
 
-class _Served:
+class _Methods:
     """What the methods of the protocol answer. Work that reads files runs in threads."""
 
     def __init__(self, offer: Offer) -> None:
@@ -162,7 +162,7 @@ class _Served:
 
         def ask(question: Question) -> None:
             if not self._offer.unasked:
-                _agree(ctx, params, question)
+                _require_agreement(ctx, params, question)
 
         offer = self._offer
         return Desk(world=offer.world, here=offer.here, pause=pause, tell=tell, ask=ask, reads=offer.reads)
@@ -211,7 +211,7 @@ class _Served:
         return types.GetPromptResult(messages=[types.PromptMessage(role="user", content=content)])
 
 
-def arguments(name: str, tool: Tool, given: Mapping[str, Any]) -> Arguments:
+def arguments(name: str, tool: Tool, given: Mapping[str, Any]) -> ToolArguments:
     """Read the arguments of a call. Raises: UsageError that names what the tool takes."""
     from wakeman.core.errors import UsageError
 
@@ -228,10 +228,10 @@ def arguments(name: str, tool: Tool, given: Mapping[str, Any]) -> Arguments:
 def fault_text(fault: WakemanError) -> str:
     """Return an error as an agent reads it: what is wrong, then what to call instead."""
     problems = fault.problems if isinstance(fault, PlanError) else tuple(str(fault).splitlines())
-    lines = [f"error: {sanitise(worded(each), ERROR_TOLD_CHARS_MAX)}" for each in problems[:PROBLEMS_TOLD_MAX]]
+    lines = [f"error: {sanitise(in_calls(each), ERROR_TOLD_CHARS_MAX)}" for each in problems[:PROBLEMS_TOLD_MAX]]
     lines += [f"and {len(problems) - PROBLEMS_TOLD_MAX} more"] if len(problems) > PROBLEMS_TOLD_MAX else []
-    lines += [f"or: {worded(command)}: {does}" for command, does in fault.proposals]
-    lines += [f"next: {sanitise(worded(fault.hint), ERROR_TOLD_CHARS_MAX)}"] if fault.hint else []
+    lines += [f"or: {in_calls(command)}: {does}" for command, does in fault.proposals]
+    lines += [f"next: {sanitise(in_calls(fault.hint), ERROR_TOLD_CHARS_MAX)}"] if fault.hint else []
     return "\n".join(lines)
 
 
@@ -244,7 +244,7 @@ def _result(value: Value) -> types.CallToolResult:
 # --- asking a person ------------------------------------------------------------------------------------------
 
 
-def _agree(ctx: Context, params: types.CallToolRequestParams, question: Question) -> None:
+def _require_agreement(ctx: Context, params: types.CallToolRequestParams, question: Question) -> None:
     """Return if a person agrees. Raises: NeedsPersonError; _QuestionOpenError where the client calls again."""
     able = ctx.session.client_capabilities
     if able is None or able.elicitation is None:
@@ -254,7 +254,7 @@ def _agree(ctx: Context, params: types.CallToolRequestParams, question: Question
         if answer is None:
             raise _QuestionOpenError(question)
     else:
-        answer = from_thread.run(ctx.session.elicit_form, _message(question), _AGREEMENT, ctx.request_id)
+        answer = from_thread.run(ctx.session.elicit_form, _asked_as(question), _AGREEMENT, ctx.request_id)
     if not isinstance(answer, types.ElicitResult):
         raise question.refusal("the client gave no answer of a person")
     if answer.action != "accept" or (answer.content or {}).get("agree") is not True:
@@ -268,10 +268,10 @@ _AGREEMENT: dict[str, Any] = {
 }
 
 
-def _message(question: Question) -> str:
+def _asked_as(question: Question) -> str:
     return f"Wakeman is asked to {sanitise(question.text, ERROR_TOLD_CHARS_MAX)}. Do you agree?"
 
 
 def _form(question: Question) -> types.ElicitRequest:
-    made = types.ElicitRequestFormParams(message=_message(question), requested_schema=_AGREEMENT)
+    made = types.ElicitRequestFormParams(message=_asked_as(question), requested_schema=_AGREEMENT)
     return types.ElicitRequest(params=made)

@@ -20,7 +20,7 @@ from wakeman.engine.start.prepare import PreparedPlan
 from wakeman.faces.mcp import arguments as take
 from wakeman.faces.mcp import brief as give
 from wakeman.faces.mcp.calls import call
-from wakeman.faces.mcp.deeds import act
+from wakeman.faces.mcp.deeds import call_act
 from wakeman.faces.mcp.desk import Desk, Question
 from wakeman.ports import World
 
@@ -33,7 +33,7 @@ class Tool(Struct, frozen=True):
 
     title: str
     text: str
-    takes: type[take.Arguments]
+    takes: type[take.ToolArguments]
     gives: tuple[type[Value], ...]
     run: Callable[[Desk, Any], Value]
     reads: bool = False
@@ -54,22 +54,22 @@ def _no_stdin() -> str:
     raise UsageError('units.file = "-": a tool has no standard input', "name a file with the units in the plan")
 
 
-def _owner(desk: Desk, file: str) -> str:
+def _plan_owner(desk: Desk, file: str) -> str:
     from wakeman.faces.cli.plan import owner_of
 
     return owner_of(os.path.join(desk.here, file))
 
 
-def plan(desk: Desk, given: take.PlanArguments) -> give.BriefPlan:
+def call_plan(desk: Desk, given: take.PlanArguments) -> give.BriefPlan:
     """Show what a plan would start."""
     world = desk.world("hand")
     prepared = _prepared(world, desk, given.file)
-    owner = _owner(desk, given.file)
+    owner = _plan_owner(desk, given.file)
     answer = api.plan(world, prepared, given.file, owner)
     return give.brief_plan(answer, api.unanswered(world, prepared, owner), given.file)
 
 
-def rehearse(desk: Desk, given: take.RehearseArguments) -> give.BriefRehearsal:
+def call_rehearse(desk: Desk, given: take.RehearseArguments) -> give.BriefRehearsal:
     """Play a plan in memory."""
     from wakeman.adapters.memory.rehearsal import rehearsal
     from wakeman.api.rehearse import rehearse as api_rehearse
@@ -87,14 +87,14 @@ def rehearse(desk: Desk, given: take.RehearseArguments) -> give.BriefRehearsal:
     )
 
 
-def up(desk: Desk, given: take.PlanArguments) -> give.BriefStart:
+def call_up(desk: Desk, given: take.PlanArguments) -> give.BriefStart:
     """Start a plan, or continue its open deployment."""
     from wakeman.api import trial
     from wakeman.engine.start import deploy
 
     world = desk.world("up")
     prepared = _prepared(world, desk, given.file, run_commands=True)
-    owner = _owner(desk, given.file)
+    owner = _plan_owner(desk, given.file)
     if asked := api.unanswered(world, prepared, owner):
         desk.ask(Question(f"start {prepared.plan.name}, although {'; '.join(asked)}", f"wakeman up {given.file} --yes"))
     prepared = api.approve(world, prepared, yes=True, owner=owner)
@@ -120,7 +120,7 @@ def known(world: World, name: str, verb: str) -> str:
     return exact
 
 
-def status(desk: Desk, given: take.StatusArguments) -> Value:
+def call_status(desk: Desk, given: take.StatusArguments) -> Value:
     """Show all deployments, one, or one worker."""
     from wakeman.api import status as api_status
 
@@ -142,7 +142,7 @@ def _worker(world: World, given: take.StatusArguments) -> give.BriefWorker:
     return give.brief_worker(data, seen.worker, seen.source, seen.text)
 
 
-def wait(desk: Desk, given: take.WaitArguments) -> give.BriefWait:
+def call_wait(desk: Desk, given: take.WaitArguments) -> give.BriefWait:
     """Wait for a deployment, and tell its progress meanwhile."""
     from wakeman.api.check import wait as api_wait
     from wakeman.core.policy.deployment_rows import undone
@@ -170,7 +170,7 @@ def wait(desk: Desk, given: take.WaitArguments) -> give.BriefWait:
     return give.brief_wait(answer, came=answer.code != STOPPED_WAITING_STATUS, again=again)
 
 
-def log(desk: Desk, given: take.LogArguments) -> give.BriefLog:
+def call_log(desk: Desk, given: take.LogArguments) -> give.BriefLog:
     """Show lines of a log: those after a number, or the last ones."""
     from collections import deque
     from itertools import islice
@@ -190,7 +190,7 @@ def log(desk: Desk, given: take.LogArguments) -> give.BriefLog:
     return give.BriefLog(deployment=name, lines=tuple(give.log_row(each) for each in lines), last=last, more=more)
 
 
-def report(desk: Desk, given: take.ReportArguments) -> give.BriefReport:
+def call_report(desk: Desk, given: take.ReportArguments) -> give.BriefReport:
     """Report on a deployment."""
     world = desk.world("hand")
     return give.brief_report(whole_report(world, known(world, given.deployment, "report")))
@@ -213,7 +213,7 @@ TOOLS: dict[str, Tool] = {
         "resource wakeman://starter.",
         take.PlanArguments,
         (give.BriefPlan,),
-        plan,
+        call_plan,
         reads=True,
     ),
     "rehearse": Tool(
@@ -221,7 +221,7 @@ TOOLS: dict[str, Tool] = {
         "Play the whole night of a plan in memory, in seconds.",
         take.RehearseArguments,
         (give.BriefRehearsal,),
-        rehearse,
+        call_rehearse,
         reads=True,
     ),
     "up": Tool(
@@ -230,14 +230,14 @@ TOOLS: dict[str, Tool] = {
         "Then end your turn, or call wait: the workers do not need you.",
         take.PlanArguments,
         (give.BriefStart,),
-        up,
+        call_up,
     ),
     "status": Tool(
         "Show the state",
         "Look at deployments now: who needs somebody, with the calls that answer. Or at one worker and its screen.",
         take.StatusArguments,
         (give.BriefList, give.BriefStatus, give.BriefWorker),
-        status,
+        call_status,
         reads=True,
     ),
     "wait": Tool(
@@ -245,14 +245,14 @@ TOOLS: dict[str, Tool] = {
         "Wait at most 50 s until a deployment is closed or needs somebody; came=false: call again.",
         take.WaitArguments,
         (give.BriefWait,),
-        wait,
+        call_wait,
     ),
     "log": Tool(
         "Read the log",
         "Show what happened, a line each.",
         take.LogArguments,
         (give.BriefLog,),
-        log,
+        call_log,
         reads=True,
     ),
     "act": Tool(
@@ -260,7 +260,7 @@ TOOLS: dict[str, Tool] = {
         "Do what status offers. accept, stop, waive, adopt and down ask the person first.",
         take.ActArguments,
         (give.BriefDeeds, give.BriefStatus, give.BriefSent),
-        act,
+        call_act,
         safe=False,
         again=False,
     ),
@@ -269,7 +269,7 @@ TOOLS: dict[str, Tool] = {
         "Tell what came of a deployment, what is missing, which outputs to inspect, and audit its log.",
         take.ReportArguments,
         (give.BriefReport,),
-        report,
+        call_report,
         reads=True,
     ),
 }

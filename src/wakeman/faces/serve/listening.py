@@ -19,7 +19,7 @@ TOKEN_BYTES = 24
 """Random bytes of a token that is made anew."""
 
 
-def run(app: Callable[..., Any], listening: socket.socket) -> int:
+def serve_until_interrupted(app: Callable[..., Any], listening: socket.socket) -> int:
     """Serve an application until Ctrl-C; return the exit code."""
     config = uvicorn.Config(
         app, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=1
