@@ -371,7 +371,24 @@ def _plants(said: Said, _: Json) -> Turn:
     return work(said)
 
 
+def _orchestrates(said: Said, state: Json) -> Turn:
+    """Call the tools that a test has listed, one a turn, then end the turn.
+
+    A client that loads its tools when they are needed is asked for them first.
+    """
+    steps: list[tuple[str, Json]] = state["steps"]
+    done = [call for call in said.calls if "select:" not in call]
+    if len(done) == len(steps):
+        return Turn("The night is over.")
+    tool, given = steps[len(done)]
+    if tool not in said.tools and "ToolSearch" in said.tools and len(done) == len(said.calls):
+        wanted = ",".join(dict.fromkeys(name for name, _ in steps))
+        return Turn(call=("ToolSearch", {"query": f"select:{wanted}", "max_results": 20}))
+    return Turn(call=(tool, given))
+
+
 PLAYS: dict[str, Callable[[Said, Json], Turn]] = {
+    "orchestrates": _orchestrates,
     "work": lambda said, _: _mend(said) if "rejected by a reviewer" in said.told else work(said),
     "review": _review,
     "slow": lambda said, _: work(said)._replace(delay=1.0),

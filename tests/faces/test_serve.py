@@ -466,6 +466,7 @@ def test_without_the_extra_it_says_what_to_install(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setitem(sys.modules, "uvicorn", None)
+    monkeypatch.delitem(sys.modules, "wakeman.faces.serve.listening", raising=False)
 
     code = main(["serve", "--state", str(tmp_path / "state")])
 
