@@ -374,16 +374,20 @@ def _plants(said: Said, _: Json) -> Turn:
 def _orchestrates(said: Said, state: Json) -> Turn:
     """Call the tools that a test has listed, one a turn, then end the turn.
 
-    A client that loads its tools when they are needed is asked for them first.
+    A client that still connects to their server is told to wait; one that loads tools when needed is asked for them.
     """
     steps: list[tuple[str, Json]] = state["steps"]
-    done = [call for call in said.calls if "select:" not in call]
-    if len(done) == len(steps):
+    got: list[str] = state.setdefault("got", [])
+    done = len(said.calls) - len(got)
+    if done == len(steps):
         return Turn("The night is over.")
-    tool, given = steps[len(done)]
-    if tool not in said.tools and "ToolSearch" in said.tools and len(done) == len(said.calls):
-        wanted = ",".join(dict.fromkeys(name for name, _ in steps))
-        return Turn(call=("ToolSearch", {"query": f"select:{wanted}", "max_results": 20}))
+    tool, given = steps[done]
+    wanted = ",".join(dict.fromkeys(name for name, _ in steps))
+    ways: dict[str, Json] = {"WaitForMcpServers": {}, "ToolSearch": {"query": f"select:{wanted}", "max_results": 20}}
+    for way, how in ways.items():
+        if tool not in said.tools and way in said.tools and way not in got:
+            got.append(way)
+            return Turn(call=(way, how))
     return Turn(call=(tool, given))
 
 

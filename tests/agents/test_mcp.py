@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from typing import Any
 
 import pytest
@@ -82,7 +81,7 @@ def test_claude_runs_a_night_by_the_tools_and_is_asked_nothing_while_the_workers
     assert "complete" == agents.status()["outcome"]
     # While the workers work, the model is asked for nothing: one request a step, and none between `wait` and `report`.
     asked = [each for each in agents.models.asked if each.play == "orchestrates"]
-    assert len(asked) <= len(agents.models.state["steps"]) + 2, sys.stderr
+    assert len(asked) == len(agents.models.state["steps"]) + len(agents.models.state["got"]) + 1
 
 
 def _results(line: dict[str, Any]) -> list[str]:
