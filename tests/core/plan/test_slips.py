@@ -224,6 +224,42 @@ IN_WORDS = [
 ]
 
 
+SEVERAL = [
+    ("[\nwake]", "[wake]"),
+    ("args = [\n 'a'\n 'b'\n]", "args = [ 'a', 'b' ]"),
+    ("args = [\n 'a',\n 'b'", "args = [ 'a', 'b']"),
+    ("args = ['a',\n 'b'", "args = ['a', 'b']"),
+    ("args = ['a',\n b]", "args = ['a', \"b\"]"),
+    ("args = [ # c\n a\n]", 'args = [ # c "a" ]'),
+    ("env = { A = 'x',\n B = y }", "env = { A = 'x', B = \"y\" }"),
+    ("env = { # c\n A = 'x' }", "env = { A = 'x' }"),
+    ("env = {\n A = 'x'\n}", "env = { A = 'x' }"),
+    ("before = [\n ['a' 'b']\n ['c']\n]", "before = [ ['a', 'b'], ['c'] ]"),
+    ("before = [['a',\n 'b'],\n ['c' 'd']]", "before = [['a', 'b'], ['c', 'd']]"),
+    ('prompt = "a\nb\nc"', 'prompt = """a ... c"""'),
+    ('prompt = "a\n\n# b\nc"', 'prompt = """a ... c"""'),
+    ("args =\n [\n 'a'\n ]", "args = [ 'a' ]"),
+    ("env =\n { A = 'x' }", "env = { A = 'x' }"),
+    ("stage =\n true", "stage = true"),
+    ("args = ['a' ']',\n 'c']", "args = ['a', ']', 'c']"),
+    ("args = ['a', '[' 'b',\n 'c']", "args = ['a', '[', 'b', 'c']"),
+    ('args = ["x" """a\nb""", "c"]', 'args = ["x", """a ... b""", "c"]'),
+    ('prompt = x """a\nb""" # c', 'prompt = """a ... b""" # c'),
+    ("args = ['a', 'b'\n\n# c\n", "args = ['a', 'b']"),
+]
+
+
+@pytest.mark.parametrize(("written", "cure"), SEVERAL)
+def test_a_slip_in_several_lines_is_answered_at_the_first_and_what_follows_is_told_at_its_own(
+    written: str, cure: str
+) -> None:
+    below = "hold = 4" if cure == "[wake]" else "cwd = 4"
+    found = problems(f"{HEAD}{written}\n{below}")
+
+    assert cure == found[0].partition(WRITE)[2]
+    assert [LINE, LINE + written.count("\n") + 1] == [int(each.split(":")[1]) for each in found]
+
+
 @pytest.mark.parametrize(("written", "words"), IN_WORDS)
 def test_a_slip_is_named_in_words_that_fit_it(written: str, words: str) -> None:
     found = problems(HEAD + written)[0]
