@@ -245,6 +245,9 @@ SEVERAL = [
     ("args = ['a', '[' 'b',\n 'c']", "args = ['a', '[', 'b', 'c']"),
     ('args = ["x" """a\nb""", "c"]', 'args = ["x", """a ... b""", "c"]'),
     ('prompt = x """a\nb""" # c', 'prompt = """a ... b""" # c'),
+    ('args = ["x" """a\nb"""]', 'args = ["x", """a ... b"""]'),
+    ("args = ['x' '''a\nb''']", "args = ['x', '''a ... b''']"),
+    ('env = { A = x, B = """a\nb""" }', 'env = { A = "x", B = """a ... b""" }'),
     ("args = ['a', 'b'\n\n# c\n", "args = ['a', 'b']"),
 ]
 
