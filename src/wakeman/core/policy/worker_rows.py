@@ -104,7 +104,8 @@ def rungs_left(d: Deployment, worker: WorkerState) -> tuple[Rung, ...]:
     ladder: tuple[Rung, ...] = tuple("ask" if vain.get(rung) else rung for rung in _ladder(d, worker))
     if d.edition < EDITION_PROGRESS_MIN:
         return ladder[worker.rung :]
-    mute = not missing(d, worker) or (d.edition >= EDITION_EVIDENCE_MIN and _at_work(worker))
+    works = worker.observation is not None and worker.observation.activity == "busy"
+    mute = not missing(d, worker) or (works and d.edition >= EDITION_EVIDENCE_MIN)
     passed_over = (*worker.barred, *(["nudge"] if mute else []))
     taken = worker.rung - (worker.tried.count("nudge") if mute else 0)
     return tuple(rung for rung in ladder if rung not in passed_over)[taken:]
@@ -118,10 +119,6 @@ def _rungs_due(d: Deployment, worker: WorkerState) -> tuple[Rung, ...]:
     """
     left = rungs_left(d, worker)
     return left[:2] if d.edition >= EDITION_EVIDENCE_MIN and left[:2] in WITH_EVIDENCE else left[:1]
-
-
-def _at_work(worker: WorkerState) -> bool:
-    return worker.observation is not None and worker.observation.activity == "busy"
 
 
 def _worker_why(rule: Rule, worker: WorkerState) -> str:
