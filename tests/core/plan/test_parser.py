@@ -650,6 +650,10 @@ HOME = "a leading '~' is not expanded; expected a path, relative to the plan fil
          ' paths; write: ["a/*.md", "b/*.md"]')),
         ('units.output = "o/{{ stem }}.{md,yml}"', ("units.output: found 'o/{{ stem }}.{md,yml}': braces are not"
          ' expanded; expected a list of paths; write: ["o/{{ stem }}.md", "o/{{ stem }}.yml"]')),
+        ('units.glob = "{1,2,3,4,5,6,7,8}"', ("units.glob: found '{1,2,3,4,5,6,7,8}': braces are not expanded;"
+         ' expected a list of paths; write: ["1", "2", "3", "4", "5", "6", "7", "8"]')),
+        ('units.glob = "{1,2,3,4,5,6,7,8,9}"', ("units.glob: found '{1,2,3,4,5,6,7,8,9}': braces are not expanded;"
+         " expected a list of paths")),
         ('workers.cwd = "{a,b}"', "workers.cwd: found '{a,b}': braces are not expanded; expected a list of paths"),
         ('units.output = "o/{stem}.md"', ("units.output: found 'o/{stem}.md': a name in a template has two braces on"
          ' each side; write: "o/{{ stem }}.md"')),
@@ -666,7 +670,14 @@ def test_what_a_shell_would_expand_in_a_path_is_refused_with_the_cure(line: str,
 
 
 @pytest.mark.parametrize(
-    "line", ['units.glob = "a~/*.md"', 'units.output = "o/$x.{md}"', 'units.output = "./~/{x}"', 'units.glob = "a!b"']
+    "line",
+    [
+        'units.glob = "a~/*.md"',
+        'units.output = "o/$x.{md}"',
+        'units.output = "./~/{x}"',
+        'units.glob = "a!b"',
+        'units.output = "!{{ stem }}"',
+    ],
 )
 def test_a_name_with_signs_of_a_shell_inside_is_a_name(line: str) -> None:
     key, _, value = line.partition(" = ")

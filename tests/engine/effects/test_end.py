@@ -156,7 +156,7 @@ def test_a_client_into_which_somebody_has_half_typed_a_line_is_not_typed_to(
 
 
 def test_a_half_typed_line_is_read_without_keys_and_cut() -> None:
-    plan = {"workers": {"harness": "claude", "mode": "interactive", "env_from": ["KEY"]}}
+    plan: dict[str, dict[str, object]] = {"workers": {"harness": "claude", "mode": "interactive", "env_from": ["KEY"]}}
     play = Play(workers=1, units=1, plan=plan)
     play.stage.machine.environment = {"KEY": "sk-0123456789abcdef"}
     play.up()
