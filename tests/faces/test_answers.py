@@ -253,6 +253,8 @@ def _files(desk: Desk) -> None:
     desk("audit", "damaged", *there)
     desk("doctor", *there)
     desk("agents", *there)
+    desk("agents", "--instructions", *there)
+    desk("notices", "--once", *there)
 
 
 def test_a_list_of_several_kinds_names_each() -> None:
