@@ -12,7 +12,7 @@ from wakeman.api.notices import Notice, standing
 from wakeman.api.notices import notices as api_notices
 from wakeman.faces.cli.options import Verb
 from wakeman.faces.cli.reach import reach
-from wakeman.faces.cli.show import json_line, out, printable
+from wakeman.faces.cli.show import json_line, out, print_note, printable
 
 
 def _notices_options(parser: ArgumentParser) -> None:
@@ -22,9 +22,13 @@ def _notices_options(parser: ArgumentParser) -> None:
 def notices(options: Namespace) -> int:
     """Print a line for each notice, until Ctrl-C or the reader's end."""
     world = reach(options)
+    quiet = options.once or options.json
     for notice in standing(world) if options.once else api_notices(world, time.sleep):
         if notice is None:
             sys.stdout.flush()
+            if not quiet:
+                quiet = True
+                print_note("further notices come as they are; Ctrl-C ends this, and no deployment")
         elif options.json:
             json_line(msgspec.to_builtins(notice))
         else:
