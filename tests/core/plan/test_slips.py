@@ -14,7 +14,7 @@ from wakeman.core.errors import WRITE, PlanError
 from wakeman.core.model import Plan, UnitsSpec
 from wakeman.core.plan.json_slips import mend_json
 from wakeman.core.plan.parser import policy, read_plan
-from wakeman.core.plan.slips import SLIPS_MAX, mend
+from wakeman.core.plan.slips import SHOWN_CHARS_MAX, SLIPS_MAX, mend
 
 HEAD = """name = "a"
 [units]
@@ -283,6 +283,7 @@ def test_a_slip_is_named_in_words_that_fit_it(written: str, words: str) -> None:
             ),
         ),
         ("```toml", "found ```toml: this is no TOML; take the line out"),
+        ("[nights]\n= 4", "found = 4: no key before '='; expected one of name, units and other tables before it"),
         ("at_once = 4\nat_once = 5", "workers.at_once: found this key twice, first at line 6; keep one of the two"),
         (
             '[units]\nlimit = 3\n[wake]\nevery = "5m"',
@@ -302,6 +303,21 @@ def test_what_is_to_be_taken_out_is_told(written: str, expected: str) -> None:
     (found,) = problems(HEAD + written)
 
     assert expected == found.partition(": ")[2]
+
+
+@pytest.mark.parametrize("blank", ["\n", "\n\n", "# a note\n"])
+def test_a_slip_is_told_at_its_line_whatever_a_plan_begins_with(blank: str) -> None:
+    (found,) = problems(f"{blank}{HEAD}stage = yes")
+
+    assert found.startswith(f"w.toml:{LINE + len(blank.splitlines())}: ")
+
+
+@pytest.mark.parametrize(("more", "shown"), [(0, ""), (1, "...")])
+def test_a_long_line_is_shown_by_its_beginning(more: int, shown: str) -> None:
+    line = "cwd = ".ljust(SHOWN_CHARS_MAX, "x")
+    (found,) = problems(f"{HEAD}{line}{'x' * more}")
+
+    assert f"found {line}{shown}: text without quotes" in found
 
 
 @pytest.mark.parametrize(
