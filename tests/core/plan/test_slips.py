@@ -283,7 +283,6 @@ def test_a_slip_is_named_in_words_that_fit_it(written: str, words: str) -> None:
             ),
         ),
         ("```toml", "found ```toml: this is no TOML; take the line out"),
-        ("[nights]\n= 4", "found = 4: no key before '='; expected one of name, units and other tables before it"),
         ("at_once = 4\nat_once = 5", "workers.at_once: found this key twice, first at line 6; keep one of the two"),
         (
             '[units]\nlimit = 3\n[wake]\nevery = "5m"',
@@ -303,6 +302,15 @@ def test_what_is_to_be_taken_out_is_told(written: str, expected: str) -> None:
     (found,) = problems(HEAD + written)
 
     assert expected == found.partition(": ")[2]
+
+
+def test_a_value_without_a_key_in_a_table_that_no_plan_has_names_the_tables() -> None:
+    found = problems(f"{HEAD}[nights]\n= 4")
+
+    assert (
+        f"w.toml:{LINE + 1}: found = 4: no key before '='; expected one of name, units and other tables before it"
+        in found
+    )
 
 
 @pytest.mark.parametrize("blank", ["\n", "\n\n", "# a note\n"])
