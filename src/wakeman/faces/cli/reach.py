@@ -20,7 +20,7 @@ def reach(options: Namespace, by: str = "hand") -> World:
 
         print_note(f"note: {other} came with a repository, and nothing was begun in it here: --state {other} uses it")
     named_by = getattr(options, "named_by", "name")
-    if getattr(options, "among", "") and not getattr(options, named_by):
+    if getattr(options, "among", "") and getattr(options, named_by) in (None, []):
         _take_only(options, world, named_by)
     if not options.dry_run:
         return world
