@@ -262,8 +262,8 @@ def approve(world: World, prepared: PreparedPlan, *, yes: bool, owner: str = "")
     return msgspec.structs.replace(prepared, agreed=tuple(_reasons_to_ask(prepared, owner)))
 
 
-def unanswered(world: World, prepared: PreparedPlan, owner: str) -> list[str]:
-    """Return what a person is to agree to, and has not yet."""
+def unanswered(world: World, prepared: PreparedPlan, owner: str = "") -> list[str]:
+    """Return what a person is to agree to, and has not yet; `owner` is whose plan it is, "" for this user's."""
     reasons = _reasons_to_ask(prepared, owner)
     known = deploy.agreed_before(world, prepared) if reasons else ()
     return [reason for reason in reasons if reason not in known]
