@@ -44,7 +44,7 @@ socket = "faces"
 
 TOOLS_TOLD_BYTES_MAX = 4600
 """Bytes of names, descriptions and input schemas: what a client puts before its model in each request."""
-NIGHT_BYTES_MAX = 6500
+NIGHT_BYTES_MAX = 4500
 """Bytes of arguments and answers of plan, up, five wakes and the wrap-up."""
 
 
