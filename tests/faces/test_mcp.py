@@ -27,6 +27,7 @@ from tests.waiting import until
 
 from wakeman.adapters import local
 from wakeman.faces.cli import VERBS, main
+from wakeman.faces.mcp import brief
 from wakeman.faces.mcp.arguments import WAIT_MAX_S
 from wakeman.faces.mcp.calls import in_calls, spoken
 from wakeman.faces.mcp.server import CALLS_AT_ONCE_MAX, described
@@ -64,6 +65,15 @@ def test_there_are_at_most_eight_tools_each_with_title_hints_and_schemas() -> No
         jsonschema.Draft202012Validator.check_schema(tool.input_schema)
         jsonschema.Draft202012Validator.check_schema(tool.output_schema or {})
         assert all(field.get("description") for field in tool.input_schema["properties"].values())
+
+
+@pytest.mark.parametrize(
+    "kind", [each for each in vars(brief).values() if str(each).startswith("<class 'wakeman.faces")]
+)
+def test_a_field_that_may_be_absent_is_not_required(kind: type[msgspec.Struct]) -> None:
+    absent = [each.name for each in msgspec.structs.fields(kind) if "UnsetType" in str(each.type)]
+
+    assert [] == [name for name in absent if name in msgspec.json.schema(kind)["$defs"][kind.__name__]["required"]]
 
 
 def test_the_tools_cost_few_tokens_in_each_request() -> None:
