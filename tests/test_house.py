@@ -23,6 +23,7 @@ ROOMS = {
     "prometheus_client": {"faces/openmetrics.py"},
     "starlette": {"faces/serve/app.py"},
     "uvicorn": {"faces/cli/serve.py"},
+    "textual": {"faces/top/app.py"},
     "transitions": {"core/log/lifecycle.py"},
     "libtmux": {"adapters/tmux/by_libtmux.py"},
     "yaml": {"core/formats.py", "core/profile_page.py"},

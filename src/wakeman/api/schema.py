@@ -54,6 +54,7 @@ ANSWERS: dict[str, tuple[str, ...]] = {
     "report": ("report.Reported",),
     "export": ("trace.Traced", "metrics.Measured", "spans.Spanned", "answer.DryRun"),
     "serve": ("serve.ServedPages",),
+    "top": (),
     "replay": ("replay.Replayed", "status.Status", "replay.Otherwise"),
     "audit": ("audit.Audited",),
     "doctor": ("doctor.Diagnosis",),

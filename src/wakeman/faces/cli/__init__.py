@@ -28,6 +28,12 @@ VERBS: dict[str, tuple[str, str, bool, str]] = {
     "down": ("carry on", "act", True, "end a deployment and its workers"),
     "clean": ("carry on", "act", True, "move a closed deployment's directory to the trash; delete nothing"),
     "status": ("look", "status", False, "show the state of deployments"),
+    "top": (
+        "look",
+        "top",
+        False,
+        "show deployments to move in: workers by need, one beside the list, the night backwards",
+    ),
     "serve": ("look", "serve", False, "show deployments as live pages to a browser on this machine"),
     "log": ("look", "log", False, "show what happened, event by event"),
     "capture": ("look", "screen", False, "show the last lines of a worker's screen"),
