@@ -492,10 +492,17 @@ def test_what_a_command_says_stays_text_and_its_failure_is_seen(tmp_path: Path) 
 # --- sizes, tongues, hostile words ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("ascii_", [False, True])
-@pytest.mark.parametrize("number", [1, 3, 40])
-@pytest.mark.parametrize("words", ["go on?", HOSTILE * 9])
-@pytest.mark.parametrize("name", ["docs_{at:02}", LONG, "文書の要約をする係_{at}", "[red]{at}[/red]"])
+@pytest.mark.parametrize(
+    ("ascii_", "number", "words", "name"),
+    [
+        (False, 1, "go on?", "docs_{at:02}"),
+        (False, 3, HOSTILE * 9, "[red]{at}[/red]"),
+        (False, 40, HOSTILE * 9, LONG),
+        (True, 40, HOSTILE * 9, "文書の要約をする係_{at}"),
+        (False, 40, "[bold]no[/bold]", "文書の要約をする係_{at}"),
+        (True, 3, "go on?", LONG),
+    ],
+)
 def test_no_row_is_longer_than_the_terminal_and_none_too_many(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ascii_: bool, number: int, words: str, name: str
 ) -> None:
