@@ -284,6 +284,58 @@ def test_a_line_of_a_write_that_names_another_writer_is_found_and_no_other(skip:
     assert f"one writer, {log.lines[ends[skip] - 1]['by']}" == found.expected
 
 
+@pytest.mark.parametrize("line", [9, 10])
+def test_a_line_of_a_write_that_was_written_at_another_time_is_found_and_no_other(line: int) -> None:
+    log = Forged(busy())
+    assert log.lines[line - 1]["write"] == log.lines[7]["write"]
+    log.lines[line - 1]["at"] = log.lines[21]["at"]
+
+    assert [(line, "time", "2026-01-05 21:36:07", "2026-01-05 21:36:00")] == [
+        (each.line, each.kind, each.found, each.expected) for each in log.judged()
+    ]
+
+
+def test_a_line_of_another_day_between_two_checks_of_a_steady_clock_is_found() -> None:
+    log = Forged(busy())
+    at = log.find("armed", lambda line: line["data"]["why"] == "head")
+    log.lines[at]["at"] = log.lines[at]["at"].replace("2026-01-05", "2026-01-04")
+
+    assert [(at + 1, "time", "after line 6, of 2026-01-05 21:36")] == [
+        (each.line, each.kind, each.expected) for each in log.judged()
+    ]
+
+
+@pytest.mark.parametrize("row", ["launch", "sleep"])
+def test_a_check_that_another_process_goes_on_with_is_found(row: str) -> None:
+    log = Forged(busy())
+    at = log.find("decided", lambda line: line["data"]["row"] == row)
+    end = log.find("armed", lambda line: line["data"]["why"] == "head")
+    for line in log.lines[at : end + 1]:
+        line["by"] = "hand:9"
+    first = log.judged()[0]
+
+    assert (at + 1, "decision") == (first.line, first.kind)
+    assert (", by hand:9", ", by up:1") == (first.found[-11:], first.expected[-9:])
+
+
+def test_what_differs_behind_the_last_line_of_a_deployment_is_compared_with_what_was_due() -> None:
+    log = Forged(busy())
+    at = log.find("disarmed")
+    log.lines[at]["data"]["generation"] = 99
+
+    assert [(at + 1, "alarm", "disarmed generation 99", "disarmed generation 8")] == [
+        (each.line, each.kind, each.found, each.expected) for each in log.judged()
+    ]
+
+
+def test_a_log_that_begins_with_what_no_protocol_begins_with_is_found() -> None:
+    at = Forged(busy()).find("decided")
+
+    [found] = judged(busy()[at : at + 1]).divergences
+
+    assert ("decision", "nothing: nothing asks for it") == (found.kind, found.expected)
+
+
 # --- newer versions -----------------------------------------------------------------------------------------------
 
 

@@ -40,6 +40,12 @@ def told(*lines: Line) -> list[int]:
         pytest.param([(0, 0.0), (86400, None), (1, None), (2, None), (300, 300.0)], [2], id="the first is the latest"),
         pytest.param([(0, 0.0), (2, None), (-86400, None), (300, 300.0)], [3], id="the last is the earliest"),
         pytest.param([(0, 0.0), (300, 300.0), (-86400, None)], [], id="no observation follows"),
+        pytest.param([(0, 0.0), (-86400, None), (-86400, None), (300, 300.0)], [2], id="two equally early"),
+        pytest.param([(0, 0.0), (86400, None), (86400, None), (300, 300.0)], [2], id="two equally late"),
+        pytest.param([(0, 0.0), (-86400, None), (302, 300.0)], [2], id="the clocks have drifted by two seconds"),
+        pytest.param([(0, 0.0), (-86400, None), (302.5, 300.0)], [], id="the clocks have drifted by more"),
+        pytest.param([(0, 0.0), (-3600, None), (3900, None), (300, 300.0)], [], id="an hour may be waited for"),
+        pytest.param([(0, 0.0), (-3601, None), (3901, None), (300, 300.0)], [2, 3], id="more than an hour is too long"),
     ],
 )
 def test_a_time_is_misdated_where_the_observations_around_it_agree(lines: list[Line], misdated: list[int]) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
-from tests.log import GONE, Log
+from tests.log import GONE, HOST, PLAN, Log
 
 from wakeman.audit.evidence import passed_over
 from wakeman.core.log import events as e
-from wakeman.core.model import INTERNAL_ERROR, FileFingerprint, Verdict
+from wakeman.core.model import INTERNAL_ERROR, Agent, FileFingerprint, RecordedProfile, Verdict
+from wakeman.core.plan.shares import profile_digest
 
 FULL, EMPTY = FileFingerprint("a.out", 9, 1), FileFingerprint("a.out", 0, 1)
 
@@ -56,3 +58,18 @@ def test_a_file_that_was_there_before_and_has_not_changed_is_none_that_was_made(
 
 def test_only_a_look_has_verdicts() -> None:
     assert [] == found(e.Noted(text=GONE))
+
+
+@pytest.mark.parametrize("kind", [e.Planned, e.Amended])
+def test_a_profile_is_the_one_whose_digest_its_line_says(kind: Any) -> None:
+    agent = Agent(description="judges", prompt="Judge.")
+    own = profile_digest(agent)
+
+    def said(name: str, digest: str) -> list[tuple[int, str, str, str]]:
+        plan = msgspec.structs.replace(PLAN, agents={"judge": agent})
+        more = {"name": "night", "host": HOST} if kind is e.Planned else {}
+        return found(kind(plan=plan, digest="d", profiles=(RecordedProfile(name, digest),), **more))
+
+    assert [] == said("judge", own)
+    assert [(7, "evidence", f"the profile 'judge' with digest {own}", "other")] == said("judge", "other")
+    assert [(7, "evidence", "the profile 'gone' with digest none", own)] == said("gone", own)

@@ -7,15 +7,17 @@ from functools import cache
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 from tests.forge import judged
-from tests.log import NOW
+from tests.log import NOW, PLAN
 from tests.play import Play
 
 from wakeman.audit.report import AuditReport, audit
 from wakeman.core.log import events as e
 from wakeman.core.log.hash_chain import HashChain
 from wakeman.core.log.state import apply
-from wakeman.core.model import Deployment
+from wakeman.core.model import Agent, Deployment, Plan, WorkersSpec
+from wakeman.core.plan.shares import content_digest
 
 Remembered = tuple[int, str, bytes]
 
@@ -130,6 +132,42 @@ def test_breaks_and_divergences_are_told_and_counted_together_in_the_order_of_th
 
     assert [(3, "chain"), (LAST + 1, "closed"), (LAST + 2, "chain")] == [(one[0], one[1]) for one in told(report)]
     assert (3, 1, 2) == (report.count, report.auditor.count, report.chain.broken)
+
+
+# --- its plans ----------------------------------------------------------------------------------------------------
+
+OTHER = "f" * 64
+JUDGE = Agent(description="judges", prompt="Judge.")
+
+
+def amended(plan: Plan = PLAN, *, digest: str = OTHER, logged: str = "") -> list[tuple[str, str]]:
+    """Return what is said of a plan in a line with these digests; "" stands for its true one."""
+    line = added(e.Amended(plan=plan, digest=digest))[-1]
+    own = content_digest(msgspec.json.decode(line)["data"]["plan"])
+    fact = e.Amended(plan=plan, digest=digest or own, logged=own if logged == "true" else logged)
+    return [each[2:] for each in told(audit(Lines(added(fact)))) if each[1] == "plan"]
+
+
+FILLED = [
+    replace(PLAN, agents={"judge": JUDGE}),
+    replace(PLAN, workers=WorkersSpec(prompt_file="a long prompt.md")),
+    replace(PLAN, workers=WorkersSpec(at_once=2)),
+]
+"""Plans that `up` has filled something into: the file had another digest."""
+
+
+@pytest.mark.parametrize("plan", [PLAN, *FILLED], ids=["as in its file", "a profile", "a prompt file", "at once"])
+def test_a_plan_has_the_digest_that_its_line_says(plan: Plan) -> None:
+    [(found, expected)] = amended(plan, digest="", logged=OTHER)
+
+    assert [] == amended(plan, logged="true")
+    assert (True, len("a plan with digest ") + 12) == (found.startswith("a plan with digest "), len(found))
+    assert OTHER[:12] == expected
+
+
+def test_an_older_line_has_only_the_digest_of_the_file_which_is_no_other_unless_something_was_filled_in() -> None:
+    assert ([], [OTHER[:12]]) == (amended(digest=""), [expected for _, expected in amended()])
+    assert [[], [], []] == [amended(plan) for plan in FILLED]
 
 
 # --- what others remember -----------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from wakeman.core.model import (
     UnitState,
     Usage,
     Verdict,
+    WakeTarget,
     WorkersSpec,
     WorkerState,
     attempt_id,
@@ -114,6 +115,21 @@ def test_what_nobody_reports_is_not_guessed_in_a_sum(one: Usage, other: Usage, b
 )
 def test_a_worker_works_where_its_plan_says(workers: WorkersSpec, kind: str) -> None:
     assert kind == workers.workspace
+
+
+@pytest.mark.parametrize(
+    ("target", "name"),
+    [
+        (WakeTarget(tmux="desk"), "tmux:desk"),
+        (WakeTarget(tmux="my:desk"), "tmux:my:desk"),
+        (WakeTarget(run=("mail", "-s", "a/b")), "mail"),
+        (WakeTarget(run=("/usr/bin/mail", "-s", "x")), "mail"),
+        (WakeTarget(run=("bin/send.sh",)), "send.sh"),
+    ],
+    ids=str,
+)
+def test_a_receiver_is_called_by_its_session_or_its_program(target: WakeTarget, name: str) -> None:
+    assert name == target.name
 
 
 def test_a_pace_slows_and_each_is_slower_than_the_one_before() -> None:

@@ -30,6 +30,7 @@ from wakeman.core.policy.attempts import (
     attempt_is_over,
     grace_left,
     may_retry,
+    overruns,
     overstays,
     owed,
     reset_is_due,
@@ -333,3 +334,30 @@ def test_in_an_outage_one_is_tried_again_without_the_pause_between_launches() ->
 
     assert (True, False, 4.0) == after_limit
     assert (False, True, 0.0) == (may_retry(d, a), may_retry(d, b), retry_delay(d, b))
+
+
+LONGEST_S = 600.0
+
+
+@pytest.mark.parametrize(
+    ("fields", "over"),
+    [
+        ({"worked_since": 1000.0 - LONGEST_S}, True),
+        ({"worked_since": 1000.5 - LONGEST_S}, False),
+        ({"worked_since": 0.0}, True),
+        ({"worked_since": 0.0, "state": "launched"}, True),
+        ({"worked_since": 0.0, "state": "stuck", "reason": "silent"}, True),
+        ({"worked_since": 0.0, "state": "stuck", "reason": "limited"}, False),
+        ({"worked_since": 0.0, "state": "exited"}, False),
+        ({"worked_since": 0.0, "state": "pending"}, False),
+    ],
+    ids=str,
+)
+def test_an_attempt_overruns_once_it_has_worked_for_as_long_as_the_plan_lets_it(
+    fields: dict[str, object], over: bool
+) -> None:
+    one = worker(**{"state": "running", **fields})  # type: ignore[arg-type] # fields of the worker
+    d = deployment(one)
+    bounded = msgspec.structs.replace(d.plan, stuck=StuckSpec(longest=LONGEST_S))
+
+    assert (False, over) == (overruns(d, one), overruns(deployment(one, plan=bounded), one))

@@ -189,8 +189,18 @@ def test_what_is_being_promoted_is_not_done_again() -> None:
     assert {"w": ["w/2"]} == short(d)
 
 
-@pytest.mark.parametrize("other", [worker("v", state="running"), worker("v", code=1), worker("v", review=1, spent=2)])
-def test_nobody_takes_over_from_one_at_work_one_that_is_tried_again_or_a_reviewer(other: WorkerState) -> None:
+@pytest.mark.parametrize(
+    "other",
+    [
+        worker("v", state="running"),
+        worker("v", code=1),
+        worker("v", review=1, spent=2),
+        worker("v", ended_by="person", kept=True),
+    ],
+)
+def test_nobody_takes_over_from_one_at_work_one_that_is_tried_again_a_reviewer_or_one_that_keeps_its_units(
+    other: WorkerState,
+) -> None:
     assert ["w"] == list(short(deployment(worker(), other)))
 
 

@@ -33,6 +33,8 @@ def night(*problems: tuple[str, ...], why: str = "", attempt: int = 1, state: st
         ("out/u0: not YAML: line 3: \x1b[1mbad", "not YAML", "line 3: bad"),
         ("a parser: ORDER\x07", "fails its check", "a parser: ORDER"),
         ("out/u0: unchanged since the launch", "unchanged since the launch", ""),
+        ("out/u0: older than the input", "older than the input", ""),
+        ("out/u0: there before its worker was launched", "there before its worker was launched", ""),
     ],
 )
 def test_a_problem_is_told_by_what_many_may_share_and_what_is_its_own(problem: str, why: str, detail: str) -> None:
@@ -77,3 +79,9 @@ def test_a_rejection_what_is_staged_and_what_nobody_judged_say_so() -> None:
     assert ("rejected", "lost the codes") == found["u0",]
     assert ("empty", "") == found["u1",]
     assert ("missing: w, ended", "") == found["u2", "u3"]
+
+
+def test_of_several_problems_the_first_and_of_a_group_the_first_unit_s_words_are_told() -> None:
+    d = night(("check failed: one", "out/u0: empty"), ("check failed: two", "out/u1: empty"))
+
+    assert [("its check fails", "one", ("u0", "u1"))] == [(g.why, g.detail, g.units) for g in undone_units(d)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -43,7 +43,7 @@ from wakeman.core.model import (
 )
 from wakeman.core.policy import notice
 from wakeman.core.policy.needs import needs, sentence, waiting_for
-from wakeman.core.policy.worker_needs import last_sign
+from wakeman.core.policy.worker_needs import NAMES_MAX, in_words, last_sign, names
 
 INTERACTIVE = WorkersSpec(mode="interactive")
 AT_WORK: dict[str, Any] = {"looked_at": NOW, "mono": 1000.0, "boot": "b", "edition": 3}
@@ -75,6 +75,8 @@ ATTACH, CAPTURE, RETRY, STOP = (f"wakeman {verb} night/w" for verb in ("attach",
 LOG = "wakeman log night --worker w"
 CHECK = "wakeman check night"
 UNPAUSE, DOCTOR = "wakeman unpause night", "wakeman doctor"
+
+HOST = Host(root="/", directory="/d", python=())
 
 CAUSES: list[tuple[str, Deployment, str, str, list[str]]] = [
     (
@@ -134,6 +136,13 @@ CAUSES: list[tuple[str, Deployment, str, str, list[str]]] = [
         "w shows an error after 0 of 2 attempts, 12 min",
         "no",
         [CAPTURE, RETRY],
+    ),
+    (
+        "a permission, and it was nudged before",
+        talking(why="asks for a permission: x", tried=("nudge",)),
+        "w asks a permission, 12 min",
+        "x",
+        [ATTACH, "wakeman send night/w 1 --force"],
     ),
     ("silent", talking(reason="silent"), "w is silent for 10 min", "", [ATTACH, STOP, RETRY]),
     (
@@ -271,6 +280,20 @@ CAUSES: list[tuple[str, Deployment, str, str, list[str]]] = [
         [CHECK, "wakeman pause night"],
     ),
     (
+        "memory, of which the plan says nothing",
+        changed(of(state="pending"), memory=2**29, host=msgspec.structs.replace(HOST, memory_per_worker=2**30)),
+        "nobody starts: 512 MiB of memory free, 1.0 GiB wanted for each (limits.memory)",
+        "",
+        [CHECK, "wakeman pause night"],
+    ),
+    (
+        "cost, and nothing is told of it",
+        under(spending(usage=Usage(input=5, output=6)), limits=LimitsSpec(max_cost=1.0, max_tokens=10)),
+        "nobody starts: $ 0.00 of 1 and 11 of 10 tokens used (limits)",
+        "",
+        ["wakeman log night --type planned", "wakeman down night"],
+    ),
+    (
         "place",
         changed(of(), intents={7: OpenIntent(seq=7, action="install", at=NOW, worker="w", target="a")}),
         "output passes, and cannot be taken over",
@@ -332,6 +355,8 @@ def test_a_closed_deployment_needs_nobody_and_waits_for_nothing() -> None:
     [
         ("212", "at", 1320, "alarm no alarm stands: at job 212 is gone, 22 min ago"),
         ("", "sleep", -60, "alarm no alarm stands: the sleep process is gone"),
+        ("", "sleep", 1, "alarm no alarm stands: the sleep process is gone, 1 s ago"),
+        ("", "sleep", 0, "alarm no alarm stands: the sleep process is gone"),
     ],
 )
 def test_an_alarm_that_is_gone_is_a_need(job: str, kind: str, late: int, says: str) -> None:
@@ -377,18 +402,28 @@ def test_receivers_that_were_not_reached_are_needs_of_their_own() -> None:
     untold = {
         "tmux:desk": Untold(why="tmux desk: not idle", since=NOW, times=3),
         "tmux:my:own": Untold(why="tmux own: gone", since=NOW),
+        "tmux:late": Untold(why="gone", since=NOW, times=2),
         "send.sh": Untold(why="send.sh: exit 1", since=NOW),
         "": Untold(why="x", since=NOW),
     }
     look = "wakeman log night --type effected"
-    receivers = (WakeTarget(tmux="desk"), WakeTarget(tmux="my:own"), WakeTarget(run=("/bin/send.sh",)))
+    sessions = tuple(WakeTarget(tmux=name) for name in ("desk", "my:own", "late"))
+    receivers = (*sessions, WakeTarget(run=("/bin/send.sh",)))
 
     assert [
         ("tmux:desk not told 3 times: not idle", "", ["tmux attach -t desk", look]),
         ("tmux:my:own not told: gone", "", ["tmux -L my attach -t own", look]),
+        ("tmux:late not told 2 times: gone", "", ["tmux attach -t late", look]),
         ("send.sh not told", "send.sh: exit 1", [look]),
         ("notice not told", "x", [look]),
-    ] == shown(changed(under(of(), wake=WakeSpec(to=receivers)), untold=untold))
+    ] == shown(d := changed(under(of(), wake=WakeSpec(to=receivers)), untold=untold))
+    assert notice.asking(d)
+
+
+def test_of_several_outputs_that_cannot_be_taken_over_each_is_a_need_of_its_own() -> None:
+    opened = {seq: OpenIntent(seq=seq, action="install", at=NOW, worker="w", target=f"out/{seq}") for seq in (7, 8)}
+
+    assert ["out/7", "out/8"] == [each.words for each in needs(changed(of(), intents=opened), NOW)]
 
 
 def several(*pairs: tuple[str, int]) -> Deployment:
@@ -424,16 +459,62 @@ def test_workers_whose_age_is_unknown_are_told_without_it() -> None:
     assert ["2 workers ask a permission: w0 w1"] == [sentence(each) for each in needs(d, NOW)]
 
 
-def test_words_that_were_cut_say_so_and_their_answers_are_marked() -> None:
-    [need] = needs(talking(why="asks for a permission: " + "x" * 999), NOW)
+@pytest.mark.parametrize(
+    ("count", "told"), [(1, "w0"), (NAMES_MAX, "w0 w1 w2 w3"), (NAMES_MAX + 1, "w0 w1 w2 w3 and 1 more")]
+)
+def test_of_many_names_the_first_are_told_and_the_others_counted(count: int, told: str) -> None:
+    assert told == names([f"w{at}" for at in range(count)])
 
-    assert not need.whole
-    assert [False, True] == [each.answers for each in need.commands]
+
+@pytest.mark.parametrize(
+    ("fields", "reason", "answers"),
+    [
+        ({"why": "asks for a permission: x"}, "permission", [False, True]),
+        ({"why": "asks a question: x"}, "question", [False, True]),
+        ({"why": "shows a dialog"}, "dialog", [False, False, False]),
+        ({"reason": "asks", "said": "x"}, "asks", [True, False]),
+        ({"reason": "claims", "said": "x"}, "claims", [True, False]),
+        ({"reason": "refuses", "said": "x"}, "refuses", [False, False, False]),
+        ({"reason": "error", "why": "x"}, "error", [False, False]),
+        ({"reason": "silent"}, "silent", [False, False, False]),
+        ({"reason": "background", "why": "x"}, "background", [False, False, False]),
+        ({"reason": "limited", "why": "x"}, "limited", [False, False]),
+    ],
+    ids=str,
+)
+def test_a_program_reads_what_kind_of_need_it_is_and_which_commands_answer(
+    fields: dict[str, Any], reason: str, answers: list[bool]
+) -> None:
+    [need] = needs(talking(**fields), NOW)
+
+    assert (reason, answers) == (need.reason, [each.answers for each in need.commands])
+
+
+@pytest.mark.parametrize(
+    ("d", "whole"),
+    [
+        (talking(why="asks for a permission: " + "x" * 999), False),
+        (talking(why="asks for a permission: x"), True),
+        (under(ended("x" * 999, spent=2), cleanup=CleanupSpec(rounds=0)), False),
+        (under(ended("x", spent=2), cleanup=CleanupSpec(rounds=0)), True),
+    ],
+)
+def test_words_of_a_worker_that_were_cut_say_so(d: Deployment, *, whole: bool) -> None:
+    assert [whole] == [each.whole for each in needs(d, NOW)]
+
+
+def test_words_of_the_deployment_s_own_trouble_that_were_cut_say_so() -> None:
+    assert [True, False] == [
+        each.whole for why in ("no space", "x" * 999) for each in needs(changed(of(), full=why), NOW)
+    ]
 
 
 # --- what goes on by itself ---------------------------------------------------------------------------------------
 
 LATER = NOW + timedelta(seconds=4680)
+
+BACK_OFF = "w back-off: attempt 2 of 2"
+HAND_OVER = "w ended by a person: 1 unit undone go to a cleanup worker"
 
 WAITS: list[tuple[str, Deployment, str, str]] = [
     (
@@ -449,6 +530,8 @@ WAITS: list[tuple[str, Deployment, str, str]] = [
         "API Error: 529 overloaded",
     ),
     ("while paused", changed(ended("x"), paused_at=NOW), "w back-off: attempt 2 of 2 once launches are let again", "x"),
+    ("a look was 2 s ago", changed(ended("x"), looked_at=NOW - timedelta(seconds=2)), f"{BACK_OFF} in 1 s", "x"),
+    ("no look was told of", changed(ended("x"), looked_at=None), f"{BACK_OFF} in 3 s", "x"),
     ("asked for", ended("x", again=True, over=0.0), "w back-off: another attempt at the next check", "x"),
     (
         "limited in its session",
@@ -506,6 +589,12 @@ WAITS: list[tuple[str, Deployment, str, str]] = [
         "",
     ),
     (
+        "a person has ended it, and a look was a minute ago",
+        changed(ended("x", ended_by="person", over=995.0), looked_at=NOW - timedelta(seconds=60)),
+        f"{HAND_OVER} in 55 s",
+        "",
+    ),
+    (
         "an outage",
         changed(of(), outage="529", outage_tries=3, outage_until=LATER),
         "service unavailable, tried 3 times; one worker tries it again",
@@ -526,12 +615,49 @@ def test_each_wait_says_when_it_goes_on(d: Deployment, says: str, words: str) ->
     assert [] == needs(d, NOW)
 
 
+TRIES = Observation("w", 1, "running", why="529, try 3", retries=True)
+
+
+@pytest.mark.parametrize(
+    "d",
+    [
+        of(),
+        of(state="pending"),
+        of(state="exited", ended_by="itself", code=0, observation=TRIES),
+        left(2, ends=3),
+        left(0, ends=4),
+        ended("x", intent=7),
+    ],
+    ids=["at work", "pending", "its client had tried again", "more ends to try", "all gone", "being launched"],
+)
+def test_others_wait_for_nothing(d: Deployment) -> None:
+    assert [] == waiting(d)
+
+
+@pytest.mark.parametrize(
+    "held", [{"paused_at": NOW}, {"full": "no space"}, {"failed_launches": 3}, {"barred": "401"}], ids=str
+)
+def test_another_attempt_waits_for_as_long_as_nobody_is_launched(held: dict[str, Any]) -> None:
+    assert [(f"{BACK_OFF} once launches are let again", "x")] == waiting(changed(ended("x"), **held))
+
+
+@pytest.mark.parametrize(("left", "says"), [(-9, ""), (0.5, ""), (1, " in 1 s"), (1.5, " in 1 s"), (2, " in 2 s")])
+def test_a_time_is_told_from_a_second_before_it(left: float, says: str) -> None:
+    assert says == in_words(NOW + timedelta(seconds=left), NOW)
+
+
 def test_a_worker_in_an_outage_waits_for_its_end() -> None:
     w = talking(asked=False, reason="limited", why="529", fault="outage")
     d = changed(w, outage="529", outage_tries=1, outage_until=LATER)
 
-    assert ["service", "w"] == [each.about for each in waiting_for(d, NOW)]
+    assert [("service", "outage"), ("w", "outage")] == [(each.about, each.reason) for each in waiting_for(d, NOW)]
     assert LATER == waiting_for(d, NOW)[1].until
+
+
+def test_an_outage_that_one_worker_tries_now_names_no_moment() -> None:
+    d = changed(of(), outage="529", outage_tries=1, outage_until=LATER)
+
+    assert [LATER, None] == [waiting_for(changed(d, probe=probe), NOW)[0].until for probe in ("", "w")]
 
 
 def test_who_waits_longer_stands_below() -> None:
@@ -552,3 +678,39 @@ def test_the_last_sign_of_life_ages_from_when_it_was_seen_or_reported() -> None:
     assert NOW - timedelta(seconds=600) == seen
     assert w.written_at == last_sign(d, w)
     assert last_sign(d, changed(w, state="exited")) is None
+
+
+SINCE = NOW - timedelta(minutes=12)
+
+
+@pytest.mark.parametrize(
+    ("fields", "seen"),
+    [
+        ({}, NOW - timedelta(seconds=600)),
+        ({"life_mono": 1000.0}, NOW),
+        ({"life_mono": 1000.5}, NOW),
+        ({"life_mono": 0.0}, SINCE),
+        ({"boot": "another"}, SINCE),
+        ({"life_mono": 0.0, "since": None}, None),
+        ({"life_mono": 0.0, "since": None, "written_at": NOW}, None),
+    ],
+    ids=str,
+)
+def test_a_sign_of_life_whose_moment_is_not_known_is_as_old_as_its_worker_s_state(
+    fields: dict[str, Any], seen: datetime | None
+) -> None:
+    d = talking(**fields)
+
+    assert seen == last_sign(d, d.workers["w"])
+
+
+def test_before_any_look_a_worker_was_seen_when_its_state_began() -> None:
+    d = changed(talking(), looked_at=None)
+
+    assert SINCE == last_sign(d, d.workers["w"])
+
+
+def test_one_that_has_ended_is_silent_since_its_end() -> None:
+    d = talking(reason="silent", state="exited", intent=7, ended_by="itself")
+
+    assert ["w is silent for 12 min"] == [sentence(each) for each in needs(d, NOW)]

@@ -12,6 +12,7 @@ from wakeman.core.log import events as e
 from wakeman.core.model import (
     INTERNAL_ERROR,
     Alarm,
+    CleanupSpec,
     Deployment,
     FileFingerprint,
     LimitsSpec,
@@ -20,6 +21,7 @@ from wakeman.core.model import (
     Plan,
     Review,
     ReviewSpec,
+    StuckSpec,
     Unit,
     UnitsSpec,
     UnitState,
@@ -571,3 +573,107 @@ def test_other_last_words_are_another_question_and_longer_silence_is_not() -> No
 
     assert keys(reason="asks", said="A or B?") != keys(reason="asks", said="C or D?")
     assert keys(reason="silent", said="A or B?") == keys(reason="silent", said="C or D?")
+
+
+@pytest.mark.parametrize(
+    ("fields", "waits", "needed"),
+    [
+        ({}, True, True),
+        ({"asked": True}, True, False),
+        ({"state": "running"}, True, False),
+        ({"reason": "limited"}, True, False),
+        ({"reason": "limited"}, False, True),
+        ({"reason": "silent"}, True, False),
+    ],
+    ids=str,
+)
+def test_a_stuck_worker_for_which_nothing_is_left_to_try_is_given_up(
+    fields: dict[str, Any], *, waits: bool, needed: bool
+) -> None:
+    ladders, limits = StuckSpec(waiting=(), limited=()), LimitsSpec(wait=waits)
+    d = under(night(stuck(**{"asked": False, **fields})), stuck=ladders, limits=limits)
+
+    assert needed == notice.given_up(d, d.workers["w"])
+
+
+def spent(**fields: object) -> WorkerState:
+    """Return a worker that has ended for good and left its unit undone."""
+    return changed(
+        WorkerState(name="w", session="w", state="exited", units=["a"], attempt=2, spent=2, ended_by="itself", code=1),
+        **fields,
+    )
+
+
+@pytest.mark.parametrize(
+    ("fields", "rounds", "out"),
+    [
+        ({}, {"a": 1}, True),
+        ({}, {"a": 2}, True),
+        ({}, {"a": 0}, False),
+        ({"spent": 1}, {"a": 1}, False),
+        ({"review": 1}, {"a": 1}, False),
+        ({"state": "running"}, {"a": 1}, False),
+        ({"state": "pending"}, {"a": 1}, False),
+        ({"units": ["a", "b"]}, {"a": 1, "b": 1}, True),
+        ({"units": ["a", "b"]}, {"a": 1, "b": 0}, False),
+    ],
+    ids=str,
+)
+def test_a_worker_is_exhausted_when_neither_it_nor_a_cleanup_does_what_is_left(
+    fields: dict[str, Any], rounds: dict[str, int], *, out: bool
+) -> None:
+    d = with_another(under(night(spent(**fields)), cleanup=CleanupSpec(rounds=1)))
+    for name, count in rounds.items():
+        d.units[name].rounds = count
+
+    assert out == notice.exhausted(d, d.workers["w"])
+
+
+def test_what_is_done_or_waits_to_be_taken_over_exhausts_nobody() -> None:
+    d = under(night(spent()), cleanup=CleanupSpec(rounds=0), workers=WorkersSpec(stage=True))
+    taken = OpenIntent(seq=7, action="install", at=NOW, worker="w", target="a")
+    out = [notice.exhausted(changed(d, intents=opened), d.workers["w"]) for opened in ({}, {7: taken})]
+    d.intents, d.units["a"].waived = {}, True
+
+    assert ([True, False], False) == (out, notice.exhausted(d, d.workers["w"]))
+
+
+@pytest.mark.parametrize(
+    ("workers", "says"),
+    [
+        ([], "a key or a login was refused"),
+        ([("no credit", "billing")], "nothing is left to pay with"),
+        ([("no credit", "auth")], "a key or a login was refused"),
+        ([("401", "auth"), ("no credit", "billing")], "nothing is left to pay with"),
+        ([("another", "billing")], "a key or a login was refused"),
+        ([("no credit", "outage"), ("no credit", "billing")], "nothing is left to pay with"),
+        ([("another", "billing"), ("no credit", "auth")], "a key or a login was refused"),
+    ],
+    ids=str,
+)
+def test_a_refusal_that_bars_launches_is_told_by_the_fault_of_the_worker_that_met_it(
+    workers: list[tuple[str, Any]], says: str
+) -> None:
+    met = [unlaunched(f"w{at}", why, 1.0, "itself") for at, (why, _) in enumerate(workers)]
+    for one, (_, fault) in zip(met, workers, strict=True):
+        one.fault = fault
+    d = changed(night(*met), barred="no credit")
+
+    assert (says, f"no launches: {says}; put it right, then: wakeman unpause night") == (
+        notice.bar_words(d),
+        notice.bar(d),
+    )
+
+
+def test_who_has_said_nothing_is_not_among_the_last_words() -> None:
+    d = night(stuck(reason="asks", said="Both?"), stuck(name="v", reason="silent"))
+
+    assert {"w": "Both?"} == msgspec.json.decode(notice.last_words(d))
+
+
+def test_a_program_reads_the_kind_of_a_trouble_and_whose_it_is() -> None:
+    unconfirmed = stuck(name="v", state="exited", reason="", why="found nothing", intent=7)
+
+    assert [("waiting", "w"), ("launch", "v")] == [
+        (each.reason, each.worker) for each in notice.troubles(night(stuck(), unconfirmed))
+    ]

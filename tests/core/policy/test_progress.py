@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -154,3 +155,38 @@ def test_units_of_a_stuck_worker_are_left_out_of_the_estimate_as_nobody_knows() 
     assert (4, 12, ("v",)) == (told.done, told.total, told.without)
     assert told.estimate is not None
     assert 150 == told.estimate.left
+
+
+def test_a_share_of_which_some_is_done_leaves_out_only_what_is_left_of_it() -> None:
+    d = night(6, 12)
+    d.workers["w"].units = [f"u{n}" for n in range(4)]
+    d.workers["v"] = WorkerState(name="v", session="v", units=[f"u{n}" for n in range(4, 9)], state="stuck")
+    d.workers["x"] = WorkerState(name="x", session="x", units=["u9", "u10", "u11"], state="running")
+    told = progress(d, NOW)
+
+    assert told.estimate is not None
+    assert (50, ("v",)) == (told.estimate.left, told.without)
+
+
+@pytest.mark.parametrize(
+    ("fields", "outcome", "without"),
+    [
+        ({}, "open", ("v",)),
+        ({"reason": "limited"}, "open", ()),
+        ({"review": 1}, "open", ()),
+        ({"units": []}, "open", ()),
+        ({"units": ["u0"]}, "open", ()),
+        ({}, "partial", ()),
+    ],
+    ids=str,
+)
+def test_only_a_stuck_worker_with_work_left_of_an_open_deployment_is_left_out(
+    fields: dict[str, Any], outcome: Any, without: tuple[str, ...]
+) -> None:
+    d = night(4, 12)
+    v = WorkerState(name="v", session="v", units=["u10", "u11"], state="stuck")
+    for key, value in fields.items():
+        setattr(v, key, value)
+    d.workers["v"], d.outcome = v, outcome
+
+    assert without == progress(d, NOW).without

@@ -15,6 +15,7 @@ from wakeman.core.policy.prompt_delivery import (
     UNCONFIRMED_S,
     Became,
     confirmation,
+    half_typed,
     input_box,
     padded,
     text_fate,
@@ -250,3 +251,33 @@ def test_an_enter_for_which_no_text_waits_any_more_changes_nothing() -> None:
     apply_drafts(d, [Draft(Intended(action="enter", target="w"), worker="w", attempt=0)], NOW, "at:1")
 
     assert 0 == d.workers["w"].prompt
+
+
+@EACH
+def test_what_somebody_has_half_typed_into_each_client_is_kept_before_its_end(screen: str, empty: str) -> None:
+    assert ("", "half typed") == (half_typed(screen.format(empty)), half_typed(screen.format("half typed")))
+
+
+HALF = f"{{}}\n{RULE}\n❯ half typed\n{RULE}\n{{}}"
+"""An input box with the line of a client above it, and one below."""
+HINT = "  esc to interrupt"
+
+
+@pytest.mark.parametrize(
+    ("screen", "line"),
+    [
+        (HALF.format("● Done.", "  ? for shortcuts"), "half typed"),
+        (HALF.format("● Done.", HINT), ""),
+        (HALF.format(HINT, "  ? for shortcuts"), ""),
+        (HALF.format("\n" + HINT, "\n  one\n\n  two\n"), ""),  # six lines from the bottom, without empty ones
+        (HALF.format(HINT + "\n● Done.", "  one\n  two"), "half typed"),  # seven: what it did before
+        (HALF.format("● Done.", "  Enter to select · Esc to cancel"), ""),
+        ("Do you want to proceed?\n❯ 1. Yes\n  2. No", ""),
+        ("Do you want to proceed?\n  1. Yes\n❯ 12. No", ""),
+        ("❯ 1.5 is too much", "1.5 is too much"),
+        ("user@host:~$", ""),
+        ("", ""),
+    ],
+)
+def test_nothing_is_half_typed_into_a_client_that_works_or_shows_a_dialog(screen: str, line: str) -> None:
+    assert line == half_typed(screen)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -96,6 +97,23 @@ def test_an_output_not_older_than_its_input_is_new_enough(source: FileFingerprin
 
 def test_an_output_that_need_only_exist_may_be_the_one_from_before() -> None:
     assert () == problems(VerifySpec(fresh="exists"), found(source=mark(at=99), before={OUT: mark()}))
+
+
+@pytest.mark.parametrize(
+    ("fresh", "begun", "problem"),
+    [
+        ("changed", False, "there before its worker was launched"),
+        ("changed", True, "unchanged since the launch"),
+        ("newer", False, None),
+        ("exists", False, None),
+    ],
+)
+def test_an_output_that_is_to_be_changed_counts_for_nobody_before_a_launch(
+    fresh: Any, begun: bool, problem: str | None
+) -> None:
+    was = msgspec.structs.replace(found(before={OUT: mark()}), begun=begun)
+
+    assert ((f"{OUT}: {problem}",) if problem else ()) == problems(VerifySpec(fresh=fresh), was)
 
 
 def test_an_output_too_large_for_its_input_names_both_shares() -> None:

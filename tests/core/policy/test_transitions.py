@@ -118,7 +118,7 @@ def test_an_attempt_is_not_counted_that_a_person_or_the_machine_ended_or_a_limit
 
 
 @pytest.mark.parametrize(
-    ("edition", "wait", "free"), [(EDITION, True, True), (EDITION, False, False), (2, True, False)]
+    ("edition", "wait", "free"), [(EDITION, True, True), (EDITION, False, False), (3, True, True), (2, True, False)]
 )
 @pytest.mark.parametrize("ended_by", ["itself", "wakeman"])
 def test_an_attempt_that_the_service_refused_is_not_counted_whoever_ended_it(

@@ -15,6 +15,7 @@ from wakeman.core.text import sanitise
 _OURS = (
     "empty",
     "unchanged since the launch",
+    "there before its worker was launched",
     "older than the input",
     "its worker was cut off and may not have finished it",
     "put there by somebody else, expected it to be installed",

@@ -255,7 +255,7 @@ def worker_wait(d: Deployment, worker: WorkerState, now: datetime, rests: float 
         until = (d.looked_at or now) + timedelta(seconds=rests)
         rest = f": {left} undone go to a cleanup worker{in_words(until, now)}"
         return replace(wait, reason="stopped", cause="ended by a person", rest=rest, until=until, words="")
-    if worker.ended and owed(d, worker) and not worker.intent:
+    if owed(d, worker) and not worker.intent:
         return _attempt_wait(d, wait, worker, now)
     if worker.state == "stuck" and not notice.given_up(d, worker):
         if worker.reason == "limited":

@@ -17,6 +17,7 @@ from wakeman.core.model import (
     FileFingerprint,
     Identity,
     Plan,
+    RecordedProfile,
     Rejection,
     ReviewSpec,
     Unit,
@@ -57,6 +58,31 @@ def test_a_deployment_begins_with_its_plan_and_its_world() -> None:
     fact.apply(before, e.Event(v=1, seq=1, at=NOW, by="up:1", data=fact, hash=""))
 
     assert Deployment(name="night", plan=PLAN, digest="d", host=HOST, edition=2, started=NOW) == before
+
+
+JUDGES = (RecordedProfile("judge", "d1", "plan"), RecordedProfile("maker", "d2"))
+
+
+def test_a_plan_s_profiles_are_known_by_name_and_digest_and_an_amendment_names_those_of_now() -> None:
+    log = Log()
+    log.say(e.Planned(name="night", plan=PLAN, digest="d", host=HOST, profiles=JUDGES))
+    first = log.d.profiles
+    log.say(e.Amended(plan=PLAN, digest="d2", profiles=JUDGES[:1]))
+
+    assert ({"judge": "d1", "maker": "d2"}, {"judge": "d1"}) == (first, log.d.profiles)
+
+
+@pytest.mark.parametrize(
+    ("versions", "now"), [({"claude": "2.2"}, {"claude": "2.2"}), ({}, {"claude": "2.1"}), (None, {"claude": "2.1"})]
+)
+def test_an_amendment_tells_the_versions_of_clients_of_now_where_any_says_one(
+    versions: dict[str, str] | None, now: dict[str, str]
+) -> None:
+    log = Log()
+    log.d.host = replace(HOST, versions={"claude": "2.1"})
+    log.say(e.Amended(plan=PLAN, digest="d2", versions=versions))
+
+    assert now == log.d.host.versions
 
 
 def test_who_is_dropped_is_gone_with_its_units_and_is_counted_no_more() -> None:
@@ -193,6 +219,26 @@ def test_what_a_person_rejects_is_open_again_with_one_cleanup_at_least_and_all_i
     assert (left, False, False) == (unit.rounds, unit.waived, unit.done)
     assert ("thin", [ONE]) == (unit.reopened, list(unit.rejected))
     assert (0, []) == (unit.reviews, list(unit.reviewed))
+
+
+@pytest.mark.parametrize(
+    ("fact", "worker", "kept"),
+    [
+        (e.Requested("stop", keep=True), "w", True),
+        (e.Requested("stop"), "w", False),
+        (e.Requested("retry"), "w", False),
+        (e.Requested("reject", units=("a",), text="thin"), None, False),
+        (e.Requested("waive", units=("a",)), None, True),
+    ],
+    ids=str,
+)
+def test_units_that_a_stop_keeps_from_a_cleanup_are_free_again_by_a_retry_or_a_rejection(
+    fact: e.Requested, worker: str | None, *, kept: bool
+) -> None:
+    log = Log().say(e.Requested("stop", keep=True), worker="w")
+    log.say(fact, worker=worker)
+
+    assert kept == log.d.workers["w"].kept
 
 
 def test_a_review_that_a_person_waives_is_over_and_accepts_what_stands() -> None:

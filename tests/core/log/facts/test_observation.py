@@ -10,6 +10,7 @@ from tests.log import NOW, Log
 
 from wakeman.core.log import events as e
 from wakeman.core.model import (
+    EDITION_LAUNCH_MIN,
     EDITION_PROGRESS_MIN,
     FileFingerprint,
     Observation,
@@ -429,6 +430,43 @@ def test_a_judged_file_was_written_by_the_units_worker_unless_it_was_there_befor
     log.say(looked(verdicts=(Verdict("a", marks=marks),)))
 
     assert {mark.path: Wrote(mark, "w", "w") for mark in marks if mark != ONE} == log.d.units["a"].wrote
+
+
+@pytest.mark.parametrize(
+    ("edition", "begun", "written"),
+    [
+        (EDITION_LAUNCH_MIN - 1, False, True),
+        (EDITION_LAUNCH_MIN, False, False),
+        (EDITION_LAUNCH_MIN, True, True),
+        (EDITION_LAUNCH_MIN + 1, False, False),
+    ],
+)
+def test_a_file_was_written_by_a_unit_s_worker_only_once_one_was_launched(
+    edition: int, *, begun: bool, written: bool
+) -> None:
+    log = night()
+    log.d.edition, log.d.units["a"].begun = edition, begun
+    log.say(looked(verdicts=(PASSES,)))
+
+    assert ({"a.out": Wrote(ONE, "w", "w")} if written else {}) == log.d.units["a"].wrote
+
+
+LADDER: dict[str, Any] = {"rung": 2, "trouble": "silent: ", "tried": ("capture", "nudge"), "barred": ("nudge",)}
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "anew"),
+    [(None, PASSES, True), (FAILS, PASSES, True), (PASSES, PASSES, False), (None, FAILS, False)],
+)
+def test_a_unit_that_is_newly_done_begins_its_worker_s_ladders_anew(
+    before: Verdict | None, now: Verdict, *, anew: bool
+) -> None:
+    log = night(**LADDER)
+    log.d.units["a"].verdict = before
+    found = look(log, looked(verdicts=(now,)))
+
+    begun = {"rung": 0, "trouble": "", "tried": (), "barred": ()}
+    assert of_w(**begun if anew else {}) == {place: value for place, value in found.items() if "workers" in place}
 
 
 @pytest.mark.parametrize(

@@ -352,6 +352,31 @@ def test_a_worker_that_is_stuck_has_that_trouble_from_its_first_rung_on(
     assert {**of_w({"rung": 0, "asked": False, **trouble}), **of_all} == log.changed_by_move(fact)
 
 
+@pytest.mark.parametrize(
+    ("fault", "barred", "outage"),
+    [("auth", "401", ""), ("billing", "401", ""), ("outage", "", "401"), ("", "", "")],
+)
+def test_a_refusal_that_stalls_a_live_worker_bars_launches_or_begins_an_outage(
+    fault: Any, barred: str, outage: str
+) -> None:
+    log = used("running")
+    log.d.keys = "k1"
+    log.move(e.Stalled(reason="error", why="401", fault=fault))
+
+    assert (barred, barred and "k1", outage) == (log.d.barred, log.d.barred_keys, log.d.outage)
+
+
+@pytest.mark.parametrize(("mono", "worked_since"), [(60.0, 20.0), (60.5, 20.5), (100.0, 60.0), (50.0, 20.0)])
+def test_time_at_a_usage_limit_is_no_work_and_a_clock_begun_anew_takes_none_away(
+    mono: float, worked_since: float
+) -> None:
+    log = used("stuck", reason="limited")
+    log.d.mono = mono
+    log.move(e.Recovered())
+
+    assert worked_since == log.d.workers["w"].worked_since
+
+
 OVER = {
     "reason": "",
     "rung": 0,

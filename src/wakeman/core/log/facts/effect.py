@@ -187,7 +187,7 @@ class Intended(Fact, frozen=True):
             worker.observation = replace(worker.observation, prompt="")
 
     def summary(self) -> str:
-        if self.action == "launch" and self.version:
+        if self.version:
             return f"launch {self.target}, client {self.version}"
         lost = f", with a line that nobody had submitted: {quoted_words(self.line)}" if self.line else ""
         return f"{self.action} {self.target or self.text}".rstrip() + lost

@@ -184,7 +184,7 @@ def take_verdict(d: Deployment, verdict: Verdict) -> bool:
     if verdict.marks != unit.rejected:
         unit.reopened = ""
     gained = unit.done and not was
-    if gained and unit.worker in d.workers:
+    if gained:
         forget_ladder(d.workers[unit.worker])  # something was achieved
     return gained
 
