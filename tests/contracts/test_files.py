@@ -487,6 +487,48 @@ def test_removing_a_symlink_spares_what_it_leads_to(files: Files, root: str) -> 
     assert ["a"] == files.names(root)
 
 
+# Deleting a directory
+
+
+def test_a_directory_goes_with_all_that_is_in_it_and_nothing_beside_it(files: Files, root: str) -> None:
+    for name in ("gone/a", "gone/b/.c/d", "gone/b/e", "gone.too/f", "g"):
+        files.write(f"{root}/{name}", b"12345")
+    files.make(f"{root}/gone/empty/within")
+    files.pipe(f"{root}/gone/pipe")
+
+    freed = files.erase(f"{root}/gone", within=root)
+
+    assert 15 == freed
+    assert ["g", "gone.too"] == files.names(root)
+    assert b"12345" == files.read(f"{root}/gone.too/f")
+    assert 0 == files.erase(f"{root}/gone", within=root)
+
+
+def test_a_symlink_in_a_deleted_directory_goes_and_not_what_it_leads_to(files: Files, root: str) -> None:
+    files.write(f"{root}/kept/a", b"1")
+    for name in ("to-file", "to-directory", "deep/to-directory"):
+        files.link(f"{root}/kept/a" if name == "to-file" else f"{root}/kept", f"{root}/gone/{name}")
+    files.link(f"{root}/nothing", f"{root}/gone/astray")
+
+    assert 0 == files.erase(f"{root}/gone", within=root)
+
+    assert ["kept"] == files.names(root)
+    assert b"1" == files.read(f"{root}/kept/a")
+
+
+@pytest.mark.parametrize("name", ["link", "link/d", "file"])
+def test_what_is_reached_by_a_symlink_or_is_no_directory_is_not_deleted(files: Files, root: str, name: str) -> None:
+    files.write(f"{root}/kept/d/a", b"1")
+    files.write(f"{root}/file", b"1")
+    files.link(f"{root}/kept", f"{root}/link")
+
+    with pytest.raises(StorageError, match=f"{root}/"):
+        files.erase(f"{root}/{name}", within=root)
+
+    assert ["file", "kept", "link"] == files.names(root)
+    assert b"1" == files.read(f"{root}/kept/d/a")
+
+
 # Pipes, and what may be written
 
 

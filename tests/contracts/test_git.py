@@ -357,3 +357,19 @@ def test_a_tree_that_was_moved_is_followed(place: Place, repository: Repository)
     place.git.follow(repository, [target])
 
     assert target == place.git.branches(repository)[BRANCH].tree
+
+
+def test_a_branch_goes_once_it_is_merged_and_no_tree_has_it(place: Place, repository: Repository) -> None:
+    branch = made(place, repository, "w0", "out/0", b"made\n")
+    said = [place.git.drop(repository, branch, ["merged"])]
+    place.git.uproot(repository, f"{place.tree}.w0", branch, [branch])
+
+    said.append(place.git.drop(repository, branch, ["merged"]))
+    place.git.merge(repository, [branch], "merged", dry=False)
+    said.append(place.git.drop(repository, branch, ["merged"]))
+
+    assert "it is checked out in" in said[0]
+    assert ["it is not merged", ""] == said[1:]
+    assert branch not in place.git.branches(repository)
+    assert b"made\n" == place.read("merged", "out/0")
+    assert "" == place.git.drop(repository, branch, [])

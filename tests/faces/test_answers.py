@@ -221,6 +221,7 @@ def _nights(desk: Desk) -> None:
     desk("merge", "night")
     desk("clean", "night", "--dry-run")
     desk("clean", "night")
+    desk("clean", "--empty-trash", "--yes")
     desk("run", "--items", "a", "--output", "more/{{ unit }}", "--", "act")
 
 

@@ -278,6 +278,11 @@ class DryFiles:
     def remove(self, path: str) -> None:
         """Do nothing: removing files of our own is not reported."""
 
+    def erase(self, directory: str, *, within: str, last: str = "") -> int:
+        del within, last
+        self._print_line(f"delete {directory}")
+        return 0
+
     def sync(self, paths: Iterable[str], *, within: str) -> dict[str, str]:
         """Do nothing: what is there stays there."""
         del paths, within
@@ -353,6 +358,11 @@ class DryGit:
 
     def follow(self, repository: Repository, trees: Sequence[str]) -> None:
         """Do nothing: nothing was moved."""
+
+    def drop(self, repository: Repository, branch: str, merged: Sequence[str]) -> str:
+        del repository, merged
+        self._print_line(f"delete branch {branch}, if it is merged")
+        return ""
 
 
 class DryMachine:

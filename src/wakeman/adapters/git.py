@@ -227,6 +227,20 @@ class LocalGit:
         ran = self._ask(repository.git, repository.top, "worktree", "remove", "--force", tree)
         return "" if ran.code == 0 else _last_line_of(ran)
 
+    def drop(self, repository: Repository, branch: str, merged: Sequence[str]) -> str:
+        """Delete a merged branch, unless it has moved meanwhile."""
+        known = self.branches(repository)
+        if branch not in known:
+            return ""
+        tip, tree = known[branch].commit, known[branch].tree
+        if tree:
+            return f"it is checked out in {tree}"
+        tips = [known[name].commit for name in merged if name in known] + [repository.base]
+        if not any(self._contains(repository, other, tip) for other in tips):
+            return "it is not merged"
+        self._must(repository, "update-ref", "-d", f"{_HEADS}{branch}", tip)
+        return ""
+
     def _moved_modules(self, repository: Repository, tip: str) -> list[str]:
         """List the submodules that another commit is recorded for than in the base commit."""
         listed = self._must(repository, "diff-tree", "-r", "-z", "--no-renames", repository.base, tip).split("\0")

@@ -11,6 +11,7 @@ from wakeman.api import deeds
 from wakeman.api.answer import Answer, Value
 from wakeman.api.deeds import Acted, acted
 from wakeman.api.names import named, sole, workers_meant
+from wakeman.api.trash import place_for
 from wakeman.core.errors import NeedsPersonError, UsageError
 from wakeman.core.model import Deployment, WakeTarget, WorkerState
 from wakeman.core.text import time_span
@@ -45,6 +46,10 @@ class Cleaned(Value, frozen=True, kw_only=True):
     deployment: Annotated[str, Meta(description="Name of the run.")]
     moved_to: Annotated[str, Meta(description="New absolute path of its directory.")]
     trees: Annotated[Mapping[str, str], Meta(description="Work trees that were kept, each with the reason.")]
+    branches: Annotated[
+        Mapping[str, str] | UnsetType,
+        Meta(description="With `--branches`: branches that were kept, each with the reason; absent otherwise."),
+    ] = UNSET
 
 
 class SweptSession(Value, frozen=True, kw_only=True):
@@ -172,23 +177,29 @@ def down(world: World, name: str, why: str, pause: Pause | None) -> Answer[Acted
     return acted(world, d, [deeds.downed(before, d)])
 
 
-def clean(world: World, name: str) -> Answer[Cleaned]:
-    """Move a closed deployment's directory to the trash. Raises: UsageError while it is open."""
+def clean(world: World, name: str, *, branches: bool = False) -> Answer[Cleaned]:
+    """Move a closed deployment's directory to the trash; with `branches`, delete those that are merged, too.
+
+    Raises: UsageError while it is open.
+    """
     exact = named(world, name)
     d = world.logs.read(exact)
     require(world, exact, d)
     if d.outcome == "open":
         raise UsageError(f"{exact} is open", f"wakeman down {exact}")
-    target = f"{world.state}/.trash/{exact}-{world.clock.now():%Y%m%dT%H%M%SZ}"
+    target = place_for(world, exact)
     bury(world, d)
     with hold(world, exact):  # no check is running
         left = repository.clear(world, d)
+        stay = repository.drop_merged(world, d) if branches else {}
         where = world.files.move(f"{world.state}/{exact}", target)
         kept = {tree.replace(d.host.directory, where, 1): why for tree, why in left.items()}
         repository.repair_links(world, d, list(kept))
     world.registry.forget(f"{world.state}/{exact}")
     notes = tuple(f"{tree}: left as a work tree: {why}" for tree, why in kept.items())
-    return Answer(Cleaned(deployment=exact, moved_to=where, trees=kept), ("wakeman status",), notes=notes)
+    notes += tuple(f"branch {name}: left: {why}" for name, why in stay.items())
+    data = Cleaned(deployment=exact, moved_to=where, trees=kept, branches=stay if branches else UNSET)
+    return Answer(data, ("wakeman status",), notes=notes)
 
 
 def sweep(

@@ -34,7 +34,7 @@ ANSWERS: dict[str, tuple[str, ...]] = {
     "resume": ("check.Resumed", "answer.DryRun"),
     "adopt": _ACTED,
     "down": _ACTED,
-    "clean": ("act.Cleaned", "answer.DryRun"),
+    "clean": ("act.Cleaned", "trash.EmptiedTrash", "answer.DryRun"),
     "status": ("status.Status", "status.Statuses"),
     "log": (EVENTS, "log.LogRepaired"),
     "capture": ("screen.CapturedScreen",),

@@ -113,6 +113,15 @@ class Files(Protocol):
     def remove(self, path: str) -> None:
         """Unlink a file of ours. No error when it is gone."""
 
+    def erase(self, directory: str, *, within: str, last: str = "") -> int:
+        """Delete a directory that lies below `within`, with all that is in it; return the bytes that are free now.
+
+        Shape: `last` is the name of a file in it that goes after all else, so that it tells what a killed call left. A
+        symlink is deleted, never what it leads to; a file with another name elsewhere frees nothing.
+        Repeatable: yes; what is gone is no error. Raises: StorageError, naming what the disk refuses, a symlink on the
+        way, or a directory on which another file system is mounted.
+        """
+
     def sync(self, paths: Iterable[str], *, within: str) -> dict[str, str]:
         """Have the disk keep files, and their names in the directories up to `within`, whatever happens to the power;
         return those that it does not keep, and why.

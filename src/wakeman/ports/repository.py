@@ -117,5 +117,11 @@ class Git(Protocol):
         Boundary: the branch itself stays. A tree that is gone is no error.
         """
 
+    def drop(self, repository: Repository, branch: str, merged: Sequence[str]) -> str:
+        """Delete a branch whose commits are all in one of `merged`, or in the base; return "" or why it was kept.
+
+        Boundary: one that a work tree has checked out is kept. A branch that is gone is no error.
+        """
+
     def follow(self, repository: Repository, trees: Sequence[str]) -> None:
         """Repair git's links to trees that were moved, given their new paths."""

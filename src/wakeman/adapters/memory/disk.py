@@ -197,6 +197,19 @@ class MemoryFiles:
         self.held.pop(self._entry(path), None)
         self.links.pop(self._entry(path), None)
 
+    def erase(self, directory: str, *, within: str, last: str = "") -> int:
+        del last
+        place = posixpath.join(self._real(within), posixpath.relpath(directory, within))
+        if (link := self._link(directory, within)) or place in self.held:
+            raise StorageError(f"{link or directory}: a part of the path is no directory")
+        below = f"{place}/"
+        gone = {path: entry for path, entry in self.held.items() if path.startswith(below)}
+        self.held = {path: entry for path, entry in self.held.items() if path not in gone}
+        self.links = {path: to for path, to in self.links.items() if not path.startswith(below)}
+        self.made = {path for path in self.made if not f"{path}/".startswith(below)}
+        self.pipes = {path for path in self.pipes if not path.startswith(below)}
+        return sum(len(entry[0]) for entry in gone.values())
+
     def sync(self, paths: Iterable[str], *, within: str) -> dict[str, str]:
         del within
         refused = {}

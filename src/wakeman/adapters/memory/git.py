@@ -164,6 +164,17 @@ class MemoryGit:
         del self.trees[tree]
         return ""
 
+    def drop(self, repository: Repository, branch: str, merged: Sequence[str]) -> str:
+        if branch not in self.refs:
+            return ""
+        if tree := self.branches(repository)[branch].tree:
+            return f"it is checked out in {tree}"
+        tips = [self.refs[name] for name in merged if name in self.refs] + [repository.base]
+        if not any(self.refs[branch] in self._history(tip) for tip in tips):
+            return "it is not merged"
+        del self.refs[branch]
+        return ""
+
     def follow(self, repository: Repository, trees: Sequence[str]) -> None:
         del repository
         for tree in trees:

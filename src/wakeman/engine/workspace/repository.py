@@ -192,6 +192,20 @@ def clear(world: World, d: Deployment) -> dict[str, str]:
     return left
 
 
+def drop_merged(world: World, d: Deployment) -> dict[str, str]:
+    """Delete the branches of a deployment whose commits are all in another; return the others, each with the reason.
+
+    Boundary: that into which they were merged goes only if the branch at which the trees began has it.
+    """
+    repository = d.host.repository
+    if repository is None:
+        return {}
+    base, into = repository.branch.removeprefix("refs/heads/"), merged(d.name)
+    own = {branch(d.name, worker.name): [into, base] for worker in d.workers.values() if worker.attempt}
+    stay = {name: world.git().drop(repository, name, among) for name, among in {**own, into: [base]}.items()}
+    return {name: why for name, why in stay.items() if why}
+
+
 def repair_links(world: World, d: Deployment, trees: Sequence[str]) -> None:
     """Repair the repository's links to trees of a deployment whose directory was moved."""
     if d.host.repository is not None:

@@ -26,7 +26,12 @@ VERBS: dict[str, tuple[str, str, bool, str]] = {
     "resume": ("carry on", "check", True, "resume open deployments after a crash or a reboot"),
     "adopt": ("carry on", "act", True, "make a deployment live here, after a restore or in a new container"),
     "down": ("carry on", "act", True, "end a deployment and its workers"),
-    "clean": ("carry on", "act", True, "move a closed deployment's directory to the trash; delete nothing"),
+    "clean": (
+        "carry on",
+        "act",
+        True,
+        "move a closed deployment to the trash; --empty-trash deletes what is there",
+    ),
     "status": ("look", "status", False, "show the state of deployments"),
     "top": (
         "look",

@@ -6,14 +6,19 @@ import sys
 import time
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from wakeman.api import act
+from wakeman.core.errors import UsageError
+from wakeman.core.log.facts.fact import count
 from wakeman.faces.cli import options as given
 from wakeman.faces.cli.deeds import did
 from wakeman.faces.cli.options import Verb
 from wakeman.faces.cli.reach import reach
-from wakeman.faces.cli.show import lasting, out, print_note, show, table
+from wakeman.faces.cli.show import amount, lasting, out, print_note, printable, show, table
+
+if TYPE_CHECKING:
+    from wakeman.api.trash import EmptiedTrash
 
 
 def _add_why_option(parser: ArgumentParser, *, required: bool) -> None:
@@ -56,6 +61,11 @@ def _judge_options(parser: ArgumentParser) -> None:
 
 def _clean_options(parser: ArgumentParser) -> None:
     given.name(parser, "closed")
+    text = "delete the branches of its workers whose commits are all in another branch"
+    parser.add_argument("--branches", action="store_true", help=text)
+    text = "delete what was moved to the trash, after a question; on its own"
+    parser.add_argument("--empty-trash", action="store_true", help=text)
+    parser.add_argument("--yes", action="store_true", help="with --empty-trash: ask nothing")
 
 
 def _down_options(parser: ArgumentParser) -> None:
@@ -130,9 +140,32 @@ def adopt(options: Namespace) -> int:
 
 
 def clean(options: Namespace) -> int:
-    """Move a closed deployment's directory to the trash."""
-    answer = act.clean(reach(options), options.name)
+    """Move a closed deployment's directory to the trash, or empty that."""
+    if options.empty_trash:
+        return _empty_trash(options)
+    answer = act.clean(reach(options), options.name, branches=options.branches)
     return show(options, answer, lambda data: out(f"{data.deployment}: moved to {data.moved_to}"))
+
+
+def _empty_trash(options: Namespace) -> int:
+    from wakeman.api import trash
+    from wakeman.faces.cli.asking import agreed
+
+    if options.name is not None or options.branches:
+        raise UsageError("clean: found more than --empty-trash; expected it on its own", "wakeman clean --help")
+    options.among = ""  # it is about no deployment
+    world = reach(options)
+    paths, kept = trash.contents(world)
+    if paths and not options.dry_run:
+        agreed(options, [trash.question(paths)], "wakeman clean --empty-trash --yes")
+    return show(options, trash.empty(world, paths, kept), _emptied)
+
+
+def _emptied(data: EmptiedTrash) -> None:
+    for path in data.deleted:
+        out(f"deleted {printable(path)}")
+    gone = f"{count(len(data.deleted), 'deployment')} deleted, {amount(data.bytes)} freed" if data.deleted else ""
+    out(gone or f"nothing to delete in the trash{', and see what stays' if data.kept else ''}")
 
 
 def sweep(options: Namespace) -> int:

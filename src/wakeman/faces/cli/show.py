@@ -126,6 +126,7 @@ def _would(options: Namespace, answer: Answer[Any]) -> int:
     else:
         for step in shown.data.would or ("do nothing",):
             out(f"would {printable(step)}")
+        print_note("nothing was done")
     return shown.code
 
 

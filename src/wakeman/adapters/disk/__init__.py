@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import fnmatch
 import os
-import re
 import stat
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, BinaryIO
 
-from msgspec import Struct
-
-from wakeman.core.errors import DiskError, StorageError, UsageError
+from wakeman.core.errors import DiskError, StorageError
 from wakeman.core.model import FileFingerprint
 
 if TYPE_CHECKING:
@@ -58,21 +54,6 @@ class NotRegularError(OSError):
 _NO_FILE = (FileNotFoundError, NotADirectoryError, NotRegularError)
 
 
-class Segment(Struct, frozen=True, gc=False):
-    """One part of a pattern between slashes.
-
-    `spans`: it is `**`, and stays for names further down; `any`: it matches every name.
-    """
-
-    name: re.Pattern[str]
-    spans: bool
-    any: bool
-
-
-Patterns = list[tuple[Segment, ...]]
-State = tuple[int, int]  # index of the pattern, and of its next segment
-
-
 class Disk:
     """Files of this machine. Names that are not UTF-8 are preserved, by surrogate escapes."""
 
@@ -100,7 +81,7 @@ class Disk:
 
     def read(self, path: str, limit: int = 64 * 1024 * 1024, *, within: str = "") -> bytes:
         """Read a whole file."""
-        with _translated_errors(path), _opened_for_reading(path, within) as file:
+        with translated_errors(path), _opened_for_reading(path, within) as file:
             data = file.read(limit + 1)
         if len(data) > limit:
             raise StorageError(f"{path}: more than {limit} bytes, expected at most that")
@@ -127,13 +108,13 @@ class Disk:
         everything below, hidden or not. Raises: StorageError for a directory that cannot be listed, so that no unit is
         lost silently.
         """
-        wanted = [_segments(pattern, hidden=False) for pattern in patterns]
-        unwanted = [_segments(pattern, hidden=True) for pattern in exclude]
-        return sorted(set(_walk(root, wanted, unwanted)))
+        from wakeman.adapters.disk.globbing import matching
+
+        return sorted(set(matching(root, patterns, exclude)))
 
     def names(self, directory: str) -> list[str]:
         """List a directory's entries."""
-        with _translated_errors(directory):
+        with translated_errors(directory):
             try:
                 return sorted(os.listdir(directory))
             except (FileNotFoundError, NotADirectoryError):
@@ -177,8 +158,8 @@ class Disk:
         directory, name = os.path.split(path)
         if not within:
             self.make(directory)
-        with _translated_errors(path), _opened_directory(path, within) as place:
-            temporary = _unguessable_name()
+        with translated_errors(path), _opened_directory(path, within) as place:
+            temporary = unguessable_name()
             try:
                 _fill(temporary, data, mode, durable=durable, directory=place)
                 os.rename(temporary, name, src_dir_fd=place, dst_dir_fd=place)
@@ -195,7 +176,7 @@ class Disk:
         Raises: StorageError when something that is not a symlink exists at `path`.
         """
         self.make(os.path.dirname(path))
-        with _translated_errors(path), _temporary_name(path) as temporary:
+        with translated_errors(path), _temporary_name(path) as temporary:
             if os.path.lexists(path) and not os.path.islink(path):
                 raise FileExistsError(errno.EEXIST, "")
             os.symlink(target, temporary)
@@ -203,7 +184,7 @@ class Disk:
 
     def pipe(self, path: str) -> None:
         """Make a named pipe, replacing an existing one."""
-        with _translated_errors(path), _temporary_name(path) as temporary:
+        with translated_errors(path), _temporary_name(path) as temporary:
             os.mkfifo(temporary, mode=0o600)
             os.rename(temporary, path)
 
@@ -224,7 +205,7 @@ class Disk:
 
     def make(self, directory: str, *, mode: int = 0o700) -> None:
         """Make a directory and its parents."""
-        with _translated_errors(directory):
+        with translated_errors(directory):
             missing, place = [], os.path.normpath(directory)
             while not os.path.exists(place):
                 missing.append(place)
@@ -244,10 +225,10 @@ class Disk:
         place = target
         if target.endswith("/") or os.path.isdir(target):
             place = os.path.join(target, os.path.basename(source))
-        with _translated_errors(source):
+        with translated_errors(source):
             os.lstat(source)
         self.make(os.path.dirname(place))
-        with _translated_errors(place):
+        with translated_errors(place):
             try:
                 _rename_new(source, place)
             except OSError as error:
@@ -258,8 +239,15 @@ class Disk:
 
     def remove(self, path: str) -> None:
         """Unlink a file."""
-        with _translated_errors(path), suppress(FileNotFoundError, NotADirectoryError):
+        with translated_errors(path), suppress(FileNotFoundError, NotADirectoryError):
             os.unlink(path)
+
+    def erase(self, directory: str, *, within: str, last: str = "") -> int:
+        """Delete a directory; on the way to it, and in it, no symlink is followed."""
+        from wakeman.adapters.disk.erasing import erase
+
+        with translated_errors(directory), _opened_directory(directory, within, make=False) as place:
+            return erase(directory, place, last)
 
     def sync(self, paths: Iterable[str], *, within: str) -> dict[str, str]:
         """Sync each file and its directories, or the whole file system where there are many files.
@@ -298,7 +286,7 @@ class Disk:
 
         above, name = os.path.realpath(os.path.dirname(target)), os.path.basename(inside)
         place = os.path.join(above, os.path.basename(target))
-        with _translated_errors(place):
+        with translated_errors(place):
             if os.path.islink(place):
                 return Installed(why="a symbolic link is there")
             there = _regular(place)
@@ -307,12 +295,12 @@ class Disk:
             if there is not None and not ours and not installed:
                 return Installed(why="changed by somebody else meanwhile")
             os.makedirs(above, exist_ok=True)
-        with _translated_errors(f"{stage}/{inside}"), _opened(stage, inside) as (directory, handle):
+        with translated_errors(f"{stage}/{inside}"), _opened(stage, inside) as (directory, handle):
             judged = handle is not None and _same_fingerprint(_marked(inside, os.fstat(handle)), mark)
             if not installed and (handle is None or not judged):
                 return Installed(why="not as it was judged any more")
             if not installed and handle is not None:
-                with _translated_errors(place):
+                with translated_errors(place):
                     if not _bring(directory, name, handle, place, mark, keep=keep):
                         return Installed(why="not as it was judged any more")
                     _sync(above)
@@ -323,7 +311,7 @@ class Disk:
 
 
 @contextmanager
-def _translated_errors(path: str) -> Iterator[None]:
+def translated_errors(path: str) -> Iterator[None]:
     """Raise errors of the disk as ours, naming the path."""
     try:
         yield
@@ -335,7 +323,7 @@ def _translated_errors(path: str) -> Iterator[None]:
         raise StorageError(f"{path!r}: {error}") from error
 
 
-_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NONBLOCK
+DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NONBLOCK
 """How a directory is opened: what was swapped for it, such as a pipe, is refused at once."""
 
 
@@ -390,7 +378,7 @@ def _opened_directory(path: str, within: str, *, make: bool = True) -> Iterator[
     """
     directory = os.path.dirname(path)
     inside = os.path.relpath(directory, within) if within else "."
-    place = os.open(within or directory, _DIRECTORY)
+    place = os.open(within or directory, DIRECTORY)
     try:
         at = within or directory
         for part in inside.split("/") if inside != "." else ():
@@ -408,7 +396,7 @@ def _opened_directory(path: str, within: str, *, make: bool = True) -> Iterator[
 
 def _open_below(part: str, at: str, place: int, *, told: bool) -> int:
     try:
-        return os.open(part, _DIRECTORY | os.O_NOFOLLOW, dir_fd=place)
+        return os.open(part, DIRECTORY | os.O_NOFOLLOW, dir_fd=place)
     except NotADirectoryError:
         with suppress(OSError):
             leads = os.readlink(part, dir_fd=place)
@@ -465,12 +453,12 @@ def _opened(stage: str, inside: str) -> Iterator[tuple[int, int | None]]:
     Boundary: None for the file if it, or a part of its path, is missing or of another type.
     """
     *parts, name = inside.split("/")
-    place = os.open(stage, _DIRECTORY | os.O_NOFOLLOW)
+    place = os.open(stage, DIRECTORY | os.O_NOFOLLOW)
     handle = None
     try:
         with suppress(*_NO_FILE):
             for part in parts:
-                below = os.open(part, _DIRECTORY | os.O_NOFOLLOW, dir_fd=place)
+                below = os.open(part, DIRECTORY | os.O_NOFOLLOW, dir_fd=place)
                 os.close(place)
                 place = below
             handle = _open_regular(name, place)
@@ -511,7 +499,7 @@ def _bring(directory: int, name: str, handle: int, place: str, mark: FileFingerp
 @contextmanager
 def _temporary_name(place: str) -> Iterator[str]:
     """Yield a name for a temporary file in the same directory; remove the file at the end."""
-    temporary = os.path.join(os.path.dirname(place), _unguessable_name())
+    temporary = os.path.join(os.path.dirname(place), unguessable_name())
     try:
         yield temporary
     finally:
@@ -519,7 +507,7 @@ def _temporary_name(place: str) -> Iterator[str]:
             os.unlink(temporary)
 
 
-def _unguessable_name() -> str:
+def unguessable_name() -> str:
     """Return a name that cannot be guessed: at a predictable one, another process could leave a pipe or a link."""
     return f".wakeman-{os.urandom(12).hex()}.tmp"
 
@@ -587,7 +575,7 @@ def _sync_file_system(path: str) -> bool:
 
 
 def _sync(directory: str) -> None:
-    handle = os.open(directory, _DIRECTORY)
+    handle = os.open(directory, DIRECTORY)
     try:
         os.fsync(handle)
     finally:
@@ -641,100 +629,3 @@ def _copy(source: str, target: str) -> None:
             new.write(piece)
         new.flush()
         os.fsync(new.fileno())
-
-
-def _segments(pattern: str, *, hidden: bool) -> tuple[Segment, ...]:
-    parts = [part for part in pattern.split("/") if part not in ("", ".")]
-    if pattern.startswith("/") or ".." in parts:
-        raise UsageError(f"{pattern!r}: found a pattern that leads outside, expected one relative to the plan file")
-    if parts[-1:] == ["**"]:
-        parts.append("*")
-    return tuple(_segment(part, hidden=hidden or part.startswith(".")) for part in parts)
-
-
-def _segment(part: str, *, hidden: bool) -> Segment:
-    spans = part == "**"
-    name = re.compile(("" if hidden else r"(?!\.)") + ("" if spans else fnmatch.translate(part)))
-    return Segment(name, spans, any=hidden and (spans or part == "*"))
-
-
-def _walk(root: str, wanted: Patterns, unwanted: Patterns) -> Iterator[str]:
-    """Walk only directories in which a pattern can match; a set of states represents all patterns at once."""
-    from wakeman.ports import STATE_MARKER
-
-    todo = [("", _initial_states(wanted), _initial_states(unwanted))]
-    while todo:
-        prefix, inside, outside = todo.pop()
-        entries = _directory_entries(root, prefix)
-        if prefix and any(entry.name == STATE_MARKER for entry in entries):
-            continue
-        for entry in entries:
-            is_directory = _is_kind(entry.is_dir)
-            after = _step(wanted, inside, entry.name, spans=not (is_directory and entry.is_symlink()))
-            out = _step(unwanted, outside, entry.name, spans=True)
-            if not after or _ended(unwanted, out):
-                continue
-            if is_directory and not _ends_below(unwanted, out) and any(at < len(wanted[i]) for i, at in after):
-                todo.append((f"{prefix}{entry.name}/", after, out))
-            elif _ended(wanted, after) and _is_kind(entry.is_file):
-                yield prefix + entry.name
-
-
-def _is_kind(ask: Callable[[], bool]) -> bool:
-    """Return what an entry is asked; False for a link that leads nowhere, as one to itself."""
-    try:
-        return ask()
-    except OSError:
-        return False
-
-
-def _initial_states(patterns: Patterns) -> set[State]:
-    return _skipping(patterns, {(index, 0) for index in range(len(patterns))})
-
-
-def _directory_entries(root: str, prefix: str) -> list[os.DirEntry[str]]:
-    directory = f"{root}/{prefix}"
-    with _translated_errors(directory):
-        try:
-            with os.scandir(directory) as entries:
-                return list(entries)
-        except (FileNotFoundError, NotADirectoryError):
-            if not prefix:
-                raise
-            return []  # gone since its parent was listed
-
-
-def _step(patterns: Patterns, states: set[State], name: str, *, spans: bool) -> set[State]:
-    """Return the states after a name; `spans` says whether `**` may extend below it."""
-    after: set[State] = set()
-    for index, at in states:
-        if at < len(patterns[index]) and (segment := patterns[index][at]).name.match(name):
-            if not segment.spans:
-                after.add((index, at + 1))
-            elif spans:
-                after.add((index, at))
-    return _skipping(patterns, after)
-
-
-def _skipping(patterns: Patterns, states: set[State]) -> set[State]:
-    """Add the states in which `**` matches no directory."""
-    every = set(states)
-    for index, at in states:
-        after = at
-        while after < len(patterns[index]) and patterns[index][after].spans:
-            after += 1
-            every.add((index, after))
-    return every
-
-
-def _ends_below(patterns: Patterns, states: set[State]) -> bool:
-    """Return whether some pattern matches whatever lies in a directory: it need not be listed to be passed over."""
-    left = (patterns[index][at:] for index, at in states)
-    return any(
-        all(segment.any for segment in segments) and sum(not segment.spans for segment in segments) == 1
-        for segments in left
-    )
-
-
-def _ended(patterns: Patterns, states: set[State]) -> bool:
-    return any(at == len(patterns[index]) for index, at in states)
