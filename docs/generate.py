@@ -31,6 +31,8 @@ from wakeman.core.plan.template import SCOPES
 from wakeman.core.plan.validation import SOURCES
 from wakeman.core.policy.tables import DEPLOYMENT_RULES, HOLDABLE, WORKER_RULES, Rule
 from wakeman.faces import cli
+from wakeman.faces.mcp.server import described
+from wakeman.faces.mcp.tools import TOOLS
 from wakeman.ports import Evidence
 
 PLACE = Path(__file__).parent / "reference"
@@ -54,6 +56,7 @@ def pages() -> dict[str, str]:
         "plan.md": _plan(),
         "clients.md": _clients(),
         "answers.md": _answers(),
+        "mcp.md": _mcp(),
         "system-calls.md": _system_calls(),
         "failures.md": _failures(),
         "scenes.md": _scenes(),
@@ -404,6 +407,42 @@ def _answers() -> str:
             *(part for name, each in sorted(parts.items()) if name not in tops for part in _answer(name, each, "###")),
         ]
     )
+
+
+def _mcp() -> str:
+    """Write what agents call, from the table of tools and the schemas that their clients get."""
+    tools = [described(name, tool) for name, tool in TOOLS.items()]
+    parts: dict[str, dict[str, Any]] = {}
+    for tool in tools:
+        schema = tool.output_schema or {}
+        parts |= schema.get("$defs", {})
+        if "anyOf" not in schema:
+            parts[schema["title"]] = schema
+    return _page(
+        [
+            "# Tools for agents",
+            NOTE,
+            (
+                "What `wakeman mcp` offers ([how to](../how-to/mcp.md)). An answer has what is listed below, as data "
+                "and as text; a field that is *optional* is absent where there is nothing to say."
+            ),
+            *(part for tool in tools for part in _tool(tool)),
+            "## Answers",
+            *(part for name, each in sorted(parts.items()) for part in _answer(name, each, "###")),
+        ]
+    )
+
+
+def _tool(tool: Any) -> list[str]:
+    hints = tool.annotations
+    said = ["reads" if hints.read_only_hint else "acts"]
+    said += ["may lose work"] if hints.destructive_hint else []
+    said += ["may be called again"] if hints.idempotent_hint else []
+    schema = tool.output_schema
+    names = [_name(each) for each in schema["anyOf"]] if "anyOf" in schema else [schema["title"]]
+    gives = ", ".join(f"[{name}](#{name.lower()})" for name in names)
+    text = f"{tool.description} Answers {gives}. It {', '.join(said)}."
+    return [f"## {tool.name}", text, _fielded({"required": [], **tool.input_schema})]
 
 
 _ENVELOPE: dict[str, Any] = {

@@ -371,7 +371,28 @@ def _plants(said: Said, _: Json) -> Turn:
     return work(said)
 
 
+def _orchestrates(said: Said, state: Json) -> Turn:
+    """Call the tools that a test has listed, one a turn, then end the turn.
+
+    A client that still connects to their server is told to wait; one that loads tools when needed is asked for them.
+    """
+    steps: list[tuple[str, Json]] = state["steps"]
+    got: list[str] = state.setdefault("got", [])
+    done = len(said.calls) - len(got)
+    if done == len(steps):
+        return Turn("The night is over.")
+    tool, given = steps[done]
+    wanted = ",".join(dict.fromkeys(name for name, _ in steps))
+    ways: dict[str, Json] = {"WaitForMcpServers": {}, "ToolSearch": {"query": f"select:{wanted}", "max_results": 20}}
+    for way, how in ways.items():
+        if tool not in said.tools and way in said.tools and way not in got:
+            got.append(way)
+            return Turn(call=(way, how))
+    return Turn(call=(tool, given))
+
+
 PLAYS: dict[str, Callable[[Said, Json], Turn]] = {
+    "orchestrates": _orchestrates,
     "work": lambda said, _: _mend(said) if "rejected by a reviewer" in said.told else work(said),
     "review": _review,
     "slow": lambda said, _: work(said)._replace(delay=1.0),

@@ -246,6 +246,7 @@ def _files(desk: Desk) -> None:
         desk("replay", name, *there, "--until", "20")
         desk("replay", name, *there, "--policy", "policy.toml")
     desk("serve", "--port", str(free_port()), *there)
+    desk("mcp", "--http", str(free_port()), *there)
     desk("status", *there)
     desk("resume", "--dry-run", *there)
     desk("log", "repair", "demo", *there)

@@ -451,21 +451,22 @@ def test_a_port_that_is_taken_is_an_error(tmp_path: Path, capsys: pytest.Capture
 
 
 def test_a_token_file_is_made_once_and_kept(tmp_path: Path) -> None:
-    from wakeman.faces.cli.serve import _token
+    from wakeman.faces.serve.listening import kept_token
 
     file = tmp_path / "token"
-    first, second = _token(str(file)), _token(str(file))
+    first, second = kept_token(str(file)), kept_token(str(file))
 
     assert first == second
     assert len(first) >= 32
     assert 0o600 == file.stat().st_mode & 0o777
-    assert _token(None) != _token(None)
+    assert kept_token(None) != kept_token(None)
 
 
 def test_without_the_extra_it_says_what_to_install(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setitem(sys.modules, "uvicorn", None)
+    monkeypatch.delitem(sys.modules, "wakeman.faces.serve.listening", raising=False)
 
     code = main(["serve", "--state", str(tmp_path / "state")])
 

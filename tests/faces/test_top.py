@@ -33,7 +33,7 @@ from wakeman.faces.cli.paper import Line, Paper
 from wakeman.faces.cli.reach import reach
 from wakeman.faces.top import rows as top_rows
 from wakeman.faces.top.app import TopApp
-from wakeman.faces.top.desk import Desk
+from wakeman.faces.top.desk import TopDesk
 from wakeman.faces.top.hands import Effect, press
 from wakeman.faces.top.source import Source
 from wakeman.ports import World
@@ -56,18 +56,18 @@ def here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     time.tzset()
 
 
-def desk_of(state: Path, given: str | None, *, acts: bool = True, **how: Any) -> Desk:
+def desk_of(state: Path, given: str | None, *, acts: bool = True, **how: Any) -> TopDesk:
     def make() -> World:
         return reach(Namespace(state=str(state), dry_run=False, json=True), "top")
 
-    return Desk(make, Reading, given, Paper(width=79, rows=24, **how), acts=acts)
+    return TopDesk(make, Reading, given, Paper(width=79, rows=24, **how), acts=acts)
 
 
 def log_of(name: str) -> str:
     return str(SAMPLES / name / "events.jsonl")
 
 
-def shown(desk: Desk, width: int = 80, height: int = 24) -> list[str]:
+def shown(desk: TopDesk, width: int = 80, height: int = 24) -> list[str]:
     """Return the rows of a picture as text."""
     from dataclasses import replace
 
@@ -75,7 +75,7 @@ def shown(desk: Desk, width: int = 80, height: int = 24) -> list[str]:
     return ["".join(text for text, _ in line).rstrip() for line in desk.picture()]
 
 
-def piloted(desk: Desk, size: tuple[int, int], steps: Callable[[Pilot[None], TopApp], Awaitable[Any]]) -> Any:
+def piloted(desk: TopDesk, size: tuple[int, int], steps: Callable[[Pilot[None], TopApp], Awaitable[Any]]) -> Any:
     """Run the application as a terminal would, and do these steps."""
 
     async def run() -> Any:
@@ -208,7 +208,7 @@ def test_the_evidence_of_a_moment_is_its_screen(tmp_path: Path) -> None:
 # --- keys -----------------------------------------------------------------------------------------------------------
 
 
-def crowded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, **how: Any) -> Desk:
+def crowded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, **how: Any) -> TopDesk:
     """Return a desk on a deployment of so many workers, which no log has."""
     desk = desk_of(tmp_path, log_of("demo"))
     d = crowd(number, **how)
@@ -222,7 +222,7 @@ def crowded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, **how:
     return desk
 
 
-def chosen(desk: Desk) -> str:
+def chosen(desk: TopDesk) -> str:
     entry = desk.entry()
     return entry.name if entry is not None else ""
 
@@ -377,7 +377,7 @@ def test_all_deployments_come_first_and_tab_goes_on(tmp_path: Path) -> None:
 # --- doing ----------------------------------------------------------------------------------------------------------
 
 
-def at(desk: Desk, kind: str, reason: str = "") -> None:
+def at(desk: TopDesk, kind: str, reason: str = "") -> None:
     """Choose the first row of a kind."""
     made, _ = desk.rows()
     place = next(

@@ -76,11 +76,13 @@ def wait(
     pause: Callable[[float], None],
     timeout: float | None = None,
     seen: Callable[[Deployment], None] | None = None,
+    *,
+    tends: bool = True,
 ) -> Answer[Status]:
-    """Wait for a deployment; the exit code is its state, or that of a timeout."""
+    """Wait for a deployment; the exit code is its state, or that of a timeout. Without `tends`, nothing is written."""
     from wakeman.engine.wait import wait as engine_wait
 
-    waited = engine_wait(world, named(world, name), until, pause, timeout=timeout, seen=seen)
+    waited = engine_wait(world, named(world, name), until, pause, timeout=timeout, seen=seen, tends=tends)
     return after(world, waited.deployment, code(waited.deployment) if waited.came else STOPPED_WAITING_STATUS)
 
 

@@ -208,7 +208,7 @@ def plan(world: World, prepared: PreparedPlan, file: str, owner: str = "") -> An
     previews = deploy.preview(world, prepared)
     reviewer = deploy.reviewer(world, prepared)
     workers = prepared.plan.workers
-    up = f"wakeman up {quote(file)}" + (" --yes" if _unanswered(world, prepared, owner) else "")
+    up = f"wakeman up {quote(file)}" + (" --yes" if unanswered(world, prepared, owner) else "")
     before = _plan_before(world, prepared.plan)
     data = PlannedDeployment(
         plan=prepared.plan.name,
@@ -250,13 +250,13 @@ def approve(world: World, prepared: PreparedPlan, *, yes: bool, owner: str = "")
     Raises: UsageError if `--yes` is missing for a plan of another `owner`, or one that may do more than most. Boundary:
     asked once for the same plan in the same directory.
     """
-    if not yes and (asked := _unanswered(world, prepared, owner)):
+    if not yes and (asked := unanswered(world, prepared, owner)):
         raise UsageError(f"{asked[0]}; expected --yes", "add --yes to agree")
     return msgspec.structs.replace(prepared, agreed=tuple(_reasons_to_ask(prepared, owner)))
 
 
-def _unanswered(world: World, prepared: PreparedPlan, owner: str) -> list[str]:
-    """Return what a person is to agree to, and has not yet."""
+def unanswered(world: World, prepared: PreparedPlan, owner: str = "") -> list[str]:
+    """Return what a person is to agree to, and has not yet; `owner` is whose plan it is, "" for this user's."""
     reasons = _reasons_to_ask(prepared, owner)
     known = deploy.agreed_before(world, prepared) if reasons else ()
     return [reason for reason in reasons if reason not in known]

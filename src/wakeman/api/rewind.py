@@ -186,7 +186,7 @@ class Rewind:
             self._kept = {seq: state for seq, state in self._kept.items() if seq % self._step == 0}
 
 
-def matching(d: Deployment, words: str) -> frozenset[str]:
+def matching_workers(d: Deployment, words: str) -> frozenset[str]:
     """Return the workers whose name, unit or reason has these words; case does not matter."""
     wanted = words.casefold()
     return frozenset(

@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import Annotated, Any
 
 import msgspec
-from msgspec import Meta
+from msgspec import Meta, Struct
 
 from wakeman.api.answer import ENVELOPE_VERSION, Answer, Failure, Line, Value
 from wakeman.core.errors import UsageError
@@ -55,6 +55,7 @@ ANSWERS: dict[str, tuple[str, ...]] = {
     "export": ("trace.Traced", "metrics.Measured", "spans.Spanned", "answer.DryRun"),
     "serve": ("serve.ServedPages",),
     "top": (),
+    "mcp": ("serve.ServedPages",),
     "replay": ("replay.Replayed", "status.Status", "replay.Otherwise"),
     "audit": ("audit.Audited",),
     "doctor": ("doctor.Diagnosis",),
@@ -110,6 +111,16 @@ def schema(verb: str) -> dict[str, Any]:
         "anyOf": [*lines, *made],
         "$defs": _used_definitions(defs, [*lines, *made]),
     }
+
+
+def object_schema(*kinds: type[Struct]) -> dict[str, Any]:
+    """Return the schema of an object that is one of these structs, with all that it refers to."""
+    made, defs = msgspec.json.schema_components(kinds, ref_template="#/$defs/{name}")
+    if len(made) > 1:
+        return {"type": "object", "anyOf": [*made], "$defs": _used_definitions(defs, made)}
+    whole = defs.pop(kinds[0].__name__)
+    used = _used_definitions(defs, [whole])
+    return {**whole, **({"$defs": used} if used else {})}
 
 
 def answers(verb: str) -> tuple[type[Value], ...]:

@@ -43,18 +43,21 @@ def wait(
     timeout: float | None = None,
     push: float | None = None,
     seen: Callable[[Deployment], None] | None = None,
+    tends: bool = True,
 ) -> Waited:
     """Return when the deployment is closed and tidied, has changed, needs a person, or the time is over.
 
     Shape: `pause` lets that many seconds pass; `seen` gets the deployment each time that it was read. Without `push` a
-    check is run only if no alarm is pending; with it, every `push` seconds. Boundary: `change` is a worker's state, a
-    unit done or reopened, a row or an outcome, not every observation. Raises: as `check`.
+    check is run only if no alarm is pending; with it, every `push` seconds; unless it `tends`, never.
+    Boundary: `change` is a worker's state, a unit done or reopened, a row or an outcome, not every observation.
+    Raises: as `check`.
     """
     clock = world.clock
     start = tended = clock.mono()
-    if (d := world.logs.read(name)).outcome == "open":
+    d = world.logs.read(name)
+    if tends and d.outcome == "open":
         require(world, name, d)
-    d = _tended(world, name, push=push)
+        d = _tended(world, name, push=push)
     first, mark_seen = _change_key(d), cast("object", None)  # no mark yet: first read what was written since
     closed: float | None = None
     if seen is not None:
@@ -67,7 +70,7 @@ def wait(
                 break
         if timeout is not None and now - start >= timeout:
             return Waited(d, came=False)
-        if now - tended >= (ALARM_TEND_S if push is None else push):
+        if tends and now - tended >= (ALARM_TEND_S if push is None else push):
             tended = now
             d = _tended(world, name, push=push)
         pause(WAIT_POLL_S if timeout is None else min(WAIT_POLL_S, max(0.0, start + timeout - now)))

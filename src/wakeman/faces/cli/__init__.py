@@ -60,6 +60,7 @@ VERBS: dict[str, tuple[str, str, bool, str]] = {
     ),
     "amend": ("act", "plan", True, "change the plan for workers that are not launched yet"),
     "sweep": ("act", "act", True, "list old sessions of a pattern, and end them with --yes"),
+    "mcp": ("act", "mcp", False, "let an agent orchestrate: tools by the Model Context Protocol"),
     "report": (
         "audit",
         "report",

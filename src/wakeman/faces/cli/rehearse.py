@@ -54,7 +54,7 @@ def rehearse(options: Namespace) -> int:
     events = played.events
 
     def text(data: Rehearsed) -> None:
-        for line in _rehearsed_lines(events) if not options.all else (_rehearsed_line(e, events[0]) for e in events):
+        for line in rehearsed_lines(events) if not options.all else (_rehearsed_line(e, events[0]) for e in events):
             out(line)
         night = _clock(events[0], events[-1])
         out(f"rehearsed: {data.outcome}, {data.units.done}/{data.units.total} units, in {night}")
@@ -69,7 +69,7 @@ def _early(text: str) -> tuple[str, int]:
     return name, int(count)
 
 
-def _rehearsed_lines(events: Sequence[Event]) -> Iterator[str]:
+def rehearsed_lines(events: Sequence[Event]) -> Iterator[str]:
     """Yield the lines of a timeline; those of several workers that differ in the name alone are one."""
     groups: dict[tuple[str, ...], list[Event]] = {}
     for event in events:

@@ -30,7 +30,7 @@ def top(options: Namespace) -> int:
         hint = "pip install '.[tui]' in a clone of wakeman, or pip install 'textual<9'"
         raise UsageError(f"top: {fault.name} is not installed; expected the extra `tui`", hint) from fault
     from wakeman.faces.cli.paper import paper
-    from wakeman.faces.top.desk import Desk
+    from wakeman.faces.top.desk import TopDesk
 
     world = reach(options, "top")
 
@@ -38,7 +38,7 @@ def top(options: Namespace) -> int:
         return reach(Namespace(state=options.state, dry_run=False, json=True), "top")
 
     on = paper(sys.stdout, state=options.state)
-    desk = Desk(make, Reading, options.log or _only_open(world), on, acts=not options.read_only)
+    desk = TopDesk(make, Reading, options.log or _only_open(world), on, acts=not options.read_only)
     TopApp(desk, world.state).run(mouse=False)
     return 0
 

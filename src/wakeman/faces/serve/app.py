@@ -50,15 +50,15 @@ def application(make: Callable[[], World], reading: Reader, gate: Gate, *, acts:
         Route("/d/{name}/act", served.act, methods=["POST"]),
     ]
     return Starlette(
-        routes=routes, middleware=[Middleware(_Gated, gate=gate)], exception_handlers={WakemanError: _failed}
+        routes=routes, middleware=[Middleware(Gated, gate=gate)], exception_handlers={WakemanError: _failed}
     )
 
 
-class _Gated:
-    """Lets nothing through that the gate refuses, and adds the headers that every answer has."""
+class Gated:
+    """An application behind a gate. With `moves`, a token in the address moves into a cookie, as suits a browser."""
 
-    def __init__(self, app: ASGIApp, gate: Gate) -> None:
-        self._app, self._gate = app, gate
+    def __init__(self, app: ASGIApp, gate: Gate, *, moves: bool = True) -> None:
+        self._app, self._gate, self._moves = app, gate, moves
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -69,7 +69,7 @@ class _Gated:
         headers = dict(request.headers.items())
         if refused := self._gate.refusal(scope["method"], query, headers):
             await PlainTextResponse(f"{refused[1]}\n", refused[0])(scope, receive, send)
-        elif scope["method"] == "GET" and self._gate.hands_over(query):
+        elif self._moves and scope["method"] == "GET" and self._gate.hands_over(query):
             answer = RedirectResponse(scope["path"], 303, headers={"Referrer-Policy": "no-referrer"})
             answer.set_cookie(COOKIE, request.query_params["token"], httponly=True, samesite="strict")
             await answer(scope, receive, send)

@@ -16,10 +16,10 @@ LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 
 
 class Gate:
-    """Judges requests. `token` is "" where none is asked for."""
+    """Judges requests. `token` is "" where none is asked for; `marked`: what changes something has our own header."""
 
-    def __init__(self, token: str, port: int, hosts: Iterable[str]) -> None:
-        self._token = token
+    def __init__(self, token: str, port: int, hosts: Iterable[str], *, marked: bool = True) -> None:
+        self._token, self._marked = token, marked
         self._hosts = frozenset(name.lower() for name in (*LOOPBACK, *hosts))
         self._port = port
 
@@ -29,14 +29,14 @@ class Gate:
         Shape: names of headers are in lower case.
         """
         if not self._ours(headers.get("host", "")):
-            return 421, "unknown Host: open the address that wakeman serve has printed"
+            return 421, "unknown Host: use the address that it has printed at its start"
         origin = headers.get("origin")
         if origin is not None and not self._ours(urlsplit(origin).netloc):
             return 403, "asked for by a page of another site"
-        if method not in ("GET", "HEAD") and headers.get(OWN_HEADER) != "1":
+        if self._marked and method not in ("GET", "HEAD") and headers.get(OWN_HEADER) != "1":
             return 403, "not asked for by this page"
         if self._token and not self._knows(query, headers):
-            return 401, "no token, or a wrong one: open the address that wakeman serve has printed"
+            return 401, "no token, or a wrong one: use the address that it has printed at its start"
         return None
 
     def hands_over(self, query: str) -> bool:

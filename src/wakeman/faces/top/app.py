@@ -16,7 +16,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from wakeman.faces.cli.paper import Line
-from wakeman.faces.top.desk import Desk
+from wakeman.faces.top.desk import TopDesk
 from wakeman.faces.top.hands import Effect, press
 from wakeman.faces.top.panes import Shot
 from wakeman.ports import World
@@ -36,7 +36,7 @@ class Canvas(Widget, can_focus=True):
 
     DEFAULT_CSS = "Canvas { width: 100%; height: 100%; background: ansi_default; color: ansi_default; }"
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: TopDesk) -> None:
         super().__init__()
         self.desk = desk
         self.lines: list[Line] = []
@@ -69,8 +69,11 @@ class TopApp(App[None]):
     ENABLE_COMMAND_PALETTE = False
     BINDINGS: ClassVar = []
 
-    def __init__(self, desk: Desk, state: str) -> None:
+    def __init__(self, desk: TopDesk, state: str) -> None:
+        no_colour = os.environ.get("NO_COLOR")
         super().__init__(ansi_color=True)
+        if no_colour is not None:  # textual takes it out of the environment, which the verbs get, too
+            os.environ["NO_COLOR"] = no_colour
         self.desk, self._state = desk, state
         self.canvas = Canvas(desk)
         self._world: World | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from wakeman.api.names import typed
 from wakeman.api.replay import Reader
@@ -14,9 +14,9 @@ from wakeman.core.text import sayable
 from wakeman.faces.cli.overview import Found, overview_parts
 from wakeman.faces.cli.paper import BOLD, DIM, Line, Paper
 from wakeman.faces.top import frame
-from wakeman.faces.top.keys import Deed, deeds_for, typed_command
+from wakeman.faces.top.keys import KeyDeed, deeds_for, typed_command
 from wakeman.faces.top.panes import Beside, Shot
-from wakeman.faces.top.rows import Columns, Entry, columns, entries
+from wakeman.faces.top.rows import Columns, ListEntry, columns, list_entries
 from wakeman.faces.top.source import Source
 from wakeman.ports import World
 
@@ -24,20 +24,11 @@ TEXT_CHARS_MAX = 4000
 """Characters of a text that is typed here, at most."""
 ANSWER_ROWS_MAX = 4
 """Rows of what a command has printed that are shown."""
-PAGERS = ("less", "more")
-"""Programs that show a file, where `PAGER` names none."""
 
 Mode = Literal["look", "find", "text", "confirm", "log", "help", "pick"]
 
 
-class Effect(NamedTuple):
-    """What a key asks the terminal for: `run` a command and show its answer, give it the terminal, or `quit`."""
-
-    what: Literal["run", "lend", "quit"]
-    argv: tuple[str, ...] = ()
-
-
-class Desk:
+class TopDesk:
     """What is shown, and what keys have changed of it.
 
     Shape: `make` returns a world; `given` is a deployment or a path of a log, None for the page of all deployments.
@@ -51,7 +42,7 @@ class Desk:
         self.shot: tuple[str, Shot] = ("", Shot())
         self.words = ""  # that are looked for
         self.typed = ""
-        self.deed: Deed | None = None
+        self.deed: KeyDeed | None = None
         self.answer: tuple[bool, list[str]] | None = None
         self.running = ""
         self.picked = 0
@@ -62,7 +53,7 @@ class Desk:
         self.place = 0  # on the page of all deployments
         self._key, self._chosen, self._top = "", 0, 0
         self._sources: dict[str, Source] = {}
-        self._shown: tuple[object, list[Entry], Columns] | None = None
+        self._shown: tuple[object, list[ListEntry], Columns] | None = None
         if given is not None:
             self.open(given)
         else:
@@ -108,20 +99,20 @@ class Desk:
 
     # --- the list -------------------------------------------------------------------------------------------------
 
-    def rows(self) -> tuple[list[Entry], Columns]:
+    def rows(self) -> tuple[list[ListEntry], Columns]:
         """Return the entries of the list; made again only when the state, or what is looked for, is another."""
         source = self.present()
         status = source.status()
         known = (id(status.workers), source.at, self.folded, self.words, self.on.room, self.on.rows)
         if self._shown is None or self._shown[0] != known:
             found = source.found(self.words) if self.words else None
-            made = entries(status, folded=self.folded, found=found, words=self.words)
+            made = list_entries(status, folded=self.folded, found=found, words=self.words)
             self._shown = (known, made, columns(status, frame.list_paper(self.on)))
             self._held = status.workers  # so that its id is not given again
             self._settle(made)
         return self._shown[1], self._shown[2]
 
-    def _settle(self, made: Sequence[Entry]) -> None:
+    def _settle(self, made: Sequence[ListEntry]) -> None:
         """Keep the selection by its key where rows have moved."""
         at = next((at for at, each in enumerate(made) if each.key == self._key), None)
         if at is None and self._key:
@@ -129,7 +120,7 @@ class Desk:
             at = next((at for at, each in enumerate(made) if each.worker == worker), None)
         self._choose(min(self._chosen, len(made) - 1) if at is None else at, made, follow=False)
 
-    def _choose(self, at: int, made: Sequence[Entry], *, follow: bool = True) -> None:
+    def _choose(self, at: int, made: Sequence[ListEntry], *, follow: bool = True) -> None:
         self._chosen = max(0, min(at, len(made) - 1))
         if made and (follow or not self._key):
             self._key = made[self._chosen].key
@@ -139,7 +130,7 @@ class Desk:
             self._top = self._chosen - room + 1
         self._top = max(0, min(self._top, len(made) - room))
 
-    def entry(self) -> Entry | None:
+    def entry(self) -> ListEntry | None:
         """Return the chosen entry."""
         if self.source is None:
             return None
@@ -164,7 +155,7 @@ class Desk:
             return frame.listing_rows(parts, self.place, on, foot)
         return frame.scene_rows(self._scene(), on, foot)
 
-    def _scene(self) -> frame.Scene:
+    def _scene(self) -> frame.TopScene:
         source = self.present()
         made, cells = self.rows()
         log, hidden = None, 0
@@ -174,7 +165,7 @@ class Desk:
             self.log_back = max(0, min(self.log_back, total - room))
             log = source.index.until(source.shown, room, skip=self.log_back)
             hidden = total - self.log_back - len(log)
-        return frame.Scene(
+        return frame.TopScene(
             status=source.status(),
             entries=made,
             columns=cells,
@@ -260,7 +251,7 @@ class Desk:
         shown = self.typed if len(self.typed) <= room else self.typed[-room:]
         return self.on.row([(f" {what}: ", BOLD), (shown, ""), ("▌", BOLD), *end])
 
-    def _confirming(self, deed: Deed) -> list[Line]:
+    def _confirming(self, deed: KeyDeed) -> list[Line]:
         """Return the command that would be run, whole, and how it is answered."""
         line = shlex.join(typed_command(deed.argv, self.typed))
         rows = self.on.command(line, 1)
@@ -272,7 +263,7 @@ class Desk:
         cut = rows if len(rows) <= most else [*rows[: most - 1], [(f" and {len(rows) - most + 1} rows more", DIM)]]
         return [*cut, self.on.row([*yes, *says])]
 
-    def deeds(self) -> dict[str, Deed]:
+    def deeds(self) -> dict[str, KeyDeed]:
         """Return what can be done to the chosen row now, by key."""
         source = self.source
         if source is None or not self._acts or source.at is not None:

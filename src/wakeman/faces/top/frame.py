@@ -11,9 +11,9 @@ from wakeman.api.watch import Happening
 from wakeman.faces.cli.board import head_rows
 from wakeman.faces.cli.overview import Found
 from wakeman.faces.cli.paper import BOLD, DIM, NEEDED, WAITS, Line, Paper
-from wakeman.faces.top.keys import DOING, MOVING, Deed, KeyHelp
+from wakeman.faces.top.keys import DOING_KEYS, MOVING_KEYS, KeyDeed, KeyHelp
 from wakeman.faces.top.panes import Beside, detail, log_rows, stacked
-from wakeman.faces.top.rows import Columns, Entry, entry_row, tally_words
+from wakeman.faces.top.rows import Columns, ListEntry, entry_row, tally_words
 from wakeman.faces.top.slider import slider_row
 
 DETAIL_ROWS_MIN = 14
@@ -28,11 +28,11 @@ LIST_CELLS_MIN = 60
 
 
 @dataclass(frozen=True)
-class Scene:
+class TopScene:
     """What is shown of one deployment."""
 
     status: Status
-    entries: Sequence[Entry]
+    entries: Sequence[ListEntry]
     columns: Columns
     chosen: int
     top: int
@@ -47,7 +47,7 @@ class Scene:
 
 def list_height(on: Paper) -> int:
     """Return how many rows the list has, with those that say what is out of sight."""
-    height = _middle(on)
+    height = _rows_between(on)
     if on.wide or (on.rows or 0) < DETAIL_ROWS_MIN:
         return height
     return max(3, int(height * LIST_HEIGHT_SHARE_MAX))
@@ -60,7 +60,7 @@ def list_paper(on: Paper) -> Paper:
     return replace(on, width=max(LIST_CELLS_MIN, int(on.room * LIST_WIDTH_SHARE_MAX)))
 
 
-def _middle(on: Paper) -> int:
+def _rows_between(on: Paper) -> int:
     return max(1, (on.rows or 0) - _head_height(on) - 1)
 
 
@@ -68,7 +68,7 @@ def _head_height(on: Paper) -> int:
     return 3 if (on.rows or 0) >= SLIDER_ROWS_MIN else 1
 
 
-def scene_rows(scene: Scene, on: Paper, foot: Sequence[Line]) -> list[Line]:
+def scene_rows(scene: TopScene, on: Paper, foot: Sequence[Line]) -> list[Line]:
     """Return the rows of the whole terminal; the last ones are the foot."""
     rows = on.rows or 0
     past = scene.here is not None
@@ -78,10 +78,10 @@ def scene_rows(scene: Scene, on: Paper, foot: Sequence[Line]) -> list[Line]:
     if scene.caution:
         head[-1] = on.row([(f" {scene.caution}", NEEDED)])
     height = max(0, rows - len(head) - len(foot))
-    return [*head, *_body(scene, on, height), *foot][:rows]
+    return [*head, *_below_head(scene, on, height), *foot][:rows]
 
 
-def _body(scene: Scene, on: Paper, height: int) -> list[Line]:
+def _below_head(scene: TopScene, on: Paper, height: int) -> list[Line]:
     if scene.log is not None:
         return log_rows(scene.log, on, height, scene.log_hidden)
     needed = max(LIST_ROWS_MIN, len(scene.entries)) if not on.wide else height
@@ -99,7 +99,7 @@ def _body(scene: Scene, on: Paper, height: int) -> list[Line]:
     return [*shown, *detail(scene.beside, on, height - listed)]
 
 
-def list_rows(scene: Scene, on: Paper, height: int) -> list[Line]:
+def list_rows(scene: TopScene, on: Paper, height: int) -> list[Line]:
     """Return the rows of the list that are in sight, and no others: exactly so many."""
     many = len(scene.entries)
     end = scene.top + height
@@ -117,7 +117,7 @@ def list_rows(scene: Scene, on: Paper, height: int) -> list[Line]:
     return [*shown, *([] for _ in range(height - len(shown)))][:height]
 
 
-def foot_row(deeds: dict[str, Deed], on: Paper, *, past: bool = False, listing: bool = False) -> Line:
+def foot_row(deeds: dict[str, KeyDeed], on: Paper, *, past: bool = False, listing: bool = False) -> Line:
     """Return the last row: the keys that apply, those of the row first; the last two stay if not all have room."""
     arrows = "<- ->" if on.ascii else "←→"
     move = ("j k" if on.ascii else "↑↓", "move")
@@ -127,7 +127,7 @@ def foot_row(deeds: dict[str, Deed], on: Paper, *, past: bool = False, listing: 
     elif listing:
         own, rest = [("Enter", "open"), ("Tab", "next")], [move]
     else:
-        own = [(each.key, deeds[each.key.lower()].word) for each in DOING if each.key.lower() in deeds]
+        own = [(each.key, deeds[each.key.lower()].word) for each in DOING_KEYS if each.key.lower() in deeds]
         rest = [("/", "find"), ("l", "log"), (arrows, "time"), ("e", "why"), ("o", "open output"), ("f", "fold")]
         rest += [("Tab", "next deployment")]
     always = [("?", "all keys"), ("q", "quit")]
@@ -147,9 +147,9 @@ def foot_row(deeds: dict[str, Deed], on: Paper, *, past: bool = False, listing: 
 def help_rows(on: Paper, *, acts: bool) -> list[Line]:
     """Return the page of all keys."""
     rows = [on.rule("all keys", "? or Esc leaves them")]
-    rows += [_key_row(each, on) for each in MOVING]
+    rows += [_key_row(each, on) for each in MOVING_KEYS]
     rows += [[], on.rule("by row" if acts else "by row: off, as this only shows")]
-    rows += [_key_row(each, on) for each in DOING]
+    rows += [_key_row(each, on) for each in DOING_KEYS]
     rows.append(on.row([(" each shows the command that it runs, then y or n", DIM)]))
     return rows
 

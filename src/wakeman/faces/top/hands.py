@@ -9,8 +9,8 @@ from shutil import which
 from typing import Literal, NamedTuple
 
 from wakeman.engine import layout
-from wakeman.faces.top.desk import TEXT_CHARS_MAX, Desk, Mode
-from wakeman.faces.top.keys import Deed, typed_command
+from wakeman.faces.top.desk import TEXT_CHARS_MAX, Mode, TopDesk
+from wakeman.faces.top.keys import KeyDeed, typed_command
 from wakeman.faces.top.panes import PANES
 
 PAGERS = ("less", "more")
@@ -24,7 +24,7 @@ class Effect(NamedTuple):
     argv: tuple[str, ...] = ()
 
 
-def press(desk: Desk, key: str) -> Effect | None:
+def press(desk: TopDesk, key: str) -> Effect | None:
     """Take a key: a character, or the name of a key such as `enter` or `left`."""
     answered, desk.answer = desk.answer is not None, None
     if desk.running:
@@ -34,7 +34,7 @@ def press(desk: Desk, key: str) -> Effect | None:
     return _MODES[desk.mode](desk, key)
 
 
-def _look(desk: Desk, key: str) -> Effect | None:
+def _look(desk: TopDesk, key: str) -> Effect | None:
     if key in ("q", "ctrl+c"):
         return Effect("quit")
     if key == "?":
@@ -44,13 +44,13 @@ def _look(desk: Desk, key: str) -> Effect | None:
     elif key in _MOVES:
         _MOVES[key](desk)
     elif key in ("tab", "shift+tab"):
-        _next(desk, 1 if key == "tab" else -1)
+        _next_deployment(desk, 1 if key == "tab" else -1)
     elif key in desk.deeds():
         return _begin(desk, desk.deeds()[key])
     return None
 
 
-def _look_listed(desk: Desk, key: str) -> None:
+def _look_listed(desk: TopDesk, key: str) -> None:
     names = desk.deployments
     steps = {
         "down": 1,
@@ -68,14 +68,14 @@ def _look_listed(desk: Desk, key: str) -> None:
         desk.open(names[desk.place])
 
 
-def _next(desk: Desk, step: int) -> None:
+def _next_deployment(desk: TopDesk, step: int) -> None:
     names, here = desk.deployments, desk.present().name
     if names:
         desk.place = (names.index(here) + step) % len(names) if here in names else 0
         desk.open(names[desk.place])
 
 
-def _escape(desk: Desk) -> None:
+def _escape(desk: TopDesk) -> None:
     source = desk.present()
     if source.at is not None:
         desk.travel(None)
@@ -86,7 +86,7 @@ def _escape(desk: Desk) -> None:
         desk.refresh_list()
 
 
-def _pick(desk: Desk) -> None:
+def _pick(desk: TopDesk) -> None:
     entry = desk.entry()
     source = desk.present()
     if entry is not None and entry.worker and source.at is None and not source.elsewhere:
@@ -94,7 +94,7 @@ def _pick(desk: Desk) -> None:
         desk.begin("pick")
 
 
-def _type(desk: Desk, key: str) -> bool:
+def _type(desk: TopDesk, key: str) -> bool:
     """Take a key for the text that is typed; return whether it was one."""
     if key == "backspace":
         desk.typed = desk.typed[:-1]
@@ -108,7 +108,7 @@ def _type(desk: Desk, key: str) -> bool:
     return True
 
 
-def _find(desk: Desk, key: str) -> None:
+def _find_key(desk: TopDesk, key: str) -> None:
     if _type(desk, key):
         return
     if key in ("escape", "ctrl+c"):
@@ -119,7 +119,7 @@ def _find(desk: Desk, key: str) -> None:
         desk.step(1 if key == "down" else -1)
 
 
-def _text(desk: Desk, key: str) -> None:
+def _text_key(desk: TopDesk, key: str) -> None:
     if _type(desk, key):
         return
     if key in ("escape", "ctrl+c"):
@@ -128,7 +128,7 @@ def _text(desk: Desk, key: str) -> None:
         desk.mode = "confirm"
 
 
-def _begin(desk: Desk, deed: Deed) -> Effect | None:
+def _begin(desk: TopDesk, deed: KeyDeed) -> Effect | None:
     if deed.word == "attach":
         return Effect("lend", deed.argv)
     desk.deed, desk.typed = deed, deed.text
@@ -136,7 +136,7 @@ def _begin(desk: Desk, deed: Deed) -> Effect | None:
     return None
 
 
-def _confirm(desk: Desk, key: str) -> Effect | None:
+def _confirm_key(desk: TopDesk, key: str) -> Effect | None:
     if key not in ("y", "n", "escape", "ctrl+c") or desk.deed is None:
         return None
     argv = typed_command(desk.deed.argv, desk.typed)
@@ -147,7 +147,7 @@ def _confirm(desk: Desk, key: str) -> Effect | None:
     return Effect("run", argv)
 
 
-def _log(desk: Desk, key: str) -> Effect | None:
+def _log_key(desk: TopDesk, key: str) -> Effect | None:
     steps = {"up": 1, "k": 1, "down": -1, "j": -1, "pageup": 20, "pagedown": -20, "home": 10**9, "end": -(10**9)}
     if key in ("q", "ctrl+c"):
         return Effect("quit")
@@ -158,14 +158,14 @@ def _log(desk: Desk, key: str) -> Effect | None:
     return None
 
 
-def _help(desk: Desk, key: str) -> Effect | None:
+def _help_key(desk: TopDesk, key: str) -> Effect | None:
     if key in ("q", "ctrl+c"):
         return Effect("quit")
     desk.mode = "look"
     return None
 
 
-def _pick_output(desk: Desk, key: str) -> Effect | None:
+def _pick_output(desk: TopDesk, key: str) -> Effect | None:
     entry = desk.entry()
     made = desk.present().outputs(entry.worker) if entry is not None else ()
     steps = {"up": -1, "k": -1, "down": 1, "j": 1, "home": -len(made), "end": len(made)}
@@ -175,11 +175,11 @@ def _pick_output(desk: Desk, key: str) -> Effect | None:
         desk.mode = "look"
     elif key == "enter" and made:
         desk.mode = "look"
-        return _opened(desk, made[min(desk.picked, len(made) - 1)].paths)
+        return _shown_in_pager(desk, made[min(desk.picked, len(made) - 1)].paths)
     return None
 
 
-def _opened(desk: Desk, paths: Sequence[str]) -> Effect | None:
+def _shown_in_pager(desk: TopDesk, paths: Sequence[str]) -> Effect | None:
     """Return what shows the first file of an output, or say that there is none."""
     files = [layout.absolute(desk.present().d.host, path) for path in paths]
     there = [file for file in files if os.path.isfile(file)]
@@ -190,7 +190,7 @@ def _opened(desk: Desk, paths: Sequence[str]) -> Effect | None:
     return Effect("lend", (*pager, there[0]))
 
 
-_MOVES: dict[str, Callable[[Desk], None]] = {
+_MOVES: dict[str, Callable[[TopDesk], None]] = {
     "down": lambda desk: desk.step(1),
     "j": lambda desk: desk.step(1),
     "up": lambda desk: desk.step(-1),
@@ -218,13 +218,13 @@ _MOVES: dict[str, Callable[[Desk], None]] = {
     "escape": _escape,
 }
 """Keys that move, and change nothing."""
-_MODES: dict[Mode, Callable[[Desk, str], Effect | None]] = {
+_MODES: dict[Mode, Callable[[TopDesk, str], Effect | None]] = {
     "look": _look,
-    "find": _find,
-    "text": _text,
-    "confirm": _confirm,
-    "log": _log,
-    "help": _help,
+    "find": _find_key,
+    "text": _text_key,
+    "confirm": _confirm_key,
+    "log": _log_key,
+    "help": _help_key,
     "pick": _pick_output,
 }
 """Mode -> what takes the keys."""

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from wakeman.api.needs import NeedStatus
 from wakeman.api.status import Status, WorkerStatus
 from wakeman.faces.cli.page import open_commands
-from wakeman.faces.top.rows import Entry
+from wakeman.faces.top.rows import ListEntry
 
 TEXT = "\0"
 """Stands in a command for a text that is asked for."""
@@ -24,7 +24,7 @@ class KeyHelp(NamedTuple):
     does: str
 
 
-MOVING = (
+MOVING_KEYS = (
     KeyHelp("↑↓ j k", "move", "a row; PgUp PgDn a page, Home End the ends"),
     KeyHelp("Tab", "next", "deployment; Shift-Tab the previous, Esc all of them"),
     KeyHelp("1 2 3 4", "pane", "screen, words, outputs, events; J K scroll it"),
@@ -38,7 +38,7 @@ MOVING = (
     KeyHelp("space", "now", "back to now"),
     KeyHelp("q", "quit", "ends only the looking"),
 )
-DOING = (
+DOING_KEYS = (
     KeyHelp("Enter", "attach", "its session; the detach key comes back here"),
     KeyHelp("s", "send", "type a text into its session"),
     KeyHelp("r", "retry", "another attempt for what is undone"),
@@ -51,7 +51,7 @@ DOING = (
 """Keys that do something: each shows its command, then y or n. They apply to the chosen row."""
 
 
-class Deed(NamedTuple):
+class KeyDeed(NamedTuple):
     """What a key would run. `asks` is what a text is asked for by, "" for none; `text` is proposed for it."""
 
     word: str
@@ -61,12 +61,12 @@ class Deed(NamedTuple):
     says: str = ""
 
 
-def deeds_for(entry: Entry | None, status: Status, name: str) -> dict[str, Deed]:
+def deeds_for(entry: ListEntry | None, status: Status, name: str) -> dict[str, KeyDeed]:
     """Return what can be done to the chosen row, by key; `name` is the deployment's, as a person types it."""
     if status.outcome != "open" or status.elsewhere:
         return {}
     verb = "unpause" if status.paused else "pause"
-    found = {"p": Deed(verb, ("wakeman", verb, name))}
+    found = {"p": KeyDeed(verb, ("wakeman", verb, name))}
     if entry is None:
         return found
     worker = next((each for each in status.workers if each.name == entry.worker), None)
@@ -76,23 +76,23 @@ def deeds_for(entry: Entry | None, status: Status, name: str) -> dict[str, Deed]
     return found
 
 
-def _worker_deeds(worker: WorkerStatus, target: str, entry: Entry) -> dict[str, Deed]:
+def _worker_deeds(worker: WorkerStatus, target: str, entry: ListEntry) -> dict[str, KeyDeed]:
     live = worker.state in ("launched", "running", "stuck")
     undone = worker.units.done < worker.units.total
-    found: dict[str, Deed] = {}
+    found: dict[str, KeyDeed] = {}
     if live:
-        found["enter"] = Deed("attach", ("wakeman", "attach", target))
-        found["x"] = Deed("stop", ("wakeman", "stop", target), says=f"keeps its {worker.units.done} done units")
+        found["enter"] = KeyDeed("attach", ("wakeman", "attach", target))
+        found["x"] = KeyDeed("stop", ("wakeman", "stop", target), says=f"keeps its {worker.units.done} done units")
         if (send := _sending(entry, target)) is not None:
             found["s"] = send
     if worker.state == "stuck" or (worker.state == "exited" and undone):
-        found["r"] = Deed("retry", ("wakeman", "retry", target))
+        found["r"] = KeyDeed("retry", ("wakeman", "retry", target))
     if entry.kind == "wait" and worker.state in ("stuck", "exited"):
-        found["t"] = Deed("try now", ("wakeman", "retry", target))
+        found["t"] = KeyDeed("try now", ("wakeman", "retry", target))
     return found
 
 
-def _sending(entry: Entry, target: str) -> Deed | None:
+def _sending(entry: ListEntry, target: str) -> KeyDeed | None:
     """Return how a text is sent: as the need's own command has it. Words that are cut get no answer from here."""
     need = entry.what if isinstance(entry.what, NeedStatus) else None
     if need is not None and len(need.workers) == 1:
@@ -102,25 +102,25 @@ def _sending(entry: Entry, target: str) -> Deed | None:
             words = shlex.split(one.line)
             if words[:2] == ["wakeman", "send"]:
                 text = "" if words[3] == "your answer" else words[3]
-                return Deed("send", ("wakeman", "send", target, TEXT, *words[4:]), f"send {entry.worker}", text)
-    return Deed("send", ("wakeman", "send", target, TEXT, "--submit"), f"send {entry.worker}")
+                return KeyDeed("send", ("wakeman", "send", target, TEXT, *words[4:]), f"send {entry.worker}", text)
+    return KeyDeed("send", ("wakeman", "send", target, TEXT, "--submit"), f"send {entry.worker}")
 
 
-def _need_deeds(entry: Entry, status: Status, name: str) -> dict[str, Deed]:
-    found: dict[str, Deed] = {}
+def _need_deeds(entry: ListEntry, status: Status, name: str) -> dict[str, KeyDeed]:
+    found: dict[str, KeyDeed] = {}
     if isinstance(entry.what, NeedStatus):
         if entry.what.reason == "held":
-            found["a"] = Deed("accept", ("wakeman", "accept", name), says=entry.what.rest.lstrip(" :,"))
+            found["a"] = KeyDeed("accept", ("wakeman", "accept", name), says=entry.what.rest.lstrip(" :,"))
         if any(one.line.startswith("wakeman check ") for one in entry.what.commands):
-            found["t"] = Deed("try now", ("wakeman", "check", name))
+            found["t"] = KeyDeed("try now", ("wakeman", "check", name))
     units = _waivable(entry, status)
     if units:
         judged = ("wakeman", "waive", "--deployment", name, f"--why={TEXT}")
-        found["w"] = Deed("waive", (*judged, "--", *units), f"waive {len(units)} units, because")
+        found["w"] = KeyDeed("waive", (*judged, "--", *units), f"waive {len(units)} units, because")
     return found
 
 
-def _waivable(entry: Entry, status: Status) -> tuple[str, ...]:
+def _waivable(entry: ListEntry, status: Status) -> tuple[str, ...]:
     """Return the undone units that a row is about: of a held row, or of a worker that has ended."""
     held = isinstance(entry.what, NeedStatus) and entry.what.reason == "held"
     units = [

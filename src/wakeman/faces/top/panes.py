@@ -15,7 +15,7 @@ from wakeman.faces.cli.board import EVENT_SIGNS
 from wakeman.faces.cli.page import alarm_words, decided, open_commands, since, usage_words, when
 from wakeman.faces.cli.paper import BOLD, DIM, DONE, NEEDED, Line, Paper
 from wakeman.faces.cli.show import amount
-from wakeman.faces.top.rows import Entry
+from wakeman.faces.top.rows import ListEntry
 
 PANES = ("screen", "words", "outputs", "events", "why")
 """What is shown of the chosen row, by the number of its key; the last by a letter of its own."""
@@ -38,7 +38,7 @@ class Beside:
     """What is known of the chosen row: of a deployment's `status`, at the moment that is shown."""
 
     status: Status
-    entry: Entry | None = None
+    entry: ListEntry | None = None
     worker: WorkerStatus | None = None
     shot: Shot = Shot()
     outputs: tuple[OutputMade, ...] = ()
@@ -53,14 +53,14 @@ def detail(beside: Beside, on: Paper, height: int) -> list[Line]:
     """Return the part below the list, with one pane: exactly so many rows."""
     if height < 3:
         return [[] for _ in range(height)]
-    rows = [_title(beside, on), *_cause(beside, on)[:1], _tabs(beside, on)]
+    rows = [_pane_title(beside, on), *_cause(beside, on)[:1], _tabs(beside, on)]
     body = PANE_ROWS[beside.pane](beside, on)
     return _sized([*rows, *_part(body, beside, height - len(rows), on)], height)
 
 
 def stacked(beside: Beside, on: Paper, height: int) -> list[Line]:
     """Return the column beside the list, with all panes one below the other: exactly so many rows."""
-    rows = [_title(beside, on), *_cause(beside, on)]
+    rows = [_pane_title(beside, on), *_cause(beside, on)]
     if beside.pane == "why" or beside.entry is None or not beside.entry.worker:
         name = beside.pane if beside.entry is not None and beside.entry.worker else "why"
         rows += [[], on.rule(name)]
@@ -112,7 +112,7 @@ def _part(body: list[Line], beside: Beside, height: int, on: Paper, *, last: boo
     return [on.row(line) for line in shown] + [[] for _ in range(height - len(shown))]
 
 
-def _title(beside: Beside, on: Paper) -> Line:
+def _pane_title(beside: Beside, on: Paper) -> Line:
     entry, worker = beside.entry, beside.worker
     if entry is None:
         return on.rule(beside.status.deployment)
@@ -249,8 +249,8 @@ def _why_rows(beside: Beside, on: Paper) -> list[Line]:
         held = ", held" if taken.held else ""
         at = f"{when(taken.at).astimezone():%H:%M:%S}"
         rows.append([(" row      ", DIM), (f"{taken.row}{held}", BOLD), (f", for {about}, {at}, line {taken.seq}", "")])
-        rows += _told(" because  ", taken.why, on)
-        rows += _told(" then     ", ", ".join(taken.then) or "nothing", on)
+        rows += _because(" because  ", taken.why, on)
+        rows += _because(" then     ", ", ".join(taken.then) or "nothing", on)
         rows.append([(f" seen, in line {taken.looked}:", DIM)])
         rows += [[(f"   {fact}", "")] for fact in taken.facts] or [[("   nothing new", DIM)]]
         rows += [[(f"   and {taken.more} more", DIM)]] if taken.more else []
@@ -263,13 +263,13 @@ def _why_rows(beside: Beside, on: Paper) -> list[Line]:
             ),
         ]
     if status.decision.row:
-        rows += [[], *_told(" last     ", decided(status), on)]
+        rows += [[], *_because(" last     ", decided(status), on)]
     if status.outcome == "open":
-        rows += _told(" alarm    ", alarm_words(status, on), on)
+        rows += _because(" alarm    ", alarm_words(status, on), on)
     return rows
 
 
-def _told(word: str, text: str, on: Paper) -> list[Line]:
+def _because(word: str, text: str, on: Paper) -> list[Line]:
     first, *rest = on.wrapped(text, max(10, on.room - len(word) - 1)) or [""]
     return [[(word, DIM), (first, "")], *([(" " * len(word), ""), (row, "")] for row in rest)]
 

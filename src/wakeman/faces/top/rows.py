@@ -29,7 +29,7 @@ WAITS_FOLDED_MIN = 3
 """Waits up to which each has its row, where the list is folded."""
 
 
-class Entry(NamedTuple):
+class ListEntry(NamedTuple):
     """A row of the list. `key` is what a selection is kept by; `worker` is whose panes are shown, "" for none."""
 
     key: str
@@ -47,37 +47,41 @@ class Columns(NamedTuple):
     counts: int
 
 
-def entries(status: Status, *, folded: bool, found: frozenset[str] | None = None, words: str = "") -> list[Entry]:
+def list_entries(
+    status: Status, *, folded: bool, found: frozenset[str] | None = None, words: str = ""
+) -> list[ListEntry]:
     """Return the rows of a list. `found`: only these workers are shown, and what has the `words` in it."""
     workers = {each.name: each for each in status.workers}
     waits = folded_waits(status.waits, WAITS_FOLDED_MIN) if folded and found is None else status.waits
     rows = [each for need in (*status.needs, *waits) for each in _need_entries(need, workers, found, words)]
     for group in status.groups:
         if folded and found is None:
-            rows.append(Entry(f"group {group.state}", f"{len(group.workers):,} {group.state}", "", group, group.state))
+            rows.append(
+                ListEntry(f"group {group.state}", f"{len(group.workers):,} {group.state}", "", group, group.state)
+            )
             continue
         names = [name for name in group.workers if found is None or name in found]
         if group.state == "ended":
             names.sort(key=lambda name: name not in group.left)
-        rows += [Entry(f"worker {name}", name, name, workers[name], group.state) for name in names]
+        rows += [ListEntry(f"worker {name}", name, name, workers[name], group.state) for name in names]
     return rows
 
 
 def _need_entries(
     need: NeedStatus, workers: dict[str, WorkerStatus], found: frozenset[str] | None, words: str
-) -> Iterator[Entry]:
+) -> Iterator[ListEntry]:
     """Yield the entry of a need; of one that several workers have, where some are looked for, one for each of these."""
     names = need.workers if found is None else tuple(name for name in need.workers if name in found)
     if found is not None and len(need.workers) > 1:
         for name in names:
             own = replace(need, about=name, workers=(name,), units=workers[name].units)
-            yield Entry(f"worker {name}", name, name, own, need.sign)
+            yield ListEntry(f"worker {name}", name, name, own, need.sign)
         return
     says = words.casefold() in f"{need.says} {need.words} {need.reason}".casefold()
     if found is None or names or says:
         one = need.workers[0] if need.workers else ""
         key = f"worker {one}" if len(need.workers) == 1 else f"need {need.reason} {one or need.about}"
-        yield Entry(key, need.about, one, need, need.sign)
+        yield ListEntry(key, need.about, one, need, need.sign)
 
 
 def columns(status: Status, on: Paper) -> Columns:
@@ -86,23 +90,25 @@ def columns(status: Status, on: Paper) -> Columns:
     abouts = (each.about for each in (*status.needs, *status.waits))
     longest = max((len(name) for name in (*(each.name for each in status.workers), *abouts)), default=0)
     units = max((each.units.total for each in status.workers), default=0)
-    counts = max((len(f"{each.units.done:,}/{each.units.total:,}") for each in status.workers), default=0)
+    shown = [each.units for each in status.workers]
+    shown += [each.units for each in (*status.needs, *status.waits) if each.units is not None]
+    counts = max((len(f"{each.done:,}/{each.total:,}") for each in shown), default=0)
     return Columns(min(most, max(9, longest)), min(BAR_CELLS_MAX, units) if on.bars else 0, counts)
 
 
-def entry_row(entry: Entry, status: Status, on: Paper, cells: Columns, *, chosen: bool = False) -> Line:
+def entry_row(entry: ListEntry, status: Status, on: Paper, cells: Columns, *, chosen: bool = False) -> Line:
     """Return one row of the list."""
-    (sign, colour), text = _sign(entry, status), _text(entry, status, on)
+    (sign, colour), text = _entry_sign(entry, status), _entry_text(entry, status, on)
     strong = entry.kind in ("ask", "held", "failed") or chosen
     start: Line = [
         ("▌" if chosen else " ", BOLD),
         (f"{sign} ", colour),
         (f"{on.pad(on.middle(entry.name, cells.name), cells.name)} ", BOLD if strong else ""),
     ]
-    return on.row([*start, *_units(entry, on, cells), *text])
+    return on.row([*start, *_unit_bar(entry, on, cells), *text])
 
 
-def _sign(entry: Entry, status: Status) -> tuple[str, str]:
+def _entry_sign(entry: ListEntry, status: Status) -> tuple[str, str]:
     if entry.kind in SIGNS:
         return SIGNS[entry.kind]
     left = isinstance(entry.what, WorkerStatus) and entry.what.units.done < entry.what.units.total
@@ -113,7 +119,7 @@ def _sign(entry: Entry, status: Status) -> tuple[str, str]:
     return GROUPS[entry.kind]
 
 
-def _units(entry: Entry, on: Paper, cells: Columns) -> Line:
+def _unit_bar(entry: ListEntry, on: Paper, cells: Columns) -> Line:
     what = entry.what
     units: ShareCounts | None = what.units
     total = units.total if units is not None else 0
@@ -128,7 +134,7 @@ def _units(entry: Entry, on: Paper, cells: Columns) -> Line:
     return [*bar, (f"{on.pad(said, cells.counts)}  ", "")]
 
 
-def _text(entry: Entry, status: Status, on: Paper) -> Line:
+def _entry_text(entry: ListEntry, status: Status, on: Paper) -> Line:
     what = entry.what
     if isinstance(what, WorkerGroup):
         return [(f"{group_word(what, status)}  {about_group(what, status.at, on)}", DIM)]
@@ -152,7 +158,7 @@ def worker_text(each: WorkerStatus, kind: str, status: Status, on: Paper) -> Lin
         return [(group.says if group else "", DIM)]
     left = each.units.total - each.units.done
     if each.state == "verified":
-        took = _took(each, status)
+        took = _verified_ago(each, status)
         return [(on.dot.join(filter(None, ("verified", took, *parts))), DIM)]
     why = on.quoted(each.why) if each.why and each.cause else each.why or ""
     short = f"{left:,} undone" if left else ""
@@ -160,12 +166,12 @@ def worker_text(each: WorkerStatus, kind: str, status: Status, on: Paper) -> Lin
     return [(told, NEEDED if status.outcome != "open" and left else DIM)]
 
 
-def _took(each: WorkerStatus, status: Status) -> str:
+def _verified_ago(each: WorkerStatus, status: Status) -> str:
     at = each.since
     return f"{time_span((when(status.at) - when(at)).total_seconds())} ago" if at else ""
 
 
-def tally_words(hidden: Sequence[Entry]) -> str:
+def tally_words(hidden: Sequence[ListEntry]) -> str:
     """Return what entries out of sight are, counted."""
     counts: dict[str, int] = {}
     for each in hidden:

@@ -14,7 +14,7 @@ from wakeman.api.chronicle import DecisionTaken
 from wakeman.api.names import recording, typed
 from wakeman.api.replay import FollowedLog, Reader, status_then
 from wakeman.api.report import OutputMade, shown_screens, worker_outputs
-from wakeman.api.rewind import NightIndex, Rewind, matching
+from wakeman.api.rewind import NightIndex, Rewind, matching_workers
 from wakeman.api.screen import capture_of
 from wakeman.api.status import Status, describe, shape
 from wakeman.api.watch import Happening
@@ -178,7 +178,7 @@ class Source:
 
     def found(self, words: str) -> frozenset[str]:
         """Return the workers whose name, unit or reason has these words."""
-        return matching(self.d, words)
+        return matching_workers(self.d, words)
 
     def kept_screen(self, worker: str) -> Shot:
         """Return the last screen that was kept as evidence up to the line that is shown."""

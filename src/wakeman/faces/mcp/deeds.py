@@ -1,0 +1,122 @@
+"""The actions of the tool `act`, as a table: what each needs, who is asked, and what does it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from shlex import join
+from typing import Literal
+
+from msgspec import Struct
+
+from wakeman.api import act as api
+from wakeman.api.answer import Answer, Value
+from wakeman.api.check import check, resume
+from wakeman.api.deeds import Acted
+from wakeman.api.names import named, only_one, sole
+from wakeman.api.status import Status
+from wakeman.core.errors import UsageError
+from wakeman.engine import requests
+from wakeman.faces.mcp.arguments import ActArguments
+from wakeman.faces.mcp.brief import BriefSent, brief_deeds, brief_status
+from wakeman.faces.mcp.calls import call
+from wakeman.faces.mcp.desk import Desk, Question
+from wakeman.ports import World
+
+
+class ActMeant(Struct, frozen=True):
+    """An action with all names exact: a deployment, workers as `DEPLOYMENT/WORKER`, units."""
+
+    deployment: str
+    workers: tuple[str, ...]
+    given: ActArguments
+
+
+class ActRow(Struct, frozen=True):
+    """One action. `asks` is what a person is asked, with the names that it concerns; "" if nobody is."""
+
+    needs: Literal["deployment", "workers", "worker", "units"]
+    do: Callable[[World, ActMeant], Answer[Acted] | Answer[Status] | Answer[api.Sent]]
+    asks: str = ""
+    wants: tuple[str, ...] = ()
+
+
+def _sent(world: World, meant: ActMeant) -> Answer[api.Sent]:
+    given = meant.given
+    return api.send(world, meant.workers[0], given.text, submit=given.submit, force=given.force, raw=False)
+
+
+def _asked_of(verb: Literal["accept", "pause", "unpause"]) -> Callable[[World, ActMeant], Answer[Acted]]:
+    return lambda world, meant: api.request(world, meant.deployment, verb)
+
+
+def _of_units(verb: Literal["waive", "reject"]) -> Callable[[World, ActMeant], Answer[Acted]]:
+    return lambda world, meant: api.judge(world, verb, meant.given.units, meant.given.why, meant.deployment)
+
+
+def _resumed(world: World, meant: ActMeant) -> Answer[Status]:
+    resume(world, meant.deployment)
+    return check(world, meant.deployment)
+
+
+ACT_ROWS: Mapping[str, ActRow] = {
+    "accept": ActRow("deployment", _asked_of("accept"), asks="accept the row that {} holds for a person"),
+    "retry": ActRow("workers", lambda w, m: api.retry(w, m.workers, m.given.units, m.given.why, all_=False, only=())),
+    "send": ActRow("worker", _sent, wants=("text",)),
+    "stop": ActRow("workers", lambda w, m: api.stop(w, m.workers, all_=False, only=(), keep=False), asks="end {}"),
+    "waive": ActRow("units", _of_units("waive"), asks="count {} as done", wants=("why",)),
+    "reject": ActRow("units", _of_units("reject"), wants=("why",)),
+    "pause": ActRow("deployment", _asked_of("pause")),
+    "unpause": ActRow("deployment", _asked_of("unpause")),
+    "check": ActRow("deployment", lambda w, m: check(w, m.deployment)),
+    "resume": ActRow("deployment", _resumed),
+    "adopt": ActRow("deployment", lambda w, m: api.adopt(w, m.deployment), asks="make {} live here"),
+    "down": ActRow(
+        "deployment", lambda w, m: api.down(w, m.deployment, m.given.why, None), "end {} and its workers", ("why",)
+    ),
+}
+"""Action -> its row."""
+
+
+def call_act(desk: Desk, given: ActArguments) -> Value:
+    """Do one action, after a person was asked where only a person decides."""
+    row, world = ACT_ROWS[given.action], desk.world("hand")
+    meant = _exact_names(world, row, given)
+    if row.asks:
+        names = meant.workers or (given.units if row.needs == "units" else (meant.deployment,))
+        desk.ask(Question(row.asks.format(", ".join(names)), _typed_instead(meant, row)))
+    answer = row.do(world, meant)
+    if isinstance(answer.data, Acted):
+        return brief_deeds(Answer(answer.data, answer.next))
+    if isinstance(answer.data, Status):
+        return brief_status(Answer(answer.data, answer.next))
+    said = f"typed into {answer.data.target}" + (" and submitted" if given.submit else "")
+    return BriefSent(did=(said,), calls=(call("status", worker=answer.data.target),))
+
+
+def _exact_names(world: World, row: ActRow, given: ActArguments) -> ActMeant:
+    """Resolve names, so that nobody is asked about what does not exist. Raises: UnknownNameError; UsageError."""
+    for name in row.wants:
+        if not getattr(given, name):
+            raise UsageError(f"act: {given.action} needs {name}", call("act", action=given.action, **{name: "..."}))
+    if row.needs in ("workers", "worker"):
+        if not given.workers or (row.needs == "worker" and len(given.workers) > 1):
+            expected = "one worker" if row.needs == "worker" else "workers"
+            raise UsageError(f"act: {given.action} needs {expected}; found {len(given.workers)}", "wakeman status")
+        words = [f"{given.deployment}/{w}" if given.deployment and "/" not in w else w for w in given.workers]
+        found = [requests.find_worker(world, word) for word in words]
+        return ActMeant(found[0][0], tuple("/".join(each) for each in found), given)
+    if row.needs == "units":
+        if not given.units:
+            raise UsageError(f"act: {given.action} needs units; found none", "wakeman status")
+        return ActMeant(sole(world, given.deployment or None, given.units), (), given)
+    exact = named(world, given.deployment) if given.deployment else only_one(world, given.action, "open")
+    world.logs.read(exact)
+    return ActMeant(exact, (), given)
+
+
+def _typed_instead(meant: ActMeant, row: ActRow) -> str:
+    """Return what a person types to do the same."""
+    why = ["--why", meant.given.why] if "why" in row.wants else []
+    if row.needs == "units":
+        return join(["wakeman", meant.given.action, *meant.given.units, *why, "--deployment", meant.deployment])
+    return join(["wakeman", meant.given.action, *(meant.workers or (meant.deployment,)), *why])
