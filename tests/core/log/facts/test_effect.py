@@ -44,7 +44,8 @@ def night(**fields: object) -> Log:
 @pytest.mark.parametrize(
     ("row", "then", "changed"),
     [
-        ("investigate", (), {"rung": 2}),
+        ("investigate", ("capture",), {"rung": 2}),
+        ("investigate", ("capture", "nudge"), {"rung": 3}),
         ("investigate", ("nudge",), {"rung": 2}),
         ("investigate", ("ask",), {"rung": 2, "asked": True}),
         ("investigate", ("restart",), {"rung": 2, "again": True}),
@@ -86,7 +87,9 @@ def test_who_is_told_to_go_on_after_an_outage_has_no_limit_that_resets() -> None
 
 
 def test_who_was_asked_about_a_trouble_is_not_asked_again_by_its_next_rung() -> None:
-    assert of_w(rung=1) == night(asked=True).changed_by(e.Decided(row="investigate", looked=1), worker="w")
+    assert of_w(rung=1) == night(asked=True).changed_by(
+        e.Decided(row="investigate", looked=1, then=("wait",)), worker="w"
+    )
 
 
 @pytest.mark.parametrize(
