@@ -7,6 +7,9 @@ import html
 import os
 import re
 import shlex
+import shutil
+import subprocess
+import sys
 import time
 from argparse import Namespace
 from collections.abc import Awaitable, Callable, Iterator
@@ -630,8 +633,6 @@ def test_what_is_no_terminal_gets_an_error_and_a_verb_that_fits(
 def test_without_the_extra_the_command_that_installs_it_is_named(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import sys
-
     for name in [name for name in sys.modules if name.startswith("wakeman.faces.top")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "textual", None)
@@ -642,3 +643,29 @@ def test_without_the_extra_the_command_that_installs_it_is_named(
     said = capsys.readouterr().err
     assert "expected the extra `tui`" in said
     assert "pip install '.[tui]' in a clone of wakeman" in said
+
+
+def test_a_deployment_that_is_gone_is_an_answer_and_no_crash(tmp_path: Path) -> None:
+    for name in NAMES[:2]:
+        keep(tmp_path / "state", name, lines_of(name))
+    desk = desk_of(tmp_path / "state", None)
+    desk.place = 1
+    gone = desk.deployments[1]
+    shutil.rmtree(tmp_path / "state" / gone)
+
+    assert press(desk, "enter") is None
+    assert desk.answer is not None
+    assert not desk.answer[0]
+    assert gone in desk.answer[1][0]
+    assert 24 == len(shown(desk))
+
+
+def test_what_checks_and_scripts_load_has_no_terminal_in_it(tmp_path: Path) -> None:
+    keep(tmp_path / "state", "demo", lines_of("demo"))
+    for verb in ("status demo --json", "status --json", "check demo --json", "log demo --json", "top --help"):
+        argv = [sys.executable, "-X", "importtime", "-m", "wakeman", *verb.split(), "--state", str(tmp_path / "state")]
+        said = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60).stderr
+        loaded = set(re.findall(r"\| +([\w.]+)$", said, re.MULTILINE))
+
+        assert "wakeman.faces.cli" in loaded
+        assert [] == [name for name in loaded if name.startswith(("textual", "rich", "wakeman.faces.top"))]

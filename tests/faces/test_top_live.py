@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from tests.faces.conftest import TMUX, Place
@@ -33,10 +34,10 @@ socket = "faces"
 class Pane:
     """A terminal of its own, with a program in it."""
 
-    def __init__(self, place: Place, width: int, height: int) -> None:
+    def __init__(self, place: Place, width: int, height: int, what: str, **variables: str) -> None:
         self._socket = str(place.path / "tmux" / "top")
-        program = f"{sys.executable} -m wakeman top night"
-        environment = {**os.environ, "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8"}
+        program = f"{sys.executable} -m wakeman top {what}"
+        environment = {**os.environ, "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", **variables}
         environment.pop("TMUX", None)
         size = ["-x", str(width), "-y", str(height)]
         argv = [TMUX, "-S", self._socket, "-f", "/dev/null", "new-session", "-d", "-s", "top", *size]
@@ -65,8 +66,8 @@ class Pane:
 
 
 @contextmanager
-def pane(place: Place, width: int, height: int) -> Iterator[Pane]:
-    opened = Pane(place, width, height)
+def pane(place: Place, width: int, height: int, what: str = "night", **variables: str) -> Iterator[Pane]:
+    opened = Pane(place, width, height, what, **variables)
     try:
         yield opened
     finally:
@@ -129,3 +130,27 @@ def test_a_terminal_that_changes_its_size_is_filled(place: Place) -> None:
 
 def _fits(rows: list[str], width: int, height: int) -> bool:
     return len(rows) == height and "all keys" in rows[-1] + "all keys" * (width < 40) and max(map(len, rows)) < width
+
+
+def test_only_ascii_and_no_colour_reach_a_terminal_that_takes_no_more(place: Place) -> None:
+    log = Path(__file__).parents[2] / "state" / "samples" / "stuck"
+    with pane(place, 80, 24, str(log), LC_ALL="C", LANG="C", NO_COLOR="1") as top:
+        top.shows(r"\*\+ w0")
+        colours = top.tmux("capture-pane", "-p", "-e", "-t", "top")
+
+    assert colours.isascii()
+    assert not re.search(r"\x1b\[[0-9;]*3[1-7]m", colours)
+
+
+def test_read_only_does_nothing(place: Place) -> None:
+    place.up(PLAN)
+    with pane(place, 80, 24, "night --read-only") as top:
+        top.shows(r"▌● night_a")
+        for key in ("Enter", "x", "y", "s", "p", "y"):
+            top.press(key)
+        top.press("j")
+        top.shows(r"▌● night_b")
+        assert "attach" not in top.rows()[-1]
+        top.press("q")
+        top.shows(r"ended 0")
+    assert not place("status", "night", "--json").json["paused"]

@@ -17,6 +17,8 @@ EVENTS_SHOWN_MIN, EVENTS_SHOWN_MAX = 3, 12
 """Events that are shown below, as the pane has room."""
 FRAME_ROWS = 4
 """Rows of a board that are neither of a worker nor an event: head, bar, rule, foot."""
+ASIDE_CELLS_MIN = 4
+"""Blanks around what is added to the first row."""
 EVENT_SIGNS = {"done": ("✓", DONE), "bad": ("✗", NEEDED), "wait": ("◌", WAITS), "ask": ("▲", NEEDED), "": ("●", "")}
 
 
@@ -40,10 +42,11 @@ def board(
     return [*found[: height - 1], *foot] if height > 1 else found[:1]
 
 
-def head_rows(status: Status, on: Paper, live: str = "", *, past: bool = False) -> list[Line]:
+def head_rows(status: Status, on: Paper, live: str = "", *, past: bool = False, aside: str = "") -> list[Line]:
     """Return the first two rows: who needs somebody, how far it is.
 
-    Shape: `live` stands before the clock instead of the outcome; `past` where the moment is an earlier one.
+    Shape: `live` stands before the clock instead of the outcome; `past` where the moment is an earlier one; `aside` is
+    added to the first row where it fits.
     """
     counts = {group.state: len(group.workers) for group in status.groups}
     needs = len(status.needs)
@@ -57,16 +60,19 @@ def head_rows(status: Status, on: Paper, live: str = "", *, past: bool = False) 
     parts += [f"{counts['ended']:,} ended"] if "ended" in counts else []
     live = live or ("live" if status.outcome == "open" else status.outcome)
     now = f"{live}, {when(status.at).astimezone():%H:%M:%S}"
-    first = on.row([*name, need, (on.dot + on.dot.join(parts) if parts else "", "")], [(now, WAITS if past else DIM)])
+    line = [*name, need, (on.dot + on.dot.join(parts) if parts else "", "")]
+    if aside and on.fits("".join(text for text, _ in line) + aside + now, on.room - ASIDE_CELLS_MIN * 2):
+        line.append((f"{' ' * ASIDE_CELLS_MIN}{aside}", DIM))
+    first = on.row(line, [(now, WAITS if past else DIM)])
     eta, units = status.progress.eta, status.progress
     text = [f"{units.done:,}/{units.total:,}"]
     text += [f"{time_span(eta.left)} left"] if eta else []
     if status.next_check and status.outcome == "open":
         left, was = (when(status.next_check) - when(status.at)).total_seconds(), "was " * past
         text.append(f"alarm {was}in {time_span(left, fine=True)}" if left >= 1 else f"alarm {was}now")
-    line = f" {on.dot.join(text)}"
-    bar = on.bar(units.done, units.total, max(10, on.room - len(line) - 2)) if on.bars else []
-    return [first, on.row([(" ", ""), *bar, (line, "")])]
+    says = f" {on.dot.join(text)}"
+    bar = on.bar(units.done, units.total, max(10, on.room - len(says) - 2)) if on.bars else []
+    return [first, on.row([(" ", ""), *bar, (says, "")])]
 
 
 def _board_rows(status: Status, on: Paper) -> list[Line]:

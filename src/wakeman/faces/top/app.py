@@ -134,8 +134,9 @@ class TopApp(App[None]):
         if self.desk.source is None and now - self._listed >= LIST_EACH_S:
             self.desk.refresh_list()
             self._listed = time.monotonic()
-        changed = self.desk.source is not None and self.desk.source.last != before
-        if changed or now - self._painted >= REPAINT_EACH_S:
+        source = self.desk.source
+        changed = source is not None and source.last != before
+        if changed or ((source is None or source.ages) and now - self._painted >= REPAINT_EACH_S):
             self._paint()
 
     def _photograph(self) -> None:

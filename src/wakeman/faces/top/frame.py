@@ -10,6 +10,7 @@ from wakeman.api.status import Status
 from wakeman.api.watch import Happening
 from wakeman.faces.cli.board import head_rows
 from wakeman.faces.cli.overview import Found
+from wakeman.faces.cli.page import ago, decided
 from wakeman.faces.cli.paper import BOLD, DIM, NEEDED, WAITS, Line, Paper
 from wakeman.faces.top.keys import DOING_KEYS, MOVING_KEYS, KeyDeed, KeyHelp
 from wakeman.faces.top.panes import Beside, detail, log_rows, stacked
@@ -73,7 +74,9 @@ def scene_rows(scene: TopScene, on: Paper, foot: Sequence[Line]) -> list[Line]:
     rows = on.rows or 0
     past = scene.here is not None
     live = "REPLAY" if past else "log only" if scene.status.elsewhere and scene.status.outcome == "open" else ""
-    head = head_rows(scene.status, on, live, past=past)
+    taken = scene.status.decision
+    aside = f"last decision {ago(taken.at, scene.status.at)}: {decided(scene.status)}" if on.wide and taken.row else ""
+    head = head_rows(scene.status, on, live, past=past, aside=aside)
     head = [*head, slider_row(scene.marks, *scene.span, scene.here, on)][: _head_height(on)]
     if scene.caution:
         head[-1] = on.row([(f" {scene.caution}", NEEDED)])

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from shutil import which
 from typing import Literal, NamedTuple
 
+from wakeman.core.errors import WakemanError
 from wakeman.engine import layout
 from wakeman.faces.top.desk import TEXT_CHARS_MAX, Mode, TopDesk
 from wakeman.faces.top.keys import KeyDeed, typed_command
@@ -31,7 +32,11 @@ def press(desk: TopDesk, key: str) -> Effect | None:
         return Effect("quit") if key == "ctrl+c" else None
     if answered and key in ("enter", "escape", "space", "y", "n"):
         return None
-    return _MODES[desk.mode](desk, key)
+    try:
+        return _MODES[desk.mode](desk, key)
+    except WakemanError as fault:
+        desk.answer = (False, [str(fault), *([f"hint: {fault.hint}"] if fault.hint else [])])
+        return None
 
 
 def _look(desk: TopDesk, key: str) -> Effect | None:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from copy import copy
 from datetime import UTC, datetime
+from math import inf
 from os.path import basename, dirname, join, realpath
 
 from msgspec.structs import replace
@@ -100,8 +101,8 @@ class Source:
         if self._status is None or mono >= self._due:
             begun = time.process_time()
             self._status = self._owned(self._present())
-            self._due = mono + max(1.0, (time.process_time() - begun) / SHAPE_SHARE_MAX)
-        elif self._status.outcome == "open" and not self._past:
+            self._due = mono + max(1.0, (time.process_time() - begun) / SHAPE_SHARE_MAX) if self.ages else inf
+        elif self.ages:
             self._status = replace(self._status, at=stamp(self.world.clock.now()))
         return self._status
 
@@ -109,6 +110,11 @@ class Source:
     def _past(self) -> bool:
         """Return whether the log is a file that nobody goes on with, as far as is known."""
         return self.elsewhere.startswith("a log outside")
+
+    @property
+    def ages(self) -> bool:
+        """Return whether what is shown changes with the clock alone: not of what is over, nor in the past."""
+        return self.at is None and self._log.d.outcome == "open" and not self._past
 
     def _present(self) -> Status:
         d = self._log.d
@@ -151,8 +157,8 @@ class Source:
         times = self.index.times
         if not times:
             return 0.0, 0.0
-        open_ = self._log.d.outcome == "open" and not self._past
-        return times[0], max(times[-1], self.world.clock.now().timestamp()) if open_ else times[-1]
+        live = self._log.d.outcome == "open" and not self._past
+        return times[0], max(times[-1], self.world.clock.now().timestamp()) if live else times[-1]
 
     def _nights(self) -> Rewind:
         if self._rewind is None:
