@@ -38,6 +38,12 @@ def page(data: Status, on: Paper, *, everything: bool = False) -> list[Line]:
     return [*head, [], *middle, *extras, [], *tail]
 
 
+def workers_listed(data: Status, on: Paper) -> list[Line]:
+    """Return a row for each worker that the status has, below how far the deployment is."""
+    found = list(_worker_rows(data, on)) or [on.row([("   no such worker", DIM)])]
+    return [*_head_rows(data, on), *_cautions(data, on), [], *found]
+
+
 # --- the first rows -----------------------------------------------------------------------------------------------
 
 

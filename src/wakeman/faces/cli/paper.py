@@ -35,7 +35,7 @@ WIDE_MIN = 120
 NEEDED, WAITS, DONE, DIM, BOLD = "red", "yellow", "green", "dim", "bold"
 _ASCII = {
     "▲": "!", "◆": "?", "✗": "x", "◌": "~", "●": ">", "·": ".", "✓": "+", "█": "#", "░": ".", "■": "#", "□": ".",
-    "…": "...", "“": '"', "”": '"', "─": "-", "▌": "*",
+    "…": "...", "“": '"', "”": '"', "─": "-", "│": "|", "▌": "*",
 }  # fmt: skip
 _WIDE_TONGUES = ("ja", "ko", "zh")
 """Languages in whose terminals the signs are often two cells wide."""
