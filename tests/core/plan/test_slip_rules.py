@@ -15,6 +15,27 @@ KNOWN = {"a": '["text"]', "at_once": "1"}
 """The keys of the table, each with an example."""
 RULES = {rule.words: rule for rule in (*SLIPS, LAST_SLIP)}
 ALONE: dict[str, dict[str, str | None]] = {
+    "a blank that TOML does not know": {
+        "a =\u00a04": "a = 4",
+        "a\u2003=\u205f4": "a = 4",
+        'a =\u2009"x\u00a0y"': 'a = "x\u00a0y"',
+        "a = 'x\u00a0y'\u00a0# z": "a = 'x\u00a0y' # z",
+    },
+    "a character that cannot be seen": {
+        "\ufeffa = 4": "a = 4",
+        'a = \u200b"x\u200by"\u2060': 'a = "x\u200by"',
+    },
+    "typographic quotes": {
+        "a = “x”": 'a = "x"',
+        "a = ‘x’": "a = 'x'",
+        "a = [“x”, “it’s”]": 'a = ["x", "it\'s"]',
+        'a = ["“x”", „y“]': 'a = ["“x”", "y"]',
+    },
+    "wide signs": {
+        "a＝4": "a=4",
+        "［a］": "[a]",
+        "a = ['，'， 'x']": "a = ['，', 'x']",
+    },
     "no comma between two values": {
         'a = ["x" "y"]': 'a = ["x", "y"]',
         'a = [["x"] ["y"]]': 'a = [["x"], ["y"]]',
