@@ -378,7 +378,8 @@ def _orchestrates(said: Said, state: Json) -> Turn:
     """
     steps: list[tuple[str, Json]] = state["steps"]
     got: list[str] = state.setdefault("got", [])
-    done, left = len(said.calls) - len(got), []
+    done = len(said.calls) - len(got)
+    left: list[tuple[str, Json]] = []
     for name, given in steps:
         if name == "sleep":
             if given["until"] in said.told:
