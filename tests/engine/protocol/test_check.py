@@ -346,37 +346,6 @@ def test_one_that_was_nudged_and_rests_again_with_work_left_is_looked_at_once_mo
     assert again == [soon(steps(made, seen(life="y", activity="idle"), seconds=2)) for _ in range(3)]
 
 
-@pytest.mark.parametrize(
-    ("ladder", "again"),
-    [
-        (["capture", "nudge"], True),
-        (["capture", "nudge", "ask"], True),
-        (["nudge", "nudge"], False),
-        (["capture", "ask"], False),
-        (["capture", "ask", "nudge"], False),
-        (["capture"], False),
-        (["nudge", "capture"], False),
-        (["ask", "capture", "nudge"], False),
-    ],
-    ids=str,
-)
-def test_one_whose_screen_was_kept_and_that_is_to_be_nudged_is_looked_at_once_more(
-    ladder: list[str], again: bool
-) -> None:
-    made = begun(**HANGING, plan={**TALKING["plan"], "stuck": {"silent": ladder, "after": 60}})
-    looked(made, seen())
-
-    assert (ANOTHER_LOOK if again else []) == soon(steps(made, seen(prompt="heard"), seconds=61))
-
-
-def test_a_screen_that_was_kept_after_another_rung_is_as_good_a_reason() -> None:
-    ladder = ["nudge", "capture", "nudge"]
-    made = begun(**HANGING, plan={**TALKING["plan"], "stuck": {"silent": ladder, "after": 60}})
-    looked(looked(made, seen()), seen(prompt="heard"), seconds=61)
-
-    assert ANOTHER_LOOK == soon(steps(made, seen(prompt="heard"), seconds=61))
-
-
 def test_one_that_goes_on_after_its_screen_was_kept_is_left_alone() -> None:
     made = begun(**HANGING, plan={**TALKING["plan"], "stuck": {"silent": ["capture", "nudge"], "after": 60}})
     looked(looked(made, seen()), seen(), seconds=61)
