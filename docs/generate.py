@@ -15,10 +15,12 @@ from typing import Any
 import msgspec
 from msgspec import inspect as mi
 
+from wakeman import __version__
 from wakeman.adapters.confine.calls import KINDS, Kind
 from wakeman.adapters.harness import CLIENTS, find
 from wakeman.adapters.harness.client import Agentic
 from wakeman.adapters.harness.table import Client, Record
+from wakeman.adapters.profiles import SHIPPED
 from wakeman.api.schema import ANSWERS, EVENTS
 from wakeman.api.schema import answers as answer_values
 from wakeman.api.schema import schema as answer_schema
@@ -31,6 +33,7 @@ from wakeman.core.plan.template import SCOPES
 from wakeman.core.plan.validation import SOURCES
 from wakeman.core.policy.tables import DEPLOYMENT_RULES, HOLDABLE, WORKER_RULES, Rule
 from wakeman.faces import cli
+from wakeman.faces.cli.setup import PLAYBOOK
 from wakeman.faces.mcp.server import described
 from wakeman.faces.mcp.tools import TOOLS
 from wakeman.ports import Evidence
@@ -61,6 +64,47 @@ def pages() -> dict[str, str]:
         "failures.md": _failures(),
         "scenes.md": _scenes(),
     }
+
+
+REPOSITORY = PLACE.parent.parent
+
+
+def plugin() -> dict[str, str]:
+    """Return what is generated of the plugin for Claude Code: path in the repository -> text."""
+    says = "Run many agents at once: Claude plans and decides, Wakeman runs the workers and watches them."
+    who = {"name": "The Wakeman developers"}
+    manifest = {
+        "name": "wakeman",
+        "version": __version__,
+        "description": says,
+        "author": who,
+        "license": "MIT",
+        "keywords": ["orchestration", "agents", "tmux"],
+        "network": {"hosts": []},
+        "experimental": {"monitors": "./monitors/monitors.json"},
+    }
+    listed = {"name": "wakeman", "source": "./plugin", "description": says}
+    market = {"name": "wakeman", "description": "Wakeman for Claude Code", "owner": who, "plugins": [listed]}
+    skill = (
+        "Runs many agents at once with Wakeman: partition a large task, start workers, sleep, be woken, wrap up. Use"
+        " for the same operation on many files or directories, or work of more than ten minutes that divides into"
+        " independent parts."
+    )
+    made = {
+        "plugin/.claude-plugin/plugin.json": json.dumps(manifest, indent=2) + "\n",
+        ".claude-plugin/marketplace.json": json.dumps(market, indent=2) + "\n",
+        "plugin/skills/orchestrate/SKILL.md": _headed(PLAYBOOK.read_text(), name="orchestrate", description=skill),
+    }
+    for name, agent in SHIPPED.items():
+        keys = {"name": name, "description": f"{agent.description[0].upper()}{agent.description[1:]}."}
+        keys |= {"tools": ", ".join(agent.tools)} if agent.tools else {}
+        made[f"plugin/agents/{name}.md"] = _headed(f"{agent.prompt}\n", **keys)
+    return made
+
+
+def _headed(text: str, **keys: str) -> str:
+    head = "".join(f"{key}: {json.dumps(value)}\n" for key, value in keys.items())
+    return f"---\n{head}---\n{text}"
 
 
 # --- cli.md ---------------------------------------------------------------------------------------------------
@@ -807,6 +851,10 @@ def main() -> None:
     for name, text in pages().items():
         (PLACE / name).write_text(text)
         sys.stdout.write(f"{PLACE / name}\n")
+    for name, text in plugin().items():
+        (REPOSITORY / name).parent.mkdir(parents=True, exist_ok=True)
+        (REPOSITORY / name).write_text(text)
+        sys.stdout.write(f"{REPOSITORY / name}\n")
     SCHEMA.write_text(schema())
     sys.stdout.write(f"{SCHEMA}\n")
 

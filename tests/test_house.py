@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -31,20 +33,38 @@ ROOMS = {
 }
 
 
-def importers(library: str) -> set[str]:
-    found = set()
-    for file in SOURCE.rglob("*.py"):
-        for node in ast.walk(ast.parse(file.read_text())):
+@cache
+def modules() -> dict[str, ast.Module]:
+    """Return each module's tree, by its file below the package. Parsed once: that is what these tests cost."""
+    return {str(file.relative_to(SOURCE)): ast.parse(file.read_text()) for file in SOURCE.rglob("*.py")}
+
+
+@cache
+def nodes() -> dict[str, tuple[ast.AST, ...]]:
+    return {file: tuple(ast.walk(tree)) for file, tree in modules().items()}
+
+
+def top() -> Iterator[tuple[str, ast.stmt]]:
+    """Yield each statement at the top of a module, with its file."""
+    yield from ((file, node) for file, tree in modules().items() for node in tree.body)
+
+
+@cache
+def importers() -> dict[str, set[str]]:
+    """Return the files that import each package."""
+    found: dict[str, set[str]] = {}
+    for file, every in nodes().items():
+        for node in every:
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
-            if any(name.split(".")[0] == library for name in names):
-                found.add(str(file.relative_to(SOURCE)))
+            for name in names:
+                found.setdefault(name.split(".")[0], set()).add(file)
     return found
 
 
 @pytest.mark.parametrize("library", ROOMS)
 def test_a_library_is_imported_by_one_file(library: str) -> None:
-    assert ROOMS[library] == importers(library)
+    assert ROOMS[library] == importers().get(library)
 
 
 @pytest.mark.parametrize("room", ["core", "engine"])
@@ -67,13 +87,12 @@ CLIENT_TABLES = "adapters/harness/"
 
 def constants() -> dict[str, dict[str, ast.expr]]:
     found: dict[str, dict[str, ast.expr]] = {}
-    for file in SOURCE.rglob("*.py"):
-        for node in ast.parse(file.read_text()).body:
-            if not isinstance(node, ast.Assign | ast.AnnAssign) or node.value is None:
-                continue
-            for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
-                if isinstance(target, ast.Name) and target.id.isupper():
-                    found.setdefault(target.id, {})[str(file.relative_to(SOURCE))] = node.value
+    for file, node in top():
+        if not isinstance(node, ast.Assign | ast.AnnAssign) or node.value is None:
+            continue
+        for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
+            if isinstance(target, ast.Name) and target.id.isupper():
+                found.setdefault(target.id, {})[file] = node.value
     return found
 
 
@@ -116,10 +135,9 @@ LEVELS = ("faces/", "api/", "audit/", "engine/requests", "engine/protocol/", "en
 
 def owners() -> dict[str, set[str]]:
     found: dict[str, set[str]] = {}
-    for file in SOURCE.rglob("*.py"):
-        for node in ast.parse(file.read_text()).body:
-            if isinstance(node, ast.FunctionDef | ast.ClassDef):
-                found.setdefault(node.name, set()).add(str(file.relative_to(SOURCE)))
+    for file, node in top():
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            found.setdefault(node.name, set()).add(file)
     return found
 
 
@@ -160,8 +178,8 @@ APART = {"adapters/parse.py"}
 
 def test_an_exception_of_any_kind_is_caught_in_one_place_beside_those_that_call_other_packages() -> None:
     found = set()
-    for file in SOURCE.rglob("*.py"):
-        for node in ast.walk(ast.parse(file.read_text())):
+    for file, every in nodes().items():
+        for node in every:
             caught = (
                 {each.id for each in ast.walk(node.type) if isinstance(each, ast.Name)}
                 if (isinstance(node, ast.ExceptHandler) and node.type is not None)
@@ -171,6 +189,6 @@ def test_an_exception_of_any_kind_is_caught_in_one_place_beside_those_that_call_
             given = {each.id for each in getattr(node, "args", ()) if isinstance(each, ast.Name)} if called else set()
             bare = isinstance(node, ast.ExceptHandler) and node.type is None
             if "Exception" in caught | given or bare:
-                found.add(str(file.relative_to(SOURCE)))
+                found.add(file)
 
     assert CONTAINED | FOREIGN | APART == found

@@ -182,6 +182,51 @@ def test_all_jobs_of_a_marker_are_found_soonest_first(at: At, marker: str) -> No
     assert [sooner.job, later.job] == [job.job for job in at.find(marker)]
 
 
+CROWD = 24
+
+
+def counted(place: Path) -> Path:
+    """Put programs of `at` that count their calls in a directory of their own; return the file of the count."""
+    count = place / "calls"
+    for name in ("at", "atq", "atrm"):
+        program = place / "bin" / name
+        program.parent.mkdir(exist_ok=True)
+        program.write_text(f'#!/bin/sh\necho {name} >>"{count}"\nexec {shutil.which(name)} "$@"\n')
+        program.chmod(0o755)
+    return count
+
+
+def test_jobs_of_others_cost_a_search_next_to_nothing(at: At, marker: str, tmp_path: Path) -> None:
+    others = [at.arm(f"{marker}-{number}", ["/bin/true"], FAR).job for number in range(CROWD)]
+    calls = counted(tmp_path)
+    counting = At({**ENV, "PATH": f"{tmp_path}/bin:{ENV['PATH']}"})
+
+    none = counting.find(marker)
+    without = len(calls.read_text().split())
+    job = at.arm(marker, ["/bin/true"], FAR)
+    calls.unlink()
+    found = counting.find(marker)
+
+    assert ([], [job.job], len(others)) == (none, [each.job for each in found], CROWD)
+    assert without == 2
+    assert len(calls.read_text().split()) <= 2 + 2 * len(numbers()).bit_length()
+
+
+@pytest.mark.parametrize("ours", [0, 1], ids=["none of ours", "one of ours"])
+def test_the_script_of_a_check_asks_for_the_whole_queue_at_once(at: At, marker: str, tmp_path: Path, ours: int) -> None:
+    jobs = [at.arm(f"{marker}-{number}", ["/bin/true"], FAR).job for number in range(CROWD)]
+    jobs += [at.arm(marker, ["/bin/true"], FAR).job for _ in range(ours)]
+    calls = counted(tmp_path)
+    script = b'clean() { exec env "$@"; }\n' + at.shell() + b"\nqueued\n"
+
+    ran = subprocess.run(
+        ["/bin/sh", "-c", script], env={**ENV, "PATH": f"{tmp_path}/bin:{ENV['PATH']}", "marker": marker}, check=False
+    )
+
+    assert (not ours, ["atq", "at"]) == (bool(ran.returncode), calls.read_text().split())
+    assert len(jobs) == CROWD + ours
+
+
 def test_disarmed_jobs_are_gone(at: At, marker: str) -> None:
     jobs = [at.arm(marker, ["/bin/true"], FAR).job for _ in range(3)]
 

@@ -328,6 +328,24 @@ def test_what_differs_behind_the_last_line_of_a_deployment_is_compared_with_what
     ]
 
 
+def test_a_write_of_which_one_line_names_another_writer_is_still_compared_with_what_was_due() -> None:
+    log = Forged(busy())
+    log.lines[7]["data"]["units"], log.lines[9]["by"] = 9, "hand:9"
+
+    assert [(8, "intent", "w0 intended launch w0, units=2"), (10, "fold", "one writer, up:1")] == sorted(
+        (each.line, each.kind, each.expected) for each in log.judged()
+    )
+
+
+def test_the_beginning_of_a_log_written_once_more_is_asked_for_by_nothing() -> None:
+    log = Forged(busy())
+    log.insert(5, log.lines[0])
+
+    assert [(6, "fold", "nothing: nothing asks for it")] == [
+        (each.line, each.kind, each.expected) for each in log.judged()
+    ]
+
+
 def test_a_log_that_begins_with_what_no_protocol_begins_with_is_found() -> None:
     at = Forged(busy()).find("decided")
 

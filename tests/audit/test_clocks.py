@@ -42,6 +42,7 @@ def told(*lines: Line) -> list[int]:
         pytest.param([(0, 0.0), (300, 300.0), (-86400, None)], [], id="no observation follows"),
         pytest.param([(0, 0.0), (-86400, None), (-86400, None), (300, 300.0)], [2], id="two equally early"),
         pytest.param([(0, 0.0), (86400, None), (86400, None), (300, 300.0)], [2], id="two equally late"),
+        pytest.param([(0, 500.0), (-86400, None), (300, 800.0)], [2], id="the other clock began long before"),
         pytest.param([(0, 0.0), (-86400, None), (302, 300.0)], [2], id="the clocks have drifted by two seconds"),
         pytest.param([(0, 0.0), (-86400, None), (302.5, 300.0)], [], id="the clocks have drifted by more"),
         pytest.param([(0, 0.0), (-3600, None), (3900, None), (300, 300.0)], [], id="an hour may be waited for"),

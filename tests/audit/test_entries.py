@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from msgspec import structs
 from tests.engine.protocol.test_check import STAGED, after, begun, crashed
 from tests.forge import Forged, Line, judged
 from tests.log import HOST, NOW, PLAN, Log
@@ -15,7 +16,7 @@ from tests.scripts.test_forged_nights import action, busy, spoken, stuck, valida
 from wakeman.adapters.memory import Act
 from wakeman.audit.entries import entries
 from wakeman.core.log import events as e
-from wakeman.core.model import Alarm, Deployment, Identity, OpenIntent
+from wakeman.core.model import Alarm, Deployment, Identity, OpenIntent, Unit, WorkersSpec
 from wakeman.engine import requests
 from wakeman.engine.check import check
 from wakeman.engine.effects.launch import MakeSessions
@@ -47,6 +48,43 @@ def test_a_note_that_goes_on_as_something_else_is_found() -> None:
     log.lines[at]["write"] = log.lines[at + 1]["write"]
 
     assert log.judged()
+
+
+RESPELLED = r"a\udcff"
+
+
+def first_write(units: tuple[Unit, ...], worker: str = "w") -> list[e.Draft]:
+    """Give what an audit expects of a log's first write, in which a worker gets these units, one for each input."""
+    plan = structs.replace(PLAN, workers=WorkersSpec(by="{{ input }}", name="{{ unit }}"))
+    facts = (e.Planned(name="night", plan=plan, digest="d", host=HOST), e.Enrolled(session=worker, units=units))
+    write = [
+        e.Event(v=1, seq=seq, at=NOW, by="up:1", worker=who, data=fact, hash="")
+        for seq, (fact, who) in enumerate(zip(facts, (None, worker), strict=True), 1)
+    ]
+    [steps] = entries(Deployment(), write)
+    step: Any = next(steps)
+    return list(step.drafts)
+
+
+@pytest.mark.parametrize(
+    ("units", "worker"),
+    [
+        ((Unit("a", (), input="i"),), "a"),
+        ((Unit("a", (), input="i"), Unit("b", (), input="i")), "a"),
+        ((Unit("a", (), input="i", names={"k": "v"}),), "a"),
+        ((), "w"),
+        ((Unit(RESPELLED, (), input="i"),), "w"),
+        ((Unit("a", (), input=RESPELLED),), "w"),
+        ((Unit("a", (), input="i", names={"k": RESPELLED}),), "w"),
+        ((Unit("a", (), input="i"), Unit(RESPELLED, (), input="i")), "w"),
+        ((Unit("a", ()),), "w"),
+    ],
+    ids=str,
+)
+def test_a_worker_is_called_as_its_plan_says_unless_the_log_could_not_hold_the_names(
+    units: tuple[Unit, ...], worker: str
+) -> None:
+    assert [None, worker] == [draft.worker for draft in first_write(units)]
 
 
 @pytest.mark.parametrize("of", [{}, {"worker": "w0", "attempt": 1}], ids=str)

@@ -41,6 +41,12 @@ def test_an_error_without_a_hint_suggests_nothing() -> None:
     assert ("", "") == (WakemanError("x").hint, PlanError(("x",)).hint)
 
 
+def test_an_error_proposes_what_to_type_instead() -> None:
+    error = WakemanError("x", proposals=[("wakeman up a", "start it")])
+
+    assert ((("wakeman up a", "start it"),), ()) == (error.proposals, WakemanError("x").proposals)
+
+
 def test_a_plan_is_refused_with_every_fault_on_a_line_of_its_own() -> None:
     error = PlanError(("plan.toml:1: name", "plan.toml:2: units"), "see")
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wakeman.core.paint import PLAIN, Run, Style, painted_rows, plain_row, repainted
+from wakeman.core.paint import UNPAINTED, Run, Style, painted_rows, plain_row, repainted
 
 SEQUENCE = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -26,20 +26,20 @@ def only(text: str) -> Style:
         ("44", Style(back=4)),
         ("104", Style(back=12)),
         ("1;2;3;4;7", Style(bold=True, dim=True, italic=True, underline=True, reverse=True)),
-        ("31;39;44;49", PLAIN),
-        ("1;22;7;27;3;23;4;24", PLAIN),
-        ("31;0", PLAIN),
-        ("31;", PLAIN),
+        ("31;39;44;49", UNPAINTED),
+        ("1;22;7;27;3;23;4;24", UNPAINTED),
+        ("31;0", UNPAINTED),
+        ("31;", UNPAINTED),
         ("38;5;9", Style(front=9)),
         ("48;5;196", Style(back=9)),
         ("38;5;255", Style(front=7)),
         ("38;2;250;5;5", Style(front=9)),
         ("38:2:0:205:0", Style(front=2)),
-        ("38;5;999", PLAIN),
+        ("38;5;999", UNPAINTED),
         ("38;9;31", Style(front=1)),
-        ("38", PLAIN),
+        ("38", UNPAINTED),
         ("5;8;21;73;38;5;1", Style(front=1)),
-        ("9999999999999", PLAIN),
+        ("9999999999999", UNPAINTED),
     ],
 )
 def test_a_sequence_changes_the_look(codes: str, style: Style) -> None:
@@ -49,8 +49,8 @@ def test_a_sequence_changes_the_look(codes: str, style: Style) -> None:
 def test_a_colour_goes_on_in_the_next_row() -> None:
     rows = painted_rows("a\x1b[31mb\nc\x1b[md")
 
-    assert [Run("a", PLAIN), Run("b", Style(front=1))] == rows[0]
-    assert [Run("c", Style(front=1)), Run("d", PLAIN)] == rows[1]
+    assert [Run("a", UNPAINTED), Run("b", Style(front=1))] == rows[0]
+    assert [Run("c", Style(front=1)), Run("d", UNPAINTED)] == rows[1]
 
 
 def test_a_row_is_written_whole_and_ends_without_a_look() -> None:

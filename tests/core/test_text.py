@@ -102,6 +102,8 @@ def test_refused_writes_are_told_by_the_last_and_how_many_more() -> None:
         (3600, "1 h", "1 h"),
         (7500, "2 h 5 min", "2 h 5 min"),
         (86400, "1 day", "1 day"),
+        (2 * 86400 - 1, "1 day", "1 day"),
+        (2 * 86400, "2 days", "2 days"),
         (3 * 86400, "3 days", "3 days"),
     ],
 )

@@ -185,6 +185,7 @@ def _people(desk: Desk) -> None:
     desk("sweep", "*", "--older-than", "0")
     desk.plan(PLAN + "[stuck]\nafter = 77\n", "longer.toml")
     desk("amend", "night", "longer.toml")
+    desk("notices", "--once")
     desk("wait", "night", "--until", "change", "--timeout", "600")
 
 
@@ -253,6 +254,7 @@ def _files(desk: Desk) -> None:
     desk("audit", "damaged", *there)
     desk("doctor", *there)
     desk("agents", *there)
+    desk("agents", "--instructions", *there)
 
 
 def test_a_list_of_several_kinds_names_each() -> None:

@@ -349,7 +349,9 @@ def test_reading_verbs_give_envelopes(place: Place) -> None:
             assert data["v"] == 1, verb
             assert data["ok"] is True, verb
             assert isinstance(data["next"], list), verb
-    assert {"audit", "log", "mcp", "rehearse", "replay", "report", "serve", "watch"} >= set(READS) - set(words)
+    assert {"audit", "log", "mcp", "notices", "rehearse", "replay", "report", "serve", "watch"} >= set(READS) - set(
+        words
+    )
 
 
 def test_a_status_tells_at_least_what_scripts_rely_on(place: Place) -> None:

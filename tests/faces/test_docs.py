@@ -21,6 +21,7 @@ def _generator() -> ModuleType:
 
 
 PAGES: dict[str, str] = _generator().pages()
+PLUGIN: dict[str, str] = _generator().plugin()
 SCHEMA: str = _generator().schema()
 
 
@@ -29,6 +30,11 @@ def test_a_committed_reference_page_is_what_the_generator_gives(name: str) -> No
     committed = (REPOSITORY / "docs" / "reference" / name).read_text()
 
     assert PAGES[name] == committed, "run: python docs/generate.py"
+
+
+@pytest.mark.parametrize("name", PLUGIN)
+def test_a_committed_part_of_the_plugin_is_what_the_generator_gives(name: str) -> None:
+    assert PLUGIN[name] == (REPOSITORY / name).read_text(), "run: python docs/generate.py"
 
 
 def test_the_committed_schema_of_a_line_is_what_the_generator_gives() -> None:

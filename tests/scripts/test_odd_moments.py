@@ -389,7 +389,7 @@ def test_going_down_during_a_pause_comes_to_its_end() -> None:
 
 
 def test_another_question_of_the_same_worker_is_told_at_once() -> None:
-    play = Play(workers=1, units=1, acts=HANGING)
+    play = Play(workers=1, units=1, acts=HANGING, plan={"stuck": {"after": "1h"}})
     play.stage.harness.reads = frozenset({"screen"})
     play.stage.harness.reports = {"w0": Report("waiting", "may it read?")}
     play.run(12)

@@ -1,9 +1,21 @@
 # Functions of check.sh for the queue of `at`, and a process that sleeps where that takes nothing; they need `clean`,
-# `marker`, `command` and `directory` from above.
+# `marker`, `command` and `directory` from above. Each program that is started delays every alarm, so words are taken
+# apart by the shell itself.
+
+line_feed='
+'
 
 queued() { # succeeds if a job of this deployment lies ahead, or a process sleeps for it
-    for job in $(clean atq 2>/dev/null | grep -v ' = ' | cut -f 1); do (clean at -c "$job"); done 2>/dev/null |
-        grep -qxF "# $marker" || (clean ps -A -o args=) 2>/dev/null | grep -q "[w]akeman-timer $marker "
+    jobs=$( (clean atq) 2>/dev/null | while read -r job entry; do
+        case " $entry " in (*" = "*) ;; (*) printf '%s ' "$job" ;; esac # `=` is the queue of those that run
+    done)
+    # `at -c` prints the bodies of all jobs in one go, and passes over those that are gone.
+    case $jobs in
+        '' | *[!0-9\ ]*) ;;
+        *) bodies=$( (clean at -c $jobs) 2>/dev/null)
+            case "$line_feed$bodies$line_feed" in *"$line_feed# $marker$line_feed"*) return 0 ;; esac ;;
+    esac
+    (clean ps -A -o args=) 2>/dev/null | grep -q "[w]akeman-timer $marker "
 }
 
 again() { # queues a job in five minutes; prints what `at` says of it, or the id of a process that sleeps instead
@@ -20,8 +32,16 @@ again() { # queues a job in five minutes; prints what `at` says of it, or the id
 }
 
 removed() { # SAID: takes out of the queue the job that `again` said this of, if any
-    job=$(printf '%s\n' "$1" | sed -n 's/^job \([0-9]*\) at .*/\1/p')
-    [ -z "$job" ] || (clean atrm "$job") 2>/dev/null || :
-    sleeper=$(printf '%s\n' "$1" | sed -n 's/^sleeper //p')
-    [ -z "$sleeper" ] || kill -- -"$sleeper" "$sleeper" 2>/dev/null || :
+    case $1 in
+        *"job "*" at "*)
+            job=${1##*job }
+            (clean atrm "${job%% at *}") 2>/dev/null || :
+            ;;
+    esac
+    case $1 in
+        *"sleeper "*)
+            sleeper=${1##*sleeper }
+            kill -- -"${sleeper%%[!0-9]*}" "${sleeper%%[!0-9]*}" 2>/dev/null || :
+            ;;
+    esac
 }

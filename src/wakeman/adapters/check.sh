@@ -17,7 +17,9 @@
 
 by=${1:-hand} generation=${2:-} head=${3:-}
 cd "$directory" || exit 1
-if [ -n "$generation" ] && [ "$generation" -lt "$(cat generation 2>/dev/null || echo 0)" ] && queued 2>/dev/null; then
+current=
+[ -z "$generation" ] || { read -r current <generation; } 2>/dev/null
+if [ -n "$generation" ] && [ "$generation" -lt "${current:-0}" ] && queued 2>/dev/null; then
     exit 0 # a newer alarm lies ahead
 fi
 # A fired alarm has left the queue and is not run again. The next one is queued before anything can end this script: a
@@ -42,7 +44,7 @@ log=check.log
 (: >>"$log") 2>/dev/null || log=/dev/null # a directory that cannot be written to does not silence what follows
 failed=
 case $code:$said in
-    [0-6]:) removed "$next"; rm -f troubled && exit "$code" ;;
+    [0-6]:) removed "$next"; [ ! -e troubled ] || rm -f troubled; exit "$code" ;;
     3:wakeman:*) removed "$next"; exit "$code" ;; # it is no more
     1:wakeman:*"will look again"*) # somebody else checks right now; should that one die of it, an alarm is needed
         [ "$by" != at ] || queued || again >>"$log" 2>&1

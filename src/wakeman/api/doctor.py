@@ -55,6 +55,12 @@ class AgentProfile(Value, frozen=True, kw_only=True):
     model: Annotated[str | None, Meta(description="Its model; null for the client's default.")]
 
 
+class Instructions(Value, frozen=True, kw_only=True):
+    """What an agent is told that orchestrates."""
+
+    text: Annotated[str, Meta(description="The playbook, as Markdown.")]
+
+
 class Profiles(Value, frozen=True, kw_only=True):
     """The agent profiles that a plan can name."""
 

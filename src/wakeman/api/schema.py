@@ -36,6 +36,7 @@ ANSWERS: dict[str, tuple[str, ...]] = {
     "down": _ACTED,
     "clean": ("act.Cleaned", "trash.EmptiedTrash", "answer.DryRun"),
     "status": ("status.Status", "status.Statuses"),
+    "notices": ("notices.Notice",),
     "log": (EVENTS, "log.LogRepaired"),
     "capture": ("screen.CapturedScreen",),
     "tail": ("screen.CapturedScreen", "tail.PrintedLine"),
@@ -58,7 +59,7 @@ ANSWERS: dict[str, tuple[str, ...]] = {
     "replay": ("replay.Replayed", "status.Status", "replay.Otherwise"),
     "audit": ("audit.Audited",),
     "doctor": ("doctor.Diagnosis",),
-    "agents": ("doctor.Profiles",),
+    "agents": ("doctor.Profiles", "doctor.Instructions"),
     "completion": ("completion.InstalledCompletion", "answer.DryRun"),
     "schema": ("schema.SchemaShown",),
 }

@@ -45,12 +45,12 @@ class Run(Struct, frozen=True):
 
 
 Row = list[Run]
-PLAIN = Style()
+UNPAINTED = Style()
 
 
 def painted_rows(text: str) -> list[Row]:
     """Read rows with their colours; a colour goes on in the next row until it is changed."""
-    rows, style = list[Row](), PLAIN
+    rows, style = list[Row](), UNPAINTED
     for line in text.split("\n"):
         row, at = list[Run](), 0
         for code in _SGR.finditer(line):
@@ -73,7 +73,9 @@ def repainted(rows: Sequence[Row], shown: str) -> str:
     lines = shown.split("\n")
     if len(lines) != len(rows):
         return shown
-    return "\n".join(_in_sequences(row) if plain_row(row) == line else line for row, line in zip(rows, lines, strict=True))
+    return "\n".join(
+        _in_sequences(row) if plain_row(row) == line else line for row, line in zip(rows, lines, strict=True)
+    )
 
 
 def _run(text: str, style: Style) -> Row:
@@ -83,7 +85,9 @@ def _run(text: str, style: Style) -> Row:
 
 def _in_sequences(row: Row) -> str:
     """Return a row in sequences of ours: each look whole, the end of a row without any."""
-    found = "".join(f"\x1b[{_codes(run.style)}m{run.text}\x1b[0m" if run.style != PLAIN else run.text for run in row)
+    found = "".join(
+        f"\x1b[{_codes(run.style)}m{run.text}\x1b[0m" if run.style != UNPAINTED else run.text for run in row
+    )
     return found.rstrip()
 
 
@@ -102,7 +106,7 @@ def _changed(style: Style, codes: str) -> Style:
     numbers = iter([int(part[:6] or 0) for part in re.split("[;:]", codes)])
     for number in numbers:
         if number == 0:
-            style = PLAIN
+            style = UNPAINTED
         elif number in _ON:
             style = replace(style, **{_ON[number]: True})
         elif number in _OFF:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -159,11 +159,13 @@ def can_be_better(world: World, d: Deployment) -> bool:
     return d.alarm is not None and not d.alarm.job and not world.timer.weakness()
 
 
-def arm(world: World, d: Deployment, now: datetime, why: str, *, or_stand_in: bool = True) -> e.Armed | None:
+def arm(
+    world: World, d: Deployment, now: datetime, why: str, or_stand_in: Callable[[], bool] = lambda: True
+) -> e.Armed | None:
     """Set the alarm of the next generation; return the fact to record, None if none could be set.
 
-    Shape: with `or_stand_in` its stand-in is the alarm if the machine's timer cannot be. Such an alarm has no job in
-    the log; there is one at most, as each is set in place of the last.
+    Shape: if the machine's timer cannot be the alarm, `or_stand_in` says whether its stand-in is to be; asked only
+    then. Such an alarm has no job in the log; there is one at most, as each is set in place of the last.
     """
     _equip(world, d)
     generation = d.generation + 1
@@ -177,7 +179,7 @@ def arm(world: World, d: Deployment, now: datetime, why: str, *, or_stand_in: bo
             alarm = Alarm(kind=world.timer.name, generation=generation, due=due, job=job.job)
         except ProgramError as fault:
             weak = str(fault)
-    if (weak and or_stand_in) or (alarm is not None and every(d) < ALARM_AHEAD_MIN_S):
+    if (weak and or_stand_in()) or (alarm is not None and every(d) < ALARM_AHEAD_MIN_S):
         asleep = _sleep(world, d, every(d), argv)
         alarm = alarm or (asleep and replace(asleep, generation=generation))
     if alarm is None:

@@ -32,6 +32,12 @@ def problems(text: str) -> list[str]:
     return list(caught.value.problems)
 
 
+SECONDS = "expected a number of seconds, or '90s', '5m', '2h', '1d'"
+LIST = "expected an array of values, each a string"
+LONG = "a " * 29 + "xx"
+"""As many characters as are shown."""
+
+
 def with_line(line: str) -> list[str]:
     """Read the good plan with one more line, `key = value`, at its end; return the problems without their place."""
     key, _, value = line.partition(" = ")
@@ -239,6 +245,13 @@ def test_nothing_at_all_lacks_a_name_and_units() -> None:
         ("goal = 9007199254740993", "goal: found a huge number; expected a string"),
         (f'workers.mode = "{"x" * 60}"', f"workers.mode: found '{'x' * 60}'; expected 'interactive' or 'print'"),
         ('stuck.after = "3651d"', "stuck.after: found 315446400.0; expected at most 315360000"),
+        ('workers.stagger = ""', f"workers.stagger: found ''; {SECONDS}"),
+        ('workers.stagger = "and"', f"workers.stagger: found 'and'; {SECONDS}"),
+        ("workers.stagger = []", f"workers.stagger: found an array; {SECONDS}"),
+        ('workers.stagger = "1234567 s"', f"workers.stagger: found '1234567 s'; {SECONDS}; write: \"1234567s\""),
+        ('workers.stagger = "1 hour 5 foos"', f"workers.stagger: found '1 hour 5 foos'; {SECONDS}"),
+        (f'workers.args = "{LONG}"', f"workers.args: found '{LONG}'; {LIST}; write: {json.dumps(LONG.split())}"),
+        (f'workers.args = "{LONG}x"', f"workers.args: found '{LONG}...'; {LIST}"),
         ('wake.to = [{"run": ["a"], "submit": 1}]', "wake.to[0].submit: found 1; expected true or false"),
         (f'workers.mode = "{"x" * 99}"', f"workers.mode: found '{'x' * 60}...'; expected 'interactive' or 'print'"),
     ],
@@ -637,6 +650,10 @@ HOME = "a leading '~' is not expanded; expected a path, relative to the plan fil
          ' paths; write: ["a/*.md", "b/*.md"]')),
         ('units.output = "o/{{ stem }}.{md,yml}"', ("units.output: found 'o/{{ stem }}.{md,yml}': braces are not"
          ' expanded; expected a list of paths; write: ["o/{{ stem }}.md", "o/{{ stem }}.yml"]')),
+        ('units.glob = "{1,2,3,4,5,6,7,8}"', ("units.glob: found '{1,2,3,4,5,6,7,8}': braces are not expanded;"
+         ' expected a list of paths; write: ["1", "2", "3", "4", "5", "6", "7", "8"]')),
+        ('units.glob = "{1,2,3,4,5,6,7,8,9}"', ("units.glob: found '{1,2,3,4,5,6,7,8,9}': braces are not expanded;"
+         " expected a list of paths")),
         ('workers.cwd = "{a,b}"', "workers.cwd: found '{a,b}': braces are not expanded; expected a list of paths"),
         ('units.output = "o/{stem}.md"', ("units.output: found 'o/{stem}.md': a name in a template has two braces on"
          ' each side; write: "o/{{ stem }}.md"')),
@@ -653,7 +670,14 @@ def test_what_a_shell_would_expand_in_a_path_is_refused_with_the_cure(line: str,
 
 
 @pytest.mark.parametrize(
-    "line", ['units.glob = "a~/*.md"', 'units.output = "o/$x.{md}"', 'units.output = "./~/{x}"', 'units.glob = "a!b"']
+    "line",
+    [
+        'units.glob = "a~/*.md"',
+        'units.output = "o/$x.{md}"',
+        'units.output = "./~/{x}"',
+        'units.glob = "a!b"',
+        'units.output = "!{{ stem }}"',
+    ],
 )
 def test_a_name_with_signs_of_a_shell_inside_is_a_name(line: str) -> None:
     key, _, value = line.partition(" = ")

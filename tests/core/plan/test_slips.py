@@ -33,6 +33,46 @@ CURES = [
     ('args = ["--x", $HOME, ~/x]', "workers.args", 'args = ["--x", "$HOME", "~/x"]'),
     ("[wake]\nto = [{ tmux = main }]", "wake.to", 'to = [{ tmux = "main" }]'),
     ("[wake]\nevery = 5m\n", "wake.every", 'every = "5m"'),
+    ("agent = x # none", "workers.agent", 'agent = "x" # none'),
+    ("args = claude -p # a # b", "workers.args", 'args = ["claude", "-p"]'),
+    ("args = grüß x", "workers.args", 'args = ["grüß", "x"]'),
+    ("at onse = 4", "workers.at_once", "at_once = 4"),
+    ("at_once = 4 // a // b", "workers.at_once", "at_once = 4 # a // b"),
+    ("at_once = 4 // a // b // c", "workers.at_once", "at_once = 4 # a // b // c"),
+    ("args = ['a' 'b'] # c", "workers.args", "args = ['a', 'b'] # c"),
+    ("args = [a b, c]", "workers.args", 'args = ["a b", "c"]'),
+    ("cwd = grün", "workers.cwd", 'cwd = "grün"'),
+    ("env = {A= x}", "workers.env", 'env = {A= "x"}'),
+    ("env = {A=x,B=y}", "workers.env", 'env = {A="x",B="y"}'),
+    ("env = { A = 'x', B = x }", "workers.env", "env = { A = 'x', B = \"x\" }"),
+    ('cwd = "a"b"', "workers.cwd", "cwd = 'a\"b'"),
+    ('cwd = "ü\'s \\d"', "workers.cwd", 'cwd = "ü\'s \\\\d"'),
+    ("cwd = 'it's \"x\"'", "workers.cwd", 'cwd = "it\'s \\"x\\""'),
+    ("cwd = 'it's \"ü\"'", "workers.cwd", 'cwd = "it\'s \\"ü\\""'),
+    ('cwd = "a\\d""', "workers.cwd", "cwd = 'a\\d\"'"),
+    ("cwd = 'x''", "workers.cwd", 'cwd = "x"'),
+    ("cwd = 'a\\d''", "workers.cwd", 'cwd = "a\\\\d\'"'),
+    ('args = ["ü\'s "x" y", "b"]', "workers.args", 'args = ["ü\'s \\"x\\" y", "b"]'),
+    ('args = ["a", "C:\\ü\'s"]', "workers.args", 'args = ["a", "C:\\\\ü\'s"]'),
+    ("before = [['a'] ['b']]", "workers.before", "before = [['a'], ['b']]"),
+    ("args = ['a' 'b', 'c' 'd'] # e", "workers.args", "args = ['a', 'b', 'c', 'd'] # e"),
+    ("args = ['a', '[b'", "workers.args", "args = ['a', '[b']"),
+    ("args = ['a', 'b]'", "workers.args", "args = ['a', 'b]']"),
+    ("args = ['a'}", "workers.args", "args = ['a']"),
+    ("env = { A = 'x'", "workers.env", "env = { A = 'x'}"),
+    ("before = [['a'", "workers.before", "before = [['a']]"),
+    ("cwd = '''a", "workers.cwd", "cwd = '''a'''"),
+    ('cwd = """a', "workers.cwd", 'cwd = """a"""'),
+    ("at_once =\n  4", "workers.at_once", "at_once = 4"),
+    ("mode =\n'print' # x", "workers.mode", "mode = 'print' # x"),
+    ("args = # c\n  ['a']", "workers.args", "args = ['a']"),
+    ("args = ['a'], 'b']", "workers.args", "args = ['a', 'b']"),
+    ("cwd = 'x'!", "workers.cwd", "cwd = 'x'"),
+    ("cwd = & 'x'", "workers.cwd", "cwd = 'x'"),
+    ("args = [''a']", "workers.args", "args = ['a']"),
+    ("[wake # nights", "wake", "[wake] # nights"),
+    ("[wake: # nights", "wake", "[wake] # nights"),
+    ("[ wake ]]  # x", "wake", "[wake] # x"),
     # words of other languages
     ("[wake]\nhold = True", "wake.hold", "hold = true"),
     ("[wake]\nhold = yes", "wake.hold", "hold = true"),
@@ -146,11 +186,99 @@ def test_a_slip_is_answered_with_its_line_its_key_and_the_cure(written: str, key
         tomllib.loads(cure)
 
 
+SIGN, TEXT, SPLIT = "'=' stands between key and value", "text without quotes", "more than one statement on a line"
+NUMBER_WORDS, INNER = "TOML writes this number otherwise", "a quote, or a backslash, inside a string"
+IN_WORDS = [
+    ("at onse = 4", "a key is one word"),
+    ("at_once = 4 // a", "a comment begins with '#'"),
+    ("at_once = 4 ; a", "a comment begins with '#'"),
+    ("agent = x # none", TEXT),
+    ("args = claude -p", "a list is wanted here"),
+    ("stage = yes", "TOML writes it true or false"),
+    ("env = { A = yes }", TEXT),
+    ("at_once = 007", NUMBER_WORDS),
+    ("at_once = 1,000,000 # x", NUMBER_WORDS),
+    ("[verify]\nmax_ratio = .5", NUMBER_WORDS),
+    ("[verify]\nmax_ratio = 0.6f", NUMBER_WORDS),
+    ("args = ['a', 'b'", "brackets that do not match"),
+    ("args = ['a']]", "brackets that do not match"),
+    ("args = [1,,2]", "a sign is missing, or one is too many"),
+    ('cwd = """a', "a string of several lines has three quotes at each end"),
+    ("cwd = 'a\nb'", INNER),
+    ("args =\n  'a',\n]", "a value begins in the line of its key"),
+    ("cwd = r'\\d'", "a letter before a string"),
+    ("cwd = 'it's'", "an apostrophe inside single quotes"),
+    ('cwd = "say "hi" now"', INNER),
+    ('args = ["sh", "-c", "echo "a""]', "a quote inside a string"),
+    ("cwd = 'a # b", "no closing quote"),
+    ("[wake", "a table's name has square brackets on both sides"),
+    ("wake:", "a table's name has square brackets on both sides"),
+    ("at_once = 4 [wake] hold = true", SPLIT),
+    ("set at_once = 4", "a word before the key"),
+    ("- cwd = 'x'", "a word before the key"),
+    *((f"cwd {sign} 'x'", SIGN) for sign in (":", ":=", "=>", "->", "==", "=:", "+=", "")),
+    ("stage true", SIGN),
+    ("args = ['a' 'b'] # c", "no comma between two values"),
+    ("env = { A: 'a', B: 'b' }", "an inline table is { key = value, key = value } in one line"),
+    ("env = { A = 'a' B = 'b' }", "an inline table is { key = value, key = value } in one line"),
+]
+
+
+SEVERAL = [
+    ("[\nwake]", "[wake]"),
+    ("args = [\n 'a'\n 'b'\n]", "args = [ 'a', 'b' ]"),
+    ("args = [\n 'a',\n 'b'", "args = [ 'a', 'b']"),
+    ("args = ['a',\n 'b'", "args = ['a', 'b']"),
+    ("args = ['a',\n b]", "args = ['a', \"b\"]"),
+    ("args = [ # c\n a\n]", 'args = [ # c "a" ]'),
+    ("env = { A = 'x',\n B = y }", "env = { A = 'x', B = \"y\" }"),
+    ("env = { # c\n A = 'x' }", "env = { A = 'x' }"),
+    ("env = {\n A = 'x'\n}", "env = { A = 'x' }"),
+    ("before = [\n ['a' 'b']\n ['c']\n]", "before = [ ['a', 'b'], ['c'] ]"),
+    ("before = [['a',\n 'b'],\n ['c' 'd']]", "before = [['a', 'b'], ['c', 'd']]"),
+    ('prompt = "a\nb\nc"', 'prompt = """a ... c"""'),
+    ('prompt = "a\n\n# b\nc"', 'prompt = """a ... c"""'),
+    ("args =\n [\n 'a'\n ]", "args = [ 'a' ]"),
+    ("env =\n { A = 'x' }", "env = { A = 'x' }"),
+    ("stage =\n true", "stage = true"),
+    ("args = ['a' ']',\n 'c']", "args = ['a', ']', 'c']"),
+    ("args = ['a', '[' 'b',\n 'c']", "args = ['a', '[', 'b', 'c']"),
+    ('args = ["x" """a\nb""", "c"]', 'args = ["x", """a ... b""", "c"]'),
+    ('prompt = x """a\nb""" # c', 'prompt = """a ... b""" # c'),
+    ('args = ["x" """a\nb"""]', 'args = ["x", """a ... b"""]'),
+    ("args = ['x' '''a\nb''']", "args = ['x', '''a ... b''']"),
+    ('env = { A = x, B = """a\nb""" }', 'env = { A = "x", B = """a ... b""" }'),
+    ("args = ['a', 'b'\n\n# c\n", "args = ['a', 'b']"),
+]
+
+
+@pytest.mark.parametrize(("written", "cure"), SEVERAL)
+def test_a_slip_in_several_lines_is_answered_at_the_first_and_what_follows_is_told_at_its_own(
+    written: str, cure: str
+) -> None:
+    below = "hold = 4" if cure == "[wake]" else "cwd = 4"
+    found = problems(f"{HEAD}{written}\n{below}")
+
+    assert cure == found[0].partition(WRITE)[2]
+    assert [LINE, LINE + written.count("\n") + 1] == [int(each.split(":")[1]) for each in found]
+
+
+@pytest.mark.parametrize(("written", "words"), IN_WORDS)
+def test_a_slip_is_named_in_words_that_fit_it(written: str, words: str) -> None:
+    found = problems(HEAD + written)[0]
+
+    assert words == re.split(r"; (?:write|found|take)", found)[0].rpartition(": ")[2]
+
+
 @pytest.mark.parametrize(
     ("written", "expected"),
     [
         ("agent = None", "workers.agent: found agent = None: TOML has no word for nothing; take the line out"),
         ("at_once =", "workers.at_once: found at_once =: no value; give it one, or take the line out"),
+        (
+            "agent = None # none # x",
+            "workers.agent: found agent = None # none # x: TOML has no word for nothing; take the line out",
+        ),
         (
             "[limits]\n= 4",
             (
@@ -193,11 +321,57 @@ def test_a_line_of_which_nothing_can_be_made_is_named_in_our_words(written: str,
     assert found.endswith(told + example)
 
 
+EXAMPLES = [
+    ("", "mode", '"interactive"'),
+    ("", "stagger", '"5m"'),
+    ("", "stream_max", '"10M"'),
+    ("", "at_once", "1"),
+    ("", "stage", "true"),
+    ("", "cwd", '"text"'),
+    ("", "args", '["text"]'),
+    ("", "before", '[["text"]]'),
+    ("[limits]\n", "max_cost", "1"),
+    ("[limits]\n", "memory", '"10M"'),
+    ("[stuck]\n", "waiting", '["ask"]'),
+    ("[verify]\n", "parse_limit", '{ time = "5m" }'),
+    ("[verify.parse_limit]\n", "size", '"10M"'),
+    ("[wake]\n", "to", '[{ run = ["text"] }]'),
+    ("[[wake.to]]\n", "run", '["text"]'),
+    ("[[wake.to]]\n", "submit", "true"),
+    ("[[cleanup.move]]\n", "from", '"text"'),
+]
+
+
+@pytest.mark.parametrize(("table", "key", "value"), EXAMPLES)
+def test_a_value_of_which_nothing_can_be_made_is_answered_with_an_example_of_what_its_key_takes(
+    table: str, key: str, value: str
+) -> None:
+    (found,) = problems(f"{HEAD}{table}{key} = {{ [A]] = 1, (B) = 2, }}")
+
+    assert f"{key} = {value}" == found.partition(WRITE)[2]
+    fine = f"{HEAD}command = ['x']\n{table}{key} = {value}\n"
+    fine += {"[[cleanup.move]]\n": "to = 'done/'", "[[wake.to]]\n": "run = ['x']" * (key == "submit")}.get(table, "")
+    read_plan(fine, "w.toml")
+
+
+def test_what_is_wrong_with_two_statements_on_a_line_is_told_at_that_line() -> None:
+    found = problems(HEAD + "# a note\nstagger = 'soon' at_once = 'x'\ncwd = 4\n")
+
+    assert [
+        f"w.toml:{LINE + 1}: workers.stagger",
+        f"w.toml:{LINE + 1}: workers.at_once",
+        f"w.toml:{LINE + 2}: workers.cwd",
+    ] == [": ".join(problem.split(": ")[:2]) for problem in found]
+
+
 @pytest.mark.parametrize(
     ("written", "cures"),
     [
         ("at_once = 4 agent = 'x'", ["at_once = 4", "agent = 'x'"]),
         ("at_once = 4; mode = 'print', cwd = 'x' # c", ["at_once = 4", "mode = 'print'", "cwd = 'x' # c"]),
+        ("args = ['a = 1', '[b]'] mode = 'print'", ["args = ['a = 1', '[b]']", "mode = 'print'"]),
+        ("env = { A = 'x' } mode = 'print'", ["env = { A = 'x' }", "mode = 'print'"]),
+        ("cwd = 'x' [[wake.to]] tmux = 'a' # b = 1 c = 2", ["cwd = 'x'", "[[wake.to]]", "tmux = 'a' # b = 1 c = 2"]),
         ("at_once\t=\t4\tmode\t=\t'print'", ["at_once = 4", "mode = 'print'"]),
         ("command = ['a'] at_once = 4", ["command = ['a']", "at_once = 4"]),
         ("command = ['a']at_once = 4", ["command = ['a']", "at_once = 4"]),
@@ -458,6 +632,10 @@ def js(workers: str = "", rest: str = "") -> str:
         (js() + " x", ["3: found \"x\"; expected JSON: a key in quotes, ':', its value, ','"]),
         (js(', "a"'), ["2: found } }; expected JSON: a key in quotes, ':', its value, ','"]),
         (js(', "x": '), ["2: found } }; expected JSON: a key in quotes, ':', its value, ','"]),
+        (js(', "x":\n'), ["3: found } }; expected JSON: a key in quotes, ':', its value, ','"]),
+        (js('/* a\nb */, "x": : 4'),
+         ["2: workers.command: found /* a b */: a comment, which JSON has none of; take it out",
+          "3: found : 4} }; expected JSON: a key in quotes, ':', its value, ','"]),
         (js(', "at_once": 4,')[:-3], ["2: workers.at_once: found ,: a comma behind the last value; take it out",
                                       "2: found the end: a bracket is not closed; write: }}"]),
         (js(", “prompt”: 'für'"), ['2: workers.prompt: found “prompt”: other quotes than JSON has; write: "prompt"',
@@ -506,9 +684,21 @@ def test_a_plan_in_another_encoding_is_refused_at_its_line(data: bytes, expected
     assert [expected] == problems((HEAD.encode() + data).decode("utf-8", "surrogateescape"))
 
 
-@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
-def test_a_plan_in_utf_16_is_refused_with_the_command_that_converts_it(encoding: str) -> None:
-    (found,) = problems(HEAD.encode(encoding).decode("utf-8", "surrogateescape"))
+@pytest.mark.parametrize(("text", "line"), [("abcd\0", 1), ("\nabcd\0", 2), ("\n\n\n\n\0", 5)])
+def test_a_nul_character_is_told_at_its_line_wherever_a_plan_begins(text: str, line: int) -> None:
+    assert [f"w.toml:{line}: found a NUL character; expected text"] == problems(text)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        *(HEAD.encode(encoding) for encoding in ("utf-16", "utf-16-le", "utf-16-be")),
+        *("\ufeffжжж".encode(encoding) for encoding in ("utf-16-le", "utf-16-be")),
+        "жa".encode("utf-16-le"),
+    ],
+)
+def test_a_plan_in_utf_16_is_refused_with_the_command_that_converts_it(data: bytes) -> None:
+    (found,) = problems(data.decode("utf-8", "surrogateescape"))
 
     assert "w.toml:1: found UTF-16; expected UTF-8: iconv -f UTF-16 -t UTF-8 OLD > NEW converts it" == found
 

@@ -57,6 +57,13 @@ def test_a_program_without_a_prompt_is_not_refused_though_it_reads_one() -> None
     assert [] == faults(made, "", asks=False)
 
 
+def test_a_prompt_that_says_something_is_no_fault_wherever_it_is() -> None:
+    reads: dict[str, Any] = {"harness": "command", "command": ("agent", "{{ prompt_file }}")}
+
+    assert [] == faults(plan(prompt="Do it."), "Do it.") == faults(plan(prompt_file="p.md"), "Do it.")
+    assert [] == faults(plan(prompt="Do it.", **reads), "Do it.", asks=False)
+
+
 @given(st.text().filter(str.strip))
 def test_a_prompt_with_a_visible_sign_is_no_fault(text: str) -> None:
     visible = f"{text}x"
@@ -87,6 +94,12 @@ PROGRAMS = {
     ("agent", "{{ prompt_file }}"): ["workers.prompt: names none of {{ unit_table }}, {{ units_file }}, "],
     ("agent", "{{ prompt_file }}", "{{ units_file }}"): [],
     ("agent", "{{ prompt_file }}", "{{ group.key }}"): [],
+    ("agent", "{{ prompt_file }}", "{{ group.name }}"): [],
+    ("agent", "{{ prompt_file }}", "{{ worker }}"): [],
+    ("agent", "{{ prompt_file }}", "{{ name }}"): [
+        "workers.prompt: names none of {{ unit_table }}, {{ units_file }}, "
+    ],
+    (): ["workers.prompt: names none of {{ unit_table }}, {{ units_file }}, "],
 }
 
 
@@ -123,6 +136,17 @@ def test_a_program_that_reads_a_prompt_that_is_not_there_is_a_mistake() -> None:
     assert [] == warned(plan(harness="command", command=("agent",)), "", asks=False)
 
 
+def test_a_client_that_takes_a_prompt_needs_no_file_of_it() -> None:
+    told = "Do {{ unit_table }}."
+
+    assert [] == warned(plan(command=("claude",), prompt=told), told)
+    assert [] == warned(plan(command=("claude", "{{ prompt_file }}")), "")
+
+
+def test_without_a_profile_none_is_missed() -> None:
+    assert [] == warned(plan(), "{{ unit_table }}", takes=False)
+
+
 def test_a_profile_that_no_one_takes_is_a_mistake() -> None:
     made = plan()
     named = msgspec.structs.replace(made, workers=msgspec.structs.replace(made.workers, agent="x"))
@@ -136,6 +160,11 @@ REVIEWS: list[tuple[ReviewSpec, bool, list[str]]] = [
     (ReviewSpec(prompt="{{ unit_table }} {{ verdict_file }}"), True, []),
     (ReviewSpec(prompt="{{ units_file }}"), True, ["names no {{ verdict_file }}"]),
     (ReviewSpec(prompt="{{ verdict_file }}"), True, ["names none of {{ unit_table }}, {{ units_file }}"]),
+    (
+        ReviewSpec(prompt="Judge.", command=("judge",), args=("{{ prompt_file }}", "{{ units_file }}")),
+        False,
+        ["names no {{ verdict_file }}", "harness 'command' takes no profile"],
+    ),
     (ReviewSpec(prompt="Judge.", command=("judge",)), False, ["nobody reads it", "harness 'command' takes no profile"]),
     (
         ReviewSpec(prompt="Judge.", command=("judge", "{{ prompt_file }}", "{{ units_file }}", "{{ verdict_file }}")),

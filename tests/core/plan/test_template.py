@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from wakeman.core.errors import PlanError
 from wakeman.core.model import Plan, UnitsSpec
-from wakeman.core.plan.template import SCOPES, render, template_faults
+from wakeman.core.plan.template import SCOPES, names_used, render, template_faults
 
 BAD = 'expected {{ name }}, or {{ "{{" }} for braces'
 names = st.from_regex(r"[a-z][a-z0-9_]{0,5}(\.[a-z]{1,4})?", fullmatch=True)
@@ -95,3 +95,7 @@ def exists(plan: Plan, key: str) -> bool:
         kinds = [field.type for field in fields if field.encode_name == part]
         kinds = [kind.item_type if isinstance(kind, inspect.VarTupleType) else kind for kind in kinds]
     return bool(kinds)
+
+
+def test_braces_that_stand_for_themselves_and_malformed_ones_name_nothing() -> None:
+    assert {"unit", "group.key"} == names_used('{{ "{{" }} {{unit}} {{ group.key }} {{ unit }} {{ a b }')

@@ -75,8 +75,7 @@ TWICE = ("w0", "w1")
             silence,
             {"stuck": StuckSpec(silent=("ask",))},
             [
-                *((name, "investigate -> capture", "investigate -> ask") for name in TWICE),
-                *((name, "investigate -> ask", "") for name in TWICE),
+                *((name, "investigate -> capture, ask", "investigate -> ask") for name in TWICE),
             ],
         ),
         (

@@ -11,11 +11,13 @@ import pytest
 from wakeman.core.log.facts.effect import UNHEARD_AGAIN_S, UNHEARD_MAX
 from wakeman.core.model import (
     EDITION_PROGRESS_MIN,
+    Activity,
     CleanupSpec,
     Deployment,
     Observation,
     OpenIntent,
     Plan,
+    Rung,
     StuckSpec,
     SweepSpec,
     Unit,
@@ -141,6 +143,49 @@ def test_under_the_first_edition_everybody_whose_limit_has_reset_is_told_at_once
 
 
 LADDERS = StuckSpec(waiting=("ask",), limited=("wait",), error=("capture", "ask"), silent=("nudge", "capture"))
+
+
+@pytest.mark.parametrize(
+    ("edition", "ladder", "steps"),
+    [
+        (5, ("capture", "nudge", "ask"), [("capture", "nudge"), ("ask",)]),
+        (5, ("capture", "ask"), [("capture", "ask")]),
+        (5, ("capture", "restart", "ask"), [("capture",), ("restart",), ("ask",)]),
+        (5, ("capture", "wait", "ask"), [("capture",), ("wait",), ("ask",)]),
+        (5, ("nudge", "capture", "ask"), [("nudge",), ("capture", "ask")]),
+        (5, ("capture",), [("capture",)]),
+        (4, ("capture", "nudge", "ask"), [("capture",), ("nudge",), ("ask",)]),
+    ],
+)
+def test_a_screen_is_kept_in_one_step_with_the_nudge_or_question_that_follows(
+    edition: int, ladder: tuple[Rung, ...], steps: list[tuple[str, ...]]
+) -> None:
+    one = worker(state="stuck", reason="silent")
+    d = deployment(one, workers=INTERACTIVE, stuck=StuckSpec(silent=ladder))
+    d.edition = edition
+
+    climbed = []
+    while (decision := decide_worker(d, one)).row == "investigate":
+        climbed.append(decision.then)
+        one.rung += len(decision.then)
+
+    assert steps == climbed
+
+
+@pytest.mark.parametrize(
+    ("edition", "activity", "left"),
+    [
+        (5, "busy", ("capture", "ask")),
+        (5, "unknown", ("capture", "nudge", "ask")),
+        (4, "busy", ("capture", "nudge", "ask")),
+    ],
+)
+def test_no_client_that_is_at_work_is_nudged(edition: int, activity: Activity, left: tuple[str, ...]) -> None:
+    one = worker(state="stuck", reason="silent", observation=Observation("w", 1, "running", activity))
+    d = deployment(one, workers=INTERACTIVE)
+    d.edition = edition
+
+    assert left == rungs_left(d, one)
 
 
 @pytest.mark.parametrize(

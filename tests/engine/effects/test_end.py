@@ -10,9 +10,9 @@ from tests.play import Play
 from tests.transcript import answered
 
 from wakeman.core.log import events as e
-from wakeman.core.model import Deployment, Observation, WorkerState, attempt_id
+from wakeman.core.model import EDITION_PROGRESS_MIN, Deployment, Observation, WorkerState, attempt_id
 from wakeman.core.policy.tables import Decision
-from wakeman.engine.effects.end import HangUp, LeaveWord, end, end_workers, ender, to_end
+from wakeman.engine.effects.end import LINE_CHARS_MAX, HangUp, LeaveWord, Unsubmitted, end, end_workers, ender, to_end
 from wakeman.engine.effects.text import Type
 from wakeman.engine.protocol.steps import Append
 
@@ -109,6 +109,7 @@ WORD = [
     e.Intended(action="end", target="s_w", text="/exit", ended_by="wakeman"),
     Type,
 ]
+KEPT = e.Intended(action="end", target="s_w", ended_by="wakeman", line="half typed")
 HARD = [e.Intended(action="end", target="s_w", ended_by="wakeman"), HangUp]
 
 
@@ -128,7 +129,41 @@ def test_a_finished_client_is_asked_to_leave_once_and_ended_if_that_does_not_hel
     assert steps == ending(worker(ends=ends), row, word, why)
 
 
+@pytest.mark.parametrize(
+    ("edition", "row", "line", "steps"),
+    [
+        (EDITION_PROGRESS_MIN, "finish", "half typed", [Unsubmitted, KEPT, HangUp]),
+        (EDITION_PROGRESS_MIN + 1, "finish", "half typed", [Unsubmitted, KEPT, HangUp]),
+        (EDITION_PROGRESS_MIN, "finish", "", [Unsubmitted, *WORD, e.Effected(intent=7, ok=True)]),
+        (EDITION_PROGRESS_MIN - 1, "finish", "half typed", [*WORD, e.Effected(intent=7, ok=True)]),
+        (EDITION_PROGRESS_MIN, "fence", "half typed", HARD),
+    ],
+)
+def test_a_client_into_which_somebody_has_half_typed_a_line_is_not_typed_to(
+    edition: int, row: str, line: str, steps: list[object]
+) -> None:
+    """Its word to leave would stand behind that line; the line is kept in the intent."""
+    d = deployment(worker())
+    d.edition = edition
+    found, _ = answered(
+        end(d, Decision(row, worker="w"), NOW), {Unsubmitted: line, LeaveWord: "/exit", Type: "", HangUp: ""}
+    )
+
+    assert steps == [each.drafts[0].data if isinstance(each, Append) else type(each) for each in found]
+
+
 # In the world
+
+
+def test_a_half_typed_line_is_read_without_keys_and_cut() -> None:
+    plan: dict[str, dict[str, object]] = {"workers": {"harness": "claude", "mode": "interactive", "env_from": ["KEY"]}}
+    play = Play(workers=1, units=1, plan=plan)
+    play.stage.machine.environment = {"KEY": "sk-0123456789abcdef"}
+    play.up()
+    play.stage.sessions.screens["w0"] = "❯ use sk-0123456789abcdef " + "x" * 400
+    line = Unsubmitted("w0").perform(play.stage.world(), play.deployment)
+
+    assert (True, True, LINE_CHARS_MAX) == (line.startswith("use "), "sk-01" not in line, len(line))
 
 
 @pytest.mark.parametrize(("mode", "said"), [("interactive", "/exit"), ("print", "")])

@@ -12,13 +12,14 @@ from wakeman.adapters.memory import MemorySessions
 from wakeman.adapters.memory.sessions import Playing
 from wakeman.core.errors import DiskError, ProgramError, StorageError
 from wakeman.core.log import events as e
-from wakeman.core.model import Deployment, Unit, UnitState, WorkerState
+from wakeman.core.model import Deployment, FileFingerprint, Unit, UnitState, WorkerState
 from wakeman.engine import layout
 from wakeman.engine.effects.launch import (
     Established,
     Failed,
     Fate,
     MakeSessions,
+    MarkAgain,
     Prepare,
     PreparedAttempts,
     Ready,
@@ -212,6 +213,55 @@ def test_nothing_is_settled_while_the_place_does_not_answer() -> None:
 
     assert {} == Recover().perform(silent.stage.world(), silent.deployment)
     assert "launching w1 again: no answer" == found(refusing)
+
+
+def again(play: Play) -> list[tuple[str | None, list[str]]]:
+    """Look again at the outputs of launches that never began; give whose changed."""
+    found = MarkAgain().perform(play.stage.world(), play.deployment)
+    return [(each.worker, [mark.path for mark in each.data.existing]) for each in found]  # type: ignore[attr-defined] # all are `Marked`
+
+
+def test_what_changed_before_a_launch_that_never_began_is_marked_again_as_it_is_now() -> None:
+    play = left_open()
+    d = play.deployment
+    [path] = d.units[d.workers["w1"].units[0]].unit.outputs
+    untouched = again(play)
+    play.stage.files.write(layout.absolute(d.host, path), b"another's")
+    changed = again(play)
+    play.stage.sessions.state = "unknown"
+    unseen = again(play)
+
+    assert ([], [("w1", [path])], []) == (untouched, changed, unseen)
+
+
+@pytest.mark.parametrize("trace", ["its session", "its claim", "the session of another", "none"])
+def test_what_a_launch_that_may_have_begun_has_written_is_its_work(trace: str) -> None:
+    play = left_open()
+    d = play.deployment
+    [path] = d.units[d.workers["w1"].units[0]].unit.outputs
+    if trace == "its session":
+        found(play)
+    elif trace == "its claim":
+        play.stage.files.write(layout.claim(d.host, d.workers["w1"]), b"")
+    elif trace == "none":
+        play.stage.sessions.playing.clear()
+    play.stage.files.write(layout.absolute(d.host, path), b"its own")
+
+    assert ([] if trace.startswith("its") else [("w1", [path])]) == again(play)
+
+
+def test_marks_of_open_launches_are_written_before_what_became_of_them() -> None:
+    d = workers()
+    d.edition, d.workers["v"].intent = 4, 5
+    mark = e.Draft(e.Marked(existing=(FileFingerprint("o", 1, 1),)), worker="v")
+
+    steps, _ = answered(recover(d), {MarkAgain: (mark,), Recover: {}})
+
+    assert [MarkAgain(), ("intent", [("v", None, mark.data)]), Recover()] == [
+        steps[0],
+        about(steps[1]),
+        steps[2],
+    ]
 
 
 def test_an_attempt_that_cannot_be_prepared_has_failed_and_a_full_disk_is_nobodys_failure() -> None:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from wakeman.core.log import events as e
 from wakeman.core.model import (
@@ -17,17 +18,21 @@ from wakeman.core.model import (
     Plan,
     PromotedFile,
     SweepSpec,
+    Unit,
     UnitsSpec,
+    UnitState,
+    WorkersSpec,
     WorkerState,
 )
 from wakeman.engine.effects.alarm import Arm, Disarm, FindAlarm, Rearm
 from wakeman.engine.effects.capture import Capture
 from wakeman.engine.effects.close import Bury
-from wakeman.engine.effects.end import HangUp, LeaveWord
+from wakeman.engine.effects.end import HangUp, LeaveWord, Unsubmitted
 from wakeman.engine.effects.launch import (
     Established,
     Failed,
     MakeSessions,
+    MarkAgain,
     Prepare,
     PreparedAttempts,
     Ready,
@@ -67,6 +72,7 @@ ENDED = e.Intended(action="end", target="w", text="/exit")
 MOVED = e.Intended(action="move", target="/a", text="/b")
 SWEPT = e.Intended(action="sweep", target="val_1", ended_by="wakeman")
 FIRST = FindAlarm("first", NOW)
+TYPED = Unsubmitted("w")
 WORD, HANG_UP, SCREEN = LeaveWord("w"), HangUp((), (), ()), Capture("w", "screens/w")
 PLACE, MOVE, NEXT = Exists("/a"), Rename("/a", "/b"), Next(iter(()))
 SHOT = e.Captured(file="screens/w", sha256="aa")
@@ -90,6 +96,9 @@ READ: list[tuple[Any, e.Fact, object]] = [
     (WORD, ENDED, "/exit"),
     (WORD, CONFIRMED, ""),
     (WORD, OTHER, ""),
+    (TYPED, e.Intended(action="end", target="w", line="half typed"), "half typed"),
+    (TYPED, ENDED, ""),
+    (TYPED, OTHER, ""),
     (HANG_UP, OTHER, "x"),
     (HANG_UP, DONE, ""),
     (PLACE, MOVED, True),
@@ -149,6 +158,56 @@ def test_an_intent_that_says_no_more_prepares_a_new_conversation() -> None:
     write = [line(e.Intended(action="launch", target="v"), "v")]
 
     assert PreparedAttempts((Ready("v"),), {}) == Prepare(("v",)).recorded(deployment(), write)
+
+
+OLD, NEW = FileFingerprint("a.out", 1, 1), FileFingerprint("a.out", 2, 2)
+
+
+def unbegun(**fields: Any) -> Deployment:
+    """Give a deployment of two workers, each with an output that was there at `up`; nobody was launched."""
+    d = deployment(units=["a"], **fields)
+    d.edition, d.before = 4, {"a.out": OLD, "b.out": OLD}
+    d.workers["v"] = WorkerState(name="v", session="v", units=["b"])
+    d.units = {one: UnitState(unit=Unit(one, (f"{one}.out",)), worker=who) for one, who in (("a", "w"), ("b", "v"))}
+    return d
+
+
+MARKED = e.Draft(e.Marked(existing=(NEW,)), worker="w")
+
+
+@pytest.mark.parametrize(
+    ("worker", "existing", "read"),
+    [
+        ("w", (NEW,), (MARKED,)),
+        ("w", (OLD,), (e.Draft(e.Marked(existing=()), worker="w"),)),
+        ("w", (NEW, FileFingerprint("b.out", 2, 2)), (MARKED,)),
+        ("v", (NEW,), ()),
+        ("stranger", (NEW,), ()),
+        (None, (NEW,), ()),
+    ],
+)
+def test_of_marks_before_a_launch_only_those_of_its_own_outputs_that_have_changed_are_read(
+    worker: str | None, existing: tuple[FileFingerprint, ...], read: tuple[e.Draft, ...]
+) -> None:
+    write = [line(e.Marked(existing=existing), worker), line(LAUNCH, "w")]
+
+    assert read == Prepare(("w",)).recorded(unbegun(), write).marked
+    assert read == MarkAgain().recorded(unbegun(intent=3), write)
+    assert () == MarkAgain().recorded(unbegun(), write)
+
+
+@pytest.mark.parametrize(
+    ("agent", "profiles", "digest"),
+    [("judge", {"judge": "d1"}, "d1"), ("judge", {}, ""), ("judge", {"other": "d2"}, ""), (None, {"judge": "d1"}, "")],
+)
+def test_the_profile_of_an_attempt_is_read_from_the_plan_and_not_from_its_intent(
+    agent: str | None, profiles: dict[str, str], digest: str
+) -> None:
+    d = unbegun()
+    d.plan, d.profiles = replace(d.plan, workers=WorkersSpec(agent=agent)), profiles
+    write = [line(e.Intended(action="launch", target="w", profile="forged"), "w")]
+
+    assert [digest] == [each.profile for each in Prepare(("w",)).recorded(d, write).ready]
 
 
 PREPARED = PreparedAttempts((Ready("v"), Ready("w")), {"u": ""})

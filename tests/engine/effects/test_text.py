@@ -11,8 +11,9 @@ from tests.play import Play
 from tests.transcript import answered
 
 from wakeman.core.log import events as e
-from wakeman.core.model import Deployment, Unit, UnitState, WorkerState
-from wakeman.core.policy.tables import Decision
+from wakeman.core.model import EDITION_PROGRESS_MIN, Deployment, Unit, UnitState, WorkerState
+from wakeman.core.policy.tables import EDITION_QUOTING_MIN, Decision
+from wakeman.core.text import as_data
 from wakeman.engine.effects.text import PressEnter, ReportedPrompts, Type, enter, nudge, send
 from wakeman.engine.protocol.steps import Append, Steps
 
@@ -47,6 +48,7 @@ def outcome(why: str) -> tuple[str, e.Fact]:
     return "outcome", e.Effected(intent=7, ok=not why, detail=why)
 
 
+GONE = "These sessions of yours took longer than is allowed and were ended: {}. Go on without them. "
 WHY = pytest.mark.parametrize("why", ["", "its session is gone"])
 
 
@@ -107,6 +109,33 @@ def test_a_nudge_tells_which_of_its_own_sessions_were_ended() -> None:
     )
 
     assert said == nudged(worker(1, swept=("val_a", "val_\tb")))
+
+
+@pytest.mark.parametrize(
+    ("edition", "text"),
+    [
+        (1, GONE.format("a b")),
+        (EDITION_QUOTING_MIN, GONE.format(as_data("a\tb", 60))),
+        (EDITION_PROGRESS_MIN, GONE.format(as_data("a\tb", 60))),
+    ],
+)
+def test_a_nudge_about_sessions_that_were_ended_quotes_their_names_and_asks_for_nothing_that_is_made(
+    edition: int, text: str
+) -> None:
+    def made(d: Deployment) -> None:
+        d.edition, d.units["u0"].waived = edition, True
+
+    asked = "Still missing, go on with these: " if edition < EDITION_PROGRESS_MIN else ""
+    assert text + asked == nudged(worker(1, swept=("a\tb",)), made)
+
+
+@pytest.mark.parametrize(("edition", "quoted"), [(1, False), (EDITION_QUOTING_MIN, True), (EDITION_PROGRESS_MIN, True)])
+def test_a_nudge_quotes_names_since_logs_say_so(edition: int, *, quoted: bool) -> None:
+    def of(d: Deployment) -> None:
+        d.edition = edition
+
+    name = as_data("u0", 100) if quoted else "u0"
+    assert f"Still missing, go on with these: {name}" == nudged(worker(1), of)
 
 
 def test_long_names_are_cut() -> None:

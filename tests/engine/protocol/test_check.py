@@ -289,6 +289,7 @@ def soon(found: list[Step]) -> list[Step]:
 
 LEFT = seen(session="exited", code=0, ended_by="itself", processes=1)
 MADE = (Verdict("w0/u0"),)
+HANGING: dict[str, Any] = {"workers": 1, "units": 2, "acts": {"w0": Act(hangs=True)}}
 TALKING: dict[str, Any] = {**TWO, "plan": {"workers": {"harness": "claude", "mode": "interactive"}}}
 
 
@@ -331,6 +332,17 @@ def test_a_second_look_follows_soon_where_the_first_does_not_tell_enough(
     given: Callable[[], Play], what: Observation, again: bool
 ) -> None:
     assert (ANOTHER_LOOK if again else []) == soon(steps(given(), what, verdicts=MADE))
+
+
+@pytest.mark.parametrize(("rung", "again"), [("nudge", [ANOTHER_LOOK, [], []]), ("ask", [[], [], []])])
+def test_one_that_was_nudged_and_rests_again_with_work_left_is_looked_at_once_more(
+    rung: str, again: list[list[str]]
+) -> None:
+    made = begun(**HANGING, plan={**TALKING["plan"], "stuck": {"silent": [rung], "after": 60}})
+    looked(looked(made, seen()), seen(), seconds=61)
+    looked(made, seen(life="y", activity="busy", prompt="heard"), seconds=2)
+
+    assert again == [soon(steps(made, seen(life="y", activity="idle"), seconds=2)) for _ in range(3)]
 
 
 @pytest.mark.parametrize("processes", [0, 1])
@@ -381,6 +393,18 @@ def test_a_check_comes_when_the_first_back_off_is_over() -> None:
     d = made.deployment
 
     assert [f"Soon {retry_delay(d, d.workers['w0']):g}"] == soon(steps(made))
+
+
+def test_of_several_back_offs_the_first_that_is_over_is_waited_for() -> None:
+    acts = {name: Act(stops_after=1, code=1) for name in ("w0", "w1")}
+    made = begun(workers=2, units=2, acts=acts, plan={"stuck": {"backoff": 40}})
+    gone = [seen(worker=name, session="exited", code=1, ended_by="itself") for name in acts]
+    found = soon(steps(made, *gone))
+    d = made.deployment
+    first, last = sorted(retry_delay(d, one) for one in d.workers.values())
+
+    assert first < last
+    assert [f"Soon {first:g}"] == found
 
 
 def test_a_back_off_of_a_moment_is_no_reason_to_check_at_once() -> None:

@@ -12,7 +12,7 @@ from wakeman.api.chronicle import EvidenceKept, PaintedText
 from wakeman.api.screen import harmless
 from wakeman.core.errors import StorageError
 from wakeman.core.model import Deployment
-from wakeman.core.paint import OWN_COLOUR, PLAIN, Row, Run, Style, painted_rows, plain_row
+from wakeman.core.paint import OWN_COLOUR, UNPAINTED, Row, Run, Style, painted_rows, plain_row
 from wakeman.core.redact import redacted
 from wakeman.engine.attempt import secrets
 from wakeman.ports import World
@@ -45,10 +45,10 @@ def shown_screens(world: World, d: Deployment, file: str, kept: Sequence[Evidenc
 def _painted(rows: list[Row], shown: str) -> tuple[tuple[PaintedText, ...], ...] | None:
     """Return the last rows with their colours; what was hidden since stays hidden."""
     lines, made, left = shown.split("\n"), list[tuple[PaintedText, ...]](), SCREEN_CHARS_MAX
-    if len(lines) != len(rows) or all(run.style == PLAIN for row in rows for run in row):
+    if len(lines) != len(rows) or all(run.style == UNPAINTED for row in rows for run in row):
         return None
     for row, line in zip(reversed(rows), reversed(lines), strict=True):
-        runs = row if plain_row(row) == line else [Run(line, PLAIN)]
+        runs = row if plain_row(row) == line else [Run(line, UNPAINTED)]
         made.append(tuple(PaintedText(text=_harmless_run(run.text), style=_look_words(run.style)) for run in runs))
         left -= sum(map(len, (run.text for run in runs))) + 1
         if left < 0:

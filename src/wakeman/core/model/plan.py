@@ -10,9 +10,9 @@ from msgspec import Meta, Struct, field
 
 Rung = Literal["capture", "nudge", "wait", "restart", "ask", "sweep"]
 """`capture` keeps the screen as evidence; `nudge` types into an interactive session what is still missing (skipped in
-mode `print`); `wait` leaves one check out; `restart` ends the attempt and starts the next one, or asks once
-`stuck.attempts` are used up; `ask` notifies the orchestrator, once for each problem; `sweep` ends old sessions that the
-worker started."""
+mode `print`, and while the client is at work); `wait` leaves one check out; `restart` ends the attempt and starts the
+next one, or asks once `stuck.attempts` are used up; `ask` notifies the orchestrator, once for each problem; `sweep`
+ends old sessions that the worker started."""
 Format = Literal["yaml", "json", "toml", "none"]
 WakeRow = Literal["ask", "clean up", "wrap up", "give up", "check"]
 """`ask`: a person or the orchestrator is needed; `clean up`: units went to a cleanup worker; `wrap up`: complete;
@@ -214,7 +214,8 @@ class WakeSpec(Spec, frozen=True):
 
 
 class StuckSpec(Spec, frozen=True):
-    """When a worker counts as stuck, and the ladder for each reason: one rung per check.
+    """When a worker counts as stuck, and the ladder for each reason: one rung per check, a `capture` together
+    with the `nudge` or `ask` that follows it.
 
     After the last rung nothing more is tried until `limits.give_up`. A sign of life ends the trouble, but not the
     ladder: `nudge` and `restart` are taken again only once a unit was done since.

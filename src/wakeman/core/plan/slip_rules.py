@@ -37,13 +37,14 @@ TOKENS_MAX = 60
 
 DOUBLE_QUOTED = r'"(?:\\.|[^"\\\n])*"'
 IN_QUOTES = rf"{DOUBLE_QUOTED}|'[^'\n]*'"
+_IN_LONG_QUOTES = r'"{3}(?:\\.|[^\\])*?"{3}|\'{3}.*?\'{3}'
 _ONE_STRING = re.compile(IN_QUOTES)
 BARE_PART = r"[A-Za-z0-9_-]+"
 DOTTED_KEY = rf"(?:{BARE_PART}|{IN_QUOTES})(?:[ \t]*\.[ \t]*(?:{BARE_PART}|{IN_QUOTES}))*"
 PAIR = re.compile(rf"^(\s*)({DOTTED_KEY})(\s*=\s*)(.*)$", re.DOTALL)
 _TEMPLATE = r"\{\{[^{}\n]*\}\}"
 _TOML_TOKEN = re.compile(
-    rf"""(?P<string>{IN_QUOTES})|(?P<blank>\s+)|(?P<comment>\#[^\n]*)|(?P<sign>(?!{_TEMPLATE})[\[\]{{}},=])"""
+    rf"""(?P<string>{_IN_LONG_QUOTES}|{IN_QUOTES})|(?P<blank>\s+)|(?P<comment>\#[^\n]*)|(?P<sign>(?!{_TEMPLATE})[\[\]{{}},=])"""
     rf"""|(?P<word>(?:{_TEMPLATE}|[^\s\[\]{{}},="'\#])+(?:[ \t]+(?:{_TEMPLATE}|[^\s\[\]{{}},="'\#])+)*)"""
     r"""|(?P<other>.)""",
     re.DOTALL,
@@ -290,8 +291,13 @@ def _round_brackets(value: str, _: Statement) -> str:
 
 def _inline_table(found: Statement) -> Iterator[str]:
     """`{ a: "b", }`, `{ a = 1; b = 2 }`, one over several lines, also without commas."""
-    for change in (_plain_inline, lambda value, block: _missing_commas(_plain_inline(value, block) or value, block)):
-        yield from _of_value(change)(found)
+    yield from _of_value(_plain_inline)(found)
+    yield from _of_value(_inline_with_commas)(found)
+
+
+def _inline_with_commas(value: str, found: Statement) -> str | None:
+    plain = _plain_inline(value, found)
+    return None if plain is None else _missing_commas(plain, found)
 
 
 def _plain_inline(value: str, _: Statement) -> str | None:

@@ -11,10 +11,13 @@ from wakeman.core.policy import prompt_delivery
 from wakeman.core.policy.attempts import may_retry, missing, overruns, overstays, reset_is_due
 from wakeman.core.policy.limits import outage_holds
 from wakeman.core.policy.side_sessions import overdue
-from wakeman.core.policy.tables import EDITION_REFUSALS_MIN, WORKER_RULES, Decision, Rule, choose
+from wakeman.core.policy.tables import EDITION_EVIDENCE_MIN, EDITION_REFUSALS_MIN, WORKER_RULES, Decision, Rule, choose
 
 BACKGROUND_LADDER: tuple[Rung, ...] = ("capture", "ask")
 """Rungs for a worker of which only the background has worked for `stuck.background`."""
+
+WITH_EVIDENCE: tuple[tuple[Rung, ...], ...] = (("capture", "nudge"), ("capture", "ask"))
+"""Rungs that are taken in one step."""
 
 
 def taken(d: Deployment) -> list[Decision]:
@@ -25,7 +28,7 @@ def taken(d: Deployment) -> list[Decision]:
 def decide_worker(d: Deployment, worker: WorkerState) -> Decision:
     """Choose a row for one worker. The rung of an `investigate` is the current one of its ladder."""
     rule = choose(WORKER_RULES, worker_facts(d, worker))
-    then = rungs_left(d, worker)[:1] if rule.then == ("rung",) else rule.then
+    then = _rungs_due(d, worker) if rule.then == ("rung",) else rule.then
     return Decision(row=rule.row, then=then, worker=worker.name, why=_worker_why(rule, worker))
 
 
@@ -93,17 +96,29 @@ def _ladder(d: Deployment, worker: WorkerState) -> tuple[Rung, ...]:
 def rungs_left(d: Deployment, worker: WorkerState) -> tuple[Rung, ...]:
     """Return the rungs of a stuck worker's ladder that are still to be taken, in order.
 
-    Boundary: nobody is nudged with nothing to say. In logs of earlier editions a recovery began the ladder anew.
+    Boundary: nobody is nudged with nothing to say, or while its client is at work, since nothing can be typed then. In
+    logs of earlier editions a recovery began the ladder anew.
     """
     spent, refused = worker.spent >= d.plan.stuck.attempts, worker.fault in BARRING  # neither rung changes a key
     vain = {"nudge": refused, "restart": refused or spent}
     ladder: tuple[Rung, ...] = tuple("ask" if vain.get(rung) else rung for rung in _ladder(d, worker))
     if d.edition < EDITION_PROGRESS_MIN:
         return ladder[worker.rung :]
-    mute = not missing(d, worker)
+    works = worker.observation is not None and worker.observation.activity == "busy"
+    mute = not missing(d, worker) or (works and d.edition >= EDITION_EVIDENCE_MIN)
     passed_over = (*worker.barred, *(["nudge"] if mute else []))
     taken = worker.rung - (worker.tried.count("nudge") if mute else 0)
     return tuple(rung for rung in ladder if rung not in passed_over)[taken:]
+
+
+def _rungs_due(d: Deployment, worker: WorkerState) -> tuple[Rung, ...]:
+    """Return what to do about a stuck worker now: the next rung.
+
+    Boundary: with a `capture`, which changes nothing that another observation could show, also the rung that it is kept
+    for. A `restart` waits for that observation, since it ends what may recover.
+    """
+    left = rungs_left(d, worker)
+    return left[:2] if d.edition >= EDITION_EVIDENCE_MIN and left[:2] in WITH_EVIDENCE else left[:1]
 
 
 def _worker_why(rule: Rule, worker: WorkerState) -> str:

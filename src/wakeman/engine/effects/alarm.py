@@ -47,8 +47,13 @@ class Arm(Struct, frozen=True):
 
     def perform(self, world: World, d: Deployment) -> e.Armed | None:
         """Return the fact to record; None if none could be set, or only a stand-in for one that is pending."""
-        stands = alarm.alarm_is_pending(world, d, self.now) and alarm.can_be_better(world, d)
-        return alarm.arm(world, d, self.now, self.why, or_stand_in=not stands)
+        return alarm.arm(
+            world,
+            d,
+            self.now,
+            self.why,
+            lambda: not (alarm.can_be_better(world, d) and alarm.alarm_is_pending(world, d, self.now)),
+        )
 
     def recorded(self, d: Deployment, write: Write) -> e.Armed | None:
         """Read it. Boundary: the generation does not depend on the world."""
@@ -64,8 +69,7 @@ class Rearm(Struct, frozen=True):
         Boundary: one that is pending is not replaced by the stand-in because `at` fails once.
         """
         now = world.clock.now()  # a check may have taken long: count from now, not from its observation
-        old = d.alarm if alarm.alarm_is_pending(world, d, now) else None
-        return alarm.arm(world, d, now, "head", or_stand_in=old is None)
+        return alarm.arm(world, d, now, "head", lambda: not alarm.alarm_is_pending(world, d, now))
 
     def recorded(self, d: Deployment, write: Write) -> e.Armed | None:
         """Read it, as `Arm` does."""

@@ -19,7 +19,7 @@ from wakeman.core.policy.limits import staggered
 from wakeman.core.policy.staging import staging, trespasses, unrested
 from wakeman.core.policy.tables import Decision, recorded
 from wakeman.core.policy.transitions import lifted, transitions
-from wakeman.core.policy.worker_rows import rungs_left, taken
+from wakeman.core.policy.worker_rows import taken
 from wakeman.engine.effects import steps_of
 from wakeman.engine.effects.alarm import Soon, ensure, rearm
 from wakeman.engine.protocol.steps import Do, Steps, Unrecorded, Write, append, do
@@ -173,7 +173,7 @@ def _soon(d: Deployment, last: Sequence[str]) -> float | None:
     waits = []
     if last == ["sleep"] and staggered(d):
         waits.append(d.plan.workers.stagger)
-    if any(_pressing(d, worker) for worker in d.workers.values()) or unrested(d):
+    if any(_pressing(worker) for worker in d.workers.values()) or unrested(d):
         waits.append(ENDING_LOOK_S)
     waits += [wait or FAILED_LAUNCH_S for wait in (*resting(d).values(), soonest(d)) if wait is not None]
     if (grace := grace_left(d)) is not None:
@@ -190,17 +190,15 @@ def _patience(d: Deployment) -> float:
     return ENDING_LOOK_S * 2 ** min(vain, 16) if vain > 0 else TIMER_MIN_S
 
 
-def _pressing(d: Deployment, worker: WorkerState) -> bool:
+def _pressing(worker: WorkerState) -> bool:
     """Return whether a worker needs a second observation soon.
 
-    Boundary: it is being ended, seems finished, has answered a nudge, was typed to, only its screen showed something,
-    or its screen was kept, and it is to be nudged. What was typed into a terminal that does not answer waits for the
-    alarm.
+    Boundary: it is being ended, seems finished, has answered a nudge, was typed to, or only its screen showed
+    something. What was typed into a terminal that does not answer waits for the alarm.
     """
     ending = 0 < worker.ends <= END_TRIES_MAX and (worker.live or worker.processes > 0)
     seen = worker.observation
     unsure = seen is not None and seen.attempt == worker.attempt and bool(seen.shown) and seen.activity == "unknown"
     resting = worker.finished == 1 or (worker.idle == 1 and "nudge" in (*worker.tried, *worker.barred))
-    told = worker.state == "stuck" and worker.tried[-1:] == ("capture",) and rungs_left(d, worker)[:1] == ("nudge",)
     typed = bool(worker.prompt) and (seen is None or seen.session != "unknown")
-    return ending or (worker.live and (resting or told or unsure or typed))
+    return ending or (worker.live and (resting or unsure or typed))

@@ -34,6 +34,7 @@ VERBS: dict[str, tuple[str, str, bool, str]] = {
     ),
     "status": ("look", "status", False, "show the state of deployments"),
     "serve": ("look", "serve", False, "show deployments as live pages to a browser on this machine"),
+    "notices": ("look", "notices", False, "tell what newly needs somebody and what has ended, a line each"),
     "log": ("look", "log", False, "show what happened, event by event"),
     "capture": ("look", "screen", False, "show the last lines of a worker's screen"),
     "tail": ("look", "screen", False, "print the last lines that a worker has printed; with -f follow it to its end"),

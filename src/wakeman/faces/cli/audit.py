@@ -21,7 +21,7 @@ DIVERGENCES_LISTED_MAX = 20
 
 
 def _audit_options(parser: ArgumentParser) -> None:
-    given.log(parser)
+    given.log_or_name(parser)
     parser.add_argument("--key", metavar="PUBLIC.pem", help="public key: verify the signatures beside the log with it")
     parser.add_argument(
         "--sign", metavar="PRIVATE.pem", help="private key: sign the head of the log, if nothing diverges"

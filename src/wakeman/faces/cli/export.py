@@ -28,7 +28,7 @@ METRICS_FILE_MODE = 0o644
 def _export_options(parser: ArgumentParser) -> None:
     forms = "trace: a timeline for Perfetto; metrics: for Prometheus; otlp: spans for OpenTelemetry"
     parser.add_argument("form", metavar="FORM", choices=("trace", "metrics", "otlp"), help=forms)
-    given.log(parser)
+    given.log_or_name(parser)
     where = "file to write, - for stdout (default: stdout)"
     parser.add_argument("-o", dest="output", metavar="FILE", default="-", help=where)
     to = "otlp: URL of the collector (default: that of OTEL_EXPORTER_OTLP_ENDPOINT)"

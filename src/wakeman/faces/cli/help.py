@@ -105,6 +105,7 @@ ADVICE: dict[str, Advice] = {
         ("HOME=$PWD wakeman completion bash", "HOME=$PWD wakeman completion bash --remove"),
     ),
     "serve": Advice("you want to look with a browser, live", ()),
+    "notices": Advice("a program is to be told, such as an agent's client", (TRIED_ON, "wakeman notices --once")),
     "mcp": Advice("an agent is the orchestrator; its client starts this", ()),
     "schema": Advice("an editor or a script reads plans or answers", ("wakeman schema status > status.schema.json",)),
 }

@@ -74,7 +74,7 @@ def name(parser: ArgumentParser, among: Among = "open") -> None:
     parser.set_defaults(among=among)
 
 
-def log(parser: ArgumentParser) -> None:
+def log_or_name(parser: ArgumentParser) -> None:
     """Add a log to be read, by a deployment's name or by its place."""
     text = f"deployment, its directory, its events.jsonl, or a copy of one ({_ONLY['last']})"
     parser.add_argument("log", metavar="LOG|NAME", nargs="?", help=text)

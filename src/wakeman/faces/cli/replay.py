@@ -43,7 +43,7 @@ UNSHOWN = ("enrolled", "armed", "disarmed", "looked", "effected", "sealed")
 
 
 def _replay_options(parser: ArgumentParser) -> None:
-    given.log(parser)
+    given.log_or_name(parser)
     parser.add_argument("--until", metavar="SEQ|TIME", type=_until, help="print the state at that line or time")
     parser.add_argument("--follow", action="store_true", help="print new events until the deployment is closed")
     other = "plan, or file with tables wake, stuck, verify, cleanup, limits, workers: print what it would have decided"

@@ -27,7 +27,7 @@ FILE_NAME_CHARS_MAX = 80
 
 
 def _report_options(parser: ArgumentParser) -> None:
-    given.log(parser)
+    given.log_or_name(parser)
     forms = ("html", "md", "json", "svg")
     said = "html: one page; md: Markdown; json: all that is reported; svg: the timeline alone (default: html)"
     parser.add_argument("--format", metavar="F", choices=forms, default="html", help=said)

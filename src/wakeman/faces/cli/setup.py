@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from argparse import ArgumentParser, Namespace
+from pathlib import Path
 
 from wakeman.adapters import local
 from wakeman.api import doctor as api
+from wakeman.api.answer import Answer
 from wakeman.faces.cli.options import Verb
 from wakeman.faces.cli.reach import reach
 from wakeman.faces.cli.show import out, printable, show, table
+
+PLAYBOOK = Path(__file__).with_name("playbook.md")
+"""The one source of what orchestrating agents are told; the plugin's skill is made of it."""
 
 
 def _doctor_options(parser: ArgumentParser) -> None:
@@ -21,6 +27,8 @@ def _doctor_options(parser: ArgumentParser) -> None:
 
 def _agents_options(parser: ArgumentParser) -> None:
     parser.add_argument("file", metavar="FILE", nargs="?", help="plan file: list its own profiles, too")
+    said = "print what an agent is told that orchestrates, for its AGENTS.md"
+    parser.add_argument("--instructions", action="store_true", help=said)
 
 
 def doctor(options: Namespace) -> int:
@@ -37,8 +45,16 @@ def _diagnosis(data: api.Diagnosis) -> None:
 
 
 def agents(options: Namespace) -> int:
-    """List profiles with their origin."""
+    """List profiles with their origin; or print the playbook for the agent that orchestrates."""
+    if options.instructions:
+        reach(options)
+        text = PLAYBOOK.read_text()
+        return show(options, Answer(api.Instructions(text=text)), _print_text)
     return show(options, api.agents(reach(options), options.file), _agents)
+
+
+def _print_text(data: api.Instructions) -> None:
+    sys.stdout.write(data.text)
 
 
 def _agents(data: api.Profiles) -> None:

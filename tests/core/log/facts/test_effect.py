@@ -44,7 +44,8 @@ def night(**fields: object) -> Log:
 @pytest.mark.parametrize(
     ("row", "then", "changed"),
     [
-        ("investigate", (), {"rung": 2}),
+        ("investigate", ("capture",), {"rung": 2}),
+        ("investigate", ("capture", "nudge"), {"rung": 3}),
         ("investigate", ("nudge",), {"rung": 2}),
         ("investigate", ("ask",), {"rung": 2, "asked": True}),
         ("investigate", ("restart",), {"rung": 2, "again": True}),
@@ -86,7 +87,9 @@ def test_who_is_told_to_go_on_after_an_outage_has_no_limit_that_resets() -> None
 
 
 def test_who_was_asked_about_a_trouble_is_not_asked_again_by_its_next_rung() -> None:
-    assert of_w(rung=1) == night(asked=True).changed_by(e.Decided(row="investigate", looked=1), worker="w")
+    assert of_w(rung=1) == night(asked=True).changed_by(
+        e.Decided(row="investigate", looked=1, then=("wait",)), worker="w"
+    )
 
 
 @pytest.mark.parametrize(
@@ -396,3 +399,65 @@ def test_a_text_is_over_once_it_is_known_whether_it_arrived(ok: bool) -> None:
     unheard = {} if ok else of_w(unheard=UNHEARD_MAX, unheard_mono=100.0)
     assert {"intents.2": GONE, **of_w(prompt=0), **unheard} == opened("send", confirm=True).changed_by(fact, worker="w")
     assert {} == opened("send", confirm=True).changed_by(e.Confirmed(intent=1, ok=ok), worker="w")
+
+
+@pytest.mark.parametrize(
+    ("action", "ok", "state", "asked", "unheard", "after"),
+    [
+        ("nudge", True, "running", True, 2, (0, False)),
+        ("nudge", True, "stuck", True, 2, (0, True)),
+        ("nudge", True, "stuck", False, 2, (0, False)),
+        ("nudge", False, "running", True, 1, (2, True)),
+        ("nudge", False, "stuck", False, 0, (1, False)),
+        ("send", True, "running", False, 2, (0, False)),
+        ("send", False, "running", False, 1, (UNHEARD_MAX, False)),
+    ],
+)
+def test_texts_in_a_row_that_did_not_arrive_are_counted_until_one_does(
+    action: Any, ok: bool, state: Any, asked: bool, unheard: int, after: tuple[int, bool]
+) -> None:
+    """A person who was asked is still needed while it is stuck."""
+    log = opened(action, confirm=True)
+    worker = log.d.workers["w"]
+    worker.state, worker.asked, worker.unheard, worker.prompt = state, asked, unheard, 2
+    log.say(e.Confirmed(intent=2, ok=ok), worker="w")
+
+    assert after == (worker.unheard, worker.asked)
+
+
+def test_a_text_of_which_no_intent_is_known_did_not_arrive_and_is_never_typed_again() -> None:
+    log = night(prompt=2, unheard=1)
+    log.say(e.Confirmed(intent=2, ok=False), worker="w")
+
+    assert (0, UNHEARD_MAX) == (log.d.workers["w"].prompt, log.d.workers["w"].unheard)
+
+
+def test_a_half_typed_line_that_an_end_takes_is_kept_by_its_worker() -> None:
+    log = night(line="the one before")
+    log.say(e.Intended(action="end", target="w", ended_by="wakeman"), worker="w")
+    kept = log.d.workers["w"].line
+    log.say(e.Intended(action="end", target="w", ended_by="wakeman", line="half typed"), worker="w")
+
+    assert ("the one before", "half typed") == (kept, log.d.workers["w"].line)
+
+
+@pytest.mark.parametrize("prompt", [2, 0])
+def test_enter_is_counted_for_the_text_that_is_under_way(prompt: int) -> None:
+    log = opened("send", confirm=True)
+    log.d.workers["w"].prompt = prompt
+    log.say(e.Intended(action="enter", target="w"), worker="w", after=9.0)
+
+    assert (1 if prompt else 0) == log.d.intents[2].enters
+    assert NOW + timedelta(seconds=9 if prompt else 0) == log.d.intents[2].at
+
+
+@pytest.mark.parametrize(
+    ("action", "confirm", "probe"),
+    [("nudge", True, "w"), ("send", True, "w"), ("nudge", False, ""), ("end", False, ""), ("enter", False, "")],
+)
+def test_in_an_outage_who_is_typed_to_tries_the_service_for_all(action: Any, confirm: bool, probe: str) -> None:
+    log = night()
+    log.d.outage = "529"
+    log.say(e.Intended(action=action, target="w", text="t", confirm=confirm, ended_by="wakeman"), worker="w")
+
+    assert probe == log.d.probe

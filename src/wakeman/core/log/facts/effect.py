@@ -66,7 +66,7 @@ class Decided(Fact, frozen=True):
 
     def _apply_to_worker(self, d: Deployment, worker: WorkerState, event: Event) -> None:
         if self.row == "investigate":
-            worker.rung += 1
+            worker.rung += len(self.then)
             worker.tried += self.then if d.edition >= EDITION_PROGRESS_MIN else ()
         elif self.row == "continue" and worker.fault != "outage":
             worker.until = event.at + NUDGE_AFTER_RESET
