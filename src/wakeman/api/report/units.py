@@ -96,6 +96,13 @@ def outputs_made(d: Deployment) -> list[OutputMade]:
     return sorted(made, key=lambda each: (each.done, not each.sampled))
 
 
+def worker_outputs(d: Deployment, worker: str) -> list[OutputMade]:
+    """Return the units of a worker's share with their outputs, as enrolled."""
+    sampled, state = set(d.sampled), d.workers[worker]
+    names = [] if state.review else state.units
+    return [_output(d, name, d.units[name], sampled=name in sampled) for name in names]
+
+
 def _output(d: Deployment, name: str, unit: UnitState, *, sampled: bool) -> OutputMade:
     marks = unit.verdict.marks if unit.verdict is not None else ()
     wrote = [unit.wrote[mark.path] for mark in marks if mark.path in unit.wrote]
