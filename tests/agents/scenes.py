@@ -28,6 +28,8 @@ PATIENCE = 90.0
 """Seconds until what is true must have been told, and until a night that was mended must be over."""
 AFTER = 12.0
 """`stuck.after` where nothing but time tells, in seconds."""
+AFTERS = {"codex": AFTER, "gemini": 40.0, "opencode": 40.0}
+"""The same for each other client: some take more than ten seconds to begin on a busy machine."""
 EVERY = 3.0
 """`wake.every`, in seconds: a timer of tmux beside the `at` job, so that no scene waits for the minute."""
 SLOW = 60.0
@@ -943,7 +945,7 @@ EACH = (
             client=client,
             play=play,
             workers=BYPASS,
-            after=AFTER,
+            after=AFTERS[client],
             mends=asked_once,
         )
         for client in ("codex", "gemini", "opencode")
@@ -978,7 +980,7 @@ EACH = (
             client=client,
             play="hang",
             workers=BYPASS,
-            after=AFTER,
+            after=AFTERS[client],
         )
         for client in ("codex", "gemini", "opencode")
     ),
