@@ -27,6 +27,7 @@ ROOMS = {
     "uvicorn": {"faces/serve/listening.py"},
     "mcp": {"faces/mcp/server.py"},
     "mcp_types": {"faces/mcp/server.py"},
+    "textual": {"faces/top/app.py"},
     "transitions": {"core/log/lifecycle.py"},
     "libtmux": {"adapters/tmux/by_libtmux.py"},
     "yaml": {"core/formats.py", "core/profile_page.py"},

@@ -1,17 +1,29 @@
-"""The newest Claude Code and the plugin: it is valid, two commands install it from a clone, and its parts are there."""
+"""Claude Code and the plugin: it is valid, two commands install it from a clone, and a session is told by it."""
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from tests.agents.alone import Start, Terminal, kept, scratch
 from tests.agents.clients import QUIET, Agents, needs
+from tests.agents.models import serving
 from tests.real.rig import REAL
+from tests.waiting import until
 
 pytestmark = [*REAL, needs("claude"), pytest.mark.timeout(300)]
 
 REPOSITORY = Path(__file__).parents[2]
+PROGRAM = f"{Path(sys.executable).parent}/wakeman"
+SLEEPER = """
+name = "night"
+units = { items = ["a"], output = "out/{{ unit }}" }
+workers = { command = ["sleep", "600"], stagger = 0, socket = "SOCKET" }
+"""
 
 
 def surroundings(agents: Agents) -> dict[str, str]:
@@ -38,7 +50,7 @@ def test_it_is_valid_to_the_letter_also_for_the_catalog(agents: Agents) -> None:
 
 
 def test_two_commands_install_it_from_a_clone_and_its_parts_are_listed(agents: Agents) -> None:
-    env = {**surroundings(agents), "WAKEMAN_PROGRAM": f"{Path(sys.executable).parent}/wakeman"}
+    env = {**surroundings(agents), "WAKEMAN_PROGRAM": PROGRAM}
     added = agents.call(["claude", "plugin", "marketplace", "add", str(REPOSITORY)], env)
     installed = agents.call(["claude", "plugin", "install", "wakeman@wakeman"], env)
     assert (0, 0) == (added.returncode, installed.returncode), added.stderr + installed.stderr
@@ -52,3 +64,38 @@ def test_two_commands_install_it_from_a_clone_and_its_parts_are_listed(agents: A
             assert part in details
         assert "MCP servers (1)  wakeman" in details
         assert "Hooks (1)  SessionStart" in details
+
+
+def test_a_session_is_told_what_is_open_when_it_starts_and_what_ends_while_it_is_idle() -> None:
+    with scratch() as place, serving() as models:
+        told = {"WAKEMAN_PROGRAM": PROGRAM, "WAKEMAN_STATE": str(place / "state")}
+        env = {"PATH": os.environ["PATH"], "HOME": str(place), **told}
+        (place / "work" / "wakeman.toml").write_text(SLEEPER.replace("SOCKET", str(place / "workers")))
+
+        def wakeman(*words: str) -> None:
+            subprocess.run([PROGRAM, *words], cwd=place / "work", env=env, check=True, capture_output=True)
+
+        wakeman("up")
+        args = ("--plugin-dir", str(REPOSITORY / "plugin"))
+        start = Start("claude", True, "Say a word. play=claims -> /tmp/none", args=args, env=told, hooks=False)
+        with Terminal(place, start, models.url, (120, 40)) as terminal:
+            begun = terminal.awaited("Everything is complete", 60)
+            assert begun
+            if not terminal.awaited("1 monitor", 30):
+                wakeman("down", "night")
+                pytest.skip("this version knows no monitors")
+            until(lambda: _listens(place))
+            before = len(models.asked)
+            wakeman("down", "night")
+            until(lambda: any("night: stopped, 0/1 units done" in each.said.told for each in models.asked[before:]))
+            assert "wakeman: night: open, 0/1 units done" in kept(place, "claude")["record"]
+
+
+def _listens(place: Path) -> bool:
+    """Return whether a monitor of this place has read the logs, and sleeps until it looks again."""
+    for entry in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            words, env = (entry / "cmdline").read_bytes().split(b"\0"), (entry / "environ").read_bytes()
+            if b"notices" in words and str(place).encode() in env and "nanosleep" in (entry / "wchan").read_text():
+                return True
+    return False

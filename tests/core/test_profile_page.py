@@ -282,3 +282,27 @@ def test_tools_between_commas_are_those_of_a_list(tools: list[str]) -> None:
 @given(st.text(alphabet="ab:#-'\"[]{}&*!|>%@`, \t\n~\\", max_size=40))
 def test_any_keys_are_read_or_refused(text: str) -> None:
     assert isinstance(read(f"name: w\ndescription: d\n{text}"), Page | Refused)
+
+
+UNUSED = (
+    "background",
+    "effort",
+    "hooks",
+    "initialPrompt",
+    "isolation",
+    "maxTurns",
+    "mcpServers",
+    "memory",
+    "permissionMode",
+    "skills",
+)
+
+
+@pytest.mark.parametrize("key", UNUSED)
+def test_a_key_that_the_client_knows_and_a_worker_goes_without_is_named(key: str) -> None:
+    assert (key,) == page(f"{key}: 1").unused
+
+
+def test_keys_that_nobody_knows_and_those_that_are_taken_are_not_named_as_unused() -> None:
+    assert () == page("tools: Read\nmodel: opus\ncolor: red").unused
+    assert UNUSED == page("\n".join(f"{key}: 1" for key in UNUSED[::-1])).unused

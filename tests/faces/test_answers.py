@@ -153,7 +153,7 @@ def test_what_every_verb_answers_fits_its_schema(desk: Desk) -> None:
     _nights(desk)
     _files(desk)
 
-    assert set(cli.VERBS) == {verb for verb, kind in desk.seen if kind != "Failure"}
+    assert {verb for verb in cli.VERBS if ANSWERS[verb]} == {verb for verb, kind in desk.seen if kind != "Failure"}
     kinds = {kind.__name__ for verb in ANSWERS for kind in answers(verb)} | {EVENTS}
     assert kinds == {kind for _, kind in desk.seen}
 

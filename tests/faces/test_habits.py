@@ -187,3 +187,73 @@ def test_run_without_units_at_a_terminal_does_not_wait_for_them(place: Place, mo
     said = place("run", "--output", "out/{{ unit }}", "--", "true")
 
     assert (2, True) == (said.code, "ls docs | wakeman run" in said.err)
+
+
+# --- verbs that only read -------------------------------------------------------------------------------------
+
+READERS = (("log",), ("report", "--no-audit", "--format", "md"), ("audit",), ("replay",), ("export", "trace"))
+
+
+def _closed(place: Place, name: str) -> None:
+    text = SLEEPER.replace("night", name).replace("out/", f"{name}/") + "[cleanup]\nrounds = 0\n"
+    place.up(text)
+    place("down", name)
+    until(lambda: "open" != place("status", name, "--json").json["outcome"])
+
+
+def test_a_verb_that_reads_means_the_only_open_one_or_the_one_that_closed_last(place: Place) -> None:
+    assert {3} == {place(*words).code for words in READERS}
+    for name in ("zebra", "ape"):
+        _closed(place, name)
+    last = [place(*words) for words in READERS]
+    place.up()
+    one = [place(*words) for words in READERS]
+    place.up(OTHER)
+    several = [place(*words) for words in READERS]
+
+    assert [True] * 5 == ["note: nothing is open; this is ape, which closed last\n" in said.err for said in last]
+    assert [True] * 5 == ["ape" in said.out and "zebra" not in said.out for said in last]
+    assert [True] * 5 == ["night" in said.out and "note:" not in said.err for said in one]
+    assert [2] * 5 == [said.code for said in several]
+    assert all("night" in said.err and "day" in said.err and "ape" not in said.err for said in several)
+
+
+def test_with_json_a_verb_that_reads_says_nothing_beside(place: Place) -> None:
+    _closed(place, "night")
+
+    said = place("audit", "--json")
+
+    assert ("night", "") == (said.json["deployment"], said.err)
+
+
+def test_a_log_that_cannot_be_read_is_the_one_to_audit(place: Place) -> None:
+    _closed(place, "night")
+    log = place.state / "night" / "events.jsonl"
+    log.write_text(log.read_text().replace("night_a", "night_x", 1))
+
+    said = place("audit")
+
+    assert (6, True) == (said.code, said.out.startswith("night: stopped")), said
+
+
+def test_the_first_of_several_runs_is_meant_by_its_exact_name(place: Place) -> None:
+    for _ in range(2):
+        _closed(place, "night")
+    place("clean", "night.2")
+    place.up()
+
+    said = place("clean", "--json")
+
+    assert "night" == said.json["deployment"]
+
+
+def test_status_lists_the_workers_in_a_state(place: Place) -> None:
+    place.up(SLEEPER.replace('"a", "b"]', '"a", "b", "c"]').replace("stagger = 0", "stagger = 0\nat_once = 2"))
+
+    said, data = place("status", "--only", "pending"), place("status", "night", "--only", "pending", "--json").json
+    none = place("status", "--only", "stuck").out
+
+    assert ["night_c"] == [each["name"] for each in data["workers"]]
+    assert ("night_c pending" in said.out, "night_a" in said.out) == (True, False)
+    assert "0/3 units" in said.out
+    assert "no such worker" in none

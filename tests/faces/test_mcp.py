@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -24,9 +25,12 @@ from tests.faces.test_report import lines_of
 from tests.faces.test_serve import keep
 from tests.waiting import until
 
+from wakeman.adapters import local
 from wakeman.faces.cli import VERBS, main
+from wakeman.faces.mcp import brief
+from wakeman.faces.mcp.arguments import WAIT_MAX_S
 from wakeman.faces.mcp.calls import in_calls, spoken
-from wakeman.faces.mcp.server import described
+from wakeman.faces.mcp.server import CALLS_AT_ONCE_MAX, described
 from wakeman.faces.mcp.tools import DOING, TOOLS
 
 NIGHT = """
@@ -44,7 +48,7 @@ socket = "faces"
 
 TOOLS_TOLD_BYTES_MAX = 4600
 """Bytes of names, descriptions and input schemas: what a client puts before its model in each request."""
-NIGHT_BYTES_MAX = 6500
+NIGHT_BYTES_MAX = 4500
 """Bytes of arguments and answers of plan, up, five wakes and the wrap-up."""
 
 
@@ -61,6 +65,15 @@ def test_there_are_at_most_eight_tools_each_with_title_hints_and_schemas() -> No
         jsonschema.Draft202012Validator.check_schema(tool.input_schema)
         jsonschema.Draft202012Validator.check_schema(tool.output_schema or {})
         assert all(field.get("description") for field in tool.input_schema["properties"].values())
+
+
+@pytest.mark.parametrize(
+    "kind", [each for each in vars(brief).values() if str(each).startswith("<class 'wakeman.faces")]
+)
+def test_a_field_that_may_be_absent_is_not_required(kind: type[msgspec.Struct]) -> None:
+    absent = [each.name for each in msgspec.structs.fields(kind) if "UnsetType" in str(each.type)]
+
+    assert [] == [name for name in absent if name in msgspec.json.schema(kind)["$defs"][kind.__name__]["required"]]
 
 
 def test_the_tools_cost_few_tokens_in_each_request() -> None:
@@ -149,8 +162,12 @@ def test_a_client_that_goes_during_a_wait_leaves_nothing_behind(place: Place) ->
 
     async def steps(call: Caller) -> None:
         with anyio.move_on_after(1) as scope:
-            await call("wait", deployment="night")
+            async with anyio.create_task_group() as waits:
+                for _ in range(CALLS_AT_ONCE_MAX):
+                    waits.start_soon(partial(call, "wait", deployment="night"))
         assert scope.cancelled_caught
+        with anyio.fail_after(WAIT_MAX_S * 0.6):  # if one of them went on, this one would wait for it
+            await call("status")
 
     talk(steps)
     gone = {name for name in before if name not in place.tree()}
@@ -207,6 +224,8 @@ def _servers(place: Path) -> list[int]:
 @pytest.mark.parametrize("way", WAYS)
 def test_a_server_that_only_reads_offers_nothing_that_acts_and_writes_nothing(place: Place, way: Way) -> None:
     place.up(SLEEPER)
+    local.world(None, "hand").timer.disarm(place.jobs())  # so that a wait which acts would have a check run
+    until(lambda: not place.checking())
     before = place.tree()
 
     async def steps(call: Caller) -> None:

@@ -359,24 +359,7 @@ class Chronicle:
             if last.looked == data.looked and "wait" not in last.then:
                 self.decisions[-1] = replace(last, then=(*last.then, "wait"))
                 return
-        facts = list(_facts(self._looked))
-        self.decisions.append(
-            DecisionTaken(
-                seq=event.seq,
-                at=stamp(event.at),
-                until=stamp(event.at),
-                times=1,
-                worker=event.worker,
-                row=data.row,
-                held=data.held,
-                done=len(self._done),
-                why=as_data(data.why, SUMMARY_CHARS_MAX) if data.row == "investigate" else data.why,
-                then=data.then,
-                looked=data.looked,
-                facts=tuple(facts[:FACTS_LISTED_MAX]),
-                more=max(0, len(facts) - FACTS_LISTED_MAX),
-            )
-        )
+        self.decisions.append(decision_taken(event, data, self._looked, len(self._done)))
 
     def telling_decisions(self) -> list[DecisionTaken]:
         """Return the decisions that a report lists: all, or of many the first, the last and the unusual ones."""
@@ -425,18 +408,42 @@ class Chronicle:
         self.conflicts.append(seen)
 
     def _capture(self, event: Event, data: Captured) -> None:
-        kept = EvidenceKept(
-            seq=event.seq,
-            at=stamp(event.at),
-            worker=event.worker or "",
-            attempt=event.attempt or 0,
-            file=data.file,
-            sha256=data.sha256,
-            why=data.why,
-            text=None,
-            hidden="",
-        )
-        self.screens.append(kept)
+        self.screens.append(evidence(event, data))
+
+
+def decision_taken(event: Event, data: Decided, looked: Sequence[Looked], done: int) -> DecisionTaken:
+    """Return a decision with the facts of the observation that it was taken on."""
+    facts = list(_facts(looked))
+    return DecisionTaken(
+        seq=event.seq,
+        at=stamp(event.at),
+        until=stamp(event.at),
+        times=1,
+        worker=event.worker,
+        row=data.row,
+        held=data.held,
+        done=done,
+        why=as_data(data.why, SUMMARY_CHARS_MAX) if data.row == "investigate" else data.why,
+        then=data.then,
+        looked=data.looked,
+        facts=tuple(facts[:FACTS_LISTED_MAX]),
+        more=max(0, len(facts) - FACTS_LISTED_MAX),
+    )
+
+
+def evidence(event: Event, data: Captured) -> EvidenceKept:
+    """Return a screen that was kept, without its text."""
+    return EvidenceKept(
+        seq=event.seq,
+        at=stamp(event.at),
+        worker=event.worker or "",
+        attempt=event.attempt or 0,
+        file=data.file,
+        sha256=data.sha256,
+        why=data.why,
+        text=None,
+        hidden="",
+    )
 
 
 def _not_begun(attempt: int) -> AttemptMade:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Literal
 
 from wakeman.core.errors import UnknownNameError, UsageError
+from wakeman.core.log.events import stamp
 from wakeman.core.model import Deployment, WorkerState
 from wakeman.core.policy import review
 from wakeman.core.policy.deployment_rows import undone
@@ -30,27 +31,37 @@ def named(world: World, name: str) -> str:
     return base if run == "1" else name
 
 
-def only_one(world: World, verb: str, among: Literal["open", "closed", "any"]) -> str:
+def only_one(world: World, verb: str, among: Literal["open", "closed", "any", "last"]) -> str:
     """Return the only deployment that a verb can be meant for, where none is named.
 
-    Shape: `any` is the only open one or, if none is open, the only one. Raises: UnknownNameError when there is none;
-    UsageError with the commands for each when there are several.
+    Shape: `any` is the only open one or, if none is open, the only one; `last`, for verbs that only read, the only open
+    one or, if none is open, the one that closed last. One whose log cannot be read may be open, if reading is meant.
+    Raises: UnknownNameError when there is none; UsageError with the commands for each when there are several.
     """
     everything = readable(world)
     alive = [name for name, d in everything.items() if d.outcome == "open"]
     closed = [name for name in everything if name not in alive]
-    fit = {"open": alive, "closed": closed, "any": alive or closed}[among]
-    which = "" if among == "any" else f"{among} "
+    if among == "last":
+        alive += [name for name in world.logs.names() if name not in everything]
+        closed = sorted(closed, key=lambda name: _closed_at(everything[name]))[-1:]
+    fit = {"open": alive, "closed": closed}.get(among, alive or closed)
+    which = f"{among} " if among in ("open", "closed") else ""
     if not fit:
         raise UnknownNameError(f"{verb}: no {which}deployment in {world.state}", "wakeman status")
     if len(fit) > 1:
         counts = f"{len(fit)} {which}deployments; expected the name of one:"
         shown = [
-            (f"wakeman {verb} {typed(name, everything)}", _done_of(everything[name]))
+            (f"wakeman {verb} {typed(name, everything)}", _done_of(everything.get(name)))
             for name in fit[-PROPOSALS_MAX:][::-1]
         ]
         raise UsageError(f"{verb}: found {counts}", "wakeman status", shown)
     return fit[0]
+
+
+def _closed_at(d: Deployment) -> str:
+    """Return when a deployment was closed, as a text that sorts."""
+    moment = d.ended or d.at
+    return stamp(moment) if moment is not None else ""
 
 
 def workers_meant(
@@ -110,7 +121,9 @@ def typed(name: str, among: Iterable[str]) -> str:
     return f"{name}.1" if several else name
 
 
-def _done_of(d: Deployment) -> str:
+def _done_of(d: Deployment | None) -> str:
+    if d is None:
+        return "its log cannot be read"
     missing, total = len(undone(d)), len(review.tasks(d))
     return f"{d.outcome}, {total - missing}/{total} units done"
 

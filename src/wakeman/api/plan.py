@@ -33,6 +33,10 @@ from wakeman.ports import Command, World
 
 WORKERS_LISTED_MAX = 10
 """Workers at most that an error lists."""
+AGENTS_UNASKED_MAX = 20
+"""Agents that a person need not agree to be started together."""
+NO_AGENTS = ("command", "external")
+"""Harnesses that start no client of a model."""
 REASONS_SHOWN_MAX = 3
 """Reasons for which nobody was started that are told."""
 
@@ -123,6 +127,7 @@ class PlannedDeployment(Value, frozen=True, kw_only=True):
     warnings: Annotated[tuple[str, ...], Meta(description="Probable mistakes, each with file and line.")]
     faults: Annotated[tuple[str, ...], Meta(description="What `up` refuses: programs that are not installed.")]
     up: Annotated[str, Meta(description="The command that starts it.")]
+    asks: Annotated[tuple[str, ...], Meta(description="What `--yes` agrees to, and nobody has agreed to yet.")]
     outlook: Annotated[Outlook, Meta(description="What it comes to, and what differs from its last run.")]
 
 
@@ -208,7 +213,8 @@ def plan(world: World, prepared: PreparedPlan, file: str, owner: str = "") -> An
     previews = deploy.preview(world, prepared)
     reviewer = deploy.reviewer(world, prepared)
     workers = prepared.plan.workers
-    up = f"wakeman up {quote(file)}" + (" --yes" if unanswered(world, prepared, owner) else "")
+    asked = unanswered(world, prepared, owner)
+    up = f"wakeman up {quote(file)}" + (" --yes" if asked else "")
     before = _plan_before(world, prepared.plan)
     data = PlannedDeployment(
         plan=prepared.plan.name,
@@ -237,6 +243,7 @@ def plan(world: World, prepared: PreparedPlan, file: str, owner: str = "") -> An
         warnings=prepared.warnings,
         faults=deploy.start_faults(world, prepared),
         up=up,
+        asks=tuple(asked),
         outlook=outlook(world, prepared),
     )
     if data.faults:
@@ -268,7 +275,16 @@ def _reasons_to_ask(prepared: PreparedPlan, owner: str) -> list[str]:
     unheld = [
         f'{key} = "all" without confinement: agents may run any command unasked' for key in _unheld(prepared.plan)
     ]
-    return [*whose, *unheld] + [f"{end}: is outside the plan's directory, {prepared.root}" for end in prepared.outside]
+    outside = [f"{end}: is outside the plan's directory, {prepared.root}" for end in prepared.outside]
+    return [*whose, *unheld, *outside, *_many_agents(prepared)]
+
+
+def _many_agents(prepared: PreparedPlan) -> list[str]:
+    """Return that many agents begin together, which may cost much before anybody looks."""
+    workers = len(prepared.shares)
+    once = min(prepared.at_once or workers, workers)
+    free = prepared.plan.workers.harness in NO_AGENTS or once <= AGENTS_UNASKED_MAX
+    return [] if free else [f"workers.at_once: {once} agents at once, more than {AGENTS_UNASKED_MAX}"]
 
 
 def _plan_before(world: World, plan: Plan) -> Plan | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from datetime import datetime
@@ -124,6 +125,58 @@ class Night:
             raise LogDamagedError(text, f"wakeman audit {self.file} shows what is wrong") from fault
 
 
+Reader = Callable[[str], Recording]
+Stamp = tuple[int, int, int]
+"""Inode, size and time of change of a log: equal ones have the same lines."""
+
+
+def file_stamp(file: str) -> Stamp | None:
+    """Return a log's stamp; None where there is no such file."""
+    try:
+        found = os.stat(file)
+    except OSError:
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+class FollowedLog:
+    """A log that is kept up with: read once, then only its new lines.
+
+    Shape: `begin` gets the empty deployment, and returns what takes each event after it was applied.
+    """
+
+    def __init__(self, file: str, reading: Reader, begin: Callable[[Deployment], Callable[[Event], None]]) -> None:
+        self.file, self._reading, self._begin = file, reading, begin
+        self._start()
+
+    def _start(self) -> None:
+        self._night = Night(self.file, self._reading)
+        self._take = self._begin(self._night.d)
+        self._stamp: Stamp | None = None
+
+    @property
+    def d(self) -> Deployment:
+        """Return the deployment with the lines read so far applied."""
+        return self._night.d
+
+    def fresh(self) -> bool:
+        """Apply what was written since the last call; return whether the file has changed.
+
+        Boundary: a log that was cut, as `log repair` does, is read anew. Raises: LogDamagedError, after everything
+        before the damage was taken.
+        """
+        now = file_stamp(self.file)
+        if now == self._stamp:
+            return False
+        if self._stamp is not None and now is not None and now[1] < self._stamp[1]:
+            self._start()
+        for event in self._night.events():
+            self._night.take(event)
+            self._take(event)
+        self._stamp = now
+        return True
+
+
 def timeline(night: Night) -> Iterator[Replayed]:
     """Yield each further event, with the state after it. Raises: LogDamagedError."""
     state = _States(night.d)
@@ -142,7 +195,14 @@ def as_it_was(night: Night, until: int | datetime, again: str) -> Answer[Status]
     if d.at is None:
         begins = f"{event.at.astimezone():%Y-%m-%d %H:%M:%S}"
         raise UsageError(f"--until: the log begins at {begins}", f"wakeman replay {again}")
-    return Answer(shape(d, d.at, d.looked_at, stands=True))
+    return Answer(status_then(d))
+
+
+def status_then(d: Deployment) -> Status:
+    """Return the status of a deployment as of its last applied line."""
+    now = d.at
+    assert now is not None, "no line was applied"  # noqa: S101 - for the type
+    return shape(d, now, d.looked_at, stands=True)
 
 
 def otherwise(night: Night, text: str, file: str) -> Iterator[DecidedOtherwise]:

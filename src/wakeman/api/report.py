@@ -247,7 +247,7 @@ def reported(world: World, told: Chronicle, file: str, checked: Audited | None) 
         notices=tuple(told.notices.values())[-LISTED_MAX:],
         conflicts=tuple(told.conflicts[-LISTED_MAX:]),
         outputs=tuple(outputs[:OUTPUTS_LISTED_MAX]),
-        screens=tuple(_shown_screens(world, d, file, told.screens[-SCREENS_SHOWN_MAX:])),
+        screens=tuple(shown_screens(world, d, file, told.screens[-SCREENS_SHOWN_MAX:])),
         audit=checked,
         left_out=left_out,
     )
@@ -424,6 +424,13 @@ def _outputs(d: Deployment) -> list[OutputMade]:
     return sorted(made, key=lambda each: (each.done, not each.sampled))
 
 
+def worker_outputs(d: Deployment, worker: str) -> list[OutputMade]:
+    """Return the units of a worker's share with their outputs, as enrolled."""
+    sampled, state = set(d.sampled), d.workers[worker]
+    names = [] if state.review else state.units
+    return [_output(d, name, d.units[name], sampled=name in sampled) for name in names]
+
+
 def _output(d: Deployment, name: str, unit: UnitState, *, sampled: bool) -> OutputMade:
     marks = unit.verdict.marks if unit.verdict is not None else ()
     wrote = [unit.wrote[mark.path] for mark in marks if mark.path in unit.wrote]
@@ -553,7 +560,7 @@ def _durations(d: Deployment) -> dict[str, float]:
 # --- evidence -----------------------------------------------------------------------------------------------------
 
 
-def _shown_screens(world: World, d: Deployment, file: str, kept: Sequence[EvidenceKept]) -> Iterator[EvidenceKept]:
+def shown_screens(world: World, d: Deployment, file: str, kept: Sequence[EvidenceKept]) -> Iterator[EvidenceKept]:
     """Yield the screens with their text, where the file beside the log is the one that the log names."""
     directory = dirname(file)
     own = realpath(d.host.directory) == realpath(directory)

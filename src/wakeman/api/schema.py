@@ -55,6 +55,7 @@ ANSWERS: dict[str, tuple[str, ...]] = {
     "report": ("report.Reported",),
     "export": ("trace.Traced", "metrics.Measured", "spans.Spanned", "answer.DryRun"),
     "serve": ("serve.ServedPages",),
+    "top": (),
     "mcp": ("serve.ServedPages",),
     "replay": ("replay.Replayed", "status.Status", "replay.Otherwise"),
     "audit": ("audit.Audited",),

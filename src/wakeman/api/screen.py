@@ -48,7 +48,11 @@ class Attached(Value, frozen=True, kw_only=True):
 def capture(world: World, worker: str, lines: int) -> Answer[CapturedScreen]:
     """Return the end of a worker's screen; without a session, the end of its output."""
     deployment, name = find_worker(world, worker)
-    d = world.logs.read(deployment)
+    return capture_of(world, deployment, world.logs.read(deployment), name, lines)
+
+
+def capture_of(world: World, deployment: str, d: Deployment, name: str, lines: int) -> Answer[CapturedScreen]:
+    """Return the same of a deployment whose log was read already; its worker's name is exact."""
     require(world, deployment, d)
     state = d.workers[name]
     seen, hidden = _found_session(world, d, state)

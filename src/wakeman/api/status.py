@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from shlex import quote
 from typing import Annotated, Any, ClassVar, Literal
@@ -294,12 +294,17 @@ class Statuses(Value, frozen=True, kw_only=True):
     ]
 
 
-def status(world: World, name: str, *, recorded: bool = False) -> Answer[Status]:
-    """Return the state of a deployment: observed now, or (`recorded`) as in its log. Writes nothing."""
+def status(world: World, name: str, *, recorded: bool = False, only: Collection[str] = ()) -> Answer[Status]:
+    """Return the state of a deployment: observed now, or (`recorded`) as in its log. Writes nothing.
+
+    Shape: of its workers those in one of the states `only`, if any is given; all else is of the whole.
+    """
     data = _read_status(world, name, recorded=recorded)
     if data.trees is not UNSET and not recorded:
         left = {worker: files[:LOOSE_LISTED_MAX] for worker, files in _loose(world, name).items()}
         data = msgspec.structs.replace(data, trees=msgspec.structs.replace(data.trees, loose=left))
+    if only:
+        data = msgspec.structs.replace(data, workers=tuple(each for each in data.workers if each.state in only))
     return Answer(data, following(data), code=_code(data))
 
 

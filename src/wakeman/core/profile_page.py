@@ -15,13 +15,11 @@ from wakeman.core.model import Agent
 
 FRONT_MATTER_CHARS_MAX = 16 * 1024
 """Characters before a page's prompt at most."""
-TAKEN = frozenset({"name", "description", "tools", "model"})
-"""Keys that a profile has here."""
 NOT_PASSED_ON = frozenset(
     {"permissionMode", "maxTurns", "skills", "mcpServers", "hooks", "memory", "effort", "background", "isolation",
      "initialPrompt"}
 )  # fmt: skip
-"""Keys that Claude Code knows beside them: a worker goes without."""
+"""Keys that Claude Code knows beside a name, a description, tools and a model: a worker goes without."""
 
 _PLAIN_KINDS = (
     ("nothing", r"|~|null|Null|NULL"),

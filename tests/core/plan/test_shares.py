@@ -13,10 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wakeman.core.errors import PlanError
-from wakeman.core.model import Plan, Share, Unit, UnitsSpec, WakeSpec, WakeTarget, WorkersSpec
+from wakeman.core.model import Agent, Plan, Share, Unit, UnitsSpec, WakeSpec, WakeTarget, WorkersSpec
 from wakeman.core.plan.shares import (
     difference,
     plan_digest,
+    profile_digest,
     shares,
     task_text,
     unit_table,
@@ -310,6 +311,19 @@ def test_the_file_of_units_is_one_json_object_a_line() -> None:
         {"unit": "a\n", "input": "i", "outputs": ["o"]},
         {"unit": "\udc80", "input": None, "outputs": []},
     ] == [json.loads(line) for line in units_listing(given_units).splitlines()]
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("description", "x"), ("prompt", "x"), ("tools", ("Read",)), ("model", "opus")]
+)
+def test_a_profile_has_another_digest_with_each_change(field: str, value: object) -> None:
+    agent = Agent(description="judges", prompt="Judge.")
+    other = msgspec.structs.replace(agent, **{field: value})
+
+    assert re.fullmatch("[0-9a-f]{64}", profile_digest(agent))
+    assert (
+        profile_digest(agent) == profile_digest(Agent(description="judges", prompt="Judge.")) != profile_digest(other)
+    )
 
 
 def test_plans_that_mean_the_same_have_one_digest() -> None:

@@ -14,7 +14,7 @@ from wakeman.core.errors import WRITE, PlanError
 from wakeman.core.model import Plan, UnitsSpec
 from wakeman.core.plan.json_slips import mend_json
 from wakeman.core.plan.parser import policy, read_plan
-from wakeman.core.plan.slips import SLIPS_MAX, mend
+from wakeman.core.plan.slips import SHOWN_CHARS_MAX, SLIPS_MAX, mend
 
 HEAD = """name = "a"
 [units]
@@ -306,6 +306,30 @@ def test_what_is_to_be_taken_out_is_told(written: str, expected: str) -> None:
     (found,) = problems(HEAD + written)
 
     assert expected == found.partition(": ")[2]
+
+
+def test_a_value_without_a_key_in_a_table_that_no_plan_has_names_the_tables() -> None:
+    found = problems(f"{HEAD}[nights]\n= 4")
+
+    assert (
+        f"w.toml:{LINE + 1}: found = 4: no key before '='; expected one of name, units and other tables before it"
+        in found
+    )
+
+
+@pytest.mark.parametrize("blank", ["\n", "\n\n", "# a note\n"])
+def test_a_slip_is_told_at_its_line_whatever_a_plan_begins_with(blank: str) -> None:
+    (found,) = problems(f"{blank}{HEAD}stage = yes")
+
+    assert found.startswith(f"w.toml:{LINE + len(blank.splitlines())}: ")
+
+
+@pytest.mark.parametrize(("more", "shown"), [(0, ""), (1, "...")])
+def test_a_long_line_is_shown_by_its_beginning(more: int, shown: str) -> None:
+    line = "cwd = ".ljust(SHOWN_CHARS_MAX, "x")
+    (found,) = problems(f"{HEAD}{line}{'x' * more}")
+
+    assert f"found {line}{shown}: text without quotes" in found
 
 
 @pytest.mark.parametrize(

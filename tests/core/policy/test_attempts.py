@@ -361,3 +361,24 @@ def test_an_attempt_overruns_once_it_has_worked_for_as_long_as_the_plan_lets_it(
     bounded = msgspec.structs.replace(d.plan, stuck=StuckSpec(longest=LONGEST_S))
 
     assert (False, over) == (overruns(d, one), overruns(deployment(one, plan=bounded), one))
+
+
+@pytest.mark.parametrize(
+    ("fields", "due"),
+    [
+        ({}, [True, True]),
+        ({"outage": "529", "outage_until": NOW}, [True, False]),
+        ({"outage": "529", "outage_until": NOW, "probed": "a"}, [False, True]),
+        ({"outage": "529", "outage_until": NOW + timedelta(minutes=5)}, [False, False]),
+        ({"outage": "529", "outage_until": NOW, "probe": "c"}, [False, False]),
+    ],
+    ids=str,
+)
+def test_in_an_outage_one_worker_is_told_to_go_on_and_all_once_it_is_over(
+    fields: dict[str, object], due: list[bool]
+) -> None:
+    stalled = {"state": "stuck", "reason": "limited", "fault": "outage"}
+    d = deployment(*(worker(name, **stalled) for name in "ab"), **fields)
+    d.plan = msgspec.structs.replace(d.plan, workers=WorkersSpec(mode="interactive"))
+
+    assert due == [reset_is_due(d, one) for one in d.workers.values()]

@@ -595,6 +595,12 @@ WAITS: list[tuple[str, Deployment, str, str]] = [
         "",
     ),
     (
+        "a person has ended it, and no look was told of",
+        changed(ended("x", ended_by="person", over=995.0), looked_at=None),
+        f"{HAND_OVER} in 1 min",
+        "",
+    ),
+    (
         "an outage",
         changed(of(), outage="529", outage_tries=3, outage_until=LATER),
         "service unavailable, tried 3 times; one worker tries it again",

@@ -168,6 +168,16 @@ def test_a_share_of_which_some_is_done_leaves_out_only_what_is_left_of_it() -> N
     assert (50, ("v",)) == (told.estimate.left, told.without)
 
 
+def test_of_a_stuck_share_what_was_done_before_is_not_left_either() -> None:
+    d = night(6, 12, found=3)
+    d.workers["w"].units = [f"u{n}" for n in range(3, 9)]
+    d.workers["v"] = WorkerState(name="v", session="v", units=["u0", "u1", "u2", "u9", "u10", "u11"], state="stuck")
+    told = progress(d, NOW)
+
+    assert told.estimate is not None
+    assert (3 / told.rate, ("v",)) == (told.estimate.left, told.without)  # type: ignore[operator] # with an estimate there is a rate
+
+
 @pytest.mark.parametrize(
     ("fields", "outcome", "without"),
     [

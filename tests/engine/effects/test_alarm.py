@@ -231,3 +231,38 @@ def test_a_stand_in_gives_way_when_the_timer_works_again_and_stays_while_that_re
 
     assert armed is not None
     assert ("at", True) == (armed.alarm.kind, bool(armed.alarm.job))
+
+
+@pytest.mark.parametrize(
+    ("every", "by", "timers"), [(20, "at:1", 1), (20, "hand:1", 0), (20, "timer:1", 0), (60, "at:1", 0)]
+)
+def test_an_interval_below_a_minute_begins_anew_with_each_check_that_it_starts(
+    every: float, by: str, timers: int
+) -> None:
+    """Such a check sets no alarm if it finds nothing to do."""
+    play = Play(workers=1, units=1, plan={"wake": {"every": every}})
+    play.up()
+    play.stage.sleepers.jobs.clear()
+
+    assert FindAlarm("next", play.stage.clock.now()).perform(play.stage.world(by), play.deployment)
+    assert timers == len(play.stage.sleepers.jobs)
+
+
+@pytest.mark.parametrize(
+    ("pending", "weak", "stands_in"), [(True, "", False), (True, "no daemon", True), (False, "", True)]
+)
+def test_a_stand_in_that_is_pending_is_not_set_once_more_because_the_timer_refuses(
+    pending: bool, weak: str, stands_in: bool
+) -> None:
+    play = stood_in()
+    play.stage.alarms.broken = weak
+    if not pending:
+        play.stage.sleepers.jobs.clear()
+
+    def refuse(*_: object, **__: object) -> Any:
+        raise ProgramError("try again")
+
+    play.stage.alarms.arm = refuse  # type: ignore[method-assign] # an `at` that refuses once
+    armed = Arm("missing", play.stage.clock.now()).perform(play.stage.world(), play.deployment)
+
+    assert stands_in == (armed is not None)

@@ -17,7 +17,7 @@ from tests.transcript import CrashError, Step, noted
 from wakeman.adapters.memory import Act
 from wakeman.core.log import events as e
 from wakeman.core.model import Deployment, Observation, Verdict
-from wakeman.core.policy.attempts import END_TRIES_MAX, retry_delay
+from wakeman.core.policy.attempts import END_TRIES_MAX, RESULT_GRACE_S, retry_delay
 from wakeman.core.policy.deployment_rows import ROWS_PER_CHECK_MAX
 from wakeman.engine import requests
 from wakeman.engine.check import ClearSpool, Observe, Spool
@@ -34,6 +34,7 @@ from wakeman.engine.protocol.check import (
     QUICK_LOOKS_MAX,
     TIMER_MIN_S,
     ObservationRead,
+    RenewKeys,
     ReportsRead,
     Senses,
     check,
@@ -345,6 +346,51 @@ def test_one_that_was_nudged_and_rests_again_with_work_left_is_looked_at_once_mo
     assert again == [soon(steps(made, seen(life="y", activity="idle"), seconds=2)) for _ in range(3)]
 
 
+@pytest.mark.parametrize(
+    ("ladder", "again"),
+    [
+        (["capture", "nudge"], True),
+        (["capture", "ask"], False),
+        (["capture", "ask", "nudge"], False),
+        (["capture"], False),
+        (["nudge", "capture"], False),
+        (["ask", "capture", "nudge"], False),
+    ],
+    ids=str,
+)
+def test_one_whose_screen_was_kept_and_that_is_to_be_nudged_is_looked_at_once_more(
+    ladder: list[str], again: bool
+) -> None:
+    made = begun(**HANGING, plan={**TALKING["plan"], "stuck": {"silent": ladder, "after": 60}})
+    looked(made, seen())
+
+    assert (ANOTHER_LOOK if again else []) == soon(steps(made, seen(prompt="heard"), seconds=61))
+
+
+def test_one_that_goes_on_after_its_screen_was_kept_is_left_alone() -> None:
+    made = begun(**HANGING, plan={**TALKING["plan"], "stuck": {"silent": ["capture", "nudge"], "after": 60}})
+    looked(looked(made, seen()), seen(), seconds=61)
+
+    assert [] == soon(steps(made, seen(life="y", activity="busy"), seconds=2))
+
+
+def test_a_client_that_has_given_its_result_is_looked_at_when_its_time_to_end_is_over() -> None:
+    made = begun(**HANGING)
+    first = soon(steps(made, seen(given=True), verdicts=MADE))
+    waits = soon(steps(made, seen(given=True), seconds=20, verdicts=MADE))
+
+    assert ([f"Soon {RESULT_GRACE_S:g}"], [f"Soon {RESULT_GRACE_S - 20:g}"]) == (first, waits)
+
+
+def test_while_launches_are_barred_each_check_reads_the_keys_anew() -> None:
+    made = begun(**TWO)
+    before = steps(made, seen())
+    refused = seen(session="exited", code=1, ended_by="itself", fault="auth", why="401")
+    looked(made, refused, seconds=2)
+
+    assert (False, True) == (RenewKeys in before, RenewKeys in steps(made, refused, seconds=2))
+
+
 @pytest.mark.parametrize("processes", [0, 1])
 def test_an_end_is_looked_after_three_times_then_the_alarm_is_soon_enough(processes: int) -> None:
     left = LEFT if processes else seen()
@@ -405,6 +451,13 @@ def test_of_several_back_offs_the_first_that_is_over_is_waited_for() -> None:
 
     assert first < last
     assert [f"Soon {first:g}"] == found
+
+
+def test_a_second_look_comes_before_a_back_off_is_over() -> None:
+    made = backing_off(40)
+    gone = seen(session="exited", code=1, ended_by="itself")
+
+    assert ANOTHER_LOOK == soon(steps(made, gone, seen(worker="w1", shown="a menu")))
 
 
 def test_a_back_off_of_a_moment_is_no_reason_to_check_at_once() -> None:

@@ -201,7 +201,7 @@ def given_up(d: Deployment, worker: WorkerState) -> bool:
 
 def exhausted(d: Deployment, worker: WorkerState) -> bool:
     """Return whether a worker has ended with units undone that nobody will do: neither it nor a cleanup worker."""
-    if not worker.ended or worker.review or not attempt_is_over(d, worker):
+    if worker.review or not attempt_is_over(d, worker):
         return False
     left = missing(d, worker)
     return bool(left) and not held_up(d, left) and all(d.units[name].rounds >= d.plan.cleanup.rounds for name in left)

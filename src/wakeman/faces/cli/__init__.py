@@ -33,6 +33,12 @@ VERBS: dict[str, tuple[str, str, bool, str]] = {
         "move a closed deployment to the trash; --empty-trash deletes what is there",
     ),
     "status": ("look", "status", False, "show the state of deployments"),
+    "top": (
+        "look",
+        "top",
+        False,
+        "show deployments to move in: workers by need, one beside the list, the night backwards",
+    ),
     "serve": ("look", "serve", False, "show deployments as live pages to a browser on this machine"),
     "notices": ("look", "notices", False, "tell what newly needs somebody and what has ended, a line each"),
     "log": ("look", "log", False, "show what happened, event by event"),

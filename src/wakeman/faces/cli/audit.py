@@ -11,6 +11,7 @@ from wakeman.adapters.eventlog.audit_reader import AuditReader
 from wakeman.api.audit import Audited, Head, audit
 from wakeman.api.names import recording
 from wakeman.core.log.facts.fact import count
+from wakeman.faces.cli import options as given
 from wakeman.faces.cli.options import Verb
 from wakeman.faces.cli.reach import reach
 from wakeman.faces.cli.show import lasting, moment, out, print_note, printable, show
@@ -20,7 +21,7 @@ DIVERGENCES_LISTED_MAX = 20
 
 
 def _audit_options(parser: ArgumentParser) -> None:
-    parser.add_argument("log", metavar="LOG|NAME", help="deployment, its directory, its events.jsonl, or a copy of one")
+    given.log_or_name(parser)
     parser.add_argument("--key", metavar="PUBLIC.pem", help="public key: verify the signatures beside the log with it")
     parser.add_argument(
         "--sign", metavar="PRIVATE.pem", help="private key: sign the head of the log, if nothing diverges"

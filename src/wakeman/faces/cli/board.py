@@ -17,6 +17,8 @@ EVENTS_SHOWN_MIN, EVENTS_SHOWN_MAX = 3, 12
 """Events that are shown below, as the pane has room."""
 FRAME_ROWS = 4
 """Rows of a board that are neither of a worker nor an event: head, bar, rule, foot."""
+ASIDE_CELLS_MIN = 4
+"""Blanks around what is added to the first row."""
 EVENT_SIGNS = {"done": ("✓", DONE), "bad": ("✗", NEEDED), "wait": ("◌", WAITS), "ask": ("▲", NEEDED), "": ("●", "")}
 
 
@@ -25,7 +27,7 @@ def board(
 ) -> list[Line]:
     """Return the rows of a board: never more than the pane has. `how` files are watched stands in the last."""
     height = on.rows if on.rows is not None else 1000
-    head = _board_head(status, on)
+    head = head_rows(status, on)
     rows = _board_rows(status, on)
     warnings = [on.row([(f" ◌ {why}; everything is scanned", WAITS)]) for why in lost]
     free = max(1, height - len(head) - 2 - len(warnings))
@@ -40,27 +42,37 @@ def board(
     return [*found[: height - 1], *foot] if height > 1 else found[:1]
 
 
-def _board_head(status: Status, on: Paper) -> list[Line]:
+def head_rows(status: Status, on: Paper, live: str = "", *, past: bool = False, aside: str = "") -> list[Line]:
+    """Return the first two rows: who needs somebody, how far it is.
+
+    Shape: `live` stands before the clock instead of the outcome; `past` where the moment is an earlier one; `aside` is
+    added to the first row where it fits.
+    """
     counts = {group.state: len(group.workers) for group in status.groups}
     needs = len(status.needs)
     name: Line = [(f" {on.middle(status.deployment, 40)}  ", BOLD)]
-    need = (f"{needs} need you" if needs > 1 else "1 needs you", NEEDED) if needs else ("nothing needs you", "")
+    verb = "needed" if past else "need" if needs > 1 else "needs"
+    nothing = "nothing needed you" if past else "nothing needs you"
+    need = (f"{needs} {verb} you", NEEDED) if needs else (nothing, "")
     parts = [f"{counts['running']:,} run"] if "running" in counts else []
-    parts += [f"{len(status.waits)} wait"] if status.waits else []
+    parts += [f"{len(status.waits)} wait{'ed' * past}"] if status.waits else []
     parts += [f"{counts['pending']:,} pending"] if "pending" in counts else []
     parts += [f"{counts['ended']:,} ended"] if "ended" in counts else []
-    live = "live" if status.outcome == "open" else status.outcome
+    live = live or ("live" if status.outcome == "open" else status.outcome)
     now = f"{live}, {when(status.at).astimezone():%H:%M:%S}"
-    first = on.row([*name, need, (on.dot + on.dot.join(parts) if parts else "", "")], [(now, DIM)])
+    line = [*name, need, (on.dot + on.dot.join(parts) if parts else "", "")]
+    if aside and on.fits("".join(text for text, _ in line) + aside + now, on.room - ASIDE_CELLS_MIN * 2):
+        line.append((f"{' ' * ASIDE_CELLS_MIN}{aside}", DIM))
+    first = on.row(line, [(now, WAITS if past else DIM)])
     eta, units = status.progress.eta, status.progress
     text = [f"{units.done:,}/{units.total:,}"]
     text += [f"{time_span(eta.left)} left"] if eta else []
     if status.next_check and status.outcome == "open":
-        left = (when(status.next_check) - when(status.at)).total_seconds()
-        text.append(f"alarm in {time_span(left, fine=True)}" if left >= 1 else "alarm now")
-    line = f" {on.dot.join(text)}"
-    bar = on.bar(units.done, units.total, max(10, on.room - len(line) - 2)) if on.bars else []
-    return [first, on.row([(" ", ""), *bar, (line, "")])]
+        left, was = (when(status.next_check) - when(status.at)).total_seconds(), "was " * past
+        text.append(f"alarm {was}in {time_span(left, fine=True)}" if left >= 1 else f"alarm {was}now")
+    says = f" {on.dot.join(text)}"
+    bar = on.bar(units.done, units.total, max(10, on.room - len(says) - 2)) if on.bars else []
+    return [first, on.row([(" ", ""), *bar, (says, "")])]
 
 
 def _board_rows(status: Status, on: Paper) -> list[Line]:

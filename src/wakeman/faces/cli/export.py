@@ -16,6 +16,7 @@ from wakeman.api.spans import Spanned, spans
 from wakeman.api.status import status, statuses
 from wakeman.api.trace import Traced, trace
 from wakeman.core.errors import UsageError
+from wakeman.faces.cli import options as given
 from wakeman.faces.cli.options import Verb
 from wakeman.faces.cli.reach import reach
 from wakeman.faces.cli.show import out, printable, show
@@ -27,8 +28,7 @@ METRICS_FILE_MODE = 0o644
 def _export_options(parser: ArgumentParser) -> None:
     forms = "trace: a timeline for Perfetto; metrics: for Prometheus; otlp: spans for OpenTelemetry"
     parser.add_argument("form", metavar="FORM", choices=("trace", "metrics", "otlp"), help=forms)
-    which = "deployment, its directory, its events.jsonl, or a copy of one (metrics: a deployment; default: all)"
-    parser.add_argument("log", metavar="LOG|NAME", nargs="?", help=which)
+    given.log_or_name(parser)
     where = "file to write, - for stdout (default: stdout)"
     parser.add_argument("-o", dest="output", metavar="FILE", default="-", help=where)
     to = "otlp: URL of the collector (default: that of OTEL_EXPORTER_OTLP_ENDPOINT)"
@@ -39,8 +39,8 @@ def _export_options(parser: ArgumentParser) -> None:
 
 def export(options: Namespace) -> int:
     """Write or send a deployment in one of the forms."""
-    if options.log is None and options.form != "metrics":
-        raise UsageError(f"export {options.form}: no deployment is given", f"wakeman export {options.form} NAME")
+    if options.form == "metrics":
+        options.among = ""  # without a name they are of all deployments
     if options.form != "otlp" and (options.endpoint or options.words):
         raise UsageError("--endpoint and --words: expected with otlp alone", "wakeman export --help")
     return _EXPORTS[options.form](options)

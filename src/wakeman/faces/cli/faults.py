@@ -21,12 +21,13 @@ _A_NAME = "'"
 _NAME = re.compile(r"'((?:\\.|[^'\\])*)'")
 
 
-def fault_lines(problems: Sequence[str], word: str) -> Iterator[str]:
+def fault_lines(problems: Sequence[str], word: str = "") -> Iterator[str]:
     """Yield the lines of some faults, each beginning with `word`; what belongs to one is indented below it."""
+    begin = f"{word}: " if word else ""
     entries = _grouped(problems)
     for same in entries[:FAULTS_SHOWN_MAX]:
         found, *cures = same[0].split(WRITE)
-        yield f"{word}: {printable(found)}"
+        yield f"{begin}{printable(found)}"
         for at, cure in enumerate(cures):
             yield f"       {'' if at else 'write:':8}{printable(cure)}"
         if len(same) > 1:

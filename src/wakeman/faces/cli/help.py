@@ -104,6 +104,7 @@ ADVICE: dict[str, Advice] = {
         "once, after the installation",
         ("HOME=$PWD wakeman completion bash", "HOME=$PWD wakeman completion bash --remove"),
     ),
+    "top": Advice("you want to look around, act on what needs you, or go back through a night", ()),
     "serve": Advice("you want to look with a browser, live", ()),
     "notices": Advice("a program is to be told, such as an agent's client", (TRIED_ON, "wakeman notices --once")),
     "mcp": Advice("an agent is the orchestrator; its client starts this", ()),

@@ -25,10 +25,12 @@ def _log_options(parser: ArgumentParser) -> None:
     parser.add_argument(
         "words",
         metavar="NAME",
-        nargs="+",
-        help="deployment: NAME is its latest run, NAME.1 the first. `repair NAME` truncates a damaged log before its "
+        nargs="*",
+        help="deployment: NAME is its latest run, NAME.1 the first (the only open one, else the one that closed last). "
+        "`repair NAME` truncates a damaged log before its "
         "damage and keeps the original",
     )
+    parser.set_defaults(among="last", named_by="words")
     parser.add_argument("-f", "--follow", action="store_true", help="print new events until the deployment is closed")
     parser.add_argument("--type", metavar="T", help="only events of this type, for example decided")
     parser.add_argument("--worker", metavar="W", help="only events of this worker")
@@ -39,7 +41,7 @@ def _log_options(parser: ArgumentParser) -> None:
 
 def log(options: Namespace) -> int:
     """Print events: a line each, or with `--json` a JSON object each."""
-    if options.words[0] == "repair" and len(options.words) > 1:
+    if options.words[:1] == ["repair"] and len(options.words) > 1:
         return _repair(options, options.words[1:])
     if len(options.words) > 1:
         raise UsageError(f"log: found {len(options.words)} names, expected one", "wakeman log --help")

@@ -12,7 +12,7 @@ from wakeman.core.errors import UsageError
 Verb = tuple[str, Callable[[ArgumentParser], None], Callable[[Namespace], int]]
 """Example, function that adds its options, function that runs it: an entry of a module's VERBS."""
 
-Among = Literal["open", "closed", "any"]
+Among = Literal["open", "closed", "any", "last"]
 """Which deployments a verb is for."""
 
 
@@ -37,6 +37,12 @@ PLAN_FILE = "wakeman.toml"
 """The plan file where none is named."""
 WORKER_STATES = ("pending", "launched", "running", "stuck", "exited", "verified")
 """As the model has them, which the parser of a check does without; a test compares them."""
+_ONLY: dict[Among, str] = {
+    "open": "the only open one",
+    "closed": "the only closed one",
+    "any": "the only open one, else the only one",
+    "last": "the only open one, else the one that closed last",
+}
 _SWITCHES = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
 _FACTORS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -63,11 +69,16 @@ def positive_number(text: str) -> int:
 
 def name(parser: ArgumentParser, among: Among = "open") -> None:
     """Add a deployment's name; without one it is the only one `among` those that the verb is for."""
-    only = {"open": "the only open one", "closed": "the only closed one", "any": "the only open one, else the only one"}
-    parser.add_argument(
-        "name", metavar="NAME", nargs="?", help=f"deployment: NAME is its latest run, NAME.1 the first ({only[among]})"
-    )
+    text = f"deployment: NAME is its latest run, NAME.1 the first ({_ONLY[among]})"
+    parser.add_argument("name", metavar="NAME", nargs="?", help=text)
     parser.set_defaults(among=among)
+
+
+def log_or_name(parser: ArgumentParser) -> None:
+    """Add a log to be read, by a deployment's name or by its place."""
+    text = f"deployment, its directory, its events.jsonl, or a copy of one ({_ONLY['last']})"
+    parser.add_argument("log", metavar="LOG|NAME", nargs="?", help=text)
+    parser.set_defaults(among="last", named_by="log")
 
 
 def plan_file(parser: ArgumentParser) -> None:
@@ -95,6 +106,11 @@ def workers(parser: ArgumentParser) -> None:
 def choosing(parser: ArgumentParser) -> None:
     """Add the options that choose among a deployment's workers."""
     parser.add_argument("--all", action="store_true", help="every worker of the deployment that this can be done to")
+    only(parser)
+
+
+def only(parser: ArgumentParser) -> None:
+    """Add the option that chooses workers by their state."""
     parser.add_argument(
         "--only",
         metavar="STATE",

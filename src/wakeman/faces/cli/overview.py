@@ -28,6 +28,18 @@ NOT_LIVE = "not live here"
 
 def overview(data: Statuses, on: Paper, *, everything: bool = False) -> list[Line]:
     """Return a row for each deployment, those that need a person first; of one that does also why, and a command."""
+    head, found, tail = overview_parts(data, on, everything=everything)
+    return [*head, *(row for _, rows in found for row in rows), *tail]
+
+
+Found = tuple[ListedStatus | UnreadableStatus, list[Line]]
+"""A deployment, and its rows."""
+
+
+def overview_parts(
+    data: Statuses, on: Paper, *, everything: bool = False
+) -> tuple[list[Line], list[Found], list[Line]]:
+    """Return the rows before the deployments, the deployments each with its rows, and what stands behind them."""
     listed = [each for each in data.deployments if isinstance(each, ListedStatus)]
     broken = [each for each in data.deployments if isinstance(each, UnreadableStatus)]
     open_ = [each for each in listed if each.outcome == "open"]
@@ -36,17 +48,17 @@ def overview(data: Statuses, on: Paper, *, everything: bool = False) -> list[Lin
     shown = over if everything or on.rows is None else over[:CLOSED_SHOWN_MAX]
     ordered = sorted(open_, key=lambda each: (not each.needs, not each.paused))
     name = _name_cells([*ordered, *shown, *broken], on)
-    rows = [_first(open_, needing, time_of_day(listed[0].at) if listed else "", on), []]
-    rows.append(on.row([(f"   {on.pad('deployment', name)} {_heads(on)}", DIM)]))
-    for each in ordered:
-        rows += _open_rows(each, on, name)
-    for bad in broken:
-        rows += _broken_rows(bad, on, name)
-    rows += [_over_row(each, on, name) for each in shown]
+    head = [_first(open_, needing, time_of_day(listed[0].at) if listed else "", on), []]
+    head.append(on.row([(f"   {on.pad('deployment', name)} {_heads(on)}", DIM)]))
+    found: list[Found] = [(each, list(_open_rows(each, on, name))) for each in ordered]
+    found += [(bad, _broken_rows(bad, on, name)) for bad in broken]
+    found += [(each, [_over_row(each, on, name)]) for each in shown]
+    tail: list[Line] = []
     if over[len(shown) :]:
-        rows.append(on.row([(f"   {len(over) - len(shown)} more are over: wakeman status --all", DIM)]))
-    note = _runs_note(listed)
-    return [*rows, [], on.row([(f"   {note}", DIM)])] if note else rows
+        tail.append(on.row([(f"   {len(over) - len(shown)} more are over: wakeman status --all", DIM)]))
+    if note := _runs_note(listed):
+        tail += [[], on.row([(f"   {note}", DIM)])]
+    return head, found, tail
 
 
 def _first(open_: Sequence[ListedStatus], needing: Sequence[ListedStatus], now: str, on: Paper) -> Line:

@@ -38,6 +38,12 @@ def page(data: Status, on: Paper, *, everything: bool = False) -> list[Line]:
     return [*head, [], *middle, *extras, [], *tail]
 
 
+def workers_listed(data: Status, on: Paper) -> list[Line]:
+    """Return a row for each worker that the status has, below how far the deployment is."""
+    found = list(_worker_rows(data, on)) or [on.row([("   no such worker", DIM)])]
+    return [*_head_rows(data, on), *_cautions(data, on), [], *found]
+
+
 # --- the first rows -----------------------------------------------------------------------------------------------
 
 
@@ -99,7 +105,7 @@ def _pace(data: Status, on: Paper) -> str:
     return on.dot.join(parts)
 
 
-def usage_words(data: Status) -> str:
+def usage_words(data: Status | WorkerStatus) -> str:
     """Return the tokens and the money that clients have reported; "" for none."""
     tokens = f"{thousands(data.tokens.input + data.tokens.output)} tokens" if data.tokens else ""
     cost = f"$ {data.cost:.2f}" if isinstance(data.cost, int | float) else ""
@@ -159,13 +165,13 @@ def widths(data: Status, on: Paper) -> tuple[int, int]:
     """Return the cells of names and of units that all rows of a page have."""
     most = NAME_CELLS_MAX if on.room >= 79 else max(8, on.room // 4)
     names = [each.about for each in (*data.needs, *data.waits)]
-    heads = [f"{len(group.workers):,} {_group_word(group, data)}" for group in data.groups]
-    units = [*map(_units, data.needs), *map(_units, data.waits), *map(_units, data.groups)]
+    heads = [f"{len(group.workers):,} {group_word(group, data)}" for group in data.groups]
+    units = [*map(unit_counts, data.needs), *map(unit_counts, data.waits), *map(unit_counts, data.groups)]
     longest = max((len(on.plain(name)) for name in (*names, *heads)), default=0)
     return min(most, max(9, longest)), max(map(len, units), default=0)
 
 
-def _group_word(group: WorkerGroup, data: Status) -> str:
+def group_word(group: WorkerGroup, data: Status) -> str:
     """Return what the workers of a group are, in one word."""
     if group.state != "ended":
         return group.state
@@ -173,7 +179,7 @@ def _group_word(group: WorkerGroup, data: Status) -> str:
     return "ended" if short & set(group.workers) else "verified"
 
 
-def _units(each: NeedStatus | WorkerGroup) -> str:
+def unit_counts(each: NeedStatus | WorkerGroup) -> str:
     return f"{each.units.done:,}/{each.units.total:,}" if each.units is not None and each.units.total else ""
 
 
@@ -184,7 +190,7 @@ def need_rows(need: NeedStatus, on: Paper, columns: tuple[int, int]) -> list[Lin
     start: Line = [
         (f" {sign} ", colour),
         (on.pad(on.middle(need.about, name), name), BOLD),
-        (f" {on.pad(_units(need), units)}  ", ""),
+        (f" {on.pad(unit_counts(need), units)}  ", ""),
     ]
     cause: Line = [(need.cause, BOLD), (need.rest, "")]
     quoted = on.quoted(need.words)
@@ -192,7 +198,7 @@ def need_rows(need: NeedStatus, on: Paper, columns: tuple[int, int]) -> list[Lin
         return _wide_need(need, on, [*start, *cause], quoted)
     whole = not need.words or (need.whole and on.fits(quoted, on.room - 5))
     words = [on.row([("     ", ""), (quoted, "")])] if need.words else []
-    commands = _open_commands(need, whole=whole)[:1]
+    commands = open_commands(need, whole=whole)[:1]
     return [on.row([*start, *cause]), *words, *(row for one in commands for row in on.command(one.line, 5))]
 
 
@@ -205,12 +211,12 @@ def _wide_need(need: NeedStatus, on: Paper, first: Line, quoted: str) -> list[Li
     if need.words and not beside:
         rows.append(on.row([("     ", ""), (quoted, "")]))
     whole = not need.words or (need.whole and on.fits(quoted, room if beside else on.room - 5))
-    for one in _open_commands(need, whole=whole)[:2]:
+    for one in open_commands(need, whole=whole)[:2]:
         rows += on.command(one.line, 5, one.does, at=QUOTE_CELLS_MIN)
     return rows
 
 
-def _open_commands(need: NeedStatus, *, whole: bool) -> Sequence[NeedCommand]:
+def open_commands(need: NeedStatus, *, whole: bool) -> Sequence[NeedCommand]:
     """Return the commands of a need; words that are cut get no answer from here."""
     return [each for each in need.commands if whole or not each.answers]
 
@@ -240,7 +246,7 @@ def wait_row(each: NeedStatus, now: str, on: Paper, columns: tuple[int, int]) ->
     return on.row(
         [
             (f" {sign} ", colour),
-            (f"{on.pad(on.middle(each.about, name), name)} {on.pad(_units(each), units)}  ", ""),
+            (f"{on.pad(on.middle(each.about, name), name)} {on.pad(unit_counts(each), units)}  ", ""),
             (f"{each.cause}{each.rest}{at}{words}", ""),
         ]
     )
@@ -253,13 +259,17 @@ def _far(until: str, now: str) -> bool:
 def _group_row(group: WorkerGroup, data: Status, on: Paper) -> Line:
     sign, colour = GROUPS[group.state]
     name, units = widths(data, on)
-    head = on.pad(f"{len(group.workers):,} {_group_word(group, data)}", name)
+    head = on.pad(f"{len(group.workers):,} {group_word(group, data)}", name)
     return on.row(
-        [(f" {sign} ", colour), (f"{head} {on.pad(_units(group), units)}  ", ""), (_of_group(group, data.at, on), DIM)]
+        [
+            (f" {sign} ", colour),
+            (f"{head} {on.pad(unit_counts(group), units)}  ", ""),
+            (about_group(group, data.at, on), DIM),
+        ]
     )
 
 
-def _of_group(group: WorkerGroup, now: str, on: Paper) -> str:
+def about_group(group: WorkerGroup, now: str, on: Paper) -> str:
     if group.state == "pending":
         return group.says
     if group.quietest is not None:
@@ -279,10 +289,15 @@ def _notes(data: Status, on: Paper) -> Iterator[Line]:
     for each in data.workers:
         if each.state not in ("launched", "running"):
             continue
-        refused = f"refused {len(each.refused)}: {each.refused[-1]}" if each.refused else ""
-        background = "works in the background" if each.background else ""
-        if told := each.why or refused or background:
+        if told := note_of(each):
             yield on.row([("   ", ""), (f"{on.middle(each.name, NAME_CELLS_MAX)}  ", ""), (told, DIM)])
+
+
+def note_of(each: WorkerStatus) -> str:
+    """Return what is to be known of a worker at work, although it needs nobody; "" for nothing."""
+    refused = f"refused {len(each.refused)}: {each.refused[-1]}" if each.refused else ""
+    background = "works in the background" if each.background else ""
+    return each.why or refused or background
 
 
 def _running_columns(data: Status, on: Paper) -> list[Line]:

@@ -16,6 +16,8 @@ from typing import TextIO
 
 from rich.cells import cell_len, set_cell_size
 from rich.console import Console
+from rich.segment import Segment
+from rich.style import Style
 from rich.text import Text
 
 from wakeman.core.text import sayable
@@ -33,7 +35,7 @@ WIDE_MIN = 120
 NEEDED, WAITS, DONE, DIM, BOLD = "red", "yellow", "green", "dim", "bold"
 _ASCII = {
     "▲": "!", "◆": "?", "✗": "x", "◌": "~", "●": ">", "·": ".", "✓": "+", "█": "#", "░": ".", "■": "#", "□": ".",
-    "…": "...", "“": '"', "”": '"', "─": "-", "▌": "*",
+    "…": "...", "“": '"', "”": '"', "─": "-", "│": "|", "▌": "*",
 }  # fmt: skip
 _WIDE_TONGUES = ("ja", "ko", "zh")
 """Languages in whose terminals the signs are often two cells wide."""
@@ -138,6 +140,42 @@ class Paper:
             found.append((text, style))
             left -= cell_len(text)
         return found
+
+    def filled(self, line: Line, cells: int) -> Line:
+        """Return a row of exactly so many cells: cut, or filled up with blanks."""
+        made = self._within([(self.plain(text), style) for text, style in line], cells)
+        free = cells - sum(cell_len(text) for text, _ in made)
+        return [*made, (" " * free, "")] if free > 0 else made
+
+    def rule(self, title: str, end: str = "") -> Line:
+        """Return a row that begins a part of a page: its title in a line, and a few words at its right."""
+        dash, name = self.plain("─"), self.middle(title, max(8, self.room // 2))
+        head: Line = [(dash * 2, DIM), (f" {name} ", BOLD)]
+        tail = f" {self.plain(end)} {dash}" if end else ""
+        free = self.room - 2 - cell_len(name) - 2
+        if cell_len(tail) > free:
+            tail = ""
+        return self.row([*head, (dash * (free - cell_len(tail)) + tail, DIM)])
+
+    def wrapped(self, text: str, cells: int) -> list[str]:
+        """Return a text in rows of at most so many cells, broken between words where it can be."""
+        rows, row = list[str](), ""
+        for word in self.plain(text).split(" "):
+            longer = f"{row} {word}" if row else word
+            if cell_len(longer) <= cells:
+                row = longer
+                continue
+            rows += [row] if row else []
+            while cell_len(word) > cells > 1:
+                head = set_cell_size(word, cells).rstrip()
+                rows.append(head)
+                word = word[len(head) :] or ""  # noqa: PLW2901 - the rest of it
+            row = word
+        return [*rows, row] if row or not rows else rows
+
+    def segments(self, line: Line) -> list[Segment]:
+        """Return a row as a terminal's library takes it; nothing in it is markup."""
+        return [Segment(self.plain(text), Style.parse(style)) for text, style in line if text]
 
     def command(self, line: str, indent: int, does: str = "", *, at: int = 48) -> list[Line]:
         """Return the rows of a command, alone in them. What does not fit goes on in the next, as a shell reads it."""

@@ -26,6 +26,7 @@ from wakeman.core.plan.validation import SOURCES
 from wakeman.engine.start import deploy
 from wakeman.engine.start.prepare import PreparedPlan, prepare_plan
 from wakeman.faces.cli import options as given
+from wakeman.faces.cli.asking import agreed
 from wakeman.faces.cli.deeds import did
 from wakeman.faces.cli.options import Verb
 from wakeman.faces.cli.planned import print_planned
@@ -94,8 +95,8 @@ def _starting(parser: ArgumentParser) -> None:
 
 def _approval(parser: ArgumentParser) -> None:
     text = (
-        'agree to workers.auto_approve = "all" without confinement, to moves outside the plan\'s directory, and to a'
-        " plan that belongs to another user"
+        'agree to workers.auto_approve = "all" without confinement, to moves outside the plan\'s directory, to a plan'
+        f" that belongs to another user, and to more than {api.AGENTS_UNASKED_MAX} agents at once"
     )
     parser.add_argument("--yes", action="store_true", help=text)
     given.socket(parser)
@@ -236,7 +237,7 @@ def amend(options: Namespace) -> int:
     name = options.name and _existing(world, options.name)
     prepared = _gathered(options, world)
     name = name or _existing(world, prepared.plan.name)
-    prepared = api.approve(world, prepared, yes=options.yes, owner=owner_of(options.file))
+    prepared = _approved(options, world, prepared, owner_of(options.file))
     if not options.dry_run:
         trial.require_prerequisites(world, prepared, time.sleep)
     return did(options, api.amend(world, name, prepared, options.file))
@@ -255,7 +256,7 @@ def _existing(world: World, name: str) -> str:
 
 
 def _started(options: Namespace, world: World, prepared: PreparedPlan, owner: str = "") -> int:
-    prepared = api.approve(world, prepared, yes=options.yes, owner=owner)
+    prepared = _approved(options, world, prepared, owner)
     if not options.dry_run:
         trial.require_prerequisites(world, prepared, time.sleep)
     d = deploy.up(world, prepared)
@@ -268,6 +269,12 @@ def _started(options: Namespace, world: World, prepared: PreparedPlan, owner: st
         return _awaited(options, world, d, prepared)
     answer = api.started(world, d, prepared)
     return show(options, answer, _up, answer.next)
+
+
+def _approved(options: Namespace, world: World, prepared: PreparedPlan, owner: str) -> PreparedPlan:
+    """Return the plan with what a person agrees to: by `--yes`, or on a terminal when asked."""
+    agreed(options, api.unanswered(world, prepared, owner))
+    return api.approve(world, prepared, yes=True, owner=owner)
 
 
 def _up(data: api.StartedDeployment) -> None:

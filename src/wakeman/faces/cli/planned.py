@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from argparse import Namespace
 from collections.abc import Iterable, Iterator, Sequence
 from shlex import join, quote
@@ -11,6 +12,7 @@ from wakeman.api.screen import harmless
 from wakeman.core.log.facts.fact import count
 from wakeman.core.text import time_span
 from wakeman.faces.cli.faults import fault_lines
+from wakeman.faces.cli.paper import NEEDED, WAITS, Paper, paper
 from wakeman.faces.cli.show import out, printable
 
 WORKERS_SHOWN_MAX = 3
@@ -53,7 +55,7 @@ def print_planned(data: PlannedDeployment, options: Namespace) -> None:
     """Print what a plan would start. Without `--all`, workers, units and long lists are folded."""
     most = None if options.all else UNITS_SHOWN_MAX
     out(_headline(data, options.file))
-    _print_remarks(data)
+    _print_remarks(data, paper(sys.stdout))
     out("")
     for subject, text in [*_size_rows(data), *_footprint_rows(data)]:
         out(f"{subject:{SUBJECT_CHARS}}{text}".rstrip())
@@ -62,7 +64,7 @@ def print_planned(data: PlannedDeployment, options: Namespace) -> None:
     if data.existing:
         out("\noutputs that exist already:")
         _print_some((printable(path) for path in data.existing), len(data.existing), most)
-    _print_prompt(data, options.file)
+    _print_prompt(data, options.file, paper(sys.stdout).plain("│"))
 
 
 def _headline(data: PlannedDeployment, file: str) -> str:
@@ -75,14 +77,22 @@ def _headline(data: PlannedDeployment, file: str) -> str:
     return f"{printable(file)} ({data.plan}): {begins}, {once} at once{carried}, for {size}"
 
 
-def _print_remarks(data: PlannedDeployment) -> None:
+def _print_remarks(data: PlannedDeployment, on: Paper) -> None:
+    """Print where profiles are from, what is wrong or doubtful, and what a person has to agree to."""
     for name, origin in data.profiles.items():
         out(f"profile {printable(name)}: from {printable(origin)}")
     for text in data.notes:
         out(f"note: {printable(text)}")
-    for word, texts in (("fault", data.faults), ("warning", data.warnings)):
-        for line in fault_lines(texts, word):
-            out(line)
+    remarks = (
+        ("✗", NEEDED, f"{count(len(data.faults), 'fault')}: up refuses", data.faults),
+        ("◌", WAITS, count(len(data.warnings), "warning"), data.warnings),
+        ("▲", NEEDED, "--yes agrees to:", data.asks),
+    )
+    for sign, style, head, texts in remarks:
+        if texts:
+            on.write([[(f"{sign} {head}", style)]], sys.stdout)
+        for line in fault_lines(texts):
+            out(f"  {line}")
 
 
 def _size_rows(data: PlannedDeployment) -> Iterator[tuple[str, str]]:
@@ -184,14 +194,14 @@ def _print_some(rows: Iterable[str], number: int, most: int | None) -> None:
         out(f"  {row}")
 
 
-def _print_prompt(data: PlannedDeployment, file: str) -> None:
-    """Print the beginning of what the first worker is told."""
+def _print_prompt(data: PlannedDeployment, file: str, edge: str) -> None:
+    """Print the beginning of what the first worker is told, behind an edge."""
     first = data.workers[0]
     rows: Sequence[str] = harmless(first.prompt).rstrip().splitlines()
     if not rows:
         return
     out(f"\nprompt of {first.name}, {count(len(rows), 'line')}")
     for row in rows[:PROMPT_ROWS_SHOWN]:
-        out(f"| {row}".rstrip())
+        out(f"{edge} {row}".rstrip())
     if len(rows) > PROMPT_ROWS_SHOWN:
-        out(f"| {len(rows) - PROMPT_ROWS_SHOWN} more:  wakeman plan {quote(file)} --prompt {first.name}")
+        out(f"{edge} {len(rows) - PROMPT_ROWS_SHOWN} more:  wakeman plan {quote(file)} --prompt {first.name}")

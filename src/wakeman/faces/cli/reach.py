@@ -19,13 +19,27 @@ def reach(options: Namespace, by: str = "hand") -> World:
         from wakeman.faces.cli.show import print_note
 
         print_note(f"note: {other} came with a repository, and nothing was begun in it here: --state {other} uses it")
-    if getattr(options, "among", "") and options.name is None:
-        from wakeman.api.names import only_one
-
-        options.name = only_one(world, options.verb_called, options.among)
+    named_by = getattr(options, "named_by", "name")
+    if getattr(options, "among", "") and getattr(options, named_by) in (None, []):
+        _take_only(options, world, named_by)
     if not options.dry_run:
         return world
     from wakeman.adapters.dry import dry
 
     options.would = []
     return dry(world, options.would.append)
+
+
+def _take_only(options: Namespace, world: World, named_by: str) -> None:
+    """Take the only deployment that is meant, where none is named; say which, if another may have been expected."""
+    from wakeman.api.names import only_one, typed
+    from wakeman.engine.runs import readable
+
+    exact = only_one(world, options.verb_called, options.among)
+    name = typed(exact, world.logs.names())
+    setattr(options, named_by, [name] if named_by == "words" else name)
+    found = readable(world).get(exact) if options.among == "last" and not options.json else None
+    if found is not None and found.outcome != "open":
+        from wakeman.faces.cli.show import print_note
+
+        print_note(f"note: nothing is open; this is {name}, which closed last")

@@ -27,6 +27,7 @@ from wakeman.api.replay import (
 from wakeman.api.status import Status
 from wakeman.core.errors import StorageError, UsageError
 from wakeman.core.gate import Refused, decode_text
+from wakeman.faces.cli import options as given
 from wakeman.faces.cli.options import Verb
 from wakeman.faces.cli.reach import reach
 from wakeman.faces.cli.show import json_line, moment, out, print_note, printable, show
@@ -42,7 +43,7 @@ UNSHOWN = ("enrolled", "armed", "disarmed", "looked", "effected", "sealed")
 
 
 def _replay_options(parser: ArgumentParser) -> None:
-    parser.add_argument("log", metavar="LOG|NAME", help="deployment, its directory, its events.jsonl, or a copy of one")
+    given.log_or_name(parser)
     parser.add_argument("--until", metavar="SEQ|TIME", type=_until, help="print the state at that line or time")
     parser.add_argument("--follow", action="store_true", help="print new events until the deployment is closed")
     other = "plan, or file with tables wake, stuck, verify, cleanup, limits, workers: print what it would have decided"

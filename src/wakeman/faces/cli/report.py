@@ -14,6 +14,7 @@ from wakeman.adapters.eventlog.log_reader import Reading
 from wakeman.api.names import recording
 from wakeman.api.report import Reported, report
 from wakeman.core.errors import UsageError
+from wakeman.faces.cli import options as given
 from wakeman.faces.cli.options import Verb
 from wakeman.faces.cli.reach import reach
 from wakeman.faces.cli.show import out, show
@@ -26,7 +27,7 @@ FILE_NAME_CHARS_MAX = 80
 
 
 def _report_options(parser: ArgumentParser) -> None:
-    parser.add_argument("log", metavar="LOG|NAME", help="deployment, its directory, its events.jsonl, or a copy of one")
+    given.log_or_name(parser)
     forms = ("html", "md", "json", "svg")
     said = "html: one page; md: Markdown; json: all that is reported; svg: the timeline alone (default: html)"
     parser.add_argument("--format", metavar="F", choices=forms, default="html", help=said)

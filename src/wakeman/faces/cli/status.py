@@ -7,6 +7,7 @@ from argparse import ArgumentParser, Namespace
 
 from wakeman.api.names import named
 from wakeman.api.status import Status, Statuses, status, statuses
+from wakeman.faces.cli import options as given
 from wakeman.faces.cli.options import Verb
 from wakeman.faces.cli.reach import reach
 from wakeman.faces.cli.show import print_note, show
@@ -17,6 +18,7 @@ def _status_options(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--all", action="store_true", help="print every worker, or every deployment, in any number of rows"
     )
+    given.only(parser)
     parser.add_argument(
         "--recorded", action="store_true", help="print what the last check observed, instead of observing now"
     )
@@ -29,15 +31,27 @@ def _status_options(parser: ArgumentParser) -> None:
 
 def _status(options: Namespace) -> int:
     """Show one deployment, or all."""
+    options.among = "any" if options.only else ""
     world = reach(options)
     if options.name is None:
         found = statuses(world, recorded=options.recorded)
         begin = () if found.data.deployments else ("wakeman init", "wakeman up FILE")
         code = show(options, found, lambda data: _print_all(data, options), begin)
     else:
-        answer = status(world, named(world, options.name), recorded=options.recorded)
-        code = show(options, answer, lambda data: print_page(data, everything=options.all, state=options.state))
+        answer = status(world, named(world, options.name), recorded=options.recorded, only=options.only)
+        code = show(options, answer, lambda data: _print_one(data, options))
     return code if options.exit_code else 0
+
+
+def _print_one(data: Status, options: Namespace) -> None:
+    if not options.only:
+        print_page(data, everything=options.all, state=options.state)
+        return
+    from wakeman.faces.cli.page import workers_listed
+    from wakeman.faces.cli.paper import paper
+
+    on = paper(sys.stdout, state=options.state)
+    on.write(workers_listed(data, on), sys.stdout)
 
 
 def print_page(data: Status, *, everything: bool = False, state: str | None = None) -> None:

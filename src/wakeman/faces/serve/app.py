@@ -23,11 +23,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from wakeman.api import act
 from wakeman.api.answer import envelope, failure
+from wakeman.api.replay import Reader
 from wakeman.api.status import statuses
 from wakeman.core.errors import LogDamagedError, UnknownNameError, UsageError, WakemanError
 from wakeman.faces.report.page import index_text, live_policy
 from wakeman.faces.serve.gate import COOKIE, Gate
-from wakeman.faces.serve.live import Cursor, LivePage, Reader, all_stamps, line_data
+from wakeman.faces.serve.live import Cursor, LivePage, all_stamps, line_data
 from wakeman.ports import World
 
 STREAM_POLL_S = 0.5

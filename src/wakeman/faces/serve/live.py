@@ -10,27 +10,16 @@ from typing import Any
 
 from wakeman.api.chronicle import Chronicle
 from wakeman.api.names import recording
-from wakeman.api.replay import Night, Recording
+from wakeman.api.replay import FollowedLog, Reader, Stamp, file_stamp
 from wakeman.api.report import reported
 from wakeman.core.log.events import Closed, Event, kind, stamp
 from wakeman.core.log.summary import summary
+from wakeman.core.model import Deployment
 from wakeman.faces.report.page import live_text
 from wakeman.ports import World
 
 STAMP_CHARS_MAX = 16
 """Characters of what tells one state of all logs from another."""
-Reader = Callable[[str], Recording]
-Stamp = tuple[int, int, int]
-"""Inode, size and time of change of a log: equal ones have the same lines."""
-
-
-def file_stamp(file: str) -> Stamp | None:
-    """Return a log's stamp; None where there is no such file."""
-    try:
-        found = os.stat(file)
-    except OSError:
-        return None
-    return found.st_ino, found.st_size, found.st_mtime_ns
 
 
 class LivePage:
@@ -38,15 +27,14 @@ class LivePage:
 
     def __init__(self, world: World, name: str, reading: Reader, *, acts: bool) -> None:
         self.file = recording(world, name)
-        self._world, self._name, self._reading, self._acts = world, name, reading, acts
+        self._world, self._name, self._acts = world, name, acts
         self._lock = threading.Lock()
-        self._begin()
-
-    def _begin(self) -> None:
-        self._night = Night(self.file, self._reading)
-        self._told = Chronicle(self._night.d)
-        self._stamp: Stamp | None = None
+        self._log = FollowedLog(self.file, reading, self._begin)
         self._text = ""
+
+    def _begin(self, d: Deployment) -> Callable[[Event], None]:
+        self._told = Chronicle(d)
+        return self._told.take
 
     def text(self) -> str:
         """Return the page as of now. Cost: of the lines written since the last call, and of filling the page.
@@ -54,15 +42,11 @@ class LivePage:
         Raises: LogDamagedError.
         """
         with self._lock:
-            now = file_stamp(self.file)
-            if not self._text or now != self._stamp:
-                if self._stamp is not None and now is not None and now[1] < self._stamp[1]:
-                    self._begin()  # cut by `log repair`
-                for event in self._night.events():
-                    self._night.take(event)
-                    self._told.take(event)
+            if self._log.fresh():
+                self._text = ""
+            if not self._text:
                 data = reported(self._world, self._told, self.file, None)
-                self._stamp, self._text = now, live_text(data, self._name, acts=self._acts)
+                self._text = live_text(data, self._name, acts=self._acts)
             return self._text
 
 

@@ -571,3 +571,54 @@ def test_a_unit_that_is_not_on_the_disk_is_not_done_for_that_reason_too(before: 
     log.d.units["a"].verdict = before
 
     assert {"units.a.verdict": after} == log.changed_by(e.Unsynced(unit="a", why="no room"), worker="w")
+
+
+# --- whether the service answers ----------------------------------------------------------------------------------
+
+TRIED, ANSWERS, AGAIN, OVER = ("w", "529", 1), ("", "", 0), ("", "529", 2), ("", "529", 1)
+REFUSED = seen(activity="limited", fault="outage")
+LIMITED_W: dict[str, Any] = {"state": "stuck", "reason": "limited", "fault": "outage"}
+PROBES: list[tuple[dict[str, Any], Observation | None, float, tuple[str, str, int]]] = [
+    ({}, None, 130.0, TRIED),
+    ({}, seen(activity="busy"), 130.0, TRIED),
+    ({}, seen(activity="busy"), 100.0, TRIED),
+    ({}, seen(activity="busy"), 159.5, TRIED),
+    ({}, seen(activity="busy"), 160.0, ANSWERS),
+    ({}, seen(activity="busy"), 99.5, ANSWERS),  # the clock began anew: nobody knows for how long it was not refused
+    ({}, seen(activity="busy", retries=True), 160.0, TRIED),
+    *(({}, seen(activity=activity), 101.0, ANSWERS) for activity in ("idle", "waiting", "error", "limited")),
+    ({}, seen(activity="idle", fault="outage"), 101.0, ANSWERS),
+    ({}, seen("queued", activity="idle"), 160.0, TRIED),
+    ({}, seen("unknown", activity="idle"), 160.0, TRIED),
+    ({"prompt": 7}, seen(activity="idle"), 160.0, TRIED),
+    ({}, REFUSED, 160.0, TRIED),
+    ({**LIMITED_W, "life_mono": 100.0}, REFUSED, 159.5, TRIED),
+    ({**LIMITED_W, "life_mono": 100.0}, REFUSED, 160.0, AGAIN),
+    ({**LIMITED_W, "life_mono": 100.0}, REFUSED, 100.0, TRIED),
+    ({**LIMITED_W, "life_mono": 100.0}, REFUSED, 99.5, AGAIN),
+    ({**LIMITED_W, "life_mono": 100.5}, REFUSED, 101.0, AGAIN),
+    ({"state": "exited"}, None, 130.0, OVER),
+    ({"state": "exited", "intent": 2}, None, 130.0, TRIED),
+]
+"""The worker that tries the service, what the look sees of it and when; who tries then, the outage, and its tries."""
+
+
+@pytest.mark.parametrize(("fields", "found", "mono", "left"), PROBES, ids=str)
+def test_the_service_answers_where_its_worker_does_what_needs_an_answer_or_is_not_refused_for_a_minute(
+    fields: dict[str, Any], found: Observation | None, mono: float, left: tuple[str, str, int]
+) -> None:
+    log = night(**fields)
+    log.d.workers["w"].observation = found
+    log.d.outage, log.d.outage_tries, log.d.probe, log.d.probe_mono = "529", 1, "w", 100.0
+    log.d.workers["w"].why = "529"
+    log.say(looked(mono))
+
+    assert left == (log.d.probe, log.d.outage, log.d.outage_tries)
+
+
+def test_a_unit_that_is_newly_done_shows_that_the_service_answers() -> None:
+    log = night(observation=seen(activity="busy"))
+    log.d.outage, log.d.outage_tries, log.d.probe, log.d.probe_mono = "529", 3, "w", 100.0
+    log.say(looked(101.0, verdicts=(PASSES,)))
+
+    assert ANSWERS == (log.d.probe, log.d.outage, log.d.outage_tries)
