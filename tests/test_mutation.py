@@ -68,20 +68,21 @@ def test_a_name_is_followed_to_the_functions_that_use_it(name_: str, file: str) 
 
 
 @pytest.mark.parametrize(
-    ("file", "only", "judge"),
+    ("file", "only", "judge", "count"),
     [
-        ("core/plan/links.py", "directories_above: [[return", "tests/core/plan/test_links.py"),
-        ("core/plan/doubts.py", "doubts.py -", "tests/core/plan/test_footprint.py"),
+        ("core/plan/links.py", "directories_above: [[return", "tests/core/plan/test_links.py", 1),
+        ("core/plan/doubts.py", "doubts.py -", "tests/core/plan/test_footprint.py", 1),
+        ("core/plan/slip_rules.py", "_whole_line", "tests/core/plan/test_slip_rules.py", 2),
     ],
-    ids=["in a function", "outside of any"],
+    ids=["in a function", "outside of any", "in one that runs as its module is imported, and in what that makes"],
 )
-def test_a_run_tells_what_is_killed(file: str, only: str, judge: str) -> None:
+def test_a_run_tells_what_is_killed(file: str, only: str, judge: str, count: int) -> None:
     ran = subprocess.run(
         [sys.executable, "-m", "tests.mutation", "--only", only, "--judges", judge, "--", file],
         capture_output=True, text=True, check=False, cwd=ROOT,
     )  # fmt: skip
 
-    assert (0, "core/plan 1 1 0 0") == (ran.returncode, ran.stdout.splitlines()[-1]), ran.stderr
+    assert (0, f"core/plan {count} {count} 0 0") == (ran.returncode, ran.stdout.splitlines()[-1]), ran.stderr
 
 
 @cache

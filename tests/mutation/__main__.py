@@ -35,7 +35,7 @@ from types import CodeType, FunctionType
 import msgspec
 import pytest
 from tests.mutation.operators import Mutant, mutants
-from tests.mutation.reach import ROOT, UNMEASURED_S, Measured, measure, passes, reaching
+from tests.mutation.reach import ROOT, UNMEASURED_S, Measured, measure, passes, reached, reaching
 from tests.mutation.survivors import FILE, SOURCE, known, name
 
 ROOMS = ("core", "engine/protocol", "engine/effects", "audit")
@@ -81,13 +81,13 @@ class Stand:
         tasks: list[Task] = []
         for mutant in self.found:
             code = _code_of(mutant)
-            functions = live.get((mutant.file, code.co_qualname, code.co_firstlineno), []) if code else []
-            chosen = reaching(told, mutant, self.asked.seconds) if functions else []
-            if code is None or not chosen:
+            swaps = _swaps(mutant.file, code, live) if code else []
+            chosen = reaching(told, mutant, self.asked.seconds) if swaps and reached(told, mutant) else []
+            if not chosen:
                 continue  # tried anew
             seconds = sum(told.seconds[at] for at in chosen)
             tests = [(items[at], told.seconds[at]) for at in chosen]
-            tasks.append((mutant, _swapped(functions, code, tests), seconds))
+            tasks.append((mutant, _swapped(swaps, tests), seconds))
         results = {id(m): result for m, result in _tried(tasks, self.asked.jobs)}
         (self.out / "results.json").write_text(json.dumps([results.get(id(m), ANEW) for m in self.found]))
         return True
@@ -168,6 +168,14 @@ def _live_functions() -> dict[tuple[str, str, int], list[FunctionType]]:
     return found
 
 
+def _swaps(
+    file: str, code: CodeType, live: Mapping[tuple[str, str, int], Sequence[FunctionType]]
+) -> list[tuple[FunctionType, CodeType]]:
+    """Return the functions that are there of a code and those within it: some were made as the module was imported."""
+    codes = [code, *_codes(code)]
+    return [(one, each) for each in codes for one in live.get((file, each.co_qualname, each.co_firstlineno), [])]
+
+
 def _code_of(mutant: Mutant) -> CodeType | None:
     """Return the code of a mutant's outermost function; None where the mutant stands outside of any."""
     if not mutant.function:
@@ -188,11 +196,11 @@ def _codes(code: CodeType) -> Iterator[CodeType]:
 
 
 def _swapped(
-    functions: Sequence[FunctionType], code: CodeType, tests: Sequence[tuple[pytest.Item, float]]
+    swaps: Sequence[tuple[FunctionType, CodeType]], tests: Sequence[tuple[pytest.Item, float]]
 ) -> Callable[[], int]:
     def attempt() -> int:
         try:
-            for function in functions:
+            for function, code in swaps:
                 function.__code__ = code
         except ValueError:  # it closes over other names
             return ANEW

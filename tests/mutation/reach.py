@@ -7,7 +7,7 @@ import json
 import signal
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from itertools import accumulate
 from pathlib import Path
@@ -85,13 +85,22 @@ def reaching(told: Measured, mutant: Mutant, most: float) -> list[int]:
     def rank(at: int) -> tuple[bool, bool, float]:
         return not told.names[at].startswith(own), not told.names[at].startswith(room), told.seconds[at]
 
-    places = [(mutant.file, mutant.lines)] if mutant.function else used_by(mutant.binds)
-    found = {at for file, lines in places for line in lines for at in told.lines.get(file, {}).get(line, ())}
-    if not mutant.function:  # a value can be looked at without any function
-        found |= {at for at, test in enumerate(told.names) if test.startswith(room)}
+    found = reached(told, mutant)
+    if not found:  # it runs as its module is imported; what it makes can be looked at without any function
+        looking = {at for at, test in enumerate(told.names) if test.startswith(room)}
+        found = _at(told, used_by(mutant.binds)) | looking
     chosen = sorted((at for at in found if told.seconds[at] <= SLOW_S), key=rank)
     spent = accumulate(told.seconds[at] for at in chosen)
     return [at for at, so_far in zip(chosen, spent, strict=True) if so_far <= most]
+
+
+def reached(told: Measured, mutant: Mutant) -> set[int]:
+    """Return the tests that run a mutant's lines; of what runs as its module is imported, none."""
+    return _at(told, [(mutant.file, mutant.lines)]) if mutant.function else set()
+
+
+def _at(told: Measured, places: Iterable[tuple[str, range]]) -> set[int]:
+    return {at for file, lines in places for line in lines for at in told.lines.get(file, {}).get(line, ())}
 
 
 def _room_of_tests(mutant: Mutant) -> Path:
