@@ -372,20 +372,32 @@ def _plants(said: Said, _: Json) -> Turn:
 
 
 def _orchestrates(said: Said, state: Json) -> Turn:
-    """Call the tools that a test has listed, one a turn, then end the turn.
+    """Call the tools that a test has listed, one a turn, then end the turn; a step `sleep` ends it until it is told.
 
     A client that still connects to their server is told to wait; one that loads tools when needed is asked for them.
     """
     steps: list[tuple[str, Json]] = state["steps"]
     got: list[str] = state.setdefault("got", [])
     done = len(said.calls) - len(got)
-    if done == len(steps):
+    left: list[tuple[str, Json]] = []
+    for name, given in steps:
+        if name == "sleep":
+            if given["until"] in said.told:
+                continue
+            if not done and not left:
+                return Turn("I end my turn.")
+        elif done:
+            done -= 1
+            continue
+        left.append((name, given))
+    if not left:
         return Turn("The night is over.")
-    tool, given = steps[done]
-    wanted = ",".join(dict.fromkeys(name for name, _ in steps))
-    ways: dict[str, Json] = {"WaitForMcpServers": {}, "ToolSearch": {"query": f"select:{wanted}", "max_results": 20}}
-    for way, how in ways.items():
-        if tool not in said.tools and way in said.tools and way not in got:
+    tool, given = left[0]
+    wanted = ",".join(dict.fromkeys(name for name, _ in steps if name != "sleep"))
+    search: Json = {"query": f"select:{wanted}", "max_results": 20}
+    ways: tuple[tuple[str, Json, int], ...] = (("WaitForMcpServers", {}, 20), ("ToolSearch", search, 1))
+    for way, how, most in ways:
+        if tool not in said.tools and way in said.tools and got.count(way) < most:
             got.append(way)
             return Turn(call=(way, how))
     return Turn(call=(tool, given))

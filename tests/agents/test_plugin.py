@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -23,6 +24,17 @@ SLEEPER = """
 name = "night"
 units = { items = ["a"], output = "out/{{ unit }}" }
 workers = { command = ["sleep", "600"], stagger = 0, socket = "SOCKET" }
+"""
+
+WORKERS = """
+name = "night"
+[units]
+items = ["a", "b"]
+output = "out/{{ unit }}.txt"
+[workers]
+command = ["sh", "-c", "mkdir -p out; until [ -e go ]; do sleep 0.1; done; date > out/$0.txt", "{{ group.key }}"]
+stagger = 0
+socket = "SOCKET"
 """
 
 
@@ -89,6 +101,43 @@ def test_a_session_is_told_what_is_open_when_it_starts_and_what_ends_while_it_is
             wakeman("down", "night")
             until(lambda: any("night: stopped, 0/1 units done" in each.said.told for each in models.asked[before:]))
             assert "wakeman: night: open, 0/1 units done" in kept(place, "claude")["record"]
+
+
+def test_claude_sleeps_while_the_workers_work_is_woken_by_the_monitor_and_wraps_up() -> None:
+    with scratch() as place, serving() as models:
+        told = {"WAKEMAN_PROGRAM": PROGRAM, "WAKEMAN_STATE": str(place / "state"), "MCP_TIMEOUT": "120000"}
+        (place / "work" / "wakeman.toml").write_text(WORKERS.replace("SOCKET", str(place / "workers")))
+        server = "mcp__plugin_wakeman_wakeman"
+        models.state["steps"] = [
+            (f"{server}__plan", {}),
+            (f"{server}__up", {}),
+            ("sleep", {"until": "night: complete"}),
+            (f"{server}__report", {"deployment": "night"}),
+        ]
+        args = ("--plugin-dir", str(REPOSITORY / "plugin"), "--allowedTools", server)
+        start = Start("claude", True, "Run it. play=orchestrates -> /tmp/none", args=args, env=told, hooks=False)
+        with Terminal(place, start, models.url, (120, 40)) as terminal:
+            begun = terminal.awaited("I end my turn", 90)
+            assert begun, terminal.capture()
+            if not terminal.awaited("1 monitor", 30):
+                (place / "work" / "go").touch()
+                pytest.skip("this version knows no monitors")
+            until(lambda: _listens(place))
+            before = len(models.asked)
+            until(lambda: _asleep_for(models.asked[-1].answered, 3))
+            while_they_work = len(models.asked) - before
+            (place / "work" / "go").touch()
+            over = terminal.awaited("The night is over", 60)
+            assert over, terminal.capture()
+
+        assert 0 == while_they_work
+        assert {"a.txt", "b.txt"} == set(os.listdir(place / "work" / "out"))
+        assert '"outcome":"complete"' in models.asked[-1].said.told
+
+
+def _asleep_for(since: float, seconds: float) -> bool:
+    """Return whether so much time has gone by since then."""
+    return time.time() - since >= seconds
 
 
 def _listens(place: Path) -> bool:

@@ -133,6 +133,19 @@ def test_a_recorded_night_looks_as_it_did(tmp_path: Path, name: str, width: int,
     assert picture.read_text() == text
 
 
+def test_the_picture_of_the_page_is_what_is_shown() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "how-to" / "top.md").read_text()
+    shown_there = page.partition("```text\n")[2].partition("```")[0]
+
+    assert f"=== 3\n{shown_there}===" in (PICTURES / "partial-80.txt").read_text()
+
+
+def test_a_night_that_ended_badly_ends_with_a_bad_mark(tmp_path: Path) -> None:
+    index = desk_of(tmp_path, log_of("partial")).present().index
+
+    assert ("failed", "bad") == (index.marks[-1].sign, index.happened[-1].sign)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_every_line_of_a_log_shows_what_replay_says_there(tmp_path: Path, name: str) -> None:
     source = Source(desk_of(tmp_path, log_of(name)).world, log_of(name), Reading)

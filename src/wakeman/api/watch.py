@@ -119,6 +119,8 @@ def happenings(d: Deployment, event: Event) -> list[Happening]:
         return []
     if isinstance(data, Exited) and data.code == 0:
         sign = ""
+    if isinstance(data, Closed) and data.outcome != "complete":
+        sign = "bad"
     return [Happening(at=at, worker=worker, sign=sign, says=f"{word}{summary(data)}")]
 
 
