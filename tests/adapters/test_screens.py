@@ -77,6 +77,11 @@ WELCOME = """\
 """
 
 
+@pytest.mark.parametrize("name", [name for name in (*SCREENS, *LATER) if state(name) == "idle"])
+def test_the_box_of_each_client_at_rest_is_found_empty(name: str) -> None:
+    assert "" == input_box((SCREENS | LATER)[name])
+
+
 @pytest.mark.parametrize("foot", ["manual mode", "accept edits"])
 @pytest.mark.parametrize("box", ["", 'Try "fix lint errors"', "Once fixed, resend your message"])
 def test_an_empty_box_without_a_turn_is_unknown(box: str, foot: str) -> None:

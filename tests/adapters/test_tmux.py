@@ -525,6 +525,12 @@ def test_a_capture_has_no_escapes(rig: Rig) -> None:
     until(lambda: rig.tmux.capture("w1") == "red plain ü")
 
 
+def test_a_painted_screen_has_the_colours_and_no_other_escape(rig: Rig) -> None:
+    begin(rig, shell("w1", r"printf 'is \033[1;31mred\033[0m \033]0;t\007\033[48;5;21mon\033[0m\n'; sleep 600"))
+
+    until(lambda: rig.tmux.painted("w1") == "is \x1b[1;31mred\x1b[0m \x1b[44mon\x1b[0m")
+
+
 def test_a_wrapped_line_is_captured_as_one(rig: Rig) -> None:
     begin(rig, shell("w1", "printf '%0450d' 0; sleep 600"))
 

@@ -28,6 +28,8 @@ PATIENCE = 90.0
 """Seconds until what is true must have been told, and until a night that was mended must be over."""
 AFTER = 12.0
 """`stuck.after` where nothing but time tells, in seconds."""
+AFTERS = {"codex": AFTER, "gemini": 40.0, "opencode": 40.0}
+"""The same for each other client: some take more than ten seconds to begin on a busy machine."""
 EVERY = 3.0
 """`wake.every`, in seconds: a timer of tmux beside the `at` job, so that no scene waits for the minute."""
 SLOW = 60.0
@@ -940,13 +942,15 @@ EACH = (
             true,
             told=(f"stuck, {reason}", "recovered", f"stuck, {reason}"),
             why=why,
-            client="codex",
+            client=client,
             play=play,
             workers=BYPASS,
-            after=AFTER,
+            after=AFTERS[client],
             mends=asked_once,
         )
+        for client in ("codex", "gemini", "opencode")
         for name, true, reason, why, play in (
+            ("question in text", "asks in plain text, has ended its turn", "asks", "it said Which format", "wonders"),
             ("claim in text", "says that all is done, nothing is", "claims", "All files have been written", "claims"),
             ("refusal in text", "says that it cannot", "refuses", "I'm sorry, but I can't help", "declines"),
         )
@@ -968,25 +972,33 @@ EACH = (
         Scene("happy", "all outputs written", ENDED, client=client, workers=BYPASS, after=120.0, outcome="complete")
         for client in ("codex", "gemini", "opencode")
     ),
-    Scene(
-        "silent API",
-        "not a byte is answered",
-        told=("stuck, silent",),
-        client="codex",
-        play="hang",
-        workers=BYPASS,
-        after=AFTER,
+    *(
+        Scene(
+            "silent API",
+            "not a byte is answered",
+            told=("stuck, silent",),
+            client=client,
+            play="hang",
+            workers=BYPASS,
+            after=AFTERS[client],
+        )
+        for client in ("codex", "gemini", "opencode")
     ),
-    Scene(
-        "question in text",
-        "asks in plain text, has ended its turn",
-        told=("stuck, asks", "recovered", "stuck, asks"),
-        why="it said Which format should I use, bullets or prose",
-        client="codex",
-        play="wonders",
-        workers=BYPASS,
-        after=AFTER,
-        mends=asked_once,
+    *(
+        Scene(
+            "401",
+            "the key is refused, in a live session",
+            told=("stuck, error",),
+            why="(?i)api.key|authenticat|unauthorized",
+            client=client,
+            play="refuse",
+            workers=BYPASS,
+            every=SLOW,
+            mends=mended_key,
+            then=None,
+            outcome="complete",
+        )
+        for client in ("codex", "gemini", "opencode")
     ),
 )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from bench.pairs import Place
 from tests.waiting import until
@@ -48,10 +49,17 @@ def _end_first(place: Place, at_once: int) -> None:
     until((directory / "attempts" / "night_u0.1" / "exit").exists)
 
 
-SCENES: dict[str, tuple[Scene, str]] = {
-    "idle check": (idle, "exit"),
-    "idle alarm": (idle, "at"),
-    "worker's end": (ended, "exit"),
-    "worker's end and a launch": (handed_over, "exit"),
+def status(place: Place) -> tuple[str, ...]:
+    """Return the words of a status, as another program asks for it."""
+    return ("-P", "-m", "wakeman", "status", "night", "--json", "--state", str(place.path / "state"))
+
+
+Words = Callable[[Place], tuple[str, ...]]
+SCENES: dict[str, tuple[Scene, Words]] = {
+    "idle check": (idle, partial(check, by="exit")),
+    "idle alarm": (idle, partial(check, by="at")),
+    "worker's end": (ended, partial(check, by="exit")),
+    "worker's end and a launch": (handed_over, partial(check, by="exit")),
+    "status --json": (idle, status),
 }
-"""Name -> what prepares it, and who calls the check."""
+"""Name -> what prepares it, and what is called then."""

@@ -218,6 +218,76 @@ def test_a_screen_is_shown_if_it_is_the_one_of_the_log(desk: Desk) -> None:
     assert "Allow &lt;b&gt;rm -rf&lt;/b&gt;?" in desk.text("stuck")
 
 
+def test_a_screen_is_shown_in_its_colours_and_in_fixed_words(desk: Desk) -> None:
+    log = desk.keep("stuck", lines_of("stuck"))
+    forged = Forged(lines_of("stuck"))
+    text = b"a\x1b[1;38;5;9m<i>\x1b[0m b\n\x1b[7mbox\x1b[0m \x1b[31;42msk-ant-abcdefgh12345678\x1b[0m\n"
+    captured = forged.lines[forged.find("captured")]["data"]
+    captured["sha256"] = sha256(text).hexdigest()
+    (log / "events.jsonl").write_bytes(b"".join(forged.encoded()))
+    (log / "screens").mkdir()
+    (log / captured["file"]).write_bytes(text)
+
+    shown, page = desk.data("stuck")["screens"][0], desk.text("stuck")
+
+    rows = [[(run["text"], run["style"]) for run in row] for row in shown["rows"]]
+    assert [("a", ""), ("<i>", "f9 bold"), (" b", "")] == rows[0]
+    assert [("box [Anthropic key hidden]", "")] == rows[1]
+    assert "a<i> b\nbox [Anthropic key hidden]" == shown["text"]
+    assert 'class="term">a<span class="f9 bold">&lt;i&gt;</span> b\n' in page
+
+
+def test_very_many_colours_are_left_out(desk: Desk) -> None:
+    from wakeman.api.report.screens import PAINTED_RUNS_MAX
+
+    log = desk.keep("stuck", lines_of("stuck"))
+    forged = Forged(lines_of("stuck"))
+    text = b"".join(b"\x1b[%dmx" % (31 + n % 2) for n in range(PAINTED_RUNS_MAX + 1))
+    captured = forged.lines[forged.find("captured")]["data"]
+    captured["sha256"] = sha256(text).hexdigest()
+    (log / "events.jsonl").write_bytes(b"".join(forged.encoded()))
+    (log / "screens").mkdir()
+    (log / captured["file"]).write_bytes(text)
+
+    shown = desk.data("stuck")["screens"][0]
+
+    assert (None, "x" * (PAINTED_RUNS_MAX + 1)) == (shown["rows"], shown["text"])
+
+
+def test_outputs_have_the_size_of_their_input_and_when_they_were_written(desk: Desk) -> None:
+    forged = Forged(lines_of("demo"))
+    for line in forged.lines:
+        for verdict in line["data"].get("verdicts", ()):
+            if verdict.get("marks") and not verdict["unit"].startswith("http"):
+                verdict["input"] = verdict["marks"][0][1] * 20
+    desk.keep("demo", forged.encoded())
+
+    data, page = desk.data("demo", "--no-audit"), desk.text("demo", "--no-audit")
+
+    assert {None, 0.05} == {each["ratio"] for each in data["outputs"]}
+    assert (0.05, 0.3) == (data["figures"]["ratio"], data["limit"])
+    assert (54, 54) == (data["written"][-1]["units"], len(data["written"]))
+    assert data["written"] == sorted(data["written"], key=lambda point: (point["at"], point["units"]))
+    assert "5.0%" in page
+    assert "units, from 0 to 30.0% of their input, the limit." in page
+    assert 'class="curve written"' in page
+    assert '<svg class="dots"' in page
+    assert '<svg class="dots"' not in desk.text(str(SAMPLES / "demo"), "--no-audit")
+
+
+def test_a_time_that_a_worker_has_made_up_stays_within_the_night(desk: Desk) -> None:
+    forged = Forged(lines_of("demo"))
+    for line in forged.lines:
+        for verdict in line["data"].get("verdicts", ()):
+            for mark in verdict.get("marks", ()):
+                mark[2] = 4_102_444_800 * 10**9 if verdict["unit"].startswith("http") else 1
+    desk.keep("demo", forged.encoded())
+
+    data = desk.data("demo", "--no-audit")
+
+    assert {data["status"]["started"], data["last"]} == {point["at"] for point in data["written"]}
+
+
 def test_the_audit_s_verdict_is_in_it_unless_it_is_left_out(desk: Desk) -> None:
     forged = Forged(lines_of("partial"))
     forged.lines[forged.find("decided")]["data"]["row"] = "give up"

@@ -133,12 +133,20 @@ def child(play: Play, pid: int, *, after: float, session: int = 0, words: str = 
     stage.machine.kinship[pid] = Kin(born, parent, session, words)
 
 
+CLIENT = "node /x/agent --yolo do all of it"
+AGAIN: dict[str, object] = {
+    "after": 8.0,
+    "words": "/usr/bin/node --max-old-space-size=12052 /x/agent --yolo do all of it",
+}
 KINDS: list[tuple[str, dict[str, object], bool]] = [
     ("a command of its own session", {"after": 0.8, "session": 9}, True),
     ("what was started later, in the client's session", {"after": 8.0, "session": 5, "parent": 7}, True),
     ("an orphan of it", {"after": 8.0, "session": 5, "parent": 1}, True),
     ("what was started together with the client", {"after": 2.0, "session": 5, "parent": 7}, False),
     ("a program that launches it", {"after": 0.2, "session": 5, "parent": 7}, False),
+    ("the client, which has started itself once more", {**AGAIN, "session": 5, "parent": 7}, False),
+    ("another client by the same words, as a command", {**AGAIN, "session": 9, "parent": 7}, True),
+    ("another client that a command started", {**AGAIN, "session": 5, "parent": 1}, True),
     ("a server of the client", {"after": 8.0, "session": 5, "parent": 7, "words": "node /x/some-mcp-server.js"}, False),
 ]
 
@@ -148,7 +156,7 @@ def test_a_live_child_that_is_no_helper_of_the_client_is_work(
     kind: str, process: dict[str, object], works: bool
 ) -> None:
     play = live(RESTS)
-    child(play, 7, after=0.0, session=5)
+    child(play, 7, after=0.0, session=5, words=CLIENT)
     child(play, 8, **process)  # type: ignore[arg-type] # of a table
 
     play.go(minutes=20)
@@ -161,6 +169,15 @@ def test_a_live_child_that_is_no_helper_of_the_client_is_work(
         del play.stage.machine.births[8]
         play.stage.machine.living = {mark: [7] for mark in play.stage.machine.living}
         assert "complete" == play.go(minutes=20).outcome
+
+
+def test_what_a_client_that_started_itself_once_more_starts_then_is_its_work() -> None:
+    play = live(RESTS)
+    child(play, 7, after=0.0, session=5, words=CLIENT)
+    child(play, 8, session=5, parent=7, **AGAIN)  # type: ignore[arg-type] # of a table
+    child(play, 9, after=12.0, session=5, parent=8, words="python3 long.py")
+
+    assert "open" == play.go(minutes=20).outcome
 
 
 def test_a_helper_s_children_are_helpers() -> None:

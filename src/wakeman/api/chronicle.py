@@ -155,6 +155,16 @@ class ConflictSeen(Value, frozen=True, kw_only=True):
     owner: Annotated[str | None, Meta(description="Worker of that unit; null for none.")]
 
 
+class PaintedText(Value, frozen=True, kw_only=True):
+    """Text of one look, within one row of a screen."""
+
+    text: Annotated[str, Meta(description="The text: data.")]
+    style: Annotated[
+        str,
+        Meta(description='Words: `fN` and `bN`, colours 0 to 15 of text and ground, `bold` and its like; "" for none.'),
+    ]
+
+
 class EvidenceKept(Value, frozen=True, kw_only=True):
     """A screen that was kept."""
 
@@ -167,6 +177,10 @@ class EvidenceKept(Value, frozen=True, kw_only=True):
     why: Annotated[str, Meta(description="The worker's trouble, in its or its client's words: data.")]
     text: Annotated[str | None, Meta(description="The last lines; null if they cannot be shown.")]
     hidden: Annotated[str, Meta(description='Why they cannot be shown; "" where they are.')]
+    rows: Annotated[
+        tuple[tuple[PaintedText, ...], ...] | None,
+        Meta(description="The last lines with their colours; null where they have none, or very many."),
+    ] = None
 
 
 class Moment(Value, frozen=True, kw_only=True):

@@ -26,6 +26,17 @@ def session_screen(world: World, d: Deployment, worker: WorkerState, lines: int)
     return (executor.terminal.capture if executor.terminal is not None else executor.logs)(session, lines, mark=mark)
 
 
+def painted_screen(world: World, d: Deployment, worker: WorkerState, lines: int) -> str:
+    """Return what `session_screen` does, with its colours where the terminals tell them. Raises: as that."""
+    from wakeman.ports import PaintedTerminal
+
+    found = world.executor(d.host).terminal
+    if not isinstance(found, PaintedTerminal):
+        return session_screen(world, d, worker, lines)
+    session, mark = session_address(d, worker)
+    return found.painted(session, lines, mark=mark)
+
+
 def session_address(d: Deployment, worker: WorkerState) -> tuple[str, str]:
     """Return what addresses the session of a worker's last attempt, and nothing else: its id, or name, and its mark."""
     return worker.session_id or worker.session, worker.session_mark or attempt_id(d, worker)

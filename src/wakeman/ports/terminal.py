@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
 class Terminal(Protocol):
@@ -49,3 +49,11 @@ class Terminal(Protocol):
 
     def recall(self) -> list[tuple[str, str]]:
         """Return the stored checkpoints: mark and head of each session that has both; empty if nothing answers."""
+
+
+@runtime_checkable
+class PaintedTerminal(Terminal, Protocol):
+    """Terminals that also tell their colours."""
+
+    def painted(self, session: str, lines: int = 50, *, mark: str = "") -> str:
+        """Return what `capture` does, with the escape codes of its colours. Raises: as `capture`."""

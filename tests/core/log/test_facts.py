@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import msgspec
 import pytest
+from tests.log import HOST, PLAN
 
 from wakeman.core import model
 from wakeman.core.errors import TransitionError
@@ -78,3 +79,23 @@ def test_no_check_has_to_compile_an_annotation() -> None:
     strings = {each for each in structs for of in getattr(each, "__annotations__", {}).values() if isinstance(of, str)}
 
     assert not strings, "without `from __future__ import annotations` msgspec has nothing to compile"
+
+
+@pytest.mark.parametrize(
+    ("fact", "told"),
+    [
+        (e.Planned(name="n", plan=PLAN, digest="d", host=HOST), {"edition": 0}),
+        (e.Reviewed(round=1), {"passed": 0}),
+        (e.Intended(action="wake"), {"units": 0, "resume": False, "confirm": False, "keep": False}),
+        (e.Looked(mono=1.0, boot="b"), {"memory": 0, "more": False}),
+        (e.Progressed(written=1, total=2), {"inferred": True}),
+        (e.Conflicted(path="/a", written=NOW), {"inferred": True, "more": 0}),
+        (e.Launched(intent=1), {"pid": 0, "adopted": False}),
+        (e.Stalled(reason="silent", why="x"), {"guess": False}),
+        (e.Exited(why="x"), {"free": False, "guess": False}),
+        (e.Verified(), {"files": 0}),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_what_a_line_leaves_out_is_as_little_as_can_be(fact: e.Fact, told: dict[str, object]) -> None:
+    assert told == {name: getattr(fact, name) for name in told}

@@ -30,12 +30,19 @@ GEMINI = (
     "✦ Done.\n" + RULE + "\n auto-accept edits\n > {}\n\n workspace (/directory)    sandbox\n ~         no sandbox\n"
 )
 OPENCODE = "     Done.\n\n  ┃\n  ┃  {}\n  ┃\n  ┃  Build · stand-in stand\n  ╹▀▀▀\n   /tmp/x      120  ctrl+p commands\n"
+GEMINI_YOLO = (
+    "✦ Done.\n  * one\n"
+    + RULE
+    + "\n YOLO Ctrl+Y\n *   {}\n\n workspace (/directory)    sandbox\n ~         no sandbox\n"
+)
 SCREENS = {
     "claude": (CLAUDE, ""),
     "claude, new": (CLAUDE, 'Try "fix lint errors"'),
     "codex": (CODEX, "Ask Codex to do anything"),
     "gemini": (GEMINI, "  Type your message or @path/to/file"),
+    "gemini, approves everything": (GEMINI_YOLO, "Type your message or @path/to/file"),
     "opencode": (OPENCODE, ""),
+    "opencode, approves everything": (OPENCODE.replace("Build", "Build auto"), ""),
 }
 EACH = pytest.mark.parametrize(("screen", "empty"), SCREENS.values(), ids=SCREENS)
 
@@ -66,7 +73,9 @@ def test_the_input_box_of_each_client_is_found_empty_and_with_its_text(screen: s
     assert ("", "half typed") == (input_box(screen.format(empty)), input_box(screen.format("half typed")))
 
 
-@pytest.mark.parametrize("screen", ["", "user@host:~$", "Which one?\n  1. Yes\n  2. No", "❯ far above\n" + "row\n" * 9])
+@pytest.mark.parametrize(
+    "screen", ["", "user@host:~$", "Which one?\n  1. Yes\n  2. No", "❯ far above\n" + "row\n" * 9, "* one\n  * two"]
+)
 def test_a_screen_without_a_box_has_none(screen: str) -> None:
     assert input_box(screen) is None
 

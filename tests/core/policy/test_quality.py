@@ -47,6 +47,11 @@ def test_the_verdict_keeps_the_marks_that_were_judged_in_the_order_of_the_output
     assert (marks["y"], marks["x"]) == judge_unit(unit, VerifySpec(), Facts(marks=marks)).marks
 
 
+@pytest.mark.parametrize(("source", "size"), [(None, 0), (mark(0), 0), (mark(100), 100)])
+def test_the_verdict_keeps_how_large_the_input_was(source: FileFingerprint | None, size: int) -> None:
+    assert size == judge_unit(UNIT, VerifySpec(), found(10, source=source)).input
+
+
 def test_an_output_that_is_not_there_is_missing_and_nothing_else() -> None:
     verify = VerifySpec(min_bytes=200, max_ratio=0.1)
 

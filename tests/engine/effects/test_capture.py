@@ -47,6 +47,18 @@ def test_the_screen_is_on_disk_before_its_digest_is_told(monkeypatch: pytest.Mon
     assert (sha256(data).hexdigest(), {"durable": True}) == (digest, how)
 
 
+def test_a_screen_is_kept_in_its_colours_and_a_key_is_hidden_in_any(monkeypatch: pytest.MonkeyPatch) -> None:
+    play = begun()
+    (name,) = play.stage.sessions.playing
+    key = "sk-ant-\x1b[32mabcdefgh\x1b[33m12345678"
+    play.stage.sessions.screens[name] = f"\x1b[1;31mstop\x1b[0m \x1b]0;title\x07now\n\x1b[31m{key}\x1b[0m"
+
+    digest, data, _ = kept(play, monkeypatch)
+
+    assert b"\x1b[1;31mstop\x1b[0m now\n[Anthropic key hidden]" == data
+    assert sha256(data).hexdigest() == digest
+
+
 def test_where_there_is_no_screen_that_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     gone, silent = begun(), begun()
     gone.stage.sessions.playing.clear()

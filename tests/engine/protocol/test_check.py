@@ -346,27 +346,6 @@ def test_one_that_was_nudged_and_rests_again_with_work_left_is_looked_at_once_mo
     assert again == [soon(steps(made, seen(life="y", activity="idle"), seconds=2)) for _ in range(3)]
 
 
-@pytest.mark.parametrize(
-    ("ladder", "again"),
-    [
-        (["capture", "nudge"], True),
-        (["capture", "ask"], False),
-        (["capture", "ask", "nudge"], False),
-        (["capture"], False),
-        (["nudge", "capture"], False),
-        (["ask", "capture", "nudge"], False),
-    ],
-    ids=str,
-)
-def test_one_whose_screen_was_kept_and_that_is_to_be_nudged_is_looked_at_once_more(
-    ladder: list[str], again: bool
-) -> None:
-    made = begun(**HANGING, plan={**TALKING["plan"], "stuck": {"silent": ladder, "after": 60}})
-    looked(made, seen())
-
-    assert (ANOTHER_LOOK if again else []) == soon(steps(made, seen(prompt="heard"), seconds=61))
-
-
 def test_one_that_goes_on_after_its_screen_was_kept_is_left_alone() -> None:
     made = begun(**HANGING, plan={**TALKING["plan"], "stuck": {"silent": ["capture", "nudge"], "after": 60}})
     looked(looked(made, seen()), seen(), seconds=61)
@@ -379,7 +358,9 @@ def test_a_client_that_has_given_its_result_is_looked_at_when_its_time_to_end_is
     first = soon(steps(made, seen(given=True), verdicts=MADE))
     waits = soon(steps(made, seen(given=True), seconds=20, verdicts=MADE))
 
-    assert ([f"Soon {RESULT_GRACE_S:g}"], [f"Soon {RESULT_GRACE_S - 20:g}"]) == (first, waits)
+    over = soon(steps(made, seen(given=True), seconds=RESULT_GRACE_S - 20, verdicts=MADE))
+
+    assert ([f"Soon {RESULT_GRACE_S:g}"], [f"Soon {RESULT_GRACE_S - 20:g}"], ANOTHER_LOOK) == (first, waits, over)
 
 
 def test_while_launches_are_barred_each_check_reads_the_keys_anew() -> None:

@@ -147,6 +147,9 @@ class MemorySessions:
             rows[-1:] = [rows[-1].removesuffix("❯"), f"❯ {p.box}"]
         return "\n".join(rows[-lines:])
 
+    def painted(self, session: str, lines: int = 50, *, mark: str = "") -> str:
+        return self.capture(session, lines, mark=mark)
+
     def logs(self, session: str, lines: int = 50, *, mark: str = "") -> str:
         return self.capture(session, lines, mark=mark)
 

@@ -230,15 +230,28 @@ class Tmux:
 
         Boundary: without blank lines at the end, and without the line that tmux writes into a dead pane.
         """
+        return "\n".join(self._shown(session, lines, mark, "", plain_text))
+
+    def painted(self, session: str, lines: int = 50, *, mark: str = "") -> str:
+        """Return them with their colours."""
+        from wakeman.core.paint import painted_rows, plain_row, repainted
+
+        def clean(text: str) -> str:
+            rows = painted_rows(text.replace("\r\n", "\n").replace("\r", "\n"))
+            return repainted(rows, "\n".join(map(plain_row, rows)))
+
+        return "\n".join(self._shown(session, lines, mark, " -e", clean))
+
+    def _shown(self, session: str, lines: int, mark: str, how: str, clean: Callable[[str], str]) -> list[str]:
         found = self._pane(session, mark)
-        capture = f"display-message -p ours ; capture-pane -p -J -S -{lines + 1} -t '{found.pane}'"
+        capture = f"display-message -p ours ; capture-pane -p{how} -J -S -{lines + 1} -t '{found.pane}'"
         ran = self._ask("if-shell", "-F", "-t", found.pane, found.condition, capture)
         if ran.code or not ran.out.startswith("ours\n"):
             raise self._unknown(session)
-        rows = [row.rstrip() for row in plain_text(ran.out.removeprefix("ours\n")).rstrip().split("\n")]
+        rows = [row.rstrip() for row in clean(ran.out.removeprefix("ours\n")).rstrip().split("\n")]
         if found.dead and rows[-1].startswith("Pane is dead"):
             rows = "\n".join(rows[:-1]).rstrip().split("\n")
-        return "\n".join(rows[-lines:])
+        return rows[-lines:]
 
     def logs(self, session: str, lines: int = 50, *, mark: str = "") -> str:
         """Return the last lines of the pane's screen and history."""

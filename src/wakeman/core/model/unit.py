@@ -67,6 +67,8 @@ class Verdict(Struct, frozen=True, omit_defaults=True):
     """Its files have not been parsed yet, or `verify.command` has not run on them; `problems` say which."""
     foreign: tuple[FileFingerprint, ...] = ()
     """For what is staged: files at its targets that were created outside Wakeman."""
+    input: int = 0
+    """Bytes of the unit's input when its outputs were judged; 0 where it has none, or is empty."""
 
     @property
     def passed(self) -> bool:

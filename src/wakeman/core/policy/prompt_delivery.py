@@ -41,7 +41,9 @@ BUSY = r"(?i)\besc (?:again )?(?:to )?(?:interrupt|cancel|back)|\benter (?:to )?
 _WORKS = r"(?i)\besc (?:again )?(?:to )?interrupt|\(esc to cancel"
 _BOX = r"^[│|]?\s*[❯>›]\s*(?P<text>.*?)\s*[│|]?$"
 """An input box's line: Claude Code, Codex, Gemini."""
-_BLOCK = r"(?m)^ *┃ *(?P<text>.*?) *\n *┃ *\n *┃ +\w+ · "
+_STAR_BOX = r"^ \*   (?P<text>\S.*|)$"
+"""Gemini's, while it approves everything; with exactly these blanks, as `*` also begins an item of a list."""
+_BLOCK = r"(?m)^ *┃ *(?P<text>.*?) *\n *┃ *\n *┃ +\w+(?: auto)? · "
 """An input box's last line above its agent and model: OpenCode."""
 _HINT = (
     r"(?:Ask Codex to do anything|Type your message or @path\S*|Ask anything\b.*|Try \".*\""
@@ -131,7 +133,7 @@ def _box(screen: str) -> tuple[str, str] | None:
     if blocks := re.findall(_BLOCK, "\n".join(rows)):
         return unhinted(blocks[-1]), ""
     for at in range(len(rows) - 1, max(-1, len(rows) - INPUT_BOX_ROWS_MAX - 1), -1):
-        if found := re.match(_BOX, rows[at].strip()):
+        if found := re.match(_BOX, rows[at].strip()) or re.match(_STAR_BOX, rows[at]):
             return unhinted(found["text"]), "\n".join([found["text"], *rows[at + 1 :]])
     return None
 

@@ -62,6 +62,7 @@ def judge_unit(unit: Unit, verify: VerifySpec, facts: Facts) -> Verdict:
         unit=unit.name,
         problems=(*problems, *_together(unit, marks, verify, facts), *_check_problems(facts.check)),
         marks=marks,
+        input=facts.input.size if facts.input else 0,
     )
 
 

@@ -31,14 +31,17 @@ class Capture(Struct, frozen=True):
 
     def perform(self, world: World, d: Deployment) -> str:
         """Return the SHA-256 of the file: the screen without keys, or why there is none."""
+        from wakeman.core.paint import painted_rows, plain_row, repainted
         from wakeman.engine.attempt import secrets
 
         worker = d.workers[self.worker]
         try:
-            text = terminals.session_screen(world, d, worker, EVIDENCE_ROWS)
+            text = terminals.painted_screen(world, d, worker, EVIDENCE_ROWS)
         except (UnknownNameError, ProgramError) as fault:
             text = f"(no screen: {fault})"
-        data = secrets.redactor(world, d)(text).encode("utf-8", "backslashreplace")
+        rows = painted_rows(text)
+        shown = secrets.redactor(world, d)("\n".join(map(plain_row, rows)))  # a colour within a key would hide the key
+        data = repainted(rows, shown).encode("utf-8", "backslashreplace")
         world.files.write(layout.inside(d.host, self.file), data, durable=True)
         return sha256(data).hexdigest()
 

@@ -15,9 +15,11 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
 from wakeman.api.chronicle import WorkerCourse, seconds_between
-from wakeman.api.report import OutputMade, Reported, lasting_text
+from wakeman.api.report import Reported
+from wakeman.api.report.units import OutputMade
+from wakeman.api.report.words import lasting_text
 from wakeman.api.status import ListedStatus, Statuses, UnreadableStatus
-from wakeman.faces.report.shown import TimeText, money, number, parsed, plural, size_text, visible
+from wakeman.faces.report.shown import TimeText, money, number, parsed, percent, plural, size_text, visible
 from wakeman.faces.report.timeline import ICONS, Timeline
 
 Format = Literal["html", "md", "svg"]
@@ -27,6 +29,8 @@ LABEL_CHARS_MAX = 26
 """Characters of a label in the picture."""
 NAME_CHARS_SHORT_MAX = 16
 """Characters of a worker's name up to which the narrow column of names has room."""
+DOTS_MAX = 60
+"""Units of a worker of which each has a dot."""
 SOME_NAMES_MAX = 12
 """Names that a line of the page lists."""
 
@@ -47,6 +51,8 @@ class WorkerOutputs(NamedTuple):
     done: int
     undone: int
     size: int
+    input: int
+    ratios: list[float]  # of units that are done, ascending
 
 
 TONES = {"verified": "ok", "stuck": "warn", "exited": "warn", "running": "acc", "launched": "acc", "pending": "mut"}
@@ -177,7 +183,14 @@ def _values(data: Reported, form: Format, again: str) -> dict[str, Any]:
     style, script = _asset("style.css"), _asset("script.js")
     if form == "svg":
         style += "\n.ink{fill:var(--ink)}.head{font-size:16px;font-weight:600}"
+    ratios = [each.ratio for each in data.outputs if each.ratio is not None]
+    most = max([*ratios, data.limit or 0])
     return {
+        "measured": bool(ratios),
+        "most": most,
+        "most_is_limit": most == data.limit,
+        "places": lambda found: [round(1 + 98 * each / most, 2) for each in deciles(found)],
+        "percent": percent,
         "d": data,
         "s": s,
         "line": line,
@@ -251,8 +264,9 @@ def _groups(data: Reported) -> list[WorkerOutputs]:
     made = []
     for worker, outputs in by.items():
         done = sum(each.done for each in outputs)
-        size = sum(each.size or 0 for each in outputs)
-        made.append(WorkerOutputs(worker, outputs, done, len(outputs) - done, size))
+        size, source = sum(each.size or 0 for each in outputs), sum(each.input or 0 for each in outputs if each.size)
+        ratios = sorted(each.ratio for each in outputs if each.ratio is not None)
+        made.append(WorkerOutputs(worker, outputs, done, len(outputs) - done, size, source, ratios))
     return sorted(made, key=lambda group: not group.undone)
 
 
@@ -299,3 +313,10 @@ def _lasting(seconds: float | None) -> str:
 def _some_names(names: Sequence[str], most: int = SOME_NAMES_MAX) -> str:
     more = len(names) - most
     return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
+
+
+def deciles(found: Sequence[float]) -> Sequence[float]:
+    """Return ascending numbers, or of very many the smallest, the largest and those at each tenth between."""
+    if len(found) <= DOTS_MAX:
+        return found
+    return [found[n * (len(found) - 1) // 10] for n in range(11)]

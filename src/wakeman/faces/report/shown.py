@@ -60,6 +60,11 @@ def size_text(size: int | None) -> str:
     return f"{number:.1f} GB"
 
 
+def percent(ratio: float | None) -> str:
+    """Return a part of a whole in per cent; a dash for none."""
+    return "–" if ratio is None else f"{ratio * 100:.1f}%" if ratio < 10 else f"{ratio * 100:,.0f}%"
+
+
 def money(cost: float | None) -> str:
     """Return US dollars; a dash for none."""
     return "–" if cost is None else f"${cost:,.2f}" if cost >= 0.01 or not cost else f"${cost:.4f}"

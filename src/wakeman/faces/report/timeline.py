@@ -20,6 +20,7 @@ _LEFT, _WIDTH = 1.2, 96.0  # per cent of the plot
 COLUMNS_MAX = 240
 """Parts of the width in which bars of one state become one."""
 _APART_MIN = 1.3  # per cent between two marks, below which they become one
+_UNITS_APART_MIN = 0.35  # per cent between the ticks of two units
 _STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400)
 _TICKS_MAX = 8
 ICONS = {
@@ -77,6 +78,7 @@ class TimelineRow(NamedTuple):
     over: tuple[float, float]  # from its end to when its units were done
     bars: list[Bar]
     marks: list[Mark]
+    units: list[float]  # where its units were written
 
 
 class Axis:
@@ -123,6 +125,7 @@ class Timeline:
         pairs = [(course, workers[course.worker]) for course in data.courses if course.worker in workers]
         shown, rest = chosen(pairs, missing)
         self.ticks = self.axis.ticks()
+        self.wrote = _written_by(data)
         self.rows = [self._row(course, worker, worker.name in missing) for course, worker in shown]
         self.folded = len(rest)
         self.folded_why = _folded(rest)
@@ -135,6 +138,8 @@ class Timeline:
             [Mark(self.axis.place(n.at), "message", f"{clock(n.at)} {n.text}") for n in data.notices], ("message",)
         )
         self.done = self.step_line([(point.at, point.done) for point in data.curve], data.status.units.total, data)
+        written = [(point.at, point.units) for point in data.written]
+        self.written = self.step_line(written, data.status.units.total, data)[0] if written else ""
         self.peak = max((point.live for point in data.curve), default=0)
         self.live = self.step_line([(point.at, point.live) for point in data.curve], self.peak, data)
 
@@ -155,8 +160,24 @@ class Timeline:
         state = "missing" if lacks else worker.state
         waits = (place(course.enrolled), place(spans[0].began) if spans else _LEFT + _WIDTH)
         return TimelineRow(
-            worker.name, note, made, state, waits, over, bars, _merged_marks(marks, ("cross", "warn", "done"))
+            worker.name,
+            note,
+            made,
+            state,
+            waits,
+            over,
+            bars,
+            _merged_marks(marks, ("cross", "warn", "done")),
+            self._unit_places(self.wrote.get(worker.name, ())),
         )
+
+    def _unit_places(self, times: Sequence[str]) -> list[float]:
+        """Return where units were written; of those that would run into one another, one."""
+        places: list[float] = []
+        for x in sorted(self.axis.place(at) for at in times):
+            if not places or x - places[-1] >= _UNITS_APART_MIN:
+                places.append(x)
+        return places
 
     def bars(self, spans: Iterable[StateSpan]) -> list[Bar]:
         """Return the bars of some states. Narrow ones become one with the bar before, under the worse state."""
@@ -208,6 +229,15 @@ class Timeline:
         end = self.axis.place(data.last) * 10
         line += f"H{end:.1f}"
         return line, f"{line}V100H{places[0][0]:.1f}Z"
+
+
+def _written_by(data: Reported) -> dict[str, list[str]]:
+    """Return by worker when its units that are done were written."""
+    found: dict[str, list[str]] = {}
+    for each in data.outputs:
+        if each.done and each.changed is not None:
+            found.setdefault(each.worker, []).append(each.changed)
+    return found
 
 
 def _end_label(course: WorkerCourse, after: StateSpan | None, lacks: bool) -> str:

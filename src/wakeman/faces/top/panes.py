@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from wakeman.api.chronicle import DecisionTaken
 from wakeman.api.needs import NeedStatus
-from wakeman.api.report import OutputMade
+from wakeman.api.report.units import OutputMade
 from wakeman.api.status import Status, WorkerStatus
 from wakeman.api.watch import Happening
 from wakeman.core.policy.worker_needs import end_words

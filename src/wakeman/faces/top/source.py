@@ -14,7 +14,8 @@ from msgspec.structs import replace
 from wakeman.api.chronicle import DecisionTaken
 from wakeman.api.names import recording, typed
 from wakeman.api.replay import FollowedLog, Reader, status_then
-from wakeman.api.report import OutputMade, shown_screens, worker_outputs
+from wakeman.api.report.screens import shown_screens
+from wakeman.api.report.units import OutputMade, worker_outputs
 from wakeman.api.rewind import NightIndex, Rewind, matching_workers
 from wakeman.api.screen import capture_of
 from wakeman.api.status import Status, describe, shape

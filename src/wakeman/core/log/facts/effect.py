@@ -253,7 +253,8 @@ class Effected(Fact, frozen=True):
         unit = d.units[promotion.target]
         files = tuple(promoted.mark for promoted in promotion.files)
         if self.ok:
-            d.gained += take_verdict(d, Verdict(unit=promotion.target, marks=self.marks))
+            size = unit.staged.input if unit.staged is not None else 0
+            d.gained += take_verdict(d, Verdict(unit=promotion.target, marks=self.marks, input=size))
             unit.promoted = files
             if promotion.action == "install" and not promotion.keep:
                 forget_staged(unit)  # its stage is empty from now on

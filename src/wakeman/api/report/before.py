@@ -1,0 +1,114 @@
+"""The run before of the same name, compared."""
+
+from __future__ import annotations
+
+import re
+from os.path import basename, dirname, realpath
+from typing import Annotated
+
+from msgspec import Meta
+
+from wakeman.api.answer import Value
+from wakeman.api.chronicle import LISTED_MAX
+from wakeman.api.report.figures import wall_seconds
+from wakeman.api.status import Tokens
+from wakeman.core.errors import WakemanError
+from wakeman.core.model import Deployment
+from wakeman.core.policy import review
+from wakeman.core.policy.deployment_rows import undone
+from wakeman.core.policy.limits import used
+from wakeman.ports import World
+
+SLOWER_TIMES_MIN = 1.5
+"""How many times as long as before a worker takes to be called slower."""
+SLOWER_S_MIN = 10.0
+"""Seconds longer than before, at least, to be called slower."""
+
+
+class SlowerWorker(Value, frozen=True, kw_only=True):
+    """A worker that took longer than in the run before."""
+
+    worker: Annotated[str, Meta(description="Its name.")]
+    seconds: Annotated[float, Meta(description="From its first launch to its end.")]
+    before: Annotated[float, Meta(description="The same in the run before.")]
+
+
+class RunCompared(Value, frozen=True, kw_only=True):
+    """The run before of the same plan's name, and what differs."""
+
+    deployment: Annotated[str, Meta(description="Name of that run.")]
+    outcome: Annotated[str, Meta(description="How it was closed.")]
+    same: Annotated[bool, Meta(description="Its plan was the same, key by key.")]
+    done: Annotated[int, Meta(description="Units that were done.")]
+    total: Annotated[int, Meta(description="Its units.")]
+    seconds: Annotated[float | None, Meta(description="From its start to its end.")]
+    tokens: Annotated[Tokens | None, Meta(description="Its tokens; null if not reported.")]
+    cost: Annotated[float | None, Meta(description="Its US dollars; null if not reported.")]
+    failing: Annotated[tuple[str, ...], Meta(description="Units that were done then, and are not now.")]
+    passing: Annotated[tuple[str, ...], Meta(description="Units that were not done then, and are now.")]
+    still: Annotated[tuple[str, ...], Meta(description="Units that were done neither then nor now.")]
+    added: Annotated[int, Meta(description="Units that it did not have.")]
+    gone: Annotated[int, Meta(description="Units that only it had.")]
+    slower: Annotated[tuple[SlowerWorker, ...], Meta(description="Workers that took much longer, the worst first.")]
+
+
+def run_before(world: World, d: Deployment, file: str) -> RunCompared | None:
+    """Return the nearest earlier run of the same name that can be read, compared; None for a copy of a log."""
+    if realpath(dirname(dirname(file))) != realpath(world.state):
+        return None
+    base, number = _run_of(basename(dirname(file)))
+    runs = {_run_of(name): name for name in world.logs.names()}
+    earlier = sorted((run for run in runs if run[0] == base and run[1] < number), reverse=True)
+    for run in earlier:
+        try:
+            return _compared(d, world.logs.read(runs[run]))
+        except WakemanError:
+            continue
+    return None
+
+
+def _run_of(name: str) -> tuple[str, int]:
+    """Return the plan's name and the number of a run."""
+    base, _, run = name.partition(".")
+    return base, int(run) if re.fullmatch(r"[0-9]{1,9}", run) else 1
+
+
+def _compared(d: Deployment, old: Deployment) -> RunCompared:
+    now, then = review.tasks(d), review.tasks(old)
+    both = [name for name in now if name in then]
+    usage = used(old)
+    spoken = usage.input is not None or usage.output is not None
+    return RunCompared(
+        deployment=old.name,
+        outcome=old.outcome,
+        same=old.digest == d.digest,
+        done=len(then) - len(undone(old)),
+        total=len(then),
+        seconds=wall_seconds(old),
+        tokens=Tokens(input=usage.input or 0, output=usage.output or 0) if spoken else None,
+        cost=usage.cost,
+        failing=tuple(name for name in both if then[name].done and not now[name].done),
+        passing=tuple(name for name in both if now[name].done and not then[name].done),
+        still=tuple(name for name in both if not now[name].done and not then[name].done),
+        added=sum(name not in then for name in now),
+        gone=sum(name not in now for name in then),
+        slower=_slower(d, old),
+    )
+
+
+def _slower(d: Deployment, old: Deployment) -> tuple[SlowerWorker, ...]:
+    now, then = _durations(d), _durations(old)
+    found = [
+        SlowerWorker(worker=name, seconds=took, before=then[name])
+        for name, took in now.items()
+        if name in then and took >= then[name] * SLOWER_TIMES_MIN and took - then[name] >= SLOWER_S_MIN
+    ]
+    return tuple(sorted(found, key=lambda each: each.before - each.seconds)[:LISTED_MAX])
+
+
+def _durations(d: Deployment) -> dict[str, float]:
+    return {
+        name: (worker.since - worker.began).total_seconds()
+        for name, worker in d.workers.items()
+        if worker.ended and worker.began is not None and worker.since is not None
+    }
