@@ -318,6 +318,12 @@ def test_the_tutorial_runs_from_its_first_line_to_its_last_and_shows_what_is_pri
 
     assert "turn: wrap up: 10/10 done, complete" in ran.printed
     assert ran.outputs == [f"{side}{n}.txt" for side in "ab" for n in range(1, 6)]
+    assert _rows((REPOSITORY / "docs/tutorial.md").read_text()) == _rows(ran.printed)
+
+
+def _rows(text: str) -> list[str]:
+    """Return what `doctor` looks at, and where it says that the state directory comes from."""
+    return re.findall(r"^(?:ok|weak|missing) +([\w.]+) |state/?( \(.+\))$", text, re.MULTILINE)
 
 
 @pytest.mark.real
