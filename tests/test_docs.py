@@ -259,8 +259,12 @@ def _environment(directory: Path) -> Mapping[str, str]:
     return {"PATH": path, "HOME": str(directory), "TMUX_TMPDIR": str(directory), "LANG": "C.UTF-8"}
 
 
-SAME_ANYWHERE = ("wakeman plan", "wakeman rehearse", "cat state", "wakeman clean")
-"""Commands of the tutorial that print the same on each machine, however quick it is."""
+SAME_ANYWHERE = {
+    "docs/tutorial.md": ("wakeman plan", "wakeman rehearse", "cat state", "wakeman clean"),
+    "docs/how-to/after-a-partial-night.md": ("wakeman up", "wakeman capture", "echo none"),
+    "docs/how-to/from-hang-to-question.md": ("cat > hang.toml",),
+}
+"""Pages that are typed, and their commands that print the same on each machine, however quick it is."""
 OTHERS = {
     r"\S+/tmux-\d+/": "TMUX/",
     r"\S*/night\b": "NIGHT",
@@ -269,15 +273,19 @@ OTHERS = {
 """What differs in it."""
 
 
-@pytest.mark.real
-@pytest.mark.timeout(300)
-@pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is missing")
-def test_the_tutorial_runs_from_its_first_line_to_its_last_and_shows_what_is_printed() -> None:
-    blocks = [block for block in _blocks("docs/tutorial.md") if block.info in ("sh", "text")]
+class Typed(NamedTuple):
+    """What came of a page whose commands were typed: all that was printed, and what lies in `night/turned`."""
+
+    printed: str
+    outputs: list[str]
+
+
+def _typed(name: str, between: str = "") -> Typed:
+    """Type a page's commands in an empty folder, and compare what the same commands print with what the page shows."""
+    blocks = [block for block in _blocks(name) if block.info in ("sh", "text")]
     steps = [block for block in blocks if block.info == "sh"]
-    second = "env -u WAKEMAN_STATE wakeman status turn >/dev/null\n"  # as another terminal in the folder would see it
     script = "set -eu\nexec 2>&1\n" + "".join(
-        f"echo '--- {step.where}'\n{step.text}{second if 'wakeman up' in step.text else ''}" for step in steps
+        f"echo '--- {step.where}'\n{step.text}{between if 'wakeman up' in step.text else ''}" for step in steps
     )
     with TemporaryDirectory(prefix="wt", dir="/tmp", ignore_cleanup_errors=True) as place:
         directory = Path(place)
@@ -291,14 +299,46 @@ def test_the_tutorial_runs_from_its_first_line_to_its_last_and_shows_what_is_pri
         outputs = sorted(path.parent.name + path.name for path in directory.glob("night/turned/*/*.txt"))
 
     assert ran.returncode == 0, ran.stdout
-    assert "turn: wrap up: 10/10 done, complete" in ran.stdout
-    assert outputs == [f"{side}{n}.txt" for side in "ab" for n in range(1, 6)]
     printed = dict(part.split("\n", 1) for part in ran.stdout.split("--- ")[1:])
     shown = {step.where: page.text for step, page in itertools.pairwise(blocks) if page.info == "text"}
-    alike = [step.where for step in steps if step.text.startswith(SAME_ANYWHERE)]
-    assert len(SAME_ANYWHERE) == len(alike)
+    alike = [step.where for step in steps if step.text.startswith(SAME_ANYWHERE[name]) and step.where in shown]
+    assert len(SAME_ANYWHERE[name]) == len(alike)
     for where in alike:
         assert sorted(_plain(printed[where])) == sorted(_plain(shown[where])), where
+    return Typed(ran.stdout, outputs)
+
+
+@pytest.mark.real
+@pytest.mark.timeout(300)
+@pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is missing")
+def test_the_tutorial_runs_from_its_first_line_to_its_last_and_shows_what_is_printed() -> None:
+    second = "env -u WAKEMAN_STATE wakeman status turn >/dev/null\n"  # as another terminal in the folder would see it
+
+    ran = _typed("docs/tutorial.md", second)
+
+    assert "turn: wrap up: 10/10 done, complete" in ran.printed
+    assert ran.outputs == [f"{side}{n}.txt" for side in "ab" for n in range(1, 6)]
+    assert _rows((REPOSITORY / "docs/tutorial.md").read_text()) == _rows(ran.printed)
+
+
+def _rows(text: str) -> list[str]:
+    """Return what `doctor` looks at, and where it says that the state directory comes from."""
+    return re.findall(r"^(?:ok|weak|missing) +([\w.]+) |state/?( \(.+\))$", text, re.MULTILINE)
+
+
+@pytest.mark.real
+@pytest.mark.timeout(300)
+@pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is missing")
+def test_the_page_on_a_partial_night_makes_one_and_finishes_it() -> None:
+    ran = _typed("docs/how-to/after-a-partial-night.md")
+
+    assert "✗ 1 unit    missing: turn_b_c1, exit status 0" in ran.printed
+    assert "✓ turn.2     complete  1/1" in ran.printed
+    assert ran.outputs == [f"{side}{n}.txt" for side in "ab" for n in range(1, 4)]
+
+
+def test_the_page_on_hangs_shows_what_a_rehearsal_prints() -> None:
+    assert "investigate -> capture, ask" in _typed("docs/how-to/from-hang-to-question.md").printed
 
 
 def _plain(text: str) -> list[str]:
