@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wakeman.core.policy.last_words import WORDS_CHARS_MAX, sense_of, shortened
+from wakeman.core.policy.last_words import QUESTION_CHARS_MAX, WORDS_CHARS_MAX, sense_of, shortened
 
 MEANT = {
     "asks": (
@@ -67,6 +67,14 @@ def test_of_long_last_words_the_end_is_kept_where_a_question_is() -> None:
     assert kept.startswith("…")
     assert kept.endswith("Which one is it?")
     assert "asks" == sense_of(kept)
+
+
+@pytest.mark.parametrize(("more", "means"), [(0, "asks"), (1, "claims")])
+def test_a_question_counts_only_at_the_end_of_last_words(more: int, means: str) -> None:
+    asked = "r?"
+    said = f"All files are done. Which is bette{asked} "
+
+    assert means == sense_of(said + "x" * (QUESTION_CHARS_MAX - len(asked) - 1 + more))
 
 
 N = WORDS_CHARS_MAX

@@ -153,7 +153,7 @@ def test_the_first_alarm_of_a_log_is_the_first() -> None:
     d = play.deployment
     d.generation, d.alarm = 0, None
 
-    step = next(ensure(d, world.clock.now()))
+    step = next(ensure(d, world.clock.now(), paused=False))
 
     assert FindAlarm("first", world.clock.now()) == step
 
@@ -164,7 +164,7 @@ def stood_in(every: float = 300) -> Play:
     play.up()
     play.stage.alarms.jobs.clear()
     play.stage.alarms.broken = "no daemon"
-    driven(play, lambda d: ensure(d, play.stage.clock.now()))
+    driven(play, lambda d: ensure(d, play.stage.clock.now(), paused=False))
     return play
 
 

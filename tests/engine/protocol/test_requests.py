@@ -67,14 +67,14 @@ def test_an_alarm_is_set_before_a_pause_ends(verb: e.Verb, ends: bool) -> None:
 def test_who_is_stopped_before_the_launch_has_ended_at_once(worker: str, steps: list[Step]) -> None:
     play = begun()
 
-    assert steps == driven(play, lambda d: requests.stop(d.workers[worker], "enough"))
+    assert steps == driven(play, lambda d: requests.stop(d.workers[worker], "enough", keep=False))
     assert "enough" in [event.data.text for event in play.events if isinstance(event.data, e.Requested)]
 
 
 def test_who_is_being_launched_is_not_ended_by_word_alone() -> None:
     launching = WorkerState(name="w", session="w", intent=7)
 
-    (step,) = requests.stop(launching)
+    (step,) = requests.stop(launching, keep=False)
 
     assert ["w"] == [draft.worker for draft in step.drafts]
 

@@ -25,7 +25,7 @@ _OURS = (
 _PROBLEMS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], tuple[str, str]]], ...] = (
     (re.compile(r"missing$"), lambda _: ("missing", "")),
     (re.compile(r"not done$"), lambda _: ("missing", "")),
-    *((re.compile(f"({ours})$"), lambda m: (m[1], "")) for ours in _OURS),
+    *((re.compile(f"{ours}$"), lambda m: (m[0], "")) for ours in _OURS),
     (re.compile(r"(\d+) bytes, expected at least (\d+)$"), lambda m: (f"smaller than {m[2]} bytes", m[1])),
     (
         re.compile(r"([\d.]+)% of the input, expected at most ([\d.]+)%$"),

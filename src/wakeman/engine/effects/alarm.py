@@ -116,7 +116,7 @@ def _armed_fact(d: Deployment, write: Write, why: str) -> e.Armed | None:
     return msgspec.structs.replace(data, alarm=msgspec.structs.replace(data.alarm, generation=d.generation + 1))
 
 
-def ensure(d: Deployment, now: datetime, *, paused: bool = False) -> Steps[None]:
+def ensure(d: Deployment, now: datetime, *, paused: bool) -> Steps[None]:
     """Ensure that an alarm is set before anything else is done.
 
     Shape: a paused deployment has none, except with `paused`: for a request that ends the pause.

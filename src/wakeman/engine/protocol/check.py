@@ -77,7 +77,7 @@ class RenewKeys(Unrecorded, frozen=True):
 
 def check(d: Deployment, by: str, now: datetime, senses: Senses) -> Steps[None]:
     """Observe once, and act on it. `by` is the caller, `now` the one reading of the clock."""
-    yield from ensure(d, now)
+    yield from ensure(d, now, paused=False)
     if any(worker.intent for worker in d.workers.values()):
         from wakeman.engine.effects.launch import recover
 
@@ -103,7 +103,7 @@ def check(d: Deployment, by: str, now: datetime, senses: Senses) -> Steps[None]:
     rows = yield from _deployment(d, by, now)
     if d.outcome == "open":
         done = promoted or moved or acted or rows != ["sleep"]
-        if (seconds := _soon(d, rows[-1:])) is not None:
+        if (seconds := _soon(d)) is not None:
             yield from do(Soon(seconds if done else max(seconds, _patience(d))))
         if done or (d.paused_at and d.alarm):
             # If nothing was done, the alarm's checkpoint is one observation old and still covers all that matters.
@@ -168,10 +168,10 @@ def _act(d: Deployment, decision: Decision, now: datetime) -> Steps[None]:
         yield from steps_of(action, d, decision, now)
 
 
-def _soon(d: Deployment, last: Sequence[str]) -> float | None:
+def _soon(d: Deployment) -> float | None:
     """Return the seconds until the first of what is due soon: a staggered launch, another look, a retry."""
     waits = []
-    if last == ["sleep"] and staggered(d):
+    if staggered(d):
         waits.append(d.plan.workers.stagger)
     if any(_pressing(worker) for worker in d.workers.values()) or unrested(d):
         waits.append(ENDING_LOOK_S)

@@ -14,7 +14,7 @@ from wakeman.engine.effects.alarm import disarm, ensure
 from wakeman.engine.protocol.steps import Steps, append
 
 
-def stop(worker: WorkerState, text: str = "", *, keep: bool = False) -> Steps[None]:
+def stop(worker: WorkerState, text: str = "", *, keep: bool) -> Steps[None]:
     """End one worker; one that was not launched yet ends at once. `keep`: nobody else gets its undone units."""
     drafts = [e.Draft(e.Requested(verb="stop", text=text, keep=keep), worker=worker.name)]
     if worker.state == "pending" and not worker.intent:

@@ -238,6 +238,11 @@ STUCK: list[tuple[dict[str, object], e.Stalled, dict[str, object]]] = [
         e.Stalled(reason="silent", why="x"),
         {"trouble": "silent: ", "tried": (), "rung": 0, "barred": ("restart", "nudge")},
     ),
+    (
+        {"trouble": "error: x", "tried": ("capture", "restart"), "rung": 2},
+        e.Stalled(reason="silent", why="x"),
+        {"trouble": "silent: ", "tried": (), "rung": 0, "barred": ("restart",)},
+    ),
 ]
 """What was tried before, the next trouble, and what of its ladder is left."""
 
