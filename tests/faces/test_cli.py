@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.faces.conftest import SLEEPER, Place
 from tests.waiting import until
@@ -349,9 +349,9 @@ def test_reading_verbs_give_envelopes(place: Place) -> None:
             assert data["v"] == 1, verb
             assert data["ok"] is True, verb
             assert isinstance(data["next"], list), verb
-    assert {"audit", "log", "mcp", "notices", "rehearse", "replay", "report", "serve", "watch"} >= set(READS) - set(
-        words
-    )
+    assert {"audit", "log", "mcp", "notices", "rehearse", "replay", "report", "serve", "top", "watch"} >= set(
+        READS
+    ) - set(words)
 
 
 def test_a_status_tells_at_least_what_scripts_rely_on(place: Place) -> None:
@@ -988,6 +988,7 @@ WORDS = (
 )
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # of a busy machine
 @given(st.lists(st.sampled_from(WORDS), max_size=8))
 def test_what_is_read_without_argparse_is_what_argparse_reads(words: list[str]) -> None:
     plain = plain_options(words, {})

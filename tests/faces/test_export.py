@@ -436,8 +436,6 @@ def test_a_dry_run_says_where_it_would_write_and_writes_nothing(desk: Desk, form
 @pytest.mark.parametrize(
     ("words", "found"),
     [
-        (("trace",), "no deployment is given"),
-        (("otlp",), "no deployment is given"),
         (("metrics", "--endpoint", "http://localhost"), "expected with otlp alone"),
         (("trace", "night", "--words"), "expected with otlp alone"),
         (("csv", "night"), "invalid choice"),

@@ -94,7 +94,7 @@ def test_a_prompt_that_names_no_unit_is_a_warning(place: Place) -> None:
     said = place("plan", place.plan(CLIENT + 'prompt = "Do it."\n' + KEEPER))
 
     assert said.code in (0, 2)  # 2 where the client is not installed
-    assert "\nwarning: plan.toml:12: workers.prompt: names none of {{ unit_table }}, " in said.out
+    assert "\n  plan.toml:12: workers.prompt: names none of {{ unit_table }}, " in said.out
 
 
 def test_up_says_what_is_probably_wrong_and_begins(place: Place) -> None:
@@ -182,5 +182,5 @@ def test_a_client_that_is_newer_than_any_recorded_is_said(place: Place, codex: P
     found = {one["what"]: one for one in place("doctor", plan, "--json").json["findings"]}
 
     words = f"codex {version} is newer than 0.171.0, the newest whose screens are known"
-    assert newer == (f"warning: plan.toml:8: workers.harness: {words}" in said)
+    assert newer == (f"\n  plan.toml:8: workers.harness: {words}" in said)
     assert ("weak" if newer else "ok") == found["codex's version"]["level"]

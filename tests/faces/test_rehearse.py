@@ -67,7 +67,7 @@ def test_a_worker_that_hangs_leads_to_a_person_and_to_giving_up(capsys: pytest.C
 
     said = json.loads(capsys.readouterr().out)
     assert ("partial", 3) == (said["outcome"], said["units"]["done"])
-    assert ["capture", "ask"] == [
+    assert ["capture, ask"] == [
         line["says"].split("-> ")[1].split(":")[0]
         for line in said["timeline"]
         if line["worker"] == "w_b" and line["type"] == "decided"

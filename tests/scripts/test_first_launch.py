@@ -298,17 +298,19 @@ def test_what_a_hook_of_the_own_worker_reported_is_its_work_though_another_is_th
     assert (True, False) == tuple(stage.logs.read(name).units["w0/u0"].done for name in (NAME, "other"))
 
 
-@pytest.mark.parametrize("outputs", [1, 25])
-def test_many_outputs_that_are_there_before_the_start_are_enrolled_in_lines_that_fit_the_log(outputs: int) -> None:
+@pytest.mark.parametrize(("units", "outputs"), [(900, 1), (150, 25)])
+def test_many_outputs_that_are_there_before_the_start_are_enrolled_in_lines_that_fit_the_log(
+    units: int, outputs: int
+) -> None:
     paths = [f"o/{{{{ stem }}}}.{n}" for n in range(outputs)]
-    play = Play(workers=1, units=900, plan={"units": {"output": paths}})
-    for unit in range(900):
+    play = Play(workers=1, units=units, plan={"units": {"output": paths}})
+    for unit in range(units):
         for n in range(outputs):
             play.stage.files.write(f"/plans/o/u{unit}.{n}", b"")
 
     play.up()
 
     pieces = [event.data for event in play.events if isinstance(event.data, Enrolled)]
-    assert (900, 900 * outputs) == (sum(len(p.units) for p in pieces), sum(len(p.existing) for p in pieces))
+    assert (units, units * outputs) == (sum(len(p.units) for p in pieces), sum(len(p.existing) for p in pieces))
     assert max(len(line) for line in play.lines if b'"type":"enrolled"' in line) <= LINE_BYTES_MAX
     assert len(pieces) <= 1 + sum(map(len, play.lines[1:])) // (LINE_BYTES_MAX // 4)

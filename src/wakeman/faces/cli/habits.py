@@ -64,7 +64,7 @@ _CHECK_LOG = (("wakeman audit NAME", "verify a log"), ("wakeman replay NAME", "i
 
 Proposals = Sequence[tuple[str, str]]
 HABITS: dict[str, Proposals] = {
-    **dict.fromkeys(("ps", "ls", "list", "list-sessions", "sessions", "jobs", "top", "info", "show", "inspect"), _LOOK),
+    **dict.fromkeys(("ps", "ls", "list", "list-sessions", "sessions", "jobs", "info", "show", "inspect"), _LOOK),
     **dict.fromkeys(("describe", "get", "queue", "monitor", "dashboard", "stats", "state"), _LOOK),
     **dict.fromkeys(("logs", "journal", "journalctl", "events", "history", "follow", "output"), _LOG),
     **dict.fromkeys(("kill", "end", "quit", "exit", "cancel", "abort", "terminate", "interrupt"), _STOP),
