@@ -181,7 +181,7 @@ def _first_valid(block: Statement, rules: Sequence[SlipRule]) -> str | None:
     lines = block.text.count("\n")
     for meant in _apply_rules(rules, block):
         new = meant + "\n" * (lines - meant.count("\n") + meant.count(JOINT))
-        if new != block.text and meant.count("\n") - meant.count(JOINT) <= lines and _is_toml(new):
+        if _is_toml(new):
             return new
     return None
 
