@@ -347,6 +347,7 @@ def test_a_long_line_is_shown_by_its_beginning(more: int, shown: str) -> None:
     ("written", "example"),
     [("}", 'key = "value"'), ("asdf", 'key = "value"'), ("? = 4", 'key = "value"'),
      ("args = ['a'] ['b', 'c']", 'args = ["text"]'),
+     ("env.A = { [A]] = 1, (B) = 2, }", 'env = { NAME = "value" }'),
      ("env = { [A]] = 1, (B) = 2, }", 'env = { NAME = "value" }'),
      ("env = { # c\n A: 'x'\n B:: 'y'\n}", 'env = { NAME = "value" }')],
 )  # fmt: skip
@@ -355,6 +356,7 @@ def test_a_line_of_which_nothing_can_be_made_is_named_in_our_words(written: str,
 
     assert found.startswith(f"w.toml:{LINE}: ")
     told = "; expected one key = value, its text in quotes, or one [table], on a line of its own; write: "
+    assert f"found {written.splitlines()[0]}" in found
     assert found.endswith(told + example)
 
 
@@ -518,6 +520,12 @@ def test_a_text_with_more_slips_than_a_plan_may_have_is_given_up() -> None:
     slips, mended = mend("\n".join(f"a{at} = b" for at in range(SLIPS_MAX + 5)), lambda _: {})
 
     assert (SLIPS_MAX, None) == (len(slips), mended)
+
+
+def test_of_two_slips_the_last_says_what_to_do_with_what_is_left() -> None:
+    (found,) = problems(HEAD + "set at_once =")
+
+    assert found.endswith("a word before the key, and no value; give it one, or take the line out")
 
 
 def test_words_with_an_open_quote_are_no_list() -> None:

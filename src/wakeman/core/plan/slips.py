@@ -213,7 +213,7 @@ def _line_at(text: str, at: int) -> int:
 def _unknown_slip(found: Statement, text: str) -> Slip:
     named = _key_of(found.text)
     wanted = "one key = value, its text in quotes, or one [table], on a line of its own"
-    told = f"found {_head_of(_visible(found.text), SHOWN_CHARS_MAX) or 'nothing'}; expected {wanted}"
+    told = f"found {_head_of(_visible(found.text), SHOWN_CHARS_MAX)}; expected {wanted}"
     key = str(named[0]) if named else "key"
     example = found.known.get(key, '"value"')
     return Slip(
