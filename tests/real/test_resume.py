@@ -106,10 +106,8 @@ def test_after_the_death_of_tmux_only_what_is_missing_is_done_again(crash: Crash
     os.kill(crash.server(), signal.SIGKILL)
     until(lambda: not crash.sessions(), 30)
 
-    night = crash.resumed("night")["night"]
-    if not night["launched"]:  # the processes were still ending
-        until(lambda: bool(crash.resumed("night")["night"]["launched"]), 30)
-
+    crash.resumed("night")
+    # By this check, or by that of a worker that was hung up: whichever came first.
     until(lambda: 6 == len(crash.starts()), 30)
     assert {"a1", "a2", "b1", "b2"} == {mark.split("/")[1] for mark in crash.starts()}
     assert ["b1", "b2"] == [mark.split("/")[1] for mark in crash.starts() if mark.split("/")[2].startswith("2@")]

@@ -126,7 +126,8 @@ def test_without_at_one_process_sleeps_and_the_end_of_the_tmux_server_leaves_it(
     assert 1 == sum("\0at\0" in line for line in timers.asleep()), timers.asleep()
 
     timers.tmux("kill-server")
-    assert timers.status()["alarm"]["stands"]
+    said = timers.status()  # the check of a worker that was hung up may have come first
+    assert said["outcome"] == "complete" or said["alarm"]["stands"]
     timers.run("check", "night")
     until(timers.over, 30)
     until(lambda: not timers.asleep(), 30)

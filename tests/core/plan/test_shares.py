@@ -124,6 +124,12 @@ def test_a_limit_takes_the_first_units() -> None:
     assert ["a", "b"] == [unit.name for unit in made(["a", "b", "c"], glob="*", limit=2)]
 
 
+def test_a_file_s_name_may_begin_with_a_tilde() -> None:
+    [unit] = made(items=["a"], output="~{{ unit }}.md")
+
+    assert ("~a.md",) == unit.outputs
+
+
 def test_outputs_and_claims_are_listed_once_each() -> None:
     [unit] = made(["a[1]"], file="-", output=["{{ unit }}", "{{ path }}", "log"], writes=["w/{{ unit }}/**"])
 

@@ -68,6 +68,9 @@ CURES = [
     ("args = # c\n  ['a']", "workers.args", "args = ['a']"),
     ("args = ['a'], 'b']", "workers.args", "args = ['a', 'b']"),
     ("cwd = 'x'!", "workers.cwd", "cwd = 'x'"),
+    ('cwd = a"# = b"', "workers.cwd", 'cwd = "a"# = b"'),
+    ("args = ['a\\d\", 'b']", "workers.args", "args = ['a\\d', 'b']"),
+    ("args = node x", "workers.args", 'args = ["node", "x"]'),
     ("cwd = & 'x'", "workers.cwd", "cwd = 'x'"),
     ("args = [''a']", "workers.args", "args = ['a']"),
     ("[wake # nights", "wake", "[wake] # nights"),
@@ -219,6 +222,9 @@ IN_WORDS = [
     *((f"cwd {sign} 'x'", SIGN) for sign in (":", ":=", "=>", "->", "==", "=:", "+=", "")),
     ("stage true", SIGN),
     ("args = ['a' 'b'] # c", "no comma between two values"),
+    ("args = ['a' # c\n'b']", "no comma between two values"),
+    ("args = [4 'b']", "no comma between two values"),
+    ("env = { A = ['a'] B = { C = 'c' } D = 'd' }", "an inline table is { key = value, key = value } in one line"),
     ("env = { A: 'a', B: 'b' }", "an inline table is { key = value, key = value } in one line"),
     ("env = { A = 'a' B = 'b' }", "an inline table is { key = value, key = value } in one line"),
 ]
@@ -249,6 +255,11 @@ SEVERAL = [
     ("args = ['x' '''a\nb''']", "args = ['x', '''a ... b''']"),
     ('env = { A = x, B = """a\nb""" }', 'env = { A = "x", B = """a ... b""" }'),
     ("args = ['a', 'b'\n\n# c\n", "args = ['a', 'b']"),
+    ("args = ['a', 'b'\n# c", "args = ['a', 'b']"),
+    ("args = [\n 'a' # c\n 'b'\n]", "args = [ 'a', # c 'b' ]"),
+    ("args ['a',\n 'b']", "args = ['a', 'b']"),
+    ("before = [[''a'],\n ['b']]", "before = [['a'], ['b']]"),
+    ('before = [[\'\'a\', """b"""],\n [\'c\']]', 'before = [[\'a\', """b"""], ... [\'c\']]'),
 ]
 
 
@@ -335,18 +346,23 @@ def test_a_long_line_is_shown_by_its_beginning(more: int, shown: str) -> None:
 @pytest.mark.parametrize(
     ("written", "example"),
     [("}", 'key = "value"'), ("asdf", 'key = "value"'), ("? = 4", 'key = "value"'),
-     ("env = { [A]] = 1, (B) = 2, }", 'env = { NAME = "value" }')],
+     ("args = ['a'] ['b', 'c']", 'args = ["text"]'),
+     ("env.A = { [A]] = 1, (B) = 2, }", 'env = { NAME = "value" }'),
+     ("env = { [A]] = 1, (B) = 2, }", 'env = { NAME = "value" }'),
+     ("env = { # c\n A: 'x'\n B:: 'y'\n}", 'env = { NAME = "value" }')],
 )  # fmt: skip
 def test_a_line_of_which_nothing_can_be_made_is_named_in_our_words(written: str, example: str) -> None:
     (found,) = problems(HEAD + written)
 
     assert found.startswith(f"w.toml:{LINE}: ")
     told = "; expected one key = value, its text in quotes, or one [table], on a line of its own; write: "
+    assert f"found {written.splitlines()[0]}" in found
     assert found.endswith(told + example)
 
 
 EXAMPLES = [
     ("", "mode", '"interactive"'),
+    ("", "auto_approve", '"all"'),
     ("", "stagger", '"5m"'),
     ("", "stream_max", '"10M"'),
     ("", "at_once", "1"),
@@ -381,6 +397,8 @@ def test_a_value_of_which_nothing_can_be_made_is_answered_with_an_example_of_wha
 def test_what_is_wrong_with_two_statements_on_a_line_is_told_at_that_line() -> None:
     found = problems(HEAD + "# a note\nstagger = 'soon' at_once = 'x'\ncwd = 4\n")
 
+    middle = problems(HEAD + "# a note\nat_once = 4 stagger = 'soon' mode = 'print'")
+    assert f"w.toml:{LINE + 1}: workers.stagger: " in "\n".join(middle)
     assert [
         f"w.toml:{LINE + 1}: workers.stagger",
         f"w.toml:{LINE + 1}: workers.at_once",
@@ -436,12 +454,29 @@ def test_one_key_twice_on_one_line_is_divided_and_told_as_twice(first: str, seco
     assert found[-1].endswith(f"found this key twice, first at line {LINE}; keep one of the two"), found
 
 
+@pytest.mark.parametrize(
+    ("written", "cure"),
+    [
+        ("args = ['a'\n)(", "args = ['a']"),
+        ("cwd = 'a\nb", "cwd = 'a'"),
+        ('cwd = "a\nb', 'cwd = "a"'),
+        ('prompt = """a\n[wake]\ngoal = """x"""', 'prompt = """a"""'),
+        ('@ = \'x\' """a\n"""', 'key = "value"'),
+    ],
+)
+def test_what_follows_a_value_and_does_not_fit_it_is_left_for_itself(written: str, cure: str) -> None:
+    found = problems(HEAD + written)
+
+    assert cure == found[0].partition(WRITE)[2]
+
+
 def test_a_header_over_two_lines_is_written_in_one() -> None:
     found = problems(HEAD + "[\nwake]\nevery = 7x")
 
     assert found[0].startswith(f"w.toml:{LINE}: wake: found [ wake]: ")
     assert "[wake]" == found[0].partition(WRITE)[2]
     assert found[-1].startswith(f"w.toml:{LINE + 2}: wake.every: found every = 7x: ")
+    assert "[[wake.to]]" == problems(HEAD + "[[\nwake.to]]\nrun = ['x']")[0].partition(WRITE)[2]
 
 
 def test_what_follows_statements_on_one_line_has_its_own_line() -> None:
@@ -485,6 +520,12 @@ def test_a_text_with_more_slips_than_a_plan_may_have_is_given_up() -> None:
     slips, mended = mend("\n".join(f"a{at} = b" for at in range(SLIPS_MAX + 5)), lambda _: {})
 
     assert (SLIPS_MAX, None) == (len(slips), mended)
+
+
+def test_of_two_slips_the_last_says_what_to_do_with_what_is_left() -> None:
+    (found,) = problems(HEAD + "set at_once =")
+
+    assert found.endswith("a word before the key, and no value; give it one, or take the line out")
 
 
 def test_words_with_an_open_quote_are_no_list() -> None:

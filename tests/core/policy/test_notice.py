@@ -571,7 +571,8 @@ def test_other_last_words_are_another_question_and_longer_silence_is_not() -> No
         d = night(stuck(asked=True, **fields))
         return [cause.key for cause in notice.causes(d, SLEEP, "hand")]
 
-    assert keys(reason="asks", said="A or B?") != keys(reason="asks", said="C or D?")
+    for reason in ("asks", "claims", "refuses"):
+        assert keys(reason=reason, said="A or B?") != keys(reason=reason, said="C or D?")
     assert keys(reason="silent", said="A or B?") == keys(reason="silent", said="C or D?")
 
 

@@ -136,7 +136,8 @@ def test_a_worker_is_estimated_from_its_own_launch_on() -> None:
     d = night(4, 12)
     d.workers["w"].began = NOW - timedelta(seconds=50)
 
-    assert 0.08 == of_worker(d, d.workers["w"], NOW).rate
+    found = of_worker(d, d.workers["w"], NOW)
+    assert (0.08, 100.0) == (found.rate, found.estimate and found.estimate.left)
 
 
 def test_a_worker_that_was_not_launched_has_no_rate() -> None:

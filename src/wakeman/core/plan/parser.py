@@ -211,12 +211,11 @@ def _example(kind: mi.Type) -> str:
     """Return a value of that type, as TOML has it."""
     match kind:
         case mi.UnionType(types=types):
-            return _example(next(each for each in types if not isinstance(each, mi.NoneType)))
+            return _example(types[0])
         case mi.Metadata(extra={"unit": str(unit)}):
             return '"10M"' if "K" in QUANTITIES[unit].factors else '"5m"'
         case mi.LiteralType(values=values):
-            first = next((value for value in values if isinstance(value, str)), values[0])
-            return msgspec.json.encode(first).decode()
+            return msgspec.json.encode(next(value for value in values if isinstance(value, str))).decode()
         case mi.VarTupleType(item_type=inner):
             return f"[{_example(inner)}]"
         case mi.DictType():

@@ -256,17 +256,15 @@ def _string_prefix(found: Statement) -> Iterator[str]:
 
 def _missing_commas(value: str, _: Statement) -> str:
     """`["a" "b"]`, `{ a = 1 b = 2 }`."""
-    tokens, depth, before = toml_tokens(value), 0, ""
     made: list[str] = []
-    for kind, text in tokens:
+    before, end = "", 0
+    for kind, text in toml_tokens(value):
         opens = kind in ("string", "word") or text in ("[", "{")
-        if depth and opens and before in ("string", "word", "]", "}"):
-            blanks = len(made) - 1 if made[-1].isspace() else len(made)
-            made.insert(blanks, ",")
+        if opens and before in ("string", "word", "]", "}"):
+            made.insert(end, ",")
         made.append(text)
-        depth += (text in ("[", "{")) - (text in ("]", "}"))
         if kind not in ("blank", "comment"):
-            before = text if kind == "sign" else kind
+            before, end = text if kind == "sign" else kind, len(made)
     return "".join(made)
 
 
@@ -289,18 +287,8 @@ def _round_brackets(value: str, _: Statement) -> str:
     return _outside_strings(value, lambda text: text.replace("(", "[").replace(")", "]"))
 
 
-def _inline_table(found: Statement) -> Iterator[str]:
+def _inline_table(value: str, found: Statement) -> str | None:
     """`{ a: "b", }`, `{ a = 1; b = 2 }`, one over several lines, also without commas."""
-    yield from _of_value(_plain_inline)(found)
-    yield from _of_value(_inline_with_commas)(found)
-
-
-def _inline_with_commas(value: str, found: Statement) -> str | None:
-    plain = _plain_inline(value, found)
-    return None if plain is None else _missing_commas(plain, found)
-
-
-def _plain_inline(value: str, _: Statement) -> str | None:
     if "{" not in value:
         return None
     lines = value.count("\n")
@@ -308,7 +296,8 @@ def _plain_inline(value: str, _: Statement) -> str | None:
         re.sub(r"(?m)\s*#[^\n]*$", "", value) if lines else value, lambda text: text.replace(";", ",")
     )
     plain = re.sub(rf"({IN_QUOTES}|[A-Za-z0-9_-]+)\s*:\s*(?=[\"'\[{{\w])", r"\1 = ", plain)
-    return re.sub(r",\s*}", " }", " ".join(plain.split()) if lines else plain) + "\n" * lines
+    plain = re.sub(r",\s*}", " }", " ".join(plain.split()) if lines else plain) + "\n" * lines
+    return _missing_commas(plain, found)
 
 
 def _other_number(value: str, _: Statement) -> str:
@@ -359,8 +348,6 @@ def _further_statements(text: str) -> Iterator[int]:
     """Yield where further statements begin: behind a value or a header, outside strings, brackets and comments."""
     depth = at = 0
     for kind, piece in toml_tokens(text):
-        if kind == "comment":
-            return
         if kind == "blank":
             at += len(piece)
             continue
@@ -456,7 +443,7 @@ SLIPS = (
     SlipRule("a quote, or a backslash, inside a string", _of_value(_inner_quote)),
     SlipRule("a backslash that stands for nothing", _odd_backslash),
     SlipRule("a list has square brackets", _of_value(_round_brackets)),
-    SlipRule("an inline table is { key = value, key = value } in one line", _inline_table),
+    SlipRule("an inline table is { key = value, key = value } in one line", _of_value(_inline_table)),
     SlipRule("no comma between two values", _of_value(_missing_commas)),
     SlipRule("brackets that do not match", _of_value(_matched_brackets)),
     SlipRule("a string of several lines has three quotes at each end", _of_value(_string_of_lines)),

@@ -98,14 +98,15 @@ def _extents(found: Statement, text: str) -> Iterator[tuple[Statement, Sequence[
     """
     behind = text[found.start + len(found.text) :]
     more = found._replace(text=found.text + _lines_of_value(found.text, behind))
-    alone = (found, [*TRIED, (LAST_SLIP,)])
     if found.text.strip() in ("[", "[["):
         yield found._replace(text=found.text + "\n" + behind[1:].partition("\n")[0]), TRIED
     if whole := _balanced(found.text, behind):
         yield found._replace(text=whole), [*TRIED, (LAST_SLIP,)]
-    opened = bool(PAIR.match(found.text)) and more.text != found.text
-    lists = opened and _opens_list(found.text)
-    yield from ((more, TRIED),) if lists else ((more, TRIED), alone) if opened else (alone, (more, TRIED))
+    if more.text != found.text:
+        yield more, TRIED
+        if _opens_list(found.text):
+            return
+    yield found, [*TRIED, (LAST_SLIP,)]
 
 
 def _opens_list(line: str) -> bool:
@@ -120,9 +121,9 @@ def _balanced(line: str, behind: str) -> str:
         return ""
     pair = PAIR.match(line)
     quotes = re.search(r"\"{3}|'{3}", line)
-    if quotes and not (pair and pair[4].startswith(quotes[0])):
-        end = text.find(quotes[0], len(line)) if line.count(quotes[0]) % 2 else -1
-        return text[: end + 3] + text[end + 3 :].partition("\n")[0] if end >= 0 else ""
+    if quotes and line.count(quotes[0]) % 2 and not (pair and pair[4].startswith(quotes[0])):
+        rest = re.match(rf".*?{quotes[0]}[^\n]*", behind, re.DOTALL)
+        return line + rest[0] if rest else ""
     depth = at = within = 0
     for kind, piece in toml_tokens(text):
         if at >= len(line):
@@ -139,11 +140,10 @@ def _lines_of_value(line: str, behind: str) -> str:
     """Return the further lines of a value: of a table up to its bracket, else up to the next table or pair."""
     pair = PAIR.match(line)
     value = pair[4] if pair else ""
-    if value[:1] == "{" and "}" not in value and (end := re.match(r"(?:\n[^\n}]*)*?\n[^\n}]*\}[^\n]*", behind)):
+    bare = value.partition("#")[0].strip()
+    if bare == "{" and (end := re.match(r"(?:\n[^\n}]*)*?\n[^\n}]*\}[^\n]*", behind)):
         return end[0]
-    if not value.partition("#")[0].strip() and not re.match(
-        r"\n[ \t]*(?:[\"'{\d]|\[\s*[\"'\[{\d]|\[\s*$|true\b|false\b)", behind
-    ):
+    if not bare and not re.match(r"\n[ \t]*(?:[\"'{\d]|\[\s*[\"'\[{\d]|\[\s*$|true\b|false\b)", behind):
         return ""
     after = re.search(rf"\n(?=[ \t]*\[{{1,2}}[A-Za-z]|[ \t]*{BARE_PART}[ \t]*(?:\.[^=\n]*)?=)", behind)
     more = behind[: after.start()] if after else behind
@@ -181,7 +181,7 @@ def _first_valid(block: Statement, rules: Sequence[SlipRule]) -> str | None:
     lines = block.text.count("\n")
     for meant in _apply_rules(rules, block):
         new = meant + "\n" * (lines - meant.count("\n") + meant.count(JOINT))
-        if new != block.text and meant.count("\n") - meant.count(JOINT) <= lines and _is_toml(new):
+        if _is_toml(new):
             return new
     return None
 
@@ -213,7 +213,7 @@ def _line_at(text: str, at: int) -> int:
 def _unknown_slip(found: Statement, text: str) -> Slip:
     named = _key_of(found.text)
     wanted = "one key = value, its text in quotes, or one [table], on a line of its own"
-    told = f"found {_head_of(_visible(found.text), SHOWN_CHARS_MAX) or 'nothing'}; expected {wanted}"
+    told = f"found {_head_of(_visible(found.text), SHOWN_CHARS_MAX)}; expected {wanted}"
     key = str(named[0]) if named else "key"
     example = found.known.get(key, '"value"')
     return Slip(
