@@ -224,6 +224,8 @@ def _nights(desk: Desk) -> None:
     desk("clean", "night")
     desk("clean", "--empty-trash", "--yes")
     desk("run", "--items", "a", "--output", "more/{{ unit }}", "--", "act")
+    desk.stage.sessions.stranger("mine_a")
+    desk("watch-sessions", "mine_")
 
 
 def _files(desk: Desk) -> None:

@@ -557,11 +557,14 @@ def test_doing_verbs_give_envelopes(place: Place) -> None:
         ("down", "night"),
         ("redo", "night", "--socket", "faces"),
         ("down", "night"),
+        ("watch-sessions", "mine_", "--client", "external", "--socket", "faces"),
+        ("down", "mine"),
         ("clean", "night"),
         ("run", "--items", "a", *WRITER, "--set", "workers.isolate=worktree", "--wait", *COMMAND),
         ("merge", "run"),
     )
     place.repository()
+    place.tmux("new-session", "-d", "-s", "mine_a", "sleep 600")
 
     for words in calls:
         if words[0] == "adopt":
@@ -643,6 +646,7 @@ def test_a_followed_log_ends_with_the_deployment(place: Place) -> None:
 def test_sweep_lists_first_and_ends_on_yes(place: Place) -> None:
     place.up()
     place.tmux("new-session", "-d", "-s", "val_1", "sleep 600")
+    place.tmux("new-session", "-d", "-s", "mine_a", "sleep 600")
 
     listed = place("sweep", "val_*", "--older-than", "0")
     assert "val_1" in listed.out
@@ -738,6 +742,7 @@ DOING: dict[str, tuple[str, ...]] = {
     "up": ("other.toml",),
     "run": ("--items", "a", *WRITER, "--output", "new/{{ unit }}", "--", "true"),
     "check": ("night",),
+    "watch-sessions": ("mine_", "--socket", "faces"),
     "down": ("night",),
     "redo": ("ended",),
     "clean": ("ended",),
@@ -761,6 +766,7 @@ DOING: dict[str, tuple[str, ...]] = {
 TOLD = {
     "up": "start session other_a: /bin/sh ",
     "run": "start session run_a: /bin/sh ",
+    "watch-sessions": "watch session mine_a",
     "redo": "start session ended_a: /bin/sh ",
     "down": "end session night_b",
     "clean": "move ",

@@ -27,6 +27,7 @@ ANSWERS: dict[str, tuple[str, ...]] = {
     "rehearse": ("rehearse.Rehearsed",),
     "up": _STARTED,
     "run": _STARTED,
+    "watch-sessions": _STARTED,
     "redo": _STARTED,
     "check": _STATUS,
     "watch": ("watch.Watched",),

@@ -44,6 +44,12 @@ class Terminal(Protocol):
         Raises: ProgramError when it is gone, or carries another's mark: nothing has changed then.
         """
 
+    def release(self, session_id: str, mark: str) -> None:
+        """Take our mark off a session, which goes on as it is.
+
+        Raises: UnknownNameError when it is gone, or does not carry that mark; ProgramError on a hung place.
+        """
+
     def remember(self, session_id: str, head: str, *, mark: str) -> None:
         """Store the log's head on the session, a checkpoint outside the log. Failure is silent."""
 

@@ -175,6 +175,9 @@ class MemorySessions:
             raise ProgramError(f"{session_id}: cannot be marked {mark}")
         p.mark = mark
 
+    def release(self, session_id: str, mark: str) -> None:
+        self.playing[self._name(session_id, mark)].mark = ""
+
     def remember(self, session_id: str, head: str, *, mark: str) -> None:
         if any(p.session_id == session_id and p.mark == mark for p in self.playing.values()):
             self.heads[session_id] = head
@@ -182,6 +185,10 @@ class MemorySessions:
     def recall(self) -> list[tuple[str, str]]:
         there = {p.session_id: p.mark for p in self.playing.values() if p.mark and self.state == "up"}
         return [(there[session_id], head) for session_id, head in self.heads.items() if session_id in there]
+
+    def stranger(self, session: str) -> str:
+        """Begin a session that somebody else has started, which does nothing; return its id."""
+        return self._born(Start(session=session, mark="", argv=("sh", "x", "/elsewhere"), cwd="/"), "").session_id
 
     def next_step(self) -> datetime | None:
         """Return the time of an actor's next action."""

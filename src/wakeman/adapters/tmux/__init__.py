@@ -313,6 +313,19 @@ class Tmux:
         if "marked" not in ran.lines:
             raise ProgramError(f"tmux socket {self._socket}: {session_id} cannot be marked {mark}", self._hint())
 
+    def release(self, session_id: str, mark: str) -> None:
+        """Take our options off a session and its pane."""
+        found = self._pane(session_id, mark)
+        number = local_id(session_id)
+        gone = (
+            *("set-option", "-u", "-t", number, "@wakeman", ";"),
+            *("set-option", "-u", "-t", number, "@wakeman_head", ";"),
+            *("set-option", "-p", "-u", "-t", found.pane, "@wakeman_pane"),
+        )
+        from wakeman.adapters.tmux.creation import command_line
+
+        self._act("if-shell", "-F", "-t", found.pane, found.condition, command_line(gone))
+
     def remember(self, session_id: str, head: str, *, mark: str) -> None:
         """Store the log's head on the session as `@wakeman_head`."""
         from contextlib import suppress
