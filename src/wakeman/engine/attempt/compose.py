@@ -233,7 +233,7 @@ def compose_attempt(
     if task.confined:
         task = msgspec.structs.replace(task, theirs=confinement.borrowed(world, host, task, harness.borrows(task)))
     # Nothing is run of a session that is there: what names it stands in the place of a command.
-    command = Command(argv=("tmux", "session", worker.session)) if plan.workers.found else harness.command(task)
+    command = Command(argv=("session", worker.session)) if plan.workers.found else harness.command(task)
     sign = attempt_id(d, worker)
     wrapped = ("/bin/sh", layout.inside(host, layout.WRAPPER), layout.attempt_directory(host, worker), "--")
     start = Start(
