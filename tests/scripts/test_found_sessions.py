@@ -7,7 +7,7 @@ from tests.play import NAME, Play
 
 from wakeman.adapters.memory import MemoryWorld
 from wakeman.adapters.memory.sessions import MemoryHarness
-from wakeman.api.sessions import Watched, plan_of_sessions, socket_here
+from wakeman.api.sessions import SessionsToWatch, plan_of_sessions, socket_here
 from wakeman.core.errors import PlanError, ProgramError, UsageError
 from wakeman.core.model import Plan, StuckSpec, UnitsSpec, WorkersSpec
 from wakeman.core.plan.parser import read_plan
@@ -314,7 +314,9 @@ def stage(*names: str) -> MemoryWorld:
 def test_the_plan_has_a_unit_and_a_worker_for_each_session_of_the_prefix() -> None:
     world = stage("worker_b", "worker_a", "mine").world("up:1")
 
-    made = plan_of_sessions(world, Watched("worker_", output=("out/{{ unit }}.yml",), tell=("desk",), every="simple"))
+    made = plan_of_sessions(
+        world, SessionsToWatch("worker_", output=("out/{{ unit }}.yml",), tell=("desk",), every="simple")
+    )
 
     assert ("worker", {"items": ["a", "b"], "output": ["out/{{ unit }}.yml"]}) == (made["name"], made["units"])
     assert ("watch", "worker_{{ group.name }}") == (made["workers"]["sessions"], made["workers"]["name"])
@@ -322,7 +324,7 @@ def test_the_plan_has_a_unit_and_a_worker_for_each_session_of_the_prefix() -> No
 
 
 def test_with_files_the_sessions_are_those_of_their_directories() -> None:
-    made = plan_of_sessions(stage("worker_a").world("up:1"), Watched("worker_", units="docs/*/*.md", own=True))
+    made = plan_of_sessions(stage("worker_a").world("up:1"), SessionsToWatch("worker_", units="docs/*/*.md", own=True))
 
     assert ({"glob": "docs/*/*.md"}, "{{ parent_name }}") == (made["units"], made["workers"]["by"])
     assert "own" == made["workers"]["sessions"]
@@ -331,16 +333,16 @@ def test_with_files_the_sessions_are_those_of_their_directories() -> None:
 @pytest.mark.parametrize(
     ("names", "told", "why"),
     [
-        ((), Watched("worker_"), "no session that begins with 'worker_' and goes on, among no session at all"),
-        (("mine",), Watched("worker_"), "among mine of /memory"),
-        (tuple(f"m{n}" for n in range(9)), Watched("w"), "m7 and 1 more"),
-        (("worker_",), Watched("worker_"), "no session that begins with"),
-        (("worker_a b",), Watched("worker_"), "a session named 'worker_a b'"),
-        (("x",), Watched(""), "an empty prefix"),
-        (("ä_x",), Watched("ä"), "no name for a deployment in 'ä'"),
+        ((), SessionsToWatch("worker_"), "no session that begins with 'worker_' and goes on, among no session at all"),
+        (("mine",), SessionsToWatch("worker_"), "among mine of /memory"),
+        (tuple(f"m{n}" for n in range(9)), SessionsToWatch("w"), "m7 and 1 more"),
+        (("worker_",), SessionsToWatch("worker_"), "no session that begins with"),
+        (("worker_a b",), SessionsToWatch("worker_"), "a session named 'worker_a b'"),
+        (("x",), SessionsToWatch(""), "an empty prefix"),
+        (("ä_x",), SessionsToWatch("ä"), "no name for a deployment in 'ä'"),
     ],
 )
-def test_what_cannot_be_watched_is_told(names: tuple[str, ...], told: Watched, why: str) -> None:
+def test_what_cannot_be_watched_is_told(names: tuple[str, ...], told: SessionsToWatch, why: str) -> None:
     with pytest.raises(UsageError) as fault:
         plan_of_sessions(stage(*names).world("up:1"), told)
 
@@ -352,7 +354,7 @@ def test_a_server_that_does_not_answer_is_told() -> None:
     made.sessions.state = "unknown"
 
     with pytest.raises(ProgramError, match="does not answer"):
-        plan_of_sessions(made.world("up:1"), Watched("worker_"))
+        plan_of_sessions(made.world("up:1"), SessionsToWatch("worker_"))
 
 
 @pytest.mark.parametrize(

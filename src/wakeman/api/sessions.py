@@ -21,7 +21,7 @@ CLIENT_DEFAULT = "claude"
 """Whose screens the sessions are taken to show, unless told: the playbook's workers are Claude's."""
 
 
-class Watched(Struct, frozen=True):
+class SessionsToWatch(Struct, frozen=True):
     """What a person says of the sessions that are to be watched.
 
     Shape: without `units` each session is one unit, `by` and `units` as in a plan; `socket` "" is the server that plain
@@ -46,7 +46,7 @@ def socket_here(environ: Mapping[str, str]) -> str:
     return environ.get("TMUX", "").rpartition(",")[0].rpartition(",")[0] or "default"
 
 
-def plan_of_sessions(world: World, told: Watched) -> dict[str, Any]:
+def plan_of_sessions(world: World, told: SessionsToWatch) -> dict[str, Any]:
     """Return the plan of the sessions whose names begin with a prefix, as keys of a plan file.
 
     Raises: UsageError when there is none, or a name cannot be a worker's; ProgramError when tmux does not answer.
@@ -108,7 +108,7 @@ def _sessions(world: World, name: str, socket: str, prefix: str) -> list[Session
     )
 
 
-def _units_of(told: Watched, found: Sequence[SessionInfo]) -> dict[str, Any]:
+def _units_of(told: SessionsToWatch, found: Sequence[SessionInfo]) -> dict[str, Any]:
     """Return the keys of `[units]`: files by a pattern, or one unit for each session."""
     if told.units:
         return {"glob": told.units}

@@ -16,7 +16,7 @@ from wakeman.core.policy.freshness import ended_alone, freshness_facts
 from wakeman.core.policy.quality import judge_unit
 
 
-class Found(NamedTuple):
+class BesideFiles(NamedTuple):
     """What is known of a unit beside its files: those that were installed, and that its session has ended."""
 
     installed: Mapping[str, FileFingerprint] | None = None
@@ -35,10 +35,10 @@ def passed_over(d: Deployment, event: e.Event) -> Iterator[Divergence]:
         unit = d.units[verdict.unit]
         worker = d.workers[unit.worker]
         over = ended_alone(d, worker, seen.get(worker.name, worker.observation))
-        found = Found(staging.installed(d, unit), over)
+        found = BesideFiles(staging.installed(d, unit), over)
         yield from _passed_over(d, event, verdict, d.plan_of(worker).verify, found)
     for verdict in data.staged:
-        yield from _passed_over(d, event, verdict, d.plan.verify, Found())
+        yield from _passed_over(d, event, verdict, d.plan.verify, BesideFiles())
 
 
 def _other_profiles(event: e.Event, data: e.Planned | e.Amended) -> Iterator[Divergence]:
@@ -54,7 +54,7 @@ def _passed_over(
     event: e.Event,
     verdict: Verdict,
     verify: VerifySpec,
-    found: Found,
+    found: BesideFiles,
 ) -> Iterator[Divergence]:
     if any(problem.startswith(INTERNAL_ERROR) for problem in verdict.problems):
         return  # its evidence was not looked at, and it says so

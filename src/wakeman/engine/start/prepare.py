@@ -513,7 +513,7 @@ def _sessions_in_use(world: World, plan: Plan, host: Host, executor: Executor, s
     Raises: ProgramError when the place does not answer.
     """
     wanted = {share.name for share in shares}
-    held = {seen.session: _owner(seen) for seen in _listed(executor).seen if not _ours_and_over(seen, plan)}
+    held = {seen.session: _owner(seen) for seen in _polled(executor).seen if not _ours_and_over(seen, plan)}
     name, there = latest(world, plan.name)
     if there is not None and there.outcome == "open":
         held = {session: owner for session, owner in held.items() if owner != name}  # it continues
@@ -532,7 +532,7 @@ def _sessions_to_find(world: World, plan: Plan, host: Host, executor: Executor, 
     _, there = latest(world, plan.name)
     if there is not None and there.outcome == "open":
         return []  # it continues, and sees itself which of them have ended
-    seen = {one.session: one for one in _listed(executor).seen if not one.over}
+    seen = {one.session: one for one in _polled(executor).seen if not one.over}
     held = {session: _owner(one) for session, one in seen.items() if one.mark}
     held |= _sessions_of_others(world, plan, host, executor)
     wanted = sorted(share.name for share in shares)
@@ -546,7 +546,7 @@ def _sessions_to_find(world: World, plan: Plan, host: Host, executor: Executor, 
     return faults
 
 
-def _listed(executor: Executor) -> Listing:
+def _polled(executor: Executor) -> Listing:
     """Return what an executor lists. Raises: ProgramError when its place does not answer."""
     listing = executor.poll()
     if listing.state == "unknown":

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from wakeman.faces.cli.options import Verb
 
 
-def _watch_options(parser: ArgumentParser) -> None:
+def _session_options(parser: ArgumentParser) -> None:
     from wakeman.faces.cli.plan import starting
 
     parser.add_argument("prefix", metavar="PREFIX", help="beginning of the sessions' names, for example worker_")
@@ -55,13 +55,13 @@ def _watch_options(parser: ArgumentParser) -> None:
 
 def watch_sessions(options: Namespace) -> int:
     """Begin a deployment of sessions that are there."""
-    from wakeman.api.sessions import Watched, plan_of_sessions
+    from wakeman.api.sessions import SessionsToWatch, plan_of_sessions
     from wakeman.engine.start.prepare import prepare_plan
     from wakeman.faces.cli.plan import reading_world, set_key, setting, started_and_shown
 
     world = reach(options, "up")
     reading = reading_world(options, world)
-    told = Watched(
+    told = SessionsToWatch(
         prefix=options.prefix,
         output=tuple(options.output),
         units=options.units or "",
@@ -83,7 +83,7 @@ def watch_sessions(options: Namespace) -> int:
 VERBS: dict[str, Verb] = {
     "watch-sessions": (
         "wakeman watch-sessions worker_ --output 'out/{{ unit }}.yml' --tell claude-desktop",
-        _watch_options,
+        _session_options,
         watch_sessions,
     ),
 }
