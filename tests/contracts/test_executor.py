@@ -489,6 +489,23 @@ def test_the_mark_of_another_attempt_is_not_replaced(bench: Bench, host: Place) 
     assert MARK == seen(host).mark
 
 
+def test_the_mark_that_may_be_replaced_is(bench: Bench, host: Place) -> None:
+    session_id = begin(host, bench.attempt())
+
+    host.adopt(session_id, OTHER, MARK)
+
+    assert OTHER == seen(host).mark
+
+
+def test_a_session_that_does_not_linger_is_gone_with_its_program(bench: Bench, host: Place) -> None:
+    begin(host, replace(bench.attempt("w2"), lingers=False))
+    bench.stranger("mine")
+
+    bench.settle()
+
+    until(lambda: "w2" not in names(host))
+
+
 def test_marking_what_is_gone_is_refused(bench: Bench, host: Place) -> None:
     begin(host, bench.attempt())
 

@@ -225,7 +225,11 @@ def _nights(desk: Desk) -> None:
     desk("clean", "--empty-trash", "--yes")
     desk("run", "--items", "a", "--output", "more/{{ unit }}", "--", "act")
     desk.stage.sessions.stranger("mine_a")
+    desk("watch-sessions", "mine_", "--dry-run")
     desk("watch-sessions", "mine_")
+    for words in (("compat", str(desk.place / "bin")), ("session", "-t", "-s", "lone", "Condense")):
+        desk(*words, "--dry-run")
+        desk(*words)
 
 
 def _files(desk: Desk) -> None:

@@ -559,11 +559,14 @@ def test_doing_verbs_give_envelopes(place: Place) -> None:
         ("down", "night"),
         ("watch-sessions", "mine_", "--client", "external", "--socket", "faces"),
         ("down", "mine"),
+        ("compat", "bin"),
+        ("session", "-t", "-s", "lone", "--socket", "faces", "Condense"),
         ("clean", "night"),
         ("run", "--items", "a", *WRITER, "--set", "workers.isolate=worktree", "--wait", *COMMAND),
         ("merge", "run"),
     )
     place.repository()
+    place.client()
     place.tmux("new-session", "-d", "-s", "mine_a", "sleep 600")
 
     for words in calls:
@@ -645,6 +648,7 @@ def test_a_followed_log_ends_with_the_deployment(place: Place) -> None:
 
 def test_sweep_lists_first_and_ends_on_yes(place: Place) -> None:
     place.up()
+    place.client()
     place.tmux("new-session", "-d", "-s", "val_1", "sleep 600")
     place.tmux("new-session", "-d", "-s", "mine_a", "sleep 600")
 
@@ -743,6 +747,8 @@ DOING: dict[str, tuple[str, ...]] = {
     "run": ("--items", "a", *WRITER, "--output", "new/{{ unit }}", "--", "true"),
     "check": ("night",),
     "watch-sessions": ("mine_", "--socket", "faces"),
+    "compat": ("bin",),
+    "session": ("-t", "-s", "lone", "--socket", "faces", "Condense"),
     "down": ("night",),
     "redo": ("ended",),
     "clean": ("ended",),

@@ -151,7 +151,7 @@ NAMED = {
 }
 NAMELESS = {
     *("init", "plan", "rehearse", "up", "run", "doctor", "agents", "schema", "audit", "replay", "report"),
-    *("export", "serve", "completion", "top", "mcp", "notices", "watch-sessions"),
+    *("export", "serve", "completion", "top", "mcp", "notices", "watch-sessions", "session", "compat"),
 }
 
 

@@ -241,9 +241,9 @@ def test_one_that_another_marks_meanwhile_is_not_taken() -> None:
     play = found()
     adopt = play.stage.sessions.adopt
 
-    def late(session_id: str, mark: str) -> None:
+    def late(session_id: str, mark: str, instead: str = "") -> None:
         play.stage.sessions.playing["w1"].mark = "other/w1/1@b.1.0"
-        adopt(session_id, mark)
+        adopt(session_id, mark, instead)
 
     play.stage.sessions.adopt = late  # type: ignore[method-assign] # another process marks it between list and mark
     play.up()

@@ -485,7 +485,8 @@ class DryTerminal:
     def switch(self, session: str, *, mark: str = "", here: str = "") -> tuple[str, ...]:
         return self._terminal.switch(session, mark=mark, here=here)
 
-    def adopt(self, session_id: str, mark: str) -> None:
+    def adopt(self, session_id: str, mark: str, instead: str = "") -> None:
+        del instead
         name = next((one.session for one in self._executor.poll().seen if one.session_id == session_id), session_id)
         self._print_line(f"watch session {name}")
         self._executor.marks[session_id] = mark

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from wakeman.core.errors import ProgramError, UsageError
 from wakeman.core.model import Plan, UnitsSpec, WorkersSpec
-from wakeman.core.names import safe
+from wakeman.core.names import is_lone, safe
 from wakeman.core.plan.validation import DEPLOYMENT_NAME
 from wakeman.ports import SessionInfo, World
 
@@ -63,7 +63,7 @@ def plan_of_sessions(world: World, told: SessionsToWatch) -> dict[str, Any]:
             "by": told.by or ("{{ parent_name }}" if told.units else "{{ unit }}"),
             "name": f"{told.prefix}{{{{ group.name }}}}",
             "harness": told.client,
-            "mode": "interactive",
+            "mode": "print" if all(is_lone(one.mark) for one in found) else "interactive",
             "sessions": "own" if told.own else "watch",
             "socket": socket,
             "stagger": 0,

@@ -169,9 +169,9 @@ class MemorySessions:
     def switch(self, session: str, *, mark: str = "", here: str = "") -> tuple[str, ...]:
         return ("tmux", "switch", "-t", session, *([mark] if mark else [])) if here else ()
 
-    def adopt(self, session_id: str, mark: str) -> None:
+    def adopt(self, session_id: str, mark: str, instead: str = "") -> None:
         p = next((p for p in self.playing.values() if p.session_id == session_id), None)
-        if p is None or p.mark not in ("", mark):
+        if p is None or p.mark not in ("", mark, instead):
             raise ProgramError(f"{session_id}: cannot be marked {mark}")
         p.mark = mark
 
@@ -301,6 +301,8 @@ class MemorySessions:
         p.dead, p.code, p.steps = True, code, []
         self.files.write(f"{p.home}/exit", f"{code}\n".encode(), durable=True)
         self.pushes.append(("/bin/sh", posixpath.normpath(f"{p.home}/../../check.sh"), "exit"))
+        if not p.start.lingers:
+            self.playing.pop(p.start.session, None)
 
 
 def _is_to_end(ends: Sequence[tuple[str, str]], p: Playing) -> bool:

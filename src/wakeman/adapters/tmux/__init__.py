@@ -293,18 +293,19 @@ class Tmux:
         then = f"{command} -t '{target}'"
         return (*program, "if-shell", "-F", "-t", target, match_format(session, mark), then, "display-message -p gone")
 
-    def adopt(self, session_id: str, mark: str) -> None:
+    def adopt(self, session_id: str, mark: str, instead: str = "") -> None:
         """Set our mark on a session that the user's own launcher made, and on its first pane.
 
         Raises: ProgramError when it is gone, or carries another mark; nothing is changed then.
         """
-        if not (server_of(session_id) and re.fullmatch(ATTEMPT_ID, mark)):
+        if not (server_of(session_id) and re.fullmatch(ATTEMPT_ID, mark) and re.fullmatch(ATTEMPT_ID, instead or mark)):
             raise ProgramError(f"tmux socket {self._socket}: {session_id} cannot be marked {mark}", self._hint())
         try:
             found = self._pane(session_id, "")
         except UnknownNameError as error:
             raise ProgramError(str(error), error.hint) from error
-        free = f"#{{||:#{{==:#{{@wakeman}},}},#{{==:#{{@wakeman}},{mark}}}}}"
+        ours = (f"#{{==:#{{@wakeman}},{one}}}" for one in (mark, instead or mark))
+        free = f"#{{||:#{{==:#{{@wakeman}},}},#{{||:{','.join(ours)}}}}}"
         then = (
             f"set-option -t '{local_id(session_id)}' @wakeman '{mark}'"
             f" ; set-option -p -t '{found.pane}' @wakeman_pane 1 ; display-message -p marked"

@@ -14,6 +14,7 @@ from msgspec import Struct
 from wakeman.core.digests import sha256
 from wakeman.core.errors import ProgramError
 from wakeman.core.model import Agent, Deployment, Host, Plan, WorkersSpec, WorkerState, attempt_id
+from wakeman.core.names import is_lone
 from wakeman.core.plan.conflicts import claimed
 from wakeman.core.plan.shares import profile_digest, task_text, units_listing
 from wakeman.core.plan.template import render
@@ -87,40 +88,45 @@ def _require_cwd(world: World, d: Deployment, worker: WorkerState, cwd: str) -> 
 
 
 def start_sessions(
-    world: World, host: Host, attempts: Sequence[Attempt], now: datetime, redact: secrets.Redact
+    world: World, d: Deployment, attempts: Sequence[Attempt], now: datetime, redact: secrets.Redact
 ) -> list[Made]:
     """Make the sessions in one call; external launchers run one after the other.
 
     Raises: ProgramError when their place does not answer.
     """
     own = [each.start for each in attempts if not (each.adopts or each.found)]
-    made = iter(world.executor(host).submit(own) if own else [])
+    made = iter(world.executor(d.host).submit(own) if own else [])
 
     def start(each: Attempt) -> Made:
         if each.found:
-            return find_session(world, host, each.start.session, each.start.mark)
-        return _adopt(world, host, each, now, redact) if each.adopts else next(made)
+            return find_session(world, d, d.workers[each.worker])
+        return _adopt(world, d.host, each, now, redact) if each.adopts else next(made)
 
     return [start(each) for each in attempts]
 
 
-def find_session(world: World, host: Host, name: str, mark: str) -> Made:
-    """Find the session that somebody else has started, and mark it. Repeatable: yes.
+def find_session(world: World, d: Deployment, worker: WorkerState) -> Made:
+    """Find a worker's session that somebody else has started, and mark it. Repeatable: yes.
 
     Boundary: it is unchanged if another deployment has marked it. Raises: ProgramError when the place does not answer.
     """
+    name, mark, host = worker.session, attempt_id(d, worker), d.host
     listing = world.executor(host).poll()
     if listing.state == "unknown":
         raise ProgramError(listing.why)
     seen = next((seen for seen in listing.seen if seen.session == name and not seen.over), None)
     if seen is None:
         return Made(error=f"found no session {name!r} to watch: it has ended, or never began")
-    if seen.mark not in ("", mark):
+    if seen.mark not in ("", mark) and not is_lone(seen.mark):
         return Made(error=f"session {name!r} is watched by {seen.mark.partition('/')[0]}", taken=True)
     try:
-        terminal(world, host).adopt(seen.session_id, mark)
+        terminal(world, host).adopt(seen.session_id, mark, seen.mark)
     except ProgramError as fault:
         return Made(error=f"session {name!r} cannot be marked: {fault}")
+    if is_lone(seen.mark):
+        from wakeman.engine.start.lone import take_over
+
+        take_over(world, seen.mark, d, worker)
     return Made(session_id=seen.session_id, pid=seen.pid)
 
 

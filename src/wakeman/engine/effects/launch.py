@@ -153,7 +153,7 @@ class MakeSessions(Struct, frozen=True):
         redact = secrets.redactor(world, d)
         attempts = [each for each in self.prepared.attempts if isinstance(each, compose.Attempt)]
         try:
-            made = compose.start_sessions(world, d.host, attempts, self.now, redact)
+            made = compose.start_sessions(world, d, attempts, self.now, redact)
         except ProgramError as fault:
             return redact(f"launching: {fault}")
         found = {each.worker: each.found for each in attempts}
@@ -419,7 +419,7 @@ def _recovered(world: World, d: Deployment, worker: WorkerState, listing: Listin
         return Failed("the machine was started anew before the launch was confirmed", "machine")
     unwanted = Failed("a person asked for something else", "person") if _unwanted(d, worker) else None
     if d.plan_of(worker).workers.found:
-        return unwanted or launch_fate(compose.find_session(world, host, worker.session, sign), found=True)
+        return unwanted or launch_fate(compose.find_session(world, d, worker), found=True)
     if compose.harness_of(world, d, worker).adopts:
         found = _younger(listing, worker, d, world.clock.now())
         if found is not None:

@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from wakeman.core.errors import PlanError, ProgramError, StorageError, UnknownNameError, UsageError, WakemanError
 from wakeman.core.model import Agent, FileFingerprint, Host, Plan, Repository, Share, Unit, WorkersSpec
+from wakeman.core.names import is_lone
 from wakeman.core.plan import shares as planning
 from wakeman.core.plan import telling
 from wakeman.core.plan.conflicts import conflicts, used_paths
@@ -533,7 +534,7 @@ def _sessions_to_find(world: World, plan: Plan, host: Host, executor: Executor, 
     if there is not None and there.outcome == "open":
         return []  # it continues, and sees itself which of them have ended
     seen = {one.session: one for one in _polled(executor).seen if not one.over}
-    held = {session: _owner(one) for session, one in seen.items() if one.mark}
+    held = {session: _owner(one) for session, one in seen.items() if one.mark and not is_lone(one.mark)}
     held |= _sessions_of_others(world, plan, host, executor)
     wanted = sorted(share.name for share in shares)
     faults = [
@@ -570,7 +571,7 @@ def _shares_place(world: World, other: Host, host: Host, executor: Executor) -> 
 
 
 def _owner(seen: SessionInfo) -> str:
-    return seen.mark.partition("/")[0] or "somebody else"
+    return "no deployment" if is_lone(seen.mark) else seen.mark.partition("/")[0] or "somebody else"
 
 
 def _ours_and_over(seen: SessionInfo, plan: Plan) -> bool:

@@ -39,6 +39,11 @@ ADVICE: dict[str, Advice] = {
     "rehearse": Advice("before `up`, to see how the night would go", (PLAN, "wakeman rehearse")),
     "up": Advice("the plan is right, or its open deployment is to continue", (PLAN, "wakeman up --wait")),
     "run": Advice("the task fits one command and needs no plan file", (QUICK,)),
+    "session": Advice("a script of the playbook starts a worker; `watch-sessions` makes a deployment of them", ()),
+    "compat": Advice(
+        "the playbook is followed by the letter, with its own scripts",
+        ("wakeman compat $PWD/bin", "wakeman compat $PWD/bin --remove"),
+    ),
     "watch-sessions": Advice("somebody else has started the workers' sessions, such as a script or you by hand", ()),
     "redo": Advice(
         "a deployment has ended with units undone, and they are to be tried again",
