@@ -227,7 +227,7 @@ def _nights(desk: Desk) -> None:
     desk.stage.sessions.stranger("mine_a")
     desk("watch-sessions", "mine_", "--dry-run")
     desk("watch-sessions", "mine_")
-    for words in (("compat", str(desk.place / "bin")), ("session", "-t", "-s", "lone", "Condense")):
+    for words in (("compat", str(desk.place / "bin")), ("session", "-t", "-a", "-s", "lone", "Condense")):
         desk(*words, "--dry-run")
         desk(*words)
 

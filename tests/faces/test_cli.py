@@ -560,18 +560,19 @@ def test_doing_verbs_give_envelopes(place: Place) -> None:
         ("watch-sessions", "mine_", "--client", "external", "--socket", "faces"),
         ("down", "mine"),
         ("compat", "bin"),
-        ("session", "-t", "-s", "lone", "--socket", "faces", "Condense"),
+        ("session", "-t", "-a", "-s", "lone", "--socket", "faces", "Condense"),
         ("clean", "night"),
         ("run", "--items", "a", *WRITER, "--set", "workers.isolate=worktree", "--wait", *COMMAND),
         ("merge", "run"),
     )
     place.repository()
     place.client()
-    place.tmux("new-session", "-d", "-s", "mine_a", "sleep 600")
 
     for words in calls:
         if words[0] == "adopt":
             place.disown(words[1])
+        if words[0] == "watch-sessions":
+            place.tmux("new-session", "-d", "-s", "mine_a", "sleep 600")
         said = place(words[0], "--json", *words[1:])
         assert said.json["ok"] is True, (words, said)
         assert said.json["v"] == 1
@@ -648,9 +649,7 @@ def test_a_followed_log_ends_with_the_deployment(place: Place) -> None:
 
 def test_sweep_lists_first_and_ends_on_yes(place: Place) -> None:
     place.up()
-    place.client()
     place.tmux("new-session", "-d", "-s", "val_1", "sleep 600")
-    place.tmux("new-session", "-d", "-s", "mine_a", "sleep 600")
 
     listed = place("sweep", "val_*", "--older-than", "0")
     assert "val_1" in listed.out
@@ -748,7 +747,7 @@ DOING: dict[str, tuple[str, ...]] = {
     "check": ("night",),
     "watch-sessions": ("mine_", "--socket", "faces"),
     "compat": ("bin",),
-    "session": ("-t", "-s", "lone", "--socket", "faces", "Condense"),
+    "session": ("-t", "-a", "-s", "lone", "--socket", "faces", "Condense"),
     "down": ("night",),
     "redo": ("ended",),
     "clean": ("ended",),
@@ -798,7 +797,10 @@ def _stage(place: Place) -> None:
     until(lambda: place("check", "held").out and place("status", "held", "--json").json["decision"]["held"])
     place("run", "--name", "paused", "--items", "a", *WRITER, "--output", "paused/a", "--", "sleep", "600")
     place("pause", "paused")
+    place.client()
+    place.tmux("new-session", "-d", "-s", "mine_a", "sleep 600")
     place.tmux("new-session", "-d", "-s", "val_1", "sleep 600")
+    place("watch-sessions", "mine_", "--socket", "faces", "--dry-run")  # once, what the client's version is, is kept
     place("run", "--name", "lost", "--items", "a", *WRITER, "--output", "lost/a", "--", "sleep", "600")
     place.disown("lost")
     stopped = ("--items", "a", "b", *WRITER, "--set", "cleanup.rounds=0", "--output", "short/{{ unit }}")

@@ -137,6 +137,7 @@ def test_a_script_says_what_is_wrong(desk: Desk) -> None:
     }
     for words, why in wrong.items():
         assert says("claude_cli.sh", "-t", "-a", *words)[1].startswith(why)
+    assert "error: found no -a; expected it: nobody is there to approve" == says("claude_cli.sh", "-t", "x")[1]
     assert ["claude-desktop"] == desk.sessions()
 
 

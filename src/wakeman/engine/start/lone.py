@@ -37,7 +37,7 @@ done &
 """
 """Shows on its terminal words and tools of a client's stream, in the spelling of JSON, without control signs, until
 the client ends. Boundary: nothing where `tail` cannot wait for that."""
-DIRECTORY = ".sessions"
+LONE_SESSIONS = ".sessions"
 """Directory of the state directory for the sessions that no deployment has yet."""
 
 
@@ -61,10 +61,15 @@ def start_lone(world: World, wanted: LoneSession, *, detached: bool = True) -> S
     """
     if not wanted.prompt.strip():
         raise UsageError("found no prompt; expected what the agent is to do, as the last word")
+    if not wanted.approve:
+        raise UsageError(
+            "found no -a; expected it: nobody is there to approve",
+            "a plan with workers.mode = 'interactive' asks: wakeman init",
+        )
     if safe(wanted.name) != wanted.name:
         raise UsageError(f"-s: found {wanted.name!r}; expected letters, digits, '_' and '-'")
-    plan = _plan(world, wanted)
-    directory = posixpath.join(world.state, DIRECTORY, f"{wanted.name}.{uuid.uuid4().hex[:8]}")
+    plan = _plan_of_one(world, wanted)
+    directory = posixpath.join(world.state, LONE_SESSIONS, f"{wanted.name}.{uuid.uuid4().hex[:8]}")
     host = world.host(plan, wanted.root, directory)
     executor = world.executor(host)
     listing = executor.poll()
@@ -88,13 +93,13 @@ def start_lone(world: World, wanted: LoneSession, *, detached: bool = True) -> S
     return start
 
 
-def _plan(world: World, wanted: LoneSession) -> Plan:
+def _plan_of_one(world: World, wanted: LoneSession) -> Plan:
     """Return a plan for one worker without units. Raises: as `start_lone`."""
     named = tuple(name for name in world.machine.environ() if PASSED.fullmatch(name))
     workers = WorkersSpec(
         harness=wanted.harness,
         agent=wanted.agent or None,
-        auto_approve="all" if wanted.approve else False,
+        auto_approve="all",
         args=wanted.args,
         prompt="{{ group.key }}",
         socket=wanted.socket,
@@ -134,15 +139,15 @@ def take_over(world: World, mark: str, d: Deployment, worker: WorkerState) -> No
 
     Boundary: without its directory, as in another state directory, only its session is known. Repeatable: yes.
     """
-    there = posixpath.join(world.state, DIRECTORY)
+    there = posixpath.join(world.state, LONE_SESSIONS)
     digest = mark.rpartition(".")[2]
     for name in world.files.names(there):
         directory = posixpath.join(there, name)
         if blake2b(directory.encode("utf-8", "surrogateescape"), digest_size=4).hexdigest() == digest:
-            _move(world, msgspec.structs.replace(d.host, directory=directory), d.host, worker)
+            _move_files(world, msgspec.structs.replace(d.host, directory=directory), d.host, worker)
 
 
-def _move(world: World, old: Host, new: Host, worker: WorkerState) -> None:
+def _move_files(world: World, old: Host, new: Host, worker: WorkerState) -> None:
     first = WorkerState(name=worker.name, session=worker.session, attempt=1)
     for path in (layout.attempt_directory, layout.stream):
         source, target = path(old, first), path(new, worker)

@@ -18,7 +18,7 @@ from wakeman.faces.cli.reach import reach
 from wakeman.faces.cli.show import out, print_note, show
 
 SCRIPTS = ("claude_cli.sh", "send_prompt.sh")
-OURS = "written by `wakeman compat`"
+SCRIPT_OWNER = "written by `wakeman compat`"
 """What the second line of a script of ours says."""
 
 
@@ -29,11 +29,11 @@ def _compat_options(parser: ArgumentParser) -> None:
     parser.add_argument("--remove", action="store_true", help="take away what was written")
 
 
-def _session_options(parser: ArgumentParser) -> None:
+def _one_session_options(parser: ArgumentParser) -> None:
     parser.add_argument("prompt", metavar="PROMPT", help="what the agent is to do; - reads it from stdin")
     text = "in a detached tmux session, which survives this shell (default: in this terminal)"
     parser.add_argument("-t", "--tmux", action="store_true", help=text)
-    parser.add_argument("-a", "--approve", action="store_true", help="approve all operations of the agent")
+    parser.add_argument("-a", "--approve", action="store_true", help="approve all operations of the agent; required")
     text = "name of the session (default: claude_ and a number)"
     parser.add_argument("-s", "--session", metavar="NAME", help=text)
     parser.add_argument("-A", "--agent", metavar="AGENT", default="", help="agent profile (default: none)")
@@ -44,7 +44,7 @@ def _session_options(parser: ArgumentParser) -> None:
 def compat(options: Namespace) -> int:
     """Write the scripts, or take them away."""
     directory = Path(options.directory or Path.home() / ".local" / "bin").absolute()
-    made = {directory / name: _script(name) for name in SCRIPTS}
+    made = {directory / name: _script_text(name) for name in SCRIPTS}
     others = [path for path in made if os.path.lexists(path) and not _is_ours(path)]
     if others and not options.force:
         hint = f"--force, or another directory: wakeman compat {'--remove ' * options.remove}DIR"
@@ -69,14 +69,14 @@ def _scripts_shown(data: InstalledScripts) -> None:
     print_note(f"to take them away: wakeman compat {quote(data.directory)} --remove")
 
 
-def _script(name: str) -> str:
+def _script_text(name: str) -> str:
     program = join([sys.executable, "-P", "-m", "wakeman"])
     return Path(__file__).with_name(name).read_text().replace("PROGRAM", program)
 
 
 def _is_ours(path: Path) -> bool:
     with suppress(OSError, UnicodeDecodeError):
-        return path.is_file() and OURS in path.read_text().partition("\n")[2].partition("\n")[0]
+        return path.is_file() and SCRIPT_OWNER in path.read_text().partition("\n")[2].partition("\n")[0]
     return False
 
 
@@ -126,5 +126,5 @@ def session(options: Namespace) -> int:
 
 VERBS: dict[str, Verb] = {
     "compat": ("wakeman compat ~/.local/bin", _compat_options, compat),
-    "session": ("wakeman session -t -a -s worker_api -A librarian 'Condense api'", _session_options, session),
+    "session": ("wakeman session -t -a -s worker_api -A librarian 'Condense api'", _one_session_options, session),
 }
