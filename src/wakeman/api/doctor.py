@@ -259,7 +259,7 @@ def _alarms(world: World, _: LocalFacts, __: str | None) -> Iterator[Finding]:
             yield Finding(name, "missing", "open, and no alarm is pending", f"wakeman check {name}")
 
 
-def _receivers(world: World, _: LocalFacts, __: str | None) -> Iterator[Finding]:
+def _unreached(world: World, _: LocalFacts, __: str | None) -> Iterator[Finding]:
     """Yield each receiver of an open deployment's notices that is not there, or was not reached."""
     from wakeman.core.policy.outbox import receivers
     from wakeman.engine.live import elsewhere
@@ -278,7 +278,7 @@ def _receivers(world: World, _: LocalFacts, __: str | None) -> Iterator[Finding]
 
 DOCTOR_PROBES: tuple[Callable[[World, LocalFacts, str | None], Iterator[Finding]], ...] = (
     _python, _executor, _at, _state_directory, _profiles, _client_programs, _free_memory, _confinement, _alarms,
-    _receivers,
+    _unreached,
 )  # fmt: skip
 
 
