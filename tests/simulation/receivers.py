@@ -61,9 +61,10 @@ def first(data: Intended) -> bool:
 
 
 def lost(receivers: Receivers, events: Iterable[Event], d: Deployment, names: Iterable[str]) -> list[str]:
-    """List the notices of what has happened that a receiver did not read, unless it was tried for a day, and somebody is told so.
+    """List the notices of what has happened that a receiver did not read.
 
-    Shape: with `tell = "first"` one receiver is enough.
+    Boundary: one that was tried for a day, and of which somebody is told that it was not reached, is not lost. With
+    `tell = "first"` one receiver is enough.
     """
     owed = [
         event.data.text
