@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from itertools import pairwise
+from unicodedata import category
 
 import pytest
 from hypothesis import given, settings
@@ -188,6 +189,20 @@ def test_a_slip_is_answered_with_its_line_its_key_and_the_cure(written: str, key
     assert found[0].startswith(f"w.toml:{line_of(written, key)}: {key}{': ' if key else ''}found ")
     if "..." not in cure:
         tomllib.loads(cure)
+
+
+BLANKS = [sign for sign in map(chr, range(0x21, 0x3001)) if category(sign) in ("Zs", "Zl", "Zp")]
+ODD_SIGNS = [
+    *((sign, "a blank that TOML does not know") for sign in (*BLANKS, "\x0b", "\x0c", "\x85")),
+    *((sign, "a character that cannot be seen") for sign in "\u00ad\u200b\u200c\u200d\u2060\ufeff"),
+]
+
+
+@pytest.mark.parametrize(("sign", "words"), ODD_SIGNS, ids=ascii)
+def test_each_blank_of_unicode_and_what_cannot_be_seen_is_a_slip_of_its_own(sign: str, words: str) -> None:
+    (found,) = problems(f"{HEAD}at_once = {sign}4")
+
+    assert found.endswith(f": {words}; write: at_once = 4")
 
 
 SIGN, TEXT, SPLIT = "'=' stands between key and value", "text without quotes", "more than one statement on a line"
