@@ -140,7 +140,7 @@ def play(scene: Scene, agents: Agents) -> Seen:
         own=len(agents.models.asked) - len(others),
         others=len(others),
         tokens=sum(one.tokens for one in others),
-        nudges=len(intents(agents, "nudge")),
+        nudges=len(typed(agents)),
         evidence=evidence,
         reached=reached,
         false_idle=_false_idle(agents) if scene.happens is None else 0,
@@ -471,6 +471,13 @@ def intents(agents: Agents, action: str) -> list[Mapping[str, Any]]:
     """List the intents of one kind."""
     found = (event["data"] for event in agents.events() if event["type"] == "intended")
     return [data for data in found if data["action"] == action]
+
+
+def typed(agents: Agents) -> list[Mapping[str, Any]]:
+    """List the nudges that were typed: one that is refused, since the screen still changes, asks the client nothing."""
+    done = {event["data"]["intent"] for event in agents.events() if event["type"] == "effected" and event["data"]["ok"]}
+    found = (event for event in agents.events() if event["type"] == "intended" and event["seq"] in done)
+    return [event["data"] for event in found if event["data"]["action"] == "nudge"]
 
 
 def looks(agents: Agents) -> list[Mapping[str, Any]]:
