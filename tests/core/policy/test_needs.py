@@ -174,6 +174,13 @@ CAUSES: list[tuple[str, Deployment, str, str, list[str]]] = [
         [LOG, CHECK],
     ),
     (
+        "typed into, and unconfirmed",
+        talking(state="running", reason="", why="", unheard=3),
+        "w was typed into, and nothing shows that it arrived, 12 min",
+        "",
+        [ATTACH, LOG],
+    ),
+    (
         "unseen",
         of(unknowns=3, observation=UNSEEN),
         "w cannot be looked at, by an error of Wakeman's own",
@@ -441,7 +448,11 @@ def test_equal_words_of_several_are_one_need_with_the_longest_wait_first() -> No
 
     assert "5 workers ask a permission, 2 min to 41 min: w2 w5 w4 w3 and 1 more" == sentence(first)
     assert ("w2", "w5", "w4", "w3", "w0") == first.workers
-    assert "wakeman attach night/w2" == first.commands[0].line
+    assert [
+        ("wakeman send --like night/w2 1 --force", "choose 1 of its dialog from here, for all 5"),
+        ("wakeman attach night/w2", "see the screen, answer there: of w2, the first"),
+    ] == [(each.line, each.does) for each in first.commands]
+    assert ["wakeman attach night/w1", "wakeman send night/w1 1 --force"] == [each.line for each in second.commands]
     assert "w1 asks a permission, 9 min" == sentence(second)
 
 

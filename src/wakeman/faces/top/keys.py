@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from wakeman.api.needs import NeedStatus
@@ -14,6 +15,10 @@ TEXT = "\0"
 """Stands in a command for a text that is asked for."""
 WAIVED_MAX = 20
 """Units at most that one key waives: each is to be read in the command."""
+
+
+FORCING = "--force to type anyway"
+"""In what `send` says where a session is not at an empty prompt, or shows none."""
 
 
 class KeyHelp(NamedTuple):
@@ -130,6 +135,12 @@ def _waivable(entry: ListEntry, status: Status) -> tuple[str, ...]:
         if held or (entry.worker and (entry.worker,) == each.workers)
     ]
     return tuple(units) if len(units) <= WAIVED_MAX else ()
+
+
+def insisting(argv: Sequence[str]) -> tuple[str, ...]:
+    """Return the command that types a refused text anyway: the options first, then the worker and the text."""
+    at = argv.index("--") + 1 if "--" in argv else 2
+    return ("wakeman", "send", argv[at], "--submit", "--force", "--", argv[at + 1])
 
 
 def typed_command(argv: tuple[str, ...], text: str = "") -> tuple[str, ...]:
