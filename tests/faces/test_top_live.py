@@ -127,7 +127,7 @@ command = ["sh", "-c", '''
 echo ready $0
 while read line; do
   echo heard $line
-  case $line in make) mkdir -p out; date >out/$0.txt ;; end) exit ;; esac
+  case $line in make) mkdir -p out; date >out/$0.txt ;; end) exit 3 ;; esac
 done
 ''', "{{ group.key }}"]
 name = "night_{{ group.name }}"
@@ -173,7 +173,9 @@ def test_each_doing_key_does_what_it_says(place: Place) -> None:
 
         top.press("Home", "j")
         top.shows("▌● night_b")
-        top.press("s", "end", "Enter", "y")
+        top.press("s")
+        top.press("-l", "end")  # no key: tmux has one of that name
+        top.press("Enter", "y")
         top.shows("s types it anyway")
         top.press("s", "y")
         said("sent to night/night_b")
@@ -189,7 +191,7 @@ def test_each_doing_key_does_what_it_says(place: Place) -> None:
         top.shows("▌● night_b")
         top.press("x", "y")
         said("0 of 1 units done")
-        place.tmux("send-keys", "-t", "=night_a:", "end", "Enter")
+        place.tmux("send-keys", "-t", "=night_a:", "e", "n", "d", "Enter")
         top.shows("clean up .*held")
         top.press("Home")
         top.shows("▌◆ clean up")
