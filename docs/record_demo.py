@@ -1,9 +1,10 @@
 """Record `make demo`: the terminal as a picture that moves, `top` and the report as pictures, the event log and its
 audit as files.
 
-Run `python docs/record_demo.py` as root in a clone at a path that may be published, such as /home/agent/wakeman, after
-`PYTHON=/usr/bin/python3 make setup-demo`: the log names the clone, that Python's library and the machine. What is run
-sees the clone's parent as its home, nothing else of the environment, and an id of the machine that is none.
+Run `.venv/bin/python -m docs.record_demo` as root in a clone at a path that may be published, such as
+/home/agent/wakeman, after `PYTHON=/usr/bin/python3 make setup-demo` and `.venv/bin/pip install 'textual<9'`: the log
+names the clone, that Python's library and the machine. What is run sees the clone's parent as its home, nothing else of
+the environment, and an id of the machine that is none.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ printf "%s\\n" "$1" >.machine-id && mount --bind .machine-id /etc/machine-id && 
 def main() -> None:
     """Run the demo in a terminal, and write what came of it into the repository."""
     if Path("/etc/machine-id").read_text().strip() != MACHINE:
-        again = ["sh", "-c", APART, "sh", MACHINE, sys.executable, __file__]
+        again = ["sh", "-c", APART, "sh", MACHINE, sys.executable, "-m", "docs.record_demo"]
         os.execvp("unshare", ["unshare", "--mount", *again])  # noqa: S606 - no shell is meant: it becomes this
     place = ROOT.parent / ".record"
     place.mkdir()

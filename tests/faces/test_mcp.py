@@ -429,7 +429,7 @@ def test_commands_are_said_as_calls() -> None:
         "wakeman retry night/w --note 'keep it'": 'act(action="retry", workers=["night/w"], why="keep it")',
         "wakeman send night/w 1 --force": 'act(action="send", workers=["night/w"], text="1", force=true, submit=false)',
         "wakeman send night/w 'go on' --submit": ('act(action="send", workers=["night/w"], text="go on", submit=true)'),
-        "wakeman send --like night/w 1 --force": 'act(action="send", like="night/w", text="1", force=true, submit=false)',
+        "wakeman send --like n/w 1 --force": 'act(action="send", like="n/w", text="1", force=true, submit=false)',
         "wakeman retry --like night/w": 'act(action="retry", like="night/w")',
         "wakeman waive a --why x --deployment n": 'act(action="waive", units=["a"], why="x", deployment="n")',
         "wakeman accept night": 'act(action="accept", deployment="night")',

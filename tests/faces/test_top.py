@@ -216,7 +216,7 @@ def test_a_long_log_is_read_in_parts_and_keys_are_taken_meanwhile(
 ) -> None:
     whole = shown(desk_of(tmp_path, log_of("demo")))
     lines = len(lines_of("demo"))
-    monkeypatch.setattr("wakeman.faces.top.source.READ_LINES_EACH", 40)
+    monkeypatch.setattr("wakeman.faces.top.source.READ_LINES_MAX", 40)
     desk = desk_of(tmp_path, log_of("demo"))
 
     assert f" demo  reading its log: 40 of {lines} lines" == shown(desk)[0]
@@ -239,7 +239,7 @@ def test_the_way_back_of_a_long_log_is_read_in_parts_too(tmp_path: Path, monkeyp
     press(known, "left")
     press(known, "e")
     lines = len(lines_of("demo"))
-    monkeypatch.setattr("wakeman.faces.top.source.READ_LINES_EACH", 40)
+    monkeypatch.setattr("wakeman.faces.top.source.READ_LINES_MAX", 40)
 
     press(desk, "left")
     assert f" demo  reading its log: 40 of {lines} lines" == shown(desk)[0]
@@ -256,7 +256,7 @@ def test_the_way_back_of_a_long_log_is_read_in_parts_too(tmp_path: Path, monkeyp
 
 
 def test_the_terminal_goes_on_reading_by_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("wakeman.faces.top.source.READ_LINES_EACH", 40)
+    monkeypatch.setattr("wakeman.faces.top.source.READ_LINES_MAX", 40)
     desk = desk_of(tmp_path, log_of("demo"))
 
     async def steps(pilot: Pilot[None], app: TopApp) -> list[str]:

@@ -127,7 +127,7 @@ def _dearer(d: Deployment, old: Deployment) -> tuple[DearerWorker, ...]:
     found = [
         more
         for name, worker in d.workers.items()
-        if name in old.workers and (more := _used_more(name, _spent(worker), _spent(old.workers[name]))) is not None
+        if name in old.workers and (more := _used_more(name, _used_by(worker), _used_by(old.workers[name]))) is not None
     ]
     return tuple(sorted(found, key=lambda each: -each.used / max(each.before, DEARER_MIN[each.unit]))[:LISTED_MAX])
 
@@ -145,7 +145,7 @@ def _used_more(name: str, now: Usage, then: Usage) -> DearerWorker | None:
     return None
 
 
-def _spent(worker: WorkerState) -> Usage:
+def _used_by(worker: WorkerState) -> Usage:
     return worker.used + worker.usage
 
 

@@ -88,7 +88,7 @@ def send(options: Namespace) -> int:
     """Type text into a session."""
     world = reach(options)
     text = sys.stdin.read().rstrip("\n") if options.text == "-" else options.text
-    how, chosen = {"submit": options.submit, "force": options.force}, given.chosen(options)
+    how, chosen = {"submit": options.submit, "force": options.force}, given.workers_chosen(options)
     if chosen.single and chosen.words[0].startswith("tmux:"):
         session = chosen.words[0].removeprefix("tmux:")
         answer = act.type_into(world, session, text, **how)
@@ -113,12 +113,12 @@ def _sent_to(data: act.SentAll) -> None:
 
 def stop(options: Namespace) -> int:
     """End workers."""
-    return did(options, act.stop(reach(options), given.chosen(options), keep=options.keep))
+    return did(options, act.stop(reach(options), given.workers_chosen(options), keep=options.keep))
 
 
 def retry(options: Namespace) -> int:
     """Start another attempt of workers."""
-    return did(options, act.retry(reach(options), given.chosen(options), tuple(options.unit), options.note))
+    return did(options, act.retry(reach(options), given.workers_chosen(options), tuple(options.unit), options.note))
 
 
 # --- units and deployments ------------------------------------------------------------------------------------

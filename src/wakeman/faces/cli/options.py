@@ -140,7 +140,7 @@ def workers(parser: Arguments, more: str = "") -> None:
     parser.add_argument("--like", metavar="WORKER", default="", help=text)
 
 
-def chosen(options: Namespace) -> Chosen:
+def workers_chosen(options: Namespace) -> Chosen:
     """Return the workers that are meant."""
     from wakeman.api.names import Chosen
 

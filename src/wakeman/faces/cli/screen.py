@@ -50,7 +50,7 @@ def _attach_options(parser: ArgumentParser) -> None:
 
 def capture(options: Namespace) -> int:
     """Print the end of a worker's screen; without a session, the end of its output."""
-    world, chosen = reach(options), given.chosen(options)
+    world, chosen = reach(options), given.workers_chosen(options)
     if chosen.single:
         return show(options, screen.capture(world, options.worker[0], options.lines), lambda data: out(data.text))
     return show(options, screen.capture_all(world, chosen, options.lines), _print_screens)

@@ -35,7 +35,7 @@ def _to_units(action: str) -> Callable[[Namespace], Told]:
     return lambda o: ("act", {"action": action, "units": o.unit, "why": o.why, "deployment": o.deployment or ""})
 
 
-def _meant(options: Namespace) -> dict[str, Any]:
+def _workers_given(options: Namespace) -> dict[str, Any]:
     return {"workers": options.worker, "like": options.like}
 
 
@@ -49,11 +49,11 @@ _BY_VERB: Mapping[str, Callable[[Namespace], Told]] = {
     "wait": lambda o: ("wait", {"deployment": _run_named(o)}),
     "log": lambda o: ("log", {"deployment": o.words[0], "type": o.type or "", "worker": o.worker or ""}),
     "report": lambda o: ("report", {"deployment": o.log}),
-    "retry": lambda o: ("act", {"action": "retry", **_meant(o), "units": o.unit, "why": o.note}),
-    "stop": lambda o: ("act", {"action": "stop", **_meant(o)}),
+    "retry": lambda o: ("act", {"action": "retry", **_workers_given(o), "units": o.unit, "why": o.note}),
+    "stop": lambda o: ("act", {"action": "stop", **_workers_given(o)}),
     "send": lambda o: (
         "act",
-        {"action": "send", **_meant(o), "text": o.text, "force": o.force, "submit": o.submit},
+        {"action": "send", **_workers_given(o), "text": o.text, "force": o.force, "submit": o.submit},
     ),
     "waive": _to_units("waive"),
     "reject": _to_units("reject"),

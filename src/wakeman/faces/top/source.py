@@ -32,7 +32,7 @@ ALARM_LOOK_S = 15.0
 """Seconds between two looks at whether the alarm stands; a new alarm is looked at at once."""
 SHAPE_SHARE_MAX = 0.02
 """Share of the time that may go into working out the state while nothing happens."""
-READ_LINES_EACH = 2000
+READ_LINES_MAX = 2000
 """Lines of a log that are read before keys are taken again."""
 _SEQ = re.compile(rb'^\{"v":\d+,"seq":(\d+),', re.MULTILINE)
 SCREEN_LINES_MAX = 100
@@ -88,7 +88,7 @@ class Source:
 
     def _read_first(self) -> Iterator[int]:
         try:
-            while self._log.part(READ_LINES_EACH):
+            while self._log.part(READ_LINES_MAX):
                 yield self.last
         except (LogDamagedError, OSError) as fault:
             self._found_damage(fault)
@@ -101,7 +101,7 @@ class Source:
         """Read the log once more, to go back in it; `then` is the line that is shown afterwards, if any."""
         rewind = Rewind(self.file, self._reading)
         try:
-            while rewind.part(READ_LINES_EACH):
+            while rewind.part(READ_LINES_MAX):
                 yield len(rewind.events)
         except (LogDamagedError, OSError) as fault:
             self._found_damage(fault)
