@@ -25,7 +25,7 @@ PICTURES = ROOT / "docs" / "pictures"
 NIGHT = ROOT / "examples" / "condense" / "night"
 TYPED = ("make demo", "wakeman status condense", "wakeman audit condense")
 LOOKED = "wakeman top condense"
-COLUMNS, ROWS = 100, 60
+COLUMNS, ROWS, LOOKED_ROWS = 100, 60, 26
 LOOK_EACH_S = 0.1
 """Seconds between two looks at the terminal."""
 READY = "$ "
@@ -98,6 +98,7 @@ class Terminal:
 
     def look(self, line: str, pattern: str) -> Screen:
         """Type a line that takes the whole screen; return what is shown once it has what is waited for."""
+        self._tmux("resize-window", "-x", str(COLUMNS), "-y", str(LOOKED_ROWS))
         self._tmux("send-keys", line, "Enter")
         deadline = time.monotonic() + TIMEOUT_S
         while not re.search(pattern, self._tmux("capture-pane", "-p").rstrip()) and time.monotonic() < deadline:
