@@ -466,7 +466,7 @@ KEYS = (
     ("ask", "permission", "s", "", "wakeman send condense-docs/{} 1 --force"),
     ("ask", "permission", "r", "", "wakeman retry condense-docs/{}"),
     ("ask", "asks", "s", "keep both", "wakeman send condense-docs/{} 'keep both' --submit"),
-    ("ask", "asks", "s", "--no", "wakeman send --submit -- condense-docs/{} --no"),
+    ("ask", "asks", "s", "--no", "wakeman send condense-docs/{} --submit -- --no"),
     ("running", "", "s", "go on; rm -rf $HOME", "wakeman send condense-docs/{} 'go on; rm -rf $HOME' --submit"),
     ("running", "", "x", "", "wakeman stop condense-docs/{}"),
     ("held", "", "a", "", "wakeman accept condense-docs"),
@@ -503,6 +503,31 @@ def test_a_doing_key_shows_its_command_and_only_y_runs_it(
     assert ("run", command.format(worker)) == (effect.what, shlex.join(effect.argv))
     desk.ran(0, "✓ done\n")
     assert "✓ done" in shown(desk)[-1]
+
+
+def test_the_keys_of_a_row_that_is_several_workers_are_for_all_of_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = crowded(tmp_path, monkeypatch, 24)
+    at(desk, "ask", "permission")
+    entry = desk.entry()
+    assert entry is not None
+    target = f"condense-docs/{entry.worker}"
+
+    found = desk.deeds()
+
+    assert ("wakeman", "attach", target) == found["enter"].argv
+    assert [
+        ("wakeman", "send", "--like", target, "\0", "--force"),
+        ("wakeman", "retry", "--like", target),
+        ("wakeman", "stop", "--like", target),
+    ] == [found[key].argv for key in "srx"]
+    press(desk, "x")
+    assert "all 2" in " ".join(shown(desk, 140)[-3:])
+    press(desk, "n")
+    press(desk, "s")
+    press(desk, "enter")
+    assert Effect("run", ("wakeman", "send", "--like", target, "1", "--force")) == press(desk, "y")
 
 
 def test_a_text_that_was_refused_is_typed_anyway_on_a_second_s(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

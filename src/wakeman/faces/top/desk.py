@@ -14,7 +14,7 @@ from wakeman.core.text import sayable
 from wakeman.faces.cli.overview import Found, overview_parts
 from wakeman.faces.cli.paper import BOLD, DIM, Line, Paper
 from wakeman.faces.top import frame
-from wakeman.faces.top.keys import FORCING, KeyDeed, deeds_for, insisting, typed_command
+from wakeman.faces.top.keys import FORCING, KeyDeed, deeds_for, insisting, sent_to, typed_command
 from wakeman.faces.top.panes import Beside, Shot
 from wakeman.faces.top.rows import Columns, ListEntry, columns, list_entries
 from wakeman.faces.top.source import Source
@@ -284,7 +284,7 @@ class TopDesk:
         if source is None or not self._acts or source.at is not None:
             return {}
         found = deeds_for(self.entry(), source.status(), source.name)
-        if "s" in found and self.refused[2:3] == found["s"].argv[2:3]:
+        if "s" in found and self.refused and sent_to(self.refused) == sent_to(found["s"].argv):
             found["s"] = KeyDeed("send anyway", self.refused)
         return found
 
