@@ -498,12 +498,14 @@ def test_the_mark_that_may_be_replaced_is(bench: Bench, host: Place) -> None:
 
 
 def test_a_session_that_does_not_linger_is_gone_with_its_program(bench: Bench, host: Place) -> None:
-    begin(host, replace(bench.attempt("w2"), lingers=False))
     bench.stranger("mine")
+    begin(host, replace(bench.attempt("w2", code=0), lingers=False))
 
-    bench.settle()
+    def gone() -> bool:
+        bench.settle()
+        return "w2" not in names(host)
 
-    until(lambda: "w2" not in names(host))
+    until(gone)
 
 
 def test_marking_what_is_gone_is_refused(bench: Bench, host: Place) -> None:
