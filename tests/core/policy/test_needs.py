@@ -497,6 +497,7 @@ def test_a_program_reads_what_kind_of_need_it_is_and_which_commands_answer(
         (talking(why="asks for a permission: x"), True),
         (under(ended("x" * 999, spent=2), cleanup=CleanupSpec(rounds=0)), False),
         (under(ended("x", spent=2), cleanup=CleanupSpec(rounds=0)), True),
+        (changed(of(), held="wrap up", held_at=NOW), True),  # no words of others
     ],
 )
 def test_words_of_a_worker_that_were_cut_say_so(d: Deployment, *, whole: bool) -> None:
