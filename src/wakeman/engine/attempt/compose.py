@@ -124,7 +124,7 @@ def find_session(world: World, d: Deployment, worker: WorkerState) -> Made:
     except ProgramError as fault:
         return Made(error=f"session {name!r} cannot be marked: {fault}")
     if is_lone(seen.mark):
-        from wakeman.engine.start.lone import take_over
+        from wakeman.engine.attempt.takeover import take_over
 
         take_over(world, seen.mark, d, worker)
     return Made(session_id=seen.session_id, pid=seen.pid)

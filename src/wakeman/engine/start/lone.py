@@ -14,7 +14,6 @@ from shlex import quote
 import msgspec
 from msgspec import Struct
 
-from wakeman.core.digests import blake2b
 from wakeman.core.errors import ProgramError, UnknownNameError, UsageError
 from wakeman.core.model import Deployment, Host, Plan, UnitsSpec, WatchSpec, WorkersSpec, WorkerState
 from wakeman.core.names import LONE, safe
@@ -22,6 +21,7 @@ from wakeman.core.plan.template import nearest
 from wakeman.engine import layout
 from wakeman.engine.attempt import compose
 from wakeman.engine.attempt.secrets import exports
+from wakeman.engine.attempt.takeover import LONE_SESSIONS
 from wakeman.ports import STATE_MARKER, Made, Start, World
 
 PASSED = re.compile(r"(?:ANTHROPIC|AWS|CLAUDE_CODE|GOOGLE|VERTEX|NODE_EXTRA)_\w+|(?i:\w*_proxy)|CLOUD_ML_REGION")
@@ -37,8 +37,6 @@ done &
 """
 """Shows on its terminal words and tools of a client's stream, in the spelling of JSON, without control signs, until
 the client ends. Boundary: nothing where `tail` cannot wait for that."""
-LONE_SESSIONS = ".sessions"
-"""Directory of the state directory for the sessions that no deployment has yet."""
 
 
 class LoneSession(Struct, frozen=True):
@@ -132,30 +130,3 @@ def _furnish(world: World, plan: Plan, host: Host) -> None:
         kept = exports({name: environ[name] for name in plan.workers.env_from})
         world.files.write(layout.inside(host, layout.SECRETS), kept, durable=True)
     world.files.make(layout.inside(host, "spool"))
-
-
-def take_over(world: World, mark: str, d: Deployment, worker: WorkerState) -> None:
-    """Move the files of a lone session's attempt to where those of a worker's are, and lead what it still writes there.
-
-    Boundary: without its directory, as in another state directory, only its session is known. Repeatable: yes.
-    """
-    there = posixpath.join(world.state, LONE_SESSIONS)
-    digest = mark.rpartition(".")[2]
-    for name in world.files.names(there):
-        directory = posixpath.join(there, name)
-        if blake2b(directory.encode("utf-8", "surrogateescape"), digest_size=4).hexdigest() == digest:
-            _move_files(world, msgspec.structs.replace(d.host, directory=directory), d.host, worker)
-
-
-def _move_files(world: World, old: Host, new: Host, worker: WorkerState) -> None:
-    first = WorkerState(name=worker.name, session=worker.session, attempt=1)
-    for path in (layout.attempt_directory, layout.stream):
-        source, target = path(old, first), path(new, worker)
-        entry = world.files.entries([source]).get(source)
-        if entry is None or entry.kind == "symbolic link":
-            continue
-        if world.files.is_directory(target):
-            world.files.erase(target, within=new.directory)
-        world.files.make(posixpath.dirname(target))
-        world.files.move(source, target)
-        world.files.link(target, source)
