@@ -24,9 +24,11 @@ from wakeman.engine.attempt.secrets import exports
 from wakeman.engine.attempt.takeover import LONE_SESSIONS
 from wakeman.ports import STATE_MARKER, Made, Start, World
 
-PASSED = re.compile(r"(?:ANTHROPIC|AWS|CLAUDE_CODE|GOOGLE|VERTEX|NODE_EXTRA)_\w+|(?i:\w*_proxy)|CLOUD_ML_REGION")
+LONE_VARIABLES = re.compile(
+    r"(?:ANTHROPIC|AWS|CLAUDE_CODE|GOOGLE|VERTEX|NODE_EXTRA)_\w+|(?i:\w*_proxy)|CLOUD_ML_REGION"
+)
 """Variables of the caller that a client needs to reach its model; they go into a private file."""
-SHOWS = r"""
+LONE_VIEWER = r"""
 tail --pid=1 -n 0 /dev/null >/dev/null 2>&1 || exit 0
 tail -n +1 -F --pid="$PPID" STREAM 2>/dev/null | while IFS= read -r line; do
     case $line in
@@ -82,7 +84,7 @@ def start_lone(world: World, wanted: LoneSession, *, detached: bool = True) -> S
     _furnish(world, plan, host)
     start = msgspec.structs.replace(compose.prepare_attempt(world, d, worker).start, lingers=False)
     stream = layout.stream(host, worker)
-    shown = f"{SHOWS.strip()}\n".replace("STREAM", quote(stream)).encode("utf-8", "surrogateescape")
+    shown = f"{LONE_VIEWER.strip()}\n".replace("STREAM", quote(stream)).encode("utf-8", "surrogateescape")
     world.files.write(stream, b"")
     world.files.write(posixpath.join(layout.attempt_directory(host, worker), "setup"), shown)
     made = executor.submit([start])[0] if detached else Made()
@@ -93,7 +95,7 @@ def start_lone(world: World, wanted: LoneSession, *, detached: bool = True) -> S
 
 def _plan_of_one(world: World, wanted: LoneSession) -> Plan:
     """Return a plan for one worker without units. Raises: as `start_lone`."""
-    named = tuple(name for name in world.machine.environ() if PASSED.fullmatch(name))
+    named = tuple(name for name in world.machine.environ() if LONE_VARIABLES.fullmatch(name))
     workers = WorkersSpec(
         harness=wanted.harness,
         agent=wanted.agent or None,
