@@ -171,6 +171,13 @@ def widths(data: Status, on: Paper) -> tuple[int, int]:
     return min(most, max(9, longest)), max(map(len, units), default=0)
 
 
+def need_cells(needs: Sequence[NeedStatus], on: Paper) -> tuple[int, int]:
+    """Return the same for needs that stand in no page."""
+    most = NAME_CELLS_MAX if on.room >= 79 else max(8, on.room // 4)
+    longest = max((len(on.plain(each.about)) for each in needs), default=0)
+    return min(most, max(9, longest)), max((len(unit_counts(each)) for each in needs), default=0)
+
+
 def group_word(group: WorkerGroup, data: Status) -> str:
     """Return what the workers of a group are, in one word."""
     if group.state != "ended":
