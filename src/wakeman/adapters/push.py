@@ -85,7 +85,10 @@ def _webhook(target: WakeTarget, pushed: Pushed, now: datetime, secret: str) -> 
 def _topic(target: WakeTarget, pushed: Pushed, secret: str) -> Post:
     url = target.ntfy if "://" in target.ntfy else f"{NTFY_SERVER}/{quote(target.ntfy, safe='')}"
     said = "".join(f"\n{name}: {words}" for name, words in pushed.words.items())
-    headers = {"content-type": "text/plain; charset=utf-8", "title": f"wakeman: {pushed.deployment}".encode("ascii", "replace").decode()}
+    headers = {
+        "content-type": "text/plain; charset=utf-8",
+        "title": f"wakeman: {pushed.deployment}".encode("ascii", "replace").decode(),
+    }
     if secret:
         headers["authorization"] = f"Bearer {secret}"
     return Post(url, (pushed.text + said).encode(), headers)

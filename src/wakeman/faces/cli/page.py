@@ -71,6 +71,8 @@ def _head_rows(data: Status, on: Paper) -> Iterator[Line]:
     yield _bar_row(data, on)
     if data.outcome == "open":
         yield on.row([(f" {_pace(data, on)}", DIM)])
+    else:
+        yield from (row for need in data.needs for row in need_rows(need, on, need_cells(data.needs, on)))
 
 
 def _bar_row(data: Status, on: Paper) -> Line:
