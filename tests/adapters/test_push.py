@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import pytest
 
-from wakeman.adapters.push import Pushed, push, signature
+from wakeman.adapters.push import Pushed, send_push, signature
 from wakeman.core.model import WakeTarget
 from wakeman.ports import Delivery
 
@@ -64,7 +64,7 @@ def test_a_webhook_gets_the_notice_as_json_under_a_key_with_a_signature_that_it_
     secret = b"not a secret at all, for a test"
     with server(saying(204)) as (address, got):
         target = WakeTarget(url=f"{address}/hooks?a=b")
-        came = push(target, NOTICE, NOW, "whsec_" + base64.b64encode(secret).decode())
+        came = send_push(target, NOTICE, NOW, "whsec_" + base64.b64encode(secret).decode())
 
     [(path, headers, body)] = got
     signed = f"night.1.7.{int(NOW.timestamp())}.".encode() + body
@@ -95,7 +95,7 @@ def test_a_secret_that_is_no_base64_signs_as_it_is(secret: str) -> None:
 def test_a_topic_gets_the_words_as_text_and_a_title() -> None:
     with server(saying(200, "{}")) as (address, got):
         pushed = NOTICE._replace(text="a\nb\x1b[31m", words={"w1": "May I?"})
-        came = push(WakeTarget(ntfy=f"{address}/my-topic"), pushed, NOW, "tk_x")
+        came = send_push(WakeTarget(ntfy=f"{address}/my-topic"), pushed, NOW, "tk_x")
 
     [(path, headers, body)] = got
     assert (Delivery(), "/my-topic", "a b\nw1: May I?") == (came, path, body.decode())
@@ -107,7 +107,7 @@ def test_a_topic_gets_the_words_as_text_and_a_title() -> None:
 )
 def test_another_status_than_2xx_is_not_told_and_some_leave_it_open(status: int, doubt: bool) -> None:
     with server(saying(status, "no\n")) as (address, got):
-        came = push(WakeTarget(url=address), NOTICE, NOW, "")
+        came = send_push(WakeTarget(url=address), NOTICE, NOW, "")
 
     where = address.partition("://")[2]
     assert (Delivery(f"{where}: HTTP {status}: no", doubt), 1) == (came, len(got))
@@ -119,13 +119,13 @@ def test_nobody_there_has_not_read_it() -> None:
         free.bind(("127.0.0.1", 0))
         address = f"http://127.0.0.1:{free.getsockname()[1]}"
 
-    came = push(WakeTarget(url=address), NOTICE, NOW, "")
+    came = send_push(WakeTarget(url=address), NOTICE, NOW, "")
 
     assert (True, False) == (bool(came.why), came.doubt)
 
 
 def test_who_reads_it_and_says_nothing_may_have_it() -> None:
     with server(lambda asked: asked.connection.shutdown(socket.SHUT_RDWR)) as (address, got):
-        came = push(WakeTarget(url=address), NOTICE, NOW, "")
+        came = send_push(WakeTarget(url=address), NOTICE, NOW, "")
 
     assert (True, True, 1) == (bool(came.why), came.doubt, len(got))

@@ -266,7 +266,7 @@ def _receiver(target: WakeTarget, host: Host, environment: Mapping[str, str]) ->
 
 def _pushed(target: WakeTarget, message: str, d: Deployment, now: datetime) -> Delivery:
     """Send a notice over the network, under a key that it keeps when it is told again."""
-    from wakeman.adapters.push import Pushed, push
+    from wakeman.adapters.push import Pushed, send_push
     from wakeman.core.policy import notice
     from wakeman.ports import Delivery
 
@@ -277,7 +277,7 @@ def _pushed(target: WakeTarget, message: str, d: Deployment, now: datetime) -> D
         secret = _secret(os.path.join(d.host.root, target.secret_file)) if target.secret_file else ""
     except OSError as fault:
         return Delivery(f"{target.secret_file}: {fault.strerror}")
-    return push(target, Pushed(message, d.name, f"{d.name}.{born:x}.{line}", words), now, secret)
+    return send_push(target, Pushed(message, d.name, f"{d.name}.{born:x}.{line}", words), now, secret)
 
 
 def _secret(file: str) -> str:

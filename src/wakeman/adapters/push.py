@@ -20,10 +20,10 @@ from wakeman.ports import Delivery
 
 NTFY_SERVER = "https://ntfy.sh"
 """Where a topic is that names no server."""
-TEXT_CHARS_MAX = 700
+PUSHED_CHARS_MAX = 700
 """Characters of a notice that are sent."""
 SECRET_PREFIX = "whsec_"  # noqa: S105 - how a secret begins that is written in base64
-ANSWER_BYTES_MAX = 4096
+REPLY_BYTES_MAX = 4096
 """Bytes of a receiver's answer that are read."""
 REFUSED_CHARS_MAX = 120
 """Characters of it that are quoted."""
@@ -48,13 +48,13 @@ class Post(NamedTuple):
     headers: Mapping[str, str]
 
 
-def push(target: WakeTarget, pushed: Pushed, now: datetime, secret: str) -> Delivery:
+def send_push(target: WakeTarget, pushed: Pushed, now: datetime, secret: str) -> Delivery:
     """Send one notice; return what came of it.
 
     Boundary: certificates are verified; no redirect is followed, and no proxy asked. Cost: up to `target.timeout`
     seconds for each step of the network.
     """
-    pushed = pushed._replace(text=sanitise(pushed.text, TEXT_CHARS_MAX))
+    pushed = pushed._replace(text=sanitise(pushed.text, PUSHED_CHARS_MAX))
     post = _webhook(target, pushed, now, secret) if target.url else _topic(target, pushed, secret)
     return _send(post, target.timeout)
 
@@ -106,14 +106,14 @@ def _send(post: Post, timeout: float) -> Delivery:
         made.connect()
     except (OSError, http.client.HTTPException) as fault:
         made.close()
-        return Delivery(_why(where, fault))
+        return Delivery(_failure_words(where, fault))
     try:
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         made.request("POST", path, post.body, dict(post.headers))
         answer = made.getresponse()
-        said = answer.read(ANSWER_BYTES_MAX).decode(errors="replace")
+        said = answer.read(REPLY_BYTES_MAX).decode(errors="replace")
     except (OSError, http.client.HTTPException) as fault:  # it may have been read to its end
-        return Delivery(_why(where, fault), doubt=True)
+        return Delivery(_failure_words(where, fault), doubt=True)
     finally:
         made.close()
     if 200 <= answer.status < 300:
@@ -124,5 +124,5 @@ def _send(post: Post, timeout: float) -> Delivery:
     )
 
 
-def _why(where: str, fault: Exception) -> str:
+def _failure_words(where: str, fault: Exception) -> str:
     return f"{where}: {sanitise(str(fault) or type(fault).__name__, REFUSED_CHARS_MAX)}"

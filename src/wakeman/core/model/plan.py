@@ -203,6 +203,16 @@ class WakeTarget(Spec, frozen=True):
         return f"ntfy:{self.ntfy.rpartition('/')[2]}" if self.ntfy else f"tmux:{self.tmux}"
 
     @property
+    def session(self) -> str:
+        """Return the session that it is typed into; "" for none."""
+        return self.tmux
+
+    @property
+    def key(self) -> str:
+        """Return the key that says where it is."""
+        return "run" if self.run else "url" if self.url else "ntfy" if self.ntfy else "tmux"
+
+    @property
     def address(self) -> str:
         """Return the address on the network that it is told at; "" for one on this machine."""
         return self.url or self.ntfy

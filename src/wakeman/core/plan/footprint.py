@@ -75,7 +75,7 @@ def other_paths(plan: Plan) -> list[PathUse]:
         found.append(PathUse(f"cleanup.move[{at}]", f"{move.from_} -> {move.to}", "is moved"))
     for at, sweep in enumerate(plan.cleanup.sweep):
         found.append(PathUse(f"cleanup.sweep[{at}]", sweep.sessions, "sessions of workers that are ended"))
-    found += _told(plan)
+    found += _receivers_used(plan)
     return found
 
 
@@ -96,15 +96,15 @@ def own_paths(plan: Plan, name: str, directory: str, place: str) -> list[PathUse
     return found
 
 
-def _told(plan: Plan) -> Iterator[PathUse]:
+def _receivers_used(plan: Plan) -> Iterator[PathUse]:
     for at, target in enumerate(plan.wake.to):
         key = f"wake.to[{at}]"
-        if target.tmux:
-            yield PathUse(f"{key}.tmux", target.tmux, "session that notices are typed into")
+        if target.session:
+            yield PathUse(f"{key}.{target.key}", target.session, "session that notices are typed into")
         if target.address:
             words = ", and the last words of workers" if target.share == "words" else ""
             what = f"leaves this machine at each notice: causes, counts, names of workers, units and files{words}"
-            yield PathUse(f"{key}.{'url' if target.url else 'ntfy'}", target.address, what)
+            yield PathUse(f"{key}.{target.key}", target.address, what)
         if target.secret_file:
             yield PathUse(f"{key}.secret_file", target.secret_file, "is read at each notice, to sign or to log in")
 
