@@ -151,7 +151,7 @@ NAMED = {
 }
 NAMELESS = {
     *("init", "plan", "rehearse", "up", "run", "doctor", "agents", "schema", "audit", "replay", "report"),
-    *("export", "serve", "completion", "top", "mcp", "notices", "watch-sessions", "session", "compat"),
+    *("export", "serve", "completion", "top", "mcp", "notices", "inbox", "watch-sessions", "session", "compat"),
 }
 
 
