@@ -405,10 +405,10 @@ def at(desk: TopDesk, kind: str, reason: str = "") -> None:
 
 KEYS = (
     ("ask", "permission", "x", "", "wakeman stop condense-docs/{}"),
-    ("ask", "permission", "s", "", "wakeman send condense-docs/{} 1 --force"),
+    ("ask", "permission", "s", "go on", "wakeman send condense-docs/{} 'go on' --submit"),
     ("ask", "permission", "r", "", "wakeman retry condense-docs/{}"),
-    ("ask", "asks", "s", "keep both", "wakeman send condense-docs/{} 'keep both' --submit"),
-    ("ask", "asks", "s", "--no", "wakeman send --submit -- condense-docs/{} --no"),
+    ("ask", "asks", "s", "keep both", "wakeman answer condense-docs/{} 'keep both' --seen SEEN"),
+    ("ask", "asks", "s", "--no", "wakeman answer --seen SEEN -- condense-docs/{} --no"),
     ("running", "", "s", "go on; rm -rf $HOME", "wakeman send condense-docs/{} 'go on; rm -rf $HOME' --submit"),
     ("running", "", "x", "", "wakeman stop condense-docs/{}"),
     ("held", "", "a", "", "wakeman accept condense-docs"),

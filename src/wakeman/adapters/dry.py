@@ -22,6 +22,7 @@ from wakeman.core.policy.ownership import Entry, Site, entry
 from wakeman.ports import (
     SOON,
     Branch,
+    DialogReader,
     Executor,
     Files,
     Git,
@@ -35,6 +36,7 @@ from wakeman.ports import (
     Made,
     MergeResult,
     PathEntry,
+    Pressing,
     Ran,
     Registry,
     SessionInfo,
@@ -76,6 +78,11 @@ def dry(world: World, print_line: PrintLine) -> World:
         once(f"tell {target.tmux or join(target.run)}: {message}")
         return ""
 
+    def press(_: Terminal, session: str, __: str, ___: DialogReader, pressing: Pressing) -> str:
+        chosen = " ".join(str(choice + 1) for choice in pressing.choices)
+        once(f"choose {chosen} in the dialog of session {session}{': ' if pressing.text else ''}{pressing.text}")
+        return ""
+
     return msgspec.structs.replace(
         world,
         logs=DryLogs(world.logs, once),
@@ -87,6 +94,7 @@ def dry(world: World, print_line: PrintLine) -> World:
         executor=executor,
         git=lambda: DryGit(world.git(), once),
         deliver=deliver,
+        press=press,
     )
 
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from wakeman.ports import (
         ClientVersion,
         Confiner,
+        DialogReader,
         Executor,
         Files,
         FoundProfiles,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
         Harness,
         Machine,
         Parser,
+        Pressing,
         Terminal,
         Watcher,
     )
@@ -140,6 +142,7 @@ def world(state: str | None, by: str) -> World:
         deliver=deliver,
         reaches=lambda target, host: _reaches(target, host, environment),
         type_text=_type_into,
+        press=_press,
         state=directory,
         by=f"{by}:{machine.pid()}",
     )
@@ -276,6 +279,14 @@ def _type_into(terminal: Terminal, session: str, mark: str, text: str, submit: b
     from wakeman.adapters.orchestrator import type_when_idle
 
     return type_when_idle(terminal, session, text, mark=mark, submit=submit, force=force)
+
+
+def _press(terminal: Terminal, session: str, mark: str, reader: DialogReader, pressing: Pressing) -> str:
+    import time
+
+    from wakeman.engine.attempt.answering import press_choices
+
+    return press_choices(terminal, session, mark, reader, pressing, time.sleep)
 
 
 def _harness(name: str) -> Harness:

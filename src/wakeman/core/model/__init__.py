@@ -57,10 +57,13 @@ from wakeman.core.model.unit import (
     Wrote,
 )
 from wakeman.core.model.worker import (
+    ANSWERED,
     BARRING,
     INTERNAL_ERROR,
     QUIET,
     Activity,
+    Choice,
+    Dialog,
     EndedBy,
     Fault,
     Meaning,
@@ -75,6 +78,7 @@ from wakeman.core.model.worker import (
 )
 
 __all__ = [
+    "ANSWERED",
     "BARRING",
     "EDITION_LAUNCH_MIN",
     "EDITION_PROGRESS_MIN",
@@ -85,10 +89,12 @@ __all__ = [
     "Agent",
     "Alarm",
     "Bytes",
+    "Choice",
     "CleanupSpec",
     "Confinement",
     "Count",
     "Deployment",
+    "Dialog",
     "EndedBy",
     "Fault",
     "FileFingerprint",

@@ -28,3 +28,4 @@ class OpenIntent(Struct, frozen=True, omit_defaults=True):
     before: str = ""  # fingerprint of what the client had reported of prompts by then
     typed: bool = False
     enters: int = 0
+    digest: str = ""  # of a press: fingerprint of the question

@@ -100,9 +100,11 @@ def _sending(entry: ListEntry, target: str) -> KeyDeed | None:
             return None
         for one in open_commands(need, whole=True):
             words = shlex.split(one.line)
-            if words[:2] == ["wakeman", "send"]:
+            if words[:2] in (["wakeman", "send"], ["wakeman", "answer"]):
                 text = "" if words[3] == "your answer" else words[3]
-                return KeyDeed("send", ("wakeman", "send", target, TEXT, *words[4:]), f"send {entry.worker}", text)
+                return KeyDeed(
+                    words[1], ("wakeman", words[1], target, TEXT, *words[4:]), f"{words[1]} {entry.worker}", text
+                )
     return KeyDeed("send", ("wakeman", "send", target, TEXT, "--submit"), f"send {entry.worker}")
 
 
