@@ -14,7 +14,7 @@ UP, DOWN, RIGHT, ENTER = "\x1b[A", "\x1b[B", "\x1b[C", "\r"
 
 PROGRAM = r"""
 import json, os, sys, time, tty
-place = os.path.dirname(os.path.abspath(__file__))
+place = os.environ.get("DRAWN") or os.path.dirname(os.path.abspath(__file__))
 if "--version" in sys.argv:
     print("2.1.332 (Claude Code)")
     sys.exit()
@@ -84,3 +84,28 @@ def keys(place: Path) -> list[str]:
     """Return the keys that it got, in order, those of a text left out."""
     file = place / "keys"
     return [json.loads(line)[1] for line in file.read_text().splitlines()] if file.exists() else []
+
+
+def asking_plan(place: Path, name: str = "asked", **screens: str) -> str:
+    """Write a stand-in for Claude Code and a script of its own for one worker; return the plan, on the socket `faces`.
+
+    Shape: `first` is the screen that it begins with; a number or Enter answers it. PATH must have `place/bin`.
+    """
+    moves = {"first": dict.fromkeys((*"1234", ENTER), "over")}
+    stand_in(place / "bin", {}, {})
+    stand_in(place / f"{name}.drawn", screens, moves)
+    return f"""
+name = "{name}"
+[units]
+items = ["a"]
+output = "{name}/{{{{ unit }}}}"
+[workers]
+harness = "claude"
+mode = "interactive"
+name = "{name}_{{{{ group.name }}}}"
+socket = "faces"
+prompt = "Do it."
+env_from = ["ANTHROPIC_API_KEY"]
+[workers.env]
+DRAWN = "{place / name}.drawn"
+"""

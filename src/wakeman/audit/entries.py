@@ -12,7 +12,7 @@ from wakeman.core.log import events as e
 from wakeman.core.model import Deployment
 from wakeman.core.plan.shares import shares
 from wakeman.engine.effects.alarm import ensure
-from wakeman.engine.effects.press import press
+from wakeman.engine.effects.press import press_once
 from wakeman.engine.effects.sweep import SessionToEnd, end_session
 from wakeman.engine.effects.text import Type, send
 from wakeman.engine.protocol import requests
@@ -119,7 +119,7 @@ def _requested(d: Deployment, write: Write) -> Iterator[Steps[object]]:
         yield requests.retry(d, worker, data.units, data.text)
     elif data.verb in ("approve", "answer") and worker is not None and isinstance(fact := write[-1].data, e.Intended):
         if fact.action == "press":
-            yield press(worker, data, fact, Pressing(fact.digest))
+            yield press_once(worker, data, fact, Pressing(fact.digest))
         else:
             yield send(worker, fact, Type(worker.name, fact.text), data)
     elif data.verb == "amend":

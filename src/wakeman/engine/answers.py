@@ -12,14 +12,14 @@ from msgspec import Struct
 from wakeman.core.errors import NeedsPersonError, ProgramError, UnknownNameError, UsageError
 from wakeman.core.log import events as e
 from wakeman.core.model import Deployment, Dialog, WorkerState
-from wakeman.core.policy.dialogs import Permission, chosen, listed, permitting, words_fingerprint
+from wakeman.core.policy.dialogs import Permission, choice_meant, choices_listed, permitting, words_fingerprint
 from wakeman.core.policy.notice import SPOKEN_REASONS
 from wakeman.core.policy.prompt_delivery import ENTER_AGAIN_S
 from wakeman.core.text import as_data, sanitise
 from wakeman.engine import alarm
 from wakeman.engine.attempt import prompt_delivery, secrets
 from wakeman.engine.check import check
-from wakeman.engine.effects.press import press, shown_dialog
+from wakeman.engine.effects.press import dialog_of, press_once
 from wakeman.engine.effects.text import Type, send
 from wakeman.engine.live import hold
 from wakeman.engine.protocol.steps import drive
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 ASKED_CHARS_MAX = 300
 """Characters of a question that an error repeats."""
-ANSWER_CHARS_MAX = 500
+GIVEN_ANSWER_CHARS_MAX = 500
 """Characters of an answer that the log keeps."""
 
 
@@ -69,7 +69,7 @@ def approve(
     def meant(target: str, dialog: Dialog) -> tuple[Pressing, str]:
         if dialog.kind == "question":
             hint = f"wakeman answer {target} ANSWER --seen {dialog.seen}"
-            raise UsageError(f"{target}: asks a question, not a permission: {_quoted(dialog)}", hint)
+            raise UsageError(f"{target}: asks a question, not a permission: {_dialog_in_words(dialog)}", hint)
         n = permitting(dialog, wanted)
         if n is None:
             offered = [each for each in ("once", "always", "deny") if permitting(dialog, each) is not None]
@@ -78,7 +78,7 @@ def approve(
                 if offered
                 else f"wakeman attach {target}"
             )
-            raise UsageError(f"{target}: --{wanted} is not offered; its choices are: {listed(dialog)}", hint)
+            raise UsageError(f"{target}: --{wanted} is not offered; its choices are: {choices_listed(dialog)}", hint)
         return Pressing(dialog.seen, (n,)), dialog.choices[n].label
 
     asked = e.Requested(verb="approve", text=wanted, who=asker.who, face=asker.face)
@@ -97,12 +97,12 @@ def answer(world: World, deployment: str, name: str, text: str, *, seen: str = "
     def meant(target: str, dialog: Dialog) -> tuple[Pressing, str]:
         if dialog.kind == "permission":
             hint = f"wakeman approve {target} --seen {dialog.seen}"
-            raise UsageError(f"{target}: asks a permission, which is no question: {_quoted(dialog)}", hint)
-        return _choices(target, dialog, text)
+            raise UsageError(f"{target}: asks a permission, which is no question: {_dialog_in_words(dialog)}", hint)
+        return _chosen_pressing(target, dialog, text)
 
     d = check(world, deployment)  # an answer is to what it says now, not to what it said at the last check
     redacted = secrets.redactor(world, d)(text)
-    asked = e.Requested(verb="answer", text=sanitise(redacted, ANSWER_CHARS_MAX), who=asker.who, face=asker.face)
+    asked = e.Requested(verb="answer", text=sanitise(redacted, GIVEN_ANSWER_CHARS_MAX), who=asker.who, face=asker.face)
     if d.outcome == "open" and (worker := d.workers[name]).live and _speaks(worker):
         return _typed(world, deployment, name, text, asked, seen)
     return _pressed(world, deployment, name, asked, seen, meant)
@@ -118,7 +118,7 @@ def shown_now(world: World, d: Deployment, worker: WorkerState) -> ShownDialog:
         why = f"dialogs of {harness.name} cannot be answered from here"
         raise UsageError(f"{target}: {why}", f"wakeman attach {target}")
     try:
-        shown = shown_dialog(world, d, worker)
+        shown = dialog_of(world, d, worker)
     except (UnknownNameError, ProgramError) as fault:
         raise UsageError(f"{target}: its screen cannot be read: {fault}", f"wakeman check {d.name}") from fault
     if shown is None:
@@ -143,15 +143,15 @@ def _pressed(
         redact = secrets.redactor(world, d)
         if seen and seen != dialog.seen:
             verb = f"answer {target} ANSWER" if dialog.kind == "question" else f"approve {target}"
-            raise _another(redact, target, _quoted(dialog), f"wakeman {verb} --seen {dialog.seen}")
+            raise _another(redact, target, _dialog_in_words(dialog), f"wakeman {verb} --seen {dialog.seen}")
         pressing, label = meant(target, dialog)
         fact = e.Intended(
             action="press",
             target=worker.session,
             digest=dialog.seen,
-            text=sanitise(redact(label), ANSWER_CHARS_MAX),
+            text=sanitise(redact(label), GIVEN_ANSWER_CHARS_MAX),
         )
-        why = drive(world, log, press(worker, asked, fact, pressing), world.clock.now())
+        why = drive(world, log, press_once(worker, asked, fact, pressing), world.clock.now())
     now = check(world, deployment)
     if why:
         raise NeedsPersonError(f"{target}: {redact(why)}", f"wakeman attach {target}")
@@ -193,12 +193,12 @@ def _speaks(worker: WorkerState) -> bool:
     return bool(worker.said) and rests and (worker.reason in SPOKEN_REASONS or worker.means == "asks")
 
 
-def _choices(target: str, dialog: Dialog, text: str) -> tuple[Pressing, str]:
+def _chosen_pressing(target: str, dialog: Dialog, text: str) -> tuple[Pressing, str]:
     """Return what an answer chooses in a dialog: one choice, several, or the one into which it is typed."""
-    n = chosen(dialog, text)
+    n = choice_meant(dialog, text)
     if n is not None and dialog.choices[n].does != "text":
         return Pressing(dialog.seen, (n,)), dialog.choices[n].label
-    parts = [chosen(dialog, part) for part in text.split(",")]
+    parts = [choice_meant(dialog, part) for part in text.split(",")]
     several = [part for part in parts if part is not None and dialog.choices[part].does != "text"]
     if dialog.several and len(several) == len(parts):
         return Pressing(dialog.seen, tuple(several)), ", ".join(dialog.choices[part].label for part in several)
@@ -206,7 +206,7 @@ def _choices(target: str, dialog: Dialog, text: str) -> tuple[Pressing, str]:
     if own is None or n is not None or dialog.several:
         found = as_data(text, ASKED_CHARS_MAX)
         raise UsageError(
-            f"{target}: found {found}; its choices are: {listed(dialog)}",
+            f"{target}: found {found}; its choices are: {choices_listed(dialog)}",
             f"wakeman answer {target} 1 --seen {dialog.seen}",
         )
     return Pressing(dialog.seen, (own,), text), text
@@ -216,5 +216,5 @@ def _another(redact: Callable[[str], str], target: str, now: str, hint: str) -> 
     return NeedsPersonError(f"{target}: this is no longer what it asks; now: {redact(now)}", hint)
 
 
-def _quoted(dialog: Dialog) -> str:
-    return f"{as_data(dialog.asks, ASKED_CHARS_MAX)}; {listed(dialog)}"
+def _dialog_in_words(dialog: Dialog) -> str:
+    return f"{as_data(dialog.asks, ASKED_CHARS_MAX)}; {choices_listed(dialog)}"

@@ -9,7 +9,7 @@ from typing import Literal
 from wakeman.adapters.harness.screens import SCREEN_ROW_CHARS_MAX, SIGN_ROWS_MAX
 from wakeman.adapters.harness.table import Client, DialogTable
 from wakeman.core.model import Choice, Dialog
-from wakeman.core.policy.dialogs import LABEL_CHARS_MAX, cut_in_the_middle, fingerprint
+from wakeman.core.policy.dialogs import CHOICE_CHARS_MAX, cut_in_the_middle, fingerprint
 from wakeman.core.text import sanitise
 from wakeman.ports import ShownDialog
 
@@ -39,17 +39,19 @@ def shown_dialog(client: Client, screen: str) -> ShownDialog | None:
     if len(found) < 2 or len(marked) != 1:
         return None
     begins = max((at for at in range(found[0][0]) if re.search(table.top, rows[at])), default=-1)
-    kind = _kind(table, text, rows[-1])
+    kind = _dialog_kind(table, text, rows[-1])
     if begins < 0 and kind == "dialog":
         return None
-    return _read(table, rows[max(0, begins) :], [(at - max(0, begins), match) for at, match in found], kind, marked[0])
+    return _read_rows(
+        table, rows[max(0, begins) :], [(at - max(0, begins), match) for at, match in found], kind, marked[0]
+    )
 
 
 Found = Sequence[tuple[int, re.Match[str]]]
 Kind = Literal["permission", "question", "dialog"]
 
 
-def _read(table: DialogTable, rows: list[str], found: Found, kind: Kind, marked: int) -> ShownDialog:
+def _read_rows(table: DialogTable, rows: list[str], found: Found, kind: Kind, marked: int) -> ShownDialog:
     """Read a dialog's rows. Its fingerprint is without the keys below it, and without a text that is being typed."""
     labels = [match["label"] for _, match in found]
     ticks = any(TICK.match(label) for label in labels)
@@ -106,14 +108,14 @@ def _bare(rows: Sequence[str]) -> Found:
     return found[::-1]
 
 
-def _kind(table: DialogTable, text: str, foot: str) -> Kind:
+def _dialog_kind(table: DialogTable, text: str, foot: str) -> Kind:
     if re.search(table.question, foot):
         return "question"
     return "permission" if re.search(table.permission, text) else "dialog"
 
 
 def _choice(table: DialogTable, label: str, kind: Kind, *, own: bool) -> Choice:
-    plain = sanitise(TICK.sub("", label), LABEL_CHARS_MAX)
+    plain = sanitise(TICK.sub("", label), CHOICE_CHARS_MAX)
     if kind == "question":
         return Choice(plain, "text" if own else "")
     for does in ("once", "always", "deny"):

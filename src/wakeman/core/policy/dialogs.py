@@ -15,7 +15,7 @@ DIALOG_HEAD_CHARS_MAX, DIALOG_TAIL_CHARS_MAX = 180, 110
 """Characters that are kept of a dialog's text: of its beginning, and of the question at its end."""
 CUT = " … "
 """Stands where a dialog's text is cut."""
-LABEL_CHARS_MAX = 120
+CHOICE_CHARS_MAX = 120
 """Characters of a choice's label that are kept."""
 Permission = Literal["once", "always", "deny"]
 
@@ -49,7 +49,7 @@ def permitting(dialog: Dialog, wanted: Permission) -> int | None:
     return next((n for n, choice in enumerate(dialog.choices) if choice.does == wanted), None)
 
 
-def chosen(dialog: Dialog, words: str) -> int | None:
+def choice_meant(dialog: Dialog, words: str) -> int | None:
     """Return which choice is meant by its number, from 1, or by its label or the beginning of one; None for none.
 
     Boundary: a beginning that several labels have means none of them.
@@ -65,6 +65,6 @@ def chosen(dialog: Dialog, words: str) -> int | None:
     return found[0] if len(found) == 1 else None
 
 
-def listed(dialog: Dialog) -> str:
+def choices_listed(dialog: Dialog) -> str:
     """Return the choices as one line: `1 Bullets, 2 Prose`."""
     return ", ".join(f"{n} {choice.label}" for n, choice in enumerate(dialog.choices, 1))

@@ -16,7 +16,7 @@ from wakeman.core.model import Deployment, Dialog, WorkerState
 from wakeman.core.model.plan import DEFAULT_EXECUTOR
 from wakeman.core.policy import notice
 from wakeman.core.policy.attempts import END_TRIES_MAX, missing, owed, retry_delay
-from wakeman.core.policy.dialogs import CUT, Permission, listed, permitting, words_fingerprint
+from wakeman.core.policy.dialogs import CUT, Permission, choices_listed, permitting, words_fingerprint
 from wakeman.core.policy.limits import launches_barred
 from wakeman.core.policy.notice import SPOKEN_REASONS
 from wakeman.core.policy.worker_rows import rungs_left
@@ -82,7 +82,7 @@ def worker_need(d: Deployment, worker: WorkerState, reason: str, now: datetime) 
     kind, cause, words = _told_cause(d, worker, reason)
     dialog = _asked_dialog(worker) if reason == "waiting" else None
     if dialog is not None:  # what was reported before may be about another one
-        words = f"{dialog.asks} {listed(dialog)}" if dialog.kind == "question" else dialog.asks
+        words = f"{dialog.asks} {choices_listed(dialog)}" if dialog.kind == "question" else dialog.asks
         if dialog.kind != "dialog":
             kind, cause = dialog.kind, f"asks a {dialog.kind}"
     since = _quiet_since(d, worker) if reason in ("silent", "background") else worker.since
@@ -182,7 +182,7 @@ def _answers_of(dialog: Dialog, at: str) -> Iterator[Remedy]:
     to = f"--seen {dialog.seen}"
     if dialog.kind == "question":
         own = any(choice.does == "text" for choice in dialog.choices)
-        does = f"answer it: {listed(dialog)}{', or a text' if own else ''}"
+        does = f"answer it: {choices_listed(dialog)}{', or a text' if own else ''}"
         yield Remedy(f"wakeman answer {at} 'your answer' {to}", sanitise(does, QUOTED_CHARS_MAX), answers=True)
         return
     offered = [wanted for wanted in _PERMITS if permitting(dialog, wanted) is not None]

@@ -18,8 +18,8 @@ MOVES_S = 2.0
 """Seconds that a key may take until its mark, its tick or its text shows."""
 TAKEN_S = 5.0
 """Seconds until a question that was answered is gone."""
-POLL_S = 0.1
-FAILURE_CHARS_MAX = 300
+DIALOG_POLL_S = 0.1
+KEYS_FAILURE_CHARS_MAX = 300
 """Characters of an error that are told."""
 
 
@@ -47,10 +47,10 @@ class _Hand:
 
     def until(self, fits: Callable[[ShownDialog | None], bool], seconds: float) -> ShownDialog | None:
         """Return the dialog once it fits. Raises: _NotTakenError when it does not within a time."""
-        for _ in range(max(1, round(seconds / POLL_S))):
+        for _ in range(max(1, round(seconds / DIALOG_POLL_S))):
             if fits(now := self.shown()):
                 return now
-            self._pause(POLL_S)
+            self._pause(DIALOG_POLL_S)
         raise _NotTakenError
 
     def gone(self, *seen: str) -> None:
@@ -98,7 +98,7 @@ def press_choices(
     except _NotTakenError as refusal:
         return str(refusal)
     except WakemanError as fault:
-        return sanitise(str(fault), FAILURE_CHARS_MAX)
+        return sanitise(str(fault), KEYS_FAILURE_CHARS_MAX)
     return ""
 
 
@@ -107,7 +107,7 @@ def _take(hand: _Hand, shown: ShownDialog, choice: int) -> None:
     if _takes_numbers(shown) and not shown.enter:
         hand.press(str(choice + 1))
         return
-    _move(hand, shown, choice)
+    _move_mark(hand, shown, choice)
     hand.press("Enter")
 
 
@@ -116,7 +116,7 @@ def _takes_numbers(shown: ShownDialog) -> bool:
     return shown.numbered and shown.dialog.choices[shown.marked].does != "text"
 
 
-def _move(hand: _Hand, shown: ShownDialog, choice: int) -> None:
+def _move_mark(hand: _Hand, shown: ShownDialog, choice: int) -> None:
     """Move the mark to a choice, and see it there. Raises: _NotTakenError."""
     steps = choice - shown.marked
     if steps and _takes_numbers(shown):
@@ -136,7 +136,7 @@ def _is_marked(now: ShownDialog | None, seen: str, choice: int) -> bool:
 def _tick(hand: _Hand, shown: ShownDialog, pressing: Pressing) -> None:
     """Tick exactly the choices that are wanted, then leave the question."""
     if not _takes_numbers(shown):
-        _move(hand, shown, shown.marked - 1)
+        _move_mark(hand, shown, shown.marked - 1)
     wanted = tuple(sorted(set(pressing.choices)))
     for choice in sorted(set(wanted) ^ set(shown.ticked)):
         hand.press(str(choice + 1))
@@ -153,7 +153,7 @@ def _type_into_choice(hand: _Hand, shown: ShownDialog, pressing: Pressing) -> No
     if not shown.empty:
         raise _NotTakenError("somebody has typed a text there: nothing was pressed")
     choice = pressing.choices[-1]
-    _move(hand, shown, choice)
+    _move_mark(hand, shown, choice)
     hand.type(" ".join(pressing.text.split()))
     try:
         hand.until(lambda now: now is not None and _is_marked(now, pressing.seen, choice) and not now.empty, MOVES_S)

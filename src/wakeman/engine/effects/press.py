@@ -52,7 +52,7 @@ class PressedOrNot(Struct, frozen=True):
         if worker.attempt != self.intent.attempt or not worker.live:
             return "interrupted; its attempt is over"
         try:
-            shown = shown_dialog(world, d, worker)
+            shown = dialog_of(world, d, worker)
         except (UnknownNameError, ProgramError) as fault:
             return f"interrupted: {fault}"
         still = shown is not None and shown.dialog.seen == self.intent.digest
@@ -63,7 +63,7 @@ class PressedOrNot(Struct, frozen=True):
         return effect_failure(write[0].data)
 
 
-def shown_dialog(world: World, d: Deployment, worker: WorkerState) -> ShownDialog | None:
+def dialog_of(world: World, d: Deployment, worker: WorkerState) -> ShownDialog | None:
     """Return the dialog that a worker's screen shows now. Raises: UnknownNameError; ProgramError without a screen."""
     from wakeman.engine.attempt.answering import DIALOG_ROWS
 
@@ -74,7 +74,7 @@ def shown_dialog(world: World, d: Deployment, worker: WorkerState) -> ShownDialo
     return reader.dialog(terminals.terminal(world, d.host).capture(session, DIALOG_ROWS, mark=mark))
 
 
-def press(worker: WorkerState, asked: e.Requested, fact: e.Intended, pressing: Pressing) -> Steps[str]:
+def press_once(worker: WorkerState, asked: e.Requested, fact: e.Intended, pressing: Pressing) -> Steps[str]:
     """Record who asks for it, and make the choices; return why the question is still there."""
     *_, intent = yield from append("fold", [about(worker, asked), about(worker, fact)])
     why = yield from do(Press(worker.name, pressing))

@@ -580,11 +580,11 @@ def _harness_report(
         report = msgspec.structs.replace(report, usage=worker.observation.usage)
     dialog = None
     if report.activity == "waiting":
-        report, dialog = _asked(executor, worker, seen, harness, report)
+        report, dialog = _asked_on_screen(executor, worker, seen, harness, report)
     return report, _said_last(harness, evidence) if report.activity == "idle" else "", dialog
 
 
-def _asked(
+def _asked_on_screen(
     executor: Executor, worker: WorkerState, seen: SessionInfo, harness: Reader, report: Report
 ) -> tuple[Report, Dialog | None]:
     """Return what the screen of a waiting worker asks.

@@ -235,7 +235,7 @@ class Effected(Fact, frozen=True):
             case "launch":
                 self._fail_launch(d, d.workers[intent.worker])
             case "press" if self.ok:
-                _answer(d, d.workers[intent.worker])
+                _note_answered(d, d.workers[intent.worker])
             case "nudge" | "send" if intent.confirm:
                 worker = d.workers[intent.worker]
                 worker.prompt = 0
@@ -274,7 +274,7 @@ class Effected(Fact, frozen=True):
         return f"{'done' if self.ok else 'failed'}{': ' if self.detail else ''}{quoted_words(self.detail)}"
 
 
-def _answer(d: Deployment, worker: WorkerState) -> None:
+def _note_answered(d: Deployment, worker: WorkerState) -> None:
     """Apply that a worker's question was answered: what it asks from now on is another, also in equal words."""
     worker.answered = worker.state == "stuck"
     worker.trouble, worker.tried, worker.rung = "", (), 0
