@@ -22,6 +22,7 @@ from wakeman.core.policy.ownership import Entry, Site, entry
 from wakeman.ports import (
     SOON,
     Branch,
+    Delivery,
     DialogReader,
     Executor,
     Files,
@@ -74,9 +75,9 @@ def dry(world: World, print_line: PrintLine) -> World:
             executors[real.address] = DryExecutor(real, once, world.clock.now().timestamp())
         return executors[real.address]
 
-    def deliver(target: WakeTarget, message: str, _: Deployment) -> str:
+    def deliver(target: WakeTarget, message: str, _: Deployment) -> Delivery:
         once(f"tell {target.tmux or join(target.run)}: {message}")
-        return ""
+        return Delivery()
 
     def press(_: Terminal, session: str, __: str, ___: DialogReader, pressing: Pressing) -> str:
         chosen = " ".join(str(choice + 1) for choice in pressing.choices)

@@ -19,6 +19,7 @@ from wakeman.adapters.memory.watch import MemoryWatcher
 from wakeman.core.model import Agent, Deployment, Host, Plan, WakeTarget
 from wakeman.ports import (
     ClientVersion,
+    Delivery,
     DialogReader,
     FoundProfiles,
     Harness,
@@ -168,7 +169,7 @@ class MemoryWorld:
         terminal.press(session, tuple(str(choice + 1) for choice in pressing.choices), mark=mark)
         return ""
 
-    def _deliver(self, target: WakeTarget, text: str, deployment: Deployment) -> str:
+    def _deliver(self, target: WakeTarget, text: str, deployment: Deployment) -> Delivery:
         del target, deployment
         self.delivered.append((self.clock.at, text))
-        return ""
+        return Delivery()
