@@ -509,11 +509,18 @@ def test_equal_words_of_several_are_one_need_with_the_longest_wait_first() -> No
 def test_one_command_answers_all_of_several_and_what_is_for_one_says_of_whom() -> None:
     first, second = needs(under(several(("npm ci", 2), ("rm x", 1), ("npm ci", 5)), workers=INTERACTIVE), NOW)
 
-    assert [
-        ("wakeman send --like night/w2 1 --force", "choose 1 of its dialog from here, for all 2"),
-        ("wakeman attach night/w2", "see the screen, answer there: of w2, the first"),
-    ] == [(each.line, each.does) for each in first.commands]
-    assert ["wakeman attach night/w1", "wakeman send night/w1 1 --force"] == [each.line for each in second.commands]
+    assert [("wakeman attach night/w2", "see the screen, answer there: of w2, the first")] == [
+        (each.line, each.does) for each in first.commands
+    ]
+    assert ["wakeman attach night/w1"] == [each.line for each in second.commands]
+    asked = changed(under(several(("x", 2), ("x", 5)), workers=INTERACTIVE), edition=3)
+    for worker in asked.workers.values():
+        worker.reason, worker.said = "asks", "Both?"
+    [one] = needs(asked, NOW)
+    assert ("wakeman send --like night/w1 'your answer' --submit", "answer it, for all 2") == (
+        one.commands[0].line,
+        one.commands[0].does,
+    )
 
 
 def test_those_that_wait_equally_long_are_told_with_one_age() -> None:
