@@ -519,7 +519,7 @@ def test_the_keys_of_a_row_that_is_several_workers_are_for_all_of_them(
 
     assert ("wakeman", "attach", target) == found["enter"].argv
     assert [
-        ("wakeman", "send", "--like", target, "\0", "--force"),
+        ("wakeman", "send", "--like", target, "\0", "--submit"),
         ("wakeman", "retry", "--like", target),
         ("wakeman", "stop", "--like", target),
     ] == [found[key].argv for key in "srx"]
@@ -528,7 +528,7 @@ def test_the_keys_of_a_row_that_is_several_workers_are_for_all_of_them(
     press(desk, "n")
     press(desk, "s")
     press(desk, "enter")
-    assert Effect("run", ("wakeman", "send", "--like", target, "1", "--force")) == press(desk, "y")
+    assert Effect("run", ("wakeman", "send", "--like", target, "1", "--submit")) == press(desk, "y")
 
 
 def test_a_text_that_was_refused_is_typed_anyway_on_a_second_s(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
