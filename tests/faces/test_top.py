@@ -527,6 +527,7 @@ def test_the_keys_of_a_row_that_is_several_workers_are_for_all_of_them(
     assert "all 2" in " ".join(shown(desk, 140)[-3:])
     press(desk, "n")
     press(desk, "s")
+    press(desk, "1")
     press(desk, "enter")
     assert Effect("run", ("wakeman", "send", "--like", target, "1", "--submit")) == press(desk, "y")
 
