@@ -20,6 +20,7 @@ from wakeman.core.model import INTERNAL_ERROR, Deployment, Observation, WorkerSt
 from wakeman.core.text import sanitise
 from wakeman.engine import layout
 from wakeman.engine.attempt import secrets
+from wakeman.engine.terminals import ScreenUnreadError
 from wakeman.ports import Evidence, Report, Source, World
 
 T = TypeVar("T")
@@ -47,6 +48,8 @@ class Mishaps:
         """Return what a look at one worker gives, or what became of it instead."""
         try:
             return look()
+        except ScreenUnreadError:
+            raise
         except Exception as fault:
             from traceback import format_exc
 
