@@ -11,45 +11,10 @@ from wakeman.core.model import Deployment, Host, WorkerState, attempt_id
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from wakeman.ports import Executor, Terminal, World
+    from wakeman.ports import Terminal, World
 
 SCREEN_ROWS = 60
 """Lines of a screen that an observation reads."""
-
-
-class ScreenUnreadError(Exception):
-    """A look needs a screen that was not read yet: it is repeated when all such screens were read."""
-
-
-class Screens:
-    """The screens of one observation: all that its looks need are read in few calls."""
-
-    def __init__(self, executor: Executor) -> None:
-        self._terminal = executor.terminal
-        self._fetched = False
-        self._wanted: dict[tuple[str, str], None] = {}
-        self._shown: dict[tuple[str, str], str] = {}
-
-    def of(self, session: str, mark: str) -> str:
-        """Return what the screen of a session shows.
-
-        Raises: as `Terminal.capture`; ScreenUnreadError before `fetch`.
-        """
-        if self._terminal is None:
-            raise UnknownNameError(f"{session}: has no terminal")
-        if not self._fetched:
-            self._wanted[session, mark] = None
-            raise ScreenUnreadError
-        if (session, mark) in self._shown:
-            return self._shown[session, mark]
-        return self._terminal.capture(session, SCREEN_ROWS, mark=mark)
-
-    def fetch(self) -> None:
-        """Read those that were asked for. Boundary: one that cannot be read is asked for alone, which says why."""
-        self._fetched = True
-        if self._terminal is not None:
-            texts = many_screens(self._terminal, list(self._wanted), SCREEN_ROWS)
-            self._shown = {key: text for key, text in zip(self._wanted, texts, strict=True) if text is not None}
 
 
 def terminal(world: World, host: Host) -> Terminal:

@@ -20,7 +20,6 @@ from wakeman.core.model import INTERNAL_ERROR, Deployment, Observation, WorkerSt
 from wakeman.core.text import sanitise
 from wakeman.engine import layout
 from wakeman.engine.attempt import secrets
-from wakeman.engine.terminals import ScreenUnreadError
 from wakeman.ports import Evidence, Report, Source, World
 
 T = TypeVar("T")
@@ -29,6 +28,10 @@ MISHAP_CHARS_MAX = 200
 """Characters of an error's text at most; its traceback is in a file."""
 OBSERVATION_BYTES_MAX = 32 * 1024
 """Bytes of an observation in the log at most."""
+
+
+class ScreenUnreadError(Exception):
+    """A look needs a screen that was not read yet: it is repeated when all such screens were read."""
 
 
 class Mishap(Struct, frozen=True):

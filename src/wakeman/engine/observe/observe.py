@@ -38,6 +38,7 @@ from wakeman.engine.attempt.secrets import keys_fingerprint
 from wakeman.engine.observe.containment import (
     Mishap,
     Mishaps,
+    ScreenUnreadError,
     Unheard,
     being_ended,
     loggable,
@@ -46,7 +47,6 @@ from wakeman.engine.observe.containment import (
 )
 from wakeman.engine.observe.judgement import ENDED, Basis, Findings, Waiting, judge_all, judge_shared
 from wakeman.engine.observe.transcripts import Transcripts, find_transcripts
-from wakeman.engine.terminals import Screens, ScreenUnreadError
 from wakeman.engine.workspace import OutputLocation, workspace
 from wakeman.ports import Evidence, Executor, Listing, Reader, Report, SessionInfo, World
 
@@ -69,6 +69,41 @@ UNNAMED_LIMIT = timedelta(minutes=15)
 """Duration assumed of a usage limit that names no reset."""
 DEADLY_SIGNALS = frozenset({1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 13, 14, 15, 24, 25, 31})
 """Signals that end a process; with another number, a status above 128 is the program's own."""
+
+
+class Screens:
+    """The screens of one observation: all that its looks need are read in few calls."""
+
+    def __init__(self, executor: Executor) -> None:
+        self._terminal = executor.terminal
+        self._fetched = False
+        self._wanted: dict[tuple[str, str], None] = {}
+        self._shown: dict[tuple[str, str], str] = {}
+
+    def of(self, session: str, mark: str) -> str:
+        """Return what the screen of a session shows.
+
+        Raises: as `Terminal.capture`; ScreenUnreadError before `fetch`.
+        """
+        if self._terminal is None:
+            raise UnknownNameError(f"{session}: has no terminal")
+        if not self._fetched:
+            self._wanted[session, mark] = None
+            raise ScreenUnreadError
+        if (session, mark) in self._shown:
+            return self._shown[session, mark]
+        from wakeman.engine.terminals import SCREEN_ROWS
+
+        return self._terminal.capture(session, SCREEN_ROWS, mark=mark)
+
+    def fetch(self) -> None:
+        """Read those that were asked for. Boundary: one that cannot be read is asked for alone, which says why."""
+        from wakeman.engine.terminals import SCREEN_ROWS, many_screens
+
+        self._fetched = True
+        if self._terminal is not None:
+            texts = many_screens(self._terminal, list(self._wanted), SCREEN_ROWS)
+            self._shown = {key: text for key, text in zip(self._wanted, texts, strict=True) if text is not None}
 
 
 class Gathered(Struct, frozen=True):
