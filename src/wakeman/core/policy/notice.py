@@ -137,10 +137,12 @@ def due_causes(d: Deployment, found: Sequence[Cause], now: datetime) -> list[Cau
     if not d.plan.wake.to:
         return []
     wake = d.plan.wake
+    untold = {cause for entry in d.outbox.values() if not entry.told for cause in entry.causes}
     return [
         cause
         for cause in found
         if cause.kind in wake.on
+        and cause.key not in untold  # the outbox tells it, and no reminder begins anew
         and (
             cause.key not in d.woken
             or (cause.kind == "ask" and (now - d.woken[cause.key]).total_seconds() >= wake.remind)
