@@ -74,7 +74,7 @@ def test_where_there_is_no_screen_that_is_kept() -> None:
 
 
 def test_screens_are_kept_in_one_write_with_the_reason_for_each() -> None:
-    d = Deployment(workers={n: WorkerState(name=n, session=n, attempt=2, captures=1) for n in "vwx"}, edition=6)
+    d = Deployment(workers={n: WorkerState(name=n, session=n, attempt=2, captures=1) for n in "vwx"}, edition=7)
     asked = [
         Decision("investigate", worker="v", why="silent", then=("capture", "ask")),
         Decision("retry", worker="x", then=("relaunch",)),
@@ -93,8 +93,8 @@ def test_screens_are_kept_in_one_write_with_the_reason_for_each() -> None:
     ]
 
 
-@pytest.mark.parametrize(("edition", "own"), [(5, 2), (6, 0)])
-def test_each_decision_kept_its_own_screen_before_edition_6(edition: int, own: int) -> None:
+@pytest.mark.parametrize(("edition", "own"), [(6, 2), (7, 0)])
+def test_each_decision_kept_its_own_screen_before_edition_7(edition: int, own: int) -> None:
     d = Deployment(workers={"w": WorkerState(name="w", session="w", attempt=2)}, edition=edition)
     decision = Decision("investigate", worker="w", why="silent", then=("capture",))
 
@@ -104,7 +104,7 @@ def test_each_decision_kept_its_own_screen_before_edition_6(edition: int, own: i
 
 
 def test_no_screen_is_kept_where_none_is_asked_for() -> None:
-    assert ([], None) == answered(capture_all(Deployment(edition=6), [Decision("retry", then=("relaunch",))]), {})
+    assert ([], None) == answered(capture_all(Deployment(edition=7), [Decision("retry", then=("relaunch",))]), {})
 
 
 def test_of_many_screens_those_that_cannot_be_read_say_why() -> None:
