@@ -78,7 +78,7 @@ def causes(d: Deployment, decision: Decision, by: str) -> list[Cause]:
 
 def troubles(d: Deployment) -> list[Cause]:
     """List what a person is asked about, held rows left out: sent before or not."""
-    found = [Cause("ask", _question(w), _stuck_line(d, w), w.reason or "launch", w.name) for w in asking_workers(d)]
+    found = [Cause("ask", _question(w), _stuck_line(d, w), reason_asked(w), w.name) for w in asking_workers(d)]
     blind = [worker for worker in d.workers.values() if worker.unknowns >= BLIND_OBSERVATIONS_MAX]
     if any(not worker.unseen for worker in blind):
         found.append(Cause("ask", "ask:blind", f"{d.host.executor} does not answer", "blind"))
@@ -251,6 +251,11 @@ def late_units(d: Deployment) -> list[str]:
 def asking_workers(d: Deployment) -> list[WorkerState]:
     """List the workers about which a person is asked."""
     return [worker for worker in d.workers.values() if worker.asked and (not worker.ended or worker.intent)]
+
+
+def reason_asked(worker: WorkerState) -> str:
+    """Return why a person is asked about a worker: why it is stuck, else what nothing confirms."""
+    return worker.reason or ("unheard" if worker.unheard and not worker.intent else "launch")
 
 
 def last_words(d: Deployment) -> str:
