@@ -13,7 +13,7 @@ from wakeman.core.log import events as e
 from wakeman.core.model import Deployment, WorkerState
 from wakeman.core.policy.tables import Decision
 from wakeman.engine import layout
-from wakeman.engine.effects.capture import Capture, capture, capture_all
+from wakeman.engine.effects.capture import Capture, capture, keep_screens
 
 FILE = "screens/w0.txt"
 
@@ -81,7 +81,7 @@ def test_screens_are_kept_in_one_write_with_the_reason_for_each() -> None:
         Decision("investigate", worker="w", why="waits", then=("capture",)),
     ]
 
-    steps, _ = answered(capture_all(d, asked), {Capture: {"v": "aa", "w": "bb"}})
+    steps, _ = answered(keep_screens(d, asked), {Capture: {"v": "aa", "w": "bb"}})
 
     facts = [
         e.Draft(e.Captured(file=f"screens/{n}.2.2.txt", sha256=digest, why=why), worker=n, attempt=2)
@@ -104,7 +104,7 @@ def test_each_decision_kept_its_own_screen_before_edition_7(edition: int, own: i
 
 
 def test_no_screen_is_kept_where_none_is_asked_for() -> None:
-    assert ([], None) == answered(capture_all(Deployment(edition=7), [Decision("retry", then=("relaunch",))]), {})
+    assert ([], None) == answered(keep_screens(Deployment(edition=7), [Decision("retry", then=("relaunch",))]), {})
 
 
 def test_of_many_screens_those_that_cannot_be_read_say_why() -> None:

@@ -56,10 +56,10 @@ class Capture(Struct, frozen=True):
 def capture(d: Deployment, decision: Decision, _: datetime) -> Steps[None]:
     """Keep the screen of a decision's worker, in logs of the editions that kept each by itself."""
     if d.edition < EDITION_SCREENS_MIN:
-        yield from capture_all(d, [decision])
+        yield from keep_screens(d, [decision])
 
 
-def capture_all(d: Deployment, decisions: Iterable[Decision]) -> Steps[None]:
+def keep_screens(d: Deployment, decisions: Iterable[Decision]) -> Steps[None]:
     """Keep the screens that decisions on workers ask for, in one write."""
     wanted = {decision.worker: decision.why for decision in decisions if "capture" in decision.then}
     if not wanted:

@@ -138,9 +138,9 @@ def _workers(d: Deployment, now: datetime) -> Steps[bool]:
     decisions = taken(d)
     yield from append("decision", [recorded(d, decision) for decision in decisions])
     if d.edition >= EDITION_SCREENS_MIN and any("capture" in decision.then for decision in decisions):
-        from wakeman.engine.effects.capture import capture_all
+        from wakeman.engine.effects.capture import keep_screens
 
-        yield from capture_all(d, decisions)
+        yield from keep_screens(d, decisions)
     for decision in decisions:
         yield from _act(d, decision, now)
     return bool(decisions)
