@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from wakeman.ports.repository import Merge as Merge
     from wakeman.ports.repository import MergeResult as MergeResult
     from wakeman.ports.terminal import KEYS as KEYS
+    from wakeman.ports.terminal import CrowdTerminal as CrowdTerminal
     from wakeman.ports.terminal import KeyedTerminal as KeyedTerminal
     from wakeman.ports.terminal import PaintedTerminal as PaintedTerminal
     from wakeman.ports.terminal import Terminal as Terminal
@@ -70,7 +71,7 @@ _MODULES = {
     "log_store": ("Writer", "Logs"),
     "backend": ("Backend",),
     "executor": ("Executor", "Listing", "Made", "Phase", "SessionInfo", "Start"),
-    "terminal": ("KEYS", "KeyedTerminal", "PaintedTerminal", "Terminal"),
+    "terminal": ("KEYS", "CrowdTerminal", "KeyedTerminal", "PaintedTerminal", "Terminal"),
     "timer": ("SOON", "Job", "Timer"),
     "files": ("STATE_MARKER", "EntryKind", "Installed", "PathEntry", "Files"),
     "parser": ("Parser",),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
 
@@ -71,4 +72,17 @@ class KeyedTerminal(Terminal, Protocol):
         """Press keys, one after the other: `1` to `9`, `Enter`, `Up`, `Down`, `Left`, `Right`.
 
         Raises: UnknownNameError; ProgramError; ValueError for another key.
+        """
+
+
+@runtime_checkable
+class CrowdTerminal(Terminal, Protocol):
+    """Terminals of which many can be read at once."""
+
+    def captures(
+        self, sessions: Sequence[tuple[str, str]], lines: int = 50, *, painted: bool = False
+    ) -> list[str | None]:
+        """Return what `capture` does, or `painted`, of each session, by its id and mark, in their order.
+
+        Boundary: None for one that is unknown, or has another mark. Raises: ProgramError on a hung place.
         """
