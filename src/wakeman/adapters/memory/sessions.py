@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Literal
@@ -73,6 +74,8 @@ class MemorySessions:
         self.clock, self.files, self.acts = clock, files, acts
         self.playing: dict[str, Playing] = {}
         self.typed: list[tuple[str, str, bool]] = []
+        self.pressed: list[tuple[str, tuple[str, ...]]] = []
+        self.takes: dict[str, Callable[[tuple[str, ...]], None]] = {}  # what a key does, by session name
         self.pushes: list[tuple[str, ...]] = []
         self.started: list[str] = []
         self.state: Literal["up", "unknown"] = "up"
@@ -150,6 +153,16 @@ class MemorySessions:
     def painted(self, session: str, lines: int = 50, *, mark: str = "") -> str:
         return self.capture(session, lines, mark=mark)
 
+    def captures(
+        self, sessions: Sequence[tuple[str, str]], lines: int = 50, *, painted: bool = False
+    ) -> list[str | None]:
+        def shown(session: str, mark: str) -> str | None:
+            with suppress(UnknownNameError):
+                return (self.painted if painted else self.capture)(session, lines, mark=mark)
+            return None
+
+        return [shown(*one) for one in sessions]
+
     def logs(self, session: str, lines: int = 50, *, mark: str = "") -> str:
         return self.capture(session, lines, mark=mark)
 
@@ -162,6 +175,14 @@ class MemorySessions:
         p.box += text
         if submit:
             self._enter(p, self._act_of(p))
+
+    def press(self, session: str, keys: tuple[str, ...], *, mark: str = "") -> None:
+        name = self._name(session, mark)
+        if self.playing[name].dead:
+            raise ProgramError(f"{session}: its program has ended")
+        self.pressed.append((name, keys))
+        if (take := self.takes.get(name)) is not None:
+            take(keys)
 
     def attach(self, session: str, *, mark: str = "") -> tuple[str, ...]:
         return ("tmux", "attach", "-t", session, *([mark] if mark else []))

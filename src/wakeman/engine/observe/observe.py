@@ -17,8 +17,10 @@ from wakeman.core.errors import ProgramError, UnknownNameError
 from wakeman.core.gate import whole_number
 from wakeman.core.log import events as e
 from wakeman.core.model import (
+    ANSWERED,
     BARRING,
     Deployment,
+    Dialog,
     EndedBy,
     FileFingerprint,
     Observation,
@@ -38,6 +40,7 @@ from wakeman.engine.attempt.secrets import keys_fingerprint
 from wakeman.engine.observe.containment import (
     Mishap,
     Mishaps,
+    ScreenUnreadError,
     Unheard,
     being_ended,
     loggable,
@@ -47,10 +50,8 @@ from wakeman.engine.observe.containment import (
 from wakeman.engine.observe.judgement import ENDED, Basis, Findings, Waiting, judge_all, judge_shared
 from wakeman.engine.observe.transcripts import Transcripts, find_transcripts
 from wakeman.engine.workspace import OutputLocation, workspace
-from wakeman.ports import Evidence, Executor, Listing, Reader, Report, SessionInfo, World
+from wakeman.ports import DialogReader, Evidence, Executor, Listing, Reader, Report, SessionInfo, World
 
-SCREEN_ROWS = 60
-"""Lines of a screen that a harness reads."""
 LIVE_STREAM_BYTES = 64 * 1024
 ENDED_STREAM_BYTES = 4 * 1024 * 1024
 """Bytes that are read from the end of an ended attempt's stream; fewer of a live one."""
@@ -72,6 +73,41 @@ DEADLY_SIGNALS = frozenset({1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 13, 14, 15, 24, 25, 3
 """Signals that end a process; with another number, a status above 128 is the program's own."""
 
 
+class Screens:
+    """The screens of one observation: all that its looks need are read in few calls."""
+
+    def __init__(self, executor: Executor) -> None:
+        self._terminal = executor.terminal
+        self._fetched = False
+        self._wanted: dict[tuple[str, str], None] = {}
+        self._shown: dict[tuple[str, str], str] = {}
+
+    def of(self, session: str, mark: str) -> str:
+        """Return what the screen of a session shows.
+
+        Raises: as `Terminal.capture`; ScreenUnreadError before `fetch`.
+        """
+        if self._terminal is None:
+            raise UnknownNameError(f"{session}: has no terminal")
+        if not self._fetched:
+            self._wanted[session, mark] = None
+            raise ScreenUnreadError
+        if (session, mark) in self._shown:
+            return self._shown[session, mark]
+        from wakeman.engine.terminals import SCREEN_ROWS
+
+        return self._terminal.capture(session, SCREEN_ROWS, mark=mark)
+
+    def fetch(self) -> None:
+        """Read those that were asked for. Boundary: one that cannot be read is asked for alone, which says why."""
+        from wakeman.engine.terminals import SCREEN_ROWS, many_screens
+
+        self._fetched = True
+        if self._terminal is not None:
+            texts = many_screens(self._terminal, list(self._wanted), SCREEN_ROWS)
+            self._shown = {key: text for key, text in zip(self._wanted, texts, strict=True) if text is not None}
+
+
 class Gathered(Struct, frozen=True):
     """Raw evidence of one observation."""
 
@@ -80,6 +116,7 @@ class Gathered(Struct, frozen=True):
     marks: Mapping[str, FileFingerprint]
     boot: str
     mono: float
+    screens: Screens
 
 
 def observe(world: World, d: Deployment, findings: Findings, mishaps: Mishaps) -> tuple[e.Looked, list[Waiting]]:
@@ -101,6 +138,7 @@ def observe(world: World, d: Deployment, findings: Findings, mishaps: Mishaps) -
         marks=world.files.marks([*_reports(d, live), *_paths_to_stat(watched)]),
         boot=world.clock.boot(),
         mono=world.clock.mono(),
+        screens=Screens(executor),
     )
     redact = secrets.redactor(world, d) if live else redacted
     observations = [_redacted_observation(s, redact) for s in _sightings(world, executor, view, live, mishaps)]
@@ -145,9 +183,13 @@ def _refused_keys(d: Deployment, observations: Iterable[Observation]) -> bool:
 def _redacted_observation(observation: Observation, redact: secrets.Redact) -> Observation:
     """Remove keys from text of screens, streams and hooks."""
     why, shown, said = redact(observation.why), redact(observation.shown), redact(observation.said)
-    if (why, shown, said) == (observation.why, observation.shown, observation.said):
+    dialog = observation.dialog
+    if dialog is not None:
+        choices = tuple(msgspec.structs.replace(each, label=redact(each.label)) for each in dialog.choices)
+        dialog = msgspec.structs.replace(dialog, asks=redact(dialog.asks), choices=choices)
+    if (why, shown, said, dialog) == (observation.why, observation.shown, observation.said, observation.dialog):
         return observation
-    return msgspec.structs.replace(observation, why=why, shown=shown, said=said)
+    return msgspec.structs.replace(observation, why=why, shown=shown, said=said, dialog=dialog)
 
 
 def _reports(d: Deployment, live: Iterable[WorkerState]) -> Iterator[str]:
@@ -204,12 +246,23 @@ def _sightings(
     world: World, executor: Executor, view: Gathered, live: list[WorkerState], mishaps: Mishaps
 ) -> list[Observation]:
     find = view.listing.finder()
-    found = []
     calls: dict[str, float] = {}
-    for worker in live:
+
+    def look_at(worker: WorkerState) -> Observation:
         seen = find(worker.session_id, attempt_id(view.d, worker))
-        look = partial(_observed, world, executor, view, worker, seen, calls)
-        found.append(_contained(look, view.d, worker, mishaps))
+        return _contained(partial(_observed, world, executor, view, worker, seen, calls), view.d, worker, mishaps)
+
+    looks: dict[str, Observation] = {}
+    unread = []
+    for worker in live:
+        try:
+            looks[worker.name] = look_at(worker)
+        except ScreenUnreadError:
+            unread.append(worker)
+    if unread:
+        view.screens.fetch()
+        looks.update((worker.name, look_at(worker)) for worker in unread)
+    found = [looks[worker.name] for worker in live]
     found = _working(world, view, found, calls)
     found = _in_background(world, view, found)
     left = [w for w in view.d.workers.values() if w.state == "exited" and w.processes]
@@ -253,7 +306,7 @@ def _observed(
     if worker.prompt and observation.session == "running":
         from wakeman.engine.attempt import prompt_delivery
 
-        fate = prompt_delivery.prompt_fate(world, view.d, worker)
+        fate = prompt_delivery.prompt_fate(world, view.d, worker, view.screens.of)
         observation = msgspec.structs.replace(observation, prompt=fate)
     return loggable(observation)
 
@@ -363,7 +416,7 @@ def _sight(
         life=life,
     )
     if layout.exit_file(view.d.host, worker) in view.marks:
-        return _exited(world, view, worker, base, harness, traces, lambda: _last_screen(executor, seen))
+        return _exited(world, view, worker, base, harness, traces, lambda: _last_screen(view, seen))
     if worker.boot != view.boot and not executor.outlives_boot:
         return _ended_session(base, "lost", "the machine was started anew", worker.ending or "machine")
     if view.listing.state == "unknown":
@@ -378,12 +431,13 @@ def _sight(
         life = worker.life if seen.phase == "unknown" else base.life
         return msgspec.structs.replace(base, session=seen.phase, why=seen.why, life=life)
     still = worker.observation is not None and life == worker.life
-    report, said = _harness_report(world, executor, view, worker, seen, harness, traces, still=still)
+    report, said, dialog = _harness_report(world, view, worker, seen, harness, traces, still=still)
     if report.calls:
         calls[worker.name] = float(report.since)
     if report.given and view.d.plan_of(worker).workers.mode != "print":
         report = msgspec.structs.replace(report, given=False)  # it waits for what is typed next
-    return _running(base, worker, report, said, world.clock.now())
+    running = _running(base, worker, report, said, world.clock.now())
+    return msgspec.structs.replace(running, dialog=dialog if running.activity == "waiting" else None)
 
 
 def _out_of_reach(world: World, view: Gathered, worker: WorkerState, base: Observation, why: str) -> Observation:
@@ -455,11 +509,11 @@ def _ended_session(
     return msgspec.structs.replace(base, session=session, why=why, ended_by=ended_by, code=code)
 
 
-def _last_screen(executor: Executor, seen: SessionInfo | None) -> str:
+def _last_screen(view: Gathered, seen: SessionInfo | None) -> str:
     """Return what an ended session's terminal shows: a client in print mode says there why it could not start."""
     with suppress(ProgramError, UnknownNameError):
-        if executor.terminal is not None and seen is not None:
-            return executor.terminal.capture(seen.session_id, SCREEN_ROWS, mark=seen.mark)
+        if seen is not None:
+            return view.screens.of(seen.session_id, seen.mark)
     return ""
 
 
@@ -550,7 +604,6 @@ def _dead(d: Deployment, worker: WorkerState, base: Observation, seen: SessionIn
 
 def _harness_report(
     world: World,
-    executor: Executor,
     view: Gathered,
     worker: WorkerState,
     seen: SessionInfo,
@@ -558,32 +611,53 @@ def _harness_report(
     traces: Transcripts,
     *,
     still: bool,
-) -> tuple[Report, str]:
-    """Return the harness's reading of the evidence, and the client's last words if it rests; costly evidence is read
-    only if the cheap says nothing, or rest.
+) -> tuple[Report, str, Dialog | None]:
+    """Return the harness's reading of the evidence, the client's last words if it rests, and what its screen asks if it
+    waits; costly evidence is read only if the cheap says nothing, or rest.
 
     Shape: `still`: there was no sign of life since the last observation, so a busy client may be refused and try again,
     which only its screen shows. Usage that only a whole transcript shows is read while the client is not busy.
     """
     if not harness.reads:
-        return Report(), ""
+        return Report(), "", None
     now = world.clock.now()
     evidence = _evidence(view, world, worker, LIVE_STREAM_BYTES, traces) if "stream" in harness.reads else Evidence()
     report = harness.report(evidence, now)
     told = {"": True, "record": True, "state": report.activity == "waiting"}
     unsure = told.get(report.source) or report.activity == "idle" or (still and report.activity == "busy")
-    if "screen" in harness.reads and unsure and executor.terminal is not None:
+    if "screen" in harness.reads and unsure:
         # Gone since the listing, or slow: the next observation decides.
         with suppress(ProgramError, UnknownNameError):
-            screen = executor.terminal.capture(seen.session_id, SCREEN_ROWS, mark=seen.mark)
-            evidence = msgspec.structs.replace(evidence, screen=screen)
+            evidence = msgspec.structs.replace(evidence, screen=view.screens.of(seen.session_id, seen.mark))
             report = harness.report(evidence, now)
     if report.activity != "busy" and evidence.record and not evidence.recorded and traces.record is not None:
         used = harness.report(_with_record(world, evidence, traces, TRANSCRIPT_BYTES_MAX), now).usage
         report = msgspec.structs.replace(report, usage=used)
     if report.usage is None and worker.observation is not None and worker.observation.attempt == worker.attempt:
         report = msgspec.structs.replace(report, usage=worker.observation.usage)
-    return report, _said_last(harness, evidence) if report.activity == "idle" else ""
+    dialog = None
+    if report.activity == "waiting":
+        report, dialog = _asked_on_screen(view, worker, seen, harness, report)
+    return report, _said_last(harness, evidence) if report.activity == "idle" else "", dialog
+
+
+def _asked_on_screen(
+    view: Gathered, worker: WorkerState, seen: SessionInfo, harness: Reader, report: Report
+) -> tuple[Report, Dialog | None]:
+    """Return what the screen of a waiting worker asks.
+
+    Boundary: a report by other means is older than an answer to it whose question is gone from the screen. Cost: one
+    capture of the screen.
+    """
+    if not isinstance(harness, DialogReader):
+        return report, None
+    try:
+        shown = harness.dialog(view.screens.of(seen.session_id, seen.mark))
+    except (ProgramError, UnknownNameError):
+        return report, None
+    if shown is None and worker.answered and report.source != "screen":
+        return msgspec.structs.replace(report, activity="busy", why=ANSWERED), None
+    return report, shown.dialog if shown is not None else None
 
 
 def _said_last(harness: Reader, evidence: Evidence) -> str:
