@@ -7,6 +7,7 @@ from tests.play import NAME, Play
 
 from wakeman.adapters.memory import MemoryWorld
 from wakeman.adapters.memory.sessions import MemoryHarness
+from wakeman.api.deeds import downed
 from wakeman.api.sessions import SessionsToWatch, plan_of_sessions, socket_here
 from wakeman.core.errors import PlanError, ProgramError, UsageError
 from wakeman.core.model import Plan, StuckSpec, UnitsSpec, WorkersSpec
@@ -147,6 +148,18 @@ def test_who_is_stopped_is_let_go_and_its_session_goes_on_without_a_mark(way: st
     assert left.items() <= marks(play).items()
     assert "let go: its session is left as it is" == play.deployment.workers["w0"].why
     assert ("open" if way == "stop" else "stopped", []) == (play.deployment.outcome, play.judged())
+
+
+@pytest.mark.parametrize(("sessions", "became"), [("watch", ", and let go of w0, w1:"), ("own", ", w0, w1 with it:")])
+def test_down_says_whose_sessions_were_let_go(sessions: str, became: str) -> None:
+    play = found(sessions)
+    play.up()
+    looked(play)
+    before = play.deployment
+
+    requests.request(play.stage.world("hand:1"), NAME, "down", "enough")
+
+    assert became in downed(before, play.deployment).says
 
 
 def test_with_own_they_are_ended() -> None:

@@ -315,10 +315,14 @@ def _applies(key: str) -> str:
 
 def downed(before: Deployment, d: Deployment) -> Deed:
     """Return that a deployment was ended, and what it leaves."""
-    alive = [w.name for w in before.workers.values() if w.live]
+    alive = {True: list[str](), False: list[str]()}
+    for worker in before.workers.values():
+        if worker.live:
+            alive[before.plan_of(worker).workers.untouched].append(worker.name)
     left = undone(d)
     total = len(d.units) - len(d.reviews)
-    ended = f", {_named_briefly(alive)} with it" if alive else ""
+    ended = f", {_named_briefly(alive[False])} with it" if alive[False] else ""
+    ended += f", and let go of {_named_briefly(alive[True])}" if alive[True] else ""
     closed = d.outcome != "open"
     verb = "ended" if closed else "ending"
     return Deed(

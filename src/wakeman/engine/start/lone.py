@@ -25,9 +25,9 @@ from wakeman.engine.attempt.takeover import LONE_SESSIONS
 from wakeman.ports import STATE_MARKER, Made, Start, World
 
 LONE_VARIABLES = re.compile(
-    r"(?:ANTHROPIC|AWS|CLAUDE_CODE|GOOGLE|VERTEX|NODE_EXTRA)_\w+|(?i:\w*_proxy)|CLOUD_ML_REGION"
+    r"(?:ANTHROPIC|AWS|CLAUDE_CODE|GOOGLE|VERTEX|NODE_EXTRA)_\w+|DISABLE_\w+|(?i:\w*_proxy)|CLOUD_ML_REGION|IS_SANDBOX"
 )
-"""Variables of the caller that a client needs to reach its model; they go into a private file."""
+"""Variables of the caller that a client needs to reach its model and to run here; they go into a private file."""
 LONE_VIEWER = r"""
 tail --pid=1 -n 0 /dev/null >/dev/null 2>&1 || exit 0
 tail -n +1 -F --pid="$PPID" STREAM 2>/dev/null | while IFS= read -r line; do
