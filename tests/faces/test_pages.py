@@ -233,7 +233,7 @@ def test_without_a_terminal_nothing_is_cut_and_there_is_no_bar() -> None:
 
 def test_words_that_are_cut_offer_no_answer_from_here() -> None:
     d = crowd(2)
-    dialog = Dialog("permission", "x" * 90, (Choice("Yes", "once"), Choice("No", "deny")), "d1")
+    dialog = Dialog("permission", "x" * 75, (Choice("Yes", "once"), Choice("No", "deny")), "d1")
     d.workers["docs_01"].observation = Observation("docs_01", 1, "running", "waiting", dialog=dialog)
     for width, answered in ((80, False), (140, True)):
         on = Paper(width=width - 1, rows=23)
