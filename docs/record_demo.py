@@ -1,27 +1,33 @@
-"""Record `make demo`: the terminal and the report as pictures, the event log and its audit as files.
+"""Record `make demo`: the terminal as a picture that moves, `top` and the report as pictures, the event log and its
+audit as files.
 
-Run `python docs/record_demo.py` as root in a clone at a path that may be published, such as /home/agent/wakeman, after
-`PYTHON=/usr/bin/python3 make setup-demo`: the log names the clone, that Python's library and the machine. What is run
-sees the clone's parent as its home, nothing else of the environment, and an id of the machine that is none.
+Run `.venv/bin/python -m docs.record_demo` as root in a clone at a path that may be published, such as
+/home/agent/wakeman, after `PYTHON=/usr/bin/python3 make setup-demo` and `.venv/bin/pip install 'textual<9'`: the log
+names the clone, that Python's library and the machine. What is run sees the clone's parent as its home, nothing else of
+the environment, and an id of the machine that is none.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-from rich.console import Console
+from docs.moving_picture import Screen, moving
 from rich.text import Text
 
 ROOT = Path(__file__).resolve().parent.parent
 PICTURES = ROOT / "docs" / "pictures"
 NIGHT = ROOT / "examples" / "condense" / "night"
 TYPED = ("make demo", "wakeman status condense", "wakeman audit condense")
-COLUMNS, ROWS = 100, 60
+LOOKED = "wakeman top condense"
+COLUMNS, ROWS, LOOKED_ROWS = 100, 60, 26
+LOOK_EACH_S = 0.1
+"""Seconds between two looks at the terminal."""
 READY = "$ "
 TIMEOUT_S = 180.0
 MACHINE = "0" * 31 + "1"
@@ -29,43 +35,24 @@ APART = """
 printf "%s\\n" "$1" >.machine-id && mount --bind .machine-id /etc/machine-id && rm .machine-id && shift && exec "$@"
 """
 
-FRAME = """<svg class="rich-terminal" viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg">
-<style>
-.{unique_id}-matrix {{ font-family: ui-monospace, Menlo, Consolas, "DejaVu Sans Mono", monospace; \
-font-size: {char_height}px; line-height: {line_height}px; }}
-{styles}
-</style>
-<defs>
-<clipPath id="{unique_id}-clip-terminal"><rect width="{terminal_width}" height="{terminal_height}" /></clipPath>
-{lines}
-</defs>
-<rect fill="#1b1f24" stroke="#8b949e" x="1" y="1" width="{terminal_width}" height="{terminal_height}" rx="8"/>
-<g transform="translate({terminal_x}, {terminal_y})" clip-path="url(#{unique_id}-clip-terminal)">
-{backgrounds}
-<g class="{unique_id}-matrix">
-{matrix}
-</g>
-</g>
-</svg>
-"""
-"""Rich's terminal without its font from another machine; its own ground, so that it reads on light and dark pages."""
-
 
 def main() -> None:
     """Run the demo in a terminal, and write what came of it into the repository."""
     if Path("/etc/machine-id").read_text().strip() != MACHINE:
-        again = ["sh", "-c", APART, "sh", MACHINE, sys.executable, __file__]
+        again = ["sh", "-c", APART, "sh", MACHINE, sys.executable, "-m", "docs.record_demo"]
         os.execvp("unshare", ["unshare", "--mount", *again])  # noqa: S606 - no shell is meant: it becomes this
     place = ROOT.parent / ".record"
     place.mkdir()
     try:
         terminal = Terminal(place)
         try:
-            screen = terminal.play(TYPED)
+            screens = terminal.play(TYPED)
+            still = terminal.look(LOOKED, r"q quit$")
         finally:
             terminal.end()
         PICTURES.mkdir(exist_ok=True)
-        picture(screen)
+        (PICTURES / "demo.svg").write_text(moving(screens, COLUMNS))
+        (PICTURES / "top.svg").write_text(moving([still], COLUMNS))
         wakeman(place, "report", "condense", "-o", f"{place}/report.html")
         photograph(place)
         NIGHT.mkdir(exist_ok=True)
@@ -98,27 +85,43 @@ class Terminal:
         size = ["-x", str(COLUMNS), "-y", str(ROWS)]
         self._tmux("new-session", "-d", *size, "-c", str(ROOT), f"PS1='{READY}' TERM=xterm-256color sh")
 
-    def play(self, lines: tuple[str, ...]) -> str:
-        """Type one line after another, each when the one before has ended; return the screen with its colours."""
+    def play(self, lines: tuple[str, ...]) -> list[Screen]:
+        """Type one line after another, each when the one before has ended; return what was shown, and when."""
+        self._screens: list[Screen] = []
         for count, line in enumerate(lines, 1):
             self._until(count)
             self._tmux("send-keys", "-l", line)
+            self._until(count, line)
             self._tmux("send-keys", "Enter")
         self._until(len(lines) + 1)
-        return self._tmux("capture-pane", "-p", "-e")
+        return [screen._replace(rows=_without_last_prompt(screen.rows)) for screen in self._screens]
+
+    def look(self, line: str, pattern: str) -> Screen:
+        """Type a line that takes the whole screen; return what is shown once it has what is waited for."""
+        self._tmux("resize-window", "-x", str(COLUMNS), "-y", str(LOOKED_ROWS))
+        self._tmux("send-keys", line, "Enter")
+        deadline = time.monotonic() + TIMEOUT_S
+        while not re.search(pattern, self._tmux("capture-pane", "-p").rstrip()) and time.monotonic() < deadline:
+            time.sleep(0.2)
+        return Screen(0.0, tuple(self._tmux("capture-pane", "-p", "-e").rstrip("\n").split("\n")))
 
     def end(self) -> None:
         """End both servers."""
         for name in ("record", "wakeman"):
             subprocess.run(["tmux", "-L", name, "kill-server"], env=self._env, check=False, capture_output=True)
 
-    def _until(self, prompts: int) -> None:
+    def _until(self, prompts: int, typed: str = "") -> None:
+        """Keep what is shown until so many prompts are there, the last with what is typed."""
         deadline = time.monotonic() + TIMEOUT_S
         while time.monotonic() < deadline:
-            shown = self._tmux("capture-pane", "-p").rstrip("\n").split("\n")
-            if sum(row.startswith(READY.strip()) for row in shown) == prompts and shown[-1].strip() == READY.strip():
+            coloured = tuple(self._tmux("capture-pane", "-p", "-e").rstrip("\n").split("\n"))
+            if not self._screens or self._screens[-1].rows != coloured:
+                self._screens.append(Screen(time.monotonic(), coloured))
+            shown = [Text.from_ansi(row).plain for row in coloured]
+            ready = sum(row.startswith(READY.strip()) for row in shown) == prompts
+            if ready and shown[-1].strip() == f"{READY}{typed}".strip():
                 return
-            time.sleep(0.2)
+            time.sleep(LOOK_EACH_S)
         raise TimeoutError("\n".join(shown))
 
     def _tmux(self, *argv: str) -> str:
@@ -132,14 +135,9 @@ class Terminal:
         return made.stdout
 
 
-def picture(screen: str) -> None:
-    """Write the screen as SVG, without the prompt that waits at its end."""
-    rows = screen.rstrip("\n").split("\n")[:-1]
-    with Path("/dev/null").open("w") as nowhere:
-        console = Console(record=True, width=COLUMNS, file=nowhere, force_terminal=True, color_system="truecolor")
-        for row in rows:
-            console.print(Text.from_ansi(row), no_wrap=True, overflow="crop")
-        (PICTURES / "demo.svg").write_text(console.export_svg(code_format=FRAME, unique_id="demo"))
+def _without_last_prompt(rows: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the rows without the prompt that waits at their end."""
+    return rows[:-1] if Text.from_ansi(rows[-1]).plain.strip() == READY.strip() else rows
 
 
 def photograph(place: Path) -> None:

@@ -27,7 +27,7 @@ shift
 # The files that the fast tests read, without src.
 mkdir -p "$room/place/docs" "$room/place/state"
 cp -R .claude-plugin examples plugin pyproject.toml scripts tests "$room/place"
-cp -R docs/generate.py docs/how-to docs/pictures docs/reference "$room/place/docs"
+cp -R docs/generate.py docs/moving_picture.py docs/how-to docs/pictures docs/reference "$room/place/docs"
 cp -R state/samples state/events.schema.json "$room/place/state"
 lock=$PWD/requirements/dev.txt
 export WAKEMAN_INSTALLED="$room/venv" WAKEMAN_SOURCE="$PWD/src/wakeman"

@@ -37,6 +37,15 @@ def test_each_small_part_that_runs_is_broken_once() -> None:
     assert not [text for text in texts if "Text." in text]
 
 
+def test_a_change_within_a_text_is_worded_in_its_place() -> None:
+    texts = {mutant.text for mutant in mutants("x.py", "words = lambda m: (f'not {m[1]:g} of', m[2])")}
+
+    assert {
+        "words = lambda m: (f'not {m[[[1 -> 0]]]:g} of', m[2])",
+        "words = lambda m: (f'not {m[1]:g} of', m[[[2 -> 0]]])",
+    } == texts
+
+
 def test_a_mutant_is_the_module_with_that_one_change() -> None:
     (mutant,) = (one for one in mutants("x.py", TEXT) if one.text == "BOUND = [[3 -> 0]]")
     namespace: dict[str, object] = {}

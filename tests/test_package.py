@@ -30,6 +30,35 @@ def test_the_version_is_read_when_somebody_asks_for_it() -> None:
     assert "False\n" == subprocess.run([sys.executable, "-c", program], capture_output=True, text=True).stdout
 
 
+VERSION_MODULES_MAX = 40
+"""Modules that are loaded to say the version: those of Python's `re` and `typing`, and three of ours."""
+SAYING_IT = """
+import sys
+before = set(sys.modules)
+sys.argv = ["wakeman", "--version"]
+from wakeman.faces.cli import main
+assert main() == 0
+loaded = set(sys.modules) - before
+print(len(loaded), *sorted(name for name in loaded if name.startswith("wakeman")))
+"""
+
+
+def test_saying_the_version_loads_nothing_that_does_anything() -> None:
+    said = subprocess.run([sys.executable, "-c", SAYING_IT], capture_output=True, text=True, check=True).stdout
+    count, *ours = said.splitlines()[1].split()
+
+    assert ["wakeman", "wakeman.faces", "wakeman.faces.cli"] == ours
+    assert int(count) <= VERSION_MODULES_MAX
+
+
+def test_the_version_of_a_package_in_no_plain_directory_is_asked_of_python(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "path", ["/nowhere/at/all"])
+    assert "" == wakeman._version_here()
+    monkeypatch.undo()
+
+    assert version("wakeman") == wakeman._version_here() == wakeman._version_anywhere()
+
+
 def test_there_is_nothing_else_in_the_package_itself() -> None:
     with pytest.raises(AttributeError, match="no attribute 'versoin'"):
         _ = wakeman.versoin

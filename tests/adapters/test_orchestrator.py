@@ -31,7 +31,7 @@ def told(target: WakeTarget, message: str = MESSAGE, rig: Rig | None = None, env
         env={"PATH": os.environ["PATH"], **env},
         cwd="/",
         names={"deployment": "night"},
-    )
+    ).why
 
 
 def noting(file: Path) -> tuple[str, ...]:
@@ -45,13 +45,13 @@ def test_a_program_gets_the_message_as_one_argument(tmp_path: Path) -> None:
     assert ("", f"night\n{MESSAGE}\n--submit") == (told(target), (tmp_path / "heard").read_text())
 
 
-def test_a_message_is_one_harmless_line_of_at_most_600_characters(tmp_path: Path) -> None:
+def test_a_message_is_one_harmless_line_of_at_most_700_characters(tmp_path: Path) -> None:
     target = WakeTarget(run=(*noting(tmp_path / "heard"), "{{ message }}"))
 
     told(target, "a\x1b[31mb\n\u202ec $(id) " + "x" * 1000)
 
     heard = (tmp_path / "heard").read_text()
-    assert ("ab c $(id) xxx", 600, "…") == (heard[:14], len(heard), heard[-1])
+    assert ("ab c $(id) xxx", 700, "…") == (heard[:14], len(heard), heard[-1])
 
 
 def test_a_program_has_only_the_environment_given(tmp_path: Path) -> None:

@@ -17,7 +17,9 @@ from hypothesis import strategies as st
 from wakeman.adapters.harness import find
 from wakeman.adapters.harness.client import Agentic
 from wakeman.adapters.harness.table import Sign
-from wakeman.core.policy.prompt_delivery import input_box
+from wakeman.core.model import Meaning
+from wakeman.core.policy.last_words import sense_of
+from wakeman.core.policy.prompt_delivery import half_typed, input_box, text_fate
 from wakeman.ports import Evidence, Report
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -77,9 +79,63 @@ WELCOME = """\
 """
 
 
-@pytest.mark.parametrize("name", [name for name in (*SCREENS, *LATER) if state(name) == "idle"])
+EVERY = SCREENS | LATER
+TYPED = [name for name in EVERY if "-typed" in name]
+
+
+@pytest.mark.parametrize("name", [name for name in EVERY if state(name) == "idle" and name not in TYPED])
 def test_the_box_of_each_client_at_rest_is_found_empty(name: str) -> None:
-    assert "" == input_box((SCREENS | LATER)[name])
+    assert "" == input_box(EVERY[name])
+
+
+@pytest.mark.parametrize("name", TYPED)
+def test_what_stands_in_the_box_of_each_client_is_read(name: str) -> None:
+    line = "half typed"
+    fates = [text_fate(EVERY[name], text, typed=True) for text in (line, "Still missing, go on with these: a")]
+
+    assert (line, line, ["waits", "unknown"]) == (input_box(EVERY[name]), half_typed(EVERY[name]), fates)
+
+
+def test_of_each_live_client_there_is_a_screen_with_a_typed_line() -> None:
+    assert {"claude", "codex", "gemini", "opencode"} == {client(name) for name in TYPED}
+
+
+@pytest.mark.parametrize(
+    ("name", "meaning", "end"),
+    [
+        ("opencode-idle-wonders.200x50", "asks", "bullets or prose?"),
+        ("opencode-idle-claims.200x50", "claims", "Everything is complete."),
+        ("opencode-idle-declines.200x50", "refuses", "with writing these files."),
+        ("opencode-busy-hang.200x50", "", ""),
+        ("opencode-error-401.200x50", "", ""),
+    ],
+)
+def test_the_last_words_of_a_client_without_a_record_are_read_from_its_screen(
+    name: str, meaning: Meaning, end: str
+) -> None:
+    said = find("opencode").last_words(Evidence(screen=SCREENS[name]))
+
+    assert (True, meaning) == (said.endswith(end), sense_of(said))
+    assert len(said) < 60
+
+
+PROCESS_WAITS = b'{"status": "waiting", "waitingFor": "permission prompt", "statusUpdatedAt": 1764417600000}'
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("claude-waiting-question.80x24", "asks a question"),
+        ("claude-waiting-permission.80x24", "asks for a permission"),
+        ("claude-busy-hang.80x24", "asks: permission prompt"),
+    ],
+)
+def test_which_dialog_is_open_is_read_from_the_screen_where_only_a_process_says_that_it_waits(
+    name: str, why: str
+) -> None:
+    said = find("claude").report(Evidence(state=PROCESS_WAITS, screen=SCREENS[name]), NOW)
+
+    assert ("waiting", why, "state") == (said.activity, said.why, said.source)
 
 
 @pytest.mark.parametrize("foot", ["manual mode", "accept edits"])

@@ -34,6 +34,7 @@ ROOT = {"IS_SANDBOX": "1"}
 ONCE = {"CLAUDE_CODE_MAX_RETRIES": "1"}
 SAFE = ("--sandbox", "read-only", "--ask-for-approval", "on-request")
 YOLO = ("--dangerously-bypass-approvals-and-sandbox",)
+TYPED = ("half typed",)
 DONE = r"for \d+s(?: · done [^\n]*)?\n"
 SHOWS: dict[str, Show] = {
     "claude-idle": Show("work", DONE, MINE),
@@ -55,6 +56,7 @@ SHOWS: dict[str, Show] = {
     "claude-error-long": Show("long", r"too long|Context limit", MINE, ONCE),
     "claude-limited": Show("limit", r"limit reached", MINE, ONCE),
     "claude-unknown-left": Show("work", DONE, MINE, keys=("/exit", "Enter")),
+    "claude-unknown-typed": Show("work", DONE, MINE, keys=TYPED),
     "codex-idle": Show("work", r"Worked for", YOLO),
     "codex-idle-quoting": Show("quotes", r"Worked for", YOLO),
     "codex-busy-hang": Show("hang", r"esc to interrupt", YOLO),
@@ -62,15 +64,20 @@ SHOWS: dict[str, Show] = {
     "codex-waiting-trust": Show("work", r"Trust this folder", YOLO, known=False),
     "codex-waiting-permission": Show("work", r"1\. Yes", SAFE),
     "codex-error-401": Show("refuse", r"■ ", YOLO),
+    "codex-idle-typed": Show("work", r"Worked for", YOLO, keys=TYPED),
     "gemini-idle": Show("work", r"All of it", ("--approval-mode", "yolo")),
     "gemini-idle-quoting": Show("quotes", r"All of it", ("--approval-mode", "yolo")),
     "gemini-busy-hang": Show("hang", r"esc to cancel", ("--approval-mode", "yolo")),
     "gemini-waiting-permission": Show("work", r"1\. ", ("--approval-mode", "default")),
     "gemini-error-401": Show("refuse", r"API Error|rror", ("--approval-mode", "yolo")),
+    "gemini-unknown-typed": Show("work", r"All of it", ("--approval-mode", "yolo"), keys=TYPED),
+    "gemini-unknown-typed-edits": Show("work", r"All of it", ("--approval-mode", "auto_edit"), keys=TYPED),
     "opencode-idle": Show("work", r"▣ .* · \d", ("--auto",)),
     "opencode-idle-quoting": Show("quotes", r"▣ .* · \d", ("--auto",)),
     "opencode-busy-hang": Show("hang", r"esc +interrupt", ("--auto",)),
     "opencode-waiting-permission": Show("orphans", r"ermission", (), {"OPENCODE_PERMISSION": '{"bash":"ask"}'}),
+    **{f"opencode-idle-{play}": Show(play, r"▣ .* · \d", ("--auto",)) for play in ("wonders", "claims", "declines")},
+    "opencode-idle-typed": Show("work", r"▣ .* · \d", ("--auto",), keys=TYPED),
     "opencode-error-401": Show("refuse", r"x-api-key|rror", ("--auto",)),
 }
 """Each begins with its client, then what it shows."""

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 NIGHT = ROOT / "examples" / "condense" / "night"
 LOG = NIGHT / "events.jsonl"
 SCREEN = (ROOT / "docs" / "pictures" / "demo.svg").read_text(encoding="utf-8")
-PNG_BYTES_MAX = 200_000
+PNG_BYTES_MAX, SVG_BYTES_MAX = 200_000, 300_000
 PATHS = re.compile(r"(?<![\w.}<:/])/[A-Za-z][\w./-]+")
 PLACES = ("/home/agent", "/usr/", "/bin", "/sbin")
 """Where the paths of a record may lead: anything else would be of the machine that recorded it."""
@@ -57,6 +57,19 @@ def test_no_path_in_the_record_is_of_the_machine_that_made_it() -> None:
     assert '"machine":"00000000000000000000000000000001"' in LOG.read_text(encoding="utf-8")
 
 
+def test_the_picture_begins_with_the_command_and_ends_with_what_the_log_says() -> None:
+    still = re.sub(r'<g class="m [^"]*g">.*?</g>', "", SCREEN)  # what stands to the end: seen without motion, too
+    shown = re.sub(r"<[^>]+>", "", still).replace("&#160;", " ")
+
+    assert "0/54" in SCREEN.replace("&#160;", " ")
+    assert "0/54" not in shown
+    assert "$ wakeman audit condense" in shown
+    moved, known = (set(re.findall(rf"{word} ([\w-]+)", SCREEN)) for word in ("animation-name:", "@keyframes"))
+    assert moved == known
+    assert "prefers-reduced-motion" in SCREEN
+
+
 def test_the_pictures_are_small_and_ask_for_nothing() -> None:
     assert [] == re.findall(r"url\((?!#)|href|@import|<script|<image", SCREEN)
+    assert len(SCREEN) < SVG_BYTES_MAX
     assert (ROOT / "docs" / "pictures" / "report.png").stat().st_size < PNG_BYTES_MAX

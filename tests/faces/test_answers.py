@@ -181,6 +181,8 @@ def _people(desk: Desk) -> None:
     desk("waive", "c", "--why", "x")
     desk("reject", "c", "--why", "x")
     desk("send", "night_a", "go on", "--force")
+    desk("send", "night", "--all", "go on", "--force")
+    desk("capture", "night", "--all")
     desk("sweep", "*", "--older-than", "0", "--dry-run")
     desk("sweep", "*", "--older-than", "0")
     desk.plan(PLAN + "[stuck]\nafter = 77\n", "longer.toml")
@@ -224,6 +226,10 @@ def _nights(desk: Desk) -> None:
     desk("clean", "night")
     desk("clean", "--empty-trash", "--yes")
     desk("run", "--items", "a", "--output", "more/{{ unit }}", "--", "act")
+    desk("run", "--name", "other", "--items", "b", "--output", "more/{{ unit }}", "--", "act")
+    for name in ("run", "other"):
+        desk("down", name)
+    desk("clean", "run", "other")
 
 
 def _files(desk: Desk) -> None:

@@ -197,6 +197,33 @@ def test_a_run_is_compared_with_the_one_before(desk: Desk) -> None:
     assert desk.data(str(SAMPLES / "demo" / "events.jsonl"))["before"] is None  # a copy has no neighbours
 
 
+def using(lines: list[bytes], name: str, used: dict[str, dict[str, float]]) -> list[bytes]:
+    """Return the lines of a night whose workers have used that, as a run of that name."""
+    forged = Forged(lines)
+    forged.lines[0]["data"]["name"] = name
+    for line in forged.lines:
+        for seen in line["data"].get("sightings", ()) if line["type"] == "looked" else ():
+            seen.update({"usage": used[seen["worker"]]} if seen["worker"] in used else {})
+    return forged.encoded()
+
+
+def test_workers_that_used_much_more_than_before_are_called_dearer(desk: Desk) -> None:
+    night = Play(workers=4, units=1)
+    night.run(600)
+    then: dict[str, dict[str, float]]
+    now: dict[str, dict[str, float]]
+    then = {"w0": {"cost": 0.40, "input": 1}, "w1": {"input": 800, "output": 200}, "w2": {"cost": 1.0}, "w3": {}}
+    now = {"w0": {"cost": 1.25, "input": 1}, "w1": {"input": 9000, "output": 500}, "w2": {"cost": 1.1}, "w3": {}}
+    desk.keep(NAME, using(night.lines, NAME, then))
+    desk.keep(f"{NAME}.2", using(night.lines, f"{NAME}.2", now))
+
+    told = desk.data(NAME)["before"]["dearer"]
+
+    assert [("w1", 9500, 1000, "tokens"), ("w0", 1.25, 0.4, "dollars")] == [tuple(each.values()) for each in told]
+    assert 'dearer: <span class="name">w0</span> $1.25, before $0.40</li>' in desk.text(NAME)
+    assert "- dearer: w1, 9,500 tokens, before 1,000 tokens\n" in desk.text(NAME, "--format", "md")
+
+
 def test_a_screen_is_shown_if_it_is_the_one_of_the_log(desk: Desk) -> None:
     log = desk.keep("stuck", lines_of("stuck"))
     first, second, third = desk.data("stuck")["screens"]

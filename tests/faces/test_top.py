@@ -202,12 +202,70 @@ def test_a_long_way_back_applies_few_lines_again(monkeypatch: pytest.MonkeyPatch
         real(d, event)
 
     found = Rewind(log_of("limited"), Reading)
+    found.extend()
     monkeypatch.setattr("wakeman.api.rewind.apply", counting)
     for seq in range(len(found.events), len(found.events) - 40, -1):
         found.at(seq)
 
     assert NEAR_LINES_MAX > 16
     assert counted < 40 * 16 + len(found.events)
+
+
+def test_a_long_log_is_read_in_parts_and_keys_are_taken_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = shown(desk_of(tmp_path, log_of("demo")))
+    lines = len(lines_of("demo"))
+    monkeypatch.setattr("wakeman.faces.top.source.READ_LINES_MAX", 40)
+    desk = desk_of(tmp_path, log_of("demo"))
+
+    assert f" demo  reading its log: 40 of {lines} lines" == shown(desk)[0]
+    assert Effect("quit") == press(desk, "q")
+    for key in ("j", "x", "/", "left", "e", "l", "space", "1"):
+        assert press(desk, key) is None
+    desk.tick()
+    assert f" demo  reading its log: 40 of {lines} lines" == shown(desk)[0]
+    reads = 0
+    while desk.reading_on:
+        desk.present().read_on()
+        reads += 1
+
+    assert lines // 40 == reads
+    assert whole == shown(desk)
+
+
+def test_the_way_back_of_a_long_log_is_read_in_parts_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk, known = desk_of(tmp_path, log_of("demo")), desk_of(tmp_path, log_of("demo"))
+    press(known, "left")
+    press(known, "e")
+    lines = len(lines_of("demo"))
+    monkeypatch.setattr("wakeman.faces.top.source.READ_LINES_MAX", 40)
+
+    press(desk, "left")
+    assert f" demo  reading its log: 40 of {lines} lines" == shown(desk)[0]
+    press(desk, "escape")  # stay now
+    assert (False, None) == (desk.reading_on, desk.present().at)
+    press(desk, "e")
+    assert f" demo  reading its log: 40 of {lines} lines" == shown(desk)[0]
+    while desk.reading_on:
+        desk.present().read_on()
+    press(desk, "left")
+
+    assert lines - 1 == desk.present().at
+    assert shown(known) == shown(desk)
+
+
+def test_the_terminal_goes_on_reading_by_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wakeman.faces.top.source.READ_LINES_MAX", 40)
+    desk = desk_of(tmp_path, log_of("demo"))
+
+    async def steps(pilot: Pilot[None], app: TopApp) -> list[str]:
+        while desk.reading_on:
+            await pilot.pause(0.02)
+        await pilot.press("j")
+        return text_of(app)
+
+    assert piloted(desk, (80, 24), steps)[0].startswith(" condense  nothing needs you")
 
 
 def test_the_evidence_of_a_moment_is_its_screen(tmp_path: Path) -> None:
@@ -408,7 +466,7 @@ KEYS = (
     ("ask", "permission", "s", "", "wakeman send condense-docs/{} 1 --force"),
     ("ask", "permission", "r", "", "wakeman retry condense-docs/{}"),
     ("ask", "asks", "s", "keep both", "wakeman send condense-docs/{} 'keep both' --submit"),
-    ("ask", "asks", "s", "--no", "wakeman send --submit -- condense-docs/{} --no"),
+    ("ask", "asks", "s", "--no", "wakeman send condense-docs/{} --submit -- --no"),
     ("running", "", "s", "go on; rm -rf $HOME", "wakeman send condense-docs/{} 'go on; rm -rf $HOME' --submit"),
     ("running", "", "x", "", "wakeman stop condense-docs/{}"),
     ("held", "", "a", "", "wakeman accept condense-docs"),
@@ -445,6 +503,46 @@ def test_a_doing_key_shows_its_command_and_only_y_runs_it(
     assert ("run", command.format(worker)) == (effect.what, shlex.join(effect.argv))
     desk.ran(0, "✓ done\n")
     assert "✓ done" in shown(desk)[-1]
+
+
+def test_the_keys_of_a_row_that_is_several_workers_are_for_all_of_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = crowded(tmp_path, monkeypatch, 24)
+    at(desk, "ask", "permission")
+    entry = desk.entry()
+    assert entry is not None
+    target = f"condense-docs/{entry.worker}"
+
+    found = desk.deeds()
+
+    assert ("wakeman", "attach", target) == found["enter"].argv
+    assert [
+        ("wakeman", "send", "--like", target, "\0", "--force"),
+        ("wakeman", "retry", "--like", target),
+        ("wakeman", "stop", "--like", target),
+    ] == [found[key].argv for key in "srx"]
+    press(desk, "x")
+    assert "all 2" in " ".join(shown(desk, 140)[-3:])
+    press(desk, "n")
+    press(desk, "s")
+    press(desk, "enter")
+    assert Effect("run", ("wakeman", "send", "--like", target, "1", "--force")) == press(desk, "y")
+
+
+def test_a_text_that_was_refused_is_typed_anyway_on_a_second_s(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = crowded(tmp_path, monkeypatch, 12)
+    at(desk, "running")
+    target = desk.deeds()["s"].argv[2]
+    for key in ("s", *"--no", "enter", "y"):
+        press(desk, key)
+    desk.ran(5, f"error: {target}: not idle\nhint: add --force to type anyway\n")
+
+    assert " s types it anyway" in shown(desk)[-1]
+    press(desk, "s")
+    assert Effect("run", ("wakeman", "send", target, "--submit", "--force", "--", "--no")) == press(desk, "y")
+    desk.ran(0, f"sent to {target}\n")
+    assert "send" == desk.deeds()["s"].word
 
 
 def test_waiving_asks_for_the_reason_and_names_each_unit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,8 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from itertools import cycle
 from pathlib import Path
 
 import pytest
@@ -115,6 +116,106 @@ def test_a_deployment_is_looked_at_and_acted_on_from_top(place: Place, width: in
         top.shows(r"live, \d\d:\d\d:\d\d")
         top.press("q")
         top.shows(r"ended 0")
+
+
+BUSY = """
+name = "night"
+[units]
+items = ["a", "b"]
+output = "out/{{ unit }}.txt"
+[workers]
+command = ["sh", "-c", '''
+echo ready $0
+while read line; do
+  echo heard $line
+  case $line in make) mkdir -p out; date >out/$0.txt ;; end) exit 3 ;; esac
+done
+''', "{{ group.key }}"]
+name = "night_{{ group.name }}"
+mode = "interactive"
+stagger = 0
+socket = "faces"
+[stuck]
+backoff = 600
+[cleanup]
+rounds = 1
+[wake]
+hold = true
+every = "10s"
+"""
+"""Two workers that do what they are told: `make` the output, `end`."""
+
+
+def test_each_doing_key_does_what_it_says(place: Place) -> None:
+    def choose(row: str) -> None:
+        keys = cycle(("Home", "j", "j"))
+        while not re.search(row, "\n".join(top.rows())):
+            top.press(next(keys))
+            before = top.rows()
+            with suppress(AssertionError):
+                until(lambda before=before: top.rows() != before, 1)  # type: ignore[misc] # bound
+
+    def said(pattern: str) -> None:
+        top.shows(pattern)
+        top.press("Escape")
+        top.shows("all keys")
+
+    place.up(BUSY)
+    with pane(place, 120, 30) as top:
+        top.shows("ready a")
+        top.press("s", "make", "Enter")
+        top.shows(r"wakeman send night/night_a make --submit")
+        top.press("y")
+        top.shows("not idle: no empty prompt on its screen")  # a program that shows none
+        top.press("s")
+        top.shows("wakeman send night/night_a --submit --force -- make")
+        top.press("y")
+        said("sent to night/night_a")
+        until((place.path / "out" / "a.txt").exists)
+
+        top.press("p", "y")
+        said("paused night")
+        top.shows("p unpause")
+        top.press("p", "y")
+        said("continued night")
+        top.shows("p pause")
+
+        choose("▌● night_b")
+        top.press("s")
+        top.press("-l", "end")  # no key: tmux has one of that name
+        top.press("Enter", "y")
+        top.shows("s types it anyway")
+        top.press("s", "y")
+        said("sent to night/night_b")
+        top.shows("▌◌ night_b .*back-off")
+        top.press("t", "y")
+        said("night_b attempt 2")
+        top.shows("▌● night_b")
+        top.press("x", "y")
+        said("night_b.*0 of 1 units done")
+        top.shows("▌◌ night_b .*ended by a person")
+        top.press("r", "y")
+        said("night_b attempt 3")
+        top.shows("▌● night_b")
+        top.press("x", "y")
+        said("0 of 1 units done")
+        place.tmux("send-keys", "-t", "=night_a:", "e", "n", "d", "Enter")
+        top.shows("✓ night_a")
+        choose("▌◌ night_b")
+        top.press("w")
+        top.press("-l", "no need")
+        top.press("Enter")
+        top.shows("wakeman waive --deployment night '--why=no need' -- b")
+        top.press("y")
+        said("b: (waived|counted as done)|waived b")
+        top.shows("wrap up .*held")
+        choose("▌◆ wrap up")
+        top.press("a", "y")
+        said("accepted")
+        top.shows("complete")
+        top.press("q")
+        top.shows(r"ended 0")
+    assert "complete" == place("status", "night", "--json").json["outcome"]
 
 
 def test_a_terminal_that_changes_its_size_is_filled(place: Place) -> None:

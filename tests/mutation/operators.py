@@ -13,6 +13,8 @@ SMALL = 10
 """Numbers below it are also changed by one; of larger ones, mostly bounds on sizes, only 0 is tried."""
 TEXT_CHARS = 70
 """Characters on each side of a change that its text shows."""
+HERE = "mutated_here"
+"""Stands for what is changed while a statement is worded; within a text with values, other signs would be escaped."""
 
 COMPARISONS: dict[type[ast.cmpop], tuple[type[ast.cmpop], ...]] = {
     ast.Eq: (ast.NotEq,),
@@ -251,10 +253,10 @@ def _text(old: ast.AST, new: ast.AST, place: _Place) -> str:
     """Word a change: the statement around it, with what it was and what it is."""
     if isinstance(old, ast.stmt):
         return f"[[{_short(ast.unparse(old))} -> {ast.unparse(new)}]]"
-    place.put(ast.Name(id="\0", ctx=ast.Load()))
+    place.put(ast.Name(id=HERE, ctx=ast.Load()))
     around = " ".join(ast.unparse(place.statement).split())
     place.put(old)
-    before, _, after = around.partition("\0")
+    before, _, after = around.partition(HERE)
     before = before if len(before) <= TEXT_CHARS else f"...{before[-TEXT_CHARS:]}"
     after = after if len(after) <= TEXT_CHARS else f"{after[:TEXT_CHARS]}..."
     return f"{before}[[{_short(ast.unparse(old))} -> {_short(ast.unparse(new))}]]{after}"

@@ -250,3 +250,18 @@ def test_a_live_limit_that_names_no_end_is_tried_after_a_quarter_of_an_hour() ->
     play.go(minutes=5)
 
     assert (0, 1, "limited") == (early, len(play.stage.sessions.typed), play.deployment.workers["w0"].reason)
+
+
+def test_which_dialog_a_client_shows_is_read_where_only_its_process_says_that_it_waits() -> None:
+    play = Play(workers=1, units=1, acts={"w0": Act(hangs=True, stops_after=0)})
+    play.plan = {"workers": {"mode": "interactive"}}
+    play.stage.harness.reports = {
+        "": Report("waiting", "asks: permission prompt", source="state"),
+        "w0": Report("waiting", "asks a question", source="state"),
+    }
+    play.stage.harness.reads = frozenset({"screen"})
+    play.stage.sessions.screens["w0"] = "w0:\n❯ 1. Yes"
+
+    play.run(minutes=5)
+
+    assert ("waiting", "asks a question") == (play.deployment.workers["w0"].reason, play.deployment.workers["w0"].why)

@@ -484,7 +484,7 @@ CHANGES: list[tuple[str, str, Change]] = [
     ("an end that nobody decided", "busy", unasked_end),
     ("another share for a cleanup", "busy", _changed("enrolled", "moved", ["w1/u0"], taken_over)),
     ("a cleanup dropped", "busy", _dropped("enrolled", taken_over)),
-    ("another sample", "busy", _changed("sampled", "units", ["w0/u0", "w0/u1"])),
+    ("another sample", "busy", _changed("sampled", "units", ["w0/u1", "w0/u0"])),
     ("a sample dropped", "busy", _dropped("sampled")),
     ("closed otherwise", "busy", _changed("closed", "outcome", "stopped")),
     ("closed complete with a unit missing", "partial", _changed("closed", "outcome", "complete")),

@@ -15,6 +15,7 @@ from types import FunctionType
 from typing import Any, NamedTuple, cast
 
 from tests.simulation.night import KEYS
+from tests.simulation.receivers import Fate
 from tests.simulation.rules import BrokenError
 from tests.simulation.scene import BARRED_STATUSES, OUTAGE_STATUS, Role, Scene, refused_role
 from tests.simulation.staged import Staged
@@ -23,7 +24,7 @@ from wakeman.adapters.memory import MemoryClock
 from wakeman.adapters.memory.logs import MemoryWriter
 from wakeman.adapters.memory.sessions import MemorySessions
 from wakeman.core.log.facts import effect, observation, worker
-from wakeman.core.policy import freshness, limits, transitions
+from wakeman.core.policy import freshness, limits, outbox, transitions
 from wakeman.engine import check
 from wakeman.engine.effects import alarm, close, launch, sync
 from wakeman.engine.observe import observe
@@ -218,6 +219,51 @@ def a_key_is_refused_and_mended_in_its_file() -> object:
     return d
 
 
+def told_to(**fates: list[Fate]) -> Staged:
+    """Return a night with these receivers; each takes notices once its fates are used up."""
+    tell = "all" if "all" in fates else "first"
+    names = [name for name in fates if name != "all"]
+    to = [{"tmux": name} for name in names]
+    night = Staged(plan={"wake": {"every": 900, "to": to, "tell": tell, "on": ["wrap up"]}})
+    left = {f"tmux:{name}": fates[name] for name in names}
+    night.scene.receivers.fate = lambda name: left[name].pop(0) if left[name] else "takes"
+    return night
+
+
+def a_receiver_is_busy_once() -> object:
+    """The next delivery arrives."""
+    return told_to(desk=["refuses"]).whole()
+
+
+def a_check_is_killed_once_its_notice_is_told() -> object:
+    """Whether it arrived is not known; the next check tells it again, and says so."""
+    night = told_to(desk=[])
+    night.up()
+    while not night.crew.actors or night.crew.actors[-1].at != "deliver":
+        night.step()
+    night.kill(night.past(night.crew.actors[-1], "deliver"))
+    return night.rest()
+
+
+def a_program_does_not_say_that_it_took_a_notice() -> object:
+    return told_to(desk=["takes unseen"]).whole()
+
+
+def one_of_two_receivers_is_busy() -> object:
+    """The other is not told again."""
+    return told_to(all=[], desk=["refuses", "refuses"], phone=[]).whole()
+
+
+def the_first_receiver_is_gone() -> object:
+    """The second is told in its place."""
+    return told_to(desk=["refuses"] * 99, phone=[]).whole()
+
+
+def nobody_is_ever_reached() -> object:
+    """It is given up after a day; the status goes on to say so."""
+    return told_to(desk=["refuses"] * 99).whole()
+
+
 # --- mutants --------------------------------------------------------------------------------------------------------
 
 _INTENTS = (
@@ -226,7 +272,7 @@ _INTENTS = (
 _MADE = "    fates = yield from do(MakeSessions(prepared, now))\n"
 _ONCE = """        if log.deployment.outcome == "open":
                 waiting = once(world, log, findings)
-            elif log.deployment.wakes:"""
+            elif is_owed(log.deployment):"""
 _LATER = """        if d.outcome == "open":
             waiting = once(world, log, findings)
         _deliver_notices"""
@@ -236,7 +282,7 @@ _BY_NUMBER = """    by_mark = {seen.mark: seen for seen in view.listing.seen}
     numbers = {seen.session_id.partition("@")[0]: seen for seen in view.listing.seen}
     find = lambda session_id, mark: by_mark.get(mark) or numbers.get(session_id.partition("@")[0])
 """
-_LEFT = "            d = log.deployment\n        _deliver_notices"
+_LEFT = "            _take_up_notices(world, log)\n            d = log.deployment\n        _deliver_notices"
 
 
 def somebody_writes_before_the_first_launch() -> object:
@@ -280,7 +326,7 @@ MUTANTS: dict[str, Mutant] = {
     "decision outside the lock": Mutant(
         check.check,
         (
-            (_ONCE, '        if log.deployment.outcome != "open" and log.deployment.wakes:'),
+            (_ONCE, '        if log.deployment.outcome != "open" and is_owed(log.deployment):'),
             (
                 _LEFT,
                 _LEFT.replace("        _deliver_notices", _LATER),
@@ -346,6 +392,36 @@ MUTANTS: dict[str, Mutant] = {
         (("if any(outputs_to_mark(d, worker) for worker in _open_launches(d)):", "if False:"),),
         somebody_writes_between_an_intent_and_its_launch,
     ),
+    "a notice that waits keeps no alarm": Mutant(
+        outbox.is_owed, ((") or any(", ") and any("),), a_receiver_is_busy_once
+    ),
+    "a notice is forgotten with its first failure": Mutant(
+        effect.Effected._note_owed, (("    if self.after:", "    if False:"),), a_receiver_is_busy_once
+    ),
+    "a delivery that nobody saw the end of counts as none": Mutant(
+        outbox._interrupted, (("doubt=True", "doubt=False"),), a_check_is_killed_once_its_notice_is_told
+    ),
+    "a delivery that may have arrived counts as failed": Mutant(
+        check._told_all, (("doubt=doubt and not ok", "doubt=False"),), a_program_does_not_say_that_it_took_a_notice
+    ),
+    "who was told is told again": Mutant(
+        outbox.still_to_tell, (("if name not in told", ""),), one_of_two_receivers_is_busy
+    ),
+    "nobody is told in the place of one that is gone": Mutant(
+        check._told_all,
+        (
+            (
+                "came = world.deliver(target, wake.text, d)",
+                "came = world.deliver(target, wake.text, d) if not failed else came",
+            ),
+        ),
+        the_first_receiver_is_gone,
+    ),
+    "what could not be told is not said": Mutant(
+        effect.Effected._note_untold,
+        (("for name, why in missed.items()", "for name, why in ()"),),
+        nobody_is_ever_reached,
+    ),
 }
 """By name: the product without that one thing."""
 
@@ -358,10 +434,10 @@ UNDONE: dict[str, Mutant] = {
     ),
     "a pause ends before an alarm is set": Mutant(requests.request, (('verb in ("unpause", "down")', "verb in ()"),)),
     "an alarm that comes before a notice is late is the last": Mutant(
-        check.check, (("elif log.deployment.wakes:", "elif False:"),)
+        check.check, (("elif is_owed(log.deployment):", "elif False:"),)
     ),
     "a notice is owed by what was closed in a pause": Mutant(
-        close.close, (("    if d.wakes or not buried:", "    if False:"),)
+        close.close, (("    if is_owed(d) or not buried:", "    if False:"),)
     ),
     "a task file whose move a crash prevented stays": Mutant(
         effect.Intended.apply, (("    if self.settles:", f"{_MOVED}    if self.settles:"),)

@@ -14,12 +14,14 @@ from typing import Any
 import msgspec
 from tests.play import NAME, Play
 from tests.simulation.crew import Actor, Crew
+from tests.simulation.receivers import Fate
 from tests.simulation.rules import BrokenError, Rules
 from tests.simulation.scene import BARRED_STATUSES, OUTAGE_STATUS, Client, Role, Scene, refused_role
 
 from wakeman.adapters.memory import MemoryWorld
 from wakeman.core.errors import BusyError, UnknownNameError, UsageError, WakemanError
 from wakeman.core.model import Deployment
+from wakeman.core.policy.outbox import is_owed
 from wakeman.engine import requests
 from wakeman.engine.check import check
 from wakeman.engine.start.deploy import up
@@ -91,7 +93,7 @@ class Night:
                     "env_file": "keys.env",
                     **aside,
                 },
-                "wake": {"every": 900},
+                "wake": {"every": 900, **self.receivers()},
                 "stuck": {"silent": self.ladder(), "attempts": 2, "longest": self.longest()},
                 "cleanup": {
                     "when": dice.choice(["each", "all"]),
@@ -112,6 +114,39 @@ class Night:
                 dice.choice(["mine", "w0_c1"]), dice.choice(["", "other/w0/1@00000001.0"])
             )
             self.rules.visitor = visitor, visitor.mark
+
+    def receivers(self) -> dict[str, object]:
+        """Draw whom notices go to, and how these are, apart from what else is drawn: mostly one that takes them all.
+
+        Shape: one that is gone stays so; the others are as they are until the faults are over.
+        """
+        dice = random.Random(f"receivers {self.seed}")  # noqa: S311 - as above
+        if dice.random() < 0.7:
+            return {}
+        calm: list[Fate] = ["takes"] * 9
+        moods: dict[str, list[Fate]] = {
+            "well": calm,
+            "busy": ["takes", "refuses", "refuses"],
+            "odd": ["takes", "refuses", "takes unseen", "loses unseen"],
+            "gone": ["refuses"],
+        }
+        names = dice.choice([["desk"], ["desk", "phone"], ["desk", "phone", "post"]])
+        mood = {f"tmux:{name}": dice.choice([*moods]) for name in names}
+        gone = {name for name, kind in mood.items() if kind == "gone" and dice.random() < 0.1}
+
+        def fate(name: str) -> Fate:
+            if name not in gone and (self.troubles <= 0 or dice.random() < 0.05):
+                mood[name] = "well" if self.troubles <= 0 else dice.choice([*moods])
+            return dice.choice(moods[mood[name]])
+
+        self.scene.receivers.fate = fate
+        on = dice.choice([["ask", "wrap up", "give up"], ["ask", "clean up", "wrap up", "give up", "check"]])
+        return {
+            "to": [{"tmux": name} for name in names],
+            "tell": dice.choice(["all", "first"]),
+            "on": on,
+            "remind": 1800,
+        }
 
     def longest(self) -> int:
         """Draw the time limit of an attempt, mostly none, apart from what else is drawn."""
@@ -168,7 +203,7 @@ class Night:
 
     def done(self) -> bool:
         d = self.rules.d
-        over = d.outcome != "open" and not d.wakes
+        over = d.outcome != "open" and not is_owed(d)
         return over and not self.crew.actors and not self.scene.alarms.jobs
 
     def say(self, what: str) -> None:

@@ -6,6 +6,7 @@ from datetime import datetime
 
 import msgspec
 from tests.play import NAME
+from tests.simulation import receivers
 from tests.simulation.scene import Scene
 
 from wakeman.adapters.memory.sessions import Playing
@@ -32,6 +33,7 @@ from wakeman.core.log.events import (
 from wakeman.core.log.state import apply
 from wakeman.core.model import Deployment, attempt_id
 from wakeman.core.names import branch
+from wakeman.core.policy.outbox import is_owed
 
 
 class BrokenError(AssertionError):
@@ -305,8 +307,16 @@ class Rules:
                 (theirs.mark, theirs.dead) == (mark, False),
                 f"session {theirs.start.session} is not ours, and is touched",
             )
-        if not self.up or self.lost or (d.paused_at and d.outcome == "open") or (d.outcome != "open" and not d.wakes):
+        if (
+            not self.up
+            or self.lost
+            or (d.paused_at and d.outcome == "open")
+            or (d.outcome != "open" and not is_owed(d))
+        ):
             return
+        if checked:
+            unsaid = receivers.unsaid(self.events, d)
+            _must(not unsaid, f"what is said of {unsaid} is not how the last delivery ended")
         dues = [job.due for job, _ in self.scene.alarms.jobs.values()]
         _must(dues, f"{d.outcome}, and no alarm lies ahead")
         if checked and d.outcome == "open":
@@ -337,6 +347,12 @@ class Rules:
         held = self.scene.files.held
         tasks = [path for path in held if path.startswith(f"/state/{NAME}/prompts/") and "/completed/" not in path]
         _must(d.outcome != "complete" or not tasks, f"complete, and task files are left: {tasks}")
+        to = [target.name for target in d.plan.wake.to]
+        doubled = receivers.doubled(self.scene.receivers, self.events)
+        _must(not doubled, f"told twice, without a word of that: {doubled}")
+        lost = receivers.lost(self.scene.receivers, self.events, d, to)
+        _must(not lost, f"a notice is lost: {lost}")
         row = {"complete": "wrap up", "partial": "give up", "stopped": "stop"}[d.outcome]
         told = [text for _, text in self.scene.delivered if f": {row}: " in text]
-        _must(row == "stop" or told, f"nobody was told of the {row}")
+        gone = set(to) <= set(d.untold)
+        _must(row == "stop" or told or gone, f"nobody was told of the {row}")

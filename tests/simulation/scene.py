@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from tests.play import NAME
 from tests.simulation.crew import Crew, KilledError
+from tests.simulation.receivers import Receivers
 
 from wakeman.adapters.memory import (
     Act,
@@ -31,9 +32,9 @@ from wakeman.adapters.memory.clock import MemoryClock
 from wakeman.adapters.memory.logs import MemoryWriter
 from wakeman.adapters.memory.sessions import Playing
 from wakeman.core.log.events import Draft, Event
-from wakeman.core.model import Deployment, Plan, UnitsSpec
+from wakeman.core.model import Deployment, Plan, UnitsSpec, WakeTarget
 from wakeman.engine import alarm
-from wakeman.ports import Evidence, Made, Report, Start
+from wakeman.ports import Delivery, Evidence, Made, Report, Start
 
 POINTS = {
     "sessions": ("poll", "cancel", "capture", "type", "adopt"),
@@ -368,8 +369,13 @@ class Scene(MemoryWorld):
                 setattr(twin, method, self._pointed(f"{port}.{method}", getattr(twin, method)))
         host = self.world().host(Plan(name=NAME, units=UnitsSpec()), "/plans", f"/state/{NAME}")
         self.known = Deployment(name=NAME, host=host)  # what the script was written with
-        deliver = self._deliver
+        self.receivers = Receivers()
+        deliver = self._tell
         self._deliver = self._pointed("deliver", deliver)  # type: ignore[method-assign] # a point as any other
+
+    def _tell(self, target: WakeTarget, text: str, deployment: Deployment) -> Delivery:
+        came = self.receivers.tell(target.name, text)
+        return came if came.why else super()._deliver(target, text, deployment)
 
     def _pointed(self, what: str, call: Callable[..., Any]) -> Callable[..., Any]:
         crew = self.crew

@@ -22,6 +22,7 @@ from wakeman.core.policy.ownership import Entry, Site, entry
 from wakeman.ports import (
     SOON,
     Branch,
+    Delivery,
     Executor,
     Files,
     Git,
@@ -72,9 +73,9 @@ def dry(world: World, print_line: PrintLine) -> World:
             executors[real.address] = DryExecutor(real, once, world.clock.now().timestamp())
         return executors[real.address]
 
-    def deliver(target: WakeTarget, message: str, _: Deployment) -> str:
+    def deliver(target: WakeTarget, message: str, _: Deployment) -> Delivery:
         once(f"tell {target.tmux or join(target.run)}: {message}")
-        return ""
+        return Delivery()
 
     return msgspec.structs.replace(
         world,

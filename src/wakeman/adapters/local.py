@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from wakeman.ports import (
         ClientVersion,
         Confiner,
+        Delivery,
         Executor,
         Files,
         FoundProfiles,
@@ -70,7 +71,7 @@ def world(state: str | None, by: str) -> World:
             executors[key] = find(host.executor, attended=by not in UNATTENDED).executor(host)
         return executors[key]
 
-    def deliver(target: WakeTarget, message: str, deployment: Deployment) -> str:
+    def deliver(target: WakeTarget, message: str, deployment: Deployment) -> Delivery:
         from wakeman.adapters import orchestrator
         from wakeman.core.policy import notice
 
@@ -258,9 +259,19 @@ def _receiver(target: WakeTarget, host: Host, environment: Mapping[str, str]) ->
 
 
 def _reaches(target: WakeTarget, host: Host, environment: Mapping[str, str]) -> str:
-    """Return why there is no session that a target names; "" where there is, or where it names none."""
-    from wakeman.adapters.orchestrator import address
+    """Return why there is no session that a target names, or no conversation that its program is to go on with; ""
+    where there is, or where it names none.
+    """
+    from glob import escape, glob
 
+    from wakeman.adapters.orchestrator import address, resumed_conversation
+
+    if target.run:
+        wanted = resumed_conversation(target.run)
+        kept = os.environ.get("CLAUDE_CONFIG_DIR") or f"{environment.get('HOME', '')}/.claude"
+        if wanted and not glob(f"{escape(kept)}/projects/*/{wanted}.jsonl"):
+            return f"found no conversation {wanted!r} below {kept}/projects"
+        return ""
     socket, session = address(target.tmux)
     try:
         if (terminal := _receiver(target, host, environment)) is not None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 
 from wakeman.core.errors import WakemanError
 from wakeman.core.model import WakeTarget
@@ -19,10 +20,10 @@ from wakeman.core.policy.prompt_delivery import (
     text_fate,
 )
 from wakeman.core.text import last_line, sanitise
-from wakeman.ports import Machine, Terminal
+from wakeman.ports import Delivery, Machine, Terminal
 
-MESSAGE_CHARS_MAX = 600
-"""Characters of a message at most."""
+MESSAGE_CHARS_MAX = 700
+"""Characters of a message at most: a notice, and what is said of it when it is told again."""
 FAILURE_CHARS_MAX = 120
 """Characters of a failed program's last line that are quoted."""
 SCREENS_APART_S = 0.5
@@ -34,6 +35,10 @@ PASTE_SHOWS_S = 1.0
 PASTE_POLL_S = 0.1
 """Seconds between two captures afterwards."""
 
+TYPED = "typed"
+"""What a failure says of a text that is on the screen: whether it was taken is not known."""
+
+_CONVERSATION = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _SHELL = re.compile(r"^[^$#%❯>]*(?:[$#❯]|>+|(?<!\d)%)$")
 """A shell's prompt: its sign occurs once, at the end; `50%` is a program's progress."""
 
@@ -42,6 +47,16 @@ def address(tmux: str) -> tuple[str, str]:
     """Split `SESSION` or `SOCKET:SESSION` into socket name and session; no socket is the user's own server."""
     socket, _, session = tmux.rpartition(":")
     return socket or "default", session
+
+
+def resumed_conversation(argv: Sequence[str]) -> str:
+    """Return the id of the conversation that a call of Claude Code goes on with; "" for none, or another program."""
+    if argv[0].rpartition("/")[2] != "claude":
+        return ""
+    following = dict(pairwise(argv))
+    given = [word.partition("=")[2] for word in argv if word.startswith("--resume=")]
+    found = [*given, following.get("--resume", ""), following.get("-r", "")]
+    return next((one for one in found if _CONVERSATION.fullmatch(one)), "")
 
 
 def deliver(
@@ -54,8 +69,8 @@ def deliver(
     cwd: str,
     names: Mapping[str, str],
     pause: Callable[[float], None] = time.sleep,
-) -> str:
-    """Deliver one message to one receiver; return "" when it arrived, else why not.
+) -> Delivery:
+    """Deliver one message to one receiver; return what came of it.
 
     Shape: the message is sanitised to one line. `names` are those of `wake.to.run` in addition to `message`; `terminal`
     is that of the server that `address` names, None without one. Boundary: typing needs a session that looks idle,
@@ -67,25 +82,32 @@ def deliver(
         if target.run:
             return _run_command(target, {**names, "message": text}, machine, env, cwd)
         if terminal is None:
-            return f"tmux {target.tmux}: no server to type into"
+            return Delivery(f"tmux {target.tmux}: no server to type into")
         _, session = address(target.tmux)
+        terminal.capture(session, 1)
+    except WakemanError as error:
+        return Delivery(sanitise(str(error), MESSAGE_CHARS_MAX))
+    try:
         safe = padded(text)
         why = type_when_idle(terminal, session, safe, submit=target.submit, force=target.force, pause=pause)
-        return why or (confirm_submitted(terminal, session, safe, pause) if target.submit else "")
-    except WakemanError as error:
-        return sanitise(str(error), MESSAGE_CHARS_MAX)
+        if why or not target.submit:
+            return Delivery(why, doubt=TYPED in why)
+        left = confirm_submitted(terminal, session, safe, pause)
+        return Delivery(left, doubt=bool(left))
+    except WakemanError as error:  # the session is there: some keys may have been pressed
+        return Delivery(sanitise(str(error), MESSAGE_CHARS_MAX), doubt=True)
 
 
 def _run_command(
     target: WakeTarget, names: Mapping[str, str], machine: Machine, env: Mapping[str, str], cwd: str
-) -> str:
+) -> Delivery:
     argv = [render(word, names) for word in target.run]
     ran = machine.run(argv, cwd=cwd, env=env, timeout=target.timeout)
     if ran.code == 0:
-        return ""
+        return Delivery()
     printed = last_line(ran.err, FAILURE_CHARS_MAX) or last_line(ran.out, FAILURE_CHARS_MAX)
     why = ran.error if ran.code is None else f"exit {ran.code}" + (f": {printed}" if printed else "")
-    return f"{sanitise(argv[0], FAILURE_CHARS_MAX)}: {why}"
+    return Delivery(f"{sanitise(argv[0], FAILURE_CHARS_MAX)}: {why}", doubt=ran.late or (ran.code or 0) < 0)
 
 
 def type_when_idle(
@@ -123,7 +145,7 @@ def type_when_idle(
             pause(PASTE_POLL_S)
         else:
             if not force:
-                return f"tmux {session}: typed, and nothing of it shows: Enter was not pressed"
+                return f"tmux {session}: {TYPED}, and nothing of it shows: Enter was not pressed"
     terminal.type(session, "", submit=True, mark=mark)
     return ""
 
@@ -145,7 +167,7 @@ def confirm_submitted(terminal: Terminal, session: str, text: str, pause: Callab
             terminal.type(session, "", submit=True)
         elif state == "unknown":
             return ""
-    return f"tmux {session}: typed; it stands in the input box, Enter was pressed twice"
+    return f"tmux {session}: {TYPED}; it stands in the input box, Enter was pressed twice"
 
 
 def _occupied(screen: str, *, submit: bool) -> str:

@@ -84,6 +84,7 @@ def _follow(process: subprocess.Popen[bytes], timeout: float) -> Ran:
         text,
         err.decode(errors="replace"),
         error,
+        late=code is None,
         cut="size" if len(out) > OUT_BYTES_MAX else "open" if still_open and code is not None else "",
         inexact="\ufffd" in text and text.encode() != kept,
     )

@@ -10,7 +10,7 @@ from msgspec import UNSET, Meta, UnsetType
 from wakeman.api import deeds
 from wakeman.api.answer import Answer, Value
 from wakeman.api.deeds import Acted, acted
-from wakeman.api.names import named, sole, workers_meant
+from wakeman.api.names import Chosen, named, sole, workers_meant
 from wakeman.api.trash import place_for
 from wakeman.core.errors import NeedsPersonError, UsageError
 from wakeman.core.model import Deployment, WakeTarget, WorkerState
@@ -40,6 +40,15 @@ class Sent(Value, frozen=True, kw_only=True):
     ] = UNSET
 
 
+class SentAll(Value, frozen=True, kw_only=True):
+    """Text that was typed into the sessions of several workers."""
+
+    sent: Annotated[tuple[Sent, ...], Meta(description="Who got it.")]
+    refused: Annotated[
+        Mapping[str, str], Meta(description="Who did not get it, or does not seem to, each with the reason.")
+    ]
+
+
 class Cleaned(Value, frozen=True, kw_only=True):
     """A deployment that was moved to the trash."""
 
@@ -50,6 +59,12 @@ class Cleaned(Value, frozen=True, kw_only=True):
         Mapping[str, str] | UnsetType,
         Meta(description="With `--branches`: branches that were kept, each with the reason; absent otherwise."),
     ] = UNSET
+
+
+class CleanedAll(Value, frozen=True, kw_only=True):
+    """Several deployments that were moved to the trash."""
+
+    cleaned: Annotated[tuple[Cleaned, ...], Meta(description="Each of them, in the order of their names.")]
 
 
 class SweptSession(Value, frozen=True, kw_only=True):
@@ -94,19 +109,44 @@ def send(
     return Answer(Sent(target=target, arrived=True), following)
 
 
-def stop(world: World, words: Sequence[str], *, all_: bool, only: Sequence[str], keep: bool) -> Answer[Acted]:
+def send_all(
+    world: World, chosen: Chosen, text: str, *, submit: bool, force: bool, raw: bool, pause: Pause | None = None
+) -> Answer[SentAll]:
+    """Type text into the sessions of several workers; who does not take it keeps no other from it."""
+    deployment, names = workers_meant(world, "send", chosen, lambda _, worker: worker.live)
+    sent, refused = [], dict[str, str]()
+    for name in names:
+        try:
+            requests.send(world, deployment, name, text, submit=submit, force=force, raw=raw)
+            sent.append(name)
+        except (NeedsPersonError, UsageError) as fault:
+            refused[name] = str(fault).removeprefix(f"{deployment}/{name}: ")
+    if pause is not None and submit:
+        found = {name: requests.wait_until_confirmed(world, deployment, name, pause) for name in sent}
+        refused |= {name: f"not confirmed: {why}" for name, why in found.items() if why}
+        sent = [name for name in sent if not found[name]]
+    known: Literal[True] | UnsetType = True if pause is not None and submit else UNSET
+    data = SentAll(
+        sent=tuple(Sent(target=f"{deployment}/{name}", arrived=known) for name in sent),
+        refused={f"{deployment}/{name}": why for name, why in refused.items()},
+    )
+    following = tuple(f"wakeman attach {target}" for target in list(data.refused)[:1]) or (
+        f"wakeman wait {deployment}",
+    )
+    return Answer(data, following, ok=not refused, code=NeedsPersonError.code if refused else 0)
+
+
+def stop(world: World, chosen: Chosen, *, keep: bool) -> Answer[Acted]:
     """End workers; with `keep`, no cleanup worker gets their undone units."""
-    deployment, names = workers_meant(world, "stop", words, all_, only, lambda _, w: not w.ended or bool(w.intent))
+    deployment, names = workers_meant(world, "stop", chosen, lambda _, w: not w.ended or bool(w.intent))
     before = world.logs.read(deployment)
     d = requests.stop(world, deployment, names, keep=keep)
     return acted(world, d, (deeds.stopped(before, d, name, keep=keep) for name in names))
 
 
-def retry(
-    world: World, words: Sequence[str], units: tuple[str, ...], note: str, *, all_: bool, only: Sequence[str]
-) -> Answer[Acted]:
+def retry(world: World, chosen: Chosen, units: tuple[str, ...] = (), note: str = "") -> Answer[Acted]:
     """Start another attempt of workers for what is missing."""
-    deployment, names = workers_meant(world, "retry", words, all_, only, lambda d, w: not _unretriable(d, w))
+    deployment, names = workers_meant(world, "retry", chosen, lambda d, w: not _unretriable(d, w))
     before = world.logs.read(deployment)
     require(world, deployment, before)
     for name in names:
@@ -182,11 +222,21 @@ def clean(world: World, name: str, *, branches: bool = False) -> Answer[Cleaned]
 
     Raises: UsageError while it is open.
     """
-    exact = named(world, name)
-    d = world.logs.read(exact)
-    require(world, exact, d)
-    if d.outcome == "open":
-        raise UsageError(f"{exact} is open", f"wakeman down {exact}")
+    return _binned(world, named(world, name), branches=branches)
+
+
+def clean_all(world: World, names: Sequence[str], *, branches: bool = False) -> Answer[CleanedAll]:
+    """Move several. Raises: UsageError while one of them is open; then none is moved."""
+    exact = list(dict.fromkeys(named(world, name) for name in names))  # before one goes: NAME is its latest run
+    for name in exact:
+        _require_closed(world, name)
+    done = [_binned(world, name, branches=branches) for name in exact]
+    notes = tuple(note for each in done for note in each.notes)
+    return Answer(CleanedAll(cleaned=tuple(each.data for each in done)), ("wakeman status",), notes=notes)
+
+
+def _binned(world: World, exact: str, *, branches: bool) -> Answer[Cleaned]:
+    d = _require_closed(world, exact)
     target = place_for(world, exact)
     bury(world, d)
     with hold(world, exact):  # no check is running
@@ -200,6 +250,14 @@ def clean(world: World, name: str, *, branches: bool = False) -> Answer[Cleaned]
     notes += tuple(f"branch {name}: left: {why}" for name, why in stay.items())
     data = Cleaned(deployment=exact, moved_to=where, trees=kept, branches=stay if branches else UNSET)
     return Answer(data, ("wakeman status",), notes=notes)
+
+
+def _require_closed(world: World, exact: str) -> Deployment:
+    d = world.logs.read(exact)
+    require(world, exact, d)
+    if d.outcome == "open":
+        raise UsageError(f"{exact} is open", f"wakeman down {exact}")
+    return d
 
 
 def sweep(

@@ -259,8 +259,26 @@ def _alarms(world: World, _: LocalFacts, __: str | None) -> Iterator[Finding]:
             yield Finding(name, "missing", "open, and no alarm is pending", f"wakeman check {name}")
 
 
+def _unreached(world: World, _: LocalFacts, __: str | None) -> Iterator[Finding]:
+    """Yield each receiver of an open deployment's notices that is not there, or was not reached."""
+    from wakeman.core.policy.outbox import receivers
+    from wakeman.engine.live import elsewhere
+
+    for name in world.logs.names():
+        with suppress(WakemanError):
+            d = world.logs.read(name)
+            if elsewhere(world, name, d):
+                continue
+            for receiver, target in receivers(d.plan).items() if d.outcome == "open" else ():
+                untold = d.untold.get(receiver)
+                why = world.reaches(target, d.host) or (f"not told: {untold.why}" if untold is not None else "")
+                if why:
+                    yield Finding(f"{name}: {receiver}", "weak", why, f"wakeman status {name}")
+
+
 DOCTOR_PROBES: tuple[Callable[[World, LocalFacts, str | None], Iterator[Finding]], ...] = (
     _python, _executor, _at, _state_directory, _profiles, _client_programs, _free_memory, _confinement, _alarms,
+    _unreached,
 )  # fmt: skip
 
 

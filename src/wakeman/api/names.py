@@ -6,6 +6,8 @@ import os
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Literal
 
+from msgspec import Struct
+
 from wakeman.core.errors import UnknownNameError, UsageError
 from wakeman.core.log.events import stamp
 from wakeman.core.model import Deployment, WorkerState
@@ -64,22 +66,35 @@ def _closed_at(d: Deployment) -> str:
     return stamp(moment) if moment is not None else ""
 
 
-def workers_meant(
-    world: World,
-    verb: str,
-    words: Sequence[str],
-    all_: bool,
-    only: Collection[str],
-    able: Callable[[Deployment, WorkerState], bool],
-) -> tuple[str, list[str]]:
-    """Return the deployment, and its workers that are meant: those named, all, or those in a state.
+class Chosen(Struct, frozen=True):
+    """Workers that a verb is for: by name, all of a deployment, those in a state, or those that need what one needs."""
 
-    Shape: among all, and those in a state, only those that are `able`. Raises: UnknownNameError when there is none;
+    words: Sequence[str] = ()
+    all_: bool = False
+    only: Collection[str] = ()
+    like: str = ""
+
+    @property
+    def single(self) -> bool:
+        """Return whether it is one worker, by its name."""
+        return len(self.words) == 1 and not (self.all_ or self.only or self.like)
+
+
+def workers_meant(
+    world: World, verb: str, chosen: Chosen, able: Callable[[Deployment, WorkerState], bool]
+) -> tuple[str, list[str]]:
+    """Return the deployment, and its workers that are meant.
+
+    Shape: of those that are not named, only those that are `able`. Raises: UnknownNameError when there is none;
     UsageError when none is named, when a deployment stands where a worker is meant, or for workers of several.
     """
+    words, all_, only = chosen.words, chosen.all_, chosen.only
+    if chosen.like:
+        return _alike(world, verb, chosen, able)
     if not all_ and not only:
         if not words:
-            raise UsageError(f"{verb}: found no worker; expected one by name, --all or --only STATE", "wakeman status")
+            expected = "one by name, --all, --only STATE or --like WORKER"
+            raise UsageError(f"{verb}: found no worker; expected {expected}", "wakeman status")
         for word in words:
             _require_no_deployment(world, verb, word)
         found = [requests.find_worker(world, word) for word in words]
@@ -96,6 +111,25 @@ def workers_meant(
     if not names:
         which = f" {' or '.join(only)} worker" if only else " worker"
         raise UnknownNameError(f"{verb}: {deployment} has no{which} to {verb}", f"wakeman status {deployment}")
+    return deployment, names
+
+
+def _alike(
+    world: World, verb: str, chosen: Chosen, able: Callable[[Deployment, WorkerState], bool]
+) -> tuple[str, list[str]]:
+    """Return the workers that need a person for the same cause, in the same words, as one of them."""
+    from wakeman.core.policy.needs import needs
+
+    if chosen.words or chosen.all_ or chosen.only:
+        raise UsageError(f"{verb}: found more than --like {chosen.like}; expected it on its own", "wakeman status")
+    deployment, name = requests.find_worker(world, chosen.like)
+    d = world.logs.read(deployment)
+    group = next((each.workers for each in needs(d, world.clock.now()) if name in each.workers), ())
+    if not group:
+        raise UsageError(f"{deployment}/{name} needs nobody now: it is {d.workers[name].state}", "wakeman status")
+    names = [each for each in group if able(d, d.workers[each])]
+    if not names:
+        raise UnknownNameError(f"{verb}: nothing to {verb} of {deployment}/{name}", f"wakeman status {deployment}")
     return deployment, names
 
 

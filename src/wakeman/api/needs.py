@@ -45,9 +45,9 @@ class NeedStatus(Value, frozen=True, kw_only=True):
         str,
         Meta(
             description="Its kind: `permission`, `question`, `dialog`, `asks`, `claims`, `refuses`, `error`, `silent`,"
-            " `background`, `limited`, `launch`, `unseen`, `leftovers`, `verdict`, `spent` of workers; `barred`,"
-            " `launches`, `disk`, `budget`, `memory`, `blind`, `place`, `late`, `alarm`, `held`, `untold` of the"
-            " deployment; `back-off`, `retrying`, `stopped`, `outage` of what goes on by itself."
+            " `background`, `limited`, `launch`, `unheard`, `unseen`, `leftovers`, `verdict`, `spent` of workers;"
+            " `barred`, `launches`, `disk`, `budget`, `memory`, `blind`, `place`, `late`, `alarm`, `held`, `untold` of"
+            " the deployment; `back-off`, `retrying`, `stopped`, `outage` of what goes on by itself."
         ),
     ]
     sign: Annotated[
@@ -204,6 +204,7 @@ def _starts(d: Deployment) -> str:
 _TALLIED: dict[str, str] = {
     "permission": "ask", "question": "ask", "dialog": "ask", "asks": "ask", "claims": "stopped", "refuses": "stopped",
     "error": "in error", "silent": "silent", "background": "silent", "limited": "limited", "launch": "unconfirmed",
+    "unheard": "unconfirmed",
     "unseen": "unseen", "verdict": "without verdict", "spent": "used up", "held": "held row",
     "untold": "target not reached", "alarm": "alarm gone",
 }  # fmt: skip

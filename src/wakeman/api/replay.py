@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from datetime import datetime
+from itertools import islice
 from typing import Annotated, Protocol
 
 from msgspec import UNSET, Meta, UnsetType
@@ -153,11 +154,30 @@ class FollowedLog:
         self._night = Night(self.file, self._reading)
         self._take = self._begin(self._night.d)
         self._stamp: Stamp | None = None
+        self._reading_on: tuple[Stamp | None, Iterator[Event]] | None = None
 
     @property
     def d(self) -> Deployment:
         """Return the deployment with the lines read so far applied."""
         return self._night.d
+
+    def part(self, most: int) -> bool:
+        """Apply at most so many further lines of the first reading; return whether there may be more.
+
+        Raises: LogDamagedError, after everything before the damage was taken.
+        """
+        stamp, events = self._reading_on or (file_stamp(self.file), self._night.events())
+        self._reading_on = None
+        count = 0
+        for event in islice(events, most):
+            self._night.take(event)
+            self._take(event)
+            count += 1
+        if count == most:
+            self._reading_on = stamp, events
+        else:
+            self._stamp = stamp
+        return count == most
 
     def fresh(self) -> bool:
         """Apply what was written since the last call; return whether the file has changed.

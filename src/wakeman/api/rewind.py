@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
+from itertools import islice
 from typing import Literal, NamedTuple
 
 import msgspec
@@ -117,26 +119,38 @@ def _mark_of(event: Event) -> MarkSign | None:
 class Rewind:
     """The states of a log, in any order of lines.
 
-    Cost: the log is read when this is made, and its events are kept; a step back applies at most the lines behind the
-    nearest state that is kept.
+    Cost: the log is read by `extend` or, in parts, by `part`, and its events are kept; a step back applies at most the
+    lines behind the nearest state that is kept.
     """
 
     def __init__(self, file: str, reading: Reader) -> None:
         self._night = Night(file, reading)
+        self._reading_on: Iterator[Event] | None = None
         self.events: list[Event] = []
         self._kept: dict[int, bytes] = {}
         self._near: dict[int, bytes] = {}
         self._step = NEAR_LINES_MAX
         self._d = Deployment()
-        self.extend()
 
     def extend(self) -> None:
         """Read what was written since. Raises: LogDamagedError."""
         for event in self._night.events():
-            self._night.take(event)
-            self.events.append(event)
-            if event.seq % self._step == 0:
-                self._keep(self._night.d)
+            self._add(event)
+
+    def part(self, most: int) -> bool:
+        """Read at most so many further lines; return whether there may be more. Raises: LogDamagedError."""
+        events, before = self._reading_on or self._night.events(), len(self.events)
+        for event in islice(events, most):
+            self._add(event)
+        more = len(self.events) == before + most
+        self._reading_on = events if more else None
+        return more
+
+    def _add(self, event: Event) -> None:
+        self._night.take(event)
+        self.events.append(event)
+        if event.seq % self._step == 0:
+            self._keep(self._night.d)
 
     def at(self, seq: int) -> Deployment:
         """Return the deployment with the lines up to `seq` applied; it holds until the next call.

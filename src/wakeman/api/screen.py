@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from wakeman.api.answer import Answer, Value
+from wakeman.api.names import Chosen, workers_meant
 from wakeman.core.errors import UsageError
 from wakeman.core.model import Deployment, WorkerState
 from wakeman.core.text import sanitise
@@ -30,6 +31,12 @@ class CapturedScreen(Value, frozen=True, kw_only=True):
     text: Annotated[str, Meta(description="The lines, without control characters and keys.")]
 
 
+class CapturedAll(Value, frozen=True, kw_only=True):
+    """The end of the screens, or outputs, of several workers."""
+
+    screens: Annotated[tuple[CapturedScreen, ...], Meta(description="One for each worker.")]
+
+
 class Attached(Value, frozen=True, kw_only=True):
     """The command that attaches a terminal to a worker's session."""
 
@@ -49,6 +56,15 @@ def capture(world: World, worker: str, lines: int) -> Answer[CapturedScreen]:
     """Return the end of a worker's screen; without a session, the end of its output."""
     deployment, name = find_worker(world, worker)
     return capture_of(world, deployment, world.logs.read(deployment), name, lines)
+
+
+def capture_all(world: World, chosen: Chosen, lines: int) -> Answer[CapturedAll]:
+    """Return the same of several workers; who was never launched has none."""
+    deployment, names = workers_meant(world, "capture", chosen, lambda _, worker: worker.attempt > 0)
+    d = world.logs.read(deployment)
+    found = [capture_of(world, deployment, d, name, lines) for name in names]
+    notes = tuple(note for each in found for note in each.notes)
+    return Answer(CapturedAll(screens=tuple(each.data for each in found)), found[0].next, notes=notes)
 
 
 def capture_of(world: World, deployment: str, d: Deployment, name: str, lines: int) -> Answer[CapturedScreen]:

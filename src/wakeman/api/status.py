@@ -401,7 +401,8 @@ def following(data: Status) -> tuple[str, ...]:
         return f"wakeman log {name}", f"wakeman adopt {name}"
     if data.outcome != "open":
         merging = (f"wakeman merge {name}",) if data.trees is not UNSET and data.trees.mergeable else ()
-        return (*merging, f"wakeman report {name}", f"wakeman log {name}", f"wakeman clean {name}")
+        again = (f"wakeman redo {name}",) if data.units.total > data.units.done else ()
+        return (*again, *merging, f"wakeman report {name}", f"wakeman log {name}", f"wakeman clean {name}")
     answers = tuple(need.commands[0].line for need in data.needs[:NEEDS_ANSWERED_MAX] if need.commands)
     if data.paused:
         return (*answers, f"wakeman unpause {name}", f"wakeman down {name}")

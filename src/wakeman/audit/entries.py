@@ -11,6 +11,7 @@ from wakeman.core.errors import WakemanError
 from wakeman.core.log import events as e
 from wakeman.core.model import Deployment
 from wakeman.core.plan.shares import shares
+from wakeman.core.policy.outbox import is_owed
 from wakeman.engine.effects.alarm import ensure
 from wakeman.engine.effects.sweep import SessionToEnd, end_session
 from wakeman.engine.effects.text import Type, send
@@ -89,7 +90,7 @@ def _effected(d: Deployment, write: Write) -> Iterator[Steps[object]]:
     if d.outcome == "open" and write[0].worker is not None:
         yield from _check(d, write)
     else:
-        yield requests.delivered(d, [(one.intent, "" if one.ok else one.detail, one.missed) for one in effects])
+        yield requests.delivered(d, effects)
 
 
 def _intended(d: Deployment, write: Write) -> Iterator[Steps[object]]:
@@ -101,10 +102,12 @@ def _intended(d: Deployment, write: Write) -> Iterator[Steps[object]]:
         yield end_session(d, SessionToEnd(data.target, worker=event.worker or ""), "person")
     elif data.action == "sweep" and not data.ended_by:
         yield append("line", [_copied(event)])  # of an older version, which left no outcome
+    elif data.action == "wake" and data.again:
+        yield requests.told_again(d, event.at)
 
 
 def _disarmed(d: Deployment, _: Write) -> Iterator[Steps[object]]:
-    if d.outcome != "open" and not d.wakes:
+    if d.outcome != "open" and not is_owed(d):
         yield requests.put_away(d)
 
 

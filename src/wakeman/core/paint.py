@@ -16,13 +16,16 @@ _SGR = re.compile(r"\x1b\[([0-9;:]*)m")
 _CONTROLS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f]")
 _ON = {1: "bold", 2: "dim", 3: "italic", 4: "underline", 7: "reverse"}
 _OFF = {22: ("bold", "dim"), 23: ("italic",), 24: ("underline",), 27: ("reverse",)}
-_LEVELS = (0, 95, 135, 175, 215, 255)
+_CODE_CHARS_MAX = 6
+"""Digits of one number of a sequence that are read."""
+_LEVELS = bytes.fromhex("005f87afd7ff")
 """Red, green or blue of the 216 colours from 16 on."""
-_SIXTEEN = (
-    (0, 0, 0), (205, 0, 0), (0, 205, 0), (205, 205, 0), (0, 0, 238), (205, 0, 205), (0, 205, 205), (229, 229, 229),
-    (127, 127, 127), (255, 0, 0), (0, 255, 0), (255, 255, 0), (92, 92, 255), (255, 0, 255), (0, 255, 255),
-    (255, 255, 255),
-)  # fmt: skip
+_GREYS = range(8, 248, 10)
+"""Those from 232 on."""
+_SIXTEEN = tuple(map(bytes.fromhex, (
+    "000000", "cd0000", "00cd00", "cdcd00", "0000ee", "cd00cd", "00cdcd", "e5e5e5",
+    "7f7f7f", "ff0000", "00ff00", "ffff00", "5c5cff", "ff00ff", "00ffff", "ffffff",
+)))  # fmt: skip
 
 
 class Style(Struct, frozen=True):
@@ -103,7 +106,7 @@ def _changed(style: Style, codes: str) -> Style:
     """Apply the numbers of one sequence; what is unknown changes nothing."""
     from msgspec.structs import replace
 
-    numbers = iter([int(part[:6] or 0) for part in re.split("[;:]", codes)])
+    numbers = iter([int(part[:_CODE_CHARS_MAX] or 0) for part in re.split("[;:]", codes)])
     for number in numbers:
         if number == 0:
             style = UNPAINTED
@@ -129,7 +132,7 @@ def _basic(digit: int, tens: int) -> int | None:
 
 def _further(numbers: Iterator[int]) -> int | None:
     """Return which of the sixteen is nearest to a colour by its number, 0 to 255, or by red, green and blue."""
-    kind = next(numbers, 0)
+    kind = next(numbers, None)
     if kind == 5:
         return _of_many(next(numbers, 0))
     if kind == 2:
@@ -144,7 +147,7 @@ def _of_many(number: int) -> int | None:
     if number < 232:
         place = number - 16
         return _nearest_colour(_LEVELS[place // 36], _LEVELS[place // 6 % 6], _LEVELS[place % 6])
-    return _nearest_colour(*[8 + (number - 232) * 10] * 3) if number < 256 else None
+    return _nearest_colour(*[_GREYS[number - 232]] * 3) if number < 256 else None
 
 
 def _nearest_colour(red: int, green: int, blue: int) -> int:

@@ -11,7 +11,8 @@ from msgspec import Struct
 from wakeman.core.errors import LogDamagedError
 from wakeman.core.log import events as e
 from wakeman.core.log.chunks import CHUNK_BYTES, chunks
-from wakeman.core.model import Deployment
+from wakeman.core.model import Deployment, OpenIntent
+from wakeman.core.policy.outbox import DELIVERY_GRACE_S, is_owed, next_delivery, still_to_tell
 from wakeman.core.redact import redacted
 from wakeman.engine.effects.alarm import ensure
 from wakeman.engine.live import LOCK_WAIT_DEFAULT_S, hold
@@ -30,10 +31,9 @@ OBSERVATIONS_MAX = 50
 """Times that one call observes at most: again for a check asked for meanwhile, or for outputs that were examined."""
 EXAMINATIONS_MAX = 3
 """Times that one call examines a unit's outputs at most: those that change meanwhile wait for the next."""
-DELIVERY_GRACE_S = 30.0
-"""Seconds that another check has to deliver its notices, in addition to the targets' timeouts."""
-MISSED_MAX, MISSED_CHARS_MAX = 20, 200
-"""Receivers that the outcome of a notice names, and characters of the reason why it did not reach one, at most."""
+MISSED_MAX, MISSED_CHARS_MAX, DETAIL_CHARS_MAX = 20, 200, 500
+"""Receivers that the outcome of a notice names, and characters of the reason why it did not reach one, or all of them,
+at most."""
 LOCK_WAIT_S: dict[str, float] = {"exit": 0.2, "hook": 0.2, "watch": 0.2}
 """Seconds that a check waits for the lock, by author. A check that was caused by an event does not queue behind
 another, which observes again anyway; it only waits for a process that writes a line."""
@@ -57,10 +57,11 @@ def check(world: World, name: str, head: str = "") -> Deployment:
             before = log.deployment.seq
             if log.deployment.outcome == "open":
                 waiting = once(world, log, findings)
-            elif log.deployment.wakes:
+            elif is_owed(log.deployment):
                 # This check may run before the notice is overdue: then an alarm must be pending for it.
                 now = world.clock.now()
                 drive(world, log, ensure(log.deployment, now, paused=True), now)
+            _take_up_notices(world, log)
             d = log.deployment
         _deliver_notices(world, d, before)
         if d.outcome != "open" and d.alarm is not None:
@@ -86,7 +87,7 @@ def _finished(world: World, name: str) -> Deployment:
 
     with hold(world, name) as log:
         d, now = log.deployment, world.clock.now()
-        if d.alarm and not d.wakes and (d.outcome == "partial" or bury(world, d) or d.alarm.due <= now):
+        if d.alarm and not is_owed(d) and (d.outcome == "partial" or bury(world, d) or d.alarm.due <= now):
             drive(world, log, put_away(d), now)
         return d
 
@@ -167,28 +168,52 @@ def _compare_checkpoint(log: Writer, head: str) -> None:
 # --- outside the lock -----------------------------------------------------------------------------------------
 
 
+def _take_up_notices(world: World, log: Writer) -> None:
+    """Record, under the lock, that this check delivers what is due again."""
+    if log.deployment.wakes or log.deployment.outbox:
+        from wakeman.engine.protocol.requests import told_again
+
+        now = world.clock.now()
+        drive(world, log, told_again(log.deployment, now), now)
+
+
 def _deliver_notices(world: World, d: Deployment, before: int) -> None:
     """Deliver the notices of this check. A target that fails or hangs delays no other check: the lock is free.
 
     Shape: notices that were open `before` belong to another check, which is about to deliver them, unless it died: then
-    they are overdue.
+    they are overdue, and taken up again by the next. Effects: a timer for what is told again.
     """
-    if not d.wakes:
-        return
-    patience = DELIVERY_GRACE_S + sum(target.timeout for target in d.plan.wake.to)
-    now = world.clock.now()
-    # Whichever way the clock was set: the check of a notice from the future no longer runs.
-    late = {seq for seq, wake in d.wakes.items() if abs((now - wake.at).total_seconds()) > patience}
-    outcomes: list[tuple[int, str, dict[str, str]]] = []
-    for seq, wake in list(d.wakes.items()):
-        if seq <= before and seq not in late:
-            continue
-        failed = [(to.name, why) for to in d.plan.wake.to if (why := world.deliver(to, wake.text, d))]
-        missed = {name: redacted(why)[:MISSED_CHARS_MAX] for name, why in failed[:MISSED_MAX]}
-        outcomes.append((seq, redacted("; ".join(why for _, why in failed)), missed))
+    outcomes = [_told_all(world, d, wake) for seq, wake in d.wakes.items() if seq > before]
     if not outcomes:
         return
+    from wakeman.engine.alarm import soon
     from wakeman.engine.protocol.requests import delivered
 
     with hold(world, d.name, DELIVERY_GRACE_S) as log:
         drive(world, log, delivered(log.deployment, outcomes), world.clock.now())
+        due = next_delivery(log.deployment)
+        if due is not None:
+            soon(world, log.deployment, max(0.0, (due - world.clock.now()).total_seconds()), "timer")
+
+
+def _told_all(world: World, d: Deployment, wake: OpenIntent) -> e.Effected:
+    """Tell a notice to whom it is for; return the outcome."""
+    told, failed, doubt = list[str](), dict[str, str](), False
+    for name, target in still_to_tell(d, wake).items():
+        came = world.deliver(target, wake.text, d)
+        if not came.why:
+            told.append(name)
+            if d.plan.wake.tell == "first":
+                break
+        else:
+            failed[name], doubt = redacted(came.why), doubt or came.doubt
+    ok = not failed or (bool(told) and d.plan.wake.tell == "first")
+    return e.Effected(
+        intent=wake.seq,
+        ok=ok,
+        detail="; ".join(failed.values())[:DETAIL_CHARS_MAX],
+        missed={name: why[:MISSED_CHARS_MAX] for name, why in list(failed.items())[:MISSED_MAX]} or None,
+        told=tuple(told),
+        after=0.0 if ok else 1.0,
+        doubt=doubt and not ok,
+    )

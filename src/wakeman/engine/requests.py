@@ -212,7 +212,7 @@ def wait_until_confirmed(world: World, deployment: str, name: str, pause: Callab
 
 def deliver_text(world: World, target: WakeTarget, text: str, deployment: str) -> None:
     """Type text into a session that is no worker's, in the same way as a notice. Raises: ProgramError."""
-    why = world.deliver(target, text, Deployment(name=deployment))
+    why = world.deliver(target, text, Deployment(name=deployment)).why
     if why:
         raise ProgramError(why)
 

@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from wakeman.ports.watcher import FileChanges as FileChanges
     from wakeman.ports.watcher import Watch as Watch
     from wakeman.ports.watcher import Watcher as Watcher
+    from wakeman.ports.world import Delivery as Delivery
     from wakeman.ports.world import World as World
 
 _MODULES = {
@@ -86,7 +87,7 @@ _MODULES = {
     ),
     "repository": ("Branch", "Kept", "Merge", "MergeResult", "Git"),
     "registry": ("Registry",),
-    "world": ("World",),
+    "world": ("Delivery", "World"),
 }
 _HOMES = {name: module for module, names in _MODULES.items() for name in names}
 

@@ -25,6 +25,7 @@ class Ran(Struct, frozen=True):
     error: str = ""
     cut: Literal["", "size", "open"] = ""
     inexact: bool = False
+    late: bool = False  # it was ended by the time limit
 
 
 class Kin(Struct, frozen=True):

@@ -26,6 +26,13 @@ if TYPE_CHECKING:
     from wakeman.ports.watcher import Watcher
 
 
+class Delivery(Struct, frozen=True):
+    """What came of telling one receiver. `why` it was not reached, "" if it was; with `doubt` it may have been."""
+
+    why: str = ""
+    doubt: bool = False
+
+
 class World(Struct, frozen=True):
     """One of each. `executor` and `harness` are looked up by name (UnknownNameError lists those known)."""
 
@@ -51,7 +58,7 @@ class World(Struct, frozen=True):
     hook: Callable[[], bytes]  # the script that stores what a client reports
     guard: Callable[[], bytes]  # the script that allows or denies its writes
     checker: Callable[[], bytes]  # the script of a check from outside
-    deliver: Callable[[WakeTarget, str, Deployment], str]  # notify a target; "" or why it failed
+    deliver: Callable[[WakeTarget, str, Deployment], Delivery]  # notify a target
     reaches: Callable[[WakeTarget, Host], str]  # "" if there is the session that a target names, or why not
     # (terminal, session, mark, text, submit, force) -> "" or why not
     type_text: Callable[[Terminal, str, str, str, bool, bool], str]

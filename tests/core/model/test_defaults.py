@@ -52,6 +52,7 @@ SAID = {
     "wake.every": 300.0,
     "wake.on": ("ask", "wrap up", "give up"),
     "wake.remind": 1800.0,
+    "wake.tell": "all",
     "stuck.after": 600.0,
     "stuck.attempts": 2,
     "stuck.backoff": 10.0,

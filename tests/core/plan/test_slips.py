@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from itertools import pairwise
+from unicodedata import category
 
 import pytest
 from hypothesis import given, settings
@@ -83,6 +84,7 @@ CURES = [
     # signs that are missing, or too many
     ("at_once = = 4", "workers.at_once", "at_once = 4"),
     ("env = { A = , B = '2' }", "workers.env", "env = { A = \"\", B = '2' }"),
+    ("env = { A = }", "workers.env", 'env = { A = ""}'),
     ("env = { A '1', B = '2' }", "workers.env", "env = { A = '1', B = '2' }"),
     ("env = { A = '1', B = '2' ,, }", "workers.env", "env = { A = '1', B = '2' }"),
     ("env = {\n  A = '1'\n  B = '2',\n}", "workers.env", "env = { A = '1', B = '2' }"),
@@ -187,6 +189,20 @@ def test_a_slip_is_answered_with_its_line_its_key_and_the_cure(written: str, key
     assert found[0].startswith(f"w.toml:{line_of(written, key)}: {key}{': ' if key else ''}found ")
     if "..." not in cure:
         tomllib.loads(cure)
+
+
+BLANKS = [sign for sign in map(chr, range(0x21, 0x3001)) if category(sign) in ("Zs", "Zl", "Zp")]
+ODD_SIGNS = [
+    *((sign, "a blank that TOML does not know") for sign in (*BLANKS, "\x0b", "\x0c", "\x85")),
+    *((sign, "a character that cannot be seen") for sign in "\u00ad\u200b\u200c\u200d\u2060\ufeff"),
+]
+
+
+@pytest.mark.parametrize(("sign", "words"), ODD_SIGNS, ids=ascii)
+def test_each_blank_of_unicode_and_what_cannot_be_seen_is_a_slip_of_its_own(sign: str, words: str) -> None:
+    (found,) = problems(f"{HEAD}at_once = {sign}4")
+
+    assert found.endswith(f": {words}; write: at_once = 4")
 
 
 SIGN, TEXT, SPLIT = "'=' stands between key and value", "text without quotes", "more than one statement on a line"
@@ -307,6 +323,7 @@ def test_a_slip_is_named_in_words_that_fit_it(written: str, words: str) -> None:
             "[[workers]]\nagent = 'x'",
             "workers: found this table twice, first at line 5; put its keys there, and take line 6 out",
         ),
+        ("[name.x]", "name.x: found below name, which line 1 closed; expected all of it in one place"),
         (
             "env = { A = 'b' }\nenv.B = 'c'",
             "workers.env.B: found below workers.env, which line 6 closed; expected all of it in one place",
@@ -344,19 +361,18 @@ def test_a_long_line_is_shown_by_its_beginning(more: int, shown: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("written", "example"),
-    [("}", 'key = "value"'), ("asdf", 'key = "value"'), ("? = 4", 'key = "value"'),
-     ("args = ['a'] ['b', 'c']", 'args = ["text"]'),
-     ("env.A = { [A]] = 1, (B) = 2, }", 'env = { NAME = "value" }'),
-     ("env = { [A]] = 1, (B) = 2, }", 'env = { NAME = "value" }'),
-     ("env = { # c\n A: 'x'\n B:: 'y'\n}", 'env = { NAME = "value" }')],
+    ("written", "key", "example"),
+    [("}", "", 'key = "value"'), ("asdf", "", 'key = "value"'), ("? = 4", "", 'key = "value"'),
+     ("args = ['a'] ['b', 'c']", "workers.args: ", 'args = ["text"]'),
+     ("env.A = { [A]] = 1, (B) = 2, }", "workers.env.A: ", 'env = { NAME = "value" }'),
+     ("env = { [A]] = 1, (B) = 2, }", "workers.env: ", 'env = { NAME = "value" }'),
+     ("env = { # c\n A: 'x'\n B:: 'y'\n}", "workers.env: ", 'env = { NAME = "value" }')],
 )  # fmt: skip
-def test_a_line_of_which_nothing_can_be_made_is_named_in_our_words(written: str, example: str) -> None:
+def test_a_line_of_which_nothing_can_be_made_is_named_in_our_words(written: str, key: str, example: str) -> None:
     (found,) = problems(HEAD + written)
 
-    assert found.startswith(f"w.toml:{LINE}: ")
     told = "; expected one key = value, its text in quotes, or one [table], on a line of its own; write: "
-    assert f"found {written.splitlines()[0]}" in found
+    assert found.startswith(f"w.toml:{LINE}: {key}found {written.splitlines()[0]}")
     assert found.endswith(told + example)
 
 
@@ -423,6 +439,7 @@ def test_what_is_wrong_with_two_statements_on_a_line_is_told_at_that_line() -> N
         ("command = ['a'] [wake]", ["command = ['a']", "[wake]"]),
         ("[wake][verify]", ["[wake]", "[verify]"]),
         ("at_once = 4 [wake] every = 5m", ["at_once = 4", "[wake]", "every = 5m", 'every = "5m"']),
+        ("args = ['a'] setup = [['b',\n c]]", ["args = ['a']", "setup = [['b', \"c\"]]"]),
         ("stagger = 2s at_once = 3", ["stagger = 2s", "at_once = 3", 'stagger = "2s"']),
         ("env.A = '1' env.B = '2'", ["env.A = '1'", "env.B = '2'"]),
         ('command = ["a"] prompt = """\none\n"""', ['command = ["a"]', 'prompt = """ ... """']),
@@ -538,6 +555,7 @@ def test_words_with_an_open_quote_are_no_list() -> None:
     st.lists(st.sampled_from([written for written, _, _ in CURES if not written.startswith(("[", "/", ";", "`"))]),
              min_size=1, max_size=3)
 )  # fmt: skip
+@settings(deadline=None)
 def test_slips_on_several_lines_are_all_told_in_their_order(several: list[str]) -> None:
     text = HEAD + "\n".join(f"[t{at}]\n{written}" for at, written in enumerate(several))
     slips, _ = mend(text, lambda _: {"at_once": "1", "args": "[]"})

@@ -174,6 +174,13 @@ CAUSES: list[tuple[str, Deployment, str, str, list[str]]] = [
         [LOG, CHECK],
     ),
     (
+        "typed into, and unconfirmed",
+        talking(state="running", reason="", why="", unheard=3),
+        "w was typed into, and nothing shows that it arrived, 12 min",
+        "",
+        [ATTACH, LOG],
+    ),
+    (
         "unseen",
         of(unknowns=3, observation=UNSEEN),
         "w cannot be looked at, by an error of Wakeman's own",
@@ -441,8 +448,18 @@ def test_equal_words_of_several_are_one_need_with_the_longest_wait_first() -> No
 
     assert "5 workers ask a permission, 2 min to 41 min: w2 w5 w4 w3 and 1 more" == sentence(first)
     assert ("w2", "w5", "w4", "w3", "w0") == first.workers
-    assert "wakeman attach night/w2" == first.commands[0].line
+    assert ["wakeman attach night/w2", "wakeman retry --like night/w2"] == [each.line for each in first.commands]
     assert "w1 asks a permission, 9 min" == sentence(second)
+
+
+def test_one_command_answers_all_of_several_and_what_is_for_one_says_of_whom() -> None:
+    first, second = needs(under(several(("npm ci", 2), ("rm x", 1), ("npm ci", 5)), workers=INTERACTIVE), NOW)
+
+    assert [
+        ("wakeman send --like night/w2 1 --force", "choose 1 of its dialog from here, for all 2"),
+        ("wakeman attach night/w2", "see the screen, answer there: of w2, the first"),
+    ] == [(each.line, each.does) for each in first.commands]
+    assert ["wakeman attach night/w1", "wakeman send night/w1 1 --force"] == [each.line for each in second.commands]
 
 
 def test_those_that_wait_equally_long_are_told_with_one_age() -> None:

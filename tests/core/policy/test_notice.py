@@ -675,6 +675,8 @@ def test_who_has_said_nothing_is_not_among_the_last_words() -> None:
 def test_a_program_reads_the_kind_of_a_trouble_and_whose_it_is() -> None:
     unconfirmed = stuck(name="v", state="exited", reason="", why="found nothing", intent=7)
 
-    assert [("waiting", "w"), ("launch", "v")] == [
-        (each.reason, each.worker) for each in notice.troubles(night(stuck(), unconfirmed))
+    unheard = stuck(name="u", state="running", reason="", unheard=3)
+
+    assert [("waiting", "w"), ("launch", "v"), ("unheard", "u")] == [
+        (each.reason, each.worker) for each in notice.troubles(night(stuck(), unconfirmed, unheard))
     ]

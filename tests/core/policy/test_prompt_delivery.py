@@ -31,16 +31,14 @@ GEMINI = (
 )
 OPENCODE = "     Done.\n\n  ┃\n  ┃  {}\n  ┃\n  ┃  Build · stand-in stand\n  ╹▀▀▀\n   /tmp/x      120  ctrl+p commands\n"
 GEMINI_YOLO = (
-    "✦ Done.\n  * one\n"
-    + RULE
-    + "\n YOLO Ctrl+Y\n *   {}\n\n workspace (/directory)    sandbox\n ~         no sandbox\n"
+    "✦ Done.\n  * one\n" + RULE + "\n YOLO Ctrl+Y\n * {}\n\n workspace (/directory)    sandbox\n ~         no sandbox\n"
 )
 SCREENS = {
     "claude": (CLAUDE, ""),
     "claude, new": (CLAUDE, 'Try "fix lint errors"'),
     "codex": (CODEX, "Ask Codex to do anything"),
     "gemini": (GEMINI, "  Type your message or @path/to/file"),
-    "gemini, approves everything": (GEMINI_YOLO, "Type your message or @path/to/file"),
+    "gemini, approves everything": (GEMINI_YOLO, "  Type your message or @path/to/file"),
     "opencode": (OPENCODE, ""),
     "opencode, approves everything": (OPENCODE.replace("Build", "Build auto"), ""),
 }

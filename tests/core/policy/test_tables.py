@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import combinations, pairwise, product
 
 import pytest
 from msgspec.structs import replace
 
-from wakeman.core.policy.tables import DEPLOYMENT_RULES, WORKER_RULES, Rule, choose
+from wakeman.core.descriptions import meaning
+from wakeman.core.log.events import Planned
+from wakeman.core.policy.tables import DEPLOYMENT_RULES, EDITION, WORKER_RULES, Rule, choose
 
 Facts = Mapping[str, bool]
 Answer = tuple[str, tuple[str, ...]]
@@ -147,3 +150,9 @@ def test_the_last_row_is_total_and_no_row_is_out_of_reach(table: str) -> None:
 
     assert {id(rule) for rule in rules} == taken
     assert {} == rules[-1].when
+
+
+def test_a_deployment_begins_under_the_last_edition_that_its_log_describes() -> None:
+    described = re.findall(r"(\d+): ", meaning(Planned, "edition"))
+
+    assert [str(edition) for edition in range(EDITION + 1)] == described

@@ -14,6 +14,7 @@ from wakeman.core.model import (
     Activity,
     CleanupSpec,
     Deployment,
+    Fault,
     Observation,
     OpenIntent,
     Plan,
@@ -164,12 +165,47 @@ def test_a_screen_is_kept_in_one_step_with_the_nudge_or_question_that_follows(
     d = deployment(one, workers=INTERACTIVE, stuck=StuckSpec(silent=ladder))
     d.edition = edition
 
-    climbed = []
-    while (decision := decide_worker(d, one)).row == "investigate":
-        climbed.append(decision.then)
-        one.rung += len(decision.then)
+    assert steps == climbed(d, one)
 
-    assert steps == climbed
+
+@pytest.mark.parametrize(
+    ("edition", "ladder", "fault", "steps"),
+    [
+        (6, ("capture", "restart", "ask"), "auth", [("capture", "ask")]),
+        (6, ("capture", "nudge", "restart", "ask"), "billing", [("capture", "ask")]),
+        (6, ("ask", "nudge", "wait", "ask", "capture"), "", [("ask",), ("nudge",), ("wait",), ("capture",)]),
+        (6, ("nudge", "restart", "wait", "capture"), "auth", [("ask",), ("wait",), ("capture",)]),
+        (6, ("capture", "restart", "ask"), "", [("capture",), ("restart",), ("ask",)]),
+        (5, ("capture", "restart", "ask"), "auth", [("capture", "ask"), ("ask",)]),
+    ],
+)
+def test_a_person_is_asked_once_about_a_trouble(
+    edition: int, ladder: tuple[Rung, ...], fault: Fault, steps: list[tuple[str, ...]]
+) -> None:
+    one = worker(state="stuck", reason="error", fault=fault)
+    d = deployment(one, workers=INTERACTIVE, stuck=StuckSpec(error=ladder))
+    d.edition = edition
+
+    assert steps == climbed(d, one)
+
+
+def test_a_question_that_a_restart_became_is_the_only_one() -> None:
+    one = worker(state="stuck", reason="error", spent=1)
+    d = deployment(one, stuck=StuckSpec(error=("capture", "restart", "ask", "wait"), attempts=2))
+    d.edition = 6
+    one.rung, one.tried, one.spent = 2, ("capture", "restart"), 2  # its last attempt met the same error
+
+    assert [("ask",), ("wait",)] == climbed(d, one)
+
+
+def climbed(d: Deployment, one: WorkerState) -> list[tuple[str, ...]]:
+    """Take the rungs that are due until none is left."""
+    found = []
+    while (decision := decide_worker(d, one)).row == "investigate":
+        found.append(decision.then)
+        one.rung += len(decision.then)
+        one.tried += decision.then
+    return found
 
 
 @pytest.mark.parametrize(

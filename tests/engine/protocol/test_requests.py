@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+import msgspec
 import pytest
 from tests.play import NAME, Play
 from tests.transcript import Step, noted
@@ -100,15 +101,16 @@ def test_an_amended_plan_drops_those_of_whom_nothing_has_begun() -> None:
     assert ("waits",) == requests.unlaunched(d) == step.drafts[1].data.dropped
 
 
-@pytest.mark.parametrize("why", ["", "refused", "refused " * 99])
-def test_what_became_of_a_notice_is_written_where_it_is_owed_with_the_beginning_of_the_reason(why: str) -> None:
+@pytest.mark.parametrize(("after", "then"), [(0.0, 0.0), (1.0, 15.0)])
+def test_what_became_of_a_notice_is_written_where_it_is_owed_with_when_the_table_tells_it_again(
+    after: float, then: float
+) -> None:
     d = Deployment(intents={seq: OpenIntent(seq=seq, action="wake", at=NOW) for seq in (3, 5)})
+    fact = e.Effected(intent=3, ok=False, detail="refused", missed={"tmux:desk": "refused"}, after=after)
 
-    missed = {"tmux:desk": why} if why else {}
-    (step,) = requests.delivered(d, [(3, why, missed), (4, "", None)])
+    (step,) = requests.delivered(d, [fact, e.Effected(intent=4, ok=True)])
 
-    fact = e.Effected(intent=3, ok=not why, detail=why[:500], missed=missed or None)
-    assert [fact] == [draft.data for draft in step.drafts]
+    assert [msgspec.structs.replace(fact, after=then)] == [draft.data for draft in step.drafts]
 
 
 def test_a_persons_decision_on_units_is_written_as_one_line() -> None:
@@ -120,7 +122,7 @@ def test_the_alarm_is_removed_before_that_is_written() -> None:
 
 
 def test_nothing_is_written_of_notices_that_are_owed_no_more() -> None:
-    assert [] == list(requests.delivered(Deployment(), [(4, "", None)]))
+    assert [] == list(requests.delivered(Deployment(), [e.Effected(intent=4, ok=True)]))
 
 
 def test_no_effect_waits_for_what_a_watcher_writes_to_be_on_disk() -> None:

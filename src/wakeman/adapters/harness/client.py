@@ -21,7 +21,7 @@ from wakeman.adapters.harness.lines import (
     with_reset,
 )
 from wakeman.adapters.harness.refusals import CLIENT_REASON_CHARS_MAX, refusal_in_last_words, said_at
-from wakeman.adapters.harness.screens import last_paragraph, printed_report, shown_report
+from wakeman.adapters.harness.screens import last_paragraph, printed_report, shown_report, shown_words
 from wakeman.adapters.harness.table import Approval, Client, ClientEvent, Grant, Talk
 from wakeman.core.gate import json_lines, values_at
 from wakeman.core.model import Activity, Plan
@@ -118,17 +118,7 @@ class Agentic:
             # That its process waits for a prompt does not say how its turn ended.
             recorded = last_report(record.events, json_lines(evidence.record), now, "record")
             report = recorded if WORSE[recorded.activity] >= WORSE[report.activity] else report
-        if report.activity in ("unknown", "idle") and report.source in ("", "record", "state"):
-            # A transcript has turns; dialogs, background tasks and some failures are only on the screen.
-            shown = shown_report(client, evidence.screen, now, evidence.version)
-            report = shown if WORSE[shown.activity] > WORSE[report.activity] else report
-        elif report.activity == "idle":
-            # What a hook reports is newer than the screen, but may leave out what the client names there.
-            shown = shown_report(client, evidence.screen, now)
-            report = shown if shown.background else report
-        elif report.activity == "busy" and evidence.screen:
-            shown = shown_report(client, evidence.screen, now, evidence.version)
-            report = shown if shown.retries else report
+        report = self._beside_screen(report, evidence, now) if evidence.screen else report
         if record is not None:
             report = with_reset(report, record.windows, evidence.record, now)
         return msgspec.structs.replace(self._measured(report, evidence), given=given and report.activity == "idle")
@@ -172,6 +162,24 @@ class Agentic:
             return hook
         return state if at > evidence.hook_at or hook.activity == "unknown" else hook
 
+    def _beside_screen(self, report: Report, evidence: Evidence, now: datetime) -> Report:
+        """Return what was reported, with what only the screen tells of it."""
+        shown = shown_report(self.client, evidence.screen, now, evidence.version)
+        match report.activity, report.source:
+            case "unknown" | "idle", "" | "record" | "state":
+                # A transcript has turns; dialogs, background tasks and some failures are only on the screen.
+                return shown if WORSE[shown.activity] > WORSE[report.activity] else report
+            case "waiting", "state":
+                # Any dialog is a permission in its words; which one it is stands on the screen.
+                return msgspec.structs.replace(report, why=shown.why) if shown.activity == "waiting" else report
+            case "idle", _:
+                # What a hook reports is newer than the screen, but may leave out what the client names there.
+                return shown if shown.background else report
+            case "busy", _:
+                return shown if shown.retries else report
+            case _:
+                return report
+
     def _measured(self, report: Report, evidence: Evidence) -> Report:
         client, record = self.client, self.client.record
         usage = usage_in(client.tally, evidence.stream, whole=evidence.whole)
@@ -192,7 +200,7 @@ class Agentic:
         )
 
     def last_words(self, evidence: Evidence) -> str:
-        """Return the model's last words: in its hook report, else in its stream, else in its transcript."""
+        """Return the model's last words: in its hook report, stream or transcript, else on its screen."""
         client, record = self.client, self.client.record
         for data, rows in (
             (evidence.hook + b"\n", client.spoken),
@@ -201,6 +209,8 @@ class Agentic:
         ):
             if said := last_spoken(rows, data):
                 return said
+        if said := shown_words(client, evidence.screen):
+            return shortened(said)
         if not client.says:
             return ""
         return shortened(last_paragraph(unescaped(evidence.stream.decode(errors="replace")), client.own_lines))

@@ -34,16 +34,20 @@ EVENTS = (
 )
 FRAME = r"^ {2}╹▀+[^\n]*(?P<typed>)(?P<foot>(?:\n[^\n]*){0,3})\Z"
 """The lower edge of its input box. Quoted text is above it, indented."""
-BOX = r"(?:\s*^ {2}┃[^\n]*)*\s*\Z"
+BOX = r"(?:\n(?:(?: {2}┃| {60})[^\n]*)?)*\Z"
+"""What follows a turn: the input box, and in a wide terminal rows that only the list on the right has text in."""
 CUT = rf"(?:\n {{2}}┃[^\n]*)*\s*^ {{5}}▣ [^\n·]+ · [^\n·]+{BOX}"
 """A turn that ended without a duration has failed: the line above has the reason."""
+ENDED = rf"^ {{5}}▣ [^\n]* · \d+(?:\.\d+)?(?:ms|s|m)[^\n]*{BOX}"
+WORDS = rf"(?P<said>(?:^ {{5,9}}[^\s→⠀-⣿][^\n]*\n)+)(?: {{60}}[^\n]*\n|\n)*{ENDED}"
+"""The last paragraph of a turn. Lines of tools begin with a sign of their own."""
 SIGNS = (
     Sign("busy", r"^ *[⬝■]{3,} +(?P<said>[^\n]*\[retrying[^\n]*)", retries=True),
     Sign("waiting", r"^ {2}┃ +△ +Permission required", "asks for a permission"),
     Sign("waiting", r"^ {2,3}[^\n]*enter (?:confirm|submit) [^\n]*\Z", "asks a question"),
     Sign("busy", r"esc (?:again to )?interrupt", "works", part="foot"),
     Sign("error", rf"^ {{2}}┃\n {{2}}┃ {{2}}(?P<said>[^\s#$┃][^\n]*){CUT}", part="above"),
-    Sign("idle", rf"^ {{5}}▣ [^\n]* · \d+(?:\.\d+)?(?:ms|s|m)[^\n]*{BOX}", "has finished a turn", part="above"),
+    Sign("idle", ENDED, "has finished a turn", part="above"),
 )
 
 
@@ -98,6 +102,7 @@ OPENCODE = Client(
     events=EVENTS,
     signs=SIGNS,
     spoken=(Spoken({"type": "text"}, "part.text"),),
+    words=WORDS,
     tally=Tally(
         where={"type": "step_finish"},
         input=("part.tokens.input", "part.tokens.cache.read", "part.tokens.cache.write"),

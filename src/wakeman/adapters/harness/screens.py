@@ -26,9 +26,7 @@ TEXT_STREAM_ROWS_MAX = 200
 
 def shown_report(client: Client, screen: str, now: datetime, version: str = "") -> Report:
     """Return what a screen of a version says: the first sign that is on it."""
-    rows = screen.replace("\N{NO-BREAK SPACE}", " ").rstrip().splitlines()[-SIGN_ROWS_MAX:]
-    text = "\n".join(row[:SCREEN_ROW_CHARS_MAX].rstrip() for row in rows)
-    parts = _parts(client, text)
+    parts = _parts(client, _last_rows(screen))
     for sign in client.signs:
         if not sign.of(version) or sign.part not in parts:
             continue
@@ -36,6 +34,22 @@ def shown_report(client: Client, screen: str, now: datetime, version: str = "") 
             words = found["said"] if "said" in found.re.groupindex else found[0]
             return _weighed(client, _signed(sign, words, now, "screen"), version)
     return Report()
+
+
+def shown_words(client: Client, screen: str) -> str:
+    """Return the model's last words as its screen shows them; "" where they are not known there.
+
+    Boundary: one paragraph, and of that what the terminal still shows.
+    """
+    above = _parts(client, _last_rows(screen)).get("above", "")
+    found = re.search(client.words, above, re.MULTILINE)
+    return " ".join(re.split(r" {3,}", row.strip())[0] for row in found["said"].splitlines()) if found else ""
+
+
+def _last_rows(screen: str) -> str:
+    """Return the last lines of a screen, shortened."""
+    rows = screen.replace("\N{NO-BREAK SPACE}", " ").rstrip().splitlines()[-SIGN_ROWS_MAX:]
+    return "\n".join(row[:SCREEN_ROW_CHARS_MAX].rstrip() for row in rows)
 
 
 def _weighed(client: Client, report: Report, version: str) -> Report:

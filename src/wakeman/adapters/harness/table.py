@@ -224,6 +224,7 @@ class Client(Struct, frozen=True):
     signs: tuple[Sign, ...] = ()
     says: tuple[Sign, ...] = ()  # signs in a stream of plain text
     spoken: tuple[Spoken, ...] = ()  # words of the model in its stream, and in its hook reports
+    words: str = r"(?!)"  # with group `said`: the model's words above its box, for a client that keeps no record
     own_lines: str = r"(?!)"  # the beginning of a line in a stream of plain text that is none of the model's words
     tally: Tally | None = None
     spent: Callable[[str], Usage | None] | None = None  # reads usage from plain text

@@ -17,7 +17,7 @@ from wakeman.adapters.memory.registry import MemoryRegistry
 from wakeman.adapters.memory.sessions import Act, MemoryHarness, MemorySessions
 from wakeman.adapters.memory.watch import MemoryWatcher
 from wakeman.core.model import Agent, Deployment, Host, Plan, WakeTarget
-from wakeman.ports import ClientVersion, FoundProfiles, Harness, Report, Terminal, World
+from wakeman.ports import ClientVersion, Delivery, FoundProfiles, Harness, Report, Terminal, World
 
 
 @dataclass
@@ -150,7 +150,7 @@ class MemoryWorld:
         terminal.type(session, text, submit=submit, mark=mark)
         return ""
 
-    def _deliver(self, target: WakeTarget, text: str, deployment: Deployment) -> str:
+    def _deliver(self, target: WakeTarget, text: str, deployment: Deployment) -> Delivery:
         del target, deployment
         self.delivered.append((self.clock.at, text))
-        return ""
+        return Delivery()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from os.path import basename, dirname, realpath
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta
 
@@ -13,7 +14,7 @@ from wakeman.api.chronicle import LISTED_MAX
 from wakeman.api.report.figures import wall_seconds
 from wakeman.api.status import Tokens
 from wakeman.core.errors import WakemanError
-from wakeman.core.model import Deployment
+from wakeman.core.model import Deployment, Usage, WorkerState
 from wakeman.core.policy import review
 from wakeman.core.policy.deployment_rows import undone
 from wakeman.core.policy.limits import used
@@ -24,6 +25,11 @@ SLOWER_TIMES_MIN = 1.5
 SLOWER_S_MIN = 10.0
 """Seconds longer than before, at least, to be called slower."""
 
+DEARER_TIMES_MIN = 1.5
+"""How many times as much as before a worker uses to be called dearer."""
+DEARER_MIN: Mapping[str, float] = {"dollars": 0.01, "tokens": 1000}
+"""How much more than before, at least, to be called dearer."""
+
 
 class SlowerWorker(Value, frozen=True, kw_only=True):
     """A worker that took longer than in the run before."""
@@ -31,6 +37,15 @@ class SlowerWorker(Value, frozen=True, kw_only=True):
     worker: Annotated[str, Meta(description="Its name.")]
     seconds: Annotated[float, Meta(description="From its first launch to its end.")]
     before: Annotated[float, Meta(description="The same in the run before.")]
+
+
+class DearerWorker(Value, frozen=True, kw_only=True):
+    """A worker that used more than in the run before: US dollars where both runs report them, else tokens."""
+
+    worker: Annotated[str, Meta(description="Its name.")]
+    used: Annotated[float, Meta(description="What it used.")]
+    before: Annotated[float, Meta(description="The same in the run before.")]
+    unit: Annotated[Literal["dollars", "tokens"], Meta(description="Of both.")]
 
 
 class RunCompared(Value, frozen=True, kw_only=True):
@@ -50,6 +65,7 @@ class RunCompared(Value, frozen=True, kw_only=True):
     added: Annotated[int, Meta(description="Units that it did not have.")]
     gone: Annotated[int, Meta(description="Units that only it had.")]
     slower: Annotated[tuple[SlowerWorker, ...], Meta(description="Workers that took much longer, the worst first.")]
+    dearer: Annotated[tuple[DearerWorker, ...], Meta(description="Workers that used much more, the worst first.")]
 
 
 def run_before(world: World, d: Deployment, file: str) -> RunCompared | None:
@@ -93,6 +109,7 @@ def _compared(d: Deployment, old: Deployment) -> RunCompared:
         added=sum(name not in then for name in now),
         gone=sum(name not in now for name in then),
         slower=_slower(d, old),
+        dearer=_dearer(d, old),
     )
 
 
@@ -104,6 +121,36 @@ def _slower(d: Deployment, old: Deployment) -> tuple[SlowerWorker, ...]:
         if name in then and took >= then[name] * SLOWER_TIMES_MIN and took - then[name] >= SLOWER_S_MIN
     ]
     return tuple(sorted(found, key=lambda each: each.before - each.seconds)[:LISTED_MAX])
+
+
+def _dearer(d: Deployment, old: Deployment) -> tuple[DearerWorker, ...]:
+    found = [
+        more
+        for name, worker in d.workers.items()
+        if name in old.workers and (more := _used_more(name, _used_by(worker), _used_by(old.workers[name]))) is not None
+    ]
+    return tuple(sorted(found, key=lambda each: -each.used / max(each.before, DEARER_MIN[each.unit]))[:LISTED_MAX])
+
+
+def _used_more(name: str, now: Usage, then: Usage) -> DearerWorker | None:
+    """Return that a worker used much more, in the unit that both runs report."""
+    amounts: dict[Literal["dollars", "tokens"], tuple[float | None, float | None]] = {
+        "dollars": (now.cost, then.cost),
+        "tokens": (_read_and_written(now), _read_and_written(then)),
+    }
+    for unit, (used_now, used_then) in amounts.items():
+        if used_now is not None and used_then is not None:
+            much = used_now >= used_then * DEARER_TIMES_MIN and used_now - used_then >= DEARER_MIN[unit]
+            return DearerWorker(worker=name, used=used_now, before=used_then, unit=unit) if much else None
+    return None
+
+
+def _used_by(worker: WorkerState) -> Usage:
+    return worker.used + worker.usage
+
+
+def _read_and_written(usage: Usage) -> int | None:
+    return None if usage.input is None and usage.output is None else (usage.input or 0) + (usage.output or 0)
 
 
 def _durations(d: Deployment) -> dict[str, float]:

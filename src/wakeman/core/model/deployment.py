@@ -58,6 +58,23 @@ class Untold(Struct, frozen=True, omit_defaults=True):
     """Notices in a row that did not reach it."""
 
 
+class OwedNotice(Struct, frozen=True, omit_defaults=True):
+    """A notice that did not reach all whom it is for, and is told again.
+
+    Shape: `seq` is the line of its first intent, `since` when that was. `told` has the receivers that took it, `again`
+    is when it is due. With `doubt` some delivery may have arrived without a sign of it.
+    """
+
+    seq: int
+    text: str
+    causes: tuple[str, ...]
+    since: datetime
+    again: datetime
+    tries: int = 0
+    told: tuple[str, ...] = ()
+    doubt: bool = False
+
+
 class RecordedProfile(Struct, frozen=True, omit_defaults=True):
     """What tells the profile that workers get from another; its text is among the plan's `agents`."""
 
@@ -195,6 +212,7 @@ class Deployment(Struct):
     rows: dict[str, int] = {}
     woken: dict[str, datetime] = {}  # cause -> when the orchestrator last heard of it
     untold: dict[str, Untold] = {}  # receivers that the last notice did not reach, by name; "" for some of them
+    outbox: dict[int, OwedNotice] = {}  # by the line of the first intent: notices that are told again
     intents: dict[int, OpenIntent] = {}  # by seq: what was begun and is not settled
     sampled: tuple[str, ...] = ()
     reviews: dict[str, Review] = {}  # by the unit of a reviewer, which is none of the plan's

@@ -209,6 +209,10 @@ class WakeSpec(Spec, frozen=True):
     """Time after which an `ask` without an answer is sent again."""
     to: tuple[WakeTarget, ...] = ()
     """Receivers of notices. Without any, no notice is sent; everything is in the log."""
+    tell: Literal["all", "first"] = "all"
+    """Whom of `to` a notice goes to: `all`: each of them; `first`: the first that takes it, in the order of the list;
+    those behind it are told what no one before them took. Either way it is told again, ever more rarely, for a day,
+    until it arrives."""
     hold: bool = False
     """Propose `wrap up`, `give up` and `clean up` instead of taking them; each waits for `wakeman accept`."""
 

@@ -371,7 +371,7 @@ def _one_sign(found: Statement) -> Iterator[str]:
         if kind in ("sign", "other"):
             yield "".join(pieces[:at] + pieces[at + 1 :])
             yield "".join(pieces[:at] + pieces[at + 2 :])
-    for at in range(len(pieces) + 1):
+    for at in range(len(pieces)):
         for sign in (" = ", ",", '"', "]", "}", "[", "{", *(['""'] if pieces[at - 1 : at] == [" "] else [])):
             yield "".join([*pieces[:at], sign, *pieces[at:]])
     for at, (kind, piece) in enumerate(zip(kinds, pieces, strict=True)):

@@ -180,7 +180,7 @@ def _first_valid(block: Statement, rules: Sequence[SlipRule]) -> str | None:
     """Return the first text that a parser takes of those that a statement may have meant; with as many lines."""
     lines = block.text.count("\n")
     for meant in _apply_rules(rules, block):
-        new = meant + "\n" * (lines - meant.count("\n") + meant.count(JOINT))
+        new = meant + "\n" * (lines - meant.replace(JOINT, "").count("\n"))
         if _is_toml(new):
             return new
     return None
@@ -225,10 +225,10 @@ def _unknown_slip(found: Statement, text: str) -> Slip:
 
 def _visible(text: str) -> str:
     """Return a text as one line, in which everything can be seen."""
-    if text.count("\n") and re.search("\"{3}|'{3}", text):
+    if re.search("\"{3}|'{3}", text):
         text = re.sub(r"\n.*\n", "\n", text, flags=re.DOTALL).replace("\n", " ... ")
     text = text.replace(JOINT[:-1], "")
-    shown = "".join(sign if sign.isprintable() or sign in "\t\n" else f"\\u{ord(sign):04x}" for sign in text)
+    shown = "".join(sign if sign.isprintable() or sign in {"\t", "\n"} else f"\\u{ord(sign):04x}" for sign in text)
     return " ".join(shown.split())
 
 

@@ -6,12 +6,12 @@ The faces, `--json` and the report show these values; a notice says the same cau
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from shlex import quote
 
 from wakeman.core.log.facts.fact import count
 from wakeman.core.model import Deployment
-from wakeman.core.policy import notice
+from wakeman.core.policy import notice, outbox
 from wakeman.core.policy.deployment_rows import resting, short, undone
 from wakeman.core.policy.limits import tokens, used
 from wakeman.core.policy.worker_needs import (
@@ -34,7 +34,7 @@ def needs(d: Deployment, now: datetime, *, alarm_gone: bool = False) -> list[Nee
     Shape: workers with equal reasons and words are one need. `alarm_gone`: its alarm is no longer pending.
     """
     if d.outcome != "open":
-        return []
+        return list(_untold_needs(d))
     found = [each for each in notice.troubles(d) if each.reason not in (*notice.PASSING, "alarm")]
     own = [_deployment_need(d, each) for each in found if not each.worker]
     workers = [worker_need(d, d.workers[each.worker], each.reason, now) for each in found if each.worker]
@@ -181,13 +181,16 @@ def _accepting_would(d: Deployment) -> str:
 
 
 def _untold_needs(d: Deployment) -> Iterator[Need]:
-    """Yield the receivers that the last notice did not reach."""
-    doors = {target.name: target.door for target in d.plan.wake.to}
+    """Yield the receivers that the last notice did not reach, and when they are told again."""
+    targets = outbox.receivers(d.plan)
     for name, untold in d.untold.items():
-        door, why = doors.get(name, ""), sanitise(untold.why, QUOTED_CHARS_MAX)
+        door = targets[name].door if name in targets else ""
+        why = sanitise(untold.why, QUOTED_CHARS_MAX)
         look = _look_log(d, "effected", "see what was tried")
-        clear = (Remedy(door, "clear its prompt; the next notice is typed again"),) if door else ()
+        clear = (Remedy(door, "clear its prompt; the notice is typed again"),) if door else ()
         times = f" {untold.times} times" if untold.times > 1 else ""
         ours, theirs = (f": {why.partition(': ')[2] or why}", "") if door else ("", why)
-        at, commands, rest = untold.since, (*clear, look), f"{times}{ours}"
+        due = min((entry.again for entry in outbox.waiting_entries(d) if name not in entry.told), default=None)
+        again = f"; tried again at {due.astimezone(UTC):%H:%M:%S} UTC" if due is not None else ""
+        at, commands, rest = untold.since, (*clear, look), f"{times}{ours}{again}"
         yield Need("untold", "failed", name or "notice", "not told", rest, theirs, since=at, commands=commands)

@@ -78,7 +78,7 @@ def causes(d: Deployment, decision: Decision, by: str) -> list[Cause]:
 
 def troubles(d: Deployment) -> list[Cause]:
     """List what a person is asked about, held rows left out: sent before or not."""
-    found = [Cause("ask", _question(w), _stuck_line(d, w), w.reason or "launch", w.name) for w in asking_workers(d)]
+    found = [Cause("ask", _question(w), _stuck_line(d, w), reason_asked(w), w.name) for w in asking_workers(d)]
     blind = [worker for worker in d.workers.values() if worker.unknowns >= BLIND_OBSERVATIONS_MAX]
     if any(not worker.unseen for worker in blind):
         found.append(Cause("ask", "ask:blind", f"{d.host.executor} does not answer", "blind"))
@@ -137,10 +137,12 @@ def due_causes(d: Deployment, found: Sequence[Cause], now: datetime) -> list[Cau
     if not d.plan.wake.to:
         return []
     wake = d.plan.wake
+    untold = {cause for entry in d.outbox.values() if not entry.told for cause in entry.causes}
     return [
         cause
         for cause in found
         if cause.kind in wake.on
+        and cause.key not in untold  # the outbox tells it, and no reminder begins anew
         and (
             cause.key not in d.woken
             or (cause.kind == "ask" and (now - d.woken[cause.key]).total_seconds() >= wake.remind)
@@ -249,6 +251,11 @@ def late_units(d: Deployment) -> list[str]:
 def asking_workers(d: Deployment) -> list[WorkerState]:
     """List the workers about which a person is asked."""
     return [worker for worker in d.workers.values() if worker.asked and (not worker.ended or worker.intent)]
+
+
+def reason_asked(worker: WorkerState) -> str:
+    """Return why a person is asked about a worker: why it is stuck, else what nothing confirms."""
+    return worker.reason or ("unheard" if worker.unheard and not worker.intent else "launch")
 
 
 def last_words(d: Deployment) -> str:

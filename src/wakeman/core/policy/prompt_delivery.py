@@ -41,8 +41,11 @@ BUSY = r"(?i)\besc (?:again )?(?:to )?(?:interrupt|cancel|back)|\benter (?:to )?
 _WORKS = r"(?i)\besc (?:again )?(?:to )?interrupt|\(esc to cancel"
 _BOX = r"^[│|]?\s*[❯>›]\s*(?P<text>.*?)\s*[│|]?$"
 """An input box's line: Claude Code, Codex, Gemini."""
-_STAR_BOX = r"^ \*   (?P<text>\S.*|)$"
-"""Gemini's, while it approves everything; with exactly these blanks, as `*` also begins an item of a list."""
+_STAR_BOX = r" \*(?: +(?P<text>.*))?$"
+"""Gemini's, while it approves everything; only below a rule, as `*` also begins an item of a list."""
+_RULE = r"─{8,}"
+_RULE_ROWS = 2
+"""Rows above an input box in which its rule is: Gemini writes its mode between them."""
 _BLOCK = r"(?m)^ *┃ *(?P<text>.*?) *\n *┃ *\n *┃ +\w+(?: auto)? · "
 """An input box's last line above its agent and model: OpenCode."""
 _HINT = (
@@ -133,8 +136,10 @@ def _box(screen: str) -> tuple[str, str] | None:
     if blocks := re.findall(_BLOCK, "\n".join(rows)):
         return unhinted(blocks[-1]), ""
     for at in range(len(rows) - 1, max(-1, len(rows) - INPUT_BOX_ROWS_MAX - 1), -1):
-        if found := re.match(_BOX, rows[at].strip()) or re.match(_STAR_BOX, rows[at]):
-            return unhinted(found["text"]), "\n".join([found["text"], *rows[at + 1 :]])
+        below_rule = any(re.match(_RULE, row) for row in rows[max(0, at - _RULE_ROWS) : at])
+        if found := re.match(_BOX, rows[at].strip()) or (below_rule and re.match(_STAR_BOX, rows[at])):
+            text = found["text"] or ""
+            return unhinted(text), "\n".join([text, *rows[at + 1 :]])
     return None
 
 

@@ -10,9 +10,10 @@ from msgspec import Struct
 from wakeman.core.log import events as e
 from wakeman.core.model import Deployment
 
-EDITION = 5
+EDITION = 6
 """Edition of the tables: a log is verified by the edition under which it was begun. 1: attempts back off; 3: see
-`EDITION_PROGRESS_MIN`; 4: see `EDITION_LAUNCH_MIN` and `EDITION_REFUSED_END_MIN`; 5: see `EDITION_EVIDENCE_MIN`."""
+`EDITION_PROGRESS_MIN`; 4: see `EDITION_LAUNCH_MIN` and `EDITION_REFUSED_END_MIN`; 5: see `EDITION_EVIDENCE_MIN`; 6: see
+`EDITION_ONE_QUESTION_MIN`."""
 EDITION_QUOTING_MIN = 2
 """Edition from which on what others said is quoted."""
 EDITION_REFUSALS_MIN = 3
@@ -22,6 +23,8 @@ EDITION_REFUSED_END_MIN = 4
 EDITION_EVIDENCE_MIN = 5
 """Edition from which on a screen is kept together with the nudge or question that follows, and no client that is at
 work is nudged."""
+EDITION_ONE_QUESTION_MIN = 6
+"""Edition from which on a person who was asked about a trouble is not asked about it by a later rung."""
 
 Row = Literal[
     "stop", "fence", "restart", "enter", "sweep", "tell", "continue", "repeat", "report", "investigate", "tidy",

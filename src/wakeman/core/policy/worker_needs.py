@@ -32,11 +32,15 @@ _END = re.compile(r"(exit status \d+(?:, no exit file)?|ended by signal \d+)(?::
 
 
 class Remedy(Struct, frozen=True):
-    """A command that answers a need. `answers`: it answers what was said, so that must be read whole before."""
+    """A command that answers a need. `answers`: it answers what was said, so that must be read whole before.
+
+    Shape: `several` is the command for all workers with that need at once; "" where it is for one alone.
+    """
 
     line: str
     does: str
     answers: bool = False
+    several: str = ""
 
 
 class Need(Struct, frozen=True):
@@ -123,6 +127,8 @@ def _told_cause(d: Deployment, worker: WorkerState, reason: str) -> tuple[str, s
             return "limited", "is at its usage limit, and is not told to go on", worker.why
         case "unseen":
             return "unseen", "cannot be looked at, by an error of Wakeman's own", worker.unseen
+        case "unheard":
+            return "unheard", "was typed into, and nothing shows that it arrived", ""
         case "verdict":
             return "verdict", "has given no verdict", end_words(worker.why)[1]
         case _:
@@ -135,26 +141,34 @@ def _remedies_for(d: Deployment, worker: WorkerState, kind: str, at: str) -> tup
     attach = Remedy(f"wakeman attach {at}", "see the screen, answer there")
     seat = attach if d.host.executor == DEFAULT_EXECUTOR else look
     typed = d.plan_of(worker).workers.mode == "interactive"
-    again = Remedy(f"wakeman retry {at}", "start another attempt for what is undone")
-    stop = Remedy(f"wakeman stop {at}", "end it; its undone units go to a cleanup worker")
+    again = _shared("retry", at, "", "start another attempt for what is undone")
+    stop = _shared("stop", at, "", "end it; its undone units go to a cleanup worker")
     log = Remedy(f"wakeman log {quote(d.name)} --worker {quote(worker.name)}", "see what happened to it")
     match kind:
         case "permission" | "question":
-            one = Remedy(f"wakeman send {at} 1 --force", "choose 1 of its dialog from here", answers=True)
+            one = _shared("send", at, "1 --force", "choose 1 of its dialog from here", answers=True)
             return (seat, one) if typed else (seat, again)
         case "asks" if typed:
-            return Remedy(f"wakeman send {at} 'your answer' --submit", "answer it", answers=True), seat
+            return _shared("send", at, "'your answer' --submit", "answer it", answers=True), seat
         case "claims" if typed:
             text = f"Go on: {count(len(missing(d, worker)), 'unit')} of your share not done."
-            return Remedy(f"wakeman send {at} {quote(text)} --submit", "tell it what is left", answers=True), seat
+            return _shared("send", at, f"{quote(text)} --submit", "tell it what is left", answers=True), seat
         case "error" | "verdict":
             return look, again
+        case "unheard":
+            return seat, log
         case "unseen" | "launch":
             return log, Remedy(f"wakeman check {quote(d.name)}", "look once more")
         case "limited":
             return seat, again
         case _:
             return seat, stop, again
+
+
+def _shared(verb: str, at: str, rest: str, does: str, *, answers: bool = False) -> Remedy:
+    """Return a command that can be given for one worker, and for all that need the same."""
+    line, several = (f"wakeman {verb} {who} {rest}".rstrip() for who in (at, f"--like {at}"))
+    return Remedy(line, does, answers, several)
 
 
 def exhausted_need(d: Deployment, worker: WorkerState, now: datetime) -> Need:
@@ -177,7 +191,7 @@ def exhausted_need(d: Deployment, worker: WorkerState, now: datetime) -> Need:
         since=worker.since,
         commands=(
             Remedy(f"wakeman capture {at}", "see the end of what it printed"),
-            Remedy(f"wakeman retry {at}", "start another attempt for what is undone"),
+            _shared("retry", at, "", "start another attempt for what is undone"),
         ),
     )
 
@@ -222,7 +236,19 @@ def _one_of(group: Sequence[Need], now: datetime) -> Need:
         cause=_plural(first.cause),
         rest=f"{span}: {names(everybody)}",
         workers=everybody,
+        commands=_for_all(first, len(everybody)),
     )
+
+
+def _for_all(need: Need, count: int) -> tuple[Remedy, ...]:
+    """Return the commands for workers with the same need: first those that answer all, then those for the first."""
+    each = [
+        replace(one, line=one.several, does=f"{one.does}, for all {count}")
+        if one.several
+        else replace(one, does=f"{one.does}: of {need.about}, the first")
+        for one in need.commands
+    ]
+    return tuple(sorted(each, key=lambda one: not one.answers))
 
 
 def _age(since: datetime | None, now: datetime) -> str:

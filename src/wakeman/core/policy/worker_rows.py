@@ -11,7 +11,15 @@ from wakeman.core.policy import prompt_delivery
 from wakeman.core.policy.attempts import may_retry, missing, overruns, overstays, reset_is_due
 from wakeman.core.policy.limits import outage_holds
 from wakeman.core.policy.side_sessions import overdue
-from wakeman.core.policy.tables import EDITION_EVIDENCE_MIN, EDITION_REFUSALS_MIN, WORKER_RULES, Decision, Rule, choose
+from wakeman.core.policy.tables import (
+    EDITION_EVIDENCE_MIN,
+    EDITION_ONE_QUESTION_MIN,
+    EDITION_REFUSALS_MIN,
+    WORKER_RULES,
+    Decision,
+    Rule,
+    choose,
+)
 
 BACKGROUND_LADDER: tuple[Rung, ...] = ("capture", "ask")
 """Rungs for a worker of which only the background has worked for `stuck.background`."""
@@ -96,8 +104,8 @@ def _ladder(d: Deployment, worker: WorkerState) -> tuple[Rung, ...]:
 def rungs_left(d: Deployment, worker: WorkerState) -> tuple[Rung, ...]:
     """Return the rungs of a stuck worker's ladder that are still to be taken, in order.
 
-    Boundary: nobody is nudged with nothing to say, or while its client is at work, since nothing can be typed then. In
-    logs of earlier editions a recovery began the ladder anew.
+    Boundary: nobody is nudged with nothing to say, or while its client is at work, since nothing can be typed then, and
+    nobody is asked twice about one trouble. In logs of earlier editions a recovery began the ladder anew.
     """
     spent, refused = worker.spent >= d.plan.stuck.attempts, worker.fault in BARRING  # neither rung changes a key
     vain = {"nudge": refused, "restart": refused or spent}
@@ -107,8 +115,12 @@ def rungs_left(d: Deployment, worker: WorkerState) -> tuple[Rung, ...]:
     works = worker.observation is not None and worker.observation.activity == "busy"
     mute = not missing(d, worker) or (works and d.edition >= EDITION_EVIDENCE_MIN)
     passed_over = (*worker.barred, *(["nudge"] if mute else []))
-    taken = worker.rung - (worker.tried.count("nudge") if mute else 0)
-    return tuple(rung for rung in ladder if rung not in passed_over)[taken:]
+    tried = tuple(rung for rung in worker.tried if not (mute and rung == "nudge"))
+    steps = tuple(rung for rung in ladder if rung not in passed_over)
+    if "ask" in tried and d.edition >= EDITION_ONE_QUESTION_MIN:
+        asked = tried.index("ask") + 1
+        steps = steps[:asked] + tuple(rung for rung in steps[asked:] if rung != "ask")
+    return steps[worker.rung - len(worker.tried) + len(tried) :]
 
 
 def _rungs_due(d: Deployment, worker: WorkerState) -> tuple[Rung, ...]:

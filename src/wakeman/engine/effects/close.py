@@ -12,6 +12,7 @@ from wakeman.core.errors import ProgramError
 from wakeman.core.log import events as e
 from wakeman.core.model import Deployment, Outcome
 from wakeman.core.policy.deployment_rows import undone
+from wakeman.core.policy.outbox import is_owed
 from wakeman.core.policy.tables import Decision
 from wakeman.engine.effects.alarm import disarm, ensure
 from wakeman.engine.protocol.steps import Steps, Write, append, do
@@ -51,10 +52,10 @@ def bury(world: World, d: Deployment) -> bool:
 def close(d: Deployment, decision: Decision, now: datetime) -> Steps[None]:
     """Close it and remove the alarm, unless a notice is not delivered or dead sessions are left."""
     buried = OUTCOMES[decision.row] == "partial" or (yield from do(Bury()))
-    if d.wakes or not buried:
+    if is_owed(d) or not buried:
         yield from ensure(d, now, paused=True)  # first: its check delivers the notice if this one does not
     yield from append("action", [closing(d, decision)])
-    if buried and not d.wakes:
+    if buried and not is_owed(d):
         yield from disarm(d)  # otherwise it is removed after the notice and the dead sessions
 
 

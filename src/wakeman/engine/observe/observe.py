@@ -559,7 +559,8 @@ def _harness_report(
     now = world.clock.now()
     evidence = _evidence(view, world, worker, LIVE_STREAM_BYTES, traces) if "stream" in harness.reads else Evidence()
     report = harness.report(evidence, now)
-    unsure = report.source in ("", "record") or report.activity == "idle" or (still and report.activity == "busy")
+    told = {"": True, "record": True, "state": report.activity == "waiting"}
+    unsure = told.get(report.source) or report.activity == "idle" or (still and report.activity == "busy")
     if "screen" in harness.reads and unsure and executor.terminal is not None:
         # Gone since the listing, or slow: the next observation decides.
         with suppress(ProgramError, UnknownNameError):

@@ -4,12 +4,15 @@ its own, under the lock. The caller validates a request before.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
+
+from msgspec.structs import replace
 
 from wakeman.core.log import events as e
 from wakeman.core.log.state import transition
 from wakeman.core.model import Deployment, Identity, WorkerState
+from wakeman.core.policy.outbox import delay, due_again
 from wakeman.engine.effects.alarm import disarm, ensure
 from wakeman.engine.protocol.steps import Steps, append
 
@@ -63,16 +66,21 @@ def amend(d: Deployment, amended: e.Amended, enrolled: Iterable[e.Draft]) -> Ste
     yield from append("fold", [e.Draft(e.Requested(verb="amend")), e.Draft(fact), *enrolled])
 
 
-def delivered(d: Deployment, outcomes: Sequence[tuple[int, str, Mapping[str, str] | None]]) -> Steps[None]:
-    """Record the outcomes of notices: the intent's line, why it failed, "" if it did not, and by receiver whom it did
-    not reach.
+def delivered(d: Deployment, outcomes: Sequence[e.Effected]) -> Steps[None]:
+    """Record the outcomes of notices. Boundary: one that another check has taken up since has its outcome there; when a
+    notice is told again is the table's, where the outcome says that it is.
     """
     facts = [
-        e.Effected(intent=seq, ok=not why, detail=why[:500], missed=dict(missed) if missed else None)
-        for seq, why, missed in outcomes
-        if seq in d.wakes
+        replace(one, after=delay(d, d.wakes[one.intent]) if one.after else 0.0)
+        for one in outcomes
+        if one.intent in d.wakes
     ]
     yield from append("outcome", [e.Draft(fact) for fact in facts])
+
+
+def told_again(d: Deployment, now: datetime) -> Steps[None]:
+    """Take up again the notices that are due."""
+    yield from append("line", due_again(d, now))
 
 
 def record_watched(drafts: Sequence[e.Draft]) -> Steps[None]:

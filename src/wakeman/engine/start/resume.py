@@ -10,6 +10,7 @@ from msgspec import Struct
 from wakeman.core.errors import WakemanError
 from wakeman.core.log.events import Exited, Launched, Relaunched
 from wakeman.core.model import Deployment
+from wakeman.core.policy.outbox import is_owed
 from wakeman.engine.check import check
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def _is_open(world: World, name: str) -> bool:
         d = world.logs.read(name)
     except WakemanError:
         return True  # unreadable: resuming it reports why
-    return d.outcome == "open" or bool(d.wakes) or d.alarm is not None
+    return d.outcome == "open" or is_owed(d) or d.alarm is not None
 
 
 def resume(world: World, names: Iterable[str]) -> Iterator[ResumeResult]:

@@ -109,8 +109,9 @@ def main(argv: list[str] | None = None) -> int:
     if argv is None:
         _speak_utf8()
     _tolerate()
+    words = _ordered(sys.argv[1:] if argv is None else argv)
     try:
-        code = _answered(_ordered(sys.argv[1:] if argv is None else argv))
+        code = _say_version() if words[0] in _VERSION_WORDS else _answered(words)
         sys.stdout.flush()
     except KeyboardInterrupt:
         return 130
@@ -160,15 +161,18 @@ def _answered(words: list[str]) -> int:
         return print_error(error, words)
 
 
+def _say_version() -> int:
+    """Print the version: nothing can fail that a person could mend, so nothing is loaded for it."""
+    from wakeman import __version__
+
+    sys.stdout.write(f"wakeman {__version__}\n")
+    return 0
+
+
 def _run_verb(words: list[str]) -> int:
     verb = words[0]
     if verb in _HELP:
         return _help(words[1:])
-    if verb in _VERSION_WORDS:
-        from wakeman import __version__
-
-        sys.stdout.write(f"wakeman {__version__}\n")
-        return 0
     if verb not in VERBS:
         from wakeman.faces.cli.habits import unknown_verb
 

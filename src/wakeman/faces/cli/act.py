@@ -13,7 +13,7 @@ from wakeman.core.errors import UsageError
 from wakeman.core.log.facts.fact import count
 from wakeman.faces.cli import options as given
 from wakeman.faces.cli.deeds import did
-from wakeman.faces.cli.options import Verb
+from wakeman.faces.cli.options import Arguments, Verb
 from wakeman.faces.cli.reach import reach
 from wakeman.faces.cli.show import amount, lasting, out, print_note, printable, show, table
 
@@ -25,11 +25,10 @@ def _add_why_option(parser: ArgumentParser, *, required: bool) -> None:
     parser.add_argument("--why", metavar="WHY", required=required, default="", help="the reason; it is kept in the log")
 
 
-def _send_options(parser: ArgumentParser) -> None:
-    parser.add_argument(
-        "target", metavar="TARGET", help="a worker, or any session as tmux:SESSION or tmux:SOCKET:SESSION"
-    )
-    parser.add_argument("text", metavar="TEXT", help="text to type; - reads it from stdin")
+def _send_options(parser: Arguments) -> None:
+    given.workers(parser, "; or any one session as tmux:SESSION or tmux:SOCKET:SESSION")
+    parser.add_argument("text", metavar="TEXT", nargs="?", help="text to type, the last word; - reads it from stdin")
+    parser.words_in("worker", "text")
     parser.add_argument("--submit", action="store_true", help="press Enter after the text")
     parser.add_argument("--wait", action="store_true", help="with --submit: return once it is known whether it arrived")
     parser.add_argument("--force", action="store_true", help="type even if the session is not at an empty prompt")
@@ -38,12 +37,12 @@ def _send_options(parser: ArgumentParser) -> None:
     )
 
 
-def _stop_options(parser: ArgumentParser) -> None:
+def _stop_options(parser: Arguments) -> None:
     given.workers(parser)
     parser.add_argument("--keep", action="store_true", help="leave the undone units as they are: no cleanup worker")
 
 
-def _retry_options(parser: ArgumentParser) -> None:
+def _retry_options(parser: Arguments) -> None:
     given.workers(parser)
     parser.add_argument(
         "--unit", metavar="U", action="append", default=[], help="do only this missing unit; may be repeated"
@@ -59,8 +58,8 @@ def _judge_options(parser: ArgumentParser) -> None:
     given.deployment(parser)
 
 
-def _clean_options(parser: ArgumentParser) -> None:
-    given.name(parser, "closed")
+def _clean_options(parser: Arguments) -> None:
+    given.several_names(parser, "closed")
     text = "delete the branches of its workers whose commits are all in another branch"
     parser.add_argument("--branches", action="store_true", help=text)
     text = "delete what was moved to the trash, after a question; on its own"
@@ -89,27 +88,37 @@ def send(options: Namespace) -> int:
     """Type text into a session."""
     world = reach(options)
     text = sys.stdin.read().rstrip("\n") if options.text == "-" else options.text
-    session = options.target.removeprefix("tmux:")
-    how = {"submit": options.submit, "force": options.force}
-    if options.target != session:
-        answer, name = act.type_into(world, session, text, **how), f"tmux session {session}"
-    else:
-        pause = time.sleep if options.wait and not options.dry_run else None
-        answer = act.send(world, options.target, text, **how, raw=options.as_is, pause=pause)
-        name = answer.data.target
-    return show(options, answer, lambda data: out(f"{'arrived at' if data.arrived else 'sent to'} {name}"))
+    how, chosen = {"submit": options.submit, "force": options.force}, given.workers_chosen(options)
+    if chosen.single and chosen.words[0].startswith("tmux:"):
+        session = chosen.words[0].removeprefix("tmux:")
+        answer = act.type_into(world, session, text, **how)
+        return show(options, answer, lambda _: out(f"sent to tmux session {session}"))
+    more = {**how, "raw": options.as_is, "pause": time.sleep if options.wait and not options.dry_run else None}
+    if chosen.single:
+        answer = act.send(world, chosen.words[0], text, **more)
+        return show(options, answer, lambda data: out(f"{_how_far(data)} {data.target}"))
+    return show(options, act.send_all(world, chosen, text, **more), _sent_to)
+
+
+def _how_far(data: act.Sent) -> str:
+    return "arrived at" if data.arrived else "sent to"
+
+
+def _sent_to(data: act.SentAll) -> None:
+    for each in data.sent:
+        out(f"{_how_far(each)} {each.target}")
+    for target, why in data.refused.items():
+        print_note(printable(f"not sent to {target}: {why}"))
 
 
 def stop(options: Namespace) -> int:
     """End workers."""
-    chosen = {"all_": options.all, "only": options.only}
-    return did(options, act.stop(reach(options), options.worker, **chosen, keep=options.keep))
+    return did(options, act.stop(reach(options), given.workers_chosen(options), keep=options.keep))
 
 
 def retry(options: Namespace) -> int:
     """Start another attempt of workers."""
-    chosen = {"all_": options.all, "only": options.only}
-    return did(options, act.retry(reach(options), options.worker, tuple(options.unit), options.note, **chosen))
+    return did(options, act.retry(reach(options), given.workers_chosen(options), tuple(options.unit), options.note))
 
 
 # --- units and deployments ------------------------------------------------------------------------------------
@@ -143,15 +152,27 @@ def clean(options: Namespace) -> int:
     """Move a closed deployment's directory to the trash, or empty that."""
     if options.empty_trash:
         return _empty_trash(options)
-    answer = act.clean(reach(options), options.name, branches=options.branches)
-    return show(options, answer, lambda data: out(f"{data.deployment}: moved to {data.moved_to}"))
+    world = reach(options)
+    if len(options.name) == 1:
+        return show(options, act.clean(world, options.name[0], branches=options.branches), _cleaned)
+    answer = act.clean_all(world, options.name, branches=options.branches)
+    return show(options, answer, _all_cleaned)
+
+
+def _cleaned(data: act.Cleaned) -> None:
+    out(f"{data.deployment}: moved to {data.moved_to}")
+
+
+def _all_cleaned(data: act.CleanedAll) -> None:
+    for each in data.cleaned:
+        _cleaned(each)
 
 
 def _empty_trash(options: Namespace) -> int:
     from wakeman.api import trash
     from wakeman.faces.cli.asking import agreed
 
-    if options.name is not None or options.branches:
+    if options.name or options.branches:
         raise UsageError("clean: found more than --empty-trash; expected it on its own", "wakeman clean --help")
     options.among = ""  # it is about no deployment
     world = reach(options)

@@ -149,7 +149,7 @@ def _know(made: ArgumentParser) -> None:
         "deployment": _deployment_names,
         "log": _deployment_names,
         "worker": _worker_names,
-        "target": _worker_names,
+        "like": _worker_names,
         "unit": _unit_names,
         "file": FilesCompleter(("toml", "json")),
         "verb": lambda **_: ALL_VERBS,

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from argparse import Action, ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Callable, Mapping, Sequence
-from typing import Literal, NoReturn
+from typing import TYPE_CHECKING, Literal, NoReturn
 
 from wakeman.core.errors import UsageError
 
-Verb = tuple[str, Callable[[ArgumentParser], None], Callable[[Namespace], int]]
-"""Example, function that adds its options, function that runs it: an entry of a module's VERBS."""
+if TYPE_CHECKING:
+    from wakeman.api.names import Chosen
 
 Among = Literal["open", "closed", "any", "last"]
 """Which deployments a verb is for."""
@@ -19,6 +19,8 @@ Among = Literal["open", "closed", "any", "last"]
 class Arguments(ArgumentParser):
     """A parser of arguments whose errors are ours, and whose help says when a verb is used."""
 
+    _listed, _last = "", ""
+
     def format_help(self) -> str:
         """Return the help, with what is known of the verb beside its options."""
         from wakeman.faces.cli.help import advice
@@ -26,10 +28,33 @@ class Arguments(ArgumentParser):
         self.epilog = advice(self.prog.rpartition(" ")[2], self.epilog or "")
         return super().format_help()
 
+    def words_in(self, dest: str, last: str = "") -> None:
+        """Have words behind an option belong to the list `dest`, too; the last of all is `last`, if that is named."""
+        self._listed, self._last = dest, last
+
+    def parse_args(self, args: Sequence[str]) -> Namespace:  # type: ignore[override] # it is called only so
+        """Return the options; with `words_in`, words may stand before, between and behind options."""
+        if not self._listed:
+            return super().parse_args(args)
+        at = args.index("--") if "--" in args else len(args)
+        made, behind = self.parse_known_args(args[:at])
+        if unknown := [word for word in behind if re.fullmatch(r"-[^\s\d].*", word) and " " not in word]:
+            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+        words = [*getattr(made, self._listed), *behind, *args[at + 1 :]]
+        if self._last and not words:
+            self.error(f"the following arguments are required: {self._last.upper()}")
+        if self._last:
+            setattr(made, self._last, words.pop())
+        setattr(made, self._listed, words)
+        return made
+
     def error(self, message: str) -> NoReturn:
         """Refuse the arguments. Raises: UsageError."""
         raise UsageError(f"{self.prog}: {message}", f"{self.prog} --help")
 
+
+Verb = tuple[str, Callable[[Arguments], None], Callable[[Namespace], int]]
+"""Example, function that adds its options, function that runs it: an entry of a module's VERBS."""
 
 SHARED_OPTIONS = ("state", "json", "dry_run", "socket")
 """Options whose variable is the same for all verbs, such as `WAKEMAN_STATE`; another's has the verb in its name."""
@@ -74,6 +99,14 @@ def name(parser: ArgumentParser, among: Among = "open") -> None:
     parser.set_defaults(among=among)
 
 
+def several_names(parser: Arguments, among: Among) -> None:
+    """Add the names of deployments; without one it is the only one `among` those that the verb is for."""
+    text = f"deployment: NAME is its latest run, NAME.1 the first ({_ONLY[among]})"
+    parser.add_argument("name", metavar="NAME", nargs="*", help=text)
+    parser.words_in("name")
+    parser.set_defaults(among=among)
+
+
 def log_or_name(parser: ArgumentParser) -> None:
     """Add a log to be read, by a deployment's name or by its place."""
     text = f"deployment, its directory, its events.jsonl, or a copy of one ({_ONLY['last']})"
@@ -92,21 +125,26 @@ def plan_file(parser: ArgumentParser) -> None:
     )
 
 
-def workers(parser: ArgumentParser) -> None:
-    """Add several workers: by name, all of a deployment, or those in a state."""
+def workers(parser: Arguments, more: str = "") -> None:
+    """Add several workers: by name, all of a deployment, those in a state, or those that need what one needs."""
     parser.add_argument(
         "worker",
         metavar="WORKER",
         nargs="*",
-        help="worker: DEPLOYMENT/WORKER, or only its name if that is unique; with --all or --only, a deployment",
+        help=f"worker: DEPLOYMENT/WORKER, or only its name if that is unique; with --all or --only, a deployment{more}",
     )
-    choosing(parser)
-
-
-def choosing(parser: ArgumentParser) -> None:
-    """Add the options that choose among a deployment's workers."""
+    parser.words_in("worker")
     parser.add_argument("--all", action="store_true", help="every worker of the deployment that this can be done to")
     only(parser)
+    text = "those that need a person for the same cause, in the same words, as this worker"
+    parser.add_argument("--like", metavar="WORKER", default="", help=text)
+
+
+def workers_chosen(options: Namespace) -> Chosen:
+    """Return the workers that are meant."""
+    from wakeman.api.names import Chosen
+
+    return Chosen(options.worker, options.all, options.only, options.like)
 
 
 def only(parser: ArgumentParser) -> None:

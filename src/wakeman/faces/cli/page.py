@@ -464,6 +464,8 @@ def _over(data: Status, on: Paper) -> Iterator[Line]:
     yield on.row([(" closed         ", DIM), (f"{data.why or data.outcome}{lasted}", "")])
     spent = ", ".join(filter(None, (f"{sum(each.attempt for each in data.workers)} attempts", usage_words(data))))
     yield on.row([(" used           ", DIM), (spent, "")])
+    if data.units.total > data.units.done:
+        yield from on.command(f"wakeman redo {data.deployment}", 1)
     yield from on.command(f"wakeman report {data.deployment}", 1)
 
 

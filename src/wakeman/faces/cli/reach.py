@@ -37,7 +37,7 @@ def _take_only(options: Namespace, world: World, named_by: str) -> None:
 
     exact = only_one(world, options.verb_called, options.among)
     name = typed(exact, world.logs.names())
-    setattr(options, named_by, [name] if named_by == "words" else name)
+    setattr(options, named_by, name if getattr(options, named_by) is None else [name])
     found = readable(world).get(exact) if options.among == "last" and not options.json else None
     if found is not None and found.outcome != "open":
         from wakeman.faces.cli.show import print_note

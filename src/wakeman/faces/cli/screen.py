@@ -12,13 +12,13 @@ from msgspec import to_builtins
 from wakeman.api import screen
 from wakeman.api.tail import follow_worker
 from wakeman.faces.cli import options as given
-from wakeman.faces.cli.options import Verb
+from wakeman.faces.cli.options import Arguments, Verb
 from wakeman.faces.cli.reach import reach
 from wakeman.faces.cli.show import json_line, out, show
 
 
-def _capture_options(parser: ArgumentParser) -> None:
-    given.worker(parser)
+def _capture_options(parser: Arguments) -> None:
+    given.workers(parser)
     parser.add_argument(
         "--lines",
         metavar="N",
@@ -50,7 +50,16 @@ def _attach_options(parser: ArgumentParser) -> None:
 
 def capture(options: Namespace) -> int:
     """Print the end of a worker's screen; without a session, the end of its output."""
-    return show(options, screen.capture(reach(options), options.worker, options.lines), lambda data: out(data.text))
+    world, chosen = reach(options), given.workers_chosen(options)
+    if chosen.single:
+        return show(options, screen.capture(world, options.worker[0], options.lines), lambda data: out(data.text))
+    return show(options, screen.capture_all(world, chosen, options.lines), _print_screens)
+
+
+def _print_screens(data: screen.CapturedAll) -> None:
+    for at, each in enumerate(data.screens):
+        out(f"{chr(10) * bool(at)}== {each.deployment}/{each.worker} ==")
+        out(each.text)
 
 
 def tail(options: Namespace) -> int:

@@ -79,7 +79,10 @@ class ActArguments(ToolArguments, frozen=True, kw_only=True):
         ),
     ]
     deployment: Deployment = ""
-    workers: Annotated[tuple[str, ...], Meta(description="For retry, stop, send (one).")] = ()
+    workers: Annotated[tuple[str, ...], Meta(description="For retry, stop, send.")] = ()
+    like: Annotated[
+        str, Meta(description="Instead: all workers that need somebody for the same cause as this one.")
+    ] = ""
     units: Annotated[tuple[str, ...], Meta(description="For waive, reject; retry: these alone.")] = ()
     text: Annotated[str, Meta(description="For send: what is typed.")] = ""
     submit: Annotated[bool, Meta(description="For send: press Enter.")] = True

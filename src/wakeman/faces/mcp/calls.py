@@ -35,21 +35,25 @@ def _to_units(action: str) -> Callable[[Namespace], Told]:
     return lambda o: ("act", {"action": action, "units": o.unit, "why": o.why, "deployment": o.deployment or ""})
 
 
+def _workers_given(options: Namespace) -> dict[str, Any]:
+    return {"workers": options.worker, "like": options.like}
+
+
 _BY_VERB: Mapping[str, Callable[[Namespace], Told]] = {
     "plan": lambda o: ("plan", {"file": o.file}),
     "up": lambda o: ("up", {"file": o.file}),
     "rehearse": lambda o: ("rehearse", {"file": o.file}),
     "status": lambda o: ("status", {"deployment": _run_named(o)}),
-    "capture": lambda o: ("status", {"worker": o.worker}),
+    "capture": lambda o: ("status", {"worker": o.worker[0]}),
     "tail": lambda o: ("status", {"worker": o.worker}),
     "wait": lambda o: ("wait", {"deployment": _run_named(o)}),
     "log": lambda o: ("log", {"deployment": o.words[0], "type": o.type or "", "worker": o.worker or ""}),
     "report": lambda o: ("report", {"deployment": o.log}),
-    "retry": lambda o: ("act", {"action": "retry", "workers": o.worker, "units": o.unit, "why": o.note}),
-    "stop": lambda o: ("act", {"action": "stop", "workers": o.worker}),
+    "retry": lambda o: ("act", {"action": "retry", **_workers_given(o), "units": o.unit, "why": o.note}),
+    "stop": lambda o: ("act", {"action": "stop", **_workers_given(o)}),
     "send": lambda o: (
         "act",
-        {"action": "send", "workers": [o.target], "text": o.text, "force": o.force, "submit": o.submit},
+        {"action": "send", **_workers_given(o), "text": o.text, "force": o.force, "submit": o.submit},
     ),
     "waive": _to_units("waive"),
     "reject": _to_units("reject"),

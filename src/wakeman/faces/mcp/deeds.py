@@ -12,12 +12,12 @@ from wakeman.api import act as api
 from wakeman.api.answer import Answer, Value
 from wakeman.api.check import check, resume
 from wakeman.api.deeds import Acted
-from wakeman.api.names import named, only_one, sole
+from wakeman.api.names import Chosen, named, only_one, sole, workers_meant
 from wakeman.api.status import Status
 from wakeman.core.errors import UsageError
 from wakeman.engine import requests
 from wakeman.faces.mcp.arguments import ActArguments
-from wakeman.faces.mcp.brief import BriefSent, brief_deeds, brief_status
+from wakeman.faces.mcp.brief import BRIEF_NAMES_MAX, BriefSent, brief_deeds, brief_status, some
 from wakeman.faces.mcp.calls import call
 from wakeman.faces.mcp.desk import Desk, Question
 from wakeman.ports import World
@@ -34,15 +34,18 @@ class ActMeant(Struct, frozen=True):
 class ActRow(Struct, frozen=True):
     """One action. `asks` is what a person is asked, with the names that it concerns; "" if nobody is."""
 
-    needs: Literal["deployment", "workers", "worker", "units"]
-    do: Callable[[World, ActMeant], Answer[Acted] | Answer[Status] | Answer[api.Sent]]
+    needs: Literal["deployment", "workers", "units"]
+    do: Callable[[World, ActMeant], Answer[Acted] | Answer[Status] | Answer[api.SentAll]]
     asks: str = ""
     wants: tuple[str, ...] = ()
 
 
-def _sent(world: World, meant: ActMeant) -> Answer[api.Sent]:
-    given = meant.given
-    return api.send(world, meant.workers[0], given.text, submit=given.submit, force=given.force, raw=False)
+def _sent(world: World, meant: ActMeant) -> Answer[api.SentAll]:
+    given, who = meant.given, meant.workers
+    if len(who) == 1:
+        one = api.send(world, who[0], given.text, submit=given.submit, force=given.force, raw=False)
+        return Answer(api.SentAll(sent=(one.data,), refused={}), one.next)
+    return api.send_all(world, Chosen(who), given.text, submit=given.submit, force=given.force, raw=False)
 
 
 def _asked_of(verb: Literal["accept", "pause", "unpause"]) -> Callable[[World, ActMeant], Answer[Acted]]:
@@ -60,9 +63,9 @@ def _resumed(world: World, meant: ActMeant) -> Answer[Status]:
 
 ACT_ROWS: Mapping[str, ActRow] = {
     "accept": ActRow("deployment", _asked_of("accept"), asks="accept the row that {} holds for a person"),
-    "retry": ActRow("workers", lambda w, m: api.retry(w, m.workers, m.given.units, m.given.why, all_=False, only=())),
-    "send": ActRow("worker", _sent, wants=("text",)),
-    "stop": ActRow("workers", lambda w, m: api.stop(w, m.workers, all_=False, only=(), keep=False), asks="end {}"),
+    "retry": ActRow("workers", lambda w, m: api.retry(w, Chosen(m.workers), m.given.units, m.given.why)),
+    "send": ActRow("workers", _sent, wants=("text",)),
+    "stop": ActRow("workers", lambda w, m: api.stop(w, Chosen(m.workers), keep=False), asks="end {}"),
     "waive": ActRow("units", _of_units("waive"), asks="count {} as done", wants=("why",)),
     "reject": ActRow("units", _of_units("reject"), wants=("why",)),
     "pause": ActRow("deployment", _asked_of("pause")),
@@ -89,8 +92,11 @@ def call_act(desk: Desk, given: ActArguments) -> Value:
         return brief_deeds(Answer(answer.data, answer.next))
     if isinstance(answer.data, Status):
         return brief_status(Answer(answer.data, answer.next))
-    said = f"typed into {answer.data.target}" + (" and submitted" if given.submit else "")
-    return BriefSent(did=(said,), calls=(call("status", worker=answer.data.target),))
+    typed = " and submitted" * given.submit
+    did = [f"not typed into {target}: {why}" for target, why in answer.data.refused.items()]
+    did += [f"typed into {each.target}{typed}" for each in answer.data.sent]
+    look = [each.target for each in answer.data.sent] or list(answer.data.refused)
+    return BriefSent(did=tuple(some(did, BRIEF_NAMES_MAX)), calls=(call("status", worker=look[0]),))
 
 
 def _exact_names(world: World, row: ActRow, given: ActArguments) -> ActMeant:
@@ -98,10 +104,12 @@ def _exact_names(world: World, row: ActRow, given: ActArguments) -> ActMeant:
     for name in row.wants:
         if not getattr(given, name):
             raise UsageError(f"act: {given.action} needs {name}", call("act", action=given.action, **{name: "..."}))
-    if row.needs in ("workers", "worker"):
-        if not given.workers or (row.needs == "worker" and len(given.workers) > 1):
-            expected = "one worker" if row.needs == "worker" else "workers"
-            raise UsageError(f"act: {given.action} needs {expected}; found {len(given.workers)}", "wakeman status")
+    if row.needs == "workers":
+        if given.like and not given.workers:
+            exact, alike = workers_meant(world, given.action, Chosen(like=given.like), lambda *_: True)
+            return ActMeant(exact, tuple(f"{exact}/{name}" for name in alike), given)
+        if not given.workers:
+            raise UsageError(f"act: {given.action} needs workers; found none", "wakeman status")
         words = [f"{given.deployment}/{w}" if given.deployment and "/" not in w else w for w in given.workers]
         found = [requests.find_worker(world, word) for word in words]
         return ActMeant(found[0][0], tuple("/".join(each) for each in found), given)

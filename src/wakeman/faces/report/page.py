@@ -19,7 +19,7 @@ from wakeman.api.report import Reported
 from wakeman.api.report.units import OutputMade
 from wakeman.api.report.words import lasting_text
 from wakeman.api.status import ListedStatus, Statuses, UnreadableStatus
-from wakeman.faces.report.shown import TimeText, money, number, parsed, percent, plural, size_text, visible
+from wakeman.faces.report.shown import TimeText, money, number, parsed, percent, plural, size_text, spent, visible
 from wakeman.faces.report.timeline import ICONS, Timeline
 
 Format = Literal["html", "md", "svg"]
@@ -220,6 +220,7 @@ def _values(data: Reported, form: Format, again: str) -> dict[str, Any]:
         "money": money,
         "number": number,
         "plural": plural,
+        "spent": spent,
         "some": _some_names,
         "code": _command_code,
     }

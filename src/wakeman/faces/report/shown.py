@@ -75,6 +75,11 @@ def number(value: float | None) -> str:
     return "–" if value is None else f"{value:,}"
 
 
+def spent(amount: float, unit: str) -> str:
+    """Return what was used, in US dollars or tokens."""
+    return money(amount) if unit == "dollars" else f"{amount:,.0f} tokens"
+
+
 def plural(value: int, noun: str) -> str:
     """Return a number with its noun, in the plural where needed."""
     return f"{value:,} {noun}{'' if value == 1 else 's'}"

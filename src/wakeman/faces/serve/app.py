@@ -23,6 +23,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from wakeman.api import act
 from wakeman.api.answer import envelope, failure
+from wakeman.api.names import Chosen
 from wakeman.api.replay import Reader
 from wakeman.api.status import statuses
 from wakeman.core.errors import LogDamagedError, UnknownNameError, UsageError, WakemanError
@@ -185,9 +186,9 @@ class _Served:
         if verb == "accept":
             return envelope(act.request(world, name, "accept"))
         if verb == "retry":
-            return envelope(act.retry(world, [whose], (), "", all_=False, only=()))
+            return envelope(act.retry(world, Chosen([whose])))
         if verb == "stop":
-            return envelope(act.stop(world, [whose], all_=False, only=(), keep=False))
+            return envelope(act.stop(world, Chosen([whose]), keep=False))
         if verb == "send" and text:
             return envelope(act.send(world, whose, text, submit=True, force=False, raw=False))
         raise UsageError("the request asks for nothing that is offered: accept, retry, stop, or send with a text")

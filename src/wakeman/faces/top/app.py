@@ -25,6 +25,8 @@ TICK_S = 0.5
 """Seconds between two looks at the log."""
 REPAINT_EACH_S = 1.0
 """Seconds between two repaints while nothing happens: the clock and ages go on."""
+READ_PAUSE_S = 0.01
+"""Seconds between two parts of a long log that is read: keys are taken then."""
 SCREEN_EACH_S = 2.0
 """Seconds between two pictures of the chosen worker's screen."""
 LIST_EACH_S = 5.0
@@ -79,7 +81,7 @@ class TopApp(App[None]):
         self._world: World | None = None
         self._taken, self._taking = 0.0, False
         self._painted = self._listed = 0.0
-        self._asked = False
+        self._asked = self._reading_on = False
         self.paints = 0
         """Pictures that were painted so far: what a test counts."""
 
@@ -122,6 +124,20 @@ class TopApp(App[None]):
 
     def _paint(self) -> None:
         self._asked = False
+        self._show()
+        if self.desk.reading_on and not self._reading_on:
+            self._reading_on = True
+            self.set_timer(READ_PAUSE_S, self._read_on)
+
+    def _read_on(self) -> None:
+        """Read some more of a long log, and let keys be taken meanwhile."""
+        self._reading_on = False
+        source = self.desk.source
+        if source is not None:
+            source.read_on()
+        self._paint()
+
+    def _show(self) -> None:
         self.paints += 1
         self.canvas.paint()
         self._painted = time.monotonic()

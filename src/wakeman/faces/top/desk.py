@@ -14,7 +14,7 @@ from wakeman.core.text import sayable
 from wakeman.faces.cli.overview import Found, overview_parts
 from wakeman.faces.cli.paper import BOLD, DIM, Line, Paper
 from wakeman.faces.top import frame
-from wakeman.faces.top.keys import KeyDeed, deeds_for, typed_command
+from wakeman.faces.top.keys import FORCING, KeyDeed, deeds_for, insisting, sent_to, typed_command
 from wakeman.faces.top.panes import Beside, Shot
 from wakeman.faces.top.rows import Columns, ListEntry, columns, list_entries
 from wakeman.faces.top.source import Source
@@ -45,6 +45,8 @@ class TopDesk:
         self.deed: KeyDeed | None = None
         self.answer: tuple[bool, list[str]] | None = None
         self.running = ""
+        self.refused: tuple[str, ...] = ()
+        """The command that types a text which was refused last, whatever the screen shows."""
         self.picked = 0
         self.log_back = 0
         self.source: Source | None = None
@@ -65,7 +67,8 @@ class TopDesk:
         """Show one deployment. Raises: UnknownNameError; LogDamagedError."""
         self.source = self._sources.get(given) or Source(self.world, given, self._reading)
         self._sources[given] = self.source
-        self.source.move(None)
+        if not self.source.reading_on:
+            self.source.move(None)
         self._key, self._chosen, self._top, self.scrolled = "", 0, 0, 0
         self.words, self.mode, self.answer = "", "look", None
 
@@ -76,8 +79,13 @@ class TopDesk:
 
     def tick(self) -> None:
         """Take what is new."""
-        if self.source is not None and self.source.at is None:
+        if self.source is not None and self.source.at is None and not self.reading_on:
             self.source.fresh()
+
+    @property
+    def reading_on(self) -> bool:
+        """Return whether a long log is still being read."""
+        return self.source is not None and self.source.reading_on
 
     @property
     def deployments(self) -> list[str]:
@@ -153,7 +161,12 @@ class TopDesk:
             parts = self._parts()
             self.place = max(0, min(self.place, len(parts[1]) - 1))
             return frame.listing_rows(parts, self.place, on, foot)
-        return frame.scene_rows(self._scene(), on, foot)
+        if not self.reading_on:
+            scene = self._scene()
+            if not self.reading_on:  # what is to be shown may want more of the log
+                return frame.scene_rows(scene, on, foot)
+        source = self.source
+        return frame.sized_page(frame.reading_rows(source.name, source.read, source.lines(), on), on, foot)
 
     def _scene(self) -> frame.TopScene:
         source = self.present()
@@ -207,7 +220,7 @@ class TopDesk:
 
     def photograph(self) -> tuple[str, Callable[[World], Shot]] | None:
         """Return whose picture is to be taken, and what takes it; None where no present screen is in sight."""
-        if self.source is None or self.mode in ("help", "log"):
+        if self.source is None or self.reading_on or self.mode in ("help", "log"):
             return None
         entry = self.entry()
         if entry is None or not entry.worker or not (self.on.wide or self.pane == "screen"):
@@ -240,6 +253,8 @@ class TopDesk:
                 return [on.row([(" ? leaves the help  q quit", DIM)])]
         if self.source is None:
             return [frame.foot_row({}, on, listing=True)]
+        if self.reading_on:
+            return [on.row([(" Esc leaves it  Tab next deployment  q quit", DIM)])]
         found = frame.foot_row(self.deeds(), on, past=self.source.at is not None)
         if self.words:
             return [on.row([(f" find: {self.words}", BOLD), ("  Esc shows all  ", DIM), *found])]
@@ -268,7 +283,10 @@ class TopDesk:
         source = self.source
         if source is None or not self._acts or source.at is not None:
             return {}
-        return deeds_for(self.entry(), source.status(), source.name)
+        found = deeds_for(self.entry(), source.status(), source.name)
+        if "s" in found and self.refused and sent_to(self.refused) == sent_to(found["s"].argv):
+            found["s"] = KeyDeed("send anyway", self.refused)
+        return found
 
     # --- what keys change ------------------------------------------------------------------------------------------
 
@@ -313,6 +331,9 @@ class TopDesk:
     def ran(self, code: int, printed: str) -> None:
         """Take what a command has printed."""
         rows = [row for row in printed.splitlines() if row.strip()]
+        self.refused = insisting(shlex.split(self.running)) if code and FORCING in printed else ()
+        if self.refused:
+            rows = [*(row for row in rows if FORCING not in row), "s types it anyway"]
         more = [f"and {len(rows) - ANSWER_ROWS_MAX} rows more"] if len(rows) > ANSWER_ROWS_MAX else []
         self.running = ""
         self.answer = (code == 0, [*rows[:ANSWER_ROWS_MAX], *more] or [f"done, exit status {code}"])

@@ -168,6 +168,13 @@ def sized_page(rows: list[Line], on: Paper, foot: Sequence[Line]) -> list[Line]:
     return [*rows[:height], *([] for _ in range(height - len(rows))), *foot]
 
 
+def reading_rows(name: str, read: int, lines: int, on: Paper) -> list[Line]:
+    """Return what stands there while a long log is read: how far that is."""
+    share = f" of {lines:,}" if lines > read else ""
+    rows = [on.row([(f" {on.middle(name, 40)}  ", BOLD), (f"reading its log: {read:,}{share} lines", "")])]
+    return [*rows, on.row([(" ", ""), *on.bar(read, lines, max(10, on.room - 2))])] if share else rows
+
+
 def listing_rows(
     parts: tuple[list[Line], list[Found], list[Line]], chosen: int, on: Paper, foot: Sequence[Line]
 ) -> list[Line]:

@@ -46,6 +46,8 @@ def _look(desk: TopDesk, key: str) -> Effect | None:
         desk.mode = "help"
     elif desk.source is None:
         _look_listed(desk, key)
+    elif desk.reading_on and key not in ("escape", "tab", "shift+tab"):
+        return None
     elif key in _MOVES:
         _MOVES[key](desk)
     elif key in ("tab", "shift+tab"):
@@ -82,7 +84,9 @@ def _next_deployment(desk: TopDesk, step: int) -> None:
 
 def _escape(desk: TopDesk) -> None:
     source = desk.present()
-    if source.at is not None:
+    if source.leave_reading():
+        desk.show_pane("screen" if desk.pane == "why" else desk.pane)
+    elif source.at is not None:
         desk.travel(None)
     elif desk.words:
         desk.words = ""

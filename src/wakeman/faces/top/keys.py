@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from wakeman.api.needs import NeedStatus
@@ -14,6 +15,10 @@ TEXT = "\0"
 """Stands in a command for a text that is asked for."""
 WAIVED_MAX = 20
 """Units at most that one key waives: each is to be read in the command."""
+
+
+FORCING = "--force to type anyway"
+"""In what `send` says where a session is not at an empty prompt, or shows none."""
 
 
 class KeyHelp(NamedTuple):
@@ -72,6 +77,9 @@ def deeds_for(entry: ListEntry | None, status: Status, name: str) -> dict[str, K
     worker = next((each for each in status.workers if each.name == entry.worker), None)
     if worker is not None:
         found |= _worker_deeds(worker, f"{name}/{worker.name}", entry)
+        need = entry.what if isinstance(entry.what, NeedStatus) and len(entry.what.workers) > 1 else None
+        if need is not None and need.sign != "wait":
+            found |= _shared_deeds(found, need)
     found |= _need_deeds(entry, status, name)
     return found
 
@@ -92,17 +100,30 @@ def _worker_deeds(worker: WorkerStatus, target: str, entry: ListEntry) -> dict[s
     return found
 
 
+def _shared_deeds(found: dict[str, KeyDeed], need: NeedStatus) -> dict[str, KeyDeed]:
+    """Return the deeds of a row that is several workers: for all of them, as its text says; attach is for the first."""
+    many = f"all {len(need.workers)}"
+    shared: dict[str, KeyDeed] = {}
+    for key in ("s", "r", "x"):
+        if key in found:
+            deed = found[key]
+            argv = (*deed.argv[:2], "--like", *deed.argv[2:])
+            shared[key] = deed._replace(argv=argv, says=many, asks=f"send {many}" if deed.asks else "")
+    return shared
+
+
 def _sending(entry: ListEntry, target: str) -> KeyDeed | None:
     """Return how a text is sent: as the need's own command has it. Words that are cut get no answer from here."""
     need = entry.what if isinstance(entry.what, NeedStatus) else None
-    if need is not None and len(need.workers) == 1:
+    if need is not None and need.workers:
         if not need.whole:
             return None
         for one in open_commands(need, whole=True):
             words = shlex.split(one.line)
             if words[:2] == ["wakeman", "send"]:
-                text = "" if words[3] == "your answer" else words[3]
-                return KeyDeed("send", ("wakeman", "send", target, TEXT, *words[4:]), f"send {entry.worker}", text)
+                text, *rest = words[2 + len(sent_to(words)) :]
+                proposed = "" if text == "your answer" else text
+                return KeyDeed("send", ("wakeman", "send", target, TEXT, *rest), f"send {entry.worker}", proposed)
     return KeyDeed("send", ("wakeman", "send", target, TEXT, "--submit"), f"send {entry.worker}")
 
 
@@ -132,9 +153,21 @@ def _waivable(entry: ListEntry, status: Status) -> tuple[str, ...]:
     return tuple(units) if len(units) <= WAIVED_MAX else ()
 
 
+def insisting(argv: Sequence[str]) -> tuple[str, ...]:
+    """Return the command that types a refused text anyway: the text stands where it is no option."""
+    who = sent_to(argv)
+    text = argv[-1] if "--" in argv else argv[2 + len(who)]
+    return ("wakeman", "send", *who, "--submit", "--force", "--", text)
+
+
+def sent_to(argv: Sequence[str]) -> tuple[str, ...]:
+    """Return the words of a command that say whom it is for: a worker, or all that need what one needs."""
+    return tuple(argv[2:4] if argv[2] == "--like" else argv[2:3])
+
+
 def typed_command(argv: tuple[str, ...], text: str = "") -> tuple[str, ...]:
     """Return a command with the text in its place. One that begins with `-` stands where it is no option."""
     if TEXT in argv and text.startswith("-"):
         at = argv.index(TEXT)
-        return (*argv[:2], *argv[at + 1 :], "--", *argv[2:at], text)
+        return (*argv[:at], *argv[at + 1 :], "--", text)
     return tuple(word.replace(TEXT, text) for word in argv)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from copy import copy
 from datetime import UTC, datetime
 from math import inf
@@ -31,6 +32,9 @@ ALARM_LOOK_S = 15.0
 """Seconds between two looks at whether the alarm stands; a new alarm is looked at at once."""
 SHAPE_SHARE_MAX = 0.02
 """Share of the time that may go into working out the state while nothing happens."""
+READ_LINES_MAX = 2000
+"""Lines of a log that are read before keys are taken again."""
+_SEQ = re.compile(rb'^\{"v":\d+,"seq":(\d+),', re.MULTILINE)
 SCREEN_LINES_MAX = 100
 """Lines of a screen that are read."""
 
@@ -48,10 +52,75 @@ class Source:
         self._status: Status | None = None
         self._due = 0.0
         self._looked, self._alarm, self._stands = 0.0, object(), True
-        self.fresh()
+        self.name, self.elsewhere, self._whole = basename(dirname(self.file)), "", False
+        self._reading_on: Iterator[int] | None = self._read_first()
+        self.read = 0
+        """Lines that were read so far, while a long log is read."""
+        self.read_on()
+
+    # --- reading a long log ---------------------------------------------------------------------------------------
+
+    @property
+    def reading_on(self) -> bool:
+        """Return whether there is more to be read before anything can be shown; `read_on` reads it."""
+        return self._reading_on is not None
+
+    def read_on(self) -> None:
+        """Read some lines more. Cost: a fraction of a second, so that keys are taken between two calls."""
+        if self._reading_on is not None:
+            read = next(self._reading_on, None)
+            if read is None:
+                self._reading_on = None
+            else:
+                self.read = read
+
+    def leave_reading(self) -> bool:
+        """Stay now, if it is the way back that is being read; return whether it was."""
+        back = self._reading_on is not None and self._whole
+        if back:
+            self._reading_on = None
+        return back
+
+    def lines(self) -> int:
+        """Return how many lines the log has, by its end; 0 where that does not tell."""
+        found = _SEQ.findall(self.world.files.tail(self.file))
+        return int(found[-1]) if found else 0
+
+    def _read_first(self) -> Iterator[int]:
+        try:
+            while self._log.part(READ_LINES_MAX):
+                yield self.last
+        except (LogDamagedError, OSError) as fault:
+            self._found_damage(fault)
+        self._whole = True
         self.elsewhere = self._where()
         own = basename(dirname(self.file))
-        self.name = own if self._past else typed(own, world.logs.names())  # as a person types it
+        self.name = own if self._past else typed(own, self.world.logs.names())  # as a person types it
+
+    def _read_back(self, then: int | None) -> Iterator[int]:
+        """Read the log once more, to go back in it; `then` is the line that is shown afterwards, if any."""
+        rewind = Rewind(self.file, self._reading)
+        try:
+            while rewind.part(READ_LINES_MAX):
+                yield len(rewind.events)
+        except (LogDamagedError, OSError) as fault:
+            self._found_damage(fault)
+        self._rewind = rewind
+        if then is not None:
+            self.move(then)
+
+    def _can_go_back(self, then: int | None = None) -> bool:
+        """Return whether the way back was read; else begin to read it."""
+        if self._rewind is None and self._reading_on is None:
+            self._reading_on = self._read_back(then)
+            self.read_on()
+        return self._rewind is not None
+
+    def _found_damage(self, fault: Exception) -> bool:
+        """Keep what is wrong with the log; return whether that is new."""
+        says = f"damaged: {str(fault).replace(f'{dirname(self.file)}/', '')}"
+        new, self.fault = self.fault != says, says
+        return new
 
     def _begin(self, d: Deployment) -> Callable[[Event], None]:
         self.index = NightIndex(d)
@@ -80,8 +149,7 @@ class Source:
         try:
             changed = self._log.fresh()
         except (LogDamagedError, OSError) as fault:
-            says = f"damaged: {str(fault).replace(f'{dirname(self.file)}/', '')}"
-            changed, self.fault = self.fault != says, says
+            changed = self._found_damage(fault)
         else:
             self.fault = ""
         if changed:
@@ -145,7 +213,8 @@ class Source:
         """Show a line; None, and what lies behind the last one, is now."""
         if seq is not None:
             seq = max(1, seq)
-            self._nights()
+            if not self._can_go_back(seq):
+                return
         self.at = None if seq is None or seq > self.last else seq
         self._status, self._due = None, 0.0
 
@@ -162,9 +231,8 @@ class Source:
         return times[0], max(times[-1], self.world.clock.now().timestamp()) if live else times[-1]
 
     def _nights(self) -> Rewind:
-        if self._rewind is None:
-            self._rewind = Rewind(self.file, self._reading)
-        elif len(self._rewind.events) < self.last:
+        assert self._rewind is not None  # noqa: S101 - for the type
+        if len(self._rewind.events) < self.last:
             self._rewind.extend()
         return self._rewind
 
@@ -181,7 +249,7 @@ class Source:
     def decision(self, worker: str) -> DecisionTaken | None:
         """Return the last row taken for a worker, else for the deployment, with the facts behind it."""
         seq = (self.index.last_decision(self.shown, worker) if worker else 0) or self.index.last_decision(self.shown)
-        return self._nights().decision(seq)
+        return self._nights().decision(seq) if self._can_go_back() else None
 
     def found(self, words: str) -> frozenset[str]:
         """Return the workers whose name, unit or reason has these words."""

@@ -353,7 +353,7 @@ def test_what_was_promoted_counts_as_it_is_in_its_place(action: str, keep: bool,
     log = opened(action, target="a", files=FILES, keep=keep)
     log.d.gained = 1
     unit = log.d.units["a"]
-    unit.staged, unit.staged_mono = Verdict("a", marks=(OLD,)), 5.0
+    unit.staged, unit.staged_mono = Verdict("a", marks=(OLD,), input=700), 5.0
 
     found = log.changed_by(e.Effected(intent=2, ok=True, marks=(NEW,)), worker="w")
 
@@ -363,10 +363,19 @@ def test_what_was_promoted_counts_as_it_is_in_its_place(action: str, keep: bool,
     assert {
         "intents.2": GONE,
         "gained": 2,
-        "units.a.verdict": Verdict("a", marks=(NEW,)),
+        "units.a.verdict": Verdict("a", marks=(NEW,), input=700),
         "units.a.installed.a.out": NEW,
         **emptied,
     } == found
+
+
+def test_what_was_promoted_from_a_stage_that_is_empty_by_now_has_no_size_to_compare_with() -> None:
+    log = opened("install", target="a", files=FILES)
+
+    assert (
+        Verdict("a", marks=(NEW,))
+        == log.changed_by(e.Effected(intent=2, ok=True, marks=(NEW,)), worker="w")["units.a.verdict"]
+    )
 
 
 def test_a_unit_that_was_done_is_not_newly_done_by_its_next_promotion() -> None:

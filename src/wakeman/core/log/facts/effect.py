@@ -14,6 +14,7 @@ from wakeman.core.model import (
     EndedBy,
     FileFingerprint,
     OpenIntent,
+    OwedNotice,
     PromotedFile,
     Untold,
     Usage,
@@ -119,6 +120,8 @@ class Intended(Fact, frozen=True):
     """For an install or a commit: the outputs of the unit in `target`."""
     keep: bool = False
     """For an install: the worker is at work and keeps its own copies."""
+    again: int = 0
+    """For a wake: line of the notice's first intent, which this delivers again."""
 
     @property
     def settles(self) -> bool:
@@ -140,6 +143,7 @@ class Intended(Fact, frozen=True):
                 keep=self.keep,
                 confirm=self.confirm,
                 before=self.before,
+                again=self.again,
             )
         match self.action:
             case "launch":
@@ -162,8 +166,22 @@ class Intended(Fact, frozen=True):
                     d.intents[prompt.seq] = replace(prompt, enters=prompt.enters + 1, at=event.at)
             case "wake":
                 d.woken.update(dict.fromkeys(self.causes, event.at))
+                if self.again:
+                    self._take_up(d, event)
+                else:
+                    _supersede(d, self.causes)
             case _:
                 pass
+
+    def _take_up(self, d: Deployment, event: Event) -> None:
+        """Take a notice up again; of a delivery that was begun and did not end it is not known whether it arrived."""
+        begun = [seq for seq, wake in d.wakes.items() if self.again in (seq, wake.again) and seq != event.seq]
+        for seq in begun:
+            wake = d.intents.pop(seq)
+            entry = d.outbox.get(self.again) or OwedNotice(
+                seq=self.again, text=wake.text, causes=wake.causes, since=wake.at, again=event.at
+            )
+            d.outbox[self.again] = replace(entry, tries=entry.tries + 1, doubt=True)
 
     def _begin_launch(self, d: Deployment, event: Event) -> None:
         worker = worker_of(d, event)
@@ -208,6 +226,13 @@ class Effected(Fact, frozen=True):
     """For an install or a commit: the outputs that count from now on."""
     missed: dict[str, str] | None = None
     """For a wake: the receivers that it did not reach, each with the reason, 20 at most; null in older logs."""
+    told: tuple[str, ...] = ()
+    """For a wake: the receivers that took it; none in older logs."""
+    after: float = 0.0
+    """For a wake: seconds after which it is told again to those that it did not reach; 0 for never, and in older
+    logs."""
+    doubt: bool = False
+    """For a wake: of a receiver that counts as not reached it is not known whether it was."""
 
     def apply(self, d: Deployment, event: Event) -> None:
         intent = d.intents.get(self.intent)
@@ -226,6 +251,7 @@ class Effected(Fact, frozen=True):
                 self._end_promotion(d, intent)
             case "wake":
                 self._note_untold(d, event)
+                self._note_owed(d, event, intent)
             case "launch":
                 self._fail_launch(d, d.workers[intent.worker])
             case "nudge" | "send" if intent.confirm:
@@ -239,10 +265,30 @@ class Effected(Fact, frozen=True):
     def _note_untold(self, d: Deployment, event: Event) -> None:
         missed = self.missed or ({} if self.ok else {"": self.detail})  # older logs name no receiver
         before = {name: d.untold.get(name, Untold(why="", since=event.at, times=0)) for name in missed}
-        d.untold = {
+        tried = {*missed, *self.told}
+        others = {name: untold for name, untold in d.untold.items() if name not in tried}
+        d.untold = (others if self.told or self.after else {}) | {
             name: Untold(why=why, since=before[name].since, times=before[name].times + 1)
             for name, why in missed.items()
         }
+
+    def _note_owed(self, d: Deployment, event: Event, wake: OpenIntent) -> None:
+        """Keep a notice that is told again; what others wait for is due at once where its receiver takes something."""
+        seq = wake.again or wake.seq
+        entry = d.outbox.pop(seq, None) or OwedNotice(
+            seq=seq, text=wake.text, causes=wake.causes, since=wake.at, again=event.at
+        )
+        for other in list(d.outbox.values()):
+            if any(name not in other.told for name in self.told):
+                d.outbox[other.seq] = replace(other, again=min(other.again, event.at))
+        if self.after:
+            d.outbox[seq] = replace(
+                entry,
+                again=event.at + timedelta(seconds=self.after),
+                tries=entry.tries + 1,
+                told=(*entry.told, *self.told),
+                doubt=entry.doubt or self.doubt,
+            )
 
     def _fail_launch(self, d: Deployment, worker: WorkerState) -> None:
         worker.why, worker.ended_by, worker.code = self.detail, self.ended_by or "launch", None
@@ -264,6 +310,14 @@ class Effected(Fact, frozen=True):
 
     def summary(self) -> str:
         return f"{'done' if self.ok else 'failed'}{': ' if self.detail else ''}{quoted_words(self.detail)}"
+
+
+def _supersede(d: Deployment, causes: tuple[str, ...]) -> None:
+    """Forget what waits to be told and is told anew: the same questions, and the alarm before this one."""
+    checks = any(cause.startswith("check:") for cause in causes)
+    for seq, entry in list(d.outbox.items()):
+        if all(cause in causes or (checks and cause.startswith("check:")) for cause in entry.causes):
+            del d.outbox[seq]
 
 
 def note_unheard(d: Deployment, worker: WorkerState, action: str) -> None:

@@ -1,0 +1,160 @@
+"""The outbox: who is told again, when, in which words, and when nobody is any more."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from tests.log import NOW, Log
+
+from wakeman.core.log import events as e
+from wakeman.core.model import Plan, UnitsSpec, WakeSpec, WakeTarget
+from wakeman.core.policy import outbox
+from wakeman.core.policy.notice import Cause, due_causes
+
+DESK, PHONE, SEND = WakeTarget(tmux="desk"), WakeTarget(tmux="phone"), WakeTarget(run=("send.sh",))
+FAILED = {"tmux:desk": "tmux desk: not idle"}
+
+
+def night(*to: WakeTarget, tell: str = "all") -> Log:
+    log = Log()
+    log.d.plan = Plan(name="night", units=UnitsSpec(items=("x",)), wake=WakeSpec(to=to or (DESK,), tell=tell))  # type: ignore[arg-type] # a literal
+    return log
+
+
+def told(log: Log, *causes: str, missed: dict[str, str] | None = None, **more: object) -> int:
+    """Have a notice with these causes, and its outcome; return the line of the intent."""
+    log.say(e.Intended(action="wake", text="hello", causes=causes or ("wrap up:1",)))
+    seq = log.d.seq
+    log.say(e.Effected(intent=seq, ok=not missed, missed=missed, **more))  # type: ignore[arg-type] # named fields
+    return seq
+
+
+def again(log: Log, seconds: float) -> list[str]:
+    return [draft.data.text for draft in outbox.due_again(log.d, NOW + timedelta(seconds=seconds))]  # type: ignore[attr-defined] # intents
+
+
+def test_receivers_of_one_name_are_told_apart() -> None:
+    plan = night(SEND, DESK, SEND, SEND).d.plan
+
+    assert ["send.sh", "tmux:desk", "send.sh#2", "send.sh#3"] == list(outbox.receivers(plan))
+
+
+def test_a_notice_is_told_again_once_it_is_due_in_its_own_words_and_of_when() -> None:
+    log = night()
+    seq = told(log, missed=FAILED, after=15.0)
+
+    assert ([], [f"hello Late: of {NOW:%H:%M} UTC."]) == (again(log, 14), again(log, 15))
+    assert (seq, True) == (log.d.outbox[seq].seq, outbox.is_owed(log.d))
+
+
+def test_a_clock_that_was_set_back_delays_nothing_for_long() -> None:
+    log = night()
+    told(log, missed=FAILED, after=15.0)
+
+    assert ([], 1) == (again(log, -7000), len(again(log, -90000)))
+
+
+@pytest.mark.parametrize("doubt", [True, False])
+def test_what_may_have_arrived_says_so_ever_after(doubt: bool) -> None:
+    log = night()
+    seq = told(log, missed=FAILED, after=15.0, doubt=doubt)
+    log.say(e.Intended(action="wake", text="hello again", causes=("wrap up:1",), again=seq))
+    log.say(e.Effected(intent=log.d.seq, ok=False, missed=FAILED, after=60.0))
+
+    assert doubt is again(log, 60)[0].endswith(outbox.DOUBT)
+    assert (2, "hello") == (log.d.outbox[seq].tries, log.d.outbox[seq].text)
+
+
+def test_a_delivery_that_was_begun_and_did_not_end_is_taken_up_once_its_time_is_over() -> None:
+    log = night()
+    log.say(e.Intended(action="wake", text="hello", causes=("wrap up:1",)))
+    seq = log.d.seq
+    late = outbox.DELIVERY_GRACE_S + DESK.timeout
+
+    assert ([], 1) == (again(log, late), len(again(log, late + 1)))
+    log.say(outbox.due_again(log.d, NOW + timedelta(seconds=late + 1))[0].data)
+    assert (1, [seq], True) == (len(log.d.wakes), [*log.d.outbox], log.d.outbox[seq].doubt)
+    log.say(outbox.due_again(log.d, NOW + timedelta(seconds=200))[0].data)
+    assert (1, 2) == (len(log.d.wakes), log.d.outbox[seq].tries)
+    log.say(e.Effected(intent=log.d.seq, ok=True, told=("tmux:desk",)))
+    assert ({}, {}, False) == (log.d.wakes, log.d.outbox, outbox.is_owed(log.d))
+
+
+def test_who_was_told_is_not_told_again() -> None:
+    log = night(DESK, PHONE)
+    seq = told(log, missed=FAILED, told=("tmux:phone",), after=15.0)
+    log.say(e.Intended(action="wake", text="hello again", causes=("wrap up:1",), again=seq))
+
+    assert ["tmux:desk"] == list(outbox.still_to_tell(log.d, log.d.wakes[log.d.seq]))
+
+
+def test_deliveries_are_ever_further_apart_and_given_up_after_a_day() -> None:
+    log = night()
+    delays = []
+    seq = told(log, missed=FAILED, after=15.0)
+    while True:
+        log.say(e.Intended(action="wake", text="hello again", causes=("wrap up:1",), again=seq))
+        delays.append(outbox.delay(log.d, log.d.wakes[log.d.seq]))
+        log.say(e.Effected(intent=log.d.seq, ok=False, missed=FAILED, after=delays[-1]))
+        if not delays[-1]:
+            break
+
+    assert (delays[:-1] == sorted(delays[:-1]), 22 * 3600 < sum(delays) < 24 * 3600) == (True, True)
+    assert ({}, 30) == (log.d.outbox, log.d.untold["tmux:desk"].times)
+
+
+def test_a_question_that_nobody_asks_any_more_is_not_told_again() -> None:
+    log = night()
+    told(log, "ask:w:1:waiting:x", missed=FAILED, after=15.0)
+
+    assert ([], None, False) == (again(log, 15), outbox.next_delivery(log.d), outbox.is_owed(log.d))
+
+
+def test_a_held_row_is_told_again_for_as_long_as_it_is_held() -> None:
+    log = night()
+    told(log, "ask:held:wrap up:1", missed=FAILED, after=15.0)
+    before = again(log, 15)
+    log.d.held, log.d.holds = "wrap up", 1
+
+    assert ([], 1) == (before, len(again(log, 15)))
+    log.d.outcome = "complete"
+    assert [] == again(log, 15)
+
+
+def test_what_the_outbox_tells_has_no_reminder_beside_it_unless_somebody_has_read_it() -> None:
+    cause, later = Cause("ask", "ask:x"), NOW + timedelta(seconds=1800)
+    unread, read = night(DESK, PHONE), night(DESK, PHONE)
+    told(unread, "ask:x", missed=FAILED, after=15.0)
+    told(read, "ask:x", missed=FAILED, told=("tmux:phone",), after=15.0)
+
+    assert ([], [cause]) == (due_causes(unread.d, [cause], later), due_causes(read.d, [cause], later))
+
+
+def test_a_notice_takes_the_place_of_those_that_ask_the_same_or_tell_of_an_earlier_alarm() -> None:
+    log = night()
+    told(log, "ask:x", missed=FAILED, after=15.0)
+    told(log, "check:1", missed=FAILED, after=15.0)
+    seq = told(log, "clean up:1", "check:1", missed=FAILED, after=15.0)
+    told(log, "ask:x", "check:2")
+
+    assert [seq] == list(log.d.outbox)
+
+
+def test_what_waits_is_due_once_its_receiver_takes_something() -> None:
+    log = night(DESK, PHONE)
+    seq = told(log, missed=FAILED, told=("tmux:phone",), after=3600.0)
+    told(log, "clean up:1", missed=FAILED, told=("tmux:phone",))
+    before = again(log, 1)
+    told(log, "clean up:2", told=("tmux:desk", "tmux:phone"))
+
+    assert ([], [seq]) == (before, [entry.seq for entry in outbox.waiting_entries(log.d)])
+    assert 1 == len(again(log, 1))
+
+
+def test_of_receivers_that_were_not_tried_now_stays_known_that_they_were_not_reached() -> None:
+    log = night(DESK, PHONE)
+    told(log, missed={**FAILED, "tmux:phone": "gone"}, after=15.0)
+    told(log, "clean up:1", told=("tmux:phone",))
+
+    assert ["tmux:desk"] == list(log.d.untold)
