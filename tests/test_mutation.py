@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
 from functools import cache
 
 import pytest
 from tests.mutation.operators import mutants
-from tests.mutation.reach import ROOT, used_by
+from tests.mutation.reach import ROOT, Measured, reaching, used_by
 from tests.mutation.survivors import SOURCE, known, name
 
 TEXT = '''\
@@ -53,6 +54,18 @@ def test_a_mutant_is_the_module_with_that_one_change() -> None:
     exec(mutant.code, namespace)  # noqa: S102 - the text above
 
     assert (0, range(2, 3)) == (namespace["BOUND"], mutant.lines)
+
+
+def test_a_mutant_is_judged_by_the_tests_of_its_file_and_room_first_and_by_slow_ones_of_its_file_last() -> None:
+    file = str(SOURCE / "core" / "policy" / "x.py")
+    own, room, far = "tests/core/policy/test_x.py::", "tests/core/policy/test_y.py::", "tests/faces/test_z.py::"
+    tests = {f"{far}slow": 9.0, f"{own}slow": 9.0, f"{far}quick": 0.1, f"{room}quick": 0.2, f"{own}quick": 0.3}
+    told = Measured(list(tests), list(tests.values()), {file: {1: list(range(len(tests)))}})
+    mutant = next(mutants(file, "def f(size): return size < 3"))
+
+    chosen = [told.names[at] for at in reaching(told, mutant, math.inf)]
+
+    assert [f"{own}quick", f"{room}quick", f"{far}quick", f"{own}slow"] == chosen
 
 
 def test_of_a_module_that_was_changed_only_what_differs_is_broken() -> None:

@@ -119,6 +119,28 @@ def test_the_last_words_of_a_client_without_a_record_are_read_from_its_screen(
     assert len(said) < 60
 
 
+BESIDE = """\
+  ┃{0:153}A title
+  ┃  Read /home/agent/work/task.md and do what it says.
+  ┃{0:153}Context
+{0:156}120 tokens
+     → Read task.md{0:137}0% used
+{0:156}$0.00 spent
+  ┃
+  ┃  invalid x-api-key{0:134}LSP
+  ┃{0:153}LSPs are disabled
+
+     ▣  Build · stand-in
+"""
+
+
+def test_what_is_beside_the_conversation_is_no_part_of_it() -> None:
+    box = SCREENS["opencode-error-401.200x50"].splitlines()[-6:]
+    report = read("opencode", "\n".join([BESIDE.format(""), "", *box]))
+
+    assert ("error", "invalid x-api-key", "auth") == (report.activity, report.why, report.fault)
+
+
 PROCESS_WAITS = b'{"status": "waiting", "waitingFor": "permission prompt", "statusUpdatedAt": 1764417600000}'
 
 

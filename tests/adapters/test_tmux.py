@@ -12,6 +12,7 @@ import threading
 import time
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.adapters.conftest import ENV, PROGRAM, Rig
@@ -541,6 +542,72 @@ def test_the_capture_of_a_silent_pane_is_empty(rig: Rig) -> None:
     begin(rig, born("w1"))
 
     assert rig.tmux.capture("w1") == ""
+
+
+def test_of_many_screens_each_is_what_a_capture_of_it_alone_is(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One is over, one shows what a listing could be confused by, one is another's, one was ended, one never was."""
+    scripts = {
+        "w1": "seq 1 90; sleep 600",
+        "w2": "echo first; seq 2 50",
+        "w3": r"printf '$1 %%2 ~0~ \033[1;31mred\033[0m \n\n'; sleep 600",
+        "w4": "sleep 600",
+        "w5": "echo gone; sleep 600",
+        "w6": "echo last; sleep 600",
+    }
+    ids = dict(zip(scripts, begin(rig, *(shell(name, script) for name, script in scripts.items())), strict=True))
+    rig.raw("kill-session", "-t", "=w5:")
+    until(lambda: seen(rig, "w2").over and rig.tmux.capture("w1", 1) == "90" and rig.tmux.capture("w6") == "last")
+    until(lambda: "red" in rig.tmux.capture("w3"))
+    calls: list[tuple[str, ...]] = []
+    ask = rig.tmux._ask
+
+    def noting(*words: str, **more: Any) -> object:
+        calls.append(words)
+        return ask(*words, **more)
+
+    monkeypatch.setattr(rig.tmux, "_ask", noting)
+
+    asked = [(ids[name], f"dep/{name}.1") for name in scripts] + [(ids["w1"], "dep/x.1"), ("$999@1:1", "dep/w1.1")]
+    shown = rig.tmux.captures(asked, 60)
+    painted = rig.tmux.captures(asked, 60, painted=True)
+
+    assert 4 == len(calls)
+    for name, text, coloured in zip(scripts, shown, painted, strict=False):
+        assert (text, coloured) == (
+            (None, None) if name == "w5" else (rig.tmux.capture(name, 60), rig.tmux.painted(name, 60))
+        )
+    assert [None, None] == shown[6:] == painted[6:]
+
+
+def test_a_screen_that_is_gone_between_the_listing_and_the_call_hides_no_other(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = begin(rig, *(shell(name, f"echo {name}; sleep 600") for name in ("w1", "w2", "w3")))
+    until(lambda: [rig.tmux.capture(name) for name in ("w1", "w2", "w3")] == ["w1", "w2", "w3"])
+    ask = rig.tmux._ask
+
+    def ending(*words: str, **more: Any) -> object:
+        said = ask(*words, **more)
+        if words[0] == "list-panes":
+            rig.raw("kill-session", "-t", "=w2:")
+        return said
+
+    monkeypatch.setattr(rig.tmux, "_ask", ending)
+
+    assert ["w1", None, "w3"] == rig.tmux.captures([(one, f"dep/w{n}.1") for n, one in enumerate(ids, 1)])
+
+
+def test_more_screens_than_one_call_takes_are_read_in_several(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wakeman.adapters.tmux.screens.COMMAND_BYTES_MAX", 700)
+    names = [f"w{n}" for n in range(5)]
+    ids = begin(rig, *(shell(name, f"echo {name}; sleep 600") for name in names))
+    until(lambda: [rig.tmux.capture(name) for name in names] == names)
+
+    assert names == rig.tmux.captures([(one, f"dep/w{n}.1") for n, one in enumerate(ids)])
+
+
+def test_no_screen_is_read_without_a_server(rig: Rig) -> None:
+    assert [None] == rig.tmux.captures([("$1@1:1", "dep/w1.1")])
 
 
 def test_capturing_without_a_server_raises(rig: Rig) -> None:

@@ -1001,7 +1001,7 @@ EACH = (
             client=client,
             play="refuse",
             workers=BYPASS,
-            every=SLOW,
+            every=SLOW if client == "codex" else EVERY,
             mends=mended_key,
             then=None,
             outcome="complete",

@@ -188,6 +188,7 @@ def _people(desk: Desk) -> None:
     desk.plan(PLAN + "[stuck]\nafter = 77\n", "longer.toml")
     desk("amend", "night", "longer.toml")
     desk("notices", "--once")
+    desk("inbox")
     desk("wait", "night", "--until", "change", "--timeout", "600")
 
 

@@ -339,6 +339,7 @@ def test_reading_verbs_give_envelopes(place: Place) -> None:
         "attach": ("night_a",),
         "tail": ("night_a",),
         "doctor": (),
+        "inbox": (),
         "agents": ("plan.toml",),
         "schema": (),
     }

@@ -24,8 +24,7 @@ ROOT = Path(__file__).parents[2]
 CPU_S = 5.0
 """Seconds of work that a test may take at least; beyond it, and five times what it takes otherwise, a mutant hangs."""
 SLOW_S = 0.4
-"""Seconds of work of a test that judges only what all others let pass: it tries very many inputs."""
-
+"""Seconds of work of a test that judges only its own file, and what all others let pass: it tries very many inputs."""
 
 UNMEASURED_S = 60.0
 """Seconds that a test may take of which none are known yet."""
@@ -75,21 +74,23 @@ def measure(items: Sequence[pytest.Item], out: Path) -> int:
 
 
 def reaching(told: Measured, mutant: Mutant, most: float) -> list[int]:
-    """Return the tests that a mutant can matter to: those of its own file first, then its room's, then the quickest.
+    """Return the tests that a mutant can matter to: those of its own file first, then its room's, then the quickest,
+    and behind them the slow ones of its own file.
 
     Boundary: no more than take `most` seconds.
     """
     own = f"{_room_of_tests(mutant)}/test_{Path(mutant.file).name}::"
     room = f"{_room_of_tests(mutant)}/"
 
-    def rank(at: int) -> tuple[bool, bool, float]:
-        return not told.names[at].startswith(own), not told.names[at].startswith(room), told.seconds[at]
+    def rank(at: int) -> tuple[bool, bool, bool, float]:
+        name, seconds = told.names[at], told.seconds[at]
+        return seconds > SLOW_S, not name.startswith(own), not name.startswith(room), seconds
 
     found = reached(told, mutant)
     if not found:  # it runs as its module is imported; what it makes can be looked at without any function
         looking = {at for at, test in enumerate(told.names) if test.startswith(room)}
         found = _at(told, used_by(mutant.binds)) | looking
-    chosen = sorted((at for at in found if told.seconds[at] <= SLOW_S), key=rank)
+    chosen = sorted((at for at in found if told.seconds[at] <= SLOW_S or told.names[at].startswith(own)), key=rank)
     spent = accumulate(told.seconds[at] for at in chosen)
     return [at for at, so_far in zip(chosen, spent, strict=True) if so_far <= most]
 

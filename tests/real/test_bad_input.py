@@ -151,7 +151,7 @@ NAMED = {
 }
 NAMELESS = {
     *("init", "plan", "rehearse", "up", "run", "doctor", "agents", "schema", "audit", "replay", "report"),
-    *("export", "serve", "completion", "top", "mcp", "notices"),
+    *("export", "serve", "completion", "top", "mcp", "notices", "inbox"),
 }
 
 

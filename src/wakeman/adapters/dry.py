@@ -74,7 +74,7 @@ def dry(world: World, print_line: PrintLine) -> World:
         return executors[real.address]
 
     def deliver(target: WakeTarget, message: str, _: Deployment) -> Delivery:
-        once(f"tell {target.tmux or join(target.run)}: {message}")
+        once(f"tell {target.tmux or target.address or join(target.run)}: {message}")
         return Delivery()
 
     return msgspec.structs.replace(

@@ -36,6 +36,7 @@ ANSWERS: dict[str, tuple[str, ...]] = {
     "down": _ACTED,
     "clean": ("act.Cleaned", "act.CleanedAll", "trash.EmptiedTrash", "answer.DryRun"),
     "status": ("status.Status", "status.Statuses"),
+    "inbox": ("inbox.Inbox",),
     "notices": ("notices.Notice",),
     "log": (EVENTS, "log.LogRepaired"),
     "capture": ("screen.CapturedScreen", "screen.CapturedAll"),

@@ -363,7 +363,7 @@ def shape(d: Deployment, now: datetime, at: datetime | None, *, stands: bool, wa
         outcome=d.outcome,
         why=d.why,
         blind=_unobserved(d),
-        needs_person=bool(needs),
+        needs_person=d.outcome == "open" and bool(needs),
         at=e.stamp(now),
         needs=needs,
         waits=waits,

@@ -21,6 +21,7 @@ from wakeman.engine.live import elsewhere, hold, require
 from wakeman.engine.protocol import requests as protocol
 from wakeman.engine.protocol.steps import drive
 from wakeman.engine.runs import readable
+from wakeman.engine.terminals import screen_now
 
 if TYPE_CHECKING:
     from wakeman.ports import World
@@ -198,7 +199,7 @@ def wait_until_confirmed(world: World, deployment: str, name: str, pause: Callab
     prompt = d.workers[name].prompt
     while prompt and (worker := d.workers[name]).prompt == prompt:
         for _ in range(round(ENTER_AGAIN_S / FATE_POLL_S)):
-            if prompt_delivery.prompt_fate(world, d, worker) in ("heard", "taken"):
+            if prompt_delivery.prompt_fate(world, d, worker, screen_now(world, d.host)) in ("heard", "taken"):
                 break
             pause(FATE_POLL_S)
         d = check(world, deployment)

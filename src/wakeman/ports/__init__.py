@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from wakeman.ports.repository import Kept as Kept
     from wakeman.ports.repository import Merge as Merge
     from wakeman.ports.repository import MergeResult as MergeResult
+    from wakeman.ports.terminal import CrowdTerminal as CrowdTerminal
     from wakeman.ports.terminal import PaintedTerminal as PaintedTerminal
     from wakeman.ports.terminal import Terminal as Terminal
     from wakeman.ports.timer import SOON as SOON
@@ -65,7 +66,7 @@ _MODULES = {
     "log_store": ("Writer", "Logs"),
     "backend": ("Backend",),
     "executor": ("Executor", "Listing", "Made", "Phase", "SessionInfo", "Start"),
-    "terminal": ("PaintedTerminal", "Terminal"),
+    "terminal": ("CrowdTerminal", "PaintedTerminal", "Terminal"),
     "timer": ("SOON", "Job", "Timer"),
     "files": ("STATE_MARKER", "EntryKind", "Installed", "PathEntry", "Files"),
     "parser": ("Parser",),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
 
@@ -57,3 +58,16 @@ class PaintedTerminal(Terminal, Protocol):
 
     def painted(self, session: str, lines: int = 50, *, mark: str = "") -> str:
         """Return what `capture` does, with the escape codes of its colours. Raises: as `capture`."""
+
+
+@runtime_checkable
+class CrowdTerminal(Terminal, Protocol):
+    """Terminals of which many can be read at once."""
+
+    def captures(
+        self, sessions: Sequence[tuple[str, str]], lines: int = 50, *, painted: bool = False
+    ) -> list[str | None]:
+        """Return what `capture` does, or `painted`, of each session, by its id and mark, in their order.
+
+        Boundary: None for one that is unknown, or has another mark. Raises: ProgramError on a hung place.
+        """

@@ -17,7 +17,7 @@ import msgspec
 
 from wakeman.core.errors import ProgramError, UnknownNameError, WakemanError
 from wakeman.core.model import Host, Plan, UnitsSpec, WorkersSpec
-from wakeman.ports import Backend, Executor, Made, SessionInfo, Start
+from wakeman.ports import Backend, CrowdTerminal, Executor, Made, SessionInfo, Start
 
 BACKEND = ("found", "place", "executor")
 EXECUTOR_MEMBERS = ("address", "outlives_boot", "terminal", "poll", "submit", "cancel", "logs")
@@ -278,7 +278,21 @@ def _shows_on_terminals(place: _TestedExecutor) -> Iterator[str]:
         yield f"recall: found {terminal.recall()}, expected what was left on the session"
 
 
+def _shows_many(place: _TestedExecutor) -> Iterator[str]:
+    terminal = place.executor.terminal
+    if not isinstance(terminal, CrowdTerminal):
+        return
+    made = place.begin("c1")
+    if not place.awaited(lambda: terminal.capture("c1", 2) == "\n".join(ROWS[-2:])):
+        yield f"capture: found {terminal.capture('c1', 2)!r}, expected {ROWS[-2:]}"
+    expected = [terminal.capture(made.session_id, 2), None, terminal.capture(made.session_id, 2)]
+    shown = terminal.captures([(made.session_id, mark) for mark in (MARK, OTHER, MARK)], 2)
+    if shown != expected:
+        yield f"captures: found {shown}, expected {expected}"
+
+
 EXECUTOR_PROBES: tuple[Callable[[_TestedExecutor], Iterator[str]], ...] = (
     _empty, _many, _again, _exits, _cancels, _never_again, _shows, _shows_on_terminals,
+    _shows_many,
 )  # fmt: skip
 """Run one after the other; sessions of one are ended before the next."""

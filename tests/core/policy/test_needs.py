@@ -31,6 +31,7 @@ from wakeman.core.model import (
     MoveSpec,
     Observation,
     OpenIntent,
+    OwedNotice,
     StuckSpec,
     Unit,
     UnitState,
@@ -427,6 +428,19 @@ def test_receivers_that_were_not_reached_are_needs_of_their_own() -> None:
     assert notice.asking(d)
 
 
+def test_a_receiver_that_was_not_reached_has_the_time_of_the_next_notice_that_it_has_not_had() -> None:
+    untold = {name: Untold(why="gone", since=NOW) for name in ("tmux:desk", "tmux:late")}
+    wake = WakeSpec(to=(WakeTarget(tmux="desk"), WakeTarget(tmux="late")))
+    waiting = {
+        seq: OwedNotice(seq, "x", ("wrap up:1",), NOW, NOW + timedelta(minutes=at), told=told)
+        for seq, at, told in ((1, 1, ("tmux:late",)), (2, 2, ()), (3, 3, ("tmux:desk",)), (4, 4, ()))
+    }
+    found = needs(changed(under(of(), wake=wake), untold=untold, outbox=waiting), NOW)
+
+    due = [f"{NOW + timedelta(minutes=at):%H:%M:%S} UTC" for at in (1, 2)]
+    assert due == [each.rest.rpartition("tried again at ")[2] for each in found]
+
+
 def test_of_several_outputs_that_cannot_be_taken_over_each_is_a_need_of_its_own() -> None:
     opened = {seq: OpenIntent(seq=seq, action="install", at=NOW, worker="w", target=f"out/{seq}") for seq in (7, 8)}
 
@@ -514,6 +528,7 @@ def test_a_program_reads_what_kind_of_need_it_is_and_which_commands_answer(
         (talking(why="asks for a permission: x"), True),
         (under(ended("x" * 999, spent=2), cleanup=CleanupSpec(rounds=0)), False),
         (under(ended("x", spent=2), cleanup=CleanupSpec(rounds=0)), True),
+        (changed(of(), held="wrap up", held_at=NOW), True),  # no words of others
     ],
 )
 def test_words_of_a_worker_that_were_cut_say_so(d: Deployment, *, whole: bool) -> None:

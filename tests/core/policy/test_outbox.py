@@ -52,7 +52,7 @@ def test_a_clock_that_was_set_back_delays_nothing_for_long() -> None:
     log = night()
     told(log, missed=FAILED, after=15.0)
 
-    assert ([], 1) == (again(log, -7000), len(again(log, -90000)))
+    assert ([], [], 1, 1) == (again(log, -7000), again(log, -7185), len(again(log, -7186)), len(again(log, -90000)))
 
 
 @pytest.mark.parametrize("doubt", [True, False])
@@ -87,6 +87,50 @@ def test_who_was_told_is_not_told_again() -> None:
     log.say(e.Intended(action="wake", text="hello again", causes=("wrap up:1",), again=seq))
 
     assert ["tmux:desk"] == list(outbox.still_to_tell(log.d, log.d.wakes[log.d.seq]))
+
+
+def test_the_first_that_did_not_arrive_is_told_again_soon_and_waits_for_nothing_while_it_is_on_its_way() -> None:
+    log = night()
+    log.say(e.Intended(action="wake", text="hello", causes=("wrap up:1", "ask:w:9")))
+    seq = log.d.seq
+    first = outbox.delay(log.d, log.d.wakes[seq])
+    log.say(e.Effected(intent=seq, ok=False, missed=FAILED, after=first))
+    waiting = [entry.seq for entry in outbox.waiting_entries(log.d)]  # one of its causes is a question no more
+    log.say(e.Intended(action="wake", text="hello again", causes=("wrap up:1",), again=seq))
+
+    assert (15.0, [seq], []) == (first, waiting, outbox.waiting_entries(log.d))
+
+
+def test_what_was_begun_and_not_ended_is_told_again_with_the_doubt() -> None:
+    log = night()
+    log.say(e.Intended(action="wake", text="hello", causes=("wrap up:1",)))
+    patience = outbox.DELIVERY_GRACE_S + DESK.timeout
+
+    assert [] == again(log, patience)
+    assert [f"hello Late: of {NOW:%H:%M} UTC.{outbox.DOUBT}"] == again(log, patience + 1)
+
+
+def test_a_question_is_owed_while_it_is_on_its_way_only_and_the_next_delivery_is_the_soonest() -> None:
+    log = night()
+    log.say(e.Intended(action="wake", text="hello", causes=("ask:w:9",)))
+    on_its_way = outbox.is_owed(log.d)
+    log.say(e.Effected(intent=log.d.seq, ok=False, missed=FAILED, after=15.0))
+    owed, none = outbox.is_owed(log.d), outbox.next_delivery(log.d)
+    told(log, missed=FAILED, after=15.0)
+    told(log, "wrap up:2", missed=FAILED, after=60.0)
+
+    assert (True, False, None) == (on_its_way, owed, none)
+    assert NOW + timedelta(seconds=15) == outbox.next_delivery(log.d)
+
+
+@pytest.mark.parametrize("cause", ["check:1", "ask:conflict:out/a"])
+def test_what_a_check_found_stands_until_the_deployment_is_closed(cause: str) -> None:
+    log = night()
+    told(log, cause, missed=FAILED, after=15.0)
+    found = len(outbox.waiting_entries(log.d))
+    log.d.outcome = "partial"
+
+    assert (1, []) == (found, outbox.waiting_entries(log.d))
 
 
 def test_deliveries_are_ever_further_apart_and_given_up_after_a_day() -> None:

@@ -3,31 +3,26 @@
 from __future__ import annotations
 
 from hashlib import sha256
-from typing import Any
 
 import pytest
 from tests.play import Play
 from tests.transcript import AT, answered
 
+from wakeman.core.errors import StorageError
 from wakeman.core.log import events as e
 from wakeman.core.model import Deployment, WorkerState
 from wakeman.core.policy.tables import Decision
 from wakeman.engine import layout
-from wakeman.engine.effects.capture import Capture, capture
+from wakeman.engine.effects.capture import Capture, capture, keep_screens
+
+FILE = "screens/w0.txt"
 
 
-def kept(play: Play, monkeypatch: pytest.MonkeyPatch) -> tuple[str, bytes, dict[str, Any]]:
-    """Keep the worker's screen; give the digest that is told, the file, and how it was written."""
+def kept(play: Play) -> tuple[str, bytes]:
+    """Keep the worker's screen; give the digest that is told, and the file."""
     d, files = play.deployment, play.stage.files
-    write, how = files.write, dict[str, Any]()
-
-    def noting(path: str, data: bytes, **more: Any) -> None:
-        how.update(more)
-        write(path, data, **more)
-
-    monkeypatch.setattr(files, "write", noting)
-    digest = Capture("w0", "screens/w0.txt").perform(play.stage.world(), d)
-    return digest, files.read(layout.inside(d.host, "screens/w0.txt")), how
+    digests = Capture({"w0": FILE}).perform(play.stage.world(), d)
+    return digests["w0"], files.read(layout.inside(d.host, FILE))
 
 
 def begun() -> Play:
@@ -36,49 +31,92 @@ def begun() -> Play:
     return play
 
 
-def test_the_screen_is_on_disk_before_its_digest_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_screen_is_on_disk_before_its_digest_is_told() -> None:
     play = begun()
     (name,) = play.stage.sessions.playing
     play.stage.sessions.screens[name] = "\n".join(f"row {n} \N{SNOWMAN}" for n in range(300))
 
-    digest, data, how = kept(play, monkeypatch)
+    digest, data = kept(play)
 
     assert [f"row {n} \N{SNOWMAN}" for n in range(100, 300)] == data.decode().splitlines()
-    assert (sha256(data).hexdigest(), {"durable": True}) == (digest, how)
+    assert sha256(data).hexdigest() == digest
+    assert layout.inside(play.deployment.host, FILE) not in play.stage.files.unsynced
 
 
-def test_a_screen_is_kept_in_its_colours_and_a_key_is_hidden_in_any(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_screen_that_the_disk_does_not_keep_is_not_told() -> None:
+    play = begun()
+    play.stage.files.failing[layout.inside(play.deployment.host, FILE)] = "no space left on device"
+
+    with pytest.raises(StorageError, match="no space left on device"):
+        kept(play)
+
+
+def test_a_screen_is_kept_in_its_colours_and_a_key_is_hidden_in_any() -> None:
     play = begun()
     (name,) = play.stage.sessions.playing
     key = "sk-ant-\x1b[32mabcdefgh\x1b[33m12345678"
     play.stage.sessions.screens[name] = f"\x1b[1;31mstop\x1b[0m \x1b]0;title\x07now\n\x1b[31m{key}\x1b[0m"
 
-    digest, data, _ = kept(play, monkeypatch)
+    digest, data = kept(play)
 
     assert b"\x1b[1;31mstop\x1b[0m now\n[Anthropic key hidden]" == data
     assert sha256(data).hexdigest() == digest
 
 
-def test_where_there_is_no_screen_that_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_there_is_no_screen_that_is_kept() -> None:
     gone, silent = begun(), begun()
     gone.stage.sessions.playing.clear()
     silent.stage.sessions.state = "unknown"
 
     for play in (gone, silent):
-        _, data, _ = kept(play, monkeypatch)
+        _, data = kept(play)
         assert data.startswith(b"(no screen: ")
 
 
-def test_what_was_kept_is_written_with_the_reason_for_it() -> None:
-    worker = WorkerState(name="w", session="w", attempt=2, captures=1)
+def test_screens_are_kept_in_one_write_with_the_reason_for_each() -> None:
+    d = Deployment(workers={n: WorkerState(name=n, session=n, attempt=2, captures=1) for n in "vwx"}, edition=7)
+    asked = [
+        Decision("investigate", worker="v", why="silent", then=("capture", "ask")),
+        Decision("retry", worker="x", then=("relaunch",)),
+        Decision("investigate", worker="w", why="waits", then=("capture",)),
+    ]
 
-    steps, _ = answered(
-        capture(Deployment(workers={"w": worker}), Decision("investigate", worker="w", why="silent"), AT),
-        {Capture: "aa"},
-    )
+    steps, _ = answered(keep_screens(d, asked), {Capture: {"v": "aa", "w": "bb"}})
 
-    fact = e.Captured(file="screens/w.2.2.txt", sha256="aa", why="silent")
-    assert [Capture("w", "screens/w.2.2.txt"), ("action", (e.Draft(fact, worker="w", attempt=2),))] == [
+    facts = [
+        e.Draft(e.Captured(file=f"screens/{n}.2.2.txt", sha256=digest, why=why), worker=n, attempt=2)
+        for n, digest, why in [("v", "aa", "silent"), ("w", "bb", "waits")]
+    ]
+    assert [Capture({"v": "screens/v.2.2.txt", "w": "screens/w.2.2.txt"}), ("action", tuple(facts))] == [
         steps[0],
         (steps[1].kind, steps[1].drafts),
     ]
+
+
+@pytest.mark.parametrize(("edition", "own"), [(6, 2), (7, 0)])
+def test_each_decision_kept_its_own_screen_before_edition_7(edition: int, own: int) -> None:
+    d = Deployment(workers={"w": WorkerState(name="w", session="w", attempt=2)}, edition=edition)
+    decision = Decision("investigate", worker="w", why="silent", then=("capture",))
+
+    steps, _ = answered(capture(d, decision, AT), {Capture: {"w": "aa"}})
+
+    assert len(steps) == own
+
+
+def test_no_screen_is_kept_where_none_is_asked_for() -> None:
+    assert ([], None) == answered(keep_screens(Deployment(edition=7), [Decision("retry", then=("relaunch",))]), {})
+
+
+def test_of_many_screens_those_that_cannot_be_read_say_why() -> None:
+    play = Play(workers=3, units=3)
+    play.up()
+    first, gone, last = play.stage.sessions.playing
+    play.stage.sessions.screens.update({first: "one", last: "three"})
+    del play.stage.sessions.playing[gone]
+    d = play.deployment
+
+    digests = Capture({name: f"screens/{name}" for name in d.workers}).perform(play.stage.world(), d)
+
+    shown = [play.stage.files.read(layout.inside(d.host, f"screens/{name}")) for name in digests]
+    assert [b"one", b"three"] == [shown[0], shown[2]]
+    assert shown[1].startswith(b"(no screen: ")

@@ -73,7 +73,7 @@ MOVED = e.Intended(action="move", target="/a", text="/b")
 SWEPT = e.Intended(action="sweep", target="val_1", ended_by="wakeman")
 FIRST = FindAlarm("first", NOW)
 TYPED = Unsubmitted("w")
-WORD, HANG_UP, SCREEN = LeaveWord("w"), HangUp((), (), ()), Capture("w", "screens/w")
+WORD, HANG_UP, SCREEN = LeaveWord("w"), HangUp((), (), ()), Capture({"w": "screens/w"})
 PLACE, MOVE, NEXT = Exists("/a"), Rename("/a", "/b"), Next(iter(()))
 SHOT = e.Captured(file="screens/w", sha256="aa")
 
@@ -89,8 +89,8 @@ READ: list[tuple[Any, e.Fact, object]] = [
     (Rearm(), armed("next"), None),
     (Disarm(), e.Disarmed(generation=4), True),
     (Disarm(), OTHER, False),
-    (SCREEN, SHOT, "aa"),
-    (SCREEN, OTHER, ""),
+    (SCREEN, SHOT, {"w": "aa"}),
+    (SCREEN, OTHER, {}),
     (Bury(), OTHER, True),
     (Bury(), armed("missing"), False),
     (WORD, ENDED, "/exit"),

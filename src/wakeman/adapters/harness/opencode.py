@@ -34,6 +34,8 @@ EVENTS = (
 )
 FRAME = r"^ {2}╹▀+[^\n]*(?P<typed>)(?P<foot>(?:\n[^\n]*){0,3})\Z"
 """The lower edge of its input box. Quoted text is above it, indented."""
+EDGE = r"^ {2}╹▀+"
+"""The same as far as the conversation goes; in a wide terminal a list of other things is beside it."""
 BOX = r"(?:\n(?:(?: {2}┃| {60})[^\n]*)?)*\Z"
 """What follows a turn: the input box, and in a wide terminal rows that only the list on the right has text in."""
 CUT = rf"(?:\n {{2}}┃[^\n]*)*\s*^ {{5}}▣ [^\n·]+ · [^\n·]+{BOX}"
@@ -112,6 +114,7 @@ OPENCODE = Client(
     ),
     session="sessionID",
     frame=FRAME,
+    edge=EDGE,
     prompt_line=r"(?!)",
     left_by_hand=True,
     memory=500 * 1024 * 1024,

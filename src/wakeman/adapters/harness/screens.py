@@ -18,6 +18,8 @@ SIGN_ROWS_MAX = 60
 """Last lines of a screen in which a sign counts."""
 SCREEN_ROW_CHARS_MAX = 500
 """Characters of a line of a screen that are read."""
+EDGE_ROWS = 5
+"""Lines at a screen's end in which the edge of the conversation is looked for: text above may quote one."""
 WRAPPED_ROWS = 3
 """Lines before a retry that say what it is for."""
 TEXT_STREAM_ROWS_MAX = 200
@@ -26,7 +28,7 @@ TEXT_STREAM_ROWS_MAX = 200
 
 def shown_report(client: Client, screen: str, now: datetime, version: str = "") -> Report:
     """Return what a screen of a version says: the first sign that is on it."""
-    parts = _parts(client, _last_rows(screen))
+    parts = _parts(client, _last_rows(client, screen))
     for sign in client.signs:
         if not sign.of(version) or sign.part not in parts:
             continue
@@ -41,15 +43,17 @@ def shown_words(client: Client, screen: str) -> str:
 
     Boundary: one paragraph, and of that what the terminal still shows.
     """
-    above = _parts(client, _last_rows(screen)).get("above", "")
+    above = _parts(client, _last_rows(client, screen)).get("above", "")
     found = re.search(client.words, above, re.MULTILINE)
     return " ".join(re.split(r" {3,}", row.strip())[0] for row in found["said"].splitlines()) if found else ""
 
 
-def _last_rows(screen: str) -> str:
-    """Return the last lines of a screen, shortened."""
+def _last_rows(client: Client, screen: str) -> str:
+    """Return the last lines of a screen, shortened: what is shown beside the conversation is left out."""
     rows = screen.replace("\N{NO-BREAK SPACE}", " ").rstrip().splitlines()[-SIGN_ROWS_MAX:]
-    return "\n".join(row[:SCREEN_ROW_CHARS_MAX].rstrip() for row in rows)
+    edge = re.search(client.edge, "\n".join(rows[-EDGE_ROWS:]), re.MULTILINE)
+    width = min(len(edge[0]) if edge else SCREEN_ROW_CHARS_MAX, SCREEN_ROW_CHARS_MAX)
+    return "\n".join(row[:width].rstrip() for row in rows)
 
 
 def _weighed(client: Client, report: Report, version: str) -> Report:

@@ -233,6 +233,7 @@ class Client(Struct, frozen=True):
     record: Record | None = None
     session: str = ""  # path, in any line, of the conversation's id, if the client chooses it
     frame: str = r"(?!)"  # its input box at a screen's end, with groups `typed` and `foot`; must not match quoted text
+    edge: str = r"(?!)"  # a row as wide as the conversation, where something else is shown on its right
     asides: str = r"(?!)"  # what it shows right above its box that is no part of the conversation
     recorded: tuple[str, ...] = ()  # versions whose screens and reports are recorded, the newest last
     prompt_line: str = r"^❯ (?!\d\. )\S.*$"  # a prompt on the screen: text above belongs to an earlier turn

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Literal
@@ -149,6 +150,16 @@ class MemorySessions:
 
     def painted(self, session: str, lines: int = 50, *, mark: str = "") -> str:
         return self.capture(session, lines, mark=mark)
+
+    def captures(
+        self, sessions: Sequence[tuple[str, str]], lines: int = 50, *, painted: bool = False
+    ) -> list[str | None]:
+        def shown(session: str, mark: str) -> str | None:
+            with suppress(UnknownNameError):
+                return (self.painted if painted else self.capture)(session, lines, mark=mark)
+            return None
+
+        return [shown(*one) for one in sessions]
 
     def logs(self, session: str, lines: int = 50, *, mark: str = "") -> str:
         return self.capture(session, lines, mark=mark)

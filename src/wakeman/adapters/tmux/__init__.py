@@ -230,28 +230,40 @@ class Tmux:
 
         Boundary: without blank lines at the end, and without the line that tmux writes into a dead pane.
         """
-        return "\n".join(self._shown(session, lines, mark, "", plain_text))
+        return self._shown(session, lines, mark, painted=False)
 
     def painted(self, session: str, lines: int = 50, *, mark: str = "") -> str:
         """Return them with their colours."""
-        from wakeman.core.paint import painted_rows, plain_row, repainted
+        return self._shown(session, lines, mark, painted=True)
 
-        def clean(text: str) -> str:
-            rows = painted_rows(text.replace("\r\n", "\n").replace("\r", "\n"))
-            return repainted(rows, "\n".join(map(plain_row, rows)))
-
-        return "\n".join(self._shown(session, lines, mark, " -e", clean))
-
-    def _shown(self, session: str, lines: int, mark: str, how: str, clean: Callable[[str], str]) -> list[str]:
-        found = self._pane(session, mark)
-        capture = f"display-message -p ours ; capture-pane -p{how} -J -S -{lines + 1} -t '{found.pane}'"
-        ran = self._ask("if-shell", "-F", "-t", found.pane, found.condition, capture)
-        if ran.code or not ran.out.startswith("ours\n"):
+    def _shown(self, session: str, lines: int, mark: str, *, painted: bool) -> str:
+        (shown,) = self._read([self._pane(session, mark)], lines, painted=painted)
+        if shown is None:
             raise self._unknown(session)
-        rows = [row.rstrip() for row in clean(ran.out.removeprefix("ours\n")).rstrip().split("\n")]
-        if found.dead and rows[-1].startswith("Pane is dead"):
-            rows = "\n".join(rows[:-1]).rstrip().split("\n")
-        return rows[-lines:]
+        return shown
+
+    def captures(
+        self, sessions: Sequence[tuple[str, str]], lines: int = 50, *, painted: bool = False
+    ) -> list[str | None]:
+        """Return the screens of many sessions. Cost: one call of tmux, and one for each 40 or so."""
+        from wakeman.adapters.tmux.screens import PANE_ROW, own_panes
+
+        panes = own_panes(self._ask("list-panes", "-a", "-F", PANE_ROW).out)
+        found = [panes.get((local_id(session), server_of(session), mark)) for session, mark in sessions]
+        there = [pane for pane in found if pane is not None]
+        shown = iter(self._read(there, lines, painted=painted) if there else ())
+        return [None if pane is None else next(shown) for pane in found]
+
+    def _read(self, panes: Sequence[Pane], lines: int, *, painted: bool) -> list[str | None]:
+        """Return what panes show; None for one that is gone, or another's by now."""
+        from wakeman.adapters.tmux.screens import reading_calls, shown_by
+
+        cut = f"~{os.urandom(6).hex()}~"  # random, so that no screen can contain it
+        ran = [self._ask(*words) for words in reading_calls(panes, lines, cut, painted=painted)]
+        if len(panes) > 1 and any(one.code for one in ran):  # one that is gone also fails those after it
+            return [self._read([pane], lines, painted=painted)[0] for pane in panes]
+        shown = shown_by("".join(one.out for one in ran), panes, lines, cut, painted=painted)
+        return [shown.get(number) for number in range(len(panes))]
 
     def logs(self, session: str, lines: int = 50, *, mark: str = "") -> str:
         """Return the last lines of the pane's screen and history."""

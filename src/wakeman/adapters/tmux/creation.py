@@ -94,7 +94,7 @@ def start_batches(starts: Sequence[Start], waiting: Sequence[int], most: int) ->
     batch: list[int] = []
     size = 0
     for index in waiting:
-        length = _length(creation_commands(starts[index]))
+        length = words_length(creation_commands(starts[index]))
         if batch and (size + length > COMMAND_BYTES_MAX or len(batch) == most):
             yield batch
             batch, size = [], 0
@@ -111,12 +111,13 @@ def refused_start(start: Start) -> Made | None:
         return Made(error=f"tmux session {start.session}: mark {start.mark!r} cannot be compared by tmux")
     if not start.argv:
         return Made(error=f"tmux session {start.session}: no program given")
-    if (length := _length(creation_commands(start))) > COMMAND_BYTES_MAX:
+    if (length := words_length(creation_commands(start))) > COMMAND_BYTES_MAX:
         return Made(error=f"tmux session {start.session}: {length} bytes of arguments, tmux takes {COMMAND_BYTES_MAX}")
     return None
 
 
-def _length(words: Sequence[str]) -> int:
+def words_length(words: Sequence[str]) -> int:
+    """Return the bytes of a command line in tmux's own protocol."""
     return sum(len(word.encode(errors="surrogateescape")) + 1 for word in words) + 2
 
 

@@ -166,7 +166,7 @@ class WorkersSpec(Spec, frozen=True):
 
 
 class WakeTarget(Spec, frozen=True):
-    """One receiver of notices: an argument list to run, or a tmux session to type into."""
+    """One receiver of notices: an argument list to run, a tmux session to type into, a webhook, or a topic of ntfy."""
 
     run: tuple[str, ...] = ()
     """Program to run with its arguments; `{{ message }}` is the notice. Its variable `WAKEMAN_SAID` is a JSON object
@@ -175,6 +175,17 @@ class WakeTarget(Spec, frozen=True):
     tmux: str = ""
     """Session to type into, `SESSION` on your own server or `SOCKET:SESSION`. Nothing is typed unless it shows an
     empty prompt."""
+    url: str = ""
+    """Address that notices are sent to as JSON, by POST, with the headers of Standard Webhooks; `https`, or `http` on
+    this machine. Told is who answers 2xx. Example: `"https://example.org/hooks/wakeman"`."""
+    ntfy: str = ""
+    """Topic of ntfy that notices are sent to: its name at ntfy.sh, or an address. Who knows the topic can read them."""
+    secret_file: str = ""
+    """With `url`: file with the secret that signs; with `ntfy`: with the access token. Relative to the plan file, and
+    read at each notice; its content is not logged."""
+    share: Literal["names", "words"] = "names"
+    """With `url` and `ntfy`, what leaves this machine: `names`: the notice, which has causes, counts and names of
+    workers, units and files; `words`: also the last words of workers that need somebody."""
     submit: bool = True
     """With `tmux`: press Enter behind the message."""
     force: bool = False
@@ -184,8 +195,27 @@ class WakeTarget(Spec, frozen=True):
 
     @property
     def name(self) -> str:
-        """Return what it is called: `tmux:SESSION`, or its program without directories."""
-        return f"tmux:{self.tmux}" if self.tmux else self.run[0].rpartition("/")[2]
+        """Return what it is called: `tmux:SESSION`, `ntfy:TOPIC`, `url:HOST`, or its program without directories."""
+        if self.run:
+            return self.run[0].rpartition("/")[2]
+        if self.url:
+            return f"url:{self.url.partition('://')[2].partition('/')[0].rpartition('@')[2]}"
+        return f"ntfy:{self.ntfy.rpartition('/')[2]}" if self.ntfy else f"tmux:{self.tmux}"
+
+    @property
+    def session(self) -> str:
+        """Return the session that it is typed into; "" for none."""
+        return self.tmux
+
+    @property
+    def key(self) -> str:
+        """Return the key that says where it is."""
+        return "run" if self.run else "url" if self.url else "ntfy" if self.ntfy else "tmux"
+
+    @property
+    def address(self) -> str:
+        """Return the address on the network that it is told at; "" for one on this machine."""
+        return self.url or self.ntfy
 
     @property
     def door(self) -> str:

@@ -24,7 +24,7 @@ class _UsedPath(Struct):
     unit: str
     declared: str
     path: str
-    elsewhere: bool = False  # of another open deployment
+    elsewhere: bool  # of another open deployment
     other: _UsedPath | None = None  # nearest path, this one or above, that another unit writes
 
 

@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 
-import msgspec
 from msgspec import Struct
 
 from wakeman.core.model import Plan
@@ -76,7 +75,7 @@ def other_paths(plan: Plan) -> list[PathUse]:
         found.append(PathUse(f"cleanup.move[{at}]", f"{move.from_} -> {move.to}", "is moved"))
     for at, sweep in enumerate(plan.cleanup.sweep):
         found.append(PathUse(f"cleanup.sweep[{at}]", sweep.sessions, "sessions of workers that are ended"))
-    found += [PathUse(key, name, "session that notices are typed into") for key, name in _sessions_told(plan)]
+    found += _receivers_used(plan)
     return found
 
 
@@ -97,11 +96,17 @@ def own_paths(plan: Plan, name: str, directory: str, place: str) -> list[PathUse
     return found
 
 
-def _sessions_told(plan: Plan) -> Iterator[tuple[str, str]]:
+def _receivers_used(plan: Plan) -> Iterator[PathUse]:
     for at, target in enumerate(plan.wake.to):
-        for name, value in msgspec.structs.asdict(target).items():
-            if value and isinstance(value, str):
-                yield f"wake.to[{at}].{name}", value
+        key = f"wake.to[{at}]"
+        if target.session:
+            yield PathUse(f"{key}.{target.key}", target.session, "session that notices are typed into")
+        if target.address:
+            words = ", and the last words of workers" if target.share == "words" else ""
+            what = f"leaves this machine at each notice: causes, counts, names of workers, units and files{words}"
+            yield PathUse(f"{key}.{target.key}", target.address, what)
+        if target.secret_file:
+            yield PathUse(f"{key}.secret_file", target.secret_file, "is read at each notice, to sign or to log in")
 
 
 def steering(variables: Mapping[str, str]) -> dict[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -12,6 +13,7 @@ from wakeman.core.model import Plan, ReviewSpec, UnitsSpec, WorkersSpec
 from wakeman.core.plan.key_positions import Path
 from wakeman.core.plan.template import PATH, SCOPES, UNIT, template_faults
 from wakeman.core.policy import review
+from wakeman.core.text import as_data
 
 DEPLOYMENT_NAME = r"[a-z0-9][a-z0-9_-]{0,63}"
 SOURCES = ("glob", "items", "file", "command", "matrix")
@@ -46,6 +48,7 @@ _POSITIVE = (
     "wake.every", "wake.to.timeout", "verify.timeout", "verify.parse_limit.time", "verify.parse_limit.memory",
     "verify.parse_limit.size",
 )  # fmt: skip
+_TOPIC = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -263,9 +266,31 @@ def _blank_profiles(plan: Plan) -> Iterator[Problem]:
 def _receivers(plan: Plan) -> Iterator[Problem]:
     for at, target in enumerate(plan.wake.to):
         path = ("wake", "to", at)
-        if bool(target.run) == bool(target.tmux):
-            found = "both" if target.run else "neither"
-            yield Problem(path, f"found {found}; expected one of run, tmux", ((*path, "run"), (*path, "tmux")))
+        kinds = ("run", "tmux", "url", "ntfy")
+        given = [kind for kind in kinds if getattr(target, kind)]
+        if len(given) != 1:
+            found = " and ".join(given) or "none"
+            yield Problem(path, f"found {found}; expected one of {', '.join(kinds)}", tuple((*path, k) for k in kinds))
+        for kind in ("url", "ntfy"):
+            address = getattr(target, kind)
+            if address and not (_reachable(address) or (kind == "ntfy" and _TOPIC.fullmatch(address))):
+                also = ", or a topic's name of letters, digits, '_' and '-'" if kind == "ntfy" else ""
+                expected = f"expected https://..., or http://127.0.0.1...{also}"
+                yield Problem((*path, kind), f"found {as_data(address, 80)}; {expected}")
+        for key, unset in (("secret_file", ""), ("share", "names")):
+            if getattr(target, key) != unset and not target.address:
+                yield Problem((*path, key), "found without url or ntfy; expected only beside one of them")
+
+
+def _reachable(address: str) -> bool:
+    """Return whether an address is one that words may be sent to: encrypted, or on this machine."""
+    try:
+        parts = urlsplit(address)
+        host, _ = parts.hostname or "", parts.port
+    except ValueError:
+        return False
+    local = host in ("127.0.0.1", "::1", "localhost")
+    return bool(host) and address.isascii() and (parts.scheme == "https" or (parts.scheme == "http" and local))
 
 
 def _positive(plan: Plan) -> Iterator[Problem]:

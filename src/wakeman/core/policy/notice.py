@@ -262,7 +262,12 @@ def last_words(d: Deployment) -> str:
     """Return the last words of the workers that need somebody, as a JSON object: data beside a notice."""
     import msgspec
 
-    return msgspec.json.encode({worker.name: worker.said for worker in asking_workers(d) if worker.said}).decode()
+    return msgspec.json.encode(last_words_of(d)).decode()
+
+
+def last_words_of(d: Deployment) -> dict[str, str]:
+    """Return the same by worker."""
+    return {worker.name: worker.said for worker in asking_workers(d) if worker.said}
 
 
 def _question(worker: WorkerState) -> str:

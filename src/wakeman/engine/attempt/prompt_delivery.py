@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal
 
 from wakeman.core.errors import ProgramError, UnknownNameError
 from wakeman.core.model import Deployment, WorkerState
 from wakeman.core.policy.prompt_delivery import half_typed, text_fate
 from wakeman.engine import layout
-from wakeman.engine.terminals import session_address, terminal
+from wakeman.engine.terminals import SCREEN_ROWS, session_address, terminal
 
 if TYPE_CHECKING:
     from wakeman.ports import World
-
-PROMPT_SCREEN_ROWS = 60
-"""Lines of a screen in which a text is searched."""
 
 
 def reported_prompts(world: World, d: Deployment, worker: WorkerState) -> str:
@@ -55,15 +53,17 @@ def unsubmitted(world: World, d: Deployment, worker: WorkerState) -> str:
         return ""
     try:
         session, mark = session_address(d, worker)
-        return half_typed(terminal(world, d.host).capture(session, PROMPT_SCREEN_ROWS, mark=mark))
+        return half_typed(terminal(world, d.host).capture(session, SCREEN_ROWS, mark=mark))
     except (UnknownNameError, ProgramError):
         return ""
 
 
-def prompt_fate(world: World, d: Deployment, worker: WorkerState) -> Literal["", "heard", "taken", "waits", "unknown"]:
+def prompt_fate(
+    world: World, d: Deployment, worker: WorkerState, screen_of: Callable[[str, str], str]
+) -> Literal["", "heard", "taken", "waits", "unknown"]:
     """Find the state of the text typed last; "" if none is unconfirmed.
 
-    Cost: a stat, and one capture of the screen.
+    Shape: `screen_of` returns what a session shows, by its id and mark. Cost: a stat, and one screen.
     """
     prompt = d.prompt_of(worker)
     if prompt is None:
@@ -71,8 +71,7 @@ def prompt_fate(world: World, d: Deployment, worker: WorkerState) -> Literal["",
     if reported_prompts(world, d, worker) != prompt.before:
         return "heard"
     try:
-        session, mark = session_address(d, worker)
-        screen = terminal(world, d.host).capture(session, PROMPT_SCREEN_ROWS, mark=mark)
+        screen = screen_of(*session_address(d, worker))
     except (UnknownNameError, ProgramError):
         return "unknown"
     return text_fate(screen, prompt.text, typed=prompt.typed)

@@ -30,6 +30,10 @@ OBSERVATION_BYTES_MAX = 32 * 1024
 """Bytes of an observation in the log at most."""
 
 
+class ScreenUnreadError(Exception):
+    """A look needs a screen that was not read yet: it is repeated when all such screens were read."""
+
+
 class Mishap(Struct, frozen=True):
     """Why there is no answer about a worker, in one line."""
 
@@ -47,6 +51,8 @@ class Mishaps:
         """Return what a look at one worker gives, or what became of it instead."""
         try:
             return look()
+        except ScreenUnreadError:
+            raise
         except Exception as fault:
             from traceback import format_exc
 

@@ -38,6 +38,7 @@ from wakeman.engine.attempt.secrets import keys_fingerprint
 from wakeman.engine.observe.containment import (
     Mishap,
     Mishaps,
+    ScreenUnreadError,
     Unheard,
     being_ended,
     loggable,
@@ -49,8 +50,6 @@ from wakeman.engine.observe.transcripts import Transcripts, find_transcripts
 from wakeman.engine.workspace import OutputLocation, workspace
 from wakeman.ports import Evidence, Executor, Listing, Reader, Report, SessionInfo, World
 
-SCREEN_ROWS = 60
-"""Lines of a screen that a harness reads."""
 LIVE_STREAM_BYTES = 64 * 1024
 ENDED_STREAM_BYTES = 4 * 1024 * 1024
 """Bytes that are read from the end of an ended attempt's stream; fewer of a live one."""
@@ -72,6 +71,41 @@ DEADLY_SIGNALS = frozenset({1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 13, 14, 15, 24, 25, 3
 """Signals that end a process; with another number, a status above 128 is the program's own."""
 
 
+class Screens:
+    """The screens of one observation: all that its looks need are read in few calls."""
+
+    def __init__(self, executor: Executor) -> None:
+        self._terminal = executor.terminal
+        self._fetched = False
+        self._wanted: dict[tuple[str, str], None] = {}
+        self._shown: dict[tuple[str, str], str] = {}
+
+    def of(self, session: str, mark: str) -> str:
+        """Return what the screen of a session shows.
+
+        Raises: as `Terminal.capture`; ScreenUnreadError before `fetch`.
+        """
+        if self._terminal is None:
+            raise UnknownNameError(f"{session}: has no terminal")
+        if not self._fetched:
+            self._wanted[session, mark] = None
+            raise ScreenUnreadError
+        if (session, mark) in self._shown:
+            return self._shown[session, mark]
+        from wakeman.engine.terminals import SCREEN_ROWS
+
+        return self._terminal.capture(session, SCREEN_ROWS, mark=mark)
+
+    def fetch(self) -> None:
+        """Read those that were asked for. Boundary: one that cannot be read is asked for alone, which says why."""
+        from wakeman.engine.terminals import SCREEN_ROWS, many_screens
+
+        self._fetched = True
+        if self._terminal is not None:
+            texts = many_screens(self._terminal, list(self._wanted), SCREEN_ROWS)
+            self._shown = {key: text for key, text in zip(self._wanted, texts, strict=True) if text is not None}
+
+
 class Gathered(Struct, frozen=True):
     """Raw evidence of one observation."""
 
@@ -80,6 +114,7 @@ class Gathered(Struct, frozen=True):
     marks: Mapping[str, FileFingerprint]
     boot: str
     mono: float
+    screens: Screens
 
 
 def observe(world: World, d: Deployment, findings: Findings, mishaps: Mishaps) -> tuple[e.Looked, list[Waiting]]:
@@ -101,6 +136,7 @@ def observe(world: World, d: Deployment, findings: Findings, mishaps: Mishaps) -
         marks=world.files.marks([*_reports(d, live), *_paths_to_stat(watched)]),
         boot=world.clock.boot(),
         mono=world.clock.mono(),
+        screens=Screens(executor),
     )
     redact = secrets.redactor(world, d) if live else redacted
     observations = [_redacted_observation(s, redact) for s in _sightings(world, executor, view, live, mishaps)]
@@ -204,12 +240,23 @@ def _sightings(
     world: World, executor: Executor, view: Gathered, live: list[WorkerState], mishaps: Mishaps
 ) -> list[Observation]:
     find = view.listing.finder()
-    found = []
     calls: dict[str, float] = {}
-    for worker in live:
+
+    def look_at(worker: WorkerState) -> Observation:
         seen = find(worker.session_id, attempt_id(view.d, worker))
-        look = partial(_observed, world, executor, view, worker, seen, calls)
-        found.append(_contained(look, view.d, worker, mishaps))
+        return _contained(partial(_observed, world, executor, view, worker, seen, calls), view.d, worker, mishaps)
+
+    looks: dict[str, Observation] = {}
+    unread = []
+    for worker in live:
+        try:
+            looks[worker.name] = look_at(worker)
+        except ScreenUnreadError:
+            unread.append(worker)
+    if unread:
+        view.screens.fetch()
+        looks.update((worker.name, look_at(worker)) for worker in unread)
+    found = [looks[worker.name] for worker in live]
     found = _working(world, view, found, calls)
     found = _in_background(world, view, found)
     left = [w for w in view.d.workers.values() if w.state == "exited" and w.processes]
@@ -253,7 +300,7 @@ def _observed(
     if worker.prompt and observation.session == "running":
         from wakeman.engine.attempt import prompt_delivery
 
-        fate = prompt_delivery.prompt_fate(world, view.d, worker)
+        fate = prompt_delivery.prompt_fate(world, view.d, worker, view.screens.of)
         observation = msgspec.structs.replace(observation, prompt=fate)
     return loggable(observation)
 
@@ -363,7 +410,7 @@ def _sight(
         life=life,
     )
     if layout.exit_file(view.d.host, worker) in view.marks:
-        return _exited(world, view, worker, base, harness, traces, lambda: _last_screen(executor, seen))
+        return _exited(world, view, worker, base, harness, traces, lambda: _last_screen(view, seen))
     if worker.boot != view.boot and not executor.outlives_boot:
         return _ended_session(base, "lost", "the machine was started anew", worker.ending or "machine")
     if view.listing.state == "unknown":
@@ -378,7 +425,7 @@ def _sight(
         life = worker.life if seen.phase == "unknown" else base.life
         return msgspec.structs.replace(base, session=seen.phase, why=seen.why, life=life)
     still = worker.observation is not None and life == worker.life
-    report, said = _harness_report(world, executor, view, worker, seen, harness, traces, still=still)
+    report, said = _harness_report(world, view, worker, seen, harness, traces, still=still)
     if report.calls:
         calls[worker.name] = float(report.since)
     if report.given and view.d.plan_of(worker).workers.mode != "print":
@@ -455,11 +502,11 @@ def _ended_session(
     return msgspec.structs.replace(base, session=session, why=why, ended_by=ended_by, code=code)
 
 
-def _last_screen(executor: Executor, seen: SessionInfo | None) -> str:
+def _last_screen(view: Gathered, seen: SessionInfo | None) -> str:
     """Return what an ended session's terminal shows: a client in print mode says there why it could not start."""
     with suppress(ProgramError, UnknownNameError):
-        if executor.terminal is not None and seen is not None:
-            return executor.terminal.capture(seen.session_id, SCREEN_ROWS, mark=seen.mark)
+        if seen is not None:
+            return view.screens.of(seen.session_id, seen.mark)
     return ""
 
 
@@ -539,7 +586,6 @@ def _dead(worker: WorkerState, base: Observation, seen: SessionInfo, harness: Re
 
 def _harness_report(
     world: World,
-    executor: Executor,
     view: Gathered,
     worker: WorkerState,
     seen: SessionInfo,
@@ -561,11 +607,10 @@ def _harness_report(
     report = harness.report(evidence, now)
     told = {"": True, "record": True, "state": report.activity == "waiting"}
     unsure = told.get(report.source) or report.activity == "idle" or (still and report.activity == "busy")
-    if "screen" in harness.reads and unsure and executor.terminal is not None:
+    if "screen" in harness.reads and unsure:
         # Gone since the listing, or slow: the next observation decides.
         with suppress(ProgramError, UnknownNameError):
-            screen = executor.terminal.capture(seen.session_id, SCREEN_ROWS, mark=seen.mark)
-            evidence = msgspec.structs.replace(evidence, screen=screen)
+            evidence = msgspec.structs.replace(evidence, screen=view.screens.of(seen.session_id, seen.mark))
             report = harness.report(evidence, now)
     if report.activity != "busy" and evidence.record and not evidence.recorded and traces.record is not None:
         used = harness.report(_with_record(world, evidence, traces, TRANSCRIPT_BYTES_MAX), now).usage

@@ -17,7 +17,7 @@ from wakeman.core.policy.attempts import END_TRIES_MAX, grace_left, soonest
 from wakeman.core.policy.deployment_rows import ROWS_PER_CHECK_MAX, decide, resting
 from wakeman.core.policy.limits import staggered
 from wakeman.core.policy.staging import staging, trespasses, unrested
-from wakeman.core.policy.tables import Decision, recorded
+from wakeman.core.policy.tables import EDITION_SCREENS_MIN, Decision, recorded
 from wakeman.core.policy.transitions import lifted, transitions
 from wakeman.core.policy.worker_rows import taken
 from wakeman.engine.effects import steps_of
@@ -137,6 +137,10 @@ def _workers(d: Deployment, now: datetime) -> Steps[bool]:
     """Choose the workers' rows, and perform them; return whether there were any."""
     decisions = taken(d)
     yield from append("decision", [recorded(d, decision) for decision in decisions])
+    if d.edition >= EDITION_SCREENS_MIN and any("capture" in decision.then for decision in decisions):
+        from wakeman.engine.effects.capture import keep_screens
+
+        yield from keep_screens(d, decisions)
     for decision in decisions:
         yield from _act(d, decision, now)
     return bool(decisions)

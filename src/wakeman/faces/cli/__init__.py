@@ -40,6 +40,7 @@ VERBS: dict[str, tuple[str, str, bool, str]] = {
         "show deployments to move in: workers by need, one beside the list, the night backwards",
     ),
     "serve": ("look", "serve", False, "show deployments as live pages to a browser on this machine"),
+    "inbox": ("look", "status", False, "show what waits for an answer, over all deployments, with what answers it"),
     "notices": ("look", "notices", False, "tell what newly needs somebody and what has ended, a line each"),
     "log": ("look", "log", False, "show what happened, event by event"),
     "capture": ("look", "screen", False, "show the last lines of a worker's screen"),

@@ -106,6 +106,7 @@ ADVICE: dict[str, Advice] = {
     ),
     "top": Advice("you want to look around, act on what needs you, or go back through a night", ()),
     "serve": Advice("you want to look with a browser, live", ()),
+    "inbox": Advice("several deployments run, and you want to know what waits for you", (TRIED_ON, "wakeman inbox")),
     "notices": Advice("a program is to be told, such as an agent's client", (TRIED_ON, "wakeman notices --once")),
     "mcp": Advice("an agent is the orchestrator; its client starts this", ()),
     "schema": Advice("an editor or a script reads plans or answers", ("wakeman schema status > status.schema.json",)),

@@ -71,6 +71,8 @@ def _head_rows(data: Status, on: Paper) -> Iterator[Line]:
     yield _bar_row(data, on)
     if data.outcome == "open":
         yield on.row([(f" {_pace(data, on)}", DIM)])
+    else:
+        yield from (row for need in data.needs for row in need_rows(need, on, need_cells(data.needs, on)))
 
 
 def _bar_row(data: Status, on: Paper) -> Line:
@@ -169,6 +171,13 @@ def widths(data: Status, on: Paper) -> tuple[int, int]:
     units = [*map(unit_counts, data.needs), *map(unit_counts, data.waits), *map(unit_counts, data.groups)]
     longest = max((len(on.plain(name)) for name in (*names, *heads)), default=0)
     return min(most, max(9, longest)), max(map(len, units), default=0)
+
+
+def need_cells(needs: Sequence[NeedStatus], on: Paper) -> tuple[int, int]:
+    """Return the same for needs that stand in no page."""
+    most = NAME_CELLS_MAX if on.room >= 79 else max(8, on.room // 4)
+    longest = max((len(on.plain(each.about)) for each in needs), default=0)
+    return min(most, max(9, longest)), max((len(unit_counts(each)) for each in needs), default=0)
 
 
 def group_word(group: WorkerGroup, data: Status) -> str:

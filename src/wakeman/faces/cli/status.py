@@ -5,12 +5,13 @@ from __future__ import annotations
 import sys
 from argparse import ArgumentParser, Namespace
 
+from wakeman.api.inbox import Inbox
 from wakeman.api.names import named
 from wakeman.api.status import Status, Statuses, status, statuses
 from wakeman.faces.cli import options as given
 from wakeman.faces.cli.options import Verb
 from wakeman.faces.cli.reach import reach
-from wakeman.faces.cli.show import print_note, show
+from wakeman.faces.cli.show import out, print_note, printable, show
 
 
 def _status_options(parser: ArgumentParser) -> None:
@@ -74,4 +75,32 @@ def _print_all(data: Statuses, options: Namespace) -> None:
     on.write(overview(data, on, everything=options.all), sys.stdout)
 
 
-VERBS: dict[str, Verb] = {"status": ("wakeman status condense-docs --json", _status_options, _status)}
+def _inbox(options: Namespace) -> int:
+    """Show what waits for somebody, over all deployments."""
+    from wakeman.api.inbox import inbox
+
+    return show(options, inbox(reach(options)), lambda data: _print_inbox(data, options))
+
+
+def _print_inbox(data: Inbox, options: Namespace) -> None:
+    from wakeman.faces.cli.page import need_cells, need_rows
+    from wakeman.faces.cli.paper import BOLD, paper
+
+    on = paper(sys.stdout, state=options.state)
+    for name, why in data.unreadable.items():
+        print_note(f"{printable(name)} cannot be read: {printable(why)}")
+    if not data.deployments:
+        out("nothing waits for you")
+        return
+    columns = need_cells([need for each in data.deployments for need in each.needs], on)
+    for at, each in enumerate(data.deployments):
+        over = "" if each.outcome == "open" else f"  {each.outcome}"
+        head = [[], on.row([(f" {each.deployment}", BOLD), (over, "")])]
+        rows = [row for need in each.needs for row in need_rows(need, on, columns)]
+        on.write([*head[0 if at else 1 :], *rows], sys.stdout)
+
+
+VERBS: dict[str, Verb] = {
+    "status": ("wakeman status condense-docs --json", _status_options, _status),
+    "inbox": ("wakeman inbox", lambda _: None, _inbox),
+}

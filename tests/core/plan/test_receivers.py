@@ -1,0 +1,74 @@
+"""Receivers of notices on the network: which addresses are taken, what they are called, and what a plan says leaves."""
+
+from __future__ import annotations
+
+import pytest
+
+from wakeman.core.errors import PlanError
+from wakeman.core.model import Plan, WakeTarget
+from wakeman.core.plan.footprint import other_paths
+from wakeman.core.plan.parser import read_plan
+
+
+def plan_to(to: str) -> Plan:
+    text = (
+        'name = "n"\n[units]\nitems = ["a"]\noutput = "out/{{ unit }}"\n[workers]\ncommand = ["true"]\n'
+        f"[wake]\nto = [{to}]\n"
+    )
+    return read_plan(text, "w.toml")
+
+
+@pytest.mark.parametrize(
+    ("to", "name"),
+    [
+        ('{ url = "https://me:key@example.org:8443/hooks" }', "url:example.org:8443"),
+        ('{ url = "http://127.0.0.1:80" }', "url:127.0.0.1:80"),
+        ('{ url = "http://[::1]/x" }', "url:[::1]"),
+        ('{ ntfy = "my-Topic_1" }', "ntfy:my-Topic_1"),
+        ('{ ntfy = "http://localhost:8080/topic" }', "ntfy:topic"),
+    ],
+)
+def test_an_address_that_is_encrypted_or_on_this_machine_is_taken_and_named(to: str, name: str) -> None:
+    assert name == plan_to(to).wake.to[0].name
+
+
+@pytest.mark.parametrize(
+    "to",
+    [
+        '{ url = "http://example.org/hooks" }',
+        '{ url = "ftp://127.0.0.1/" }',
+        '{ url = "https://" }',
+        '{ url = "https://[1/" }',
+        '{ url = "https://example.org:x/" }',
+        '{ url = "https://exämple.org/" }',
+        '{ ntfy = "two words" }',
+        '{ ntfy = "http://example.org/topic" }',
+    ],
+)
+def test_another_address_is_refused(to: str) -> None:
+    with pytest.raises(PlanError, match=r"expected https://..., or http://127\.0\.0\.1"):
+        plan_to(to)
+
+
+@pytest.mark.parametrize("key", ['secret_file = "x"', 'share = "words"'])
+def test_what_is_for_the_network_stands_beside_an_address_only(key: str) -> None:
+    with pytest.raises(PlanError, match="found without url or ntfy"):
+        plan_to(f'{{ tmux = "desk", {key} }}')
+
+
+def test_a_plan_lists_each_address_with_what_leaves_and_each_secret() -> None:
+    plan = plan_to('{ url = "https://a.org/", share = "words", secret_file = "s" }, { ntfy = "t" }, { tmux = "desk" }')
+
+    used = [(use.key, use.path, use.what) for use in other_paths(plan)]
+
+    leaves = "leaves this machine at each notice: causes, counts, names of workers, units and files"
+    assert [
+        ("wake.to[0].url", "https://a.org/", f"{leaves}, and the last words of workers"),
+        ("wake.to[0].secret_file", "s", "is read at each notice, to sign or to log in"),
+        ("wake.to[1].ntfy", "t", leaves),
+        ("wake.to[2].tmux", "desk", "session that notices are typed into"),
+    ] == used
+
+
+def test_what_is_on_this_machine_has_no_address() -> None:
+    assert ["", ""] == [WakeTarget(tmux="desk").address, WakeTarget(run=("x",)).address]
