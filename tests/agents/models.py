@@ -133,6 +133,34 @@ def _asks(said: Said, _: Json) -> Turn:
     return work(said) if not ARROW.search(said.told) else Turn("Which format should I use, bullets or prose?")
 
 
+def _surveys(said: Said, _: Json) -> Turn:
+    """Ask two questions in one dialog, of which the second takes several answers."""
+    if "AskUserQuestion" not in said.tools or not ARROW.search(said.told):
+        return _asks(said, {})
+    asked = [
+        {
+            "question": text,
+            "header": header,
+            "multiSelect": several,
+            "options": [{"label": word, "description": f"take {word}"} for word in words],
+        }
+        for text, header, several, words in (
+            ("Which format?", "Format", False, ("Bullets", "Prose")),
+            ("Which parts?", "Parts", True, ("Names", "Dates", "Sums")),
+        )
+    ]
+    return Turn(call=("AskUserQuestion", {"questions": asked}))
+
+
+def _begs(said: Said, _: Json) -> Turn:
+    """Ask a person's leave for each command, where the client has commands that ask."""
+    turn = work(said)
+    if turn.call is None or turn.call[0] not in SHELLS:
+        return turn
+    tool, given = turn.call
+    return Turn(call=(tool, {**given, "sandbox_permissions": "require_escalated", "justification": "May I write it?"}))
+
+
 def _wonders(said: Said, _: Json) -> Turn:
     return work(said) if not ARROW.search(said.told) else Turn("Which format should I use, bullets or prose?")
 
@@ -410,6 +438,8 @@ PLAYS: dict[str, Callable[[Said, Json], Turn]] = {
     "slow": lambda said, _: work(said)._replace(delay=1.0),
     "partial": _partial,
     "asks": _asks,
+    "surveys": _surveys,
+    "begs": _begs,
     "wonders": _wonders,
     "limit": _limited,
     "rate": _rated,
@@ -475,13 +505,14 @@ class Models:
         return f"http://127.0.0.1:{self.port}"
 
     def answer(self, said: Said, by: str) -> tuple[Asked, Turn]:
-        """Choose the play by the task's own word; what has no task is a title, a summary or a probe."""
+        """Choose the play by the task's own word, else by the state's; what has no task is a title, a summary or a
+        probe."""
         asked = Asked(time.time(), said, by)
         self.asked.append(asked)
         if not ARROW.search(said.told) and not (READ.search(said.told) and said.tools):
             return asked, Turn("A title")
         chosen = re.findall(r"play=(\w+)", said.told)  # an agent of an agent is told its own last
-        asked.play = "review" if VERDICT.search(said.told) else chosen[-1] if chosen else "work"
+        asked.play = "review" if VERDICT.search(said.told) else chosen[-1] if chosen else self.state.get("play", "work")
         if self.state.get("refuses"):
             asked.play = "refuse"
         try:

@@ -48,6 +48,9 @@ SHOWS: dict[str, Show] = {
     "claude-waiting-permission": Show("work", r"1\. Yes", ("--permission-mode", "default")),
     "claude-waiting-command": Show("orphans", r"1\. Yes", ("--permission-mode", "default")),
     "claude-waiting-question": Show("asks", r"Enter to select", MINE),
+    "claude-waiting-survey": Show("surveys", r"Enter to select", MINE),
+    "claude-waiting-parts": Show("surveys", r"Enter to select", MINE, keys=("2",)),
+    "claude-waiting-submit": Show("surveys", r"Enter to select", MINE, keys=("2", "1", "Right")),
     "claude-waiting-trust": Show("work", r"Enter to confirm", MINE, known=False),
     "claude-waiting-bypass": Show("work", r"Yes, I accept", ALL, ROOT, warned=False),
     "claude-waiting-apikey": Show("work", r"use this API key", MINE, keyed=False),
@@ -62,7 +65,7 @@ SHOWS: dict[str, Show] = {
     "codex-busy-hang": Show("hang", r"esc to interrupt", YOLO),
     "codex-busy-tool": Show("toils", r"Running|background|Waited|Waiting", YOLO),
     "codex-waiting-trust": Show("work", r"Trust this folder", YOLO, known=False),
-    "codex-waiting-permission": Show("work", r"1\. Yes", SAFE),
+    "codex-waiting-permission": Show("begs", r"1\. Yes", SAFE),
     "codex-error-401": Show("refuse", r"■ ", YOLO),
     "codex-idle-typed": Show("work", r"Worked for", YOLO, keys=TYPED),
     "gemini-idle": Show("work", r"All of it", ("--approval-mode", "yolo")),
@@ -87,6 +90,7 @@ def record(name: str, size: tuple[int, int]) -> str:
     """Record one screen in one size. Raises: LookupError if what it is to show did not come."""
     show, client = SHOWS[name], name.partition("-")[0]
     with scratch() as place, serving() as models:
+        models.state["play"] = show.play  # also before the task was read
         task = place / "work" / "task.md"
         outputs = f"a -> {place}/work/a.md\nb -> {place}/work/b.md\n"
         task.write_text(f"Make each file on the right. play={show.play}\n{outputs}")

@@ -18,10 +18,11 @@ from wakeman.adapters.memory import Act, MemoryWorld
 from wakeman.api.answer import Value
 from wakeman.api.schema import ANSWERS, EVENTS, answers, schema
 from wakeman.core.errors import NotLiveError
+from wakeman.core.model import Choice, Dialog
 from wakeman.core.plan.schema import events_schema, plan_schema
 from wakeman.engine.check import check
 from wakeman.faces import cli
-from wakeman.ports import World
+from wakeman.ports import ShownDialog, World
 
 SAMPLES = Path(__file__).parents[2] / "state" / "samples"
 PLAN = """
@@ -151,6 +152,7 @@ def test_every_part_and_field_of_an_answer_says_what_it_means(verb: str) -> None
 def test_what_every_verb_answers_fits_its_schema(desk: Desk) -> None:
     _people(desk)
     _nights(desk)
+    _questions(desk)
     _files(desk)
 
     assert {verb for verb in cli.VERBS if ANSWERS[verb]} == {verb for verb, kind in desk.seen if kind != "Failure"}
@@ -231,6 +233,20 @@ def _nights(desk: Desk) -> None:
     for name in ("run", "other"):
         desk("down", name)
     desk("clean", "run", "other")
+
+
+def _questions(desk: Desk) -> None:
+    """Answer what workers ask in dialogs."""
+    desk.begin('mode = "interactive"\n', night_a=Act(hangs=True, stops_after=0))
+    asked: Any = desk.stage.harness
+    desk("up", "plan.toml")
+    for kind, does, words in (
+        ("permission", "once", ("approve", "night_a")),
+        ("question", "", ("answer", "night_a", "1")),
+    ):
+        dialog = Dialog(kind, "Run it?", (Choice("Yes", does), Choice("No")), "d1")  # type: ignore[arg-type] # a table's word
+        asked.dialog = lambda _, dialog=dialog: ShownDialog(dialog, 0)
+        desk(*words)
 
 
 def _files(desk: Desk) -> None:

@@ -11,16 +11,19 @@ import signal
 import subprocess
 import sys
 import tomllib
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.drawn import asking_plan, keys, recorded
 from tests.faces.conftest import SLEEPER, Place
 from tests.waiting import until
 
 from wakeman.adapters import local
+from wakeman.adapters.machine import user_name
 from wakeman.core.errors import WakemanError
 from wakeman.core.plan.parser import read_plan
 from wakeman.faces import cli
@@ -114,6 +117,8 @@ def test_the_example_of_a_verb_can_be_parsed(verb: str) -> None:
         (("capture", "w"), 3),
         (("attach", "w"), 3),
         (("send", "w", "text"), 3),
+        (("approve", "w"), 3),
+        (("answer", "w", "1"), 3),
         (("waive", "a", "--why", "x"), 3),
         (("sweep", "val_*", "--older-than", "10m"), 3),
     ],
@@ -743,6 +748,8 @@ DOING: dict[str, tuple[str, ...]] = {
     "redo": ("ended",),
     "clean": ("ended",),
     "send": ("night_a", "hello", "--force"),
+    "approve": ("asked_a", "--deny"),
+    "answer": ("puzzled_a", "prose"),
     "stop": ("night_a",),
     "retry": ("short_a",),
     "waive": ("a", "b", "--why", "x", "--deployment", "night"),
@@ -766,6 +773,8 @@ TOLD = {
     "down": "end session night_b",
     "clean": "move ",
     "send": "type into session night_a: hello",
+    "approve": "choose 2 in the dialog of session ",
+    "answer": "choose 2 in the dialog of session ",
     "stop": "end session night_a",
     "retry": "start session short_a",
     "pause": "record requested: pause",
@@ -775,6 +784,16 @@ TOLD = {
     "merge": "merge wakeman/apart/apart_a into wakeman/apart.merged: merged",
 }
 """What a dry run has to tell, where it would do more than record."""
+
+
+def _stuck(place: Place, name: str) -> bool:
+    return bool(place("check", name).out) and _states(place, name)[f"{name}_a"] == "stuck"
+
+
+def with_stand_in(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have `claude` be the stand-in that draws dialogs, with a key, so that it needs no settings of a user's."""
+    monkeypatch.setenv("PATH", f"{place.path}/bin:{os.environ['PATH']}")
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-ant-stand-in-0000000000000000")
 
 
 def _stage(place: Place) -> None:
@@ -796,12 +815,16 @@ def _stage(place: Place) -> None:
     place.repository()
     apart = ("--items", "a", *WRITER, "--set", "workers.isolate=worktree", *COMMAND)
     assert place("run", "--name", "apart", "--wait", *apart).code == 0
+    for name, shown in (("asked", "claude-waiting-command"), ("puzzled", "claude-waiting-question")):
+        place.up(asking_plan(place.path, name, first=recorded(f"{shown}.80x24")))
+        until(partial(_stuck, place, name))
     place.plan(SLEEPER.replace("night", "other").replace("out/", "other/"), "other.toml")
     place.plan(SLEEPER + "[stuck]\nafter = 77\n", "longer.toml")
     until(lambda: not place.checking())  # the end of `held`'s worker calls for a check of its own
 
 
-def test_a_dry_run_says_what_would_be_done_and_does_nothing(place: Place) -> None:
+def test_a_dry_run_says_what_would_be_done_and_does_nothing(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    with_stand_in(place, monkeypatch)
     _stage(place)
     files, sessions, jobs = place.tree(), place.tmux("list-sessions", "-F", "#S"), place.jobs()
 
@@ -828,6 +851,53 @@ def test_a_dry_run_refuses_what_the_real_one_refuses(place: Place) -> None:
 
     for words in (("accept", "night"), ("unpause", "night"), ("clean", "night"), ("up", "none.toml")):
         assert place(*words).code == place(*words, "--dry-run").code == 2, words
+
+
+# --- what workers ask -------------------------------------------------------------------------------------------
+
+
+def _asked(place: Place, monkeypatch: pytest.MonkeyPatch, shown: str) -> str:
+    """Have a worker ask what a recorded screen asks; return the fingerprint that `status` tells."""
+    with_stand_in(place, monkeypatch)
+    place.up(asking_plan(place.path, first=recorded(shown)))
+    until(partial(_stuck, place, "asked"))
+    [need] = place("status", "asked", "--json").json["needs"]
+    seen: str = need["seen"]
+    return seen
+
+
+def test_a_permission_is_given_once_by_the_command_that_status_proposes(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _asked(place, monkeypatch, "2.1.332/claude-waiting-permission.80x24")
+    [need] = place("status", "asked", "--json").json["needs"]
+    command = next(one["line"] for one in need["commands"] if one["answers"])
+
+    said = place(*shlex.split(command)[1:])
+    again = place(*shlex.split(command)[1:])
+
+    assert (0, ["1"]) == (said.code, keys(place.path / "asked.drawn"))
+    assert '✓ approved once asked_a: chose "Yes"' in said.out
+    assert (2, True) == (again.code, "shows no dialog that is understood" in again.err)
+    [request] = [line for line in place("log", "asked", "--type", "requested", "--json").out.splitlines() if line]
+    data = json.loads(request)["data"]
+    assert ("approve", "once", user_name(), "cli") == (data["verb"], data["text"], data["who"], data["face"])
+    assert place("audit", "asked").code == 0
+
+
+def test_a_question_that_has_changed_since_it_was_seen_gets_no_answer(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = _asked(place, monkeypatch, "2.1.332/claude-waiting-question.80x24")
+
+    late = place("answer", "asked_a", "prose", "--seen", seen[::-1])
+    wrong = place("approve", "asked_a", "--seen", seen)
+    right = place("answer", "asked_a", "prose", "--seen", seen)
+
+    assert "this is no longer what it asks; now:" in late.err
+    assert f"wakeman answer asked/asked_a ANSWER --seen {seen}" in late.err
+    assert (2, True) == (wrong.code, "asks a question, not a permission" in wrong.err)
+    assert (0, ["2"]) == (right.code, keys(place.path / "asked.drawn"))
 
 
 # --- what is damaged or missing -------------------------------------------------------------------------------

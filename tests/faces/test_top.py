@@ -463,10 +463,10 @@ def at(desk: TopDesk, kind: str, reason: str = "") -> None:
 
 KEYS = (
     ("ask", "permission", "x", "", "wakeman stop condense-docs/{}"),
-    ("ask", "permission", "s", "", "wakeman send condense-docs/{} 1 --force"),
+    ("ask", "permission", "s", "go on", "wakeman send condense-docs/{} 'go on' --submit"),
     ("ask", "permission", "r", "", "wakeman retry condense-docs/{}"),
-    ("ask", "asks", "s", "keep both", "wakeman send condense-docs/{} 'keep both' --submit"),
-    ("ask", "asks", "s", "--no", "wakeman send condense-docs/{} --submit -- --no"),
+    ("ask", "asks", "s", "keep both", "wakeman answer condense-docs/{} 'keep both' --seen SEEN"),
+    ("ask", "asks", "s", "--no", "wakeman answer condense-docs/{} --seen SEEN -- --no"),
     ("running", "", "s", "go on; rm -rf $HOME", "wakeman send condense-docs/{} 'go on; rm -rf $HOME' --submit"),
     ("running", "", "x", "", "wakeman stop condense-docs/{}"),
     ("held", "", "a", "", "wakeman accept condense-docs"),
@@ -482,6 +482,7 @@ def test_a_doing_key_shows_its_command_and_only_y_runs_it(
     desk = crowded(tmp_path, monkeypatch, 12)
     at(desk, kind, reason)
     worker = desk.entry().worker  # type: ignore[union-attr] # it was chosen
+    command = command.replace("SEEN", getattr(desk.entry().what, "seen", ""))  # type: ignore[union-attr] # as above
 
     def begin() -> None:
         assert press(desk, key) is None
@@ -518,7 +519,7 @@ def test_the_keys_of_a_row_that_is_several_workers_are_for_all_of_them(
 
     assert ("wakeman", "attach", target) == found["enter"].argv
     assert [
-        ("wakeman", "send", "--like", target, "\0", "--force"),
+        ("wakeman", "send", "--like", target, "\0", "--submit"),
         ("wakeman", "retry", "--like", target),
         ("wakeman", "stop", "--like", target),
     ] == [found[key].argv for key in "srx"]
@@ -526,8 +527,9 @@ def test_the_keys_of_a_row_that_is_several_workers_are_for_all_of_them(
     assert "all 2" in " ".join(shown(desk, 140)[-3:])
     press(desk, "n")
     press(desk, "s")
+    press(desk, "1")
     press(desk, "enter")
-    assert Effect("run", ("wakeman", "send", "--like", target, "1", "--force")) == press(desk, "y")
+    assert Effect("run", ("wakeman", "send", "--like", target, "1", "--submit")) == press(desk, "y")
 
 
 def test_a_text_that_was_refused_is_typed_anyway_on_a_second_s(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -141,9 +141,22 @@ NAMED = {
     },
     **{
         verb: (verb, OUTSIDE)
-        for verb in ("capture", "tail", "attach", "stop", "retry", "accept", "pause", "unpause", "merge", "adopt")
+        for verb in (
+            "capture",
+            "tail",
+            "attach",
+            "approve",
+            "stop",
+            "retry",
+            "accept",
+            "pause",
+            "unpause",
+            "merge",
+            "adopt",
+        )
     },
     "send": ("send", OUTSIDE, "hello"),
+    "answer": ("answer", OUTSIDE, "1"),
     "waive": ("waive", "a", "--why", "x", "--deployment", OUTSIDE),
     "reject": ("reject", "a", "--why", "x", "--deployment", OUTSIDE),
     "sweep": ("sweep", "*", "--older-than", "1s", "--deployment", OUTSIDE),
@@ -168,7 +181,8 @@ def test_a_name_that_leads_outside_is_refused_by_every_verb(rig: Rig) -> None:
     said = dict(zip(NAMED, rig.side_by_side(*NAMED.values()), strict=True))
 
     for verb, one in said.items():
-        name = "../.." if verb in ("capture", "tail", "attach", "stop", "retry", "send") else OUTSIDE
+        of_workers = ("capture", "tail", "attach", "approve", "answer", "stop", "retry", "send")
+        name = "../.." if verb in of_workers else OUTSIDE
         assert (verb, 2, "", f"error: '{name}': {refused}") == (verb, one.returncode, one.stdout, one.stderr)
     assert before == rig.everything()
 

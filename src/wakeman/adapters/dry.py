@@ -23,6 +23,7 @@ from wakeman.ports import (
     SOON,
     Branch,
     Delivery,
+    DialogReader,
     Executor,
     Files,
     Git,
@@ -36,6 +37,7 @@ from wakeman.ports import (
     Made,
     MergeResult,
     PathEntry,
+    Pressing,
     Ran,
     Registry,
     SessionInfo,
@@ -77,6 +79,11 @@ def dry(world: World, print_line: PrintLine) -> World:
         once(f"tell {target.tmux or target.address or join(target.run)}: {message}")
         return Delivery()
 
+    def press(_: Terminal, session: str, __: str, ___: DialogReader, pressing: Pressing) -> str:
+        chosen = " ".join(str(choice + 1) for choice in pressing.choices)
+        once(f"choose {chosen} in the dialog of session {session}{': ' if pressing.text else ''}{pressing.text}")
+        return ""
+
     return msgspec.structs.replace(
         world,
         logs=DryLogs(world.logs, once),
@@ -88,6 +95,7 @@ def dry(world: World, print_line: PrintLine) -> World:
         executor=executor,
         git=lambda: DryGit(world.git(), once),
         deliver=deliver,
+        press=press,
     )
 
 

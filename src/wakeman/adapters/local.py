@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         ClientVersion,
         Confiner,
         Delivery,
+        DialogReader,
         Executor,
         Files,
         FoundProfiles,
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
         Harness,
         Machine,
         Parser,
+        Pressing,
         Terminal,
         Watcher,
     )
@@ -147,6 +149,7 @@ def world(state: str | None, by: str) -> World:
         deliver=deliver,
         reaches=lambda target, host: _reaches(target, host, environment),
         type_text=_type_into,
+        press=_press,
         state=directory,
         by=f"{by}:{machine.pid()}",
     )
@@ -316,6 +319,14 @@ def _type_into(terminal: Terminal, session: str, mark: str, text: str, submit: b
     from wakeman.adapters.orchestrator import type_when_idle
 
     return type_when_idle(terminal, session, text, mark=mark, submit=submit, force=force)
+
+
+def _press(terminal: Terminal, session: str, mark: str, reader: DialogReader, pressing: Pressing) -> str:
+    import time
+
+    from wakeman.engine.attempt.answering import press_choices
+
+    return press_choices(terminal, session, mark, reader, pressing, time.sleep)
 
 
 def _harness(name: str) -> Harness:

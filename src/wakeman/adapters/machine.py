@@ -179,6 +179,16 @@ class LocalMachine:
 _VERSION_1 = ("memory.limit_in_bytes", "memory.usage_in_bytes")
 
 
+def user_name() -> str:
+    """Return the name of the user who runs this, or the number of one who has no name here."""
+    import pwd
+
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return str(os.getuid())
+
+
 def _file_lines(path: str) -> list[str]:
     try:
         with open(path) as file:

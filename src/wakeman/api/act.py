@@ -14,8 +14,10 @@ from wakeman.api.names import Chosen, named, sole, workers_meant
 from wakeman.api.trash import place_for
 from wakeman.core.errors import NeedsPersonError, UsageError
 from wakeman.core.model import Deployment, WakeTarget, WorkerState
+from wakeman.core.policy.dialogs import Permission
 from wakeman.core.text import time_span
-from wakeman.engine import requests
+from wakeman.engine import answers, requests
+from wakeman.engine.answers import NOBODY, Asker
 from wakeman.engine.effects.close import bury
 from wakeman.engine.live import hold, require
 from wakeman.engine.wait import wait
@@ -107,6 +109,35 @@ def send(
     if why := requests.wait_until_confirmed(world, deployment, name, pause):
         raise NeedsPersonError(f"{target}: not confirmed: {why}", f"wakeman attach {target}")
     return Answer(Sent(target=target, arrived=True), following)
+
+
+def approve(world: World, worker: str, wanted: Permission, *, seen: str = "", asker: Asker = NOBODY) -> Answer[Acted]:
+    """Give a permission that a worker asks, once or always, or deny it; `seen` is the question's fingerprint.
+
+    Raises: UsageError when none is asked, or that is not offered; NeedsPersonError when another question is shown, or
+    the answer was not seen to be taken.
+    """
+    deployment, name = requests.find_worker(world, worker)
+    given = answers.approve(world, deployment, name, wanted, seen=seen, asker=asker)
+    verb = "denied" if wanted == "deny" else f"approved {wanted}"
+    return acted(world, given.deployment, [deeds.answered(given.deployment, name, verb, given)])
+
+
+def answer(
+    world: World, worker: str, text: str, *, seen: str = "", asker: Asker = NOBODY, pause: Pause | None = None
+) -> Answer[Acted]:
+    """Answer what a worker asks, in a dialog or in its last words; with `pause`, wait until a typed answer has arrived.
+
+    Raises: as `approve`.
+    """
+    deployment, name = requests.find_worker(world, worker)
+    given = answers.answer(world, deployment, name, text, seen=seen, asker=asker)
+    d, target = given.deployment, f"{deployment}/{name}"
+    if given.typed and pause is not None:
+        if why := requests.wait_until_confirmed(world, deployment, name, pause):
+            raise NeedsPersonError(f"{target}: not confirmed: {why}", f"wakeman attach {target}")
+        d = world.logs.read(deployment)
+    return acted(world, d, [deeds.answered(d, name, "answered", given)])
 
 
 def send_all(

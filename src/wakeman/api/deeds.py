@@ -19,6 +19,7 @@ from wakeman.core.plan.shares import differing
 from wakeman.core.policy.attempts import missing
 from wakeman.core.policy.deployment_rows import undone
 from wakeman.core.text import as_data, sanitise, time_span
+from wakeman.engine.answers import Given
 from wakeman.engine.effects.enrol import cleanup_name
 from wakeman.ports import World
 
@@ -148,6 +149,22 @@ def _launch(d: Deployment, worker: WorkerState) -> Followup:
     if d.full:
         return Followup(says="it is launched once the disk has room again", at=None)
     return Followup(says="it is launched at the next check", at=_next_check(d))
+
+
+def answered(d: Deployment, name: str, verb: str, given: Given) -> Deed:
+    """Return that what a worker asked was answered, and what it asks next."""
+    target, now = f"{d.name}/{name}", d.workers[name]
+    said = as_data(given.says, DEED_CHARS_MAX)
+    says = f"{verb} {name}: {'typed' if given.typed else 'chose'} {said}"
+    following = now.observation.dialog if now.live and now.observation is not None else None
+    more = (f"it asks next: {as_data(following.asks, DEED_CHARS_MAX)}",) if following is not None else ()
+    return Deed(
+        target=target,
+        says=says,
+        details=(f"it asked: {as_data(given.asks, DEED_CHARS_MAX)}",),
+        follows=tuple(Followup(says=text, at=None) for text in more),
+        look=f"wakeman capture {target}",
+    )
 
 
 # --- units ----------------------------------------------------------------------------------------------------

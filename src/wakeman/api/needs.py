@@ -65,6 +65,16 @@ class NeedStatus(Value, frozen=True, kw_only=True):
     since: Annotated[Time | None, Meta(description="Since when, RFC 3339 in UTC; of several, the longest.")]
     until: Annotated[Time | None, Meta(description="When it goes on by itself, RFC 3339 in UTC.")]
     commands: Annotated[tuple[NeedCommand, ...], Meta(description="Commands that answer it, the first one first.")]
+    seen: Annotated[
+        str,
+        Meta(
+            description="Fingerprint of what a worker asks: an answer with it is given to exactly this question;"
+            ' "" where no command answers it.'
+        ),
+    ] = ""
+    choices: Annotated[
+        tuple[str, ...], Meta(description="Labels of the choices that its dialog offers, in order.")
+    ] = ()
 
 
 class QuietWorker(Value, frozen=True, kw_only=True):
@@ -158,6 +168,8 @@ def _need(d: Deployment, need: Need) -> NeedStatus:
         since=stamp(need.since) if need.since else None,
         until=stamp(need.until) if need.until else None,
         commands=tuple(NeedCommand(line=each.line, does=each.does, answers=each.answers) for each in need.commands),
+        seen=need.seen,
+        choices=need.choices,
     )
 
 

@@ -251,7 +251,7 @@ def plan(world: World, prepared: PreparedPlan, file: str, owner: str = "") -> An
     return Answer(data, (up,))
 
 
-def approve(world: World, prepared: PreparedPlan, *, yes: bool, owner: str = "") -> PreparedPlan:
+def with_agreement(world: World, prepared: PreparedPlan, *, yes: bool, owner: str = "") -> PreparedPlan:
     """Return the plan with what a person has agreed to, which its log keeps.
 
     Raises: UsageError if `--yes` is missing for a plan of another `owner`, or one that may do more than most. Boundary:

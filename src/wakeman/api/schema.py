@@ -43,6 +43,8 @@ ANSWERS: dict[str, tuple[str, ...]] = {
     "tail": ("screen.CapturedScreen", "tail.PrintedLine"),
     "attach": ("screen.Attached",),
     "send": ("act.Sent", "act.SentAll", "answer.DryRun"),
+    "approve": _ACTED,
+    "answer": _ACTED,
     "stop": _ACTED,
     "retry": _ACTED,
     "waive": _ACTED,

@@ -13,11 +13,13 @@ from wakeman.core.model import Deployment
 from wakeman.core.plan.shares import shares
 from wakeman.core.policy.outbox import is_owed
 from wakeman.engine.effects.alarm import ensure
+from wakeman.engine.effects.press import press_once
 from wakeman.engine.effects.sweep import SessionToEnd, end_session
 from wakeman.engine.effects.text import Type, send
 from wakeman.engine.protocol import requests
 from wakeman.engine.protocol.check import ObservationRead, ReportsRead, Senses, check
 from wakeman.engine.protocol.steps import Steps, Unrecorded, Write, append
+from wakeman.ports import Pressing
 
 _RESPELLED = r"\udc"
 """Text that stands for a byte that is not UTF-8."""
@@ -118,6 +120,11 @@ def _requested(d: Deployment, write: Write) -> Iterator[Steps[object]]:
         yield requests.stop(worker, data.text, keep=data.keep)
     elif data.verb == "retry" and worker is not None:
         yield requests.retry(d, worker, data.units, data.text)
+    elif data.verb in ("approve", "answer") and worker is not None and isinstance(fact := write[-1].data, e.Intended):
+        if fact.action == "press":
+            yield press_once(worker, data, fact, Pressing(fact.digest))
+        else:
+            yield send(worker, fact, Type(worker.name, fact.text), data)
     elif data.verb == "amend":
         amended = next((other.data for other in write if isinstance(other.data, e.Amended)), None)
         enrolled = [_copied(other) for other in write if isinstance(other.data, e.Enrolled)]

@@ -58,7 +58,7 @@ def stop(world: World, deployment: str, names: Sequence[str], *, keep: bool = Fa
     Raises: UsageError when one of them has ended already: then none is ended.
     """
     with hold(world, deployment) as log:
-        d = _require_open(log.deployment)
+        d = require_open(log.deployment)
         for name in names:
             worker = d.workers[name]
             if worker.ended and not worker.intent:
@@ -75,7 +75,7 @@ def retry(world: World, deployment: str, names: Sequence[str], units: tuple[str,
     Raises: UsageError when one of them waits for its first launch, or has nothing missing; then none is retried.
     """
     with hold(world, deployment) as log:
-        d = _require_open(log.deployment)
+        d = require_open(log.deployment)
         _require_units(d, units)
         for name in names:
             require_retriable(d, d.workers[name], units)
@@ -98,7 +98,7 @@ def require_retriable(d: Deployment, worker: WorkerState, units: tuple[str, ...]
 def judge(world: World, deployment: str, verb: e.Verb, units: tuple[str, ...], why: str) -> Deployment:
     """Waive or reject units: a person's decision overrides the checks'."""
     with hold(world, deployment) as log:
-        d = _require_open(log.deployment)
+        d = require_open(log.deployment)
         _require_units(d, units)
         verdicts = [name for name in units if name in d.reviews]
         if verb == "reject" and verdicts:
@@ -114,7 +114,7 @@ def request(world: World, deployment: str, verb: e.Verb, text: str = "") -> Depl
     Raises: UsageError when it is not possible now.
     """
     with hold(world, deployment) as log:
-        d = _require_open(log.deployment)
+        d = require_open(log.deployment)
         refusal = {
             "accept": "" if d.held else "no row is held",
             "pause": "paused already" if d.paused_at else "",
@@ -165,7 +165,7 @@ def send(
     worker is not idle or earlier text is not confirmed; UsageError when the worker is not live.
     """
     with hold(world, deployment) as log:
-        d = _require_open(log.deployment)
+        d = require_open(log.deployment)
         worker = d.workers[name]
         if not worker.live:
             raise UsageError(f"{deployment}/{name} is {worker.state}: there is no session to type into")
@@ -249,7 +249,8 @@ def sweep(world: World, deployment: str, pattern: str, older_than: float, *, act
     return [(seen.session, now - seen.created) for seen in found]
 
 
-def _require_open(d: Deployment) -> Deployment:
+def require_open(d: Deployment) -> Deployment:
+    """Return an open deployment. Raises: UsageError for a closed one."""
     if d.outcome != "open":
         raise UsageError(f"{d.name} is closed ({d.outcome})", f"wakeman status {d.name}")
     return d

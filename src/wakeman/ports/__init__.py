@@ -13,10 +13,13 @@ if TYPE_CHECKING:
     from wakeman.ports.backend import Backend as Backend
     from wakeman.ports.client import ClientVersion as ClientVersion
     from wakeman.ports.client import Command as Command
+    from wakeman.ports.client import DialogReader as DialogReader
     from wakeman.ports.client import Evidence as Evidence
     from wakeman.ports.client import Harness as Harness
+    from wakeman.ports.client import Pressing as Pressing
     from wakeman.ports.client import Reader as Reader
     from wakeman.ports.client import Report as Report
+    from wakeman.ports.client import ShownDialog as ShownDialog
     from wakeman.ports.client import Source as Source
     from wakeman.ports.client import Task as Task
     from wakeman.ports.client import TranscriptPaths as TranscriptPaths
@@ -49,7 +52,9 @@ if TYPE_CHECKING:
     from wakeman.ports.repository import Kept as Kept
     from wakeman.ports.repository import Merge as Merge
     from wakeman.ports.repository import MergeResult as MergeResult
+    from wakeman.ports.terminal import KEYS as KEYS
     from wakeman.ports.terminal import CrowdTerminal as CrowdTerminal
+    from wakeman.ports.terminal import KeyedTerminal as KeyedTerminal
     from wakeman.ports.terminal import PaintedTerminal as PaintedTerminal
     from wakeman.ports.terminal import Terminal as Terminal
     from wakeman.ports.timer import SOON as SOON
@@ -66,7 +71,7 @@ _MODULES = {
     "log_store": ("Writer", "Logs"),
     "backend": ("Backend",),
     "executor": ("Executor", "Listing", "Made", "Phase", "SessionInfo", "Start"),
-    "terminal": ("CrowdTerminal", "PaintedTerminal", "Terminal"),
+    "terminal": ("KEYS", "CrowdTerminal", "KeyedTerminal", "PaintedTerminal", "Terminal"),
     "timer": ("SOON", "Job", "Timer"),
     "files": ("STATE_MARKER", "EntryKind", "Installed", "PathEntry", "Files"),
     "parser": ("Parser",),
@@ -84,6 +89,9 @@ _MODULES = {
         "Reader",
         "Harness",
         "ClientVersion",
+        "DialogReader",
+        "Pressing",
+        "ShownDialog",
         "release",
     ),
     "repository": ("Branch", "Kept", "Merge", "MergeResult", "Git"),

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from msgspec import Struct
 
-from wakeman.core.model import Activity, Agent, EndedBy, Fault, Plan, Usage
+from wakeman.core.model import Activity, Agent, Dialog, EndedBy, Fault, Plan, Usage
 
 Source = Literal["stream", "hook", "record", "screen"]
 """Sources of evidence of a live attempt: what it prints, reports by a hook, stores itself, shows."""
@@ -150,6 +150,34 @@ class Report(Struct, frozen=True):
     ended_by: EndedBy = ""
 
 
+class ShownDialog(Struct, frozen=True):
+    """A dialog as a screen shows it now, with what its keys depend on.
+
+    Shape: `marked` is the choice that Enter would take, from 0. `numbered`: a number chooses, and with `enter` Enter
+    takes it; otherwise the mark is moved. `several` is the key that ends a question with several answers, whose ticks
+    are `ticked`; "" for other questions. `empty`: nothing stands yet in the choice into which a text is typed.
+    """
+
+    dialog: Dialog
+    marked: int
+    numbered: bool = True
+    enter: bool = False
+    several: str = ""
+    empty: bool = True
+    ticked: tuple[int, ...] = ()
+
+
+class Pressing(Struct, frozen=True):
+    """Which choices are made in a dialog, from 0, while it is the one that was `seen`.
+
+    Shape: `text` is typed into the last of them.
+    """
+
+    seen: str
+    choices: tuple[int, ...] = ()
+    text: str = ""
+
+
 class Reader(Protocol):
     """What is made of an attempt's evidence."""
 
@@ -165,6 +193,14 @@ class Reader(Protocol):
 
     def last_words(self, evidence: Evidence) -> str:
         """Return what the client said last, sanitised and shortened; "" for nothing."""
+
+
+@runtime_checkable
+class DialogReader(Protocol):
+    """A harness that understands what its client's dialogs ask."""
+
+    def dialog(self, screen: str) -> ShownDialog | None:
+        """Return the dialog at a screen's end; None for none, or one that is not understood."""
 
 
 class Harness(Reader, Protocol):

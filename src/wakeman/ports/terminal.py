@@ -52,12 +52,27 @@ class Terminal(Protocol):
         """Return the stored checkpoints: mark and head of each session that has both; empty if nothing answers."""
 
 
+KEYS = frozenset({*"123456789", "Enter", "Up", "Down", "Left", "Right"})
+"""Keys that can be pressed."""
+
+
 @runtime_checkable
 class PaintedTerminal(Terminal, Protocol):
     """Terminals that also tell their colours."""
 
     def painted(self, session: str, lines: int = 50, *, mark: str = "") -> str:
         """Return what `capture` does, with the escape codes of its colours. Raises: as `capture`."""
+
+
+@runtime_checkable
+class KeyedTerminal(Terminal, Protocol):
+    """Terminals in which single keys can be pressed, as a dialog wants them."""
+
+    def press(self, session: str, keys: tuple[str, ...], *, mark: str = "") -> None:
+        """Press keys, one after the other: `1` to `9`, `Enter`, `Up`, `Down`, `Left`, `Right`.
+
+        Raises: UnknownNameError; ProgramError; ValueError for another key.
+        """
 
 
 @runtime_checkable

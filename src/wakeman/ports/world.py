@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from wakeman.core.model import Deployment, Host, Plan, WakeTarget
-    from wakeman.ports.client import ClientVersion, Harness
+    from wakeman.ports.client import ClientVersion, DialogReader, Harness, Pressing
     from wakeman.ports.clock import Clock
     from wakeman.ports.confiner import Confiner
     from wakeman.ports.executor import Executor
@@ -62,5 +62,7 @@ class World(Struct, frozen=True):
     reaches: Callable[[WakeTarget, Host], str]  # "" if there is the session that a target names, or why not
     # (terminal, session, mark, text, submit, force) -> "" or why not
     type_text: Callable[[Terminal, str, str, str, bool, bool], str]
+    # (terminal, session, mark, reader, what is pressed) -> "" once the question is gone, or why it is not
+    press: Callable[[Terminal, str, str, DialogReader, Pressing], str]
     state: str  # absolute path of the state directory
     by: str  # who writes, with the process id: `up:4711`; up, at, exit, timer, hook, watch, hand, resume

@@ -24,8 +24,10 @@ from tests.core.policy.test_notice import (
 )
 
 from wakeman.core.model import (
+    Choice,
     CleanupSpec,
     Deployment,
+    Dialog,
     Host,
     LimitsSpec,
     MoveSpec,
@@ -43,6 +45,7 @@ from wakeman.core.model import (
     WorkerState,
 )
 from wakeman.core.policy import notice
+from wakeman.core.policy.dialogs import CUT, fingerprint
 from wakeman.core.policy.needs import needs, sentence, waiting_for
 from wakeman.core.policy.worker_needs import NAMES_MAX, in_words, last_sign, names
 
@@ -54,6 +57,13 @@ def talking(**fields: Any) -> Deployment:
     """Return a deployment of one worker that somebody can type to, in a trouble about which a person is asked."""
     d = under(night(stuck(**{"units": ["a"], "boot": "b", "life_mono": 400.0, **fields})), workers=INTERACTIVE)
     return changed(d, **AT_WORK)
+
+
+def asking(kind: str, *does: str, asks: str = "Run it?", attempt: int = 0) -> Observation:
+    """Return an observation of a worker whose screen asks something, with choices that mean this."""
+    choices = tuple(Choice(f"A{n}", each) for n, each in enumerate(does or ("once",)))  # type: ignore[arg-type] # a table's word
+    dialog = Dialog(kind=kind, asks=asks, choices=choices, seen="d1")  # type: ignore[arg-type] # a table's word
+    return Observation("w", attempt, "running", activity="waiting", dialog=dialog)
 
 
 def ended(why: str = "exit status 1: API Error: 529 overloaded", **fields: Any) -> Deployment:
@@ -85,14 +95,14 @@ CAUSES: list[tuple[str, Deployment, str, str, list[str]]] = [
         talking(why="asks for a permission: Bash: pandoc a\x1b[2J -o b"),
         "w asks a permission, 12 min",
         "Bash: pandoc a -o b",
-        [ATTACH, "wakeman send night/w 1 --force"],
+        [ATTACH],
     ),
     (
         "question",
         talking(why="asks a question: Keep both?"),
         "w asks a question, 12 min",
         "Keep both?",
-        [ATTACH, "wakeman send night/w 1 --force"],
+        [ATTACH],
     ),
     ("dialog", talking(why="shows a dialog"), "w shows a dialog, 12 min", "", [ATTACH, STOP, RETRY]),
     ("something", talking(why="hm?"), "w asks for something, 12 min", "hm?", [ATTACH, STOP, RETRY]),
@@ -101,7 +111,35 @@ CAUSES: list[tuple[str, Deployment, str, str, list[str]]] = [
         talking(reason="asks", said="Both?"),
         "w asks a question, 12 min",
         "Both?",
-        ["wakeman send night/w 'your answer' --submit", ATTACH],
+        [f"wakeman answer night/w 'your answer' --seen {fingerprint('Both?')}", ATTACH],
+    ),
+    (
+        "a permission in a dialog, whatever was reported before",
+        talking(why="asks for a permission: x", observation=asking("permission", "once", "", "deny")),
+        "w asks a permission, 12 min",
+        "Run it?",
+        ["wakeman approve night/w --once --seen d1", ATTACH],
+    ),
+    (
+        "a permission that is given for ever or not at all",
+        talking(why="asks whether it may trust the folder", observation=asking("dialog", "deny", "always")),
+        "w asks whether it may trust, 12 min",
+        "Run it?",
+        ["wakeman approve night/w --always --seen d1", ATTACH],
+    ),
+    (
+        "a question in a dialog",
+        talking(why="asks a question", observation=asking("question", "", "text")),
+        "w asks a question, 12 min",
+        "Run it? 1 A0, 2 A1",
+        ["wakeman answer night/w 'your answer' --seen d1", ATTACH],
+    ),
+    (
+        "a dialog whose choices mean nothing known",
+        talking(why="shows a dialog", observation=asking("dialog", "", "")),
+        "w shows a dialog, 12 min",
+        "Run it?",
+        [ATTACH],
     ),
     (
         "claims",
@@ -143,7 +181,7 @@ CAUSES: list[tuple[str, Deployment, str, str, list[str]]] = [
         talking(why="asks for a permission: x", tried=("nudge",)),
         "w asks a permission, 12 min",
         "x",
-        [ATTACH, "wakeman send night/w 1 --force"],
+        [ATTACH],
     ),
     ("silent", talking(reason="silent"), "w is silent for 10 min", "", [ATTACH, STOP, RETRY]),
     (
@@ -193,7 +231,7 @@ CAUSES: list[tuple[str, Deployment, str, str, list[str]]] = [
         changed(under(talking(asked=False, why="asks a question: x"), stuck=StuckSpec(waiting=()))),
         "w asks a question, 12 min",
         "x",
-        [ATTACH, "wakeman send night/w 1 --force"],
+        [ATTACH],
     ),
     (
         "nobody can type",
@@ -221,7 +259,7 @@ CAUSES: list[tuple[str, Deployment, str, str, list[str]]] = [
         changed(talking(why="asks for a permission: x"), host=Host(root="/", directory="/d", python=(), executor="q")),
         "w asks a permission, 12 min",
         "x",
-        [CAPTURE, "wakeman send night/w 1 --force"],
+        [CAPTURE],
     ),
     (
         "used up",
@@ -352,6 +390,22 @@ def test_what_is_shown_as_a_need_is_what_the_exit_code_says(d: Deployment) -> No
     assert not told & {name for each in waiting_for(d, NOW) for name in each.workers}
 
 
+def test_a_question_that_is_cut_anywhere_is_not_whole() -> None:
+    asks = {text: asking("permission", "once", asks=text) for text in ("Run it?", f"Run{CUT}it?")}
+
+    assert [True, False] == [needs(talking(why="x", observation=seen), NOW)[0].whole for seen in asks.values()]
+
+
+def test_what_can_be_answered_has_its_fingerprint_and_its_choices() -> None:
+    [one] = needs(talking(why="x", observation=asking("permission", "once", "deny")), NOW)
+    [other] = needs(talking(reason="asks", said="Both?"), NOW)
+    [third] = needs(talking(why="x", observation=asking("dialog", attempt=2)), NOW)
+
+    assert ("d1", ("A0", "A1")) == (one.seen, one.choices)
+    assert (fingerprint("Both?"), ()) == (other.seen, other.choices)
+    assert ("", ()) == (third.seen, third.choices)
+
+
 def test_a_closed_deployment_needs_nobody_and_waits_for_nothing() -> None:
     d = changed(talking(), outcome="partial")
 
@@ -469,11 +523,18 @@ def test_equal_words_of_several_are_one_need_with_the_longest_wait_first() -> No
 def test_one_command_answers_all_of_several_and_what_is_for_one_says_of_whom() -> None:
     first, second = needs(under(several(("npm ci", 2), ("rm x", 1), ("npm ci", 5)), workers=INTERACTIVE), NOW)
 
-    assert [
-        ("wakeman send --like night/w2 1 --force", "choose 1 of its dialog from here, for all 2"),
-        ("wakeman attach night/w2", "see the screen, answer there: of w2, the first"),
-    ] == [(each.line, each.does) for each in first.commands]
-    assert ["wakeman attach night/w1", "wakeman send night/w1 1 --force"] == [each.line for each in second.commands]
+    assert [("wakeman attach night/w2", "see the screen, answer there: of w2, the first")] == [
+        (each.line, each.does) for each in first.commands
+    ]
+    assert ["wakeman attach night/w1"] == [each.line for each in second.commands]
+    asked = changed(under(several(("x", 2), ("x", 5)), workers=INTERACTIVE), edition=3)
+    for worker in asked.workers.values():
+        worker.reason, worker.said = "asks", "Both?"
+    [one] = needs(asked, NOW)
+    assert ("wakeman send --like night/w1 'your answer' --submit", "answer it, for all 2") == (
+        one.commands[0].line,
+        one.commands[0].does,
+    )
 
 
 def test_those_that_wait_equally_long_are_told_with_one_age() -> None:
@@ -500,8 +561,11 @@ def test_of_many_names_the_first_are_told_and_the_others_counted(count: int, tol
 @pytest.mark.parametrize(
     ("fields", "reason", "answers"),
     [
-        ({"why": "asks for a permission: x"}, "permission", [False, True]),
-        ({"why": "asks a question: x"}, "question", [False, True]),
+        ({"why": "asks for a permission: x"}, "permission", [False]),
+        ({"why": "asks a question: x"}, "question", [False]),
+        ({"why": "asks for a permission: x", "observation": asking("permission")}, "permission", [True, False]),
+        ({"why": "asks for a permission: x", "observation": asking("question")}, "question", [True, False]),
+        ({"why": "shows a dialog", "observation": asking("dialog")}, "dialog", [True, False]),
         ({"why": "shows a dialog"}, "dialog", [False, False, False]),
         ({"reason": "asks", "said": "x"}, "asks", [True, False]),
         ({"reason": "claims", "said": "x"}, "claims", [True, False]),

@@ -25,6 +25,7 @@ from wakeman.adapters.harness.table import (
     Client,
     ClientEvent,
     Config,
+    DialogTable,
     Grant,
     Own,
     Record,
@@ -270,6 +271,12 @@ SIGNS = (
     Sign("waiting", rf"Bypass Permissions mode[\s\S]*Yes, I accept{CHOICE}", "asks to accept bypass mode", part="open"),
     Sign("waiting", rf"Do you want to [^?]*\?\s+❯?\s*1\. Yes{CHOICE}", "asks for a permission", part="open"),
     Sign("waiting", r"^ {0,3}Enter to select[^\n]*\Z", "asks a question", part="open"),
+    Sign(
+        "waiting",
+        r"^Review your answers$[\s\S]*^❯ 1\. Submit answers\s+2\. Cancel\s*\Z",
+        "asks a question",
+        part="open",
+    ),
     Sign("waiting", r"^ {0,3}(?:Enter to confirm|Esc to cancel)[^\n]*\Z", "shows a dialog", part="open"),
     Sign("busy", r"^[·✢✳✶✻✽*] [^\n]*[Rr]etrying in [^\n]*", part="above", retries=True),
     Sign("busy", r"esc to interrupt", "works", part="foot"),
@@ -305,6 +312,23 @@ SIGNS = (
     Sign("idle", r"Interrupted · What should Claude do instead\?\s*\n❯ *\Z", "was interrupted", part="box"),
 )
 """Read from the top, the first match counts: an input box is visible in most states, also before the first turn."""
+
+DIALOGS = DialogTable(
+    top=r"^─{8,}\s*$",
+    foot=r"^ {0,3}(?:Enter|Esc) to |^\W*\d\. Cancel$",
+    never=FRAME,
+    permission=r"Do you want to [^?]*\?",
+    question=r"^ {0,3}Enter to select|^ *\d\. Cancel$",
+    once=r"^Yes$",
+    always=(
+        r"^Yes, (?:allow all edits|and (?:always allow|don['’]t ask again|switch to accept edits)|I trust|I accept)"
+        r"|^Yes, allow [^\n]* (?:during|for) this session"
+    ),
+    deny=r"^No\b",
+    text=r"^Type something",
+)
+"""A number takes its choice at once; without numbers, the mark is moved to it and Enter takes it. `Yes, and switch to
+auto mode` lets more be done than what is asked: it is no `always`."""
 
 
 def _profile(name: str, agent: Agent) -> Iterator[str]:
@@ -493,6 +517,7 @@ CLAUDE = Client(
     guarded=True,
     frame=FRAME,
     asides=f"(?m){ASIDES}",
+    dialogs=DIALOGS,
     recorded=("2.1.197", "2.1.332"),
     leave="/exit",
     lacks=_lacks,

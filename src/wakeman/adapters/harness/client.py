@@ -28,7 +28,7 @@ from wakeman.core.model import Activity, Plan
 from wakeman.core.policy.last_words import shortened
 from wakeman.core.policy.prompt_delivery import padded
 from wakeman.core.text import last_line, sanitise, unescaped
-from wakeman.ports import Command, Evidence, Report, Source, Task
+from wakeman.ports import Command, Evidence, Report, ShownDialog, Source, Task
 
 __all__ = ("Agentic", "Client", "ClientEvent", "Grant", "Talk")
 """What other packages make a client of their own of."""
@@ -214,6 +214,12 @@ class Agentic:
         if not client.says:
             return ""
         return shortened(last_paragraph(unescaped(evidence.stream.decode(errors="replace")), client.own_lines))
+
+    def dialog(self, screen: str) -> ShownDialog | None:
+        """Read the dialog at a screen's end by the table."""
+        from wakeman.adapters.harness.dialogs import shown_dialog
+
+        return shown_dialog(self.client, screen)
 
 
 def _reason_given_last(evidence: Evidence, at: datetime) -> Report:

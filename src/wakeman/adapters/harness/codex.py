@@ -13,6 +13,7 @@ from wakeman.adapters.harness.table import (
     Client,
     ClientEvent,
     Config,
+    DialogTable,
     Grant,
     Record,
     Sign,
@@ -122,6 +123,19 @@ SIGNS = (
 )
 """Its input box is visible also while it works; only the line below a finished turn shows the end."""
 
+DIALOGS = DialogTable(
+    top=r"^ {2}(?:Would you like to|Allow Codex to|Folder access)",
+    foot=r"\b(?:enter|esc)\b",
+    permission=r"(?:Would you like to|Allow Codex to) [^?]*\?",
+    once=r"^Yes, (?:proceed|just this once)",
+    always=(
+        r"^Yes, and don['’]t ask again|^Trust and"
+        r"|^Yes, and allow [^\n]* (?:in the future|for this (?:session|conversation))"
+    ),
+    deny=r"^No\b",
+)
+"""A number takes its choice at once."""
+
 
 def _permits(task: Task, beside: list[str]) -> tuple[str, ...]:
     """Return the settings that it would otherwise ask for: trust of its directory, and the program to run after a turn.
@@ -179,6 +193,7 @@ CODEX = Client(
     calls=CALLS,
     record=RECORD,
     frame=FRAME,
+    dialogs=DIALOGS,
     session="thread_id",
     prompt_line=r"^› (?!Ask Codex)(?!\d\. )\S.*$",
     left_by_hand=True,

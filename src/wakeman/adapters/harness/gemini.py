@@ -13,6 +13,7 @@ from wakeman.adapters.harness.table import (
     Client,
     ClientEvent,
     Config,
+    DialogTable,
     Grant,
     Record,
     Sign,
@@ -70,6 +71,16 @@ SIGNS = (
     Sign("busy", r"^ [⠁-⣿] [^\n]*esc to cancel[^\n]*\s*\Z", "works", part="above"),
     Sign("error", rf"^✕ (?P<said>\[API Error:[^\n]*(?:\n {{2}}[^\n]*)*){BELOW}", part="above"),
     Sign("idle", r"^Type your message or @path", "waits for a prompt", part="typed"),
+)
+
+DIALOGS = DialogTable(
+    top=r"^ ?╭─+╮\s*$",
+    foot=r"",
+    never=FRAME,
+    permission=r"Allow execution of|Apply this change\?|Do you want to proceed\?",
+    once=r"^(?:Allow once|Yes, allow once)",
+    always=r"^(?:Allow for this session|Yes, allow always|Always allow|Yes, allow for this session)",
+    deny=r"^(?:No\b|Cancel)",
 )
 
 
@@ -134,6 +145,7 @@ GEMINI = Client(
     calls=CALLS,
     record=RECORD,
     frame=FRAME,
+    dialogs=DIALOGS,
     prompt_line=r"^ > \S.*$",
     left_by_hand=True,
     memory=350 * 1024 * 1024,

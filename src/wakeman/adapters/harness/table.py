@@ -201,6 +201,29 @@ class Config(Struct, frozen=True):
     logins: tuple[str, ...] = ()
 
 
+class DialogTable(Struct, frozen=True):
+    """How a client's dialogs are read from its screen, and how a choice is made.
+
+    Shape: patterns. `top` is the line at which a dialog begins, the last one above its choices; `foot` is found in the
+    screen's last line, `never` on a screen that shows none. `permission` is found in the text of such a dialog,
+    `question` in that last line, which no worker writes; `once`, `always`, `deny` in the label of the choice that means
+    it, `text` in that of one into which a text is typed. `enter`: a number only marks its choice, which Enter then
+    takes; `done` is the key that leaves a question with several answers, once they are ticked.
+    """
+
+    top: str
+    foot: str
+    permission: str
+    once: str
+    always: str
+    deny: str
+    never: str = r"(?!)"
+    question: str = r"(?!)"
+    text: str = r"(?!)"
+    enter: bool = False
+    done: str = "Right"
+
+
 class Client(Struct, frozen=True):
     """A client's whole table."""
 
@@ -235,6 +258,7 @@ class Client(Struct, frozen=True):
     frame: str = r"(?!)"  # its input box at a screen's end, with groups `typed` and `foot`; must not match quoted text
     edge: str = r"(?!)"  # a row as wide as the conversation, where something else is shown on its right
     asides: str = r"(?!)"  # what it shows right above its box that is no part of the conversation
+    dialogs: DialogTable | None = None
     recorded: tuple[str, ...] = ()  # versions whose screens and reports are recorded, the newest last
     prompt_line: str = r"^❯ (?!\d\. )\S.*$"  # a prompt on the screen: text above belongs to an earlier turn
     leave: str = ""

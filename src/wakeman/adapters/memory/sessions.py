@@ -74,6 +74,8 @@ class MemorySessions:
         self.clock, self.files, self.acts = clock, files, acts
         self.playing: dict[str, Playing] = {}
         self.typed: list[tuple[str, str, bool]] = []
+        self.pressed: list[tuple[str, tuple[str, ...]]] = []
+        self.takes: dict[str, Callable[[tuple[str, ...]], None]] = {}  # what a key does, by session name
         self.pushes: list[tuple[str, ...]] = []
         self.started: list[str] = []
         self.state: Literal["up", "unknown"] = "up"
@@ -173,6 +175,14 @@ class MemorySessions:
         p.box += text
         if submit:
             self._enter(p, self._act_of(p))
+
+    def press(self, session: str, keys: tuple[str, ...], *, mark: str = "") -> None:
+        name = self._name(session, mark)
+        if self.playing[name].dead:
+            raise ProgramError(f"{session}: its program has ended")
+        self.pressed.append((name, keys))
+        if (take := self.takes.get(name)) is not None:
+            take(keys)
 
     def attach(self, session: str, *, mark: str = "") -> tuple[str, ...]:
         return ("tmux", "attach", "-t", session, *([mark] if mark else []))

@@ -17,7 +17,18 @@ from wakeman.adapters.memory.registry import MemoryRegistry
 from wakeman.adapters.memory.sessions import Act, MemoryHarness, MemorySessions
 from wakeman.adapters.memory.watch import MemoryWatcher
 from wakeman.core.model import Agent, Deployment, Host, Plan, WakeTarget
-from wakeman.ports import ClientVersion, Delivery, FoundProfiles, Harness, Report, Terminal, World
+from wakeman.ports import (
+    ClientVersion,
+    Delivery,
+    DialogReader,
+    FoundProfiles,
+    Harness,
+    KeyedTerminal,
+    Pressing,
+    Report,
+    Terminal,
+    World,
+)
 
 
 @dataclass
@@ -82,6 +93,7 @@ class MemoryWorld:
             deliver=self._deliver,
             reaches=lambda *_: "",
             type_text=self._type_text,
+            press=self._press,
             state="/state",
             by=by,
         )
@@ -148,6 +160,13 @@ class MemoryWorld:
         if not force and not terminal.capture(session, mark=mark).endswith("❯"):
             return "not idle"
         terminal.type(session, text, submit=submit, mark=mark)
+        return ""
+
+    def _press(self, terminal: Terminal, session: str, mark: str, reader: DialogReader, pressing: Pressing) -> str:
+        shown = reader.dialog(terminal.capture(session, mark=mark))
+        if not isinstance(terminal, KeyedTerminal) or shown is None or shown.dialog.seen != pressing.seen:
+            return "its screen shows something else now: nothing was pressed"
+        terminal.press(session, tuple(str(choice + 1) for choice in pressing.choices), mark=mark)
         return ""
 
     def _deliver(self, target: WakeTarget, text: str, deployment: Deployment) -> Delivery:

@@ -44,7 +44,7 @@ from wakeman.adapters.tmux.targets import (
     server_of,
 )
 from wakeman.core.errors import ProgramError, UnknownNameError, UsageError
-from wakeman.ports import Listing, Made, Start
+from wakeman.ports import KEYS, Listing, Made, Start
 
 if TYPE_CHECKING:
     from wakeman.adapters.tmux.creation import Birth
@@ -283,6 +283,13 @@ class Tmux:
             sleep(PASTE_PAUSE_S if text else 0)
             # After a person has scrolled, the pane is in copy mode, in which keys do not reach the program.
             self._alive(found, f"copy-mode -q -t '{found.pane}' ; send-keys -t '{found.pane}' Enter")
+
+    def press(self, session: str, keys: tuple[str, ...], *, mark: str = "") -> None:
+        """Press keys by name."""
+        if not keys or not KEYS.issuperset(keys):
+            raise ValueError(keys)
+        found = self._pane(session, mark)
+        self._alive(found, f"copy-mode -q -t '{found.pane}' ; send-keys -t '{found.pane}' {' '.join(keys)}")
 
     def attach(self, session: str, *, mark: str = "") -> tuple[str, ...]:
         """Return the command line by which a person attaches; tmux prints `gone` if it is another session by then."""

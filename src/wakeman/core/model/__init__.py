@@ -58,10 +58,13 @@ from wakeman.core.model.unit import (
     Wrote,
 )
 from wakeman.core.model.worker import (
+    ANSWERED,
     BARRING,
     INTERNAL_ERROR,
     QUIET,
     Activity,
+    Choice,
+    Dialog,
     EndedBy,
     Fault,
     Meaning,
@@ -76,6 +79,7 @@ from wakeman.core.model.worker import (
 )
 
 __all__ = [
+    "ANSWERED",
     "BARRING",
     "EDITION_LAUNCH_MIN",
     "EDITION_PROGRESS_MIN",
@@ -86,10 +90,12 @@ __all__ = [
     "Agent",
     "Alarm",
     "Bytes",
+    "Choice",
     "CleanupSpec",
     "Confinement",
     "Count",
     "Deployment",
+    "Dialog",
     "EndedBy",
     "Fault",
     "FileFingerprint",

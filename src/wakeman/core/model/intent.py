@@ -28,4 +28,5 @@ class OpenIntent(Struct, frozen=True, omit_defaults=True):
     before: str = ""  # fingerprint of what the client had reported of prompts by then
     typed: bool = False
     enters: int = 0
+    digest: str = ""  # of a press: fingerprint of the question
     again: int = 0  # line of the notice's first intent, which this delivers again; 0: this is the first

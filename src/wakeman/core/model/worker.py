@@ -37,8 +37,35 @@ BARRING: tuple[Fault, ...] = ("auth", "billing")
 """Refusals that another attempt does not solve: a person must change something."""
 
 
+ANSWERED = "was answered"
+"""What a worker does, whose last report asks something that was answered since, and whose screen asks nothing."""
 INTERNAL_ERROR = "internal error"
 """Beginning of the reason of an unknown session, after an unexpected error in observing it."""
+
+
+class Choice(Struct, frozen=True, omit_defaults=True):
+    """One of the choices of a dialog."""
+
+    label: str
+    """What the client calls it, sanitised and shortened."""
+    does: Literal["", "once", "always", "deny", "text"] = ""
+    """What it means to a permission: given `once`, given `always` (for the session, or for all that is alike), denied
+    (`deny`). `text`: a text is typed into it. Empty for others."""
+
+
+class Dialog(Struct, frozen=True, omit_defaults=True):
+    """What a client's screen asks, with choices."""
+
+    kind: Literal["permission", "question", "dialog"]
+    """A permission, a question of the model's, or another: trust of a directory, a login."""
+    asks: str
+    """Its text, sanitised and shortened: words of the client and the model."""
+    choices: tuple[Choice, ...]
+    """Its choices, in order."""
+    seen: str
+    """Fingerprint of the whole question: an answer counts only while exactly this question is shown."""
+    several: bool = False
+    """Several of its choices can be made."""
 
 
 class Observation(Struct, frozen=True, omit_defaults=True):
@@ -96,6 +123,8 @@ class Observation(Struct, frozen=True, omit_defaults=True):
     """Its client is refused by the service, and tries again by itself, as `why` says."""
     refused: tuple[str, ...] = ()
     """Paths to which the confinement blocked writes, as reported by the attempt's output; 20 at most."""
+    dialog: Dialog | None = None
+    """What its screen asks while it waits; null where no dialog is recognised, and in older logs."""
 
 
 class Validator(Struct, frozen=True, omit_defaults=True):
@@ -184,6 +213,7 @@ class WorkerState(Struct):
     swept: tuple[str, ...] = ()  # sessions that it started and that were ended, of which it was not told yet
     prompt: int = 0  # seq of a text typed into its session, until it is known what became of it; 0 = none
     trespasses: int = 0  # writes out of place about which no row was taken yet
+    answered: bool = False  # its dialog was answered, and it has neither done nor asked anything since that is known
 
     @property
     def live(self) -> bool:

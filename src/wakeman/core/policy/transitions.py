@@ -88,7 +88,9 @@ def _running_facts(d: Deployment, worker: WorkerState, seen: Observation) -> lis
     trouble = _stuck_reason(d, worker, seen)
     if worker.state == "stuck":
         still = _still(worker, seen) and not (seen.working or seen.background)
-        if trouble == worker.reason or (worker.reason in QUIET and still and (trouble is None or trouble in QUIET)):
+        if (trouble == worker.reason and not worker.answered) or (
+            worker.reason in QUIET and still and (trouble is None or trouble in QUIET)
+        ):
             return []
         recovered: list[e.Fact] = [e.Recovered(why=seen.why or "signs of life again")]
         return recovered + ([_stalled(d, trouble, worker, seen)] if trouble else [])

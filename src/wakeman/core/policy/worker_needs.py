@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from shlex import quote
 from typing import Literal
@@ -12,11 +12,13 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from wakeman.core.log.facts.fact import count
-from wakeman.core.model import Deployment, WorkerState
+from wakeman.core.model import Deployment, Dialog, WorkerState
 from wakeman.core.model.plan import DEFAULT_EXECUTOR
 from wakeman.core.policy import notice
 from wakeman.core.policy.attempts import END_TRIES_MAX, missing, owed, retry_delay
+from wakeman.core.policy.dialogs import CUT, Permission, choices_listed, permitting, words_fingerprint
 from wakeman.core.policy.limits import launches_barred
+from wakeman.core.policy.notice import SPOKEN_REASONS
 from wakeman.core.policy.worker_rows import rungs_left
 from wakeman.core.text import sanitise, time_span
 
@@ -47,7 +49,8 @@ class Need(Struct, frozen=True):
     """One thing to do for a person, or one that goes on by itself.
 
     Shape: `about` is the name that its row has. `cause` and `rest` are one sentence; `words` are what others said, data
-    in one line, and `whole` whether nothing of them is cut. `until` is when it goes on by itself.
+    in one line, and `whole` whether nothing of them is cut. `until` is when it goes on by itself. `seen` is the
+    fingerprint of what is asked, if a command answers it, and `choices` are the labels that its dialog offers.
     """
 
     reason: str
@@ -61,6 +64,8 @@ class Need(Struct, frozen=True):
     since: datetime | None = None
     until: datetime | None = None
     commands: tuple[Remedy, ...] = ()
+    seen: str = ""
+    choices: tuple[str, ...] = ()
 
 
 def names(found: Sequence[str], most: int = NAMES_MAX) -> str:
@@ -79,6 +84,11 @@ def worker_need(d: Deployment, worker: WorkerState, reason: str, now: datetime) 
     """Return what a worker needs, by its reason."""
     at = quote(f"{d.name}/{worker.name}")
     kind, cause, words = _told_cause(d, worker, reason)
+    dialog = _asked_dialog(worker) if reason == "waiting" else None
+    if dialog is not None:  # what was reported before may be about another one
+        words = f"{dialog.asks} {choices_listed(dialog)}" if dialog.kind == "question" else dialog.asks
+        if dialog.kind != "dialog":
+            kind, cause = dialog.kind, f"asks a {dialog.kind}"
     since = _quiet_since(d, worker) if reason in ("silent", "background") else worker.since
     age = _age(since, now)
     rest = age.replace(",", " for") if kind == "silent" else age
@@ -92,11 +102,19 @@ def worker_need(d: Deployment, worker: WorkerState, reason: str, now: datetime) 
         cause=cause,
         rest=rest,
         words=text,
-        whole=not text.endswith("…"),
+        whole=not text.endswith("…") and (dialog is None or CUT not in text),
         workers=(worker.name,),
         since=since,
         commands=_remedies_for(d, worker, kind, at),
+        seen=dialog.seen if dialog is not None else words_fingerprint(worker.said) if kind in SPOKEN_REASONS else "",
+        choices=tuple(choice.label for choice in dialog.choices) if dialog is not None else (),
     )
+
+
+def _asked_dialog(worker: WorkerState) -> Dialog | None:
+    """Return what a worker's screen asks, as the last observation saw it."""
+    seen = worker.observation
+    return seen.dialog if seen is not None and seen.attempt == worker.attempt else None
 
 
 def _told_cause(d: Deployment, worker: WorkerState, reason: str) -> tuple[str, str, str]:
@@ -145,11 +163,14 @@ def _remedies_for(d: Deployment, worker: WorkerState, kind: str, at: str) -> tup
     stop = _shared("stop", at, "", "end it; its undone units go to a cleanup worker")
     log = Remedy(f"wakeman log {quote(d.name)} --worker {quote(worker.name)}", "see what happened to it")
     match kind:
+        case "permission" | "question" | "dialog" if typed and (dialog := _asked_dialog(worker)) is not None:
+            return (*_answers_of(dialog, at), seat)
         case "permission" | "question":
-            one = _shared("send", at, "1 --force", "choose 1 of its dialog from here", answers=True)
-            return (seat, one) if typed else (seat, again)
+            return (seat,) if typed else (seat, again)
         case "asks" if typed:
-            return _shared("send", at, "'your answer' --submit", "answer it", answers=True), seat
+            one = f"wakeman answer {at} 'your answer' --seen {words_fingerprint(worker.said)}"
+            all_ = f"wakeman send --like {at} 'your answer' --submit"
+            return Remedy(one, "answer it", answers=True, several=all_), seat
         case "claims" if typed:
             text = f"Go on: {count(len(missing(d, worker)), 'unit')} of your share not done."
             return _shared("send", at, f"{quote(text)} --submit", "tell it what is left", answers=True), seat
@@ -163,6 +184,24 @@ def _remedies_for(d: Deployment, worker: WorkerState, kind: str, at: str) -> tup
             return seat, again
         case _:
             return seat, stop, again
+
+
+def _answers_of(dialog: Dialog, at: str) -> Iterator[Remedy]:
+    """Yield the commands that answer a dialog."""
+    to = f"--seen {dialog.seen}"
+    if dialog.kind == "question":
+        own = any(choice.does == "text" for choice in dialog.choices)
+        does = f"answer it: {choices_listed(dialog)}{', or a text' if own else ''}"
+        yield Remedy(f"wakeman answer {at} 'your answer' {to}", sanitise(does, QUOTED_CHARS_MAX), answers=True)
+        return
+    offered = [wanted for wanted in _PERMITS if permitting(dialog, wanted) is not None]
+    if offered:
+        others = ", ".join(f"--{wanted} {_PERMITS[wanted]}" for wanted in offered[1:])
+        does = f"say {_PERMITS[offered[0]]}" + (f"; {others}" if others else "")
+        yield Remedy(f"wakeman approve {at} --{offered[0]} {to}", does, answers=True)
+
+
+_PERMITS: dict[Permission, str] = {"once": "yes this once", "always": "yes from now on", "deny": "no"}
 
 
 def _shared(verb: str, at: str, rest: str, does: str, *, answers: bool = False) -> Remedy:

@@ -89,9 +89,11 @@ def enter(d: Deployment, decision: Decision, _: datetime) -> Steps[None]:
     yield from append("outcome", [outcome(intent, why)])
 
 
-def send(worker: WorkerState, fact: e.Intended, typing: Type) -> Steps[str]:
-    """Type a person's text; return why it was not typed. `fact` is the intent, without keys in its text."""
-    (intent,) = yield from append("fold", [about(worker, fact)])
+def send(worker: WorkerState, fact: e.Intended, typing: Type, asked: e.Requested | None = None) -> Steps[str]:
+    """Type a person's text; return why it was not typed. `fact` is the intent, without keys in its text; `asked` is the
+    request that it is the answer of, if it is one.
+    """
+    *_, intent = yield from append("fold", [about(worker, each) for each in (asked, fact) if each is not None])
     why = yield from do(typing)
     yield from append("outcome", [outcome(intent, why)])
     return why

@@ -17,8 +17,10 @@ from wakeman.core.errors import ProgramError, UnknownNameError
 from wakeman.core.gate import whole_number
 from wakeman.core.log import events as e
 from wakeman.core.model import (
+    ANSWERED,
     BARRING,
     Deployment,
+    Dialog,
     EndedBy,
     FileFingerprint,
     Observation,
@@ -48,7 +50,7 @@ from wakeman.engine.observe.containment import (
 from wakeman.engine.observe.judgement import ENDED, Basis, Findings, Waiting, judge_all, judge_shared
 from wakeman.engine.observe.transcripts import Transcripts, find_transcripts
 from wakeman.engine.workspace import OutputLocation, workspace
-from wakeman.ports import Evidence, Executor, Listing, Reader, Report, SessionInfo, World
+from wakeman.ports import DialogReader, Evidence, Executor, Listing, Reader, Report, SessionInfo, World
 
 LIVE_STREAM_BYTES = 64 * 1024
 ENDED_STREAM_BYTES = 4 * 1024 * 1024
@@ -181,9 +183,13 @@ def _refused_keys(d: Deployment, observations: Iterable[Observation]) -> bool:
 def _redacted_observation(observation: Observation, redact: secrets.Redact) -> Observation:
     """Remove keys from text of screens, streams and hooks."""
     why, shown, said = redact(observation.why), redact(observation.shown), redact(observation.said)
-    if (why, shown, said) == (observation.why, observation.shown, observation.said):
+    dialog = observation.dialog
+    if dialog is not None:
+        choices = tuple(msgspec.structs.replace(each, label=redact(each.label)) for each in dialog.choices)
+        dialog = msgspec.structs.replace(dialog, asks=redact(dialog.asks), choices=choices)
+    if (why, shown, said, dialog) == (observation.why, observation.shown, observation.said, observation.dialog):
         return observation
-    return msgspec.structs.replace(observation, why=why, shown=shown, said=said)
+    return msgspec.structs.replace(observation, why=why, shown=shown, said=said, dialog=dialog)
 
 
 def _reports(d: Deployment, live: Iterable[WorkerState]) -> Iterator[str]:
@@ -425,12 +431,13 @@ def _sight(
         life = worker.life if seen.phase == "unknown" else base.life
         return msgspec.structs.replace(base, session=seen.phase, why=seen.why, life=life)
     still = worker.observation is not None and life == worker.life
-    report, said = _harness_report(world, view, worker, seen, harness, traces, still=still)
+    report, said, dialog = _harness_report(world, view, worker, seen, harness, traces, still=still)
     if report.calls:
         calls[worker.name] = float(report.since)
     if report.given and view.d.plan_of(worker).workers.mode != "print":
         report = msgspec.structs.replace(report, given=False)  # it waits for what is typed next
-    return _running(base, worker, report, said, world.clock.now())
+    running = _running(base, worker, report, said, world.clock.now())
+    return msgspec.structs.replace(running, dialog=dialog if running.activity == "waiting" else None)
 
 
 def _out_of_reach(world: World, view: Gathered, worker: WorkerState, base: Observation, why: str) -> Observation:
@@ -593,15 +600,15 @@ def _harness_report(
     traces: Transcripts,
     *,
     still: bool,
-) -> tuple[Report, str]:
-    """Return the harness's reading of the evidence, and the client's last words if it rests; costly evidence is read
-    only if the cheap says nothing, or rest.
+) -> tuple[Report, str, Dialog | None]:
+    """Return the harness's reading of the evidence, the client's last words if it rests, and what its screen asks if it
+    waits; costly evidence is read only if the cheap says nothing, or rest.
 
     Shape: `still`: there was no sign of life since the last observation, so a busy client may be refused and try again,
     which only its screen shows. Usage that only a whole transcript shows is read while the client is not busy.
     """
     if not harness.reads:
-        return Report(), ""
+        return Report(), "", None
     now = world.clock.now()
     evidence = _evidence(view, world, worker, LIVE_STREAM_BYTES, traces) if "stream" in harness.reads else Evidence()
     report = harness.report(evidence, now)
@@ -617,7 +624,29 @@ def _harness_report(
         report = msgspec.structs.replace(report, usage=used)
     if report.usage is None and worker.observation is not None and worker.observation.attempt == worker.attempt:
         report = msgspec.structs.replace(report, usage=worker.observation.usage)
-    return report, _said_last(harness, evidence) if report.activity == "idle" else ""
+    dialog = None
+    if report.activity == "waiting":
+        report, dialog = _asked_on_screen(view, worker, seen, harness, report)
+    return report, _said_last(harness, evidence) if report.activity == "idle" else "", dialog
+
+
+def _asked_on_screen(
+    view: Gathered, worker: WorkerState, seen: SessionInfo, harness: Reader, report: Report
+) -> tuple[Report, Dialog | None]:
+    """Return what the screen of a waiting worker asks.
+
+    Boundary: a report by other means is older than an answer to it whose question is gone from the screen. Cost: one
+    capture of the screen.
+    """
+    if not isinstance(harness, DialogReader):
+        return report, None
+    try:
+        shown = harness.dialog(view.screens.of(seen.session_id, seen.mark))
+    except (ProgramError, UnknownNameError):
+        return report, None
+    if shown is None and worker.answered and report.source != "screen":
+        return msgspec.structs.replace(report, activity="busy", why=ANSWERED), None
+    return report, shown.dialog if shown is not None else None
 
 
 def _said_last(harness: Reader, evidence: Evidence) -> str:

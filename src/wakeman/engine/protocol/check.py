@@ -82,6 +82,10 @@ def check(d: Deployment, by: str, now: datetime, senses: Senses) -> Steps[None]:
         from wakeman.engine.effects.launch import recover
 
         yield from recover(d)
+    if any(intent.action == "press" for intent in d.intents.values()):
+        from wakeman.engine.effects.press import settle_presses
+
+        yield from settle_presses(d)
     if d.promoting:
         from wakeman.engine.effects.promote import settle
 

@@ -47,6 +47,8 @@ VERBS: dict[str, tuple[str, str, bool, str]] = {
     "tail": ("look", "screen", False, "print the last lines that a worker has printed; with -f follow it to its end"),
     "attach": ("look", "screen", False, "attach this terminal to a worker's session"),
     "send": ("act", "act", True, "type text into a worker's session, or any tmux session"),
+    "approve": ("act", "act", True, "give a permission that a worker asks, or deny it"),
+    "answer": ("act", "act", True, "answer a worker's question"),
     "stop": ("act", "act", True, "end one worker"),
     "retry": ("act", "act", True, "start another attempt of a worker for its missing units"),
     "waive": ("act", "act", True, "count units as done"),

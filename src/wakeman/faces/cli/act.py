@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from argparse import ArgumentParser, Namespace
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 from wakeman.api import act
 from wakeman.core.errors import UsageError
 from wakeman.core.log.facts.fact import count
+from wakeman.engine.answers import Asker
 from wakeman.faces.cli import options as given
 from wakeman.faces.cli.deeds import did
 from wakeman.faces.cli.options import Arguments, Verb
@@ -19,6 +21,9 @@ from wakeman.faces.cli.show import amount, lasting, out, print_note, printable, 
 
 if TYPE_CHECKING:
     from wakeman.api.trash import EmptiedTrash
+
+FACE_VARIABLE = "WAKEMAN_FACE"
+"""Variable in which a face that runs verbs names itself."""
 
 
 def _add_why_option(parser: ArgumentParser, *, required: bool) -> None:
@@ -35,6 +40,31 @@ def _send_options(parser: Arguments) -> None:
     parser.add_argument(
         "--as-is", action="store_true", help="type a leading / or ! as it is, so that the client takes it for a command"
     )
+
+
+def _seen_option(parser: Arguments) -> None:
+    text = "fingerprint of the question that is answered, as status shows it; another question is not answered"
+    parser.add_argument("--seen", metavar="HASH", default="", help=text)
+
+
+def _approve_options(parser: Arguments) -> None:
+    parser.add_argument("worker", metavar="WORKER", help="worker, as its name or DEPLOYMENT/WORKER")
+    wanted = parser.add_mutually_exclusive_group()
+    for word, text in (
+        ("once", "this time; the default"),
+        ("always", "from now on too, as far as the client offers"),
+        ("deny", "say no"),
+    ):
+        wanted.add_argument(f"--{word}", dest="wanted", action="store_const", const=word, help=text)
+    parser.set_defaults(wanted="once")
+    _seen_option(parser)
+
+
+def _answer_options(parser: Arguments) -> None:
+    parser.add_argument("worker", metavar="WORKER", help="worker, as its name or DEPLOYMENT/WORKER")
+    text = "number or label of a choice, several with commas, or a text; - reads it from stdin"
+    parser.add_argument("text", metavar="ANSWER", help=text)
+    _seen_option(parser)
 
 
 def _stop_options(parser: Arguments) -> None:
@@ -109,6 +139,28 @@ def _sent_to(data: act.SentAll) -> None:
         out(f"{_how_far(each)} {each.target}")
     for target, why in data.refused.items():
         print_note(printable(f"not sent to {target}: {why}"))
+
+
+def approve(options: Namespace) -> int:
+    """Give a permission, or deny it."""
+    answer = act.approve(reach(options), options.worker, options.wanted, seen=options.seen, asker=_asker())
+    return did(options, answer)
+
+
+def answer(options: Namespace) -> int:
+    """Answer a question."""
+    text = sys.stdin.read().rstrip("\n") if options.text == "-" else options.text
+    pause = None if options.dry_run else time.sleep
+    return did(
+        options, act.answer(reach(options), options.worker, text, seen=options.seen, asker=_asker(), pause=pause)
+    )
+
+
+def _asker() -> Asker:
+    """Return who types this, and through which face: another one may call the command line."""
+    from wakeman.adapters.machine import user_name
+
+    return Asker(user_name(), os.environ.get(FACE_VARIABLE, "cli"))
 
 
 def stop(options: Namespace) -> int:
@@ -206,6 +258,8 @@ def _swept(data: act.Swept) -> None:
 
 VERBS: dict[str, Verb] = {
     "send": ("wakeman send condense_api 'go on' --submit", _send_options, send),
+    "approve": ("wakeman approve condense_api --once", _approve_options, approve),
+    "answer": ("wakeman answer condense_api 'as bullets'", _answer_options, answer),
     "stop": ("wakeman stop condense-docs/condense_api", _stop_options, stop),
     "retry": ("wakeman retry condense_api --note 'keep the tables'", _retry_options, retry),
     "waive": ("wakeman waive docs/old.md --why 'not needed any more'", _judge_options, _judging("waive")),

@@ -41,7 +41,10 @@ _SEE = (
     ("wakeman attach WORKER", "attach this terminal to a worker's session"),
     ("wakeman capture WORKER", "the last lines of its screen"),
 )
-_TYPE = (("wakeman send WORKER TEXT", "type text into a worker's session"),)
+_TYPE = (
+    ("wakeman send WORKER TEXT", "type text into a worker's session"),
+    ("wakeman answer WORKER TEXT", "answer its question"),
+)
 _PLAN = (
     ("wakeman plan FILE", "what a plan would start, and its faults"),
     ("wakeman rehearse FILE", "its whole course, in memory"),
@@ -52,6 +55,7 @@ _HOLD = (
     ("wakeman unpause NAME", "continue"),
 )
 _AGREE = (
+    ("wakeman approve WORKER", "give a permission that a worker asks; --deny denies it"),
     ("wakeman accept NAME", "take the row that is held"),
     ("wakeman waive UNIT --why WHY", "count a unit as done"),
 )
@@ -74,11 +78,11 @@ HABITS: dict[str, Proposals] = {
     **dict.fromkeys(("create", "template", "edit", "new-session"), (*_MAKE, *_START[:2])),
     **dict.fromkeys(("restart", "rerun", "again", "reset-failed", "respawn", "try-restart", "redeploy"), _AGAIN),
     **dict.fromkeys(("a", "attach-session", "enter", "ssh", "join", "screen", "capture-pane", "switch-client"), _SEE),
-    **dict.fromkeys(("send-keys", "type", "tell", "say", "answer", "reply", "message"), _TYPE),
+    **dict.fromkeys(("send-keys", "type", "tell", "say", "reply", "message"), _TYPE),
     **dict.fromkeys(("validate", "lint", "config", "dry-run", "preview", "diff", "test", "simulate", "verify"), _PLAN),
     **dict.fromkeys(("reload", "update", "apply", "change", "set", "scale", "daemon-reload"), _CHANGE),
     **dict.fromkeys(("suspend", "hold", "freeze", "unfreeze", "continue", "cont", "fg", "bg"), _HOLD),
-    **dict.fromkeys(("approve", "ok", "yes", "confirm", "skip", "ignore"), _AGREE),
+    **dict.fromkeys(("ok", "yes", "confirm", "skip", "ignore", "allow", "deny", "permit"), _AGREE),
     **dict.fromkeys(("install", "setup", "completions", "man", "bash-completion"), _SET_UP),
     **dict.fromkeys(("fsck", "check-log", "undo", "rewind"), _CHECK_LOG),
 }

@@ -69,6 +69,8 @@ ADVICE: dict[str, Advice] = {
         "a worker asks something, and you answer at its keyboard", (TRIED_ON, "wakeman attach run_a --print")
     ),
     "send": Advice("you answer a worker without attaching", (TRIED_ON, "wakeman send run_a 'go on' --force")),
+    "approve": Advice("`status` says that a worker asks a permission", ()),
+    "answer": Advice("`status` says that a worker asks a question", ()),
     "stop": Advice("one worker goes wrong, and the others are to go on", (TRIED_ON, "wakeman stop run_a --keep")),
     "retry": Advice(
         "a worker has ended or is stuck, and another attempt may do better",

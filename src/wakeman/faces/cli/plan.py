@@ -274,7 +274,7 @@ def _started(options: Namespace, world: World, prepared: PreparedPlan, owner: st
 def _approved(options: Namespace, world: World, prepared: PreparedPlan, owner: str) -> PreparedPlan:
     """Return the plan with what a person agrees to: by `--yes`, or on a terminal when asked."""
     agreed(options, api.unanswered(world, prepared, owner))
-    return api.approve(world, prepared, yes=True, owner=owner)
+    return api.with_agreement(world, prepared, yes=True, owner=owner)
 
 
 def _up(data: api.StartedDeployment) -> None:

@@ -97,7 +97,7 @@ def call_up(desk: Desk, given: take.PlanArguments) -> give.BriefStart:
     owner = _plan_owner(desk, given.file)
     if asked := api.unanswered(world, prepared, owner):
         desk.ask(Question(f"start {prepared.plan.name}, although {'; '.join(asked)}", f"wakeman up {given.file} --yes"))
-    prepared = api.approve(world, prepared, yes=True, owner=owner)
+    prepared = api.with_agreement(world, prepared, yes=True, owner=owner)
     trial.require_prerequisites(world, prepared, time.sleep)  # also if nobody waits any more: it tidies up
     d = deploy.up(world, prepared)
     answer = api.started(world, d, prepared)

@@ -197,6 +197,7 @@ class TopApp(App[None]):
             check=False,
             encoding="utf-8",
             errors="replace",
+            env={**os.environ, "WAKEMAN_FACE": "top"},
         )
         self.call_from_thread(self._ran, ran.returncode, ran.stdout + ran.stderr)
 

@@ -120,10 +120,12 @@ def _sending(entry: ListEntry, target: str) -> KeyDeed | None:
             return None
         for one in open_commands(need, whole=True):
             words = shlex.split(one.line)
-            if words[:2] == ["wakeman", "send"]:
+            if words[:2] in (["wakeman", "send"], ["wakeman", "answer"]):
                 text, *rest = words[2 + len(sent_to(words)) :]
                 proposed = "" if text == "your answer" else text
-                return KeyDeed("send", ("wakeman", "send", target, TEXT, *rest), f"send {entry.worker}", proposed)
+                return KeyDeed(
+                    words[1], ("wakeman", words[1], target, TEXT, *rest), f"{words[1]} {entry.worker}", proposed
+                )
     return KeyDeed("send", ("wakeman", "send", target, TEXT, "--submit"), f"send {entry.worker}")
 
 

@@ -21,9 +21,24 @@ from wakeman.core.model import (
 )
 from wakeman.core.policy import review
 
-Verb = Literal["stop", "retry", "waive", "reject", "accept", "pause", "unpause", "amend", "down", "send", "check"]
-"""`stop`, `retry`: of a worker; `waive`, `reject`: of units; `accept`: take the held row; `pause`, `unpause`; `amend`:
-the plan was changed; `down`: end the deployment; `send`: text for a worker; `check`: observe now."""
+Verb = Literal[
+    "stop",
+    "retry",
+    "waive",
+    "reject",
+    "accept",
+    "pause",
+    "unpause",
+    "amend",
+    "down",
+    "send",
+    "check",
+    "approve",
+    "answer",
+]
+"""`approve`, `answer`: what a worker's dialog, or its last words, ask; `stop`, `retry`: of a worker; `waive`, `reject`:
+of units; `accept`: take the held row; `pause`, `unpause`; `amend`: the plan was changed; `down`: end the deployment;
+`send`: text for a worker; `check`: observe now."""
 
 
 class Planned(Fact, frozen=True):
@@ -174,6 +189,11 @@ class Requested(Fact, frozen=True):
     keep: bool = False
     """With `stop`: the worker's undone units stay with it: no cleanup worker gets them, until a person asks for a retry
     or rejects one of them."""
+    who: str = ""
+    """Who asks for it, as far as that is known: a user's name, a program, the address that it came from. With `approve`
+    and `answer`; empty for other verbs, and in older logs."""
+    face: str = ""
+    """What it came through, with `approve` and `answer`: `cli`, `top`, `serve`, `mcp`, or a way from elsewhere."""
 
     def apply(self, d: Deployment, event: Event) -> None:
         worker = d.workers.get(event.worker) if event.worker is not None else None
@@ -209,7 +229,9 @@ class Requested(Fact, frozen=True):
 
     def summary(self) -> str:
         kept = "and keep its units" if self.keep else ""
-        return " ".join(filter(None, (self.verb, ", ".join(self.units), kept, self.text)))
+        said = quoted_words(self.text) if self.verb in ("approve", "answer") else self.text
+        whence = f"({', '.join(filter(None, (self.who, self.face)))})" if self.who or self.face else ""
+        return " ".join(filter(None, (self.verb, ", ".join(self.units), kept, said, whence)))
 
 
 class Lifted(Fact, frozen=True):

@@ -30,9 +30,12 @@ UNHEARD_AGAIN_S = 60.0
 UNHEARD_MAX = 3
 """Nudges in a row that were refused, or are not confirmed, after which a person is asked."""
 
-Action = Literal["launch", "end", "nudge", "send", "enter", "wake", "sweep", "move", "run", "install", "commit"]
+Action = Literal[
+    "launch", "end", "nudge", "send", "enter", "wake", "sweep", "move", "run", "install", "commit", "press"
+]
 """`launch` an attempt, `end` one, `nudge` or `send` a text, press `enter` again, `wake` a receiver, `sweep` a session,
-`move` a file, `run` a command, `install` what was staged, `commit` what was made in a tree."""
+`move` a file, `run` a command, `install` what was staged, `commit` what was made in a tree, `press` keys that make a
+choice in a dialog."""
 
 
 class Decided(Fact, frozen=True):
@@ -93,9 +96,9 @@ class Intended(Fact, frozen=True):
     target: str = ""
     """What it acts on: session, file, unit or receiver."""
     digest: str = ""
-    """SHA-256 of the argument list or the text, in hex."""
+    """SHA-256 of the argument list or the text, in hex; for a press, the fingerprint of the question."""
     text: str = ""
-    """The text to type or to send; for a move, where the file goes."""
+    """The text to type or to send; for a move, where the file goes; for a press, the labels of what is chosen."""
     causes: tuple[str, ...] = ()
     """For a wake: the causes that it reports."""
     units: int = 0
@@ -143,6 +146,7 @@ class Intended(Fact, frozen=True):
                 keep=self.keep,
                 confirm=self.confirm,
                 before=self.before,
+                digest=self.digest if self.action == "press" else "",
                 again=self.again,
             )
         match self.action:
@@ -208,6 +212,8 @@ class Intended(Fact, frozen=True):
         if self.version:
             return f"launch {self.target}, client {self.version}"
         lost = f", with a line that nobody had submitted: {quoted_words(self.line)}" if self.line else ""
+        if self.action == "press":
+            return f"press in {self.target}: {quoted_words(self.text)}"
         return f"{self.action} {self.target or self.text}".rstrip() + lost
 
 
@@ -254,6 +260,8 @@ class Effected(Fact, frozen=True):
                 self._note_owed(d, event, intent)
             case "launch":
                 self._fail_launch(d, d.workers[intent.worker])
+            case "press" if self.ok:
+                _note_answered(d, d.workers[intent.worker])
             case "nudge" | "send" if intent.confirm:
                 worker = d.workers[intent.worker]
                 worker.prompt = 0
@@ -310,6 +318,14 @@ class Effected(Fact, frozen=True):
 
     def summary(self) -> str:
         return f"{'done' if self.ok else 'failed'}{': ' if self.detail else ''}{quoted_words(self.detail)}"
+
+
+def _note_answered(d: Deployment, worker: WorkerState) -> None:
+    """Apply that a worker's question was answered: what it asks from now on is another, also in equal words."""
+    worker.answered = worker.state == "stuck"
+    worker.trouble, worker.tried, worker.rung = "", (), 0
+    for key in [key for key in d.woken if key.startswith(f"ask:{worker.name}:{worker.attempt}:waiting:")]:
+        del d.woken[key]
 
 
 def _supersede(d: Deployment, causes: tuple[str, ...]) -> None:

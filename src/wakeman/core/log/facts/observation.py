@@ -8,6 +8,7 @@ from msgspec import field
 from wakeman.core.log.facts.fact import Event, Fact, quoted_words, worker_of
 from wakeman.core.log.facts.worker import end_probe, meet_refusal
 from wakeman.core.model import (
+    ANSWERED,
     EDITION_LAUNCH_MIN,
     EDITION_PROGRESS_MIN,
     Deployment,
@@ -211,6 +212,7 @@ def _take_observation(d: Deployment, seen: Observation, mono: float, *, same: bo
         worker.agent_session = seen.agent_session
     if seen.said:
         worker.said, worker.means = seen.said, seen.means
+    worker.answered = worker.answered and (seen.activity == "waiting" or seen.why == ANSWERED)
     changed = not same or fresh or seen.life != worker.life
     if not seen.background:
         worker.background_mono = 0.0

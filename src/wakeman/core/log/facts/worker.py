@@ -139,7 +139,7 @@ class Launched(Fact, frozen=True):
         worker.ends, worker.finished, worker.prompt, worker.finishing = 0, 0, 0, False
         worker.given_mono = 0.0
         worker.idle, worker.idle_life, worker.background_mono = 0, "", 0.0
-        worker.said, worker.means, worker.line = "", "", ""
+        worker.said, worker.means, worker.line, worker.answered = "", "", "", False
         forget_ladder(worker)
         worker.swept = ()
         worker.began = worker.began or event.at
@@ -192,7 +192,7 @@ class Stalled(Fact, frozen=True):
         _clear_trouble(d, worker)
         worker.reason, worker.why, worker.until = self.reason, self.why, self.until
         worker.fault, worker.guess = self.fault, self.guess
-        worker.stalled_life, worker.limited_since = worker.life, d.mono
+        worker.stalled_life, worker.limited_since, worker.answered = worker.life, d.mono, False
         if d.edition >= EDITION_PROGRESS_MIN:
             self._remember(worker)
         d.met = d.met or self.reason == "limited"
