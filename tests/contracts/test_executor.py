@@ -489,11 +489,52 @@ def test_the_mark_of_another_attempt_is_not_replaced(bench: Bench, host: Place) 
     assert MARK == seen(host).mark
 
 
+def test_the_mark_that_may_be_replaced_is(bench: Bench, host: Place) -> None:
+    session_id = begin(host, bench.attempt())
+
+    host.adopt(session_id, OTHER, MARK)
+
+    assert OTHER == seen(host).mark
+
+
+def test_a_session_that_does_not_linger_is_gone_with_its_program(bench: Bench, host: Place) -> None:
+    bench.stranger("mine")
+    begin(host, replace(bench.attempt("w2", code=0), lingers=False))
+
+    def gone() -> bool:
+        bench.settle()
+        return "w2" not in names(host)
+
+    until(gone)
+
+
 def test_marking_what_is_gone_is_refused(bench: Bench, host: Place) -> None:
     begin(host, bench.attempt())
 
     with pytest.raises(ProgramError):
         host.adopt("$99", MARK)
+
+
+def test_a_session_that_is_let_go_goes_on_without_a_mark_and_can_be_marked_again(bench: Bench, host: Place) -> None:
+    session_id = bench.stranger("mine")
+    host.adopt(session_id, MARK)
+    host.remember(session_id, "7:abc", mark=MARK)
+
+    host.release(session_id, MARK)
+
+    assert ("", "running", []) == (seen(host, "mine").mark, seen(host, "mine").phase, host.recall())
+    host.adopt(session_id, OTHER)
+    assert OTHER == seen(host, "mine").mark
+
+
+def test_a_session_of_another_mark_is_not_let_go(bench: Bench, host: Place) -> None:
+    session_id = bench.stranger("mine")
+    host.adopt(session_id, MARK)
+
+    with pytest.raises(UnknownNameError):
+        host.release(session_id, OTHER)
+
+    assert MARK == seen(host, "mine").mark
 
 
 def test_a_head_that_cannot_be_left_is_no_error(host: Place) -> None:
@@ -526,6 +567,7 @@ VERBS: dict[str, Callable[[Place, str, str], object]] = {
     "type": lambda host, session, mark: host.type(session, "astray", submit=True, mark=mark),
     "type, whoever's": lambda host, session, _: host.type(session, "astray", submit=True),
     "adopt": lambda host, session, mark: host.adopt(session, mark),
+    "release": lambda host, session, mark: host.release(session, mark),
     "remember": lambda host, session, mark: host.remember(session, "7:abc", mark=mark),
 }
 """Each verb that takes a session's id, with an id and the mark that its session should carry."""

@@ -183,7 +183,8 @@ class Recounting(MemorySessions):
 class Adopting(MemorySessions):
     """Puts its mark on whatever it is shown."""
 
-    def adopt(self, session_id: str, mark: str) -> None:
+    def adopt(self, session_id: str, mark: str, instead: str = "") -> None:
+        del instead
         for p in self.playing.values():
             p.mark = mark if p.session_id == session_id else p.mark
 

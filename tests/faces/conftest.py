@@ -92,6 +92,14 @@ class Place:
             who = ["-c", "user.name=Person", "-c", "user.email=person@localhost"]
             subprocess.run(["git", *who, *words], cwd=self.path, check=True)
 
+    def client(self) -> None:
+        """Put a program on PATH that is called as Claude Code is, and does nothing."""
+        program = self.path / "programs" / "claude"
+        program.parent.mkdir()
+        program.write_text("#!/bin/sh\n")
+        program.chmod(0o755)
+        os.environ["PATH"] = f"{program.parent}:{os.environ['PATH']}"
+
     def checking(self) -> bool:
         """Return whether a check that a worker's end or a timer called for is under way here."""
         return bool(_busy(str(self.path), b"check"))
@@ -127,6 +135,7 @@ def place(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -
         monkeypatch.setenv("TMUX_TMPDIR", str(path / "tmux"))
         monkeypatch.setenv("WAKEMAN_STATE", str(path / "state"))
         monkeypatch.setenv("HOME", directory)
+        monkeypatch.setenv("PATH", os.environ.get("PATH", ""))  # undone at the end, as `client` changes it
         monkeypatch.chdir(path)
         here = Place(path, capsys)
         yield here

@@ -229,6 +229,12 @@ def _nights(desk: Desk) -> None:
     desk("clean", "night")
     desk("clean", "--empty-trash", "--yes")
     desk("run", "--items", "a", "--output", "more/{{ unit }}", "--", "act")
+    desk.stage.sessions.stranger("mine_a")
+    desk("watch-sessions", "mine_", "--dry-run")
+    desk("watch-sessions", "mine_")
+    for words in (("compat", str(desk.place / "bin")), ("session", "-t", "-a", "-s", "lone", "Condense")):
+        desk(*words, "--dry-run")
+        desk(*words)
     desk("run", "--name", "other", "--items", "b", "--output", "more/{{ unit }}", "--", "act")
     for name in ("run", "other"):
         desk("down", name)

@@ -563,15 +563,22 @@ def test_doing_verbs_give_envelopes(place: Place) -> None:
         ("down", "night"),
         ("redo", "night", "--socket", "faces"),
         ("down", "night"),
+        ("watch-sessions", "mine_", "--client", "external", "--socket", "faces"),
+        ("down", "mine"),
+        ("compat", "bin"),
+        ("session", "-t", "-a", "-s", "lone", "--socket", "faces", "Condense"),
         ("clean", "night"),
         ("run", "--items", "a", *WRITER, "--set", "workers.isolate=worktree", "--wait", *COMMAND),
         ("merge", "run"),
     )
     place.repository()
+    place.client()
 
     for words in calls:
         if words[0] == "adopt":
             place.disown(words[1])
+        if words[0] == "watch-sessions":
+            place.tmux("new-session", "-d", "-s", "mine_a", "sleep 600")
         said = place(words[0], "--json", *words[1:])
         assert said.json["ok"] is True, (words, said)
         assert said.json["v"] == 1
@@ -744,6 +751,9 @@ DOING: dict[str, tuple[str, ...]] = {
     "up": ("other.toml",),
     "run": ("--items", "a", *WRITER, "--output", "new/{{ unit }}", "--", "true"),
     "check": ("night",),
+    "watch-sessions": ("mine_", "--socket", "faces"),
+    "compat": ("bin",),
+    "session": ("-t", "-a", "-s", "lone", "--socket", "faces", "Condense"),
     "down": ("night",),
     "redo": ("ended",),
     "clean": ("ended",),
@@ -769,6 +779,7 @@ DOING: dict[str, tuple[str, ...]] = {
 TOLD = {
     "up": "start session other_a: /bin/sh ",
     "run": "start session run_a: /bin/sh ",
+    "watch-sessions": "watch session mine_a",
     "redo": "start session ended_a: /bin/sh ",
     "down": "end session night_b",
     "clean": "move ",
@@ -806,7 +817,10 @@ def _stage(place: Place) -> None:
     until(lambda: place("check", "held").out and place("status", "held", "--json").json["decision"]["held"])
     place("run", "--name", "paused", "--items", "a", *WRITER, "--output", "paused/a", "--", "sleep", "600")
     place("pause", "paused")
+    place.client()
+    place.tmux("new-session", "-d", "-s", "mine_a", "sleep 600")
     place.tmux("new-session", "-d", "-s", "val_1", "sleep 600")
+    place("watch-sessions", "mine_", "--socket", "faces", "--dry-run")  # once, what the client's version is, is kept
     place("run", "--name", "lost", "--items", "a", *WRITER, "--output", "lost/a", "--", "sleep", "600")
     place.disown("lost")
     stopped = ("--items", "a", "b", *WRITER, "--set", "cleanup.rounds=0", "--output", "short/{{ unit }}")

@@ -164,7 +164,7 @@ NAMED = {
 }
 NAMELESS = {
     *("init", "plan", "rehearse", "up", "run", "doctor", "agents", "schema", "audit", "replay", "report"),
-    *("export", "serve", "completion", "top", "mcp", "notices", "inbox"),
+    *("export", "serve", "completion", "top", "mcp", "notices", "inbox", "watch-sessions", "session", "compat"),
 }
 
 

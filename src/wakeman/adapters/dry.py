@@ -494,8 +494,15 @@ class DryTerminal:
     def switch(self, session: str, *, mark: str = "", here: str = "") -> tuple[str, ...]:
         return self._terminal.switch(session, mark=mark, here=here)
 
-    def adopt(self, session_id: str, mark: str) -> None:
+    def adopt(self, session_id: str, mark: str, instead: str = "") -> None:
+        del instead
+        name = next((one.session for one in self._executor.poll().seen if one.session_id == session_id), session_id)
+        self._print_line(f"watch session {name}")
         self._executor.marks[session_id] = mark
+
+    def release(self, session_id: str, mark: str) -> None:
+        del mark
+        self._print_line(f"let go of session {session_id}")
 
     def remember(self, session_id: str, head: str, *, mark: str) -> None:
         """Do nothing: it is the head of a log that does not exist."""

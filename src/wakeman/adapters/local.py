@@ -244,7 +244,7 @@ def _host(
         place=dict(find(name).place(plan, directory, environment)),
         python=(sys.executable, *(("-X", "utf8") if sys.flags.utf8_mode else ()), "-P", "-m", "wakeman"),
         env=dict(environment),
-        memory_per_worker=_memory_per_worker(plan.workers.harness),
+        memory_per_worker=0 if plan.workers.found else _memory_per_worker(plan.workers.harness),
         confinement=confinement,
     )
 

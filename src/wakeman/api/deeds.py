@@ -82,7 +82,8 @@ def stopped(before: Deployment, d: Deployment, name: str, *, keep: bool) -> Deed
         says = f"took {name} out before its launch: {count(len(left), 'unit')} undone"
     else:
         lasted = f", {time_span((d.at - was.began).total_seconds(), fine=True)}" if d.at and was.began else ""
-        verb = "ended" if now.ended else "ending"
+        verbs = ("let go of", "letting go of") if d.plan_of(now).workers.untouched else ("ended", "ending")
+        verb = verbs[not now.ended]
         says = f"{verb} {name} (attempt {was.attempt}{lasted}): {total - len(left)} of {total} units done and kept"
     follows = () if not left or now.review else (_fate(d, now, left, keep=keep),)
     return Deed(

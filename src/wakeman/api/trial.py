@@ -60,7 +60,7 @@ def trials(
         with _trial_directory(world) as place:
             tried = _try_state(world, place)
             yield tried
-            if not tried.why:
+            if not tried.why and not plan.workers.found:
                 yield _try_session(world, plan, root, place, pause, resolved)
     except WakemanError as fault:
         yield _unusable(world, fault)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
 import msgspec
 
@@ -11,8 +12,15 @@ from wakeman.core.log.hash_chain import Divergence
 from wakeman.core.model import INTERNAL_ERROR, Deployment, FileFingerprint, Verdict, VerifySpec
 from wakeman.core.plan.shares import profile_digest
 from wakeman.core.policy import staging
-from wakeman.core.policy.freshness import freshness_facts
+from wakeman.core.policy.freshness import ended_alone, freshness_facts
 from wakeman.core.policy.quality import judge_unit
+
+
+class BesideFiles(NamedTuple):
+    """What is known of a unit beside its files: those that were installed, and that its session has ended."""
+
+    installed: Mapping[str, FileFingerprint] | None = None
+    over: bool = False
 
 
 def passed_over(d: Deployment, event: e.Event) -> Iterator[Divergence]:
@@ -22,12 +30,15 @@ def passed_over(d: Deployment, event: e.Event) -> Iterator[Divergence]:
         yield from _other_profiles(event, data)
     if not isinstance(data, e.Looked):
         return
+    seen = {each.worker: each for each in data.observations}
     for verdict in data.verdicts:
         unit = d.units[verdict.unit]
-        own = d.plan_of(d.workers[unit.worker])
-        yield from _passed_over(d, event, verdict, own.verify, staging.installed(d, unit))
+        worker = d.workers[unit.worker]
+        over = ended_alone(d, worker, seen.get(worker.name, worker.observation))
+        found = BesideFiles(staging.installed(d, unit), over)
+        yield from _passed_over(d, event, verdict, d.plan_of(worker).verify, found)
     for verdict in data.staged:
-        yield from _passed_over(d, event, verdict, d.plan.verify, None)
+        yield from _passed_over(d, event, verdict, d.plan.verify, BesideFiles())
 
 
 def _other_profiles(event: e.Event, data: e.Planned | e.Amended) -> Iterator[Divergence]:
@@ -43,14 +54,14 @@ def _passed_over(
     event: e.Event,
     verdict: Verdict,
     verify: VerifySpec,
-    installed: Mapping[str, FileFingerprint] | None,
+    found: BesideFiles,
 ) -> Iterator[Divergence]:
     if any(problem.startswith(INTERNAL_ERROR) for problem in verdict.problems):
         return  # its evidence was not looked at, and it says so
     state = d.units[verdict.unit]
     known = freshness_facts(d, state, {mark.path: mark for mark in verdict.marks})
-    facts = msgspec.structs.replace(known, installed=installed)
+    facts = msgspec.structs.replace(known, installed=found.installed, over=found.over)
     hidden = [problem for problem in judge_unit(state.unit, verify, facts).problems if problem not in verdict.problems]
     if hidden:
-        found = "; ".join(verdict.problems) or "passes"
-        yield Divergence(event.seq, "evidence", f"{verdict.unit}: {found}", "; ".join(hidden))
+        says = "; ".join(verdict.problems) or "passes"
+        yield Divergence(event.seq, "evidence", f"{verdict.unit}: {says}", "; ".join(hidden))

@@ -9,6 +9,8 @@ from collections.abc import Container
 
 from wakeman.core.model import Deployment
 
+LONE = "+session"
+"""In place of a deployment's name, which cannot be it, in the mark of a session that no deployment has yet."""
 NAME_CHARS_MAX = 100
 """Characters of a name at most."""
 
@@ -25,6 +27,11 @@ def safe(text: str) -> str:
     if plain != bare or not name:
         name = f"{name}-{_hash(text)}".removeprefix("-")
     return name if len(name) <= NAME_CHARS_MAX else tailed(name, f"-{_hash(text)}")
+
+
+def is_lone(mark: str) -> bool:
+    """Return whether a mark is of a session that no deployment has yet."""
+    return mark.startswith(f"{LONE}/")
 
 
 def tailed(name: str, tail: str) -> str:

@@ -13,6 +13,8 @@ HOOK = "hook.sh"
 GUARD = "guard.sh"
 SECRETS = "secrets.sh"
 GENERATION = "generation"
+LEFT = "left"
+"""What the exit file holds in place of a status, of a session that was let go: it may go on."""
 OUTSIDE = "%2F"
 """Directory in a stage that stands for the root directory: for outputs outside the plan's directory."""
 

@@ -17,7 +17,10 @@ OVER: frozenset[Phase] = frozenset(("exited", "killed", "lost"))
 
 
 class Start(Struct, frozen=True):
-    """One session to make. `argv` is exec'd without a shell; `env` is not secret; `mark` is the attempt's id."""
+    """One session to make. `argv` is exec'd without a shell; `env` is not secret; `mark` is the attempt's id.
+
+    Shape: one that `lingers` is listed, and its terminal readable, when its program has ended; another is gone then.
+    """
 
     session: str
     mark: str
@@ -25,6 +28,7 @@ class Start(Struct, frozen=True):
     cwd: str
     env: Mapping[str, str] = {}
     stream: str = ""  # absolute file that gets a copy of its terminal's output, if it has one; "" for none
+    lingers: bool = True
     keeper: tuple[str, ...] = ()  # the program that appends this copy to `stream`; () for all as it comes
 
 

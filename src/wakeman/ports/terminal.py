@@ -39,10 +39,17 @@ class Terminal(Protocol):
         Shape: `here` is what the environment says of the place that the terminal is in: the variable TMUX.
         """
 
-    def adopt(self, session_id: str, mark: str) -> None:
+    def adopt(self, session_id: str, mark: str, instead: str = "") -> None:
         """Set our mark on a session that was made outside Wakeman, as by the user's own launcher.
 
+        Shape: `instead` is a mark that it may carry, and that is replaced.
         Raises: ProgramError when it is gone, or carries another's mark: nothing has changed then.
+        """
+
+    def release(self, session_id: str, mark: str) -> None:
+        """Take our mark off a session, which goes on as it is.
+
+        Raises: UnknownNameError when it is gone, or does not carry that mark; ProgramError on a hung place.
         """
 
     def remember(self, session_id: str, head: str, *, mark: str) -> None:

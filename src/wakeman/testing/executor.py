@@ -21,7 +21,7 @@ from wakeman.ports import Backend, CrowdTerminal, Executor, Made, SessionInfo, S
 
 BACKEND = ("found", "place", "executor")
 EXECUTOR_MEMBERS = ("address", "outlives_boot", "terminal", "poll", "submit", "cancel", "logs")
-TERMINAL = ("capture", "type", "attach", "adopt", "remember", "recall")
+TERMINAL = ("capture", "type", "attach", "adopt", "release", "remember", "recall")
 MARK, OTHER = "kit/w/1@1", "kit/w/2@1"
 ODD = "odd 'words' $HOME; # %"
 ROWS = ("one", "two", ODD, "❯")
@@ -271,6 +271,11 @@ def _shows_on_terminals(place: _TestedExecutor) -> Iterator[str]:
         terminal.adopt(made.session_id, OTHER)
         yield "adopt: took a session of another mark"
     except ProgramError:
+        pass
+    try:
+        terminal.release(made.session_id, OTHER)
+        yield "release: let go of a session of another mark"
+    except (UnknownNameError, ProgramError):
         pass
     terminal.remember(made.session_id, "8:abc", mark=OTHER)
     terminal.remember(made.session_id, "7:abc", mark=MARK)

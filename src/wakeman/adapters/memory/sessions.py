@@ -190,11 +190,14 @@ class MemorySessions:
     def switch(self, session: str, *, mark: str = "", here: str = "") -> tuple[str, ...]:
         return ("tmux", "switch", "-t", session, *([mark] if mark else [])) if here else ()
 
-    def adopt(self, session_id: str, mark: str) -> None:
+    def adopt(self, session_id: str, mark: str, instead: str = "") -> None:
         p = next((p for p in self.playing.values() if p.session_id == session_id), None)
-        if p is None or p.mark not in ("", mark):
+        if p is None or p.mark not in ("", mark, instead):
             raise ProgramError(f"{session_id}: cannot be marked {mark}")
         p.mark = mark
+
+    def release(self, session_id: str, mark: str) -> None:
+        self.playing[self._name(session_id, mark)].mark = ""
 
     def remember(self, session_id: str, head: str, *, mark: str) -> None:
         if any(p.session_id == session_id and p.mark == mark for p in self.playing.values()):
@@ -203,6 +206,10 @@ class MemorySessions:
     def recall(self) -> list[tuple[str, str]]:
         there = {p.session_id: p.mark for p in self.playing.values() if p.mark and self.state == "up"}
         return [(there[session_id], head) for session_id, head in self.heads.items() if session_id in there]
+
+    def stranger(self, session: str) -> str:
+        """Begin a session that somebody else has started, which does nothing; return its id."""
+        return self._born(Start(session=session, mark="", argv=("sh", "x", "/elsewhere"), cwd="/"), "").session_id
 
     def next_step(self) -> datetime | None:
         """Return the time of an actor's next action."""
@@ -315,6 +322,8 @@ class MemorySessions:
         p.dead, p.code, p.steps = True, code, []
         self.files.write(f"{p.home}/exit", f"{code}\n".encode(), durable=True)
         self.pushes.append(("/bin/sh", posixpath.normpath(f"{p.home}/../../check.sh"), "exit"))
+        if not p.start.lingers:
+            self.playing.pop(p.start.session, None)
 
 
 def _is_to_end(ends: Sequence[tuple[str, str]], p: Playing) -> bool:

@@ -312,18 +312,19 @@ class Tmux:
         then = f"{command} -t '{target}'"
         return (*program, "if-shell", "-F", "-t", target, match_format(session, mark), then, "display-message -p gone")
 
-    def adopt(self, session_id: str, mark: str) -> None:
+    def adopt(self, session_id: str, mark: str, instead: str = "") -> None:
         """Set our mark on a session that the user's own launcher made, and on its first pane.
 
         Raises: ProgramError when it is gone, or carries another mark; nothing is changed then.
         """
-        if not (server_of(session_id) and re.fullmatch(ATTEMPT_ID, mark)):
+        if not (server_of(session_id) and re.fullmatch(ATTEMPT_ID, mark) and re.fullmatch(ATTEMPT_ID, instead or mark)):
             raise ProgramError(f"tmux socket {self._socket}: {session_id} cannot be marked {mark}", self._hint())
         try:
             found = self._pane(session_id, "")
         except UnknownNameError as error:
             raise ProgramError(str(error), error.hint) from error
-        free = f"#{{||:#{{==:#{{@wakeman}},}},#{{==:#{{@wakeman}},{mark}}}}}"
+        ours = (f"#{{==:#{{@wakeman}},{one}}}" for one in (mark, instead or mark))
+        free = f"#{{||:#{{==:#{{@wakeman}},}},#{{||:{','.join(ours)}}}}}"
         then = (
             f"set-option -t '{local_id(session_id)}' @wakeman '{mark}'"
             f" ; set-option -p -t '{found.pane}' @wakeman_pane 1 ; display-message -p marked"
@@ -331,6 +332,19 @@ class Tmux:
         ran = self._act("if-shell", "-F", "-t", found.pane, both(found.condition, free), then)
         if "marked" not in ran.lines:
             raise ProgramError(f"tmux socket {self._socket}: {session_id} cannot be marked {mark}", self._hint())
+
+    def release(self, session_id: str, mark: str) -> None:
+        """Take our options off a session and its pane."""
+        found = self._pane(session_id, mark)
+        number = local_id(session_id)
+        gone = (
+            *("set-option", "-u", "-t", number, "@wakeman", ";"),
+            *("set-option", "-u", "-t", number, "@wakeman_head", ";"),
+            *("set-option", "-p", "-u", "-t", found.pane, "@wakeman_pane"),
+        )
+        from wakeman.adapters.tmux.creation import command_line
+
+        self._act("if-shell", "-F", "-t", found.pane, found.condition, command_line(gone))
 
     def remember(self, session_id: str, head: str, *, mark: str) -> None:
         """Store the log's head on the session as `@wakeman_head`."""

@@ -57,7 +57,7 @@ def creation_commands(start: Start) -> tuple[str, ...]:
 def pane_commands(start: Start, pane: str, lasting: Sequence[str]) -> tuple[str, ...]:
     """Return the tmux commands that make a pane the worker's."""
     words: tuple[str, ...] = (
-        *("set-option", *lasting, "remain-on-exit", "on", ";"),
+        *(("set-option", *lasting, "remain-on-exit", "on", ";") if start.lingers else ()),
         *("set-option", "-p", "-t", pane, "@wakeman_pane", OWN, ";"),
         *("set-option", "-u", "-t", pane, "@wakeman_pane"),
     )

@@ -23,6 +23,9 @@ progress, until there is some."""
 Network = Literal["none", "loopback", "all"]
 """`none`: no internet sockets; `loopback`: an interface of the attempt's own, on which it meets its children alone;
 `all`: what you reach."""
+SessionSource = Literal["start", "watch", "own"]
+"""`start`: Wakeman starts them; `watch`: they are there, and Wakeman marks and watches them, but types into none and
+ends none; `own`: they are there, and Wakeman may also nudge and end them."""
 WorkspaceKind = Literal["in place", "staged", "worktree"]
 """Where workers make their outputs: at their final paths, in a stage per attempt, or in a git work tree per worker."""
 Seconds = Annotated[
@@ -133,6 +136,9 @@ class WorkersSpec(Spec, frozen=True):
     before: tuple[tuple[str, ...], ...] = ()
     """Commands to run before each launch in the plan's directory, as lists of arguments; if one fails, the launch
     fails. Example: `[["mkdir", "-p", "out"]]`."""
+    sessions: SessionSource = "start"
+    """Where the workers' sessions come from. With `watch` or `own` nobody is launched: a worker is the session of its
+    name, which somebody else has started. `wakeman watch-sessions` makes such plans."""
     executor: str = DEFAULT_EXECUTOR
     """Executor that runs the workers: `tmux`, or the name of an entry point of `wakeman.executors` in another
     package."""
@@ -163,6 +169,16 @@ class WorkersSpec(Spec, frozen=True):
     def workspace(self) -> WorkspaceKind:
         """Return the name of the kind of workspace that a worker gets."""
         return "staged" if self.stage else "worktree" if self.isolate == "worktree" else "in place"
+
+    @property
+    def found(self) -> bool:
+        """Return whether their sessions are there, as somebody else has started them."""
+        return self.sessions != "start"
+
+    @property
+    def untouched(self) -> bool:
+        """Return whether no row types into their sessions, or ends them."""
+        return self.sessions == "watch"
 
 
 class WakeTarget(Spec, frozen=True):

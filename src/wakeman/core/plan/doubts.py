@@ -46,7 +46,7 @@ def _silence(plan: Plan, _: Sequence[Share]) -> Iterator[str]:
 
 def _launcher(plan: Plan, shares: Sequence[Share]) -> Iterator[str]:
     words = {name for word in (*plan.workers.command, *plan.workers.args) for name in names_used(word)}
-    if plan.workers.harness == "external" and len(shares) > 1 and "worker" not in words:
+    if plan.workers.harness == "external" and not plan.workers.found and len(shares) > 1 and "worker" not in words:
         yield "workers.command: names no {{ worker }}: a launcher is not told which session it is to make"
 
 

@@ -54,7 +54,7 @@ def _uses(plan: Plan) -> Iterator[ProgramUse]:
         yield ProgramUse(f"workers.setup[{at}]", argv, "once in each work tree")
     if workers.command:
         yield ProgramUse("workers.command", (*workers.command, *workers.args), "each attempt")
-    else:
+    elif not workers.found:
         yield ProgramUse("workers.harness", (workers.harness, *workers.args), "each attempt")
     if plan.verify.command:
         yield ProgramUse("verify.command", plan.verify.command, "for each unit that passes otherwise")

@@ -52,7 +52,7 @@ def units(plan: Plan, source: Sequence[str] = (), root: str = ".") -> list[Unit]
                 f"{entry.where}: found unit {entry.name!r}, as in {first[entry.name]}; expected names to differ"
             )
         first.setdefault(entry.name, entry.where)
-        made += _unit(plan.units, entry, problems)
+        made += _unit(plan, entry, problems)
     if problems:
         raise PlanError(tuple(problems))
     return made
@@ -218,8 +218,9 @@ def _unit_entry(where: str, item: str | dict[str, str]) -> _Entry:
     return _Entry(where, name, item.get("input"), own)
 
 
-def _unit(spec: UnitsSpec, entry: _Entry, problems: list[str]) -> list[Unit]:
+def _unit(plan: Plan, entry: _Entry, problems: list[str]) -> list[Unit]:
     """Make one unit; none if it was reported as a problem."""
+    spec = plan.units
     bare = Unit(name=entry.name, outputs=(), input=entry.input, names=entry.own)
     values = unit_template_values(bare)
     literal = {name: escape_pattern(value) for name, value in values.items()} if spec.writes else {}
@@ -231,6 +232,8 @@ def _unit(spec: UnitsSpec, entry: _Entry, problems: list[str]) -> list[Unit]:
         problems += [f"{entry.where}: unit {entry.name!r}: {problem}" for problem in fault.problems]
         return []
     wrong = list(_entry_problems(entry, values, outputs))
+    if not outputs and not plan.workers.found:
+        wrong.append(f"units.output: unit {entry.name!r}: found no output; expected at least one")
     problems += wrong
     return [] if wrong else [msgspec.structs.replace(bare, outputs=outputs, writes=writes)]
 
@@ -240,8 +243,6 @@ def _entry_problems(entry: _Entry, values: Mapping[str, str], outputs: Sequence[
         yield f"{entry.where}: found an empty name; expected something to call the unit by"
     if any("\0" in value for value in values.values()):
         yield f"{entry.where}: found a NUL character in unit {entry.name!r}; expected text without"
-    if not outputs:
-        yield f"units.output: unit {entry.name!r}: found no output; expected at least one"
     for output in outputs:
         if posixpath.basename(output) in ("", ".", ".."):
             yield f"units.output: unit {entry.name!r}: found {output!r}; expected the path of a file"

@@ -48,6 +48,11 @@ _POSITIVE = (
     "wake.every", "wake.to.timeout", "verify.timeout", "verify.parse_limit.time", "verify.parse_limit.memory",
     "verify.parse_limit.size",
 )  # fmt: skip
+_STARTED_KEYS = (
+    "command", "args", "agent", "prompt", "prompt_file", "auto_approve", "at_once", "max_units", "env", "env_from",
+    "env_file", "before", "confine", "stage", "isolate",
+)  # fmt: skip
+"""Keys of `[workers]` about what is started."""
 _TOPIC = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -176,7 +181,7 @@ def _sources(plan: Plan) -> Iterator[Problem]:
 
 def _output_problems(plan: Plan) -> Iterator[Problem]:
     output = plan.units.output
-    if not output:
+    if not output and not plan.workers.found:
         yield Problem(("units", "output"), "missing or empty; expected the file, or files, that each unit is to make")
     for at, each in enumerate(output if isinstance(output, tuple) else ()):
         if not each:
@@ -189,7 +194,7 @@ def _prompt(plan: Plan) -> Iterator[Problem]:
 
 
 def _command(plan: Plan) -> Iterator[Problem]:
-    if plan.workers.harness == "command" and not plan.workers.command:
+    if plan.workers.harness == "command" and not (plan.workers.command or plan.workers.found):
         text = "missing or empty; expected an argument list, as workers.harness is 'command'"
         yield Problem(("workers", "command"), text, (("workers", "command"), ("workers", "harness")))
 
@@ -247,6 +252,24 @@ def _confined(plan: Plan) -> Iterator[Problem]:
     for name in ("confine_also", "confine_network") if plan.workers.confine == "off" else ():
         if getattr(plan.workers, name) != getattr(unset, name):
             yield Problem(("workers", name), "found without workers.confine = 'units'; expected only beside it")
+
+
+def _found_sessions(plan: Plan) -> Iterator[Problem]:
+    """Refuse what only a session that Wakeman starts can have, of those that somebody else has started."""
+    workers, unset = plan.workers, WorkersSpec()
+    if not workers.found:
+        return
+    for name in _STARTED_KEYS:
+        if getattr(workers, name) != getattr(unset, name):
+            about = (("workers", name), ("workers", "sessions"))
+            text = f"found beside workers.sessions = {workers.sessions!r}; expected none: nothing is started"
+            yield Problem(("workers", name), text, about)
+    if plan.cleanup.rounds:
+        text = f"found {plan.cleanup.rounds}; expected 0 beside workers.sessions = {workers.sessions!r}"
+        yield Problem(("cleanup", "rounds"), text, (("cleanup", "rounds"), ("workers", "sessions")))
+    if plan.verify.command and not plan.units.output:
+        text = "found without units.output; expected a file that each unit is to make"
+        yield Problem(("verify", "command"), text, (("verify", "command"), ("units", "output")))
 
 
 def _variables(plan: Plan) -> Iterator[Problem]:
@@ -317,7 +340,7 @@ def _allowed(scope: Sequence[str], own: Sequence[str] | None) -> Sequence[str] |
 
 RULES = (
     _forms, _unexpanded, _one_source, _sources, _output_problems, _prompt, _command, _review_problems, _arguments,
-    _isolation_problems, _confined, _variables, _blank_profiles, _receivers, _positive, _templates,
+    _isolation_problems, _confined, _found_sessions, _variables, _blank_profiles, _receivers, _positive, _templates,
 )  # fmt: skip
 """Every rule, as a function from plan to problems."""
 

@@ -20,8 +20,9 @@ BACKOFF_MAX_S = 300.0
 
 def reset_is_due(d: Deployment, worker: WorkerState) -> bool:
     """Return whether a live worker is to be notified that its limit has reset; one worker per observation."""
-    mode = d.plan_of(worker).workers.mode
-    waits = d.plan.limits.wait and mode == "interactive" and worker.reason == "limited"
+    workers = d.plan_of(worker).workers
+    told = workers.mode == "interactive" and not workers.untouched
+    waits = d.plan.limits.wait and told and worker.reason == "limited"
     if waits and worker.fault == "outage":
         return not d.outage or (not outage_holds(d) and tries_service(d, worker))
     return bool(waits and worker.until and d.looked_at and worker.until <= d.looked_at)
@@ -42,8 +43,9 @@ def tries_service(d: Deployment, worker: WorkerState) -> bool:
 def _could_try(d: Deployment, worker: WorkerState) -> bool:
     """Return whether a worker would ask the service for something, if it might."""
     if worker.live:
-        mode = d.plan_of(worker).workers.mode
-        return mode == "interactive" and worker.fault == "outage" and not worker.prompt
+        workers = d.plan_of(worker).workers
+        told = workers.mode == "interactive" and not workers.untouched
+        return told and worker.fault == "outage" and not worker.prompt
     if worker.intent:
         return False
     return slots(d) > 0 if worker.state == "pending" else owed(d, worker)
@@ -133,7 +135,7 @@ def owed(d: Deployment, worker: WorkerState) -> bool:
         return False
     if worker.again:
         return bool(missing(d, worker)) and not waits(d, worker)
-    wanted = ended_badly(worker) and worker.spent < d.plan.stuck.attempts
+    wanted = ended_badly(worker) and worker.spent < d.plan.stuck.attempts and not d.plan_of(worker).workers.found
     return wanted and bool(missing(d, worker)) and not waits(d, worker) and not held_up(d, worker.units)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from wakeman.core.model import EDITION_LAUNCH_MIN, Deployment, FileFingerprint, UnitState, WorkerState
+from wakeman.core.model import EDITION_LAUNCH_MIN, Deployment, FileFingerprint, Observation, UnitState, WorkerState
 
 if TYPE_CHECKING:
     from wakeman.core.policy.quality import Facts
@@ -45,3 +45,9 @@ def freshness_facts(d: Deployment, state: UnitState, marks: Mapping[str, FileFin
 
     before = {path: d.before[path] for path in state.unit.outputs if path in d.before}
     return Facts(marks=marks, before=before, begun=not awaits_launch(d, state))
+
+
+def ended_alone(d: Deployment, worker: WorkerState, seen: Observation | None) -> bool:
+    """Return whether a session that somebody else has started was seen to have ended by itself."""
+    ended = seen is not None and (seen.session, seen.ended_by) == ("exited", "itself")
+    return ended and d.plan_of(worker).workers.found

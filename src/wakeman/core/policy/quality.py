@@ -46,13 +46,14 @@ class Facts(Struct, frozen=True):
     installed: Mapping[str, FileFingerprint] | None = None
     cut: bool = False
     astray: Mapping[str, str] = {}
+    over: bool = False  # its session is over, and that is all that is expected of it
 
 
 def judge_unit(unit: Unit, verify: VerifySpec, facts: Facts) -> Verdict:
     """Judge one unit: the problems of each output in order, then of all together, then of the command.
 
-    Boundary: a missing output has only that problem; a unit without outputs passes by its command alone, and without
-    either never.
+    Boundary: a missing output has only that problem; a unit without outputs passes by its command alone, or by the end
+    of a session that is only watched; without any of them never.
     """
     problems = [
         f"{sanitise(path, 200)}: {problem}" for path in unit.outputs for problem in _file_problems(path, verify, facts)
@@ -103,7 +104,7 @@ def _is_unchanged(mark: FileFingerprint, before: FileFingerprint | None) -> bool
 
 
 def _together(unit: Unit, marks: Sequence[FileFingerprint], verify: VerifySpec, facts: Facts) -> Iterator[str]:
-    if not unit.outputs and not verify.command:
+    if not unit.outputs and not verify.command and not facts.over:
         yield "nothing to judge: neither an output nor a check"
     if verify.max_ratio is None or not facts.input or not facts.input.size:
         return

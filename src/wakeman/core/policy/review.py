@@ -103,6 +103,7 @@ def reviewing(plan: Plan) -> Plan:
         cwd=".",
         stage=False,
         isolate="none",
+        sessions="start",
     )
     return msgspec.structs.replace(plan, workers=workers, verify=_JUDGED)
 

@@ -85,7 +85,10 @@ def _reset(d: Deployment, worker: WorkerState) -> bool:
 
 
 def ladder(plan: Plan, reason: str) -> tuple[Rung, ...]:
-    """Return the rungs for a reason under a worker's plan. Only interactive workers can be nudged."""
+    """Return the rungs for a reason under a worker's plan. Only interactive workers can be nudged.
+
+    Boundary: a session that somebody else has started is never restarted, nor typed into unless the plan owns it.
+    """
     ladders: dict[str, tuple[Rung, ...]] = {
         "waiting": plan.stuck.waiting,
         "limited": plan.stuck.limited,
@@ -93,8 +96,15 @@ def ladder(plan: Plan, reason: str) -> tuple[Rung, ...]:
         "background": BACKGROUND_LADDER,
         **dict.fromkeys(QUIET, plan.stuck.silent),
     }
-    deaf = plan.workers.mode != "interactive"
-    return tuple(rung for rung in ladders.get(reason, ()) if not (deaf and rung == "nudge"))
+    return tuple(rung for rung in ladders.get(reason, ()) if rung not in _vain_rungs(plan))
+
+
+def _vain_rungs(plan: Plan) -> set[Rung]:
+    """Return the rungs that no worker of a plan can take."""
+    workers = plan.workers
+    deaf = workers.mode != "interactive" or workers.untouched
+    vain: dict[Rung, bool] = {"nudge": deaf, "restart": workers.found}
+    return {rung for rung, is_vain in vain.items() if is_vain}
 
 
 def _ladder(d: Deployment, worker: WorkerState) -> tuple[Rung, ...]:

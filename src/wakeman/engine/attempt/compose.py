@@ -14,6 +14,7 @@ from msgspec import Struct
 from wakeman.core.digests import sha256
 from wakeman.core.errors import ProgramError
 from wakeman.core.model import Agent, Deployment, Host, Plan, WorkersSpec, WorkerState, attempt_id
+from wakeman.core.names import is_lone
 from wakeman.core.plan.conflicts import claimed
 from wakeman.core.plan.shares import profile_digest, task_text, units_listing
 from wakeman.core.plan.template import render
@@ -50,6 +51,7 @@ class Attempt(Struct, frozen=True):
     agent_session: str
     resume: bool
     adopts: bool  # its harness starts the session
+    found: bool  # its session is there, and nothing is started
     profile: str  # digest of the profile that it gets, if the log names one
 
 
@@ -86,15 +88,46 @@ def _require_cwd(world: World, d: Deployment, worker: WorkerState, cwd: str) -> 
 
 
 def start_sessions(
-    world: World, host: Host, attempts: Sequence[Attempt], now: datetime, redact: secrets.Redact
+    world: World, d: Deployment, attempts: Sequence[Attempt], now: datetime, redact: secrets.Redact
 ) -> list[Made]:
     """Make the sessions in one call; external launchers run one after the other.
 
     Raises: ProgramError when their place does not answer.
     """
-    own = [each.start for each in attempts if not each.adopts]
-    made = iter(world.executor(host).submit(own) if own else [])
-    return [_adopt(world, host, each, now, redact) if each.adopts else next(made) for each in attempts]
+    own = [each.start for each in attempts if not (each.adopts or each.found)]
+    made = iter(world.executor(d.host).submit(own) if own else [])
+
+    def start(each: Attempt) -> Made:
+        if each.found:
+            return find_session(world, d, d.workers[each.worker])
+        return _adopt(world, d.host, each, now, redact) if each.adopts else next(made)
+
+    return [start(each) for each in attempts]
+
+
+def find_session(world: World, d: Deployment, worker: WorkerState) -> Made:
+    """Find a worker's session that somebody else has started, and mark it. Repeatable: yes.
+
+    Boundary: it is unchanged if another deployment has marked it. Raises: ProgramError when the place does not answer.
+    """
+    name, mark, host = worker.session, attempt_id(d, worker), d.host
+    listing = world.executor(host).poll()
+    if listing.state == "unknown":
+        raise ProgramError(listing.why)
+    seen = next((seen for seen in listing.seen if seen.session == name and not seen.over), None)
+    if seen is None:
+        return Made(error=f"found no session {name!r} to watch: it has ended, or never began")
+    if seen.mark not in ("", mark) and not is_lone(seen.mark):
+        return Made(error=f"session {name!r} is watched by {seen.mark.partition('/')[0]}", taken=True)
+    try:
+        terminal(world, host).adopt(seen.session_id, mark, seen.mark)
+    except ProgramError as fault:
+        return Made(error=f"session {name!r} cannot be marked: {fault}")
+    if is_lone(seen.mark):
+        from wakeman.engine.attempt.takeover import take_over
+
+        take_over(world, seen.mark, d, worker)
+    return Made(session_id=seen.session_id, pid=seen.pid)
 
 
 def argv_digest(start: Start) -> str:
@@ -136,7 +169,8 @@ def _next(world: World, d: Deployment, worker: WorkerState) -> WorkerState:
 
     ahead = copy.copy(worker)
     ahead.attempt, ahead.boot = worker.attempt + 1, world.clock.boot()
-    kind = harness_of(world, d, worker).conversation(d.plan_of(worker))
+    plan = d.plan_of(worker)
+    kind = "" if plan.workers.found else harness_of(world, d, worker).conversation(plan)
     cut = worker.ended_by in ("machine", "limit") or (
         not worker.resumed
         and worker.ended_by in ("", "itself")
@@ -144,7 +178,7 @@ def _next(world: World, d: Deployment, worker: WorkerState) -> WorkerState:
     )
     ahead.resumed = bool(kind and worker.attempt and worker.agent_session and cut)
     if not ahead.resumed:
-        ahead.agent_session = "" if kind == "told" else str(uuid.uuid4())
+        ahead.agent_session = "" if kind == "told" or plan.workers.found else str(uuid.uuid4())
     return ahead
 
 
@@ -204,7 +238,8 @@ def compose_attempt(
     harness = world.harness(plan.workers.harness)
     if task.confined:
         task = msgspec.structs.replace(task, theirs=confinement.borrowed(world, host, task, harness.borrows(task)))
-    command = harness.command(task)
+    # Nothing is run of a session that is there: what names it stands in the place of a command.
+    command = Command(argv=("session", worker.session)) if plan.workers.found else harness.command(task)
     sign = attempt_id(d, worker)
     wrapped = ("/bin/sh", layout.inside(host, layout.WRAPPER), layout.attempt_directory(host, worker), "--")
     start = Start(
@@ -327,7 +362,8 @@ def prepare_attempt(world: World, d: Deployment, worker: WorkerState) -> Attempt
         command=command,
         agent_session=worker.agent_session,
         resume=worker.resumed,
-        adopts=world.harness(plan.workers.harness).adopts,
+        adopts=world.harness(plan.workers.harness).adopts and not plan.workers.found,
+        found=plan.workers.found,
         profile=profile_digest(task.agent) if task.agent is not None and d.profiles else "",
     )
 

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from wakeman.core.errors import ProgramError
 from wakeman.core.log import events as e
-from wakeman.core.model import Deployment, Outcome
+from wakeman.core.model import Deployment, Outcome, attempt_id
 from wakeman.core.policy.deployment_rows import undone
 from wakeman.core.policy.outbox import is_owed
 from wakeman.core.policy.tables import Decision
@@ -43,7 +43,9 @@ def bury(world: World, d: Deployment) -> bool:
     """
     executor = world.executor(d.host)
     listing = executor.poll()
-    dead = [(s.session_id, s.mark) for s in listing.seen if s.over and s.mark.startswith(f"{d.name}/")]
+    left = {attempt_id(d, worker) for worker in d.workers.values() if d.plan_of(worker).workers.untouched}
+    marks = (s for s in listing.seen if s.over and s.mark.startswith(f"{d.name}/") and s.mark not in left)
+    dead = [(s.session_id, s.mark) for s in marks]
     with suppress(ProgramError):
         return listing.state != "unknown" and executor.cancel(dead) == len(dead)
     return False

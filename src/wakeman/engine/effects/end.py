@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
 
-from wakeman.core.errors import ProgramError
+from wakeman.core.errors import ProgramError, UnknownNameError
 from wakeman.core.log import events as e
 from wakeman.core.model import EDITION_PROGRESS_MIN, Deployment, EndedBy, WorkerState, attempt_id
 from wakeman.core.policy.tables import Decision
 from wakeman.core.text import sanitise
+from wakeman.engine import layout, terminals
 from wakeman.engine.effects.drafts import about, noted, outcome
 from wakeman.engine.protocol.steps import Steps, Write, append, do
 
@@ -31,9 +33,10 @@ class LeaveWord(Struct, frozen=True):
     worker: str
 
     def perform(self, world: World, d: Deployment) -> str:
-        """Return it; "" where there is none."""
+        """Return it; "" where there is none, or nothing is to be typed."""
         workers = d.plan_of(d.workers[self.worker]).workers
-        return world.harness(workers.harness).leave if workers.mode == "interactive" else ""
+        typed = workers.mode == "interactive" and not workers.untouched
+        return world.harness(workers.harness).leave if typed else ""
 
     def recorded(self, d: Deployment, write: Write) -> str:
         """Read it from the intent to type it."""
@@ -60,16 +63,22 @@ class Unsubmitted(Struct, frozen=True):
 
 
 class HangUp(Struct, frozen=True):
-    """End sessions, each by its id and its attempt's id; and signal processes by their attempts' ids."""
+    """End sessions, each by its id and its attempt's id; and signal processes by their attempts' ids.
+
+    Shape: `left` are the workers whose sessions are let go instead, as they are only watched.
+    """
 
     sessions: tuple[tuple[str, str], ...]
     term: tuple[str, ...]
     kill: tuple[str, ...]
+    left: tuple[str, ...] = ()
 
     def perform(self, world: World, d: Deployment) -> str:
         """Return why the place refused; the next check tries again."""
         why = ""
         try:
+            for name in self.left:
+                _let_go(world, d, d.workers[name])
             world.executor(d.host).cancel(self.sessions)
         except ProgramError as fault:
             why = f"ending sessions: {fault}"
@@ -81,6 +90,15 @@ class HangUp(Struct, frozen=True):
         """Read it from the note."""
         data = write[0].data
         return data.text if isinstance(data, e.Noted) else ""
+
+
+def _let_go(world: World, d: Deployment, worker: WorkerState) -> None:
+    """Take the mark off a session that is only watched, and write that its attempt is over. Repeatable: yes."""
+    with suppress(UnknownNameError):
+        terminals.terminal(world, d.host).release(worker.session_id, attempt_id(d, worker))
+    file = layout.exit_file(d.host, worker)
+    if not world.files.marks([file]):
+        world.files.write(file, f"{layout.LEFT}\n".encode(), durable=True)
 
 
 def _signal(world: World, ids: Sequence[str], name: Literal["TERM", "KILL"]) -> None:
@@ -125,13 +143,16 @@ def end_workers(d: Deployment, workers: Sequence[WorkerState], by: EndedBy, line
     the timer of the next check.
     """
     signals = {attempt_id(d, worker): _SIGNALS[min(2, worker.ends + (not worker.live))] for worker in workers}
-    sessions = [(w.session_id, attempt_id(d, w)) for w in workers if w.session_id and (w.live or w.ends)]
+    live = [w for w in workers if w.session_id and (w.live or w.ends)]
+    left = tuple(w.name for w in live if d.plan_of(w).workers.untouched)
+    sessions = [(w.session_id, attempt_id(d, w)) for w in live if w.name not in left]
     yield from append("action", ends(workers, by, line))
     why = yield from do(
         HangUp(
             sessions=tuple(sessions),
             term=tuple(each for each, signal in signals.items() if signal == "TERM"),
             kill=tuple(each for each, signal in signals.items() if signal == "KILL"),
+            left=left,
         )
     )
     yield from append("line", [noted(why)] if why else [])

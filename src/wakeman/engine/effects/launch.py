@@ -153,10 +153,13 @@ class MakeSessions(Struct, frozen=True):
         redact = secrets.redactor(world, d)
         attempts = [each for each in self.prepared.attempts if isinstance(each, compose.Attempt)]
         try:
-            made = compose.start_sessions(world, d.host, attempts, self.now, redact)
+            made = compose.start_sessions(world, d, attempts, self.now, redact)
         except ProgramError as fault:
             return redact(f"launching: {fault}")
-        fates: dict[str, Fate] = {each.worker: launch_fate(one) for each, one in zip(attempts, made, strict=True)}
+        found = {each.worker: each.found for each in attempts}
+        fates: dict[str, Fate] = {
+            each.worker: launch_fate(one, found=found[each.worker]) for each, one in zip(attempts, made, strict=True)
+        }
         return fates | {name: Failed(why) for name, why in self.prepared.refused.items()}
 
     def recorded(self, d: Deployment, write: Write) -> Mapping[str, Fate] | str:
@@ -265,11 +268,11 @@ def _expected_profile(d: Deployment, name: str) -> str:
     return d.profiles.get(d.plan_of(d.workers[name]).workers.agent or "", "") if d.profiles else ""
 
 
-def launch_fate(made: Made) -> Fate:
-    """Return the outcome of making a session."""
+def launch_fate(made: Made, *, found: bool = False) -> Fate:
+    """Return the outcome of making a session, or of finding one."""
     if made.error or made.taken:
         return Failed(made.error or "a session of that name is somebody else's")
-    return Established(made.session_id, made.pid)
+    return Established(made.session_id, made.pid, found)
 
 
 def launch_drafts(d: Deployment, worker: WorkerState, intent: int, fate: Fate) -> list[e.Draft]:
@@ -415,6 +418,8 @@ def _recovered(world: World, d: Deployment, worker: WorkerState, listing: Listin
     if worker.boot != world.clock.boot() and not world.executor(host).outlives_boot:
         return Failed("the machine was started anew before the launch was confirmed", "machine")
     unwanted = Failed("a person asked for something else", "person") if _unwanted(d, worker) else None
+    if d.plan_of(worker).workers.found:
+        return unwanted or launch_fate(compose.find_session(world, d, worker), found=True)
     if compose.harness_of(world, d, worker).adopts:
         found = _younger(listing, worker, d, world.clock.now())
         if found is not None:

@@ -23,7 +23,7 @@ from wakeman.core.model import (
     WorkerState,
 )
 from wakeman.core.policy import review, staging
-from wakeman.core.policy.freshness import awaits_launch, freshness_facts, must_change
+from wakeman.core.policy.freshness import awaits_launch, ended_alone, freshness_facts, must_change
 from wakeman.engine.observe.containment import Mishap, Mishaps
 from wakeman.engine.workspace import OutputLocation, workspace
 
@@ -221,6 +221,7 @@ def _verdict(
         installed=None if place.staged else staging.installed(d, state),
         cut=place.staged and over and not clean and (known is None or known.marks != marks),
         astray=astray,
+        over=ended_alone(d, worker, seen),
     )
     waiting = Waiting(unit, place, verify, facts, {path: basis.marks[place.outputs[path]] for path in found})
     verdict, _ = waiting.judged(basis.findings)
@@ -239,6 +240,8 @@ def _due(
         return False
     if over:
         return True
+    if not state.unit.outputs and basis.d.plan_of(worker).workers.found:
+        return False
     if awaits_launch(basis.d, state):
         return False
     whole = len(marks) == len(state.unit.outputs)

@@ -426,7 +426,7 @@ def _sight(
     if seen is None:
         return _gone(view, worker, base, harness)
     if seen.over:
-        return _dead(worker, base, seen, harness)
+        return _dead(view.d, worker, base, seen, harness)
     if seen.phase != "running":
         life = worker.life if seen.phase == "unknown" else base.life
         return msgspec.structs.replace(base, session=seen.phase, why=seen.why, life=life)
@@ -529,6 +529,8 @@ def _exited(
     file, within = layout.exit_file(view.d.host, worker), layout.attempt_directory(view.d.host, worker)
     text = world.files.head(file, EXIT_FILE_BYTES_MAX, within=within).decode("ascii", "replace")
     code = whole_number(text.strip(), STATUS_MAX)
+    if text.strip() == layout.LEFT:
+        return _ended_session(base, "exited", "let go: its session is left as it is", worker.ending or "wakeman")
     if code is None:
         return _ended_session(base, "exited", f"its exit file holds {text.strip()[:20]!r}", worker.ending or "")
     now = world.clock.now()
@@ -563,19 +565,28 @@ def _exited(
 
 def _gone(view: Gathered, worker: WorkerState, base: Observation, harness: Reader) -> Observation:
     """Return the observation of a session that is not in the list."""
-    if harness.adopts:
+    lost = view.listing.gone.get(worker.session_id, "")
+    found = view.d.plan_of(worker).workers.found
+    if _is_adopted(view.d, worker, harness) and not (lost and found):
         return _ended_session(
             base, "exited", "its session is gone; its exit status is unknown", worker.ending or "itself"
         )
-    if why := view.listing.gone.get(worker.session_id):
-        return _ended_session(base, "lost", why, worker.ending or "machine")
+    if lost and found and view.listing.state == "down":  # a server ends with its last session
+        return _ended_session(base, "exited", f"its session is gone, and {lost}", worker.ending)
+    if lost:
+        return _ended_session(base, "lost", lost, worker.ending or "machine")
     why = "its session was ended" if worker.ending else "its session was ended from outside"
     return _ended_session(base, "lost", why, worker.ending or "")
 
 
-def _dead(worker: WorkerState, base: Observation, seen: SessionInfo, harness: Reader) -> Observation:
+def _is_adopted(d: Deployment, worker: WorkerState, harness: Reader) -> bool:
+    """Return whether a worker's session was made by somebody else, whose program ends without our wrapper."""
+    return harness.adopts or d.plan_of(worker).workers.found
+
+
+def _dead(d: Deployment, worker: WorkerState, base: Observation, seen: SessionInfo, harness: Reader) -> Observation:
     """Return the observation of a session that is over and left no exit file."""
-    if harness.adopts:
+    if _is_adopted(d, worker, harness):
         return _ended_session(base, "exited", "its program has ended", worker.ending or "itself", seen.code)
     if seen.phase == "lost":
         return _ended_session(base, "lost", seen.why, worker.ending or seen.ended_by or "machine")
@@ -729,7 +740,9 @@ def _life(view: Gathered, worker: WorkerState, seen: SessionInfo | None, harness
         signs += [view.marks.get(space.output(path)) for path in view.d.units[name].unit.outputs]
     if traces.record is not None:
         signs += [traces.record, *traces.beside]
-    if not any(signs) and not (harness.adopts and seen):
+    found = view.d.plan_of(worker).workers.found
+    if not any(signs) and not ((harness.adopts or found) and seen):
         return ""
-    stirred = seen.activity if seen is not None and not harness.redraws else 0.0
+    # Of a session that is only found there is no other sign: what redraws its screen counts as life.
+    stirred = seen.activity if seen is not None and (found or not harness.redraws) else 0.0
     return blake2b(repr((signs, stirred)).encode("utf-8", "surrogateescape"), digest_size=4).hexdigest()

@@ -35,7 +35,7 @@ from wakeman.engine.runs import latest, next_name
 from wakeman.engine.start.prepare import PreparedPlan
 from wakeman.ports import STATE_MARKER, Command, World
 
-FIXED = ("executor", "confine", "confine_network", "stage", "isolate", "base", "setup", "commit")
+FIXED = ("executor", "sessions", "confine", "confine_network", "stage", "isolate", "base", "setup", "commit")
 """Keys of `[workers]` that say where workers run, where outputs are made, and what confines workers."""
 CHANGED_KEYS_MAX = 20
 """Keys at most of which the log says that an amendment changed them."""
@@ -293,7 +293,7 @@ def start_faults(world: World, prepared: PreparedPlan) -> tuple[str, ...]:
     plan = prepared.plan
     clients = {}
     command = _preview(world, _ahead(world, prepared), prepared.shares[0]).command
-    if not plan.workers.command:
+    if not plan.workers.command and not plan.workers.found:
         clients["workers.harness"] = command.argv[0]
     judge = reviewer(world, prepared)
     if judge is not None and not plan.verify.review.command:

@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from wakeman.core.errors import PlanError, ProgramError, StorageError, UnknownNameError, UsageError, WakemanError
 from wakeman.core.model import Agent, FileFingerprint, Host, Plan, Repository, Share, Unit, WorkersSpec
+from wakeman.core.names import is_lone
 from wakeman.core.plan import shares as planning
 from wakeman.core.plan import telling
 from wakeman.core.plan.conflicts import conflicts, used_paths
@@ -31,7 +32,7 @@ from wakeman.engine.live import elsewhere, require_place
 from wakeman.engine.neighbours import neighbours, with_whole_paths
 from wakeman.engine.runs import latest, next_name, readable
 from wakeman.engine.start.programs import at_once, memory_faults, program_faults
-from wakeman.ports import OUT_BYTES_MAX, ClientVersion, Executor, FoundProfiles, SessionInfo, World
+from wakeman.ports import OUT_BYTES_MAX, ClientVersion, Executor, FoundProfiles, Listing, SessionInfo, World
 
 UNITS_COMMAND_TIMEOUT_S = 120.0
 """Seconds that `units.command` may take."""
@@ -408,6 +409,9 @@ def _starting_places(plan: Plan, shares: Sequence[Share]) -> dict[str, str]:
 
 
 def _harness_faults(world: World, plan: Plan, _: str) -> list[str]:
+    if plan.workers.found:
+        world.harness(plan.workers.harness)  # raises where there is none; it starts nothing
+        return []
     return world.harness(plan.workers.harness).problems(plan)
 
 
@@ -435,6 +439,8 @@ def _prompt_faults(world: World, plan: Plan, root: str) -> list[str]:
         prompt = _prompt_template(world, plan, root)
     except StorageError as fault:
         return [f"workers.prompt_file: {fault}"]
+    if plan.workers.found:
+        return []
     with suppress(UnknownNameError, UsageError):  # reported elsewhere
         return [*telling.prompt_faults(plan, prompt, asks=world.harness(plan.workers.harness).uses_prompt)]
     return []
@@ -483,7 +489,9 @@ def _misplaced(world: World, host: Host, plan: Plan, shares: Sequence[Share]) ->
     Raises: ProgramError when the place does not answer.
     """
     executor = world.executor(host)
-    return [*_terminal_needs(world, plan, executor), *_sessions_in_use(world, plan, host, executor, shares)]
+    needs = _terminal_needs(world, plan, executor)
+    names = _sessions_to_find if plan.workers.found else _sessions_in_use
+    return [*needs, *names(world, plan, host, executor, shares)]
 
 
 def _terminal_needs(world: World, plan: Plan, executor: Executor) -> Iterator[str]:
@@ -491,6 +499,8 @@ def _terminal_needs(world: World, plan: Plan, executor: Executor) -> Iterator[st
     if executor.terminal is not None:
         return
     where = f"workers.executor = {plan.workers.executor!r} gives no terminal"
+    if plan.workers.found:
+        yield f"workers.sessions: found {plan.workers.sessions!r}, expected 'start': {where}"
     if plan.workers.mode != "print":
         yield f"workers.mode: found {plan.workers.mode!r}, expected 'print': {where}"
     with suppress(UnknownNameError, UsageError):  # reported elsewhere
@@ -504,21 +514,55 @@ def _sessions_in_use(world: World, plan: Plan, host: Host, executor: Executor, s
     Raises: ProgramError when the place does not answer.
     """
     wanted = {share.name for share in shares}
-    listing = executor.poll()
-    if listing.state == "unknown":
-        raise ProgramError(listing.why, "wakeman doctor")
-    held = {seen.session: _owner(seen) for seen in listing.seen if not _ours_and_over(seen, plan)}
+    held = {seen.session: _owner(seen) for seen in _polled(executor).seen if not _ours_and_over(seen, plan)}
     name, there = latest(world, plan.name)
     if there is not None and there.outcome == "open":
         held = {session: owner for session, owner in held.items() if owner != name}  # it continues
-    for name, d in readable(world).items():
-        beside = d.outcome == "open" and name.partition(".")[0] != plan.name and not elsewhere(world, name, d)
-        if beside and _shares_place(world, d.host, host, executor):
-            held.update({worker.session: name for worker in d.workers.values()})
+    held |= _sessions_of_others(world, plan, host, executor)
     return [
         f"workers.name: session {name!r} belongs to {held[name]}; choose another workers.name or workers.socket"
         for name in sorted(wanted & held.keys())
     ]
+
+
+def _sessions_to_find(world: World, plan: Plan, host: Host, executor: Executor, shares: Sequence[Share]) -> list[str]:
+    """List why the sessions of a plan cannot be watched: another deployment's, or none is there.
+
+    Raises: ProgramError when the place does not answer.
+    """
+    _, there = latest(world, plan.name)
+    if there is not None and there.outcome == "open":
+        return []  # it continues, and sees itself which of them have ended
+    seen = {one.session: one for one in _polled(executor).seen if not one.over}
+    held = {session: _owner(one) for session, one in seen.items() if one.mark and not is_lone(one.mark)}
+    held |= _sessions_of_others(world, plan, host, executor)
+    wanted = sorted(share.name for share in shares)
+    faults = [
+        f"workers.sessions: session {name!r} belongs to {held[name]}; expected one that no deployment watches"
+        for name in wanted
+        if name in held
+    ]
+    if not seen.keys() & {*wanted}:
+        faults.append(f"workers.sessions: found none of {', '.join(wanted[:5])} in {executor.address}")
+    return faults
+
+
+def _polled(executor: Executor) -> Listing:
+    """Return what an executor lists. Raises: ProgramError when its place does not answer."""
+    listing = executor.poll()
+    if listing.state == "unknown":
+        raise ProgramError(listing.why, "wakeman doctor")
+    return listing
+
+
+def _sessions_of_others(world: World, plan: Plan, host: Host, executor: Executor) -> dict[str, str]:
+    """Return the names of sessions of other open deployments in the same place, and whose they are."""
+    held: dict[str, str] = {}
+    for name, d in readable(world).items():
+        beside = d.outcome == "open" and name.partition(".")[0] != plan.name and not elsewhere(world, name, d)
+        if beside and _shares_place(world, d.host, host, executor):
+            held.update({worker.session: name for worker in d.workers.values()})
+    return held
 
 
 def _shares_place(world: World, other: Host, host: Host, executor: Executor) -> bool:
@@ -527,7 +571,7 @@ def _shares_place(world: World, other: Host, host: Host, executor: Executor) -> 
 
 
 def _owner(seen: SessionInfo) -> str:
-    return seen.mark.partition("/")[0] or "somebody else"
+    return "no deployment" if is_lone(seen.mark) else seen.mark.partition("/")[0] or "somebody else"
 
 
 def _ours_and_over(seen: SessionInfo, plan: Plan) -> bool:

@@ -81,8 +81,11 @@ def memory_faults(world: World, plan: Plan) -> Iterator[str]:
 def at_once(world: World, plan: Plan, host: Host, workers: int) -> int | None:
     """Return how many workers run at the same time: as the plan says, or as many as this machine carries.
 
-    Boundary: None for all of them; a plan that groups its units has chosen its number of workers.
+    Boundary: None for all of them; a plan that groups its units has chosen its number of workers, and sessions that are
+    there run already.
     """
+    if plan.workers.found:
+        return None
     if plan.workers.at_once is not None or plan.workers.by != WorkersSpec().by:
         return plan.workers.at_once
     total, cores = world.machine.capacity()

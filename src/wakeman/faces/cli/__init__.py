@@ -19,6 +19,8 @@ VERBS: dict[str, tuple[str, str, bool, str]] = {
     "rehearse": ("start", "rehearse", False, "play the whole timeline in memory, in milliseconds"),
     "up": ("start", "plan", True, "start a plan's workers, or continue its open deployment"),
     "run": ("start", "plan", True, "start workers without a plan file"),
+    "session": ("start", "compat", True, "start one session of a client, which belongs to no deployment"),
+    "watch-sessions": ("start", "sessions", True, "watch sessions that somebody else has started, as a deployment"),
     "redo": ("start", "plan", True, "start what a closed deployment left undone, as a new run of its name"),
     "check": ("carry on", "check", True, "observe once, decide, act"),
     "watch": ("carry on", "watch", False, "report progress and conflicts as files are written, and check at once"),
@@ -87,11 +89,12 @@ VERBS: dict[str, tuple[str, str, bool, str]] = {
     "doctor": ("set up", "setup", False, "check prerequisites and print the command that fixes each"),
     "agents": ("set up", "setup", False, "list the agent profiles and where each comes from"),
     "completion": ("set up", "completion", True, "install completion for your shell, and man pages, or take them away"),
+    "compat": ("set up", "compat", True, "install the playbook's scripts claude_cli.sh and send_prompt.sh"),
     "schema": ("set up", "plan", False, "print the JSON Schema of the plan file, of an answer, or of the log"),
 }
 """Verb -> group, module, whether it changes something (then it has --dry-run), help."""
 
-STATE_VERBS = ("check", "watch", "wait", "up", "run", "redo", "status")
+STATE_VERBS = ("check", "watch", "wait", "up", "run", "watch-sessions", "redo", "status")
 """Verbs whose exit code may report the state of a deployment: 4 not finished yet, 5 needs a person."""
 
 _USAGE = "usage: wakeman [VERB] [OPTIONS]      without a verb: the state of all deployments"

@@ -39,6 +39,12 @@ ADVICE: dict[str, Advice] = {
     "rehearse": Advice("before `up`, to see how the night would go", (PLAN, "wakeman rehearse")),
     "up": Advice("the plan is right, or its open deployment is to continue", (PLAN, "wakeman up --wait")),
     "run": Advice("the task fits one command and needs no plan file", (QUICK,)),
+    "session": Advice("a script of the playbook starts a worker; `watch-sessions` makes a deployment of them", ()),
+    "compat": Advice(
+        "the playbook is followed by the letter, with its own scripts",
+        ("wakeman compat $PWD/bin", "wakeman compat $PWD/bin --remove"),
+    ),
+    "watch-sessions": Advice("somebody else has started the workers' sessions, such as a script or you by hand", ()),
     "redo": Advice(
         "a deployment has ended with units undone, and they are to be tried again",
         (
@@ -119,6 +125,7 @@ _EXITS = "0 done; 1 failed; 2 usage, or an invalid plan; 3 no such name"
 _SPECIAL_EXITS = {
     "up": "; with --wait 1 partial or stopped; 4 not finished; 5 needs a person",
     "run": "; with --wait 1 partial or stopped; 4 not finished; 5 needs a person",
+    "watch-sessions": "; with --wait 1 partial or stopped; 4 not finished; 5 needs a person",
     "redo": "; with --wait 1 partial or stopped; 4 not finished; 5 needs a person",
     "check": "; 4 not finished; 5 needs a person",
     "wait": "; 1 partial or stopped; 4 not finished; 5 needs a person; 130 interrupted",

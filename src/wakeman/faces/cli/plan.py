@@ -63,12 +63,12 @@ def commands(parser: ArgumentParser) -> None:
 
 def _up_options(parser: ArgumentParser) -> None:
     given.plan_file(parser)
-    _starting(parser)
+    starting(parser)
 
 
 def _redo_options(parser: ArgumentParser) -> None:
     given.name(parser, "closed")
-    _starting(parser)
+    starting(parser)
 
 
 def _amend_options(parser: ArgumentParser) -> None:
@@ -79,7 +79,8 @@ def _amend_options(parser: ArgumentParser) -> None:
     _approval(parser)
 
 
-def _starting(parser: ArgumentParser) -> None:
+def starting(parser: ArgumentParser) -> None:
+    """Add the options of every verb that starts a deployment."""
     _approval(parser)
     parser.add_argument("--watch", action="store_true", help="then watch the deployment, as `wakeman watch` does")
     parser.add_argument(
@@ -136,7 +137,7 @@ def _run_options(parser: ArgumentParser) -> None:
         default=[],
         help="any other key of a plan, for example workers.mode=interactive; may be repeated",
     )
-    _starting(parser)
+    starting(parser)
     parser.add_argument(
         "command",
         metavar="COMMAND",
@@ -203,7 +204,7 @@ def plan(options: Namespace) -> int:
 def up(options: Namespace) -> int:
     """Start a plan, or continue its open deployment."""
     world = reach(options, "up")
-    return _started(options, world, _gathered(options, world), owner_of(options.file))
+    return started_and_shown(options, world, _gathered(options, world), owner_of(options.file))
 
 
 def run(options: Namespace) -> int:
@@ -213,8 +214,8 @@ def run(options: Namespace) -> int:
         usage = "wakeman run --items a b --output 'out/{{ unit }}' -- COMMAND, or: ls docs | wakeman run ..."
         raise UsageError("run: found no units; expected --items, --units, or a name a line on stdin", usage)
     text = json.dumps(_plan_from_options(options), indent=2)
-    reading = _reading(options, world)
-    return _started(options, world, prepare_plan(reading, text, "wakeman run", os.getcwd(), sys.stdin.read))
+    reading = reading_world(options, world)
+    return started_and_shown(options, world, prepare_plan(reading, text, "wakeman run", os.getcwd(), sys.stdin.read))
 
 
 def redo(options: Namespace) -> int:
@@ -222,10 +223,10 @@ def redo(options: Namespace) -> int:
     world = reach(options, "up")
     name = named(world, options.name)
     own = {"socket": options.socket} if options.socket else {}
-    prepared = api.left_undone(_reading(options, world), name, own)
+    prepared = api.left_undone(reading_world(options, world), name, own)
     if not options.json:
         print_note(f"{count(len(prepared.units), 'unit')} that {name} left undone")
-    return _started(options, world, prepared)
+    return started_and_shown(options, world, prepared)
 
 
 def amend(options: Namespace) -> int:
@@ -255,7 +256,8 @@ def _existing(world: World, name: str) -> str:
     return exact
 
 
-def _started(options: Namespace, world: World, prepared: PreparedPlan, owner: str = "") -> int:
+def started_and_shown(options: Namespace, world: World, prepared: PreparedPlan, owner: str = "") -> int:
+    """Start a prepared plan, and print what is up, or watch or wait as the options say."""
     prepared = _approved(options, world, prepared, owner)
     if not options.dry_run:
         trial.require_prerequisites(world, prepared, time.sleep)
@@ -304,7 +306,7 @@ def _tell(options: Namespace, world: World, d: Deployment, prepared: PreparedPla
             print_note(printable(note))
 
 
-def _reading(options: Namespace, world: World) -> World:
+def reading_world(options: Namespace, world: World) -> World:
     """Return the world in which a plan's sources are read, also in a dry run."""
     if not options.dry_run:
         return world
@@ -315,7 +317,7 @@ def _reading(options: Namespace, world: World) -> World:
 
 def _gathered(options: Namespace, world: World) -> PreparedPlan:
     run_commands = options.run_commands or not options.dry_run
-    reading = _reading(options, world)
+    reading = reading_world(options, world)
     return gather_plan(reading, options.file, run_commands=run_commands, socket=options.socket)
 
 
@@ -353,16 +355,17 @@ def _plan_from_options(options: Namespace) -> dict[str, Any]:
         "workers.socket": options.socket,
         "wake.every": options.every,
     }
-    keys.update(_setting(setting) for setting in options.set)
+    keys.update(setting(text) for text in options.set)
     if not any(keys.get(f"units.{source}") for source in SOURCES):
         keys["units.file"] = "-"
     for key, value in keys.items():
         if value is not None:
-            _set_key(made, key.split("."), value)
+            set_key(made, key.split("."), value)
     return made
 
 
-def _set_key(made: dict[str, Any], path: list[str], value: object) -> None:
+def set_key(made: dict[str, Any], path: list[str], value: object) -> None:
+    """Set one key of a plan that is made of options. Raises: UsageError."""
     for part in path[:-1]:
         inner = made.setdefault(part, {})
         if not isinstance(inner, dict):
@@ -371,7 +374,7 @@ def _set_key(made: dict[str, Any], path: list[str], value: object) -> None:
     made[path[-1]] = value
 
 
-def _setting(text: str) -> tuple[str, object]:
+def setting(text: str) -> tuple[str, object]:
     """Read KEY=VALUE: the value as TOML, otherwise as a string."""
     import tomllib
 
