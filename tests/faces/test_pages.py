@@ -24,9 +24,12 @@ from wakeman.api.replay import Night
 from wakeman.api.status import ListedStatus, Status, Statuses, UnreadableStatus, shape
 from wakeman.core.model import (
     Alarm,
+    Choice,
     Deployment,
+    Dialog,
     FileFingerprint,
     Host,
+    Observation,
     Plan,
     StuckSpec,
     Unit,
@@ -229,10 +232,12 @@ def test_without_a_terminal_nothing_is_cut_and_there_is_no_bar() -> None:
 
 
 def test_words_that_are_cut_offer_no_answer_from_here() -> None:
-    data = told(crowd(2, words="x" * 70))
+    d = crowd(2)
+    dialog = Dialog("permission", "x" * 75, (Choice("Yes", "once"), Choice("No", "deny")), "d1")
+    d.workers["docs_01"].observation = Observation("docs_01", 1, "running", "waiting", dialog=dialog)
     for width, answered in ((80, False), (140, True)):
         on = Paper(width=width - 1, rows=23)
-        assert answered is any("wakeman send" in row for row in text(page(data, on), on))
+        assert answered is any("wakeman approve" in row for row in text(page(told(d), on), on))
 
 
 def test_the_head_says_how_far_and_who_is_needed() -> None:
