@@ -234,6 +234,7 @@ LOOKED = e.Looked(mono=20.0, boot="b1")
 SENT = e.Intended(action="send", target="w", text="hello")
 SWEPT = e.Intended(action="sweep", target="val_1", ended_by="person")
 OLD_SWEEP = e.Intended(action="sweep", target="val_1")
+TOLD_AGAIN = e.Intended(action="wake", text="hello", again=3)
 ADOPTED = e.Adopted(identity=Identity(machine="m", uid=1, pid_namespace=2), root_id="r")
 STOP, PAUSE = e.Requested(verb="stop", text="enough"), e.Requested(verb="pause")
 HEARD = e.Progressed(written=1, total=2)
@@ -259,6 +260,11 @@ BEGINNINGS: list[tuple[Any, e.Event, list[str]]] = [
     (open_log, line(e.Intended(action="end", target="w", ended_by="person"), "w"), []),
     (open_log, line(e.Intended(action="end", target="w"), "w"), []),
     (open_log, line(e.Intended(action="sweep", target="val_1", ended_by="wakeman")), []),
+    (open_log, line(TOLD_AGAIN, after=3600), ["line"]),
+    (closed_log, line(TOLD_AGAIN, after=3600), ["line"]),
+    (open_log, line(TOLD_AGAIN), []),
+    (open_log, line(e.Intended(action="wake", text="hello"), after=3600), []),
+    (open_log, line(e.Intended(action="end", target="w", again=3), after=3600), []),
     (open_log, line(e.Disarmed(generation=4)), []),
     (closed_log, line(e.Disarmed(generation=4)), []),
     (open_log, line(STOP, "w"), ["transition"]),
@@ -333,9 +339,13 @@ def test_a_request_is_begun_as_it_was_written(verb: e.Verb) -> None:
     assert [("w", asked)] == [(draft.worker, draft.data) for draft in drafts]
 
 
-@pytest.mark.parametrize(("owed", "kinds"), [(True, []), (False, ["alarm"])])
-def test_the_alarm_may_be_taken_away_once_no_notice_is_owed(owed: bool, kinds: list[str]) -> None:
-    d = closed_log()
+@pytest.mark.parametrize(
+    ("given", "owed", "kinds"), [(closed_log, True, []), (closed_log, False, ["alarm"]), (open_log, False, [])]
+)
+def test_the_alarm_of_what_is_over_may_be_taken_away_once_no_notice_is_owed(
+    given: Any, owed: bool, kinds: list[str]
+) -> None:
+    d = given()
     if not owed:
         d.intents.clear()
 

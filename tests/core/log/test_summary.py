@@ -61,6 +61,7 @@ SAID: list[tuple[e.Fact, str]] = [
     (e.Decided(row="investigate", looked=1, why="waiting: x"), 'investigate: "waiting: x"'),
     (e.Intended(action="launch", target="s"), "launch s"),
     (e.Intended(action="wake", text="AT wake-up"), "wake AT wake-up"),
+    (e.Intended(action="press", target="s", text="Yes"), 'press in s: "Yes"'),
     (e.Effected(intent=1, ok=True), "done"),
     (e.Effected(intent=1, ok=False, detail="exit 1"), 'failed: "exit 1"'),
     (e.Launched(intent=1), ""),

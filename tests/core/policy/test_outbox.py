@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from tests.log import NOW, Log
@@ -106,7 +107,7 @@ def test_what_was_begun_and_not_ended_is_told_again_with_the_doubt() -> None:
     log.say(e.Intended(action="wake", text="hello", causes=("wrap up:1",)))
     patience = outbox.DELIVERY_GRACE_S + DESK.timeout
 
-    assert [] == again(log, patience)
+    assert ([], []) == (again(log, DESK.timeout + 1), again(log, patience))
     assert [f"hello Late: of {NOW:%H:%M} UTC.{outbox.DOUBT}"] == again(log, patience + 1)
 
 
@@ -137,7 +138,7 @@ def test_deliveries_are_ever_further_apart_and_given_up_after_a_day() -> None:
     log = night()
     delays = []
     seq = told(log, missed=FAILED, after=15.0)
-    while True:
+    for _ in range(40):
         log.say(e.Intended(action="wake", text="hello again", causes=("wrap up:1",), again=seq))
         delays.append(outbox.delay(log.d, log.d.wakes[log.d.seq]))
         log.say(e.Effected(intent=log.d.seq, ok=False, missed=FAILED, after=delays[-1]))
@@ -175,14 +176,37 @@ def test_what_the_outbox_tells_has_no_reminder_beside_it_unless_somebody_has_rea
     assert ([], [cause]) == (due_causes(unread.d, [cause], later), due_causes(read.d, [cause], later))
 
 
-def test_a_notice_takes_the_place_of_those_that_ask_the_same_or_tell_of_an_earlier_alarm() -> None:
+@pytest.mark.parametrize(
+    ("waits", "told_now", "left"),
+    [
+        (("ask:x",), ("ask:x",), 0),
+        (("ask:x",), ("ask:y", "check:2"), 1),
+        (("ask:x", "ask:y"), ("ask:x",), 1),
+        (("check:1",), ("ask:x", "check:2"), 0),
+        (("check:1",), ("ask:x",), 1),
+        (("clean up:1", "check:1"), ("ask:x", "check:2"), 1),
+        (("clean up:1", "check:1"), ("clean up:1", "check:2"), 0),
+    ],
+)
+def test_a_notice_takes_the_place_of_those_that_ask_the_same_or_tell_of_an_earlier_alarm(
+    waits: tuple[str, ...], told_now: tuple[str, ...], left: int
+) -> None:
     log = night()
-    told(log, "ask:x", missed=FAILED, after=15.0)
-    told(log, "check:1", missed=FAILED, after=15.0)
-    seq = told(log, "clean up:1", "check:1", missed=FAILED, after=15.0)
-    told(log, "ask:x", "check:2")
+    seq = told(log, *waits, missed=FAILED, after=15.0)
+    told(log, *told_now)
 
-    assert [seq] == list(log.d.outbox)
+    assert [seq] * left == list(log.d.outbox)
+
+
+def test_of_notices_that_were_begun_and_did_not_end_only_the_one_told_again_is_taken_up() -> None:
+    log = night()
+    log.say(e.Intended(action="wake", text="hello", causes=("wrap up:1",)))
+    seq = log.d.seq
+    log.say(e.Intended(action="wake", text="another", causes=("clean up:1",)))
+    other = log.d.seq
+    log.say(e.Intended(action="wake", text="hello again", causes=("wrap up:1",), again=seq))
+
+    assert ([other, log.d.seq], [seq]) == (list(log.d.wakes), list(log.d.outbox))
 
 
 def test_what_waits_is_due_once_its_receiver_takes_something() -> None:
@@ -196,9 +220,18 @@ def test_what_waits_is_due_once_its_receiver_takes_something() -> None:
     assert 1 == len(again(log, 1))
 
 
-def test_of_receivers_that_were_not_tried_now_stays_known_that_they_were_not_reached() -> None:
+@pytest.mark.parametrize(
+    ("outcome", "left"),
+    [
+        ({"told": ("tmux:phone",)}, ["tmux:desk"]),
+        ({"missed": {"tmux:phone": "gone"}, "after": 15.0}, ["tmux:desk", "tmux:phone"]),
+    ],
+)
+def test_of_receivers_that_were_not_tried_now_stays_known_that_they_were_not_reached(
+    outcome: dict[str, Any], left: list[str]
+) -> None:
     log = night(DESK, PHONE)
     told(log, missed={**FAILED, "tmux:phone": "gone"}, after=15.0)
-    told(log, "clean up:1", told=("tmux:phone",))
+    told(log, "clean up:1", **outcome)
 
-    assert ["tmux:desk"] == list(log.d.untold)
+    assert left == list(log.d.untold)

@@ -78,6 +78,20 @@ def test_a_screen_without_a_box_has_none(screen: str) -> None:
     assert input_box(screen) is None
 
 
+@pytest.mark.parametrize(
+    ("screen", "text"),
+    [
+        (f"{RULE}\n * half typed", "half typed"),
+        (f"{RULE}\n YOLO\n * half typed", "half typed"),
+        (f"{RULE}\n one\n two\n * three", None),
+        (f" one\n * two\n{RULE}", None),
+        (f"{RULE}\n *", ""),
+    ],
+)
+def test_a_star_begins_a_box_only_right_below_a_rule(screen: str, text: str | None) -> None:
+    assert text == input_box(screen)
+
+
 @EACH
 def test_a_text_that_was_typed_waits_in_the_box_or_was_taken(screen: str, empty: str) -> None:
     text = "Go on with these: a.md; b.md"

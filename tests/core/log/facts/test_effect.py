@@ -135,6 +135,14 @@ def test_an_intent_is_open_as_its_line_has_it() -> None:
     assert {"intents.3": opened} == night().changed_by(fact, worker="w", attempt=2)
 
 
+@pytest.mark.parametrize(("action", "digest"), [("press", "d"), ("send", "")])
+def test_of_which_question_an_answer_is_stays_known_while_its_keys_are_pressed(action: Any, digest: str) -> None:
+    log = night()
+    log.say(e.Intended(action=action, target="w", digest="d"), worker="w")
+
+    assert digest == log.d.intents[3].digest
+
+
 def test_an_intent_about_no_worker_is_of_nobody_and_of_no_attempt() -> None:
     opened = OpenIntent(seq=3, action="wake", at=NOW, causes=("x", "y"), text="t")
 
@@ -326,6 +334,26 @@ def test_any_other_effect_is_over_with_its_outcome(action: str, ok: bool) -> Non
     assert {"intents.2": GONE, **untold} == log.changed_by(e.Effected(intent=2, ok=ok, detail="x"), worker="w")
 
 
+@pytest.mark.parametrize(
+    ("ok", "state", "changed"),
+    [
+        (True, "stuck", {**of_w(answered=True, trouble="", tried=(), rung=0), "woken.ask:w:1:waiting:x": GONE}),
+        (True, "running", {**of_w(trouble="", tried=(), rung=0), "woken.ask:w:1:waiting:x": GONE}),
+        (False, "stuck", {}),
+    ],
+)
+def test_a_question_that_was_answered_is_over_and_the_next_is_another(
+    ok: bool, state: Any, changed: dict[str, object]
+) -> None:
+    log = opened("press")
+    worker = log.d.workers["w"]
+    worker.state, worker.attempt, worker.trouble, worker.tried, worker.rung = state, 1, "waiting", ("nudge",), 2
+    others = ("ask:w:2:waiting:x", "ask:v:1:waiting:x", "ask:w:1:silent")
+    log.d.woken = dict.fromkeys(("ask:w:1:waiting:x", *others), NOW)
+
+    assert {"intents.2": GONE, **changed} == log.changed_by(e.Effected(intent=2, ok=ok), worker="w")
+
+
 def test_a_receiver_is_known_as_not_told_until_a_notice_reaches_it() -> None:
     log = opened("wake")
     found = []
@@ -432,6 +460,15 @@ def test_texts_in_a_row_that_did_not_arrive_are_counted_until_one_does(
     log.say(e.Confirmed(intent=2, ok=ok), worker="w")
 
     assert after == (worker.unheard, worker.asked)
+
+
+@pytest.mark.parametrize(("probe", "left"), [("w", ""), ("v", "v")])
+def test_a_text_that_did_not_arrive_is_no_try_of_the_service(probe: str, left: str) -> None:
+    log = opened("nudge", confirm=True)
+    log.d.probe = probe
+    log.say(e.Confirmed(intent=2, ok=False), worker="w")
+
+    assert left == log.d.probe
 
 
 def test_a_text_of_which_no_intent_is_known_did_not_arrive_and_is_never_typed_again() -> None:
