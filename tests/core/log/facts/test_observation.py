@@ -10,6 +10,7 @@ from tests.log import NOW, Log
 
 from wakeman.core.log import events as e
 from wakeman.core.model import (
+    ANSWERED,
     EDITION_LAUNCH_MIN,
     EDITION_PROGRESS_MIN,
     FileFingerprint,
@@ -319,6 +320,27 @@ def test_a_result_is_given_at_the_first_look_that_shows_it_without_a_later_sign_
         log.say(looked(at * 10.0, observations=(observation,)))
 
     assert given == log.d.workers["w"].given_mono
+
+
+@pytest.mark.parametrize(
+    ("before", "activity", "why", "answered"),
+    [
+        (True, "waiting", "asks for a permission", True),
+        (True, "idle", ANSWERED, True),
+        (True, "waiting", ANSWERED, True),
+        (True, "idle", "", False),
+        (True, "busy", "", False),
+        (False, "waiting", "asks for a permission", False),
+        (False, "idle", ANSWERED, False),
+    ],
+)
+def test_a_question_was_answered_until_its_worker_does_something_else(
+    before: bool, activity: Any, why: str, answered: bool
+) -> None:
+    log = night(answered=before)
+    look(log, looked(observations=(seen(activity=activity, why=why),)))
+
+    assert answered == log.d.workers["w"].answered
 
 
 TOOL, BACK = seen(working=3.0), seen(background=True)

@@ -230,8 +230,8 @@ class Requested(Fact, frozen=True):
     def summary(self) -> str:
         kept = "and keep its units" if self.keep else ""
         said = quoted_words(self.text) if self.verb in ("approve", "answer") else self.text
-        whence = f"({', '.join(filter(None, (self.who, self.face)))})" if self.who or self.face else ""
-        return " ".join(filter(None, (self.verb, ", ".join(self.units), kept, said, whence)))
+        whence = ", ".join(filter(None, (self.who, self.face)))
+        return " ".join(filter(None, (self.verb, ", ".join(self.units), kept, said, whence and f"({whence})")))
 
 
 class Lifted(Fact, frozen=True):
