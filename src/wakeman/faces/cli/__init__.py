@@ -229,7 +229,7 @@ def _help(words: list[str]) -> int:
 def _overview() -> str:
     groups: dict[str, list[str]] = {}
     for verb, (group, _, _, text) in VERBS.items():
-        groups.setdefault(group, []).append(f"  {verb:12}{text}")
+        groups.setdefault(group, []).append(f"  {verb:15}{text}")
     parts = [f"{group}:\n" + "\n".join(lines) for group, lines in groups.items()]
     common = (
         "Every verb has --help, --json and --state DIR (environment: WAKEMAN_STATE).\n"
