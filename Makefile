@@ -21,10 +21,10 @@ demo: setup-demo ## run the example: outline 54 modules with 7 workers and a cle
 	@scripts/demo.sh
 
 test: setup ## run every test, and require full branch coverage of core, protocol and audit
-	$(IN)/python -m pytest --cov --cov-report=
+	$(IN)/python -m pytest -n auto --dist worksteal --cov --cov-report=
 	$(IN)/python -m coverage report
 
-test-fast: setup ## run the tests that need no other program, in under a minute
+test-fast: setup ## run the tests that need no other program, on all cores
 	@scripts/fast.sh $(IN)/python
 
 test-wheel: setup ## run the fast tests on the installed wheel, outside the checkout, on the oldest and newest Python here

@@ -278,7 +278,9 @@ BEGINNINGS: list[tuple[Any, e.Event, list[str]]] = [
 ]
 
 
-@pytest.mark.parametrize(("given", "first", "kinds"), BEGINNINGS, ids=str)
+@pytest.mark.parametrize(
+    ("given", "first", "kinds"), BEGINNINGS, ids=lambda value: getattr(value, "__name__", str(value))
+)
 def test_a_protocol_may_begin_where_its_first_line_is_one_that_it_writes(
     given: Any, first: e.Event, kinds: list[str]
 ) -> None:

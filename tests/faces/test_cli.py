@@ -584,7 +584,9 @@ def test_doing_verbs_give_envelopes(place: Place) -> None:
         assert said.json["v"] == 1
         assert isinstance(said.json["next"], list)
         assert said.err == "", (words, said)
-    assert {verb for verb, (_, _, does, _) in cli.VERBS.items() if does} - {words[0] for words in calls} == {"accept"}
+    assert {verb for verb, (_, _, does, _) in cli.VERBS.items() if does} - {words[0] for words in calls} == {
+        *("accept", "answer", "approve"),  # they need a held row, or a dialog
+    }
 
 
 def test_a_silent_worker_needs_a_person_and_every_exit_code_says_so(place: Place) -> None:
@@ -817,7 +819,9 @@ def _stage(place: Place) -> None:
     until(lambda: place("check", "held").out and place("status", "held", "--json").json["decision"]["held"])
     place("run", "--name", "paused", "--items", "a", *WRITER, "--output", "paused/a", "--", "sleep", "600")
     place("pause", "paused")
-    place.client()
+    for name, shown in (("asked", "claude-waiting-command"), ("puzzled", "claude-waiting-question")):
+        place.up(asking_plan(place.path, name, first=recorded(f"{shown}.80x24")))
+        until(partial(_stuck, place, name))
     place.tmux("new-session", "-d", "-s", "mine_a", "sleep 600")
     place.tmux("new-session", "-d", "-s", "val_1", "sleep 600")
     place("watch-sessions", "mine_", "--socket", "faces", "--dry-run")  # once, what the client's version is, is kept
@@ -829,9 +833,6 @@ def _stage(place: Place) -> None:
     place.repository()
     apart = ("--items", "a", *WRITER, "--set", "workers.isolate=worktree", *COMMAND)
     assert place("run", "--name", "apart", "--wait", *apart).code == 0
-    for name, shown in (("asked", "claude-waiting-command"), ("puzzled", "claude-waiting-question")):
-        place.up(asking_plan(place.path, name, first=recorded(f"{shown}.80x24")))
-        until(partial(_stuck, place, name))
     place.plan(SLEEPER.replace("night", "other").replace("out/", "other/"), "other.toml")
     place.plan(SLEEPER + "[stuck]\nafter = 77\n", "longer.toml")
     until(lambda: not place.checking())  # the end of `held`'s worker calls for a check of its own

@@ -130,7 +130,7 @@ def test_several_workers_all_and_those_in_a_state(place: Place) -> None:
 @pytest.mark.parametrize(
     ("words", "code", "told"),
     [
-        (("stop",), 2, "expected one by name, --all or --only STATE"),
+        (("stop",), 2, "expected one by name, --all, --only STATE or --like WORKER"),
         (("stop", "night"), 2, "night is a deployment, and stop is for workers:\n  wakeman stop night/night_a"),
         (("retry", "night"), 2, "night is a deployment"),
         (("stop", "--only", "stuck"), 3, "has no stuck worker to stop"),

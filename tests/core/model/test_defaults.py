@@ -42,6 +42,7 @@ SAID = {
     "workers.stagger": 2.0,
     "workers.stream_max": 67108864,
     "workers.executor": "tmux",
+    "workers.sessions": "start",
     "workers.socket": "wakeman",
     "workers.cwd": ".",
     "workers.confine": "off",
@@ -99,7 +100,7 @@ def test_a_plan_that_says_nothing_means_what_the_reference_says() -> None:
 
 
 def test_a_table_of_several_that_says_nothing_means_what_the_reference_says() -> None:
-    assert {"submit": True, "timeout": 20.0} == dict(keys(WakeTarget()))
+    assert {"submit": True, "timeout": 20.0, "share": "names"} == dict(keys(WakeTarget()))
     assert {"sessions": "v*", "older_than": 600.0} == dict(keys(SweepSpec(sessions="v*")))
     assert {"from": "a", "to": "b"} == dict(keys(MoveSpec(from_="a", to="b")))
 

@@ -50,14 +50,14 @@ class Choice(Struct, frozen=True, omit_defaults=True):
     """What the client calls it, sanitised and shortened."""
     does: Literal["", "once", "always", "deny", "text"] = ""
     """What it means to a permission: given `once`, given `always` (for the session, or for all that is alike), denied
-    (`deny`). `text`: a text is typed into it. Empty for others."""
+    (`deny`). `text`: a text is typed into it. It is empty for others."""
 
 
 class Dialog(Struct, frozen=True, omit_defaults=True):
     """What a client's screen asks, with choices."""
 
     kind: Literal["permission", "question", "dialog"]
-    """A permission, a question of the model's, or another: trust of a directory, a login."""
+    """What it is: a `permission`, a `question` of the model's, or another `dialog`: trust of a directory, a login."""
     asks: str
     """Its text, sanitised and shortened: words of the client and the model."""
     choices: tuple[Choice, ...]

@@ -89,7 +89,7 @@ VERBS: dict[str, tuple[str, str, bool, str]] = {
     "doctor": ("set up", "setup", False, "check prerequisites and print the command that fixes each"),
     "agents": ("set up", "setup", False, "list the agent profiles and where each comes from"),
     "completion": ("set up", "completion", True, "install completion for your shell, and man pages, or take them away"),
-    "compat": ("set up", "compat", True, "install the playbook's scripts claude_cli.sh and send_prompt.sh"),
+    "compat": ("set up", "compat", True, "install the playbook's two scripts, which start a session and type into one"),
     "schema": ("set up", "plan", False, "print the JSON Schema of the plan file, of an answer, or of the log"),
 }
 """Verb -> group, module, whether it changes something (then it has --dry-run), help."""
@@ -229,7 +229,7 @@ def _help(words: list[str]) -> int:
 def _overview() -> str:
     groups: dict[str, list[str]] = {}
     for verb, (group, _, _, text) in VERBS.items():
-        groups.setdefault(group, []).append(f"  {verb:12}{text}")
+        groups.setdefault(group, []).append(f"  {verb:15}{text}")
     parts = [f"{group}:\n" + "\n".join(lines) for group, lines in groups.items()]
     common = (
         "Every verb has --help, --json and --state DIR (environment: WAKEMAN_STATE).\n"

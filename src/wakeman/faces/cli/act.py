@@ -47,16 +47,19 @@ def _seen_option(parser: Arguments) -> None:
     parser.add_argument("--seen", metavar="HASH", default="", help=text)
 
 
+PERMISSIONS: dict[Literal["deny", "once", "always"], str] = {
+    "deny": "say no",
+    "once": "this time, as without any of these",
+    "always": "from now on too, as far as the client offers",
+}
+"""What a permission is answered with; of several, as by a variable, the most careful counts."""
+
+
 def _approve_options(parser: Arguments) -> None:
     parser.add_argument("worker", metavar="WORKER", help="worker, as its name or DEPLOYMENT/WORKER")
     wanted = parser.add_mutually_exclusive_group()
-    for word, text in (
-        ("once", "this time; the default"),
-        ("always", "from now on too, as far as the client offers"),
-        ("deny", "say no"),
-    ):
-        wanted.add_argument(f"--{word}", dest="wanted", action="store_const", const=word, help=text)
-    parser.set_defaults(wanted="once")
+    for word, text in PERMISSIONS.items():
+        wanted.add_argument(f"--{word}", action="store_true", help=text)
     _seen_option(parser)
 
 
@@ -143,7 +146,8 @@ def _sent_to(data: act.SentAll) -> None:
 
 def approve(options: Namespace) -> int:
     """Give a permission, or deny it."""
-    answer = act.approve(reach(options), options.worker, options.wanted, seen=options.seen, asker=_asker())
+    wanted: Literal["deny", "once", "always"] = next((word for word in PERMISSIONS if getattr(options, word)), "once")
+    answer = act.approve(reach(options), options.worker, wanted, seen=options.seen, asker=_asker())
     return did(options, answer)
 
 

@@ -60,7 +60,8 @@ class Planned(Fact, frozen=True):
     off; 2: what workers said is quoted where an agent reads it, and no part of a notice; 3: work in the background is
     life, a worker is finished only at rest, and a rung is taken again only once a unit was done; 4: an output counts
     only if it changed since the first launch for its unit; 5: a screen is kept together with the nudge or question that
-    follows, and no client that is at work is nudged; 6: a person is asked once about a trouble."""
+    follows, and no client that is at work is nudged; 6: a person is asked once about a trouble; 7: the screens
+    that one check keeps are kept at once, before anything else is done."""
     profiles: tuple[RecordedProfile, ...] = ()
     """The profiles that workers and reviewers get; empty in older logs."""
     agreed: tuple[str, ...] = ()
