@@ -461,7 +461,7 @@ def test_a_queue_that_hangs_is_a_weakness(tmp_path: Path) -> None:
     for name in ("at", "atq", "atrm"):
         (tmp_path / name).write_text("#!/bin/sh\nexec /bin/sleep 60\n")
         (tmp_path / name).chmod(0o755)
-    for part in (tmp_path, *tmp_path.parents[:2]):
+    for part in (tmp_path, *tmp_path.parents[:-2]):
         part.chmod(0o755)
 
     said = as_user(65534, At({"PATH": str(tmp_path)}, timeout=0.1).weakness)

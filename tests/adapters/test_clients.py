@@ -239,8 +239,16 @@ def test_aider_s_cost_is_the_last_sum_that_it_printed() -> None:
             f" > go\n ⠏ Thinking... (esc to cancel, 3s)\n{'─' * 20}\n\n *   Type your message or @path/to/file",
             "busy",
         ),
-        ("opencode", "  ┃  go\n     ▣  Build · m\n  ╹▀▀▀\n   ⬝⬝■■■■  esc interrupt", "busy"),
-        ("opencode", "  ┃  go\n     ▣  Build · m · 22.6s\n  ┃  Build auto · m\n  ╹▀▀▀", "idle"),
+        (
+            "opencode",
+            "  ┃  go\n     ▣  Build · m\n  ╹▀▀▀▀▀▀▀▀▀▀▀▀▀▀▀▀▀▀▀▀▀▀▀▀▀▀▀▀▀▀▀▀▀▀▀▀▀▀▀▀\n   ⬝⬝■■■■  esc interrupt",
+            "busy",
+        ),
+        (
+            "opencode",
+            "  ┃  go\n     ▣  Build · m · 22.6s\n  ┃  Build auto · m\n  ╹▀▀▀▀▀▀▀▀▀▀▀▀▀▀▀▀▀▀▀▀▀▀▀▀▀▀▀▀▀▀▀▀▀▀▀▀▀▀▀▀",
+            "idle",
+        ),
         ("claude", "──────────\n❯\N{NO-BREAK SPACE}\n──────────\n", "unknown"),
         ("claude", "● Done.\n──────────\n❯\N{NO-BREAK SPACE}\n──────────\n", "idle"),
     ],
