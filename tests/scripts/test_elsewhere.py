@@ -12,8 +12,7 @@ from tests.scripts.test_answers import PARTS, PERMISSION, QUESTION, WORKS, askin
 from wakeman.core.errors import BusyError
 from wakeman.core.log.events import Effected, Intended, Requested
 from wakeman.core.model import WakeTarget
-from wakeman.core.policy.elsewhere import nonce, pushed_questions, told_questions
-from wakeman.engine import elsewhere
+from wakeman.core.policy.elsewhere import meant_by, nonce, pushed_questions, told_questions
 from wakeman.engine.elsewhere import take_answers
 from wakeman.ports import Heard, Report
 
@@ -97,18 +96,18 @@ def test_a_held_row_that_is_another_by_now_is_not_accepted(monkeypatch: pytest.M
     play = Play(plan={"wake": {"hold": True, "on": ["ask", "wrap up"], "to": [TO]}})
     play.up()
     play.go(minutes=30)
-    pressed, shown = button(play), elsewhere.meant_by
+    pressed = button(play)
 
     def meanwhile(*given: Any) -> Any:
         """Have a person reject a unit between the reading of the answer and its giving: the row is held anew."""
         from wakeman.engine import requests as engine
 
-        monkeypatch.setattr(elsewhere, "meant_by", shown)
-        meant = shown(*given)
+        monkeypatch.undo()
+        meant = meant_by(*given)
         engine.judge(play.stage.world("hand:7"), NAME, "reject", (next(iter(play.deployment.units)),), "no")
         return meant
 
-    monkeypatch.setattr(elsewhere, "meant_by", meanwhile)
+    monkeypatch.setattr("wakeman.engine.elsewhere.meant_by", meanwhile)
     read(play, pressed)
 
     assert "open" == play.deployment.outcome
@@ -224,16 +223,15 @@ def test_what_was_read_is_not_read_again_and_a_held_lock_leaves_it_for_the_next_
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     play, client = asking(wake=WAKE)
-    approve = elsewhere.answers.approve
 
     def busy(*_: Any, **__: Any) -> None:
         raise BusyError("another check holds the lock")
 
-    monkeypatch.setattr(elsewhere.answers, "approve", busy)
+    monkeypatch.setattr("wakeman.engine.answers.approve", busy)
     read(play, "junk", button(play))
     assert ([], []) == (client.keys, requests(play))
 
-    monkeypatch.setattr(elsewhere.answers, "approve", approve)
+    monkeypatch.undo()
     read(play)
     read(play)
 

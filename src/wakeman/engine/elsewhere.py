@@ -45,11 +45,11 @@ def take_answers(world: World, d: Deployment) -> Deployment:
         if d.outcome == "open" and (open_questions := told_questions(d, target)):
             since = _cursor(world, d) or _first_told(d, open_questions)
             heard = world.hear(target, since, d)
-            d = _take(world, d, target, heard)
+            d = _take_heard(world, d, target, heard)
     return d
 
 
-def _take(world: World, d: Deployment, target: WakeTarget, heard: Heard) -> Deployment:
+def _take_heard(world: World, d: Deployment, target: WakeTarget, heard: Heard) -> Deployment:
     ignored: dict[str, int] = {}
     for text in heard.messages:
         meant = meant_by(heard.key, d, target, text)

@@ -25,7 +25,7 @@ ANSWER_TOPIC_CHARS_MIN = 16
 HEARD_BYTES_MAX = 65536
 """Bytes of messages that one check reads."""
 ANSWER_KEY_BYTES = 32
-LABEL_CHARS_MAX = 60
+BUTTON_LABEL_CHARS_MAX = 60
 """Characters of a choice that a button shows; the words above it have the question whole."""
 _MESSAGE_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
@@ -81,7 +81,7 @@ def buttons(key: bytes, d: Deployment, question: PushedQuestion, address: str) -
     made = [
         {
             "action": "http",
-            "label": sanitise(choice.label, LABEL_CHARS_MAX),
+            "label": sanitise(choice.label, BUTTON_LABEL_CHARS_MAX),
             "url": address,
             "method": "POST",
             "body": nonce(key, d, question, choice),
@@ -106,7 +106,7 @@ def heard(target: WakeTarget, since: str, d: Deployment) -> Heard:
         return Heard(why=f"{target.answers_file}: {fault.strerror}")
     except WakemanError as fault:
         return Heard(why=f"{target.answers_file}: {fault}")
-    return _polled(address, since, access, key, target.timeout) if key else Heard()
+    return _read_topic(address, since, access, key, target.timeout) if key else Heard()
 
 
 def unanswerable(target: WakeTarget, root: str) -> str:
@@ -114,13 +114,13 @@ def unanswerable(target: WakeTarget, root: str) -> str:
     try:
         answer_address(target, kept_secret(root, target.answers_file))
     except OSError as fault:
-        return f"{target.answers_file}: {fault.strerror}: no buttons"
+        return f"{target.answers_file}: {fault.strerror}"
     except WakemanError as fault:
-        return f"{target.answers_file}: {fault}: no buttons"
+        return f"{target.answers_file}: {fault}"
     return ""
 
 
-def _polled(address: str, since: str, access: str, key: bytes, timeout: float) -> Heard:
+def _read_topic(address: str, since: str, access: str, key: bytes, timeout: float) -> Heard:
     headers = {"authorization": f"Bearer {access}"} if access else {}
     url = f"{address}/json?poll=1&since={quote(since, safe='')}"
     found = exchange(Exchange("GET", url, b"", headers), timeout, HEARD_BYTES_MAX, monotonic() + timeout)
@@ -128,11 +128,11 @@ def _polled(address: str, since: str, access: str, key: bytes, timeout: float) -
         return Heard(why=found.why or f"{found.where}: HTTP {found.status}", key=key)
     lines = found.body.split(b"\n")
     whole = lines if len(found.body) < HEARD_BYTES_MAX else lines[:-1]
-    messages = [each for each in map(_message, whole) if each is not None]
+    messages = [each for each in map(_message_of, whole) if each is not None]
     return Heard(messages=tuple(text for _, text in messages), since=_last_id(messages), key=key)
 
 
-def _message(line: bytes) -> tuple[str, str] | None:
+def _message_of(line: bytes) -> tuple[str, str] | None:
     """Return the id and the text of a message; None for what is none."""
     try:
         said = json.loads(line)

@@ -57,14 +57,14 @@ def exchange(post: Exchange, timeout: float, most: int, until: float = math.inf)
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         made.request(post.method, path, post.body, dict(post.headers))
         answer = made.getresponse()
-        return Reply(where, answer.status, _read_until(answer, most, until))
+        return Reply(where, answer.status, _body_until(answer, most, until))
     except (OSError, http.client.HTTPException) as fault:  # it may have been read to its end
         return Reply(where, why=_failure_words(where, fault), sent=True)
     finally:
         made.close()
 
 
-def _read_until(answer: http.client.HTTPResponse, most: int, until: float) -> bytes:
+def _body_until(answer: http.client.HTTPResponse, most: int, until: float) -> bytes:
     """Read an answer in pieces: one that comes a byte at a time holds nobody up for ever. Raises: TimeoutError."""
     found = b""
     while len(found) < most and (piece := answer.read1(most - len(found))):

@@ -93,11 +93,11 @@ def _questions_of(d: Deployment, worker: WorkerState, key: str) -> Iterator[Push
     del d
     seen, since = worker.observation, f"{worker.since}"
     dialog = seen.dialog if seen is not None and seen.attempt == worker.attempt else None
-    if worker.reason == "waiting" and dialog is not None and _whole(dialog.asks):
+    if worker.reason == "waiting" and dialog is not None and _read_whole(dialog.asks):
         verb, choices = _choices_of(dialog)
-        if choices and all(_whole(choice.label) for choice in choices):
+        if choices and all(_read_whole(choice.label) for choice in choices):
             yield PushedQuestion(verb, worker.name, dialog.seen, key, since, dialog.asks, choices)
-    elif worker.reason == "asks" and worker.said and _whole(worker.said):
+    elif worker.reason == "asks" and worker.said and _read_whole(worker.said):
         prose = tuple(PushedChoice(text, text) for text in PROSE_ANSWERS)
         yield PushedQuestion("answer", worker.name, words_fingerprint(worker.said), key, since, worker.said, prose)
 
@@ -110,5 +110,5 @@ def _choices_of(dialog: Dialog) -> tuple[Literal["approve", "answer"], tuple[Pus
     return "answer", () if dialog.several or len(fixed) > BUTTONS_MAX else tuple(fixed)
 
 
-def _whole(words: str) -> bool:
+def _read_whole(words: str) -> bool:
     return CUT not in words and not words.endswith("…") and len(words) <= READ_WHOLE_CHARS_MAX
