@@ -94,6 +94,7 @@ def world(state: str | None, by: str) -> World:
             env={**(host.env if host.python else environment), "WAKEMAN_SAID": notice.last_words(deployment)},
             cwd=host.root if os.path.isdir(host.root) else host.directory,  # told of a project that was moved, too
             names={"deployment": deployment.name},
+            whole=not host.python,  # of no deployment: the text that a person types
         )
 
     def git() -> Git:
