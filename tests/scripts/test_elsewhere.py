@@ -207,7 +207,7 @@ def test_many_messages_are_one_line_of_the_log() -> None:
 
     assert [("1",)] == client.keys
     assert ["approve", "answer"] == [each.verb for each in requests(play)]
-    assert "ignored: 1000 messages: fits no open question" == requests(play)[-1].text
+    assert "ignored: 1,000 messages: fits no open question" == requests(play)[-1].text
 
 
 def test_a_nonce_of_another_deployment_s_secret_fits_nothing() -> None:
