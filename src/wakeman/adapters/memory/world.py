@@ -94,6 +94,7 @@ class MemoryWorld:
             checker=lambda: b"",
             deliver=self._deliver,
             hear=self._hear,
+            other=lambda tmux: (self.sessions, tmux),
             reaches=lambda *_: "",
             type_text=self._type_text,
             press=self._press,

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal
 
 from wakeman.api import act
+from wakeman.api.names import OTHER_SESSION
 from wakeman.core.errors import UsageError
 from wakeman.core.log.facts.fact import count
 from wakeman.engine.answers import Asker
@@ -122,8 +123,8 @@ def send(options: Namespace) -> int:
     world = reach(options)
     text = sys.stdin.read().rstrip("\n") if options.text == "-" else options.text
     how, chosen = {"submit": options.submit, "force": options.force}, given.workers_chosen(options)
-    if chosen.single and chosen.words[0].startswith("tmux:"):
-        session = chosen.words[0].removeprefix("tmux:")
+    if chosen.single and chosen.words[0].startswith(OTHER_SESSION):
+        session = chosen.words[0].removeprefix(OTHER_SESSION)
         answer = act.type_into(world, session, text, **how)
         return show(options, answer, lambda _: out(f"sent to tmux session {session}"))
     more = {**how, "raw": options.as_is, "pause": time.sleep if options.wait and not options.dry_run else None}

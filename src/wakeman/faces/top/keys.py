@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from wakeman.api.needs import NeedStatus
 from wakeman.api.status import Status, WorkerStatus
+from wakeman.core.log.facts.fact import count
 from wakeman.core.policy.dialogs import Permission
 from wakeman.faces.cli.page import open_commands
 from wakeman.faces.top.rows import ListEntry
@@ -161,7 +162,7 @@ def _need_deeds(entry: ListEntry, status: Status, name: str) -> dict[str, KeyDee
     units = _waivable(entry, status)
     if units:
         judged = ("wakeman", "waive", "--deployment", name, f"--why={TEXT}")
-        found["w"] = KeyDeed("waive", (*judged, "--", *units), f"waive {len(units)} units, because")
+        found["w"] = KeyDeed("waive", (*judged, "--", *units), f"waive {count(len(units), 'unit')}, because")
     return found
 
 
