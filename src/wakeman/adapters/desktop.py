@@ -23,8 +23,8 @@ def desktop_fault(env: Mapping[str, str]) -> str:
 def show_on_desktop(machine: Machine, env: Mapping[str, str], title: str, message: str, timeout: float) -> Delivery:
     """Show one notice; return what came of it.
 
-    Boundary: told is what `notify-send` took; whether somebody sits there is not known. An alarm has no variables of the
-    desktop: its bus is then looked for where systemd has it.
+    Boundary: told is what `notify-send` took; whether somebody sits there is not known. An alarm has no variables of
+    the desktop: its bus is then looked for where systemd has it.
     """
     program = which(NOTIFY_SEND, path=env.get("PATH"))
     if program is None:

@@ -81,7 +81,7 @@ def world(state: str | None, by: str) -> World:
         host = deployment.host
         if host.python:
             _admit(registry, directory, host)
-        if target.leaves:
+        if target.leaves_machine:
             from wakeman.adapters.push.telling import tell
 
             return tell(target, message, deployment, clock.now())
@@ -302,7 +302,7 @@ def _reaches(target: WakeTarget, host: Host, environment: Mapping[str, str]) -> 
 
     from wakeman.adapters.orchestrator import address, resumed_conversation
 
-    if target.leaves:
+    if target.leaves_machine:
         from wakeman.adapters.push.telling import untellable
 
         return untellable(target, host.root)

@@ -20,7 +20,7 @@ def addresses_in(text: str) -> list[str]:
 
 
 def services_fault(addresses: Sequence[str]) -> str:
-    """Return why nothing can be sent by these addresses; "" if it can. Boundary: no address is repeated: it has tokens."""
+    """Return why nothing can be sent by these addresses; "" if it can. No address is repeated in it: it has tokens."""
     try:
         import apprise
     except ImportError:
@@ -56,4 +56,4 @@ def _send_each(addresses: Sequence[str], title: str, text: str, took: list[bool]
     for address in addresses:
         service: Any = apprise.Apprise()
         service.add(address)
-        took.append(service.notify(body=text, title=title, body_format=apprise.NotifyFormat.TEXT) is True)
+        took.append(bool(service.notify(body=text, title=title, body_format=apprise.NotifyFormat.TEXT)))

@@ -186,8 +186,8 @@ RECEIVER_KINDS = ("run", "tmux", "url", "ntfy", "apprise", "desktop")
 
 
 class WakeTarget(Spec, frozen=True):
-    """One receiver of notices: an argument list to run, a tmux session to type into, a webhook, a topic of ntfy, services
-    of Apprise, or this machine's desktop.
+    """One receiver of notices: an argument list to run, a tmux session to type into, a webhook, a topic of ntfy,
+    services of Apprise, or this machine's desktop.
     """
 
     run: tuple[str, ...] = ()
@@ -216,9 +216,9 @@ class WakeTarget(Spec, frozen=True):
     and what these send there is read at the next check. Relative to the plan file; its content is not logged. Workers'
     questions need `share = "words"`; a held row does not. Off where it is empty."""
     share: Literal["names", "words"] = "names"
-    """With `url`, `ntfy` and `apprise`, what leaves this machine: `names`: the notice, which has causes, counts and names of
-    workers, units and files; `words`: also the last words of workers that need somebody, and with `answers_file` what
-    their dialogs ask."""
+    """With `url`, `ntfy` and `apprise`, what leaves this machine: `names`: the notice, which has causes, counts and
+    names of workers, units and files; `words`: also the last words of workers that need somebody, and with
+    `answers_file` what their dialogs ask."""
     submit: bool = True
     """With `tmux`: press Enter behind the message."""
     force: bool = False
@@ -251,11 +251,11 @@ class WakeTarget(Spec, frozen=True):
 
     @property
     def address(self) -> str:
-        """Return the address on the network that it is told at; "" for one on this machine, and of Apprise's services."""
+        """Return the address on the network that it is told at; "" for one on this machine, or Apprise's services."""
         return self.url or self.ntfy
 
     @property
-    def leaves(self) -> bool:
+    def leaves_machine(self) -> bool:
         """Return whether notices to it leave this machine."""
         return bool(self.address or self.apprise)
 

@@ -101,7 +101,7 @@ def _receivers_used(plan: Plan) -> Iterator[PathUse]:
         key = f"wake.to[{at}]"
         if target.session:
             yield PathUse(f"{key}.{target.key}", target.session, "session that notices are typed into")
-        if target.leaves:
+        if target.leaves_machine:
             words = ", and the last words of workers" if target.share == "words" else ""
             asks = ", what their dialogs ask, and the choices" if words and target.answers_file else ""
             what = f"leaves this machine at each notice: causes, counts, names of workers, units and files{words}{asks}"

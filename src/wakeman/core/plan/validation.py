@@ -305,7 +305,7 @@ def _receivers(plan: Plan) -> Iterator[Problem]:
             yield Problem((*path, "answers_file"), "found without ntfy; expected only beside it")
         for key, unset in (("secret_file", ""), ("share", "names")):
             beside = "url, ntfy or apprise" if key == "share" else "url or ntfy"
-            if getattr(target, key) != unset and not (target.leaves if key == "share" else target.address):
+            if getattr(target, key) != unset and not (target.leaves_machine if key == "share" else target.address):
                 yield Problem((*path, key), f"found without {beside}; expected only beside one of them")
 
 
