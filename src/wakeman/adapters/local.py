@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from wakeman.adapters.profiles import ProfileFiles
 
 ENVIRONMENT_KEPT = (
-    "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "PYTHONPATH", "TMUX_TMPDIR",
+    "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "PYTHONPATH", "TMUX_TMPDIR", "SLURM_CONF",
     "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME", "CLAUDE_CONFIG_DIR",
 )  # fmt: skip
 """Variables of `up`'s environment that workers and checks get, in addition to PATH and those that the plan names."""
@@ -237,16 +237,19 @@ def _host(
     plan: Plan, root: str, directory: str, environment: Mapping[str, str], confinement: Confinement | None
 ) -> Host:
     name = plan.workers.executor
-    return Host(
+    backend = find(name)
+    host = Host(
         root=root,
         directory=directory,
         executor=name,
-        place=dict(find(name).place(plan, directory, environment)),
+        place=dict(backend.place(plan, directory, environment)),
         python=(sys.executable, *(("-X", "utf8") if sys.flags.utf8_mode else ()), "-P", "-m", "wakeman"),
         env=dict(environment),
-        memory_per_worker=0 if plan.workers.found else _memory_per_worker(plan.workers.harness),
         confinement=confinement,
     )
+    if plan.workers.found or backend.executor(host).outlives_boot:
+        return host  # what runs already, or elsewhere, takes none of this machine's memory
+    return msgspec.structs.replace(host, memory_per_worker=_memory_per_worker(plan.workers.harness))
 
 
 def executor(name: str, environ: Mapping[str, str]) -> str:
