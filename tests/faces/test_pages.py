@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
+import pty
 import re
 import shlex
+import struct
 import subprocess
 import sys
+import termios
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from io import StringIO
@@ -384,6 +388,17 @@ def test_signs_and_colours_are_those_that_the_terminal_takes(
     assert (99, 29, colour, plain) == (on.width, on.rows, on.colour, on.ascii)
     assert Paper(None, None, ascii=plain) == paper(StringIO(), environ)
     assert plain or speaks_utf8(environ)
+
+
+def test_the_size_of_a_real_terminal_goes_before_the_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 31, 61, 0, 0))
+
+    with open(ours), open(theirs, "w") as screen:
+        on = paper(screen, {})
+
+    assert (60, 30) == (on.width, on.rows)
 
 
 def test_colours_are_those_of_the_terminal_s_theme_and_words_say_the_same() -> None:

@@ -334,7 +334,7 @@ class Night:
             except UnknownNameError:
                 pass  # `up` sets the alarm before it begins the log
             except WakemanError:
-                self.scene.again()
+                self.scene.ensured()
                 raise
             self.scene.removed(following)
 
@@ -381,7 +381,7 @@ class Night:
         self.say(f"{actor.name} is killed at {actor.at}{', check.sh too' if whole else ''}")
         self.crew.kill(actor)
         if actor.script and not whole:
-            self.scene.again()
+            self.scene.ensured()
         self.finished(actor)
 
     def power(self) -> None:
