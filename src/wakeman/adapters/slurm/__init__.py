@@ -72,7 +72,7 @@ class Slurm:
     def terminal(self) -> JobTerminals:
         from wakeman.adapters.slurm.terminals import JobTerminals, JobTmux
 
-        return JobTerminals(self, lambda *job: JobTmux(self._place["srun"], *job, self._directory, self._env))
+        return JobTerminals(self, lambda raw, task: JobTmux(self._place["srun"], raw, task, self._directory, self._env))
 
     def poll(self, known: Mapping[str, str] = {}) -> Listing:
         """List all sessions by one call of `squeue`, and what their jobs left behind."""

@@ -139,7 +139,7 @@ def _fate(task: Kept, row: Row | None, said: str) -> tuple[Phase, EndedBy, str]:
         return _unlisted(task, said)
     phase, by, why = _STATES.get(row.state, ("unknown", "", f"Slurm says {row.state}"))
     if phase == "queued" and row.reason not in ("", "None"):
-        why = f"{why}: {row.reason}"
+        why = row.reason if row.state == "PENDING" else f"{why}: {row.reason}"
     if row.state in ("FAILED", "COMPLETED"):
         return "killed", "", f"{'its program was ended' if task.ended else why}: {said or row.reason}"
     if phase in ("killed", "lost") and row.nodes:

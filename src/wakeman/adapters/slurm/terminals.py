@@ -27,9 +27,8 @@ class JobTmux(Tmux):
 
     def __init__(self, srun: str, raw: str, task: Kept, directory: str, env: Mapping[str, str]) -> None:
         """Address the server of a task by its job's raw id: `srun` takes no other."""
-        super().__init__(
-            f"/tmp/wakeman-{os.getuid()}.{task.batch}.{task.number}/tmux", "tmux", directory, env, timeout=TERMINAL_S
-        )  # noqa: S108 - a directory of mode 0700, see job.sh
+        place = f"/tmp/wakeman-{os.getuid()}.{task.batch}.{task.number}"  # noqa: S108 - of mode 0700: see job.sh
+        super().__init__(f"{place}/tmux", "tmux", directory, env, timeout=TERMINAL_S)
         self._step = (srun, f"--jobid={raw}", *STEP)
 
     def _argv(self, words: Sequence[str]) -> tuple[str, ...]:

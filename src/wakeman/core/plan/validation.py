@@ -300,7 +300,9 @@ def _slurm_problems(plan: Plan) -> Iterator[Problem]:
             text = f"found {option[:80]!r}; expected a long option, its value behind '=', as in '--constraint=bigmem'"
             yield Problem(("slurm", "options", at), text)
         elif found[1] in _SUBMITTED_OPTIONS:
-            yield Problem(("slurm", "options", at), f"found {option[:80]!r}, which Wakeman sets; expected another option")
+            yield Problem(
+                ("slurm", "options", at), f"found {option[:80]!r}, which Wakeman sets; expected another option"
+            )
 
 
 def _variables(plan: Plan) -> Iterator[Problem]:
@@ -371,7 +373,8 @@ def _allowed(scope: Sequence[str], own: Sequence[str] | None) -> Sequence[str] |
 
 RULES = (
     _forms, _unexpanded, _one_source, _sources, _output_problems, _prompt, _command, _review_problems, _arguments,
-    _isolation_problems, _confined, _found_sessions, _slurm_problems, _variables, _blank_profiles, _receivers, _positive, _templates,
+    _isolation_problems, _confined, _found_sessions, _slurm_problems, _variables, _blank_profiles, _receivers, _positive,
+    _templates,
 )  # fmt: skip
 """Every rule, as a function from plan to problems."""
 
