@@ -46,7 +46,7 @@ SelectTypeParameters=CR_CPU_Memory
 SlurmdParameters=config_overrides
 SchedulerParameters=batch_sched_delay=0,sched_interval=1
 SlurmdTimeout=10
-MessageTimeout=5
+MessageTimeout=3
 KillWait=2
 ReturnToService=2
 MinJobAge=3600

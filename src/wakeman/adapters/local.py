@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -255,6 +255,14 @@ def _host(
 def executor(name: str, environ: Mapping[str, str]) -> str:
     """Return what runs workers here, with its version. Raises: ProgramError; UnknownNameError."""
     return find(name).found(environ)
+
+
+def weaknesses(name: str, environ: Mapping[str, str]) -> Sequence[tuple[str, str]]:
+    """Return what of an executor's place is weak, each with what mends it; nothing where it cannot tell."""
+    from wakeman.ports import InspectedBackend
+
+    backend = find(name)
+    return backend.weaknesses(environ) if isinstance(backend, InspectedBackend) else ()
 
 
 def _receiver(target: WakeTarget, host: Host, environment: Mapping[str, str]) -> Terminal | None:

@@ -27,7 +27,7 @@ SERVER_END_S = 2.0
 OUTPUT_DIRECTORIES_MAX = 100
 """Directories of outputs that are written to, at most."""
 PAUSE_S = 0.02
-LOOK_TURNS = 150
+LOOK_TURNS = 50
 """Pauses after which it is looked what became of a session that has not ended."""
 ROOM_BYTES = 128 * 1024
 """Bytes that the first files of a deployment take, with some to spare: with less room, nothing begins."""

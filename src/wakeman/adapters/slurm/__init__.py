@@ -112,7 +112,7 @@ class Slurm:
         if not starts:
             return []
         self.refresh()
-        names: dict[str, SessionInfo] = {info.session: info for _, info in self._sessions()}
+        names: dict[str, SessionInfo] = {info.session: info for task, info in self._sessions() if not task.gone}
         made = [refused_job(start) or _taken(names.get(start.session), start) for start in starts]
         waiting = [index for index, one in enumerate(made) if one is None]
         most = int(self._place["array_max"])
@@ -136,7 +136,7 @@ class Slurm:
             if _UNSURE.search(why):
                 raise ProgramError(f"slurm: {why}", "sinfo")
             self._batches.refused(batch)
-            return [Made(error=f"slurm: {why}", mend="change [slurm] in the plan, or ask the site") for _ in starts]
+            return [Made(error=f"sbatch: {why}", mend="change [slurm] in the plan, or ask the site") for _ in starts]
         self._batches.submitted(batch, base)
         return [Made(f"{base}_{number}@{batch}") for number in range(len(starts))]
 
@@ -257,6 +257,11 @@ class SlurmBackend:
         from wakeman.adapters.slurm.site import described
 
         return described(environ)
+
+    def weaknesses(self, environ: Mapping[str, str]) -> Sequence[tuple[str, str]]:
+        from wakeman.adapters.slurm.site import site_weaknesses
+
+        return list(site_weaknesses(environ))
 
     def place(self, plan: Plan, directory: str, environ: Mapping[str, str]) -> Mapping[str, str]:
         from wakeman.adapters.slurm.site import resolved

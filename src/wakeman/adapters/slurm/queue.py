@@ -48,8 +48,10 @@ _STATES: dict[str, tuple[Phase, EndedBy, str]] = {
 }
 """Slurm's state -> phase, who ended it, and why. A state that is not here is unknown, and decides nothing."""
 _RANKS: dict[Phase, int] = {"running": 3, "queued": 2, "unknown": 1}
-_UNREADABLE_STATUS = 125
+_SECOND_STATUS = 125
 """Exit status of a job that found that another had begun its task: see `job.sh`."""
+_OWN_STATUS_MIN = 124
+"""Exit statuses of `job.sh` from here on are its own words, unless it has written that they are the program's."""
 
 
 class Row(Struct, frozen=True):
@@ -77,7 +79,7 @@ class Row(Struct, frozen=True):
     @property
     def rank(self) -> tuple[int, bool]:
         """Return which of two jobs of one task counts: the one that runs, or else did not find the other there."""
-        return _RANKS.get(self.phase, 0), self.code != _UNREADABLE_STATUS
+        return _RANKS.get(self.phase, 0), self.code != _SECOND_STATUS
 
 
 def read_rows(printed: str) -> Iterator[Row]:
@@ -119,43 +121,45 @@ def session_of(task: Kept, row: Row | None, said: str) -> SessionInfo | None:
     base = row.task.partition("_")[0] if row is not None else task.base
     if not base:
         return None
-    phase, by, why = _fate(task, row, said)
+    phase, code, by, why = _fate(task, row, said)
     return SessionInfo(
         session=task.session,
         session_id=f"{base}_{task.number}@{task.batch}",
         phase=phase,
         mark=task.mark,
-        code=task.code if phase == "exited" else None,
+        code=code,
         ended_by=by,
         why=why,
         created=row.created if row is not None else 0.0,
     )
 
 
-def _fate(task: Kept, row: Row | None, said: str) -> tuple[Phase, EndedBy, str]:
+def _fate(task: Kept, row: Row | None, said: str) -> tuple[Phase, int | None, EndedBy, str]:
     if task.code is not None:
-        return "exited", "", ""
+        return "exited", task.code, "", ""
     if row is None:
         return _unlisted(task, said)
     phase, by, why = _STATES.get(row.state, ("unknown", "", f"Slurm says {row.state}"))
     if phase == "queued" and row.reason not in ("", "None"):
         why = row.reason if row.state == "PENDING" else f"{why}: {row.reason}"
     if row.state in ("FAILED", "COMPLETED"):
-        return "killed", "", f"{'its program was ended' if task.ended else why}: {said or row.reason}"
+        if not task.ended and row.code is not None and 0 <= row.code < _OWN_STATUS_MIN:
+            return "exited", row.code, "", ""
+        return "killed", None, "", f"{'its program was ended' if task.ended else why}: {said or row.reason}"
     if phase in ("killed", "lost") and row.nodes:
         why = f"{why}, on {row.nodes}"
-    return phase, by, why
+    return phase, None, by, why
 
 
-def _unlisted(task: Kept, said: str) -> tuple[Phase, EndedBy, str]:
+def _unlisted(task: Kept, said: str) -> tuple[Phase, int | None, EndedBy, str]:
     """Return the fate of a session whose job is listed no longer: it is over for longer than `MinJobAge`, or was
     cancelled while its array was in the queue.
     """
     if task.ended:
-        return "killed", "", f"its program was ended: {said}".rstrip(": ")
+        return "killed", None, "", f"its program was ended: {said}".rstrip(": ")
     if not task.began:
-        return "killed", "person", "its job was cancelled before it began"
-    return "lost", "machine", "Slurm lists its job no longer, and it left no word of its end"
+        return "killed", None, "person", "its job was cancelled before it began"
+    return "lost", None, "machine", "Slurm lists its job no longer, and it left no word of its end"
 
 
 def _status(word: str) -> int | None:

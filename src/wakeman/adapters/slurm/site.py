@@ -21,6 +21,8 @@ PROGRAMS = ("sbatch", "squeue", "scancel", "scontrol", "srun")
 INSTALL = "apt-get install slurm-client, with the site's slurm.conf and munge key"
 ASK_S = 20.0
 """Seconds that the controller may take to tell its configuration."""
+KILL_WAIT_MIN_S = 10
+"""Seconds between TERM and KILL below which a worker may lose its last words; Slurm's default is 30."""
 ARRAY_MAX = 1000
 """Sessions of one array at most, where the site allows more."""
 
@@ -46,6 +48,23 @@ def described(environ: Mapping[str, str]) -> str:
     """Return the version of Slurm and the cluster that answers. Raises: ProgramError."""
     site = configuration(_programs(environ)["scontrol"], environ)
     return f"Slurm {site.get('SLURM_VERSION', '')}, cluster {site.get('ClusterName', '')}"
+
+
+def site_weaknesses(environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Yield what of a site's configuration could lose a worker or its end, each with the words for who runs it.
+
+    Raises: ProgramError.
+    """
+    site = configuration(_programs(environ)["scontrol"], environ)
+    if site.get("ProctrackType", "") != "proctrack/cgroup":
+        found = f"ProctrackType={site.get('ProctrackType', '')}: what a worker starts can outlive its job"
+        yield found, "ask the administrator of the cluster for ProctrackType=proctrack/cgroup"
+    if site.get("SelectType", "") == "select/linear":
+        yield "SelectType=select/linear: each worker takes a whole node", "use a partition of another kind"
+    wait = re.match(r"\d+", site.get("KillWait", ""))
+    if wait and int(wait[0]) < KILL_WAIT_MIN_S:
+        found = f"KillWait={wait[0]}: a worker that is cancelled may be killed before its end is kept"
+        yield found, f"ask the administrator of the cluster for KillWait={KILL_WAIT_MIN_S} or more"
 
 
 def configuration(scontrol: str, environ: Mapping[str, str]) -> dict[str, str]:

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from wakeman.core.model import Plan, ReviewSpec, SlurmSpec, UnitsSpec, WorkersSpec
+from wakeman.core.model.plan import DEFAULT_EXECUTOR
 from wakeman.core.plan.key_positions import Path
 from wakeman.core.plan.template import PATH, SCOPES, UNIT, template_faults
 from wakeman.core.policy import review
@@ -284,7 +285,7 @@ def _found_sessions(plan: Plan) -> Iterator[Problem]:
 def _slurm_problems(plan: Plan) -> Iterator[Problem]:
     """Refuse what no job is asked for, and options that say what Wakeman itself says."""
     if plan.workers.executor != "slurm":
-        if plan.slurm != SlurmSpec():
+        if plan.slurm != SlurmSpec() and plan.workers.executor == DEFAULT_EXECUTOR:
             text = "found without workers.executor = 'slurm'; expected only beside it"
             yield Problem(("slurm",), text, (("slurm",), ("workers", "executor")))
         return
@@ -373,8 +374,8 @@ def _allowed(scope: Sequence[str], own: Sequence[str] | None) -> Sequence[str] |
 
 RULES = (
     _forms, _unexpanded, _one_source, _sources, _output_problems, _prompt, _command, _review_problems, _arguments,
-    _isolation_problems, _confined, _found_sessions, _slurm_problems, _variables, _blank_profiles, _receivers, _positive,
-    _templates,
+    _isolation_problems, _confined, _found_sessions, _slurm_problems, _variables, _blank_profiles, _receivers,
+    _positive, _templates,
 )  # fmt: skip
 """Every rule, as a function from plan to problems."""
 
