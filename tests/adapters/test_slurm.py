@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from wakeman.adapters.slurm import batches as kept_batches
-from wakeman.adapters.slurm.batches import Batches, Kept, Task, job_name
+from wakeman.adapters.slurm.batches import Batches, JobTask, KeptTask, job_name
 from wakeman.adapters.slurm.queue import Queue, read_rows, session_of
 from wakeman.adapters.slurm.scripts import job_script, refused_job
-from wakeman.adapters.slurm.site import request
+from wakeman.adapters.slurm.site import job_request
 from wakeman.core.model import SlurmSpec
 from wakeman.ports import SessionInfo, Start
 
@@ -26,15 +26,17 @@ def line(task: str = "7_0", state: str = "RUNNING", code: str = "0", reason: str
     return f"{task:40}|{'9':20}|{state:20}|{code:12}|{reason:60}|{'t1':80}|{at}|{at}|{'(null)':300}|{name:120}|\n"
 
 
-def kept(number: int = 0, *, base: str = "7", began: bool = True, code: int | None = None, ended: bool = False) -> Kept:
-    return Kept(BATCH, number, f"w{number + 1}", MARK, base, began, code, ended, gone=False)
+def kept(
+    number: int = 0, *, base: str = "7", began: bool = True, code: int | None = None, ended: bool = False
+) -> KeptTask:
+    return KeptTask(BATCH, number, f"w{number + 1}", MARK, base, began, code, ended, gone=False)
 
 
-def told(task: Kept, *lines: str, said: str = "") -> SessionInfo | None:
+def told(task: KeptTask, *lines: str, said: str = "") -> SessionInfo | None:
     return session_of(task, Queue(read_rows("".join(lines))).of(task), said)
 
 
-def fate(task: Kept, *lines: str, said: str = "") -> tuple[str, int | None, str, str]:
+def fate(task: KeptTask, *lines: str, said: str = "") -> tuple[str, int | None, str, str]:
     found = told(task, *lines, said=said)
     assert found is not None
     return found.phase, found.code, found.ended_by, found.why
@@ -139,7 +141,7 @@ def test_a_line_that_cannot_be_read_is_an_error_and_no_empty_queue() -> None:
 
 def test_a_batch_is_what_was_written_and_what_its_jobs_added(tmp_path: Path) -> None:
     batches = Batches(str(tmp_path))
-    batch = batches.write([(Task("w1", MARK), "a"), (Task("w2", MARK), "b")])
+    batch = batches.write([(JobTask("w1", MARK), "a"), (JobTask("w2", MARK), "b")])
     before = [(one.session, one.base, one.began) for one in batches.kept()]
     batches.submitted(batch, "7")
     for name, text in {"0.began": "9 t1", "0.over": "exited 3\n", "1.began": "", "1.over": "ended\n"}.items():
@@ -152,7 +154,7 @@ def test_a_batch_is_what_was_written_and_what_its_jobs_added(tmp_path: Path) -> 
 
 def test_a_batch_that_a_crash_left_half_written_holds_nothing(tmp_path: Path) -> None:
     batches = Batches(str(tmp_path))
-    batch = batches.write([(Task("w1", MARK), "a")])
+    batch = batches.write([(JobTask("w1", MARK), "a")])
     for left in ("", "[{"):
         (tmp_path / "slurm" / batch / kept_batches.TASKS).write_text(left)
         assert [] == batches.kept()
@@ -171,7 +173,7 @@ def test_what_a_plan_asks_for_are_options_of_sbatch() -> None:
     )  # fmt: skip
 
     options = "--partition=big --account=us --qos=low --mem=1024M --time=2 --licenses=a:1,b:2 '--constraint=x y'"
-    assert ["--cpus-per-task=2", *shlex.split(options)] == list(request(spec))
+    assert ["--cpus-per-task=2", *shlex.split(options)] == list(job_request(spec))
 
 
 def test_nothing_of_a_session_is_read_by_the_shell_of_its_job() -> None:

@@ -27,7 +27,7 @@ SERVER_END_S = 2.0
 OUTPUT_DIRECTORIES_MAX = 100
 """Directories of outputs that are written to, at most."""
 PAUSE_S = 0.02
-LOOK_TURNS = 50
+POLL_TURNS_MIN = 50
 """Pauses after which it is looked what became of a session that has not ended."""
 ROOM_BYTES = 128 * 1024
 """Bytes that the first files of a deployment take, with some to spare: with less room, nothing begins."""
@@ -171,7 +171,7 @@ def _run_to_its_end(
         if code := world.files.tail(f"{home}/exit").strip():
             why = "" if code == b"0" else f"a program in a session ended with status {code.decode(errors='replace')}"
             return Trial(what, why)
-        if turn % LOOK_TURNS == 0:
+        if turn % POLL_TURNS_MIN == 0:
             seen = next((one for one in executor.poll().seen if one.session_id == made.session_id), None)
             if seen is not None and seen.phase == "queued":
                 return Trial(what)

@@ -21,7 +21,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from wakeman.adapters.asking import Told, ask
-from wakeman.adapters.slurm.batches import Batches, Kept, Task, job_name
+from wakeman.adapters.slurm.batches import Batches, JobTask, KeptTask, job_name
 from wakeman.adapters.slurm.queue import QUEUE_COLUMNS, Queue, Row, read_rows, session_of
 from wakeman.core.errors import ProgramError, UnknownNameError
 from wakeman.core.text import sanitise
@@ -38,7 +38,7 @@ QUEUE_S = 20.0
 """Seconds that any other call may take."""
 CANCELS_PER_CALL_MAX = 500
 JOB = os.path.join(os.path.dirname(__file__), "job.sh")
-_HEAD = r"[\w:;]+"
+_COMMENT = r"[\w:;]+"
 _UNSURE = re.compile(r"timed out|Unable to contact|onnection|Zero Bytes|temporarily|(?i:submit limit|MaxSubmit)")
 """What `sbatch` says when the controller may have accepted a request, or would later: it is no refusal of a plan."""
 PANE = (
@@ -62,7 +62,7 @@ class Slurm:
         self._place, self._directory = place, directory
         self._env = {**env, **({"SLURM_CONF": place["conf"]} if place.get("conf") else {})}
         self._batches = Batches(directory)
-        self._known: tuple[list[Kept], Queue] | None = None
+        self._known: tuple[list[KeptTask], Queue] | None = None
 
     @property
     def address(self) -> str:
@@ -89,14 +89,14 @@ class Slurm:
         """
         told = self._ask(self._place["squeue"], "--me", "--noheader", "--array", "--states=all", "-O", QUEUE_COLUMNS)
         if told.code:
-            raise ProgramError(f"slurm: {_words(told)}", "sinfo")
+            raise ProgramError(f"slurm: {_slurm_words(told)}", "sinfo")
         try:
             queue = Queue(read_rows(told.out.decode(errors="replace")))
         except ValueError as fault:
             raise ProgramError(f"slurm: cannot read what squeue prints: {sanitise(str(fault), 200)}", "sinfo") from None
         self._known = self._batches.kept(), queue
 
-    def _sessions(self) -> Iterator[tuple[Kept, SessionInfo]]:
+    def _sessions(self) -> Iterator[tuple[KeptTask, SessionInfo]]:
         """Yield what is listed: not what was cancelled and is over."""
         tasks, queue = self._known or ([], Queue())
         for task in tasks:
@@ -113,7 +113,7 @@ class Slurm:
             return []
         self.refresh()
         names: dict[str, SessionInfo] = {info.session: info for task, info in self._sessions() if not task.gone}
-        made = [refused_job(start) or _taken(names.get(start.session), start) for start in starts]
+        made = [refused_job(start) or _session_there(names.get(start.session), start) for start in starts]
         waiting = [index for index, one in enumerate(made) if one is None]
         most = int(self._place["array_max"])
         for at in range(0, len(waiting), most):
@@ -127,12 +127,12 @@ class Slurm:
         from wakeman.adapters.slurm.scripts import job_script
 
         self._claim_checks()
-        tasks = [(Task(start.session, start.mark), job_script(start, PANE)) for start in starts]
+        tasks = [(JobTask(start.session, start.mark), job_script(start, PANE)) for start in starts]
         batch = self._batches.write(tasks)
         told = self._ask(*self._request(batch, len(starts)), timeout=SUBMIT_S)
         base = told.out.decode(errors="replace").strip().partition(";")[0]
         if told.code or not base.isdigit():
-            why = _words(told)
+            why = _slurm_words(told)
             if _UNSURE.search(why):
                 raise ProgramError(f"slurm: {why}", "sinfo")
             self._batches.refused(batch)
@@ -166,8 +166,8 @@ class Slurm:
         live = [info.session_id.partition("@")[0] for _, info in found if not info.over]
         for at in range(0, len(live), CANCELS_PER_CALL_MAX):
             told = self._ask(self._place["scancel"], *live[at : at + CANCELS_PER_CALL_MAX])
-            if told.code and _UNSURE.search(_words(told)):
-                raise ProgramError(f"slurm: {_words(told)}", "sinfo")
+            if told.code and _UNSURE.search(_slurm_words(told)):
+                raise ProgramError(f"slurm: {_slurm_words(told)}", "sinfo")
         for task, _ in found:
             self._batches.cancelled(task)
         self._settle({task.batch for task, _ in found})
@@ -186,7 +186,7 @@ class Slurm:
 
     # What its terminals ask
 
-    def job(self, session: str, mark: str) -> tuple[Kept, Row | None]:
+    def job(self, session: str, mark: str) -> tuple[KeptTask, Row | None]:
         """Return a session by its id or name, with its job as the queue lists it: the one that is not over, of several.
 
         Raises: UnknownNameError; ProgramError when the controller does not answer.
@@ -203,7 +203,7 @@ class Slurm:
         found = self._found(session, mark)
         return found is not None and found[1] is not None and found[1].phase == "running"
 
-    def _found(self, session: str, mark: str) -> tuple[Kept, Row | None] | None:
+    def _found(self, session: str, mark: str) -> tuple[KeptTask, Row | None] | None:
         queue = self._known[1] if self._known else Queue()
         named = [
             (info.over, task)
@@ -215,7 +215,7 @@ class Slurm:
         _, task = min(named, key=lambda each: each[0])
         return task, queue.of(task)
 
-    def screen(self, task: Kept) -> str | None:
+    def screen(self, task: KeptTask) -> str | None:
         """Return what a session showed last, with the codes of its colours."""
         return self._batches.screen(task)
 
@@ -224,7 +224,7 @@ class Slurm:
         from contextlib import suppress
 
         number = session_id.partition("@")[0]
-        if not re.fullmatch(_HEAD, head) or not re.fullmatch(r"\d+_\d+", number):
+        if not re.fullmatch(_COMMENT, head) or not re.fullmatch(r"\d+_\d+", number):
             return
         with suppress(ProgramError, UnknownNameError):
             self.job(session_id, mark)
@@ -235,7 +235,7 @@ class Slurm:
         listing = self.poll()
         queue = self._known[1] if self._known and listing.state == "up" else Queue()
         told = ((task.mark, row.comment) for task, _ in self._sessions() if (row := queue.of(task)) is not None)
-        return [(mark, comment) for mark, comment in told if re.fullmatch(_HEAD, comment)]
+        return [(mark, comment) for mark, comment in told if re.fullmatch(_COMMENT, comment)]
 
     def _ask(self, *argv: str, timeout: float = QUEUE_S) -> Told:
         """Call a program of Slurm's. Raises: ProgramError on a time-out, or when it cannot be run."""
@@ -254,9 +254,9 @@ class SlurmBackend:
         del attended
 
     def found(self, environ: Mapping[str, str]) -> str:
-        from wakeman.adapters.slurm.site import described
+        from wakeman.adapters.slurm.site import site_described
 
-        return described(environ)
+        return site_described(environ)
 
     def weaknesses(self, environ: Mapping[str, str]) -> Sequence[tuple[str, str]]:
         from wakeman.adapters.slurm.site import site_weaknesses
@@ -273,7 +273,7 @@ class SlurmBackend:
         return Slurm(host.place, host.directory, host.env)
 
 
-def _taken(there: SessionInfo | None, start: Start) -> Made | None:
+def _session_there(there: SessionInfo | None, start: Start) -> Made | None:
     """Return the session that has a start's name; None if none does."""
     if there is None:
         return None
@@ -282,7 +282,7 @@ def _taken(there: SessionInfo | None, start: Start) -> Made | None:
     return Made(error=f"slurm: session {start.session}: exists, and is not of {start.mark}", taken=True)
 
 
-def _words(told: Told) -> str:
+def _slurm_words(told: Told) -> str:
     """Return what a program of Slurm's says went wrong, without its own name."""
     said = told.err.decode(errors="replace").strip() or f"status {told.code}, without a word"
     return sanitise(re.sub(r"(?m)^(\w+: )?(error: )?", "", said), 300)

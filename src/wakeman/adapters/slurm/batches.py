@@ -22,18 +22,18 @@ PAST = "past"
 TASKS = "tasks.json"
 JOB_NAME = re.compile(r".*\.wk([0-9a-f]{12})")
 OVER_BYTES_MAX = 64
-SCREEN_BYTES_MAX = 2 * 2**20
+KEPT_SCREEN_BYTES_MAX = 2 * 2**20
 SAID_BYTES_MAX = 2000
 
 
-class Task(Struct, frozen=True):
+class JobTask(Struct, frozen=True):
     """One session of a batch."""
 
     session: str
     mark: str
 
 
-class Kept(Struct, frozen=True):
+class KeptTask(Struct, frozen=True):
     """A task with its place, and what its files say. `base` is the array's job id, "" while it is not known.
 
     Shape: `began` says that a job has begun it; `code` is the status that its program left, `ended` says that it left
@@ -66,7 +66,7 @@ class Batches:
         """Return the path of a batch, or of a file in it."""
         return f"{self.place}/{batch}/{name}" if name else f"{self.place}/{batch}"
 
-    def kept(self) -> list[Kept]:
+    def kept(self) -> list[KeptTask]:
         """List every session that was submitted, or is about to be. Cost: a listing and a few reads for each batch."""
         try:
             names = sorted(os.listdir(self.place))
@@ -74,18 +74,18 @@ class Batches:
             return []
         return [task for name in names if re.fullmatch(r"[0-9a-f]{12}", name) for task in self._tasks(name)]
 
-    def _tasks(self, batch: str) -> Iterator[Kept]:
+    def _tasks(self, batch: str) -> Iterator[KeptTask]:
         try:
             files = set(os.listdir(self.path(batch)))
             with open(self.path(batch, TASKS), "rb") as file:
-                tasks = msgspec.json.decode(file.read(), type=list[Task])
+                tasks = msgspec.json.decode(file.read(), type=list[JobTask])
         except (FileNotFoundError, msgspec.DecodeError):
             return  # a crash came before it was whole: nothing of it was submitted
         base = self._line(batch, "job") if "job" in files else ""
         for number, task in enumerate(tasks):
             over = self._line(batch, f"{number}.over") if f"{number}.over" in files else ""
             word, _, status = over.partition(" ")
-            yield Kept(
+            yield KeptTask(
                 batch=batch,
                 number=number,
                 session=task.session,
@@ -104,7 +104,7 @@ class Batches:
         except OSError:
             return ""
 
-    def write(self, tasks: Sequence[tuple[Task, str]]) -> str:
+    def write(self, tasks: Sequence[tuple[JobTask, str]]) -> str:
         """Write a batch of sessions with the scripts that make them; return its id. It is whole, or not there."""
         batch = os.urandom(6).hex()
         os.makedirs(self.place, mode=0o700, exist_ok=True)
@@ -124,7 +124,7 @@ class Batches:
 
         shutil.rmtree(self.path(batch), ignore_errors=True)
 
-    def cancelled(self, task: Kept) -> None:
+    def cancelled(self, task: KeptTask) -> None:
         """Write that a session is to be listed no longer, once it is over."""
         with suppress(FileNotFoundError):
             self._put(task.batch, f"{task.number}.gone", b"")
@@ -135,16 +135,16 @@ class Batches:
         with suppress(OSError):
             os.rename(self.path(batch), f"{self.place}/{PAST}/{batch}")
 
-    def screen(self, task: Kept) -> str | None:
+    def screen(self, task: KeptTask) -> str | None:
         """Return what a session showed last, with the codes of its colours; None if that was not kept."""
-        return self._text(task, "screen", SCREEN_BYTES_MAX)
+        return self._text(task, "screen", KEPT_SCREEN_BYTES_MAX)
 
-    def said(self, task: Kept) -> str:
+    def said(self, task: KeptTask) -> str:
         """Return the last line that the job itself printed: why it could not start, or what Slurm did with it."""
         lines = (self._text(task, "out", SAID_BYTES_MAX) or "").strip().split("\n")
         return lines[-1].strip()
 
-    def _text(self, task: Kept, kind: Literal["screen", "out"], most: int) -> str | None:
+    def _text(self, task: KeptTask, kind: Literal["screen", "out"], most: int) -> str | None:
         try:
             with open(self.path(task.batch, f"{task.number}.{kind}"), "rb") as file:
                 size = os.fstat(file.fileno()).st_size

@@ -9,15 +9,15 @@ from collections.abc import Iterable, Iterator
 
 from msgspec import Struct
 
-from wakeman.adapters.slurm.batches import JOB_NAME, Kept
+from wakeman.adapters.slurm.batches import JOB_NAME, KeptTask
 from wakeman.core.model import EndedBy
 from wakeman.ports import Phase, SessionInfo
 
-_FIELDS = (
+_QUEUE_FIELDS = (
     ("JobArrayID", 40), ("JobID", 20), ("State", 20), ("exit_code", 12), ("Reason", 60), ("NodeList", 80),
     ("SubmitTime", 24), ("StartTime", 24), ("Comment", 300), ("Name", 120),
 )  # fmt: skip
-QUEUE_COLUMNS = ",".join(f"{name}:{width}|" for name, width in _FIELDS)
+QUEUE_COLUMNS = ",".join(f"{name}:{width}|" for name, width in _QUEUE_FIELDS)
 """The argument of `squeue -O`: a width for each column, as without one it is cut at 20."""
 
 _STATES: dict[str, tuple[Phase, EndedBy, str]] = {
@@ -86,16 +86,16 @@ def read_rows(printed: str) -> Iterator[Row]:
     """Yield the jobs of batches. Raises: ValueError for a line that is not as it was asked for."""
     for line in printed.splitlines():
         words = [word.strip() for word in line.split("|")]
-        if len(words) < len(_FIELDS):
+        if len(words) < len(_QUEUE_FIELDS):
             raise ValueError(line)
         task, raw, state, code, reason, nodes, submitted, started, comment, *_ = words
-        found, number = JOB_NAME.fullmatch(words[len(_FIELDS) - 1]), re.fullmatch(r"\d+(?:_(\d+))?", task)
+        found, number = JOB_NAME.fullmatch(words[len(_QUEUE_FIELDS) - 1]), re.fullmatch(r"\d+(?:_(\d+))?", task)
         if found is None or number is None:
             continue
         index = int(number[1]) if number[1] else None
         created = _instant(started) or _instant(submitted)
         told = "" if comment == "(null)" else comment
-        yield Row(found[1], index, task, raw, state, _status(code), reason, nodes, created, told)
+        yield Row(found[1], index, task, raw, state, _wait_status(code), reason, nodes, created, told)
 
 
 class Queue:
@@ -108,12 +108,12 @@ class Queue:
             if known is None or row.rank > known.rank:
                 self._best[row.batch, row.number] = row
 
-    def of(self, task: Kept) -> Row | None:
+    def of(self, task: KeptTask) -> Row | None:
         """Return the job of a task; or of its whole array, if that was never split; None if none is listed."""
         return self._best.get((task.batch, task.number)) or self._best.get((task.batch, None))
 
 
-def session_of(task: Kept, row: Row | None, said: str) -> SessionInfo | None:
+def session_of(task: KeptTask, row: Row | None, said: str) -> SessionInfo | None:
     """Return what is known of a session: what its job left behind counts before what the queue says.
 
     Shape: `said` is the last line that its job printed. Boundary: None for one that was never submitted.
@@ -121,7 +121,7 @@ def session_of(task: Kept, row: Row | None, said: str) -> SessionInfo | None:
     base = row.task.partition("_")[0] if row is not None else task.base
     if not base:
         return None
-    phase, code, by, why = _fate(task, row, said)
+    phase, code, by, why = _task_fate(task, row, said)
     return SessionInfo(
         session=task.session,
         session_id=f"{base}_{task.number}@{task.batch}",
@@ -134,7 +134,7 @@ def session_of(task: Kept, row: Row | None, said: str) -> SessionInfo | None:
     )
 
 
-def _fate(task: Kept, row: Row | None, said: str) -> tuple[Phase, int | None, EndedBy, str]:
+def _task_fate(task: KeptTask, row: Row | None, said: str) -> tuple[Phase, int | None, EndedBy, str]:
     if task.code is not None:
         return "exited", task.code, "", ""
     if row is None:
@@ -151,7 +151,7 @@ def _fate(task: Kept, row: Row | None, said: str) -> tuple[Phase, int | None, En
     return phase, None, by, why
 
 
-def _unlisted(task: Kept, said: str) -> tuple[Phase, int | None, EndedBy, str]:
+def _unlisted(task: KeptTask, said: str) -> tuple[Phase, int | None, EndedBy, str]:
     """Return the fate of a session whose job is listed no longer: it is over for longer than `MinJobAge`, or was
     cancelled while its array was in the queue.
     """
@@ -162,7 +162,7 @@ def _unlisted(task: Kept, said: str) -> tuple[Phase, int | None, EndedBy, str]:
     return "lost", None, "machine", "Slurm lists its job no longer, and it left no word of its end"
 
 
-def _status(word: str) -> int | None:
+def _wait_status(word: str) -> int | None:
     """Read an exit status, which is one of wait(2) as a number, or `STATUS:SIGNAL`."""
     if pair := re.fullmatch(r"(\d+):(\d+)", word):
         return int(pair[1])

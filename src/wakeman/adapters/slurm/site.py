@@ -17,8 +17,8 @@ from wakeman.core.text import sanitise
 if TYPE_CHECKING:
     from wakeman.core.model import Plan, SlurmSpec
 
-PROGRAMS = ("sbatch", "squeue", "scancel", "scontrol", "srun")
-INSTALL = "apt-get install slurm-client, with the site's slurm.conf and munge key"
+SLURM_PROGRAMS = ("sbatch", "squeue", "scancel", "scontrol", "srun")
+SLURM_INSTALL = "apt-get install slurm-client, with the site's slurm.conf and munge key"
 ASK_S = 20.0
 """Seconds that the controller may take to tell its configuration."""
 KILL_WAIT_MIN_S = 10
@@ -30,7 +30,7 @@ ARRAY_MAX = 1000
 def resolved(plan: Plan, environ: Mapping[str, str]) -> Mapping[str, str]:
     """Return what an executor needs for a whole deployment, as texts. Raises: UsageError; ProgramError."""
     _refuse(plan)
-    programs = _programs(environ)
+    programs = _site_programs(environ)
     site = configuration(programs["scontrol"], environ)
     most = int(site.get("MaxArraySize") or 0) - 1
     if most < 1:
@@ -38,15 +38,15 @@ def resolved(plan: Plan, environ: Mapping[str, str]) -> Mapping[str, str]:
     return {
         "cluster": site.get("ClusterName", "slurm"),
         "array_max": str(min(most, ARRAY_MAX)),
-        "request": shlex.join(request(plan.slurm)),
+        "request": shlex.join(job_request(plan.slurm)),
         **({"conf": conf} if (conf := environ.get("SLURM_CONF", "")) else {}),
         **programs,
     }
 
 
-def described(environ: Mapping[str, str]) -> str:
+def site_described(environ: Mapping[str, str]) -> str:
     """Return the version of Slurm and the cluster that answers. Raises: ProgramError."""
-    site = configuration(_programs(environ)["scontrol"], environ)
+    site = configuration(_site_programs(environ)["scontrol"], environ)
     return f"Slurm {site.get('SLURM_VERSION', '')}, cluster {site.get('ClusterName', '')}"
 
 
@@ -55,7 +55,7 @@ def site_weaknesses(environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
 
     Raises: ProgramError.
     """
-    site = configuration(_programs(environ)["scontrol"], environ)
+    site = configuration(_site_programs(environ)["scontrol"], environ)
     if site.get("ProctrackType", "") != "proctrack/cgroup":
         found = f"ProctrackType={site.get('ProctrackType', '')}: what a worker starts can outlive its job"
         yield found, "ask the administrator of the cluster for ProctrackType=proctrack/cgroup"
@@ -80,7 +80,7 @@ def configuration(scontrol: str, environ: Mapping[str, str]) -> dict[str, str]:
     return {key.strip(): value.strip() for key, sign, value in rows if sign}
 
 
-def request(spec: SlurmSpec) -> Iterator[str]:
+def job_request(spec: SlurmSpec) -> Iterator[str]:
     """Yield the arguments of `sbatch` that a plan asks for."""
     yield f"--cpus-per-task={spec.cpus}"
     for name in ("partition", "account", "qos"):
@@ -103,9 +103,9 @@ def _refuse(plan: Plan) -> None:
         raise UsageError(f"workers.{key}: found {value!r} beside workers.executor = 'slurm'; there a job is submitted")
 
 
-def _programs(environ: Mapping[str, str]) -> dict[str, str]:
+def _site_programs(environ: Mapping[str, str]) -> dict[str, str]:
     path = environ.get("PATH") or os.defpath
-    found = {name: shutil.which(name, path=path) for name in PROGRAMS}
+    found = {name: shutil.which(name, path=path) for name in SLURM_PROGRAMS}
     if missing := [name for name, program in found.items() if program is None]:
-        raise ProgramError(f"slurm: {', '.join(missing)}: not found on {path}", INSTALL)
+        raise ProgramError(f"slurm: {', '.join(missing)}: not found on {path}", SLURM_INSTALL)
     return {name: os.path.abspath(program) for name, program in found.items() if program is not None}

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from wakeman.adapters.slurm.batches import Kept
+from wakeman.adapters.slurm.batches import KeptTask
 from wakeman.adapters.tmux import Tmux
 from wakeman.adapters.tmux.screens import screen_text
 from wakeman.core.errors import ProgramError, UnknownNameError
@@ -25,7 +25,7 @@ TERMINAL_S = 20.0
 class JobTmux(Tmux):
     """The tmux server of one job, as it is called from here."""
 
-    def __init__(self, srun: str, raw: str, task: Kept, directory: str, env: Mapping[str, str]) -> None:
+    def __init__(self, srun: str, raw: str, task: KeptTask, directory: str, env: Mapping[str, str]) -> None:
         """Address the server of a task by its job's raw id: `srun` takes no other."""
         place = f"/tmp/wakeman-{os.getuid()}.{task.batch}.{task.number}"  # noqa: S108 - of mode 0700: see job.sh
         super().__init__(f"{place}/tmux", "tmux", directory, env, timeout=TERMINAL_S)
@@ -41,7 +41,7 @@ class JobTmux(Tmux):
 class JobTerminals:
     """The terminals of an executor's sessions. One that is over shows what its job kept of its screen."""
 
-    def __init__(self, executor: Slurm, server: Callable[[str, Kept], JobTmux]) -> None:
+    def __init__(self, executor: Slurm, server: Callable[[str, KeptTask], JobTmux]) -> None:
         self._executor, self._server = executor, server
 
     def capture(self, session: str, lines: int = 50, *, mark: str = "") -> str:
@@ -115,7 +115,7 @@ class JobTerminals:
     def recall(self) -> list[tuple[str, str]]:
         return self._executor.comments()
 
-    def _live(self, session: str, mark: str) -> tuple[JobTmux, Kept]:
+    def _live(self, session: str, mark: str) -> tuple[JobTmux, KeptTask]:
         """Return the server of a session that runs. Raises: ProgramError for one that is queued, or over."""
         task, row = self._executor.job(session, mark)
         if row is None or row.phase != "running" or task.over:
