@@ -60,7 +60,13 @@ PIPE = Paper(width=None, rows=None)
 HOSTILE = "\x1b[2J\x1b]0;gotcha\x07\u202e全角の長い言葉\t\r\n\x00e\u0301 👩‍👩‍👧 ■"
 
 
-def crowd(number: int, *, name: str = "docs_{at:02}", words: str = "Bash: pandoc a.rst -o a.md") -> Deployment:
+def crowd(
+    number: int,
+    *,
+    name: str = "docs_{at:02}",
+    words: str = "Bash: pandoc a.rst -o a.md",
+    dialog: Dialog | None = None,
+) -> Deployment:
     """Return a deployment of so many workers: of each dozen two ask, one backs off, one is limited, some have ended."""
     d = Deployment(name="condense-docs")
     tables: dict[str, Any] = {"workers": WorkersSpec(mode="interactive"), "stuck": StuckSpec(backoff=40.0)}
@@ -77,6 +83,8 @@ def crowd(number: int, *, name: str = "docs_{at:02}", words: str = "Bash: pandoc
         if kind == 1:
             worker.state, worker.reason, worker.asked = "stuck", "waiting", True
             worker.why, worker.since = f"asks for a permission: {words}", NOW - timedelta(minutes=at % 60)
+            if dialog is not None:
+                worker.observation = Observation(worker.name, 1, "running", "waiting", dialog=dialog)
         elif kind == 2:
             worker.state, worker.reason, worker.asked = "stuck", "asks", True
             worker.said, worker.since = f"{words} {at}?", NOW - timedelta(minutes=at % 40)
@@ -434,3 +442,12 @@ def test_what_shows_no_page_loads_nothing_for_one(code: str, left_out: set[str])
     ran = subprocess.run([sys.executable, "-c", program, str(SAMPLES)], capture_output=True, text=True, check=True)
 
     assert "[]" == ran.stdout.splitlines()[-1]
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_one_thing_is_named_in_the_singular(state: str) -> None:
+    on = Paper(width=None, rows=None)
+
+    for everything in (False, True):
+        rows = "\n".join(text(page(STATES[state], on, everything=everything), on))
+        assert not re.findall(r"(?<![\d.,/:]) 1 (?:unit|worker|attempt|file|event|row|check|session)s\b(?<! of)", rows)

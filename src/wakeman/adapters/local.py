@@ -18,7 +18,7 @@ from wakeman.adapters.executors import find
 from wakeman.adapters.machine import LocalMachine
 from wakeman.adapters.registry import LocalRegistry
 from wakeman.adapters.sleep import Sleep
-from wakeman.core.errors import NotLiveError, StorageError, UnknownNameError, WakemanError
+from wakeman.core.errors import NotLiveError, StorageError, UnknownNameError, UsageError, WakemanError
 from wakeman.core.model import Confinement, Deployment, Host, Network, Plan, WakeTarget
 from wakeman.core.policy.ownership import digest, refusal
 from wakeman.engine.live import IS_COPY
@@ -94,6 +94,7 @@ def world(state: str | None, by: str) -> World:
             env={**(host.env if host.python else environment), "WAKEMAN_SAID": notice.last_words(deployment)},
             cwd=host.root if os.path.isdir(host.root) else host.directory,  # told of a project that was moved, too
             names={"deployment": deployment.name},
+            whole=not host.python,  # of no deployment: the text that a person types
         )
 
     def git() -> Git:
@@ -147,6 +148,7 @@ def world(state: str | None, by: str) -> World:
         guard=lambda: _script("guard.sh"),
         checker=lambda: _script("check.sh"),
         deliver=deliver,
+        other=lambda tmux: _other_session(tmux, environment),
         reaches=lambda target, host: _reaches(target, host, environment),
         type_text=_type_into,
         press=_press,
@@ -276,6 +278,20 @@ def _receiver(target: WakeTarget, host: Host, environment: Mapping[str, str]) ->
     directory = host.directory or state_directory(None)
     tmux = host.place.get("tmux") or tmux_program(environment["PATH"])
     return Tmux(socket_path(name, os.environ), tmux, directory, environment)
+
+
+def _other_session(tmux: str, environment: Mapping[str, str]) -> tuple[Terminal, str]:
+    """Return the terminal and the session that `SESSION` or `SOCKET:SESSION` names. Raises: UsageError."""
+    from shlex import quote
+
+    from wakeman.adapters.orchestrator import address
+
+    target, nowhere = WakeTarget(tmux=tmux), Deployment(name="").host
+    why, terminal = _reaches(target, nowhere, environment), _receiver(target, nowhere, environment)
+    if why or terminal is None:
+        socket, _ = address(tmux)
+        raise UsageError(why or "expected the name of a session", f"tmux -L {quote(socket)} list-sessions")
+    return terminal, address(tmux)[1]
 
 
 def _pushed(target: WakeTarget, message: str, d: Deployment, now: datetime) -> Delivery:

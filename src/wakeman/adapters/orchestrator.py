@@ -68,16 +68,18 @@ def deliver(
     env: Mapping[str, str],
     cwd: str,
     names: Mapping[str, str],
+    whole: bool = False,
     pause: Callable[[float], None] = time.sleep,
 ) -> Delivery:
     """Deliver one message to one receiver; return what came of it.
 
-    Shape: the message is sanitised to one line. `names` are those of `wake.to.run` in addition to `message`; `terminal`
-    is that of the server that `address` names, None without one. Boundary: typing needs a session that looks idle,
-    unless `target.force`. Repeatable: no; the receiver would get it twice.
+    Shape: the message is sanitised to one line; one that is `whole`, a person's own, is not cut. `names` are those of
+    `wake.to.run` in addition to `message`; `terminal` is that of the server that `address` names, None without one.
+    Boundary: typing needs a session that looks idle, unless `target.force`. Repeatable: no; the receiver would get it
+    twice.
     Cost: up to `target.timeout` seconds for a program; for a session that of `type_when_idle` and `confirm_submitted`.
     """
-    text = sanitise(message, MESSAGE_CHARS_MAX)
+    text = sanitise(message, max(1, len(message)) if whole else MESSAGE_CHARS_MAX)
     try:
         if target.run:
             return _run_command(target, {**names, "message": text}, machine, env, cwd)

@@ -59,6 +59,9 @@ class World(Struct, frozen=True):
     guard: Callable[[], bytes]  # the script that allows or denies its writes
     checker: Callable[[], bytes]  # the script of a check from outside
     deliver: Callable[[WakeTarget, str, Deployment], Delivery]  # notify a target
+    other: Callable[
+        [str], tuple[Terminal, str]
+    ]  # where a session that is no worker's is; UsageError if it is not there
     reaches: Callable[[WakeTarget, Host], str]  # "" if there is the session that a target names, or why not
     # (terminal, session, mark, text, submit, force) -> "" or why not
     type_text: Callable[[Terminal, str, str, str, bool, bool], str]

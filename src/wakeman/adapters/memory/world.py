@@ -91,6 +91,7 @@ class MemoryWorld:
             guard=lambda: b"",
             checker=lambda: b"",
             deliver=self._deliver,
+            other=lambda tmux: (self.sessions, tmux),
             reaches=lambda *_: "",
             type_text=self._type_text,
             press=self._press,

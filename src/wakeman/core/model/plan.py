@@ -235,12 +235,10 @@ class WakeTarget(Spec, frozen=True):
 
     @property
     def door(self) -> str:
-        """Return the command by which a person opens its session; "" for a program."""
+        """Return the command by which a person opens its session; "" where it has none."""
         from shlex import quote
 
-        socket, _, session = self.tmux.rpartition(":")
-        own = f" -L {quote(socket)}" if socket else ""
-        return f"tmux{own} attach -t {quote(session)}" if self.tmux else ""
+        return f"wakeman attach {quote(self.name)}" if self.tmux else ""
 
 
 class WakeSpec(Spec, frozen=True):
