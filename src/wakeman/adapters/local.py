@@ -81,16 +81,21 @@ def world(state: str | None, by: str) -> World:
         host = deployment.host
         if host.python:
             _admit(registry, directory, host)
-        if target.address:
+        if target.leaves_machine:
             from wakeman.adapters.push.telling import tell
 
             return tell(target, message, deployment, clock.now())
+        env = host.env if host.python else environment
+        if target.desktop:
+            from wakeman.adapters.desktop import show_on_desktop
+
+            return show_on_desktop(machine, env, deployment.name, message, target.timeout)
         return orchestrator.deliver(
             target,
             message,
             machine=machine,
             terminal=_receiver(target, host, environment),
-            env={**(host.env if host.python else environment), "WAKEMAN_SAID": notice.last_words(deployment)},
+            env={**env, "WAKEMAN_SAID": notice.last_words(deployment)},
             cwd=host.root if os.path.isdir(host.root) else host.directory,  # told of a project that was moved, too
             names={"deployment": deployment.name},
             whole=not host.python,  # of no deployment: the text that a person types
@@ -308,10 +313,14 @@ def _reaches(target: WakeTarget, host: Host, environment: Mapping[str, str]) -> 
 
     from wakeman.adapters.orchestrator import address, resumed_conversation
 
-    if target.address:
-        from wakeman.adapters.push.answers import unanswerable
+    if target.leaves_machine:
+        from wakeman.adapters.push.telling import untellable
 
-        return unanswerable(target, host.root) if target.answers_file else ""
+        return untellable(target, host.root)
+    if target.desktop:
+        from wakeman.adapters.desktop import desktop_fault
+
+        return desktop_fault(host.env)
     if target.run:
         wanted = resumed_conversation(target.run)
         kept = os.environ.get("CLAUDE_CONFIG_DIR") or f"{environment.get('HOME', '')}/.claude"

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from wakeman.core.model import Plan, ReviewSpec, SlurmSpec, UnitsSpec, WorkersSpec
-from wakeman.core.model.plan import DEFAULT_EXECUTOR
+from wakeman.core.model.plan import DEFAULT_EXECUTOR, RECEIVER_KINDS
 from wakeman.core.plan.key_positions import Path
 from wakeman.core.plan.template import PATH, SCOPES, UNIT, template_faults
 from wakeman.core.policy import review
@@ -323,7 +323,7 @@ def _blank_profiles(plan: Plan) -> Iterator[Problem]:
 def _receivers(plan: Plan) -> Iterator[Problem]:
     for at, target in enumerate(plan.wake.to):
         path = ("wake", "to", at)
-        kinds = ("run", "tmux", "url", "ntfy")
+        kinds = RECEIVER_KINDS
         given = [kind for kind in kinds if getattr(target, kind)]
         if len(given) != 1:
             found = " and ".join(given) or "none"
@@ -337,8 +337,9 @@ def _receivers(plan: Plan) -> Iterator[Problem]:
         if target.answers_file and not target.ntfy:
             yield Problem((*path, "answers_file"), "found without ntfy; expected only beside it")
         for key, unset in (("secret_file", ""), ("share", "names")):
-            if getattr(target, key) != unset and not target.address:
-                yield Problem((*path, key), "found without url or ntfy; expected only beside one of them")
+            beside = "url, ntfy or apprise" if key == "share" else "url or ntfy"
+            if getattr(target, key) != unset and not (target.leaves_machine if key == "share" else target.address):
+                yield Problem((*path, key), f"found without {beside}; expected only beside one of them")
 
 
 def _answer_topics(plan: Plan) -> Iterator[Problem]:
