@@ -84,8 +84,9 @@ class Night:
         found = self.shown[screen.partition(":")[0]]
         return ShownDialog(found, 0) if found is not None else None
 
-    def press(self, _: Any, __: str, mark: str, ___: Any, pressing: Pressing) -> str:
+    def press(self, terminal: Any, session: str, mark: str, reader: Any, pressing: Pressing) -> str:
         """Make a choice, unless the key is lost."""
+        del terminal, reader
         session = mark.split("/")[1]
         now = self.shown[session]
         if now is None or now.seen != pressing.seen:
