@@ -140,8 +140,8 @@ class WorkersSpec(Spec, frozen=True):
     """Where the workers' sessions come from. With `watch` or `own` nobody is launched: a worker is the session of its
     name, which somebody else has started. `wakeman watch-sessions` makes such plans."""
     executor: str = DEFAULT_EXECUTOR
-    """Executor that runs the workers: `tmux`, or the name of an entry point of `wakeman.executors` in another
-    package."""
+    """Executor that runs the workers: `tmux`, on this machine; `slurm`, as jobs of a cluster (see `[slurm]`); or the
+    name of an entry point of `wakeman.executors` in another package."""
     socket: str = "wakeman"
     """tmux server of the sessions: a name, as in `tmux -L NAME`, or an absolute path; `default` is your own server."""
     cwd: str = "."
@@ -459,6 +459,29 @@ class WatchSpec(Spec, frozen=True):
     `["*.log"]`."""
 
 
+class SlurmSpec(Spec, frozen=True):
+    """What each worker's job asks of the cluster, with `workers.executor = "slurm"`."""
+
+    partition: str = ""
+    """Partition that jobs are submitted to. Without it the site's default."""
+    account: str = ""
+    """Account that jobs are charged to. Without it the user's default."""
+    qos: str = ""
+    """Quality of service. Without it the site's default."""
+    cpus: Count = 1
+    """Processors of one worker."""
+    memory: Bytes = 0
+    """Memory of one worker; a job that takes more is ended. 0 leaves it to the site."""
+    time: Seconds = 0.0
+    """Time limit of a job, in whole minutes, after which it is ended and counts as a failed attempt. 0 leaves it to the
+    partition. Example: `"8h"`."""
+    licenses: dict[str, Count] = {}
+    """Licences that each worker holds while it runs, as the site counts them, such as calls to a service at once.
+    Example: `{ anthropic = 1 }`."""
+    options: tuple[str, ...] = ()
+    """Further options of `sbatch`, one each, with their values behind `=`. Example: `["--constraint=bigmem"]`."""
+
+
 class Agent(Spec, frozen=True):
     """A profile: an agent's prompt, tools and model."""
 
@@ -496,5 +519,7 @@ class Plan(Spec, frozen=True):
     """When to stop."""
     watch: WatchSpec = WatchSpec()
     """Files out of place."""
+    slurm: SlurmSpec = SlurmSpec()
+    """What a worker's job asks of a Slurm cluster."""
     agents: dict[str, Agent] = {}
     """Agent profiles of the plan, by name; they take precedence over those of the machine."""
