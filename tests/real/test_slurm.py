@@ -252,6 +252,7 @@ def test_of_a_submission_that_was_taken_twice_one_runs(cluster: Cluster, directo
     until(lambda: len(cluster.jobs()) == 1, 30)
 
     assert {"w": "running"} == phases(executor(cluster, directory))
+    assert [] == list(Path(directory, "slurm").glob("*/0.over")), "the second leaves no word"
     _ended(cluster, place)
 
 
