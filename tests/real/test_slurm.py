@@ -202,8 +202,12 @@ def test_who_is_queued_can_be_ended_and_shows_nothing(rig: SlurmRig, cluster: Cl
     rig.night(MAKES, 'partition = "closed"')
     said = [rig.run(*words) for words in (("capture", "night_a"), ("attach", "night_a", "--print"))]
     waits = [row for row in rig.status()["waits"] if row["reason"] == "queued"]
+    other = PLAN.replace("COMMAND", MAKES).replace("EXTRA", 'partition = "agents"')
+    rig.write(other, "other.toml")
+    amended = rig.run("amend", "night", "other.toml")
     down = rig.run("down", "night")
 
+    assert (2, True) == (amended.returncode, "[slurm] is another than it went up with" in amended.stderr)
     assert [(0, "\n"), (1, "")] == [(each.returncode, each.stdout) for each in said]
     assert "is queued: it has no terminal" in said[1].stderr
     assert WORKERS == [name for row in waits for name in row["workers"]]
