@@ -271,6 +271,15 @@ CAUSES: list[tuple[str, Deployment, str, str, list[str]]] = [
         [CAPTURE],
     ),
     (
+        "a cluster whose jobs have terminals",
+        changed(
+            talking(why="asks for a permission: x"), host=Host(root="/", directory="/d", python=(), executor="slurm")
+        ),
+        "w asks a permission, 12 min",
+        "x",
+        [ATTACH],
+    ),
+    (
         "used up",
         under(ended(spent=2), cleanup=CleanupSpec(rounds=0)),
         "w ended 2 of 2 times, 5 s ago: 1 unit undone, no cleanup left; exit status 1",
