@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 
-def until(condition: Callable[[], object], seconds: float = 10) -> None:
+def until(condition: Callable[[], object], seconds: float = 60) -> None:
     """Return as soon as the condition is true. Raises: AssertionError when it still is not after `seconds`."""
     deadline = time.monotonic() + seconds
     while not condition():

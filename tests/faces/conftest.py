@@ -101,8 +101,8 @@ class Place:
         os.environ["PATH"] = f"{program.parent}:{os.environ['PATH']}"
 
     def checking(self) -> bool:
-        """Return whether a check that a worker's end or a timer called for is under way here."""
-        return bool(_busy(str(self.path), b"check"))
+        """Return whether a check that a worker's end or a timer called for is under way here; none sleeps."""
+        return any(b"wakeman-timer" not in words for words in _busy(str(self.path), b"check").values())
 
     def markers(self) -> list[str]:
         """Return what the bodies of the alarms of the deployments here hold."""
@@ -153,14 +153,14 @@ def _woken(markers: Iterable[str]) -> bool:
     return True
 
 
-def _busy(directory: str, word: bytes = b"") -> list[str]:
-    """List the processes that were started with that directory, and that word, among their arguments."""
-    found = []
+def _busy(directory: str, word: bytes = b"") -> dict[str, bytes]:
+    """Return the processes (id: arguments) that were started with that directory, and that word, as arguments."""
+    found = {}
     for entry in Path("/proc").glob("[0-9]*/cmdline"):
         with suppress(OSError):
             words = entry.read_bytes()
             if directory.encode() in words and word in words and b"new-session" not in words:
-                found.append(entry.parent.name)
+                found[entry.parent.name] = words
     return found
 
 

@@ -441,6 +441,18 @@ def test_a_screen_can_be_seen_and_attached_to(place: Place) -> None:
     assert "attach-session" in place("attach", "night_a", "--print").out
 
 
+def test_a_session_that_is_no_worker_s_is_attached_to_by_the_name_that_a_notice_has(place: Place) -> None:
+    (place.path / "tmux" / f"tmux-{os.getuid()}").mkdir(mode=0o700)
+    place.tmux("new-session", "-d", "-s", "desk", "sleep 600")
+
+    there, gone = (place("attach", f"tmux:faces:{name}", "--print") for name in ("desk", "gone"))
+
+    assert "attach-session -t =desk" in there.out
+    assert (2, "") == (gone.code, gone.out)
+    assert "found no session 'gone' on tmux socket 'faces'" in gone.err
+    assert "hint: tmux -L faces list-sessions" in gone.err
+
+
 def test_text_is_typed_into_a_workers_session(place: Place) -> None:
     place.up(SLEEPER.replace('["sleep", "600"]', '["cat"]'))
 

@@ -369,7 +369,7 @@ def test_an_attempt_under_way_is_left_out_and_counted(desk: Desk, collector: Col
     _, text, _ = export(desk, "otlp", NAME, "--endpoint", f"{collector.url}/v1/traces")
 
     assert 1 == len(collector.spans())
-    assert "; 1 attempts under way were left out" in text
+    assert "; left out: 1 attempt under way" in text
 
 
 def test_nothing_is_sent_to_nowhere_by_a_dry_run_or_without_the_extra(

@@ -95,7 +95,8 @@ def test_the_end_says_how_far_it_came_how_long_it_took_and_what_to_look_at(state
     assert (data.outcome == "open") is not shown.endswith("\n")
     if data.outcome != "open":
         assert f"{data.units.done}/{data.units.total} units in " in shown
-        assert live is (f"\n     wakeman report {data.deployment}\n" in shown)
+        verb = "report" if data.outcome == "complete" else "redo"
+        assert live is (f"\n     wakeman {verb} {data.deployment}\n" in shown)
 
 
 def test_what_was_told_once_is_not_told_again() -> None:

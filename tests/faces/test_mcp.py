@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -23,15 +24,22 @@ from tests.faces.conftest import SLEEPER, Place
 from tests.faces.mcp_client import WAYS, Caller, Told, Way, by_http, talk
 from tests.faces.test_report import lines_of
 from tests.faces.test_serve import keep
+from tests.play import NAME, Play
+from tests.scripts.test_answers import PERMISSION, QUESTION, asking
 from tests.waiting import until
 
 from wakeman.adapters import local
+from wakeman.core.errors import NeedsPersonError, WakemanError
+from wakeman.core.log.events import Requested
+from wakeman.core.model import Dialog
 from wakeman.faces.cli import VERBS, main
 from wakeman.faces.mcp import brief
-from wakeman.faces.mcp.arguments import WAIT_MAX_S
-from wakeman.faces.mcp.calls import in_calls, spoken
+from wakeman.faces.mcp.arguments import WAIT_MAX_S, ActArguments
+from wakeman.faces.mcp.calls import DOING, in_calls, spoken
+from wakeman.faces.mcp.deeds import call_act
+from wakeman.faces.mcp.desk import Desk, Question
 from wakeman.faces.mcp.server import CALLS_AT_ONCE_MAX, described
-from wakeman.faces.mcp.tools import DOING, TOOLS
+from wakeman.faces.mcp.tools import TOOLS
 
 NIGHT = """
 name = "night"
@@ -46,7 +54,7 @@ socket = "faces"
 """
 """Three workers that end as soon as the file `go` is there."""
 
-TOOLS_TOLD_BYTES_MAX = 4600
+TOOLS_TOLD_BYTES_MAX = 4900
 """Bytes of names, descriptions and input schemas: what a client puts before its model in each request."""
 NIGHT_BYTES_MAX = 4500
 """Bytes of arguments and answers of plan, up, five wakes and the wrap-up."""
@@ -251,6 +259,42 @@ def test_a_server_that_only_reads_offers_nothing_that_acts_and_writes_nothing(pl
     }
 
 
+def test_a_server_that_only_reads_suggests_nothing_that_it_does_not_have(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "wakeman.toml").write_text(NIGHT)
+    monkeypatch.setenv("WAKEMAN_STATE", str(tmp_path / "state"))
+    keep(tmp_path / "state", "stuck", lines_of("stuck"))
+    said: dict[str, list[str]] = {"": [], "--read-only": []}
+
+    def steps(texts: list[str]) -> Any:
+        async def all_steps(call: Caller) -> None:
+            for tool, given in (
+                ("status", {}),
+                ("status", {"deployment": "stuck"}),
+                ("wait", {"deployment": "stuck", "seconds": 0}),
+                ("report", {"deployment": "stuck"}),
+                ("plan", {}),
+                ("rehearse", {}),
+                ("status", {"deployment": "stucc"}),
+                ("act", {"action": "check"}),
+            ):
+                texts.append((await call(tool, **given)).text)
+            prompt = await call.client.get_prompt("wake", {"deployment": "stuck"})
+            texts.append(prompt.messages[0].content.text)  # type: ignore[union-attr] # it is a text
+
+        return all_steps
+
+    for option, texts in said.items():
+        talk(steps(texts), *([option] if option else []))
+
+    doing = re.compile(r"\b(?:act|up)\(")
+    assert any(doing.search(text) for text in said[""])
+    assert [] == [text for text in said["--read-only"] if doing.search(text)]
+    assert any("in a shell: wakeman up wakeman.toml" in text for text in said["--read-only"])
+
+
 def answering(asked: list[str], *says: bool | None) -> Any:
     """Return a person who agrees, does not, or closes the dialog, one after the other."""
 
@@ -306,6 +350,91 @@ def test_a_client_that_cannot_ask_is_told_what_the_person_types(place: Place) ->
     assert ["launched", "launched"] == [
         each["state"].replace("running", "launched") for each in place("status", "night", "--json").json["workers"]
     ]
+
+
+def desk_of(play: Play, asked: list[str], *, agrees: bool = True) -> Desk:
+    """Return what a tool is given of a deployment in memory."""
+
+    def ask(question: Question) -> None:
+        asked.append(question.text)
+        if not agrees:
+            raise question.refusal("the person does not agree")
+
+    return Desk(
+        world=lambda by: play.stage.world(f"{by}:9"),
+        here="/",
+        pause=play.stage.clock.advance,
+        tell=print,
+        ask=ask,
+        reads=False,
+    )
+
+
+def test_a_permission_is_given_after_a_person_saw_what_is_asked_and_what_is_chosen() -> None:
+    play, client = asking()
+    asked: list[str] = []
+
+    with pytest.raises(NeedsPersonError) as refused:
+        call_act(desk_of(play, asked, agrees=False), ActArguments(action="approve", workers=("w0",)))
+    assert [] == client.keys
+    given = call_act(desk_of(play, asked), ActArguments(action="approve", workers=("w0",)))
+
+    assert ['say yes (once: "Yes") to night/w0, which asks "Run rm -r build?"'] * 2 == asked
+    assert f"wakeman approve {NAME}/w0 --once --seen d1" in refused.value.hint
+    assert [("1",)] == client.keys
+    assert isinstance(given, brief.BriefDeeds)
+    assert "approved once w0" in given.did[0]
+    [request] = [e.data for e in play.events if isinstance(e.data, Requested)]
+    assert ("approve", "mcp") == (request.verb, request.face)
+
+
+@pytest.mark.parametrize(
+    ("dialog", "given", "key"),
+    [
+        (PERMISSION, ActArguments(action="approve", workers=("w0",), grant="deny"), "3"),
+        (QUESTION, ActArguments(action="answer", workers=("w0",), text="prose", seen="q1"), "2"),
+    ],
+)
+def test_nobody_is_asked_for_a_no_or_for_the_answer_to_a_question(
+    dialog: Dialog, given: ActArguments, key: str
+) -> None:
+    play, client = asking(dialog)
+    asked: list[str] = []
+
+    call_act(desk_of(play, asked), given)
+
+    assert ([(key,)], []) == (client.keys, asked)
+
+
+def test_nobody_is_asked_about_another_question_than_the_one_that_was_seen() -> None:
+    play, client = asking()
+    asked: list[str] = []
+
+    for given in (
+        ActArguments(action="approve", workers=("w0",), seen="d0"),
+        ActArguments(action="answer", workers=("w0",), text="1", seen="d0"),
+        ActArguments(action="answer", workers=("w0",), text="1"),
+        ActArguments(action="answer", workers=("w0", "w0"), text="1"),
+        ActArguments(action="answer", workers=("w0",)),
+    ):
+        with pytest.raises(WakemanError):
+            call_act(desk_of(play, asked), given)
+
+    assert ([], []) == (client.keys, asked)
+
+
+def test_a_dialog_that_changes_while_a_person_is_asked_is_not_answered() -> None:
+    play, client = asking()
+
+    def change(_: Question) -> None:
+        client.now = msgspec.structs.replace(PERMISSION, asks="Run rm -r /?", seen="d2")
+
+    with pytest.raises(NeedsPersonError, match="no longer what it asks"):
+        call_act(
+            msgspec.structs.replace(desk_of(play, []), ask=change), ActArguments(action="approve", workers=("w0",))
+        )
+
+    assert [] == client.keys
 
 
 ASKED_OF: dict[str, dict[str, Any]] = {
@@ -431,6 +560,11 @@ def test_commands_are_said_as_calls() -> None:
         "wakeman send night/w 'go on' --submit": ('act(action="send", workers=["night/w"], text="go on", submit=true)'),
         "wakeman send --like n/w 1 --force": 'act(action="send", like="n/w", text="1", force=true, submit=false)',
         "wakeman retry --like night/w": 'act(action="retry", like="night/w")',
+        "wakeman approve n/w --once --seen d1": ('act(action="approve", workers=["n/w"], grant="once", seen="d1")'),
+        "wakeman approve n/w --deny": 'act(action="approve", workers=["n/w"], grant="deny")',
+        "wakeman answer n/w 'as bullets' --seen d1": (
+            'act(action="answer", workers=["n/w"], text="as bullets", seen="d1")'
+        ),
         "wakeman waive a --why x --deployment n": 'act(action="waive", units=["a"], why="x", deployment="n")',
         "wakeman accept night": 'act(action="accept", deployment="night")',
         "wakeman attach night/w": "in a shell: wakeman attach night/w",

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
+import pty
 import re
 import shlex
+import struct
 import subprocess
 import sys
+import termios
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from io import StringIO
@@ -56,7 +60,13 @@ PIPE = Paper(width=None, rows=None)
 HOSTILE = "\x1b[2J\x1b]0;gotcha\x07\u202e全角の長い言葉\t\r\n\x00e\u0301 👩‍👩‍👧 ■"
 
 
-def crowd(number: int, *, name: str = "docs_{at:02}", words: str = "Bash: pandoc a.rst -o a.md") -> Deployment:
+def crowd(
+    number: int,
+    *,
+    name: str = "docs_{at:02}",
+    words: str = "Bash: pandoc a.rst -o a.md",
+    dialog: Dialog | None = None,
+) -> Deployment:
     """Return a deployment of so many workers: of each dozen two ask, one backs off, one is limited, some have ended."""
     d = Deployment(name="condense-docs")
     tables: dict[str, Any] = {"workers": WorkersSpec(mode="interactive"), "stuck": StuckSpec(backoff=40.0)}
@@ -73,6 +83,8 @@ def crowd(number: int, *, name: str = "docs_{at:02}", words: str = "Bash: pandoc
         if kind == 1:
             worker.state, worker.reason, worker.asked = "stuck", "waiting", True
             worker.why, worker.since = f"asks for a permission: {words}", NOW - timedelta(minutes=at % 60)
+            if dialog is not None:
+                worker.observation = Observation(worker.name, 1, "running", "waiting", dialog=dialog)
         elif kind == 2:
             worker.state, worker.reason, worker.asked = "stuck", "asks", True
             worker.said, worker.since = f"{words} {at}?", NOW - timedelta(minutes=at % 40)
@@ -386,6 +398,17 @@ def test_signs_and_colours_are_those_that_the_terminal_takes(
     assert plain or speaks_utf8(environ)
 
 
+def test_the_size_of_a_real_terminal_goes_before_the_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 31, 61, 0, 0))
+
+    with open(ours), open(theirs, "w") as screen:
+        on = paper(screen, {})
+
+    assert (60, 30) == (on.width, on.rows)
+
+
 def test_colours_are_those_of_the_terminal_s_theme_and_words_say_the_same() -> None:
     data, on = STATES["one that asks"], Paper(colour=True)
     stream = StringIO()
@@ -419,3 +442,12 @@ def test_what_shows_no_page_loads_nothing_for_one(code: str, left_out: set[str])
     ran = subprocess.run([sys.executable, "-c", program, str(SAMPLES)], capture_output=True, text=True, check=True)
 
     assert "[]" == ran.stdout.splitlines()[-1]
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_one_thing_is_named_in_the_singular(state: str) -> None:
+    on = Paper(width=None, rows=None)
+
+    for everything in (False, True):
+        rows = "\n".join(text(page(STATES[state], on, everything=everything), on))
+        assert not re.findall(r"(?<![\d.,/:]) 1 (?:unit|worker|attempt|file|event|row|check|session)s\b(?<! of)", rows)

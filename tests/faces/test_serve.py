@@ -17,14 +17,16 @@ from typing import Any
 import pytest
 from tests.faces.test_report import lines_of, wholes
 from tests.play import NAME, Play
+from tests.scripts.test_answers import PERMISSION, QUESTION, asking
 from tests.waiting import until
 
 from wakeman.adapters.eventlog.log_reader import Reading
 from wakeman.adapters.memory import Act
-from wakeman.core.errors import NeedsPersonError
+from wakeman.core.errors import NeedsPersonError, UsageError
 from wakeman.core.log.events import Requested
+from wakeman.core.model import Dialog
 from wakeman.faces.cli import main
-from wakeman.faces.serve.app import _Served
+from wakeman.faces.serve.app import PageDeed, _Served
 from wakeman.faces.serve.gate import Gate
 
 TOKEN = "t" * 32
@@ -351,6 +353,7 @@ def test_nothing_is_done_unless_that_was_allowed(tmp_path: Path) -> None:
         (b"[]", 400, "no JSON object"),
         ({"verb": "down"}, 400, "asks for nothing that is offered"),
         ({"verb": "send", "worker": "condense_json"}, 400, "asks for nothing that is offered"),
+        ({"verb": "approve", "worker": "condense_json", "text": "once"}, 400, "approve with seen"),
         ({"verb": "stop", "worker": "nobody"}, 404, "no worker 'nobody'"),
         ({"verb": "send", "worker": "x", "text": "y" * 70_000}, 400, "larger than"),
     ],
@@ -377,7 +380,7 @@ def test_a_held_row_is_accepted_as_by_the_verb() -> None:
     play.go(minutes=30)
     held = play.deployment.held
 
-    answer = offered(play)._do(NAME, "accept", "", "")
+    answer = offered(play)._do(NAME, PageDeed("accept", "", "", ""))
 
     assert ("wrap up", "complete") == (held, play.go(minutes=30).outcome)
     assert (True, NAME) == (answer["ok"], answer["deployment"])
@@ -394,16 +397,51 @@ def test_a_worker_is_stopped_and_another_tried_again_as_by_the_verbs() -> None:
     served = offered(play)
 
     with pytest.raises(NeedsPersonError, match="not idle"):  # as the verb without --force
-        served._do(NAME, "send", "w1", "go on")
-    served._do(NAME, "stop", "w1", "")
+        served._do(NAME, PageDeed("send", "w1", "go on", ""))
+    served._do(NAME, PageDeed("stop", "w1", "", ""))
     play.go(minutes=15)  # by then the other is silent: one at work is not tried again
     play.stage.acts.clear()
-    served._do(NAME, "retry", "w0", "")
+    served._do(NAME, PageDeed("retry", "w0", "", ""))
 
     assert "complete" == play.go(minutes=600).outcome
     asked = [(e.data.verb, e.worker) for e in play.events if isinstance(e.data, Requested)]
     assert {("stop", "w1"), ("retry", "w0")} <= set(asked)
     assert [] == play.judged()
+
+
+@pytest.mark.parametrize(
+    ("verb", "dialog", "text", "key", "says"),
+    [
+        ("approve", PERMISSION, "once", "1", "approved once w0"),
+        ("approve", PERMISSION, "deny", "3", "denied w0"),
+        ("answer", QUESTION, "2", "2", "answered w0"),
+    ],
+)
+def test_what_a_worker_asks_is_answered_as_by_the_verbs(
+    verb: str, dialog: Dialog, text: str, key: str, says: str
+) -> None:
+    play, client = asking(dialog)
+    served = offered(play)
+
+    for seen, fault in (("", UsageError), ("d0", NeedsPersonError)):
+        with pytest.raises(fault):  # not the question that the page shows
+            served._do(NAME, PageDeed(verb, "w0", text, seen))
+    assert [] == client.keys
+    answer = served._do(NAME, PageDeed(verb, "w0", text, dialog.seen))
+
+    assert [(key,)] == client.keys
+    assert says in answer["deeds"][0]["says"]
+    [asked] = [e.data for e in play.events if isinstance(e.data, Requested)]
+    assert (verb, "serve") == (asked.verb, asked.face)
+
+
+def test_a_permission_is_given_in_no_other_word() -> None:
+    play, client = asking()
+
+    with pytest.raises(UsageError, match="expected once, always, deny"):
+        offered(play)._do(NAME, PageDeed("approve", "w0", "yes", "d1"))
+
+    assert [] == client.keys
 
 
 # --- options ------------------------------------------------------------------------------------------------------

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import os
+import sys
+from pathlib import Path
+
 import pytest
 from tests.faces.conftest import Place
 from tests.waiting import until
@@ -11,6 +16,7 @@ from wakeman.faces.cli import parser
 
 pytestmark = pytest.mark.real
 
+TUI = Path(__file__).parent.parent / "tui.py"
 TALKERS = """
 name = "night"
 [units]
@@ -125,3 +131,18 @@ def test_what_a_partial_deployment_left_is_started_by_what_its_status_names(plac
 
     assert "wakeman redo night" in place("status", "night").out
     assert "wakeman redo night" == place("status", "night", "--json").json["next"][0]
+
+
+def test_a_text_to_a_session_of_no_worker_is_typed_whole(place: Place) -> None:
+    """It was cut at 700 characters, and nothing said so."""
+    text = "go on " * 300
+    argv = (sys.executable, str(TUI), str(place.path / "heard"), "0", "")
+    (place.path / "tmux" / f"tmux-{os.getuid()}").mkdir(0o700)
+    place.tmux("-f", "/dev/null", "new-session", "-d", "-s", "desk", "-x", "200", "-y", "50", "--", *argv)
+    until(lambda: "❯" in place.tmux("capture-pane", "-p", "-t", "=desk:"))
+
+    said = place("send", "tmux:faces:desk", text, "--submit")
+
+    assert (0, "sent to tmux session faces:desk\n") == (said.code, said.out)
+    until((place.path / "heard").exists)
+    assert [text.strip()] == [json.loads(line) for line in (place.path / "heard").read_text().splitlines()]

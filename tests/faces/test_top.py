@@ -22,6 +22,7 @@ from rich.cells import cell_len
 from tests.faces.test_pages import HOSTILE, LONG, NOW, crowd
 from tests.faces.test_report import lines_of, poisoned
 from tests.faces.test_serve import keep
+from tests.scripts.test_answers import PERMISSION
 from textual.app import App
 from textual.pilot import Pilot
 
@@ -31,6 +32,7 @@ from wakeman.api.rewind import NEAR_LINES_MAX, Rewind
 from wakeman.api.status import shape
 from wakeman.core.log.state import apply
 from wakeman.core.model import Deployment
+from wakeman.core.policy.dialogs import CUT
 from wakeman.faces.cli import main
 from wakeman.faces.cli.paper import Line, Paper
 from wakeman.faces.cli.reach import reach
@@ -532,6 +534,43 @@ def test_the_keys_of_a_row_that_is_several_workers_are_for_all_of_them(
     assert Effect("run", ("wakeman", "send", "--like", target, "1", "--submit")) == press(desk, "y")
 
 
+def test_a_permission_is_given_and_denied_by_a_key_that_names_the_choice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = crowded(tmp_path, monkeypatch, 12, dialog=PERMISSION)
+    at(desk, "ask", "permission")
+    target = f"condense-docs/{chosen(desk)}"
+
+    for key, wanted, label in (("a", "once", "Yes"), ("d", "deny", "No")):
+        assert press(desk, key) is None
+        asked = " ".join(shown(desk, 140)[-3:])
+        assert f"wakeman approve {target} --{wanted} --seen d1" in asked
+        assert f'chooses "{label}"' in asked
+        assert press(desk, "n") is None
+        press(desk, key)
+        assert Effect("run", ("wakeman", "approve", target, f"--{wanted}", "--seen", "d1")) == press(desk, "y")
+        desk.ran(0, "done\n")
+
+
+@pytest.mark.parametrize("asks", [f"Bash {'x' * 900}", f"begin{CUT}end"])
+def test_a_permission_whose_words_are_cut_is_not_given_from_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asks: str
+) -> None:
+    desk = crowded(tmp_path, monkeypatch, 12, dialog=msgspec.structs.replace(PERMISSION, asks=asks))
+    at(desk, "ask", "permission")
+
+    assert {"a", "d"}.isdisjoint(desk.deeds())
+
+
+def test_the_least_that_a_dialog_offers_is_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = crowded(
+        tmp_path, monkeypatch, 12, dialog=msgspec.structs.replace(PERMISSION, choices=PERMISSION.choices[1:])
+    )
+    at(desk, "ask", "permission")
+
+    assert "--always" in desk.deeds()["a"].argv
+
+
 def test_a_text_that_was_refused_is_typed_anyway_on_a_second_s(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     desk = crowded(tmp_path, monkeypatch, 12)
     at(desk, "running")
@@ -589,7 +628,7 @@ def test_no_key_does_anything_where_only_looking_is_meant(
     for kind in ("ask", "held", "running", "wait"):
         at(desk, kind)
         assert {} == desk.deeds()
-        for key in ("enter", "s", "r", "x", "a", "w", "t", "p"):
+        for key in ("enter", "s", "r", "x", "a", "d", "w", "t", "p"):
             assert press(desk, key) is None
             assert "look" == desk.mode
 

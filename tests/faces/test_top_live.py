@@ -218,9 +218,9 @@ def test_each_doing_key_does_what_it_says(place: Place) -> None:
     assert "complete" == place("status", "night", "--json").json["outcome"]
 
 
-def test_a_terminal_that_changes_its_size_is_filled(place: Place) -> None:
+def test_a_terminal_that_changes_its_size_is_filled_whatever_the_variables_say(place: Place) -> None:
     place.up(PLAN)
-    with pane(place, 80, 24) as top:
+    with pane(place, 80, 24, COLUMNS="100", LINES="40") as top:
         top.shows(r"▌● night_a")
         for width, height in ((60, 20), (140, 40), (30, 10), (80, 24)):
             top.tmux("resize-window", "-t", "top", "-x", str(width), "-y", str(height))

@@ -55,13 +55,15 @@ class Client:
         return [keys for _, keys in self.play.stage.sessions.pressed]
 
 
-def asking(dialog: Dialog | None = PERMISSION, report: Report = ASKS, **act: Any) -> tuple[Play, Client]:
+def asking(
+    dialog: Dialog | None = PERMISSION, report: Report = ASKS, wake: dict[str, Any] | None = None, **act: Any
+) -> tuple[Play, Client]:
     """Begin a night whose worker asks something."""
     play = Play(
         workers=1,
         units=2,
         acts={"w0": Act(seconds=3600, hangs=True, **act)},
-        plan={"workers": {"mode": "interactive"}},
+        plan={"workers": {"mode": "interactive"}, **({"wake": wake} if wake is not None else {})},
     )
     play.stage.harness.reports = {"w0": report}
     play.stage.harness.reads = frozenset({"screen"})

@@ -59,7 +59,9 @@ def place(tmp_path: Path) -> Path:
 
 
 def fired(place: Path, says: str, code: int, by: str = "at") -> tuple[int, int]:
-    """Run it once; return the exit status and how many alarms are queued by now."""
+    """Run it once, if by an alarm as one that left the queue; return the exit status and how many are queued now."""
+    if by == "at":
+        (place / "queued").unlink(missing_ok=True)
     program(place / "wakeman", f"printf '%s' '{says}' >&2\nexit {code}")
     ran = subprocess.run(["/bin/sh", str(place / "check.sh"), by], capture_output=True, timeout=20)
     queued = place / "queued"
@@ -87,7 +89,6 @@ def test_a_check_that_was_made_leaves_the_alarm_to_wakeman(place: Path) -> None:
 )
 def test_a_check_that_could_not_be_made_is_told_once_and_tried_again(place: Path, says: str, code: int) -> None:
     first = fired(place, says, code)
-    (place / "queued").unlink()
     second = fired(place, says, code)
 
     assert ((code, 1), (code, 1), 1) == (first, second, told(place))
@@ -127,6 +128,23 @@ def test_an_alarm_stands_before_the_check_begins_and_goes_when_that_has_set_its_
         (place / "seen").read_text().count("check.sh at"),
         (place / "queued").exists(),
     )
+
+
+@pytest.mark.parametrize(("code", "left"), [(0, ["7"]), (137, ["7", "8"])], ids=["checked", "killed"])
+def test_an_alarm_relies_on_none_that_another_script_may_remove(place: Path, code: int, left: list[str]) -> None:
+    queue = place / "queue"
+    queue.mkdir()
+    marker = next(line for line in (place / "check.sh").read_text().splitlines() if line.startswith("marker="))
+    (queue / "7").write_text(f"# {marker.removeprefix('marker=')}\n")
+    said = 'echo "job 8 at Mon Jan  5 21:41:00 2026" >&2'
+    program(place / "bin" / "at", f'case $1 in -c) cat "{queue}"/* ;; *) cat >"{queue}/8" && {said} ;; esac')
+    program(place / "bin" / "atrm", f'rm "{queue}/$1"')
+    program(
+        place / "bin" / "atq", f'for job in "{queue}"/*; do echo "${{job##*/}} Mon Jan  5 21:41:00 2026 a root"; done'
+    )
+
+    assert code == fired(place, "", code)[0]
+    assert left == sorted(job.name for job in queue.iterdir())
 
 
 def test_an_alarm_that_finds_the_log_held_leaves_one_for_the_case_that_the_holder_dies(place: Path) -> None:
@@ -207,6 +225,7 @@ def test_where_at_takes_no_job_a_process_that_sleeps_is_the_next_alarm_and_only_
     marker = place_marker(place)
 
     for _ in range(3):
+        sleepers.disarm([job.job for job in sleepers.find(marker)])  # the one that fires
         fired(place, "wakeman: damaged", 6)
     for _ in range(2):
         fired(place, "/bin/sh: python: not found", 127, by="hook")

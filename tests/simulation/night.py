@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cache, partial
+from itertools import count
 from typing import Any
 
 import msgspec
@@ -65,6 +66,7 @@ class Night:
         self.agenda: list[tuple[datetime, Callable[[], None]]] = []
         self.last: Deployment | None = None
         self.disturbed = False  # whether somebody meddled with clock or alarms while processes ran
+        self.processes = count(1)
         self.losses = 0  # times that somebody took the alarms away
         self.out = self.scene.clock.at  # until when the service is out
         self.refusal = 0  # exit status of every program while the key is refused; 0 if it is not
@@ -303,7 +305,8 @@ class Night:
     # --- who comes ------------------------------------------------------------------------------------------------
 
     def begin(self, by: str, job: Callable[[World], object], *, script: bool = False) -> None:
-        actor = self.crew.begin(by, lambda: job(self.scene.world(f"{by}:1")), script=script)
+        author = f"{by}:{next(self.processes)}"  # as each process has its own id
+        actor = self.crew.begin(by, lambda: job(self.scene.world(author)), script=script)
         self.say(f"{actor.name} begins")
 
     def go_up(self) -> None:
@@ -334,7 +337,7 @@ class Night:
             except UnknownNameError:
                 pass  # `up` sets the alarm before it begins the log
             except WakemanError:
-                self.scene.again()
+                self.scene.ensured()
                 raise
             self.scene.removed(following)
 
@@ -381,7 +384,7 @@ class Night:
         self.say(f"{actor.name} is killed at {actor.at}{', check.sh too' if whole else ''}")
         self.crew.kill(actor)
         if actor.script and not whole:
-            self.scene.again()
+            self.scene.ensured()
         self.finished(actor)
 
     def power(self) -> None:

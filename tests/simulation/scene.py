@@ -429,14 +429,17 @@ class Scene(MemoryWorld):
         return len(argv) > 3 and int(argv[3]) < int(kept or b"0") and bool(self.alarms.jobs)
 
     def again(self) -> str:
-        """Set an alarm in five minutes unless one lies ahead; return its job, "" for none."""
-        d = self.known
+        """Set an alarm in five minutes; return its job."""
         with self.crew.aside():
-            if self.alarms.find(alarm.marker(d)):
-                return ""
-            return self.alarms.arm(
-                alarm.marker(d), alarm.check_argv(d.host, "at"), self.clock.at + timedelta(minutes=5)
-            ).job
+            argv, due = alarm.check_argv(self.known.host, "at"), self.clock.at + timedelta(minutes=5)
+            return self.alarms.arm(alarm.marker(self.known), argv, due).job
+
+    def ensured(self) -> None:
+        """Set an alarm in five minutes unless one lies ahead."""
+        with self.crew.aside():
+            ahead = self.alarms.find(alarm.marker(self.known))
+        if not ahead:
+            self.again()
 
     def removed(self, job: str) -> None:
         """Take the alarm that the script has set out of the queue."""

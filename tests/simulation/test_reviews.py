@@ -43,7 +43,7 @@ def killed_at(call: int) -> tuple[str, tuple[object, ...]]:
         if seen == call and not at:
             at = actors[0].at
             staged.kill(actors[0])
-            staged.scene.again()
+            staged.scene.ensured()
         else:
             staged.resume(actors[0])
         staged.rules.step()

@@ -23,11 +23,10 @@ if [ -n "$generation" ] && [ "$generation" -lt "${current:-0}" ] && queued 2>/de
     exit 0 # a newer alarm lies ahead
 fi
 # A fired alarm has left the queue and is not run again. The next one is queued before anything can end this script: a
-# kill, a power cut, a process that holds the lock and dies. It is removed when the check has set its own.
+# kill, a power cut, a process that holds the lock and dies. It is removed when the check has set its own. One that is
+# queued already does not count: it may be that of another script, which removes it when its own check has ended.
 next=
-if [ "$by" = at ] && ! queued 2>/dev/null; then
-    next=$(again 2>&1)
-fi
+[ "$by" != at ] || next=$(again 2>&1)
 case $by in
     exit | hook) # one check that has not begun to look stands for all who come meanwhile; it removes `coming` first
         if command -v flock >/dev/null && (: >>coming) 2>/dev/null; then

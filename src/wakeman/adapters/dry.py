@@ -27,6 +27,7 @@ from wakeman.ports import (
     Executor,
     Files,
     Git,
+    Heard,
     Installed,
     Job,
     Kept,
@@ -95,6 +96,7 @@ def dry(world: World, print_line: PrintLine) -> World:
         executor=executor,
         git=lambda: DryGit(world.git(), once),
         deliver=deliver,
+        hear=lambda *_: Heard(),
         press=press,
     )
 

@@ -18,15 +18,13 @@ from wakeman.adapters.executors import find
 from wakeman.adapters.machine import LocalMachine
 from wakeman.adapters.registry import LocalRegistry
 from wakeman.adapters.sleep import Sleep
-from wakeman.core.errors import NotLiveError, StorageError, UnknownNameError, WakemanError
+from wakeman.core.errors import NotLiveError, StorageError, UnknownNameError, UsageError, WakemanError
 from wakeman.core.model import Confinement, Deployment, Host, Network, Plan, WakeTarget
 from wakeman.core.policy.ownership import digest, refusal
 from wakeman.engine.live import IS_COPY
 from wakeman.ports import World
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from wakeman.ports import (
         ClientVersion,
         Confiner,
@@ -37,6 +35,7 @@ if TYPE_CHECKING:
         FoundProfiles,
         Git,
         Harness,
+        Heard,
         Machine,
         Parser,
         Pressing,
@@ -55,8 +54,6 @@ ENVIRONMENT_KEPT = (
 UNATTENDED = ("at", "exit", "hook", "timer")
 """Authors of checks for which nobody waits: they load no library to act through."""
 DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin"
-SECRET_CHARS_MAX = 4096
-"""Characters of a receiver's secret that are read."""
 SETTINGS_BYTES_MAX = 16 * 2**20
 """Bytes of a client's own settings that are read."""
 
@@ -85,7 +82,9 @@ def world(state: str | None, by: str) -> World:
         if host.python:
             _admit(registry, directory, host)
         if target.address:
-            return _pushed(target, message, deployment, clock.now())
+            from wakeman.adapters.push.telling import tell
+
+            return tell(target, message, deployment, clock.now())
         return orchestrator.deliver(
             target,
             message,
@@ -94,6 +93,7 @@ def world(state: str | None, by: str) -> World:
             env={**(host.env if host.python else environment), "WAKEMAN_SAID": notice.last_words(deployment)},
             cwd=host.root if os.path.isdir(host.root) else host.directory,  # told of a project that was moved, too
             names={"deployment": deployment.name},
+            whole=not host.python,  # of no deployment: the text that a person types
         )
 
     def git() -> Git:
@@ -147,6 +147,8 @@ def world(state: str | None, by: str) -> World:
         guard=lambda: _script("guard.sh"),
         checker=lambda: _script("check.sh"),
         deliver=deliver,
+        hear=_hear,
+        other=lambda tmux: _other_session(tmux, environment),
         reaches=lambda target, host: _reaches(target, host, environment),
         type_text=_type_into,
         press=_press,
@@ -267,25 +269,24 @@ def _receiver(target: WakeTarget, host: Host, environment: Mapping[str, str]) ->
     return Tmux(socket_path(name, os.environ), tmux, directory, environment)
 
 
-def _pushed(target: WakeTarget, message: str, d: Deployment, now: datetime) -> Delivery:
-    """Send a notice over the network, under a key that it keeps when it is told again."""
-    from wakeman.adapters.push import Pushed, send_push
-    from wakeman.core.policy import notice
-    from wakeman.ports import Delivery
+def _other_session(tmux: str, environment: Mapping[str, str]) -> tuple[Terminal, str]:
+    """Return the terminal and the session that `SESSION` or `SOCKET:SESSION` names. Raises: UsageError."""
+    from shlex import quote
 
-    line = next((wake.again or wake.seq for wake in d.wakes.values() if wake.text == message), 0)
-    born = int(d.started.timestamp()) if d.started is not None else 0
-    words = notice.last_words_of(d) if target.share == "words" else {}
-    try:
-        secret = _secret(os.path.join(d.host.root, target.secret_file)) if target.secret_file else ""
-    except OSError as fault:
-        return Delivery(f"{target.secret_file}: {fault.strerror}")
-    return send_push(target, Pushed(message, d.name, f"{d.name}.{born:x}.{line}", words), now, secret)
+    from wakeman.adapters.orchestrator import address
+
+    target, nowhere = WakeTarget(tmux=tmux), Deployment(name="").host
+    why, terminal = _reaches(target, nowhere, environment), _receiver(target, nowhere, environment)
+    if why or terminal is None:
+        socket, _ = address(tmux)
+        raise UsageError(why or "expected the name of a session", f"tmux -L {quote(socket)} list-sessions")
+    return terminal, address(tmux)[1]
 
 
-def _secret(file: str) -> str:
-    with open(file, encoding="utf-8", errors="replace") as opened:
-        return opened.read(SECRET_CHARS_MAX).strip()
+def _hear(target: WakeTarget, since: str, d: Deployment) -> Heard:
+    from wakeman.adapters.push.answers import heard
+
+    return heard(target, since, d)
 
 
 def _reaches(target: WakeTarget, host: Host, environment: Mapping[str, str]) -> str:
@@ -297,7 +298,9 @@ def _reaches(target: WakeTarget, host: Host, environment: Mapping[str, str]) -> 
     from wakeman.adapters.orchestrator import address, resumed_conversation
 
     if target.address:
-        return ""
+        from wakeman.adapters.push.answers import unanswerable
+
+        return unanswerable(target, host.root) if target.answers_file else ""
     if target.run:
         wanted = resumed_conversation(target.run)
         kept = os.environ.get("CLAUDE_CONFIG_DIR") or f"{environment.get('HOME', '')}/.claude"

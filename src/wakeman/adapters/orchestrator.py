@@ -68,16 +68,18 @@ def deliver(
     env: Mapping[str, str],
     cwd: str,
     names: Mapping[str, str],
+    whole: bool = False,
     pause: Callable[[float], None] = time.sleep,
 ) -> Delivery:
     """Deliver one message to one receiver; return what came of it.
 
-    Shape: the message is sanitised to one line. `names` are those of `wake.to.run` in addition to `message`; `terminal`
-    is that of the server that `address` names, None without one. Boundary: typing needs a session that looks idle,
-    unless `target.force`. Repeatable: no; the receiver would get it twice.
+    Shape: the message is sanitised to one line; one that is `whole`, a person's own, is not cut. `names` are those of
+    `wake.to.run` in addition to `message`; `terminal` is that of the server that `address` names, None without one.
+    Boundary: typing needs a session that looks idle, unless `target.force`. Repeatable: no; the receiver would get it
+    twice.
     Cost: up to `target.timeout` seconds for a program; for a session that of `type_when_idle` and `confirm_submitted`.
     """
-    text = sanitise(message, MESSAGE_CHARS_MAX)
+    text = sanitise(message, max(1, len(message)) if whole else MESSAGE_CHARS_MAX)
     try:
         if target.run:
             return _run_command(target, {**names, "message": text}, machine, env, cwd)
@@ -90,10 +92,11 @@ def deliver(
     try:
         safe = padded(text)
         why = type_when_idle(terminal, session, safe, submit=target.submit, force=target.force, pause=pause)
-        if why or not target.submit:
-            return Delivery(why, doubt=TYPED in why)
-        left = confirm_submitted(terminal, session, safe, pause)
-        return Delivery(left, doubt=bool(left))
+        doubt = TYPED in why
+        if target.submit and not why:
+            why = confirm_submitted(terminal, session, safe, pause)
+            doubt = bool(why)
+        return Delivery(f"tmux {session}: {why}" if why else "", doubt=doubt)
     except WakemanError as error:  # the session is there: some keys may have been pressed
         return Delivery(sanitise(str(error), MESSAGE_CHARS_MAX), doubt=True)
 
@@ -129,10 +132,10 @@ def type_when_idle(
     screen = terminal.capture(session, mark=mark)
     if not force:
         if why := _occupied(screen, submit=submit):
-            return f"tmux {session}: {why}"
+            return why
         pause(SCREENS_APART_S)
         if terminal.capture(session, mark=mark) != screen:
-            return f"tmux {session}: not idle: its screen changes"
+            return "not idle: its screen changes"
     if text:
         terminal.type(session, text, submit=False, mark=mark)
     if not submit:
@@ -145,7 +148,7 @@ def type_when_idle(
             pause(PASTE_POLL_S)
         else:
             if not force:
-                return f"tmux {session}: {TYPED}, and nothing of it shows: Enter was not pressed"
+                return f"{TYPED}, and nothing of it shows: Enter was not pressed"
     terminal.type(session, "", submit=True, mark=mark)
     return ""
 
@@ -167,7 +170,7 @@ def confirm_submitted(terminal: Terminal, session: str, text: str, pause: Callab
             terminal.type(session, "", submit=True)
         elif state == "unknown":
             return ""
-    return f"tmux {session}: {TYPED}; it stands in the input box, Enter was pressed twice"
+    return f"{TYPED}; it stands in the input box, Enter was pressed twice"
 
 
 def _occupied(screen: str, *, submit: bool) -> str:

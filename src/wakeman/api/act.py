@@ -13,7 +13,7 @@ from wakeman.api.deeds import Acted, acted
 from wakeman.api.names import Chosen, named, sole, workers_meant
 from wakeman.api.trash import place_for
 from wakeman.core.errors import NeedsPersonError, UsageError
-from wakeman.core.model import Deployment, WakeTarget, WorkerState
+from wakeman.core.model import Deployment, Dialog, WakeTarget, WorkerState
 from wakeman.core.policy.dialogs import Permission
 from wakeman.core.text import time_span
 from wakeman.engine import answers, requests
@@ -109,6 +109,11 @@ def send(
     if why := requests.wait_until_confirmed(world, deployment, name, pause):
         raise NeedsPersonError(f"{target}: not confirmed: {why}", f"wakeman attach {target}")
     return Answer(Sent(target=target, arrived=True), following)
+
+
+def dialog_shown(world: World, worker: str) -> Dialog:
+    """Return what a worker's dialog asks now, so that a person sees what an answer is to. Raises: UsageError."""
+    return answers.asked_now(world, *requests.find_worker(world, worker))
 
 
 def approve(world: World, worker: str, wanted: Permission, *, seen: str = "", asker: Asker = NOBODY) -> Answer[Acted]:

@@ -66,6 +66,10 @@ class Resumed(Value, frozen=True, kw_only=True):
 def check(world: World, name: str, head: str = "") -> Answer[Status]:
     """Run one check; the exit code is the deployment's state. `name` is exact."""
     d = engine.check(world, name, head)
+    if d.plan.wake.answerable:
+        from wakeman.engine.elsewhere import take_answers
+
+        d = take_answers(world, d)
     return after(world, d, code(d))
 
 

@@ -13,7 +13,7 @@ from msgspec import Meta
 from wakeman.api import trial
 from wakeman.api.answer import Answer, Value
 from wakeman.core.errors import UsageError, WakemanError
-from wakeman.core.model import Plan, UnitsSpec
+from wakeman.core.model import Deployment, Plan, UnitsSpec, WakeTarget
 from wakeman.core.model.plan import DEFAULT_EXECUTOR, Network
 from wakeman.core.plan.parser import read_plan
 from wakeman.engine.start.prepare import newer_words
@@ -272,8 +272,16 @@ def _unreached(world: World, _: LocalFacts, __: str | None) -> Iterator[Finding]
             for receiver, target in receivers(d.plan).items() if d.outcome == "open" else ():
                 untold = d.untold.get(receiver)
                 why = world.reaches(target, d.host) or (f"not told: {untold.why}" if untold is not None else "")
-                if why:
+                if why or (why := _unheard_topic(world, d, target)):
                     yield Finding(f"{name}: {receiver}", "weak", why, f"wakeman status {name}")
+
+
+def _unheard_topic(world: World, d: Deployment, target: WakeTarget) -> str:
+    """Return why answers to a push cannot be read; "" if they can, or none are wanted."""
+    if not target.answers_file:
+        return ""
+    heard = world.hear(target, str(int(world.clock.now().timestamp())), d)
+    return f"answers cannot be read: {heard.why}" if heard.why else ""
 
 
 DOCTOR_PROBES: tuple[Callable[[World, LocalFacts, str | None], Iterator[Finding]], ...] = (

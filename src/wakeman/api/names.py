@@ -17,6 +17,8 @@ from wakeman.engine.runs import latest, readable
 from wakeman.ports import World
 
 LIVE_LOG_NAME = "events.jsonl"
+OTHER_SESSION = "tmux:"
+"""Begins the name of a session that is no worker's: `tmux:SESSION`, `tmux:SERVER:SESSION`, as in `wake.to`."""
 PROPOSALS_MAX = 10
 """Names at most that an error proposes."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Literal
 
@@ -75,6 +75,10 @@ class NeedStatus(Value, frozen=True, kw_only=True):
     choices: Annotated[
         tuple[str, ...], Meta(description="Labels of the choices that its dialog offers, in order.")
     ] = ()
+    grants: Annotated[
+        Mapping[Literal["once", "always", "deny"], str],
+        Meta(description="How a permission can be answered by `approve`, each with the label of the choice it makes."),
+    ] = {}
 
 
 class QuietWorker(Value, frozen=True, kw_only=True):
@@ -170,6 +174,7 @@ def _need(d: Deployment, need: Need) -> NeedStatus:
         commands=tuple(NeedCommand(line=each.line, does=each.does, answers=each.answers) for each in need.commands),
         seen=need.seen,
         choices=need.choices,
+        grants=need.grants,
     )
 
 

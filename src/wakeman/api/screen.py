@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from wakeman.api.answer import Answer, Value
-from wakeman.api.names import Chosen, workers_meant
+from wakeman.api.names import OTHER_SESSION, Chosen, workers_meant
 from wakeman.core.errors import UsageError
 from wakeman.core.model import Deployment, WorkerState
 from wakeman.core.text import sanitise
@@ -17,7 +17,7 @@ from wakeman.engine import layout, terminals
 from wakeman.engine.attempt import secrets
 from wakeman.engine.live import require
 from wakeman.engine.requests import find_worker
-from wakeman.ports import SessionInfo, World
+from wakeman.ports import SessionInfo, Terminal, World
 
 
 class CapturedScreen(Value, frozen=True, kw_only=True):
@@ -40,8 +40,8 @@ class CapturedAll(Value, frozen=True, kw_only=True):
 class Attached(Value, frozen=True, kw_only=True):
     """The command that attaches a terminal to a worker's session."""
 
-    deployment: Annotated[str, Meta(description="Name of the run.")]
-    worker: Annotated[str, Meta(description="Name of the worker.")]
+    deployment: Annotated[str, Meta(description="Name of the run; empty for a session that is no worker's.")]
+    worker: Annotated[str, Meta(description="Name of the worker; or the session, as it was given.")]
     command: Annotated[tuple[str, ...], Meta(description="Its argument vector.")]
     how: Annotated[
         Literal["attach", "switch", "nest"],
@@ -87,8 +87,11 @@ def capture_of(world: World, deployment: str, d: Deployment, name: str, lines: i
 def attach(world: World, worker: str, here: str = "") -> Answer[Attached]:
     """Return the command that attaches to a worker's session; `here` is the variable TMUX of this terminal.
 
-    Raises: UsageError when the session is gone.
+    Shape: `tmux:SESSION` and `tmux:SERVER:SESSION` name a session that is no worker's, as in `wake.to`. Raises:
+    UsageError when the session is gone.
     """
+    if worker.startswith(OTHER_SESSION):
+        return _attached(*world.other(worker.removeprefix(OTHER_SESSION)), "", here, "", worker)
     deployment, name = find_worker(world, worker)
     d = world.logs.read(deployment)
     require(world, deployment, d)
@@ -99,12 +102,15 @@ def attach(world: World, worker: str, here: str = "") -> Answer[Attached]:
     if seen is None:
         why = hidden or "its session is gone"
         raise UsageError(f"{deployment}/{name}: {why}", f"wakeman capture {deployment}/{name}")
-    place = terminals.terminal(world, d.host)
-    switching = place.switch(seen.session_id, mark=seen.mark, here=here) if here else ()
-    argv = tuple(switching or place.attach(seen.session_id, mark=seen.mark))
+    return _attached(terminals.terminal(world, d.host), seen.session_id, seen.mark, here, deployment, name)
+
+
+def _attached(place: Terminal, session: str, mark: str, here: str, deployment: str, worker: str) -> Answer[Attached]:
+    switching = place.switch(session, mark=mark, here=here) if here else ()
+    argv = tuple(switching or place.attach(session, mark=mark))
     how: Literal["attach", "switch", "nest"] = "switch" if switching else "nest" if here else "attach"
     typed = join(("env", "-u", "TMUX", *argv) if how == "nest" else argv)
-    return Answer(Attached(deployment=deployment, worker=name, command=argv, how=how), (typed,))
+    return Answer(Attached(deployment=deployment, worker=worker, command=argv, how=how), (typed,))
 
 
 def _found_session(world: World, d: Deployment, worker: WorkerState) -> tuple[SessionInfo | None, str]:

@@ -72,8 +72,7 @@ def repeat_timer(world: World, d: Deployment) -> None:
 def replaced(world: World, d: Deployment, old: Alarm | None) -> None:
     """Remove the previous job from the queue. A failure is harmless: its generation is outdated.
 
-    Boundary: it stays if this process was suspended until the new alarm fired: that check saw this job in the queue and
-    set no other.
+    Boundary: it stays if this process was suspended until the new alarm was due, as that may be gone.
     """
     new = d.alarm
     if old is not None and not old.job and new is not None and new.job and every(d) >= ALARM_AHEAD_MIN_S:

@@ -8,11 +8,19 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from wakeman.core.errors import NeedsPersonError, ProgramError, UnknownNameError, UsageError
 from wakeman.core.log import events as e
 from wakeman.core.model import Deployment, Dialog, WorkerState
-from wakeman.core.policy.dialogs import Permission, choice_meant, choices_listed, permitting, words_fingerprint
+from wakeman.core.policy.dialogs import (
+    Permission,
+    choice_meant,
+    choices_listed,
+    granting,
+    permitting,
+    words_fingerprint,
+)
 from wakeman.core.policy.notice import SPOKEN_REASONS
 from wakeman.core.policy.prompt_delivery import ENTER_AGAIN_S
 from wakeman.core.text import as_data, sanitise
@@ -21,7 +29,7 @@ from wakeman.engine.attempt import prompt_delivery, secrets
 from wakeman.engine.check import check
 from wakeman.engine.effects.press import dialog_of, press_once
 from wakeman.engine.effects.text import Type, send
-from wakeman.engine.live import hold
+from wakeman.engine.live import hold, require
 from wakeman.engine.protocol.steps import drive
 from wakeman.engine.requests import require_open
 from wakeman.ports import DialogReader, Pressing, ShownDialog
@@ -72,7 +80,7 @@ def approve(
             raise UsageError(f"{target}: asks a question, not a permission: {_dialog_in_words(dialog)}", hint)
         n = permitting(dialog, wanted)
         if n is None:
-            offered = [each for each in ("once", "always", "deny") if permitting(dialog, each) is not None]
+            offered = list(granting(dialog))
             hint = (
                 f"wakeman approve {target} --{offered[0]} --seen {dialog.seen}"
                 if offered
@@ -106,6 +114,16 @@ def answer(world: World, deployment: str, name: str, text: str, *, seen: str = "
     if d.outcome == "open" and (worker := d.workers[name]).live and _speaks(worker):
         return _typed(world, deployment, name, text, asked, seen)
     return _pressed(world, deployment, name, asked, seen, meant)
+
+
+def asked_now(world: World, deployment: str, name: str) -> Dialog:
+    """Return what a worker's dialog asks now, keys hidden. Raises: UsageError where none can be read."""
+    d = world.logs.read(deployment)
+    require(world, deployment, d)
+    dialog = shown_now(world, require_open(d), d.workers[name]).dialog
+    redact = secrets.redactor(world, d)
+    choices = tuple(replace(each, label=redact(each.label)) for each in dialog.choices)
+    return replace(dialog, asks=redact(dialog.asks), choices=choices)
 
 
 def shown_now(world: World, d: Deployment, worker: WorkerState) -> ShownDialog:

@@ -64,6 +64,7 @@ if TYPE_CHECKING:
     from wakeman.ports.watcher import Watch as Watch
     from wakeman.ports.watcher import Watcher as Watcher
     from wakeman.ports.world import Delivery as Delivery
+    from wakeman.ports.world import Heard as Heard
     from wakeman.ports.world import World as World
 
 _MODULES = {
@@ -96,7 +97,7 @@ _MODULES = {
     ),
     "repository": ("Branch", "Kept", "Merge", "MergeResult", "Git"),
     "registry": ("Registry",),
-    "world": ("Delivery", "World"),
+    "world": ("Delivery", "Heard", "World"),
 }
 _HOMES = {name: module for module, names in _MODULES.items() for name in names}
 

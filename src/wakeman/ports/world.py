@@ -33,6 +33,17 @@ class Delivery(Struct, frozen=True):
     doubt: bool = False
 
 
+class Heard(Struct, frozen=True):
+    """What was said by the topic of answers. `why` it could not be read; `since` is the last message, where to go on;
+    `key` is the secret of which the deployment's nonces are made.
+    """
+
+    messages: tuple[str, ...] = ()
+    since: str = ""
+    key: bytes = b""
+    why: str = ""
+
+
 class World(Struct, frozen=True):
     """One of each. `executor` and `harness` are looked up by name (UnknownNameError lists those known)."""
 
@@ -59,6 +70,10 @@ class World(Struct, frozen=True):
     guard: Callable[[], bytes]  # the script that allows or denies its writes
     checker: Callable[[], bytes]  # the script of a check from outside
     deliver: Callable[[WakeTarget, str, Deployment], Delivery]  # notify a target
+    hear: Callable[[WakeTarget, str, Deployment], Heard]  # (target, since when or which message, deployment)
+    other: Callable[
+        [str], tuple[Terminal, str]
+    ]  # where a session that is no worker's is; UsageError if it is not there
     reaches: Callable[[WakeTarget, Host], str]  # "" if there is the session that a target names, or why not
     # (terminal, session, mark, text, submit, force) -> "" or why not
     type_text: Callable[[Terminal, str, str, str, bool, bool], str]

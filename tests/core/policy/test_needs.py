@@ -473,9 +473,9 @@ def test_receivers_that_were_not_reached_are_needs_of_their_own() -> None:
     receivers = (*sessions, WakeTarget(run=("/bin/send.sh",)))
 
     assert [
-        ("tmux:desk not told 3 times: not idle", "", ["tmux attach -t desk", look]),
-        ("tmux:my:own not told: gone", "", ["tmux -L my attach -t own", look]),
-        ("tmux:late not told 2 times: gone", "", ["tmux attach -t late", look]),
+        ("tmux:desk not told 3 times: not idle", "", ["wakeman attach tmux:desk", look]),
+        ("tmux:my:own not told: gone", "", ["wakeman attach tmux:my:own", look]),
+        ("tmux:late not told 2 times: gone", "", ["wakeman attach tmux:late", look]),
         ("send.sh not told", "send.sh: exit 1", [look]),
         ("notice not told", "x", [look]),
     ] == shown(d := changed(under(of(), wake=WakeSpec(to=receivers)), untold=untold))

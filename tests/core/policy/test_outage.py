@@ -11,10 +11,21 @@ from tests.log import NOW, Log
 from wakeman.core.log import events as e
 from wakeman.core.log.facts.observation import PROBE_S
 from wakeman.core.log.facts.worker import OUTAGE_PAUSE_MAX, OUTAGE_PAUSE_MIN, outage_pause
-from wakeman.core.model import LimitsSpec, Observation, Plan, UnitsSpec, Usage, WorkersSpec, WorkerState
+from wakeman.core.model import (
+    LimitsSpec,
+    Observation,
+    Plan,
+    Unit,
+    UnitsSpec,
+    UnitState,
+    Usage,
+    WorkersSpec,
+    WorkerState,
+)
 from wakeman.core.policy import notice
 from wakeman.core.policy.attempts import reset_is_due, tries_service
 from wakeman.core.policy.limits import due_launches, every, launches_barred, outage_holds
+from wakeman.core.policy.tables import EDITION_RETRY_TRIES_MIN
 
 WHY = "the service is unavailable: 529"
 
@@ -190,6 +201,19 @@ def test_after_the_last_that_tried_the_next_tries_and_no_other(last: str, next_:
     d.plan = Plan(name="night", units=UnitsSpec(items=("x",)))
     d.workers = {name: WorkerState(name=name, session=name, units=["a"], state="pending") for name in "abc"}
     d.probed = last
+
+    assert [next_] == [name for name in d.workers if tries_service(d, d.workers[name])]
+
+
+@pytest.mark.parametrize(("edition", "next_"), [(EDITION_RETRY_TRIES_MIN, "c"), (EDITION_RETRY_TRIES_MIN - 1, "b")])
+def test_one_whose_retry_a_person_requested_tries_before_all_others(edition: int, next_: str) -> None:
+    d = Log().d
+    d.edition = edition
+    d.plan = Plan(name="night", units=UnitsSpec(items=("x",)))
+    d.workers = {name: WorkerState(name=name, session=name, units=["a"], state="pending") for name in "abc"}
+    d.units["a"] = UnitState(Unit("a", outputs=("a.txt",)), worker="c")
+    d.workers["c"].state, d.workers["c"].again = "exited", True
+    d.probed = "a"
 
     assert [next_] == [name for name in d.workers if tries_service(d, d.workers[name])]
 

@@ -23,6 +23,7 @@ from wakeman.ports import (
     DialogReader,
     FoundProfiles,
     Harness,
+    Heard,
     KeyedTerminal,
     Pressing,
     Report,
@@ -36,7 +37,7 @@ class MemoryWorld:
     """A memory world with a clock that `run` moves from event to event.
 
     Shape: `push` says whether a worker's end starts a check at once; `reports` are what the harness reads, by session
-    name; `delivered` are the notices that were sent.
+    name; `delivered` are the notices that were sent, and `said` what the topic of answers has.
     """
 
     acts: dict[str, Act] = field(default_factory=dict)
@@ -45,6 +46,7 @@ class MemoryWorld:
     clock: MemoryClock = field(default_factory=MemoryClock)
     reports: dict[str, Report] = field(default_factory=dict)
     delivered: list[tuple[datetime, str]] = field(default_factory=list)
+    said: list[str] = field(default_factory=list)
     agents: dict[str, Agent] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
     """Versions of clients, by harness; a client that is not named here says none."""
@@ -91,6 +93,8 @@ class MemoryWorld:
             guard=lambda: b"",
             checker=lambda: b"",
             deliver=self._deliver,
+            hear=self._hear,
+            other=lambda tmux: (self.sessions, tmux),
             reaches=lambda *_: "",
             type_text=self._type_text,
             press=self._press,
@@ -168,6 +172,14 @@ class MemoryWorld:
             return "its screen shows something else now: nothing was pressed"
         terminal.press(session, tuple(str(choice + 1) for choice in pressing.choices), mark=mark)
         return ""
+
+    def _hear(self, target: WakeTarget, since: str, deployment: Deployment) -> Heard:
+        """Read what was said there; `since` counts messages once one was read."""
+        del target, deployment
+        before = int(since.removeprefix("m")) if since.startswith("m") else 0
+        return Heard(
+            messages=tuple(self.said[before:]), since=f"m{len(self.said)}" if self.said[before:] else "", key=b"k"
+        )
 
     def _deliver(self, target: WakeTarget, text: str, deployment: Deployment) -> Delivery:
         del target, deployment

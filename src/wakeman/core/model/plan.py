@@ -199,9 +199,14 @@ class WakeTarget(Spec, frozen=True):
     secret_file: str = ""
     """With `url`: file with the secret that signs; with `ntfy`: with the access token. Relative to the plan file, and
     read at each notice; its content is not logged."""
+    answers_file: str = ""
+    """With `ntfy`: file with the name or the address of a second topic, which nobody else knows: notices get buttons,
+    and what these send there is read at the next check. Relative to the plan file; its content is not logged. Workers'
+    questions need `share = "words"`; a held row does not. Off where it is empty."""
     share: Literal["names", "words"] = "names"
     """With `url` and `ntfy`, what leaves this machine: `names`: the notice, which has causes, counts and names of
-    workers, units and files; `words`: also the last words of workers that need somebody."""
+    workers, units and files; `words`: also the last words of workers that need somebody, and with `answers_file` what
+    their dialogs ask."""
     submit: bool = True
     """With `tmux`: press Enter behind the message."""
     force: bool = False
@@ -235,12 +240,10 @@ class WakeTarget(Spec, frozen=True):
 
     @property
     def door(self) -> str:
-        """Return the command by which a person opens its session; "" for a program."""
+        """Return the command by which a person opens its session; "" where it has none."""
         from shlex import quote
 
-        socket, _, session = self.tmux.rpartition(":")
-        own = f" -L {quote(socket)}" if socket else ""
-        return f"tmux{own} attach -t {quote(session)}" if self.tmux else ""
+        return f"wakeman attach {quote(self.name)}" if self.tmux else ""
 
 
 class WakeSpec(Spec, frozen=True):
@@ -261,6 +264,11 @@ class WakeSpec(Spec, frozen=True):
     until it arrives."""
     hold: bool = False
     """Propose `wrap up`, `give up` and `clean up` instead of taking them; each waits for `wakeman accept`."""
+
+    @property
+    def answerable(self) -> bool:
+        """Return whether answers may come from elsewhere."""
+        return any(target.answers_file for target in self.to)
 
 
 class StuckSpec(Spec, frozen=True):

@@ -103,10 +103,14 @@ def _receivers_used(plan: Plan) -> Iterator[PathUse]:
             yield PathUse(f"{key}.{target.key}", target.session, "session that notices are typed into")
         if target.address:
             words = ", and the last words of workers" if target.share == "words" else ""
-            what = f"leaves this machine at each notice: causes, counts, names of workers, units and files{words}"
+            asks = ", what their dialogs ask, and the choices" if words and target.answers_file else ""
+            what = f"leaves this machine at each notice: causes, counts, names of workers, units and files{words}{asks}"
             yield PathUse(f"{key}.{target.key}", target.address, what)
         if target.secret_file:
             yield PathUse(f"{key}.secret_file", target.secret_file, "is read at each notice, to sign or to log in")
+        if target.answers_file:
+            what = "names the topic by which answers come back: they act on this deployment; buttons carry its address"
+            yield PathUse(f"{key}.answers_file", target.answers_file, what)
 
 
 def steering(variables: Mapping[str, str]) -> dict[str, str]:

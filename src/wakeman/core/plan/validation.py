@@ -53,7 +53,7 @@ _STARTED_KEYS = (
     "env_file", "before", "confine", "stage", "isolate",
 )  # fmt: skip
 """Keys of `[workers]` about what is started."""
-_TOPIC = re.compile(r"[A-Za-z0-9_-]{1,64}")
+TOPIC = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -303,16 +303,26 @@ def _receivers(plan: Plan) -> Iterator[Problem]:
             yield Problem(path, f"found {found}; expected one of {', '.join(kinds)}", tuple((*path, k) for k in kinds))
         for kind in ("url", "ntfy"):
             address = getattr(target, kind)
-            if address and not (_reachable(address) or (kind == "ntfy" and _TOPIC.fullmatch(address))):
+            if address and not (reachable(address) or (kind == "ntfy" and TOPIC.fullmatch(address))):
                 also = ", or a topic's name of letters, digits, '_' and '-'" if kind == "ntfy" else ""
                 expected = f"expected https://..., or http://127.0.0.1...{also}"
                 yield Problem((*path, kind), f"found {as_data(address, 80)}; {expected}")
+        if target.answers_file and not target.ntfy:
+            yield Problem((*path, "answers_file"), "found without ntfy; expected only beside it")
         for key, unset in (("secret_file", ""), ("share", "names")):
             if getattr(target, key) != unset and not target.address:
                 yield Problem((*path, key), "found without url or ntfy; expected only beside one of them")
 
 
-def _reachable(address: str) -> bool:
+def _answer_topics(plan: Plan) -> Iterator[Problem]:
+    found = [at for at, target in enumerate(plan.wake.to) if target.answers_file]
+    for at in found[1:]:
+        yield Problem(
+            ("wake", "to", at, "answers_file"), f"found a second one; expected one, as in wake.to[{found[0]}]"
+        )
+
+
+def reachable(address: str) -> bool:
     """Return whether an address is one that words may be sent to: encrypted, or on this machine."""
     try:
         parts = urlsplit(address)
@@ -346,7 +356,8 @@ def _allowed(scope: Sequence[str], own: Sequence[str] | None) -> Sequence[str] |
 
 RULES = (
     _forms, _unexpanded, _one_source, _sources, _output_problems, _prompt, _command, _review_problems, _arguments,
-    _isolation_problems, _confined, _found_sessions, _variables, _blank_profiles, _receivers, _positive, _templates,
+    _isolation_problems, _confined, _found_sessions, _variables, _blank_profiles, _receivers, _answer_topics, _positive,
+    _templates,
 )  # fmt: skip
 """Every rule, as a function from plan to problems."""
 

@@ -6,7 +6,7 @@ from wakeman.core.digests import sha256
 from wakeman.core.model import Deployment, WorkerState
 from wakeman.core.policy.limits import launches_barred, outage_holds, slots
 from wakeman.core.policy.staging import held_up
-from wakeman.core.policy.tables import EDITION_REFUSALS_MIN
+from wakeman.core.policy.tables import EDITION_REFUSALS_MIN, EDITION_RETRY_TRIES_MIN
 
 END_TRIES_MAX = 3
 """Ends that are tried in quick succession: HUP, TERM, KILL. Further ones wait for the alarm."""
@@ -32,11 +32,13 @@ def tries_service(d: Deployment, worker: WorkerState) -> bool:
     """Return whether in an outage this worker is the one that tries whether the service answers again.
 
     Shape: of those that could, the next one after the last that tried, so that no worker which fails for a reason of
-    its own keeps the others waiting.
+    its own keeps the others waiting. Boundary: one whose retry a person requested goes first, as it is started anyway.
     """
     names = list(d.workers)
     turn = names.index(d.probed) + 1 if d.probed in d.workers else 0
     able = [name for name in (*names[turn:], *names[:turn]) if _could_try(d, d.workers[name])]
+    if d.edition >= EDITION_RETRY_TRIES_MIN:
+        able.sort(key=lambda name: not d.workers[name].again)
     return able[:1] == [worker.name]
 
 

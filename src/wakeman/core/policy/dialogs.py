@@ -18,6 +18,7 @@ CUT = " … "
 CHOICE_CHARS_MAX = 120
 """Characters of a choice's label that are kept."""
 Permission = Literal["once", "always", "deny"]
+PERMISSION_WORDS: tuple[Permission, ...] = ("once", "always", "deny")
 
 _DRAWN = re.compile(r"[\s\u2500-\u257f❯›●☐☒✔←→]+|\[[ ✔x]\]")
 """What changes while a question stays the same: how wide its frame is, which choice is marked, what is ticked. Blanks
@@ -47,6 +48,12 @@ def words_fingerprint(words: str) -> str:
 def permitting(dialog: Dialog, wanted: Permission) -> int | None:
     """Return which choice gives or denies a permission, from 0; None where none is offered. The first one counts."""
     return next((n for n, choice in enumerate(dialog.choices) if choice.does == wanted), None)
+
+
+def granting(dialog: Dialog) -> dict[Permission, str]:
+    """Return the ways in which a permission can be given or denied, each with the label of its choice."""
+    found = {wanted: permitting(dialog, wanted) for wanted in PERMISSION_WORDS}
+    return {wanted: dialog.choices[n].label for wanted, n in found.items() if n is not None}
 
 
 def choice_meant(dialog: Dialog, words: str) -> int | None:

@@ -13,7 +13,7 @@ from wakeman.core.model import Deployment
 EDITION = 7
 """Edition of the tables: a log is verified by the edition under which it was begun. 1: attempts back off; 3: see
 `EDITION_PROGRESS_MIN`; 4: see `EDITION_LAUNCH_MIN` and `EDITION_REFUSED_END_MIN`; 5: see `EDITION_EVIDENCE_MIN`; 6: see
-`EDITION_ONE_QUESTION_MIN`; 7: see `EDITION_SCREENS_MIN`."""
+`EDITION_ONE_QUESTION_MIN`; 7: see `EDITION_SCREENS_MIN` and `EDITION_RETRY_TRIES_MIN`."""
 EDITION_QUOTING_MIN = 2
 """Edition from which on what others said is quoted."""
 EDITION_REFUSALS_MIN = 3
@@ -27,6 +27,8 @@ EDITION_ONE_QUESTION_MIN = 6
 """Edition from which on a person who was asked about a trouble is not asked about it by a later rung."""
 EDITION_SCREENS_MIN = 7
 """Edition from which on the screens that one check keeps are kept at once, before anything else is done."""
+EDITION_RETRY_TRIES_MIN = 7
+"""Edition from which on in an outage no other worker tries the service beside one whose retry a person requested."""
 
 Row = Literal[
     "stop", "fence", "restart", "enter", "sweep", "tell", "continue", "repeat", "report", "investigate", "tidy",

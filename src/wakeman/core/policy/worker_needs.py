@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from shlex import quote
 from typing import Literal
@@ -16,7 +16,7 @@ from wakeman.core.model import Deployment, Dialog, WorkerState
 from wakeman.core.model.plan import DEFAULT_EXECUTOR
 from wakeman.core.policy import notice
 from wakeman.core.policy.attempts import END_TRIES_MAX, missing, owed, retry_delay
-from wakeman.core.policy.dialogs import CUT, Permission, choices_listed, permitting, words_fingerprint
+from wakeman.core.policy.dialogs import CUT, Permission, choices_listed, granting, words_fingerprint
 from wakeman.core.policy.limits import launches_barred
 from wakeman.core.policy.notice import SPOKEN_REASONS
 from wakeman.core.policy.worker_rows import rungs_left
@@ -50,7 +50,8 @@ class Need(Struct, frozen=True):
 
     Shape: `about` is the name that its row has. `cause` and `rest` are one sentence; `words` are what others said, data
     in one line, and `whole` whether nothing of them is cut. `until` is when it goes on by itself. `seen` is the
-    fingerprint of what is asked, if a command answers it, and `choices` are the labels that its dialog offers.
+    fingerprint of what is asked, if a command answers it, and `choices` are the labels that its dialog offers; `grants`
+    are those of a permission, by how it is given.
     """
 
     reason: str
@@ -66,6 +67,7 @@ class Need(Struct, frozen=True):
     commands: tuple[Remedy, ...] = ()
     seen: str = ""
     choices: tuple[str, ...] = ()
+    grants: Mapping[Permission, str] = {}
 
 
 def names(found: Sequence[str], most: int = NAMES_MAX) -> str:
@@ -108,6 +110,7 @@ def worker_need(d: Deployment, worker: WorkerState, reason: str, now: datetime) 
         commands=_remedies_for(d, worker, kind, at),
         seen=dialog.seen if dialog is not None else words_fingerprint(worker.said) if kind in SPOKEN_REASONS else "",
         choices=tuple(choice.label for choice in dialog.choices) if dialog is not None else (),
+        grants=granting(dialog) if dialog is not None and dialog.kind != "question" else {},
     )
 
 
@@ -194,7 +197,7 @@ def _answers_of(dialog: Dialog, at: str) -> Iterator[Remedy]:
         does = f"answer it: {choices_listed(dialog)}{', or a text' if own else ''}"
         yield Remedy(f"wakeman answer {at} 'your answer' {to}", sanitise(does, QUOTED_CHARS_MAX), answers=True)
         return
-    offered = [wanted for wanted in _PERMITS if permitting(dialog, wanted) is not None]
+    offered = list(granting(dialog))
     if offered:
         others = ", ".join(f"--{wanted} {_PERMITS[wanted]}" for wanted in offered[1:])
         does = f"say {_PERMITS[offered[0]]}" + (f"; {others}" if others else "")

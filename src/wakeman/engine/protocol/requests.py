@@ -39,13 +39,18 @@ def judge(verb: e.Verb, units: tuple[str, ...], why: str) -> Steps[None]:
     yield from append("fold", [e.Draft(e.Requested(verb=verb, units=units, text=why))])
 
 
-def request(d: Deployment, verb: e.Verb, text: str, now: datetime) -> Steps[None]:
+def request(d: Deployment, verb: e.Verb, text: str, now: datetime, who: str = "", face: str = "") -> Steps[None]:
     """Ask for something of the whole deployment."""
     if d.paused_at and verb in ("unpause", "down"):
         yield from ensure(
             d, now, paused=True
         )  # otherwise a crash before the check would leave it open without an alarm
-    yield from append("fold", [e.Draft(e.Requested(verb=verb, text=text))])
+    yield from append("fold", [e.Draft(e.Requested(verb=verb, text=text, who=who, face=face))])
+
+
+def ignored(text: str, who: str, face: str) -> Steps[None]:
+    """Record that messages which came as answers were ignored."""
+    yield from append("fold", [e.Draft(e.Requested(verb="answer", text=text, who=who, face=face))])
 
 
 def adopt(d: Deployment, identity: Identity, root_id: str) -> Steps[None]:

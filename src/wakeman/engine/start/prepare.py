@@ -463,7 +463,8 @@ def _mistakes(world: World, plan: Plan, prompt: str, shares: Sequence[Share], ho
     yield from plan_doubts(plan, shares)
     for at, target in enumerate(plan.wake.to):
         if why := world.reaches(target, host):
-            yield f"wake.to[{at}]: {why}: notices are not delivered until there is"
+            so = "notices have no buttons" if target.answers_file else "notices are not delivered until there is"
+            yield f"wake.to[{at}]: {why}: {so}"
     harness = world.harness(plan.workers.harness)
     yield from telling.prompt_warnings(plan, prompt, asks=harness.uses_prompt, takes_profile=harness.uses_agent)
     for one in world.clients(plan):

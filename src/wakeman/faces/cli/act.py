@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal
 
 from wakeman.api import act
+from wakeman.api.names import OTHER_SESSION
 from wakeman.core.errors import UsageError
 from wakeman.core.log.facts.fact import count
 from wakeman.engine.answers import Asker
@@ -122,8 +123,8 @@ def send(options: Namespace) -> int:
     world = reach(options)
     text = sys.stdin.read().rstrip("\n") if options.text == "-" else options.text
     how, chosen = {"submit": options.submit, "force": options.force}, given.workers_chosen(options)
-    if chosen.single and chosen.words[0].startswith("tmux:"):
-        session = chosen.words[0].removeprefix("tmux:")
+    if chosen.single and chosen.words[0].startswith(OTHER_SESSION):
+        session = chosen.words[0].removeprefix(OTHER_SESSION)
         answer = act.type_into(world, session, text, **how)
         return show(options, answer, lambda _: out(f"sent to tmux session {session}"))
     more = {**how, "raw": options.as_is, "pause": time.sleep if options.wait and not options.dry_run else None}
@@ -147,7 +148,7 @@ def _sent_to(data: act.SentAll) -> None:
 def approve(options: Namespace) -> int:
     """Give a permission, or deny it."""
     wanted: Literal["deny", "once", "always"] = next((word for word in PERMISSIONS if getattr(options, word)), "once")
-    answer = act.approve(reach(options), options.worker, wanted, seen=options.seen, asker=_asker())
+    answer = act.approve(reach(options), options.worker, wanted, seen=options.seen, asker=asker_by("cli"))
     return did(options, answer)
 
 
@@ -156,15 +157,15 @@ def answer(options: Namespace) -> int:
     text = sys.stdin.read().rstrip("\n") if options.text == "-" else options.text
     pause = None if options.dry_run else time.sleep
     return did(
-        options, act.answer(reach(options), options.worker, text, seen=options.seen, asker=_asker(), pause=pause)
+        options, act.answer(reach(options), options.worker, text, seen=options.seen, asker=asker_by("cli"), pause=pause)
     )
 
 
-def _asker() -> Asker:
-    """Return who types this, and through which face: another one may call the command line."""
+def asker_by(face: str) -> Asker:
+    """Return who gives an answer by a face; another one may call the command line, and says so."""
     from wakeman.adapters.machine import user_name
 
-    return Asker(user_name(), os.environ.get(FACE_VARIABLE, "cli"))
+    return Asker(user_name(), os.environ.get(FACE_VARIABLE, face))
 
 
 def stop(options: Namespace) -> int:

@@ -99,7 +99,12 @@ def check(options: Namespace) -> int:
         from wakeman.api.codes import code
         from wakeman.engine.check import check as engine_check
 
-        return code(engine_check(world, name, options.head))
+        d = engine_check(world, name, options.head)
+        if d.plan.wake.answerable:
+            from wakeman.engine.elsewhere import take_answers
+
+            d = take_answers(world, d)
+        return code(d)
     from wakeman.api.check import check as api_check
     from wakeman.faces.cli.show import done
 

@@ -16,6 +16,7 @@ from wakeman.api.spans import Spanned, spans
 from wakeman.api.status import status, statuses
 from wakeman.api.trace import Traced, trace
 from wakeman.core.errors import UsageError
+from wakeman.core.log.facts.fact import count
 from wakeman.faces.cli import options as given
 from wakeman.faces.cli.options import Verb
 from wakeman.faces.cli.reach import reach
@@ -95,7 +96,7 @@ def _export_otlp(options: Namespace) -> int:
 
 
 def _print_sent(data: Spanned) -> None:
-    left = f"; {data.running} attempts under way were left out" if data.running else ""
+    left = f"; left out: {count(data.running, 'attempt')} under way" if data.running else ""
     out(f"sent {len(data.spans)} spans of trace {data.trace} to {printable(data.sent_to or '')}{left}")
 
 

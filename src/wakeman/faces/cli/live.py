@@ -13,7 +13,8 @@ from datetime import UTC
 from typing import TYPE_CHECKING, TextIO
 
 from wakeman.api.needs import NeedStatus
-from wakeman.api.status import Status, shape
+from wakeman.api.status import Status, following, shape
+from wakeman.core.log.facts.fact import count
 from wakeman.core.model import Deployment
 from wakeman.core.text import time_span
 from wakeman.faces.cli.page import SIGNS, alarm_words, usage_words, when
@@ -96,7 +97,7 @@ class Narrator:
         if status.started and status.ended:
             lasted = f" in {time_span((when(status.ended) - when(status.started)).total_seconds())}"
         attempts = sum(each.attempt for each in status.workers)
-        spent = ", ".join(filter(None, (f"{attempts} attempts", usage_words(status))))
+        spent = ", ".join(filter(None, (count(attempts, "attempt"), usage_words(status))))
         says = f"{status.units.done}/{status.units.total} units{lasted}, {spent}"
         if not self.live:
             self._print([self._stamped(f"{status.outcome} {says}")], on)
@@ -104,7 +105,8 @@ class Narrator:
         rows = [on.row([(f" {sign} ", colour), (f"{status.outcome} {status.deployment}", BOLD), (f"  {says}", "")])]
         if status.sampled:
             rows.append(on.row([(f"     sample {' '.join(status.sampled)}: look at them", "")]))
-        self._print([*rows, *on.command(f"wakeman report {status.deployment}", 5)], on)
+        rows += on.command(following(status)[0], 5)
+        self._print(rows, on)
 
     def interrupted(self) -> None:
         """Say what ended with Ctrl-C, that the deployment goes on, and what to type."""
@@ -118,7 +120,7 @@ class Narrator:
     # --- what is told ---------------------------------------------------------------------------------------------
 
     def _opening(self, status: Status, on: Paper) -> Iterator[Line]:
-        size = f"{status.units.total:,} units, {len(status.workers):,} workers"
+        size = f"{count(status.units.total, 'unit')}, {count(len(status.workers), 'worker')}"
         if not self.live:
             yield self._stamped(f"{status.deployment} {status.outcome}: {size}, {alarm_words(status, on)}")
             return
@@ -216,11 +218,15 @@ def farewell(status: Status, on: Paper) -> Iterator[Line]:
     run = sum(each.state in ("launched", "running", "stuck") for each in status.workers)
     pending = sum(each.state == "pending" for each in status.workers)
     yield on.row([("interrupted", BOLD), (f": only the waiting has ended; {name} goes on by itself", "")])
-    yield on.row([(f"{units.done}/{units.total} done, {run} workers run, next check {alarm_words(status, on)}", "")])
+    yield on.row(
+        [(f"{units.done}/{units.total} done, {count(run, 'worker')} running, next check {alarm_words(status, on)}", "")]
+    )
     commands = [(f"wakeman wait {name}", "wait again")]
     if pending:
         more = "is" if pending == 1 else "are"
-        yield on.row([(f"{pending} of {len(status.workers)} workers {more} not started yet: checks start them", "")])
+        yield on.row(
+            [(f"{pending} of {count(len(status.workers), 'worker')} {more} not started yet: checks start them", "")]
+        )
         commands.append((f"wakeman pause {name}", f"start no more; the {run} go on"))
     else:
         needs = f" ({len(status.needs)})" if status.needs else ""

@@ -159,11 +159,10 @@ def only(parser: ArgumentParser) -> None:
     )
 
 
-def worker(parser: ArgumentParser) -> None:
-    """Add a worker's name."""
-    parser.add_argument(
-        "worker", metavar="WORKER", help="worker: DEPLOYMENT/WORKER, or only its name if that is unique"
-    )
+def worker(parser: ArgumentParser, more: str = "") -> None:
+    """Add a worker's name; `more` says what else it may be."""
+    what = "worker: DEPLOYMENT/WORKER, or only its name if that is unique"
+    parser.add_argument("worker", metavar="WORKER", help=what + more)
 
 
 def deployment(parser: ArgumentParser) -> None:

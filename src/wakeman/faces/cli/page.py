@@ -7,6 +7,7 @@ from datetime import datetime
 
 from wakeman.api.needs import NeedCommand, NeedStatus, WorkerGroup, folded_waits, tally
 from wakeman.api.status import Status, WorkerStatus
+from wakeman.core.log.facts.fact import count
 from wakeman.core.policy.worker_needs import end_words
 from wakeman.core.text import sanitise, time_span
 from wakeman.faces.cli.paper import BOLD, DIM, DONE, NAME_CELLS_MAX, NEEDED, WAITS, Line, Paper
@@ -102,7 +103,7 @@ def _pace(data: Status, on: Paper) -> str:
             f"without {', '.join(far.without[:2])}" + (f" and {len(far.without) - 2} more" if far.without[2:] else "")
         )
     if on.wide:
-        parts += [f"{sum(worker.attempt for worker in data.workers)} attempts"]
+        parts += [count(sum(worker.attempt for worker in data.workers), "attempt")]
         parts += [f"began {ago(data.started, data.at)}, {time_of_day(data.started)}"] if data.started else []
     return on.dot.join(parts)
 
@@ -414,7 +415,7 @@ def _extras(data: Status, on: Paper, *, everything: bool) -> Iterator[Line]:
         )
     for each in data.reviews if everything or data.outcome != "open" else data.reviews[-1:]:
         stands = "waived" if each.waived else f"{len(each.rejected)} rejected" if each.heard else "no verdict yet"
-        yield on.row([(f"   review {each.round} by {each.worker}: {len(each.units)} units, {stands}", "")])
+        yield on.row([(f"   review {each.round} by {each.worker}: {count(len(each.units), 'unit')}, {stands}", "")])
         for unit, why in each.rejected.items() if everything or data.outcome != "open" else ():
             yield on.row([(f"     {unit}: {on.quoted(sanitise(why, 300))}", DIM)])
     if data.trees and (everything or data.outcome != "open"):
@@ -471,7 +472,7 @@ def _over(data: Status, on: Paper) -> Iterator[Line]:
     if data.started and data.ended:
         lasted = f", {time_span((when(data.ended) - when(data.started)).total_seconds())} after its start"
     yield on.row([(" closed         ", DIM), (f"{data.why or data.outcome}{lasted}", "")])
-    spent = ", ".join(filter(None, (f"{sum(each.attempt for each in data.workers)} attempts", usage_words(data))))
+    spent = ", ".join(filter(None, (count(sum(each.attempt for each in data.workers), "attempt"), usage_words(data))))
     yield on.row([(" used           ", DIM), (spent, "")])
     if data.units.total > data.units.done:
         yield from on.command(f"wakeman redo {data.deployment}", 1)

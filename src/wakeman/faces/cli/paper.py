@@ -10,6 +10,7 @@ import re
 import shlex
 import shutil
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from io import StringIO
 from typing import TextIO
@@ -219,8 +220,17 @@ def paper(stream: TextIO, environ: Mapping[str, str] = os.environ, *, state: str
     colour = tty and not environ.get("NO_COLOR") and term not in ("", "dumb")
     if not tty:
         return Paper(width=None, rows=None, ascii=simple, state=state)
-    size = shutil.get_terminal_size((WIDTH_DEFAULT, HEIGHT_DEFAULT))
+    size = _terminal_size(stream)
     return Paper(max(size.columns - 1, 1), max(size.lines - 1, 1), colour=colour, ascii=simple, state=state)
+
+
+def _terminal_size(stream: TextIO) -> os.terminal_size:
+    """Return the terminal's own size, as COLUMNS and LINES may be of a window that was resized since; else theirs."""
+    with suppress(OSError, ValueError):  # no real terminal
+        size = os.get_terminal_size(stream.fileno())
+        if size.columns > 0 and size.lines > 0:
+            return size
+    return shutil.get_terminal_size((WIDTH_DEFAULT, HEIGHT_DEFAULT))
 
 
 def speaks_utf8(environ: Mapping[str, str]) -> bool:

@@ -44,7 +44,7 @@ def _tail_options(parser: ArgumentParser) -> None:
 
 
 def _attach_options(parser: ArgumentParser) -> None:
-    given.worker(parser)
+    given.worker(parser, "; or tmux:SESSION, tmux:SERVER:SESSION, for a session that is no worker's")
     parser.add_argument("--print", action="store_true", help="print the command instead of running it")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from argparse import ArgumentParser, Namespace
 
@@ -32,6 +33,8 @@ def top(options: Namespace) -> int:
     from wakeman.faces.cli.paper import paper
     from wakeman.faces.top.desk import TopDesk
 
+    for given in ("COLUMNS", "LINES"):  # Textual would keep to them when the terminal is resized
+        os.environ.pop(given, None)
     world = reach(options, "top")
 
     def make() -> World:

@@ -16,7 +16,20 @@ Deployment = Annotated[str, Meta(description=_DEPLOYMENT)]
 File = Annotated[str, Meta(description="Path of a plan, TOML or JSON.")]
 
 Action = Literal[
-    "accept", "retry", "send", "stop", "waive", "reject", "pause", "unpause", "check", "resume", "adopt", "down"
+    "accept",
+    "approve",
+    "answer",
+    "retry",
+    "send",
+    "stop",
+    "waive",
+    "reject",
+    "pause",
+    "unpause",
+    "check",
+    "resume",
+    "adopt",
+    "down",
 ]
 
 
@@ -73,18 +86,23 @@ class ActArguments(ToolArguments, frozen=True, kw_only=True):
     action: Annotated[
         Action,
         Meta(
-            description="accept: the held row; retry: another attempt; send: type text; stop: end workers; waive: "
-            "units count as done; reject: units are done again; pause, unpause: launches and alarms; check: look now; "
-            "resume: after a crash; adopt: make live here; down: end it all."
+            description="accept: the held row; approve: a permission; answer: a question; retry: another attempt; "
+            "send: type text; stop: end workers; waive: units count as done; reject: units are done again; "
+            "pause, unpause: launches and alarms; check: look now; resume: after a crash; adopt: make live here; "
+            "down: end it all."
         ),
     ]
     deployment: Deployment = ""
-    workers: Annotated[tuple[str, ...], Meta(description="For retry, stop, send.")] = ()
+    workers: Annotated[tuple[str, ...], Meta(description="For approve, answer: one; for retry, stop, send.")] = ()
     like: Annotated[
         str, Meta(description="Instead: all workers that need somebody for the same cause as this one.")
     ] = ""
     units: Annotated[tuple[str, ...], Meta(description="For waive, reject; retry: these alone.")] = ()
-    text: Annotated[str, Meta(description="For send: what is typed.")] = ""
+    text: Annotated[
+        str, Meta(description="For send: what is typed; answer: number or label of a choice, or a text.")
+    ] = ""
+    grant: Annotated[Literal["once", "always", "deny"], Meta(description="For approve.")] = "once"
+    seen: Annotated[str, Meta(description="For approve, answer: which question, as status has it.")] = ""
     submit: Annotated[bool, Meta(description="For send: press Enter.")] = True
     force: Annotated[bool, Meta(description="For send: into a dialog, too.")] = False
     why: Annotated[str, Meta(description="For waive, reject, down: the reason; retry: a note to the worker.")] = ""

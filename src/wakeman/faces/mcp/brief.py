@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from shlex import join
 from typing import Annotated
 
 import msgspec
@@ -292,7 +293,9 @@ def brief_plan(answer: Answer[PlannedDeployment], agree: Sequence[str], file: st
         agree=tuple(agree) or UNSET,
         warnings=tuple(some((*data.warnings, *data.notes), NEEDS_TOLD_MAX)),
         faults=tuple(some(data.faults, NEEDS_TOLD_MAX)) or UNSET,
-        calls=("in a shell: wakeman doctor",) if data.faults else (call("rehearse", file=file), call("up", file=file)),
+        calls=("in a shell: wakeman doctor",)
+        if data.faults
+        else (call("rehearse", file=file), spoken(join(["wakeman", "up", file]))),
     )
 
 

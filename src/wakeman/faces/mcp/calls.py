@@ -6,12 +6,19 @@ import re
 import shlex
 from argparse import Namespace
 from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 from typing import Any
 
 import msgspec
 
 from wakeman.core.errors import WakemanError
+from wakeman.core.policy.dialogs import PERMISSION_WORDS
 from wakeman.faces import cli
+
+DOING = ("up", "act")
+"""Tools that a server which only reads does not have."""
+only_reads: ContextVar[bool] = ContextVar("only_reads", default=False)
+"""Whether the server that answers this call only reads: then nothing suggests a tool that it does not have."""
 
 _STARTER_HINT = re.compile(r"wakeman init\b[^,;]*")
 _COMMAND = re.compile(
@@ -35,6 +42,10 @@ def _to_units(action: str) -> Callable[[Namespace], Told]:
     return lambda o: ("act", {"action": action, "units": o.unit, "why": o.why, "deployment": o.deployment or ""})
 
 
+def _grant(options: Namespace) -> str:
+    return next((word for word in PERMISSION_WORDS if getattr(options, word)), "once")
+
+
 def _workers_given(options: Namespace) -> dict[str, Any]:
     return {"workers": options.worker, "like": options.like}
 
@@ -55,6 +66,11 @@ _BY_VERB: Mapping[str, Callable[[Namespace], Told]] = {
         "act",
         {"action": "send", **_workers_given(o), "text": o.text, "force": o.force, "submit": o.submit},
     ),
+    "approve": lambda o: (
+        "act",
+        {"action": "approve", "workers": [o.worker], "grant": _grant(o), "seen": o.seen},
+    ),
+    "answer": lambda o: ("act", {"action": "answer", "workers": [o.worker], "text": o.text, "seen": o.seen}),
     "waive": _to_units("waive"),
     "reject": _to_units("reject"),
     **{verb: _to_deployment(verb) for verb in ("accept", "pause", "unpause", "check", "resume", "adopt", "down")},
@@ -71,13 +87,15 @@ def call(tool: str, **arguments: object) -> str:
 
 
 def spoken(command: str) -> str:
-    """Return a command as the call that does the same; one without such a call stays a command of a shell."""
+    """Return a command as the call that does the same; one without such a call here stays a command of a shell."""
     try:
         _, verb, *words = shlex.split(command)
         if verb not in _BY_VERB or "--help" in words or "-f" in words or "--all" in words:
             return f"in a shell: {command}"
         tool, arguments = _BY_VERB[verb](cli.parser(verb).parse_args(words))
     except (WakemanError, ValueError, SystemExit):
+        return f"in a shell: {command}"
+    if only_reads.get() and tool in DOING:
         return f"in a shell: {command}"
     return call(tool, **arguments)
 

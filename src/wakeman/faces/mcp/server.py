@@ -23,7 +23,7 @@ from wakeman.core.plan.template import nearest
 from wakeman.core.text import sanitise
 from wakeman.faces.mcp import pages
 from wakeman.faces.mcp.arguments import ToolArguments
-from wakeman.faces.mcp.calls import in_calls
+from wakeman.faces.mcp.calls import in_calls, only_reads
 from wakeman.faces.mcp.desk import Desk, Question
 from wakeman.faces.mcp.tools import TOOLS, Tool, offered
 from wakeman.ports import World
@@ -62,7 +62,7 @@ def made(offer: Offer) -> Server[Any]:
         "wakeman",
         version=__version__,
         title="Wakeman",
-        instructions=pages.INSTRUCTIONS,
+        instructions=pages.READER_INSTRUCTIONS if offer.reads else pages.INSTRUCTIONS,
         on_list_tools=served.list_tools,
         on_call_tool=served.call_tool,
         on_list_resources=served.list_resources,
@@ -141,6 +141,7 @@ class _Methods:
     async def call_tool(
         self, ctx: Context, params: types.CallToolRequestParams
     ) -> types.CallToolResult | types.InputRequiredResult:
+        only_reads.set(self._offer.reads)  # of this request: each has a context of its own, and its thread a copy
         try:
             tool = offered(params.name, reads=self._offer.reads)
             given = arguments(params.name, tool, params.arguments or {})
@@ -207,7 +208,9 @@ class _Methods:
     async def get_prompt(self, _: Context, params: types.GetPromptRequestParams) -> types.GetPromptResult:
         if params.name != "wake":
             raise MCPError(types.INVALID_PARAMS, f"no prompt {sanitise(params.name, 40)!r}; there is wake")
-        content = types.TextContent(text=pages.wake((params.arguments or {}).get("deployment", "")))
+        content = types.TextContent(
+            text=pages.wake((params.arguments or {}).get("deployment", ""), reads=self._offer.reads)
+        )
         return types.GetPromptResult(messages=[types.PromptMessage(role="user", content=content)])
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from shlex import join
 from typing import Any
 
 from msgspec import Struct
@@ -19,7 +20,7 @@ from wakeman.core.model import Deployment
 from wakeman.engine.start.prepare import PreparedPlan
 from wakeman.faces.mcp import arguments as take
 from wakeman.faces.mcp import brief as give
-from wakeman.faces.mcp.calls import call
+from wakeman.faces.mcp.calls import DOING, call, spoken
 from wakeman.faces.mcp.deeds import call_act
 from wakeman.faces.mcp.desk import Desk, Question
 from wakeman.ports import World
@@ -83,7 +84,7 @@ def call_rehearse(desk: Desk, given: take.RehearseArguments) -> give.BriefRehear
         done=data.units.done,
         total=data.units.total,
         lines=tuple(give.some([*rehearsed_lines(played.events)], 5 * give.NEEDS_TOLD_MAX)),
-        calls=(call("up", file=given.file),),
+        calls=(spoken(join(["wakeman", "up", given.file])),),
     )
 
 
@@ -257,7 +258,7 @@ TOOLS: dict[str, Tool] = {
     ),
     "act": Tool(
         "Act on a deployment",
-        "Do what status offers. accept, stop, waive, adopt and down ask the person first.",
+        "Do what status offers. accept, approve, stop, waive, adopt and down ask the person first.",
         take.ActArguments,
         (give.BriefDeeds, give.BriefStatus, give.BriefSent),
         call_act,
@@ -274,9 +275,6 @@ TOOLS: dict[str, Tool] = {
     ),
 }
 """Name -> tool. What a client is told of them costs tokens in each of its requests: a test counts them."""
-
-DOING = ("up", "act")
-"""Tools that a server which only reads does not have."""
 
 
 def offered(name: str, *, reads: bool) -> Tool:

@@ -61,6 +61,12 @@
   document.addEventListener("visibilitychange", () => { if (!document.hidden) later(); });
 
   const asked = {
+    approve: (who, { text, seen }, label) => confirm(`${who}: choose "${label}" (${text})?`) && { text, seen },
+    answer: (who, { seen, offers }) => {
+      const listed = (offers || "").split("\n").filter(Boolean).map((label, n) => `\n${n + 1} ${label}`).join("");
+      const text = prompt(`Answer to ${who}${listed && `, a number or a text:${listed}`}`);
+      return text && { text, seen };
+    },
     send: (who) => { const text = prompt(`Text to type into ${who}, with Enter:`); return text && { text }; },
     retry: (who) => confirm(`Start another attempt of ${who}?`) && {},
     stop: (who) => confirm(`End ${who}? What it has done is kept.`) && {},
@@ -69,7 +75,7 @@
   document.addEventListener("click", async (event) => {
     const button = event.target.closest("[data-act]");
     if (!button) return;
-    const verb = button.dataset.act, worker = button.dataset.worker, more = asked[verb](worker);
+    const verb = button.dataset.act, worker = button.dataset.worker, more = asked[verb](worker, button.dataset, button.textContent);
     if (!more) return;
     button.disabled = true;
     const answer = await fetch(`${at}/act`, {

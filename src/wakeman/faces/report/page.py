@@ -19,7 +19,8 @@ from wakeman.api.report import Reported
 from wakeman.api.report.units import OutputMade
 from wakeman.api.report.words import lasting_text
 from wakeman.api.status import ListedStatus, Statuses, UnreadableStatus
-from wakeman.faces.report.shown import TimeText, money, number, parsed, percent, plural, size_text, spent, visible
+from wakeman.core.log.facts.fact import count
+from wakeman.faces.report.shown import TimeText, money, number, parsed, percent, size_text, spent, visible
 from wakeman.faces.report.timeline import ICONS, Timeline
 
 Format = Literal["html", "md", "svg"]
@@ -219,7 +220,7 @@ def _values(data: Reported, form: Format, again: str) -> dict[str, Any]:
         "size": size_text,
         "money": money,
         "number": number,
-        "plural": plural,
+        "count": count,
         "spent": spent,
         "some": _some_names,
         "code": _command_code,

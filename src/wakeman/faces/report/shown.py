@@ -80,11 +80,6 @@ def spent(amount: float, unit: str) -> str:
     return money(amount) if unit == "dollars" else f"{amount:,.0f} tokens"
 
 
-def plural(value: int, noun: str) -> str:
-    """Return a number with its noun, in the plural where needed."""
-    return f"{value:,} {noun}{'' if value == 1 else 's'}"
-
-
 def parsed(at: str) -> datetime:
     """Read a time of an answer."""
     return datetime.fromisoformat(at).astimezone(UTC)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Callable
-from typing import Any
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Any, NamedTuple
 
 from anyio import sleep, to_thread
 from starlette.applications import Starlette
@@ -22,11 +22,13 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from wakeman.api import act
-from wakeman.api.answer import envelope, failure
+from wakeman.api.answer import Answer, envelope, failure
 from wakeman.api.names import Chosen
 from wakeman.api.replay import Reader
 from wakeman.api.status import statuses
 from wakeman.core.errors import LogDamagedError, UnknownNameError, UsageError, WakemanError
+from wakeman.core.policy.dialogs import PERMISSION_WORDS
+from wakeman.faces.cli.act import asker_by
 from wakeman.faces.report.page import index_text, live_policy
 from wakeman.faces.serve.gate import COOKIE, Gate
 from wakeman.faces.serve.live import Cursor, LivePage, all_stamps, line_data
@@ -77,6 +79,45 @@ class Gated:
         else:
             await self._app(scope, receive, send)
 
+
+class PageDeed(NamedTuple):
+    """What a page asks for. `seen` is the fingerprint of the question that it shows."""
+
+    verb: str
+    worker: str
+    text: str
+    seen: str
+
+
+class PageRow(NamedTuple):
+    """What does it, with the deployment and the worker by their names; `needs` must be given, if it names a field."""
+
+    do: Callable[[World, str, str, PageDeed], Answer[Any]]
+    needs: str = ""
+
+
+def _permit_by_page(world: World, _: str, worker: str, asked: PageDeed) -> Answer[Any]:
+    wanted = next((each for each in PERMISSION_WORDS if each == asked.text), None)
+    if wanted is None:
+        raise UsageError(f"approve: found {asked.text[:40]!r}; expected {', '.join(PERMISSION_WORDS)}")
+    return act.approve(world, worker, wanted, seen=asked.seen, asker=asker_by("serve"))
+
+
+PAGE_ROWS: Mapping[str, PageRow] = {
+    "accept": PageRow(lambda world, name, *_: act.request(world, name, "accept")),
+    "retry": PageRow(lambda world, _, worker, __: act.retry(world, Chosen([worker]))),
+    "stop": PageRow(lambda world, _, worker, __: act.stop(world, Chosen([worker]), keep=False)),
+    "send": PageRow(
+        lambda world, _, worker, asked: act.send(world, worker, asked.text, submit=True, force=False, raw=False),
+        "text",
+    ),
+    "approve": PageRow(_permit_by_page, "seen"),
+    "answer": PageRow(
+        lambda world, _, worker, asked: act.answer(world, worker, asked.text, seen=asked.seen, asker=asker_by("serve")),
+        "seen",
+    ),
+}
+"""Verb -> its row: an answer is to the question that the page showed, so its fingerprint must come along."""
 
 _HEADERS = {
     "Cache-Control": "no-store",
@@ -173,25 +214,22 @@ class _Served:
             if len(body) > BODY_BYTES_MAX:
                 raise UsageError(f"the request is larger than {BODY_BYTES_MAX} bytes")
         try:
-            asked = json.loads(body)
-            verb, worker, text = (str(asked.get(key, "")) for key in ("verb", "worker", "text"))
+            given = json.loads(body)
+            asked = PageDeed(**{key: str(given.get(key, "")) for key in PageDeed._fields})
         except (ValueError, AttributeError) as fault:
             raise UsageError("the request is no JSON object") from fault
         name = request.path_params["name"]
-        answer = await to_thread.run_sync(self._do, name, verb, worker, text)
+        answer = await to_thread.run_sync(self._do, name, asked)
         return JSONResponse(answer, headers=_HEADERS)
 
-    def _do(self, name: str, verb: str, worker: str, text: str) -> dict[str, Any]:
-        world, whose = self._make(), f"{self._known(name)}/{worker}"
-        if verb == "accept":
-            return envelope(act.request(world, name, "accept"))
-        if verb == "retry":
-            return envelope(act.retry(world, Chosen([whose])))
-        if verb == "stop":
-            return envelope(act.stop(world, Chosen([whose]), keep=False))
-        if verb == "send" and text:
-            return envelope(act.send(world, whose, text, submit=True, force=False, raw=False))
-        raise UsageError("the request asks for nothing that is offered: accept, retry, stop, or send with a text")
+    def _do(self, name: str, asked: PageDeed) -> dict[str, Any]:
+        if asked.verb not in PAGE_ROWS or (
+            PAGE_ROWS[asked.verb].needs and not getattr(asked, PAGE_ROWS[asked.verb].needs)
+        ):
+            offered = ", ".join(f"{verb} with {row.needs}" if row.needs else verb for verb, row in PAGE_ROWS.items())
+            raise UsageError(f"the request asks for nothing that is offered: {offered}")
+        known = self._known(name)
+        return envelope(PAGE_ROWS[asked.verb].do(self._make(), known, f"{known}/{asked.worker}", asked))
 
 
 def _page(text: str) -> Response:

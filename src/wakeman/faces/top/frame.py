@@ -130,7 +130,9 @@ def foot_row(deeds: dict[str, KeyDeed], on: Paper, *, past: bool = False, listin
     elif listing:
         own, rest = [("Enter", "open"), ("Tab", "next")], [move]
     else:
-        own = [(each.key, deeds[each.key.lower()].word) for each in DOING_KEYS if each.key.lower() in deeds]
+        own = [
+            (key, deeds[key.lower()].word) for each in DOING_KEYS for key in each.key.split() if key.lower() in deeds
+        ]
         rest = [("/", "find"), ("l", "log"), (arrows, "time"), ("e", "why"), ("o", "open output"), ("f", "fold")]
         rest += [("Tab", "next deployment")]
     always = [("?", "all keys"), ("q", "quit")]

@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 from wakeman.api.needs import NeedStatus
 from wakeman.api.status import Status, WorkerStatus
+from wakeman.core.log.facts.fact import count
+from wakeman.core.policy.dialogs import Permission
 from wakeman.faces.cli.page import open_commands
 from wakeman.faces.top.rows import ListEntry
 
@@ -48,7 +50,7 @@ DOING_KEYS = (
     KeyHelp("s", "send", "type a text into its session"),
     KeyHelp("r", "retry", "another attempt for what is undone"),
     KeyHelp("x", "stop", "end it; what is undone goes to cleanup"),
-    KeyHelp("a", "accept", "the row that is held"),
+    KeyHelp("a d", "approve", "a permission, or deny it; a: accept the held row"),
     KeyHelp("w", "waive", "count its undone units as done"),
     KeyHelp("t", "try now", "do not wait: retry, or look once more"),
     KeyHelp("p", "pause", "no alarm and no launch, and back"),
@@ -77,6 +79,8 @@ def deeds_for(entry: ListEntry | None, status: Status, name: str) -> dict[str, K
     worker = next((each for each in status.workers if each.name == entry.worker), None)
     if worker is not None:
         found |= _worker_deeds(worker, f"{name}/{worker.name}", entry)
+        if isinstance(entry.what, NeedStatus) and entry.kind == "ask":
+            found |= _permission_deeds(entry.what, f"{name}/{worker.name}")
         need = entry.what if isinstance(entry.what, NeedStatus) and len(entry.what.workers) > 1 else None
         if need is not None and need.sign != "wait":
             found |= _shared_deeds(found, need)
@@ -97,6 +101,25 @@ def _worker_deeds(worker: WorkerStatus, target: str, entry: ListEntry) -> dict[s
         found["r"] = KeyDeed("retry", ("wakeman", "retry", target))
     if entry.kind == "wait" and worker.state in ("stuck", "exited"):
         found["t"] = KeyDeed("try now", ("wakeman", "retry", target))
+    return found
+
+
+_PERMITTING: tuple[tuple[str, str, Permission], ...] = (
+    ("a", "approve", "once"),
+    ("a", "approve", "always"),
+    ("d", "deny", "deny"),
+)
+
+
+def _permission_deeds(need: NeedStatus, target: str) -> dict[str, KeyDeed]:
+    """Return how a permission is given, with the least that its dialog offers, and denied; only if it is read whole."""
+    if not need.seen or not need.whole or len(need.workers) != 1:
+        return {}
+    found: dict[str, KeyDeed] = {}
+    for key, word, wanted in _PERMITTING:
+        if key not in found and wanted in need.grants:
+            argv = ("wakeman", "approve", target, f"--{wanted}", "--seen", need.seen)
+            found[key] = KeyDeed(word, argv, says=f'chooses "{need.grants[wanted]}"')
     return found
 
 
@@ -139,7 +162,7 @@ def _need_deeds(entry: ListEntry, status: Status, name: str) -> dict[str, KeyDee
     units = _waivable(entry, status)
     if units:
         judged = ("wakeman", "waive", "--deployment", name, f"--why={TEXT}")
-        found["w"] = KeyDeed("waive", (*judged, "--", *units), f"waive {len(units)} units, because")
+        found["w"] = KeyDeed("waive", (*judged, "--", *units), f"waive {count(len(units), 'unit')}, because")
     return found
 
 

@@ -61,7 +61,8 @@ class Planned(Fact, frozen=True):
     life, a worker is finished only at rest, and a rung is taken again only once a unit was done; 4: an output counts
     only if it changed since the first launch for its unit; 5: a screen is kept together with the nudge or question that
     follows, and no client that is at work is nudged; 6: a person is asked once about a trouble; 7: the screens
-    that one check keeps are kept at once, before anything else is done."""
+    that one check keeps are kept at once, before anything else is done, and in an outage no other worker tries the
+    service beside one whose retry a person requested."""
     profiles: tuple[RecordedProfile, ...] = ()
     """The profiles that workers and reviewers get; empty in older logs."""
     agreed: tuple[str, ...] = ()

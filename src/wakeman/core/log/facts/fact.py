@@ -80,4 +80,4 @@ def quoted_words(text: str) -> str:
 
 def count(number: int, noun: str) -> str:
     """Return a number with its noun, in the plural where needed."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -5,15 +5,14 @@ from __future__ import annotations
 import base64
 import binascii
 import hmac
-import http.client
 import json
-import ssl
 from collections.abc import Mapping
 from datetime import datetime
 from hashlib import sha256
 from typing import NamedTuple
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
+from wakeman.adapters.push.exchange import REFUSED_CHARS_MAX, Exchange, exchange
 from wakeman.core.model import WakeTarget
 from wakeman.core.text import sanitise
 from wakeman.ports import Delivery
@@ -25,27 +24,20 @@ PUSHED_CHARS_MAX = 700
 SECRET_PREFIX = "whsec_"  # noqa: S105 - how a secret begins that is written in base64
 REPLY_BYTES_MAX = 4096
 """Bytes of a receiver's answer that are read."""
-REFUSED_CHARS_MAX = 120
-"""Characters of it that are quoted."""
 NOT_ARRIVED = (400, 401, 403, 404, 405, 406, 410, 411, 413, 414, 415, 422, 429)
 """Statuses by which a receiver says that it did not take a notice; of others it is not known."""
 
 
 class Pushed(NamedTuple):
-    """What is sent: the notice, whose it is, a key that stays the same when it is told again, and further words."""
+    """What is sent: the notice, whose it is, a key that stays the same when it is told again, further words, and to a
+    topic the header with its buttons.
+    """
 
     text: str
     deployment: str
     key: str
     words: Mapping[str, str]
-
-
-class Post(NamedTuple):
-    """One request."""
-
-    url: str
-    body: bytes
-    headers: Mapping[str, str]
+    actions: str = ""
 
 
 def send_push(target: WakeTarget, pushed: Pushed, now: datetime, secret: str) -> Delivery:
@@ -70,7 +62,7 @@ def signature(secret: str, key: str, at: int, body: bytes) -> str:
     return f"v1,{base64.b64encode(signed.digest()).decode()}"
 
 
-def _webhook(target: WakeTarget, pushed: Pushed, now: datetime, secret: str) -> Post:
+def _webhook(target: WakeTarget, pushed: Pushed, now: datetime, secret: str) -> Exchange:
     data: dict[str, object] = {"deployment": pushed.deployment, "text": pushed.text}
     if pushed.words:
         data["words"] = dict(pushed.words)
@@ -79,11 +71,15 @@ def _webhook(target: WakeTarget, pushed: Pushed, now: datetime, secret: str) -> 
     headers = {"content-type": "application/json", "webhook-id": pushed.key, "webhook-timestamp": str(at)}
     if secret:
         headers["webhook-signature"] = signature(secret, pushed.key, at, body)
-    return Post(target.url, body, headers)
+    return Exchange("POST", target.url, body, headers)
 
 
-def _topic(target: WakeTarget, pushed: Pushed, secret: str) -> Post:
-    url = target.ntfy if "://" in target.ntfy else f"{NTFY_SERVER}/{quote(target.ntfy, safe='')}"
+def topic_address(target: WakeTarget) -> str:
+    """Return the address of a target's topic."""
+    return target.ntfy if "://" in target.ntfy else f"{NTFY_SERVER}/{quote(target.ntfy, safe='')}"
+
+
+def _topic(target: WakeTarget, pushed: Pushed, secret: str) -> Exchange:
     said = "".join(f"\n{name}: {words}" for name, words in pushed.words.items())
     headers = {
         "content-type": "text/plain; charset=utf-8",
@@ -91,38 +87,17 @@ def _topic(target: WakeTarget, pushed: Pushed, secret: str) -> Post:
     }
     if secret:
         headers["authorization"] = f"Bearer {secret}"
-    return Post(url, (pushed.text + said).encode(), headers)
+    if pushed.actions:
+        headers["actions"] = pushed.actions
+    return Exchange("POST", topic_address(target), (pushed.text + said).encode(), headers)
 
 
-def _send(post: Post, timeout: float) -> Delivery:
-    parts = urlsplit(post.url)
-    where = parts.netloc.rpartition("@")[2]
-    made = (
-        http.client.HTTPSConnection(parts.netloc, timeout=timeout, context=ssl.create_default_context())
-        if parts.scheme == "https"
-        else http.client.HTTPConnection(parts.netloc, timeout=timeout)
-    )
-    try:
-        made.connect()
-    except (OSError, http.client.HTTPException) as fault:
-        made.close()
-        return Delivery(_failure_words(where, fault))
-    try:
-        path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        made.request("POST", path, post.body, dict(post.headers))
-        answer = made.getresponse()
-        said = answer.read(REPLY_BYTES_MAX).decode(errors="replace")
-    except (OSError, http.client.HTTPException) as fault:  # it may have been read to its end
-        return Delivery(_failure_words(where, fault), doubt=True)
-    finally:
-        made.close()
+def _send(post: Exchange, timeout: float) -> Delivery:
+    answer = exchange(post, timeout, REPLY_BYTES_MAX)
+    if answer.why:
+        return Delivery(answer.why, doubt=answer.sent)
     if 200 <= answer.status < 300:
         return Delivery()
-    words = sanitise(said, REFUSED_CHARS_MAX)
-    return Delivery(
-        f"{where}: HTTP {answer.status}" + (f": {words}" if words else ""), doubt=answer.status not in NOT_ARRIVED
-    )
-
-
-def _failure_words(where: str, fault: Exception) -> str:
-    return f"{where}: {sanitise(str(fault) or type(fault).__name__, REFUSED_CHARS_MAX)}"
+    words = sanitise(answer.body.decode(errors="replace"), REFUSED_CHARS_MAX)
+    why = f"{answer.where}: HTTP {answer.status}" + (f": {words}" if words else "")
+    return Delivery(why, doubt=answer.status not in NOT_ARRIVED)
