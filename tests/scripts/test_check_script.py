@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -238,3 +239,24 @@ def test_where_at_takes_no_job_a_process_that_sleeps_is_the_next_alarm_and_only_
     program(place / "wakeman", "exit 0")
     subprocess.run(["/bin/sh", str(place / "check.sh"), "at"], capture_output=True, timeout=20)
     until(lambda: not sleepers.find(marker))
+
+
+@pytest.mark.parametrize(
+    ("by", "host", "ran"),
+    [
+        ("exit", "", True),
+        ("hook", "", True),
+        ("exit", "submits", False),
+        ("hook", "submits", False),
+        ("at", "submits", True),
+    ],
+)
+def test_a_workers_end_on_another_host_than_the_deployments_own_starts_no_check(
+    place: Path, by: str, host: str, ran: bool
+) -> None:
+    (place / "host").write_text(f"{host or os.uname().nodename}\n")
+    program(place / "wakeman", f'touch "{place}/ran"')
+
+    subprocess.run(["/bin/sh", str(place / "check.sh"), by], check=True, timeout=20)
+
+    assert ran == (place / "ran").exists()

@@ -13,7 +13,8 @@
 #
 # If an alarm calls it, it first queues the next alarm, and cancels that after a completed check; an alarm of an old
 # generation ends without starting Wakeman if another is queued. Output goes to check.log. If Wakeman cannot start or
-# cannot check, the wake targets are notified once, and an alarm is set if none is pending.
+# cannot check, the wake targets are notified once, and an alarm is set if none is pending. A worker's end on another
+# host than the one named in the file `host`, if there is one, starts no check: the next alarm sees it.
 
 by=${1:-hand} generation=${2:-} head=${3:-}
 cd "$directory" || exit 1
@@ -27,6 +28,12 @@ fi
 # queued already does not count: it may be that of another script, which removes it when its own check has ended.
 next=
 [ "$by" != at ] || next=$(again 2>&1)
+case $by in
+    exit | hook) # where an executor has them run elsewhere, checks run on the host that `up` ran on
+        if [ -e host ] && { read -r home <host; } 2>/dev/null && [ "$home" != "$(uname -n)" ]; then
+            exit 0
+        fi ;;
+esac
 case $by in
     exit | hook) # one check that has not begun to look stands for all who come meanwhile; it removes `coming` first
         if command -v flock >/dev/null && (: >>coming) 2>/dev/null; then

@@ -77,7 +77,7 @@ def dry(world: World, print_line: PrintLine) -> World:
         return executors[real.address]
 
     def deliver(target: WakeTarget, message: str, _: Deployment) -> Delivery:
-        once(f"tell {target.tmux or target.address or join(target.run)}: {message}")
+        once(f"tell {join(target.run) or target.tmux or target.address or target.name}: {message}")
         return Delivery()
 
     def press(_: Terminal, session: str, __: str, ___: DialogReader, pressing: Pressing) -> str:

@@ -11,7 +11,7 @@ from wakeman.core.errors import UnknownNameError, UsageError
 if TYPE_CHECKING:
     from wakeman.ports import Backend
 
-KNOWN = {"tmux": ("wakeman.adapters.tmux", "TmuxBackend")}
+KNOWN = {"tmux": ("wakeman.adapters.tmux", "TmuxBackend"), "slurm": ("wakeman.adapters.slurm", "SlurmBackend")}
 """Built-in ones: name -> module and class."""
 PLUGINS = "wakeman.executors"
 """Entry points of other packages: name -> a function without arguments that gives a `Backend`."""

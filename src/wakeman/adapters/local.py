@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from wakeman.adapters.profiles import ProfileFiles
 
 ENVIRONMENT_KEPT = (
-    "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "PYTHONPATH", "TMUX_TMPDIR",
+    "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "PYTHONPATH", "TMUX_TMPDIR", "SLURM_CONF",
     "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME", "CLAUDE_CONFIG_DIR",
 )  # fmt: skip
 """Variables of `up`'s environment that workers and checks get, in addition to PATH and those that the plan names."""
@@ -81,16 +81,21 @@ def world(state: str | None, by: str) -> World:
         host = deployment.host
         if host.python:
             _admit(registry, directory, host)
-        if target.address:
+        if target.leaves_machine:
             from wakeman.adapters.push.telling import tell
 
             return tell(target, message, deployment, clock.now())
+        env = host.env if host.python else environment
+        if target.desktop:
+            from wakeman.adapters.desktop import show_on_desktop
+
+            return show_on_desktop(machine, env, deployment.name, message, target.timeout)
         return orchestrator.deliver(
             target,
             message,
             machine=machine,
             terminal=_receiver(target, host, environment),
-            env={**(host.env if host.python else environment), "WAKEMAN_SAID": notice.last_words(deployment)},
+            env={**env, "WAKEMAN_SAID": notice.last_words(deployment)},
             cwd=host.root if os.path.isdir(host.root) else host.directory,  # told of a project that was moved, too
             names={"deployment": deployment.name},
             whole=not host.python,  # of no deployment: the text that a person types
@@ -239,21 +244,32 @@ def _host(
     plan: Plan, root: str, directory: str, environment: Mapping[str, str], confinement: Confinement | None
 ) -> Host:
     name = plan.workers.executor
-    return Host(
+    backend = find(name)
+    host = Host(
         root=root,
         directory=directory,
         executor=name,
-        place=dict(find(name).place(plan, directory, environment)),
+        place=dict(backend.place(plan, directory, environment)),
         python=(sys.executable, *(("-X", "utf8") if sys.flags.utf8_mode else ()), "-P", "-m", "wakeman"),
         env=dict(environment),
-        memory_per_worker=0 if plan.workers.found else _memory_per_worker(plan.workers.harness),
         confinement=confinement,
     )
+    if plan.workers.found or backend.executor(host).outlives_boot:
+        return host  # what runs already, or elsewhere, takes none of this machine's memory
+    return msgspec.structs.replace(host, memory_per_worker=_memory_per_worker(plan.workers.harness))
 
 
 def executor(name: str, environ: Mapping[str, str]) -> str:
     """Return what runs workers here, with its version. Raises: ProgramError; UnknownNameError."""
     return find(name).found(environ)
+
+
+def weaknesses(name: str, environ: Mapping[str, str]) -> Sequence[tuple[str, str]]:
+    """Return what of an executor's place is weak, each with what mends it; nothing where it cannot tell."""
+    from wakeman.ports import InspectedBackend
+
+    backend = find(name)
+    return backend.weaknesses(environ) if isinstance(backend, InspectedBackend) else ()
 
 
 def _receiver(target: WakeTarget, host: Host, environment: Mapping[str, str]) -> Terminal | None:
@@ -297,10 +313,14 @@ def _reaches(target: WakeTarget, host: Host, environment: Mapping[str, str]) -> 
 
     from wakeman.adapters.orchestrator import address, resumed_conversation
 
-    if target.address:
-        from wakeman.adapters.push.answers import unanswerable
+    if target.leaves_machine:
+        from wakeman.adapters.push.telling import untellable
 
-        return unanswerable(target, host.root) if target.answers_file else ""
+        return untellable(target, host.root)
+    if target.desktop:
+        from wakeman.adapters.desktop import desktop_fault
+
+        return desktop_fault(host.env)
     if target.run:
         wanted = resumed_conversation(target.run)
         kept = os.environ.get("CLAUDE_CONFIG_DIR") or f"{environment.get('HOME', '')}/.claude"

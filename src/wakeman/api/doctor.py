@@ -73,6 +73,9 @@ class LocalFacts(Protocol):
     def executor(self, name: str, environ: Mapping[str, str]) -> str:
         """Return what runs workers here, with its version. Raises: ProgramError; UnknownNameError."""
 
+    def weaknesses(self, name: str, environ: Mapping[str, str]) -> Sequence[tuple[str, str]]:
+        """Return what of an executor's place is weak, each with what mends it. Raises: as `executor`."""
+
     def clients(self) -> Mapping[str, str]:
         """Return the known clients, each with the command that installs it; "" for one that runs no agent."""
 
@@ -98,7 +101,8 @@ def doctor(
     found = [finding for probe in DOCTOR_PROBES for finding in probe(world, here, option)]
     found = [*_after_trials(world, file, found)]
     if file is not None:
-        found += [*_version_findings(world, file), *_user_settings(world, here, file)]
+        found += [*_place_findings(world, here, file), *_version_findings(world, file)]
+        found += _user_settings(world, here, file)
     if pause is not None and file is not None:
         found += _tried(here, file, pause)
     missing = any(finding.level == "missing" for finding in found)
@@ -308,6 +312,19 @@ def _user_settings(world: World, here: LocalFacts, file: str) -> Iterator[Findin
         yield Finding(f"{client}'s settings", "missing", found, mend)
     if not lacks:
         yield Finding(f"{client}'s settings", "ok", "nothing is asked before the first turn")
+
+
+def _place_findings(world: World, here: LocalFacts, file: str) -> Iterator[Finding]:
+    """Yield what is to be known of the plan's executor, where it is another than the default."""
+    name = _plan(world, file).workers.executor
+    if name == DEFAULT_EXECUTOR:
+        return
+    try:
+        yield Finding(f"{name}'s place", "ok", here.executor(name, world.machine.environ()))
+        for found, mend in here.weaknesses(name, world.machine.environ()):
+            yield Finding(f"{name}'s place", "weak", found, mend)
+    except WakemanError as fault:
+        yield Finding(f"{name}'s place", "missing", str(fault), fault.hint)
 
 
 def _version_findings(world: World, file: str) -> Iterator[Finding]:

@@ -27,6 +27,8 @@ SERVER_END_S = 2.0
 OUTPUT_DIRECTORIES_MAX = 100
 """Directories of outputs that are written to, at most."""
 PAUSE_S = 0.02
+POLL_TURNS_MIN = 50
+"""Pauses after which it is looked what became of a session that has not ended."""
 ROOM_BYTES = 128 * 1024
 """Bytes that the first files of a deployment take, with some to spare: with less room, nothing begins."""
 TRIAL_PREFIX = ".trial-"
@@ -154,18 +156,27 @@ def _try_session(
         if made.error:
             return Trial(what, made.error, made.mend or "wakeman doctor")
         try:
-            return _run_to_its_end(world, what, home, pause)
+            return _run_to_its_end(world, executor, made, what, home, pause)
         finally:
             _removed(executor, made, mark, pause)
     except WakemanError as fault:
         return Trial(what, str(fault), fault.hint)
 
 
-def _run_to_its_end(world: World, what: str, home: str, pause: Callable[[float], None]) -> Trial:
-    for _ in range(round(SESSION_S / PAUSE_S)):
+def _run_to_its_end(
+    world: World, executor: Executor, made: Made, what: str, home: str, pause: Callable[[float], None]
+) -> Trial:
+    """Wait for the program's exit file. Boundary: a session that waits in a queue is as much as can be tried."""
+    for turn in range(1, 1 + round(SESSION_S / PAUSE_S)):
         if code := world.files.tail(f"{home}/exit").strip():
             why = "" if code == b"0" else f"a program in a session ended with status {code.decode(errors='replace')}"
             return Trial(what, why)
+        if turn % POLL_TURNS_MIN == 0:
+            seen = next((one for one in executor.poll().seen if one.session_id == made.session_id), None)
+            if seen is not None and seen.phase == "queued":
+                return Trial(what)
+            if seen is not None and seen.phase in ("killed", "lost"):
+                return Trial(what, f"a program in a session did not end by itself: {seen.why}")
         pause(PAUSE_S)
     began = bool(world.files.marks([f"{home}/claim"]))
     return Trial(what, f"a program in a session {'began, and did not end' if began else 'did not begin'}")

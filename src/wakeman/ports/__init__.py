@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from wakeman.ports.backend import Backend as Backend
+    from wakeman.ports.backend import InspectedBackend as InspectedBackend
     from wakeman.ports.client import ClientVersion as ClientVersion
     from wakeman.ports.client import Command as Command
     from wakeman.ports.client import DialogReader as DialogReader
@@ -70,7 +71,7 @@ if TYPE_CHECKING:
 _MODULES = {
     "clock": ("Clock",),
     "log_store": ("Writer", "Logs"),
-    "backend": ("Backend",),
+    "backend": ("Backend", "InspectedBackend"),
     "executor": ("Executor", "Listing", "Made", "Phase", "SessionInfo", "Start"),
     "terminal": ("KEYS", "CrowdTerminal", "KeyedTerminal", "PaintedTerminal", "Terminal"),
     "timer": ("SOON", "Job", "Timer"),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from typing import Protocol, runtime_checkable
 
 from wakeman.core.model import Host, Plan
 from wakeman.ports.executor import Executor
@@ -24,3 +24,14 @@ class Backend(Protocol):
 
     def executor(self, host: Host) -> Executor:
         """Return the executor of a deployment, by `host.place`; nothing runs yet."""
+
+
+@runtime_checkable
+class InspectedBackend(Backend, Protocol):
+    """A kind of place of which `doctor` can tell what is weak."""
+
+    def weaknesses(self, environ: Mapping[str, str]) -> Sequence[tuple[str, str]]:
+        """Return what of the place could lose a worker, or its end, each with who mends it and how.
+
+        Raises: ProgramError when it does not answer.
+        """

@@ -76,6 +76,7 @@ SAID = {
     "cleanup.rounds": 2,
     "cleanup.after": 120.0,
     "cleanup.when": "each",
+    "slurm.cpus": 1,
     "limits.give_up": 21600.0,
     "limits.give_up_do": "leave",
     "limits.over": "leave",

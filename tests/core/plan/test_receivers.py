@@ -26,6 +26,8 @@ def plan_to(to: str) -> Plan:
         ('{ url = "http://[::1]/x" }', "url:[::1]"),
         ('{ ntfy = "my-Topic_1" }', "ntfy:my-Topic_1"),
         ('{ ntfy = "http://localhost:8080/topic" }', "ntfy:topic"),
+        ('{ apprise = "secrets/mine.urls", share = "words" }', "apprise:mine.urls"),
+        ("{ desktop = true }", "desktop"),
     ],
 )
 def test_an_address_that_is_encrypted_or_on_this_machine_is_taken_and_named(to: str, name: str) -> None:
@@ -50,10 +52,26 @@ def test_another_address_is_refused(to: str) -> None:
         plan_to(to)
 
 
-@pytest.mark.parametrize("key", ['secret_file = "x"', 'share = "words"'])
-def test_what_is_for_the_network_stands_beside_an_address_only(key: str) -> None:
-    with pytest.raises(PlanError, match="found without url or ntfy"):
-        plan_to(f'{{ tmux = "desk", {key} }}')
+@pytest.mark.parametrize(
+    ("to", "why"),
+    [
+        ('tmux = "desk", secret_file = "x"', "found without url or ntfy"),
+        ('apprise = "a", secret_file = "x"', "found without url or ntfy"),
+        ('tmux = "desk", share = "words"', "found without url, ntfy or apprise"),
+        ('desktop = true, share = "words"', "found without url, ntfy or apprise"),
+        ('url = "https://a.org/", answers_file = "x"', "found without ntfy"),
+        ('apprise = "a", desktop = true', "found apprise and desktop; expected one of run, tmux, url, ntfy"),
+        ("desktop = false", "found none; expected one of"),
+    ],
+)
+def test_what_is_for_the_network_stands_beside_an_address_only(to: str, why: str) -> None:
+    with pytest.raises(PlanError, match=why):
+        plan_to(f"{{ {to} }}")
+
+
+def test_answers_come_back_by_one_topic() -> None:
+    with pytest.raises(PlanError, match=r"wake.to\[1\].answers_file: found a second one; expected one"):
+        plan_to('{ ntfy = "a", answers_file = "x" }, { ntfy = "b", answers_file = "x" }')
 
 
 def test_a_plan_lists_each_address_with_what_leaves_and_each_secret() -> None:
@@ -68,6 +86,21 @@ def test_a_plan_lists_each_address_with_what_leaves_and_each_secret() -> None:
         ("wake.to[1].ntfy", "t", leaves),
         ("wake.to[2].tmux", "desk", "session that notices are typed into"),
     ] == used
+
+
+def test_a_plan_says_of_answers_services_and_the_desktop_what_they_are() -> None:
+    plan = plan_to('{ ntfy = "t", answers_file = "a", share = "words" }, { apprise = "u" }, { desktop = true }')
+
+    used = {use.key: (use.path, use.what) for use in other_paths(plan)}
+
+    leaves = "leaves this machine at each notice: causes, counts, names of workers, units and files"
+    assert ("t", f"{leaves}, and the last words of workers, what their dialogs ask, and the choices") == used[
+        "wake.to[0].ntfy"
+    ]
+    assert "a" == used["wake.to[0].answers_file"][0]
+    assert "topic by which answers come back: they act on this deployment" in used["wake.to[0].answers_file"][1]
+    assert "u" == used["wake.to[1].apprise"][0]
+    assert ("notify-send", "shows notices on this machine's desktop") == used["wake.to[2].desktop"]
 
 
 def test_what_is_on_this_machine_has_no_address() -> None:

@@ -74,6 +74,16 @@ def ended(why: str = "exit status 1: API Error: 529 overloaded", **fields: Any) 
     return changed(d, **AT_WORK)
 
 
+def queued(*reasons: str) -> Deployment:
+    """Return a deployment of workers whose sessions wait in the queue of an executor, each for a reason."""
+    workers = [
+        WorkerState(name=name, session=name, state="launched", units=["a"], attempt=1, observation=seen)
+        for name, why in zip("wv", reasons, strict=False)
+        for seen in [Observation(name, 1, "queued", why=why)]
+    ]
+    return changed(night(*workers), host=msgspec.structs.replace(HOST, executor="elsewhere"), **AT_WORK)
+
+
 def shown(d: Deployment, **how: Any) -> list[tuple[str, str, list[str]]]:
     return [(sentence(each), each.words, [one.line for one in each.commands]) for each in needs(d, NOW, **how)]
 
@@ -82,12 +92,11 @@ def waiting(d: Deployment) -> list[tuple[str, str]]:
     return [(sentence(each), each.words) for each in waiting_for(d, NOW)]
 
 
+HOST = Host(root="/", directory="/d", python=())
 ATTACH, CAPTURE, RETRY, STOP = (f"wakeman {verb} night/w" for verb in ("attach", "capture", "retry", "stop"))
 LOG = "wakeman log night --worker w"
 CHECK = "wakeman check night"
 UNPAUSE, DOCTOR = "wakeman unpause night", "wakeman doctor"
-
-HOST = Host(root="/", directory="/d", python=())
 
 CAUSES: list[tuple[str, Deployment, str, str, list[str]]] = [
     (
@@ -708,6 +717,8 @@ WAITS: list[tuple[str, Deployment, str, str]] = [
         "service unavailable, tried once; w tries it again now",
         "529",
     ),
+    ("a queue", queued("Licenses"), "w is queued: elsewhere starts it", "Licenses"),
+    ("a queue, with others", queued("Priority", "Priority"), "w v are queued: elsewhere starts them", "Priority"),
 ]
 
 
@@ -715,6 +726,14 @@ WAITS: list[tuple[str, Deployment, str, str]] = [
 def test_each_wait_says_when_it_goes_on(d: Deployment, says: str, words: str) -> None:
     assert [(says, words)] == waiting(d)
     assert [] == needs(d, NOW)
+
+
+def test_those_queued_for_different_reasons_are_told_apart_and_one_of_before_is_not_told() -> None:
+    d = queued("Licenses", "Priority")
+    d.workers["v"].attempt = 2
+
+    assert [("w is queued: elsewhere starts it", "Licenses")] == waiting(d)
+    assert ["Licenses", "Priority"] == [words for _, words in waiting(queued("Licenses", "Priority"))]
 
 
 TRIES = Observation("w", 1, "running", why="529, try 3", retries=True)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from wakeman.adapters.push import Pushed, send_push
-from wakeman.adapters.push.answers import answer_address, answer_key, buttons
+from wakeman.adapters.push.answers import answer_address, answer_key, buttons, unanswerable
 from wakeman.adapters.push.secret import kept_secret
 from wakeman.core.errors import WakemanError
 from wakeman.core.model import Deployment, WakeTarget
@@ -25,12 +25,37 @@ def tell(target: WakeTarget, message: str, d: Deployment, now: datetime) -> Deli
         secret = kept_secret(d.host.root, target.secret_file)
     except OSError as fault:
         return Delivery(f"{target.secret_file}: {fault.strerror}")
+    if target.apprise:
+        return _by_services(target, Pushed(message, d.name, "", words), d)
     pushed = Pushed(message, d.name, f"{d.name}.{born:x}.{line}", words)
     for at, each in enumerate(_with_buttons(target, pushed, d, causes) if target.answers_file else (pushed,)):
         came = send_push(target, each, now, secret)
         if came.why:
             return Delivery(came.why, doubt=came.doubt or at > 0)
     return Delivery()
+
+
+def untellable(target: WakeTarget, root: str) -> str:
+    """Return why a target cannot be told, or cannot answer; "" if it can. Nothing is sent for that."""
+    if not target.apprise:
+        return unanswerable(target, root) if target.answers_file else ""
+    from wakeman.adapters.push.services import addresses_in, services_fault
+
+    try:
+        fault = services_fault(addresses_in(kept_secret(root, target.apprise)))
+    except OSError as error:
+        fault = f"{error.strerror}"
+    return f"{target.apprise}: {fault}" if fault else ""
+
+
+def _by_services(target: WakeTarget, pushed: Pushed, d: Deployment) -> Delivery:
+    from wakeman.adapters.push.services import addresses_in, send_by_services
+
+    try:
+        addresses = addresses_in(kept_secret(d.host.root, target.apprise))
+    except OSError as fault:
+        return Delivery(f"{target.apprise}: {fault.strerror}")
+    return send_by_services(addresses, pushed, target.timeout)
 
 
 def _with_buttons(target: WakeTarget, pushed: Pushed, d: Deployment, causes: Sequence[str]) -> Sequence[Pushed]:

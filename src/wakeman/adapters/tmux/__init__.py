@@ -306,11 +306,15 @@ class Tmux:
 
     def _showing(self, command: str, session: str, mark: str) -> tuple[str, ...]:
         target = exact_target(session)
-        program = (self._tmux, "-S", self._socket)
+        program = self._seat()
         if target.startswith("=") and not mark:
             return (*program, command, "-t", target)
         then = f"{command} -t '{target}'"
         return (*program, "if-shell", "-F", "-t", target, match_format(session, mark), then, "display-message -p gone")
+
+    def _seat(self) -> tuple[str, ...]:
+        """Return how a person calls tmux from a terminal of theirs."""
+        return (self._tmux, "-S", self._socket)
 
     def adopt(self, session_id: str, mark: str, instead: str = "") -> None:
         """Set our mark on a session that the user's own launcher made, and on its first pane.

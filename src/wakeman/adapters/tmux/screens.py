@@ -46,11 +46,11 @@ def shown_by(printed: str, panes: Sequence[Pane], lines: int, cut: str, *, paint
     shown = {}
     for part in printed.split(cut)[1:]:
         number, _, text = part.partition("\n")
-        shown[int(number)] = _screen_text(text, lines, dead=panes[int(number)].dead, painted=painted)
+        shown[int(number)] = screen_text(text, lines, dead=panes[int(number)].dead, painted=painted)
     return shown
 
 
-def _screen_text(text: str, lines: int, *, dead: bool, painted: bool) -> str:
+def screen_text(text: str, lines: int, *, dead: bool, painted: bool) -> str:
     """Return the last rows of a screen, as plain or painted text, without tmux's line in a dead pane."""
     if painted:
         from wakeman.core.paint import painted_rows, plain_row, repainted

@@ -140,8 +140,8 @@ class WorkersSpec(Spec, frozen=True):
     """Where the workers' sessions come from. With `watch` or `own` nobody is launched: a worker is the session of its
     name, which somebody else has started. `wakeman watch-sessions` makes such plans."""
     executor: str = DEFAULT_EXECUTOR
-    """Executor that runs the workers: `tmux`, or the name of an entry point of `wakeman.executors` in another
-    package."""
+    """Executor that runs the workers: `tmux`, on this machine; `slurm`, as jobs of a cluster (see `[slurm]`); or the
+    name of an entry point of `wakeman.executors` in another package."""
     socket: str = "wakeman"
     """tmux server of the sessions: a name, as in `tmux -L NAME`, or an absolute path; `default` is your own server."""
     cwd: str = "."
@@ -181,8 +181,14 @@ class WorkersSpec(Spec, frozen=True):
         return self.sessions == "watch"
 
 
+RECEIVER_KINDS = ("run", "tmux", "url", "ntfy", "apprise", "desktop")
+"""Keys of a receiver of which each has one."""
+
+
 class WakeTarget(Spec, frozen=True):
-    """One receiver of notices: an argument list to run, a tmux session to type into, a webhook, or a topic of ntfy."""
+    """One receiver of notices: an argument list to run, a tmux session to type into, a webhook, a topic of ntfy,
+    services of Apprise, or this machine's desktop.
+    """
 
     run: tuple[str, ...] = ()
     """Program to run with its arguments; `{{ message }}` is the notice. Its variable `WAKEMAN_SAID` is a JSON object
@@ -196,6 +202,12 @@ class WakeTarget(Spec, frozen=True):
     this machine. Told is who answers 2xx. Example: `"https://example.org/hooks/wakeman"`."""
     ntfy: str = ""
     """Topic of ntfy that notices are sent to: its name at ntfy.sh, or an address. Who knows the topic can read them."""
+    apprise: str = ""
+    """File with addresses of services as Apprise writes them, one a line; lines with `#` are left out. They have tokens
+    in them: neither the plan nor the log gets any. Relative to the plan file, read at each notice. Needs the extra
+    `apprise`."""
+    desktop: bool = False
+    """Show notices on this machine's desktop, by `notify-send`."""
     secret_file: str = ""
     """With `url`: file with the secret that signs; with `ntfy`: with the access token. Relative to the plan file, and
     read at each notice; its content is not logged."""
@@ -204,9 +216,9 @@ class WakeTarget(Spec, frozen=True):
     and what these send there is read at the next check. Relative to the plan file; its content is not logged. Workers'
     questions need `share = "words"`; a held row does not. Off where it is empty."""
     share: Literal["names", "words"] = "names"
-    """With `url` and `ntfy`, what leaves this machine: `names`: the notice, which has causes, counts and names of
-    workers, units and files; `words`: also the last words of workers that need somebody, and with `answers_file` what
-    their dialogs ask."""
+    """With `url`, `ntfy` and `apprise`, what leaves this machine: `names`: the notice, which has causes, counts and
+    names of workers, units and files; `words`: also the last words of workers that need somebody, and with
+    `answers_file` what their dialogs ask."""
     submit: bool = True
     """With `tmux`: press Enter behind the message."""
     force: bool = False
@@ -216,9 +228,13 @@ class WakeTarget(Spec, frozen=True):
 
     @property
     def name(self) -> str:
-        """Return what it is called: `tmux:SESSION`, `ntfy:TOPIC`, `url:HOST`, or its program without directories."""
+        """Return what it is called: `tmux:SESSION`, `ntfy:TOPIC`, `url:HOST`, `apprise:FILE`, `desktop`, or its program
+        without directories.
+        """
         if self.run:
             return self.run[0].rpartition("/")[2]
+        if self.desktop or self.apprise:
+            return "desktop" if self.desktop else f"apprise:{self.apprise.rpartition('/')[2]}"
         if self.url:
             return f"url:{self.url.partition('://')[2].partition('/')[0].rpartition('@')[2]}"
         return f"ntfy:{self.ntfy.rpartition('/')[2]}" if self.ntfy else f"tmux:{self.tmux}"
@@ -231,12 +247,17 @@ class WakeTarget(Spec, frozen=True):
     @property
     def key(self) -> str:
         """Return the key that says where it is."""
-        return "run" if self.run else "url" if self.url else "ntfy" if self.ntfy else "tmux"
+        return next((kind for kind in RECEIVER_KINDS if getattr(self, kind)), "tmux")
 
     @property
     def address(self) -> str:
-        """Return the address on the network that it is told at; "" for one on this machine."""
+        """Return the address on the network that it is told at; "" for one on this machine, or Apprise's services."""
         return self.url or self.ntfy
+
+    @property
+    def leaves_machine(self) -> bool:
+        """Return whether notices to it leave this machine."""
+        return bool(self.address or self.apprise)
 
     @property
     def door(self) -> str:
@@ -438,6 +459,29 @@ class WatchSpec(Spec, frozen=True):
     `["*.log"]`."""
 
 
+class SlurmSpec(Spec, frozen=True):
+    """What each worker's job asks of the cluster, with `workers.executor = "slurm"`."""
+
+    partition: str = ""
+    """Partition that jobs are submitted to. Without it the site's default."""
+    account: str = ""
+    """Account that jobs are charged to. Without it the user's default."""
+    qos: str = ""
+    """Quality of service. Without it the site's default."""
+    cpus: Count = 1
+    """Processors of one worker."""
+    memory: Bytes = 0
+    """Memory of one worker; a job that takes more is ended. 0 leaves it to the site."""
+    time: Seconds = 0.0
+    """Time limit of a job, in whole minutes, after which it is ended and counts as a failed attempt. 0 leaves it to the
+    partition. Example: `"8h"`."""
+    licenses: dict[str, Count] = {}
+    """Licences that each worker holds while it runs, as the site counts them, such as calls to a service at once.
+    Example: `{ anthropic = 1 }`."""
+    options: tuple[str, ...] = ()
+    """Further options of `sbatch`, one each, with their values behind `=`. Example: `["--constraint=bigmem"]`."""
+
+
 class Agent(Spec, frozen=True):
     """A profile: an agent's prompt, tools and model."""
 
@@ -475,5 +519,7 @@ class Plan(Spec, frozen=True):
     """When to stop."""
     watch: WatchSpec = WatchSpec()
     """Files out of place."""
+    slurm: SlurmSpec = SlurmSpec()
+    """What a worker's job asks of a Slurm cluster."""
     agents: dict[str, Agent] = {}
     """Agent profiles of the plan, by name; they take precedence over those of the machine."""

@@ -178,6 +178,7 @@ class WorkerState(Struct):
     unheard_mono: float = 0.0  # when the last of them was
     stalled_life: str = ""
     observation: Observation | None = None
+    questions: int = 0  # dialogs that looks have seen, each other than the one before, and answers given to them
     unknowns: int = 0  # observations in a row that failed
     life: str = ""
     life_mono: float = 0.0

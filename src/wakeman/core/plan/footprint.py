@@ -101,13 +101,19 @@ def _receivers_used(plan: Plan) -> Iterator[PathUse]:
         key = f"wake.to[{at}]"
         if target.session:
             yield PathUse(f"{key}.{target.key}", target.session, "session that notices are typed into")
-        if target.address:
+        if target.leaves_machine:
             words = ", and the last words of workers" if target.share == "words" else ""
             asks = ", what their dialogs ask, and the choices" if words and target.answers_file else ""
             what = f"leaves this machine at each notice: causes, counts, names of workers, units and files{words}{asks}"
-            yield PathUse(f"{key}.{target.key}", target.address, what)
+            yield PathUse(f"{key}.{target.key}", target.address or target.apprise, what)
         if target.secret_file:
             yield PathUse(f"{key}.secret_file", target.secret_file, "is read at each notice, to sign or to log in")
+        if target.apprise:
+            yield PathUse(
+                f"{key}.apprise", target.apprise, "is read at each notice: where that goes, with what logs in"
+            )
+        if target.desktop:
+            yield PathUse(f"{key}.desktop", "notify-send", "shows notices on this machine's desktop")
         if target.answers_file:
             what = "names the topic by which answers come back: they act on this deployment; buttons carry its address"
             yield PathUse(f"{key}.answers_file", target.answers_file, what)

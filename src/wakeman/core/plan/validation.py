@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from wakeman.core.model import Plan, ReviewSpec, UnitsSpec, WorkersSpec
+from wakeman.core.model import Plan, ReviewSpec, SlurmSpec, UnitsSpec, WorkersSpec
+from wakeman.core.model.plan import DEFAULT_EXECUTOR, RECEIVER_KINDS
 from wakeman.core.plan.key_positions import Path
 from wakeman.core.plan.template import PATH, SCOPES, UNIT, template_faults
 from wakeman.core.policy import review
@@ -53,6 +54,15 @@ _STARTED_KEYS = (
     "env_file", "before", "confine", "stage", "isolate",
 )  # fmt: skip
 """Keys of `[workers]` about what is started."""
+_LICENSE = re.compile(r"[A-Za-z0-9_.@-]+")
+_SBATCH_OPTION = re.compile(r"--([a-z][a-z0-9-]*)(?:=.+)?", re.DOTALL)
+_SUBMITTED_OPTIONS = frozenset((
+    "array", "batch", "chdir", "clusters", "cpus-per-task", "error", "export", "export-file", "help", "hold", "input",
+    "job-name", "licenses", "mem", "nodes", "ntasks", "output", "parsable", "partition", "account", "qos", "quiet",
+    "requeue", "no-requeue", "test-only", "time", "usage", "version", "wait", "wrap", "get-user-env", "begin",
+    "dependency", "comment", "kill-on-invalid-dep", "propagate", "signal", "open-mode", "uid", "gid", "overcommit",
+))  # fmt: skip
+"""Options of `sbatch` that have a key of their own, or that decide how many jobs there are, when, and what they run."""
 TOPIC = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -279,6 +289,30 @@ def _found_sessions(plan: Plan) -> Iterator[Problem]:
         yield Problem(("verify", "command"), text, (("verify", "command"), ("units", "output")))
 
 
+def _slurm_problems(plan: Plan) -> Iterator[Problem]:
+    """Refuse what no job is asked for, and options that say what Wakeman itself says."""
+    if plan.workers.executor != "slurm":
+        if plan.slurm != SlurmSpec() and plan.workers.executor == DEFAULT_EXECUTOR:
+            text = "found without workers.executor = 'slurm'; expected only beside it"
+            yield Problem(("slurm",), text, (("slurm",), ("workers", "executor")))
+        return
+    if plan.limits.memory:
+        text = "found beside workers.executor = 'slurm'; expected slurm.memory: no worker runs on this machine"
+        yield Problem(("limits", "memory"), text, (("limits", "memory"), ("workers", "executor")))
+    for name in plan.slurm.licenses:
+        if not _LICENSE.fullmatch(name):
+            yield Problem(("slurm", "licenses", name), f"found {name[:80]!r}; expected a licence's name")
+    for at, option in enumerate(plan.slurm.options):
+        found = _SBATCH_OPTION.fullmatch(option)
+        if found is None:
+            text = f"found {option[:80]!r}; expected a long option, its value behind '=', as in '--constraint=bigmem'"
+            yield Problem(("slurm", "options", at), text)
+        elif found[1] in _SUBMITTED_OPTIONS:
+            yield Problem(
+                ("slurm", "options", at), f"found {option[:80]!r}, which Wakeman sets; expected another option"
+            )
+
+
 def _variables(plan: Plan) -> Iterator[Problem]:
     for name in plan.workers.env:
         if not _VARIABLE.fullmatch(name):
@@ -296,7 +330,7 @@ def _blank_profiles(plan: Plan) -> Iterator[Problem]:
 def _receivers(plan: Plan) -> Iterator[Problem]:
     for at, target in enumerate(plan.wake.to):
         path = ("wake", "to", at)
-        kinds = ("run", "tmux", "url", "ntfy")
+        kinds = RECEIVER_KINDS
         given = [kind for kind in kinds if getattr(target, kind)]
         if len(given) != 1:
             found = " and ".join(given) or "none"
@@ -310,8 +344,9 @@ def _receivers(plan: Plan) -> Iterator[Problem]:
         if target.answers_file and not target.ntfy:
             yield Problem((*path, "answers_file"), "found without ntfy; expected only beside it")
         for key, unset in (("secret_file", ""), ("share", "names")):
-            if getattr(target, key) != unset and not target.address:
-                yield Problem((*path, key), "found without url or ntfy; expected only beside one of them")
+            beside = "url, ntfy or apprise" if key == "share" else "url or ntfy"
+            if getattr(target, key) != unset and not (target.leaves_machine if key == "share" else target.address):
+                yield Problem((*path, key), f"found without {beside}; expected only beside one of them")
 
 
 def _answer_topics(plan: Plan) -> Iterator[Problem]:
@@ -356,8 +391,8 @@ def _allowed(scope: Sequence[str], own: Sequence[str] | None) -> Sequence[str] |
 
 RULES = (
     _forms, _unexpanded, _one_source, _sources, _output_problems, _prompt, _command, _review_problems, _arguments,
-    _isolation_problems, _confined, _found_sessions, _variables, _blank_profiles, _receivers, _answer_topics, _positive,
-    _templates,
+    _isolation_problems, _confined, _found_sessions, _slurm_problems, _variables, _blank_profiles, _receivers,
+    _answer_topics, _positive, _templates,
 )  # fmt: skip
 """Every rule, as a function from plan to problems."""
 

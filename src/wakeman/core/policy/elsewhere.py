@@ -91,7 +91,7 @@ def _held_question(d: Deployment) -> PushedQuestion:
 def _questions_of(d: Deployment, worker: WorkerState, key: str) -> Iterator[PushedQuestion]:
     """Yield what a worker asks, if a button can answer it."""
     del d
-    seen, since = worker.observation, f"{worker.since}"
+    seen, since = worker.observation, f"{worker.since} {worker.attempt} {worker.questions}"
     dialog = seen.dialog if seen is not None and seen.attempt == worker.attempt else None
     if worker.reason == "waiting" and dialog is not None and _read_whole(dialog.asks):
         verb, choices = _choices_of(dialog)

@@ -5,12 +5,12 @@ The faces, `--json` and the report show these values; a notice says the same cau
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import UTC, datetime
 from shlex import quote
 
 from wakeman.core.log.facts.fact import count
-from wakeman.core.model import Deployment
+from wakeman.core.model import Deployment, WorkerState
 from wakeman.core.policy import notice, outbox
 from wakeman.core.policy.deployment_rows import resting, short, undone
 from wakeman.core.policy.limits import tokens, used
@@ -20,6 +20,7 @@ from wakeman.core.policy.worker_needs import (
     Remedy,
     exhausted_need,
     folded,
+    is_queued,
     names,
     oldest,
     worker_need,
@@ -52,7 +53,7 @@ def waiting_for(d: Deployment, now: datetime) -> list[Need]:
     if d.outcome != "open":
         return []
     needed = {trouble.worker for trouble in notice.troubles(d) if trouble.reason not in notice.PASSING}
-    found = [_outage_wait(d)] if d.outage else []
+    found = [*([_outage_wait(d)] if d.outage else []), *_queue_waits(d, needed)]
     rests = resting(d)
     each = [worker_wait(d, w, now, rests.get(w.name)) for w in d.workers.values() if w.name not in needed]
     waiting = [one for one in each if one is not None]
@@ -133,6 +134,27 @@ def _outage_wait(d: Deployment) -> Need:
     then = f"{d.probe} tries it again now" if d.probe else "one worker tries it again"
     words, until = sanitise(d.outage, QUOTED_CHARS_MAX), None if d.probe else d.outage_until
     return Need("outage", "wait", "service", "unavailable", f", {tries}; {then}", words, until=until)
+
+
+def _queue_waits(d: Deployment, needed: Collection[str]) -> list[Need]:
+    """Return whose sessions wait in a queue of the executor, by what it says of them."""
+    found: dict[str, list[WorkerState]] = {}
+    for worker in d.workers.values():
+        if worker.live and is_queued(worker) and worker.name not in needed and worker.observation is not None:
+            found.setdefault(worker.observation.why, []).append(worker)
+    return [
+        Need(
+            "queued",
+            "wait",
+            names([worker.name for worker in workers]),
+            "is queued" if len(workers) == 1 else "are queued",
+            f": {d.host.executor} starts {'it' if len(workers) == 1 else 'them'}",
+            sanitise(why, QUOTED_CHARS_MAX),
+            workers=tuple(worker.name for worker in workers),
+            since=min((worker.since for worker in workers if worker.since is not None), default=None),
+        )
+        for why, workers in found.items()
+    ]
 
 
 def _lost_alarm(d: Deployment, now: datetime) -> Need:

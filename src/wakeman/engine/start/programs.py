@@ -81,13 +81,15 @@ def memory_faults(world: World, plan: Plan) -> Iterator[str]:
 def at_once(world: World, plan: Plan, host: Host, workers: int) -> int | None:
     """Return how many workers run at the same time: as the plan says, or as many as this machine carries.
 
-    Boundary: None for all of them; a plan that groups its units has chosen its number of workers, and sessions that are
-    there run already.
+    Boundary: None for all of them; a plan that groups its units has chosen its number of workers, sessions that are
+    there run already, and those that outlive this machine run elsewhere.
     """
     if plan.workers.found:
         return None
     if plan.workers.at_once is not None or plan.workers.by != WorkersSpec().by:
         return plan.workers.at_once
+    if world.executor(host).outlives_boot:
+        return None
     total, cores = world.machine.capacity()
     wanted = plan.limits.memory or host.memory_per_worker
     bounds = [max(AT_ONCE_DEFAULT_MIN, WORKERS_PER_CORE_MAX * cores)] if cores else []

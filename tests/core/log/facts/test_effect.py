@@ -337,8 +337,12 @@ def test_any_other_effect_is_over_with_its_outcome(action: str, ok: bool) -> Non
 @pytest.mark.parametrize(
     ("ok", "state", "changed"),
     [
-        (True, "stuck", {**of_w(answered=True, trouble="", tried=(), rung=0), "woken.ask:w:1:waiting:x": GONE}),
-        (True, "running", {**of_w(trouble="", tried=(), rung=0), "woken.ask:w:1:waiting:x": GONE}),
+        (
+            True,
+            "stuck",
+            {**of_w(answered=True, trouble="", tried=(), rung=0, questions=1), "woken.ask:w:1:waiting:x": GONE},
+        ),
+        (True, "running", {**of_w(trouble="", tried=(), rung=0, questions=1), "woken.ask:w:1:waiting:x": GONE}),
         (False, "stuck", {}),
     ],
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 import pytest
 from tests.log import NOW, Log
 
@@ -13,6 +14,7 @@ from wakeman.core.model import (
     ANSWERED,
     EDITION_LAUNCH_MIN,
     EDITION_PROGRESS_MIN,
+    Dialog,
     FileFingerprint,
     Observation,
     Usage,
@@ -377,6 +379,20 @@ def test_last_words_are_kept_until_there_are_others() -> None:
     log.say(looked(130.0, observations=(seen(said="Done.", means="claims"),)))
 
     assert (("Which?", "asks"), ("Done.", "claims")) == (kept, (log.d.workers["w"].said, log.d.workers["w"].means))
+
+
+def test_a_dialog_is_another_question_unless_the_look_before_saw_the_same() -> None:
+    log, asks = night(), [Dialog("permission", "Run?", (), seen=one) for one in ("d1", "d2")]
+    worker = log.d.workers["w"]
+    counts = []
+
+    for dialog in (asks[0], asks[0], asks[1], asks[0], None, asks[0]):
+        look(log, looked(observations=(seen(activity="waiting", dialog=dialog),)))
+        counts.append(worker.questions)
+    worker.attempt = 9
+    look(log, looked(observations=(msgspec.structs.replace(seen(activity="waiting", dialog=asks[0]), attempt=9),)))
+
+    assert ([1, 1, 2, 3, 3, 4], 5) == (counts, worker.questions)
 
 
 def test_what_opened_a_client_s_account_is_known_until_a_look_says_otherwise() -> None:

@@ -323,6 +323,7 @@ class Effected(Fact, frozen=True):
 def _note_answered(d: Deployment, worker: WorkerState) -> None:
     """Apply that a worker's question was answered: what it asks from now on is another, also in equal words."""
     worker.answered = worker.state == "stuck"
+    worker.questions += 1
     worker.trouble, worker.tried, worker.rung = "", (), 0
     for key in [key for key in d.woken if key.startswith(f"ask:{worker.name}:{worker.attempt}:waiting:")]:
         del d.woken[key]

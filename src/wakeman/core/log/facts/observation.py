@@ -203,6 +203,9 @@ def _take_observation(d: Deployment, seen: Observation, mono: float, *, same: bo
     given = seen.given and not (worker.given_mono and seen.life == worker.life)
     worker.given_mono = mono if given else worker.given_mono if seen.given else 0.0
     before = worker.observation
+    asked = before.dialog if before is not None and before.attempt == seen.attempt else None
+    if seen.dialog is not None and (asked is None or asked.seen != seen.dialog.seen):
+        worker.questions += 1
     worker.observation = seen
     if seen.session_id:
         worker.session_id = seen.session_id  # logs of the version before name no server

@@ -1,0 +1,170 @@
+"""What was submitted, as files in the deployment's own directory: batches of sessions, each one array of Slurm.
+
+A batch is written before it is submitted, and its jobs carry its id in their name. So after a crash between the two, or
+an answer that never came, the next look finds the jobs of what was submitted, and nothing is submitted twice.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
+
+FOLDER = "slurm"
+"""Where batches are, below the deployment's directory."""
+PAST = "past"
+"""Where batches are moved whose sessions were all ended, and are over."""
+TASKS = "tasks.json"
+JOB_NAME = re.compile(r".*\.wk([0-9a-f]{12})")
+OVER_BYTES_MAX = 64
+KEPT_SCREEN_BYTES_MAX = 2 * 2**20
+SAID_BYTES_MAX = 2000
+
+
+class JobTask(Struct, frozen=True):
+    """One session of a batch."""
+
+    session: str
+    mark: str
+
+
+class KeptTask(Struct, frozen=True):
+    """A task with its place, and what its files say. `base` is the array's job id, "" while it is not known.
+
+    Shape: `began` says that a job has begun it; `code` is the status that its program left, `ended` says that it left
+    none; `gone` that it was cancelled here.
+    """
+
+    batch: str
+    number: int
+    session: str
+    mark: str
+    base: str
+    began: bool
+    code: int | None
+    ended: bool
+    gone: bool
+
+    @property
+    def over(self) -> bool:
+        """Return whether its job has left a word of its end."""
+        return self.ended or self.code is not None
+
+
+class Batches:
+    """The batches of one deployment's directory."""
+
+    def __init__(self, directory: str) -> None:
+        self.place = f"{directory}/{FOLDER}"
+
+    def path(self, batch: str, name: str = "") -> str:
+        """Return the path of a batch, or of a file in it."""
+        return f"{self.place}/{batch}/{name}" if name else f"{self.place}/{batch}"
+
+    def kept(self) -> list[KeptTask]:
+        """List every session that was submitted, or is about to be. Cost: a listing and a few reads for each batch."""
+        try:
+            names = sorted(os.listdir(self.place))
+        except FileNotFoundError:
+            return []
+        return [task for name in names if re.fullmatch(r"[0-9a-f]{12}", name) for task in self._tasks(name)]
+
+    def _tasks(self, batch: str) -> Iterator[KeptTask]:
+        try:
+            files = set(os.listdir(self.path(batch)))
+            with open(self.path(batch, TASKS), "rb") as file:
+                tasks = msgspec.json.decode(file.read(), type=list[JobTask])
+        except (FileNotFoundError, msgspec.DecodeError):
+            return  # a crash came before it was whole: nothing of it was submitted
+        base = self._line(batch, "job") if "job" in files else ""
+        for number, task in enumerate(tasks):
+            over = self._line(batch, f"{number}.over") if f"{number}.over" in files else ""
+            word, _, status = over.partition(" ")
+            yield KeptTask(
+                batch=batch,
+                number=number,
+                session=task.session,
+                mark=task.mark,
+                base=base if re.fullmatch(r"\d+", base) else "",
+                began=f"{number}.began" in files,
+                code=int(status) if word == "exited" and re.fullmatch(r"\d{1,3}", status) else None,
+                ended=word == "ended",
+                gone=f"{number}.gone" in files,
+            )
+
+    def _line(self, batch: str, name: str) -> str:
+        try:
+            with open(self.path(batch, name), encoding="utf-8", errors="replace") as file:
+                return file.read(OVER_BYTES_MAX).strip()
+        except OSError:
+            return ""
+
+    def write(self, tasks: Sequence[tuple[JobTask, str]]) -> str:
+        """Write a batch of sessions with the scripts that make them; return its id. It is whole, or not there."""
+        batch = os.urandom(6).hex()
+        os.makedirs(self.place, mode=0o700, exist_ok=True)
+        os.mkdir(self.path(batch), 0o700)
+        for number, (_, script) in enumerate(tasks):
+            self._put(batch, f"{number}.sh", script.encode("utf-8", "surrogateescape"))
+        self._put(batch, TASKS, msgspec.json.encode([task for task, _ in tasks]))
+        return batch
+
+    def submitted(self, batch: str, base: str) -> None:
+        """Write under which job id a batch runs."""
+        self._put(batch, "job", f"{base}\n".encode())
+
+    def refused(self, batch: str) -> None:
+        """Remove a batch that Slurm did not take."""
+        import shutil
+
+        shutil.rmtree(self.path(batch), ignore_errors=True)
+
+    def cancelled(self, task: KeptTask) -> None:
+        """Write that a session is to be listed no longer, once it is over."""
+        with suppress(FileNotFoundError):
+            self._put(task.batch, f"{task.number}.gone", b"")
+
+    def settle(self, batch: str) -> None:
+        """Move a batch away that nobody asks for any more."""
+        os.makedirs(f"{self.place}/{PAST}", mode=0o700, exist_ok=True)
+        with suppress(OSError):
+            os.rename(self.path(batch), f"{self.place}/{PAST}/{batch}")
+
+    def screen(self, task: KeptTask) -> str | None:
+        """Return what a session showed last, with the codes of its colours; None if that was not kept."""
+        return self._text(task, "screen", KEPT_SCREEN_BYTES_MAX)
+
+    def said(self, task: KeptTask) -> str:
+        """Return the last line that the job itself printed: why it could not start, or what Slurm did with it."""
+        lines = (self._text(task, "out", SAID_BYTES_MAX) or "").strip().split("\n")
+        return lines[-1].strip()
+
+    def _text(self, task: KeptTask, kind: Literal["screen", "out"], most: int) -> str | None:
+        try:
+            with open(self.path(task.batch, f"{task.number}.{kind}"), "rb") as file:
+                size = os.fstat(file.fileno()).st_size
+                file.seek(max(0, size - most))
+                return file.read(most).decode(errors="replace")
+        except OSError:
+            return None
+
+    def _put(self, batch: str, name: str, data: bytes) -> None:
+        """Write a file to the disk, whole or not at all."""
+        whole = self.path(batch, name)
+        handle = os.open(f"{whole}.tmp", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        with open(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.rename(f"{whole}.tmp", whole)
+
+
+def job_name(directory: str, batch: str) -> str:
+    """Return the name of a batch's jobs: a person reads the deployment in it, a look finds the batch."""
+    deployment = re.sub(r"[^A-Za-z0-9_-]", "_", os.path.basename(directory))[:64]
+    return f"{deployment}.wk{batch}"

@@ -1,0 +1,111 @@
+"""What Wakeman needs of a Slurm site: its programs and its configuration, asked once, at `up`."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+from collections.abc import Iterator, Mapping
+from math import ceil
+from typing import TYPE_CHECKING
+
+from wakeman.adapters.asking import ask
+from wakeman.core.errors import ProgramError, UsageError
+from wakeman.core.text import sanitise
+
+if TYPE_CHECKING:
+    from wakeman.core.model import Plan, SlurmSpec
+
+SLURM_PROGRAMS = ("sbatch", "squeue", "scancel", "scontrol", "srun")
+SLURM_INSTALL = "apt-get install slurm-client, with the site's slurm.conf and munge key"
+ASK_S = 20.0
+"""Seconds that the controller may take to tell its configuration."""
+KILL_WAIT_MIN_S = 10
+"""Seconds between TERM and KILL below which a worker may lose its last words; Slurm's default is 30."""
+ARRAY_MAX = 1000
+"""Sessions of one array at most, where the site allows more."""
+
+
+def resolved(plan: Plan, environ: Mapping[str, str]) -> Mapping[str, str]:
+    """Return what an executor needs for a whole deployment, as texts. Raises: UsageError; ProgramError."""
+    _refuse(plan)
+    programs = _site_programs(environ)
+    site = configuration(programs["scontrol"], environ)
+    most = int(site.get("MaxArraySize") or 0) - 1
+    if most < 1:
+        raise ProgramError("slurm: this site allows no arrays (MaxArraySize)", "ask the site to set MaxArraySize=1001")
+    return {
+        "cluster": site.get("ClusterName", "slurm"),
+        "array_max": str(min(most, ARRAY_MAX)),
+        "request": shlex.join(job_request(plan.slurm)),
+        **({"conf": conf} if (conf := environ.get("SLURM_CONF", "")) else {}),
+        **programs,
+    }
+
+
+def site_described(environ: Mapping[str, str]) -> str:
+    """Return the version of Slurm and the cluster that answers. Raises: ProgramError."""
+    site = configuration(_site_programs(environ)["scontrol"], environ)
+    return f"Slurm {site.get('SLURM_VERSION', '')}, cluster {site.get('ClusterName', '')}"
+
+
+def site_weaknesses(environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Yield what of a site's configuration could lose a worker or its end, each with the words for who runs it.
+
+    Raises: ProgramError.
+    """
+    site = configuration(_site_programs(environ)["scontrol"], environ)
+    if site.get("ProctrackType", "") != "proctrack/cgroup":
+        found = f"ProctrackType={site.get('ProctrackType', '')}: what a worker starts can outlive its job"
+        yield found, "ask the administrator of the cluster for ProctrackType=proctrack/cgroup"
+    if site.get("SelectType", "") == "select/linear":
+        yield "SelectType=select/linear: each worker takes a whole node", "use a partition of another kind"
+    wait = re.match(r"\d+", site.get("KillWait", ""))
+    if wait and int(wait[0]) < KILL_WAIT_MIN_S:
+        found = f"KillWait={wait[0]}: a worker that is cancelled may be killed before its end is kept"
+        yield found, f"ask the administrator of the cluster for KillWait={KILL_WAIT_MIN_S} or more"
+
+
+def configuration(scontrol: str, environ: Mapping[str, str]) -> dict[str, str]:
+    """Ask the controller for its configuration. Raises: ProgramError."""
+    try:
+        told = ask((scontrol, "show", "config"), environ, ASK_S)
+    except (OSError, TimeoutError) as error:
+        raise ProgramError(f"slurm: {scontrol} gave no answer: {error!r}", "sinfo") from error
+    if told.code:
+        said = sanitise(re.sub(r"^\w+: ", "", told.err.decode(errors="replace")), 300)
+        raise ProgramError(f"slurm: {said}", "sinfo")
+    rows = (line.partition("=") for line in told.out.decode(errors="replace").splitlines())
+    return {key.strip(): value.strip() for key, sign, value in rows if sign}
+
+
+def job_request(spec: SlurmSpec) -> Iterator[str]:
+    """Yield the arguments of `sbatch` that a plan asks for."""
+    yield f"--cpus-per-task={spec.cpus}"
+    for name in ("partition", "account", "qos"):
+        if value := getattr(spec, name):
+            yield f"--{name}={value}"
+    if spec.memory:
+        yield f"--mem={ceil(spec.memory / 2**20)}M"
+    if spec.time:
+        yield f"--time={ceil(spec.time / 60)}"
+    if spec.licenses:
+        yield "--licenses=" + ",".join(f"{name}:{count}" for name, count in spec.licenses.items())
+    yield from spec.options
+
+
+def _refuse(plan: Plan) -> None:
+    """Refuse what only a session on this machine can have. Raises: UsageError."""
+    if plan.workers.found or plan.workers.harness == "external":
+        key = "sessions" if plan.workers.found else "harness"
+        value = getattr(plan.workers, key)
+        raise UsageError(f"workers.{key}: found {value!r} beside workers.executor = 'slurm'; there a job is submitted")
+
+
+def _site_programs(environ: Mapping[str, str]) -> dict[str, str]:
+    path = environ.get("PATH") or os.defpath
+    found = {name: shutil.which(name, path=path) for name in SLURM_PROGRAMS}
+    if missing := [name for name, program in found.items() if program is None]:
+        raise ProgramError(f"slurm: {', '.join(missing)}: not found on {path}", SLURM_INSTALL)
+    return {name: os.path.abspath(program) for name, program in found.items() if program is not None}

@@ -1,0 +1,124 @@
+"""The terminals of sessions in Slurm jobs: each is of a tmux server on its node, called through `srun --overlap`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from wakeman.adapters.slurm.batches import KeptTask
+from wakeman.adapters.tmux import Tmux
+from wakeman.adapters.tmux.screens import screen_text
+from wakeman.core.errors import ProgramError, UnknownNameError
+
+if TYPE_CHECKING:
+    from wakeman.adapters.slurm import Slurm
+
+STEPS_AT_ONCE_MAX = 8
+"""Screens that are read at the same time: each is a step that Slurm's controller makes."""
+STEP = ("--overlap", "--quiet", "--ntasks=1", "--nodes=1", "--mpi=none", "--chdir=/")
+TERMINAL_S = 20.0
+"""Seconds that a call of tmux on a node may take."""
+
+
+class JobTmux(Tmux):
+    """The tmux server of one job, as it is called from here."""
+
+    def __init__(self, srun: str, raw: str, task: KeptTask, directory: str, env: Mapping[str, str]) -> None:
+        """Address the server of a task by its job's raw id: `srun` takes no other."""
+        place = f"/tmp/wakeman-{os.getuid()}.{task.batch}.{task.number}"  # noqa: S108 - of mode 0700: see job.sh
+        super().__init__(f"{place}/tmux", "tmux", directory, env, timeout=TERMINAL_S)
+        self._step = (srun, f"--jobid={raw}", *STEP)
+
+    def _argv(self, words: Sequence[str]) -> tuple[str, ...]:
+        return (*self._step, "tmux", "-u", "-S", self._socket, *words)
+
+    def _seat(self) -> tuple[str, ...]:
+        return (*self._step, "--pty", "tmux", "-u", "-S", self._socket)
+
+
+class JobTerminals:
+    """The terminals of an executor's sessions. One that is over shows what its job kept of its screen."""
+
+    def __init__(self, executor: Slurm, server: Callable[[str, KeptTask], JobTmux]) -> None:
+        self._executor, self._server = executor, server
+
+    def capture(self, session: str, lines: int = 50, *, mark: str = "") -> str:
+        return self._shown(session, lines, mark, painted=False)
+
+    def painted(self, session: str, lines: int = 50, *, mark: str = "") -> str:
+        return self._shown(session, lines, mark, painted=True)
+
+    def captures(
+        self, sessions: Sequence[tuple[str, str]], lines: int = 50, *, painted: bool = False
+    ) -> list[str | None]:
+        from concurrent.futures import ThreadPoolExecutor
+
+        self._executor.refresh()
+
+        def shown(each: tuple[str, str]) -> str | None:
+            try:
+                return self._shown(each[0], lines, each[1], painted=painted)
+            except UnknownNameError:
+                return None
+
+        with ThreadPoolExecutor(STEPS_AT_ONCE_MAX) as pool:
+            return list(pool.map(shown, sessions))
+
+    def _shown(self, session: str, lines: int, mark: str, *, painted: bool) -> str:
+        """Return a screen: "" for a session that is queued, or whose server is about to begin."""
+        task, row = self._executor.job(session, mark)
+        if row is not None and row.phase == "running" and not task.over:
+            server = self._server(row.raw, task)
+            read = server.painted if painted else server.capture
+            with suppress(UnknownNameError):
+                return read(task.session, lines, mark=task.mark)
+        kept = self._executor.screen(task)
+        return screen_text(kept, lines, dead=True, painted=painted) if kept is not None else ""
+
+    def type(self, session: str, text: str, *, submit: bool, mark: str = "") -> None:
+        server, task = self._live(session, mark)
+        server.type(task.session, text, submit=submit, mark=task.mark)
+
+    def press(self, session: str, keys: tuple[str, ...], *, mark: str = "") -> None:
+        server, task = self._live(session, mark)
+        server.press(task.session, keys, mark=task.mark)
+
+    def attach(self, session: str, *, mark: str = "") -> tuple[str, ...]:
+        server, task = self._live(session, mark)
+        return server.attach(task.session, mark=task.mark)
+
+    def switch(self, session: str, *, mark: str = "", here: str = "") -> tuple[str, ...]:
+        """Return (): a terminal that a person sits at is none of a node's."""
+        del session, mark, here
+        return ()
+
+    def adopt(self, session_id: str, mark: str, instead: str = "") -> None:
+        """Do nothing for a session that has the mark. Raises: ProgramError for any other: a job's mark stays."""
+        del instead
+        found = next((one for one in self._executor.poll().seen if one.session_id == session_id), None)
+        if found is None or found.mark != mark:
+            raise ProgramError(
+                f"slurm: {session_id} cannot be marked {mark}: only jobs that Wakeman submits are watched"
+            )
+
+    def release(self, session_id: str, mark: str) -> None:
+        """Refuse: a job that Wakeman has submitted is Wakeman's."""
+        self._executor.job(session_id, mark)
+        raise ProgramError(f"slurm: {session_id} cannot be let go: its job is Wakeman's")
+
+    def remember(self, session_id: str, head: str, *, mark: str) -> None:
+        """Store the log's head as the comment of the session's job."""
+        self._executor.comment(session_id, mark, head)
+
+    def recall(self) -> list[tuple[str, str]]:
+        return self._executor.comments()
+
+    def _live(self, session: str, mark: str) -> tuple[JobTmux, KeptTask]:
+        """Return the server of a session that runs. Raises: ProgramError for one that is queued, or over."""
+        task, row = self._executor.job(session, mark)
+        if row is None or row.phase != "running" or task.over:
+            state = "queued" if row is not None and row.phase == "queued" else "over"
+            raise ProgramError(f"slurm: session {task.session} is {state}: it has no terminal", "squeue --me")
+        return self._server(row.raw, task), task

@@ -1,0 +1,195 @@
+"""What Slurm prints, and what jobs leave behind, as sessions; without a cluster."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from wakeman.adapters.slurm import batches as kept_batches
+from wakeman.adapters.slurm.batches import Batches, JobTask, KeptTask, job_name
+from wakeman.adapters.slurm.queue import Queue, read_rows, session_of
+from wakeman.adapters.slurm.scripts import job_script, refused_job
+from wakeman.adapters.slurm.site import job_request
+from wakeman.core.model import SlurmSpec
+from wakeman.ports import SessionInfo, Start
+
+BATCH, MARK = "0123456789ab", "night/w1/1@b"
+NAME = f"night.wk{BATCH}"
+
+
+def line(task: str = "7_0", state: str = "RUNNING", code: str = "0", reason: str = "None", name: str = NAME) -> str:
+    """Return a line as `squeue` of Slurm 22.05 prints it."""
+    at = "2026-11-30T02:00:00"
+    return f"{task:40}|{'9':20}|{state:20}|{code:12}|{reason:60}|{'t1':80}|{at}|{at}|{'(null)':300}|{name:120}|\n"
+
+
+def kept(
+    number: int = 0, *, base: str = "7", began: bool = True, code: int | None = None, ended: bool = False
+) -> KeptTask:
+    return KeptTask(BATCH, number, f"w{number + 1}", MARK, base, began, code, ended, gone=False)
+
+
+def told(task: KeptTask, *lines: str, said: str = "") -> SessionInfo | None:
+    return session_of(task, Queue(read_rows("".join(lines))).of(task), said)
+
+
+def fate(task: KeptTask, *lines: str, said: str = "") -> tuple[str, int | None, str, str]:
+    found = told(task, *lines, said=said)
+    assert found is not None
+    return found.phase, found.code, found.ended_by, found.why
+
+
+@pytest.mark.parametrize(
+    ("state", "reason", "expected"),
+    [
+        ("PENDING", "Licenses", ("queued", None, "", "Licenses")),
+        ("REQUEUE_HOLD", "job_requeued_in_held_state", ("queued", None, "", "held: job_requeued_in_held_state")),
+        ("CONFIGURING", "None", ("queued", None, "", "its node is being made ready")),
+        ("RUNNING", "None", ("running", None, "", "")),
+        ("COMPLETING", "None", ("running", None, "", "")),
+        ("CANCELLED", "None", ("killed", None, "person", "its job was cancelled, on t1")),
+        ("TIMEOUT", "TimeLimit", ("killed", None, "time", "its job's time was over (slurm.time), on t1")),
+        (
+            "OUT_OF_MEMORY",
+            "OutOfMemory",
+            ("killed", None, "", "its job took more memory than it had (slurm.memory), on t1"),
+        ),
+        ("PREEMPTED", "None", ("killed", None, "machine", "its job was preempted, on t1")),
+        ("NODE_FAIL", "NodeDown", ("lost", None, "machine", "its node failed, on t1")),
+        ("NEVER_HEARD_OF", "None", ("unknown", None, "", "Slurm says NEVER_HEARD_OF")),
+    ],
+)
+def test_each_state_of_a_job_is_a_phase(state: str, reason: str, expected: tuple[str, int | None, str, str]) -> None:
+    assert expected == fate(kept(), line(state=state, reason=reason))
+
+
+@pytest.mark.parametrize("state", ["RUNNING", "COMPLETED", "FAILED", "CANCELLED", "NODE_FAIL"])
+def test_the_status_that_a_program_left_counts_before_what_slurm_says(state: str) -> None:
+    assert ("exited", 3, "", "") == fate(kept(code=3), line(state=state))
+
+
+@pytest.mark.parametrize(
+    ("state", "code", "status"), [("COMPLETED", "0", 0), ("FAILED", "768", 3), ("FAILED", "3:0", 3)]
+)
+def test_without_a_word_of_the_job_slurms_own_counts(state: str, code: str, status: int) -> None:
+    assert ("exited", status, "", "") == fate(kept(), line(state=state, code=code))
+
+
+@pytest.mark.parametrize("code", ["31744", "32000", "4021", "9"])
+def test_a_status_of_the_script_or_a_signal_is_none_of_the_program(code: str) -> None:
+    assert ("killed", None, "", "its job failed: JobLaunchFailure") == fate(
+        kept(), line(state="FAILED", code=code, reason="JobLaunchFailure")
+    )
+
+
+def test_a_program_that_left_no_status_was_ended_and_its_job_says_by_what() -> None:
+    said = fate(kept(ended=True), line(state="FAILED", code="31744"), said="tmux: not found on t1")
+
+    assert ("killed", None, "", "its program was ended: tmux: not found on t1") == said
+
+
+def test_a_job_that_is_listed_no_longer_is_told_by_what_it_left() -> None:
+    lost = "Slurm lists its job no longer, and it left no word of its end"
+    assert ("exited", 0, "", "") == fate(kept(code=0))
+    assert ("killed", None, "", "its program was ended") == fate(kept(ended=True))
+    assert ("lost", None, "machine", lost) == fate(kept())
+
+
+def test_one_of_an_array_that_was_cancelled_in_the_queue_is_listed_no_longer_and_never_began() -> None:
+    """Source: Slurm 22.05 drops it at once, while the others of its array wait."""
+    expected = ("killed", None, "person", "its job was cancelled before it began")
+    assert expected == fate(kept(1, began=False), line("7_0", "PENDING"), line("7_2", "PENDING"))
+
+
+def test_an_array_that_was_cancelled_whole_is_one_line_for_all() -> None:
+    found = [fate(kept(number, began=False), line("7", "CANCELLED")) for number in (0, 1)]
+
+    assert ["killed", "killed"] == [phase for phase, *_ in found]
+
+
+def test_what_was_never_submitted_is_no_session() -> None:
+    assert told(kept(base="", began=False)) is None
+
+
+def test_jobs_of_a_batch_whose_id_was_not_written_are_found_by_their_name() -> None:
+    found = told(kept(base="", began=False), line("12_0", "PENDING"))
+
+    assert found is not None
+    assert ("12_0@0123456789ab", "queued") == (found.session_id, found.phase)
+
+
+def test_of_two_jobs_of_one_task_the_one_at_work_counts() -> None:
+    """Two requests can have been accepted: the second job finds the first there and ends with 125."""
+    twice = line("7_0", "FAILED", "32000"), line("9_0", "RUNNING")
+
+    assert ["9_0@0123456789ab"] * 2 == [
+        found.session_id for rows in (twice, twice[::-1]) if (found := told(kept(), *rows)) is not None
+    ]
+
+
+def test_jobs_of_others_are_passed_over() -> None:
+    assert [] == list(read_rows(line(name="analysis") + line(name="night.wk77")))
+
+
+def test_a_line_that_cannot_be_read_is_an_error_and_no_empty_queue() -> None:
+    with pytest.raises(ValueError, match="slurm_load"):
+        list(read_rows("slurm_load_jobs: something else\n"))
+
+
+def test_a_batch_is_what_was_written_and_what_its_jobs_added(tmp_path: Path) -> None:
+    batches = Batches(str(tmp_path))
+    batch = batches.write([(JobTask("w1", MARK), "a"), (JobTask("w2", MARK), "b")])
+    before = [(one.session, one.base, one.began) for one in batches.kept()]
+    batches.submitted(batch, "7")
+    for name, text in {"0.began": "9 t1", "0.over": "exited 3\n", "1.began": "", "1.over": "ended\n"}.items():
+        (tmp_path / "slurm" / batch / name).write_text(text)
+
+    assert [("w1", "", False), ("w2", "", False)] == before
+    assert [(3, False), (None, True)] == [(one.code, one.ended) for one in batches.kept()]
+    assert [("7", True), ("7", True)] == [(one.base, one.began) for one in batches.kept()]
+
+
+def test_a_batch_that_a_crash_left_half_written_holds_nothing(tmp_path: Path) -> None:
+    batches = Batches(str(tmp_path))
+    batch = batches.write([(JobTask("w1", MARK), "a")])
+    for left in ("", "[{"):
+        (tmp_path / "slurm" / batch / kept_batches.TASKS).write_text(left)
+        assert [] == batches.kept()
+
+
+def test_the_name_of_a_job_shows_the_deployment_and_is_found_again() -> None:
+    name = job_name("/state/night, the second", BATCH)
+
+    assert ("night__the_second.wk0123456789ab", BATCH) == (name, (kept_batches.JOB_NAME.fullmatch(name) or "")[1])
+
+
+def test_what_a_plan_asks_for_are_options_of_sbatch() -> None:
+    spec = SlurmSpec(
+        partition="big", account="us", qos="low", cpus=2, memory=2**30, time=90, licenses={"a": 1, "b": 2},
+        options=("--constraint=x y",),
+    )  # fmt: skip
+
+    options = "--partition=big --account=us --qos=low --mem=1024M --time=2 --licenses=a:1,b:2 '--constraint=x y'"
+    assert ["--cpus-per-task=2", *shlex.split(options)] == list(job_request(spec))
+
+
+def test_nothing_of_a_session_is_read_by_the_shell_of_its_job() -> None:
+    odd = "$(touch no); `touch no` 'x\" \\ \n%"
+    start = Start("w1", MARK, ("echo", odd), "/", {"A": odd}, stream="/s")
+    script = job_script(start, "pane") + 'call() { for word; do printf "%s\\0" "$word"; done; }; create'
+
+    ran = subprocess.run(["/bin/sh", "-c", script], capture_output=True, check=True, text=True)
+    words = ran.stdout.split("\0")
+
+    assert "" == ran.stderr
+    assert {"echo", odd, f"A={odd}"} <= set(words)
+
+
+def test_a_session_that_no_server_would_take_is_refused_before_it_is_submitted() -> None:
+    refused = refused_job(Start("w:1", MARK, ("true",), "/"))
+
+    assert refused is not None
+    assert "slurm: session 'w:1': expected letters" in refused.error

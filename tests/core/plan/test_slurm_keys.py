@@ -1,0 +1,61 @@
+"""The keys of `[slurm]`: which are taken, and which are refused with what to write instead."""
+
+from __future__ import annotations
+
+import pytest
+
+from wakeman.core.errors import PlanError
+from wakeman.core.model import Plan, SlurmSpec
+from wakeman.core.plan.parser import read_plan
+
+PLAN = """\
+name = "night"
+[units]
+items = ["a"]
+output = "out/{{ unit }}"
+[workers]
+executor = "slurm"
+command = ["true"]
+"""
+
+
+def parsed(rest: str = "", executor: str = "slurm") -> Plan:
+    return read_plan(PLAN.replace('"slurm"', f'"{executor}"') + rest, "wakeman.toml")
+
+
+def test_sizes_and_times_are_written_as_everywhere_else() -> None:
+    found = parsed('[slurm]\nmemory = "4G"\ntime = "8h"\nlicenses = { anthropic = 1 }\noptions = ["--constraint=big"]')
+
+    expected = SlurmSpec(memory=4 * 2**30, time=8 * 3600.0, licenses={"anthropic": 1}, options=("--constraint=big",))
+    assert expected == found.slurm
+
+
+def test_a_plan_without_the_table_asks_for_what_the_site_gives() -> None:
+    assert SlurmSpec() == parsed().slurm
+
+
+@pytest.mark.parametrize(
+    ("rest", "says"),
+    [
+        ('[slurm]\noptions = ["--array=0-9"]', "slurm.options[0]: found '--array=0-9', which Wakeman sets"),
+        ('[slurm]\noptions = ["-p", "big"]', "slurm.options[0]: found '-p'; expected a long option"),
+        ("[slurm]\ncpus = 0", "slurm.cpus: "),
+        ('[slurm]\nlicenses = { "a,b" = 1 }', "found 'a,b'; expected a licence's name"),
+        ("[slurm]\nlicenses = { a = 0 }", "slurm.licenses.a: "),
+        ('[limits]\nmemory = "1G"', "limits.memory: found beside workers.executor = 'slurm'; expected slurm.memory"),
+    ],
+)
+def test_what_no_job_can_be_asked_for_is_refused(rest: str, says: str) -> None:
+    with pytest.raises(PlanError) as refused:
+        parsed(rest)
+
+    assert says in str(refused.value)
+
+
+def test_the_table_is_refused_where_it_would_be_passed_over() -> None:
+    with pytest.raises(PlanError, match=r"slurm: found without workers\.executor = 'slurm'"):
+        parsed("[slurm]\ncpus = 2", "tmux")
+
+
+def test_the_table_is_left_to_an_executor_of_another_package() -> None:
+    assert 2 == parsed("[slurm]\ncpus = 2", "ours").slurm.cpus

@@ -1,0 +1,146 @@
+"""A Slurm cluster of three nodes on this machine, for as long as a test session lasts: no munge, no database.
+
+It has ports and a directory of its own; nothing else of the machine is touched. Its daemons are ended by their ids.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from tests.waiting import until
+
+PATH = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
+_DAEMONS = ("slurmctld", "slurmd")
+_CLIENTS = ("sbatch", "squeue", "scancel", "scontrol", "srun")
+MISSING = [name for name in (*_DAEMONS, *_CLIENTS, "tmux") if shutil.which(name, path=PATH) is None]
+UNABLE = f"not installed: {', '.join(MISSING)}" if MISSING else "needs root" if os.geteuid() != 0 else ""
+"""Why there can be no cluster here; "" if there can."""
+_NODES = ("t1", "t2", "t3")
+_CONFIGURATION = """\
+ClusterName=fixture
+SlurmctldHost=HOST(127.0.0.1)
+SlurmctldPort=PORT
+AuthType=auth/none
+CredType=cred/none
+SlurmUser=root
+SlurmdUser=root
+StateSaveLocation=PLACE/state
+SlurmdSpoolDir=PLACE/spool-%n
+SlurmctldPidFile=PLACE/slurmctld.pid
+SlurmdPidFile=PLACE/%n.pid
+SlurmctldLogFile=PLACE/slurmctld.log
+SlurmdLogFile=PLACE/%n.log
+MpiDefault=none
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+SelectType=select/cons_tres
+SelectTypeParameters=CR_CPU_Memory
+SlurmdParameters=config_overrides
+SchedulerParameters=batch_sched_delay=0,sched_interval=1
+SlurmdTimeout=10
+MessageTimeout=3
+KillWait=2
+ReturnToService=2
+MinJobAge=3600
+MaxArraySize=101
+Licenses=anthropic:2
+"""
+
+
+class Cluster:
+    """The daemons, and what a user's shell knows of them."""
+
+    def __init__(self, place: Path) -> None:
+        self.place, self.conf = place, place / "slurm.conf"
+        self.env = {"PATH": PATH, "HOME": str(place), "SLURM_CONF": str(self.conf)}
+
+    def run(self, *argv: str) -> str:
+        """Run a program of Slurm's, and return what it printed."""
+        ran = subprocess.run(argv, env=self.env, cwd="/", capture_output=True, text=True, timeout=60, check=False)
+        return ran.stdout
+
+    def begin(self) -> None:
+        """Write the configuration, start the daemons, and wait until all nodes are idle."""
+        host, ports = socket.gethostname().partition(".")[0], _free_ports(1 + len(_NODES))
+        text = _CONFIGURATION.replace("HOST", host).replace("PORT", str(ports[0])).replace("PLACE", str(self.place))
+        for name, port in zip(_NODES, ports[1:], strict=True):
+            text += f"NodeName={name} NodeHostname={host} NodeAddr=127.0.0.1 Port={port} CPUs=64 RealMemory=16000\n"
+        text += "PartitionName=agents Nodes=ALL Default=YES MaxTime=INFINITE DefMemPerCPU=100 LLN=YES\n"
+        text += "PartitionName=closed Nodes=ALL MaxTime=INFINITE State=DOWN\n"
+        self.conf.write_text(text)
+        (self.place / "state").mkdir()
+        self.control()
+        for name in _NODES:
+            (self.place / f"spool-{name}").mkdir()
+            self.run("slurmd", "-N", name)
+        until(lambda: self.run("sinfo", "-h", "-p", "agents", "-t", "idle", "-o", "%D").strip() == str(len(_NODES)), 60)
+
+    def control(self) -> None:
+        """Start the controller."""
+        self.run("slurmctld")
+        until(lambda: "UP" in self.run("scontrol", "ping"), 30)
+
+    def pid(self, daemon: str = "slurmctld") -> int:
+        """Return a daemon's process id; 0 if it does not run."""
+        with suppress(OSError, ValueError):
+            number = int((self.place / f"{daemon}.pid").read_text())
+            os.kill(number, 0)
+            return number
+        return 0
+
+    def end_daemon(self, daemon: str = "slurmctld") -> None:
+        """End a daemon, and wait for its end."""
+        if number := self.pid(daemon):
+            os.kill(number, signal.SIGTERM)
+            until(lambda: not _lives(number), 30)
+
+    def jobs(self) -> list[str]:
+        """List the jobs that are not over, as BASE_INDEX."""
+        return self.run("squeue", "-h", "-r", "-o", "%i").split()
+
+    def end(self) -> None:
+        """End all jobs, then the daemons."""
+        if not self.pid():
+            self.control()
+        for job in self.jobs():
+            self.run("scancel", job)
+        until(lambda: not self.jobs(), 60)
+        for daemon in (*_NODES, "slurmctld"):
+            self.end_daemon(daemon)
+
+
+@contextmanager
+def running_cluster() -> Iterator[Cluster]:
+    """Yield a cluster, which is ended afterwards."""
+    with TemporaryDirectory(prefix="wks", dir="/tmp", ignore_cleanup_errors=True) as place:
+        cluster = Cluster(Path(place))
+        try:
+            cluster.begin()
+            yield cluster
+        finally:
+            cluster.end()
+
+
+def _free_ports(count: int) -> list[int]:
+    with_ports = [socket.socket() for _ in range(count)]
+    for each in with_ports:
+        each.bind(("127.0.0.1", 0))
+    ports = [each.getsockname()[1] for each in with_ports]
+    for each in with_ports:
+        each.close()
+    return ports
+
+
+def _lives(number: int) -> bool:
+    try:
+        return Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
