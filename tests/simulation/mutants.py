@@ -340,7 +340,7 @@ MUTANTS: dict[str, Mutant] = {
         a_check_is_killed_before_it_sets_the_alarm_anew,
     ),
     "no alarm before the check": Mutant(
-        Scene.again, (("d = self.known", 'return ""'),), an_alarm_fires_and_its_check_is_killed_at_once
+        Scene.again, (("argv, due = ", 'return ""; argv, due = '),), an_alarm_fires_and_its_check_is_killed_at_once
     ),
     "attempt id reused across boots": Mutant(
         MemoryClock.boot,
