@@ -96,10 +96,10 @@ class Cluster:
             return number
         return 0
 
-    def end_daemon(self, daemon: str = "slurmctld") -> None:
+    def end_daemon(self, daemon: str = "slurmctld", by: signal.Signals = signal.SIGTERM) -> None:
         """End a daemon, and wait for its end."""
         if number := self.pid(daemon):
-            os.kill(number, signal.SIGTERM)
+            os.kill(number, by)
             until(lambda: not _lives(number), 30)
 
     def jobs(self) -> list[str]:

@@ -65,7 +65,7 @@ def found(kind: type[MemorySessions], seconds: float = 0.1) -> list[str]:
 
 
 def test_the_sessions_in_memory_keep_to_the_protocol() -> None:
-    assert [] == found(MemorySessions)
+    assert [] == found(MemorySessions, 20)
 
 
 @pytest.fixture

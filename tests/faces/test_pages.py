@@ -445,9 +445,10 @@ def test_what_shows_no_page_loads_nothing_for_one(code: str, left_out: set[str])
 
 
 @pytest.mark.parametrize("state", STATES)
-def test_one_thing_is_named_in_the_singular(state: str) -> None:
+def test_one_thing_is_named_in_the_singular_and_what_is_absent_is_no_word(state: str) -> None:
     on = Paper(width=None, rows=None)
 
     for everything in (False, True):
         rows = "\n".join(text(page(STATES[state], on, everything=everything), on))
+        assert "UNSET" not in rows
         assert not re.findall(r"(?<![\d.,/:]) 1 (?:unit|worker|attempt|file|event|row|check|session)s\b(?<! of)", rows)

@@ -178,12 +178,36 @@ def test_while_the_controller_is_away_nothing_is_decided(rig: SlurmRig, cluster:
     assert 0 == rig.run("audit", "night").returncode
 
 
+def test_jobs_outlive_the_daemon_of_their_node_and_who_looks_meanwhile_is_told(rig: SlurmRig, cluster: Cluster) -> None:
+    rig.night("echo works; " + WAITS + MAKES)
+    until(lambda: set(rig.states().values()) == {"running"}, 60)
+    until(lambda: "works" in rig.run("capture", "night_a").stdout, 30)
+    node = cluster.run("squeue", "-h", "-r", "-j", _tasks(rig)["night_a"], "-o", "%N").strip()
+    cluster.end_daemon(node, signal.SIGKILL)
+    try:
+        said = rig.run("capture", "night_a")
+    finally:
+        cluster.run("slurmd", "-N", node)
+    until(lambda: "works" in rig.run("capture", "night_a").stdout, 30)
+    rig.go("abcdefg")
+    rig.ends()
+
+    assert (1, "") == (said.returncode, said.stdout)
+    assert f"failed on node {node}" in said.stderr
+    assert [] == rig.of("relaunched")
+    assert "complete" == rig.status()["outcome"]
+
+
 def test_who_is_queued_can_be_ended_and_shows_nothing(rig: SlurmRig, cluster: Cluster) -> None:
     rig.night(MAKES, 'partition = "closed"')
     said = [rig.run(*words) for words in (("capture", "night_a"), ("attach", "night_a", "--print"))]
     waits = [row for row in rig.status()["waits"] if row["reason"] == "queued"]
+    other = PLAN.replace("COMMAND", MAKES).replace("EXTRA", 'partition = "agents"')
+    rig.write(other, "other.toml")
+    amended = rig.run("amend", "night", "other.toml")
     down = rig.run("down", "night")
 
+    assert (2, True) == (amended.returncode, "[slurm] is another than it went up with" in amended.stderr)
     assert [(0, "\n"), (1, "")] == [(each.returncode, each.stdout) for each in said]
     assert "is queued: it has no terminal" in said[1].stderr
     assert WORKERS == [name for row in waits for name in row["workers"]]
@@ -232,6 +256,7 @@ def test_of_a_submission_that_was_taken_twice_one_runs(cluster: Cluster, directo
     until(lambda: len(cluster.jobs()) == 1, 30)
 
     assert {"w": "running"} == phases(executor(cluster, directory))
+    assert [] == list(Path(directory, "slurm").glob("*/0.over")), "the second leaves no word"
     _ended(cluster, place)
 
 

@@ -271,6 +271,15 @@ CAUSES: list[tuple[str, Deployment, str, str, list[str]]] = [
         [CAPTURE],
     ),
     (
+        "a cluster whose jobs have terminals",
+        changed(
+            talking(why="asks for a permission: x"), host=Host(root="/", directory="/d", python=(), executor="slurm")
+        ),
+        "w asks a permission, 12 min",
+        "x",
+        [ATTACH],
+    ),
+    (
         "used up",
         under(ended(spent=2), cleanup=CleanupSpec(rounds=0)),
         "w ended 2 of 2 times, 5 s ago: 1 unit undone, no cleanup left; exit status 1",
@@ -492,7 +501,7 @@ def test_receivers_that_were_not_reached_are_needs_of_their_own() -> None:
 
 
 def test_a_receiver_that_was_not_reached_has_the_time_of_the_next_notice_that_it_has_not_had() -> None:
-    untold = {name: Untold(why="gone", since=NOW) for name in ("tmux:desk", "tmux:late")}
+    untold = {name: Untold(why="gone", since=NOW, times=3) for name in ("tmux:desk", "tmux:late")}
     wake = WakeSpec(to=(WakeTarget(tmux="desk"), WakeTarget(tmux="late")))
     waiting = {
         seq: OwedNotice(seq, "x", ("wrap up:1",), NOW, NOW + timedelta(minutes=at), told=told)
@@ -502,6 +511,27 @@ def test_a_receiver_that_was_not_reached_has_the_time_of_the_next_notice_that_it
 
     due = [f"{NOW + timedelta(minutes=at):%H:%M:%S} UTC" for at in (1, 2)]
     assert due == [each.rest.rpartition("tried again at ")[2] for each in found]
+
+
+@pytest.mark.parametrize(
+    ("times", "told", "asks"),
+    [(1, (), False), (2, (), False), (3, (), True), (1, ("tmux:desk",), True)],
+)
+def test_who_was_not_reached_once_or_twice_is_told_again_and_nobody_is_needed_for_that(
+    times: int, told: tuple[str, ...], asks: bool
+) -> None:
+    again = NOW + timedelta(seconds=15)
+    d = changed(
+        under(of(), wake=WakeSpec(to=(WakeTarget(tmux="desk"),))),
+        untold={"tmux:desk": Untold(why="tmux desk: not idle", since=NOW, times=times)},
+        outbox={1: OwedNotice(1, "x", ("wrap up:1",), NOW, again, told=told)},
+    )
+    need, wait = [each.about for each in needs(d, NOW)], waiting_for(d, NOW)
+
+    assert (asks, ["tmux:desk"] if asks else []) == (notice.asking(d), need)
+    assert ([] if asks else [("tmux:desk", "wait", again, ())]) == [
+        (each.about, each.sign, each.until, each.commands) for each in wait if each.reason == "untold"
+    ]
 
 
 def test_of_several_outputs_that_cannot_be_taken_over_each_is_a_need_of_its_own() -> None:

@@ -168,8 +168,7 @@ class Slurm:
             told = self._ask(self._place["scancel"], *live[at : at + CANCELS_PER_CALL_MAX])
             if told.code and _UNSURE.search(_slurm_words(told)):
                 raise ProgramError(f"slurm: {_slurm_words(told)}", "sinfo")
-        for task, _ in found:
-            self._batches.cancelled(task)
+        self._batches.cancelled(task for task, _ in found)
         self._settle({task.batch for task, _ in found})
         return len(found)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import Literal
 
@@ -82,6 +82,7 @@ class Batches:
         except (FileNotFoundError, msgspec.DecodeError):
             return  # a crash came before it was whole: nothing of it was submitted
         base = self._line(batch, "job") if "job" in files else ""
+        gone = self._gone(batch) if "gone" in files else frozenset()
         for number, task in enumerate(tasks):
             over = self._line(batch, f"{number}.over") if f"{number}.over" in files else ""
             word, _, status = over.partition(" ")
@@ -94,7 +95,7 @@ class Batches:
                 began=f"{number}.began" in files,
                 code=int(status) if word == "exited" and re.fullmatch(r"\d{1,3}", status) else None,
                 ended=word == "ended",
-                gone=f"{number}.gone" in files,
+                gone=str(number) in gone,
             )
 
     def _line(self, batch: str, name: str) -> str:
@@ -109,8 +110,9 @@ class Batches:
         batch = os.urandom(6).hex()
         os.makedirs(self.place, mode=0o700, exist_ok=True)
         os.mkdir(self.path(batch), 0o700)
-        for number, (_, script) in enumerate(tasks):
-            self._put(batch, f"{number}.sh", script.encode("utf-8", "surrogateescape"))
+        cases = "".join(f"{number})\n{script};;\n" for number, (_, script) in enumerate(tasks))
+        script = f"case $task in\n{cases}esac\n"
+        self._put(batch, "tasks.sh", script.encode("utf-8", "surrogateescape"))
         self._put(batch, TASKS, msgspec.json.encode([task for task, _ in tasks]))
         return batch
 
@@ -124,10 +126,21 @@ class Batches:
 
         shutil.rmtree(self.path(batch), ignore_errors=True)
 
-    def cancelled(self, task: KeptTask) -> None:
-        """Write that a session is to be listed no longer, once it is over."""
-        with suppress(FileNotFoundError):
-            self._put(task.batch, f"{task.number}.gone", b"")
+    def cancelled(self, tasks: Iterable[KeptTask]) -> None:
+        """Write that sessions are to be listed no longer, once they are over. Cost: a write to the disk per batch."""
+        numbers: dict[str, list[int]] = {}
+        for task in tasks:
+            numbers.setdefault(task.batch, []).append(task.number)
+        for batch, found in numbers.items():
+            with suppress(FileNotFoundError), open(self.path(batch, "gone"), "a", encoding="ascii") as file:
+                file.write("".join(f"{number}\n" for number in found))
+                file.flush()
+                os.fsync(file.fileno())
+
+    def _gone(self, batch: str) -> frozenset[str]:
+        with suppress(OSError), open(self.path(batch, "gone"), encoding="ascii", errors="replace") as file:
+            return frozenset(file.read().split())
+        return frozenset()
 
     def settle(self, batch: str) -> None:
         """Move a batch away that nobody asks for any more."""

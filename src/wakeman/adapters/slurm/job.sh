@@ -3,9 +3,12 @@
 #
 #     sbatch ... --array=0-N job.sh BATCH
 #
-# BATCH is a directory that the host which submits and the node share. Its files, for the task K of the array:
+# BATCH is a directory that the host which submits and the node share. Its files:
 #
-#     K.sh      defines `create`, which makes the session with the functions and variables below
+#     tasks.sh  for each task, its session's name, and `create`, which makes it with the functions and variables below
+#
+# and of the task K of the array:
+#
 #     K.began   written first, by whichever job comes first: the job's raw id and the node. Another job of the same task,
 #               as Slurm may make one by a requeue or a repeated request, runs nothing: exit status 125.
 #     K.screen  written when the session ends: what it showed, with the codes of its colours
@@ -21,7 +24,7 @@ trap 'asked=1' TERM INT HUP
 batch=$1 task=$SLURM_ARRAY_TASK_ID
 at=$batch/$task
 node=$(uname -n)
-if ! [ -r "$at.sh" ]; then
+if ! [ -r "$batch/tasks.sh" ]; then
     echo "$batch: not on $node: the state directory must be shared with the nodes"
     exit 126
 fi
@@ -63,7 +66,7 @@ until call show-options -s exit-empty >/dev/null 2>&1; do
 done
 
 name= pane= said=
-. "$at.sh"
+. "$batch/tasks.sh"
 if [ -z "$asked" ] && said=$(create 2>&1); then
     # `wakeman: SESSION PID PANE` is what the creation prints.
     pane=$(printf '%s\n' "$said" | sed -n 's/^wakeman: [^ ]* \([0-9][0-9]*\) .*/\1/p' | head -n 1)

@@ -14,8 +14,8 @@ from wakeman.core.model import EndedBy
 from wakeman.ports import Phase, SessionInfo
 
 _QUEUE_FIELDS = (
-    ("JobArrayID", 40), ("JobID", 20), ("State", 20), ("exit_code", 12), ("Reason", 60), ("NodeList", 80),
-    ("SubmitTime", 24), ("StartTime", 24), ("Comment", 300), ("Name", 120),
+    ("JobArrayID", 40), ("JobID", 20), ("State", 20), ("exit_code", 12), ("Reason", 60), ("NodeList", 40),
+    ("SubmitTime", 24), ("StartTime", 24), ("Comment", 64), ("Name", 96),
 )  # fmt: skip
 QUEUE_COLUMNS = ",".join(f"{name}:{width}|" for name, width in _QUEUE_FIELDS)
 """The argument of `squeue -O`: a width for each column, as without one it is cut at 20."""

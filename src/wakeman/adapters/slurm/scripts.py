@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def job_script(start: Start, pane: str) -> str:
-    """Return what `job.sh` reads: the session's name, and the function that creates it."""
+    """Return what `job.sh` reads of a task: the session's name, and the function that creates it."""
     wrapped = replace(start, argv=("/bin/sh", "-c", pane, "sh", *start.argv))
     words = shlex.join(creation_commands(wrapped))
     return f"name={shlex.quote(start.session)}\ncreate() {{\n    call {words}\n}}\n"

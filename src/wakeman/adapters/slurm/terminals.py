@@ -8,16 +8,20 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from wakeman.adapters.slurm.batches import KeptTask
-from wakeman.adapters.tmux import Tmux
+from wakeman.adapters.tmux import Tmux, TmuxSaid
 from wakeman.adapters.tmux.screens import screen_text
 from wakeman.core.errors import ProgramError, UnknownNameError
 
 if TYPE_CHECKING:
+    from wakeman.adapters.asking import Told
     from wakeman.adapters.slurm import Slurm
 
 STEPS_AT_ONCE_MAX = 8
 """Screens that are read at the same time: each is a step that Slurm's controller makes."""
 STEP = ("--overlap", "--quiet", "--ntasks=1", "--nodes=1", "--mpi=none", "--chdir=/")
+SRUN = "srun: error: "
+OVER_SIGNS = ("already completing", "Invalid job id")
+"""What `srun` says of a job that is over: its session is gone, and the node answers."""
 TERMINAL_S = 20.0
 """Seconds that a call of tmux on a node may take."""
 
@@ -33,6 +37,14 @@ class JobTmux(Tmux):
 
     def _argv(self, words: Sequence[str]) -> tuple[str, ...]:
         return (*self._step, "tmux", "-u", "-S", self._socket, *words)
+
+    def _told(self, call: Callable[[], Told]) -> TmuxSaid:
+        """Return what tmux says. Raises: ProgramError for what `srun` says of itself, unless the job is over."""
+        said = super()._told(call)
+        own = [line for line in said.err.splitlines() if line.startswith(SRUN) and ": task " not in line]
+        if said.code and own and not any(sign in own[0] for sign in OVER_SIGNS):
+            raise ProgramError(f"slurm: {own[0].removeprefix(SRUN)}", "sinfo")
+        return said
 
     def _seat(self) -> tuple[str, ...]:
         return (*self._step, "--pty", "tmux", "-u", "-S", self._socket)

@@ -63,7 +63,7 @@ INHERITED = ("set-option", "-g", "update-environment[90]", "WAKEMAN_ATTEMPT")
 """Sessions that a worker makes carry its mark. Only on our own server: the user's options are not changed."""
 
 
-class _Said(Struct, frozen=True):
+class TmuxSaid(Struct, frozen=True):
     """What tmux answered."""
 
     code: int
@@ -447,12 +447,12 @@ class Tmux:
             why = ran.err or gone
             raise ProgramError(f"tmux socket {self._socket}: {why}", self._hint())
 
-    def _ask(self, *words: str, stdin: str | None = None) -> _Said:
+    def _ask(self, *words: str, stdin: str | None = None) -> TmuxSaid:
         """Call tmux. Raises: ProgramError on a time-out, or when tmux is missing."""
         given = None if stdin is None else stdin.encode(errors="surrogateescape")
         return self._told(lambda: ask(self._argv(words), self._env, self._timeout, given))
 
-    def _act(self, *words: str, begins: bool = False) -> _Said:
+    def _act(self, *words: str, begins: bool = False) -> TmuxSaid:
         """Have tmux change something: as a person waits through libtmux, in a check by a call of its own.
 
         Shape: a call that may start the server `begins` it. Raises: ProgramError on a time-out, or without tmux.
@@ -471,7 +471,7 @@ class Tmux:
         config = ("-f", self._config) if self._config else ()
         return (self._tmux, "-u", *config, "-S", self._socket, *words)
 
-    def _told(self, call: Callable[[], Told]) -> _Said:
+    def _told(self, call: Callable[[], Told]) -> TmuxSaid:
         try:
             told = call()
         except TimeoutError:
@@ -481,7 +481,7 @@ class Tmux:
         err = told.err.decode(errors="replace").strip()
         if told.code and err.startswith(STRANGE):
             err += f": {self._tmux} may be of another version than the server at {self._socket}"
-        return _Said(told.code, told.out.decode(errors="replace"), err)
+        return TmuxSaid(told.code, told.out.decode(errors="replace"), err)
 
     def _silence(self) -> ProgramError:
         return ProgramError(f"tmux socket {self._socket}: no answer within {self._timeout:g} s", self._hint())

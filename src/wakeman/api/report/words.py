@@ -43,11 +43,12 @@ def lead(d: Deployment, told: Chronicle, needs: Sequence[NeedStatus]) -> Iterato
     if not missing:
         by = f", {waived} of them because a person waived them" if waived else " and passed every check"
         took = wall_seconds(d) if d.outcome != "open" else None
-        yield f"All {count(total, 'unit')} are done{by}{f', in {lasting_text(took)}' if took is not None else ''}."
+        all_are = "The unit is" if total == 1 else f"All {count(total, 'unit')} are"
+        yield f"{all_are} done{by}{f', in {lasting_text(took)}' if took is not None else ''}."
     elif d.outcome == "open":
-        yield f"So far {done} of {count(total, 'unit')} are done."
+        yield f"So far {done} of {_units_are(total)} done."
     else:
-        yield f"{done} of {count(total, 'unit')} are done; missing: {names_told(missing)}."
+        yield f"{done} of {_units_are(total)} done; missing: {names_told(missing)}."
     repeated = [name for name, worker in d.workers.items() if worker.attempt > 1]
     stuck = list(dict.fromkeys(each.worker for each in told.questions))
     other = [
@@ -65,6 +66,10 @@ def lead(d: Deployment, told: Chronicle, needs: Sequence[NeedStatus]) -> Iterato
         yield f"{who}: nothing more happens by itself."
     else:
         yield "Nothing waits for you."
+
+
+def _units_are(number: int) -> str:
+    return f"{count(number, 'unit')} {'is' if number == 1 else 'are'}"
 
 
 def _left_for_cleanup(courses: Sequence[WorkerCourse]) -> Iterator[str]:

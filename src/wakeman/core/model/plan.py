@@ -51,6 +51,8 @@ class Spec(Struct, frozen=True):
 
 DEFAULT_EXECUTOR = "tmux"
 """Where workers run when a plan does not say, and in logs that do not."""
+SEATED_EXECUTORS = (DEFAULT_EXECUTOR, "slurm")
+"""Executors to whose sessions a person can attach."""
 
 
 class UnitsSpec(Spec, frozen=True):

@@ -5,9 +5,11 @@ The faces, `--json` and the report show these values; a notice says the same cau
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from datetime import UTC, datetime
 from shlex import quote
+
+from msgspec.structs import replace
 
 from wakeman.core.log.facts.fact import count
 from wakeman.core.model import Deployment, WorkerState
@@ -35,7 +37,7 @@ def needs(d: Deployment, now: datetime, *, alarm_gone: bool = False) -> list[Nee
     Shape: workers with equal reasons and words are one need. `alarm_gone`: its alarm is no longer pending.
     """
     if d.outcome != "open":
-        return list(_untold_needs(d))
+        return list(_untold_needs(d, list(d.untold)))
     found = [each for each in notice.troubles(d) if each.reason not in (*notice.PASSING, "alarm")]
     own = [_deployment_need(d, each) for each in found if not each.worker]
     workers = [worker_need(d, d.workers[each.worker], each.reason, now) for each in found if each.worker]
@@ -45,7 +47,7 @@ def needs(d: Deployment, now: datetime, *, alarm_gone: bool = False) -> list[Nee
     lost = [_lost_alarm(d, now)] if not d.paused_at and (alarm_gone or (d.alarm is None and d.generation)) else []
     held = [_held_need(d, now)] if d.held else []
     each = [*folded(sorted(workers, key=oldest), now), *folded(sorted(spent, key=oldest), now)]
-    return [*lost, *own, *each, *held, *_untold_needs(d)]
+    return [*lost, *own, *each, *held, *_untold_needs(d, notice.unreached(d))]
 
 
 def waiting_for(d: Deployment, now: datetime) -> list[Need]:
@@ -56,7 +58,7 @@ def waiting_for(d: Deployment, now: datetime) -> list[Need]:
     found = [*([_outage_wait(d)] if d.outage else []), *_queue_waits(d, needed)]
     rests = resting(d)
     each = [worker_wait(d, w, now, rests.get(w.name)) for w in d.workers.values() if w.name not in needed]
-    waiting = [one for one in each if one is not None]
+    waiting = [one for one in each if one is not None] + list(_told_again_soon(d))
     return found + sorted(waiting, key=lambda one: one.until.timestamp() if one.until else 0.0)
 
 
@@ -202,10 +204,18 @@ def _accepting_would(d: Deployment) -> str:
             return f"{end * bool(alive)}it would close as partial, with {count(len(left), 'unit')} undone"
 
 
-def _untold_needs(d: Deployment) -> Iterator[Need]:
-    """Yield the receivers that the last notice did not reach, and when they are told again."""
+def _told_again_soon(d: Deployment) -> Iterator[Need]:
+    """Yield receivers that a notice did not reach once or twice: they are told again."""
+    unreached = notice.unreached(d)
+    for need in _untold_needs(d, [name for name in d.untold if name not in unreached]):
+        yield replace(need, sign="wait", until=outbox.next_delivery(d), commands=())
+
+
+def _untold_needs(d: Deployment, names: Sequence[str]) -> Iterator[Need]:
+    """Yield receivers that the last notice did not reach, and when they are told again."""
     targets = outbox.receivers(d.plan)
-    for name, untold in d.untold.items():
+    for name in names:
+        untold = d.untold[name]
         door = targets[name].door if name in targets else ""
         why = sanitise(untold.why, QUOTED_CHARS_MAX)
         look = _look_log(d, "effected", "see what was tried")

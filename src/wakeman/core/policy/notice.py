@@ -21,6 +21,8 @@ from wakeman.core.text import as_data, sanitise
 
 BLIND_OBSERVATIONS_MAX = 3
 """Failed observations in a row after which a person is asked."""
+UNREACHED_TIMES_MIN = 3
+"""Deliveries in a row that did not reach a receiver, after which a person is needed: more than a minute of trying."""
 NOTICE_CHARS_MAX = 600
 """Characters of a notice at most."""
 WAITING_PHRASES = (
@@ -183,12 +185,25 @@ def _needs(asks: Sequence[str], told: int) -> str:
 
 
 def asking(d: Deployment) -> bool:
-    """Return whether a person is needed now: something is asked, a row is held, a receiver is not reached, or Wakeman
-    has nothing more to try for a worker.
+    """Return whether a person is needed now: something is asked, a row is held, a receiver is not reached by several
+    notices, or Wakeman has nothing more to try for a worker.
     """
-    if d.held or d.untold or any(trouble.reason not in PASSING for trouble in troubles(d)):
+    if d.held or unreached(d) or any(trouble.reason not in PASSING for trouble in troubles(d)):
         return True
     return any(given_up(d, worker) or exhausted(d, worker) for worker in d.workers.values())
+
+
+def unreached(d: Deployment) -> list[str]:
+    """List the receivers that need somebody: several deliveries in a row did not reach them, or nothing more is tried.
+
+    Boundary: one that was busy once is told again within seconds; who waits for something to do is not woken for that.
+    """
+    owed = d.outbox.values()
+    return [
+        name
+        for name, untold in d.untold.items()
+        if untold.times >= UNREACHED_TIMES_MIN or not any(name not in entry.told for entry in owed)
+    ]
 
 
 def given_up(d: Deployment, worker: WorkerState) -> bool:

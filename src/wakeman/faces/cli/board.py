@@ -8,7 +8,7 @@ from wakeman.api.needs import folded_waits
 from wakeman.api.status import Status, WorkerStatus
 from wakeman.api.watch import Happening
 from wakeman.core.text import time_span
-from wakeman.faces.cli.page import GROUPS, SIGNS, since, wait_row, when, widths
+from wakeman.faces.cli.page import GROUPS, SIGNS, group_word, since, wait_row, when, widths
 from wakeman.faces.cli.paper import BOLD, DIM, DONE, NAME_CELLS_MAX, NEEDED, WAITS, Line, Paper
 
 QUIET_SHOWN_MAX = 3
@@ -88,7 +88,8 @@ def _board_rows(status: Status, on: Paper) -> list[Line]:
         rows.append(on.row([(f" {sign} ", colour), (start, BOLD), (f"{on.pad(counts, columns[1])}  ", ""), *cause]))
     rows += [wait_row(each, status.at, on, columns) for each in folded_waits(status.waits, 3)]
     for group in status.groups:
-        sign, colour = GROUPS[group.state]
+        kind = group_word(group, status)
+        sign, colour = GROUPS[kind]
         names = list(group.workers)
         if group.state == "running":
             workers = {each.name: each for each in status.workers}
@@ -98,7 +99,7 @@ def _board_rows(status: Status, on: Paper) -> list[Line]:
             names = names[len(alone) :]
         if not names:
             continue
-        word = "more" if group.state == "running" and len(names) < len(group.workers) else group.state
+        word = "more" if group.state == "running" and len(names) < len(group.workers) else kind
         head = on.pad(f"{len(names):,} {word}", columns[0])
         left = f"; {len(group.left)} left {sum(group.left.values())} undone" if group.left else ""
         text = group.says or (" ".join(names[:4]) + (" …" if names[4:] else "") + left)

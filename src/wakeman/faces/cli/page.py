@@ -14,7 +14,8 @@ from wakeman.faces.cli.paper import BOLD, DIM, DONE, NAME_CELLS_MAX, NEEDED, WAI
 from wakeman.faces.cli.show import amount
 
 SIGNS = {"ask": ("▲", NEEDED), "held": ("◆", NEEDED), "failed": ("✗", NEEDED), "wait": ("◌", WAITS)}
-GROUPS = {"running": ("●", ""), "pending": ("·", DIM), "ended": ("✓", DONE)}
+GROUPS = {"running": ("●", ""), "pending": ("·", DIM), "verified": ("✓", DONE), "ended": ("·", DIM)}
+"""Signs of workers that need nobody. `ended`: some of them with no unit left that is theirs, as others got it."""
 NEEDS_SHOWN_MAX = 4
 WAITS_SHOWN_MAX = 3
 """Needs, and waits, that are shown each on its own; from there on they are folded."""
@@ -267,7 +268,7 @@ def _far(until: str, now: str) -> bool:
 
 
 def _group_row(group: WorkerGroup, data: Status, on: Paper) -> Line:
-    sign, colour = GROUPS[group.state]
+    sign, colour = GROUPS[group_word(group, data)]
     name, units = widths(data, on)
     head = on.pad(f"{len(group.workers):,} {group_word(group, data)}", name)
     return on.row(
@@ -344,7 +345,9 @@ def _worker_rows(data: Status, on: Paper) -> Iterator[Line]:
     name = min(NAME_CELLS_MAX, max((len(each.name) for each in data.workers), default=0))
     mixed = len({each.client for each in data.workers if each.client}) > 1  # changed between two launches
     for each in data.workers:
-        counts = f"{each.units.done}/{each.units.total}" if each.units.total else f"review {each.review}"
+        counts = f"{each.units.done}/{each.units.total}" if each.units.total else "handed on"
+        if each.review:
+            counts = f"review {each.review}"
         seen = each.alive or each.since
         age = since(seen, data.at) if seen else ""
         ours, theirs = end_words(each.why or "")

@@ -280,7 +280,7 @@ def _remedies(data: Reported) -> list[tuple[str, str]]:
         else []
     )
     if data.status.outcome != "open":
-        return [*found, ("Start anew when the cause is mended", "wakeman up PLAN")]
+        return [*found, ("Do what is missing, when the cause is mended", f"wakeman redo {name}")]
     worker = data.missing[0].worker if data.missing else ""
     return [
         *found,

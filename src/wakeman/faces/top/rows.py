@@ -111,11 +111,14 @@ def entry_row(entry: ListEntry, status: Status, on: Paper, cells: Columns, *, ch
 def _entry_sign(entry: ListEntry, status: Status) -> tuple[str, str]:
     if entry.kind in SIGNS:
         return SIGNS[entry.kind]
-    left = isinstance(entry.what, WorkerStatus) and entry.what.units.done < entry.what.units.total
-    if entry.kind == "ended" and left:
-        return SIGNS["failed"]
     if entry.kind == "running" and status.outcome != "open":
         return GROUPS["pending"]
+    what = entry.what
+    if isinstance(what, WorkerGroup):
+        return GROUPS[group_word(what, status)]
+    if isinstance(what, WorkerStatus) and entry.kind == "ended":
+        left = what.units.done < what.units.total
+        return SIGNS["failed"] if left else GROUPS["verified" if what.state == "verified" else "ended"]
     return GROUPS[entry.kind]
 
 
