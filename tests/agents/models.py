@@ -764,7 +764,8 @@ def _speak_responses(turn: Turn, streamed: bool) -> list[tuple[str, Json]]:
     if turn.call:
         name, put = turn.call
         item = {"type": "function_call", "id": f"fc_{number}", "call_id": f"call_{number}", "status": "completed"}
-        item |= {"name": name, "arguments": json.dumps(put)}
+        space, _, name = name.rpartition("__")  # Codex has the tools of a server in a namespace of their own
+        item |= {"name": name, "arguments": json.dumps(put), **({"namespace": space} if space else {})}
     usage: Json = {"input_tokens": 100, "output_tokens": 20, "total_tokens": 120}
     usage |= {"input_tokens_details": None, "output_tokens_details": None}
     return [

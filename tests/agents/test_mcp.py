@@ -84,6 +84,41 @@ def test_claude_runs_a_night_by_the_tools_and_is_asked_nothing_while_the_workers
     assert len(asked) == len(agents.models.state["steps"]) + len(agents.models.state["got"]) + 1
 
 
+@needs("codex")
+def test_codex_runs_a_night_by_the_tools_and_is_asked_nothing_while_the_workers_work(agents: Agents) -> None:
+    agents.write(PLAN)
+    env = surroundings(agents, "codex")
+    words = agents.argv("mcp", "--yes")
+    told = {"command": words[0], "args": words[1:], "env": agents.clean(), "startup_timeout_sec": 120, "required": True}
+    named = {"deployment": "night"}
+    server = "mcp__wakeman"
+    agents.models.state["steps"] = [
+        (f"{server}__plan", {}),
+        (f"{server}__up", {}),
+        (f"{server}__wait", {**named, "until": "done"}),
+        (f"{server}__report", named),
+    ]
+    how = [arg.replace("ADDRESS", agents.models.url) for arg in KINDS["codex"].args]
+    for key, value in told.items():
+        how += ["-c", f"mcp_servers.wakeman.{key}={_as_toml(value)}"]
+    prompt = f"Look after a night. play=orchestrates -> {agents.place}/night"
+    flags = ["--json", "--skip-git-repo-check", "--dangerously-bypass-approvals-and-sandbox"]
+
+    ran = agents.call(["codex", "exec", *how, *flags, prompt], {**env, KINDS["codex"].key: "sk-stand-in"})
+
+    assert 0 == ran.returncode, ran.stderr[-2000:] + ran.stdout[-2000:]
+    assert "complete" == agents.status()["outcome"], ran.stdout[-3000:]
+    assert ["a.md", "b.md"] == sorted(os.listdir(agents.place / "work"))
+    asked = [each for each in agents.models.asked if each.play == "orchestrates"]
+    assert len(asked) == len(agents.models.state["steps"]) + len(agents.models.state["got"]) + 1
+
+
+def _as_toml(value: object) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{json.dumps(name)} = {json.dumps(word)}" for name, word in value.items()) + "}"
+    return json.dumps(value)
+
+
 def _results(line: dict[str, Any]) -> list[str]:
     """Return what tools answered, as the client's stream has it."""
     content = line.get("message", {}).get("content") if line.get("type") == "user" else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import pytest
 from tests.agents.alone import Start, Terminal, kept, scratch
 from tests.agents.clients import QUIET, Agents, needs
 from tests.agents.models import serving
+from tests.drawn import WORKS, keys, recorded, stand_in
 from tests.real.rig import REAL
 from tests.waiting import until
 
@@ -133,6 +135,87 @@ def test_claude_sleeps_while_the_workers_work_is_woken_by_the_monitor_and_wraps_
         assert 0 == while_they_work
         assert {"a.txt", "b.txt"} == set(os.listdir(place / "work" / "out"))
         assert '"outcome":"complete"' in models.asked[-1].said.told
+
+
+ASKER = """
+name = "night"
+[units]
+items = ["a"]
+output = "out/{{ unit }}.txt"
+[workers]
+name = "night_{{ group.name }}"
+harness = "claude"
+mode = "interactive"
+prompt = "Do it."
+socket = "SOCKET"
+env_from = ["ANTHROPIC_API_KEY"]
+[workers.env]
+DRAWN = "DRAWN_IN"
+"""
+
+
+def _program_with_a_stand_in(place: Path) -> str:
+    """Write a stand-in for the workers' client, and a `wakeman` that finds it before the real one; return the latter.
+
+    Shape: it works until it gets a `g`, then asks.
+    """
+    question = recorded("2.1.332/claude-waiting-question.80x24")
+    moves = {"first": {"g": "asks"}, "asks": dict.fromkeys("1234", "over")}
+    stand_in(place / "bin", {"first": WORKS, "asks": question}, moves)
+    program = place / "wakeman.sh"
+    key = "ANTHROPIC_API_KEY=sk-ant-stand-in-0000000000000000"
+    program.write_text(f'#!/bin/sh\nexec env "PATH={place}/bin:$PATH" {key} {PROGRAM} "$@"\n')
+    program.chmod(0o755)
+    return str(program)
+
+
+def test_claude_sleeps_while_a_worker_works_and_answers_its_question_when_it_is_told_of_it() -> None:
+    with scratch() as place, serving() as models:
+        program = _program_with_a_stand_in(place)
+        told = {"WAKEMAN_PROGRAM": program, "WAKEMAN_STATE": str(place / "state"), "MCP_TIMEOUT": "120000"}
+        plan = ASKER.replace("SOCKET", str(place / "workers")).replace("DRAWN_IN", str(place / "bin"))
+        (place / "work" / "wakeman.toml").write_text(plan)
+        server = "mcp__plugin_wakeman_wakeman"
+        models.state["steps"] = [
+            (f"{server}__plan", {}),
+            (f"{server}__up", {}),
+            ("sleep", {"until": "asks a question"}),
+            (f"{server}__status", {"deployment": "night"}),
+            (f"{server}__act", {"action": "answer", "workers": ["night_a"], "text": "Prose"}),
+        ]
+        env = {"PATH": os.environ["PATH"], "HOME": str(place), **told}
+        worker = ("tmux", "-S", str(place / "workers"), "send-keys", "-t", "=night_a:", "g")
+
+        def wakeman(*words: str) -> str:
+            ran = subprocess.run(
+                [program, *words], cwd=place / "work", env=env, check=False, capture_output=True, text=True
+            )
+            return ran.stdout
+
+        args = ("--plugin-dir", str(REPOSITORY / "plugin"), "--allowedTools", server)
+        start = Start("claude", True, "Run it. play=orchestrates -> /tmp/none", args=args, env=told, hooks=False)
+        with Terminal(place, start, models.url, (120, 40)) as terminal:
+            begun = terminal.awaited("I end my turn", 90)
+            assert begun, terminal.capture()
+            if not terminal.awaited("1 monitor", 30):
+                wakeman("down", "night")
+                pytest.skip("this version knows no monitors")
+            until(lambda: _listens(place))
+            before = len(models.asked)
+            until(lambda: _asleep_for(models.asked[-1].answered, 3))
+            while_it_works = len(models.asked) - before
+            subprocess.run(worker, check=True, env={"PATH": os.environ["PATH"]})
+            until(lambda: "asks a question" in wakeman("check", "night") + wakeman("status", "night"), 60)
+            over = terminal.awaited("The night is over", 60)
+            assert over, terminal.capture()
+        log = wakeman("log", "night", "--type", "requested", "--json")
+        wakeman("down", "night")
+        pressed = keys(place / "bin")
+
+    assert 0 == while_it_works
+    assert ["g", "2"] == pressed
+    [asked] = [json.loads(line)["data"] for line in log.splitlines()]
+    assert ("answer", "Prose", "mcp") == (asked["verb"], asked["text"], asked["face"])
 
 
 def _asleep_for(since: float, seconds: float) -> bool:
