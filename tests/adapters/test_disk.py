@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 
 from wakeman.adapters import disk as adapter
 from wakeman.adapters.disk import Disk, _carry
-from wakeman.adapters.disk.listing import LISTED_FACTOR, without_absent
+from wakeman.adapters.disk.presence import LISTED_NAMES_MAX, without_absent
 from wakeman.core.errors import StorageError, UsageError
 from wakeman.core.model import FileFingerprint
 
@@ -220,7 +220,7 @@ def test_a_name_that_a_file_system_may_spell_otherwise_is_looked_up(tmp_path: Pa
 
 def test_a_directory_that_holds_far_more_than_is_asked_for_tells_nothing(tmp_path: Path) -> None:
     asked = [f"{tmp_path}/{n}.md" for n in range(4)]
-    for n in range(4 * LISTED_FACTOR + 1):
+    for n in range(4 * LISTED_NAMES_MAX + 1):
         (tmp_path / f"other{n}").touch()
 
     assert asked == without_absent(asked, 4)

@@ -66,7 +66,7 @@ class Disk:
         found: dict[str, FileFingerprint] = {}
         wanted = list(paths)
         if len(wanted) >= LISTED_MIN:
-            from wakeman.adapters.disk.listing import without_absent
+            from wakeman.adapters.disk.presence import without_absent
 
             wanted = without_absent(wanted, LISTED_MIN)
         for path in wanted:

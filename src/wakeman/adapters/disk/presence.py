@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from itertools import islice
 
-LISTED_FACTOR = 8
+LISTED_NAMES_MAX = 8
 """Names in a directory for each file that is asked for, at most, up to which a listing takes less than looking up."""
 
 
@@ -24,12 +24,12 @@ def without_absent(paths: Sequence[str], least: int) -> list[str]:
     absent: set[str] = set()
     for directory, wanted in together.items():
         if directory and len(wanted) >= least:
-            there = _names(directory, LISTED_FACTOR * len(wanted))
+            there = _names_listed(directory, LISTED_NAMES_MAX * len(wanted))
             absent.update(path for path in wanted if there is not None and not _may_be_there(path, there))
     return [path for path in paths if path not in absent]
 
 
-def _names(directory: str, most: int) -> set[str] | None:
+def _names_listed(directory: str, most: int) -> set[str] | None:
     """Return the names in a directory, in lower case; None where that is not known."""
     try:
         with os.scandir(directory) as entries:
