@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 
 from wakeman.adapters import disk as adapter
 from wakeman.adapters.disk import Disk, _carry
+from wakeman.adapters.disk.presence import LISTED_NAMES_MAX, without_absent
 from wakeman.core.errors import StorageError, UsageError
 from wakeman.core.model import FileFingerprint
 
@@ -184,6 +185,56 @@ def test_names_are_sorted_and_none_where_there_is_no_directory(tmp_path: Path) -
         (tmp_path / name).touch()
 
     assert (disk.names(str(tmp_path)), disk.names(str(tmp_path / "nothing"))) == (["a", "b"], [])
+
+
+@pytest.fixture
+def crowd(tmp_path: Path) -> list[str]:
+    """Return so many files of two directories that these are listed; every third is there, one is a dead link."""
+    (tmp_path / "real").mkdir()
+    (tmp_path / "linked").symlink_to("real")
+    for n in range(0, adapter.LISTED_MIN, 3):
+        (tmp_path / "real" / f"{n}.md").write_bytes(b"x")
+    (tmp_path / "real" / "1.md").symlink_to("nowhere")
+    names = [f"{n}.md" for n in range(adapter.LISTED_MIN)]
+    return [f"{tmp_path}/{place}/{name}" for place in ("real", "linked", "none", "real/0.md") for name in names]
+
+
+def test_many_files_have_the_marks_that_each_has_by_itself(crowd: list[str]) -> None:
+    paths = [*crowd, *(f"{crowd[0]}/..", f"{crowd[0]}/", "", "nul\0")]
+
+    found = disk.marks(paths)
+
+    assert {path: mark for path in paths for mark in disk.marks([path]).values()} == found
+    assert [path for path in paths if path in found] == list(found)
+
+
+@pytest.mark.parametrize("name", ["A.md", "LONGFI~1.MD", "\u00e4.md"], ids=["other case", "short name", "not ASCII"])
+def test_a_name_that_a_file_system_may_spell_otherwise_is_looked_up(tmp_path: Path, name: str) -> None:
+    (tmp_path / "a.md").write_bytes(b"x")
+    asked = [*map(str, range(adapter.LISTED_MIN)), name]
+
+    left = without_absent([f"{tmp_path}/{each}" for each in asked], adapter.LISTED_MIN)
+
+    assert [f"{tmp_path}/{name}"] == left
+
+
+def test_a_directory_that_holds_far_more_than_is_asked_for_tells_nothing(tmp_path: Path) -> None:
+    asked = [f"{tmp_path}/{n}.md" for n in range(4)]
+    for n in range(4 * LISTED_NAMES_MAX + 1):
+        (tmp_path / f"other{n}").touch()
+
+    assert asked == without_absent(asked, 4)
+
+    (tmp_path / "other0").unlink()
+    assert [] == without_absent(asked, 4)
+
+
+def test_files_are_resolved_alike_one_by_one_and_together(crowd: list[str], tmp_path: Path) -> None:
+    (tmp_path / "round").symlink_to("round")
+    (tmp_path / "real" / "2.md").symlink_to("../linked/3.md")
+    paths = [*crowd, f"{tmp_path}/round/x", f"{tmp_path}/linked/../real/.", f"{tmp_path}/linked//2.md/", "x/../y", "/"]
+
+    assert {path: os.path.realpath(path) for path in paths} == disk.resolve(paths)
 
 
 def test_symlinks_and_dots_are_resolved_also_of_what_does_not_exist(tmp_path: Path) -> None:

@@ -272,7 +272,7 @@ _INTENTS = (
 _MADE = "    fates = yield from do(MakeSessions(prepared, now))\n"
 _ONCE = """        if log.deployment.outcome == "open":
                 waiting = once(world, log, findings)
-            elif is_owed(log.deployment):"""
+            elif _is_owed(log.deployment):"""
 _LATER = """        if d.outcome == "open":
             waiting = once(world, log, findings)
         _deliver_notices"""
@@ -326,7 +326,7 @@ MUTANTS: dict[str, Mutant] = {
     "decision outside the lock": Mutant(
         check.check,
         (
-            (_ONCE, '        if log.deployment.outcome != "open" and is_owed(log.deployment):'),
+            (_ONCE, '        if log.deployment.outcome != "open" and _is_owed(log.deployment):'),
             (
                 _LEFT,
                 _LEFT.replace("        _deliver_notices", _LATER),
@@ -340,7 +340,7 @@ MUTANTS: dict[str, Mutant] = {
         a_check_is_killed_before_it_sets_the_alarm_anew,
     ),
     "no alarm before the check": Mutant(
-        Scene.again, (("d = self.known", 'return ""'),), an_alarm_fires_and_its_check_is_killed_at_once
+        Scene.again, (("argv, due = ", 'return ""; argv, due = '),), an_alarm_fires_and_its_check_is_killed_at_once
     ),
     "attempt id reused across boots": Mutant(
         MemoryClock.boot,
@@ -434,7 +434,7 @@ UNDONE: dict[str, Mutant] = {
     ),
     "a pause ends before an alarm is set": Mutant(requests.request, (('verb in ("unpause", "down")', "verb in ()"),)),
     "an alarm that comes before a notice is late is the last": Mutant(
-        check.check, (("elif is_owed(log.deployment):", "elif False:"),)
+        check.check, (("elif _is_owed(log.deployment):", "elif False:"),)
     ),
     "a notice is owed by what was closed in a pause": Mutant(
         close.close, (("    if is_owed(d) or not buried:", "    if False:"),)

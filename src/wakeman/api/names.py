@@ -13,7 +13,6 @@ from wakeman.core.log.events import stamp
 from wakeman.core.model import Deployment, WorkerState
 from wakeman.core.policy import review
 from wakeman.core.policy.deployment_rows import undone
-from wakeman.engine import requests
 from wakeman.engine.runs import latest, readable
 from wakeman.ports import World
 
@@ -99,7 +98,9 @@ def workers_meant(
             raise UsageError(f"{verb}: found no worker; expected {expected}", "wakeman status")
         for word in words:
             _require_no_deployment(world, verb, word)
-        found = [requests.find_worker(world, word) for word in words]
+        from wakeman.engine.requests import find_worker
+
+        found = [find_worker(world, word) for word in words]
         if len({deployment for deployment, _ in found}) > 1:
             apart = " and ".join(dict.fromkeys(deployment for deployment, _ in found))
             raise UsageError(f"{verb}: found workers of {apart}, expected those of one deployment", "wakeman status")
@@ -121,10 +122,11 @@ def _alike(
 ) -> tuple[str, list[str]]:
     """Return the workers that need a person for the same cause, in the same words, as one of them."""
     from wakeman.core.policy.needs import needs
+    from wakeman.engine.requests import find_worker
 
     if chosen.words or chosen.all_ or chosen.only:
         raise UsageError(f"{verb}: found more than --like {chosen.like}; expected it on its own", "wakeman status")
-    deployment, name = requests.find_worker(world, chosen.like)
+    deployment, name = find_worker(world, chosen.like)
     d = world.logs.read(deployment)
     group = next((each.workers for each in needs(d, world.clock.now()) if name in each.workers), ())
     if not group:

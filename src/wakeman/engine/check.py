@@ -12,8 +12,6 @@ from wakeman.core.errors import LogDamagedError
 from wakeman.core.log import events as e
 from wakeman.core.log.chunks import CHUNK_BYTES, chunks
 from wakeman.core.model import Deployment, OpenIntent
-from wakeman.core.policy.outbox import DELIVERY_GRACE_S, is_owed, next_delivery, still_to_tell
-from wakeman.core.redact import redacted
 from wakeman.engine.effects.alarm import ensure
 from wakeman.engine.live import LOCK_WAIT_DEFAULT_S, hold
 from wakeman.engine.observe.containment import Mishaps
@@ -57,7 +55,7 @@ def check(world: World, name: str, head: str = "") -> Deployment:
             before = log.deployment.seq
             if log.deployment.outcome == "open":
                 waiting = once(world, log, findings)
-            elif is_owed(log.deployment):
+            elif _is_owed(log.deployment):
                 # This check may run before the notice is overdue: then an alarm must be pending for it.
                 now = world.clock.now()
                 drive(world, log, ensure(log.deployment, now, paused=True), now)
@@ -77,6 +75,13 @@ def check(world: World, name: str, head: str = "") -> Deployment:
     return d
 
 
+def _is_owed(d: Deployment) -> bool:
+    """Return whether a closed deployment still owes a notice. An open one needs none of that module."""
+    from wakeman.core.policy.outbox import is_owed
+
+    return is_owed(d)
+
+
 def _finished(world: World, name: str) -> Deployment:
     """Remove the alarm of a closed deployment once all notices are delivered and its dead sessions are gone.
 
@@ -87,7 +92,7 @@ def _finished(world: World, name: str) -> Deployment:
 
     with hold(world, name) as log:
         d, now = log.deployment, world.clock.now()
-        if d.alarm and not is_owed(d) and (d.outcome == "partial" or bury(world, d) or d.alarm.due <= now):
+        if d.alarm and not _is_owed(d) and (d.outcome == "partial" or bury(world, d) or d.alarm.due <= now):
             drive(world, log, put_away(d), now)
         return d
 
@@ -186,6 +191,7 @@ def _deliver_notices(world: World, d: Deployment, before: int) -> None:
     outcomes = [_told_all(world, d, wake) for seq, wake in d.wakes.items() if seq > before]
     if not outcomes:
         return
+    from wakeman.core.policy.outbox import DELIVERY_GRACE_S, next_delivery
     from wakeman.engine.alarm import soon
     from wakeman.engine.protocol.requests import delivered
 
@@ -198,6 +204,9 @@ def _deliver_notices(world: World, d: Deployment, before: int) -> None:
 
 def _told_all(world: World, d: Deployment, wake: OpenIntent) -> e.Effected:
     """Tell a notice to whom it is for; return the outcome."""
+    from wakeman.core.policy.outbox import still_to_tell
+    from wakeman.core.redact import redacted
+
     told, failed, doubt = list[str](), dict[str, str](), False
     for name, target in still_to_tell(d, wake).items():
         came = world.deliver(target, wake.text, d)

@@ -21,97 +21,97 @@ OUTSIDE = "%2F"
 
 def attempt_directory(host: Host, worker: WorkerState) -> str:
     """Return the directory of the present attempt: claim, exit, env, units."""
-    return posixpath.join(host.directory, "attempts", f"{worker.name}.{worker.attempt}")
+    return f"{host.directory}/attempts/{worker.name}.{worker.attempt}"
 
 
 def exit_file(host: Host, worker: WorkerState) -> str:
     """Return the file that the wrapper writes when the program has ended: its status, one line."""
-    return posixpath.join(attempt_directory(host, worker), "exit")
+    return f"{attempt_directory(host, worker)}/exit"
 
 
 def claim(host: Host, worker: WorkerState) -> str:
     """Return the file by which an attempt is started at most once."""
-    return posixpath.join(attempt_directory(host, worker), "claim")
+    return f"{attempt_directory(host, worker)}/claim"
 
 
 def report_directory(host: Host, worker: WorkerState) -> str:
     """Return the directory for the client's reports: the only one of the attempt's that it may write to."""
-    return posixpath.join(attempt_directory(host, worker), "said")
+    return f"{attempt_directory(host, worker)}/said"
 
 
 def hook(host: Host, worker: WorkerState) -> str:
     """Return the file with the client's last hook report."""
-    return posixpath.join(report_directory(host, worker), "hook")
+    return f"{report_directory(host, worker)}/hook"
 
 
 def push(host: Host, worker: WorkerState) -> str:
     """Return the pipe by which a confined client requests a check."""
-    return posixpath.join(report_directory(host, worker), "push")
+    return f"{report_directory(host, worker)}/push"
 
 
 def rules(host: Host, worker: WorkerState) -> str:
     """Return the file with the confinement's rules."""
-    return posixpath.join(attempt_directory(host, worker), "confine")
+    return f"{attempt_directory(host, worker)}/confine"
 
 
 def denied(host: Host, worker: WorkerState) -> str:
     """Return the file with the writes that were denied to the client, a path in JSON's spelling a line."""
-    return posixpath.join(report_directory(host, worker), "denied")
+    return f"{report_directory(host, worker)}/denied"
 
 
 def may(host: Host, worker: WorkerState) -> str:
     """Return the file with the guard's rules."""
-    return posixpath.join(attempt_directory(host, worker), "may")
+    return f"{attempt_directory(host, worker)}/may"
 
 
 def trail(host: Host, worker: WorkerState) -> str:
     """Return the file with the paths of the client's own transcripts."""
-    return posixpath.join(attempt_directory(host, worker), "trail.json")
+    return f"{attempt_directory(host, worker)}/trail.json"
 
 
 def prompt_taken_file(host: Host, worker: WorkerState) -> str:
     """Return the file that is replaced each time the client reports a prompt."""
-    return posixpath.join(report_directory(host, worker), "heard")
+    return f"{report_directory(host, worker)}/heard"
 
 
 def client(host: Host, worker: WorkerState) -> str:
     """Return the worker's private directory for its client, the same for all attempts."""
-    return posixpath.join(host.directory, "clients", worker.name)
+    return f"{host.directory}/clients/{worker.name}"
 
 
 def units_file(host: Host, worker: WorkerState) -> str:
     """Return the attempt's share, one JSON object a line."""
-    return posixpath.join(attempt_directory(host, worker), "units.jsonl")
+    return f"{attempt_directory(host, worker)}/units.jsonl"
 
 
 def outputs_list(host: Host, worker: WorkerState) -> str:
     """Return the file that lists the outputs to make, for the hook."""
-    return posixpath.join(attempt_directory(host, worker), "outputs")
+    return f"{attempt_directory(host, worker)}/outputs"
 
 
 def stream(host: Host, worker: WorkerState) -> str:
     """Return the file of the attempt's stream."""
-    return posixpath.join(host.directory, "streams", f"{worker.name}.{worker.attempt}.log")
+    return f"{host.directory}/streams/{worker.name}.{worker.attempt}.log"
 
 
 def print_pipe(host: Host, worker: WorkerState) -> str:
     """Return the named pipe that an attempt in print mode prints into; what comes out goes to its stream."""
-    return posixpath.join(attempt_directory(host, worker), "out")
+    return f"{attempt_directory(host, worker)}/out"
 
 
 def prompt_file(host: Host, worker: WorkerState) -> str:
     """Return the attempt's task file."""
-    return posixpath.join(host.directory, "prompts", f"{worker.name}.{worker.attempt}.md")
+    return f"{host.directory}/prompts/{worker.name}.{worker.attempt}.md"
 
 
 def screen_file(worker: WorkerState) -> str:
     """Return the next evidence file of the attempt, relative to the deployment's directory."""
-    return posixpath.join("screens", f"{worker.name}.{worker.attempt}.{worker.captures + 1}.txt")
+    return f"screens/{worker.name}.{worker.attempt}.{worker.captures + 1}.txt"
 
 
 def mishap(host: Host, worker: WorkerState) -> str:
     """Return the file with the traceback of an unexpected error in observing the attempt."""
-    return posixpath.join(host.directory, "errors", f"{worker.name}.{worker.attempt}.txt")
+    return f"{host.directory}/errors/{worker.name}.{worker.attempt}.txt"
 
 
 def scratch(host: Host, worker: WorkerState) -> str:
@@ -121,7 +121,7 @@ def scratch(host: Host, worker: WorkerState) -> str:
 
 def inside(host: Host, name: str) -> str:
     """Return a path in the deployment's directory."""
-    return posixpath.join(host.directory, name)
+    return f"{host.directory}/{name}"
 
 
 def absolute(host: Host, path: str) -> str:
@@ -131,7 +131,7 @@ def absolute(host: Host, path: str) -> str:
 
 def stage(host: Host, worker: str, attempt: int) -> str:
     """Return the directory in which an attempt makes its outputs, with `workers.stage`."""
-    return posixpath.join(host.directory, "attempts", f"{worker}.{attempt}", "stage")
+    return f"{host.directory}/attempts/{worker}.{attempt}/stage"
 
 
 def staged(host: Host, path: str) -> str:
@@ -146,12 +146,12 @@ def staged(host: Host, path: str) -> str:
 
 def tree(host: Host, worker: WorkerState) -> str:
     """Return the worker's work tree, the same for all attempts, with `workers.isolate`."""
-    return posixpath.join(host.directory, "trees", worker.name)
+    return f"{host.directory}/trees/{worker.name}"
 
 
 def planted(host: Host, worker: WorkerState) -> str:
     """Return the file that marks the worker's tree as complete and set up."""
-    return posixpath.join(host.directory, "trees", f"{worker.name}.ready")
+    return f"{host.directory}/trees/{worker.name}.ready"
 
 
 def relative_within(path: str, directory: str) -> str | None:

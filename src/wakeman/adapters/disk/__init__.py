@@ -47,6 +47,10 @@ SYNCED_EACH_MAX = 16
 _NO_HARD_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 
 
+LISTED_MIN = 64
+"""Files of one directory that are asked for, at least, for it to be listed instead of each being looked up."""
+
+
 class NotRegularError(OSError):
     """A path leads to something else than a regular file, or by a symlink where none is followed."""
 
@@ -58,9 +62,14 @@ class Disk:
     """Files of this machine. Names that are not UTF-8 are preserved, by surrogate escapes."""
 
     def marks(self, paths: Iterable[str]) -> dict[str, FileFingerprint]:
-        """Stat files, through symlinks."""
+        """Stat files, through symlinks. Cost: of many in one directory only those that a listing of it has."""
         found: dict[str, FileFingerprint] = {}
-        for path in paths:
+        wanted = list(paths)
+        if len(wanted) >= LISTED_MIN:
+            from wakeman.adapters.disk.presence import without_absent
+
+            wanted = without_absent(wanted, LISTED_MIN)
+        for path in wanted:
             with suppress(OSError, ValueError):
                 seen = os.stat(path)
                 if stat.S_ISREG(seen.st_mode):
@@ -133,8 +142,19 @@ class Disk:
         return f"{found.st_ino}:{found.st_dev}" if stat.S_ISDIR(found.st_mode) else ""
 
     def resolve(self, paths: Iterable[str]) -> dict[str, str]:
-        """Resolve symlinks and `..`, as far as the path exists."""
-        return {path: os.path.realpath(path) for path in paths}
+        """Resolve symlinks and `..`, as far as the path exists. Cost: each directory is resolved once."""
+        known: dict[str, str] = {}
+
+        def real(path: str) -> str:
+            above, name = os.path.split(path)
+            if name in ("", ".", "..") or not above:
+                return os.path.realpath(path)
+            if above not in known:
+                known[above] = os.path.realpath(above)
+            there = os.path.join(known[above], name)
+            return os.path.realpath(path) if os.path.islink(there) else there
+
+        return {path: real(path) for path in paths}
 
     def folds_case(self, path: str) -> bool:
         """Return whether names differ by more than case here, by looking up an existing name in the other case; nothing

@@ -7,8 +7,6 @@ from datetime import datetime
 from typing import Literal
 
 from wakeman.core.model import Plan
-from wakeman.core.policy.last_words import WORDS_CHARS_MAX
-from wakeman.core.policy.prompt_delivery import padded
 from wakeman.core.text import last_line
 from wakeman.ports import Command, Evidence, Report, Task
 
@@ -58,7 +56,11 @@ class Program:
 
     def typed(self, text: str) -> str:
         """Pad text for a client that a launcher has started; a program gets it unchanged."""
-        return padded(text) if self.adopts else text
+        if not self.adopts:
+            return text
+        from wakeman.core.policy.prompt_delivery import padded
+
+        return padded(text)
 
     def report(self, evidence: Evidence, now: datetime) -> Report:
         """Return an empty report: outputs and the exit file are the evidence."""
@@ -73,7 +75,11 @@ class Program:
 
     def last_words(self, evidence: Evidence) -> str:
         """Return the last line of its output."""
-        return "" if self.adopts else last_line(evidence.stream.decode(errors="replace"), WORDS_CHARS_MAX)
+        if self.adopts:
+            return ""
+        from wakeman.core.policy.last_words import WORDS_CHARS_MAX
+
+        return last_line(evidence.stream.decode(errors="replace"), WORDS_CHARS_MAX)
 
 
 def command() -> Program:

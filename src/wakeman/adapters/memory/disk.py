@@ -176,7 +176,8 @@ class MemoryFiles:
         goal = posixpath.join(target, posixpath.basename(source)) if into else target
         old = self._entry(source)
         below = f"{old}/"
-        moved = [each for each in (*self.held, *self.links, *self.made) if each == old or each.startswith(below)]
+        everything = (old,) if old in self.held else (*self.held, *self.links, *self.made)
+        moved = [each for each in everything if each == old or each.startswith(below)]
         if not moved:
             raise StorageError(f"{source}: no such file")
         new = self._place(goal)
@@ -288,7 +289,8 @@ class MemoryFiles:
         place = self._entry(path)
         if place in self.made:
             raise StorageError(f"{path}: is a directory, expected a file")
-        self.make(posixpath.dirname(place))
+        if (above := posixpath.dirname(place)) not in self.made:
+            self.make(above)
         return place
 
     def _entry(self, path: str) -> str:

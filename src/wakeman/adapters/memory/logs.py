@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import lru_cache
+
+import msgspec
 
 from wakeman.adapters.memory.clock import MemoryClock
 from wakeman.core.errors import BusyError, LogDamagedError, UnknownNameError, UsageError
@@ -14,13 +15,57 @@ from wakeman.core.log.events import Draft, Event, Planned, Repaired, chain, deco
 from wakeman.core.log.state import apply, compose
 from wakeman.core.model import Deployment
 
+FOLD_BYTES_MAX = 1000
+"""Bytes of a snapshot for each event in it, at most: applying those anew takes less than reading a larger one."""
+
 
 @dataclass
 class LogBytes:
-    """The bytes of one log. Those after the first `synced` may be lost in a power cut."""
+    """The bytes of one log. Those after the first `synced` may be lost in a power cut.
+
+    Shape: `known` are the events of the whole writes that `read` holds, the bytes that were read last; `fold` is the
+    deployment with the first `folded` of them applied, as a snapshot has it. What stands as it was is not read again.
+    """
 
     data: bytes = b""
     synced: int = 0
+    read: bytes = b""
+    known: list[Event] = field(default_factory=list)
+    fold: bytes = b""
+    folded: int = 0
+
+    def events(self) -> list[Event]:
+        """Return the events of all whole writes; `read` ends where they do. Raises: LogDamagedError."""
+        if not self.data.startswith(self.read):
+            self.read, self.known, self.fold, self.folded = b"", [], b"", 0
+        events, count, whole = self.known, len(self.known), len(self.read)
+        size = whole
+        try:
+            for line in self.data[size:].split(b"\n")[:-1]:
+                events.append(_event(line, len(events) + 1, events[-1].hash if events else ""))
+                size += len(line) + 1
+                if not events[-1].more:
+                    count, whole = len(events), size
+        finally:
+            del events[count:]
+            self.read = self.data[:whole]
+        return events
+
+    def deployment(self) -> Deployment:
+        """Return the deployment with all whole writes applied. Raises: LogDamagedError, TransitionError."""
+        events = self.events()
+        d = msgspec.json.decode(self.fold, type=Deployment) if self.fold else Deployment()
+        for event in events[self.folded :]:
+            apply(d, event)
+        return d
+
+    def keep(self, d: Deployment) -> None:
+        """Keep a deployment with all whole writes applied as a snapshot, if it is faster to read than they."""
+        if self.folded == len(self.known):
+            return
+        fold = msgspec.json.encode(d)
+        if len(fold) < FOLD_BYTES_MAX * len(self.known):
+            self.fold, self.folded = fold, len(self.known)
 
 
 class MemoryWriter:
@@ -39,14 +84,14 @@ class MemoryWriter:
         return asked
 
     def hash_of(self, seq: int) -> str:
-        events, _ = _whole_writes(self._tape.data)
+        events = self._tape.events()
         return events[seq - 1].hash if 0 < seq <= len(events) else ""
 
     def catch_up(self) -> None:
         """Apply all lines, cut off a torn one, and make earlier writes durable."""
-        events, self._size = _whole_writes(self._tape.data)
-        for event in events:
-            apply(self.deployment, event)
+        self.deployment = self._tape.deployment()
+        self._tape.keep(self.deployment)
+        self._size = len(self._tape.read)
         torn = self._tape.data[self._size :]
         if torn:
             self._logs.cut(self._name, self._size)
@@ -94,13 +139,10 @@ class MemoryLogs:
         self.tapes[name] = LogBytes(lines, len(lines))
 
     def read(self, name: str) -> Deployment:
-        d = Deployment()
-        for event in _whole_writes(self._existing(name).data)[0]:
-            apply(d, event)
-        return d
+        return self._existing(name).deployment()
 
     def events(self, name: str, after: int = 0) -> Iterator[Event]:
-        return (event for event in _whole_writes(self._existing(name).data)[0] if event.seq > after)
+        return iter(self._existing(name).events()[max(after, 0) :])
 
     def repair(self, name: str, by: str) -> str:
         """Find nothing: a dictionary is not damaged."""
@@ -148,22 +190,8 @@ class MemoryLogs:
         return self.tapes[name]
 
 
-def _whole_writes(data: bytes) -> tuple[list[Event], int]:
-    """Read the whole writes of a log; return their events and the offset of their end. Raises: LogDamagedError."""
-    events: list[Event] = []
-    count = whole = size = 0
-    *lines, _ = data.split(b"\n")
-    for line in lines:
-        events.append(_event(line, len(events) + 1, events[-1].hash if events else ""))
-        size += len(line) + 1
-        if not events[-1].more:
-            count, whole = len(events), size
-    return events[:count], whole
-
-
-@lru_cache(maxsize=8192)
 def _event(line: bytes, seq: int, previous: str) -> Event:
-    """Read one line, which must follow the one before. Cost: cached, as every lock reads all of them again."""
+    """Read one line, which must follow the one before. Raises: LogDamagedError."""
     event = decode(line)
     if not previous and isinstance(event.data, Planned):
         previous = genesis(event.data.name, event.data.digest)

@@ -89,14 +89,14 @@ def read_plan(text: str, where: str) -> Plan:
 
     Raises: PlanError with every fault as `where:line: key: what`, in the order of the file.
     """
-    given, lines, slips = _parse(text, where)
+    given, text, slips = _parse(text, where)
     found: _Found = []
     data = _check_table(_FIELDS, given, (), found)
     plan = msgspec.convert({"name": "unnamed", "units": {}} | data, Plan)
     found += broken(plan, [place for problem in (*found, *slips) for place in problem.places])
     found = _with_slips(slips, found)
     if found:
-        raise PlanError(_problem_lines(found, lines, where))
+        raise PlanError(_problem_lines(found, text, where))
     return plan
 
 
@@ -106,7 +106,7 @@ def policy(text: str, where: str, base: Plan) -> Plan:
     Shape: keys missing from such a file stay as in `base`; the rest of a whole plan is ignored. Raises: PlanError as
     `read_plan` does.
     """
-    given, lines, slips = _parse(text, where)
+    given, mended, slips = _parse(text, where)
     if {"name", "units"} & given.keys():
         whole = read_plan(text, where)
         return msgspec.structs.replace(base, **{table: getattr(whole, table) for table in POLICY})
@@ -118,7 +118,7 @@ def policy(text: str, where: str, base: Plan) -> Plan:
     found += [problem for problem in broken(plan, known) if problem.path[0] in given]
     found = _with_slips(slips, found)
     if found:
-        raise PlanError(_problem_lines(found, lines, where))
+        raise PlanError(_problem_lines(found, mended, where))
     return plan
 
 
@@ -135,8 +135,8 @@ def _with_slips(slips: _Found, found: _Found) -> _Found:
     return [*joined, *(problem for problem in found if problem.path not in known)]
 
 
-def _parse(text: str, where: str) -> tuple[Mapping[str, object], Mapping[Path, int], _Found]:
-    """Return what a text holds, the line of each key, and the slips of the pen without which it would be valid.
+def _parse(text: str, where: str) -> tuple[Mapping[str, object], str, _Found]:
+    """Return what a text holds, the text as it was read, and the slips of the pen without which it would be valid.
 
     Raises: PlanError when there are others.
     """
@@ -150,10 +150,7 @@ def _parse(text: str, where: str) -> tuple[Mapping[str, object], Mapping[Path, i
     try:
         given, text, slips = _parse_mended(text, where, json=json)
         if not _depth_exceeds(given, PLAN_DEPTH_MAX):
-            raw = text.split("\n")
-            joints = list(accumulate((line.endswith(JOINT[:-1]) for line in raw), initial=0))
-            lines = {path: line - joints[line - 1] for path, line in locate(text).items()}
-            return given, lines, [Problem(slip.path, slip.text, line=slip.line) for slip in slips]
+            return given, text, [Problem(slip.path, slip.text, line=slip.line) for slip in slips]
     except RecursionError:
         pass
     raise PlanError((f"{where}: found values nested too deeply; expected a plan",))
@@ -243,7 +240,11 @@ def _depth_exceeds(value: object, most: int) -> bool:
     return bool(level)
 
 
-def _problem_lines(found: Iterable[Problem], lines: Mapping[Path, int], where: str) -> tuple[str, ...]:
+def _problem_lines(found: Iterable[Problem], text: str, where: str) -> tuple[str, ...]:
+    """Return each problem with its line. Cost: a walk over the whole text, which a valid plan does not need."""
+    joints = list(accumulate((line.endswith(JOINT[:-1]) for line in text.split("\n")), initial=0))
+    lines = {path: line - joints[line - 1] for path, line in locate(text).items()}
+
     def line(problem: Problem) -> int:
         upwards = reversed(list(accumulate((part,) for part in problem.path)))
         return next((lines[path] for path in upwards if path in lines), 1)

@@ -110,6 +110,14 @@ def leaves(at: object, key: Sequence[str], path: Path = ()) -> Iterator[tuple[Pa
             yield path, at
 
 
+def named_leaves(plan: Plan, keys: Iterable[str]) -> Iterator[tuple[str, Path, object]]:
+    """Yield every leaf that some keys name, each behind its key. Cost: all items of a plan, once."""
+    tables = msgspec.to_builtins(plan)
+    for key in keys:
+        for path, value in leaves(tables, key.split(".")):
+            yield key, path, value
+
+
 def unit_template_names(spec: UnitsSpec) -> tuple[str, ...] | None:
     """Return the template names that units of this source have.
 
@@ -124,18 +132,18 @@ def unit_template_names(spec: UnitsSpec) -> tuple[str, ...] | None:
 
 
 def _forms(plan: Plan) -> Iterator[Problem]:
+    tables = msgspec.to_builtins(plan)
     for key, form, what in _FORMS:
-        for path, value in leaves(msgspec.to_builtins(plan), key):
+        for path, value in leaves(tables, key):
             if not re.fullmatch(form, str(value)):
                 yield Problem(path, f"found {repr(value)[:80]}; expected {what}")
 
 
 def _unexpanded(plan: Plan) -> Iterator[Problem]:
     """Refuse what a shell would expand in a path: here it would be a name as it stands."""
-    for key in _PATH_KEYS:
-        for path, value in leaves(msgspec.to_builtins(plan), key.split(".")):
-            if told := next(_unexpanded_parts(key, str(value)), ""):
-                yield Problem(path, f"found {repr(value)[:80]}: {told}")
+    for key, path, value in named_leaves(plan, _PATH_KEYS):
+        if told := next(_unexpanded_parts(key, str(value)), ""):
+            yield Problem(path, f"found {repr(value)[:80]}: {told}")
     for at, item in enumerate(plan.units.items or ()):
         if isinstance(item, dict) and item.get("input", "")[:1] == "~":
             yield Problem(("units", "items", at, "input"), f"found {item['input'][:80]!r}: {_HOME}")
@@ -228,10 +236,9 @@ def _review_problems(plan: Plan) -> Iterator[Problem]:
 
 def _arguments(plan: Plan) -> Iterator[Problem]:
     """Refuse argument lists without a program."""
-    for key in _ARGUMENTS:
-        for path, value in leaves(msgspec.to_builtins(plan), key.split(".")):
-            if path[-1] == 0 and value == "":
-                yield Problem(path, "found an empty string; expected a program")
+    for _, path, value in named_leaves(plan, _ARGUMENTS):
+        if path[-1] == 0 and value == "":
+            yield Problem(path, "found an empty string; expected a program")
     for key, commands in (("before", plan.workers.before), ("setup", plan.workers.setup)):
         for at, argv in enumerate(commands):
             if not argv:
@@ -362,21 +369,20 @@ def reachable(address: str) -> bool:
 
 
 def _positive(plan: Plan) -> Iterator[Problem]:
-    for key in _POSITIVE:
-        for path, value in leaves(msgspec.to_builtins(plan), key.split(".")):
-            if value == 0:
-                yield Problem(path, "found 0; expected more than 0")
+    for _, path, value in named_leaves(plan, _POSITIVE):
+        if value == 0:
+            yield Problem(path, "found 0; expected more than 0")
 
 
 def _templates(plan: Plan) -> Iterator[Problem]:
     own = unit_template_names(plan.units)
     sources = tuple(("units", source) for source in SOURCES)
-    for key, scope in SCOPES.items():
+    for key, path, value in named_leaves(plan, SCOPES):
+        scope = SCOPES[key]
         of_unit = scope[: len(UNIT)] == UNIT
-        for path, value in leaves(msgspec.to_builtins(plan), key.split(".")):
-            malformed = template_faults(str(value), None)
-            for fault in template_faults(str(value), _allowed(scope, own) if of_unit else scope):
-                yield Problem(path, fault, (path, *sources) if of_unit and fault not in malformed else ())
+        malformed = template_faults(str(value), None)
+        for fault in template_faults(str(value), _allowed(scope, own) if of_unit else scope):
+            yield Problem(path, fault, (path, *sources) if of_unit and fault not in malformed else ())
 
 
 def _allowed(scope: Sequence[str], own: Sequence[str] | None) -> Sequence[str] | None:

@@ -38,9 +38,11 @@ def deployment_facts(d: Deployment) -> dict[str, bool]:
     """Return the facts that the deployment's rows test."""
     ended = all(attempt_is_over(d, worker) for worker in d.workers.values())
     complete = all(unit.done for unit in review.tasks(d).values())
-    left = bool(short(d))
+    unfinished = _undone_of_ended(d)
+    rests = _resting(d, unfinished)
+    left = not unfinished.keys() <= rests.keys()
     cleanable = left and (ended or d.plan.cleanup.when == "each")
-    nothing_left = ended and not complete and not left and not held_up(d, d.units) and not resting(d)
+    nothing_left = ended and not complete and not left and not rests and not held_up(d, d.units)
     return {
         "down": bool(d.down),
         "alive": any(worker.live or worker.processes or worker.intent for worker in d.workers.values()),
@@ -59,8 +61,9 @@ def deployment_facts(d: Deployment) -> dict[str, bool]:
 
 def short(d: Deployment) -> dict[str, list[str]]:
     """Return, per finished worker, the undone units that a cleanup worker may get now."""
-    rests = resting(d)
-    return {name: units for name, units in _undone_of_ended(d).items() if name not in rests}
+    unfinished = _undone_of_ended(d)
+    rests = _resting(d, unfinished)
+    return {name: units for name, units in unfinished.items() if name not in rests}
 
 
 def resting(d: Deployment) -> dict[str, float]:
@@ -68,9 +71,14 @@ def resting(d: Deployment) -> dict[str, float]:
 
     Boundary: none after a restart of the machine, whose clock begins anew.
     """
+    return _resting(d, _undone_of_ended(d))
+
+
+def _resting(d: Deployment, unfinished: Iterable[str]) -> dict[str, float]:
+    """Return the same, of the workers that have undone units and came to an end."""
     if d.edition < EDITION_PROGRESS_MIN:
         return {}
-    by_person = [worker for name in _undone_of_ended(d) if (worker := d.workers[name]).ended_by == "person"]
+    by_person = [worker for name in unfinished if (worker := d.workers[name]).ended_by == "person"]
     left = {worker.name: worker.over + d.plan.cleanup.after - d.mono for worker in by_person}
     return {name: pause for name, pause in left.items() if pause > 0 and d.workers[name].boot == d.boot}
 

@@ -11,7 +11,6 @@ from wakeman.core.digests import sha256
 from wakeman.core.log import events as e
 from wakeman.core.log.state import transition
 from wakeman.core.model import BARRING, EDITION_PROGRESS_MIN, QUIET, Deployment, Observation, Reason, WorkerState
-from wakeman.core.policy import prompt_delivery
 from wakeman.core.policy.tables import EDITION_REFUSALS_MIN, EDITION_REFUSED_END_MIN
 from wakeman.core.text import refused
 
@@ -32,7 +31,7 @@ def transitions(d: Deployment) -> list[e.Draft]:
     """
     drafts: list[e.Draft] = []
     for worker in d.workers.values():
-        if (confirmed := prompt_delivery.confirmation(worker, d.prompt_of(worker), d.looked_at)) is not None:
+        if worker.prompt and (confirmed := _confirmed(d, worker)) is not None:
             drafts.append(e.Draft(confirmed, worker=worker.name, attempt=worker.attempt))
         if worker.live and worker.observation is not None and worker.observation.attempt == worker.attempt:
             drafts += _path(worker, _live_facts(d, worker, worker.observation))
@@ -40,6 +39,12 @@ def transitions(d: Deployment) -> list[e.Draft]:
             idle = e.Exited(why="there is nothing left to do", ended_by="wakeman")
             drafts += _path(worker, [*([idle] if worker.state == "pending" else []), _verified(d, worker)])
     return drafts
+
+
+def _confirmed(d: Deployment, worker: WorkerState) -> e.Confirmed | None:
+    from wakeman.core.policy.prompt_delivery import confirmation
+
+    return confirmation(worker, d.prompt_of(worker), d.looked_at)
 
 
 def _path(worker: WorkerState, facts: Iterable[e.Fact]) -> list[e.Draft]:

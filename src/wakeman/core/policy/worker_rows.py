@@ -7,10 +7,8 @@ from __future__ import annotations
 
 from wakeman.core.log.facts.effect import UNHEARD_AGAIN_S, UNHEARD_MAX
 from wakeman.core.model import BARRING, EDITION_PROGRESS_MIN, QUIET, Deployment, Plan, Rung, WorkerState
-from wakeman.core.policy import prompt_delivery
 from wakeman.core.policy.attempts import may_retry, missing, overruns, overstays, reset_is_due
 from wakeman.core.policy.limits import outage_holds
-from wakeman.core.policy.side_sessions import overdue
 from wakeman.core.policy.tables import (
     EDITION_EVIDENCE_MIN,
     EDITION_ONE_QUESTION_MIN,
@@ -46,9 +44,9 @@ def worker_facts(d: Deployment, worker: WorkerState) -> dict[str, bool]:
         "live": worker.live,
         "unwanted": worker.stop,
         "again": worker.again,
-        "unsent": prompt_delivery.unsent(worker, d.prompt_of(worker), d.looked_at),
+        "unsent": bool(worker.prompt) and _unsent(d, worker),
         "typed": bool(worker.prompt),
-        "overdue": bool(overdue(d, worker)),
+        "overdue": bool(d.validators) and _overdue(d, worker),
         "bereft": bool(worker.swept) and d.plan_of(worker).workers.mode == "interactive",
         "stuck": worker.state == "stuck",
         "rung": worker.state == "stuck" and bool(rungs_left(d, worker)),
@@ -62,6 +60,19 @@ def worker_facts(d: Deployment, worker: WorkerState) -> dict[str, bool]:
         "trespassed": worker.trespasses > 0,
         "strict": d.plan.watch.conflicts == "stop",
     }
+
+
+def _unsent(d: Deployment, worker: WorkerState) -> bool:
+    from wakeman.core.policy.prompt_delivery import unsent
+
+    return unsent(worker, d.prompt_of(worker), d.looked_at)
+
+
+def _overdue(d: Deployment, worker: WorkerState) -> bool:
+    """Return whether a session that a worker has started is to be ended: where there is none, nothing is loaded."""
+    from wakeman.core.policy.side_sessions import overdue
+
+    return bool(overdue(d, worker))
 
 
 def _untold(d: Deployment, worker: WorkerState) -> bool:

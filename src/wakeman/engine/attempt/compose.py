@@ -191,7 +191,7 @@ def _clear(world: World, d: Deployment, worker: WorkerState) -> None:
 
 def _before(world: World, d: Deployment, worker: WorkerState) -> str:
     plan, host = d.plan, d.host
-    values = template_names(d, worker)
+    values = template_names(d, worker) if plan.workers.before else {}
     for command in plan.workers.before:
         argv = [render(word, values) for word in command]
         ran = world.machine.run(argv, cwd=host.root, env=host.env, timeout=BEFORE_TIMEOUT_S)

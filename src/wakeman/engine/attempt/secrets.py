@@ -32,11 +32,18 @@ def keys(world: World, plan: Plan, host: Host) -> Mapping[str, str]:
     """Read the values that `up` stored for the workers' environment. Raises: StorageError."""
     if not plan.workers.env_from and plan.workers.env_file is None:
         return {}
+    text = world.files.read(layout.inside(host, layout.SECRETS)).decode("utf-8", "surrogateescape")
+    pairs = (word.partition("=") for word in _shell_words(text) if word != "export")
+    return {name: value for name, _, value in pairs}
+
+
+def _shell_words(text: str) -> list[str]:
+    """Split a text as a shell does; one without quotes, in which blanks alone divide words, without the module."""
+    if not set("\"'\\") & set(text):
+        return text.split()
     import shlex
 
-    words = shlex.split(world.files.read(layout.inside(host, layout.SECRETS)).decode("utf-8", "surrogateescape"))
-    pairs = (word.partition("=") for word in words if word != "export")
-    return {name: value for name, _, value in pairs}
+    return shlex.split(text)
 
 
 def from_home(world: World, root: str, path: str) -> str:

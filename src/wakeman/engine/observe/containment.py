@@ -19,7 +19,6 @@ from wakeman.core.errors import StorageError
 from wakeman.core.model import INTERNAL_ERROR, Deployment, Observation, WorkerState
 from wakeman.core.text import sanitise
 from wakeman.engine import layout
-from wakeman.engine.attempt import secrets
 from wakeman.ports import Evidence, Report, Source, World
 
 T = TypeVar("T")
@@ -66,7 +65,9 @@ class Mishaps:
         error's words."""
         if not self.traces:
             return
-        redact = secrets.redactor(world, d)
+        from wakeman.engine.attempt.secrets import redactor
+
+        redact = redactor(world, d)
         for name, trace in self.traces.items():
             file, data = layout.mishap(d.host, d.workers[name]), redact(trace).encode("utf-8", "replace")
             with suppress(StorageError):

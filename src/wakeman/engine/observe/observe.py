@@ -23,6 +23,7 @@ from wakeman.core.model import (
     Dialog,
     EndedBy,
     FileFingerprint,
+    Meaning,
     Observation,
     Session,
     UnitState,
@@ -31,12 +32,8 @@ from wakeman.core.model import (
     attempt_id,
 )
 from wakeman.core.policy.attempts import END_TRIES_MAX
-from wakeman.core.policy.last_words import sense_of
-from wakeman.core.redact import redacted
 from wakeman.core.text import sanitise, unescaped
 from wakeman.engine import layout
-from wakeman.engine.attempt import secrets
-from wakeman.engine.attempt.secrets import keys_fingerprint
 from wakeman.engine.observe.containment import (
     Mishap,
     Mishaps,
@@ -140,8 +137,7 @@ def observe(world: World, d: Deployment, findings: Findings, mishaps: Mishaps) -
         mono=world.clock.mono(),
         screens=Screens(executor),
     )
-    redact = secrets.redactor(world, d) if live else redacted
-    observations = [_redacted_observation(s, redact) for s in _sightings(world, executor, view, live, mishaps)]
+    observations = _without_keys(world, d, _sightings(world, executor, view, live, mishaps))
     over = {s.worker for s in observations if s.session in ENDED}
     final = [each for each in watched if not each[1].staged]
     if all(worker.ended or worker.name in over for worker in d.workers.values()):
@@ -170,7 +166,7 @@ def observe(world: World, d: Deployment, findings: Findings, mishaps: Mishaps) -
             validators=validators if validators != d.validators else None,
             server=view.listing.server,
             staged=staged,
-            keys=keys_fingerprint(world, d) if _refused_keys(d, observations) else "",
+            keys=_fingerprint_of_keys(world, d) if _refused_keys(d, observations) else "",
         ),
         [*waiting, *more],
     )
@@ -180,7 +176,33 @@ def _refused_keys(d: Deployment, observations: Iterable[Observation]) -> bool:
     return bool(d.barred) or any(seen.fault in BARRING for seen in observations)
 
 
-def _redacted_observation(observation: Observation, redact: secrets.Redact) -> Observation:
+def _meaning(said: str) -> Meaning:
+    """Return what last words mean; most checks read none."""
+    if not said:
+        return ""
+    from wakeman.core.policy.last_words import sense_of
+
+    return sense_of(said)
+
+
+def _fingerprint_of_keys(world: World, d: Deployment) -> str:
+    from wakeman.engine.attempt.secrets import keys_fingerprint
+
+    return keys_fingerprint(world, d)
+
+
+def _without_keys(world: World, d: Deployment, observations: Iterable[Observation]) -> list[Observation]:
+    """Remove keys from all that was read. Cost: the file of keys is read only if there is any text."""
+    seen = list(observations)
+    if not any(each.why or each.shown or each.said or each.dialog for each in seen):
+        return seen
+    from wakeman.engine.attempt.secrets import redactor
+
+    redact = redactor(world, d)
+    return [_redacted_observation(each, redact) for each in seen]
+
+
+def _redacted_observation(observation: Observation, redact: Callable[[str], str]) -> Observation:
     """Remove keys from text of screens, streams and hooks."""
     why, shown, said = redact(observation.why), redact(observation.shown), redact(observation.said)
     dialog = observation.dialog
@@ -499,7 +521,7 @@ def _running(base: Observation, worker: WorkerState, report: Report, said: str, 
         shown=shown,
         background=report.background,
         said=said,
-        means=sense_of(said),
+        means=_meaning(said),
     )
 
 
@@ -559,7 +581,7 @@ def _exited(
         usage=report.usage,
         agent_session=report.agent_session,
         said=said,
-        means=sense_of(said),
+        means=_meaning(said),
     )
 
 

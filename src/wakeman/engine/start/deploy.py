@@ -76,6 +76,8 @@ def enrolments(shares: Iterable[Share], prepared: PreparedPlan, cwd_ids: Mapping
         return tuple(there[path] for unit in units for path in unit.outputs if path in there)
 
     def links(units: Iterable[Unit]) -> dict[str, str]:
+        if not prepared.links:
+            return {}
         above = directories_above(posixpath.join(prepared.root, path) for unit in units for path in unit.outputs)
         return {path: prepared.links[path] for path in above if path in prepared.links}
 

@@ -141,6 +141,8 @@ def prepare_plan(
     outputs = {} if repository else {posixpath.join(root, path): path for unit in units for path in unit.outputs}
     there = world.files.marks(outputs)
     existing = tuple(msgspec.structs.replace(mark, path=outputs[path]) for path, mark in there.items())
+    mistakes = [*_mistakes(world, plan, prompt, shares, host)]
+    told = _with_line_numbers([*mistakes, *program_faults(world, plan, host)], text, where)
     return PreparedPlan(
         plan=plan,
         text=text,
@@ -153,11 +155,11 @@ def prepare_plan(
         repository=repository,
         links={} if repository else _links(world, outputs),
         notes=(*notes, *profiles.notes),
-        warnings=_with_line_numbers(_mistakes(world, plan, prompt, shares, host), text, where),
+        warnings=told[: len(mistakes)],
         agents={name: profiles.known[name] for name in named if name in profiles.known},
         origins={name: profiles.origins.get(name, "") for name in named if name in profiles.known},
         outside=tuple(_moves_outside(world, plan, root, shares)),
-        faults=_with_line_numbers(program_faults(world, plan, host), text, where),
+        faults=told[len(mistakes) :],
         at_once=at_once(world, plan, host, len(shares)),
         cwd_ids=_cwd_ids(world, plan, root, shares),
         at=at,
@@ -200,8 +202,10 @@ def _prompt_template(world: World, plan: Plan, root: str) -> str:
     return world.files.read(from_home(world, root, plan.workers.prompt_file)).decode("utf-8", "surrogateescape")
 
 
-def _with_line_numbers(problems: Iterable[str], text: str, where: str) -> tuple[str, ...]:
+def _with_line_numbers(problems: Sequence[str], text: str, where: str) -> tuple[str, ...]:
     """Return each problem with file and line: of the key that it begins with, or of the nearest key above."""
+    if not problems:
+        return ()
     from wakeman.core.plan.key_positions import locate, spell
 
     lines = {spell(path): line for path, line in locate(with_plain_ends(text)).items()}

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import sys
 from argparse import ArgumentParser, Namespace
+from typing import TYPE_CHECKING
 
-from wakeman.api.inbox import Inbox
 from wakeman.api.names import named
 from wakeman.api.status import Status, Statuses, status, statuses
 from wakeman.faces.cli import options as given
 from wakeman.faces.cli.options import Verb
 from wakeman.faces.cli.reach import reach
 from wakeman.faces.cli.show import out, print_note, printable, show
+
+if TYPE_CHECKING:
+    from wakeman.api.inbox import Inbox
 
 
 def _status_options(parser: ArgumentParser) -> None:
