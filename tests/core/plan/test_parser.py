@@ -144,8 +144,8 @@ max_ratio = 0
         "w.toml:5: units.limit: found 0; expected at least 1",
         "w.toml:6: workers.command: missing or empty; expected an argument list, as workers.harness is 'command'",
         "w.toml:7: workers.stager: unknown key; did you mean 'stagger'?",
-        "w.toml:10: wake.to[0]: found run and tmux; expected one of run, tmux, url, ntfy",
-        "w.toml:11: wake.to[1]: found none; expected one of run, tmux, url, ntfy",
+        "w.toml:10: wake.to[0]: found run and tmux; expected one of run, tmux, url, ntfy, apprise, desktop",
+        "w.toml:11: wake.to[1]: found none; expected one of run, tmux, url, ntfy, apprise, desktop",
         "w.toml:14: verify.max_ratio: found 0; expected more than 0",
     ] == problems(text)
 

@@ -92,6 +92,12 @@ def waiting(d: Deployment) -> list[tuple[str, str]]:
     return [(sentence(each), each.words) for each in waiting_for(d, NOW)]
 
 
+def installing(decided: float | None) -> Deployment:
+    """Return a deployment with an output that is being installed; `decided`: so many seconds after, or never."""
+    taking = OpenIntent(seq=7, action="install", at=NOW, worker="w", target="a")
+    return changed(of(), intents={7: taking}, row_at=None if decided is None else NOW + timedelta(seconds=decided))
+
+
 HOST = Host(root="/", directory="/d", python=())
 ATTACH, CAPTURE, RETRY, STOP = (f"wakeman {verb} night/w" for verb in ("attach", "capture", "retry", "stop"))
 LOG = "wakeman log night --worker w"
@@ -359,7 +365,7 @@ CAUSES: list[tuple[str, Deployment, str, str, list[str]]] = [
     ),
     (
         "place",
-        changed(of(), intents={7: OpenIntent(seq=7, action="install", at=NOW, worker="w", target="a")}),
+        installing(decided=0),
         "output passes, and cannot be taken over",
         "a",
         ["wakeman log night --type effected", CHECK],
@@ -389,6 +395,13 @@ CAUSES: list[tuple[str, Deployment, str, str, list[str]]] = [
         [DOCTOR, "wakeman resume night"],
     ),
 ]
+
+
+@pytest.mark.parametrize("decided", [-1, None])
+def test_an_output_that_a_check_is_installing_needs_nobody(decided: float | None) -> None:
+    d = installing(decided)
+
+    assert ([], False) == (shown(d), notice.asking(d))
 
 
 @pytest.mark.parametrize(("d", "says", "words", "commands"), [pytest.param(*rest, id=name) for name, *rest in CAUSES])
@@ -537,7 +550,7 @@ def test_who_was_not_reached_once_or_twice_is_told_again_and_nobody_is_needed_fo
 def test_of_several_outputs_that_cannot_be_taken_over_each_is_a_need_of_its_own() -> None:
     opened = {seq: OpenIntent(seq=seq, action="install", at=NOW, worker="w", target=f"out/{seq}") for seq in (7, 8)}
 
-    assert ["out/7", "out/8"] == [each.words for each in needs(changed(of(), intents=opened), NOW)]
+    assert ["out/7", "out/8"] == [each.words for each in needs(changed(of(), intents=opened, row_at=NOW), NOW)]
 
 
 def several(*pairs: tuple[str, int]) -> Deployment:

@@ -329,7 +329,7 @@ TROUBLES: list[tuple[str, Deployment, list[tuple[str, str]]]] = [
     ("no alarm once closed", changed(of(), outcome="partial", **GENERATION), []),
     (
         "a promotion that does not come about",
-        changed(of(), intents={7: OpenIntent(seq=7, action="install", at=NOW, worker="w", target="a\t1")}),
+        changed(of(), intents={7: OpenIntent(seq=7, action="install", at=NOW, worker="w", target="a\t1")}, row_at=NOW),
         [("ask:place:7", "a 1 passes and cannot be taken over: wakeman log")],
     ),
     (

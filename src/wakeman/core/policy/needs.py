@@ -38,7 +38,7 @@ def needs(d: Deployment, now: datetime, *, alarm_gone: bool = False) -> list[Nee
     """
     if d.outcome != "open":
         return list(_untold_needs(d, list(d.untold)))
-    found = [each for each in notice.troubles(d) if each.reason not in (*notice.PASSING, "alarm")]
+    found = [each for each in notice.asking_troubles(d) if each.reason != "alarm"]
     own = [_deployment_need(d, each) for each in found if not each.worker]
     workers = [worker_need(d, d.workers[each.worker], each.reason, now) for each in found if each.worker]
     given_up = [w for w in d.workers.values() if notice.given_up(d, w)]
@@ -54,7 +54,7 @@ def waiting_for(d: Deployment, now: datetime) -> list[Need]:
     """List what waits and goes on by itself: an outage, then workers, the soonest first."""
     if d.outcome != "open":
         return []
-    needed = {trouble.worker for trouble in notice.troubles(d) if trouble.reason not in notice.PASSING}
+    needed = {trouble.worker for trouble in notice.asking_troubles(d)}
     found = [*([_outage_wait(d)] if d.outage else []), *_queue_waits(d, needed)]
     rests = resting(d)
     each = [worker_wait(d, w, now, rests.get(w.name)) for w in d.workers.values() if w.name not in needed]

@@ -184,11 +184,20 @@ def _needs(asks: Sequence[str], told: int) -> str:
     return f", {len(asks)} need{'s' if len(asks) == 1 else ''} you ({'; '.join(words)})"
 
 
+def asking_troubles(d: Deployment) -> list[Cause]:
+    """Return the troubles that a person is needed for now.
+
+    Boundary: not an output that a check has begun to install, as long as that has not decided since.
+    """
+    begun = {f"ask:place:{seq}" for seq, taking in d.promoting.items() if d.row_at is None or taking.at > d.row_at}
+    return [trouble for trouble in troubles(d) if trouble.reason not in PASSING and trouble.key not in begun]
+
+
 def asking(d: Deployment) -> bool:
     """Return whether a person is needed now: something is asked, a row is held, a receiver is not reached by several
     notices, or Wakeman has nothing more to try for a worker.
     """
-    if d.held or unreached(d) or any(trouble.reason not in PASSING for trouble in troubles(d)):
+    if d.held or unreached(d) or asking_troubles(d):
         return True
     return any(given_up(d, worker) or exhausted(d, worker) for worker in d.workers.values())
 
