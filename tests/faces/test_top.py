@@ -785,8 +785,7 @@ def test_what_is_no_terminal_gets_an_error_and_a_verb_that_fits(
 def test_without_the_extra_the_command_that_installs_it_is_named(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in [name for name in sys.modules if name.startswith("wakeman.faces.top")]:
-        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.delitem(sys.modules, "wakeman.faces.top.app")  # alone, as others patch what its package has
     monkeypatch.setitem(sys.modules, "textual", None)
     monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
     monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
