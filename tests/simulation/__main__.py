@@ -13,6 +13,8 @@ from tests.simulation.mutants import MUTANTS, UNDONE, planted
 from tests.simulation.night import Night
 from tests.simulation.rules import BrokenError
 
+from wakeman.adapters.machine import LocalMachine
+
 SHOWN = 20
 """Broken nights that are named; the rest are counted."""
 STEPS = 60
@@ -35,8 +37,11 @@ def one(seed: int, *, trace: bool) -> bool:
     return True
 
 
-def many(first: int, end: int, mutant: str = "") -> list[tuple[int, str]]:
-    """Run many nights, each by its own seed; list those in which something happened that never must, and why."""
+def many(first: int, end: int, mutant: str = "", owner: int = 0) -> list[tuple[int, str]]:
+    """Run many nights, each by its own seed; list those in which something happened that never must, and why.
+
+    Boundary: with an `owner` no more are begun once that process is gone.
+    """
     broken = []
     ends: Counter[str] = Counter()
     began, spent = time.monotonic(), time.process_time()
@@ -45,6 +50,8 @@ def many(first: int, end: int, mutant: str = "") -> list[tuple[int, str]]:
         if mutant:
             stack.enter_context(planted({**MUTANTS, **UNDONE}[mutant]))
         for seed in range(first, end):
+            if owner and not LocalMachine().alive(owner):
+                break
             try:
                 ends[Night(seed).play().outcome] += 1
             except BrokenError as fault:
@@ -62,6 +69,7 @@ def main() -> int:
     parser.add_argument("--trace", action="store_true", help="print each step")
     parser.add_argument("--seeds", metavar="FIRST:END", default="0:10000", help="without SEED: those to play")
     parser.add_argument("--mutants", action="store_true", help="with each break of the product: count who sees it")
+    parser.add_argument("--owner", type=int, default=0, help="process id: end when that process does")
     options = parser.parse_args()
     if options.seed is not None:
         return 0 if one(options.seed, trace=options.trace) else 1
@@ -70,7 +78,7 @@ def main() -> int:
         for name in (*MUTANTS, *UNDONE):
             many(first, end, name)
         return 0
-    broken = many(first, end)
+    broken = many(first, end, owner=options.owner)
     for seed, why in broken[:SHOWN]:
         print(f"seed {seed}: {why}\n    {again(seed)}")
     if broken:
