@@ -292,6 +292,13 @@ def test_what_only_a_session_of_ours_can_have_is_refused(tables: dict[str, dict[
     assert [one for one in told.value.problems if fault in one], told.value.problems
 
 
+def test_outputs_of_a_found_session_may_be_checked_by_a_command() -> None:
+    play = found()
+    play.plan["verify"] = {"command": ["x"]}
+
+    assert ("x",) == read_plan(play.text(), "plan.json").verify.command
+
+
 @pytest.mark.parametrize(
     ("sessions", "rungs"),
     [

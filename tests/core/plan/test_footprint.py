@@ -104,6 +104,7 @@ def test_what_was_not_there_before_is_new_and_what_differs_is_changed() -> None:
          ["workers.command: names no {{ worker }}: a launcher is not told which session it is to make"]),
         ({"workers": {"harness": "external", "command": ["go", "{{ worker }}"]}}, []),
         ({"workers": {"harness": "external", "command": ["go"], "by": "all"}}, []),
+        ({"workers": {"harness": "external", "sessions": "watch"}, "cleanup": {"rounds": 0}}, []),
     ],
 )  # fmt: skip
 def test_what_is_probably_a_mistake_is_told(tables: dict[str, Any], told: list[str]) -> None:

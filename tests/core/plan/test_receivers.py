@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from wakeman.core.errors import PlanError
@@ -50,6 +52,22 @@ def test_an_address_that_is_encrypted_or_on_this_machine_is_taken_and_named(to: 
 def test_another_address_is_refused(to: str) -> None:
     with pytest.raises(PlanError, match=r"expected https://..., or http://127\.0\.0\.1"):
         plan_to(to)
+
+
+@pytest.mark.parametrize(
+    ("to", "told"),
+    [
+        ('url = "ftp://a.org/"', r'found "ftp://a.org/"; expected https://..., or http://127.0.0.1...$'),
+        ('ntfy = "two words"', "found \"two words\"; .*, or a topic's name of letters, digits, '_' and '-'$"),
+        ('ntfy = "ftp://a.org/t"', 'found "ftp://a.org/t"; .*, or a topic\'s name'),
+        ('url = "a-topic"', r'found "a-topic"; expected https://..., or http://127.0.0.1...$'),
+    ],
+)
+def test_a_refused_address_is_quoted_beside_what_was_expected(to: str, told: str) -> None:
+    with pytest.raises(PlanError) as refused:
+        plan_to(f"{{ {to} }}")
+
+    assert re.search(told, str(refused.value), re.MULTILINE), str(refused.value)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import tomllib
 
 import pytest
 
-from wakeman.core.plan.slip_rules import JOINT, LAST_SLIP, SLIPS, Statement
+from wakeman.core.plan.slip_rules import JOINT, LAST_SLIP, SLIPS, TOKENS_MAX, Statement, toml_tokens
 
 KNOWN = {"a": '["text"]', "at_once": "1"}
 """The keys of the table, each with an example."""
@@ -253,3 +253,11 @@ def test_a_kind_of_slip_makes_of_a_line_what_was_meant_or_nothing(words: str, wr
     found = next(filter(is_toml, RULES[words].meant(Statement(0, (), written, KNOWN))), None)
 
     assert (meant and meant.replace("§", JOINT)) == found
+
+
+@pytest.mark.parametrize(("more", "tried"), [(0, True), (1, False)])
+def test_a_missing_sign_is_looked_for_only_in_a_statement_of_few_tokens(more: int, tried: bool) -> None:
+    text = '["a" ' + "[" * (TOKENS_MAX + more - 3)
+    assert TOKENS_MAX + more == len(list(toml_tokens(text)))
+
+    assert tried == any(LAST_SLIP.meant(Statement(0, (), text)))

@@ -24,14 +24,24 @@ DIALOG = Dialog(
 
 
 @pytest.mark.parametrize("excess", [-1, 0])
-def test_a_text_that_fits_is_told_whole_and_as_one_harmless_line(excess: int) -> None:
-    text = "a\x1b[2Jb\n".ljust(WHOLE_CHARS_MAX + excess, "x")
+def test_a_text_that_fits_is_told_whole(excess: int) -> None:
+    text = "a b".ljust(WHOLE_CHARS_MAX + excess, "x")
 
-    told = cut_in_the_middle(text)
+    assert text == cut_in_the_middle(text)
+
+
+def test_a_text_is_told_as_one_harmless_line() -> None:
+    told = cut_in_the_middle("a\x1b[2Jb\nc")
 
     assert "\x1b" not in told
     assert "\n" not in told
-    assert CUT not in told
+
+
+def test_of_a_long_command_the_beginning_and_what_is_asked_are_told() -> None:
+    told = cut_in_the_middle("Bash command rm -rf build " + "x" * 900 + " Do you want to proceed?")
+
+    assert told.startswith("Bash command rm -rf build xxx")
+    assert told.endswith("xxx Do you want to proceed?")
 
 
 def test_of_a_longer_text_the_beginning_and_the_question_at_the_end_are_told() -> None:
@@ -71,3 +81,7 @@ def test_a_question_is_the_same_whatever_is_marked_in_it(other: str, same: bool)
 )  # fmt: skip
 def test_a_choice_is_meant_by_its_number_its_label_or_the_beginning_of_one(words: str, meant: int | None) -> None:
     assert meant == choice_meant(DIALOG, words)
+
+
+def test_no_words_mean_no_choice_not_even_the_only_one() -> None:
+    assert choice_meant(Dialog(kind="question", asks="?", choices=(Choice(label="Go on"),), seen=""), " ") is None

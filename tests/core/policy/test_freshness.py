@@ -9,6 +9,7 @@ import pytest
 from wakeman.core.model import (
     EDITION_LAUNCH_MIN,
     Deployment,
+    Observation,
     Plan,
     Unit,
     UnitsSpec,
@@ -17,7 +18,7 @@ from wakeman.core.model import (
     WorkersSpec,
     WorkerState,
 )
-from wakeman.core.policy.freshness import awaits_launch, must_change, outputs_to_mark
+from wakeman.core.policy.freshness import awaits_launch, ended_alone, must_change, outputs_to_mark
 
 
 def night(
@@ -77,3 +78,23 @@ def test_a_launch_that_may_have_happened_and_about_which_a_person_was_asked_may_
     d = night(intent=intent, asked=asked)
 
     assert awaited == awaits_launch(d, d.units["a"])
+
+
+@pytest.mark.parametrize(
+    ("sessions", "session", "ended_by", "alone"),
+    [
+        ("watch", "exited", "itself", True),
+        ("own", "exited", "itself", True),
+        ("start", "exited", "itself", False),
+        ("watch", "exited", "person", False),
+        ("watch", "running", "itself", False),
+    ],
+)
+def test_only_a_session_of_somebody_s_that_ended_by_itself_has_ended_alone(
+    sessions: Any, session: Any, ended_by: Any, alone: bool
+) -> None:
+    worker = WorkerState(name="w", session="w")
+    d = Deployment(name="night", plan=Plan(name="night", units=UnitsSpec(), workers=WorkersSpec(sessions=sessions)))
+
+    assert alone == ended_alone(d, worker, Observation("w", 1, session, ended_by=ended_by))
+    assert not ended_alone(d, worker, None)

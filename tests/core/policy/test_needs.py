@@ -427,6 +427,40 @@ def test_a_question_that_is_cut_anywhere_is_not_whole() -> None:
     assert [True, False] == [needs(talking(why="x", observation=seen), NOW)[0].whole for seen in asks.values()]
 
 
+def test_what_was_said_in_last_words_is_whole_whatever_sign_it_has() -> None:
+    assert needs(talking(reason="asks", said=f"Both{CUT}or one?"), NOW)[0].whole
+
+
+def test_a_permission_says_how_it_can_be_given_and_a_question_has_none() -> None:
+    kinds = ("permission", "question", "dialog")
+    found = {kind: needs(talking(why="x", observation=asking(kind, "once", "deny")), NOW)[0].grants for kind in kinds}
+
+    granted = {"once": "A0", "deny": "A1"}
+    assert {"permission": granted, "question": {}, "dialog": granted} == found
+
+
+@pytest.mark.parametrize(
+    ("kind", "choices", "does"),
+    [
+        ("question", ("", "text"), "answer it: 1 A0, 2 A1, or a text"),
+        ("question", ("", ""), "answer it: 1 A0, 2 A1"),
+        ("permission", ("once", "always", "deny"), "say yes this once; --always yes from now on, --deny no"),
+        ("permission", ("deny",), "say no"),
+    ],
+)
+def test_the_first_command_says_which_answers_there_are(kind: str, choices: tuple[str, ...], does: str) -> None:
+    [one] = needs(talking(why="x", observation=asking(kind, *choices)), NOW)
+
+    assert does == one.commands[0].does
+
+
+def test_nothing_is_pressed_in_print_mode() -> None:
+    d = talking(why="asks for a permission: x", observation=asking("permission", "once"))
+    d = under(d, workers=WorkersSpec(mode="print"))
+
+    assert not [one.line for one in needs(d, NOW)[0].commands if "approve" in one.line]
+
+
 def test_what_can_be_answered_has_its_fingerprint_and_its_choices() -> None:
     [one] = needs(talking(why="x", observation=asking("permission", "once", "deny")), NOW)
     [other] = needs(talking(reason="asks", said="Both?"), NOW)

@@ -680,3 +680,19 @@ def test_a_program_reads_the_kind_of_a_trouble_and_whose_it_is() -> None:
     assert [("waiting", "w"), ("launch", "v"), ("unheard", "u")] == [
         (each.reason, each.worker) for each in notice.troubles(night(stuck(), unconfirmed, unheard))
     ]
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"reason": "silent", "unheard": 1}, "silent"),
+        ({"unheard": 1}, "unheard"),
+        ({"unheard": 1, "intent": 7}, "launch"),
+        ({"intent": 7}, "launch"),
+        ({}, "launch"),
+    ],
+)
+def test_a_person_is_asked_for_the_reason_of_a_standstill_or_for_what_nothing_confirms(
+    fields: dict[str, Any], reason: str
+) -> None:
+    assert reason == notice.reason_asked(WorkerState(name="w", session="w", **fields))

@@ -225,13 +225,15 @@ def test_one_whose_retry_a_person_requested_tries_before_all_others(edition: int
         ("print", {}, False),  # nothing can be typed
         ("interactive", {"fault": ""}, False),  # it met nothing, and works
         ("interactive", {"prompt": 7}, False),  # its task is on its way
+        ("watched", {}, False),  # nothing is typed into a session of somebody's
     ],
 )
 def test_a_live_worker_tries_the_service_if_it_can_be_told_to_and_was_refused(
-    mode: Literal["print", "interactive"], fields: dict[str, Any], tries: bool
+    mode: Literal["print", "interactive", "watched"], fields: dict[str, Any], tries: bool
 ) -> None:
     log = stalled()
-    log.d.plan = Plan(name="night", units=UnitsSpec(items=("x",)), workers=WorkersSpec(mode=mode))
+    workers = WorkersSpec(mode="interactive", sessions="watch") if mode == "watched" else WorkersSpec(mode=mode)
+    log.d.plan = Plan(name="night", units=UnitsSpec(items=("x",)), workers=workers)
     w = log.d.workers["w"]
     for key, value in fields.items():
         setattr(w, key, value)
@@ -264,6 +266,15 @@ def test_a_pending_worker_tries_the_service_if_a_slot_is_free(at_once: int, trie
     log.d.workers["v"] = WorkerState(name="v", session="v", units=["a"], state="pending")
 
     assert tries == tries_service(log.d, log.d.workers["v"])
+
+
+@pytest.mark.parametrize("sessions", ["start", "watch"])
+def test_nobody_is_told_in_a_session_that_is_only_watched(sessions: Literal["start", "watch"]) -> None:
+    log = stalled(looked_at=NOW, outage="")
+    workers = WorkersSpec(mode="interactive", sessions=sessions)
+    log.d.plan = Plan(name="night", units=UnitsSpec(items=("x",)), workers=workers)
+
+    assert (sessions == "start") == reset_is_due(log.d, log.d.workers["w"])
 
 
 def test_a_live_worker_of_an_outage_is_told_to_go_on_once_it_is_over() -> None:

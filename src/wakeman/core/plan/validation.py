@@ -361,7 +361,7 @@ def reachable(address: str) -> bool:
     """Return whether an address is one that words may be sent to: encrypted, or on this machine."""
     try:
         parts = urlsplit(address)
-        host, _ = parts.hostname or "", parts.port
+        host, _ = parts.hostname, parts.port
     except ValueError:
         return False
     local = host in ("127.0.0.1", "::1", "localhost")
