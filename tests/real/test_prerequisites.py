@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -11,6 +13,7 @@ from typing import NamedTuple
 import pytest
 from tests.real.rig import PATH, REAL, Rig
 from tests.real.test_bad_world import private_mounts
+from tests.waiting import until
 
 pytestmark = [
     *REAL,
@@ -134,3 +137,19 @@ def test_where_nothing_is_broken_everything_is_ok_and_nothing_is_left(rig: Rig) 
     assert {"ok"} == {found[what] for what in ("tmux", "at", "state", "outputs")}, out
     assert ([], []) == (rig.sessions(), [*rig.state.iterdir()])
     assert [] == rig.alarms()
+
+
+def test_a_trial_takes_away_the_session_of_one_that_was_killed_and_no_other(rig: Rig) -> None:
+    rig.write(PLAN)
+    marks = {"left": "trial/1@00000001", "runs": "trial/2@00000002", "theirs": ""}
+    for name, mark in marks.items():
+        rig.tmux("new-session", "-d", "-s", name, "cat", ";", "set-option", "-g", "remain-on-exit", "on")
+        rig.tmux("set-option", "-t", f"={name}:", "@wakeman", mark)
+        rig.tmux("set-option", "-p", "-t", f"={name}:", "@wakeman_pane", "1")  # our own is still open
+    for name in ("left", "theirs"):
+        os.kill(rig.panes()[name], signal.SIGKILL)
+        until(lambda name=name: rig.tmux("display-message", "-p", "-t", f"={name}:", "#{pane_dead}") == "1")  # type: ignore[misc] # bound
+
+    given(rig, Broken("", ""), "doctor", "wakeman.toml")
+
+    assert {"runs", "theirs"} == set(rig.sessions())

@@ -18,7 +18,7 @@ from wakeman.core.errors import ProgramError, WakemanError
 from wakeman.core.model import Host, Plan
 from wakeman.engine.attempt.compose import shortened_start
 from wakeman.engine.start.prepare import PreparedPlan
-from wakeman.ports import Executor, Made, Start, World
+from wakeman.ports import Executor, Made, SessionInfo, Start, World
 
 SESSION_S = 20.0
 """Seconds in which a session is to run its program."""
@@ -34,6 +34,8 @@ ROOM_BYTES = 128 * 1024
 TRIAL_PREFIX = ".trial-"
 """How the name of the trial's directory begins."""
 SPOOL = "look at its spool: df /var/spool/cron/atjobs or /var/spool/at, and ls -ld of it"
+TRIAL_MARK = "trial/"
+"""How the mark of its session begins."""
 TRIAL_PROGRAM = b"#!/bin/sh\nexit 0\n"
 
 
@@ -143,7 +145,7 @@ def _try_session(
 ) -> Trial:
     """Run a program in a session, within the script that is around every attempt, and end the session."""
     what, home = plan.workers.executor, f"{place}/attempts/trial"
-    mark = f"trial/{os.getpid()}@{os.urandom(4).hex()}"
+    mark = f"{TRIAL_MARK}{os.getpid()}@{os.urandom(4).hex()}"
     try:
         host = replace(resolved, directory=place) if resolved else world.host(plan, root, place)
         executor = world.executor(host)
@@ -182,12 +184,19 @@ def _run_to_its_end(
     return Trial(what, f"a program in a session {'began, and did not end' if began else 'did not begin'}")
 
 
+def _of_a_trial(session: SessionInfo) -> bool:
+    return session.mark.startswith(TRIAL_MARK)
+
+
 def _removed(executor: Executor, made: Made, mark: str, pause: Callable[[float], None]) -> None:
-    """End the session. Boundary: the next start waits for the end of a server that has no other."""
+    """End the session, and what trials that were killed have left. Boundary: the next start waits for the end of a
+    server that has no other.
+    """
     with suppress(WakemanError):
         executor.cancel([(made.session_id, mark)])
         for _ in range(round(SERVER_END_S / PAUSE_S)):
             listing = executor.poll()
+            executor.cancel([(one.session_id, one.mark) for one in listing.seen if one.over and _of_a_trial(one)])
             if listing.state != "up" or listing.seen:
                 break
             pause(PAUSE_S)
