@@ -86,6 +86,19 @@ def test_a_server_that_was_told_to_end_means_that_the_host_is_down(rig: Rig) -> 
     until(lambda: rig.tmux.poll().state == "down")
 
 
+def test_a_server_without_sessions_is_up_and_takes_the_next(rig: Rig) -> None:
+    begin(rig, born("w1"))
+    server = rig.tmux.poll().server
+    rig.raw("set-option", "-g", "exit-empty", "off")
+    rig.raw("kill-session", "-t", "=w1")
+
+    empty = rig.tmux.poll()
+    begin(rig, born("w2"))
+
+    assert ("up", server, ()) == (empty.state, empty.server, empty.seen)
+    assert [(server, "w2")] == [(rig.tmux.poll().server, one.session) for one in rig.tmux.poll().seen]
+
+
 def test_a_hung_server_is_unknown_and_not_down(rig: Rig) -> None:
     begin(rig, born("w1"))
     server = rig.server()

@@ -57,6 +57,8 @@ REOPEN_S = 2.0  # seconds; a server makes its socket anew within milliseconds
 PASTE_PAUSE_S = 0.3  # seconds; a client that is still reading a paste swallows Enter
 INSTALL = "apt-get install tmux, or brew install tmux"
 ABSENT = ("no server running on", "(No such file or directory)", "(Connection refused)")
+EMPTY = "no current target"
+"""What a server without a session says to a listing: one that is about to end, or that `exit-empty off` keeps."""
 STRANGE = ("server exited unexpectedly", "protocol version mismatch")
 """What a client says of a server that hangs up at its words: an older client of a newer server, since tmux 3.6."""
 INHERITED = ("set-option", "-g", "update-environment[90]", "WAKEMAN_ATTEMPT")
@@ -163,6 +165,10 @@ class Tmux:
             )
         except ProgramError as error:
             return Listing("unknown", why=str(error))
+        if ran.code and EMPTY in ran.err:
+            ran = self._ask("display-message", "-p", "#{pid}:#{start_time}")
+            if not ran.code:
+                return Listing("up", ran.out.strip())
         if ran.code:
             absent = any(sign in ran.err for sign in ABSENT)
             return Listing("down" if absent else "unknown", why=ran.err or f"tmux ended with status {ran.code}")
