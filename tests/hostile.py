@@ -56,7 +56,7 @@ BYTES = st.one_of(
 def often(times: int) -> settings:
     """Return the settings of a property that is tried so many times, or a multiple of that."""
     factor = int(os.environ.get("WAKEMAN_FUZZ", "1"))
-    return settings(max_examples=times * factor, suppress_health_check=list(HealthCheck))
+    return settings(max_examples=times * factor, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def lines(name: str) -> list[Any]:

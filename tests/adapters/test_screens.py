@@ -306,7 +306,7 @@ def quotes(draw: st.DrawFn) -> list[str]:
 
 @pytest.mark.parametrize("truth", ["idle", "busy", "unknown"])
 @pytest.mark.parametrize("name", HOSTS)
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(quoted=quotes(), way=st.sampled_from(["output", "message", "code", "diff", "frame"]))
 def test_a_quoted_screen_is_no_state(name: str, truth: str, quoted: list[str], way: str) -> None:
     screen = HOSTS[name][truth].replace("QUOTE", repeated(name, way, quoted))
@@ -322,7 +322,7 @@ def test_a_host_without_a_quote_is_told_right(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["claude", "codex", "gemini", "opencode"])
-@settings(max_examples=150)
+@settings(max_examples=150, deadline=None)
 @given(lines=st.lists(st.sampled_from([line for text in SCREENS.values() for line in text.splitlines()]), max_size=30))
 def test_lines_of_screens_without_a_frame_at_the_end_tell_nothing(name: str, lines: list[str]) -> None:
     screen = "\n".join([*(f"   {line}" for line in lines), "$ "])

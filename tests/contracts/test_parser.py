@@ -83,7 +83,9 @@ def test_a_name_of_any_bytes_is_one(place: Place) -> None:
     assert {path: ""} == place.parser.parse("json", list(place.files.marks([path]).values()), ParseLimitSpec())
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(
     kind=st.sampled_from(["yaml", "json", "toml"]),
     contents=st.lists(

@@ -555,6 +555,7 @@ def test_words_with_an_open_quote_are_no_list() -> None:
     st.lists(st.sampled_from([written for written, _, _ in CURES if not written.startswith(("[", "/", ";", "`"))]),
              min_size=1, max_size=3)
 )  # fmt: skip
+@settings(deadline=None)
 def test_slips_on_several_lines_are_all_told_in_their_order(several: list[str]) -> None:
     text = HEAD + "\n".join(f"[t{at}]\n{written}" for at, written in enumerate(several))
     slips, _ = mend(text, lambda _: {"at_once": "1", "args": "[]"})
@@ -639,7 +640,7 @@ def mistyped(draw: st.DrawFn) -> str:
 
 
 @given(mistyped())
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 def test_whatever_a_hand_does_to_a_plan_is_told_with_line_and_what_was_expected_in_our_words(text: str) -> None:
     lines = text.count("\n") + 1
     found: tuple[str, ...] = ()
