@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.real.rig import PATH, REAL, Rig, command_lines, rigged
+from tests.processes import processes
+from tests.real.rig import PATH, REAL, Rig, rigged
 from tests.waiting import until
 
 pytestmark = REAL
@@ -80,7 +81,7 @@ class Timers(Rig):
 
     def asleep(self) -> list[str]:
         """List the processes that sleep for a deployment here."""
-        return [line for line in command_lines() if "\0wakeman-timer\0" in line and str(self.place) in line]
+        return [one.place.name for one in processes(str(self.place)) if "wakeman-timer" in one.argv]
 
     def over(self) -> bool:
         """Return whether the log is closed, by nobody's doing."""
