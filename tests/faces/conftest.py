@@ -101,8 +101,9 @@ class Place:
         os.environ["PATH"] = f"{program.parent}:{os.environ['PATH']}"
 
     def checking(self) -> bool:
-        """Return whether a check that a worker's end or a timer called for is under way here; none sleeps."""
-        return any(one.checks and "wakeman-timer" not in one.argv for one in processes(str(self.path)))
+        """Return whether a check is under way here, or follows within seconds; an alarm that sleeps is not meant."""
+        alarms = set(self.markers())
+        return any(one.checks and not alarms & set(one.argv) for one in processes(str(self.path)))
 
     def markers(self) -> list[str]:
         """Return what the bodies of the alarms of the deployments here hold."""
