@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from tests.adapters.conftest import ENV, Rig
+from tests.processes import processes
 from tests.waiting import until
 
 import wakeman.adapters
@@ -455,15 +456,7 @@ def piped(attempt: Path) -> Path:
 
 def readers(attempt: Path) -> list[str]:
     """List processes of the attempt's wrapper."""
-    found = []
-    for place in Path("/proc").glob("[0-9]*"):
-        try:
-            words = (place / "cmdline").read_bytes()
-        except OSError:
-            continue
-        if str(attempt).encode() in words and b"wrapper.sh" in words:
-            found.append(place.name)
-    return found
+    return [one.place.name for one in processes(str(attempt)) if any("wrapper.sh" in word for word in one.argv)]
 
 
 def test_a_line_in_the_pipe_starts_a_check_while_the_program_runs(attempt: Path, sh: str) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from tests.adapters.test_at import ENV
+from tests.processes import processes
 
 from wakeman.adapters.at import At
 from wakeman.adapters.memory import MemoryTimer
@@ -59,8 +60,7 @@ def sleepers() -> Iterator[Timer]:
 
 
 def _asleep() -> list[str]:
-    words = ((file.parent.name, file.read_bytes()) for file in Path("/proc").glob("[0-9]*/cmdline") if file.exists())
-    return [pid for pid, line in words if b"\0wakeman-timer\0" in line]
+    return [one.place.name for one in processes("wakeman-timer") if "wakeman-timer" in one.argv]
 
 
 @pytest.fixture

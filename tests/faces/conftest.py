@@ -7,12 +7,12 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 import pytest
+from tests.processes import processes
 from tests.waiting import until
 
 from wakeman.adapters import local
@@ -101,8 +101,9 @@ class Place:
         os.environ["PATH"] = f"{program.parent}:{os.environ['PATH']}"
 
     def checking(self) -> bool:
-        """Return whether a check that a worker's end or a timer called for is under way here; none sleeps."""
-        return any(b"wakeman-timer" not in words for words in _busy(str(self.path), b"check").values())
+        """Return whether a check is under way here, or follows within seconds; an alarm that sleeps is not meant."""
+        alarms = set(self.markers())
+        return any(one.checks and not alarms & set(one.argv) for one in processes(str(self.path)))
 
     def markers(self) -> list[str]:
         """Return what the bodies of the alarms of the deployments here hold."""
@@ -142,7 +143,7 @@ def place(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -
         markers = here.markers()
         here.vanish()  # first: the end of a worker would have a check start others
         here.tmux("kill-server")
-        until(lambda: _woken(markers) and not _busy(directory))  # a check on its way may set one more alarm
+        until(lambda: _woken(markers) and not _is_busy(directory))  # a check on its way may set one more alarm
         local.world(None, "hand").timer.disarm(_jobs(markers))
 
 
@@ -153,15 +154,9 @@ def _woken(markers: Iterable[str]) -> bool:
     return True
 
 
-def _busy(directory: str, word: bytes = b"") -> dict[str, bytes]:
-    """Return the processes (id: arguments) that were started with that directory, and that word, as arguments."""
-    found = {}
-    for entry in Path("/proc").glob("[0-9]*/cmdline"):
-        with suppress(OSError):
-            words = entry.read_bytes()
-            if directory.encode() in words and word in words and b"new-session" not in words:
-                found[entry.parent.name] = words
-    return found
+def _is_busy(directory: str) -> bool:
+    """Return whether a process was started with that directory in an argument; tmux's server was not."""
+    return any("new-session" not in one.argv for one in processes(directory))
 
 
 def _jobs(markers: Iterable[str]) -> list[str]:

@@ -25,6 +25,7 @@ from tests.faces.mcp_client import WAYS, Caller, Told, Way, by_http, talk
 from tests.faces.test_report import lines_of
 from tests.faces.test_serve import keep
 from tests.play import NAME, Play
+from tests.processes import processes
 from tests.scripts.test_answers import PERMISSION, QUESTION, asking
 from tests.waiting import until
 
@@ -214,15 +215,8 @@ def test_a_server_that_is_killed_in_the_middle_of_a_night_loses_nothing(place: P
 
 def _servers(place: Path) -> list[int]:
     """List the servers that run in a directory."""
-    found = []
-    for entry in Path("/proc").glob("[0-9]*"):
-        try:
-            words = (entry / "cmdline").read_bytes().split(b"\0")
-            if b"mcp" in words and b"wakeman" in words and (entry / "cwd").resolve() == place.resolve():
-                found.append(int(entry.name))
-        except OSError:
-            continue
-    return found
+    servers = [one for one in processes("mcp") if {"mcp", "wakeman"} <= set(one.argv)]
+    return [one.pid for one in servers if (one.place / "cwd").resolve() == place.resolve()]
 
 
 # --- who only reads, and who is asked -----------------------------------------------------------------------------

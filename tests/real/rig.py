@@ -9,11 +9,12 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+from tests.processes import processes
 from tests.waiting import until
 
 REAL = [
@@ -153,17 +154,10 @@ class Rig:
             if '"type":"closed"' not in log.read_text():
                 self.run("down", log.parent.name)
         self.tmux("kill-server")
-        until(lambda: not [line for line in command_lines() if str(self.place) in line], 30)
+        until(lambda: not list(processes(str(self.place))), 30)
         for job in self.alarms():
             subprocess.run(["atrm", job], capture_output=True)
         shutil.rmtree(self.place, ignore_errors=True)
-
-
-def command_lines() -> Iterator[str]:
-    """Yield the command line of every process."""
-    for file in Path("/proc").glob("[0-9]*/cmdline"):
-        with suppress(OSError):  # it has ended meanwhile
-            yield file.read_text(errors="replace")
 
 
 AnyRig = TypeVar("AnyRig", bound=Rig)

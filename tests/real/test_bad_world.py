@@ -14,7 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from tests.real.rig import REAL, Rig, Said, command_lines
+from tests.processes import processes
+from tests.real.rig import REAL, Rig, Said
 from tests.waiting import until
 from tests.words import NO_FILE, READ_ONLY_DISK
 
@@ -377,4 +378,4 @@ stagger = 0
     assert [kept] == [p for p in rig.state.rglob("*") if p.is_file() and KEY.encode() in p.read_bytes()]
     assert [] == [job for job in rig.alarms() if KEY in rig.body(job)]
     assert KEY not in rig.tmux("show-environment", "-g") + rig.tmux("show-environment", "-t", "=a:")
-    assert [] == [line for line in command_lines() if KEY in line]
+    assert [] == list(processes(KEY))

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 from tests.plugins import forked
-from tests.real.rig import REAL, Rig, command_lines, rigged
+from tests.processes import processes
+from tests.real.rig import REAL, Rig, rigged
 from tests.waiting import until
 
 pytestmark = REAL
@@ -62,7 +63,7 @@ def test_a_night_runs_to_its_end_where_another_package_has_its_workers(rig: Plug
     assert ("forked", {"forks": f"{rig.state}/night/forks"}) == (host["executor"], host["place"])
     assert 4 == sum(1 for event in rig.events() if event["type"] in ("launched", "relaunched"))
     assert not rig.socket.exists()
-    until(lambda: not [line for line in command_lines() if f"{rig.place}/state/night/attempts" in line], 20)
+    until(lambda: not list(processes(f"{rig.place}/state/night/attempts")), 20)
     assert [] == list((rig.state / "night" / "forks").iterdir())
     assert 0 == rig.run("audit", "night").returncode
 
@@ -74,7 +75,7 @@ def test_what_was_printed_is_shown_and_there_is_nothing_to_attach_to(rig: Plugge
 
     attached = rig.run("attach", "night_a", "--print")
     down = rig.run("down", "night")
-    until(lambda: not [line for line in command_lines() if f"{rig.place}/state/night/attempts" in line], 20)
+    until(lambda: not list(processes(f"{rig.place}/state/night/attempts")), 20)
 
     assert 0 != attached.returncode
     assert "forked: its sessions have no terminal" in attached.stderr

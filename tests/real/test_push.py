@@ -7,7 +7,8 @@ import subprocess
 from collections.abc import Iterator
 
 import pytest
-from tests.real.rig import REAL, Rig, command_lines, rigged
+from tests.processes import processes
+from tests.real.rig import REAL, Rig, rigged
 from tests.waiting import until
 
 pytestmark = REAL
@@ -35,8 +36,8 @@ def rig() -> Iterator[Rig]:
         yield made
 
 
-def checking(rig: Rig) -> list[str]:
-    return [line for line in command_lines() if str(rig.state) in line and "check" in line]
+def checking(rig: Rig) -> bool:
+    return any(one.checks for one in processes(str(rig.state)))
 
 
 def test_a_hundred_ends_at_once_cost_a_handful_of_checks_under_a_standing_alarm(rig: Rig) -> None:

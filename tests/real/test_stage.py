@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.real.rig import REAL, Rig, command_lines, rigged
+from tests.processes import processes
+from tests.real.rig import REAL, Rig, rigged
 from tests.waiting import until
 
 pytestmark = REAL
@@ -85,7 +86,7 @@ def test_what_a_person_put_there_meanwhile_stays_and_is_told(rig: Rig) -> None:
     assert 0 == rig.run("up", "wakeman.toml").returncode
     (rig.place / "out").mkdir()
     (rig.place / "out" / "a").write_text("mine\n")
-    until(lambda: 2 == sum("cat\0go" in line for line in command_lines()), 30)
+    until(lambda: 2 == sum(["cat", "go"] == one.argv for one in processes("cat")), 30)
 
     with (rig.place / "go").open("w"):
         pass

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.real.rig import PATH, REAL, Rig, command_lines, rigged
+from tests.processes import processes
+from tests.real.rig import PATH, REAL, Rig, rigged
 from tests.waiting import until
 
 pytestmark = REAL
@@ -78,9 +79,10 @@ class Timers(Rig):
                         (bare / program.name).symlink_to(program)
         return bare
 
-    def asleep(self) -> list[str]:
-        """List the processes that sleep for a deployment here."""
-        return [line for line in command_lines() if "\0wakeman-timer\0" in line and str(self.place) in line]
+    def asleep(self, by: str = "") -> list[list[str]]:
+        """List the arguments of the processes that sleep for a deployment here, and call a check in that name."""
+        asleep = [one.argv for one in processes(str(self.place)) if "wakeman-timer" in one.argv]
+        return [argv for argv in asleep if not by or by in argv]
 
     def over(self) -> bool:
         """Return whether the log is closed, by nobody's doing."""
@@ -123,7 +125,7 @@ def test_without_at_one_process_sleeps_and_the_end_of_the_tmux_server_leaves_it(
     until(lambda: 2 == len(timers.sessions()), 30)
     for _ in range(3):
         timers.run("check", "night")
-    assert 1 == sum("\0at\0" in line for line in timers.asleep()), timers.asleep()
+    assert 1 == len(timers.asleep("at")), timers.asleep()
 
     timers.tmux("kill-server")
     said = timers.status()  # the check of a worker that was hung up may have come first
@@ -148,13 +150,13 @@ def test_while_at_takes_no_job_though_its_daemon_lives_nothing_piles_up(timers: 
     for _ in range(4):
         timers.run("check", "night")
 
-    assert 1 == sum("\0at\0" in line for line in timers.asleep()), timers.asleep()
+    assert 1 == len(timers.asleep("at")), timers.asleep()
     assert 1 == sum(event["type"] == "armed" for event in timers.events())
     at.unlink()
     at.symlink_to("/usr/bin/at")
     timers.run("stop", "night/night_a")
     until(lambda: 1 == len(timers.alarms()), 30)
-    until(lambda: not [line for line in timers.asleep() if "\0at\0" in line], 30)
+    until(lambda: not timers.asleep("at"), 30)
 
 
 def test_of_two_calls_of_up_at_once_one_is_refused(timers: Timers) -> None:

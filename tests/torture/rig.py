@@ -17,7 +17,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.real.rig import PATH, Rig, Said, command_lines
+from tests.processes import processes
+from tests.real.rig import PATH, Rig, Said
 from tests.waiting import until
 
 PLAN = """\
@@ -286,7 +287,7 @@ class Torture(Rig):
         told += [
             file.read_text()[-2000:] for file in (self.place / "runs", self.state / "night/check.log") if file.exists()
         ]
-        told += [line.replace("\0", " ")[:200] for line in command_lines() if str(self.place) in line]
+        told += [" ".join(one.argv)[:200] for one in processes(str(self.place))]
         return "\n".join([*told, f"alarms {self.alarms()}, sessions {self.sessions()}"])
 
     def sound(self) -> None:

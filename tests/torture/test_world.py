@@ -14,7 +14,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from tests.real.rig import REAL, command_lines, rigged
+from tests.processes import processes
+from tests.real.rig import REAL, rigged
 from tests.torture.cases import WANTED, patient, torture, wanted
 from tests.torture.rig import COMPILES, SCENES, STRACE, WORKER, Torture, works
 from tests.waiting import until
@@ -316,7 +317,7 @@ def is_stopped(pid: int) -> bool:
 
 def running() -> Iterator[str]:
     """Return every command line, its words parted by blanks."""
-    return (line.replace("\0", " ") for line in command_lines())
+    return (" ".join(one.argv) for one in processes())
 
 
 @compiles
