@@ -65,12 +65,17 @@ class Cause(Struct, frozen=True):
     worker: str = ""
 
 
+def held_key(row: str, holds: int) -> str:
+    """Return the key of a row that waits for a person; `holds` counts proposals with it, so no other has the same."""
+    return f"ask:held:{row}:{holds}"
+
+
 def causes(d: Deployment, decision: Decision, by: str) -> list[Cause]:
     """List the causes for a notice after a decision, sent before or not."""
     found = troubles(d)
     proposed = decision.row if decision.held else decision.under
     if proposed:
-        found.append(Cause("ask", f"ask:held:{proposed}:{d.holds + decision.held}", "waits for accept", "held"))
+        found.append(Cause("ask", held_key(proposed, d.holds + decision.held), "waits for accept", "held"))
     elif decision.row in NOTIFIED_ROWS and "end" not in decision.then:
         found.append(Cause(NOTIFIED_ROWS[decision.row], f"{decision.row}:{d.rows.get(decision.row, 0)}"))
     if by.startswith("at"):
