@@ -9,6 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from wakeman.core.model import (
+    INTERNAL_ERROR,
     Choice,
     Deployment,
     Dialog,
@@ -136,12 +137,14 @@ def test_what_a_button_shows_is_the_clients_label_and_what_it_gives_the_verbs_wo
     assert ("f1", "f2", words_fingerprint("Go on?")) == (permission.seen, question.seen, prose.seen)
 
 
-def test_a_worker_that_is_blind_as_well_is_asked_about_by_the_key_of_its_own_trouble() -> None:
-    d = night(worker(PERMISSION), worker(QUESTION, "v"))
+def test_a_worker_that_cannot_be_looked_at_is_asked_about_by_the_key_of_its_question() -> None:
+    blind = Observation(worker="w", attempt=1, session="unknown", why=f"{INTERNAL_ERROR}: odd", dialog=PERMISSION)
+    d = night(worker(observation=blind, unknowns=99), worker(QUESTION, "v"))
 
-    told = {cause.worker: cause.key for cause in notice.troubles(d)}
+    told = {cause.key: cause.reason for cause in notice.troubles(d)}
 
-    assert [told["w"], told["v"]] == [each.key for each in pushed_questions(d, WORDS)]
+    assert ["waiting", "waiting"] == [told[each.key] for each in pushed_questions(d, WORDS)]
+    assert "unseen" in told.values()
 
 
 @pytest.mark.parametrize(

@@ -85,7 +85,7 @@ def causes(d: Deployment, decision: Decision, by: str) -> list[Cause]:
 
 def troubles(d: Deployment) -> list[Cause]:
     """List what a person is asked about, held rows left out: sent before or not."""
-    found = [Cause("ask", _question(w), _stuck_line(d, w), reason_asked(w), w.name) for w in asking_workers(d)]
+    found = [Cause("ask", question_key(w), _stuck_line(d, w), reason_asked(w), w.name) for w in asking_workers(d)]
     blind = [worker for worker in d.workers.values() if worker.unknowns >= BLIND_OBSERVATIONS_MAX]
     if any(not worker.unseen for worker in blind):
         found.append(Cause("ask", "ask:blind", f"{d.host.executor} does not answer", "blind"))
@@ -299,7 +299,7 @@ def last_words_of(d: Deployment) -> dict[str, str]:
     return {worker.name: worker.said for worker in asking_workers(d) if worker.said}
 
 
-def _question(worker: WorkerState) -> str:
+def question_key(worker: WorkerState) -> str:
     """Return the key of a worker's problem: another permission, error or question is a new one, longer silence is
     not."""
     told = (
