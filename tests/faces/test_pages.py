@@ -56,7 +56,7 @@ from wakeman.faces.cli.paper import Line, Paper, paper, speaks_utf8
 
 SAMPLES = Path(__file__).parents[2] / "state" / "samples"
 NOW = datetime(2026, 11, 29, 0, 52, tzinfo=UTC)
-SPENT = {"cleanup": {"rounds": 0}, "stuck": {"attempts": 1}}
+SPENT: dict[str, dict[str, object]] = {"cleanup": {"rounds": 0}, "stuck": {"attempts": 1}}
 WIDTHS = (40, 59, 60, 79, 80, 100, 120, 140, 200)
 PIPE = Paper(width=None, rows=None)
 HOSTILE = "\x1b[2J\x1b]0;gotcha\x07\u202e全角の長い言葉\t\r\n\x00e\u0301 👩‍👩‍👧 ■"
