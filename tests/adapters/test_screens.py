@@ -350,6 +350,15 @@ ANY_VERSION = [
     ("✻ Worked for 9s", "⏵⏵ accept edits on · 1 shell · ← for agents · ↓ to manage"),
     ("✻ Worked for 9s", "manual mode on · 3 background tasks"),
     ("✻ Worked for 9s", "2 local agents"),
+    ("✻ Waiting for background agents", "? for shortcuts"),
+    ("✻ 2 background tasks running", "? for shortcuts"),
+    ("✻ Worked for 9s · 1 background task running", "? for shortcuts"),
+    ("✻ Worked for 9s · 2 subagents still active", "? for shortcuts"),
+    ("✻ Worked for 9s · 2 subagents are running in background", "? for shortcuts"),
+    ("✻ Worked for 9s", "⏵⏵ accept edits on · 1 monitor (running)"),
+    ("✻ Worked for 9s", "⏵⏵ accept edits on · 1 shell, 2 local agents · ↓ to manage"),
+    ("✻ Worked for 9s", "⏵⏵ accept edits on · 1 subagent"),
+    ("✻ Worked for 9s", "⏵⏵ accept edits on · 1 background task is running"),
 ]
 NOT_IN_THE_BACKGROUND = [
     ("✻ Worked for 9s", "? for shortcuts"),
@@ -358,6 +367,8 @@ NOT_IN_THE_BACKGROUND = [
     ("● 1 shell still running", "? for shortcuts"),
     ("✻ Worked for 9s · done 2:22 PM", "⏵⏵ accept edits on · 2 sessions of others"),
     ("✻ Worked for 9s · done 2:22 PM", "100 tokens · 3 files changed"),
+    ("✻ Worked for 9s", "⏵⏵ accept edits on · 1 MCP server failed · /mcp"),
+    ("✻ Worked for 9s", "⏵⏵ accept edits on · 1 task was left"),
 ]
 
 
@@ -410,6 +421,76 @@ def test_words_of_a_limit_in_the_client_s_own_message_are_none() -> None:
     shown = TURN.replace("All of it is done.", f"It printed:\n  {words}").replace("ABOVE", "✻ Worked for 9s")
 
     assert "idle" == read("claude", shown.replace("FOOT", "? for shortcuts"), "2.1.332").activity
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Usage limit handling is described in limits.md.",
+        "Credit balance checks are in billing.py.",
+        "Prompt is too long to be shown here, so I wrote it to a file.",
+        "Request timed out errors are handled.",
+        "Not logged in users are redirected.",
+        "Your organization's page is written.",
+    ],
+)
+def test_the_model_s_own_words_about_a_failure_are_none(said: str) -> None:
+    shown = TURN.replace("All of it is done.", said).replace("ABOVE", "✻ Worked for 9s").replace("FOOT", "")
+
+    assert "idle" == read("claude", shown).activity
+
+
+@pytest.mark.parametrize("version", ["", "2.1.197", "2.1.332"])
+@pytest.mark.parametrize("over", ["\n\n✻ Worked for 9s", ""])
+@pytest.mark.parametrize("more", ["", "\n     /upgrade to increase your usage limit."])
+@pytest.mark.parametrize(
+    "said",
+    [
+        "● You've hit your session limit · resets 3pm (UTC)",
+        "● Claude usage limit reached. Your limit will reset at 3pm (UTC).",
+        "  ⎿  5-hour limit reached ∙ resets 3pm (UTC)",
+        "  ⎿  Claude usage limit reached. Your limit will reset at 3pm (UTC).",
+    ],
+)
+def test_a_limit_is_read_with_its_lines_below(said: str, more: str, over: str, version: str) -> None:
+    shown = f"❯ go\n\n{said}{more}{over}\n\n{BOX}\n  ? for shortcuts"
+
+    report = read("claude", shown, version)
+
+    if over or said.startswith("●"):
+        assert ("limited", NOW.replace(hour=15)) == (report.activity, report.until)
+    else:
+        assert "unknown" == report.activity
+
+
+@pytest.mark.parametrize("line", ["API Error (Connection error.) · Retrying in 4 seconds… (attempt 3/10)"])
+def test_a_retry_below_what_it_is_for_is_work(line: str) -> None:
+    shown = f"❯ go\n\n● Reading\n  ⎿  {line}\n\n{BOX}\n  ? for shortcuts"
+
+    assert ("busy", True) == (read("claude", shown).activity, read("claude", shown).retries)
+    assert not read("claude", shown.replace(line, f"{line}\n\n● Done.\n\n✻ Worked for 9s")).retries
+
+
+CHOICES = "❯ 1. Yes\n   2. Yes, and don't ask again\n   3. No, and tell Claude what to do differently (esc)"
+
+
+@pytest.mark.parametrize(
+    ("screen", "why"),
+    [
+        (f"● Bash(ls)\n\n{'─' * 80}\n Do you want to proceed?\n {CHOICES}\n", "asks for a permission"),
+        (
+            "╭─────╮\n│ Do you want to proceed?\n│ " + CHOICES.replace("\n", "\n│") + "\n╰─────╯\n",
+            "asks for a permission",
+        ),
+        (" Ready to code?\n\n ❯ 1. Yes\n   2. No, keep planning\n\n ctrl-g to edit in Vim\n", "shows a dialog"),
+        (" Choose the text style\n\n ❯ 1. Dark mode ✔\n   2. Light mode\n", "shows a dialog"),
+        (" Select login method:\n\n ❯ 1. A subscription\n\n   2. An account\n", "shows a dialog"),
+        (" Login successful. Press Enter to continue…\n", "shows a dialog"),
+        (" Security notes:\n\n Press Enter to continue…\n", "shows a dialog"),
+    ],
+)
+def test_a_dialog_that_names_no_keys_is_one_too(screen: str, why: str) -> None:
+    assert ("waiting", why) == (read("claude", screen).activity, read("claude", screen).why)
 
 
 def test_a_hook_that_names_no_task_does_not_hide_what_the_screen_names() -> None:
