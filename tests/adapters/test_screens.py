@@ -316,6 +316,46 @@ def test_a_quoted_screen_is_no_state(name: str, truth: str, quoted: list[str], w
     assert found == truth or (truth == "unknown" and found not in FALSE), (found, screen)
 
 
+CODEX = "› go\n\n• Done.\n\n  Worked for 6s\n\n{}\n\n\n› Ask Codex\n\n  model · ~/work"
+OPTIONS = "1. Yes\n  2. No\n\n  Press Enter to continue\n"
+
+
+@pytest.mark.parametrize(
+    ("screen", "activity"),
+    [
+        (CODEX.format("  1 background terminal running · /ps to view"), "busy"),
+        (CODEX.format("  1 background terminal is running"), "busy"),
+        (CODEX.format("  2 background terminals still running · /ps to view"), "busy"),
+        (CODEX.format("  1 sub-agent running"), "busy"),
+        (CODEX.format(""), "idle"),
+        (f"  Sign in with ChatGPT to use Codex as part of your paid plan\n\n> {OPTIONS}", "waiting"),
+        (f"  Sign in with ChatGPT to use Codex as part of your paid plan\n\n› {OPTIONS}", "waiting"),
+        (
+            "› go\n\n• Asking\n\n  Question 1/1 (1 unanswered)\n  Which?\n\n  › 1. A\n    2. B\n\n"
+            "  tab to add notes | enter to submit answer | esc to interrupt\n",
+            "waiting",
+        ),
+    ],
+)
+def test_codex_at_work_behind_its_prompt_or_before_a_choice(screen: str, activity: str) -> None:
+    assert activity == read("codex", screen).activity
+
+
+@pytest.mark.parametrize(
+    ("said", "activity"),
+    [
+        ("✕ You have reached your daily limit", "limited"),
+        ("✕ Error: something else went wrong", "error"),
+        ("✕ [API Error: You have exhausted your capacity on this model. Your quota will reset after 5h.]", "limited"),
+        ("✕ [API Error: got status: INTERNAL]\n\nℹ  An update is available", "error"),
+        ("✦ All of it is done.", "idle"),
+        ("✕ Error: something went wrong\n\n✦ All of it is done.", "idle"),
+    ],
+)
+def test_any_message_of_gemini_s_own_about_a_failure_is_one(said: str, activity: str) -> None:
+    assert activity == read("gemini", SCREENS["gemini-idle.80x24"].replace("✦ All of it is done.", said)).activity
+
+
 @pytest.mark.parametrize("name", HOSTS)
 def test_a_host_without_a_quote_is_told_right(name: str) -> None:
     assert list(HOSTS[name]) == [read(name, host.replace("QUOTE", "")).activity for host in HOSTS[name].values()]

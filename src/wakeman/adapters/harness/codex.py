@@ -106,13 +106,15 @@ FAILED = r"(?P<said>[^\n]*(?:\n(?![•›■])[^\n]*)*)\Z"
 SIGNS = (
     Sign("waiting", rf"Trust this folder\?{CHOICE}", "asks whether it may trust the folder"),
     Sign("waiting", rf"(?:Would you like to|Allow Codex to) [^?]*\?{CHOICE}", "asks for a permission"),
-    Sign("waiting", rf"Sign in with ChatGPT{CHOICE}", "asks for a login"),
+    Sign("waiting", rf"Sign in with ChatGPT[\s\S]*^[›>] \d\. [^\n]*{SET_IN}", "asks for a login"),
+    Sign("waiting", r"^ {2}Question \d+/\d+[\s\S]*^ {2}[^\n]*\benter to submit [^\n]*\s*\Z", "asks a question"),
     Sign("waiting", rf"^› \d\. [^\n]*{SET_IN}", "shows a dialog"),
     Sign("busy", r"^[•◦] (?P<said>Reconnecting[^\n]*(?:\n {2}[^\n]*)*)", part="above", retries=True),
     Sign("busy", r"^[•◦] [^\n]*esc to interrupt", "works", part="above"),
     Sign(
         "busy",
-        r"^ {2}\d+ background (?:terminal|agent|task|command|job|process)e?s? running[^\n]*\s*\Z",
+        r"^ {2}\d+ (?:background )?(?:terminal|(?:sub-?)?agent|task|command|job|process)(?:e?s)? "
+        r"(?:(?:is|are) )?(?:still )?running[^\n]*\s*\Z",
         "runs a command in the background",
         part="above",
         background=True,
