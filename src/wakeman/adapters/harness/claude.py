@@ -118,6 +118,7 @@ EVENTS = (
     ClientEvent("idle", {**RESULT, "is_error": False, "terminal_reason": "completed"}, "has given its result", ""),
     ClientEvent("idle", {**RESULT, "is_error": False, "terminal_reason": ANY}, "has given its result", RESULT_TEXT),
     ClientEvent("idle", {**RESULT, "is_error": False}, "has given its result", ""),
+    ClientEvent("error", {**RESULT, "subtype": re.compile("^error")}, RESULT_TEXT, also=STATUS),
     ClientEvent(None, RESULT),
     ClientEvent(
         "limited",
@@ -125,7 +126,8 @@ EVENTS = (
         "usage limit",
         until="rate_limit_info.resetsAt",
     ),
-    ClientEvent(None, {"type": "rate_limit_event"}),
+    ClientEvent(None, {"type": re.compile("^(?:rate_limit_event|prompt_suggestion)$")}),
+    ClientEvent(None, {"type": "system", "subtype": re.compile("^(?:status|session_state_changed|files_persisted)$")}),
     ClientEvent(
         "busy",
         {"type": "system", "subtype": "api_retry"},
@@ -143,18 +145,21 @@ WINDOWS = (
     Window({"type": "rate_limit_event"}, "rate_limit_info.resetsAt", "{rate_limit_info.rateLimitType}", sure=False),
 )
 """An account's limits, in lines of its stream: each used up, or on its way to be."""
+GOES_ON = re.compile("^(?!(?:completed?|done|finished|failed|error|killed|stopped|cancell?ed|ended)$)")
+"""A status of a task that is not over."""
 HOOKS = (
     ClientEvent(
-        "busy", {"hook_event_name": "Stop", "background_tasks.*.id": ANY}, "background tasks run", background=True
-    ),
-    ClientEvent(
         "busy",
-        {"hook_event_name": "Stop", "background_tasks.*.status": "running"},
+        {"hook_event_name": "Stop", "background_tasks.*.status": GOES_ON},
         "background tasks run",
         background=True,
     ),
     ClientEvent(
         "busy", {"hook_event_name": "Stop", "session_crons.*.id": ANY}, "waits for a timer of its own", background=True
+    ),
+    ClientEvent("idle", {"hook_event_name": "Stop", "background_tasks.*.status": ANY}, "has finished a turn"),
+    ClientEvent(
+        "busy", {"hook_event_name": "Stop", "background_tasks.*.id": ANY}, "background tasks run", background=True
     ),
     ClientEvent("idle", {"hook_event_name": "Stop"}, "has finished a turn"),
     ClientEvent("limited", {"hook_event_name": "StopFailure", "error": "rate_limit"}, "{last_assistant_message|error}"),
