@@ -316,7 +316,8 @@ def test_a_line_about_a_failure_is_told_by_its_kind(
     data = b"".join(json.dumps(line).encode() + b"\n" for line in lines)
 
     for lead in (b"", b" ", b"\xef\xbb\xbf", b"\0\0"):
-        said = find(name).report(Evidence(**{source: lead + data.replace(b"\n{", b"\n" + lead + b"{")}), NOW)
+        given: dict[str, Any] = {source: lead + data.replace(b"\n{", b"\n" + lead + b"{")}
+        said = find(name).report(Evidence(**given), NOW)
         assert (activity, fault) == (said.activity, said.fault)
 
 
