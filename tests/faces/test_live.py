@@ -19,7 +19,7 @@ from wakeman.core.model import FileFingerprint, Verdict
 from wakeman.engine.check import check
 from wakeman.engine.wait import wait
 from wakeman.faces.cli.board import board
-from wakeman.faces.cli.live import Narrator, _next_check, farewell, waited
+from wakeman.faces.cli.live import Narrator, _check_due, farewell, waited
 from wakeman.faces.cli.paper import Paper
 
 ASKS = {"stuck": {"after": 60, "silent": ["ask"]}, "cleanup": {"rounds": 1}}
@@ -68,7 +68,7 @@ def test_a_deployment_that_is_over_or_paused_has_no_next_check() -> None:
     status, on = STATES["one"], Paper(width=None, rows=None)
     ways: list[dict[str, Any]] = [{}, {"paused": True}, {"next_check": None}, {"outcome": "partial"}]
 
-    said = [_next_check(msgspec.structs.replace(status, **each), on) for each in ways]
+    said = [_check_due(msgspec.structs.replace(status, **each), on) for each in ways]
 
     assert said[0].startswith(", next check ")
     assert [f", paused: none until wakeman unpause {status.deployment}", ", no alarm is set", ""] == said[1:]

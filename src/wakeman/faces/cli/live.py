@@ -121,7 +121,7 @@ class Narrator:
 
     def _opening(self, status: Status, on: Paper) -> Iterator[Line]:
         size = f"{count(status.units.total, 'unit')}, {count(len(status.workers), 'worker')}"
-        size += _next_check(status, on)
+        size += _check_due(status, on)
         if not self.live:
             yield self._stamped(f"{status.deployment} {status.outcome}: {size}")
             return
@@ -209,7 +209,7 @@ def _progress_row(status: Status, dot: str) -> str:
     return dot.join(parts)
 
 
-def _next_check(status: Status, on: Paper) -> str:
+def _check_due(status: Status, on: Paper) -> str:
     """Return when the next check runs, as the end of a sentence; "" for a deployment that is over."""
     if status.outcome != "open":
         return ""
@@ -228,7 +228,7 @@ def farewell(status: Status, on: Paper) -> Iterator[Line]:
     run = sum(each.state in ("launched", "running", "stuck") for each in status.workers)
     pending = sum(each.state == "pending" for each in status.workers)
     yield on.row([("interrupted", BOLD), (f": only the waiting has ended; {name} goes on by itself", "")])
-    yield on.row([(f"{units.done}/{units.total} done, {count(run, 'worker')} running{_next_check(status, on)}", "")])
+    yield on.row([(f"{units.done}/{units.total} done, {count(run, 'worker')} running{_check_due(status, on)}", "")])
     commands = [(f"wakeman wait {name}", "wait again")]
     if pending:
         more = "is" if pending == 1 else "are"
