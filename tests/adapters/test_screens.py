@@ -96,6 +96,39 @@ def test_what_stands_in_the_box_of_each_client_is_read(name: str) -> None:
     assert (line, line, ["waits", "unknown"]) == (input_box(EVERY[name]), half_typed(EVERY[name]), fates)
 
 
+LONG = "half typed" + "".join(f"\n  line {n}" for n in range(9))
+
+
+@pytest.mark.parametrize(
+    ("box", "foot", "line"),
+    [
+        ("❯ half typed", "  ? for shortcuts", "half typed"),
+        (f"❯ {LONG}", "  ? for shortcuts", "half typed"),
+        ("❯ half typed", "\n".join(f"  {n} of its notes" for n in range(6)), "half typed"),
+        ("❯ 1. first do this", "  ? for shortcuts", "1. first do this"),
+        ("! ls -l", "  ! for bash mode", "ls -l"),
+        ("❯", "  ? for shortcuts", ""),
+        ('❯ Try "fix lint errors"', "  ? for shortcuts", ""),
+        ("❯ half typed", "  esc to interrupt", ""),
+    ],
+)
+def test_a_half_typed_line_of_claude_is_found_in_a_box_of_any_size(box: str, foot: str, line: str) -> None:
+    rule = "─" * 80
+
+    assert line == half_typed(f"● Done.\n\n✻ Worked for 9s\n\n{rule}\n{box}\n{rule}\n{foot}\n")
+
+
+@pytest.mark.parametrize(
+    ("box", "line"),
+    [
+        ("half typed", "half typed"), (LONG, "half typed"), ("Ask Codex to do anything", ""), ("1. Yes\n  2. No", ""),
+        ("Improve documentation in @filename", ""), ("Explain this codebase", ""), ("", ""),
+    ],
+)  # fmt: skip
+def test_a_half_typed_line_of_codex_is_found_in_a_box_of_any_size(box: str, line: str) -> None:
+    assert line == half_typed(f"• Done.\n\n  Worked for 6s\n\n\n› {box}\n\n  model · ~/work\n")
+
+
 def test_of_each_live_client_there_is_a_screen_with_a_typed_line() -> None:
     assert {"claude", "codex", "gemini", "opencode"} == {client(name) for name in TYPED}
 
